@@ -1,0 +1,85 @@
+/* error.h - every error of Holdfast, in one table.
+ *
+ * The numbers go on the wire and into logs: they never change and are never
+ * reused. The names up to ERR_INTERNAL are what clients see; the answers below
+ * them are between our own modules and never leave the server. */
+#ifndef HOLDFAST_PROTO_ERROR_H
+#define HOLDFAST_PROTO_ERROR_H
+
+#include <stdbool.h>
+
+/* X(name, code, class, retryable, message) */
+#define ERR_LIST(X)                                                                     \
+    X(OK, 0, NONE, false, "done")                                                       \
+    X(BAD_REQUEST, 1001, REQUEST, false, "the request is not understood")               \
+    X(BAD_KEY, 1002, REQUEST, false, "the value cannot be a key of this store")         \
+    X(NO_STORE, 1003, REQUEST, false, "there is no store of that name")                 \
+    X(NO_INDEX, 1004, REQUEST, false, "there is no index of that name")                 \
+    X(NO_TXN, 1005, REQUEST, false, "no transaction is open under that handle")         \
+    X(NO_CURSOR, 1006, REQUEST, false, "no cursor is open under that number")           \
+    X(EXISTS, 1007, REQUEST, false, "it exists already")                                \
+    X(NOT_UNIQUE, 1008, REQUEST, false, "a unique index has another record there")      \
+    X(READ_ONLY, 1009, REQUEST, false, "the transaction is read-only")                  \
+    X(TXN_FAILED, 1010, REQUEST, false, "the transaction has failed; roll it back")     \
+    X(TOKEN_FENCED, 1011, REQUEST, false, "the token was answered as not committed")    \
+    X(BAD_VALUE, 1012, REQUEST, false, "the value cannot be stored")                    \
+    X(CONFLICT, 3001, CONFLICT, true, "another transaction was first")                  \
+    X(TOO_LARGE, 4001, LIMIT, false, "it is over a size limit")                         \
+    X(TXN_EXPIRED, 4002, LIMIT, true, "the transaction has run out of time")            \
+    X(TXN_KILLED, 4003, LIMIT, true, "the transaction was ended by an operator")        \
+    X(OVERLOADED, 5001, UNAVAIL, true, "the server has as much to do as it may take")   \
+    X(DEADLINE, 5002, UNAVAIL, true, "the deadline of the request has passed")          \
+    X(SHUTDOWN, 5003, UNAVAIL, true, "the server is shutting down")                     \
+    X(LOG_FAILED, 6001, STORAGE, false, "the log could not be made durable")            \
+    X(NO_SPACE, 6002, STORAGE, true, "the disk is full")                                \
+    X(CORRUPT, 6003, STORAGE, false, "a file is damaged")                               \
+    X(IO, 6004, STORAGE, false, "a file could not be read or written")                  \
+    X(LOCKED, 6005, STORAGE, false, "another server uses this directory")               \
+    X(FORMAT, 6006, STORAGE, false, "the file's format is not known to this version")   \
+    X(NOMEM, 9002, INTERNAL, true, "out of memory")                                     \
+    X(INTERNAL, 9001, INTERNAL, false, "a fault in the server")                         \
+    /* Answers between modules, never sent. */                                          \
+    X(WAIT, 9901, NONE, false, "call again when woken")                                 \
+    X(NOT_FOUND, 9902, NONE, false, "there is none")                                    \
+    X(END, 9903, NONE, false, "there are no more")
+
+enum err {
+#define X(name, code, class_name, retryable, message) ERR_##name,
+    ERR_LIST(X)
+#undef X
+        ERR_COUNT
+};
+
+enum err_class {
+    ERR_CLASS_NONE,
+    ERR_CLASS_REQUEST,
+    ERR_CLASS_AUTH,
+    ERR_CLASS_CONFLICT,
+    ERR_CLASS_LIMIT,
+    ERR_CLASS_UNAVAIL,
+    ERR_CLASS_STORAGE,
+    ERR_CLASS_INTERNAL,
+};
+
+/* The stable name as it goes on the wire, for example "NO_STORE". */
+const char *err_name(enum err e);
+
+/* The fixed number. */
+int err_code(enum err e);
+
+/* What to tell a person when nothing better is known. */
+const char *err_message(enum err e);
+
+enum err_class err_class(enum err e);
+
+/* The class as it goes on the wire: "request", "auth", "conflict", "limit",
+ * "unavailable", "storage", "internal"; "none" for answers. */
+const char *err_class_name(enum err e);
+
+/* Whether the same request may succeed when it is sent again. */
+bool err_retryable(enum err e);
+
+/* The error with that number, or ERR_INTERNAL. */
+enum err err_from_code(int code);
+
+#endif

@@ -1,0 +1,10 @@
+#include "server/base/assert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+_Noreturn void assert_failed(const char *fact, const char *file, int line)
+{
+    fprintf(stderr, "holdfast: broken promise at %s:%d: %s\n", file, line, fact);
+    abort();
+}
