@@ -1,0 +1,136 @@
+/* msgpack.h - MessagePack as bytes: a cursor that reads and a writer.
+ *
+ * The cursor looks at memory that is there; it allocates nothing, keeps no
+ * stack, and never believes a length that the bytes at hand do not cover. The
+ * writer puts into memory that the caller sized. Format: the MessagePack
+ * specification (github.com/msgpack/msgpack, spec.md). */
+#ifndef HOLDFAST_PROTO_MSGPACK_H
+#define HOLDFAST_PROTO_MSGPACK_H
+
+#include "proto/error.h"
+#include "proto/slice.h"
+
+#define MSGPACK_DEPTH_MAX 64
+
+enum msgpack_type {
+    MSGPACK_NIL,
+    MSGPACK_FALSE,
+    MSGPACK_TRUE,
+    MSGPACK_UINT,  /* not negative, whatever form it came in */
+    MSGPACK_INT,   /* negative */
+    MSGPACK_FLOAT, /* 32 or 64 bits; as a double */
+    MSGPACK_TEXT,
+    MSGPACK_BINARY,
+    MSGPACK_ARRAY, /* the head only; its elements follow */
+    MSGPACK_MAP,   /* the head only; its keys and values follow in turn */
+    MSGPACK_EXT,
+};
+
+/* One token. bytes are borrowed from what the cursor reads. */
+struct msgpack_token {
+    enum msgpack_type type;
+    union {
+        uint64_t uint;
+        int64_t integer;
+        double real;
+        uint32_t count; /* ARRAY: elements; MAP: pairs */
+    };
+    int8_t ext_type;    /* EXT; -1 is a timestamp */
+    struct slice bytes; /* TEXT, BINARY, EXT: the payload */
+};
+
+struct msgpack_cursor {
+    const uint8_t *at;
+    const uint8_t *end;
+};
+
+static inline struct msgpack_cursor msgpack_open(struct slice s)
+{
+    return (struct msgpack_cursor){s.data, s.data + s.size};
+}
+
+static inline bool msgpack_at_end(const struct msgpack_cursor *c)
+{
+    return c->at == c->end;
+}
+
+/* Read one token (of an array or map: its head). ERR_END: the bytes end inside
+ * it, the cursor stays; ERR_BAD_REQUEST: byte 0xc1. A count that could not fit
+ * into the bytes that are left (an element is at least one byte) is ERR_END. */
+enum err msgpack_read(struct msgpack_cursor *c, struct msgpack_token *out);
+
+/* Step over one whole value; *out (may be NULL) gets its bytes. Iterative.
+ * ERR_END as above, ERR_BAD_REQUEST: 0xc1, ERR_TOO_LARGE: deeper than depth_max. */
+enum err msgpack_skip(struct msgpack_cursor *c, unsigned depth_max, struct slice *out);
+
+/* The type of the next value without moving; ERR_END at the end. */
+enum err msgpack_peek(const struct msgpack_cursor *c, enum msgpack_type *out);
+
+/* Readers of what is expected: ERR_BAD_REQUEST if it is something else (the
+ * cursor is then where it was). Integers are taken in any form. */
+enum err msgpack_read_uint(struct msgpack_cursor *c, uint64_t *out);
+enum err msgpack_read_bool(struct msgpack_cursor *c, bool *out);
+enum err msgpack_read_text(struct msgpack_cursor *c, struct slice *out);
+enum err msgpack_read_array(struct msgpack_cursor *c, uint32_t *count);
+enum err msgpack_read_map(struct msgpack_cursor *c, uint32_t *pairs);
+
+/* An incremental scanner: how long is the value that begins at data, when it may
+ * arrive in pieces? Costs O(new bytes) for each call, O(1) memory for any depth
+ * up to MSGPACK_DEPTH_MAX. */
+struct msgpack_scan {
+    size_t offset;         /* bytes understood so far */
+    size_t pending;        /* payload bytes still to step over */
+    uint64_t elements;     /* seen so far */
+    unsigned depth;
+    uint64_t left[MSGPACK_DEPTH_MAX + 1]; /* values still to come at each depth */
+};
+
+struct msgpack_limits {
+    size_t bytes_max;      /* of the whole value */
+    uint64_t elements_max;
+    unsigned depth_max;    /* at most MSGPACK_DEPTH_MAX */
+};
+
+void msgpack_scan_init(struct msgpack_scan *s);
+
+/* data holds the value from its first byte; size grows from call to call.
+ * ERR_OK: whole, s->offset is its length. ERR_WAIT: more bytes are needed.
+ * ERR_BAD_REQUEST: 0xc1. ERR_TOO_LARGE: over a limit, as early as the heads
+ * show it (a declared length counts). */
+enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t size,
+                           const struct msgpack_limits *limits);
+
+/* Whether one well-formed value fills s, it nests no deeper than depth_max, all text is
+ * valid UTF-8, and no map (at any depth) has one key twice (keys compared as values:
+ * 1 and 1.0 differ, int forms do not). ERR_OK, ERR_BAD_VALUE, ERR_TOO_LARGE.
+ * *why (may be NULL) gets a static text. Time O(n log n), memory O(1) besides the
+ * stack (at most a few KiB): maps of more than some keys are checked with a bounded sort
+ * over offsets kept in scratch. scratch may be NULL: then pairs are compared one by one. */
+enum err msgpack_check_document(struct slice s, unsigned depth_max, const char **why);
+
+bool msgpack_text_is_utf8(struct slice text);
+
+/* The writer: each function puts the shortest form at to and returns the bytes put.
+ * The caller has room for MSGPACK_HEAD_MAX bytes (and the payload, where there is one). */
+#define MSGPACK_HEAD_MAX 9
+
+size_t msgpack_put_nil(uint8_t *to);
+size_t msgpack_put_bool(uint8_t *to, bool b);
+size_t msgpack_put_uint(uint8_t *to, uint64_t n);
+size_t msgpack_put_int(uint8_t *to, int64_t n);
+size_t msgpack_put_double(uint8_t *to, double d);
+size_t msgpack_put_text_head(uint8_t *to, uint32_t size);
+size_t msgpack_put_binary_head(uint8_t *to, uint32_t size);
+size_t msgpack_put_array_head(uint8_t *to, uint32_t count);
+size_t msgpack_put_map_head(uint8_t *to, uint32_t pairs);
+size_t msgpack_put_text(uint8_t *to, struct slice text);    /* head and payload */
+size_t msgpack_put_binary(uint8_t *to, struct slice bytes); /* head and payload */
+/* A timestamp in the shortest of its three forms; at most 15 bytes. */
+size_t msgpack_put_timestamp(uint8_t *to, int64_t seconds, uint32_t nanoseconds);
+
+/* The seconds and nanoseconds of an EXT token of type -1; ERR_BAD_VALUE if it is none
+ * (wrong size, nanoseconds over 999,999,999). */
+enum err msgpack_timestamp(const struct msgpack_token *t, int64_t *seconds,
+                           uint32_t *nanoseconds);
+
+#endif

@@ -1,0 +1,84 @@
+/* key.h - keys as bytes that memcmp orders, and the key paths that find them.
+ *
+ * An encoded key is its parts one after the other, each self-terminating, so
+ * no part is the beginning of another. Order of types: nil < false < true <
+ * numbers (integers and floats in one exact order; 1, 1.0 are one key, -0.0 is
+ * 0, NaN is refused) < timestamps < text < binary < arrays. A descending part
+ * is the complement of the ascending one. docs/formats.md has the byte table.
+ *
+ * Threads: any; nothing here keeps state. Nothing here allocates. */
+#ifndef HOLDFAST_STORE_KEY_H
+#define HOLDFAST_STORE_KEY_H
+
+#include "proto/msgpack.h"
+
+#define KEY_BYTES_MAX 4096 /* encoded, all parts */
+#define KEY_PARTS_MAX 16
+#define KEY_STEPS_MAX 16   /* of one path */
+
+/* How a store or an index makes its keys. Lives in one block of memory with its
+ * texts, owned by the schema that it belongs to. */
+struct key_part {
+    bool descending;
+    unsigned step_count;               /* 0: an explicit key has no path */
+    struct slice steps[KEY_STEPS_MAX]; /* names to descend by, outermost first */
+};
+
+struct key_spec {
+    bool is_explicit;    /* the key comes beside the record */
+    unsigned part_count; /* 1 for explicit keys */
+    struct key_part parts[KEY_PARTS_MAX];
+};
+
+/* Read the `key` option of PROTOCOL.md: a path, or a list of parts, each a path or
+ * {path, order: "asc"|"desc"}; a path is text (one field name, taken whole) or a list of steps.
+ * A list of texts is a list of parts. The spec borrows from option. ERR_BAD_REQUEST; *why gets a static text. */
+enum err key_spec_read(struct slice option, struct key_spec *out, const char **why);
+
+/* Put the spec in one canonical MessagePack form (nil for explicit keys; what `stores`
+ * shows and the catalogue keeps); returns bytes put, 0 if room is too small. */
+size_t key_spec_write(const struct key_spec *spec, uint8_t *to, size_t room);
+
+/* Encode one MessagePack value as one part at to. ERR_BAD_KEY: a type that cannot be
+ * a key (map, other ext, NaN), bad UTF-8 or depth over MSGPACK_DEPTH_MAX; ERR_TOO_LARGE: over room. */
+enum err key_encode_value(struct slice value, bool descending, uint8_t *to, size_t room,
+                          size_t *size);
+
+/* Encode a key as a client gives it: for one part its value; for several an array of
+ * exactly that many. to has KEY_BYTES_MAX bytes. ERR_BAD_KEY, ERR_TOO_LARGE. */
+enum err key_encode(const struct key_spec *spec, struct slice key, uint8_t *to, size_t *size,
+                    const char **why);
+
+/* The key of a document by the spec's paths. ERR_NOT_FOUND: a field is missing (*part
+ * says which); ERR_BAD_KEY; ERR_TOO_LARGE. An explicit spec is a broken promise. */
+enum err key_of_document(const struct key_spec *spec, struct slice document, uint8_t *to,
+                         size_t *size, unsigned *part, const char **why);
+
+/* The key as a client sees it, MessagePack: for one part its value, for several an
+ * array. ERR_CORRUPT if the bytes are no key of the spec, ERR_TOO_LARGE over room.
+ * KEY_PLAIN_BYTES_MAX is always room enough. Numbers come back in their shortest exact form: an
+ * integer where the number is one, else a double. */
+#define KEY_PLAIN_BYTES_MAX (2 * KEY_BYTES_MAX)
+enum err key_decode(const struct key_spec *spec, struct slice encoded, uint8_t *to, size_t room,
+                    size_t *size);
+
+/* Bounds in encoded bytes: from <= k < to, memcmp order. from_size 0 and to_size 0 mean
+ * the beginning and the end. */
+struct key_range {
+    size_t from_size;
+    size_t to_size;
+    bool empty; /* nothing can be in it */
+    uint8_t from[KEY_BYTES_MAX + 1];
+    uint8_t to[KEY_BYTES_MAX + 1];
+};
+
+/* Read a range of PROTOCOL.md (nil, or a map with gt | gte, lt | lte, eq, prefix, starts).
+ * ERR_BAD_REQUEST (unknown or contradicting names), ERR_BAD_KEY, ERR_TOO_LARGE. */
+enum err key_range_read(const struct key_spec *spec, struct slice range, struct key_range *out,
+                        const char **why);
+
+/* The least key above all keys that begin with the bytes, in place; false if there is
+ * none. *size never grows. */
+bool key_successor(uint8_t *bytes, size_t *size);
+
+#endif

@@ -1,0 +1,143 @@
+/* wal.h - the commit log: ordered items made durable in batches.
+ *
+ * Knows bytes and positions; knows nothing of keys, transactions or sockets. An
+ * item is a run of bytes (one commit) with a number that grows from item to
+ * item. Queued items leave in batches: each is encoded and checksummed on the
+ * log's lane, written on a sector boundary of a preallocated, already written
+ * segment, and synced. Several batches may be in flight; an item is durable
+ * when its batch and all earlier ones are. A large item is cut into fragments
+ * over several batches; the next item follows its last fragment.
+ *
+ * A batch carries epoch, position, length, the end of the batch before it, the
+ * position known to be synced when it was issued and the numbers reserved, all
+ * under its checksum (XXH3-64). At recovery damage is in the middle, and
+ * refused, if a valid later batch says that more was synced; else it is the
+ * tail, and is cut. docs/formats.md has the byte tables.
+ *
+ * A failed write or sync is final: on_failed, nothing more is acknowledged.
+ *
+ * Threads: loop only; encode is called on the log's lane.
+ * Files: wal/NNNNNNNNNNNNNNNN (segment number in hex). */
+#ifndef HOLDFAST_STORE_WAL_H
+#define HOLDFAST_STORE_WAL_H
+
+#include "proto/slice.h"
+#include "server/base/failure.h"
+#include "server/base/list.h"
+#include "server/os/os.h"
+
+#define WAL_SECTOR_BYTES 4096
+#define WAL_PIECE_BYTES_MAX (6u << 20) /* a piece that one encode call may need room for */
+
+struct wal; /* opaque, owned by the core */
+
+/* One item: the caller's memory, lent from wal_append until on_durable has named
+ * a number at or above it (or the log is closed). */
+struct wal_item {
+    struct list_link in_queue; /* the log's own use */
+    uint64_t number;           /* grows from item to item; not 0 */
+    bool sync;                 /* false: it may wait for the interval's sync */
+    uint64_t bytes;            /* at least what encode will put in total */
+    /* Put the next piece, whole records only, into at most room bytes; return the
+     * bytes put. 0 with *last false means that room is too small for the next
+     * record, which never happens with room >= WAL_PIECE_BYTES_MAX. Set *last
+     * with the last piece. Log's lane; reads only what nobody changes. */
+    size_t (*encode)(struct wal_item *item, uint8_t *to, size_t room, bool *last);
+    uint64_t progress; /* encode's own use; 0 at wal_append */
+    void *at;          /* encode's own use; NULL at wal_append */
+};
+
+struct wal_numbers { /* reserved ahead so that no crash makes one used twice */
+    uint64_t version;
+    uint64_t commit;
+};
+
+struct wal_options {
+    uint64_t segment_bytes;    /* a multiple of WAL_SECTOR_BYTES, at least 16 MiB (tests: 1 MiB with smaller pieces) */
+    unsigned in_flight_max;    /* batches written and synced side by side, 1 to 8 */
+    unsigned spare_segments;   /* kept prepared ahead, at least 2 */
+    uint32_t interval_ms;      /* unsynced items are synced at most this much later */
+    uint32_t piece_bytes_max;  /* 0: WAL_PIECE_BYTES_MAX */
+};
+
+struct wal_events { /* called from the loop, never inside a call of the log */
+    void *context;
+    /* All items up to number have been written: a kill of the process keeps them. */
+    void (*on_written)(void *context, uint64_t number);
+    /* All items up to number survive power loss; items at or below it are given back. */
+    void (*on_durable)(void *context, uint64_t number);
+    /* These numbers are reserved durably from now on. */
+    void (*on_reserved)(void *context, struct wal_numbers numbers);
+    /* Final. Once. */
+    void (*on_failed)(void *context, enum err e, const char *text);
+    /* Room was made: whoever got ERR_WAIT from wal_reserve may try again. */
+    void (*on_room)(void *context);
+};
+
+struct wal_replay { /* recovery hands over each piece of each item, in order */
+    void *context;
+    enum err (*piece)(void *context, uint64_t number, bool first, bool last, struct slice bytes,
+                      struct failure *f);
+};
+
+/* Open or make the log below "wal", and replay from position (0: from its beginning;
+ * what a root says). Blocks. Items whose first fragment lies before position come without their
+ * beginning (first false). At the end a first batch of a new epoch is written and synced
+ * at the cut, so that what was cut cannot come back. *numbers: in, reserved as the root
+ * knows them; out, the greatest ones found. ERR_CORRUPT with file and offset: damage in
+ * the middle. ERR_FORMAT: a newer version. */
+enum err wal_open(struct os *os, const struct wal_options *options,
+                  const struct wal_events *events, const struct wal_replay *replay,
+                  uint64_t position, struct wal_numbers *numbers, struct wal **out,
+                  struct failure *f);
+
+/* Reserve log space for bytes of items to come. OK; ERR_WAIT: a segment is being
+ * prepared, on_room will follow; ERR_NO_SPACE; ERR_LOG_FAILED. */
+enum err wal_reserve(struct wal *w, uint64_t bytes);
+
+/* Give back what was reserved and is not needed. */
+void wal_unreserve(struct wal *w, uint64_t bytes);
+
+/* Queue an item for which item->bytes (and WAL_ITEM_OVERHEAD) were reserved; takes that
+ * reservation over. Cannot fail. */
+#define WAL_ITEM_OVERHEAD (2 * WAL_SECTOR_BYTES)
+void wal_append(struct wal *w, struct wal_item *item);
+
+/* Reserve numbers durably: the next batch says so (one is made if there is none to
+ * write). */
+void wal_reserve_numbers(struct wal *w, struct wal_numbers numbers);
+
+/* Start what is queued, if the width allows: the loop calls this once a turn, after all
+ * that is ready has been appended, so that a batch takes all. */
+void wal_kick(struct wal *w);
+
+/* Call after a while when only unsynced items were written; returns when to call again
+ * (ms on the table's clock), UINT64_MAX: nothing waits. */
+uint64_t wal_tick(struct wal *w, uint64_t now_ms);
+
+/* A position such that every item appended from now on lies at or behind it. */
+uint64_t wal_position(const struct wal *w);
+
+/* Replay will never start before position again: earlier segments are reused. */
+void wal_trim(struct wal *w, uint64_t position);
+
+struct wal_stats {
+    uint64_t position;        /* end of what was issued, bytes */
+    uint64_t synced;          /* durable up to here */
+    uint64_t oldest;          /* the first position that is kept */
+    unsigned segments;        /* files, spares included */
+    uint64_t bytes_on_disk;
+    uint64_t batches, syncs, items; /* since start */
+    uint64_t reserved;        /* bytes */
+    bool failed;
+};
+void wal_stats(const struct wal *w, struct wal_stats *out);
+
+/* Whether a batch or a preparation is under way or queued. */
+bool wal_is_busy(const struct wal *w);
+
+/* Close; nothing may be busy unless the log has failed or abandon is set (a simulated
+ * crash: no job of ours will ever finish; just free the memory). */
+void wal_close(struct wal *w, bool abandon);
+
+#endif
