@@ -1,0 +1,50 @@
+/* cursor.h - walking a range of a store.
+ *
+ * A cursor in a transaction sees what the transaction writes meanwhile and is
+ * to be closed before the transaction ends (the caller keeps the list). Without one it holds a
+ * snapshot of its own until it is closed. It stands between rows: turning round
+ * gives the last row again.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_CURSOR_H
+#define HOLDFAST_TXN_CURSOR_H
+
+#include "server/store/key.h"
+#include "server/txn/op.h"
+#include "server/txn/txn.h"
+
+struct cursor; /* opaque, owned by whoever opened it */
+
+struct cursor_options {
+    bool reverse;
+    uint64_t limit;  /* rows in all; UINT64_MAX: no limit */
+    uint64_t offset; /* rows to pass over at the beginning */
+};
+
+struct cursor_row {   /* borrowed until the next call on the cursor or op_release */
+    struct slice key;   /* in the client's form */
+    struct slice value; /* the record */
+};
+
+/* range: MessagePack, or none for all. ERR_NO_STORE, ERR_BAD_REQUEST, ERR_BAD_KEY, ... May answer ERR_WAIT
+ * (then *out is not set and the same call is made again). */
+enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct slice range,
+                     const struct cursor_options *options, struct cursor **out);
+
+/* The next row in the cursor's direction. ERR_END: there is none (a later call after turning
+ * or moving may find some). ERR_WAIT: nothing has moved; call again. */
+enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row);
+
+/* Go the other way from here on. */
+void cursor_turn(struct cursor *c, bool reverse);
+
+/* Go on from the first row at or after key, in reverse from the first at or before...
+ * as PROTOCOL.md `to` says: at or after it, or before it in reverse. */
+enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key);
+
+/* The request's page of rows is over: let go of what it pins; it finds its place again by key. */
+void cursor_rest(struct cursor *c);
+
+void cursor_close(struct cursor *c);
+
+#endif

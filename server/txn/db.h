@@ -1,0 +1,134 @@
+/* db.h - the database: the storage and transaction core as one thing.
+ *
+ * Opens the data directory (lock, primary, log, replay), owns stages, tracker
+ * and amalgamation, and gives the loop three calls: db_turn at the end of each
+ * turn of the loop, db_tick when time has passed, db_close at the end.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_DB_H
+#define HOLDFAST_TXN_DB_H
+
+#include "proto/slice.h"
+#include "server/base/failure.h"
+#include "server/os/os.h"
+#include "server/txn/op.h"
+
+struct db;
+
+struct db_options {
+    uint64_t stage_bytes;      /* the open stage is rotated at this size; default 64 MiB */
+    uint64_t staged_bytes_max; /* all stages; above it writes wait; default 512 MiB */
+    uint64_t held_bytes_max;   /* kept for conflict checks; default 1 GiB */
+    uint64_t txn_bytes_max;    /* written by one transaction; default 1 GiB */
+    uint64_t link_bytes_max;   /* a larger write-set becomes a stage of its own; default 4 MiB */
+    uint64_t cache_bytes;      /* unpacked pages; default 256 MiB */
+    uint32_t page_bytes;       /* for a new primary; default 8 KiB */
+    uint64_t segment_bytes;    /* of the log; default 64 MiB */
+    uint64_t open_txns_max;    /* in all; default 65,536 */
+    uint64_t idle_ms;          /* default of transactions; 1 hour */
+    uint32_t interval_ms;      /* sync of durability "interval"; default 100 */
+    uint32_t key_bytes_max;    /* default KEY_BYTES_MAX */
+    uint64_t value_bytes_max;  /* default 4 MiB */
+    unsigned log_in_flight;    /* batches synced side by side; default 2 */
+    unsigned amalgamate_percent; /* begin when stages hold this share of the primary; default 10 */
+    bool manual;               /* tests: no amalgamation or rotation but when asked */
+};
+void db_options_default(struct db_options *o);
+
+struct db_events { /* called from the loop */
+    void *context;
+    void (*on_ready)(void *context); /* there is something for db_turn; not called within db_turn */
+    void (*on_failed)(void *context, const struct failure *why); /* the log has failed: final */
+    void (*on_event)(void *context, const char *event, const char *facts); /* a line for the log:
+                        "stage sealed", "records=12 bytes=..." */
+};
+
+/* Blocks while it recovers. ERR_LOCKED, ERR_CORRUPT, ERR_FORMAT, ERR_IO, ERR_NO_SPACE, ERR_NOMEM. */
+enum err db_open(struct os *os, const struct db_options *options, const struct db_events *events,
+                 struct db **out, struct failure *f);
+
+/* Once a turn: wakes ops, starts a batch of the log and what else is due. */
+void db_turn(struct db *db);
+
+/* When time has passed: expiry, interval syncs. Returns when to call again, ms on the
+ * table's clock (UINT64_MAX: not needed). */
+uint64_t db_tick(struct db *db);
+
+/* Stop: every transaction must have been ended and every op finished. closed is called once, when the log
+ * is synced and no job is under way. Then db_free. */
+void db_close(struct db *db, void (*closed)(void *context), void *context);
+/* Free everything. abandon: a simulated crash; jobs never finish. */
+void db_free(struct db *db, bool abandon);
+
+/* ---- replies ---- */
+
+struct decided_wait { /* the caller's memory, lent until told is called or it is cancelled */
+    void (*told)(struct decided_wait *w, enum err e); /* ERR_OK, or ERR_LOG_FAILED */
+    struct decided decided;
+    struct list_link in_queue;
+};
+
+/* true: it may be told now. false: told will be called later, from the loop. Waits in
+ * order of commits. If the log has failed and it can never be: false, and told says so at the next turn. */
+bool db_wait_decided(struct db *db, struct decided decided, struct decided_wait *w);
+void db_cancel_wait(struct decided_wait *w);
+
+/* The last commit that may be told to anybody. */
+uint64_t db_answered(const struct db *db);
+/* Tell the core that a reply with this commit has been let go (an autocommit snapshot holds it from now on). */
+void db_note_answered(struct db *db, uint64_t commit);
+
+/* ---- for operators ---- */
+
+/* Each asks; done is called once, from the loop. rotate: the open stage is sealed (at
+ * once). amalgamate: sealed, merged and unstaged as far as rule 7 allows. */
+struct db_task {
+    void (*done)(struct db_task *task, enum err e, const struct failure *f);
+    struct list_link in_queue; /* the core's use */
+    uint64_t upto;             /* the core's use */
+};
+void db_rotate(struct db *db, struct db_task *task);
+void db_amalgamate(struct db *db, struct db_task *task);
+void db_cancel_task(struct db_task *task);
+
+/* ERR_NO_TXN: no open transaction has that version. */
+enum err db_kill(struct db *db, uint64_t version, struct failure *f);
+
+struct db_stage_status {
+    const char *state; /* "open", "sealed", "amalgamating", "amalgamated" */
+    uint64_t bytes, records, first_commit, last_commit;
+};
+struct db_hold_status {
+    uint64_t version, snapshot;
+    struct slice label, client; /* borrowed inside the callback; may be none */
+    uint64_t age_ms, idle_ms;
+    uint64_t bytes; /* written by it */
+    uint64_t held;  /* kept in memory on its behalf, bytes */
+    bool doomed;
+};
+void db_each_stage(struct db *db, void (*each)(void *context, const struct db_stage_status *s),
+                   void *context);
+void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hold_status *h),
+                  void *context);
+
+struct db_status {
+    uint64_t last_commit, durable_commit, answered_commit;
+    uint64_t stages, stage_bytes;            /* readable stages */
+    uint64_t ledgers, ledger_bytes, ledger_keys; /* what is held of stages already unstaged */
+    uint64_t open_txns, begun, committed, rolled_back, conflicts, expired, killed;
+    uint64_t amalgamations, amalgamated_bytes;
+    struct {
+        uint64_t file_bytes, used_bytes, held_bytes, free_bytes, records, trees, root, commit;
+        uint64_t bytes_written;
+    } primary;
+    struct {
+        uint64_t bytes, limit, hits, misses;
+    } cache;
+    struct {
+        uint64_t position, synced, oldest, segments, bytes, batches, syncs, items;
+        bool failed;
+    } log;
+};
+void db_status(struct db *db, struct db_status *out);
+
+#endif

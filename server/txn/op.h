@@ -1,0 +1,58 @@
+/* op.h - one request at work in the core.
+ *
+ * The caller (a connection, a test) owns an op for as long as its request runs
+ * and passes it to every function of txn/ that the request calls. A function
+ * that cannot go on without blocking returns ERR_WAIT; op->wake is called once
+ * when it can, from db_turn or db_tick and never inside another call, and the
+ * caller calls the same function again with the same arguments. Any other answer is final for
+ * that call. After an error op->failure says what, where and what to do.
+ *
+ * Replies: op->decided says what must be durable before the answer may be told
+ * (DESIGN.md section 3, rule 3); it gathers over all calls made with the op, errors
+ * included. db_wait_decided (db.h) waits for it.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_OP_H
+#define HOLDFAST_TXN_OP_H
+
+#include "server/base/failure.h"
+#include "server/store/wait.h"
+
+#include <stdint.h>
+
+struct db;
+struct txn;
+
+struct decided {
+    uint64_t synced;  /* commits up to here must survive power loss; 0: none */
+    uint64_t written; /* commits up to here must survive a kill of the process; 0: none */
+};
+
+struct op {
+    void (*wake)(struct op *op); /* the caller's */
+    struct db *db;
+    uint64_t after;         /* in: an autocommit snapshot taken here holds at least this commit */
+    struct decided decided; /* out: gathers */
+    struct failure failure; /* out: of the last call that failed */
+    uint64_t committed;     /* out: number of the commit that an autocommit write made; 0: none */
+    /* The core's own from here on. */
+    struct wait wait;             /* pages, or a turn */
+    struct list_link in_waiting;  /* db.waiting_for_room: log or stage memory */
+    struct txn *own;              /* the transaction of an autocommit request at work */
+    uint32_t budget;              /* steps left in this turn */
+    unsigned losses;              /* conflicts that an autocommit write has met */
+    void *progress;               /* of a function that works over several turns */
+};
+
+/* wake is called as above; after is 0. */
+void op_init(struct op *op, struct db *db, void (*wake)(struct op *op));
+
+/* Forget what it waits for, roll back what an unfinished autocommit began, unpin, free.
+ * The op may be used again after op_init. Values that were borrowed from it end here. */
+void op_fini(struct op *op);
+
+/* Unpin what the last call lent (values, keys), keep decided: for an op that makes many
+ * calls one after another. */
+void op_release(struct op *op);
+
+#endif

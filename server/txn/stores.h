@@ -1,0 +1,42 @@
+/* stores.h - making, changing and listing stores, transactionally.
+ *
+ * As records.h: t may be NULL (autocommit), answers likewise. A committed
+ * change of a store dooms every other open writer of it.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_STORES_H
+#define HOLDFAST_TXN_STORES_H
+
+#include "server/store/key.h"
+#include "server/txn/op.h"
+#include "server/txn/txn.h"
+
+#define STORE_NAME_BYTES_MAX 255
+
+struct store_options {
+    struct slice key;   /* MessagePack: the `key` option; none: explicit keys */
+    bool generate;
+    bool last_writer_wins; /* conflict: "none" */
+};
+
+/* ERR_EXISTS: there is one, it stays as it is. ERR_BAD_REQUEST: a bad name or option. */
+enum err store_create(struct op *op, struct txn *t, struct slice name,
+                      const struct store_options *options);
+enum err store_drop(struct op *op, struct txn *t, struct slice name);
+enum err store_clear(struct op *op, struct txn *t, struct slice name);
+enum err store_rename(struct op *op, struct txn *t, struct slice name, struct slice new_name);
+
+struct store_info {       /* borrowed inside the callback */
+    struct slice name;
+    struct slice key;     /* MessagePack, as key_spec_write puts it */
+    bool generate;
+    bool last_writer_wins;
+    uint64_t records;     /* exact where nothing is staged, else about */
+    uint64_t bytes;       /* about */
+};
+
+/* Call each for every store of the snapshot, ascending by name. */
+enum err stores_list(struct op *op, struct txn *t,
+                     void (*each)(void *context, const struct store_info *info), void *context);
+
+#endif

@@ -1,0 +1,59 @@
+/* txn.h - transactions: begin, commit, roll back.
+ *
+ * A transaction sees one snapshot and its own writes. It is optimistic: it
+ * waits for nobody, and loses to whoever committed first (DESIGN.md section 1).
+ * The winner dooms it at once: it is rolled back at that moment, and what is left
+ * is the failure that it tells until its owner ends it.
+ *
+ * Every struct txn that txn_begin gave is ended exactly once, by txn_commit or
+ * txn_rollback, whatever became of it. One call at a time on one transaction:
+ * a call that returned ERR_WAIT is finished (or its op given up by op_fini) first.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_TXN_H
+#define HOLDFAST_TXN_TXN_H
+
+#include "proto/slice.h"
+#include "server/txn/op.h"
+
+#define TXN_LABEL_BYTES_MAX 63
+#define TXN_TOKEN_BYTES 16
+
+struct txn_options {
+    bool serializable;
+    bool read_only;
+    bool greatest_version; /* loses at its write to a newer open writer of the record, too */
+    bool carry_on;         /* on_error "continue" */
+    bool interval;         /* durability "interval": answered before the sync */
+    uint64_t timeout_ms;   /* life; 0: none */
+    uint64_t idle_ms;      /* 0: the database's default */
+    struct slice label;    /* text for people; cut to TXN_LABEL_BYTES_MAX; may be none */
+    struct slice client;   /* where it comes from, for people; cut likewise */
+    void (*on_doomed)(struct txn *t, void *context); /* may be NULL; called as soon as the
+                           transaction is doomed by somebody else (a winner, expiry, a kill), from the
+                           loop; must not call the core */
+    void *context;
+};
+
+/* ERR_OVERLOADED: too many are open, or numbers not yet reserved; ERR_NOMEM. Never waits. */
+enum err txn_begin(struct op *op, const struct txn_options *options, struct txn **out);
+
+uint64_t txn_version(const struct txn *t);
+uint64_t txn_snapshot(const struct txn *t); /* the commit that it sees */
+
+/* Why the transaction is doomed, NULL while it is not. Borrowed until it ends. */
+const struct failure *txn_failure(const struct txn *t);
+
+/* Doom it for an error of its owner's request (on_error "fail"; net decides by options).
+ * Rolls it back. Nothing if it is doomed already. */
+void txn_doom(struct txn *t, const struct failure *why);
+
+/* Ends t. ERR_OK: *commit is the commit number, 0 if nothing was written. ERR_CONFLICT,
+ * ERR_TXN_EXPIRED, ...: what doomed it; nothing was applied. token: TXN_TOKEN_BYTES or
+ * none. Never waits; op->decided is what the reply has to wait for. */
+enum err txn_commit(struct op *op, struct txn *t, struct slice token, uint64_t *commit);
+
+/* Ends t. Cannot fail. */
+void txn_rollback(struct txn *t);
+
+#endif
