@@ -1,0 +1,374 @@
+/* A skip list after Pugh, "Skip Lists: A Probabilistic Alternative to Balanced
+ * Trees" (1990), with p = 1/4. It is chosen over trees because a node's whole
+ * memory is known when it is made: a commit only sets pointers. */
+#include "server/store/stage.h"
+
+#include "server/base/assert.h"
+
+void stage_init(struct stage *s, struct os *os, bool is_write_set, uint64_t seed)
+{
+    memset(s, 0, offsetof(struct stage, buckets_many));
+    arena_init(&s->arena, os);
+    s->state = STAGE_OPEN;
+    s->random = seed | 1;
+    if (is_write_set) {
+        s->buckets = &s->single;
+        s->bucket_mask = 0;
+    } else {
+        memset(s->buckets_many, 0, sizeof s->buckets_many);
+        s->buckets = s->buckets_many;
+        s->bucket_mask = STAGE_BUCKETS - 1;
+    }
+}
+
+void stage_fini(struct stage *s)
+{
+    arena_free(&s->arena);
+}
+
+void stage_move(struct stage *s, enum stage_state next)
+{
+    static const unsigned allowed[] = {
+        [STAGE_OPEN] = 1u << STAGE_SEALED,
+        [STAGE_SEALED] = 1u << STAGE_AMALGAMATING,
+        [STAGE_AMALGAMATING] = 1u << STAGE_AMALGAMATED | 1u << STAGE_SEALED,
+        [STAGE_AMALGAMATED] = 0,
+    };
+
+    ASSERT(allowed[s->state] & 1u << next);
+    s->state = next;
+}
+
+const char *stage_state_name(enum stage_state state)
+{
+    static const char *const names[] = {"open", "sealed", "amalgamating", "amalgamated"};
+
+    return names[state];
+}
+
+struct record *record_visible(struct record *linked, uint64_t limit)
+{
+    struct record *r = record_newest(linked);
+
+    while (r && r->stamp->commit > limit)
+        r = r->older;
+    return r;
+}
+
+struct stage_store *stage_store_of(const struct stage *s, uint32_t store)
+{
+    struct stage_store *st = s->buckets[store & s->bucket_mask];
+
+    while (st && st->store != store)
+        st = st->chain;
+    return st;
+}
+
+static inline int record_compare(const struct record *r, struct slice key)
+{
+    return slice_compare(record_key(r), key);
+}
+
+/* Fill at[] with the link of each level that leads to the first record >= key. */
+static struct record *stage_search(struct stage_store *st, struct slice key,
+                                   struct record **at[STAGE_HEIGHT_MAX])
+{
+    struct record **links = st->first;
+    struct record *beyond = NULL; /* known to be >= key */
+
+    for (unsigned level = st->height; level-- > 0;) {
+        struct record *r = links[level];
+
+        while (r && r != beyond && record_compare(r, key) < 0) {
+            links = r->next;
+            r = links[level];
+        }
+        beyond = r;
+        at[level] = &links[level];
+    }
+    return st->height ? *at[0] : NULL;
+}
+
+struct record *stage_seek(const struct stage_store *st, struct slice key)
+{
+    struct record *const *links = st->first;
+    struct record *beyond = NULL;
+
+    for (unsigned level = st->height; level-- > 0;) {
+        struct record *r = links[level];
+
+        while (r && r != beyond && record_compare(r, key) < 0) {
+            links = r->next;
+            r = links[level];
+        }
+        beyond = r;
+    }
+    return beyond;
+}
+
+struct record *stage_seek_below(const struct stage_store *st, struct slice key)
+{
+    struct record *const *links = st->first;
+    struct record *below = NULL;
+    struct record *beyond = NULL;
+
+    for (unsigned level = st->height; level-- > 0;) {
+        struct record *r = links[level];
+
+        while (r && r != beyond && (slice_is_none(key) || record_compare(r, key) < 0)) {
+            below = r;
+            links = r->next;
+            r = links[level];
+        }
+        beyond = r;
+    }
+    return below;
+}
+
+struct record *stage_find(const struct stage *s, uint32_t store, struct slice key)
+{
+    const struct stage_store *st = stage_store_of(s, store);
+    struct record *r = st ? stage_seek(st, key) : NULL;
+
+    return r && slice_equal(record_key(r), key) ? r : NULL;
+}
+
+static unsigned stage_random_height(struct stage *s)
+{
+    unsigned height = 1;
+    uint64_t bits;
+
+    s->random ^= s->random << 13;
+    s->random ^= s->random >> 7;
+    s->random ^= s->random << 17;
+    bits = s->random;
+    while (height < STAGE_HEIGHT_MAX && (bits & 3) == 0) {
+        height++;
+        bits >>= 2;
+    }
+    return height;
+}
+
+uint64_t record_bytes(struct slice key, struct slice value)
+{
+    return sizeof(struct record) + sizeof(struct record *) + key.size + value.size + 8;
+}
+
+static struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t store,
+                                 struct slice key, struct slice value)
+{
+    unsigned height = stage_random_height(s);
+    size_t head = sizeof(struct record) + height * sizeof(struct record *);
+    struct record *r = arena_alloc(&s->arena, head + key.size + value.size);
+    uint8_t *bytes;
+
+    if (!r)
+        return NULL;
+    bytes = (uint8_t *)r + head;
+    r->stamp = stamp;
+    r->log_next = NULL;
+    r->newest = NULL;
+    r->older = NULL;
+    r->store = store;
+    r->key_size = (uint16_t)key.size;
+    r->height = (uint8_t)height;
+    memcpy(bytes, key.data, key.size);
+    r->value = NULL;
+    r->value_size = 0;
+    if (!slice_is_none(value)) {
+        r->value = bytes + key.size;
+        r->value_size = (uint32_t)value.size;
+        memcpy(bytes + key.size, value.data, value.size);
+    }
+    return r;
+}
+
+static struct stage_store *stage_store_new(struct stage *s, uint32_t store)
+{
+    struct stage_store *st = arena_alloc(&s->arena, sizeof *st);
+
+    if (!st)
+        return NULL;
+    memset(st, 0, sizeof *st);
+    st->store = store;
+    st->chain = s->buckets[store & s->bucket_mask];
+    s->buckets[store & s->bucket_mask] = st;
+    return st;
+}
+
+/* Hang r where stage_search said that it belongs. */
+static void stage_insert(struct stage_store *st, struct record *r,
+                         struct record **at[STAGE_HEIGHT_MAX])
+{
+    while (st->height < r->height) {
+        at[st->height] = &st->first[st->height];
+        st->height++;
+    }
+    for (unsigned level = 0; level < r->height; level++) {
+        r->next[level] = *at[level];
+        *at[level] = r;
+    }
+    st->records++;
+}
+
+static bool write_set_replace(struct stage *s, struct record *r, struct slice value)
+{
+    uint8_t *bytes = NULL;
+
+    if (!slice_is_none(value)) {
+        /* in place where the new value fits: a record updated again and again
+         * within one transaction takes no more memory */
+        bytes = r->value && r->value_size >= value.size ? (uint8_t *)(uintptr_t)r->value
+                                                        : arena_alloc(&s->arena, value.size + 1);
+        if (!bytes)
+            return false;
+        memmove(bytes, value.data, value.size);
+    }
+    s->value_bytes += value.size;
+    s->value_bytes -= r->value_size;
+    r->value = bytes;
+    r->value_size = (uint32_t)value.size;
+    return true;
+}
+
+struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint32_t store,
+                             struct slice key, struct slice value, bool *fresh)
+{
+    struct record **at[STAGE_HEIGHT_MAX];
+    struct stage_store *st = stage_store_of(write_set, store);
+    struct record *r;
+
+    if (!st)
+        st = stage_store_new(write_set, store);
+    if (!st)
+        return NULL;
+    r = stage_search(st, key, at);
+    *fresh = !r || !slice_equal(record_key(r), key);
+    if (!*fresh)
+        return write_set_replace(write_set, r, value) ? r : NULL;
+    r = record_new(write_set, stamp, store, key, value);
+    if (!r)
+        return NULL;
+    stage_insert(st, r, at);
+    if (stamp->last)
+        stamp->last->log_next = r;
+    else
+        stamp->first = r;
+    stamp->last = r;
+    stamp->records++;
+    write_set->records++;
+    write_set->value_bytes += key.size + value.size;
+    return r;
+}
+
+/* Link the records of one store; those whose key is there join its chain. */
+static void stage_link_store(struct stage_store *to, struct stage_store *from,
+                             struct stamp *stamp)
+{
+    struct record **at[STAGE_HEIGHT_MAX];
+
+    for (struct record *r = from->first[0]; r;) {
+        struct record *following = r->next[0];
+        struct record *there = stage_search(to, record_key(r), at);
+
+        r->newest = NULL;
+        r->older = NULL;
+        if (there && slice_equal(record_key(there), record_key(r))) {
+            r->older = record_newest(there);
+            there->newest = r;
+            stamp->superseded = true;
+        } else {
+            stage_insert(to, r, at);
+        }
+        r = following;
+    }
+}
+
+static void stage_note_commit(struct stage *s, uint64_t commit)
+{
+    ASSERT(commit > s->last_commit); /* S-2 */
+    if (!s->first_commit)
+        s->first_commit = commit;
+    s->last_commit = commit;
+}
+
+void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp)
+{
+    struct stage_store *from = write_set->single;
+
+    ASSERT(s->state == STAGE_OPEN); /* S-1 */
+    ASSERT(write_set->bucket_mask == 0);
+    stage_note_commit(s, stamp->commit);
+    while (from) {
+        struct stage_store *chain = from->chain;
+        struct stage_store *to = stage_store_of(s, from->store);
+
+        if (to) {
+            stage_link_store(to, from, stamp);
+        } else {
+            /* the first of its store here: the write-set's list is the stage's */
+            for (struct record *r = from->first[0]; r; r = r->next[0]) {
+                r->newest = NULL;
+                r->older = NULL;
+            }
+            from->chain = s->buckets[from->store & s->bucket_mask];
+            s->buckets[from->store & s->bucket_mask] = from;
+        }
+        from = chain;
+    }
+    s->records += write_set->records;
+    s->value_bytes += write_set->value_bytes;
+    arena_splice(&s->arena, &write_set->arena);
+    write_set->single = NULL;
+    write_set->records = 0;
+}
+
+void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp)
+{
+    struct stage_store *from = write_set->single;
+
+    ASSERT(s->state == STAGE_OPEN && !s->first_commit);
+    stage_note_commit(s, stamp->commit);
+    while (from) {
+        struct stage_store *chain = from->chain;
+
+        from->chain = s->buckets[from->store & s->bucket_mask];
+        s->buckets[from->store & s->bucket_mask] = from;
+        from = chain;
+    }
+    s->records = write_set->records;
+    s->value_bytes = write_set->value_bytes;
+    arena_splice(&s->arena, &write_set->arena);
+    write_set->single = NULL;
+    write_set->records = 0;
+}
+
+void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from, uint64_t to),
+                 void *context)
+{
+    if (!stamp->superseded)
+        return;
+    for (struct record *r = stamp->first; r; r = r->log_next) {
+        while (r->older && !sees(context, r->older->stamp->commit, stamp->commit))
+            r->older = r->older->older;
+    }
+}
+
+size_t stage_stores(const struct stage *s, uint32_t *to, size_t max)
+{
+    size_t count = 0;
+
+    for (unsigned b = 0; b <= s->bucket_mask; b++) {
+        for (struct stage_store *st = s->buckets[b]; st; st = st->chain) {
+            size_t at = count;
+
+            if (count == max)
+                return count;
+            for (; at > 0 && to[at - 1] > st->store; at--)
+                to[at] = to[at - 1];
+            to[at] = st->store;
+            count++;
+        }
+    }
+    return count;
+}

@@ -1,0 +1,171 @@
+/* stage.h - ordered in-memory indexes of record versions: write-sets and stages.
+ *
+ * A write-set is what one transaction has written, its own until it commits. A
+ * stage is what many have committed. Both are the same thing: for each store a
+ * skip list of keys; in a stage all versions of a key hang on its first record
+ * in one chain, newest first. A record is allocated with its tower when it is
+ * written, so that linking a write-set into a stage at commit takes no memory
+ * and cannot fail; the memory itself changes hands by arena_splice. A very large
+ * write-set becomes a stage as it is.
+ *
+ *   OPEN --seal--> SEALED --pick--> AMALGAMATING --done--> AMALGAMATED --free-->
+ *                    ^------- failed ------'
+ *
+ * Invariants: S-1 only an OPEN stage takes writes; S-2 commits of a newer stage are
+ * all greater; S-3 a sealed stage never changes once its last commit is durable.
+ *
+ * Threads: loop; a sealed stage may be read on the merge lane. */
+#ifndef HOLDFAST_STORE_STAGE_H
+#define HOLDFAST_STORE_STAGE_H
+
+#include "proto/slice.h"
+#include "server/base/arena.h"
+#include "server/store/wal.h"
+
+#define STAGE_HEIGHT_MAX 16
+#define STAGE_LABEL_BYTES 64
+
+struct record;
+struct txn;
+
+/* What all records of one transaction share; allocated in its arena, shared with the
+ * stage at commit. */
+struct stamp {
+    uint64_t commit;        /* 0 until the transaction commits */
+    uint64_t version;       /* of the transaction */
+    struct txn *owner;      /* while it is open; NULL afterwards */
+    struct record *first;   /* in order of writing, by log_next */
+    struct record *last;
+    uint64_t records;
+    struct wal_item item;   /* the commit in the log */
+    bool interval;          /* durability "interval": answered before the sync */
+    bool superseded;        /* a record of it has an older version in its stage: prune when durable */
+    char label[STAGE_LABEL_BYTES]; /* for people; terminated */
+};
+
+struct record {
+    struct stamp *stamp;
+    struct record *log_next;  /* the next that the same transaction wrote */
+    const uint8_t *value;     /* in the same arena; NULL: deleted */
+    union {
+        struct record *newest; /* in a stage, linked: the newest version; NULL: this one */
+        struct record *intent_next; /* in a write-set: the tracker's table */
+    };
+    union {
+        struct record *older;  /* in a stage: the version before this one */
+        struct record **intent_at; /* in a write-set: what points at it in the tracker's table */
+    };
+    uint32_t value_size;
+    uint32_t store;
+    uint16_t key_size;
+    uint8_t height;
+    struct record *next[]; /* height links, then the key's bytes */
+};
+
+/* One store within a stage. Lives in the arena. */
+struct stage_store {
+    struct stage_store *chain; /* of the same bucket */
+    uint32_t store;
+    unsigned height;           /* links in use */
+    uint64_t records;          /* keys */
+    struct record *first[STAGE_HEIGHT_MAX];
+};
+
+enum stage_state { STAGE_OPEN, STAGE_SEALED, STAGE_AMALGAMATING, STAGE_AMALGAMATED };
+
+#define STAGE_BUCKETS 64
+
+struct stage {
+    enum stage_state state;
+    uint64_t number;         /* in order of making */
+    uint64_t first_commit;   /* 0: nothing committed into it yet */
+    uint64_t last_commit;
+    uint64_t records;        /* versions */
+    uint64_t value_bytes;    /* of keys and values, versions all */
+    uint64_t log_position;   /* sealed: every later commit lies at or behind it in the log */
+    struct arena arena;
+    struct stage *below;     /* the next older stage */
+    struct stage *above;     /* the next newer one */
+    uint64_t random;         /* state for heights */
+    unsigned bucket_mask;    /* 0 for a write-set: one bucket */
+    struct stage_store *single; /* the bucket of a write-set */
+    struct stage_store **buckets;
+    struct stage_store *buckets_many[STAGE_BUCKETS];
+};
+
+/* buckets: a stage has many, a write-set one. seed is for the heights. */
+void stage_init(struct stage *s, struct os *os, bool is_write_set, uint64_t seed);
+/* Free all its memory (not the struct). */
+void stage_fini(struct stage *s);
+
+void stage_move(struct stage *s, enum stage_state next);
+const char *stage_state_name(enum stage_state state);
+
+static inline struct slice record_key(const struct record *r)
+{
+    return slice_make(&r->next[r->height], r->key_size);
+}
+
+static inline struct slice record_value(const struct record *r)
+{
+    return slice_make(r->value, r->value_size);
+}
+
+static inline bool record_is_delete(const struct record *r)
+{
+    return r->value == NULL;
+}
+
+static inline struct record *record_newest(struct record *linked)
+{
+    return linked->newest ? linked->newest : linked;
+}
+
+/* The newest version of a linked record with commit <= limit; NULL if there is none. */
+struct record *record_visible(struct record *linked, uint64_t limit);
+
+/* ---- write-sets ---- */
+
+/* Bytes that a record of that key and value takes, for limits and accounting. */
+uint64_t record_bytes(struct slice key, struct slice value);
+
+/* Write key in the write-set: value data NULL deletes. A key written before keeps its record
+ * and gets the new value. *fresh tells whether the record is new (then it is also appended
+ * to stamp's list). NULL: no memory, nothing has changed. */
+struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint32_t store,
+                             struct slice key, struct slice value, bool *fresh);
+
+/* The record of a key, NULL if there is none. In a stage: the linked one. */
+struct record *stage_find(const struct stage *s, uint32_t store, struct slice key);
+
+/* Link all of write_set into the open stage, its memory too; write_set is empty then.
+ * stamp->commit is set. Cannot fail. */
+void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp);
+
+/* Make write_set, whole, a sealed stage's content: s is fresh and empty. */
+void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp);
+
+/* The commit of stamp has become durable: take versions that nobody can see any more out of the
+ * chains. sees(context, from, to): does an open snapshot have from <= commit < to? */
+void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from, uint64_t to),
+                 void *context);
+
+/* ---- walking ---- */
+
+/* The store within a stage; NULL: nothing of it is here. */
+struct stage_store *stage_store_of(const struct stage *s, uint32_t store);
+
+/* The first linked record with key >= key (size 0: the first), NULL at the end. */
+struct record *stage_seek(const struct stage_store *st, struct slice key);
+/* The last with key < key; data NULL: the last. */
+struct record *stage_seek_below(const struct stage_store *st, struct slice key);
+
+static inline struct record *record_following(const struct record *r)
+{
+    return r->next[0];
+}
+
+/* The numbers of the stores in it, ascending; returns how many; to has room for max. */
+size_t stage_stores(const struct stage *s, uint32_t *to, size_t max);
+
+#endif
