@@ -10,6 +10,8 @@
 #include "proto/error.h"
 #include "proto/slice.h"
 
+/* Depth counts the arrays and maps around a value and itself if it is one: 1 has
+ * depth 0, [] and [1] have 1, [[1]] has 2. */
 #define MSGPACK_DEPTH_MAX 64
 
 enum msgpack_type {
@@ -67,11 +69,51 @@ enum err msgpack_skip(struct msgpack_cursor *c, unsigned depth_max, struct slice
 enum err msgpack_peek(const struct msgpack_cursor *c, enum msgpack_type *out);
 
 /* Readers of what is expected: ERR_BAD_REQUEST if it is something else (the
- * cursor is then where it was). Integers are taken in any form. */
-enum err msgpack_read_uint(struct msgpack_cursor *c, uint64_t *out);
+ * cursor is then where it was). Integers are taken in any form. The common short
+ * forms are read in place; the _wide functions take the others and are not called
+ * by anybody else. */
+enum err msgpack_read_uint_wide(struct msgpack_cursor *c, uint64_t *out);
+enum err msgpack_read_text_wide(struct msgpack_cursor *c, struct slice *out);
+enum err msgpack_read_array_wide(struct msgpack_cursor *c, uint32_t *count);
+
+static inline enum err msgpack_read_uint(struct msgpack_cursor *c, uint64_t *out)
+{
+    if (c->at < c->end && *c->at < 0x80) {
+        *out = *c->at++;
+        return ERR_OK;
+    }
+    return msgpack_read_uint_wide(c, out);
+}
+
+static inline enum err msgpack_read_text(struct msgpack_cursor *c, struct slice *out)
+{
+    if (c->at < c->end && (*c->at & 0xe0) == 0xa0) {
+        size_t size = *c->at & 0x1f;
+
+        if (size >= (size_t)(c->end - c->at))
+            return ERR_END;
+        *out = slice_make(c->at + 1, size);
+        c->at += 1 + size;
+        return ERR_OK;
+    }
+    return msgpack_read_text_wide(c, out);
+}
+
+static inline enum err msgpack_read_array(struct msgpack_cursor *c, uint32_t *count)
+{
+    if (c->at < c->end && (*c->at & 0xf0) == 0x90) {
+        uint32_t n = *c->at & 0x0f;
+
+        if (n >= (size_t)(c->end - c->at))
+            return ERR_END;
+        *count = n;
+        c->at++;
+        return ERR_OK;
+    }
+    return msgpack_read_array_wide(c, count);
+}
+
 enum err msgpack_read_bool(struct msgpack_cursor *c, bool *out);
-enum err msgpack_read_text(struct msgpack_cursor *c, struct slice *out);
-enum err msgpack_read_array(struct msgpack_cursor *c, uint32_t *count);
 enum err msgpack_read_map(struct msgpack_cursor *c, uint32_t *pairs);
 
 /* An incremental scanner: how long is the value that begins at data, when it may
@@ -79,8 +121,8 @@ enum err msgpack_read_map(struct msgpack_cursor *c, uint32_t *pairs);
  * up to MSGPACK_DEPTH_MAX. */
 struct msgpack_scan {
     size_t offset;         /* bytes understood so far */
-    size_t pending;        /* payload bytes still to step over */
-    uint64_t elements;     /* seen so far */
+    size_t pending;        /* bytes still to step over */
+    uint64_t elements;     /* values announced so far, map keys and containers too */
     unsigned depth;
     uint64_t left[MSGPACK_DEPTH_MAX + 1]; /* values still to come at each depth */
 };
@@ -96,18 +138,32 @@ void msgpack_scan_init(struct msgpack_scan *s);
 /* data holds the value from its first byte; size grows from call to call.
  * ERR_OK: whole, s->offset is its length. ERR_WAIT: more bytes are needed.
  * ERR_BAD_REQUEST: 0xc1. ERR_TOO_LARGE: over a limit, as early as the heads
- * show it (a declared length counts). */
+ * show it (a declared length counts). After an error the scan is over. */
 enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t size,
                            const struct msgpack_limits *limits);
 
-/* Whether one well-formed value fills s, it nests no deeper than depth_max, all text is
- * valid UTF-8, and no map (at any depth) has one key twice (keys compared as values:
- * 1 and 1.0 differ, int forms do not). ERR_OK, ERR_BAD_VALUE, ERR_TOO_LARGE.
- * *why (may be NULL) gets a static text. Time O(n log n), memory O(1) besides the
- * stack (at most a few KiB): maps of more than some keys are checked with a bounded sort
- * over offsets kept in scratch. scratch may be NULL: then pairs are compared one by one. */
-enum err msgpack_check_document(struct slice s, unsigned depth_max, const char **why);
+/* Memory for a check of large maps, and nothing else. */
+struct msgpack_memory {
+    void *(*alloc)(void *owner, size_t bytes); /* NULL: there is none */
+    void (*free)(void *owner, void *memory, size_t bytes); /* bytes as asked for */
+    void *owner; /* handed to both */
+};
 
+/* Whether one well-formed value fills s, it nests no deeper than depth_max, all text is
+ * valid UTF-8, and no map (at any depth) has one key twice. Keys are compared as values:
+ * forms of one integer and of one float are equal; 1 and 1.0, text and binary differ;
+ * arrays and maps as keys are compared value by value in their order.
+ * ERR_OK, ERR_BAD_VALUE, ERR_TOO_LARGE, ERR_NOMEM. *why (may be NULL) gets a static text.
+ *
+ * One pass, O(bytes). Maps of up to 32 pairs are compared on the stack (about 6 KiB);
+ * the keys of larger ones go into a hash table (SipHash with a key of the process) that
+ * grows with keys seen, not with keys claimed, up to 12 bytes for each byte of s.
+ * msgpack_check_document takes it from malloc, _with from memory. */
+enum err msgpack_check_document(struct slice s, unsigned depth_max, const char **why);
+enum err msgpack_check_document_with(struct slice s, unsigned depth_max,
+                                     const struct msgpack_memory *memory, const char **why);
+
+/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool msgpack_text_is_utf8(struct slice text);
 
 /* The writer: each function puts the shortest form at to and returns the bytes put.
