@@ -31,8 +31,9 @@ struct key_spec {
 };
 
 /* Read the `key` option of PROTOCOL.md: a path, or a list of parts, each a path or
- * {path, order: "asc"|"desc"}; a path is text (one field name, taken whole) or a list of steps.
- * A list of texts is a list of parts. The spec borrows from option. ERR_BAD_REQUEST; *why gets a static text. */
+ * {path, order: "asc"|"desc"}; a path is text (one field name, taken whole) or a list of
+ * steps. A list of texts is a list of parts; nil is the explicit key. The spec borrows
+ * its texts from option. ERR_BAD_REQUEST; *why (may be NULL) gets a static text. */
 enum err key_spec_read(struct slice option, struct key_spec *out, const char **why);
 
 /* Put the spec in one canonical MessagePack form (nil for explicit keys; what `stores`
@@ -45,19 +46,22 @@ enum err key_encode_value(struct slice value, bool descending, uint8_t *to, size
                           size_t *size);
 
 /* Encode a key as a client gives it: for one part its value; for several an array of
- * exactly that many. to has KEY_BYTES_MAX bytes. ERR_BAD_KEY, ERR_TOO_LARGE. */
+ * exactly that many. to has KEY_BYTES_MAX bytes. ERR_BAD_KEY, ERR_TOO_LARGE. Here and
+ * below *why (may be NULL) gets a static text to show to a person, on errors only. */
 enum err key_encode(const struct key_spec *spec, struct slice key, uint8_t *to, size_t *size,
                     const char **why);
 
-/* The key of a document by the spec's paths. ERR_NOT_FOUND: a field is missing (*part
- * says which); ERR_BAD_KEY; ERR_TOO_LARGE. An explicit spec is a broken promise. */
+/* The key of a document by the spec's paths. A step names a field of a map, never an
+ * element of an array; a field that is nil is there, and its key is nil.
+ * ERR_NOT_FOUND: a field is missing (*part says of which part; so too for ERR_BAD_KEY);
+ * ERR_BAD_KEY; ERR_TOO_LARGE. An explicit spec is a broken promise. */
 enum err key_of_document(const struct key_spec *spec, struct slice document, uint8_t *to,
                          size_t *size, unsigned *part, const char **why);
 
 /* The key as a client sees it, MessagePack: for one part its value, for several an
  * array. ERR_CORRUPT if the bytes are no key of the spec, ERR_TOO_LARGE over room.
- * KEY_PLAIN_BYTES_MAX is always room enough. Numbers come back in their shortest exact form: an
- * integer where the number is one, else a double. */
+ * KEY_PLAIN_BYTES_MAX is always room enough. Numbers come back in their shortest exact
+ * form: an integer where the number is one that 64 bits hold, else a double. */
 #define KEY_PLAIN_BYTES_MAX (2 * KEY_BYTES_MAX)
 enum err key_decode(const struct key_spec *spec, struct slice encoded, uint8_t *to, size_t room,
                     size_t *size);
@@ -72,8 +76,14 @@ struct key_range {
     uint8_t to[KEY_BYTES_MAX + 1];
 };
 
-/* Read a range of PROTOCOL.md (nil, or a map with gt | gte, lt | lte, eq, prefix, starts).
- * ERR_BAD_REQUEST (unknown or contradicting names), ERR_BAD_KEY, ERR_TOO_LARGE. */
+/* Read a range: none or nil or {} for all, or a map with gt | gte, lt | lte, or one of eq,
+ * prefix, starts alone. They speak of the order of keys in the store, so gt of a
+ * descending part means lesser values. For a key of one part each holds a value, which
+ * compares whole (then prefix is eq); for several an array of leading parts, which
+ * stands for all keys that begin so: gt and lt leave them all out, gte and lte take them
+ * all in, eq is prefix. An array of no parts stands for all keys. The last part given to
+ * starts is the beginning of a text or binary.
+ * ERR_BAD_REQUEST (unknown, doubled or contradicting names), ERR_BAD_KEY, ERR_TOO_LARGE. */
 enum err key_range_read(const struct key_spec *spec, struct slice range, struct key_range *out,
                         const char **why);
 
