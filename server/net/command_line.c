@@ -1,0 +1,149 @@
+/* command_line.c - flags into options, over what a file says. */
+#include "server/net/command_line.h"
+
+struct flags {
+    int argc;
+    char **argv;
+    struct options *options;
+    bool seen[256]; /* lists: the first flag replaces what a file said, later ones add */
+    config_complain *complain;
+    void *context;
+    unsigned errors;
+};
+
+static void complain(struct flags *f, const char *what)
+{
+    char error[OPTION_ERROR_BYTES + 64];
+
+    snprintf(error, sizeof error, "command line: %s", what);
+    f->complain(f->context, error);
+    f->errors++;
+}
+
+static void unknown_flag(struct flags *f, struct slice name)
+{
+    const char *near = option_nearest(name);
+    char error[OPTION_ERROR_BYTES];
+    int size = (int)(name.size > 100 ? 100 : name.size);
+
+    if (near)
+        snprintf(error, sizeof error, "unknown flag \"--%.*s\"; did you mean \"--%s\"?", size,
+                 (const char *)name.data, near);
+    else
+        snprintf(error, sizeof error, "unknown flag \"--%.*s\"; --help lists all", size,
+                 (const char *)name.data);
+    complain(f, error);
+}
+
+/* One option's flag at argv[i]; returns the index of the next one. */
+static int read_option(struct flags *f, int i)
+{
+    const char *text = f->argv[i] + 2;
+    const char *equals = strchr(text, '=');
+    struct slice name = slice_make(text, equals ? (size_t)(equals - text) : strlen(text));
+    const struct option *option = option_find(name);
+    const char *value = equals ? equals + 1 : NULL;
+    char error[OPTION_ERROR_BYTES];
+    bool append;
+
+    i++;
+    if (!option) {
+        unknown_flag(f, name);
+        return i;
+    }
+    if (!value && option->type == OPTION_BOOL) {
+        value = "yes";
+        if (i < f->argc && (!strcmp(f->argv[i], "yes") || !strcmp(f->argv[i], "no")))
+            value = f->argv[i++];
+    }
+    if (!value && i < f->argc)
+        value = f->argv[i++];
+    if (!value) {
+        snprintf(error, sizeof error, "--%s needs a value", option->name);
+        complain(f, error);
+        return i;
+    }
+    append = f->seen[option - option_table];
+    f->seen[option - option_table] = true;
+    if (f->options && !option_set(f->options, option, slice_text(value), append, error))
+        complain(f, error);
+    return i;
+}
+
+/* With options NULL only the commands and --config are taken. */
+static void read_flags(struct flags *f, struct command_line *line)
+{
+    static const struct {
+        const char *flag;
+        enum command command;
+    } commands[] = {
+        {"--help", COMMAND_HELP},
+        {"-h", COMMAND_HELP},
+        {"--version", COMMAND_VERSION},
+        {"--check-config", COMMAND_CHECK_CONFIG},
+        {"--print-config", COMMAND_PRINT_CONFIG},
+    };
+
+    for (int i = 1; i < f->argc;) {
+        const char *text = f->argv[i];
+        bool taken = false;
+
+        for (size_t k = 0; k < sizeof commands / sizeof commands[0]; k++) {
+            if (strcmp(text, commands[k].flag) == 0) {
+                line->command = commands[k].command;
+                taken = true;
+            }
+        }
+        if (taken) {
+            i++;
+        } else if (strcmp(text, "--config") == 0 && i + 1 < f->argc) {
+            line->config = f->argv[i + 1];
+            i += 2;
+        } else if (strcmp(text, "--config") == 0) {
+            complain(f, "--config needs the path of a file");
+            i++;
+        } else if (strncmp(text, "--config=", 9) == 0) {
+            line->config = text + 9;
+            i++;
+        } else if (strncmp(text, "--", 2) == 0 && text[2]) {
+            i = read_option(f, i);
+        } else {
+            char error[OPTION_ERROR_BYTES];
+
+            snprintf(error, sizeof error, "\"%.100s\" is no flag; --help lists all", text);
+            complain(f, error);
+            i++;
+        }
+    }
+}
+
+static void keep_quiet(void *context, const char *error)
+{
+}
+
+enum command_line_result command_line_read(int argc, char **argv, struct command_line *line,
+                                           struct options *o, config_complain *told,
+                                           void *context)
+{
+    struct flags first = {.argc = argc, .argv = argv, .complain = keep_quiet};
+    struct flags second = {
+        .argc = argc, .argv = argv, .options = o, .complain = told, .context = context};
+    unsigned errors = 0;
+    char error[OPTION_ERROR_BYTES];
+
+    *line = (struct command_line){.command = COMMAND_SERVE, .argc = argc, .argv = argv};
+    options_default(o);
+    read_flags(&first, line); /* finds --config */
+    if (line->config && line->command != COMMAND_HELP && line->command != COMMAND_VERSION)
+        errors = config_file_read(line->config, o, told, context);
+    read_flags(&second, line);
+    if (second.errors)
+        return COMMAND_LINE_USAGE;
+    if (errors)
+        return COMMAND_LINE_CONFIG;
+    if (!options_check(o, error)) {
+        told(context, error);
+        return COMMAND_LINE_CONFIG;
+    }
+    return COMMAND_LINE_OK;
+}

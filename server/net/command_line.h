@@ -1,0 +1,38 @@
+/* command_line.h - the flags of holdfastd.
+ *
+ * --NAME VALUE and --NAME=VALUE for each option of the table; a yes-or-no
+ * option may stand alone. Flags win over the configuration file, wherever
+ * --config stands among them. */
+#ifndef HOLDFAST_NET_COMMAND_LINE_H
+#define HOLDFAST_NET_COMMAND_LINE_H
+
+#include "server/net/config_file.h"
+
+enum command {
+    COMMAND_SERVE,
+    COMMAND_HELP,
+    COMMAND_VERSION,
+    COMMAND_CHECK_CONFIG,
+    COMMAND_PRINT_CONFIG,
+};
+
+struct command_line {
+    enum command command;
+    const char *config; /* path of the configuration file, borrowed from argv; NULL: none */
+    int argc;           /* kept for reading again at SIGHUP; borrowed */
+    char **argv;
+};
+
+/* What went wrong decides the exit code. */
+enum command_line_result {
+    COMMAND_LINE_OK,
+    COMMAND_LINE_USAGE,  /* a flag is wrong */
+    COMMAND_LINE_CONFIG, /* the file is wrong, or the options do not go together */
+};
+
+/* Read the flags, and the file that they name, into o. complain gets every error. */
+enum command_line_result command_line_read(int argc, char **argv, struct command_line *line,
+                                           struct options *o, config_complain *complain,
+                                           void *context);
+
+#endif

@@ -1,0 +1,152 @@
+/* config_file.c - lines into options. */
+#include "server/net/config_file.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+struct reader {
+    const char *path;
+    struct options *options;
+    config_complain *complain;
+    void *context;
+    unsigned line;
+    unsigned errors;
+    unsigned seen[256]; /* the line that set each option; 0: none */
+};
+
+static void complain(struct reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void complain(struct reader *r, const char *format, ...)
+{
+    char what[OPTION_ERROR_BYTES + 256];
+    char error[OPTION_ERROR_BYTES + 512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    if (r->line)
+        snprintf(error, sizeof error, "%.200s:%u: %s", r->path, r->line, what);
+    else
+        snprintf(error, sizeof error, "%.200s: %s", r->path, what);
+    r->complain(r->context, error);
+    r->errors++;
+}
+
+static struct slice trim(struct slice s)
+{
+    while (s.size && isspace(s.data[0])) {
+        s.data++;
+        s.size--;
+    }
+    while (s.size && isspace(s.data[s.size - 1]))
+        s.size--;
+    return s;
+}
+
+/* Cut a comment: a # at the beginning, or after a blank. */
+static struct slice without_comment(struct slice line)
+{
+    for (size_t i = 0; i < line.size; i++)
+        if (line.data[i] == '#' && (i == 0 || isspace(line.data[i - 1])))
+            return slice_make(line.data, i);
+    return line;
+}
+
+static void unknown_name(struct reader *r, struct slice name)
+{
+    const char *near = option_nearest(name);
+    int size = (int)(name.size > 100 ? 100 : name.size);
+
+    if (near)
+        complain(r, "unknown option \"%.*s\"; did you mean \"%s\"?", size,
+                 (const char *)name.data, near);
+    else
+        complain(r, "unknown option \"%.*s\"; holdfastd --help lists all", size,
+                 (const char *)name.data);
+}
+
+static void read_line(struct reader *r, struct slice line)
+{
+    const uint8_t *equals;
+    const struct option *option;
+    struct slice name, value;
+    char error[OPTION_ERROR_BYTES];
+    size_t index;
+
+    line = trim(without_comment(line));
+    if (line.size == 0)
+        return;
+    equals = memchr(line.data, '=', line.size);
+    if (!equals) {
+        complain(r, "\"%.*s\" is no option; allowed: name = value, # comment, empty lines",
+                 (int)(line.size > 60 ? 60 : line.size), (const char *)line.data);
+        return;
+    }
+    name = trim(slice_make(line.data, (size_t)(equals - line.data)));
+    value = trim(slice_make(equals + 1, (size_t)(line.data + line.size - equals - 1)));
+    option = option_find(name);
+    if (!option) {
+        unknown_name(r, name);
+        return;
+    }
+    index = (size_t)(option - option_table);
+    if (r->seen[index] && option->type != OPTION_LIST) {
+        complain(r, "%s: is set a second time; line %u has the first", option->name,
+                 r->seen[index]);
+        return;
+    }
+    if (!option_set(r->options, option, value, r->seen[index] != 0, error))
+        complain(r, "%s", error);
+    if (!r->seen[index])
+        r->seen[index] = r->line;
+}
+
+unsigned config_text_read(const char *path, struct slice text, struct options *o,
+                          config_complain *told, void *context)
+{
+    struct reader r = {.path = path, .options = o, .complain = told, .context = context};
+
+    _Static_assert(sizeof r.seen / sizeof r.seen[0] >= 64, "one entry for each option");
+    while (text.size) {
+        const uint8_t *end = memchr(text.data, '\n', text.size);
+        size_t size = end ? (size_t)(end - text.data) : text.size;
+
+        r.line++;
+        read_line(&r, slice_make(text.data, size));
+        size += end != NULL;
+        text = slice_make(text.data + size, text.size - size);
+    }
+    return r.errors;
+}
+
+unsigned config_file_read(const char *path, struct options *o, config_complain *told,
+                          void *context)
+{
+    struct reader r = {.path = path, .complain = told, .context = context};
+    char *text = NULL;
+    size_t size = 0;
+    unsigned errors = 0;
+    FILE *file = fopen(path, "re");
+
+    if (!file) {
+        complain(&r, "cannot be read: %s", strerror(errno));
+        return r.errors;
+    }
+    text = malloc(CONFIG_BYTES_MAX + 1);
+    if (text)
+        size = fread(text, 1, CONFIG_BYTES_MAX + 1, file);
+    if (!text)
+        complain(&r, "out of memory");
+    else if (ferror(file))
+        complain(&r, "cannot be read: %s", strerror(errno));
+    else if (size > CONFIG_BYTES_MAX)
+        complain(&r, "is larger than %d bytes", CONFIG_BYTES_MAX);
+    else
+        errors = config_text_read(path, slice_make(text, size), o, told, context);
+    free(text);
+    fclose(file);
+    return errors + r.errors;
+}

@@ -1,0 +1,154 @@
+/* log_line.c - one line, gathered and written with one write. */
+#include "server/net/log_line.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_BYTES 2048
+
+static struct {
+    enum log_level least;
+    int fd;
+    bool on; /* a line is being gathered */
+    size_t used;
+    char line[LINE_BYTES];
+} at = {.least = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
+
+void log_line_level(enum log_level least)
+{
+    at.least = least;
+}
+
+void log_line_to(int fd)
+{
+    at.fd = fd;
+}
+
+/* What does not fit is left out; one byte stays for the line's end. */
+static void put(const char *bytes, size_t size)
+{
+    size_t room = LINE_BYTES - 1 - at.used;
+
+    if (size > room)
+        size = room;
+    memcpy(at.line + at.used, bytes, size);
+    at.used += size;
+}
+
+static void put_text(const char *text)
+{
+    put(text, strlen(text));
+}
+
+bool log_line_begin(enum log_level level, const char *event)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    struct timespec now;
+    struct tm tm;
+    char stamp[64];
+    size_t size;
+
+    at.on = level >= at.least;
+    if (!at.on)
+        return false;
+    at.used = 0;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    size = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(stamp + size, sizeof stamp - size, ".%03ldZ ", now.tv_nsec / 1000000);
+    put_text(stamp);
+    put_text(names[level]);
+    put_text(" ");
+    put_text(event);
+    return true;
+}
+
+static bool is_plain(uint8_t byte)
+{
+    return byte > ' ' && byte != '"' && byte != '\\' && byte != '=' && byte != 0x7f;
+}
+
+void log_line_slice(const char *name, struct slice text)
+{
+    bool quoted = text.size == 0;
+
+    if (!at.on)
+        return;
+    put_text(" ");
+    put_text(name);
+    put_text("=");
+    for (size_t i = 0; i < text.size; i++)
+        quoted |= !is_plain(text.data[i]);
+    if (quoted)
+        put_text("\"");
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t byte = text.data[i];
+        char escape[8];
+
+        if (byte == '"' || byte == '\\')
+            snprintf(escape, sizeof escape, "\\%c", byte);
+        else if (byte < ' ' || byte == 0x7f)
+            snprintf(escape, sizeof escape, "\\x%02x", byte);
+        else
+            snprintf(escape, sizeof escape, "%c", byte);
+        put_text(escape);
+    }
+    if (quoted)
+        put_text("\"");
+}
+
+void log_line_text(const char *name, const char *text)
+{
+    log_line_slice(name, slice_text(text));
+}
+
+void log_line_number(const char *name, uint64_t n)
+{
+    char text[96];
+
+    if (!at.on)
+        return;
+    snprintf(text, sizeof text, " %s=%" PRIu64, name, n);
+    put_text(text);
+}
+
+void log_line_facts(const char *facts)
+{
+    if (!at.on || !facts || !*facts)
+        return;
+    put_text(" ");
+    put_text(facts);
+}
+
+void log_line_end(void)
+{
+    size_t done = 0;
+
+    if (!at.on)
+        return;
+    at.on = false;
+    at.line[at.used++] = '\n';
+    while (done < at.used) {
+        ssize_t n = write(at.fd, at.line + done, at.used - done);
+
+        if (n <= 0)
+            return; /* a log that nobody takes stops nothing */
+        done += (size_t)n;
+    }
+}
+
+void log_event(enum log_level level, const char *event)
+{
+    if (log_line_begin(level, event))
+        log_line_end();
+}
+
+void log_event_text(enum log_level level, const char *event, const char *name, const char *text)
+{
+    if (!log_line_begin(level, event))
+        return;
+    log_line_text(name, text);
+    log_line_end();
+}
