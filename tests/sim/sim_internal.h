@@ -129,6 +129,7 @@ void sim_node_sync(struct sim_node *node);
 void sim_node_sync_failed(struct sim_node *node);
 /* Change bytes in what is now and in all that a crash could bring back. */
 void sim_node_poke(struct sim_node *node, uint64_t offset, const uint8_t *from, size_t size);
+void sim_node_forget(struct sim_node *node);
 void sim_node_crash(struct sim_node *node);
 
 /* sim_tree.c */

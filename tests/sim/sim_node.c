@@ -186,13 +186,14 @@ void sim_node_sync(struct sim_node *node)
 }
 
 /* As Linux does: the pages are clean now, and read back as written, but are not
- * on the disk, and the next sync says OK without them. */
+ * on the disk, and the next sync says OK without them. The size is not in pages:
+ * the next sync takes it along. */
 void sim_node_sync_failed(struct sim_node *node)
 {
     LIST_EACH (link, &node->changes) {
         struct sim_change *change = LIST_ENTRY(link, struct sim_change, in_node);
 
-        if (!change->synced)
+        if (!change->synced && change->kind == SIM_CHANGE_WRITE)
             change->orphan = true;
     }
 }
@@ -333,6 +334,43 @@ static void write_redo(struct sim_node *node, const struct sim_change *change, s
             sector_tear(sim, at, change->saved + i);
         else if (survives)
             memcpy(at, change->saved + i, SIM_SECTOR_BYTES);
+    }
+}
+
+/* The memory of the system lets go of clean pages: of writes whose sync failed
+ * what happens to be on the disk stays, and all else is as it was. */
+void sim_node_forget(struct sim_node *node)
+{
+    struct fate fate = node_draw_fate(node);
+
+    node_undo(node);
+    LIST_EACH_SAFE (link, &node->changes) {
+        struct sim_change *change = LIST_ENTRY(link, struct sim_change, in_node);
+        uint8_t *at = node->data + change->offset;
+
+        if (change->kind == SIM_CHANGE_SIZE) {
+            /* saved is what it was: the undo has put the same bytes back. */
+            if (change->size_after < node->size)
+                memset(node->data + change->size_after, 0, node->size - change->size_after);
+            node->size = change->size_after;
+        } else if (change->orphan) {
+            write_redo(node, change, &fate);
+            sim_change_free(change);
+        } else {
+            uint8_t *new = change->saved;
+
+            change->saved = sim_malloc(change->size);
+            memcpy(change->saved, at, change->size);
+            memcpy(at, new, change->size);
+            free(new);
+        }
+    }
+    for (struct list_link *link; (link = list_first(&node->changes)) != NULL;) {
+        struct sim_change *change = LIST_ENTRY(link, struct sim_change, in_node);
+
+        if (!change->synced)
+            break;
+        sim_change_free(change);
     }
 }
 
