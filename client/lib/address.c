@@ -1,0 +1,154 @@
+#include "client/lib/address.h"
+#include "client/lib/clock.h"
+#include "client/lib/error.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define HOST_SIZE_MAX 256
+
+/* Take "host:port", "[host]:port", "[host]", "host" or a bare IPv6 address apart. */
+static bool address_split(const char *address, char host[HOST_SIZE_MAX], char port[32])
+{
+    const char *host_from = address, *host_to, *colon;
+    const char *port_from = HF_PORT_DEFAULT;
+
+    if (address[0] == '[') {
+        host_from = address + 1;
+        host_to = strchr(host_from, ']');
+        if (!host_to || (host_to[1] != '\0' && host_to[1] != ':'))
+            return false;
+        if (host_to[1] == ':')
+            port_from = host_to + 2;
+    } else {
+        colon = strrchr(address, ':');
+        host_to = address + strlen(address);
+        if (colon && colon == strchr(address, ':')) { /* more than one: IPv6, no port */
+            host_to = colon;
+            port_from = colon + 1;
+        }
+    }
+    if (host_to == host_from || host_to - host_from >= HOST_SIZE_MAX)
+        return false;
+    if (port_from[0] == '\0' || strlen(port_from) >= 32)
+        return false;
+    memcpy(host, host_from, (size_t)(host_to - host_from));
+    host[host_to - host_from] = '\0';
+    strcpy(port, port_from);
+    return true;
+}
+
+/* 0 or an errno. The socket is nonblocking while it connects and blocking after:
+ * the pump asks for MSG_DONTWAIT where it wants that. */
+static int socket_connect(int fd, const struct sockaddr *to, socklen_t size, uint64_t until_ms)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    int status = 0, count;
+    socklen_t status_size = sizeof status;
+
+    if (connect(fd, to, size) == 0)
+        return 0;
+    if (errno == EAGAIN) /* a unix socket whose backlog is full */
+        return ECONNREFUSED;
+    if (errno != EINPROGRESS && errno != EINTR)
+        return errno;
+    do {
+        count = poll(&ready, 1, clock_left_ms(until_ms));
+    } while (count < 0 && errno == EINTR);
+    if (count < 0)
+        return errno;
+    if (count == 0)
+        return ETIMEDOUT;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &status, &status_size) < 0)
+        return errno;
+    return status;
+}
+
+/* A socket connected to one address, or -1 and *status. */
+static int socket_open(int family, const struct sockaddr *to, socklen_t size,
+                       uint64_t until_ms, int *status)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int one = 1;
+
+    if (fd < 0) {
+        *status = errno;
+        return -1;
+    }
+    *status = socket_connect(fd, to, size, until_ms);
+    if (*status) {
+        close(fd);
+        return -1;
+    }
+    if (family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+
+static void connect_error(struct hf_error *error, const char *address, const char *why,
+                          int status)
+{
+    bool absent = status == ECONNREFUSED || status == ENOENT;
+
+    error_set(error, HF_CONNECTION, "cannot connect to %s: %s%s", address, why,
+              absent ? "; is holdfastd running?" : "");
+    error->retryable = true;
+}
+
+static int unix_connect(const char *address, const char *path, uint64_t until_ms,
+                        struct hf_error *error)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd, status;
+
+    if (path[0] == '\0' || strlen(path) >= sizeof to.sun_path) {
+        error_set(error, HF_MISUSE, "%s: the path of a unix socket has 1 to %zu bytes", address,
+                  sizeof to.sun_path - 1);
+        return -1;
+    }
+    strcpy(to.sun_path, path);
+    fd = socket_open(AF_UNIX, (struct sockaddr *)&to, sizeof to, until_ms, &status);
+    if (fd < 0)
+        connect_error(error, address, strerror(status), status);
+    return fd;
+}
+
+int address_connect(const char *address, int timeout_ms, struct hf_error *error)
+{
+    uint64_t until_ms = clock_now_ms() + (uint64_t)timeout_ms;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo *found = NULL;
+    char host[HOST_SIZE_MAX], port[32];
+    int fd = -1, status;
+
+    if (strncmp(address, "unix:", 5) == 0)
+        return unix_connect(address, address + 5, until_ms, error);
+    if (!address_split(address, host, port)) {
+        error_set(error, HF_MISUSE,
+                  "%s is no address; use HOST:PORT, [IPV6]:PORT or unix:/PATH", address);
+        return -1;
+    }
+    status = getaddrinfo(host, port, &hints, &found);
+    if (status == EAI_ADDRFAMILY || status == EAI_NONAME) {
+        /* A machine with nothing but loopback has no address "configured". */
+        hints.ai_flags = 0;
+        status = getaddrinfo(host, port, &hints, &found);
+    }
+    if (status) {
+        connect_error(error, address, gai_strerror(status), 0);
+        return -1;
+    }
+    for (struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
+        fd = socket_open(a->ai_family, a->ai_addr, a->ai_addrlen, until_ms, &status);
+    if (fd < 0)
+        connect_error(error, address, strerror(status), status);
+    freeaddrinfo(found);
+    return fd;
+}

@@ -1,0 +1,414 @@
+/* connection.c - a socket, and bytes going both ways over it.
+ *
+ * The socket is blocking, and MSG_DONTWAIT is asked for where waiting is not meant.
+ * So the commonest case by far, one request and its answer, costs one send and one
+ * recv and no poll. */
+#include "client/lib/connection_internal.h"
+#include "client/lib/address.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+const char *hf_version(void)
+{
+    return HF_VERSION_TEXT;
+}
+
+static void options_fill(struct hf_open_options *o)
+{
+    if (o->connect_timeout_ms <= 0)
+        o->connect_timeout_ms = 10000;
+    if (o->in_flight_max == 0)
+        o->in_flight_max = 1000;
+    if (o->in_flight_max > 65536)
+        o->in_flight_max = 65536;
+    if (o->request_bytes_max == 0)
+        o->request_bytes_max = 16u << 20;
+    if (o->reply_bytes_max == 0)
+        o->reply_bytes_max = 64u << 20;
+}
+
+static bool slots_new(struct hf_conn *c)
+{
+    c->slot_count = 16;
+    while (c->slot_count < c->options.in_flight_max)
+        c->slot_count *= 2;
+    c->slots = calloc(c->slot_count, sizeof *c->slots);
+    c->free_slots = malloc(c->slot_count * sizeof *c->free_slots);
+    if (!c->slots || !c->free_slots)
+        return false;
+    c->free_count = c->slot_count;
+    for (uint32_t i = 0; i < c->slot_count; i++)
+        c->free_slots[i] = c->slot_count - 1 - i;
+    return true;
+}
+
+/* Blocking from here on; see the top of the file. */
+static int connection_connect(struct hf_conn *c, struct hf_error *error)
+{
+    int flags;
+
+    c->fd = address_connect(c->address, c->options.connect_timeout_ms, error);
+    if (c->fd < 0)
+        return error->code;
+    flags = fcntl(c->fd, F_GETFL);
+    fcntl(c->fd, F_SETFL, flags & ~O_NONBLOCK);
+    error_clear(&c->lost);
+    frame_scan_init(&c->scan);
+    return HF_OK;
+}
+
+struct hf_conn *hf_open(const char *address, const struct hf_open_options *options,
+                        struct hf_error *error)
+{
+    struct hf_conn *c = calloc(1, sizeof *c);
+    struct hf_error ignored;
+    bool connected = false;
+
+    if (!error)
+        error = &ignored;
+    error_clear(error);
+    if (!c) {
+        error_set(error, HF_MEMORY, "out of memory");
+        return NULL;
+    }
+    c->fd = -1;
+    if (options)
+        c->options = *options;
+    options_fill(&c->options);
+    c->address = strdup(address ? address : HF_ADDRESS_DEFAULT);
+    if (!c->address || !slots_new(c))
+        error_set(error, HF_MEMORY, "out of memory");
+    else
+        connected = connection_connect(c, error) == HF_OK;
+    if (connected)
+        return c;
+    hf_close(c);
+    return NULL;
+}
+
+void hf_close(struct hf_conn *c)
+{
+    if (!c)
+        return;
+    if (c->fd >= 0)
+        close(c->fd);
+    c->fd = -1;
+    cursor_free_all(c);
+    txn_free_all(c);
+    while (c->replies)
+        reply_destroy(c->replies);
+    free(c->spare);
+    hf_pack_fini(&c->out);
+    free(c->in);
+    free(c->slots);
+    free(c->free_slots);
+    free(c->address);
+    free(c);
+}
+
+int connection_fail(struct hf_conn *c, const struct hf_error *error)
+{
+    if (error != &c->error)
+        c->error = *error;
+    return error->code;
+}
+
+/* Whether the server may have seen all of it. */
+static void fail_one(struct hf_conn *c, struct connection_slot *slot)
+{
+    struct hf_reply *reply = slot->reply;
+    struct hf_error error = c->lost;
+
+    error.maybe_committed = reply->applies && reply->sent_at <= c->sent_total;
+    error.retryable = !error.maybe_committed && error.code == HF_CONNECTION;
+    slot->reply = NULL;
+    c->free_slots[c->free_count++] = (uint32_t)(slot - c->slots);
+    c->in_flight--;
+    reply_fail(reply, &error);
+}
+
+int connection_lose(struct hf_conn *c, int code, const char *format, ...)
+{
+    char message[sizeof c->lost.message];
+    va_list args;
+
+    if (c->fd < 0)
+        return c->lost.code;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    error_set(&c->lost, code, "%s", message);
+    c->lost.retryable = code == HF_CONNECTION;
+    close(c->fd);
+    c->fd = -1;
+    txn_forget_all(c);
+    cursor_forget_all(c);
+    /* A callback may begin requests, which fail at once: the table only shrinks. */
+    for (uint32_t i = 0; i < c->slot_count; i++) {
+        if (c->slots[i].reply)
+            fail_one(c, &c->slots[i]);
+    }
+    c->in_from = c->in_to = 0;
+    hf_pack_reset(&c->out);
+    c->out_sent = 0;
+    return connection_fail(c, &c->lost);
+}
+
+int hf_reconnect(struct hf_conn *c)
+{
+    struct hf_error error;
+
+    if (c->dispatching || c->building)
+        return error_set(&c->error, HF_MISUSE, "hf_reconnect inside of a callback or request");
+    connection_lose(c, HF_CONNECTION, "the connection to %s was closed to open it anew",
+                    c->address);
+    c->sent_total = 0;
+    if (connection_connect(c, &error) != HF_OK) {
+        c->lost = error;
+        return connection_fail(c, &error);
+    }
+    return HF_OK;
+}
+
+static int lose_by_errno(struct hf_conn *c, int status)
+{
+    return connection_lose(c, HF_CONNECTION, "the connection to %s is lost: %s", c->address,
+                           strerror(status));
+}
+
+/* Give the kernel what it takes now. */
+static int connection_send(struct hf_conn *c)
+{
+    while (c->out_sent < c->out.size) {
+        ssize_t n = send(c->fd, c->out.data + c->out_sent, c->out.size - c->out_sent,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        /* The server may have closed after an answer that says why: let the reader find
+         * both, unless there is nothing to read. */
+        if (n < 0)
+            return errno;
+        c->out_sent += (size_t)n;
+        c->sent_total += (uint64_t)n;
+    }
+    if (c->out_sent == c->out.size) {
+        hf_pack_reset(&c->out);
+        c->out_sent = 0;
+    } else if (c->out_sent > c->out.size / 2) {
+        memmove(c->out.data, c->out.data + c->out_sent, c->out.size - c->out_sent);
+        c->out.size -= c->out_sent;
+        c->out_sent = 0;
+    }
+    return 0;
+}
+
+/* Understand whole frames and hand them out; what is left moves to the front when
+ * the room behind it is used up. */
+static int connection_take_frames(struct hf_conn *c)
+{
+    while (c->fd >= 0 && c->in_from < c->in_to) {
+        struct slice bytes = slice_make(c->in + c->in_from, c->in_to - c->in_from);
+        enum frame_state state = frame_scan_feed(&c->scan, bytes);
+
+        if (state == FRAME_BROKEN)
+            return connection_lose(c, HF_PROTOCOL, "%s sent what is not MessagePack",
+                                   c->address);
+        if (c->scan.offset > c->options.reply_bytes_max)
+            return connection_lose(c, HF_PROTOCOL, "%s sent a reply of more than %zu bytes",
+                                   c->address, c->options.reply_bytes_max);
+        if (state == FRAME_MORE)
+            break;
+        bytes.size = c->scan.offset;
+        c->in_from += c->scan.offset;
+        frame_scan_init(&c->scan);
+        if (!reply_dispatch(c, bytes))
+            return connection_lose(c, HF_PROTOCOL, "%s sent what is no MessagePack-RPC reply",
+                                   c->address);
+    }
+    if (c->in_from == c->in_to)
+        c->in_from = c->in_to = 0;
+    return c->fd >= 0 ? HF_OK : c->lost.code;
+}
+
+static bool connection_make_room(struct hf_conn *c)
+{
+    size_t held = c->in_to - c->in_from;
+    size_t capacity = c->in_capacity ? c->in_capacity : 2 * CONNECTION_READ_BYTES;
+    uint8_t *in;
+
+    if (c->in_capacity - c->in_to >= CONNECTION_READ_BYTES)
+        return true;
+    if (c->in_from > 0) {
+        memmove(c->in, c->in + c->in_from, held);
+        c->in_from = 0;
+        c->in_to = held;
+    }
+    /* Grow only with what has arrived, never by what a head claims. */
+    while (capacity - held < CONNECTION_READ_BYTES)
+        capacity *= 2;
+    if (capacity == c->in_capacity)
+        return true;
+    in = realloc(c->in, capacity);
+    if (!in)
+        return false;
+    c->in = in;
+    c->in_capacity = capacity;
+    return true;
+}
+
+/* Read once. *got says whether anything came. */
+static int connection_receive(struct hf_conn *c, int flags, bool *got)
+{
+    ssize_t n;
+
+    *got = false;
+    if (!connection_make_room(c))
+        return connection_lose(c, HF_MEMORY, "out of memory for a reply");
+    do {
+        n = recv(c->fd, c->in + c->in_to, c->in_capacity - c->in_to, flags);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return HF_OK;
+    if (n < 0)
+        return lose_by_errno(c, errno);
+    if (n == 0)
+        return connection_lose(c, HF_CONNECTION, "%s has closed the connection", c->address);
+    *got = true;
+    c->in_to += (size_t)n;
+    return connection_take_frames(c);
+}
+
+/* Sending has failed: hear what the server said before, then give up. */
+static int connection_send_failed(struct hf_conn *c, int status)
+{
+    bool got = true;
+
+    while (c->fd >= 0 && got)
+        connection_receive(c, MSG_DONTWAIT, &got);
+    if (c->fd >= 0)
+        lose_by_errno(c, status);
+    return connection_fail(c, &c->lost);
+}
+
+int connection_pump(struct hf_conn *c, uint64_t until_ms)
+{
+    bool got = false;
+    int status;
+
+    if (c->fd < 0)
+        return connection_fail(c, &c->lost);
+    status = connection_send(c);
+    if (status)
+        return connection_send_failed(c, status);
+    if (c->out.size == 0 && until_ms == CLOCK_NEVER)
+        return connection_receive(c, 0, &got);
+    if (until_ms > 0) {
+        struct pollfd ready = {.fd = c->fd, .events = hf_conn_events(c)};
+        int count = poll(&ready, 1, clock_left_ms(until_ms));
+
+        if (count < 0 && errno != EINTR)
+            return lose_by_errno(c, errno);
+        if (count <= 0)
+            return HF_OK;
+        status = connection_send(c);
+        if (status)
+            return connection_send_failed(c, status);
+    }
+    return connection_receive(c, MSG_DONTWAIT, &got);
+}
+
+uint64_t connection_until_ms(const struct hf_conn *c)
+{
+    if (c->options.timeout_ms <= 0)
+        return CLOCK_NEVER;
+    return clock_now_ms() + (uint64_t)c->options.timeout_ms + CONNECTION_GRACE_MS;
+}
+
+static int misuse(struct hf_conn *c)
+{
+    return error_set(&c->error, HF_MISUSE, "the library cannot wait inside of a callback or "
+                                           "between hf_call_begin and its end");
+}
+
+int hf_flush(struct hf_conn *c)
+{
+    if (c->dispatching || c->building)
+        return misuse(c);
+    if (c->fd < 0)
+        return connection_fail(c, &c->lost);
+    while (c->out.size > 0) {
+        struct pollfd ready = {.fd = c->fd, .events = hf_conn_events(c)};
+        int e = connection_pump(c, 0);
+
+        if (e)
+            return e;
+        if (c->out.size > 0)
+            poll(&ready, 1, -1);
+    }
+    return HF_OK;
+}
+
+int hf_poll(struct hf_conn *c, int timeout_ms)
+{
+    uint64_t until_ms = timeout_ms < 0 ? CLOCK_NEVER : 0;
+
+    if (c->dispatching || c->building)
+        return misuse(c);
+    if (timeout_ms > 0)
+        until_ms = clock_now_ms() + (uint64_t)timeout_ms;
+    return connection_pump(c, until_ms);
+}
+
+int hf_wait_all(struct hf_conn *c)
+{
+    if (c->dispatching || c->building)
+        return misuse(c);
+    while (c->in_flight > 0) {
+        int e = connection_pump(c, CLOCK_NEVER);
+
+        if (e)
+            return e;
+    }
+    return c->fd >= 0 ? HF_OK : connection_fail(c, &c->lost);
+}
+
+const struct hf_error *hf_conn_error(const struct hf_conn *c)
+{
+    return &c->error;
+}
+
+const char *hf_conn_address(const struct hf_conn *c)
+{
+    return c->address;
+}
+
+int hf_conn_fd(const struct hf_conn *c)
+{
+    return c->fd;
+}
+
+short hf_conn_events(const struct hf_conn *c)
+{
+    return (short)(POLLIN | (c->out_sent < c->out.size ? POLLOUT : 0));
+}
+
+void hf_on_pushed(struct hf_conn *c, hf_pushed_fn fn, void *ctx)
+{
+    c->pushed = fn;
+    c->pushed_ctx = ctx;
+}
+
+unsigned hf_in_flight(const struct hf_conn *c)
+{
+    return c->in_flight;
+}

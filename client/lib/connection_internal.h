@@ -1,0 +1,140 @@
+/* connection_internal.h - what the files of the library share.
+ *
+ * A connection has an output queue (requests packed one behind the other), an input
+ * buffer (replies as they arrive), and a table of requests in flight. The low bits
+ * of a msgid are the slot in that table, the upper bits count how often the slot was
+ * used, so that an answer is found without searching and an answer to nothing is
+ * seen. connection_pump is the only place that touches the socket. */
+#ifndef HOLDFAST_LIB_CONNECTION_INTERNAL_H
+#define HOLDFAST_LIB_CONNECTION_INTERNAL_H
+
+#include "client/lib/clock.h"
+#include "client/lib/error.h"
+#include "client/lib/frame.h"
+#include "client/lib/holdfast.h"
+
+#define CONNECTION_SEND_AT_BYTES (64u << 10)   /* so much is sent without being asked */
+#define CONNECTION_QUEUE_BYTES_MAX (4u << 20)  /* so much may wait to be sent */
+#define CONNECTION_READ_BYTES (64u << 10)      /* room kept free for one read */
+#define CONNECTION_GRACE_MS 500                /* waited longer than deadline_ms */
+
+struct hf_reply {
+    struct hf_conn *conn;          /* borrowed */
+    struct hf_reply *next, *before; /* in conn->replies */
+    uint32_t id;
+    bool done;
+    bool abandoned;                /* freed by its owner before it was done */
+    bool applies;                  /* autocommit write or commit: if lost, who knows */
+    uint64_t sent_at;              /* position behind its last byte in the stream of bytes */
+    hf_reply_fn fn;                /* NULL: a future */
+    void *ctx;
+    struct hf_error error;         /* details point into body, or the input inside fn */
+    struct slice result;           /* the same */
+    uint8_t *body;                 /* owned; NULL while borrowing */
+};
+
+struct connection_slot {
+    struct hf_reply *reply; /* NULL: free */
+    uint32_t uses;
+};
+
+struct hf_conn {
+    int fd; /* -1: lost */
+    char *address;
+    struct hf_open_options options; /* with the defaults filled in */
+    struct hf_error error;          /* of the last function that failed */
+    struct hf_error lost;           /* why fd is -1 */
+
+    struct hf_pack out;   /* requests; those before out_sent are with the kernel */
+    size_t out_sent;
+    uint64_t sent_total;  /* bytes given to the kernel over this connection's life */
+    bool building;        /* between hf_call_begin and an ender */
+    size_t building_from; /* offset in out of the request being built */
+    uint32_t building_count;
+    bool building_applies; /* by its method; its t is looked at when it ends */
+    bool building_autocommit; /* only with t of 0 or nil */
+    size_t building_params;   /* offset in out of its first parameter */
+
+    uint8_t *in; /* owned; in_from to in_to is not understood yet */
+    size_t in_from, in_to, in_capacity;
+    struct frame_scan scan; /* of the frame at in_from */
+    bool dispatching;       /* inside a callback: no waiting */
+
+    struct connection_slot *slots; /* slot_count, a power of two */
+    uint32_t *free_slots;          /* a stack of free_count */
+    uint32_t slot_count, free_count;
+    unsigned in_flight;
+    struct hf_reply *replies; /* every reply that is not freed */
+    struct hf_reply *spare;   /* one to use again */
+    struct hf_reply *last;    /* of the last blocking form: results borrow from it */
+
+    struct hf_txn *txns;       /* open ones */
+    struct hf_cursor *cursors; /* open ones */
+    uint32_t last_handle;
+
+    hf_pushed_fn pushed;
+    void *pushed_ctx;
+};
+
+/* Write and read what is possible; wait until until_ms for the first event if there is
+ * nothing to do yet (0: do not wait). HF_OK, or the connection's loss. */
+int connection_pump(struct hf_conn *c, uint64_t until_ms);
+
+/* The connection is over: every request in flight is answered with code. Returns code. */
+int connection_lose(struct hf_conn *c, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* When a blocking form that begins now must end. */
+uint64_t connection_until_ms(const struct hf_conn *c);
+
+/* Take one whole response or push off the wire. False: it is no such thing. */
+bool reply_dispatch(struct hf_conn *c, struct slice frame);
+
+struct hf_reply *reply_new(struct hf_conn *c);
+/* Finish a reply in flight that got no answer. */
+void reply_fail(struct hf_reply *reply, const struct hf_error *error);
+/* Unlink and free, whatever its state; its slot must be free. */
+void reply_destroy(struct hf_reply *reply);
+
+/* A failed function's way out: keep the error for hf_conn_error. */
+int connection_fail(struct hf_conn *c, const struct hf_error *error);
+
+/* ---- What the blocking forms are made of (call.c) ---- */
+
+/* The optional map at the end of a request, gathered before it is known whether there is
+ * anything in it. */
+struct call_options {
+    struct hf_pack pack;
+    uint32_t pairs;
+};
+
+void call_options_bool(struct call_options *o, const char *name, bool set); /* if set */
+void call_options_uint(struct call_options *o, const char *name, uint64_t n);
+void call_options_text(struct call_options *o, const char *name, const char *text);
+void call_options_raw(struct call_options *o, const char *name, struct hf_bytes value);
+
+/* Begin a request whose parameters are fixed ones, which the caller packs, and the map of
+ * options at the end: count is that of the fixed ones, those left out packed as nil. The
+ * connection's deadline is added. call_finish takes the options (may be NULL). */
+struct hf_pack *call_start(struct hf_conn *c, const char *method, uint32_t count,
+                           const struct call_options *options);
+/* Put the options, end, send, wait; *result is borrowed until the next call. */
+int call_finish(struct hf_conn *c, struct call_options *options, struct hf_bytes *result);
+/* The same without waiting. */
+int call_send(struct hf_conn *c, struct call_options *options, struct hf_reply **out);
+
+/* A range as the server takes it: nil for NULL. */
+void pack_range(struct hf_pack *p, const struct hf_range *range);
+
+/* ---- What hangs on a connection (txn.c, cursor.c) ---- */
+
+/* Connection gone: nothing open in it can be used any more. */
+void txn_forget_all(struct hf_conn *c);
+void cursor_forget_all(struct hf_conn *c);
+/* Free them all, at hf_close. */
+void txn_free_all(struct hf_conn *c);
+void cursor_free_all(struct hf_conn *c);
+/* A transaction ends: so do its cursors. */
+void cursor_end_of_txn(struct hf_conn *c, const struct hf_txn *t);
+
+#endif

@@ -1,0 +1,253 @@
+/* cursor.c - scans: rows of the page at hand, while the next page is on its way.
+ *
+ * Each page is a reply that the cursor owns, so rows stay where they are whatever
+ * else the connection does. */
+#include "client/lib/txn_internal.h"
+#include "proto/msgpack.h"
+
+#include <stdlib.h>
+
+struct hf_cursor {
+    struct hf_conn *conn;            /* borrowed */
+    struct hf_txn *txn;              /* borrowed; NULL: none */
+    struct hf_cursor *next, *before; /* in conn->cursors */
+    bool keys_only, values_only, of_index;
+    bool ahead;            /* ask for the next page while this one is read */
+    bool gone;             /* its connection or its transaction has ended */
+    bool open;             /* the server knows number */
+    uint32_t number;
+    uint32_t page;         /* rows asked for in a page; 0: the server's */
+    struct hf_reply *here; /* owned; the page that rows point into */
+    struct hf_reply *coming; /* owned; the next page, asked for */
+    struct slice rows;     /* of here, what was not given out yet */
+    uint32_t row_count;
+    int failed;            /* the error that stays */
+    struct hf_error error; /* its text; without details */
+};
+
+static void cursor_link(struct hf_conn *c, struct hf_cursor *cursor)
+{
+    cursor->conn = c;
+    cursor->next = c->cursors;
+    if (c->cursors)
+        c->cursors->before = cursor;
+    c->cursors = cursor;
+}
+
+static void cursor_free(struct hf_cursor *cursor)
+{
+    if (cursor->next)
+        cursor->next->before = cursor->before;
+    if (cursor->before)
+        cursor->before->next = cursor->next;
+    else
+        cursor->conn->cursors = cursor->next;
+    hf_reply_free(cursor->here);
+    hf_reply_free(cursor->coming);
+    free(cursor);
+}
+
+void cursor_forget_all(struct hf_conn *c)
+{
+    for (struct hf_cursor *cursor = c->cursors; cursor; cursor = cursor->next) {
+        cursor->gone = true;
+        cursor->open = false;
+    }
+}
+
+void cursor_free_all(struct hf_conn *c)
+{
+    while (c->cursors)
+        cursor_free(c->cursors);
+}
+
+void cursor_end_of_txn(struct hf_conn *c, const struct hf_txn *t)
+{
+    for (struct hf_cursor *cursor = c->cursors; cursor; cursor = cursor->next) {
+        if (cursor->txn == t) {
+            cursor->txn = NULL;
+            cursor->gone = true;
+            cursor->open = false;
+        }
+    }
+}
+
+static int cursor_fail(struct hf_cursor *cursor, int e)
+{
+    cursor->failed = e;
+    cursor->error = cursor->conn->error;
+    cursor->error.details = HF_NONE;
+    cursor->row_count = 0;
+    return e;
+}
+
+/* Ask for the page behind the one at hand. */
+static int cursor_ask(struct hf_cursor *cursor)
+{
+    struct call_options o = {0};
+
+    if (cursor->page)
+        call_options_uint(&o, "page", cursor->page);
+    hf_pack_uint(call_start(cursor->conn, "next", 1, &o), cursor->number);
+    return call_send(cursor->conn, &o, &cursor->coming);
+}
+
+/* The page has come: look into it, and ask for the one behind it. */
+static int cursor_take_page(struct hf_cursor *cursor)
+{
+    struct hf_conn *c = cursor->conn;
+    struct hf_bytes page = hf_reply_result(cursor->here);
+    struct slice rows = map_find(page, "rows");
+    struct msgpack_cursor in_rows = msgpack_open(rows);
+    struct slice number = map_find(page, "cursor");
+    struct msgpack_cursor in_number = msgpack_open(number);
+    uint64_t n = 0;
+
+    if (msgpack_read_array(&in_rows, &cursor->row_count) != ERR_OK ||
+        (number.size > 0 && number.data[0] != 0xc0 &&
+         (msgpack_read_uint(&in_number, &n) != ERR_OK || n > UINT32_MAX)))
+        return error_set(&c->error, HF_PROTOCOL, "%s sent a page that cannot be read",
+                         c->address);
+    cursor->rows = slice_make(in_rows.at, (size_t)(in_rows.end - in_rows.at));
+    cursor->open = number.size > 0 && number.data[0] != 0xc0;
+    cursor->number = (uint32_t)n;
+    if (!cursor->open || !cursor->ahead)
+        return HF_OK;
+    return cursor_ask(cursor);
+}
+
+int hf_cursor_open(struct hf_conn *c, struct hf_txn *t, const char *store,
+                   const struct hf_range *range, const struct hf_scan_options *options,
+                   struct hf_cursor **out)
+{
+    static const struct hf_scan_options defaults;
+    const struct hf_scan_options *scan = options ? options : &defaults;
+    struct hf_cursor *cursor = calloc(1, sizeof *cursor);
+    struct call_options o = {0};
+    struct hf_pack *p;
+    int e;
+
+    *out = NULL;
+    if (!cursor)
+        return error_set(&c->error, HF_MEMORY, "out of memory for a cursor");
+    cursor_link(c, cursor);
+    cursor->txn = t;
+    cursor->keys_only = scan->keys_only;
+    cursor->values_only = scan->values_only;
+    cursor->of_index = scan->index != NULL;
+    cursor->page = scan->page;
+    cursor->ahead = !t || t->read_only || scan->fetch_ahead;
+    call_options_bool(&o, "reverse", scan->reverse);
+    if (scan->keys_only || scan->values_only)
+        call_options_text(&o, "only", scan->keys_only ? "keys" : "values");
+    if (scan->has_limit)
+        call_options_uint(&o, "limit", scan->limit);
+    if (scan->offset)
+        call_options_uint(&o, "offset", scan->offset);
+    if (scan->page)
+        call_options_uint(&o, "page", scan->page);
+    p = txn_start(c, t, "scan", 3, &o);
+    if (scan->index)
+        hf_pack_array(p, 2);
+    hf_pack_text(p, store);
+    if (scan->index)
+        hf_pack_text(p, scan->index);
+    pack_range(p, range);
+    e = txn_finish(c, t, &o, NULL);
+    if (e == HF_OK) {
+        cursor->here = c->last; /* the page is kept beyond the next call */
+        c->last = NULL;
+        e = cursor_take_page(cursor);
+    }
+    if (e)
+        cursor_free(cursor);
+    else
+        *out = cursor;
+    return e;
+}
+
+/* Turn to the next page. */
+static int cursor_turn(struct hf_cursor *cursor)
+{
+    struct hf_conn *c = cursor->conn;
+    int e = HF_OK;
+
+    if (cursor->gone && !cursor->coming)
+        return error_set(&c->error, HF_NO_CURSOR,
+                         "the cursor ended with its connection or transaction");
+    if (!cursor->coming)
+        e = cursor_ask(cursor);
+    if (e == HF_OK)
+        e = hf_wait(cursor->coming);
+    if (e == HF_TIMEOUT)
+        return e; /* it may still come */
+    hf_reply_free(cursor->here);
+    cursor->here = cursor->coming;
+    cursor->coming = NULL;
+    return e ? e : cursor_take_page(cursor);
+}
+
+/* A row is [key, value], [index key, key, value], or one of these without key or value. */
+static bool row_read(struct hf_cursor *cursor, struct hf_row *row)
+{
+    struct msgpack_cursor at = msgpack_open(cursor->rows);
+    struct hf_bytes *fields[3];
+    uint32_t count, expected = 0;
+    struct slice rest, value;
+
+    if (cursor->of_index && !cursor->values_only)
+        fields[expected++] = &row->index_key;
+    if (!cursor->values_only)
+        fields[expected++] = &row->key;
+    if (!cursor->keys_only)
+        fields[expected++] = &row->value;
+    if (msgpack_read_array(&at, &count) != ERR_OK || count != expected)
+        return false;
+    rest = slice_make(at.at, (size_t)(at.end - at.at));
+    for (uint32_t i = 0; i < count; i++) {
+        if (!frame_take(&rest, &value))
+            return false;
+        *fields[i] = (struct hf_bytes){value.data, value.size};
+    }
+    cursor->rows = rest;
+    cursor->row_count--;
+    return true;
+}
+
+int hf_cursor_next(struct hf_cursor *cursor, struct hf_row *row)
+{
+    struct hf_conn *c = cursor->conn;
+
+    *row = (struct hf_row){HF_NONE, HF_NONE, HF_NONE};
+    if (cursor->failed)
+        return connection_fail(c, &cursor->error);
+    while (cursor->row_count == 0) {
+        int e;
+
+        if (!cursor->open && !cursor->coming && !cursor->gone)
+            return HF_END;
+        e = cursor_turn(cursor);
+        if (e == HF_TIMEOUT)
+            return e;
+        if (e)
+            return cursor_fail(cursor, e);
+    }
+    if (!row_read(cursor, row))
+        return cursor_fail(cursor, error_set(&c->error, HF_PROTOCOL,
+                                             "%s sent a row that cannot be read", c->address));
+    return HF_OK;
+}
+
+void hf_cursor_close(struct hf_cursor *cursor)
+{
+    struct hf_reply *reply;
+
+    if (!cursor)
+        return;
+    if (cursor->open && !cursor->gone) {
+        hf_pack_uint(hf_call_begin(cursor->conn, "close", 1), cursor->number);
+        if (hf_call_end(cursor->conn, &reply) == HF_OK)
+            hf_reply_free(reply);
+    }
+    cursor_free(cursor);
+}

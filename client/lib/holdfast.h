@@ -1,0 +1,435 @@
+/* holdfast.h - libholdfast, the C client of Holdfast.
+ *
+ * The happy path: hf_open a connection; call the blocking forms (hf_put, hf_get,
+ * hf_txn_begin ...); hf_close it. Below them lies the pipelined form: begin a
+ * request with hf_call_begin, pack its parameters, end it with hf_call_end or
+ * hf_call_end_callback, and many may be on their way at once; hf_wait and
+ * hf_poll bring their answers. Whenever the library waits, it reads while it
+ * writes, so a server that stops reading until we read cannot stop us both.
+ *
+ * Records, keys and results are MessagePack (github.com/msgpack/msgpack). hf_pack
+ * writes it; to read it, any MessagePack library does, msgpack-c for one.
+ *
+ * Errors: functions that can fail return HF_OK or a code below; the whole error
+ * (name, text, what to do) is then in hf_conn_error. A lost connection is final
+ * for the connection, until hf_reconnect.
+ *
+ * Threads: one connection, one thread at a time. Different connections share
+ * nothing. The library sets no signal handlers and raises no SIGPIPE.
+ *
+ * Whatever is "borrowed until the next call" is valid until the next function
+ * that is given the same connection, or a transaction or cursor of it. */
+#ifndef HOLDFAST_H
+#define HOLDFAST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define HF_API __attribute__((visibility("default")))
+#else
+#define HF_API
+#endif
+
+#define HF_VERSION_TEXT "0.1.0"
+#define HF_ADDRESS_DEFAULT "127.0.0.1:4653"
+#define HF_PORT_DEFAULT "4653"
+
+/* The version of the library that is linked, like HF_VERSION_TEXT. */
+HF_API const char *hf_version(void);
+
+/* ---- Errors ------------------------------------------------------------ */
+
+/* The numbers never change. Those below 8000 come from the server (which may send
+ * others too); the rest are found by the library itself. */
+enum hf_code {
+    HF_OK = 0,
+    HF_BAD_REQUEST = 1001,
+    HF_BAD_KEY = 1002,
+    HF_NO_STORE = 1003,
+    HF_NO_INDEX = 1004,
+    HF_NO_TXN = 1005,
+    HF_NO_CURSOR = 1006,
+    HF_EXISTS = 1007,
+    HF_NOT_UNIQUE = 1008,
+    HF_READ_ONLY = 1009,
+    HF_TXN_FAILED = 1010,
+    HF_TOKEN_FENCED = 1011,
+    HF_BAD_VALUE = 1012,
+    HF_CONFLICT = 3001,
+    HF_TOO_LARGE = 4001,
+    HF_TXN_EXPIRED = 4002,
+    HF_TXN_KILLED = 4003,
+    HF_OVERLOADED = 5001,
+    HF_DEADLINE = 5002,
+    HF_SHUTDOWN = 5003,
+    HF_LOG_FAILED = 6001,
+    HF_NO_SPACE = 6002,
+    HF_CORRUPT = 6003,
+    HF_CONNECTION = 8001, /* cannot connect, or the connection is lost */
+    HF_TIMEOUT = 8002,    /* no answer in time; the connection lives on */
+    HF_PROTOCOL = 8003,   /* the server sent what is no answer; the connection is ended */
+    HF_MISUSE = 8004,     /* the library was called as it must not be */
+    HF_MEMORY = 8005,     /* out of memory in this process */
+    HF_END = 8006,        /* no error: there are no more rows */
+};
+
+/* A run of bytes that somebody else owns. data NULL: none. Where a parameter is
+ * called a key or a value, the bytes are one MessagePack value. */
+struct hf_bytes {
+    const void *data;
+    size_t size;
+};
+
+#ifdef __cplusplus
+#define HF_NONE (hf_bytes{nullptr, 0})
+#else
+#define HF_NONE ((struct hf_bytes){NULL, 0})
+#endif
+
+struct hf_error {
+    int code;                 /* an hf_code, or a newer number of the server's */
+    bool retryable;           /* the same request may succeed when sent again */
+    bool maybe_committed;     /* whether it was applied is not known; do not just repeat it */
+    uint32_t retry_after_ms;  /* the server's wish; 0: none */
+    char name[32];            /* stable, "CONFLICT" for example */
+    char class_name[16];      /* "request", "conflict", "limit", "unavailable" ... */
+    char message[480];        /* for people; UTF-8, may hold what a server sent: escape it */
+    struct hf_bytes details;  /* a MessagePack map, or none; borrowed from where the error is */
+};
+
+/* ---- Packing MessagePack ------------------------------------------------ */
+
+/* A growing buffer. Set up with hf_pack_init; data and size may be read; the
+ * bytes are owned by it. After a failed allocation it takes nothing more and
+ * failed stays set until hf_pack_reset. */
+struct hf_pack {
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+    bool failed;
+};
+
+HF_API void hf_pack_init(struct hf_pack *p);
+HF_API void hf_pack_fini(struct hf_pack *p);
+HF_API void hf_pack_reset(struct hf_pack *p); /* empty it; the memory stays */
+
+/* Room for size more bytes at the end, for those who write there themselves and add to
+ * p->size what they used; NULL (and p->failed) if there is none. Borrowed until the next
+ * growth. */
+HF_API uint8_t *hf_pack_reserve(struct hf_pack *p, size_t size);
+
+HF_API void hf_pack_nil(struct hf_pack *p);
+HF_API void hf_pack_bool(struct hf_pack *p, bool b);
+HF_API void hf_pack_int(struct hf_pack *p, int64_t n);
+HF_API void hf_pack_uint(struct hf_pack *p, uint64_t n);
+HF_API void hf_pack_double(struct hf_pack *p, double d);
+HF_API void hf_pack_text(struct hf_pack *p, const char *text);
+HF_API void hf_pack_text_bytes(struct hf_pack *p, struct hf_bytes text);
+HF_API void hf_pack_binary(struct hf_pack *p, struct hf_bytes bytes);
+HF_API void hf_pack_array(struct hf_pack *p, uint32_t count); /* count values follow */
+HF_API void hf_pack_map(struct hf_pack *p, uint32_t pairs);   /* pairs keys and values follow */
+HF_API void hf_pack_timestamp(struct hf_pack *p, int64_t seconds, uint32_t nanoseconds);
+HF_API void hf_pack_ext(struct hf_pack *p, int8_t type, struct hf_bytes payload);
+/* Values that are packed already; none is put as nil. */
+HF_API void hf_pack_raw(struct hf_pack *p, struct hf_bytes values);
+
+static inline struct hf_bytes hf_pack_bytes(const struct hf_pack *p)
+{
+    struct hf_bytes bytes = {p->data, p->size};
+
+    return bytes;
+}
+
+/* The number of bytes of the one value at the beginning of bytes, any depth; 0 if
+ * there is no whole value. */
+HF_API size_t hf_value_size(struct hf_bytes bytes);
+
+/* ---- Connections -------------------------------------------------------- */
+
+struct hf_conn;  /* owned by the caller from hf_open to hf_close */
+struct hf_reply; /* an answer that is to come */
+struct hf_txn;
+struct hf_cursor;
+
+/* All zero is the default of each. */
+struct hf_open_options {
+    int connect_timeout_ms;  /* 0: 10,000 */
+    int timeout_ms;          /* of each blocking form: the server is told it as deadline_ms,
+                              * and the library waits half a second longer; 0: for ever */
+    unsigned in_flight_max;  /* requests without an answer; more wait; 0: 1,000 */
+    size_t request_bytes_max; /* a larger request is HF_TOO_LARGE, unsent; 0: 16 MiB */
+    size_t reply_bytes_max;  /* a larger reply is HF_PROTOCOL; 0: 64 MiB */
+};
+
+/* Connect. address: "host:port", "[ipv6]:port", "host" (port 4653) or "unix:/path";
+ * NULL is HF_ADDRESS_DEFAULT. options may be NULL. NULL on failure, with *error
+ * (may be NULL) saying what could not be reached and why. Blocks up to the
+ * connect timeout; looking up a name may take longer. */
+HF_API struct hf_conn *hf_open(const char *address, const struct hf_open_options *options,
+                               struct hf_error *error);
+
+/* Close and free, with every transaction, cursor and reply that is left of it.
+ * Requests not yet sent are dropped; callbacks are not called. NULL is allowed. */
+HF_API void hf_close(struct hf_conn *c);
+
+/* Connect again to the same address, after a loss or not. What was in flight
+ * fails as lost; transactions of before are HF_NO_TXN from now on and cursors
+ * HF_NO_CURSOR; both still want their end called. HF_OK, HF_CONNECTION, HF_MISUSE. */
+HF_API int hf_reconnect(struct hf_conn *c);
+
+/* The error of the last function on c that failed. Borrowed until the next call. */
+HF_API const struct hf_error *hf_conn_error(const struct hf_conn *c);
+
+/* Where it is connected to, as given. Borrowed as long as c lives. */
+HF_API const char *hf_conn_address(const struct hf_conn *c);
+
+/* For an event loop of one's own: wait for hf_conn_events (of poll(2)) on hf_conn_fd,
+ * then hf_poll(c, 0). The fd is -1 once the connection is lost. */
+HF_API int hf_conn_fd(const struct hf_conn *c);
+HF_API short hf_conn_events(const struct hf_conn *c);
+
+/* What the server pushes after `subscribe`. The bytes are borrowed inside the call;
+ * method is text, params a packed array. */
+typedef void (*hf_pushed_fn)(void *ctx, struct hf_bytes method, struct hf_bytes params);
+HF_API void hf_on_pushed(struct hf_conn *c, hf_pushed_fn fn, void *ctx);
+
+/* ---- Pipelined requests ------------------------------------------------- */
+
+/* Begin a request of count parameters and return where to pack them. Waits, reading
+ * and writing, while in_flight_max requests are out or 4 MiB wait to be sent. Never
+ * NULL; failures show in hf_call_end. Between begin and end, only hf_pack_ functions
+ * on the result and the three enders below may be called. */
+HF_API struct hf_pack *hf_call_begin(struct hf_conn *c, const char *method, uint32_t count);
+
+/* Send it, or queue it to be sent with what follows. *out is owned by the caller
+ * until hf_reply_free. HF_OK, HF_CONNECTION, HF_TOO_LARGE, HF_MISUSE (the parameters
+ * are not count whole values), HF_MEMORY; after a failure nothing was sent. */
+HF_API int hf_call_end(struct hf_conn *c, struct hf_reply **out);
+
+/* The same; fn is called exactly once (unless hf_close comes first), from inside a
+ * function on c that reads, and never after a failure here. In fn the reply is
+ * borrowed; fn may begin and end further requests, but must not wait: blocking
+ * functions are HF_MISUSE there. */
+typedef void (*hf_reply_fn)(void *ctx, struct hf_reply *reply);
+HF_API int hf_call_end_callback(struct hf_conn *c, hf_reply_fn fn, void *ctx);
+
+/* Forget the request that was begun. */
+HF_API void hf_call_cancel(struct hf_conn *c);
+
+/* Wait until the reply is there; its error's code. timeout_ms as in hf_open_options
+ * applies: HF_TIMEOUT, and one may wait again. */
+HF_API int hf_wait(struct hf_reply *reply);
+
+HF_API bool hf_reply_is_done(const struct hf_reply *reply);
+
+/* Valid once it is done; borrowed until hf_reply_free, or the callback's end. */
+HF_API const struct hf_error *hf_reply_error(const struct hf_reply *reply);
+HF_API struct hf_bytes hf_reply_result(const struct hf_reply *reply);
+
+/* NULL is allowed. If it is not done, its answer is read and dropped later. */
+HF_API void hf_reply_free(struct hf_reply *reply);
+
+/* Wait until all that was queued is with the kernel. HF_OK, HF_CONNECTION. */
+HF_API int hf_flush(struct hf_conn *c);
+
+/* Write and read what is possible, waiting up to timeout_ms (-1: no limit) for the
+ * first event. HF_OK also if nothing came; HF_CONNECTION, HF_PROTOCOL. */
+HF_API int hf_poll(struct hf_conn *c, int timeout_ms);
+
+/* Wait for every request in flight. HF_OK, HF_CONNECTION, HF_PROTOCOL. */
+HF_API int hf_wait_all(struct hf_conn *c);
+
+HF_API unsigned hf_in_flight(const struct hf_conn *c);
+
+/* ---- The blocking forms ------------------------------------------------- */
+
+/* Of all of them: HF_OK, the server's error, HF_CONNECTION, HF_TIMEOUT, HF_TOO_LARGE,
+ * HF_MISUSE, HF_PROTOCOL, HF_MEMORY. Results are borrowed until the next call. t is a
+ * transaction of c, or NULL: the one call is a transaction of its own. Each leaves
+ * *result alone when it fails. */
+
+/* Any method; params is one packed array. */
+HF_API int hf_call(struct hf_conn *c, const char *method, struct hf_bytes params,
+                   struct hf_bytes *result);
+
+/* Methods of the server: results as PROTOCOL describes them, packed. */
+HF_API int hf_hello(struct hf_conn *c, const char *client, struct hf_bytes *result);
+HF_API int hf_ping(struct hf_conn *c);
+HF_API int hf_describe(struct hf_conn *c, struct hf_bytes *result);
+HF_API int hf_status(struct hf_conn *c, struct hf_bytes *result);
+HF_API int hf_holds(struct hf_conn *c, struct hf_bytes *result);
+HF_API int hf_kill(struct hf_conn *c, uint64_t version);
+HF_API int hf_rotate(struct hf_conn *c);
+HF_API int hf_amalgamate(struct hf_conn *c);
+
+struct hf_store_options {
+    struct hf_bytes key;   /* a packed key path or list of parts; none: explicit keys */
+    bool generate;         /* number records that come without a key */
+    bool last_writer_wins; /* conflict: "none" */
+};
+
+HF_API int hf_create_store(struct hf_conn *c, struct hf_txn *t, const char *store,
+                           const struct hf_store_options *options);
+HF_API int hf_drop_store(struct hf_conn *c, struct hf_txn *t, const char *store);
+HF_API int hf_clear_store(struct hf_conn *c, struct hf_txn *t, const char *store);
+HF_API int hf_rename_store(struct hf_conn *c, struct hf_txn *t, const char *store,
+                           const char *name);
+HF_API int hf_stores(struct hf_conn *c, struct hf_txn *t, struct hf_bytes *result);
+
+/* Insert or replace. key is none where the store takes it from the record or makes it;
+ * *stored (may be NULL) gets the key. */
+HF_API int hf_put(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes value,
+                  struct hf_bytes key, struct hf_bytes *stored);
+/* The same, but HF_EXISTS if there is one. */
+HF_API int hf_insert(struct hf_conn *c, struct hf_txn *t, const char *store,
+                     struct hf_bytes value, struct hf_bytes key, struct hf_bytes *stored);
+/* *existed (may be NULL) gets whether there was one. */
+HF_API int hf_delete(struct hf_conn *c, struct hf_txn *t, const char *store,
+                     struct hf_bytes key, bool *existed);
+/* *value gets the record, or none. */
+HF_API int hf_get(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
+                  struct hf_bytes *value);
+HF_API int hf_has(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
+                  bool *has);
+/* keys is a packed array; *values gets a packed array, nil where there is none. */
+HF_API int hf_get_many(struct hf_conn *c, struct hf_txn *t, const char *store,
+                       struct hf_bytes keys, struct hf_bytes *values);
+
+/* Which keys; bounds that are none are left out, so all zero is everything. */
+struct hf_range {
+    struct hf_bytes gt, gte, lt, lte; /* greater or less than; or equal */
+    struct hf_bytes eq;
+    struct hf_bytes prefix; /* keys of several parts: the first ones */
+    struct hf_bytes starts; /* the same, the last given being the beginning of a text */
+};
+
+/* range may be NULL: all. */
+HF_API int hf_count(struct hf_conn *c, struct hf_txn *t, const char *store,
+                    const struct hf_range *range, uint64_t *records);
+HF_API int hf_size(struct hf_conn *c, struct hf_txn *t, const char *store,
+                   const struct hf_range *range, uint64_t *bytes);
+
+struct hf_delete_range_options {
+    uint64_t limit; /* 0: none */
+    bool reverse;   /* count the limit from the end */
+};
+
+HF_API int hf_delete_range(struct hf_conn *c, struct hf_txn *t, const char *store,
+                           const struct hf_range *range,
+                           const struct hf_delete_range_options *options, uint64_t *deleted);
+
+/* ---- Transactions ------------------------------------------------------- */
+
+struct hf_begin_options {
+    bool serializable;      /* isolation; default snapshot */
+    bool read_only;
+    bool greatest_version;  /* conflict; default first committer */
+    bool on_error_continue; /* after EXISTS and the like one can go on */
+    bool interval;          /* durability; default a sync before the answer */
+    bool no_wait;           /* hf_txn_begin does not wait: an error shows in the next call */
+    const char *label;      /* for people; NULL: none */
+    uint32_t timeout_ms;    /* life; 0: the server's */
+    uint32_t idle_ms;       /* 0: the server's */
+};
+
+/* options may be NULL. *out is owned by the caller until commit or rollback. */
+HF_API int hf_txn_begin(struct hf_conn *c, const struct hf_begin_options *options,
+                        struct hf_txn **out);
+
+/* Commit and free t, whatever the answer: after any error but one with maybe_committed,
+ * nothing of it was applied. token (16 bytes, may be NULL) names the commit for
+ * hf_outcome. *commit (may be NULL) gets the commit's number, 0 if nothing was written. */
+HF_API int hf_txn_commit(struct hf_txn *t, const uint8_t *token, uint64_t *commit);
+
+/* Roll back and free t. HF_OK if it was rolled back already. NULL is allowed. */
+HF_API int hf_txn_rollback(struct hf_txn *t);
+
+/* The error that commit would give now, HF_OK if none. */
+HF_API int hf_txn_check(struct hf_txn *t);
+
+/* The number on the wire, for requests one packs oneself. 0 for NULL: autocommit. */
+HF_API uint32_t hf_txn_handle(const struct hf_txn *t);
+/* Given by the server at begin; 0 while a begin with no_wait is not answered. */
+HF_API uint64_t hf_txn_version(const struct hf_txn *t);
+HF_API uint64_t hf_txn_snapshot(const struct hf_txn *t);
+
+/* What became of a commit with that token: *commit gets its number, 0 if it was not
+ * committed (and then never will be). */
+HF_API int hf_outcome(struct hf_conn *c, const uint8_t *token, bool *committed,
+                      uint64_t *commit);
+
+/* Several operations as one transaction in one round trip. ops is a packed list of
+ * [method, params without t]; options may be NULL (no_wait means nothing here). *result
+ * gets the packed map {results, commit}. */
+HF_API int hf_run(struct hf_conn *c, struct hf_bytes ops,
+                  const struct hf_begin_options *options, struct hf_bytes *result);
+
+/* ---- The retry loop ----------------------------------------------------- */
+
+/* Work in t with the functions above; HF_OK to have it committed, the code of a failed
+ * call to have that judged, or a negative number of one's own to give up. It may
+ * run several times, each time in a new transaction. It must not end t. */
+typedef int (*hf_transact_fn)(struct hf_conn *c, struct hf_txn *t, void *ctx);
+
+struct hf_transact_options {
+    struct hf_begin_options begin;
+    unsigned attempts_max;   /* 0: 10 */
+    uint32_t time_max_ms;    /* no attempt begins later; 0: 30,000 */
+    uint32_t delay_first_ms; /* bound of the first pause; doubles each time; 0: 5 */
+    uint32_t delay_max_ms;   /* 0: 1,000 */
+    bool reconnect;          /* after a loss that surely applied nothing, connect again */
+    uint64_t seed;           /* of the jitter; 0: from the system */
+};
+
+/* Run fn in a transaction and commit it; after a retryable error roll back, pause for a
+ * random time (anywhere from 0 to the bound: full jitter) and do it again. Never repeats
+ * what may have been committed. HF_OK, fn's negative number, or the last error. Blocks. */
+HF_API int hf_transact(struct hf_conn *c, const struct hf_transact_options *options,
+                       hf_transact_fn fn, void *ctx, uint64_t *commit);
+
+/* ---- Cursors ------------------------------------------------------------ */
+
+struct hf_scan_options {
+    const char *index;   /* of the store; NULL: the records themselves */
+    bool reverse;
+    bool keys_only;
+    bool values_only;
+    bool has_limit;      /* whether limit counts: a limit of 0 gives no rows */
+    uint64_t limit;
+    uint64_t offset;
+    uint32_t page;       /* rows in a page; 0: the server's */
+    bool fetch_ahead;    /* ask for the next page while this one is read, in a read-write
+                          * transaction too (then rows ahead do not show later writes);
+                          * outside of one it is always done */
+};
+
+/* Bytes are borrowed until the next call of hf_cursor_next or hf_cursor_close; other
+ * calls on the connection leave them alone. */
+struct hf_row {
+    struct hf_bytes index_key; /* none but for an index */
+    struct hf_bytes key;       /* none with values_only */
+    struct hf_bytes value;     /* none with keys_only */
+};
+
+/* Start a scan and wait for its first page. range and options may be NULL. Outside of a
+ * transaction all rows are of one snapshot. *out is owned until hf_cursor_close. */
+HF_API int hf_cursor_open(struct hf_conn *c, struct hf_txn *t, const char *store,
+                          const struct hf_range *range, const struct hf_scan_options *options,
+                          struct hf_cursor **out);
+/* HF_OK and a row, HF_END, or an error, which stays. */
+HF_API int hf_cursor_next(struct hf_cursor *cursor, struct hf_row *row);
+/* Does not wait. NULL is allowed. */
+HF_API void hf_cursor_close(struct hf_cursor *cursor);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,305 @@
+/* verbs.c - the blocking forms of stores, records and the server. */
+#include "client/lib/txn_internal.h"
+#include "proto/msgpack.h"
+
+void pack_range(struct hf_pack *p, const struct hf_range *range)
+{
+    const struct {
+        const char *name;
+        struct hf_bytes bound;
+    } bounds[] = {
+        {"gt", range ? range->gt : HF_NONE},       {"gte", range ? range->gte : HF_NONE},
+        {"lt", range ? range->lt : HF_NONE},       {"lte", range ? range->lte : HF_NONE},
+        {"eq", range ? range->eq : HF_NONE},       {"prefix", range ? range->prefix : HF_NONE},
+        {"starts", range ? range->starts : HF_NONE},
+    };
+    const size_t count = sizeof bounds / sizeof bounds[0];
+    uint32_t pairs = 0;
+
+    for (size_t i = 0; i < count; i++)
+        pairs += bounds[i].bound.data != NULL;
+    if (pairs == 0) {
+        hf_pack_nil(p);
+        return;
+    }
+    hf_pack_map(p, pairs);
+    for (size_t i = 0; i < count; i++) {
+        if (!bounds[i].bound.data)
+            continue;
+        hf_pack_text(p, bounds[i].name);
+        hf_pack_raw(p, bounds[i].bound);
+    }
+}
+
+/* An answer of another kind than the protocol says. */
+static int wrong_answer(struct hf_conn *c, const char *method)
+{
+    return error_set(&c->error, HF_PROTOCOL, "%s answered %s with something unexpected",
+                     c->address, method);
+}
+
+static int take_bool(struct hf_conn *c, const char *method, struct hf_bytes result, bool *out)
+{
+    struct msgpack_cursor cursor = msgpack_open(slice_make(result.data, result.size));
+    bool answer;
+
+    if (msgpack_read_bool(&cursor, &answer) != ERR_OK)
+        return wrong_answer(c, method);
+    if (out)
+        *out = answer;
+    return HF_OK;
+}
+
+static int take_uint(struct hf_conn *c, const char *method, struct hf_bytes result,
+                     uint64_t *out)
+{
+    struct msgpack_cursor cursor = msgpack_open(slice_make(result.data, result.size));
+    uint64_t answer;
+
+    if (msgpack_read_uint(&cursor, &answer) != ERR_OK)
+        return wrong_answer(c, method);
+    if (out)
+        *out = answer;
+    return HF_OK;
+}
+
+/* ---- The server ---- */
+
+static int call_plain(struct hf_conn *c, const char *method, struct hf_bytes *result)
+{
+    call_start(c, method, 0, NULL);
+    return call_finish(c, NULL, result);
+}
+
+int hf_hello(struct hf_conn *c, const char *client, struct hf_bytes *result)
+{
+    struct hf_pack *p = call_start(c, "hello", 1, NULL);
+
+    hf_pack_map(p, client ? 2 : 1);
+    hf_pack_text(p, "protocol");
+    hf_pack_uint(p, 1);
+    if (client) {
+        hf_pack_text(p, "client");
+        hf_pack_text(p, client);
+    }
+    return call_finish(c, NULL, result);
+}
+
+int hf_ping(struct hf_conn *c)
+{
+    return call_plain(c, "ping", NULL);
+}
+
+int hf_describe(struct hf_conn *c, struct hf_bytes *result)
+{
+    return call_plain(c, "describe", result);
+}
+
+int hf_status(struct hf_conn *c, struct hf_bytes *result)
+{
+    return call_plain(c, "status", result);
+}
+
+int hf_holds(struct hf_conn *c, struct hf_bytes *result)
+{
+    return call_plain(c, "holds", result);
+}
+
+int hf_kill(struct hf_conn *c, uint64_t version)
+{
+    hf_pack_uint(call_start(c, "kill", 1, NULL), version);
+    return call_finish(c, NULL, NULL);
+}
+
+int hf_rotate(struct hf_conn *c)
+{
+    return call_plain(c, "rotate", NULL);
+}
+
+int hf_amalgamate(struct hf_conn *c)
+{
+    return call_plain(c, "amalgamate", NULL);
+}
+
+/* ---- Stores ---- */
+
+int hf_create_store(struct hf_conn *c, struct hf_txn *t, const char *store,
+                    const struct hf_store_options *options)
+{
+    struct call_options o = {0};
+    struct hf_pack *p;
+
+    if (options && options->key.data)
+        call_options_raw(&o, "key", options->key);
+    if (options)
+        call_options_bool(&o, "generate", options->generate);
+    if (options && options->last_writer_wins)
+        call_options_text(&o, "conflict", "none");
+    p = txn_start(c, t, "create_store", 2, &o);
+    hf_pack_text(p, store);
+    return txn_finish(c, t, &o, NULL);
+}
+
+static int call_store(struct hf_conn *c, struct hf_txn *t, const char *method,
+                      const char *store)
+{
+    struct hf_pack *p = txn_start(c, t, method, 2, NULL);
+
+    hf_pack_text(p, store);
+    return txn_finish(c, t, NULL, NULL);
+}
+
+int hf_drop_store(struct hf_conn *c, struct hf_txn *t, const char *store)
+{
+    return call_store(c, t, "drop_store", store);
+}
+
+int hf_clear_store(struct hf_conn *c, struct hf_txn *t, const char *store)
+{
+    return call_store(c, t, "clear_store", store);
+}
+
+int hf_rename_store(struct hf_conn *c, struct hf_txn *t, const char *store, const char *name)
+{
+    struct hf_pack *p = txn_start(c, t, "rename_store", 3, NULL);
+
+    hf_pack_text(p, store);
+    hf_pack_text(p, name);
+    return txn_finish(c, t, NULL, NULL);
+}
+
+int hf_stores(struct hf_conn *c, struct hf_txn *t, struct hf_bytes *result)
+{
+    txn_start(c, t, "stores", 1, NULL);
+    return txn_finish(c, t, NULL, result);
+}
+
+/* ---- Records ---- */
+
+static int call_write(struct hf_conn *c, struct hf_txn *t, const char *method,
+                      const char *store, const struct hf_bytes value[2],
+                      struct hf_bytes *stored)
+{
+    bool has_key = value[1].data || c->options.timeout_ms > 0;
+    struct hf_pack *p = txn_start(c, t, method, has_key ? 4 : 3, NULL);
+
+    hf_pack_text(p, store);
+    hf_pack_raw(p, value[0]);
+    if (has_key)
+        hf_pack_raw(p, value[1]);
+    return txn_finish(c, t, NULL, stored);
+}
+
+int hf_put(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes value,
+           struct hf_bytes key, struct hf_bytes *stored)
+{
+    return call_write(c, t, "put", store, (struct hf_bytes[]){value, key}, stored);
+}
+
+int hf_insert(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes value,
+              struct hf_bytes key, struct hf_bytes *stored)
+{
+    return call_write(c, t, "insert", store, (struct hf_bytes[]){value, key}, stored);
+}
+
+static int call_key(struct hf_conn *c, struct hf_txn *t, const char *method,
+                    const char *store, struct hf_bytes key, struct hf_bytes *result)
+{
+    struct hf_pack *p = txn_start(c, t, method, 3, NULL);
+
+    hf_pack_text(p, store);
+    hf_pack_raw(p, key);
+    return txn_finish(c, t, NULL, result);
+}
+
+int hf_delete(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
+              bool *existed)
+{
+    struct hf_bytes result;
+    int e = call_key(c, t, "delete", store, key, &result);
+
+    return e ? e : take_bool(c, "delete", result, existed);
+}
+
+int hf_get(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
+           struct hf_bytes *value)
+{
+    struct hf_bytes result;
+    int e = call_key(c, t, "get", store, key, &result);
+
+    if (e)
+        return e;
+    /* A value is never nil, so nil is: none. */
+    *value = ((const uint8_t *)result.data)[0] == 0xc0 ? HF_NONE : result;
+    return HF_OK;
+}
+
+int hf_has(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
+           bool *has)
+{
+    struct hf_bytes result;
+    int e = call_key(c, t, "has", store, key, &result);
+
+    return e ? e : take_bool(c, "has", result, has);
+}
+
+int hf_get_many(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes keys,
+                struct hf_bytes *values)
+{
+    return call_key(c, t, "get_many", store, keys, values);
+}
+
+static int call_range(struct hf_conn *c, struct hf_txn *t, const char *method,
+                      const char *store, const struct hf_range *range, uint64_t *number)
+{
+    struct hf_pack *p = txn_start(c, t, method, 3, NULL);
+    struct hf_bytes result;
+    int e;
+
+    hf_pack_text(p, store);
+    pack_range(p, range);
+    e = txn_finish(c, t, NULL, &result);
+    return e ? e : take_uint(c, method, result, number);
+}
+
+int hf_count(struct hf_conn *c, struct hf_txn *t, const char *store,
+             const struct hf_range *range, uint64_t *records)
+{
+    return call_range(c, t, "count", store, range, records);
+}
+
+int hf_size(struct hf_conn *c, struct hf_txn *t, const char *store,
+            const struct hf_range *range, uint64_t *bytes)
+{
+    return call_range(c, t, "size", store, range, bytes);
+}
+
+int hf_delete_range(struct hf_conn *c, struct hf_txn *t, const char *store,
+                    const struct hf_range *range,
+                    const struct hf_delete_range_options *options, uint64_t *deleted)
+{
+    struct call_options o = {0};
+    struct hf_bytes result;
+    struct hf_pack *p;
+    int e;
+
+    if (options && options->limit)
+        call_options_uint(&o, "limit", options->limit);
+    if (options)
+        call_options_bool(&o, "reverse", options->reverse);
+    p = txn_start(c, t, "delete_range", 3, &o);
+    hf_pack_text(p, store);
+    pack_range(p, range);
+    e = txn_finish(c, t, &o, &result);
+    return e ? e : take_uint(c, "delete_range", result, deleted);
+}
+
+int hf_run(struct hf_conn *c, struct hf_bytes ops, const struct hf_begin_options *options,
+           struct hf_bytes *result)
+{
+    struct call_options o = {0};
+
+    begin_options_fill(&o, options);
+    hf_pack_raw(call_start(c, "run", 1, &o), ops);
+    return call_finish(c, &o, result);
+}
