@@ -308,8 +308,8 @@ enum err msgpack_read_map(struct msgpack_cursor *c, uint32_t *pairs)
     return e;
 }
 
-enum err msgpack_timestamp(const struct msgpack_token *t, int64_t *seconds,
-                           uint32_t *nanoseconds)
+enum err msgpack_token_timestamp(const struct msgpack_token *t, int64_t *seconds,
+                                       uint32_t *nanoseconds)
 {
     const uint8_t *p = t->bytes.data;
     int64_t whole;

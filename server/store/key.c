@@ -117,7 +117,7 @@ static enum err put_timestamp(struct key_writer *w, const struct msgpack_token *
         *why = "an extension type other than a timestamp cannot be a key";
         return ERR_BAD_KEY;
     }
-    if (msgpack_timestamp(t, &seconds, &nanoseconds)) {
+    if (msgpack_token_timestamp(t, &seconds, &nanoseconds)) {
         *why = "a timestamp in the key is malformed";
         return ERR_BAD_KEY;
     }
