@@ -11,6 +11,18 @@
 #define MEMORY_MAGIC UINT64_C(0x486f6c6466617374)
 #define MEMORY_FREED UINT64_C(0xdeaddeaddeaddead)
 #define MEMORY_FILL_BYTES_MAX 4096
+/* Behind each piece stands a mark; AddressSanitizer has a better one of its own,
+ * which must then lie right behind the piece. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define MEMORY_TAIL_BYTES 0
+#define MEMORY_GUARD(head) ASAN_POISON_MEMORY_REGION((head), sizeof *(head))
+#define MEMORY_UNGUARD(head) ASAN_UNPOISON_MEMORY_REGION((head), sizeof *(head))
+#else
+#define MEMORY_TAIL_BYTES sizeof(uint64_t)
+#define MEMORY_GUARD(head) ((void)(head))
+#define MEMORY_UNGUARD(head) ((void)(head))
+#endif
 #define CLOCK_START_NS UINT64_C(1000000000)
 #define CLOCK_CALL_NS 200
 
@@ -108,12 +120,13 @@ void *sim_memory_alloc(struct os *os, size_t size)
     sim->alloc_calls++;
     if (sim_fault_due(sim, SIM_FAULT_ALLOC, NULL))
         return NULL;
-    head = sim_malloc(sizeof *head + size + sizeof tail);
+    head = sim_malloc(sizeof *head + size + MEMORY_TAIL_BYTES);
     head->size = size;
     head->magic = MEMORY_MAGIC;
     piece = (uint8_t *)(head + 1);
     memset(piece, 0xa5, size < MEMORY_FILL_BYTES_MAX ? size : MEMORY_FILL_BYTES_MAX);
-    memcpy(piece + size, &tail, sizeof tail);
+    memcpy(piece + size, &tail, MEMORY_TAIL_BYTES);
+    MEMORY_GUARD(head);
     sim->alloc_bytes += size;
     sim->alloc_pieces++;
     return piece;
@@ -123,14 +136,15 @@ void sim_memory_free(struct os *os, void *memory, size_t size)
 {
     struct sim *sim = sim_of(os);
     struct memory_head *head;
-    uint64_t tail;
+    uint64_t tail = MEMORY_MAGIC;
 
     if (!memory)
         return;
     head = (struct memory_head *)memory - 1;
+    MEMORY_UNGUARD(head);
     ASSERT(head->magic == MEMORY_MAGIC);
     ASSERT(head->size == size);
-    memcpy(&tail, (uint8_t *)memory + size, sizeof tail);
+    memcpy(&tail, (uint8_t *)memory + size, MEMORY_TAIL_BYTES);
     ASSERT(tail == MEMORY_MAGIC);
     ASSERT(sim->alloc_bytes >= size && sim->alloc_pieces > 0);
     sim->alloc_bytes -= size;
