@@ -8,16 +8,18 @@
  * when its batch and all earlier ones are. A large item is cut into fragments
  * over several batches; the next item follows its last fragment.
  *
- * A batch carries epoch, position, length, the end of the batch before it, the
- * position known to be synced when it was issued and the numbers reserved, all
- * under its checksum (XXH3-64). At recovery damage is in the middle, and
+ * A batch carries epoch, position, length, where the batch before it is,
+ * the position known to be synced when it was issued and the numbers reserved,
+ * all under its checksum (XXH3-64, with a salt that no client knows). At recovery damage is in the middle, and
  * refused, if a valid later batch says that more was synced; else it is the
  * tail, and is cut. docs/formats.md has the byte tables.
  *
- * A failed write or sync is final: on_failed, nothing more is acknowledged.
+ * A failed write or sync is final: on_failed, nothing more is acknowledged. It
+ * leaves a mark in wal/failed, so that the next start does not believe what only
+ * the system's cache has.
  *
  * Threads: loop only; encode is called on the log's lane.
- * Files: wal/NNNNNNNNNNNNNNNN (segment number in hex). */
+ * Files: wal/NNNNNNNNNNNNNNNN (segment number in hex), wal/failed. */
 #ifndef HOLDFAST_STORE_WAL_H
 #define HOLDFAST_STORE_WAL_H
 
@@ -39,8 +41,8 @@ struct wal_item {
     bool sync;                 /* false: it may wait for the interval's sync */
     uint64_t bytes;            /* at least what encode will put in total */
     /* Put the next piece, whole records only, into at most room bytes; return the
-     * bytes put. 0 with *last false means that room is too small for the next
-     * record, which never happens with room >= WAL_PIECE_BYTES_MAX. Set *last
+     * bytes put. Pieces that follow each other in one batch are joined in replay. 0 with *last false means that room is too small for the next
+     * record, which never happens with room >= piece_bytes_max. Set *last
      * with the last piece. Log's lane; reads only what nobody changes. */
     size_t (*encode)(struct wal_item *item, uint8_t *to, size_t room, bool *last);
     uint64_t progress; /* encode's own use; 0 at wal_append */
@@ -53,14 +55,18 @@ struct wal_numbers { /* reserved ahead so that no crash makes one used twice */
 };
 
 struct wal_options {
-    uint64_t segment_bytes;    /* a multiple of WAL_SECTOR_BYTES, at least 16 MiB (tests: 1 MiB with smaller pieces) */
+    /* Of a new log; an old one keeps what it was made with. A multiple of
+     * WAL_SECTOR_BYTES, at most 1 GiB, at least 16 MiB (tests: 1 MiB with smaller pieces). */
+    uint64_t segment_bytes;
     unsigned in_flight_max;    /* batches written and synced side by side, 1 to 8 */
     unsigned spare_segments;   /* kept prepared ahead, at least 2 */
     uint32_t interval_ms;      /* unsynced items are synced at most this much later */
     uint32_t piece_bytes_max;  /* 0: WAL_PIECE_BYTES_MAX */
 };
 
-struct wal_events { /* called from the loop, never inside a call of the log */
+/* Called from the loop, never inside a call of the log. They may call the log, but not
+ * wal_close. */
+struct wal_events {
     void *context;
     /* All items up to number have been written: a kill of the process keeps them. */
     void (*on_written)(void *context, uint64_t number);
@@ -70,11 +76,14 @@ struct wal_events { /* called from the loop, never inside a call of the log */
     void (*on_reserved)(void *context, struct wal_numbers numbers);
     /* Final. Once. */
     void (*on_failed)(void *context, enum err e, const char *text);
-    /* Room was made: whoever got ERR_WAIT from wal_reserve may try again. */
+    /* Whoever got ERR_WAIT from wal_reserve may try again: room was made, or none could be. */
     void (*on_room)(void *context);
 };
 
-struct wal_replay { /* recovery hands over each piece of each item, in order */
+/* Recovery hands over each piece of each item, in order. An item without its last piece was
+ * cut with the log's tail: nobody was told of it; drop it when another number begins, or at
+ * the end. Its number counts as used. */
+struct wal_replay {
     void *context;
     enum err (*piece)(void *context, uint64_t number, bool first, bool last, struct slice bytes,
                       struct failure *f);
@@ -84,15 +93,17 @@ struct wal_replay { /* recovery hands over each piece of each item, in order */
  * what a root says). Blocks. Items whose first fragment lies before position come without their
  * beginning (first false). At the end a first batch of a new epoch is written and synced
  * at the cut, so that what was cut cannot come back. *numbers: in, reserved as the root
- * knows them; out, the greatest ones found. ERR_CORRUPT with file and offset: damage in
- * the middle. ERR_FORMAT: a newer version. */
+ * knows them; out, the greatest ones found (commit: items' numbers too). ERR_CORRUPT with file
+ * and offset: damage in the middle. ERR_FORMAT: a newer version. ERR_IO, ERR_NO_SPACE,
+ * ERR_NOMEM; ERR_BAD_REQUEST: options that do not suit each other; or what replay returned. */
 enum err wal_open(struct os *os, const struct wal_options *options,
                   const struct wal_events *events, const struct wal_replay *replay,
                   uint64_t position, struct wal_numbers *numbers, struct wal **out,
                   struct failure *f);
 
 /* Reserve log space for bytes of items to come. OK; ERR_WAIT: a segment is being
- * prepared, on_room will follow; ERR_NO_SPACE; ERR_LOG_FAILED. */
+ * prepared, on_room (or on_failed) will follow; ERR_NO_SPACE, ERR_NOMEM: none can be
+ * prepared now (it is tried again a second later); ERR_LOG_FAILED. */
 enum err wal_reserve(struct wal *w, uint64_t bytes);
 
 /* Give back what was reserved and is not needed. */
@@ -108,17 +119,19 @@ void wal_append(struct wal *w, struct wal_item *item);
 void wal_reserve_numbers(struct wal *w, struct wal_numbers numbers);
 
 /* Start what is queued, if the width allows: the loop calls this once a turn, after all
- * that is ready has been appended, so that a batch takes all. */
+ * that is ready has been appended, so that a batch takes all; also in a turn in which only
+ * jobs have finished. */
 void wal_kick(struct wal *w);
 
 /* Call after a while when only unsynced items were written; returns when to call again
- * (ms on the table's clock), UINT64_MAX: nothing waits. */
+ * (ms on the table's clock), UINT64_MAX: nothing waits. now_ms UINT64_MAX: sync at once. */
 uint64_t wal_tick(struct wal *w, uint64_t now_ms);
 
 /* A position such that every item appended from now on lies at or behind it. */
 uint64_t wal_position(const struct wal *w);
 
-/* Replay will never start before position again: earlier segments are reused. */
+/* Replay will never start before position (a former wal_position) again: earlier segments
+ * are reused. */
 void wal_trim(struct wal *w, uint64_t position);
 
 struct wal_stats {
@@ -133,11 +146,12 @@ struct wal_stats {
 };
 void wal_stats(const struct wal *w, struct wal_stats *out);
 
-/* Whether a batch or a preparation is under way or queued. */
+/* Whether a batch or a preparation is under way or queued (after a failure: under way). */
 bool wal_is_busy(const struct wal *w);
 
-/* Close; nothing may be busy unless the log has failed or abandon is set (a simulated
- * crash: no job of ours will ever finish; just free the memory). */
+/* Close, and sync what was only written; the log may not be busy. Unsynced items, and after
+ * a failure queued ones, are given back. abandon: a simulated crash, no job of ours will ever
+ * finish; just free the memory. */
 void wal_close(struct wal *w, bool abandon);
 
 #endif

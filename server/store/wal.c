@@ -1,0 +1,585 @@
+/* wal.c - the commit log while it runs: the queue, batches in flight, room.
+ *
+ * The loop decides everything about a batch but its bytes: place, items, whether
+ * it syncs. A batch of whole items has an end that is known then, so the next can be
+ * issued beside it. A large item goes alone, one batch after the other, since only
+ * its encoding tells how much of it fits.
+ *
+ * I-W1: batches end in flight in any order, but are counted written and durable
+ *       in the order of their positions.
+ * I-W2: no sync is issued while an unsynced write runs, and the last batch in a
+ *       segment syncs. So a sync covers all that was issued before it.
+ * I-W3: nothing is acknowledged after a failure. */
+#include "server/store/wal_internal.h"
+
+#include <stdio.h>
+
+#define ROOM_SLACK (16 * WAL_SECTOR_BYTES) /* for batches without items */
+
+/* ---- room ---- */
+
+static uint64_t room(const struct wal *w)
+{
+    const struct wal_limits *l = &w->limits;
+    uint64_t end = (w->current->number + 1) * l->segment_bytes;
+    uint64_t rest = end - w->position;
+    uint64_t whole = l->segment_bytes - WAL_SECTOR_BYTES - l->tail_bytes;
+
+    return (rest > l->tail_bytes ? rest - l->tail_bytes : 0) + w->ready * whole;
+}
+
+bool wal_room_is_short(const struct wal *w, uint64_t bytes, uint64_t spare)
+{
+    const struct wal_limits *l = &w->limits;
+    uint64_t total = w->reserved + w->queued + bytes;
+    uint64_t charge = total + total / l->stream_bytes_min * 2 * WAL_SECTOR_BYTES + ROOM_SLACK;
+
+    return room(w) < charge + spare * (l->segment_bytes - WAL_SECTOR_BYTES - l->tail_bytes);
+}
+
+enum err wal_reserve(struct wal *w, uint64_t bytes)
+{
+    if (w->failed)
+        return ERR_LOG_FAILED;
+    if (!wal_room_is_short(w, bytes, 0)) {
+        w->reserved += bytes;
+        wal_prepare_maybe(w);
+        return ERR_OK;
+    }
+    if (bytes > w->demand)
+        w->demand = bytes;
+    wal_prepare_maybe(w);
+    if (!w->prepare.running)
+        return w->prepare_error == ERR_NOMEM ? ERR_NOMEM : ERR_NO_SPACE;
+    w->waiting = true;
+    return ERR_WAIT;
+}
+
+void wal_unreserve(struct wal *w, uint64_t bytes)
+{
+    ASSERT(bytes <= w->reserved);
+    w->reserved -= bytes;
+}
+
+void wal_append(struct wal *w, struct wal_item *item)
+{
+    uint64_t bytes = item->bytes + WAL_ITEM_OVERHEAD;
+
+    ASSERT(item->number > w->last_appended);
+    ASSERT(bytes <= w->reserved);
+    w->last_appended = item->number;
+    w->reserved -= bytes;
+    w->queued += bytes;
+    w->queued_items++;
+    list_push_back(&w->queue, &item->in_queue);
+}
+
+void wal_reserve_numbers(struct wal *w, struct wal_numbers numbers)
+{
+    if (numbers.version > w->numbers.version)
+        w->numbers.version = numbers.version;
+    if (numbers.commit > w->numbers.commit)
+        w->numbers.commit = numbers.commit;
+}
+
+static bool numbers_differ(struct wal_numbers a, struct wal_numbers b)
+{
+    return a.version != b.version || a.commit != b.commit;
+}
+
+/* ---- failure ---- */
+
+void wal_fail(struct wal *w, enum err e, const char *what, uint64_t segment, uint64_t offset)
+{
+    char path[WAL_PATH_BYTES], text[FAILURE_TEXT_BYTES];
+
+    if (w->failed)
+        return;
+    w->failed = true;
+    wal_segment_path(segment, path);
+    snprintf(text, sizeof text, "%s of the log failed: %s at byte %llu: %s", what, path,
+             (unsigned long long)offset, err_message(e));
+    w->events.on_failed(w->events.context, e, text);
+}
+
+/* ---- completion ---- */
+
+/* The batch with the oldest position has run: count it. */
+static void slot_pop(struct wal *w, struct wal_slot *slot)
+{
+    if (slot->last_item)
+        w->last_written = slot->last_item;
+    w->items += slot->kind == WAL_SLOT_STREAM ? slot->stream_last : slot->item_count;
+    w->items_in_flight -= slot->item_count;
+    if (slot->kind != WAL_SLOT_SYNC)
+        w->batches++;
+    if (slot->sync) {
+        w->syncs++;
+        w->last_durable = w->last_written;
+        w->synced = slot->kind == WAL_SLOT_SYNC ? slot->batch.position
+                    : slot->batch.flags & WAL_BATCH_SKIP
+                        ? (slot->segment->number + 1) * w->limits.segment_bytes
+                        : slot->batch.position + slot->batch.span;
+        if (slot->kind != WAL_SLOT_SYNC)
+            w->numbers_reserved = slot->batch.numbers;
+    }
+}
+
+static void segment_unuse(struct wal *w, struct wal_segment *s)
+{
+    ASSERT(s->users > 0);
+    if (--s->users == 0 && s->number < w->current->number)
+        wal_segment_close(w, s);
+}
+
+static void slot_free(struct wal *w, struct wal_slot *slot)
+{
+    list_remove(&slot->in_list);
+    list_push_back(&w->free, &slot->in_list);
+    w->in_flight--;
+    segment_unuse(w, slot->segment);
+    /* Items that are not durable yet stay lent, but the log is done with them. */
+    list_init(&slot->items);
+}
+
+/* The end of a large item's batch is known now. */
+static void stream_placed(struct wal *w, struct wal_slot *slot)
+{
+    uint64_t end = slot->batch.position + slot->batch.span;
+    uint64_t used = slot->stream_put;
+
+    w->stream_running = false;
+    if (slot->batch.flags & WAL_BATCH_SKIP) {
+        /* With room for any piece, encode must put one. */
+        ASSERT(slot->stream_room < w->limits.batch_bytes);
+        w->position = (slot->segment->number + 1) * w->limits.segment_bytes;
+        return;
+    }
+    w->position = w->position_items = end;
+    ASSERT(used + WAL_ITEM_OVERHEAD <= w->stream_left);
+    if (slot->stream_last) {
+        slot->last_item = slot->stream->number;
+        used = w->stream_left;
+        list_remove(&slot->stream->in_queue);
+        w->queued_items--;
+    }
+    w->queued -= used;
+    w->stream_left -= used;
+}
+
+static void slot_done(struct os_job *job)
+{
+    struct wal_slot *slot = LIST_ENTRY(job, struct wal_slot, job);
+    struct wal *w = slot->wal;
+    uint64_t written = w->last_written, durable = w->last_durable;
+    struct wal_numbers reserved = w->numbers_reserved;
+
+    slot->done = true;
+    if (!slot->sync)
+        w->unsynced_running = false;
+    if (slot->kind == WAL_SLOT_STREAM)
+        stream_placed(w, slot);
+    if (slot->result || w->failed) {
+        slot_free(w, slot);
+        if (slot->result)
+            wal_fail(w, slot->result, slot->what, slot->segment->number, slot->offset);
+        return;
+    }
+    while (!list_is_empty(&w->flight)) {
+        slot = LIST_ENTRY(w->flight.next, struct wal_slot, in_list);
+        if (!slot->done)
+            break;
+        slot_pop(w, slot);
+        slot_free(w, slot);
+    }
+    if (w->last_written != written)
+        w->events.on_written(w->events.context, w->last_written);
+    if (numbers_differ(w->numbers_reserved, reserved))
+        w->events.on_reserved(w->events.context, w->numbers_reserved);
+    if (w->last_durable != durable)
+        w->events.on_durable(w->events.context, w->last_durable);
+}
+
+/* ---- issuing ---- */
+
+/* The segment for a batch at place; NULL: it is not prepared yet. */
+static struct wal_segment *segment_for(struct wal *w, uint64_t place)
+{
+    uint64_t number = place / w->limits.segment_bytes;
+    struct list_link *next = w->current->in_list.next;
+
+    if (number == w->current->number)
+        return w->current;
+    if (next == &w->segments)
+        return NULL;
+    ASSERT(wal_segment_of(next)->number == number);
+    return wal_segment_of(next);
+}
+
+static void segment_enter(struct wal *w, struct wal_segment *s)
+{
+    struct wal_segment *left = w->current;
+
+    if (s == left)
+        return;
+    w->current = s;
+    w->ready--;
+    w->live++;
+    if (w->live > w->live_peak)
+        w->live_peak = w->live;
+    if (left->users == 0)
+        wal_segment_close(w, left);
+}
+
+/* begin: the raw position before it. */
+static void slot_submit(struct wal *w, struct wal_slot *slot, uint64_t begin)
+{
+    bool is_dirty = w->unsynced_end > w->covered;
+
+    slot->answers_from = slot->sync && is_dirty ? w->unsynced_begin : begin;
+    if (slot->sync) {
+        w->covered = w->position;
+        w->sync_due = false;
+    } else {
+        w->unsynced_running = true;
+        if (!is_dirty) {
+            w->dirty_since_ms = os_now_ms(w->os);
+            w->unsynced_begin = begin;
+        }
+        w->unsynced_end = w->position;
+    }
+    slot->file = slot->segment->file;
+    slot->segment->users++;
+    w->in_flight++;
+    list_remove(&slot->in_list);
+    list_push_back(&w->flight, &slot->in_list);
+    os_job_submit(w->os, &slot->job);
+}
+
+static uint8_t *align(void *memory)
+{
+    return (uint8_t *)wal_round_up((uint64_t)(uintptr_t)memory);
+}
+
+static struct wal_slot *slot_begin(struct wal *w, enum wal_slot_kind kind, struct wal_segment *s,
+                                   uint64_t place)
+{
+    struct wal_slot *slot = LIST_ENTRY(w->free.next, struct wal_slot, in_list);
+
+    slot->kind = kind;
+    slot->buffer = kind == WAL_SLOT_STREAM ? w->stream_buffer : align(slot->memory);
+    slot->sync = true;
+    slot->done = false;
+    slot->segment = s;
+    slot->offset = place % w->limits.segment_bytes;
+    slot->salt = w->salt;
+    slot->item_count = 0;
+    slot->last_item = 0;
+    slot->stream = NULL;
+    slot->batch = (struct wal_batch){.epoch = w->epoch,
+                                     .position = place,
+                                     .previous = w->previous,
+                                     .synced = w->synced,
+                                     .numbers = w->numbers};
+    return slot;
+}
+
+/* A batch whose length is known: it is put in its place. */
+static void issue_whole(struct wal *w, struct wal_slot *slot, uint64_t used)
+{
+    uint64_t segment_end = (slot->segment->number + 1) * w->limits.segment_bytes;
+    uint64_t place = slot->batch.position, begin = w->position;
+
+    slot->batch.span = (uint32_t)wal_round_up(used);
+    segment_enter(w, slot->segment);
+    w->position = slot->batch.flags & WAL_BATCH_SKIP ? segment_end : place + slot->batch.span;
+    if (slot->item_count)
+        w->position_items = w->position;
+    if (w->position == segment_end)
+        slot->sync = true; /* I-W2 */
+    w->previous = place;
+    w->numbers_issued = slot->batch.numbers;
+    slot_submit(w, slot, begin);
+}
+
+static void issue_skip(struct wal *w, struct wal_segment *s, uint64_t place)
+{
+    struct wal_slot *slot = slot_begin(w, WAL_SLOT_WHOLE, s, place);
+
+    slot->batch.flags = WAL_BATCH_SKIP;
+    issue_whole(w, slot, WAL_HEADER_BYTES);
+}
+
+static void issue_items(struct wal *w, struct wal_segment *s, uint64_t place)
+{
+    struct wal_slot *slot = slot_begin(w, WAL_SLOT_WHOLE, s, place);
+    uint64_t rest = (s->number + 1) * w->limits.segment_bytes - place;
+    uint64_t limit = rest < w->limits.whole_bytes ? rest : w->limits.whole_bytes;
+    uint64_t used = WAL_HEADER_BYTES;
+
+    slot->sync = w->sync_due || numbers_differ(w->numbers, w->numbers_issued);
+    LIST_EACH_SAFE (link, &w->queue) {
+        struct wal_item *item = LIST_ENTRY(link, struct wal_item, in_queue);
+
+        /* limit is whole sectors, so used need not be rounded up. */
+        if (used + WAL_FRAGMENT_BYTES + item->bytes > limit)
+            break;
+        used += WAL_FRAGMENT_BYTES + item->bytes;
+        slot->sync = slot->sync || item->sync;
+        slot->last_item = item->number;
+        slot->item_count++;
+        w->queued -= item->bytes + WAL_ITEM_OVERHEAD;
+        w->queued_items--;
+        list_remove(link);
+        list_push_back(&slot->items, link);
+    }
+    ASSERT(slot->item_count > 0);
+    w->items_in_flight += slot->item_count;
+    issue_whole(w, slot, used);
+}
+
+static void issue_stream(struct wal *w, struct wal_item *item, struct wal_segment *s,
+                         uint64_t place)
+{
+    struct wal_slot *slot = slot_begin(w, WAL_SLOT_STREAM, s, place);
+    uint64_t rest = (s->number + 1) * w->limits.segment_bytes - place;
+
+    slot->stream = item;
+    slot->stream_first = w->stream_left == 0;
+    slot->stream_room = rest < w->limits.batch_bytes ? rest : w->limits.batch_bytes;
+    if (slot->stream_first)
+        w->stream_left = item->bytes + WAL_ITEM_OVERHEAD;
+    segment_enter(w, s);
+    w->stream_running = true;
+    w->previous = place;
+    w->numbers_issued = slot->batch.numbers;
+    slot_submit(w, slot, w->position);
+}
+
+/* Whether what has queued is worth a batch now. Beside others in flight only what is
+ * comparable to them, or large: else a batch of one would start each time that
+ * one reply has gone out, and the sync be shared by nobody. Devices overlap syncs, so
+ * waiting for all in flight to end would leave them idle. */
+static bool is_worth_a_batch(struct wal *w, const struct wal_item *first)
+{
+    return w->in_flight == 0 || !first->sync || w->queued >= WAL_GATHER_BYTES ||
+           w->queued_items * 2 >= w->items_in_flight;
+}
+
+static bool issue_queued(struct wal *w)
+{
+    struct wal_item *item = LIST_ENTRY(w->queue.next, struct wal_item, in_queue);
+    uint64_t place = wal_place(w, w->position);
+    struct wal_segment *s = segment_for(w, place);
+    uint64_t used = WAL_HEADER_BYTES + WAL_FRAGMENT_BYTES + item->bytes;
+    uint64_t rest;
+
+    if (!s || !is_worth_a_batch(w, item))
+        return false;
+    rest = (s->number + 1) * w->limits.segment_bytes - place;
+    if (used > w->limits.whole_bytes)
+        issue_stream(w, item, s, place);
+    else if (used > rest)
+        issue_skip(w, s, place);
+    else
+        issue_items(w, s, place);
+    return true;
+}
+
+static bool issue_without_items(struct wal *w)
+{
+    uint64_t place = wal_place(w, w->position);
+    struct wal_segment *s = segment_for(w, place);
+    struct wal_slot *slot;
+
+    if (numbers_differ(w->numbers, w->numbers_issued) && s) {
+        issue_whole(w, slot_begin(w, WAL_SLOT_WHOLE, s, place), WAL_HEADER_BYTES);
+        return true;
+    }
+    if (!w->sync_due)
+        return false;
+    /* What is unsynced lies in the current segment (I-W2). */
+    slot = slot_begin(w, WAL_SLOT_SYNC, w->current, place);
+    slot->batch.position = w->position;
+    slot_submit(w, slot, w->position);
+    return true;
+}
+
+static bool issue(struct wal *w)
+{
+    if (w->failed || w->stream_running || w->unsynced_running || list_is_empty(&w->free))
+        return false;
+    return list_is_empty(&w->queue) ? issue_without_items(w) : issue_queued(w);
+}
+
+void wal_kick(struct wal *w)
+{
+    while (issue(w))
+        continue;
+    wal_prepare_maybe(w);
+}
+
+uint64_t wal_tick(struct wal *w, uint64_t now_ms)
+{
+    uint64_t due = w->dirty_since_ms + w->interval_ms;
+
+    if (w->failed || w->unsynced_end <= w->covered)
+        return UINT64_MAX;
+    if (now_ms < due)
+        return due;
+    w->sync_due = true;
+    wal_kick(w);
+    return w->sync_due && now_ms != UINT64_MAX ? now_ms + 1 : UINT64_MAX;
+}
+
+/* ---- the rest ---- */
+
+uint64_t wal_position(const struct wal *w)
+{
+    return w->position_items;
+}
+
+void wal_trim(struct wal *w, uint64_t position)
+{
+    if (position > w->oldest)
+        w->oldest = position;
+    if (w->live_peak > w->live)
+        w->live_peak--;
+    while (w->segments.next != &w->current->in_list) {
+        struct wal_segment *s = wal_segment_of(w->segments.next);
+
+        if ((s->number + 1) * w->limits.segment_bytes > w->oldest || s->users > 0)
+            break;
+        wal_segment_retire(w, s);
+        w->live--;
+        w->prepare_error = ERR_OK; /* now it can do without new space */
+    }
+    wal_prepare_maybe(w);
+}
+
+void wal_stats(const struct wal *w, struct wal_stats *out)
+{
+    out->position = w->position;
+    out->synced = w->synced;
+    out->oldest = w->oldest;
+    out->segments = w->live + w->ready + w->retired_count;
+    out->bytes_on_disk = out->segments * w->limits.segment_bytes;
+    out->batches = w->batches;
+    out->syncs = w->syncs;
+    out->items = w->items;
+    out->reserved = w->reserved;
+    out->failed = w->failed;
+}
+
+bool wal_is_busy(const struct wal *w)
+{
+    if (w->in_flight || w->prepare.running)
+        return true;
+    return !w->failed && (!list_is_empty(&w->queue) || w->sync_due ||
+                          numbers_differ(w->numbers, w->numbers_issued));
+}
+
+static void free_list(struct wal *w, struct list_link *list)
+{
+    while (!list_is_empty(list))
+        wal_segment_free(w, wal_segment_of(list->next));
+}
+
+static void wal_free(struct wal *w)
+{
+    unsigned i;
+
+    for (i = 0; w->slots && i < w->in_flight_max; i++)
+        os_free(w->os, w->slots[i].memory, w->limits.whole_bytes + WAL_SECTOR_BYTES);
+    os_free(w->os, w->slots, w->in_flight_max * sizeof *w->slots);
+    os_free(w->os, w->stream_memory, w->limits.batch_bytes + WAL_SECTOR_BYTES);
+    os_free(w->os, w->prepare.buffer, WAL_ZEROS_BYTES);
+    if (w->prepare.file)
+        w->os->ops->file_close(w->prepare.file);
+    wal_segment_free(w, w->prepare.segment);
+    free_list(w, &w->segments);
+    free_list(w, &w->retired);
+    os_free(w->os, w, sizeof *w);
+}
+
+void wal_close(struct wal *w, bool abandon)
+{
+    if (!w)
+        return;
+    ASSERT(abandon || !wal_is_busy(w));
+    if (!abandon && !w->failed && w->unsynced_end > w->covered)
+        w->os->ops->file_sync(w->current->file); /* as good as it gets: nobody was told */
+    wal_free(w);
+}
+
+/* All that a batch will ever need, so that issuing one cannot fail. Buffers take
+ * pages of the system only when they are used. */
+static enum err make_slots(struct wal *w)
+{
+    unsigned i;
+
+    w->slots = os_alloc(w->os, w->in_flight_max * sizeof *w->slots);
+    if (!w->slots)
+        return ERR_NOMEM;
+    memset(w->slots, 0, w->in_flight_max * sizeof *w->slots);
+    for (i = 0; i < w->in_flight_max; i++) {
+        struct wal_slot *slot = &w->slots[i];
+
+        slot->memory = os_alloc(w->os, w->limits.whole_bytes + WAL_SECTOR_BYTES);
+        if (!slot->memory)
+            return ERR_NOMEM;
+        slot->index = i;
+        slot->wal = w;
+        slot->os = w->os;
+        slot->job.run = wal_slot_run;
+        slot->job.done = slot_done;
+        slot->job.lane = OS_LANE_LOG;
+        list_init(&slot->items);
+        list_push_back(&w->free, &slot->in_list);
+    }
+    w->stream_memory = os_alloc(w->os, w->limits.batch_bytes + WAL_SECTOR_BYTES);
+    if (!w->stream_memory)
+        return ERR_NOMEM;
+    w->stream_buffer = align(w->stream_memory);
+    return ERR_OK;
+}
+
+enum err wal_open(struct os *os, const struct wal_options *options,
+                  const struct wal_events *events, const struct wal_replay *replay,
+                  uint64_t position, struct wal_numbers *numbers, struct wal **out,
+                  struct failure *f)
+{
+    struct wal *w = os_alloc(os, sizeof *w);
+    enum err e = ERR_NOMEM;
+
+    *out = NULL;
+    if (!w)
+        goto done;
+    memset(w, 0, sizeof *w);
+    w->os = os;
+    w->events = *events;
+    w->in_flight_max = options->in_flight_max;
+    w->spare_segments = options->spare_segments;
+    w->interval_ms = options->interval_ms;
+    list_init(&w->segments);
+    list_init(&w->retired);
+    list_init(&w->queue);
+    list_init(&w->free);
+    list_init(&w->flight);
+    w->prepare.wal = w;
+    w->prepare.os = os;
+    w->prepare.buffer = os_alloc(os, WAL_ZEROS_BYTES);
+    if (!w->prepare.buffer)
+        goto done;
+    e = wal_recover(w, options, replay, position, numbers, f);
+    if (!e)
+        e = make_slots(w);
+    if (e)
+        goto done;
+    *out = w;
+    w = NULL;
+done:
+    if (w)
+        wal_free(w);
+    return e ? failure_set(f, e, "the log could not be opened: %s", err_message(e)) : ERR_OK;
+}
