@@ -250,8 +250,8 @@ static enum err posix_file_read(struct os_file *file, uint64_t offset, void *to,
 }
 
 /* Where the file system cannot say whether it would wait, a worker asks it. */
-static enum err posix_file_read_nowait(struct os_file *file, uint64_t offset, void *to,
-                                       size_t size, size_t *got)
+static enum err posix_file_read_nowait(struct os_file *file, uint64_t offset, void *to, size_t size,
+                                       size_t *got)
 {
     *got = 0;
     if (atomic_load_explicit(&file->no_nowait, memory_order_relaxed))

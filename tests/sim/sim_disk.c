@@ -215,8 +215,7 @@ static enum err sim_file_allocate_op(struct os_file *file, uint64_t size)
     e = sim_change_begin(sim);
     if (e)
         return e;
-    if (sim_fault_due(sim, SIM_FAULT_SPACE, file->path) ||
-        file_room(sim, node, 0, size) < size)
+    if (sim_fault_due(sim, SIM_FAULT_SPACE, file->path) || file_room(sim, node, 0, size) < size)
         return ERR_NO_SPACE;
     if (size > node->size)
         sim_node_resize(node, size);

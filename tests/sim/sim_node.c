@@ -253,9 +253,9 @@ enum mood {
 
 struct fate { /* of one file at one crash */
     enum mood mood;
-    unsigned percent;  /* MOOD_EACH */
-    uint64_t sectors;  /* MOOD_FIRST: so many survive */
-    uint64_t sizes;    /* so many changes of size survive */
+    unsigned percent; /* MOOD_EACH */
+    uint64_t sectors; /* MOOD_FIRST: so many survive */
+    uint64_t sizes;   /* so many changes of size survive */
 };
 
 /* A mood for the file: half of all lives see the extremes, in which the

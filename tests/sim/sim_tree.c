@@ -22,8 +22,8 @@ static void directory_add(struct sim_node *directory, const char *name, struct s
     ASSERT(!directory_find(directory, name));
     if (directory->entry_count == directory->entry_capacity) {
         directory->entry_capacity = directory->entry_capacity ? 2 * directory->entry_capacity : 8;
-        directory->entries = realloc(directory->entries,
-                                     directory->entry_capacity * sizeof *directory->entries);
+        directory->entries =
+            realloc(directory->entries, directory->entry_capacity * sizeof *directory->entries);
         ASSERT(directory->entries);
     }
     entry = &directory->entries[directory->entry_count++];
@@ -112,8 +112,7 @@ static void directory_do(struct sim_node *directory, enum sim_change_kind kind, 
 static void directory_undo(struct sim_node *directory, const struct sim_change *change)
 {
     if (change->kind != SIM_CHANGE_REMOVE)
-        directory_take_out(directory,
-                           change->kind == SIM_CHANGE_ADD ? change->name : change->to);
+        directory_take_out(directory, change->kind == SIM_CHANGE_ADD ? change->name : change->to);
     if (change->replaced)
         directory_add(directory, change->to, change->replaced);
     if (change->kind != SIM_CHANGE_ADD)

@@ -1,17 +1,12 @@
-/* test_os.c - what os.h promises, asked of both tables: the real one in a fresh
- * directory and the simulated one. The loop index says which; the last test
+/* test_os.c - what os.h promises of files, asked of both tables: the real one in a
+ * fresh directory and the simulated one. The loop index says which; the last test
  * lives one random life on both and compares every answer. */
-#include "server/base/assert.h"
-#include "server/os/os_lanes.h"
-#include "server/os/os_posix.h"
-#include "server/os/os_uv.h"
-#include "tests/sim/sim_os.h"
+#include "tests/unit/os_rig.h"
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,115 +14,49 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum table { TABLE_POSIX, TABLE_SIM, TABLE_COUNT };
-
-struct rig {
-    struct os *os; /* the table under test */
-    struct os_posix *posix;
-    struct sim *sim;
-    char directory[64]; /* of posix */
-};
-
-static void rig_open(struct rig *rig, int table)
-{
-    char why[256];
-
-    *rig = (struct rig){0};
-    if (table == TABLE_SIM) {
-        rig->sim = sim_new(1);
-        rig->os = sim_table(rig->sim);
-        return;
-    }
-    strcpy(rig->directory, "/tmp/holdfast-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(rig->directory));
-    ck_assert_msg(os_posix_open(rig->directory, false, &rig->posix, why, sizeof why) == ERR_OK,
-                  "%s", why);
-    rig->os = os_posix_table(rig->posix);
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    return remove(path);
-}
-
-static void rig_close(struct rig *rig)
-{
-    if (rig->sim) {
-        ck_assert_uint_eq(sim_open_files(rig->sim), 0);
-        ck_assert_uint_eq(sim_alloc_outstanding(rig->sim), 0);
-        sim_free(rig->sim);
-    }
-    if (rig->posix) {
-        os_posix_close(rig->posix);
-        ck_assert_int_eq(nftw(rig->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-    }
-}
-
-static struct os_file *file_open(struct rig *rig, const char *path, unsigned flags)
-{
-    struct os_file *file;
-
-    ck_assert_int_eq(os_file_open(rig->os, path, flags, &file), ERR_OK);
-    ck_assert_ptr_nonnull(file);
-    return file;
-}
-
-static void file_expect(struct rig *rig, struct os_file *file, uint64_t offset, const void *bytes,
-                        size_t size)
-{
-    uint8_t *got = malloc(size + 1);
-    size_t count;
-
-    ck_assert_int_eq(rig->os->ops->file_read(file, offset, got, size, &count), ERR_OK);
-    ck_assert_uint_eq(count, size);
-    ck_assert_mem_eq(got, bytes, size);
-    free(got);
-}
-
 START_TEST(a_missing_file_is_not_found)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *file = (struct os_file *)&rig;
 
-    rig_open(&rig, _i);
+    os_rig_open(&rig, _i);
     ck_assert_int_eq(os_file_open(rig.os, "none", OS_READ, &file), ERR_NOT_FOUND);
     ck_assert_ptr_null(file);
-    ck_assert_int_eq(os_file_open(rig.os, "none/none", OS_WRITE | OS_CREATE, &file),
-                     ERR_NOT_FOUND);
+    ck_assert_int_eq(os_file_open(rig.os, "none/none", OS_WRITE | OS_CREATE, &file), ERR_NOT_FOUND);
     ck_assert_int_eq(rig.os->ops->file_remove(rig.os, "none"), ERR_NOT_FOUND);
     ck_assert_int_eq(rig.os->ops->file_rename(rig.os, "none", "other"), ERR_NOT_FOUND);
     ck_assert_int_eq(rig.os->ops->dir_sync(rig.os, "none"), ERR_NOT_FOUND);
     ck_assert_int_eq(rig.os->ops->dir_list(rig.os, "none", NULL, NULL), ERR_NOT_FOUND);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(an_exclusive_create_refuses_what_is_there)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *file;
 
-    rig_open(&rig, _i);
-    file = file_open(&rig, "a", OS_WRITE | OS_CREATE | OS_EXCLUSIVE);
+    os_rig_open(&rig, _i);
+    file = os_rig_file(&rig, "a", OS_WRITE | OS_CREATE | OS_EXCLUSIVE);
     rig.os->ops->file_close(file);
     ck_assert_int_eq(os_file_open(rig.os, "a", OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &file),
                      ERR_LOCKED);
-    file = file_open(&rig, "a", OS_WRITE | OS_CREATE);
+    file = os_rig_file(&rig, "a", OS_WRITE | OS_CREATE);
     rig.os->ops->file_close(file);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(reads_end_at_the_end_and_holes_are_zero)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *file;
     uint8_t bytes[16];
     size_t got;
     uint64_t size;
 
-    rig_open(&rig, _i);
-    file = file_open(&rig, "a", OS_WRITE | OS_CREATE);
+    os_rig_open(&rig, _i);
+    file = os_rig_file(&rig, "a", OS_WRITE | OS_CREATE);
     ck_assert_int_eq(rig.os->ops->file_write(file, 1000, "abc", 3), ERR_OK);
     ck_assert_int_eq(rig.os->ops->file_size(file, &size), ERR_OK);
     ck_assert_uint_eq(size, 1003);
@@ -139,34 +68,34 @@ START_TEST(reads_end_at_the_end_and_holes_are_zero)
     ck_assert_int_eq(rig.os->ops->file_read(file, 99999, bytes, sizeof bytes, &got), ERR_OK);
     ck_assert_uint_eq(got, 0);
     rig.os->ops->file_close(file);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(a_shrunk_file_comes_back_as_zeros)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *file;
 
-    rig_open(&rig, _i);
-    file = file_open(&rig, "a", OS_WRITE | OS_CREATE);
+    os_rig_open(&rig, _i);
+    file = os_rig_file(&rig, "a", OS_WRITE | OS_CREATE);
     ck_assert_int_eq(rig.os->ops->file_write(file, 0, "abcdef", 6), ERR_OK);
     ck_assert_int_eq(rig.os->ops->file_truncate(file, 2), ERR_OK);
     ck_assert_int_eq(rig.os->ops->file_truncate(file, 6), ERR_OK);
-    file_expect(&rig, file, 0, "ab\0\0\0\0", 6);
+    os_rig_expect(&rig, file, 0, "ab\0\0\0\0", 6);
     rig.os->ops->file_close(file);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(allocating_grows_and_never_shrinks_nor_clears)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *file;
     uint64_t size;
 
-    rig_open(&rig, _i);
-    file = file_open(&rig, "a", OS_WRITE | OS_CREATE);
+    os_rig_open(&rig, _i);
+    file = os_rig_file(&rig, "a", OS_WRITE | OS_CREATE);
     ck_assert_int_eq(rig.os->ops->file_allocate(file, 0), ERR_OK);
     ck_assert_int_eq(rig.os->ops->file_write(file, 0, "abc", 3), ERR_OK);
     ck_assert_int_eq(rig.os->ops->file_allocate(file, 70000), ERR_OK);
@@ -175,66 +104,66 @@ START_TEST(allocating_grows_and_never_shrinks_nor_clears)
     ck_assert_int_eq(rig.os->ops->file_allocate(file, 5), ERR_OK);
     ck_assert_int_eq(rig.os->ops->file_size(file, &size), ERR_OK);
     ck_assert_uint_eq(size, 70000);
-    file_expect(&rig, file, 0, "abc\0", 4);
+    os_rig_expect(&rig, file, 0, "abc\0", 4);
     rig.os->ops->file_close(file);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(a_file_opened_to_read_cannot_be_written)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *file;
 
-    rig_open(&rig, _i);
-    file = file_open(&rig, "a", OS_WRITE | OS_CREATE);
+    os_rig_open(&rig, _i);
+    file = os_rig_file(&rig, "a", OS_WRITE | OS_CREATE);
     rig.os->ops->file_close(file);
-    file = file_open(&rig, "a", OS_READ);
+    file = os_rig_file(&rig, "a", OS_READ);
     ck_assert_int_eq(rig.os->ops->file_write(file, 0, "abc", 3), ERR_IO);
     ck_assert_int_eq(rig.os->ops->file_truncate(file, 3), ERR_IO);
     ck_assert_int_eq(rig.os->ops->file_allocate(file, 3), ERR_IO);
     rig.os->ops->file_close(file);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(a_file_opened_twice_is_one_file)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *one, *two;
 
-    rig_open(&rig, _i);
-    one = file_open(&rig, "a", OS_WRITE | OS_CREATE);
-    two = file_open(&rig, "a", OS_READ | OS_FRESH);
+    os_rig_open(&rig, _i);
+    one = os_rig_file(&rig, "a", OS_WRITE | OS_CREATE);
+    two = os_rig_file(&rig, "a", OS_READ | OS_FRESH);
     ck_assert_int_eq(rig.os->ops->file_write(one, 0, "abc", 3), ERR_OK);
-    file_expect(&rig, two, 0, "abc", 3);
+    os_rig_expect(&rig, two, 0, "abc", 3);
     /* Removed, it lives as long as it is open. */
     ck_assert_int_eq(rig.os->ops->file_remove(rig.os, "a"), ERR_OK);
     rig.os->ops->file_close(one);
-    file_expect(&rig, two, 0, "abc", 3);
+    os_rig_expect(&rig, two, 0, "abc", 3);
     rig.os->ops->file_close(two);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(a_lock_holds_until_the_file_is_closed)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *one, *two;
 
-    rig_open(&rig, _i);
-    one = file_open(&rig, "lock", OS_WRITE | OS_CREATE);
-    two = file_open(&rig, "lock", OS_WRITE);
+    os_rig_open(&rig, _i);
+    one = os_rig_file(&rig, "lock", OS_WRITE | OS_CREATE);
+    two = os_rig_file(&rig, "lock", OS_WRITE);
     ck_assert_int_eq(rig.os->ops->file_lock(one), ERR_OK);
     ck_assert_int_eq(rig.os->ops->file_lock(one), ERR_OK);
     ck_assert_int_eq(rig.os->ops->file_lock(two), ERR_LOCKED);
     rig.os->ops->file_close(two); /* closing another open of it frees nothing */
-    two = file_open(&rig, "lock", OS_WRITE);
+    two = os_rig_file(&rig, "lock", OS_WRITE);
     ck_assert_int_eq(rig.os->ops->file_lock(two), ERR_LOCKED);
     rig.os->ops->file_close(one);
     ck_assert_int_eq(rig.os->ops->file_lock(two), ERR_OK);
     rig.os->ops->file_close(two);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
@@ -257,7 +186,7 @@ static int names_compare(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-static const char *names_of(struct rig *rig, const char *path, struct names *names)
+static const char *names_of(struct os_rig *rig, const char *path, struct names *names)
 {
     memset(names, 0, sizeof *names);
     ck_assert_int_eq(rig->os->ops->dir_list(rig->os, path, names_add, names), ERR_OK);
@@ -271,18 +200,18 @@ static const char *names_of(struct rig *rig, const char *path, struct names *nam
 
 START_TEST(directories_list_what_was_made_renamed_and_not_removed)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct names names;
     struct os_file *file;
 
-    rig_open(&rig, _i);
+    os_rig_open(&rig, _i);
     ck_assert_int_eq(rig.os->ops->dir_make(rig.os, "d"), ERR_OK);
     ck_assert_int_eq(rig.os->ops->dir_make(rig.os, "d"), ERR_OK);
     for (int i = 0; i < 4; i++) {
         char path[16];
 
         snprintf(path, sizeof path, "d/%d", i);
-        file = file_open(&rig, path, OS_WRITE | OS_CREATE);
+        file = os_rig_file(&rig, path, OS_WRITE | OS_CREATE);
         ck_assert_int_eq(rig.os->ops->file_write(file, 0, path, 4), ERR_OK);
         rig.os->ops->file_close(file);
     }
@@ -293,40 +222,40 @@ START_TEST(directories_list_what_was_made_renamed_and_not_removed)
     ck_assert_int_eq(rig.os->ops->dir_sync(rig.os, ""), ERR_OK);
     ck_assert_str_eq(names_of(&rig, "d", &names), "1 new ");
     ck_assert_str_eq(names_of(&rig, "", &names), "d ");
-    file = file_open(&rig, "d/1", OS_READ);
-    file_expect(&rig, file, 0, "d/0", 4);
+    file = os_rig_file(&rig, "d/1", OS_READ);
+    os_rig_expect(&rig, file, 0, "d/0", 4);
     rig.os->ops->file_close(file);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(a_directory_is_no_file_and_a_file_no_directory)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *file;
 
-    rig_open(&rig, _i);
+    os_rig_open(&rig, _i);
     ck_assert_int_eq(rig.os->ops->dir_make(rig.os, "d"), ERR_OK);
     ck_assert_int_eq(os_file_open(rig.os, "d", OS_WRITE, &file), ERR_IO);
     ck_assert_int_eq(os_file_open(rig.os, "d", OS_READ, &file), ERR_IO);
     ck_assert_int_eq(rig.os->ops->file_remove(rig.os, "d"), ERR_IO);
-    file = file_open(&rig, "f", OS_WRITE | OS_CREATE);
+    file = os_rig_file(&rig, "f", OS_WRITE | OS_CREATE);
     rig.os->ops->file_close(file);
     ck_assert_int_eq(rig.os->ops->dir_make(rig.os, "f"), ERR_IO);
     ck_assert_int_eq(os_file_open(rig.os, "f/g", OS_READ, &file), ERR_NOT_FOUND);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(a_read_without_waiting_gives_the_same_bytes_or_says_wait)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *file;
     uint8_t bytes[8];
     size_t got;
 
-    rig_open(&rig, _i);
-    file = file_open(&rig, "a", OS_WRITE | OS_CREATE);
+    os_rig_open(&rig, _i);
+    file = os_rig_file(&rig, "a", OS_WRITE | OS_CREATE);
     ck_assert_int_eq(rig.os->ops->file_write(file, 0, "abcdef", 6), ERR_OK);
     for (int i = 0; i < 20; i++) {
         enum err e = rig.os->ops->file_read_nowait(file, 2, bytes, sizeof bytes, &got);
@@ -340,16 +269,16 @@ START_TEST(a_read_without_waiting_gives_the_same_bytes_or_says_wait)
         ck_assert_mem_eq(bytes, "cdef", 4);
     }
     rig.os->ops->file_close(file);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(the_clock_goes_forward_and_chance_differs)
 {
-    struct rig rig;
+    struct os_rig rig;
     uint64_t before, a[4], b[4], space;
 
-    rig_open(&rig, _i);
+    os_rig_open(&rig, _i);
     before = rig.os->ops->now_ns(rig.os);
     for (int i = 0; i < 1000; i++) {
         uint64_t now = rig.os->ops->now_ns(rig.os);
@@ -362,16 +291,16 @@ START_TEST(the_clock_goes_forward_and_chance_differs)
     ck_assert_mem_ne(a, b, sizeof a);
     ck_assert_int_eq(rig.os->ops->disk_free(rig.os, &space), ERR_OK);
     ck_assert_uint_gt(space, 0);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(memory_of_no_size_is_memory)
 {
-    struct rig rig;
+    struct os_rig rig;
     void *memory;
 
-    rig_open(&rig, _i);
+    os_rig_open(&rig, _i);
     memory = os_alloc(rig.os, 0);
     ck_assert_ptr_nonnull(memory);
     os_free(rig.os, memory, 0);
@@ -379,7 +308,7 @@ START_TEST(memory_of_no_size_is_memory)
     memset(memory, 1, 100);
     os_free(rig.os, memory, 100);
     os_free(rig.os, NULL, 100);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
@@ -389,7 +318,7 @@ END_TEST
 #define LIFE_BYTES_MAX 20000
 
 struct life {
-    struct rig rig[TABLE_COUNT];
+    struct os_rig rig[TABLE_COUNT];
     struct os_file *file[TABLE_COUNT][LIFE_FILES]; /* open handles, or NULL */
     struct sim *chance;
 };
@@ -511,7 +440,7 @@ START_TEST(both_tables_live_the_same_life)
 
     life.chance = sim_new((uint64_t)_i);
     for (int t = 0; t < TABLE_COUNT; t++) {
-        rig_open(&life.rig[t], t);
+        os_rig_open(&life.rig[t], t);
         ck_assert_int_eq(life.rig[t].os->ops->dir_make(life.rig[t].os, "d"), ERR_OK);
     }
     for (int step = 0; step < 1500; step++) {
@@ -529,7 +458,7 @@ START_TEST(both_tables_live_the_same_life)
     for (int t = 0; t < TABLE_COUNT; t++) {
         for (int i = 0; i < LIFE_FILES; i++)
             life.rig[t].os->ops->file_close(life.file[t][i]);
-        rig_close(&life.rig[t]);
+        os_rig_close(&life.rig[t]);
     }
     sim_free(life.chance);
 }
@@ -539,15 +468,15 @@ END_TEST
 
 START_TEST(files_and_directories_are_their_owners_alone)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *file;
     struct stat status;
     char path[128];
 
-    rig_open(&rig, TABLE_POSIX);
+    os_rig_open(&rig, TABLE_POSIX);
     umask(0);
     ck_assert_int_eq(rig.os->ops->dir_make(rig.os, "d"), ERR_OK);
-    file = file_open(&rig, "d/a", OS_WRITE | OS_CREATE);
+    file = os_rig_file(&rig, "d/a", OS_WRITE | OS_CREATE);
     rig.os->ops->file_close(file);
     umask(022);
     snprintf(path, sizeof path, "%s/d", rig.directory);
@@ -556,7 +485,7 @@ START_TEST(files_and_directories_are_their_owners_alone)
     strcat(path, "/a");
     ck_assert_int_eq(stat(path, &status), 0);
     ck_assert_uint_eq(status.st_mode & 07777, 0600);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
@@ -577,12 +506,12 @@ static void reports_take(void *context, const char *operation, const char *path,
 
 START_TEST(symbolic_links_and_pipes_are_refused_and_reported)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct reports reports = {0};
     struct os_file *file;
     char path[128];
 
-    rig_open(&rig, TABLE_POSIX);
+    os_rig_open(&rig, TABLE_POSIX);
     os_posix_set_report(rig.posix, reports_take, &reports);
     snprintf(path, sizeof path, "%s/link", rig.directory);
     ck_assert_int_eq(symlink("/etc/passwd", path), 0);
@@ -598,17 +527,17 @@ START_TEST(symbolic_links_and_pipes_are_refused_and_reported)
     snprintf(path, sizeof path, "%s/pipe", rig.directory);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     ck_assert_int_eq(os_file_open(rig.os, "pipe", OS_READ, &file), ERR_IO);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 START_TEST(a_data_directory_is_made_once_and_judged)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_posix *posix;
     char path[128], why[256];
 
-    rig_open(&rig, TABLE_POSIX);
+    os_rig_open(&rig, TABLE_POSIX);
     snprintf(path, sizeof path, "%s/data", rig.directory);
     ck_assert_int_eq(os_posix_open(path, false, &posix, why, sizeof why), ERR_NOT_FOUND);
     ck_assert_ptr_null(posix);
@@ -624,22 +553,22 @@ START_TEST(a_data_directory_is_made_once_and_judged)
     ck_assert_int_eq(os_posix_open(path, true, &posix, why, sizeof why), ERR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(why, "parent"));
     snprintf(path, sizeof path, "%s/file", rig.directory);
-    rig.os->ops->file_close(file_open(&rig, "file", OS_WRITE | OS_CREATE));
+    rig.os->ops->file_close(os_rig_file(&rig, "file", OS_WRITE | OS_CREATE));
     ck_assert_int_ne(os_posix_open(path, true, &posix, why, sizeof why), ERR_OK);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
 /* The child takes the lock, says so, and is killed: the lock must go with it. */
 START_TEST(a_lock_dies_with_its_process)
 {
-    struct rig rig;
+    struct os_rig rig;
     struct os_file *file;
     int ready[2];
     char byte;
     pid_t child;
 
-    rig_open(&rig, TABLE_POSIX);
+    os_rig_open(&rig, TABLE_POSIX);
     ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
     child = fork();
     ck_assert_int_ge(child, 0);
@@ -651,7 +580,7 @@ START_TEST(a_lock_dies_with_its_process)
             pause();
     }
     ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-    file = file_open(&rig, "lock", OS_WRITE);
+    file = os_rig_file(&rig, "lock", OS_WRITE);
     ck_assert_int_eq(rig.os->ops->file_lock(file), ERR_LOCKED);
     ck_assert_int_eq(kill(child, SIGKILL), 0);
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
@@ -659,186 +588,7 @@ START_TEST(a_lock_dies_with_its_process)
     rig.os->ops->file_close(file);
     close(ready[0]);
     close(ready[1]);
-    rig_close(&rig);
-}
-END_TEST
-
-/* ---- jobs ---- */
-
-#define JOBS 400
-
-struct work {
-    struct os_job job;
-    struct jobs *jobs;
-    struct os_file *file;
-    pthread_t ran_on;
-    unsigned ran, again;
-};
-
-struct jobs {
-    struct os *os;
-    struct work work[JOBS];
-    unsigned done;
-    pthread_t loop;
-};
-
-/* Write and read back a place of one's own in one file that all share. */
-static void work_run(struct os_job *job)
-{
-    struct work *work = LIST_ENTRY(job, struct work, job);
-    const struct os_ops *ops = work->jobs->os->ops;
-    uint64_t place = (uint64_t)(work - work->jobs->work) * 100, back = 0;
-    size_t got;
-
-    ASSERT(!ops->file_write(work->file, place, &place, sizeof place));
-    ASSERT(!ops->file_read(work->file, place, &back, sizeof back, &got));
-    ASSERT(got == sizeof back && back == place);
-    work->ran++;
-    work->ran_on = pthread_self();
-}
-
-static void work_done(struct os_job *job)
-{
-    struct work *work = LIST_ENTRY(job, struct work, job);
-
-    ASSERT(pthread_equal(pthread_self(), work->jobs->loop));
-    if (work->again > 0) {
-        work->again--;
-        os_job_submit(work->jobs->os, job);
-        return;
-    }
-    work->jobs->done++;
-}
-
-static struct jobs *jobs_submit(struct os *os, struct os_file *file)
-{
-    struct jobs *jobs = calloc(1, sizeof *jobs);
-
-    jobs->os = os;
-    jobs->loop = pthread_self();
-    for (int i = 0; i < JOBS; i++) {
-        struct work *work = &jobs->work[i];
-
-        work->jobs = jobs;
-        work->file = file;
-        work->again = i % 3 == 0;
-        work->job.run = work_run;
-        work->job.done = work_done;
-        work->job.lane = (enum os_lane)(i % OS_LANE_COUNT);
-        os_job_submit(os, &work->job);
-        ck_assert_uint_eq(jobs->done, 0);
-    }
-    return jobs;
-}
-
-static void jobs_check(struct jobs *jobs, bool on_threads)
-{
-    ck_assert_uint_eq(jobs->done, JOBS);
-    for (int i = 0; i < JOBS; i++) {
-        ck_assert_uint_eq(jobs->work[i].ran, 1 + (i % 3 == 0));
-        ck_assert_int_eq(!pthread_equal(jobs->work[i].ran_on, jobs->loop), on_threads);
-    }
-    free(jobs);
-}
-
-START_TEST(each_job_runs_once_and_is_done_once)
-{
-    struct rig rig;
-    struct os_file *file;
-    struct jobs *jobs;
-
-    rig_open(&rig, _i);
-    file = file_open(&rig, "a", OS_WRITE | OS_CREATE);
-    if (rig.posix)
-        os_posix_run_jobs_inline(rig.posix);
-    jobs = jobs_submit(rig.os, file);
-    if (rig.posix) {
-        while (os_posix_step(rig.posix))
-            ;
-    } else {
-        sim_run_until_idle(rig.sim);
-    }
-    jobs_check(jobs, false);
-    rig.os->ops->file_close(file);
-    rig_close(&rig);
-}
-END_TEST
-
-START_TEST(lanes_run_jobs_on_threads_of_their_own)
-{
-    struct rig rig;
-    struct os_lanes_options options = os_lanes_defaults();
-    struct os_lanes *lanes;
-    struct os_file *file;
-    struct jobs *jobs;
-
-    rig_open(&rig, TABLE_POSIX);
-    file = file_open(&rig, "a", OS_WRITE | OS_CREATE);
-    ck_assert_int_eq(os_lanes_start(&options, &lanes), ERR_OK);
-    os_posix_set_jobs(rig.posix, os_lanes_submit, lanes);
-    jobs = jobs_submit(rig.os, file);
-    while (os_lanes_jobs(lanes) > 0) {
-        os_lanes_wait(lanes);
-        os_lanes_drain(lanes);
-    }
-    os_lanes_wait(lanes); /* with nothing out it returns */
-    jobs_check(jobs, true);
-    os_lanes_stop(lanes);
-    rig.os->ops->file_close(file);
-    rig_close(&rig);
-}
-END_TEST
-
-START_TEST(stopping_the_lanes_waits_for_all_jobs)
-{
-    struct rig rig;
-    struct os_lanes_options options = os_lanes_defaults();
-    struct os_lanes *lanes;
-    struct os_file *file;
-    struct jobs *jobs;
-
-    rig_open(&rig, TABLE_POSIX);
-    file = file_open(&rig, "a", OS_WRITE | OS_CREATE);
-    ck_assert_int_eq(os_lanes_start(&options, &lanes), ERR_OK);
-    os_posix_set_jobs(rig.posix, os_lanes_submit, lanes);
-    jobs = jobs_submit(rig.os, file);
-    os_lanes_stop(lanes);
-    jobs_check(jobs, true);
-    rig.os->ops->file_close(file);
-    rig_close(&rig);
-}
-END_TEST
-
-static void flag_set(void *context)
-{
-    *(bool *)context = true;
-}
-
-/* _i 0: the loop finishes the jobs; 1: they are out when the loop is detached. */
-START_TEST(the_loop_gets_its_jobs_back)
-{
-    struct rig rig;
-    struct os_uv *uv;
-    struct os_file *file;
-    struct jobs *jobs;
-    uv_loop_t loop;
-    bool closed = false;
-
-    rig_open(&rig, TABLE_POSIX);
-    ck_assert_int_eq(uv_loop_init(&loop), 0);
-    file = file_open(&rig, "a", OS_WRITE | OS_CREATE);
-    ck_assert_int_eq(os_uv_attach(rig.posix, &loop, NULL, &uv), ERR_OK);
-    jobs = jobs_submit(rig.os, file);
-    while (_i == 0 && os_uv_jobs(uv) > 0)
-        uv_run(&loop, UV_RUN_ONCE);
-    os_uv_detach(uv, flag_set, &closed);
-    ck_assert(!closed);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    ck_assert(closed);
-    ck_assert_int_eq(uv_loop_close(&loop), 0);
-    jobs_check(jobs, true);
-    rig.os->ops->file_close(file);
-    rig_close(&rig);
+    os_rig_close(&rig);
 }
 END_TEST
 
@@ -847,7 +597,6 @@ static Suite *os_suite(void)
     Suite *suite = suite_create("os");
     TCase *both = tcase_create("both tables");
     TCase *posix = tcase_create("posix");
-    TCase *jobs = tcase_create("jobs");
 
     tcase_add_loop_test(both, a_missing_file_is_not_found, 0, TABLE_COUNT);
     tcase_add_loop_test(both, an_exclusive_create_refuses_what_is_there, 0, TABLE_COUNT);
@@ -869,13 +618,8 @@ static Suite *os_suite(void)
     tcase_add_test(posix, symbolic_links_and_pipes_are_refused_and_reported);
     tcase_add_test(posix, a_data_directory_is_made_once_and_judged);
     tcase_add_test(posix, a_lock_dies_with_its_process);
-    tcase_add_loop_test(jobs, each_job_runs_once_and_is_done_once, 0, TABLE_COUNT);
-    tcase_add_loop_test(jobs, lanes_run_jobs_on_threads_of_their_own, 0, 3);
-    tcase_add_test(jobs, stopping_the_lanes_waits_for_all_jobs);
-    tcase_add_loop_test(jobs, the_loop_gets_its_jobs_back, 0, 2);
     suite_add_tcase(suite, both);
     suite_add_tcase(suite, posix);
-    suite_add_tcase(suite, jobs);
     return suite;
 }
 
