@@ -1,0 +1,238 @@
+/* primary.c - opening, closing and describing the primary.
+ *
+ * A new file is made whole under another name, synced, and renamed, so a crash
+ * while it is made leaves nothing that looks like a primary. At each open both
+ * slots are written again with the newest root: then only one root needs its
+ * extents, a torn slot is healed, and the numbers that roots of the former life
+ * may have had are reserved, so that no birth is used twice. The slot that
+ * did not name the newest root is written first. */
+#include "server/base/assert.h"
+#include "server/store/primary_internal.h"
+
+#define PRIMARY_FILE_NEW "primary.new"
+
+void primary_slot_of(const struct primary *p, const struct root *r, uint64_t number_limit,
+                     struct slot *slot)
+{
+    memset(slot, 0, sizeof *slot);
+    slot->page_bytes = p->page_bytes;
+    memcpy(slot->uuid, p->uuid, sizeof slot->uuid);
+    slot->facts = r->facts;
+    slot->number_limit = number_limit;
+    slot->units = r->units;
+    slot->trees = (uint32_t)r->count;
+    slot->height = r->catalogue_height;
+    slot->catalogue = r->catalogue;
+}
+
+enum err primary_write_slots(struct primary *p, const struct slot *slot, bool *touched)
+{
+    *touched = false;
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        unsigned place = (p->slot_first + i) % SLOT_COUNT;
+        bool sync_failed;
+        enum err e = slot_write(p->os, p->file, slot, place, &sync_failed);
+
+        *touched = true;
+        if (e) {
+            /* The other slot is whole: this one must be the first next time too. */
+            p->slot_first = place;
+            p->failed = p->failed || sync_failed;
+            return sync_failed ? ERR_LOG_FAILED : e;
+        }
+    }
+    return ERR_OK;
+}
+
+/* ---- making the file ---- */
+
+static enum err file_fill(struct primary *p, const struct primary_options *options,
+                          struct os_file *file)
+{
+    struct slot slot = {.page_bytes = options->page_bytes,
+                        .facts = {.number = 1},
+                        .number_limit = 1 + PRIMARY_NUMBERS_AHEAD};
+    bool sync_failed;
+    enum err e;
+
+    p->os->ops->random(p->os, slot.uuid, sizeof slot.uuid);
+    e = p->os->ops->file_truncate(file, 0);
+    for (unsigned i = 0; i < SLOT_COUNT && !e; i++)
+        e = slot_write(p->os, file, &slot, i, &sync_failed);
+    return e;
+}
+
+static enum err file_make(struct primary *p, const struct primary_options *options)
+{
+    const struct os_ops *ops = p->os->ops;
+    struct os_file *file = NULL;
+    enum err e;
+
+    e = os_file_open(p->os, PRIMARY_FILE_NEW, OS_READ | OS_WRITE | OS_CREATE, &file);
+    if (e)
+        return e;
+    e = file_fill(p, options, file);
+    ops->file_close(file);
+    if (!e)
+        e = ops->file_rename(p->os, PRIMARY_FILE_NEW, PRIMARY_FILE);
+    if (!e)
+        e = ops->dir_sync(p->os, "");
+    return e;
+}
+
+static enum err file_find(struct primary *p, const struct primary_options *options,
+                          struct failure *f)
+{
+    enum err e = os_file_open(p->os, PRIMARY_FILE, OS_READ | OS_WRITE, &p->file);
+
+    if (e == ERR_NOT_FOUND) {
+        e = file_make(p, options);
+        if (!e)
+            e = os_file_open(p->os, PRIMARY_FILE, OS_READ | OS_WRITE, &p->file);
+    }
+    if (e)
+        return failure_set_at(f, e, PRIMARY_FILE, 0, "the primary could not be opened or made");
+    return ERR_OK;
+}
+
+/* ---- opening ---- */
+
+/* Write both slots again, now that all is known to be well. */
+static enum err slots_renew(struct primary *p, uint64_t number_limit, struct failure *f)
+{
+    struct slot slot;
+    bool touched;
+    enum err e;
+
+    p->number_next = number_limit;
+    p->number_limit = number_limit + PRIMARY_NUMBERS_AHEAD;
+    primary_slot_of(p, p->durable, p->number_limit, &slot);
+    e = primary_write_slots(p, &slot, &touched);
+    if (e)
+        return failure_set_at(f, e, PRIMARY_FILE, 0, "the root slots could not be written");
+    return ERR_OK;
+}
+
+static enum err primary_load(struct primary *p, const struct primary_options *options,
+                             struct failure *f)
+{
+    struct slot slot;
+    unsigned place = 0;
+    enum err e;
+
+    e = slot_read_newest(p->os, p->file, &slot, &place, f);
+    if (e)
+        return e;
+    p->page_bytes = slot.page_bytes;
+    memcpy(p->uuid, slot.uuid, sizeof p->uuid);
+    p->slot_first = (place + 1) % SLOT_COUNT;
+    e = primary_load_root(p, &slot, &p->durable, f);
+    if (e)
+        return e;
+    list_push_back(&p->roots, &p->durable->in_roots);
+    e = slots_renew(p, slot.number_limit, f);
+    if (e)
+        return e;
+    e = p->os->ops->file_size(p->file, &p->last.file_bytes);
+    if (e)
+        return failure_set_at(f, e, PRIMARY_FILE, 0, "the size of the primary is not known");
+    e = cache_init(&p->cache, p->os, p->file, options->cache_bytes, p->page_bytes);
+    if (e)
+        return failure_set(f, e, "%s", err_message(e));
+    primary_note_space(p);
+    return ERR_OK;
+}
+
+enum err primary_open(struct os *os, const struct primary_options *options, struct primary **out,
+                      struct failure *f)
+{
+    struct primary *p = os_alloc(os, sizeof *p);
+    enum err e;
+
+    *out = NULL;
+    if (!p)
+        return failure_set(f, ERR_NOMEM, "%s", err_message(ERR_NOMEM));
+    memset(p, 0, sizeof *p);
+    p->os = os;
+    list_init(&p->roots);
+    e = space_init(&p->space, os);
+    if (e)
+        failure_set(f, e, "%s", err_message(e));
+    if (!e)
+        e = file_find(p, options, f);
+    if (!e)
+        e = primary_load(p, options, f);
+    if (e) {
+        primary_close(p, true);
+        return e;
+    }
+    *out = p;
+    return ERR_OK;
+}
+
+void primary_close(struct primary *p, bool abandon)
+{
+    if (!p)
+        return;
+    ASSERT(abandon || !p->merge);
+    if (p->merge)
+        merge_free(p, p->merge);
+    cache_fini(&p->cache, abandon);
+    while (!list_is_empty(&p->roots)) {
+        struct root *r = LIST_ENTRY(list_first(&p->roots), struct root, in_roots);
+
+        ASSERT(abandon || (r == p->durable && r->refs == 1));
+        list_remove(&r->in_roots);
+        root_free(p->os, r);
+    }
+    space_fini(&p->space);
+    if (p->file)
+        p->os->ops->file_close(p->file);
+    os_free(p->os, p, sizeof *p);
+}
+
+struct root *primary_root(struct primary *p)
+{
+    return p->durable;
+}
+
+void root_unref(struct primary *p, struct root *r)
+{
+    ASSERT(r->refs > 0);
+    if (--r->refs > 0)
+        return;
+    list_remove(&r->in_roots);
+    root_free(p->os, r);
+}
+
+/* ---- describing ---- */
+
+void primary_note_space(struct primary *p)
+{
+    uint64_t used = (p->durable->units + SLOT_UNITS) * PAGE_UNIT_BYTES;
+    uint64_t taken = (uint64_t)p->space.map.used * PAGE_UNIT_BYTES;
+
+    p->last.used_bytes = used;
+    p->last.held_bytes = taken - used;
+    p->last.free_bytes = p->last.file_bytes > taken ? p->last.file_bytes - taken : 0;
+}
+
+void primary_stats(const struct primary *p, struct primary_stats *out)
+{
+    *out = p->last;
+    out->cache_bytes = p->cache.bytes;
+    out->cache_limit = p->cache.limit;
+    out->cache_hits = p->cache.hits;
+    out->cache_misses = p->cache.misses;
+    out->pages_read = p->cache.pages_read;
+    out->records = p->durable->records;
+    out->trees = p->durable->count;
+    out->roots_held = 0;
+    for (const struct list_link *link = p->roots.next; link != &p->roots; link = link->next)
+        out->roots_held++;
+}
+
+bool primary_is_busy(const struct primary *p)
+{
+    return p->merge || p->cache.load_count > 0;
+}

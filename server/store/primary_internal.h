@@ -1,0 +1,60 @@
+/* primary_internal.h - what the files of the primary share among themselves. */
+#ifndef HOLDFAST_STORE_PRIMARY_INTERNAL_H
+#define HOLDFAST_STORE_PRIMARY_INTERNAL_H
+
+#include "server/store/page_cache.h"
+#include "server/store/primary.h"
+#include "server/store/root.h"
+#include "server/store/slot.h"
+#include "server/store/space.h"
+
+/* How far number_limit is kept ahead of the numbers in use: more roots than are made
+ * between two durable ones. */
+#define PRIMARY_NUMBERS_AHEAD (UINT64_C(1) << 16)
+
+struct primary {
+    struct os *os;
+    struct os_file *file;      /* owned */
+    uint32_t page_bytes;       /* of this file */
+    uint8_t uuid[16];          /* of this file */
+
+    /* The loop's. */
+    struct page_cache cache;
+    struct list_link roots;    /* struct root.in_roots: all held, ascending by number */
+    struct root *durable;      /* one reference */
+    uint64_t number_next;      /* of the next root */
+    struct merge *merge;       /* under way, or NULL */
+    struct primary_stats last; /* the space part, as of the last begin or end of a merge */
+
+    /* The merge lane's while a merge is under way. */
+    struct space space;
+    uint64_t number_limit;     /* the slots have reserved the numbers below */
+    unsigned slot_first;       /* the slot to be written first: never the only good one */
+    bool failed;               /* a sync failed: nothing is written any more */
+};
+
+/* Fill in what both slots must say of a root. */
+void primary_slot_of(const struct primary *p, const struct root *r, uint64_t number_limit,
+                     struct slot *slot);
+
+/* Write the slots, slot_first first. *touched: a slot may have been changed. ERR_LOG_FAILED: a
+ * sync failed. */
+enum err primary_write_slots(struct primary *p, const struct slot *slot, bool *touched);
+
+/* Read the roots' trees below the slot, mark all extents used. */
+enum err primary_load_root(struct primary *p, const struct slot *slot, struct root **out,
+                           struct failure *f);
+
+/* Note the sizes for primary_stats; no merge is under way. */
+void primary_note_space(struct primary *p);
+
+/* Abandon: free a merge whose jobs never finish. */
+void merge_free(struct primary *p, struct merge *m);
+
+/* The file ends where the map's last used unit does; for truncation. */
+static inline uint64_t primary_end_bytes(const struct primary *p)
+{
+    return (uint64_t)p->space.map.end * PAGE_UNIT_BYTES;
+}
+
+#endif
