@@ -433,9 +433,10 @@ static enum err load_now(struct page_cache *c, const struct page_ptr *ptr, uint3
     struct page *page;
     enum err e;
 
-    if (ptr->image > CACHE_NOWAIT_BYTES_MAX || load_find(c, ptr))
+    if (!c->blocking && (ptr->image > CACHE_NOWAIT_BYTES_MAX || load_find(c, ptr)))
         return ERR_WAIT;
-    e = page_read(c->os, c->file, ptr, store, level, true, &c->rooms, &page, why);
+    e = page_read(c->os, c->file, ptr, store, level, !c->blocking, &c->rooms,
+                  &page, why);
     if (e)
         return e;
     c->pages_read++;

@@ -43,6 +43,7 @@ struct page_cache {
     size_t leaves_size;       /* a power of 2 */
     struct list_link loads[CACHE_LOAD_BUCKETS];
     unsigned load_count;      /* in flight */
+    bool blocking;            /* read at once, however long it takes: while the database opens */
     struct list_link ready;   /* waits to be woken */
     void (*on_ready)(void *context);
     void *on_ready_context;

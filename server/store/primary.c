@@ -236,3 +236,8 @@ bool primary_is_busy(const struct primary *p)
 {
     return p->merge || p->cache.load_count > 0;
 }
+
+void primary_read_blocking(struct primary *p, bool on)
+{
+    p->cache.blocking = on;
+}

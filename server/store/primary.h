@@ -71,6 +71,8 @@ void wait_init(struct wait *w, void (*wake)(struct wait *));
 void wait_release(struct primary *p, struct wait *w);
 /* Wake at the next turn, for a request that has used its share of this one. */
 void wait_yield(struct primary *p, struct wait *w);
+/* While it is on, reads block and never answer ERR_WAIT: for a database that is being opened. */
+void primary_read_blocking(struct primary *p, bool on);
 /* Call wake of all that are ready; the loop calls this each turn. True if any was. */
 bool primary_wake(struct primary *p);
 /* Set a function that is called when primary_wake has something to do (from the loop). */

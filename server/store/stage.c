@@ -5,25 +5,41 @@
 
 #include "server/base/assert.h"
 
-void stage_init(struct stage *s, struct os *os, bool is_write_set, uint64_t seed)
+struct stage *stage_new(struct os *os, uint64_t number, uint64_t seed)
 {
-    memset(s, 0, offsetof(struct stage, buckets_many));
-    arena_init(&s->arena, os);
-    s->state = STAGE_OPEN;
-    s->random = seed | 1;
-    if (is_write_set) {
-        s->buckets = &s->single;
-        s->bucket_mask = 0;
-    } else {
-        memset(s->buckets_many, 0, sizeof s->buckets_many);
-        s->buckets = s->buckets_many;
-        s->bucket_mask = STAGE_BUCKETS - 1;
-    }
+    size_t table_bytes = STAGE_BUCKETS * sizeof(struct stage_store *);
+    struct stage *s = os_alloc(os, sizeof *s + table_bytes);
+
+    if (!s)
+        return NULL;
+    write_set_init(s, os, seed);
+    s->number = number;
+    s->buckets = (struct stage_store **)(void *)(s + 1);
+    s->bucket_mask = STAGE_BUCKETS - 1;
+    memset(s->buckets, 0, table_bytes);
+    return s;
 }
 
-void stage_fini(struct stage *s)
+void stage_free(struct stage *s)
 {
     arena_free(&s->arena);
+    os_free(s->os, s, sizeof *s + STAGE_BUCKETS * sizeof(struct stage_store *));
+}
+
+void write_set_init(struct stage *s, struct os *os, uint64_t seed)
+{
+    memset(s, 0, sizeof *s);
+    arena_init(&s->arena, os);
+    s->os = os;
+    s->state = STAGE_OPEN;
+    s->random = seed | 1;
+    s->buckets = &s->single;
+}
+
+void write_set_fini(struct stage *s)
+{
+    arena_free(&s->arena);
+    s->single = NULL;
 }
 
 void stage_move(struct stage *s, enum stage_state next)
@@ -172,6 +188,7 @@ static struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t 
     r->store = store;
     r->key_size = (uint16_t)key.size;
     r->height = (uint8_t)height;
+    r->last_writer_wins = false;
     memcpy(bytes, key.data, key.size);
     r->value = NULL;
     r->value_size = 0;
@@ -354,21 +371,21 @@ void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from,
     }
 }
 
-size_t stage_stores(const struct stage *s, uint32_t *to, size_t max)
+size_t stage_store_count(const struct stage *s)
 {
     size_t count = 0;
 
     for (unsigned b = 0; b <= s->bucket_mask; b++) {
-        for (struct stage_store *st = s->buckets[b]; st; st = st->chain) {
-            size_t at = count;
-
-            if (count == max)
-                return count;
-            for (; at > 0 && to[at - 1] > st->store; at--)
-                to[at] = to[at - 1];
-            to[at] = st->store;
+        for (struct stage_store *st = s->buckets[b]; st; st = st->chain)
             count++;
-        }
     }
     return count;
+}
+
+void stage_store_numbers(const struct stage *s, uint32_t *to)
+{
+    for (unsigned b = 0; b <= s->bucket_mask; b++) {
+        for (struct stage_store *st = s->buckets[b]; st; st = st->chain)
+            *to++ = st->store;
+    }
 }

@@ -34,6 +34,7 @@ struct stamp {
     uint64_t commit;        /* 0 until the transaction commits */
     uint64_t version;       /* of the transaction */
     struct txn *owner;      /* while it is open; NULL afterwards */
+    struct stamp *next;     /* the next that is not durable yet; the committer's list */
     struct record *first;   /* in order of writing, by log_next */
     struct record *last;
     uint64_t records;
@@ -59,6 +60,7 @@ struct record {
     uint32_t store;
     uint16_t key_size;
     uint8_t height;
+    bool last_writer_wins;     /* of a store without conflicts */
     struct record *next[]; /* height links, then the key's bytes */
 };
 
@@ -88,15 +90,18 @@ struct stage {
     struct stage *above;     /* the next newer one */
     uint64_t random;         /* state for heights */
     unsigned bucket_mask;    /* 0 for a write-set: one bucket */
-    struct stage_store *single; /* the bucket of a write-set */
+    struct stage_store *single; /* the one bucket of a write-set */
     struct stage_store **buckets;
-    struct stage_store *buckets_many[STAGE_BUCKETS];
+    struct os *os;
 };
 
-/* buckets: a stage has many, a write-set one. seed is for the heights. */
-void stage_init(struct stage *s, struct os *os, bool is_write_set, uint64_t seed);
-/* Free all its memory (not the struct). */
-void stage_fini(struct stage *s);
+/* An empty open stage, NULL when memory is short. seed is for the heights. */
+struct stage *stage_new(struct os *os, uint64_t number, uint64_t seed);
+void stage_free(struct stage *s);
+
+/* An empty write-set in the caller's memory. */
+void write_set_init(struct stage *s, struct os *os, uint64_t seed);
+void write_set_fini(struct stage *s);
 
 void stage_move(struct stage *s, enum stage_state next);
 const char *stage_state_name(enum stage_state state);
@@ -165,7 +170,8 @@ static inline struct record *record_following(const struct record *r)
     return r->next[0];
 }
 
-/* The numbers of the stores in it, ascending; returns how many; to has room for max. */
-size_t stage_stores(const struct stage *s, uint32_t *to, size_t max);
+/* How many stores are in it, and their numbers in no order; to has room for as many. */
+size_t stage_store_count(const struct stage *s);
+void stage_store_numbers(const struct stage *s, uint32_t *to);
 
 #endif

@@ -60,6 +60,7 @@ struct wal_options {
     uint64_t segment_bytes;
     unsigned in_flight_max;    /* batches written and synced side by side, 1 to 8 */
     unsigned spare_segments;   /* kept prepared ahead, at least 2 */
+    uint64_t numbers_ahead;    /* the first batch after the start reserves this many of each */
     uint32_t interval_ms;      /* unsynced items are synced at most this much later */
     uint32_t piece_bytes_max;  /* 0: WAL_PIECE_BYTES_MAX */
 };

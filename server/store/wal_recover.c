@@ -32,7 +32,9 @@ struct recovery {
     uint64_t previous; /* position of its last batch; 0: none yet */
     uint64_t proven;   /* durable, as its batches say */
     uint64_t item;     /* number of the last item seen */
-    struct wal_numbers numbers;
+    struct wal_numbers numbers;    /* what the first batch will reserve */
+    struct wal_numbers found;      /* the greatest ones reserved before */
+    uint64_t numbers_ahead;
     uint64_t end_offset; /* in the file: what is to blame if the end is damage */
 
     /* behind it */
@@ -589,6 +591,9 @@ static enum err cut(struct recovery *r)
 
     if (r->item > r->numbers.commit)
         r->numbers.commit = r->item; /* an item that was cut has used its number up */
+    r->found = r->numbers;
+    r->numbers.version += r->numbers_ahead;
+    r->numbers.commit += r->numbers_ahead;
     w->epoch = r->epoch_max + 1;
     w->position = r->raw;
     adopt(r);
@@ -628,6 +633,7 @@ enum err wal_recover(struct wal *w, const struct wal_options *options,
     enum err e;
 
     r.segment_bytes = options->segment_bytes;
+    r.numbers_ahead = options->numbers_ahead;
     e = list_files(&r);
     if (!e)
         e = read_headers(&r);
@@ -652,7 +658,7 @@ enum err wal_recover(struct wal *w, const struct wal_options *options,
     if (!e)
         e = cut(&r);
     if (!e)
-        *numbers = w->numbers;
+        *numbers = r.found;
 done:
     file_close(&r);
     os_free(w->os, r.buffer, r.buffer_bytes);

@@ -20,6 +20,7 @@
 
 #include <stdint.h>
 
+struct cursor;
 struct db;
 struct txn;
 
@@ -39,9 +40,9 @@ struct op {
     struct wait wait;             /* pages, or a turn */
     struct list_link in_waiting;  /* db.waiting_for_room: log or stage memory */
     struct txn *own;              /* the transaction of an autocommit request at work */
-    uint32_t budget;              /* steps left in this turn */
     unsigned losses;              /* conflicts that an autocommit write has met */
-    void *progress;               /* of a function that works over several turns */
+    struct cursor *cursor;        /* of a function that works over several turns */
+    uint64_t progress[2];         /* likewise */
 };
 
 /* wake is called as above; after is 0. */

@@ -1,0 +1,44 @@
+/* Autocommit: a request without a transaction is its own. It lives in op->own from
+ * the first call to the last, over any waits; when it loses it is run again. */
+#include "server/txn/db_internal.h"
+
+#define AUTO_LOSSES_MAX 1000
+
+enum err auto_begin(struct op *op, struct txn **t, bool read_only)
+{
+    if (*t)
+        return txn_check(op, *t);
+    if (!op->own) {
+        enum err e;
+
+        failure_clear(&op->failure);
+        e = txn_begin_own(op, read_only, &op->own);
+        if (e)
+            return e;
+    }
+    *t = op->own;
+    return txn_check(op, *t);
+}
+
+enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again)
+{
+    struct txn *own = op->own;
+
+    *again = false;
+    if (given || !own || result == ERR_WAIT)
+        return result;
+    op->own = NULL;
+    if (result == ERR_OK)
+        result = txn_commit(op, own, SLICE_NONE, &op->committed);
+    else
+        txn_rollback(own);
+    if (result == ERR_CONFLICT) {
+        *again = ++op->losses <= AUTO_LOSSES_MAX;
+        failure_clear(&op->failure);
+        if (!*again)
+            result = failure_set(&op->failure, ERR_OVERLOADED,
+                                 "the write lost to others %d times in a row; try again later",
+                                 AUTO_LOSSES_MAX);
+    }
+    return result;
+}

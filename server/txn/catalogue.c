@@ -1,0 +1,433 @@
+/* The catalogue: which stores there are, for every snapshot that is open.
+ *
+ * Definitions are rows of store 0, so they commit, recover and conflict like
+ * records; this is the same in memory: for each name a chain of versions, newest
+ * first. A store that is cleared gets a new number, and its old tree ends whole: so
+ * clearing is O(1) and readers of old snapshots keep what they see. A name's entry
+ * is never freed, so that it can hang in transactions' lists. */
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+
+#include <stdio.h>
+#include <xxhash.h>
+
+#define CATALOGUE_BUCKETS 4096
+
+static struct catalogue_entry *entry_new(struct db *db, struct slice name)
+{
+    struct catalogue_entry *e = os_alloc(db->os, sizeof *e + name.size);
+
+    if (!e)
+        return NULL;
+    e->chain = NULL;
+    e->newest = NULL;
+    list_init(&e->writers);
+    e->name_size = (uint16_t)name.size;
+    memcpy(e->name, name.data, name.size);
+    return e;
+}
+
+struct catalogue_entry *catalogue_entry_of(struct db *db, struct slice name, bool make)
+{
+    struct catalogue *c = &db->catalogue;
+    struct catalogue_entry **bucket =
+        &c->buckets[XXH3_64bits_withSeed(name.data, name.size, db->seed) &
+                    (c->bucket_count - 1)];
+    struct catalogue_entry *e;
+
+    for (e = *bucket; e; e = e->chain) {
+        if (slice_equal(slice_make(e->name, e->name_size), name))
+            return e;
+    }
+    if (!make)
+        return NULL;
+    e = entry_new(db, name);
+    if (!e)
+        return NULL;
+    e->chain = *bucket;
+    *bucket = e;
+    c->entries++;
+    return e;
+}
+
+static struct generator *generator_of(struct db *db, uint32_t number)
+{
+    struct generator *g;
+
+    for (g = db->catalogue.generators; g; g = g->next) {
+        if (g->number == number)
+            return g;
+    }
+    g = os_alloc(db->os, sizeof *g);
+    if (!g)
+        return NULL;
+    g->number = number;
+    g->counter = 0;
+    g->next = db->catalogue.generators;
+    db->catalogue.generators = g;
+    return g;
+}
+
+enum err catalogue_note_tree(struct db *db, uint32_t number, uint64_t counter)
+{
+    if (number > db->catalogue.last_number)
+        db->catalogue.last_number = number;
+    if (counter) {
+        struct generator *g = generator_of(db, number);
+
+        if (!g)
+            return ERR_NOMEM;
+        if (counter > g->counter)
+            g->counter = counter;
+    }
+    return ERR_OK;
+}
+
+struct slice schema_name(const struct schema *s)
+{
+    return slice_make(s->entry->name, s->entry->name_size);
+}
+
+/* ---- rows ---- */
+
+size_t schema_write_row(uint32_t number, const struct key_spec *spec, bool generate,
+                        bool last_writer_wins, uint8_t *to, size_t room)
+{
+    uint8_t *at = to;
+    size_t size;
+
+    if (room < 64)
+        return 0;
+    at += msgpack_put_map_head(at, 2 + generate + last_writer_wins);
+    at += msgpack_put_text(at, slice_text("number"));
+    at += msgpack_put_uint(at, number);
+    if (generate) {
+        at += msgpack_put_text(at, slice_text("generate"));
+        at += msgpack_put_bool(at, true);
+    }
+    if (last_writer_wins) {
+        at += msgpack_put_text(at, slice_text("last"));
+        at += msgpack_put_bool(at, true);
+    }
+    at += msgpack_put_text(at, slice_text("key"));
+    size = key_spec_write(spec, at, room - (size_t)(at - to));
+    return size ? (size_t)(at - to) + size : 0;
+}
+
+static enum err schema_read_field(struct schema *s, struct msgpack_cursor *c)
+{
+    struct slice name;
+    uint64_t number;
+    const char *why;
+    enum err e = msgpack_read_text(c, &name);
+
+    if (e)
+        return e;
+    if (slice_equal(name, slice_text("number"))) {
+        e = msgpack_read_uint(c, &number);
+        s->number = (uint32_t)number;
+    } else if (slice_equal(name, slice_text("generate"))) {
+        e = msgpack_read_bool(c, &s->generate);
+    } else if (slice_equal(name, slice_text("last"))) {
+        e = msgpack_read_bool(c, &s->last_writer_wins);
+    } else if (slice_equal(name, slice_text("key"))) {
+        e = msgpack_skip(c, MSGPACK_DEPTH_MAX, &s->key);
+        if (!e)
+            e = key_spec_read(s->key, &s->spec, &why);
+    } else {
+        e = ERR_BAD_REQUEST;
+    }
+    return e;
+}
+
+static enum err schema_read_row(struct schema *s)
+{
+    struct msgpack_cursor c = msgpack_open(slice_make(s->row, s->row_size));
+    uint32_t pairs;
+    enum err e = msgpack_read_map(&c, &pairs);
+
+    while (!e && pairs-- > 0)
+        e = schema_read_field(s, &c);
+    if (!e && (!msgpack_at_end(&c) || !s->number || slice_is_none(s->key)))
+        e = ERR_BAD_REQUEST;
+    return e;
+}
+
+void schema_free(struct db *db, struct schema *s)
+{
+    os_free(db->os, s->spare, sizeof *s->spare);
+    os_free(db->os, s, sizeof *s + s->row_size);
+}
+
+static struct schema *schema_alloc(struct db *db, struct catalogue_entry *e, struct slice row)
+{
+    struct schema *s = os_alloc(db->os, sizeof *s + row.size);
+
+    if (!s)
+        return NULL;
+    memset(s, 0, sizeof *s);
+    list_init(&s->in_txn);
+    s->entry = e;
+    s->row_size = row.size;
+    s->is_dropped = slice_is_none(row);
+    if (row.size)
+        memcpy(s->row, row.data, row.size);
+    s->spare = os_alloc(db->os, sizeof *s->spare);
+    if (!s->spare) {
+        schema_free(db, s);
+        return NULL;
+    }
+    return s;
+}
+
+enum err schema_new(struct db *db, struct catalogue_entry *entry, struct slice row,
+                    struct schema **out, struct failure *f)
+{
+    struct schema *s = schema_alloc(db, entry, row);
+    struct generator *g;
+    enum err e = ERR_OK;
+
+    *out = NULL;
+    if (!s)
+        return failure_set(f, ERR_NOMEM, "no memory for the definition of a store");
+    if (!s->is_dropped) {
+        e = schema_read_row(s);
+        if (e) {
+            e = failure_set(f, ERR_CORRUPT, "the definition of store \"%.*s\" is damaged",
+                            (int)entry->name_size, (const char *)entry->name);
+        } else {
+            g = generator_of(db, s->number);
+            if (g)
+                s->counter = &g->counter;
+            else
+                e = failure_set(f, ERR_NOMEM, "no memory for the definition of a store");
+        }
+    }
+    if (e)
+        schema_free(db, s);
+    else
+        *out = s;
+    return e;
+}
+
+/* ---- versions ---- */
+
+struct schema *catalogue_visible(const struct catalogue_entry *e, uint64_t commit)
+{
+    struct schema *s = e->newest;
+
+    while (s && s->commit > commit)
+        s = s->older;
+    return s && !s->is_dropped ? s : NULL;
+}
+
+enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct slice name,
+                        struct schema **out)
+{
+    struct catalogue_entry *e = catalogue_entry_of(op->db, name, false);
+    struct schema *s = NULL;
+
+    *out = NULL;
+    if (e && t) {
+        for (struct list_link *link = t->schemas.previous; link != &t->schemas;
+             link = link->previous) {
+            struct schema *own = LIST_ENTRY(link, struct schema, in_txn);
+
+            if (own->entry == e) {
+                s = own;
+                break;
+            }
+        }
+    }
+    if (e && !s) {
+        s = e->newest;
+        while (s && s->commit > commit)
+            s = s->older;
+        if (s && s->commit > op->db->durable)
+            op_note_commit(op, s->commit, s->interval); /* the catalogue decides, too */
+    }
+    if (!s || s->is_dropped)
+        return failure_set(&op->failure, ERR_NO_STORE, "there is no store \"%.*s\"",
+                           (int)(name.size < 100 ? name.size : 100), (const char *)name.data);
+    *out = s;
+    return ERR_OK;
+}
+
+struct schema *catalogue_by_number(const struct db *db, uint32_t number)
+{
+    const struct catalogue *c = &db->catalogue;
+
+    for (size_t b = 0; b < c->bucket_count; b++) {
+        for (struct catalogue_entry *e = c->buckets[b]; e; e = e->chain) {
+            if (e->newest && !e->newest->is_dropped && e->newest->number == number)
+                return e->newest;
+        }
+    }
+    return NULL;
+}
+
+/* Versions below the one that the oldest open snapshot sees are seen by nobody. */
+static void catalogue_prune(struct db *db, struct catalogue_entry *e)
+{
+    uint64_t oldest = db->answered;
+    struct schema *s = e->newest;
+
+    if (!list_is_empty(&db->snapshots_by_commit)) {
+        uint64_t commit =
+            LIST_ENTRY(db->snapshots_by_commit.next, struct snapshot, in_commit)->commit;
+
+        if (commit < oldest)
+            oldest = commit;
+    }
+    while (s && s->commit > oldest)
+        s = s->older;
+    while (s && s->older) {
+        struct schema *older = s->older;
+
+        s->older = older->older;
+        schema_free(db, older);
+    }
+}
+
+void catalogue_commit(struct db *db, struct schema *s, const struct stamp *stamp)
+{
+    struct catalogue_entry *e = s->entry;
+    struct schema *before = e->newest;
+
+    s->commit = stamp ? stamp->commit : root_facts(primary_root(db->primary))->commit;
+    s->version = stamp ? stamp->version : 0;
+    s->interval = stamp && stamp->interval;
+    if (!s->commit)
+        s->commit = 1; /* found in a root: it always was */
+    snprintf(s->label, sizeof s->label, "%s", stamp ? stamp->label : "");
+    s->older = before;
+    e->newest = s;
+    if (s->number > db->catalogue.last_number)
+        db->catalogue.last_number = s->number;
+    if (before && !before->is_dropped && !s->is_dropped && *before->counter > *s->counter)
+        *s->counter = *before->counter; /* a cleared store goes on counting */
+    if (before && !before->is_dropped && !catalogue_by_number(db, before->number)) {
+        struct retired *r = s->spare;
+
+        s->spare = NULL;
+        r->next = NULL;
+        r->number = before->number;
+        r->commit = s->commit;
+        if (db->catalogue.retired_last)
+            db->catalogue.retired_last->next = r;
+        else
+            db->catalogue.retired = r;
+        db->catalogue.retired_last = r;
+    }
+    catalogue_prune(db, e);
+}
+
+enum err catalogue_load(struct db *db, struct slice key, struct slice row,
+                        const struct stamp *stamp, struct failure *f)
+{
+    uint8_t plain[KEY_PLAIN_BYTES_MAX];
+    struct msgpack_cursor c;
+    struct catalogue_entry *entry;
+    struct schema *s;
+    struct slice name;
+    size_t size;
+    enum err e;
+
+    e = key_decode(&db->catalogue.self->spec, key, plain, sizeof plain, &size);
+    c = msgpack_open(slice_make(plain, e ? 0 : size));
+    if (!e)
+        e = msgpack_read_text(&c, &name);
+    if (e)
+        return failure_set(f, ERR_CORRUPT, "a row of the catalogue has a damaged key");
+    entry = catalogue_entry_of(db, name, true);
+    if (!entry)
+        return failure_set(f, ERR_NOMEM, "no memory for the catalogue");
+    e = schema_new(db, entry, row, &s, f);
+    if (!e)
+        catalogue_commit(db, s, stamp);
+    return e;
+}
+
+void catalogue_bump(struct schema *s, struct slice encoded_key)
+{
+    uint8_t plain[KEY_PLAIN_BYTES_MAX];
+    struct msgpack_cursor c;
+    uint64_t n;
+    size_t size;
+
+    if (!s->generate || key_decode(&s->spec, encoded_key, plain, sizeof plain, &size) != ERR_OK)
+        return;
+    c = msgpack_open(slice_make(plain, size));
+    if (msgpack_read_uint(&c, &n) == ERR_OK && n > *s->counter && n < UINT64_C(1) << 53)
+        *s->counter = n;
+}
+
+/* ---- all of it ---- */
+
+enum err catalogue_init(struct db *db)
+{
+    static const uint8_t self_row[] = "\x82\xa6number\x00\xa3key\xc0";
+    struct catalogue *c = &db->catalogue;
+    struct catalogue_entry *e;
+
+    c->bucket_count = CATALOGUE_BUCKETS;
+    c->buckets = os_alloc(db->os, c->bucket_count * sizeof *c->buckets);
+    if (!c->buckets)
+        return ERR_NOMEM;
+    memset(c->buckets, 0, c->bucket_count * sizeof *c->buckets);
+    e = entry_new(db, slice_text(""));
+    if (!e)
+        return ERR_NOMEM;
+    c->self = schema_alloc(db, e, slice_make(self_row, sizeof self_row - 1));
+    if (!c->self) {
+        os_free(db->os, e, sizeof *e);
+        return ERR_NOMEM;
+    }
+    c->self->number = CATALOGUE_STORE;
+    c->self->spec.is_explicit = true;
+    c->self->spec.part_count = 1;
+    return ERR_OK;
+}
+
+static void catalogue_free_entry(struct db *db, struct catalogue_entry *e)
+{
+    while (e->newest) {
+        struct schema *s = e->newest;
+
+        e->newest = s->older;
+        schema_free(db, s);
+    }
+    os_free(db->os, e, sizeof *e + e->name_size);
+}
+
+void catalogue_fini(struct db *db)
+{
+    struct catalogue *c = &db->catalogue;
+
+    for (size_t b = 0; c->buckets && b < c->bucket_count; b++) {
+        while (c->buckets[b]) {
+            struct catalogue_entry *e = c->buckets[b];
+
+            c->buckets[b] = e->chain;
+            catalogue_free_entry(db, e);
+        }
+    }
+    os_free(db->os, c->buckets, c->bucket_count * sizeof *c->buckets);
+    if (c->self) {
+        catalogue_free_entry(db, c->self->entry);
+        schema_free(db, c->self);
+    }
+    while (c->generators) {
+        struct generator *g = c->generators;
+
+        c->generators = g->next;
+        os_free(db->os, g, sizeof *g);
+    }
+    while (c->retired) {
+        struct retired *r = c->retired;
+
+        c->retired = r->next;
+        os_free(db->os, r, sizeof *r);
+    }
+    memset(c, 0, sizeof *c);
+}

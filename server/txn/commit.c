@@ -1,0 +1,168 @@
+/* A commit's way (DESIGN.md section 3): in one step take the number, doom the
+ * losers, become visible, go to the log. Everything that could fail was done at
+ * the writes, so nothing here can. Then, when the log says so, the commit is
+ * written, durable, and may be told. */
+#include "server/base/assert.h"
+#include "server/base/bytes.h"
+#include "server/txn/commit_format.h"
+#include "server/txn/db_internal.h"
+
+uint64_t commit_log_bytes(struct slice key, struct slice value)
+{
+    return COMMIT_RECORD_HEAD_BYTES + key.size + value.size;
+}
+
+uint64_t commit_log_head_bytes(const struct txn *t)
+{
+    return COMMIT_HEAD_BYTES + t->options.label.size;
+}
+
+static size_t commit_encode_head(const struct stamp *s, uint8_t *to, size_t room)
+{
+    size_t label = strlen(s->label);
+
+    if (room < COMMIT_HEAD_BYTES + label)
+        return 0;
+    bytes_put_le64(to, s->version);
+    to[8] = s->interval ? COMMIT_FLAG_INTERVAL : 0;
+    to[9] = (uint8_t)label;
+    memcpy(to + COMMIT_HEAD_BYTES, s->label, label);
+    return COMMIT_HEAD_BYTES + label;
+}
+
+static size_t commit_encode_record(const struct record *r, uint8_t *to, size_t room)
+{
+    struct slice key = record_key(r);
+    size_t size = COMMIT_RECORD_HEAD_BYTES + key.size + r->value_size;
+
+    if (room < size)
+        return 0;
+    bytes_put_le32(to, r->store);
+    to[4] = record_is_delete(r) ? COMMIT_RECORD_DELETE : 0;
+    bytes_put_le16(to + 5, r->key_size);
+    bytes_put_le32(to + 7, r->value_size);
+    memcpy(to + COMMIT_RECORD_HEAD_BYTES, key.data, key.size);
+    if (r->value_size)
+        memcpy(to + COMMIT_RECORD_HEAD_BYTES + key.size, r->value, r->value_size);
+    return size;
+}
+
+/* The log's lane: reads only what nobody changes once the commit is queued. */
+size_t commit_encode(struct wal_item *item, uint8_t *to, size_t room, bool *last)
+{
+    struct stamp *s = LIST_ENTRY(item, struct stamp, item);
+    size_t put = 0;
+
+    if (!item->progress) {
+        put = commit_encode_head(s, to, room);
+        if (!put)
+            return 0;
+        item->progress = 1;
+        item->at = s->first;
+    }
+    for (struct record *r = item->at; r; r = r->log_next) {
+        size_t size = commit_encode_record(r, to + put, room - put);
+
+        if (!size)
+            break;
+        put += size;
+        item->at = r->log_next;
+    }
+    *last = item->at == NULL;
+    return put;
+}
+
+static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
+{
+    struct wal_item *item = &stamp->item;
+
+    item->number = stamp->commit;
+    item->sync = !stamp->interval;
+    item->encode = commit_encode;
+    item->progress = 0;
+    item->at = NULL;
+    ASSERT(t->log_reserved >= item->bytes + WAL_ITEM_OVERHEAD);
+    wal_unreserve(db->wal, t->log_reserved - item->bytes - WAL_ITEM_OVERHEAD);
+    t->log_reserved = 0;
+    stamp->next = NULL;
+    if (db->undurable_last)
+        db->undurable_last->next = stamp;
+    else
+        db->undurable_first = stamp;
+    db->undurable_last = stamp;
+    wal_append(db->wal, item);
+}
+
+static void commit_publish_schemas(struct db *db, struct txn *t, const struct stamp *stamp)
+{
+    while (!list_is_empty(&t->schemas)) {
+        struct schema *s = LIST_ENTRY(t->schemas.next, struct schema, in_txn);
+
+        list_remove(&s->in_txn);
+        catalogue_commit(db, s, stamp);
+    }
+}
+
+enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
+{
+    struct db *db = t->db;
+    struct stamp *stamp = t->stamp;
+    bool as_stage = t->is_large && t->spare[0] && t->spare[1];
+
+    if (db->log_failed)
+        return failure_set(&op->failure, ERR_LOG_FAILED, "%s", db->log_failure.text);
+    stamp->commit = ++db->last_commit; /* rule 4: reserved at begin */
+    ASSERT(stamp->commit <= db->reserved.commit);
+    stamp->item.bytes = commit_log_head_bytes(t) +
+                        stamp->records * COMMIT_RECORD_HEAD_BYTES + t->write_set.value_bytes;
+    tracker_remove_intents(t);
+    tracker_doom_losers(t);
+    stamp->owner = NULL;
+    commit_publish_schemas(db, t, stamp);
+    tracker_forget_stores(t); /* before their memory changes hands */
+    commit_queue(db, t, stamp);
+    if (as_stage) {
+        stages_commit_as(db, t, stamp);
+        stages_close_adopted(db, t);
+    } else {
+        stages_commit_into(db, t, stamp);
+    }
+    t->stamp = NULL;
+    db->committed++;
+    *commit = stamp->commit;
+    op_note(op, stamp);
+    db_ready(db);
+    return ERR_OK;
+}
+
+void commit_on_written(void *context, uint64_t number)
+{
+    struct db *db = context;
+
+    if (number > db->written)
+        db->written = number;
+    replies_release(db);
+}
+
+void commit_on_durable(void *context, uint64_t number)
+{
+    struct db *db = context;
+
+    ASSERT(number >= db->durable && number <= db->last_commit);
+    db->durable = number;
+    if (number > db->written)
+        db->written = number;
+    if (number > db->answered)
+        db->answered = number;
+    while (db->undurable_first && db->undurable_first->commit <= number) {
+        struct stamp *stamp = db->undurable_first;
+
+        db->undurable_first = stamp->next;
+        if (!db->undurable_first)
+            db->undurable_last = NULL;
+        stage_prune(stamp, snapshot_sees, db);
+    }
+    replies_release(db);
+    if (db->sealed_count)
+        db_ready(db); /* a pass may begin now */
+}

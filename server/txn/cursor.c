@@ -1,0 +1,441 @@
+/* Walking a range: own writes, stages and the root, merged by key, the newest
+ * visible version of each.
+ *
+ * The place is a bound between rows: going forward, what is at or above it is
+ * ahead; in reverse, what is below it. After row k forward the place is k and a zero
+ * byte (no key has another as its beginning, so nothing is between); in reverse it
+ * is k itself. So turning round gives the last row again, and after a rest every
+ * source finds its place by one seek. Nodes are never taken out of a skip list,
+ * so positions in stages stay good while others commit. */
+#include "server/txn/cursor.h"
+
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+
+#define STEPS_A_TURN 2000
+
+struct source { /* a write-set or a stage */
+    struct stage_store *st;
+    struct record *at;   /* the key it stands on; NULL: at its end */
+    bool is_own;
+    bool used;           /* its key has been given: move on before the next */
+};
+
+struct cursor {
+    struct db *db;
+    struct txn *txn;           /* NULL: the snapshot is its own */
+    struct snapshot *snapshot; /* holds a reference */
+    struct schema *schema;
+    bool reverse;
+    bool only_staged;
+    bool is_placed;            /* the sources stand where place says */
+    bool place_is_end;         /* the place is behind everything */
+    bool tree_used;
+    bool tree_placed;
+    bool range_is_empty;
+    uint32_t store;            /* its number; the schema may end before the cursor */
+    struct record *pending;
+    uint64_t limit, offset;
+    size_t from_size, to_size; /* 0: no bound */
+    size_t place_size;
+    size_t last_size;
+    struct source *sources;    /* newest first */
+    size_t source_count, source_room;
+    struct tree_cursor tree;
+    uint8_t *from, *to;        /* behind the struct */
+    uint8_t place[KEY_BYTES_MAX + 1];
+    uint8_t plain[KEY_PLAIN_BYTES_MAX];
+};
+
+static size_t cursor_bytes(size_t from_size, size_t to_size)
+{
+    return sizeof(struct cursor) + from_size + to_size;
+}
+
+/* Put the place at the side from which the cursor sets out. */
+static void cursor_place_at_edge(struct cursor *c, bool at_end)
+{
+    size_t size = at_end ? c->to_size : c->from_size;
+
+    c->place_is_end = at_end && !c->to_size;
+    c->place_size = size;
+    memcpy(c->place, at_end ? c->to : c->from, size);
+}
+
+struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
+                          struct schema *schema, const struct key_range *range, bool reverse,
+                          bool only_staged)
+{
+    struct cursor *c = os_alloc(op->db->os, cursor_bytes(range->from_size, range->to_size));
+
+    if (!c)
+        return NULL;
+    memset(c, 0, offsetof(struct cursor, place));
+    c->db = op->db;
+    c->txn = t;
+    c->snapshot = snapshot_ref(s);
+    c->schema = schema;
+    c->store = schema->number;
+    c->reverse = reverse;
+    c->only_staged = only_staged;
+    c->range_is_empty = range->empty;
+    c->limit = UINT64_MAX;
+    c->from_size = range->from_size;
+    c->to_size = range->to_size;
+    c->from = (uint8_t *)(c + 1);
+    c->to = c->from + c->from_size;
+    memcpy(c->from, range->from, range->from_size);
+    memcpy(c->to, range->to, range->to_size);
+    tree_cursor_init(&c->tree, c->db->primary, s->root, schema->number);
+    cursor_place_at_edge(c, reverse);
+    return c;
+}
+
+void cursor_rest(struct cursor *c)
+{
+    c->is_placed = false;
+    c->tree_placed = false;
+    c->pending = NULL;
+    tree_cursor_fini(&c->tree);
+    tree_cursor_init(&c->tree, c->db->primary, c->snapshot->root, c->store);
+}
+
+void cursor_close(struct cursor *c)
+{
+    struct db *db = c->db;
+
+    tree_cursor_fini(&c->tree);
+    snapshot_unref(db, c->snapshot);
+    os_free(db->os, c->sources, c->source_room * sizeof *c->sources);
+    os_free(db->os, c, cursor_bytes(c->from_size, c->to_size));
+}
+
+/* ---- sources ---- */
+
+static void source_seek(const struct cursor *c, struct source *s)
+{
+    struct slice place = slice_make(c->place, c->place_size);
+
+    s->used = false;
+    if (c->reverse)
+        s->at = stage_seek_below(s->st, c->place_is_end ? SLICE_NONE : place);
+    else
+        s->at = c->place_is_end ? NULL : stage_seek(s->st, place);
+}
+
+static void source_advance(const struct cursor *c, struct source *s)
+{
+    s->used = false;
+    s->at = c->reverse ? stage_seek_below(s->st, record_key(s->at)) : record_following(s->at);
+}
+
+static enum err cursor_add_source(struct cursor *c, struct stage_store *st, bool is_own)
+{
+    if (!st)
+        return ERR_OK;
+    if (c->source_count == c->source_room) {
+        size_t room = c->source_room ? 2 * c->source_room : 4;
+        struct source *grown = os_alloc(c->db->os, room * sizeof *grown);
+
+        if (!grown)
+            return ERR_NOMEM;
+        if (c->source_count)
+            memcpy(grown, c->sources, c->source_count * sizeof *grown);
+        os_free(c->db->os, c->sources, c->source_room * sizeof *grown);
+        c->sources = grown;
+        c->source_room = room;
+    }
+    c->sources[c->source_count] = (struct source){.st = st, .is_own = is_own};
+    source_seek(c, &c->sources[c->source_count++]);
+    return ERR_OK;
+}
+
+static enum err cursor_place_sources(struct op *op, struct cursor *c)
+{
+    struct view v = view_of(c->snapshot, c->txn ? &c->txn->write_set : NULL);
+    enum err e = ERR_OK;
+
+    c->source_count = 0;
+    if (v.own)
+        e = cursor_add_source(c, stage_store_of(v.own, c->store), true);
+    for (struct stage *s = view_next_stage(&v, NULL); s && !e; s = view_next_stage(&v, s))
+        e = cursor_add_source(c, stage_store_of(s, c->store), false);
+    if (e)
+        return failure_set(&op->failure, e, "no memory for a cursor");
+    c->is_placed = true;
+    return ERR_OK;
+}
+
+static enum err cursor_place_tree(struct op *op, struct cursor *c)
+{
+    struct slice place = slice_make(c->place, c->place_size);
+    enum err e = ERR_OK;
+
+    if (c->only_staged || (c->place_is_end && !c->reverse)) {
+        c->tree.valid = false;
+    } else {
+        if (c->place_is_end)
+            place = SLICE_NONE;
+        e = tree_cursor_seek(&c->tree, place, c->reverse, &op->wait, &op->failure);
+    }
+    if (!e)
+        c->tree_placed = true;
+    c->tree_used = false;
+    return e;
+}
+
+/* Move on every source whose key has been given. */
+static enum err cursor_advance(struct op *op, struct cursor *c)
+{
+    if (c->tree_used) {
+        enum err e = c->reverse ? tree_cursor_previous(&c->tree, &op->wait, &op->failure)
+                                : tree_cursor_next(&c->tree, &op->wait, &op->failure);
+        if (e)
+            return e;
+        c->tree_used = false;
+    }
+    for (size_t i = 0; i < c->source_count; i++) {
+        if (c->sources[i].used)
+            source_advance(c, &c->sources[i]);
+    }
+    return ERR_OK;
+}
+
+static enum err cursor_ready(struct op *op, struct cursor *c)
+{
+    enum err e = ERR_OK;
+
+    if (!c->is_placed)
+        e = cursor_place_sources(op, c);
+    if (!e && !c->tree_placed)
+        e = cursor_place_tree(op, c);
+    if (!e)
+        e = cursor_advance(op, c);
+    return e;
+}
+
+/* The nearest key ahead; false: none. */
+static bool cursor_nearest(const struct cursor *c, struct slice *key)
+{
+    bool found = c->tree.valid;
+    int sign = c->reverse ? -1 : 1;
+
+    if (found)
+        *key = c->tree.key;
+    for (size_t i = 0; i < c->source_count; i++) {
+        if (!c->sources[i].at)
+            continue;
+        if (!found || sign * slice_compare(record_key(c->sources[i].at), *key) < 0)
+            *key = record_key(c->sources[i].at);
+        found = true;
+    }
+    return found;
+}
+
+static bool cursor_in_range(const struct cursor *c, struct slice key)
+{
+    if (c->reverse)
+        return !c->from_size || slice_compare(key, slice_make(c->from, c->from_size)) >= 0;
+    return !c->to_size || slice_compare(key, slice_make(c->to, c->to_size)) < 0;
+}
+
+/* The newest visible version of key among the sources; all that stand on key are used up. */
+static struct record *cursor_resolve(struct cursor *c, struct slice key, bool *in_tree)
+{
+    struct record *newest = NULL;
+
+    for (size_t i = 0; i < c->source_count; i++) {
+        struct source *s = &c->sources[i];
+
+        if (!s->at || !slice_equal(record_key(s->at), key))
+            continue;
+        s->used = true;
+        if (!newest)
+            newest = s->is_own ? s->at : record_visible(s->at, c->snapshot->commit);
+    }
+    *in_tree = c->tree.valid && slice_equal(c->tree.key, key);
+    if (*in_tree)
+        c->tree_used = true;
+    return newest;
+}
+
+static void cursor_pass(struct cursor *c, struct slice key)
+{
+    memcpy(c->place, key.data, key.size);
+    c->last_size = key.size;
+    c->place_size = key.size;
+    c->place_is_end = false;
+    c->place[key.size] = 0;
+    if (!c->reverse)
+        c->place_size++;
+}
+
+enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct record **record,
+                     struct slice *value)
+{
+    if (c->range_is_empty)
+        return ERR_END;
+    for (unsigned steps = 0;; steps++) {
+        bool in_tree;
+        enum err e;
+
+        if (steps == STEPS_A_TURN) {
+            wait_yield(c->db->primary, &op->wait);
+            return ERR_WAIT;
+        }
+        e = cursor_ready(op, c);
+        if (e)
+            return e;
+        if (!cursor_nearest(c, key) || !cursor_in_range(c, *key)) {
+            cursor_place_at_edge(c, !c->reverse);
+            cursor_rest(c);
+            return ERR_END;
+        }
+        *record = cursor_resolve(c, *key, &in_tree);
+        if (!*record && !in_tree)
+            continue; /* a key that is newer than the snapshot */
+        *value = *record ? record_value(*record) : c->tree.value;
+        cursor_pass(c, *key);
+        return ERR_OK;
+    }
+}
+
+enum err cursor_current(struct cursor *c, struct slice *key)
+{
+    *key = slice_make(c->place, c->last_size);
+    return ERR_OK;
+}
+
+void cursor_keep_pending(struct cursor *c, struct record *r)
+{
+    c->pending = r;
+}
+
+enum err cursor_current_pending(struct cursor *c, struct slice *key, struct record **record)
+{
+    if (!c->pending)
+        return ERR_NOT_FOUND;
+    *record = c->pending;
+    *key = record_key(c->pending);
+    c->pending = NULL;
+    return ERR_OK;
+}
+
+/* ---- for requests ---- */
+
+static enum err cursor_check(struct op *op, struct cursor *c)
+{
+    if (c->txn)
+        return txn_check(op, c->txn);
+    failure_clear(&op->failure);
+    return ERR_OK;
+}
+
+enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct slice range,
+                     const struct cursor_options *options, struct cursor **out)
+{
+    struct db *db = op->db;
+    uint64_t answered = db->answered > op->after ? db->answered : op->after;
+    struct snapshot *s;
+    struct schema *schema;
+    struct key_range bounds;
+    const char *why = "";
+    enum err e = t ? txn_check(op, t) : ERR_OK;
+
+    *out = NULL;
+    if (e)
+        return e;
+    failure_clear(&op->failure);
+    s = t ? snapshot_ref(t->snapshot) : snapshot_take(db, answered);
+    if (!s)
+        return failure_set(&op->failure, ERR_NOMEM, "no memory for a snapshot");
+    e = catalogue_find(op, t, s->commit, store, &schema);
+    if (!e) {
+        e = key_range_read(&schema->spec, range, &bounds, &why);
+        if (e)
+            failure_set(&op->failure, e, "the range does not do: %s", why);
+    }
+    if (!e) {
+        *out = cursor_new(op, t, s, schema, &bounds, options->reverse, false);
+        if (!*out)
+            e = failure_set(&op->failure, ERR_NOMEM, "no memory for a cursor");
+    }
+    if (!e) {
+        (*out)->limit = options->limit;
+        (*out)->offset = options->offset;
+    }
+    snapshot_unref(db, s);
+    return e;
+}
+
+enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
+{
+    enum err e = cursor_check(op, c);
+
+    for (unsigned steps = 0; !e; steps++) {
+        struct record *r;
+        struct slice key, value;
+        size_t size;
+
+        if (!c->limit)
+            return ERR_END;
+        if (steps == STEPS_A_TURN) {
+            wait_yield(c->db->primary, &op->wait);
+            return ERR_WAIT;
+        }
+        e = cursor_step(op, c, &key, &r, &value);
+        if (e)
+            break;
+        if (r) {
+            op_note(op, r->stamp);
+            if (record_is_delete(r))
+                continue;
+        }
+        if (c->offset) {
+            c->offset--;
+            continue;
+        }
+        e = key_decode(&c->schema->spec, key, c->plain, sizeof c->plain, &size);
+        if (e)
+            return failure_set(&op->failure, ERR_CORRUPT, "a key of the store is damaged");
+        if (c->limit != UINT64_MAX)
+            c->limit--;
+        row->key = slice_make(c->plain, size);
+        row->value = value;
+        return ERR_OK;
+    }
+    return e;
+}
+
+void cursor_turn(struct cursor *c, bool reverse)
+{
+    if (c->reverse == reverse)
+        return;
+    c->reverse = reverse;
+    cursor_rest(c); /* the place is between rows: it is good both ways */
+}
+
+enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key)
+{
+    uint8_t encoded[KEY_BYTES_MAX];
+    const char *why = "";
+    size_t size;
+    enum err e = cursor_check(op, c);
+
+    if (e)
+        return e;
+    e = key_encode(&c->schema->spec, key, encoded, &size, &why);
+    if (e)
+        return failure_set(&op->failure, e, "to: the key does not fit the store: %s", why);
+    cursor_rest(c);
+    c->place_is_end = false;
+    c->place_size = size;
+    memcpy(c->place, encoded, size);
+    if (c->from_size && slice_compare(slice_make(encoded, size),
+                                      slice_make(c->from, c->from_size)) < 0)
+        cursor_place_at_edge(c, false);
+    else if (c->to_size && slice_compare(slice_make(encoded, size),
+                                         slice_make(c->to, c->to_size)) > 0)
+        cursor_place_at_edge(c, true);
+    return ERR_OK;
+}

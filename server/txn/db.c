@@ -1,0 +1,408 @@
+/* The database as a whole: opening, turning, closing. */
+#include "server/txn/db.h"
+
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+#include "server/txn/recovery.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define NUMBERS_AHEAD (UINT64_C(1) << 22) /* reserved at a time */
+#define LOCK_FILE "lock"
+#define EXPIRY_STEP_MS 250
+
+void db_options_default(struct db_options *o)
+{
+    *o = (struct db_options){
+        .stage_bytes = UINT64_C(64) << 20,
+        .staged_bytes_max = UINT64_C(512) << 20,
+        .held_bytes_max = UINT64_C(1) << 30,
+        .txn_bytes_max = UINT64_C(1) << 30,
+        .link_bytes_max = UINT64_C(2) << 20,
+        .cache_bytes = UINT64_C(256) << 20,
+        .page_bytes = 8192,
+        .segment_bytes = UINT64_C(64) << 20,
+        .open_txns_max = 65536,
+        .idle_ms = 3600000,
+        .interval_ms = 100,
+        .key_bytes_max = KEY_BYTES_MAX,
+        .value_bytes_max = UINT64_C(4) << 20,
+        .log_in_flight = 2,
+        .amalgamate_percent = 10,
+    };
+}
+
+/* ---- small things that all of txn/ uses ---- */
+
+void db_ready(struct db *db)
+{
+    if (db->is_ready || db->is_in_turn)
+        return;
+    db->is_ready = true;
+    if (db->events.on_ready)
+        db->events.on_ready(db->events.context);
+}
+
+void db_event(struct db *db, const char *event, const char *format, ...)
+{
+    char facts[256];
+    va_list args;
+
+    if (!db->events.on_event)
+        return;
+    va_start(args, format);
+    vsnprintf(facts, sizeof facts, format, args);
+    va_end(args);
+    db->events.on_event(db->events.context, event, facts);
+}
+
+void db_room_changed(struct db *db)
+{
+    if (list_is_empty(&db->waiting_for_room))
+        return;
+    db->has_room_news = true;
+    db_ready(db);
+}
+
+enum err db_wait_for_room(struct op *op)
+{
+    if (!list_is_linked(&op->in_waiting))
+        list_push_back(&op->db->waiting_for_room, &op->in_waiting);
+    db_ready(op->db);
+    return ERR_WAIT;
+}
+
+uint64_t db_random(struct db *db)
+{
+    /* splitmix64 (Steele, Lea, Flood 2014) */
+    uint64_t z = db->seed += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+bool db_numbers_left(struct db *db)
+{
+    uint64_t commits = db->last_commit + db->open_count + 1;
+
+    if (db->asked.version - db->last_version < NUMBERS_AHEAD / 2 ||
+        db->asked.commit - db->last_commit < NUMBERS_AHEAD / 2) {
+        db->asked.version = db->last_version + NUMBERS_AHEAD;
+        db->asked.commit = db->last_commit + NUMBERS_AHEAD;
+        wal_reserve_numbers(db->wal, db->asked);
+        db_ready(db);
+    }
+    return db->last_version < db->reserved.version && commits < db->reserved.commit;
+}
+
+void db_fail(struct db *db, enum err e, const char *text)
+{
+    if (db->log_failed)
+        return;
+    db->log_failed = true; /* rule 9: final */
+    failure_set(&db->log_failure, ERR_LOG_FAILED, "%s (%s); the server stops writing", text,
+                err_name(e));
+    db_event(db, "log-failed", "text=\"%s\"", db->log_failure.text);
+    replies_fail(db);
+    while (!list_is_empty(&db->tasks)) {
+        struct db_task *task = LIST_ENTRY(db->tasks.next, struct db_task, in_queue);
+
+        list_remove(&task->in_queue);
+        task->done(task, ERR_LOG_FAILED, &db->log_failure);
+    }
+    db_room_changed(db);
+    if (db->events.on_failed)
+        db->events.on_failed(db->events.context, &db->log_failure);
+}
+
+/* ---- what the log says ---- */
+
+static void db_on_reserved(void *context, struct wal_numbers numbers)
+{
+    struct db *db = context;
+
+    db->reserved = numbers;
+}
+
+static void db_on_log_failed(void *context, enum err e, const char *text)
+{
+    db_fail(context, e, text);
+}
+
+static void db_on_room(void *context)
+{
+    db_room_changed(context);
+}
+
+static void db_on_pages(void *context)
+{
+    db_ready(context);
+}
+
+/* ---- opening ---- */
+
+static enum err db_open_lock(struct db *db, struct failure *f)
+{
+    enum err e = os_file_open(db->os, LOCK_FILE, OS_WRITE | OS_CREATE, &db->lock);
+
+    if (e)
+        return failure_set_at(f, e, LOCK_FILE, 0, "the lock file cannot be opened");
+    e = db->os->ops->file_lock(db->lock);
+    if (e)
+        return failure_set_at(f, ERR_LOCKED, LOCK_FILE, 0,
+                              "another server uses this data directory; stop it first");
+    return ERR_OK;
+}
+
+struct load_trees {
+    struct db *db;
+    enum err result;
+};
+
+static void db_load_tree(void *context, uint32_t store, const struct tree_facts *facts)
+{
+    struct load_trees *load = context;
+
+    if (!load->result && store == CATALOGUE_STORE && facts->counter > 0)
+        load->result = catalogue_note_tree(load->db, (uint32_t)facts->counter, 0);
+    else if (!load->result)
+        load->result = catalogue_note_tree(load->db, store, facts->counter);
+}
+
+static enum err db_open_primary(struct db *db, struct failure *f)
+{
+    struct primary_options options = {.page_bytes = db->options.page_bytes,
+                                      .cache_bytes = db->options.cache_bytes};
+    struct load_trees load = {db, ERR_OK};
+    enum err e = primary_open(db->os, &options, &db->primary, f);
+
+    if (e)
+        return e;
+    primary_on_ready(db->primary, db_on_pages, db);
+    root_each_tree(primary_root(db->primary), db_load_tree, &load);
+    if (load.result)
+        return failure_set(f, load.result, "no memory for the catalogue");
+    primary_read_blocking(db->primary, true);
+    e = recovery_load_catalogue(db, f);
+    primary_read_blocking(db->primary, false);
+    return e;
+}
+
+static enum err db_open_log(struct db *db, struct failure *f)
+{
+    const struct root_facts *root = root_facts(primary_root(db->primary));
+    struct wal_options options = {.segment_bytes = db->options.segment_bytes,
+                                  .in_flight_max = db->options.log_in_flight,
+                                  .spare_segments = 2,
+                                  .interval_ms = db->options.interval_ms,
+                                  .numbers_ahead = NUMBERS_AHEAD};
+    struct wal_events events = {db,
+                                commit_on_written,
+                                commit_on_durable,
+                                db_on_reserved,
+                                db_on_log_failed,
+                                db_on_room};
+    struct wal_numbers numbers = {root->version_reserved, root->commit_reserved};
+    struct recovery recovery;
+    struct wal_replay replay = {&recovery, recovery_piece};
+    uint64_t begun = os_now_ms(db->os);
+    enum err e;
+
+    db->last_commit = root->commit;
+    recovery_init(&recovery, db);
+    e = wal_open(db->os, &options, &events, &replay, root->log_position, &numbers, &db->wal, f);
+    recovery_fini(&recovery);
+    if (e)
+        return e;
+    db_event(db, "recovered", "root=%llu commits=%llu bytes=%llu ms=%llu",
+             (unsigned long long)root->number, (unsigned long long)recovery.replayed,
+             (unsigned long long)db->staged_bytes,
+             (unsigned long long)(os_now_ms(db->os) - begun));
+    if (numbers.commit > db->last_commit)
+        db->last_commit = numbers.commit; /* rule 4 */
+    if (numbers.version > db->last_version)
+        db->last_version = numbers.version;
+    db->durable = db->written = db->answered = db->last_commit;
+    db->reserved.version = numbers.version + NUMBERS_AHEAD;
+    db->reserved.commit = numbers.commit + NUMBERS_AHEAD;
+    db->asked = db->reserved;
+    return ERR_OK;
+}
+
+enum err db_open(struct os *os, const struct db_options *options, const struct db_events *events,
+                 struct db **out, struct failure *f)
+{
+    struct db *db = os_alloc(os, sizeof *db);
+    struct stage *first;
+    enum err e;
+
+    *out = NULL;
+    if (!db)
+        return failure_set(f, ERR_NOMEM, "no memory for the database");
+    memset(db, 0, sizeof *db);
+    db->os = os;
+    db->options = *options;
+    db->events = *events;
+    failure_init(&db->log_failure);
+    list_init(&db->open);
+    list_init(&db->writers);
+    list_init(&db->large);
+    list_init(&db->snapshots);
+    list_init(&db->snapshots_by_commit);
+    list_init(&db->waiting_for_room);
+    list_init(&db->tasks);
+    replies_init(db);
+    db->now_ms = os_now_ms(os);
+    os->ops->random(os, &db->seed, sizeof db->seed);
+    e = db_open_lock(db, f);
+    if (!e && (amalgamate_init(db) || tracker_init(db) || catalogue_init(db)))
+        e = failure_set(f, ERR_NOMEM, "no memory for the database");
+    first = e ? NULL : stage_new(os, ++db->stage_count_made, db_random(db));
+    if (!e && !first)
+        e = failure_set(f, ERR_NOMEM, "no memory for the database");
+    if (!e) {
+        stages_push(db, first);
+        e = db_open_primary(db, f);
+    }
+    if (!e)
+        e = db_open_log(db, f);
+    if (e)
+        db_free(db, true);
+    else
+        *out = db;
+    return e;
+}
+
+/* ---- turning ---- */
+
+static void db_wake_for_room(struct db *db)
+{
+    struct list_link woken;
+
+    if (!db->has_room_news)
+        return;
+    db->has_room_news = false;
+    list_init(&woken);
+    list_splice_back(&woken, &db->waiting_for_room);
+    while (!list_is_empty(&woken)) {
+        struct op *op = LIST_ENTRY(woken.next, struct op, in_waiting);
+
+        list_remove(&op->in_waiting);
+        op->wake(op);
+    }
+}
+
+static void db_try_close(struct db *db)
+{
+    void (*closed)(void *context) = db->closed;
+
+    if (!closed || db->is_merging || wal_is_busy(db->wal) || primary_is_busy(db->primary))
+        return;
+    if (db->undurable_first && !db->log_failed)
+        return;
+    db->closed = NULL;
+    closed(db->closed_context);
+}
+
+void db_turn(struct db *db)
+{
+    db->is_in_turn = true;
+    db->is_ready = false;
+    db->now_ms = os_now_ms(db->os);
+    db_wake_for_room(db);
+    primary_wake(db->primary);
+    amalgamate_turn(db);
+    tasks_turn(db);
+    if (!list_is_empty(&db->lost_waits))
+        replies_fail(db);
+    wal_kick(db->wal);
+    db->is_in_turn = false;
+    db_try_close(db);
+}
+
+static void db_expire(struct db *db)
+{
+    LIST_EACH_SAFE (link, &db->open) {
+        struct txn *t = LIST_ENTRY(link, struct txn, in_open);
+        uint64_t idle_max = t->options.idle_ms ? t->options.idle_ms : db->options.idle_ms;
+        uint64_t age = db->now_ms - t->begun_ms, idle = db->now_ms - t->used_ms;
+        struct failure why;
+
+        if (t->failure.error || t->is_autocommit)
+            continue;
+        failure_init(&why);
+        if (t->options.timeout_ms && age >= t->options.timeout_ms)
+            failure_set(&why, ERR_TXN_EXPIRED,
+                        "the transaction is %llu ms old, its timeout_ms is %llu",
+                        (unsigned long long)age, (unsigned long long)t->options.timeout_ms);
+        else if (idle_max && idle >= idle_max)
+            failure_set(&why, ERR_TXN_EXPIRED,
+                        "the transaction was idle for %llu ms, its limit is %llu (idle_ms)",
+                        (unsigned long long)idle, (unsigned long long)idle_max);
+        else
+            continue;
+        db->expired++;
+        txn_doom(t, &why);
+        if (t->options.on_doomed)
+            t->options.on_doomed(t, t->options.context);
+    }
+}
+
+uint64_t db_tick(struct db *db)
+{
+    uint64_t next = UINT64_MAX, wal_next;
+
+    db->now_ms = os_now_ms(db->os);
+    if (!list_is_empty(&db->open)) {
+        db_expire(db);
+        next = db->now_ms + EXPIRY_STEP_MS;
+    }
+    wal_next = wal_tick(db->wal, db->now_ms);
+    if (db->sealed_count && !db->is_merging && db->now_ms < db->pass_retry_ms &&
+        db->pass_retry_ms < next)
+        next = db->pass_retry_ms;
+    else if (db->sealed_count && !db->is_merging)
+        db_ready(db);
+    return wal_next < next ? wal_next : next;
+}
+
+/* ---- closing ---- */
+
+void db_close(struct db *db, void (*closed)(void *context), void *context)
+{
+    ASSERT(list_is_empty(&db->open));
+    db->closed = closed;
+    db->closed_context = context;
+    db->amalgamate_upto = 0;
+    db->options.manual = true; /* no new pass */
+    db_ready(db);
+}
+
+void db_free(struct db *db, bool abandon)
+{
+    while (!list_is_empty(&db->open)) {
+        struct txn *t = LIST_ENTRY(db->open.next, struct txn, in_open);
+
+        ASSERT(abandon);
+        txn_rollback(t);
+    }
+    amalgamate_fini(db, abandon);
+    while (db->newest_stage) {
+        struct stage *s = db->newest_stage;
+
+        db->newest_stage = s->below;
+        stage_free(s);
+    }
+    tracker_fini(db);
+    catalogue_fini(db);
+    if (db->wal)
+        wal_close(db->wal, abandon || db->log_failed);
+    if (db->primary)
+        primary_close(db->primary, abandon);
+    if (db->lock)
+        db->os->ops->file_close(db->lock);
+    failure_clear(&db->log_failure);
+    os_free(db->os, db, sizeof *db);
+}

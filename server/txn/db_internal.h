@@ -1,0 +1,334 @@
+/* db_internal.h - what the files of txn/ share: the database, transactions and
+ * snapshots from the inside. Nothing outside txn/ includes this.
+ *
+ * Invariants, cited by asserts:
+ *   T-1 stages stand in db.newest_stage -> below in falling order of commits;
+ *       only the newest may be open.
+ *   T-2 snapshots stand in db.snapshots in the order in which they were taken, so
+ *       their roots' commits never fall; db.writers likewise for snapshot commits.
+ *   T-3 a doomed transaction holds nothing: no snapshot, no write-set, no reservation.
+ *   T-4 a record in a write-set is in db.intents unless its transaction is large, its
+ *       store takes the last writer, or it has been doomed. */
+#ifndef HOLDFAST_TXN_DB_INTERNAL_H
+#define HOLDFAST_TXN_DB_INTERNAL_H
+
+#include "server/store/key.h"
+#include "server/store/primary.h"
+#include "server/store/stage.h"
+#include "server/store/wal.h"
+#include "server/txn/cursor.h"
+#include "server/txn/db.h"
+#include "server/txn/op.h"
+#include "server/txn/records.h"
+#include "server/txn/stores.h"
+#include "server/txn/txn.h"
+
+#define CATALOGUE_STORE 0u /* the store of store definitions: name -> row */
+
+/* What is read: own writes first, then stages from top down, then the root. A value:
+ * whoever keeps it beyond a turn holds the snapshot that it came from. */
+struct view {
+    uint64_t commit;       /* sees commits up to here */
+    uint64_t root_commit;  /* what the root holds already */
+    struct stage *own;     /* write-set; NULL: none */
+    struct stage *top;
+    struct root *root;
+};
+
+struct snapshot { /* shared by all that began at the same moment */
+    uint64_t commit;
+    uint64_t root_commit;
+    struct root *root;    /* holds a reference */
+    struct stage *top;
+    uint32_t refs;
+    struct list_link in_taken;  /* db.snapshots */
+    struct list_link in_commit; /* db.snapshots_by_commit */
+};
+
+/* One version of a store's definition. */
+struct schema {
+    struct catalogue_entry *entry;
+    struct schema *older;
+    uint64_t commit;          /* 0: of an open transaction */
+    uint64_t version;
+    bool interval;
+    bool is_dropped;          /* from here on there is no store of that name */
+    struct retired *spare;    /* for the tree that may end with it */
+    uint32_t number;
+    bool generate;
+    bool last_writer_wins;
+    uint64_t *counter;        /* the greatest key generated; shared by the versions of a number */
+    struct key_spec spec;     /* borrows from row */
+    struct slice key;         /* the key option as kept, within row */
+    struct list_link in_txn;  /* txn.schemas while commit is 0 */
+    char label[STAGE_LABEL_BYTES];
+    size_t row_size;
+    uint8_t row[];            /* the definition as MessagePack */
+};
+
+struct catalogue_entry { /* one name, for ever */
+    struct catalogue_entry *chain; /* hash bucket */
+    struct schema *newest;         /* committed versions, newest first; may be NULL */
+    struct list_link writers;      /* txn_store.in_entry of open writers */
+    uint16_t name_size;
+    uint8_t name[];
+};
+
+/* A store that a transaction has written. */
+struct txn_store {
+    struct txn_store *next;
+    struct txn *txn;
+    struct schema *schema;
+    struct list_link in_entry; /* catalogue_entry.writers */
+};
+
+struct generator { /* counters outlive the schemas that use them */
+    struct generator *next;
+    uint32_t number;
+    uint64_t counter;
+};
+
+struct retired { /* a tree that ends with a commit */
+    struct retired *next;
+    uint32_t number;
+    uint64_t commit;
+};
+
+struct txn {
+    struct db *db;
+    uint64_t version;
+    struct txn_options options; /* slices point into the texts below */
+    struct snapshot *snapshot;  /* NULL once doomed */
+    struct stage write_set;
+    struct stamp *stamp;        /* NULL until the first write */
+    struct txn_store *stores;   /* written; in the arena */
+    struct list_link schemas;   /* definitions made and not yet committed */
+    uint64_t log_reserved;      /* bytes of the log */
+    struct stage *spare[2];     /* for a write-set that becomes a stage of its own */
+    bool is_large;              /* over link_bytes_max: not in db.intents */
+    bool is_autocommit;
+    bool is_counted;            /* in db.open_count */
+    struct failure failure;     /* set: doomed */
+    bool winner_interval;       /* the winner that doomed it asked for less than a sync */
+    uint64_t begun_ms, used_ms;
+    struct list_link in_open;   /* db.open */
+    struct list_link in_writers; /* db.writers: all that may write, by snapshot */
+    struct list_link in_large;  /* db.large */
+    char label[TXN_LABEL_BYTES_MAX + 1];
+    char client[TXN_LABEL_BYTES_MAX + 1];
+};
+
+struct catalogue {
+    struct catalogue_entry **buckets;
+    size_t bucket_count;      /* a power of two */
+    size_t entries;
+    uint32_t last_number;     /* store numbers given */
+    struct generator *generators;
+    struct schema *self;      /* the definition of the store of definitions */
+    struct retired *retired;  /* oldest first */
+    struct retired *retired_last;
+};
+
+struct amalgamation;
+
+struct db {
+    struct os *os;
+    struct db_options options;
+    struct db_events events;
+    struct os_file *lock;
+    struct primary *primary;
+    struct wal *wal;
+    uint64_t seed;
+
+    /* numbers */
+    uint64_t last_version;
+    uint64_t last_commit;
+    uint64_t durable;         /* synced up to here */
+    uint64_t written;
+    uint64_t answered;        /* autocommit reads see this */
+    struct wal_numbers reserved;   /* durably */
+    struct wal_numbers asked;      /* being reserved */
+
+    /* stages */
+    struct stage *newest_stage;
+    struct stage *oldest_stage;
+    uint64_t stage_count_made;
+    uint64_t staged_bytes;    /* arenas of stages not yet amalgamated, the open one included */
+    uint64_t sealed_bytes;    /* those sealed or amalgamating */
+    uint64_t held_bytes;      /* amalgamated and still there */
+    unsigned sealed_count;
+
+    /* transactions */
+    struct list_link open;
+    struct list_link writers;
+    struct list_link large;
+    struct list_link snapshots;
+    struct list_link snapshots_by_commit;
+    uint64_t open_count;
+    struct record **intents;  /* hash of (store, key) */
+    size_t intent_buckets;
+    size_t intent_count;
+    struct catalogue catalogue;
+    struct stamp *undurable_first, *undurable_last;
+
+    /* waiting */
+    struct list_link waiting_for_room;
+    struct list_link synced_waits;  /* decided_wait by decided.synced */
+    struct list_link written_waits; /* decided_wait by decided.written */
+    struct list_link lost_waits;    /* after the log failed */
+    bool has_room_news;
+    uint64_t now_ms;          /* the clock at the beginning of the turn */
+    struct list_link tasks;
+
+    struct amalgamation *amalgamation;
+    uint64_t amalgamate_upto;  /* asked for by an operator or the tests */
+    uint64_t pass_retry_ms;    /* after a failed pass: not before */
+    bool is_merging;
+
+    bool log_failed;
+    struct failure log_failure;
+    bool is_in_turn;
+    bool is_ready;             /* events.on_ready was called and db_turn not yet */
+    void (*closed)(void *context);
+    void *closed_context;
+    uint64_t next_tick_ms;
+
+    uint64_t begun, committed, rolled_back, conflicts, expired, killed;
+    uint64_t amalgamations, amalgamated_bytes;
+};
+
+/* ---- db.c ---- */
+void db_ready(struct db *db); /* there is something to do in db_turn */
+void db_event(struct db *db, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void db_room_changed(struct db *db); /* whoever waits for room may look again */
+uint64_t db_random(struct db *db);
+enum err db_wait_for_room(struct op *op); /* ERR_WAIT */
+/* Whether numbers for one more transaction or commit are reserved durably; asks for more ahead. */
+bool db_numbers_left(struct db *db);
+void db_fail(struct db *db, enum err e, const char *text); /* the log, or what counts as it, has failed: final */
+
+/* ---- snapshot.c ---- */
+/* NULL: no memory. */
+struct snapshot *snapshot_take(struct db *db, uint64_t commit);
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct db *db, struct snapshot *s);
+bool snapshot_sees(void *db, uint64_t from, uint64_t to); /* for stage_prune */
+/* The least root commit that an open snapshot reads from; UINT64_MAX: none is open. */
+uint64_t snapshot_oldest_root(const struct db *db);
+struct view view_of(const struct snapshot *s, struct stage *own);
+/* The view an autocommit read takes, without holding anything: valid for this turn only. */
+struct view view_now(const struct db *db, uint64_t commit);
+/* The record of a key that the view sees in write-set and stages (it may be a delete), NULL: ask the root. */
+struct record *view_find(const struct view *v, uint32_t store, struct slice key);
+/* The next stage that the view reads below s (s NULL: the first). */
+struct stage *view_next_stage(const struct view *v, struct stage *s);
+
+/* ---- stages.c ---- */
+enum err stages_rotate(struct db *db);  /* seal the open stage if anything is in it */
+void stages_push(struct db *db, struct stage *s); /* on top */
+void stages_unstage(struct db *db);     /* free what rule 7 allows */
+void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp);
+void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp);
+void stages_close_adopted(struct db *db, struct txn *t);
+
+/* ---- tracker.c ---- */
+enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *schema,
+                             struct slice key);
+enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema *schema);
+void tracker_add_intent(struct db *db, struct record *r);
+void tracker_remove_intents(struct txn *t);
+enum err tracker_note_store(struct txn *t, struct schema *schema);
+void tracker_forget_stores(struct txn *t);
+void tracker_doom_losers(struct txn *winner);
+void tracker_become_large(struct txn *t);
+uint64_t tracker_oldest_writer(const struct db *db); /* least snapshot commit; UINT64_MAX */
+enum err tracker_init(struct db *db);
+void tracker_fini(struct db *db);
+
+/* ---- txn.c ---- */
+/* Let go of everything but the struct (T-3). */
+void txn_release(struct txn *t);
+void txn_free(struct txn *t);
+enum err txn_begin_own(struct op *op, bool read_only, struct txn **out); /* autocommit */
+enum err txn_begin_at(struct op *op, const struct txn_options *o, uint64_t commit, struct txn **out);
+enum err txn_first_write(struct op *op, struct txn *t);
+
+/* ---- commit.c ---- */
+enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit);
+void commit_on_written(void *db, uint64_t number);
+void commit_on_durable(void *db, uint64_t number);
+uint64_t commit_log_bytes(struct slice key, struct slice value); /* of one record */
+uint64_t commit_log_head_bytes(const struct txn *t);
+size_t commit_encode(struct wal_item *item, uint8_t *to, size_t room, bool *last);
+
+/* ---- replies.c ---- */
+void replies_init(struct db *db);
+void replies_release(struct db *db); /* after durable or written moved */
+void replies_fail(struct db *db);
+void op_note(struct op *op, const struct stamp *stamp);
+void op_note_commit(struct op *op, uint64_t commit, bool interval);
+
+/* ---- catalogue.c ---- */
+enum err catalogue_init(struct db *db);
+void catalogue_fini(struct db *db);
+/* The definition of a name as a snapshot and (t may be NULL) a transaction see it, noted in
+ * op; ERR_NO_STORE. */
+enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct slice name,
+                        struct schema **out);
+/* The entry of a name, made if need be; NULL: no memory. */
+struct catalogue_entry *catalogue_entry_of(struct db *db, struct slice name, bool make);
+struct schema *catalogue_visible(const struct catalogue_entry *e, uint64_t commit);
+/* A definition from its row (none: from here on there is no such store). ERR_CORRUPT, ERR_NOMEM. */
+enum err schema_new(struct db *db, struct catalogue_entry *e, struct slice row,
+                    struct schema **out, struct failure *f);
+void schema_free(struct db *db, struct schema *s);
+/* Put a row at to: returns its bytes, 0 if room is too small. */
+size_t schema_write_row(uint32_t number, const struct key_spec *spec, bool generate,
+                        bool last_writer_wins, uint8_t *to, size_t room);
+/* A definition becomes a committed one: link it, retire the tree that it replaces. */
+void catalogue_commit(struct db *db, struct schema *s, const struct stamp *stamp);
+/* A committed row found at start; stamp NULL: in the primary. */
+enum err catalogue_load(struct db *db, struct slice key, struct slice row,
+                        const struct stamp *stamp, struct failure *f);
+/* A tree of that number is there, with its generator. ERR_NOMEM. */
+enum err catalogue_note_tree(struct db *db, uint32_t number, uint64_t counter);
+/* A key has been written in a generating store: the generator goes on behind it. */
+void catalogue_bump(struct schema *s, struct slice encoded_key);
+struct slice schema_name(const struct schema *s);
+/* The committed definition with that number that is newest; NULL. */
+struct schema *catalogue_by_number(const struct db *db, uint32_t number);
+
+/* ---- write.c ---- */
+/* Write one record of t: checks, reserves, writes. value data NULL: delete. */
+enum err write_record(struct op *op, struct txn *t, struct schema *schema, struct slice key,
+                      struct slice value);
+
+/* ---- auto.c ---- */
+/* Autocommit: *t is the transaction to work in (t if it is given). */
+enum err auto_begin(struct op *op, struct txn **t, bool read_only);
+/* The end of a call: result is what it came to. ERR_CONFLICT in an autocommit: rolled back, *again is true. */
+enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again);
+
+/* ---- amalgamate.c ---- */
+enum err amalgamate_init(struct db *db);
+void amalgamate_fini(struct db *db, bool abandon);
+void amalgamate_turn(struct db *db); /* start a pass if one is due */
+void tasks_turn(struct db *db);
+
+/* ---- cursor.c ---- */
+/* A cursor over encoded bounds in a snapshot, of which it takes a reference; only_staged leaves
+ * the root out (for counting). NULL: no memory. */
+struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s, struct schema *schema,
+                          const struct key_range *range, bool reverse, bool only_staged);
+/* The next key, deletes included; *record NULL: it is in the root, and value is its value.
+ * ERR_END, ERR_WAIT (nothing has moved), ... */
+enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct record **record,
+                     struct slice *value);
+/* The key that the last step gave, for a caller that had to wait with it. */
+enum err cursor_current(struct cursor *c, struct slice *key);
+/* The same with its record, once after cursor_keep_pending; else ERR_NOT_FOUND. */
+void cursor_keep_pending(struct cursor *c, struct record *r);
+enum err cursor_current_pending(struct cursor *c, struct slice *key, struct record **record);
+
+#endif

@@ -1,0 +1,46 @@
+#include "server/txn/op.h"
+
+#include "server/txn/db_internal.h"
+
+static void op_wake(struct wait *w)
+{
+    struct op *op = LIST_ENTRY(w, struct op, wait);
+
+    op->wake(op);
+}
+
+void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
+{
+    op->wake = wake;
+    op->db = db;
+    op->after = 0;
+    op->decided = (struct decided){0, 0};
+    failure_init(&op->failure);
+    op->committed = 0;
+    wait_init(&op->wait, op_wake);
+    list_init(&op->in_waiting);
+    op->own = NULL;
+    op->losses = 0;
+    op->cursor = NULL;
+    op->progress[0] = op->progress[1] = 0;
+}
+
+void op_release(struct op *op)
+{
+    wait_release(op->db->primary, &op->wait);
+}
+
+void op_fini(struct op *op)
+{
+    list_remove(&op->in_waiting);
+    if (op->cursor) {
+        cursor_close(op->cursor);
+        op->cursor = NULL;
+    }
+    if (op->own) {
+        txn_rollback(op->own);
+        op->own = NULL;
+    }
+    wait_release(op->db->primary, &op->wait);
+    failure_clear(&op->failure);
+}

@@ -1,0 +1,570 @@
+/* Records in a transaction or by themselves: find the store's definition, encode the
+ * key, look where the view says. */
+#include "server/txn/records.h"
+
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+#include "server/txn/inject.h"
+
+#define STEPS_A_TURN 2000 /* of what may be long; then others get their turn */
+
+/* What a read by itself sees: its transaction if it had to wait, else the present. */
+static enum err read_view(struct op *op, struct txn *t, struct view *v)
+{
+    struct db *db = op->db;
+    enum err e;
+
+    if (!t)
+        t = op->own;
+    if (t) {
+        e = txn_check(op, t);
+        if (e)
+            return e;
+        *v = view_of(t->snapshot, &t->write_set);
+        return ERR_OK;
+    }
+    failure_clear(&op->failure);
+    *v = view_now(db, db->answered > op->after ? db->answered : op->after);
+    return ERR_OK;
+}
+
+/* The end of a read: one by itself that must wait takes hold of its snapshot. */
+static enum err read_end(struct op *op, struct txn *t, enum err e)
+{
+    if (t)
+        return e;
+    if (e == ERR_WAIT) {
+        if (!op->own) {
+            enum err failed = txn_begin_own(op, true, &op->own);
+
+            if (failed)
+                return failed;
+        }
+    } else if (op->own) {
+        struct txn *own = op->own;
+
+        op->own = NULL;
+        txn_rollback(own);
+    }
+    return e;
+}
+
+/* The record of an encoded key in the view. */
+static enum err record_read(struct op *op, const struct view *v, uint32_t store,
+                            struct slice key, struct slice *value)
+{
+    struct record *r = view_find(v, store, key);
+    enum err e;
+
+    *value = SLICE_NONE;
+    if (r) {
+        op_note(op, r->stamp);
+        *value = record_value(r);
+        return ERR_OK;
+    }
+    e = tree_get(op->db->primary, v->root, store, key, &op->wait, value, &op->failure);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+static enum err key_of_request(struct op *op, const struct schema *s, struct slice key,
+                               uint8_t encoded[KEY_BYTES_MAX], size_t *size)
+{
+    const char *why = "";
+    enum err e;
+
+    if (slice_is_none(key))
+        return failure_set(&op->failure, ERR_BAD_KEY, "a key is needed");
+    e = key_encode(&s->spec, key, encoded, size, &why);
+    if (!e && *size > op->db->options.key_bytes_max)
+        e = failure_set(&op->failure, ERR_TOO_LARGE, "the key is over %u bytes (key-size)",
+                        op->db->options.key_bytes_max);
+    if (e == ERR_TOO_LARGE)
+        return failure_set(&op->failure, e, "the key is over %u bytes (key-size)",
+                           op->db->options.key_bytes_max);
+    if (e)
+        return failure_set(&op->failure, e, "the key does not fit the store: %s", why);
+    return ERR_OK;
+}
+
+static enum err record_lookup(struct op *op, struct txn *t, struct slice store,
+                              struct slice key, struct slice *value)
+{
+    uint8_t encoded[KEY_BYTES_MAX];
+    struct schema *schema;
+    struct view v;
+    size_t size;
+    enum err e;
+
+    *value = SLICE_NONE;
+    e = read_view(op, t, &v);
+    if (!e)
+        e = catalogue_find(op, t, v.commit, store, &schema);
+    if (!e)
+        e = key_of_request(op, schema, key, encoded, &size);
+    if (!e)
+        e = record_read(op, &v, schema->number, slice_make(encoded, size), value);
+    return e;
+}
+
+enum err record_get(struct op *op, struct txn *t, struct slice store, struct slice key,
+                    struct slice *value)
+{
+    enum err e = record_lookup(op, t, store, key, value);
+
+    return read_end(op, t, e);
+}
+
+enum err record_has(struct op *op, struct txn *t, struct slice store, struct slice key,
+                    bool *out)
+{
+    struct slice value;
+    enum err e = record_lookup(op, t, store, key, &value);
+
+    *out = !slice_is_none(value);
+    return read_end(op, t, e);
+}
+
+/* ---- writes ---- */
+
+static enum err write_begin(struct op *op, struct txn **t, struct slice store,
+                            struct schema **schema)
+{
+    enum err e = auto_begin(op, t, false);
+
+    if (!e && (*t)->options.read_only)
+        e = failure_set(&op->failure, ERR_READ_ONLY,
+                        "the transaction is read-only; begin another without read_only");
+    if (!e)
+        e = catalogue_find(op, *t, (*t)->snapshot->commit, store, schema);
+    return e;
+}
+
+static enum err put_check_value(struct op *op, struct slice value)
+{
+    const char *why = "it is no valid MessagePack";
+    enum msgpack_type type;
+    struct msgpack_cursor c = msgpack_open(value);
+    enum err e;
+
+    if (slice_is_none(value) || msgpack_peek(&c, &type) != ERR_OK || type == MSGPACK_NIL)
+        return failure_set(&op->failure, ERR_BAD_VALUE,
+                           "a record cannot be nil; use delete to take one away");
+    if (value.size > op->db->options.value_bytes_max)
+        return failure_set(&op->failure, ERR_TOO_LARGE,
+                           "the record has %zu bytes, the limit is %llu (value-size)", value.size,
+                           (unsigned long long)op->db->options.value_bytes_max);
+    e = msgpack_check_document(value, MSGPACK_DEPTH_MAX, &why);
+    if (e)
+        return failure_set(&op->failure, e, "the record cannot be stored: %s", why);
+    return ERR_OK;
+}
+
+/* A record on its way in. */
+struct put {
+    struct slice value;   /* as it will be kept */
+    uint8_t *injected;    /* owned; the document with a generated key in it */
+    size_t injected_size;
+    size_t key_size;
+    uint64_t generated;   /* 0: not generated */
+    uint8_t key[KEY_BYTES_MAX];
+};
+
+static enum err put_generate(struct op *op, struct schema *s, struct put *put)
+{
+    uint8_t plain[MSGPACK_HEAD_MAX];
+    size_t plain_size;
+    uint64_t n = *s->counter + 1;
+    enum err e;
+
+    if (n >= UINT64_C(1) << 53)
+        return failure_set(&op->failure, ERR_BAD_KEY,
+                           "the store's generator has given out all its numbers");
+    put->generated = n;
+    plain_size = msgpack_put_uint(plain, n);
+    e = key_of_request(op, s, slice_make(plain, plain_size), put->key, &put->key_size);
+    if (e || s->spec.is_explicit)
+        return e;
+    put->injected_size = inject_room(put->value, &s->spec.parts[0]);
+    put->injected = os_alloc(op->db->os, put->injected_size);
+    if (!put->injected)
+        return failure_set(&op->failure, ERR_NOMEM, "no memory for the record");
+    put->value = inject_field(put->value, &s->spec.parts[0], slice_make(plain, plain_size),
+                              put->injected);
+    if (slice_is_none(put->value))
+        return failure_set(&op->failure, ERR_BAD_KEY,
+                           "the record is no map that the generated key could be put into");
+    return ERR_OK;
+}
+
+static enum err put_find_key(struct op *op, struct schema *s, struct slice key, struct put *put)
+{
+    const char *why = "";
+    unsigned part = 0;
+    enum err e;
+
+    if (s->spec.is_explicit) {
+        if (!slice_is_none(key))
+            return key_of_request(op, s, key, put->key, &put->key_size);
+        if (s->generate)
+            return put_generate(op, s, put);
+        return failure_set(&op->failure, ERR_BAD_KEY,
+                           "the store takes explicit keys; give one beside the record");
+    }
+    if (!slice_is_none(key))
+        return failure_set(&op->failure, ERR_BAD_KEY,
+                           "the store takes its key from the record; give none beside it");
+    e = key_of_document(&s->spec, put->value, put->key, &put->key_size, &part, &why);
+    if (e == ERR_NOT_FOUND && s->generate)
+        return put_generate(op, s, put);
+    if (e == ERR_NOT_FOUND) {
+        const struct key_part *p = &s->spec.parts[part];
+        struct slice field = p->steps[p->step_count - 1];
+
+        return failure_set(&op->failure, ERR_BAD_KEY,
+                           "the record has no field \"%.*s\", which is part %u of the key",
+                           (int)(field.size < 100 ? field.size : 100), (const char *)field.data,
+                           part + 1);
+    }
+    if (!e && put->key_size > op->db->options.key_bytes_max)
+        e = ERR_TOO_LARGE;
+    if (e == ERR_TOO_LARGE)
+        return failure_set(&op->failure, e, "the key is over %u bytes (key-size)",
+                           op->db->options.key_bytes_max);
+    if (e)
+        return failure_set(&op->failure, e, "the record's key does not do: %s", why);
+    return ERR_OK;
+}
+
+static enum err put_check_absent(struct op *op, struct txn *t, const struct schema *s,
+                                 struct slice key)
+{
+    struct view v = view_of(t->snapshot, &t->write_set);
+    struct slice there;
+    enum err e = record_read(op, &v, s->number, key, &there);
+
+    if (!e && !slice_is_none(there))
+        e = failure_set(&op->failure, ERR_EXISTS, "there is a record with that key already");
+    return e;
+}
+
+static enum err put_in(struct op *op, struct txn *t, struct slice store, struct put *put,
+                       struct slice key, bool only_insert, uint8_t *key_room,
+                       struct slice *key_out)
+{
+    struct schema *s;
+    struct slice encoded;
+    size_t size;
+    enum err e;
+
+    e = write_begin(op, &t, store, &s);
+    if (!e)
+        e = put_check_value(op, put->value);
+    if (!e)
+        e = put_find_key(op, s, key, put);
+    if (e)
+        return e;
+    encoded = slice_make(put->key, put->key_size);
+    if (only_insert && !put->generated)
+        e = put_check_absent(op, t, s, encoded);
+    if (!e)
+        e = write_record(op, t, s, encoded, put->value);
+    if (e)
+        return e;
+    if (s->generate)
+        catalogue_bump(s, encoded);
+    e = key_decode(&s->spec, encoded, key_room, KEY_PLAIN_BYTES_MAX, &size);
+    ASSERT(!e); /* we have just encoded it */
+    *key_out = slice_make(key_room, size);
+    return ERR_OK;
+}
+
+enum err record_put(struct op *op, struct txn *t, struct slice store, struct slice value,
+                    struct slice key, bool only_insert, uint8_t *key_room,
+                    struct slice *key_out)
+{
+    bool again;
+    enum err e;
+
+    *key_out = SLICE_NONE;
+    do {
+        struct put put;
+        struct txn *in = t;
+
+        put.value = value;
+        put.injected = NULL;
+        put.generated = 0;
+        put.key_size = 0;
+        e = auto_begin(op, &in, false);
+        if (!e)
+            e = put_in(op, in, store, &put, key, only_insert, key_room, key_out);
+        os_free(op->db->os, put.injected, put.injected_size);
+        e = auto_end(op, t, e, &again);
+    } while (again);
+    return e;
+}
+
+static enum err delete_in(struct op *op, struct txn *t, struct slice store, struct slice key,
+                          bool *existed)
+{
+    uint8_t encoded[KEY_BYTES_MAX];
+    struct schema *s;
+    struct slice there;
+    struct view v;
+    size_t size;
+    enum err e;
+
+    e = write_begin(op, &t, store, &s);
+    if (!e)
+        e = key_of_request(op, s, key, encoded, &size);
+    if (e)
+        return e;
+    v = view_of(t->snapshot, &t->write_set);
+    e = record_read(op, &v, s->number, slice_make(encoded, size), &there);
+    if (e || slice_is_none(there))
+        return e;
+    e = write_record(op, t, s, slice_make(encoded, size), SLICE_NONE);
+    *existed = !e;
+    return e;
+}
+
+enum err record_delete(struct op *op, struct txn *t, struct slice store, struct slice key,
+                       bool *existed)
+{
+    bool again;
+    enum err e;
+
+    do {
+        struct txn *in = t;
+
+        *existed = false;
+        e = auto_begin(op, &in, false);
+        if (!e)
+            e = delete_in(op, in, store, key, existed);
+        e = auto_end(op, t, e, &again);
+    } while (again);
+    return e;
+}
+
+/* ---- ranges ---- */
+
+static enum err range_of_request(struct op *op, const struct schema *s, struct slice range,
+                                 struct key_range *out)
+{
+    const char *why = "";
+    enum err e = key_range_read(&s->spec, range, out, &why);
+
+    if (e)
+        return failure_set(&op->failure, e, "the range does not do: %s", why);
+    return ERR_OK;
+}
+
+static void range_forget(struct op *op)
+{
+    if (op->cursor)
+        cursor_close(op->cursor);
+    op->cursor = NULL;
+    op->progress[0] = op->progress[1] = 0;
+}
+
+/* Delete what the cursor meets, up to limit; op->progress[0] counts over the turns. A key
+ * that has been met but not deleted yet (ERR_WAIT for room) is op->progress[1]'s. */
+static enum err delete_range_steps(struct op *op, struct txn *t, struct schema *s,
+                                   uint64_t limit)
+{
+    for (unsigned steps = 0; op->progress[0] < limit; steps++) {
+        struct record *r;
+        struct slice key, value;
+        enum err e;
+
+        if (steps == STEPS_A_TURN) {
+            wait_yield(op->db->primary, &op->wait);
+            return ERR_WAIT;
+        }
+        e = op->progress[1] ? cursor_current(op->cursor, &key)
+                            : cursor_step(op, op->cursor, &key, &r, &value);
+        if (e)
+            return e;
+        if (!op->progress[1] && r) {
+            op_note(op, r->stamp);
+            if (record_is_delete(r))
+                continue;
+        }
+        op->progress[1] = 1;
+        e = write_record(op, t, s, key, SLICE_NONE);
+        if (e)
+            return e;
+        op->progress[1] = 0;
+        op->progress[0]++;
+    }
+    return ERR_END;
+}
+
+static enum err delete_range_in(struct op *op, struct txn *t, struct slice store,
+                                struct slice range, uint64_t limit, bool reverse,
+                                uint64_t *deleted)
+{
+    struct key_range bounds;
+    struct schema *s;
+    enum err e = write_begin(op, &t, store, &s);
+
+    if (!e && !op->cursor) {
+        e = range_of_request(op, s, range, &bounds);
+        if (!e) {
+            op->cursor = cursor_new(op, t, t->snapshot, s, &bounds, reverse, false);
+            if (!op->cursor)
+                e = failure_set(&op->failure, ERR_NOMEM, "no memory for a cursor");
+        }
+    }
+    if (!e)
+        e = delete_range_steps(op, t, s, limit);
+    if (e == ERR_END) {
+        *deleted = op->progress[0];
+        e = ERR_OK;
+    }
+    if (e != ERR_WAIT)
+        range_forget(op);
+    return e;
+}
+
+enum err record_delete_range(struct op *op, struct txn *t, struct slice store,
+                             struct slice range, uint64_t limit, bool reverse,
+                             uint64_t *deleted)
+{
+    bool again;
+    enum err e;
+
+    do {
+        struct txn *in = t;
+
+        *deleted = 0;
+        e = auto_begin(op, &in, false);
+        if (!e)
+            e = delete_range_in(op, in, store, range, limit, reverse, deleted);
+        else
+            range_forget(op);
+        e = auto_end(op, t, e, &again);
+    } while (again);
+    return e;
+}
+
+/* What the staged keys of a range change about what the root says of it: records
+ * in progress[0] (as a signed number), bytes in progress[1]. */
+static enum err count_staged(struct op *op, const struct view *v, uint32_t store)
+{
+    for (unsigned steps = 0;; steps++) {
+        struct record *r = NULL;
+        struct slice key, value, in_root = SLICE_NONE;
+        enum err e;
+
+        if (steps == STEPS_A_TURN) {
+            wait_yield(op->db->primary, &op->wait);
+            return ERR_WAIT;
+        }
+        e = cursor_current_pending(op->cursor, &key, &r);
+        if (e == ERR_NOT_FOUND)
+            e = cursor_step(op, op->cursor, &key, &r, &value);
+        if (e)
+            return e == ERR_END ? ERR_OK : e;
+        op_note(op, r->stamp);
+        e = tree_get(op->db->primary, v->root, store, key, &op->wait, &in_root, &op->failure);
+        if (e == ERR_WAIT)
+            cursor_keep_pending(op->cursor, r);
+        if (e && e != ERR_NOT_FOUND)
+            return e;
+        if (!e) {
+            op->progress[0]--;
+            op->progress[1] -= key.size + in_root.size;
+        }
+        if (!record_is_delete(r)) {
+            op->progress[0]++;
+            op->progress[1] += key.size + r->value_size;
+        }
+    }
+}
+
+static enum err count_root(struct op *op, const struct view *v, uint32_t store,
+                           const struct key_range *range, uint64_t *records, uint64_t *bytes)
+{
+    struct tree_facts facts = {0};
+    uint64_t below = 0, upto = 0;
+    enum err e = ERR_OK;
+
+    if (range->empty || !root_tree_facts(v->root, store, &facts)) {
+        *records = *bytes = 0;
+        return ERR_OK;
+    }
+    if (range->from_size)
+        e = tree_rank(op->db->primary, v->root, store,
+                      slice_make(range->from, range->from_size), &op->wait, &below,
+                      &op->failure);
+    if (!e)
+        e = tree_rank(op->db->primary, v->root, store,
+                      range->to_size ? slice_make(range->to, range->to_size) : SLICE_NONE,
+                      &op->wait, &upto, &op->failure);
+    if (e)
+        return e;
+    *records = upto > below ? upto - below : 0;
+    *bytes = facts.records ? (uint64_t)((double)facts.bytes * (double)*records /
+                                        (double)facts.records)
+                           : 0;
+    return ERR_OK;
+}
+
+static enum err count_in(struct op *op, struct txn *t, struct slice store, struct slice range,
+                         uint64_t *records, uint64_t *bytes)
+{
+    struct key_range bounds;
+    struct schema *s;
+    struct view v = view_of(t->snapshot, &t->write_set);
+    enum err e = catalogue_find(op, t, v.commit, store, &s);
+
+    if (!e)
+        e = range_of_request(op, s, range, &bounds);
+    if (!e && !op->cursor) {
+        op->cursor = cursor_new(op, t, t->snapshot, s, &bounds, false, true);
+        if (!op->cursor)
+            e = failure_set(&op->failure, ERR_NOMEM, "no memory for a cursor");
+    }
+    if (!e)
+        e = count_staged(op, &v, s->number);
+    if (!e)
+        e = count_root(op, &v, s->number, &bounds, records, bytes);
+    if (!e) {
+        *records += op->progress[0];
+        *bytes += op->progress[1];
+    }
+    if (e != ERR_WAIT)
+        range_forget(op);
+    return e;
+}
+
+static enum err record_measure(struct op *op, struct txn *t, struct slice store,
+                               struct slice range, uint64_t *records, uint64_t *bytes)
+{
+    struct txn *in = t;
+    bool again;
+    enum err e = auto_begin(op, &in, true);
+
+    *records = *bytes = 0;
+    if (!e)
+        e = count_in(op, in, store, range, records, bytes);
+    else
+        range_forget(op);
+    return auto_end(op, t, e, &again);
+}
+
+enum err record_count(struct op *op, struct txn *t, struct slice store, struct slice range,
+                      uint64_t *records)
+{
+    uint64_t bytes;
+
+    return record_measure(op, t, store, range, records, &bytes);
+}
+
+enum err record_size(struct op *op, struct txn *t, struct slice store, struct slice range,
+                     uint64_t *bytes)
+{
+    uint64_t records;
+
+    return record_measure(op, t, store, range, &records, bytes);
+}

@@ -1,0 +1,178 @@
+/* Recovery: the primary's root, and on top of it every commit of the log that lies
+ * behind the root, in order. A commit whose end is missing was never acknowledged;
+ * it is forgotten. Nothing here writes, so a crash in the middle changes nothing. */
+#include "server/base/assert.h"
+#include "server/base/bytes.h"
+#include "server/txn/commit_format.h"
+#include "server/txn/db_internal.h"
+#include "server/txn/recovery.h"
+
+static enum err recovery_damaged(struct failure *f, uint64_t number)
+{
+    return failure_set(f, ERR_CORRUPT,
+                       "commit %llu in the log has a good checksum and a damaged content",
+                       (unsigned long long)number);
+}
+
+void recovery_init(struct recovery *r, struct db *db)
+{
+    r->db = db;
+    r->number = 0;
+    r->stamp = NULL;
+    r->replayed = 0;
+    r->upto = root_facts(primary_root(db->primary))->commit;
+    write_set_init(&r->write_set, db->os, db_random(db));
+}
+
+void recovery_fini(struct recovery *r)
+{
+    write_set_fini(&r->write_set);
+    r->stamp = NULL;
+    r->number = 0;
+}
+
+static void recovery_forget_commit(struct recovery *r)
+{
+    write_set_fini(&r->write_set);
+    write_set_init(&r->write_set, r->db->os, db_random(r->db));
+    r->stamp = NULL;
+    r->number = 0;
+}
+
+static enum err recovery_head(struct recovery *r, uint64_t number, struct slice *bytes,
+                              struct failure *f)
+{
+    const uint8_t *at = bytes->data;
+    struct stamp *s;
+
+    if (bytes->size < COMMIT_HEAD_BYTES || bytes->size - COMMIT_HEAD_BYTES < at[9] ||
+        at[9] >= STAGE_LABEL_BYTES)
+        return recovery_damaged(f, number);
+    s = arena_alloc(&r->write_set.arena, sizeof *s);
+    if (!s)
+        return failure_set(f, ERR_NOMEM, "no memory for commit %llu of the log",
+                           (unsigned long long)number);
+    memset(s, 0, sizeof *s);
+    s->commit = number;
+    s->version = bytes_get_le64(at);
+    s->interval = false; /* it has survived */
+    memcpy(s->label, at + COMMIT_HEAD_BYTES, at[9]);
+    r->stamp = s;
+    r->number = number;
+    bytes->data += COMMIT_HEAD_BYTES + at[9];
+    bytes->size -= COMMIT_HEAD_BYTES + at[9];
+    return ERR_OK;
+}
+
+static enum err recovery_record(struct recovery *r, struct slice *bytes, struct failure *f)
+{
+    const uint8_t *at = bytes->data;
+    size_t key_size, value_size, size;
+    struct slice key, value;
+    bool fresh;
+
+    if (bytes->size < COMMIT_RECORD_HEAD_BYTES)
+        return recovery_damaged(f, r->number);
+    key_size = bytes_get_le16(at + 5);
+    value_size = bytes_get_le32(at + 7);
+    size = COMMIT_RECORD_HEAD_BYTES + key_size + value_size;
+    if (bytes->size < size || key_size > KEY_BYTES_MAX || !key_size)
+        return recovery_damaged(f, r->number);
+    key = slice_make(at + COMMIT_RECORD_HEAD_BYTES, key_size);
+    value = slice_make(key.data + key_size, value_size);
+    if (at[4] & COMMIT_RECORD_DELETE)
+        value = SLICE_NONE;
+    if (!write_set_put(&r->write_set, r->stamp, bytes_get_le32(at), key, value, &fresh))
+        return failure_set(f, ERR_NOMEM, "no memory for commit %llu of the log",
+                           (unsigned long long)r->number);
+    bytes->data += size;
+    bytes->size -= size;
+    return ERR_OK;
+}
+
+/* What a commit means beyond its records: definitions of stores, and generators. */
+static enum err recovery_note_records(struct recovery *r, struct failure *f)
+{
+    struct schema *schema = NULL;
+    enum err e = ERR_OK;
+
+    for (struct record *rec = r->stamp->first; rec && !e; rec = rec->log_next) {
+        if (rec->store == CATALOGUE_STORE) {
+            e = catalogue_load(r->db, record_key(rec), record_value(rec), r->stamp, f);
+            schema = NULL;
+            continue;
+        }
+        if (!schema || schema->number != rec->store)
+            schema = catalogue_by_number(r->db, rec->store);
+        if (schema && schema->generate && !record_is_delete(rec))
+            catalogue_bump(schema, record_key(rec));
+    }
+    return e;
+}
+
+static enum err recovery_commit(struct recovery *r, struct failure *f)
+{
+    struct db *db = r->db;
+    uint64_t bytes = r->write_set.arena.bytes;
+    enum err e;
+
+    if (r->number <= db->last_commit)
+        return recovery_damaged(f, r->number);
+    e = recovery_note_records(r, f);
+    if (e)
+        return e;
+    stage_link(db->newest_stage, &r->write_set, r->stamp);
+    db->staged_bytes += bytes;
+    db->last_commit = r->number;
+    if (r->stamp->version > db->last_version)
+        db->last_version = r->stamp->version;
+    r->replayed++;
+    if (db->newest_stage->arena.bytes >= db->options.stage_bytes)
+        e = stages_rotate(db);
+    recovery_forget_commit(r);
+    return e ? failure_set(f, e, "no memory for a stage") : ERR_OK;
+}
+
+enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
+                        struct slice bytes, struct failure *f)
+{
+    struct recovery *r = context;
+    enum err e = ERR_OK;
+
+    if (number <= r->upto)
+        return ERR_OK; /* the root has it */
+    if (first) {
+        if (r->number)
+            recovery_forget_commit(r);
+        e = recovery_head(r, number, &bytes, f);
+    } else if (r->number != number) {
+        return recovery_damaged(f, number); /* its beginning lies before the root's position */
+    }
+    while (!e && bytes.size)
+        e = recovery_record(r, &bytes, f);
+    if (!e && last)
+        e = recovery_commit(r, f);
+    return e;
+}
+
+/* The definitions in the root, before the log is replayed. Blocks. */
+enum err recovery_load_catalogue(struct db *db, struct failure *f)
+{
+    struct root *root = primary_root(db->primary);
+    struct tree_cursor c;
+    struct wait w;
+    enum err e;
+
+    wait_init(&w, NULL);
+    tree_cursor_init(&c, db->primary, root, CATALOGUE_STORE);
+    e = tree_cursor_seek(&c, slice_text(""), false, &w, f);
+    while (!e && c.valid) {
+        e = catalogue_load(db, c.key, c.value, NULL, f);
+        if (!e)
+            e = tree_cursor_next(&c, &w, f);
+    }
+    ASSERT(e != ERR_WAIT); /* db_open reads without jobs */
+    tree_cursor_fini(&c);
+    wait_release(db->primary, &w);
+    return e;
+}

@@ -1,0 +1,131 @@
+/* Snapshots and views. A snapshot is (commit, stages from top down, root), shared
+ * by all who began at the same moment; a view is the same as a value, which an
+ * autocommit read uses for one turn without holding anything. */
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+
+static uint64_t primary_commit(const struct db *db)
+{
+    return root_facts(primary_root(db->primary))->commit;
+}
+
+static void snapshot_insert_by_commit(struct db *db, struct snapshot *s)
+{
+    struct list_link *at = db->snapshots_by_commit.previous;
+
+    while (at != &db->snapshots_by_commit &&
+           LIST_ENTRY(at, struct snapshot, in_commit)->commit > s->commit)
+        at = at->previous;
+    list_insert_after(at, &s->in_commit);
+}
+
+struct snapshot *snapshot_take(struct db *db, uint64_t commit)
+{
+    struct root *root = primary_root(db->primary);
+    struct snapshot *s;
+
+    if (!list_is_empty(&db->snapshots)) {
+        s = LIST_ENTRY(db->snapshots.previous, struct snapshot, in_taken);
+        if (s->commit == commit && s->root == root && s->top == db->newest_stage) {
+            s->refs++;
+            return s;
+        }
+    }
+    s = os_alloc(db->os, sizeof *s);
+    if (!s)
+        return NULL;
+    s->commit = commit;
+    s->root = root_ref(root);
+    s->root_commit = root_facts(root)->commit;
+    ASSERT(s->root_commit <= commit);
+    s->top = db->newest_stage;
+    s->refs = 1;
+    list_push_back(&db->snapshots, &s->in_taken);
+    snapshot_insert_by_commit(db, s);
+    return s;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    s->refs++;
+    return s;
+}
+
+void snapshot_unref(struct db *db, struct snapshot *s)
+{
+    bool was_oldest;
+
+    ASSERT(s->refs > 0); /* rule 8 */
+    if (--s->refs > 0)
+        return;
+    was_oldest = db->snapshots.next == &s->in_taken;
+    list_remove(&s->in_taken);
+    list_remove(&s->in_commit);
+    root_unref(db->primary, s->root);
+    os_free(db->os, s, sizeof *s);
+    if (was_oldest)
+        stages_unstage(db);
+}
+
+bool snapshot_sees(void *context, uint64_t from, uint64_t to)
+{
+    struct db *db = context;
+
+    for (struct list_link *at = db->snapshots_by_commit.previous;
+         at != &db->snapshots_by_commit; at = at->previous) {
+        uint64_t commit = LIST_ENTRY(at, struct snapshot, in_commit)->commit;
+
+        if (commit < from)
+            return false;
+        if (commit < to)
+            return true;
+    }
+    return false;
+}
+
+uint64_t snapshot_oldest_root(const struct db *db)
+{
+    if (db->snapshots.next == &db->snapshots)
+        return UINT64_MAX;
+    return LIST_ENTRY(db->snapshots.next, struct snapshot, in_taken)->root_commit; /* T-2 */
+}
+
+struct view view_of(const struct snapshot *s, struct stage *own)
+{
+    return (struct view){s->commit, s->root_commit, own, s->top, s->root};
+}
+
+struct view view_now(const struct db *db, uint64_t commit)
+{
+    return (struct view){commit, primary_commit(db), NULL, db->newest_stage,
+                         primary_root(db->primary)};
+}
+
+struct stage *view_next_stage(const struct view *v, struct stage *s)
+{
+    for (s = s ? s->below : v->top; s; s = s->below) {
+        if (!s->first_commit || s->first_commit > v->commit)
+            continue; /* nothing in it, or nothing for us */
+        return s->last_commit <= v->root_commit ? NULL : s;
+    }
+    return NULL;
+}
+
+struct record *view_find(const struct view *v, uint32_t store, struct slice key)
+{
+    struct record *r;
+
+    if (v->own && v->own->records) {
+        r = stage_find(v->own, store, key);
+        if (r)
+            return r;
+    }
+    for (struct stage *s = view_next_stage(v, NULL); s; s = view_next_stage(v, s)) {
+        r = stage_find(s, store, key);
+        if (r)
+            r = record_visible(r, v->commit);
+        if (r)
+            return r;
+    }
+    return NULL;
+}

@@ -1,0 +1,105 @@
+/* The stack of stages: rotation, and giving back what nobody needs. */
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+
+void stages_push(struct db *db, struct stage *s)
+{
+    s->below = db->newest_stage;
+    s->above = NULL;
+    if (db->newest_stage)
+        db->newest_stage->above = s;
+    else
+        db->oldest_stage = s;
+    db->newest_stage = s;
+}
+
+static void stages_seal(struct db *db, struct stage *s)
+{
+    ASSERT(s->first_commit); /* an empty stage is never sealed */
+    stage_move(s, STAGE_SEALED);
+    /* at recovery there is no log yet: what is replayed lies behind the root's position */
+    s->log_position = db->wal ? wal_position(db->wal)
+                              : root_facts(primary_root(db->primary))->log_position;
+    db->sealed_bytes += s->arena.bytes;
+    db->sealed_count++;
+    db_event(db, "stage-sealed", "stage=%llu records=%llu bytes=%llu first=%llu last=%llu",
+             (unsigned long long)s->number, (unsigned long long)s->records,
+             (unsigned long long)s->arena.bytes, (unsigned long long)s->first_commit,
+             (unsigned long long)s->last_commit);
+    db_ready(db);
+}
+
+enum err stages_rotate(struct db *db)
+{
+    struct stage *fresh;
+
+    ASSERT(db->newest_stage->state == STAGE_OPEN); /* T-1 */
+    if (!db->newest_stage->first_commit)
+        return ERR_OK;
+    fresh = stage_new(db->os, db->stage_count_made + 1, db_random(db));
+    if (!fresh)
+        return ERR_NOMEM;
+    db->stage_count_made++;
+    stages_seal(db, db->newest_stage);
+    stages_push(db, fresh);
+    db->staged_bytes += fresh->arena.bytes;
+    return ERR_OK;
+}
+
+void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp)
+{
+    uint64_t bytes = t->write_set.arena.bytes;
+
+    stage_link(db->newest_stage, &t->write_set, stamp);
+    db->staged_bytes += bytes;
+    if (db->newest_stage->arena.bytes >= db->options.stage_bytes && !db->options.manual)
+        stages_rotate(db); /* without memory the stage just grows */
+}
+
+/* The write-set of t, whole, as a stage behind what is open now. Both stages that
+ * this may take were made at its writes. */
+void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp)
+{
+    uint64_t bytes = t->write_set.arena.bytes;
+
+    if (db->newest_stage->first_commit) {
+        stages_seal(db, db->newest_stage);
+        t->spare[0]->number = ++db->stage_count_made;
+        stages_push(db, t->spare[0]);
+        t->spare[0] = NULL;
+    }
+    stage_adopt(db->newest_stage, &t->write_set, stamp);
+    db->staged_bytes += bytes;
+}
+
+/* After the log has taken the commit: seal the stage that it became. */
+void stages_close_adopted(struct db *db, struct txn *t)
+{
+    stages_seal(db, db->newest_stage);
+    t->spare[1]->number = ++db->stage_count_made;
+    stages_push(db, t->spare[1]);
+    t->spare[1] = NULL;
+}
+
+void stages_unstage(struct db *db)
+{
+    uint64_t readers = snapshot_oldest_root(db);
+    uint64_t writers = tracker_oldest_writer(db);
+    bool any = false;
+
+    for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED;
+         s = db->oldest_stage) {
+        if (s->last_commit > readers || s->last_commit > writers)
+            break; /* rule 7 */
+        db->oldest_stage = s->above;
+        ASSERT(s->above); /* the open one is always above */
+        s->above->below = NULL;
+        db->held_bytes -= s->arena.bytes;
+        db_event(db, "stage-freed", "stage=%llu bytes=%llu", (unsigned long long)s->number,
+                 (unsigned long long)s->arena.bytes);
+        stage_free(s);
+        any = true;
+    }
+    if (any)
+        db_room_changed(db);
+}

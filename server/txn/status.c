@@ -1,0 +1,118 @@
+/* What operators see. */
+#include "server/txn/db_internal.h"
+
+enum err db_kill(struct db *db, uint64_t version, struct failure *f)
+{
+    LIST_EACH (link, &db->open) {
+        struct txn *t = LIST_ENTRY(link, struct txn, in_open);
+        struct failure why;
+
+        if (t->version != version || t->is_autocommit)
+            continue;
+        if (t->failure.error)
+            return ERR_OK;
+        failure_init(&why);
+        failure_set(&why, ERR_TXN_KILLED, "transaction %llu was ended by an operator",
+                    (unsigned long long)version);
+        db->killed++;
+        txn_doom(t, &why);
+        if (t->options.on_doomed)
+            t->options.on_doomed(t, t->options.context);
+        return ERR_OK;
+    }
+    return failure_set(f, ERR_NO_TXN, "no open transaction has version %llu; see holds",
+                       (unsigned long long)version);
+}
+
+void db_each_stage(struct db *db, void (*each)(void *context, const struct db_stage_status *s),
+                   void *context)
+{
+    for (struct stage *s = db->newest_stage; s; s = s->below) {
+        struct db_stage_status status = {stage_state_name(s->state), s->arena.bytes, s->records,
+                                         s->first_commit, s->last_commit};
+
+        each(context, &status);
+    }
+}
+
+/* What is in memory because of t: amalgamated stages that it may still lose to or read. */
+static uint64_t txn_held_bytes(const struct db *db, const struct txn *t)
+{
+    uint64_t held = 0;
+
+    for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = s->above) {
+        if (s->last_commit > t->snapshot->root_commit)
+            held += s->arena.bytes;
+    }
+    return held;
+}
+
+void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hold_status *h),
+                  void *context)
+{
+    LIST_EACH (link, &db->open) {
+        struct txn *t = LIST_ENTRY(link, struct txn, in_open);
+        struct db_hold_status h = {
+            .version = t->version,
+            .snapshot = t->snapshot ? t->snapshot->commit : 0,
+            .label = t->options.label,
+            .client = t->options.client,
+            .age_ms = db->now_ms - t->begun_ms,
+            .idle_ms = db->now_ms - t->used_ms,
+            .bytes = t->write_set.arena.bytes,
+            .held = t->snapshot ? txn_held_bytes(db, t) : 0,
+            .doomed = t->failure.error != ERR_OK,
+        };
+
+        if (!t->is_autocommit)
+            each(context, &h);
+    }
+}
+
+void db_status(struct db *db, struct db_status *out)
+{
+    struct primary_stats p;
+    struct wal_stats w;
+
+    memset(out, 0, sizeof *out);
+    primary_stats(db->primary, &p);
+    wal_stats(db->wal, &w);
+    out->last_commit = db->last_commit;
+    out->durable_commit = db->durable;
+    out->answered_commit = db->answered;
+    for (struct stage *s = db->newest_stage; s; s = s->below) {
+        out->stages++;
+        out->stage_bytes += s->arena.bytes;
+    }
+    out->open_txns = db->open_count;
+    out->begun = db->begun;
+    out->committed = db->committed;
+    out->rolled_back = db->rolled_back;
+    out->conflicts = db->conflicts;
+    out->expired = db->expired;
+    out->killed = db->killed;
+    out->amalgamations = db->amalgamations;
+    out->amalgamated_bytes = db->amalgamated_bytes;
+    out->primary.file_bytes = p.file_bytes;
+    out->primary.used_bytes = p.used_bytes;
+    out->primary.held_bytes = p.held_bytes;
+    out->primary.free_bytes = p.free_bytes;
+    out->primary.records = p.records;
+    out->primary.trees = p.trees;
+    out->primary.root = root_facts(primary_root(db->primary))->number;
+    out->primary.commit = root_facts(primary_root(db->primary))->commit;
+    out->primary.bytes_written = p.bytes_written;
+    out->cache.bytes = p.cache_bytes;
+    out->cache.limit = p.cache_limit;
+    out->cache.hits = p.cache_hits;
+    out->cache.misses = p.cache_misses;
+    out->log.position = w.position;
+    out->log.synced = w.synced;
+    out->log.oldest = w.oldest;
+    out->log.segments = w.segments;
+    out->log.bytes = w.bytes_on_disk;
+    out->log.batches = w.batches;
+    out->log.syncs = w.syncs;
+    out->log.items = w.items;
+    out->log.failed = w.failed;
+}

@@ -1,0 +1,210 @@
+/* Transactions from begin to their end.
+ *
+ *   OPEN --commit--> (gone)          OPEN --doomed--> DOOMED --commit, rollback--> (gone)
+ *     '----rollback-> (gone)
+ *
+ * A doomed transaction has let go of everything at that moment (T-3); what is
+ * left is the failure that it tells its owner. */
+#include "server/txn/txn.h"
+
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+
+static void text_keep(char *to, struct slice *text)
+{
+    size_t size = text->size < TXN_LABEL_BYTES_MAX ? text->size : TXN_LABEL_BYTES_MAX;
+
+    if (slice_is_none(*text))
+        size = 0;
+    memcpy(to, text->data ? text->data : (const uint8_t *)"", size);
+    to[size] = '\0';
+    *text = slice_make(to, size);
+}
+
+enum err txn_begin_at(struct op *op, const struct txn_options *options, uint64_t commit,
+                      struct txn **out)
+{
+    struct db *db = op->db;
+    struct txn *t;
+
+    *out = NULL;
+    if (db->open_count >= db->options.open_txns_max)
+        return failure_set(&op->failure, ERR_OVERLOADED,
+                           "%llu transactions are open, which is the limit (transactions); "
+                           "end some or raise it",
+                           (unsigned long long)db->open_count);
+    if (!db_numbers_left(db))
+        return failure_set(&op->failure, ERR_OVERLOADED,
+                           "transaction numbers are being reserved in the log; try again");
+    t = os_alloc(db->os, sizeof *t);
+    if (!t)
+        return failure_set(&op->failure, ERR_NOMEM, "no memory for another transaction");
+    memset(t, 0, offsetof(struct txn, label));
+    t->db = db;
+    t->snapshot = snapshot_take(db, commit);
+    if (!t->snapshot) {
+        os_free(db->os, t, sizeof *t);
+        return failure_set(&op->failure, ERR_NOMEM, "no memory for a snapshot");
+    }
+    t->options = *options;
+    text_keep(t->label, &t->options.label);
+    text_keep(t->client, &t->options.client);
+    t->version = ++db->last_version; /* rule 4 */
+    write_set_init(&t->write_set, db->os, db_random(db));
+    list_init(&t->schemas);
+    list_init(&t->in_writers);
+    list_init(&t->in_large);
+    failure_init(&t->failure);
+    t->begun_ms = t->used_ms = db->now_ms;
+    list_push_back(&db->open, &t->in_open);
+    if (!options->read_only)
+        list_push_back(&db->writers, &t->in_writers);
+    db->open_count++;
+    db->begun++;
+    *out = t;
+    return ERR_OK;
+}
+
+enum err txn_begin(struct op *op, const struct txn_options *options, struct txn **out)
+{
+    struct db *db = op->db;
+    uint64_t commit = db->last_commit;
+
+    failure_clear(&op->failure);
+    *out = NULL;
+    if (options->serializable)
+        return failure_set(&op->failure, ERR_BAD_REQUEST,
+                           "isolation \"serializable\" is not in this version; use \"snapshot\"");
+    if (options->read_only)
+        commit = db->answered > op->after ? db->answered : op->after;
+    return txn_begin_at(op, options, commit, out);
+}
+
+enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
+{
+    struct db *db = op->db;
+    struct txn_options options = {.read_only = read_only};
+    uint64_t answered = db->answered > op->after ? db->answered : op->after;
+    enum err e = txn_begin_at(op, &options, read_only ? answered : db->last_commit, out);
+
+    if (!e)
+        (*out)->is_autocommit = true;
+    return e;
+}
+
+uint64_t txn_version(const struct txn *t)
+{
+    return t->version;
+}
+
+uint64_t txn_snapshot(const struct txn *t)
+{
+    return t->snapshot ? t->snapshot->commit : 0;
+}
+
+const struct failure *txn_failure(const struct txn *t)
+{
+    return t->failure.error ? &t->failure : NULL;
+}
+
+enum err txn_first_write(struct op *op, struct txn *t)
+{
+    struct stamp *stamp;
+    size_t size = t->options.label.size;
+
+    if (t->stamp)
+        return ERR_OK;
+    stamp = arena_alloc(&t->write_set.arena, sizeof *stamp);
+    if (!stamp)
+        return failure_set(&op->failure, ERR_NOMEM, "no memory for the transaction's writes");
+    memset(stamp, 0, sizeof *stamp);
+    stamp->version = t->version;
+    stamp->owner = t;
+    stamp->interval = t->options.interval;
+    memcpy(stamp->label, t->label, size);
+    list_init(&stamp->item.in_queue);
+    t->stamp = stamp;
+    return ERR_OK;
+}
+
+void txn_release(struct txn *t)
+{
+    struct db *db = t->db;
+
+    if (!t->snapshot)
+        return;
+    tracker_remove_intents(t);
+    tracker_forget_stores(t);
+    LIST_EACH_SAFE (link, &t->schemas) {
+        list_remove(link);
+        schema_free(db, LIST_ENTRY(link, struct schema, in_txn));
+    }
+    list_remove(&t->in_large);
+    list_remove(&t->in_writers);
+    write_set_fini(&t->write_set);
+    t->stamp = NULL;
+    for (unsigned i = 0; i < 2; i++) {
+        if (t->spare[i])
+            stage_free(t->spare[i]);
+        t->spare[i] = NULL;
+    }
+    if (t->log_reserved) {
+        wal_unreserve(db->wal, t->log_reserved);
+        t->log_reserved = 0;
+    }
+    snapshot_unref(db, t->snapshot);
+    t->snapshot = NULL;
+    stages_unstage(db); /* what was held for this writer */
+}
+
+void txn_free(struct txn *t)
+{
+    struct db *db = t->db;
+
+    txn_release(t);
+    list_remove(&t->in_open);
+    db->open_count--;
+    failure_clear(&t->failure);
+    os_free(db->os, t, sizeof *t);
+}
+
+void txn_doom(struct txn *t, const struct failure *why)
+{
+    if (t->failure.error)
+        return;
+    failure_copy(&t->failure, why);
+    txn_release(t);
+}
+
+enum err txn_check(struct op *op, struct txn *t)
+{
+    failure_clear(&op->failure);
+    t->used_ms = t->db->now_ms;
+    if (!t->failure.error)
+        return ERR_OK;
+    failure_copy(&op->failure, &t->failure);
+    op_note_commit(op, t->failure.winner_commit, t->winner_interval);
+    return t->failure.error;
+}
+
+enum err txn_commit(struct op *op, struct txn *t, struct slice token, uint64_t *commit)
+{
+    enum err e = txn_check(op, t);
+
+    *commit = 0;
+    if (!e && !slice_is_none(token))
+        e = failure_set(&op->failure, ERR_BAD_REQUEST,
+                        "commit tokens are not in this version; commit without one");
+    if (!e && t->stamp && t->stamp->records)
+        e = commit_apply(op, t, commit);
+    if (e)
+        t->db->rolled_back++;
+    txn_free(t);
+    return e;
+}
+
+void txn_rollback(struct txn *t)
+{
+    t->db->rolled_back++;
+    txn_free(t);
+}

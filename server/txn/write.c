@@ -1,0 +1,117 @@
+/* Writing one record: every check and every reservation, so that the commit cannot
+ * fail, and then the write itself. */
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+
+/* Room in memory: stages that wait for amalgamation are bounded, so writes wait. */
+static enum err write_wait_for_stages(struct op *op, struct txn *t)
+{
+    struct db *db = t->db;
+
+    if (db->staged_bytes < db->options.staged_bytes_max || db->options.manual)
+        return ERR_OK;
+    if (!db->newest_stage->first_commit && !db->sealed_count)
+        return ERR_OK; /* nothing is there that could be merged */
+    if (!db->sealed_count && stages_rotate(db) != ERR_OK)
+        return ERR_OK;
+    return db_wait_for_room(op);
+}
+
+static enum err write_check_size(struct op *op, struct txn *t, struct slice key,
+                                 struct slice value)
+{
+    uint64_t bytes = t->write_set.arena.bytes + record_bytes(key, value);
+
+    if (bytes <= t->db->options.txn_bytes_max)
+        return ERR_OK;
+    return failure_set(&op->failure, ERR_TOO_LARGE,
+                       "the transaction would hold %llu bytes of writes, the limit is %llu "
+                       "(transaction-max); commit in smaller parts or raise it",
+                       (unsigned long long)bytes,
+                       (unsigned long long)t->db->options.txn_bytes_max);
+}
+
+/* Room in the log for this record, and with the first one for the commit itself. */
+static enum err write_reserve_log(struct op *op, struct txn *t, struct slice key,
+                                  struct slice value)
+{
+    uint64_t bytes = commit_log_bytes(key, value);
+    enum err e;
+
+    if (!t->log_reserved)
+        bytes += commit_log_head_bytes(t) + WAL_ITEM_OVERHEAD;
+    e = wal_reserve(t->db->wal, bytes);
+    if (e == ERR_WAIT)
+        return db_wait_for_room(op);
+    if (e == ERR_NO_SPACE)
+        return failure_set(&op->failure, e,
+                           "there is no room for the write in the log; free disk space and try "
+                           "again (nothing of it was written; reads go on)");
+    if (e)
+        return failure_set(&op->failure, e, "%s", t->db->log_failed
+                                                      ? t->db->log_failure.text
+                                                      : "the log takes no more writes");
+    t->log_reserved += bytes;
+    return ERR_OK;
+}
+
+/* A write-set that has grown large will become a stage of its own: have both
+ * stages that this takes ready. Without memory it stays small, and is linked. */
+static void write_note_large(struct txn *t)
+{
+    struct db *db = t->db;
+
+    if (t->is_large || t->write_set.arena.bytes <= db->options.link_bytes_max)
+        return;
+    for (unsigned i = 0; i < 2; i++) {
+        if (!t->spare[i])
+            t->spare[i] = stage_new(db->os, 0, db_random(db));
+        if (!t->spare[i])
+            return;
+    }
+    tracker_become_large(t);
+}
+
+static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
+                           struct slice key, struct slice value)
+{
+    struct record *r;
+    bool fresh;
+    enum err e;
+
+    e = txn_first_write(op, t);
+    if (!e)
+        e = tracker_note_store(t, schema);
+    if (e)
+        return failure_set(&op->failure, e, "no memory for the transaction's writes");
+    r = write_set_put(&t->write_set, t->stamp, schema->number, key, value, &fresh);
+    if (!r)
+        return failure_set(&op->failure, ERR_NOMEM, "no memory for the record");
+    if (fresh) {
+        r->last_writer_wins = schema->last_writer_wins;
+        if (!t->is_large && !r->last_writer_wins)
+            tracker_add_intent(t->db, r);
+    }
+    write_note_large(t);
+    return ERR_OK;
+}
+
+enum err write_record(struct op *op, struct txn *t, struct schema *schema, struct slice key,
+                      struct slice value)
+{
+    enum err e;
+
+    ASSERT(!t->failure.error && !t->options.read_only);
+    e = tracker_check_schema(op, t, schema);
+    if (!e)
+        e = tracker_check_write(op, t, schema, key);
+    if (!e)
+        e = write_check_size(op, t, key, value);
+    if (!e)
+        e = write_wait_for_stages(op, t);
+    if (!e)
+        e = write_reserve_log(op, t, key, value);
+    if (!e)
+        e = write_into(op, t, schema, key, value);
+    return e;
+}

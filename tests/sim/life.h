@@ -1,0 +1,29 @@
+/* life.h - whole lives of the core from one seed: clients with transactions open
+ * together, rotation, amalgamation, failing disks, crashes and restarts, with every
+ * answer compared with the model. */
+#ifndef HOLDFAST_TESTS_SIM_LIFE_H
+#define HOLDFAST_TESTS_SIM_LIFE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct life_options {
+    unsigned steps;      /* things that happen in all */
+    unsigned actors;     /* clients, at most LIFE_ACTORS_MAX */
+    unsigned crashes;    /* percent of a percent: a crash or kill at a step */
+    unsigned pad_max;    /* bytes that values are padded with at most */
+    bool faults;         /* full disks, failing writes and syncs */
+};
+
+#define LIFE_ACTORS_MAX 8
+
+struct life_counts { /* what happened, so that a run can show that it met what it is for */
+    uint64_t commits, conflicts, reads, scans, crashes, kills, amalgamations, rotations, lost;
+    uint64_t waits, old_conflicts; /* conflicts with what was amalgamated */
+};
+
+/* Run one life. false: a promise was broken; why says which, where and the seed. */
+bool life_run(uint64_t seed, const struct life_options *options, struct life_counts *counts,
+              char *why, unsigned why_size);
+
+#endif

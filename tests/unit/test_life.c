@@ -1,0 +1,79 @@
+/* Whole lives of the core, seed after seed, judged by the model. */
+#include "tests/sim/life.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void run_lives(uint64_t from, uint64_t count, const struct life_options *options)
+{
+    struct life_counts counts = {0};
+    char why[640] = "";
+
+    for (uint64_t seed = from; seed < from + count; seed++)
+        ck_assert_msg(life_run(seed, options, &counts, why, sizeof why), "%s", why);
+    printf("lives %llu..%llu: %llu commits, %llu conflicts (%llu with what was amalgamated), "
+           "%llu reads, %llu scans, %llu waits, %llu crashes, %llu kills, %llu lost tails, "
+           "%llu rotations, %llu amalgamations\n",
+           (unsigned long long)from, (unsigned long long)(from + count - 1),
+           (unsigned long long)counts.commits, (unsigned long long)counts.conflicts,
+           (unsigned long long)counts.old_conflicts, (unsigned long long)counts.reads,
+           (unsigned long long)counts.scans, (unsigned long long)counts.waits,
+           (unsigned long long)counts.crashes, (unsigned long long)counts.kills,
+           (unsigned long long)counts.lost, (unsigned long long)counts.rotations,
+           (unsigned long long)counts.amalgamations);
+    ck_assert_uint_gt(counts.commits, 0);
+    ck_assert_uint_gt(counts.conflicts, 0);
+    ck_assert_uint_gt(counts.amalgamations, 0);
+}
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+START_TEST(lives_without_faults_keep_every_promise)
+{
+    struct life_options options = {.steps = 4000, .actors = 6, .crashes = 0, .pad_max = 3000};
+
+    run_lives(setting("LIFE_SEED", 1), setting("LIFE_COUNT", 40), &options);
+}
+END_TEST
+
+START_TEST(lives_with_crashes_lose_nothing_that_was_told)
+{
+    struct life_options options = {.steps = 4000, .actors = 6, .crashes = 20, .pad_max = 3000};
+
+    run_lives(setting("LIFE_SEED", 1000), setting("LIFE_COUNT", 40), &options);
+}
+END_TEST
+
+START_TEST(lives_with_failing_disks_and_memory_keep_every_promise)
+{
+    struct life_options options = {
+        .steps = 4000, .actors = 6, .crashes = 20, .pad_max = 3000, .faults = true};
+
+    run_lives(setting("LIFE_SEED", 2000), setting("LIFE_COUNT", 40), &options);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("life");
+    TCase *lives = tcase_create("lives");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(lives, 0);
+    tcase_add_test(lives, lives_without_faults_keep_every_promise);
+    tcase_add_test(lives, lives_with_crashes_lose_nothing_that_was_told);
+    tcase_add_test(lives, lives_with_failing_disks_and_memory_keep_every_promise);
+    suite_add_tcase(suite, lives);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
