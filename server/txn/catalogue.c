@@ -31,7 +31,7 @@ struct catalogue_entry *catalogue_entry_of(struct db *db, struct slice name, boo
 {
     struct catalogue *c = &db->catalogue;
     struct catalogue_entry **bucket =
-        &c->buckets[XXH3_64bits_withSeed(name.data, name.size, db->seed) &
+        &c->buckets[XXH3_64bits_withSeed(name.data, name.size, db->hash_seed) &
                     (c->bucket_count - 1)];
     struct catalogue_entry *e;
 

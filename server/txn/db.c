@@ -256,6 +256,7 @@ enum err db_open(struct os *os, const struct db_options *options, const struct d
     replies_init(db);
     db->now_ms = os_now_ms(os);
     os->ops->random(os, &db->seed, sizeof db->seed);
+    os->ops->random(os, &db->hash_seed, sizeof db->hash_seed);
     e = db_open_lock(db, f);
     if (!e && (amalgamate_init(db) || tracker_init(db) || catalogue_init(db)))
         e = failure_set(f, ERR_NOMEM, "no memory for the database");

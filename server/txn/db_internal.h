@@ -138,7 +138,8 @@ struct db {
     struct os_file *lock;
     struct primary *primary;
     struct wal *wal;
-    uint64_t seed;
+    uint64_t seed;            /* of db_random */
+    uint64_t hash_seed;       /* of the hash tables over client keys and names */
 
     /* numbers */
     uint64_t last_version;

@@ -74,7 +74,7 @@ static enum err store_create_in(struct op *op, struct txn *t, struct slice name,
         return failure_set(&op->failure, ERR_EXISTS, "there is a store \"%.*s\" already",
                            (int)name.size, (const char *)name.data);
     failure_clear(&op->failure);
-    e = key_spec_read(o->key, &spec, &why);
+    e = key_spec_read(slice_is_none(o->key) ? slice_text("\xc0") : o->key, &spec, &why);
     if (e)
         return failure_set(&op->failure, e, "key: %s", why);
     if (o->generate && spec.part_count != 1)

@@ -36,7 +36,7 @@ void tracker_fini(struct db *db)
 
 static struct record **tracker_bucket(const struct db *db, uint32_t store, struct slice key)
 {
-    uint64_t hash = XXH3_64bits_withSeed(key.data, key.size, db->seed + store);
+    uint64_t hash = XXH3_64bits_withSeed(key.data, key.size, db->hash_seed + store);
 
     return &db->intents[hash & (db->intent_buckets - 1)];
 }

@@ -174,6 +174,7 @@ static void reply(struct life *l, struct actor *a, uint64_t commit)
             continue;
         p->used = true;
         p->life = l;
+        p->wait.told = promise_told;
         p->commit = a->op.decided.synced;
         p->written = a->op.decided.written;
         if (db_wait_decided(l->db, a->op.decided, &p->wait))
@@ -397,7 +398,7 @@ static bool finish_write(struct life *l, struct actor *a, enum err e, bool had_e
 static void note_write(struct life *l, struct actor *a, unsigned key, uint64_t value)
 {
     if (a->autocommit) {
-        model_commit_put(l, a, a->store, key, value, a->op.committed, 0);
+        model_commit_put(l, NULL, a->store, key, value, a->op.committed, 0);
         return;
     }
     a->wrote_store[a->store] = true;
@@ -504,7 +505,7 @@ static void finish_delete_range(struct life *l, struct actor *a, enum err e, uin
             for (unsigned k = a->key; k < a->key_to; k++) {
                 const struct model_version *v = model_newer(&l->model, a->store, k, at);
 
-                if (v && v->version == a->op.failure.winner_version &&
+                if (v && (v->version == a->op.failure.winner_version || !v->version) &&
                     v->commit == a->op.failure.winner_commit)
                     newer = v;
             }
@@ -546,7 +547,7 @@ static void finish_store(struct life *l, struct actor *a, enum err e)
     }
     LIFE_CHECK(l, e == ERR_OK, "a change of store %u got %s: %s", a->store, err_name(e),
                a->op.failure.text);
-    model_commit_store(l, a, a->store, value, a->op.committed, 0);
+    model_commit_store(l, NULL, a->store, value, a->op.committed, 0);
     reply(l, a, a->op.committed);
 }
 
