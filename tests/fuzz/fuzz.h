@@ -1,0 +1,112 @@
+/* fuzz.h - what every fuzz target has, and a driver for compilers without libFuzzer.
+ *
+ * A target is one file with LLVMFuzzerTestOneInput and fuzz_seed. With clang it is
+ * linked with -fsanitize=fuzzer; with -DFUZZ_STANDALONE this header brings a main()
+ * that mutates the seeds at random: `fuzz_x RUNS [SEED]`. Both link libsim (for the
+ * values and models of tests/unit), libcore, libproto, and what the unit tests link.
+ * The name of a file as the first argument runs that input alone. */
+#ifndef HOLDFAST_TESTS_FUZZ_H
+#define HOLDFAST_TESTS_FUZZ_H
+
+#include "tests/unit/values.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Append an input worth mutating, another one for each state of the dice. */
+void fuzz_seed(struct dice *d, struct buffer *out);
+
+/* A fact that no input may falsify. */
+#define FUZZ_CHECK(fact)                                                              \
+    ((fact) ? (void)0                                                                 \
+            : (fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #fact), abort()))
+
+#ifdef FUZZ_STANDALONE
+
+/* Some damage: bits, bytes, pieces removed, doubled, moved, numbers at their edges. */
+static void fuzz_mutate(struct dice *d, struct buffer *b)
+{
+    static const uint8_t edges[] = {0x00, 0x01, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf,
+                                    0xc0, 0xc1, 0xc4, 0xc7, 0xcb, 0xcf, 0xd3, 0xd9, 0xdc,
+                                    0xdd, 0xde, 0xdf, 0xe0, 0xfe, 0xff};
+
+    for (uint64_t n = dice_below(d, 6); n > 0 && b->size > 0; n--) {
+        size_t at = dice_below(d, b->size);
+        size_t run = 1 + dice_below(d, dice_below(d, 4) ? 4 : b->size);
+
+        if (run > b->size - at)
+            run = b->size - at;
+        switch (dice_below(d, 6)) {
+        case 0: b->data[at] ^= (uint8_t)(1 << dice_below(d, 8)); break;
+        case 1: b->data[at] = (uint8_t)dice_next(d); break;
+        case 2: b->data[at] = edges[dice_below(d, sizeof edges)]; break;
+        case 3:
+            memmove(b->data + at, b->data + at + run, b->size - at - run);
+            b->size -= run;
+            break;
+        case 4: {
+            uint8_t *copy = exact_copy(slice_make(b->data + at, run));
+
+            buffer_put(b, copy, run);
+            free(copy);
+            break;
+        }
+        default: {
+            size_t to = dice_below(d, b->size - run + 1);
+
+            memmove(b->data + to, b->data + at, run);
+        }
+        }
+    }
+}
+
+/* Run data from a block of its exact size, so that a sanitizer sees a step outside. */
+static void fuzz_run(struct slice data)
+{
+    uint8_t *block = exact_copy(data);
+
+    LLVMFuzzerTestOneInput(block, data.size);
+    free(block);
+}
+
+static int fuzz_run_file(FILE *file)
+{
+    struct buffer b = {NULL, 0, 0};
+    int c;
+
+    while ((c = getc(file)) != EOF)
+        buffer_put_byte(&b, (uint8_t)c);
+    fclose(file);
+    fuzz_run(buffer_slice(&b));
+    buffer_fini(&b);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    FILE *file = argc > 1 ? fopen(argv[1], "rb") : NULL;
+    uint64_t runs = argc > 1 ? strtoull(argv[1], NULL, 10) : 100000;
+    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    struct buffer b = {NULL, 0, 0};
+
+    if (file)
+        return fuzz_run_file(file);
+    for (uint64_t i = 0; i < runs; i++) {
+        struct dice dice = {seed << 40 | i};
+
+        buffer_clear(&b);
+        fuzz_seed(&dice, &b);
+        fuzz_mutate(&dice, &b);
+        fuzz_run(buffer_slice(&b));
+    }
+    buffer_fini(&b);
+    printf("%s: %llu runs from seed %llu\n", argv[0], (unsigned long long)runs,
+           (unsigned long long)seed);
+    return 0;
+}
+
+#endif
+
+#endif
