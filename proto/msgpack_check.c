@@ -264,10 +264,15 @@ static uint32_t token_print(const struct msgpack_token *t)
         memcpy(&word, t->bytes.data, sizeof word);
         memcpy(&tail, t->bytes.data + t->bytes.size - 8, sizeof tail);
         word ^= rotate(tail, 23) + t->bytes.size;
-    } else {
-        for (size_t i = 0; i < t->bytes.size; i++)
-            word = word << 8 | t->bytes.data[i];
-        word ^= (uint64_t)t->bytes.size << 56;
+    } else if (t->bytes.size >= 4) {
+        word = (uint64_t)msgpack_get32(t->bytes.data) << 32 |
+               msgpack_get32(t->bytes.data + t->bytes.size - 4);
+        word += t->bytes.size;
+    } else if (t->bytes.size > 0) {
+        word = (uint64_t)t->bytes.data[0] << 16 |
+               (uint64_t)t->bytes.data[t->bytes.size / 2] << 8 |
+               t->bytes.data[t->bytes.size - 1];
+        word |= (uint64_t)t->bytes.size << 24;
     }
     word = (word ^ (uint64_t)t->type << 60) * 0x9e3779b97f4a7c15;
     return (uint32_t)(word >> 32);
@@ -366,7 +371,7 @@ static enum err check_read(struct check *c, struct msgpack_cursor *cursor,
         c->why = e == ERR_END ? "the value is cut short" : "the value has the byte 0xc1";
         return ERR_BAD_VALUE;
     }
-    if (t->type == MSGPACK_TEXT && !msgpack_text_is_utf8(t->bytes)) {
+    if (t->type == MSGPACK_TEXT && MSGPACK_UNLIKELY(!msgpack_text_is_utf8(t->bytes))) {
         c->why = "a text is not UTF-8 (binary has a type of its own)";
         return ERR_BAD_VALUE;
     }
@@ -392,7 +397,7 @@ static enum err check_walk(struct check *c, unsigned depth_max)
             e = frame_open(c, &t, offset, is_key, depth_max);
         else if (f)
             e = scalar_add(c, f, &t, offset, is_key);
-        if (!e)
+        if (!e && c->depth > 0 && c->frames[c->depth - 1].left == 0)
             e = frames_close(c);
         if (e)
             return e;

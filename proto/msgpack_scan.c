@@ -15,21 +15,13 @@ void msgpack_scan_init(struct msgpack_scan *s)
     s->left[0] = 1;
 }
 
-/* Take in what a head announces; its own bytes become pending. */
-static enum err scan_take(struct msgpack_scan *s, const struct msgpack_step *step,
+/* Open a container that a head with room bytes to the limit behind it announces. */
+static enum err scan_open(struct msgpack_scan *s, const struct msgpack_step *step, uint64_t room,
                           const struct msgpack_limits *limits)
 {
-    uint64_t room = limits->bytes_max - s->offset;
-
-    if (step->bytes > room)
-        return ERR_TOO_LARGE;
-    s->left[s->depth]--;
-    s->pending = (size_t)step->bytes;
-    if (!step->is_container)
-        return ERR_OK;
     if (s->depth >= limits->depth_max || s->depth >= MSGPACK_DEPTH_MAX)
         return ERR_TOO_LARGE;
-    if (step->children > room - step->bytes)
+    if (step->children > room)
         return ERR_TOO_LARGE;
     s->elements += step->children;
     if (s->elements > limits->elements_max)
@@ -38,38 +30,51 @@ static enum err scan_take(struct msgpack_scan *s, const struct msgpack_step *ste
     return ERR_OK;
 }
 
+/* The offset lives in a local on the way: it is what each step waits for. */
 enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t size,
                            const struct msgpack_limits *limits)
 {
+    size_t offset = s->offset;
+    uint64_t pending = s->pending;
+    enum err e = ERR_OK;
+
     for (;;) {
         struct msgpack_step step;
-        size_t room = size - s->offset;
-        enum err e;
 
-        if (s->pending) {
-            size_t n = s->pending < room ? s->pending : room;
-
-            s->offset += n;
-            s->pending -= n;
-            room -= n;
-            if (s->pending)
-                break;
+        if (pending > size - offset) {
+            pending -= size - offset;
+            offset = size;
+            break;
         }
+        offset += pending;
+        pending = 0;
         while (s->left[s->depth] == 0) {
-            if (s->depth == 0)
+            if (s->depth == 0) {
+                s->offset = offset;
+                s->pending = 0;
                 return ERR_OK;
+            }
             s->depth--;
         }
-        if (room == 0)
+        if (offset == size)
             break;
-        e = msgpack_step_read(data + s->offset, room, &step);
+        e = msgpack_step_read(data + offset, size - offset, &step);
         if (e == ERR_END)
-            break;
-        if (!e)
-            e = scan_take(s, &step, limits);
+            break; /* a part of the head: look at it again when there is more */
+        if (!e && step.bytes > limits->bytes_max - offset)
+            e = ERR_TOO_LARGE;
         if (MSGPACK_UNLIKELY(e))
             return e;
+        s->left[s->depth]--;
+        pending = step.bytes;
+        if (step.is_container) {
+            e = scan_open(s, &step, limits->bytes_max - offset - step.bytes, limits);
+            if (e)
+                return e;
+        }
     }
+    s->offset = offset;
+    s->pending = (size_t)pending;
     /* All bytes at hand are the value's, and it needs more. */
     return size >= limits->bytes_max ? ERR_TOO_LARGE : ERR_WAIT;
 }

@@ -2,6 +2,16 @@
  * surrogates, nothing above U+10FFFF. Most text is ASCII: eight bytes at once. */
 #include "proto/msgpack_internal.h"
 
+#define HIGH_BITS 0x8080808080808080u
+
+static bool is_ascii_32(const uint8_t *p)
+{
+    uint64_t words[4];
+
+    memcpy(words, p, sizeof words);
+    return ((words[0] | words[1] | words[2] | words[3]) & HIGH_BITS) == 0;
+}
+
 /* The size of the sequence of more than one byte at p, 0 if there is none. */
 static size_t sequence_size(const uint8_t *p, size_t room)
 {
@@ -33,6 +43,21 @@ static size_t sequence_size(const uint8_t *p, size_t room)
     return size;
 }
 
+/* Whether the fewer than 8 bytes at p, and with has_eight those before them that make
+ * up eight, are ASCII: no loop, few loads. */
+static bool is_ascii_tail(const uint8_t *p, size_t left, bool has_eight)
+{
+    uint64_t word = 0;
+
+    if (has_eight)
+        memcpy(&word, p + left - 8, 8);
+    else if (left >= 4)
+        word = msgpack_get32(p) | msgpack_get32(p + left - 4);
+    else if (left > 0)
+        word = p[0] | p[left / 2] | p[left - 1];
+    return (word & HIGH_BITS) == 0;
+}
+
 bool msgpack_text_is_utf8(struct slice text)
 {
     const uint8_t *p = text.data;
@@ -41,15 +66,21 @@ bool msgpack_text_is_utf8(struct slice text)
     while (left) {
         size_t step = 1;
 
+        while (left >= 32 && is_ascii_32(p)) {
+            p += 32;
+            left -= 32;
+        }
         if (left >= 8) {
             uint64_t word;
 
             memcpy(&word, p, sizeof word);
-            if ((word & 0x8080808080808080u) == 0) {
+            if ((word & HIGH_BITS) == 0) {
                 p += 8;
                 left -= 8;
                 continue;
             }
+        } else if (is_ascii_tail(p, left, text.size >= 8)) {
+            return true;
         }
         if (*p >= 0x80) {
             step = sequence_size(p, left);

@@ -6,7 +6,6 @@
  * take the straight way through put_bytes and put_number. */
 #include "server/store/key_internal.h"
 
-#include "server/base/assert.h"
 #include "server/base/bytes.h"
 
 #include <math.h>
@@ -161,12 +160,50 @@ static uint8_t *copy_escaped(uint8_t *to, const uint8_t *from, const uint8_t *en
     return to;
 }
 
+/* Copy from the start as long as nothing is special; returns how much was copied, all or
+ * less. Short tails are taken by two loads that overlap. */
+static size_t copy_plain(uint8_t *to, struct slice bytes, bool is_text)
+{
+    const uint8_t *from = bytes.data;
+    size_t size = bytes.size;
+    size_t at = 0;
+    uint64_t word;
+
+    for (; size - at >= 8; at += 8) {
+        memcpy(&word, from + at, sizeof word);
+        if (word_is_special(word, is_text))
+            return at;
+        memcpy(to + at, &word, sizeof word);
+    }
+    if (size >= 8) {
+        memcpy(&word, from + size - 8, sizeof word);
+        if (word_is_special(word, is_text))
+            return at;
+        memcpy(to + size - 8, &word, sizeof word);
+        return size;
+    }
+    if (size >= 4) {
+        uint32_t halves[2];
+
+        memcpy(&halves[0], from, 4);
+        memcpy(&halves[1], from + size - 4, 4);
+        memcpy(&word, halves, sizeof word);
+        if (word_is_special(word, is_text))
+            return 0;
+        memcpy(to, &halves[0], 4);
+        memcpy(to + size - 4, &halves[1], 4);
+        return size;
+    }
+    for (; at < size && from[at] && (!is_text || from[at] < 0x80); at++)
+        to[at] = from[at];
+    return at;
+}
+
 static enum err put_bytes(struct key_writer *w, struct slice bytes, bool is_text,
                           const char **why)
 {
-    const uint8_t *from = bytes.data;
-    const uint8_t *end = from + bytes.size;
     uint8_t *to = w->at;
+    size_t plain;
 
     if (writer_room(w) < 1 + KEY_BYTES_END_SIZE ||
         bytes.size > writer_room(w) - 1 - KEY_BYTES_END_SIZE) {
@@ -174,25 +211,17 @@ static enum err put_bytes(struct key_writer *w, struct slice bytes, bool is_text
         return ERR_TOO_LARGE;
     }
     *to++ = is_text ? KEY_TAG_TEXT : KEY_TAG_BINARY;
-    for (; end - from >= 8; from += 8, to += 8) {
-        uint64_t word;
-
-        memcpy(&word, from, sizeof word);
-        if (word_is_special(word, is_text))
-            break;
-        memcpy(to, &word, sizeof word);
-    }
-    if (end - from < 8)
-        for (; from < end && *from && (!is_text || *from < 0x80); from++)
-            *to++ = *from;
-    if (from < end) {
+    plain = copy_plain(to, bytes, is_text);
+    to += plain;
+    if (plain < bytes.size) {
+        const uint8_t *from = bytes.data + plain;
         size_t spare = writer_room(w) - bytes.size - 1 - KEY_BYTES_END_SIZE;
 
-        if (is_text && !msgpack_text_is_utf8(slice_make(from, (size_t)(end - from)))) {
+        if (is_text && !msgpack_text_is_utf8(slice_make(from, bytes.size - plain))) {
             *why = "a text in the key is not UTF-8";
             return ERR_BAD_KEY;
         }
-        to = copy_escaped(to, from, end, spare);
+        to = copy_escaped(to, from, bytes.data + bytes.size, spare);
         if (!to) {
             *why = why_too_large;
             return ERR_TOO_LARGE;

@@ -140,11 +140,13 @@ static enum err decode_timestamp(struct key_reader *r, struct key_writer *w)
     return put_short(w, bytes, msgpack_put_timestamp(bytes, seconds, nanoseconds));
 }
 
-/* How many bytes a text or binary has without escapes; r stays. */
-static enum err measure_bytes(const struct key_reader *r, size_t *size)
+/* How many bytes a text or binary has without escapes, and how many are escaped; r
+ * stays. */
+static enum err measure_bytes(const struct key_reader *r, size_t *size, size_t *escapes)
 {
     const uint8_t *p = r->at;
-    size_t escapes = 0;
+
+    *escapes = 0;
 
     for (;;) {
         const uint8_t *zero = memchr(p, r->mask, (size_t)(r->end - p));
@@ -152,12 +154,12 @@ static enum err measure_bytes(const struct key_reader *r, size_t *size)
         if (!zero || r->end - zero < 2)
             return ERR_CORRUPT;
         if ((zero[1] ^ r->mask) == KEY_BYTES_END) {
-            *size = (size_t)(zero - r->at) - escapes;
+            *size = (size_t)(zero - r->at) - *escapes;
             return ERR_OK;
         }
         if ((zero[1] ^ r->mask) != KEY_BYTES_ESCAPE)
             return ERR_CORRUPT;
-        escapes++;
+        ++*escapes;
         p = zero + 2;
     }
 }
@@ -166,8 +168,9 @@ static enum err decode_bytes(struct key_reader *r, bool is_text, struct key_writ
 {
     uint8_t head[MSGPACK_HEAD_MAX];
     size_t size;
+    size_t escapes;
     uint8_t *to;
-    enum err e = measure_bytes(r, &size);
+    enum err e = measure_bytes(r, &size, &escapes);
 
     if (e)
         return e;
@@ -179,9 +182,14 @@ static enum err decode_bytes(struct key_reader *r, bool is_text, struct key_writ
     to = claim(w, size);
     if (!to)
         return ERR_TOO_LARGE;
-    for (size_t i = 0; i < size; i++) {
-        to[i] = (uint8_t)(*r->at ^ r->mask);
-        r->at += to[i] ? 1 : 2;
+    if (escapes == 0 && r->mask == 0) {
+        memcpy(to, r->at, size);
+        r->at += size;
+    } else {
+        for (size_t i = 0; i < size; i++) {
+            to[i] = (uint8_t)(*r->at ^ r->mask);
+            r->at += to[i] ? 1 : 2;
+        }
     }
     r->at += KEY_BYTES_END_SIZE;
     if (is_text && !msgpack_text_is_utf8(slice_make(to, size)))

@@ -5,6 +5,8 @@
  * successor to leave those keys out; `to` the same the other way round. */
 #include "server/store/key_internal.h"
 
+#include "server/base/assert.h"
+
 enum range_name {
     RANGE_GT,
     RANGE_GTE,
@@ -168,10 +170,13 @@ static enum err to_read(const struct key_spec *spec, const struct range_bounds *
     e = bound_encode(spec, b->at[name], false, out->to, &out->to_size, why);
     if (e)
         return e;
-    if (out->to_size == 0)
-        out->empty = name == RANGE_LT || out->empty;
-    else if (name == RANGE_LTE && !key_successor(out->to, &out->to_size))
-        out->to_size = 0;
+    if (out->to_size == 0) {
+        out->empty = name == RANGE_LT || out->empty; /* no parts: before them is nothing */
+    } else if (name == RANGE_LTE) {
+        bool there_is = key_successor(out->to, &out->to_size);
+
+        ASSERT(there_is); /* no tag, nor its complement, is 0xff */
+    }
     return ERR_OK;
 }
 
