@@ -274,6 +274,16 @@ bool options_check(const struct options *o, char *error)
                  o->output_pause, o->output_max);
         return false;
     }
+    if (o->result_size + o->output_pause > o->output_max ||
+        o->value_size + o->output_pause > o->output_max) {
+        snprintf(error, OPTION_ERROR_BYTES,
+                 "output-max: %" PRIu64 " does not hold an answer of result-size or value-size "
+                 "beside output-pause; allowed: at least %" PRIu64,
+                 o->output_max,
+                 (o->result_size > o->value_size ? o->result_size : o->value_size) +
+                     o->output_pause);
+        return false;
+    }
     if (o->value_size + o->key_size + KIB > o->frame_size) {
         snprintf(error, OPTION_ERROR_BYTES,
                  "value-size: a record of %" PRIu64 " bytes does not fit into a message of "

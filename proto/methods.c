@@ -1,0 +1,141 @@
+/* methods.c - the table of methods, and how one is found by its name. */
+#include "proto/methods.h"
+
+#define BIT(id) (1u << OPTION_ID_##id)
+#define T                       \
+    {                           \
+        "t", PARAM_HANDLE, true \
+    }
+#define TXN_OPTIONS                                                                      \
+    (BIT(ISOLATION) | BIT(READ_ONLY) | BIT(CONFLICT) | BIT(ON_ERROR) | BIT(LABEL) |      \
+     BIT(DURABILITY) | BIT(TIMEOUT_MS) | BIT(IDLE_MS))
+#define FIRST "0.1.0"
+
+const struct method_option_info method_options[OPTION_ID_COUNT] = {
+#define X(id, name, type, help) [OPTION_ID_##id] = {name, OPTION_VALUE_##type, help},
+    METHOD_OPTION_LIST(X)
+#undef X
+};
+
+const struct method method_table[METHOD_COUNT] = {
+    [METHOD_HELLO] = {"hello", 0, {{"client", PARAM_MAP, true}}, 0,
+                      "{server, version, protocol, features, limits}",
+                      "say who one is, learn what the server can do", FIRST},
+    [METHOD_DESCRIBE] = {"describe", 0, {{0}}, 0, "list of methods",
+                         "every method with its parameters and options", FIRST},
+    [METHOD_PING] = {"ping", 0, {{0}}, 0, "\"pong\"", "answer at once", FIRST},
+    [METHOD_BEGIN] = {"begin", 0, {{"t", PARAM_HANDLE, false}}, TXN_OPTIONS, "{version, snapshot}",
+                      "begin a transaction under the handle t", FIRST},
+    [METHOD_COMMIT] = {"commit", METHOD_TAKES_T, {{"t", PARAM_HANDLE, false}}, BIT(TOKEN),
+                       "{commit}", "make what the transaction wrote durable and seen", FIRST},
+    [METHOD_ROLLBACK] = {"rollback", METHOD_TAKES_T, {{"t", PARAM_HANDLE, false}}, 0, "nil",
+                         "end the transaction, nothing of it remains", FIRST},
+    [METHOD_RUN] = {"run", METHOD_WRITES, {{"ops", PARAM_LIST, false}}, TXN_OPTIONS | BIT(TOKEN),
+                    "{results, commit}",
+                    "a list of [method, params without t] as one transaction", FIRST},
+    [METHOD_CREATE_STORE] = {"create_store", METHOD_TAKES_T | METHOD_WRITES | METHOD_IN_RUN,
+                             {T, {"name", PARAM_NAME, false}},
+                             BIT(KEY) | BIT(GENERATE) | BIT(CONFLICT), "nil", "make a store",
+                             FIRST},
+    [METHOD_DROP_STORE] = {"drop_store", METHOD_TAKES_T | METHOD_WRITES | METHOD_IN_RUN,
+                           {T, {"name", PARAM_NAME, false}}, 0, "nil",
+                           "remove a store and all in it", FIRST},
+    [METHOD_CLEAR_STORE] = {"clear_store", METHOD_TAKES_T | METHOD_WRITES | METHOD_IN_RUN,
+                            {T, {"name", PARAM_NAME, false}}, 0, "nil",
+                            "remove all records of a store", FIRST},
+    [METHOD_RENAME_STORE] = {"rename_store", METHOD_TAKES_T | METHOD_WRITES | METHOD_IN_RUN,
+                             {T, {"name", PARAM_NAME, false}, {"new", PARAM_NAME, false}}, 0,
+                             "nil", "give a store another name", FIRST},
+    [METHOD_STORES] = {"stores", METHOD_TAKES_T | METHOD_IN_RUN, {T}, 0,
+                       "list of {name, key, indexes, records, bytes}", "all stores", FIRST},
+    [METHOD_PUT] = {"put", METHOD_TAKES_T | METHOD_WRITES | METHOD_IN_RUN,
+                    {T, {"store", PARAM_NAME, false}, {"value", PARAM_ANY, false},
+                     {"key", PARAM_ANY, true}},
+                    0, "the key", "insert or replace a record", FIRST},
+    [METHOD_INSERT] = {"insert", METHOD_TAKES_T | METHOD_WRITES | METHOD_IN_RUN,
+                       {T, {"store", PARAM_NAME, false}, {"value", PARAM_ANY, false},
+                        {"key", PARAM_ANY, true}},
+                       0, "the key", "insert a record; EXISTS if there is one", FIRST},
+    [METHOD_DELETE] = {"delete", METHOD_TAKES_T | METHOD_WRITES | METHOD_IN_RUN,
+                       {T, {"store", PARAM_NAME, false}, {"key", PARAM_ANY, false}}, 0,
+                       "true if there was one", "delete a record", FIRST},
+    [METHOD_GET] = {"get", METHOD_TAKES_T | METHOD_IN_RUN,
+                    {T, {"source", PARAM_SOURCE, false}, {"key", PARAM_ANY, false}}, 0,
+                    "the record, or nil", "read a record", FIRST},
+    [METHOD_HAS] = {"has", METHOD_TAKES_T | METHOD_IN_RUN,
+                    {T, {"source", PARAM_SOURCE, false}, {"key", PARAM_ANY, false}}, 0,
+                    "true or false", "whether there is a record", FIRST},
+    [METHOD_GET_MANY] = {"get_many", METHOD_TAKES_T | METHOD_IN_RUN,
+                         {T, {"source", PARAM_SOURCE, false}, {"keys", PARAM_LIST, false}}, 0,
+                         "list, nil where there is none", "read many records at once", FIRST},
+    [METHOD_SCAN] = {"scan", METHOD_TAKES_T,
+                     {T, {"source", PARAM_SOURCE, false}, {"range", PARAM_RANGE, true}},
+                     BIT(REVERSE) | BIT(LIMIT) | BIT(OFFSET) | BIT(ONLY) | BIT(PAGE),
+                     "{rows, cursor}", "the rows of a range, in order, page by page", FIRST},
+    [METHOD_NEXT] = {"next", METHOD_CURSOR, {{"cursor", PARAM_NUMBER, false}},
+                     BIT(PAGE) | BIT(REVERSE) | BIT(TO) | BIT(UNIQUE), "{rows, cursor}",
+                     "the next page of a scan", FIRST},
+    [METHOD_CLOSE] = {"close", METHOD_CURSOR, {{"cursor", PARAM_NUMBER, false}}, 0, "nil",
+                      "end a scan", FIRST},
+    [METHOD_COUNT_RECORDS] = {"count", METHOD_TAKES_T | METHOD_IN_RUN,
+                              {T, {"source", PARAM_SOURCE, false}, {"range", PARAM_RANGE, true}},
+                              0, "records", "how many records a range has", FIRST},
+    [METHOD_SIZE] = {"size", METHOD_TAKES_T | METHOD_IN_RUN,
+                     {T, {"source", PARAM_SOURCE, false}, {"range", PARAM_RANGE, true}}, 0,
+                     "bytes, about", "how many bytes a range has", FIRST},
+    [METHOD_DELETE_RANGE] = {"delete_range", METHOD_TAKES_T | METHOD_WRITES | METHOD_IN_RUN,
+                             {T, {"store", PARAM_NAME, false}, {"range", PARAM_RANGE, true}},
+                             BIT(LIMIT) | BIT(REVERSE), "number deleted",
+                             "delete the records of a range", FIRST},
+    [METHOD_STATUS] = {"status", 0, {{0}}, 0, "a map", "how the server is", FIRST},
+    [METHOD_HOLDS] = {"holds", 0, {{0}}, 0, "list, an entry for each open transaction",
+                      "who holds what", FIRST},
+    [METHOD_KILL] = {"kill", 0, {{"version", PARAM_NUMBER, false}}, 0, "nil",
+                     "end a transaction; its owner gets TXN_KILLED", FIRST},
+    [METHOD_ROTATE] = {"rotate", 0, {{0}}, 0, "nil", "seal the open stage", FIRST},
+    [METHOD_AMALGAMATE] = {"amalgamate", 0, {{0}}, 0, "nil",
+                           "seal, merge and unstage as far as possible", FIRST},
+    [METHOD_CREATE_INDEX] = {"create_index", METHOD_TAKES_T | METHOD_ABSENT, {T}, 0, "", "", ""},
+    [METHOD_DROP_INDEX] = {"drop_index", METHOD_TAKES_T | METHOD_ABSENT, {T}, 0, "", "", ""},
+    [METHOD_RENAME_INDEX] = {"rename_index", METHOD_TAKES_T | METHOD_ABSENT, {T}, 0, "", "", ""},
+    [METHOD_UPDATE] = {"update", METHOD_TAKES_T | METHOD_ABSENT, {T}, 0, "", "", ""},
+    [METHOD_CHECK] = {"check", METHOD_TAKES_T | METHOD_ABSENT, {T}, 0, "", "", ""},
+    [METHOD_OUTCOME] = {"outcome", METHOD_ABSENT, {{0}}, 0, "", "", ""},
+    [METHOD_SUBSCRIBE] = {"subscribe", METHOD_ABSENT, {{0}}, 0, "", "", ""},
+};
+
+/* Names differ in length and first byte so much that this beats a hash. */
+const struct method *method_find(struct slice name)
+{
+    for (size_t i = 0; i < METHOD_COUNT; i++) {
+        const char *other = method_table[i].name;
+
+        if (name.size && other[0] == (char)name.data[0] && strlen(other) == name.size &&
+            memcmp(other, name.data, name.size) == 0)
+            return &method_table[i];
+    }
+    return NULL;
+}
+
+const char *param_type_name(enum param_type type)
+{
+    static const char *const names[] = {
+        [PARAM_NONE] = "none",   [PARAM_HANDLE] = "handle", [PARAM_NAME] = "name",
+        [PARAM_SOURCE] = "source", [PARAM_ANY] = "any",     [PARAM_RANGE] = "range",
+        [PARAM_LIST] = "list",   [PARAM_MAP] = "map",       [PARAM_NUMBER] = "number",
+        [PARAM_BINARY] = "binary",
+    };
+
+    return names[type];
+}
+
+const char *option_value_name(enum option_value type)
+{
+    static const char *const names[] = {
+        [OPTION_VALUE_NUMBER] = "number", [OPTION_VALUE_TEXT] = "text",
+        [OPTION_VALUE_BOOL] = "bool",     [OPTION_VALUE_BINARY] = "binary",
+        [OPTION_VALUE_ANY] = "any",
+    };
+
+    return names[type];
+}

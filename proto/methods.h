@@ -1,0 +1,141 @@
+/* methods.h - every method of the protocol, in one table.
+ *
+ * The server decodes parameters and options by it, `describe` answers from it,
+ * and docs/protocol.md is held against it by a test. Parameters are positional;
+ * nil stands for one left out; after the last declared one every method takes a
+ * map of options. */
+#ifndef HOLDFAST_PROTO_METHODS_H
+#define HOLDFAST_PROTO_METHODS_H
+
+#include "proto/slice.h"
+
+#define PROTOCOL_VERSION 1
+#define METHOD_PARAMS_MAX 4
+
+enum param_type {
+    PARAM_NONE,   /* ends the list */
+    PARAM_HANDLE, /* a transaction's handle: 1 to 2^32-1; 0 or nil is autocommit */
+    PARAM_NAME,   /* UTF-8 of 1 to 255 bytes */
+    PARAM_SOURCE, /* a store's name, or [store, index] */
+    PARAM_ANY,    /* any MessagePack value */
+    PARAM_RANGE,  /* nil or a map */
+    PARAM_LIST,   /* an array */
+    PARAM_MAP,    /* a map */
+    PARAM_NUMBER, /* an unsigned integer */
+    PARAM_BINARY,
+};
+
+struct method_param {
+    const char *name;
+    enum param_type type;
+    bool optional;
+};
+
+/* X(id, name, type, help); type as a value of an options map. */
+#define METHOD_OPTION_LIST(X)                                                                  \
+    X(DEADLINE_MS, "deadline_ms", NUMBER, "DEADLINE if it is not done after this time")        \
+    X(ISOLATION, "isolation", TEXT, "\"snapshot\" (default) or \"serializable\"")              \
+    X(READ_ONLY, "read_only", BOOL, "writes answer READ_ONLY")                                 \
+    X(CONFLICT, "conflict", TEXT,                                                              \
+      "of begin: \"first-committer\" (default) or \"greatest-version\"; of create_store: "     \
+      "\"none\" (the last writer wins)")                                                       \
+    X(ON_ERROR, "on_error", TEXT, "\"fail\" (default) or \"continue\"")                        \
+    X(LABEL, "label", TEXT, "text for people")                                                 \
+    X(DURABILITY, "durability", TEXT, "\"sync\" (default) or \"interval\"")                    \
+    X(TIMEOUT_MS, "timeout_ms", NUMBER, "the life of the transaction")                         \
+    X(IDLE_MS, "idle_ms", NUMBER, "how long it may lie unused")                                \
+    X(TOKEN, "token", BINARY, "16 bytes, the client's own")                                    \
+    X(KEY, "key", ANY, "a path, or a list of parts; left out: explicit keys")                  \
+    X(GENERATE, "generate", BOOL, "a counter for records without a key")                       \
+    X(REVERSE, "reverse", BOOL, "from the end to the beginning")                               \
+    X(LIMIT, "limit", NUMBER, "rows in all")                                                   \
+    X(OFFSET, "offset", NUMBER, "rows to pass over at the beginning")                          \
+    X(ONLY, "only", TEXT, "\"keys\" or \"values\"")                                            \
+    X(PAGE, "page", NUMBER, "rows of one reply")                                               \
+    X(TO, "to", ANY, "a key: go on from there")                                                \
+    X(UNIQUE, "unique", BOOL, "the first row of each index key")
+
+enum method_option {
+#define X(id, name, type, help) OPTION_ID_##id,
+    METHOD_OPTION_LIST(X)
+#undef X
+        OPTION_ID_COUNT
+};
+
+enum option_value { OPTION_VALUE_NUMBER, OPTION_VALUE_TEXT, OPTION_VALUE_BOOL,
+                    OPTION_VALUE_BINARY, OPTION_VALUE_ANY };
+
+struct method_option_info {
+    const char *name;
+    enum option_value type;
+    const char *help;
+};
+extern const struct method_option_info method_options[OPTION_ID_COUNT];
+
+enum method_flag {
+    METHOD_TAKES_T = 1,  /* the first parameter is a handle */
+    METHOD_WRITES = 2,   /* outside of a transaction it holds back what is behind it */
+    METHOD_IN_RUN = 4,   /* may stand in the list of `run` */
+    METHOD_CURSOR = 8,   /* the first parameter is a cursor */
+    METHOD_ABSENT = 16,  /* known, and not there yet: BAD_REQUEST, not in `describe` */
+};
+
+enum method_id {
+    METHOD_HELLO,
+    METHOD_DESCRIBE,
+    METHOD_PING,
+    METHOD_BEGIN,
+    METHOD_COMMIT,
+    METHOD_ROLLBACK,
+    METHOD_RUN,
+    METHOD_CREATE_STORE,
+    METHOD_DROP_STORE,
+    METHOD_CLEAR_STORE,
+    METHOD_RENAME_STORE,
+    METHOD_STORES,
+    METHOD_PUT,
+    METHOD_INSERT,
+    METHOD_DELETE,
+    METHOD_GET,
+    METHOD_HAS,
+    METHOD_GET_MANY,
+    METHOD_SCAN,
+    METHOD_NEXT,
+    METHOD_CLOSE,
+    METHOD_COUNT_RECORDS, /* `count` */
+    METHOD_SIZE,
+    METHOD_DELETE_RANGE,
+    METHOD_STATUS,
+    METHOD_HOLDS,
+    METHOD_KILL,
+    METHOD_ROTATE,
+    METHOD_AMALGAMATE,
+    METHOD_CREATE_INDEX,
+    METHOD_DROP_INDEX,
+    METHOD_RENAME_INDEX,
+    METHOD_UPDATE,
+    METHOD_CHECK,
+    METHOD_OUTCOME,
+    METHOD_SUBSCRIBE,
+    METHOD_COUNT
+};
+
+struct method {
+    const char *name;
+    unsigned flags; /* enum method_flag */
+    struct method_param params[METHOD_PARAMS_MAX + 1]; /* ends with PARAM_NONE */
+    uint32_t options; /* bits of enum method_option, besides deadline_ms */
+    const char *result; /* in words */
+    const char *help;   /* a line */
+    const char *since;  /* the server's version */
+};
+extern const struct method method_table[METHOD_COUNT]; /* by enum method_id */
+
+/* NULL: there is none of that name. */
+const struct method *method_find(struct slice name);
+
+/* "handle", "name", "source", ... as `describe` says it. */
+const char *param_type_name(enum param_type type);
+const char *option_value_name(enum option_value type);
+
+#endif

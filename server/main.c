@@ -1,0 +1,147 @@
+/* main.c - holdfastd: flags, the directory, the server, the exit code. */
+#include "server/net/command_line.h"
+#include "server/net/listener.h"
+#include "server/net/log_line.h"
+#include "server/net/notify.h"
+#include "server/net/server.h"
+#include "server/net/signals.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+static void complain(void *context, const char *error)
+{
+    fprintf(stderr, "holdfastd: %s\n", error);
+}
+
+static void print_help(void)
+{
+    printf("holdfastd - a transactional database server\n\n"
+           "  holdfastd [--config FILE] [--OPTION VALUE]...\n\n"
+           "  --config FILE\n      read options from a file; flags win over it\n"
+           "  --check-config\n      only check the options\n"
+           "  --print-config\n      print an example of such a file, with every option\n"
+           "  --version\n  --help\n\nOptions:\n");
+    options_print_help(stdout);
+}
+
+static void report_os(void *context, const char *operation, const char *path, int number)
+{
+    char line[512];
+
+    /* From any thread, so not through log_line; one write keeps the line whole. */
+    snprintf(line, sizeof line, "holdfastd: %s of %s: %s\n", operation, path, strerror(number));
+    fputs(line, stderr);
+}
+
+/* The one line on standard output, for scripts that wait for it. */
+static void say_ready(const struct server *server)
+{
+    char where[2048];
+
+    listener_describe(server, where, sizeof where);
+    printf("holdfastd %s ready %s\n", SERVER_VERSION, where);
+    fflush(stdout);
+    if (log_line_begin(LOG_LEVEL_INFO, "ready")) {
+        log_line_facts(where);
+        log_line_number("pid", (uint64_t)server->pid);
+        log_line_end();
+    }
+    notify_ready();
+}
+
+static int serve(struct os_posix *posix, const struct options *options,
+                 const struct command_line *line)
+{
+    static struct server server; /* large, and one for all of the process's life */
+    uv_loop_t loop;
+    char why[OPTION_ERROR_BYTES];
+    int code;
+    enum err e;
+
+    if (uv_loop_init(&loop)) {
+        complain(NULL, "the loop cannot be made");
+        return EX_OSERR;
+    }
+    e = server_open(&server, &loop, posix, options, line, why);
+    if (e) {
+        complain(NULL, why);
+        uv_loop_close(&loop);
+        return server_exit_code(e);
+    }
+    signals_open(&server);
+    if (listener_open_all(&server, why)) {
+        say_ready(&server);
+    } else {
+        complain(NULL, why);
+        server_stop(&server, EX_UNAVAILABLE, "it cannot listen");
+    }
+    code = server_run(&server);
+    signals_close();
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    return code;
+}
+
+static int open_and_serve(const struct options *options, const struct command_line *line)
+{
+    struct os_posix *posix;
+    char why[OPTION_ERROR_BYTES];
+    int code;
+    enum err e;
+
+    if (!listener_check(options, why)) {
+        complain(NULL, why);
+        return EX_CONFIG;
+    }
+    umask(077);
+    prctl(PR_SET_DUMPABLE, 0); /* no record in a core file */
+    signal(SIGPIPE, SIG_IGN);
+    log_line_level((enum log_level)options->log_level);
+    e = os_posix_open(options->data, true, &posix, why, sizeof why);
+    if (e) {
+        complain(NULL, why);
+        return e == ERR_NOMEM ? EX_OSERR : EX_CANTCREAT;
+    }
+    os_posix_set_report(posix, report_os, NULL);
+    code = serve(posix, options, line);
+    os_posix_close(posix);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static struct options options;
+    static struct command_line line;
+    char why[OPTION_ERROR_BYTES];
+    enum command_line_result result =
+        command_line_read(argc, argv, &line, &options, complain, NULL);
+
+    if (result != COMMAND_LINE_OK)
+        return result == COMMAND_LINE_USAGE ? EX_USAGE : EX_CONFIG;
+    switch (line.command) {
+    case COMMAND_HELP:
+        print_help();
+        return EX_OK;
+    case COMMAND_VERSION:
+        printf("holdfastd %s, protocol %d\n", SERVER_VERSION, PROTOCOL_VERSION);
+        return EX_OK;
+    case COMMAND_PRINT_CONFIG:
+        options_print_example(stdout);
+        return EX_OK;
+    case COMMAND_CHECK_CONFIG:
+        if (!listener_check(&options, why)) {
+            complain(NULL, why);
+            return EX_CONFIG;
+        }
+        printf("the options are in order\n");
+        return EX_OK;
+    case COMMAND_SERVE:
+        break;
+    }
+    return open_and_serve(&options, &line);
+}

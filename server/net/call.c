@@ -1,0 +1,263 @@
+/* call.c - positional parameters and the map of options. */
+#include "server/net/call.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define SHOWN_BYTES 60 /* of a client's text in an error */
+
+static int shown(struct slice s)
+{
+    return (int)(s.size > SHOWN_BYTES ? SHOWN_BYTES : s.size);
+}
+
+static bool is_name(struct slice text)
+{
+    return text.size >= 1 && text.size <= 255 && msgpack_text_is_utf8(text);
+}
+
+static bool read_source(struct msgpack_cursor *c, struct call_value *out)
+{
+    uint32_t count;
+    struct slice index;
+
+    out->indexed = false;
+    if (msgpack_read_text(c, &out->text) == ERR_OK)
+        return is_name(out->text);
+    out->indexed = true;
+    return msgpack_read_array(c, &count) == ERR_OK && count == 2 &&
+           msgpack_read_text(c, &out->text) == ERR_OK && is_name(out->text) &&
+           msgpack_read_text(c, &index) == ERR_OK && is_name(index);
+}
+
+/* One parameter that is not nil; c stands at it and raw is its extent. false: wrong type. */
+static bool read_param(enum param_type type, struct call_value *out)
+{
+    struct msgpack_cursor c = msgpack_open(out->raw);
+    enum msgpack_type is = MSGPACK_NIL;
+
+    msgpack_peek(&c, &is);
+    switch (type) {
+    case PARAM_HANDLE:
+        return msgpack_read_uint(&c, &out->number) == ERR_OK && out->number <= UINT32_MAX;
+    case PARAM_NAME:
+        return msgpack_read_text(&c, &out->text) == ERR_OK && is_name(out->text);
+    case PARAM_SOURCE:
+        return read_source(&c, out);
+    case PARAM_RANGE:
+    case PARAM_MAP:
+        return is == MSGPACK_MAP;
+    case PARAM_LIST:
+        return is == MSGPACK_ARRAY;
+    case PARAM_NUMBER:
+        return msgpack_read_uint(&c, &out->number) == ERR_OK;
+    case PARAM_BINARY:
+        return is == MSGPACK_BINARY;
+    case PARAM_ANY:
+    case PARAM_NONE:
+        break;
+    }
+    return true;
+}
+
+static const char *param_wish(enum param_type type)
+{
+    static const char *const wishes[] = {
+        [PARAM_NONE] = "",
+        [PARAM_HANDLE] = "a handle from 1 to 4294967295 (0 or nil: no transaction)",
+        [PARAM_NAME] = "a name: UTF-8 text of 1 to 255 bytes",
+        [PARAM_SOURCE] = "a store's name, or [store, index]",
+        [PARAM_ANY] = "a value",
+        [PARAM_RANGE] = "a range: a map or nil",
+        [PARAM_LIST] = "an array",
+        [PARAM_MAP] = "a map",
+        [PARAM_NUMBER] = "a number from 0",
+        [PARAM_BINARY] = "binary",
+    };
+
+    return wishes[type];
+}
+
+enum err call_read_value(struct msgpack_cursor *cursor, enum option_value type,
+                         struct call_value *out)
+{
+    struct msgpack_token token;
+    struct msgpack_cursor inside;
+    bool ok = true;
+
+    if (msgpack_skip(cursor, MSGPACK_DEPTH_MAX, &out->raw))
+        return ERR_BAD_REQUEST;
+    inside = msgpack_open(out->raw);
+    if (msgpack_read(&inside, &token))
+        return ERR_BAD_REQUEST;
+    switch (type) {
+    case OPTION_VALUE_NUMBER:
+        ok = token.type == MSGPACK_UINT;
+        out->number = token.uint;
+        break;
+    case OPTION_VALUE_BOOL:
+        ok = token.type == MSGPACK_TRUE || token.type == MSGPACK_FALSE;
+        out->number = token.type == MSGPACK_TRUE;
+        break;
+    case OPTION_VALUE_TEXT:
+        ok = token.type == MSGPACK_TEXT && msgpack_text_is_utf8(token.bytes);
+        out->text = token.bytes;
+        break;
+    case OPTION_VALUE_BINARY:
+        ok = token.type == MSGPACK_BINARY;
+        out->text = token.bytes;
+        break;
+    case OPTION_VALUE_ANY:
+        break;
+    }
+    return ok ? ERR_OK : ERR_BAD_REQUEST;
+}
+
+static void say_options(const struct method *m, bool inner, char *to, size_t room)
+{
+    size_t used = 0;
+
+    to[0] = '\0';
+    for (unsigned i = 0; i < OPTION_ID_COUNT; i++) {
+        bool takes = i == OPTION_ID_DEADLINE_MS ? !inner : (m->options >> i) & 1;
+
+        if (takes && used < room)
+            used += (size_t)snprintf(to + used, room - used, "%s%s", used ? ", " : "",
+                                     method_options[i].name);
+    }
+}
+
+/* One pair of the options map; c stands at its name. */
+static enum err read_option(struct call *c, struct msgpack_cursor *at, bool inner,
+                            struct failure *f)
+{
+    struct slice name;
+    enum msgpack_type type;
+    unsigned i;
+
+    if (msgpack_read_text(at, &name))
+        return failure_set(f, ERR_BAD_REQUEST, "%s: the names of options are texts",
+                           c->method->name);
+    for (i = 0; i < OPTION_ID_COUNT; i++)
+        if (slice_equal(name, slice_text(method_options[i].name)))
+            break;
+    if (i == OPTION_ID_COUNT ||
+        !(i == OPTION_ID_DEADLINE_MS ? !inner : (c->method->options >> i) & 1)) {
+        char takes[160];
+
+        say_options(c->method, inner, takes, sizeof takes);
+        return failure_set(f, ERR_BAD_REQUEST, "%s: unknown option \"%.*s\"; it takes: %s",
+                           c->method->name, shown(name), (const char *)name.data, takes);
+    }
+    if (call_has(c, i))
+        return failure_set(f, ERR_BAD_REQUEST, "%s: the option \"%s\" is given twice",
+                           c->method->name, method_options[i].name);
+    if (msgpack_peek(at, &type) == ERR_OK && type == MSGPACK_NIL)
+        return msgpack_skip(at, 1, NULL);
+    if (call_read_value(at, method_options[i].type, &c->options[i]))
+        return failure_set(f, ERR_BAD_REQUEST, "%s: the option \"%s\" is a %s", c->method->name,
+                           method_options[i].name, option_value_name(method_options[i].type));
+    c->given |= 1u << i;
+    return ERR_OK;
+}
+
+static enum err read_options(struct call *c, struct msgpack_cursor *at, bool inner,
+                             struct failure *f)
+{
+    enum msgpack_type type;
+    uint32_t pairs;
+    enum err e = ERR_OK;
+
+    if (msgpack_peek(at, &type) == ERR_OK && type == MSGPACK_NIL)
+        return msgpack_skip(at, 1, NULL);
+    if (msgpack_read_map(at, &pairs))
+        return failure_set(f, ERR_BAD_REQUEST, "%s: the last parameter is a map of options",
+                           c->method->name);
+    for (uint32_t i = 0; i < pairs && !e; i++)
+        e = read_option(c, at, inner, f);
+    return e;
+}
+
+/* The declared parameter at place i; there may be none of it. */
+static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor *at, bool there,
+                              struct failure *f)
+{
+    const struct method_param *p = &c->method->params[i];
+    struct call_value *value = &c->params[i];
+    enum msgpack_type type = MSGPACK_NIL;
+    bool left_out;
+
+    *value = (struct call_value){.raw = SLICE_NONE};
+    if (there) {
+        msgpack_peek(at, &type);
+        if (msgpack_skip(at, MSGPACK_DEPTH_MAX, &value->raw))
+            return failure_set(f, ERR_BAD_REQUEST, "%s: the parameters end too early",
+                               c->method->name);
+    }
+    left_out = !there || (type == MSGPACK_NIL && (p->optional || p->type != PARAM_ANY));
+    if (left_out && !p->optional)
+        return failure_set(f, ERR_BAD_REQUEST, "%s: the parameter \"%s\" is missing: %s",
+                           c->method->name, p->name, param_wish(p->type));
+    if (left_out)
+        value->raw = SLICE_NONE;
+    else if (!read_param(p->type, value))
+        return failure_set(f, ERR_BAD_REQUEST, "%s: the parameter \"%s\" is %s", c->method->name,
+                           p->name, param_wish(p->type));
+    if (p->type == PARAM_HANDLE)
+        c->t = (uint32_t)value->number;
+    if (p->type == PARAM_HANDLE && !p->optional && c->t == 0)
+        return failure_set(f, ERR_BAD_REQUEST, "%s: the parameter \"t\" is a handle from 1 to "
+                           "4294967295", c->method->name);
+    return ERR_OK;
+}
+
+enum err call_read(struct call *c, const struct method *method, struct slice params, bool inner,
+                   struct failure *f)
+{
+    struct msgpack_cursor at = msgpack_open(params);
+    unsigned first = inner && (method->flags & METHOD_TAKES_T) ? 1 : 0;
+    unsigned declared = first;
+    uint32_t count;
+    enum err e = ERR_OK;
+
+    c->method = method;
+    c->t = 0;
+    c->given = 0;
+    if (slice_is_none(params) || msgpack_read_array(&at, &count))
+        return failure_set(f, ERR_BAD_REQUEST, "%s: params is an array", method->name);
+    while (method->params[declared].type != PARAM_NONE)
+        declared++;
+    for (unsigned i = first; i < declared && !e; i++)
+        e = read_declared(c, i, &at, i - first < count, f);
+    if (!e && count > declared - first + 1)
+        e = failure_set(f, ERR_BAD_REQUEST,
+                        "%s: %" PRIu32 " parameters; it takes %u and a map of options",
+                        method->name, count, declared - first);
+    if (!e && count > declared - first)
+        e = read_options(c, &at, inner, f);
+    return e;
+}
+
+enum err call_word(const struct call *c, enum method_option option, const char *const *words,
+                   unsigned n, unsigned *out, struct failure *f)
+{
+    struct slice text;
+    char allowed[128];
+    size_t used = 0;
+
+    *out = 0;
+    if (!call_has(c, option))
+        return ERR_OK;
+    text = c->options[option].text;
+    for (unsigned i = 0; i < n; i++) {
+        if (slice_equal(text, slice_text(words[i]))) {
+            *out = i;
+            return ERR_OK;
+        }
+        used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s\"%s\"",
+                                 i ? ", " : "", words[i]);
+    }
+    return failure_set(f, ERR_BAD_REQUEST, "%s: %s \"%.*s\" is not possible; allowed: %s",
+                       c->method->name, method_options[option].name, shown(text),
+                       (const char *)text.data, allowed);
+}

@@ -1,0 +1,62 @@
+/* call.h - a method with its parameters and options, read by the table.
+ *
+ * Everything is borrowed from the bytes it was read from: read again when those
+ * have moved. */
+#ifndef HOLDFAST_NET_CALL_H
+#define HOLDFAST_NET_CALL_H
+
+#include "proto/methods.h"
+#include "proto/msgpack.h"
+#include "server/base/failure.h"
+
+struct call_value {
+    struct slice raw;  /* MessagePack; none: left out */
+    struct slice text; /* NAME, SOURCE (the store), text options; binary options: the payload */
+    uint64_t number;   /* NUMBER; options that are numbers or bools */
+    bool indexed;      /* SOURCE: it was [store, index] */
+};
+
+struct call {
+    const struct method *method;
+    uint32_t t;                                  /* METHOD_TAKES_T, begin; 0: autocommit */
+    uint32_t given;                              /* bits of enum method_option that were given */
+    struct call_value params[METHOD_PARAMS_MAX]; /* by their place in the table */
+    struct call_value options[OPTION_ID_COUNT];  /* only those given are set */
+};
+
+/* Read params (an array) for method. inner: an entry of `run`, which has no t and no
+ * deadline. Also after an error t is set if it could be read. ERR_BAD_REQUEST with f. */
+enum err call_read(struct call *c, const struct method *method, struct slice params, bool inner,
+                   struct failure *f);
+
+static inline bool call_has(const struct call *c, enum method_option option)
+{
+    return c->given & (1u << option);
+}
+
+/* A number or bool that was given, or standard. */
+static inline uint64_t call_number(const struct call *c, enum method_option option,
+                                   uint64_t standard)
+{
+    return call_has(c, option) ? c->options[option].number : standard;
+}
+
+/* text, or its beginning of at most max bytes that ends between two characters. */
+static inline struct slice call_cut(struct slice text, size_t max)
+{
+    if (text.size <= max)
+        return text;
+    while (max && (text.data[max] & 0xc0) == 0x80)
+        max--;
+    return slice_make(text.data, max);
+}
+
+/* Which of the words (n of them, the first is the default) a text option has. ERR_BAD_REQUEST. */
+enum err call_word(const struct call *c, enum method_option option, const char *const *words,
+                   unsigned n, unsigned *out, struct failure *f);
+
+/* Read one value as an option of that type would be: used for maps of methods' own. */
+enum err call_read_value(struct msgpack_cursor *cursor, enum option_value type,
+                         struct call_value *out);
+
+#endif

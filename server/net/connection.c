@@ -1,0 +1,515 @@
+/* connection.c - see connection.h. */
+#include "server/net/connection.h"
+
+#include "server/base/assert.h"
+#include "server/net/log_line.h"
+#include "server/net/request.h"
+#include "server/net/server.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define INPUT_LEAST (16 * KIB)
+#define INPUT_AHEAD (256 * KIB) /* what one turn may read beyond what is at work */
+#define BUFFER_KEEP (64 * KIB)  /* memory that an idle buffer may keep */
+#define WORK_STEPS 64           /* requests of one connection before the next one's turn */
+#define KEEPALIVE_S 60
+
+/* ---- in ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct connection *c = handle->data;
+    size_t least = c->input.room > INPUT_LEAST ? 1 : INPUT_LEAST;
+    uint8_t *to;
+
+    if (c->input.used == c->input.room)
+        least = c->input.used > INPUT_LEAST ? c->input.used : INPUT_LEAST;
+    to = buffer_reserve(&c->input, least);
+    *buf = uv_buf_init((char *)to, to ? (unsigned)(c->input.room - c->input.used) : 0);
+}
+
+static void stop_reading(struct connection *c)
+{
+    if (c->reading)
+        uv_read_stop(&c->uv.stream);
+    c->reading = false;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct connection *c = stream->data;
+
+    if (n == 0)
+        return;
+    if (c->state == CONNECTION_SHUT) {
+        c->input.used = 0;
+        if (n < 0)
+            connection_close(c, NULL);
+        return;
+    }
+    if (n == UV_EOF) {
+        stop_reading(c);
+        c->eof = true;
+        c->state = CONNECTION_DRAINING;
+    } else if (n == UV_ENOBUFS) {
+        connection_close(c, "out of memory");
+        return;
+    } else if (n < 0) {
+        connection_close(c, n == UV_ECONNRESET ? "reset" : "read error");
+        return;
+    } else {
+        c->input.used += (size_t)n;
+        if (c->input.used - c->taken > INPUT_AHEAD)
+            stop_reading(c); /* until the turn has looked at it */
+    }
+    server_ready(c->server, c);
+}
+
+static void start_reading(struct connection *c)
+{
+    if (c->reading)
+        return;
+    if (uv_read_start(&c->uv.stream, on_alloc, on_read)) {
+        connection_hang_up(c, "cannot read");
+        return;
+    }
+    c->reading = true;
+}
+
+/* A message that cannot be understood: say so if it can be addressed, answer what was
+ * asked before, and end. */
+static void break_off(struct connection *c, struct slice bytes, bool addressed, uint32_t msgid,
+                      enum err e, const char *why)
+{
+    if (!addressed)
+        addressed = frame_peek_msgid(bytes, &msgid);
+    if (addressed && !number_map_find(&c->session.in_flight, msgid)) {
+        reply_put_refusal(&c->output, msgid, e, why);
+        server_flush_later(c->server, c);
+    }
+    if (log_line_begin(LOG_LEVEL_WARN, "broken_frame")) {
+        log_line_text("client", c->name);
+        log_line_text("why", why);
+        log_line_end();
+    }
+    c->taken = c->input.used; /* whatever follows is not looked at */
+    c->frame_begun_ms = 0;
+    connection_drain(c);
+}
+
+static void break_off_limit(struct connection *c, struct slice bytes, enum err e)
+{
+    const struct options *o = &c->server->options;
+    char why[160];
+
+    if (e == ERR_BAD_REQUEST)
+        snprintf(why, sizeof why, "the message holds byte 0xc1, which is no MessagePack");
+    else
+        snprintf(why, sizeof why,
+                 "the message is over a limit: %llu bytes, %llu deep or %llu elements",
+                 (unsigned long long)o->frame_size, (unsigned long long)o->depth,
+                 (unsigned long long)o->elements);
+    break_off(c, bytes, false, 0, e, why);
+}
+
+/* The next whole message. false: there is none now. */
+static bool take_frame(struct connection *c)
+{
+    const struct options *o = &c->server->options;
+    struct msgpack_limits limits = {o->frame_size, o->elements, (unsigned)o->depth};
+    struct slice bytes = slice_make(c->input.data + c->taken, c->input.used - c->taken);
+    struct frame frame;
+    enum err e;
+
+    if (bytes.size == 0)
+        return false;
+    e = msgpack_scan_feed(&c->scan, bytes.data, bytes.size, &limits);
+    if (e == ERR_WAIT) {
+        if (!c->frame_begun_ms)
+            c->frame_begun_ms = server_now(c->server);
+        if (bytes.size > BUFFER_KEEP && buffer_total() > o->client_memory)
+            break_off(c, bytes, false, 0, ERR_OVERLOADED,
+                      "the clients' messages take as much memory as they may");
+        return false;
+    }
+    if (e) {
+        break_off_limit(c, bytes, e);
+        return false;
+    }
+    bytes.size = c->scan.offset;
+    c->taken += bytes.size;
+    c->frame_begun_ms = 0;
+    msgpack_scan_init(&c->scan);
+    frame_read(bytes, &frame);
+    if (frame.kind == FRAME_BROKEN)
+        break_off(c, bytes, frame.addressed, frame.msgid, ERR_BAD_REQUEST, frame.why);
+    else if (!session_take(&c->session, &frame))
+        break_off(c, SLICE_NONE, false, 0, ERR_BAD_REQUEST,
+                  "the msgid of a request in flight is used again");
+    return true;
+}
+
+/* ---- out ---- */
+
+static size_t unread(const struct connection *c)
+{
+    return c->output.used + (c->write_busy ? uv_stream_get_write_queue_size(&c->uv.stream) : 0);
+}
+
+static bool is_paused(const struct connection *c)
+{
+    return unread(c) + c->session.held_bytes >= c->server->options.output_pause;
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct connection *c = write->data;
+
+    c->write_busy = false;
+    buffer_clear(&c->writing, BUFFER_KEEP);
+    c->progress_ms = server_now(c->server);
+    if (c->state == CONNECTION_CLOSING)
+        return;
+    if (status) {
+        connection_close(c, "write error");
+        return;
+    }
+    if (c->output.used)
+        server_flush_later(c->server, c);
+    server_ready(c->server, c); /* it may have been paused, or be done */
+}
+
+/* What the socket does not take at once goes to libuv, with the buffer that it is in. */
+static void write_rest(struct connection *c, size_t done)
+{
+    uv_buf_t rest;
+    int result;
+
+    buffer_swap(&c->output, &c->writing);
+    rest = uv_buf_init((char *)c->writing.data + done, (unsigned)(c->writing.used - done));
+    c->write.data = c;
+    c->write_busy = true;
+    c->progress_ms = server_now(c->server);
+    result = uv_write(&c->write, &c->uv.stream, &rest, 1, on_written);
+    if (result) {
+        c->write_busy = false;
+        connection_hang_up(c, "write error");
+    }
+    c->unwritten = rest.len;
+}
+
+void connection_flush(struct connection *c)
+{
+    uv_buf_t all = uv_buf_init((char *)c->output.data, (unsigned)c->output.used);
+    int done;
+
+    if (c->state == CONNECTION_CLOSING || c->state == CONNECTION_SHUT)
+        return;
+    if (c->output.failed) {
+        connection_close(c, "out of memory");
+        return;
+    }
+    if (unread(c) > c->server->options.output_max) {
+        connection_close(c, "too much unread output");
+        return;
+    }
+    if (c->write_busy || !c->output.used)
+        return;
+    done = uv_try_write(&c->uv.stream, &all, 1);
+    if (done == UV_EAGAIN)
+        done = 0;
+    if (done < 0) {
+        connection_close(c, "write error");
+        return;
+    }
+    if ((size_t)done == c->output.used) {
+        buffer_clear(&c->output, BUFFER_KEEP);
+        if (c->state == CONNECTION_DRAINING || c->stuck)
+            server_ready(c->server, c);
+        return;
+    }
+    write_rest(c, (size_t)done);
+    if (c->hang_up)
+        connection_close(c, c->hang_up);
+}
+
+/* ---- life ---- */
+
+static void on_shutdown(uv_shutdown_t *shutdown, int status)
+{
+    struct connection *c = shutdown->data;
+
+    if (c->state != CONNECTION_SHUT)
+        return;
+    if (status)
+        connection_close(c, NULL);
+    else
+        start_reading(c); /* until the client has closed its side as well */
+}
+
+/* Everything is answered and written. */
+static void shut(struct connection *c)
+{
+    if (c->eof) { /* nothing can come any more that would reset what was written */
+        connection_close(c, NULL);
+        return;
+    }
+    session_end(&c->session); /* what it left open is rolled back now, not when it has gone */
+    c->state = CONNECTION_SHUT;
+    c->shut_ms = server_now(c->server);
+    buffer_clear(&c->input, 0);
+    c->taken = 0;
+    c->shutdown.data = c;
+    if (uv_shutdown(&c->shutdown, &c->uv.stream, on_shutdown))
+        connection_close(c, NULL);
+}
+
+/* After work: throw away what is done with, and read on if there is room. */
+static void settle(struct connection *c, bool more)
+{
+    if (c->taken == c->input.used) {
+        buffer_clear(&c->input, c->input.room > BUFFER_KEEP ? 0 : BUFFER_KEEP);
+        c->taken = 0;
+    } else if (c->taken >= c->input.used - c->taken) {
+        memmove(c->input.data, c->input.data + c->taken, c->input.used - c->taken);
+        c->input.used -= c->taken;
+        c->taken = 0;
+    }
+    if (c->state == CONNECTION_OPEN) {
+        if (c->stuck)
+            stop_reading(c);
+        else
+            start_reading(c);
+    } else if (c->state == CONNECTION_DRAINING && !more && !c->stuck && c->session.request_count == 0 &&
+               !c->output.used && !c->write_busy) {
+        shut(c);
+    }
+}
+
+bool connection_work(struct connection *c)
+{
+    struct server *server = c->server;
+    unsigned steps = 0;
+
+    if (c->state >= CONNECTION_SHUT)
+        return false;
+    c->stuck = false;
+    for (; steps < WORK_STEPS && !c->hang_up; steps++) {
+        if (is_paused(c)) {
+            c->stuck = true;
+            break;
+        }
+        if (session_step(&c->session))
+            continue;
+        if (c->session.request_count >= server->options.requests_in_flight ||
+            server->request_count >= server->options.requests) {
+            c->stuck = c->taken < c->input.used;
+            if (c->stuck && server->request_count >= server->options.requests)
+                server_starve(server, c);
+            break;
+        }
+        if (!take_frame(c))
+            break;
+    }
+    if (c->hang_up) {
+        connection_close(c, c->hang_up);
+        return false;
+    }
+    settle(c, steps == WORK_STEPS);
+    return steps == WORK_STEPS;
+}
+
+const char *connection_name(const struct connection *c)
+{
+    return c->name;
+}
+
+void connection_rename(struct connection *c)
+{
+    if (c->session.client[0])
+        snprintf(c->name, sizeof c->name, "%.40s@%s", c->session.client, c->peer);
+    else
+        snprintf(c->name, sizeof c->name, "%s", c->peer);
+}
+
+static void name_tcp(struct connection *c)
+{
+    struct sockaddr_storage address;
+    int size = sizeof address;
+    char host[INET6_ADDRSTRLEN] = "?";
+    unsigned port = 0;
+
+    if (uv_tcp_getpeername(&c->uv.tcp, (struct sockaddr *)&address, &size) == 0) {
+        if (address.ss_family == AF_INET6) {
+            uv_ip6_name((struct sockaddr_in6 *)&address, host, sizeof host);
+            port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+        } else {
+            uv_ip4_name((struct sockaddr_in *)&address, host, sizeof host);
+            port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+        }
+    }
+    snprintf(c->peer, sizeof c->peer, address.ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", host,
+             port);
+}
+
+static void name_unix(struct connection *c)
+{
+    struct ucred peer = {0};
+    socklen_t size = sizeof peer;
+    uv_os_fd_t fd;
+
+    if (uv_fileno(&c->uv.handle, &fd) == 0)
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    snprintf(c->peer, sizeof c->peer, "unix:%d", (int)peer.pid);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *c = handle->data;
+    struct server *server = c->server;
+
+    buffer_fini(&c->input);
+    buffer_fini(&c->output);
+    buffer_fini(&c->writing);
+    free(c);
+    server_connection_closed(server);
+}
+
+static void on_closed_early(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* One that cannot be served is taken and closed, so that the listener does not come again
+ * for it. */
+static struct connection *refuse(struct connection *c, const char *why)
+{
+    struct server *server = c->server;
+    uint64_t now = server_now(server);
+
+    server->counters.refused++;
+    if (!server->refused_ms || now - server->refused_ms >= 10 * SECOND) {
+        server->refused_ms = now;
+        if (log_line_begin(LOG_LEVEL_WARN, "connection_refused")) {
+            log_line_text("why", why);
+            log_line_number("open", server->connection_count);
+            log_line_number("refused", server->counters.refused);
+            log_line_end();
+        }
+    }
+    uv_close(&c->uv.handle, on_closed_early);
+    return NULL;
+}
+
+struct connection *connection_accept(struct server *server, uv_stream_t *listener,
+                                     enum connection_kind kind)
+{
+    struct connection *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return NULL;
+    c->server = server;
+    if (kind == CONNECTION_TCP)
+        uv_tcp_init(server->loop, &c->uv.tcp);
+    else
+        uv_pipe_init(server->loop, &c->uv.pipe, 0);
+    c->uv.handle.data = c;
+    list_init(&c->in_ready);
+    list_init(&c->in_flush);
+    if (uv_accept(listener, &c->uv.stream))
+        return refuse(c, "cannot be accepted");
+    if (server->state != SERVER_SERVING)
+        return refuse(c, "the server stops");
+    if (server->connection_count >= server->options.connections)
+        return refuse(c, "as many are open as the option connections allows");
+    if (kind == CONNECTION_TCP) {
+        uv_tcp_nodelay(&c->uv.tcp, 1);
+        uv_tcp_keepalive(&c->uv.tcp, 1, KEEPALIVE_S);
+        name_tcp(c);
+    } else {
+        name_unix(c);
+    }
+    msgpack_scan_init(&c->scan);
+    session_init(&c->session, server, c, &c->output);
+    connection_rename(c);
+    c->id = ++server->counters.accepted;
+    server->connection_count++;
+    list_push_back(&server->connections, &c->in_all);
+    if (log_line_begin(LOG_LEVEL_DEBUG, "connection_opened")) {
+        log_line_text("client", c->name);
+        log_line_end();
+    }
+    start_reading(c);
+    return c;
+}
+
+void connection_hang_up(struct connection *c, const char *why)
+{
+    if (!c->hang_up)
+        c->hang_up = why;
+    server_ready(c->server, c);
+}
+
+void connection_drain(struct connection *c)
+{
+    if (c->state != CONNECTION_OPEN)
+        return;
+    stop_reading(c);
+    c->state = CONNECTION_DRAINING;
+    server_ready(c->server, c);
+}
+
+void connection_close(struct connection *c, const char *why)
+{
+    if (c->state == CONNECTION_CLOSING)
+        return;
+    c->state = CONNECTION_CLOSING;
+    list_remove(&c->in_ready);
+    list_remove(&c->in_flush);
+    list_remove(&c->in_all);
+    if (why)
+        c->server->counters.hung_up++;
+    if (log_line_begin(why ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connection_closed")) {
+        log_line_text("client", c->name);
+        if (why)
+            log_line_text("why", why);
+        log_line_number("requests", c->session.request_count);
+        log_line_number("transactions", c->session.transactions.count);
+        log_line_end();
+    }
+    session_end(&c->session);
+    uv_close(&c->uv.handle, on_closed);
+}
+
+void connection_sweep(struct connection *c, uint64_t now_ms)
+{
+    const struct options *o = &c->server->options;
+
+    if (c->state == CONNECTION_SHUT) {
+        if (now_ms - c->shut_ms > CONNECTION_LINGER_MS)
+            connection_close(c, NULL);
+        return;
+    }
+    if (c->write_busy) {
+        size_t now = uv_stream_get_write_queue_size(&c->uv.stream);
+
+        if (now < c->unwritten)
+            c->progress_ms = now_ms;
+        c->unwritten = now;
+        if (now_ms - c->progress_ms > o->output_stall) {
+            connection_close(c, "the client does not read its answers");
+            return;
+        }
+    }
+    if (c->frame_begun_ms) {
+        if (!c->reading)
+            c->frame_begun_ms = now_ms; /* it is we who wait */
+        else if (now_ms - c->frame_begun_ms > o->frame_time) {
+            connection_close(c, "a message took too long to arrive");
+            return;
+        }
+    }
+    session_close_idle(&c->session, now_ms > o->transaction_idle ? now_ms - o->transaction_idle : 0);
+}

@@ -1,0 +1,97 @@
+/* connection.h - one client's socket: bytes in, bytes out, and when to stop.
+ *
+ * Callbacks of libuv only take bytes and mark the connection as ready; the
+ * server's turn lets ready ones work for a while each. What came in is executed
+ * where it lies. What goes out is gathered for the whole turn and written once.
+ *
+ *     OPEN --EOF, broken frame, stop--> DRAINING --all answered and written--> SHUT
+ *       \_________ error, stall ___________\__________________________________\--> CLOSING
+ *
+ * DRAINING: nothing more is read; what was asked is answered. SHUT: our side is
+ * closed; the client's bytes are thrown away until it closes too, so that the
+ * last answer is not lost to a reset.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_NET_CONNECTION_H
+#define HOLDFAST_NET_CONNECTION_H
+
+#include "server/net/session.h"
+
+#include <uv.h>
+
+#define CONNECTION_NAME_BYTES 128
+#define CONNECTION_LINGER_MS 2000
+
+enum connection_state {
+    CONNECTION_OPEN,
+    CONNECTION_DRAINING,
+    CONNECTION_SHUT,
+    CONNECTION_CLOSING,
+};
+
+struct connection {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    struct server *server; /* borrowed */
+    enum connection_state state;
+    const char *hang_up;   /* why it is to be closed as soon as nobody is at work on it; NULL */
+    uint64_t id;
+    char peer[64];
+    char name[CONNECTION_NAME_BYTES]; /* what it is called in logs and holds */
+    struct session session;
+    /* In. */
+    struct buffer input;
+    size_t taken;             /* bytes at the beginning of input that are done with */
+    struct msgpack_scan scan; /* of the message that begins at taken */
+    bool reading;
+    bool eof;                 /* the client has closed its side */
+    bool stuck;               /* it cannot take another message now, though one may be there */
+    uint64_t frame_begun_ms;  /* when the message at taken began to arrive; 0: none */
+    /* Out. */
+    struct buffer output;     /* encoded in this turn */
+    struct buffer writing;    /* lent to libuv */
+    uv_write_t write;
+    bool write_busy;
+    uv_shutdown_t shutdown;
+    size_t unwritten;         /* libuv's queue when it was last looked at, bytes */
+    uint64_t progress_ms;     /* when the client last took some of it */
+    uint64_t shut_ms;
+    struct list_link in_all;
+    struct list_link in_ready;
+    struct list_link in_flush;
+};
+
+enum connection_kind { CONNECTION_TCP, CONNECTION_UNIX };
+
+/* Accept from listener (uv_stream_t of the same kind). NULL: none, it is closed again. */
+struct connection *connection_accept(struct server *server, uv_stream_t *listener,
+                                     enum connection_kind kind);
+
+/* For logs and holds: "name@127.0.0.1:40000". */
+const char *connection_name(const struct connection *c);
+void connection_rename(struct connection *c);
+
+/* Let it work for a share of the turn. true: there is more that it could do now. */
+bool connection_work(struct connection *c);
+
+/* Write what this turn has encoded. */
+void connection_flush(struct connection *c);
+
+/* It will be closed when it is no longer at work. why: a static text. */
+void connection_hang_up(struct connection *c, const char *why);
+
+/* Take no more requests; answer those that came; close. */
+void connection_drain(struct connection *c);
+
+/* Close now. Everything of it is rolled back. why: a static text for the log; NULL: it has
+ * come to its end as it should. */
+void connection_close(struct connection *c, const char *why);
+
+/* Once in a while: stalls, slow messages, lingering. */
+void connection_sweep(struct connection *c, uint64_t now_ms);
+
+#endif

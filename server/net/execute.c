@@ -1,0 +1,82 @@
+/* execute.c - which function is which method, and what they share. */
+#include "server/net/execute.h"
+
+#include "server/base/assert.h"
+
+static execute *const executors[METHOD_COUNT] = {
+    [METHOD_HELLO] = execute_hello,
+    [METHOD_DESCRIBE] = execute_describe,
+    [METHOD_PING] = execute_ping,
+    [METHOD_BEGIN] = execute_begin,
+    [METHOD_COMMIT] = execute_commit,
+    [METHOD_ROLLBACK] = execute_rollback,
+    [METHOD_RUN] = execute_run,
+    [METHOD_CREATE_STORE] = execute_create_store,
+    [METHOD_DROP_STORE] = execute_drop_store,
+    [METHOD_CLEAR_STORE] = execute_clear_store,
+    [METHOD_RENAME_STORE] = execute_rename_store,
+    [METHOD_STORES] = execute_stores,
+    [METHOD_PUT] = execute_put,
+    [METHOD_INSERT] = execute_insert,
+    [METHOD_DELETE] = execute_delete,
+    [METHOD_GET] = execute_get,
+    [METHOD_HAS] = execute_has,
+    [METHOD_GET_MANY] = execute_get_many,
+    [METHOD_SCAN] = execute_scan,
+    [METHOD_NEXT] = execute_next,
+    [METHOD_CLOSE] = execute_close,
+    [METHOD_COUNT_RECORDS] = execute_count,
+    [METHOD_SIZE] = execute_size,
+    [METHOD_DELETE_RANGE] = execute_delete_range,
+    [METHOD_STATUS] = execute_status,
+    [METHOD_HOLDS] = execute_holds,
+    [METHOD_KILL] = execute_kill,
+    [METHOD_ROTATE] = execute_rotate,
+    [METHOD_AMALGAMATE] = execute_amalgamate,
+};
+
+execute *execute_find(const struct method *method)
+{
+    execute *found = executors[method - method_table];
+
+    return found ? found : execute_absent;
+}
+
+bool execute_keeps(const struct method *method)
+{
+    return method == &method_table[METHOD_GET_MANY] || method == &method_table[METHOD_SCAN] ||
+           method == &method_table[METHOD_NEXT] || method == &method_table[METHOD_RUN];
+}
+
+void work_init(struct work *w, struct request *r, struct txn *txn, const struct call *call)
+{
+    memset(w, 0, sizeof *w);
+    w->request = r;
+    w->op = &r->op;
+    w->txn = txn;
+    w->call = call;
+}
+
+void work_fini(struct work *w)
+{
+    /* A scan that did not come to its end has given its cursor to nobody. */
+    if (w->cursor && w->request->method == &method_table[METHOD_SCAN])
+        session_cursor_close(work_session(w), w->cursor);
+    w->cursor = NULL;
+    if (w->own)
+        txn_rollback(w->own);
+    w->own = NULL;
+}
+
+enum err work_source(struct work *w, unsigned param, struct slice *store)
+{
+    const struct call_value *source = &w->call->params[param];
+
+    *store = source->text;
+    if (source->indexed)
+        return failure_set(work_failure(w), ERR_NO_INDEX,
+                           "store \"%.*s\" has no such index; this version has no indexes",
+                           (int)(source->text.size > 60 ? 60 : source->text.size),
+                           (const char *)source->text.data);
+    return ERR_OK;
+}

@@ -1,0 +1,166 @@
+/* execute_record.c - reading and writing records. */
+#include "server/net/execute.h"
+#include "server/net/server.h"
+
+static enum err put_record(struct work *w, bool only_insert)
+{
+    const struct call *c = w->call;
+    /* The loop has one thread, and the core is done with it when the call returns. */
+    static uint8_t key_room[KEY_PLAIN_BYTES_MAX];
+    struct slice key;
+    enum err e;
+
+    e = record_put(w->op, w->txn, c->params[1].text, c->params[2].raw, c->params[3].raw,
+                   only_insert, key_room, &key);
+    if (!e)
+        put_value(w->out, key);
+    return e;
+}
+
+enum err execute_put(struct work *w)
+{
+    return put_record(w, false);
+}
+
+enum err execute_insert(struct work *w)
+{
+    return put_record(w, true);
+}
+
+enum err execute_delete(struct work *w)
+{
+    bool existed = false;
+    enum err e =
+        record_delete(w->op, w->txn, w->call->params[1].text, w->call->params[2].raw, &existed);
+
+    if (!e)
+        put_bool(w->out, existed);
+    return e;
+}
+
+enum err execute_get(struct work *w)
+{
+    struct slice store, value = SLICE_NONE;
+    enum err e = work_source(w, 1, &store);
+
+    if (!e)
+        e = record_get(w->op, w->txn, store, w->call->params[2].raw, &value);
+    if (!e)
+        put_value(w->out, value);
+    return e;
+}
+
+enum err execute_has(struct work *w)
+{
+    struct slice store;
+    bool there = false;
+    enum err e = work_source(w, 1, &store);
+
+    if (!e)
+        e = record_has(w->op, w->txn, store, w->call->params[2].raw, &there);
+    if (!e)
+        put_bool(w->out, there);
+    return e;
+}
+
+/* Outside of a transaction it is one of its own, so that all keys are read as of one commit. */
+static enum err begin_own(struct work *w)
+{
+    struct txn_options options = {.read_only = true, .label = slice_text("get_many")};
+
+    if (w->txn || w->own)
+        return ERR_OK;
+    return txn_begin(w->op, &options, &w->own);
+}
+
+static enum err get_next_key(struct work *w, struct slice store, struct msgpack_cursor *keys)
+{
+    struct txn *txn = w->txn ? w->txn : w->own;
+    struct msgpack_cursor at = *keys;
+    struct slice key, value = SLICE_NONE;
+    uint64_t max = work_session(w)->server->options.result_size;
+    enum err e;
+
+    if (msgpack_skip(&at, MSGPACK_DEPTH_MAX, &key))
+        return failure_set(work_failure(w), ERR_BAD_REQUEST, "get_many: keys is no array");
+    e = record_get(w->op, txn, store, key, &value);
+    if (e)
+        return e;
+    put_value(w->out, value);
+    op_release(w->op);
+    if (w->out->used - w->base - w->start > max)
+        return failure_set(work_failure(w), ERR_TOO_LARGE,
+                           "get_many: the records of %zu keys are over the %llu bytes of a reply; "
+                           "ask for fewer", w->index + 1, (unsigned long long)max);
+    *keys = at;
+    return ERR_OK;
+}
+
+enum err execute_get_many(struct work *w)
+{
+    struct slice list = w->call->params[2].raw;
+    struct msgpack_cursor keys = msgpack_open(list);
+    struct slice store;
+    uint32_t count;
+    enum err e = work_source(w, 1, &store);
+
+    if (!e)
+        e = begin_own(w);
+    if (!e && msgpack_read_array(&keys, &count))
+        e = failure_set(work_failure(w), ERR_BAD_REQUEST, "get_many: keys is an array");
+    if (e)
+        return e;
+    if (!w->begun) {
+        w->begun = true;
+        w->start = w->out->used - w->base;
+        put_array(w->out, count);
+    } else {
+        keys.at = list.data + w->offset;
+    }
+    for (; w->index < count; w->index++) {
+        w->offset = (size_t)(keys.at - list.data);
+        e = get_next_key(w, store, &keys);
+        if (e)
+            return e;
+    }
+    return ERR_OK;
+}
+
+enum err execute_count(struct work *w)
+{
+    struct slice store;
+    uint64_t records = 0;
+    enum err e = work_source(w, 1, &store);
+
+    if (!e)
+        e = record_count(w->op, w->txn, store, w->call->params[2].raw, &records);
+    if (!e)
+        put_uint(w->out, records);
+    return e;
+}
+
+enum err execute_size(struct work *w)
+{
+    struct slice store;
+    uint64_t bytes = 0;
+    enum err e = work_source(w, 1, &store);
+
+    if (!e)
+        e = record_size(w->op, w->txn, store, w->call->params[2].raw, &bytes);
+    if (!e)
+        put_uint(w->out, bytes);
+    return e;
+}
+
+enum err execute_delete_range(struct work *w)
+{
+    const struct call *c = w->call;
+    uint64_t deleted = 0;
+    enum err e = record_delete_range(w->op, w->txn, c->params[1].text, c->params[2].raw,
+                                     call_number(c, OPTION_ID_LIMIT, UINT64_MAX),
+                                     call_number(c, OPTION_ID_REVERSE, 0), &deleted);
+
+    if (!e)
+        put_uint(w->out, deleted);
+    return e;
+}

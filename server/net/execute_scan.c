@@ -1,0 +1,222 @@
+/* execute_scan.c - scan, next, close: rows page by page.
+ *
+ * The limit on rows is kept here, since a row that does not fit into a page is given back to
+ * the core: the cursor turns round, takes the row again, and turns once more. */
+#include "server/net/execute.h"
+#include "server/net/server.h"
+
+#include <inttypes.h>
+
+/* Where the row ends in the reply is only known when it is there; so it is put and, if the
+ * page is too large with it, taken back. */
+static void put_row(struct buffer *b, unsigned only, const struct cursor_row *row)
+{
+    put_array(b, only ? 1 : 2);
+    if (only != 2)
+        put_value(b, row->key);
+    if (only != 1)
+        put_value(b, row->value);
+}
+
+/* Give the last row back. May have to wait: then it is called again. */
+static enum err step_back(struct work *w)
+{
+    struct session_cursor *c = w->cursor;
+    struct cursor_row row;
+    enum err e;
+
+    cursor_turn(c->core, !c->reverse);
+    e = cursor_next(w->op, c->core, &row);
+    cursor_turn(c->core, c->reverse);
+    if (e == ERR_END) /* a transaction's own cursor, and the row is gone: then it stands right */
+        e = ERR_OK;
+    w->stepping_back = e == ERR_WAIT;
+    return e;
+}
+
+/* Rows until the page is full (ERR_OK), there are no more (ERR_END), or it must wait. */
+static enum err put_rows(struct work *w, uint64_t rows_max)
+{
+    struct session_cursor *c = w->cursor;
+    uint64_t bytes_max = work_session(w)->server->options.scan_size;
+    struct cursor_row row;
+    enum err e;
+
+    if (w->stepping_back)
+        return step_back(w);
+    while (w->index < rows_max) {
+        size_t before = w->out->used;
+
+        if (c->left == 0)
+            return ERR_END;
+        e = cursor_next(w->op, c->core, &row);
+        if (e)
+            return e;
+        put_row(w->out, c->only, &row);
+        if (w->index && w->out->used - w->base - w->start > bytes_max) {
+            w->out->used = before;
+            return step_back(w);
+        }
+        w->index++;
+        if (c->left != UINT64_MAX)
+            c->left--;
+    }
+    return c->left ? ERR_OK : ERR_END;
+}
+
+static uint64_t rows_max(const struct work *w)
+{
+    uint64_t max = work_session(w)->server->options.scan_rows;
+    uint64_t page = call_number(w->call, OPTION_ID_PAGE, max);
+
+    return page < max ? page : max;
+}
+
+/* {rows: [...], cursor: n}; the cursor is closed where nothing is left. */
+static enum err put_page(struct work *w)
+{
+    struct session_cursor *c = w->cursor;
+    enum err e;
+
+    if (!w->begun) {
+        w->begun = true;
+        put_map(w->out, 2);
+        put_word(w->out, "rows");
+        w->place = put_array_later(w->out) - w->base;
+        w->start = w->out->used - w->base;
+    }
+    e = put_rows(w, rows_max(w));
+    if (e && e != ERR_END)
+        return e;
+    put_array_now(w->out, w->base + w->place, (uint32_t)w->index);
+    put_word(w->out, "cursor");
+    if (e == ERR_END) {
+        put_nil(w->out);
+        session_cursor_close(work_session(w), c);
+    } else {
+        put_uint(w->out, c->number);
+        c->used_ms = server_now(work_session(w)->server);
+        cursor_rest(c->core);
+    }
+    w->cursor = NULL;
+    return ERR_OK;
+}
+
+static enum err check_page(struct work *w)
+{
+    if (call_number(w->call, OPTION_ID_PAGE, 1) == 0)
+        return failure_set(work_failure(w), ERR_BAD_REQUEST, "%s: page is at least one row",
+                           w->call->method->name);
+    return ERR_OK;
+}
+
+/* Outside of a transaction a cursor has a lane of its own, in which this request is first:
+ * clients can guess the cursor's number. */
+static struct lane *own_lane(struct request *r)
+{
+    struct lane *lane = lane_new(r->session);
+
+    if (lane) {
+        r->lane = lane; /* its one user so far is the request */
+        lane->running = r;
+    }
+    return lane;
+}
+
+/* Make the cursor known; it stays with the work until the first page is done. */
+static enum err take_cursor(struct work *w, struct cursor *core, unsigned only, bool reverse,
+                            uint64_t limit)
+{
+    struct request *r = w->request;
+    struct lane *lane = r->lane ? r->lane : own_lane(r);
+
+    if (lane)
+        w->cursor = session_cursor_new(r->session, lane, core);
+    if (!w->cursor) {
+        cursor_close(core);
+        return ERR_NOMEM;
+    }
+    w->cursor->only = only;
+    w->cursor->reverse = reverse;
+    w->cursor->left = limit;
+    return ERR_OK;
+}
+
+enum err execute_scan(struct work *w)
+{
+    static const char *const onlys[] = {"", "keys", "values"};
+    const struct call *c = w->call;
+    struct session *s = work_session(w);
+    struct cursor_options options = {
+        .reverse = call_number(c, OPTION_ID_REVERSE, 0),
+        .limit = UINT64_MAX,
+        .offset = call_number(c, OPTION_ID_OFFSET, 0),
+    };
+    uint64_t limit = call_number(c, OPTION_ID_LIMIT, UINT64_MAX);
+    struct cursor *core;
+    struct slice store;
+    unsigned only;
+    enum err e;
+
+    if (w->cursor)
+        return put_page(w);
+    e = call_word(c, OPTION_ID_ONLY, onlys, 3, &only, work_failure(w));
+    if (!e)
+        e = check_page(w);
+    if (!e)
+        e = work_source(w, 1, &store);
+    if (!e && s->cursors.count >= s->server->options.cursors_per_connection)
+        e = failure_set(work_failure(w), ERR_OVERLOADED,
+                        "scan: %zu cursors are open on this connection", s->cursors.count);
+    if (!e)
+        e = cursor_open(w->op, w->txn, store, c->params[2].raw, &options, &core);
+    if (!e)
+        e = take_cursor(w, core, only, options.reverse, limit);
+    return e ? e : put_page(w);
+}
+
+static struct session_cursor *find_cursor(struct work *w)
+{
+    uint64_t number = w->call->params[0].number;
+
+    if (number > UINT32_MAX)
+        return NULL;
+    return number_map_find(&work_session(w)->cursors, (uint32_t)number);
+}
+
+enum err execute_next(struct work *w)
+{
+    const struct call *c = w->call;
+    struct session_cursor *cursor = find_cursor(w);
+    enum err e = check_page(w);
+
+    if (e)
+        return e;
+    if (!cursor)
+        return failure_set(work_failure(w), ERR_NO_CURSOR,
+                           "next: no cursor %" PRIu64 " is open; a cursor ends with its last row, "
+                           "its transaction and its connection", c->params[0].number);
+    if (w->cursor)
+        return put_page(w);
+    if (call_has(c, OPTION_ID_REVERSE) && c->options[OPTION_ID_REVERSE].number != cursor->reverse) {
+        cursor->reverse = !cursor->reverse;
+        cursor_turn(cursor->core, cursor->reverse);
+    }
+    if (call_has(c, OPTION_ID_TO)) {
+        e = cursor_move_to(w->op, cursor->core, c->options[OPTION_ID_TO].raw);
+        if (e)
+            return e;
+    }
+    w->cursor = cursor;
+    return put_page(w);
+}
+
+enum err execute_close(struct work *w)
+{
+    struct session_cursor *cursor = find_cursor(w);
+
+    if (cursor)
+        session_cursor_close(work_session(w), cursor);
+    put_nil(w->out);
+    return ERR_OK;
+}

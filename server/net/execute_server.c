@@ -1,0 +1,247 @@
+/* execute_server.c - hello, describe, ping, and what operators ask for. */
+#include "server/net/connection.h"
+#include "server/net/execute.h"
+#include "server/net/log_line.h"
+#include "server/net/server.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static enum err hello_field(struct work *w, struct slice name, struct msgpack_cursor *at)
+{
+    struct session *s = work_session(w);
+    struct call_value value;
+    enum err e = ERR_OK;
+
+    if (slice_equal(name, slice_text("client"))) {
+        e = call_read_value(at, OPTION_VALUE_TEXT, &value);
+        if (!e) {
+            value.text = call_cut(value.text, sizeof s->client - 1);
+            snprintf(s->client, sizeof s->client, "%.*s", (int)value.text.size,
+                     (const char *)value.text.data);
+        }
+    } else if (slice_equal(name, slice_text("protocol"))) {
+        e = call_read_value(at, OPTION_VALUE_NUMBER, &value);
+        if (!e && value.number != PROTOCOL_VERSION)
+            return failure_set(work_failure(w), ERR_BAD_REQUEST,
+                               "hello: protocol %" PRIu64 " is not spoken here; %d is",
+                               value.number, PROTOCOL_VERSION);
+    } else if (slice_equal(name, slice_text("database"))) {
+        e = call_read_value(at, OPTION_VALUE_TEXT, &value);
+        if (!e && !slice_equal(value.text, slice_text("main")))
+            return failure_set(work_failure(w), ERR_BAD_REQUEST,
+                               "hello: this version has one database, \"main\"");
+    } else if (slice_equal(name, slice_text("features"))) {
+        enum msgpack_type type;
+
+        if (msgpack_peek(at, &type) || type != MSGPACK_ARRAY)
+            e = ERR_BAD_REQUEST;
+        else
+            e = msgpack_skip(at, MSGPACK_DEPTH_MAX, NULL);
+    } else {
+        return failure_set(work_failure(w), ERR_BAD_REQUEST,
+                           "hello: unknown field \"%.*s\"; it takes: client, protocol, features, "
+                           "database",
+                           (int)(name.size > 60 ? 60 : name.size), (const char *)name.data);
+    }
+    if (e)
+        failure_set(work_failure(w), e, "hello: \"%.*s\" has a wrong type", (int)name.size,
+                    (const char *)name.data);
+    return e;
+}
+
+static void put_limits(struct work *w)
+{
+    const struct options *o = &work_session(w)->server->options;
+    struct buffer *b = w->out;
+
+    put_map(b, 17);
+    put_fact(b, "frame_bytes", o->frame_size);
+    put_fact(b, "depth", o->depth);
+    put_fact(b, "elements", o->elements);
+    put_fact(b, "value_bytes", o->value_size);
+    put_fact(b, "key_bytes", o->key_size);
+    put_fact(b, "name_bytes", 255);
+    put_fact(b, "page_rows", o->scan_rows);
+    put_fact(b, "page_bytes", o->scan_size);
+    put_fact(b, "result_bytes", o->result_size);
+    put_fact(b, "connections", o->connections);
+    put_fact(b, "requests_in_flight", o->requests_in_flight);
+    put_fact(b, "transactions", o->transactions_per_connection);
+    put_fact(b, "cursors", o->cursors_per_connection);
+    put_fact(b, "transaction_bytes", o->transaction_max);
+    put_fact(b, "transaction_idle_ms", o->transaction_idle);
+    put_fact(b, "output_pause_bytes", o->output_pause);
+    put_fact(b, "output_bytes", o->output_max);
+}
+
+static const char *const features[] = {"run", "greatest-version", "durability-interval"};
+#define FEATURE_COUNT (sizeof features / sizeof features[0])
+
+enum err execute_hello(struct work *w)
+{
+    struct msgpack_cursor at = msgpack_open(w->call->params[0].raw);
+    struct slice name;
+    uint32_t pairs = 0;
+    enum err e = ERR_OK;
+
+    if (!slice_is_none(w->call->params[0].raw) && msgpack_read_map(&at, &pairs))
+        return ERR_BAD_REQUEST;
+    for (uint32_t i = 0; i < pairs && !e; i++) {
+        if (msgpack_read_text(&at, &name))
+            return failure_set(work_failure(w), ERR_BAD_REQUEST, "hello: names are texts");
+        e = hello_field(w, name, &at);
+    }
+    if (e)
+        return e;
+    connection_rename(work_session(w)->connection);
+    put_map(w->out, 5);
+    put_word(w->out, "server");
+    put_word(w->out, "holdfastd");
+    put_word(w->out, "version");
+    put_word(w->out, SERVER_VERSION);
+    put_fact(w->out, "protocol", PROTOCOL_VERSION);
+    put_word(w->out, "features");
+    put_array(w->out, FEATURE_COUNT);
+    for (size_t i = 0; i < FEATURE_COUNT; i++)
+        put_word(w->out, features[i]);
+    put_word(w->out, "limits");
+    put_limits(w);
+    return ERR_OK;
+}
+
+static void describe_options(struct buffer *b, const struct method *m)
+{
+    uint32_t mask = m->options | 1u << OPTION_ID_DEADLINE_MS;
+    uint32_t count = (uint32_t)__builtin_popcount(mask);
+
+    put_array(b, count);
+    for (unsigned i = 0; i < OPTION_ID_COUNT; i++) {
+        if (!((mask >> i) & 1))
+            continue;
+        put_map(b, 3);
+        put_word(b, "name");
+        put_word(b, method_options[i].name);
+        put_word(b, "type");
+        put_word(b, option_value_name(method_options[i].type));
+        put_word(b, "help");
+        put_word(b, method_options[i].help);
+    }
+}
+
+static void describe_method(struct buffer *b, const struct method *m)
+{
+    uint32_t params = 0;
+
+    while (m->params[params].type != PARAM_NONE)
+        params++;
+    put_map(b, 6);
+    put_word(b, "name");
+    put_word(b, m->name);
+    put_word(b, "params");
+    put_array(b, params);
+    for (uint32_t i = 0; i < params; i++) {
+        put_map(b, 3);
+        put_word(b, "name");
+        put_word(b, m->params[i].name);
+        put_word(b, "type");
+        put_word(b, param_type_name(m->params[i].type));
+        put_word(b, "optional");
+        put_bool(b, m->params[i].optional);
+    }
+    put_word(b, "options");
+    describe_options(b, m);
+    put_word(b, "result");
+    put_word(b, m->result);
+    put_word(b, "help");
+    put_word(b, m->help);
+    put_word(b, "since");
+    put_word(b, m->since);
+}
+
+enum err execute_describe(struct work *w)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < METHOD_COUNT; i++)
+        count += !(method_table[i].flags & METHOD_ABSENT);
+    put_array(w->out, count);
+    for (size_t i = 0; i < METHOD_COUNT; i++)
+        if (!(method_table[i].flags & METHOD_ABSENT))
+            describe_method(w->out, &method_table[i]);
+    return ERR_OK;
+}
+
+enum err execute_ping(struct work *w)
+{
+    put_word(w->out, "pong");
+    return ERR_OK;
+}
+
+enum err execute_kill(struct work *w)
+{
+    struct session *s = work_session(w);
+    uint64_t version = w->call->params[0].number;
+    enum err e = db_kill(s->server->db, version, work_failure(w));
+
+    if (e)
+        return e;
+    if (log_line_begin(LOG_LEVEL_INFO, "transaction_killed")) {
+        log_line_number("version", version);
+        log_line_text("client", connection_name(s->connection));
+        log_line_end();
+    }
+    put_nil(w->out);
+    return ERR_OK;
+}
+
+static void task_done(struct db_task *task, enum err e, const struct failure *f)
+{
+    struct request *r = LIST_ENTRY(task, struct request, task);
+
+    r->has_task = false;
+    r->task_done = true;
+    r->bad = e != ERR_OK;
+    if (e) {
+        failure_clear(&r->op.failure);
+        if (f && f->error)
+            failure_copy(&r->op.failure, f);
+        else
+            failure_set(&r->op.failure, e, "%s", err_message(e));
+    }
+    if (r->state == REQUEST_WAITING)
+        r->op.wake(&r->op);
+}
+
+static enum err run_task(struct work *w, void (*submit)(struct db *db, struct db_task *task))
+{
+    struct request *r = w->request;
+
+    if (!r->has_task && !r->task_done) {
+        r->has_task = true;
+        r->task.done = task_done;
+        submit(work_session(w)->server->db, &r->task);
+    }
+    if (r->has_task)
+        return ERR_WAIT;
+    if (r->bad)
+        return r->op.failure.error;
+    put_nil(w->out);
+    return ERR_OK;
+}
+
+enum err execute_rotate(struct work *w)
+{
+    return run_task(w, db_rotate);
+}
+
+enum err execute_amalgamate(struct work *w)
+{
+    return run_task(w, db_amalgamate);
+}
+
+enum err execute_absent(struct work *w)
+{
+    return failure_set(work_failure(w), ERR_BAD_REQUEST, "%s is not in this version, %s",
+                       w->call->method->name, SERVER_VERSION);
+}

@@ -1,0 +1,156 @@
+/* execute_txn.c - begin, commit, rollback. */
+#include "server/net/connection.h"
+#include "server/net/execute.h"
+#include "server/net/server.h"
+
+#include <inttypes.h>
+
+#define TICK_MS 250
+
+enum err txn_options_read(const struct call *call, struct session *s, struct txn_options *out,
+                          struct failure *f)
+{
+    static const char *const levels[] = {"snapshot", "serializable"};
+    static const char *const conflicts[] = {"first-committer", "greatest-version"};
+    static const char *const on_errors[] = {"fail", "continue"};
+    static const char *const durabilities[] = {"sync", "interval"};
+    unsigned level, conflict, on_error, durability;
+    enum err e;
+
+    memset(out, 0, sizeof *out);
+    e = call_word(call, OPTION_ID_ISOLATION, levels, 2, &level, f);
+    if (!e)
+        e = call_word(call, OPTION_ID_CONFLICT, conflicts, 2, &conflict, f);
+    if (!e)
+        e = call_word(call, OPTION_ID_ON_ERROR, on_errors, 2, &on_error, f);
+    if (!e)
+        e = call_word(call, OPTION_ID_DURABILITY, durabilities, 2, &durability, f);
+    if (e)
+        return e;
+    out->serializable = level == 1;
+    out->greatest_version = conflict == 1;
+    out->carry_on = on_error == 1;
+    out->interval = durability == 1;
+    out->read_only = call_number(call, OPTION_ID_READ_ONLY, 0);
+    out->timeout_ms = call_number(call, OPTION_ID_TIMEOUT_MS, 0);
+    out->idle_ms = call_number(call, OPTION_ID_IDLE_MS, 0);
+    if (call_has(call, OPTION_ID_LABEL))
+        out->label = call_cut(call->options[OPTION_ID_LABEL].text, TXN_LABEL_BYTES_MAX);
+    out->client = call_cut(slice_text(connection_name(s->connection)), TXN_LABEL_BYTES_MAX);
+    return ERR_OK;
+}
+
+enum err token_read(const struct call *call, struct slice *token, struct failure *f)
+{
+    *token = SLICE_NONE;
+    if (!call_has(call, OPTION_ID_TOKEN))
+        return ERR_OK;
+    *token = call->options[OPTION_ID_TOKEN].text;
+    if (token->size != TXN_TOKEN_BYTES)
+        return failure_set(f, ERR_BAD_REQUEST, "%s: token has %d bytes, not %zu",
+                           call->method->name, TXN_TOKEN_BYTES, token->size);
+    return ERR_OK;
+}
+
+/* The handle belongs to a transaction that is at rest. That transaction is doomed: what its
+ * owner sends under the handle from now on was not meant for it. */
+static enum err in_use(struct work *w, struct lane *lane)
+{
+    enum err e = failure_set(work_failure(w), ERR_BAD_REQUEST,
+                             "begin: the handle %" PRIu32 " has an open transaction", lane->t);
+
+    if (!lane->carry_on && !txn_failure(lane->txn))
+        txn_doom(lane->txn, work_failure(w));
+    return e;
+}
+
+/* Its limits of time are looked at by db_tick, which may not be due for long. */
+static void tick_for(struct server *server, const struct txn_options *options)
+{
+    uint64_t within = TICK_MS;
+
+    if (options->timeout_ms && options->timeout_ms < within)
+        within = options->timeout_ms;
+    if (options->idle_ms && options->idle_ms < within)
+        within = options->idle_ms;
+    if (options->interval && server->options.interval < within)
+        within = server->options.interval;
+    server_tick_within(server, within);
+}
+
+enum err execute_begin(struct work *w)
+{
+    struct session *s = work_session(w);
+    struct lane *lane = number_map_find(&s->transactions, w->call->t);
+    struct txn_options options;
+    enum err e;
+
+    if (lane)
+        return in_use(w, lane);
+    e = txn_options_read(w->call, s, &options, work_failure(w));
+    if (e)
+        return e;
+    if (s->transactions.count >= s->server->options.transactions_per_connection)
+        return failure_set(work_failure(w), ERR_OVERLOADED,
+                           "begin: %zu transactions are open on this connection",
+                           s->transactions.count);
+    lane = lane_new(s);
+    if (!lane)
+        return ERR_NOMEM;
+    lane->t = w->call->t;
+    lane->carry_on = options.carry_on;
+    e = number_map_add(&s->transactions, lane->t, lane) ? ERR_OK : ERR_NOMEM;
+    if (!e)
+        e = txn_begin(w->op, &options, &lane->txn);
+    if (e) {
+        lane->txn = NULL;
+        lane_end(lane);
+        return e;
+    }
+    tick_for(s->server, &options);
+    lane->users++;
+    w->request->lane = lane; /* its reply goes before those of the transaction's requests */
+    put_map(w->out, 2);
+    put_fact(w->out, "version", txn_version(lane->txn));
+    put_fact(w->out, "snapshot", txn_snapshot(lane->txn));
+    return ERR_OK;
+}
+
+enum err execute_commit(struct work *w)
+{
+    struct lane *lane = w->request->lane;
+    struct txn *txn = lane->txn;
+    struct slice token;
+    uint64_t commit = 0;
+    enum err e = token_read(w->call, &token, work_failure(w));
+
+    if (e)
+        return e;
+    lane_close_cursors(lane);
+    lane_end(lane);
+    e = txn_commit(w->op, txn, token, &commit);
+    if (e)
+        return e;
+    w->request->commit = commit;
+    server_tick_within(work_session(w)->server, work_session(w)->server->options.interval);
+    w->request->commits = true;
+    put_map(w->out, 1);
+    put_word(w->out, "commit");
+    if (commit)
+        put_uint(w->out, commit);
+    else
+        put_nil(w->out);
+    return ERR_OK;
+}
+
+enum err execute_rollback(struct work *w)
+{
+    struct lane *lane = w->request->lane;
+    struct txn *txn = lane->txn;
+
+    lane_close_cursors(lane);
+    lane_end(lane);
+    txn_rollback(txn);
+    put_nil(w->out);
+    return ERR_OK;
+}

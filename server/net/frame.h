@@ -1,0 +1,33 @@
+/* frame.h - one message of MessagePack-RPC, taken apart in place.
+ *
+ * Happy path: [0, msgid, method, params] or [2, method, params]. What is not
+ * so is either broken (the connection ends) or an error of a request that has a
+ * name to answer to. */
+#ifndef HOLDFAST_NET_FRAME_H
+#define HOLDFAST_NET_FRAME_H
+
+#include "proto/msgpack.h"
+
+enum frame_kind {
+    FRAME_REQUEST,
+    FRAME_NOTIFICATION,
+    FRAME_BROKEN, /* the connection ends */
+};
+
+struct frame {
+    enum frame_kind kind;
+    bool addressed;       /* msgid is known: an error can be answered */
+    uint32_t msgid;
+    struct slice method;  /* text; none: it is no text */
+    struct slice params;  /* MessagePack, an array; none: it is no array */
+    const char *why;      /* BROKEN: in words */
+};
+
+/* bytes holds one whole, well-formed MessagePack value. */
+void frame_read(struct slice bytes, struct frame *out);
+
+/* Whom to answer when the rest of a message will not be read: bytes is the beginning of
+ * one. false: nobody. */
+bool frame_peek_msgid(struct slice bytes, uint32_t *msgid);
+
+#endif

@@ -1,0 +1,405 @@
+/* listener.c - addresses, sockets, and taking connections from them. */
+#include "server/net/listener.h"
+
+#include "server/net/log_line.h"
+#include "server/net/server.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+#define FIRST_PASSED_FD 3 /* as the service manager counts */
+
+struct listener {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    struct server *server;
+    enum connection_kind kind;
+    char name[256];
+    struct list_link in_all;
+};
+
+struct address {
+    struct sockaddr_storage at;
+    bool loopback;
+    bool optional; /* ::1 of localhost: a machine may have no IPv6 */
+};
+
+/* ---- reading addresses ---- */
+
+static bool is_loopback(const struct sockaddr *a)
+{
+    if (a->sa_family == AF_INET)
+        return (ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24) == 127;
+    if (a->sa_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)a)->sin6_addr);
+    return a->sa_family == AF_UNIX;
+}
+
+static bool read_port(const char *text, int *port)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+
+    *port = (int)n;
+    return *text >= '0' && *text <= '9' && *end == '\0' && n <= 65535;
+}
+
+/* host:port into one or two addresses; the number of them, 0: it is none. */
+static unsigned read_address(const char *text, struct address *out)
+{
+    char host[256];
+    const char *colon = strrchr(text, ':');
+    size_t size = colon ? (size_t)(colon - text) : 0;
+    int port;
+
+    memset(out, 0, 2 * sizeof *out);
+    if (!colon || size == 0 || size >= sizeof host || !read_port(colon + 1, &port))
+        return 0;
+    memcpy(host, text, size);
+    host[size] = '\0';
+    if (strcmp(host, "localhost") == 0) {
+        uv_ip4_addr("127.0.0.1", port, (struct sockaddr_in *)&out[0].at);
+        uv_ip6_addr("::1", port, (struct sockaddr_in6 *)&out[1].at);
+        out[0].loopback = out[1].loopback = out[1].optional = true;
+        return 2;
+    }
+    if (host[0] == '[' && host[size - 1] == ']') {
+        host[size - 1] = '\0';
+        if (uv_ip6_addr(host + 1, port, (struct sockaddr_in6 *)&out->at))
+            return 0;
+    } else if (strcmp(host, "*") == 0) {
+        uv_ip6_addr("::", port, (struct sockaddr_in6 *)&out->at);
+    } else if (uv_ip4_addr(host, port, (struct sockaddr_in *)&out->at)) {
+        return 0;
+    }
+    out->loopback = is_loopback((struct sockaddr *)&out->at);
+    return 1;
+}
+
+static bool refuse_open(const char *what, char *error)
+{
+    snprintf(error, OPTION_ERROR_BYTES,
+             "listen: \"%.200s\" can be reached from other machines, and there is no login yet; "
+             "allowed: loopback addresses (127.0.0.1, [::1], localhost), or say insecure-listen",
+             what);
+    return false;
+}
+
+/* All addresses of the option. out has room for LISTEN_MAX. */
+static bool read_addresses(const struct options *o, struct address *out, unsigned *count,
+                           char *error)
+{
+    char list[OPTION_TEXT_BYTES];
+    char *rest = list;
+
+    *count = 0;
+    snprintf(list, sizeof list, "%s", o->listen);
+    if (strcmp(list, "none") == 0)
+        return true;
+    for (char *one; (one = strsep(&rest, ",")) != NULL;) {
+        unsigned n;
+
+        if (*count + 2 > LISTEN_MAX) {
+            snprintf(error, OPTION_ERROR_BYTES, "listen: more than %d addresses", LISTEN_MAX - 1);
+            return false;
+        }
+        n = read_address(one, out + *count);
+        if (n == 0) {
+            snprintf(error, OPTION_ERROR_BYTES,
+                     "listen: \"%.200s\" is no address; allowed: 127.0.0.1:4653, [::1]:4653, "
+                     "localhost:4653, none",
+                     one);
+            return false;
+        }
+        if (!out[*count].loopback && !o->insecure_listen)
+            return refuse_open(one, error);
+        *count += n;
+    }
+    return true;
+}
+
+bool listener_check(const struct options *o, char *error)
+{
+    struct address addresses[LISTEN_MAX];
+    unsigned count;
+
+    return read_addresses(o, addresses, &count, error);
+}
+
+/* ---- sockets ---- */
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct listener *l = stream->data;
+    struct server *server = l->server;
+
+    if (status == 0) {
+        connection_accept(server, stream, l->kind);
+        return;
+    }
+    server->counters.refused++;
+    if (!server->refused_ms || server_now(server) - server->refused_ms >= 10 * SECOND) {
+        server->refused_ms = server_now(server);
+        log_event_text(LOG_LEVEL_WARN, "connection_refused", "why", uv_strerror(status));
+    }
+}
+
+static struct listener *listener_new(struct server *server, enum connection_kind kind)
+{
+    struct listener *l = calloc(1, sizeof *l);
+
+    if (!l)
+        return NULL;
+    l->server = server;
+    l->kind = kind;
+    if (kind == CONNECTION_TCP)
+        uv_tcp_init(server->loop, &l->uv.tcp);
+    else
+        uv_pipe_init(server->loop, &l->uv.pipe, 0);
+    l->uv.handle.data = l;
+    list_push_back(&server->listeners, &l->in_all);
+    return l;
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void listener_close(struct listener *l)
+{
+    list_remove(&l->in_all);
+    uv_close(&l->uv.handle, on_listener_closed);
+}
+
+void listener_close_all(struct server *server)
+{
+    while (!list_is_empty(&server->listeners))
+        listener_close(LIST_ENTRY(list_first(&server->listeners), struct listener, in_all));
+}
+
+static void format_address(const struct sockaddr *a, char *to, size_t room)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+
+    if (a->sa_family == AF_INET6) {
+        uv_ip6_name((const struct sockaddr_in6 *)a, host, sizeof host);
+        snprintf(to, room, "[%s]:%u", host, ntohs(((const struct sockaddr_in6 *)a)->sin6_port));
+    } else {
+        uv_ip4_name((const struct sockaddr_in *)a, host, sizeof host);
+        snprintf(to, room, "%s:%u", host, ntohs(((const struct sockaddr_in *)a)->sin_port));
+    }
+}
+
+/* The address that a TCP listener has been given. */
+static void name_tcp(struct listener *l, struct sockaddr_storage *at)
+{
+    int size = sizeof *at;
+
+    if (uv_tcp_getsockname(&l->uv.tcp, (struct sockaddr *)at, &size) == 0)
+        format_address((struct sockaddr *)at, l->name, sizeof l->name);
+}
+
+static unsigned short port_of(const struct sockaddr_storage *at)
+{
+    return at->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)at)->sin6_port
+                                     : ((const struct sockaddr_in *)at)->sin_port;
+}
+
+static bool open_tcp(struct server *server, const struct address *address,
+                     struct sockaddr_storage *bound, char *error)
+{
+    struct listener *l = listener_new(server, CONNECTION_TCP);
+    char wanted[128];
+    int e;
+
+    if (!l)
+        return false;
+    format_address((const struct sockaddr *)&address->at, wanted, sizeof wanted);
+    e = uv_tcp_bind(&l->uv.tcp, (const struct sockaddr *)&address->at, 0);
+    if (!e)
+        e = uv_listen(&l->uv.stream, BACKLOG, on_connection);
+    if (e) {
+        listener_close(l);
+        snprintf(error, OPTION_ERROR_BYTES, "cannot listen on %s: %s", wanted, uv_strerror(e));
+        return address->optional;
+    }
+    name_tcp(l, bound);
+    return true;
+}
+
+/* Whether somebody answers on the socket's path. */
+static bool is_alive(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool alive;
+
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    alive = fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
+    if (fd >= 0)
+        close(fd);
+    return alive;
+}
+
+/* A socket that a killed server has left is in the way. */
+static bool make_way(const char *path, char *error)
+{
+    struct stat st;
+
+    if (lstat(path, &st))
+        return true;
+    if (!S_ISSOCK(st.st_mode)) {
+        snprintf(error, OPTION_ERROR_BYTES, "socket: %.300s is there and is no socket", path);
+        return false;
+    }
+    if (is_alive(path)) {
+        snprintf(error, OPTION_ERROR_BYTES, "socket: another server listens on %.300s", path);
+        return false;
+    }
+    unlink(path);
+    return true;
+}
+
+static bool open_unix(struct server *server, char *error)
+{
+    const struct options *o = &server->options;
+    char path[OPTION_TEXT_BYTES + 32];
+    struct listener *l;
+    mode_t mask;
+    int e;
+
+    if (strcmp(o->socket, "none") == 0)
+        return true;
+    if (o->socket[0])
+        snprintf(path, sizeof path, "%s", o->socket);
+    else
+        snprintf(path, sizeof path, "%s/holdfast.sock", o->data);
+    if (strlen(path) >= sizeof ((struct sockaddr_un *)NULL)->sun_path) {
+        snprintf(error, OPTION_ERROR_BYTES, "socket: the path %.300s is too long; at most %zu bytes",
+                 path, sizeof ((struct sockaddr_un *)NULL)->sun_path - 1);
+        if (o->socket[0])
+            return false;
+        log_event_text(LOG_LEVEL_WARN, "no_unix_socket", "why", error);
+        return true;
+    }
+    if (!make_way(path, error))
+        return false;
+    l = listener_new(server, CONNECTION_UNIX);
+    if (!l)
+        return false;
+    snprintf(l->name, sizeof l->name, "%.255s", path);
+    mask = umask(0177); /* mode 0600 from its first moment */
+    e = uv_pipe_bind(&l->uv.pipe, path);
+    umask(mask);
+    if (!e)
+        e = uv_listen(&l->uv.stream, BACKLOG, on_connection);
+    if (e) {
+        listener_close(l);
+        snprintf(error, OPTION_ERROR_BYTES, "socket: cannot listen on %.300s: %s", path,
+                 uv_strerror(e));
+        return false;
+    }
+    return true;
+}
+
+/* ---- sockets passed by the service manager ---- */
+
+static int passed_count(void)
+{
+    const char *pid = getenv("LISTEN_PID");
+    const char *fds = getenv("LISTEN_FDS");
+
+    if (!pid || !fds || atoi(pid) != (int)getpid())
+        return 0;
+    return atoi(fds);
+}
+
+static bool open_passed_one(struct server *server, int fd, char *error)
+{
+    struct sockaddr_storage at = {0};
+    socklen_t size = sizeof at;
+    struct listener *l;
+    int e;
+
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (getsockname(fd, (struct sockaddr *)&at, &size)) {
+        snprintf(error, OPTION_ERROR_BYTES, "LISTEN_FDS: descriptor %d is no socket", fd);
+        return false;
+    }
+    if (!is_loopback((struct sockaddr *)&at) && !server->options.insecure_listen) {
+        char name[128];
+
+        format_address((struct sockaddr *)&at, name, sizeof name);
+        return refuse_open(name, error);
+    }
+    l = listener_new(server, at.ss_family == AF_UNIX ? CONNECTION_UNIX : CONNECTION_TCP);
+    if (!l)
+        return false;
+    if (l->kind == CONNECTION_UNIX) {
+        snprintf(l->name, sizeof l->name, "%.100s", ((struct sockaddr_un *)&at)->sun_path);
+        e = uv_pipe_open(&l->uv.pipe, fd);
+    } else {
+        e = uv_tcp_open(&l->uv.tcp, fd);
+        name_tcp(l, &at);
+    }
+    if (!e)
+        e = uv_listen(&l->uv.stream, BACKLOG, on_connection);
+    if (e)
+        snprintf(error, OPTION_ERROR_BYTES, "LISTEN_FDS: descriptor %d: %s", fd, uv_strerror(e));
+    return e == 0;
+}
+
+static bool open_addresses(struct server *server, char *error)
+{
+    struct address addresses[LISTEN_MAX];
+    struct sockaddr_storage bound = {0};
+    unsigned count;
+
+    if (!read_addresses(&server->options, addresses, &count, error))
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        if (addresses[i].optional && port_of(&addresses[i].at) == 0) /* localhost:0: one port */
+            ((struct sockaddr_in6 *)&addresses[i].at)->sin6_port = port_of(&bound);
+        if (!open_tcp(server, &addresses[i], &bound, error))
+            return false;
+    }
+    return true;
+}
+
+bool listener_open_all(struct server *server, char *error)
+{
+    int passed = passed_count();
+
+    snprintf(error, OPTION_ERROR_BYTES, "out of memory");
+    for (int i = 0; i < passed; i++)
+        if (!open_passed_one(server, FIRST_PASSED_FD + i, error))
+            return false;
+    if (passed == 0 && !open_addresses(server, error))
+        return false;
+    return passed ? true : open_unix(server, error);
+}
+
+void listener_describe(const struct server *server, char *to, size_t room)
+{
+    size_t used = 0;
+
+    to[0] = '\0';
+    LIST_EACH(link, &server->listeners)
+    {
+        const struct listener *l = LIST_ENTRY(link, struct listener, in_all);
+
+        if (used < room)
+            used += (size_t)snprintf(to + used, room - used, "%s%s=%s", used ? " " : "",
+                                     l->kind == CONNECTION_TCP ? "tcp" : "unix", l->name);
+    }
+}

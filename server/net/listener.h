@@ -1,0 +1,28 @@
+/* listener.h - where clients come in.
+ *
+ * The addresses are read before anything is opened, so that a wrong one is told
+ * at once. Without login only loopback and the unix socket are allowed.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_NET_LISTENER_H
+#define HOLDFAST_NET_LISTENER_H
+
+#include "server/net/options.h"
+
+struct server;
+
+#define LISTEN_MAX 32
+
+/* Whether the option `listen` can be read and is allowed; error has OPTION_ERROR_BYTES. */
+bool listener_check(const struct options *o, char *error);
+
+/* Listen everywhere: on what the service manager passed (LISTEN_FDS), or on the options' addresses,
+ * and on the unix socket. false: error says why. */
+bool listener_open_all(struct server *server, char *error);
+
+/* "tcp=127.0.0.1:4653 unix=data/holdfast.sock": where it listens. */
+void listener_describe(const struct server *server, char *to, size_t room);
+
+void listener_close_all(struct server *server);
+
+#endif

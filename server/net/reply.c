@@ -1,0 +1,95 @@
+/* reply.c - errors as they go on the wire.
+ *
+ *     {code, name, message, class, retryable, maybe_committed, details}
+ *
+ * details is a map, empty where nothing more is known. */
+#include "server/net/request.h"
+
+static void put_conflict(struct buffer *b, const struct failure *f)
+{
+    put_word(b, "kind");
+    put_word(b, conflict_kind_name(f->conflict));
+    put_word(b, "store");
+    put_word(b, f->store);
+    put_word(b, "key");
+    put_value(b, slice_make(f->key, f->key_size));
+    put_word(b, "winner");
+    put_map(b, 3);
+    put_fact(b, "version", f->winner_version);
+    put_word(b, "commit");
+    if (f->winner_commit)
+        put_uint(b, f->winner_commit);
+    else
+        put_nil(b);
+    put_word(b, "label");
+    if (f->winner_label[0])
+        put_word(b, f->winner_label);
+    else
+        put_nil(b);
+}
+
+static void put_details(struct buffer *b, const struct reply_error *error)
+{
+    const struct failure *f = error->why;
+    bool nested = f->error != error->error;
+    bool conflict = !nested && f->conflict != CONFLICT_NONE;
+    bool file = !nested && f->file[0];
+    bool retry = !nested && error->error == ERR_OVERLOADED;
+
+    put_map(b, (uint32_t)(nested + 4 * conflict + 2 * file + retry + error->has_index));
+    if (nested) {
+        struct reply_error first = {.error = f->error, .why = f};
+
+        put_word(b, "error");
+        reply_put_error(b, &first);
+    }
+    if (conflict)
+        put_conflict(b, f);
+    if (file) {
+        put_word(b, "file");
+        put_word(b, f->file);
+        put_fact(b, "offset", f->offset);
+    }
+    if (retry)
+        put_fact(b, "retry_after_ms", f->retry_after_ms ? f->retry_after_ms : 100);
+    if (error->has_index)
+        put_fact(b, "index", error->index);
+}
+
+void reply_put_error(struct buffer *b, const struct reply_error *error)
+{
+    const struct failure *f = error->why;
+    bool nested = f->error != error->error;
+    const char *text = !nested && f->text[0] ? f->text : err_message(error->error);
+
+    put_map(b, 7);
+    put_word(b, "code");
+    put_uint(b, (uint64_t)err_code(error->error));
+    put_word(b, "name");
+    put_word(b, err_name(error->error));
+    put_word(b, "message");
+    put_word(b, text);
+    put_word(b, "class");
+    put_word(b, err_class_name(error->error));
+    put_word(b, "retryable");
+    /* A transaction that failed may be run again if what it failed of allows it. */
+    put_bool(b, err_retryable(nested ? f->error : error->error));
+    put_word(b, "maybe_committed");
+    put_bool(b, error->maybe_committed || (!nested && f->maybe_committed));
+    put_word(b, "details");
+    put_details(b, error);
+}
+
+void reply_put_refusal(struct buffer *b, uint32_t msgid, enum err e, const char *text)
+{
+    struct failure f;
+    struct reply_error error = {.error = e, .why = &f};
+
+    failure_init(&f);
+    failure_set(&f, e, "%s", text);
+    put_array(b, 4);
+    put_uint(b, 1);
+    put_uint(b, msgid);
+    reply_put_error(b, &error);
+    put_nil(b);
+}

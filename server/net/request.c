@@ -1,0 +1,226 @@
+/* request.c - the life of a request, and where its reply is gathered.
+ *
+ * A reply is encoded straight into the session's output. When it may not go yet,
+ * its bytes are taken back out into the request (`held`) and put there again
+ * when it may; large ones change places with an empty output instead of being copied. */
+#include "server/net/request.h"
+
+#include "server/base/assert.h"
+#include "server/net/connection.h"
+#include "server/net/execute.h"
+#include "server/net/server.h"
+
+#include <stdlib.h>
+
+#define BIT(state) (1u << (state))
+#define FRAME_KEEP_BYTES 4096 /* memory of a buffer that a free request may keep */
+
+static const unsigned request_next[] = {
+    [REQUEST_NEW] = BIT(REQUEST_QUEUED) | BIT(REQUEST_RUNNING),
+    [REQUEST_QUEUED] = BIT(REQUEST_QUEUED) | BIT(REQUEST_RUNNABLE) | BIT(REQUEST_RUNNING) |
+                       BIT(REQUEST_ANSWERING),
+    [REQUEST_RUNNABLE] = BIT(REQUEST_RUNNING) | BIT(REQUEST_ANSWERING),
+    [REQUEST_RUNNING] = BIT(REQUEST_WAITING) | BIT(REQUEST_ANSWERING),
+    [REQUEST_WAITING] = BIT(REQUEST_RUNNABLE) | BIT(REQUEST_ANSWERING),
+    [REQUEST_ANSWERING] = 0,
+};
+
+void request_move(struct request *r, enum request_state next)
+{
+    ASSERT(request_next[r->state] & BIT(next));
+    r->state = next;
+}
+
+static void wake(struct op *op)
+{
+    struct request *r = LIST_ENTRY(op, struct request, op);
+
+    if (r->state != REQUEST_WAITING)
+        return;
+    request_move(r, REQUEST_RUNNABLE);
+    list_push_back(&r->session->runnable, &r->in_queue);
+    server_ready(r->session->server, r->session->connection);
+}
+
+struct request *request_new(struct session *s, const struct frame *frame)
+{
+    struct server *server = s->server;
+    struct list_link *link = list_first(&server->free_requests);
+    struct request *r;
+
+    if (link) {
+        list_remove(link);
+        server->free_request_count--;
+        r = LIST_ENTRY(link, struct request, in_queue);
+    } else {
+        r = calloc(1, sizeof *r);
+        if (!r)
+            return NULL;
+        list_init(&r->in_queue);
+        list_init(&r->in_answers);
+        list_init(&r->deadline.in_slot);
+        failure_init(&r->op.failure);
+    }
+    r->session = s;
+    r->lane = NULL;
+    r->state = REQUEST_NEW;
+    r->notification = frame->kind == FRAME_NOTIFICATION;
+    r->bad = r->failed_txn = r->has_index = r->commits = r->ready = false;
+    r->waits_told = r->has_task = r->task_done = false;
+    r->msgid = frame->msgid;
+    r->method = NULL;
+    r->params = frame->params;
+    r->commit = 0;
+    r->deadline.at_ms = 0;
+    r->run = NULL;
+    op_init(&r->op, server->db, wake);
+    list_push_back(&s->requests, &r->in_session);
+    s->request_count++;
+    server->request_count++;
+    return r;
+}
+
+void request_free(struct request *r)
+{
+    struct session *s = r->session;
+    struct server *server = s->server;
+
+    deadline_remove(&server->deadlines, &r->deadline);
+    list_remove(&r->in_session);
+    list_remove(&r->in_queue);
+    list_remove(&r->in_answers);
+    if (!r->notification && number_map_find(&s->in_flight, r->msgid) == r)
+        number_map_remove(&s->in_flight, r->msgid);
+    if (s->barrier == r)
+        s->barrier = NULL;
+    if (r->run) {
+        run_free(r->run);
+        r->run = NULL;
+    }
+    s->held_bytes -= r->held.used;
+    buffer_clear(&r->held, FRAME_KEEP_BYTES);
+    buffer_clear(&r->frame, FRAME_KEEP_BYTES);
+    failure_clear(&r->op.failure);
+    if (r->lane) {
+        lane_unref(r->lane);
+        r->lane = NULL;
+    }
+    s->request_count--;
+    server->request_count--;
+    server_free_request(server, r);
+}
+
+enum err request_keep(struct request *r)
+{
+    struct failure ignored;
+    struct slice params = r->params;
+
+    if (slice_is_none(params) || params.data == r->frame.data)
+        return ERR_OK;
+    buffer_append(&r->frame, params.data, params.size);
+    if (r->frame.failed)
+        return failure_set(&r->op.failure, ERR_NOMEM, "no memory to keep a waiting request");
+    r->params = slice_make(r->frame.data, r->frame.used);
+    if (r->bad || !r->method)
+        return ERR_OK;
+    failure_init(&ignored);
+    return call_read(&r->call, r->method, r->params, false, &ignored);
+}
+
+void request_reply_begin(struct request *r)
+{
+    struct work *w = &r->work;
+
+    if (r->held.used) { /* the last turn left a beginning */
+        r->session->held_bytes -= r->held.used;
+        w->out = &r->held;
+        w->base = 0;
+        return;
+    }
+    w->out = r->session->out;
+    w->base = w->out->used;
+    put_array(w->out, 4);
+    put_uint(w->out, 1);
+    put_uint(w->out, r->msgid);
+    put_nil(w->out);
+}
+
+/* From the session's output into the request. */
+static void take_back(struct request *r)
+{
+    struct work *w = &r->work;
+    struct buffer *out = r->session->out;
+
+    if (w->out == &r->held)
+        return;
+    if (w->base == 0 && out->used > FRAME_KEEP_BYTES && !r->held.room) {
+        buffer_swap(out, &r->held);
+    } else if (!out->failed) {
+        buffer_append(&r->held, out->data + w->base, out->used - w->base);
+        out->used = w->base;
+    }
+    w->out = &r->held;
+    w->base = 0;
+}
+
+void request_reply_suspend(struct request *r, bool keep)
+{
+    struct work *w = &r->work;
+
+    if (keep) {
+        take_back(r);
+        r->session->held_bytes += r->held.used;
+    } else {
+        w->out->used = w->base;
+    }
+}
+
+void request_reply_error(struct request *r, enum err e)
+{
+    struct work *w = &r->work;
+    struct reply_error error = {
+        .error = r->failed_txn ? ERR_TXN_FAILED : e,
+        .why = &r->op.failure,
+        .has_index = r->has_index,
+        .index = r->error_index,
+        .maybe_committed = r->commits && r->commit,
+    };
+
+    if (!r->failed_txn && r->op.failure.error != e) { /* nobody said more than the code */
+        failure_clear(&r->op.failure);
+        failure_set(&r->op.failure, e, "%s", err_message(e));
+    }
+    w->out->used = w->base;
+    put_array(w->out, 4);
+    put_uint(w->out, 1);
+    put_uint(w->out, r->msgid);
+    reply_put_error(w->out, &error);
+    put_nil(w->out);
+    r->session->server->counters.errors++;
+}
+
+void request_reply_hold(struct request *r)
+{
+    take_back(r);
+    r->session->held_bytes += r->held.used;
+}
+
+void request_reply_release(struct request *r)
+{
+    struct session *s = r->session;
+    struct buffer *out = s->out;
+
+    if (r->held.failed)
+        out->failed = true; /* the connection cannot go on */
+    if (r->held.used) {
+        s->held_bytes -= r->held.used;
+        if (out->used == 0 && r->held.used > FRAME_KEEP_BYTES)
+            buffer_swap(out, &r->held);
+        else
+            buffer_append(out, r->held.data, r->held.used);
+        r->held.used = 0;
+    }
+    if (r->commit)
+        db_note_answered(s->server->db, r->commit);
+    server_flush_later(s->server, s->connection);
+}

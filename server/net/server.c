@@ -1,0 +1,527 @@
+/* server.c - turns, and the server's beginning and end. */
+#include "server/net/server.h"
+
+#include "server/base/assert.h"
+#include "server/net/listener.h"
+#include "server/net/log_line.h"
+#include "server/net/notify.h"
+#include "server/net/request.h"
+
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define SWEEP_MS 250
+#define FREE_REQUESTS_MAX 4096 /* kept for later */
+#define FAILED_STOP_MS 2000    /* to tell clients that the log has failed */
+#define CLOSE_MS 30000         /* for the core, once the log has failed */
+
+/* ---- what others ask of the turn ---- */
+
+static void want_turn(struct server *server)
+{
+    server->due = true;
+}
+
+void server_ready(struct server *server, struct connection *c)
+{
+    if (c->state == CONNECTION_CLOSING)
+        return;
+    list_remove(&c->in_ready); /* it may be starved */
+    list_push_back(&server->ready, &c->in_ready);
+}
+
+void server_starve(struct server *server, struct connection *c)
+{
+    list_remove(&c->in_ready);
+    list_push_back(&server->starved, &c->in_ready);
+}
+
+void server_flush_later(struct server *server, struct connection *c)
+{
+    if (c->state != CONNECTION_CLOSING && !list_is_linked(&c->in_flush))
+        list_push_back(&server->flush, &c->in_flush);
+}
+
+void server_told(struct server *server, struct request *r, enum err e)
+{
+    r->told = e;
+    list_remove(&r->in_queue);
+    list_push_back(&server->told, &r->in_queue);
+}
+
+void server_tick_within(struct server *server, uint64_t ms)
+{
+    uint64_t at = server_now(server) + ms;
+
+    if (at < server->tick_at_ms)
+        server->tick_at_ms = at;
+}
+
+void server_free_request(struct server *server, struct request *r)
+{
+    struct list_link *link = list_first(&server->starved);
+
+    if (link && server->request_count < server->options.requests)
+        server_ready(server, LIST_ENTRY(link, struct connection, in_ready));
+    if (server->free_request_count >= FREE_REQUESTS_MAX) {
+        buffer_fini(&r->held);
+        buffer_fini(&r->frame);
+        free(r);
+        return;
+    }
+    server->free_request_count++;
+    list_push_front(&server->free_requests, &r->in_queue);
+}
+
+/* ---- the turn ---- */
+
+static void work(struct server *server)
+{
+    struct list_link now;
+    uint64_t began = uv_hrtime();
+
+    list_init(&now);
+    list_splice_back(&now, &server->ready);
+    while (!list_is_empty(&now)) {
+        struct connection *c = LIST_ENTRY(list_first(&now), struct connection, in_ready);
+
+        list_remove(&c->in_ready);
+        if (connection_work(c))
+            server_ready(server, c);
+        if (uv_hrtime() - began > SERVER_TURN_NS)
+            break;
+    }
+    /* Those that had no share come first in the next turn. */
+    list_splice_back(&now, &server->ready);
+    list_splice_back(&server->ready, &now);
+}
+
+static void tell(struct server *server)
+{
+    struct list_link now;
+
+    list_init(&now);
+    list_splice_back(&now, &server->told);
+    while (!list_is_empty(&now)) {
+        struct request *r = LIST_ENTRY(list_first(&now), struct request, in_queue);
+
+        list_remove(&r->in_queue);
+        session_told(r, r->told);
+    }
+}
+
+static void flush(struct server *server)
+{
+    struct list_link now;
+
+    list_init(&now);
+    list_splice_back(&now, &server->flush);
+    while (!list_is_empty(&now)) {
+        struct connection *c = LIST_ENTRY(list_first(&now), struct connection, in_flush);
+
+        list_remove(&c->in_flush);
+        connection_flush(c);
+    }
+}
+
+static void expire(struct server *server)
+{
+    struct deadline *d;
+
+    while ((d = deadline_take(&server->deadlines, server_now(server))) != NULL)
+        session_expired(LIST_ENTRY(d, struct request, deadline));
+}
+
+/* The turn that follows does what is due. */
+static void on_tick(uv_timer_t *timer)
+{
+}
+
+/* Call db_tick if it is time, and set the timer for the next thing that has a time. */
+static void tick(struct server *server)
+{
+    uint64_t now = server_now(server);
+    uint64_t at;
+
+    if (now >= server->tick_at_ms) {
+        uint64_t os_now = os_now_ms(os_posix_table(server->posix));
+        uint64_t next = db_tick(server->db);
+
+        server->tick_at_ms = next == UINT64_MAX ? UINT64_MAX
+                             : next > os_now    ? now + (next - os_now)
+                                                : now + 1;
+    }
+    at = server->tick_at_ms;
+    if (server->deadlines.count && now + DEADLINE_SLOT_MS < at)
+        at = now + DEADLINE_SLOT_MS;
+    if (at == UINT64_MAX)
+        uv_timer_stop(&server->ticker);
+    else
+        uv_timer_start(&server->ticker, on_tick, at > now ? at - now : 0, 0);
+}
+
+/* It only has to be there: an idle handle keeps the loop from sleeping. */
+static void on_idle(uv_idle_t *idle)
+{
+}
+
+static void log_failed(struct server *server);
+static void finish_closing(struct server *server);
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct server *server = prepare->data;
+
+    server->due = false;
+    expire(server);
+    work(server);
+    db_turn(server->db);
+    tick(server);
+    tell(server);
+    flush(server);
+    if (server->failed && server->state == SERVER_SERVING)
+        log_failed(server);
+    if (server->db_closed && server->state == SERVER_CLOSING) {
+        finish_closing(server);
+        return;
+    }
+    if (server->due || !list_is_empty(&server->ready) || !list_is_empty(&server->told) ||
+        !list_is_empty(&server->flush))
+        uv_idle_start(&server->idle, on_idle);
+    else
+        uv_idle_stop(&server->idle);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    uint64_t now = server_now(server);
+
+    LIST_EACH_SAFE(link, &server->connections)
+    {
+        connection_sweep(LIST_ENTRY(link, struct connection, in_all), now);
+    }
+}
+
+/* ---- the core's events ---- */
+
+static void on_ready(void *context)
+{
+    want_turn(context);
+}
+
+static void on_failed(void *context, const struct failure *why)
+{
+    struct server *server = context;
+
+    server->failed = true;
+    failure_copy(&server->failure, why);
+    want_turn(server);
+}
+
+static void on_event(void *context, const char *event, const char *facts)
+{
+    char name[64];
+    size_t i;
+
+    for (i = 0; event[i] && i < sizeof name - 1; i++)
+        name[i] = event[i] == ' ' ? '_' : event[i];
+    name[i] = '\0';
+    if (!log_line_begin(LOG_LEVEL_INFO, name))
+        return;
+    log_line_facts(facts);
+    log_line_end();
+}
+
+/* ---- the beginning ---- */
+
+static void db_options_of(const struct options *o, struct db_options *to)
+{
+    db_options_default(to);
+    to->stage_bytes = o->stage_size;
+    to->staged_bytes_max = o->staged_max;
+    to->held_bytes_max = o->held_max;
+    to->txn_bytes_max = o->transaction_max;
+    to->link_bytes_max = o->link_max;
+    to->cache_bytes = o->cache_size;
+    to->page_bytes = (uint32_t)o->page_size;
+    to->segment_bytes = o->log_segment_size;
+    to->open_txns_max = o->transactions;
+    to->idle_ms = o->transaction_idle;
+    to->interval_ms = (uint32_t)o->interval;
+    to->key_bytes_max = (uint32_t)o->key_size;
+    to->value_bytes_max = o->value_size;
+    to->log_in_flight = (unsigned)o->log_in_flight;
+    to->amalgamate_percent = (unsigned)o->amalgamate_percent;
+}
+
+static void say_failure(const struct failure *f, enum err e, char *why)
+{
+    if (f->file[0])
+        snprintf(why, OPTION_ERROR_BYTES, "%s: %s (file %s, offset %llu)", err_name(e), f->text,
+                 f->file, (unsigned long long)f->offset);
+    else
+        snprintf(why, OPTION_ERROR_BYTES, "%s: %s", err_name(e),
+                 f->text[0] ? f->text : err_message(e));
+}
+
+enum err server_open(struct server *server, uv_loop_t *loop, struct os_posix *posix,
+                     const struct options *options, const struct command_line *line, char *why)
+{
+    struct db_events events = {server, on_ready, on_failed, on_event};
+    struct db_options db_options;
+    struct failure f;
+    enum err e;
+
+    memset(server, 0, sizeof *server);
+    failure_init(&f);
+    failure_init(&server->failure);
+    server->loop = loop;
+    server->posix = posix;
+    server->options = *options;
+    server->line = line;
+    server->pid = (int)getpid();
+    server->started_ms = server_now(server);
+    server->tick_at_ms = 0; /* at once */
+    list_init(&server->ready);
+    list_init(&server->starved);
+    list_init(&server->flush);
+    list_init(&server->told);
+    list_init(&server->listeners);
+    list_init(&server->connections);
+    list_init(&server->free_requests);
+    list_init(&server->free_lanes);
+    deadline_wheel_init(&server->deadlines, server_now(server));
+    e = os_uv_attach(posix, loop, NULL, &server->jobs);
+    if (e) {
+        snprintf(why, OPTION_ERROR_BYTES, "threads cannot be started: %s", err_message(e));
+        return e;
+    }
+    db_options_of(options, &db_options);
+    e = db_open(os_posix_table(posix), &db_options, &events, &server->db, &f);
+    if (e) {
+        say_failure(&f, e, why);
+        failure_clear(&f);
+        os_uv_detach(server->jobs, NULL, NULL);
+        uv_run(loop, UV_RUN_DEFAULT);
+        return e;
+    }
+    uv_prepare_init(loop, &server->prepare);
+    uv_idle_init(loop, &server->idle);
+    uv_timer_init(loop, &server->ticker);
+    uv_timer_init(loop, &server->sweeper);
+    uv_timer_init(loop, &server->stopper);
+    server->prepare.data = server->idle.data = server->ticker.data = server;
+    server->sweeper.data = server->stopper.data = server;
+    return ERR_OK;
+}
+
+int server_exit_code(enum err e)
+{
+    switch (e) {
+    case ERR_OK:
+        return EX_OK;
+    case ERR_CORRUPT:
+    case ERR_FORMAT:
+        return EX_DATAERR;
+    case ERR_LOCKED:
+        return EX_TEMPFAIL;
+    case ERR_NOT_FOUND:
+        return EX_CANTCREAT;
+    case ERR_NOMEM:
+        return EX_OSERR;
+    case ERR_BAD_REQUEST:
+        return EX_CONFIG;
+    case ERR_IO:
+    case ERR_NO_SPACE:
+    case ERR_LOG_FAILED:
+        return EX_IOERR;
+    default:
+        return EX_SOFTWARE;
+    }
+}
+
+/* ---- reload ---- */
+
+static void reload_complain(void *context, const char *error)
+{
+    log_event_text(LOG_LEVEL_ERROR, "config_error", "error", error);
+}
+
+void server_reload(struct server *server)
+{
+    static struct options fresh; /* large */
+    struct command_line line;
+    unsigned changed = 0;
+
+    notify_reloading();
+    if (command_line_read(server->line->argc, server->line->argv, &line, &fresh, reload_complain,
+                          NULL) != COMMAND_LINE_OK) {
+        log_event(LOG_LEVEL_ERROR, "config_not_reloaded");
+        notify_ready();
+        return;
+    }
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *option = &option_table[i];
+
+        if (option_same(&server->options, &fresh, option))
+            continue;
+        if (!option->reload) {
+            log_event_text(LOG_LEVEL_WARN, "option_needs_restart", "option", option->name);
+            continue;
+        }
+        option_copy(&server->options, &fresh, option);
+        changed++;
+    }
+    log_line_level((enum log_level)server->options.log_level);
+    if (log_line_begin(LOG_LEVEL_INFO, "config_reloaded")) {
+        log_line_number("changed", changed);
+        log_line_end();
+    }
+    notify_ready();
+}
+
+/* ---- the end ---- */
+
+static void on_db_closed(void *context)
+{
+    struct server *server = context;
+
+    server->db_closed = true;
+    want_turn(server);
+}
+
+static void on_close_bound(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+
+    log_event(LOG_LEVEL_ERROR, "core_does_not_close");
+    _exit(server->exit_code);
+}
+
+/* No connection is left. */
+static void close_db(struct server *server)
+{
+    server->state = SERVER_CLOSING;
+    if (server->failed)
+        uv_timer_start(&server->stopper, on_close_bound, CLOSE_MS, 0);
+    else
+        uv_timer_stop(&server->stopper);
+    db_close(server->db, on_db_closed, server);
+    uv_idle_start(&server->idle, on_idle);
+}
+
+void server_connection_closed(struct server *server)
+{
+    server->connection_count--;
+    if (server->state == SERVER_STOPPING && server->connection_count == 0)
+        close_db(server);
+}
+
+static void on_stop_bound(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+
+    LIST_EACH_SAFE(link, &server->connections)
+    {
+        connection_close(LIST_ENTRY(link, struct connection, in_all),
+                         "it did not read its answers before the server stopped");
+    }
+}
+
+void server_stop(struct server *server, int code, const char *why)
+{
+    struct failure stops;
+
+    if (server->state != SERVER_SERVING)
+        return;
+    server->state = SERVER_STOPPING;
+    server->exit_code = code;
+    if (log_line_begin(LOG_LEVEL_INFO, "stopping")) {
+        log_line_text("why", why);
+        log_line_number("connections", server->connection_count);
+        log_line_number("requests", server->request_count);
+        log_line_end();
+    }
+    notify_stopping();
+    listener_close_all(server);
+    uv_timer_start(&server->stopper, on_stop_bound,
+                   server->failed ? FAILED_STOP_MS : server->options.shutdown_time, 0);
+    failure_init(&stops);
+    failure_set(&stops, ERR_SHUTDOWN, "the server stops");
+    LIST_EACH_SAFE(link, &server->connections)
+    {
+        struct connection *c = LIST_ENTRY(link, struct connection, in_all);
+
+        session_fail(&c->session, &stops, true);
+        connection_drain(c);
+    }
+    if (server->connection_count == 0)
+        close_db(server);
+}
+
+static void log_failed(struct server *server)
+{
+    if (log_line_begin(LOG_LEVEL_ERROR, "log_failed")) {
+        log_line_text("why", server->failure.text);
+        if (server->failure.file[0])
+            log_line_text("file", server->failure.file);
+        log_line_end();
+    }
+    LIST_EACH_SAFE(link, &server->connections)
+    {
+        session_fail(&LIST_ENTRY(link, struct connection, in_all)->session, &server->failure,
+                     false);
+    }
+    server_stop(server, EX_IOERR, "the log has failed");
+}
+
+static void close_handle(void *handle)
+{
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void finish_closing(struct server *server)
+{
+    server->state = SERVER_CLOSED;
+    close_handle(&server->prepare);
+    close_handle(&server->idle);
+    close_handle(&server->ticker);
+    close_handle(&server->sweeper);
+    close_handle(&server->stopper);
+    uv_stop(server->loop);
+}
+
+static void free_lists(struct server *server)
+{
+    LIST_EACH_SAFE(link, &server->free_requests)
+    {
+        struct request *r = LIST_ENTRY(link, struct request, in_queue);
+
+        buffer_fini(&r->held);
+        buffer_fini(&r->frame);
+        free(r);
+    }
+    LIST_EACH_SAFE(link, &server->free_lanes)
+    {
+        free(LIST_ENTRY(link, struct lane, in_session));
+    }
+}
+
+int server_run(struct server *server)
+{
+    uv_prepare_start(&server->prepare, on_prepare);
+    uv_timer_start(&server->sweeper, on_sweep, SWEEP_MS, SWEEP_MS);
+    uv_idle_start(&server->idle, on_idle);
+    while (server->state != SERVER_CLOSED)
+        uv_run(server->loop, UV_RUN_DEFAULT);
+    os_uv_detach(server->jobs, NULL, NULL);
+    db_free(server->db, false);
+    uv_run(server->loop, UV_RUN_DEFAULT); /* what is closing */
+    free_lists(server);
+    failure_clear(&server->failure);
+    log_event(LOG_LEVEL_INFO, "stopped");
+    return server->exit_code;
+}

@@ -1,0 +1,107 @@
+/* server.h - the loop: turns, and what all connections share.
+ *
+ * One turn: connections that are ready work for a while each, in turn; the core
+ * gets its turn (one batch of the log for all of them); replies that it let go
+ * join the others; each connection writes once. A turn ends after its budget,
+ * and what is left goes on after the sockets have been looked at.
+ *
+ *     SERVING --SIGTERM, log failed--> STOPPING --no connection left--> CLOSING --> CLOSED
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_NET_SERVER_H
+#define HOLDFAST_NET_SERVER_H
+
+#include "server/net/command_line.h"
+#include "server/net/connection.h"
+#include "server/os/os_uv.h"
+
+#define SERVER_VERSION "0.1.0"
+#define SERVER_TURN_NS UINT64_C(2000000) /* budget of one turn */
+
+enum server_state {
+    SERVER_SERVING,
+    SERVER_STOPPING, /* answers what came, takes nothing new */
+    SERVER_CLOSING,  /* the core finishes */
+    SERVER_CLOSED,
+};
+
+struct server {
+    uv_loop_t *loop;       /* borrowed */
+    struct os_posix *posix; /* borrowed */
+    struct os_uv *jobs;    /* owned */
+    struct db *db;         /* owned */
+    struct options options;
+    const struct command_line *line; /* borrowed: read again at SIGHUP */
+    enum server_state state;
+    int exit_code;
+    int pid;
+    uint64_t started_ms;
+    /* The turn. */
+    uv_prepare_t prepare;
+    uv_idle_t idle;        /* keeps the loop from sleeping while there is more to do */
+    uv_timer_t ticker;     /* db_tick and deadlines */
+    uv_timer_t sweeper;    /* connections */
+    uv_timer_t stopper;    /* bounds STOPPING */
+    bool due;              /* the core wants a turn */
+    uint64_t tick_at_ms;   /* when db_tick is to be called; UINT64_MAX: not */
+    struct list_link ready;   /* connection.in_ready */
+    struct list_link starved; /* connection.in_ready: waiting until others have been answered */
+    struct list_link flush;   /* connection.in_flush */
+    struct list_link told;    /* request.in_queue */
+    struct deadline_wheel deadlines;
+    /* What there is. */
+    struct list_link listeners;
+    struct list_link connections;
+    size_t connection_count;
+    size_t request_count;
+    struct list_link free_requests;
+    struct list_link free_lanes;
+    size_t free_request_count;
+    /* The end. */
+    bool failed;              /* the log has */
+    struct failure failure;
+    bool db_closed;
+    unsigned signals;         /* SIGTERM and SIGINT seen */
+    uint64_t refused_ms;
+    struct {
+        uint64_t requests, errors, accepted, refused, hung_up;
+    } counters;
+};
+
+/* Open the database in the directory and make ready to serve. why: OPTION_ERROR_BYTES. */
+enum err server_open(struct server *server, uv_loop_t *loop, struct os_posix *posix,
+                     const struct options *options, const struct command_line *line, char *why);
+
+/* Serve until stopped; returns the exit code. Frees everything. */
+int server_run(struct server *server);
+
+/* Take nothing new, answer what came, end. code: of the process. */
+void server_stop(struct server *server, int code, const char *why);
+
+/* Read the options again. */
+void server_reload(struct server *server);
+
+/* The exit code that stands for e (sysexits.h). */
+int server_exit_code(enum err e);
+
+/* ---- for connections and sessions ---- */
+
+static inline uint64_t server_now(const struct server *server)
+{
+    return uv_now(server->loop);
+}
+
+/* The connection gets a share of the next turn. */
+void server_ready(struct server *server, struct connection *c);
+/* The same, but only when fewer requests are in flight. */
+void server_starve(struct server *server, struct connection *c);
+/* The connection has output. */
+void server_flush_later(struct server *server, struct connection *c);
+/* The core has decided on r's reply; called in the middle of a turn of the core. */
+void server_told(struct server *server, struct request *r, enum err e);
+/* Something was begun that has a time limit: call db_tick no later than in ms from now. */
+void server_tick_within(struct server *server, uint64_t ms);
+void server_free_request(struct server *server, struct request *r);
+void server_connection_closed(struct server *server);
+
+#endif

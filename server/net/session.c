@@ -1,0 +1,566 @@
+/* session.c - order: who starts, who runs, who is answered.
+ *
+ * The happy path is session_take: the request is read in place, executed, its
+ * reply encoded into the output, and the request freed, all in one call. */
+#include "server/net/session.h"
+
+#include "server/base/assert.h"
+#include "server/net/connection.h"
+#include "server/net/execute.h"
+#include "server/net/request.h"
+#include "server/net/server.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static void run(struct request *r);
+
+void session_init(struct session *s, struct server *server, struct connection *connection,
+                  struct buffer *out)
+{
+    memset(s, 0, sizeof *s);
+    s->server = server;
+    s->connection = connection;
+    s->out = out;
+    list_init(&s->requests);
+    list_init(&s->queue);
+    list_init(&s->runnable);
+    list_init(&s->lanes);
+    list_init(&s->cursor_list);
+}
+
+/* ---- answering ---- */
+
+/* Give up whatever the request does in the core. */
+static void quit_core(struct request *r)
+{
+    struct server *server = r->session->server;
+
+    if (r->waits_told)
+        db_cancel_wait(&r->wait);
+    if (r->has_task)
+        db_cancel_task(&r->task);
+    r->waits_told = r->has_task = false;
+    list_remove(&r->in_queue); /* runnable, or told */
+    deadline_remove(&server->deadlines, &r->deadline);
+    if (r->state == REQUEST_ANSWERING)
+        return; /* it has left the core */
+    work_fini(&r->work);
+    op_fini(&r->op);
+}
+
+static void let_go(struct request *r)
+{
+    if (!r->notification)
+        request_reply_release(r);
+    request_free(r);
+}
+
+/* Let go what is ready, up to the first that is not. */
+static void lane_answer(struct lane *lane)
+{
+    lane->users++; /* the last request may take it along */
+    while (!list_is_empty(&lane->answers)) {
+        struct request *r = LIST_ENTRY(list_first(&lane->answers), struct request, in_answers);
+
+        if (!r->ready)
+            break;
+        list_remove(&r->in_answers);
+        let_go(r);
+    }
+    lane_unref(lane);
+}
+
+static void on_told(struct decided_wait *w, enum err e)
+{
+    struct request *r = LIST_ENTRY(w, struct request, wait);
+
+    r->waits_told = false;
+    server_told(r->session->server, r, e);
+}
+
+/* Keep the request in the books while its reply waits. */
+static void stay(struct request *r)
+{
+    struct session *s = r->session;
+
+    if (r->deadline.at_ms && !list_is_linked(&r->deadline.in_slot))
+        deadline_add(&s->server->deadlines, &r->deadline);
+    if (!r->notification && number_map_find(&s->in_flight, r->msgid) != r &&
+        !number_map_add(&s->in_flight, r->msgid, r))
+        connection_hang_up(s->connection, "out of memory");
+}
+
+/* The reply is encoded in work.out: let it go when the log and the order allow. */
+static void answer(struct request *r, struct decided decided)
+{
+    struct lane *lane = r->lane;
+    bool in_order = lane && !list_is_empty(&lane->answers);
+
+    request_move(r, REQUEST_ANSWERING);
+    if (r->notification) {
+        r->work.out->used = r->work.base;
+        r->held.used = 0;
+        request_free(r);
+        return;
+    }
+    r->wait.told = on_told;
+    r->ready = db_wait_decided(r->session->server->db, decided, &r->wait);
+    r->waits_told = !r->ready;
+    if (r->ready && !in_order) {
+        if (r->work.out == &r->held)
+            request_reply_hold(r);
+        let_go(r);
+        return;
+    }
+    request_reply_hold(r);
+    stay(r);
+    if (lane)
+        list_push_back(&lane->answers, &r->in_answers);
+}
+
+/* The reply, held, becomes another one. */
+static void replace_reply(struct request *r, enum err e, const char *text)
+{
+    struct session *s = r->session;
+
+    s->held_bytes -= r->held.used;
+    r->held.used = 0;
+    failure_clear(&r->op.failure);
+    failure_set(&r->op.failure, e, "%s", text);
+    r->failed_txn = r->has_index = false;
+    r->work.out = &r->held;
+    r->work.base = 0;
+    request_reply_error(r, e);
+    s->held_bytes += r->held.used;
+    r->commit = 0;
+    r->ready = true;
+}
+
+static void answer_ready(struct request *r)
+{
+    if (r->lane)
+        lane_answer(r->lane);
+    else
+        let_go(r);
+}
+
+void session_told(struct request *r, enum err e)
+{
+    if (e)
+        replace_reply(r, e, r->commit ? "the log failed before the commit was durable; after a "
+                                        "restart it is there or not"
+                                      : "the log failed before what this answer rests on was "
+                                        "durable");
+    r->ready = true;
+    answer_ready(r);
+}
+
+/* ---- finishing ---- */
+
+static bool dooms(const struct lane *lane, enum err e)
+{
+    if (!lane->carry_on)
+        return true;
+    switch (err_class(e)) {
+    case ERR_CLASS_CONFLICT:
+    case ERR_CLASS_LIMIT:
+    case ERR_CLASS_STORAGE:
+    case ERR_CLASS_INTERNAL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void lane_fail(struct lane *lane, const struct failure *why)
+{
+    if (lane->txn && !txn_failure(lane->txn))
+        txn_doom(lane->txn, why);
+}
+
+/* The next of the lane may run. */
+static void lane_advance(struct lane *lane)
+{
+    struct session *s = lane->session;
+    struct list_link *link = list_first(&lane->queue);
+    struct request *next;
+
+    lane->running = NULL;
+    if (lane->late) {
+        lane_fail(lane, lane->late);
+        failure_clear(lane->late);
+        free(lane->late);
+        lane->late = NULL;
+    }
+    if (!link)
+        return;
+    list_remove(link);
+    next = LIST_ENTRY(link, struct request, in_queue);
+    lane->running = next;
+    request_move(next, REQUEST_RUNNABLE);
+    list_push_back(&s->runnable, &next->in_queue);
+    server_ready(s->server, s->connection);
+}
+
+/* The request has been executed, or will not be: e is its outcome. Its result is in
+ * work.out unless e. */
+static void finish(struct request *r, enum err e)
+{
+    struct session *s = r->session;
+    struct lane *lane = r->lane;
+    struct decided decided = r->op.decided;
+
+    if (r->op.committed) {
+        r->commit = r->op.committed;
+        r->commits = true;
+    }
+    if (r->commit > s->last_commit)
+        s->last_commit = r->commit;
+    if (e)
+        request_reply_error(r, e);
+    if (e && lane && lane->running == r && !r->failed_txn && lane->t && dooms(lane, e))
+        lane_fail(lane, &r->op.failure);
+    work_fini(&r->work);
+    op_fini(&r->op);
+    if (s->barrier == r)
+        s->barrier = NULL;
+    if (!list_is_empty(&s->queue))
+        server_ready(s->server, s->connection);
+    if (lane && lane->running == r) {
+        lane->users++;
+        lane_advance(lane);
+        answer(r, decided);
+        lane_unref(lane);
+    } else {
+        answer(r, decided);
+    }
+}
+
+/* Finish a request that is not being run, with an error of our own. */
+static void finish_early(struct request *r, enum err e, const char *text)
+{
+    if (r->state == REQUEST_WAITING)
+        quit_core(r);
+    list_remove(&r->in_queue);
+    failure_clear(&r->op.failure);
+    op_init(&r->op, r->session->server->db, r->op.wake);
+    failure_set(&r->op.failure, e, "%s", text);
+    if (r->held.used) {
+        r->session->held_bytes -= r->held.used;
+        r->held.used = 0;
+    }
+    request_reply_begin(r);
+    finish(r, e);
+}
+
+/* ---- running ---- */
+
+static bool ends_txn(const struct request *r)
+{
+    return r->method == &method_table[METHOD_COMMIT] ||
+           r->method == &method_table[METHOD_ROLLBACK];
+}
+
+/* Whether the request's transaction can be used; else the error to answer. */
+static enum err check_lane(struct request *r)
+{
+    struct lane *lane = r->lane;
+    enum err e;
+
+    if (!lane || !lane->t)
+        return ERR_OK;
+    if (!lane->txn || (r->method && !ends_txn(r) && txn_failure(lane->txn)))
+        failure_clear(&r->op.failure); /* what is wrong with the request itself is no matter */
+    if (!lane->txn)
+        return failure_set(&r->op.failure, ERR_NO_TXN, "no transaction is open under the handle "
+                           "%" PRIu32, lane->t);
+    if (ends_txn(r))
+        return ERR_OK;
+    if (r->method && txn_failure(lane->txn)) {
+        e = txn_check(&r->op, lane->txn);
+        r->failed_txn = e != ERR_OK;
+        return e;
+    }
+    return ERR_OK;
+}
+
+static bool is_late(const struct request *r)
+{
+    return r->deadline.at_ms && server_now(r->session->server) >= r->deadline.at_ms;
+}
+
+static enum err call_method(struct request *r)
+{
+    execute *method;
+    enum err e;
+
+    if (is_late(r))
+        return failure_set(&r->op.failure, ERR_DEADLINE,
+                           "the deadline passed before it was executed");
+    e = check_lane(r);
+    if (e)
+        return e;
+    if (r->bad)
+        return r->op.failure.error;
+    method = execute_find(r->method);
+    r->work.txn = r->lane ? r->lane->txn : NULL;
+    return method(&r->work);
+}
+
+static void run(struct request *r)
+{
+    struct session *s = r->session;
+    bool alone = !r->lane;
+    enum err e;
+
+    request_move(r, REQUEST_RUNNING);
+    request_reply_begin(r);
+    e = call_method(r);
+    if (e != ERR_WAIT) {
+        finish(r, e);
+        return;
+    }
+    request_move(r, REQUEST_WAITING);
+    request_reply_suspend(r, execute_keeps(r->method));
+    if (alone && (r->method->flags & METHOD_WRITES))
+        s->barrier = r;
+    if (request_keep(r)) {
+        finish_early(r, ERR_NOMEM, "no memory to keep a waiting request");
+        return;
+    }
+    stay(r);
+}
+
+/* ---- starting ---- */
+
+/* The lane that orders this request; *known is false if it names one that is not there. */
+static struct lane *lane_of(struct request *r)
+{
+    struct session *s = r->session;
+
+    if (!r->method)
+        return NULL;
+    if (r->method->flags & METHOD_TAKES_T)
+        return r->call.t ? number_map_find(&s->transactions, r->call.t) : NULL;
+    if ((r->method->flags & METHOD_CURSOR) && !r->bad &&
+        r->call.params[0].number <= UINT32_MAX) {
+        struct session_cursor *cursor =
+            number_map_find(&s->cursors, (uint32_t)r->call.params[0].number);
+
+        return cursor ? cursor->lane : NULL;
+    }
+    return NULL;
+}
+
+/* A `begin` whose handle a transaction still has, which has more to do: perhaps a commit. */
+static bool must_wait(const struct request *r)
+{
+    struct lane *lane;
+
+    if (r->method != &method_table[METHOD_BEGIN] || r->bad)
+        return false;
+    lane = number_map_find(&r->session->transactions, r->call.t);
+    return lane && (lane->running || !list_is_empty(&lane->queue));
+}
+
+/* In order of arrival, never while something before it holds it back. */
+static void start(struct request *r)
+{
+    struct session *s = r->session;
+    struct lane *lane = lane_of(r);
+
+    r->op.after = s->last_commit;
+    if (!lane && r->method && (r->method->flags & METHOD_TAKES_T) && r->call.t && !r->bad) {
+        r->bad = true;
+        failure_set(&r->op.failure, ERR_NO_TXN,
+                    "no transaction is open under the handle %" PRIu32, r->call.t);
+    }
+    if (!lane) {
+        run(r);
+        return;
+    }
+    r->lane = lane;
+    lane->users++;
+    if (lane->running) {
+        request_move(r, REQUEST_QUEUED);
+        list_push_back(&lane->queue, &r->in_queue);
+        if (request_keep(r))
+            connection_hang_up(s->connection, "out of memory");
+        stay(r);
+        return;
+    }
+    lane->running = r;
+    run(r);
+}
+
+/* Find out what the request wants; what is wrong with it is told when its turn comes. */
+static void read_request(struct request *r, const struct frame *frame)
+{
+    struct failure *f = &r->op.failure;
+
+    if (slice_is_none(frame->method)) {
+        failure_set(f, ERR_BAD_REQUEST, "the method's name is a text");
+    } else {
+        r->method = method_find(frame->method);
+        if (!r->method)
+            failure_set(f, ERR_BAD_REQUEST, "there is no method \"%.*s\"; describe lists all",
+                        (int)(frame->method.size > 60 ? 60 : frame->method.size),
+                        (const char *)frame->method.data);
+        else
+            call_read(&r->call, r->method, frame->params, false, f);
+    }
+    r->bad = f->error != ERR_OK;
+    if (!r->bad && call_has(&r->call, OPTION_ID_DEADLINE_MS)) {
+        uint64_t ms = r->call.options[OPTION_ID_DEADLINE_MS].number;
+
+        if (ms < UINT64_C(1) << 53)
+            r->deadline.at_ms = server_now(r->session->server) + ms;
+    }
+    work_init(&r->work, r, NULL, &r->call);
+}
+
+bool session_take(struct session *s, const struct frame *frame)
+{
+    struct request *r;
+
+    if (frame->kind == FRAME_REQUEST && number_map_find(&s->in_flight, frame->msgid))
+        return false;
+    r = request_new(s, frame);
+    if (!r) {
+        connection_hang_up(s->connection, "out of memory");
+        return true;
+    }
+    s->server->counters.requests++;
+    read_request(r, frame);
+    if (!s->barrier && list_is_empty(&s->queue) && !must_wait(r)) {
+        start(r);
+        return true;
+    }
+    request_move(r, REQUEST_QUEUED);
+    list_push_back(&s->queue, &r->in_queue);
+    if (request_keep(r))
+        connection_hang_up(s->connection, "out of memory");
+    stay(r);
+    return true;
+}
+
+bool session_step(struct session *s)
+{
+    struct list_link *link = list_first(&s->runnable);
+    struct request *r;
+
+    if (link) {
+        list_remove(link);
+        run(LIST_ENTRY(link, struct request, in_queue));
+        return true;
+    }
+    link = s->barrier ? NULL : list_first(&s->queue);
+    if (!link)
+        return false;
+    r = LIST_ENTRY(link, struct request, in_queue);
+    if (must_wait(r))
+        return false;
+    list_remove(link);
+    start(r);
+    return true;
+}
+
+/* ---- endings that are not the request's own ---- */
+
+void session_expired(struct request *r)
+{
+    struct lane *lane = r->lane;
+
+    switch (r->state) {
+    case REQUEST_QUEUED:
+        /* Behind others of its lane it is answered in its turn; in the session's queue it
+         * may be, unless it belongs to a transaction. */
+        if (!lane && !lane_of(r))
+            finish_early(r, ERR_DEADLINE, "the deadline passed before it was executed");
+        break;
+    case REQUEST_WAITING:
+        finish_early(r, ERR_DEADLINE, "the deadline passed before it was executed");
+        break;
+    case REQUEST_ANSWERING:
+        if (r->ready)
+            break; /* the answer is known, only older ones are not */
+        quit_core(r);
+        replace_reply(r, ERR_DEADLINE,
+                      r->commit ? "the deadline passed; it was executed and will be durable soon"
+                                : "the deadline passed before the answer was durable");
+        if (lane && lane->txn && dooms(lane, ERR_DEADLINE)) {
+            if (!lane->running)
+                lane_fail(lane, &r->op.failure);
+            else if (!lane->late && (lane->late = calloc(1, sizeof *lane->late)))
+                failure_copy(lane->late, &r->op.failure);
+        }
+        answer_ready(r);
+        break;
+    default:
+        break; /* it runs in this turn */
+    }
+}
+
+void session_fail(struct session *s, const struct failure *why, bool tasks_only)
+{
+    /* Finishing one may start the next of its lane; so begin again until nothing changes. */
+    for (bool again = true; again;) {
+        again = false;
+        LIST_EACH(link, &s->requests)
+        {
+            struct request *r = LIST_ENTRY(link, struct request, in_session);
+            bool hit = tasks_only ? r->has_task : r->state != REQUEST_ANSWERING;
+
+            if (hit) {
+                finish_early(r, why->error, why->text);
+                again = true;
+                break;
+            }
+        }
+    }
+}
+
+void session_close_idle(struct session *s, uint64_t before_ms)
+{
+    LIST_EACH_SAFE(link, &s->cursor_list)
+    {
+        struct session_cursor *cursor = LIST_ENTRY(link, struct session_cursor, in_session);
+
+        if (!cursor->lane->t && !cursor->lane->running && cursor->used_ms < before_ms)
+            session_cursor_close(s, cursor);
+    }
+}
+
+void session_end(struct session *s)
+{
+    LIST_EACH_SAFE(link, &s->requests)
+    {
+        struct request *r = LIST_ENTRY(link, struct request, in_session);
+
+        quit_core(r);
+        if (r->lane && r->lane->running == r)
+            r->lane->running = NULL;
+        request_free(r);
+    }
+    LIST_EACH_SAFE(link, &s->lanes)
+    {
+        struct lane *lane = LIST_ENTRY(link, struct lane, in_session);
+
+        if (lane->txn) {
+            struct txn *txn = lane->txn;
+
+            lane_close_cursors(lane);
+            lane_end(lane); /* frees the lane */
+            txn_rollback(txn);
+        }
+    }
+    while (!list_is_empty(&s->cursor_list))
+        session_cursor_close(
+            s, LIST_ENTRY(list_first(&s->cursor_list), struct session_cursor, in_session));
+    ASSERT(list_is_empty(&s->lanes));
+    ASSERT(s->request_count == 0 && s->lane_count == 0 && s->held_bytes == 0);
+    number_map_fini(&s->transactions);
+    number_map_fini(&s->cursors);
+    number_map_fini(&s->in_flight);
+}

@@ -1,0 +1,45 @@
+/* signals.c - signals through the loop. */
+#include "server/net/signals.h"
+
+#include "server/net/log_line.h"
+#include "server/net/server.h"
+
+#include <signal.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static uv_signal_t handles[3];
+static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct server *server = handle->data;
+
+    if (number == SIGHUP) {
+        server_reload(server);
+        return;
+    }
+    if (server->signals++ == 0 && server->state == SERVER_SERVING) {
+        server_stop(server, EX_OK, number == SIGTERM ? "SIGTERM" : "SIGINT");
+        return;
+    }
+    log_event(LOG_LEVEL_WARN, "stopped_at_once");
+    _exit(128 + number); /* as a shell says it of a process that a signal ended */
+}
+
+void signals_open(struct server *server)
+{
+    signal(SIGPIPE, SIG_IGN);
+    for (unsigned i = 0; i < 3; i++) {
+        uv_signal_init(server->loop, &handles[i]);
+        handles[i].data = server;
+        uv_signal_start(&handles[i], on_signal, numbers[i]);
+        uv_unref((uv_handle_t *)&handles[i]);
+    }
+}
+
+void signals_close(void)
+{
+    for (unsigned i = 0; i < 3; i++)
+        uv_close((uv_handle_t *)&handles[i], NULL);
+}

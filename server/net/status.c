@@ -1,0 +1,167 @@
+/* status.c - what `status` and `holds` show. The names are fixed in
+ * docs/protocol.md; maps may grow. */
+#include "server/net/execute.h"
+#include "server/net/server.h"
+
+struct listing {
+    struct buffer *out;
+    uint32_t count;
+};
+
+static void put_stage(void *context, const struct db_stage_status *s)
+{
+    struct listing *l = context;
+
+    if (l->count == 65535)
+        return;
+    l->count++;
+    put_map(l->out, 5);
+    put_word(l->out, "state");
+    put_word(l->out, s->state);
+    put_fact(l->out, "bytes", s->bytes);
+    put_fact(l->out, "records", s->records);
+    put_fact(l->out, "first_commit", s->first_commit);
+    put_fact(l->out, "last_commit", s->last_commit);
+}
+
+static void put_primary(struct buffer *b, const struct db_status *s)
+{
+    put_word(b, "primary");
+    put_map(b, 11);
+    put_fact(b, "file_bytes", s->primary.file_bytes);
+    put_fact(b, "used_bytes", s->primary.used_bytes);
+    put_fact(b, "held_bytes", s->primary.held_bytes);
+    put_fact(b, "free_bytes", s->primary.free_bytes);
+    put_fact(b, "records", s->primary.records);
+    put_fact(b, "trees", s->primary.trees);
+    put_fact(b, "root", s->primary.root);
+    put_fact(b, "commit", s->primary.commit);
+    put_fact(b, "bytes_written", s->primary.bytes_written);
+    put_fact(b, "amalgamations", s->amalgamations);
+    put_fact(b, "amalgamated_bytes", s->amalgamated_bytes);
+}
+
+static void put_log(struct buffer *b, const struct db_status *s)
+{
+    put_word(b, "log");
+    put_map(b, 12);
+    put_fact(b, "position", s->log.position);
+    put_fact(b, "synced", s->log.synced);
+    put_fact(b, "oldest", s->log.oldest);
+    put_fact(b, "segments", s->log.segments);
+    put_fact(b, "bytes", s->log.bytes);
+    put_fact(b, "batches", s->log.batches);
+    put_fact(b, "syncs", s->log.syncs);
+    put_fact(b, "items", s->log.items);
+    put_word(b, "failed");
+    put_bool(b, s->log.failed);
+    put_fact(b, "last_commit", s->last_commit);
+    put_fact(b, "durable_commit", s->durable_commit);
+    put_fact(b, "answered_commit", s->answered_commit);
+}
+
+static void put_transactions(struct buffer *b, const struct db_status *s)
+{
+    put_word(b, "transactions");
+    put_map(b, 7);
+    put_fact(b, "open", s->open_txns);
+    put_fact(b, "begun", s->begun);
+    put_fact(b, "committed", s->committed);
+    put_fact(b, "rolled_back", s->rolled_back);
+    put_fact(b, "conflicts", s->conflicts);
+    put_fact(b, "expired", s->expired);
+    put_fact(b, "killed", s->killed);
+}
+
+static void put_connections(struct buffer *b, const struct server *server)
+{
+    put_word(b, "connections");
+    put_map(b, 8);
+    put_fact(b, "open", server->connection_count);
+    put_fact(b, "accepted", server->counters.accepted);
+    put_fact(b, "refused", server->counters.refused);
+    put_fact(b, "hung_up", server->counters.hung_up);
+    put_fact(b, "requests", server->counters.requests);
+    put_fact(b, "errors", server->counters.errors);
+    put_fact(b, "in_flight", server->request_count);
+    put_fact(b, "buffer_bytes", buffer_total());
+}
+
+enum err execute_status(struct work *w)
+{
+    struct server *server = work_session(w)->server;
+    struct buffer *b = w->out;
+    struct listing l = {.out = b};
+    struct db_status s;
+    size_t place;
+
+    memset(&s, 0, sizeof s);
+    db_status(server->db, &s);
+    put_map(b, 9);
+    put_word(b, "server");
+    put_map(b, 3);
+    put_word(b, "version");
+    put_word(b, SERVER_VERSION);
+    put_fact(b, "pid", (uint64_t)server->pid);
+    put_fact(b, "uptime_ms", server_now(server) - server->started_ms);
+    put_word(b, "stages");
+    place = put_array_later(b);
+    db_each_stage(server->db, put_stage, &l);
+    put_array_now(b, place, l.count);
+    put_fact(b, "stage_bytes", s.stage_bytes);
+    put_word(b, "ledgers");
+    put_map(b, 3);
+    put_fact(b, "count", s.ledgers);
+    put_fact(b, "bytes", s.ledger_bytes);
+    put_fact(b, "keys", s.ledger_keys);
+    put_primary(b, &s);
+    put_word(b, "cache");
+    put_map(b, 4);
+    put_fact(b, "bytes", s.cache.bytes);
+    put_fact(b, "limit", s.cache.limit);
+    put_fact(b, "hits", s.cache.hits);
+    put_fact(b, "misses", s.cache.misses);
+    put_log(b, &s);
+    put_transactions(b, &s);
+    put_connections(b, server);
+    return ERR_OK;
+}
+
+static void put_optional_text(struct buffer *b, const char *name, struct slice text)
+{
+    put_word(b, name);
+    if (slice_is_none(text))
+        put_nil(b);
+    else
+        put_text(b, text);
+}
+
+static void put_hold(void *context, const struct db_hold_status *h)
+{
+    struct listing *l = context;
+
+    if (l->count == 65535)
+        return;
+    l->count++;
+    put_map(l->out, 9);
+    put_fact(l->out, "version", h->version);
+    put_fact(l->out, "snapshot", h->snapshot);
+    put_optional_text(l->out, "label", h->label);
+    put_optional_text(l->out, "client", h->client);
+    put_fact(l->out, "age_ms", h->age_ms);
+    put_fact(l->out, "idle_ms", h->idle_ms);
+    put_fact(l->out, "bytes", h->bytes);
+    put_fact(l->out, "held", h->held);
+    put_word(l->out, "doomed");
+    put_bool(l->out, h->doomed);
+}
+
+enum err execute_holds(struct work *w)
+{
+    struct listing l = {.out = w->out};
+    size_t place = put_array_later(w->out);
+
+    db_each_hold(work_session(w)->server->db, put_hold, &l);
+    put_array_now(w->out, place, l.count);
+    return ERR_OK;
+}
