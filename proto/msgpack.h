@@ -184,9 +184,8 @@ size_t msgpack_put_binary(uint8_t *to, struct slice bytes); /* head and payload 
 /* A timestamp in the shortest of its three forms; at most 15 bytes. */
 size_t msgpack_put_timestamp(uint8_t *to, int64_t seconds, uint32_t nanoseconds);
 
-/* (Named so because msgpack-c has a type msgpack_timestamp.)
- * The seconds and nanoseconds of an EXT token of type -1; ERR_BAD_VALUE if it is none
- * (wrong size, nanoseconds over 999,999,999). */
+/* The seconds and nanoseconds of an EXT token of type -1; ERR_BAD_VALUE if it is none
+ * (wrong size, nanoseconds over 999,999,999). msgpack-c has a type msgpack_timestamp. */
 enum err msgpack_token_timestamp(const struct msgpack_token *t, int64_t *seconds,
                                        uint32_t *nanoseconds);
 

@@ -41,7 +41,8 @@ enum err key_spec_read(struct slice option, struct key_spec *out, const char **w
 size_t key_spec_write(const struct key_spec *spec, uint8_t *to, size_t room);
 
 /* Encode one MessagePack value as one part at to. ERR_BAD_KEY: a type that cannot be
- * a key (map, other ext, NaN), bad UTF-8 or depth over MSGPACK_DEPTH_MAX; ERR_TOO_LARGE: over room. */
+ * a key (map, other ext, NaN), bad UTF-8 or depth over MSGPACK_DEPTH_MAX;
+ * ERR_TOO_LARGE: over room. */
 enum err key_encode_value(struct slice value, bool descending, uint8_t *to, size_t room,
                           size_t *size);
 

@@ -272,7 +272,7 @@ enum err key_decode(const struct key_spec *spec, struct slice encoded, uint8_t *
     struct key_writer w = {to, to + room};
     enum err e = ERR_OK;
 
-    if (encoded.size == 0 || encoded.size > KEY_BYTES_MAX)
+    if (encoded.size > KEY_BYTES_MAX)
         return ERR_CORRUPT;
     if (spec->part_count > 1) {
         uint8_t head[MSGPACK_HEAD_MAX];

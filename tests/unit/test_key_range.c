@@ -331,6 +331,25 @@ START_TEST(nil_is_a_bound_like_any_other)
 }
 END_TEST
 
+START_TEST(a_range_that_nothing_can_be_in_says_so)
+{
+    static struct key_range range;
+
+    ck_assert_int_eq(READ(1, "\x82\xa3gte\x01\xa2lt\x01"), ERR_OK);
+    ck_assert(range.empty);
+    ck_assert_int_eq(READ(1, "\x82\xa3gte\x01\xa3lte\x01"), ERR_OK);
+    ck_assert(!range.empty);
+    ck_assert_int_eq(READ(1, "\x82\xa2gt\x02\xa2lt\x01"), ERR_OK);
+    ck_assert(range.empty);
+    ck_assert_int_eq(READ(2, "\x81\xa2gt\x90"), ERR_OK);
+    ck_assert(range.empty);
+    ck_assert_int_eq(READ(2, "\x81\xa2lt\x90"), ERR_OK);
+    ck_assert(range.empty);
+    ck_assert_int_eq(READ(2, "\x81\xa6prefix\x90"), ERR_OK);
+    ck_assert(!range.empty);
+}
+END_TEST
+
 START_TEST(names_that_contradict_or_are_unknown_are_refused)
 {
     static struct key_range range;
@@ -389,6 +408,7 @@ int main(void)
     tcase_add_test(tests, a_range_has_the_keys_that_the_model_says);
     tcase_add_test(tests, nil_nothing_and_an_empty_map_are_all);
     tcase_add_test(tests, nil_is_a_bound_like_any_other);
+    tcase_add_test(tests, a_range_that_nothing_can_be_in_says_so);
     tcase_add_test(tests, names_that_contradict_or_are_unknown_are_refused);
     tcase_add_test(tests, bounds_that_cannot_be_keys_are_bad_keys);
     tcase_add_test(tests, a_bound_over_the_size_of_keys_is_too_large);

@@ -396,6 +396,29 @@ START_TEST(claims_are_not_believed)
 }
 END_TEST
 
+/* As many elements as there are bytes left may be there, one more may not. */
+START_TEST(a_count_is_covered_by_the_bytes_left_or_it_is_the_end)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } covered[] = {{"\x91\x01", 2},         {"\x81\x01\x01", 3},         {"\xdc\0\x01\x01", 4},
+                   {"\xde\0\x01\x01\x01", 5}, {"\xdd\0\0\0\x01\x01", 6}, {"\xa1z", 2},
+                   {"\xd9\x01z", 3},       {"\xc4\x01z", 3},            {"\xc7\x01\x05z", 4}};
+
+    for (size_t i = 0; i < sizeof covered / sizeof *covered; i++) {
+        for (size_t size = 0; size <= covered[i].size; size++) {
+            uint8_t *block = exact_copy(slice_make(covered[i].bytes, size));
+            struct msgpack_cursor c = msgpack_open(slice_make(block, size));
+            struct msgpack_token t;
+
+            ck_assert_int_eq(msgpack_read(&c, &t), size < covered[i].size ? ERR_END : ERR_OK);
+            free(block);
+        }
+    }
+}
+END_TEST
+
 START_TEST(the_byte_c1_is_refused)
 {
     static const uint8_t b[] = {0x92, 0x01, 0xc1};
@@ -450,6 +473,7 @@ int main(void)
     tcase_add_test(tests, malformed_timestamps_are_bad_values);
     tcase_add_test(tests, typed_readers_take_only_their_type);
     tcase_add_test(tests, claims_are_not_believed);
+    tcase_add_test(tests, a_count_is_covered_by_the_bytes_left_or_it_is_the_end);
     tcase_add_test(tests, the_byte_c1_is_refused);
     tcase_add_test(tests, depth_has_a_limit);
     suite_add_tcase(suite, tests);

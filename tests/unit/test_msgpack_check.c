@@ -148,6 +148,8 @@ START_TEST(keys_are_compared_as_values)
     OK("\x82\x90\xc0\x80\xc0");                                 /* [] and {} */
     OK("\x82\xc2\xc0\xc3\xc0");                                 /* false and true */
     OK("\x82\x91\x90\xc0\x92\x90\x90\xc0");                     /* [[]] and [[],[]] */
+    OK("\x83\x81\x01\x02\xc0\x80\x01\x02\x03");             /* {1: 2} and {}, 1, 2 */
+    OK("\x83\x92\x01\x02\xc0\x90\x01\x02\x03");             /* [1, 2] and [], 1, 2 */
     OK("\x92\x81\x01\x02\x81\x01\x02");                         /* in two maps */
     OK("\x81\x01\x81\x01\x81\x01\x02");                         /* in maps in maps */
 }
@@ -225,6 +227,39 @@ START_TEST(utf8_is_as_the_rfc_says)
         ck_assert_msg(msgpack_text_is_utf8(slice_text(good[i])), "good %zu", i);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_msg(!msgpack_text_is_utf8(slice_text(bad[i])), "bad %zu", i);
+}
+END_TEST
+
+/* Maps of 32 pairs, each the last value of the one around it; at one level (or none) the
+ * last key is the eighteenth again. */
+static void make_nested_maps(struct buffer *out, int levels, int doubled)
+{
+    struct dice dice = {4};
+
+    buffer_clear(out);
+    for (int level = 0; level < levels; level++) {
+        value_put_map_head(&dice, 32, out);
+        for (uint64_t i = 0; i < 31; i++) {
+            value_put_uint(&dice, i, out);
+            buffer_put_byte(out, 0xc0);
+        }
+        value_put_uint(&dice, level == doubled ? 17 : 31, out);
+    }
+    buffer_put_byte(out, 0xc0);
+}
+
+/* Small maps share a stack for their keys; when it is full they are taken as large. */
+START_TEST(many_open_small_maps_are_checked)
+{
+    struct buffer made = {NULL, 0, 0};
+
+    make_nested_maps(&made, 40, -1);
+    ck_assert_int_eq(msgpack_check_document(buffer_slice(&made), 64, NULL), ERR_OK);
+    for (int level = 0; level < 40; level++) {
+        make_nested_maps(&made, 40, level);
+        ck_assert_int_eq(msgpack_check_document(buffer_slice(&made), 64, NULL), ERR_BAD_VALUE);
+    }
+    buffer_fini(&made);
 }
 END_TEST
 
@@ -372,6 +407,7 @@ int main(void)
     tcase_add_test(tests, malformed_documents_are_bad_values);
     tcase_add_test(tests, too_deep_is_too_large);
     tcase_add_test(tests, utf8_is_as_the_rfc_says);
+    tcase_add_test(tests, many_open_small_maps_are_checked);
     tcase_add_test(tests, a_wide_map_takes_linear_time);
     tcase_add_test(tests, nested_container_keys_take_linear_time);
     tcase_add_test(tests, survives_a_failed_allocation);

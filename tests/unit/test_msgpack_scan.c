@@ -121,6 +121,8 @@ START_TEST(a_value_as_long_as_the_limit_waits_for_no_more)
     ck_assert_int_eq(scan_once("\x92\x01", 2, 3, 10, 64), ERR_WAIT);
     ck_assert_int_eq(scan_once("\x92\x01\x91", 3, 3, 10, 64), ERR_TOO_LARGE);
     ck_assert_int_eq(scan_once("\x92\x01\xcd\x01", 4, 4, 10, 64), ERR_TOO_LARGE);
+    ck_assert_int_eq(scan_once("\x92\x01\xd9", 3, 4, 10, 64), ERR_WAIT);
+    ck_assert_int_eq(scan_once("\x92\x01\xd9", 3, 3, 10, 64), ERR_TOO_LARGE);
 }
 END_TEST
 
