@@ -1,0 +1,245 @@
+/* json_print.c - MessagePack as JSON text. */
+#include "client/cli/base64.h"
+#include "client/cli/json.h"
+#include "client/cli/text.h"
+#include "client/cli/timestamp.h"
+#include "proto/msgpack.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Records have at most 64 levels; what the server says of itself has few. */
+#define PRINT_DEPTH_MAX 80
+
+struct printer {
+    struct hf_pack *out;
+    bool indent;
+    unsigned level;
+};
+
+static bool print_value(struct printer *p, struct msgpack_cursor *c);
+
+void json_print_text(struct slice text, struct hf_pack *out)
+{
+    text_append(out, "\"");
+    while (text.size > 0) {
+        size_t plain = 0, size;
+        uint32_t point;
+
+        /* Most of any text needs no second look. */
+        while (plain < text.size && text.data[plain] >= 0x20 && text.data[plain] < 0x7f &&
+               text.data[plain] != '"' && text.data[plain] != '\\')
+            plain++;
+        text_append_slice(out, slice_make(text.data, plain));
+        text = slice_make(text.data + plain, text.size - plain);
+        if (text.size == 0)
+            break;
+        point = text_decode(text, &size);
+        if (point == '"' || point == '\\')
+            text_printf(out, "\\%c", (char)point);
+        else if (point == '\n')
+            text_append(out, "\\n");
+        else if (point == '\t')
+            text_append(out, "\\t");
+        else if (point == '\r')
+            text_append(out, "\\r");
+        else if (text_is_unsafe(point))
+            text_printf(out, "\\u%04x", point);
+        else
+            text_put(out, point);
+        text = slice_make(text.data + size, text.size - size);
+    }
+    text_append(out, "\"");
+}
+
+static void print_double(struct hf_pack *out, double d)
+{
+    char digits[32];
+
+    if (isnan(d) || isinf(d)) {
+        text_printf(out, "{\"$float\":\"%s\"}", isnan(d) ? "nan" : d > 0 ? "inf" : "-inf");
+        return;
+    }
+    /* 15 digits lose no trailing zeros, so fewer need no trying, but for subnormal numbers,
+     * which hold fewer than 15. */
+    for (int precision = fabs(d) < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, d);
+        if (strtod(digits, NULL) == d)
+            break;
+    }
+    text_append(out, digits);
+    if (!strpbrk(digits, ".e"))
+        text_append(out, ".0");
+}
+
+static void print_ext(struct hf_pack *out, const struct msgpack_token *token)
+{
+    char text[TIMESTAMP_TEXT_MAX];
+    int64_t seconds;
+    uint32_t nanoseconds;
+
+    if (token->ext_type == -1 && msgpack_token_timestamp(token, &seconds, &nanoseconds) == ERR_OK) {
+        if (seconds >= TIMESTAMP_SECONDS_MIN && seconds <= TIMESTAMP_SECONDS_MAX) {
+            timestamp_print(text, seconds, nanoseconds);
+            text_printf(out, "{\"$timestamp\":\"%s\"}", text);
+        } else {
+            text_printf(out, "{\"$timestamp\":[%lld,%u]}", (long long)seconds, nanoseconds);
+        }
+        return;
+    }
+    text_printf(out, "{\"$ext\":[%d,\"", token->ext_type);
+    base64_encode(out, token->bytes);
+    text_append(out, "\"]}");
+}
+
+static void new_line(struct printer *p)
+{
+    if (!p->indent)
+        return;
+    text_append(p->out, "\n");
+    for (unsigned i = 0; i < p->level; i++)
+        text_append(p->out, "  ");
+}
+
+static bool print_array(struct printer *p, struct msgpack_cursor *c, uint32_t count)
+{
+    text_append(p->out, "[");
+    p->level++;
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0)
+            text_append(p->out, ",");
+        new_line(p);
+        if (!print_value(p, c))
+            return false;
+    }
+    p->level--;
+    if (count > 0)
+        new_line(p);
+    text_append(p->out, "]");
+    return true;
+}
+
+/* Whether each of the pairs at c has text for a key. */
+static bool keys_are_text(struct msgpack_cursor c, uint32_t pairs)
+{
+    struct slice text;
+
+    for (uint32_t i = 0; i < pairs; i++) {
+        if (msgpack_read_text(&c, &text) != ERR_OK || !msgpack_text_is_utf8(text) ||
+            msgpack_skip(&c, MSGPACK_DEPTH_MAX, NULL) != ERR_OK)
+            return false;
+    }
+    return true;
+}
+
+static bool print_pairs(struct printer *p, struct msgpack_cursor *c, uint32_t pairs)
+{
+    bool indent = p->indent;
+
+    p->indent = false;
+    p->level++;
+    text_append(p->out, "{\"$map\":[");
+    for (uint32_t i = 0; i < pairs; i++) {
+        text_append(p->out, i > 0 ? ",[" : "[");
+        if (!print_value(p, c))
+            return false;
+        text_append(p->out, ",");
+        if (!print_value(p, c))
+            return false;
+        text_append(p->out, "]");
+    }
+    text_append(p->out, "]}");
+    p->level--;
+    p->indent = indent;
+    return true;
+}
+
+static bool print_map(struct printer *p, struct msgpack_cursor *c, uint32_t pairs)
+{
+    struct slice key;
+
+    if (!keys_are_text(*c, pairs))
+        return print_pairs(p, c, pairs);
+    text_append(p->out, "{");
+    p->level++;
+    for (uint32_t i = 0; i < pairs; i++) {
+        if (i > 0)
+            text_append(p->out, ",");
+        new_line(p);
+        if (msgpack_read_text(c, &key) != ERR_OK)
+            return false;
+        if (pairs == 1 && key.size > 0 && key.data[0] == '$') {
+            struct hf_pack escaped = {0}; /* a real key, and no type's name */
+
+            text_append(&escaped, "$");
+            text_append_slice(&escaped, key);
+            json_print_text(slice_make(escaped.data, escaped.failed ? 0 : escaped.size), p->out);
+            hf_pack_fini(&escaped);
+        } else {
+            json_print_text(key, p->out);
+        }
+        text_append(p->out, p->indent ? ": " : ":");
+        if (!print_value(p, c))
+            return false;
+    }
+    p->level--;
+    if (pairs > 0)
+        new_line(p);
+    text_append(p->out, "}");
+    return true;
+}
+
+static bool print_value(struct printer *p, struct msgpack_cursor *c)
+{
+    struct msgpack_token token;
+
+    if (p->level > PRINT_DEPTH_MAX || msgpack_read(c, &token) != ERR_OK)
+        return false;
+    switch (token.type) {
+    case MSGPACK_NIL:
+        text_append(p->out, "null");
+        break;
+    case MSGPACK_FALSE:
+        text_append(p->out, "false");
+        break;
+    case MSGPACK_TRUE:
+        text_append(p->out, "true");
+        break;
+    case MSGPACK_UINT:
+        text_printf(p->out, "%llu", (unsigned long long)token.uint);
+        break;
+    case MSGPACK_INT:
+        text_printf(p->out, "%lld", (long long)token.integer);
+        break;
+    case MSGPACK_FLOAT:
+        print_double(p->out, token.real);
+        break;
+    case MSGPACK_TEXT:
+        json_print_text(token.bytes, p->out);
+        break;
+    case MSGPACK_BINARY:
+        text_append(p->out, "{\"$binary\":\"");
+        base64_encode(p->out, token.bytes);
+        text_append(p->out, "\"}");
+        break;
+    case MSGPACK_ARRAY:
+        return print_array(p, c, token.count);
+    case MSGPACK_MAP:
+        return print_map(p, c, token.count);
+    case MSGPACK_EXT:
+        print_ext(p->out, &token);
+        break;
+    }
+    return true;
+}
+
+void json_print(struct slice value, bool indent, struct hf_pack *out)
+{
+    struct printer p = {out, indent, 0};
+    struct msgpack_cursor cursor = msgpack_open(value);
+
+    if (!print_value(&p, &cursor))
+        text_append(out, "...");
+}
