@@ -354,7 +354,8 @@ HF_API int hf_txn_rollback(struct hf_txn *t);
 /* The error that commit would give now, HF_OK if none. */
 HF_API int hf_txn_check(struct hf_txn *t);
 
-/* The number on the wire, for requests one packs oneself. 0 for NULL: autocommit. */
+/* The number on the wire, for requests one packs oneself. 0 for NULL: autocommit. The
+ * library gives out numbers up to 2^31 - 1; those above are the caller's own. */
 HF_API uint32_t hf_txn_handle(const struct hf_txn *t);
 /* Given by the server at begin; 0 while a begin with no_wait is not answered. */
 HF_API uint64_t hf_txn_version(const struct hf_txn *t);

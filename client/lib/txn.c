@@ -113,9 +113,9 @@ static struct hf_txn *txn_new(struct hf_conn *c)
         return NULL;
     t->conn = c;
     t->handle = c->last_handle;
-    /* Numbers come round after 2^32; one that is open still is stepped over. */
+    /* Numbers come round after 2^31; one that is open still is stepped over. */
     for (bool taken = true; taken;) {
-        t->handle = t->handle == UINT32_MAX ? 1 : t->handle + 1;
+        t->handle = t->handle == INT32_MAX ? 1 : t->handle + 1;
         taken = false;
         for (const struct hf_txn *other = c->txns; other; other = other->next)
             taken = taken || other->handle == t->handle;

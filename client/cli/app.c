@@ -1,0 +1,38 @@
+#include "client/cli/app.h"
+#include "client/cli/args.h"
+#include "client/cli/help.h"
+#include "client/cli/output.h"
+#include "client/cli/shell.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+int app_run(int argc, char **argv, FILE *in, FILE *out, FILE *err)
+{
+    const char *address = getenv("HOLDFAST_CONNECT");
+    struct cli cli = {
+        .address = address && address[0] ? address : HF_ADDRESS_DEFAULT,
+        .in = in,
+        .out = out,
+        .err = err,
+        .out_is_terminal = isatty(fileno(out)),
+        .err_is_terminal = isatty(fileno(err)),
+        .where = "holdfast",
+    };
+    struct globals globals;
+    struct args args;
+    int exit_code;
+
+    /* Parsed twice where there is a verb: here to see whether there is one. */
+    if (!args_parse(&cli, argc - 1, argv + 1, &args, &globals))
+        exit_code = CLI_USAGE;
+    else if (args.verb || globals.help || globals.version)
+        exit_code = cli_run(&cli, argc - 1, argv + 1);
+    else
+        exit_code = shell_run(&cli);
+    hf_close(cli.conn);
+    free(cli.store);
+    if (!output_flush(&cli) && exit_code == CLI_OK)
+        exit_code = CLI_USAGE;
+    return exit_code;
+}

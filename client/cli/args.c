@@ -1,0 +1,210 @@
+/* args.c - words into arguments and options, by the verb's row in the table. */
+#include "client/cli/args.h"
+#include "client/cli/suggest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+const struct verb_option global_options[] = {
+    {"connect", "ADDRESS", "HOST:PORT, [IPV6]:PORT or unix:PATH (also -c; or "
+                           "HOLDFAST_CONNECT; default " HF_ADDRESS_DEFAULT ")"},
+    {"json", NULL, "print JSON, one value on a line (the default in a pipe)"},
+    {"table", NULL, "print tables (the default on a terminal)"},
+    {"label", "TEXT", "name transactions, for `holds` and for those who lose to them"},
+    {"timeout-ms", "N", "give up on a request after this time (default: wait)"},
+    {"keep-going", NULL, "go on after an error in commands read from a file or pipe"},
+    {"help", NULL, "this help, or that of a verb (also -h)"},
+    {"version", NULL, "print the version"},
+    {NULL, NULL, NULL},
+};
+
+static int option_index(const struct verb_option *options, const char *name, size_t size)
+{
+    for (int i = 0; options && options[i].name; i++) {
+        if (strlen(options[i].name) == size && memcmp(options[i].name, name, size) == 0)
+            return i;
+    }
+    return -1;
+}
+
+const char *args_option(const struct args *args, const char *name)
+{
+    int i = option_index(args->verb->options, name, strlen(name));
+
+    return i < 0 ? NULL : args->options[i];
+}
+
+bool args_parse_number(struct cli *cli, const char *name, const char *text, uint64_t max,
+                       uint64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number <= max)
+        return true;
+    cli_usage(cli, "--%s takes a whole number from 0 to %llu, not \"%s\"", name,
+              (unsigned long long)max, text);
+    return false;
+}
+
+bool args_number(struct cli *cli, const struct args *args, const char *name, uint64_t *number)
+{
+    const char *text = args_option(args, name);
+
+    return !text || args_parse_number(cli, name, text, (uint64_t)1 << 53, number);
+}
+
+/* Whether the word is an option. A lone dash means standard input, and a dash before a
+ * digit is a number. */
+static bool is_option(const char *word)
+{
+    return word[0] == '-' && (word[1] == '-' || word[1] == 'c' || word[1] == 'h') &&
+           (word[1] == '-' || word[2] == '\0');
+}
+
+/* The options by which word is meant, and its index in them. */
+static const struct verb_option *option_find(const struct verb *verb, const char *name,
+                                             size_t size, int *index)
+{
+    if (verb && (*index = option_index(verb->options, name, size)) >= 0)
+        return verb->options;
+    if (size == 1)
+        return option_find(NULL, name[0] == 'c' ? "connect" : "help", name[0] == 'c' ? 7 : 4,
+                           index);
+    *index = option_index(global_options, name, size);
+    return *index >= 0 ? global_options : NULL;
+}
+
+static bool global_set(struct cli *cli, struct globals *globals, const char *name,
+                       const char *value)
+{
+    uint64_t number;
+
+    if (strcmp(name, "connect") == 0) {
+        cli->address = value;
+    } else if (strcmp(name, "json") == 0) {
+        cli->mode = CLI_MODE_JSON;
+    } else if (strcmp(name, "table") == 0) {
+        cli->mode = CLI_MODE_TABLE;
+    } else if (strcmp(name, "label") == 0) {
+        cli->label = value;
+    } else if (strcmp(name, "timeout-ms") == 0) {
+        if (!args_parse_number(cli, name, value, INT32_MAX / 2, &number))
+            return false;
+        cli->timeout_ms = (int)number;
+    } else if (strcmp(name, "keep-going") == 0) {
+        cli->keep_going = true;
+    } else if (strcmp(name, "help") == 0) {
+        globals->help = true;
+    } else {
+        globals->version = true;
+    }
+    return true;
+}
+
+static bool unknown_option(struct cli *cli, const struct verb *verb, const char *word)
+{
+    const char *near = suggest_option(verb, word + strspn(word, "-"));
+
+    cli_usage(cli, "no option %.60s%s%s%s%s; see `%s%s`", word, verb ? " of " : "",
+              verb ? verb->name : "", near ? "; did you mean --" : "", near ? near : "",
+              cli->in_shell ? "help " : "holdfast help ", verb ? verb->name : "");
+    return false;
+}
+
+/* Take the option at words[*at], and its value. */
+static bool option_take(struct cli *cli, struct args *args, struct globals *globals, int count,
+                        char **words, int *at)
+{
+    const char *word = words[*at], *name = word + strspn(word, "-");
+    const char *equals = strchr(name, '='), *value = "";
+    size_t size = equals ? (size_t)(equals - name) : strlen(name);
+    const struct verb_option *options;
+    int index;
+
+    options = option_find(args->verb, name, size, &index);
+    if (!options)
+        return unknown_option(cli, args->verb, word);
+    if (!options[index].value && equals) {
+        cli_usage(cli, "--%s takes no value", options[index].name);
+        return false;
+    }
+    if (options[index].value) {
+        if (!equals && *at + 1 >= count) {
+            cli_usage(cli, "--%s needs a value: --%s %s", options[index].name,
+                      options[index].name, options[index].value);
+            return false;
+        }
+        value = equals ? equals + 1 : words[++*at];
+    }
+    if (options == global_options)
+        return global_set(cli, globals, options[index].name, value);
+    args->options[index] = value;
+    return true;
+}
+
+void args_bounds(const struct verb *verb, unsigned *least, unsigned *most)
+{
+    const char *text = verb->arguments;
+
+    *least = *most = 0;
+    while (*text) {
+        size_t size = strcspn(text, " ");
+
+        (*most)++;
+        if (text[0] != '[')
+            (*least)++;
+        if (size > 3 && strstr(text, "...") && strstr(text, "...") < text + size)
+            *most = ARGS_MAX;
+        text += size;
+        text += strspn(text, " ");
+    }
+}
+
+static bool count_is_right(struct cli *cli, const struct args *args)
+{
+    unsigned least, most;
+
+    args_bounds(args->verb, &least, &most);
+    if (args->count >= least && args->count <= most)
+        return true;
+    cli_usage(cli, "too %s arguments: %s %s; see `%s %s`", args->count < least ? "few" : "many",
+              args->verb->name, most == 0 ? "takes none" : args->verb->arguments,
+              cli->in_shell ? "help" : "holdfast help", args->verb->name);
+    return false;
+}
+
+bool args_parse(struct cli *cli, int count, char **words, struct args *args,
+                struct globals *globals)
+{
+    bool options_end = false;
+
+    memset(args, 0, sizeof *args);
+    memset(globals, 0, sizeof *globals);
+    for (int i = 0; i < count; i++) {
+        if (!options_end && strcmp(words[i], "--") == 0) {
+            options_end = true;
+        } else if (!options_end && is_option(words[i])) {
+            if (!option_take(cli, args, globals, count, words, &i))
+                return false;
+        } else if (!args->verb) {
+            args->verb = verb_find(words[i]);
+            if (!args->verb || (args->verb->place == VERB_SHELL && !cli->in_shell)) {
+                const char *near = suggest_verb(words[i], cli->in_shell);
+
+                cli_usage(cli, "no verb \"%.60s\"%s%s%s; see `%s`", words[i],
+                          near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
+                          cli->in_shell ? "help" : "holdfast help");
+                return false;
+            }
+        } else if (args->count < ARGS_MAX) {
+            args->positional[args->count++] = words[i];
+        } else {
+            args->count = ARGS_MAX;
+            cli_usage(cli, "too many arguments for %s", args->verb->name);
+            return false;
+        }
+    }
+    return globals->help || globals->version || !args->verb || count_is_right(cli, args);
+}

@@ -1,0 +1,28 @@
+/* args.h - words into arguments and options, by the verb's row in the table. */
+#ifndef HOLDFAST_CLI_ARGS_H
+#define HOLDFAST_CLI_ARGS_H
+
+#include "client/cli/cli.h"
+
+/* What was asked for instead of running a verb. */
+struct globals {
+    bool help;
+    bool version;
+};
+
+/* Options that every verb takes; set in struct cli as they are met. */
+extern const struct verb_option global_options[];
+
+/* Find the verb (args->verb; NULL if words name none), its arguments and options. False: a
+ * message was printed. args borrows from words. */
+bool args_parse(struct cli *cli, int count, char **words, struct args *args,
+                struct globals *globals);
+
+/* How many arguments a verb takes. */
+void args_bounds(const struct verb *verb, unsigned *least, unsigned *most);
+
+/* A whole number of 0 to max. False: a message was printed. */
+bool args_parse_number(struct cli *cli, const char *name, const char *text, uint64_t max,
+                       uint64_t *number);
+
+#endif

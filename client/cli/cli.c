@@ -1,0 +1,236 @@
+/* cli.c - running verbs: messages, the connection, arguments that are JSON. */
+#include "client/cli/cli.h"
+#include "client/cli/args.h"
+#include "client/cli/help.h"
+#include "client/cli/json.h"
+#include "client/cli/output.h"
+#include "client/cli/text.h"
+#include "client/cli/value.h"
+#include "proto/msgpack.h"
+
+#include <stdarg.h>
+
+/* A whole line on standard error, after what went to standard output before it. */
+static void say(struct cli *cli, struct slice message)
+{
+    struct hf_pack text = {0};
+
+    text_printf(&text, "%s: ", cli->where);
+    text_escape(&text, message);
+    text_append(&text, "\n");
+    fflush(cli->out);
+    fwrite(text.data, 1, text.failed ? 0 : text.size, cli->err);
+    fflush(cli->err);
+    hf_pack_fini(&text);
+}
+
+int cli_usage(struct cli *cli, const char *format, ...)
+{
+    char message[1000];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    say(cli, slice_text(message));
+    return CLI_USAGE;
+}
+
+int cli_exit_of(const struct hf_error *error)
+{
+    switch (error->code) {
+    case HF_OK:
+        return CLI_OK;
+    case HF_CONNECTION:
+    case HF_TIMEOUT:
+    case HF_PROTOCOL:
+        return CLI_CONNECTION;
+    case HF_MISUSE:
+        return CLI_USAGE;
+    default:
+        return strcmp(error->class_name, "conflict") == 0 ? CLI_CONFLICT : CLI_REFUSED;
+    }
+}
+
+/* ---- Errors ---- */
+
+static bool append_field(struct hf_pack *text, struct slice map, const char *before,
+                         const char *name)
+{
+    struct slice value = value_field(map, name);
+
+    if (slice_is_none(value))
+        return false;
+    text_append(text, before);
+    json_print(value, false, text);
+    return true;
+}
+
+/* Who won, and what was lost: "write of \"packages\" [..]; the winner: version 37 ...". */
+static void append_conflict(struct hf_pack *text, struct slice details)
+{
+    struct slice winner = value_field(details, "winner");
+
+    append_field(text, details, "; kind ", "kind");
+    append_field(text, details, ", store ", "store");
+    append_field(text, details, ", key ", "key");
+    append_field(text, details, ", range ", "range");
+    if (slice_is_none(winner))
+        return;
+    text_append(text, "; the winner:");
+    append_field(text, winner, " version ", "version");
+    append_field(text, winner, ", commit ", "commit");
+    append_field(text, winner, ", label ", "label");
+}
+
+int cli_report(struct cli *cli, const char *prefix, const struct hf_error *error)
+{
+    struct hf_pack text = {0};
+
+    text_append(&text, prefix);
+    /* Names that the library made up tell people nothing that the message does not. */
+    if (error->name[0] && error->code != HF_CONNECTION && error->code != HF_MISUSE)
+        text_printf(&text, "%s: ", error->name);
+    text_append(&text, error->message[0] ? error->message : "no message");
+    if (error->code == HF_CONFLICT)
+        append_conflict(&text, slice_of(error->details));
+    else if (error->details.data && ((const uint8_t *)error->details.data)[0] != 0x80) {
+        text_append(&text, " ");
+        json_print(slice_of(error->details), false, &text);
+    }
+    if (error->retry_after_ms)
+        text_printf(&text, "; try again after %u ms", error->retry_after_ms);
+    if (error->maybe_committed)
+        text_append(&text, "; whether it was applied is not known");
+    say(cli, slice_of_pack(&text));
+    hf_pack_fini(&text);
+    return cli_exit_of(error);
+}
+
+/* What the error means for the shell's open transaction. */
+static void txn_judge(struct cli *cli, const struct hf_error *error)
+{
+    bool ends = strcmp(error->class_name, "conflict") == 0 ||
+                strcmp(error->class_name, "limit") == 0 ||
+                strcmp(error->class_name, "storage") == 0 || error->code == HF_TXN_FAILED;
+
+    if (!cli->txn || error->code == HF_TIMEOUT || error->code == HF_MISUSE)
+        return;
+    if (error->code == HF_NO_TXN || error->code == HF_CONNECTION || error->code == HF_PROTOCOL) {
+        struct hf_txn *t = cli->txn;
+
+        cli->txn = NULL;
+        cli->txn_failed = false;
+        hf_txn_rollback(t);
+        fprintf(cli->err, "%s: the transaction is gone\n", cli->where);
+    } else if (ends || !cli->txn_continue) {
+        cli->txn_failed = true;
+    }
+}
+
+int cli_failed(struct cli *cli)
+{
+    struct hf_error error = *hf_conn_error(cli->conn);
+    int exit_code = cli_report(cli, "", &error);
+
+    error.details = HF_NONE;
+    txn_judge(cli, &error);
+    return exit_code;
+}
+
+/* ---- The connection ---- */
+
+bool cli_connect(struct cli *cli)
+{
+    struct hf_open_options options = {.timeout_ms = cli->timeout_ms};
+    struct hf_error error;
+
+    if (cli->conn && hf_conn_fd(cli->conn) >= 0)
+        return true;
+    hf_close(cli->conn);
+    cli->conn = hf_open(cli->address, &options, &error);
+    if (cli->conn)
+        return true;
+    cli_report(cli, "", &error);
+    return false;
+}
+
+/* ---- Arguments ---- */
+
+bool cli_parse(struct cli *cli, const char *what, const char *text, struct hf_pack *out)
+{
+    struct json_error error;
+    const char *first = text + strspn(text, " \t\r\n");
+
+    if (json_parse(slice_text(text), out, &error)) {
+        /* A value is one value of its own pack, and nil is none. */
+        return true;
+    }
+    if (*first == '{' || *first == '[' || *first == '"') {
+        cli_usage(cli, "%s: character %lu%s: %s", what, error.column,
+                  error.line > 1 ? " of a further line" : "", error.message);
+        return false;
+    }
+    if (!msgpack_text_is_utf8(slice_text(text))) {
+        cli_usage(cli, "%s: the text is not UTF-8", what);
+        return false;
+    }
+    hf_pack_text(out, text);
+    return true;
+}
+
+const char *cli_store(struct cli *cli, const char *text, char *name)
+{
+    struct hf_pack packed = {0};
+    struct json_error error;
+    struct msgpack_cursor cursor;
+    struct slice slice = slice_text(text);
+    bool ok = true;
+
+    if (strcmp(text, ".") == 0) {
+        if (!cli->store)
+            cli_usage(cli, "no store in use: `use STORE` makes . stand for it");
+        return cli->store;
+    }
+    if (text[0] == '"') {
+        ok = json_parse(slice_text(text), &packed, &error);
+        cursor = msgpack_open(slice_of_pack(&packed));
+        ok = ok && msgpack_read_text(&cursor, &slice) == ERR_OK;
+    }
+    ok = ok && slice.size > 0 && slice.size <= 255 && msgpack_text_is_utf8(slice) &&
+         !memchr(slice.data, '\0', slice.size);
+    if (ok) {
+        memcpy(name, slice.data, slice.size);
+        name[slice.size] = '\0';
+    } else {
+        cli_usage(cli, "\"%.80s\" is no name of a store: 1 to 255 bytes of UTF-8", text);
+    }
+    hf_pack_fini(&packed);
+    return ok ? name : NULL;
+}
+
+/* ---- Running ---- */
+
+int cli_run(struct cli *cli, int count, char **words)
+{
+    struct globals globals;
+    struct args args;
+    int exit_code;
+
+    if (!args_parse(cli, count, words, &args, &globals))
+        return CLI_USAGE;
+    if (globals.version) {
+        fprintf(cli->out, "holdfast %s\n", hf_version());
+        return CLI_OK;
+    }
+    if (globals.help) {
+        help_print(cli, args.verb);
+        return CLI_OK;
+    }
+    if (!args.verb)
+        return CLI_OK;
+    exit_code = args.verb->run(cli, &args);
+    if (!output_flush(cli) && exit_code == CLI_OK)
+        exit_code = CLI_USAGE;
+    return exit_code;
+}

@@ -1,0 +1,116 @@
+/* cli.h - the state of one run of `holdfast`, and what verbs are.
+ *
+ * A verb is one row of the table in verbs.c: its name, its arguments and options (from
+ * which the parser and the help are made), and a function. The same verbs are subcommands
+ * and lines of the shell. */
+#ifndef HOLDFAST_CLI_CLI_H
+#define HOLDFAST_CLI_CLI_H
+
+#include "client/lib/holdfast.h"
+#include "proto/slice.h"
+
+#include <stdio.h>
+
+/* Exit codes, of subcommands and of a script that the shell reads. */
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_USAGE = 1,      /* the command line or an input file is wrong; nothing was asked */
+    CLI_CONNECTION = 2, /* no server, or it went away */
+    CLI_REFUSED = 3,    /* the server refused */
+    CLI_CONFLICT = 4,   /* another transaction was first; running it again may help */
+};
+
+enum cli_mode {
+    CLI_MODE_AUTO,  /* tables on a terminal, JSON elsewhere */
+    CLI_MODE_JSON,
+    CLI_MODE_TABLE,
+};
+
+struct cli {
+    /* From the command line and the environment. */
+    const char *address;
+    int timeout_ms;
+    const char *label;  /* NULL: none */
+    enum cli_mode mode;
+    bool keep_going;    /* a script goes on after an error */
+
+    FILE *in, *out, *err;
+    bool out_is_terminal, err_is_terminal;
+    const char *where;     /* begins messages: "holdfast", or "line 3" of a script */
+
+    struct hf_conn *conn;  /* owned; opened by the first verb that needs it */
+    struct hf_txn *txn;    /* owned; the shell's open transaction */
+    bool txn_continue;     /* begun with on_error continue */
+    bool txn_failed;       /* only commit or rollback are left to do */
+    char *store;           /* owned; what "." stands for (verb `use`), NULL: nothing */
+    bool in_shell;
+    bool leaving;          /* verb `exit` */
+};
+
+#define ARGS_MAX 8
+#define VERB_OPTIONS_MAX 16
+
+/* One option of a verb. */
+struct verb_option {
+    const char *name;  /* without the dashes; NULL ends a list */
+    const char *value; /* what it takes, for the help; NULL: nothing */
+    const char *help;
+};
+
+struct args;
+
+struct verb {
+    const char *name;
+    const char *arguments; /* "STORE VALUE [KEY]": brackets for what may be left out, "..."
+                            * behind the last for any number */
+    enum { VERB_BOTH, VERB_SHELL } place; /* VERB_SHELL: not a subcommand */
+    int (*run)(struct cli *cli, const struct args *args); /* a cli_exit */
+    const char *help;      /* one line */
+    const char *more;      /* further lines of `help VERB`; NULL: none */
+    const char *example;
+    const struct verb_option *options; /* NULL: none */
+};
+
+/* What was given. Texts are borrowed from the command line. */
+struct args {
+    const struct verb *verb;
+    const char *positional[ARGS_MAX];
+    unsigned count;
+    const char *options[VERB_OPTIONS_MAX]; /* by the index in verb->options; "" for those
+                                            * without a value; NULL: not given */
+};
+
+/* The option's text, NULL if it was not given. name is one of the verb's. */
+const char *args_option(const struct args *args, const char *name);
+/* Likewise as a number. False: a message was printed. */
+bool args_number(struct cli *cli, const struct args *args, const char *name, uint64_t *number);
+
+/* Find the verb and its arguments in words, and run it. */
+int cli_run(struct cli *cli, int count, char **words);
+
+/* A message on cli->err, escaped, with cli->where before it. Returns CLI_USAGE. */
+int cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The error of the last call on cli->conn, as a message; the exit code for it. */
+int cli_failed(struct cli *cli);
+/* The same for any error; prefix (may be "") stands before the name. */
+int cli_report(struct cli *cli, const char *prefix, const struct hf_error *error);
+int cli_exit_of(const struct hf_error *error);
+
+/* Connect unless connected. False: a message was printed and the exit is CLI_CONNECTION. */
+bool cli_connect(struct cli *cli);
+
+/* The text of an argument called KEY, VALUE or the like, packed into out: JSON, or, if it is
+ * no JSON and does not look like it, the text itself. False: a message was printed. */
+bool cli_parse(struct cli *cli, const char *what, const char *text, struct hf_pack *out);
+
+/* The store an argument names: itself, "." for that of `use`, or a JSON string. NULL: a
+ * message was printed. name has 256 bytes. */
+const char *cli_store(struct cli *cli, const char *text, char *name);
+
+bool cli_tables(const struct cli *cli); /* whether to print tables */
+
+extern const struct verb verbs[]; /* the last has no name */
+const struct verb *verb_find(const char *name);
+
+#endif

@@ -1,0 +1,138 @@
+/* export.c - `export`: the records of a store to a file, a line each. */
+#include "client/cli/json.h"
+#include "client/cli/output.h"
+#include "client/cli/progress.h"
+#include "client/cli/range.h"
+#include "client/cli/text.h"
+#include "client/cli/value.h"
+#include "client/cli/verbs.h"
+
+#include <errno.h>
+
+/* What the cursor needs, and where lines go. */
+struct export_job {
+    struct cli *cli;
+    const char *store;
+    const char *path; /* "-": standard output */
+    FILE *out;
+    bool rows;        /* lines are {"key": ..., "value": ...} */
+    struct hf_scan_options scan;
+    struct range range;
+};
+
+/* Records suffice where their key is in them: `import` finds it there again. */
+static int settle_lines(struct export_job *job, const struct args *args)
+{
+    struct cli *cli = job->cli;
+    struct hf_bytes stores;
+    struct slice entry;
+
+    if (args_option(args, "rows") || args_option(args, "records")) {
+        job->rows = args_option(args, "rows") != NULL;
+        return CLI_OK;
+    }
+    if (hf_stores(cli->conn, cli->txn, &stores) != HF_OK)
+        return cli_failed(cli);
+    entry = value_find(slice_of(stores), "name", job->store);
+    job->rows = slice_is_none(value_field(entry, "key"));
+    return CLI_OK;
+}
+
+static void write_row(struct export_job *job, const struct hf_row *row, struct hf_pack *text)
+{
+    hf_pack_reset(text);
+    if (job->rows) {
+        text_append(text, "{\"key\":");
+        json_print(slice_of(row->key), false, text);
+        text_append(text, ",\"value\":");
+    }
+    json_print(slice_of(row->value), false, text);
+    text_append(text, job->rows ? "}\n" : "\n");
+    fwrite(text->data, 1, text->failed ? 0 : text->size, job->out);
+}
+
+static int export_rows(struct export_job *job)
+{
+    struct cli *cli = job->cli;
+    struct progress progress;
+    struct hf_cursor *cursor;
+    struct hf_row row;
+    struct hf_pack text = {0};
+    uint64_t total = 0, count = 0;
+    int e, exit_code = CLI_OK;
+
+    /* For the bar only; the scan's own moment decides what is written. */
+    if (cli->err_is_terminal &&
+        hf_count(cli->conn, cli->txn, job->store, &job->range.range, &total) != HF_OK)
+        return cli_failed(cli);
+    if (job->scan.has_limit && job->scan.limit < total)
+        total = job->scan.limit;
+    if (hf_cursor_open(cli->conn, cli->txn, job->store, &job->range.range, &job->scan, &cursor) !=
+        HF_OK)
+        return cli_failed(cli);
+    progress_begin(&progress, cli->err_is_terminal ? cli->err : NULL, false, total);
+    while ((e = hf_cursor_next(cursor, &row)) == HF_OK && !ferror(job->out)) {
+        write_row(job, &row, &text);
+        count++;
+        progress_update(&progress, count, count);
+    }
+    progress_clear(&progress);
+    if (e != HF_OK && e != HF_END) {
+        exit_code = cli_failed(cli);
+        cli_usage(cli, "%s is incomplete: %llu records were written", job->path,
+                  (unsigned long long)count);
+    }
+    hf_cursor_close(cursor);
+    hf_pack_fini(&text);
+    if (exit_code == CLI_OK && job->out != cli->out && cli_tables(cli))
+        fprintf(cli->out, "%llu records\n", (unsigned long long)count);
+    return exit_code;
+}
+
+/* Open the file only when the server is there, so that a mistake leaves an old one alone. */
+static int export_to_file(struct export_job *job)
+{
+    struct cli *cli = job->cli;
+    int exit_code;
+
+    job->out = fopen(job->path, "we");
+    if (!job->out)
+        return cli_usage(cli, "cannot open %s: %s", job->path, strerror(errno));
+    exit_code = export_rows(job);
+    if ((ferror(job->out) | fclose(job->out)) != 0)
+        exit_code = cli_usage(cli, "cannot write %s: %s", job->path, strerror(errno));
+    return exit_code;
+}
+
+int verb_export(struct cli *cli, const struct args *args)
+{
+    struct export_job job = {
+        .cli = cli,
+        .path = args->count > 1 ? args->positional[1] : "-",
+        .out = cli->out,
+        .scan = {.reverse = args_option(args, "reverse") != NULL,
+                 .has_limit = args_option(args, "limit") != NULL,
+                 .fetch_ahead = true},
+    };
+    char name[256];
+    int exit_code = CLI_USAGE;
+
+    job.store = cli_store(cli, args->positional[0], name);
+    if (!range_init(&job.range, cli, args) || !job.store ||
+        !args_number(cli, args, "limit", &job.scan.limit))
+        goto done;
+    if (args_option(args, "rows") && args_option(args, "records")) {
+        cli_usage(cli, "--rows and --records exclude one another");
+        goto done;
+    }
+    exit_code = CLI_CONNECTION;
+    if (!cli_connect(cli))
+        goto done;
+    exit_code = settle_lines(&job, args);
+    job.scan.values_only = !job.rows;
+    if (exit_code == CLI_OK)
+        exit_code = strcmp(job.path, "-") == 0 ? export_rows(&job) : export_to_file(&job);
+done:
+    range_fini(&job.range);
+    return exit_code;
+}

@@ -1,0 +1,367 @@
+/* import.c - `import`: the lines of a file into a store. */
+#include "client/cli/args.h"
+#include "client/cli/import_internal.h"
+#include "client/cli/json.h"
+#include "client/cli/keypath.h"
+#include "client/cli/output.h"
+#include "client/cli/text.h"
+#include "client/cli/value.h"
+#include "client/cli/verbs.h"
+#include "proto/msgpack.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+/* ---- The store ---- */
+
+/* The fields of the store's entry in what `stores` answers. */
+struct store_entry {
+    bool found;
+    struct slice key; /* none: explicit */
+    bool generate;
+};
+
+static void find_entry(struct hf_bytes stores, const char *store, struct store_entry *out)
+{
+    struct slice entry = value_find(slice_of(stores), "name", store);
+    struct msgpack_cursor at = msgpack_open(value_field(entry, "generate"));
+
+    out->found = !slice_is_none(entry);
+    out->key = value_field(entry, "key");
+    out->generate = false;
+    msgpack_read_bool(&at, &out->generate);
+}
+
+/* The store is there: is it the one that was meant? */
+static int check_key(struct import *im, const struct store_entry *entry, struct slice wanted)
+{
+    struct hf_pack text = {0};
+
+    if (slice_is_none(wanted) ||
+        (!slice_is_none(entry->key) && keypath_equal(entry->key, wanted)))
+        return CLI_OK;
+    text_printf(&text, "the store %s exists already with ", im->store);
+    if (slice_is_none(entry->key)) {
+        text_append(&text, "no key path");
+    } else {
+        text_append(&text, "the key ");
+        json_print(entry->key, false, &text);
+    }
+    text_append(&text, ", not ");
+    json_print(wanted, false, &text);
+    cli_usage(im->cli, "%.*s", (int)text.size, (const char *)text.data);
+    hf_pack_fini(&text);
+    return CLI_REFUSED;
+}
+
+static int create_store(struct import *im, const struct args *args, struct slice key)
+{
+    struct cli *cli = im->cli;
+    struct hf_store_options options = {
+        .key = {key.data, key.size},
+        .generate = args_option(args, "generate") != NULL,
+    };
+
+    if (slice_is_none(key) && !args_option(args, "create") && !options.generate) {
+        cli_usage(cli, "there is no store %s; --key PATH,PATH or --create makes it", im->store);
+        return CLI_REFUSED;
+    }
+    return hf_create_store(cli->conn, im->txn, im->store, &options) == HF_OK ? CLI_OK
+                                                                            : cli_failed(cli);
+}
+
+/* Create the store if need be, and settle what lines look like. */
+static int prepare_store(struct import *im, const struct args *args)
+{
+    const char *key_text = args_option(args, "key");
+    struct cli *cli = im->cli;
+    struct store_entry entry;
+    struct hf_pack key = {0};
+    struct hf_bytes stores;
+    int exit_code = CLI_USAGE;
+
+    if (key_text && !keypath_parse(cli, key_text, &key))
+        goto done;
+    if (hf_stores(cli->conn, im->txn, &stores) != HF_OK) {
+        exit_code = cli_failed(cli);
+        goto done;
+    }
+    find_entry(stores, im->store, &entry);
+    if (entry.found) {
+        im->rows = slice_is_none(entry.key) && !entry.generate;
+        exit_code = check_key(im, &entry, key.size ? slice_of_pack(&key) : SLICE_NONE);
+    } else {
+        im->rows = key.size == 0 && !args_option(args, "generate");
+        exit_code = create_store(im, args, key.size ? slice_of_pack(&key) : SLICE_NONE);
+    }
+    if (args_option(args, "rows"))
+        im->rows = true;
+    if (args_option(args, "records"))
+        im->rows = false;
+done:
+    hf_pack_fini(&key);
+    return exit_code;
+}
+
+/* ---- Lines ---- */
+
+/* Take {"key": ..., "value": ...} apart. */
+static bool split_row(struct slice line, struct slice *key, struct slice *value)
+{
+    struct msgpack_cursor c = msgpack_open(line);
+    uint32_t pairs;
+
+    *key = value_field(line, "key");
+    *value = value_field(line, "value");
+    return msgpack_read_map(&c, &pairs) == ERR_OK && pairs == 2 && !slice_is_none(*key) &&
+           !slice_is_none(*value);
+}
+
+static void fail_line(struct import *im, uint64_t line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* An error of the file and not of the server. */
+static void fail_line(struct import *im, uint64_t line, const char *format, ...)
+{
+    struct hf_error error = {.code = HF_MISUSE};
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(error.message, sizeof error.message, format, args);
+    va_end(args);
+    import_fail(im, line, &error);
+}
+
+static bool is_blank(struct slice line)
+{
+    for (size_t i = 0; i < line.size; i++) {
+        if (!strchr(" \t\r", line.data[i]) || line.data[i] == '\0')
+            return false;
+    }
+    return true;
+}
+
+/* One line: to MessagePack, and on its way. */
+static bool import_line(struct import *im, struct slice line, struct hf_pack *packed)
+{
+    struct slice value, key = SLICE_NONE;
+    struct json_error error;
+
+    if (is_blank(line))
+        return true;
+    hf_pack_reset(packed);
+    if (!json_parse(line, packed, &error)) {
+        fail_line(im, im->lines.number, "character %lu: %s", error.column, error.message);
+        return false;
+    }
+    value = slice_of_pack(packed);
+    if (im->rows && !split_row(slice_of_pack(packed), &key, &value)) {
+        fail_line(im, im->lines.number,
+                  "the line is not {\"key\": ..., \"value\": ...}; --records takes lines as "
+                  "records");
+        return false;
+    }
+    return import_send_record(im, value, key, im->lines.number);
+}
+
+static void import_lines(struct import *im)
+{
+    struct hf_pack packed = {0};
+    enum lines_result result = LINES_ONE;
+    struct slice line;
+    bool ok = true;
+
+    while (ok && !im->failed) {
+        result = lines_next(&im->lines, &line);
+        if (result != LINES_ONE)
+            break;
+        ok = import_line(im, line, &packed);
+        progress_update(&im->progress, im->lines.bytes, im->sure + im->skipped);
+    }
+    if (result == LINES_TOO_LONG)
+        fail_line(im, im->lines.number + 1, "the line has more than %u MiB",
+                  LINES_BYTES_MAX >> 20);
+    else if (result == LINES_FAILED)
+        fail_line(im, im->lines.number + 1, "cannot read on: %s", strerror(errno));
+    if (im->failed)
+        import_send_stop(im);
+    else
+        import_send_end(im);
+    hf_pack_fini(&packed);
+}
+
+/* ---- The end ---- */
+
+static void report_failure(struct import *im)
+{
+    char prefix[4200];
+
+    prefix[0] = '\0';
+    if (im->failed_line)
+        snprintf(prefix, sizeof prefix, "%.4000s:%llu: ", im->file,
+                 (unsigned long long)im->failed_line);
+    im->error.maybe_committed = false; /* said below, by lines */
+    cli_report(im->cli, prefix, &im->error);
+}
+
+/* What of the file is in the store, after batches of it failed. */
+static void report_sure(struct import *im)
+{
+    struct hf_pack text = {0};
+
+    text_printf(&text, "%llu records are surely in", (unsigned long long)im->sure);
+    if (im->sure_line)
+        text_printf(&text, ": all up to line %llu", (unsigned long long)im->sure_line);
+    if (im->sure_later)
+        text_printf(&text, "%s %llu of later lines", im->sure_line ? ", and" : ":",
+                    (unsigned long long)im->sure_later);
+    if (im->unknown)
+        text_printf(&text,
+                    "; from line %llu on it is not known: of %llu records up to line %llu no "
+                    "answer came",
+                    (unsigned long long)im->sure_line + 1, (unsigned long long)im->unknown,
+                    (unsigned long long)im->sent_line);
+    if (im->skipped)
+        text_printf(&text, "; %llu were there before", (unsigned long long)im->skipped);
+    cli_usage(im->cli, "%.*s", (int)text.size, (const char *)text.data);
+    hf_pack_fini(&text);
+}
+
+static void report_success(struct import *im)
+{
+    double seconds = progress_seconds(&im->progress);
+    FILE *out = im->cli->out;
+
+    if (!cli_tables(im->cli)) {
+        fprintf(out, "{\"records\":%llu,\"skipped\":%llu}\n", (unsigned long long)im->sure,
+                (unsigned long long)im->skipped);
+        return;
+    }
+    fprintf(out, "%llu records", (unsigned long long)im->sure);
+    if (im->skipped)
+        fprintf(out, ", %llu skipped", (unsigned long long)im->skipped);
+    fprintf(out, ", in %.1f s (%.0f/s)\n", seconds,
+            seconds > 0 ? (double)im->read / seconds : 0.0);
+}
+
+/* End the import's own transaction. */
+static void finish_txn(struct import *im)
+{
+    struct hf_txn *t = im->txn;
+    struct cli *cli = im->cli;
+
+    if (im->failed) {
+        hf_txn_rollback(t);
+        report_failure(im);
+        cli_usage(cli, "nothing of it is in");
+        return;
+    }
+    if (hf_txn_commit(t, NULL, NULL) == HF_OK) {
+        report_success(im);
+        return;
+    }
+    im->exit_code = cli_report(cli, "", hf_conn_error(cli->conn));
+    if (!hf_conn_error(cli->conn)->maybe_committed)
+        cli_usage(cli, "nothing of it is in");
+}
+
+static int import_run(struct import *im, const struct args *args)
+{
+    struct cli *cli = im->cli;
+    struct hf_begin_options begin = {.label = cli->label,
+                                     .on_error_continue = im->on_exists == IMPORT_SKIP};
+    int exit_code;
+
+    im->txn = cli->txn;
+    im->own_txn = !cli->txn && args_option(args, "transaction");
+    if (im->own_txn && hf_txn_begin(cli->conn, &begin, &im->txn) != HF_OK)
+        return cli_failed(cli);
+    exit_code = prepare_store(im, args);
+    if (exit_code == CLI_OK && !import_send_init(im))
+        exit_code = cli_usage(cli, "out of memory");
+    if (exit_code != CLI_OK) {
+        if (im->own_txn)
+            hf_txn_rollback(im->txn);
+        return exit_code;
+    }
+    progress_begin(&im->progress, cli->err_is_terminal ? cli->err : NULL, true,
+                   im->lines.bytes_total);
+    import_lines(im);
+    progress_clear(&im->progress);
+    if (im->own_txn) {
+        finish_txn(im);
+    } else if (im->failed) {
+        report_failure(im);
+        if (im->txn)
+            cli->txn_failed = cli->txn_failed || !cli->txn_continue;
+        else
+            report_sure(im);
+    } else {
+        report_success(im);
+    }
+    return im->exit_code;
+}
+
+/* --batch, --in-flight, --on-exists. */
+static bool read_options(struct import *im, const struct args *args)
+{
+    const char *on_exists = args_option(args, "on-exists");
+    uint64_t batch = 500, in_flight = 16;
+
+    if (!args_number(im->cli, args, "batch", &batch) ||
+        !args_number(im->cli, args, "in-flight", &in_flight))
+        return false;
+    if (batch < 1 || batch > IMPORT_BATCH_RECORDS_MAX || in_flight < 1 ||
+        in_flight > IMPORT_IN_FLIGHT_MAX) {
+        cli_usage(im->cli, "--batch takes 1 to %d and --in-flight 1 to %d",
+                  IMPORT_BATCH_RECORDS_MAX, IMPORT_IN_FLIGHT_MAX);
+        return false;
+    }
+    im->batch_max = (unsigned)batch;
+    im->in_flight_max = (unsigned)in_flight;
+    /* Requests of single records are small: as many as batches would hold, within what a
+     * server takes. */
+    if (im->cli->txn || args_option(args, "transaction"))
+        im->in_flight_max = 900;
+    if (!on_exists || strcmp(on_exists, "replace") == 0) {
+        im->on_exists = IMPORT_REPLACE;
+    } else if (strcmp(on_exists, "fail") == 0) {
+        im->on_exists = IMPORT_FAIL;
+    } else if (strcmp(on_exists, "skip") == 0) {
+        im->on_exists = IMPORT_SKIP;
+    } else {
+        cli_usage(im->cli, "--on-exists takes replace, fail or skip, not \"%.40s\"", on_exists);
+        return false;
+    }
+    if (args_option(args, "rows") && args_option(args, "records")) {
+        cli_usage(im->cli, "--rows and --records exclude one another");
+        return false;
+    }
+    if (im->on_exists == IMPORT_SKIP && im->cli->txn && !im->cli->txn_continue) {
+        cli_usage(im->cli, "--on-exists skip needs a transaction begun with `begin continue`");
+        return false;
+    }
+    return true;
+}
+
+int verb_import(struct cli *cli, const struct args *args)
+{
+    const char *path = args->count > 1 ? args->positional[1] : "-";
+    struct import im = {.cli = cli, .file = strcmp(path, "-") == 0 ? "standard input" : path};
+    char name[256];
+    int exit_code = CLI_USAGE;
+
+    im.store = cli_store(cli, args->positional[0], name);
+    if (!im.store || !read_options(&im, args))
+        return CLI_USAGE;
+    if (strcmp(path, "-") == 0 && cli->in_shell)
+        return cli_usage(cli, "import needs a file here");
+    if (!lines_open(&im.lines, path, cli->in))
+        return cli_usage(cli, "cannot open %s: %s", path, strerror(errno));
+    exit_code = CLI_CONNECTION;
+    if (cli_connect(cli))
+        exit_code = import_run(&im, args);
+    import_send_fini(&im);
+    lines_close(&im.lines);
+    return exit_code;
+}

@@ -1,0 +1,287 @@
+#include "client/cli/output.h"
+#include "client/cli/json.h"
+#include "client/cli/text.h"
+#include "proto/msgpack.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define ROWS_AT_ONCE 500 /* settle a table's widths */
+
+size_t output_width(void)
+{
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    int n = columns ? atoi(columns) : 0;
+
+    if (n >= 20 && n <= 10000)
+        return (size_t)n;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+        return size.ws_col;
+    return 80;
+}
+
+bool cli_tables(const struct cli *cli)
+{
+    return cli->mode == CLI_MODE_TABLE ||
+           (cli->mode == CLI_MODE_AUTO && cli->out_is_terminal);
+}
+
+bool output_flush(struct cli *cli)
+{
+    if (fflush(cli->out) == 0 && !ferror(cli->out))
+        return true;
+    fprintf(cli->err, "%s: cannot write the output: %s\n", cli->where, strerror(errno));
+    clearerr(cli->out);
+    return false;
+}
+
+static void write_line(struct cli *cli, const struct hf_pack *text)
+{
+    fwrite(text->data, 1, text->failed ? 0 : text->size, cli->out);
+    fputc('\n', cli->out);
+}
+
+static void print_json(struct cli *cli, struct slice value, bool indent)
+{
+    struct hf_pack text = {0};
+
+    json_print(value, indent, &text);
+    write_line(cli, &text);
+    hf_pack_fini(&text);
+}
+
+void output_json(struct cli *cli, struct slice value)
+{
+    print_json(cli, value, false);
+}
+
+/* ---- Cells ---- */
+
+/* Put a value into a cell: texts as they are, numbers to the right, the rest as JSON. */
+static void put_cell(struct table *t, size_t column, struct slice value)
+{
+    struct msgpack_cursor cursor = msgpack_open(value);
+    struct msgpack_token token;
+    struct hf_pack text = {0};
+
+    if (msgpack_read(&cursor, &token) != ERR_OK)
+        return;
+    if (token.type == MSGPACK_TEXT) {
+        table_put(t, column, token.bytes, false);
+        return;
+    }
+    json_print(value, false, &text);
+    table_put(t, column, slice_of_pack(&text),
+              token.type == MSGPACK_UINT || token.type == MSGPACK_INT ||
+                  token.type == MSGPACK_FLOAT);
+    hf_pack_fini(&text);
+}
+
+/* Whether value is a map whose keys are all text. */
+static bool is_record(struct slice value)
+{
+    struct msgpack_cursor c = msgpack_open(value);
+    struct slice text;
+    uint32_t pairs;
+
+    if (msgpack_read_map(&c, &pairs) != ERR_OK || pairs == 0)
+        return false;
+    while (pairs-- > 0) {
+        if (msgpack_read_text(&c, &text) != ERR_OK ||
+            msgpack_skip(&c, MSGPACK_DEPTH_MAX, NULL) != ERR_OK)
+            return false;
+    }
+    return true;
+}
+
+static void put_record(struct table *t, struct slice record)
+{
+    struct msgpack_cursor c = msgpack_open(record);
+    struct slice name, value;
+    uint32_t pairs = 0;
+
+    msgpack_read_map(&c, &pairs);
+    while (pairs-- > 0 && msgpack_read_text(&c, &name) == ERR_OK &&
+           msgpack_skip(&c, MSGPACK_DEPTH_MAX, &value) == ERR_OK)
+        put_cell(t, table_column(t, name), value);
+}
+
+/* ---- Single values ---- */
+
+/* A list whose elements are all records, and not empty: a table of its own. */
+static bool is_list_of_records(struct slice value)
+{
+    struct msgpack_cursor c = msgpack_open(value);
+    struct slice element;
+    uint32_t count;
+
+    if (msgpack_read_array(&c, &count) != ERR_OK || count == 0)
+        return false;
+    while (count-- > 0) {
+        if (msgpack_skip(&c, MSGPACK_DEPTH_MAX, &element) != ERR_OK || !is_record(element))
+            return false;
+    }
+    return true;
+}
+
+static void print_list(struct cli *cli, struct slice list)
+{
+    struct msgpack_cursor c = msgpack_open(list);
+    struct slice element;
+    struct table table;
+    uint32_t count = 0;
+
+    table_init(&table, cli->out, output_width());
+    msgpack_read_array(&c, &count);
+    while (count-- > 0 && msgpack_skip(&c, MSGPACK_DEPTH_MAX, &element) == ERR_OK) {
+        table_row(&table);
+        put_record(&table, element);
+    }
+    table_end(&table);
+    table_fini(&table);
+}
+
+/* A map inside of a map, but for the last levels, stands as "outer.inner". */
+struct fields {
+    struct cli *cli;
+    size_t name_width;
+    bool print; /* first they are measured */
+    unsigned depth;
+    struct hf_pack name;
+};
+
+#define FIELDS_DEPTH_MAX 4
+
+static void walk_fields(struct fields *f, struct slice map);
+
+static void walk_field(struct fields *f, struct slice name, struct slice value)
+{
+    size_t before = f->name.size, width;
+    struct hf_pack text = {0};
+    struct msgpack_cursor c = msgpack_open(value);
+    struct msgpack_token token;
+
+    if (before > 0)
+        text_append(&f->name, ".");
+    text_escape(&f->name, name);
+    width = text_width(slice_of_pack(&f->name));
+    if (is_record(value) && f->depth < FIELDS_DEPTH_MAX) {
+        walk_fields(f, value);
+    } else if (!f->print) {
+        f->name_width = width > f->name_width ? width : f->name_width;
+    } else if (is_list_of_records(value)) {
+        fprintf(f->cli->out, "\n%.*s\n", (int)f->name.size, (const char *)f->name.data);
+        print_list(f->cli, value);
+    } else {
+        if (msgpack_read(&c, &token) == ERR_OK && token.type == MSGPACK_TEXT)
+            text_escape(&text, token.bytes);
+        else
+            json_print(value, false, &text);
+        fprintf(f->cli->out, "%.*s%*s", (int)f->name.size, (const char *)f->name.data,
+                (int)(f->name_width - width) + 2, "");
+        write_line(f->cli, &text);
+    }
+    hf_pack_fini(&text);
+    f->name.size = before;
+}
+
+static void walk_fields(struct fields *f, struct slice map)
+{
+    /* What has a table of its own comes after the lines. */
+    f->depth++;
+    for (int lists = 0; lists < 2; lists++) {
+        struct msgpack_cursor c = msgpack_open(map);
+        struct slice name, value;
+        uint32_t pairs = 0;
+
+        msgpack_read_map(&c, &pairs);
+        while (pairs-- > 0 && msgpack_read_text(&c, &name) == ERR_OK &&
+               msgpack_skip(&c, MSGPACK_DEPTH_MAX, &value) == ERR_OK) {
+            if (is_list_of_records(value) == (lists == 1))
+                walk_field(f, name, value);
+        }
+    }
+    f->depth--;
+}
+
+void output_value(struct cli *cli, struct slice value)
+{
+    struct fields fields = {.cli = cli};
+
+    if (!cli_tables(cli)) {
+        print_json(cli, value, false);
+    } else if (is_list_of_records(value)) {
+        print_list(cli, value);
+    } else if (is_record(value)) {
+        walk_fields(&fields, value);
+        fields.print = true;
+        walk_fields(&fields, value);
+        hf_pack_fini(&fields.name);
+    } else {
+        print_json(cli, value, true);
+    }
+}
+
+/* ---- Rows ---- */
+
+void output_rows_begin(struct output_rows *rows, struct cli *cli)
+{
+    memset(rows, 0, sizeof *rows);
+    rows->cli = cli;
+    table_init(&rows->table, cli->out, output_width());
+}
+
+static void add_to_table(struct output_rows *rows, struct hf_bytes key, struct hf_bytes value)
+{
+    struct table *t = &rows->table;
+
+    table_row(t);
+    if (key.data)
+        put_cell(t, table_column(t, slice_text("key")), slice_of(key));
+    if (value.data && is_record(slice_of(value)))
+        put_record(t, slice_of(value));
+    else if (value.data)
+        put_cell(t, table_column(t, slice_text("value")), slice_of(value));
+    if (++rows->gathered == ROWS_AT_ONCE) {
+        table_flush(t);
+        rows->gathered = 0;
+    }
+}
+
+void output_rows_add(struct output_rows *rows, struct hf_bytes key, struct hf_bytes value)
+{
+    struct hf_pack *text = &rows->text;
+    bool both = key.data && value.data;
+
+    rows->count++;
+    if (cli_tables(rows->cli)) {
+        add_to_table(rows, key, value);
+        return;
+    }
+    hf_pack_reset(text);
+    if (both)
+        text_append(text, "{\"key\":");
+    if (key.data)
+        json_print(slice_of(key), false, text);
+    if (both)
+        text_append(text, ",\"value\":");
+    if (value.data)
+        json_print(slice_of(value), false, text);
+    if (both)
+        text_append(text, "}");
+    write_line(rows->cli, text);
+}
+
+void output_rows_end(struct output_rows *rows)
+{
+    if (cli_tables(rows->cli)) {
+        table_end(&rows->table);
+        fprintf(rows->cli->out, "(%llu row%s)\n", (unsigned long long)rows->count,
+                rows->count == 1 ? "" : "s");
+    }
+    table_fini(&rows->table);
+    hf_pack_fini(&rows->text);
+}

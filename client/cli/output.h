@@ -1,0 +1,46 @@
+/* output.h - results on standard output: tables for people, JSON for programs. */
+#ifndef HOLDFAST_CLI_OUTPUT_H
+#define HOLDFAST_CLI_OUTPUT_H
+
+#include "client/cli/cli.h"
+#include "client/cli/table.h"
+
+/* One value: JSON on a line; or, for people, a map as its fields, a list of maps as a
+ * table, and all else as JSON. */
+void output_value(struct cli *cli, struct slice value);
+
+/* A value as JSON on a line, whatever the mode. */
+void output_json(struct cli *cli, struct slice value);
+
+/* Rows of a scan. As JSON each is {"key": ..., "value": ...}, or the bare key or value
+ * where only that was asked for. */
+struct output_rows {
+    struct cli *cli;
+    struct table table;
+    struct hf_pack text;
+    size_t gathered; /* rows not flushed yet */
+    uint64_t count;
+};
+
+void output_rows_begin(struct output_rows *rows, struct cli *cli);
+/* key or value may be none. */
+void output_rows_add(struct output_rows *rows, struct hf_bytes key, struct hf_bytes value);
+void output_rows_end(struct output_rows *rows);
+
+/* Columns of the terminal. */
+size_t output_width(void);
+
+/* Whether all that was printed got where it should; else a message. */
+bool output_flush(struct cli *cli);
+
+static inline struct slice slice_of(struct hf_bytes bytes)
+{
+    return slice_make(bytes.data, bytes.size);
+}
+
+static inline struct slice slice_of_pack(const struct hf_pack *p)
+{
+    return slice_make(p->data, p->failed ? 0 : p->size);
+}
+
+#endif

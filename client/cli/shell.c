@@ -1,0 +1,90 @@
+#include "client/cli/shell.h"
+#include "client/cli/line.h"
+#include "client/cli/words.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+void shell_prompt(const struct cli *cli, char *to, size_t room)
+{
+    if (cli->txn)
+        snprintf(to, room, "holdfast[txn %llu%s]> ",
+                 (unsigned long long)hf_txn_version(cli->txn), cli->txn_failed ? "!" : "");
+    else
+        snprintf(to, room, "holdfast> ");
+}
+
+int shell_line(struct cli *cli, const char *line)
+{
+    struct words words;
+    enum cli_mode mode = cli->mode;
+    const char *label = cli->label;
+    int exit_code;
+
+    if (words_split(&words, line))
+        exit_code = words.count ? cli_run(cli, words.count, words.words) : CLI_OK;
+    else
+        exit_code = cli_usage(cli, "%s", words.why[0] ? words.why : "out of memory");
+    words_free(&words);
+    cli->mode = mode; /* options of one line are of that line, and borrow from it */
+    cli->label = label;
+    return exit_code;
+}
+
+static int run_terminal(struct cli *cli, struct line *line)
+{
+    char prompt[64];
+    const char *text = "";
+
+    fprintf(cli->out, "holdfast %s; `help` lists the verbs, `exit` leaves.\n", hf_version());
+    while (!cli->leaving && text) {
+        shell_prompt(cli, prompt, sizeof prompt);
+        text = line_read(line, prompt);
+        if (text)
+            shell_line(cli, text);
+    }
+    if (!text)
+        fputc('\n', cli->out);
+    return CLI_OK;
+}
+
+static int run_script(struct cli *cli)
+{
+    char where[64], *text = NULL;
+    size_t room = 0;
+    int first = CLI_OK;
+
+    for (unsigned long number = 1; !cli->leaving; number++) {
+        int exit_code;
+
+        if (getline(&text, &room, cli->in) < 0)
+            break;
+        snprintf(where, sizeof where, "holdfast: line %lu", number);
+        cli->where = where;
+        exit_code = shell_line(cli, text);
+        if (first == CLI_OK)
+            first = exit_code;
+        if (exit_code != CLI_OK && !cli->keep_going)
+            break;
+    }
+    cli->where = "holdfast";
+    if (first == CLI_OK && cli->txn) {
+        fprintf(cli->err, "holdfast: the transaction was left open and is rolled back\n");
+        first = CLI_USAGE;
+    }
+    free(text);
+    return first;
+}
+
+int shell_run(struct cli *cli)
+{
+    struct line *line = NULL;
+    int exit_code;
+
+    cli->in_shell = true;
+    if (isatty(fileno(cli->in)))
+        line = line_open(cli->in, cli->out, cli->err);
+    exit_code = line ? run_terminal(cli, line) : run_script(cli);
+    line_close(line);
+    return exit_code;
+}

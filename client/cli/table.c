@@ -1,0 +1,220 @@
+#include "client/cli/table.h"
+#include "client/cli/text.h"
+
+#include <stdlib.h>
+
+#define COLUMN_WIDTH_MIN 6 /* narrower says nothing; the column goes instead */
+#define GAP 2              /* between columns */
+
+void table_init(struct table *t, FILE *out, size_t width)
+{
+    memset(t, 0, sizeof *t);
+    t->out = out;
+    t->width = width;
+}
+
+void table_fini(struct table *t)
+{
+    for (size_t i = 0; i < t->column_count; i++)
+        free(t->names[i]);
+    hf_pack_fini(&t->texts);
+    free(t->cells);
+}
+
+static char *escaped_name(struct slice name)
+{
+    struct hf_pack text = {0};
+    char *copy = NULL;
+
+    text_escape(&text, name);
+    hf_pack_raw(&text, (struct hf_bytes){"", 1});
+    if (!text.failed)
+        copy = strdup((const char *)text.data);
+    hf_pack_fini(&text);
+    return copy;
+}
+
+size_t table_column(struct table *t, struct slice name)
+{
+    char *copy = escaped_name(name);
+
+    if (!copy)
+        return TABLE_NO_COLUMN;
+    for (size_t i = 0; i < t->column_count; i++) {
+        if (strcmp(t->names[i], copy) == 0) {
+            free(copy);
+            return i;
+        }
+    }
+    if (t->settled || t->column_count == TABLE_COLUMNS_MAX) {
+        t->columns_lost++;
+        free(copy);
+        return TABLE_NO_COLUMN;
+    }
+    t->names[t->column_count] = copy;
+    t->widths[t->column_count] = text_width(slice_text(copy));
+    return t->column_count++;
+}
+
+void table_row(struct table *t)
+{
+    if (t->row_count == t->row_room) {
+        size_t room = t->row_room ? 2 * t->row_room : 64;
+        struct table_cell *cells =
+            realloc(t->cells, room * TABLE_COLUMNS_MAX * sizeof *cells);
+
+        if (!cells)
+            return; /* the row before is written over: better than nothing at all */
+        t->cells = cells;
+        t->row_room = room;
+    }
+    memset(t->cells + t->row_count * TABLE_COLUMNS_MAX, 0,
+           TABLE_COLUMNS_MAX * sizeof *t->cells);
+    t->row_count++;
+}
+
+void table_put(struct table *t, size_t column, struct slice text, bool right)
+{
+    struct table_cell *cell;
+    size_t at = t->texts.size;
+
+    if (column == TABLE_NO_COLUMN || t->row_count == 0)
+        return;
+    cell = t->cells + (t->row_count - 1) * TABLE_COLUMNS_MAX + column;
+    text_escape(&t->texts, text);
+    if (t->texts.failed)
+        return;
+    *cell = (struct table_cell){at, t->texts.size - at, right};
+}
+
+static struct slice cell_text(const struct table *t, const struct table_cell *cell)
+{
+    return slice_make(t->texts.data + cell->at, cell->size);
+}
+
+static size_t total_width(const struct table *t)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < t->columns_shown; i++)
+        total += t->widths[i] + (i ? GAP : 0);
+    return total;
+}
+
+/* As wide as the cells; then the widest gives way until all fit, or the last is dropped. */
+static void settle(struct table *t)
+{
+    for (size_t row = 0; row < t->row_count; row++) {
+        for (size_t i = 0; i < t->column_count; i++) {
+            const struct table_cell *cell = t->cells + row * TABLE_COLUMNS_MAX + i;
+            size_t width = cell->size ? text_width(cell_text(t, cell)) : 0;
+
+            if (width > t->widths[i])
+                t->widths[i] = width;
+        }
+    }
+    t->columns_shown = t->column_count;
+    while (total_width(t) > t->width && t->columns_shown > 0) {
+        size_t widest = 0, excess = total_width(t) - t->width, second = COLUMN_WIDTH_MIN, cut;
+
+        for (size_t i = 1; i < t->columns_shown; i++) {
+            if (t->widths[i] > t->widths[widest])
+                widest = i;
+        }
+        if (t->widths[widest] <= COLUMN_WIDTH_MIN) {
+            if (t->columns_shown == 1)
+                break;
+            t->columns_shown--;
+            continue;
+        }
+        for (size_t i = 0; i < t->columns_shown; i++) {
+            if (i != widest && t->widths[i] > second)
+                second = t->widths[i];
+        }
+        cut = t->widths[widest] > second ? t->widths[widest] - second : 1;
+        t->widths[widest] -= cut < excess ? cut : excess;
+    }
+    t->settled = true;
+}
+
+static void spaces(FILE *out, size_t count)
+{
+    while (count-- > 0)
+        fputc(' ', out);
+}
+
+/* One cell; the last of a line gets no blanks behind it. */
+static void print_cell(struct table *t, size_t column, struct slice text, bool right, bool last)
+{
+    size_t width = t->widths[column], used, fit = text_fit(text, width, &used);
+    bool cut = fit < text.size;
+
+    if (cut)
+        fit = text_fit(text, width - 1, &used);
+    if (right && !cut)
+        spaces(t->out, width - used);
+    fwrite(text.data, 1, fit, t->out);
+    if (cut) {
+        fputs("\xe2\x80\xa6", t->out); /* an ellipsis */
+        used++;
+    }
+    if (!last) {
+        if (!right || cut)
+            spaces(t->out, width - used);
+        spaces(t->out, GAP);
+    }
+}
+
+static void print_head(struct table *t)
+{
+    for (size_t i = 0; i < t->columns_shown; i++)
+        print_cell(t, i, slice_text(t->names[i]), false, i + 1 == t->columns_shown);
+    fputc('\n', t->out);
+    for (size_t i = 0; i < t->columns_shown; i++) {
+        for (size_t k = 0; k < t->widths[i]; k++)
+            fputc('-', t->out);
+        if (i + 1 < t->columns_shown)
+            spaces(t->out, GAP);
+    }
+    fputc('\n', t->out);
+}
+
+void table_flush(struct table *t)
+{
+    if (!t->settled) {
+        settle(t);
+        if (t->column_count > 0)
+            print_head(t);
+    }
+    for (size_t row = 0; row < t->row_count; row++) {
+        const struct table_cell *cells = t->cells + row * TABLE_COLUMNS_MAX;
+        size_t last = t->columns_shown;
+
+        while (last > 1 && cells[last - 1].size == 0)
+            last--;
+        for (size_t i = 0; i < last; i++) {
+            struct slice text = cells[i].size ? cell_text(t, &cells[i]) : slice_text("");
+
+            print_cell(t, i, text, cells[i].right, i + 1 == last);
+        }
+        fputc('\n', t->out);
+    }
+    t->row_count = 0;
+    hf_pack_reset(&t->texts);
+}
+
+void table_end(struct table *t)
+{
+    size_t hidden;
+
+    table_flush(t);
+    hidden = t->column_count - t->columns_shown;
+    if (hidden > 0) {
+        fprintf(t->out, "(%zu column%s more: ", hidden, hidden == 1 ? "" : "s");
+        for (size_t i = t->columns_shown; i < t->column_count; i++)
+            fprintf(t->out, "%s%s", i > t->columns_shown ? ", " : "", t->names[i]);
+        fprintf(t->out, "; --json shows all)\n");
+    }
+    if (t->columns_lost > 0)
+        fprintf(t->out, "(fields that came late have no column; --json shows all)\n");
+}

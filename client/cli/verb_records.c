@@ -1,0 +1,330 @@
+/* verb_records.c - verbs on records. */
+#include "client/cli/json.h"
+#include "client/cli/output.h"
+#include "client/cli/range.h"
+#include "client/cli/text.h"
+#include "client/cli/verbs.h"
+#include "proto/msgpack.h"
+
+/* STORE KEY: what most verbs begin with. */
+struct target {
+    char name[256];
+    const char *store;
+    struct hf_pack key;
+};
+
+static bool target_init(struct target *target, struct cli *cli, const struct args *args)
+{
+    memset(target, 0, sizeof *target);
+    target->store = cli_store(cli, args->positional[0], target->name);
+    return target->store && cli_parse(cli, "KEY", args->positional[1], &target->key);
+}
+
+static void print_none(struct cli *cli)
+{
+    fputs(cli_tables(cli) ? "(none)\n" : "null\n", cli->out);
+}
+
+static void print_bool(struct cli *cli, bool b)
+{
+    fputs(b ? "true\n" : "false\n", cli->out);
+}
+
+int verb_get(struct cli *cli, const struct args *args)
+{
+    struct target target;
+    struct hf_bytes value;
+    int exit_code = CLI_USAGE;
+
+    if (!target_init(&target, cli, args))
+        goto done;
+    exit_code = CLI_CONNECTION;
+    if (!cli_connect(cli))
+        goto done;
+    exit_code = CLI_OK;
+    if (hf_get(cli->conn, cli->txn, target.store, hf_pack_bytes(&target.key), &value) != HF_OK)
+        exit_code = cli_failed(cli);
+    else if (value.data)
+        output_value(cli, slice_of(value));
+    else
+        print_none(cli);
+done:
+    hf_pack_fini(&target.key);
+    return exit_code;
+}
+
+/* has and delete: a key in, true or false out. */
+static int verb_of_bool(struct cli *cli, const struct args *args,
+                        int (*call)(struct hf_conn *c, struct hf_txn *t, const char *store,
+                                    struct hf_bytes key, bool *answer))
+{
+    struct target target;
+    bool answer;
+    int exit_code = CLI_USAGE;
+
+    if (!target_init(&target, cli, args))
+        goto done;
+    exit_code = CLI_CONNECTION;
+    if (!cli_connect(cli))
+        goto done;
+    exit_code = CLI_OK;
+    if (call(cli->conn, cli->txn, target.store, hf_pack_bytes(&target.key), &answer) != HF_OK)
+        exit_code = cli_failed(cli);
+    else
+        print_bool(cli, answer);
+done:
+    hf_pack_fini(&target.key);
+    return exit_code;
+}
+
+int verb_has(struct cli *cli, const struct args *args)
+{
+    return verb_of_bool(cli, args, hf_has);
+}
+
+int verb_delete(struct cli *cli, const struct args *args)
+{
+    return verb_of_bool(cli, args, hf_delete);
+}
+
+int verb_get_many(struct cli *cli, const struct args *args)
+{
+    struct hf_pack keys = {0};
+    struct hf_bytes values;
+    char name[256];
+    const char *store = cli_store(cli, args->positional[0], name);
+    int exit_code = CLI_USAGE;
+
+    if (!store)
+        goto done;
+    hf_pack_array(&keys, args->count - 1);
+    for (unsigned i = 1; i < args->count; i++) {
+        if (!cli_parse(cli, "KEY", args->positional[i], &keys))
+            goto done;
+    }
+    exit_code = CLI_CONNECTION;
+    if (!cli_connect(cli))
+        goto done;
+    exit_code = CLI_OK;
+    if (hf_get_many(cli->conn, cli->txn, store, hf_pack_bytes(&keys), &values) != HF_OK)
+        exit_code = cli_failed(cli);
+    else
+        output_value(cli, slice_of(values));
+done:
+    hf_pack_fini(&keys);
+    return exit_code;
+}
+
+static int verb_of_write(struct cli *cli, const struct args *args,
+                         int (*call)(struct hf_conn *c, struct hf_txn *t, const char *store,
+                                     struct hf_bytes value, struct hf_bytes key,
+                                     struct hf_bytes *stored))
+{
+    struct hf_pack value = {0}, key = {0};
+    struct hf_bytes stored;
+    char name[256];
+    const char *store = cli_store(cli, args->positional[0], name);
+    int exit_code = CLI_USAGE;
+
+    if (!store || !cli_parse(cli, "VALUE", args->positional[1], &value) ||
+        (args->count > 2 && !cli_parse(cli, "KEY", args->positional[2], &key)))
+        goto done;
+    exit_code = CLI_CONNECTION;
+    if (!cli_connect(cli))
+        goto done;
+    exit_code = CLI_OK;
+    if (call(cli->conn, cli->txn, store, hf_pack_bytes(&value), hf_pack_bytes(&key), &stored) !=
+        HF_OK)
+        exit_code = cli_failed(cli);
+    else
+        output_json(cli, slice_of(stored));
+done:
+    hf_pack_fini(&value);
+    hf_pack_fini(&key);
+    return exit_code;
+}
+
+int verb_put(struct cli *cli, const struct args *args)
+{
+    return verb_of_write(cli, args, hf_put);
+}
+
+int verb_insert(struct cli *cli, const struct args *args)
+{
+    return verb_of_write(cli, args, hf_insert);
+}
+
+/* Print all rows; what was printed before an error stays printed. */
+static int print_scan(struct cli *cli, const char *store, const struct hf_range *range,
+                      const struct hf_scan_options *scan)
+{
+    struct output_rows rows;
+    struct hf_cursor *cursor;
+    struct hf_row row;
+    int e, exit_code = CLI_OK;
+
+    if (hf_cursor_open(cli->conn, cli->txn, store, range, scan, &cursor) != HF_OK)
+        return cli_failed(cli);
+    output_rows_begin(&rows, cli);
+    while ((e = hf_cursor_next(cursor, &row)) == HF_OK && !ferror(cli->out))
+        output_rows_add(&rows, row.key, row.value);
+    output_rows_end(&rows);
+    if (e != HF_OK && e != HF_END)
+        exit_code = cli_failed(cli);
+    hf_cursor_close(cursor);
+    return exit_code;
+}
+
+int verb_scan(struct cli *cli, const struct args *args)
+{
+    struct hf_scan_options scan = {
+        .reverse = args_option(args, "reverse") != NULL,
+        .keys_only = args_option(args, "keys") != NULL,
+        .values_only = args_option(args, "values") != NULL,
+        .has_limit = args_option(args, "limit") != NULL,
+        .fetch_ahead = true, /* nothing is written between the rows */
+    };
+    struct range range;
+    char name[256];
+    const char *store = cli_store(cli, args->positional[0], name);
+    int exit_code = CLI_USAGE;
+
+    if (!range_init(&range, cli, args) || !store ||
+        !args_number(cli, args, "limit", &scan.limit) ||
+        !args_number(cli, args, "offset", &scan.offset))
+        goto done;
+    if (scan.keys_only && scan.values_only) {
+        cli_usage(cli, "--keys and --values exclude one another");
+        goto done;
+    }
+    exit_code = CLI_CONNECTION;
+    if (cli_connect(cli))
+        exit_code = print_scan(cli, store, &range.range, &scan);
+done:
+    range_fini(&range);
+    return exit_code;
+}
+
+static int verb_of_range(struct cli *cli, const struct args *args,
+                         int (*call)(struct hf_conn *c, struct hf_txn *t, const char *store,
+                                     const struct hf_range *range, uint64_t *number))
+{
+    struct range range;
+    uint64_t number;
+    char name[256];
+    const char *store = cli_store(cli, args->positional[0], name);
+    int exit_code = CLI_USAGE;
+
+    if (!range_init(&range, cli, args) || !store)
+        goto done;
+    exit_code = CLI_CONNECTION;
+    if (!cli_connect(cli))
+        goto done;
+    exit_code = CLI_OK;
+    if (call(cli->conn, cli->txn, store, &range.range, &number) != HF_OK)
+        exit_code = cli_failed(cli);
+    else
+        fprintf(cli->out, "%llu\n", (unsigned long long)number);
+done:
+    range_fini(&range);
+    return exit_code;
+}
+
+int verb_count(struct cli *cli, const struct args *args)
+{
+    return verb_of_range(cli, args, hf_count);
+}
+
+int verb_size(struct cli *cli, const struct args *args)
+{
+    return verb_of_range(cli, args, hf_size);
+}
+
+int verb_delete_range(struct cli *cli, const struct args *args)
+{
+    struct hf_delete_range_options options = {.reverse = args_option(args, "reverse") != NULL};
+    struct range range;
+    uint64_t deleted;
+    char name[256];
+    const char *store = cli_store(cli, args->positional[0], name);
+    int exit_code = CLI_USAGE;
+
+    if (!range_init(&range, cli, args) || !store ||
+        !args_number(cli, args, "limit", &options.limit))
+        goto done;
+    exit_code = CLI_OK;
+    if (args_option(args, "limit") && options.limit == 0) { /* 0 means no limit in the library */
+        fputs("0\n", cli->out);
+        goto done;
+    }
+    exit_code = CLI_CONNECTION;
+    if (!cli_connect(cli))
+        goto done;
+    exit_code = CLI_OK;
+    if (hf_delete_range(cli->conn, cli->txn, store, &range.range, &options, &deleted) != HF_OK)
+        exit_code = cli_failed(cli);
+    else
+        fprintf(cli->out, "%llu\n", (unsigned long long)deleted);
+done:
+    range_fini(&range);
+    return exit_code;
+}
+
+/* All of standard input, as far as one request could take it. */
+static bool read_all(struct cli *cli, struct hf_pack *text)
+{
+    size_t n;
+
+    do {
+        uint8_t *to = hf_pack_reserve(text, 65536);
+
+        if (!to || text->size > (64u << 20)) {
+            cli_usage(cli, "standard input has more than a request can hold");
+            return false;
+        }
+        n = fread(to, 1, 65536, cli->in);
+        text->size += n;
+    } while (n > 0);
+    return true;
+}
+
+int verb_run(struct cli *cli, const struct args *args)
+{
+    struct hf_begin_options options = {.label = cli->label};
+    const char *given = args->count > 0 ? args->positional[0] : "-";
+    struct hf_pack text = {0}, ops = {0};
+    struct hf_bytes result;
+    struct json_error error;
+    int exit_code = CLI_USAGE;
+
+    if (cli->txn) {
+        cli_usage(cli, "run is a transaction of its own; commit or roll back first");
+        goto done;
+    }
+    if (strcmp(given, "-") == 0) {
+        if (cli->in_shell) {
+            cli_usage(cli, "run needs its operations here");
+            goto done;
+        }
+        if (!read_all(cli, &text))
+            goto done;
+    } else {
+        text_append(&text, given);
+    }
+    if (!json_parse(slice_of_pack(&text), &ops, &error)) {
+        cli_usage(cli, "OPS:%lu:%lu: %s", error.line, error.column, error.message);
+        goto done;
+    }
+    exit_code = CLI_CONNECTION;
+    if (!cli_connect(cli))
+        goto done;
+    exit_code = CLI_OK;
+    if (hf_run(cli->conn, hf_pack_bytes(&ops), &options, &result) != HF_OK)
+        exit_code = cli_failed(cli);
+    else
+        output_value(cli, slice_of(result));
+done:
+    hf_pack_fini(&text);
+    hf_pack_fini(&ops);
+    return exit_code;
+}

@@ -1,0 +1,106 @@
+/* verb_server.c - verbs on the server itself. They never concern the open transaction. */
+#include "client/cli/args.h"
+#include "client/cli/output.h"
+#include "client/cli/value.h"
+#include "client/cli/verbs.h"
+
+static int server_failed(struct cli *cli)
+{
+    const struct hf_error *error = hf_conn_error(cli->conn);
+
+    /* A lost connection concerns it after all. */
+    return error->code == HF_CONNECTION || error->code == HF_PROTOCOL
+               ? cli_failed(cli)
+               : cli_report(cli, "", error);
+}
+
+static int verb_of_result(struct cli *cli, const char *none,
+                          int (*call)(struct hf_conn *c, struct hf_bytes *result))
+{
+    struct hf_bytes result;
+
+    if (!cli_connect(cli))
+        return CLI_CONNECTION;
+    if (call(cli->conn, &result) != HF_OK)
+        return server_failed(cli);
+    if (cli_tables(cli) && none && ((const uint8_t *)result.data)[0] == 0x90)
+        fprintf(cli->out, "%s\n", none);
+    else
+        output_value(cli, slice_of(result));
+    return CLI_OK;
+}
+
+static int verb_of_nothing(struct cli *cli, int (*call)(struct hf_conn *c))
+{
+    if (!cli_connect(cli))
+        return CLI_CONNECTION;
+    return call(cli->conn) == HF_OK ? CLI_OK : server_failed(cli);
+}
+
+int verb_status(struct cli *cli, const struct args *args)
+{
+    return verb_of_result(cli, NULL, hf_status);
+}
+
+int verb_holds(struct cli *cli, const struct args *args)
+{
+    return verb_of_result(cli, "(no open transactions)", hf_holds);
+}
+
+int verb_kill(struct cli *cli, const struct args *args)
+{
+    uint64_t version;
+
+    if (!args_parse_number(cli, "VERSION", args->positional[0], (uint64_t)1 << 53, &version))
+        return CLI_USAGE;
+    if (!cli_connect(cli))
+        return CLI_CONNECTION;
+    return hf_kill(cli->conn, version) == HF_OK ? CLI_OK : server_failed(cli);
+}
+
+int verb_rotate(struct cli *cli, const struct args *args)
+{
+    return verb_of_nothing(cli, hf_rotate);
+}
+
+int verb_amalgamate(struct cli *cli, const struct args *args)
+{
+    return verb_of_nothing(cli, hf_amalgamate);
+}
+
+int verb_ping(struct cli *cli, const struct args *args)
+{
+    int exit_code = verb_of_nothing(cli, hf_ping);
+
+    if (exit_code == CLI_OK)
+        fputs(cli_tables(cli) ? "pong\n" : "\"pong\"\n", cli->out);
+    return exit_code;
+}
+
+int verb_describe(struct cli *cli, const struct args *args)
+{
+    struct hf_bytes result;
+    struct slice method;
+
+    if (args->count == 0)
+        return verb_of_result(cli, NULL, hf_describe);
+    if (!cli_connect(cli))
+        return CLI_CONNECTION;
+    if (hf_describe(cli->conn, &result) != HF_OK)
+        return server_failed(cli);
+    method = value_find(slice_of(result), "name", args->positional[0]);
+    if (slice_is_none(method))
+        return cli_usage(cli, "the server has no method \"%.60s\"", args->positional[0]);
+    output_value(cli, method);
+    return CLI_OK;
+}
+
+static int hello(struct hf_conn *c, struct hf_bytes *result)
+{
+    return hf_hello(c, "holdfast " HF_VERSION_TEXT, result);
+}
+
+int verb_hello(struct cli *cli, const struct args *args)
+{
+    return verb_of_result(cli, NULL, hello);
+}

@@ -1,0 +1,84 @@
+/* verb_stores.c - verbs on stores. */
+#include "client/cli/keypath.h"
+#include "client/cli/output.h"
+#include "client/cli/verbs.h"
+
+int verb_stores(struct cli *cli, const struct args *args)
+{
+    struct hf_bytes result;
+
+    if (!cli_connect(cli))
+        return CLI_CONNECTION;
+    if (hf_stores(cli->conn, cli->txn, &result) != HF_OK)
+        return cli_failed(cli);
+    if (cli_tables(cli) && ((const uint8_t *)result.data)[0] == 0x90)
+        fputs("(no stores)\n", cli->out);
+    else
+        output_value(cli, slice_of(result));
+    return CLI_OK;
+}
+
+int verb_create_store(struct cli *cli, const struct args *args)
+{
+    const char *key = args_option(args, "key"), *conflict = args_option(args, "conflict");
+    struct hf_store_options options = {
+        .generate = args_option(args, "generate") != NULL,
+        .last_writer_wins = conflict && strcmp(conflict, "none") == 0,
+    };
+    struct hf_pack path = {0};
+    char name[256];
+    const char *store = cli_store(cli, args->positional[0], name);
+    int exit_code = CLI_USAGE;
+
+    if (!store || (key && !keypath_parse(cli, key, &path)))
+        goto done;
+    if (conflict && !options.last_writer_wins) {
+        cli_usage(cli, "--conflict takes none, not \"%.40s\"", conflict);
+        goto done;
+    }
+    options.key = hf_pack_bytes(&path);
+    exit_code = CLI_CONNECTION;
+    if (!cli_connect(cli))
+        goto done;
+    exit_code = hf_create_store(cli->conn, cli->txn, store, &options) == HF_OK ? CLI_OK
+                                                                              : cli_failed(cli);
+done:
+    hf_pack_fini(&path);
+    return exit_code;
+}
+
+static int verb_of_store(struct cli *cli, const struct args *args,
+                         int (*call)(struct hf_conn *c, struct hf_txn *t, const char *store))
+{
+    char name[256];
+    const char *store = cli_store(cli, args->positional[0], name);
+
+    if (!store)
+        return CLI_USAGE;
+    if (!cli_connect(cli))
+        return CLI_CONNECTION;
+    return call(cli->conn, cli->txn, store) == HF_OK ? CLI_OK : cli_failed(cli);
+}
+
+int verb_drop_store(struct cli *cli, const struct args *args)
+{
+    return verb_of_store(cli, args, hf_drop_store);
+}
+
+int verb_clear_store(struct cli *cli, const struct args *args)
+{
+    return verb_of_store(cli, args, hf_clear_store);
+}
+
+int verb_rename_store(struct cli *cli, const struct args *args)
+{
+    char name[256], to_name[256];
+    const char *store = cli_store(cli, args->positional[0], name);
+    const char *to = cli_store(cli, args->positional[1], to_name);
+
+    if (!store || !to)
+        return CLI_USAGE;
+    if (!cli_connect(cli))
+        return CLI_CONNECTION;
+    return hf_rename_store(cli->conn, cli->txn, store, to) == HF_OK ? CLI_OK : cli_failed(cli);
+}

@@ -1,0 +1,128 @@
+/* verb_txn.c - transactions of the shell, and what concerns the shell itself. */
+#include "client/cli/args.h"
+#include "client/cli/help.h"
+#include "client/cli/suggest.h"
+#include "client/cli/verbs.h"
+
+#include <stdlib.h>
+
+static bool begin_word(struct hf_begin_options *options, const char *word)
+{
+    if (strcmp(word, "serializable") == 0)
+        options->serializable = true;
+    else if (strcmp(word, "read-only") == 0)
+        options->read_only = true;
+    else if (strcmp(word, "greatest-version") == 0)
+        options->greatest_version = true;
+    else if (strcmp(word, "continue") == 0)
+        options->on_error_continue = true;
+    else if (strcmp(word, "interval") == 0)
+        options->interval = true;
+    else if (strcmp(word, "snapshot") != 0)
+        return false;
+    return true;
+}
+
+static bool begin_ms(struct cli *cli, const struct args *args, const char *name, uint32_t *ms)
+{
+    const char *text = args_option(args, name);
+    uint64_t number = 0;
+
+    if (text && !args_parse_number(cli, name, text, UINT32_MAX, &number))
+        return false;
+    *ms = (uint32_t)number;
+    return true;
+}
+
+int verb_begin(struct cli *cli, const struct args *args)
+{
+    struct hf_begin_options options = {.label = cli->label};
+
+    for (unsigned i = 0; i < args->count; i++) {
+        if (!begin_word(&options, args->positional[i]))
+            return cli_usage(cli, "begin knows no \"%.40s\"; see `help begin`",
+                             args->positional[i]);
+    }
+    if (!begin_ms(cli, args, "timeout-after-ms", &options.timeout_ms) ||
+        !begin_ms(cli, args, "idle-ms", &options.idle_ms))
+        return CLI_USAGE;
+    if (cli->txn)
+        return cli_usage(cli, "a transaction is open; commit or roll back first");
+    if (!cli_connect(cli))
+        return CLI_CONNECTION;
+    if (hf_txn_begin(cli->conn, &options, &cli->txn) != HF_OK)
+        return cli_failed(cli);
+    cli->txn_continue = options.on_error_continue;
+    cli->txn_failed = false;
+    return CLI_OK;
+}
+
+static int no_txn(struct cli *cli)
+{
+    return cli_usage(cli, "no transaction is open; `begin` opens one");
+}
+
+int verb_commit(struct cli *cli, const struct args *args)
+{
+    struct hf_txn *t = cli->txn;
+    uint64_t commit = 0;
+
+    if (!t)
+        return no_txn(cli);
+    cli->txn = NULL;
+    cli->txn_failed = false;
+    if (hf_txn_commit(t, NULL, &commit) != HF_OK)
+        return cli_failed(cli);
+    if (!cli_tables(cli))
+        fprintf(cli->out, commit ? "{\"commit\":%llu}\n" : "{\"commit\":null}\n",
+                (unsigned long long)commit);
+    else if (commit)
+        fprintf(cli->out, "committed as %llu\n", (unsigned long long)commit);
+    else
+        fprintf(cli->out, "committed; nothing was written\n");
+    return CLI_OK;
+}
+
+int verb_rollback(struct cli *cli, const struct args *args)
+{
+    struct hf_txn *t = cli->txn;
+
+    if (!t)
+        return no_txn(cli);
+    cli->txn = NULL;
+    cli->txn_failed = false;
+    return hf_txn_rollback(t) == HF_OK ? CLI_OK : cli_failed(cli);
+}
+
+int verb_use(struct cli *cli, const struct args *args)
+{
+    char name[256];
+    const char *store = cli_store(cli, args->positional[0], name);
+    char *copy = store ? strdup(store) : NULL;
+
+    if (!copy)
+        return CLI_USAGE;
+    free(cli->store);
+    cli->store = copy;
+    return CLI_OK;
+}
+
+int verb_exit(struct cli *cli, const struct args *args)
+{
+    cli->leaving = true;
+    return CLI_OK;
+}
+
+int verb_help(struct cli *cli, const struct args *args)
+{
+    const struct verb *verb = args->count ? verb_find(args->positional[0]) : NULL;
+    const char *near;
+
+    if (verb || args->count == 0) {
+        help_print(cli, verb);
+        return CLI_OK;
+    }
+    near = suggest_verb(args->positional[0], true);
+    return cli_usage(cli, "no verb \"%.60s\"%s%s%s", args->positional[0],
+                     near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}

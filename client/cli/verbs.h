@@ -1,0 +1,45 @@
+/* verbs.h - the functions behind the table of verbs. Each returns a cli_exit and has said
+ * what went wrong. */
+#ifndef HOLDFAST_CLI_VERBS_H
+#define HOLDFAST_CLI_VERBS_H
+
+#include "client/cli/cli.h"
+
+int verb_get(struct cli *cli, const struct args *args);
+int verb_has(struct cli *cli, const struct args *args);
+int verb_get_many(struct cli *cli, const struct args *args);
+int verb_put(struct cli *cli, const struct args *args);
+int verb_insert(struct cli *cli, const struct args *args);
+int verb_delete(struct cli *cli, const struct args *args);
+int verb_scan(struct cli *cli, const struct args *args);
+int verb_count(struct cli *cli, const struct args *args);
+int verb_size(struct cli *cli, const struct args *args);
+int verb_delete_range(struct cli *cli, const struct args *args);
+int verb_run(struct cli *cli, const struct args *args);
+
+int verb_stores(struct cli *cli, const struct args *args);
+int verb_create_store(struct cli *cli, const struct args *args);
+int verb_drop_store(struct cli *cli, const struct args *args);
+int verb_clear_store(struct cli *cli, const struct args *args);
+int verb_rename_store(struct cli *cli, const struct args *args);
+
+int verb_import(struct cli *cli, const struct args *args);
+int verb_export(struct cli *cli, const struct args *args);
+
+int verb_status(struct cli *cli, const struct args *args);
+int verb_holds(struct cli *cli, const struct args *args);
+int verb_kill(struct cli *cli, const struct args *args);
+int verb_rotate(struct cli *cli, const struct args *args);
+int verb_amalgamate(struct cli *cli, const struct args *args);
+int verb_ping(struct cli *cli, const struct args *args);
+int verb_describe(struct cli *cli, const struct args *args);
+int verb_hello(struct cli *cli, const struct args *args);
+
+int verb_begin(struct cli *cli, const struct args *args);
+int verb_commit(struct cli *cli, const struct args *args);
+int verb_rollback(struct cli *cli, const struct args *args);
+int verb_use(struct cli *cli, const struct args *args);
+int verb_exit(struct cli *cli, const struct args *args);
+int verb_help(struct cli *cli, const struct args *args);
+
+#endif

@@ -1,0 +1,22 @@
+/* words.h - a line of the shell into words. */
+#ifndef HOLDFAST_CLI_WORDS_H
+#define HOLDFAST_CLI_WORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define WORDS_MAX 64
+
+struct words {
+    char *words[WORDS_MAX]; /* owned */
+    int count;
+    char why[120];          /* of a failure */
+};
+
+/* Blanks part words, but a word that begins with {, [ or " (or has it behind an = of an
+ * option) is a whole JSON value, blanks and all; '...' is a word or a piece of one as in
+ * other shells; # at the beginning of a word begins a comment. False: why says it. */
+bool words_split(struct words *w, const char *line);
+void words_free(struct words *w);
+
+#endif
