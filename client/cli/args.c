@@ -107,9 +107,9 @@ static bool unknown_option(struct cli *cli, const struct verb *verb, const char 
 {
     const char *near = suggest_option(verb, word + strspn(word, "-"));
 
-    cli_usage(cli, "no option %.60s%s%s%s%s; see `%s%s`", word, verb ? " of " : "",
+    cli_usage(cli, "no option %.60s%s%s%s%s%s; see `%s%s`", word, verb ? " of " : "",
               verb ? verb->name : "", near ? "; did you mean --" : "", near ? near : "",
-              cli->in_shell ? "help " : "holdfast help ", verb ? verb->name : "");
+              near ? "?" : "", cli->in_shell ? "help " : "holdfast help ", verb ? verb->name : "");
     return false;
 }
 

@@ -92,7 +92,7 @@ const struct verb verbs[] = {
      "bare key or record.",
      "scan packages --gte '[\"libuv\"]' --limit 5", scan_options},
     {"count", "STORE", VERB_BOTH, verb_count, "Print how many records there are", NULL,
-     "count packages --prefix libuv1", range_options},
+     "count packages --prefix '[\"libuv1-dev\"]'", range_options},
     {"size", "STORE", VERB_BOTH, verb_size, "Print about how many bytes records take", NULL,
      "size packages", range_options},
     {"run", "[OPS]", VERB_BOTH, verb_run,
