@@ -1,17 +1,32 @@
-# Holdfast. `make` builds the daemon, the client and the library into build/;
-# `make test` runs the tests; `make help` lists the rest.
+# Holdfast. `make` builds the daemon, the client and the library into build/release;
+# `make test` runs the tests; `make help` lists the rest. What a target needs is in
+# README.md; each mode (asan, tsan, ...) and each compiler has a folder of its own.
 SHELL := /bin/bash
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 MODE ?= release
-B := build/$(MODE)
-CC ?= gcc
-PKGS := libuv msgpack liblz4 libxxhash
+B := build/$(MODE)$(if $(findstring gcc,$(CC)),,-$(notdir $(CC)))
+# Debian's Python, which sees Debian's modules (python3-pynvim), before any other.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+
+VERSION := 0.1.0
+LIB_SONAME := 0
+LIB_VERSION := $(LIB_SONAME).1.0
+
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
         -Wno-unused-parameter -Wpointer-arith -Wundef
 CFLAGS_release := -O2 -g
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -O1 -g -fsanitize=thread
 CFLAGS_cov := -O0 -g --coverage
-CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden $(WARN) $(CFLAGS_$(MODE)) $(EXTRA_CFLAGS)
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden $(WARN) $(CFLAGS_$(MODE)) \
+          $(EXTRA_CFLAGS)
 LDFLAGS := $(filter -fsanitize% --coverage,$(CFLAGS_$(MODE)))
 LIBS := -luv -lmsgpackc -llz4 -lxxhash -lpthread -lm
 CLI_LIBS := -ledit -lutf8proc -lm
@@ -24,37 +39,51 @@ NET := $(wildcard server/net/*.c) $(wildcard server/os/os_uv.c)
 LIB := $(wildcard client/lib/*.c)
 CLI := $(wildcard client/cli/*.c)
 FAKE := $(wildcard tests/integration/fake_*.c)
-LIB_SONAME := 0
-LIB_VERSION := $(LIB_SONAME).1.0
 SIM := $(wildcard tests/sim/*.c)
 UNIT := $(wildcard tests/unit/test_*.c)
 RIG := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))
+FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
+FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ))
 BINS := $(if $(wildcard server/main.c),$(B)/holdfastd) $(if $(CLI),$(B)/holdfast) \
         $(if $(LIB),$(B)/libholdfast.a $(B)/libholdfast.so)
 
-all: $(BINS)
-tests: $(UNIT_BINS)
+all: $(BINS) ## the daemon, the client and the library (this is plain `make`)
+tests: $(UNIT_BINS) $(FUZZ_BINS)
+
+# Whatever changes the command line or the list of files makes again what it must.
+# A stamp is written only when what it says has changed.
+say_if_new = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
+$(B)/flags: FORCE
+	$(call say_if_new,$(CC) $(CFLAGS))
+$(B)/files: FORCE
+	$(call say_if_new,$(PROTO) $(CORE) $(NET) $(LIB) $(CLI) $(FAKE) $(SIM) $(RIG))
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/libproto.a: $(call obj,$(PROTO))
 $(B)/libcore.a: $(call obj,$(CORE))
 $(B)/libnet.a: $(call obj,$(NET))
 $(B)/libsim.a: $(call obj,$(SIM)) $(call obj,$(RIG))
+# The client's tests see its inside, and a small server of their own.
+$(B)/libclient.a: $(call obj,$(LIB) $(filter-out client/cli/main.c,$(CLI)) $(FAKE))
 $(B)/libholdfast.a: $(B)/libholdfast.o
-$(B)/%.a:
+$(B)/%.a: $(B)/files
 	@rm -f $@
-	ar rcs $@ $^
+	ar rcs $@ $(filter %.o,$^)
 
 # One object whose hidden symbols are local, so that linking the static library
 # shows a program no more names than the shared one does.
-$(B)/libholdfast.o: $(call obj,$(LIB)) $(call obj,$(PROTO))
-	ld -r -o $@ $^
+$(B)/libholdfast.o: $(call obj,$(LIB)) $(call obj,$(PROTO)) $(B)/files
+	ld -r -o $@ $(filter %.o,$^)
 	objcopy --localize-hidden $@
 
-$(B)/libholdfast.so: $(call obj,$(LIB)) $(call obj,$(PROTO))
-	$(CC) -shared -Wl,-soname,libholdfast.so.$(LIB_SONAME) $(LDFLAGS) -o $@ $^
+$(B)/libholdfast.so: $(call obj,$(LIB)) $(call obj,$(PROTO)) $(B)/files
+	$(CC) -shared -Wl,-soname,libholdfast.so.$(LIB_SONAME) $(LDFLAGS) -o $@ $(filter %.o,$^)
 
 $(B)/holdfastd: $(B)/server/main.o $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -62,40 +91,91 @@ $(B)/holdfastd: $(B)/server/main.o $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a
 $(B)/holdfast: $(call obj,$(CLI)) $(B)/libholdfast.a $(B)/libproto.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
-# The client's tests see its inside, and a small server of their own.
-$(B)/libclient.a: $(call obj,$(LIB) $(filter-out client/cli/main.c,$(CLI)) $(FAKE))
 $(B)/tests/test_client_%: $(B)/tests/unit/test_client_%.o $(B)/libclient.a $(B)/libproto.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lmsgpackc $(CLI_LIBS) -lpthread
 
-$(B)/tests/%: $(B)/tests/unit/%.o $(B)/libsim.a $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a
+CORE_LIBS := $(B)/libsim.a $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a
+$(B)/tests/%: $(B)/tests/unit/%.o $(CORE_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(B)/libsim.a $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a $(CHECK_LIBS) $(LIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
 
-$(B)/%.o: %.c
+# With MODE=fuzz (clang) a target is driven by libFuzzer, else by the main of fuzz.h.
+ifeq ($(MODE),fuzz)
+$(B)/fuzz/%: FUZZ_LINK := -fsanitize=fuzzer
+else
+$(B)/tests/fuzz/%.o: CFLAGS += -DFUZZ_STANDALONE
+endif
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(CORE_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(CHECK_LIBS) $(LIBS)
 
-unit: $(UNIT_BINS)
-	@set -e; for t in $(UNIT_BINS); do $$t; done
+RUN = $(PYTHON) tests/run.py --build $(B)
 
-test: all unit
+test: all tests ## every test; the last line says how many passed and failed
+	@$(RUN) --fuzz-runs 20000 --integration $(UNIT_BINS) $(FUZZ_BINS)
+unit: tests ## the tests without a daemon
+	@$(RUN) --fuzz-runs 20000 $(UNIT_BINS) $(FUZZ_BINS)
+lint: all ## format, layers, lone headers, symbols, banned calls, sizes
+	@$(PYTHON) tests/lint/lint.py --build $(B) --cc '$(CC)' --cflags '$(CFLAGS)'
+format: ## put right what `make lint` says of the format
+	@$(PYTHON) tests/lint/lint.py --fix-format
 
-# make install PREFIX=/usr DESTDIR=/tmp/package
+asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) MODE=asan test
+ubsan: ## every test under UndefinedBehaviorSanitizer alone
+	@$(MAKE) MODE=ubsan test
+# The rest has one thread by construction, and the simulator no real ones.
+THREADED := $(filter %/test_os %/test_os_jobs %/test_os_uv %_posix %_threads,$(UNIT_BINS))
+tsan: ## what has threads, under ThreadSanitizer
+	@$(MAKE) MODE=tsan tsan-run
+tsan-run: all $(THREADED)
+	@$(RUN) --integration $(THREADED)
+cov: ## every test, then how much of each file has run
+	@find build/cov -name '*.gcda' -delete 2>/dev/null; true
+	@$(MAKE) MODE=cov test
+	@$(PYTHON) tests/coverage.py build/cov
+
+SECONDS ?= 60
+fuzz: ## SECONDS=60: libFuzzer on each decoder (clang)
+	@$(MAKE) MODE=fuzz CC=clang SECONDS=$(SECONDS) fuzz-run
+fuzz-run: $(FUZZ_BINS)
+	@set -e; for f in $(FUZZ_BINS); do mkdir -p build/corpus/$${f##*/}; \
+	    $$f -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 \
+	        -artifact_prefix=build/corpus/ build/corpus/$${f##*/}; done
+FROM ?= 1
+SEEDS ?= 1000
+sim: $(B)/tests/test_life ## SEEDS=1000 FROM=1: whole lives of the core in the simulator
+	LIFE_SEED=$(FROM) LIFE_COUNT=$(SEEDS) $(B)/tests/test_life
+
+# make install PREFIX=/usr DESTDIR=/some/package
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
-	install $(B)/holdfast $(wildcard $(B)/holdfastd) $(DESTDIR)$(PREFIX)/bin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DOCDIR ?= $(PREFIX)/share/doc/holdfast
+fill_in = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(LIB_VERSION)|'
+install: all ## PREFIX=/usr/local DESTDIR=: programs, library, header, unit, documents
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/include $(LIBDIR)/pkgconfig \
+	    $(UNITDIR) $(DOCDIR))
+	install $(filter %/holdfast %/holdfastd,$(BINS)) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 client/lib/holdfast.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(B)/libholdfast.a $(DESTDIR)$(LIBDIR)
 	install -m 644 $(B)/libholdfast.so $(DESTDIR)$(LIBDIR)/libholdfast.so.$(LIB_VERSION)
 	ln -sf libholdfast.so.$(LIB_VERSION) $(DESTDIR)$(LIBDIR)/libholdfast.so.$(LIB_SONAME)
 	ln -sf libholdfast.so.$(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libholdfast.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(LIB_VERSION)|' \
-	    client/lib/holdfast.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
-clean:
+	$(fill_in) client/lib/holdfast.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
+	$(fill_in) server/holdfastd.service.in > $(DESTDIR)$(UNITDIR)/holdfastd.service
+	install -m 644 README.md CHANGELOG.md LICENSE $(wildcard config.example) \
+	    $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)
+
+clean: ## remove build/
 	rm -rf build
-.PHONY: all tests unit test install clean
+help: ## this list
+	@echo 'make [CC=clang] [MODE=asan] TARGET'; echo
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1@\2/p' Makefile | awk -F@ '{printf "  %-12s %s\n", $$1, $$2}'
+
+FORCE:
+.PHONY: FORCE all tests test unit lint format asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
+        install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
