@@ -53,6 +53,10 @@ BINS := $(if $(wildcard server/main.c),$(B)/holdfastd) $(if $(CLI),$(B)/holdfast
 all: $(BINS) ## the daemon, the client and the library (this is plain `make`)
 tests: $(UNIT_BINS) $(FUZZ_BINS)
 
+# V=1 shows each command whole.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@)
+
 # Whatever changes the command line or the list of files makes again what it must.
 # A stamp is written only when what it says has changed.
 say_if_new = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
@@ -62,8 +66,9 @@ $(B)/files: FORCE
 	$(call say_if_new,$(PROTO) $(CORE) $(NET) $(LIB) $(CLI) $(FAKE) $(SIM) $(RIG))
 
 $(B)/%.o: %.c $(B)/flags
+	$(call say,CC)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/libproto.a: $(call obj,$(PROTO))
 $(B)/libcore.a: $(call obj,$(CORE))
@@ -73,32 +78,39 @@ $(B)/libsim.a: $(call obj,$(SIM)) $(call obj,$(RIG))
 $(B)/libclient.a: $(call obj,$(LIB) $(filter-out client/cli/main.c,$(CLI)) $(FAKE))
 $(B)/libholdfast.a: $(B)/libholdfast.o
 $(B)/%.a: $(B)/files
+	$(call say,AR)
 	@rm -f $@
-	ar rcs $@ $(filter %.o,$^)
+	$(Q)ar rcs $@ $(filter %.o,$^)
 
 # One object whose hidden symbols are local, so that linking the static library
 # shows a program no more names than the shared one does.
 $(B)/libholdfast.o: $(call obj,$(LIB)) $(call obj,$(PROTO)) $(B)/files
-	ld -r -o $@ $(filter %.o,$^)
-	objcopy --localize-hidden $@
+	$(call say,LD)
+	$(Q)ld -r -o $@ $(filter %.o,$^)
+	$(Q)objcopy --localize-hidden $@
 
 $(B)/libholdfast.so: $(call obj,$(LIB)) $(call obj,$(PROTO)) $(B)/files
-	$(CC) -shared -Wl,-soname,libholdfast.so.$(LIB_SONAME) $(LDFLAGS) -o $@ $(filter %.o,$^)
+	$(call say,LD)
+	$(Q)$(CC) -shared -Wl,-soname,libholdfast.so.$(LIB_SONAME) $(LDFLAGS) -o $@ $(filter %.o,$^)
 
 $(B)/holdfastd: $(B)/server/main.o $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/holdfast: $(call obj,$(CLI)) $(B)/libholdfast.a $(B)/libproto.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
 $(B)/tests/test_client_%: $(B)/tests/unit/test_client_%.o $(B)/libclient.a $(B)/libproto.a
+	$(call say,LD)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lmsgpackc $(CLI_LIBS) -lpthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lmsgpackc $(CLI_LIBS) -lpthread
 
 CORE_LIBS := $(B)/libsim.a $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a
 $(B)/tests/%: $(B)/tests/unit/%.o $(CORE_LIBS)
+	$(call say,LD)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
 
 # With MODE=fuzz (clang) a target is driven by libFuzzer, else by the main of fuzz.h.
 ifeq ($(MODE),fuzz)
@@ -107,8 +119,9 @@ else
 $(B)/tests/fuzz/%.o: CFLAGS += -DFUZZ_STANDALONE
 endif
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(CORE_LIBS)
+	$(call say,LD)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(CHECK_LIBS) $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(CHECK_LIBS) $(LIBS)
 
 RUN = $(PYTHON) tests/run.py --build $(B)
 
