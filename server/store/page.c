@@ -145,26 +145,14 @@ static unsigned heads_lower(const uint32_t *heads, unsigned count, uint32_t head
     return (unsigned)(base - heads) + (*base < head);
 }
 
-static unsigned find_from(const struct page *page, unsigned first, struct slice key, bool *equal)
+/* Where among the keys from `first` on, all of which begin as the key does, it belongs. */
+static unsigned find_behind_common(const struct page *page, unsigned first, struct slice key,
+                                   bool *equal)
 {
-    size_t common = page->common;
-    size_t size = key.size < common ? key.size : common;
-    int order = 0;
-    uint32_t head;
-    unsigned low, high;
+    uint32_t head = head_of(key.data + page->common, key.size - page->common);
+    unsigned low = first + heads_lower(page->heads + first, page->count - first, head);
+    unsigned high = low;
 
-    *equal = false;
-    if (first == page->count)
-        return first;
-    if (size)
-        order = memcmp(key.data, page_key(page, first).data, size);
-    if (order < 0 || (order == 0 && key.size < common))
-        return first;
-    if (order > 0)
-        return page->count;
-    head = head_of(key.data + common, key.size - common);
-    low = first + heads_lower(page->heads + first, page->count - first, head);
-    high = low;
     while (high < page->count && page->heads[high] == head && high < low + 4)
         high++;
     if (high == low + 4) /* many alike: find where they end */
@@ -173,8 +161,8 @@ static unsigned find_from(const struct page *page, unsigned first, struct slice 
                                                         page->count - first, head + 1);
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
+        int order = slice_compare(page_key(page, middle), key);
 
-        order = slice_compare(page_key(page, middle), key);
         if (order == 0) {
             *equal = true;
             return middle;
@@ -185,6 +173,34 @@ static unsigned find_from(const struct page *page, unsigned first, struct slice 
             high = middle;
     }
     return low;
+}
+
+static unsigned find_from(const struct page *page, unsigned first, struct slice key, bool *equal)
+{
+    size_t common = page->common;
+    size_t size = key.size < common ? key.size : common;
+    int order = 0;
+
+    *equal = false;
+    if (first == page->count)
+        return first;
+    if (size)
+        order = memcmp(key.data, page_key(page, first).data, size);
+    if (order < 0 || (order == 0 && key.size < common))
+        return first;
+    if (order > 0)
+        return page->count;
+    return find_behind_common(page, first, key, equal);
+}
+
+bool page_find_equal(const struct page *page, struct slice key, unsigned *i)
+{
+    bool equal = false;
+
+    /* A key that begins otherwise is sent to a wrong place, where it meets no equal. */
+    if (key.size >= page->common)
+        *i = find_behind_common(page, 0, key, &equal);
+    return equal;
 }
 
 unsigned page_find(const struct page *page, struct slice key, bool *equal)
@@ -282,6 +298,7 @@ enum err page_encode(struct os *os, uint32_t store, unsigned level,
 /* Lay out one block of memory for a page of count cells with data bytes of keys and values. */
 static struct page *page_new(struct os *os, unsigned level, uint32_t count, uint64_t data)
 {
+    size_t heads = ((size_t)count + 1) & ~(size_t)1; /* what follows stays aligned */
     size_t positions = (level ? count : 2 * (size_t)count) + 1;
     size_t memory = sizeof(struct page);
     struct page *page;
@@ -289,7 +306,7 @@ static struct page *page_new(struct os *os, unsigned level, uint32_t count, uint
 
     if (level)
         memory += count * (sizeof(struct page_ptr) + sizeof(struct page *));
-    memory += (count + positions) * sizeof(uint32_t) + data;
+    memory += (heads + positions) * sizeof(uint32_t) + data;
     page = os_alloc(os, memory);
     if (!page)
         return NULL;
@@ -299,6 +316,8 @@ static struct page *page_new(struct os *os, unsigned level, uint32_t count, uint
     page->count = count;
     list_init(&page->in_clock);
     at = (uint8_t *)(page + 1);
+    page->heads = (void *)at;
+    at += heads * sizeof(uint32_t);
     if (level) {
         page->children = (void *)at;
         at += count * sizeof(struct page_ptr);
@@ -306,8 +325,6 @@ static struct page *page_new(struct os *os, unsigned level, uint32_t count, uint
         memset(at, 0, count * sizeof(struct page *));
         at += count * sizeof(struct page *);
     }
-    page->heads = (void *)at;
-    at += count * sizeof(uint32_t);
     page->at = (void *)at;
     at += positions * sizeof(uint32_t);
     page->data = at;

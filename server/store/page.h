@@ -41,28 +41,41 @@ struct page_ptr {
     uint32_t image;    /* bytes unpacked; the same as packed: stored as it is */
 };
 
+/* What a search touches comes first: one cache line, and the heads lie right behind. */
 struct page {
-    uint64_t offset;          /* with birth: what the cache knows it by */
-    uint64_t birth;
-    uint32_t store;           /* the tree that it belongs to */
-    uint32_t level;           /* 0: a leaf */
     uint32_t count;           /* records or children, at least 1 */
     uint32_t common;          /* bytes that all keys begin with (a branch: but the first) */
+    uint32_t level;           /* 0: a leaf */
+    uint32_t pins;            /* the cache's use: while it is pinned it stays */
     const uint32_t *heads;    /* count; see above */
     const uint32_t *at;       /* positions in data: leaf 2 a record and one more, branch 1 a
                                  child and one more */
     const uint8_t *data;      /* keys and values */
     struct page_ptr *children;/* branch: count; else NULL */
     struct page **cached;     /* branch: count; the child if it is in the cache; the cache's use */
-    size_t memory;            /* bytes of this allocation */
+    bool touched;             /* used since the clock's hand came by; the cache's use */
+    uint32_t store;           /* the tree that it belongs to */
 
-    /* The cache's use. */
-    unsigned pins;            /* while it is pinned it stays */
-    bool touched;             /* used since the clock's hand came by */
-    struct page **home;       /* the one place in a parent or root that points here, or NULL */
+    uint64_t offset;          /* with birth: what the cache knows it by */
+    uint64_t birth;
+    size_t memory;            /* bytes of this allocation */
+    struct page **home;       /* the one place in a parent or root that points here, or NULL;
+                                 this and the rest the cache's use */
     struct page *hash_next;
     struct list_link in_clock;
 };
+
+/* Ask for what a search of the page will touch first. */
+static inline void page_prefetch(const struct page *page)
+{
+    const char *at = (const char *)page;
+
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 128);
+    __builtin_prefetch(at + 192);
+    __builtin_prefetch(at + 256);
+    __builtin_prefetch(at + 320);
+}
 
 /* One cell to be encoded. */
 struct page_cell {
@@ -92,6 +105,9 @@ static inline struct slice page_value(const struct page *page, unsigned i)
 
 /* The first record of a leaf with a key >= key, or count. *equal: it has that key. */
 unsigned page_find(const struct page *page, struct slice key, bool *equal);
+
+/* Whether a leaf has that very key, and where. Touches less memory than page_find. */
+bool page_find_equal(const struct page *page, struct slice key, unsigned *i);
 
 /* The child of a branch under which key belongs. */
 unsigned page_find_child(const struct page *page, struct slice key);

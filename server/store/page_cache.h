@@ -73,6 +73,7 @@ static inline enum err cache_get(struct page_cache *c, const struct page_ptr *pt
 
     if (!page)
         return cache_load(c, ptr, store, level, home, w, out, f);
+    page_prefetch(page);
     page->touched = true;
     c->hits++;
     *out = page;

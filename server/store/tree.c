@@ -43,7 +43,6 @@ enum err tree_get(struct primary *p, struct root *r, uint32_t store, struct slic
     struct page **home;
     struct page *page;
     unsigned level, i;
-    bool equal;
     enum err e;
 
     *value = SLICE_NONE;
@@ -62,8 +61,7 @@ enum err tree_get(struct primary *p, struct root *r, uint32_t store, struct slic
         ptr = &page->children[i];
         home = &page->cached[i];
     }
-    i = page_find(page, key, &equal);
-    if (!equal)
+    if (!page_find_equal(page, key, &i))
         return ERR_NOT_FOUND;
     e = cache_pin_wait(&p->cache, page, w);
     if (e)
