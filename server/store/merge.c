@@ -294,14 +294,14 @@ static enum err catalogue_step(struct merge *m, uint64_t work_max)
 /* Give the system what no extent uses at the end of the file. Failing is no harm. */
 static void file_trim(struct merge *m)
 {
-    const struct os_ops *ops = m->p->os->ops;
+    struct primary *p = m->p;
     uint64_t end, size;
 
-    extent_trim(&m->p->space.map);
-    end = primary_end_bytes(m->p);
-    if (ops->file_size(m->p->file, &size) != ERR_OK)
+    extent_trim(&p->space.map);
+    end = primary_end_bytes(p);
+    if (p->os->ops->file_size(p->file, &size) != ERR_OK)
         return;
-    if (size > end && ops->file_truncate(m->p->file, end) == ERR_OK)
+    if (size > end && !p->failed && p->os->ops->file_truncate(p->file, end) == ERR_OK)
         size = end;
     m->file_bytes = size;
 }
@@ -317,25 +317,13 @@ static enum err sync_pages(struct merge *m)
                           "the primary could not be synced");
 }
 
-/* What may fail before the slots; then the slots. */
-static enum err merge_finish(struct merge *m)
+/* Sync the pages, then let both slots name the new root. */
+static enum err root_switch(struct merge *m)
 {
     struct primary *p = m->p;
-    struct root_facts facts = m->plan.facts;
     struct slot slot;
     enum err e;
 
-    e = writer_flush(&m->writer);
-    if (e)
-        return e;
-    facts.number = m->number;
-    m->root = root_new(p->os, &facts, infos_of(m), m->info_count, &m->tree.top, m->tree.height);
-    if (!m->root)
-        return ERR_NOMEM;
-    if (!m->plan.durable) {
-        m->phase = MERGE_DONE;
-        return ERR_OK;
-    }
     e = sync_pages(m);
     if (e)
         return e;
@@ -345,6 +333,27 @@ static enum err merge_finish(struct merge *m)
         return failure_set_at(&m->failure, e, PRIMARY_FILE, (uint64_t)p->slot_first * SLOT_BYTES,
                               "a root slot could not be written");
     p->number_limit = slot.number_limit;
+    return ERR_OK;
+}
+
+static enum err merge_finish(struct merge *m)
+{
+    struct primary *p = m->p;
+    struct root_facts facts = m->plan.facts;
+    enum err e;
+
+    e = writer_flush(&m->writer);
+    if (e)
+        return e;
+    facts.number = m->number;
+    m->root = root_new(p->os, &facts, infos_of(m), m->info_count, &m->tree.top, m->tree.height);
+    if (!m->root)
+        return ERR_NOMEM;
+    if (m->plan.durable) {
+        e = root_switch(m);
+        if (e)
+            return e;
+    }
     file_trim(m);
     m->phase = MERGE_DONE;
     return ERR_OK;
@@ -375,14 +384,12 @@ static void merge_fail(struct merge *m, enum err e)
     m->phase = MERGE_FAILED;
     m->result = e;
     failure_set(&m->failure, e, "the merge failed: %s", err_message(e));
-    if (m->limbo) {
+    if (m->limbo)
         space_limbo(&p->space, m->made);
-    } else {
+    else
         space_undo(&p->space, m->made);
-        if (!p->failed)
-            file_trim(m);
-    }
     m->made = NULL;
+    file_trim(m);
 }
 
 static enum err merge_step(struct merge *m, uint64_t work_max)

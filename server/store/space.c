@@ -143,6 +143,16 @@ static uint64_t held_from(const uint64_t *held, size_t count, uint64_t birth)
     return low < count ? held[low] : UINT64_MAX;
 }
 
+/* Whether it is in one of the lists of what was made since the durable root. As long as those
+ * may be left aside, their extents must stay theirs. */
+static bool is_made(const struct space *s, uint64_t birth)
+{
+    for (const struct space_batch *batch = s->made; batch; batch = batch->next)
+        if (batch->number == birth)
+            return true;
+    return false;
+}
+
 static void batch_reclaim(struct space *s, struct space_batch *batch, const uint64_t *held,
                           size_t count)
 {
@@ -153,7 +163,7 @@ static void batch_reclaim(struct space *s, struct space_batch *batch, const uint
         struct space_extent extent = batch->list.items[i];
 
         if (held_from(held, count, extent.birth) < batch->freed_at ||
-            (limbo && extent.birth <= s->limbo_high)) {
+            (limbo && extent.birth <= s->limbo_high) || is_made(s, extent.birth)) {
             batch->list.items[kept++] = extent;
         } else {
             extent_give(&s->map, extent.offset, extent.units);

@@ -15,7 +15,7 @@
  *
  * Invariants: S-1 a unit is marked used in the map from its allocation until no
  * held root, slot or limbo root reaches it. S-2 an extent is in at most one
- * batch of kind REPLACED or ORPHAN.
+ * batch of kind REPLACED or ORPHAN. S-3 what made lists is marked used.
  *
  * Threads: the loop, or the merge lane while a merge is under way. */
 #ifndef HOLDFAST_STORE_SPACE_H

@@ -338,7 +338,6 @@ static void move(struct rig *rig, struct tree_cursor *c, bool backwards, struct 
                           : tree_cursor_next(c, w, &rig->failure)) == ERR_WAIT) {
         ck_assert(c->valid && slice_equal(c->key, key)); /* it stands where it stood */
         rig_wait(rig, w);
-        wait_release(rig->p, w);
     }
     must(rig, e);
 }
