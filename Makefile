@@ -134,6 +134,9 @@ lint: all ## format, layers, lone headers, symbols, banned calls, sizes
 format: ## put right what `make lint` says of the format
 	@$(PYTHON) tests/lint/lint.py --fix-format
 
+example: $(B)/holdfastd ## write config.example from the daemon's table of options
+	$(B)/holdfastd --print-config > config.example
+
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) MODE=asan test
 ubsan: ## every test under UndefinedBehaviorSanitizer alone
@@ -188,7 +191,7 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1@\2/p' Makefile | awk -F@ '{printf "  %-12s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: FORCE all tests test unit lint format asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
+.PHONY: FORCE all tests test unit lint format example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
         install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -18,7 +18,7 @@ import threading
 import time
 
 SUMMARY = re.compile(r'^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)', re.M)
-LAST_LINE = re.compile(r'^(\d+) passed, (\d+) failed$')
+LAST_LINE = re.compile(r'^(\d+) passed, (\d+) failed(, \d+ skipped)?$')
 INTEGRATION = 'tests/integration/run.py'
 
 
@@ -56,7 +56,9 @@ def run_program(command, limit_s):
 def run_integration(build, limit_s):
     """(passed, failed) of the tests over the socket, shown as they run."""
     passed = failed = None
-    environment = dict(os.environ, HOLDFAST_BUILD=build, PYTHONUNBUFFERED='1')
+    programs = {name.upper(): os.path.abspath(os.path.join(build, name))
+                for name in ('holdfastd', 'holdfast')}
+    environment = dict(os.environ, **programs, PYTHONUNBUFFERED='1')
     process = subprocess.Popen([sys.executable, INTEGRATION], stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, env=environment, errors='replace',
                                text=True)
@@ -66,7 +68,7 @@ def run_integration(build, limit_s):
         found = LAST_LINE.match(line.strip())
         if found:
             passed, failed = int(found[1]), int(found[2])
-        else:
+        if not found or found[3]:
             print(line, end='', flush=True)
     code = process.wait()
     guard.cancel()

@@ -1,0 +1,233 @@
+"""What a machine can hold the code to. Each check yields one line for each offence; any
+offence fails the run. The rules stand in rules.py.
+
+    tests/lint/lint.py --build build/release --cc gcc --cflags '...' [--only CHECK,...]
+    tests/lint/lint.py --fix-format
+"""
+import argparse
+import glob
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import rules
+from form import check_format, fix_format, in_parallel
+from source import bare, files, functions, room, text
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
+
+
+def includes(name):
+    """(line number, is it ours, what) of each include."""
+    for found in INCLUDE.finditer(text(name)):
+        yield text(name).count('\n', 0, found.start(2)) + 1, found[1] == '"', found[2]
+
+
+def included_file(name, what):
+    beside = os.path.join(os.path.dirname(name), what)
+    return beside if '/' not in what and os.path.exists(beside) else what
+
+
+def check_layers():
+    """Files include leftwards only, no other room's inside, and libraries where they belong."""
+    for name in files('.c', '.h'):
+        here = room(name)
+        for line, is_ours, what in includes(name):
+            if is_ours:
+                what = included_file(name, what)
+                there = room(what)
+                if here in rules.ROOMS and there != here and there not in rules.ROOMS[here]:
+                    yield f'{name}:{line}: {here} may not include {what}'
+                if what.endswith('_internal.h') and there != here and here in rules.ROOMS:
+                    yield f'{name}:{line}: {what} is the inside of {there}'
+                if not os.path.exists(what):
+                    yield f'{name}:{line}: there is no {what}'
+                continue
+            places = rules.HEADERS.get(what)
+            if places and not name.startswith(places):
+                yield f'{name}:{line}: {what} may be named in {", ".join(places)} only'
+            if here in rules.CORE and what.startswith(rules.CORE_HEADERS) \
+                    and (name, what) not in rules.ALLOWED_INCLUDES:
+                yield f'{name}:{line}: the core knows no {what}'
+
+
+def check_headers(cc, cflags):
+    """Each header compiles alone, and twice."""
+    def compile_alone(name):
+        source = f'#include "{name}"\n#include "{name}"\n'
+        command = [cc, *shlex.split(cflags), '-fsyntax-only', '-x', 'c', '-']
+        return subprocess.run(command, input=source, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+
+    for name, done in in_parallel(compile_alone, files('.h')):
+        if done.returncode:
+            yield f'{name}: does not compile alone:\n{done.stdout}'
+
+
+def symbols(path, *options):
+    """(kind, name) of the symbols that nm lists."""
+    listed = subprocess.run(['nm', *options, path], stdout=subprocess.PIPE, text=True,
+                            check=True)
+    for line in listed.stdout.split('\n'):
+        parts = line.split()
+        if len(parts) >= 2 and len(parts[-2]) == 1:
+            yield parts[-2], parts[-1]
+
+
+def check_exports(build):
+    """What the library shows begins with hf_."""
+    for kind, symbol in symbols(f'{build}/libholdfast.so', '-D', '--defined-only'):
+        if not symbol.startswith('hf_') and kind not in 'aA':
+            yield f'libholdfast.so shows {symbol}'
+    for kind, symbol in symbols(f'{build}/libholdfast.a', '-g', '--defined-only'):
+        if kind in 'TDBRC' and not symbol.startswith('hf_'):
+            yield f'libholdfast.a shows {symbol}'
+
+
+def check_unused(build):
+    """What is not static is used by another file."""
+    defined, used = {}, set()
+    objects = glob.glob(f'{build}/**/*.o', recursive=True)
+    for path in objects:
+        source = os.path.relpath(path, build)[:-1] + 'c'
+        if not os.path.exists(source):
+            continue  # libholdfast.o, and what is left of a file that is gone
+        for kind, symbol in symbols(path, '-g'):
+            if kind == 'U':
+                used.add(symbol)
+            elif kind in 'TDBR' and room(source) in rules.ROOMS:
+                defined[symbol] = source
+    for symbol, source in sorted(defined.items()):
+        if symbol not in used and symbol != 'main' and not symbol.startswith('hf_'):
+            yield f'{source}: {symbol} is used by no other file'
+
+
+def calls_of(names):
+    return re.compile(r'(?<![\w.>])(' + '|'.join(names) + r')\s*\(')
+
+
+def check_calls():
+    """No call that hides an error or an overflow; in the core, nothing around the table."""
+    for name in files('.c', '.h'):
+        banned = dict(rules.BANNED)
+        if room(name) in rules.ROOMS:
+            banned.update(rules.BANNED_OUTSIDE_TESTS)
+        if room(name) in rules.CORE:
+            banned.update(rules.BANNED_IN_CORE)
+        for call in calls_of(banned).finditer(bare(name)):
+            if (name, call[1]) not in rules.ALLOWED_CALLS:
+                line = bare(name).count('\n', 0, call.start()) + 1
+                yield f'{name}:{line}: {call[1]}: {banned[call[1]]}'
+
+
+def check_sizes():
+    """Files and functions stay small enough to be understood alone."""
+    lengths = []
+    for name in files('.c', '.h', '.py'):
+        lines = text(name).count('\n')
+        if lines > rules.FILE_LINES_MAX:
+            yield f'{name}: {lines} lines: what is the second module called?'
+    for name in files('.c'):
+        for line, length, head in functions(name):
+            lengths.append(length)
+            if length > rules.FUNCTION_LINES_MAX:
+                yield f'{name}:{line}: {length} lines in {head}'
+    long = sum(length > rules.FUNCTION_LINES for length in lengths)
+    if long * 10 > len(lengths):
+        yield f'{long} of {len(lengths)} functions have over {rules.FUNCTION_LINES} lines'
+
+
+def check_marks():
+    """Nothing is left for later, and nothing names one machine."""
+    later = re.compile(r'\b(TO' r'DO|FIX' r'ME|XX' r'X|HA' r'CK)\b')
+    machine = re.compile(r'(?<![\w.$}])/(work|root|home)/\w|/tm' r'p/wt\b')
+    for name in files():
+        for number, line in enumerate(text(name).split('\n'), 1):
+            if later.search(line):
+                yield f'{name}:{number}: a mark of unfinished work: {line.strip()[:60]}'
+            if machine.search(line):
+                yield f'{name}:{number}: a path of one machine: {line.strip()[:60]}'
+            if '\t' in line and name.endswith(('.c', '.h', '.py', '.md')):
+                yield f'{name}:{number}: a tab'
+            if line != line.rstrip() and name.endswith(('.c', '.h', '.py', '.md')):
+                yield f'{name}:{number}: spaces at the end'
+
+
+def check_documents():
+    """Links lead somewhere; the map names each file; the example is what the daemon prints."""
+    link = re.compile(r'\]\(([^)#:\s]+)(?:#[^)]*)?\)')
+    for name in files('.md'):
+        for found in link.finditer(text(name)):
+            if not os.path.exists(os.path.join(os.path.dirname(name), found[1])):
+                yield f'{name}: there is no {found[1]}'
+    known = text('docs/architecture.md')
+    for name in files('.c', '.h'):
+        stem = os.path.basename(name).rsplit('.', 1)[0].removesuffix('_internal')
+        if room(name) in rules.ROOMS and not re.search(rf'`{stem}(\.[ch])?`', known):
+            yield f'docs/architecture.md does not say what {name} is for'
+
+
+def check_example(build):
+    """config.example is what the daemon prints."""
+    done = subprocess.run([f'{build}/holdfastd', '--print-config'], stdout=subprocess.PIPE,
+                          text=True, check=False)
+    if done.returncode or done.stdout != text('config.example'):
+        yield 'config.example is not what holdfastd --print-config prints: make example'
+
+
+def check_unit():
+    """The systemd unit is read without complaint, and exposes little."""
+    if not shutil.which('systemd-analyze'):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        unit = os.path.join(folder, 'holdfastd.service')
+        with open(unit, 'w', encoding='utf-8') as file:
+            file.write(text('server/holdfastd.service.in').replace('@PREFIX@/bin/holdfastd',
+                                                                   '/bin/true'))
+        for command in (['verify'], ['security', '--offline=true', '--no-pager',
+                                     f'--threshold={rules.EXPOSURE_MAX}']):
+            done = subprocess.run(['systemd-analyze', *command, unit], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, check=False)
+            if done.returncode:
+                yield f'server/holdfastd.service.in: {command[0]}:\n{done.stdout}'
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
+    parser.add_argument('--build', default='build/release')
+    parser.add_argument('--cc', default='gcc')
+    parser.add_argument('--cflags', default='-std=gnu11 -D_GNU_SOURCE -I. -Wall -Wextra -Werror')
+    parser.add_argument('--only', default='')
+    parser.add_argument('--fix-format', action='store_true')
+    arguments = parser.parse_args()
+    checks = {
+        'format': check_format,
+        'layers': check_layers,
+        'headers': lambda: check_headers(arguments.cc, arguments.cflags),
+        'exports': lambda: check_exports(arguments.build),
+        'unused': lambda: check_unused(arguments.build),
+        'calls': check_calls,
+        'sizes': check_sizes,
+        'marks': check_marks,
+        'documents': check_documents,
+        'example': lambda: check_example(arguments.build),
+        'unit': check_unit,
+    }
+    if arguments.fix_format:
+        return fix_format()
+    failed = 0
+    for name in arguments.only.split(',') if arguments.only else checks:
+        offences = list(checks[name]())
+        failed += bool(offences)
+        print(f'{name:10} {"ok" if not offences else len(offences)}', flush=True)
+        for offence in offences:
+            print(f'    {offence}')
+    return failed != 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The rules themselves, as data: who may include what, what may not be called, and the
+exceptions, each with its reason."""
+
+# Files include leftwards only: proto <- base <- os <- store <- txn <- net <- main.
+ROOMS = {
+    'proto': (),
+    'server/base': ('proto',),
+    'server/os': ('proto', 'server/base'),
+    'server/store': ('proto', 'server/base', 'server/os'),
+    'server/txn': ('proto', 'server/base', 'server/os', 'server/store'),
+    'server/net': ('proto', 'server/base', 'server/os', 'server/store', 'server/txn'),
+    'server/main.c': ('proto', 'server/base', 'server/os', 'server/store', 'server/txn',
+                      'server/net'),
+    'client/lib': ('proto',),
+    'client/cli': ('proto', 'client/lib'),
+}
+
+# The core sees files, time, threads and memory through the table of server/os/os.h only.
+CORE = ('proto', 'server/base', 'server/store', 'server/txn')
+
+# System headers that only some rooms may name.
+HEADERS = {
+    'uv.h': ('server/net/', 'server/main.c', 'server/os/os_uv.'),
+    'lz4.h': ('server/store/',),
+    'xxhash.h': ('server/store/', 'server/txn/'),
+    'check.h': ('tests/',),
+    'msgpack.h': ('client/', 'tests/'),
+    'histedit.h': ('client/cli/',),
+    'utf8proc.h': ('client/cli/',),
+    'pthread.h': ('server/os/', 'tests/', 'proto/msgpack_check.c'),
+}
+# What the core may not include at all.
+CORE_HEADERS = ('unistd.h', 'fcntl.h', 'time.h', 'pthread.h', 'signal.h', 'threads.h', 'sys/',
+                'netinet/', 'arpa/', 'netdb.h', 'poll.h', 'dirent.h', 'malloc.h')
+
+BANNED = {
+    'gets': 'fgets', 'tmpnam': 'mkstemp', 'system': 'no shell', 'alloca': 'the stack has no error',
+    'atoi': 'strtoull, and look at where it ended', 'atol': 'strtoull', 'atof': 'strtod',
+    'usleep': 'wait for a fact', 'sleep': 'wait for a fact', 'nanosleep': 'wait for a fact',
+}
+# What tests may do, since a test that overflows fails under ASan.
+BANNED_OUTSIDE_TESTS = {
+    'sprintf': 'snprintf knows its room', 'vsprintf': 'vsnprintf knows its room',
+    'strcpy': 'memcpy with a size', 'strcat': 'snprintf', 'strncpy': 'it may not end the text',
+    'strncat': 'snprintf', 'strtok': 'it keeps state', 'rand': 'os_random', 'srand': 'os_random',
+    'setjmp': 'goto done', 'longjmp': 'goto done',
+}
+# In the core memory comes from the table, and so do time and randomness.
+BANNED_IN_CORE = {
+    'malloc': 'os_alloc', 'calloc': 'os_alloc', 'realloc': 'os_alloc', 'free': 'os_free',
+    'strdup': 'os_alloc', 'aligned_alloc': 'os_alloc', 'posix_memalign': 'os_alloc',
+    'time': 'the clock of os.h', 'clock_gettime': 'the clock of os.h',
+    'printf': 'failure.h', 'fprintf': 'failure.h', 'open': 'os.h', 'read': 'os.h',
+    'write': 'os.h', 'fsync': 'os.h', 'fdatasync': 'os.h', 'exit': 'an error', 'getenv': 'options',
+}
+# Includes of the core that stand there all the same: (file, header): why.
+ALLOWED_INCLUDES = {
+    ('proto/msgpack_check.c', 'pthread.h'): 'the key of the hash is made once',
+    ('proto/msgpack_check.c', 'time.h'): 'the same, where there is no entropy',
+    ('proto/msgpack_check.c', 'unistd.h'): 'getentropy',
+}
+# (file, call): why it stands there all the same.
+ALLOWED_CALLS = {
+    ('server/base/assert.c', 'fprintf'): 'the last words before abort',
+    ('server/base/failure.c', 'malloc'): 'the key in a failure may stay unsaid',
+    ('server/base/failure.c', 'free'): 'of the same',
+    ('proto/msgpack_check.c', 'malloc'): 'for callers without a table: the client, tests',
+    ('proto/msgpack_check.c', 'free'): 'of the same',
+    ('proto/msgpack_check.c', 'clock_gettime'): 'the key of a hash where there is no entropy',
+    ('client/lib/retry.c', 'nanosleep'): 'the pause before a transaction is tried again',
+    ('tests/integration/gate.c', 'nanosleep'): 'a stalled disk looks whether it may go on',
+}
+
+FILE_LINES_MAX = 800
+FUNCTION_LINES = 55       # nine functions in ten are shorter
+FUNCTION_LINES_MAX = 120  # none is longer
+EXPOSURE_MAX = 15         # of the systemd unit, in tenths, as systemd-analyze counts
