@@ -86,6 +86,7 @@ struct stage {
     uint64_t value_bytes;    /* of keys and values, versions all */
     uint64_t log_position;   /* sealed: every later commit lies at or behind it in the log */
     struct arena arena;
+    bool has_ledger;         /* conflict checks need it no more: a ledger has its keys */
     struct stage *below;     /* the next older stage */
     struct stage *above;     /* the next newer one */
     uint64_t random;         /* state for heights */

@@ -1,43 +1,40 @@
 /* Amalgamation: sealed stages, oldest first and several at a time, become pages of
  * the primary.
  *
- *   IDLE --due--> a job on the merge lane, slice after slice --> published --> IDLE
- *                        '--- failed: stages are sealed again, retried later ---'
+ *   IDLE --due--> LEDGER --built--> MERGE (a root) --> MERGE (the next) ... --> IDLE
+ *                   (only if an open writer is older than the stages)
+ *     '<------------ failed: the stages are sealed again, retried later ------'
  *
- * Only what the log has synced is merged (a root is a prefix of what survives). The
- * merge lane reads sealed stages, which never change; everything else here is the
- * loop's. */
+ * A pass makes the root of its last commit, which is durable, and before it an
+ * intermediate one for each open snapshot that has become old: the snapshot moves to
+ * it and lets its stages go. With the ledger, conflict checks let them go as well. So
+ * what an old transaction costs is the pages that only it sees, and the keys that it
+ * may lose to.
+ *
+ * Only what the log has synced is merged (a root is a prefix of what survives). */
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
+#include "server/txn/pass.h"
 
-#include <stdlib.h>
-
-#define PASS_STAGES_MAX 32
 #define PASS_SLICE_BYTES (4u << 20)
+#define PASS_SLICE_KEYS 50000
 #define PASS_RETRY_MS 1000
+#define PASS_ROOTS_MAX 16     /* intermediate ones in a pass */
+#define SNAPSHOT_OLD_MS 250   /* a snapshot of this age moves */
 
-struct feed { /* one stage's records of the store at hand */
-    struct record *at;
-};
+enum amalgamation_phase { PHASE_LEDGER, PHASE_MERGE };
 
 struct amalgamation {
-    struct db *db;
+    struct pass pass;
     struct os_job job;
+    enum amalgamation_phase phase;
     struct merge *merge;
     enum err result;
-    uint64_t upto;                /* the last commit of the pass */
+    uint64_t limits[PASS_ROOTS_MAX + 1]; /* the commits of the roots to be made, ascending */
+    size_t limit_count, limit_at;
+    struct root *base;            /* an intermediate root, with a reference; NULL: the durable one */
     uint64_t bytes;               /* of the stages */
     uint64_t begun_ms;
-    struct stage *stages[PASS_STAGES_MAX]; /* newest first */
-    struct feed feeds[PASS_STAGES_MAX];
-    size_t stage_count;
-    uint32_t *stores;             /* all in the stages, ascending */
-    size_t store_count, store_room, store_at;
-    bool store_is_open;           /* the feeds stand in stores[store_at] */
-    uint32_t *dropped;
-    size_t dropped_count, dropped_room;
-    struct merge_counter *counters;
-    size_t counter_count, counter_room;
 };
 
 enum err amalgamate_init(struct db *db)
@@ -47,21 +44,32 @@ enum err amalgamate_init(struct db *db)
     if (!a)
         return ERR_NOMEM;
     memset(a, 0, sizeof *a);
-    a->db = db;
+    a->pass.db = db;
     db->amalgamation = a;
     return ERR_OK;
 }
 
-static void pass_free_lists(struct amalgamation *a)
+static void pass_lend_ledgers(struct pass *p, bool lent)
 {
-    struct os *os = a->db->os;
+    for (size_t i = 0; i < p->older_count; i++)
+        p->older[i]->is_lent = lent;
+}
 
-    os_free(os, a->stores, a->store_room * sizeof *a->stores);
-    os_free(os, a->dropped, a->dropped_room * sizeof *a->dropped);
-    os_free(os, a->counters, a->counter_room * sizeof *a->counters);
-    a->stores = a->dropped = NULL;
-    a->counters = NULL;
-    a->store_room = a->dropped_room = a->counter_room = 0;
+/* Forget the pass; what it read is free again. */
+static void amalgamate_reset(struct amalgamation *a)
+{
+    struct pass *p = &a->pass;
+
+    pass_lend_ledgers(p, false);
+    p->older_count = 0;
+    if (p->ledger)
+        ledger_free(p->ledger);
+    p->ledger = NULL;
+    pass_free_lists(p);
+    if (a->base)
+        root_unref(p->db->primary, a->base);
+    a->base = NULL;
+    p->stage_count = 0;
 }
 
 void amalgamate_fini(struct db *db, bool abandon)
@@ -71,159 +79,24 @@ void amalgamate_fini(struct db *db, bool abandon)
     if (!a)
         return;
     ASSERT(!db->is_merging || abandon);
-    pass_free_lists(a);
+    amalgamate_reset(a);
     os_free(db->os, a, sizeof *a);
     db->amalgamation = NULL;
 }
 
-/* ---- what goes in ---- */
+/* ---- the end of a pass ---- */
 
-static int number_order(const void *a, const void *b)
+static void amalgamate_put_back(struct amalgamation *a)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    struct db *db = a->pass.db;
 
-    return (x > y) - (x < y);
+    for (size_t i = 0; i < a->pass.stage_count; i++)
+        stage_move(a->pass.stages[i], STAGE_SEALED);
+    amalgamate_reset(a);
+    db->pass_retry_ms = db->now_ms + PASS_RETRY_MS;
 }
 
-static int counter_order(const void *a, const void *b)
-{
-    const struct merge_counter *x = a, *y = b;
-
-    return (x->store > y->store) - (x->store < y->store);
-}
-
-static bool pass_is_dropped(const struct amalgamation *a, uint32_t store)
-{
-    return a->dropped_count && bsearch(&store, a->dropped, a->dropped_count,
-                                       sizeof *a->dropped, number_order);
-}
-
-static enum err pass_list_stores(struct amalgamation *a)
-{
-    size_t count = 0, kept = 0;
-
-    for (size_t i = 0; i < a->stage_count; i++)
-        count += stage_store_count(a->stages[i]);
-    a->store_room = count + 1;
-    a->stores = os_alloc(a->db->os, a->store_room * sizeof *a->stores);
-    if (!a->stores)
-        return ERR_NOMEM;
-    for (size_t i = 0, at = 0; i < a->stage_count; i++) {
-        stage_store_numbers(a->stages[i], a->stores + at);
-        at += stage_store_count(a->stages[i]);
-    }
-    qsort(a->stores, count, sizeof *a->stores, number_order);
-    for (size_t i = 0; i < count; i++) {
-        if ((kept && a->stores[kept - 1] == a->stores[i]) ||
-            pass_is_dropped(a, a->stores[i]))
-            continue;
-        a->stores[kept++] = a->stores[i];
-    }
-    a->store_count = kept;
-    a->store_at = 0;
-    a->store_is_open = false;
-    return ERR_OK;
-}
-
-static enum err pass_list_dropped(struct amalgamation *a)
-{
-    struct retired *r;
-    size_t count = 0;
-
-    for (r = a->db->catalogue.retired; r && r->commit <= a->upto; r = r->next)
-        count++;
-    a->dropped_count = 0;
-    a->dropped_room = count + 1;
-    a->dropped = os_alloc(a->db->os, a->dropped_room * sizeof *a->dropped);
-    if (!a->dropped)
-        return ERR_NOMEM;
-    for (r = a->db->catalogue.retired; r && r->commit <= a->upto; r = r->next)
-        a->dropped[a->dropped_count++] = r->number;
-    qsort(a->dropped, a->dropped_count, sizeof *a->dropped, number_order);
-    return ERR_OK;
-}
-
-static enum err pass_list_counters(struct amalgamation *a)
-{
-    struct catalogue *c = &a->db->catalogue;
-    size_t count = 1;
-
-    for (struct generator *g = c->generators; g; g = g->next)
-        count++;
-    a->counter_room = count;
-    a->counters = os_alloc(a->db->os, count * sizeof *a->counters);
-    if (!a->counters)
-        return ERR_NOMEM;
-    a->counters[0] = (struct merge_counter){CATALOGUE_STORE, c->last_number};
-    a->counter_count = 1;
-    for (struct generator *g = c->generators; g; g = g->next) {
-        if (g->counter && !pass_is_dropped(a, g->number) && catalogue_by_number(a->db, g->number))
-            a->counters[a->counter_count++] = (struct merge_counter){g->number, g->counter};
-    }
-    qsort(a->counters, a->counter_count, sizeof *a->counters, counter_order);
-    return ERR_OK;
-}
-
-static bool pass_open_store(struct amalgamation *a)
-{
-    bool any = false;
-
-    for (size_t i = 0; i < a->stage_count; i++) {
-        struct stage_store *st = stage_store_of(a->stages[i], a->stores[a->store_at]);
-
-        a->feeds[i].at = st ? st->first[0] : NULL;
-        any = any || a->feeds[i].at;
-    }
-    a->store_is_open = any;
-    return any;
-}
-
-/* Merge lane. The newest stage that has the least key gives its newest version. */
-static enum err pass_next(void *context, struct merge_change *out)
-{
-    struct amalgamation *a = context;
-    struct record *least = NULL;
-
-    while (a->store_at < a->store_count) {
-        if (!a->store_is_open)
-            pass_open_store(a);
-        for (size_t i = 0; i < a->stage_count; i++) {
-            struct record *r = a->feeds[i].at;
-
-            if (r && (!least || slice_compare(record_key(r), record_key(least)) < 0))
-                least = r; /* of equal ones the first, which is the newest */
-        }
-        if (least)
-            break;
-        a->store_at++;
-        a->store_is_open = false;
-    }
-    if (!least)
-        return ERR_END;
-    for (size_t i = 0; i < a->stage_count; i++) {
-        struct record *r = a->feeds[i].at;
-
-        if (r && (r == least || slice_equal(record_key(r), record_key(least))))
-            a->feeds[i].at = record_following(r);
-    }
-    out->store = a->stores[a->store_at];
-    out->key = record_key(least);
-    out->value = record_value(record_newest(least));
-    return ERR_OK;
-}
-
-/* ---- a pass ---- */
-
-static void pass_put_back(struct amalgamation *a)
-{
-    for (size_t i = 0; i < a->stage_count; i++)
-        stage_move(a->stages[i], STAGE_SEALED);
-    a->stage_count = 0;
-    pass_free_lists(a);
-    a->db->pass_retry_ms = a->db->now_ms + PASS_RETRY_MS;
-}
-
-static void pass_forget_retired(struct db *db, uint64_t upto)
+static void amalgamate_forget_retired(struct db *db, uint64_t upto)
 {
     struct catalogue *c = &db->catalogue;
 
@@ -237,29 +110,75 @@ static void pass_forget_retired(struct db *db, uint64_t upto)
     }
 }
 
-static void pass_publish(struct amalgamation *a, struct root *root)
+/* The new ledger stands for the stages, and for the older ledgers that it took in. */
+static void amalgamate_publish_ledger(struct pass *p)
 {
-    struct db *db = a->db;
+    struct db *db = p->db;
+
+    if (!p->ledger)
+        return;
+    for (size_t i = 0; i < p->stage_count; i++)
+        p->stages[i]->has_ledger = true;
+    pass_lend_ledgers(p, false);
+    for (size_t i = 0; i < p->older_count; i++) {
+        list_remove(&p->older[i]->in_db);
+        db->ledger_bytes -= p->older[i]->bytes;
+        ledger_free(p->older[i]);
+    }
+    p->older_count = 0;
+    list_push_front(&db->ledgers, &p->ledger->in_db);
+    db->ledger_bytes += p->ledger->bytes;
+    p->ledger = NULL;
+}
+
+/* What is held has a limit: beyond it the oldest writer is ended, and told so. */
+static void amalgamate_limit_held(struct db *db)
+{
+    struct failure why;
+    struct txn *t;
+
+    if (db->ledger_bytes <= db->options.held_bytes_max || list_is_empty(&db->writers))
+        return;
+    t = LIST_ENTRY(db->writers.next, struct txn, in_writers);
+    failure_init(&why);
+    failure_set(&why, ERR_TXN_EXPIRED,
+                "%llu bytes are held for conflict checks of old transactions, the limit is %llu "
+                "(held-max); this one was the oldest",
+                (unsigned long long)db->ledger_bytes,
+                (unsigned long long)db->options.held_bytes_max);
+    db->expired++;
+    txn_doom(t, &why);
+    if (t->options.on_doomed)
+        t->options.on_doomed(t, t->options.context);
+}
+
+static void amalgamate_publish(struct amalgamation *a, struct root *root)
+{
+    struct db *db = a->pass.db;
+    uint64_t upto = root_facts(root)->commit;
+    size_t count = a->pass.stage_count;
 
     wal_trim(db->wal, root_facts(root)->log_position);
-    root_unref(db->primary, root); /* the primary keeps its own reference */
-    for (size_t i = 0; i < a->stage_count; i++) {
-        uint64_t bytes = a->stages[i]->arena.bytes;
+    amalgamate_publish_ledger(&a->pass);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bytes = a->pass.stages[i]->arena.bytes;
 
-        stage_move(a->stages[i], STAGE_AMALGAMATED);
+        stage_move(a->pass.stages[i], STAGE_AMALGAMATED);
         db->staged_bytes -= bytes;
         db->sealed_bytes -= bytes;
         db->held_bytes += bytes;
         db->sealed_count--;
     }
+    snapshots_move(db, root);
+    root_unref(db->primary, root); /* the primary keeps its own reference */
     db->amalgamations++;
     db->amalgamated_bytes += a->bytes;
-    db_event(db, "amalgamated", "stages=%zu bytes=%llu upto=%llu ms=%llu", a->stage_count,
-             (unsigned long long)a->bytes, (unsigned long long)a->upto,
+    db_event(db, "amalgamated", "stages=%zu bytes=%llu upto=%llu roots=%zu ms=%llu", count,
+             (unsigned long long)a->bytes, (unsigned long long)upto, a->limit_count,
              (unsigned long long)(os_now_ms(db->os) - a->begun_ms));
-    a->stage_count = 0;
-    pass_free_lists(a);
-    pass_forget_retired(db, a->upto);
+    amalgamate_reset(a);
+    amalgamate_forget_retired(db, upto);
+    amalgamate_limit_held(db);
     stages_unstage(db);
     db_room_changed(db);
 }
@@ -274,110 +193,208 @@ static void tasks_fail(struct db *db, enum err e, const struct failure *f)
     }
 }
 
-static void pass_done(struct os_job *job)
+static void amalgamate_fail(struct amalgamation *a, enum err e, const struct failure *why)
+{
+    struct db *db = a->pass.db;
+
+    db_event(db, "amalgamation-failed", "error=%s text=\"%s\"", err_name(e), why->text);
+    amalgamate_put_back(a);
+    db->is_merging = false;
+    if (e == ERR_LOG_FAILED)
+        db_fail(db, e, why->text);
+    tasks_fail(db, e, why);
+    db->amalgamate_upto = 0;
+    db_room_changed(db);
+    db_ready(db);
+}
+
+/* ---- a pass, job after job ---- */
+
+static void amalgamate_run(struct os_job *job)
 {
     struct amalgamation *a = LIST_ENTRY(job, struct amalgamation, job);
-    struct db *db = a->db;
+
+    a->result = a->phase == PHASE_LEDGER ? pass_build_ledger(&a->pass, PASS_SLICE_KEYS)
+                                         : merge_run(a->merge, PASS_SLICE_BYTES);
+}
+
+/* Begin the merge of the next root. */
+static enum err amalgamate_begin_root(struct amalgamation *a)
+{
+    struct pass *p = &a->pass;
+    struct db *db = p->db;
+    bool is_last = a->limit_at + 1 == a->limit_count;
+    struct root *from = a->base ? a->base : primary_root(db->primary);
+    struct merge_plan plan = {
+        .from = from,
+        .input = {p, pass_next},
+        .facts = {.commit = a->limits[a->limit_at],
+                  .log_position = is_last ? p->stages[0]->log_position
+                                          : root_facts(from)->log_position,
+                  .version_reserved = db->reserved.version,
+                  .commit_reserved = db->reserved.commit},
+        .durable = is_last,
+        .dropped = p->dropped,
+        .dropped_count = is_last ? p->dropped_count : 0,
+        .counters = p->counters,
+        .counter_count = is_last ? p->counter_count : 0,
+    };
+
+    a->phase = PHASE_MERGE;
+    pass_rewind(p, root_facts(from)->commit, a->limits[a->limit_at]);
+    return primary_merge_begin(db->primary, &plan, &a->merge);
+}
+
+static void amalgamate_root_done(struct amalgamation *a)
+{
+    struct db *db = a->pass.db;
     struct failure why;
     struct root *root;
     enum err e;
 
-    if (a->result == ERR_WAIT) {
-        os_job_submit(db->os, &a->job);
-        return;
-    }
     failure_init(&why);
     e = primary_merge_end(db->primary, a->merge, &root, &why);
     a->merge = NULL;
-    db->is_merging = false;
-    if (e == ERR_OK) {
-        pass_publish(a, root);
-    } else {
-        db_event(db, "amalgamation-failed", "error=%s text=\"%s\"", err_name(e), why.text);
-        pass_put_back(a);
-        if (e == ERR_LOG_FAILED)
-            db_fail(db, e, why.text);
-        tasks_fail(db, e, &why);
-        db->amalgamate_upto = 0;
-        db_room_changed(db);
+    if (!e && a->limit_at + 1 == a->limit_count) {
+        amalgamate_publish(a, root);
+        db->is_merging = false;
+    } else if (!e) {
+        snapshots_move(db, root);
+        if (a->base)
+            root_unref(db->primary, a->base);
+        a->base = root;
+        a->limit_at++;
+        e = amalgamate_begin_root(a);
+        if (!e)
+            os_job_submit(db->os, &a->job);
     }
+    if (e)
+        amalgamate_fail(a, e, &why);
     failure_clear(&why);
     db_ready(db);
 }
 
-static void pass_run(struct os_job *job)
+static void amalgamate_done(struct os_job *job)
 {
     struct amalgamation *a = LIST_ENTRY(job, struct amalgamation, job);
+    struct db *db = a->pass.db;
 
-    a->result = merge_run(a->merge, PASS_SLICE_BYTES);
+    if (a->result == ERR_WAIT) {
+        os_job_submit(db->os, &a->job);
+    } else if (a->phase == PHASE_MERGE) {
+        amalgamate_root_done(a);
+    } else {
+        struct failure why;
+        enum err e = a->result;
+
+        failure_init(&why);
+        if (!e)
+            e = amalgamate_begin_root(a);
+        if (e)
+            amalgamate_fail(a, e, &why);
+        else
+            os_job_submit(db->os, &a->job);
+    }
 }
 
-static enum err pass_prepare(struct amalgamation *a)
+/* The commits of the roots that this pass makes: of each old snapshot, and the last one. */
+static void amalgamate_plan_roots(struct amalgamation *a, uint64_t upto)
 {
-    struct db *db = a->db;
-    struct stage *last = a->stages[0];
-    struct merge_plan plan = {
-        .from = primary_root(db->primary),
-        .input = {a, pass_next},
-        .facts = {.commit = a->upto,
-                  .log_position = last->log_position,
-                  .version_reserved = db->reserved.version,
-                  .commit_reserved = db->reserved.commit},
-        .durable = true,
-    };
-    enum err e = pass_list_dropped(a);
+    struct db *db = a->pass.db;
+    uint64_t at = root_facts(primary_root(db->primary))->commit;
 
-    if (!e)
-        e = pass_list_stores(a);
-    if (!e)
-        e = pass_list_counters(a);
-    plan.dropped = a->dropped;
-    plan.dropped_count = a->dropped_count;
-    plan.counters = a->counters;
-    plan.counter_count = a->counter_count;
-    if (!e)
-        e = primary_merge_begin(db->primary, &plan, &a->merge);
-    return e;
+    a->limit_count = a->limit_at = 0;
+    LIST_EACH (link, &db->snapshots_by_commit) {
+        struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
+
+        if (s->commit >= upto || a->limit_count == PASS_ROOTS_MAX)
+            break;
+        if (s->commit <= at || db->now_ms - s->taken_ms < SNAPSHOT_OLD_MS)
+            continue;
+        a->limits[a->limit_count++] = at = s->commit;
+    }
+    a->limits[a->limit_count++] = upto;
 }
 
-static void pass_begin(struct db *db)
+/* Older ledgers, newest first, while they are no more than twice what is behind them: so there
+ * are few to ask, and each key is copied a few times at the most. */
+static void amalgamate_pick_ledgers(struct amalgamation *a)
 {
-    struct amalgamation *a = db->amalgamation;
+    struct pass *p = &a->pass;
+    uint64_t keys = 0;
+
+    for (size_t i = 0; i < p->stage_count; i++)
+        keys += p->stages[i]->records;
+    p->older_count = 0;
+    LIST_EACH (link, &p->db->ledgers) {
+        struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
+
+        if (p->older_count == PASS_LEDGERS_MAX || l->keys > 2 * keys)
+            break;
+        keys += l->keys;
+        p->older[p->older_count++] = l;
+    }
+    pass_lend_ledgers(p, true);
+}
+
+static void amalgamate_pick_stages(struct amalgamation *a)
+{
+    struct pass *p = &a->pass;
     struct stage *found[PASS_STAGES_MAX];
     size_t count = 0;
 
     a->bytes = 0;
-    for (struct stage *s = db->oldest_stage; s && count < PASS_STAGES_MAX; s = s->above) {
+    for (struct stage *s = p->db->oldest_stage; s && count < PASS_STAGES_MAX; s = s->above) {
         if (s->state == STAGE_AMALGAMATED)
             continue;
-        if (s->state != STAGE_SEALED || s->last_commit > db->durable)
+        if (s->state != STAGE_SEALED || s->last_commit > p->db->durable)
             break;
         found[count++] = s;
         a->bytes += s->arena.bytes;
     }
-    if (!count)
-        return;
     for (size_t i = 0; i < count; i++) {
-        a->stages[i] = found[count - 1 - i];
-        stage_move(a->stages[i], STAGE_AMALGAMATING);
+        p->stages[i] = found[count - 1 - i];
+        stage_move(p->stages[i], STAGE_AMALGAMATING);
     }
-    a->stage_count = count;
-    a->upto = a->stages[0]->last_commit;
+    p->stage_count = count;
+}
+
+static void amalgamate_begin(struct db *db)
+{
+    struct amalgamation *a = db->amalgamation;
+    struct pass *p = &a->pass;
+    uint64_t oldest = tracker_oldest_writer(db), upto;
+    enum err e;
+
+    amalgamate_pick_stages(a);
+    if (!p->stage_count)
+        return;
+    upto = p->stages[0]->last_commit;
     a->begun_ms = os_now_ms(db->os);
-    if (pass_prepare(a) != ERR_OK) {
-        pass_put_back(a);
+    amalgamate_plan_roots(a, upto);
+    e = pass_prepare(p, upto);
+    if (!e && oldest < upto) {
+        amalgamate_pick_ledgers(a);
+        a->phase = PHASE_LEDGER;
+        pass_rewind(p, 0, upto);
+        e = pass_begin_ledger(p, oldest);
+    } else if (!e) {
+        e = amalgamate_begin_root(a);
+    }
+    if (e) {
+        amalgamate_put_back(a);
         return;
     }
     db->is_merging = true;
-    a->job.run = pass_run;
-    a->job.done = pass_done;
+    a->job.run = amalgamate_run;
+    a->job.done = amalgamate_done;
     a->job.lane = OS_LANE_MERGE;
     os_job_submit(db->os, &a->job);
 }
 
 /* A pass over random keys rewrites most leaves of the primary, so it pays to let
  * stages gather in proportion to it; but not beyond half of what they may hold. */
-static bool pass_is_due(struct db *db)
+static bool amalgamate_is_due(struct db *db)
 {
     struct primary_stats stats;
     uint64_t enough;
@@ -401,8 +418,8 @@ static bool pass_is_due(struct db *db)
 
 void amalgamate_turn(struct db *db)
 {
-    if (pass_is_due(db))
-        pass_begin(db);
+    if (amalgamate_is_due(db))
+        amalgamate_begin(db);
 }
 
 /* ---- what operators ask for ---- */

@@ -88,23 +88,28 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
     memcpy(c->to, range->to, range->to_size);
     tree_cursor_init(&c->tree, c->db->primary, s->root, schema->number);
     cursor_place_at_edge(c, reverse);
+    if (only_staged)
+        snapshot_enter(s); /* what is counted is compared with this root, from first to last */
     return c;
 }
 
 void cursor_rest(struct cursor *c)
 {
+    if (c->is_placed)
+        snapshot_leave(c->db, c->snapshot);
     c->is_placed = false;
     c->tree_placed = false;
     c->pending = NULL;
     tree_cursor_fini(&c->tree);
-    tree_cursor_init(&c->tree, c->db->primary, c->snapshot->root, c->store);
 }
 
 void cursor_close(struct cursor *c)
 {
     struct db *db = c->db;
 
-    tree_cursor_fini(&c->tree);
+    cursor_rest(c);
+    if (c->only_staged)
+        snapshot_leave(db, c->snapshot);
     snapshot_unref(db, c->snapshot);
     os_free(db->os, c->sources, c->source_room * sizeof *c->sources);
     os_free(db->os, c, cursor_bytes(c->from_size, c->to_size));
@@ -162,6 +167,8 @@ static enum err cursor_place_sources(struct op *op, struct cursor *c)
         e = cursor_add_source(c, stage_store_of(s, c->store), false);
     if (e)
         return failure_set(&op->failure, e, "no memory for a cursor");
+    snapshot_enter(c->snapshot);
+    tree_cursor_init(&c->tree, c->db->primary, c->snapshot->root, c->store);
     c->is_placed = true;
     return ERR_OK;
 }

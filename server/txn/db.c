@@ -253,6 +253,7 @@ enum err db_open(struct os *os, const struct db_options *options, const struct d
     list_init(&db->snapshots_by_commit);
     list_init(&db->waiting_for_room);
     list_init(&db->tasks);
+    list_init(&db->ledgers);
     replies_init(db);
     db->now_ms = os_now_ms(os);
     os->ops->random(os, &db->seed, sizeof db->seed);
@@ -315,6 +316,8 @@ void db_turn(struct db *db)
     db_wake_for_room(db);
     primary_wake(db->primary);
     amalgamate_turn(db);
+    if (db->unstage_due)
+        stages_free_unneeded(db);
     tasks_turn(db);
     if (!list_is_empty(&db->lost_waits))
         replies_fail(db);
@@ -395,6 +398,12 @@ void db_free(struct db *db, bool abandon)
 
         db->newest_stage = s->below;
         stage_free(s);
+    }
+    while (!list_is_empty(&db->ledgers)) {
+        struct list_link *link = db->ledgers.next;
+
+        list_remove(link);
+        ledger_free(LIST_ENTRY(link, struct ledger, in_db));
     }
     tracker_fini(db);
     catalogue_fini(db);

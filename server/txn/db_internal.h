@@ -4,8 +4,8 @@
  * Invariants, cited by asserts:
  *   T-1 stages stand in db.newest_stage -> below in falling order of commits;
  *       only the newest may be open.
- *   T-2 snapshots stand in db.snapshots in the order in which they were taken, so
- *       their roots' commits never fall; db.writers likewise for snapshot commits.
+ *   T-2 db.writers stand in the order in which they began, so their snapshots' commits
+ *       never fall; db.snapshots_by_commit is sorted.
  *   T-3 a doomed transaction holds nothing: no snapshot, no write-set, no reservation.
  *   T-4 a record in a write-set is in db.intents unless its transaction is large, its
  *       store takes the last writer, or it has been doomed. */
@@ -13,6 +13,7 @@
 #define HOLDFAST_TXN_DB_INTERNAL_H
 
 #include "server/store/key.h"
+#include "server/store/ledger.h"
 #include "server/store/primary.h"
 #include "server/store/stage.h"
 #include "server/store/wal.h"
@@ -41,6 +42,9 @@ struct snapshot { /* shared by all that began at the same moment */
     struct root *root;    /* holds a reference */
     struct stage *top;
     uint32_t refs;
+    uint32_t busy;        /* cursors that stand in its stages and root: it cannot move now */
+    struct root *moved;   /* the root that it moves to when it can; holds a reference */
+    uint64_t taken_ms;
     struct list_link in_taken;  /* db.snapshots */
     struct list_link in_commit; /* db.snapshots_by_commit */
 };
@@ -157,6 +161,9 @@ struct db {
     uint64_t staged_bytes;    /* arenas of stages not yet amalgamated, the open one included */
     uint64_t sealed_bytes;    /* those sealed or amalgamating */
     uint64_t held_bytes;      /* amalgamated and still there */
+    struct list_link ledgers; /* newest first */
+    uint64_t ledger_bytes;
+    bool unstage_due;         /* something that was held may be free */
     unsigned sealed_count;
 
     /* transactions */
@@ -215,8 +222,13 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct db *db, struct snapshot *s);
 bool snapshot_sees(void *db, uint64_t from, uint64_t to); /* for stage_prune */
-/* The least root commit that an open snapshot reads from; UINT64_MAX: none is open. */
-uint64_t snapshot_oldest_root(const struct db *db);
+/* Whether an open snapshot reads from the stage. */
+bool snapshot_needs_stage(const struct db *db, const struct stage *s);
+/* Snapshots that see all that is in root, and no root as new, go over to it. */
+void snapshots_move(struct db *db, struct root *root);
+/* A cursor stands in what the snapshot reads, or has left it. */
+void snapshot_enter(struct snapshot *s);
+void snapshot_leave(struct db *db, struct snapshot *s);
 struct view view_of(const struct snapshot *s, struct stage *own);
 /* The view an autocommit read takes, without holding anything: valid for this turn only. */
 struct view view_now(const struct db *db, uint64_t commit);
@@ -228,7 +240,8 @@ struct stage *view_next_stage(const struct view *v, struct stage *s);
 /* ---- stages.c ---- */
 enum err stages_rotate(struct db *db);  /* seal the open stage if anything is in it */
 void stages_push(struct db *db, struct stage *s); /* on top */
-void stages_unstage(struct db *db);     /* free what rule 7 allows */
+void stages_unstage(struct db *db);     /* look at the turn's end what rule 7 allows to free */
+void stages_free_unneeded(struct db *db);
 void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp);
 void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp);
 void stages_close_adopted(struct db *db, struct txn *t);

@@ -40,6 +40,9 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit)
     ASSERT(s->root_commit <= commit);
     s->top = db->newest_stage;
     s->refs = 1;
+    s->busy = 0;
+    s->moved = NULL;
+    s->taken_ms = db->now_ms;
     list_push_back(&db->snapshots, &s->in_taken);
     snapshot_insert_by_commit(db, s);
     return s;
@@ -53,18 +56,79 @@ struct snapshot *snapshot_ref(struct snapshot *s)
 
 void snapshot_unref(struct db *db, struct snapshot *s)
 {
-    bool was_oldest;
-
     ASSERT(s->refs > 0); /* rule 8 */
     if (--s->refs > 0)
         return;
-    was_oldest = db->snapshots.next == &s->in_taken;
+    ASSERT(!s->busy);
     list_remove(&s->in_taken);
     list_remove(&s->in_commit);
+    if (s->moved)
+        root_unref(db->primary, s->moved);
     root_unref(db->primary, s->root);
     os_free(db->os, s, sizeof *s);
-    if (was_oldest)
-        stages_unstage(db);
+    stages_unstage(db);
+}
+
+/* ---- moving ---- */
+
+static void snapshot_take_root(struct db *db, struct snapshot *s, struct root *root)
+{
+    root_unref(db->primary, s->root);
+    s->root = root; /* the reference is ours */
+    s->root_commit = root_facts(root)->commit;
+    stages_unstage(db);
+}
+
+void snapshots_move(struct db *db, struct root *root)
+{
+    uint64_t commit = root_facts(root)->commit;
+
+    for (struct list_link *at = db->snapshots_by_commit.previous;
+         at != &db->snapshots_by_commit; at = at->previous) {
+        struct snapshot *s = LIST_ENTRY(at, struct snapshot, in_commit);
+
+        if (s->commit < commit)
+            break;
+        if (s->root_commit >= commit)
+            continue;
+        if (!s->busy) {
+            snapshot_take_root(db, s, root_ref(root));
+            continue;
+        }
+        if (s->moved)
+            root_unref(db->primary, s->moved);
+        s->moved = root_ref(root);
+    }
+}
+
+void snapshot_enter(struct snapshot *s)
+{
+    s->busy++;
+}
+
+void snapshot_leave(struct db *db, struct snapshot *s)
+{
+    struct root *moved = s->moved;
+
+    ASSERT(s->busy > 0);
+    if (--s->busy > 0 || !moved)
+        return;
+    s->moved = NULL;
+    snapshot_take_root(db, s, moved);
+}
+
+bool snapshot_needs_stage(const struct db *db, const struct stage *stage)
+{
+    for (struct list_link *at = db->snapshots_by_commit.previous;
+         at != &db->snapshots_by_commit; at = at->previous) {
+        struct snapshot *s = LIST_ENTRY(at, struct snapshot, in_commit);
+
+        if (s->commit < stage->first_commit)
+            return false;
+        if (s->root_commit < stage->last_commit && s->root_commit < s->commit)
+            return true;
+    }
+    return false;
 }
 
 bool snapshot_sees(void *context, uint64_t from, uint64_t to)
@@ -83,13 +147,6 @@ bool snapshot_sees(void *context, uint64_t from, uint64_t to)
     return false;
 }
 
-uint64_t snapshot_oldest_root(const struct db *db)
-{
-    if (db->snapshots.next == &db->snapshots)
-        return UINT64_MAX;
-    return LIST_ENTRY(db->snapshots.next, struct snapshot, in_taken)->root_commit; /* T-2 */
-}
-
 struct view view_of(const struct snapshot *s, struct stage *own)
 {
     return (struct view){s->commit, s->root_commit, own, s->top, s->root};
@@ -103,6 +160,8 @@ struct view view_now(const struct db *db, uint64_t commit)
 
 struct stage *view_next_stage(const struct view *v, struct stage *s)
 {
+    if (v->root_commit >= v->commit)
+        return NULL; /* the root is all of it */
     for (s = s ? s->below : v->top; s; s = s->below) {
         if (!s->first_commit || s->first_commit > v->commit)
             continue; /* nothing in it, or nothing for us */

@@ -83,23 +83,62 @@ void stages_close_adopted(struct db *db, struct txn *t)
 
 void stages_unstage(struct db *db)
 {
-    uint64_t readers = snapshot_oldest_root(db);
+    if (db->held_bytes || db->ledger_bytes) {
+        db->unstage_due = true;
+        db_ready(db);
+    }
+}
+
+static void stage_unlink(struct db *db, struct stage *s)
+{
+    ASSERT(s->above); /* the open one is always above */
+    s->above->below = s->below;
+    if (s->below)
+        s->below->above = s->above;
+    else
+        db->oldest_stage = s->above;
+    /* a snapshot that was taken when s was open and empty begins below it */
+    LIST_EACH (link, &db->snapshots) {
+        struct snapshot *snapshot = LIST_ENTRY(link, struct snapshot, in_taken);
+
+        if (snapshot->top == s)
+            snapshot->top = s->below;
+    }
+}
+
+static void ledgers_free_unneeded(struct db *db, uint64_t oldest_writer)
+{
+    LIST_EACH_SAFE (link, &db->ledgers) {
+        struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
+
+        if (l->is_lent || l->last_commit > oldest_writer)
+            continue;
+        list_remove(link);
+        db->ledger_bytes -= l->bytes;
+        ledger_free(l);
+    }
+}
+
+/* Only at the end of a turn: what was lent from a stage in this turn has been used. */
+void stages_free_unneeded(struct db *db)
+{
     uint64_t writers = tracker_oldest_writer(db);
+    struct stage *above;
     bool any = false;
 
-    for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED;
-         s = db->oldest_stage) {
-        if (s->last_commit > readers || s->last_commit > writers)
-            break; /* rule 7 */
-        db->oldest_stage = s->above;
-        ASSERT(s->above); /* the open one is always above */
-        s->above->below = NULL;
+    db->unstage_due = false;
+    for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = above) {
+        above = s->above;
+        if (snapshot_needs_stage(db, s) || (s->last_commit > writers && !s->has_ledger))
+            continue; /* rule 7 */
+        stage_unlink(db, s);
         db->held_bytes -= s->arena.bytes;
         db_event(db, "stage-freed", "stage=%llu bytes=%llu", (unsigned long long)s->number,
                  (unsigned long long)s->arena.bytes);
         stage_free(s);
         any = true;
     }
+    ledgers_free_unneeded(db, writers);
     if (any)
         db_room_changed(db);
 }

@@ -36,13 +36,23 @@ void db_each_stage(struct db *db, void (*each)(void *context, const struct db_st
 }
 
 /* What is in memory because of t: amalgamated stages that it may still lose to or read. */
-static uint64_t txn_held_bytes(const struct db *db, const struct txn *t)
+static uint64_t txn_held_bytes(struct db *db, const struct txn *t)
 {
     uint64_t held = 0;
 
+    bool writes = !t->options.read_only;
+
     for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = s->above) {
-        if (s->last_commit > t->snapshot->root_commit)
+        if ((s->first_commit <= t->snapshot->commit &&
+             s->last_commit > t->snapshot->root_commit) ||
+            (writes && !s->has_ledger && s->last_commit > t->snapshot->commit))
             held += s->arena.bytes;
+    }
+    LIST_EACH (link, &db->ledgers) {
+        const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
+
+        if (writes && l->last_commit > t->snapshot->commit)
+            held += l->bytes;
     }
     return held;
 }
@@ -84,6 +94,11 @@ void db_status(struct db *db, struct db_status *out)
         out->stages++;
         out->stage_bytes += s->arena.bytes;
     }
+    LIST_EACH (link, &db->ledgers) {
+        out->ledgers++;
+        out->ledger_keys += LIST_ENTRY(link, struct ledger, in_db)->keys;
+    }
+    out->ledger_bytes = db->ledger_bytes;
     out->open_txns = db->open_count;
     out->begun = db->begun;
     out->committed = db->committed;

@@ -7,8 +7,8 @@
  * is walked.
  *
  * A write looks for competitors in every stage that has commits after the
- * transaction's snapshot, amalgamated ones included: those are kept for as long as
- * an open writer is older (rule 7). Two views of what exists: readers skip what is in
+ * transaction's snapshot, and behind the stages in the ledgers of those that are gone;
+ * both are kept for as long as an open writer is older (rule 7). Two views of what exists: readers skip what is in
  * their root, this skips nothing. */
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
@@ -227,23 +227,44 @@ enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema 
                                          newest->label});
 }
 
-/* A version of the key that was committed after the snapshot, wherever it is held. */
-static struct record *tracker_find_newer(const struct txn *t, uint32_t store, struct slice key)
+/* If the key is in a ledger with a commit above *newest, that is the winner. */
+static void tracker_ask_ledgers(const struct txn *t, uint32_t store, struct slice key,
+                                struct winner *newest)
 {
+    LIST_EACH (link, &t->db->ledgers) {
+        const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
+        struct ledger_entry entry;
+
+        if (l->last_commit <= newest->commit)
+            continue;
+        if (ledger_find(l, store, key, &entry) && entry.commit > newest->commit)
+            *newest = (struct winner){entry.version, entry.commit, entry.interval, entry.label};
+    }
+}
+
+/* Who committed the newest version of the key after the snapshot, wherever it is held. */
+static bool tracker_find_newer(const struct txn *t, uint32_t store, struct slice key,
+                               struct winner *out)
+{
+    uint64_t snapshot = t->snapshot->commit;
+
+    *out = (struct winner){.commit = snapshot, .label = ""};
     for (struct stage *s = t->db->newest_stage; s; s = s->below) {
         struct record *r;
 
         if (!s->first_commit)
             continue;
-        if (s->last_commit <= t->snapshot->commit)
-            return NULL; /* S-2: and so are all below */
+        if (s->last_commit <= snapshot)
+            break; /* S-2: and so is all that is older */
         r = stage_find(s, store, key);
-        if (r) {
-            r = record_newest(r);
-            return r->stamp->commit > t->snapshot->commit ? r : NULL;
-        }
+        if (!r)
+            continue;
+        if (record_newest(r)->stamp->commit > snapshot)
+            *out = winner_of(record_newest(r)->stamp);
+        break; /* S-2 again; but a newer stage may be gone and in a ledger */
     }
-    return NULL;
+    tracker_ask_ledgers(t, store, key, out);
+    return out->commit > snapshot;
 }
 
 /* A newer open transaction that wrote the key. */
@@ -270,13 +291,12 @@ enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *
 {
     enum conflict_kind kind = schema->number == CATALOGUE_STORE ? CONFLICT_SCHEMA
                                                                 : CONFLICT_WRITE;
-    struct record *newer;
+    struct winner newer;
 
     if (schema->last_writer_wins)
         return ERR_OK;
-    newer = tracker_find_newer(t, schema->number, key);
-    if (newer)
-        return conflict_lose(op, t, kind, schema, key, winner_of(newer->stamp));
+    if (tracker_find_newer(t, schema->number, key, &newer))
+        return conflict_lose(op, t, kind, schema, key, newer);
     if (t->options.greatest_version) {
         struct txn *greater = tracker_find_greater(t, schema->number, key);
 

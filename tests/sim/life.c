@@ -20,6 +20,8 @@
 
 enum act { ACT_NONE, ACT_GET, ACT_PUT, ACT_INSERT, ACT_DELETE, ACT_SCAN, ACT_COUNT, ACT_DELETE_RANGE, ACT_CLEAR, ACT_DROP, ACT_CREATE };
 
+#define LIFE_TASKS 4
+
 struct promise { /* a reply that has not been told yet */
     struct decided_wait wait;
     struct life *life;
@@ -64,6 +66,7 @@ struct life {
     struct life_counts *counts;
     struct actor actors[LIFE_ACTORS_MAX];
     struct promise promises[256];
+    struct db_task tasks[LIFE_TASKS];
     uint64_t next_value;
     uint64_t told;      /* greatest commit that somebody has been told of */
     uint64_t told_kill; /* ... by durability "interval": a kill must keep it */
@@ -897,6 +900,7 @@ static void life_abandon(struct life *l)
         actor_forget(a);
     }
     memset(l->promises, 0, sizeof l->promises);
+    memset(l->tasks, 0, sizeof l->tasks);
     db_free(l->db, true);
     l->db = NULL;
     LIFE_CHECK(l, sim_alloc_outstanding(l->sim) == 0, "%llu bytes were not given back",
@@ -1047,13 +1051,15 @@ static void task_done(struct db_task *task, enum err e, const struct failure *f)
 {
     (void)e;
     (void)f;
-    free(task);
+    list_init(&task->in_queue);
 }
 
 static void life_operate(struct life *l)
 {
-    struct db_task *task = malloc(sizeof *task);
+    struct db_task *task = &l->tasks[sim_random(l->sim, LIFE_TASKS)];
 
+    if (task->done && list_is_linked(&task->in_queue))
+        return; /* it is still under way */
     task->done = task_done;
     list_init(&task->in_queue);
     if (sim_chance(l->sim, 50))
@@ -1125,6 +1131,7 @@ static void life_end(struct life *l)
         life_abandon(l);
     } else {
         memset(l->promises, 0, sizeof l->promises);
+        memset(l->tasks, 0, sizeof l->tasks);
         db_free(l->db, false);
         l->told = l->model.last_commit; /* a clean end loses nothing */
         if (sim_chance(l->sim, 50))

@@ -1,0 +1,290 @@
+#include "server/store/ledger.h"
+
+#include "server/base/assert.h"
+
+#include <stdio.h>
+
+#define ENTRY_HEAD_BYTES_MAX 48 /* five varints */
+
+static size_t varint_put(uint8_t *to, uint64_t n)
+{
+    size_t size = 0;
+
+    while (n >= 0x80) {
+        to[size++] = (uint8_t)(n | 0x80);
+        n >>= 7;
+    }
+    to[size++] = (uint8_t)n;
+    return size;
+}
+
+static size_t varint_get(const uint8_t *from, uint64_t *n)
+{
+    size_t size = 0;
+    unsigned shift = 0;
+
+    *n = 0;
+    do {
+        *n |= (uint64_t)(from[size] & 0x7f) << shift;
+        shift += 7;
+    } while (from[size++] & 0x80);
+    return size;
+}
+
+/* Differences may be negative: the sign goes into the lowest bit. */
+static uint64_t zigzag(int64_t n)
+{
+    return ((uint64_t)n << 1) ^ (uint64_t)(n >> 63);
+}
+
+static int64_t unzigzag(uint64_t n)
+{
+    return (int64_t)(n >> 1) ^ -(int64_t)(n & 1);
+}
+
+struct ledger *ledger_new(struct os *os, uint64_t base_commit, uint64_t base_version)
+{
+    struct ledger *l = os_alloc(os, sizeof *l);
+
+    if (!l)
+        return NULL;
+    memset(l, 0, offsetof(struct ledger, last_key));
+    l->last_size = 0;
+    l->os = os;
+    l->base_commit = base_commit;
+    l->base_version = base_version;
+    l->bytes = sizeof *l;
+    list_init(&l->in_db);
+    return l;
+}
+
+void ledger_free(struct ledger *l)
+{
+    for (size_t b = 0; b < l->block_count; b++)
+        os_free(l->os, l->blocks[b], sizeof **l->blocks + l->blocks[b]->room);
+    os_free(l->os, l->blocks, l->block_room * sizeof *l->blocks);
+    os_free(l->os, l->labels, l->label_room * sizeof *l->labels);
+    os_free(l->os, l, sizeof *l);
+}
+
+/* ---- building ---- */
+
+static enum err ledger_grow(struct os *os, void **array, size_t *room, size_t count,
+                            size_t each)
+{
+    size_t wanted = *room ? 2 * *room : 8;
+    void *grown;
+
+    if (count < *room)
+        return ERR_OK;
+    grown = os_alloc(os, wanted * each);
+    if (!grown)
+        return ERR_NOMEM;
+    if (count)
+        memcpy(grown, *array, count * each);
+    os_free(os, *array, *room * each);
+    *array = grown;
+    *room = wanted;
+    return ERR_OK;
+}
+
+/* The number of a label, from 1; 0: no label, or no memory to keep it. Winners come in runs, so
+ * the last few are looked at. */
+static uint64_t ledger_label(struct ledger *l, const char *label)
+{
+    size_t oldest = l->label_count > 16 ? l->label_count - 16 : 0;
+
+    if (!label[0])
+        return 0;
+    for (size_t i = l->label_count; i-- > oldest;) {
+        if (strcmp(l->labels[i], label) == 0)
+            return i + 1;
+    }
+    if (ledger_grow(l->os, (void **)&l->labels, &l->label_room, l->label_count,
+                    sizeof *l->labels) != ERR_OK)
+        return 0;
+    snprintf(l->labels[l->label_count], sizeof *l->labels, "%s", label);
+    l->bytes += sizeof *l->labels;
+    return ++l->label_count;
+}
+
+static struct ledger_block *ledger_block_for(struct ledger *l, uint32_t store, size_t need)
+{
+    struct ledger_block *b = l->block_count ? l->blocks[l->block_count - 1] : NULL;
+    size_t room = need > LEDGER_BLOCK_BYTES - sizeof *b ? need : LEDGER_BLOCK_BYTES - sizeof *b;
+
+    if (b && b->store == store && b->room - b->used >= need)
+        return b;
+    if (ledger_grow(l->os, (void **)&l->blocks, &l->block_room, l->block_count,
+                    sizeof *l->blocks) != ERR_OK)
+        return NULL;
+    b = os_alloc(l->os, sizeof *b + room);
+    if (!b)
+        return NULL;
+    b->store = store;
+    b->count = b->used = 0;
+    b->room = (uint32_t)room;
+    b->commit_max = 0;
+    l->blocks[l->block_count++] = b;
+    l->bytes += sizeof *b + room;
+    return b;
+}
+
+enum err ledger_add(struct ledger *l, uint32_t store, struct slice key,
+                    const struct ledger_entry *entry)
+{
+    struct ledger_block *b = ledger_block_for(l, store, key.size + ENTRY_HEAD_BYTES_MAX);
+    size_t shared = 0;
+    uint8_t *to;
+
+    if (!b)
+        return ERR_NOMEM;
+    if (b->count) {
+        size_t most = key.size < l->last_size ? key.size : l->last_size;
+
+        while (shared < most && key.data[shared] == l->last_key[shared])
+            shared++;
+    }
+    to = b->data + b->used;
+    to += varint_put(to, shared);
+    to += varint_put(to, key.size - shared);
+    to += varint_put(to, zigzag((int64_t)(entry->commit - l->base_commit)));
+    to += varint_put(to, zigzag((int64_t)(entry->version - l->base_version)));
+    to += varint_put(to, ledger_label(l, entry->label) << 1 | entry->interval);
+    memcpy(to, key.data + shared, key.size - shared);
+    b->used = (uint32_t)(to + (key.size - shared) - b->data);
+    ASSERT(b->used <= b->room);
+    b->count++;
+    if (entry->commit > b->commit_max)
+        b->commit_max = entry->commit;
+    memcpy(l->last_key, key.data, key.size);
+    l->last_size = key.size;
+    l->keys++;
+    return ERR_OK;
+}
+
+/* ---- reading ---- */
+
+/* Read one entry behind from; key holds the key before it and becomes its key. */
+static size_t entry_read(const struct ledger *l, const uint8_t *from, uint8_t *key,
+                         size_t *key_size, struct ledger_entry *out)
+{
+    const uint8_t *at = from;
+    uint64_t shared, rest, commit, version, label;
+
+    at += varint_get(at, &shared);
+    at += varint_get(at, &rest);
+    at += varint_get(at, &commit);
+    at += varint_get(at, &version);
+    at += varint_get(at, &label);
+    memcpy(key + shared, at, rest);
+    *key_size = shared + rest;
+    out->commit = l->base_commit + (uint64_t)unzigzag(commit);
+    out->version = l->base_version + (uint64_t)unzigzag(version);
+    out->interval = label & 1;
+    out->label = label >> 1 ? l->labels[(label >> 1) - 1] : "";
+    return (size_t)(at + rest - from);
+}
+
+/* The first key of a block, which is whole: it shares nothing. */
+static struct slice block_first_key(const struct ledger_block *b)
+{
+    const uint8_t *at = b->data;
+    uint64_t shared, rest, skipped;
+
+    at += varint_get(at, &shared);
+    at += varint_get(at, &rest);
+    for (int i = 0; i < 3; i++)
+        at += varint_get(at, &skipped);
+    return slice_make(at, rest);
+}
+
+/* The last block that begins at or below (store, key), or the first one of all. */
+static size_t ledger_seek(const struct ledger *l, uint32_t store, struct slice key)
+{
+    size_t low = 0, high = l->block_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct ledger_block *b = l->blocks[middle];
+
+        if (b->store < store || (b->store == store && slice_compare(block_first_key(b), key) <= 0))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? low - 1 : 0;
+}
+
+bool ledger_find(const struct ledger *l, uint32_t store, struct slice key,
+                 struct ledger_entry *out)
+{
+    size_t at = ledger_seek(l, store, key), offset = 0, size = 0;
+    const struct ledger_block *b = at < l->block_count ? l->blocks[at] : NULL;
+    uint8_t found[KEY_BYTES_MAX];
+
+    if (!b || b->store != store)
+        return false;
+    for (uint32_t i = 0; i < b->count; i++) {
+        int order;
+
+        offset += entry_read(l, b->data + offset, found, &size, out);
+        order = slice_compare(slice_make(found, size), key);
+        if (order >= 0)
+            return order == 0;
+    }
+    return false;
+}
+
+bool ledger_find_in_range(const struct ledger *l, uint32_t store, struct slice from,
+                          struct slice to, uint64_t after, struct ledger_entry *out,
+                          uint8_t *key_room, struct slice *key)
+{
+    for (size_t at = ledger_seek(l, store, from); at < l->block_count; at++) {
+        const struct ledger_block *b = l->blocks[at];
+        size_t offset = 0, size = 0;
+
+        if (b->store < store || (b->store == store && b->commit_max <= after))
+            continue;
+        if (b->store > store)
+            return false;
+        for (uint32_t i = 0; i < b->count; i++) {
+            offset += entry_read(l, b->data + offset, key_room, &size, out);
+            *key = slice_make(key_room, size);
+            if (to.size && slice_compare(*key, to) >= 0)
+                return false;
+            if (out->commit > after && slice_compare(*key, from) >= 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+void ledger_cursor_init(struct ledger_cursor *c, const struct ledger *l)
+{
+    c->ledger = l;
+    c->block = c->offset = 0;
+    c->at = 0;
+    c->key_size = 0;
+    c->valid = true;
+    ledger_cursor_next(c);
+}
+
+void ledger_cursor_next(struct ledger_cursor *c)
+{
+    const struct ledger_block *b;
+
+    while (c->block < c->ledger->block_count && c->at == c->ledger->blocks[c->block]->count) {
+        c->block++;
+        c->at = 0;
+        c->offset = 0;
+    }
+    if (c->block == c->ledger->block_count) {
+        c->valid = false;
+        return;
+    }
+    b = c->ledger->blocks[c->block];
+    c->offset += entry_read(c->ledger, b->data + c->offset, c->key, &c->key_size, &c->entry);
+    c->store = b->store;
+    c->at++;
+}

@@ -1,0 +1,290 @@
+#include "server/txn/pass.h"
+
+#include "server/base/assert.h"
+
+#include <stdlib.h>
+
+static int number_order(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static int counter_order(const void *a, const void *b)
+{
+    const struct merge_counter *x = a, *y = b;
+
+    return (x->store > y->store) - (x->store < y->store);
+}
+
+static bool pass_is_dropped(const struct pass *p, uint32_t store)
+{
+    return p->dropped_count && bsearch(&store, p->dropped, p->dropped_count, sizeof *p->dropped,
+                                       number_order);
+}
+
+void pass_free_lists(struct pass *p)
+{
+    struct os *os = p->db->os;
+
+    os_free(os, p->stores, p->store_room * sizeof *p->stores);
+    os_free(os, p->dropped, p->dropped_room * sizeof *p->dropped);
+    os_free(os, p->counters, p->counter_room * sizeof *p->counters);
+    os_free(os, p->older_at, PASS_LEDGERS_MAX * sizeof *p->older_at);
+    p->stores = p->dropped = NULL;
+    p->counters = NULL;
+    p->older_at = NULL;
+    p->store_room = p->dropped_room = p->counter_room = 0;
+    p->store_count = p->dropped_count = p->counter_count = 0;
+}
+
+static enum err pass_list_stores(struct pass *p)
+{
+    size_t count = 0, kept = 0;
+
+    for (size_t i = 0; i < p->stage_count; i++)
+        count += stage_store_count(p->stages[i]);
+    p->store_room = count + 1;
+    p->stores = os_alloc(p->db->os, p->store_room * sizeof *p->stores);
+    if (!p->stores)
+        return ERR_NOMEM;
+    for (size_t i = 0, at = 0; i < p->stage_count; i++) {
+        stage_store_numbers(p->stages[i], p->stores + at);
+        at += stage_store_count(p->stages[i]);
+    }
+    qsort(p->stores, count, sizeof *p->stores, number_order);
+    for (size_t i = 0; i < count; i++) {
+        if (!kept || p->stores[kept - 1] != p->stores[i])
+            p->stores[kept++] = p->stores[i];
+    }
+    p->store_count = kept;
+    return ERR_OK;
+}
+
+static enum err pass_list_dropped(struct pass *p, uint64_t limit)
+{
+    struct retired *r;
+    size_t count = 0;
+
+    for (r = p->db->catalogue.retired; r && r->commit <= limit; r = r->next)
+        count++;
+    p->dropped_room = count + 1;
+    p->dropped = os_alloc(p->db->os, p->dropped_room * sizeof *p->dropped);
+    if (!p->dropped)
+        return ERR_NOMEM;
+    for (r = p->db->catalogue.retired; r && r->commit <= limit; r = r->next)
+        p->dropped[p->dropped_count++] = r->number;
+    qsort(p->dropped, p->dropped_count, sizeof *p->dropped, number_order);
+    return ERR_OK;
+}
+
+static enum err pass_list_counters(struct pass *p)
+{
+    struct catalogue *c = &p->db->catalogue;
+    size_t count = 1;
+
+    for (struct generator *g = c->generators; g; g = g->next)
+        count++;
+    p->counter_room = count;
+    p->counters = os_alloc(p->db->os, count * sizeof *p->counters);
+    if (!p->counters)
+        return ERR_NOMEM;
+    p->counters[0] = (struct merge_counter){CATALOGUE_STORE, c->last_number};
+    p->counter_count = 1;
+    for (struct generator *g = c->generators; g; g = g->next) {
+        if (g->counter && !pass_is_dropped(p, g->number) && catalogue_by_number(p->db, g->number))
+            p->counters[p->counter_count++] = (struct merge_counter){g->number, g->counter};
+    }
+    qsort(p->counters, p->counter_count, sizeof *p->counters, counter_order);
+    return ERR_OK;
+}
+
+enum err pass_prepare(struct pass *p, uint64_t limit)
+{
+    enum err e = pass_list_dropped(p, limit);
+
+    if (!e)
+        e = pass_list_stores(p);
+    if (!e)
+        e = pass_list_counters(p);
+    return e;
+}
+
+/* ---- walking ---- */
+
+void pass_rewind(struct pass *p, uint64_t floor, uint64_t limit)
+{
+    p->floor = floor;
+    p->limit = limit;
+    p->store_at = 0;
+    p->store_is_open = false;
+}
+
+static void pass_open_store(struct pass *p)
+{
+    for (size_t i = 0; i < p->stage_count; i++) {
+        struct stage_store *st = stage_store_of(p->stages[i], p->stores[p->store_at]);
+
+        p->feeds[i] = st ? st->first[0] : NULL;
+    }
+    p->store_is_open = true;
+}
+
+/* The least key that the feeds stand on, going from store to store; NULL at the end. */
+static struct record *pass_least(struct pass *p)
+{
+    for (; p->store_at < p->store_count; p->store_at++, p->store_is_open = false) {
+        struct record *least = NULL;
+
+        if (!p->store_is_open)
+            pass_open_store(p);
+        for (size_t i = 0; i < p->stage_count; i++) {
+            struct record *r = p->feeds[i];
+
+            if (r && (!least || slice_compare(record_key(r), record_key(least)) < 0))
+                least = r;
+        }
+        if (least)
+            return least;
+    }
+    return NULL;
+}
+
+/* The newest version of the next key in (floor, limit]; NULL at the end. */
+static struct record *pass_step(struct pass *p)
+{
+    for (;;) {
+        struct record *least = pass_least(p), *found = NULL;
+
+        if (!least)
+            return NULL;
+        for (size_t i = 0; i < p->stage_count; i++) {
+            struct record *r = p->feeds[i];
+
+            if (!r || (r != least && !slice_equal(record_key(r), record_key(least))))
+                continue;
+            if (!found)
+                found = record_visible(r, p->limit);
+            p->feeds[i] = record_following(r);
+        }
+        if (found && found->stamp->commit > p->floor)
+            return found;
+    }
+}
+
+enum err pass_next(void *context, struct merge_change *out)
+{
+    struct pass *p = context;
+    struct record *r = pass_step(p);
+
+    if (!r)
+        return ERR_END;
+    out->store = r->store;
+    out->key = record_key(r);
+    out->value = record_value(r);
+    return ERR_OK;
+}
+
+/* ---- the ledger ---- */
+
+enum err pass_begin_ledger(struct pass *p, uint64_t floor)
+{
+    struct stage *oldest = p->stages[p->stage_count - 1];
+
+    p->ledger_floor = floor;
+    p->older_at = os_alloc(p->db->os, PASS_LEDGERS_MAX * sizeof *p->older_at);
+    p->ledger = p->older_at ? ledger_new(p->db->os, floor, p->db->last_version) : NULL;
+    if (!p->ledger)
+        return ERR_NOMEM;
+    p->ledger->first_commit = oldest->first_commit;
+    p->ledger->last_commit = p->stages[0]->last_commit;
+    for (size_t i = 0; i < p->older_count; i++) {
+        ledger_cursor_init(&p->older_at[i], p->older[i]);
+        if (p->older[i]->first_commit < p->ledger->first_commit)
+            p->ledger->first_commit = p->older[i]->first_commit;
+    }
+    return ERR_OK;
+}
+
+/* The least key of the older ledgers that is below (store, key), or the least of all where limit
+ * is NULL; the newest ledger's entry of it. */
+static struct ledger_cursor *pass_older_least(struct pass *p, const struct record *limit)
+{
+    struct ledger_cursor *least = NULL;
+
+    for (size_t i = 0; i < p->older_count; i++) {
+        struct ledger_cursor *c = &p->older_at[i];
+        int order;
+
+        if (!c->valid)
+            continue;
+        if (least) {
+            order = c->store != least->store
+                        ? (c->store > least->store) - (c->store < least->store)
+                        : slice_compare(slice_make(c->key, c->key_size),
+                                        slice_make(least->key, least->key_size));
+            if (order >= 0)
+                continue;
+        }
+        least = c;
+    }
+    if (!least || !limit)
+        return least;
+    if (least->store != limit->store)
+        return least->store < limit->store ? least : NULL;
+    return slice_compare(slice_make(least->key, least->key_size), record_key(limit)) <= 0 ? least
+                                                                                          : NULL;
+}
+
+/* Move every older ledger on that stands on this key. */
+static void pass_older_skip(struct pass *p, uint32_t store, struct slice key)
+{
+    uint8_t copy[KEY_BYTES_MAX];
+
+    memcpy(copy, key.data, key.size); /* key may be a cursor's own */
+    for (size_t i = 0; i < p->older_count; i++) {
+        struct ledger_cursor *c = &p->older_at[i];
+
+        if (c->valid && c->store == store &&
+            slice_equal(slice_make(c->key, c->key_size), slice_make(copy, key.size)))
+            ledger_cursor_next(c);
+    }
+}
+
+/* Put all of the older ledgers below limit; what the stages have as well is theirs. */
+static enum err pass_add_older(struct pass *p, const struct record *limit)
+{
+    struct ledger_cursor *c;
+    enum err e = ERR_OK;
+
+    while (!e && (c = pass_older_least(p, limit)) != NULL) {
+        struct slice key = slice_make(c->key, c->key_size);
+        bool is_same = limit && c->store == limit->store && slice_equal(key, record_key(limit));
+
+        if (!is_same && c->entry.commit > p->ledger_floor)
+            e = ledger_add(p->ledger, c->store, key, &c->entry);
+        pass_older_skip(p, c->store, key);
+    }
+    return e;
+}
+
+enum err pass_build_ledger(struct pass *p, uint64_t keys_max)
+{
+    for (uint64_t keys = 0; keys < keys_max; keys++) {
+        struct record *r = pass_step(p);
+        struct ledger_entry entry;
+        enum err e = pass_add_older(p, r);
+
+        if (e || !r)
+            return e;
+        if (r->last_writer_wins || r->stamp->commit <= p->ledger_floor)
+            continue;
+        entry = (struct ledger_entry){r->stamp->commit, r->stamp->version, r->stamp->label,
+                                      r->stamp->interval};
+        e = ledger_add(p->ledger, r->store, record_key(r), &entry);
+        if (e)
+            return e;
+    }
+    return ERR_WAIT;
+}

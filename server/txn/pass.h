@@ -1,0 +1,53 @@
+/* pass.h - what one amalgamation pass reads: sealed stages, merged by key.
+ *
+ * A pass may go over its stages several times: once for the ledger, then once for
+ * each root that it makes, from a floor (what the root before has) to a limit.
+ *
+ * Threads: made and freed by the loop; pass_next on the merge lane, which reads
+ * only what nobody changes. */
+#ifndef HOLDFAST_TXN_PASS_H
+#define HOLDFAST_TXN_PASS_H
+
+#include "server/store/ledger.h"
+#include "server/txn/db_internal.h"
+
+#define PASS_STAGES_MAX 32
+#define PASS_LEDGERS_MAX 8
+
+struct pass {
+    struct db *db;
+    struct stage *stages[PASS_STAGES_MAX]; /* newest first */
+    struct record *feeds[PASS_STAGES_MAX]; /* where each stands in the store at hand */
+    size_t stage_count;
+    uint64_t floor, limit;        /* versions of (floor, limit] are given */
+    uint32_t *stores;             /* all in the stages that do not end here, ascending */
+    size_t store_count, store_room, store_at;
+    bool store_is_open;           /* the feeds stand in stores[store_at] */
+    uint32_t *dropped;            /* stores that end here, ascending */
+    size_t dropped_count, dropped_room;
+    struct merge_counter *counters;
+    size_t counter_count, counter_room;
+    /* the ledger */
+    struct ledger *ledger;        /* being built; NULL: none is wanted */
+    uint64_t ledger_floor;        /* no open writer's snapshot is older */
+    struct ledger *older[PASS_LEDGERS_MAX]; /* taken in, newest first */
+    struct ledger_cursor *older_at; /* one for each */
+    size_t older_count;
+};
+
+/* List the stores, those dropped up to limit, and the counters. ERR_NOMEM. */
+enum err pass_prepare(struct pass *p, uint64_t limit);
+void pass_free_lists(struct pass *p);
+
+/* Begin again, for versions of (floor, limit]. */
+void pass_rewind(struct pass *p, uint64_t floor, uint64_t limit);
+
+/* The next change; for merge_input. */
+enum err pass_next(void *pass, struct merge_change *out);
+
+/* Make ready to build a ledger for writers whose oldest snapshot is floor. ERR_NOMEM. */
+enum err pass_begin_ledger(struct pass *p, uint64_t floor);
+/* Build some of it: ERR_WAIT for more, ERR_OK when it is whole, ERR_NOMEM. */
+enum err pass_build_ledger(struct pass *p, uint64_t keys_max);
+
+#endif
