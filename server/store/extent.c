@@ -251,6 +251,23 @@ enum err extent_mark(struct extent_map *map, uint32_t start, uint32_t count)
     return ERR_OK;
 }
 
+enum err extent_fill(struct extent_map *map, uint64_t end)
+{
+    enum err e = map_cover(map, end);
+
+    if (e || end == 0)
+        return e;
+    for (uint32_t unit = 0; unit < end; unit++) {
+        if (extent_is_used(map, unit))
+            continue;
+        map->bits[unit / 64] |= UINT64_C(1) << (unit % 64);
+        map->used++;
+    }
+    sums_renew(map, 0, (uint32_t)end);
+    map->end = max32(map->end, (uint32_t)end);
+    return ERR_OK;
+}
+
 void extent_give(struct extent_map *map, uint32_t start, uint32_t count)
 {
     ASSERT(count > 0 && (uint64_t)start + count <= map->end);

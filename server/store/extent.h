@@ -38,6 +38,8 @@ void extent_fini(struct extent_map *map);
 enum err extent_take(struct extent_map *map, uint32_t count, uint32_t *out);
 /* Take that very run. ERR_CORRUPT: some of it is taken already; ERR_NOMEM. */
 enum err extent_mark(struct extent_map *map, uint32_t start, uint32_t count);
+/* Take every unit below end that is not taken yet. ERR_NOMEM, ERR_NO_SPACE. */
+enum err extent_fill(struct extent_map *map, uint64_t end);
 /* Give back; all of it must be taken. Cannot fail. */
 void extent_give(struct extent_map *map, uint32_t start, uint32_t count);
 /* Let end fall to behind the last used unit; returns it. */

@@ -46,7 +46,8 @@ struct tree_facts {
 };
 
 /* Open or make the file; find the newest valid slot; learn what is free. Blocks.
- * ERR_CORRUPT with file and offset, ERR_FORMAT. A new file has a durable empty root. */
+ * ERR_CORRUPT with file and offset (slots, catalogue; damage below a store stops only who reads
+ * there, see damage_offset), ERR_FORMAT. A new file has a durable empty root. */
 enum err primary_open(struct os *os, const struct primary_options *options, struct primary **out,
                       struct failure *f);
 /* Every root must have been given back, no load or merge be under way (abandon: a simulated
@@ -167,6 +168,8 @@ struct primary_stats {
     uint64_t pages_read, pages_written, bytes_written;
     uint64_t records, trees;
     unsigned roots_held;      /* the durable one included */
+    uint64_t damage_offset;   /* of a branch that was found damaged at open, 0: none. Reads below it
+                                 fail, free space is not known, and new pages go to the end */
 };
 void primary_stats(const struct primary *p, struct primary_stats *out);
 bool primary_is_busy(const struct primary *p);

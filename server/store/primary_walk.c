@@ -102,6 +102,33 @@ static enum err catalogue_leaf(void *context, const struct page *page)
     return ERR_OK;
 }
 
+/* Mark what the trees of the stores use. A damaged branch hides what is below it: then all of the
+ * file counts as used, and only who reads there is stopped. */
+static enum err stores_load(struct primary *p, struct tree_walk *walk,
+                            const struct tree_info *infos, size_t count, struct failure *f)
+{
+    struct failure damage;
+    uint64_t size;
+    enum err e = ERR_OK;
+
+    failure_init(&damage);
+    walk->leaves = false;
+    for (size_t i = 0; i < count && !e; i++) {
+        walk->store = infos[i].store;
+        e = tree_walk_run(walk, &infos[i].top, infos[i].height, &damage);
+    }
+    if (e != ERR_CORRUPT) {
+        if (e)
+            failure_copy(f, &damage);
+        return e;
+    }
+    p->last.damage_offset = damage.offset;
+    e = p->os->ops->file_size(p->file, &size);
+    if (e)
+        return failure_set_at(f, e, PRIMARY_FILE, 0, "the size of the primary is not known");
+    return extent_fill(&p->space.map, (size + PAGE_UNIT_BYTES - 1) / PAGE_UNIT_BYTES);
+}
+
 enum err primary_load_root(struct primary *p, const struct slot *slot, struct root **out,
                            struct failure *f)
 {
@@ -116,11 +143,8 @@ enum err primary_load_root(struct primary *p, const struct slot *slot, struct ro
     if (!e)
         e = tree_walk_run(&walk, &slot->catalogue, slot->height, f);
     infos = (const struct tree_info *)(const void *)load.infos.data;
-    walk.leaves = false;
-    for (size_t i = 0; i < load.count && !e; i++) {
-        walk.store = infos[i].store;
-        e = tree_walk_run(&walk, &infos[i].top, infos[i].height, f);
-    }
+    if (!e)
+        e = stores_load(p, &walk, infos, load.count, f);
     if (!e) {
         *out = root_new(p->os, &slot->facts, infos, load.count, &slot->catalogue, slot->height);
         if (!*out)
@@ -129,11 +153,12 @@ enum err primary_load_root(struct primary *p, const struct slot *slot, struct ro
     if (!e && (*out)->units != slot->units) {
         root_free(p->os, *out);
         *out = NULL;
-        e = failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, 0, "a root slot does not fit its trees");
+        e = ERR_CORRUPT;
+        failure_set_at(f, e, PRIMARY_FILE, 0, "a root slot does not fit its trees");
     }
     page_rooms_fini(p->os, &walk.rooms);
     room_fini(p->os, &load.infos);
-    if (e == ERR_NOMEM)
+    if (e)
         failure_set(f, e, "%s", err_message(e));
     return e;
 }

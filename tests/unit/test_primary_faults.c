@@ -1,9 +1,11 @@
 /* test_primary_faults.c - whatever goes wrong under the primary, the root that stands is
  * the old or the new one, whole, and damage is named by file and offset. */
+#include "server/base/bytes.h"
 #include "tests/unit/primary_rig.h"
 
 #include <check.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 /* A life that is the same for the same seed: some records in three stores. */
 static void life_begin(struct rig *rig, uint64_t seed)
@@ -496,6 +498,50 @@ START_TEST(rot_anywhere_is_named_by_file_and_offset)
 }
 END_TEST
 
+/* One store's branch is damaged: the others are read and written on, and what is damaged is
+ * neither skipped nor written over. */
+START_TEST(a_damaged_branch_stops_only_who_reads_below_it)
+{
+    struct primary_stats stats = {0};
+    struct rig_batch batch = {0};
+    uint8_t before[512];
+    uint64_t at = 8192;
+    unsigned damaged;
+    struct rig rig;
+
+    life_begin(&rig, 81);
+    rig_close(&rig);
+    for (;; at += 512) {
+        ck_assert(sim_file_read(rig.sim, PRIMARY_FILE, at, before, 512));
+        ck_assert(sim_rot(rig.sim, PRIMARY_FILE, at, 512));
+        if (rig_open(&rig) == ERR_OK) {
+            primary_stats(rig.p, &stats);
+            if (stats.damage_offset)
+                break;
+            rig_close(&rig);
+        }
+        ck_assert(sim_file_write(rig.sim, PRIMARY_FILE, at, before, 512));
+    }
+    ck_assert_uint_le(stats.damage_offset, at);
+    damaged = read_all(&rig, &rig.model);
+    ck_assert_uint_gt(damaged, 10);
+    for (unsigned round = 0; round < 5; round++) {
+        for (unsigned i = 0; i < 300; i++)
+            rig_batch_add(&batch, 9, rig_key_number(&rig, i), rig_noise(&rig, i + round, 100));
+        ck_assert_int_eq(rig_merge_simple(&rig, &batch), ERR_OK);
+        rig_batch_fini(&batch);
+        ck_assert_uint_eq(read_all(&rig, &rig.model), damaged);
+    }
+    rig_crash_and_open(&rig);
+    ck_assert_uint_eq(read_all(&rig, &rig.model), damaged);
+    rig_close(&rig);
+    ck_assert(sim_file_write(rig.sim, PRIMARY_FILE, at, before, 512));
+    ck_assert_int_eq(rig_open(&rig), ERR_OK); /* nothing of it was lost */
+    rig_check(&rig, 3);
+    rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(two_damaged_slots_or_a_short_file_are_refused)
 {
     struct rig rig;
@@ -515,8 +561,8 @@ START_TEST(two_damaged_slots_or_a_short_file_are_refused)
 }
 END_TEST
 
-/* A slot in the place of the other is none, and a newer format is refused by name. */
-START_TEST(slots_know_their_place_and_their_format)
+/* A slot in the place of the other is none. */
+START_TEST(slots_know_their_place)
 {
     uint8_t bytes[4096];
     struct rig rig;
@@ -531,6 +577,58 @@ START_TEST(slots_know_their_place_and_their_format)
     ck_assert(sim_file_write(rig.sim, PRIMARY_FILE, 0, bytes, sizeof bytes));
     ck_assert(sim_rot(rig.sim, PRIMARY_FILE, 4096, 512));
     ck_assert_int_eq(rig_open(&rig), ERR_CORRUPT);
+    rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(a_newer_format_is_refused_by_name)
+{
+    uint8_t bytes[4096];
+    struct rig rig;
+
+    life_begin(&rig, 82);
+    rig_close(&rig);
+    ck_assert(sim_file_read(rig.sim, PRIMARY_FILE, 4096, bytes, sizeof bytes));
+    bytes_put_le32(bytes + 8, 2);
+    bytes_put_le64(bytes + 4088, XXH3_64bits_withSeed(bytes, 4088, 2));
+    ck_assert(sim_file_write(rig.sim, PRIMARY_FILE, 4096, bytes, sizeof bytes));
+    ck_assert_int_eq(rig_open(&rig), ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(rig.failure.text, "format 2"));
+    rig_fini(&rig);
+}
+END_TEST
+
+/* Rule 4: whatever a crash takes, the number of a root is never given again. */
+START_TEST(numbers_of_roots_are_never_used_twice)
+{
+    uint64_t greatest = 0;
+    struct rig rig;
+
+    life_begin(&rig, 83);
+    for (unsigned round = 0; round < 20; round++) {
+        struct rig_batch batch = {0};
+        struct rig_merge how = {.intermediate = sim_chance(rig.sim, 60)};
+        uint64_t commit = rig.commit, number;
+        struct rig_model old = rig_model_copy(&rig.model);
+        struct root *root;
+
+        changes_make(&rig, &batch);
+        ck_assert_int_eq(rig_merge(&rig, &batch, &how, &root), ERR_OK);
+        number = root_facts(root)->number;
+        ck_assert_uint_gt(number, greatest);
+        greatest = number;
+        if (how.intermediate) { /* forgotten by a crash */
+            rig_model_fini(&rig.model);
+            rig.model = rig_model_copy(&old);
+            rig.commit = commit;
+            rig_crash_and_open(&rig);
+        } else {
+            root_unref(rig.p, root);
+        }
+        rig_check(&rig, 1);
+        rig_model_fini(&old);
+        rig_batch_fini(&batch);
+    }
     rig_fini(&rig);
 }
 END_TEST
@@ -575,8 +673,11 @@ static Suite *suite(void)
     tcase_add_test(tc, whichever_allocation_or_read_fails_readers_say_so_and_then_go_on);
     tcase_add_loop_test(tc, a_lost_or_misdirected_write_is_found, 0, 4);
     tcase_add_test(tc, rot_anywhere_is_named_by_file_and_offset);
+    tcase_add_test(tc, a_damaged_branch_stops_only_who_reads_below_it);
     tcase_add_loop_test(tc, two_damaged_slots_or_a_short_file_are_refused, 0, 64);
-    tcase_add_test(tc, slots_know_their_place_and_their_format);
+    tcase_add_test(tc, slots_know_their_place);
+    tcase_add_test(tc, a_newer_format_is_refused_by_name);
+    tcase_add_test(tc, numbers_of_roots_are_never_used_twice);
     tcase_add_test(tc, a_full_disk_stops_merges_but_not_readers_and_clears_up);
     suite_add_tcase(s, tc);
     return s;
