@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 
-#define ROOM_SLACK (16 * WAL_SECTOR_BYTES) /* for batches without items */
+#define ROOM_SLACK (4 * WAL_SECTOR_BYTES) /* for batches without items */
 
 /* ---- room ---- */
 
@@ -142,6 +142,14 @@ static void slot_free(struct wal *w, struct wal_slot *slot)
     list_init(&slot->items);
 }
 
+/* After a failure: forget what has run, also what an earlier batch kept from counting. */
+static void slots_give_up(struct wal *w)
+{
+    LIST_EACH_SAFE (link, &w->flight)
+        if (LIST_ENTRY(link, struct wal_slot, in_list)->done)
+            slot_free(w, LIST_ENTRY(link, struct wal_slot, in_list));
+}
+
 /* The end of a large item's batch is known now. */
 static void stream_placed(struct wal *w, struct wal_slot *slot)
 {
@@ -180,7 +188,7 @@ static void slot_done(struct os_job *job)
     if (slot->kind == WAL_SLOT_STREAM)
         stream_placed(w, slot);
     if (slot->result || w->failed) {
-        slot_free(w, slot);
+        slots_give_up(w);
         if (slot->result)
             wal_fail(w, slot->result, slot->what, slot->segment->number, slot->offset);
         return;

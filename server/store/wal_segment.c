@@ -268,13 +268,13 @@ static void prepare_submit(struct wal *w)
 }
 
 /* A few retired files are worth more than their space, as they need no zeros: as
- * many are kept as were live lately. */
+ * many are kept as were live lately, and some, so that the number may vary. */
 static void remove_surplus(struct wal *w)
 {
+    unsigned wanted = w->live_peak + w->live_peak / 4 + 1 + w->spare_segments;
     struct wal_segment *s;
 
-    if (list_is_empty(&w->retired) ||
-        w->live + w->ready + w->retired_count <= w->live_peak + w->spare_segments)
+    if (list_is_empty(&w->retired) || w->live + w->ready + w->retired_count <= wanted)
         return;
     s = wal_segment_of(w->retired.next);
     if (s->number >= w->current->number)
