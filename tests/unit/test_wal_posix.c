@@ -78,8 +78,9 @@ static enum err replay_piece(void *context, uint64_t number, bool first, bool la
     struct rig *rig = context;
     size_t i;
 
-    for (i = 0; i < bytes.size; i++)
-        ck_assert_uint_eq(bytes.data[i], number % 251);
+    for (i = 0; i < bytes.size && bytes.data[i] == number % 251; i++)
+        continue;
+    ck_assert_uint_eq(i, bytes.size);
     if (last)
         ck_assert_uint_eq(number, ++rig->replayed);
     return ERR_OK;
