@@ -160,6 +160,8 @@ static void stream_placed(struct wal *w, struct wal_slot *slot)
     if (slot->batch.flags & WAL_BATCH_SKIP) {
         /* With room for any piece, encode must put one. */
         ASSERT(slot->stream_room < w->limits.batch_bytes);
+        if (slot->stream_first)
+            w->stream_left = 0; /* it has not begun: its first fragment is still to come */
         w->position = (slot->segment->number + 1) * w->limits.segment_bytes;
         return;
     }

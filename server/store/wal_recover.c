@@ -265,6 +265,15 @@ static bool batch_follows(const struct recovery *r, const struct wal_batch *b)
     return true;
 }
 
+/* Numbers grow, and an item goes on only where it has begun; but the replay may begin in
+ * the middle of one. */
+static bool fragment_follows(const struct recovery *r, const struct wal_fragment *fragment)
+{
+    if (fragment->flags & WAL_FRAGMENT_FIRST)
+        return fragment->number > r->item;
+    return r->item == 0 || fragment->number == r->item;
+}
+
 static enum err deliver(struct recovery *r, const struct wal_batch *b, uint64_t number,
                         uint64_t offset)
 {
@@ -280,7 +289,7 @@ static enum err deliver(struct recovery *r, const struct wal_batch *b, uint64_t 
         wal_fragment_decode(at, &fragment);
         at += WAL_FRAGMENT_BYTES;
         left -= WAL_FRAGMENT_BYTES;
-        if (fragment.bytes > left || fragment.number < r->item)
+        if (fragment.bytes > left || !fragment_follows(r, &fragment))
             return fail_at(r, ERR_CORRUPT, number, offset, "a batch contradicts itself");
         r->item = fragment.number;
         e = r->replay->piece(r->replay->context, fragment.number,
