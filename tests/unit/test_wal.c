@@ -589,6 +589,37 @@ START_TEST(the_power_may_go_off_at_every_moment)
 }
 END_TEST
 
+START_TEST(the_power_may_go_off_while_segments_are_reused)
+{
+    uint64_t n;
+    bool off = true;
+
+    for (n = 0; off && n < 60; n++) {
+        struct wal_rig rig;
+        unsigned i;
+
+        wal_rig_init(&rig, 25);
+        wal_rig_open(&rig);
+        for (i = 0; i < 14; i++)
+            wal_rig_put(&rig, 9, 4096);
+        sim_power_off_after(rig.sim, n);
+        wal_rig_switch_root(&rig);
+        for (i = 0; i < 40 && !sim_is_off(rig.sim); i++) {
+            wal_rig_append(&rig, 9, 4096, true);
+            wal_kick(rig.wal);
+            sim_run_until_idle(rig.sim);
+        }
+        off = sim_is_off(rig.sim);
+        wal_rig_crash(&rig);
+        wal_rig_open(&rig);
+        wear(&rig);
+        wear(&rig);
+        wal_rig_fini(&rig);
+    }
+    ck_assert_uint_gt(n, 40);
+}
+END_TEST
+
 static void fail_each(enum sim_fault fault, bool kill)
 {
     uint64_t n, fired = 1;
@@ -749,6 +780,7 @@ static Suite *suite(void)
     tcase_add_loop_test(c, every_life_keeps_a_prefix_with_all_that_was_acknowledged, 0, SEEDS);
     tcase_add_loop_test(c, every_life_with_a_failing_disk_keeps_what_was_acknowledged, 0, SEEDS);
     tcase_add_loop_test(c, the_power_may_go_off_at_every_moment, 0, 3);
+    tcase_add_test(c, the_power_may_go_off_while_segments_are_reused);
     tcase_add_loop_test(c, a_failed_write_is_final, 0, 2);
     tcase_add_loop_test(c, a_failed_sync_is_final_and_not_believed_after_a_restart, 0, 2);
     tcase_add_loop_test(c, opening_survives_every_failure, 0, 10);
