@@ -589,34 +589,46 @@ START_TEST(the_power_may_go_off_at_every_moment)
 }
 END_TEST
 
-START_TEST(the_power_may_go_off_while_segments_are_reused)
+static bool has_segment(struct wal_rig *rig, uint64_t number)
 {
-    uint64_t n;
-    bool off = true;
+    char path[32];
+    uint64_t size;
 
-    for (n = 0; off && n < 60; n++) {
-        struct wal_rig rig;
-        unsigned i;
+    snprintf(path, sizeof path, "wal/%016llx", (unsigned long long)number);
+    return sim_file_size(rig->sim, path, &size);
+}
 
-        wal_rig_init(&rig, 25);
-        wal_rig_open(&rig);
-        for (i = 0; i < 14; i++)
-            wal_rig_put(&rig, 9, 4096);
-        sim_power_off_after(rig.sim, n);
-        wal_rig_switch_root(&rig);
-        for (i = 0; i < 40 && !sim_is_off(rig.sim); i++) {
-            wal_rig_append(&rig, 9, 4096, true);
-            wal_kick(rig.wal);
-            sim_run_until_idle(rig.sim);
-        }
-        off = sim_is_off(rig.sim);
-        wal_rig_crash(&rig);
-        wal_rig_open(&rig);
-        wear(&rig);
-        wear(&rig);
-        wal_rig_fini(&rig);
-    }
-    ck_assert_uint_gt(n, 40);
+/* As a crash between the two steps of a reuse leaves it: renamed, with its old header. The
+ * others that may be reused must not be renamed over it. */
+START_TEST(a_segment_renamed_but_not_ready_is_made_ready)
+{
+    struct wal_rig rig;
+    struct os *os;
+    uint64_t first = 0, last, below;
+    char from[32], to[32];
+    unsigned i;
+
+    wal_rig_init(&rig, 25 + _i);
+    os = sim_table(rig.sim);
+    wal_rig_open(&rig);
+    for (i = 0; i < 14; i++)
+        wal_rig_put(&rig, 9, 4096);
+    wal_rig_switch_root(&rig);
+    below = wal_position(rig.wal) / rig.options.segment_bytes;
+    wal_rig_crash(&rig);
+    while (!has_segment(&rig, first))
+        first++;
+    for (last = first; has_segment(&rig, last + 1);)
+        last++;
+    ck_assert_uint_lt(first + 2, below);
+    snprintf(from, sizeof from, "wal/%016llx", (unsigned long long)first);
+    snprintf(to, sizeof to, "wal/%016llx", (unsigned long long)last + 1);
+    ck_assert_int_eq(os->ops->file_rename(os, from, to), ERR_OK);
+    wal_rig_open(&rig);
+    for (i = 0; i < 40; i++)
+        wal_rig_put(&rig, 9, 4096); /* uses up all that may be reused */
+    wear(&rig);
+    wal_rig_fini(&rig);
 }
 END_TEST
 
@@ -780,7 +792,7 @@ static Suite *suite(void)
     tcase_add_loop_test(c, every_life_keeps_a_prefix_with_all_that_was_acknowledged, 0, SEEDS);
     tcase_add_loop_test(c, every_life_with_a_failing_disk_keeps_what_was_acknowledged, 0, SEEDS);
     tcase_add_loop_test(c, the_power_may_go_off_at_every_moment, 0, 3);
-    tcase_add_test(c, the_power_may_go_off_while_segments_are_reused);
+    tcase_add_loop_test(c, a_segment_renamed_but_not_ready_is_made_ready, 0, 4);
     tcase_add_loop_test(c, a_failed_write_is_final, 0, 2);
     tcase_add_loop_test(c, a_failed_sync_is_final_and_not_believed_after_a_restart, 0, 2);
     tcase_add_loop_test(c, opening_survives_every_failure, 0, 10);
