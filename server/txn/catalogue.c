@@ -7,6 +7,7 @@
  * is never freed, so that it can hang in transactions' lists. */
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
+#include "server/txn/reads.h"
 
 #include <stdio.h>
 #include <xxhash.h>
@@ -89,6 +90,18 @@ struct slice schema_name(const struct schema *s)
 }
 
 /* ---- rows ---- */
+
+size_t catalogue_row_key(struct slice name, uint8_t *to)
+{
+    uint8_t text[STORE_NAME_BYTES_MAX + MSGPACK_HEAD_MAX];
+    size_t put = 0;
+
+    if (name.size > STORE_NAME_BYTES_MAX)
+        name.size = STORE_NAME_BYTES_MAX; /* no store can have it */
+    key_encode_value(slice_make(text, msgpack_put_text(text, name)), false, to, KEY_BYTES_MAX,
+                     &put);
+    return put;
+}
 
 size_t schema_write_row(uint32_t number, const struct key_spec *spec, bool generate,
                         bool last_writer_wins, uint8_t *to, size_t room)
@@ -221,7 +234,7 @@ struct schema *catalogue_visible(const struct catalogue_entry *e, uint64_t commi
     return s && !s->is_dropped ? s : NULL;
 }
 
-enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct slice name,
+enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct slice name,
                         struct schema **out)
 {
     struct catalogue_entry *e = catalogue_entry_of(op->db, name, false);
@@ -251,6 +264,16 @@ enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct sl
                            (int)(name.size < 100 ? name.size : 100), (const char *)name.data);
     *out = s;
     return ERR_OK;
+}
+
+enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct slice name,
+                        struct schema **out)
+{
+    enum err e = ERR_OK;
+
+    if (t)
+        e = reads_note_name(op, t, name);
+    return e ? e : catalogue_look(op, t, commit, name, out);
 }
 
 struct schema *catalogue_by_number(const struct db *db, uint32_t number)

@@ -11,6 +11,7 @@
 
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
+#include "server/txn/reads.h"
 
 #define STEPS_A_TURN 2000
 
@@ -307,6 +308,38 @@ enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct 
     }
 }
 
+/* Between the place before a step (before, as kept) and the one after it nothing else was. */
+static enum err cursor_note(struct op *op, struct cursor *c, struct slice before,
+                            bool before_is_end)
+{
+    struct slice after = slice_make(c->place, c->place_is_end ? 0 : c->place_size);
+
+    if (c->reverse ? !before_is_end && !before.size : before_is_end)
+        return ERR_OK; /* it stood at the very edge already */
+    if (before_is_end)
+        before.size = 0;
+    return c->reverse ? reads_note_range(op, c->txn, c->schema, after, before)
+                      : reads_note_range(op, c->txn, c->schema, before, after);
+}
+
+enum err cursor_read(struct op *op, struct cursor *c, struct slice *key, struct record **record,
+                     struct slice *value)
+{
+    uint8_t copy[KEY_BYTES_MAX + 1];
+    struct slice before = slice_make(copy, c->place_size);
+    bool before_is_end = c->place_is_end;
+    enum err e, noted;
+
+    if (!c->txn || !c->txn->options.serializable || c->range_is_empty)
+        return cursor_step(op, c, key, record, value);
+    memcpy(copy, c->place, c->place_size);
+    e = cursor_step(op, c, key, record, value);
+    if (e && e != ERR_END)
+        return e;
+    noted = cursor_note(op, c, before, before_is_end);
+    return noted ? noted : e;
+}
+
 enum err cursor_current(struct cursor *c, struct slice *key)
 {
     *key = slice_make(c->place, c->last_size);
@@ -390,7 +423,7 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
             wait_yield(c->db->primary, &op->wait);
             return ERR_WAIT;
         }
-        e = cursor_step(op, c, &key, &r, &value);
+        e = cursor_read(op, c, &key, &r, &value);
         if (e)
             break;
         if (r) {

@@ -3,6 +3,7 @@
 
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
+#include "server/txn/reads.h"
 #include "server/txn/recovery.h"
 
 #include <stdarg.h>
@@ -254,12 +255,14 @@ enum err db_open(struct os *os, const struct db_options *options, const struct d
     list_init(&db->waiting_for_room);
     list_init(&db->tasks);
     list_init(&db->ledgers);
+    list_init(&db->readers);
     replies_init(db);
     db->now_ms = os_now_ms(os);
     os->ops->random(os, &db->seed, sizeof db->seed);
     os->ops->random(os, &db->hash_seed, sizeof db->hash_seed);
     e = db_open_lock(db, f);
-    if (!e && (amalgamate_init(db) || tracker_init(db) || catalogue_init(db)))
+    if (!e && (amalgamate_init(db) || tracker_init(db) || reads_init(db) ||
+               catalogue_init(db)))
         e = failure_set(f, ERR_NOMEM, "no memory for the database");
     first = e ? NULL : stage_new(os, ++db->stage_count_made, db_random(db));
     if (!e && !first)
@@ -406,6 +409,7 @@ void db_free(struct db *db, bool abandon)
         ledger_free(LIST_ENTRY(link, struct ledger, in_db));
     }
     tracker_fini(db);
+    reads_fini(db);
     catalogue_fini(db);
     if (db->wal)
         wal_close(db->wal, abandon || db->log_failed);

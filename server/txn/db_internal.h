@@ -113,6 +113,8 @@ struct txn {
     bool is_autocommit;
     bool is_counted;            /* in db.open_count */
     struct failure failure;     /* set: doomed */
+    struct failure stale;       /* set: what it read was overwritten; it may not write */
+    struct reads *reads;        /* what it has read, if it is serializable; reads.c */
     bool winner_interval;       /* the winner that doomed it asked for less than a sync */
     uint64_t begun_ms, used_ms;
     struct list_link in_open;   /* db.open */
@@ -134,6 +136,8 @@ struct catalogue {
 };
 
 struct amalgamation;
+struct read_point;
+struct reads;
 
 struct db {
     struct os *os;
@@ -180,6 +184,8 @@ struct db {
     struct stamp *undurable_first, *undurable_last;
 
     /* waiting */
+    struct list_link readers;  /* serializable transactions that have read; reads.c */
+    struct read_point **read_points; /* hash of (store, key) that they read */
     struct list_link waiting_for_room;
     struct list_link synced_waits;  /* decided_wait by decided.synced */
     struct list_link written_waits; /* decided_wait by decided.written */
@@ -290,6 +296,9 @@ void catalogue_fini(struct db *db);
  * op; ERR_NO_STORE. */
 enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct slice name,
                         struct schema **out);
+/* The same without being a read that others may overwrite. */
+enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct slice name,
+                        struct schema **out);
 /* The entry of a name, made if need be; NULL: no memory. */
 struct catalogue_entry *catalogue_entry_of(struct db *db, struct slice name, bool make);
 struct schema *catalogue_visible(const struct catalogue_entry *e, uint64_t commit);
@@ -298,6 +307,8 @@ enum err schema_new(struct db *db, struct catalogue_entry *e, struct slice row,
                     struct schema **out, struct failure *f);
 void schema_free(struct db *db, struct schema *s);
 /* Put a row at to: returns its bytes, 0 if room is too small. */
+/* The key of a name's row in store 0; to has KEY_BYTES_MAX bytes. */
+size_t catalogue_row_key(struct slice name, uint8_t *to);
 size_t schema_write_row(uint32_t number, const struct key_spec *spec, bool generate,
                         bool last_writer_wins, uint8_t *to, size_t room);
 /* A definition becomes a committed one: link it, retire the tree that it replaces. */
@@ -338,6 +349,9 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s, stru
 /* The next key, deletes included; *record NULL: it is in the root, and value is its value.
  * ERR_END, ERR_WAIT (nothing has moved), ... */
 enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct record **record,
+                     struct slice *value);
+/* The same, and the transaction has read what lies between. */
+enum err cursor_read(struct op *op, struct cursor *c, struct slice *key, struct record **record,
                      struct slice *value);
 /* The key that the last step gave, for a caller that had to wait with it. */
 enum err cursor_current(struct cursor *c, struct slice *key);

@@ -278,7 +278,7 @@ enum err pass_build_ledger(struct pass *p, uint64_t keys_max)
 
         if (e || !r)
             return e;
-        if (r->last_writer_wins || r->stamp->commit <= p->ledger_floor)
+        if (r->stamp->commit <= p->ledger_floor)
             continue;
         entry = (struct ledger_entry){r->stamp->commit, r->stamp->version, r->stamp->label,
                                       r->stamp->interval};

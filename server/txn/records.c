@@ -5,6 +5,7 @@
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
 #include "server/txn/inject.h"
+#include "server/txn/reads.h"
 
 #define STEPS_A_TURN 2000 /* of what may be long; then others get their turn */
 
@@ -50,20 +51,24 @@ static enum err read_end(struct op *op, struct txn *t, enum err e)
 }
 
 /* The record of an encoded key in the view. */
-static enum err record_read(struct op *op, const struct view *v, uint32_t store,
-                            struct slice key, struct slice *value)
+static enum err record_read(struct op *op, struct txn *t, const struct view *v,
+                            const struct schema *s, struct slice key, struct slice *value)
 {
-    struct record *r = view_find(v, store, key);
+    struct record *r = view_find(v, s->number, key);
     enum err e;
 
     *value = SLICE_NONE;
     if (r) {
         op_note(op, r->stamp);
         *value = record_value(r);
-        return ERR_OK;
+        if (!r->stamp->commit)
+            return ERR_OK; /* its own: nobody else can change that */
+    } else {
+        e = tree_get(op->db->primary, v->root, s->number, key, &op->wait, value, &op->failure);
+        if (e && e != ERR_NOT_FOUND)
+            return e;
     }
-    e = tree_get(op->db->primary, v->root, store, key, &op->wait, value, &op->failure);
-    return e == ERR_NOT_FOUND ? ERR_OK : e;
+    return reads_note_point(op, t, s, key);
 }
 
 static enum err key_of_request(struct op *op, const struct schema *s, struct slice key,
@@ -102,7 +107,7 @@ static enum err record_lookup(struct op *op, struct txn *t, struct slice store,
     if (!e)
         e = key_of_request(op, schema, key, encoded, &size);
     if (!e)
-        e = record_read(op, &v, schema->number, slice_make(encoded, size), value);
+        e = record_read(op, t, &v, schema, slice_make(encoded, size), value);
     return e;
 }
 
@@ -240,7 +245,7 @@ static enum err put_check_absent(struct op *op, struct txn *t, const struct sche
 {
     struct view v = view_of(t->snapshot, &t->write_set);
     struct slice there;
-    enum err e = record_read(op, &v, s->number, key, &there);
+    enum err e = record_read(op, t, &v, s, key, &there);
 
     if (!e && !slice_is_none(there))
         e = failure_set(&op->failure, ERR_EXISTS, "there is a record with that key already");
@@ -319,7 +324,7 @@ static enum err delete_in(struct op *op, struct txn *t, struct slice store, stru
     if (e)
         return e;
     v = view_of(t->snapshot, &t->write_set);
-    e = record_read(op, &v, s->number, slice_make(encoded, size), &there);
+    e = record_read(op, t, &v, s, slice_make(encoded, size), &there);
     if (e || slice_is_none(there))
         return e;
     e = write_record(op, t, s, slice_make(encoded, size), SLICE_NONE);
@@ -381,10 +386,10 @@ static enum err delete_range_steps(struct op *op, struct txn *t, struct schema *
             return ERR_WAIT;
         }
         e = op->progress[1] ? cursor_current(op->cursor, &key)
-                            : cursor_step(op, op->cursor, &key, &r, &value);
+                            : cursor_read(op, op->cursor, &key, &r, &value);
         if (e)
             return e;
-        if (!op->progress[1] && r) {
+        if (!op->progress[1] && r) { /* met just now, in a stage */
             op_note(op, r->stamp);
             if (record_is_delete(r))
                 continue;
@@ -520,6 +525,9 @@ static enum err count_in(struct op *op, struct txn *t, struct slice store, struc
 
     if (!e)
         e = range_of_request(op, s, range, &bounds);
+    if (!e && !bounds.empty)
+        e = reads_note_range(op, t, s, slice_make(bounds.from, bounds.from_size),
+                             slice_make(bounds.to, bounds.to_size));
     if (!e && !op->cursor) {
         op->cursor = cursor_new(op, t, t->snapshot, s, &bounds, false, true);
         if (!op->cursor)

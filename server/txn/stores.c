@@ -3,6 +3,7 @@
 #include "server/txn/stores.h"
 
 #include "server/txn/db_internal.h"
+#include "server/txn/reads.h"
 
 #include <stdlib.h>
 
@@ -15,16 +16,6 @@ static enum err store_check_name(struct op *op, struct slice name)
         return ERR_OK;
     return failure_set(&op->failure, ERR_BAD_REQUEST,
                        "a store's name is UTF-8 text of 1 to %d bytes", STORE_NAME_BYTES_MAX);
-}
-
-static size_t store_row_key(struct slice name, uint8_t to[KEY_BYTES_MAX])
-{
-    uint8_t text[STORE_NAME_BYTES_MAX + MSGPACK_HEAD_MAX];
-    size_t size = msgpack_put_text(text, name);
-    size_t put = 0;
-
-    key_encode_value(slice_make(text, size), false, to, KEY_BYTES_MAX, &put);
-    return put;
 }
 
 /* Write the row of name (none: its end) and keep the definition with the transaction. */
@@ -41,7 +32,7 @@ static enum err store_define(struct op *op, struct txn *t, struct slice name, st
     if (e)
         return e;
     e = write_record(op, t, t->db->catalogue.self,
-                     slice_make(key, store_row_key(name, key)), row);
+                     slice_make(key, catalogue_row_key(name, key)), row);
     if (e)
         schema_free(t->db, s);
     else
@@ -70,9 +61,12 @@ static enum err store_create_in(struct op *op, struct txn *t, struct slice name,
 
     if (e)
         return e;
-    if (catalogue_find(op, t, t->snapshot->commit, name, &there) == ERR_OK)
+    e = catalogue_find(op, t, t->snapshot->commit, name, &there);
+    if (e == ERR_OK)
         return failure_set(&op->failure, ERR_EXISTS, "there is a store \"%.*s\" already",
                            (int)name.size, (const char *)name.data);
+    if (e != ERR_NO_STORE)
+        return e;
     failure_clear(&op->failure);
     e = key_spec_read(slice_is_none(o->key) ? slice_text("\xc0") : o->key, &spec, &why);
     if (e)
@@ -168,7 +162,10 @@ static enum err store_rename_in(struct op *op, struct txn *t, struct slice name,
         return e;
     if (slice_equal(name, new_name))
         return ERR_OK;
-    if (catalogue_find(op, t, t->snapshot->commit, new_name, &other) == ERR_OK) {
+    e = catalogue_find(op, t, t->snapshot->commit, new_name, &other);
+    if (e && e != ERR_NO_STORE)
+        return e;
+    if (!e) {
         if (other->number != s->number)
             return failure_set(&op->failure, ERR_EXISTS, "there is a store \"%.*s\" already",
                                (int)new_name.size, (const char *)new_name.data);
@@ -245,13 +242,17 @@ enum err stores_list(struct op *op, struct txn *t,
 
     if (e)
         return e;
+    if (t)
+        e = reads_note_range(op, t, c->self, slice_text(""), slice_text(""));
+    if (e)
+        return e;
     v = t ? view_of(t->snapshot, &t->write_set) : view_now(db, answered);
     found = os_alloc(db->os, room * sizeof *found);
     if (!found)
         return failure_set(&op->failure, ERR_NOMEM, "no memory for the list of stores");
     for (size_t b = 0; b < c->bucket_count; b++) {
         for (struct catalogue_entry *entry = c->buckets[b]; entry; entry = entry->chain) {
-            if (catalogue_find(op, t, v.commit, slice_make(entry->name, entry->name_size),
+            if (catalogue_look(op, t, v.commit, slice_make(entry->name, entry->name_size),
                                &found[count]) == ERR_OK)
                 count++;
         }

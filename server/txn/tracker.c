@@ -11,9 +11,10 @@
  * both are kept for as long as an open writer is older (rule 7). Two views of what exists: readers skip what is in
  * their root, this skips nothing. */
 #include "server/base/assert.h"
+#include "server/txn/conflict.h"
 #include "server/txn/db_internal.h"
+#include "server/txn/reads.h"
 
-#include <stdio.h>
 #include <xxhash.h>
 
 #define INTENT_BUCKETS_FIRST 1024
@@ -154,54 +155,6 @@ void tracker_forget_stores(struct txn *t)
 
 /* ---- conflicts ---- */
 
-struct winner {
-    uint64_t version;
-    uint64_t commit; /* 0: still open */
-    bool interval;
-    const char *label;
-};
-
-static struct winner winner_of(const struct stamp *s)
-{
-    return (struct winner){s->version, s->commit, s->interval, s->label};
-}
-
-/* Say in f why a transaction loses. */
-static void conflict_describe(struct failure *f, enum conflict_kind kind,
-                              const struct schema *schema, struct slice key,
-                              const struct winner *winner)
-{
-    uint8_t plain[KEY_PLAIN_BYTES_MAX];
-    size_t size = 0;
-    struct slice name = schema ? schema_name(schema) : slice_text("");
-
-    if (schema && !slice_is_none(key) &&
-        key_decode(&schema->spec, key, plain, sizeof plain, &size) != ERR_OK)
-        size = 0;
-    if (size && schema->number == CATALOGUE_STORE) {
-        /* what was written is the definition of the store that the key names */
-        struct msgpack_cursor c = msgpack_open(slice_make(plain, size));
-
-        msgpack_read_text(&c, &name);
-    }
-
-    failure_clear(f);
-    failure_set(f, ERR_CONFLICT,
-                "transaction %llu%s%s%s %s first; run this one again from its beginning",
-                (unsigned long long)winner->version, winner->label[0] ? " (" : "",
-                winner->label, winner->label[0] ? ")" : "",
-                kind == CONFLICT_GREATEST_VERSION ? "is newer and wrote the record"
-                : kind == CONFLICT_SCHEMA         ? "changed the store"
-                                                  : "committed a write of the record");
-    f->conflict = kind;
-    snprintf(f->store, sizeof f->store, "%.*s", (int)name.size, (const char *)name.data);
-    if (size && kind != CONFLICT_SCHEMA)
-        failure_set_key(f, slice_make(plain, size));
-    f->winner_version = winner->version;
-    f->winner_commit = winner->commit;
-    snprintf(f->winner_label, sizeof f->winner_label, "%s", winner->label);
-}
-
 /* t has met its winner by itself: say so to its request and end it. */
 static enum err conflict_lose(struct op *op, struct txn *t, enum conflict_kind kind,
                               const struct schema *schema, struct slice key,
@@ -225,46 +178,6 @@ enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema 
     return conflict_lose(op, t, CONFLICT_SCHEMA, schema, SLICE_NONE,
                          (struct winner){newest->version, newest->commit, newest->interval,
                                          newest->label});
-}
-
-/* If the key is in a ledger with a commit above *newest, that is the winner. */
-static void tracker_ask_ledgers(const struct txn *t, uint32_t store, struct slice key,
-                                struct winner *newest)
-{
-    LIST_EACH (link, &t->db->ledgers) {
-        const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
-        struct ledger_entry entry;
-
-        if (l->last_commit <= newest->commit)
-            continue;
-        if (ledger_find(l, store, key, &entry) && entry.commit > newest->commit)
-            *newest = (struct winner){entry.version, entry.commit, entry.interval, entry.label};
-    }
-}
-
-/* Who committed the newest version of the key after the snapshot, wherever it is held. */
-static bool tracker_find_newer(const struct txn *t, uint32_t store, struct slice key,
-                               struct winner *out)
-{
-    uint64_t snapshot = t->snapshot->commit;
-
-    *out = (struct winner){.commit = snapshot, .label = ""};
-    for (struct stage *s = t->db->newest_stage; s; s = s->below) {
-        struct record *r;
-
-        if (!s->first_commit)
-            continue;
-        if (s->last_commit <= snapshot)
-            break; /* S-2: and so is all that is older */
-        r = stage_find(s, store, key);
-        if (!r)
-            continue;
-        if (record_newest(r)->stamp->commit > snapshot)
-            *out = winner_of(record_newest(r)->stamp);
-        break; /* S-2 again; but a newer stage may be gone and in a ledger */
-    }
-    tracker_ask_ledgers(t, store, key, out);
-    return out->commit > snapshot;
 }
 
 /* A newer open transaction that wrote the key. */
@@ -295,7 +208,7 @@ enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *
 
     if (schema->last_writer_wins)
         return ERR_OK;
-    if (tracker_find_newer(t, schema->number, key, &newer))
+    if (conflict_find_newer(t, schema->number, key, &newer))
         return conflict_lose(op, t, kind, schema, key, newer);
     if (t->options.greatest_version) {
         struct txn *greater = tracker_find_greater(t, schema->number, key);
@@ -414,6 +327,7 @@ void tracker_doom_losers(struct txn *winner)
             }
         }
     }
+    reads_doom_readers(winner);
     if (winner->is_large) {
         tracker_doom_by_large(winner);
         return;

@@ -9,6 +9,7 @@
 
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
+#include "server/txn/reads.h"
 
 static void text_keep(char *to, struct slice *text)
 {
@@ -55,6 +56,7 @@ enum err txn_begin_at(struct op *op, const struct txn_options *options, uint64_t
     list_init(&t->in_writers);
     list_init(&t->in_large);
     failure_init(&t->failure);
+    failure_init(&t->stale);
     t->begun_ms = t->used_ms = db->now_ms;
     list_push_back(&db->open, &t->in_open);
     if (!options->read_only)
@@ -72,9 +74,6 @@ enum err txn_begin(struct op *op, const struct txn_options *options, struct txn 
 
     failure_clear(&op->failure);
     *out = NULL;
-    if (options->serializable)
-        return failure_set(&op->failure, ERR_BAD_REQUEST,
-                           "isolation \"serializable\" is not in this version; use \"snapshot\"");
     if (options->read_only)
         commit = db->answered > op->after ? db->answered : op->after;
     return txn_begin_at(op, options, commit, out);
@@ -135,6 +134,7 @@ void txn_release(struct txn *t)
         return;
     tracker_remove_intents(t);
     tracker_forget_stores(t);
+    reads_forget(t);
     LIST_EACH_SAFE (link, &t->schemas) {
         list_remove(link);
         schema_free(db, LIST_ENTRY(link, struct schema, in_txn));
@@ -165,6 +165,7 @@ void txn_free(struct txn *t)
     list_remove(&t->in_open);
     db->open_count--;
     failure_clear(&t->failure);
+    failure_clear(&t->stale);
     os_free(db->os, t, sizeof *t);
 }
 

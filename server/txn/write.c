@@ -2,6 +2,7 @@
  * fail, and then the write itself. */
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
+#include "server/txn/reads.h"
 
 /* Room in memory: stages that wait for amalgamation are bounded, so writes wait. */
 static enum err write_wait_for_stages(struct op *op, struct txn *t)
@@ -102,7 +103,9 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
     enum err e;
 
     ASSERT(!t->failure.error && !t->options.read_only);
-    e = tracker_check_schema(op, t, schema);
+    e = reads_check_write(op, t);
+    if (!e)
+        e = tracker_check_schema(op, t, schema);
     if (!e)
         e = tracker_check_write(op, t, schema, key);
     if (!e)

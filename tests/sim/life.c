@@ -39,6 +39,11 @@ struct actor {
     uint64_t snapshot;
     uint64_t version;
     bool greatest;
+    bool serializable;
+    bool is_stale;          /* what it read was overwritten */
+    bool is_murky;          /* a request of it was under way then: what it had read is not known */
+    bool has_read[MODEL_STORES][MODEL_KEYS];
+    bool has_read_store[MODEL_STORES];
     bool interval;
     bool read_only;
     bool wrote_store[MODEL_STORES];
@@ -200,6 +205,9 @@ static void actor_forget(struct actor *a)
     a->txn = NULL;
     a->is_doomed = false;
     memset(a->wrote_store, 0, sizeof a->wrote_store);
+    memset(a->has_read, 0, sizeof a->has_read);
+    memset(a->has_read_store, 0, sizeof a->has_read_store);
+    a->is_stale = a->is_murky = false;
     memset(a->wrote, 0, sizeof a->wrote);
 }
 
@@ -210,6 +218,61 @@ static void actor_lose(struct actor *a, uint64_t version, uint64_t commit)
     a->is_doomed = true;
     a->winner_version = version;
     a->winner_commit = commit;
+}
+
+static bool actor_has_written(const struct actor *a)
+{
+    for (unsigned s = 0; s < MODEL_STORES; s++) {
+        for (unsigned k = 0; k < MODEL_KEYS; k++) {
+            if (a->wrote[s][k])
+                return true;
+        }
+    }
+    return false;
+}
+
+/* What a has read was overwritten by a commit: it loses if it has written. */
+static void actor_meet(struct actor *a, uint64_t version, uint64_t commit)
+{
+    if (!a->txn || !a->serializable || a->read_only || a->is_doomed)
+        return;
+    a->is_stale = true;
+    if (a->act != ACT_NONE)
+        a->is_murky = true; /* it may have written already, or not */
+    else if (actor_has_written(a))
+        actor_lose(a, version, commit);
+}
+
+/* a reads a key (or its absence) now: is it still what its snapshot says? */
+static void actor_read(struct life *l, struct actor *a, unsigned store, unsigned key)
+{
+    const struct model_history *h = &l->model.keys[store][key];
+
+    if (a->autocommit || !a->serializable || a->wrote[store][key])
+        return;
+    a->has_read[store][key] = true;
+    if (h->count && h->versions[h->count - 1].commit > a->snapshot)
+        a->is_stale = true;
+}
+
+static void actor_read_name(struct life *l, struct actor *a, unsigned store)
+{
+    if (a->autocommit || !a->serializable)
+        return;
+    a->has_read_store[store] = true;
+    if (model_newer_store(&l->model, store, a->snapshot))
+        a->is_stale = true;
+}
+
+static void model_doom_readers(struct life *l, const struct actor *winner, unsigned store,
+                               unsigned key, uint64_t version, uint64_t commit)
+{
+    for (unsigned i = 0; i < l->options->actors; i++) {
+        struct actor *a = &l->actors[i];
+
+        if (a != winner && a->txn && a->has_read[store][key])
+            actor_meet(a, version, commit);
+    }
 }
 
 static void model_doom_writers(struct life *l, const struct actor *winner, unsigned store,
@@ -228,6 +291,7 @@ static void model_doom_writers(struct life *l, const struct actor *winner, unsig
 static void model_commit_put(struct life *l, const struct actor *winner, unsigned store,
                              unsigned key, uint64_t value, uint64_t commit, uint64_t version)
 {
+    model_doom_readers(l, winner, store, key, version, commit);
     model_doom_writers(l, winner, store, key, version, commit);
     model_put(&l->model, store, key, value, commit, version);
 }
@@ -239,6 +303,8 @@ static void model_commit_store(struct life *l, const struct actor *winner, unsig
     for (unsigned i = 0; i < l->options->actors; i++) {
         struct actor *a = &l->actors[i];
 
+        if (a != winner && a->txn && a->has_read_store[store])
+            actor_meet(a, version, commit);
         if (a != winner && a->txn && a->wrote_store[store])
             actor_lose(a, version, commit);
     }
@@ -279,6 +345,14 @@ static bool is_excused(const struct life *l, enum err e)
 /* The common part of all answers; true: it is dealt with. */
 static bool answer_common(struct life *l, struct actor *a, enum err e)
 {
+    if (!a->autocommit && a->serializable && !a->read_only && e == ERR_CONFLICT &&
+        (a->is_doomed || a->is_stale)) {
+        /* of several winners it names one */
+        actor_lose(a, a->op.failure.winner_version, a->op.failure.winner_commit);
+        return true;
+    }
+    if (!a->autocommit && a->is_murky)
+        return e == ERR_CONFLICT; /* it may have been in time, or not */
     if (!a->autocommit && a->is_doomed) {
         LIFE_CHECK(l, e == ERR_CONFLICT, "a doomed transaction %llu got %s, not CONFLICT",
                    (unsigned long long)a->version, err_name(e));
@@ -522,6 +596,7 @@ static void finish_delete_range(struct life *l, struct actor *a, enum err e, uin
     for (unsigned i = 0; i < a->key_to - a->key && expected < a->limit; i++) {
         unsigned k = a->reverse ? a->key_to - 1 - i : a->key + i;
 
+        actor_read(l, a, a->store, k);
         if (!expect(l, a, a->store, k, at, &decided))
             continue;
         if (!a->autocommit) {
@@ -581,6 +656,7 @@ static void scan_check(struct life *l, struct actor *a, const struct cursor_row 
     while (a->scan_at < a->key_to - a->key && !expected) {
         key = scan_key(a, a->scan_at++);
         expected = expect(l, a, a->store, key, actor_at(a), &decided);
+        actor_read(l, a, a->store, key);
     }
     if (!row) {
         LIFE_CHECK(l, !expected, "a scan of store %u ended before key %u", a->store, key);
@@ -690,6 +766,15 @@ static bool actor_call(struct life *l, struct actor *a)
         free(key_out_room);
         return false;
     }
+    actor_read_name(l, a, a->store);
+    if (a->act == ACT_GET || a->act == ACT_INSERT || a->act == ACT_DELETE)
+        actor_read(l, a, a->store, a->key);
+    for (unsigned k = a->key; k < a->key_to; k++) {
+        /* where a walk of a range lost is not told; it is over with the transaction anyway */
+        if (a->act == ACT_COUNT ||
+            (e == ERR_CONFLICT && (a->act == ACT_SCAN || a->act == ACT_DELETE_RANGE)))
+            actor_read(l, a, a->store, k);
+    }
     if (a->act == ACT_GET)
         finish_get(l, a, e, value);
     else if (a->act == ACT_PUT || a->act == ACT_INSERT)
@@ -739,6 +824,24 @@ static void actor_request(struct life *l, struct actor *a)
     }
 }
 
+/* Rule 6: all that a committed writer read would read the same now. */
+static void check_reads(struct life *l, const struct actor *a)
+{
+    for (unsigned s = 0; s < MODEL_STORES; s++) {
+        LIFE_CHECK(l, !a->has_read_store[s] || !model_newer_store(&l->model, s, a->snapshot),
+                   "serializable %llu committed, but store %u that it read has changed",
+                   (unsigned long long)a->version, s);
+        for (unsigned k = 0; k < MODEL_KEYS; k++) {
+            const struct model_history *h = &l->model.keys[s][k];
+
+            LIFE_CHECK(l, !a->has_read[s][k] || !h->count ||
+                              h->versions[h->count - 1].commit <= a->snapshot,
+                       "serializable %llu committed, but key %u of store %u that it read has "
+                       "changed", (unsigned long long)a->version, k, s);
+        }
+    }
+}
+
 static void actor_commit(struct life *l, struct actor *a)
 {
     struct txn *t = a->txn;
@@ -749,6 +852,17 @@ static void actor_commit(struct life *l, struct actor *a)
     op_init(&a->op, l->db, actor_wake);
     a->autocommit = false;
     e = txn_commit(&a->op, t, SLICE_NONE, &commit);
+    if (a->serializable && e == ERR_CONFLICT) {
+        LIFE_CHECK(l, a->is_doomed || a->is_stale, "serializable %llu lost to nobody: %s",
+                   (unsigned long long)a->version, a->op.failure.text);
+        op_fini(&a->op);
+        actor_forget(a);
+        return;
+    }
+    if (a->serializable && e == ERR_OK && commit) {
+        l->counts->serializable++;
+        check_reads(l, a);
+    }
     if (a->is_doomed) {
         LIFE_CHECK(l, e == ERR_CONFLICT, "the commit of doomed %llu answered %s",
                    (unsigned long long)a->version, err_name(e));
@@ -794,6 +908,7 @@ static void actor_act(struct life *l, struct actor *a)
     if (!a->txn && sim_chance(l->sim, 60)) {
         struct txn_options o = {.greatest_version = sim_chance(l->sim, 20),
                                 .interval = sim_chance(l->sim, 10),
+                                .serializable = sim_chance(l->sim, 40),
                                 .read_only = sim_chance(l->sim, 15)};
         struct txn *t;
         enum err e;
@@ -809,6 +924,7 @@ static void actor_act(struct life *l, struct actor *a)
             a->greatest = o.greatest_version;
             a->interval = o.interval;
             a->read_only = o.read_only;
+            a->serializable = o.serializable;
         }
         op_fini(&a->op);
         return;

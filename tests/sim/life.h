@@ -19,6 +19,7 @@ struct life_options {
 
 struct life_counts { /* what happened, so that a run can show that it met what it is for */
     uint64_t commits, conflicts, reads, scans, crashes, kills, amalgamations, rotations, lost;
+    uint64_t serializable; /* commits that read and wrote at that level */
     uint64_t waits, old_conflicts; /* conflicts with what was amalgamated */
 };
 

@@ -14,14 +14,15 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
         ck_assert_msg(life_run(seed, options, &counts, why, sizeof why), "%s", why);
     printf("lives %llu..%llu: %llu commits, %llu conflicts (%llu with what was amalgamated), "
            "%llu reads, %llu scans, %llu waits, %llu crashes, %llu kills, %llu lost tails, "
-           "%llu rotations, %llu amalgamations\n",
+           "%llu rotations, %llu amalgamations, %llu serializable\n",
            (unsigned long long)from, (unsigned long long)(from + count - 1),
            (unsigned long long)counts.commits, (unsigned long long)counts.conflicts,
            (unsigned long long)counts.old_conflicts, (unsigned long long)counts.reads,
            (unsigned long long)counts.scans, (unsigned long long)counts.waits,
            (unsigned long long)counts.crashes, (unsigned long long)counts.kills,
            (unsigned long long)counts.lost, (unsigned long long)counts.rotations,
-           (unsigned long long)counts.amalgamations);
+           (unsigned long long)counts.amalgamations,
+           (unsigned long long)counts.serializable);
     ck_assert_uint_gt(counts.commits, 0);
     ck_assert_uint_gt(counts.conflicts, 0);
     ck_assert_uint_gt(counts.amalgamations, 0);

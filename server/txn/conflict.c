@@ -1,0 +1,133 @@
+#include "server/txn/conflict.h"
+
+#include <stdio.h>
+
+struct winner winner_of(const struct stamp *s)
+{
+    return (struct winner){s->version, s->commit, s->interval, s->label};
+}
+
+void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
+                       struct slice key, const struct winner *winner)
+{
+    uint8_t plain[KEY_PLAIN_BYTES_MAX];
+    size_t size = 0;
+    struct slice name = schema ? schema_name(schema) : slice_text("");
+
+    if (schema && !slice_is_none(key) &&
+        key_decode(&schema->spec, key, plain, sizeof plain, &size) != ERR_OK)
+        size = 0;
+    if (size && schema->number == CATALOGUE_STORE) {
+        /* what was written is the definition of the store that the key names */
+        struct msgpack_cursor c = msgpack_open(slice_make(plain, size));
+
+        msgpack_read_text(&c, &name);
+    }
+
+    failure_clear(f);
+    failure_set(f, ERR_CONFLICT,
+                "transaction %llu%s%s%s %s first; run this one again from its beginning",
+                (unsigned long long)winner->version, winner->label[0] ? " (" : "",
+                winner->label, winner->label[0] ? ")" : "",
+                kind == CONFLICT_GREATEST_VERSION ? "is newer and wrote the record"
+                : kind == CONFLICT_SCHEMA         ? "changed the store"
+                : kind == CONFLICT_READ           ? "committed a write of what was read"
+                                                  : "committed a write of the record");
+    f->conflict = kind;
+    snprintf(f->store, sizeof f->store, "%.*s", (int)name.size, (const char *)name.data);
+    if (size && kind != CONFLICT_SCHEMA)
+        failure_set_key(f, slice_make(plain, size));
+    f->winner_version = winner->version;
+    f->winner_commit = winner->commit;
+    snprintf(f->winner_label, sizeof f->winner_label, "%s", winner->label);
+}
+
+/* If the key is in a ledger with a commit above *newest, that is the winner. */
+static void conflict_ask_ledgers(const struct txn *t, uint32_t store, struct slice key,
+                                struct winner *newest)
+{
+    LIST_EACH (link, &t->db->ledgers) {
+        const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
+        struct ledger_entry entry;
+
+        if (l->last_commit <= newest->commit)
+            continue;
+        if (ledger_find(l, store, key, &entry) && entry.commit > newest->commit)
+            *newest = (struct winner){entry.version, entry.commit, entry.interval, entry.label};
+    }
+}
+
+bool conflict_find_newer(const struct txn *t, uint32_t store, struct slice key,
+                         struct winner *out)
+{
+    uint64_t snapshot = t->snapshot->commit;
+
+    *out = (struct winner){.commit = snapshot, .label = ""};
+    for (struct stage *s = t->db->newest_stage; s; s = s->below) {
+        struct record *r;
+
+        if (!s->first_commit)
+            continue;
+        if (s->last_commit <= snapshot)
+            break; /* S-2: and so is all that is older */
+        r = stage_find(s, store, key);
+        if (!r)
+            continue;
+        if (record_newest(r)->stamp->commit > snapshot)
+            *out = winner_of(record_newest(r)->stamp);
+        break; /* S-2 again; but a newer stage may be gone and in a ledger */
+    }
+    conflict_ask_ledgers(t, store, key, out);
+    return out->commit > snapshot;
+}
+
+/* A record of the stage in the range that was committed after the snapshot. */
+static struct record *conflict_find_in_stage(const struct stage *s, uint32_t store,
+                                             struct slice from, struct slice to,
+                                             uint64_t snapshot)
+{
+    const struct stage_store *st = stage_store_of(s, store);
+    struct record *r = st ? stage_seek(st, from) : NULL;
+
+    for (; r; r = record_following(r)) {
+        if (to.size && slice_compare(record_key(r), to) >= 0)
+            return NULL;
+        if (record_newest(r)->stamp->commit > snapshot)
+            return r;
+    }
+    return NULL;
+}
+
+bool conflict_find_newer_in_range(const struct txn *t, uint32_t store, struct slice from,
+                                  struct slice to, struct winner *out, uint8_t *key_room,
+                                  struct slice *key)
+{
+    uint64_t snapshot = t->snapshot->commit;
+
+    for (struct stage *s = t->db->newest_stage; s; s = s->below) {
+        struct record *r;
+
+        if (!s->first_commit)
+            continue;
+        if (s->last_commit <= snapshot)
+            break;
+        r = conflict_find_in_stage(s, store, from, to, snapshot);
+        if (r) {
+            *key = record_key(r);
+            *out = winner_of(record_newest(r)->stamp);
+            return true;
+        }
+    }
+    LIST_EACH (link, &t->db->ledgers) {
+        const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
+        struct ledger_entry entry;
+
+        if (l->last_commit <= snapshot)
+            break;
+        if (ledger_find_in_range(l, store, from, to, snapshot, &entry, key_room, key)) {
+            *out = (struct winner){entry.version, entry.commit, entry.interval, entry.label};
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,33 @@
+/* conflict.h - finding who has won, and saying so.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_CONFLICT_H
+#define HOLDFAST_TXN_CONFLICT_H
+
+#include "server/txn/db_internal.h"
+
+struct winner {
+    uint64_t version;
+    uint64_t commit; /* 0: still open */
+    bool interval;   /* it asked for less than a sync */
+    const char *label;
+};
+
+struct winner winner_of(const struct stamp *s);
+
+/* Say in f why a transaction loses. key is encoded; none where there is none. */
+void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
+                       struct slice key, const struct winner *winner);
+
+/* Who committed the newest version of the key after t's snapshot, wherever it is held: in a
+ * stage, or in the ledger of one that is gone. */
+bool conflict_find_newer(const struct txn *t, uint32_t store, struct slice key,
+                         struct winner *out);
+
+/* Who committed anything in from <= key < to (size 0: no bound) after t's snapshot. key_room has
+ * KEY_BYTES_MAX bytes, *key is what was found. */
+bool conflict_find_newer_in_range(const struct txn *t, uint32_t store, struct slice from,
+                                  struct slice to, struct winner *out, uint8_t *key_room,
+                                  struct slice *key);
+
+#endif
