@@ -83,6 +83,27 @@ static void append_conflict(struct hf_pack *text, struct slice details)
     append_field(text, winner, ", label ", "label");
 }
 
+/* What the server said besides: in words where they are known, else as JSON. */
+static void append_details(struct hf_pack *text, const struct hf_error *error)
+{
+    struct slice details = slice_of(error->details);
+    struct slice first = value_field(details, "error");
+    struct msgpack_cursor c = msgpack_open(details);
+    uint32_t pairs = 0;
+
+    if (error->code == HF_CONFLICT) {
+        append_conflict(text, details);
+    } else if (error->code == HF_TXN_FAILED && !slice_is_none(first)) {
+        text_append(text, "; what went wrong first: ");
+        text_append_slice(text, value_field_text(first, "name"));
+        text_append(text, ": ");
+        text_append_slice(text, value_field_text(first, "message"));
+    } else if (msgpack_read_map(&c, &pairs) == ERR_OK && pairs > 0) {
+        text_append(text, " ");
+        json_print(details, false, text);
+    }
+}
+
 int cli_report(struct cli *cli, const char *prefix, const struct hf_error *error)
 {
     struct hf_pack text = {0};
@@ -92,12 +113,7 @@ int cli_report(struct cli *cli, const char *prefix, const struct hf_error *error
     if (error->name[0] && error->code != HF_CONNECTION && error->code != HF_MISUSE)
         text_printf(&text, "%s: ", error->name);
     text_append(&text, error->message[0] ? error->message : "no message");
-    if (error->code == HF_CONFLICT)
-        append_conflict(&text, slice_of(error->details));
-    else if (error->details.data && ((const uint8_t *)error->details.data)[0] != 0x80) {
-        text_append(&text, " ");
-        json_print(slice_of(error->details), false, &text);
-    }
+    append_details(&text, error);
     if (error->retry_after_ms)
         text_printf(&text, "; try again after %u ms", error->retry_after_ms);
     if (error->maybe_committed)
@@ -140,19 +156,16 @@ int cli_failed(struct cli *cli)
 
 /* ---- The connection ---- */
 
-bool cli_connect(struct cli *cli)
+int cli_connect(struct cli *cli)
 {
     struct hf_open_options options = {.timeout_ms = cli->timeout_ms};
     struct hf_error error;
 
     if (cli->conn && hf_conn_fd(cli->conn) >= 0)
-        return true;
+        return CLI_OK;
     hf_close(cli->conn);
     cli->conn = hf_open(cli->address, &options, &error);
-    if (cli->conn)
-        return true;
-    cli_report(cli, "", &error);
-    return false;
+    return cli->conn ? CLI_OK : cli_report(cli, "", &error);
 }
 
 /* ---- Arguments ---- */

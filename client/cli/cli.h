@@ -97,8 +97,8 @@ int cli_failed(struct cli *cli);
 int cli_report(struct cli *cli, const char *prefix, const struct hf_error *error);
 int cli_exit_of(const struct hf_error *error);
 
-/* Connect unless connected. False: a message was printed and the exit is CLI_CONNECTION. */
-bool cli_connect(struct cli *cli);
+/* Connect unless connected. CLI_OK, or what to exit with; a message was printed. */
+int cli_connect(struct cli *cli);
 
 /* The text of an argument called KEY, VALUE or the like, packed into out: JSON, or, if it is
  * no JSON and does not look like it, the text itself. False: a message was printed. */

@@ -125,8 +125,8 @@ int verb_export(struct cli *cli, const struct args *args)
         cli_usage(cli, "--rows and --records exclude one another");
         goto done;
     }
-    exit_code = CLI_CONNECTION;
-    if (!cli_connect(cli))
+    exit_code = cli_connect(cli);
+    if (exit_code)
         goto done;
     exit_code = settle_lines(&job, args);
     job.scan.values_only = !job.rows;

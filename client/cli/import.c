@@ -358,8 +358,8 @@ int verb_import(struct cli *cli, const struct args *args)
         return cli_usage(cli, "import needs a file here");
     if (!lines_open(&im.lines, path, cli->in))
         return cli_usage(cli, "cannot open %s: %s", path, strerror(errno));
-    exit_code = CLI_CONNECTION;
-    if (cli_connect(cli))
+    exit_code = cli_connect(cli);
+    if (exit_code == CLI_OK)
         exit_code = import_run(&im, args);
     import_send_fini(&im);
     lines_close(&im.lines);

@@ -462,7 +462,8 @@ static bool another(struct parser *p, char close, bool *more)
     if (!*more && !at_char(p, close))
         return fail_at(p, p->at, close == ']' ? "a , or ] belongs here" : "a , or } belongs here");
     p->at++;
-    skip_space(p);
+    if (*more)
+        skip_space(p);
     return true;
 }
 

@@ -59,6 +59,7 @@ static int run_script(struct cli *cli)
 
         if (getline(&text, &room, cli->in) < 0)
             break;
+        text[strcspn(text, "\r\n")] = '\0';
         snprintf(where, sizeof where, "holdfast: line %lu", number);
         cli->where = where;
         exit_code = shell_line(cli, text);

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#define COLUMN_WIDTH_MIN 6 /* narrower says nothing; the column goes instead */
-#define GAP 2              /* between columns */
+#define COLUMN_WIDTH_MIN 12 /* narrower says nothing; the column goes instead */
+#define GAP 2               /* between columns */
 
 void table_init(struct table *t, FILE *out, size_t width)
 {
@@ -101,8 +101,39 @@ static size_t total_width(const struct table *t)
     return total;
 }
 
-/* As wide as the cells; then the widest gives way until all fit, or the last is dropped. */
-static void settle(struct table *t)
+/* How narrow a column may become: the first, which names the row, keeps up to half of the
+ * terminal. */
+static size_t width_floor(const struct table *t, size_t column)
+{
+    return column == 0 && t->width / 2 > COLUMN_WIDTH_MIN ? t->width / 2 : COLUMN_WIDTH_MIN;
+}
+
+/* The widest column that may become narrower; columns_shown if there is none. */
+static size_t widest_column(const struct table *t)
+{
+    size_t widest = t->columns_shown;
+
+    for (size_t i = 0; i < t->columns_shown; i++) {
+        if (t->widths[i] > width_floor(t, i) &&
+            (widest == t->columns_shown || t->widths[i] > t->widths[widest]))
+            widest = i;
+    }
+    return widest;
+}
+
+static size_t least_width(const struct table *t)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < t->columns_shown; i++) {
+        size_t floor = width_floor(t, i);
+
+        total += (t->widths[i] < floor ? t->widths[i] : floor) + (i ? GAP : 0);
+    }
+    return total;
+}
+
+static void measure(struct table *t)
 {
     for (size_t row = 0; row < t->row_count; row++) {
         for (size_t i = 0; i < t->column_count; i++) {
@@ -113,26 +144,22 @@ static void settle(struct table *t)
                 t->widths[i] = width;
         }
     }
-    t->columns_shown = t->column_count;
-    while (total_width(t) > t->width && t->columns_shown > 0) {
-        size_t widest = 0, excess = total_width(t) - t->width, second = COLUMN_WIDTH_MIN, cut;
+}
 
-        for (size_t i = 1; i < t->columns_shown; i++) {
-            if (t->widths[i] > t->widths[widest])
-                widest = i;
-        }
-        if (t->widths[widest] <= COLUMN_WIDTH_MIN) {
-            if (t->columns_shown == 1)
-                break;
-            t->columns_shown--;
-            continue;
-        }
-        for (size_t i = 0; i < t->columns_shown; i++) {
-            if (i != widest && t->widths[i] > second)
-                second = t->widths[i];
-        }
-        cut = t->widths[widest] > second ? t->widths[widest] - second : 1;
-        t->widths[widest] -= cut < excess ? cut : excess;
+/* As wide as the cells. Columns for which there is no place even when all are as narrow as
+ * may be are dropped from the right; then the widest gives way until the rest fits. */
+static void settle(struct table *t)
+{
+    measure(t);
+    t->columns_shown = t->column_count;
+    while (t->columns_shown > 1 && least_width(t) > t->width)
+        t->columns_shown--;
+    while (total_width(t) > t->width) {
+        size_t widest = widest_column(t);
+
+        if (widest == t->columns_shown)
+            break;
+        t->widths[widest]--;
     }
     t->settled = true;
 }

@@ -37,6 +37,14 @@ uint64_t value_field_uint(struct slice map, const char *name, uint64_t otherwise
     return msgpack_read_uint(&c, &n) == ERR_OK ? n : otherwise;
 }
 
+bool value_is_empty_list(struct slice value)
+{
+    struct msgpack_cursor c = msgpack_open(value);
+    uint32_t count;
+
+    return msgpack_read_array(&c, &count) == ERR_OK && count == 0;
+}
+
 struct slice value_find(struct slice list, const char *field, const char *text)
 {
     struct msgpack_cursor c = msgpack_open(list);

@@ -38,10 +38,9 @@ int verb_get(struct cli *cli, const struct args *args)
 
     if (!target_init(&target, cli, args))
         goto done;
-    exit_code = CLI_CONNECTION;
-    if (!cli_connect(cli))
+    exit_code = cli_connect(cli);
+    if (exit_code)
         goto done;
-    exit_code = CLI_OK;
     if (hf_get(cli->conn, cli->txn, target.store, hf_pack_bytes(&target.key), &value) != HF_OK)
         exit_code = cli_failed(cli);
     else if (value.data)
@@ -64,10 +63,9 @@ static int verb_of_bool(struct cli *cli, const struct args *args,
 
     if (!target_init(&target, cli, args))
         goto done;
-    exit_code = CLI_CONNECTION;
-    if (!cli_connect(cli))
+    exit_code = cli_connect(cli);
+    if (exit_code)
         goto done;
-    exit_code = CLI_OK;
     if (call(cli->conn, cli->txn, target.store, hf_pack_bytes(&target.key), &answer) != HF_OK)
         exit_code = cli_failed(cli);
     else
@@ -102,10 +100,9 @@ int verb_get_many(struct cli *cli, const struct args *args)
         if (!cli_parse(cli, "KEY", args->positional[i], &keys))
             goto done;
     }
-    exit_code = CLI_CONNECTION;
-    if (!cli_connect(cli))
+    exit_code = cli_connect(cli);
+    if (exit_code)
         goto done;
-    exit_code = CLI_OK;
     if (hf_get_many(cli->conn, cli->txn, store, hf_pack_bytes(&keys), &values) != HF_OK)
         exit_code = cli_failed(cli);
     else
@@ -129,10 +126,9 @@ static int verb_of_write(struct cli *cli, const struct args *args,
     if (!store || !cli_parse(cli, "VALUE", args->positional[1], &value) ||
         (args->count > 2 && !cli_parse(cli, "KEY", args->positional[2], &key)))
         goto done;
-    exit_code = CLI_CONNECTION;
-    if (!cli_connect(cli))
+    exit_code = cli_connect(cli);
+    if (exit_code)
         goto done;
-    exit_code = CLI_OK;
     if (call(cli->conn, cli->txn, store, hf_pack_bytes(&value), hf_pack_bytes(&key), &stored) !=
         HF_OK)
         exit_code = cli_failed(cli);
@@ -197,8 +193,8 @@ int verb_scan(struct cli *cli, const struct args *args)
         cli_usage(cli, "--keys and --values exclude one another");
         goto done;
     }
-    exit_code = CLI_CONNECTION;
-    if (cli_connect(cli))
+    exit_code = cli_connect(cli);
+    if (exit_code == CLI_OK)
         exit_code = print_scan(cli, store, &range.range, &scan);
 done:
     range_fini(&range);
@@ -217,10 +213,9 @@ static int verb_of_range(struct cli *cli, const struct args *args,
 
     if (!range_init(&range, cli, args) || !store)
         goto done;
-    exit_code = CLI_CONNECTION;
-    if (!cli_connect(cli))
+    exit_code = cli_connect(cli);
+    if (exit_code)
         goto done;
-    exit_code = CLI_OK;
     if (call(cli->conn, cli->txn, store, &range.range, &number) != HF_OK)
         exit_code = cli_failed(cli);
     else
@@ -257,10 +252,9 @@ int verb_delete_range(struct cli *cli, const struct args *args)
         fputs("0\n", cli->out);
         goto done;
     }
-    exit_code = CLI_CONNECTION;
-    if (!cli_connect(cli))
+    exit_code = cli_connect(cli);
+    if (exit_code)
         goto done;
-    exit_code = CLI_OK;
     if (hf_delete_range(cli->conn, cli->txn, store, &range.range, &options, &deleted) != HF_OK)
         exit_code = cli_failed(cli);
     else
@@ -315,10 +309,9 @@ int verb_run(struct cli *cli, const struct args *args)
         cli_usage(cli, "OPS:%lu:%lu: %s", error.line, error.column, error.message);
         goto done;
     }
-    exit_code = CLI_CONNECTION;
-    if (!cli_connect(cli))
+    exit_code = cli_connect(cli);
+    if (exit_code)
         goto done;
-    exit_code = CLI_OK;
     if (hf_run(cli->conn, hf_pack_bytes(&ops), &options, &result) != HF_OK)
         exit_code = cli_failed(cli);
     else

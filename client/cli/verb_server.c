@@ -18,12 +18,14 @@ static int verb_of_result(struct cli *cli, const char *none,
                           int (*call)(struct hf_conn *c, struct hf_bytes *result))
 {
     struct hf_bytes result;
+    int exit_code;
 
-    if (!cli_connect(cli))
-        return CLI_CONNECTION;
+    exit_code = cli_connect(cli);
+    if (exit_code)
+        return exit_code;
     if (call(cli->conn, &result) != HF_OK)
         return server_failed(cli);
-    if (cli_tables(cli) && none && ((const uint8_t *)result.data)[0] == 0x90)
+    if (cli_tables(cli) && none && value_is_empty_list(slice_of(result)))
         fprintf(cli->out, "%s\n", none);
     else
         output_value(cli, slice_of(result));
@@ -32,8 +34,11 @@ static int verb_of_result(struct cli *cli, const char *none,
 
 static int verb_of_nothing(struct cli *cli, int (*call)(struct hf_conn *c))
 {
-    if (!cli_connect(cli))
-        return CLI_CONNECTION;
+    int exit_code;
+
+    exit_code = cli_connect(cli);
+    if (exit_code)
+        return exit_code;
     return call(cli->conn) == HF_OK ? CLI_OK : server_failed(cli);
 }
 
@@ -50,11 +55,13 @@ int verb_holds(struct cli *cli, const struct args *args)
 int verb_kill(struct cli *cli, const struct args *args)
 {
     uint64_t version;
+    int exit_code;
 
     if (!args_parse_number(cli, "VERSION", args->positional[0], (uint64_t)1 << 53, &version))
         return CLI_USAGE;
-    if (!cli_connect(cli))
-        return CLI_CONNECTION;
+    exit_code = cli_connect(cli);
+    if (exit_code)
+        return exit_code;
     return hf_kill(cli->conn, version) == HF_OK ? CLI_OK : server_failed(cli);
 }
 
@@ -81,11 +88,13 @@ int verb_describe(struct cli *cli, const struct args *args)
 {
     struct hf_bytes result;
     struct slice method;
+    int exit_code;
 
     if (args->count == 0)
         return verb_of_result(cli, NULL, hf_describe);
-    if (!cli_connect(cli))
-        return CLI_CONNECTION;
+    exit_code = cli_connect(cli);
+    if (exit_code)
+        return exit_code;
     if (hf_describe(cli->conn, &result) != HF_OK)
         return server_failed(cli);
     method = value_find(slice_of(result), "name", args->positional[0]);

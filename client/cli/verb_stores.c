@@ -1,17 +1,20 @@
 /* verb_stores.c - verbs on stores. */
 #include "client/cli/keypath.h"
 #include "client/cli/output.h"
+#include "client/cli/value.h"
 #include "client/cli/verbs.h"
 
 int verb_stores(struct cli *cli, const struct args *args)
 {
     struct hf_bytes result;
+    int exit_code;
 
-    if (!cli_connect(cli))
-        return CLI_CONNECTION;
+    exit_code = cli_connect(cli);
+    if (exit_code)
+        return exit_code;
     if (hf_stores(cli->conn, cli->txn, &result) != HF_OK)
         return cli_failed(cli);
-    if (cli_tables(cli) && ((const uint8_t *)result.data)[0] == 0x90)
+    if (cli_tables(cli) && value_is_empty_list(slice_of(result)))
         fputs("(no stores)\n", cli->out);
     else
         output_value(cli, slice_of(result));
@@ -37,8 +40,8 @@ int verb_create_store(struct cli *cli, const struct args *args)
         goto done;
     }
     options.key = hf_pack_bytes(&path);
-    exit_code = CLI_CONNECTION;
-    if (!cli_connect(cli))
+    exit_code = cli_connect(cli);
+    if (exit_code)
         goto done;
     exit_code = hf_create_store(cli->conn, cli->txn, store, &options) == HF_OK ? CLI_OK
                                                                               : cli_failed(cli);
@@ -52,11 +55,13 @@ static int verb_of_store(struct cli *cli, const struct args *args,
 {
     char name[256];
     const char *store = cli_store(cli, args->positional[0], name);
+    int exit_code;
 
     if (!store)
         return CLI_USAGE;
-    if (!cli_connect(cli))
-        return CLI_CONNECTION;
+    exit_code = cli_connect(cli);
+    if (exit_code)
+        return exit_code;
     return call(cli->conn, cli->txn, store) == HF_OK ? CLI_OK : cli_failed(cli);
 }
 
@@ -75,10 +80,12 @@ int verb_rename_store(struct cli *cli, const struct args *args)
     char name[256], to_name[256];
     const char *store = cli_store(cli, args->positional[0], name);
     const char *to = cli_store(cli, args->positional[1], to_name);
+    int exit_code;
 
     if (!store || !to)
         return CLI_USAGE;
-    if (!cli_connect(cli))
-        return CLI_CONNECTION;
+    exit_code = cli_connect(cli);
+    if (exit_code)
+        return exit_code;
     return hf_rename_store(cli->conn, cli->txn, store, to) == HF_OK ? CLI_OK : cli_failed(cli);
 }

@@ -37,6 +37,7 @@ static bool begin_ms(struct cli *cli, const struct args *args, const char *name,
 int verb_begin(struct cli *cli, const struct args *args)
 {
     struct hf_begin_options options = {.label = cli->label};
+    int exit_code;
 
     for (unsigned i = 0; i < args->count; i++) {
         if (!begin_word(&options, args->positional[i]))
@@ -48,8 +49,9 @@ int verb_begin(struct cli *cli, const struct args *args)
         return CLI_USAGE;
     if (cli->txn)
         return cli_usage(cli, "a transaction is open; commit or roll back first");
-    if (!cli_connect(cli))
-        return CLI_CONNECTION;
+    exit_code = cli_connect(cli);
+    if (exit_code)
+        return exit_code;
     if (hf_txn_begin(cli->conn, &options, &cli->txn) != HF_OK)
         return cli_failed(cli);
     cli->txn_continue = options.on_error_continue;

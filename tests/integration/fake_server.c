@@ -298,7 +298,7 @@ static void perform(struct fake_server *server, const char *method, msgpack_obje
     } else if (!do_in_state(server, t ? &t->state : &server->state, method, params, a)) {
         fake_refuse(a, 1001, "BAD_REQUEST");
     }
-    if (a->error && t && !t->on_error_continue)
+    if (a->error && t && t->handle && !t->on_error_continue)
         t->failed = true;
 }
 
