@@ -363,6 +363,7 @@ static bool request(struct fake_server *server, msgpack_object frame)
     const struct fake_fault *fault;
     msgpack_sbuffer result;
     struct answer a = {.error = NULL};
+    struct txn *t;
     msgpack_packer out;
     int index = -1;
     bool hang_up;
@@ -379,6 +380,8 @@ static bool request(struct fake_server *server, msgpack_object frame)
     msgpack_packer_init(&a.packer, &result, msgpack_sbuffer_write);
     if (!fault || fault->apply)
         perform(server, method, f.ptr[3], &a, &index);
+    else if (strcmp(method, "commit") == 0 && (t = txn_find(server, fake_param(f.ptr[3], 0).via.u64)))
+        txn_end(t); /* a commit that is refused ends its transaction */
     msgpack_packer_init(&out, &server->out, msgpack_sbuffer_write);
     msgpack_pack_array(&out, 4);
     msgpack_pack_int(&out, 1);

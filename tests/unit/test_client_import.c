@@ -1,0 +1,388 @@
+/* import and export against a small server of our own: what is in, what is not, what is
+ * not known, and the line that is to blame. */
+#include "client/cli/app.h"
+#include "client/cli/lines.h"
+#include "client/lib/holdfast.h"
+#include "tests/integration/fake_server.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct rig {
+    struct fake_server *server;
+    char path[64];   /* of a file to import */
+    char *out, *err; /* owned; of the last run */
+};
+
+static void rig_open(struct rig *rig, const struct fake_options *fake)
+{
+    int fd;
+
+    memset(rig, 0, sizeof *rig);
+    rig->server = fake_server_start(fake);
+    setenv("HOLDFAST_CONNECT", fake_server_address(rig->server), 1);
+    strcpy(rig->path, "/tmp/holdfast-test-XXXXXX");
+    fd = mkstemp(rig->path);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+}
+
+static void rig_close(struct rig *rig)
+{
+    unlink(rig->path);
+    fake_server_free(rig->server);
+    free(rig->out);
+    free(rig->err);
+}
+
+static void rig_write(struct rig *rig, const char *text)
+{
+    FILE *file = fopen(rig->path, "w");
+
+    fputs(text, file);
+    fclose(file);
+}
+
+/* count records {"id": i, "name": ...} from first on, a line each. */
+static void rig_write_records(struct rig *rig, unsigned first, unsigned count)
+{
+    FILE *file = fopen(rig->path, "w");
+
+    for (unsigned i = 0; i < count; i++)
+        fprintf(file, "{\"id\":%u,\"name\":\"record %u\"}\n", first + i, first + i);
+    fclose(file);
+}
+
+/* Words end with NULL; "FILE" stands for the rig's file. */
+static int rig_run(struct rig *rig, const char *const words[])
+{
+    size_t out_size, err_size;
+    char *argv[24] = {(char *)"holdfast"};
+    int argc = 1, exit_code;
+    FILE *in = fopen(rig->path, "r"), *out, *err;
+
+    for (; words[argc - 1]; argc++)
+        argv[argc] = (char *)(strcmp(words[argc - 1], "FILE") == 0 ? rig->path : words[argc - 1]);
+    free(rig->out);
+    free(rig->err);
+    out = open_memstream(&rig->out, &out_size);
+    err = open_memstream(&rig->err, &err_size);
+    exit_code = app_run(argc, argv, in, out, err);
+    fclose(in);
+    fclose(out);
+    fclose(err);
+    return exit_code;
+}
+
+#define RUN(rig, ...) rig_run(rig, (const char *const[]){__VA_ARGS__, NULL})
+
+static void check_said(const struct rig *rig, const char *text)
+{
+    ck_assert_msg(strstr(rig->err, text) != NULL, "said %s, not %s", rig->err, text);
+}
+
+static void check_records(struct rig *rig, size_t count)
+{
+    fake_server_stop(rig->server);
+    ck_assert_uint_eq(fake_server_records(rig->server, "s"), count);
+}
+
+/* ---- Lines ---- */
+
+/* However long the lines are and wherever reads end, each comes out as it went in. */
+START_TEST(lines_come_out_as_they_went_in)
+{
+    struct lines lines;
+    struct slice line;
+    char path[] = "/tmp/holdfast-test-XXXXXX";
+    int fd = mkstemp(path);
+    FILE *file = fdopen(fd, "w");
+    unsigned sizes[200];
+    bool right = true;
+
+    srand((unsigned)_i + 1);
+    for (int i = 0; i < 200; i++) {
+        sizes[i] = rand() % 10 == 0 ? (unsigned)rand() % 300000 : (unsigned)rand() % 50;
+        for (unsigned k = 0; k < sizes[i]; k++)
+            fputc('a' + (int)((unsigned)i + k) % 26, file);
+        if (i < 199 || _i % 2)
+            fputc('\n', file);
+    }
+    fclose(file);
+    sizes[199] = sizes[199] || _i % 2 ? sizes[199] : UINT32_MAX; /* nothing is no line */
+    ck_assert(lines_open(&lines, path, NULL));
+    for (unsigned i = 0; i < 200 && sizes[i] != UINT32_MAX; i++) {
+        ck_assert_int_eq(lines_next(&lines, &line), LINES_ONE);
+        ck_assert_uint_eq(lines.number, i + 1);
+        ck_assert_uint_eq(line.size, sizes[i]);
+        for (unsigned k = 0; k < sizes[i]; k++)
+            right = right && line.data[k] == 'a' + (int)(i + k) % 26;
+        ck_assert(right);
+    }
+    ck_assert_int_eq(lines_next(&lines, &line), LINES_END);
+    ck_assert_int_eq(lines_next(&lines, &line), LINES_END);
+    ck_assert_uint_eq(lines.bytes, lines.bytes_total);
+    lines_close(&lines);
+    unlink(path);
+}
+END_TEST
+
+/* ---- Import ---- */
+
+START_TEST(a_file_goes_in_whole_and_comes_out_the_same)
+{
+    static const char *const modes[][4] = {
+        {"--key", "id", NULL}, {"--key", "id", "--transaction", NULL}, {"--rows", "--create", NULL}};
+    struct rig rig;
+    char out_path[80], command[200];
+
+    rig_open(&rig, NULL);
+    if (_i < 2)
+        rig_write_records(&rig, 1000, 3000);
+    else
+        rig_write(&rig, "{\"key\":1,\"value\":{\"id\":1}}\n{\"key\":[2],\"value\":\"x\"}\n");
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", modes[_i][0], modes[_i][1], modes[_i][2]),
+                     0);
+    ck_assert_str_eq(rig.out, _i < 2 ? "{\"records\":3000,\"skipped\":0}\n"
+                                     : "{\"records\":2,\"skipped\":0}\n");
+    ck_assert_str_eq(rig.err, "");
+    snprintf(out_path, sizeof out_path, "%s.out", rig.path);
+    ck_assert_int_eq(RUN(&rig, "export", "s", out_path), 0);
+    snprintf(command, sizeof command, "cmp %s %s", rig.path, out_path);
+    ck_assert_int_eq(system(command), 0);
+    unlink(out_path);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(standard_input_blank_lines_and_marks_are_taken)
+{
+    struct rig rig;
+
+    rig_open(&rig, NULL);
+    rig_write(&rig, "\xef\xbb\xbf{\"id\":1}\r\n\r\n  \n {\"id\":2} \n{\"id\":3}");
+    ck_assert_int_eq(RUN(&rig, "import", "s", "--key", "id"), 0);
+    ck_assert_str_eq(rig.out, "{\"records\":3,\"skipped\":0}\n");
+    ck_assert_int_eq(RUN(&rig, "export", "s"), 0);
+    ck_assert_str_eq(rig.out, "{\"id\":1}\n{\"id\":2}\n{\"id\":3}\n");
+    ck_assert_int_eq(RUN(&rig, "export", "s", "--rows", "--limit", "1", "--reverse"), 0);
+    ck_assert_str_eq(rig.out, "{\"key\":3,\"value\":{\"id\":3}}\n");
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_store_is_made_only_when_asked_and_only_once)
+{
+    struct rig rig;
+
+    rig_open(&rig, NULL);
+    rig_write(&rig, "{\"id\":1,\"b\":2}\n");
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE"), 3);
+    check_said(&rig, "there is no store s; --key");
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id,b"), 0);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id,b"), 0);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE"), 0);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id"), 3);
+    check_said(&rig, "the store s exists already with the key [\"id\",\"b\"], not \"id\"");
+    ck_assert_int_eq(RUN(&rig, "import", "t", "FILE", "--generate"), 0);
+    ck_assert_int_eq(RUN(&rig, "export", "t"), 0);
+    ck_assert_str_eq(rig.out, "{\"key\":1,\"value\":{\"id\":1,\"b\":2}}\n");
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(an_error_in_the_file_names_its_line)
+{
+    struct rig rig;
+    char expected[200];
+
+    rig_open(&rig, NULL);
+    rig_write(&rig, "{\"id\":1}\n\n{\"id\":2}\n{\"id\":3\n{\"id\":4}\n");
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id", "--batch", "1"), 1);
+    snprintf(expected, sizeof expected, "holdfast: %s:4: character 8: a , or } belongs here",
+             rig.path);
+    check_said(&rig, expected);
+    check_said(&rig, "2 records are surely in: all up to line 3");
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--rows"), 1);
+    check_said(&rig, ":1: the line is not {\"key\"");
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--transaction"), 1);
+    check_said(&rig, "nothing of it is in");
+    check_records(&rig, 2);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_record_that_exists_is_replaced_refused_or_skipped)
+{
+    const char *transaction = _i ? "--transaction" : "--json";
+    struct rig rig;
+
+    rig_open(&rig, NULL);
+    rig_write_records(&rig, 500, 1);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id"), 0);
+    rig_write_records(&rig, 250, 1000);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--on-exists", "fail", "--batch", "100",
+                         "--in-flight", "1", transaction),
+                     3);
+    check_said(&rig, ":251: EXISTS");
+    check_said(&rig, _i ? "nothing of it is in" : "200 records are surely in: all up to line 200");
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--on-exists", "skip", transaction), 0);
+    ck_assert_str_eq(rig.out, _i ? "{\"records\":999,\"skipped\":1}\n"
+                                 : "{\"records\":799,\"skipped\":201}\n");
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--on-exists", "skip", transaction), 0);
+    ck_assert_str_eq(rig.out, "{\"records\":0,\"skipped\":1000}\n");
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--on-exists", "replace", transaction), 0);
+    ck_assert_str_eq(rig.out, "{\"records\":1000,\"skipped\":0}\n");
+    check_records(&rig, 1000);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(conflicts_and_overload_are_tried_again)
+{
+    struct fake_options fake = {
+        .faults = {{"run", 2, 3, HF_CONFLICT, "CONFLICT", "conflict", true, 0, -1, 0},
+                   {"run", 7, 2, HF_OVERLOADED, "OVERLOADED", "unavailable", true, 3, -1, 0},
+                   {"begin", 1, 2, HF_OVERLOADED, "OVERLOADED", "unavailable", true, 2, -1, 0},
+                   {"commit", 2, 2, HF_CONFLICT, "CONFLICT", "conflict", true, 0, -1, 0}}};
+    struct rig rig;
+
+    rig_open(&rig, &fake);
+    rig_write_records(&rig, 1000, 1000);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id", "--batch", "100"), 0);
+    ck_assert_str_eq(rig.out, "{\"records\":1000,\"skipped\":0}\n");
+    rig_write_records(&rig, 1500, 1000);
+    ck_assert_int_eq(
+        RUN(&rig, "import", "s", "FILE", "--batch", "100", "--on-exists", "skip"), 0);
+    ck_assert_str_eq(rig.out, "{\"records\":500,\"skipped\":500}\n");
+    check_records(&rig, 1500);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_conflict_that_stays_exits_with_4)
+{
+    struct fake_options fake = {
+        .faults = {{"run", 3, 99, HF_CONFLICT, "CONFLICT", "conflict", true, 0, -1, 0}}};
+    struct rig rig;
+
+    rig_open(&rig, &fake);
+    rig_write_records(&rig, 1000, 1000);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id", "--batch", "100",
+                         "--in-flight", "1"),
+                     4);
+    check_said(&rig, "CONFLICT");
+    check_said(&rig, "300 records are surely in: all up to line 300");
+    check_records(&rig, 300);
+    rig_close(&rig);
+}
+END_TEST
+
+/* The server does the n-th request and dies before it answers: what is said to be in is in,
+ * and what is not known is said not to be. */
+START_TEST(a_lost_connection_says_from_which_line_on_it_is_unknown)
+{
+    struct fake_options fake = {.hang_up_after = 3 + (unsigned)_i, .hang_up_applies = true};
+    unsigned long long sure = 0, up_to = 0, unknown_from = 0;
+    struct rig rig;
+    char *text;
+    size_t records;
+
+    rig_open(&rig, &fake);
+    rig_write_records(&rig, 1000, 1000);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id", "--batch", "100",
+                         "--in-flight", "4"),
+                     2);
+    text = strstr(rig.err, "records are surely in");
+    ck_assert_msg(text != NULL, "%s", rig.err);
+    while (text > rig.err && text[-1] != ':')
+        text--;
+    ck_assert_int_eq(sscanf(text, "%llu records are surely in", &sure), 1);
+    text = strstr(rig.err, "all up to line ");
+    if (text)
+        sscanf(text, "all up to line %llu", &up_to);
+    text = strstr(rig.err, "from line ");
+    ck_assert_msg(text != NULL, "%s", rig.err);
+    sscanf(text, "from line %llu", &unknown_from);
+    ck_assert_uint_eq(unknown_from, up_to + 1);
+    fake_server_stop(rig.server);
+    records = fake_server_records(rig.server, "s");
+    ck_assert_uint_eq(sure, up_to); /* lines are answered in order here */
+    ck_assert_uint_ge(records, sure);
+    ck_assert_uint_le(records, sure + 400);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_transaction_goes_in_whole_or_not_at_all)
+{
+    struct fake_options fake = {
+        .faults = {{"commit", 0, 1, HF_CONFLICT, "CONFLICT", "conflict", true, 0, -1, 0},
+                   {"put", 700, 1, HF_NO_SPACE, "NO_SPACE", "storage", false, 0, -1, 0}}};
+    struct rig rig;
+
+    rig_open(&rig, &fake);
+    rig_write_records(&rig, 1000, 600);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id", "--transaction"), 4);
+    check_said(&rig, "CONFLICT");
+    check_said(&rig, "nothing of it is in");
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id", "--transaction"), 3);
+    check_said(&rig, ":101: NO_SPACE");
+    check_said(&rig, "nothing of it is in");
+    ck_assert_int_eq(RUN(&rig, "count", "s"), 3); /* not even the store */
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id", "--transaction"), 0);
+    check_records(&rig, 600);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(an_export_that_breaks_off_says_so)
+{
+    struct fake_options fake = {
+        .page_rows = 10,
+        .faults = {{"next", 2, 1, HF_CORRUPT, "CORRUPT", "storage", false, 0, -1, 0}}};
+    struct rig rig;
+    char out_path[80];
+
+    rig_open(&rig, &fake);
+    rig_write_records(&rig, 1000, 100);
+    snprintf(out_path, sizeof out_path, "%s.out", rig.path);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id"), 0);
+    ck_assert_int_eq(RUN(&rig, "export", "s", out_path), 3);
+    check_said(&rig, "CORRUPT");
+    check_said(&rig, "incomplete: 30 records were written");
+    ck_assert_int_eq(RUN(&rig, "export", "s", "/dev/full"), 1);
+    check_said(&rig, "cannot write /dev/full");
+    unlink(out_path);
+    rig_close(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("client_import");
+    TCase *tc = tcase_create("all");
+    SRunner *runner;
+    int failed;
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, lines_come_out_as_they_went_in, 0, 4);
+    tcase_add_loop_test(tc, a_file_goes_in_whole_and_comes_out_the_same, 0, 3);
+    tcase_add_test(tc, standard_input_blank_lines_and_marks_are_taken);
+    tcase_add_test(tc, a_store_is_made_only_when_asked_and_only_once);
+    tcase_add_test(tc, an_error_in_the_file_names_its_line);
+    tcase_add_loop_test(tc, a_record_that_exists_is_replaced_refused_or_skipped, 0, 2);
+    tcase_add_test(tc, conflicts_and_overload_are_tried_again);
+    tcase_add_test(tc, a_conflict_that_stays_exits_with_4);
+    tcase_add_loop_test(tc, a_lost_connection_says_from_which_line_on_it_is_unknown, 0, 10);
+    tcase_add_test(tc, a_transaction_goes_in_whole_or_not_at_all);
+    tcase_add_test(tc, an_export_that_breaks_off_says_so);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
