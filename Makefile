@@ -164,6 +164,22 @@ SEEDS ?= 1000
 sim: $(B)/tests/test_life ## SEEDS=1000 FROM=1: whole lives of the core in the simulator
 	LIFE_SEED=$(FROM) LIFE_COUNT=$(SEEDS) $(B)/tests/test_life
 
+# `make bench`: Holdfast beside the rivals that are installed, about ten minutes;
+# `make bench-full`: every workload; `make bench-smoke`: does the tool work?
+BENCH_TABLES ?= $(B)/performance.md
+BENCH_LIBS := $(if $(wildcard /usr/include/lmdb.h),-llmdb) \
+              $(if $(wildcard /usr/include/rocksdb/c.h),-lrocksdb)
+$(B)/tests/bench/bench: $(call obj,$(wildcard tests/bench/*.c)) $(B)/libcore.a $(B)/libproto.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(BENCH_LIBS)
+bench bench-full: all $(B)/tests/bench/bench
+	HOLDFASTD=$(B)/holdfastd $(B)/tests/bench/bench $(if $(filter bench-full,$@),--full) \
+	    --markdown $(BENCH_TABLES)
+bench-smoke: all $(B)/tests/bench/bench
+	HOLDFASTD=$(B)/holdfastd $(B)/tests/bench/bench --peers holdfast,core --records 20000 \
+	    --seconds 0.05 --repeat 1 --dir $(B)/bench-smoke > $(B)/bench-smoke.txt
+	! grep -E 'FAILED|MISSING' $(B)/bench-smoke.txt
+.PHONY: bench bench-full bench-smoke
+
 # make install PREFIX=/usr DESTDIR=/some/package
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib

@@ -1,0 +1,463 @@
+/* Holdfast over TCP: MessagePack-RPC written by hand, so that the client costs no more
+ * than the other drivers'. A reply names its request (msgid: slot and step), because
+ * replies of different transactions may overtake each other. */
+#include "tests/bench/client.h"
+
+#include "proto/msgpack.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HOLDFAST_STORE slice_make("b", 1)
+#define HOLDFAST_STEPS 8 /* requests of one trip, at most */
+#define HOLDFAST_MESSAGE_BYTES 256
+
+static const char *holdfast_program(void)
+{
+    const char *program = getenv("HOLDFASTD");
+
+    return program ? program : "build/release/holdfastd";
+}
+
+static bool holdfast_available(void)
+{
+    return access(holdfast_program(), X_OK) == 0;
+}
+
+/* ---- writing ---- */
+
+struct request {
+    struct buffer *out;
+    uint8_t *at;
+};
+
+static struct request request_begin(struct buffer *out, unsigned id, const char *method,
+                                    unsigned count)
+{
+    struct request r = {out, buffer_room(out, HOLDFAST_MESSAGE_BYTES)};
+
+    r.at += msgpack_put_array_head(r.at, 4);
+    *r.at++ = 0;
+    r.at += msgpack_put_uint(r.at, id);
+    r.at += msgpack_put_text(r.at, slice_text(method));
+    r.at += msgpack_put_array_head(r.at, count);
+    return r;
+}
+
+static void request_end(struct request *r)
+{
+    r->out->size = (size_t)(r->at - r->out->data);
+}
+
+static void put_key(struct request *r, uint64_t number)
+{
+    r->at += msgpack_put_text_head(r->at, RECORD_KEY_BYTES);
+    record_key((char *)r->at, number);
+    r->at += RECORD_KEY_BYTES;
+}
+
+static void put_value(struct request *r, uint32_t counter, uint64_t *random)
+{
+    r->at += msgpack_put_binary_head(r->at, RECORD_VALUE_BYTES);
+    record_value(r->at, counter, random);
+    r->at += RECORD_VALUE_BYTES;
+}
+
+static void put_text(struct request *r, const char *text)
+{
+    r->at += msgpack_put_text(r->at, slice_text(text));
+}
+
+static void put_store(struct request *r)
+{
+    r->at += msgpack_put_text(r->at, HOLDFAST_STORE);
+}
+
+static void send_get(struct buffer *out, unsigned id, unsigned t, uint64_t key)
+{
+    struct request r = request_begin(out, id, "get", 3);
+
+    r.at += msgpack_put_uint(r.at, t);
+    put_store(&r);
+    put_key(&r, key);
+    request_end(&r);
+}
+
+static void send_put(struct buffer *out, unsigned id, unsigned t, uint64_t key, uint32_t counter,
+                     uint64_t *random)
+{
+    struct request r = request_begin(out, id, "put", 4);
+
+    r.at += msgpack_put_uint(r.at, t);
+    put_store(&r);
+    put_value(&r, counter, random);
+    put_key(&r, key);
+    request_end(&r);
+}
+
+/* begin, commit, rollback */
+static void send_txn(struct buffer *out, unsigned id, const char *method, unsigned t)
+{
+    struct request r = request_begin(out, id, method, 1);
+
+    r.at += msgpack_put_uint(r.at, t);
+    request_end(&r);
+}
+
+/* `run`: reads of the first gets keys, then a put of each key; durability as the work says. */
+static void send_run(struct buffer *out, unsigned id, struct work *w, const uint64_t *keys,
+                     unsigned gets, unsigned puts)
+{
+    struct request r = request_begin(out, id, "run", w->durability == UNSYNCED ? 2 : 1);
+
+    r.at += msgpack_put_array_head(r.at, gets + puts);
+    for (unsigned i = 0; i < gets; i++) {
+        r.at += msgpack_put_array_head(r.at, 2);
+        put_text(&r, "get");
+        r.at += msgpack_put_array_head(r.at, 2);
+        put_store(&r);
+        put_key(&r, keys[i]);
+    }
+    for (unsigned i = 0; i < puts; i++) {
+        request_end(&r);
+        r.at = buffer_room(out, HOLDFAST_MESSAGE_BYTES);
+        r.at += msgpack_put_array_head(r.at, 2);
+        put_text(&r, "put");
+        r.at += msgpack_put_array_head(r.at, 3);
+        put_store(&r);
+        put_value(&r, 1, &w->random);
+        put_key(&r, keys[i]);
+    }
+    if (w->durability == UNSYNCED) {
+        r.at += msgpack_put_map_head(r.at, 1);
+        put_text(&r, "durability");
+        put_text(&r, "interval");
+    }
+    request_end(&r);
+}
+
+static void send_scan(struct buffer *out, unsigned id, const struct work *w)
+{
+    struct request r = request_begin(out, id, "scan", 4);
+
+    *r.at++ = 0;
+    put_store(&r);
+    if (w->kind == OP_SCAN) {
+        r.at += msgpack_put_map_head(r.at, 1);
+        put_text(&r, "gte");
+        put_key(&r, w->key[0]);
+        r.at += msgpack_put_map_head(r.at, 1);
+        put_text(&r, "limit");
+        r.at += msgpack_put_uint(r.at, w->rows);
+    } else {
+        r.at += msgpack_put_map_head(r.at, 0);
+        r.at += msgpack_put_map_head(r.at, 1);
+        put_text(&r, "page");
+        r.at += msgpack_put_uint(r.at, 1000);
+    }
+    request_end(&r);
+}
+
+static void send_next(struct buffer *out, unsigned id, uint64_t cursor)
+{
+    struct request r = request_begin(out, id, "next", 2);
+
+    r.at += msgpack_put_uint(r.at, cursor);
+    r.at += msgpack_put_map_head(r.at, 1);
+    put_text(&r, "page");
+    r.at += msgpack_put_uint(r.at, 1000);
+    request_end(&r);
+}
+
+/* ---- trips ---- */
+
+static unsigned encode_six(struct buffer *out, unsigned id, unsigned t, struct work *w)
+{
+    if (w->refused || w->failed) {
+        if (w->trip > 5 || w->finished)
+            return 0;
+        w->finished = true; /* the handle must be given back */
+        send_txn(out, id, "rollback", t);
+        return 1;
+    }
+    switch (w->trip) {
+    case 0:
+        send_txn(out, id, "begin", t);
+        return 1;
+    case 1:
+    case 2:
+        send_get(out, id + w->trip, t, w->key[w->trip - 1]);
+        return 1;
+    case 3:
+    case 4:
+        send_put(out, id, t, w->key[w->trip - 3], w->counter[w->trip - 3] + 1, &w->random);
+        return 1;
+    case 5:
+        send_txn(out, id, "commit", t);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static unsigned encode_two(struct buffer *out, unsigned id, unsigned t, struct work *w)
+{
+    switch (w->trip) {
+    case 0:
+        send_txn(out, id, "begin", t);
+        send_get(out, id + 1, t, w->key[0]);
+        send_get(out, id + 2, t, w->key[1]);
+        return 3;
+    case 1:
+        send_put(out, id, t, w->key[0], w->counter[0] + 1, &w->random);
+        send_put(out, id + 3, t, w->key[1], w->counter[1] + 1, &w->random);
+        send_txn(out, id + 4, "commit", t);
+        return 3;
+    default:
+        return 0;
+    }
+}
+
+static unsigned encode_txn(struct buffer *out, unsigned id, unsigned t, struct work *w)
+{
+    if (w->shape == TXN_SIX)
+        return encode_six(out, id, t, w);
+    if (w->shape == TXN_TWO)
+        return encode_two(out, id, t, w);
+    if (w->trip > 0)
+        return 0;
+    send_run(out, id, w, w->key, 2, 2);
+    return 1;
+}
+
+static unsigned encode_put(struct buffer *out, unsigned id, struct work *w)
+{
+    if (w->durability == UNSYNCED)
+        send_run(out, id, w, w->key, 0, 1);
+    else
+        send_put(out, id, 0, w->key[0], w->counter[0] + 1, &w->random);
+    return 1;
+}
+
+static unsigned holdfast_encode(struct conn *c, unsigned slot, struct work *w)
+{
+    unsigned id = slot * HOLDFAST_STEPS, t = slot + 1;
+    struct buffer *out = &c->out;
+
+    if (w->kind == OP_TXN)
+        return encode_txn(out, id, t, w);
+    if (w->trip >= (w->kind == OP_MODIFY ? 2 : 1) && w->kind != OP_FULL)
+        return 0;
+    switch (w->kind) {
+    case OP_GET:
+        send_get(out, id, 0, w->key[0]);
+        return 1;
+    case OP_MODIFY:
+        if (w->trip == 1)
+            return encode_put(out, id, w);
+        send_get(out, id + 1, 0, w->key[0]);
+        return 1;
+    case OP_PUT:
+        return encode_put(out, id, w);
+    case OP_LOAD:
+        send_run(out, id, w, w->load_keys, 0, w->batch);
+        return 1;
+    case OP_SCAN:
+        send_scan(out, id, w);
+        return 1;
+    default:
+        if (w->finished || w->failed)
+            return 0;
+        if (w->trip == 0)
+            send_scan(out, id, w);
+        else
+            send_next(out, id, w->cursor);
+        return 1;
+    }
+}
+
+/* ---- reading ---- */
+
+/* {rows, cursor} */
+static void take_rows(struct work *w, struct slice result)
+{
+    struct msgpack_cursor m = msgpack_open(result);
+    struct msgpack_token token;
+    struct slice name;
+    uint32_t pairs, rows;
+
+    w->finished = true;
+    if (msgpack_read_map(&m, &pairs))
+        return;
+    while (pairs-- > 0 && !msgpack_read_text(&m, &name)) {
+        if (slice_equal(name, slice_text("rows"))) {
+            if (msgpack_read_array(&m, &rows))
+                return;
+            w->got_rows += rows;
+            for (; rows > 0; rows--)
+                msgpack_skip(&m, MSGPACK_DEPTH_MAX, NULL);
+        } else if (slice_equal(name, slice_text("cursor")) && !msgpack_read(&m, &token)) {
+            w->finished = token.type == MSGPACK_NIL;
+            w->cursor = token.uint;
+        }
+    }
+}
+
+/* CONFLICT, or TXN_FAILED behind it: is it in the error's name? */
+static bool is_conflict(struct slice error)
+{
+    return memmem(error.data, error.size, "CONFLICT", 8) != NULL;
+}
+
+static void take_error(struct conn *c, struct work *w, struct slice error)
+{
+    if (is_conflict(error)) {
+        w->refused = true;
+    } else if (!w->failed && !w->refused) {
+        fprintf(stderr, "bench: %s: an error: ", c->peer->name);
+        for (size_t i = 0; i < error.size; i++)
+            fputc(error.data[i] >= 32 && error.data[i] < 127 ? error.data[i] : '.', stderr);
+        fputc('\n', stderr);
+        w->failed = true;
+    }
+}
+
+static void take_result(struct work *w, unsigned step, struct slice result)
+{
+    if (w->kind == OP_SCAN || w->kind == OP_FULL) {
+        take_rows(w, result);
+    } else if (w->kind == OP_GET || step == 1 || step == 2) {
+        w->missing |= result.size == 1;
+        w->got_rows++;
+        if (result.size > RECORD_VALUE_BYTES)
+            w->counter[step == 2] = record_counter(
+                result.data + result.size - RECORD_VALUE_BYTES, RECORD_VALUE_BYTES);
+    }
+}
+
+static long holdfast_decode(struct conn *c, const uint8_t *data, size_t size, unsigned *slot)
+{
+    struct msgpack_cursor m = msgpack_open(slice_make(data, size));
+    struct slice error, result;
+    uint32_t count;
+    uint64_t type, id;
+    enum err e = msgpack_read_array(&m, &count);
+
+    if (!e)
+        e = msgpack_read_uint(&m, &type);
+    if (!e)
+        e = msgpack_read_uint(&m, &id);
+    if (!e)
+        e = msgpack_skip(&m, MSGPACK_DEPTH_MAX, &error);
+    if (!e)
+        e = msgpack_skip(&m, MSGPACK_DEPTH_MAX, &result);
+    if (e == ERR_END)
+        return 0;
+    if (e || count != 4 || type != 1 || id / HOLDFAST_STEPS >= c->slot_count)
+        return -1;
+    *slot = (unsigned)(id / HOLDFAST_STEPS);
+    if (error.size != 1)
+        take_error(c, &c->slots[*slot].work, error);
+    else
+        take_result(&c->slots[*slot].work, (unsigned)(id % HOLDFAST_STEPS), result);
+    return (long)(m.at - data);
+}
+
+/* ---- the server ---- */
+
+static bool holdfast_greet(struct peer *p, struct conn *c)
+{
+    (void)p;
+    (void)c;
+    return true;
+}
+
+/* One request on a connection of its own, and its answer awaited. */
+static bool holdfast_ask(struct peer *p, const char *method, const char *store, double seconds)
+{
+    struct buffer out = {0};
+    struct request r = request_begin(&out, 0, method, store ? 2 : 0);
+    uint8_t in[4096];
+    size_t size = 0;
+    int fd = tcp_connect(p->port, seconds, p->pid);
+    struct slice whole = SLICE_NONE;
+    bool ok;
+
+    if (store) {
+        *r.at++ = 0;
+        put_text(&r, store);
+    }
+    request_end(&r);
+    ok = fd >= 0 && write_all(fd, out.data, out.size);
+    while (ok && slice_is_none(whole)) {
+        ssize_t n = read(fd, in + size, sizeof in - size);
+        struct msgpack_cursor m;
+
+        ok = n > 0;
+        size += ok ? (size_t)n : 0;
+        m = msgpack_open(slice_make(in, size));
+        if (msgpack_skip(&m, MSGPACK_DEPTH_MAX, &whole))
+            whole = SLICE_NONE;
+    }
+    if (fd >= 0)
+        close(fd);
+    free(out.data);
+    return ok && (whole.data[3] == 0xc0 || memmem(whole.data, whole.size, "EXISTS", 6));
+}
+
+static bool holdfast_start(struct peer *p)
+{
+    char listen[64], cache[64], program[512];
+    char *argv[] = {program, "--data", "data", "--listen", listen, "--cache-size", cache, NULL};
+    bool ok;
+
+    if (!realpath(holdfast_program(), program))
+        return false;
+    if (!p->port)
+        p->port = tcp_free_port();
+    snprintf(listen, sizeof listen, "127.0.0.1:%d", p->port);
+    snprintf(cache, sizeof cache, "%llu",
+             (unsigned long long)(p->cache_bytes ? p->cache_bytes : 256u << 20));
+    if (!directory_make(p->directory, NULL))
+        return false;
+    p->pid = process_start(argv, p->directory, NULL);
+    ok = p->pid > 0 && holdfast_ask(p, "create_store", "b", 300);
+    if (!ok)
+        fprintf(stderr, "bench: %s does not start; see %s/log\n", p->name, p->directory);
+    return ok;
+}
+
+static void holdfast_stop(struct peer *p, bool kill)
+{
+    process_end(p->pid, kill ? SIGKILL : SIGTERM);
+    p->pid = 0;
+}
+
+/* A synced commit has all commits before it on the disk. */
+static void holdfast_settle(struct peer *p)
+{
+    holdfast_ask(p, "create_store", "settled", 5);
+    holdfast_ask(p, "drop_store", "settled", 5);
+}
+
+static void holdfast_compact(struct peer *p)
+{
+    holdfast_ask(p, "amalgamate", NULL, 5);
+}
+
+const struct driver driver_holdfast = {
+    .name = "holdfast",
+    .available = holdfast_available,
+    .start = holdfast_start,
+    .stop = holdfast_stop,
+    .settle = holdfast_settle,
+    .compact = holdfast_compact,
+    .greet = holdfast_greet,
+    .encode = holdfast_encode,
+    .decode = holdfast_decode,
+    .load_depth = 4,
+    .load_batch = 100,
+    .is_scanning = true,
+};

@@ -1,0 +1,464 @@
+/* PostgreSQL over its protocol, version 3: prepared statements, binary parameters and
+ * results. What goes out before a Sync is one trip, and is answered by one ReadyForQuery. */
+#include "tests/bench/client.h"
+
+#include <glob.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POSTGRES_USER "postgres"
+
+static const char *const statements[][2] = {
+    {"g", "SELECT v FROM b WHERE k = $1"},
+    {"p", "INSERT INTO b VALUES ($1, $2) ON CONFLICT (k) DO UPDATE SET v = excluded.v"},
+    {"u", "UPDATE b SET v = $2 WHERE k = $1"},
+    {"s", "SELECT k, v FROM b WHERE k >= $1 ORDER BY k LIMIT $2::int4"},
+    {"n", "SELECT k, v FROM b WHERE k > $1 ORDER BY k LIMIT $2::int4"},
+    {"x", "SELECT 1 FROM rmw($1, $2)"},
+    {"t", "BEGIN ISOLATION LEVEL REPEATABLE READ"},
+    {"c", "COMMIT"},
+    {"r", "ROLLBACK"},
+};
+
+static const char setup[] =
+    "SET client_min_messages = error;"
+    "CREATE TABLE IF NOT EXISTS b (k bytea PRIMARY KEY, v bytea);"
+    "ALTER TABLE b ALTER v SET STORAGE PLAIN;"
+    "CREATE OR REPLACE FUNCTION add_one(r bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $f$"
+    "  SELECT convert_to(lpad((convert_from(substring(r FROM 1 FOR 8), 'SQL_ASCII')::int + 1)"
+    "    ::text, 8, '0'), 'SQL_ASCII') || substring(r FROM 9) $f$;"
+    "CREATE OR REPLACE FUNCTION rmw(a bytea, z bytea) RETURNS void LANGUAGE plpgsql AS $f$"
+    "  BEGIN UPDATE b SET v = add_one(v) WHERE k = a;"
+    "  UPDATE b SET v = add_one(v) WHERE k = z; END $f$";
+
+/* The directory of the newest version's programs; false: there is none. */
+static bool postgres_programs(char room[256])
+{
+    glob_t found;
+    bool ok = glob("/usr/lib/postgresql/*/bin/postgres", 0, NULL, &found) == 0;
+
+    if (ok) {
+        snprintf(room, 256, "%s", found.gl_pathv[found.gl_pathc - 1]);
+        *strrchr(room, '/') = 0;
+    }
+    globfree(&found);
+    return ok;
+}
+
+static bool postgres_available(void)
+{
+    char room[256];
+
+    return postgres_programs(room);
+}
+
+/* ---- writing ---- */
+
+static void put_number(struct buffer *out, uint64_t n, unsigned bytes)
+{
+    uint8_t *at = buffer_room(out, bytes);
+
+    for (unsigned i = 0; i < bytes; i++)
+        at[i] = (uint8_t)(n >> (8 * (bytes - 1 - i)));
+    buffer_grew(out, bytes);
+}
+
+/* A message's type and room for its length; message_end fills it in. */
+static size_t message_begin(struct buffer *out, char type)
+{
+    if (type)
+        buffer_put(out, &type, 1);
+    put_number(out, 0, 4);
+    return out->size - 4;
+}
+
+static void message_end(struct buffer *out, size_t at)
+{
+    size_t size = out->size - at;
+
+    for (unsigned i = 0; i < 4; i++)
+        out->data[at + i] = (uint8_t)(size >> (24 - 8 * i));
+}
+
+static void put_text(struct buffer *out, const char *text)
+{
+    buffer_put(out, text, strlen(text) + 1);
+}
+
+static size_t bind_begin(struct buffer *out, const char *statement, unsigned parameters)
+{
+    size_t at = message_begin(out, 'B');
+
+    put_text(out, "");
+    put_text(out, statement);
+    put_number(out, 1, 2);
+    put_number(out, 1, 2);
+    put_number(out, parameters, 2);
+    return at;
+}
+
+static void bind_end(struct buffer *out, size_t at)
+{
+    put_number(out, 1, 2);
+    put_number(out, 1, 2);
+    message_end(out, at);
+    at = message_begin(out, 'E');
+    put_text(out, "");
+    put_number(out, 0, 4);
+    message_end(out, at);
+}
+
+static void put_key(struct buffer *out, uint64_t number)
+{
+    put_number(out, RECORD_KEY_BYTES, 4);
+    record_key((char *)buffer_room(out, RECORD_KEY_BYTES), number);
+    buffer_grew(out, RECORD_KEY_BYTES);
+}
+
+static void put_value(struct buffer *out, uint32_t counter, uint64_t *random)
+{
+    put_number(out, RECORD_VALUE_BYTES, 4);
+    record_value(buffer_room(out, RECORD_VALUE_BYTES), counter, random);
+    buffer_grew(out, RECORD_VALUE_BYTES);
+}
+
+static void send_plain(struct buffer *out, const char *statement)
+{
+    bind_end(out, bind_begin(out, statement, 0));
+}
+
+static void send_get(struct buffer *out, uint64_t key)
+{
+    size_t at = bind_begin(out, "g", 1);
+
+    put_key(out, key);
+    bind_end(out, at);
+}
+
+static void send_put(struct buffer *out, const char *statement, uint64_t key, uint32_t counter,
+                     uint64_t *random)
+{
+    size_t at = bind_begin(out, statement, 2);
+
+    put_key(out, key);
+    put_value(out, counter, random);
+    bind_end(out, at);
+}
+
+static void send_scan(struct buffer *out, const struct work *w)
+{
+    bool goes_on = w->kind == OP_FULL && w->trip > 0;
+    size_t at = bind_begin(out, goes_on ? "n" : "s", 2);
+
+    put_key(out, goes_on ? record_number(w->last) : w->key[0]);
+    put_number(out, 4, 4);
+    put_number(out, w->kind == OP_SCAN ? w->rows : 30000, 4);
+    bind_end(out, at);
+}
+
+/* A query and its data at once: the server reads on in COPY mode by itself. */
+static void send_copy(struct buffer *out, struct work *w)
+{
+    size_t at = message_begin(out, 'Q');
+
+    put_text(out, "COPY b FROM STDIN (FORMAT binary)");
+    message_end(out, at);
+    at = message_begin(out, 'd');
+    buffer_put(out, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+    for (unsigned i = 0; i < w->batch; i++) {
+        put_number(out, 2, 2);
+        put_key(out, w->load_keys[i]);
+        put_value(out, 0, &w->random);
+    }
+    put_number(out, 0xffff, 2);
+    message_end(out, at);
+    message_end(out, message_begin(out, 'c'));
+}
+
+static void send_two_puts(struct buffer *out, struct work *w, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++)
+        send_put(out, "u", w->key[i], w->counter[i] + 1, &w->random);
+}
+
+/* False: there is no such trip. w->finished: the failed transaction has been rolled back. */
+static bool encode_txn(struct buffer *out, struct work *w)
+{
+    if (w->refused || w->failed) {
+        if (w->shape == TXN_ONE || w->finished)
+            return false;
+        w->finished = true;
+        send_plain(out, "r");
+        return true;
+    }
+    if (w->shape == TXN_ONE && w->trip == 0) {
+        size_t at = bind_begin(out, "x", 2);
+
+        put_key(out, w->key[0]);
+        put_key(out, w->key[1]);
+        bind_end(out, at);
+        return true;
+    }
+    if (w->shape == TXN_ONE || w->trip >= (w->shape == TXN_SIX ? 6 : 2))
+        return false;
+    if (w->shape == TXN_TWO && w->trip == 0) {
+        send_plain(out, "t");
+        send_get(out, w->key[0]);
+        send_get(out, w->key[1]);
+    } else if (w->shape == TXN_TWO) {
+        send_two_puts(out, w, 0, 2);
+        send_plain(out, "c");
+    } else if (w->trip == 0 || w->trip == 5) {
+        send_plain(out, w->trip == 0 ? "t" : "c");
+    } else if (w->trip < 3) {
+        send_get(out, w->key[w->trip - 1]);
+    } else {
+        send_two_puts(out, w, w->trip - 3, w->trip - 2);
+    }
+    return true;
+}
+
+static unsigned postgres_encode(struct conn *c, unsigned slot, struct work *w)
+{
+    struct buffer *out = &c->out;
+
+    (void)slot;
+    if (w->kind == OP_TXN) {
+        if (!encode_txn(out, w))
+            return 0;
+    } else if (w->kind == OP_FULL ? w->finished || w->failed
+                                  : w->trip >= (w->kind == OP_MODIFY ? 2 : 1)) {
+        return 0;
+    } else if (w->kind == OP_LOAD) {
+        send_copy(out, w);
+        return 1;
+    } else if (w->kind == OP_GET || (w->kind == OP_MODIFY && w->trip == 0)) {
+        send_get(out, w->key[0]);
+    } else if (w->kind == OP_SCAN || w->kind == OP_FULL) {
+        w->cursor = w->got_rows;
+        send_scan(out, w);
+    } else {
+        send_put(out, "p", w->key[0], w->counter[0] + 1, &w->random);
+    }
+    message_end(out, message_begin(out, 'S'));
+    return 1;
+}
+
+/* ---- reading ---- */
+
+static uint32_t number_at(const uint8_t *data)
+{
+    return (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
+}
+
+static void take_row(struct work *w, const uint8_t *data)
+{
+    const uint8_t *first = data + 6; /* behind the count of columns and the first's length */
+    unsigned which = w->kind == OP_TXN && w->got_rows > 0;
+
+    if (w->kind == OP_TXN && w->shape == TXN_ONE)
+        return;
+    w->got_rows++;
+    if (w->kind == OP_FULL)
+        memcpy(w->last, first, RECORD_KEY_BYTES);
+    else if (w->kind != OP_SCAN)
+        w->counter[which] = record_counter(first, number_at(data + 2));
+}
+
+/* Serialization failures and deadlocks are conflicts. */
+static void take_error(struct conn *c, struct work *w, const uint8_t *data, size_t size)
+{
+    if (memmem(data, size, "C40001", 7) || memmem(data, size, "C40P01", 7)) {
+        w->refused = true;
+        return;
+    }
+    w->failed = true;
+    fprintf(stderr, "bench: %s: ", c->peer->name);
+    fwrite(data, 1, size, stderr);
+    fputc('\n', stderr);
+}
+
+/* Rows are taken only when the whole trip has come: no state between calls. Where a
+ * page is longer than what is read at once that costs little, as it is looked at by
+ * its lengths alone. */
+static long postgres_decode(struct conn *c, const uint8_t *data, size_t size, unsigned *slot)
+{
+    struct work *w = &c->slots[*slot].work;
+    size_t at = 0;
+
+    for (;;) {
+        if (size - at < 5 || size - at < number_at(data + at + 1) + 1)
+            return 0;
+        if (data[at] == 'Z')
+            break;
+        at += number_at(data + at + 1) + 1;
+    }
+    size = at + 6;
+    for (at = 0; at < size; at += number_at(data + at + 1) + 1) {
+        if (data[at] == 'D')
+            take_row(w, data + at + 5);
+        else if (data[at] == 'E')
+            take_error(c, w, data + at + 5, number_at(data + at + 1) - 4);
+    }
+    if (w->kind == OP_FULL)
+        w->finished = w->got_rows - w->cursor < 30000;
+    w->missing |= w->kind == OP_GET && w->got_rows == 0;
+    return (long)size;
+}
+
+/* ---- the server ---- */
+
+/* Read messages up to ReadyForQuery, on a blocking socket. */
+static bool wait_ready(int fd)
+{
+    uint8_t head[5], body[8192];
+
+    while (read_all(fd, head, sizeof head)) {
+        size_t size = number_at(head + 1) - 4;
+
+        if (size > sizeof body || !read_all(fd, body, size))
+            return false;
+        if (head[0] == 'E') {
+            fprintf(stderr, "bench: postgres: %.*s\n", (int)size, (char *)body);
+            return false;
+        }
+        if (head[0] == 'Z')
+            return true;
+    }
+    return false;
+}
+
+static bool send_and_wait(int fd, struct buffer *out)
+{
+    bool ok = write_all(fd, out->data, out->size) && wait_ready(fd);
+
+    out->size = 0;
+    return ok;
+}
+
+static bool log_in(int fd, struct buffer *out)
+{
+    size_t at = message_begin(out, 0);
+
+    put_number(out, 196608, 4);
+    buffer_put(out, "user\0bench\0database\0postgres\0\0", 30);
+    message_end(out, at);
+    return send_and_wait(fd, out);
+}
+
+static bool query(int fd, struct buffer *out, const char *text)
+{
+    size_t at = message_begin(out, 'Q');
+
+    put_text(out, text);
+    message_end(out, at);
+    return send_and_wait(fd, out);
+}
+
+static bool postgres_greet(struct peer *p, struct conn *c)
+{
+    bool ok = log_in(c->fd, &c->out);
+
+    (void)p;
+    if (ok && c->spec->durability == UNSYNCED)
+        ok = query(c->fd, &c->out, "SET synchronous_commit TO off");
+    for (unsigned i = 0; ok && i < sizeof statements / sizeof *statements; i++) {
+        size_t at = message_begin(&c->out, 'P');
+
+        put_text(&c->out, statements[i][0]);
+        put_text(&c->out, statements[i][1]);
+        put_number(&c->out, 0, 2);
+        message_end(&c->out, at);
+        message_end(&c->out, message_begin(&c->out, 'S'));
+        ok = send_and_wait(c->fd, &c->out);
+    }
+    return ok;
+}
+
+static bool postgres_ask(struct peer *p, const char *text, bool complain)
+{
+    struct buffer out = {0};
+    int fd = tcp_connect(p->port, 30, p->pid);
+    bool ok = fd >= 0;
+
+    if (ok && !complain) { /* while it recovers it answers with an error */
+        uint8_t head = 0;
+        size_t at = message_begin(&out, 0);
+
+        put_number(&out, 196608, 4);
+        buffer_put(&out, "user\0bench\0database\0postgres\0\0", 30);
+        message_end(&out, at);
+        ok = write_all(fd, out.data, out.size) && read_all(fd, &head, 1) && head == 'R';
+    } else {
+        ok = ok && log_in(fd, &out) && query(fd, &out, text);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(out.data);
+    return ok;
+}
+
+static bool postgres_initialise(struct peer *p, const char *programs)
+{
+    char program[300], path[300];
+    char *argv[] = {program, "-D", "data", "-U", "bench", "-A", "trust", "-E", "SQL_ASCII",
+                    "--locale=C", "-N", NULL};
+
+    snprintf(path, sizeof path, "%s/data/PG_VERSION", p->directory);
+    snprintf(program, sizeof program, "%s/initdb", programs);
+    return access(path, R_OK) == 0 || process_run(argv, p->directory, POSTGRES_USER);
+}
+
+static bool postgres_start(struct peer *p)
+{
+    char programs[256], program[300], port[64], buffers[64];
+    char *argv[] = {program, "-D", "data", "-c", port, "-c", buffers, "-c",
+                    "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c",
+                    "max_wal_size=8GB", "-c", "checkpoint_timeout=30min", "-c",
+                    "max_connections=300", NULL};
+
+    if (!p->port)
+        p->port = tcp_free_port();
+    if (!postgres_programs(programs) || !directory_make(p->directory, POSTGRES_USER) ||
+        !postgres_initialise(p, programs))
+        return false;
+    snprintf(program, sizeof program, "%s/postgres", programs);
+    snprintf(port, sizeof port, "port=%d", p->port);
+    snprintf(buffers, sizeof buffers, "shared_buffers=%lluMB",
+             (unsigned long long)(p->cache_bytes ? p->cache_bytes >> 20 : 2048));
+    p->pid = process_start(argv, p->directory, POSTGRES_USER);
+    while (p->pid > 0 && !postgres_ask(p, NULL, false)) {
+        if (!process_is_alive(p->pid))
+            return false;
+        usleep(1000);
+    }
+    return p->pid > 0 && postgres_ask(p, setup, true);
+}
+
+/* SIGQUIT ends all its processes at once, and leaves it to recover from its log. */
+static void postgres_stop(struct peer *p, bool kill_it)
+{
+    process_end(p->pid, kill_it ? SIGQUIT : SIGINT);
+    p->pid = 0;
+}
+
+static void postgres_settle(struct peer *p)
+{
+    postgres_ask(p, "CHECKPOINT", true);
+}
+
+const struct driver driver_postgres = {
+    .name = "postgres",
+    .available = postgres_available,
+    .start = postgres_start,
+    .stop = postgres_stop,
+    .settle = postgres_settle,
+    .greet = postgres_greet,
+    .encode = postgres_encode,
+    .decode = postgres_decode,
+    .load_depth = 1,
+    .load_batch = BENCH_WORK_BATCH_MAX,
+    .is_scanning = true,
+};

@@ -1,0 +1,273 @@
+/* Redis over RESP2. Replies come in the order of requests. A transaction is WATCH and
+ * GETs, then MULTI, SETs and EXEC; as one call a Lua script does it. */
+#include "tests/bench/client.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REDIS_SHA_BYTES 40
+
+static const char redis_script[] =
+    "for i = 1, 2 do local v = redis.call('GET', KEYS[i]) "
+    "redis.call('SET', KEYS[i], string.format('%08d', tonumber(string.sub(v, 1, 8)) + 1) .. "
+    "string.sub(v, 9)) end return 1";
+
+static bool redis_available(void)
+{
+    return access("/usr/bin/redis-server", X_OK) == 0;
+}
+
+/* ---- writing ---- */
+
+static void put_head(struct buffer *out, unsigned count, const char *command)
+{
+    uint8_t *at = buffer_room(out, 64);
+
+    buffer_grew(out, (size_t)snprintf((char *)at, 64, "*%u\r\n$%zu\r\n%s\r\n", count,
+                                      strlen(command), command));
+}
+
+static void put_key(struct buffer *out, uint64_t number)
+{
+    uint8_t *at = buffer_room(out, RECORD_KEY_BYTES + 7);
+
+    memcpy(at, "$16\r\n", 5);
+    record_key((char *)at + 5, number);
+    memcpy(at + 5 + RECORD_KEY_BYTES, "\r\n", 2);
+    buffer_grew(out, RECORD_KEY_BYTES + 7);
+}
+
+static void send_key(struct buffer *out, const char *command, uint64_t number)
+{
+    put_head(out, 2, command);
+    put_key(out, number);
+}
+
+static void send_set(struct buffer *out, uint64_t number, uint32_t counter, uint64_t *random)
+{
+    uint8_t *at;
+
+    put_head(out, 3, "SET");
+    put_key(out, number);
+    at = buffer_room(out, RECORD_VALUE_BYTES + 8);
+    memcpy(at, "$100\r\n", 6);
+    record_value(at + 6, counter, random);
+    memcpy(at + 6 + RECORD_VALUE_BYTES, "\r\n", 2);
+    buffer_grew(out, RECORD_VALUE_BYTES + 8);
+}
+
+static void send_watch(struct buffer *out, const struct work *w)
+{
+    put_head(out, 3, "WATCH");
+    put_key(out, w->key[0]);
+    put_key(out, w->key[1]);
+}
+
+static unsigned send_exec(struct buffer *out, struct work *w)
+{
+    put_head(out, 1, "MULTI");
+    send_set(out, w->key[0], w->counter[0] + 1, &w->random);
+    send_set(out, w->key[1], w->counter[1] + 1, &w->random);
+    put_head(out, 1, "EXEC");
+    w->cursor = 3; /* OK, QUEUED, QUEUED; then what EXEC says */
+    return 4;
+}
+
+static void send_script(struct buffer *out, const struct work *w, const char *sha)
+{
+    put_head(out, 5, "EVALSHA");
+    buffer_text(out, "$40\r\n");
+    buffer_put(out, sha, REDIS_SHA_BYTES);
+    buffer_text(out, "\r\n$1\r\n2\r\n");
+    put_key(out, w->key[0]);
+    put_key(out, w->key[1]);
+}
+
+static unsigned encode_txn(struct conn *c, struct work *w)
+{
+    struct buffer *out = &c->out;
+    unsigned trip = w->trip;
+
+    if (w->shape == TXN_ONE) {
+        if (trip == 0)
+            send_script(out, w, c->peer->state);
+        return trip == 0;
+    }
+    if (w->shape == TXN_TWO) {
+        if (trip == 0) {
+            send_watch(out, w);
+            send_key(out, "GET", w->key[0]);
+            send_key(out, "GET", w->key[1]);
+            return 3;
+        }
+        return trip == 1 ? send_exec(out, w) : 0;
+    }
+    if (trip == 0)
+        send_watch(out, w);
+    else if (trip < 3)
+        send_key(out, "GET", w->key[trip - 1]);
+    else
+        return trip == 3 ? send_exec(out, w) : 0;
+    return 1;
+}
+
+static unsigned redis_encode(struct conn *c, unsigned slot, struct work *w)
+{
+    (void)slot;
+    if (w->kind == OP_TXN)
+        return encode_txn(c, w);
+    if (w->trip >= (w->kind == OP_MODIFY ? 2 : 1))
+        return 0;
+    if (w->kind == OP_LOAD) {
+        for (unsigned i = 0; i < w->batch; i++)
+            send_set(&c->out, w->load_keys[i], 0, &w->random);
+        return w->batch;
+    }
+    if (w->kind == OP_GET || (w->kind == OP_MODIFY && w->trip == 0))
+        send_key(&c->out, "GET", w->key[0]);
+    else
+        send_set(&c->out, w->key[0], w->counter[0] + 1, &w->random);
+    return 1;
+}
+
+/* ---- reading ---- */
+
+/* A line's length with its end, 0 while it is not whole. */
+static size_t line_size(const uint8_t *data, size_t size)
+{
+    const uint8_t *end = memchr(data, '\n', size);
+
+    return end ? (size_t)(end - data) + 1 : 0;
+}
+
+/* The bytes of one reply; arrays hold only one-line replies here. 0: not whole. */
+static size_t reply_size(const uint8_t *data, size_t size)
+{
+    size_t line = line_size(data, size), whole = line;
+    long count = line ? strtol((const char *)data + 1, NULL, 10) : 0;
+
+    if (line && data[0] == '$' && count >= 0)
+        whole = line + (size_t)count + 2;
+    for (long i = 0; line && data[0] == '*' && i < count; i++) {
+        size_t next = whole < size ? line_size(data + whole, size - whole) : 0;
+
+        if (!next)
+            return 0;
+        whole += next;
+    }
+    return whole <= size ? whole : 0;
+}
+
+static long redis_decode(struct conn *c, const uint8_t *data, size_t size, unsigned *slot)
+{
+    struct work *w = &c->slots[*slot].work;
+    size_t whole = reply_size(data, size);
+
+    if (!whole)
+        return 0;
+    if (data[0] == '-') {
+        fprintf(stderr, "bench: %s: %.*s", c->peer->name, (int)whole, (const char *)data);
+        w->failed = true;
+    } else if (data[0] == '$' && data[1] == '-') {
+        w->missing = true;
+    } else if (data[0] == '$') {
+        unsigned which = w->kind == OP_TXN && w->got_rows > 0;
+
+        w->counter[which] = record_counter(data + 6, RECORD_VALUE_BYTES);
+        w->got_rows++;
+    } else if (data[0] == '*' && data[1] == '-') {
+        w->refused = true;
+    }
+    return (long)whole;
+}
+
+/* ---- the server ---- */
+
+static bool redis_greet(struct peer *p, struct conn *c)
+{
+    (void)p;
+    (void)c;
+    return true;
+}
+
+/* Send a line, take the first bytes of its answer. */
+static bool redis_ask(struct peer *p, const char *line, char *answer, size_t size, double seconds)
+{
+    int fd = tcp_connect(p->port, seconds, p->pid);
+    ssize_t n = -1;
+
+    if (fd >= 0 && write_all(fd, line, strlen(line)))
+        n = read(fd, answer, size - 1);
+    if (fd >= 0)
+        close(fd);
+    answer[n > 0 ? n : 0] = 0;
+    return n > 0;
+}
+
+static bool redis_load_script(struct peer *p)
+{
+    char line[1024], answer[128];
+
+    snprintf(line, sizeof line, "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n$%zu\r\n%s\r\n",
+             sizeof redis_script - 1, redis_script);
+    if (!redis_ask(p, line, answer, sizeof answer, 5) || strncmp(answer, "$40\r\n", 5) != 0)
+        return false;
+    free(p->state);
+    p->state = strndup(answer + 5, REDIS_SHA_BYTES);
+    return true;
+}
+
+static bool redis_start(struct peer *p)
+{
+    bool off = strcmp(p->variant, "off") == 0;
+    char port[16], answer[128];
+    char *argv[] = {"/usr/bin/redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
+                    "--appendonly", off ? "no" : "yes", "--appendfsync",
+                    off ? "no" : (char *)(uintptr_t)p->variant, "--auto-aof-rewrite-percentage",
+                    "0", NULL};
+
+    if (!p->port)
+        p->port = tcp_free_port();
+    snprintf(port, sizeof port, "%d", p->port);
+    if (!directory_make(p->directory, NULL))
+        return false;
+    p->pid = process_start(argv, p->directory, NULL);
+    do { /* while it reads its log it says LOADING */
+        if (p->pid <= 0 || !redis_ask(p, "PING\r\n", answer, sizeof answer, 20))
+            return false;
+    } while (strncmp(answer, "+PONG", 5) != 0 && usleep(1000) == 0);
+    return redis_load_script(p);
+}
+
+static void redis_stop(struct peer *p, bool kill_it)
+{
+    process_end(p->pid, kill_it ? SIGKILL : SIGTERM);
+    p->pid = 0;
+}
+
+/* Turning to `always` syncs what has gathered, at the next write. */
+static void redis_settle(struct peer *p)
+{
+    char answer[128];
+
+    if (strcmp(p->variant, "everysec") != 0)
+        return;
+    redis_ask(p, "CONFIG SET appendfsync always\r\n", answer, sizeof answer, 5);
+    redis_ask(p, "SET settled 1\r\n", answer, sizeof answer, 5);
+    redis_ask(p, "CONFIG SET appendfsync everysec\r\n", answer, sizeof answer, 5);
+}
+
+const struct driver driver_redis = {
+    .name = "redis",
+    .available = redis_available,
+    .start = redis_start,
+    .stop = redis_stop,
+    .settle = redis_settle,
+    .greet = redis_greet,
+    .encode = redis_encode,
+    .decode = redis_decode,
+    .load_depth = 2,
+    .load_batch = 128,
+};

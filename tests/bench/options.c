@@ -1,0 +1,66 @@
+#include "tests/bench/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void print_help(void)
+{
+    printf("bench - Holdfast beside its rivals\n\n"
+           "  --only NAMES      workloads or their groups: W1,W3z-two,Y-A (see --list)\n"
+           "  --peers NAMES     holdfast,core,redis,tarantool,postgres,lmdb,rocksdb\n"
+           "  --seconds S       of each run (1.5)\n"
+           "  --repeat N        runs of each cell (3)\n"
+           "  --records N       (1000000)\n"
+           "  --many N          records of the long workloads (10000000)\n"
+           "  --minutes M       of random writes in W6 (10)\n"
+           "  --full            every workload, not only the short form\n"
+           "  --dir DIRECTORY   for the peers' data; removed first (build/bench)\n"
+           "  --keep            leave it there\n"
+           "  --markdown FILE   write the tables there too\n"
+           "  --list            what there is\n\n"
+           "The environment's HOLDFASTD names the daemon (build/release/holdfastd).\n");
+}
+
+static const struct option flags[] = {
+    {"only", required_argument, NULL, 'o'},     {"peers", required_argument, NULL, 'p'},
+    {"seconds", required_argument, NULL, 's'},  {"repeat", required_argument, NULL, 'r'},
+    {"records", required_argument, NULL, 'n'},  {"many", required_argument, NULL, 'm'},
+    {"minutes", required_argument, NULL, 't'},  {"full", no_argument, NULL, 'f'},
+    {"dir", required_argument, NULL, 'd'},      {"keep", no_argument, NULL, 'k'},
+    {"markdown", required_argument, NULL, 'w'}, {"list", no_argument, NULL, 'l'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+};
+
+bool bench_options_parse(int argc, char **argv, struct bench_options *out)
+{
+    int flag;
+
+    *out = (struct bench_options){.directory = "build/bench", .seconds = 1.5, .repeats = 3,
+                                  .records = 1000000, .many = 10000000, .minutes = 10};
+    while ((flag = getopt_long(argc, argv, "", flags, NULL)) != -1) {
+        switch (flag) {
+        case 'o': out->only = optarg; break;
+        case 'p': out->peers = optarg; break;
+        case 's': out->seconds = atof(optarg); break;
+        case 'r': out->repeats = (unsigned)atoi(optarg); break;
+        case 'n': out->records = strtoull(optarg, NULL, 10); break;
+        case 'm': out->many = strtoull(optarg, NULL, 10); break;
+        case 't': out->minutes = atof(optarg); break;
+        case 'f': out->full = true; break;
+        case 'd': out->directory = optarg; break;
+        case 'k': out->keep = true; break;
+        case 'w': out->markdown = optarg; break;
+        case 'l': out->list = true; break;
+        case 'h': print_help(); return false;
+        default: return false;
+        }
+    }
+    if (optind < argc || out->seconds <= 0 || out->repeats < 1 || out->repeats > 16 ||
+        out->records < 1000) {
+        fprintf(stderr, "bench: seconds over 0, 1 to 16 repeats, 1000 records or more; see "
+                        "--help\n");
+        return false;
+    }
+    return true;
+}

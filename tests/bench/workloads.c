@@ -1,0 +1,144 @@
+#include "tests/bench/workloads.h"
+
+#include <string.h>
+
+#define READS .serves = BENCH_SERVES_READS
+#define SYNC .serves = BENCH_SERVES_SYNCED
+#define NOSYNC .serves = BENCH_SERVES_UNSYNCED
+#define GET .mix = {[OP_GET] = 100}
+#define PUT .mix = {[OP_PUT] = 100}
+#define TXN .mix = {[OP_TXN] = 100}
+#define SCAN .mix = {[OP_SCAN] = 100}, .rows = 100
+#define FULL_FORM .only_full = true
+
+const struct workload workloads[] = {
+    {"W1-get-1", "point reads, 1 connection", READS, 1, 1, GET},
+    {"W1-get-16", "point reads, 16 connections", READS, 16, 1, GET},
+    {"W1-get-64", "point reads, 64 connections", READS, 64, 1, GET},
+    {"W1-get-4x32", "point reads, 4 connections, 32 in flight on each", READS, 4, 32, GET},
+    {"W2-put-1", "durable writes, 1 connection", SYNC, 1, 1, PUT},
+    {"W2-put-16", "durable writes, 16 connections", SYNC, 16, 1, PUT},
+    {"W2-put-64", "durable writes, 64 connections", SYNC, 64, 1, PUT},
+    {"W2-put-256", "durable writes, 256 connections", SYNC, 256, 1, PUT},
+    {"W2-put-4x32", "durable writes, 4 connections, 32 in flight on each", SYNC, 4, 32, PUT},
+    {"W2-unsynced-64", "unsynced writes, 64 connections", NOSYNC, 64, 1, PUT},
+    {"W2-unsynced-4x32", "unsynced writes, 4 connections, 32 in flight on each", NOSYNC, 4, 32,
+     PUT},
+#define TXN_ROWS(group, text, order_of)                                                          \
+    {group "-six-1", "transactions, six trips" text ", 1 connection", SYNC, 1, 1, TXN_SIX,      \
+     order_of, TXN, FULL_FORM},                                                                  \
+    {group "-six-16", "transactions, six trips" text ", 16 connections", SYNC, 16, 1, TXN_SIX,  \
+     order_of, TXN},                                                                             \
+    {group "-six-64", "transactions, six trips" text ", 64 connections", SYNC, 64, 1, TXN_SIX,  \
+     order_of, TXN, FULL_FORM},                                                                  \
+    {group "-two-1", "transactions, two trips" text ", 1 connection", SYNC, 1, 1, TXN_TWO,      \
+     order_of, TXN, FULL_FORM},                                                                  \
+    {group "-two-16", "transactions, two trips" text ", 16 connections", SYNC, 16, 1, TXN_TWO,  \
+     order_of, TXN},                                                                             \
+    {group "-two-64", "transactions, two trips" text ", 64 connections", SYNC, 64, 1, TXN_TWO,  \
+     order_of, TXN},                                                                             \
+    {group "-one-1", "transactions, one call" text ", 1 connection", SYNC, 1, 1, TXN_ONE,       \
+     order_of, TXN, FULL_FORM},                                                                  \
+    {group "-one-16", "transactions, one call" text ", 16 connections", SYNC, 16, 1, TXN_ONE,   \
+     order_of, TXN},                                                                             \
+    {group "-one-64", "transactions, one call" text ", 64 connections", SYNC, 64, 1, TXN_ONE,   \
+     order_of, TXN}
+    TXN_ROWS("W3", "", KEYS_UNIFORM),
+    TXN_ROWS("W3z", ", Zipf 0.99 over 1,000 keys", KEYS_ZIPF_1000),
+    {"W4-scan-1", "100-record scans, 1 connection", READS, 1, 1, SCAN},
+    {"W4-scan-16", "100-record scans, 16 connections", READS, 16, 1, SCAN},
+    {"W4-full", "full scans, 1 connection, records/s", READS, 1, 1, .mix = {[OP_FULL] = 100}},
+    {"Y-A", "YCSB A: half reads, half durable updates, Zipf, 16 connections", SYNC, 16, 1,
+     .order = KEYS_ZIPF, .mix = {[OP_GET] = 50, [OP_PUT] = 50}},
+    {"Y-B", "YCSB B: 95 % reads, 5 % durable updates, Zipf, 16 connections", SYNC, 16, 1,
+     .order = KEYS_ZIPF, .mix = {[OP_GET] = 95, [OP_PUT] = 5}, FULL_FORM},
+    {"Y-C", "YCSB C: reads, Zipf, 16 connections", SYNC, 16, 1, .order = KEYS_ZIPF, GET,
+     FULL_FORM},
+    {"Y-D", "YCSB D: 95 % reads of the latest, 5 % durable inserts, 16 connections", SYNC, 16, 1,
+     .order = KEYS_LATEST, .mix = {[OP_GET] = 95, [OP_INSERT] = 5}, FULL_FORM},
+    {"Y-E", "YCSB E: 95 % scans of 50 records, 5 % durable inserts, 16 connections", SYNC, 16, 1,
+     .order = KEYS_ZIPF, .rows = 50, .mix = {[OP_SCAN] = 95, [OP_INSERT] = 5}, FULL_FORM},
+    {"Y-F", "YCSB F: half reads, half read-modify-write, Zipf, 16 connections", SYNC, 16, 1,
+     .order = KEYS_ZIPF, .mix = {[OP_GET] = 50, [OP_MODIFY] = 50}},
+};
+const unsigned workload_count = sizeof workloads / sizeof *workloads;
+
+struct peer peers[] = {
+    {.name = "holdfast", .driver = &driver_holdfast,
+     .config = "MessagePack-RPC; every commit synced before its answer; unsynced: durability "
+               "\"interval\" (written at once, synced every 100 ms)",
+     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED |
+               BENCH_SERVES_LOADS},
+    {.name = "redis-always", .driver = &driver_redis, .variant = "always",
+     .config = "RESP2, strings; AOF, appendfsync always; transactions: WATCH and GETs, MULTI "
+               "SETs EXEC (four trips or two), or one Lua call; no ordered scans",
+     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED},
+    {.name = "redis-everysec", .driver = &driver_redis, .variant = "everysec",
+     .config = "the same with appendfsync everysec",
+     .serves = BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
+    {.name = "redis-off", .driver = &driver_redis, .variant = "off",
+     .config = "the same without AOF: nothing is kept", .serves = BENCH_SERVES_UNSYNCED},
+    {.name = "tarantool-fsync", .driver = &driver_tarantool, .variant = "fsync",
+     .config = "IPROTO; memtx, tree index, wal_mode fsync; transactions: get, get, then a "
+               "procedure that compares and replaces (three trips or two), or one procedure",
+     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED},
+    {.name = "tarantool-write", .driver = &driver_tarantool, .variant = "write",
+     .config = "the same with wal_mode write",
+     .serves = BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
+    {.name = "postgres", .driver = &driver_postgres,
+     .config = "v3 protocol, prepared, binary; shared_buffers 2 GB, max_wal_size 8 GB, fsync on; "
+               "transactions repeatable read, six trips or two; one call: a plpgsql function; "
+               "unsynced: synchronous_commit off; loads: COPY BINARY and CHECKPOINT",
+     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED |
+               BENCH_SERVES_LOADS},
+    {.name = "core", .driver = &driver_core,
+     .config = "Holdfast's core in process, one thread for all clients and the log's threads",
+     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED |
+               BENCH_SERVES_LOADS},
+    {.name = "lmdb", .driver = &driver_lmdb,
+     .config = "in process, a thread for each client; fdatasync for each commit; unsynced: "
+               "MDB_NOSYNC",
+     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED |
+               BENCH_SERVES_LOADS},
+    {.name = "rocksdb", .driver = &driver_rocksdb,
+     .config = "in process, a thread for each client; 64 MB x 3 memtables, 1 GB block cache, "
+               "bloom 10 bits, LZ4; WAL synced; transactions: OptimisticTransactionDB; loads: "
+               "batches of 1,000 without WAL and a flush",
+     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED |
+               BENCH_SERVES_LOADS},
+};
+const unsigned peer_count = sizeof peers / sizeof *peers;
+
+bool is_listed(const char *list, const char *name)
+{
+    while (list && *list) {
+        size_t size = strcspn(list, ",");
+
+        if (strncmp(list, name, size) == 0 && (name[size] == 0 || name[size] == '-'))
+            return true;
+        list += size + (list[size] == ',');
+    }
+    return list == NULL;
+}
+
+/* Whoever has one thread for each client stands for many clients with as many threads;
+ * depth means nothing there. */
+bool workload_suits(const struct workload *w, const struct peer *p)
+{
+    bool is_scan = w->mix[OP_SCAN] || w->mix[OP_FULL];
+
+    return (p->serves & w->serves) && (!is_scan || p->driver->is_scanning) &&
+           (w->depth == 1 || !p->driver->run || p->driver == &driver_core);
+}
+
+void workload_spec(const struct workload *w, const struct peer *p, struct run_spec *out)
+{
+    memset(out, 0, sizeof *out);
+    out->durability = w->serves == BENCH_SERVES_UNSYNCED ? UNSYNCED : SYNCED;
+    out->shape = w->shape;
+    out->connections = w->connections;
+    out->depth = w->depth;
+    out->rows = w->rows;
+    memcpy(out->mix, w->mix, sizeof out->mix);
+    out->order = w->order;
+}
