@@ -1,6 +1,9 @@
 /* args.c - words into arguments and options, by the verb's row in the table. */
 #include "client/cli/args.h"
+#include "client/cli/json.h"
+#include "client/cli/output.h"
 #include "client/cli/suggest.h"
+#include "proto/msgpack.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -76,11 +79,33 @@ static const struct verb_option *option_find(const struct verb *verb, const char
     return *index >= 0 ? global_options : NULL;
 }
 
+/* In the shell a text may be written as a JSON string; make it what it says, in place, where
+ * it is never longer. Nothing else is changed. */
+static void unquote(struct cli *cli, char *word)
+{
+    struct hf_pack packed = {0};
+    struct json_error error;
+    struct msgpack_cursor cursor;
+    struct slice text;
+
+    if (!cli->in_shell || word[0] != '"')
+        return;
+    if (json_parse(slice_text(word), &packed, &error)) {
+        cursor = msgpack_open(slice_of_pack(&packed));
+        if (msgpack_read_text(&cursor, &text) == ERR_OK) {
+            memcpy(word, text.data, text.size);
+            word[text.size] = '\0';
+        }
+    }
+    hf_pack_fini(&packed);
+}
+
 static bool global_set(struct cli *cli, struct globals *globals, const char *name,
-                       const char *value)
+                       char *value)
 {
     uint64_t number;
 
+    unquote(cli, value);
     if (strcmp(name, "connect") == 0) {
         cli->address = value;
     } else if (strcmp(name, "json") == 0) {
@@ -117,8 +142,8 @@ static bool unknown_option(struct cli *cli, const struct verb *verb, const char 
 static bool option_take(struct cli *cli, struct args *args, struct globals *globals, int count,
                         char **words, int *at)
 {
-    const char *word = words[*at], *name = word + strspn(word, "-");
-    const char *equals = strchr(name, '='), *value = "";
+    char *word = words[*at], *name = word + strspn(word, "-"), none[] = "";
+    char *equals = strchr(name, '='), *value = none;
     size_t size = equals ? (size_t)(equals - name) : strlen(name);
     const struct verb_option *options;
     int index;
@@ -140,7 +165,7 @@ static bool option_take(struct cli *cli, struct args *args, struct globals *glob
     }
     if (options == global_options)
         return global_set(cli, globals, options[index].name, value);
-    args->options[index] = value;
+    args->options[index] = options[index].value ? value : "";
     return true;
 }
 
@@ -199,6 +224,8 @@ bool args_parse(struct cli *cli, int count, char **words, struct args *args,
                 return false;
             }
         } else if (args->count < ARGS_MAX) {
+            if (strstr(args->verb->arguments, "FILE") && args->count == 1)
+                unquote(cli, words[i]);
             args->positional[args->count++] = words[i];
         } else {
             args->count = ARGS_MAX;

@@ -16,7 +16,7 @@ static void say(struct cli *cli, struct slice message)
     struct hf_pack text = {0};
 
     text_printf(&text, "%s: ", cli->where);
-    text_escape(&text, message);
+    text_make_safe(&text, message);
     text_append(&text, "\n");
     fflush(cli->out);
     fwrite(text.data, 1, text.failed ? 0 : text.size, cli->err);

@@ -47,7 +47,7 @@ struct cli {
     bool leaving;          /* verb `exit` */
 };
 
-#define ARGS_MAX 8
+#define ARGS_MAX 1024
 #define VERB_OPTIONS_MAX 16
 
 /* One option of a verb. */

@@ -16,9 +16,8 @@ void shell_prompt(const struct cli *cli, char *to, size_t room)
 
 int shell_line(struct cli *cli, const char *line)
 {
+    const struct cli before = *cli;
     struct words words;
-    enum cli_mode mode = cli->mode;
-    const char *label = cli->label;
     int exit_code;
 
     if (words_split(&words, line))
@@ -26,8 +25,12 @@ int shell_line(struct cli *cli, const char *line)
     else
         exit_code = cli_usage(cli, "%s", words.why[0] ? words.why : "out of memory");
     words_free(&words);
-    cli->mode = mode; /* options of one line are of that line, and borrow from it */
-    cli->label = label;
+    /* Options of one line are of that line, and borrow from it. */
+    cli->mode = before.mode;
+    cli->label = before.label;
+    cli->address = before.address;
+    cli->timeout_ms = before.timeout_ms;
+    cli->keep_going = before.keep_going;
     return exit_code;
 }
 

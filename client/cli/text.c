@@ -38,7 +38,7 @@ bool text_is_unsafe(uint32_t point)
            point == 0xfeff || (point >= 0xfff9 && point <= 0xfffb);
 }
 
-void text_escape(struct hf_pack *out, struct slice text)
+static void escape(struct hf_pack *out, struct slice text, bool backslashes)
 {
     while (text.size > 0) {
         size_t size;
@@ -48,7 +48,7 @@ void text_escape(struct hf_pack *out, struct slice text)
             text_append(out, "\\n");
         else if (point == '\t')
             text_append(out, "\\t");
-        else if (point == '\\')
+        else if (point == '\\' && backslashes)
             text_append(out, "\\\\");
         else if (text_is_unsafe(point))
             text_printf(out, "\\u%04x", point);
@@ -56,6 +56,16 @@ void text_escape(struct hf_pack *out, struct slice text)
             text_put(out, point);
         text = slice_make(text.data + size, text.size - size);
     }
+}
+
+void text_escape(struct hf_pack *out, struct slice text)
+{
+    escape(out, text, true);
+}
+
+void text_make_safe(struct hf_pack *out, struct slice text)
+{
+    escape(out, text, false);
 }
 
 static size_t point_width(uint32_t point)

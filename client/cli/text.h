@@ -22,6 +22,9 @@ bool text_is_unsafe(uint32_t point);
 /* Append text with what is unsafe as \n, \t, \\ or \u001b and the like. */
 void text_escape(struct hf_pack *out, struct slice text);
 
+/* The same, but backslashes stay as they are: for messages, parts of which are JSON. */
+void text_make_safe(struct hf_pack *out, struct slice text);
+
 /* Cells that the text takes on a terminal. */
 size_t text_width(struct slice text);
 

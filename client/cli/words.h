@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define WORDS_MAX 64
+#define WORDS_MAX 1100
 
 struct words {
     char *words[WORDS_MAX]; /* owned */

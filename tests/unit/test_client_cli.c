@@ -397,6 +397,7 @@ START_TEST(a_script_ends_at_its_first_error)
     check_run(&r, "", "commit\n", 1, "", "no transaction is open");
     check_run(&r, "", "begin\nbegin\n", 1, "", "a transaction is open");
     check_run(&r, "", "begin\nput s 3 c\n", 1, "\"c\"\n", "left open");
+    check_run(&r, "", "import s \"no such\\u0020file\"\n", 1, "", "cannot open no such file");
     check_run(&r, "count s", "", 0, "2\n", "");
     check_run(&r, "", "count s --table\nstores\n", 0,
               "2\n[{\"name\":\"s\",\"key\":null,\"records\":2}]\n", "");
