@@ -244,7 +244,7 @@ static bool is_alive(const char *path)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool alive;
 
-    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    snprintf(at.sun_path, sizeof at.sun_path, "%.107s", path);
     alive = fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
     if (fd >= 0)
         close(fd);

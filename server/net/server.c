@@ -246,7 +246,7 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->link_bytes_max = o->link_max;
     to->cache_bytes = o->cache_size;
     to->page_bytes = (uint32_t)o->page_size;
-    to->segment_bytes = o->log_segment_size;
+    to->segment_bytes = o->log_segment_size / 4096 * 4096; /* whole sectors */
     to->open_txns_max = o->transactions;
     to->idle_ms = o->transaction_idle;
     to->interval_ms = (uint32_t)o->interval;

@@ -106,6 +106,8 @@ def unpack(b, i=0):
     if t < 0xc0:
         n = need(t & 31)
         return b[i:i + n].decode("utf-8", "surrogateescape"), i + n
+    if t >= 0xe0:
+        return t - 256, i
     if t in (0xc0, 0xc2, 0xc3):
         return {0xc0: None, 0xc2: False, 0xc3: True}[t], i
     numbers = {0xca: ">f", 0xcb: ">d", 0xcc: ">B", 0xcd: ">H", 0xce: ">I", 0xcf: ">Q",
@@ -311,14 +313,19 @@ class Daemon:
         if start:
             self.start()
 
-    def start(self):
+    def spawn(self):
+        """Start the process and wait for nothing."""
         flags = self.flags
         if not any(f == "--listen" or f.startswith("--listen=") for f in flags):
             flags = ["--listen", "127.0.0.1:0"] + flags
         self.err = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(
+        return subprocess.Popen(
             self.wrap + [binary(), "--data", self.data] + flags, stdout=subprocess.PIPE,
             stderr=self.err, env=dict(os.environ, **(self.env or {})), text=True)
+
+    def start(self):
+        """Start, and wait until it says that it is ready."""
+        self.process = self.spawn()
         line = self.process.stdout.readline()
         words = line.split()
         if len(words) < 3 or words[2] != "ready":
@@ -370,6 +377,51 @@ class Daemon:
             sys.stderr.write("---- log of the daemon ----\n" + self.errors()[-4000:])
         if self.directory:
             shutil.rmtree(self.directory, ignore_errors=True)
+
+
+SMALL = ("--log-segment-size", "16MiB", "--cache-size", "8MiB")
+
+
+class Gate:
+    """A daemon whose disk can be held (gate.c): hold("sync"), let("sync")."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="holdfast-gate.")
+        self.library = os.path.join(self.directory, "gate.so")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gate.c")
+        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", self.library, source, "-ldl"],
+                       check=True)
+
+    def env(self):
+        # The sanitizer wants to be the first library, unless told.
+        return {"HOLDFAST_GATE": self.directory, "LD_PRELOAD": self.library,
+                "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def hold(self, name):
+        open(self.path(name), "w").close()
+
+    def let(self, name):
+        if os.path.exists(self.path(name)):
+            os.unlink(self.path(name))
+
+    def daemon(self, *flags, **options):
+        return Daemon(*SMALL, *flags, env=self.env(), **options)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for name in ("sync", "read", "full"):
+            self.let(name)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def daemon(*flags, **options):
+    """A daemon with small files, which starts fast."""
+    return Daemon(*SMALL, *flags, **options)
 
 
 def until(what, seconds=20):

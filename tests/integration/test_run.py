@@ -1,0 +1,78 @@
+"""PROTOCOL.md: run."""
+from holdfast import daemon
+
+
+def test_run_is_one_transaction(d):
+    with d.client() as c:
+        c.call("create_store", 0, "run")
+        got = c.call("run", [["put", ["run", 1, "a"]], ["put", ["run", 2, "b"]], ["get", ["run", "a"]],
+                             ["has", ["run", "z"]], ["get_many", ["run", ["a", "z", "b"]]],
+                             ["count", ["run"]], ["delete", ["run", "a"]], ["insert", ["run", 3, "c"]],
+                             ["delete_range", ["run", {"gte": "c"}]], ["size", ["run", {"gt": "zz"}]]])
+        assert got["results"] == ["a", "b", 1, False, [1, None, 2], 2, True, "c", 1, 0], got
+        assert got["commit"] > 0
+        assert c.call("run", [["get", ["run", "b"]]]) == {"results": [2], "commit": None}
+        assert c.call("run", []) == {"results": [], "commit": None}
+        got = c.call("run", [["create_store", ["run2", {"key": "id"}]], ["put", ["run2", {"id": 1}]],
+                             ["rename_store", ["run2", "run3"]], ["stores", []], ["clear_store", ["run3"]],
+                             ["drop_store", ["run3"]]])
+        assert "run3" in [s["name"] for s in got["results"][3]]
+        assert "run3" not in [s["name"] for s in c.call("stores")]
+
+
+def test_an_error_applies_none_and_says_where(d):
+    with d.client() as c:
+        c.call("create_store", 0, "none")
+        c.call("put", 0, "none", 1, "k")
+        e = c.fails("run", [["put", ["none", 2, "a"]], ["insert", ["none", 3, "k"]], ["put", ["none", 4, "b"]]])
+        assert e.name == "EXISTS" and e.details == {"index": 1}, e.error
+        assert c.call("count", 0, "none") == 1
+        for bad in (["scan", ["none"]], ["begin", [1]], ["run", [[]]], ["ping", []], ["commit", []], "get",
+                    ["get"], ["get", "none"], [5, []], ["get", ["none", "k", 1, 2]],
+                    ["get", ["none", "k", {"deadline_ms": 5}]], ["update", ["none", "k", []]]):
+            e = c.fails("run", [["put", ["none", 2, "a"]], bad])
+            assert e.name == "BAD_REQUEST" and e.details["index"] == 1, (bad, e.error)
+        for bad in (None, 5, {}, "x"):
+            assert c.fails("run", bad).name == "BAD_REQUEST"
+        assert c.call("count", 0, "none") == 1
+
+
+def test_run_takes_the_options_of_begin_and_commit(d):
+    with d.client() as c:
+        c.call("create_store", 0, "opts")
+        e = c.fails("run", [["put", ["opts", 1, 1]]], {"read_only": True})
+        assert e.name == "READ_ONLY"
+        assert c.call("run", [["put", ["opts", 1, 1]]], {"label": "l", "durability": "interval"})["commit"]
+        assert c.fails("run", [], {"isolation": "serializable"}).name == "BAD_REQUEST"
+        assert c.fails("run", [["put", ["opts", 1, 1]]], {"token": b"short"}).name == "BAD_REQUEST"
+
+
+def test_a_conflict_is_run_again(d):
+    with d.client() as a, d.client() as b:
+        a.call("create_store", 0, "again")
+        a.call("put", 0, "again", 0, "k")
+        a.cork()
+        b.cork()
+        sent = [(c, c.send("run", [["get", ["again", "k"]], ["put", ["again", n, "k"]]]))
+                for n in range(300) for c in (a, b)]
+        a.uncork()
+        b.uncork()
+        for c, i in sent:
+            c.reply(i)
+
+
+def test_results_have_a_limit(d):
+    with d.client() as c:
+        c.call("create_store", 0, "large")
+        c.call("put", 0, "large", "x" * 3000000, "k")
+        e = c.fails("run", [["put", ["large", 1, "l"]], ["get", ["large", "k"]], ["get", ["large", "k"]]])
+        assert e.name == "TOO_LARGE" and e.details["index"] == 2
+        assert c.call("has", 0, "large", "l") is False
+
+
+def test_large_runs():
+    with daemon("--frame-size", "32MiB") as d, d.client() as c:
+        c.call("create_store", 0, "s")
+        got = c.call("run", [["put", ["s", "x" * 100, n]] for n in range(100000)])
+        assert got["results"] == list(range(100000))
+        assert c.call("count", 0, "s") == 100000
