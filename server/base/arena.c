@@ -2,7 +2,7 @@
 
 #include "server/base/assert.h"
 
-#define ARENA_CHUNK_BYTES_FIRST 512
+#define ARENA_CHUNK_BYTES_FIRST 384
 #define ARENA_CHUNK_BYTES_MAX (256u << 10)
 #define ARENA_ALIGN 8u
 

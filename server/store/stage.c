@@ -12,7 +12,7 @@ struct stage *stage_new(struct os *os, uint64_t number, uint64_t seed)
 
     if (!s)
         return NULL;
-    write_set_init(s, os, seed);
+    write_set_init(s, os, seed, NULL);
     s->number = number;
     s->buckets = (struct stage_store **)(void *)(s + 1);
     s->bucket_mask = STAGE_BUCKETS - 1;
@@ -22,11 +22,18 @@ struct stage *stage_new(struct os *os, uint64_t number, uint64_t seed)
 
 void stage_free(struct stage *s)
 {
+    for (unsigned b = 0; b <= s->bucket_mask; b++) {
+        for (struct stage_store *st = s->buckets[b], *chain; st; st = chain) {
+            chain = st->chain;
+            if (st->is_spare)
+                os_free(s->os, st, sizeof *st);
+        }
+    }
     arena_free(&s->arena);
     os_free(s->os, s, sizeof *s + STAGE_BUCKETS * sizeof(struct stage_store *));
 }
 
-void write_set_init(struct stage *s, struct os *os, uint64_t seed)
+void write_set_init(struct stage *s, struct os *os, uint64_t seed, struct stage_store *room)
 {
     memset(s, 0, sizeof *s);
     arena_init(&s->arena, os);
@@ -34,6 +41,7 @@ void write_set_init(struct stage *s, struct os *os, uint64_t seed)
     s->state = STAGE_OPEN;
     s->random = seed | 1;
     s->buckets = &s->single;
+    s->room = room;
 }
 
 void write_set_fini(struct stage *s)
@@ -202,8 +210,10 @@ static struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t 
 
 static struct stage_store *stage_store_new(struct stage *s, uint32_t store)
 {
-    struct stage_store *st = arena_alloc(&s->arena, sizeof *st);
+    struct stage_store *st = s->single ? NULL : s->room;
 
+    if (!st)
+        st = arena_alloc(&s->arena, sizeof *st);
     if (!st)
         return NULL;
     memset(st, 0, sizeof *st);
@@ -309,7 +319,26 @@ static void stage_note_commit(struct stage *s, uint64_t commit)
     s->last_commit = commit;
 }
 
-void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp)
+/* Put a write-set's store into a stage that has none of that number. */
+static void stage_take_store(struct stage *s, struct stage_store *from,
+                             const struct stage *write_set, struct stage_spares *spares)
+{
+    struct stage_store *st = from;
+
+    if (from == write_set->room) { /* its owner's memory: a spare takes its place */
+        st = spares->first;
+        ASSERT(st);
+        spares->first = st->chain;
+        spares->count--;
+        *st = *from;
+        st->is_spare = true;
+    }
+    st->chain = s->buckets[st->store & s->bucket_mask];
+    s->buckets[st->store & s->bucket_mask] = st;
+}
+
+void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
+                struct stage_spares *spares)
 {
     struct stage_store *from = write_set->single;
 
@@ -328,8 +357,7 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp)
                 r->newest = NULL;
                 r->older = NULL;
             }
-            from->chain = s->buckets[from->store & s->bucket_mask];
-            s->buckets[from->store & s->bucket_mask] = from;
+            stage_take_store(s, from, write_set, spares);
         }
         from = chain;
     }
@@ -340,7 +368,8 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp)
     write_set->records = 0;
 }
 
-void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp)
+void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,
+                 struct stage_spares *spares)
 {
     struct stage_store *from = write_set->single;
 
@@ -349,8 +378,7 @@ void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp)
     while (from) {
         struct stage_store *chain = from->chain;
 
-        from->chain = s->buckets[from->store & s->bucket_mask];
-        s->buckets[from->store & s->bucket_mask] = from;
+        stage_take_store(s, from, write_set, spares);
         from = chain;
     }
     s->records = write_set->records;
@@ -358,6 +386,31 @@ void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp)
     arena_splice(&s->arena, &write_set->arena);
     write_set->single = NULL;
     write_set->records = 0;
+}
+
+enum err stage_spares_fill(struct stage_spares *spares, struct os *os, size_t count)
+{
+    while (spares->count < count) {
+        struct stage_store *st = os_alloc(os, sizeof *st);
+
+        if (!st)
+            return ERR_NOMEM;
+        st->chain = spares->first;
+        spares->first = st;
+        spares->count++;
+    }
+    return ERR_OK;
+}
+
+void stage_spares_free(struct stage_spares *spares, struct os *os)
+{
+    while (spares->first) {
+        struct stage_store *st = spares->first;
+
+        spares->first = st->chain;
+        os_free(os, st, sizeof *st);
+    }
+    spares->count = 0;
 }
 
 void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from, uint64_t to),

@@ -41,7 +41,7 @@ struct stamp {
     struct wal_item item;   /* the commit in the log */
     bool interval;          /* durability "interval": answered before the sync */
     bool superseded;        /* a record of it has an older version in its stage: prune when durable */
-    char label[STAGE_LABEL_BYTES]; /* for people; terminated */
+    const char *label;      /* for people; terminated, in the same arena or static */
 };
 
 struct record {
@@ -64,10 +64,13 @@ struct record {
     struct record *next[]; /* height links, then the key's bytes */
 };
 
-/* One store within a stage. Lives in the arena. */
+/* One store within a stage. Lives in the arena, or in its owner's memory (the first
+ * of a write-set), or by itself (a spare, which such a first one becomes when it is
+ * linked). */
 struct stage_store {
-    struct stage_store *chain; /* of the same bucket */
+    struct stage_store *chain; /* of the same bucket; of the list of spares */
     uint32_t store;
+    bool is_spare;             /* allocated by itself */
     unsigned height;           /* links in use */
     uint64_t records;          /* keys */
     struct record *first[STAGE_HEIGHT_MAX];
@@ -93,15 +96,22 @@ struct stage {
     unsigned bucket_mask;    /* 0 for a write-set: one bucket */
     struct stage_store *single; /* the one bucket of a write-set */
     struct stage_store **buckets;
+    struct stage_store *room;   /* a write-set's: memory of its owner for its first store; NULL: none */
     struct os *os;
+};
+
+/* Stores ready to be put into a stage, so that linking a write-set takes no memory. */
+struct stage_spares {
+    struct stage_store *first;
+    size_t count;
 };
 
 /* An empty open stage, NULL when memory is short. seed is for the heights. */
 struct stage *stage_new(struct os *os, uint64_t number, uint64_t seed);
 void stage_free(struct stage *s);
 
-/* An empty write-set in the caller's memory. */
-void write_set_init(struct stage *s, struct os *os, uint64_t seed);
+/* An empty write-set in the caller's memory; room (may be NULL) is lent for its first store. */
+void write_set_init(struct stage *s, struct os *os, uint64_t seed, struct stage_store *room);
 void write_set_fini(struct stage *s);
 
 void stage_move(struct stage *s, enum stage_state next);
@@ -145,11 +155,18 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
 struct record *stage_find(const struct stage *s, uint32_t store, struct slice key);
 
 /* Link all of write_set into the open stage, its memory too; write_set is empty then.
- * stamp->commit is set. Cannot fail. */
-void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp);
+ * stamp->commit is set. Cannot fail: a write-set with room takes at most one spare, which must
+ * be there. */
+void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
+                struct stage_spares *spares);
 
-/* Make write_set, whole, a sealed stage's content: s is fresh and empty. */
-void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp);
+/* Make write_set, whole, the content of s, which is fresh and empty. Spares as above. */
+void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,
+                 struct stage_spares *spares);
+
+/* ERR_NOMEM. */
+enum err stage_spares_fill(struct stage_spares *spares, struct os *os, size_t count);
+void stage_spares_free(struct stage_spares *spares, struct os *os);
 
 /* The commit of stamp has become durable: take versions that nobody can see any more out of the
  * chains. sees(context, from, to): does an open snapshot have from <= commit < to? */

@@ -248,6 +248,7 @@ enum err db_open(struct os *os, const struct db_options *options, const struct d
     db->events = *events;
     failure_init(&db->log_failure);
     list_init(&db->open);
+    list_init(&db->txn_pool);
     list_init(&db->writers);
     list_init(&db->large);
     list_init(&db->snapshots);
@@ -395,6 +396,8 @@ void db_free(struct db *db, bool abandon)
         ASSERT(abandon);
         txn_rollback(t);
     }
+    txn_pool_free(db);
+    stage_spares_free(&db->spares, db->os);
     amalgamate_fini(db, abandon);
     while (db->newest_stage) {
         struct stage *s = db->newest_stage;

@@ -105,21 +105,24 @@ struct txn {
     struct snapshot *snapshot;  /* NULL once doomed */
     struct stage write_set;
     struct stamp *stamp;        /* NULL until the first write */
-    struct txn_store *stores;   /* written; in the arena */
+    struct txn_store *stores;   /* written; the first is store_room, the others in the arena */
     struct list_link schemas;   /* definitions made and not yet committed */
     uint64_t log_reserved;      /* bytes of the log */
     struct stage *spare[2];     /* for a write-set that becomes a stage of its own */
     bool is_large;              /* over link_bytes_max: not in db.intents */
     bool is_autocommit;
     bool is_counted;            /* in db.open_count */
-    struct failure failure;     /* set: doomed */
-    struct failure stale;       /* set: what it read was overwritten; it may not write */
     struct reads *reads;        /* what it has read, if it is serializable; reads.c */
     bool winner_interval;       /* the winner that doomed it asked for less than a sync */
     uint64_t begun_ms, used_ms;
     struct list_link in_open;   /* db.open */
     struct list_link in_writers; /* db.writers: all that may write, by snapshot */
     struct list_link in_large;  /* db.large */
+    /* What txn_begin does not clear as a whole. */
+    struct failure failure;     /* set: doomed */
+    struct failure stale;       /* set: what it read was overwritten; it may not write */
+    struct txn_store store_room;
+    struct stage_store stage_room; /* of the write-set's first store */
     char label[TXN_LABEL_BYTES_MAX + 1];
     char client[TXN_LABEL_BYTES_MAX + 1];
 };
@@ -165,6 +168,8 @@ struct db {
     uint64_t staged_bytes;    /* arenas of stages not yet amalgamated, the open one included */
     uint64_t sealed_bytes;    /* those sealed or amalgamating */
     uint64_t held_bytes;      /* amalgamated and still there */
+    struct stage_spares spares; /* as many as open writers may need at their commits */
+    size_t spares_needed;
     struct list_link ledgers; /* newest first */
     uint64_t ledger_bytes;
     bool unstage_due;         /* something that was held may be free */
@@ -177,6 +182,8 @@ struct db {
     struct list_link snapshots;
     struct list_link snapshots_by_commit;
     uint64_t open_count;
+    struct list_link txn_pool; /* ended ones, to be used again */
+    unsigned txn_pool_count;
     struct record **intents;  /* hash of (store, key) */
     size_t intent_buckets;
     size_t intent_count;
@@ -270,6 +277,7 @@ void tracker_fini(struct db *db);
 /* Let go of everything but the struct (T-3). */
 void txn_release(struct txn *t);
 void txn_free(struct txn *t);
+void txn_pool_free(struct db *db);
 enum err txn_begin_own(struct op *op, bool read_only, struct txn **out); /* autocommit */
 enum err txn_begin_at(struct op *op, const struct txn_options *o, uint64_t commit, struct txn **out);
 enum err txn_first_write(struct op *op, struct txn *t);

@@ -21,7 +21,7 @@ void recovery_init(struct recovery *r, struct db *db)
     r->stamp = NULL;
     r->replayed = 0;
     r->upto = root_facts(primary_root(db->primary))->commit;
-    write_set_init(&r->write_set, db->os, db_random(db));
+    write_set_init(&r->write_set, db->os, db_random(db), NULL);
 }
 
 void recovery_fini(struct recovery *r)
@@ -34,7 +34,7 @@ void recovery_fini(struct recovery *r)
 static void recovery_forget_commit(struct recovery *r)
 {
     write_set_fini(&r->write_set);
-    write_set_init(&r->write_set, r->db->os, db_random(r->db));
+    write_set_init(&r->write_set, r->db->os, db_random(r->db), NULL);
     r->stamp = NULL;
     r->number = 0;
 }
@@ -44,11 +44,12 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
 {
     const uint8_t *at = bytes->data;
     struct stamp *s;
+    char *label;
 
     if (bytes->size < COMMIT_HEAD_BYTES || bytes->size - COMMIT_HEAD_BYTES < at[9] ||
         at[9] >= STAGE_LABEL_BYTES)
         return recovery_damaged(f, number);
-    s = arena_alloc(&r->write_set.arena, sizeof *s);
+    s = arena_alloc(&r->write_set.arena, sizeof *s + at[9] + 1u);
     if (!s)
         return failure_set(f, ERR_NOMEM, "no memory for commit %llu of the log",
                            (unsigned long long)number);
@@ -56,7 +57,10 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
     s->commit = number;
     s->version = bytes_get_le64(at);
     s->interval = false; /* it has survived */
-    memcpy(s->label, at + COMMIT_HEAD_BYTES, at[9]);
+    label = (char *)(s + 1);
+    memcpy(label, at + COMMIT_HEAD_BYTES, at[9]);
+    label[at[9]] = '\0';
+    s->label = label;
     r->stamp = s;
     r->number = number;
     bytes->data += COMMIT_HEAD_BYTES + at[9];
@@ -121,7 +125,7 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
     e = recovery_note_records(r, f);
     if (e)
         return e;
-    stage_link(db->newest_stage, &r->write_set, r->stamp);
+    stage_link(db->newest_stage, &r->write_set, r->stamp, &db->spares);
     db->staged_bytes += bytes;
     db->last_commit = r->number;
     if (r->stamp->version > db->last_version)

@@ -50,7 +50,7 @@ void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp)
 {
     uint64_t bytes = t->write_set.arena.bytes;
 
-    stage_link(db->newest_stage, &t->write_set, stamp);
+    stage_link(db->newest_stage, &t->write_set, stamp, &db->spares);
     db->staged_bytes += bytes;
     if (db->newest_stage->arena.bytes >= db->options.stage_bytes && !db->options.manual)
         stages_rotate(db); /* without memory the stage just grows */
@@ -68,7 +68,7 @@ void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp)
         stages_push(db, t->spare[0]);
         t->spare[0] = NULL;
     }
-    stage_adopt(db->newest_stage, &t->write_set, stamp);
+    stage_adopt(db->newest_stage, &t->write_set, stamp, &db->spares);
     db->staged_bytes += bytes;
 }
 

@@ -135,9 +135,12 @@ enum err tracker_note_store(struct txn *t, struct schema *schema)
         if (s->schema == schema)
             return ERR_OK;
     }
-    s = arena_alloc(&t->write_set.arena, sizeof *s);
+    if (stage_spares_fill(&t->db->spares, t->db->os, t->db->spares_needed + 1) != ERR_OK)
+        return ERR_NOMEM;
+    s = t->stores ? arena_alloc(&t->write_set.arena, sizeof *s) : &t->store_room;
     if (!s)
         return ERR_NOMEM;
+    t->db->spares_needed++;
     s->txn = t;
     s->schema = schema;
     s->next = t->stores;
@@ -148,8 +151,10 @@ enum err tracker_note_store(struct txn *t, struct schema *schema)
 
 void tracker_forget_stores(struct txn *t)
 {
-    for (struct txn_store *s = t->stores; s; s = s->next)
+    for (struct txn_store *s = t->stores; s; s = s->next) {
         list_remove(&s->in_entry);
+        t->db->spares_needed--;
+    }
     t->stores = NULL;
 }
 

@@ -22,6 +22,39 @@ static void text_keep(char *to, struct slice *text)
     *text = slice_make(to, size);
 }
 
+#define TXN_POOL_MAX 256
+
+static struct txn *txn_alloc(struct db *db)
+{
+    struct list_link *pooled = list_first(&db->txn_pool);
+
+    if (!pooled)
+        return os_alloc(db->os, sizeof(struct txn));
+    list_remove(pooled);
+    db->txn_pool_count--;
+    return LIST_ENTRY(pooled, struct txn, in_open);
+}
+
+static void txn_dealloc(struct db *db, struct txn *t)
+{
+    if (db->txn_pool_count == TXN_POOL_MAX) {
+        os_free(db->os, t, sizeof *t);
+        return;
+    }
+    list_push_front(&db->txn_pool, &t->in_open);
+    db->txn_pool_count++;
+}
+
+void txn_pool_free(struct db *db)
+{
+    struct list_link *pooled;
+
+    while ((pooled = list_first(&db->txn_pool)) != NULL) {
+        list_remove(pooled);
+        os_free(db->os, LIST_ENTRY(pooled, struct txn, in_open), sizeof(struct txn));
+    }
+}
+
 enum err txn_begin_at(struct op *op, const struct txn_options *options, uint64_t commit,
                       struct txn **out)
 {
@@ -37,21 +70,21 @@ enum err txn_begin_at(struct op *op, const struct txn_options *options, uint64_t
     if (!db_numbers_left(db))
         return failure_set(&op->failure, ERR_OVERLOADED,
                            "transaction numbers are being reserved in the log; try again");
-    t = os_alloc(db->os, sizeof *t);
+    t = txn_alloc(db);
     if (!t)
         return failure_set(&op->failure, ERR_NOMEM, "no memory for another transaction");
-    memset(t, 0, offsetof(struct txn, label));
+    memset(t, 0, offsetof(struct txn, failure));
     t->db = db;
     t->snapshot = snapshot_take(db, commit);
     if (!t->snapshot) {
-        os_free(db->os, t, sizeof *t);
+        txn_dealloc(db, t);
         return failure_set(&op->failure, ERR_NOMEM, "no memory for a snapshot");
     }
     t->options = *options;
     text_keep(t->label, &t->options.label);
     text_keep(t->client, &t->options.client);
     t->version = ++db->last_version; /* rule 4 */
-    write_set_init(&t->write_set, db->os, db_random(db));
+    write_set_init(&t->write_set, db->os, db_random(db), &t->stage_room);
     list_init(&t->schemas);
     list_init(&t->in_writers);
     list_init(&t->in_large);
@@ -113,14 +146,18 @@ enum err txn_first_write(struct op *op, struct txn *t)
 
     if (t->stamp)
         return ERR_OK;
-    stamp = arena_alloc(&t->write_set.arena, sizeof *stamp);
+    stamp = arena_alloc(&t->write_set.arena, sizeof *stamp + (size ? size + 1 : 0));
     if (!stamp)
         return failure_set(&op->failure, ERR_NOMEM, "no memory for the transaction's writes");
     memset(stamp, 0, sizeof *stamp);
     stamp->version = t->version;
     stamp->owner = t;
     stamp->interval = t->options.interval;
-    memcpy(stamp->label, t->label, size);
+    stamp->label = "";
+    if (size) {
+        memcpy(stamp + 1, t->label, size + 1);
+        stamp->label = (const char *)(stamp + 1);
+    }
     list_init(&stamp->item.in_queue);
     t->stamp = stamp;
     return ERR_OK;
@@ -166,7 +203,7 @@ void txn_free(struct txn *t)
     db->open_count--;
     failure_clear(&t->failure);
     failure_clear(&t->stale);
-    os_free(db->os, t, sizeof *t);
+    txn_dealloc(db, t);
 }
 
 void txn_doom(struct txn *t, const struct failure *why)

@@ -90,7 +90,8 @@ static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
         return failure_set(&op->failure, ERR_NOMEM, "no memory for the record");
     if (fresh) {
         r->last_writer_wins = schema->last_writer_wins;
-        if (!t->is_large && !r->last_writer_wins)
+        /* one write by itself commits before anybody else runs: nobody can meet it */
+        if (!t->is_large && !r->last_writer_wins && !(t->is_autocommit && !op->cursor))
             tracker_add_intent(t->db, r);
     }
     write_note_large(t);
