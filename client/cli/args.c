@@ -9,8 +9,9 @@
 #include <stdlib.h>
 
 const struct verb_option global_options[] = {
-    {"connect", "ADDRESS", "HOST:PORT, [IPV6]:PORT or unix:PATH (also -c; or "
-                           "HOLDFAST_CONNECT; default " HF_ADDRESS_DEFAULT ")"},
+    {"connect", "ADDRESS",
+     "HOST:PORT, [IPV6]:PORT or unix:PATH (also -c; or "
+     "HOLDFAST_CONNECT; default " HF_ADDRESS_DEFAULT ")"},
     {"json", NULL, "print JSON, one value on a line (the default in a pipe)"},
     {"table", NULL, "print tables (the default on a terminal)"},
     {"label", "TEXT", "name transactions, for `holds` and for those who lose to them"},
@@ -100,8 +101,7 @@ static void unquote(struct cli *cli, char *word)
     hf_pack_fini(&packed);
 }
 
-static bool global_set(struct cli *cli, struct globals *globals, const char *name,
-                       char *value)
+static bool global_set(struct cli *cli, struct globals *globals, const char *name, char *value)
 {
     uint64_t number;
 
@@ -134,7 +134,8 @@ static bool unknown_option(struct cli *cli, const struct verb *verb, const char 
 
     cli_usage(cli, "no option %.60s%s%s%s%s%s; see `%s%s`", word, verb ? " of " : "",
               verb ? verb->name : "", near ? "; did you mean --" : "", near ? near : "",
-              near ? "?" : "", cli->in_shell ? "help " : "holdfast help ", verb ? verb->name : "");
+              near ? "?" : "", cli->in_shell ? "help " : "holdfast help ",
+              verb ? verb->name : "");
     return false;
 }
 
@@ -169,7 +170,8 @@ static bool option_take(struct cli *cli, struct args *args, struct globals *glob
     return true;
 }
 
-void args_bounds(const struct verb *verb, unsigned *least, unsigned *most)
+/* How many arguments a verb takes. */
+static void args_bounds(const struct verb *verb, unsigned *least, unsigned *most)
 {
     const char *text = verb->arguments;
 

@@ -18,9 +18,6 @@ extern const struct verb_option global_options[];
 bool args_parse(struct cli *cli, int count, char **words, struct args *args,
                 struct globals *globals);
 
-/* How many arguments a verb takes. */
-void args_bounds(const struct verb *verb, unsigned *least, unsigned *most);
-
 /* A whole number of 0 to max. False: a message was printed. */
 bool args_parse_number(struct cli *cli, const char *name, const char *text, uint64_t max,
                        uint64_t *number);

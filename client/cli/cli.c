@@ -39,16 +39,12 @@ int cli_usage(struct cli *cli, const char *format, ...)
 int cli_exit_of(const struct hf_error *error)
 {
     switch (error->code) {
-    case HF_OK:
-        return CLI_OK;
+    case HF_OK: return CLI_OK;
     case HF_CONNECTION:
     case HF_TIMEOUT:
-    case HF_PROTOCOL:
-        return CLI_CONNECTION;
-    case HF_MISUSE:
-        return CLI_USAGE;
-    default:
-        return strcmp(error->class_name, "conflict") == 0 ? CLI_CONFLICT : CLI_REFUSED;
+    case HF_PROTOCOL: return CLI_CONNECTION;
+    case HF_MISUSE: return CLI_USAGE;
+    default: return strcmp(error->class_name, "conflict") == 0 ? CLI_CONFLICT : CLI_REFUSED;
     }
 }
 
@@ -132,7 +128,8 @@ static void txn_judge(struct cli *cli, const struct hf_error *error)
 
     if (!cli->txn || error->code == HF_TIMEOUT || error->code == HF_MISUSE)
         return;
-    if (error->code == HF_NO_TXN || error->code == HF_CONNECTION || error->code == HF_PROTOCOL) {
+    if (error->code == HF_NO_TXN || error->code == HF_CONNECTION ||
+        error->code == HF_PROTOCOL) {
         struct hf_txn *t = cli->txn;
 
         cli->txn = NULL;

@@ -21,7 +21,7 @@ enum cli_exit {
 };
 
 enum cli_mode {
-    CLI_MODE_AUTO,  /* tables on a terminal, JSON elsewhere */
+    CLI_MODE_AUTO, /* tables on a terminal, JSON elsewhere */
     CLI_MODE_JSON,
     CLI_MODE_TABLE,
 };
@@ -30,21 +30,21 @@ struct cli {
     /* From the command line and the environment. */
     const char *address;
     int timeout_ms;
-    const char *label;  /* NULL: none */
+    const char *label; /* NULL: none */
     enum cli_mode mode;
-    bool keep_going;    /* a script goes on after an error */
+    bool keep_going; /* a script goes on after an error */
 
     FILE *in, *out, *err;
     bool out_is_terminal, err_is_terminal;
-    const char *where;     /* begins messages: "holdfast", or "line 3" of a script */
+    const char *where; /* begins messages: "holdfast", or "line 3" of a script */
 
-    struct hf_conn *conn;  /* owned; opened by the first verb that needs it */
-    struct hf_txn *txn;    /* owned; the shell's open transaction */
-    bool txn_continue;     /* begun with on_error continue */
-    bool txn_failed;       /* only commit or rollback are left to do */
-    char *store;           /* owned; what "." stands for (verb `use`), NULL: nothing */
+    struct hf_conn *conn; /* owned; opened by the first verb that needs it */
+    struct hf_txn *txn;   /* owned; the shell's open transaction */
+    bool txn_continue;    /* begun with on_error continue */
+    bool txn_failed;      /* only commit or rollback are left to do */
+    char *store;          /* owned; what "." stands for (verb `use`), NULL: nothing */
     bool in_shell;
-    bool leaving;          /* verb `exit` */
+    bool leaving; /* verb `exit` */
 };
 
 #define ARGS_MAX 1024
@@ -63,10 +63,10 @@ struct verb {
     const char *name;
     const char *arguments; /* "STORE VALUE [KEY]": brackets for what may be left out, "..."
                             * behind the last for any number */
-    enum { VERB_BOTH, VERB_SHELL } place; /* VERB_SHELL: not a subcommand */
+    enum { VERB_BOTH, VERB_SHELL } place;                 /* VERB_SHELL: not a subcommand */
     int (*run)(struct cli *cli, const struct args *args); /* a cli_exit */
-    const char *help;      /* one line */
-    const char *more;      /* further lines of `help VERB`; NULL: none */
+    const char *help;                                     /* one line */
+    const char *more; /* further lines of `help VERB`; NULL: none */
     const char *example;
     const struct verb_option *options; /* NULL: none */
 };

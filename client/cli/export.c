@@ -15,7 +15,7 @@ struct export_job {
     const char *store;
     const char *path; /* "-": standard output */
     FILE *out;
-    bool rows;        /* lines are {"key": ..., "value": ...} */
+    bool rows; /* lines are {"key": ..., "value": ...} */
     struct hf_scan_options scan;
     struct range range;
 };
@@ -67,8 +67,8 @@ static int export_rows(struct export_job *job)
         return cli_failed(cli);
     if (job->scan.has_limit && job->scan.limit < total)
         total = job->scan.limit;
-    if (hf_cursor_open(cli->conn, cli->txn, job->store, &job->range.range, &job->scan, &cursor) !=
-        HF_OK)
+    if (hf_cursor_open(cli->conn, cli->txn, job->store, &job->range.range, &job->scan,
+                       &cursor) != HF_OK)
         return cli_failed(cli);
     progress_begin(&progress, cli->err_is_terminal ? cli->err : NULL, false, total);
     while ((e = hf_cursor_next(cursor, &row)) == HF_OK && !ferror(job->out)) {

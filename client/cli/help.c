@@ -57,13 +57,14 @@ void help_print(struct cli *cli, const struct verb *verb)
     fprintf(out, "\nOptions, before or after the verb:\n");
     for (const struct verb_option *o = global_options; o->name; o++)
         print_option(out, o);
-    fprintf(out, "\nKEY, VALUE and the bounds of ranges are JSON. What is no JSON is text, so alice "
-                 "and \"alice\"\nare the same; 42 is a number, \"42\" a text. What JSON lacks is "
-                 "written {\"$binary\": \"aGk=\"},\n{\"$timestamp\": "
-                 "\"2026-01-02T03:04:05Z\"}, {\"$ext\": [5, \"aGk=\"]}, {\"$float\": \"nan\"},\n"
-                 "{\"$map\": [[1, \"one\"]]}; a map whose only key is $name as {\"$$name\": 1}.\n"
-                 "\nExit codes: 0 done, 1 wrong usage or input, 2 no connection, 3 refused by the "
-                 "server,\n4 conflict with another transaction.\n"
-                 "\n`%shelp VERB` says more of one.\n",
+    fprintf(out,
+            "\nKEY, VALUE and the bounds of ranges are JSON. What is no JSON is text, so alice "
+            "and \"alice\"\nare the same; 42 is a number, \"42\" a text. What JSON lacks is "
+            "written {\"$binary\": \"aGk=\"},\n{\"$timestamp\": "
+            "\"2026-01-02T03:04:05Z\"}, {\"$ext\": [5, \"aGk=\"]}, {\"$float\": \"nan\"},\n"
+            "{\"$map\": [[1, \"one\"]]}; a map whose only key is $name as {\"$$name\": 1}.\n"
+            "\nExit codes: 0 done, 1 wrong usage or input, 2 no connection, 3 refused by the "
+            "server,\n4 conflict with another transaction.\n"
+            "\n`%shelp VERB` says more of one.\n",
             cli->in_shell ? "" : "holdfast ");
 }

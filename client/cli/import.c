@@ -67,7 +67,7 @@ static int create_store(struct import *im, const struct args *args, struct slice
         return CLI_REFUSED;
     }
     return hf_create_store(cli->conn, im->txn, im->store, &options) == HF_OK ? CLI_OK
-                                                                            : cli_failed(cli);
+                                                                             : cli_failed(cli);
 }
 
 /* Create the store if need be, and settle what lines look like. */

@@ -14,8 +14,8 @@
 #define IMPORT_BATCH_RECORDS_MAX 10000
 #define IMPORT_BATCH_BYTES_MAX (1u << 20) /* a batch that has so much is full */
 #define IMPORT_IN_FLIGHT_MAX 256
-#define IMPORT_ATTEMPTS_MAX 10            /* for a batch that others conflict with */
-#define IMPORT_HANDLE_FIRST 0x80000000u   /* the caller's own handles begin here */
+#define IMPORT_ATTEMPTS_MAX 10          /* for a batch that others conflict with */
+#define IMPORT_HANDLE_FIRST 0x80000000u /* the caller's own handles begin here */
 
 enum import_on_exists { IMPORT_REPLACE, IMPORT_FAIL, IMPORT_SKIP };
 
@@ -31,29 +31,29 @@ struct import_record {
 struct import_batch {
     struct import *import;
     enum { BATCH_FREE, BATCH_FILLING, BATCH_SENT, BATCH_AGAIN, BATCH_DONE } state;
-    struct hf_pack bytes;           /* owned */
-    struct import_record *records;  /* owned; room for a full batch */
+    struct hf_pack bytes;          /* owned */
+    struct import_record *records; /* owned; room for a full batch */
     unsigned count;
-    uint64_t order;                 /* batches are numbered as they are begun */
+    uint64_t order; /* batches are numbered as they are begun */
     unsigned attempts;
-    unsigned skipped;               /* of this attempt */
-    uint32_t pause_ms;              /* BATCH_AGAIN: wait so long first */
-    bool failed;                    /* of this attempt, by a record */
-    struct hf_error begin_error;    /* of this attempt, where it has a begin */
+    unsigned skipped;            /* of this attempt */
+    uint32_t pause_ms;           /* BATCH_AGAIN: wait so long first */
+    bool failed;                 /* of this attempt, by a record */
+    struct hf_error begin_error; /* of this attempt, where it has a begin */
 };
 
 struct import {
     struct cli *cli;
     const char *store;
-    const char *file;             /* as messages name it */
+    const char *file; /* as messages name it */
     struct lines lines;
     struct progress progress;
     enum import_on_exists on_exists;
-    bool rows;                    /* lines are {"key": ..., "value": ...} */
+    bool rows; /* lines are {"key": ..., "value": ...} */
     unsigned batch_max, in_flight_max;
 
-    struct hf_txn *txn;           /* NULL: batches; borrowed from the shell or own_txn */
-    bool own_txn;                 /* ends with the import */
+    struct hf_txn *txn; /* NULL: batches; borrowed from the shell or own_txn */
+    bool own_txn;       /* ends with the import */
 
     struct import_batch *batches; /* in_flight_max of them; in one transaction only records
                                    * of the first, as slots of requests on their way */
@@ -61,17 +61,17 @@ struct import {
     uint32_t *free_slots;         /* in one transaction */
     unsigned free_slot_count;
 
-    uint64_t read;                /* records given to import_send_record */
-    uint64_t sure;                /* surely in (in one transaction: taken by the server) */
+    uint64_t read; /* records given to import_send_record */
+    uint64_t sure; /* surely in (in one transaction: taken by the server) */
     uint64_t skipped;
-    uint64_t sure_line;           /* all up to this line are in, or were skipped */
-    uint64_t sure_later;          /* records in of lines after that one */
-    uint64_t sent_line;           /* the last line that was sent */
-    uint64_t unknown;             /* records of which it is not known */
+    uint64_t sure_line;  /* all up to this line are in, or were skipped */
+    uint64_t sure_later; /* records in of lines after that one */
+    uint64_t sent_line;  /* the last line that was sent */
+    uint64_t unknown;    /* records of which it is not known */
 
-    bool failed;                  /* the first error of a line, or of all: */
-    uint64_t failed_line;         /* 0: of no line */
-    struct hf_error error;        /* without details but an index; code 0: said already */
+    bool failed;           /* the first error of a line, or of all: */
+    uint64_t failed_line;  /* 0: of no line */
+    struct hf_error error; /* without details but an index; code 0: said already */
     int exit_code;
 };
 

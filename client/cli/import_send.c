@@ -183,7 +183,8 @@ static int batch_send_run(struct import_batch *b)
         hf_pack_array(p, 2);
         hf_pack_text(p, method_of(im));
         hf_pack_array(p, r->key_size ? 3 : 2);
-        pack_params(p, im, part(b, r->value_at, r->value_size), part(b, r->key_at, r->key_size));
+        pack_params(p, im, part(b, r->value_at, r->value_size),
+                    part(b, r->key_at, r->key_size));
     }
     if (im->cli->label) {
         hf_pack_map(p, 1);
@@ -216,7 +217,8 @@ static int batch_send_skipping(struct import_batch *b)
 
         p = hf_call_begin(c, "insert", r->key_size ? 4 : 3);
         hf_pack_uint(p, handle);
-        pack_params(p, im, part(b, r->value_at, r->value_size), part(b, r->key_at, r->key_size));
+        pack_params(p, im, part(b, r->value_at, r->value_size),
+                    part(b, r->key_at, r->key_size));
         e = hf_call_end_callback(c, record_answered, r);
     }
     if (e)

@@ -124,7 +124,9 @@ static bool parse_hex4(struct parser *p, uint32_t *unit)
     *unit = 0;
     for (int i = 0; i < 4; i++, p->at++) {
         int c = p->at < p->end ? *p->at : 0;
-        int d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+        int d = c >= '0' && c <= '9'                 ? c - '0'
+                : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                     : -1;
 
         if (d < 0)
             return fail_at(p, p->at, "\\u is followed by four hexadecimal digits");
@@ -392,8 +394,8 @@ static bool finish_typed(struct parser *p, size_t head_at, const uint8_t *where)
     const char *why = "no such $type; a key that is really called so is written with $$";
     bool ok = false;
 
-    hf_pack_raw(&pair, (struct hf_bytes){p->out->data + head_at + 1,
-                                         p->out->size - head_at - 1});
+    hf_pack_raw(&pair,
+                (struct hf_bytes){p->out->data + head_at + 1, p->out->size - head_at - 1});
     cursor = msgpack_open(slice_make(pair.data, pair.failed ? 0 : pair.size));
     p->out->size = head_at;
     if (msgpack_read_text(&cursor, &name) != ERR_OK) {
@@ -409,7 +411,8 @@ static bool finish_typed(struct parser *p, size_t head_at, const uint8_t *where)
                 continue;
             why = types[i].why;
             value.cursor = cursor;
-            ok = msgpack_read(&value.cursor, &value.token) == ERR_OK && types[i].take(p, &value);
+            ok =
+                msgpack_read(&value.cursor, &value.token) == ERR_OK && types[i].take(p, &value);
         }
     }
     hf_pack_fini(&pair);
@@ -460,7 +463,8 @@ static bool another(struct parser *p, char close, bool *more)
     skip_space(p);
     *more = at_char(p, ',');
     if (!*more && !at_char(p, close))
-        return fail_at(p, p->at, close == ']' ? "a , or ] belongs here" : "a , or } belongs here");
+        return fail_at(p, p->at,
+                       close == ']' ? "a , or ] belongs here" : "a , or } belongs here");
     p->at++;
     if (*more)
         skip_space(p);
@@ -551,7 +555,8 @@ static bool parse_word(struct parser *p)
             hf_pack_bool(p->out, words[i].value > 0);
         return true;
     }
-    return fail_at(p, p->at, p->at == p->end ? "the value is missing" : "this is no JSON value");
+    return fail_at(p, p->at,
+                   p->at == p->end ? "the value is missing" : "this is no JSON value");
 }
 
 static bool parse_value(struct parser *p, int depth)

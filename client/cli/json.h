@@ -43,7 +43,4 @@ bool json_parse_first(struct slice text, struct hf_pack *out, size_t *used,
  * is not well-formed ends with "...". */
 void json_print(struct slice value, bool indent, struct hf_pack *out);
 
-/* Append text as a JSON string, quotes and all. */
-void json_print_text(struct slice text, struct hf_pack *out);
-
 #endif

@@ -21,7 +21,8 @@ struct printer {
 
 static bool print_value(struct printer *p, struct msgpack_cursor *c);
 
-void json_print_text(struct slice text, struct hf_pack *out)
+/* A JSON string, quotes and all. */
+static void print_text(struct slice text, struct hf_pack *out)
 {
     text_append(out, "\"");
     while (text.size > 0) {
@@ -56,7 +57,7 @@ void json_print_text(struct slice text, struct hf_pack *out)
 
 static void print_double(struct hf_pack *out, double d)
 {
-    char digits[32];
+    char digits[48];
 
     if (isnan(d) || isinf(d)) {
         text_printf(out, "{\"$float\":\"%s\"}", isnan(d) ? "nan" : d > 0 ? "inf" : "-inf");
@@ -80,7 +81,8 @@ static void print_ext(struct hf_pack *out, const struct msgpack_token *token)
     int64_t seconds;
     uint32_t nanoseconds;
 
-    if (token->ext_type == -1 && msgpack_token_timestamp(token, &seconds, &nanoseconds) == ERR_OK) {
+    if (token->ext_type == -1 &&
+        msgpack_token_timestamp(token, &seconds, &nanoseconds) == ERR_OK) {
         if (seconds >= TIMESTAMP_SECONDS_MIN && seconds <= TIMESTAMP_SECONDS_MAX) {
             timestamp_print(text, seconds, nanoseconds);
             text_printf(out, "{\"$timestamp\":\"%s\"}", text);
@@ -175,10 +177,10 @@ static bool print_map(struct printer *p, struct msgpack_cursor *c, uint32_t pair
 
             text_append(&escaped, "$");
             text_append_slice(&escaped, key);
-            json_print_text(slice_make(escaped.data, escaped.failed ? 0 : escaped.size), p->out);
+            print_text(slice_make(escaped.data, escaped.failed ? 0 : escaped.size), p->out);
             hf_pack_fini(&escaped);
         } else {
-            json_print_text(key, p->out);
+            print_text(key, p->out);
         }
         text_append(p->out, p->indent ? ": " : ":");
         if (!print_value(p, c))
@@ -198,39 +200,21 @@ static bool print_value(struct printer *p, struct msgpack_cursor *c)
     if (p->level > PRINT_DEPTH_MAX || msgpack_read(c, &token) != ERR_OK)
         return false;
     switch (token.type) {
-    case MSGPACK_NIL:
-        text_append(p->out, "null");
-        break;
-    case MSGPACK_FALSE:
-        text_append(p->out, "false");
-        break;
-    case MSGPACK_TRUE:
-        text_append(p->out, "true");
-        break;
-    case MSGPACK_UINT:
-        text_printf(p->out, "%llu", (unsigned long long)token.uint);
-        break;
-    case MSGPACK_INT:
-        text_printf(p->out, "%lld", (long long)token.integer);
-        break;
-    case MSGPACK_FLOAT:
-        print_double(p->out, token.real);
-        break;
-    case MSGPACK_TEXT:
-        json_print_text(token.bytes, p->out);
-        break;
+    case MSGPACK_NIL: text_append(p->out, "null"); break;
+    case MSGPACK_FALSE: text_append(p->out, "false"); break;
+    case MSGPACK_TRUE: text_append(p->out, "true"); break;
+    case MSGPACK_UINT: text_printf(p->out, "%llu", (unsigned long long)token.uint); break;
+    case MSGPACK_INT: text_printf(p->out, "%lld", (long long)token.integer); break;
+    case MSGPACK_FLOAT: print_double(p->out, token.real); break;
+    case MSGPACK_TEXT: print_text(token.bytes, p->out); break;
     case MSGPACK_BINARY:
         text_append(p->out, "{\"$binary\":\"");
         base64_encode(p->out, token.bytes);
         text_append(p->out, "\"}");
         break;
-    case MSGPACK_ARRAY:
-        return print_array(p, c, token.count);
-    case MSGPACK_MAP:
-        return print_map(p, c, token.count);
-    case MSGPACK_EXT:
-        print_ext(p->out, &token);
-        break;
+    case MSGPACK_ARRAY: return print_array(p, c, token.count);
+    case MSGPACK_MAP: return print_map(p, c, token.count);
+    case MSGPACK_EXT: print_ext(p->out, &token); break;
     }
     return true;
 }

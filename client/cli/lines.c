@@ -74,8 +74,9 @@ enum lines_result lines_next(struct lines *l, struct slice *line)
     }
     if (!newline && l->at == l->buffer.size)
         return LINES_END;
-    *line = slice_make(l->buffer.data + l->at, newline ? (size_t)(newline - l->buffer.data) - l->at
-                                                       : l->buffer.size - l->at);
+    *line =
+        slice_make(l->buffer.data + l->at, newline ? (size_t)(newline - l->buffer.data) - l->at
+                                                   : l->buffer.size - l->at);
     l->at += line->size + (newline != NULL);
     l->bytes += line->size + (newline != NULL);
     l->number++;

@@ -11,10 +11,10 @@
 
 struct lines {
     FILE *file;
-    bool owned;          /* close it */
-    uint64_t number;     /* of the line given last, from 1 */
-    uint64_t bytes;      /* read, up to the end of that line */
-    uint64_t bytes_total; /* of the file; 0: not known */
+    bool owned;            /* close it */
+    uint64_t number;       /* of the line given last, from 1 */
+    uint64_t bytes;        /* read, up to the end of that line */
+    uint64_t bytes_total;  /* of the file; 0: not known */
     struct hf_pack buffer; /* from at on not given out yet */
     size_t at;
     bool end;

@@ -10,14 +10,15 @@
 
 #define ROWS_AT_ONCE 500 /* settle a table's widths */
 
-size_t output_width(void)
+/* Columns of the terminal. */
+static size_t output_width(void)
 {
     struct winsize size;
     const char *columns = getenv("COLUMNS");
-    int n = columns ? atoi(columns) : 0;
+    unsigned long n = columns ? strtoul(columns, NULL, 10) : 0;
 
     if (n >= 20 && n <= 10000)
-        return (size_t)n;
+        return n;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
         return size.ws_col;
     return 80;
@@ -25,8 +26,7 @@ size_t output_width(void)
 
 bool cli_tables(const struct cli *cli)
 {
-    return cli->mode == CLI_MODE_TABLE ||
-           (cli->mode == CLI_MODE_AUTO && cli->out_is_terminal);
+    return cli->mode == CLI_MODE_TABLE || (cli->mode == CLI_MODE_AUTO && cli->out_is_terminal);
 }
 
 bool output_flush(struct cli *cli)

@@ -27,9 +27,6 @@ void output_rows_begin(struct output_rows *rows, struct cli *cli);
 void output_rows_add(struct output_rows *rows, struct hf_bytes key, struct hf_bytes value);
 void output_rows_end(struct output_rows *rows);
 
-/* Columns of the terminal. */
-size_t output_width(void);
-
 /* Whether all that was printed got where it should; else a message. */
 bool output_flush(struct cli *cli);
 

@@ -7,11 +7,11 @@
 #include <stdio.h>
 
 struct progress {
-    FILE *out;           /* NULL: nobody looks */
-    const char *unit;    /* what total counts: "bytes" are shown as MB */
-    uint64_t total;      /* 0: not known */
+    FILE *out;        /* NULL: nobody looks */
+    const char *unit; /* what total counts: "bytes" are shown as MB */
+    uint64_t total;   /* 0: not known */
     uint64_t started_ms;
-    uint64_t shown_ms;   /* when it was last drawn */
+    uint64_t shown_ms; /* when it was last drawn */
     bool drawn;
 };
 

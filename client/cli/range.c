@@ -5,7 +5,7 @@ bool range_init(struct range *r, struct cli *cli, const struct args *args)
     static const char *const names[RANGE_BOUNDS] = {"gt", "gte",    "lt",    "lte",
                                                     "eq", "prefix", "starts"};
     struct hf_bytes *bounds[RANGE_BOUNDS] = {
-        &r->range.gt, &r->range.gte,    &r->range.lt,    &r->range.lte,
+        &r->range.gt, &r->range.gte,    &r->range.lt,     &r->range.lte,
         &r->range.eq, &r->range.prefix, &r->range.starts,
     };
 

@@ -22,7 +22,8 @@ unsigned suggest_distance(const char *a, const char *b)
 
         here[0] = (unsigned)i;
         for (size_t k = 1; k <= columns; k++) {
-            here[k] = least(least(above[k], here[k - 1]) + 1, above[k - 1] + (a[i - 1] != b[k - 1]));
+            here[k] =
+                least(least(above[k], here[k - 1]) + 1, above[k - 1] + (a[i - 1] != b[k - 1]));
             if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
                 here[k] = least(here[k], above2[k - 2] + 1);
         }

@@ -60,8 +60,7 @@ void table_row(struct table *t)
 {
     if (t->row_count == t->row_room) {
         size_t room = t->row_room ? 2 * t->row_room : 64;
-        struct table_cell *cells =
-            realloc(t->cells, room * TABLE_COLUMNS_MAX * sizeof *cells);
+        struct table_cell *cells = realloc(t->cells, room * TABLE_COLUMNS_MAX * sizeof *cells);
 
         if (!cells)
             return; /* the row before is written over: better than nothing at all */

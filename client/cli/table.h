@@ -22,15 +22,15 @@ struct table_cell {
 
 struct table {
     FILE *out;
-    size_t width;                          /* of the terminal, in cells */
-    char *names[TABLE_COLUMNS_MAX];        /* owned, escaped */
+    size_t width;                   /* of the terminal, in cells */
+    char *names[TABLE_COLUMNS_MAX]; /* owned, escaped */
     size_t widths[TABLE_COLUMNS_MAX];
     size_t column_count;
-    size_t columns_shown;                  /* once settled */
-    size_t columns_lost;                   /* asked for after that, or beyond the maximum */
+    size_t columns_shown; /* once settled */
+    size_t columns_lost;  /* asked for after that, or beyond the maximum */
     bool settled;
     struct hf_pack texts;
-    struct table_cell *cells;              /* rows of TABLE_COLUMNS_MAX */
+    struct table_cell *cells; /* rows of TABLE_COLUMNS_MAX */
     size_t row_count, row_room;
 };
 

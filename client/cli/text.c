@@ -32,10 +32,10 @@ void text_put(struct hf_pack *out, uint32_t point)
 
 bool text_is_unsafe(uint32_t point)
 {
-    return point < 0x20 || (point >= 0x7f && point < 0xa0) ||
-           point == 0x061c || point == 0x200e || point == 0x200f ||
-           (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) ||
-           point == 0xfeff || (point >= 0xfff9 && point <= 0xfffb);
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x061c ||
+           point == 0x200e || point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
+           (point >= 0x2066 && point <= 0x2069) || point == 0xfeff ||
+           (point >= 0xfff9 && point <= 0xfffb);
 }
 
 static void escape(struct hf_pack *out, struct slice text, bool backslashes)

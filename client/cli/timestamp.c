@@ -125,6 +125,7 @@ bool timestamp_parse(struct slice text, int64_t *seconds, uint32_t *nanoseconds)
         days = 29;
     if (day < 1 || day > days)
         return false;
-    *seconds = days_of_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
+    *seconds =
+        days_of_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
     return true;
 }

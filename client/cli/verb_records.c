@@ -248,7 +248,8 @@ int verb_delete_range(struct cli *cli, const struct args *args)
         !args_number(cli, args, "limit", &options.limit))
         goto done;
     exit_code = CLI_OK;
-    if (args_option(args, "limit") && options.limit == 0) { /* 0 means no limit in the library */
+    if (args_option(args, "limit") &&
+        options.limit == 0) { /* 0 means no limit in the library */
         fputs("0\n", cli->out);
         goto done;
     }

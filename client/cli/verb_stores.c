@@ -43,8 +43,9 @@ int verb_create_store(struct cli *cli, const struct args *args)
     exit_code = cli_connect(cli);
     if (exit_code)
         goto done;
-    exit_code = hf_create_store(cli->conn, cli->txn, store, &options) == HF_OK ? CLI_OK
-                                                                              : cli_failed(cli);
+    exit_code = hf_create_store(cli->conn, cli->txn, store, &options) == HF_OK
+                    ? CLI_OK
+                    : cli_failed(cli);
 done:
     hf_pack_fini(&path);
     return exit_code;

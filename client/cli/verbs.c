@@ -2,6 +2,8 @@
  * the shell's commands. */
 #include "client/cli/verbs.h"
 
+/* Rows of a table stay as they stand. */
+/* clang-format off */
 #define RANGE_OPTIONS                                                                        \
     {"gt", "KEY", "keys greater than this"}, {"gte", "KEY", "keys from this one on"},        \
         {"lt", "KEY", "keys less than this"}, {"lte", "KEY", "keys up to this one"},         \
@@ -99,7 +101,8 @@ const struct verb verbs[] = {
      "Run several operations as one transaction and print the results",
      "OPS is a JSON list of [METHOD, [PARAMETER, ...]] as in the protocol, without the\n"
      "transaction; left out or -, it is read from standard input.",
-     "run '[[\"put\", [\"users\", {\"name\": \"Bob\"}, \"bob\"]], [\"get\", [\"users\", \"alice\"]]]'",
+     "run '[[\"put\", [\"users\", {\"name\": \"Bob\"}, \"bob\"]], "
+     "[\"get\", [\"users\", \"alice\"]]]'",
      NULL},
 
     {"stores", "", VERB_BOTH, verb_stores, "List the stores", NULL, "stores", NULL},
@@ -154,6 +157,8 @@ const struct verb verbs[] = {
      NULL},
     {NULL, NULL, VERB_BOTH, NULL, NULL, NULL, NULL, NULL},
 };
+
+/* clang-format on */
 
 const struct verb *verb_find(const char *name)
 {

@@ -41,7 +41,7 @@ static bool address_split(const char *address, char host[HOST_SIZE_MAX], char po
         return false;
     memcpy(host, host_from, (size_t)(host_to - host_from));
     host[host_to - host_from] = '\0';
-    strcpy(port, port_from);
+    memcpy(port, port_from, strlen(port_from) + 1);
     return true;
 }
 
@@ -72,8 +72,8 @@ static int socket_connect(int fd, const struct sockaddr *to, socklen_t size, uin
 }
 
 /* A socket connected to one address, or -1 and *status. */
-static int socket_open(int family, const struct sockaddr *to, socklen_t size,
-                       uint64_t until_ms, int *status)
+static int socket_open(int family, const struct sockaddr *to, socklen_t size, uint64_t until_ms,
+                       int *status)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int one = 1;
@@ -113,7 +113,7 @@ static int unix_connect(const char *address, const char *path, uint64_t until_ms
                   sizeof to.sun_path - 1);
         return -1;
     }
-    strcpy(to.sun_path, path);
+    memcpy(to.sun_path, path, strlen(path) + 1);
     fd = socket_open(AF_UNIX, (struct sockaddr *)&to, sizeof to, until_ms, &status);
     if (fd < 0)
         connect_error(error, address, strerror(status), status);

@@ -101,7 +101,8 @@ int hf_call(struct hf_conn *c, const char *method, struct hf_bytes params,
         count = (uint32_t)head[1] << 8 | head[2];
     }
     if (skip == 0)
-        return error_set(&c->error, HF_MISUSE, "the parameters of hf_call are one packed array");
+        return error_set(&c->error, HF_MISUSE,
+                         "the parameters of hf_call are one packed array");
     p = hf_call_begin(c, method, count);
     if (params.size > skip)
         hf_pack_raw(p, (struct hf_bytes){head + skip, params.size - skip});

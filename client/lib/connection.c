@@ -134,7 +134,11 @@ static void fail_one(struct hf_conn *c, struct connection_slot *slot)
     reply_fail(reply, &error);
 }
 
-int connection_lose(struct hf_conn *c, int code, const char *format, ...)
+/* The connection is over: every request in flight is answered with code. Returns code. */
+static int connection_lose(struct hf_conn *c, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int connection_lose(struct hf_conn *c, int code, const char *format, ...)
 {
     char message[sizeof c->lost.message];
     va_list args;
@@ -336,8 +340,9 @@ uint64_t connection_until_ms(const struct hf_conn *c)
 
 static int misuse(struct hf_conn *c)
 {
-    return error_set(&c->error, HF_MISUSE, "the library cannot wait inside of a callback or "
-                                           "between hf_call_begin and its end");
+    return error_set(&c->error, HF_MISUSE,
+                     "the library cannot wait inside of a callback or "
+                     "between hf_call_begin and its end");
 }
 
 int hf_flush(struct hf_conn *c)

@@ -13,24 +13,24 @@
 #include "client/lib/frame.h"
 #include "client/lib/holdfast.h"
 
-#define CONNECTION_SEND_AT_BYTES (64u << 10)   /* so much is sent without being asked */
-#define CONNECTION_QUEUE_BYTES_MAX (4u << 20)  /* so much may wait to be sent */
-#define CONNECTION_READ_BYTES (64u << 10)      /* room kept free for one read */
-#define CONNECTION_GRACE_MS 500                /* waited longer than deadline_ms */
+#define CONNECTION_SEND_AT_BYTES (64u << 10)  /* so much is sent without being asked */
+#define CONNECTION_QUEUE_BYTES_MAX (4u << 20) /* so much may wait to be sent */
+#define CONNECTION_READ_BYTES (64u << 10)     /* room kept free for one read */
+#define CONNECTION_GRACE_MS 500               /* waited longer than deadline_ms */
 
 struct hf_reply {
-    struct hf_conn *conn;          /* borrowed */
+    struct hf_conn *conn;           /* borrowed */
     struct hf_reply *next, *before; /* in conn->replies */
     uint32_t id;
     bool done;
-    bool abandoned;                /* freed by its owner before it was done */
-    bool applies;                  /* autocommit write or commit: if lost, who knows */
-    uint64_t sent_at;              /* position behind its last byte in the stream of bytes */
-    hf_reply_fn fn;                /* NULL: a future */
+    bool abandoned;   /* freed by its owner before it was done */
+    bool applies;     /* autocommit write or commit: if lost, who knows */
+    uint64_t sent_at; /* position behind its last byte in the stream of bytes */
+    hf_reply_fn fn;   /* NULL: a future */
     void *ctx;
-    struct hf_error error;         /* details point into body, or the input inside fn */
-    struct slice result;           /* the same */
-    uint8_t *body;                 /* owned; NULL while borrowing */
+    struct hf_error error; /* details point into body, or the input inside fn */
+    struct slice result;   /* the same */
+    uint8_t *body;         /* owned; NULL while borrowing */
 };
 
 struct connection_slot {
@@ -45,13 +45,13 @@ struct hf_conn {
     struct hf_error error;          /* of the last function that failed */
     struct hf_error lost;           /* why fd is -1 */
 
-    struct hf_pack out;   /* requests; those before out_sent are with the kernel */
+    struct hf_pack out; /* requests; those before out_sent are with the kernel */
     size_t out_sent;
     uint64_t sent_total;  /* bytes given to the kernel over this connection's life */
     bool building;        /* between hf_call_begin and an ender */
     size_t building_from; /* offset in out of the request being built */
     uint32_t building_count;
-    bool building_applies; /* by its method; its t is looked at when it ends */
+    bool building_applies;    /* by its method; its t is looked at when it ends */
     bool building_autocommit; /* only with t of 0 or nil */
     size_t building_params;   /* offset in out of its first parameter */
 
@@ -79,10 +79,6 @@ struct hf_conn {
 /* Write and read what is possible; wait until until_ms for the first event if there is
  * nothing to do yet (0: do not wait). HF_OK, or the connection's loss. */
 int connection_pump(struct hf_conn *c, uint64_t until_ms);
-
-/* The connection is over: every request in flight is answered with code. Returns code. */
-int connection_lose(struct hf_conn *c, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /* When a blocking form that begins now must end. */
 uint64_t connection_until_ms(const struct hf_conn *c);

@@ -12,14 +12,14 @@ struct hf_cursor {
     struct hf_txn *txn;              /* borrowed; NULL: none */
     struct hf_cursor *next, *before; /* in conn->cursors */
     bool keys_only, values_only, of_index;
-    bool ahead;            /* ask for the next page while this one is read */
-    bool gone;             /* its connection or its transaction has ended */
-    bool open;             /* the server knows number */
+    bool ahead; /* ask for the next page while this one is read */
+    bool gone;  /* its connection or its transaction has ended */
+    bool open;  /* the server knows number */
     uint32_t number;
-    uint32_t page;         /* rows asked for in a page; 0: the server's */
-    struct hf_reply *here; /* owned; the page that rows point into */
+    uint32_t page;           /* rows asked for in a page; 0: the server's */
+    struct hf_reply *here;   /* owned; the page that rows point into */
     struct hf_reply *coming; /* owned; the next page, asked for */
-    struct slice rows;     /* of here, what was not given out yet */
+    struct slice rows;       /* of here, what was not given out yet */
     uint32_t row_count;
     int failed;            /* the error that stays */
     struct hf_error error; /* its text; without details */

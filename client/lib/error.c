@@ -11,10 +11,14 @@ static const struct {
     const char *name;
     const char *class_name;
 } own[] = {
-    {HF_CONNECTION, "CONNECTION", "unavailable"}, {HF_TIMEOUT, "TIMEOUT", "unavailable"},
-    {HF_PROTOCOL, "PROTOCOL", "internal"},        {HF_MISUSE, "MISUSE", "request"},
-    {HF_MEMORY, "MEMORY", "internal"},            {HF_TOO_LARGE, "TOO_LARGE", "limit"},
-    {HF_NO_TXN, "NO_TXN", "request"},             {HF_NO_CURSOR, "NO_CURSOR", "request"},
+    {HF_CONNECTION, "CONNECTION", "unavailable"},
+    {HF_TIMEOUT, "TIMEOUT", "unavailable"},
+    {HF_PROTOCOL, "PROTOCOL", "internal"},
+    {HF_MISUSE, "MISUSE", "request"},
+    {HF_MEMORY, "MEMORY", "internal"},
+    {HF_TOO_LARGE, "TOO_LARGE", "limit"},
+    {HF_NO_TXN, "NO_TXN", "request"},
+    {HF_NO_CURSOR, "NO_CURSOR", "request"},
 };
 
 void error_clear(struct hf_error *error)
@@ -27,7 +31,8 @@ void error_clear(struct hf_error *error)
     error->details = HF_NONE;
 }
 
-void error_copy_text(char *to, size_t room, struct slice text)
+/* Copy text, cut to whole UTF-8 sequences, with a terminator. */
+static void error_copy_text(char *to, size_t room, struct slice text)
 {
     size_t size = text.size < room ? text.size : room - 1;
 
@@ -55,11 +60,12 @@ int error_set(struct hf_error *error, int code, const char *format, ...)
     error->code = code;
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (own[i].code == code) {
-            strcpy(error->name, own[i].name);
-            strcpy(error->class_name, own[i].class_name);
+            error_copy_text(error->name, sizeof error->name, slice_text(own[i].name));
+            error_copy_text(error->class_name, sizeof error->class_name,
+                            slice_text(own[i].class_name));
         }
     }
-    strcpy(error->message, message);
+    memcpy(error->message, message, sizeof message);
     return code;
 }
 

@@ -15,7 +15,4 @@ int error_set(struct hf_error *error, int code, const char *format, ...)
  * borrows from it. Whatever a server sends makes some error. */
 void error_read(struct hf_error *error, struct slice value);
 
-/* Copy text, cut to whole UTF-8 sequences, with a terminator. */
-void error_copy_text(char *to, size_t room, struct slice text);
-
 #endif

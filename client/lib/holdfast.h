@@ -94,14 +94,14 @@ struct hf_bytes {
 #endif
 
 struct hf_error {
-    int code;                 /* an hf_code, or a newer number of the server's */
-    bool retryable;           /* the same request may succeed when sent again */
-    bool maybe_committed;     /* whether it was applied is not known; do not just repeat it */
-    uint32_t retry_after_ms;  /* the server's wish; 0: none */
-    char name[32];            /* stable, "CONFLICT" for example */
-    char class_name[16];      /* "request", "conflict", "limit", "unavailable" ... */
-    char message[480];        /* for people; UTF-8, may hold what a server sent: escape it */
-    struct hf_bytes details;  /* a MessagePack map, or none; borrowed from where the error is */
+    int code;                /* an hf_code, or a newer number of the server's */
+    bool retryable;          /* the same request may succeed when sent again */
+    bool maybe_committed;    /* whether it was applied is not known; do not just repeat it */
+    uint32_t retry_after_ms; /* the server's wish; 0: none */
+    char name[32];           /* stable, "CONFLICT" for example */
+    char class_name[16];     /* "request", "conflict", "limit", "unavailable" ... */
+    char message[480];       /* for people; UTF-8, may hold what a server sent: escape it */
+    struct hf_bytes details; /* a MessagePack map, or none; borrowed from where the error is */
 };
 
 /* ---- Packing MessagePack ------------------------------------------------ */
@@ -160,12 +160,12 @@ struct hf_cursor;
 
 /* All zero is the default of each. */
 struct hf_open_options {
-    int connect_timeout_ms;  /* 0: 10,000 */
-    int timeout_ms;          /* of each blocking form: the server is told it as deadline_ms,
+    int connect_timeout_ms;   /* 0: 10,000 */
+    int timeout_ms;           /* of each blocking form: the server is told it as deadline_ms,
                               * and the library waits half a second longer; 0: for ever */
-    unsigned in_flight_max;  /* requests without an answer; more wait; 0: 1,000 */
+    unsigned in_flight_max;   /* requests without an answer; more wait; 0: 1,000 */
     size_t request_bytes_max; /* a larger request is HF_TOO_LARGE, unsent; 0: 16 MiB */
-    size_t reply_bytes_max;  /* a larger reply is HF_PROTOCOL; 0: 64 MiB */
+    size_t reply_bytes_max;   /* a larger reply is HF_PROTOCOL; 0: 64 MiB */
 };
 
 /* Connect. address: "host:port", "[ipv6]:port", "host" (port 4653) or "unix:/path";
@@ -328,7 +328,7 @@ HF_API int hf_delete_range(struct hf_conn *c, struct hf_txn *t, const char *stor
 /* ---- Transactions ------------------------------------------------------- */
 
 struct hf_begin_options {
-    bool serializable;      /* isolation; default snapshot */
+    bool serializable; /* isolation; default snapshot */
     bool read_only;
     bool greatest_version;  /* conflict; default first committer */
     bool on_error_continue; /* after EXISTS and the like one can go on */
@@ -398,15 +398,15 @@ HF_API int hf_transact(struct hf_conn *c, const struct hf_transact_options *opti
 /* ---- Cursors ------------------------------------------------------------ */
 
 struct hf_scan_options {
-    const char *index;   /* of the store; NULL: the records themselves */
+    const char *index; /* of the store; NULL: the records themselves */
     bool reverse;
     bool keys_only;
     bool values_only;
-    bool has_limit;      /* whether limit counts: a limit of 0 gives no rows */
+    bool has_limit; /* whether limit counts: a limit of 0 gives no rows */
     uint64_t limit;
     uint64_t offset;
-    uint32_t page;       /* rows in a page; 0: the server's */
-    bool fetch_ahead;    /* ask for the next page while this one is read, in a read-write
+    uint32_t page;    /* rows in a page; 0: the server's */
+    bool fetch_ahead; /* ask for the next page while this one is read, in a read-write
                           * transaction too (then rows ahead do not show later writes);
                           * outside of one it is always done */
 };

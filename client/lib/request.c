@@ -6,9 +6,8 @@
 
 /* Methods that change something by themselves when their t is 0 or nil. */
 static const char *const autocommit_writes[] = {
-    "put",          "insert",       "update",     "delete",       "delete_range",
-    "create_store", "create_index", "drop_store", "clear_store",  "rename_store",
-    "drop_index",   "rename_index",
+    "put",          "insert",     "update",      "delete",       "delete_range", "create_store",
+    "create_index", "drop_store", "clear_store", "rename_store", "drop_index",   "rename_index",
 };
 
 static bool is_autocommit_write(const char *method)
@@ -66,8 +65,8 @@ void hf_call_cancel(struct hf_conn *c)
  * cost the connection. */
 static bool request_is_whole(const struct hf_conn *c)
 {
-    struct slice rest = slice_make(c->out.data + c->building_params,
-                                   c->out.size - c->building_params);
+    struct slice rest =
+        slice_make(c->out.data + c->building_params, c->out.size - c->building_params);
     struct frame_scan scan = {0, c->building_count};
 
     if (c->building_count == 0)

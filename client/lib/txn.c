@@ -22,7 +22,8 @@ struct slice map_find(struct hf_bytes map, const char *name)
     return SLICE_NONE;
 }
 
-uint64_t map_find_uint(struct hf_bytes map, const char *name)
+/* The same as a number; 0 if it is none. */
+static uint64_t map_find_uint(struct hf_bytes map, const char *name)
 {
     struct msgpack_cursor cursor = msgpack_open(map_find(map, name));
     uint64_t n;
@@ -51,7 +52,8 @@ void begin_options_fill(struct call_options *o, const struct hf_begin_options *o
         call_options_uint(o, "idle_ms", options->idle_ms);
 }
 
-int txn_usable(struct hf_conn *c, const struct hf_txn *t)
+/* HF_OK, or why t cannot be used on c. */
+static int txn_usable(struct hf_conn *c, const struct hf_txn *t)
 {
     if (t && t->conn != c)
         return error_set(&c->error, HF_MISUSE, "a transaction of another connection");
@@ -81,7 +83,8 @@ static void txn_take_begin(struct hf_txn *t)
     t->begin = NULL;
 }
 
-int txn_explain(struct hf_conn *c, struct hf_txn *t, int e)
+/* The error of t's begin in place of e, where that is why t is not known. */
+static int txn_explain(struct hf_conn *c, struct hf_txn *t, int e)
 {
     if (!t)
         return e;
@@ -258,8 +261,8 @@ int hf_outcome(struct hf_conn *c, const uint8_t *token, bool *committed, uint64_
         return e;
     state = map_find(result, "state");
     /* The state is a short text: its first byte is its head. */
-    *committed = state.size > 0 &&
-                 slice_equal(slice_make(state.data + 1, state.size - 1), slice_text("committed"));
+    *committed = state.size > 0 && slice_equal(slice_make(state.data + 1, state.size - 1),
+                                               slice_text("committed"));
     *commit = map_find_uint(result, "commit");
     return HF_OK;
 }

@@ -8,9 +8,9 @@ struct hf_txn {
     struct hf_conn *conn;         /* borrowed */
     struct hf_txn *next, *before; /* in conn->txns */
     uint32_t handle;
-    uint64_t version;  /* 0: not known yet */
+    uint64_t version; /* 0: not known yet */
     uint64_t snapshot;
-    bool gone;         /* its connection was lost */
+    bool gone; /* its connection was lost */
     bool read_only;
     struct hf_reply *begin; /* owned; a begin with no_wait, and its error once it is done */
 };
@@ -22,16 +22,8 @@ struct hf_pack *txn_start(struct hf_conn *c, const struct hf_txn *t, const char 
 int txn_finish(struct hf_conn *c, struct hf_txn *t, struct call_options *options,
                struct hf_bytes *result);
 
-/* HF_OK, or why t cannot be used on c. */
-int txn_usable(struct hf_conn *c, const struct hf_txn *t);
-
-/* The error of t's begin in place of e, where that is why t is not known. */
-int txn_explain(struct hf_conn *c, struct hf_txn *t, int e);
-
 /* The value of a field of a packed map; none if there is no such field. */
 struct slice map_find(struct hf_bytes map, const char *name);
-/* The same as a number; 0 if it is none. */
-uint64_t map_find_uint(struct hf_bytes map, const char *name);
 
 /* The options of begin and run. */
 void begin_options_fill(struct call_options *o, const struct hf_begin_options *options);

@@ -8,9 +8,12 @@ void pack_range(struct hf_pack *p, const struct hf_range *range)
         const char *name;
         struct hf_bytes bound;
     } bounds[] = {
-        {"gt", range ? range->gt : HF_NONE},       {"gte", range ? range->gte : HF_NONE},
-        {"lt", range ? range->lt : HF_NONE},       {"lte", range ? range->lte : HF_NONE},
-        {"eq", range ? range->eq : HF_NONE},       {"prefix", range ? range->prefix : HF_NONE},
+        {"gt", range ? range->gt : HF_NONE},
+        {"gte", range ? range->gte : HF_NONE},
+        {"lt", range ? range->lt : HF_NONE},
+        {"lte", range ? range->lte : HF_NONE},
+        {"eq", range ? range->eq : HF_NONE},
+        {"prefix", range ? range->prefix : HF_NONE},
         {"starts", range ? range->starts : HF_NONE},
     };
     const size_t count = sizeof bounds / sizeof bounds[0];
@@ -202,8 +205,8 @@ int hf_insert(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_
     return call_write(c, t, "insert", store, (struct hf_bytes[]){value, key}, stored);
 }
 
-static int call_key(struct hf_conn *c, struct hf_txn *t, const char *method,
-                    const char *store, struct hf_bytes key, struct hf_bytes *result)
+static int call_key(struct hf_conn *c, struct hf_txn *t, const char *method, const char *store,
+                    struct hf_bytes key, struct hf_bytes *result)
 {
     struct hf_pack *p = txn_start(c, t, method, 3, NULL);
 
@@ -275,8 +278,8 @@ int hf_size(struct hf_conn *c, struct hf_txn *t, const char *store,
 }
 
 int hf_delete_range(struct hf_conn *c, struct hf_txn *t, const char *store,
-                    const struct hf_range *range,
-                    const struct hf_delete_range_options *options, uint64_t *deleted)
+                    const struct hf_range *range, const struct hf_delete_range_options *options,
+                    uint64_t *deleted)
 {
     struct call_options o = {0};
     struct hf_bytes result;

@@ -68,7 +68,8 @@ void fake_state_copy(struct state *to, const struct state *from)
         s->records = malloc((f->count + 1) * sizeof *s->records);
         for (size_t k = 0; k < f->count; k++) {
             s->records[k].key = fake_bytes_copy(f->records[k].key.data, f->records[k].key.size);
-            s->records[k].value = fake_bytes_copy(f->records[k].value.data, f->records[k].value.size);
+            s->records[k].value =
+                fake_bytes_copy(f->records[k].value.data, f->records[k].value.size);
         }
     }
 }
@@ -225,7 +226,7 @@ void fake_do_write(struct state *state, msgpack_object params, bool insert, stru
 }
 
 void fake_do_key(struct state *state, const char *method, msgpack_object params,
-                   struct answer *a)
+                 struct answer *a)
 {
     struct store *s = fake_store_find(state, fake_param(params, 1));
     struct bytes key;
@@ -304,4 +305,3 @@ void fake_do_stores(struct state *state, struct answer *a)
         msgpack_pack_uint64(&a->packer, s->count);
     }
 }
-

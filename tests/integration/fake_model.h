@@ -16,8 +16,8 @@ struct record {
 };
 
 struct store {
-    char name[64];        /* "": free */
-    struct bytes key;     /* the option as given; size 0: explicit keys */
+    char name[64];    /* "": free */
+    struct bytes key; /* the option as given; size 0: explicit keys */
     bool generate;
     uint64_t last_number; /* of generated keys */
     struct record *records;
@@ -49,7 +49,7 @@ void fake_pack_raw(msgpack_packer *p, struct bytes b);
 msgpack_object fake_param(msgpack_object params, uint32_t i);
 void fake_do_write(struct state *state, msgpack_object params, bool insert, struct answer *a);
 void fake_do_key(struct state *state, const char *method, msgpack_object params,
-                   struct answer *a);
+                 struct answer *a);
 void fake_do_create(struct state *state, msgpack_object params, struct answer *a);
 void fake_do_stores(struct state *state, struct answer *a);
 void fake_record_free(struct record *r);

@@ -111,7 +111,7 @@ static void do_scan(struct fake_server *server, struct state *state, msgpack_obj
     c->page = server->options.page_rows ? server->options.page_rows : 3;
     c->only = fake_object_is(fake_map_get(options, "only"), "keys")     ? 'k'
               : fake_object_is(fake_map_get(options, "only"), "values") ? 'v'
-                                                              : 0;
+                                                                        : 0;
     if (gte.type != MSGPACK_OBJECT_NIL) {
         struct bytes bound = fake_bytes_of(gte);
 
@@ -166,7 +166,8 @@ static void do_begin(struct fake_server *server, msgpack_object params, struct a
 
     ck_assert_ptr_nonnull(t);
     t->handle = (uint32_t)fake_param(params, 0).via.u64;
-    t->on_error_continue = fake_object_is(fake_map_get(fake_param(params, 1), "on_error"), "continue");
+    t->on_error_continue =
+        fake_object_is(fake_map_get(fake_param(params, 1), "on_error"), "continue");
     fake_state_copy(&t->state, &server->state);
     msgpack_pack_map(&a->packer, 2);
     fake_pack_text(&a->packer, "version");
@@ -371,16 +372,17 @@ static bool request(struct fake_server *server, msgpack_object frame)
     memcpy(method, f.ptr[2].via.str.ptr, f.ptr[2].via.str.size);
     fault = fault_of(server, method, (*method_calls(server, method))++);
     server->requests++;
-    hang_up = server->options.hang_up_after && server->requests >= server->options.hang_up_after &&
-              (!server->options.hang_up_once ||
-               server->connections <= server->options.hang_up_once);
+    hang_up =
+        server->options.hang_up_after && server->requests >= server->options.hang_up_after &&
+        (!server->options.hang_up_once || server->connections <= server->options.hang_up_once);
     if (hang_up && !server->options.hang_up_applies)
         return false;
     msgpack_sbuffer_init(&result);
     msgpack_packer_init(&a.packer, &result, msgpack_sbuffer_write);
     if (!fault || fault->apply)
         perform(server, method, f.ptr[3], &a, &index);
-    else if (strcmp(method, "commit") == 0 && (t = txn_find(server, fake_param(f.ptr[3], 0).via.u64)))
+    else if (strcmp(method, "commit") == 0 &&
+             (t = txn_find(server, fake_param(f.ptr[3], 0).via.u64)))
         txn_end(t); /* a commit that is refused ends its transaction */
     msgpack_packer_init(&out, &server->out, msgpack_sbuffer_write);
     msgpack_pack_array(&out, 4);
@@ -402,7 +404,8 @@ static bool request(struct fake_server *server, msgpack_object frame)
 static bool send_all(struct fake_server *server, const char *data, size_t size)
 {
     while (size > 0) {
-        ssize_t n = send(server->client, data, server->options.trickle ? 1 : size, MSG_NOSIGNAL);
+        ssize_t n =
+            send(server->client, data, server->options.trickle ? 1 : size, MSG_NOSIGNAL);
 
         if (n <= 0)
             return false;
@@ -573,7 +576,8 @@ size_t fake_server_records(const struct fake_server *s, const char *store)
     return 0;
 }
 
-bool fake_server_has(const struct fake_server *s, const char *store, const void *key, size_t size)
+bool fake_server_has(const struct fake_server *s, const char *store, const void *key,
+                     size_t size)
 {
     struct bytes wanted = {(char *)key, size};
     size_t at;

@@ -17,29 +17,29 @@
 
 /* Answer calls of a method with an error. */
 struct fake_fault {
-    const char *method;  /* NULL: the end of the list */
-    unsigned after;      /* so many calls of it pass first */
-    unsigned times;      /* then so many fail */
+    const char *method; /* NULL: the end of the list */
+    unsigned after;     /* so many calls of it pass first */
+    unsigned times;     /* then so many fail */
     int code;
     const char *name;
     const char *class_name;
     bool retryable;
     uint32_t retry_after_ms;
-    int index;           /* of the op in a run that is to blame; below 0: not said */
-    bool apply;          /* do it all the same, as far as the client cannot tell */
+    int index;  /* of the op in a run that is to blame; below 0: not said */
+    bool apply; /* do it all the same, as far as the client cannot tell */
 };
 
 struct fake_options {
-    bool unix_socket;           /* instead of TCP */
-    bool reverse;               /* answer what came in one read in reverse order */
-    bool trickle;               /* send byte by byte */
-    bool silent;                /* read everything, answer nothing */
-    unsigned hang_up_after;     /* close at the n-th request, unanswered; 0: never */
-    bool hang_up_applies;       /* but do it */
-    unsigned hang_up_once;      /* only on the first so many connections; 0: on all */
-    unsigned page_rows;         /* of a scan; 0: 3 */
-    size_t padding;             /* bytes of padding in each reply to ping */
-    const void *raw_reply;      /* sent in place of every reply, and then the end */
+    bool unix_socket;       /* instead of TCP */
+    bool reverse;           /* answer what came in one read in reverse order */
+    bool trickle;           /* send byte by byte */
+    bool silent;            /* read everything, answer nothing */
+    unsigned hang_up_after; /* close at the n-th request, unanswered; 0: never */
+    bool hang_up_applies;   /* but do it */
+    unsigned hang_up_once;  /* only on the first so many connections; 0: on all */
+    unsigned page_rows;     /* of a scan; 0: 3 */
+    size_t padding;         /* bytes of padding in each reply to ping */
+    const void *raw_reply;  /* sent in place of every reply, and then the end */
     size_t raw_reply_size;
     struct fake_fault faults[FAKE_FAULTS_MAX];
 };

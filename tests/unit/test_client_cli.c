@@ -88,7 +88,9 @@ START_TEST(a_line_is_split_into_words)
         {"", 0, {0}},
         {"   # nothing", 0, {0}},
         {"get users alice", 3, {"get", "users", "alice"}},
-        {" put  s {\"a\": [1, 2]}  [\"k\" , 1] ", 4, {"put", "s", "{\"a\": [1, 2]}", "[\"k\" , 1]"}},
+        {" put  s {\"a\": [1, 2]}  [\"k\" , 1] ",
+         4,
+         {"put", "s", "{\"a\": [1, 2]}", "[\"k\" , 1]"}},
         {"put s \"a \\\" b\" 'it''s' # why", 4, {"put", "s", "\"a \\\" b\"", "its"}},
         {"scan s --gte=[1, 2] --lt=x", 4, {"scan", "s", "--gte=[1, 2]", "--lt=x"}},
         {"get 'a store' a#b", 3, {"get", "a store", "a#b"}},
@@ -164,7 +166,8 @@ START_TEST(help_names_verbs_options_and_examples)
     run(&r, "help", "");
     ck_assert_int_eq(r.exit_code, 0);
     for (const struct verb *v = verbs; v->name; v++)
-        ck_assert_msg((strstr(r.out, v->help) != NULL) == (v->place != VERB_SHELL), "%s", v->name);
+        ck_assert_msg((strstr(r.out, v->help) != NULL) == (v->place != VERB_SHELL), "%s",
+                      v->name);
     ck_assert_ptr_nonnull(strstr(r.out, "--timeout-ms N"));
     run(&r, "scan --help", "");
     ck_assert_int_eq(r.exit_code, 0);
@@ -242,7 +245,8 @@ START_TEST(records_go_in_and_come_out_as_json)
     run_start(&r, NULL);
     check_run(&r, "create-store users", "", 0, "", "");
     check_run(&r, "create-store users", "", 3, "", "EXISTS");
-    check_run(&r, "put users '{\"name\": \"Al\\u001b\", \"age\": 5}' alice", "", 0, "\"alice\"\n", "");
+    check_run(&r, "put users '{\"name\": \"Al\\u001b\", \"age\": 5}' alice", "", 0,
+              "\"alice\"\n", "");
     check_run(&r, "insert users 1 alice", "", 3, "", "EXISTS");
     check_run(&r, "get users alice", "", 0, "{\"name\":\"Al\\u001b\",\"age\":5}\n", "");
     check_run(&r, "get users '\"alice\"'", "", 0, "{\"name\":\"Al\\u001b\",\"age\":5}\n", "");
@@ -262,8 +266,8 @@ START_TEST(records_go_in_and_come_out_as_json)
     check_run(&r, "get nowhere k", "", 3, "", "NO_STORE");
     check_run(&r, "run '[[\"get\", [\"users\", 42]]]'", "", 0,
               "{\"results\":[\"x\"],\"commit\":1}\n", "");
-    check_run(&r, "run", "[[\"put\",\n[\"users\",1,\"z\"]],[\"insert\",[\"users\",1,42]]]", 3, "",
-              "EXISTS: as ordered {\"index\":1}");
+    check_run(&r, "run", "[[\"put\",\n[\"users\",1,\"z\"]],[\"insert\",[\"users\",1,42]]]", 3,
+              "", "EXISTS: as ordered {\"index\":1}");
     run_end(&r);
 }
 END_TEST
@@ -297,7 +301,8 @@ START_TEST(tables_are_for_people)
               "b    \xe6\x97\xa5\xe6\x9c\xac              [1]\n"
               "(2 rows)\n",
               "");
-    check_run(&r, "get users b --table", "", 0, "name  \xe6\x97\xa5\xe6\x9c\xac\ntags  [1]\n", "");
+    check_run(&r, "get users b --table", "", 0, "name  \xe6\x97\xa5\xe6\x9c\xac\ntags  [1]\n",
+              "");
     check_run(&r, "get users c --table", "", 0, "(none)\n", "");
     run_end(&r);
     unsetenv("COLUMNS");
@@ -388,8 +393,8 @@ START_TEST(a_script_ends_at_its_first_error)
     struct run r;
 
     run_start(&r, NULL);
-    check_run(&r, "", "create-store s\n\n# a comment\nput s 1 a\nget s [\nput s 2 b\n", 1, "\"a\"\n",
-              "holdfast: line 5: character 8");
+    check_run(&r, "", "create-store s\n\n# a comment\nput s 1 a\nget s [\nput s 2 b\n", 1,
+              "\"a\"\n", "holdfast: line 5: character 8");
     check_run(&r, "--keep-going", "insert s 1 a\nput s 2 b\nget nowhere x\n", 3, "\"b\"\n",
               "holdfast: line 1: EXISTS");
     ck_assert_ptr_nonnull(strstr(r.err, "line 3: NO_STORE"));

@@ -36,9 +36,9 @@ static struct slice packed(const struct hf_pack *p)
 
 static void random_text(struct hf_pack *p)
 {
-    static const uint32_t points[] = {'a',    '"',    '\\',   '\n',    0x00,   0x1b,    0x7f,
-                                      0x9b,   0xe9,   0x202e, 0x20ac,  0xfffd, 0x1f1e6, 0x10ffff,
-                                      '$',    ' ',    0xd7ff, 0xe000};
+    static const uint32_t points[] = {'a',     '"',      '\\', '\n',   0x00,   0x1b,
+                                      0x7f,    0x9b,     0xe9, 0x202e, 0x20ac, 0xfffd,
+                                      0x1f1e6, 0x10ffff, '$',  ' ',    0xd7ff, 0xe000};
     struct hf_pack text = {0};
     unsigned count = random_below(5) == 0 ? random_below(400) : random_below(6);
 
@@ -56,9 +56,22 @@ static void random_bytes(uint8_t *bytes, size_t size)
 
 static void random_double(struct hf_pack *p)
 {
-    static const double special[] = {0.0, -0.0, 1.0, -1.0, 0.1, 1e15, 1e16, 1e300, DBL_MAX,
-                                     DBL_MIN, 4.9e-324, INFINITY, -INFINITY, 9007199254740993.0,
-                                     18446744073709551616.0, 1.0 / 3};
+    static const double special[] = {0.0,
+                                     -0.0,
+                                     1.0,
+                                     -1.0,
+                                     0.1,
+                                     1e15,
+                                     1e16,
+                                     1e300,
+                                     DBL_MAX,
+                                     DBL_MIN,
+                                     4.9e-324,
+                                     INFINITY,
+                                     -INFINITY,
+                                     9007199254740993.0,
+                                     18446744073709551616.0,
+                                     1.0 / 3};
     uint64_t bits = random_next();
     double d;
 
@@ -105,25 +118,13 @@ static void random_value(struct hf_pack *p, int depth)
 
     random_bytes(bytes, sizeof bytes);
     switch (random_below(depth > 4 ? 8 : 11)) {
-    case 0:
-        hf_pack_nil(p);
-        break;
-    case 1:
-        hf_pack_bool(p, random_below(2));
-        break;
+    case 0: hf_pack_nil(p); break;
+    case 1: hf_pack_bool(p, random_below(2)); break;
     case 2:
-    case 3:
-        random_integer(p);
-        break;
-    case 4:
-        random_double(p);
-        break;
-    case 5:
-        random_text(p);
-        break;
-    case 6:
-        hf_pack_binary(p, (struct hf_bytes){bytes, random_below(sizeof bytes)});
-        break;
+    case 3: random_integer(p); break;
+    case 4: random_double(p); break;
+    case 5: random_text(p); break;
+    case 6: hf_pack_binary(p, (struct hf_bytes){bytes, random_below(sizeof bytes)}); break;
     case 7:
         if (random_below(2))
             hf_pack_timestamp(p, (int64_t)random_next() >> random_below(63),
@@ -139,8 +140,7 @@ static void random_value(struct hf_pack *p, int depth)
         while (count-- > 0)
             random_value(p, depth + 1);
         break;
-    default:
-        random_map(p, depth);
+    default: random_map(p, depth);
     }
 }
 
@@ -151,7 +151,8 @@ static void check_round_trip(struct slice value)
 
     json_print(value, random_next() & 1, &text);
     ck_assert_msg(json_parse(packed(&text), &back, &error), "%lu:%lu: %s\n%.*s", error.line,
-                  error.column, error.message, (int)(text.size < 500 ? text.size : 500), text.data);
+                  error.column, error.message, (int)(text.size < 500 ? text.size : 500),
+                  text.data);
     ck_assert_msg(slice_equal(packed(&back), value), "came back otherwise: %.*s",
                   (int)(text.size < 500 ? text.size : 500), text.data);
     hf_pack_fini(&text);
@@ -288,10 +289,12 @@ START_TEST(errors_say_line_and_column)
         struct hf_pack out = {0};
         struct json_error error;
 
-        ck_assert_msg(!json_parse(slice_text(cases[i].text), &out, &error), "%s", cases[i].text);
+        ck_assert_msg(!json_parse(slice_text(cases[i].text), &out, &error), "%s",
+                      cases[i].text);
         ck_assert_msg(error.line == cases[i].line && error.column == cases[i].column &&
                           strstr(error.message, cases[i].message),
-                      "%s: %lu:%lu: %s", cases[i].text, error.line, error.column, error.message);
+                      "%s: %lu:%lu: %s", cases[i].text, error.line, error.column,
+                      error.message);
         ck_assert_uint_eq(out.size, 0);
         hf_pack_fini(&out);
     }
@@ -322,8 +325,9 @@ END_TEST
 /* Broken input of any kind is an error or a value, never more. */
 START_TEST(mutilated_json_is_an_error_or_a_value)
 {
-    static const char seed[] = "{\"a\":[1,-2.5e3,\"\\u00e9\\ud83d\\ude00\",{\"$binary\":\"aGk=\"}],"
-                               "\"b\":{\"$ext\":[1,\"AQ==\"]},\"c\":{\"$map\":[[1,2]]},\"d\":null}";
+    static const char seed[] =
+        "{\"a\":[1,-2.5e3,\"\\u00e9\\ud83d\\ude00\",{\"$binary\":\"aGk=\"}],"
+        "\"b\":{\"$ext\":[1,\"AQ==\"]},\"c\":{\"$map\":[[1,2]]},\"d\":null}";
 
     random_state = 77;
     for (int i = 0; i < 4000; i++) {
@@ -378,8 +382,8 @@ END_TEST
 
 START_TEST(base64_comes_back_and_takes_nothing_else)
 {
-    static const char *const bad[] = {"a", "ab", "abc", "a===", "ab=c", "====", "aGk=aGk=",
-                                      "aG k", "aGl=", "aH==", "a\n=="};
+    static const char *const bad[] = {
+        "a", "ab", "abc", "a===", "ab=c", "====", "aGk=aGk=", "aG k", "aGl=", "aH==", "a\n=="};
     uint8_t bytes[100];
 
     random_state = 5;
@@ -432,17 +436,29 @@ END_TEST
 START_TEST(moments_that_are_none_are_refused)
 {
     static const char *const bad[] = {
-        "",  "2026", "2026-01-02", "2026-01-02T03:04:05", "2026-13-02T03:04:05Z",
-        "2026-00-02T03:04:05Z", "2026-04-31T03:04:05Z", "2026-01-02T24:04:05Z",
-        "2026-01-02T03:60:05Z", "2026-01-02T03:04:60Z", "2026-01-02T03:04:05.Z",
-        "2026-01-02T03:04:05.1234567890Z", "2026-01-02T03:04:05+1:00", "2026-01-02T03:04:05Zx",
-        "1900-02-29T00:00:00Z", "2026-01-02T03:04:05+24:00",
+        "",
+        "2026",
+        "2026-01-02",
+        "2026-01-02T03:04:05",
+        "2026-13-02T03:04:05Z",
+        "2026-00-02T03:04:05Z",
+        "2026-04-31T03:04:05Z",
+        "2026-01-02T24:04:05Z",
+        "2026-01-02T03:60:05Z",
+        "2026-01-02T03:04:60Z",
+        "2026-01-02T03:04:05.Z",
+        "2026-01-02T03:04:05.1234567890Z",
+        "2026-01-02T03:04:05+1:00",
+        "2026-01-02T03:04:05Zx",
+        "1900-02-29T00:00:00Z",
+        "2026-01-02T03:04:05+24:00",
     };
     int64_t seconds;
     uint32_t nanoseconds;
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        ck_assert_msg(!timestamp_parse(slice_text(bad[i]), &seconds, &nanoseconds), "%s", bad[i]);
+        ck_assert_msg(!timestamp_parse(slice_text(bad[i]), &seconds, &nanoseconds), "%s",
+                      bad[i]);
     ck_assert(timestamp_parse(slice_text("2000-02-29 00:00:00.5z"), &seconds, &nanoseconds));
     ck_assert_uint_eq(nanoseconds, 500000000);
 }
@@ -450,18 +466,20 @@ END_TEST
 
 START_TEST(text_for_terminals_moves_no_cursor)
 {
-    static const char evil[] = "a\x1b[2J\r\n\t\x07\\\xc2\x9b\xe2\x80\xae\xff" "b";
+    static const char evil[] = "a\x1b[2J\r\n\t\x07\\\xc2\x9b\xe2\x80\xae\xff"
+                               "b";
     struct hf_pack out = {0};
     size_t used;
 
     text_escape(&out, slice_make(evil, sizeof evil - 1));
-    ck_assert(slice_equal(packed(&out),
-                          slice_text("a\\u001b[2J\\u000d\\n\\t\\u0007\\\\\\u009b\\u202e"
-                                     "\xef\xbf\xbd" "b")));
+    ck_assert(
+        slice_equal(packed(&out), slice_text("a\\u001b[2J\\u000d\\n\\t\\u0007\\\\\\u009b\\u202e"
+                                             "\xef\xbf\xbd"
+                                             "b")));
     hf_pack_fini(&out);
     ck_assert_uint_eq(text_width(slice_text("abc")), 3);
     ck_assert_uint_eq(text_width(slice_text("\xe6\x97\xa5\xe6\x9c\xac")), 4); /* two wide */
-    ck_assert_uint_eq(text_width(slice_text("e\xcc\x81")), 1);                 /* a mark */
+    ck_assert_uint_eq(text_width(slice_text("e\xcc\x81")), 1);                /* a mark */
     ck_assert_uint_eq(text_fit(slice_text("\xe6\x97\xa5\xe6\x9c\xac"), 3, &used), 3);
     ck_assert_uint_eq(used, 2);
     ck_assert_uint_eq(text_fit(slice_text("e\xcc\x81x"), 1, &used), 3);
