@@ -312,6 +312,57 @@ static void catalogue_prune(struct db *db, struct catalogue_entry *e)
     }
 }
 
+static void catalogue_push_retired(struct db *db, struct retired *r, uint32_t number,
+                                   uint64_t commit)
+{
+    struct catalogue *c = &db->catalogue;
+
+    r->next = NULL;
+    r->number = number;
+    r->commit = commit;
+    if (c->retired_last)
+        c->retired_last->next = r;
+    else
+        c->retired = r;
+    c->retired_last = r;
+}
+
+void catalogue_settle(struct db *db, uint64_t commit)
+{
+    struct catalogue *c = &db->catalogue;
+    struct retired **at = &c->retired;
+
+    c->retired_last = NULL;
+    while (*at) {
+        struct retired *r = *at;
+
+        if (r->commit == commit && catalogue_by_number(db, r->number)) {
+            *at = r->next;
+            os_free(db->os, r, sizeof *r);
+        } else {
+            c->retired_last = r;
+            at = &r->next;
+        }
+    }
+}
+
+enum err catalogue_note_orphan(struct db *db, uint32_t number, uint64_t commit)
+{
+    struct retired *r;
+
+    if (number > db->catalogue.last_number)
+        db->catalogue.last_number = number; /* rule 4 */
+    for (r = db->catalogue.retired; r; r = r->next) {
+        if (r->number == number)
+            return ERR_OK;
+    }
+    r = os_alloc(db->os, sizeof *r);
+    if (!r)
+        return ERR_NOMEM;
+    catalogue_push_retired(db, r, number, commit);
+    return ERR_OK;
+}
+
 void catalogue_commit(struct db *db, struct schema *s, const struct stamp *stamp)
 {
     struct catalogue_entry *e = s->entry;
@@ -329,18 +380,9 @@ void catalogue_commit(struct db *db, struct schema *s, const struct stamp *stamp
         db->catalogue.last_number = s->number;
     if (before && !before->is_dropped && !s->is_dropped && *before->counter > *s->counter)
         *s->counter = *before->counter; /* a cleared store goes on counting */
-    if (before && !before->is_dropped && !catalogue_by_number(db, before->number)) {
-        struct retired *r = s->spare;
-
+    if (before && !before->is_dropped && before->number != s->number) {
+        catalogue_push_retired(db, s->spare, before->number, s->commit);
         s->spare = NULL;
-        r->next = NULL;
-        r->number = before->number;
-        r->commit = s->commit;
-        if (db->catalogue.retired_last)
-            db->catalogue.retired_last->next = r;
-        else
-            db->catalogue.retired = r;
-        db->catalogue.retired_last = r;
     }
     catalogue_prune(db, e);
 }

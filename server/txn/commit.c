@@ -95,12 +95,15 @@ static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
 
 static void commit_publish_schemas(struct db *db, struct txn *t, const struct stamp *stamp)
 {
+    if (list_is_empty(&t->schemas))
+        return;
     while (!list_is_empty(&t->schemas)) {
         struct schema *s = LIST_ENTRY(t->schemas.next, struct schema, in_txn);
 
         list_remove(&s->in_txn);
         catalogue_commit(db, s, stamp);
     }
+    catalogue_settle(db, stamp->commit);
 }
 
 enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)

@@ -319,8 +319,12 @@ void schema_free(struct db *db, struct schema *s);
 size_t catalogue_row_key(struct slice name, uint8_t *to);
 size_t schema_write_row(uint32_t number, const struct key_spec *spec, bool generate,
                         bool last_writer_wins, uint8_t *to, size_t room);
-/* A definition becomes a committed one: link it, retire the tree that it replaces. */
+/* A definition becomes a committed one: link it, retire the tree that it replaces; after the
+ * last of a commit catalogue_settle keeps those trees that live on under another name. */
 void catalogue_commit(struct db *db, struct schema *s, const struct stamp *stamp);
+void catalogue_settle(struct db *db, uint64_t commit);
+/* The commit wrote in a store that it has itself made and ended again. ERR_NOMEM. */
+enum err catalogue_note_orphan(struct db *db, uint32_t number, uint64_t commit);
 /* A committed row found at start; stamp NULL: in the primary. */
 enum err catalogue_load(struct db *db, struct slice key, struct slice row,
                         const struct stamp *stamp, struct failure *f);

@@ -94,22 +94,45 @@ static enum err recovery_record(struct recovery *r, struct slice *bytes, struct 
     return ERR_OK;
 }
 
-/* What a commit means beyond its records: definitions of stores, and generators. */
+/* The definitions of stores among a commit's records. */
+static enum err recovery_note_schemas(struct recovery *r, struct failure *f)
+{
+    enum err e = ERR_OK;
+    bool any = false;
+
+    for (struct record *rec = r->stamp->first; rec && !e; rec = rec->log_next) {
+        if (rec->store != CATALOGUE_STORE)
+            continue;
+        any = true;
+        e = catalogue_load(r->db, record_key(rec), record_value(rec), r->stamp, f);
+    }
+    if (any && !e)
+        catalogue_settle(r->db, r->stamp->commit);
+    return e;
+}
+
+/* What a commit means beyond its records: definitions of stores, and generators. Where it
+ * wrote in a store that is not there after it, it has ended that store itself, and it may
+ * have made it, too: then no definition tells of that number. */
 static enum err recovery_note_records(struct recovery *r, struct failure *f)
 {
     struct schema *schema = NULL;
-    enum err e = ERR_OK;
+    uint32_t orphan = CATALOGUE_STORE;
+    enum err e = recovery_note_schemas(r, f);
 
     for (struct record *rec = r->stamp->first; rec && !e; rec = rec->log_next) {
-        if (rec->store == CATALOGUE_STORE) {
-            e = catalogue_load(r->db, record_key(rec), record_value(rec), r->stamp, f);
-            schema = NULL;
+        if (rec->store == CATALOGUE_STORE || rec->store == orphan)
             continue;
-        }
         if (!schema || schema->number != rec->store)
             schema = catalogue_by_number(r->db, rec->store);
-        if (schema && schema->generate && !record_is_delete(rec))
+        if (!schema) {
+            orphan = rec->store;
+            e = catalogue_note_orphan(r->db, orphan, r->stamp->commit);
+            if (e)
+                failure_set(f, e, "no memory for the catalogue");
+        } else if (schema->generate && !record_is_delete(rec)) {
             catalogue_bump(schema, record_key(rec));
+        }
     }
     return e;
 }

@@ -1,0 +1,404 @@
+#include "tests/unit/core_rig.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void core_wake(struct op *op)
+{
+    struct core_rig *rig = (struct core_rig *)(void *)((char *)op - offsetof(struct core_rig, op));
+
+    rig->is_woken = true;
+}
+
+static void core_on_failed(void *context, const struct failure *why)
+{
+    (void)why;
+    ((struct core_rig *)context)->has_failed = true;
+}
+
+static void core_on_event(void *context, const char *event, const char *facts)
+{
+    const char *roots = strstr(facts, "roots=");
+
+    if (strcmp(event, "amalgamated") == 0 && roots)
+        ((struct core_rig *)context)->intermediate += (unsigned)atoi(roots + 6) - 1;
+}
+
+static void core_start(struct core_rig *rig)
+{
+    struct db_events events = {rig, NULL, core_on_failed, core_on_event};
+    struct failure f;
+    enum err e;
+
+    failure_init(&f);
+    rig->has_failed = false;
+    e = db_open(sim_table(rig->sim), &rig->options, &events, &rig->db, &f);
+    ck_assert_msg(e == ERR_OK, "open: %s", f.text);
+}
+
+void core_open(struct core_rig *rig, uint64_t seed)
+{
+    memset(rig, 0, sizeof *rig);
+    rig->sim = sim_new(seed);
+    db_options_default(&rig->options);
+    rig->options.manual = true;
+    rig->options.page_bytes = 4096;
+    rig->options.segment_bytes = UINT64_C(16) << 20;
+    core_start(rig);
+}
+
+static void core_end_op(struct core_rig *rig)
+{
+    if (rig->has_op)
+        op_fini(&rig->op);
+    rig->has_op = false;
+}
+
+static void core_begin_op(struct core_rig *rig)
+{
+    core_end_op(rig);
+    op_init(&rig->op, rig->db, core_wake);
+    rig->has_op = true;
+    rig->is_woken = false;
+}
+
+static void core_turn(struct core_rig *rig)
+{
+    db_turn(rig->db);
+    db_tick(rig->db);
+    if (!sim_step(rig->sim))
+        sim_advance_ms(rig->sim, 1);
+}
+
+static void core_wait(struct core_rig *rig)
+{
+    for (unsigned i = 0; !rig->is_woken; i++) {
+        ck_assert_msg(i < 1000000, "a call waits for ever");
+        core_turn(rig);
+    }
+    rig->is_woken = false;
+}
+
+void core_settle(struct core_rig *rig)
+{
+    do {
+        db_turn(rig->db);
+        db_tick(rig->db);
+    } while (sim_step(rig->sim));
+    db_turn(rig->db);
+}
+
+static void core_closed(void *context)
+{
+    *(bool *)context = true;
+}
+
+static void core_stop(struct core_rig *rig)
+{
+    bool closed = false;
+
+    core_end_op(rig);
+    db_close(rig->db, core_closed, &closed);
+    for (unsigned i = 0; !closed; i++) {
+        ck_assert_msg(i < 1000000, "the database does not close");
+        core_turn(rig);
+    }
+    db_free(rig->db, false);
+    rig->db = NULL;
+}
+
+static void core_check_floor(struct core_rig *rig)
+{
+    ck_assert_uint_eq(sim_alloc_outstanding(rig->sim), 0);
+    ck_assert_uint_eq(sim_open_files(rig->sim), 0);
+}
+
+void core_close(struct core_rig *rig)
+{
+    core_stop(rig);
+    core_check_floor(rig);
+    sim_free(rig->sim);
+}
+
+void core_restart(struct core_rig *rig, bool crash)
+{
+    if (crash) {
+        core_end_op(rig);
+        sim_crash(rig->sim);
+        db_free(rig->db, true);
+    } else {
+        core_stop(rig);
+    }
+    core_check_floor(rig);
+    core_start(rig);
+}
+
+struct txn *core_begin(struct core_rig *rig, const char *label, const struct txn_options *options)
+{
+    struct txn_options o = options ? *options : (struct txn_options){0};
+    struct txn *t;
+
+    core_begin_op(rig);
+    o.label = slice_text(label);
+    ck_assert_int_eq(txn_begin(&rig->op, &o, &t), ERR_OK);
+    return t;
+}
+
+enum err core_commit(struct core_rig *rig, struct txn *t, uint64_t *commit)
+{
+    uint64_t number;
+
+    core_begin_op(rig);
+    return txn_commit(&rig->op, t, SLICE_NONE, commit ? commit : &number);
+}
+
+void core_rollback(struct core_rig *rig, struct txn *t)
+{
+    core_end_op(rig);
+    txn_rollback(t);
+}
+
+/* ---- records ---- */
+
+#define CORE_PAD 24 /* bytes after the number, so that a damaged record is seen */
+
+static struct slice core_key(unsigned key, uint8_t room[16])
+{
+    return slice_make(room, msgpack_put_uint(room, key));
+}
+
+static struct slice core_document(uint64_t value, uint8_t room[64])
+{
+    size_t size = msgpack_put_array_head(room, 2);
+
+    size += msgpack_put_uint(room + size, value);
+    size += msgpack_put_binary_head(room + size, CORE_PAD);
+    memset(room + size, (int)(value & 0x7f), CORE_PAD);
+    return slice_make(room, size + CORE_PAD);
+}
+
+static uint64_t core_read(struct slice document)
+{
+    struct msgpack_cursor c = msgpack_open(document);
+    uint8_t room[64];
+    uint32_t count;
+    uint64_t value;
+
+    ck_assert_int_eq(msgpack_read_array(&c, &count), ERR_OK);
+    ck_assert_int_eq(msgpack_read_uint(&c, &value), ERR_OK);
+    ck_assert(slice_equal(document, core_document(value, room)));
+    return value;
+}
+
+struct slice core_range(unsigned from, unsigned to, uint8_t room[64])
+{
+    size_t size = msgpack_put_map_head(room, 2);
+
+    size += msgpack_put_text(room + size, slice_text("gte"));
+    size += msgpack_put_uint(room + size, from);
+    size += msgpack_put_text(room + size, slice_text("lt"));
+    size += msgpack_put_uint(room + size, to);
+    return slice_make(room, size);
+}
+
+/* Make the call again for as long as it waits. */
+#define CORE_CALL(rig, call)                                                            \
+    ({                                                                                 \
+        enum err core_err;                                                              \
+        core_begin_op(rig);                                                             \
+        while ((core_err = (call)) == ERR_WAIT)                                         \
+            core_wait(rig);                                                             \
+        core_err;                                                                       \
+    })
+
+static enum err core_write(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
+                          uint64_t value, bool insert)
+{
+    uint8_t key_room[16], value_room[64], *out = malloc(KEY_PLAIN_BYTES_MAX);
+    struct slice key_out;
+    enum err e;
+
+    e = CORE_CALL(rig, record_put(&rig->op, t, slice_text(store), core_document(value, value_room),
+                                 core_key(key, key_room), insert, out, &key_out));
+    free(out);
+    return e;
+}
+
+enum err core_put(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
+                 uint64_t value)
+{
+    return core_write(rig, t, store, key, value, false);
+}
+
+enum err core_insert(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
+                    uint64_t value)
+{
+    return core_write(rig, t, store, key, value, true);
+}
+
+enum err core_delete(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
+                    bool *existed)
+{
+    uint8_t room[16];
+    bool there;
+
+    return CORE_CALL(rig, record_delete(&rig->op, t, slice_text(store), core_key(key, room),
+                                       existed ? existed : &there));
+}
+
+enum err core_get(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
+                 uint64_t *value)
+{
+    uint8_t room[16];
+    struct slice found;
+    enum err e = CORE_CALL(rig, record_get(&rig->op, t, slice_text(store), core_key(key, room),
+                                          &found));
+
+    *value = e || slice_is_none(found) ? 0 : core_read(found);
+    return e;
+}
+
+enum err core_count(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
+                   unsigned to, uint64_t *count)
+{
+    uint8_t room[64];
+
+    return CORE_CALL(rig, record_count(&rig->op, t, slice_text(store), core_range(from, to, room),
+                                      count));
+}
+
+enum err core_delete_range(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
+                          unsigned to, uint64_t *deleted)
+{
+    uint8_t room[64];
+
+    return CORE_CALL(rig, record_delete_range(&rig->op, t, slice_text(store),
+                                             core_range(from, to, room), UINT64_MAX, false,
+                                             deleted));
+}
+
+enum err core_scan(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
+                  unsigned to, const struct cursor_options *options, unsigned *keys,
+                  uint64_t *values, unsigned *count)
+{
+    struct cursor_row row;
+    struct cursor *c = NULL;
+    uint8_t room[64];
+    enum err e = CORE_CALL(rig, cursor_open(&rig->op, t, slice_text(store),
+                                           core_range(from, to, room), options, &c));
+
+    *count = 0;
+    while (!e) {
+        struct msgpack_cursor key;
+        uint64_t n;
+
+        while ((e = cursor_next(&rig->op, c, &row)) == ERR_WAIT)
+            core_wait(rig);
+        if (e)
+            break;
+        key = msgpack_open(row.key);
+        ck_assert_int_eq(msgpack_read_uint(&key, &n), ERR_OK);
+        keys[*count] = (unsigned)n;
+        values[(*count)++] = core_read(row.value);
+    }
+    if (c)
+        cursor_close(c);
+    return e == ERR_END ? ERR_OK : e;
+}
+
+/* ---- stores ---- */
+
+enum err core_create(struct core_rig *rig, struct txn *t, const char *store,
+                    const struct store_options *options)
+{
+    struct store_options plain = {0};
+
+    return CORE_CALL(rig, store_create(&rig->op, t, slice_text(store),
+                                      options ? options : &plain));
+}
+
+enum err core_clear(struct core_rig *rig, struct txn *t, const char *store)
+{
+    return CORE_CALL(rig, store_clear(&rig->op, t, slice_text(store)));
+}
+
+enum err core_drop(struct core_rig *rig, struct txn *t, const char *store)
+{
+    return CORE_CALL(rig, store_drop(&rig->op, t, slice_text(store)));
+}
+
+enum err core_rename(struct core_rig *rig, struct txn *t, const char *store, const char *to)
+{
+    return CORE_CALL(rig, store_rename(&rig->op, t, slice_text(store), slice_text(to)));
+}
+
+void core_set(struct core_rig *rig, const char *store, unsigned key, uint64_t value)
+{
+    ck_assert_int_eq(core_put(rig, NULL, store, key, value), ERR_OK);
+}
+
+uint64_t core_value(struct core_rig *rig, const char *store, unsigned key)
+{
+    uint64_t value;
+
+    core_settle(rig); /* autocommit reads see what is durable */
+    ck_assert_int_eq(core_get(rig, NULL, store, key, &value), ERR_OK);
+    return value;
+}
+
+/* ---- operators ---- */
+
+static void core_task_done(struct db_task *task, enum err e, const struct failure *f)
+{
+    (void)f;
+    ck_assert_int_eq(e, ERR_OK);
+    task->done = NULL;
+}
+
+static void core_task(struct core_rig *rig, void (*ask)(struct db *db, struct db_task *task))
+{
+    struct db_task task = {.done = core_task_done};
+
+    core_end_op(rig);
+    ask(rig->db, &task);
+    for (unsigned i = 0; task.done; i++) {
+        ck_assert_msg(i < 1000000, "an operator waits for ever");
+        core_turn(rig);
+    }
+    core_settle(rig);
+}
+
+void core_rotate(struct core_rig *rig)
+{
+    core_task(rig, db_rotate);
+}
+
+void core_amalgamate(struct core_rig *rig)
+{
+    core_task(rig, db_amalgamate);
+}
+
+struct db_status core_status(struct core_rig *rig)
+{
+    struct db_status status;
+
+    db_status(rig->db, &status);
+    return status;
+}
+
+static void core_told(struct decided_wait *w, enum err e)
+{
+    (void)w;
+    (void)e;
+}
+
+bool core_may_tell(struct core_rig *rig)
+{
+    struct decided_wait wait = {.told = core_told};
+    bool now = db_wait_decided(rig->db, rig->op.decided, &wait);
+
+    if (!now)
+        db_cancel_wait(&wait);
+    return now;
+}

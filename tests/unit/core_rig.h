@@ -1,0 +1,76 @@
+/* core_rig.h - the core on a simulated machine for tests that say step by step what
+ * happens. Keys and values are small numbers (value 0: nothing is there). A call that
+ * must wait is carried through; its op stays until the next call, so that a test can
+ * look at rig.op.failure and rig.op.decided. What should not fail fails the test. */
+#ifndef HOLDFAST_TESTS_UNIT_CORE_RIG_H
+#define HOLDFAST_TESTS_UNIT_CORE_RIG_H
+
+#include "server/store/primary.h"
+#include "server/txn/cursor.h"
+#include "server/txn/db.h"
+#include "server/txn/records.h"
+#include "server/txn/stores.h"
+#include "server/txn/txn.h"
+#include "tests/sim/sim_os.h"
+
+struct core_rig {
+    struct sim *sim;
+    struct db *db;
+    struct db_options options; /* may be changed before core_restart */
+    struct op op;              /* of the last call */
+    bool is_woken;
+    bool has_op;
+    bool has_failed;           /* the log has failed */
+    unsigned intermediate;     /* roots made for old snapshots */
+};
+
+/* A manual database: nothing rotates or amalgamates but when asked. */
+void core_open(struct core_rig *rig, uint64_t seed);
+/* Ends cleanly; every byte must have come back. */
+void core_close(struct core_rig *rig);
+/* crash: the power goes off; else a clean end. Open transactions must have ended. */
+void core_restart(struct core_rig *rig, bool crash);
+/* Let all that is under way come to its end. */
+void core_settle(struct core_rig *rig);
+
+struct txn *core_begin(struct core_rig *rig, const char *label, const struct txn_options *options);
+enum err core_commit(struct core_rig *rig, struct txn *t, uint64_t *commit);
+void core_rollback(struct core_rig *rig, struct txn *t);
+
+enum err core_put(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
+                 uint64_t value);
+enum err core_insert(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
+                    uint64_t value);
+enum err core_delete(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
+                    bool *existed);
+enum err core_get(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
+                 uint64_t *value);
+/* Of from <= key < to. */
+enum err core_count(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
+                   unsigned to, uint64_t *count);
+enum err core_delete_range(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
+                          unsigned to, uint64_t *deleted);
+/* Rows into keys and values (room for limit), *count of them. */
+enum err core_scan(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
+                  unsigned to, const struct cursor_options *options, unsigned *keys,
+                  uint64_t *values, unsigned *count);
+enum err core_create(struct core_rig *rig, struct txn *t, const char *store,
+                    const struct store_options *options);
+enum err core_clear(struct core_rig *rig, struct txn *t, const char *store);
+enum err core_drop(struct core_rig *rig, struct txn *t, const char *store);
+enum err core_rename(struct core_rig *rig, struct txn *t, const char *store, const char *to);
+
+/* Of autocommit, which must succeed. */
+void core_set(struct core_rig *rig, const char *store, unsigned key, uint64_t value);
+uint64_t core_value(struct core_rig *rig, const char *store, unsigned key);
+
+void core_rotate(struct core_rig *rig);
+/* Merge all that is committed, and let go of what nobody needs. */
+void core_amalgamate(struct core_rig *rig);
+struct db_status core_status(struct core_rig *rig);
+/* A reply decided by the last call may be told at once. */
+bool core_may_tell(struct core_rig *rig);
+
+struct slice core_range(unsigned from, unsigned to, uint8_t room[64]);
+
+#endif
