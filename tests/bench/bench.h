@@ -108,6 +108,12 @@ struct driver {
     void (*settle)(struct peer *p);
     /* Do now what it would do in the background: merge, checkpoint. May be NULL. */
     void (*compact)(struct peer *p);
+    /* Let what was written reach the kernel, as a test that kills must. May be NULL. */
+    void (*flush)(struct peer *p);
+    /* Begin a transaction that reads a record and writes another, and keep it open;
+     * release commits it and says what became of it. NULL: it has none. */
+    void *(*hold)(struct peer *p);
+    void (*release)(struct peer *p, void *held, char *end, size_t size);
     /* In process: run and measure. NULL: the epoll client does, with the three below. */
     void (*run)(struct peer *p, const struct run_spec *spec, struct measure *out);
     /* The handshake, on a blocking socket. */
@@ -131,6 +137,7 @@ struct peer {
     int port;             /* 0: in process */
     pid_t pid;
     uint64_t cache_bytes; /* 0: the driver's default */
+    uint64_t stage_bytes; /* what is kept in memory before it is merged; likewise */
     uint64_t inserts;     /* records that are there */
     bool is_up;
     void *state;          /* the driver's */

@@ -116,6 +116,10 @@ static bool core_start(struct peer *p)
     db_options_default(&options);
     if (p->cache_bytes)
         options.cache_bytes = p->cache_bytes;
+    if (p->stage_bytes) {
+        options.stage_bytes = p->stage_bytes;
+        options.staged_bytes_max = 2 * p->stage_bytes;
+    }
     if (os_posix_open(p->directory, true, &c->posix, why, sizeof why) != ERR_OK ||
         os_lanes_start(&lanes, &c->lanes) != ERR_OK) {
         fprintf(stderr, "bench: core: %s\n", why);

@@ -409,8 +409,11 @@ static bool holdfast_ask(struct peer *p, const char *method, const char *store, 
 
 static bool holdfast_start(struct peer *p)
 {
-    char listen[64], cache[64], program[512];
-    char *argv[] = {program, "--data", "data", "--listen", listen, "--cache-size", cache, NULL};
+    char listen[64], cache[64], stage[64], staged[64], program[512];
+    char *argv[] = {program, "--data", "data", "--listen", listen, "--cache-size", cache,
+                    "--stage-size", stage, "--staged-max", staged, NULL};
+    uint64_t cache_bytes = p->cache_bytes ? p->cache_bytes : UINT64_C(256) << 20;
+    uint64_t stage_bytes = p->stage_bytes ? p->stage_bytes : UINT64_C(64) << 20;
     bool ok;
 
     if (!realpath(holdfast_program(), program))
@@ -418,8 +421,9 @@ static bool holdfast_start(struct peer *p)
     if (!p->port)
         p->port = tcp_free_port();
     snprintf(listen, sizeof listen, "127.0.0.1:%d", p->port);
-    snprintf(cache, sizeof cache, "%llu",
-             (unsigned long long)(p->cache_bytes ? p->cache_bytes : 256u << 20));
+    snprintf(cache, sizeof cache, "%llu", (unsigned long long)cache_bytes);
+    snprintf(stage, sizeof stage, "%llu", (unsigned long long)stage_bytes);
+    snprintf(staged, sizeof staged, "%llu", (unsigned long long)(8 * stage_bytes));
     if (!directory_make(p->directory, NULL))
         return false;
     p->pid = process_start(argv, p->directory, NULL);
@@ -447,6 +451,75 @@ static void holdfast_compact(struct peer *p)
     holdfast_ask(p, "amalgamate", NULL, 5);
 }
 
+/* ---- an old transaction ---- */
+
+struct held {
+    int fd;
+    uint64_t random;
+};
+
+/* Send what out has and wait for as many answers; the last one's bytes are left in in. */
+static bool held_ask(struct held *h, struct buffer *out, unsigned answers, uint8_t *in,
+                     size_t room, struct slice *last)
+{
+    size_t size = 0;
+    bool ok = write_all(h->fd, out->data, out->size);
+
+    out->size = 0;
+    while (ok) {
+        struct msgpack_cursor m = msgpack_open(slice_make(in, size));
+        unsigned seen = 0;
+        ssize_t n;
+
+        while (seen < answers && msgpack_skip(&m, MSGPACK_DEPTH_MAX, last) == ERR_OK)
+            seen++;
+        if (seen == answers)
+            return true;
+        n = read(h->fd, in + size, room - size);
+        ok = n > 0;
+        size += ok ? (size_t)n : 0;
+    }
+    return false;
+}
+
+static void *holdfast_hold(struct peer *p)
+{
+    struct held *h = calloc(1, sizeof *h);
+    struct buffer out = {0};
+    uint8_t in[4096];
+    struct slice last;
+    bool ok;
+
+    h->random = 99;
+    h->fd = tcp_connect(p->port, 5, p->pid);
+    send_txn(&out, 0, "begin", 1);
+    send_get(&out, 1, 1, 0);
+    send_put(&out, 2, 1, UINT64_C(999999999999), 1, &h->random); /* a key of its own */
+    ok = h->fd >= 0 && held_ask(h, &out, 3, in, sizeof in, &last);
+    free(out.data);
+    return ok ? h : NULL;
+}
+
+static void holdfast_release(struct peer *p, void *held, char *end, size_t size)
+{
+    struct held *h = held;
+    struct buffer out = {0};
+    uint8_t in[4096];
+    struct slice last = SLICE_NONE;
+
+    (void)p;
+    send_txn(&out, 0, "commit", 1);
+    if (!held_ask(h, &out, 1, in, sizeof in, &last))
+        snprintf(end, size, "connection lost");
+    else if (last.data[3] == 0xc0)
+        snprintf(end, size, "committed");
+    else
+        snprintf(end, size, "%s", is_conflict(last) ? "conflict" : "another error");
+    close(h->fd);
+    free(out.data);
+    free(h);
+}
+
 const struct driver driver_holdfast = {
     .name = "holdfast",
     .available = holdfast_available,
@@ -454,6 +527,8 @@ const struct driver driver_holdfast = {
     .stop = holdfast_stop,
     .settle = holdfast_settle,
     .compact = holdfast_compact,
+    .hold = holdfast_hold,
+    .release = holdfast_release,
     .greet = holdfast_greet,
     .encode = holdfast_encode,
     .decode = holdfast_decode,

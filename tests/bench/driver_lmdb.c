@@ -152,9 +152,24 @@ static void lmdb_run(struct peer *p, const struct run_spec *spec, struct measure
     threads_run(p, &calls, spec, out);
 }
 
+/* It has one writer at a time: what can be old is a reader. */
+static void *lmdb_hold(struct peer *p)
+{
+    MDB_txn *txn;
+
+    return mdb_txn_begin(((struct lmdb *)p->state)->env, NULL, MDB_RDONLY, &txn) ? NULL : txn;
+}
+
+static void lmdb_release(struct peer *p, void *held, char *end, size_t size)
+{
+    (void)p;
+    mdb_txn_abort(held);
+    snprintf(end, size, "a reader only");
+}
+
 #define LMDB_CALLS                                                                               \
     .available = lmdb_available, .start = lmdb_start, .stop = lmdb_stop, .settle = lmdb_settle,  \
-    .run = lmdb_run
+    .run = lmdb_run, .hold = lmdb_hold, .release = lmdb_release
 #else
 static bool lmdb_available(void)
 {

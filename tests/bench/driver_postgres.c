@@ -449,12 +449,53 @@ static void postgres_settle(struct peer *p)
     postgres_ask(p, "CHECKPOINT", true);
 }
 
+/* A synced commit takes what came before it along. */
+static void postgres_flush(struct peer *p)
+{
+    postgres_ask(p, "SELECT txid_current()", true);
+    postgres_ask(p, "CREATE TABLE IF NOT EXISTS flushed (x int)", true);
+}
+
+/* ---- an old transaction ---- */
+
+struct held {
+    int fd;
+    struct buffer out;
+};
+
+static void *postgres_hold(struct peer *p)
+{
+    struct held *h = calloc(1, sizeof *h);
+
+    h->fd = tcp_connect(p->port, 5, p->pid);
+    if (h->fd >= 0 && log_in(h->fd, &h->out) &&
+        query(h->fd, &h->out, "BEGIN ISOLATION LEVEL REPEATABLE READ;"
+                              "SELECT k FROM b LIMIT 1;"
+                              "INSERT INTO b VALUES ('z', 'z')"))
+        return h;
+    return NULL;
+}
+
+static void postgres_release(struct peer *p, void *held, char *end, size_t size)
+{
+    struct held *h = held;
+
+    (void)p;
+    snprintf(end, size, "%s", query(h->fd, &h->out, "COMMIT") ? "committed" : "refused");
+    close(h->fd);
+    free(h->out.data);
+    free(h);
+}
+
 const struct driver driver_postgres = {
     .name = "postgres",
     .available = postgres_available,
     .start = postgres_start,
     .stop = postgres_stop,
     .settle = postgres_settle,
+    .flush = postgres_flush,
+    .hold = postgres_hold,
+    .release = postgres_release,
     .greet = postgres_greet,
     .encode = postgres_encode,
     .decode = postgres_decode,

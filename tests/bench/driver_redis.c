@@ -259,6 +259,7 @@ static void redis_settle(struct peer *p)
     redis_ask(p, "CONFIG SET appendfsync everysec\r\n", answer, sizeof answer, 5);
 }
 
+/* It writes its log before it answers. */
 const struct driver driver_redis = {
     .name = "redis",
     .available = redis_available,

@@ -142,8 +142,23 @@ static uint64_t memory_read(pid_t pid)
     return (uint64_t)kilobytes * 1024;
 }
 
+static uint64_t written_read(pid_t pid)
+{
+    char path[64], line[256];
+    unsigned long long bytes = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/io", (int)pid);
+    f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "write_bytes: %llu", &bytes) != 1)
+        continue;
+    if (f)
+        fclose(f);
+    return bytes;
+}
+
 /* Add up over the process and its children (PostgreSQL has one for each connection). */
-static void tree_sum(pid_t root, double *cpu, uint64_t *memory)
+static void tree_sum(pid_t root, double *cpu, uint64_t *memory, uint64_t *written)
 {
     DIR *d = opendir("/proc");
     struct dirent *entry;
@@ -157,6 +172,8 @@ static void tree_sum(pid_t root, double *cpu, uint64_t *memory)
         *cpu += used;
         if (memory)
             *memory += memory_read(pid);
+        if (written)
+            *written += written_read(pid);
     }
     if (d)
         closedir(d);
@@ -173,7 +190,7 @@ double process_cpu(pid_t pid)
         return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
                (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
     }
-    tree_sum(pid, &cpu, NULL);
+    tree_sum(pid, &cpu, NULL, NULL);
     return cpu;
 }
 
@@ -184,18 +201,39 @@ uint64_t process_memory(pid_t pid)
 
     if (pid == 0)
         return memory_read(getpid());
-    tree_sum(pid, &cpu, &memory);
+    tree_sum(pid, &cpu, &memory, NULL);
     return memory;
 }
 
-static uint64_t walked_bytes;
+uint64_t process_written(pid_t pid)
+{
+    double cpu = 0;
+    uint64_t written = 0;
+
+    if (pid == 0)
+        return written_read(getpid());
+    tree_sum(pid, &cpu, NULL, &written);
+    return written;
+}
+
+static uint64_t walked_bytes, walked_log_bytes;
+
+/* Holdfast and RocksDB, PostgreSQL, Tarantool. */
+static bool is_log(const char *path)
+{
+    const char *end = strrchr(path, '.');
+
+    return strstr(path, "/wal/") || strstr(path, "/pg_wal/") ||
+           (end && (strcmp(end, ".xlog") == 0 || strcmp(end, ".log") == 0));
+}
 
 static int add_file(const char *path, const struct stat *s, int type, struct FTW *at)
 {
-    (void)path;
     (void)at;
     if (type == FTW_F)
         walked_bytes += (uint64_t)s->st_blocks * 512;
+    if (type == FTW_F && is_log(path))
+        walked_log_bytes += (uint64_t)s->st_blocks * 512;
     return 0;
 }
 
@@ -209,9 +247,15 @@ static int remove_file(const char *path, const struct stat *s, int type, struct 
 
 uint64_t directory_bytes(const char *path)
 {
-    walked_bytes = 0;
+    walked_bytes = walked_log_bytes = 0;
     nftw(path, add_file, 32, FTW_PHYS);
     return walked_bytes;
+}
+
+uint64_t directory_log_bytes(const char *path)
+{
+    directory_bytes(path);
+    return walked_log_bytes;
 }
 
 void directory_remove(const char *path)

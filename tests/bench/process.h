@@ -25,8 +25,13 @@ double process_cpu(pid_t pid);
 /* Proportional memory of the process and its children, bytes. */
 uint64_t process_memory(pid_t pid);
 
+/* Bytes that it and its children have made the disk write so far. */
+uint64_t process_written(pid_t pid);
+
 /* Bytes that the files below take on the disk. */
 uint64_t directory_bytes(const char *path);
+/* Those of them that are log, by the names that the peers give it. */
+uint64_t directory_log_bytes(const char *path);
 void directory_remove(const char *path);
 /* Make it, owned by user (NULL: us). */
 bool directory_make(const char *path, const char *user);
