@@ -182,6 +182,10 @@ bench-smoke: all $(B)/tests/bench/bench
 	! grep -E 'FAILED|MISSING' $(B)/bench-smoke.txt
 .PHONY: bench bench-full bench-smoke
 
+ROUNDS ?= 1000
+kill: $(B)/holdfastd ## ROUNDS=1000: kill -9 under load and look what is there
+	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/kill_loop.py --rounds $(ROUNDS)
+
 # make install PREFIX=/usr DESTDIR=/some/package
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
@@ -190,7 +194,7 @@ DOCDIR ?= $(PREFIX)/share/doc/holdfast
 fill_in = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(LIB_VERSION)|'
 install: all ## PREFIX=/usr/local DESTDIR=: programs, library, header, unit, documents
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/include $(LIBDIR)/pkgconfig \
-	    $(UNITDIR) $(DOCDIR))
+	    $(UNITDIR) $(DOCDIR)/docs/decisions)
 	install $(filter %/holdfast %/holdfastd,$(BINS)) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 client/lib/holdfast.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(B)/libholdfast.a $(DESTDIR)$(LIBDIR)
@@ -199,8 +203,9 @@ install: all ## PREFIX=/usr/local DESTDIR=: programs, library, header, unit, doc
 	ln -sf libholdfast.so.$(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libholdfast.so
 	$(fill_in) client/lib/holdfast.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
 	$(fill_in) server/holdfastd.service.in > $(DESTDIR)$(UNITDIR)/holdfastd.service
-	install -m 644 README.md CHANGELOG.md LICENSE $(wildcard config.example) \
-	    $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)
+	install -m 644 README.md CHANGELOG.md LICENSE config.example $(DESTDIR)$(DOCDIR)
+	install -m 644 $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/docs
+	install -m 644 $(wildcard docs/decisions/*.md) $(DESTDIR)$(DOCDIR)/docs/decisions
 
 clean: ## remove build/
 	rm -rf build
@@ -209,7 +214,7 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1@\2/p' Makefile | awk -F@ '{printf "  %-12s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: FORCE all tests test unit lint format example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
+.PHONY: FORCE all tests test unit lint format example asan ubsan tsan tsan-run cov fuzz fuzz-run sim kill \
         install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

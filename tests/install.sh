@@ -7,7 +7,8 @@ build="build-essential libuv1-dev libmsgpack-dev liblz4-dev libxxhash-dev libedi
     libutf8proc-dev python3 iso-codes"
 # Clang, its formatter and runtime for `make lint`, `make CC=clang`, `make fuzz`; check
 # for the unit tests; pynvim and npm for clients that are not ours.
-test="clang clang-format libclang-rt-14-dev git procps check libsubunit-dev python3-pynvim"
+test="clang clang-format libclang-rt-14-dev git procps check libsubunit-dev pkg-config
+    python3-pynvim"
 
 wanted=$build
 [ "${1:-build}" = test ] && wanted="$build $test"
