@@ -145,6 +145,7 @@ static bool is_blank(struct slice line)
 static bool import_line(struct import *im, struct slice line, struct hf_pack *packed)
 {
     struct slice value, key = SLICE_NONE;
+    struct msgpack_cursor at;
     struct json_error error;
 
     if (is_blank(line))
@@ -159,6 +160,14 @@ static bool import_line(struct import *im, struct slice line, struct hf_pack *pa
         fail_line(im, im->lines.number,
                   "the line is not {\"key\": ..., \"value\": ...}; --records takes lines as "
                   "records");
+        return false;
+    }
+    /* A server ends the connection over a frame that is too deep: better found here. */
+    at = msgpack_open(value);
+    if (msgpack_skip(&at, IMPORT_DEPTH_MAX, NULL) != ERR_OK) {
+        fail_line(im, im->lines.number,
+                  "nested deeper than %d levels, which is what a request of many records takes",
+                  IMPORT_DEPTH_MAX);
         return false;
     }
     return import_send_record(im, value, key, im->lines.number);
@@ -197,7 +206,10 @@ static void report_failure(struct import *im)
     char prefix[4200];
 
     prefix[0] = '\0';
-    if (im->failed_line)
+    if (im->failed_line && im->failed_line_to > im->failed_line)
+        snprintf(prefix, sizeof prefix, "%.4000s:%llu to %llu: ", im->file,
+                 (unsigned long long)im->failed_line, (unsigned long long)im->failed_line_to);
+    else if (im->failed_line)
         snprintf(prefix, sizeof prefix, "%.4000s:%llu: ", im->file,
                  (unsigned long long)im->failed_line);
     im->error.maybe_committed = false; /* said below, by lines */

@@ -15,6 +15,7 @@
 #define IMPORT_BATCH_BYTES_MAX (1u << 20) /* a batch that has so much is full */
 #define IMPORT_IN_FLIGHT_MAX 256
 #define IMPORT_ATTEMPTS_MAX 10          /* for a batch that others conflict with */
+#define IMPORT_DEPTH_MAX 59             /* 64 of a frame less those around a record in `run` */
 #define IMPORT_HANDLE_FIRST 0x80000000u /* the caller's own handles begin here */
 
 enum import_on_exists { IMPORT_REPLACE, IMPORT_FAIL, IMPORT_SKIP };
@@ -69,9 +70,10 @@ struct import {
     uint64_t sent_line;  /* the last line that was sent */
     uint64_t unknown;    /* records of which it is not known */
 
-    bool failed;           /* the first error of a line, or of all: */
-    uint64_t failed_line;  /* 0: of no line */
-    struct hf_error error; /* without details but an index; code 0: said already */
+    bool failed;             /* the first error of a line, or of all: */
+    uint64_t failed_line;    /* 0: of no line */
+    uint64_t failed_line_to; /* beyond failed_line: it is one of these */
+    struct hf_error error;   /* without details but an index; code 0: said already */
     int exit_code;
 };
 

@@ -11,6 +11,7 @@ void import_fail(struct import *im, uint64_t line, const struct hf_error *error)
         return;
     im->failed = true;
     im->failed_line = line;
+    im->failed_line_to = 0;
     im->error = *error;
     im->error.details = HF_NONE;
     im->exit_code = cli_exit_of(error);
@@ -110,12 +111,19 @@ static void batch_done(struct import_batch *b)
     count_sure(im);
 }
 
-/* The line of the op that the error blames; 0 if it blames none. */
-static uint64_t blamed_line(const struct import_batch *b, const struct hf_error *error)
+/* Blame the op that the error names, else the lines of the whole batch; a loss is nobody's. */
+static void batch_blame(struct import_batch *b, const struct hf_error *error)
 {
+    struct import *im = b->import;
     uint64_t index = value_field_uint(slice_of(error->details), "index", UINT64_MAX);
+    bool named = index < b->count;
+    uint64_t first = b->records[named ? index : 0].line;
 
-    return index < b->count ? b->records[index].line : 0;
+    if (error->code == HF_CONNECTION || error->code == HF_PROTOCOL)
+        first = 0;
+    import_fail(im, first, error);
+    if (im->failed_line == first && first && !named)
+        im->failed_line_to = b->records[b->count - 1].line;
 }
 
 /* The batch as a whole was answered. */
@@ -141,7 +149,7 @@ static void batch_answered(void *ctx, struct hf_reply *reply)
     if (error->maybe_committed)
         im->unknown += b->count;
     if (error->code && !b->failed)
-        import_fail(im, blamed_line(b, error), error);
+        batch_blame(b, error);
     b->failed = true;
 }
 

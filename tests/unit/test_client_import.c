@@ -229,6 +229,25 @@ START_TEST(an_error_in_the_file_names_its_line)
 }
 END_TEST
 
+START_TEST(a_record_that_is_too_deep_stays_here)
+{
+    char text[400] = "{\"id\":1,\"a\":";
+    struct rig rig;
+
+    rig_open(&rig, NULL);
+    for (int depth = 1; depth <= 60; depth++)
+        strcat(text, depth < 60 ? "[" : "0");
+    for (int depth = 1; depth < 60; depth++)
+        strcat(text, "]");
+    strcat(text, "}\n");
+    rig_write(&rig, text); /* 60 levels: the record and 59 lists */
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id"), 1);
+    check_said(&rig, ":1: nested deeper than 59 levels");
+    check_records(&rig, 0);
+    rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_record_that_exists_is_replaced_refused_or_skipped)
 {
     const char *transaction = _i ? "--transaction" : "--json";
@@ -291,6 +310,7 @@ START_TEST(a_conflict_that_stays_exits_with_4)
         RUN(&rig, "import", "s", "FILE", "--key", "id", "--batch", "100", "--in-flight", "1"),
         4);
     check_said(&rig, "CONFLICT");
+    check_said(&rig, ":301 to 400: CONFLICT");
     check_said(&rig, "300 records are surely in: all up to line 300");
     check_records(&rig, 300);
     rig_close(&rig);
@@ -390,6 +410,7 @@ int main(void)
     tcase_add_test(tc, standard_input_blank_lines_and_marks_are_taken);
     tcase_add_test(tc, a_store_is_made_only_when_asked_and_only_once);
     tcase_add_test(tc, an_error_in_the_file_names_its_line);
+    tcase_add_test(tc, a_record_that_is_too_deep_stays_here);
     tcase_add_loop_test(tc, a_record_that_exists_is_replaced_refused_or_skipped, 0, 2);
     tcase_add_test(tc, conflicts_and_overload_are_tried_again);
     tcase_add_test(tc, a_conflict_that_stays_exits_with_4);
