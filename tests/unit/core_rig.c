@@ -97,11 +97,12 @@ static void core_closed(void *context)
 static void core_stop(struct core_rig *rig)
 {
     bool closed = false;
+    unsigned turns = 0;
 
     core_end_op(rig);
     db_close(rig->db, core_closed, &closed);
-    for (unsigned i = 0; !closed; i++) {
-        ck_assert_msg(i < 1000000, "the database does not close");
+    while (!closed) {
+        ck_assert_msg(turns++ < 1000000, "the database does not close");
         core_turn(rig);
     }
     db_free(rig->db, false);
