@@ -21,7 +21,7 @@ void recovery_init(struct recovery *r, struct db *db)
     r->stamp = NULL;
     r->replayed = 0;
     r->upto = root_facts(primary_root(db->primary))->commit;
-    write_set_init(&r->write_set, db->os, db_random(db), NULL);
+    write_set_init(&r->write_set, db->os, NULL);
 }
 
 void recovery_fini(struct recovery *r)
@@ -34,7 +34,7 @@ void recovery_fini(struct recovery *r)
 static void recovery_forget_commit(struct recovery *r)
 {
     write_set_fini(&r->write_set);
-    write_set_init(&r->write_set, r->db->os, db_random(r->db), NULL);
+    write_set_init(&r->write_set, r->db->os, NULL);
     r->stamp = NULL;
     r->number = 0;
 }

@@ -36,7 +36,7 @@ enum err stages_rotate(struct db *db)
     ASSERT(db->newest_stage->state == STAGE_OPEN); /* T-1 */
     if (!db->newest_stage->first_commit)
         return ERR_OK;
-    fresh = stage_new(db->os, db->stage_count_made + 1, db_random(db));
+    fresh = stage_new(db->os, db->stage_count_made + 1);
     if (!fresh)
         return ERR_NOMEM;
     db->stage_count_made++;
