@@ -253,6 +253,8 @@ enum err stages_rotate(struct db *db);  /* seal the open stage if anything is in
 void stages_push(struct db *db, struct stage *s); /* on top */
 void stages_unstage(struct db *db);     /* look at the turn's end what rule 7 allows to free */
 void stages_free_unneeded(struct db *db);
+/* Link a commit's write-set into the open stage. */
+void stages_link(struct db *db, struct stage *write_set, struct stamp *stamp);
 void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp);
 void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp);
 void stages_close_adopted(struct db *db, struct txn *t);
