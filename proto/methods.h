@@ -32,27 +32,27 @@ struct method_param {
 };
 
 /* X(id, name, type, help); type as a value of an options map. */
-#define METHOD_OPTION_LIST(X)                                                                  \
-    X(DEADLINE_MS, "deadline_ms", NUMBER, "DEADLINE if it is not done after this time")        \
-    X(ISOLATION, "isolation", TEXT, "\"snapshot\" (default) or \"serializable\"")              \
-    X(READ_ONLY, "read_only", BOOL, "writes answer READ_ONLY")                                 \
-    X(CONFLICT, "conflict", TEXT,                                                              \
-      "of begin: \"first-committer\" (default) or \"greatest-version\"; of create_store: "     \
-      "\"none\" (the last writer wins)")                                                       \
-    X(ON_ERROR, "on_error", TEXT, "\"fail\" (default) or \"continue\"")                        \
-    X(LABEL, "label", TEXT, "text for people")                                                 \
-    X(DURABILITY, "durability", TEXT, "\"sync\" (default) or \"interval\"")                    \
-    X(TIMEOUT_MS, "timeout_ms", NUMBER, "the life of the transaction")                         \
-    X(IDLE_MS, "idle_ms", NUMBER, "how long it may lie unused")                                \
-    X(TOKEN, "token", BINARY, "16 bytes, the client's own")                                    \
-    X(KEY, "key", ANY, "a path, or a list of parts; left out: explicit keys")                  \
-    X(GENERATE, "generate", BOOL, "a counter for records without a key")                       \
-    X(REVERSE, "reverse", BOOL, "from the end to the beginning")                               \
-    X(LIMIT, "limit", NUMBER, "rows in all")                                                   \
-    X(OFFSET, "offset", NUMBER, "rows to pass over at the beginning")                          \
-    X(ONLY, "only", TEXT, "\"keys\" or \"values\"")                                            \
-    X(PAGE, "page", NUMBER, "rows of one reply")                                               \
-    X(TO, "to", ANY, "a key: go on from there")                                                \
+#define METHOD_OPTION_LIST(X)                                                              \
+    X(DEADLINE_MS, "deadline_ms", NUMBER, "DEADLINE if it is not done after this time")    \
+    X(ISOLATION, "isolation", TEXT, "\"snapshot\" (default) or \"serializable\"")          \
+    X(READ_ONLY, "read_only", BOOL, "writes answer READ_ONLY")                             \
+    X(CONFLICT, "conflict", TEXT,                                                          \
+      "of begin: \"first-committer\" (default) or \"greatest-version\"; of create_store: " \
+      "\"none\" (the last writer wins)")                                                   \
+    X(ON_ERROR, "on_error", TEXT, "\"fail\" (default) or \"continue\"")                    \
+    X(LABEL, "label", TEXT, "text for people")                                             \
+    X(DURABILITY, "durability", TEXT, "\"sync\" (default) or \"interval\"")                \
+    X(TIMEOUT_MS, "timeout_ms", NUMBER, "the life of the transaction")                     \
+    X(IDLE_MS, "idle_ms", NUMBER, "how long it may lie unused")                            \
+    X(TOKEN, "token", BINARY, "16 bytes, the client's own")                                \
+    X(KEY, "key", ANY, "a path, or a list of parts; left out: explicit keys")              \
+    X(GENERATE, "generate", BOOL, "a counter for records without a key")                   \
+    X(REVERSE, "reverse", BOOL, "from the end to the beginning")                           \
+    X(LIMIT, "limit", NUMBER, "rows in all")                                               \
+    X(OFFSET, "offset", NUMBER, "rows to pass over at the beginning")                      \
+    X(ONLY, "only", TEXT, "\"keys\" or \"values\"")                                        \
+    X(PAGE, "page", NUMBER, "rows of one reply")                                           \
+    X(TO, "to", ANY, "a key: go on from there")                                            \
     X(UNIQUE, "unique", BOOL, "the first row of each index key")
 
 enum method_option {
@@ -62,8 +62,13 @@ enum method_option {
         OPTION_ID_COUNT
 };
 
-enum option_value { OPTION_VALUE_NUMBER, OPTION_VALUE_TEXT, OPTION_VALUE_BOOL,
-                    OPTION_VALUE_BINARY, OPTION_VALUE_ANY };
+enum option_value {
+    OPTION_VALUE_NUMBER,
+    OPTION_VALUE_TEXT,
+    OPTION_VALUE_BOOL,
+    OPTION_VALUE_BINARY,
+    OPTION_VALUE_ANY
+};
 
 struct method_option_info {
     const char *name;
@@ -73,11 +78,11 @@ struct method_option_info {
 extern const struct method_option_info method_options[OPTION_ID_COUNT];
 
 enum method_flag {
-    METHOD_TAKES_T = 1,  /* the first parameter is a handle */
-    METHOD_WRITES = 2,   /* outside of a transaction it holds back what is behind it */
-    METHOD_IN_RUN = 4,   /* may stand in the list of `run` */
-    METHOD_CURSOR = 8,   /* the first parameter is a cursor */
-    METHOD_ABSENT = 16,  /* known, and not there yet: BAD_REQUEST, not in `describe` */
+    METHOD_TAKES_T = 1, /* the first parameter is a handle */
+    METHOD_WRITES = 2,  /* outside of a transaction it holds back what is behind it */
+    METHOD_IN_RUN = 4,  /* may stand in the list of `run` */
+    METHOD_CURSOR = 8,  /* the first parameter is a cursor */
+    METHOD_ABSENT = 16, /* known, and not there yet: BAD_REQUEST, not in `describe` */
 };
 
 enum method_id {
@@ -122,9 +127,9 @@ enum method_id {
 
 struct method {
     const char *name;
-    unsigned flags; /* enum method_flag */
+    unsigned flags;                                    /* enum method_flag */
     struct method_param params[METHOD_PARAMS_MAX + 1]; /* ends with PARAM_NONE */
-    uint32_t options; /* bits of enum method_option, besides deadline_ms */
+    uint32_t options;   /* bits of enum method_option, besides deadline_ms */
     const char *result; /* in words */
     const char *help;   /* a line */
     const char *since;  /* the server's version */

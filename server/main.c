@@ -124,15 +124,11 @@ int main(int argc, char **argv)
     if (result != COMMAND_LINE_OK)
         return result == COMMAND_LINE_USAGE ? EX_USAGE : EX_CONFIG;
     switch (line.command) {
-    case COMMAND_HELP:
-        print_help();
-        return EX_OK;
+    case COMMAND_HELP: print_help(); return EX_OK;
     case COMMAND_VERSION:
         printf("holdfastd %s, protocol %d\n", SERVER_VERSION, PROTOCOL_VERSION);
         return EX_OK;
-    case COMMAND_PRINT_CONFIG:
-        options_print_example(stdout);
-        return EX_OK;
+    case COMMAND_PRINT_CONFIG: options_print_example(stdout); return EX_OK;
     case COMMAND_CHECK_CONFIG:
         if (!listener_check(&options, why)) {
             complain(NULL, why);
@@ -140,8 +136,7 @@ int main(int argc, char **argv)
         }
         printf("the options are in order\n");
         return EX_OK;
-    case COMMAND_SERVE:
-        break;
+    case COMMAND_SERVE: break;
     }
     return open_and_serve(&options, &line);
 }

@@ -40,22 +40,15 @@ static bool read_param(enum param_type type, struct call_value *out)
     switch (type) {
     case PARAM_HANDLE:
         return msgpack_read_uint(&c, &out->number) == ERR_OK && out->number <= UINT32_MAX;
-    case PARAM_NAME:
-        return msgpack_read_text(&c, &out->text) == ERR_OK && is_name(out->text);
-    case PARAM_SOURCE:
-        return read_source(&c, out);
+    case PARAM_NAME: return msgpack_read_text(&c, &out->text) == ERR_OK && is_name(out->text);
+    case PARAM_SOURCE: return read_source(&c, out);
     case PARAM_RANGE:
-    case PARAM_MAP:
-        return is == MSGPACK_MAP;
-    case PARAM_LIST:
-        return is == MSGPACK_ARRAY;
-    case PARAM_NUMBER:
-        return msgpack_read_uint(&c, &out->number) == ERR_OK;
-    case PARAM_BINARY:
-        return is == MSGPACK_BINARY;
+    case PARAM_MAP: return is == MSGPACK_MAP;
+    case PARAM_LIST: return is == MSGPACK_ARRAY;
+    case PARAM_NUMBER: return msgpack_read_uint(&c, &out->number) == ERR_OK;
+    case PARAM_BINARY: return is == MSGPACK_BINARY;
     case PARAM_ANY:
-    case PARAM_NONE:
-        break;
+    case PARAM_NONE: break;
     }
     return true;
 }
@@ -107,8 +100,7 @@ enum err call_read_value(struct msgpack_cursor *cursor, enum option_value type,
         ok = token.type == MSGPACK_BINARY;
         out->text = token.bytes;
         break;
-    case OPTION_VALUE_ANY:
-        break;
+    case OPTION_VALUE_ANY: break;
     }
     return ok ? ERR_OK : ERR_BAD_REQUEST;
 }
@@ -201,13 +193,15 @@ static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor 
     if (left_out)
         value->raw = SLICE_NONE;
     else if (!read_param(p->type, value))
-        return failure_set(f, ERR_BAD_REQUEST, "%s: the parameter \"%s\" is %s", c->method->name,
-                           p->name, param_wish(p->type));
+        return failure_set(f, ERR_BAD_REQUEST, "%s: the parameter \"%s\" is %s",
+                           c->method->name, p->name, param_wish(p->type));
     if (p->type == PARAM_HANDLE)
         c->t = (uint32_t)value->number;
     if (p->type == PARAM_HANDLE && !p->optional && c->t == 0)
-        return failure_set(f, ERR_BAD_REQUEST, "%s: the parameter \"t\" is a handle from 1 to "
-                           "4294967295", c->method->name);
+        return failure_set(f, ERR_BAD_REQUEST,
+                           "%s: the parameter \"t\" is a handle from 1 to "
+                           "4294967295",
+                           c->method->name);
     return ERR_OK;
 }
 

@@ -18,8 +18,8 @@ struct call_value {
 
 struct call {
     const struct method *method;
-    uint32_t t;                                  /* METHOD_TAKES_T, begin; 0: autocommit */
-    uint32_t given;                              /* bits of enum method_option that were given */
+    uint32_t t;     /* METHOD_TAKES_T, begin; 0: autocommit */
+    uint32_t given; /* bits of enum method_option that were given */
     struct call_value params[METHOD_PARAMS_MAX]; /* by their place in the table */
     struct call_value options[OPTION_ID_COUNT];  /* only those given are set */
 };

@@ -16,7 +16,8 @@ struct reader {
     unsigned seen[256]; /* the line that set each option; 0: none */
 };
 
-static void complain(struct reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void complain(struct reader *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void complain(struct reader *r, const char *format, ...)
 {

@@ -26,7 +26,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
     if (c->input.used == c->input.room)
         least = c->input.used > INPUT_LEAST ? c->input.used : INPUT_LEAST;
-    to = buffer_reserve(&c->input, least);
+    to = net_buffer_reserve(&c->input, least);
     *buf = uv_buf_init((char *)to, to ? (unsigned)(c->input.room - c->input.used) : 0);
 }
 
@@ -129,7 +129,7 @@ static bool take_frame(struct connection *c)
     if (e == ERR_WAIT) {
         if (!c->frame_begun_ms)
             c->frame_begun_ms = server_now(c->server);
-        if (bytes.size > BUFFER_KEEP && buffer_total() > o->client_memory)
+        if (bytes.size > BUFFER_KEEP && net_buffer_total() > o->client_memory)
             break_off(c, bytes, false, 0, ERR_OVERLOADED,
                       "the clients' messages take as much memory as they may");
         return false;
@@ -168,7 +168,7 @@ static void on_written(uv_write_t *write, int status)
     struct connection *c = write->data;
 
     c->write_busy = false;
-    buffer_clear(&c->writing, BUFFER_KEEP);
+    net_buffer_clear(&c->writing, BUFFER_KEEP);
     c->progress_ms = server_now(c->server);
     if (c->state == CONNECTION_CLOSING)
         return;
@@ -187,7 +187,7 @@ static void write_rest(struct connection *c, size_t done)
     uv_buf_t rest;
     int result;
 
-    buffer_swap(&c->output, &c->writing);
+    net_buffer_swap(&c->output, &c->writing);
     rest = uv_buf_init((char *)c->writing.data + done, (unsigned)(c->writing.used - done));
     c->write.data = c;
     c->write_busy = true;
@@ -225,7 +225,7 @@ void connection_flush(struct connection *c)
         return;
     }
     if ((size_t)done == c->output.used) {
-        buffer_clear(&c->output, BUFFER_KEEP);
+        net_buffer_clear(&c->output, BUFFER_KEEP);
         if (c->state == CONNECTION_DRAINING || c->stuck)
             server_ready(c->server, c);
         return;
@@ -259,7 +259,7 @@ static void shut(struct connection *c)
     session_end(&c->session); /* what it left open is rolled back now, not when it has gone */
     c->state = CONNECTION_SHUT;
     c->shut_ms = server_now(c->server);
-    buffer_clear(&c->input, 0);
+    net_buffer_clear(&c->input, 0);
     c->taken = 0;
     c->shutdown.data = c;
     if (uv_shutdown(&c->shutdown, &c->uv.stream, on_shutdown))
@@ -270,7 +270,7 @@ static void shut(struct connection *c)
 static void settle(struct connection *c, bool more)
 {
     if (c->taken == c->input.used) {
-        buffer_clear(&c->input, c->input.room > BUFFER_KEEP ? 0 : BUFFER_KEEP);
+        net_buffer_clear(&c->input, c->input.room > BUFFER_KEEP ? 0 : BUFFER_KEEP);
         c->taken = 0;
     } else if (c->taken >= c->input.used - c->taken) {
         memmove(c->input.data, c->input.data + c->taken, c->input.used - c->taken);
@@ -282,8 +282,8 @@ static void settle(struct connection *c, bool more)
             stop_reading(c);
         else
             start_reading(c);
-    } else if (c->state == CONNECTION_DRAINING && !more && !c->stuck && c->session.request_count == 0 &&
-               !c->output.used && !c->write_busy) {
+    } else if (c->state == CONNECTION_DRAINING && !more && !c->stuck &&
+               c->session.request_count == 0 && !c->output.used && !c->write_busy) {
         shut(c);
     }
 }
@@ -370,9 +370,9 @@ static void on_closed(uv_handle_t *handle)
     struct connection *c = handle->data;
     struct server *server = c->server;
 
-    buffer_fini(&c->input);
-    buffer_fini(&c->output);
-    buffer_fini(&c->writing);
+    net_buffer_fini(&c->input);
+    net_buffer_fini(&c->output);
+    net_buffer_fini(&c->writing);
     free(c);
     server_connection_closed(server);
 }
@@ -511,5 +511,6 @@ void connection_sweep(struct connection *c, uint64_t now_ms)
             return;
         }
     }
-    session_close_idle(&c->session, now_ms > o->transaction_idle ? now_ms - o->transaction_idle : 0);
+    session_close_idle(&c->session,
+                       now_ms > o->transaction_idle ? now_ms - o->transaction_idle : 0);
 }

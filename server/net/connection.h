@@ -38,27 +38,27 @@ struct connection {
     } uv;
     struct server *server; /* borrowed */
     enum connection_state state;
-    const char *hang_up;   /* why it is to be closed as soon as nobody is at work on it; NULL */
+    const char *hang_up; /* why it is to be closed as soon as nobody is at work on it; NULL */
     uint64_t id;
     char peer[64];
     char name[CONNECTION_NAME_BYTES]; /* what it is called in logs and holds */
     struct session session;
     /* In. */
-    struct buffer input;
+    struct net_buffer input;
     size_t taken;             /* bytes at the beginning of input that are done with */
     struct msgpack_scan scan; /* of the message that begins at taken */
     bool reading;
-    bool eof;                 /* the client has closed its side */
-    bool stuck;               /* it cannot take another message now, though one may be there */
-    uint64_t frame_begun_ms;  /* when the message at taken began to arrive; 0: none */
+    bool eof;                /* the client has closed its side */
+    bool stuck;              /* it cannot take another message now, though one may be there */
+    uint64_t frame_begun_ms; /* when the message at taken began to arrive; 0: none */
     /* Out. */
-    struct buffer output;     /* encoded in this turn */
-    struct buffer writing;    /* lent to libuv */
+    struct net_buffer output;  /* encoded in this turn */
+    struct net_buffer writing; /* lent to libuv */
     uv_write_t write;
     bool write_busy;
     uv_shutdown_t shutdown;
-    size_t unwritten;         /* libuv's queue when it was last looked at, bytes */
-    uint64_t progress_ms;     /* when the client last took some of it */
+    size_t unwritten;     /* libuv's queue when it was last looked at, bytes */
+    uint64_t progress_ms; /* when the client last took some of it */
     uint64_t shut_ms;
     struct list_link in_all;
     struct list_link in_ready;

@@ -14,8 +14,8 @@
 #define DEADLINE_SLOTS 256
 #define DEADLINE_SLOT_MS 8
 
-struct deadline {            /* the caller's memory, in the wheel until it passes or is removed */
-    uint64_t at_ms;          /* set by the caller; 0: none */
+struct deadline {   /* the caller's memory, in the wheel until it passes or is removed */
+    uint64_t at_ms; /* set by the caller; 0: none */
     struct list_link in_slot;
 };
 

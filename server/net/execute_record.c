@@ -89,9 +89,11 @@ static enum err get_next_key(struct work *w, struct slice store, struct msgpack_
     put_value(w->out, value);
     op_release(w->op);
     if (w->out->used - w->base - w->start > max)
-        return failure_set(work_failure(w), ERR_TOO_LARGE,
-                           "get_many: the records of %zu keys are over the %llu bytes of a reply; "
-                           "ask for fewer", w->index + 1, (unsigned long long)max);
+        return failure_set(
+            work_failure(w), ERR_TOO_LARGE,
+            "get_many: the records of %zu keys are over the %llu bytes of a reply; "
+            "ask for fewer",
+            w->index + 1, (unsigned long long)max);
     *keys = at;
     return ERR_OK;
 }

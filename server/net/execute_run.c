@@ -13,8 +13,8 @@
 #define RUN_LOSSES_MAX 8
 
 struct run {
-    struct call call;  /* the operation at work */
-    struct work work;  /* its progress */
+    struct call call; /* the operation at work */
+    struct work work; /* its progress */
     unsigned losses;
 };
 

@@ -9,7 +9,7 @@
 
 /* Where the row ends in the reply is only known when it is there; so it is put and, if the
  * page is too large with it, taken back. */
-static void put_row(struct buffer *b, unsigned only, const struct cursor_row *row)
+static void put_row(struct net_buffer *b, unsigned only, const struct cursor_row *row)
 {
     put_array(b, only ? 1 : 2);
     if (only != 2)
@@ -28,7 +28,8 @@ static enum err step_back(struct work *w)
     cursor_turn(c->core, !c->reverse);
     e = cursor_next(w->op, c->core, &row);
     cursor_turn(c->core, c->reverse);
-    if (e == ERR_END) /* a transaction's own cursor, and the row is gone: then it stands right */
+    if (e ==
+        ERR_END) /* a transaction's own cursor, and the row is gone: then it stands right */
         e = ERR_OK;
     w->stepping_back = e == ERR_WAIT;
     return e;
@@ -194,11 +195,14 @@ enum err execute_next(struct work *w)
         return e;
     if (!cursor)
         return failure_set(work_failure(w), ERR_NO_CURSOR,
-                           "next: no cursor %" PRIu64 " is open; a cursor ends with its last row, "
-                           "its transaction and its connection", c->params[0].number);
+                           "next: no cursor %" PRIu64
+                           " is open; a cursor ends with its last row, "
+                           "its transaction and its connection",
+                           c->params[0].number);
     if (w->cursor)
         return put_page(w);
-    if (call_has(c, OPTION_ID_REVERSE) && c->options[OPTION_ID_REVERSE].number != cursor->reverse) {
+    if (call_has(c, OPTION_ID_REVERSE) &&
+        c->options[OPTION_ID_REVERSE].number != cursor->reverse) {
         cursor->reverse = !cursor->reverse;
         cursor_turn(cursor->core, cursor->reverse);
     }

@@ -39,10 +39,11 @@ static enum err hello_field(struct work *w, struct slice name, struct msgpack_cu
         else
             e = msgpack_skip(at, MSGPACK_DEPTH_MAX, NULL);
     } else {
-        return failure_set(work_failure(w), ERR_BAD_REQUEST,
-                           "hello: unknown field \"%.*s\"; it takes: client, protocol, features, "
-                           "database",
-                           (int)(name.size > 60 ? 60 : name.size), (const char *)name.data);
+        return failure_set(
+            work_failure(w), ERR_BAD_REQUEST,
+            "hello: unknown field \"%.*s\"; it takes: client, protocol, features, "
+            "database",
+            (int)(name.size > 60 ? 60 : name.size), (const char *)name.data);
     }
     if (e)
         failure_set(work_failure(w), e, "hello: \"%.*s\" has a wrong type", (int)name.size,
@@ -53,7 +54,7 @@ static enum err hello_field(struct work *w, struct slice name, struct msgpack_cu
 static void put_limits(struct work *w)
 {
     const struct options *o = &work_session(w)->server->options;
-    struct buffer *b = w->out;
+    struct net_buffer *b = w->out;
 
     put_map(b, 17);
     put_fact(b, "frame_bytes", o->frame_size);
@@ -75,7 +76,8 @@ static void put_limits(struct work *w)
     put_fact(b, "output_bytes", o->output_max);
 }
 
-static const char *const features[] = {"run", "greatest-version", "durability-interval"};
+static const char *const features[] = {"run", "serializable", "greatest-version",
+                                       "durability-interval"};
 #define FEATURE_COUNT (sizeof features / sizeof features[0])
 
 enum err execute_hello(struct work *w)
@@ -110,7 +112,7 @@ enum err execute_hello(struct work *w)
     return ERR_OK;
 }
 
-static void describe_options(struct buffer *b, const struct method *m)
+static void describe_options(struct net_buffer *b, const struct method *m)
 {
     uint32_t mask = m->options | 1u << OPTION_ID_DEADLINE_MS;
     uint32_t count = (uint32_t)__builtin_popcount(mask);
@@ -129,7 +131,7 @@ static void describe_options(struct buffer *b, const struct method *m)
     }
 }
 
-static void describe_method(struct buffer *b, const struct method *m)
+static void describe_method(struct net_buffer *b, const struct method *m)
 {
     uint32_t params = 0;
 

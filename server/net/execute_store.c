@@ -37,12 +37,12 @@ enum err execute_clear_store(struct work *w)
 
 enum err execute_rename_store(struct work *w)
 {
-    return done(w, store_rename(w->op, w->txn, w->call->params[1].text,
-                                w->call->params[2].text));
+    return done(w,
+                store_rename(w->op, w->txn, w->call->params[1].text, w->call->params[2].text));
 }
 
 struct listing {
-    struct buffer *out;
+    struct net_buffer *out;
     uint32_t count;
 };
 
@@ -73,7 +73,7 @@ enum err execute_stores(struct work *w)
     size_t place = w->out->used;
     enum err e;
 
-    buffer_append(w->out, head, sizeof head);
+    net_buffer_append(w->out, head, sizeof head);
     e = stores_list(w->op, w->txn, put_store, &l);
     if (e) {
         w->out->used = place; /* it is listed from the beginning when it goes on */

@@ -16,11 +16,11 @@ enum frame_kind {
 
 struct frame {
     enum frame_kind kind;
-    bool addressed;       /* msgid is known: an error can be answered */
+    bool addressed; /* msgid is known: an error can be answered */
     uint32_t msgid;
-    struct slice method;  /* text; none: it is no text */
-    struct slice params;  /* MessagePack, an array; none: it is no array */
-    const char *why;      /* BROKEN: in words */
+    struct slice method; /* text; none: it is no text */
+    struct slice params; /* MessagePack, an array; none: it is no array */
+    const char *why;     /* BROKEN: in words */
 };
 
 /* bytes holds one whole, well-formed MessagePack value. */

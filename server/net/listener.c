@@ -87,10 +87,11 @@ static unsigned read_address(const char *text, struct address *out)
 
 static bool refuse_open(const char *what, char *error)
 {
-    snprintf(error, OPTION_ERROR_BYTES,
-             "listen: \"%.200s\" can be reached from other machines, and there is no login yet; "
-             "allowed: loopback addresses (127.0.0.1, [::1], localhost), or say insecure-listen",
-             what);
+    snprintf(
+        error, OPTION_ERROR_BYTES,
+        "listen: \"%.200s\" can be reached from other machines, and there is no login yet; "
+        "allowed: loopback addresses (127.0.0.1, [::1], localhost), or say insecure-listen",
+        what);
     return false;
 }
 
@@ -109,7 +110,8 @@ static bool read_addresses(const struct options *o, struct address *out, unsigne
         unsigned n;
 
         if (*count + 2 > LISTEN_MAX) {
-            snprintf(error, OPTION_ERROR_BYTES, "listen: more than %d addresses", LISTEN_MAX - 1);
+            snprintf(error, OPTION_ERROR_BYTES, "listen: more than %d addresses",
+                     LISTEN_MAX - 1);
             return false;
         }
         n = read_address(one, out + *count);
@@ -284,9 +286,10 @@ static bool open_unix(struct server *server, char *error)
         snprintf(path, sizeof path, "%s", o->socket);
     else
         snprintf(path, sizeof path, "%s/holdfast.sock", o->data);
-    if (strlen(path) >= sizeof ((struct sockaddr_un *)NULL)->sun_path) {
-        snprintf(error, OPTION_ERROR_BYTES, "socket: the path %.300s is too long; at most %zu bytes",
-                 path, sizeof ((struct sockaddr_un *)NULL)->sun_path - 1);
+    if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
+        snprintf(error, OPTION_ERROR_BYTES,
+                 "socket: the path %.300s is too long; at most %zu bytes", path,
+                 sizeof((struct sockaddr_un *)NULL)->sun_path - 1);
         if (o->socket[0])
             return false;
         log_event_text(LOG_LEVEL_WARN, "no_unix_socket", "why", error);
@@ -314,14 +317,25 @@ static bool open_unix(struct server *server, char *error)
 
 /* ---- sockets passed by the service manager ---- */
 
-static int passed_count(void)
+/* A whole number that fills text; -1: it is none. */
+static long read_number(const char *text)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+
+    return *text >= '0' && *text <= '9' && *end == '\0' ? n : -1;
+}
+
+static long passed_count(void)
 {
     const char *pid = getenv("LISTEN_PID");
     const char *fds = getenv("LISTEN_FDS");
+    long count;
 
-    if (!pid || !fds || atoi(pid) != (int)getpid())
+    if (!pid || !fds || read_number(pid) != (long)getpid())
         return 0;
-    return atoi(fds);
+    count = read_number(fds);
+    return count < 0 ? 0 : count < LISTEN_MAX ? count : LISTEN_MAX;
 }
 
 static bool open_passed_one(struct server *server, int fd, char *error)
@@ -355,7 +369,8 @@ static bool open_passed_one(struct server *server, int fd, char *error)
     if (!e)
         e = uv_listen(&l->uv.stream, BACKLOG, on_connection);
     if (e)
-        snprintf(error, OPTION_ERROR_BYTES, "LISTEN_FDS: descriptor %d: %s", fd, uv_strerror(e));
+        snprintf(error, OPTION_ERROR_BYTES, "LISTEN_FDS: descriptor %d: %s", fd,
+                 uv_strerror(e));
     return e == 0;
 }
 
@@ -378,10 +393,10 @@ static bool open_addresses(struct server *server, char *error)
 
 bool listener_open_all(struct server *server, char *error)
 {
-    int passed = passed_count();
+    long passed = passed_count();
 
     snprintf(error, OPTION_ERROR_BYTES, "out of memory");
-    for (int i = 0; i < passed; i++)
+    for (int i = 0; i < (int)passed; i++)
         if (!open_passed_one(server, FIRST_PASSED_FD + i, error))
             return false;
     if (passed == 0 && !open_addresses(server, error))

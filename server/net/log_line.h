@@ -34,6 +34,7 @@ void log_line_end(void);
 
 /* A line with no facts, and with one text. */
 void log_event(enum log_level level, const char *event);
-void log_event_text(enum log_level level, const char *event, const char *name, const char *text);
+void log_event_text(enum log_level level, const char *event, const char *name,
+                    const char *text);
 
 #endif

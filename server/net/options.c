@@ -7,8 +7,16 @@
 
 const struct option option_table[] = {
 #define X(type, field, name, standard, min, max, words, reload, help) \
-    {name, OPTION_##type, standard, min, max, words, reload, help,    \
-     offsetof(struct options, field), sizeof(((struct options *)NULL)->field)},
+    {name,                                                            \
+     OPTION_##type,                                                   \
+     standard,                                                        \
+     min,                                                             \
+     max,                                                             \
+     words,                                                           \
+     reload,                                                          \
+     help,                                                            \
+     offsetof(struct options, field),                                 \
+     sizeof(((struct options *)NULL)->field)},
     OPTION_LIST_OF(X)
 #undef X
 };
@@ -21,16 +29,8 @@ struct unit {
 
 /* The last that divides a number is the one it is shown in. */
 static const struct unit byte_units[] = {
-    {"", 1},
-    {"B", 1},
-    {"kB", 1000},
-    {"KB", 1000},
-    {"MB", 1000000},
-    {"GB", 1000000000},
-    {"KiB", KIB},
-    {"MiB", MIB},
-    {"GiB", GIB},
-    {NULL, 0},
+    {"", 1},      {"B", 1},     {"kB", 1000}, {"KB", 1000}, {"MB", 1000000}, {"GB", 1000000000},
+    {"KiB", KIB}, {"MiB", MIB}, {"GiB", GIB}, {NULL, 0},
 };
 static const struct unit time_units[] = {
     {"ms", 1}, {"s", SECOND}, {"min", 60 * SECOND}, {"h", HOUR}, {NULL, 0},
@@ -73,23 +73,18 @@ static void format_allowed(const struct option *option, char *to, size_t room)
         snprintf(to, room, "a text of at most %d bytes", OPTION_TEXT_BYTES - 1);
         break;
     case OPTION_LIST:
-        snprintf(to, room, "texts with commas between, at most %d bytes", OPTION_TEXT_BYTES - 1);
+        snprintf(to, room, "texts with commas between, at most %d bytes",
+                 OPTION_TEXT_BYTES - 1);
         break;
-    case OPTION_CHOICE:
-        snprintf(to, room, "one of: %s", option->words);
-        break;
+    case OPTION_CHOICE: snprintf(to, room, "one of: %s", option->words); break;
     case OPTION_BYTES:
         snprintf(to, room, "%s to %s, as 4096, 64kB, 64KiB, 64MB, 64MiB, 1GiB", min, max);
         break;
     case OPTION_DURATION:
         snprintf(to, room, "%s to %s, as 100ms, 30s, 5min, 1h", min, max);
         break;
-    case OPTION_COUNT:
-        snprintf(to, room, "a whole number from %s to %s", min, max);
-        break;
-    case OPTION_BOOL:
-        snprintf(to, room, "yes or no");
-        break;
+    case OPTION_COUNT: snprintf(to, room, "a whole number from %s to %s", min, max); break;
+    case OPTION_BOOL: snprintf(to, room, "yes or no"); break;
     }
 }
 
@@ -98,8 +93,9 @@ static bool refuse(const struct option *option, struct slice value, char *error)
     char allowed[256];
 
     format_allowed(option, allowed, sizeof allowed);
-    snprintf(error, OPTION_ERROR_BYTES, "%s: \"%.*s\" is not possible; allowed: %s", option->name,
-             (int)(value.size > 200 ? 200 : value.size), (const char *)value.data, allowed);
+    snprintf(error, OPTION_ERROR_BYTES, "%s: \"%.*s\" is not possible; allowed: %s",
+             option->name, (int)(value.size > 200 ? 200 : value.size), (const char *)value.data,
+             allowed);
     return false;
 }
 
@@ -121,7 +117,8 @@ static bool read_number(struct slice value, const struct unit *units, uint64_t *
     while (i < value.size && value.data[i] == ' ')
         i++;
     for (const struct unit *u = units; u->name; u++) {
-        if (strlen(u->name) != value.size - i || memcmp(u->name, value.data + i, value.size - i))
+        if (strlen(u->name) != value.size - i ||
+            memcmp(u->name, value.data + i, value.size - i))
             continue;
         if (n > UINT64_MAX / u->factor)
             return false;
@@ -210,15 +207,9 @@ bool option_set(struct options *o, const struct option *option, struct slice val
             ((char *)field)[value.size] = '\0';
         }
         break;
-    case OPTION_LIST:
-        ok = read_list(value, append, field);
-        break;
-    case OPTION_CHOICE:
-        ok = read_choice(option->words, value, field);
-        break;
-    case OPTION_BOOL:
-        ok = read_bool(value, field);
-        break;
+    case OPTION_LIST: ok = read_list(value, append, field); break;
+    case OPTION_CHOICE: ok = read_choice(option->words, value, field); break;
+    case OPTION_BOOL: ok = read_bool(value, field); break;
     default: {
         static const struct unit plain[] = {{"", 1}, {NULL, 0}};
         const struct unit *units = option->type == OPTION_BYTES      ? byte_units
@@ -256,7 +247,8 @@ bool options_check(const struct options *o, char *error)
     }
     if (o->page_size & (o->page_size - 1)) {
         snprintf(error, OPTION_ERROR_BYTES,
-                 "page-size: %" PRIu64 " is not possible; allowed: 4KiB, 8KiB, 16KiB, 32KiB, 64KiB",
+                 "page-size: %" PRIu64
+                 " is not possible; allowed: 4KiB, 8KiB, 16KiB, 32KiB, 64KiB",
                  o->page_size);
         return false;
     }
@@ -355,9 +347,7 @@ void option_format(const struct options *o, const struct option *option, char *t
 
     switch (option->type) {
     case OPTION_TEXT:
-    case OPTION_LIST:
-        snprintf(to, OPTION_TEXT_BYTES, "%s", (const char *)field);
-        break;
+    case OPTION_LIST: snprintf(to, OPTION_TEXT_BYTES, "%s", (const char *)field); break;
     case OPTION_CHOICE: {
         const char *at = option->words;
 
@@ -369,8 +359,7 @@ void option_format(const struct options *o, const struct option *option, char *t
     case OPTION_BOOL:
         snprintf(to, OPTION_TEXT_BYTES, "%s", *(const bool *)field ? "yes" : "no");
         break;
-    default:
-        format_number(option, *(const uint64_t *)field, to, OPTION_TEXT_BYTES);
+    default: format_number(option, *(const uint64_t *)field, to, OPTION_TEXT_BYTES);
     }
 }
 
@@ -426,7 +415,8 @@ void options_print_example(FILE *to)
             snprintf(text, sizeof text, "allowed: %s", allowed);
             print_wrapped(to, "# ", text);
         }
-        fprintf(to, "#%s =%s%s\n", option->name, option->standard[0] ? " " : "", option->standard);
+        fprintf(to, "#%s =%s%s\n", option->name, option->standard[0] ? " " : "",
+                option->standard);
     }
 }
 
@@ -435,8 +425,9 @@ void options_print_help(FILE *to)
     for (size_t i = 0; i < option_count; i++) {
         const struct option *option = &option_table[i];
         static const char *const kinds[] = {
-            [OPTION_TEXT] = "TEXT",     [OPTION_LIST] = "LIST",         [OPTION_CHOICE] = "WORD",
-            [OPTION_BYTES] = "SIZE",    [OPTION_DURATION] = "DURATION", [OPTION_COUNT] = "N",
+            [OPTION_TEXT] = "TEXT",         [OPTION_LIST] = "LIST",
+            [OPTION_CHOICE] = "WORD",       [OPTION_BYTES] = "SIZE",
+            [OPTION_DURATION] = "DURATION", [OPTION_COUNT] = "N",
             [OPTION_BOOL] = "[yes|no]",
         };
         char text[1024];

@@ -34,80 +34,79 @@ enum option_type {
 
 /* X(type, field, name, default, min, max, words, reload, help): min, max for
  * numbers; words for choices; reload: SIGHUP may change it. */
-#define OPTION_LIST_OF(X)                                                                       \
-    X(TEXT, data, "data", "data", 0, 0, NULL, false,                                            \
-      "the directory that holds everything; made if it is not there")                           \
-    X(LIST, listen, "listen", "localhost:4653", 0, 0, NULL, false,                              \
-      "addresses to listen on, host:port; localhost is both loopbacks, port 0 takes any, "      \
-      "none listens on none")                                                                   \
-    X(TEXT, socket, "socket", "", 0, 0, NULL, false,                                            \
-      "path of the unix socket; empty: holdfast.sock in the data directory, none: no socket")   \
-    X(BOOL, insecure_listen, "insecure-listen", "no", 0, 0, NULL, false,                        \
-      "allow addresses other than loopback, although there is no login yet")                    \
-    X(BYTES, stage_size, "stage-size", "64MiB", 64 * KIB, 64 * GIB, NULL, false,                \
-      "the open stage is sealed and a new one begun at this size")                              \
-    X(BYTES, staged_max, "staged-max", "512MiB", MIB, 1024 * GIB, NULL, false,                  \
-      "memory of all stages; above it writes wait for amalgamation")                            \
-    X(BYTES, held_max, "held-max", "1GiB", MIB, 1024 * GIB, NULL, false,                        \
-      "memory kept for the conflict checks of open transactions")                               \
-    X(BYTES, transaction_max, "transaction-max", "1GiB", 64 * KIB, 1024 * GIB, NULL, false,     \
-      "what one transaction may write")                                                         \
-    X(BYTES, link_max, "link-max", "4MiB", 4 * KIB, GIB, NULL, false,                           \
-      "a commit larger than this becomes a stage of its own")                                   \
-    X(BYTES, cache_size, "cache-size", "256MiB", MIB, 1024 * GIB, NULL, false,                  \
-      "memory for unpacked pages of the primary")                                               \
-    X(BYTES, page_size, "page-size", "8KiB", 4 * KIB, 64 * KIB, NULL, false,                    \
-      "size of a page, for a new data directory; a power of two")                               \
-    X(BYTES, log_segment_size, "log-segment-size", "64MiB", 16 * MIB, GIB, NULL, false,          \
-      "size of a file of the log")                                                              \
-    X(COUNT, log_in_flight, "log-in-flight", "2", 1, 16, NULL, false,                           \
-      "batches of the log that are synced side by side")                                        \
-    X(DURATION, interval, "interval", "100ms", 1, 60 * SECOND, NULL, false,                     \
-      "how often commits of durability \"interval\" are synced")                                \
-    X(COUNT, amalgamate_percent, "amalgamate-percent", "10", 1, 1000, NULL, false,              \
-      "amalgamation begins when the stages hold this share of the primary")                     \
-    X(COUNT, connections, "connections", "1024", 1, 65535, NULL, true,                          \
-      "clients connected at once; one more is closed at once")                                  \
-    X(COUNT, requests_in_flight, "requests-in-flight", "1024", 1, 65536, NULL, true,            \
-      "unanswered requests of one connection; beyond it the server stops reading")              \
-    X(COUNT, requests, "requests", "65536", 16, 1048576, NULL, true,                            \
-      "unanswered requests of all connections")                                                 \
-    X(COUNT, transactions_per_connection, "transactions-per-connection", "1024", 1, 65536,      \
-      NULL, true, "open transactions of one connection")                                        \
-    X(COUNT, cursors_per_connection, "cursors-per-connection", "1024", 1, 65536, NULL, true,    \
-      "open cursors of one connection")                                                         \
-    X(COUNT, transactions, "transactions", "65536", 1, 1048576, NULL, false,                    \
-      "open transactions in all")                                                               \
-    X(DURATION, transaction_idle, "transaction-idle", "1h", 10, 8760 * HOUR, NULL, false,       \
-      "a transaction or cursor unused for this long is ended")                                  \
-    X(BYTES, frame_size, "frame-size", "16MiB", 4 * KIB, 64 * MIB, NULL, true,                  \
-      "one message of a client")                                                                \
-    X(COUNT, depth, "depth", "64", 8, 64, NULL, true,                                           \
-      "how deep arrays and maps nest in a message")                                             \
-    X(COUNT, elements, "elements", "1000000", 64, 16000000, NULL, true,                         \
-      "values in a message")                                                                    \
-    X(DURATION, frame_time, "frame-time", "30s", 100, HOUR, NULL, true,                         \
-      "a message once begun must have arrived after this")                                      \
-    X(BYTES, value_size, "value-size", "4MiB", KIB, 16 * MIB, NULL, false, "one record")        \
-    X(BYTES, key_size, "key-size", "4KiB", 64, 4 * KIB, NULL, false,                            \
-      "one key, all its parts, encoded")                                                        \
-    X(COUNT, scan_rows, "scan-rows", "1000", 1, 65535, NULL, true,                              \
-      "rows in one page of a scan")                                                             \
-    X(BYTES, scan_size, "scan-size", "256KiB", KIB, 4 * MIB, NULL, true,                        \
-      "bytes in one page of a scan; one row may be larger")                                     \
-    X(BYTES, result_size, "result-size", "4MiB", 64 * KIB, 16 * MIB, NULL, true,                \
-      "results of one get_many or run")                                                         \
-    X(BYTES, output_pause, "output-pause", "256KiB", 4 * KIB, 64 * MIB, NULL, true,             \
-      "answers that a client has not read; above it the server stops reading from it")          \
-    X(BYTES, output_max, "output-max", "8MiB", 64 * KIB, GIB, NULL, true,                       \
-      "answers that a client has not read; above it the server hangs up")                       \
-    X(DURATION, output_stall, "output-stall", "30s", 100, 24 * HOUR, NULL, true,                \
-      "a client that reads nothing of what waits for it for this long is hung up on")           \
-    X(BYTES, client_memory, "client-memory", "256MiB", 4 * MIB, 64 * GIB, NULL, true,           \
-      "buffers of all clients; above it large messages are refused")                            \
-    X(DURATION, shutdown_time, "shutdown-time", "10s", 0, HOUR, NULL, true,                     \
-      "how long SIGTERM waits for answers under way to be read")                                \
-    X(CHOICE, log_level, "log-level", "info", 0, 0, "debug info warn error", true,              \
+#define OPTION_LIST_OF(X)                                                                      \
+    X(TEXT, data, "data", "data", 0, 0, NULL, false,                                           \
+      "the directory that holds everything; made if it is not there")                          \
+    X(LIST, listen, "listen", "localhost:4653", 0, 0, NULL, false,                             \
+      "addresses to listen on, host:port; localhost is both loopbacks, port 0 takes any, "     \
+      "none listens on none")                                                                  \
+    X(TEXT, socket, "socket", "", 0, 0, NULL, false,                                           \
+      "path of the unix socket; empty: holdfast.sock in the data directory, none: no socket")  \
+    X(BOOL, insecure_listen, "insecure-listen", "no", 0, 0, NULL, false,                       \
+      "allow addresses other than loopback, although there is no login yet")                   \
+    X(BYTES, stage_size, "stage-size", "64MiB", 64 * KIB, 64 * GIB, NULL, false,               \
+      "the open stage is sealed and a new one begun at this size")                             \
+    X(BYTES, staged_max, "staged-max", "512MiB", MIB, 1024 * GIB, NULL, false,                 \
+      "memory of all stages; above it writes wait for amalgamation")                           \
+    X(BYTES, held_max, "held-max", "1GiB", MIB, 1024 * GIB, NULL, false,                       \
+      "memory kept for the conflict checks of open transactions")                              \
+    X(BYTES, transaction_max, "transaction-max", "1GiB", 64 * KIB, 1024 * GIB, NULL, false,    \
+      "what one transaction may write")                                                        \
+    X(BYTES, link_max, "link-max", "4MiB", 4 * KIB, GIB, NULL, false,                          \
+      "a commit larger than this becomes a stage of its own")                                  \
+    X(BYTES, cache_size, "cache-size", "256MiB", MIB, 1024 * GIB, NULL, false,                 \
+      "memory for unpacked pages of the primary")                                              \
+    X(BYTES, page_size, "page-size", "8KiB", 4 * KIB, 64 * KIB, NULL, false,                   \
+      "size of a page, for a new data directory; a power of two")                              \
+    X(BYTES, log_segment_size, "log-segment-size", "64MiB", 16 * MIB, GIB, NULL, false,        \
+      "size of a file of the log")                                                             \
+    X(COUNT, log_in_flight, "log-in-flight", "2", 1, 16, NULL, false,                          \
+      "batches of the log that are synced side by side")                                       \
+    X(DURATION, interval, "interval", "100ms", 1, 60 * SECOND, NULL, false,                    \
+      "how often commits of durability \"interval\" are synced")                               \
+    X(COUNT, amalgamate_percent, "amalgamate-percent", "10", 1, 1000, NULL, false,             \
+      "amalgamation begins when the stages hold this share of the primary")                    \
+    X(COUNT, connections, "connections", "1024", 1, 65535, NULL, true,                         \
+      "clients connected at once; one more is closed at once")                                 \
+    X(COUNT, requests_in_flight, "requests-in-flight", "1024", 1, 65536, NULL, true,           \
+      "unanswered requests of one connection; beyond it the server stops reading")             \
+    X(COUNT, requests, "requests", "65536", 16, 1048576, NULL, true,                           \
+      "unanswered requests of all connections")                                                \
+    X(COUNT, transactions_per_connection, "transactions-per-connection", "1024", 1, 65536,     \
+      NULL, true, "open transactions of one connection")                                       \
+    X(COUNT, cursors_per_connection, "cursors-per-connection", "1024", 1, 65536, NULL, true,   \
+      "open cursors of one connection")                                                        \
+    X(COUNT, transactions, "transactions", "65536", 1, 1048576, NULL, false,                   \
+      "open transactions in all")                                                              \
+    X(DURATION, transaction_idle, "transaction-idle", "1h", 10, 8760 * HOUR, NULL, false,      \
+      "a transaction or cursor unused for this long is ended")                                 \
+    X(BYTES, frame_size, "frame-size", "16MiB", 4 * KIB, 64 * MIB, NULL, true,                 \
+      "one message of a client")                                                               \
+    X(COUNT, depth, "depth", "64", 8, 64, NULL, true,                                          \
+      "how deep arrays and maps nest in a message")                                            \
+    X(COUNT, elements, "elements", "1000000", 64, 16000000, NULL, true, "values in a message") \
+    X(DURATION, frame_time, "frame-time", "30s", 100, HOUR, NULL, true,                        \
+      "a message once begun must have arrived after this")                                     \
+    X(BYTES, value_size, "value-size", "4MiB", KIB, 16 * MIB, NULL, false, "one record")       \
+    X(BYTES, key_size, "key-size", "4KiB", 64, 4 * KIB, NULL, false,                           \
+      "one key, all its parts, encoded")                                                       \
+    X(COUNT, scan_rows, "scan-rows", "1000", 1, 65535, NULL, true,                             \
+      "rows in one page of a scan")                                                            \
+    X(BYTES, scan_size, "scan-size", "256KiB", KIB, 4 * MIB, NULL, true,                       \
+      "bytes in one page of a scan; one row may be larger")                                    \
+    X(BYTES, result_size, "result-size", "4MiB", 64 * KIB, 16 * MIB, NULL, true,               \
+      "results of one get_many or run")                                                        \
+    X(BYTES, output_pause, "output-pause", "256KiB", 4 * KIB, 64 * MIB, NULL, true,            \
+      "answers that a client has not read; above it the server stops reading from it")         \
+    X(BYTES, output_max, "output-max", "8MiB", 64 * KIB, GIB, NULL, true,                      \
+      "answers that a client has not read; above it the server hangs up")                      \
+    X(DURATION, output_stall, "output-stall", "30s", 100, 24 * HOUR, NULL, true,               \
+      "a client that reads nothing of what waits for it for this long is hung up on")          \
+    X(BYTES, client_memory, "client-memory", "256MiB", 4 * MIB, 64 * GIB, NULL, true,          \
+      "buffers of all clients; above it large messages are refused")                           \
+    X(DURATION, shutdown_time, "shutdown-time", "10s", 0, HOUR, NULL, true,                    \
+      "how long SIGTERM waits for answers under way to be read")                               \
+    X(CHOICE, log_level, "log-level", "info", 0, 0, "debug info warn error", true,             \
       "the least event to log")
 
 #define OPTION_FIELD_TEXT(field) char field[OPTION_TEXT_BYTES];
@@ -132,7 +131,7 @@ struct option {
     const char *words;    /* CHOICE */
     bool reload;          /* SIGHUP may change it */
     const char *help;
-    size_t offset, size;  /* in struct options */
+    size_t offset, size; /* in struct options */
 };
 
 extern const struct option option_table[];

@@ -5,7 +5,7 @@
  * details is a map, empty where nothing more is known. */
 #include "server/net/request.h"
 
-static void put_conflict(struct buffer *b, const struct failure *f)
+static void put_conflict(struct net_buffer *b, const struct failure *f)
 {
     put_word(b, "kind");
     put_word(b, conflict_kind_name(f->conflict));
@@ -28,7 +28,7 @@ static void put_conflict(struct buffer *b, const struct failure *f)
         put_nil(b);
 }
 
-static void put_details(struct buffer *b, const struct reply_error *error)
+static void put_details(struct net_buffer *b, const struct reply_error *error)
 {
     const struct failure *f = error->why;
     bool nested = f->error != error->error;
@@ -56,7 +56,7 @@ static void put_details(struct buffer *b, const struct reply_error *error)
         put_fact(b, "index", error->index);
 }
 
-void reply_put_error(struct buffer *b, const struct reply_error *error)
+void reply_put_error(struct net_buffer *b, const struct reply_error *error)
 {
     const struct failure *f = error->why;
     bool nested = f->error != error->error;
@@ -80,7 +80,7 @@ void reply_put_error(struct buffer *b, const struct reply_error *error)
     put_details(b, error);
 }
 
-void reply_put_refusal(struct buffer *b, uint32_t msgid, enum err e, const char *text)
+void reply_put_refusal(struct net_buffer *b, uint32_t msgid, enum err e, const char *text)
 {
     struct failure f;
     struct reply_error error = {.error = e, .why = &f};

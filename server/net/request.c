@@ -98,8 +98,8 @@ void request_free(struct request *r)
         r->run = NULL;
     }
     s->held_bytes -= r->held.used;
-    buffer_clear(&r->held, FRAME_KEEP_BYTES);
-    buffer_clear(&r->frame, FRAME_KEEP_BYTES);
+    net_buffer_clear(&r->held, FRAME_KEEP_BYTES);
+    net_buffer_clear(&r->frame, FRAME_KEEP_BYTES);
     failure_clear(&r->op.failure);
     if (r->lane) {
         lane_unref(r->lane);
@@ -117,7 +117,7 @@ enum err request_keep(struct request *r)
 
     if (slice_is_none(params) || params.data == r->frame.data)
         return ERR_OK;
-    buffer_append(&r->frame, params.data, params.size);
+    net_buffer_append(&r->frame, params.data, params.size);
     if (r->frame.failed)
         return failure_set(&r->op.failure, ERR_NOMEM, "no memory to keep a waiting request");
     r->params = slice_make(r->frame.data, r->frame.used);
@@ -149,14 +149,14 @@ void request_reply_begin(struct request *r)
 static void take_back(struct request *r)
 {
     struct work *w = &r->work;
-    struct buffer *out = r->session->out;
+    struct net_buffer *out = r->session->out;
 
     if (w->out == &r->held)
         return;
     if (w->base == 0 && out->used > FRAME_KEEP_BYTES && !r->held.room) {
-        buffer_swap(out, &r->held);
+        net_buffer_swap(out, &r->held);
     } else if (!out->failed) {
-        buffer_append(&r->held, out->data + w->base, out->used - w->base);
+        net_buffer_append(&r->held, out->data + w->base, out->used - w->base);
         out->used = w->base;
     }
     w->out = &r->held;
@@ -208,16 +208,16 @@ void request_reply_hold(struct request *r)
 void request_reply_release(struct request *r)
 {
     struct session *s = r->session;
-    struct buffer *out = s->out;
+    struct net_buffer *out = s->out;
 
     if (r->held.failed)
         out->failed = true; /* the connection cannot go on */
     if (r->held.used) {
         s->held_bytes -= r->held.used;
         if (out->used == 0 && r->held.used > FRAME_KEEP_BYTES)
-            buffer_swap(out, &r->held);
+            net_buffer_swap(out, &r->held);
         else
-            buffer_append(out, r->held.data, r->held.used);
+            net_buffer_append(out, r->held.data, r->held.used);
         r->held.used = 0;
     }
     if (r->commit)

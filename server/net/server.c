@@ -65,8 +65,8 @@ void server_free_request(struct server *server, struct request *r)
     if (link && server->request_count < server->options.requests)
         server_ready(server, LIST_ENTRY(link, struct connection, in_ready));
     if (server->free_request_count >= FREE_REQUESTS_MAX) {
-        buffer_fini(&r->held);
-        buffer_fini(&r->frame);
+        net_buffer_fini(&r->held);
+        net_buffer_fini(&r->frame);
         free(r);
         return;
     }
@@ -320,25 +320,17 @@ enum err server_open(struct server *server, uv_loop_t *loop, struct os_posix *po
 int server_exit_code(enum err e)
 {
     switch (e) {
-    case ERR_OK:
-        return EX_OK;
+    case ERR_OK: return EX_OK;
     case ERR_CORRUPT:
-    case ERR_FORMAT:
-        return EX_DATAERR;
-    case ERR_LOCKED:
-        return EX_TEMPFAIL;
-    case ERR_NOT_FOUND:
-        return EX_CANTCREAT;
-    case ERR_NOMEM:
-        return EX_OSERR;
-    case ERR_BAD_REQUEST:
-        return EX_CONFIG;
+    case ERR_FORMAT: return EX_DATAERR;
+    case ERR_LOCKED: return EX_TEMPFAIL;
+    case ERR_NOT_FOUND: return EX_CANTCREAT;
+    case ERR_NOMEM: return EX_OSERR;
+    case ERR_BAD_REQUEST: return EX_CONFIG;
     case ERR_IO:
     case ERR_NO_SPACE:
-    case ERR_LOG_FAILED:
-        return EX_IOERR;
-    default:
-        return EX_SOFTWARE;
+    case ERR_LOG_FAILED: return EX_IOERR;
+    default: return EX_SOFTWARE;
     }
 }
 
@@ -356,8 +348,8 @@ void server_reload(struct server *server)
     unsigned changed = 0;
 
     notify_reloading();
-    if (command_line_read(server->line->argc, server->line->argv, &line, &fresh, reload_complain,
-                          NULL) != COMMAND_LINE_OK) {
+    if (command_line_read(server->line->argc, server->line->argv, &line, &fresh,
+                          reload_complain, NULL) != COMMAND_LINE_OK) {
         log_event(LOG_LEVEL_ERROR, "config_not_reloaded");
         notify_ready();
         return;
@@ -500,8 +492,8 @@ static void free_lists(struct server *server)
     {
         struct request *r = LIST_ENTRY(link, struct request, in_queue);
 
-        buffer_fini(&r->held);
-        buffer_fini(&r->frame);
+        net_buffer_fini(&r->held);
+        net_buffer_fini(&r->frame);
         free(r);
     }
     LIST_EACH_SAFE(link, &server->free_lanes)

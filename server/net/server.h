@@ -26,10 +26,10 @@ enum server_state {
 };
 
 struct server {
-    uv_loop_t *loop;       /* borrowed */
+    uv_loop_t *loop;        /* borrowed */
     struct os_posix *posix; /* borrowed */
-    struct os_uv *jobs;    /* owned */
-    struct db *db;         /* owned */
+    struct os_uv *jobs;     /* owned */
+    struct db *db;          /* owned */
     struct options options;
     const struct command_line *line; /* borrowed: read again at SIGHUP */
     enum server_state state;
@@ -38,12 +38,12 @@ struct server {
     uint64_t started_ms;
     /* The turn. */
     uv_prepare_t prepare;
-    uv_idle_t idle;        /* keeps the loop from sleeping while there is more to do */
-    uv_timer_t ticker;     /* db_tick and deadlines */
-    uv_timer_t sweeper;    /* connections */
-    uv_timer_t stopper;    /* bounds STOPPING */
-    bool due;              /* the core wants a turn */
-    uint64_t tick_at_ms;   /* when db_tick is to be called; UINT64_MAX: not */
+    uv_idle_t idle;           /* keeps the loop from sleeping while there is more to do */
+    uv_timer_t ticker;        /* db_tick and deadlines */
+    uv_timer_t sweeper;       /* connections */
+    uv_timer_t stopper;       /* bounds STOPPING */
+    bool due;                 /* the core wants a turn */
+    uint64_t tick_at_ms;      /* when db_tick is to be called; UINT64_MAX: not */
     struct list_link ready;   /* connection.in_ready */
     struct list_link starved; /* connection.in_ready: waiting until others have been answered */
     struct list_link flush;   /* connection.in_flush */
@@ -58,10 +58,10 @@ struct server {
     struct list_link free_lanes;
     size_t free_request_count;
     /* The end. */
-    bool failed;              /* the log has */
+    bool failed; /* the log has */
     struct failure failure;
     bool db_closed;
-    unsigned signals;         /* SIGTERM and SIGINT seen */
+    unsigned signals; /* SIGTERM and SIGINT seen */
     uint64_t refused_ms;
     struct {
         uint64_t requests, errors, accepted, refused, hung_up;

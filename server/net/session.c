@@ -16,7 +16,7 @@
 static void run(struct request *r);
 
 void session_init(struct session *s, struct server *server, struct connection *connection,
-                  struct buffer *out)
+                  struct net_buffer *out)
 {
     memset(s, 0, sizeof *s);
     s->server = server;
@@ -148,10 +148,11 @@ static void answer_ready(struct request *r)
 void session_told(struct request *r, enum err e)
 {
     if (e)
-        replace_reply(r, e, r->commit ? "the log failed before the commit was durable; after a "
-                                        "restart it is there or not"
-                                      : "the log failed before what this answer rests on was "
-                                        "durable");
+        replace_reply(r, e,
+                      r->commit ? "the log failed before the commit was durable; after a "
+                                  "restart it is there or not"
+                                : "the log failed before what this answer rests on was "
+                                  "durable");
     r->ready = true;
     answer_ready(r);
 }
@@ -166,10 +167,8 @@ static bool dooms(const struct lane *lane, enum err e)
     case ERR_CLASS_CONFLICT:
     case ERR_CLASS_LIMIT:
     case ERR_CLASS_STORAGE:
-    case ERR_CLASS_INTERNAL:
-        return true;
-    default:
-        return false;
+    case ERR_CLASS_INTERNAL: return true;
+    default: return false;
     }
 }
 
@@ -273,8 +272,10 @@ static enum err check_lane(struct request *r)
     if (!lane->txn || (r->method && !ends_txn(r) && txn_failure(lane->txn)))
         failure_clear(&r->op.failure); /* what is wrong with the request itself is no matter */
     if (!lane->txn)
-        return failure_set(&r->op.failure, ERR_NO_TXN, "no transaction is open under the handle "
-                           "%" PRIu32, lane->t);
+        return failure_set(&r->op.failure, ERR_NO_TXN,
+                           "no transaction is open under the handle "
+                           "%" PRIu32,
+                           lane->t);
     if (ends_txn(r))
         return ERR_OK;
     if (r->method && txn_failure(lane->txn)) {
@@ -487,8 +488,9 @@ void session_expired(struct request *r)
             break; /* the answer is known, only older ones are not */
         quit_core(r);
         replace_reply(r, ERR_DEADLINE,
-                      r->commit ? "the deadline passed; it was executed and will be durable soon"
-                                : "the deadline passed before the answer was durable");
+                      r->commit
+                          ? "the deadline passed; it was executed and will be durable soon"
+                          : "the deadline passed before the answer was durable");
         if (lane && lane->txn && dooms(lane, ERR_DEADLINE)) {
             if (!lane->running)
                 lane_fail(lane, &r->op.failure);
@@ -497,8 +499,7 @@ void session_expired(struct request *r)
         }
         answer_ready(r);
         break;
-    default:
-        break; /* it runs in this turn */
+    default: break; /* it runs in this turn */
     }
 }
 

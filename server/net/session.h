@@ -15,7 +15,7 @@
 #ifndef HOLDFAST_NET_SESSION_H
 #define HOLDFAST_NET_SESSION_H
 
-#include "server/net/buffer.h"
+#include "server/net/net_buffer.h"
 #include "server/net/call.h"
 #include "server/net/deadline.h"
 #include "server/net/frame.h"
@@ -32,22 +32,22 @@ struct request;
 #define SESSION_CLIENT_BYTES 64
 
 struct session {
-    struct server *server;         /* borrowed */
-    struct connection *connection; /* borrowed */
-    struct buffer *out;            /* borrowed: where replies go */
+    struct server *server;          /* borrowed */
+    struct connection *connection;  /* borrowed */
+    struct net_buffer *out;         /* borrowed: where replies go */
     struct number_map transactions; /* handle to struct lane */
     struct number_map cursors;      /* number to struct session_cursor */
-    struct number_map in_flight;    /* msgid to struct request; only those not answered at once */
-    struct list_link requests;      /* all that are not answered; request.in_session */
-    struct list_link queue;         /* not started; request.in_queue */
-    struct list_link runnable;      /* started, may go on; request.in_queue */
-    struct list_link lanes;         /* lane.in_session */
-    struct list_link cursor_list;   /* session_cursor.in_session */
-    struct request *barrier;        /* nothing starts before it has been executed; NULL: none */
-    size_t request_count;           /* not answered */
-    size_t lane_count;              /* open transactions and cursors outside of one */
-    size_t held_bytes;              /* of replies that wait */
-    uint64_t last_commit;           /* made by this connection; its snapshots hold it */
+    struct number_map in_flight;  /* msgid to struct request; only those not answered at once */
+    struct list_link requests;    /* all that are not answered; request.in_session */
+    struct list_link queue;       /* not started; request.in_queue */
+    struct list_link runnable;    /* started, may go on; request.in_queue */
+    struct list_link lanes;       /* lane.in_session */
+    struct list_link cursor_list; /* session_cursor.in_session */
+    struct request *barrier;      /* nothing starts before it has been executed; NULL: none */
+    size_t request_count;         /* not answered */
+    size_t lane_count;            /* open transactions and cursors outside of one */
+    size_t held_bytes;            /* of replies that wait */
+    uint64_t last_commit;         /* made by this connection; its snapshots hold it */
     uint32_t next_cursor;
     char client[SESSION_CLIENT_BYTES]; /* what `hello` called it; "" unsaid */
 };
@@ -56,26 +56,26 @@ struct session {
  * one. Lives as long as its handle and every request that belongs to it. */
 struct lane {
     struct session *session;
-    uint32_t t;                /* the handle; 0: a cursor's lane */
-    struct txn *txn;           /* owned by the core; NULL once ended, and for a cursor's lane */
-    bool carry_on;             /* on_error "continue" */
-    struct failure *late;      /* owned: dooms the transaction when its request at work is done */
-    struct request *running;   /* the one whose turn it is; NULL: none */
-    struct list_link queue;    /* behind it; request.in_queue */
-    struct list_link answers;  /* executed, not answered; request.in_answers */
-    struct list_link cursors;  /* session_cursor.in_lane */
-    unsigned users;            /* its handle or cursor, and requests */
+    uint32_t t;              /* the handle; 0: a cursor's lane */
+    struct txn *txn;         /* owned by the core; NULL once ended, and for a cursor's lane */
+    bool carry_on;           /* on_error "continue" */
+    struct failure *late;    /* owned: dooms the transaction when its request at work is done */
+    struct request *running; /* the one whose turn it is; NULL: none */
+    struct list_link queue;  /* behind it; request.in_queue */
+    struct list_link answers; /* executed, not answered; request.in_answers */
+    struct list_link cursors; /* session_cursor.in_lane */
+    unsigned users;           /* its handle or cursor, and requests */
     struct list_link in_session;
 };
 
 struct session_cursor {
     uint32_t number;
-    struct cursor *core;  /* owned */
-    struct lane *lane;    /* its transaction's, or its own */
-    unsigned only;        /* 0: both, 1: keys, 2: values */
+    struct cursor *core; /* owned */
+    struct lane *lane;   /* its transaction's, or its own */
+    unsigned only;       /* 0: both, 1: keys, 2: values */
     bool reverse;
-    uint64_t left;        /* rows that its limit still allows */
-    uint64_t used_ms;     /* last used, the loop's clock */
+    uint64_t left;    /* rows that its limit still allows */
+    uint64_t used_ms; /* last used, the loop's clock */
     struct list_link in_session;
     struct list_link in_lane;
 };
@@ -97,58 +97,58 @@ enum request_state {
 struct work {
     struct request *request;
     struct op *op;
-    struct txn *txn;              /* NULL: autocommit */
+    struct txn *txn; /* NULL: autocommit */
     const struct call *call;
-    struct buffer *out;           /* where the result goes; may be another one in the next turn */
-    size_t base;                  /* where the reply begins in out */
+    struct net_buffer *out; /* where the result goes; may be another one in the next turn */
+    size_t base;            /* where the reply begins in out */
     /* Progress; 0 at first. */
-    size_t index;                 /* keys, rows or operations done */
-    size_t offset;                /* of the next key in its list */
-    size_t place;                 /* of an array's head, from base */
-    size_t start;                 /* of the results, from base */
-    struct txn *own;              /* begun by the method for itself */
+    size_t index;                  /* keys, rows or operations done */
+    size_t offset;                 /* of the next key in its list */
+    size_t place;                  /* of an array's head, from base */
+    size_t start;                  /* of the results, from base */
+    struct txn *own;               /* begun by the method for itself */
     struct session_cursor *cursor; /* opened by this scan, or in use by this `next` */
-    bool begun;                   /* what is done once has been done */
-    bool stepping_back;           /* the row that did not fit is being given back */
+    bool begun;                    /* what is done once has been done */
+    bool stepping_back;            /* the row that did not fit is being given back */
 };
 
 struct run; /* execute_run.c */
 
 struct request {
     struct session *session;
-    struct lane *lane;      /* counted in its users; NULL: none */
+    struct lane *lane; /* counted in its users; NULL: none */
     enum request_state state;
     bool notification;
-    bool bad;               /* op.failure says what is wrong with the request itself */
-    bool failed_txn;        /* op.failure doomed the transaction before: TXN_FAILED */
-    bool has_index;         /* the error has details.index */
-    bool commits;           /* if its reply is lost, it may be committed */
-    bool ready;             /* ANSWERING: may be let go as far as the log goes */
-    bool waits_told;        /* wait is lent to the core */
-    bool has_task;          /* task is lent to the core */
+    bool bad;        /* op.failure says what is wrong with the request itself */
+    bool failed_txn; /* op.failure doomed the transaction before: TXN_FAILED */
+    bool has_index;  /* the error has details.index */
+    bool commits;    /* if its reply is lost, it may be committed */
+    bool ready;      /* ANSWERING: may be let go as far as the log goes */
+    bool waits_told; /* wait is lent to the core */
+    bool has_task;   /* task is lent to the core */
     bool task_done;
     uint32_t msgid;
     uint32_t error_index;
-    enum err told;          /* what the core said of its reply */
+    enum err told;               /* what the core said of its reply */
     const struct method *method; /* NULL: there is none of that name */
-    struct slice params;    /* borrowed from the input until kept */
-    struct buffer frame;    /* params, once it had to wait */
+    struct slice params;         /* borrowed from the input until kept */
+    struct net_buffer frame;     /* params, once it had to wait */
     struct call call;
     struct work work;
-    struct run *run;        /* of `run`; owned */
+    struct run *run; /* of `run`; owned */
     struct op op;
     struct decided_wait wait;
     struct db_task task;
-    uint64_t commit;        /* that the reply tells of; 0: none */
+    uint64_t commit; /* that the reply tells of; 0: none */
     struct deadline deadline;
-    struct buffer held;     /* the reply, or its beginning, while it cannot go */
+    struct net_buffer held; /* the reply, or its beginning, while it cannot go */
     struct list_link in_session;
     struct list_link in_queue; /* of the session, a lane, runnable, or told */
     struct list_link in_answers;
 };
 
 void session_init(struct session *s, struct server *server, struct connection *connection,
-                  struct buffer *out);
+                  struct net_buffer *out);
 
 /* Roll back, close and free everything, whatever it is at; nothing is answered. */
 void session_end(struct session *s);
@@ -166,8 +166,8 @@ void session_told(struct request *r, enum err e);
 /* r's deadline has passed and it is not answered. */
 void session_expired(struct request *r);
 
-/* Answer everything that has not been executed with why (the log has failed, the server stops). tasks_only:
- * only what waits for `rotate` and `amalgamate`. */
+/* Answer everything that has not been executed with why (the log has failed, the server
+ * stops). tasks_only: only what waits for `rotate` and `amalgamate`. */
 void session_fail(struct session *s, const struct failure *why, bool tasks_only);
 
 /* Close cursors outside of transactions that were not used since before_ms. */
@@ -193,7 +193,8 @@ void lane_unref(struct lane *lane);
 void lane_close_cursors(struct lane *lane);
 void lane_end(struct lane *lane);
 
-/* Known by its number from now on; lane gets a user. NULL: out of memory. core is not taken then. */
+/* Known by its number from now on; lane gets a user. NULL: out of memory; core is not
+ * taken then. */
 struct session_cursor *session_cursor_new(struct session *s, struct lane *lane,
                                           struct cursor *core);
 void session_cursor_close(struct session *s, struct session_cursor *cursor);

@@ -4,7 +4,7 @@
 #include "server/net/server.h"
 
 struct listing {
-    struct buffer *out;
+    struct net_buffer *out;
     uint32_t count;
 };
 
@@ -24,7 +24,7 @@ static void put_stage(void *context, const struct db_stage_status *s)
     put_fact(l->out, "last_commit", s->last_commit);
 }
 
-static void put_primary(struct buffer *b, const struct db_status *s)
+static void put_primary(struct net_buffer *b, const struct db_status *s)
 {
     put_word(b, "primary");
     put_map(b, 11);
@@ -41,7 +41,7 @@ static void put_primary(struct buffer *b, const struct db_status *s)
     put_fact(b, "amalgamated_bytes", s->amalgamated_bytes);
 }
 
-static void put_log(struct buffer *b, const struct db_status *s)
+static void put_log(struct net_buffer *b, const struct db_status *s)
 {
     put_word(b, "log");
     put_map(b, 12);
@@ -60,7 +60,7 @@ static void put_log(struct buffer *b, const struct db_status *s)
     put_fact(b, "answered_commit", s->answered_commit);
 }
 
-static void put_transactions(struct buffer *b, const struct db_status *s)
+static void put_transactions(struct net_buffer *b, const struct db_status *s)
 {
     put_word(b, "transactions");
     put_map(b, 7);
@@ -73,7 +73,7 @@ static void put_transactions(struct buffer *b, const struct db_status *s)
     put_fact(b, "killed", s->killed);
 }
 
-static void put_connections(struct buffer *b, const struct server *server)
+static void put_connections(struct net_buffer *b, const struct server *server)
 {
     put_word(b, "connections");
     put_map(b, 8);
@@ -84,13 +84,13 @@ static void put_connections(struct buffer *b, const struct server *server)
     put_fact(b, "requests", server->counters.requests);
     put_fact(b, "errors", server->counters.errors);
     put_fact(b, "in_flight", server->request_count);
-    put_fact(b, "buffer_bytes", buffer_total());
+    put_fact(b, "buffer_bytes", net_buffer_total());
 }
 
 enum err execute_status(struct work *w)
 {
     struct server *server = work_session(w)->server;
-    struct buffer *b = w->out;
+    struct net_buffer *b = w->out;
     struct listing l = {.out = b};
     struct db_status s;
     size_t place;
@@ -127,7 +127,7 @@ enum err execute_status(struct work *w)
     return ERR_OK;
 }
 
-static void put_optional_text(struct buffer *b, const char *name, struct slice text)
+static void put_optional_text(struct net_buffer *b, const char *name, struct slice text)
 {
     put_word(b, name);
     if (slice_is_none(text))

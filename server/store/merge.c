@@ -474,27 +474,13 @@ void merge_free(struct primary *p, struct merge *m)
     os_free(p->os, m, sizeof *m);
 }
 
-/* Roots that were made after `from` are left aside; number is the next one's. */
-static void line_branch(struct primary *p, struct root *from, uint64_t number)
-{
-    space_branch(&p->space, from->facts.number, number);
-    LIST_EACH(link, &p->roots)
-    {
-        struct root *r = LIST_ENTRY(link, struct root, in_roots);
-
-        if (r->facts.number > from->facts.number)
-            r->aside = true;
-    }
-}
-
 enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan, struct merge **out)
 {
     struct merge *m = os_alloc(p->os, sizeof *m);
     enum err e;
 
     *out = NULL;
-    ASSERT(!p->merge && !plan->from->aside);
-    ASSERT(plan->from->facts.number >= p->durable->facts.number);
+    ASSERT(!p->merge && plan->from->facts.number >= p->durable->facts.number);
     if (!m)
         return ERR_NOMEM;
     memset(m, 0, sizeof *m);
@@ -514,7 +500,7 @@ enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan, s
     }
     tree_merge_init(&m->tree, p->os, p->file, &p->cache, &m->writer, &m->replaced->list,
                     &m->failure, p->page_bytes);
-    line_branch(p, plan->from, m->number);
+    space_branch(&p->space, plan->from->facts.number, m->number);
     root_ref(plan->from);
     p->number_next++;
     p->merge = m;

@@ -32,7 +32,7 @@ struct reader {
     bool bad;
 };
 
-static uint64_t read_varint_long(struct reader *r)
+static uint64_t read_varint(struct reader *r)
 {
     uint64_t n = 0;
     unsigned shift = 0;
@@ -49,15 +49,8 @@ static uint64_t read_varint_long(struct reader *r)
     return 0;
 }
 
-static inline uint64_t read_varint(struct reader *r)
-{
-    if (r->at < r->end && *r->at < 0x80)
-        return *r->at++;
-    return read_varint_long(r);
-}
-
 /* A number that counts bytes which must still be there or fit in a limit. */
-static inline uint32_t read_size(struct reader *r, uint64_t limit)
+static uint32_t read_size(struct reader *r, uint64_t limit)
 {
     uint64_t n = read_varint(r);
 
@@ -68,7 +61,7 @@ static inline uint32_t read_size(struct reader *r, uint64_t limit)
     return (uint32_t)n;
 }
 
-static inline const uint8_t *read_bytes(struct reader *r, size_t size)
+static const uint8_t *read_bytes(struct reader *r, size_t size)
 {
     const uint8_t *bytes = r->at;
 

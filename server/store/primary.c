@@ -49,8 +49,7 @@ enum err primary_write_slots(struct primary *p, const struct slot *slot, bool *t
 static enum err file_fill(struct primary *p, const struct primary_options *options,
                           struct os_file *file)
 {
-    uint32_t page_bytes = options->page_bytes ? options->page_bytes : PRIMARY_PAGE_BYTES_DEFAULT;
-    struct slot slot = {.page_bytes = page_bytes,
+    struct slot slot = {.page_bytes = options->page_bytes,
                         .facts = {.number = 1},
                         .number_limit = 1 + PRIMARY_NUMBERS_AHEAD};
     bool sync_failed;

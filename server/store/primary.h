@@ -26,11 +26,8 @@ struct root;    /* opaque, shared */
 
 #define PRIMARY_FILE "primary"
 
-#define PRIMARY_PAGE_BYTES_DEFAULT 8192u /* docs/decisions/0003-page-size.md */
-
 struct primary_options {
-    uint32_t page_bytes;   /* soft target of an unpacked page, for a new file; 4096 to 65536;
-                              0: the default */
+    uint32_t page_bytes;   /* soft target of an unpacked page, for a new file; 4096 to 65536 */
     uint64_t cache_bytes;  /* limit of unpacked pages kept */
 };
 
@@ -132,9 +129,7 @@ struct merge_input {
 };
 
 struct merge_plan {
-    struct root *from;         /* merge onto this root: the durable one, or one made on top of it
-                                  since. Roots that were made after it are left aside by that:
-                                  they can be read on, but nothing is merged onto them */
+    struct root *from;         /* merge onto this root */
     struct merge_input input;
     struct root_facts facts;   /* of the new root, but number, which the primary gives */
     bool durable;              /* write it to the slots; false: an intermediate root, pages only, no sync */

@@ -24,7 +24,6 @@ struct tree_info {
 struct root {
     struct root_facts facts;
     unsigned refs;
-    bool aside;                 /* a merge went on from an earlier root: none goes on from this */
     struct list_link in_roots;  /* struct primary.roots, ascending by number */
     uint32_t catalogue_height;  /* 0: no trees */
     struct page_ptr catalogue;

@@ -50,10 +50,23 @@ def test_a_refused_begin_leaves_the_handle_free(d):
         c.call("rollback", 3)
 
 
-def test_serializable_is_refused_as_long_as_it_is_not_there(d):
-    with d.client() as c:
-        assert c.fails("begin", 1, {"isolation": "serializable"}).name == "BAD_REQUEST"
-        assert c.fails("commit", 1).name == "NO_TXN"
+def test_what_a_serializable_transaction_read_may_not_change(d):
+    with d.client() as a, d.client() as b:
+        a.call("create_store", 0, "skew")
+        a.call("put", 0, "skew", 1, "x")
+        a.call("put", 0, "skew", 1, "y")
+        for level, loses in (("snapshot", False), ("serializable", True)):
+            for c in (a, b):
+                c.call("begin", 1, {"isolation": level})
+                assert c.call("get", 1, "skew", "x") + c.call("get", 1, "skew", "y") == 2
+            a.call("put", 1, "skew", 1, "x")
+            b.call("put", 1, "skew", 1, "y")
+            assert a.call("commit", 1)["commit"]
+            if loses:
+                e = b.fails("commit", 1)
+                assert e.name == "CONFLICT" and e.details["kind"] == "read", e.error
+            else:
+                assert b.call("commit", 1)["commit"]
 
 
 def test_begin_on_a_handle_in_use_is_a_bad_request(d):

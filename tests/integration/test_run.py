@@ -43,7 +43,8 @@ def test_run_takes_the_options_of_begin_and_commit(d):
         e = c.fails("run", [["put", ["opts", 1, 1]]], {"read_only": True})
         assert e.name == "READ_ONLY"
         assert c.call("run", [["put", ["opts", 1, 1]]], {"label": "l", "durability": "interval"})["commit"]
-        assert c.fails("run", [], {"isolation": "serializable"}).name == "BAD_REQUEST"
+        assert c.call("run", [["get", ["opts", 1]]], {"isolation": "serializable"})["results"] == [1]
+        assert c.fails("run", [], {"isolation": "sideways"}).name == "BAD_REQUEST"
         assert c.fails("run", [["put", ["opts", 1, 1]]], {"token": b"short"}).name == "BAD_REQUEST"
 
 

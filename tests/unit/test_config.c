@@ -36,8 +36,8 @@ START_TEST(every_option_shows_what_it_reads)
     memset(&again, 0, sizeof again);
     for (size_t i = 0; i < option_count; i++) {
         option_format(&o, &option_table[i], text);
-        ck_assert_msg(option_set(&again, &option_table[i], slice_text(text), false, error), "%s",
-                      error);
+        ck_assert_msg(option_set(&again, &option_table[i], slice_text(text), false, error),
+                      "%s", error);
         ck_assert_msg(option_same(&o, &again, &option_table[i]), "%s", option_table[i].name);
     }
     ck_assert(options_check(&o, error));
@@ -69,10 +69,11 @@ START_TEST(comments_and_blanks_are_no_part_of_a_value)
     struct options o;
     struct told told;
 
-    ck_assert_uint_eq(read_text("# all\n\n   data =   /a b/c#d   # here\r\nlisten=  \t127.0.0.1:1 , "
-                                "[::1]:2\nlisten = localhost:3",
-                                &o, &told),
-                      0);
+    ck_assert_uint_eq(
+        read_text("# all\n\n   data =   /a b/c#d   # here\r\nlisten=  \t127.0.0.1:1 , "
+                  "[::1]:2\nlisten = localhost:3",
+                  &o, &told),
+        0);
     ck_assert_str_eq(o.data, "/a b/c#d");
     ck_assert_str_eq(o.listen, "127.0.0.1:1,[::1]:2,localhost:3");
 }
@@ -83,19 +84,23 @@ START_TEST(an_error_names_file_line_what_and_what_is_allowed)
     struct options o;
     struct told told;
 
-    ck_assert_uint_eq(read_text("\nstage-sise = 1\nstage-size = much\nconnections = 0\nnonsense\n"
-                                "quite-another = 1\ndepth = 9\ndepth = 10\n"
-                                "log-level = loud\nvalue-size = 99999999999999999999\n",
-                                &o, &told),
-                      8);
-    ck_assert_ptr_nonnull(strstr(told.all, "a.conf:2: unknown option \"stage-sise\"; did you mean "
-                                           "\"stage-size\"?"));
+    ck_assert_uint_eq(
+        read_text("\nstage-sise = 1\nstage-size = much\nconnections = 0\nnonsense\n"
+                  "quite-another = 1\ndepth = 9\ndepth = 10\n"
+                  "log-level = loud\nvalue-size = 99999999999999999999\n",
+                  &o, &told),
+        8);
+    ck_assert_ptr_nonnull(strstr(told.all,
+                                 "a.conf:2: unknown option \"stage-sise\"; did you mean "
+                                 "\"stage-size\"?"));
     ck_assert_ptr_nonnull(strstr(told.all, "a.conf:3: stage-size: \"much\" is not possible; "
                                            "allowed: 64KiB to 64GiB"));
-    ck_assert_ptr_nonnull(strstr(told.all, "a.conf:4: connections: \"0\" is not possible; allowed: "
-                                           "a whole number from 1 to 65535"));
+    ck_assert_ptr_nonnull(strstr(told.all,
+                                 "a.conf:4: connections: \"0\" is not possible; allowed: "
+                                 "a whole number from 1 to 65535"));
     ck_assert_ptr_nonnull(strstr(told.all, "a.conf:5: \"nonsense\" is no option"));
-    ck_assert_ptr_nonnull(strstr(told.all, "a.conf:6: unknown option \"quite-another\"; holdfastd"));
+    ck_assert_ptr_nonnull(
+        strstr(told.all, "a.conf:6: unknown option \"quite-another\"; holdfastd"));
     ck_assert_ptr_nonnull(strstr(told.all, "a.conf:8: depth: is set a second time; line 7"));
     ck_assert_ptr_nonnull(strstr(told.all, "a.conf:9: log-level: \"loud\" is not possible; "
                                            "allowed: one of: debug info warn error"));
@@ -119,8 +124,15 @@ START_TEST(flags_win_over_the_file_wherever_config_stands)
     char path[] = "/tmp/test_config.XXXXXX";
     int fd = mkstemp(path);
     const char *text = "stage-size = 1MB\nlisten = 127.0.0.1:1\ncache-size = 3MB\n";
-    char *argv[] = {"holdfastd", "--stage-size", "2MB", "--listen=127.0.0.1:2", "--listen",
-                    "127.0.0.1:3", "--insecure-listen", "--config", path};
+    char *argv[] = {"holdfastd",
+                    "--stage-size",
+                    "2MB",
+                    "--listen=127.0.0.1:2",
+                    "--listen",
+                    "127.0.0.1:3",
+                    "--insecure-listen",
+                    "--config",
+                    path};
     struct command_line line;
     struct options o;
     struct told told = {.count = 0};

@@ -1,5 +1,5 @@
-/* buffer.c - doubling memory, counted. */
-#include "server/net/buffer.h"
+/* net_buffer.c - doubling memory, counted. */
+#include "server/net/net_buffer.h"
 
 #include "server/base/assert.h"
 
@@ -9,19 +9,19 @@
 
 static size_t total;
 
-size_t buffer_total(void)
+size_t net_buffer_total(void)
 {
     return total;
 }
 
-void buffer_fini(struct buffer *b)
+void net_buffer_fini(struct net_buffer *b)
 {
     total -= b->room;
     free(b->data);
-    *b = BUFFER_EMPTY;
+    *b = NET_BUFFER_EMPTY;
 }
 
-uint8_t *buffer_reserve_more(struct buffer *b, size_t size)
+uint8_t *net_buffer_reserve_more(struct net_buffer *b, size_t size)
 {
     size_t room = b->room ? b->room : BUFFER_LEAST;
     uint8_t *data;
@@ -43,9 +43,9 @@ uint8_t *buffer_reserve_more(struct buffer *b, size_t size)
     return b->data + b->used;
 }
 
-void buffer_append(struct buffer *b, const void *bytes, size_t size)
+void net_buffer_append(struct net_buffer *b, const void *bytes, size_t size)
 {
-    uint8_t *to = buffer_reserve(b, size);
+    uint8_t *to = net_buffer_reserve(b, size);
 
     if (!to || !size)
         return;
@@ -53,26 +53,26 @@ void buffer_append(struct buffer *b, const void *bytes, size_t size)
     b->used += size;
 }
 
-void buffer_clear(struct buffer *b, size_t keep)
+void net_buffer_clear(struct net_buffer *b, size_t keep)
 {
     b->used = 0;
     b->failed = false;
     if (b->room > keep)
-        buffer_fini(b);
+        net_buffer_fini(b);
 }
 
-void buffer_swap(struct buffer *a, struct buffer *b)
+void net_buffer_swap(struct net_buffer *a, struct net_buffer *b)
 {
-    struct buffer c = *a;
+    struct net_buffer c = *a;
 
     *a = *b;
     *b = c;
 }
 
-size_t put_array_later(struct buffer *b)
+size_t put_array_later(struct net_buffer *b)
 {
     size_t place = b->used;
-    uint8_t *to = buffer_reserve(b, 3);
+    uint8_t *to = net_buffer_reserve(b, 3);
 
     if (to) {
         to[0] = 0xdc; /* array 16 */
@@ -81,7 +81,7 @@ size_t put_array_later(struct buffer *b)
     return place;
 }
 
-void put_array_now(struct buffer *b, size_t place, uint32_t count)
+void put_array_now(struct net_buffer *b, size_t place, uint32_t count)
 {
     ASSERT(count <= 65535);
     if (b->failed)

@@ -1,0 +1,390 @@
+/* test_net.c - the small parts of net/: maps of numbers, deadlines, messages,
+ * calls, buffers, log lines. The whole is judged over the socket
+ * (tests/integration). */
+#include "server/base/assert.h"
+#include "server/net/net_buffer.h"
+#include "server/net/call.h"
+#include "server/net/deadline.h"
+#include "server/net/frame.h"
+#include "server/net/log_line.h"
+#include "server/net/number_map.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static uint64_t chance = 88172645463325252u;
+
+static uint32_t any(uint32_t below)
+{
+    chance ^= chance << 13;
+    chance ^= chance >> 7;
+    chance ^= chance << 17;
+    return (uint32_t)(chance % below);
+}
+
+/* ---- number_map ---- */
+
+#define NUMBERS 3000
+
+START_TEST(a_number_map_is_as_its_model)
+{
+    static char values[NUMBERS];
+    bool model[NUMBERS] = {false};
+    struct number_map m = NUMBER_MAP_EMPTY;
+    size_t count = 0;
+
+    for (int step = 0; step < 200000; step++) {
+        uint32_t i = any(NUMBERS);
+        /* Runs of neighbours, and numbers far apart. */
+        uint32_t number = i & 1 ? i : i * 1431655u;
+
+        ck_assert_ptr_eq(number_map_find(&m, number), model[i] ? &values[i] : NULL);
+        if (model[i]) {
+            number_map_remove(&m, number);
+            count--;
+        } else {
+            ck_assert(number_map_add(&m, number, &values[i]));
+            count++;
+        }
+        model[i] = !model[i];
+        ck_assert_uint_eq(m.count, count);
+    }
+    for (uint32_t i = 0; i < NUMBERS; i++) {
+        uint32_t number = i & 1 ? i : i * 1431655u;
+
+        ck_assert_ptr_eq(number_map_find(&m, number), model[i] ? &values[i] : NULL);
+    }
+    number_map_fini(&m);
+    number_map_remove(&m, 5);
+    ck_assert_ptr_null(number_map_find(&m, 5));
+}
+END_TEST
+
+/* ---- deadlines ---- */
+
+#define DEADLINES 500
+
+START_TEST(each_deadline_passes_once_and_neither_early_nor_late)
+{
+    static struct deadline all[DEADLINES];
+    struct deadline_wheel w;
+    uint64_t now = 1000000;
+    size_t in = 0;
+
+    deadline_wheel_init(&w, now);
+    for (size_t i = 0; i < DEADLINES; i++) {
+        list_init(&all[i].in_slot);
+        all[i].at_ms = 0;
+    }
+    for (int step = 0; step < 20000; step++) {
+        struct deadline *d = &all[any(DEADLINES)];
+        struct deadline *passed;
+
+        if (d->at_ms && any(4) == 0) {
+            deadline_remove(&w, d);
+            deadline_remove(&w, d);
+            d->at_ms = 0;
+            in--;
+        } else if (!d->at_ms) {
+            d->at_ms = now + any(any(10) ? 3000 : 100000);
+            deadline_add(&w, d);
+            in++;
+        }
+        now += any(any(50) ? 20 : 10000);
+        while ((passed = deadline_take(&w, now)) != NULL) {
+            ck_assert_uint_le(passed->at_ms, now);
+            ck_assert_uint_ne(passed->at_ms, 0);
+            passed->at_ms = 0;
+            in--;
+        }
+        ck_assert_uint_eq(w.count, in);
+        if (step % 100)
+            continue;
+        for (size_t i = 0; i < DEADLINES; i++)
+            ck_assert(all[i].at_ms == 0 || all[i].at_ms > now);
+    }
+}
+END_TEST
+
+/* ---- messages ---- */
+
+static struct frame read_bytes(const char *bytes, size_t size)
+{
+    struct frame f;
+
+    frame_read(slice_make(bytes, size), &f);
+    return f;
+}
+
+#define READ(bytes) read_bytes(bytes, sizeof bytes - 1)
+
+START_TEST(messages_are_requests_notifications_or_broken)
+{
+    struct frame f = READ("\x94\x00\x05\xa4ping\x91\x01");
+
+    ck_assert_int_eq(f.kind, FRAME_REQUEST);
+    ck_assert_uint_eq(f.msgid, 5);
+    ck_assert(slice_equal(f.method, slice_text("ping")));
+    ck_assert(slice_equal(f.params, slice_make("\x91\x01", 2)));
+    f = READ("\x93\x02\xa4ping\x90");
+    ck_assert_int_eq(f.kind, FRAME_NOTIFICATION);
+    f = READ("\x94\x00\x05\x05\x90");
+    ck_assert_int_eq(f.kind, FRAME_REQUEST);
+    ck_assert(slice_is_none(f.method));
+    f = READ("\x94\x00\x05\xa4ping\xc0");
+    ck_assert(slice_is_none(f.params));
+    ck_assert_int_eq(READ("\x90").kind, FRAME_BROKEN);
+    ck_assert_int_eq(READ("\x05").kind, FRAME_BROKEN);
+    ck_assert_int_eq(READ("\x94\x01\x05\xc0\xc0").kind, FRAME_BROKEN);
+    ck_assert_int_eq(READ("\x94\x03\x05\xa4ping\x90").kind, FRAME_BROKEN);
+    ck_assert_int_eq(READ("\x92\x02\xa4ping").kind, FRAME_BROKEN);
+    f = READ("\x93\x00\x07\xa4ping");
+    ck_assert_int_eq(f.kind, FRAME_BROKEN);
+    ck_assert(f.addressed);
+    ck_assert_uint_eq(f.msgid, 7);
+}
+END_TEST
+
+START_TEST(the_msgid_of_a_message_that_does_not_end_is_found_where_it_can_be)
+{
+    uint32_t msgid = 0;
+
+    ck_assert(frame_peek_msgid(slice_make("\x94\x00\x05", 3), &msgid));
+    ck_assert_uint_eq(msgid, 5);
+    ck_assert(frame_peek_msgid(slice_make("\xdd\xff\xff\xff\xff\x00\xcd\x01\x00", 9), &msgid));
+    ck_assert_uint_eq(msgid, 256);
+    ck_assert(!frame_peek_msgid(slice_make("\x94\x02\xa1x", 4), &msgid));
+    ck_assert(!frame_peek_msgid(slice_make("\x94\x00", 2), &msgid));
+    ck_assert(!frame_peek_msgid(slice_make("\xdc\x00", 2), &msgid));
+    ck_assert(!frame_peek_msgid(slice_make("", 0), &msgid));
+    ck_assert(!frame_peek_msgid(SLICE_NONE, &msgid));
+}
+END_TEST
+
+START_TEST(no_beginning_and_no_change_of_a_message_is_read_beyond_its_end)
+{
+    static const char good[] = "\x94\x00\x05\xa3put\x94\x00\xa1s\x82\xa1"
+                               "a\x01\xa1"
+                               "b\xcb\x00\x00\x00\x00\x00\x00\x00\x00\x81\xab"
+                               "deadline_ms\x05";
+    struct msgpack_limits limits = {1024, 100, 16};
+
+    for (int round = 0; round < 50000; round++) {
+        size_t size = 1 + any(sizeof good - 1);
+        uint8_t *bytes = malloc(size); /* its end is watched by the sanitizer */
+        struct msgpack_scan scan;
+        struct failure failure;
+        struct frame f;
+        struct call call;
+        uint32_t msgid;
+
+        memcpy(bytes, good, size);
+        for (uint32_t n = any(4); n; n--)
+            bytes[any((uint32_t)size)] = (uint8_t)any(256);
+        frame_peek_msgid(slice_make(bytes, size), &msgid);
+        msgpack_scan_init(&scan);
+        failure_init(&failure);
+        if (msgpack_scan_feed(&scan, bytes, size, &limits) == ERR_OK) {
+            frame_read(slice_make(bytes, scan.offset), &f);
+            if (f.kind != FRAME_BROKEN && method_find(f.method))
+                call_read(&call, method_find(f.method), f.params, false, &failure);
+        }
+        free(bytes);
+    }
+}
+END_TEST
+
+/* ---- calls ---- */
+
+static enum err call_of(struct call *c, enum method_id id, const char *params, size_t size,
+                        struct failure *f)
+{
+    failure_init(f);
+    return call_read(c, &method_table[id], slice_make(params, size), false, f);
+}
+
+#define CALL(c, id, params, f) call_of(c, METHOD_##id, params, sizeof params - 1, f)
+
+START_TEST(parameters_are_read_by_the_table)
+{
+    struct failure f;
+    struct call c;
+
+    ck_assert_int_eq(CALL(&c, GET, "\x93\x07\xa1s\xc0", &f), ERR_OK);
+    ck_assert_uint_eq(c.t, 7);
+    ck_assert(slice_equal(c.params[1].text, slice_text("s")));
+    ck_assert(slice_equal(c.params[2].raw, slice_make("\xc0", 1))); /* nil is a key */
+    ck_assert_int_eq(CALL(&c, PUT, "\x94\xc0\xa1s\x01\xc0", &f), ERR_OK);
+    ck_assert_uint_eq(c.t, 0);
+    ck_assert(slice_is_none(c.params[3].raw)); /* nil is a key left out */
+    ck_assert_int_eq(CALL(&c, PUT, "\x92\x07\xa1s", &f), ERR_BAD_REQUEST);
+    ck_assert_uint_eq(c.t, 7); /* known, so that the error can doom its transaction */
+    ck_assert_ptr_nonnull(strstr(f.text, "\"value\" is missing"));
+    ck_assert_int_eq(CALL(&c, GET, "\x95\x07\xa1s\x01\x80\x01", &f), ERR_BAD_REQUEST);
+    ck_assert_uint_eq(c.t, 7);
+    ck_assert_int_eq(CALL(&c, GET, "\x93\x01\x92\xa1s\xa1i\x01", &f), ERR_OK);
+    ck_assert(c.params[1].indexed);
+    ck_assert_int_eq(CALL(&c, GET, "\x93\x01\x91\xa1s\x01", &f), ERR_BAD_REQUEST);
+    ck_assert_int_eq(CALL(&c, BEGIN, "\x91\x00", &f), ERR_BAD_REQUEST);
+    ck_assert_int_eq(CALL(&c, BEGIN, "\x91\xcf\x00\x00\x00\x01\x00\x00\x00\x00", &f),
+                     ERR_BAD_REQUEST);
+}
+END_TEST
+
+START_TEST(options_are_read_by_the_table)
+{
+    static const char *const words[] = {"sync", "interval"};
+    struct failure f;
+    struct call c;
+    unsigned word;
+
+    ck_assert_int_eq(CALL(&c, BEGIN,
+                          "\x92\x01\x82\xaa"
+                          "durability\xa8interval\xaa"
+                          "timeout_ms\xcd\x01\x00",
+                          &f),
+                     ERR_OK);
+    ck_assert(call_has(&c, OPTION_ID_DURABILITY));
+    ck_assert_uint_eq(call_number(&c, OPTION_ID_TIMEOUT_MS, 7), 256);
+    ck_assert_uint_eq(call_number(&c, OPTION_ID_IDLE_MS, 7), 7);
+    ck_assert_int_eq(call_word(&c, OPTION_ID_DURABILITY, words, 2, &word, &f), ERR_OK);
+    ck_assert_uint_eq(word, 1);
+    ck_assert_int_eq(call_word(&c, OPTION_ID_DURABILITY, words, 1, &word, &f), ERR_BAD_REQUEST);
+    ck_assert_ptr_nonnull(strstr(f.text, "allowed: \"sync\""));
+    ck_assert_int_eq(CALL(&c, BEGIN, "\x92\x01\x81\xa4page\x01", &f), ERR_BAD_REQUEST);
+    ck_assert_ptr_nonnull(strstr(f.text, "unknown option \"page\"; it takes: deadline_ms"));
+    ck_assert_int_eq(CALL(&c, BEGIN,
+                          "\x92\x01\x81\xa5"
+                          "label\x01",
+                          &f),
+                     ERR_BAD_REQUEST);
+    ck_assert_int_eq(CALL(&c, BEGIN,
+                          "\x92\x01\x81\xa5"
+                          "label\xc0",
+                          &f),
+                     ERR_OK);
+    ck_assert(!call_has(&c, OPTION_ID_LABEL));
+    ck_assert_int_eq(CALL(&c, PING,
+                          "\x91\x82\xab"
+                          "deadline_ms\x01\xab"
+                          "deadline_ms\x02",
+                          &f),
+                     ERR_BAD_REQUEST);
+    ck_assert_ptr_nonnull(strstr(f.text, "twice"));
+}
+END_TEST
+
+START_TEST(texts_are_cut_between_characters)
+{
+    struct slice text = slice_text("a\xc3\xa9\xf0\x9f\x98\x80z");
+    static const size_t sizes[] = {0, 1, 1, 3, 3, 3, 3, 7, 8, 8};
+
+    for (size_t max = 0; max < sizeof sizes / sizeof sizes[0]; max++)
+        ck_assert_uint_eq(call_cut(text, max).size, sizes[max]);
+}
+END_TEST
+
+START_TEST(every_method_is_found_by_its_name_and_has_its_parameters)
+{
+    for (unsigned i = 0; i < METHOD_COUNT; i++) {
+        const struct method *m = &method_table[i];
+
+        ck_assert_ptr_nonnull(m->name);
+        ck_assert_ptr_eq(method_find(slice_text(m->name)), m);
+        if (m->flags & METHOD_TAKES_T)
+            ck_assert_int_eq(m->params[0].type, PARAM_HANDLE);
+        if (m->flags & METHOD_IN_RUN)
+            ck_assert(m->flags & METHOD_TAKES_T);
+        for (unsigned p = 1; p < METHOD_PARAMS_MAX && m->params[p].type; p++)
+            ck_assert(m->params[p].optional || !m->params[p - 1].optional ||
+                      m->params[p - 1].type == PARAM_HANDLE);
+    }
+    ck_assert_ptr_null(method_find(slice_text("")));
+    ck_assert_ptr_null(method_find(slice_text("getx")));
+    ck_assert_ptr_null(method_find(slice_text("ge")));
+}
+END_TEST
+
+/* ---- buffers and lines ---- */
+
+START_TEST(buffers_count_their_memory_and_give_it_back)
+{
+    size_t before = net_buffer_total();
+    struct net_buffer a = NET_BUFFER_EMPTY, b = NET_BUFFER_EMPTY;
+    size_t place;
+
+    for (int i = 0; i < 10000; i++)
+        put_uint(&a, (uint64_t)i);
+    ck_assert_uint_eq(net_buffer_total() - before, a.room);
+    net_buffer_swap(&a, &b);
+    ck_assert_uint_eq(a.used, 0);
+    net_buffer_clear(&b, 1 << 20);
+    ck_assert_uint_gt(b.room, 0);
+    net_buffer_clear(&b, 16);
+    ck_assert_uint_eq(net_buffer_total(), before);
+    place = put_array_later(&a);
+    put_nil(&a);
+    put_bool(&a, true);
+    put_array_now(&a, place, 2);
+    ck_assert(slice_equal(slice_make(a.data, a.used), slice_make("\xdc\x00\x02\xc0\xc3", 5)));
+    ck_assert_ptr_null(net_buffer_reserve(&a, SIZE_MAX / 2));
+    ck_assert(a.failed);
+    net_buffer_fini(&a);
+    ck_assert_uint_eq(net_buffer_total(), before);
+}
+END_TEST
+
+START_TEST(no_text_ends_a_log_line_or_begins_another_fact)
+{
+    char line[512] = "";
+    int ends[2];
+
+    ck_assert_int_eq(pipe(ends), 0);
+    log_line_to(ends[1]);
+    ck_assert(log_line_begin(LOG_LEVEL_INFO, "event"));
+    log_line_slice("a", slice_text("x\ny=\"1\"\\\x1b"));
+    log_line_text("b", "plain");
+    log_line_text("c", "");
+    log_line_number("n", 7);
+    log_line_end();
+    ck_assert(!log_line_begin(LOG_LEVEL_DEBUG, "hidden"));
+    log_line_text("a", "b");
+    log_line_end();
+    log_line_to(STDERR_FILENO);
+    ck_assert_int_gt(read(ends[0], line, sizeof line - 1), 0);
+    ck_assert_ptr_nonnull(
+        strstr(line, "Z info event a=\"x\\x0ay=\\\"1\\\"\\\\\\x1b\" b=plain c=\"\" n=7\n"));
+    ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("net");
+    TCase *all = tcase_create("all");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_test(all, a_number_map_is_as_its_model);
+    tcase_add_test(all, each_deadline_passes_once_and_neither_early_nor_late);
+    tcase_add_test(all, messages_are_requests_notifications_or_broken);
+    tcase_add_test(all, the_msgid_of_a_message_that_does_not_end_is_found_where_it_can_be);
+    tcase_add_test(all, no_beginning_and_no_change_of_a_message_is_read_beyond_its_end);
+    tcase_add_test(all, parameters_are_read_by_the_table);
+    tcase_add_test(all, options_are_read_by_the_table);
+    tcase_add_test(all, texts_are_cut_between_characters);
+    tcase_add_test(all, every_method_is_found_by_its_name_and_has_its_parameters);
+    tcase_add_test(all, buffers_count_their_memory_and_give_it_back);
+    tcase_add_test(all, no_text_ends_a_log_line_or_begins_another_fact);
+    tcase_set_timeout(all, 60);
+    suite_add_tcase(suite, all);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
