@@ -9,7 +9,7 @@ static void print_help(void)
     printf("bench - Holdfast beside its rivals\n\n"
            "  --only NAMES      workloads or their groups: W1,W3z-two,Y-A (see --list)\n"
            "  --peers NAMES     holdfast,core,redis,tarantool,postgres,lmdb,rocksdb\n"
-           "  --seconds S       of each run (1.5)\n"
+           "  --seconds S       of each run (1; with --full 1.5)\n"
            "  --repeat N        runs of each cell (3)\n"
            "  --records N       (1000000)\n"
            "  --many N          records of the long workloads (10000000)\n"
@@ -36,7 +36,7 @@ bool bench_options_parse(int argc, char **argv, struct bench_options *out)
 {
     int flag;
 
-    *out = (struct bench_options){.directory = "build/bench", .seconds = 1.5, .repeats = 3,
+    *out = (struct bench_options){.directory = "build/bench", .repeats = 3,
                                   .records = 1000000, .many = 10000000, .minutes = 10};
     while ((flag = getopt_long(argc, argv, "", flags, NULL)) != -1) {
         switch (flag) {
@@ -56,6 +56,8 @@ bool bench_options_parse(int argc, char **argv, struct bench_options *out)
         default: return false;
         }
     }
+    if (out->seconds == 0)
+        out->seconds = out->full ? 1.5 : 1;
     if (optind < argc || out->seconds <= 0 || out->repeats < 1 || out->repeats > 16 ||
         out->records < 1000) {
         fprintf(stderr, "bench: seconds over 0, 1 to 16 repeats, 1000 records or more; see "
