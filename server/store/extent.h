@@ -15,7 +15,7 @@
 
 #define EXTENT_UNITS_MAX (UINT32_C(1) << 31) /* 1 TiB in units of 512 bytes */
 
-struct extent_run { /* free units */
+struct extent_run {   /* free units */
     uint32_t first;   /* at the beginning of the range */
     uint32_t last;    /* at its end */
     uint32_t longest; /* anywhere in it */
@@ -23,11 +23,12 @@ struct extent_run { /* free units */
 
 struct extent_map {
     struct os *os;
-    uint64_t *bits;          /* owned; 1: used */
-    struct extent_run *runs; /* owned; a heap: 1 is the top, chunks .. 2 * chunks - 1 the leaves */
-    uint32_t chunks;         /* a power of 2 */
-    uint32_t end;            /* no unit at or behind it is used or was since extent_trim */
-    uint32_t used;           /* units */
+    uint64_t *bits; /* owned; 1: used */
+    struct extent_run
+        *runs;       /* owned; a heap: 1 is the top, chunks .. 2 * chunks - 1 the leaves */
+    uint32_t chunks; /* a power of 2 */
+    uint32_t end;    /* no unit at or behind it is used or was since extent_trim */
+    uint32_t used;   /* units */
 };
 
 /* ERR_NOMEM. */

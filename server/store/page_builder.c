@@ -120,8 +120,8 @@ enum err builder_add(struct page_builder *b, struct slice key, struct slice valu
         memcpy(b->data.data + b->data_size, key.data, key.size);
     if (value.size)
         memcpy(b->data.data + value_at, value.data, value.size);
-    items_of(b)[b->count] = (struct builder_item){
-        b->data_size, value_at, (uint32_t)key.size, (uint32_t)value.size};
+    items_of(b)[b->count] =
+        (struct builder_item){b->data_size, value_at, (uint32_t)key.size, (uint32_t)value.size};
     b->data_size = value_at + value.size;
     if (b->level)
         b->data_size = (b->data_size + 7) & ~(size_t)7;
@@ -181,7 +181,8 @@ enum err builder_cells(struct page_builder *b, unsigned count, const struct page
         cells[i].value = SLICE_NONE;
         cells[i].ptr = NULL;
         if (b->level)
-            cells[i].ptr = (const struct page_ptr *)(const void *)(b->data.data + item->value_at);
+            cells[i].ptr =
+                (const struct page_ptr *)(const void *)(b->data.data + item->value_at);
         else
             cells[i].value = slice_make(b->data.data + item->value_at, item->value_size);
     }

@@ -23,18 +23,18 @@ struct builder_item {
 struct page_builder {
     struct os *os;
     unsigned level;
-    uint32_t page_bytes;  /* the target */
-    struct room data;     /* keys and values; a branch's values are struct page_ptr */
+    uint32_t page_bytes; /* the target */
+    struct room data;    /* keys and values; a branch's values are struct page_ptr */
     size_t data_size;
-    struct room items;    /* struct builder_item */
+    struct room items; /* struct builder_item */
     unsigned count;
-    struct room cells;    /* struct page_cell; scratch */
-    uint64_t weight;      /* about the bytes that all would take in a page */
-    unsigned emitted;     /* pages made of this level, for this tree */
-    bool hot;             /* some of it was in the cache before */
+    struct room cells; /* struct page_cell; scratch */
+    uint64_t weight;   /* about the bytes that all would take in a page */
+    unsigned emitted;  /* pages made of this level, for this tree */
+    bool hot;          /* some of it was in the cache before */
 
     /* A leaf's lower bound: what its parent will keep as separator. */
-    bool low_known;       /* else it is to be cut from last and the next key */
+    bool low_known; /* else it is to be cut from last and the next key */
     struct room low, last;
     size_t low_size, last_size;
 };

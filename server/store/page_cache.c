@@ -20,7 +20,7 @@ struct load {
     struct page_rooms rooms;  /* the job's */
     struct page *page;        /* the job's answer */
     enum err result;
-    const char *why;          /* static text */
+    const char *why; /* static text */
 };
 
 /* One wait's share in a load. Once the load has failed it stays with the wait to say so. */
@@ -28,9 +28,9 @@ struct ticket {
     struct list_link in_wait;
     struct list_link in_load; /* unlinked once the load is over */
     struct wait *wait;
-    struct wait_pin *pin;     /* made ahead, so that the end of the load cannot fail */
-    uint64_t offset, birth;   /* of the page */
-    enum err result;          /* ERR_WAIT while the load is out */
+    struct wait_pin *pin;   /* made ahead, so that the end of the load cannot fail */
+    uint64_t offset, birth; /* of the page */
+    enum err result;        /* ERR_WAIT while the load is out */
     const char *why;
 };
 
@@ -435,8 +435,7 @@ static enum err load_now(struct page_cache *c, const struct page_ptr *ptr, uint3
 
     if (!c->blocking && (ptr->image > CACHE_NOWAIT_BYTES_MAX || load_find(c, ptr)))
         return ERR_WAIT;
-    e = page_read(c->os, c->file, ptr, store, level, !c->blocking, &c->rooms,
-                  &page, why);
+    e = page_read(c->os, c->file, ptr, store, level, !c->blocking, &c->rooms, &page, why);
     if (e)
         return e;
     c->pages_read++;

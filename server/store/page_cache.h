@@ -31,25 +31,25 @@
 struct page_cache {
     struct os *os;
     struct os_file *file;
-    uint64_t bytes;           /* of the pages' memory */
+    uint64_t bytes; /* of the pages' memory */
     uint64_t limit;
-    uint64_t hits, misses;    /* pages asked for */
+    uint64_t hits, misses; /* pages asked for */
     uint64_t pages_read;
     size_t pages;
-    struct page **table;      /* owned; chains */
-    size_t table_size;        /* a power of 2 */
-    struct list_link clock;   /* all pages; the hand stands at the front */
-    _Atomic uint8_t *leaves;  /* owned; how many cached leaves hash here, for the merge lane */
-    size_t leaves_size;       /* a power of 2 */
+    struct page **table;     /* owned; chains */
+    size_t table_size;       /* a power of 2 */
+    struct list_link clock;  /* all pages; the hand stands at the front */
+    _Atomic uint8_t *leaves; /* owned; how many cached leaves hash here, for the merge lane */
+    size_t leaves_size;      /* a power of 2 */
     struct list_link loads[CACHE_LOAD_BUCKETS];
-    unsigned load_count;      /* in flight */
-    bool blocking;            /* read at once, however long it takes: while the database opens */
-    struct list_link ready;   /* waits to be woken */
+    unsigned load_count;    /* in flight */
+    bool blocking;          /* read at once, however long it takes: while the database opens */
+    struct list_link ready; /* waits to be woken */
     void (*on_ready)(void *context);
     void *on_ready_context;
-    struct wait_pin *spare;   /* pins for later */
+    struct wait_pin *spare; /* pins for later */
     unsigned spare_count;
-    struct page_rooms rooms;  /* for reads on the loop */
+    struct page_rooms rooms; /* for reads on the loop */
 };
 
 /* ERR_NOMEM. */

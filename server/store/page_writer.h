@@ -18,13 +18,13 @@ struct page_writer {
     struct os *os;
     struct os_file *file;
     struct extent_map *map;
-    struct space_list *made;     /* borrowed; every extent taken */
-    uint64_t number;             /* birth of what is written */
-    uint8_t *gather;             /* owned; WRITER_GATHER_BYTES */
-    uint64_t gather_start;       /* units */
-    size_t gather_bytes;         /* waiting to be written */
-    struct room image, packed;   /* scratch */
-    struct page *kept;           /* owned; by hash_next: for the cache */
+    struct space_list *made;   /* borrowed; every extent taken */
+    uint64_t number;           /* birth of what is written */
+    uint8_t *gather;           /* owned; WRITER_GATHER_BYTES */
+    uint64_t gather_start;     /* units */
+    size_t gather_bytes;       /* waiting to be written */
+    struct room image, packed; /* scratch */
+    struct page *kept;         /* owned; by hash_next: for the cache */
     uint64_t kept_bytes;
     uint64_t kept_limit;
     uint64_t pages_written, bytes_written;
@@ -36,7 +36,8 @@ enum err writer_init(struct page_writer *w, struct os *os, struct os_file *file,
                      uint64_t kept_limit);
 void writer_fini(struct page_writer *w);
 
-/* Write a page of cells; keep: the cache will want it. ERR_NOMEM, ERR_NO_SPACE, ERR_IO, ERR_TOO_LARGE. */
+/* Write a page of cells; keep: the cache will want it. ERR_NOMEM, ERR_NO_SPACE, ERR_IO,
+ * ERR_TOO_LARGE. */
 enum err writer_put(struct page_writer *w, uint32_t store, unsigned level,
                     const struct page_cell *cells, unsigned count, bool keep,
                     struct page_ptr *out);

@@ -27,8 +27,12 @@ static enum err check_trees(struct primary *p, struct extent_map *map, struct fa
 {
     const struct root *r = p->durable;
     struct catalogue_check check = {r, 0};
-    struct tree_walk walk = {.p = p, .store = ROOT_CATALOGUE, .leaves = true, .map = map,
-                             .leaf = check_catalogue_leaf, .context = &check};
+    struct tree_walk walk = {.p = p,
+                             .store = ROOT_CATALOGUE,
+                             .leaves = true,
+                             .map = map,
+                             .leaf = check_catalogue_leaf,
+                             .context = &check};
     enum err e;
 
     e = tree_walk_run(&walk, &r->catalogue, r->catalogue_height, f);
@@ -70,7 +74,8 @@ static enum err check_map(struct primary *p, const struct extent_map *found, str
         bool used = extent_is_used(map, unit);
 
         if (used != extent_is_used(found, unit))
-            return failure_set_at(f, ERR_INTERNAL, PRIMARY_FILE, (uint64_t)unit * PAGE_UNIT_BYTES,
+            return failure_set_at(f, ERR_INTERNAL, PRIMARY_FILE,
+                                  (uint64_t)unit * PAGE_UNIT_BYTES,
                                   used ? "space is marked used that nothing uses"
                                        : "space is in use that is marked free");
     }

@@ -14,9 +14,9 @@
 
 struct primary {
     struct os *os;
-    struct os_file *file;      /* owned */
-    uint32_t page_bytes;       /* of this file */
-    uint8_t uuid[16];          /* of this file */
+    struct os_file *file; /* owned */
+    uint32_t page_bytes;  /* of this file */
+    uint8_t uuid[16];     /* of this file */
 
     /* The loop's. */
     struct page_cache cache;
@@ -28,9 +28,9 @@ struct primary {
 
     /* The merge lane's while a merge is under way. */
     struct space space;
-    uint64_t number_limit;     /* the slots have reserved the numbers below */
-    unsigned slot_first;       /* the slot to be written first: never the only good one */
-    bool failed;               /* a sync failed: nothing is written any more */
+    uint64_t number_limit; /* the slots have reserved the numbers below */
+    unsigned slot_first;   /* the slot to be written first: never the only good one */
+    bool failed;           /* a sync failed: nothing is written any more */
 };
 
 /* Fill in what both slots must say of a root. */

@@ -24,7 +24,8 @@ static bool keys_are_within(const struct page *page, const struct bounds *bounds
     if (first == page->count)
         return true;
     key = page_key(page, first);
-    if (page->level ? slice_compare(key, bounds->low) <= 0 : slice_compare(key, bounds->low) < 0)
+    if (page->level ? slice_compare(key, bounds->low) <= 0
+                    : slice_compare(key, bounds->low) < 0)
         return false;
     key = page_key(page, page->count - 1);
     return !bounds->high.data || slice_compare(key, bounds->high) < 0;
@@ -42,8 +43,8 @@ static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, un
         return page_fault(ptr, e, "two pages claim the same place", f);
     if (level == 0 && !walk->leaves)
         return ERR_OK;
-    e = page_read(walk->p->os, walk->p->file, ptr, walk->store, level, false, &walk->rooms, &page,
-                  &why);
+    e = page_read(walk->p->os, walk->p->file, ptr, walk->store, level, false, &walk->rooms,
+                  &page, &why);
     if (e)
         return page_fault(ptr, e, why, f);
     if (!keys_are_within(page, &bounds))
@@ -133,8 +134,12 @@ enum err primary_load_root(struct primary *p, const struct slot *slot, struct ro
                            struct failure *f)
 {
     struct catalogue_load load = {.os = p->os};
-    struct tree_walk walk = {.p = p, .store = ROOT_CATALOGUE, .leaves = true, .map = &p->space.map,
-                             .leaf = catalogue_leaf, .context = &load};
+    struct tree_walk walk = {.p = p,
+                             .store = ROOT_CATALOGUE,
+                             .leaves = true,
+                             .map = &p->space.map,
+                             .leaf = catalogue_leaf,
+                             .context = &load};
     const struct tree_info *infos;
     enum err e;
 

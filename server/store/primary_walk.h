@@ -12,12 +12,12 @@
 struct tree_walk {
     struct primary *p;
     uint32_t store;
-    bool leaves;              /* read the leaves too */
-    struct extent_map *map;   /* every extent is marked here; ERR_CORRUPT if it is already */
+    bool leaves;            /* read the leaves too */
+    struct extent_map *map; /* every extent is marked here; ERR_CORRUPT if it is already */
     /* Each leaf, if leaves are read; may be NULL. */
     enum err (*leaf)(void *context, const struct page *page);
     void *context;
-    struct page_rooms rooms;  /* page_rooms_fini by the caller */
+    struct page_rooms rooms; /* page_rooms_fini by the caller */
 };
 
 /* ERR_CORRUPT, ERR_IO, ERR_NOMEM. */

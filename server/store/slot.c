@@ -9,22 +9,22 @@
 static const uint8_t slot_magic[8] = {'H', 'F', 'P', 'R', 'I', 'M', 'R', 'Y'};
 
 enum slot_at { /* bytes from the slot's beginning */
-    AT_MAGIC = 0,
-    AT_FORMAT = 8,
-    AT_PAGE_BYTES = 12,
-    AT_UUID = 16,
-    AT_NUMBER = 32,
-    AT_NUMBER_LIMIT = 40,
-    AT_COMMIT = 48,
-    AT_LOG_POSITION = 56,
-    AT_VERSION_RESERVED = 64,
-    AT_COMMIT_RESERVED = 72,
-    AT_UNITS = 80,
-    AT_TREES = 88,
-    AT_HEIGHT = 92,
-    AT_CATALOGUE = 96, /* 56 bytes: see put_ptr */
-    AT_END = 152,      /* zeros from here */
-    AT_CHECKSUM = SLOT_BYTES - 8,
+               AT_MAGIC = 0,
+               AT_FORMAT = 8,
+               AT_PAGE_BYTES = 12,
+               AT_UUID = 16,
+               AT_NUMBER = 32,
+               AT_NUMBER_LIMIT = 40,
+               AT_COMMIT = 48,
+               AT_LOG_POSITION = 56,
+               AT_VERSION_RESERVED = 64,
+               AT_COMMIT_RESERVED = 72,
+               AT_UNITS = 80,
+               AT_TREES = 88,
+               AT_HEIGHT = 92,
+               AT_CATALOGUE = 96, /* 56 bytes: see put_ptr */
+               AT_END = 152,      /* zeros from here */
+               AT_CHECKSUM = SLOT_BYTES - 8,
 };
 
 static void put_ptr(uint8_t *to, const struct page_ptr *ptr)
@@ -56,7 +56,7 @@ static uint64_t slot_checksum(const uint8_t *bytes, unsigned place)
     return XXH3_64bits_withSeed(bytes, AT_CHECKSUM, place + 1);
 }
 
-void slot_encode(const struct slot *slot, unsigned place, uint8_t to[SLOT_BYTES])
+static void slot_encode(const struct slot *slot, unsigned place, uint8_t to[SLOT_BYTES])
 {
     ASSERT(place < SLOT_COUNT && slot->facts.number < slot->number_limit);
     memset(to, 0, SLOT_BYTES);
@@ -122,7 +122,8 @@ enum err slot_read_newest(struct os *os, struct os_file *file, struct slot *slot
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         struct slot read;
         size_t got = 0;
-        enum err e = os->ops->file_read(file, (uint64_t)i * SLOT_BYTES, bytes, SLOT_BYTES, &got);
+        enum err e =
+            os->ops->file_read(file, (uint64_t)i * SLOT_BYTES, bytes, SLOT_BYTES, &got);
 
         if (e)
             return failure_set_at(f, e, PRIMARY_FILE, (uint64_t)i * SLOT_BYTES,
@@ -144,8 +145,8 @@ enum err slot_read_newest(struct os *os, struct os_file *file, struct slot *slot
     return ERR_OK;
 }
 
-enum err slot_write(struct os *os, struct os_file *file, const struct slot *slot, unsigned place,
-                    bool *sync_failed)
+enum err slot_write(struct os *os, struct os_file *file, const struct slot *slot,
+                    unsigned place, bool *sync_failed)
 {
     uint8_t bytes[SLOT_BYTES];
     enum err e;

@@ -15,12 +15,13 @@
 
 #define SLOT_BYTES 4096u
 #define SLOT_COUNT 2u
-#define SLOT_UNITS (SLOT_COUNT * SLOT_BYTES / PAGE_UNIT_BYTES) /* both, at the file's beginning */
+#define SLOT_UNITS \
+    (SLOT_COUNT * SLOT_BYTES / PAGE_UNIT_BYTES) /* both, at the file's beginning */
 #define SLOT_FORMAT 1u
 
 struct slot {
-    uint32_t page_bytes;       /* soft target of an unpacked page */
-    uint8_t uuid[16];          /* of the file, random */
+    uint32_t page_bytes; /* soft target of an unpacked page */
+    uint8_t uuid[16];    /* of the file, random */
     struct root_facts facts;
     uint64_t number_limit;     /* every number of a root that was ever given is below it */
     uint64_t units;            /* in the extents that the root reaches */
@@ -29,17 +30,16 @@ struct slot {
     struct page_ptr catalogue; /* its top page */
 };
 
-void slot_encode(const struct slot *slot, unsigned place, uint8_t to[SLOT_BYTES]);
-
 /* ERR_CORRUPT: no slot of that place; ERR_FORMAT: one of a newer format. */
 enum err slot_decode(struct slot *slot, unsigned place, const uint8_t from[SLOT_BYTES]);
 
-/* Read both and keep the newest that is whole; *place says which. ERR_CORRUPT, ERR_FORMAT, ERR_IO. */
+/* Read both and keep the newest that is whole; *place says which. ERR_CORRUPT, ERR_FORMAT,
+ * ERR_IO. */
 enum err slot_read_newest(struct os *os, struct os_file *file, struct slot *slot,
                           unsigned *place, struct failure *f);
 
 /* Write one and sync. *sync_failed: it was the sync that failed. */
-enum err slot_write(struct os *os, struct os_file *file, const struct slot *slot, unsigned place,
-                    bool *sync_failed);
+enum err slot_write(struct os *os, struct os_file *file, const struct slot *slot,
+                    unsigned place, bool *sync_failed);
 
 #endif

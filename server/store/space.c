@@ -49,7 +49,7 @@ enum err space_list_push(struct os *os, struct space_list *list, struct space_ex
     return ERR_OK;
 }
 
-void space_list_fini(struct os *os, struct space_list *list)
+static void list_fini(struct os *os, struct space_list *list)
 {
     os_free(os, list->items, list->room * sizeof *list->items);
     memset(list, 0, sizeof *list);
@@ -71,7 +71,7 @@ void space_batch_free(struct os *os, struct space_batch *batch)
 {
     if (!batch)
         return;
-    space_list_fini(os, &batch->list);
+    list_fini(os, &batch->list);
     os_free(os, batch, sizeof *batch);
 }
 

@@ -52,9 +52,9 @@ struct space {
     struct os *os;
     struct extent_map map;
     struct space_batch *waiting; /* owned; extents that wait to be free */
-    struct space_batch *made;    /* owned; what merges without slots made since the durable root */
-    uint64_t waiting_units;      /* in waiting */
-    bool in_limbo;               /* slots may name roots from limbo_low to limbo_high */
+    struct space_batch *made; /* owned; what merges without slots made since the durable root */
+    uint64_t waiting_units;   /* in waiting */
+    bool in_limbo;            /* slots may name roots from limbo_low to limbo_high */
     uint64_t limbo_low, limbo_high;
 };
 
@@ -63,7 +63,6 @@ void space_fini(struct space *s);
 
 /* ERR_NOMEM. */
 enum err space_list_push(struct os *os, struct space_list *list, struct space_extent extent);
-void space_list_fini(struct os *os, struct space_list *list);
 
 /* NULL: out of memory. */
 struct space_batch *space_batch_new(struct os *os, uint64_t number);

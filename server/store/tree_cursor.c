@@ -14,7 +14,8 @@ struct path {
     unsigned height;
 };
 
-_Static_assert(sizeof(((struct tree_cursor *)0)->path) / sizeof(((struct tree_cursor *)0)->path[0]) ==
+_Static_assert(sizeof(((struct tree_cursor *)0)->path) /
+                       sizeof(((struct tree_cursor *)0)->path[0]) ==
                    PAGE_LEVELS_MAX,
                "a cursor has room for the highest tree");
 
@@ -55,8 +56,8 @@ static void cursor_take(struct tree_cursor *c, const struct path *path)
 }
 
 /* The page below path, which has depth levels: the top page, or the child at its slot. */
-static enum err path_load(struct tree_cursor *c, const struct tree_info *info, struct path *path,
-                          unsigned depth, struct wait *w, struct failure *f)
+static enum err path_load(struct tree_cursor *c, const struct tree_info *info,
+                          struct path *path, unsigned depth, struct wait *w, struct failure *f)
 {
     const struct page_ptr *ptr = &info->top;
     struct page **home = &c->r->tops[info - c->r->infos];
@@ -88,7 +89,8 @@ static enum err path_descend(struct tree_cursor *c, const struct tree_info *info
 
 /* From a whole path to the leaf beside it; height 0 when there is none. */
 static enum err path_beside(struct tree_cursor *c, const struct tree_info *info,
-                            struct path *path, bool backwards, struct wait *w, struct failure *f)
+                            struct path *path, bool backwards, struct wait *w,
+                            struct failure *f)
 {
     unsigned depth = info->height - 1;
 
@@ -134,8 +136,8 @@ enum err tree_cursor_seek(struct tree_cursor *c, struct slice key, bool backward
         if (e)
             return e;
         page = path.at[depth].page;
-        path.at[depth].slot = page->level ? page_find_child(page, key)
-                                          : page_find(page, key, &equal);
+        path.at[depth].slot =
+            page->level ? page_find_child(page, key) : page_find(page, key, &equal);
     }
     depth = info->height - 1;
     if (backwards && path.at[depth].slot > 0)

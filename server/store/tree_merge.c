@@ -180,8 +180,7 @@ static enum err change_below(struct tree_merge *t, struct merge_feed *feed, stru
 
     if (e || !*out)
         return e;
-    if ((*out)->store != t->store ||
-        (high.data && slice_compare((*out)->key, high) >= 0))
+    if ((*out)->store != t->store || (high.data && slice_compare((*out)->key, high) >= 0))
         *out = NULL;
     return ERR_OK;
 }

@@ -33,30 +33,30 @@ enum err feed_peek(struct merge_feed *feed, const struct merge_change **out);
 void feed_take(struct merge_feed *feed);
 
 struct tree_frame {
-    struct page *page;  /* owned; NULL: the leaf that an empty tree would have */
-    unsigned next;      /* record or child to be looked at */
-    struct slice low;   /* what the parent says; borrowed from its page */
-    struct slice high;  /* data NULL: no bound */
+    struct page *page; /* owned; NULL: the leaf that an empty tree would have */
+    unsigned next;     /* record or child to be looked at */
+    struct slice low;  /* what the parent says; borrowed from its page */
+    struct slice high; /* data NULL: no bound */
 };
 
 struct tree_merge {
     struct os *os;
     struct os_file *file;
-    struct page_cache *cache;    /* only asked whether leaves were in it */
+    struct page_cache *cache; /* only asked whether leaves were in it */
     struct page_writer *writer;
     struct space_list *replaced; /* extents that the new tree does without */
     struct failure *failure;
     uint32_t page_bytes;
     uint32_t store;
-    uint32_t height;             /* in: of the old tree; out: of the new one */
-    struct page_ptr top;         /* likewise */
+    uint32_t height;     /* in: of the old tree; out: of the new one */
+    struct page_ptr top; /* likewise */
     bool started;
-    bool dropping;               /* no new tree: only note what is replaced */
-    unsigned depth;              /* frames in use */
+    bool dropping;  /* no new tree: only note what is replaced */
+    unsigned depth; /* frames in use */
     struct tree_frame frames[PAGE_LEVELS_MAX];
     struct page_builder builders[PAGE_LEVELS_MAX];
     struct page_rooms rooms;
-    uint64_t work;               /* bytes read and taken in so far, over all trees */
+    uint64_t work; /* bytes read and taken in so far, over all trees */
 };
 
 void tree_merge_init(struct tree_merge *t, struct os *os, struct os_file *file,

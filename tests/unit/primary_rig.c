@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 /* check writes a line to a file for each ck_assert: too slow for each record. */
-#define EXPECT(fact)              \
-    do {                          \
-        if (!(fact))              \
-            ck_abort_msg(#fact);  \
+#define EXPECT(fact)             \
+    do {                         \
+        if (!(fact))             \
+            ck_abort_msg(#fact); \
     } while (0)
 
 /* ---- bytes ---- */
@@ -107,7 +107,8 @@ void rig_fini(struct rig *rig)
 
 /* ---- batches and models ---- */
 
-void rig_batch_add(struct rig_batch *batch, uint32_t store, struct slice key, struct slice value)
+void rig_batch_add(struct rig_batch *batch, uint32_t store, struct slice key,
+                   struct slice value)
 {
     if (batch->count == batch->room) {
         batch->room = batch->room ? 2 * batch->room : 64;
@@ -285,7 +286,6 @@ enum err rig_merge_simple(struct rig *rig, const struct rig_batch *batch)
 
 /* ---- reading ---- */
 
-
 static bool rig_woken;
 
 static void rig_wake(struct wait *w)
@@ -398,15 +398,9 @@ static struct slice probe_key(struct rig *rig, const struct rig_model *model, si
 
     memcpy(to, key.data, size);
     switch (sim_random(rig->sim, 5)) {
-    case 0:
-        to[size++] = 0;
-        break;
-    case 1:
-        size -= size > 1;
-        break;
-    case 2:
-        to[sim_random(rig->sim, size)] ^= (uint8_t)(1 + sim_random(rig->sim, 255));
-        break;
+    case 0: to[size++] = 0; break;
+    case 1: size -= size > 1; break;
+    case 2: to[sim_random(rig->sim, size)] ^= (uint8_t)(1 + sim_random(rig->sim, 255)); break;
     }
     return slice_make(to, size);
 }

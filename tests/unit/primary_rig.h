@@ -26,12 +26,12 @@ struct rig {
     struct os *os;
     struct primary *p;
     struct primary_options options;
-    struct rig_model model;  /* of the root that was made last */
-    uint64_t commit;         /* of that root */
-    struct failure failure;  /* of the last call that failed */
-    void **memory;           /* all keys and values ever made */
+    struct rig_model model; /* of the root that was made last */
+    uint64_t commit;        /* of that root */
+    struct failure failure; /* of the last call that failed */
+    void **memory;          /* all keys and values ever made */
     size_t memory_count, memory_room;
-    uint64_t bytes_max;      /* a call of merge_run; 0: the seed chooses */
+    uint64_t bytes_max; /* a call of merge_run; 0: the seed chooses */
 };
 
 void rig_init(struct rig *rig, uint64_t seed, uint32_t page_bytes, uint64_t cache_bytes);
@@ -54,13 +54,14 @@ struct rig_batch {
     struct rig_record *items;
     size_t count, room;
 };
-void rig_batch_add(struct rig_batch *batch, uint32_t store, struct slice key, struct slice value);
+void rig_batch_add(struct rig_batch *batch, uint32_t store, struct slice key,
+                   struct slice value);
 void rig_batch_sort(struct rig_batch *batch);
 void rig_batch_fini(struct rig_batch *batch);
 
 struct rig_merge {
-    struct root *from;           /* NULL: the durable root */
-    bool intermediate;           /* not durable */
+    struct root *from; /* NULL: the durable root */
+    bool intermediate; /* not durable */
     const uint32_t *dropped;
     size_t dropped_count;
     const struct merge_counter *counters;

@@ -43,7 +43,8 @@ START_TEST(space_is_taken_first_fit_and_given_back)
 
     ck_assert_int_eq(extent_init(&map, sim_table(sim)), ERR_OK);
     for (unsigned round = 0; round < 5000; round++) {
-        bool take = count == 0 || (count < 600 && sim_chance(sim, round % 1000 < 500 ? 70 : 30));
+        bool take =
+            count == 0 || (count < 600 && sim_chance(sim, round % 1000 < 500 ? 70 : 30));
 
         if (take) {
             uint32_t units = 1 + (uint32_t)sim_random(sim, sim_chance(sim, 5) ? 3000 : 20);
@@ -136,8 +137,8 @@ START_TEST(no_memory_to_grow_changes_nothing)
 }
 END_TEST
 
-static void batch_put(struct sim *sim, struct space *s, struct space_batch *batch, uint64_t birth,
-                      uint32_t *offset)
+static void batch_put(struct sim *sim, struct space *s, struct space_batch *batch,
+                      uint64_t birth, uint32_t *offset)
 {
     struct space_extent extent = {.units = 4, .birth = birth};
 

@@ -21,8 +21,8 @@ static void merge_simple(struct rig *rig, struct rig_batch *batch)
     must_merge(rig, batch, &how, NULL);
 }
 
-static void put_numbers(struct rig *rig, struct rig_batch *batch, uint32_t store, uint64_t first,
-                        uint64_t count, uint64_t step, size_t size)
+static void put_numbers(struct rig *rig, struct rig_batch *batch, uint32_t store,
+                        uint64_t first, uint64_t count, uint64_t step, size_t size)
 {
     for (uint64_t i = 0; i < count; i++)
         rig_batch_add(batch, store, rig_key_number(rig, first + i * step),
@@ -46,9 +46,9 @@ static struct primary_stats stats_of(struct rig *rig)
 /* What is stored is what came, at every size at which something changes its form. */
 START_TEST(keys_and_values_of_every_size_at_an_edge_are_kept)
 {
-    static const size_t values[] = {0,    1,    2,     127,   128,       4095,      4096, 4097,
-                                    8173, 8191, 8192,  8193,  16383,     16384,     65535,
-                                    65536, 65537, 300000, (1u << 20) - 1, 1u << 20};
+    static const size_t values[] = {
+        0,    1,    2,     127,   128,   4095,  4096,  4097,   8173,           8191,
+        8192, 8193, 16383, 16384, 65535, 65536, 65537, 300000, (1u << 20) - 1, 1u << 20};
     static const size_t keys[] = {1, 2, 127, 128, 255, 4095, 4096};
     struct rig_batch batch = {0};
     struct rig rig;
@@ -143,7 +143,8 @@ START_TEST(separators_stay_right_when_the_records_beside_them_go)
 
         for (unsigned i = start; i < start + count; i++)
             rig_batch_add(&batch, 1, rig_key_number(&rig, i),
-                          round % 2 ? SLICE_NONE : rig_noise(&rig, i, sim_random(rig.sim, 120)));
+                          round % 2 ? SLICE_NONE
+                                    : rig_noise(&rig, i, sim_random(rig.sim, 120)));
         merge_simple(&rig, &batch);
         rig_check(&rig, 30);
     }
@@ -171,8 +172,8 @@ START_TEST(stores_are_dropped_and_counters_kept)
     ck_assert_uint_eq(facts.counter, 500);
     ck_assert_uint_eq(facts.records, 0);
 
-    how = (struct rig_merge){.counters = second, .counter_count = 4, .dropped = dropped,
-                             .dropped_count = 4};
+    how = (struct rig_merge){
+        .counters = second, .counter_count = 4, .dropped = dropped, .dropped_count = 4};
     put_numbers(&rig, &batch, 3, 50, 10, 1, 40); /* to a store that ends: it is not kept */
     put_numbers(&rig, &batch, 4, 50, 10, 1, 40);
     put_numbers(&rig, &batch, 77, 50, 10, 1, 40);
@@ -189,7 +190,8 @@ START_TEST(stores_are_dropped_and_counters_kept)
     merge_simple(&rig, &batch);
     rig_crash_and_open(&rig);
     rig_check(&rig, 0);
-    ck_assert(root_tree_facts(primary_root(rig.p), 4, &facts)); /* without records it lives on */
+    ck_assert(
+        root_tree_facts(primary_root(rig.p), 4, &facts)); /* without records it lives on */
     ck_assert_uint_eq(facts.counter, 41);
     ck_assert_uint_eq(stats_of(&rig).trees, 4); /* 1, 4, 50, 60 */
     rig_fini(&rig);
@@ -289,11 +291,12 @@ START_TEST(held_roots_read_the_same_while_later_merges_reuse_space)
         struct root *root;
 
         for (unsigned i = 0; i < 200; i++)
-            rig_batch_add(&batch, 1 + (uint32_t)sim_random(rig.sim, 2),
-                          rig_key_number(&rig, sim_random(rig.sim, 1500)),
-                          sim_chance(rig.sim, 30) ? SLICE_NONE
-                                                  : rig_noise(&rig, sim_random(rig.sim, 1u << 30),
-                                                              sim_random(rig.sim, 300)));
+            rig_batch_add(
+                &batch, 1 + (uint32_t)sim_random(rig.sim, 2),
+                rig_key_number(&rig, sim_random(rig.sim, 1500)),
+                sim_chance(rig.sim, 30)
+                    ? SLICE_NONE
+                    : rig_noise(&rig, sim_random(rig.sim, 1u << 30), sim_random(rig.sim, 300)));
         rig_batch_sort(&batch);
         must_merge(&rig, &batch, &how, &root);
         if (held[slot]) {
@@ -352,10 +355,11 @@ START_TEST(intermediate_roots_are_gone_on_from_or_left_aside)
         }
         how.from = tip;
         for (unsigned i = 0; i < 60; i++)
-            rig_batch_add(&batch, 1, rig_key_number(&rig, sim_random(rig.sim, 1500)),
-                          sim_chance(rig.sim, 30) ? SLICE_NONE
-                                                  : rig_noise(&rig, sim_random(rig.sim, 1u << 30),
-                                                              sim_random(rig.sim, 300)));
+            rig_batch_add(
+                &batch, 1, rig_key_number(&rig, sim_random(rig.sim, 1500)),
+                sim_chance(rig.sim, 30)
+                    ? SLICE_NONE
+                    : rig_noise(&rig, sim_random(rig.sim, 1u << 30), sim_random(rig.sim, 300)));
         rig_batch_sort(&batch);
         if (sim_chance(rig.sim, 15)) { /* a merge that fails changes nothing */
             sim_fail_write_at(rig.sim, 1);

@@ -37,10 +37,15 @@ static struct page_cell leaf_cell(const char *key, const char *value)
 }
 
 /* The pointer that fits an image as it is stored raw. */
-static struct page_ptr raw_ptr(const uint8_t *image, size_t size, uint64_t records, uint64_t bytes)
+static struct page_ptr raw_ptr(const uint8_t *image, size_t size, uint64_t records,
+                               uint64_t bytes)
 {
-    struct page_ptr ptr = {.offset = 100, .birth = 7, .records = records, .bytes = bytes,
-                           .units = page_units((uint32_t)size), .packed = (uint32_t)size,
+    struct page_ptr ptr = {.offset = 100,
+                           .birth = 7,
+                           .records = records,
+                           .bytes = bytes,
+                           .units = page_units((uint32_t)size),
+                           .packed = (uint32_t)size,
                            .image = (uint32_t)size};
 
     ptr.checksum = page_checksum(&ptr, image);
@@ -49,15 +54,17 @@ static struct page_ptr raw_ptr(const uint8_t *image, size_t size, uint64_t recor
 
 START_TEST(a_leaf_has_the_bytes_of_the_table_in_formats)
 {
+    /* clang-format off */
     static const uint8_t golden[] = {
-        1, 0, 0, 0,          /* leaf, level 0 */
-        0x78, 0x56, 0x34, 0x12, /* store */
-        3, 0, 0, 0,          /* records */
-        9, 0, 0, 0,          /* bytes of keys */
+        1, 0, 0, 0,                       /* leaf, level 0 */
+        0x78, 0x56, 0x34, 0x12,           /* store */
+        3, 0, 0, 0,                       /* records */
+        9, 0, 0, 0,                       /* bytes of keys */
         0, 2, 3, 'a', 'b', 'o', 'n', 'e', /* "ab" */
-        2, 1, 0, 'c',        /* "abc", an empty value */
-        1, 3, 1, 'x', 'y', 'z', '3', /* "axyz" */
+        2, 1, 0, 'c',                     /* "abc", an empty value */
+        1, 3, 1, 'x', 'y', 'z', '3',      /* "axyz" */
     };
+    /* clang-format on */
     struct page_cell cells[] = {leaf_cell("ab", "one"), leaf_cell("abc", ""),
                                 leaf_cell("axyz", "3")};
     struct rig rig;
@@ -71,8 +78,8 @@ START_TEST(a_leaf_has_the_bytes_of_the_table_in_formats)
     ck_assert_uint_eq(size, sizeof golden);
     ck_assert_int_eq(memcmp(rig.image.data, golden, size), 0);
     ptr = raw_ptr(golden, size, 3, 13);
-    ck_assert_int_eq(page_unpack(rig.os, &ptr, 0x12345678, 0, golden, &rig.scratch, &page, &why),
-                     ERR_OK);
+    ck_assert_int_eq(
+        page_unpack(rig.os, &ptr, 0x12345678, 0, golden, &rig.scratch, &page, &why), ERR_OK);
     ck_assert(slice_equal(page_key(page, 2), slice_text("axyz")));
     ck_assert(slice_equal(page_value(page, 0), slice_text("one")));
     ck_assert(slice_equal(page_value(page, 1), slice_text("")));
@@ -85,15 +92,20 @@ END_TEST
 
 START_TEST(a_branch_has_the_bytes_of_the_table_in_formats)
 {
+    /* clang-format off */
     static const uint8_t golden[] = {
-        2, 1, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, /* branch, level 1, store 5, 2 children */
-        0, 0,                                     /* the first has no separator */
-        8, 7, 6, 5, 4, 3, 2, 1,                   /* checksum */
-        16, 3, 0xe8, 7, 0x80, 0x20, 64, 0x88, 0x27, 2, /* offset, birth, packed, image, records, bytes, units */
+        2, 1, 0, 0, 5, 0, 0, 0, /* branch, level 1, store 5 */
+        2, 0, 0, 0, 1, 0, 0, 0, /* 2 children, 1 byte of keys */
+        0, 0,                   /* the first has no separator */
+        8, 7, 6, 5, 4, 3, 2, 1, /* checksum */
+        16, 3, 0xe8, 7,         /* offset, birth, packed */
+        0x80, 0x20, 64,         /* image, records */
+        0x88, 0x27, 2,          /* bytes, units */
         0, 1, 'm',
         1, 0, 0, 0, 0, 0, 0, 0,
         18, 3, 17, 17, 1, 1, 1,
     };
+    /* clang-format on */
     struct page_ptr ptrs[2] = {{16, 3, 0x0102030405060708, 64, 5000, 2, 1000, 4096},
                                {18, 3, 1, 1, 1, 1, 17, 17}};
     struct page_cell cells[2] = {{slice_text("ignored"), SLICE_NONE, &ptrs[0]},
@@ -110,7 +122,8 @@ START_TEST(a_branch_has_the_bytes_of_the_table_in_formats)
     ck_assert_int_eq(memcmp(rig.image.data, golden, size), 0);
     ptr = raw_ptr(golden, size, 65, 5001);
     ptr.units = 4;
-    ck_assert_int_eq(page_unpack(rig.os, &ptr, 5, 1, golden, &rig.scratch, &page, &why), ERR_OK);
+    ck_assert_int_eq(page_unpack(rig.os, &ptr, 5, 1, golden, &rig.scratch, &page, &why),
+                     ERR_OK);
     ck_assert_uint_eq(page_find_child(page, slice_text("a")), 0);
     ck_assert_uint_eq(page_find_child(page, slice_text("m")), 1);
     ck_assert_uint_eq(page_find_child(page, slice_text("lzz")), 0);
@@ -174,9 +187,14 @@ static void cells_make(struct sim *sim, struct cells *cells, bool leaf)
         if (!leaf && cells->count && cells->items[i].key.size == 0)
             continue;
         *cell = cells->items[i];
-        cells->ptrs[cells->count] = (struct page_ptr){
-            sim_random(sim, 1u << 20), sim_random(sim, 1u << 30), sim_random(sim, UINT64_MAX), 1,
-            sim_random(sim, 1u << 30), 1, 100, 200};
+        cells->ptrs[cells->count] = (struct page_ptr){sim_random(sim, 1u << 20),
+                                                      sim_random(sim, 1u << 30),
+                                                      sim_random(sim, UINT64_MAX),
+                                                      1,
+                                                      sim_random(sim, 1u << 30),
+                                                      1,
+                                                      100,
+                                                      200};
         cell->ptr = leaf ? NULL : &cells->ptrs[cells->count];
         cells->bytes += leaf ? cell->key.size + cell->value.size : cell->ptr->bytes;
         cells->count++;
@@ -192,11 +210,13 @@ static struct page *round_trip(struct rig *rig, const struct cells *cells, bool 
     size_t size;
     enum err e;
 
-    ck_assert_int_eq(page_encode(rig->os, 9, leaf ? 0 : 3, cells->items, cells->count, &rig->image,
-                                 &size), ERR_OK);
-    *ptr = (struct page_ptr){.offset = 33, .birth = 44, .records = cells->count,
-                             .bytes = cells->bytes};
-    ck_assert_int_eq(page_pack(rig->os, rig->image.data, size, &rig->packed, ptr, packed), ERR_OK);
+    ck_assert_int_eq(
+        page_encode(rig->os, 9, leaf ? 0 : 3, cells->items, cells->count, &rig->image, &size),
+        ERR_OK);
+    *ptr = (struct page_ptr){
+        .offset = 33, .birth = 44, .records = cells->count, .bytes = cells->bytes};
+    ck_assert_int_eq(page_pack(rig->os, rig->image.data, size, &rig->packed, ptr, packed),
+                     ERR_OK);
     ptr->units = page_units(ptr->packed) + (leaf ? 0 : cells->count);
     ptr->checksum = page_checksum(ptr, *packed);
     e = page_unpack(rig->os, ptr, 9, leaf ? 0 : 3, *packed, &rig->scratch, &page, &why);
@@ -220,8 +240,8 @@ START_TEST(pages_come_back_and_are_searched_as_plain_arrays)
         page = round_trip(&rig, cells, leaf, &ptr, &packed);
         ck_assert_uint_eq(page->count, cells->count);
         for (unsigned i = 0; i < page->count; i++) {
-            ck_assert(slice_equal(page_key(page, i), leaf || i ? cells->items[i].key
-                                                               : slice_make("", 0)));
+            ck_assert(slice_equal(page_key(page, i),
+                                  leaf || i ? cells->items[i].key : slice_make("", 0)));
             if (leaf)
                 ck_assert(slice_equal(page_value(page, i), cells->items[i].value));
             else
@@ -278,9 +298,9 @@ START_TEST(damage_is_found_and_never_crashes)
 
             memcpy(copy, packed, ptr.packed);
             copy[sim_random(rig.sim, ptr.packed)] ^= (uint8_t)(1u << sim_random(rig.sim, 8));
-            ck_assert_int_eq(page_unpack(rig.os, &ptr, 9, leaf ? 0 : 3, copy, &rig.scratch, &page,
-                                         &why),
-                             ERR_CORRUPT);
+            ck_assert_int_eq(
+                page_unpack(rig.os, &ptr, 9, leaf ? 0 : 3, copy, &rig.scratch, &page, &why),
+                ERR_CORRUPT);
             ptr.checksum = page_checksum(&ptr, copy);
             e = page_unpack(rig.os, &ptr, 9, leaf ? 0 : 3, copy, &rig.scratch, &page, &why);
             ck_assert(e == ERR_OK || e == ERR_CORRUPT);
@@ -329,10 +349,14 @@ START_TEST(pointers_come_back_and_short_ones_are_refused)
     struct sim *sim = sim_new((uint64_t)_i);
 
     for (unsigned round = 0; round < 1000; round++) {
-        struct page_ptr ptr = {sim_random(sim, UINT32_MAX), sim_random(sim, UINT64_MAX),
-                               sim_random(sim, UINT64_MAX), 1 + sim_random(sim, UINT64_MAX - 1),
-                               sim_random(sim, UINT64_MAX), (1u << 20) + sim_random(sim, 1u << 30),
-                               (uint32_t)(17 + sim_random(sim, 1000)), 0};
+        struct page_ptr ptr = {sim_random(sim, UINT32_MAX),
+                               sim_random(sim, UINT64_MAX),
+                               sim_random(sim, UINT64_MAX),
+                               1 + sim_random(sim, UINT64_MAX - 1),
+                               sim_random(sim, UINT64_MAX),
+                               (1u << 20) + sim_random(sim, 1u << 30),
+                               (uint32_t)(17 + sim_random(sim, 1000)),
+                               0};
         struct page_ptr back;
         uint8_t bytes[PAGE_PTR_BYTES_MAX];
         size_t size;
@@ -362,8 +386,8 @@ START_TEST(a_branch_has_several_children_even_with_the_longest_keys)
     for (unsigned i = 0; i < 1000; i++) {
         key[0] = (uint8_t)(i >> 8);
         key[1] = (uint8_t)i;
-        ck_assert_int_eq(builder_add(&b, slice_make(key, sizeof key), slice_make(&ptr, sizeof ptr)),
-                         ERR_OK);
+        ck_assert_int_eq(
+            builder_add(&b, slice_make(key, sizeof key), slice_make(&ptr, sizeof ptr)), ERR_OK);
         while ((count = builder_ripe(&b, i == 999))) {
             ck_assert_uint_ge(count, BUILDER_CHILDREN_MIN);
             ck_assert_int_eq(builder_drop(&b, count), ERR_OK);

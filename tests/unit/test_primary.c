@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #define VALUE_SIZES 12
-static const size_t value_sizes[VALUE_SIZES] = {0,    1,    10,   100,  100,   100,
-                                                100,  1000, 8191, 8192, 8193,  20000};
+static const size_t value_sizes[VALUE_SIZES] = {0,   1,    10,   100,  100,  100,
+                                                100, 1000, 8191, 8192, 8193, 20000};
 
 /* A key of a kind that the seed chooses: numbers, few letters, long ones, zeros and 0xff. */
 static struct slice any_key(struct rig *rig, unsigned range)
@@ -30,8 +30,7 @@ static struct slice any_key(struct rig *rig, unsigned range)
         memset(bytes, 'q', size);
         bytes[size - 1 - sim_random(rig->sim, 3)] = (uint8_t)sim_random(rig->sim, 256);
         return rig_bytes(rig, bytes, size);
-    default:
-        return rig_key_number(rig, sim_random(rig->sim, range));
+    default: return rig_key_number(rig, sim_random(rig->sim, range));
     }
 }
 
@@ -43,8 +42,8 @@ static struct slice any_value(struct rig *rig)
 }
 
 /* Changes at random; some of them delete what is there. */
-static void batch_fill(struct rig *rig, struct rig_batch *batch, unsigned count, unsigned stores,
-                       unsigned range, unsigned delete_percent)
+static void batch_fill(struct rig *rig, struct rig_batch *batch, unsigned count,
+                       unsigned stores, unsigned range, unsigned delete_percent)
 {
     for (unsigned i = 0; i < count; i++) {
         uint32_t store = 1 + (uint32_t)sim_random(rig->sim, stores);

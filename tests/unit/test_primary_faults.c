@@ -195,7 +195,7 @@ static bool fault_in_merge(struct rig *rig, enum sim_fault fault, uint64_t n)
         ck_assert_int_eq(e, ERR_LOG_FAILED);
     else
         ck_assert_int_eq(e, fault == SIM_FAULT_SPACE ? ERR_NO_SPACE : ERR_IO);
-    rig_check(rig, 3); /* the model followed only if it was OK */
+    rig_check(rig, 3);         /* the model followed only if it was OK */
     if (e == ERR_LOG_FAILED) { /* final */
         ck_assert_int_eq(rig_merge_simple(rig, &more), ERR_LOG_FAILED);
         crash = true;
@@ -363,7 +363,8 @@ START_TEST(whichever_allocation_or_read_fails_readers_say_so_and_then_go_on)
             if (e == ERR_IO)
                 ck_assert_str_eq(rig.failure.file, PRIMARY_FILE);
         }
-        ck_assert_int_eq(rig_get(&rig, primary_root(rig.p), r->store, r->key, &w, &value), ERR_OK);
+        ck_assert_int_eq(rig_get(&rig, primary_root(rig.p), r->store, r->key, &w, &value),
+                         ERR_OK);
         ck_assert(slice_equal(value, r->value));
         wait_release(rig.p, &w);
         wait_release(rig.p, &w); /* twice is no harm */

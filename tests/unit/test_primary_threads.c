@@ -76,8 +76,10 @@ static void job_done(struct os_job *job)
 
 static void merge_start(struct life *l)
 {
-    struct merge_plan plan = {.from = primary_root(l->p), .input = {l, input_next},
-                              .facts = {.commit = l->pass + 1}, .durable = true};
+    struct merge_plan plan = {.from = primary_root(l->p),
+                              .input = {l, input_next},
+                              .facts = {.commit = l->pass + 1},
+                              .durable = true};
 
     l->input_at = 0;
     l->input_pass = l->pass + 1;

@@ -192,7 +192,8 @@ START_TEST(the_cache_keeps_its_limit_and_what_is_pinned)
         must_get(&rig, i, &w, &value);
         ck_assert(slice_equal(value, rig.model.items[i].value));
         wait_release(rig.p, &w);
-        ck_assert(slice_equal(first, rig.model.items[500].value)); /* borrowed as long as keep */
+        ck_assert(
+            slice_equal(first, rig.model.items[500].value)); /* borrowed as long as keep */
         primary_stats(rig.p, &stats);
         ck_assert_uint_le(stats.cache_bytes, stats.cache_limit + (32 << 10));
     }
