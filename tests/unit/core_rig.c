@@ -1,6 +1,5 @@
 #include "tests/unit/core_rig.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +33,7 @@ static void core_start(struct core_rig *rig)
     failure_init(&f);
     rig->has_failed = false;
     e = db_open(sim_table(rig->sim), &rig->options, &events, &rig->db, &f);
-    ck_assert_msg(e == ERR_OK, "open: %s", f.text);
+    MUST_EQ(e, ERR_OK);
 }
 
 void core_open(struct core_rig *rig, uint64_t seed)
@@ -74,7 +73,7 @@ static void core_turn(struct core_rig *rig)
 static void core_wait(struct core_rig *rig)
 {
     for (unsigned i = 0; !rig->is_woken; i++) {
-        ck_assert_msg(i < 1000000, "a call waits for ever");
+        MUST(i < 1000000);
         core_turn(rig);
     }
     rig->is_woken = false;
@@ -102,7 +101,7 @@ static void core_stop(struct core_rig *rig)
     core_end_op(rig);
     db_close(rig->db, core_closed, &closed);
     while (!closed) {
-        ck_assert_msg(turns++ < 1000000, "the database does not close");
+        MUST(turns++ < 1000000);
         core_turn(rig);
     }
     db_free(rig->db, false);
@@ -111,8 +110,8 @@ static void core_stop(struct core_rig *rig)
 
 static void core_check_floor(struct core_rig *rig)
 {
-    ck_assert_uint_eq(sim_alloc_outstanding(rig->sim), 0);
-    ck_assert_uint_eq(sim_open_files(rig->sim), 0);
+    MUST_EQ(sim_alloc_outstanding(rig->sim), 0);
+    MUST_EQ(sim_open_files(rig->sim), 0);
 }
 
 void core_close(struct core_rig *rig)
@@ -142,7 +141,7 @@ struct txn *core_begin(struct core_rig *rig, const char *label, const struct txn
 
     core_begin_op(rig);
     o.label = slice_text(label);
-    ck_assert_int_eq(txn_begin(&rig->op, &o, &t), ERR_OK);
+    MUST_EQ(txn_begin(&rig->op, &o, &t), ERR_OK);
     return t;
 }
 
@@ -186,9 +185,9 @@ static uint64_t core_read(struct slice document)
     uint32_t count;
     uint64_t value;
 
-    ck_assert_int_eq(msgpack_read_array(&c, &count), ERR_OK);
-    ck_assert_int_eq(msgpack_read_uint(&c, &value), ERR_OK);
-    ck_assert(slice_equal(document, core_document(value, room)));
+    MUST_EQ(msgpack_read_array(&c, &count), ERR_OK);
+    MUST_EQ(msgpack_read_uint(&c, &value), ERR_OK);
+    MUST(slice_equal(document, core_document(value, room)));
     return value;
 }
 
@@ -299,7 +298,7 @@ enum err core_scan(struct core_rig *rig, struct txn *t, const char *store, unsig
         if (e)
             break;
         key = msgpack_open(row.key);
-        ck_assert_int_eq(msgpack_read_uint(&key, &n), ERR_OK);
+        MUST_EQ(msgpack_read_uint(&key, &n), ERR_OK);
         keys[*count] = (unsigned)n;
         values[(*count)++] = core_read(row.value);
     }
@@ -336,7 +335,7 @@ enum err core_rename(struct core_rig *rig, struct txn *t, const char *store, con
 
 void core_set(struct core_rig *rig, const char *store, unsigned key, uint64_t value)
 {
-    ck_assert_int_eq(core_put(rig, NULL, store, key, value), ERR_OK);
+    MUST_EQ(core_put(rig, NULL, store, key, value), ERR_OK);
 }
 
 uint64_t core_value(struct core_rig *rig, const char *store, unsigned key)
@@ -344,7 +343,7 @@ uint64_t core_value(struct core_rig *rig, const char *store, unsigned key)
     uint64_t value;
 
     core_settle(rig); /* autocommit reads see what is durable */
-    ck_assert_int_eq(core_get(rig, NULL, store, key, &value), ERR_OK);
+    MUST_EQ(core_get(rig, NULL, store, key, &value), ERR_OK);
     return value;
 }
 
@@ -353,7 +352,7 @@ uint64_t core_value(struct core_rig *rig, const char *store, unsigned key)
 static void core_task_done(struct db_task *task, enum err e, const struct failure *f)
 {
     (void)f;
-    ck_assert_int_eq(e, ERR_OK);
+    MUST_EQ(e, ERR_OK);
     task->done = NULL;
 }
 
@@ -364,7 +363,7 @@ static void core_task(struct core_rig *rig, void (*ask)(struct db *db, struct db
     core_end_op(rig);
     ask(rig->db, &task);
     for (unsigned i = 0; task.done; i++) {
-        ck_assert_msg(i < 1000000, "an operator waits for ever");
+        MUST(i < 1000000);
         core_turn(rig);
     }
     core_settle(rig);

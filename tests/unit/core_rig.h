@@ -13,6 +13,18 @@
 #include "server/txn/txn.h"
 #include "tests/sim/sim_os.h"
 
+#include <check.h>
+
+/* As ck_assert, without its line of output for each that holds. */
+#define MUST(fact) ((fact) ? (void)0 : ck_abort_msg("not so: %s", #fact))
+#define MUST_EQ(a, b)                                                                    \
+    ({                                                                                   \
+        uint64_t must_a = (uint64_t)(a), must_b = (uint64_t)(b);                         \
+        if (must_a != must_b)                                                            \
+            ck_abort_msg("%s is %llu, not %s, which is %llu", #a,                        \
+                         (unsigned long long)must_a, #b, (unsigned long long)must_b);    \
+    })
+
 struct core_rig {
     struct sim *sim;
     struct db *db;

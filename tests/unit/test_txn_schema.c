@@ -2,34 +2,32 @@
  * amalgamation. */
 #include "tests/unit/core_rig.h"
 
-#include <check.h>
-
 START_TEST(names_swapped_in_one_transaction_keep_their_records_over_a_restart)
 {
     struct core_rig rig;
     struct txn *t;
 
     core_open(&rig, 1);
-    ck_assert_int_eq(core_create(&rig, NULL, "a", NULL), ERR_OK);
-    ck_assert_int_eq(core_create(&rig, NULL, "b", NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, NULL, "b", NULL), ERR_OK);
     core_set(&rig, "a", 1, 11);
     core_set(&rig, "b", 1, 22);
     core_amalgamate(&rig);
     t = core_begin(&rig, "swap", NULL);
-    ck_assert_int_eq(core_rename(&rig, t, "a", "x"), ERR_OK);
-    ck_assert_int_eq(core_rename(&rig, t, "b", "a"), ERR_OK);
-    ck_assert_int_eq(core_rename(&rig, t, "x", "b"), ERR_OK);
-    ck_assert_int_eq(core_commit(&rig, t, NULL), ERR_OK);
-    ck_assert_uint_eq(core_value(&rig, "a", 1), 22);
-    ck_assert_uint_eq(core_value(&rig, "b", 1), 11);
+    MUST_EQ(core_rename(&rig, t, "a", "x"), ERR_OK);
+    MUST_EQ(core_rename(&rig, t, "b", "a"), ERR_OK);
+    MUST_EQ(core_rename(&rig, t, "x", "b"), ERR_OK);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    MUST_EQ(core_value(&rig, "a", 1), 22);
+    MUST_EQ(core_value(&rig, "b", 1), 11);
     if (_i)
         core_restart(&rig, _i == 2);
-    ck_assert_uint_eq(core_value(&rig, "a", 1), 22);
-    ck_assert_uint_eq(core_value(&rig, "b", 1), 11);
+    MUST_EQ(core_value(&rig, "a", 1), 22);
+    MUST_EQ(core_value(&rig, "b", 1), 11);
     core_amalgamate(&rig);
-    ck_assert_uint_eq(core_value(&rig, "a", 1), 22);
-    ck_assert_uint_eq(core_value(&rig, "b", 1), 11);
-    ck_assert_uint_eq(core_status(&rig).primary.trees, 3);
+    MUST_EQ(core_value(&rig, "a", 1), 22);
+    MUST_EQ(core_value(&rig, "b", 1), 11);
+    MUST_EQ(core_status(&rig).primary.trees, 3);
     core_close(&rig);
 }
 END_TEST
@@ -41,38 +39,38 @@ START_TEST(a_store_made_and_dropped_in_one_transaction_leaves_nothing)
     uint64_t trees;
 
     core_open(&rig, 2);
-    ck_assert_int_eq(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
     core_set(&rig, "a", 1, 11);
     core_amalgamate(&rig);
     trees = core_status(&rig).primary.trees;
     t = core_begin(&rig, "passing", NULL);
-    ck_assert_int_eq(core_create(&rig, t, "b", NULL), ERR_OK);
-    ck_assert_int_eq(core_put(&rig, t, "b", 7, 77), ERR_OK);
-    ck_assert_int_eq(core_drop(&rig, t, "b"), ERR_OK);
-    ck_assert_int_eq(core_clear(&rig, t, "a"), ERR_OK);
-    ck_assert_int_eq(core_put(&rig, t, "a", 8, 88), ERR_OK);
-    ck_assert_int_eq(core_clear(&rig, t, "a"), ERR_OK);
-    ck_assert_int_eq(core_put(&rig, t, "a", 9, 99), ERR_OK);
-    ck_assert_int_eq(core_commit(&rig, t, NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, t, "b", NULL), ERR_OK);
+    MUST_EQ(core_put(&rig, t, "b", 7, 77), ERR_OK);
+    MUST_EQ(core_drop(&rig, t, "b"), ERR_OK);
+    MUST_EQ(core_clear(&rig, t, "a"), ERR_OK);
+    MUST_EQ(core_put(&rig, t, "a", 8, 88), ERR_OK);
+    MUST_EQ(core_clear(&rig, t, "a"), ERR_OK);
+    MUST_EQ(core_put(&rig, t, "a", 9, 99), ERR_OK);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
     core_settle(&rig);
     if (_i)
         core_restart(&rig, _i == 2);
     for (unsigned round = 0; round < 2; round++) {
         static const char *const names[] = {"c", "d"};
 
-        ck_assert_int_eq(core_create(&rig, NULL, names[round], NULL), ERR_OK);
+        MUST_EQ(core_create(&rig, NULL, names[round], NULL), ERR_OK);
         for (unsigned key = 7; key <= 9; key++)
-            ck_assert_uint_eq(core_value(&rig, names[round], key), 0);
-        ck_assert_uint_eq(core_value(&rig, "a", 8), 0);
-        ck_assert_uint_eq(core_value(&rig, "a", 9), 99);
+            MUST_EQ(core_value(&rig, names[round], key), 0);
+        MUST_EQ(core_value(&rig, "a", 8), 0);
+        MUST_EQ(core_value(&rig, "a", 9), 99);
         core_amalgamate(&rig);
     }
     for (unsigned key = 7; key <= 9; key++)
-        ck_assert_uint_eq(core_value(&rig, "c", key), 0);
-    ck_assert_int_eq(core_drop(&rig, NULL, "c"), ERR_OK);
-    ck_assert_int_eq(core_drop(&rig, NULL, "d"), ERR_OK);
+        MUST_EQ(core_value(&rig, "c", key), 0);
+    MUST_EQ(core_drop(&rig, NULL, "c"), ERR_OK);
+    MUST_EQ(core_drop(&rig, NULL, "d"), ERR_OK);
     core_amalgamate(&rig);
-    ck_assert_uint_eq(core_status(&rig).primary.trees, trees);
+    MUST_EQ(core_status(&rig).primary.trees, trees);
     core_close(&rig);
 }
 END_TEST
