@@ -1,0 +1,306 @@
+/* Rule 3: with the syncs of the log stalled, whatever a commit that is not durable yet has
+ * decided waits for it, errors and absences too, and nothing else waits. */
+#include "tests/unit/core_rig.h"
+
+/* Keys 1 to 4 and stores a, old are durable. Then key 1 is written, 2 deleted, store old
+ * dropped and store new made, by commits whose sync is stalled. */
+static struct txn *stall(struct core_rig *rig, struct txn **before, bool serializable)
+{
+    struct txn_options options = {.serializable = serializable};
+
+    core_open(rig, 3);
+    MUST_EQ(core_create(rig, NULL, "a", NULL), ERR_OK);
+    MUST_EQ(core_create(rig, NULL, "old", NULL), ERR_OK);
+    for (unsigned key = 1; key <= 4; key++)
+        core_set(rig, "a", key, key);
+    core_settle(rig);
+    *before = core_begin(rig, "before", &options);
+    sim_stall_lane(rig->sim, OS_LANE_LOG, true);
+    core_set(rig, "a", 1, 11);
+    MUST_EQ(core_delete(rig, NULL, "a", 2, NULL), ERR_OK);
+    MUST(!core_may_tell(rig));
+    MUST_EQ(core_drop(rig, NULL, "old"), ERR_OK);
+    MUST_EQ(core_create(rig, NULL, "new", NULL), ERR_OK);
+    core_settle(rig);
+    return core_begin(rig, "reader", NULL);
+}
+
+static void stall_end(struct core_rig *rig, struct txn *before, struct txn *reader)
+{
+    core_rollback(rig, before);
+    core_rollback(rig, reader);
+    sim_stall_lane(rig->sim, OS_LANE_LOG, false);
+    core_close(rig);
+}
+
+/* The last answer waits for the stalled sync, and for no more than that. */
+static void must_wait(struct core_rig *rig)
+{
+    struct decided decided = rig->op.decided;
+
+    MUST(!core_may_tell(rig));
+    MUST(decided.synced <= core_status(rig).last_commit);
+}
+
+START_TEST(reads_of_what_is_not_durable_wait_and_others_do_not)
+{
+    struct core_rig rig;
+    struct txn *before, *t = stall(&rig, &before, false);
+    struct cursor_options options = {.limit = UINT64_MAX, .reverse = _i};
+    unsigned keys[8], count;
+    uint64_t n, values[8];
+
+    MUST_EQ(core_get(&rig, t, "a", 1, &n), ERR_OK);
+    MUST_EQ(n, 11);
+    must_wait(&rig);
+    MUST_EQ(core_get(&rig, t, "a", 2, &n), ERR_OK);
+    MUST_EQ(n, 0);
+    must_wait(&rig);
+    MUST_EQ(core_get(&rig, t, "a", 3, &n), ERR_OK);
+    MUST_EQ(n, 3);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_get(&rig, t, "a", 9, &n), ERR_OK);
+    MUST_EQ(n, 0);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_count(&rig, t, "a", 2, 3, &n), ERR_OK);
+    MUST_EQ(n, 0);
+    must_wait(&rig);
+    MUST_EQ(core_count(&rig, t, "a", 1, 5, &n), ERR_OK);
+    MUST_EQ(n, 3);
+    must_wait(&rig);
+    MUST_EQ(core_count(&rig, t, "a", 3, 5, &n), ERR_OK);
+    MUST_EQ(n, 2);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_scan(&rig, t, "a", 1, 4, &options, keys, values, &count), ERR_OK);
+    MUST_EQ(count, 2);
+    must_wait(&rig);
+    MUST_EQ(core_scan(&rig, t, "a", 2, 3, &options, keys, values, &count), ERR_OK);
+    MUST_EQ(count, 0);
+    must_wait(&rig);
+    MUST_EQ(core_scan(&rig, t, "a", 3, 9, &options, keys, values, &count), ERR_OK);
+    MUST_EQ(count, 2);
+    MUST(core_may_tell(&rig));
+    stall_end(&rig, before, t);
+}
+END_TEST
+
+START_TEST(refusals_and_failed_writes_wait_for_what_decided_them)
+{
+    struct core_rig rig;
+    struct txn *before, *t = stall(&rig, &before, false);
+    bool existed;
+    uint64_t n;
+
+    MUST_EQ(core_insert(&rig, t, "a", 1, 5), ERR_EXISTS);
+    must_wait(&rig);
+    MUST_EQ(core_insert(&rig, t, "a", 3, 5), ERR_EXISTS);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_insert(&rig, t, "a", 2, 5), ERR_OK); /* that it could is an absence */
+    must_wait(&rig);
+    MUST_EQ(core_delete(&rig, t, "a", 2, &existed), ERR_OK);
+    MUST(existed); /* its own */
+    MUST_EQ(core_delete(&rig, NULL, "a", 2, &existed), ERR_OK);
+    MUST(!existed);
+    must_wait(&rig);
+    MUST_EQ(core_delete(&rig, t, "a", 9, &existed), ERR_OK);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_delete_range(&rig, t, "a", 2, 3, &n), ERR_OK);
+    MUST_EQ(core_insert(&rig, NULL, "a", 1, 5), ERR_EXISTS);
+    must_wait(&rig);
+    MUST_EQ(core_insert(&rig, NULL, "a", 3, 5), ERR_EXISTS);
+    MUST(core_may_tell(&rig));
+    stall_end(&rig, before, t);
+}
+END_TEST
+
+START_TEST(answers_about_stores_wait_for_what_made_or_dropped_them)
+{
+    struct core_rig rig;
+    struct txn *before, *t = stall(&rig, &before, false);
+    uint64_t n;
+
+    MUST_EQ(core_get(&rig, t, "old", 1, &n), ERR_NO_STORE);
+    must_wait(&rig);
+    MUST_EQ(core_get(&rig, t, "new", 1, &n), ERR_OK);
+    must_wait(&rig);
+    MUST_EQ(core_create(&rig, t, "new", NULL), ERR_EXISTS);
+    must_wait(&rig);
+    MUST_EQ(core_drop(&rig, t, "old"), ERR_NO_STORE);
+    must_wait(&rig);
+    MUST_EQ(core_create(&rig, t, "old", NULL), ERR_OK);
+    must_wait(&rig);
+    MUST_EQ(core_rename(&rig, t, "a", "new"), ERR_EXISTS);
+    must_wait(&rig);
+    MUST_EQ(core_create(&rig, t, "a", NULL), ERR_EXISTS);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_get(&rig, t, "never", 1, &n), ERR_NO_STORE);
+    MUST(core_may_tell(&rig));
+    /* by themselves they see what has been answered */
+    MUST_EQ(core_get(&rig, NULL, "old", 1, &n), ERR_OK);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_get(&rig, NULL, "new", 1, &n), ERR_NO_STORE);
+    MUST(core_may_tell(&rig));
+    stall_end(&rig, before, t);
+}
+END_TEST
+
+START_TEST(conflicts_wait_for_their_winner)
+{
+    struct core_rig rig;
+    struct txn *before, *t = stall(&rig, &before, _i & 1);
+    struct txn *winner;
+    uint64_t commit;
+
+    if (_i & 2) {
+        /* the winner comes later, and dooms */
+        winner = core_begin(&rig, "winner", NULL);
+        MUST_EQ(core_put(&rig, before, "a", 3, 5), ERR_OK);
+        MUST_EQ(core_put(&rig, winner, "a", 3, 6), ERR_OK);
+        MUST_EQ(core_commit(&rig, winner, &commit), ERR_OK);
+        must_wait(&rig);
+        MUST(txn_failure(before) != NULL);
+    } else {
+        MUST_EQ(core_put(&rig, before, "a", 1, 5), ERR_CONFLICT);
+        must_wait(&rig);
+    }
+    MUST_EQ(core_put(&rig, before, "a", 4, 5), ERR_CONFLICT); /* told again: the same */
+    must_wait(&rig);
+    MUST_EQ(core_commit(&rig, before, &commit), ERR_CONFLICT);
+    must_wait(&rig);
+    before = core_begin(&rig, "another", NULL);
+    stall_end(&rig, before, t);
+}
+END_TEST
+
+START_TEST(a_read_that_was_overwritten_loses_no_sooner_than_its_winner_lasts)
+{
+    struct core_rig rig;
+    struct txn *before, *t = stall(&rig, &before, true);
+    uint64_t n;
+
+    MUST_EQ(core_get(&rig, before, "a", 1, &n), ERR_OK);
+    MUST_EQ(n, 1);
+    MUST(core_may_tell(&rig)); /* what its snapshot says is durable */
+    MUST_EQ(core_put(&rig, before, "a", 4, 5), ERR_CONFLICT);
+    MUST_EQ(rig.op.failure.conflict, CONFLICT_READ);
+    must_wait(&rig);
+    stall_end(&rig, before, t);
+}
+END_TEST
+
+START_TEST(reads_by_themselves_see_what_was_answered_and_never_wait)
+{
+    struct core_rig rig;
+    struct txn_options read_only = {.read_only = true};
+    struct txn *before, *t = stall(&rig, &before, false), *reader;
+    uint64_t n;
+
+    MUST_EQ(core_get(&rig, NULL, "a", 1, &n), ERR_OK);
+    MUST_EQ(n, 1);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_get(&rig, NULL, "a", 2, &n), ERR_OK);
+    MUST_EQ(n, 2);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_count(&rig, NULL, "a", 0, 9, &n), ERR_OK);
+    MUST_EQ(n, 4);
+    MUST(core_may_tell(&rig));
+    reader = core_begin(&rig, "reads", &read_only);
+    MUST_EQ(core_get(&rig, reader, "a", 2, &n), ERR_OK);
+    MUST_EQ(n, 2);
+    MUST(core_may_tell(&rig));
+    core_rollback(&rig, reader);
+    sim_stall_lane(rig.sim, OS_LANE_LOG, false);
+    core_settle(&rig);
+    MUST_EQ(core_get(&rig, NULL, "a", 1, &n), ERR_OK);
+    MUST_EQ(n, 11);
+    stall_end(&rig, before, t);
+}
+END_TEST
+
+/* ---- told in time ---- */
+
+struct telling {
+    struct decided_wait wait;
+    bool told;
+};
+
+static void telling_told(struct decided_wait *w, enum err e)
+{
+    struct telling *telling = (struct telling *)(void *)w;
+
+    MUST_EQ(e, ERR_OK);
+    telling->told = true;
+}
+
+START_TEST(a_reply_is_told_when_the_sync_is_done_and_not_at_its_writing)
+{
+    struct core_rig rig;
+    struct txn *before, *t = stall(&rig, &before, false);
+    struct telling telling = {.wait = {.told = telling_told}};
+    uint64_t n;
+
+    MUST_EQ(core_get(&rig, t, "a", 1, &n), ERR_OK);
+    MUST(!db_wait_decided(rig.db, rig.op.decided, &telling.wait));
+    core_settle(&rig);
+    sim_advance_ms(rig.sim, 1000);
+    core_settle(&rig);
+    MUST(!telling.told);
+    sim_stall_lane(rig.sim, OS_LANE_LOG, false);
+    for (unsigned i = 0; !telling.told && i < 10000; i++) {
+        db_turn(rig.db);
+        db_tick(rig.db);
+        MUST(!telling.told || core_status(&rig).durable_commit >= telling.wait.decided.synced);
+        if (!sim_step(rig.sim))
+            sim_advance_ms(rig.sim, 1);
+    }
+    MUST(telling.told);
+    stall_end(&rig, before, t);
+}
+END_TEST
+
+START_TEST(a_commit_with_an_interval_waits_for_its_writing_only)
+{
+    struct core_rig rig;
+    struct txn_options options = {.interval = true};
+    struct txn *before, *reader = stall(&rig, &before, false), *t;
+    uint64_t commit, n;
+
+    t = core_begin(&rig, "interval", &options);
+    MUST_EQ(core_put(&rig, t, "a", 3, 33), ERR_OK);
+    MUST_EQ(core_commit(&rig, t, &commit), ERR_OK);
+    MUST_EQ(rig.op.decided.synced, 0);
+    MUST_EQ(rig.op.decided.written, commit);
+    MUST(!core_may_tell(&rig));
+    t = core_begin(&rig, "reads it", NULL);
+    MUST_EQ(core_get(&rig, t, "a", 3, &n), ERR_OK);
+    MUST_EQ(n, 33);
+    MUST_EQ(rig.op.decided.synced, 0);
+    MUST_EQ(rig.op.decided.written, commit);
+    core_rollback(&rig, t);
+    stall_end(&rig, before, reader);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("txn replies");
+    TCase *tc = tcase_create("replies");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tc, 0);
+    tcase_add_loop_test(tc, reads_of_what_is_not_durable_wait_and_others_do_not, 0, 2);
+    tcase_add_test(tc, refusals_and_failed_writes_wait_for_what_decided_them);
+    tcase_add_test(tc, answers_about_stores_wait_for_what_made_or_dropped_them);
+    tcase_add_loop_test(tc, conflicts_wait_for_their_winner, 0, 4);
+    tcase_add_test(tc, a_read_that_was_overwritten_loses_no_sooner_than_its_winner_lasts);
+    tcase_add_test(tc, reads_by_themselves_see_what_was_answered_and_never_wait);
+    tcase_add_test(tc, a_reply_is_told_when_the_sync_is_done_and_not_at_its_writing);
+    tcase_add_test(tc, a_commit_with_an_interval_waits_for_its_writing_only);
+    suite_add_tcase(suite, tc);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
