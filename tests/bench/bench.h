@@ -71,7 +71,7 @@ struct run_spec {
     unsigned mix[OP_KINDS]; /* share of each kind, in percent */
     enum key_order order;   /* which keys */
     uint64_t records;       /* key space */
-    uint64_t load_count;    /* LOAD: records to put in all; 0: by time */
+    uint64_t load_count;    /* LOAD, PUT: how many in all; 0: by time */
     unsigned load_batch;
     double seconds;         /* how long; 0: until load_count is done */
     uint64_t seed;
@@ -140,6 +140,7 @@ struct peer {
     uint64_t stage_bytes; /* what is kept in memory before it is merged; likewise */
     uint64_t inserts;     /* records that are there */
     bool is_up;
+    unsigned complaints;  /* said so far */
     void *state;          /* the driver's */
 };
 
@@ -151,11 +152,14 @@ struct peer {
 extern const struct driver driver_holdfast, driver_core, driver_redis, driver_tarantool,
     driver_postgres, driver_lmdb, driver_rocksdb;
 
+/* Say on stderr what a peer has answered that it should not; the first few times. */
+void peer_complain(struct peer *p, const void *text, size_t size);
+
 /* The source of a run's operations; shared by its connections. */
 struct work_source {
     const struct run_spec *spec;
     struct key_stream keys;
-    uint64_t loaded; /* LOAD: records handed out */
+    uint64_t loaded; /* LOAD, PUT: records handed out */
 };
 
 void work_source_init(struct work_source *s, const struct run_spec *spec);

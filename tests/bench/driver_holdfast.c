@@ -316,10 +316,7 @@ static void take_error(struct conn *c, struct work *w, struct slice error)
     if (is_conflict(error)) {
         w->refused = true;
     } else if (!w->failed && !w->refused) {
-        fprintf(stderr, "bench: %s: an error: ", c->peer->name);
-        for (size_t i = 0; i < error.size; i++)
-            fputc(error.data[i] >= 32 && error.data[i] < 127 ? error.data[i] : '.', stderr);
-        fputc('\n', stderr);
+        peer_complain(c->peer, error.data, error.size);
         w->failed = true;
     }
 }

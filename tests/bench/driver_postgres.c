@@ -275,9 +275,7 @@ static void take_error(struct conn *c, struct work *w, const uint8_t *data, size
         return;
     }
     w->failed = true;
-    fprintf(stderr, "bench: %s: ", c->peer->name);
-    fwrite(data, 1, size, stderr);
-    fputc('\n', stderr);
+    peer_complain(c->peer, data, size);
 }
 
 /* Rows are taken only when the whole trip has come: no state between calls. Where a

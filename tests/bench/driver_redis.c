@@ -168,7 +168,7 @@ static long redis_decode(struct conn *c, const uint8_t *data, size_t size, unsig
     if (!whole)
         return 0;
     if (data[0] == '-') {
-        fprintf(stderr, "bench: %s: %.*s", c->peer->name, (int)whole, (const char *)data);
+        peer_complain(c->peer, data, whole);
         w->failed = true;
     } else if (data[0] == '$' && data[1] == '-') {
         w->missing = true;

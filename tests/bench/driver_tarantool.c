@@ -236,8 +236,7 @@ static void take_body(struct conn *c, struct work *w, unsigned step, uint64_t co
     uint32_t pairs;
 
     if (code >= 0x8000) {
-        fprintf(stderr, "bench: %s: error %llx: %.*s\n", c->peer->name, (unsigned long long)code,
-                (int)body.size, (const char *)body.data);
+        peer_complain(c->peer, body.data, body.size);
         w->failed = true;
         return;
     }

@@ -14,14 +14,14 @@ static double old_writes(struct peer *p, uint64_t records, uint64_t count)
 {
     static struct measure m;
     struct run_spec spec = {.durability = UNSYNCED, .connections = 16, .depth = 16,
-                            .order = KEYS_SHUFFLED, .load_batch = 1};
+                            .order = KEYS_SHUFFLED};
 
-    spec.mix[OP_LOAD] = 100;
+    spec.mix[OP_PUT] = 100;
     spec.records = records;
     spec.load_count = count;
     spec.inserts = &p->inserts;
     peer_run(p, &spec, &m);
-    return (double)m.rows / m.seconds;
+    return (double)m.ops / m.seconds;
 }
 
 /* Records are a tenth of the writes, and are written over and over. */

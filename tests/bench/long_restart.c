@@ -20,11 +20,11 @@ bool restart_measure(struct peer *p, const struct bench_options *o,
 {
     static struct measure m;
     struct run_spec spec = {.durability = UNSYNCED, .connections = 4, .depth = 32,
-                            .order = w->order, .load_batch = 1};
+                            .order = w->order};
     uint64_t records = long_records(o, w), bytes, began;
     double seconds;
 
-    spec.mix[OP_LOAD] = 100;
+    spec.mix[OP_PUT] = 100;
     spec.records = spec.load_count = records;
     spec.inserts = &p->inserts;
     peer_run(p, &spec, &m);

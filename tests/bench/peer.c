@@ -2,6 +2,10 @@
 
 #include "tests/bench/client.h"
 
+#include <ctype.h>
+
+#define PEER_COMPLAINTS_MAX 5
+
 void peer_run(struct peer *p, const struct run_spec *spec, struct measure *out)
 {
     if (p->driver->run)
@@ -38,4 +42,16 @@ double peer_load(struct peer *p, uint64_t records, enum key_order order, struct 
     p->driver->settle(p);
     p->inserts = records;
     return (double)(now_ns() - began) / 1e9;
+}
+
+void peer_complain(struct peer *p, const void *text, size_t size)
+{
+    const unsigned char *at = text;
+
+    if (p->complaints++ >= PEER_COMPLAINTS_MAX)
+        return;
+    fprintf(stderr, "bench: %s: ", p->name);
+    for (size_t i = 0; i < size; i++)
+        fputc(isprint(at[i]) ? at[i] : '.', stderr);
+    fputc('\n', stderr);
 }

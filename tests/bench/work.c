@@ -60,6 +60,11 @@ bool work_next(struct work_source *s, struct work *w)
         return w->batch > 0;
     case OP_FULL:
         break;
+    case OP_PUT:
+        if (spec->load_count && s->loaded++ >= spec->load_count)
+            return false;
+        w->key[0] = key_stream_next(&s->keys);
+        break;
     default:
         w->key[0] = key_stream_next(&s->keys);
         break;
