@@ -325,3 +325,27 @@ def test_a_restart_has_everything():
                 d.restart()
             with d.client() as c:
                 assert c.rows(0, "s") == before
+
+
+def read(*path):
+    with open(os.path.join(ROOT, *path), encoding="utf-8") as f:
+        return f.read()
+
+
+def test_the_documents_name_everything_there_is():
+    protocol, operations = read("docs", "protocol.md"), read("docs", "operations.md")
+    with daemon() as d, d.client() as c:
+        for m in c.call("describe"):
+            assert "`%s`" % m["name"] in protocol or "### %s `" % m["name"] in protocol, m["name"]
+            for o in m["options"]:
+                assert "`%s`" % o["name"] in protocol, (m["name"], o["name"])
+        for limit in c.call("hello")["limits"]:
+            assert "`%s`" % limit in protocol, limit
+        status = c.call("status")
+        for name, part in status.items():
+            assert "`%s`" % name in operations, name
+            for fact in part if isinstance(part, dict) else []:
+                assert "`%s`" % fact in operations, (name, fact)
+    for name, code in re.findall(r"X\((\w+), (\d+), (?!NONE)", read("proto", "error.h")):
+        if name not in ("LOCKED", "FORMAT"):  # these end the server before it serves
+            assert re.search(r"\| `%s` \| %s \|" % (name, code), protocol), name
