@@ -1,18 +1,17 @@
-/* A skip list after Pugh, "Skip Lists: A Probabilistic Alternative to Balanced
- * Trees" (1990), with p = 1/4. It is chosen over trees because a node's whole
- * memory is known when it is made: a commit only sets pointers. */
 #include "server/store/stage.h"
 
 #include "server/base/assert.h"
 
-struct stage *stage_new(struct os *os, uint64_t number, uint64_t seed)
+#define STAGE_UNINDEXED 16 /* so short a list is walked: most write-sets need no index */
+
+struct stage *stage_new(struct os *os, uint64_t number)
 {
     size_t table_bytes = STAGE_BUCKETS * sizeof(struct stage_store *);
     struct stage *s = os_alloc(os, sizeof *s + table_bytes);
 
     if (!s)
         return NULL;
-    write_set_init(s, os, seed, NULL);
+    write_set_init(s, os, NULL);
     s->number = number;
     s->buckets = (struct stage_store **)(void *)(s + 1);
     s->bucket_mask = STAGE_BUCKETS - 1;
@@ -33,13 +32,12 @@ void stage_free(struct stage *s)
     os_free(s->os, s, sizeof *s + STAGE_BUCKETS * sizeof(struct stage_store *));
 }
 
-void write_set_init(struct stage *s, struct os *os, uint64_t seed, struct stage_store *room)
+void write_set_init(struct stage *s, struct os *os, struct stage_store *room)
 {
     memset(s, 0, sizeof *s);
     arena_init(&s->arena, os);
     s->os = os;
     s->state = STAGE_OPEN;
-    s->random = seed | 1;
     s->buckets = &s->single;
     s->room = room;
 }
@@ -93,58 +91,39 @@ static inline int record_compare(const struct record *r, struct slice key)
     return slice_compare(record_key(r), key);
 }
 
-/* Fill at[] with the link of each level that leads to the first record >= key. */
-static struct record *stage_search(struct stage_store *st, struct slice key,
-                                   struct record **at[STAGE_HEIGHT_MAX])
+/* What points at the first record >= key. The index knows nearly all records, so the walk
+ * is short. */
+static struct record **stage_search(struct stage_store *st, struct slice key)
 {
-    struct record **links = st->first;
-    struct record *beyond = NULL; /* known to be >= key */
+    struct record *before = stage_index_find(&st->index, key, true);
+    struct record **at = before ? &before->next : &st->first;
 
-    for (unsigned level = st->height; level-- > 0;) {
-        struct record *r = links[level];
-
-        while (r && r != beyond && record_compare(r, key) < 0) {
-            links = r->next;
-            r = links[level];
-        }
-        beyond = r;
-        at[level] = &links[level];
-    }
-    return st->height ? *at[0] : NULL;
+    while (*at && record_compare(*at, key) < 0)
+        at = &(*at)->next;
+    return at;
 }
 
 struct record *stage_seek(const struct stage_store *st, struct slice key)
 {
-    struct record *const *links = st->first;
-    struct record *beyond = NULL;
+    struct record *r = stage_index_find(&st->index, key, false);
 
-    for (unsigned level = st->height; level-- > 0;) {
-        struct record *r = links[level];
-
-        while (r && r != beyond && record_compare(r, key) < 0) {
-            links = r->next;
-            r = links[level];
-        }
-        beyond = r;
-    }
-    return beyond;
+    if (r && slice_equal(record_key(r), key))
+        return r;
+    r = r ? r->next : st->first;
+    while (r && record_compare(r, key) < 0)
+        r = r->next;
+    return r;
 }
 
 struct record *stage_seek_below(const struct stage_store *st, struct slice key)
 {
-    struct record *const *links = st->first;
-    struct record *below = NULL;
-    struct record *beyond = NULL;
+    struct record *below = slice_is_none(key) ? stage_index_last(&st->index)
+                                              : stage_index_find(&st->index, key, true);
+    struct record *r = below ? below->next : st->first;
 
-    for (unsigned level = st->height; level-- > 0;) {
-        struct record *r = links[level];
-
-        while (r && r != beyond && (slice_is_none(key) || record_compare(r, key) < 0)) {
-            below = r;
-            links = r->next;
-            r = links[level];
-        }
-        beyond = r;
+    while (r && (slice_is_none(key) || record_compare(r, key) < 0)) {
+        below = r;
+        r = r->next;
     }
     return below;
 }
@@ -157,53 +136,34 @@ struct record *stage_find(const struct stage *s, uint32_t store, struct slice ke
     return r && slice_equal(record_key(r), key) ? r : NULL;
 }
 
-static unsigned stage_random_height(struct stage *s)
-{
-    unsigned height = 1;
-    uint64_t bits;
-
-    s->random ^= s->random << 13;
-    s->random ^= s->random >> 7;
-    s->random ^= s->random << 17;
-    bits = s->random;
-    while (height < STAGE_HEIGHT_MAX && (bits & 3) == 0) {
-        height++;
-        bits >>= 2;
-    }
-    return height;
-}
-
 uint64_t record_bytes(struct slice key, struct slice value)
 {
-    return sizeof(struct record) + sizeof(struct record *) + key.size + value.size + 8;
+    return sizeof(struct record) + key.size + value.size + 8;
 }
 
 static struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t store,
                                  struct slice key, struct slice value)
 {
-    unsigned height = stage_random_height(s);
-    size_t head = sizeof(struct record) + height * sizeof(struct record *);
-    struct record *r = arena_alloc(&s->arena, head + key.size + value.size);
-    uint8_t *bytes;
+    struct record *r =
+        arena_alloc(&s->arena, offsetof(struct record, key) + key.size + value.size);
 
     if (!r)
         return NULL;
-    bytes = (uint8_t *)r + head;
     r->stamp = stamp;
     r->log_next = NULL;
     r->newest = NULL;
     r->older = NULL;
     r->store = store;
     r->key_size = (uint16_t)key.size;
-    r->height = (uint8_t)height;
+    r->next = NULL;
     r->last_writer_wins = false;
-    memcpy(bytes, key.data, key.size);
+    memcpy(r->key, key.data, key.size);
     r->value = NULL;
     r->value_size = 0;
     if (!slice_is_none(value)) {
-        r->value = bytes + key.size;
+        r->value = r->key + key.size;
         r->value_size = (uint32_t)value.size;
-        memcpy(bytes + key.size, value.data, value.size);
+        memcpy(r->key + key.size, value.data, value.size);
     }
     return r;
 }
@@ -224,18 +184,14 @@ static struct stage_store *stage_store_new(struct stage *s, uint32_t store)
 }
 
 /* Hang r where stage_search said that it belongs. */
-static void stage_insert(struct stage_store *st, struct record *r,
-                         struct record **at[STAGE_HEIGHT_MAX])
+static void stage_insert(struct stage *s, struct stage_store *st, struct record *r,
+                         struct record **at)
 {
-    while (st->height < r->height) {
-        at[st->height] = &st->first[st->height];
-        st->height++;
-    }
-    for (unsigned level = 0; level < r->height; level++) {
-        r->next[level] = *at[level];
-        *at[level] = r;
-    }
+    r->next = *at;
+    *at = r;
     st->records++;
+    if (st->records > STAGE_UNINDEXED)
+        stage_index_enter(&st->index, &s->arena, r);
 }
 
 static bool write_set_replace(struct stage *s, struct record *r, struct slice value)
@@ -261,22 +217,23 @@ static bool write_set_replace(struct stage *s, struct record *r, struct slice va
 struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint32_t store,
                              struct slice key, struct slice value, bool *fresh)
 {
-    struct record **at[STAGE_HEIGHT_MAX];
     struct stage_store *st = stage_store_of(write_set, store);
+    struct record **at;
     struct record *r;
 
     if (!st)
         st = stage_store_new(write_set, store);
     if (!st)
         return NULL;
-    r = stage_search(st, key, at);
+    at = stage_search(st, key);
+    r = *at;
     *fresh = !r || !slice_equal(record_key(r), key);
     if (!*fresh)
         return write_set_replace(write_set, r, value) ? r : NULL;
     r = record_new(write_set, stamp, store, key, value);
     if (!r)
         return NULL;
-    stage_insert(st, r, at);
+    stage_insert(write_set, st, r, at);
     if (stamp->last)
         stamp->last->log_next = r;
     else
@@ -289,14 +246,13 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
 }
 
 /* Link the records of one store; those whose key is there join its chain. */
-static void stage_link_store(struct stage_store *to, struct stage_store *from,
+static void stage_link_store(struct stage *s, struct stage_store *to, struct stage_store *from,
                              struct stamp *stamp)
 {
-    struct record **at[STAGE_HEIGHT_MAX];
-
-    for (struct record *r = from->first[0]; r;) {
-        struct record *following = r->next[0];
-        struct record *there = stage_search(to, record_key(r), at);
+    for (struct record *r = from->first; r;) {
+        struct record *following = r->next;
+        struct record **at = stage_search(to, record_key(r));
+        struct record *there = *at;
 
         r->newest = NULL;
         r->older = NULL;
@@ -305,7 +261,7 @@ static void stage_link_store(struct stage_store *to, struct stage_store *from,
             there->newest = r;
             stamp->superseded = true;
         } else {
-            stage_insert(to, r, at);
+            stage_insert(s, to, r, at);
         }
         r = following;
     }
@@ -350,10 +306,10 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
         struct stage_store *to = stage_store_of(s, from->store);
 
         if (to) {
-            stage_link_store(to, from, stamp);
+            stage_link_store(s, to, from, stamp);
         } else {
             /* the first of its store here: the write-set's list is the stage's */
-            for (struct record *r = from->first[0]; r; r = r->next[0]) {
+            for (struct record *r = from->first; r; r = r->next) {
                 r->newest = NULL;
                 r->older = NULL;
             }

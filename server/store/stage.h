@@ -2,11 +2,11 @@
  *
  * A write-set is what one transaction has written, its own until it commits. A
  * stage is what many have committed. Both are the same thing: for each store a
- * skip list of keys; in a stage all versions of a key hang on its first record
- * in one chain, newest first. A record is allocated with its tower when it is
- * written, so that linking a write-set into a stage at commit takes no memory
- * and cannot fail; the memory itself changes hands by arena_splice. A very large
- * write-set becomes a stage as it is.
+ * list of records in key order, and an index that says where in it to begin to walk; in a
+ * stage all versions of a key hang on its first record in one chain, newest first.
+ * Linking a write-set into a stage at commit sets pointers of records that are there, so it
+ * cannot fail (the index does without a record for which it has no memory); the memory
+ * itself changes hands by arena_splice. A very large write-set becomes a stage as it is.
  *
  *   OPEN --seal--> SEALED --pick--> AMALGAMATING --done--> AMALGAMATED --free-->
  *                    ^------- failed ------'
@@ -20,9 +20,9 @@
 
 #include "proto/slice.h"
 #include "server/base/arena.h"
+#include "server/store/stage_index.h"
 #include "server/store/wal.h"
 
-#define STAGE_HEIGHT_MAX 16
 #define STAGE_LABEL_BYTES 64
 
 struct record;
@@ -56,12 +56,12 @@ struct record {
         struct record *older;  /* in a stage: the version before this one */
         struct record **intent_at; /* in a write-set: what points at it in the tracker's table */
     };
+    struct record *next;       /* the following key of the store, NULL at the end */
     uint32_t value_size;
     uint32_t store;
     uint16_t key_size;
-    uint8_t height;
     bool last_writer_wins;     /* of a store without conflicts */
-    struct record *next[]; /* height links, then the key's bytes */
+    uint8_t key[];
 };
 
 /* One store within a stage. Lives in the arena, or in its owner's memory (the first
@@ -71,9 +71,9 @@ struct stage_store {
     struct stage_store *chain; /* of the same bucket; of the list of spares */
     uint32_t store;
     bool is_spare;             /* allocated by itself */
-    unsigned height;           /* links in use */
     uint64_t records;          /* keys */
-    struct record *first[STAGE_HEIGHT_MAX];
+    struct record *first;      /* the list in key order */
+    struct stage_index index;
 };
 
 enum stage_state { STAGE_OPEN, STAGE_SEALED, STAGE_AMALGAMATING, STAGE_AMALGAMATED };
@@ -92,7 +92,6 @@ struct stage {
     bool has_ledger;         /* conflict checks need it no more: a ledger has its keys */
     struct stage *below;     /* the next older stage */
     struct stage *above;     /* the next newer one */
-    uint64_t random;         /* state for heights */
     unsigned bucket_mask;    /* 0 for a write-set: one bucket */
     struct stage_store *single; /* the one bucket of a write-set */
     struct stage_store **buckets;
@@ -106,12 +105,12 @@ struct stage_spares {
     size_t count;
 };
 
-/* An empty open stage, NULL when memory is short. seed is for the heights. */
-struct stage *stage_new(struct os *os, uint64_t number, uint64_t seed);
+/* An empty open stage, NULL when memory is short. */
+struct stage *stage_new(struct os *os, uint64_t number);
 void stage_free(struct stage *s);
 
 /* An empty write-set in the caller's memory; room (may be NULL) is lent for its first store. */
-void write_set_init(struct stage *s, struct os *os, uint64_t seed, struct stage_store *room);
+void write_set_init(struct stage *s, struct os *os, struct stage_store *room);
 void write_set_fini(struct stage *s);
 
 void stage_move(struct stage *s, enum stage_state next);
@@ -119,7 +118,7 @@ const char *stage_state_name(enum stage_state state);
 
 static inline struct slice record_key(const struct record *r)
 {
-    return slice_make(&r->next[r->height], r->key_size);
+    return slice_make(r->key, r->key_size);
 }
 
 static inline struct slice record_value(const struct record *r)
@@ -185,7 +184,7 @@ struct record *stage_seek_below(const struct stage_store *st, struct slice key);
 
 static inline struct record *record_following(const struct record *r)
 {
-    return r->next[0];
+    return r->next;
 }
 
 /* How many stores are in it, and their numbers in no order; to has room for as many. */

@@ -164,6 +164,7 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
         uint64_t bytes = a->pass.stages[i]->arena.bytes;
 
         stage_move(a->pass.stages[i], STAGE_AMALGAMATED);
+        ASSERT(db->staged_bytes >= bytes && db->sealed_bytes >= bytes);
         db->staged_bytes -= bytes;
         db->sealed_bytes -= bytes;
         db->held_bytes += bytes;

@@ -74,16 +74,6 @@ enum err db_wait_for_room(struct op *op)
     return ERR_WAIT;
 }
 
-uint64_t db_random(struct db *db)
-{
-    /* splitmix64 (Steele, Lea, Flood 2014) */
-    uint64_t z = db->seed += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 bool db_numbers_left(struct db *db)
 {
     uint64_t commits = db->last_commit + db->open_count + 1;
@@ -259,13 +249,12 @@ enum err db_open(struct os *os, const struct db_options *options, const struct d
     list_init(&db->readers);
     replies_init(db);
     db->now_ms = os_now_ms(os);
-    os->ops->random(os, &db->seed, sizeof db->seed);
     os->ops->random(os, &db->hash_seed, sizeof db->hash_seed);
     e = db_open_lock(db, f);
     if (!e && (amalgamate_init(db) || tracker_init(db) || reads_init(db) ||
                catalogue_init(db)))
         e = failure_set(f, ERR_NOMEM, "no memory for the database");
-    first = e ? NULL : stage_new(os, ++db->stage_count_made, db_random(db));
+    first = e ? NULL : stage_new(os, ++db->stage_count_made);
     if (!e && !first)
         e = failure_set(f, ERR_NOMEM, "no memory for the database");
     if (!e) {

@@ -149,7 +149,6 @@ struct db {
     struct os_file *lock;
     struct primary *primary;
     struct wal *wal;
-    uint64_t seed;            /* of db_random */
     uint64_t hash_seed;       /* of the hash tables over client keys and names */
 
     /* numbers */
@@ -223,7 +222,6 @@ void db_ready(struct db *db); /* there is something to do in db_turn */
 void db_event(struct db *db, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void db_room_changed(struct db *db); /* whoever waits for room may look again */
-uint64_t db_random(struct db *db);
 enum err db_wait_for_room(struct op *op); /* ERR_WAIT */
 /* Whether numbers for one more transaction or commit are reserved durably; asks for more ahead. */
 bool db_numbers_left(struct db *db);
@@ -255,6 +253,8 @@ enum err stages_rotate(struct db *db);  /* seal the open stage if anything is in
 void stages_push(struct db *db, struct stage *s); /* on top */
 void stages_unstage(struct db *db);     /* look at the turn's end what rule 7 allows to free */
 void stages_free_unneeded(struct db *db);
+/* Link a commit's write-set into the open stage. */
+void stages_link(struct db *db, struct stage *write_set, struct stamp *stamp);
 void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp);
 void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp);
 void stages_close_adopted(struct db *db, struct txn *t);

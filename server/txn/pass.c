@@ -126,7 +126,7 @@ static void pass_open_store(struct pass *p)
     for (size_t i = 0; i < p->stage_count; i++) {
         struct stage_store *st = stage_store_of(p->stages[i], p->stores[p->store_at]);
 
-        p->feeds[i] = st ? st->first[0] : NULL;
+        p->feeds[i] = st ? st->first : NULL;
     }
     p->store_is_open = true;
 }

@@ -21,7 +21,7 @@ void recovery_init(struct recovery *r, struct db *db)
     r->stamp = NULL;
     r->replayed = 0;
     r->upto = root_facts(primary_root(db->primary))->commit;
-    write_set_init(&r->write_set, db->os, db_random(db), NULL);
+    write_set_init(&r->write_set, db->os, NULL);
 }
 
 void recovery_fini(struct recovery *r)
@@ -34,7 +34,7 @@ void recovery_fini(struct recovery *r)
 static void recovery_forget_commit(struct recovery *r)
 {
     write_set_fini(&r->write_set);
-    write_set_init(&r->write_set, r->db->os, db_random(r->db), NULL);
+    write_set_init(&r->write_set, r->db->os, NULL);
     r->stamp = NULL;
     r->number = 0;
 }
@@ -140,7 +140,6 @@ static enum err recovery_note_records(struct recovery *r, struct failure *f)
 static enum err recovery_commit(struct recovery *r, struct failure *f)
 {
     struct db *db = r->db;
-    uint64_t bytes = r->write_set.arena.bytes;
     enum err e;
 
     if (r->number <= db->last_commit)
@@ -148,8 +147,7 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
     e = recovery_note_records(r, f);
     if (e)
         return e;
-    stage_link(db->newest_stage, &r->write_set, r->stamp, &db->spares);
-    db->staged_bytes += bytes;
+    stages_link(db, &r->write_set, r->stamp);
     db->last_commit = r->number;
     if (r->stamp->version > db->last_version)
         db->last_version = r->stamp->version;

@@ -36,7 +36,7 @@ enum err stages_rotate(struct db *db)
     ASSERT(db->newest_stage->state == STAGE_OPEN); /* T-1 */
     if (!db->newest_stage->first_commit)
         return ERR_OK;
-    fresh = stage_new(db->os, db->stage_count_made + 1, db_random(db));
+    fresh = stage_new(db->os, db->stage_count_made + 1);
     if (!fresh)
         return ERR_NOMEM;
     db->stage_count_made++;
@@ -46,12 +46,17 @@ enum err stages_rotate(struct db *db)
     return ERR_OK;
 }
 
+void stages_link(struct db *db, struct stage *write_set, struct stamp *stamp)
+{
+    uint64_t before = db->newest_stage->arena.bytes;
+
+    stage_link(db->newest_stage, write_set, stamp, &db->spares);
+    db->staged_bytes += db->newest_stage->arena.bytes - before; /* the index has grown, too */
+}
+
 void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp)
 {
-    uint64_t bytes = t->write_set.arena.bytes;
-
-    stage_link(db->newest_stage, &t->write_set, stamp, &db->spares);
-    db->staged_bytes += bytes;
+    stages_link(db, &t->write_set, stamp);
     if (db->newest_stage->arena.bytes >= db->options.stage_bytes && !db->options.manual)
         stages_rotate(db); /* without memory the stage just grows */
 }
@@ -60,7 +65,7 @@ void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp)
  * this may take were made at its writes. */
 void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp)
 {
-    uint64_t bytes = t->write_set.arena.bytes;
+    uint64_t before;
 
     if (db->newest_stage->first_commit) {
         stages_seal(db, db->newest_stage);
@@ -68,8 +73,9 @@ void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp)
         stages_push(db, t->spare[0]);
         t->spare[0] = NULL;
     }
+    before = db->newest_stage->arena.bytes;
     stage_adopt(db->newest_stage, &t->write_set, stamp, &db->spares);
-    db->staged_bytes += bytes;
+    db->staged_bytes += db->newest_stage->arena.bytes - before;
 }
 
 /* After the log has taken the commit: seal the stage that it became. */

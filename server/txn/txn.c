@@ -84,7 +84,7 @@ enum err txn_begin_at(struct op *op, const struct txn_options *options, uint64_t
     text_keep(t->label, &t->options.label);
     text_keep(t->client, &t->options.client);
     t->version = ++db->last_version; /* rule 4 */
-    write_set_init(&t->write_set, db->os, db_random(db), &t->stage_room);
+    write_set_init(&t->write_set, db->os, &t->stage_room);
     list_init(&t->schemas);
     list_init(&t->in_writers);
     list_init(&t->in_large);

@@ -66,7 +66,7 @@ static void write_note_large(struct txn *t)
         return;
     for (unsigned i = 0; i < 2; i++) {
         if (!t->spare[i])
-            t->spare[i] = stage_new(db->os, 0, db_random(db));
+            t->spare[i] = stage_new(db->os, 0);
         if (!t->spare[i])
             return;
     }

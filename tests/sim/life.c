@@ -243,12 +243,16 @@ static void actor_meet(struct actor *a, uint64_t version, uint64_t commit)
         actor_lose(a, version, commit);
 }
 
-/* a reads a key (or its absence) now: is it still what its snapshot says? */
+/* a reads a key (or its absence) now: is it still what its snapshot says? A get of what it has
+ * written itself is no read; a range is read as a whole, what it has written included (which
+ * makes a difference only where the last writer wins). */
 static void actor_read(struct life *l, struct actor *a, unsigned store, unsigned key)
 {
     const struct model_history *h = &l->model.keys[store][key];
 
-    if (a->autocommit || !a->serializable || a->wrote[store][key])
+    bool is_point = a->act == ACT_GET || a->act == ACT_INSERT || a->act == ACT_DELETE;
+
+    if (a->autocommit || !a->serializable || (is_point && a->wrote[store][key]))
         return;
     a->has_read[store][key] = true;
     if (h->count && h->versions[h->count - 1].commit > a->snapshot)
