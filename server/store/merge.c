@@ -26,38 +26,38 @@ enum merge_phase {
 struct merge {
     struct primary *p;
     struct merge_plan plan;
-    uint64_t number;              /* of the new root */
+    uint64_t number; /* of the new root */
     enum merge_phase phase;
-    enum err result;              /* of MERGE_FAILED */
+    enum err result; /* of MERGE_FAILED */
     struct failure failure;
 
-    uint64_t *held;               /* owned; numbers of held roots at the beginning, ascending */
+    uint64_t *held; /* owned; numbers of held roots at the beginning, ascending */
     size_t held_count;
     struct space_batch *reclaiming;
     struct space_batch *replaced; /* owned until handed to the space */
     struct space_batch *made;     /* owned until handed to the space */
 
-    struct merge_feed feed;       /* the plan's input */
+    struct merge_feed feed; /* the plan's input */
     struct page_writer writer;
     struct tree_merge tree;
-    bool tree_open;               /* a tree is being merged or dropped */
-    uint64_t tree_counter;        /* of that tree before */
-    uint64_t work_done;           /* bytes, as of the last return */
+    bool tree_open;        /* a tree is being merged or dropped */
+    uint64_t tree_counter; /* of that tree before */
+    uint64_t work_done;    /* bytes, as of the last return */
 
-    struct room infos;            /* struct tree_info: the new root's */
+    struct room infos; /* struct tree_info: the new root's */
     size_t info_count;
-    size_t old_next;              /* the next of the old root's infos */
+    size_t old_next; /* the next of the old root's infos */
     size_t dropped_next;
     size_t counter_next;
 
-    struct merge_feed catalogue;  /* changed infos */
-    size_t diff_old, diff_new;    /* where the comparison stands */
+    struct merge_feed catalogue; /* changed infos */
+    size_t diff_old, diff_new;   /* where the comparison stands */
     uint8_t diff_key[4];
     uint8_t diff_value[TREE_INFO_BYTES_MAX];
 
-    bool limbo;                   /* a slot may name the root of a merge that failed */
-    struct root *root;            /* owned; the new one */
-    uint64_t file_bytes;          /* size of the file at the end; 0: not looked at */
+    bool limbo;          /* a slot may name the root of a merge that failed */
+    struct root *root;   /* owned; the new one */
+    uint64_t file_bytes; /* size of the file at the end; 0: not looked at */
 };
 
 /* ---- infos of the new root ---- */
@@ -330,7 +330,8 @@ static enum err root_switch(struct merge *m)
     primary_slot_of(p, m->root, m->number + PRIMARY_NUMBERS_AHEAD, &slot);
     e = primary_write_slots(p, &slot, &m->limbo);
     if (e)
-        return failure_set_at(&m->failure, e, PRIMARY_FILE, (uint64_t)p->slot_first * SLOT_BYTES,
+        return failure_set_at(&m->failure, e, PRIMARY_FILE,
+                              (uint64_t)p->slot_first * SLOT_BYTES,
                               "a root slot could not be written");
     p->number_limit = slot.number_limit;
     return ERR_OK;
@@ -403,15 +404,11 @@ static enum err merge_step(struct merge *m, uint64_t work_max)
         if (!space_reclaim(&m->p->space, m->held, m->held_count, &m->reclaiming))
             m->phase = MERGE_TREES;
         return ERR_OK;
-    case MERGE_TREES:
-        return trees_step(m, work_max);
-    case MERGE_CATALOGUE:
-        return catalogue_step(m, work_max);
-    case MERGE_FINISH:
-        return merge_finish(m);
+    case MERGE_TREES: return trees_step(m, work_max);
+    case MERGE_CATALOGUE: return catalogue_step(m, work_max);
+    case MERGE_FINISH: return merge_finish(m);
     case MERGE_DONE:
-    case MERGE_FAILED:
-        break;
+    case MERGE_FAILED: break;
     }
     ASSERT(!"a merge that is over is not run");
     return ERR_INTERNAL;
@@ -487,7 +484,8 @@ static void line_branch(struct primary *p, struct root *from, uint64_t number)
     }
 }
 
-enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan, struct merge **out)
+enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
+                             struct merge **out)
 {
     struct merge *m = os_alloc(p->os, sizeof *m);
     enum err e;

@@ -109,8 +109,7 @@ static void read_ptr(struct reader *r, struct page_ptr *ptr)
     ptr->bytes = read_varint(r);
     ptr->units = read_varint(r);
     if (ptr->packed == 0 || ptr->packed > ptr->image || ptr->image <= PAGE_HEADER_BYTES ||
-        ptr->records == 0 || ptr->units < page_units(ptr->packed) ||
-        ptr->offset > UINT32_MAX)
+        ptr->records == 0 || ptr->units < page_units(ptr->packed) || ptr->offset > UINT32_MAX)
         r->bad = true;
 }
 
@@ -163,9 +162,9 @@ static unsigned find_behind_common(const struct page *page, unsigned first, stru
     while (high < page->count && page->heads[high] == head && high < low + 4)
         high++;
     if (high == low + 4) /* many alike: find where they end */
-        high = head == UINT32_MAX ? page->count
-                                  : first + heads_lower(page->heads + first,
-                                                        page->count - first, head + 1);
+        high = head == UINT32_MAX
+                   ? page->count
+                   : first + heads_lower(page->heads + first, page->count - first, head + 1);
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
         int order = slice_compare(page_key(page, middle), key);
@@ -182,7 +181,8 @@ static unsigned find_behind_common(const struct page *page, unsigned first, stru
     return low;
 }
 
-static unsigned find_from(const struct page *page, unsigned first, struct slice key, bool *equal)
+static unsigned find_from(const struct page *page, unsigned first, struct slice key,
+                          bool *equal)
 {
     size_t common = page->common;
     size_t size = key.size < common ? key.size : common;
@@ -268,7 +268,8 @@ enum err page_encode(struct os *os, uint32_t store, unsigned level,
 
     ASSERT(count > 0 && level < PAGE_LEVELS_MAX);
     for (unsigned i = 0; i < count; i++)
-        bound += 3 * VARINT_BYTES_MAX + PAGE_PTR_BYTES_MAX + cells[i].key.size + cells[i].value.size;
+        bound +=
+            3 * VARINT_BYTES_MAX + PAGE_PTR_BYTES_MAX + cells[i].key.size + cells[i].value.size;
     if (bound > PAGE_IMAGE_BYTES_MAX)
         return ERR_TOO_LARGE;
     e = room_reserve(os, room, bound, 0);
@@ -283,8 +284,9 @@ enum err page_encode(struct os *os, uint32_t store, unsigned level,
             cell.key.size = 0; /* the parent says it */
         shared = common_bytes(previous, cell.key);
         /* Ascending: what comes never is a beginning of what was, and goes up where they part. */
-        ASSERT(i == 0 || (cell.key.size > shared &&
-                          (shared == previous.size || cell.key.data[shared] > previous.data[shared])));
+        ASSERT(i == 0 ||
+               (cell.key.size > shared &&
+                (shared == previous.size || cell.key.data[shared] > previous.data[shared])));
         at += cell_put(&cell, level, shared, at);
         key_bytes += cell.key.size;
         previous = cell.key;
@@ -410,8 +412,8 @@ static void find_heads(struct page *page)
 
     heads[0] = 0;
     if (first < page->count)
-        page->common = (uint32_t)common_bytes(page_key(page, first),
-                                              page_key(page, page->count - 1));
+        page->common =
+            (uint32_t)common_bytes(page_key(page, first), page_key(page, page->count - 1));
     for (unsigned i = first; i < page->count; i++) {
         struct slice key = page_key(page, i);
 
@@ -450,7 +452,8 @@ enum err page_decode(struct os *os, const struct page_ptr *ptr, uint32_t store, 
     *why = "the page is not well-formed";
     /* No cell is shorter than two bytes, and no key longer than its limit: so nothing is
      * allocated that the image could not hold. */
-    if (count == 0 || count > ptr->image / 2 || room > (uint64_t)count * PAGE_KEY_BYTES_MAX + ptr->image)
+    if (count == 0 || count > ptr->image / 2 ||
+        room > (uint64_t)count * PAGE_KEY_BYTES_MAX + ptr->image)
         return ERR_CORRUPT;
     if (room > UINT32_MAX)
         return ERR_CORRUPT;

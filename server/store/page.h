@@ -43,23 +43,23 @@ struct page_ptr {
 
 /* What a search touches comes first: one cache line, and the heads lie right behind. */
 struct page {
-    uint32_t count;           /* records or children, at least 1 */
-    uint32_t common;          /* bytes that all keys begin with (a branch: but the first) */
-    uint32_t level;           /* 0: a leaf */
-    uint32_t pins;            /* the cache's use: while it is pinned it stays */
-    const uint32_t *heads;    /* count; see above */
-    const uint32_t *at;       /* positions in data: leaf 2 a record and one more, branch 1 a
+    uint32_t count;            /* records or children, at least 1 */
+    uint32_t common;           /* bytes that all keys begin with (a branch: but the first) */
+    uint32_t level;            /* 0: a leaf */
+    uint32_t pins;             /* the cache's use: while it is pinned it stays */
+    const uint32_t *heads;     /* count; see above */
+    const uint32_t *at;        /* positions in data: leaf 2 a record and one more, branch 1 a
                                  child and one more */
-    const uint8_t *data;      /* keys and values */
-    struct page_ptr *children;/* branch: count; else NULL */
-    struct page **cached;     /* branch: count; the child if it is in the cache; the cache's use */
-    bool touched;             /* used since the clock's hand came by; the cache's use */
-    uint32_t store;           /* the tree that it belongs to */
+    const uint8_t *data;       /* keys and values */
+    struct page_ptr *children; /* branch: count; else NULL */
+    struct page **cached; /* branch: count; the child if it is in the cache; the cache's use */
+    bool touched;         /* used since the clock's hand came by; the cache's use */
+    uint32_t store;       /* the tree that it belongs to */
 
-    uint64_t offset;          /* with birth: what the cache knows it by */
+    uint64_t offset; /* with birth: what the cache knows it by */
     uint64_t birth;
-    size_t memory;            /* bytes of this allocation */
-    struct page **home;       /* the one place in a parent or root that points here, or NULL;
+    size_t memory;      /* bytes of this allocation */
+    struct page **home; /* the one place in a parent or root that points here, or NULL;
                                  this and the rest the cache's use */
     struct page *hash_next;
     struct list_link in_clock;
@@ -143,7 +143,8 @@ struct page_rooms {
 };
 void page_rooms_fini(struct os *os, struct page_rooms *rooms);
 
-/* Read and unpack; blocks, or with nowait answers ERR_WAIT where it would. ERR_CORRUPT, ERR_IO, ERR_NOMEM. */
+/* Read and unpack; blocks, or with nowait answers ERR_WAIT where it would. ERR_CORRUPT,
+ * ERR_IO, ERR_NOMEM. */
 enum err page_read(struct os *os, struct os_file *file, const struct page_ptr *ptr,
                    uint32_t store, unsigned level, bool nowait, struct page_rooms *rooms,
                    struct page **out, const char **why);

@@ -49,7 +49,8 @@ enum err primary_write_slots(struct primary *p, const struct slot *slot, bool *t
 static enum err file_fill(struct primary *p, const struct primary_options *options,
                           struct os_file *file)
 {
-    uint32_t page_bytes = options->page_bytes ? options->page_bytes : PRIMARY_PAGE_BYTES_DEFAULT;
+    uint32_t page_bytes =
+        options->page_bytes ? options->page_bytes : PRIMARY_PAGE_BYTES_DEFAULT;
     struct slot slot = {.page_bytes = page_bytes,
                         .facts = {.number = 1},
                         .number_limit = 1 + PRIMARY_NUMBERS_AHEAD};
@@ -144,8 +145,8 @@ static enum err primary_load(struct primary *p, const struct primary_options *op
     return ERR_OK;
 }
 
-enum err primary_open(struct os *os, const struct primary_options *options, struct primary **out,
-                      struct failure *f)
+enum err primary_open(struct os *os, const struct primary_options *options,
+                      struct primary **out, struct failure *f)
 {
     struct primary *p = os_alloc(os, sizeof *p);
     enum err e;

@@ -29,12 +29,12 @@ struct root;    /* opaque, shared */
 #define PRIMARY_PAGE_BYTES_DEFAULT 8192u /* docs/decisions/0003-page-size.md */
 
 struct primary_options {
-    uint32_t page_bytes;   /* soft target of an unpacked page, for a new file; 4096 to 65536;
+    uint32_t page_bytes;  /* soft target of an unpacked page, for a new file; 4096 to 65536;
                               0: the default */
-    uint64_t cache_bytes;  /* limit of unpacked pages kept */
+    uint64_t cache_bytes; /* limit of unpacked pages kept */
 };
 
-struct root_facts { /* what a root says of itself */
+struct root_facts {        /* what a root says of itself */
     uint64_t number;       /* grows with each root; births are root numbers */
     uint64_t commit;       /* the last commit it holds */
     uint64_t log_position; /* replay from here */
@@ -43,16 +43,16 @@ struct root_facts { /* what a root says of itself */
 
 struct tree_facts {
     uint64_t records;
-    uint64_t bytes;    /* of keys and values */
+    uint64_t bytes;        /* of keys and values */
     uint64_t extent_bytes; /* on disk, packed */
-    uint64_t counter;  /* the store's generator: greatest number given */
+    uint64_t counter;      /* the store's generator: greatest number given */
 };
 
 /* Open or make the file; find the newest valid slot; learn what is free. Blocks.
  * ERR_CORRUPT with file and offset (slots, catalogue; damage below a store stops only who reads
  * there, see damage_offset), ERR_FORMAT. A new file has a durable empty root. */
-enum err primary_open(struct os *os, const struct primary_options *options, struct primary **out,
-                      struct failure *f);
+enum err primary_open(struct os *os, const struct primary_options *options,
+                      struct primary **out, struct failure *f);
 /* Every root must have been given back, no load or merge be under way (abandon: a simulated
  * crash, jobs never finish; free the memory). */
 void primary_close(struct primary *p, bool abandon);
@@ -65,8 +65,9 @@ const struct root_facts *root_facts(const struct root *r);
 /* false: the root has no such tree. */
 bool root_tree_facts(const struct root *r, uint32_t store, struct tree_facts *out);
 /* Call each for every tree of the root, ascending by number. */
-void root_each_tree(const struct root *r, void (*each)(void *context, uint32_t store,
-                    const struct tree_facts *facts), void *context);
+void root_each_tree(const struct root *r,
+                    void (*each)(void *context, uint32_t store, const struct tree_facts *facts),
+                    void *context);
 
 /* ---- reading: ERR_WAIT as wait.h says; ERR_CORRUPT and ERR_IO set f ---- */
 
@@ -97,10 +98,10 @@ struct tree_cursor {
     struct primary *p;
     struct root *r;
     uint32_t store;
-    bool valid;              /* it stands on a record */
-    struct slice key;        /* borrowed until the next move */
-    struct slice value;      /* borrowed until the next move */
-    struct {                 /* from the top; pages pinned */
+    bool valid;         /* it stands on a record */
+    struct slice key;   /* borrowed until the next move */
+    struct slice value; /* borrowed until the next move */
+    struct {            /* from the top; pages pinned */
         struct page *page;
         unsigned slot;
     } path[24];
@@ -109,7 +110,8 @@ struct tree_cursor {
 void tree_cursor_init(struct tree_cursor *c, struct primary *p, struct root *r, uint32_t store);
 void tree_cursor_fini(struct tree_cursor *c);
 /* Stand on the first record with key >= key (size 0: the first record), or, backwards,
- * on the last with key < key (data NULL: the last record). OK with valid false when there is none. */
+ * on the last with key < key (data NULL: the last record). OK with valid false when there
+ * is none. */
 enum err tree_cursor_seek(struct tree_cursor *c, struct slice key, bool backwards,
                           struct wait *w, struct failure *f);
 /* Move from a record to its neighbour. After ERR_WAIT the cursor stands where it stood. */
@@ -132,25 +134,26 @@ struct merge_input {
 };
 
 struct merge_plan {
-    struct root *from;         /* merge onto this root: the durable one, or one made on top of it
+    struct root *from; /* merge onto this root: the durable one, or one made on top of it
                                   since. Roots that were made after it are left aside by that:
                                   they can be read on, but nothing is merged onto them */
     struct merge_input input;
-    struct root_facts facts;   /* of the new root, but number, which the primary gives */
-    bool durable;              /* write it to the slots; false: an intermediate root, pages only, no sync */
-    const uint32_t *dropped;   /* stores whose trees end here, ascending; lent until merge_end */
+    struct root_facts facts; /* of the new root, but number, which the primary gives */
+    bool durable; /* write it to the slots; false: an intermediate root, pages only, no sync */
+    const uint32_t *dropped; /* stores whose trees end here, ascending; lent until merge_end */
     size_t dropped_count;
     const struct merge_counter { /* generators to note, ascending by store; lent */
         uint32_t store;
         uint64_t counter;
-    } *counters;
+    } * counters;
     size_t counter_count;
 };
 
 struct merge; /* opaque */
 
 /* Loop. ERR_NOMEM. Only one merge at a time. */
-enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan, struct merge **out);
+enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
+                             struct merge **out);
 
 /* Merge lane: do about bytes_max of work (read plus written), for pacing. ERR_WAIT:
  * call again for more (a later job); ERR_OK: pages written and, if durable, synced and both
@@ -165,15 +168,16 @@ enum err primary_merge_end(struct primary *p, struct merge *m, struct root **out
                            struct failure *f);
 
 struct primary_stats {
-    uint64_t file_bytes;      /* size of the file */
-    uint64_t used_bytes;      /* extents that the durable root reaches */
-    uint64_t held_bytes;      /* extents only older held roots reach */
-    uint64_t free_bytes;      /* holes */
+    uint64_t file_bytes; /* size of the file */
+    uint64_t used_bytes; /* extents that the durable root reaches */
+    uint64_t held_bytes; /* extents only older held roots reach */
+    uint64_t free_bytes; /* holes */
     uint64_t cache_bytes, cache_limit, cache_hits, cache_misses;
     uint64_t pages_read, pages_written, bytes_written;
     uint64_t records, trees;
-    unsigned roots_held;      /* the durable one included */
-    uint64_t damage_offset;   /* of a branch that was found damaged at open, 0: none. Reads below it
+    unsigned roots_held; /* the durable one included */
+    uint64_t
+        damage_offset; /* of a branch that was found damaged at open, 0: none. Reads below it
                                  fail, free space is not known, and new pages go to the end */
 };
 void primary_stats(const struct primary *p, struct primary_stats *out);

@@ -16,20 +16,20 @@
 
 struct tree_info {
     uint32_t store;
-    uint32_t height;     /* 0: no records, and top says nothing */
-    uint64_t counter;    /* the store's generator */
+    uint32_t height;  /* 0: no records, and top says nothing */
+    uint64_t counter; /* the store's generator */
     struct page_ptr top;
 };
 
 struct root {
     struct root_facts facts;
     unsigned refs;
-    bool aside;                 /* a merge went on from an earlier root: none goes on from this */
-    struct list_link in_roots;  /* struct primary.roots, ascending by number */
-    uint32_t catalogue_height;  /* 0: no trees */
+    bool aside; /* a merge went on from an earlier root: none goes on from this */
+    struct list_link in_roots; /* struct primary.roots, ascending by number */
+    uint32_t catalogue_height; /* 0: no trees */
     struct page_ptr catalogue;
-    uint64_t units;             /* in all extents that it reaches, slots left out */
-    uint64_t records;           /* in all trees */
+    uint64_t units;   /* in all extents that it reaches, slots left out */
+    uint64_t records; /* in all trees */
     size_t count;
     const struct tree_info *infos; /* count, ascending */
     struct page **tops;            /* count; the top page if it is in the cache */

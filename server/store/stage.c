@@ -36,6 +36,7 @@ void write_set_init(struct stage *s, struct os *os, struct stage_store *room)
 {
     memset(s, 0, sizeof *s);
     arena_init(&s->arena, os);
+    s->memory = &s->arena;
     s->os = os;
     s->state = STAGE_OPEN;
     s->buckets = &s->single;
@@ -145,7 +146,7 @@ static struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t 
                                  struct slice key, struct slice value)
 {
     struct record *r =
-        arena_alloc(&s->arena, offsetof(struct record, key) + key.size + value.size);
+        arena_alloc(s->memory, offsetof(struct record, key) + key.size + value.size);
 
     if (!r)
         return NULL;
@@ -173,7 +174,7 @@ static struct stage_store *stage_store_new(struct stage *s, uint32_t store)
     struct stage_store *st = s->single ? NULL : s->room;
 
     if (!st)
-        st = arena_alloc(&s->arena, sizeof *st);
+        st = arena_alloc(s->memory, sizeof *st);
     if (!st)
         return NULL;
     memset(st, 0, sizeof *st);
@@ -191,7 +192,7 @@ static void stage_insert(struct stage *s, struct stage_store *st, struct record 
     *at = r;
     st->records++;
     if (st->records > STAGE_UNINDEXED)
-        stage_index_enter(&st->index, &s->arena, r);
+        stage_index_enter(&st->index, s->memory, r);
 }
 
 static bool write_set_replace(struct stage *s, struct record *r, struct slice value)
@@ -202,7 +203,7 @@ static bool write_set_replace(struct stage *s, struct record *r, struct slice va
         /* in place where the new value fits: a record updated again and again
          * within one transaction takes no more memory */
         bytes = r->value && r->value_size >= value.size ? (uint8_t *)(uintptr_t)r->value
-                                                        : arena_alloc(&s->arena, value.size + 1);
+                                                        : arena_alloc(s->memory, value.size + 1);
         if (!bytes)
             return false;
         memmove(bytes, value.data, value.size);

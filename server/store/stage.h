@@ -95,6 +95,8 @@ struct stage {
     unsigned bucket_mask;    /* 0 for a write-set: one bucket */
     struct stage_store *single; /* the one bucket of a write-set */
     struct stage_store **buckets;
+    struct arena *memory;       /* what it allocates from: its arena, or the open stage's for a write-set
+                                 * that is linked before anybody else runs */
     struct stage_store *room;   /* a write-set's: memory of its owner for its first store; NULL: none */
     struct os *os;
 };

@@ -119,6 +119,8 @@ void pass_rewind(struct pass *p, uint64_t floor, uint64_t limit)
     p->limit = limit;
     p->store_at = 0;
     p->store_is_open = false;
+    for (size_t i = 0; i < p->stage_count; i++)
+        p->whole[i] = p->stages[i]->first_commit > floor && p->stages[i]->last_commit <= limit;
 }
 
 static void pass_open_store(struct pass *p)
@@ -156,6 +158,7 @@ static struct record *pass_step(struct pass *p)
 {
     for (;;) {
         struct record *least = pass_least(p), *found = NULL;
+        bool is_new = false;
 
         if (!least)
             return NULL;
@@ -164,11 +167,17 @@ static struct record *pass_step(struct pass *p)
 
             if (!r || (r != least && !slice_equal(record_key(r), record_key(least))))
                 continue;
-            if (!found)
+            if (!found && p->whole[i]) {
+                found = record_newest(r); /* without touching its stamp */
+                is_new = true;
+            } else if (!found) {
                 found = record_visible(r, p->limit);
+                is_new = found && found->stamp->commit > p->floor;
+            }
             p->feeds[i] = record_following(r);
+            __builtin_prefetch(p->feeds[i]);
         }
-        if (found && found->stamp->commit > p->floor)
+        if (is_new)
             return found;
     }
 }

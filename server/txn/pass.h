@@ -18,6 +18,7 @@ struct pass {
     struct db *db;
     struct stage *stages[PASS_STAGES_MAX]; /* newest first */
     struct record *feeds[PASS_STAGES_MAX]; /* where each stands in the store at hand */
+    bool whole[PASS_STAGES_MAX];           /* all of it lies in (floor, limit] */
     size_t stage_count;
     uint64_t floor, limit;        /* versions of (floor, limit] are given */
     uint32_t *stores;             /* all in the stages that do not end here, ascending */

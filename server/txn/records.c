@@ -300,8 +300,10 @@ enum err record_put(struct op *op, struct txn *t, struct slice store, struct sli
         put.generated = 0;
         put.key_size = 0;
         e = auto_begin(op, &in, false);
-        if (!e)
+        if (!e) {
+            in->is_single = !t;
             e = put_in(op, in, store, &put, key, only_insert, key_room, key_out);
+        }
         os_free(op->db->os, put.injected, put.injected_size);
         e = auto_end(op, t, e, &again);
     } while (again);
@@ -343,8 +345,10 @@ enum err record_delete(struct op *op, struct txn *t, struct slice store, struct 
 
         *existed = false;
         e = auto_begin(op, &in, false);
-        if (!e)
+        if (!e) {
+            in->is_single = !t;
             e = delete_in(op, in, store, key, existed);
+        }
         e = auto_end(op, t, e, &again);
     } while (again);
     return e;

@@ -20,6 +20,7 @@ void recovery_init(struct recovery *r, struct db *db)
     r->number = 0;
     r->stamp = NULL;
     r->replayed = 0;
+    r->schema = NULL;
     r->upto = root_facts(primary_root(db->primary))->commit;
     write_set_init(&r->write_set, db->os, NULL);
 }
@@ -104,6 +105,7 @@ static enum err recovery_note_schemas(struct recovery *r, struct failure *f)
         if (rec->store != CATALOGUE_STORE)
             continue;
         any = true;
+        r->schema = NULL; /* it may end here */
         e = catalogue_load(r->db, record_key(rec), record_value(rec), r->stamp, f);
     }
     if (any && !e)
@@ -116,22 +118,21 @@ static enum err recovery_note_schemas(struct recovery *r, struct failure *f)
  * have made it, too: then no definition tells of that number. */
 static enum err recovery_note_records(struct recovery *r, struct failure *f)
 {
-    struct schema *schema = NULL;
     uint32_t orphan = CATALOGUE_STORE;
     enum err e = recovery_note_schemas(r, f);
 
     for (struct record *rec = r->stamp->first; rec && !e; rec = rec->log_next) {
         if (rec->store == CATALOGUE_STORE || rec->store == orphan)
             continue;
-        if (!schema || schema->number != rec->store)
-            schema = catalogue_by_number(r->db, rec->store);
-        if (!schema) {
+        if (!r->schema || r->schema->number != rec->store)
+            r->schema = catalogue_by_number(r->db, rec->store);
+        if (!r->schema) {
             orphan = rec->store;
             e = catalogue_note_orphan(r->db, orphan, r->stamp->commit);
             if (e)
                 failure_set(f, e, "no memory for the catalogue");
-        } else if (schema->generate && !record_is_delete(rec)) {
-            catalogue_bump(schema, record_key(rec));
+        } else if (r->schema->generate && !record_is_delete(rec)) {
+            catalogue_bump(r->schema, record_key(rec));
         }
     }
     return e;

@@ -137,7 +137,7 @@ enum err tracker_note_store(struct txn *t, struct schema *schema)
     }
     if (stage_spares_fill(&t->db->spares, t->db->os, t->db->spares_needed + 1) != ERR_OK)
         return ERR_NOMEM;
-    s = t->stores ? arena_alloc(&t->write_set.arena, sizeof *s) : &t->store_room;
+    s = t->stores ? arena_alloc(t->write_set.memory, sizeof *s) : &t->store_room;
     if (!s)
         return ERR_NOMEM;
     t->db->spares_needed++;

@@ -146,7 +146,7 @@ enum err txn_first_write(struct op *op, struct txn *t)
 
     if (t->stamp)
         return ERR_OK;
-    stamp = arena_alloc(&t->write_set.arena, sizeof *stamp + (size ? size + 1 : 0));
+    stamp = arena_alloc(t->write_set.memory, sizeof *stamp + (size ? size + 1 : 0));
     if (!stamp)
         return failure_set(&op->failure, ERR_NOMEM, "no memory for the transaction's writes");
     memset(stamp, 0, sizeof *stamp);

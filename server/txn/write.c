@@ -76,24 +76,33 @@ static void write_note_large(struct txn *t)
 static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
                            struct slice key, struct slice value)
 {
+    struct stage *open = t->db->newest_stage;
+    uint64_t before = open->arena.bytes;
     struct record *r;
     bool fresh;
     enum err e;
 
+    if (t->is_single)
+        t->write_set.memory = &open->arena; /* it is committed into it in this same call */
     e = txn_first_write(op, t);
     if (!e)
         e = tracker_note_store(t, schema);
-    if (e)
+    if (e) {
+        t->db->staged_bytes += open->arena.bytes - before;
         return failure_set(&op->failure, e, "no memory for the transaction's writes");
+    }
     r = write_set_put(&t->write_set, t->stamp, schema->number, key, value, &fresh);
-    if (!r)
+    if (!r) {
+        t->db->staged_bytes += open->arena.bytes - before;
         return failure_set(&op->failure, ERR_NOMEM, "no memory for the record");
+    }
     if (fresh) {
         r->last_writer_wins = schema->last_writer_wins;
         /* one write by itself commits before anybody else runs: nobody can meet it */
-        if (!t->is_large && !r->last_writer_wins && !(t->is_autocommit && !op->cursor))
+        if (!t->is_large && !t->is_single && !r->last_writer_wins)
             tracker_add_intent(t->db, r);
     }
+    t->db->staged_bytes += open->arena.bytes - before;
     write_note_large(t);
     return ERR_OK;
 }
