@@ -178,7 +178,6 @@ static void game_open(struct game *g, uint64_t seed)
     memset(g, 0, sizeof *g);
     core_open(&g->rig, seed);
     g->rig.options.cache_bytes = 65536;
-    g->rig.options.segment_bytes = UINT64_C(1) << 18;
     core_restart(&g->rig, false);
     MUST_EQ(core_create(&g->rig, NULL, "s", NULL), ERR_OK);
     g->last_commit = g->rig.op.committed;
