@@ -120,6 +120,7 @@ static bool take_frame(struct connection *c)
     const struct options *o = &c->server->options;
     struct msgpack_limits limits = {o->frame_size, o->elements, (unsigned)o->depth};
     struct slice bytes = slice_make(c->input.data + c->taken, c->input.used - c->taken);
+    size_t others = net_buffer_total() - c->input.room;
     struct frame frame;
     enum err e;
 
@@ -129,7 +130,7 @@ static bool take_frame(struct connection *c)
     if (e == ERR_WAIT) {
         if (!c->frame_begun_ms)
             c->frame_begun_ms = server_now(c->server);
-        if (bytes.size > BUFFER_KEEP && net_buffer_total() > o->client_memory)
+        if (bytes.size > BUFFER_KEEP && others + bytes.size > o->client_memory)
             break_off(c, bytes, false, 0, ERR_OVERLOADED,
                       "the clients' messages take as much memory as they may");
         return false;

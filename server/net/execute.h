@@ -40,6 +40,7 @@ execute execute_create_store, execute_drop_store, execute_clear_store, execute_r
 execute execute_scan, execute_next, execute_close;
 /* execute_run.c */
 execute execute_run;
+size_t run_bytes(void);
 void run_free(struct run *run);
 /* execute_server.c */
 execute execute_hello, execute_describe, execute_ping, execute_kill, execute_rotate,

@@ -8,7 +8,6 @@
 #include "server/net/server.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #define RUN_LOSSES_MAX 8
 
@@ -18,10 +17,17 @@ struct run {
     unsigned losses;
 };
 
+size_t run_bytes(void)
+{
+    return sizeof(struct run);
+}
+
 void run_free(struct run *run)
 {
+    struct server *server = work_session(&run->work)->server;
+
     work_fini(&run->work);
-    free(run);
+    pool_give(&server->runs, run);
 }
 
 /* Take the transaction back and begin the list again. */
@@ -158,7 +164,7 @@ static enum err commit(struct work *w)
 
 static enum err prepare(struct work *w)
 {
-    struct run *run = calloc(1, sizeof *run);
+    struct run *run = pool_take(&work_session(w)->server->runs);
 
     if (!run)
         return ERR_NOMEM;

@@ -10,19 +10,10 @@
 
 struct lane *lane_new(struct session *s)
 {
-    struct server *server = s->server;
-    struct list_link *link = list_first(&server->free_lanes);
-    struct lane *lane;
+    struct lane *lane = pool_take(&s->server->lanes);
 
-    if (link) {
-        list_remove(link);
-        lane = LIST_ENTRY(link, struct lane, in_session);
-    } else {
-        lane = malloc(sizeof *lane);
-        if (!lane)
-            return NULL;
-    }
-    memset(lane, 0, sizeof *lane);
+    if (!lane)
+        return NULL;
     lane->session = s;
     lane->users = 1;
     list_init(&lane->queue);
@@ -45,7 +36,7 @@ void lane_unref(struct lane *lane)
     }
     list_remove(&lane->in_session);
     lane->session->lane_count--;
-    list_push_front(&lane->session->server->free_lanes, &lane->in_session);
+    pool_give(&lane->session->server->lanes, lane);
 }
 
 void lane_close_cursors(struct lane *lane)
@@ -68,7 +59,7 @@ void lane_end(struct lane *lane)
 struct session_cursor *session_cursor_new(struct session *s, struct lane *lane,
                                           struct cursor *core)
 {
-    struct session_cursor *cursor = calloc(1, sizeof *cursor);
+    struct session_cursor *cursor = pool_take(&s->server->cursors);
 
     if (!cursor)
         return NULL;
@@ -76,7 +67,7 @@ struct session_cursor *session_cursor_new(struct session *s, struct lane *lane,
         s->next_cursor++;
     } while (s->next_cursor == 0 || number_map_find(&s->cursors, s->next_cursor));
     if (!number_map_add(&s->cursors, s->next_cursor, cursor)) {
-        free(cursor);
+        pool_give(&s->server->cursors, cursor);
         return NULL;
     }
     cursor->number = s->next_cursor;
@@ -96,5 +87,5 @@ void session_cursor_close(struct session *s, struct session_cursor *cursor)
     list_remove(&cursor->in_session);
     cursor_close(cursor->core);
     lane_unref(cursor->lane);
-    free(cursor);
+    pool_give(&s->server->cursors, cursor);
 }

@@ -2,6 +2,7 @@
 #include "server/net/server.h"
 
 #include "server/base/assert.h"
+#include "server/net/execute.h"
 #include "server/net/listener.h"
 #include "server/net/log_line.h"
 #include "server/net/notify.h"
@@ -291,7 +292,9 @@ enum err server_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     list_init(&server->listeners);
     list_init(&server->connections);
     list_init(&server->free_requests);
-    list_init(&server->free_lanes);
+    pool_init(&server->lanes, sizeof(struct lane));
+    pool_init(&server->cursors, sizeof(struct session_cursor));
+    pool_init(&server->runs, run_bytes());
     deadline_wheel_init(&server->deadlines, server_now(server));
     e = os_uv_attach(posix, loop, NULL, &server->jobs);
     if (e) {
@@ -496,10 +499,9 @@ static void free_lists(struct server *server)
         net_buffer_fini(&r->frame);
         free(r);
     }
-    LIST_EACH_SAFE(link, &server->free_lanes)
-    {
-        free(LIST_ENTRY(link, struct lane, in_session));
-    }
+    pool_fini(&server->lanes);
+    pool_fini(&server->cursors);
+    pool_fini(&server->runs);
 }
 
 int server_run(struct server *server)

@@ -13,6 +13,7 @@
 
 #include "server/net/command_line.h"
 #include "server/net/connection.h"
+#include "server/net/pool.h"
 #include "server/os/os_uv.h"
 
 #define SERVER_VERSION "0.1.0"
@@ -55,7 +56,9 @@ struct server {
     size_t connection_count;
     size_t request_count;
     struct list_link free_requests;
-    struct list_link free_lanes;
+    struct pool lanes;
+    struct pool cursors;
+    struct pool runs;
     size_t free_request_count;
     /* The end. */
     bool failed; /* the log has */

@@ -1,9 +1,10 @@
 """PROTOCOL.md, "Framing": each sentence of it."""
+import os
 import random
 import socket
 import struct
 
-from holdfast import Closed, Raw, daemon, pack, unpack, until
+from holdfast import Closed, Gate, Raw, daemon, pack, unpack, until
 
 
 def broken(d, frame, msgid=None, then=b""):
@@ -332,3 +333,47 @@ def test_values_come_back_byte_for_byte(d):
                 got += c.s.recv(1000)
             assert bytes(got) == b"\x94\x01\x02\xc0" + value, (got, value)
         assert unpack(pack(Raw(b"\x01")))[0] == 1
+
+
+def test_unanswered_requests_of_all_have_a_limit():
+    with Gate() as gate, gate.daemon("--requests", "16") as d:
+        with d.client() as c:
+            c.call("create_store", 0, "s")
+        gate.hold("sync")
+        clients = [d.client() for _ in range(4)]
+        sent = [(c, n, c.send("put", 0, "s", n, n)) for n in range(100) for c in clients]
+        # Nobody can be asked now, so the log says when all sixteen are in.
+        until(lambda: os.path.exists(d.data) and d.process.poll() is None)
+        gate.let("sync")
+        for c, n, i in sent:
+            assert c.reply(i) == n
+        status = clients[0].call("status")["connections"]
+        assert status["in_flight"] == 1, status
+        for c in clients:
+            c.close()
+
+
+def test_large_messages_are_refused_when_the_clients_memory_is_used_up():
+    with daemon("--client-memory", "16MiB") as d, d.client() as c:
+        c.call("create_store", 0, "s")
+        hogs = [d.client() for _ in range(6)]
+        for hog in hogs:  # 5 of 14 MiB each: three have room, not six
+            try:
+                hog.raw(b"\x94\x00\x05\xa3put\x94\x00\xa1s\xc6" + struct.pack(">I", 14 << 20) + b"x" * (5 << 20))
+            except OSError:
+                pass
+        until(lambda: "memory" in d.errors())
+        assert c.call("put", 0, "s", 1, 1) == 1
+        refused = 0
+        for hog in hogs:
+            try:
+                if hog.answered(5):
+                    assert hog.error(5).name == "OVERLOADED"
+                    refused += 1
+            except (Closed, OSError):
+                refused += 1
+        assert 1 <= refused <= 4, refused
+        for hog in hogs:
+            hog.close()
+        until(lambda: c.call("status")["connections"]["buffer_bytes"] < 1 << 20)
+        assert c.call("put", 0, "s", "x" * (3 << 20), 2) == 2

@@ -263,7 +263,9 @@ def test_an_absence_decided_by_an_undurable_delete_waits():
         absent = r.send("get", 1, "s", "k")
         count = r.send("count", 1, "s")
         r.call("begin", 2)
+        before = r.call("status")["log"]["last_commit"]
         store = w.send("drop_store", 0, "s")
+        until(lambda: r.call("status")["log"]["last_commit"] > before)
         r.call("begin", 3)
         nowhere = r.send("get", 3, "s", "k")
         settled(r)
