@@ -135,7 +135,8 @@ void rig_batch_sort(struct rig_batch *batch)
 {
     size_t kept = 0;
 
-    qsort(batch->items, batch->count, sizeof *batch->items, record_compare);
+    if (batch->count)
+        qsort(batch->items, batch->count, sizeof *batch->items, record_compare);
     for (size_t i = 0; i < batch->count; i++)
         if (kept == 0 || record_compare(&batch->items[kept - 1], &batch->items[i]) != 0)
             batch->items[kept++] = batch->items[i];
