@@ -148,7 +148,7 @@ THREADED := $(filter %/test_os %/test_os_jobs %/test_os_uv %_posix %_threads,$(U
 tsan: ## what has threads, under ThreadSanitizer
 	@$(MAKE) MODE=tsan tsan-run
 tsan-run: all $(THREADED)
-	@$(RUN) --integration $(THREADED)
+	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(RUN) --integration $(THREADED)
 cov: ## every test, then how much of each file has run
 	@find build/cov -name '*.gcda' -delete 2>/dev/null; true
 	@$(MAKE) MODE=cov test
