@@ -133,8 +133,8 @@ unit: tests ## the tests without a daemon
 	@$(RUN) $(UNIT_BINS) $(FUZZ_BINS)
 lint: all ## format, layers, lone headers, symbols, banned calls, sizes
 	@$(PYTHON) tests/lint/lint.py --build $(B) --cc '$(CC)' --cflags '$(CFLAGS)'
-format: ## put right what `make lint` says of the format
-	@$(PYTHON) tests/lint/lint.py --fix-format
+format: ## FILES=: put right what `make lint` says of the format
+	@$(PYTHON) tests/lint/lint.py --fix-format $(FILES)
 
 example: $(B)/holdfastd ## write config.example from the daemon's table of options
 	$(B)/holdfastd --print-config > config.example

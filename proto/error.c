@@ -36,10 +36,10 @@ enum err_class err_class(enum err e)
 const char *err_class_name(enum err e)
 {
     static const char *const names[] = {
-        [ERR_CLASS_NONE] = "none",         [ERR_CLASS_REQUEST] = "request",
-        [ERR_CLASS_AUTH] = "auth",         [ERR_CLASS_CONFLICT] = "conflict",
-        [ERR_CLASS_LIMIT] = "limit",       [ERR_CLASS_UNAVAIL] = "unavailable",
-        [ERR_CLASS_STORAGE] = "storage",   [ERR_CLASS_INTERNAL] = "internal",
+        [ERR_CLASS_NONE] = "none",       [ERR_CLASS_REQUEST] = "request",
+        [ERR_CLASS_AUTH] = "auth",       [ERR_CLASS_CONFLICT] = "conflict",
+        [ERR_CLASS_LIMIT] = "limit",     [ERR_CLASS_UNAVAIL] = "unavailable",
+        [ERR_CLASS_STORAGE] = "storage", [ERR_CLASS_INTERNAL] = "internal",
     };
 
     return names[err_table[e].class];

@@ -309,7 +309,7 @@ enum err msgpack_read_map(struct msgpack_cursor *c, uint32_t *pairs)
 }
 
 enum err msgpack_token_timestamp(const struct msgpack_token *t, int64_t *seconds,
-                                       uint32_t *nanoseconds)
+                                 uint32_t *nanoseconds)
 {
     const uint8_t *p = t->bytes.data;
     int64_t whole;

@@ -187,6 +187,6 @@ size_t msgpack_put_timestamp(uint8_t *to, int64_t seconds, uint32_t nanoseconds)
 /* The seconds and nanoseconds of an EXT token of type -1; ERR_BAD_VALUE if it is none
  * (wrong size, nanoseconds over 999,999,999). msgpack-c has a type msgpack_timestamp. */
 enum err msgpack_token_timestamp(const struct msgpack_token *t, int64_t *seconds,
-                                       uint32_t *nanoseconds);
+                                 uint32_t *nanoseconds);
 
 #endif

@@ -52,7 +52,8 @@ struct msgpack_step {
 
 /* Look at the head at p, of which room > 0 bytes are at hand. ERR_END: the head is
  * cut; ERR_BAD_REQUEST: 0xc1. The payload need not be at hand. */
-static inline enum err msgpack_step_read(const uint8_t *p, size_t room, struct msgpack_step *out)
+static inline enum err msgpack_step_read(const uint8_t *p, size_t room,
+                                         struct msgpack_step *out)
 {
     uint8_t b = *p;
     const struct msgpack_form *form;

@@ -16,8 +16,8 @@ void msgpack_scan_init(struct msgpack_scan *s)
 }
 
 /* Open a container that a head with room bytes to the limit behind it announces. */
-static enum err scan_open(struct msgpack_scan *s, const struct msgpack_step *step, uint64_t room,
-                          const struct msgpack_limits *limits)
+static enum err scan_open(struct msgpack_scan *s, const struct msgpack_step *step,
+                          uint64_t room, const struct msgpack_limits *limits)
 {
     if (s->depth >= limits->depth_max || s->depth >= MSGPACK_DEPTH_MAX)
         return ERR_TOO_LARGE;

@@ -86,9 +86,11 @@ void failure_copy(struct failure *to, const struct failure *from)
 const char *conflict_kind_name(enum conflict_kind kind)
 {
     static const char *const names[] = {
-        [CONFLICT_NONE] = "none",     [CONFLICT_WRITE] = "write",
+        [CONFLICT_NONE] = "none",
+        [CONFLICT_WRITE] = "write",
         [CONFLICT_GREATEST_VERSION] = "greatest-version",
-        [CONFLICT_UNIQUE] = "unique", [CONFLICT_READ] = "read",
+        [CONFLICT_UNIQUE] = "unique",
+        [CONFLICT_READ] = "read",
         [CONFLICT_SCHEMA] = "schema",
     };
 

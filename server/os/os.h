@@ -56,7 +56,8 @@ struct os_job {
 };
 
 struct os_ops {
-    enum err (*file_open)(struct os *os, const char *path, unsigned flags, struct os_file **out);
+    enum err (*file_open)(struct os *os, const char *path, unsigned flags,
+                          struct os_file **out);
     void (*file_close)(struct os_file *file);
     /* Read up to size bytes at offset; *got is less only at the file's end. */
     enum err (*file_read)(struct os_file *file, uint64_t offset, void *to, size_t size,
@@ -65,7 +66,8 @@ struct os_ops {
     enum err (*file_read_nowait)(struct os_file *file, uint64_t offset, void *to, size_t size,
                                  size_t *got);
     /* Write all of it or fail; ERR_NO_SPACE, ERR_IO. Extends the file. */
-    enum err (*file_write)(struct os_file *file, uint64_t offset, const void *from, size_t size);
+    enum err (*file_write)(struct os_file *file, uint64_t offset, const void *from,
+                           size_t size);
     /* Make what was written, and the file's size, survive power loss. A failed
      * sync is final for this file: what it covered must not be believed. */
     enum err (*file_sync)(struct os_file *file);

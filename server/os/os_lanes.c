@@ -153,7 +153,8 @@ enum err os_lanes_start(const struct os_lanes_options *options, struct os_lanes 
     for (int i = 0; i < OS_LANE_COUNT; i++)
         lane_init(&lanes->lanes[i], lanes, (enum os_lane)i);
     for (int i = 0; i < OS_LANE_COUNT && !e; i++)
-        e = lane_start(&lanes->lanes[i], options->width[i] ? options->width[i] : defaults.width[i]);
+        e = lane_start(&lanes->lanes[i],
+                       options->width[i] ? options->width[i] : defaults.width[i]);
     if (e) {
         os_lanes_stop(lanes);
         return e;

@@ -18,7 +18,8 @@
 struct os_lanes; /* opaque, owned by who started them */
 
 struct os_lanes_options {
-    unsigned width[OS_LANE_COUNT]; /* threads per lane, 1 to OS_LANE_WIDTH_MAX; 0: the default */
+    unsigned
+        width[OS_LANE_COUNT];    /* threads per lane, 1 to OS_LANE_WIDTH_MAX; 0: the default */
     int merge_nice;                /* added to the priority of the merge lane's threads */
     void (*wake)(void *context);   /* something has run; any thread; must not block */
     void *context;

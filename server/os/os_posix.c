@@ -51,20 +51,15 @@ static enum err error_from(int number)
 {
     switch (number) {
     case ENOENT:
-    case ENOTDIR:
-        return ERR_NOT_FOUND;
-    case EEXIST:
-        return ERR_LOCKED;
+    case ENOTDIR: return ERR_NOT_FOUND;
+    case EEXIST: return ERR_LOCKED;
     case ENOSPC:
     case EDQUOT:
-    case EFBIG:
-        return ERR_NO_SPACE;
+    case EFBIG: return ERR_NO_SPACE;
     case ENOMEM:
     case EMFILE:
-    case ENFILE:
-        return ERR_NOMEM;
-    default:
-        return ERR_IO;
+    case ENFILE: return ERR_NOMEM;
+    default: return ERR_IO;
     }
 }
 
@@ -250,8 +245,8 @@ static enum err posix_file_read(struct os_file *file, uint64_t offset, void *to,
 }
 
 /* Where the file system cannot say whether it would wait, a worker asks it. */
-static enum err posix_file_read_nowait(struct os_file *file, uint64_t offset, void *to, size_t size,
-                                       size_t *got)
+static enum err posix_file_read_nowait(struct os_file *file, uint64_t offset, void *to,
+                                       size_t size, size_t *got)
 {
     *got = 0;
     if (atomic_load_explicit(&file->no_nowait, memory_order_relaxed))
@@ -537,8 +532,8 @@ static void posix_job_submit(struct os *os, struct os_job *job)
     posix->submit(posix->submit_context, job);
 }
 
-void os_posix_set_jobs(struct os_posix *posix, void (*submit)(void *context, struct os_job *job),
-                       void *context)
+void os_posix_set_jobs(struct os_posix *posix,
+                       void (*submit)(void *context, struct os_job *job), void *context)
 {
     ASSERT(list_is_empty(&posix->queued));
     posix->submit = submit;

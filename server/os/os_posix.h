@@ -18,7 +18,8 @@ struct os_posix; /* opaque, owned by who opened it */
 
 /* A failure of the system, told to a person: what was tried on which path, and
  * errno. Called from any thread, and from several at once. */
-typedef void os_posix_report(void *context, const char *operation, const char *path, int number);
+typedef void os_posix_report(void *context, const char *operation, const char *path,
+                             int number);
 
 /* Use the directory; make it (its parent must be there) if create is set. On
  * failure *out is NULL and why says what and what to do: ERR_NOT_FOUND,
@@ -38,8 +39,8 @@ void os_posix_set_report(struct os_posix *posix, os_posix_report *report, void *
 
 /* Where os_job_submit goes. context is borrowed until the next call; submit
  * NULL: nowhere, os_job_submit is a broken promise. */
-void os_posix_set_jobs(struct os_posix *posix, void (*submit)(void *context, struct os_job *job),
-                       void *context);
+void os_posix_set_jobs(struct os_posix *posix,
+                       void (*submit)(void *context, struct os_job *job), void *context);
 
 /* Queue jobs, and run them when the owner says so. */
 void os_posix_run_jobs_inline(struct os_posix *posix);

@@ -77,7 +77,8 @@ static size_t double_encode(uint8_t *to, double d)
     return 1 + sizeof bits;
 }
 
-static enum err put_number(struct key_writer *w, const struct msgpack_token *t, const char **why)
+static enum err put_number(struct key_writer *w, const struct msgpack_token *t,
+                           const char **why)
 {
     uint8_t spare[KEY_NUMBER_BYTES_MAX];
     bool fits = writer_room(w) >= sizeof spare;
@@ -236,7 +237,8 @@ static enum err put_bytes(struct key_writer *w, struct slice bytes, bool is_text
 /* -- one part ------------------------------------------------------------- */
 
 /* A value that is no array. */
-static enum err put_scalar(struct key_writer *w, const struct msgpack_token *t, const char **why)
+static enum err put_scalar(struct key_writer *w, const struct msgpack_token *t,
+                           const char **why)
 {
     switch (t->type) {
     case MSGPACK_TEXT: return put_bytes(w, t->bytes, true, why);
@@ -312,7 +314,7 @@ enum err key_part_encode(struct msgpack_cursor *c, bool descending, struct key_w
     }
     if (!e && descending)
         for (uint8_t *p = start; p < w->at; p++)
-            *p = (uint8_t)~*p;
+            *p = (uint8_t) ~*p;
     return e;
 }
 
@@ -342,8 +344,7 @@ enum err key_encode(const struct key_spec *spec, struct slice key, uint8_t *to, 
     uint32_t count;
     enum err e = ERR_OK;
 
-    if (spec->part_count > 1 &&
-        (msgpack_read_array(&c, &count) || count != spec->part_count)) {
+    if (spec->part_count > 1 && (msgpack_read_array(&c, &count) || count != spec->part_count)) {
         reason = "the key has to be an array with a value for each part of the store's key";
         e = ERR_BAD_KEY;
         goto done;

@@ -101,7 +101,8 @@ static enum err decode_big(struct key_reader *r, bool negative, struct key_write
 static enum err decode_number(struct key_reader *r, uint8_t tag, struct key_writer *w)
 {
     bool negative = tag <= KEY_TAG_NEGATIVE_0;
-    unsigned n = negative ? KEY_TAG_NEGATIVE_0 - (unsigned)tag : tag - (unsigned)KEY_TAG_POSITIVE_0;
+    unsigned n =
+        negative ? KEY_TAG_NEGATIVE_0 - (unsigned)tag : tag - (unsigned)KEY_TAG_POSITIVE_0;
     uint8_t mask = negative ? (uint8_t)~r->mask : r->mask;
     uint64_t whole;
     uint8_t flag;
@@ -218,7 +219,9 @@ static enum err decode_scalar(struct key_reader *r, uint8_t tag, struct key_writ
     switch (tag) {
     case KEY_TAG_NIL: msgpack_put_nil(&byte); return put_short(w, &byte, 1);
     case KEY_TAG_FALSE:
-    case KEY_TAG_TRUE: msgpack_put_bool(&byte, tag == KEY_TAG_TRUE); return put_short(w, &byte, 1);
+    case KEY_TAG_TRUE:
+        msgpack_put_bool(&byte, tag == KEY_TAG_TRUE);
+        return put_short(w, &byte, 1);
     case KEY_TAG_TEXT: return decode_bytes(r, true, w);
     case KEY_TAG_BINARY: return decode_bytes(r, false, w);
     case KEY_TAG_TIMESTAMP: return decode_timestamp(r, w);

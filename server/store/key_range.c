@@ -19,8 +19,9 @@ enum range_name {
 };
 
 static const char *const range_names[RANGE_NAME_COUNT] = {
-    [RANGE_GT] = "gt",   [RANGE_GTE] = "gte", [RANGE_LT] = "lt",         [RANGE_LTE] = "lte",
-    [RANGE_EQ] = "eq", [RANGE_PREFIX] = "prefix", [RANGE_STARTS] = "starts",
+    [RANGE_GT] = "gt",         [RANGE_GTE] = "gte", [RANGE_LT] = "lt",
+    [RANGE_LTE] = "lte",       [RANGE_EQ] = "eq",   [RANGE_PREFIX] = "prefix",
+    [RANGE_STARTS] = "starts",
 };
 
 /* The range as a map, taken apart. */
@@ -79,7 +80,8 @@ static enum err bounds_read(struct msgpack_cursor *c, struct range_bounds *b, co
 
 static enum err bounds_check(const struct range_bounds *b, const char **why)
 {
-    bool alone = is_given(b, RANGE_EQ) || is_given(b, RANGE_PREFIX) || is_given(b, RANGE_STARTS);
+    bool alone =
+        is_given(b, RANGE_EQ) || is_given(b, RANGE_PREFIX) || is_given(b, RANGE_STARTS);
 
     if (alone && b->count > 1)
         return range_refuse(why, "eq, prefix and starts stand alone in a range");
@@ -92,8 +94,8 @@ static enum err bounds_check(const struct range_bounds *b, const char **why)
 
 /* Encode the bound at c: for a key of one part a value, else an array of up to as many
  * parts as the key has. With starts, the last one is a beginning: its end is left off. */
-static enum err bound_encode(const struct key_spec *spec, struct msgpack_cursor c, bool is_starts,
-                             uint8_t *to, size_t *size, const char **why)
+static enum err bound_encode(const struct key_spec *spec, struct msgpack_cursor c,
+                             bool is_starts, uint8_t *to, size_t *size, const char **why)
 {
     struct key_writer w = {to, to + KEY_BYTES_MAX};
     enum msgpack_type type = MSGPACK_NIL;

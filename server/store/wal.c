@@ -271,8 +271,8 @@ static uint8_t *align(void *memory)
     return (uint8_t *)wal_round_up((uint64_t)(uintptr_t)memory);
 }
 
-static struct wal_slot *slot_begin(struct wal *w, enum wal_slot_kind kind, struct wal_segment *s,
-                                   uint64_t place)
+static struct wal_slot *slot_begin(struct wal *w, enum wal_slot_kind kind,
+                                   struct wal_segment *s, uint64_t place)
 {
     struct wal_slot *slot = LIST_ENTRY(w->free.next, struct wal_slot, in_list);
 

@@ -46,8 +46,8 @@ struct recovery {
 
 /* ---- limits ---- */
 
-enum err wal_limits_set(struct wal *w, const struct wal_options *options, uint64_t segment_bytes,
-                        struct failure *f)
+enum err wal_limits_set(struct wal *w, const struct wal_options *options,
+                        uint64_t segment_bytes, struct failure *f)
 {
     struct wal_limits *l = &w->limits;
     uint64_t piece = options->piece_bytes_max ? options->piece_bytes_max : WAL_PIECE_BYTES_MAX;
@@ -57,7 +57,8 @@ enum err wal_limits_set(struct wal *w, const struct wal_options *options, uint64
     l->piece_bytes = piece;
     l->stream_bytes_min = piece / 3;
     l->batch_bytes = wal_round_up(overhead + piece + l->stream_bytes_min);
-    l->whole_bytes = l->batch_bytes < WAL_WHOLE_BYTES_MAX ? l->batch_bytes : WAL_WHOLE_BYTES_MAX;
+    l->whole_bytes =
+        l->batch_bytes < WAL_WHOLE_BYTES_MAX ? l->batch_bytes : WAL_WHOLE_BYTES_MAX;
     l->tail_bytes = wal_round_up(overhead + piece);
     if (l->tail_bytes < l->whole_bytes)
         l->tail_bytes = l->whole_bytes;
@@ -70,8 +71,9 @@ enum err wal_limits_set(struct wal *w, const struct wal_options *options, uint64
                            (unsigned long long)segment_bytes, (unsigned long long)piece);
     if (options->in_flight_max < 1 || options->in_flight_max > WAL_IN_FLIGHT_MAX ||
         options->spare_segments < 2)
-        return failure_set(f, ERR_BAD_REQUEST,
-                           "the log takes 1 to 8 batches in flight and 2 or more spare segments");
+        return failure_set(
+            f, ERR_BAD_REQUEST,
+            "the log takes 1 to 8 batches in flight and 2 or more spare segments");
     return ERR_OK;
 }
 
@@ -137,8 +139,7 @@ static enum err list_files(struct recovery *r)
 static enum err header_take(struct recovery *r, struct wal_segment *s, uint64_t size,
                             const struct wal_segment_header *header)
 {
-    if (r->salted &&
-        (header->salt != r->w->salt || header->segment_bytes != r->segment_bytes))
+    if (r->salted && (header->salt != r->w->salt || header->segment_bytes != r->segment_bytes))
         return fail_at(r, ERR_CORRUPT, s->number, 0, "the segment is of another log");
     if (header->epoch > r->epoch_max)
         r->epoch_max = header->epoch;
@@ -294,10 +295,9 @@ static enum err deliver(struct recovery *r, const struct wal_batch *b, uint64_t 
         if (fragment.bytes > left || !fragment_follows(r, &fragment))
             return fail_at(r, ERR_CORRUPT, number, offset, "a batch contradicts itself");
         r->item = fragment.number;
-        e = r->replay->piece(r->replay->context, fragment.number,
-                             fragment.flags & WAL_FRAGMENT_FIRST,
-                             fragment.flags & WAL_FRAGMENT_LAST,
-                             slice_make(at, fragment.bytes), r->f);
+        e = r->replay->piece(
+            r->replay->context, fragment.number, fragment.flags & WAL_FRAGMENT_FIRST,
+            fragment.flags & WAL_FRAGMENT_LAST, slice_make(at, fragment.bytes), r->f);
         at += fragment.bytes;
         left -= fragment.bytes;
     }

@@ -289,8 +289,8 @@ static void remove_surplus(struct wal *w)
 
 void wal_prepare_maybe(struct wal *w)
 {
-    bool is_short = w->ready < w->spare_segments ||
-                    wal_room_is_short(w, w->demand, w->spare_segments - 1);
+    bool is_short =
+        w->ready < w->spare_segments || wal_room_is_short(w, w->demand, w->spare_segments - 1);
     enum err e;
 
     if (w->failed || w->prepare.running)

@@ -6,8 +6,8 @@
  * disk may never have got. */
 #include "server/store/wal_internal.h"
 
-static uint8_t *put_fragment(struct wal_slot *slot, uint8_t *at, uint64_t number, uint64_t bytes,
-                             uint32_t flags)
+static uint8_t *put_fragment(struct wal_slot *slot, uint8_t *at, uint64_t number,
+                             uint64_t bytes, uint32_t flags)
 {
     struct wal_fragment fragment = {.number = number, .bytes = (uint32_t)bytes, .flags = flags};
 
@@ -56,8 +56,8 @@ static void encode_stream(struct wal_slot *slot)
     uint64_t overhead = WAL_HEADER_BYTES + WAL_FRAGMENT_BYTES;
     uint32_t flags = slot->stream_first ? WAL_FRAGMENT_FIRST : 0;
 
-    slot->stream_put = encode(slot->stream, at + WAL_FRAGMENT_BYTES, slot->stream_room - overhead,
-                              &slot->stream_last);
+    slot->stream_put = encode(slot->stream, at + WAL_FRAGMENT_BYTES,
+                              slot->stream_room - overhead, &slot->stream_last);
     if (slot->stream_last)
         flags |= WAL_FRAGMENT_LAST;
     if (slot->stream_put || slot->stream_last)
@@ -81,7 +81,8 @@ void wal_slot_run(struct os_job *job)
     if (slot->kind != WAL_SLOT_SYNC) {
         slot->what = "write";
         wal_batch_encode(&slot->batch, slot->salt, slot->buffer);
-        slot->result = ops->file_write(slot->file, slot->offset, slot->buffer, slot->batch.span);
+        slot->result =
+            ops->file_write(slot->file, slot->offset, slot->buffer, slot->batch.span);
     }
     if (!slot->result && slot->sync) {
         slot->what = "sync";

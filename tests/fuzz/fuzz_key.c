@@ -33,8 +33,7 @@ void fuzz_seed(struct dice *d, struct buffer *out)
         }
         break;
     }
-    default: /* a document, or an option */
-        value_make(d, 3, out);
+    default: /* a document, or an option */ value_make(d, 3, out);
     }
     buffer_fini(&value);
     if (out->size > 8192)

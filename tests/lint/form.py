@@ -1,7 +1,8 @@
 """The format: what clang-format would change, comments' and backslashes' alignment aside.
 
 Where a comment at the end of a line stands is the writer's choice (a column for a whole
-struct reads better than one for each few lines); all else is as .clang-format says.
+struct reads better than one for each few lines), and so is how bytes are laid out; all
+else is as .clang-format says.
 """
 import concurrent.futures
 import difflib
@@ -13,6 +14,8 @@ from source import files, text
 
 LOOSE = ((re.compile(r' +\\$'), r' \\'), (re.compile(r'(\S) +/\*'), r'\1 /*'),
          (re.compile(r'^(#define \w+(?:\([^)]*\))?) +'), r'\1 '))
+COLUMNS = 96
+BYTES = re.compile(r'''\\x[0-9a-f]{2}|\b0x[0-9a-f]{2}, |'.', |" "''')
 
 
 def plain(line):
@@ -32,7 +35,10 @@ def differences(name):
     should_be = formatted(name).split('\n')
     matcher = difflib.SequenceMatcher(None, [plain(x) for x in is_now],
                                       [plain(x) for x in should_be], autojunk=False)
-    return is_now, should_be, matcher.get_opcodes()
+    opcodes = [('equal', a, b, c, d)
+               if kind == 'replace' and any(BYTES.search(x) for x in is_now[a:b])
+               else (kind, a, b, c, d) for kind, a, b, c, d in matcher.get_opcodes()]
+    return is_now, should_be, opcodes
 
 
 def in_parallel(function, names):
@@ -48,13 +54,14 @@ def check_format():
                 yield f'{name}:{first + 1}: not as clang-format has it: make format'
                 break
         for number, line in enumerate(is_now, 1):
-            if len(line) > 100:
+            if len(line) > COLUMNS:
                 yield f'{name}:{number}: {len(line)} columns'
 
 
-def fix_format():
+def fix_format(names):
     """Rewrite what check_format complains of, and leave the other lines as they are."""
-    for name, (is_now, should_be, opcodes) in in_parallel(differences, files('.c', '.h')):
+    names = names or files('.c', '.h')
+    for name, (is_now, should_be, opcodes) in in_parallel(differences, names):
         if all(kind == 'equal' for kind, *_ in opcodes):
             continue
         lines = []

@@ -134,7 +134,8 @@ void sim_node_crash(struct sim_node *node);
 
 /* sim_tree.c */
 struct sim_node *sim_tree_find(struct sim *sim, const char *path); /* borrowed, or NULL */
-enum err sim_tree_open(struct sim *sim, const char *path, unsigned flags, struct sim_node **out);
+enum err sim_tree_open(struct sim *sim, const char *path, unsigned flags,
+                       struct sim_node **out);
 enum err sim_tree_make(struct sim *sim, const char *path);
 enum err sim_tree_rename(struct sim *sim, const char *from, const char *to);
 enum err sim_tree_remove(struct sim *sim, const char *path);

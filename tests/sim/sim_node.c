@@ -303,18 +303,14 @@ static void sector_tear(struct sim *sim, uint8_t *old, const uint8_t *new)
     size_t cut = 1 + sim_random(sim, SIM_SECTOR_BYTES - 1);
 
     switch (sim_random(sim, 3)) {
-    case 0:
-        memcpy(old, new, cut);
-        break;
-    case 1:
-        memcpy(old + cut, new + cut, SIM_SECTOR_BYTES - cut);
-        break;
-    default:
-        sim_random_fill(&sim->os, old, SIM_SECTOR_BYTES);
+    case 0: memcpy(old, new, cut); break;
+    case 1: memcpy(old + cut, new + cut, SIM_SECTOR_BYTES - cut); break;
+    default: sim_random_fill(&sim->os, old, SIM_SECTOR_BYTES);
     }
 }
 
-static void write_redo(struct sim_node *node, const struct sim_change *change, struct fate *fate)
+static void write_redo(struct sim_node *node, const struct sim_change *change,
+                       struct fate *fate)
 {
     struct sim *sim = node->sim;
 

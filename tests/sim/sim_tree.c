@@ -21,7 +21,8 @@ static void directory_add(struct sim_node *directory, const char *name, struct s
 
     ASSERT(!directory_find(directory, name));
     if (directory->entry_count == directory->entry_capacity) {
-        directory->entry_capacity = directory->entry_capacity ? 2 * directory->entry_capacity : 8;
+        directory->entry_capacity =
+            directory->entry_capacity ? 2 * directory->entry_capacity : 8;
         directory->entries =
             realloc(directory->entries, directory->entry_capacity * sizeof *directory->entries);
         ASSERT(directory->entries);
@@ -84,8 +85,9 @@ struct sim_node *sim_tree_find(struct sim *sim, const char *path)
 }
 
 /* Note a change of names; what it leads to lives at least as long as the note. */
-static void directory_note(struct sim_node *directory, enum sim_change_kind kind, const char *name,
-                           const char *to, struct sim_node *node, struct sim_node *replaced)
+static void directory_note(struct sim_node *directory, enum sim_change_kind kind,
+                           const char *name, const char *to, struct sim_node *node,
+                           struct sim_node *replaced)
 {
     struct sim_change *change = sim_change_new(directory, kind);
 
@@ -98,8 +100,8 @@ static void directory_note(struct sim_node *directory, enum sim_change_kind kind
         sim_node_ref(replaced);
 }
 
-static void directory_do(struct sim_node *directory, enum sim_change_kind kind, const char *name,
-                         const char *to, struct sim_node *node)
+static void directory_do(struct sim_node *directory, enum sim_change_kind kind,
+                         const char *name, const char *to, struct sim_node *node)
 {
     if (kind != SIM_CHANGE_ADD)
         directory_take_out(directory, name);
@@ -112,7 +114,8 @@ static void directory_do(struct sim_node *directory, enum sim_change_kind kind, 
 static void directory_undo(struct sim_node *directory, const struct sim_change *change)
 {
     if (change->kind != SIM_CHANGE_REMOVE)
-        directory_take_out(directory, change->kind == SIM_CHANGE_ADD ? change->name : change->to);
+        directory_take_out(directory,
+                           change->kind == SIM_CHANGE_ADD ? change->name : change->to);
     if (change->replaced)
         directory_add(directory, change->to, change->replaced);
     if (change->kind != SIM_CHANGE_ADD)

@@ -25,7 +25,8 @@ void sim_rig_set_fate(struct sim_rig *rig, int survive_percent);
 struct os_file *sim_rig_file(struct sim_rig *rig, const char *path, unsigned flags);
 
 /* A durable file of whole sectors, each filled with byte. */
-struct os_file *sim_rig_prepare(struct sim_rig *rig, const char *path, size_t sectors, int byte);
+struct os_file *sim_rig_prepare(struct sim_rig *rig, const char *path, size_t sectors,
+                                int byte);
 
 /* Write size bytes of that value; returns what the write said. */
 enum err sim_rig_fill(struct sim_rig *rig, struct os_file *file, uint64_t offset, size_t size,

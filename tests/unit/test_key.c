@@ -31,7 +31,8 @@ static bool sample_init(struct sample *s)
 {
     uint8_t bytes[KEY_BYTES_MAX];
     size_t offset = 0;
-    enum err e = key_encode_value(buffer_slice(&s->value), false, bytes, sizeof bytes, &s->size);
+    enum err e =
+        key_encode_value(buffer_slice(&s->value), false, bytes, sizeof bytes, &s->size);
 
     if (e == ERR_TOO_LARGE) {
         buffer_fini(&s->value);
@@ -43,9 +44,9 @@ static bool sample_init(struct sample *s)
         key_encode_value(buffer_slice(&s->value), true, bytes, sizeof bytes, &s->size), ERR_OK);
     s->down = exact_copy(slice_make(bytes, s->size));
     msgpack_unpacked_init(&s->object);
-    ck_assert_int_eq(msgpack_unpack_next(&s->object, (const char *)s->value.data, s->value.size,
-                                         &offset),
-                     MSGPACK_UNPACK_SUCCESS);
+    ck_assert_int_eq(
+        msgpack_unpack_next(&s->object, (const char *)s->value.data, s->value.size, &offset),
+        MSGPACK_UNPACK_SUCCESS);
     return true;
 }
 
@@ -107,9 +108,15 @@ START_TEST(integers_and_doubles_share_one_exact_order)
 {
     enum { COUNT = 2000 };
     struct sample *samples = calloc(COUNT, sizeof *samples);
-    static const double others[] = {5e-324,  2.2250738585072014e-308, 0.1,
-                                    0.5,     1.7976931348623157e308,  1e300,
-                                    HUGE_VAL, 3.5,                     18446744073709551616.0,
+    static const double others[] = {5e-324,
+                                    2.2250738585072014e-308,
+                                    0.1,
+                                    0.5,
+                                    1.7976931348623157e308,
+                                    1e300,
+                                    HUGE_VAL,
+                                    3.5,
+                                    18446744073709551616.0,
                                     4503599627370495.5};
     struct dice dice = {1};
     size_t count = 0;
@@ -169,7 +176,8 @@ static void check_form(const msgpack_object *o)
         for (uint32_t i = 0; i < o->via.array.size; i++)
             check_form(&o->via.array.ptr[i]);
     if (o->type == MSGPACK_OBJECT_FLOAT64)
-        ck_assert(o->via.f64 != trunc(o->via.f64) || o->via.f64 >= 0x1p64 || o->via.f64 < -0x1p63);
+        ck_assert(o->via.f64 != trunc(o->via.f64) || o->via.f64 >= 0x1p64 ||
+                  o->via.f64 < -0x1p63);
     ck_assert_int_ne(o->type, MSGPACK_OBJECT_FLOAT32);
 }
 
@@ -201,7 +209,8 @@ START_TEST(keys_come_back)
                          ERR_OK);
         ck_assert_int_eq(
             key_encode(&spec, slice_make(plain, plain_size), again, &again_size, NULL), ERR_OK);
-        ck_assert(slice_equal(slice_make(encoded, encoded_size), slice_make(again, again_size)));
+        ck_assert(
+            slice_equal(slice_make(encoded, encoded_size), slice_make(again, again_size)));
         msgpack_unpacked_init(&u);
         msgpack_unpacked_init(&v);
         msgpack_unpack_next(&u, (const char *)made.data, made.size, &offset);
@@ -214,9 +223,9 @@ START_TEST(keys_come_back)
         msgpack_unpacked_destroy(&v);
         less = dice_below(&dice, plain_size);
         small = malloc(less);
-        ck_assert_int_eq(key_decode(&spec, slice_make(encoded, encoded_size), small, less,
-                                    &again_size),
-                         ERR_TOO_LARGE);
+        ck_assert_int_eq(
+            key_decode(&spec, slice_make(encoded, encoded_size), small, less, &again_size),
+            ERR_TOO_LARGE);
         free(small);
     }
     buffer_fini(&made);
@@ -322,9 +331,9 @@ START_TEST(the_plain_form_always_has_room_enough)
                 buffer_put(&value, elements[i].bytes, elements[i].size);
             e = key_encode(&spec, buffer_slice(&value), to, &size, NULL);
             if (!e)
-                ck_assert_int_eq(key_decode(&spec, slice_make(to, size), plain, sizeof plain,
-                                            &plain_size),
-                                 ERR_OK);
+                ck_assert_int_eq(
+                    key_decode(&spec, slice_make(to, size), plain, sizeof plain, &plain_size),
+                    ERR_OK);
             buffer_fini(&value);
         }
         ck_assert_int_eq(e, ERR_TOO_LARGE);
@@ -375,9 +384,9 @@ START_TEST(golden_bytes)
         struct slice value = slice_make(golden[i].value, golden[i].value_size);
 
         ck_assert_int_eq(key_encode_value(value, false, to, sizeof to, &size), ERR_OK);
-        ck_assert_msg(slice_equal(slice_make(to, size),
-                                  slice_make(golden[i].key, golden[i].key_size)),
-                      "golden %zu", i);
+        ck_assert_msg(
+            slice_equal(slice_make(to, size), slice_make(golden[i].key, golden[i].key_size)),
+            "golden %zu", i);
         ck_assert_int_eq(key_encode_value(value, true, to, sizeof to, &size), ERR_OK);
         for (size_t n = 0; n < size; n++)
             ck_assert_uint_eq(to[n], (uint8_t)~golden[i].key[n]);
@@ -414,9 +423,9 @@ START_TEST(what_cannot_be_a_key_is_refused)
         const char *why = NULL;
         size_t size;
 
-        ck_assert_int_eq(key_encode_value(slice_make(value, bad[i].size), false, to, sizeof to,
-                                          &size),
-                         ERR_BAD_KEY);
+        ck_assert_int_eq(
+            key_encode_value(slice_make(value, bad[i].size), false, to, sizeof to, &size),
+            ERR_BAD_KEY);
         ck_assert_int_eq(key_encode(&spec, slice_make(value, bad[i].size), to, &size, &why),
                          ERR_BAD_KEY);
         ck_assert_ptr_nonnull(why);
@@ -454,12 +463,12 @@ START_TEST(arrays_nest_to_a_limit)
     ck_assert_int_eq(key_encode_value(slice_make(deep, count), false, to, sizeof to, &size),
                      ERR_BAD_KEY);
     deep[MSGPACK_DEPTH_MAX] = 0x90;
-    ck_assert_int_eq(key_encode_value(slice_make(deep, MSGPACK_DEPTH_MAX + 1), false, to,
-                                      sizeof to, &size),
-                     ERR_BAD_KEY);
-    ck_assert_int_eq(key_encode_value(slice_make(deep + 1, MSGPACK_DEPTH_MAX), false, to,
-                                      sizeof to, &size),
-                     ERR_OK);
+    ck_assert_int_eq(
+        key_encode_value(slice_make(deep, MSGPACK_DEPTH_MAX + 1), false, to, sizeof to, &size),
+        ERR_BAD_KEY);
+    ck_assert_int_eq(
+        key_encode_value(slice_make(deep + 1, MSGPACK_DEPTH_MAX), false, to, sizeof to, &size),
+        ERR_OK);
     free(deep);
 }
 END_TEST

@@ -281,7 +281,8 @@ START_TEST(a_range_has_the_keys_that_the_model_says)
                 bool has = bounds_have(&range, &t->keys[k]);
 
                 if (has != model_has(t, &t->keys[k]))
-                    ck_abort_msg("seed %lu range %d key %zu: %d", (unsigned long)seed, i, k, has);
+                    ck_abort_msg("seed %lu range %d key %zu: %d", (unsigned long)seed, i, k,
+                                 has);
                 in += has;
             }
             empty += range.empty;
@@ -294,7 +295,8 @@ START_TEST(a_range_has_the_keys_that_the_model_says)
 }
 END_TEST
 
-static enum err read_range(unsigned parts, const char *bytes, size_t size, struct key_range *out)
+static enum err read_range(unsigned parts, const char *bytes, size_t size,
+                           struct key_range *out)
 {
     struct key_spec spec;
     const char *why = NULL;

@@ -17,9 +17,11 @@ START_TEST(spellings_have_one_canonical_form)
         struct slice option;
         struct slice canonical;
     } cases[] = {
+/* clang-format off */
 #define CASE(option, canonical)                                                    \
     {{(const uint8_t *)(option), sizeof(option) - 1},                              \
      {(const uint8_t *)(canonical), sizeof(canonical) - 1}}
+/* clang-format on */
         CASE("\xc0", "\xc0"),
         CASE("\xa2id", "\xa2id"),
         CASE("\xd9\x02id", "\xa2id"),
@@ -214,8 +216,9 @@ static enum err model_key(const struct key_spec *spec, const msgpack_object *doc
         msgpack_sbuffer_init(&packed);
         msgpack_packer_init(&packer, &packed, msgpack_sbuffer_write);
         msgpack_pack_object(&packer, *o);
-        e = key_encode_value(slice_make(packed.data, packed.size), spec->parts[*part].descending,
-                             key + *size, KEY_BYTES_MAX - *size, &got);
+        e = key_encode_value(slice_make(packed.data, packed.size),
+                             spec->parts[*part].descending, key + *size, KEY_BYTES_MAX - *size,
+                             &got);
         msgpack_sbuffer_destroy(&packed);
         REQUIRE(object_is_key(o) == (e != ERR_BAD_KEY));
         if (e)

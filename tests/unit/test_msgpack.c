@@ -22,8 +22,8 @@ static msgpack_unpacked unpack(struct slice s)
     return u;
 }
 
-static void check_payload(const struct msgpack_token *t, enum msgpack_type type, const void *data,
-                          size_t size)
+static void check_payload(const struct msgpack_token *t, enum msgpack_type type,
+                          const void *data, size_t size)
 {
     REQUIRE(t->type == type);
     REQUIRE(slice_equal(t->bytes, slice_make(data, size)));

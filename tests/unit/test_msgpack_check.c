@@ -53,7 +53,8 @@ START_TEST(the_verdict_is_the_models)
         fine = msgpack_skip(&c, 64, NULL) != ERR_END &&
                msgpack_unpack_next(&u, (const char *)made.data, made.size, &offset) ==
                    MSGPACK_UNPACK_SUCCESS &&
-               offset == made.size && object_is_utf8(&u.data) && !object_has_double_key(&u.data);
+               offset == made.size && object_is_utf8(&u.data) &&
+               !object_has_double_key(&u.data);
         ck_assert_msg((check_bytes(buffer_slice(&made), NULL) == ERR_OK) == fine, "seed %lu",
                       (unsigned long)seed);
         good += fine;
@@ -115,9 +116,8 @@ START_TEST(double_keys_are_found_in_small_and_large_maps)
         buffer_clear(&made);
         make_crowded_map(&dice, 3, &made);
         msgpack_unpacked_init(&u);
-        ck_assert_int_eq(
-            msgpack_unpack_next(&u, (const char *)made.data, made.size, &offset),
-            MSGPACK_UNPACK_SUCCESS);
+        ck_assert_int_eq(msgpack_unpack_next(&u, (const char *)made.data, made.size, &offset),
+                         MSGPACK_UNPACK_SUCCESS);
         has_double = object_has_double_key(&u.data);
         ck_assert_msg(check_bytes(buffer_slice(&made), NULL) ==
                           (has_double ? ERR_BAD_VALUE : ERR_OK),
@@ -382,11 +382,13 @@ START_TEST(memory_follows_the_keys_seen)
     ck_assert_uint_lt(ledger.bytes_most, 4096);
     make_wide_map(&made, 100000, false);
     ledger.bytes_most = 0;
-    ck_assert_int_eq(msgpack_check_document_with(buffer_slice(&made), 64, &memory, NULL), ERR_OK);
+    ck_assert_int_eq(msgpack_check_document_with(buffer_slice(&made), 64, &memory, NULL),
+                     ERR_OK);
     ck_assert_uint_lt(ledger.bytes_most, 12 * made.size);
     ledger.taken = 0;
     make_wide_map(&made, 32, false);
-    ck_assert_int_eq(msgpack_check_document_with(buffer_slice(&made), 64, &memory, NULL), ERR_OK);
+    ck_assert_int_eq(msgpack_check_document_with(buffer_slice(&made), 64, &memory, NULL),
+                     ERR_OK);
     ck_assert_int_eq(ledger.taken, 0);
     ck_assert_uint_eq(ledger.bytes, 0);
     buffer_fini(&made);

@@ -75,8 +75,8 @@ START_TEST(no_byte_is_understood_twice)
 }
 END_TEST
 
-static enum err scan_once(const void *data, size_t size, size_t bytes_max, uint64_t elements_max,
-                          unsigned depth_max)
+static enum err scan_once(const void *data, size_t size, size_t bytes_max,
+                          uint64_t elements_max, unsigned depth_max)
 {
     struct msgpack_limits limits = {bytes_max, elements_max, depth_max};
     struct msgpack_scan scan;

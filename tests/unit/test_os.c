@@ -22,7 +22,8 @@ START_TEST(a_missing_file_is_not_found)
     os_rig_open(&rig, _i);
     ck_assert_int_eq(os_file_open(rig.os, "none", OS_READ, &file), ERR_NOT_FOUND);
     ck_assert_ptr_null(file);
-    ck_assert_int_eq(os_file_open(rig.os, "none/none", OS_WRITE | OS_CREATE, &file), ERR_NOT_FOUND);
+    ck_assert_int_eq(os_file_open(rig.os, "none/none", OS_WRITE | OS_CREATE, &file),
+                     ERR_NOT_FOUND);
     ck_assert_int_eq(rig.os->ops->file_remove(rig.os, "none"), ERR_NOT_FOUND);
     ck_assert_int_eq(rig.os->ops->file_rename(rig.os, "none", "other"), ERR_NOT_FOUND);
     ck_assert_int_eq(rig.os->ops->dir_sync(rig.os, "none"), ERR_NOT_FOUND);

@@ -67,7 +67,8 @@ START_TEST(a_torn_sector_is_neither_old_nor_new_and_hurts_no_other)
         if (i < 10 || i >= 20)
             ck_assert(sim_rig_sector_is(&rig, "a", i, 1));
         else
-            ck_assert(!sim_rig_sector_is(&rig, "a", i, 1) && !sim_rig_sector_is(&rig, "a", i, 2));
+            ck_assert(!sim_rig_sector_is(&rig, "a", i, 1) &&
+                      !sim_rig_sector_is(&rig, "a", i, 2));
     }
     rig.ops->file_close(file);
     sim_rig_close(&rig);
@@ -136,12 +137,8 @@ START_TEST(a_random_file_is_exactly_as_synced_or_exactly_as_written)
         uint64_t offset = sim_random(rig.sim, 20000);
 
         switch (sim_random(rig.sim, 12)) {
-        case 0:
-            ck_assert_int_eq(rig.ops->file_truncate(file, offset), ERR_OK);
-            break;
-        case 1:
-            ck_assert_int_eq(rig.ops->file_allocate(file, offset), ERR_OK);
-            break;
+        case 0: ck_assert_int_eq(rig.ops->file_truncate(file, offset), ERR_OK); break;
+        case 1: ck_assert_int_eq(rig.ops->file_allocate(file, offset), ERR_OK); break;
         case 2:
             ck_assert_int_eq(rig.ops->file_sync(file), ERR_OK);
             size = sim_rig_size(&rig, "a");
@@ -366,10 +363,11 @@ static TCase *crash_tests(void)
 {
     TCase *tests = tcase_create("crash");
 
-    tcase_add_loop_test(tests, a_crash_keeps_what_was_synced_and_loses_each_sector_on_its_own, 0,
-                        SEEDS);
+    tcase_add_loop_test(tests, a_crash_keeps_what_was_synced_and_loses_each_sector_on_its_own,
+                        0, SEEDS);
     tcase_add_test(tests, a_sector_written_often_keeps_any_of_its_versions);
-    tcase_add_loop_test(tests, a_torn_sector_is_neither_old_nor_new_and_hurts_no_other, 0, SEEDS);
+    tcase_add_loop_test(tests, a_torn_sector_is_neither_old_nor_new_and_hurts_no_other, 0,
+                        SEEDS);
     tcase_add_test(tests, a_crash_may_take_the_new_size_back);
     tcase_add_test(tests, a_truncate_that_was_not_synced_may_be_lost_whole);
     tcase_add_loop_test(tests, a_random_file_is_exactly_as_synced_or_exactly_as_written, 0,

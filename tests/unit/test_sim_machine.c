@@ -307,8 +307,9 @@ static void misuse_kill_without_power(struct sim_rig *rig)
 
 START_TEST(misuse_stops_at_once)
 {
-    static void (*const misuses[])(struct sim_rig *rig) = {
-        misuse_free_size, misuse_overrun, misuse_submit, misuse_path, misuse_kill_without_power};
+    static void (*const misuses[])(struct sim_rig * rig) = {misuse_free_size, misuse_overrun,
+                                                            misuse_submit, misuse_path,
+                                                            misuse_kill_without_power};
     pid_t child = fork();
     int status;
 
@@ -373,14 +374,16 @@ static void work_run(struct os_job *job)
 {
     struct work *work = LIST_ENTRY(job, struct work, job);
 
-    work->history->ran[work->history->ran_count++] = (unsigned char)(work - work->history->work);
+    work->history->ran[work->history->ran_count++] =
+        (unsigned char)(work - work->history->work);
 }
 
 static void work_done(struct os_job *job)
 {
     struct work *work = LIST_ENTRY(job, struct work, job);
 
-    work->history->done[work->history->done_count++] = (unsigned char)(work - work->history->work);
+    work->history->done[work->history->done_count++] =
+        (unsigned char)(work - work->history->work);
 }
 
 static void history_submit(struct history *history, struct os *os)

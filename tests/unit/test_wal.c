@@ -435,9 +435,7 @@ static void random_act(struct wal_rig *rig)
                        8 + (uint32_t)sim_random(sim, large ? 4088 : 600), sim_chance(sim, 70));
         break;
     case 3:
-    case 4:
-        wal_kick(rig->wal);
-        break;
+    case 4: wal_kick(rig->wal); break;
     case 5:
         wal_tick(rig->wal, os_now_ms(sim_table(sim)));
         sim_advance_ms(sim, sim_random(sim, 30));
@@ -455,9 +453,7 @@ static void random_act(struct wal_rig *rig)
         if (sim_chance(sim, 20))
             wal_rig_switch_root(rig);
         break;
-    default:
-        sim_step(sim);
-        break;
+    default: sim_step(sim); break;
     }
 }
 
@@ -790,7 +786,8 @@ static Suite *suite(void)
     c = tcase_create("lives");
     tcase_set_timeout(c, 120);
     tcase_add_loop_test(c, every_life_keeps_a_prefix_with_all_that_was_acknowledged, 0, SEEDS);
-    tcase_add_loop_test(c, every_life_with_a_failing_disk_keeps_what_was_acknowledged, 0, SEEDS);
+    tcase_add_loop_test(c, every_life_with_a_failing_disk_keeps_what_was_acknowledged, 0,
+                        SEEDS);
     tcase_add_loop_test(c, the_power_may_go_off_at_every_moment, 0, 3);
     tcase_add_loop_test(c, a_segment_renamed_but_not_ready_is_made_ready, 0, 4);
     tcase_add_loop_test(c, a_failed_write_is_final, 0, 2);

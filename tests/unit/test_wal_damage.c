@@ -85,14 +85,15 @@ START_TEST(a_batch_has_its_golden_bytes)
     memcpy(sector + WAL_HEADER_BYTES + WAL_FRAGMENT_BYTES, "fifteen bytes!!", 15);
     wal_batch_encode(&batch, 0x0123456789abcdef, sector);
     check_bytes(sector, golden, sizeof golden);
-    ck_assert_int_eq(wal_batch_decode(sector, sizeof sector, 0x0123456789abcdef, 0x15000, &back),
-                     ERR_OK);
+    ck_assert_int_eq(
+        wal_batch_decode(sector, sizeof sector, 0x0123456789abcdef, 0x15000, &back), ERR_OK);
     ck_assert_uint_eq(back.synced, batch.synced);
     ck_assert_uint_eq(back.used, batch.used);
     /* The salt, the place and the room are part of what makes it valid. */
     ck_assert_int_eq(wal_batch_decode(sector, sizeof sector, 1, 0x15000, &back), ERR_CORRUPT);
-    ck_assert_int_eq(wal_batch_decode(sector, sizeof sector, 0x0123456789abcdef, 0x16000, &back),
-                     ERR_CORRUPT);
+    ck_assert_int_eq(
+        wal_batch_decode(sector, sizeof sector, 0x0123456789abcdef, 0x16000, &back),
+        ERR_CORRUPT);
     ck_assert_int_eq(wal_batch_decode(sector, 0, 0x0123456789abcdef, 0x15000, &back),
                      ERR_CORRUPT);
 }
@@ -127,7 +128,8 @@ START_TEST(every_flipped_bit_of_a_batch_is_seen)
     wal_batch_encode(&batch, 5, sector);
     for (bit = 0; bit < 8 * WAL_SECTOR_BYTES; bit++) {
         sector[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        ck_assert_int_eq(wal_batch_decode(sector, sizeof sector, 5, 0x15000, &back), ERR_CORRUPT);
+        ck_assert_int_eq(wal_batch_decode(sector, sizeof sector, 5, 0x15000, &back),
+                         ERR_CORRUPT);
         sector[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
 }
@@ -222,12 +224,13 @@ static void build(struct wal_rig *rig)
 }
 
 /* What must happen when the sector is rotten. */
-static void check_rot(const struct map *map, struct wal_rig *rig, uint64_t number, uint64_t offset)
+static void check_rot(const struct map *map, struct wal_rig *rig, uint64_t number,
+                      uint64_t offset)
 {
     uint64_t last = map->batches[map->count - 1].position / SEGMENT;
     int index = map_find(map, number * SEGMENT + offset);
-    bool damage = offset == 0 ? number <= last
-                              : index >= 0 && map->batches[index].position < map->proven;
+    bool damage =
+        offset == 0 ? number <= last : index >= 0 && map->batches[index].position < map->proven;
     enum err e;
     char path[32];
 

@@ -100,7 +100,8 @@ static void rig_open(struct rig *rig)
     struct failure failure;
     char why[256];
 
-    ck_assert_msg(!os_posix_open(rig->directory, true, &rig->posix, why, sizeof why), "%s", why);
+    ck_assert_msg(!os_posix_open(rig->directory, true, &rig->posix, why, sizeof why), "%s",
+                  why);
     ck_assert_int_eq(os_lanes_start(&lanes, &rig->lanes), ERR_OK);
     os_posix_set_jobs(rig->posix, os_lanes_submit, rig->lanes);
     rig->replayed = 0;

@@ -71,7 +71,8 @@ void value_put_uint(struct dice *d, uint64_t n, struct buffer *out)
 {
     unsigned least = n < 0x80 ? 0 : n <= 0xff ? 1 : n <= 0xffff ? 2 : n <= 0xffffffff ? 3 : 4;
     unsigned form = least + (unsigned)dice_below(d, 5 - least);
-    bool is_signed = form > 0 && dice_below(d, 3) == 0 && n >> (8 * (1u << (form - 1)) - 1) == 0;
+    bool is_signed =
+        form > 0 && dice_below(d, 3) == 0 && n >> (8 * (1u << (form - 1)) - 1) == 0;
 
     if (form == 0) {
         buffer_put_byte(out, (uint8_t)n);
@@ -83,7 +84,7 @@ void value_put_uint(struct dice *d, uint64_t n, struct buffer *out)
 
 void value_put_int(struct dice *d, int64_t n, struct buffer *out)
 {
-    unsigned least = n >= -32          ? 0
+    unsigned least = n >= -32         ? 0
                      : n >= INT8_MIN  ? 1
                      : n >= INT16_MIN ? 2
                      : n >= INT32_MIN ? 3

@@ -137,7 +137,8 @@ static bool is_no_key(const msgpack_object *o)
 
     if (o->type == MSGPACK_OBJECT_EXT)
         return !timestamp_of(o, &t);
-    return o->type == MSGPACK_OBJECT_MAP || (is_float(o) && isnan(o->via.f64)) || is_bad_text(o);
+    return o->type == MSGPACK_OBJECT_MAP || (is_float(o) && isnan(o->via.f64)) ||
+           is_bad_text(o);
 }
 
 bool object_is_key(const msgpack_object *o)

@@ -52,7 +52,8 @@ static size_t item_encode(struct wal_item *item, uint8_t *to, size_t room, bool 
     return put;
 }
 
-static struct wal_rig_item *item_add(struct wal_rig *rig, unsigned records, uint32_t record_bytes)
+static struct wal_rig_item *item_add(struct wal_rig *rig, unsigned records,
+                                     uint32_t record_bytes)
 {
     struct wal_rig_item *i = calloc(1, sizeof *i);
     unsigned r;
