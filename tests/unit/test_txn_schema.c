@@ -2,6 +2,8 @@
  * amalgamation. */
 #include "tests/unit/core_rig.h"
 
+#include <string.h>
+
 START_TEST(names_swapped_in_one_transaction_keep_their_records_over_a_restart)
 {
     struct core_rig rig;
@@ -75,6 +77,125 @@ START_TEST(a_store_made_and_dropped_in_one_transaction_leaves_nothing)
 }
 END_TEST
 
+/* Bit 0: the change comes before the other's write; bits 1 and 2: which change; bit 3: it
+ * has been amalgamated meanwhile. */
+START_TEST(a_change_of_a_store_dooms_its_writers_and_leaves_its_readers)
+{
+    static const char *const changes[] = {"clear", "drop", "rename", "nothing"};
+    struct core_rig rig;
+    struct txn *changer, *writer, *reader, *elsewhere;
+    unsigned change = (unsigned)_i / 2 % 4;
+    uint64_t version, commit = 0, value;
+    enum err e;
+
+    core_open(&rig, 3);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, NULL, "b", NULL), ERR_OK);
+    core_set(&rig, "a", 1, 11);
+    writer = core_begin(&rig, "writer", NULL);
+    reader = core_begin(&rig, "reader", NULL);
+    elsewhere = core_begin(&rig, "elsewhere", NULL);
+    changer = core_begin(&rig, "changer", NULL);
+    version = txn_version(changer);
+    MUST_EQ(core_put(&rig, elsewhere, "b", 1, 5), ERR_OK);
+    MUST_EQ(core_get(&rig, elsewhere, "a", 1, &value), ERR_OK);
+    if (!(_i & 1))
+        MUST_EQ(core_put(&rig, writer, "a", 2, 12), ERR_OK);
+    MUST_EQ(change == 0   ? core_clear(&rig, changer, "a")
+            : change == 1 ? core_drop(&rig, changer, "a")
+            : change == 2 ? core_rename(&rig, changer, "a", "c")
+                          : ERR_OK, ERR_OK);
+    MUST_EQ(core_commit(&rig, changer, &commit), ERR_OK);
+    if (_i & 8) {
+        sim_advance_ms(rig.sim, 1000);
+        core_amalgamate(&rig);
+    }
+    e = _i & 1 ? core_put(&rig, writer, "a", 2, 12) : core_commit(&rig, writer, NULL);
+    MUST_EQ(e, change == 3 ? ERR_OK : ERR_CONFLICT);
+    if (e) {
+        MUST_EQ(rig.op.failure.conflict, CONFLICT_SCHEMA);
+        MUST_EQ(rig.op.failure.winner_version, version);
+        MUST_EQ(rig.op.failure.winner_commit, commit);
+        MUST(strcmp(rig.op.failure.winner_label, "changer") == 0);
+        MUST(strcmp(rig.op.failure.store, "a") == 0);
+    }
+    if (_i & 1)
+        core_rollback(&rig, writer);
+    MUST_EQ(core_get(&rig, reader, "a", 1, &value), ERR_OK); /* as of its snapshot */
+    MUST_EQ(value, 11);
+    MUST_EQ(core_commit(&rig, reader, NULL), ERR_OK);
+    MUST_EQ(core_commit(&rig, elsewhere, NULL), ERR_OK);
+    core_settle(&rig);
+    e = core_get(&rig, NULL, change == 2 ? "c" : "a", 1, &value);
+    MUST_EQ(e, strcmp(changes[change], "drop") == 0 ? ERR_NO_STORE : ERR_OK);
+    MUST_EQ(value, change >= 2 ? 11 : 0);
+    core_close(&rig);
+}
+END_TEST
+
+/* Whether there is a store of a name is a read, however it is asked. */
+START_TEST(a_serializable_transaction_loses_when_a_name_that_it_looked_up_changes)
+{
+    struct core_rig rig;
+    struct txn_options options = {.serializable = _i & 1};
+    struct txn *t;
+    uint64_t value;
+
+    core_open(&rig, 4);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, NULL, "b", NULL), ERR_OK);
+    t = core_begin(&rig, "looks", &options);
+    if (_i & 2) {
+        MUST_EQ(core_get(&rig, t, "c", 1, &value), ERR_NO_STORE);
+    } else {
+        MUST_EQ(core_create(&rig, t, "b", NULL), ERR_EXISTS);
+    }
+    if (_i & 4)
+        MUST_EQ(core_put(&rig, t, "a", 1, 1), ERR_OK);
+    if (_i & 2)
+        MUST_EQ(core_create(&rig, NULL, "c", NULL), ERR_OK);
+    else
+        MUST_EQ(core_drop(&rig, NULL, "b"), ERR_OK);
+    if (!(_i & 4)) /* a reader alone does not lose by it, before it writes */
+        MUST_EQ(core_put(&rig, t, "a", 1, 1), _i & 1 ? ERR_CONFLICT : ERR_OK);
+    MUST_EQ(core_commit(&rig, t, NULL), _i & 1 ? ERR_CONFLICT : ERR_OK);
+    core_close(&rig);
+}
+END_TEST
+
+START_TEST(a_rolled_back_change_of_a_store_has_not_been)
+{
+    struct core_rig rig;
+    struct store_options generate = {.generate = true};
+    struct txn *t;
+    uint64_t n;
+
+    core_open(&rig, 5);
+    MUST_EQ(core_create(&rig, NULL, "a", &generate), ERR_OK);
+    core_set(&rig, "a", 1, 11);
+    t = core_begin(&rig, "nothing", NULL);
+    MUST_EQ(core_clear(&rig, t, "a"), ERR_OK);
+    MUST_EQ(core_count(&rig, t, "a", 0, 9, &n), ERR_OK);
+    MUST_EQ(n, 0);
+    MUST_EQ(core_put(&rig, t, "a", 5, 5), ERR_OK);
+    MUST_EQ(core_rename(&rig, t, "a", "b"), ERR_OK);
+    MUST_EQ(core_create(&rig, t, "a", NULL), ERR_OK);
+    MUST_EQ(core_get(&rig, t, "b", 5, &n), ERR_OK);
+    MUST_EQ(n, 5);
+    MUST_EQ(core_drop(&rig, t, "b"), ERR_OK);
+    core_rollback(&rig, t);
+    for (unsigned round = 0; round < 2; round++) {
+        MUST_EQ(core_value(&rig, "a", 1), 11);
+        MUST_EQ(core_value(&rig, "a", 5), 0);
+        MUST_EQ(core_get(&rig, NULL, "b", 1, &n), ERR_NO_STORE);
+        core_amalgamate(&rig);
+        core_restart(&rig, _i);
+    }
+    MUST_EQ(core_status(&rig).primary.trees, 2);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("txn schema");
@@ -85,6 +206,9 @@ int main(void)
     tcase_set_timeout(tc, 0);
     tcase_add_loop_test(tc, names_swapped_in_one_transaction_keep_their_records_over_a_restart, 0, 3);
     tcase_add_loop_test(tc, a_store_made_and_dropped_in_one_transaction_leaves_nothing, 0, 3);
+    tcase_add_loop_test(tc, a_change_of_a_store_dooms_its_writers_and_leaves_its_readers, 0, 16);
+    tcase_add_loop_test(tc, a_serializable_transaction_loses_when_a_name_that_it_looked_up_changes, 0, 8);
+    tcase_add_loop_test(tc, a_rolled_back_change_of_a_store_has_not_been, 0, 2);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,74 @@
+#!/bin/sh
+# The proof of the proof: each patch here puts one bug into a copy of the server, and
+# the tests that the patch names must fail with it.
+#
+#   tests/mutants/run.sh [PATCH...]      (all of them by default; TIMEOUT=120 SEEDS=25)
+#
+# The copy lives in build/mutants and is built incrementally. A mutant that survives, a
+# patch that does not apply, and a test that fails without any patch are failures. A run
+# that does not end in time counts as a death: the bound is many times what is usual.
+set -u
+cd "$(dirname "$0")/../.."
+root=$(pwd)
+copy=build/mutants/tree
+log=build/mutants/log
+: "${TIMEOUT:=120}" "${SEEDS:=25}"
+LIFE_COUNT=$SEEDS
+export LIFE_COUNT
+mkdir -p "$copy"
+for part in Makefile proto server client tests; do
+    rm -rf "$copy/$part.new"
+    cp -a "$part" "$copy/$part.new"
+    # what is the same stays as old as it is, so that little is built again
+    if [ -d "$part" ] && [ -d "$copy/$part" ]; then
+        (cd "$copy/$part.new" && find . -type f) | while read -r file; do
+            if cmp -s "$copy/$part/$file" "$copy/$part.new/$file"; then
+                touch -r "$copy/$part/$file" "$copy/$part.new/$file"
+            else
+                touch "$copy/$part.new/$file"
+            fi
+        done
+    fi
+    rm -rf "${copy:?}/$part"
+    mv "$copy/$part.new" "$copy/$part"
+done
+cd "$copy" || exit 1
+
+build_and_run() { # tests...; 0: all pass, 1: one fails, 2: it does not build
+    bins=
+    for test in "$@"; do bins="$bins build/release/tests/$test"; done
+    # shellcheck disable=SC2086
+    make -s -j2 $bins >"$root/$log" 2>&1 || return 2
+    for bin in $bins; do
+        timeout "$TIMEOUT" "$bin" >>"$root/$log" 2>&1 || return 1
+    done
+    return 0
+}
+
+[ $# -gt 0 ] || set -- "$root"/tests/mutants/*.patch
+# shellcheck disable=SC2046
+build_and_run $(sed -n 's/^Killed by: //p' "$@" | tr ' ' '\n' | sort -u) || {
+    echo "the tests fail without any mutant; see $log"
+    exit 1
+}
+killed=0 failed=0
+for patch in "$@"; do
+    name=$(basename "$patch" .patch)
+    if ! patch -s -p1 --no-backup-if-mismatch <"$patch" >"$root/$log" 2>&1; then
+        echo "FAILED   $name: the patch does not apply"
+        failed=$((failed + 1))
+        find . -name '*.rej' -delete
+        for file in $(sed -n 's,^+++ b/,,p' "$patch"); do cp "$root/$file" "$file"; done
+        continue
+    fi
+    # shellcheck disable=SC2046
+    build_and_run $(sed -n 's/^Killed by: //p' "$patch")
+    case $? in
+    0) echo "SURVIVED $name" && failed=$((failed + 1)) ;;
+    1) echo "killed   $name" && killed=$((killed + 1)) ;;
+    *) echo "FAILED   $name: it does not build; see $log" && failed=$((failed + 1)) ;;
+    esac
+    for file in $(sed -n 's,^+++ b/,,p' "$patch"); do cp "$root/$file" "$file"; done
+done
+echo "$killed mutants killed, $failed not"
+[ "$failed" -eq 0 ]

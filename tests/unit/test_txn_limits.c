@@ -1,0 +1,257 @@
+/* What ends a transaction that nobody has beaten: its age, its rest, an operator, what is
+ * held for it; and memory that fails at every moment of a commit. */
+#include "tests/unit/core_rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned doomed_calls;
+
+static void on_doomed(struct txn *t, void *context)
+{
+    (void)context;
+    MUST(txn_failure(t) != NULL);
+    doomed_calls++;
+}
+
+/* _i: timeout, idle, kill, as an operator sees it. */
+START_TEST(a_transaction_that_was_ended_is_told_so_and_commits_nothing)
+{
+    static const enum err told[] = {ERR_TXN_EXPIRED, ERR_TXN_EXPIRED, ERR_TXN_KILLED};
+    struct core_rig rig;
+    struct txn_options options = {.on_doomed = on_doomed};
+    struct txn *t, *other;
+    uint64_t n, version;
+    struct failure f;
+
+    failure_init(&f);
+    doomed_calls = 0;
+    core_open(&rig, 8);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    if (_i == 0)
+        options.timeout_ms = 5000;
+    if (_i == 1)
+        options.idle_ms = 4000;
+    t = core_begin(&rig, "ended", &options);
+    version = txn_version(t);
+    MUST_EQ(core_put(&rig, t, "a", 1, 1), ERR_OK);
+    sim_advance_ms(rig.sim, 3000);
+    core_settle(&rig);
+    MUST_EQ(core_put(&rig, t, "a", 2, 1), ERR_OK);
+    sim_advance_ms(rig.sim, _i == 1 ? 3000 : 1000);
+    core_settle(&rig);
+    MUST(txn_failure(t) == NULL);
+    MUST_EQ(core_get(&rig, t, "a", 1, &n), ERR_OK);
+    sim_advance_ms(rig.sim, 4000);
+    core_settle(&rig);
+    if (_i == 2) {
+        MUST(txn_failure(t) == NULL);
+        MUST_EQ(db_kill(rig.db, version, &f), ERR_OK);
+        MUST_EQ(db_kill(rig.db, version, &f), ERR_OK);
+        MUST_EQ(db_kill(rig.db, version + 1, &f), ERR_NO_TXN);
+    }
+    MUST(txn_failure(t) != NULL);
+    MUST_EQ(doomed_calls, 1);
+    /* its writes stand in nobody's way, and it is not revived */
+    other = core_begin(&rig, "other", NULL);
+    MUST_EQ(core_put(&rig, other, "a", 1, 7), ERR_OK);
+    MUST_EQ(core_commit(&rig, other, NULL), ERR_OK);
+    MUST_EQ(core_get(&rig, t, "a", 1, &n), told[_i]);
+    MUST_EQ(core_put(&rig, t, "a", 3, 1), told[_i]);
+    MUST_EQ(core_commit(&rig, t, NULL), told[_i]);
+    MUST_EQ(core_value(&rig, "a", 1), 7);
+    MUST_EQ(core_value(&rig, "a", 2), 0);
+    MUST_EQ(core_status(&rig).expired, _i < 2);
+    MUST_EQ(core_status(&rig).killed, _i == 2);
+    MUST_EQ(core_status(&rig).open_txns, 0);
+    failure_clear(&f);
+    core_close(&rig);
+}
+END_TEST
+
+START_TEST(a_transaction_may_write_so_much_and_stays_open_beyond)
+{
+    struct core_rig rig;
+    struct txn *t;
+    unsigned written = 0;
+    enum err e;
+
+    core_open(&rig, 9);
+    rig.options.txn_bytes_max = 20000;
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    t = core_begin(&rig, "much", NULL);
+    while ((e = core_put(&rig, t, "a", written, 1)) == ERR_OK)
+        written++;
+    MUST_EQ(e, ERR_TOO_LARGE);
+    MUST(strstr(rig.op.failure.text, "transaction-max") != NULL);
+    MUST(written > 20 && written < 2000);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    MUST_EQ(core_value(&rig, "a", 0), 1);
+    MUST_EQ(core_value(&rig, "a", written - 1), 1);
+    MUST_EQ(core_value(&rig, "a", written), 0);
+    core_close(&rig);
+}
+END_TEST
+
+START_TEST(beyond_what_may_be_held_the_oldest_writer_goes)
+{
+    struct core_rig rig;
+    struct txn *oldest, *next;
+    uint64_t n;
+
+    core_open(&rig, 10);
+    rig.options.held_bytes_max = 1;
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    oldest = core_begin(&rig, "oldest", NULL);
+    core_set(&rig, "a", 1, 1);
+    next = core_begin(&rig, "next", NULL);
+    core_amalgamate(&rig);
+    MUST_EQ(core_get(&rig, oldest, "a", 1, &n), ERR_TXN_EXPIRED);
+    MUST(strstr(rig.op.failure.text, "held-max") != NULL);
+    core_rollback(&rig, oldest);
+    MUST_EQ(core_get(&rig, next, "a", 1, &n), ERR_OK);
+    MUST_EQ(n, 1);
+    MUST_EQ(core_status(&rig).ledgers, 0);
+    MUST_EQ(core_commit(&rig, next, NULL), ERR_OK);
+    core_close(&rig);
+}
+END_TEST
+
+START_TEST(generators_go_on_behind_what_they_have_given_over_restarts)
+{
+    struct core_rig rig;
+    struct store_options generate = {.generate = true};
+    uint64_t last = 0;
+
+    core_open(&rig, 11);
+    MUST_EQ(core_create(&rig, NULL, "a", &generate), ERR_OK);
+    for (unsigned round = 0; round < 12; round++) {
+        uint8_t room[KEY_PLAIN_BYTES_MAX], value[2] = {0x91, 0x01};
+        struct slice key;
+        struct msgpack_cursor c;
+        uint64_t n;
+        enum err e;
+
+        for (unsigned i = 0; i < 3; i++) {
+            op_fini(&rig.op);
+            op_init(&rig.op, rig.db, rig.op.wake);
+            e = record_put(&rig.op, NULL, slice_text("a"), slice_make(value, 2), SLICE_NONE, false,
+                           room, &key);
+            MUST_EQ(e, ERR_OK);
+            c = msgpack_open(key);
+            MUST_EQ(msgpack_read_uint(&c, &n), ERR_OK);
+            MUST(n > last);
+            last = n;
+        }
+        core_settle(&rig);
+        if (round % 3 == 1) {
+            MUST_EQ(core_delete(&rig, NULL, "a", (unsigned)last, NULL), ERR_OK);
+        }
+        if (round % 4 == 3)
+            MUST_EQ(core_clear(&rig, NULL, "a"), ERR_OK);
+        core_settle(&rig);
+        if (round % 2)
+            core_amalgamate(&rig);
+        core_restart(&rig, round % 3 == 0);
+        MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_EXISTS);
+    }
+    core_close(&rig);
+}
+END_TEST
+
+/* ---- memory that fails ---- */
+
+#define FAULT_KEYS 12
+
+/* One transaction over two stores with a definition, while the n-th allocation fails.
+ * Returns its commit, 0: there is none. *fired: something did fail. */
+static uint64_t commit_with_fault(struct core_rig *rig, uint64_t n, bool *fired)
+{
+    struct txn *t = core_begin(rig, "faulty", NULL);
+    uint64_t commit = 0;
+    enum err e = ERR_OK;
+
+    sim_fail_alloc_at(rig->sim, n);
+    for (unsigned key = 0; key < FAULT_KEYS && !e; key++)
+        e = core_put(rig, t, "a", key, 1000 + n);
+    if (!e)
+        e = core_delete(rig, t, "a", 3, NULL);
+    if (!e)
+        e = core_clear(rig, t, "b");
+    if (!e)
+        e = core_put(rig, t, "b", 1, 1000 + n);
+    if (!e)
+        e = core_commit(rig, t, &commit);
+    else
+        core_rollback(rig, t);
+    MUST(e == ERR_OK || e == ERR_NOMEM);
+    core_settle(rig);
+    *fired = sim_fault_fired(rig->sim, SIM_FAULT_ALLOC) > 0;
+    sim_fail_clear(rig->sim);
+    core_settle(rig);
+    return commit;
+}
+
+START_TEST(whichever_allocation_fails_a_commit_happens_wholly_or_not_at_all)
+{
+    struct core_rig rig;
+    bool fired = true;
+    uint64_t was_n = 0;
+    unsigned kept = 0;
+
+    core_open(&rig, 12);
+    rig.options.link_bytes_max = _i ? 512 : 1 << 20;
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, NULL, "b", NULL), ERR_OK);
+    for (unsigned key = 0; key < FAULT_KEYS; key++)
+        core_set(&rig, "a", key, 1);
+    for (uint64_t n = 1; fired && n < 400; n++) {
+        uint64_t commit = commit_with_fault(&rig, n, &fired), stands;
+
+        if (commit)
+            was_n = n;
+        kept += commit != 0;
+        stands = was_n ? 1000 + was_n : 1;
+        if (n % 16 == 0) {
+            core_amalgamate(&rig);
+            core_restart(&rig, n % 32 == 0);
+        }
+        for (unsigned key = 0; key < FAULT_KEYS; key++) {
+            uint64_t value = core_value(&rig, "a", key);
+
+            MUST_EQ(value, key == 3 && was_n ? 0 : stands);
+        }
+        MUST_EQ(core_value(&rig, "b", 1), was_n ? stands : 0);
+        if (was_n)
+            core_set(&rig, "a", 3, stands); /* so that there is something to delete */
+        if (was_n)
+            MUST_EQ(core_delete(&rig, NULL, "a", 3, NULL), ERR_OK);
+    }
+    MUST(kept > 0 && !fired);
+    core_close(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("txn limits");
+    TCase *tc = tcase_create("limits");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tc, 0);
+    tcase_add_loop_test(tc, a_transaction_that_was_ended_is_told_so_and_commits_nothing, 0, 3);
+    tcase_add_test(tc, a_transaction_may_write_so_much_and_stays_open_beyond);
+    tcase_add_test(tc, beyond_what_may_be_held_the_oldest_writer_goes);
+    tcase_add_test(tc, generators_go_on_behind_what_they_have_given_over_restarts);
+    tcase_add_loop_test(tc, whichever_allocation_fails_a_commit_happens_wholly_or_not_at_all, 0, 2);
+    suite_add_tcase(suite, tc);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
