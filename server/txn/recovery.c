@@ -14,6 +14,17 @@ static enum err recovery_damaged(struct failure *f, uint64_t number)
                        (unsigned long long)number);
 }
 
+/* The next commit is put straight into the open stage's memory: nobody else runs, and what a
+ * commit without an end leaves there is freed with the stage. */
+static void recovery_begin_commit(struct recovery *r)
+{
+    write_set_init(&r->write_set, r->db->os, &r->room);
+    r->write_set.memory = &r->db->newest_stage->arena;
+    r->stamp = NULL;
+    r->number = 0;
+    r->bytes_before = r->db->newest_stage->arena.bytes;
+}
+
 void recovery_init(struct recovery *r, struct db *db)
 {
     r->db = db;
@@ -22,22 +33,29 @@ void recovery_init(struct recovery *r, struct db *db)
     r->replayed = 0;
     r->schema = NULL;
     r->upto = root_facts(primary_root(db->primary))->commit;
-    write_set_init(&r->write_set, db->os, NULL);
+    recovery_begin_commit(r);
+}
+
+/* What the commit at hand has taken of the open stage's memory counts, whatever becomes of it. */
+static void recovery_count(struct recovery *r)
+{
+    uint64_t bytes = r->db->newest_stage->arena.bytes;
+
+    r->db->staged_bytes += bytes - r->bytes_before;
+    r->bytes_before = bytes;
 }
 
 void recovery_fini(struct recovery *r)
 {
+    recovery_count(r);
     write_set_fini(&r->write_set);
-    r->stamp = NULL;
-    r->number = 0;
 }
 
 static void recovery_forget_commit(struct recovery *r)
 {
+    recovery_count(r);
     write_set_fini(&r->write_set);
-    write_set_init(&r->write_set, r->db->os, NULL);
-    r->stamp = NULL;
-    r->number = 0;
+    recovery_begin_commit(r);
 }
 
 static enum err recovery_head(struct recovery *r, uint64_t number, struct slice *bytes,
@@ -50,7 +68,7 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
     if (bytes->size < COMMIT_HEAD_BYTES || bytes->size - COMMIT_HEAD_BYTES < at[9] ||
         at[9] >= STAGE_LABEL_BYTES)
         return recovery_damaged(f, number);
-    s = arena_alloc(&r->write_set.arena, sizeof *s + at[9] + 1u);
+    s = arena_alloc(r->write_set.memory, sizeof *s + at[9] + 1u);
     if (!s)
         return failure_set(f, ERR_NOMEM, "no memory for commit %llu of the log",
                            (unsigned long long)number);
@@ -148,6 +166,9 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
     e = recovery_note_records(r, f);
     if (e)
         return e;
+    if (stage_spares_fill(&db->spares, db->os, 1) != ERR_OK)
+        return failure_set(f, ERR_NOMEM, "no memory for a stage");
+    recovery_count(r);
     stages_link(db, &r->write_set, r->stamp);
     db->last_commit = r->number;
     if (r->stamp->version > db->last_version)
@@ -155,7 +176,7 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
     r->replayed++;
     if (db->newest_stage->arena.bytes >= db->options.stage_bytes)
         e = stages_rotate(db);
-    recovery_forget_commit(r);
+    recovery_begin_commit(r);
     return e ? failure_set(f, e, "no memory for a stage") : ERR_OK;
 }
 

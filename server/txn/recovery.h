@@ -8,7 +8,9 @@
 
 struct recovery {
     struct db *db;
-    struct stage write_set; /* the commit at hand */
+    struct stage write_set; /* the commit at hand; its memory is the open stage's */
+    struct stage_store room; /* of its first store */
+    uint64_t bytes_before;  /* of the open stage's memory, when the commit began */
     struct stamp *stamp;    /* its stamp, in the write-set's memory; NULL: none at hand */
     uint64_t number;        /* its number; 0: none */
     uint64_t upto;          /* the root has all up to here */
