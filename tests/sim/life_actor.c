@@ -1,0 +1,218 @@
+/* Each actor is a client with at most one transaction and one request at a time.
+ * A request that has to wait is called again when it is woken; meanwhile others act.
+ * What the model says is taken at the moment at which the core decides: a read by
+ * its snapshot, a write and a commit when the call comes back. */
+#include "tests/sim/life_internal.h"
+
+#include <stdlib.h>
+
+/* Call the core for the request at work; true: it is finished. */
+bool actor_call(struct life *l, struct actor *a)
+{
+    struct txn *t = a->autocommit ? NULL : a->txn;
+    struct store_options made = {.last_writer_wins = l->model.last_writer_wins[a->store]};
+    uint8_t key_room[16], range[64], *value_room, *key_out_room;
+    struct slice key = life_key(a->key, key_room), name = life_store_name(a->store), value, key_out;
+    uint64_t number = 0;
+    bool existed = false;
+    enum err e = ERR_OK;
+
+    value_room = malloc(l->options->pad_max + 64);
+    key_out_room = malloc(KEY_PLAIN_BYTES_MAX);
+    value = life_value(l, a->value, value_room);
+    a->is_woken = false;
+    switch (a->act) {
+    case ACT_GET:
+        e = record_get(&a->op, t, name, key, &value);
+        break;
+    case ACT_PUT:
+    case ACT_INSERT:
+        e = record_put(&a->op, t, name, value, key, a->act == ACT_INSERT, key_out_room, &key_out);
+        break;
+    case ACT_DELETE:
+        e = record_delete(&a->op, t, name, key, &existed);
+        break;
+    case ACT_COUNT:
+        e = record_count(&a->op, t, name, slice_make(range, actor_range(a, range)), &number);
+        break;
+    case ACT_DELETE_RANGE:
+        e = record_delete_range(&a->op, t, name, slice_make(range, actor_range(a, range)), a->limit,
+                                a->reverse, &number);
+        break;
+    case ACT_SCAN:
+        e = scan_step(l, a, t);
+        break;
+    case ACT_CLEAR:
+        e = store_clear(&a->op, t, name);
+        break;
+    case ACT_DROP:
+        e = store_drop(&a->op, t, name);
+        break;
+    case ACT_CREATE:
+        e = store_create(&a->op, t, name, &made);
+        break;
+    case ACT_NONE:
+        break;
+    }
+    if (e == ERR_WAIT) {
+        l->counts->waits++;
+        free(value_room);
+        free(key_out_room);
+        return false;
+    }
+    actor_read_name(l, a, a->store);
+    if (a->act == ACT_GET || a->act == ACT_INSERT || a->act == ACT_DELETE)
+        actor_read(l, a, a->store, a->key);
+    for (unsigned k = a->key; k < a->key_to; k++) {
+        /* where a walk of a range lost is not told; it is over with the transaction anyway */
+        if (a->act == ACT_COUNT ||
+            (e == ERR_CONFLICT && (a->act == ACT_SCAN || a->act == ACT_DELETE_RANGE)))
+            actor_read(l, a, a->store, k);
+    }
+    if (a->act == ACT_GET)
+        judge_get(l, a, e, value);
+    else if (a->act == ACT_PUT || a->act == ACT_INSERT)
+        judge_put(l, a, e);
+    else if (a->act == ACT_DELETE)
+        judge_delete(l, a, e, existed);
+    else if (a->act == ACT_COUNT)
+        judge_count(l, a, e, number);
+    else if (a->act == ACT_DELETE_RANGE)
+        judge_delete_range(l, a, e, number);
+    else if (a->act == ACT_SCAN)
+        scan_finish(l, a, e);
+    else
+        judge_store(l, a, e);
+    free(value_room);
+    free(key_out_room);
+    return true;
+}
+
+static void actor_request(struct life *l, struct actor *a)
+{
+    static const enum act acts[] = {ACT_GET,  ACT_GET,    ACT_PUT,    ACT_PUT,   ACT_PUT,
+                                    ACT_PUT,  ACT_INSERT, ACT_DELETE, ACT_COUNT, ACT_SCAN,
+                                    ACT_DELETE_RANGE};
+
+    a->autocommit = !a->txn || sim_chance(l->sim, 10);
+    a->act = acts[sim_random(l->sim, sizeof acts / sizeof *acts)];
+    if (a->autocommit && sim_chance(l->sim, 4))
+        a->act = ACT_CLEAR + (enum act)sim_random(l->sim, 3);
+    if (!a->autocommit && a->read_only && a->act != ACT_GET && a->act != ACT_COUNT)
+        a->act = ACT_SCAN;
+    a->store = (unsigned)sim_random(l->sim, MODEL_STORES);
+    a->key = (unsigned)sim_random(l->sim, MODEL_KEYS);
+    a->key_to = a->key + (unsigned)sim_random(l->sim, MODEL_KEYS - a->key + 1);
+    a->limit = sim_chance(l->sim, 50) ? UINT64_MAX : sim_random(l->sim, 5);
+    a->reverse = sim_chance(l->sim, 50);
+    a->value = ++l->next_value;
+    a->scan_at = 0;
+    a->at = db_answered(l->db);
+    a->since = l->model.last_commit;
+    if (a->autocommit && a->act == ACT_DELETE_RANGE)
+        a->act = ACT_PUT; /* which keys it met is not told */
+    op_init(&a->op, l->db, actor_wake);
+    if (actor_call(l, a)) {
+        op_fini(&a->op);
+        a->act = ACT_NONE;
+    }
+}
+
+static void actor_commit(struct life *l, struct actor *a)
+{
+    struct txn *t = a->txn;
+    uint64_t commit;
+    bool wrote = false;
+    enum err e;
+
+    op_init(&a->op, l->db, actor_wake);
+    a->autocommit = false;
+    e = txn_commit(&a->op, t, SLICE_NONE, &commit);
+    if (a->serializable && e == ERR_CONFLICT) {
+        LIFE_CHECK(l, a->is_doomed || a->is_stale, "serializable %llu lost to nobody: %s",
+                   (unsigned long long)a->version, a->op.failure.text);
+        op_fini(&a->op);
+        actor_forget(a);
+        return;
+    }
+    if (a->serializable && e == ERR_OK && commit) {
+        l->counts->serializable++;
+        judge_reads(l, a);
+    }
+    if (a->is_doomed) {
+        LIFE_CHECK(l, e == ERR_CONFLICT, "the commit of doomed %llu answered %s",
+                   (unsigned long long)a->version, err_name(e));
+        judge_winner(l, a, a->winner_version, a->winner_commit);
+        actor_forget(a);
+    } else if (e) {
+        LIFE_CHECK(l, life_excuses(l, e), "the commit of %llu answered %s: %s",
+                   (unsigned long long)a->version, err_name(e), a->op.failure.text);
+        actor_forget(a);
+    } else {
+        struct actor was = *a;
+
+        actor_forget(a);
+        for (unsigned s = 0; s < MODEL_STORES; s++) {
+            for (unsigned k = 0; k < MODEL_KEYS; k++) {
+                if (!was.wrote[s][k])
+                    continue;
+                wrote = true;
+                life_commit_put(l, a, s, k, was.writes[s][k], commit, was.version);
+            }
+        }
+        LIFE_CHECK(l, wrote == (commit != 0), "a commit that wrote %d has the number %llu", wrote,
+                   (unsigned long long)commit);
+        if (wrote) {
+            l->counts->commits++;
+            life_reply(l, a, commit);
+        }
+    }
+    op_fini(&a->op);
+}
+
+void actor_act(struct life *l, struct actor *a)
+{
+    if (a->act != ACT_NONE) {
+        if (!a->is_woken)
+            return;
+        if (actor_call(l, a)) {
+            op_fini(&a->op);
+            a->act = ACT_NONE;
+        }
+        return;
+    }
+    if (!a->txn && sim_chance(l->sim, 60)) {
+        struct txn_options o = {.greatest_version = sim_chance(l->sim, 20),
+                                .interval = sim_chance(l->sim, 10),
+                                .serializable = sim_chance(l->sim, 40),
+                                .read_only = sim_chance(l->sim, 15)};
+        struct txn *t;
+        enum err e;
+
+        op_init(&a->op, l->db, actor_wake);
+        e = txn_begin(&a->op, &o, &t);
+        LIFE_CHECK(l, e == ERR_OK || life_excuses(l, e), "begin answered %s", err_name(e));
+        if (!e) {
+            actor_forget(a);
+            a->txn = t;
+            a->version = txn_version(t);
+            a->snapshot = txn_snapshot(t);
+            a->greatest = o.greatest_version;
+            a->interval = o.interval;
+            a->read_only = o.read_only;
+            a->serializable = o.serializable;
+        }
+        op_fini(&a->op);
+        return;
+    }
+    if (a->txn && sim_chance(l->sim, 15)) {
+        if (sim_chance(l->sim, 80)) {
+            actor_commit(l, a);
+        } else {
+            txn_rollback(a->txn);
+            actor_forget(a);
+        }
+        return;
+    }
+    actor_request(l, a);
+}

@@ -1,0 +1,125 @@
+/* life_internal.h - what the files of a life share: its actors and what is judged.
+ *
+ * life_model.c keeps what the model says of each actor's transaction, life_judge.c
+ * compares answers with it, life_scan.c walks, life_actor.c chooses and makes calls,
+ * life.c lives, dies and starts again. */
+#ifndef HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
+#define HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
+
+#include "server/store/primary.h"
+#include "server/txn/cursor.h"
+#include "server/txn/db.h"
+#include "server/txn/records.h"
+#include "server/txn/stores.h"
+#include "server/txn/txn.h"
+#include "tests/sim/life.h"
+#include "tests/sim/model.h"
+#include "tests/sim/sim_os.h"
+
+#include <setjmp.h>
+
+enum act { ACT_NONE, ACT_GET, ACT_PUT, ACT_INSERT, ACT_DELETE, ACT_SCAN, ACT_COUNT, ACT_DELETE_RANGE, ACT_CLEAR, ACT_DROP, ACT_CREATE };
+
+#define LIFE_TASKS 4
+
+struct promise { /* a reply that has not been told yet */
+    struct decided_wait wait;
+    struct life *life;
+    uint64_t commit; /* being told proves that this is synced */
+    uint64_t written; /* ... and this written */
+    bool used;
+};
+
+struct actor {
+    struct life *life;
+    struct op op;
+    struct txn *txn;
+    bool is_doomed;         /* as the model says */
+    uint64_t winner_version, winner_commit;
+    uint64_t snapshot;
+    uint64_t version;
+    bool greatest;
+    bool serializable;
+    bool is_stale;          /* what it read was overwritten */
+    bool is_murky;          /* a request of it was under way then: what it had read is not known */
+    bool has_read[MODEL_STORES][MODEL_KEYS];
+    bool has_read_store[MODEL_STORES];
+    bool interval;
+    bool read_only;
+    bool wrote_store[MODEL_STORES];
+    bool wrote[MODEL_STORES][MODEL_KEYS];
+    uint64_t writes[MODEL_STORES][MODEL_KEYS]; /* value, 0: deleted */
+    enum act act;           /* the request at work */
+    bool is_woken;
+    bool autocommit;
+    unsigned store, key, key_to;
+    uint64_t value;
+    uint64_t at;            /* the snapshot of an autocommit read */
+    uint64_t since;         /* the last commit when the request began */
+    uint64_t limit;
+    bool reverse;
+    struct cursor *cursor;
+    uint64_t seen;          /* rows of a scan so far */
+    unsigned scan_at;       /* next key that the scan may give */
+};
+
+struct life {
+    struct sim *sim;
+    struct db *db;
+    struct model model;
+    const struct life_options *options;
+    struct life_counts *counts;
+    struct actor actors[LIFE_ACTORS_MAX];
+    struct promise promises[256];
+    struct db_task tasks[LIFE_TASKS];
+    uint64_t next_value;
+    uint64_t told;      /* greatest commit that somebody has been told of */
+    uint64_t told_kill; /* ... by durability "interval": a kill must keep it */
+    bool is_failed;     /* the log has failed: the server would exit */
+    uint64_t merged;
+    struct db_options db_options;
+    jmp_buf broken;
+    char *why;
+    unsigned why_size;
+    uint64_t seed;
+    unsigned step;
+};
+
+_Noreturn void life_break(struct life *l, const char *format, ...);
+struct slice life_store_name(unsigned store);
+struct slice life_key(unsigned key, uint8_t room[16]);
+struct slice life_value(const struct life *l, uint64_t value, uint8_t *room);
+uint64_t life_read_value(struct life *l, struct slice document);
+void life_reply(struct life *l, struct actor *a, uint64_t commit);
+void actor_wake(struct op *op);
+void actor_forget(struct actor *a);
+void actor_lose(struct actor *a, uint64_t version, uint64_t commit);
+void actor_read(struct life *l, struct actor *a, unsigned store, unsigned key);
+void actor_read_name(struct life *l, struct actor *a, unsigned store);
+void life_commit_put(struct life *l, const struct actor *winner, unsigned store,
+                             unsigned key, uint64_t value, uint64_t commit, uint64_t version);
+void life_commit_store(struct life *l, const struct actor *winner, unsigned store,
+                               uint64_t value, uint64_t commit, uint64_t version);
+uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned store,
+                       unsigned key, uint64_t at, uint64_t *decided);
+bool life_excuses(const struct life *l, enum err e);
+void judge_winner(struct life *l, struct actor *a, uint64_t version, uint64_t commit);
+bool judge_common(struct life *l, struct actor *a, enum err e);
+void judge_no_store(struct life *l, struct actor *a, enum err e, uint64_t at);
+uint64_t actor_at(const struct actor *a);
+void judge_get(struct life *l, struct actor *a, enum err e, struct slice value);
+void judge_put(struct life *l, struct actor *a, enum err e);
+void judge_delete(struct life *l, struct actor *a, enum err e, bool existed);
+void judge_count(struct life *l, struct actor *a, enum err e, uint64_t count);
+void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t deleted);
+void judge_store(struct life *l, struct actor *a, enum err e);
+void judge_reads(struct life *l, const struct actor *a);
+size_t actor_range(const struct actor *a, uint8_t room[64]);
+enum err scan_step(struct life *l, struct actor *a, struct txn *t);
+void scan_finish(struct life *l, struct actor *a, enum err e);
+bool actor_call(struct life *l, struct actor *a);
+void actor_act(struct life *l, struct actor *a);
+
+#define LIFE_CHECK(l, fact, ...) ((fact) ? (void)0 : life_break((l), __VA_ARGS__))
+
+#endif

@@ -1,0 +1,332 @@
+/* Every answer of the core beside what the model says. */
+#include "tests/sim/life_internal.h"
+
+/* ---- answers ---- */
+
+void judge_winner(struct life *l, struct actor *a, uint64_t version, uint64_t commit)
+{
+    const struct failure *f = &a->op.failure;
+
+    /* the version of an autocommit write is nobody's business: the model has 0 */
+    LIFE_CHECK(l, (f->winner_version == version || !version) && f->winner_commit == commit,
+               "a conflict names %llu/%llu as its winner, the model %llu/%llu",
+               (unsigned long long)f->winner_version, (unsigned long long)f->winner_commit,
+               (unsigned long long)version, (unsigned long long)commit);
+}
+
+/* An answer that is an error of the disk or a limit: allowed where faults are. */
+bool life_excuses(const struct life *l, enum err e)
+{
+    if (e == ERR_LOG_FAILED || e == ERR_NO_SPACE || e == ERR_IO || e == ERR_NOMEM ||
+        e == ERR_CORRUPT)
+        return l->options->faults || sim_is_off(l->sim);
+    return e == ERR_OVERLOADED;
+}
+
+/* The common part of all answers; true: it is dealt with. */
+bool judge_common(struct life *l, struct actor *a, enum err e)
+{
+    if (!a->autocommit && a->serializable && !a->read_only && e == ERR_CONFLICT &&
+        (a->is_doomed || a->is_stale)) {
+        /* of several winners it names one */
+        actor_lose(a, a->op.failure.winner_version, a->op.failure.winner_commit);
+        return true;
+    }
+    if (!a->autocommit && a->is_murky)
+        return e == ERR_CONFLICT; /* it may have been in time, or not */
+    if (!a->autocommit && a->is_doomed) {
+        LIFE_CHECK(l, e == ERR_CONFLICT, "a doomed transaction %llu got %s, not CONFLICT",
+                   (unsigned long long)a->version, err_name(e));
+        judge_winner(l, a, a->winner_version, a->winner_commit);
+        life_reply(l, a, a->winner_commit);
+        return true;
+    }
+    if (life_excuses(l, e)) {
+        if (!a->autocommit && a->txn) {
+            txn_rollback(a->txn);
+            actor_forget(a);
+        }
+        return true;
+    }
+    return false;
+}
+
+void judge_no_store(struct life *l, struct actor *a, enum err e, uint64_t at)
+{
+    LIFE_CHECK(l, e == ERR_NO_STORE, "store %u is not there at %llu, but the answer is %s",
+               a->store, (unsigned long long)at, err_name(e));
+}
+
+/* The snapshot by which the store of a request is looked up. */
+uint64_t actor_at(const struct actor *a)
+{
+    return a->autocommit ? a->at : a->snapshot;
+}
+
+void judge_get(struct life *l, struct actor *a, enum err e, struct slice value)
+{
+    uint64_t decided, expected, at = actor_at(a), got;
+
+    if (judge_common(l, a, e))
+        return;
+    if (!model_has_store(&l->model, a->store, at)) {
+        judge_no_store(l, a, e, at);
+        return;
+    }
+    LIFE_CHECK(l, e == ERR_OK, "get answered %s: %s", err_name(e), a->op.failure.text);
+    expected = actor_expect(l, a, a->store, a->key, at, &decided);
+    got = slice_is_none(value) ? 0 : life_read_value(l, value);
+    LIFE_CHECK(l, got == expected, "store %u key %u at %llu is %llu, the model says %llu",
+               a->store, a->key, (unsigned long long)at, (unsigned long long)got,
+               (unsigned long long)expected);
+    life_reply(l, a, decided);
+    l->counts->reads++;
+}
+
+/* A write came back: was it allowed? true: it has happened. */
+static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_effect)
+{
+    const struct model_version *newer;
+    uint64_t at = a->snapshot;
+
+    if (a->autocommit) {
+        if (e == ERR_OK)
+            return true;
+        if (life_excuses(l, e))
+            return false;
+        LIFE_CHECK(l, e == ERR_NO_STORE || e == ERR_EXISTS, "an autocommit write got %s: %s",
+                   err_name(e), a->op.failure.text);
+        return false;
+    }
+    if (judge_common(l, a, e))
+        return false;
+    if (!model_has_store(&l->model, a->store, at)) {
+        judge_no_store(l, a, e, at);
+        return false;
+    }
+    if (!had_effect && e == ERR_OK)
+        return true;
+    newer = model_newer_store(&l->model, a->store, at);
+    if (!newer)
+        newer = model_newer(&l->model, a->store, a->key, at);
+    if (newer) {
+        LIFE_CHECK(l, e == ERR_CONFLICT,
+                   "transaction %llu wrote store %u key %u, which commit %llu wrote after its "
+                   "snapshot %llu, and got %s",
+                   (unsigned long long)a->version, a->store, a->key,
+                   (unsigned long long)newer->commit, (unsigned long long)at, err_name(e));
+        judge_winner(l, a, newer->version, newer->commit);
+        actor_lose(a, newer->version, newer->commit);
+        l->counts->conflicts++;
+        if (newer->commit <= l->merged)
+            l->counts->old_conflicts++;
+        life_reply(l, a, newer->commit);
+        return false;
+    }
+    if (a->greatest && e == ERR_CONFLICT) {
+        bool found = false;
+
+        for (unsigned i = 0; i < l->options->actors; i++) {
+            struct actor *o = &l->actors[i];
+
+            /* or a walk of it is under way, which deletes as it goes */
+            if (o != a && o->txn && !o->is_doomed && o->version > a->version &&
+                (o->wrote[a->store][a->key] ||
+                 (o->act == ACT_DELETE_RANGE && !o->autocommit && o->store == a->store)) &&
+                o->version == a->op.failure.winner_version)
+                found = true;
+        }
+        LIFE_CHECK(l, found, "greatest version: lost to %llu, who has not written it",
+                   (unsigned long long)a->op.failure.winner_version);
+        actor_lose(a, a->op.failure.winner_version, 0);
+        return false;
+    }
+    LIFE_CHECK(l, e == ERR_OK, "a write of transaction %llu got %s: %s",
+               (unsigned long long)a->version, err_name(e), a->op.failure.text);
+    if (a->greatest && !l->model.last_writer_wins[a->store]) {
+        for (unsigned i = 0; i < l->options->actors; i++) {
+            struct actor *o = &l->actors[i];
+
+            LIFE_CHECK(l, o == a || !o->txn || o->is_doomed || o->version < a->version ||
+                              !o->wrote[a->store][a->key],
+                       "greatest version: transaction %llu wrote what newer %llu has written",
+                       (unsigned long long)a->version, (unsigned long long)o->version);
+        }
+    }
+    return true;
+}
+
+static void note_write(struct life *l, struct actor *a, unsigned key, uint64_t value)
+{
+    if (a->autocommit) {
+        life_commit_put(l, NULL, a->store, key, value, a->op.committed, 0);
+        return;
+    }
+    a->wrote_store[a->store] = true;
+    a->wrote[a->store][key] = true;
+    a->writes[a->store][key] = value;
+}
+
+/* Was there (or not) a record at some moment of the request of a? An autocommit write
+ * that had to wait may answer as of any of them. */
+static bool was(const struct life *l, const struct actor *a, bool present)
+{
+    const struct model_history *h = &l->model.keys[a->store][a->key];
+    uint64_t decided;
+
+    if ((model_get(&l->model, a->store, a->key, a->since, &decided) != 0) == present)
+        return true;
+    for (size_t i = h->count; i-- > 0 && h->versions[i].commit > a->since;) {
+        if ((h->versions[i].value != 0) == present)
+            return true;
+    }
+    return false;
+}
+
+void judge_put(struct life *l, struct actor *a, enum err e)
+{
+    uint64_t decided;
+
+    if (e == ERR_EXISTS) {
+        LIFE_CHECK(l, a->act == ACT_INSERT, "a put answered EXISTS");
+        if (!a->autocommit && !a->is_doomed) {
+            LIFE_CHECK(l, actor_expect(l, a, a->store, a->key, a->snapshot, &decided) != 0,
+                       "an insert answered EXISTS where nothing is");
+            life_reply(l, a, decided);
+        } else if (a->autocommit) {
+            LIFE_CHECK(l, was(l, a, true),
+                       "an autocommit insert answered EXISTS where nothing is");
+        }
+        return;
+    }
+    if (!judge_write(l, a, e, true))
+        return;
+    if (a->act == ACT_INSERT && !a->autocommit)
+        LIFE_CHECK(l, actor_expect(l, a, a->store, a->key, a->snapshot, &decided) == 0,
+                   "an insert went over a record");
+    if (a->act == ACT_INSERT && a->autocommit)
+        LIFE_CHECK(l, model_get(&l->model, a->store, a->key, UINT64_MAX, &decided) == 0,
+                   "an autocommit insert went over a record");
+    note_write(l, a, a->key, a->value);
+    if (a->autocommit)
+        life_reply(l, a, a->op.committed);
+}
+
+void judge_delete(struct life *l, struct actor *a, enum err e, bool existed)
+{
+    uint64_t decided, there = actor_expect(l, a, a->store, a->key,
+                                     a->autocommit ? UINT64_MAX : a->snapshot, &decided);
+
+    if (!judge_write(l, a, e, there != 0))
+        return;
+    LIFE_CHECK(l, existed == (there != 0) || (a->autocommit && !existed && was(l, a, false)),
+               "delete said %d of a record that is %llu", existed, (unsigned long long)there);
+    if (existed)
+        note_write(l, a, a->key, 0);
+    if (existed && a->autocommit)
+        life_reply(l, a, a->op.committed);
+    else if (!a->autocommit)
+        life_reply(l, a, decided);
+}
+
+void judge_count(struct life *l, struct actor *a, enum err e, uint64_t count)
+{
+    uint64_t at = actor_at(a), expected = 0, decided;
+
+    if (judge_common(l, a, e))
+        return;
+    if (!model_has_store(&l->model, a->store, at)) {
+        judge_no_store(l, a, e, at);
+        return;
+    }
+    LIFE_CHECK(l, e == ERR_OK, "count answered %s: %s", err_name(e), a->op.failure.text);
+    for (unsigned k = a->key; k < a->key_to; k++)
+        expected += actor_expect(l, a, a->store, k, at, &decided) != 0;
+    LIFE_CHECK(l, count == expected, "count of %u..%u in store %u at %llu is %llu, not %llu",
+               a->key, a->key_to, a->store, (unsigned long long)at, (unsigned long long)count,
+               (unsigned long long)expected);
+    l->counts->reads++;
+}
+
+void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t deleted)
+{
+    uint64_t expected = 0, decided, at = a->autocommit ? UINT64_MAX : a->snapshot;
+    const struct model_version *newer = NULL;
+
+    if (!a->autocommit) {
+        if (judge_common(l, a, e))
+            return;
+        if (!model_has_store(&l->model, a->store, at)) {
+            judge_no_store(l, a, e, at);
+            return;
+        }
+        if (e == ERR_CONFLICT) {
+            /* which of the keys it met first depends on the direction */
+            newer = model_newer_store(&l->model, a->store, at);
+            for (unsigned k = a->key; k < a->key_to; k++) {
+                const struct model_version *v = model_newer(&l->model, a->store, k, at);
+
+                if (v && (v->version == a->op.failure.winner_version || !v->version) &&
+                    v->commit == a->op.failure.winner_commit)
+                    newer = v;
+            }
+            LIFE_CHECK(l, newer || a->greatest, "delete_range lost to nobody");
+            actor_lose(a, a->op.failure.winner_version, a->op.failure.winner_commit);
+            return;
+        }
+    }
+    if (!judge_write(l, a, e, false))
+        return;
+    for (unsigned i = 0; i < a->key_to - a->key && expected < a->limit; i++) {
+        unsigned k = a->reverse ? a->key_to - 1 - i : a->key + i;
+
+        actor_read(l, a, a->store, k);
+        if (!actor_expect(l, a, a->store, k, at, &decided))
+            continue;
+        if (!a->autocommit) {
+            newer = model_newer(&l->model, a->store, k, at);
+            LIFE_CHECK(l, !newer && !model_newer_store(&l->model, a->store, at),
+                       "delete_range of key %u should have lost", k);
+        }
+        note_write(l, a, k, 0);
+        expected++;
+    }
+    LIFE_CHECK(l, deleted == expected, "delete_range deleted %llu, the model %llu",
+               (unsigned long long)deleted, (unsigned long long)expected);
+}
+
+void judge_store(struct life *l, struct actor *a, enum err e)
+{
+    uint64_t value = a->act == ACT_CREATE ? 1 : a->act == ACT_CLEAR ? 2 : 0;
+    bool there = model_has_store(&l->model, a->store, UINT64_MAX);
+
+    if (life_excuses(l, e))
+        return;
+    if ((a->act == ACT_CREATE) == there) {
+        LIFE_CHECK(l, e == (there ? ERR_EXISTS : ERR_NO_STORE), "a change of store %u got %s",
+                   a->store, err_name(e));
+        return;
+    }
+    LIFE_CHECK(l, e == ERR_OK, "a change of store %u got %s: %s", a->store, err_name(e),
+               a->op.failure.text);
+    life_commit_store(l, NULL, a->store, value, a->op.committed, 0);
+    life_reply(l, a, a->op.committed);
+}
+
+/* Rule 6: all that a committed writer read would read the same now. */
+void judge_reads(struct life *l, const struct actor *a)
+{
+    for (unsigned s = 0; s < MODEL_STORES; s++) {
+        LIFE_CHECK(l, !a->has_read_store[s] || !model_newer_store(&l->model, s, a->snapshot),
+                   "serializable %llu committed, but store %u that it read has changed",
+                   (unsigned long long)a->version, s);
+        for (unsigned k = 0; k < MODEL_KEYS; k++) {
+            const struct model_history *h = &l->model.keys[s][k];
+
+            LIFE_CHECK(l, !a->has_read[s][k] || !h->count ||
+                              h->versions[h->count - 1].commit <= a->snapshot,
+                       "serializable %llu committed, but key %u of store %u that it read has "
+                       "changed", (unsigned long long)a->version, k, s);
+        }
+    }
+}

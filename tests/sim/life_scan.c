@@ -1,0 +1,83 @@
+/* Walks of ranges, row by row. */
+#include "tests/sim/life_internal.h"
+
+size_t actor_range(const struct actor *a, uint8_t room[64])
+{
+    size_t size = msgpack_put_map_head(room, 2);
+
+    size += msgpack_put_text(room + size, slice_text("gte"));
+    size += msgpack_put_uint(room + size, a->key);
+    size += msgpack_put_text(room + size, slice_text("lt"));
+    size += msgpack_put_uint(room + size, a->key_to);
+    return size;
+}
+
+static unsigned scan_key(const struct actor *a, unsigned i)
+{
+    return a->reverse ? a->key_to - 1 - i : a->key + i;
+}
+
+/* The scan gave a row (or its end): is it what comes next? */
+static void scan_check(struct life *l, struct actor *a, const struct cursor_row *row)
+{
+    uint64_t expected = 0, decided, got_key;
+    unsigned key = 0;
+
+    while (a->scan_at < a->key_to - a->key && !expected) {
+        key = scan_key(a, a->scan_at++);
+        expected = actor_expect(l, a, a->store, key, actor_at(a), &decided);
+        actor_read(l, a, a->store, key);
+    }
+    if (!row) {
+        LIFE_CHECK(l, !expected, "a scan of store %u ended before key %u", a->store, key);
+        return;
+    }
+    {
+        struct msgpack_cursor c = msgpack_open(row->key);
+
+        LIFE_CHECK(l, msgpack_read_uint(&c, &got_key) == ERR_OK, "a scan gave a strange key");
+    }
+    LIFE_CHECK(l, expected && got_key == key && life_read_value(l, row->value) == expected,
+               "a scan of store %u at %llu gave key %llu, the model key %u (value %llu)", a->store,
+               (unsigned long long)actor_at(a), (unsigned long long)got_key, key,
+               (unsigned long long)expected);
+    life_reply(l, a, decided);
+}
+
+enum err scan_step(struct life *l, struct actor *a, struct txn *t)
+{
+    struct cursor_options options = {.reverse = a->reverse, .limit = UINT64_MAX};
+    uint8_t range[64];
+    enum err e = ERR_OK;
+
+    if (!a->cursor)
+        e = cursor_open(&a->op, t, life_store_name(a->store), slice_make(range, actor_range(a, range)),
+                        &options, &a->cursor);
+    while (!e) {
+        struct cursor_row row;
+
+        e = cursor_next(&a->op, a->cursor, &row);
+        if (e == ERR_OK)
+            scan_check(l, a, &row);
+        else if (e == ERR_END)
+            scan_check(l, a, NULL);
+        if (e == ERR_OK && sim_chance(l->sim, 10))
+            cursor_rest(a->cursor);
+    }
+    return e;
+}
+
+void scan_finish(struct life *l, struct actor *a, enum err e)
+{
+    if (a->cursor)
+        cursor_close(a->cursor);
+    a->cursor = NULL;
+    if (e == ERR_END) {
+        l->counts->scans++;
+        return;
+    }
+    if (judge_common(l, a, e))
+        return;
+    judge_no_store(l, a, e, actor_at(a));
+    LIFE_CHECK(l, !model_has_store(&l->model, a->store, actor_at(a)), "a scan found no store");
+}
