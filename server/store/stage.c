@@ -92,28 +92,35 @@ static inline int record_compare(const struct record *r, struct slice key)
     return slice_compare(record_key(r), key);
 }
 
-/* What points at the first record >= key. The index knows nearly all records, so the walk
- * is short. */
-static struct record **stage_search(struct stage_store *st, struct slice key)
+/* The record of key, NULL if there is none; *before is the last one below it where there is
+ * none (NULL: it would be the first). */
+static struct record *stage_search(const struct stage_store *st, struct slice key,
+                                   struct record **before)
 {
-    struct record *before = stage_index_find(&st->index, key, true);
-    struct record **at = before ? &before->next : &st->first;
+    struct record *r = stage_index_find(&st->index, key, false);
 
-    while (*at && record_compare(*at, key) < 0)
-        at = &(*at)->next;
-    return at;
+    *before = r;
+    if (r && slice_equal(record_key(r), key))
+        return r;
+    if (st->is_indexed)
+        return NULL;
+    for (r = r ? r->next : st->first; r; r = r->next) {
+        int order = record_compare(r, key);
+
+        if (order >= 0)
+            return order == 0 ? r : NULL;
+        *before = r;
+    }
+    return NULL;
 }
 
 struct record *stage_seek(const struct stage_store *st, struct slice key)
 {
-    struct record *r = stage_index_find(&st->index, key, false);
+    struct record *before, *r = stage_search(st, key, &before);
 
-    if (r && slice_equal(record_key(r), key))
+    if (r)
         return r;
-    r = r ? r->next : st->first;
-    while (r && record_compare(r, key) < 0)
-        r = r->next;
-    return r;
+    return before ? before->next : st->first;
 }
 
 struct record *stage_seek_below(const struct stage_store *st, struct slice key)
@@ -122,6 +129,8 @@ struct record *stage_seek_below(const struct stage_store *st, struct slice key)
                                               : stage_index_find(&st->index, key, true);
     struct record *r = below ? below->next : st->first;
 
+    if (st->is_indexed)
+        return below;
     while (r && (slice_is_none(key) || record_compare(r, key) < 0)) {
         below = r;
         r = r->next;
@@ -132,9 +141,9 @@ struct record *stage_seek_below(const struct stage_store *st, struct slice key)
 struct record *stage_find(const struct stage *s, uint32_t store, struct slice key)
 {
     const struct stage_store *st = stage_store_of(s, store);
-    struct record *r = st ? stage_seek(st, key) : NULL;
+    struct record *before;
 
-    return r && slice_equal(record_key(r), key) ? r : NULL;
+    return st ? stage_search(st, key, &before) : NULL;
 }
 
 uint64_t record_bytes(struct slice key, struct slice value)
@@ -184,15 +193,28 @@ static struct stage_store *stage_store_new(struct stage *s, uint32_t store)
     return st;
 }
 
+/* Enter all records, once there are enough of them. */
+static void stage_index_all(struct stage *s, struct stage_store *st)
+{
+    st->is_indexed = true;
+    for (struct record *r = st->first; r && st->is_indexed; r = r->next)
+        st->is_indexed = stage_index_enter(&st->index, s->memory, r);
+}
+
 /* Hang r where stage_search said that it belongs. */
 static void stage_insert(struct stage *s, struct stage_store *st, struct record *r,
-                         struct record **at)
+                         struct record *before)
 {
+    struct record **at = before ? &before->next : &st->first;
+
     r->next = *at;
     *at = r;
     st->records++;
-    if (st->records > STAGE_UNINDEXED)
-        stage_index_enter(&st->index, s->memory, r);
+    if (st->records == STAGE_UNINDEXED)
+        stage_index_all(s, st);
+    else if (st->records > STAGE_UNINDEXED &&
+             !stage_index_enter(&st->index, s->memory, r))
+        st->is_indexed = false; /* from here on searches walk a little */
 }
 
 static bool write_set_replace(struct stage *s, struct record *r, struct slice value)
@@ -219,22 +241,20 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
                              struct slice key, struct slice value, bool *fresh)
 {
     struct stage_store *st = stage_store_of(write_set, store);
-    struct record **at;
-    struct record *r;
+    struct record *before, *r;
 
     if (!st)
         st = stage_store_new(write_set, store);
     if (!st)
         return NULL;
-    at = stage_search(st, key);
-    r = *at;
-    *fresh = !r || !slice_equal(record_key(r), key);
+    r = stage_search(st, key, &before);
+    *fresh = !r;
     if (!*fresh)
         return write_set_replace(write_set, r, value) ? r : NULL;
     r = record_new(write_set, stamp, store, key, value);
     if (!r)
         return NULL;
-    stage_insert(write_set, st, r, at);
+    stage_insert(write_set, st, r, before);
     if (stamp->last)
         stamp->last->log_next = r;
     else
@@ -252,17 +272,16 @@ static void stage_link_store(struct stage *s, struct stage_store *to, struct sta
 {
     for (struct record *r = from->first; r;) {
         struct record *following = r->next;
-        struct record **at = stage_search(to, record_key(r));
-        struct record *there = *at;
+        struct record *before, *there = stage_search(to, record_key(r), &before);
 
         r->newest = NULL;
         r->older = NULL;
-        if (there && slice_equal(record_key(there), record_key(r))) {
+        if (there) {
             r->older = record_newest(there);
             there->newest = r;
             stamp->superseded = true;
         } else {
-            stage_insert(s, to, r, at);
+            stage_insert(s, to, r, before);
         }
         r = following;
     }

@@ -74,6 +74,7 @@ struct stage_store {
     uint64_t records;          /* keys */
     struct record *first;      /* the list in key order */
     struct stage_index index;
+    bool is_indexed;           /* the index knows every record: no walking is needed */
 };
 
 enum stage_state { STAGE_OPEN, STAGE_SEALED, STAGE_AMALGAMATING, STAGE_AMALGAMATED };

@@ -5,11 +5,14 @@
 #include "server/store/stage.h"
 
 #define NODE_ENTRIES 64
+#define NODE_PREFIX_MAX 32  /* more that is shared is compared like the rest */
+#define NODE_PREFIX_WORTH 3 /* bytes that a longer prefix must gain, to look at all keys again */
 
 struct stage_index_node {
     uint16_t count;
     uint16_t level;  /* 0: a leaf */
-    uint16_t prefix; /* bytes that the keys of all entries share */
+    uint16_t prefix; /* bytes that the keys of all entries share, and that are left out of heads */
+    uint8_t prefix_bytes[NODE_PREFIX_MAX]; /* here, so that no record is touched for them */
     uint64_t heads[NODE_ENTRIES];         /* the eight bytes behind the prefix */
     struct record *records[NODE_ENTRIES]; /* ascending; in a branch the least of each child */
     struct stage_index_node *children[];  /* NODE_ENTRIES in a branch, none in a leaf */
@@ -48,7 +51,7 @@ static unsigned node_rank(const struct stage_index_node *n, struct slice key, bo
     if (n->prefix) {
         size_t size = key.size < n->prefix ? key.size : n->prefix;
 
-        order = memcmp(key.data, record_key(n->records[0]).data, size);
+        order = memcmp(key.data, n->prefix_bytes, size);
         if (order < 0 || (order == 0 && size < n->prefix))
             return 0;
         if (order > 0)
@@ -112,16 +115,32 @@ static struct stage_index_node *node_new(struct arena *arena, unsigned level)
     return n;
 }
 
-/* Set the prefix to what first and last entry share, and the heads to what follows. */
+/* What the keys of all entries share: what the first and the last do. */
+static uint16_t node_shared(const struct stage_index_node *n)
+{
+    size_t shared;
+
+    if (n->count < 2)
+        return 0; /* nothing is shared with anybody yet */
+    shared = shared_bytes(record_key(n->records[0]), record_key(n->records[n->count - 1]));
+    return (uint16_t)(shared < NODE_PREFIX_MAX ? shared : NODE_PREFIX_MAX);
+}
+
+/* Look at all keys again: the prefix, and the heads behind it. */
 static void node_refresh(struct stage_index_node *n)
 {
-    n->prefix = n->count ? (uint16_t)shared_bytes(record_key(n->records[0]),
-                                                  record_key(n->records[n->count - 1]))
-                         : 0;
-    if (n->count == 1)
-        n->prefix = 0; /* nothing is shared with anybody yet */
+    n->prefix = node_shared(n);
+    if (n->prefix)
+        memcpy(n->prefix_bytes, record_key(n->records[0]).data, n->prefix);
     for (unsigned i = 0; i < n->count; i++)
         n->heads[i] = head_of(record_key(n->records[i]), n->prefix);
+}
+
+/* After a split the old prefix still holds; a longer one pays only if it is much longer. */
+static void node_tighten(struct stage_index_node *n)
+{
+    if (n->count < 2 || node_shared(n) >= n->prefix + NODE_PREFIX_WORTH)
+        node_refresh(n);
 }
 
 static void node_insert(struct stage_index_node *n, unsigned at, struct record *r,
@@ -155,11 +174,14 @@ static void node_split(struct stage_index_node *n, struct stage_index_node *uppe
 
     upper->count = (uint16_t)(NODE_ENTRIES - keep);
     memcpy(upper->records, &n->records[keep], upper->count * sizeof *n->records);
+    memcpy(upper->heads, &n->heads[keep], upper->count * sizeof *n->heads);
+    memcpy(upper->prefix_bytes, n->prefix_bytes, n->prefix);
+    upper->prefix = n->prefix;
     if (n->level)
         memcpy(upper->children, &n->children[keep], upper->count * sizeof *n->children);
     n->count = (uint16_t)keep;
-    node_refresh(n);
-    node_refresh(upper);
+    node_tighten(n);
+    node_tighten(upper);
 }
 
 /* Make the tree one level higher: path[0] was its root. */
@@ -210,7 +232,7 @@ static bool path_make_room(struct stage_index *x, struct arena *arena,
     return true;
 }
 
-void stage_index_enter(struct stage_index *x, struct arena *arena, struct record *r)
+bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record *r)
 {
     struct stage_index_node *path[STAGE_INDEX_HEIGHT_MAX + 1];
     unsigned slots[STAGE_INDEX_HEIGHT_MAX + 1];
@@ -221,7 +243,7 @@ void stage_index_enter(struct stage_index *x, struct arena *arena, struct record
     if (!x->root) {
         x->root = node_new(arena, 0);
         if (!x->root)
-            return;
+            return false;
     }
     for (struct stage_index_node *n = x->root; n; depth++) {
         unsigned rank = node_rank(n, key, true);
@@ -232,7 +254,7 @@ void stage_index_enter(struct stage_index *x, struct arena *arena, struct record
         n = n->level ? n->children[slots[depth]] : NULL;
     }
     if (full && !path_make_room(x, arena, path, slots, &depth, key))
-        return;
+        return false;
     node_insert(path[depth - 1], slots[depth - 1], r, NULL);
     /* a new least one is the least of every node that it is the first of */
     for (unsigned i = depth - 1; i-- > 0;) {
@@ -247,4 +269,5 @@ void stage_index_enter(struct stage_index *x, struct arena *arena, struct record
         else
             path[i]->heads[slots[i]] = head_of(key, path[i]->prefix);
     }
+    return true;
 }

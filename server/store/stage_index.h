@@ -31,7 +31,7 @@ struct record *stage_index_find(const struct stage_index *x, struct slice key, b
 /* The last entered record of all; NULL: none. */
 struct record *stage_index_last(const struct stage_index *x);
 
-/* Enter a record whose key is not entered yet, if there is memory for it. */
-void stage_index_enter(struct stage_index *x, struct arena *arena, struct record *r);
+/* Enter a record whose key is not entered yet; false: there was no memory for it. */
+bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record *r);
 
 #endif
