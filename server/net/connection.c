@@ -11,10 +11,19 @@
 #include <stdlib.h>
 
 #define INPUT_LEAST (16 * KIB)
-#define INPUT_AHEAD (256 * KIB) /* what one turn may read beyond what is at work */
-#define BUFFER_KEEP (64 * KIB)  /* memory that an idle buffer may keep */
-#define WORK_STEPS 64           /* requests of one connection before the next one's turn */
+#define INPUT_AHEAD (256 * KIB)  /* what one turn may read beyond what is at work */
+#define BUFFER_KEEP (64 * KIB)   /* memory that an empty buffer may keep */
+#define BUFFER_ACTIVE MIB        /* the same while there is plenty; it goes when it rests */
+#define WORK_NS UINT64_C(500000) /* and time of one, before the next one's turn */
+#define WORK_STEPS 64            /* requests of one connection before the next one's turn */
 #define KEEPALIVE_S 60
+
+/* Making room anew for each large answer costs more than the answer. */
+static size_t keep_bytes(const struct connection *c)
+{
+    return net_buffer_total() < c->server->options.client_memory / 2 ? BUFFER_ACTIVE
+                                                                     : BUFFER_KEEP;
+}
 
 /* ---- in ---- */
 
@@ -169,7 +178,7 @@ static void on_written(uv_write_t *write, int status)
     struct connection *c = write->data;
 
     c->write_busy = false;
-    net_buffer_clear(&c->writing, BUFFER_KEEP);
+    net_buffer_clear(&c->writing, keep_bytes(c));
     c->progress_ms = server_now(c->server);
     if (c->state == CONNECTION_CLOSING)
         return;
@@ -226,7 +235,7 @@ void connection_flush(struct connection *c)
         return;
     }
     if ((size_t)done == c->output.used) {
-        net_buffer_clear(&c->output, BUFFER_KEEP);
+        net_buffer_clear(&c->output, keep_bytes(c));
         if (c->state == CONNECTION_DRAINING || c->stuck)
             server_ready(c->server, c);
         return;
@@ -271,7 +280,7 @@ static void shut(struct connection *c)
 static void settle(struct connection *c, bool more)
 {
     if (c->taken == c->input.used) {
-        net_buffer_clear(&c->input, c->input.room > BUFFER_KEEP ? 0 : BUFFER_KEEP);
+        net_buffer_clear(&c->input, keep_bytes(c));
         c->taken = 0;
     } else if (c->taken >= c->input.used - c->taken) {
         memmove(c->input.data, c->input.data + c->taken, c->input.used - c->taken);
@@ -292,18 +301,29 @@ static void settle(struct connection *c, bool more)
 bool connection_work(struct connection *c)
 {
     struct server *server = c->server;
+    uint64_t began = uv_hrtime();
     unsigned steps = 0;
+    bool more = false, full;
 
     if (c->state >= CONNECTION_SHUT)
         return false;
+    c->rests = false;
     c->stuck = false;
-    for (; steps < WORK_STEPS && !c->hang_up; steps++) {
+    for (; !c->hang_up; steps++) {
+        more = steps >= WORK_STEPS || (steps % 8 == 7 && uv_hrtime() - began > WORK_NS);
+        if (more)
+            break;
         if (is_paused(c)) {
             c->stuck = true;
             break;
         }
-        if (session_step(&c->session))
+        full = c->session.partial_bytes >= server->options.output_max;
+        if (session_step(&c->session, !full))
             continue;
+        if (full) { /* those at work come first */
+            c->stuck = true;
+            break;
+        }
         if (c->session.request_count >= server->options.requests_in_flight ||
             server->request_count >= server->options.requests) {
             c->stuck = c->taken < c->input.used;
@@ -318,8 +338,8 @@ bool connection_work(struct connection *c)
         connection_close(c, c->hang_up);
         return false;
     }
-    settle(c, steps == WORK_STEPS);
-    return steps == WORK_STEPS;
+    settle(c, more);
+    return more;
 }
 
 const char *connection_name(const struct connection *c)
@@ -512,6 +532,14 @@ void connection_sweep(struct connection *c, uint64_t now_ms)
             return;
         }
     }
+    if (c->rests && !c->write_busy) {
+        if (!c->input.used)
+            net_buffer_clear(&c->input, 0);
+        if (!c->output.used)
+            net_buffer_clear(&c->output, 0);
+        net_buffer_clear(&c->writing, 0);
+    }
+    c->rests = true;
     session_close_idle(&c->session,
                        now_ms > o->transaction_idle ? now_ms - o->transaction_idle : 0);
 }

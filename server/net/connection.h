@@ -49,6 +49,7 @@ struct connection {
     struct msgpack_scan scan; /* of the message that begins at taken */
     bool reading;
     bool eof;                /* the client has closed its side */
+    bool rests;              /* nothing has been done since it was last looked at */
     bool stuck;              /* it cannot take another message now, though one may be there */
     uint64_t frame_begun_ms; /* when the message at taken began to arrive; 0: none */
     /* Out. */

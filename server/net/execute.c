@@ -1,7 +1,10 @@
 /* execute.c - which function is which method, and what they share. */
 #include "server/net/execute.h"
 
-#include "server/base/assert.h"
+#include <uv.h>
+
+#define SHARE_NS UINT64_C(1000000) /* of a turn, for one request */
+#define STEPS_A_LOOK 16            /* looking at the clock costs something, too */
 
 static execute *const executors[METHOD_COUNT] = {
     [METHOD_HELLO] = execute_hello,
@@ -66,6 +69,14 @@ void work_fini(struct work *w)
     if (w->own)
         txn_rollback(w->own);
     w->own = NULL;
+}
+
+bool work_has_had_enough(struct work *w, uint64_t began_ns, size_t done)
+{
+    if (done % STEPS_A_LOOK || !done || uv_hrtime() - began_ns < SHARE_NS)
+        return false;
+    w->yields = true;
+    return true;
 }
 
 enum err work_source(struct work *w, unsigned param, struct slice *store)

@@ -22,6 +22,11 @@ void work_init(struct work *w, struct request *r, struct txn *txn, const struct 
 /* Give up or finish: end what the method began for itself. */
 void work_fini(struct work *w);
 
+/* Whether a method that does many things has had its share of the turn. began_ns: when this
+ * call of it began (uv_hrtime); done: things done in it. If so it answers ERR_WAIT and goes
+ * on in the next turn. */
+bool work_has_had_enough(struct work *w, uint64_t began_ns, size_t done);
+
 /* ERR_NO_INDEX where a source is [store, index]: there are none yet. */
 enum err work_source(struct work *w, unsigned param, struct slice *store);
 

@@ -102,6 +102,7 @@ enum err execute_get_many(struct work *w)
 {
     struct slice list = w->call->params[2].raw;
     struct msgpack_cursor keys = msgpack_open(list);
+    uint64_t began = uv_hrtime();
     struct slice store;
     uint32_t count;
     enum err e = work_source(w, 1, &store);
@@ -119,7 +120,9 @@ enum err execute_get_many(struct work *w)
     } else {
         keys.at = list.data + w->offset;
     }
-    for (; w->index < count; w->index++) {
+    for (size_t done = 0; w->index < count; w->index++, done++) {
+        if (work_has_had_enough(w, began, done))
+            return ERR_WAIT;
         w->offset = (size_t)(keys.at - list.data);
         e = get_next_key(w, store, &keys);
         if (e)

@@ -99,6 +99,8 @@ static enum err run_op(struct work *w, struct msgpack_cursor *ops)
     e = execute_find(run->call.method)(&run->work);
     if (e == ERR_WAIT && !execute_keeps(run->call.method))
         w->out->used = before;
+    w->yields = run->work.yields;
+    run->work.yields = false;
     if (e)
         return e;
     work_fini(&run->work);
@@ -114,6 +116,7 @@ static enum err run_ops(struct work *w)
 {
     struct slice list = w->call->params[0].raw;
     struct msgpack_cursor ops = msgpack_open(list);
+    uint64_t began = uv_hrtime();
     uint32_t count;
     enum err e;
 
@@ -124,7 +127,9 @@ static enum err run_ops(struct work *w)
         put_array(w->out, count);
         w->offset = (size_t)(ops.at - list.data);
     }
-    for (; w->index < count; w->index++) {
+    for (size_t done = 0; w->index < count; w->index++, done++) {
+        if (work_has_had_enough(w, began, done))
+            return ERR_WAIT;
         ops.at = list.data + w->offset;
         e = run_op(w, &ops);
         if (e && e != ERR_WAIT) {

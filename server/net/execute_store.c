@@ -1,5 +1,6 @@
 /* execute_store.c - making, changing and listing stores. */
 #include "server/net/execute.h"
+#include "server/net/server.h"
 
 static enum err done(struct work *w, enum err e)
 {
@@ -79,6 +80,9 @@ enum err execute_stores(struct work *w)
         w->out->used = place; /* it is listed from the beginning when it goes on */
         return e;
     }
+    if (w->out->used - place > work_session(w)->server->options.result_size)
+        return failure_set(work_failure(w), ERR_TOO_LARGE,
+                           "stores: the list of %u stores is over result-size", l.count);
     if (!w->out->failed) {
         w->out->data[place + 1] = (uint8_t)(l.count >> 24);
         w->out->data[place + 2] = (uint8_t)(l.count >> 16);

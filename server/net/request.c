@@ -97,7 +97,7 @@ void request_free(struct request *r)
         run_free(r->run);
         r->run = NULL;
     }
-    s->held_bytes -= r->held.used;
+    *(r->state == REQUEST_ANSWERING ? &s->held_bytes : &s->partial_bytes) -= r->held.used;
     net_buffer_clear(&r->held, FRAME_KEEP_BYTES);
     net_buffer_clear(&r->frame, FRAME_KEEP_BYTES);
     failure_clear(&r->op.failure);
@@ -132,7 +132,7 @@ void request_reply_begin(struct request *r)
     struct work *w = &r->work;
 
     if (r->held.used) { /* the last turn left a beginning */
-        r->session->held_bytes -= r->held.used;
+        r->session->partial_bytes -= r->held.used;
         w->out = &r->held;
         w->base = 0;
         return;
@@ -167,9 +167,10 @@ void request_reply_suspend(struct request *r, bool keep)
 {
     struct work *w = &r->work;
 
+    /* What is not whole is counted apart: as held it would keep itself from going on. */
     if (keep) {
         take_back(r);
-        r->session->held_bytes += r->held.used;
+        r->session->partial_bytes += r->held.used;
     } else {
         w->out->used = w->base;
     }

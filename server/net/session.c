@@ -245,10 +245,8 @@ static void finish_early(struct request *r, enum err e, const char *text)
     failure_clear(&r->op.failure);
     op_init(&r->op, r->session->server->db, r->op.wake);
     failure_set(&r->op.failure, e, "%s", text);
-    if (r->held.used) {
-        r->session->held_bytes -= r->held.used;
-        r->held.used = 0;
-    }
+    r->session->partial_bytes -= r->held.used;
+    r->held.used = 0;
     request_reply_begin(r);
     finish(r, e);
 }
@@ -271,6 +269,8 @@ static enum err check_lane(struct request *r)
         return ERR_OK;
     if (!lane->txn || (r->method && !ends_txn(r) && txn_failure(lane->txn)))
         failure_clear(&r->op.failure); /* what is wrong with the request itself is no matter */
+    if (!lane->txn && r->method && (r->method->flags & METHOD_CURSOR))
+        return ERR_OK; /* the cursor has ended with it; the method says so */
     if (!lane->txn)
         return failure_set(&r->op.failure, ERR_NO_TXN,
                            "no transaction is open under the handle "
@@ -331,11 +331,15 @@ static void run(struct request *r)
         return;
     }
     stay(r);
+    if (r->work.yields) {
+        r->work.yields = false;
+        r->op.wake(&r->op);
+    }
 }
 
 /* ---- starting ---- */
 
-/* The lane that orders this request; *known is false if it names one that is not there. */
+/* The lane that orders this request; NULL: none. */
 static struct lane *lane_of(struct request *r)
 {
     struct session *s = r->session;
@@ -446,7 +450,7 @@ bool session_take(struct session *s, const struct frame *frame)
     return true;
 }
 
-bool session_step(struct session *s)
+bool session_step(struct session *s, bool may_start)
 {
     struct list_link *link = list_first(&s->runnable);
     struct request *r;
@@ -456,7 +460,7 @@ bool session_step(struct session *s)
         run(LIST_ENTRY(link, struct request, in_queue));
         return true;
     }
-    link = s->barrier ? NULL : list_first(&s->queue);
+    link = s->barrier || !may_start ? NULL : list_first(&s->queue);
     if (!link)
         return false;
     r = LIST_ENTRY(link, struct request, in_queue);
@@ -560,7 +564,8 @@ void session_end(struct session *s)
         session_cursor_close(
             s, LIST_ENTRY(list_first(&s->cursor_list), struct session_cursor, in_session));
     ASSERT(list_is_empty(&s->lanes));
-    ASSERT(s->request_count == 0 && s->lane_count == 0 && s->held_bytes == 0);
+    ASSERT(s->request_count == 0 && s->lane_count == 0 && s->held_bytes == 0 &&
+           s->partial_bytes == 0);
     number_map_fini(&s->transactions);
     number_map_fini(&s->cursors);
     number_map_fini(&s->in_flight);

@@ -47,6 +47,7 @@ struct session {
     size_t request_count;         /* not answered */
     size_t lane_count;            /* open transactions and cursors outside of one */
     size_t held_bytes;            /* of replies that wait */
+    size_t partial_bytes;         /* of replies that are not whole yet, of requests that wait */
     uint64_t last_commit;         /* made by this connection; its snapshots hold it */
     uint32_t next_cursor;
     char client[SESSION_CLIENT_BYTES]; /* what `hello` called it; "" unsaid */
@@ -110,6 +111,7 @@ struct work {
     struct session_cursor *cursor; /* opened by this scan, or in use by this `next` */
     bool begun;                    /* what is done once has been done */
     bool stepping_back;            /* the row that did not fit is being given back */
+    bool yields;                   /* it answers ERR_WAIT only to let others have a turn */
 };
 
 struct run; /* execute_run.c */
@@ -157,8 +159,8 @@ void session_end(struct session *s);
  * out afterwards. false: a msgid in flight is used again. */
 bool session_take(struct session *s, const struct frame *frame);
 
-/* Execute one thing that can go on. false: there is none. */
-bool session_step(struct session *s);
+/* Execute one thing that can go on; may_start: or that can begin. false: there is none. */
+bool session_step(struct session *s, bool may_start);
 
 /* The core said what becomes of r's reply (server.c, after db_turn). */
 void session_told(struct request *r, enum err e);

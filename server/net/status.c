@@ -5,6 +5,8 @@
 
 struct listing {
     struct net_buffer *out;
+    size_t begin;     /* where it begins in out */
+    size_t bytes_max; /* more entries are left out beyond it */
     uint32_t count;
 };
 
@@ -140,7 +142,8 @@ static void put_hold(void *context, const struct db_hold_status *h)
 {
     struct listing *l = context;
 
-    if (l->count == 65535)
+    /* The oldest come first; a reply has its limit. */
+    if (l->count == 65535 || l->out->used - l->begin > l->bytes_max)
         return;
     l->count++;
     put_map(l->out, 9);
@@ -158,7 +161,9 @@ static void put_hold(void *context, const struct db_hold_status *h)
 
 enum err execute_holds(struct work *w)
 {
-    struct listing l = {.out = w->out};
+    struct listing l = {.out = w->out,
+                        .begin = w->out->used,
+                        .bytes_max = work_session(w)->server->options.result_size};
     size_t place = put_array_later(w->out);
 
     db_each_hold(work_session(w)->server->db, put_hold, &l);

@@ -1,5 +1,5 @@
 """PROTOCOL.md: run."""
-from holdfast import daemon
+from holdfast import daemon, until
 
 
 def test_run_is_one_transaction(d):
@@ -77,3 +77,32 @@ def test_large_runs():
         got = c.call("run", [["put", ["s", "x" * 100, n]] for n in range(100000)])
         assert got["results"] == list(range(100000))
         assert c.call("count", 0, "s") == 100000
+
+
+def seen_meanwhile(c, watch, msgid):
+    """Whether others were served while the request was at work."""
+    while not c.answered(msgid):
+        if watch.call("status")["connections"]["in_flight"] >= 2:
+            return True
+    return False
+
+
+def test_a_large_run_does_not_stop_the_others():
+    with daemon() as d, d.client() as c, d.client() as watch:
+        c.call("create_store", 0, "s")
+        run = c.send("run", [["put", ["s", "x" * 50, n]] for n in range(100000)])
+        seen = seen_meanwhile(c, watch, run)
+        assert c.reply(run)["results"] == list(range(100000))
+        assert seen
+        many = c.send("get_many", 0, "s", list(range(60000)))
+        seen = seen_meanwhile(c, watch, many)
+        assert c.reply(many) == ["x" * 50] * 60000
+        assert seen
+        # One that is given up at work leaves nothing.
+        cut = d.client()
+        cut.send("run", [["put", ["s", "y", n]] for n in range(100000)])
+        cut.close()
+        late = c.send("run", [["put", ["s", "z", n]] for n in range(100000)], {"deadline_ms": 5})
+        assert c.error(late).name == "DEADLINE"
+        until(lambda: watch.call("status")["transactions"]["open"] == 0)
+        assert set(c.call("get_many", 0, "s", [0, 99999])) in ({"x" * 50}, {"y"})
