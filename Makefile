@@ -186,6 +186,12 @@ ROUNDS ?= 1000
 kill: $(B)/holdfastd ## ROUNDS=1000: kill -9 under load and look what is there
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/kill_loop.py --rounds $(ROUNDS)
 
+SEED ?= $(shell date +%s)
+histories: $(B)/holdfastd ## SECONDS=60 SEED=: histories of many clients, judged for their isolation
+	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/history/load.py \
+	    --seconds $(SECONDS) --seed $(SEED) --keep $(B)/histories
+.PHONY: histories
+
 # make install PREFIX=/usr DESTDIR=/some/package
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
