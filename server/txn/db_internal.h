@@ -337,6 +337,14 @@ struct slice schema_name(const struct schema *s);
 /* The committed definition with that number that is newest; NULL. */
 struct schema *catalogue_by_number(const struct db *db, uint32_t number);
 
+/* ---- stores.c ---- */
+void stores_forget_counts(struct op *op);
+
+/* ---- records.c ---- */
+/* Count what t sees of a store in the bounds; works over several turns (op->cursor). */
+enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
+                          const struct key_range *bounds, uint64_t *records, uint64_t *bytes);
+
 /* ---- write.c ---- */
 /* Write one record of t: checks, reserves, writes. value data NULL: delete. */
 enum err write_record(struct op *op, struct txn *t, struct schema *schema, struct slice key,

@@ -22,6 +22,7 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->own = NULL;
     op->losses = 0;
     op->cursor = NULL;
+    op->counts = NULL;
     op->progress[0] = op->progress[1] = 0;
 }
 
@@ -37,6 +38,7 @@ void op_fini(struct op *op)
         cursor_close(op->cursor);
         op->cursor = NULL;
     }
+    stores_forget_counts(op);
     if (op->own) {
         txn_rollback(op->own);
         op->own = NULL;

@@ -22,6 +22,7 @@
 
 struct cursor;
 struct db;
+struct store_counts;
 struct txn;
 
 struct decided {
@@ -43,6 +44,7 @@ struct op {
     unsigned losses;              /* conflicts that an autocommit write has met */
     struct cursor *cursor;        /* of a function that works over several turns */
     uint64_t progress[2];         /* likewise */
+    struct store_counts *counts;  /* of a list of stores */
 };
 
 /* wake is called as above; after is 0. */

@@ -519,34 +519,45 @@ static enum err count_root(struct op *op, const struct view *v, uint32_t store,
     return ERR_OK;
 }
 
-static enum err count_in(struct op *op, struct txn *t, struct slice store, struct slice range,
-                         uint64_t *records, uint64_t *bytes)
+enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
+                          const struct key_range *bounds, uint64_t *records, uint64_t *bytes)
 {
-    struct key_range bounds;
-    struct schema *s;
     struct view v = view_of(t->snapshot, &t->write_set);
-    enum err e = catalogue_find(op, t, v.commit, store, &s);
+    enum err e = ERR_OK;
 
-    if (!e)
-        e = range_of_request(op, s, range, &bounds);
-    if (!e && !bounds.empty)
-        e = reads_note_range(op, t, s, slice_make(bounds.from, bounds.from_size),
-                             slice_make(bounds.to, bounds.to_size));
+    if (!bounds->empty)
+        e = reads_note_range(op, t, s, slice_make(bounds->from, bounds->from_size),
+                             slice_make(bounds->to, bounds->to_size));
     if (!e && !op->cursor) {
-        op->cursor = cursor_new(op, t, t->snapshot, s, &bounds, false, true);
+        op->cursor = cursor_new(op, t, t->snapshot, s, bounds, false, true);
         if (!op->cursor)
             e = failure_set(&op->failure, ERR_NOMEM, "no memory for a cursor");
     }
     if (!e)
         e = count_staged(op, &v, s->number);
     if (!e)
-        e = count_root(op, &v, s->number, &bounds, records, bytes);
+        e = count_root(op, &v, s->number, bounds, records, bytes);
     if (!e) {
         *records += op->progress[0];
         *bytes += op->progress[1];
     }
     if (e != ERR_WAIT)
         range_forget(op);
+    return e;
+}
+
+static enum err count_in(struct op *op, struct txn *t, struct slice store, struct slice range,
+                         uint64_t *records, uint64_t *bytes)
+{
+    struct key_range bounds;
+    struct schema *s;
+    enum err e = catalogue_find(op, t, t->snapshot->commit, store, &s);
+
+    if (!e)
+        e = range_of_request(op, s, range, &bounds);
+    if (!e)
+        return records_count_in(op, t, s, &bounds, records, bytes);
+    range_forget(op);
     return e;
 }
 

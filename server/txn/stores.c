@@ -196,30 +196,37 @@ enum err store_rename(struct op *op, struct txn *t, struct slice name, struct sl
 
 /* ---- listing ---- */
 
-static void store_measure(const struct db *db, const struct view *v, const struct schema *s,
-                          struct store_info *info)
+/* What was counted so far, while the list is being made over several turns. */
+struct store_counts {
+    size_t room;  /* entries */
+    size_t count; /* that are counted */
+    struct {
+        uint64_t records, bytes;
+    } stores[];
+};
+
+static size_t counts_bytes(size_t room)
 {
-    struct tree_facts facts = {0};
-    double share;
+    return sizeof(struct store_counts) + room * (2 * sizeof(uint64_t));
+}
 
-    root_tree_facts(v->root, s->number, &facts);
-    info->records = facts.records;
-    info->bytes = facts.bytes;
-    if (v->own) {
-        struct stage_store *st = stage_store_of(v->own, s->number);
+void stores_forget_counts(struct op *op)
+{
+    if (op->counts)
+        os_free(op->db->os, op->counts, counts_bytes(op->counts->room));
+    op->counts = NULL;
+}
 
-        info->records += st ? st->records : 0;
-    }
-    for (struct stage *stage = view_next_stage(v, NULL); stage;
-         stage = view_next_stage(v, stage)) {
-        struct stage_store *st = stage_store_of(stage, s->number);
-
-        if (!st || !stage->records)
-            continue;
-        share = (double)st->records / (double)stage->records;
-        info->records += st->records;
-        info->bytes += (uint64_t)((double)stage->value_bytes * (share > 1 ? 1 : share));
-    }
+static enum err stores_make_counts(struct op *op, size_t room)
+{
+    if (op->counts)
+        return ERR_OK;
+    op->counts = os_alloc(op->db->os, counts_bytes(room));
+    if (!op->counts)
+        return ERR_NOMEM;
+    op->counts->room = room;
+    op->counts->count = 0;
+    return ERR_OK;
 }
 
 static int store_order(const void *a, const void *b)
@@ -229,45 +236,84 @@ static int store_order(const void *a, const void *b)
     return slice_compare(schema_name(*x), schema_name(*y));
 }
 
-enum err stores_list(struct op *op, struct txn *t,
-                     void (*each)(void *context, const struct store_info *info), void *context)
+/* The definitions that t sees, ascending by name; found has room for all entries. */
+static size_t stores_find(struct op *op, struct txn *t, struct schema **found)
 {
-    struct db *db = op->db;
-    struct catalogue *c = &db->catalogue;
-    uint64_t answered = db->answered > op->after ? db->answered : op->after;
-    struct view v;
-    struct schema **found;
-    size_t room = c->entries + 1, count = 0;
-    enum err e = t ? txn_check(op, t) : ERR_OK;
+    struct catalogue *c = &op->db->catalogue;
+    size_t count = 0;
 
-    if (e)
-        return e;
-    if (t)
-        e = reads_note_range(op, t, c->self, slice_text(""), slice_text(""));
-    if (e)
-        return e;
-    v = t ? view_of(t->snapshot, &t->write_set) : view_now(db, answered);
-    found = os_alloc(db->os, room * sizeof *found);
-    if (!found)
-        return failure_set(&op->failure, ERR_NOMEM, "no memory for the list of stores");
     for (size_t b = 0; b < c->bucket_count; b++) {
         for (struct catalogue_entry *entry = c->buckets[b]; entry; entry = entry->chain) {
-            if (catalogue_look(op, t, v.commit, slice_make(entry->name, entry->name_size),
+            if (catalogue_look(op, t, t->snapshot->commit,
+                               slice_make(entry->name, entry->name_size),
                                &found[count]) == ERR_OK)
                 count++;
         }
     }
     failure_clear(&op->failure);
     qsort(found, count, sizeof *found, store_order);
-    for (size_t i = 0; i < count; i++) {
+    return count;
+}
+
+/* Goes on where it had to wait. */
+static enum err stores_count(struct op *op, struct txn *t, struct schema **found, size_t count)
+{
+    struct key_range all = {.from_size = 0, .to_size = 0, .empty = false};
+    enum err e = stores_make_counts(op, count);
+
+    if (e)
+        return failure_set(&op->failure, e, "no memory for the list of stores");
+    while (!e && op->counts->count < count) {
+        size_t at = op->counts->count;
+
+        e = records_count_in(op, t, found[at], &all, &op->counts->stores[at].records,
+                             &op->counts->stores[at].bytes);
+        if (!e)
+            op->counts->count++;
+    }
+    return e;
+}
+
+static enum err stores_list_in(struct op *op, struct txn *t,
+                               void (*each)(void *context, const struct store_info *info),
+                               void *context)
+{
+    size_t room = op->db->catalogue.entries + 1, count;
+    struct schema **found;
+    enum err e;
+
+    e = reads_note_range(op, t, op->db->catalogue.self, slice_text(""), slice_text(""));
+    if (e)
+        return e;
+    found = os_alloc(op->db->os, room * sizeof *found);
+    if (!found)
+        return failure_set(&op->failure, ERR_NOMEM, "no memory for the list of stores");
+    count = stores_find(op, t, found);
+    e = stores_count(op, t, found, count);
+    for (size_t i = 0; !e && i < count; i++) {
         struct store_info info = {.name = schema_name(found[i]),
                                   .key = found[i]->key,
                                   .generate = found[i]->generate,
-                                  .last_writer_wins = found[i]->last_writer_wins};
+                                  .last_writer_wins = found[i]->last_writer_wins,
+                                  .records = op->counts->stores[i].records,
+                                  .bytes = op->counts->stores[i].bytes};
 
-        store_measure(db, &v, found[i], &info);
         each(context, &info);
     }
-    os_free(db->os, found, room * sizeof *found);
-    return ERR_OK;
+    os_free(op->db->os, found, room * sizeof *found);
+    return e;
+}
+
+enum err stores_list(struct op *op, struct txn *t,
+                     void (*each)(void *context, const struct store_info *info), void *context)
+{
+    struct txn *in = t;
+    bool again;
+    enum err e = auto_begin(op, &in, true);
+
+    if (!e)
+        e = stores_list_in(op, in, each, context);
+    if (e != ERR_WAIT)
+        stores_forget_counts(op);
+    return auto_end(op, t, e, &again);
 }

@@ -31,11 +31,12 @@ struct store_info {       /* borrowed inside the callback */
     struct slice key;     /* MessagePack, as key_spec_write puts it */
     bool generate;
     bool last_writer_wins;
-    uint64_t records;     /* exact where nothing is staged, else about */
+    uint64_t records;     /* exact */
     uint64_t bytes;       /* about */
 };
 
-/* Call each for every store of the snapshot, ascending by name. */
+/* Call each for every store of the snapshot, ascending by name, once all are counted: what is
+ * staged costs a look at each key, over several turns (ERR_WAIT). */
 enum err stores_list(struct op *op, struct txn *t,
                      void (*each)(void *context, const struct store_info *info), void *context);
 
