@@ -165,6 +165,8 @@ FROM ?= 1
 SEEDS ?= 1000
 sim: $(B)/tests/test_life ## SEEDS=1000 FROM=1: whole lives of the core in the simulator
 	LIFE_SEED=$(FROM) LIFE_COUNT=$(SEEDS) $(B)/tests/test_life
+mutants: ## one bug at a time in a copy of the server: the tests must catch each
+	tests/mutants/run.sh
 
 # `make bench`: Holdfast beside the rivals that are installed, about ten minutes;
 # `make bench-full`: every workload; `make bench-smoke`: does the tool work?

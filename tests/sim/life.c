@@ -16,9 +16,12 @@ static void life_on_event(void *context, const char *event, const char *facts)
 {
     struct life *l = context;
 
-    (void)facts;
-    if (strcmp(event, "amalgamated") == 0)
+    if (strcmp(event, "amalgamated") == 0) {
+        const char *roots = strstr(facts, "roots=");
+
         l->counts->amalgamations++;
+        l->counts->roots += roots ? strtoull(roots + 6, NULL, 10) - 1 : 0;
+    }
     if (strcmp(event, "stage-sealed") == 0)
         l->counts->rotations++;
     if (sim_knobs(l->sim)->trace)
@@ -251,14 +254,14 @@ static void life_step(struct life *l)
 
     if (l->is_failed || sim_is_off(l->sim) || dice < l->options->crashes) {
         life_die(l);
-    } else if (dice < l->options->crashes + 20) {
+    } else if (dice < l->options->crashes + (l->options->tiny ? 2 : 20)) {
         sim_power_off_after(l->sim, sim_random(l->sim, 60));
     } else if (dice < 150) {
         life_operate(l);
     } else if (l->options->faults && dice < 180) {
         life_fault(l);
     } else if (dice < 300) {
-        sim_advance_ms(l->sim, sim_random(l->sim, 100));
+        sim_advance_ms(l->sim, sim_random(l->sim, sim_chance(l->sim, 10) ? 1000 : 100));
     } else if (dice < 330) {
         sim_stall_lane(l->sim, (enum os_lane)sim_random(l->sim, OS_LANE_COUNT),
                        sim_chance(l->sim, 30));
@@ -275,6 +278,36 @@ static void life_step(struct life *l)
 static void life_closed(void *context)
 {
     *(bool *)context = true;
+}
+
+/* Nothing is open: after a pass nothing is held, and the primary has what the model has. */
+static void life_check_floor(struct life *l)
+{
+    struct db_task task = {.done = task_done};
+    struct db_status status;
+    uint64_t records = 0, stores = 0, decided;
+
+    list_init(&task.in_queue);
+    db_amalgamate(l->db, &task);
+    while (list_is_linked(&task.in_queue))
+        life_settle(l);
+    for (unsigned i = 0; i < 100; i++)
+        life_settle(l);
+    for (unsigned s = 0; s < MODEL_STORES; s++) {
+        stores += model_has_store(&l->model, s, UINT64_MAX);
+        for (unsigned k = 0; k < MODEL_KEYS; k++)
+            records += model_get(&l->model, s, k, UINT64_MAX, &decided) != 0;
+    }
+    db_status(l->db, &status);
+    LIFE_CHECK(l, status.stages == 1 && status.ledgers == 0 && status.open_txns == 0,
+               "at the end there are %llu stages, %llu ledgers, %llu transactions",
+               (unsigned long long)status.stages, (unsigned long long)status.ledgers,
+               (unsigned long long)status.open_txns);
+    LIFE_CHECK(l, status.primary.records == records + stores && status.primary.trees <= stores + 1,
+               "the primary has %llu records in %llu trees, the model %llu in %llu stores",
+               (unsigned long long)status.primary.records,
+               (unsigned long long)status.primary.trees, (unsigned long long)records,
+               (unsigned long long)stores);
 }
 
 static void life_end(struct life *l)
@@ -316,6 +349,7 @@ static void life_end(struct life *l)
     }
     LIFE_CHECK(l, life_open(l), "the last open failed");
     life_check_prefix(l, l->told);
+    life_check_floor(l);
     l->is_failed = true; /* so that the rest is abandoned */
     sim_crash(l->sim);
     life_abandon(l);
@@ -357,7 +391,7 @@ bool life_run(uint64_t seed, const struct life_options *options, struct life_cou
     for (unsigned i = 0; i < options->actors; i++)
         l->actors[i].life = l;
     db_options_default(&l->db_options);
-    l->db_options.stage_bytes = 4096 << sim_random(l->sim, 6);
+    l->db_options.stage_bytes = 4096 << (options->tiny ? 0 : sim_random(l->sim, 6));
     l->db_options.staged_bytes_max = l->db_options.stage_bytes * (3 + sim_random(l->sim, 6));
     l->db_options.link_bytes_max = 1024 << sim_random(l->sim, 8);
     l->db_options.cache_bytes = UINT64_C(16384) << sim_random(l->sim, 8);

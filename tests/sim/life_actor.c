@@ -98,6 +98,8 @@ static void actor_request(struct life *l, struct actor *a)
     a->act = acts[sim_random(l->sim, sizeof acts / sizeof *acts)];
     if (a->autocommit && sim_chance(l->sim, 4))
         a->act = ACT_CLEAR + (enum act)sim_random(l->sim, 3);
+    if (!a->autocommit && sim_chance(l->sim, l->options->changes))
+        a->act = ACT_CLEAR + (enum act)sim_random(l->sim, 3);
     if (!a->autocommit && a->read_only && a->act != ACT_GET && a->act != ACT_COUNT)
         a->act = ACT_SCAN;
     a->store = (unsigned)sim_random(l->sim, MODEL_STORES);
@@ -107,6 +109,8 @@ static void actor_request(struct life *l, struct actor *a)
     a->reverse = sim_chance(l->sim, 50);
     a->value = ++l->next_value;
     a->scan_at = 0;
+    a->scan_turns = sim_chance(l->sim, 40) ? (unsigned)sim_random(l->sim, 4) : 0;
+    a->scan_offset = a->act == ACT_SCAN && sim_chance(l->sim, 30) ? sim_random(l->sim, 4) : 0;
     a->at = db_answered(l->db);
     a->since = l->model.last_commit;
     if (a->autocommit && a->act == ACT_DELETE_RANGE)
@@ -153,6 +157,10 @@ static void actor_commit(struct life *l, struct actor *a)
 
         actor_forget(a);
         for (unsigned s = 0; s < MODEL_STORES; s++) {
+            if (was.changed[s]) {
+                wrote = true;
+                life_commit_store(l, a, s, was.changed[s] == CHANGE_FRESH, commit, was.version);
+            }
             for (unsigned k = 0; k < MODEL_KEYS; k++) {
                 if (!was.wrote[s][k])
                     continue;
@@ -184,7 +192,7 @@ void actor_act(struct life *l, struct actor *a)
     if (!a->txn && sim_chance(l->sim, 60)) {
         struct txn_options o = {.greatest_version = sim_chance(l->sim, 20),
                                 .interval = sim_chance(l->sim, 10),
-                                .serializable = sim_chance(l->sim, 40),
+                                .serializable = sim_chance(l->sim, l->options->serializable ? l->options->serializable : 40),
                                 .read_only = sim_chance(l->sim, 15)};
         struct txn *t;
         enum err e;
@@ -205,7 +213,7 @@ void actor_act(struct life *l, struct actor *a)
         op_fini(&a->op);
         return;
     }
-    if (a->txn && sim_chance(l->sim, 15)) {
+    if (a->txn && sim_chance(l->sim, l->options->ends ? l->options->ends : 15)) {
         if (sim_chance(l->sim, 80)) {
             actor_commit(l, a);
         } else {

@@ -22,6 +22,8 @@ enum act { ACT_NONE, ACT_GET, ACT_PUT, ACT_INSERT, ACT_DELETE, ACT_SCAN, ACT_COU
 
 #define LIFE_TASKS 4
 
+enum change { CHANGE_NONE, CHANGE_FRESH, CHANGE_DROPPED };
+
 struct promise { /* a reply that has not been told yet */
     struct decided_wait wait;
     struct life *life;
@@ -61,6 +63,10 @@ struct actor {
     struct cursor *cursor;
     uint64_t seen;          /* rows of a scan so far */
     unsigned scan_at;       /* next key that the scan may give */
+    unsigned scan_turns;    /* how often it may yet turn or move */
+    uint64_t scan_offset;   /* rows to be passed over yet */
+    enum change changed[MODEL_STORES]; /* what its transaction has made of a store */
+    bool wrote_before[MODEL_STORES][MODEL_KEYS]; /* before it made that change: it may still lose by them */
 };
 
 struct life {
@@ -95,6 +101,11 @@ void actor_wake(struct op *op);
 void actor_forget(struct actor *a);
 void actor_lose(struct actor *a, uint64_t version, uint64_t commit);
 void actor_read(struct life *l, struct actor *a, unsigned store, unsigned key);
+/* Whether others' writes of the key and a's compete. */
+bool actor_contends(const struct actor *a, unsigned store, unsigned key);
+bool actor_has_store(const struct life *l, const struct actor *a);
+/* a's transaction has cleared, made or dropped a store. */
+void actor_change_store(struct actor *a, unsigned store, enum change change);
 void actor_read_name(struct life *l, struct actor *a, unsigned store);
 void life_commit_put(struct life *l, const struct actor *winner, unsigned store,
                              unsigned key, uint64_t value, uint64_t commit, uint64_t version);

@@ -69,7 +69,7 @@ void judge_get(struct life *l, struct actor *a, enum err e, struct slice value)
 
     if (judge_common(l, a, e))
         return;
-    if (!model_has_store(&l->model, a->store, at)) {
+    if (!actor_has_store(l, a)) {
         judge_no_store(l, a, e, at);
         return;
     }
@@ -81,6 +81,18 @@ void judge_get(struct life *l, struct actor *a, enum err e, struct slice value)
                (unsigned long long)expected);
     life_reply(l, a, decided);
     l->counts->reads++;
+}
+
+/* What a loses to where it writes a key. */
+static const struct model_version *actor_newer(const struct life *l, const struct actor *a,
+                                               unsigned key)
+{
+    const struct model_version *newer;
+
+    if (a->changed[a->store])
+        return NULL; /* a store of its own */
+    newer = model_newer_store(&l->model, a->store, a->snapshot);
+    return newer ? newer : model_newer(&l->model, a->store, key, a->snapshot);
 }
 
 /* A write came back: was it allowed? true: it has happened. */
@@ -100,15 +112,13 @@ static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_ef
     }
     if (judge_common(l, a, e))
         return false;
-    if (!model_has_store(&l->model, a->store, at)) {
+    if (!actor_has_store(l, a)) {
         judge_no_store(l, a, e, at);
         return false;
     }
     if (!had_effect && e == ERR_OK)
         return true;
-    newer = model_newer_store(&l->model, a->store, at);
-    if (!newer)
-        newer = model_newer(&l->model, a->store, a->key, at);
+    newer = actor_newer(l, a, a->key);
     if (newer) {
         LIFE_CHECK(l, e == ERR_CONFLICT,
                    "transaction %llu wrote store %u key %u, which commit %llu wrote after its "
@@ -131,7 +141,7 @@ static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_ef
 
             /* or a walk of it is under way, which deletes as it goes */
             if (o != a && o->txn && !o->is_doomed && o->version > a->version &&
-                (o->wrote[a->store][a->key] ||
+                (actor_contends(o, a->store, a->key) ||
                  (o->act == ACT_DELETE_RANGE && !o->autocommit && o->store == a->store)) &&
                 o->version == a->op.failure.winner_version)
                 found = true;
@@ -143,12 +153,12 @@ static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_ef
     }
     LIFE_CHECK(l, e == ERR_OK, "a write of transaction %llu got %s: %s",
                (unsigned long long)a->version, err_name(e), a->op.failure.text);
-    if (a->greatest && !l->model.last_writer_wins[a->store]) {
+    if (a->greatest && !l->model.last_writer_wins[a->store] && !a->changed[a->store]) {
         for (unsigned i = 0; i < l->options->actors; i++) {
             struct actor *o = &l->actors[i];
 
             LIFE_CHECK(l, o == a || !o->txn || o->is_doomed || o->version < a->version ||
-                              !o->wrote[a->store][a->key],
+                              !actor_contends(o, a->store, a->key),
                        "greatest version: transaction %llu wrote what newer %llu has written",
                        (unsigned long long)a->version, (unsigned long long)o->version);
         }
@@ -235,7 +245,7 @@ void judge_count(struct life *l, struct actor *a, enum err e, uint64_t count)
 
     if (judge_common(l, a, e))
         return;
-    if (!model_has_store(&l->model, a->store, at)) {
+    if (!actor_has_store(l, a)) {
         judge_no_store(l, a, e, at);
         return;
     }
@@ -256,7 +266,7 @@ void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t de
     if (!a->autocommit) {
         if (judge_common(l, a, e))
             return;
-        if (!model_has_store(&l->model, a->store, at)) {
+        if (!actor_has_store(l, a)) {
             judge_no_store(l, a, e, at);
             return;
         }
@@ -284,8 +294,8 @@ void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t de
         if (!actor_expect(l, a, a->store, k, at, &decided))
             continue;
         if (!a->autocommit) {
-            newer = model_newer(&l->model, a->store, k, at);
-            LIFE_CHECK(l, !newer && !model_newer_store(&l->model, a->store, at),
+            newer = actor_newer(l, a, k);
+            LIFE_CHECK(l, !newer,
                        "delete_range of key %u should have lost", k);
         }
         note_write(l, a, k, 0);
@@ -295,11 +305,56 @@ void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t de
                (unsigned long long)deleted, (unsigned long long)expected);
 }
 
+/* A change of a store within a transaction. */
+static void judge_change(struct life *l, struct actor *a, enum err e)
+{
+    const struct model_version *newer = model_newer_store(&l->model, a->store, a->snapshot);
+    bool found = false;
+
+    if (judge_common(l, a, e))
+        return;
+    if ((a->act == ACT_CREATE) == actor_has_store(l, a)) {
+        LIFE_CHECK(l, e == (a->act == ACT_CREATE ? ERR_EXISTS : ERR_NO_STORE),
+                   "a change of store %u within %llu got %s", a->store,
+                   (unsigned long long)a->version, err_name(e));
+        return;
+    }
+    if (newer) {
+        LIFE_CHECK(l, e == ERR_CONFLICT, "%llu changed store %u after commit %llu did, and got %s",
+                   (unsigned long long)a->version, a->store, (unsigned long long)newer->commit,
+                   err_name(e));
+        judge_winner(l, a, newer->version, newer->commit);
+        actor_lose(a, newer->version, newer->commit);
+        life_reply(l, a, newer->commit);
+        return;
+    }
+    if (a->greatest && e == ERR_CONFLICT) {
+        for (unsigned i = 0; i < l->options->actors; i++) {
+            const struct actor *o = &l->actors[i];
+
+            found |= o != a && o->txn && !o->is_doomed && o->version > a->version &&
+                     o->changed[a->store] && o->version == a->op.failure.winner_version;
+        }
+        LIFE_CHECK(l, found, "greatest version: a change of store %u lost to %llu", a->store,
+                   (unsigned long long)a->op.failure.winner_version);
+        actor_lose(a, a->op.failure.winner_version, 0);
+        return;
+    }
+    LIFE_CHECK(l, e == ERR_OK, "a change of store %u within %llu got %s: %s", a->store,
+               (unsigned long long)a->version, err_name(e), a->op.failure.text);
+    actor_change_store(a, a->store, a->act == ACT_DROP ? CHANGE_DROPPED : CHANGE_FRESH);
+    l->counts->changes++;
+}
+
 void judge_store(struct life *l, struct actor *a, enum err e)
 {
     uint64_t value = a->act == ACT_CREATE ? 1 : a->act == ACT_CLEAR ? 2 : 0;
     bool there = model_has_store(&l->model, a->store, UINT64_MAX);
 
+    if (!a->autocommit) {
+        judge_change(l, a, e);
+        return;
+    }
     if (life_excuses(l, e))
         return;
     if ((a->act == ACT_CREATE) == there) {

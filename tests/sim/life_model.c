@@ -127,6 +127,8 @@ void actor_forget(struct actor *a)
     memset(a->has_read_store, 0, sizeof a->has_read_store);
     a->is_stale = a->is_murky = false;
     memset(a->wrote, 0, sizeof a->wrote);
+    memset(a->wrote_before, 0, sizeof a->wrote_before);
+    memset(a->changed, 0, sizeof a->changed);
 }
 
 void actor_lose(struct actor *a, uint64_t version, uint64_t commit)
@@ -141,6 +143,8 @@ void actor_lose(struct actor *a, uint64_t version, uint64_t commit)
 static bool actor_has_written(const struct actor *a)
 {
     for (unsigned s = 0; s < MODEL_STORES; s++) {
+        if (a->changed[s])
+            return true;
         for (unsigned k = 0; k < MODEL_KEYS; k++) {
             if (a->wrote[s][k])
                 return true;
@@ -172,9 +176,32 @@ void actor_read(struct life *l, struct actor *a, unsigned store, unsigned key)
 
     if (a->autocommit || !a->serializable || (is_point && a->wrote[store][key]))
         return;
+    if (a->changed[store])
+        return; /* its own: nobody else can write there */
     a->has_read[store][key] = true;
     if (h->count && h->versions[h->count - 1].commit > a->snapshot)
         a->is_stale = true;
+}
+
+bool actor_contends(const struct actor *a, unsigned store, unsigned key)
+{
+    return a->changed[store] ? a->wrote_before[store][key] : a->wrote[store][key];
+}
+
+bool actor_has_store(const struct life *l, const struct actor *a)
+{
+    if (!a->autocommit && a->txn && a->changed[a->store])
+        return a->changed[a->store] == CHANGE_FRESH;
+    return model_has_store(&l->model, a->store, actor_at(a));
+}
+
+void actor_change_store(struct actor *a, unsigned store, enum change change)
+{
+    if (!a->changed[store])
+        memcpy(a->wrote_before[store], a->wrote[store], sizeof a->wrote[store]);
+    memset(a->wrote[store], 0, sizeof a->wrote[store]);
+    a->changed[store] = change;
+    a->wrote_store[store] = true;
 }
 
 void actor_read_name(struct life *l, struct actor *a, unsigned store)
@@ -205,7 +232,7 @@ static void model_doom_writers(struct life *l, const struct actor *winner, unsig
     for (unsigned i = 0; i < l->options->actors; i++) {
         struct actor *a = &l->actors[i];
 
-        if (a != winner && a->txn && a->wrote[store][key])
+        if (a != winner && a->txn && actor_contends(a, store, key))
             actor_lose(a, version, commit);
     }
 }
@@ -239,5 +266,7 @@ uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned stor
     *decided = 0;
     if (!a->autocommit && a->txn && a->wrote[store][key])
         return a->writes[store][key];
+    if (!a->autocommit && a->txn && a->changed[store])
+        return 0;
     return model_get(&l->model, store, key, at, decided);
 }

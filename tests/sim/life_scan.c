@@ -27,6 +27,10 @@ static void scan_check(struct life *l, struct actor *a, const struct cursor_row 
         key = scan_key(a, a->scan_at++);
         expected = actor_expect(l, a, a->store, key, actor_at(a), &decided);
         actor_read(l, a, a->store, key);
+        if (expected && a->scan_offset) {
+            a->scan_offset--;
+            expected = 0;
+        }
     }
     if (!row) {
         LIFE_CHECK(l, !expected, "a scan of store %u ended before key %u", a->store, key);
@@ -44,9 +48,34 @@ static void scan_check(struct life *l, struct actor *a, const struct cursor_row 
     life_reply(l, a, decided);
 }
 
+/* Turn round (the last row comes again), or go on from a key. */
+static enum err scan_move(struct life *l, struct actor *a)
+{
+    unsigned rows = a->key_to - a->key, to;
+    uint8_t room[16];
+
+    a->scan_turns--;
+    l->counts->turns++;
+    if (sim_chance(l->sim, 50)) {
+        a->reverse = !a->reverse;
+        cursor_turn(a->cursor, a->reverse);
+        a->scan_at = rows - a->scan_at;
+        return ERR_OK;
+    }
+    to = (unsigned)sim_random(l->sim, MODEL_KEYS);
+    if (to < a->key)
+        a->scan_at = 0;
+    else
+        a->scan_at = to > a->key_to ? rows : to - a->key;
+    if (a->reverse)
+        a->scan_at = rows - a->scan_at;
+    return cursor_move_to(&a->op, a->cursor, life_key(to, room));
+}
+
 enum err scan_step(struct life *l, struct actor *a, struct txn *t)
 {
-    struct cursor_options options = {.reverse = a->reverse, .limit = UINT64_MAX};
+    struct cursor_options options = {
+        .reverse = a->reverse, .limit = a->limit, .offset = a->scan_offset};
     uint8_t range[64];
     enum err e = ERR_OK;
 
@@ -57,12 +86,17 @@ enum err scan_step(struct life *l, struct actor *a, struct txn *t)
         struct cursor_row row;
 
         e = cursor_next(&a->op, a->cursor, &row);
-        if (e == ERR_OK)
+        if (e == ERR_OK) {
+            LIFE_CHECK(l, a->limit, "a scan gave more rows than its limit");
             scan_check(l, a, &row);
-        else if (e == ERR_END)
+            a->limit -= a->limit != UINT64_MAX;
+        } else if (e == ERR_END && a->limit) {
             scan_check(l, a, NULL);
+        }
         if (e == ERR_OK && sim_chance(l->sim, 10))
             cursor_rest(a->cursor);
+        if ((e == ERR_OK || e == ERR_END) && a->scan_turns && sim_chance(l->sim, 30))
+            e = scan_move(l, a);
     }
     return e;
 }
@@ -79,5 +113,5 @@ void scan_finish(struct life *l, struct actor *a, enum err e)
     if (judge_common(l, a, e))
         return;
     judge_no_store(l, a, e, actor_at(a));
-    LIFE_CHECK(l, !model_has_store(&l->model, a->store, actor_at(a)), "a scan found no store");
+    LIFE_CHECK(l, !actor_has_store(l, a), "a scan found no store");
 }

@@ -565,7 +565,8 @@ static void play_open(struct play *p, enum place place)
     core_set(&p->rig, "s", 1, 10);
     shift(p);
     core_set(&p->rig, "s", 2, 20);
-    shift(p);
+    if (place != AMALGAMATED)
+        shift(p); /* else it is amalgamated under the first ones' eyes */
 }
 
 static void play_close(struct play *p)

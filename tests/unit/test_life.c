@@ -14,7 +14,8 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
         ck_assert_msg(life_run(seed, options, &counts, why, sizeof why), "%s", why);
     printf("lives %llu..%llu: %llu commits, %llu conflicts (%llu with what was amalgamated), "
            "%llu reads, %llu scans, %llu waits, %llu crashes, %llu kills, %llu lost tails, "
-           "%llu rotations, %llu amalgamations, %llu serializable\n",
+           "%llu rotations, %llu amalgamations, %llu serializable, %llu roots for the old, "
+           "%llu changes of stores within transactions, %llu turns\n",
            (unsigned long long)from, (unsigned long long)(from + count - 1),
            (unsigned long long)counts.commits, (unsigned long long)counts.conflicts,
            (unsigned long long)counts.old_conflicts, (unsigned long long)counts.reads,
@@ -22,7 +23,8 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
            (unsigned long long)counts.crashes, (unsigned long long)counts.kills,
            (unsigned long long)counts.lost, (unsigned long long)counts.rotations,
            (unsigned long long)counts.amalgamations,
-           (unsigned long long)counts.serializable);
+           (unsigned long long)counts.serializable, (unsigned long long)counts.roots,
+           (unsigned long long)counts.changes, (unsigned long long)counts.turns);
     ck_assert_uint_gt(counts.commits, 0);
     ck_assert_uint_gt(counts.conflicts, 0);
     ck_assert_uint_gt(counts.amalgamations, 0);
@@ -60,6 +62,33 @@ START_TEST(lives_with_failing_disks_and_memory_keep_every_promise)
 }
 END_TEST
 
+START_TEST(lives_with_old_transactions_and_changing_stores_keep_every_promise)
+{
+    struct life_options options = {.steps = 6000,
+                                   .actors = 8,
+                                   .crashes = 3,
+                                   .pad_max = 600,
+                                   .changes = 4,
+                                   .ends = 2,
+                                   .tiny = true};
+
+    run_lives(setting("LIFE_SEED", 3000), setting("LIFE_COUNT", 30), &options);
+}
+END_TEST
+
+START_TEST(serializable_lives_keep_every_promise)
+{
+    struct life_options options = {.steps = 4000,
+                                   .actors = 8,
+                                   .crashes = 5,
+                                   .pad_max = 1500,
+                                   .changes = 1,
+                                   .serializable = 95};
+
+    run_lives(setting("LIFE_SEED", 4000), setting("LIFE_COUNT", 30), &options);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("life");
@@ -71,6 +100,8 @@ int main(void)
     tcase_add_test(lives, lives_without_faults_keep_every_promise);
     tcase_add_test(lives, lives_with_crashes_lose_nothing_that_was_told);
     tcase_add_test(lives, lives_with_failing_disks_and_memory_keep_every_promise);
+    tcase_add_test(lives, lives_with_old_transactions_and_changing_stores_keep_every_promise);
+    tcase_add_test(lives, serializable_lives_keep_every_promise);
     suite_add_tcase(suite, lives);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
