@@ -172,6 +172,7 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
     }
     snapshots_move(db, root);
     root_unref(db->primary, root); /* the primary keeps its own reference */
+    db->pass_error = ERR_OK;
     db->amalgamations++;
     db->amalgamated_bytes += a->bytes;
     db_event(db, "amalgamated", "stages=%zu bytes=%llu upto=%llu roots=%zu ms=%llu", count,
@@ -201,6 +202,7 @@ static void amalgamate_fail(struct amalgamation *a, enum err e, const struct fai
     db_event(db, "amalgamation-failed", "error=%s text=\"%s\"", err_name(e), why->text);
     amalgamate_put_back(a);
     db->is_merging = false;
+    db->pass_error = e;
     if (e == ERR_LOG_FAILED)
         db_fail(db, e, why->text);
     tasks_fail(db, e, why);

@@ -15,6 +15,11 @@ static enum err write_wait_for_stages(struct op *op, struct txn *t)
         return ERR_OK; /* nothing is there that could be merged */
     if (!db->sealed_count && stages_rotate(db) != ERR_OK)
         return ERR_OK;
+    if (db->pass_error && !db->is_merging)
+        return failure_set(&op->failure, db->pass_error,
+                           "memory for recent writes is full (staged-max), and merging them into "
+                           "the primary fails: %s; reads go on",
+                           err_message(db->pass_error));
     return db_wait_for_room(op);
 }
 
