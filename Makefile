@@ -159,7 +159,7 @@ fuzz: ## SECONDS=60: libFuzzer on each decoder (clang)
 	@$(MAKE) MODE=fuzz CC=clang SECONDS=$(SECONDS) fuzz-run
 fuzz-run: $(FUZZ_BINS)
 	@set -e; for f in $(FUZZ_BINS); do mkdir -p build/corpus/$${f##*/}; \
-	    $$f -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 \
+	    $$f -max_total_time=$(SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
 	        -artifact_prefix=build/corpus/ build/corpus/$${f##*/}; done
 FROM ?= 1
 SEEDS ?= 1000

@@ -48,7 +48,8 @@ struct msgpack_cursor {
 
 static inline struct msgpack_cursor msgpack_open(struct slice s)
 {
-    return (struct msgpack_cursor){s.data, s.data + s.size};
+    /* C knows no NULL + 0. */
+    return (struct msgpack_cursor){s.data, s.size ? s.data + s.size : s.data};
 }
 
 static inline bool msgpack_at_end(const struct msgpack_cursor *c)
