@@ -19,7 +19,7 @@
 #define HOLDFAST_STORE_STAGE_H
 
 #include "proto/slice.h"
-#include "server/base/arena.h"
+#include "server/store/arena.h"
 #include "server/store/stage_index.h"
 #include "server/store/wal.h"
 

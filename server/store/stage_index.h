@@ -14,7 +14,7 @@
 #define HOLDFAST_STORE_STAGE_INDEX_H
 
 #include "proto/slice.h"
-#include "server/base/arena.h"
+#include "server/store/arena.h"
 
 #define STAGE_INDEX_HEIGHT_MAX 12
 

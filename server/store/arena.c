@@ -1,4 +1,4 @@
-#include "server/base/arena.h"
+#include "server/store/arena.h"
 
 #include "server/base/assert.h"
 

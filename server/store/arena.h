@@ -4,8 +4,8 @@
  * them in order. A chunk can change its arena (arena_splice) in O(1), which is
  * how a write-set's records become a stage's without being copied.
  * Threads: whoever owns the arena. */
-#ifndef HOLDFAST_BASE_ARENA_H
-#define HOLDFAST_BASE_ARENA_H
+#ifndef HOLDFAST_STORE_ARENA_H
+#define HOLDFAST_STORE_ARENA_H
 
 #include "server/os/os.h"
 
