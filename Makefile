@@ -222,7 +222,7 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1@\2/p' Makefile | awk -F@ '{printf "  %-12s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: FORCE all tests test unit lint format example asan ubsan tsan tsan-run cov fuzz fuzz-run sim kill \
+.PHONY: FORCE all tests test unit lint format example asan ubsan tsan tsan-run cov fuzz fuzz-run sim mutants kill \
         install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
