@@ -54,13 +54,12 @@ build_and_run $(sed -n 's/^Killed by: //p' "$@" | tr ' ' '\n' | sort -u) || {
 killed=0 failed=0
 for patch in "$@"; do
     name=$(basename "$patch" .patch)
-    if ! patch -s -p1 --no-backup-if-mismatch <"$patch" >"$root/$log" 2>&1; then
+    if ! patch -s -p1 --dry-run <"$patch" >"$root/$log" 2>&1; then
         echo "FAILED   $name: the patch does not apply"
         failed=$((failed + 1))
-        find . -name '*.rej' -delete
-        for file in $(sed -n 's,^+++ b/,,p' "$patch"); do cp "$root/$file" "$file"; done
         continue
     fi
+    patch -s -p1 --no-backup-if-mismatch <"$patch" >"$root/$log" 2>&1
     # shellcheck disable=SC2046
     build_and_run $(sed -n 's/^Killed by: //p' "$patch")
     case $? in
@@ -68,7 +67,7 @@ for patch in "$@"; do
     1) echo "killed   $name" && killed=$((killed + 1)) ;;
     *) echo "FAILED   $name: it does not build; see $log" && failed=$((failed + 1)) ;;
     esac
-    for file in $(sed -n 's,^+++ b/,,p' "$patch"); do cp "$root/$file" "$file"; done
+    patch -s -R -p1 --no-backup-if-mismatch <"$patch" >>"$root/$log" 2>&1
 done
 echo "$killed mutants killed, $failed not"
 [ "$failed" -eq 0 ]
