@@ -166,6 +166,15 @@ def check_documents():
         for found in link.finditer(text(name)):
             if not os.path.exists(os.path.join(os.path.dirname(name), found[1])):
                 yield f'{name}: there is no {found[1]}'
+    for name, test in re.findall(r'`(test_\w+): (\w+)`', text('docs/hazards.md')):
+        suites = [n for n in files(f'/{name}.c', f'/{name}.py')
+                  if re.search(rf'(START_TEST\(|def ){test}\b', text(n))]
+        if not suites:
+            yield f'docs/hazards.md: there is no {name}: {test}'
+    for listed in re.findall(r'mutants? (\d\d(?:, \d\d)*)', text('docs/hazards.md')):
+        for number in listed.split(', '):
+            if not any(n.startswith(f'tests/mutants/{number}-') for n in files('.patch')):
+                yield f'docs/hazards.md: there is no mutant {number}'
     known = text('docs/architecture.md')
     for name in files('.c', '.h'):
         stem = os.path.basename(name).rsplit('.', 1)[0].removesuffix('_internal')
