@@ -106,8 +106,9 @@ static void life_read_all(struct life *l, uint64_t state[MODEL_STORES][MODEL_KEY
                 for (a->is_woken = false; !a->is_woken;)
                     life_settle(l);
             }
-            LIFE_CHECK(l, e == ERR_OK || e == ERR_NO_STORE, "after a restart a get answered %s: %s",
-                       err_name(e), a->op.failure.text);
+            LIFE_CHECK(l, e == ERR_OK || e == ERR_NO_STORE,
+                       "after a restart a get answered %s: %s", err_name(e),
+                       a->op.failure.text);
             state[s][MODEL_KEYS] = e == ERR_OK;
             state[s][k] = e || slice_is_none(value) ? 0 : life_read_value(l, value);
             op_fini(&a->op);
@@ -205,21 +206,13 @@ static void life_die(struct life *l)
 static void life_fault(struct life *l)
 {
     switch (sim_random(l->sim, 6)) {
-    case 0:
-        sim_fail_at(l->sim, SIM_FAULT_WRITE, 1 + sim_random(l->sim, 20));
-        break;
-    case 1:
-        sim_fail_at(l->sim, SIM_FAULT_SYNC, 1 + sim_random(l->sim, 20));
-        break;
+    case 0: sim_fail_at(l->sim, SIM_FAULT_WRITE, 1 + sim_random(l->sim, 20)); break;
+    case 1: sim_fail_at(l->sim, SIM_FAULT_SYNC, 1 + sim_random(l->sim, 20)); break;
     case 2:
         sim_set_disk_limit(l->sim, sim_disk_used(l->sim) + sim_random(l->sim, 1 << 20));
         break;
-    case 3:
-        sim_fail_alloc_at(l->sim, 1 + sim_random(l->sim, 200));
-        break;
-    case 4:
-        sim_fail_at(l->sim, SIM_FAULT_READ, 1 + sim_random(l->sim, 20));
-        break;
+    case 3: sim_fail_alloc_at(l->sim, 1 + sim_random(l->sim, 200)); break;
+    case 4: sim_fail_at(l->sim, SIM_FAULT_READ, 1 + sim_random(l->sim, 20)); break;
     default:
         sim_fail_clear(l->sim);
         sim_set_disk_limit(l->sim, SIM_LIMIT_NONE);
@@ -303,11 +296,11 @@ static void life_check_floor(struct life *l)
                "at the end there are %llu stages, %llu ledgers, %llu transactions",
                (unsigned long long)status.stages, (unsigned long long)status.ledgers,
                (unsigned long long)status.open_txns);
-    LIFE_CHECK(l, status.primary.records == records + stores && status.primary.trees <= stores + 1,
-               "the primary has %llu records in %llu trees, the model %llu in %llu stores",
-               (unsigned long long)status.primary.records,
-               (unsigned long long)status.primary.trees, (unsigned long long)records,
-               (unsigned long long)stores);
+    LIFE_CHECK(
+        l, status.primary.records == records + stores && status.primary.trees <= stores + 1,
+        "the primary has %llu records in %llu trees, the model %llu in %llu stores",
+        (unsigned long long)status.primary.records, (unsigned long long)status.primary.trees,
+        (unsigned long long)records, (unsigned long long)stores);
 }
 
 static void life_end(struct life *l)

@@ -8,25 +8,25 @@
 #include <stdint.h>
 
 struct life_options {
-    unsigned steps;      /* things that happen in all */
-    unsigned actors;     /* clients, at most LIFE_ACTORS_MAX */
-    unsigned crashes;    /* percent of a percent: a crash or kill at a step */
-    unsigned pad_max;    /* bytes that values are padded with at most */
-    bool faults;         /* full disks, failing writes and syncs */
+    unsigned steps;        /* things that happen in all */
+    unsigned actors;       /* clients, at most LIFE_ACTORS_MAX */
+    unsigned crashes;      /* percent of a percent: a crash or kill at a step */
+    unsigned pad_max;      /* bytes that values are padded with at most */
+    bool faults;           /* full disks, failing writes and syncs */
     unsigned serializable; /* percent of transactions; 0: 40 */
-    unsigned changes;    /* percent of requests in transactions that change a store */
-    unsigned ends;       /* percent of steps at which a transaction ends; 0: 15 */
-    bool tiny;           /* the smallest stages */
+    unsigned changes;      /* percent of requests in transactions that change a store */
+    unsigned ends;         /* percent of steps at which a transaction ends; 0: 15 */
+    bool tiny;             /* the smallest stages */
 };
 
 #define LIFE_ACTORS_MAX 8
 
 struct life_counts { /* what happened, so that a run can show that it met what it is for */
     uint64_t commits, conflicts, reads, scans, crashes, kills, amalgamations, rotations, lost;
-    uint64_t serializable; /* commits that read and wrote at that level */
-    uint64_t turns;        /* of cursors, and moves */
-    uint64_t changes;      /* of stores within transactions */
-    uint64_t roots;        /* intermediate ones, for old snapshots */
+    uint64_t serializable;         /* commits that read and wrote at that level */
+    uint64_t turns;                /* of cursors, and moves */
+    uint64_t changes;              /* of stores within transactions */
+    uint64_t roots;                /* intermediate ones, for old snapshots */
     uint64_t waits, old_conflicts; /* conflicts with what was amalgamated */
 };
 

@@ -12,7 +12,8 @@ bool actor_call(struct life *l, struct actor *a)
     struct txn *t = a->autocommit ? NULL : a->txn;
     struct store_options made = {.last_writer_wins = l->model.last_writer_wins[a->store]};
     uint8_t key_room[16], range[64], *value_room, *key_out_room;
-    struct slice key = life_key(a->key, key_room), name = life_store_name(a->store), value, key_out;
+    struct slice key = life_key(a->key, key_room), name = life_store_name(a->store), value,
+                 key_out;
     uint64_t number = 0;
     bool existed = false;
     enum err e = ERR_OK;
@@ -22,37 +23,25 @@ bool actor_call(struct life *l, struct actor *a)
     value = life_value(l, a->value, value_room);
     a->is_woken = false;
     switch (a->act) {
-    case ACT_GET:
-        e = record_get(&a->op, t, name, key, &value);
-        break;
+    case ACT_GET: e = record_get(&a->op, t, name, key, &value); break;
     case ACT_PUT:
     case ACT_INSERT:
-        e = record_put(&a->op, t, name, value, key, a->act == ACT_INSERT, key_out_room, &key_out);
+        e = record_put(&a->op, t, name, value, key, a->act == ACT_INSERT, key_out_room,
+                       &key_out);
         break;
-    case ACT_DELETE:
-        e = record_delete(&a->op, t, name, key, &existed);
-        break;
+    case ACT_DELETE: e = record_delete(&a->op, t, name, key, &existed); break;
     case ACT_COUNT:
         e = record_count(&a->op, t, name, slice_make(range, actor_range(a, range)), &number);
         break;
     case ACT_DELETE_RANGE:
-        e = record_delete_range(&a->op, t, name, slice_make(range, actor_range(a, range)), a->limit,
-                                a->reverse, &number);
+        e = record_delete_range(&a->op, t, name, slice_make(range, actor_range(a, range)),
+                                a->limit, a->reverse, &number);
         break;
-    case ACT_SCAN:
-        e = scan_step(l, a, t);
-        break;
-    case ACT_CLEAR:
-        e = store_clear(&a->op, t, name);
-        break;
-    case ACT_DROP:
-        e = store_drop(&a->op, t, name);
-        break;
-    case ACT_CREATE:
-        e = store_create(&a->op, t, name, &made);
-        break;
-    case ACT_NONE:
-        break;
+    case ACT_SCAN: e = scan_step(l, a, t); break;
+    case ACT_CLEAR: e = store_clear(&a->op, t, name); break;
+    case ACT_DROP: e = store_drop(&a->op, t, name); break;
+    case ACT_CREATE: e = store_create(&a->op, t, name, &made); break;
+    case ACT_NONE: break;
     }
     if (e == ERR_WAIT) {
         l->counts->waits++;
@@ -90,9 +79,9 @@ bool actor_call(struct life *l, struct actor *a)
 
 static void actor_request(struct life *l, struct actor *a)
 {
-    static const enum act acts[] = {ACT_GET,  ACT_GET,    ACT_PUT,    ACT_PUT,   ACT_PUT,
-                                    ACT_PUT,  ACT_INSERT, ACT_DELETE, ACT_COUNT, ACT_SCAN,
-                                    ACT_DELETE_RANGE};
+    static const enum act acts[] = {ACT_GET,   ACT_GET,  ACT_PUT,         ACT_PUT,
+                                    ACT_PUT,   ACT_PUT,  ACT_INSERT,      ACT_DELETE,
+                                    ACT_COUNT, ACT_SCAN, ACT_DELETE_RANGE};
 
     a->autocommit = !a->txn || sim_chance(l->sim, 10);
     a->act = acts[sim_random(l->sim, sizeof acts / sizeof *acts)];
@@ -168,8 +157,8 @@ static void actor_commit(struct life *l, struct actor *a)
                 life_commit_put(l, a, s, k, was.writes[s][k], commit, was.version);
             }
         }
-        LIFE_CHECK(l, wrote == (commit != 0), "a commit that wrote %d has the number %llu", wrote,
-                   (unsigned long long)commit);
+        LIFE_CHECK(l, wrote == (commit != 0), "a commit that wrote %d has the number %llu",
+                   wrote, (unsigned long long)commit);
         if (wrote) {
             l->counts->commits++;
             life_reply(l, a, commit);
@@ -190,10 +179,12 @@ void actor_act(struct life *l, struct actor *a)
         return;
     }
     if (!a->txn && sim_chance(l->sim, 60)) {
-        struct txn_options o = {.greatest_version = sim_chance(l->sim, 20),
-                                .interval = sim_chance(l->sim, 10),
-                                .serializable = sim_chance(l->sim, l->options->serializable ? l->options->serializable : 40),
-                                .read_only = sim_chance(l->sim, 15)};
+        struct txn_options o = {
+            .greatest_version = sim_chance(l->sim, 20),
+            .interval = sim_chance(l->sim, 10),
+            .serializable =
+                sim_chance(l->sim, l->options->serializable ? l->options->serializable : 40),
+            .read_only = sim_chance(l->sim, 15)};
         struct txn *t;
         enum err e;
 

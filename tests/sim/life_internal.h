@@ -18,7 +18,19 @@
 
 #include <setjmp.h>
 
-enum act { ACT_NONE, ACT_GET, ACT_PUT, ACT_INSERT, ACT_DELETE, ACT_SCAN, ACT_COUNT, ACT_DELETE_RANGE, ACT_CLEAR, ACT_DROP, ACT_CREATE };
+enum act {
+    ACT_NONE,
+    ACT_GET,
+    ACT_PUT,
+    ACT_INSERT,
+    ACT_DELETE,
+    ACT_SCAN,
+    ACT_COUNT,
+    ACT_DELETE_RANGE,
+    ACT_CLEAR,
+    ACT_DROP,
+    ACT_CREATE
+};
 
 #define LIFE_TASKS 4
 
@@ -27,7 +39,7 @@ enum change { CHANGE_NONE, CHANGE_FRESH, CHANGE_DROPPED };
 struct promise { /* a reply that has not been told yet */
     struct decided_wait wait;
     struct life *life;
-    uint64_t commit; /* being told proves that this is synced */
+    uint64_t commit;  /* being told proves that this is synced */
     uint64_t written; /* ... and this written */
     bool used;
 };
@@ -36,14 +48,14 @@ struct actor {
     struct life *life;
     struct op op;
     struct txn *txn;
-    bool is_doomed;         /* as the model says */
+    bool is_doomed; /* as the model says */
     uint64_t winner_version, winner_commit;
     uint64_t snapshot;
     uint64_t version;
     bool greatest;
     bool serializable;
-    bool is_stale;          /* what it read was overwritten */
-    bool is_murky;          /* a request of it was under way then: what it had read is not known */
+    bool is_stale; /* what it read was overwritten */
+    bool is_murky; /* a request of it was under way then: what it had read is not known */
     bool has_read[MODEL_STORES][MODEL_KEYS];
     bool has_read_store[MODEL_STORES];
     bool interval;
@@ -51,22 +63,23 @@ struct actor {
     bool wrote_store[MODEL_STORES];
     bool wrote[MODEL_STORES][MODEL_KEYS];
     uint64_t writes[MODEL_STORES][MODEL_KEYS]; /* value, 0: deleted */
-    enum act act;           /* the request at work */
+    enum act act;                              /* the request at work */
     bool is_woken;
     bool autocommit;
     unsigned store, key, key_to;
     uint64_t value;
-    uint64_t at;            /* the snapshot of an autocommit read */
-    uint64_t since;         /* the last commit when the request began */
+    uint64_t at;    /* the snapshot of an autocommit read */
+    uint64_t since; /* the last commit when the request began */
     uint64_t limit;
     bool reverse;
     struct cursor *cursor;
-    uint64_t seen;          /* rows of a scan so far */
-    unsigned scan_at;       /* next key that the scan may give */
-    unsigned scan_turns;    /* how often it may yet turn or move */
-    uint64_t scan_offset;   /* rows to be passed over yet */
+    uint64_t seen;                     /* rows of a scan so far */
+    unsigned scan_at;                  /* next key that the scan may give */
+    unsigned scan_turns;               /* how often it may yet turn or move */
+    uint64_t scan_offset;              /* rows to be passed over yet */
     enum change changed[MODEL_STORES]; /* what its transaction has made of a store */
-    bool wrote_before[MODEL_STORES][MODEL_KEYS]; /* before it made that change: it may still lose by them */
+    bool wrote_before[MODEL_STORES]
+                     [MODEL_KEYS]; /* before it made that change: it may still lose by them */
 };
 
 struct life {
@@ -107,12 +120,12 @@ bool actor_has_store(const struct life *l, const struct actor *a);
 /* a's transaction has cleared, made or dropped a store. */
 void actor_change_store(struct actor *a, unsigned store, enum change change);
 void actor_read_name(struct life *l, struct actor *a, unsigned store);
-void life_commit_put(struct life *l, const struct actor *winner, unsigned store,
-                             unsigned key, uint64_t value, uint64_t commit, uint64_t version);
+void life_commit_put(struct life *l, const struct actor *winner, unsigned store, unsigned key,
+                     uint64_t value, uint64_t commit, uint64_t version);
 void life_commit_store(struct life *l, const struct actor *winner, unsigned store,
-                               uint64_t value, uint64_t commit, uint64_t version);
-uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned store,
-                       unsigned key, uint64_t at, uint64_t *decided);
+                       uint64_t value, uint64_t commit, uint64_t version);
+uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned store, unsigned key,
+                      uint64_t at, uint64_t *decided);
 bool life_excuses(const struct life *l, enum err e);
 void judge_winner(struct life *l, struct actor *a, uint64_t version, uint64_t commit);
 bool judge_common(struct life *l, struct actor *a, enum err e);

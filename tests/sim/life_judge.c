@@ -157,8 +157,9 @@ static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_ef
         for (unsigned i = 0; i < l->options->actors; i++) {
             struct actor *o = &l->actors[i];
 
-            LIFE_CHECK(l, o == a || !o->txn || o->is_doomed || o->version < a->version ||
-                              !actor_contends(o, a->store, a->key),
+            LIFE_CHECK(l,
+                       o == a || !o->txn || o->is_doomed || o->version < a->version ||
+                           !actor_contends(o, a->store, a->key),
                        "greatest version: transaction %llu wrote what newer %llu has written",
                        (unsigned long long)a->version, (unsigned long long)o->version);
         }
@@ -225,7 +226,7 @@ void judge_put(struct life *l, struct actor *a, enum err e)
 void judge_delete(struct life *l, struct actor *a, enum err e, bool existed)
 {
     uint64_t decided, there = actor_expect(l, a, a->store, a->key,
-                                     a->autocommit ? UINT64_MAX : a->snapshot, &decided);
+                                           a->autocommit ? UINT64_MAX : a->snapshot, &decided);
 
     if (!judge_write(l, a, e, there != 0))
         return;
@@ -295,8 +296,7 @@ void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t de
             continue;
         if (!a->autocommit) {
             newer = actor_newer(l, a, k);
-            LIFE_CHECK(l, !newer,
-                       "delete_range of key %u should have lost", k);
+            LIFE_CHECK(l, !newer, "delete_range of key %u should have lost", k);
         }
         note_write(l, a, k, 0);
         expected++;
@@ -320,7 +320,8 @@ static void judge_change(struct life *l, struct actor *a, enum err e)
         return;
     }
     if (newer) {
-        LIFE_CHECK(l, e == ERR_CONFLICT, "%llu changed store %u after commit %llu did, and got %s",
+        LIFE_CHECK(l, e == ERR_CONFLICT,
+                   "%llu changed store %u after commit %llu did, and got %s",
                    (unsigned long long)a->version, a->store, (unsigned long long)newer->commit,
                    err_name(e));
         judge_winner(l, a, newer->version, newer->commit);
@@ -378,10 +379,12 @@ void judge_reads(struct life *l, const struct actor *a)
         for (unsigned k = 0; k < MODEL_KEYS; k++) {
             const struct model_history *h = &l->model.keys[s][k];
 
-            LIFE_CHECK(l, !a->has_read[s][k] || !h->count ||
-                              h->versions[h->count - 1].commit <= a->snapshot,
+            LIFE_CHECK(l,
+                       !a->has_read[s][k] || !h->count ||
+                           h->versions[h->count - 1].commit <= a->snapshot,
                        "serializable %llu committed, but key %u of store %u that it read has "
-                       "changed", (unsigned long long)a->version, k, s);
+                       "changed",
+                       (unsigned long long)a->version, k, s);
         }
     }
 }

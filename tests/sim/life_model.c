@@ -13,8 +13,8 @@ _Noreturn void life_break(struct life *l, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    snprintf(l->why, l->why_size, "seed %llu, step %u: %s", (unsigned long long)l->seed, l->step,
-             text);
+    snprintf(l->why, l->why_size, "seed %llu, step %u: %s", (unsigned long long)l->seed,
+             l->step, text);
     longjmp(l->broken, 1);
 }
 
@@ -62,8 +62,9 @@ uint64_t life_read_value(struct life *l, struct slice document)
     uint64_t value = 0;
     bool same;
 
-    LIFE_CHECK(l, msgpack_read_array(&c, &count) == ERR_OK && count == 2 &&
-                      msgpack_read_uint(&c, &value) == ERR_OK,
+    LIFE_CHECK(l,
+               msgpack_read_array(&c, &count) == ERR_OK && count == 2 &&
+                   msgpack_read_uint(&c, &value) == ERR_OK,
                "a record came back that is none of ours (%zu bytes)", document.size);
     same = slice_equal(life_value(l, value, room), document);
     free(room);
@@ -89,8 +90,9 @@ static void promise_told(struct decided_wait *w, enum err e)
 /* A reply that was decided by commit goes out; when it may be told, commit must last. */
 void life_reply(struct life *l, struct actor *a, uint64_t commit)
 {
-    LIFE_CHECK(l, commit <= a->op.decided.synced ||
-                      commit <= a->op.decided.written || commit <= db_answered(l->db),
+    LIFE_CHECK(l,
+               commit <= a->op.decided.synced || commit <= a->op.decided.written ||
+                   commit <= db_answered(l->db),
                "a reply that commit %llu decided would not wait for it (waits for %llu)",
                (unsigned long long)commit, (unsigned long long)a->op.decided.synced);
     for (unsigned i = 0; i < sizeof l->promises / sizeof *l->promises; i++) {
@@ -237,8 +239,8 @@ static void model_doom_writers(struct life *l, const struct actor *winner, unsig
     }
 }
 
-void life_commit_put(struct life *l, const struct actor *winner, unsigned store,
-                             unsigned key, uint64_t value, uint64_t commit, uint64_t version)
+void life_commit_put(struct life *l, const struct actor *winner, unsigned store, unsigned key,
+                     uint64_t value, uint64_t commit, uint64_t version)
 {
     model_doom_readers(l, winner, store, key, version, commit);
     model_doom_writers(l, winner, store, key, version, commit);
@@ -246,7 +248,7 @@ void life_commit_put(struct life *l, const struct actor *winner, unsigned store,
 }
 
 void life_commit_store(struct life *l, const struct actor *winner, unsigned store,
-                               uint64_t value, uint64_t commit, uint64_t version)
+                       uint64_t value, uint64_t commit, uint64_t version)
 {
     model_change_store(&l->model, store, value, commit, version);
     for (unsigned i = 0; i < l->options->actors; i++) {
@@ -260,8 +262,8 @@ void life_commit_store(struct life *l, const struct actor *winner, unsigned stor
 }
 
 /* What a's read of a key should give at commit at. */
-uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned store,
-                       unsigned key, uint64_t at, uint64_t *decided)
+uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned store, unsigned key,
+                      uint64_t at, uint64_t *decided)
 {
     *decided = 0;
     if (!a->autocommit && a->txn && a->wrote[store][key])

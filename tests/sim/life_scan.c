@@ -42,8 +42,8 @@ static void scan_check(struct life *l, struct actor *a, const struct cursor_row 
         LIFE_CHECK(l, msgpack_read_uint(&c, &got_key) == ERR_OK, "a scan gave a strange key");
     }
     LIFE_CHECK(l, expected && got_key == key && life_read_value(l, row->value) == expected,
-               "a scan of store %u at %llu gave key %llu, the model key %u (value %llu)", a->store,
-               (unsigned long long)actor_at(a), (unsigned long long)got_key, key,
+               "a scan of store %u at %llu gave key %llu, the model key %u (value %llu)",
+               a->store, (unsigned long long)actor_at(a), (unsigned long long)got_key, key,
                (unsigned long long)expected);
     life_reply(l, a, decided);
 }
@@ -80,8 +80,8 @@ enum err scan_step(struct life *l, struct actor *a, struct txn *t)
     enum err e = ERR_OK;
 
     if (!a->cursor)
-        e = cursor_open(&a->op, t, life_store_name(a->store), slice_make(range, actor_range(a, range)),
-                        &options, &a->cursor);
+        e = cursor_open(&a->op, t, life_store_name(a->store),
+                        slice_make(range, actor_range(a, range)), &options, &a->cursor);
     while (!e) {
         struct cursor_row row;
 

@@ -5,7 +5,8 @@
 
 static void core_wake(struct op *op)
 {
-    struct core_rig *rig = (struct core_rig *)(void *)((char *)op - offsetof(struct core_rig, op));
+    struct core_rig *rig =
+        (struct core_rig *)(void *)((char *)op - offsetof(struct core_rig, op));
 
     rig->is_woken = true;
 }
@@ -134,7 +135,8 @@ void core_restart(struct core_rig *rig, bool crash)
     core_start(rig);
 }
 
-struct txn *core_begin(struct core_rig *rig, const char *label, const struct txn_options *options)
+struct txn *core_begin(struct core_rig *rig, const char *label,
+                       const struct txn_options *options)
 {
     struct txn_options o = options ? *options : (struct txn_options){0};
     struct txn *t;
@@ -203,90 +205,91 @@ struct slice core_range(unsigned from, unsigned to, uint8_t room[64])
 }
 
 /* Make the call again for as long as it waits. */
-#define CORE_CALL(rig, call)                                                            \
-    ({                                                                                 \
-        enum err core_err;                                                              \
-        core_begin_op(rig);                                                             \
-        while ((core_err = (call)) == ERR_WAIT)                                         \
-            core_wait(rig);                                                             \
-        core_err;                                                                       \
+#define CORE_CALL(rig, call)                    \
+    ({                                          \
+        enum err core_err;                      \
+        core_begin_op(rig);                     \
+        while ((core_err = (call)) == ERR_WAIT) \
+            core_wait(rig);                     \
+        core_err;                               \
     })
 
 static enum err core_write(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
-                          uint64_t value, bool insert)
+                           uint64_t value, bool insert)
 {
     uint8_t key_room[16], value_room[64], *out = malloc(KEY_PLAIN_BYTES_MAX);
     struct slice key_out;
     enum err e;
 
-    e = CORE_CALL(rig, record_put(&rig->op, t, slice_text(store), core_document(value, value_room),
-                                 core_key(key, key_room), insert, out, &key_out));
+    e = CORE_CALL(rig,
+                  record_put(&rig->op, t, slice_text(store), core_document(value, value_room),
+                             core_key(key, key_room), insert, out, &key_out));
     free(out);
     return e;
 }
 
 enum err core_put(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
-                 uint64_t value)
+                  uint64_t value)
 {
     return core_write(rig, t, store, key, value, false);
 }
 
 enum err core_insert(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
-                    uint64_t value)
+                     uint64_t value)
 {
     return core_write(rig, t, store, key, value, true);
 }
 
 enum err core_delete(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
-                    bool *existed)
+                     bool *existed)
 {
     uint8_t room[16];
     bool there;
 
     return CORE_CALL(rig, record_delete(&rig->op, t, slice_text(store), core_key(key, room),
-                                       existed ? existed : &there));
+                                        existed ? existed : &there));
 }
 
 enum err core_get(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
-                 uint64_t *value)
+                  uint64_t *value)
 {
     uint8_t room[16];
     struct slice found;
-    enum err e = CORE_CALL(rig, record_get(&rig->op, t, slice_text(store), core_key(key, room),
-                                          &found));
+    enum err e =
+        CORE_CALL(rig, record_get(&rig->op, t, slice_text(store), core_key(key, room), &found));
 
     *value = e || slice_is_none(found) ? 0 : core_read(found);
     return e;
 }
 
 enum err core_count(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
-                   unsigned to, uint64_t *count)
+                    unsigned to, uint64_t *count)
 {
     uint8_t room[64];
 
-    return CORE_CALL(rig, record_count(&rig->op, t, slice_text(store), core_range(from, to, room),
-                                      count));
+    return CORE_CALL(
+        rig, record_count(&rig->op, t, slice_text(store), core_range(from, to, room), count));
 }
 
-enum err core_delete_range(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
-                          unsigned to, uint64_t *deleted)
+enum err core_delete_range(struct core_rig *rig, struct txn *t, const char *store,
+                           unsigned from, unsigned to, uint64_t *deleted)
 {
     uint8_t room[64];
 
     return CORE_CALL(rig, record_delete_range(&rig->op, t, slice_text(store),
-                                             core_range(from, to, room), UINT64_MAX, false,
-                                             deleted));
+                                              core_range(from, to, room), UINT64_MAX, false,
+                                              deleted));
 }
 
 enum err core_scan(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
-                  unsigned to, const struct cursor_options *options, unsigned *keys,
-                  uint64_t *values, unsigned *count)
+                   unsigned to, const struct cursor_options *options, unsigned *keys,
+                   uint64_t *values, unsigned *count)
 {
     struct cursor_row row;
     struct cursor *c = NULL;
     uint8_t room[64];
     enum err e = CORE_CALL(rig, cursor_open(&rig->op, t, slice_text(store),
-                                           core_range(from, to, room), options, &c));
+                                            core_range(from, to, room), options, &c));
 
     *count = 0;
     while (!e) {
@@ -310,12 +313,12 @@ enum err core_scan(struct core_rig *rig, struct txn *t, const char *store, unsig
 /* ---- stores ---- */
 
 enum err core_create(struct core_rig *rig, struct txn *t, const char *store,
-                    const struct store_options *options)
+                     const struct store_options *options)
 {
     struct store_options plain = {0};
 
-    return CORE_CALL(rig, store_create(&rig->op, t, slice_text(store),
-                                      options ? options : &plain));
+    return CORE_CALL(rig,
+                     store_create(&rig->op, t, slice_text(store), options ? options : &plain));
 }
 
 enum err core_clear(struct core_rig *rig, struct txn *t, const char *store)

@@ -17,12 +17,12 @@
 
 /* As ck_assert, without its line of output for each that holds. */
 #define MUST(fact) ((fact) ? (void)0 : ck_abort_msg("not so: %s", #fact))
-#define MUST_EQ(a, b)                                                                    \
-    ({                                                                                   \
-        uint64_t must_a = (uint64_t)(a), must_b = (uint64_t)(b);                         \
-        if (must_a != must_b)                                                            \
-            ck_abort_msg("%s is %llu, not %s, which is %llu", #a,                        \
-                         (unsigned long long)must_a, #b, (unsigned long long)must_b);    \
+#define MUST_EQ(a, b)                                                                         \
+    ({                                                                                        \
+        uint64_t must_a = (uint64_t)(a), must_b = (uint64_t)(b);                              \
+        if (must_a != must_b)                                                                 \
+            ck_abort_msg("%s is %llu, not %s, which is %llu", #a, (unsigned long long)must_a, \
+                         #b, (unsigned long long)must_b);                                     \
     })
 
 struct core_rig {
@@ -32,8 +32,8 @@ struct core_rig {
     struct op op;              /* of the last call */
     bool is_woken;
     bool has_op;
-    bool has_failed;           /* the log has failed */
-    unsigned intermediate;     /* roots made for old snapshots */
+    bool has_failed;       /* the log has failed */
+    unsigned intermediate; /* roots made for old snapshots */
 };
 
 /* A manual database: nothing rotates or amalgamates but when asked. */
@@ -45,29 +45,30 @@ void core_restart(struct core_rig *rig, bool crash);
 /* Let all that is under way come to its end. */
 void core_settle(struct core_rig *rig);
 
-struct txn *core_begin(struct core_rig *rig, const char *label, const struct txn_options *options);
+struct txn *core_begin(struct core_rig *rig, const char *label,
+                       const struct txn_options *options);
 enum err core_commit(struct core_rig *rig, struct txn *t, uint64_t *commit);
 void core_rollback(struct core_rig *rig, struct txn *t);
 
 enum err core_put(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
-                 uint64_t value);
+                  uint64_t value);
 enum err core_insert(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
-                    uint64_t value);
+                     uint64_t value);
 enum err core_delete(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
-                    bool *existed);
+                     bool *existed);
 enum err core_get(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
-                 uint64_t *value);
+                  uint64_t *value);
 /* Of from <= key < to. */
 enum err core_count(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
-                   unsigned to, uint64_t *count);
-enum err core_delete_range(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
-                          unsigned to, uint64_t *deleted);
+                    unsigned to, uint64_t *count);
+enum err core_delete_range(struct core_rig *rig, struct txn *t, const char *store,
+                           unsigned from, unsigned to, uint64_t *deleted);
 /* Rows into keys and values (room for limit), *count of them. */
 enum err core_scan(struct core_rig *rig, struct txn *t, const char *store, unsigned from,
-                  unsigned to, const struct cursor_options *options, unsigned *keys,
-                  uint64_t *values, unsigned *count);
+                   unsigned to, const struct cursor_options *options, unsigned *keys,
+                   uint64_t *values, unsigned *count);
 enum err core_create(struct core_rig *rig, struct txn *t, const char *store,
-                    const struct store_options *options);
+                     const struct store_options *options);
 enum err core_clear(struct core_rig *rig, struct txn *t, const char *store);
 enum err core_drop(struct core_rig *rig, struct txn *t, const char *store);
 enum err core_rename(struct core_rig *rig, struct txn *t, const char *store, const char *to);

@@ -92,8 +92,8 @@ static void play_write(struct game *g, unsigned i)
     }
     MUST_EQ(e, ERR_OK);
     for (unsigned o = i + 1; o < TXNS; o++)
-        MUST(!g->options.greatest_version || g->players[o].is_over ||
-                  g->players[o].is_doomed || !g->players[o].has_written);
+        MUST(!g->options.greatest_version || g->players[o].is_over || g->players[o].is_doomed ||
+             !g->players[o].has_written);
     p->has_written = true;
 }
 

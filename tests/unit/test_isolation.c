@@ -650,7 +650,8 @@ int main(void)
 
     tcase_set_timeout(tc, 0);
     tcase_add_loop_test(tc, an_anomaly_happens_exactly_where_the_table_allows_it, 0, ANOMALIES);
-    tcase_add_loop_test(tc, a_serializable_transaction_is_protected_against_snapshot_ones, 0, 2);
+    tcase_add_loop_test(tc, a_serializable_transaction_is_protected_against_snapshot_ones, 0,
+                        2);
     tcase_add_test(tc, what_an_old_writer_may_lose_to_is_in_a_ledger_alone);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);

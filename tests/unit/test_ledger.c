@@ -162,8 +162,9 @@ START_TEST(a_range_finds_something_newer_exactly_where_there_is_something)
                 (!high.size || slice_compare(k, high) < 0) && x->commit > after)
                 expected = x;
         }
-        MUST_EQ(ledger_find_in_range(f.ledger, from.store, low, high, after, &found, room, &key),
-                expected != NULL);
+        MUST_EQ(
+            ledger_find_in_range(f.ledger, from.store, low, high, after, &found, room, &key),
+            expected != NULL);
         if (expected) {
             must_be(expected, &found, true);
             MUST(slice_equal(key, slice_make(expected->key, expected->key_size)));
@@ -233,7 +234,8 @@ int main(void)
 
     tcase_set_timeout(tc, 0);
     tcase_add_loop_test(tc, every_key_is_found_and_no_other, 0, 30);
-    tcase_add_loop_test(tc, a_range_finds_something_newer_exactly_where_there_is_something, 0, 12);
+    tcase_add_loop_test(tc, a_range_finds_something_newer_exactly_where_there_is_something, 0,
+                        12);
     tcase_add_loop_test(tc, a_cursor_walks_all_of_it_in_order, 0, 30);
     tcase_add_loop_test(tc, whichever_allocation_fails_it_says_so_or_leaves_out_a_label, 0, 3);
     suite_add_tcase(suite, tc);

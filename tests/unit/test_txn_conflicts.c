@@ -270,8 +270,12 @@ END_TEST
 
 START_TEST(reads_beyond_the_limit_are_merged_and_never_forgotten)
 {
-    static const unsigned chosen[] = {0, 1, READS_RANGES_MAX / 2, READS_RANGES_MAX - 1,
-                                      READS_RANGES_MAX, READS_RANGES_MAX + 1,
+    static const unsigned chosen[] = {0,
+                                      1,
+                                      READS_RANGES_MAX / 2,
+                                      READS_RANGES_MAX - 1,
+                                      READS_RANGES_MAX,
+                                      READS_RANGES_MAX + 1,
                                       READS_RANGES_MAX + 49};
     unsigned reads = READS_RANGES_MAX + 50;
     struct core_rig rig;

@@ -137,8 +137,8 @@ START_TEST(generators_go_on_behind_what_they_have_given_over_restarts)
         for (unsigned i = 0; i < 3; i++) {
             op_fini(&rig.op);
             op_init(&rig.op, rig.db, rig.op.wake);
-            e = record_put(&rig.op, NULL, slice_text("a"), slice_make(value, 2), SLICE_NONE, false,
-                           room, &key);
+            e = record_put(&rig.op, NULL, slice_text("a"), slice_make(value, 2), SLICE_NONE,
+                           false, room, &key);
             MUST_EQ(e, ERR_OK);
             c = msgpack_open(key);
             MUST_EQ(msgpack_read_uint(&c, &n), ERR_OK);
@@ -247,7 +247,8 @@ int main(void)
     tcase_add_test(tc, a_transaction_may_write_so_much_and_stays_open_beyond);
     tcase_add_test(tc, beyond_what_may_be_held_the_oldest_writer_goes);
     tcase_add_test(tc, generators_go_on_behind_what_they_have_given_over_restarts);
-    tcase_add_loop_test(tc, whichever_allocation_fails_a_commit_happens_wholly_or_not_at_all, 0, 2);
+    tcase_add_loop_test(tc, whichever_allocation_fails_a_commit_happens_wholly_or_not_at_all, 0,
+                        2);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);

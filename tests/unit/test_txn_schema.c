@@ -104,7 +104,8 @@ START_TEST(a_change_of_a_store_dooms_its_writers_and_leaves_its_readers)
     MUST_EQ(change == 0   ? core_clear(&rig, changer, "a")
             : change == 1 ? core_drop(&rig, changer, "a")
             : change == 2 ? core_rename(&rig, changer, "a", "c")
-                          : ERR_OK, ERR_OK);
+                          : ERR_OK,
+            ERR_OK);
     MUST_EQ(core_commit(&rig, changer, &commit), ERR_OK);
     if (_i & 8) {
         sim_advance_ms(rig.sim, 1000);
@@ -204,10 +205,13 @@ int main(void)
     int failed;
 
     tcase_set_timeout(tc, 0);
-    tcase_add_loop_test(tc, names_swapped_in_one_transaction_keep_their_records_over_a_restart, 0, 3);
+    tcase_add_loop_test(tc, names_swapped_in_one_transaction_keep_their_records_over_a_restart,
+                        0, 3);
     tcase_add_loop_test(tc, a_store_made_and_dropped_in_one_transaction_leaves_nothing, 0, 3);
-    tcase_add_loop_test(tc, a_change_of_a_store_dooms_its_writers_and_leaves_its_readers, 0, 16);
-    tcase_add_loop_test(tc, a_serializable_transaction_loses_when_a_name_that_it_looked_up_changes, 0, 8);
+    tcase_add_loop_test(tc, a_change_of_a_store_dooms_its_writers_and_leaves_its_readers, 0,
+                        16);
+    tcase_add_loop_test(
+        tc, a_serializable_transaction_loses_when_a_name_that_it_looked_up_changes, 0, 8);
     tcase_add_loop_test(tc, a_rolled_back_change_of_a_store_has_not_been, 0, 2);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
