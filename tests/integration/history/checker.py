@@ -11,7 +11,7 @@ those of the snapshot that the server named, and conflicts that blame the wrong 
 import os
 import sys
 from bisect import bisect_left
-from collections import defaultdict, namedtuple
+from collections import defaultdict
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -19,10 +19,8 @@ if __name__ == "__main__":
 from history import conflicts  # noqa: E402
 from history.graph import Graph, cycles, name_of  # noqa: E402
 from history.seen import Seen, writes_of  # noqa: E402
-from history.story import Finding, load, short, tell, tell_cycle  # noqa: E402
+from history.story import Finding, Why, load, short, tell, tell_cycle  # noqa: E402
 from history.versions import INFINITE, Place, is_list, order_list, order_register  # noqa: E402
-
-Why = namedtuple("Why", "place text predicate")
 
 
 class Judge:
@@ -42,6 +40,7 @@ class Judge:
         self.writers = {}   # (place, element of a list or value) -> id
         self.last = {}      # the same -> whether it is the last that its writer made of the place
         self.observed_by = defaultdict(list)  # id -> those who read what it wrote
+        self.refused = set()  # elements and values of those who were refused
         self.places = {}
         self.graph = Graph()
         acks = sorted((t.t1, t.commit, t.id) for t in history if t.status == "ok" and t.commit is not None)
@@ -63,6 +62,8 @@ class Judge:
                 made = value[-1] if is_list(place) else value
                 if self.writers.setdefault((place, made), t.id) != t.id:
                     raise ValueError("%s of %s is written twice" % (made, place))
+                if t.status == "fail":
+                    self.refused.add(made)
                 self.last[place, made] = self.seen[t.id].own[place] == value
 
     def know_the_committed(self):
@@ -145,7 +146,7 @@ class Judge:
                        (t.id, short(read.value), read.place), t.id)
             return
         every = read.value if is_list(read.place) else (made,)
-        for element in every:
+        for element in every if self.refused.intersection(every) else ():
             author = self.writers.get((read.place, element))
             if author is not None and self.txns[author].status == "fail":
                 self.blame("aborted read (G1a)", "T%s read %s of %s from T%s, which was refused" %
@@ -284,11 +285,11 @@ class Judge:
             return
         place = self.places[read.place]
         version = place.versions[index]
-        name = "%s %s" % read.place
+        store, key = read.place
         if version.writer is not None and version.writer != t.id:
             self.graph.add(("c", version.writer), ("s", t.id), "wr", Why(
-                read.place, "T%s wrote %s = %s, T%s read it" %
-                (version.writer, name, short(version.value), t.id), read.predicate))
+                read.place, read.predicate, "T%s wrote %s %s = %s, T%s read it", version.writer,
+                store, key, version.value, t.id))
         if read.presence:
             after = None if is_list(read.place) and read.value else place.flip(index)
         else:
@@ -296,17 +297,16 @@ class Judge:
         if after is not None and after.writer is not None and after.writer != t.id:
             firm = self.holds_until_commit(t)
             self.graph.add(("c" if firm else "s", t.id), ("c", after.writer), "rw", Why(
-                read.place, "T%s read %s = %s, T%s made it %s" %
-                (t.id, name, "there" if read.value is True else short(version.value), after.writer,
-                 short(after.value)), read.predicate))
+                read.place, read.predicate, "T%s read %s %s = %s, T%s made it %s", t.id, store, key,
+                "there" if read.value is True else version.value, after.writer, after.value))
             commit = self.txns[after.writer].commit
             if firm and t.commit is not None and commit is not None and commit < t.commit:
                 self.blame("read not validated", "serializable T%s committed as %s though T%s had made "
-                           "another %s of what it read, as commit %s" %
-                           (t.id, t.commit, after.writer, name, commit), t.id, after.writer)
+                           "another %s %s of what it read, as commit %s" %
+                           (t.id, t.commit, after.writer, store, key, commit), t.id, after.writer)
         if not read.presence and t.snapshot is not None and not place.may_be(index, t.snapshot):
-            self.blame("not its snapshot", "T%s read %s = %s, which is not what is there at commit %s" %
-                       (t.id, name, short(read.value), t.snapshot), t.id, version.writer)
+            self.blame("not its snapshot", "T%s read %s %s = %s, which is not what is there at "
+                       "commit %s" % (t.id, store, key, short(read.value), t.snapshot), t.id, version.writer)
 
     def draw_count(self, t, count):
         """A count is judged as the reads of presence that it is made of, at its snapshot."""
@@ -336,8 +336,8 @@ class Judge:
             for a, b in zip(place.versions[1:], place.versions[2:]):
                 if a.writer is not None and b.writer is not None:
                     self.graph.add(("c", a.writer), ("s", b.writer), "ww", Why(
-                        place.place, "T%s overwrote %s %s of T%s" %
-                        (b.writer, place.place[0], place.place[1], a.writer), False))
+                        place.place, False, "T%s overwrote %s %s of T%s", b.writer, *place.place,
+                        a.writer))
         spans = []
         for t in self.history:
             if t.id in self.committed:

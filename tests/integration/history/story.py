@@ -51,6 +51,20 @@ def short(value):
     return "none" if value is None else str(value)
 
 
+class Why:
+    """The reason of an edge, put into words only if it is told."""
+    __slots__ = ("place", "words", "values", "predicate")
+
+    def __init__(self, place, predicate, words, *values):
+        self.place = place
+        self.predicate = predicate
+        self.words = words
+        self.values = values
+
+    def tale(self):
+        return self.words % tuple(short(v) for v in self.values)
+
+
 def tell_op(op):
     name, store = op[0], op[1]
     if name in ("get", "has", "delete"):
@@ -84,7 +98,7 @@ def tell(txn):
 def tell_cycle(cycle, by_id):
     lines = []
     for a, kind, why, b in cycle:
-        text = why.text if why else "T%s was answered before T%s began" % (a, b)
+        text = why.tale() if why else "T%s was answered before T%s began" % (a, b)
         lines.append("T%s before T%s (%s): %s" % (a, b, kind, text))
     told = []
     for a, _, _, _ in cycle:

@@ -6,6 +6,7 @@ trusting the server. Elsewhere values are unique, and the order is that of the
 commit numbers, which the server claims to be the order of commits. Where a commit's
 answer was lost, its place is inferred; where that cannot be, it is left out and the
 place is muddy: what depends on its exact order is not judged."""
+from bisect import bisect_right
 from collections import namedtuple
 
 from history.story import Finding, short
@@ -23,6 +24,8 @@ class Place:
         self.place = place
         self.versions = [Version(None, None, 0, 0)]
         self.at = {None: [0]}  # value -> indices in versions
+        self.lows = []         # those of the versions, which ascend, and so do
+        self.highs = []
         self.muddy = set()     # epochs in which presence cannot be judged,
         self.muddy_from = INFINITE  # nor from this one on
 
@@ -35,13 +38,11 @@ class Place:
 
     def as_of(self, snapshot):
         """The index of the version there at that commit, None if that is not certain."""
-        sure = perhaps = 0
-        for i, v in enumerate(self.versions):
-            if v.high <= snapshot:
-                sure = i
-            if v.low <= snapshot:
-                perhaps = i
-        return sure if sure == perhaps else None
+        if len(self.lows) != len(self.versions):
+            self.lows = [v.low for v in self.versions]
+            self.highs = [v.high for v in self.versions]
+        sure = bisect_right(self.highs, snapshot) - 1
+        return sure if sure == bisect_right(self.lows, snapshot) - 1 else None
 
     def may_be(self, index, snapshot):
         """Whether the version can be the newest at that commit."""
