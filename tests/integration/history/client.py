@@ -47,6 +47,8 @@ class Client:
         self.rng = rng
         self.c = d.client()
         self.uniques = 0
+        self.base = None      # the first list of the time when its old transaction began
+        self.patient = number == "all" or number % 4 == 3  # its transactions grow old
 
     # ---- the frame of a transaction ----
 
@@ -96,6 +98,8 @@ class Client:
 
     def list_key(self):
         rng = self.rng
+        if self.base is not None:  # what others wrote since it began, and no longer write
+            return self.base + rng.randrange(12)
         if rng.random() < 0.1:
             return rng.randrange(self.load.base + 20)
         return self.load.base + rng.randrange(rng.choice((3, 16, 20)))
@@ -129,11 +133,16 @@ class Client:
         rng = self.rng
         txn = self.new("txn")
         txn.read_only = rng.random() < 0.15
-        slow = rng.choice((0, 0, 0, 0, 0.002, 0.02)) if rng.random() > 0.01 else rng.random() * 1.5
+        slow = rng.choice((0, 0, 0, 0, 0.002, 0.02))
+        wait = 0
+        if self.patient:  # so old that what it could lose to is in a ledger
+            slow, wait = rng.choice(((0.05, 0), (0.2, 0), (0, 0.5), (0, 1), (0.02, 2)))
         committing = False
         try:
             got = self.c.call("begin", txn.id, self.options(txn, on_error="continue"))
             txn.version, txn.snapshot = got["version"], got["snapshot"]
+            self.base = self.load.base if wait else None
+            time.sleep(wait * rng.random())
             self.body(txn, rng.choice((1, 2, 3, 4, 8)), slow)
             if rng.random() < 0.05:
                 self.c.call("rollback", txn.id)
@@ -151,6 +160,7 @@ class Client:
             self.end(txn, "info" if committing else "fail")
             raise
         finally:
+            self.base = None
             self.load.history.append(txn)
 
     def give_up(self, txn):

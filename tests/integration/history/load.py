@@ -3,7 +3,7 @@
 
     load.py [--seconds N] [--seed S] [--mode snapshot|serializable|mixed] [--keep DIRECTORY]
 
-Each history has a server of its own with small stages; a dozen clients run random
+Each history has a server of its own with small stages; many clients run random
 transactions over lists, marks (unique values, written blindly and deleted) and a log of
 who committed, while others rotate and amalgamate, and the server is now and then killed
 or ended and started again. After each start, and at the end, everything is read.
@@ -26,7 +26,7 @@ from history.client import STORES, Client  # noqa: E402
 from history.story import save  # noqa: E402
 from holdfast import Closed, Failed, daemon  # noqa: E402
 
-CLIENTS = 12
+CLIENTS = 16
 MODES = ("snapshot", "serializable", "mixed")
 FLAGS = ("--stage-size", "64KiB", "--link-max", "16KiB")
 
@@ -70,7 +70,7 @@ class Load:
         """Rotate and amalgamate."""
         with d.client() as c:
             while not self.stop:
-                c.call(rng.choice(("rotate", "rotate", "amalgamate", "holds", "status")))
+                c.call(rng.choice(("rotate", "amalgamate", "amalgamate", "holds", "status")))
                 time.sleep(rng.choice((0.002, 0.02, 0.1)))
 
     def life(self, d, seconds):
