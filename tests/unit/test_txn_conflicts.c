@@ -256,6 +256,7 @@ START_TEST(the_last_writer_wins_where_that_was_asked_for)
     }
     MUST_EQ(core_commit(&rig, second, NULL), ERR_OK);
     core_amalgamate(&rig);
+    MUST_EQ(core_put(&rig, first, "loose", 1, 10), ERR_OK); /* over what is newer, too */
     MUST_EQ(core_commit(&rig, first, NULL), ERR_OK);
     MUST_EQ(core_commit(&rig, reader, NULL), ERR_CONFLICT); /* a read is a read */
     MUST_EQ(core_value(&rig, "loose", 1), 10);
