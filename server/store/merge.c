@@ -529,6 +529,7 @@ static void merge_publish(struct primary *p, struct merge *m)
         m->writer.kept = page->hash_next;
         cache_insert_take(&p->cache, page);
     }
+    cache_trim(&p->cache);
     space_merged(&p->space, m->replaced, m->made, m->plan.durable);
     m->replaced = m->made = NULL;
     list_push_back(&p->roots, &m->root->in_roots);
