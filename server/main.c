@@ -6,6 +6,7 @@
 #include "server/net/server.h"
 #include "server/net/signals.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,15 @@ static int serve(struct os_posix *posix, const struct options *options,
     return code;
 }
 
+/* Stages, cached files and messages come in large pieces: give each to the system again as soon
+ * as it is free, whatever small ones lie around it; and keep what small ones need at hand. */
+static void tune_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_TRIM_THRESHOLD, 16 << 20);
+    mallopt(M_TOP_PAD, 1 << 20);
+}
+
 static int open_and_serve(const struct options *options, const struct command_line *line)
 {
     struct os_posix *posix;
@@ -98,6 +108,7 @@ static int open_and_serve(const struct options *options, const struct command_li
         complain(NULL, why);
         return EX_CONFIG;
     }
+    tune_memory();
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* no record in a core file */
     signal(SIGPIPE, SIG_IGN);

@@ -5,6 +5,7 @@
 #define ARENA_CHUNK_BYTES_FIRST 384
 #define ARENA_CHUNK_BYTES_MAX (256u << 10)
 #define ARENA_ALIGN 8u
+#define ARENA_CHUNK_WORK 2048 /* to free the smallest chunk costs as much as that many bytes of a large one */
 
 struct arena_chunk {
     struct arena_chunk *older;
@@ -73,9 +74,10 @@ void *arena_alloc(struct arena *a, size_t size)
             if (!chunk)
                 return NULL;
             arena_chunk_push_newest(a, chunk);
-            if (a->next_chunk_bytes < ARENA_CHUNK_BYTES_MAX)
-                a->next_chunk_bytes *= 2;
         }
+        /* also after a large object: with more of them to come they shall share chunks */
+        if (a->next_chunk_bytes < ARENA_CHUNK_BYTES_MAX)
+            a->next_chunk_bytes *= 2;
     }
     memory = (char *)chunk + chunk->used;
     chunk->used += size;
@@ -104,15 +106,25 @@ void arena_splice(struct arena *a, struct arena *from)
     from->bytes = 0;
 }
 
+bool arena_free_some(struct arena *a, size_t work_max)
+{
+    size_t work = 0;
+
+    while (a->newest && work < work_max) {
+        struct arena_chunk *chunk = a->newest;
+
+        a->newest = chunk->older;
+        a->bytes -= chunk->size;
+        work += chunk->size > ARENA_CHUNK_WORK ? chunk->size : ARENA_CHUNK_WORK;
+        os_free(a->os, chunk, chunk->size);
+    }
+    if (a->newest)
+        return true;
+    arena_init(a, a->os);
+    return false;
+}
+
 void arena_free(struct arena *a)
 {
-    struct arena_chunk *chunk = a->newest;
-
-    while (chunk) {
-        struct arena_chunk *older = chunk->older;
-
-        os_free(a->os, chunk, chunk->size);
-        chunk = older;
-    }
-    arena_init(a, a->os);
+    arena_free_some(a, SIZE_MAX);
 }

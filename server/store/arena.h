@@ -29,5 +29,8 @@ void arena_splice(struct arena *a, struct arena *from);
 
 /* Free every chunk; the arena is as after init. */
 void arena_free(struct arena *a);
+/* Free chunks for about so many bytes of work; true: there are more. For an arena too
+ * large to be freed in one go. */
+bool arena_free_some(struct arena *a, size_t work_max);
 
 #endif

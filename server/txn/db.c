@@ -237,6 +237,7 @@ enum err db_open(struct os *os, const struct db_options *options, const struct d
     db->options = *options;
     db->events = *events;
     failure_init(&db->log_failure);
+    arena_init(&db->garbage, os);
     list_init(&db->open);
     list_init(&db->txn_pool);
     list_init(&db->writers);
@@ -316,6 +317,7 @@ void db_turn(struct db *db)
         replies_fail(db);
     wal_kick(db->wal);
     db->is_in_turn = false;
+    stages_collect(db);
     db_try_close(db);
 }
 
@@ -392,6 +394,7 @@ void db_free(struct db *db, bool abandon)
         struct stage *s = db->newest_stage;
 
         db->newest_stage = s->below;
+    arena_free(&db->garbage);
         stage_free(s);
     }
     while (!list_is_empty(&db->ledgers)) {

@@ -215,6 +215,8 @@ struct db {
     void *closed_context;
     uint64_t next_tick_ms;
 
+    struct arena garbage;      /* of freed stages and large write-sets; goes turn by turn */
+
     uint64_t begun, committed, rolled_back, conflicts, expired, killed;
     uint64_t amalgamations, amalgamated_bytes;
 };
@@ -255,6 +257,10 @@ enum err stages_rotate(struct db *db);  /* seal the open stage if anything is in
 void stages_push(struct db *db, struct stage *s); /* on top */
 void stages_unstage(struct db *db);     /* look at the turn's end what rule 7 allows to free */
 void stages_free_unneeded(struct db *db);
+/* Take an arena that nobody needs any more; it may be large, so it is freed by and by. */
+void stages_discard(struct db *db, struct arena *arena);
+/* Free some of what was discarded; once a turn, at its very end. */
+void stages_collect(struct db *db);
 /* Link a commit's write-set into the open stage. */
 void stages_link(struct db *db, struct stage *write_set, struct stamp *stamp);
 void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp);

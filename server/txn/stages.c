@@ -2,6 +2,8 @@
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
 
+#define GARBAGE_WORK_A_TURN (4u << 20) /* bytes: well under a millisecond */
+
 void stages_push(struct db *db, struct stage *s)
 {
     s->below = db->newest_stage;
@@ -125,6 +127,17 @@ static void ledgers_free_unneeded(struct db *db, uint64_t oldest_writer)
     }
 }
 
+void stages_discard(struct db *db, struct arena *arena)
+{
+    arena_splice(&db->garbage, arena);
+}
+
+void stages_collect(struct db *db)
+{
+    if (arena_free_some(&db->garbage, GARBAGE_WORK_A_TURN))
+        db_ready(db);
+}
+
 /* Only at the end of a turn: what was lent from a stage in this turn has been used. */
 void stages_free_unneeded(struct db *db)
 {
@@ -141,6 +154,7 @@ void stages_free_unneeded(struct db *db)
         db->held_bytes -= s->arena.bytes;
         db_event(db, "stage-freed", "stage=%llu bytes=%llu", (unsigned long long)s->number,
                  (unsigned long long)s->arena.bytes);
+        stages_discard(db, &s->arena);
         stage_free(s);
         any = true;
     }

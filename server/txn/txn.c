@@ -178,6 +178,8 @@ void txn_release(struct txn *t)
     }
     list_remove(&t->in_large);
     list_remove(&t->in_writers);
+    if (t->is_large)
+        stages_discard(db, &t->write_set.arena);
     write_set_fini(&t->write_set);
     t->stamp = NULL;
     for (unsigned i = 0; i < 2; i++) {
