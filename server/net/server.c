@@ -143,8 +143,13 @@ static void on_tick(uv_timer_t *timer)
 static void tick(struct server *server)
 {
     uint64_t now = server_now(server);
-    uint64_t at;
+    uint64_t at = db_next_pass_ms(server->db);
 
+    if (at != UINT64_MAX) {
+        uint64_t os_now = os_now_ms(os_posix_table(server->posix));
+
+        server_tick_within(server, at > os_now ? at - os_now : 0);
+    }
     if (now >= server->tick_at_ms) {
         uint64_t os_now = os_now_ms(os_posix_table(server->posix));
         uint64_t next = db_tick(server->db);

@@ -19,7 +19,7 @@
 #define PASS_SLICE_BYTES (4u << 20)
 #define PASS_SLICE_KEYS 50000
 #define PASS_RETRY_MS 1000
-#define PASS_ROOTS_MAX 16     /* intermediate ones in a pass */
+#define PASS_ROOTS_MAX 64     /* intermediate ones in a pass */
 #define SNAPSHOT_OLD_MS 250   /* a snapshot of this age moves */
 
 enum amalgamation_phase { PHASE_LEDGER, PHASE_MERGE };
@@ -340,9 +340,27 @@ static void amalgamate_pick_ledgers(struct amalgamation *a)
     pass_lend_ledgers(p, true);
 }
 
+/* The least commit of a snapshot that may need stages and is not old yet. It may end any
+ * moment, so no root is made for it; but a pass that went past it would leave it with its
+ * stages for as long as it is open. So the pass stops before it, and it is old soon. */
+static uint64_t amalgamate_young(struct db *db, uint64_t *old_at)
+{
+    *old_at = 0;
+    LIST_EACH (link, &db->snapshots_by_commit) {
+        struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
+
+        if (s->root_commit < s->commit && db->now_ms < s->taken_ms + SNAPSHOT_OLD_MS) {
+            *old_at = s->taken_ms + SNAPSHOT_OLD_MS;
+            return s->commit;
+        }
+    }
+    return UINT64_MAX;
+}
+
 static void amalgamate_pick_stages(struct amalgamation *a)
 {
     struct pass *p = &a->pass;
+    uint64_t old_at, young = amalgamate_young(p->db, &old_at);
     struct stage *found[PASS_STAGES_MAX];
     size_t count = 0;
 
@@ -350,7 +368,8 @@ static void amalgamate_pick_stages(struct amalgamation *a)
     for (struct stage *s = p->db->oldest_stage; s && count < PASS_STAGES_MAX; s = s->above) {
         if (s->state == STAGE_AMALGAMATED)
             continue;
-        if (s->state != STAGE_SEALED || s->last_commit > p->db->durable)
+        if (s->state != STAGE_SEALED || s->last_commit > p->db->durable ||
+            s->last_commit > young)
             break;
         found[count++] = s;
         a->bytes += s->arena.bytes;
@@ -360,6 +379,8 @@ static void amalgamate_pick_stages(struct amalgamation *a)
         stage_move(p->stages[i], STAGE_AMALGAMATING);
     }
     p->stage_count = count;
+    if (!count)
+        p->db->pass_retry_ms = old_at;
 }
 
 static void amalgamate_begin(struct db *db)

@@ -359,12 +359,18 @@ uint64_t db_tick(struct db *db)
         next = db->now_ms + EXPIRY_STEP_MS;
     }
     wal_next = wal_tick(db->wal, db->now_ms);
-    if (db->sealed_count && !db->is_merging && db->now_ms < db->pass_retry_ms &&
-        db->pass_retry_ms < next)
-        next = db->pass_retry_ms;
-    else if (db->sealed_count && !db->is_merging)
+    if (db_next_pass_ms(db) < next)
+        next = db_next_pass_ms(db);
+    if (db->sealed_count && !db->is_merging && db->now_ms >= db->pass_retry_ms)
         db_ready(db);
     return wal_next < next ? wal_next : next;
+}
+
+uint64_t db_next_pass_ms(const struct db *db)
+{
+    bool is_put_off = db->sealed_count && !db->is_merging && db->now_ms < db->pass_retry_ms;
+
+    return is_put_off ? db->pass_retry_ms : UINT64_MAX;
 }
 
 /* ---- closing ---- */
@@ -388,13 +394,13 @@ void db_free(struct db *db, bool abandon)
         txn_rollback(t);
     }
     txn_pool_free(db);
+    arena_free(&db->garbage);
     stage_spares_free(&db->spares, db->os);
     amalgamate_fini(db, abandon);
     while (db->newest_stage) {
         struct stage *s = db->newest_stage;
 
         db->newest_stage = s->below;
-    arena_free(&db->garbage);
         stage_free(s);
     }
     while (!list_is_empty(&db->ledgers)) {

@@ -54,6 +54,10 @@ void db_turn(struct db *db);
  * table's clock (UINT64_MAX: not needed). */
 uint64_t db_tick(struct db *db);
 
+/* When db_tick must be called for an amalgamation that was put off in a turn, ms on the
+ * table's clock (UINT64_MAX: it was not). Ask after each turn. */
+uint64_t db_next_pass_ms(const struct db *db);
+
 /* Stop: every transaction must have been ended and every op finished. closed is called once, when the log
  * is synced and no job is under way. Then db_free. */
 void db_close(struct db *db, void (*closed)(void *context), void *context);

@@ -203,7 +203,7 @@ struct db {
 
     struct amalgamation *amalgamation;
     uint64_t amalgamate_upto;  /* asked for by an operator or the tests */
-    uint64_t pass_retry_ms;    /* after a failed pass: not before */
+    uint64_t pass_retry_ms;    /* after a pass that failed or was put off: not before */
     enum err pass_error;       /* why the last pass failed; ERR_OK: it did not */
     bool is_merging;
 

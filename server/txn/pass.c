@@ -126,7 +126,9 @@ void pass_rewind(struct pass *p, uint64_t floor, uint64_t limit)
 static void pass_open_store(struct pass *p)
 {
     for (size_t i = 0; i < p->stage_count; i++) {
-        struct stage_store *st = stage_store_of(p->stages[i], p->stores[p->store_at]);
+        const struct stage *s = p->stages[i];
+        bool has_any = s->last_commit > p->floor && s->first_commit <= p->limit;
+        struct stage_store *st = has_any ? stage_store_of(s, p->stores[p->store_at]) : NULL;
 
         p->feeds[i] = st ? st->first : NULL;
     }
