@@ -194,6 +194,11 @@ histories: $(B)/holdfastd ## SECONDS=60 SEED=: histories of many clients, judged
 	    --seconds $(SECONDS) --seed $(SEED) --keep $(B)/histories
 .PHONY: histories
 
+SCALE ?= 1
+stress: all ## SCALE=1: what is large, at full size, beside a client that must not wait
+	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/stress.py --scale $(SCALE)
+.PHONY: stress
+
 # make install PREFIX=/usr DESTDIR=/some/package
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
