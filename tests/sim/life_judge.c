@@ -157,9 +157,10 @@ static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_ef
         for (unsigned i = 0; i < l->options->actors; i++) {
             struct actor *o = &l->actors[i];
 
+            /* one that is stale and has written may have been ended for it */
             LIFE_CHECK(l,
-                       o == a || !o->txn || o->is_doomed || o->version < a->version ||
-                           !actor_contends(o, a->store, a->key),
+                       o == a || !o->txn || o->is_doomed || o->is_stale ||
+                           o->version < a->version || !actor_contends(o, a->store, a->key),
                        "greatest version: transaction %llu wrote what newer %llu has written",
                        (unsigned long long)a->version, (unsigned long long)o->version);
         }
