@@ -5,7 +5,7 @@
 #define ARENA_CHUNK_BYTES_FIRST 384
 #define ARENA_CHUNK_BYTES_MAX (256u << 10)
 #define ARENA_ALIGN 8u
-#define ARENA_CHUNK_WORK 2048 /* to free the smallest chunk costs as much as that many bytes of a large one */
+#define ARENA_CHUNK_WORK 2048 /* bytes of a large chunk that are freed as fast as a small one */
 
 struct arena_chunk {
     struct arena_chunk *older;
