@@ -51,7 +51,8 @@ static inline struct slice call_cut(struct slice text, size_t max)
     return slice_make(text.data, max);
 }
 
-/* Which of the words (n of them, the first is the default) a text option has. ERR_BAD_REQUEST. */
+/* Which of the words (n of them, the first is the default) a text option has.
+ * ERR_BAD_REQUEST. */
 enum err call_word(const struct call *c, enum method_option option, const char *const *words,
                    unsigned n, unsigned *out, struct failure *f);
 

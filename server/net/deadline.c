@@ -43,8 +43,7 @@ struct deadline *deadline_take(struct deadline_wheel *w, uint64_t now_ms)
         w->looked_ms = now_ms - DEADLINE_SLOTS * DEADLINE_SLOT_MS;
     }
     for (;;) {
-        LIST_EACH(link, slot_of(w, w->looked_ms))
-        {
+        LIST_EACH (link, slot_of(w, w->looked_ms)) {
             struct deadline *d = LIST_ENTRY(link, struct deadline, in_slot);
 
             if (d->at_ms <= now_ms) {

@@ -41,8 +41,7 @@ void lane_unref(struct lane *lane)
 
 void lane_close_cursors(struct lane *lane)
 {
-    LIST_EACH_SAFE(link, &lane->cursors)
-    {
+    LIST_EACH_SAFE (link, &lane->cursors) {
         session_cursor_close(lane->session, LIST_ENTRY(link, struct session_cursor, in_lane));
     }
 }

@@ -409,8 +409,7 @@ void listener_describe(const struct server *server, char *to, size_t room)
     size_t used = 0;
 
     to[0] = '\0';
-    LIST_EACH(link, &server->listeners)
-    {
+    LIST_EACH (link, &server->listeners) {
         const struct listener *l = LIST_ENTRY(link, struct listener, in_all);
 
         if (used < room)

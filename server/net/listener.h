@@ -16,8 +16,8 @@ struct server;
 /* Whether the option `listen` can be read and is allowed; error has OPTION_ERROR_BYTES. */
 bool listener_check(const struct options *o, char *error);
 
-/* Listen everywhere: on what the service manager passed (LISTEN_FDS), or on the options' addresses,
- * and on the unix socket. false: error says why. */
+/* Listen everywhere: on what the service manager passed (LISTEN_FDS), or on the options'
+ * addresses and the unix socket. false: error says why. */
 bool listener_open_all(struct server *server, char *error);
 
 /* "tcp=127.0.0.1:4653 unix=data/holdfast.sock": where it listens. */

@@ -10,8 +10,8 @@ static uint64_t secret; /* odd */
 
 static size_t place_of(const struct number_map *m, uint32_t number)
 {
-    /* Multiply and shift with a secret odd factor: two numbers share a place with a chance of at
-     * most two in the count of places, whoever chose them. */
+    /* Multiply and shift with a secret odd factor: two numbers share a place with a chance
+     * of at most two in the count of places, whoever chose them. */
     return (size_t)(((uint64_t)number + 1) * secret >> m->shift);
 }
 

@@ -204,8 +204,7 @@ static void on_sweep(uv_timer_t *timer)
     struct server *server = timer->data;
     uint64_t now = server_now(server);
 
-    LIST_EACH_SAFE(link, &server->connections)
-    {
+    LIST_EACH_SAFE (link, &server->connections) {
         connection_sweep(LIST_ENTRY(link, struct connection, in_all), now);
     }
 }
@@ -423,8 +422,7 @@ static void on_stop_bound(uv_timer_t *timer)
 {
     struct server *server = timer->data;
 
-    LIST_EACH_SAFE(link, &server->connections)
-    {
+    LIST_EACH_SAFE (link, &server->connections) {
         connection_close(LIST_ENTRY(link, struct connection, in_all),
                          "it did not read its answers before the server stopped");
     }
@@ -450,8 +448,7 @@ void server_stop(struct server *server, int code, const char *why)
                    server->failed ? FAILED_STOP_MS : server->options.shutdown_time, 0);
     failure_init(&stops);
     failure_set(&stops, ERR_SHUTDOWN, "the server stops");
-    LIST_EACH_SAFE(link, &server->connections)
-    {
+    LIST_EACH_SAFE (link, &server->connections) {
         struct connection *c = LIST_ENTRY(link, struct connection, in_all);
 
         session_fail(&c->session, &stops, true);
@@ -469,8 +466,7 @@ static void log_failed(struct server *server)
             log_line_text("file", server->failure.file);
         log_line_end();
     }
-    LIST_EACH_SAFE(link, &server->connections)
-    {
+    LIST_EACH_SAFE (link, &server->connections) {
         session_fail(&LIST_ENTRY(link, struct connection, in_all)->session, &server->failure,
                      false);
     }
@@ -496,8 +492,7 @@ static void finish_closing(struct server *server)
 
 static void free_lists(struct server *server)
 {
-    LIST_EACH_SAFE(link, &server->free_requests)
-    {
+    LIST_EACH_SAFE (link, &server->free_requests) {
         struct request *r = LIST_ENTRY(link, struct request, in_queue);
 
         net_buffer_fini(&r->held);

@@ -512,8 +512,7 @@ void session_fail(struct session *s, const struct failure *why, bool tasks_only)
     /* Finishing one may start the next of its lane; so begin again until nothing changes. */
     for (bool again = true; again;) {
         again = false;
-        LIST_EACH(link, &s->requests)
-        {
+        LIST_EACH (link, &s->requests) {
             struct request *r = LIST_ENTRY(link, struct request, in_session);
             bool hit = tasks_only ? r->has_task : r->state != REQUEST_ANSWERING;
 
@@ -528,8 +527,7 @@ void session_fail(struct session *s, const struct failure *why, bool tasks_only)
 
 void session_close_idle(struct session *s, uint64_t before_ms)
 {
-    LIST_EACH_SAFE(link, &s->cursor_list)
-    {
+    LIST_EACH_SAFE (link, &s->cursor_list) {
         struct session_cursor *cursor = LIST_ENTRY(link, struct session_cursor, in_session);
 
         if (!cursor->lane->t && !cursor->lane->running && cursor->used_ms < before_ms)
@@ -539,8 +537,7 @@ void session_close_idle(struct session *s, uint64_t before_ms)
 
 void session_end(struct session *s)
 {
-    LIST_EACH_SAFE(link, &s->requests)
-    {
+    LIST_EACH_SAFE (link, &s->requests) {
         struct request *r = LIST_ENTRY(link, struct request, in_session);
 
         quit_core(r);
@@ -548,8 +545,7 @@ void session_end(struct session *s)
             r->lane->running = NULL;
         request_free(r);
     }
-    LIST_EACH_SAFE(link, &s->lanes)
-    {
+    LIST_EACH_SAFE (link, &s->lanes) {
         struct lane *lane = LIST_ENTRY(link, struct lane, in_session);
 
         if (lane->txn) {

@@ -186,7 +186,8 @@ static inline struct failure *work_failure(const struct work *w)
     return &w->op->failure;
 }
 
-/* A lane with no handle yet; NULL: out of memory. Its one user is the caller's handle or cursor. */
+/* A lane with no handle yet; NULL: out of memory. Its one user is the caller's handle or
+ * cursor. */
 struct lane *lane_new(struct session *s);
 void lane_unref(struct lane *lane);
 
