@@ -22,7 +22,6 @@ void builder_fini(struct page_builder *b)
     room_fini(b->os, &b->items);
     room_fini(b->os, &b->cells);
     room_fini(b->os, &b->low);
-    room_fini(b->os, &b->last);
 }
 
 void builder_reset(struct page_builder *b)
@@ -32,8 +31,7 @@ void builder_reset(struct page_builder *b)
     b->weight = 0;
     b->emitted = 0;
     b->hot = false;
-    b->low_known = false;
-    b->low_size = b->last_size = 0;
+    b->low_size = 0;
 }
 
 static struct builder_item *items_of(const struct page_builder *b)
@@ -70,7 +68,6 @@ enum err builder_begin(struct page_builder *b, struct slice low)
 {
     if (b->count)
         return ERR_OK;
-    b->low_known = true;
     return room_copy(b->os, &b->low, &b->low_size, low);
 }
 
@@ -102,13 +99,6 @@ enum err builder_add(struct page_builder *b, struct slice key, struct slice valu
     enum err e;
 
     ASSERT(key.size <= PAGE_KEY_BYTES_MAX && value.size < PAGE_IMAGE_BYTES_MAX);
-    if (b->count == 0 && b->level == 0 && !b->low_known) {
-        e = room_copy(b->os, &b->low, &b->low_size,
-                      separator_between(slice_make(b->last.data, b->last_size), key));
-        if (e)
-            return e;
-        b->low_known = true;
-    }
     /* A branch's values are structs: they are aligned. */
     value_at = b->data_size + key.size;
     if (b->level)
@@ -191,26 +181,15 @@ enum err builder_cells(struct page_builder *b, unsigned count, const struct page
     return ERR_OK;
 }
 
-/* Where the next leaf begins, now that the first count cells are one. */
-static enum err leaf_low_next(struct page_builder *b, unsigned count)
-{
-    struct slice last = item_key(b, count - 1);
-
-    if (count < b->count)
-        return room_copy(b->os, &b->low, &b->low_size,
-                         separator_between(last, item_key(b, count)));
-    b->low_known = false;
-    return room_copy(b->os, &b->last, &b->last_size, last);
-}
-
 enum err builder_drop(struct page_builder *b, unsigned count)
 {
     struct builder_item *items = items_of(b);
     size_t base;
     enum err e;
 
-    if (b->level == 0) {
-        e = leaf_low_next(b, count);
+    if (b->level == 0 && count < b->count) { /* else builder_begin comes before the next cell */
+        e = room_copy(b->os, &b->low, &b->low_size,
+                      separator_between(item_key(b, count - 1), item_key(b, count)));
         if (e)
             return e;
     }

@@ -33,10 +33,9 @@ struct page_builder {
     unsigned emitted;  /* pages made of this level, for this tree */
     bool hot;          /* some of it was in the cache before */
 
-    /* A leaf's lower bound: what its parent will keep as separator. */
-    bool low_known; /* else it is to be cut from last and the next key */
-    struct room low, last;
-    size_t low_size, last_size;
+    /* Leaves: the lower bound of the first cell's page, which its parent will keep. */
+    struct room low;
+    size_t low_size;
 };
 
 void builder_init(struct page_builder *b, struct os *os, unsigned level, uint32_t page_bytes);

@@ -5,6 +5,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+#define JOINED_BYTES 120 /* a record of 116 bytes and its share of half empty pages */
+
 static void must_merge(struct rig *rig, struct rig_batch *batch, const struct rig_merge *how,
                        struct root **out)
 {
@@ -148,6 +150,67 @@ START_TEST(separators_stay_right_when_the_records_beside_them_go)
         merge_simple(&rig, &batch);
         rig_check(&rig, 30);
     }
+    rig_fini(&rig);
+}
+END_TEST
+
+/* In a high tree, runs of changes here and there: subtrees of every height are taken over, and
+ * the edges of the tree grow and shrink. */
+START_TEST(high_trees_are_put_together_from_subtrees_of_every_height)
+{
+    struct rig_batch batch = {0};
+    struct rig rig;
+
+    rig_init(&rig, 40 + (uint64_t)_i, 512, 1 << 20);
+    ck_assert_int_eq(rig_open(&rig), ERR_OK);
+    put_numbers(&rig, &batch, 1, 100000, 6000, 10, 60);
+    merge_simple(&rig, &batch);
+    for (unsigned round = 0; round < 60; round++) {
+        uint64_t first = sim_chance(rig.sim, 30)   ? 160000 - sim_random(rig.sim, 3000)
+                         : sim_chance(rig.sim, 30) ? 100000 + sim_random(rig.sim, 3000)
+                                                   : 100000 + sim_random(rig.sim, 60000);
+        unsigned count = 1 + (unsigned)sim_random(rig.sim, round % 5 ? 8 : 900);
+        bool deletes = sim_chance(rig.sim, 60);
+
+        if (sim_chance(rig.sim, 20))
+            put_numbers(&rig, &batch, 1, 160000 + round * 1000, count, 1, 60);
+        else
+            for (unsigned i = 0; i < count; i++)
+                rig_batch_add(&batch, 1, rig_key_number(&rig, first - first % 10 + 10 * i),
+                              deletes ? SLICE_NONE : rig_noise(&rig, i, 60));
+        if (sim_chance(rig.sim, 40)) { /* the right edge is cut off somewhere */
+            uint64_t cut = rig.model.count - sim_random(rig.sim, rig.model.count / 10 + 1);
+
+            for (size_t i = cut; i < rig.model.count; i++)
+                rig_batch_add(&batch, 1, rig.model.items[i].key, SLICE_NONE);
+        }
+        rig_batch_sort(&batch);
+        merge_simple(&rig, &batch);
+        rig_check(&rig, 10);
+    }
+    rig_fini(&rig);
+}
+END_TEST
+
+/* Leaves that lose a record now and then take a neighbour in before they are nearly empty. */
+START_TEST(pages_that_lose_their_records_are_joined)
+{
+    struct rig_batch batch = {0};
+    struct rig rig;
+
+    rig_init(&rig, 5, 4096, 1 << 20);
+    ck_assert_int_eq(rig_open(&rig), ERR_OK);
+    put_numbers(&rig, &batch, 1, 0, 3000, 1, 100);
+    merge_simple(&rig, &batch);
+    while (rig.model.count > 150) {
+        for (unsigned i = 0; i < 5; i++)
+            rig_batch_add(&batch, 1, rig.model.items[sim_random(rig.sim, rig.model.count)].key,
+                          SLICE_NONE);
+        rig_batch_sort(&batch);
+        merge_simple(&rig, &batch);
+    }
+    rig_check(&rig, 50);
+    ck_assert_uint_le(stats_of(&rig).used_bytes - 8192, 150 * JOINED_BYTES);
     rig_fini(&rig);
 }
 END_TEST
@@ -488,6 +551,23 @@ START_TEST(the_cache_gets_the_successors_of_what_it_held)
 }
 END_TEST
 
+/* A pass over what nobody asked for does not drive out what somebody did. */
+START_TEST(the_cache_gets_no_leaves_that_nobody_asked_for)
+{
+    struct rig_batch batch = {0};
+    struct rig rig;
+
+    rig_init(&rig, 5, 4096, 16 << 20);
+    ck_assert_int_eq(rig_open(&rig), ERR_OK);
+    put_numbers(&rig, &batch, 1, 0, 5000, 1, 100);
+    merge_simple(&rig, &batch);
+    put_numbers(&rig, &batch, 1, 0, 5000, 1, 100);
+    merge_simple(&rig, &batch);
+    ck_assert_uint_le(stats_of(&rig).cache_bytes, 64 << 10);
+    rig_fini(&rig);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("merge");
@@ -498,6 +578,8 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, a_tree_of_which_all_is_deleted_vanishes, 0, 2);
     tcase_add_test(tc, a_tree_shrinks_to_one_record_at_any_place);
     tcase_add_loop_test(tc, separators_stay_right_when_the_records_beside_them_go, 0, 4);
+    tcase_add_loop_test(tc, high_trees_are_put_together_from_subtrees_of_every_height, 0, 12);
+    tcase_add_test(tc, pages_that_lose_their_records_are_joined);
     tcase_add_test(tc, stores_are_dropped_and_counters_kept);
     tcase_add_test(tc, a_thousand_stores_live_in_one_root);
     tcase_add_test(tc, what_no_change_falls_into_is_taken_over_unread);
@@ -507,6 +589,7 @@ static Suite *suite(void)
     tcase_add_test(tc, the_file_settles_and_shrinks);
     tcase_add_test(tc, a_merge_can_stop_anywhere);
     tcase_add_test(tc, the_cache_gets_the_successors_of_what_it_held);
+    tcase_add_test(tc, the_cache_gets_no_leaves_that_nobody_asked_for);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -376,26 +376,31 @@ END_TEST
 /* However long the separators, a branch has enough children for trees to get narrower. */
 START_TEST(a_branch_has_several_children_even_with_the_longest_keys)
 {
-    struct sim *sim = sim_new(1);
+    struct sim *sim = sim_new((uint64_t)_i);
     struct page_ptr ptr = {0};
     struct page_builder b;
     uint8_t key[4096] = {0};
-    unsigned made = 0, count;
 
     builder_init(&b, sim_table(sim), 1, 4096);
-    for (unsigned i = 0; i < 1000; i++) {
-        key[0] = (uint8_t)(i >> 8);
-        key[1] = (uint8_t)i;
-        ck_assert_int_eq(
-            builder_add(&b, slice_make(key, sizeof key), slice_make(&ptr, sizeof ptr)), ERR_OK);
-        while ((count = builder_ripe(&b, i == 999))) {
-            ck_assert_uint_ge(count, BUILDER_CHILDREN_MIN);
-            ck_assert_int_eq(builder_drop(&b, count), ERR_OK);
-            made++;
+    for (unsigned total = BUILDER_CHILDREN_MIN; total < 200; total++) {
+        unsigned made = 0, count;
+
+        builder_reset(&b);
+        for (unsigned i = 0; i < total; i++) {
+            struct slice separator = slice_make(key, 2 + sim_random(sim, sizeof key - 2));
+
+            key[0] = (uint8_t)(i >> 8);
+            key[1] = (uint8_t)i;
+            ck_assert_int_eq(builder_add(&b, separator, slice_make(&ptr, sizeof ptr)), ERR_OK);
+            while ((count = builder_ripe(&b, i + 1 == total))) {
+                ck_assert_uint_ge(count, BUILDER_CHILDREN_MIN);
+                ck_assert_int_eq(builder_drop(&b, count), ERR_OK);
+                made++;
+            }
         }
+        ck_assert_uint_eq(b.count, 0);
+        ck_assert_uint_le(made, total / BUILDER_CHILDREN_MIN);
     }
-    ck_assert_uint_eq(b.count, 0);
-    ck_assert_uint_le(made, 1000 / BUILDER_CHILDREN_MIN);
     builder_fini(&b);
     ck_assert_uint_eq(sim_alloc_outstanding(sim), 0);
     sim_free(sim);
@@ -414,7 +419,7 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, damage_is_found_and_never_crashes, 0, 4);
     tcase_add_test(tc, a_page_of_another_place_is_refused);
     tcase_add_loop_test(tc, pointers_come_back_and_short_ones_are_refused, 0, 2);
-    tcase_add_test(tc, a_branch_has_several_children_even_with_the_longest_keys);
+    tcase_add_loop_test(tc, a_branch_has_several_children_even_with_the_longest_keys, 0, 20);
     suite_add_tcase(s, tc);
     return s;
 }
