@@ -49,12 +49,3 @@ bool err_retryable(enum err e)
 {
     return err_table[e].retryable;
 }
-
-enum err err_from_code(int code)
-{
-    for (int e = 0; e < ERR_COUNT; e++) {
-        if (err_table[e].code == code)
-            return (enum err)e;
-    }
-    return ERR_INTERNAL;
-}

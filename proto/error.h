@@ -79,7 +79,4 @@ const char *err_class_name(enum err e);
 /* Whether the same request may succeed when it is sent again. */
 bool err_retryable(enum err e);
 
-/* The error with that number, or ERR_INTERNAL. */
-enum err err_from_code(int code);
-
 #endif

@@ -208,7 +208,8 @@ static size_t ledger_seek(const struct ledger *l, uint32_t store, struct slice k
         size_t middle = low + (high - low) / 2;
         const struct ledger_block *b = l->blocks[middle];
 
-        if (b->store < store || (b->store == store && slice_compare(block_first_key(b), key) <= 0))
+        if (b->store < store ||
+            (b->store == store && slice_compare(block_first_key(b), key) <= 0))
             low = middle + 1;
         else
             high = middle;

@@ -442,16 +442,14 @@ static enum err held_copy(struct merge *m)
     size_t i = 0;
 
     m->held_count = 0;
-    LIST_EACH(link, &m->p->roots)
-    {
+    LIST_EACH (link, &m->p->roots) {
         m->held_count++;
         (void)link;
     }
     m->held = os_alloc(m->p->os, m->held_count * sizeof *m->held);
     if (!m->held)
         return ERR_NOMEM;
-    LIST_EACH(link, &m->p->roots)
-    {
+    LIST_EACH (link, &m->p->roots) {
         m->held[i++] = LIST_ENTRY(link, struct root, in_roots)->facts.number;
     }
     return ERR_OK;
@@ -475,8 +473,7 @@ void merge_free(struct primary *p, struct merge *m)
 static void line_branch(struct primary *p, struct root *from, uint64_t number)
 {
     space_branch(&p->space, from->facts.number, number);
-    LIST_EACH(link, &p->roots)
-    {
+    LIST_EACH (link, &p->roots) {
         struct root *r = LIST_ENTRY(link, struct root, in_roots);
 
         if (r->facts.number > from->facts.number)

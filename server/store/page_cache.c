@@ -87,8 +87,7 @@ static void table_grow(struct page_cache *c)
     if (!table)
         return;
     memset(table, 0, size * sizeof *table);
-    LIST_EACH(link, &c->clock)
-    {
+    LIST_EACH (link, &c->clock) {
         struct page *page = LIST_ENTRY(link, struct page, in_clock);
         struct page **chain = &table[page_hash(page->offset, page->birth) & (size - 1)];
 
@@ -342,8 +341,7 @@ static struct list_link *load_bucket(struct page_cache *c, const struct page_ptr
 
 static struct load *load_find(struct page_cache *c, const struct page_ptr *ptr)
 {
-    LIST_EACH(link, load_bucket(c, ptr))
-    {
+    LIST_EACH (link, load_bucket(c, ptr)) {
         struct load *l = LIST_ENTRY(link, struct load, in_loads);
 
         if (l->ptr.offset == ptr->offset && l->ptr.birth == ptr->birth)
@@ -354,8 +352,7 @@ static struct load *load_find(struct page_cache *c, const struct page_ptr *ptr)
 
 static struct ticket *ticket_find(struct wait *w, const struct page_ptr *ptr)
 {
-    LIST_EACH(link, &w->loads)
-    {
+    LIST_EACH (link, &w->loads) {
         struct ticket *t = LIST_ENTRY(link, struct ticket, in_wait);
 
         if (t->offset == ptr->offset && t->birth == ptr->birth)

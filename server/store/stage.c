@@ -212,8 +212,7 @@ static void stage_insert(struct stage *s, struct stage_store *st, struct record 
     st->records++;
     if (st->records == STAGE_UNINDEXED)
         stage_index_all(s, st);
-    else if (st->records > STAGE_UNINDEXED &&
-             !stage_index_enter(&st->index, s->memory, r))
+    else if (st->records > STAGE_UNINDEXED && !stage_index_enter(&st->index, s->memory, r))
         st->is_indexed = false; /* from here on searches walk a little */
 }
 
@@ -224,8 +223,9 @@ static bool write_set_replace(struct stage *s, struct record *r, struct slice va
     if (!slice_is_none(value)) {
         /* in place where the new value fits: a record updated again and again
          * within one transaction takes no more memory */
-        bytes = r->value && r->value_size >= value.size ? (uint8_t *)(uintptr_t)r->value
-                                                        : arena_alloc(s->memory, value.size + 1);
+        bytes = r->value && r->value_size >= value.size
+                    ? (uint8_t *)(uintptr_t)r->value
+                    : arena_alloc(s->memory, value.size + 1);
         if (!bytes)
             return false;
         memmove(bytes, value.data, value.size);

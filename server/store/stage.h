@@ -40,7 +40,7 @@ struct stamp {
     uint64_t records;
     struct wal_item item;   /* the commit in the log */
     bool interval;          /* durability "interval": answered before the sync */
-    bool superseded;        /* a record of it has an older version in its stage: prune when durable */
+    bool superseded;        /* it has an older version in its stage: prune when durable */
     const char *label;      /* for people; terminated, in the same arena or static */
 };
 
@@ -54,7 +54,7 @@ struct record {
     };
     union {
         struct record *older;  /* in a stage: the version before this one */
-        struct record **intent_at; /* in a write-set: what points at it in the tracker's table */
+        struct record **intent_at; /* in a write-set: what points at it in the table */
     };
     struct record *next;       /* the following key of the store, NULL at the end */
     uint32_t value_size;
@@ -96,9 +96,10 @@ struct stage {
     unsigned bucket_mask;    /* 0 for a write-set: one bucket */
     struct stage_store *single; /* the one bucket of a write-set */
     struct stage_store **buckets;
-    struct arena *memory;       /* what it allocates from: its arena, or the open stage's for a write-set
-                                 * that is linked before anybody else runs */
-    struct stage_store *room;   /* a write-set's: memory of its owner for its first store; NULL: none */
+    /* What it allocates from: its own arena, or the open stage's for a write-set that is
+     * linked before anybody else runs. */
+    struct arena *memory;
+    struct stage_store *room; /* a write-set's: its owner's, for the first store; or NULL */
     struct os *os;
 };
 

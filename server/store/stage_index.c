@@ -6,12 +6,13 @@
 
 #define NODE_ENTRIES 64
 #define NODE_PREFIX_MAX 32  /* more that is shared is compared like the rest */
-#define NODE_PREFIX_WORTH 3 /* bytes that a longer prefix must gain, to look at all keys again */
+#define NODE_PREFIX_WORTH \
+    3 /* bytes that a longer prefix must gain, to look at all keys again */
 
 struct stage_index_node {
     uint16_t count;
     uint16_t level;  /* 0: a leaf */
-    uint16_t prefix; /* bytes that the keys of all entries share, and that are left out of heads */
+    uint16_t prefix; /* bytes that all keys share, and that are left out of heads */
     uint8_t prefix_bytes[NODE_PREFIX_MAX]; /* here, so that no record is touched for them */
     uint64_t heads[NODE_ENTRIES];         /* the eight bytes behind the prefix */
     struct record *records[NODE_ENTRIES]; /* ascending; in a branch the least of each child */
@@ -159,8 +160,9 @@ static void node_insert(struct stage_index_node *n, unsigned at, struct record *
     }
     n->count++;
     /* between two keys their prefix is shared; at an edge it may be less */
-    if (at_edge && (n->count <= 2 ||
-                    shared_bytes(record_key(r), record_key(n->records[at ? 0 : 1])) < n->prefix))
+    if (at_edge &&
+        (n->count <= 2 ||
+         shared_bytes(record_key(r), record_key(n->records[at ? 0 : 1])) < n->prefix))
         node_refresh(n);
     else
         n->heads[at] = head_of(record_key(r), n->prefix);
@@ -168,7 +170,8 @@ static void node_insert(struct stage_index_node *n, unsigned at, struct record *
 
 /* Move the upper part of n, which is full, to the fresh node: half of it, or where a run of
  * ascending keys is being entered just the last, so that nodes fill up. */
-static void node_split(struct stage_index_node *n, struct stage_index_node *upper, bool ascending)
+static void node_split(struct stage_index_node *n, struct stage_index_node *upper,
+                       bool ascending)
 {
     unsigned keep = ascending ? NODE_ENTRIES - 1 : NODE_ENTRIES / 2;
 

@@ -5,9 +5,9 @@
  * for a node a record is just not entered, and is found by walking on from the one before
  * it. So entering cannot fail, which is what a commit needs.
  *
- * A node keeps, beside each pointer, eight bytes of the key behind the prefix that all
- * keys of the node share: most comparisons touch no record. (The partial keys of Bohannon, McIlroy and
- * Rastogi, "Main-Memory Index Structures with Fixed-Size Partial Keys", 2001.)
+ * A node keeps, beside each pointer, eight bytes of the key behind the prefix that all keys
+ * of the node share: most comparisons touch no record. (The partial keys of Bohannon,
+ * McIlroy and Rastogi, "Main-Memory Index Structures with Fixed-Size Partial Keys", 2001.)
  *
  * Threads: as the stage's. Nodes live in the stage's arena. */
 #ifndef HOLDFAST_STORE_STAGE_INDEX_H

@@ -8,11 +8,11 @@
  * when its batch and all earlier ones are. A large item is cut into fragments
  * over several batches; the next item follows its last fragment.
  *
- * A batch carries epoch, position, length, where the batch before it is,
- * the position known to be synced when it was issued and the numbers reserved,
- * all under its checksum (XXH3-64, with a salt that no client knows). At recovery damage is in the middle, and
- * refused, if a valid later batch says that more was synced; else it is the
- * tail, and is cut. docs/formats.md has the byte tables.
+ * A batch carries epoch, position, length, where the batch before it is, the position known
+ * to be synced when it was issued and the numbers reserved, all under its checksum
+ * (XXH3-64, with a salt that no client knows). At recovery damage is in the middle, and
+ * refused, if a valid later batch says that more was synced; else it is the tail, and is
+ * cut. docs/formats.md has the byte tables.
  *
  * A failed write or sync is final: on_failed, nothing more is acknowledged. It
  * leaves a mark in wal/failed, so that the next start does not believe what only
@@ -40,10 +40,11 @@ struct wal_item {
     uint64_t number;           /* grows from item to item; not 0 */
     bool sync;                 /* false: it may wait for the interval's sync */
     uint64_t bytes;            /* at least what encode will put in total */
-    /* Put the next piece, whole records only, into at most room bytes; return the
-     * bytes put. Pieces that follow each other in one batch are joined in replay. 0 with *last false means that room is too small for the next
-     * record, which never happens with room >= piece_bytes_max. Set *last
-     * with the last piece. Log's lane; reads only what nobody changes. */
+    /* Put the next piece, whole records only, into at most room bytes; return the bytes
+     * put. Pieces that follow each other in one batch are joined in replay. 0 with *last
+     * false means that room is too small for the next record, which never happens with room
+     * >= piece_bytes_max. Set *last with the last piece. Log's lane; reads only what nobody
+     * changes. */
     size_t (*encode)(struct wal_item *item, uint8_t *to, size_t room, bool *last);
     uint64_t progress; /* encode's own use; 0 at wal_append */
     void *at;          /* encode's own use; NULL at wal_append */

@@ -49,8 +49,7 @@ struct wal_limits { /* derived from the options */
     uint64_t batch_bytes;      /* a batch with fragments of one large item, at most */
     uint64_t whole_bytes;      /* a batch of whole items, at most; larger items are cut */
     uint64_t tail_bytes;       /* of each segment, not counted as room */
-    uint64_t
-        stream_bytes_min; /* a batch of a large item holds at least this, or ends a segment */
+    uint64_t stream_bytes_min; /* a batch of a large item: no less, or it ends a segment */
 };
 
 enum wal_prepare_kind {
@@ -195,8 +194,6 @@ void wal_mark_failed(struct os *os, unsigned index, uint64_t epoch, uint64_t pos
 void wal_slot_run(struct os_job *job);
 
 /* wal_recover.c */
-enum err wal_limits_set(struct wal *w, const struct wal_options *options,
-                        uint64_t segment_bytes, struct failure *f);
 enum err wal_recover(struct wal *w, const struct wal_options *options,
                      const struct wal_replay *replay, uint64_t position,
                      struct wal_numbers *numbers, struct failure *f);

@@ -46,8 +46,8 @@ struct recovery {
 
 /* ---- limits ---- */
 
-enum err wal_limits_set(struct wal *w, const struct wal_options *options,
-                        uint64_t segment_bytes, struct failure *f)
+static enum err limits_set(struct wal *w, const struct wal_options *options,
+                           uint64_t segment_bytes, struct failure *f)
 {
     struct wal_limits *l = &w->limits;
     uint64_t piece = options->piece_bytes_max ? options->piece_bytes_max : WAL_PIECE_BYTES_MAX;
@@ -377,9 +377,9 @@ static enum err search(struct recovery *r, uint64_t number)
     return ERR_OK;
 }
 
-/* Whether any sector of the segment looks like a batch of that place. Reads it in small windows, which
- * stay in the processor's cache: the segments behind the end are mostly spare ones, and a start should
- * not take as long as copying them. */
+/* Whether any sector of the segment looks like a batch of that place. Reads it in small
+ * windows, which stay in the processor's cache: the segments behind the end are mostly
+ * spare ones, and a start should not take as long as copying them. */
 static enum err search_glance(struct recovery *r, struct wal_segment *s, bool *any)
 {
     uint64_t begin = s->number * r->segment_bytes;
@@ -678,7 +678,7 @@ enum err wal_recover(struct wal *w, const struct wal_options *options,
     if (!e)
         e = read_headers(&r);
     if (!e)
-        e = wal_limits_set(w, options, r.segment_bytes, f);
+        e = limits_set(w, options, r.segment_bytes, f);
     if (!e)
         e = marks_read(&r);
     if (!e)

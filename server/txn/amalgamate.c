@@ -32,7 +32,7 @@ struct amalgamation {
     enum err result;
     uint64_t limits[PASS_ROOTS_MAX + 1]; /* the commits of the roots to be made, ascending */
     size_t limit_count, limit_at;
-    struct root *base;            /* an intermediate root, with a reference; NULL: the durable one */
+    struct root *base;            /* an intermediate root, referenced; NULL: the durable one */
     uint64_t bytes;               /* of the stages */
     uint64_t begun_ms;
 };
@@ -141,11 +141,11 @@ static void amalgamate_limit_held(struct db *db)
         return;
     t = LIST_ENTRY(db->writers.next, struct txn, in_writers);
     failure_init(&why);
-    failure_set(&why, ERR_TXN_EXPIRED,
-                "%llu bytes are held for conflict checks of old transactions, the limit is %llu "
-                "(held-max); this one was the oldest",
-                (unsigned long long)db->ledger_bytes,
-                (unsigned long long)db->options.held_bytes_max);
+    failure_set(
+        &why, ERR_TXN_EXPIRED,
+        "%llu bytes are held for conflict checks of old transactions, the limit is %llu "
+        "(held-max); this one was the oldest",
+        (unsigned long long)db->ledger_bytes, (unsigned long long)db->options.held_bytes_max);
     db->expired++;
     txn_doom(t, &why);
     if (t->options.on_doomed)
@@ -232,8 +232,8 @@ static enum err amalgamate_begin_root(struct amalgamation *a)
         .from = from,
         .input = {p, pass_next},
         .facts = {.commit = a->limits[a->limit_at],
-                  .log_position = is_last ? p->stages[0]->log_position
-                                          : root_facts(from)->log_position,
+                  .log_position =
+                      is_last ? p->stages[0]->log_position : root_facts(from)->log_position,
                   .version_reserved = db->reserved.version,
                   .commit_reserved = db->reserved.commit},
         .durable = is_last,

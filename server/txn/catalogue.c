@@ -225,15 +225,6 @@ enum err schema_new(struct db *db, struct catalogue_entry *entry, struct slice r
 
 /* ---- versions ---- */
 
-struct schema *catalogue_visible(const struct catalogue_entry *e, uint64_t commit)
-{
-    struct schema *s = e->newest;
-
-    while (s && s->commit > commit)
-        s = s->older;
-    return s && !s->is_dropped ? s : NULL;
-}
-
 enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct slice name,
                         struct schema **out)
 {

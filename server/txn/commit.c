@@ -48,7 +48,7 @@ static size_t commit_encode_record(const struct record *r, uint8_t *to, size_t r
 }
 
 /* The log's lane: reads only what nobody changes once the commit is queued. */
-size_t commit_encode(struct wal_item *item, uint8_t *to, size_t room, bool *last)
+static size_t commit_encode(struct wal_item *item, uint8_t *to, size_t room, bool *last)
 {
     struct stamp *s = LIST_ENTRY(item, struct stamp, item);
     size_t put = 0;
@@ -116,8 +116,8 @@ enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
         return failure_set(&op->failure, ERR_LOG_FAILED, "%s", db->log_failure.text);
     stamp->commit = ++db->last_commit; /* rule 4: reserved at begin */
     ASSERT(stamp->commit <= db->reserved.commit);
-    stamp->item.bytes = commit_log_head_bytes(t) +
-                        stamp->records * COMMIT_RECORD_HEAD_BYTES + t->write_set.value_bytes;
+    stamp->item.bytes = commit_log_head_bytes(t) + stamp->records * COMMIT_RECORD_HEAD_BYTES +
+                        t->write_set.value_bytes;
     tracker_remove_intents(t);
     tracker_doom_losers(t);
     stamp->owner = NULL;

@@ -44,7 +44,7 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
 
 /* If the key is in a ledger with a commit above *newest, that is the winner. */
 static void conflict_ask_ledgers(const struct txn *t, uint32_t store, struct slice key,
-                                struct winner *newest)
+                                 struct winner *newest)
 {
     LIST_EACH (link, &t->db->ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);

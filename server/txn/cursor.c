@@ -471,11 +471,11 @@ enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key)
     c->place_is_end = false;
     c->place_size = size;
     memcpy(c->place, encoded, size);
-    if (c->from_size && slice_compare(slice_make(encoded, size),
-                                      slice_make(c->from, c->from_size)) < 0)
+    if (c->from_size &&
+        slice_compare(slice_make(encoded, size), slice_make(c->from, c->from_size)) < 0)
         cursor_place_at_edge(c, false);
-    else if (c->to_size && slice_compare(slice_make(encoded, size),
-                                         slice_make(c->to, c->to_size)) > 0)
+    else if (c->to_size &&
+             slice_compare(slice_make(encoded, size), slice_make(c->to, c->to_size)) > 0)
         cursor_place_at_edge(c, true);
     return ERR_OK;
 }

@@ -26,8 +26,8 @@ struct cursor_row {   /* borrowed until the next call on the cursor or op_releas
     struct slice value; /* the record */
 };
 
-/* range: MessagePack, or none for all. ERR_NO_STORE, ERR_BAD_REQUEST, ERR_BAD_KEY, ... May answer ERR_WAIT
- * (then *out is not set and the same call is made again). */
+/* range: MessagePack, or none for all. ERR_NO_STORE, ERR_BAD_REQUEST, ERR_BAD_KEY, ... May
+ * answer ERR_WAIT (then *out is not set and the same call is made again). */
 enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct slice range,
                      const struct cursor_options *options, struct cursor **out);
 

@@ -189,12 +189,8 @@ static enum err db_open_log(struct db *db, struct failure *f)
                                   .spare_segments = 2,
                                   .interval_ms = db->options.interval_ms,
                                   .numbers_ahead = NUMBERS_AHEAD};
-    struct wal_events events = {db,
-                                commit_on_written,
-                                commit_on_durable,
-                                db_on_reserved,
-                                db_on_log_failed,
-                                db_on_room};
+    struct wal_events events = {
+        db, commit_on_written, commit_on_durable, db_on_reserved, db_on_log_failed, db_on_room};
     struct wal_numbers numbers = {root->version_reserved, root->commit_reserved};
     struct recovery recovery;
     struct wal_replay replay = {&recovery, recovery_piece};
@@ -222,8 +218,8 @@ static enum err db_open_log(struct db *db, struct failure *f)
     return ERR_OK;
 }
 
-enum err db_open(struct os *os, const struct db_options *options, const struct db_events *events,
-                 struct db **out, struct failure *f)
+enum err db_open(struct os *os, const struct db_options *options,
+                 const struct db_events *events, struct db **out, struct failure *f)
 {
     struct db *db = os_alloc(os, sizeof *db);
     struct stage *first;
@@ -252,8 +248,7 @@ enum err db_open(struct os *os, const struct db_options *options, const struct d
     db->now_ms = os_now_ms(os);
     os->ops->random(os, &db->hash_seed, sizeof db->hash_seed);
     e = db_open_lock(db, f);
-    if (!e && (amalgamate_init(db) || tracker_init(db) || reads_init(db) ||
-               catalogue_init(db)))
+    if (!e && (amalgamate_init(db) || tracker_init(db) || reads_init(db) || catalogue_init(db)))
         e = failure_set(f, ERR_NOMEM, "no memory for the database");
     first = e ? NULL : stage_new(os, ++db->stage_count_made);
     if (!e && !first)

@@ -30,22 +30,24 @@ struct db_options {
     uint32_t key_bytes_max;    /* default KEY_BYTES_MAX */
     uint64_t value_bytes_max;  /* default 4 MiB */
     unsigned log_in_flight;    /* batches synced side by side; default 2 */
-    unsigned amalgamate_percent; /* begin when stages hold this share of the primary; default 10 */
+    unsigned amalgamate_percent; /* begin at this share of the primary; default 10 */
     bool manual;               /* tests: no amalgamation or rotation but when asked */
 };
 void db_options_default(struct db_options *o);
 
 struct db_events { /* called from the loop */
     void *context;
-    void (*on_ready)(void *context); /* there is something for db_turn; not called within db_turn */
+    /* There is something for db_turn; not called within db_turn. */
+    void (*on_ready)(void *context);
     void (*on_failed)(void *context, const struct failure *why); /* the log has failed: final */
-    void (*on_event)(void *context, const char *event, const char *facts); /* a line for the log:
-                        "stage sealed", "records=12 bytes=..." */
+    /* A line for the log: "stage-sealed", "records=12 bytes=...". */
+    void (*on_event)(void *context, const char *event, const char *facts);
 };
 
-/* Blocks while it recovers. ERR_LOCKED, ERR_CORRUPT, ERR_FORMAT, ERR_IO, ERR_NO_SPACE, ERR_NOMEM. */
-enum err db_open(struct os *os, const struct db_options *options, const struct db_events *events,
-                 struct db **out, struct failure *f);
+/* Blocks while it recovers. ERR_LOCKED, ERR_CORRUPT, ERR_FORMAT, ERR_IO, ERR_NO_SPACE,
+ * ERR_NOMEM. */
+enum err db_open(struct os *os, const struct db_options *options,
+                 const struct db_events *events, struct db **out, struct failure *f);
 
 /* Once a turn: wakes ops, starts a batch of the log and what else is due. */
 void db_turn(struct db *db);
@@ -58,8 +60,8 @@ uint64_t db_tick(struct db *db);
  * table's clock (UINT64_MAX: it was not). Ask after each turn. */
 uint64_t db_next_pass_ms(const struct db *db);
 
-/* Stop: every transaction must have been ended and every op finished. closed is called once, when the log
- * is synced and no job is under way. Then db_free. */
+/* Stop: every transaction must have been ended and every op finished. closed is called
+ * once, when the log is synced and no job is under way. Then db_free. */
 void db_close(struct db *db, void (*closed)(void *context), void *context);
 /* Free everything. abandon: a simulated crash; jobs never finish. */
 void db_free(struct db *db, bool abandon);
@@ -72,14 +74,16 @@ struct decided_wait { /* the caller's memory, lent until told is called or it is
     struct list_link in_queue;
 };
 
-/* true: it may be told now. false: told will be called later, from the loop. Waits in
- * order of commits. If the log has failed and it can never be: false, and told says so at the next turn. */
+/* true: it may be told now. false: told will be called later, from the loop. Waits in order
+ * of commits. If the log has failed and it can never be: false, and told says so at the
+ * next turn. */
 bool db_wait_decided(struct db *db, struct decided decided, struct decided_wait *w);
 void db_cancel_wait(struct decided_wait *w);
 
 /* The last commit that may be told to anybody. */
 uint64_t db_answered(const struct db *db);
-/* Tell the core that a reply with this commit has been let go (an autocommit snapshot holds it from now on). */
+/* Tell the core that a reply with this commit has been let go (an autocommit snapshot holds
+ * it from now on). */
 void db_note_answered(struct db *db, uint64_t commit);
 
 /* ---- for operators ---- */

@@ -229,7 +229,8 @@ void db_room_changed(struct db *db); /* whoever waits for room may look again */
 enum err db_wait_for_room(struct op *op); /* ERR_WAIT */
 /* Whether numbers for one more transaction or commit are reserved durably; asks for more ahead. */
 bool db_numbers_left(struct db *db);
-void db_fail(struct db *db, enum err e, const char *text); /* the log, or what counts as it, has failed: final */
+/* The log, or what counts as it, has failed: final. */
+void db_fail(struct db *db, enum err e, const char *text);
 
 /* ---- snapshot.c ---- */
 /* NULL: no memory. */
@@ -247,7 +248,8 @@ void snapshot_leave(struct db *db, struct snapshot *s);
 struct view view_of(const struct snapshot *s, struct stage *own);
 /* The view an autocommit read takes, without holding anything: valid for this turn only. */
 struct view view_now(const struct db *db, uint64_t commit);
-/* The record of a key that the view sees in write-set and stages (it may be a delete), NULL: ask the root. */
+/* The record of a key that the view sees in write-set and stages (it may be a delete),
+ * NULL: ask the root. */
 struct record *view_find(const struct view *v, uint32_t store, struct slice key);
 /* The next stage that the view reads below s (s NULL: the first). */
 struct stage *view_next_stage(const struct view *v, struct stage *s);
@@ -282,12 +284,8 @@ enum err tracker_init(struct db *db);
 void tracker_fini(struct db *db);
 
 /* ---- txn.c ---- */
-/* Let go of everything but the struct (T-3). */
-void txn_release(struct txn *t);
-void txn_free(struct txn *t);
 void txn_pool_free(struct db *db);
 enum err txn_begin_own(struct op *op, bool read_only, struct txn **out); /* autocommit */
-enum err txn_begin_at(struct op *op, const struct txn_options *o, uint64_t commit, struct txn **out);
 enum err txn_first_write(struct op *op, struct txn *t);
 
 /* ---- commit.c ---- */
@@ -296,7 +294,6 @@ void commit_on_written(void *db, uint64_t number);
 void commit_on_durable(void *db, uint64_t number);
 uint64_t commit_log_bytes(struct slice key, struct slice value); /* of one record */
 uint64_t commit_log_head_bytes(const struct txn *t);
-size_t commit_encode(struct wal_item *item, uint8_t *to, size_t room, bool *last);
 
 /* ---- replies.c ---- */
 void replies_init(struct db *db);
@@ -317,7 +314,6 @@ enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct sl
                         struct schema **out);
 /* The entry of a name, made if need be; NULL: no memory. */
 struct catalogue_entry *catalogue_entry_of(struct db *db, struct slice name, bool make);
-struct schema *catalogue_visible(const struct catalogue_entry *e, uint64_t commit);
 /* A definition from its row (none: from here on there is no such store). ERR_CORRUPT, ERR_NOMEM. */
 enum err schema_new(struct db *db, struct catalogue_entry *e, struct slice row,
                     struct schema **out, struct failure *f);
@@ -360,7 +356,8 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
 /* ---- auto.c ---- */
 /* Autocommit: *t is the transaction to work in (t if it is given). */
 enum err auto_begin(struct op *op, struct txn **t, bool read_only);
-/* The end of a call: result is what it came to. ERR_CONFLICT in an autocommit: rolled back, *again is true. */
+/* The end of a call: result is what it came to. ERR_CONFLICT in an autocommit: rolled back,
+ * *again is true. */
 enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again);
 
 /* ---- amalgamate.c ---- */
@@ -372,8 +369,9 @@ void tasks_turn(struct db *db);
 /* ---- cursor.c ---- */
 /* A cursor over encoded bounds in a snapshot, of which it takes a reference; only_staged leaves
  * the root out (for counting). NULL: no memory. */
-struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s, struct schema *schema,
-                          const struct key_range *range, bool reverse, bool only_staged);
+struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
+                          struct schema *schema, const struct key_range *range, bool reverse,
+                          bool only_staged);
 /* The next key, deletes included; *record NULL: it is in the root, and value is its value.
  * ERR_END, ERR_WAIT (nothing has moved), ... */
 enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct record **record,

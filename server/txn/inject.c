@@ -67,8 +67,8 @@ static uint8_t *inject_level(uint8_t *at, struct msgpack_cursor *c, const struct
     return found ? at : inject_new(at, steps, count, value);
 }
 
-struct slice inject_field(struct slice document, const struct key_part *path, struct slice value,
-                          uint8_t *to)
+struct slice inject_field(struct slice document, const struct key_part *path,
+                          struct slice value, uint8_t *to)
 {
     struct msgpack_cursor c = msgpack_open(document);
     uint8_t *end = inject_level(to, &c, path->steps, path->step_count, value);

@@ -11,7 +11,7 @@ size_t inject_room(struct slice document, const struct key_part *path);
 
 /* Put into to the document with value (MessagePack) at path, where it has no such field yet; maps
  * on the way are made. Returns what was put; none if something on the way is no map. */
-struct slice inject_field(struct slice document, const struct key_part *path, struct slice value,
-                          uint8_t *to);
+struct slice inject_field(struct slice document, const struct key_part *path,
+                          struct slice value, uint8_t *to);
 
 #endif

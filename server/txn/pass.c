@@ -20,8 +20,8 @@ static int counter_order(const void *a, const void *b)
 
 static bool pass_is_dropped(const struct pass *p, uint32_t store)
 {
-    return p->dropped_count && bsearch(&store, p->dropped, p->dropped_count, sizeof *p->dropped,
-                                       number_order);
+    return p->dropped_count &&
+           bsearch(&store, p->dropped, p->dropped_count, sizeof *p->dropped, number_order);
 }
 
 void pass_free_lists(struct pass *p)
@@ -93,7 +93,8 @@ static enum err pass_list_counters(struct pass *p)
     p->counters[0] = (struct merge_counter){CATALOGUE_STORE, c->last_number};
     p->counter_count = 1;
     for (struct generator *g = c->generators; g; g = g->next) {
-        if (g->counter && !pass_is_dropped(p, g->number) && catalogue_by_number(p->db, g->number))
+        if (g->counter && !pass_is_dropped(p, g->number) &&
+            catalogue_by_number(p->db, g->number))
             p->counters[p->counter_count++] = (struct merge_counter){g->number, g->counter};
     }
     qsort(p->counters, p->counter_count, sizeof *p->counters, counter_order);
@@ -244,8 +245,9 @@ static struct ledger_cursor *pass_older_least(struct pass *p, const struct recor
         return least;
     if (least->store != limit->store)
         return least->store < limit->store ? least : NULL;
-    return slice_compare(slice_make(least->key, least->key_size), record_key(limit)) <= 0 ? least
-                                                                                          : NULL;
+    return slice_compare(slice_make(least->key, least->key_size), record_key(limit)) <= 0
+               ? least
+               : NULL;
 }
 
 /* Move every older ledger on that stands on this key. */

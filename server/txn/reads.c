@@ -376,9 +376,8 @@ static void reader_lose(struct txn *t, const struct stamp *stamp, uint32_t store
                         struct slice key)
 {
     struct winner winner = winner_of(stamp);
-    const struct schema *schema = store == CATALOGUE_STORE
-                                      ? t->db->catalogue.self
-                                      : catalogue_by_number(t->db, store);
+    const struct schema *schema =
+        store == CATALOGUE_STORE ? t->db->catalogue.self : catalogue_by_number(t->db, store);
 
     reads_stale(t, &winner, schema, key);
     if (!t->stamp || !t->stamp->records)
@@ -406,7 +405,8 @@ static void reads_doom_by_record(struct txn *winner, const struct record *writte
     }
     LIST_EACH_SAFE (link, &db->readers) {
         struct reads *r = LIST_ENTRY(link, struct reads, in_db);
-        struct read_store *s = r->txn == winner ? NULL : read_store_of(r, written->store, false);
+        struct read_store *s =
+            r->txn == winner ? NULL : read_store_of(r, written->store, false);
 
         if (s && interval_holds(s, key))
             reader_lose(r->txn, winner->stamp, written->store, key);

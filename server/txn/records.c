@@ -156,8 +156,8 @@ static enum err put_check_value(struct op *op, struct slice value)
                            "a record cannot be nil; use delete to take one away");
     if (value.size > op->db->options.value_bytes_max)
         return failure_set(&op->failure, ERR_TOO_LARGE,
-                           "the record has %zu bytes, the limit is %llu (value-size)", value.size,
-                           (unsigned long long)op->db->options.value_bytes_max);
+                           "the record has %zu bytes, the limit is %llu (value-size)",
+                           value.size, (unsigned long long)op->db->options.value_bytes_max);
     e = msgpack_check_document(value, MSGPACK_DEPTH_MAX, &why);
     if (e)
         return failure_set(&op->failure, e, "the record cannot be stored: %s", why);
@@ -513,9 +513,9 @@ static enum err count_root(struct op *op, const struct view *v, uint32_t store,
     if (e)
         return e;
     *records = upto > below ? upto - below : 0;
-    *bytes = facts.records ? (uint64_t)((double)facts.bytes * (double)*records /
-                                        (double)facts.records)
-                           : 0;
+    *bytes = facts.records
+                 ? (uint64_t)((double)facts.bytes * (double)*records / (double)facts.records)
+                 : 0;
     return ERR_OK;
 }
 

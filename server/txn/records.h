@@ -32,14 +32,16 @@ enum err record_has(struct op *op, struct txn *t, struct slice store, struct sli
  * A generated key of a store with a key path is put into the document at that path
  * (one part; the record kept is the document with the field added). */
 enum err record_put(struct op *op, struct txn *t, struct slice store, struct slice value,
-                    struct slice key, bool only_insert, uint8_t *key_room, struct slice *key_out);
+                    struct slice key, bool only_insert, uint8_t *key_room,
+                    struct slice *key_out);
 
 enum err record_delete(struct op *op, struct txn *t, struct slice store, struct slice key,
                        bool *existed);
 
 /* limit UINT64_MAX: all; reverse: the last ones first. */
 enum err record_delete_range(struct op *op, struct txn *t, struct slice store,
-                             struct slice range, uint64_t limit, bool reverse, uint64_t *deleted);
+                             struct slice range, uint64_t limit, bool reverse,
+                             uint64_t *deleted);
 
 enum err record_count(struct op *op, struct txn *t, struct slice store, struct slice range,
                       uint64_t *records);

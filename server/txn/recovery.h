@@ -15,7 +15,8 @@ struct recovery {
     uint64_t number;        /* its number; 0: none */
     uint64_t upto;          /* the root has all up to here */
     uint64_t replayed;      /* commits */
-    struct schema *schema;  /* of the record before: commits mostly stay with a store; NULL: unknown */
+    /* Of the record before, since commits mostly stay with a store; NULL: unknown. */
+    struct schema *schema;
 };
 
 void recovery_init(struct recovery *r, struct db *db);

@@ -20,8 +20,8 @@ static void stages_seal(struct db *db, struct stage *s)
     ASSERT(s->first_commit); /* an empty stage is never sealed */
     stage_move(s, STAGE_SEALED);
     /* at recovery there is no log yet: what is replayed lies behind the root's position */
-    s->log_position = db->wal ? wal_position(db->wal)
-                              : root_facts(primary_root(db->primary))->log_position;
+    s->log_position =
+        db->wal ? wal_position(db->wal) : root_facts(primary_root(db->primary))->log_position;
     db->sealed_bytes += s->arena.bytes;
     db->sealed_count++;
     db_event(db, "stage-sealed", "stage=%llu records=%llu bytes=%llu first=%llu last=%llu",

@@ -123,8 +123,8 @@ static enum err store_define_again(struct op *op, struct txn *t, const struct sc
                                    struct slice name, uint32_t number)
 {
     uint8_t row[ROW_BYTES_MAX];
-    size_t size = schema_write_row(number, &s->spec, s->generate, s->last_writer_wins, row,
-                                   sizeof row);
+    size_t size =
+        schema_write_row(number, &s->spec, s->generate, s->last_writer_wins, row, sizeof row);
 
     return store_define(op, t, name, slice_make(row, size));
 }

@@ -6,10 +6,10 @@
  * wins itself, the table's keys are looked up in its write-set. So the smaller side
  * is walked.
  *
- * A write looks for competitors in every stage that has commits after the
- * transaction's snapshot, and behind the stages in the ledgers of those that are gone;
- * both are kept for as long as an open writer is older (rule 7). Two views of what exists: readers skip what is in
- * their root, this skips nothing. */
+ * A write looks for competitors in every stage that has commits after the transaction's
+ * snapshot, and behind the stages in the ledgers of those that are gone; both are kept for
+ * as long as an open writer is older (rule 7). Two views of what exists: readers skip what
+ * is in their root, this skips nothing. */
 #include "server/base/assert.h"
 #include "server/txn/conflict.h"
 #include "server/txn/db_internal.h"
@@ -180,9 +180,9 @@ enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema 
     if (schema->commit == 0 || newest == schema || !newest ||
         newest->commit <= t->snapshot->commit)
         return ERR_OK;
-    return conflict_lose(op, t, CONFLICT_SCHEMA, schema, SLICE_NONE,
-                         (struct winner){newest->version, newest->commit, newest->interval,
-                                         newest->label});
+    return conflict_lose(
+        op, t, CONFLICT_SCHEMA, schema, SLICE_NONE,
+        (struct winner){newest->version, newest->commit, newest->interval, newest->label});
 }
 
 /* A newer open transaction that wrote the key. */
@@ -207,8 +207,8 @@ static struct txn *tracker_find_greater(const struct txn *t, uint32_t store, str
 enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *schema,
                              struct slice key)
 {
-    enum conflict_kind kind = schema->number == CATALOGUE_STORE ? CONFLICT_SCHEMA
-                                                                : CONFLICT_WRITE;
+    enum conflict_kind kind =
+        schema->number == CATALOGUE_STORE ? CONFLICT_SCHEMA : CONFLICT_WRITE;
     struct winner newer;
 
     if (schema->last_writer_wins)
@@ -273,8 +273,8 @@ static void tracker_doom_writers_of(struct txn *winner, const struct record *wri
     LIST_EACH_SAFE (link, &winner->db->large) {
         struct txn *other = LIST_ENTRY(link, struct txn, in_large);
 
-        if (other != winner && stage_find(&other->write_set, written->store,
-                                          record_key(written)))
+        if (other != winner &&
+            stage_find(&other->write_set, written->store, record_key(written)))
             tracker_doom_key(other, winner, written->store, record_key(written));
     }
 }
@@ -300,8 +300,8 @@ static void tracker_doom_by_large(struct txn *winner)
     }
     LIST_EACH_SAFE (link, &db->large) {
         struct txn *other = LIST_ENTRY(link, struct txn, in_large);
-        struct txn *shorter = other->write_set.records < winner->write_set.records ? other
-                                                                                   : winner;
+        struct txn *shorter =
+            other->write_set.records < winner->write_set.records ? other : winner;
         struct txn *longer = shorter == other ? winner : other;
 
         if (other == winner || !other->stamp)

@@ -55,8 +55,8 @@ void txn_pool_free(struct db *db)
     }
 }
 
-enum err txn_begin_at(struct op *op, const struct txn_options *options, uint64_t commit,
-                      struct txn **out)
+static enum err txn_begin_at(struct op *op, const struct txn_options *options, uint64_t commit,
+                             struct txn **out)
 {
     struct db *db = op->db;
     struct txn *t;
@@ -163,7 +163,8 @@ enum err txn_first_write(struct op *op, struct txn *t)
     return ERR_OK;
 }
 
-void txn_release(struct txn *t)
+/* Let go of everything but the struct (T-3). */
+static void txn_release(struct txn *t)
 {
     struct db *db = t->db;
 
@@ -196,7 +197,7 @@ void txn_release(struct txn *t)
     stages_unstage(db); /* what was held for this writer */
 }
 
-void txn_free(struct txn *t)
+static void txn_free(struct txn *t)
 {
     struct db *db = t->db;
 

@@ -29,9 +29,9 @@ struct txn_options {
     uint64_t idle_ms;      /* 0: the database's default */
     struct slice label;    /* text for people; cut to TXN_LABEL_BYTES_MAX; may be none */
     struct slice client;   /* where it comes from, for people; cut likewise */
-    void (*on_doomed)(struct txn *t, void *context); /* may be NULL; called as soon as the
-                           transaction is doomed by somebody else (a winner, expiry, a kill), from the
-                           loop; must not call the core */
+    /* May be NULL; called as soon as the transaction is doomed by somebody else (a winner,
+     * expiry, a kill), from the loop; must not call the core. */
+    void (*on_doomed)(struct txn *t, void *context);
     void *context;
 };
 

@@ -16,10 +16,11 @@ static enum err write_wait_for_stages(struct op *op, struct txn *t)
     if (!db->sealed_count && stages_rotate(db) != ERR_OK)
         return ERR_OK;
     if (db->pass_error && !db->is_merging)
-        return failure_set(&op->failure, db->pass_error,
-                           "memory for recent writes is full (staged-max), and merging them into "
-                           "the primary fails: %s; reads go on",
-                           err_message(db->pass_error));
+        return failure_set(
+            &op->failure, db->pass_error,
+            "memory for recent writes is full (staged-max), and merging them into "
+            "the primary fails: %s; reads go on",
+            err_message(db->pass_error));
     return db_wait_for_room(op);
 }
 
@@ -54,9 +55,9 @@ static enum err write_reserve_log(struct op *op, struct txn *t, struct slice key
                            "there is no room for the write in the log; free disk space and try "
                            "again (nothing of it was written; reads go on)");
     if (e)
-        return failure_set(&op->failure, e, "%s", t->db->log_failed
-                                                      ? t->db->log_failure.text
-                                                      : "the log takes no more writes");
+        return failure_set(&op->failure, e, "%s",
+                           t->db->log_failed ? t->db->log_failure.text
+                                             : "the log takes no more writes");
     t->log_reserved += bytes;
     return ERR_OK;
 }

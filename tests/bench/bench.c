@@ -51,7 +51,8 @@ static void open_peers(const struct bench_options *o)
     }
 }
 
-static void run_workload(const struct bench_options *o, const struct workload *w, FILE *markdown)
+static void run_workload(const struct bench_options *o, const struct workload *w,
+                         FILE *markdown)
 {
     struct result *results = calloc(peer_count, sizeof *results);
     static struct measure m;

@@ -112,8 +112,8 @@ static bool conn_decode(struct client *cl, struct conn *c)
         long taken;
 
         rows[0] = c->slots[slot].work.got_rows;
-        taken = c->peer->driver->decode(c, c->in.data + c->in_used, c->in.size - c->in_used,
-                                        &slot);
+        taken =
+            c->peer->driver->decode(c, c->in.data + c->in_used, c->in.size - c->in_used, &slot);
         if (taken < 0 || slot >= c->slot_count)
             return false;
         if (taken == 0)

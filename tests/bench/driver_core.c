@@ -247,16 +247,12 @@ static enum err client_txn(struct core_client *cl)
     struct work *w = &cl->work;
 
     switch (cl->step) {
-    case 0:
-        return client_begin(cl);
+    case 0: return client_begin(cl);
     case 1:
-    case 2:
-        return client_get(cl, w->key[cl->step - 1], cl->step - 1);
+    case 2: return client_get(cl, w->key[cl->step - 1], cl->step - 1);
     case 3:
-    case 4:
-        return client_put(cl, w->key[cl->step - 3], w->counter[cl->step - 3] + 1);
-    default:
-        return client_last(client_commit(cl));
+    case 4: return client_put(cl, w->key[cl->step - 3], w->counter[cl->step - 3] + 1);
+    default: return client_last(client_commit(cl));
     }
 }
 
@@ -301,8 +297,7 @@ static enum err client_call(struct core_client *cl)
     struct work *w = &cl->work;
 
     switch (w->kind) {
-    case OP_GET:
-        return client_last(client_get(cl, w->key[0], 0));
+    case OP_GET: return client_last(client_get(cl, w->key[0], 0));
     case OP_PUT:
         if (w->durability == UNSYNCED)
             return client_batch(cl, w->key, 1);
@@ -311,12 +306,9 @@ static enum err client_call(struct core_client *cl)
         if (cl->step == 0)
             return client_get(cl, w->key[0], 0);
         return client_last(client_put(cl, w->key[0], w->counter[0] + 1));
-    case OP_TXN:
-        return client_txn(cl);
-    case OP_LOAD:
-        return client_batch(cl, w->load_keys, w->batch);
-    default:
-        return client_scan(cl);
+    case OP_TXN: return client_txn(cl);
+    case OP_LOAD: return client_batch(cl, w->load_keys, w->batch);
+    default: return client_scan(cl);
     }
 }
 
@@ -473,7 +465,8 @@ static void core_compacted(struct db_task *task, enum err e, const struct failur
 {
     (void)e;
     (void)f;
-    ((struct core_task *)(void *)((char *)task - offsetof(struct core_task, task)))->done = true;
+    ((struct core_task *)(void *)((char *)task - offsetof(struct core_task, task)))->done =
+        true;
 }
 
 static void core_compact(struct peer *p)

@@ -85,8 +85,8 @@ static void send_get(struct buffer *out, unsigned id, unsigned t, uint64_t key)
     request_end(&r);
 }
 
-static void send_put(struct buffer *out, unsigned id, unsigned t, uint64_t key, uint32_t counter,
-                     uint64_t *random)
+static void send_put(struct buffer *out, unsigned id, unsigned t, uint64_t key,
+                     uint32_t counter, uint64_t *random)
 {
     struct request r = request_begin(out, id, "put", 4);
 
@@ -183,22 +183,15 @@ static unsigned encode_six(struct buffer *out, unsigned id, unsigned t, struct w
         return 1;
     }
     switch (w->trip) {
-    case 0:
-        send_txn(out, id, "begin", t);
-        return 1;
+    case 0: send_txn(out, id, "begin", t); return 1;
     case 1:
-    case 2:
-        send_get(out, id + w->trip, t, w->key[w->trip - 1]);
-        return 1;
+    case 2: send_get(out, id + w->trip, t, w->key[w->trip - 1]); return 1;
     case 3:
     case 4:
         send_put(out, id, t, w->key[w->trip - 3], w->counter[w->trip - 3] + 1, &w->random);
         return 1;
-    case 5:
-        send_txn(out, id, "commit", t);
-        return 1;
-    default:
-        return 0;
+    case 5: send_txn(out, id, "commit", t); return 1;
+    default: return 0;
     }
 }
 
@@ -215,8 +208,7 @@ static unsigned encode_two(struct buffer *out, unsigned id, unsigned t, struct w
         send_put(out, id + 3, t, w->key[1], w->counter[1] + 1, &w->random);
         send_txn(out, id + 4, "commit", t);
         return 3;
-    default:
-        return 0;
+    default: return 0;
     }
 }
 
@@ -251,22 +243,15 @@ static unsigned holdfast_encode(struct conn *c, unsigned slot, struct work *w)
     if (w->trip >= (w->kind == OP_MODIFY ? 2 : 1) && w->kind != OP_FULL)
         return 0;
     switch (w->kind) {
-    case OP_GET:
-        send_get(out, id, 0, w->key[0]);
-        return 1;
+    case OP_GET: send_get(out, id, 0, w->key[0]); return 1;
     case OP_MODIFY:
         if (w->trip == 1)
             return encode_put(out, id, w);
         send_get(out, id + 1, 0, w->key[0]);
         return 1;
-    case OP_PUT:
-        return encode_put(out, id, w);
-    case OP_LOAD:
-        send_run(out, id, w, w->load_keys, 0, w->batch);
-        return 1;
-    case OP_SCAN:
-        send_scan(out, id, w);
-        return 1;
+    case OP_PUT: return encode_put(out, id, w);
+    case OP_LOAD: send_run(out, id, w, w->load_keys, 0, w->batch); return 1;
+    case OP_SCAN: send_scan(out, id, w); return 1;
     default:
         if (w->finished || w->failed)
             return 0;
@@ -407,8 +392,8 @@ static bool holdfast_ask(struct peer *p, const char *method, const char *store, 
 static bool holdfast_start(struct peer *p)
 {
     char listen[64], cache[64], stage[64], staged[64], program[512];
-    char *argv[] = {program, "--data", "data", "--listen", listen, "--cache-size", cache,
-                    "--stage-size", stage, "--staged-max", staged, NULL};
+    char *argv[] = {program, "--data",       "data", "--listen",     listen, "--cache-size",
+                    cache,   "--stage-size", stage,  "--staged-max", staged, NULL};
     uint64_t cache_bytes = p->cache_bytes ? p->cache_bytes : UINT64_C(256) << 20;
     uint64_t stage_bytes = p->stage_bytes ? p->stage_bytes : UINT64_C(64) << 20;
     bool ok;

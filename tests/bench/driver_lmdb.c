@@ -168,8 +168,8 @@ static void lmdb_release(struct peer *p, void *held, char *end, size_t size)
 }
 
 #define LMDB_CALLS                                                                               \
-    .available = lmdb_available, .start = lmdb_start, .stop = lmdb_stop, .settle = lmdb_settle,  \
-    .run = lmdb_run, .hold = lmdb_hold, .release = lmdb_release
+    .available = lmdb_available, .start = lmdb_start, .stop = lmdb_stop, \
+    .settle = lmdb_settle, .run = lmdb_run, .hold = lmdb_hold, .release = lmdb_release
 #else
 static bool lmdb_available(void)
 {

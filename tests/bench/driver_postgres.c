@@ -401,8 +401,8 @@ static bool postgres_ask(struct peer *p, const char *text, bool complain)
 static bool postgres_initialise(struct peer *p, const char *programs)
 {
     char program[300], path[300];
-    char *argv[] = {program, "-D", "data", "-U", "bench", "-A", "trust", "-E", "SQL_ASCII",
-                    "--locale=C", "-N", NULL};
+    char *argv[] = {program, "-D", "data",      "-U",         "bench", "-A",
+                    "trust", "-E", "SQL_ASCII", "--locale=C", "-N",    NULL};
 
     snprintf(path, sizeof path, "%s/data/PG_VERSION", p->directory);
     snprintf(program, sizeof program, "%s/initdb", programs);
@@ -412,10 +412,24 @@ static bool postgres_initialise(struct peer *p, const char *programs)
 static bool postgres_start(struct peer *p)
 {
     char programs[256], program[300], port[64], buffers[64];
-    char *argv[] = {program, "-D", "data", "-c", port, "-c", buffers, "-c",
-                    "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c",
-                    "max_wal_size=8GB", "-c", "checkpoint_timeout=30min", "-c",
-                    "max_connections=300", NULL};
+    char *argv[] = {program,
+                    "-D",
+                    "data",
+                    "-c",
+                    port,
+                    "-c",
+                    buffers,
+                    "-c",
+                    "listen_addresses=127.0.0.1",
+                    "-c",
+                    "unix_socket_directories=",
+                    "-c",
+                    "max_wal_size=8GB",
+                    "-c",
+                    "checkpoint_timeout=30min",
+                    "-c",
+                    "max_connections=300",
+                    NULL};
 
     if (!p->port)
         p->port = tcp_free_port();

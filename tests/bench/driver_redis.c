@@ -193,7 +193,8 @@ static bool redis_greet(struct peer *p, struct conn *c)
 }
 
 /* Send a line, take the first bytes of its answer. */
-static bool redis_ask(struct peer *p, const char *line, char *answer, size_t size, double seconds)
+static bool redis_ask(struct peer *p, const char *line, char *answer, size_t size,
+                      double seconds)
 {
     int fd = tcp_connect(p->port, seconds, p->pid);
     ssize_t n = -1;
@@ -223,10 +224,20 @@ static bool redis_start(struct peer *p)
 {
     bool off = strcmp(p->variant, "off") == 0;
     char port[16], answer[128];
-    char *argv[] = {"/usr/bin/redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
-                    "--appendonly", off ? "no" : "yes", "--appendfsync",
-                    off ? "no" : (char *)(uintptr_t)p->variant, "--auto-aof-rewrite-percentage",
-                    "0", NULL};
+    char *argv[] = {"/usr/bin/redis-server",
+                    "--port",
+                    port,
+                    "--bind",
+                    "127.0.0.1",
+                    "--save",
+                    "",
+                    "--appendonly",
+                    off ? "no" : "yes",
+                    "--appendfsync",
+                    off ? "no" : (char *)(uintptr_t)p->variant,
+                    "--auto-aof-rewrite-percentage",
+                    "0",
+                    NULL};
 
     if (!p->port)
         p->port = tcp_free_port();

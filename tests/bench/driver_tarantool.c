@@ -112,10 +112,11 @@ static void send_select(struct buffer *out, unsigned sync, const struct work *w,
     put_field(&r, IPROTO_INDEX, 0);
     put_field(&r, IPROTO_LIMIT, is_scan ? w->rows : is_full ? 1000 : 1);
     put_field(&r, IPROTO_OFFSET, 0);
-    put_field(&r, IPROTO_ITERATOR, is_scan            ? ITERATOR_GE
-                                   : !is_full         ? ITERATOR_EQ
-                                   : w->trip == 0     ? ITERATOR_ALL
-                                                      : ITERATOR_GT);
+    put_field(&r, IPROTO_ITERATOR,
+              is_scan        ? ITERATOR_GE
+              : !is_full     ? ITERATOR_EQ
+              : w->trip == 0 ? ITERATOR_ALL
+                             : ITERATOR_GT);
     *r.at++ = IPROTO_KEY;
     r.at += msgpack_put_array_head(r.at, is_full && w->trip == 0 ? 0 : 1);
     if (is_full && w->trip > 0)

@@ -20,7 +20,8 @@ static bool load_measure(struct peer *p, const struct bench_options *o,
         p->driver->compact(p);
     compact = (double)(now_ns() - began) / 1e9;
     snprintf(row, LONG_ROW_BYTES, "%s | %.2f | %.2f | %.2f | %.0f and %.0f | %.0f |%s",
-             report_number((double)m.rows / seconds, rate), m.server_cpu * 1e6 / (double)records,
+             report_number((double)m.rows / seconds, rate),
+             m.server_cpu * 1e6 / (double)records,
              p->driver->run ? 0 : m.client_cpu * 1e6 / (double)records, compact,
              (double)(directory_bytes(p->directory) - directory_log_bytes(p->directory)) /
                  (double)records,
@@ -31,7 +32,8 @@ static bool load_measure(struct peer *p, const struct bench_options *o,
 }
 
 #define LOAD_COLUMNS                                                                             \
-    "records/s | server CPU µs | client CPU µs | merge after it s | disk bytes per record, data "  \
+    "records/s | server CPU µs | client CPU µs | merge after it s | disk bytes per record, " \
+    "data "                                                                                    \
     "and log | memory bytes per record"
 #define LOAD .columns = LOAD_COLUMNS, .serves = BENCH_SERVES_LOADS, .measure = load_measure
 
@@ -44,7 +46,8 @@ static const struct long_workload long_workloads[] = {
     {"W5-many-random", "load of many in random order, durable at the end", LOAD,
      .order = KEYS_SHUFFLED, .thousands = 1, .only_full = true},
     {"W6-many", "many records, a cache of 128 MB",
-     "GET/s, 16 connections | p50 / p99 µs | the same while it merges | p99 µs | random writes/s: "
+     "GET/s, 16 connections | p50 / p99 µs | the same while it merges | p99 µs | random "
+     "writes/s: "
      "first tenth, last, least | written per byte given | file bytes per record, before and "
      "after, most",
      BENCH_SERVES_LOADS, true, many_suits, many_measure, many_prepare, 1, KEYS_SHUFFLED},
@@ -52,7 +55,8 @@ static const struct long_workload long_workloads[] = {
      "s from start to first answer | log and data MB", BENCH_SERVES_LOADS, false, restart_suits,
      restart_measure, restart_prepare, 0, KEYS_SHUFFLED},
     {"W8-old", "an old read-write transaction open while many writes come",
-     "writes/s without it | with it | memory MB without, with | files MB without, with | its end",
+     "writes/s without it | with it | memory MB without, with | files MB without, with | its "
+     "end",
      BENCH_SERVES_LOADS, true, old_suits, old_measure, NULL, 1, KEYS_SHUFFLED},
 };
 #define LONG_COUNT (sizeof long_workloads / sizeof *long_workloads)
@@ -75,9 +79,9 @@ static void long_head(const struct long_workload *w, uint64_t records, FILE *mar
     char text[1024], number[32];
     size_t size;
 
-    size = (size_t)snprintf(text, sizeof text, "\n%s: %s (%s records)\n\n| peer | %s |\n|---|",
-                            w->name, w->title, report_number((double)records, number),
-                            w->columns);
+    size =
+        (size_t)snprintf(text, sizeof text, "\n%s: %s (%s records)\n\n| peer | %s |\n|---|",
+                         w->name, w->title, report_number((double)records, number), w->columns);
     for (const char *c = w->columns; c; c = strstr(c + 1, " | "))
         size += (size_t)snprintf(text + size, sizeof text - size, "---|");
     snprintf(text + size, sizeof text - size, "\n");

@@ -18,8 +18,8 @@ struct long_workload {
     bool only_full;
     bool (*suits)(const struct peer *p); /* further; may be NULL */
     /* Measure p, which is up and empty, and write the row's cells. False: no row. */
-    bool (*measure)(struct peer *p, const struct bench_options *o, const struct long_workload *w,
-                    char row[LONG_ROW_BYTES]);
+    bool (*measure)(struct peer *p, const struct bench_options *o,
+                    const struct long_workload *w, char row[LONG_ROW_BYTES]);
     void (*prepare)(struct peer *p);     /* sets what it starts with; may be NULL */
     uint64_t thousands;   /* records, in thousands; 0: o->records; 1: o->many */
     enum key_order order;

@@ -70,8 +70,11 @@ static double series_least(const struct series *s)
 static void many_run(struct peer *p, enum op_kind kind, uint64_t records, double seconds,
                      struct series *series, struct measure *out)
 {
-    struct run_spec spec = {.durability = UNSYNCED, .connections = 16, .depth = 1,
-                            .order = KEYS_UNIFORM, .seed = 7};
+    struct run_spec spec = {.durability = UNSYNCED,
+                            .connections = 16,
+                            .depth = 1,
+                            .order = KEYS_UNIFORM,
+                            .seed = 7};
 
     spec.mix[kind] = 100;
     spec.records = records;

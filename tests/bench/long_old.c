@@ -13,8 +13,8 @@ bool old_suits(const struct peer *p)
 static double old_writes(struct peer *p, uint64_t records, uint64_t count)
 {
     static struct measure m;
-    struct run_spec spec = {.durability = UNSYNCED, .connections = 16, .depth = 16,
-                            .order = KEYS_SHUFFLED};
+    struct run_spec spec = {
+        .durability = UNSYNCED, .connections = 16, .depth = 16, .order = KEYS_SHUFFLED};
 
     spec.mix[OP_PUT] = 100;
     spec.records = records;

@@ -19,8 +19,8 @@ bool restart_measure(struct peer *p, const struct bench_options *o,
                      const struct long_workload *w, char row[LONG_ROW_BYTES])
 {
     static struct measure m;
-    struct run_spec spec = {.durability = UNSYNCED, .connections = 4, .depth = 32,
-                            .order = w->order};
+    struct run_spec spec = {
+        .durability = UNSYNCED, .connections = 4, .depth = 32, .order = w->order};
     uint64_t records = long_records(o, w), bytes, began;
     double seconds;
 

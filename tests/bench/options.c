@@ -36,8 +36,11 @@ bool bench_options_parse(int argc, char **argv, struct bench_options *out)
 {
     int flag;
 
-    *out = (struct bench_options){.directory = "build/bench", .repeats = 3,
-                                  .records = 1000000, .many = 10000000, .minutes = 10};
+    *out = (struct bench_options){.directory = "build/bench",
+                                  .repeats = 3,
+                                  .records = 1000000,
+                                  .many = 10000000,
+                                  .minutes = 10};
     while ((flag = getopt_long(argc, argv, "", flags, NULL)) != -1) {
         switch (flag) {
         case 'o': out->only = optarg; break;

@@ -106,7 +106,8 @@ static uint64_t zipf_next(struct key_stream *s)
     return rank < s->zipf_over ? rank : s->zipf_over - 1;
 }
 
-void key_stream_init(struct key_stream *s, enum key_order order, uint64_t records, uint64_t seed)
+void key_stream_init(struct key_stream *s, enum key_order order, uint64_t records,
+                     uint64_t seed)
 {
     memset(s, 0, sizeof *s);
     s->order = order;
@@ -145,18 +146,12 @@ static uint64_t shuffle(uint64_t number, uint64_t n)
 uint64_t key_stream_next(struct key_stream *s)
 {
     switch (s->order) {
-    case KEYS_ZIPF:
-        return shuffle(zipf_next(s), s->records);
-    case KEYS_ZIPF_1000:
-        return shuffle(zipf_next(s), s->records);
-    case KEYS_LATEST:
-        return s->records - 1 - zipf_next(s) % s->records;
-    case KEYS_SORTED:
-        return s->next++ % s->records;
-    case KEYS_SHUFFLED:
-        return shuffle(s->next++ % s->records, s->records);
-    case KEYS_UNIFORM:
-        break;
+    case KEYS_ZIPF: return shuffle(zipf_next(s), s->records);
+    case KEYS_ZIPF_1000: return shuffle(zipf_next(s), s->records);
+    case KEYS_LATEST: return s->records - 1 - zipf_next(s) % s->records;
+    case KEYS_SORTED: return s->next++ % s->records;
+    case KEYS_SHUFFLED: return shuffle(s->next++ % s->records, s->records);
+    case KEYS_UNIFORM: break;
     }
     return random_below(&s->random, s->records);
 }

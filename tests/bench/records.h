@@ -40,7 +40,8 @@ struct key_stream {
     uint64_t zipf_over;
 };
 
-void key_stream_init(struct key_stream *s, enum key_order order, uint64_t records, uint64_t seed);
+void key_stream_init(struct key_stream *s, enum key_order order, uint64_t records,
+                     uint64_t seed);
 uint64_t key_stream_next(struct key_stream *s);
 /* Two different keys, the smaller first. */
 void key_stream_pair(struct key_stream *s, uint64_t out[2]);

@@ -104,7 +104,9 @@ static void report_row(FILE *to, struct result *r, double best)
             time_text(histogram_at(&r->sum.latency, 0.99), e),
             r->sum.server_cpu * 1e6 / (double)all, client,
             100.0 * (double)r->sum.refused / (double)all,
-            r->sum.failed ? " FAILED" : r->sum.missing ? " MISSING" : "");
+            r->sum.failed    ? " FAILED"
+            : r->sum.missing ? " MISSING"
+                             : "");
 }
 
 void report_table(FILE *to, const char *name, const char *title, struct result *results,

@@ -87,8 +87,8 @@ static void nap(const struct crew *c, uint64_t begin, double until)
 void threads_run(struct peer *p, const struct thread_calls *calls, const struct run_spec *spec,
                  struct measure *out)
 {
-    struct crew c = {.peer = p, .calls = calls, .spec = spec,
-                     .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct crew c = {
+        .peer = p, .calls = calls, .spec = spec, .lock = PTHREAD_MUTEX_INITIALIZER};
     struct hand *hands = calloc(spec->connections, sizeof *hands);
     uint64_t begin = now_ns(), from = begin;
     double cpu = process_cpu(0);

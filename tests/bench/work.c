@@ -45,9 +45,7 @@ bool work_next(struct work_source *s, struct work *w)
         w->kind = OP_PUT;
         w->key[0] = (*spec->inserts)++;
         break;
-    case OP_TXN:
-        key_stream_pair(&s->keys, w->key);
-        break;
+    case OP_TXN: key_stream_pair(&s->keys, w->key); break;
     case OP_SCAN:
         w->rows = spec->rows;
         w->key[0] = key_stream_next(&s->keys);
@@ -58,16 +56,13 @@ bool work_next(struct work_source *s, struct work *w)
             s->loaded++;
         }
         return w->batch > 0;
-    case OP_FULL:
-        break;
+    case OP_FULL: break;
     case OP_PUT:
         if (spec->load_count && s->loaded++ >= spec->load_count)
             return false;
         w->key[0] = key_stream_next(&s->keys);
         break;
-    default:
-        w->key[0] = key_stream_next(&s->keys);
-        break;
+    default: w->key[0] = key_stream_next(&s->keys); break;
     }
     return true;
 }

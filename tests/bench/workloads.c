@@ -25,24 +25,78 @@ const struct workload workloads[] = {
     {"W2-unsynced-4x32", "unsynced writes, 4 connections, 32 in flight on each", NOSYNC, 4, 32,
      PUT},
 #define TXN_ROWS(group, text, order_of)                                                          \
-    {group "-six-1", "transactions, six trips" text ", 1 connection", SYNC, 1, 1, TXN_SIX,      \
-     order_of, TXN, FULL_FORM},                                                                  \
-    {group "-six-16", "transactions, six trips" text ", 16 connections", SYNC, 16, 1, TXN_SIX,  \
-     order_of, TXN},                                                                             \
-    {group "-six-64", "transactions, six trips" text ", 64 connections", SYNC, 64, 1, TXN_SIX,  \
-     order_of, TXN, FULL_FORM},                                                                  \
-    {group "-two-1", "transactions, two trips" text ", 1 connection", SYNC, 1, 1, TXN_TWO,      \
-     order_of, TXN, FULL_FORM},                                                                  \
-    {group "-two-16", "transactions, two trips" text ", 16 connections", SYNC, 16, 1, TXN_TWO,  \
-     order_of, TXN},                                                                             \
-    {group "-two-64", "transactions, two trips" text ", 64 connections", SYNC, 64, 1, TXN_TWO,  \
-     order_of, TXN},                                                                             \
-    {group "-one-1", "transactions, one call" text ", 1 connection", SYNC, 1, 1, TXN_ONE,       \
-     order_of, TXN, FULL_FORM},                                                                  \
-    {group "-one-16", "transactions, one call" text ", 16 connections", SYNC, 16, 1, TXN_ONE,   \
-     order_of, TXN},                                                                             \
-    {group "-one-64", "transactions, one call" text ", 64 connections", SYNC, 64, 1, TXN_ONE,   \
-     order_of, TXN}
+    {group "-six-1",                                                                    \
+     "transactions, six trips" text ", 1 connection",                                   \
+     SYNC,                                                                              \
+     1,                                                                                 \
+     1,                                                                                 \
+     TXN_SIX,                                                                           \
+     order_of,                                                                          \
+     TXN,                                                                               \
+     FULL_FORM},                                                                        \
+        {group "-six-16",                                                               \
+         "transactions, six trips" text ", 16 connections",                             \
+         SYNC,                                                                          \
+         16,                                                                            \
+         1,                                                                             \
+         TXN_SIX,                                                                       \
+         order_of,                                                                      \
+         TXN},                                                                          \
+        {group "-six-64",                                                               \
+         "transactions, six trips" text ", 64 connections",                             \
+         SYNC,                                                                          \
+         64,                                                                            \
+         1,                                                                             \
+         TXN_SIX,                                                                       \
+         order_of,                                                                      \
+         TXN,                                                                           \
+         FULL_FORM},                                                                    \
+        {group "-two-1",                                                                \
+         "transactions, two trips" text ", 1 connection",                               \
+         SYNC,                                                                          \
+         1,                                                                             \
+         1,                                                                             \
+         TXN_TWO,                                                                       \
+         order_of,                                                                      \
+         TXN,                                                                           \
+         FULL_FORM},                                                                    \
+        {group "-two-16",                                                               \
+         "transactions, two trips" text ", 16 connections",                             \
+         SYNC,                                                                          \
+         16,                                                                            \
+         1,                                                                             \
+         TXN_TWO,                                                                       \
+         order_of,                                                                      \
+         TXN},                                                                          \
+        {group "-two-64",                                                               \
+         "transactions, two trips" text ", 64 connections",                             \
+         SYNC,                                                                          \
+         64,                                                                            \
+         1,                                                                             \
+         TXN_TWO,                                                                       \
+         order_of,                                                                      \
+         TXN},                                                                          \
+        {group "-one-1",                                                                \
+         "transactions, one call" text ", 1 connection",                                \
+         SYNC,                                                                          \
+         1,                                                                             \
+         1,                                                                             \
+         TXN_ONE,                                                                       \
+         order_of,                                                                      \
+         TXN,                                                                           \
+         FULL_FORM},                                                                    \
+        {group "-one-16",                                                               \
+         "transactions, one call" text ", 16 connections",                              \
+         SYNC,                                                                          \
+         16,                                                                            \
+         1,                                                                             \
+         TXN_ONE,                                                                       \
+         order_of,                                                                      \
+         TXN},                                                                          \
+    {                                                                                   \
+        group "-one-64", "transactions, one call" text ", 64 connections", SYNC, 64, 1, \
+            TXN_ONE, order_of, TXN                                                      \
+    }
     TXN_ROWS("W3", "", KEYS_UNIFORM),
     TXN_ROWS("W3z", ", Zipf 0.99 over 1,000 keys", KEYS_ZIPF_1000),
     {"W4-scan-1", "100-record scans, 1 connection", READS, 1, 1, SCAN},
@@ -54,58 +108,75 @@ const struct workload workloads[] = {
      .order = KEYS_ZIPF, .mix = {[OP_GET] = 95, [OP_PUT] = 5}, FULL_FORM},
     {"Y-C", "YCSB C: reads, Zipf, 16 connections", SYNC, 16, 1, .order = KEYS_ZIPF, GET,
      FULL_FORM},
-    {"Y-D", "YCSB D: 95 % reads of the latest, 5 % durable inserts, 16 connections", SYNC, 16, 1,
-     .order = KEYS_LATEST, .mix = {[OP_GET] = 95, [OP_INSERT] = 5}, FULL_FORM},
-    {"Y-E", "YCSB E: 95 % scans of 50 records, 5 % durable inserts, 16 connections", SYNC, 16, 1,
-     .order = KEYS_ZIPF, .rows = 50, .mix = {[OP_SCAN] = 95, [OP_INSERT] = 5}, FULL_FORM},
+    {"Y-D", "YCSB D: 95 % reads of the latest, 5 % durable inserts, 16 connections", SYNC, 16,
+     1, .order = KEYS_LATEST, .mix = {[OP_GET] = 95, [OP_INSERT] = 5}, FULL_FORM},
+    {"Y-E", "YCSB E: 95 % scans of 50 records, 5 % durable inserts, 16 connections", SYNC, 16,
+     1, .order = KEYS_ZIPF, .rows = 50, .mix = {[OP_SCAN] = 95, [OP_INSERT] = 5}, FULL_FORM},
     {"Y-F", "YCSB F: half reads, half read-modify-write, Zipf, 16 connections", SYNC, 16, 1,
      .order = KEYS_ZIPF, .mix = {[OP_GET] = 50, [OP_MODIFY] = 50}},
 };
 const unsigned workload_count = sizeof workloads / sizeof *workloads;
 
 struct peer peers[] = {
-    {.name = "holdfast", .driver = &driver_holdfast,
+    {.name = "holdfast",
+     .driver = &driver_holdfast,
      .config = "MessagePack-RPC; every commit synced before its answer; unsynced: durability "
                "\"interval\" (written at once, synced every 100 ms)",
-     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED |
-               BENCH_SERVES_LOADS},
-    {.name = "redis-always", .driver = &driver_redis, .variant = "always",
+     .serves =
+         BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
+    {.name = "redis-always",
+     .driver = &driver_redis,
+     .variant = "always",
      .config = "RESP2, strings; AOF, appendfsync always; transactions: WATCH and GETs, MULTI "
                "SETs EXEC (four trips or two), or one Lua call; no ordered scans",
      .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED},
-    {.name = "redis-everysec", .driver = &driver_redis, .variant = "everysec",
+    {.name = "redis-everysec",
+     .driver = &driver_redis,
+     .variant = "everysec",
      .config = "the same with appendfsync everysec",
      .serves = BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
-    {.name = "redis-off", .driver = &driver_redis, .variant = "off",
-     .config = "the same without AOF: nothing is kept", .serves = BENCH_SERVES_UNSYNCED},
-    {.name = "tarantool-fsync", .driver = &driver_tarantool, .variant = "fsync",
+    {.name = "redis-off",
+     .driver = &driver_redis,
+     .variant = "off",
+     .config = "the same without AOF: nothing is kept",
+     .serves = BENCH_SERVES_UNSYNCED},
+    {.name = "tarantool-fsync",
+     .driver = &driver_tarantool,
+     .variant = "fsync",
      .config = "IPROTO; memtx, tree index, wal_mode fsync; transactions: get, get, then a "
                "procedure that compares and replaces (three trips or two), or one procedure",
      .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED},
-    {.name = "tarantool-write", .driver = &driver_tarantool, .variant = "write",
+    {.name = "tarantool-write",
+     .driver = &driver_tarantool,
+     .variant = "write",
      .config = "the same with wal_mode write",
      .serves = BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
-    {.name = "postgres", .driver = &driver_postgres,
-     .config = "v3 protocol, prepared, binary; shared_buffers 2 GB, max_wal_size 8 GB, fsync on; "
-               "transactions repeatable read, six trips or two; one call: a plpgsql function; "
-               "unsynced: synchronous_commit off; loads: COPY BINARY and CHECKPOINT",
-     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED |
-               BENCH_SERVES_LOADS},
-    {.name = "core", .driver = &driver_core,
+    {.name = "postgres",
+     .driver = &driver_postgres,
+     .config =
+         "v3 protocol, prepared, binary; shared_buffers 2 GB, max_wal_size 8 GB, fsync on; "
+         "transactions repeatable read, six trips or two; one call: a plpgsql function; "
+         "unsynced: synchronous_commit off; loads: COPY BINARY and CHECKPOINT",
+     .serves =
+         BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
+    {.name = "core",
+     .driver = &driver_core,
      .config = "Holdfast's core in process, one thread for all clients and the log's threads",
-     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED |
-               BENCH_SERVES_LOADS},
-    {.name = "lmdb", .driver = &driver_lmdb,
+     .serves =
+         BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
+    {.name = "lmdb",
+     .driver = &driver_lmdb,
      .config = "in process, a thread for each client; fdatasync for each commit; unsynced: "
                "MDB_NOSYNC",
-     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED |
-               BENCH_SERVES_LOADS},
-    {.name = "rocksdb", .driver = &driver_rocksdb,
+     .serves =
+         BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
+    {.name = "rocksdb",
+     .driver = &driver_rocksdb,
      .config = "in process, a thread for each client; 64 MB x 3 memtables, 1 GB block cache, "
                "bloom 10 bits, LZ4; WAL synced; transactions: OptimisticTransactionDB; loads: "
                "batches of 1,000 without WAL and a flush",
-     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED |
-               BENCH_SERVES_LOADS},
+     .serves =
+         BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
 };
 const unsigned peer_count = sizeof peers / sizeof *peers;
 

@@ -14,7 +14,7 @@ from source import files, text
 
 LOOSE = ((re.compile(r' +\\$'), r' \\'), (re.compile(r'(\S) +/\*'), r'\1 /*'),
          (re.compile(r'^(#define \w+(?:\([^)]*\))?) +'), r'\1 '))
-COLUMNS = 96
+COLUMNS = 100  # a comment behind a long line may go on a little
 BYTES = re.compile(r'''\\x[0-9a-f]{2}|\b0x[0-9a-f]{2}, |'.', |" "''')
 
 

@@ -1,8 +1,8 @@
-/* Three transactions write one key: 36 begins first, then 37, then 38. Every order in
- * which the three can begin, write and end, each ending both ways, with an amalgamation
- * (after which what can be freed is) in every place, and a rotation before or after it; and
- * a power cut in every place. Who loses, to whom, and what is held on whose behalf, is compared with
- * lists. */
+/* Three transactions write one key: 36 begins first, then 37, then 38. Every order in which
+ * the three can begin, write and end, each ending both ways, with an amalgamation (after
+ * which what can be freed is) in every place, and a rotation before or after it; and a
+ * power cut in every place. Who loses, to whom, and what is held on whose behalf, is
+ * compared with lists. */
 #include "tests/unit/core_rig.h"
 
 #include <stdlib.h>

@@ -21,7 +21,7 @@ START_TEST(spellings_have_one_canonical_form)
 #define CASE(option, canonical)                                                    \
     {{(const uint8_t *)(option), sizeof(option) - 1},                              \
      {(const uint8_t *)(canonical), sizeof(canonical) - 1}}
-/* clang-format on */
+        /* clang-format on */
         CASE("\xc0", "\xc0"),
         CASE("\xa2id", "\xa2id"),
         CASE("\xd9\x02id", "\xa2id"),

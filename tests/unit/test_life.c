@@ -22,9 +22,9 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
            (unsigned long long)counts.scans, (unsigned long long)counts.waits,
            (unsigned long long)counts.crashes, (unsigned long long)counts.kills,
            (unsigned long long)counts.lost, (unsigned long long)counts.rotations,
-           (unsigned long long)counts.amalgamations,
-           (unsigned long long)counts.serializable, (unsigned long long)counts.roots,
-           (unsigned long long)counts.changes, (unsigned long long)counts.turns);
+           (unsigned long long)counts.amalgamations, (unsigned long long)counts.serializable,
+           (unsigned long long)counts.roots, (unsigned long long)counts.changes,
+           (unsigned long long)counts.turns);
     ck_assert_uint_gt(counts.commits, 0);
     ck_assert_uint_gt(counts.conflicts, 0);
     ck_assert_uint_gt(counts.amalgamations, 0);

@@ -23,9 +23,10 @@ static struct slice rig_key(struct rig *r, unsigned shape, uint64_t n, char room
     if (shape == 0)
         size = snprintf(room, 24, "k%015llu", (unsigned long long)n);
     else if (shape == 1)
-        size = snprintf(room, 24, "%llx", (unsigned long long)(n * UINT64_C(0x9e3779b97f4a7c15)));
+        size =
+            snprintf(room, 24, "%llx", (unsigned long long)(n * UINT64_C(0x9e3779b97f4a7c15)));
     else
-        size = snprintf(room, 24, "%.*s", (int)(1 + n % 20), "aaaaaaaaaaaaaaaaaaaab") ;
+        size = snprintf(room, 24, "%.*s", (int)(1 + n % 20), "aaaaaaaaaaaaaaaaaaaab");
     if (shape == 3)
         size = snprintf(room, 24, "%c%llu", (char)('a' + n % 3), (unsigned long long)n);
     (void)r;
@@ -130,7 +131,8 @@ int main(void)
 
     tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, every_key_is_found_and_every_bound_is_met, 0, 4);
-    tcase_add_loop_test(cases, records_without_memory_for_the_index_are_found_all_the_same, 0, 4);
+    tcase_add_loop_test(cases, records_without_memory_for_the_index_are_found_all_the_same, 0,
+                        4);
     suite_add_tcase(suite, cases);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
