@@ -52,7 +52,7 @@ enum option_type {
       "memory kept for the conflict checks of open transactions")                              \
     X(BYTES, transaction_max, "transaction-max", "1GiB", 64 * KIB, 1024 * GIB, NULL, false,    \
       "what one transaction may write")                                                        \
-    X(BYTES, link_max, "link-max", "4MiB", 4 * KIB, GIB, NULL, false,                          \
+    X(BYTES, link_max, "link-max", "2MiB", 4 * KIB, GIB, NULL, false,                          \
       "a commit larger than this becomes a stage of its own")                                  \
     X(BYTES, cache_size, "cache-size", "256MiB", MIB, 1024 * GIB, NULL, false,                 \
       "memory for unpacked pages of the primary")                                              \
