@@ -1,5 +1,5 @@
 /* session.h - what one connection asked for: requests, transactions, cursors,
- * and the order that PROTOCOL.md promises.
+ * and the order that docs/protocol.md promises.
  *
  * A request that can be executed at once is, on the bytes it came in; one that
  * cannot is kept with a copy of them. Order comes from three things:

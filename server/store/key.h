@@ -30,7 +30,7 @@ struct key_spec {
     struct key_part parts[KEY_PARTS_MAX];
 };
 
-/* Read the `key` option of PROTOCOL.md: a path, or a list of parts, each a path or
+/* Read the `key` option of docs/protocol.md: a path, or a list of parts, each a path or
  * {path, order: "asc"|"desc"}; a path is text (one field name, taken whole) or a list of
  * steps. A list of texts is a list of parts; nil is the explicit key. The spec borrows
  * its texts from option. ERR_BAD_REQUEST; *why (may be NULL) gets a static text. */

@@ -1,4 +1,4 @@
-/* A commit's way (DESIGN.md section 3): in one step take the number, doom the
+/* A commit's way (docs/architecture.md): in one step take the number, doom the
  * losers, become visible, go to the log. Everything that could fail was done at
  * the writes, so nothing here can. Then, when the log says so, the commit is
  * written, durable, and may be told. */

@@ -39,7 +39,7 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row);
 void cursor_turn(struct cursor *c, bool reverse);
 
 /* Go on from the first row at or after key, in reverse from the first at or before...
- * as PROTOCOL.md `to` says: at or after it, or before it in reverse. */
+ * as docs/protocol.md `to` says: at or after it, or before it in reverse. */
 enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key);
 
 /* The request's page of rows is over: let go of what it pins; it finds its place again by key. */

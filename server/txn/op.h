@@ -8,7 +8,7 @@
  * that call. After an error op->failure says what, where and what to do.
  *
  * Replies: op->decided says what must be durable before the answer may be told
- * (DESIGN.md section 3, rule 3); it gathers over all calls made with the op, errors
+ * (docs/architecture.md, rule 3); it gathers over all calls made with the op, errors
  * included. db_wait_decided (db.h) waits for it.
  *
  * Threads: loop only. */

@@ -1,4 +1,4 @@
-"""The problem that the tracker solves (DESIGN.md section 1): 37 fills a stage and
+"""The problem that the tracker solves (docs/architecture.md): 37 fills a stage and
 commits; rotation and amalgamation while 36 and 38 are open; 36 and 38 write what
 37 wrote. Both are refused, 37 is the named winner, and what was held for them is
 let go when they have ended."""

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, "Framing": each sentence of it."""
+"""docs/protocol.md, "Framing": each sentence of it."""
 import os
 import random
 import socket

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, "Order and transactions", and rule 3: what waits for whom. The
+"""docs/protocol.md, "Order and transactions", and rule 3: what waits for whom. The
 disk is held by gate.c, so nothing here depends on time."""
 from holdfast import Failed, Gate, daemon, until
 

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, "Stores and records", without scans."""
+"""docs/protocol.md, "Stores and records", without scans."""
 import random
 
 from holdfast import Ext, Raw, daemon, pack

@@ -1,4 +1,4 @@
-"""PROTOCOL.md: run."""
+"""docs/protocol.md: run."""
 from holdfast import daemon, until
 
 

@@ -1,4 +1,4 @@
-"""PROTOCOL.md: scan, next, close."""
+"""docs/protocol.md: scan, next, close."""
 from holdfast import Failed, daemon, until
 
 
