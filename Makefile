@@ -132,6 +132,7 @@ test: all tests ## every test; the last line says how many passed and failed
 unit: tests ## the tests without a daemon
 	@$(RUN) $(UNIT_BINS) $(FUZZ_BINS)
 lint: all ## format, layers, lone headers, symbols, banned calls, sizes
+	@$(PYTHON) tests/lint/test_lint.py
 	@$(PYTHON) tests/lint/lint.py --build $(B) --cc '$(CC)' --cflags '$(CFLAGS)'
 format: ## FILES=: put right what `make lint` says of the format
 	@$(PYTHON) tests/lint/lint.py --fix-format $(FILES)

@@ -40,12 +40,13 @@ def check_layers():
             if is_ours:
                 what = included_file(name, what)
                 there = room(what)
+                if not os.path.exists(what):
+                    yield f'{name}:{line}: there is no {what}'
+                    continue
                 if here in rules.ROOMS and there != here and there not in rules.ROOMS[here]:
                     yield f'{name}:{line}: {here} may not include {what}'
                 if what.endswith('_internal.h') and there != here and here in rules.ROOMS:
                     yield f'{name}:{line}: {what} is the inside of {there}'
-                if not os.path.exists(what):
-                    yield f'{name}:{line}: there is no {what}'
                 continue
             places = rules.HEADERS.get(what)
             if places and not name.startswith(places):

@@ -1,0 +1,67 @@
+"""Each check finds what it is for: offences are planted in a small repository, and the lint
+must name every one of them and nothing else."""
+import os
+import subprocess
+import sys
+import tempfile
+
+LINT = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lint.py')
+
+# check -> (files of a repository, words that must be in what the check says)
+PLANTED = {
+    'format': ({'proto/a.c': 'int  a;\n'}, ['proto/a.c:1']),
+    'layers': ({'server/store/a.c': '#include "server/txn/b.h"\n#include <uv.h>\n'
+                                    '#include <unistd.h>\n#include "gone.h"\n',
+                'server/txn/b.h': '', 'server/txn/c_internal.h': '',
+                'server/net/d.c': '#include "server/txn/c_internal.h"\n'},
+               ['server/store may not include server/txn/b.h', 'uv.h may be named',
+                'the core knows no unistd.h', 'there is no gone.h',
+                'c_internal.h is the inside of server/txn']),
+    'headers': ({'proto/a.h': 'struct b { size_t c; };\n'}, ['proto/a.h: does not compile']),
+    'calls': ({'server/store/a.c': '/* strcpy( */\nint a = "free("[0];\nvoid f(void)\n{\n'
+                                   '    free(0);\n    strcpy(0, 0);\n    sleep(1);\n}\n',
+               'tests/unit/b.c': 'void g(void)\n{\n    free(0);\n    usleep(1);\n}\n'},
+              ['a.c:5: free', 'a.c:6: strcpy', 'a.c:7: sleep', 'b.c:4: usleep']),
+    'sizes': ({'proto/a.c': '\n' * 801,
+               'proto/b.c': 'void f(void)\n{\n' + '    g();\n' * 130 + '}\n'},
+              ['proto/a.c: 801 lines', '130 lines in void f(void)',
+               '1 of 1 functions have over']),
+    'marks': ({'proto/a.c': '/* TO' 'DO */\nint a; \n', 'docs/b.md': 'see /ho' 'me/me/x\n'},
+              ['a.c:1: a mark', 'a.c:2: spaces', 'b.md:1: a path of one machine']),
+    'documents': ({'proto/a.c': '', 'proto/b.c': '', 'docs/x.md': '[y](y.md) [z](x.md)\n',
+                   'docs/architecture.md': '`b`\n',
+                   'docs/hazards.md': '`test_a: c` mutants 01, 02\n',
+                   'tests/mutants/01-x.patch': ''},
+                  ['there is no y.md', 'what proto/a.c is for', 'there is no test_a: c',
+                   'there is no mutant 02']),
+}
+
+
+def offences(check, contents):
+    """The lines in which the check names something."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(['git', 'init', '-q', folder], check=True)
+        for name, content in contents.items():
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, 'w', encoding='utf-8') as file:
+                file.write(content)
+        done = subprocess.run([sys.executable, LINT, '--only', check], cwd=folder, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return [line.strip() for line in done.stdout.split('\n') if line.startswith('    ')]
+
+
+def main():
+    failed = 0
+    for check, (contents, words) in PLANTED.items():
+        found = offences(check, contents)
+        missed = [w for w in words if not any(w in line for line in found)]
+        others = [line for line in found if not any(w in line for w in words)]
+        if missed or (others and check != 'headers'):
+            failed += 1
+            print(f'{check}: missed {missed}, and named {others}')
+    return failed != 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
