@@ -169,21 +169,20 @@ sim: $(B)/tests/test_life ## SEEDS=1000 FROM=1: whole lives of the core in the s
 mutants: ## one bug at a time in a copy of the server: the tests must catch each
 	tests/mutants/run.sh
 
-# `make bench`: Holdfast beside the rivals that are installed, about ten minutes;
-# `make bench-full`: every workload; `make bench-smoke`: does the tool work?
 BENCH_TABLES ?= $(B)/performance.md
 BENCH_LIBS := $(if $(wildcard /usr/include/lmdb.h),-llmdb) \
               $(if $(wildcard /usr/include/rocksdb/c.h),-lrocksdb)
 $(B)/tests/bench/bench: $(call obj,$(wildcard tests/bench/*.c)) $(B)/libcore.a $(B)/libproto.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(BENCH_LIBS)
+bench: ## beside the rivals that are installed, about ten minutes
+bench-full: ## the same with every workload
 bench bench-full: all $(B)/tests/bench/bench
 	HOLDFASTD=$(B)/holdfastd $(B)/tests/bench/bench $(if $(filter bench-full,$@),--full) \
 	    --markdown $(BENCH_TABLES)
-bench-smoke: all $(B)/tests/bench/bench
+bench-smoke: all $(B)/tests/bench/bench ## does the load tool work?
 	HOLDFASTD=$(B)/holdfastd $(B)/tests/bench/bench --peers holdfast,core --records 20000 \
 	    --seconds 0.05 --repeat 1 --dir $(B)/bench-smoke > $(B)/bench-smoke.txt
 	! grep -E 'FAILED|MISSING' $(B)/bench-smoke.txt
-.PHONY: bench bench-full bench-smoke
 
 ROUNDS ?= 1000
 kill: $(B)/holdfastd ## ROUNDS=1000: kill -9 under load and look what is there
@@ -193,12 +192,10 @@ SEED ?= $(shell date +%s)
 histories: $(B)/holdfastd ## SECONDS=60 SEED=: histories of many clients, judged for their isolation
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/history/load.py \
 	    --seconds $(SECONDS) --seed $(SEED) --keep $(B)/histories
-.PHONY: histories
 
 SCALE ?= 1
 stress: all ## SCALE=1: what is large, at full size, beside a client that must not wait
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/stress.py --scale $(SCALE)
-.PHONY: stress
 
 # make install PREFIX=/usr DESTDIR=/some/package
 PREFIX ?= /usr/local
@@ -228,7 +225,7 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1@\2/p' Makefile | awk -F@ '{printf "  %-12s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: FORCE all tests test unit lint format example asan ubsan tsan tsan-run cov fuzz fuzz-run sim mutants kill \
-        install clean help
+.PHONY: FORCE all tests test unit lint format example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
+        mutants bench bench-full bench-smoke kill histories stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
