@@ -20,7 +20,7 @@ struct db_options {
     uint64_t staged_bytes_max; /* all stages; above it writes wait; default 512 MiB */
     uint64_t held_bytes_max;   /* kept for conflict checks; default 1 GiB */
     uint64_t txn_bytes_max;    /* written by one transaction; default 1 GiB */
-    uint64_t link_bytes_max;   /* a larger write-set becomes a stage of its own; default 4 MiB */
+    uint64_t link_bytes_max;   /* a larger write-set becomes a stage of its own; default 2 MiB */
     uint64_t cache_bytes;      /* unpacked pages; default 256 MiB */
     uint32_t page_bytes;       /* for a new primary; default 8 KiB */
     uint64_t segment_bytes;    /* of the log; default 64 MiB */
