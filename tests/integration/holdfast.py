@@ -387,14 +387,14 @@ class Gate:
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="holdfast-gate.")
-        self.library = os.path.join(self.directory, "gate.so")
+        self.preload = os.path.join(self.directory, "gate.so")
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gate.c")
-        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", self.library, source, "-ldl"],
+        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", self.preload, source, "-ldl"],
                        check=True)
 
     def env(self):
         # The sanitizer wants to be the first library, unless told.
-        return {"HOLDFAST_GATE": self.directory, "LD_PRELOAD": self.library,
+        return {"HOLDFAST_GATE": self.directory, "LD_PRELOAD": self.preload,
                 "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
 
     def path(self, name):
