@@ -8,6 +8,7 @@
 #include "server/net/notify.h"
 #include "server/net/request.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -230,6 +231,11 @@ static void on_event(void *context, const char *event, const char *facts)
     char name[64];
     size_t i;
 
+    /* what was freed lies between what is in use: give the pages back all the same */
+    if (strcmp(event, "memory-freed") == 0) {
+        malloc_trim(0);
+        return;
+    }
     for (i = 0; event[i] && i < sizeof name - 1; i++)
         name[i] = event[i] == ' ' ? '_' : event[i];
     name[i] = '\0';

@@ -134,8 +134,14 @@ void stages_discard(struct db *db, struct arena *arena)
 
 void stages_collect(struct db *db)
 {
+    uint64_t before = db->garbage.bytes;
+
+    if (!before)
+        return;
     if (arena_free_some(&db->garbage, GARBAGE_WORK_A_TURN))
         db_ready(db);
+    else
+        db_event(db, "memory-freed", "bytes=%llu", (unsigned long long)before);
 }
 
 /* Only at the end of a turn: what was lent from a stage in this turn has been used. */

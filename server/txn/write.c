@@ -4,12 +4,18 @@
 #include "server/txn/db_internal.h"
 #include "server/txn/reads.h"
 
+#define SMALL_WRITER_BYTES (16u << 10)
+
 /* Room in memory: stages that wait for amalgamation are bounded, so writes wait. */
 static enum err write_wait_for_stages(struct op *op, struct txn *t)
 {
     struct db *db = t->db;
+    uint64_t limit = db->options.staged_bytes_max;
 
-    if (db->staged_bytes < db->options.staged_bytes_max || db->options.manual)
+    /* A quarter is kept for small writers, so that one who loads does not stop them (rule 12). */
+    if (t->write_set.arena.bytes < SMALL_WRITER_BYTES)
+        limit += limit / 4;
+    if (db->staged_bytes < limit || db->options.manual)
         return ERR_OK;
     if (!db->newest_stage->first_commit && !db->sealed_count)
         return ERR_OK; /* nothing is there that could be merged */
