@@ -443,8 +443,8 @@ struct connection *connection_accept(struct server *server, uv_stream_t *listene
         return refuse(c, "cannot be accepted");
     if (server->state != SERVER_SERVING)
         return refuse(c, "the server stops");
-    if (server->connection_count >= server->options.connections)
-        return refuse(c, "as many are open as the option connections allows");
+    if (server->connection_count >= server->connections_max)
+        return refuse(c, "as many are open as the option connections, or descriptors, allow");
     if (kind == CONNECTION_TCP) {
         uv_tcp_nodelay(&c->uv.tcp, 1);
         uv_tcp_keepalive(&c->uv.tcp, 1, KEEPALIVE_S);

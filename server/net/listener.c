@@ -7,11 +7,14 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
+#define DESCRIPTORS_KEPT 64 /* for files, listeners, the loop, and the moment of a refusal */
+#define CLIENTS_MIN 8       /* where that leaves fewer, some are served all the same */
 #define FIRST_PASSED_FD 3 /* as the service manager counts */
 
 struct listener {
@@ -138,6 +141,25 @@ bool listener_check(const struct options *o, char *error)
 }
 
 /* ---- sockets ---- */
+
+uint64_t listener_claim_descriptors(uint64_t connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = connections + DESCRIPTORS_KEPT;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return connections;
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit))
+            getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= wanted)
+        return connections;
+    if (limit.rlim_cur < DESCRIPTORS_KEPT + CLIENTS_MIN)
+        return CLIENTS_MIN;
+    return limit.rlim_cur - DESCRIPTORS_KEPT;
+}
 
 static void on_connection(uv_stream_t *stream, int status)
 {

@@ -16,6 +16,11 @@ struct server;
 /* Whether the option `listen` can be read and is allowed; error has OPTION_ERROR_BYTES. */
 bool listener_check(const struct options *o, char *error);
 
+/* Raise the process's limit of descriptors as far as so many clients need and the system
+ * allows; returns how many clients there are descriptors for. Some are kept for the core:
+ * without one it cannot open a segment of the log, and libuv's accept would spin. */
+uint64_t listener_claim_descriptors(uint64_t connections);
+
 /* Listen everywhere: on what the service manager passed (LISTEN_FDS), or on the options'
  * addresses and the unix socket. false: error says why. */
 bool listener_open_all(struct server *server, char *error);

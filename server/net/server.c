@@ -267,6 +267,19 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->amalgamate_percent = (unsigned)o->amalgamate_percent;
 }
 
+/* As many clients as the option says, if the system gives descriptors for them. */
+static void bound_connections(struct server *server)
+{
+    uint64_t asked = server->options.connections;
+
+    server->connections_max = listener_claim_descriptors(asked);
+    if (server->connections_max < asked && log_line_begin(LOG_LEVEL_WARN, "few_descriptors")) {
+        log_line_number("connections", server->connections_max);
+        log_line_number("asked", asked);
+        log_line_end();
+    }
+}
+
 static void say_failure(const struct failure *f, enum err e, char *why)
 {
     if (f->file[0])
@@ -306,6 +319,7 @@ enum err server_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     pool_init(&server->cursors, sizeof(struct session_cursor));
     pool_init(&server->runs, run_bytes());
     deadline_wheel_init(&server->deadlines, server_now(server));
+    bound_connections(server);
     e = os_uv_attach(posix, loop, NULL, &server->jobs);
     if (e) {
         snprintf(why, OPTION_ERROR_BYTES, "threads cannot be started: %s", err_message(e));
@@ -380,6 +394,7 @@ void server_reload(struct server *server)
         changed++;
     }
     log_line_level((enum log_level)server->options.log_level);
+    bound_connections(server);
     if (log_line_begin(LOG_LEVEL_INFO, "config_reloaded")) {
         log_line_number("changed", changed);
         log_line_end();

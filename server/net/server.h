@@ -54,6 +54,7 @@ struct server {
     struct list_link listeners;
     struct list_link connections;
     size_t connection_count;
+    uint64_t connections_max; /* the option, or what there are descriptors for */
     size_t request_count;
     struct list_link free_requests;
     struct pool lanes;
