@@ -86,7 +86,7 @@ def main():
     parser.add_argument('--build', required=True)
     parser.add_argument('--fuzz-runs', type=int, default=20000)
     parser.add_argument('--integration', action='store_true')
-    parser.add_argument('--limit', type=int, default=900, help='seconds for one program')
+    parser.add_argument('--limit', type=int, default=300, help='seconds for one program')
     parser.add_argument('programs', nargs='*')
     arguments = parser.parse_args()
     total_passed = total_failed = 0
@@ -106,7 +106,7 @@ def main():
                   f'tests {seconds:7.1f} s', flush=True)
     daemon = os.path.join(arguments.build, 'holdfastd')
     if arguments.integration and os.path.exists(INTEGRATION) and os.path.exists(daemon):
-        passed, failed = run_integration(arguments.build, 2 * arguments.limit)
+        passed, failed = run_integration(arguments.build, 3 * arguments.limit)
         total_passed += passed
         total_failed += failed
     print(f'{total_passed} passed, {total_failed} failed')

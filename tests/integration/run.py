@@ -8,6 +8,7 @@ takes nothing brings its own. Prints "N passed, N failed"; the exit code is 1 if
 import importlib
 import inspect
 import os
+import signal
 import sys
 import time
 import traceback
@@ -22,8 +23,17 @@ class Skipped(Exception):
     """What the test needs is not on this machine."""
 
 
+LIMIT_S = 300  # of one test; none needs a tenth of it on a quiet machine
+
+
+def on_alarm(number, frame):
+    raise TimeoutError("not finished after %d s" % LIMIT_S)
+
+
 def run_one(name, function, shared):
     begun = time.monotonic()
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.alarm(LIMIT_S)
     try:
         if inspect.signature(function).parameters:
             if shared.get("d") is None or shared["d"].process.poll() is not None:
@@ -42,6 +52,7 @@ def run_one(name, function, shared):
                 sys.stderr.write(shared["d"].errors()[-3000:])
                 shared["d"].kill()
                 shared["d"] = None
+    signal.alarm(0)
     print("%-70s %s (%.1f s)" % (name, result, time.monotonic() - begun), flush=True)
     return result
 
