@@ -20,6 +20,12 @@ def binary(name="holdfastd"):
         ROOT, "build", os.environ.get("MODE", "release"), name)
 
 
+def sanitized():
+    """Is the daemon under a sanitizer? Its memory then says little of the program's own."""
+    with open(binary(), "rb") as f:
+        return bool({b"__asan_init", b"__tsan_init"} & set(f.read().split(b"\0")))
+
+
 # ---- MessagePack ----
 
 class Ext(tuple):
