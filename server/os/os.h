@@ -29,9 +29,6 @@ enum os_open {
     OS_WRITE = 2,   /* and read */
     OS_CREATE = 4,  /* make it, mode 0600, if it is not there */
     OS_EXCLUSIVE = 8, /* with OS_CREATE: ERR_LOCKED if it is there */
-    OS_FRESH = 16,    /* forget what the system remembers of its contents but has not
-                       * on the disk: after a failed sync, pages read back that a
-                       * power cut takes away. For whoever recovers from the file. */
 };
 
 /* Jobs of one lane run side by side up to the lane's width; lanes do not wait

@@ -200,10 +200,6 @@ static enum err posix_file_open(struct os *os, const char *path, unsigned flags,
     number = fd < 0 ? errno : fd_check_regular(fd);
     if (number)
         goto done;
-    /* Pages that are clean but never reached the disk are dropped; dirty ones
-     * stay, and reach it with the next sync. */
-    if (flags & OS_FRESH)
-        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     file->posix = posix;
     file->fd = fd;
     atomic_init(&file->no_nowait, false);

@@ -175,14 +175,16 @@ static void life_check_prefix(struct life *l, uint64_t least)
 
 static void life_die(struct life *l)
 {
-    bool kill = sim_chance(l->sim, 30) && !sim_is_off(l->sim) && !l->is_failed;
+    bool kill = sim_chance(l->sim, 30) && !sim_is_off(l->sim);
     uint64_t least = l->told;
 
     if (kill) {
         l->counts->kills++;
-        if (l->told_kill > least)
+        if (l->told_kill > least && !l->is_failed)
             least = l->told_kill;
         sim_kill(l->sim);
+        if (sim_chance(l->sim, 50))
+            sim_forget(l->sim);
     } else {
         l->counts->crashes++;
         sim_crash(l->sim);

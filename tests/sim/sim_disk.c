@@ -27,8 +27,6 @@ static enum err sim_file_open_op(struct os *os, const char *path, unsigned flags
     e = sim_tree_open(sim, path, flags, &node);
     if (e)
         return e;
-    if (flags & OS_FRESH)
-        sim_node_forget(node);
     file = sim_malloc(sizeof *file);
     *file = (struct os_file){.sim = sim, .node = node, .flags = flags};
     memcpy(file->path, path, strlen(path) + 1);

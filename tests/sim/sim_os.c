@@ -354,6 +354,17 @@ void sim_crash(struct sim *sim)
     sim->off = false;
 }
 
+void sim_forget(struct sim *sim)
+{
+    sim_trace(sim, "forget");
+    LIST_EACH (link, &sim->nodes) {
+        struct sim_node *node = LIST_ENTRY(link, struct sim_node, in_sim);
+
+        if (!node->is_directory)
+            sim_node_forget(node);
+    }
+}
+
 void sim_kill(struct sim *sim)
 {
     sim_trace(sim, "kill");

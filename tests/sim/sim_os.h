@@ -81,6 +81,10 @@ void sim_crash(struct sim *sim);
  * unsynced. */
 void sim_kill(struct sim *sim);
 
+/* The system lets go of the pages in its memory that it takes for clean: where a sync has
+ * failed, files now read as the disk has them. Between a kill and the next life. */
+void sim_forget(struct sim *sim);
+
 /* The n-th operation from now that changes the disk (write, sync, truncate,
  * allocate, create, rename, remove, dir_make, dir_sync) and everything after it,
  * reads too, have no effect and return ERR_IO. 0: at once. SIM_LIMIT_NONE: never.
