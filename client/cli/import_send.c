@@ -119,7 +119,7 @@ static void batch_blame(struct import_batch *b, const struct hf_error *error)
     bool named = index < b->count;
     uint64_t first = b->records[named ? index : 0].line;
 
-    if (error->code == HF_CONNECTION || error->code == HF_PROTOCOL)
+    if (error->code == HF_CONNECTION || error->code == HF_PROTOCOL || error->code == HF_TIMEOUT)
         first = 0;
     import_fail(im, first, error);
     if (im->failed_line == first && first && !named)
@@ -291,7 +291,7 @@ static struct import_batch *batch_to_fill(struct import *im)
         if (batch_in_state(im, BATCH_AGAIN))
             batches_again(im);
         else
-            hf_poll(im->cli->conn, -1);
+            hf_wait_any(im->cli->conn);
     }
     if (!b || im->failed)
         return NULL;
@@ -355,7 +355,7 @@ static bool single_send(struct import *im, struct slice value, struct slice key,
     struct hf_pack *p;
 
     while (im->free_slot_count == 0 && !im->failed)
-        hf_poll(c, -1);
+        hf_wait_any(c);
     if (im->failed)
         return false;
     r = &im->batches[0].records[im->free_slots[--im->free_slot_count]];

@@ -204,6 +204,7 @@ static int connection_send(struct hf_conn *c)
             return errno;
         c->out_sent += (size_t)n;
         c->sent_total += (uint64_t)n;
+        c->moves++;
     }
     if (c->out_sent == c->out.size) {
         hf_pack_reset(&c->out);
@@ -288,6 +289,7 @@ static int connection_receive(struct hf_conn *c, int flags, bool *got)
     if (n == 0)
         return connection_lose(c, HF_CONNECTION, "%s has closed the connection", c->address);
     *got = true;
+    c->moves++;
     c->in_to += (size_t)n;
     return connection_take_frames(c);
 }
@@ -338,6 +340,23 @@ uint64_t connection_until_ms(const struct hf_conn *c)
     return clock_now_ms() + (uint64_t)c->options.timeout_ms + CONNECTION_GRACE_MS;
 }
 
+int connection_wait(struct hf_conn *c)
+{
+    uint64_t until_ms = connection_until_ms(c);
+    uint64_t moves = c->moves;
+
+    while (c->moves == moves) {
+        int e = connection_pump(c, until_ms);
+
+        if (e)
+            return e;
+        if (c->moves == moves && until_ms != CLOCK_NEVER && clock_now_ms() >= until_ms)
+            return connection_lose(c, HF_TIMEOUT, "nothing from %s within %d ms", c->address,
+                                   c->options.timeout_ms + CONNECTION_GRACE_MS);
+    }
+    return HF_OK;
+}
+
 static int misuse(struct hf_conn *c)
 {
     return error_set(&c->error, HF_MISUSE,
@@ -379,7 +398,22 @@ int hf_wait_all(struct hf_conn *c)
     if (c->dispatching || c->building)
         return misuse(c);
     while (c->in_flight > 0) {
-        int e = connection_pump(c, CLOCK_NEVER);
+        int e = connection_wait(c);
+
+        if (e)
+            return e;
+    }
+    return c->fd >= 0 ? HF_OK : connection_fail(c, &c->lost);
+}
+
+int hf_wait_any(struct hf_conn *c)
+{
+    uint64_t answered = c->answered;
+
+    if (c->dispatching || c->building)
+        return misuse(c);
+    while (c->in_flight > 0 && c->answered == answered) {
+        int e = connection_wait(c);
 
         if (e)
             return e;

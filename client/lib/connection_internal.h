@@ -64,6 +64,8 @@ struct hf_conn {
     uint32_t *free_slots;          /* a stack of free_count */
     uint32_t slot_count, free_count;
     unsigned in_flight;
+    uint64_t answered;        /* requests, so far */
+    uint64_t moves;           /* times that bytes went out or came in */
     struct hf_reply *replies; /* every reply that is not freed */
     struct hf_reply *spare;   /* one to use again */
     struct hf_reply *last;    /* of the last blocking form: results borrow from it */
@@ -79,6 +81,10 @@ struct hf_conn {
 /* Write and read what is possible; wait until until_ms for the first event if there is
  * nothing to do yet (0: do not wait). HF_OK, or the connection's loss. */
 int connection_pump(struct hf_conn *c, uint64_t until_ms);
+
+/* Write and read until bytes have moved. When none do for the connection's timeout it is
+ * given up: HF_TIMEOUT is the answer of every request in flight. */
+int connection_wait(struct hf_conn *c);
 
 /* When a blocking form that begins now must end. */
 uint64_t connection_until_ms(const struct hf_conn *c);

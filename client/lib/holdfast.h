@@ -73,7 +73,8 @@ enum hf_code {
     HF_NO_SPACE = 6002,
     HF_CORRUPT = 6003,
     HF_CONNECTION = 8001, /* cannot connect, or the connection is lost */
-    HF_TIMEOUT = 8002,    /* no answer in time; the connection lives on */
+    HF_TIMEOUT = 8002,    /* no answer in time; the connection lives on, but
+                           * for hf_wait_all and hf_wait_any */
     HF_PROTOCOL = 8003,   /* the server sent what is no answer; the connection is ended */
     HF_MISUSE = 8004,     /* the library was called as it must not be */
     HF_MEMORY = 8005,     /* out of memory in this process */
@@ -243,8 +244,11 @@ HF_API int hf_flush(struct hf_conn *c);
  * first event. HF_OK also if nothing came; HF_CONNECTION, HF_PROTOCOL. */
 HF_API int hf_poll(struct hf_conn *c, int timeout_ms);
 
-/* Wait for every request in flight. HF_OK, HF_CONNECTION, HF_PROTOCOL. */
+/* Wait for every request in flight, or for one of them. HF_OK (also if there is none),
+ * HF_CONNECTION, HF_PROTOCOL; HF_TIMEOUT when no byte has come or gone for timeout_ms of
+ * hf_open_options: the connection is lost then, as every request in flight is told. */
 HF_API int hf_wait_all(struct hf_conn *c);
+HF_API int hf_wait_any(struct hf_conn *c);
 
 HF_API unsigned hf_in_flight(const struct hf_conn *c);
 

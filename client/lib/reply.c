@@ -95,6 +95,7 @@ static bool reply_take(struct hf_conn *c, uint64_t id, struct slice error, struc
     slot->reply = NULL;
     c->free_slots[c->free_count++] = (uint32_t)(slot - c->slots);
     c->in_flight--;
+    c->answered++;
     if (reply->abandoned || reply->fn) {
         reply->result = result;
         if (error.data[0] != 0xc0)

@@ -26,7 +26,7 @@ static void wait_for_room(struct hf_conn *c)
     while (c->fd >= 0 && !c->dispatching &&
            (c->in_flight >= c->options.in_flight_max ||
             c->out.size - c->out_sent > CONNECTION_QUEUE_BYTES_MAX))
-        connection_pump(c, CLOCK_NEVER);
+        connection_wait(c);
 }
 
 struct hf_pack *hf_call_begin(struct hf_conn *c, const char *method, uint32_t count)

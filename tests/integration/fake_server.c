@@ -415,6 +415,14 @@ static bool send_all(struct fake_server *server, const char *data, size_t size)
     return true;
 }
 
+/* Whether the i-th of the replies at hand is kept back. */
+static bool is_silent(const struct fake_server *server, unsigned i)
+{
+    unsigned from = server->options.silent_from;
+
+    return from && server->requests - server->end_count + i + 1 >= from;
+}
+
 static bool send_replies(struct fake_server *server)
 {
     bool ok = true;
@@ -424,7 +432,7 @@ static bool send_replies(struct fake_server *server)
         send_all(server, server->options.raw_reply, server->options.raw_reply_size);
         ok = false;
     }
-    for (unsigned i = 0; i < count && ok && !server->options.silent; i++) {
+    for (unsigned i = 0; i < count && ok && !is_silent(server, i); i++) {
         unsigned k = server->options.reverse ? count - 1 - i : i;
         size_t from = k ? server->ends[k - 1] : 0;
 

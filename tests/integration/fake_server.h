@@ -33,7 +33,7 @@ struct fake_options {
     bool unix_socket;       /* instead of TCP */
     bool reverse;           /* answer what came in one read in reverse order */
     bool trickle;           /* send byte by byte */
-    bool silent;            /* read everything, answer nothing */
+    unsigned silent_from;   /* read everything, answer nothing from the n-th request on */
     unsigned hang_up_after; /* close at the n-th request, unanswered; 0: never */
     bool hang_up_applies;   /* but do it */
     unsigned hang_up_once;  /* only on the first so many connections; 0: on all */

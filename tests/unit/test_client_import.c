@@ -353,6 +353,30 @@ START_TEST(a_lost_connection_says_from_which_line_on_it_is_unknown)
 }
 END_TEST
 
+/* The server takes all and says nothing: --timeout-ms ends the wait, in whatever shape the
+ * records go. */
+START_TEST(a_silent_server_is_given_up_after_the_timeout)
+{
+    struct fake_options fake = {.silent_from = 3 + (unsigned)_i / 2};
+    struct rig rig;
+
+    rig_open(&rig, &fake);
+    rig_write_records(&rig, 1, 1000);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id", "--batch", "100",
+                         "--in-flight", "4", "--timeout-ms", "20", "--on-exists",
+                         _i % 2 ? "skip" : "replace"),
+                     2);
+    ck_assert_msg(strstr(rig.err, "within 520 ms"), "%s", rig.err);
+    ck_assert_msg(
+        strstr(rig.err, _i == 2
+                            ? "100 records are surely in: all up to line 100; from line 101 "
+                              "on it is not known: of 400 records"
+                            : "0 records are surely in; from line 1 on it is not known"),
+        "%s", rig.err);
+    rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_transaction_goes_in_whole_or_not_at_all)
 {
     struct fake_options fake = {
@@ -415,6 +439,7 @@ int main(void)
     tcase_add_test(tc, conflicts_and_overload_are_tried_again);
     tcase_add_test(tc, a_conflict_that_stays_exits_with_4);
     tcase_add_loop_test(tc, a_lost_connection_says_from_which_line_on_it_is_unknown, 0, 10);
+    tcase_add_loop_test(tc, a_silent_server_is_given_up_after_the_timeout, 0, 4);
     tcase_add_test(tc, a_transaction_goes_in_whole_or_not_at_all);
     tcase_add_test(tc, an_export_that_breaks_off_says_so);
     suite_add_tcase(suite, tc);

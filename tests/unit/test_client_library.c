@@ -393,7 +393,7 @@ END_TEST
 
 START_TEST(no_answer_in_time_is_a_timeout_and_the_connection_lives)
 {
-    struct fake_options fake = {.silent = true};
+    struct fake_options fake = {.silent_from = 1};
     struct hf_open_options options = {.timeout_ms = 10};
     struct rig rig;
 
@@ -404,6 +404,32 @@ START_TEST(no_answer_in_time_is_a_timeout_and_the_connection_lives)
                      HF_TIMEOUT);
     ck_assert(hf_conn_error(rig.c)->maybe_committed && !hf_conn_error(rig.c)->retryable);
     ck_assert_int_ge(hf_conn_fd(rig.c), 0);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(waiting_for_any_or_all_gives_a_silent_server_up)
+{
+    struct fake_options fake = {.silent_from = 1};
+    struct hf_open_options options = {.timeout_ms = 10};
+    struct hf_reply *ping, *put;
+    struct rig rig;
+
+    rig_open(&rig, &fake, &options);
+    rig_ok(&rig, hf_wait_any(rig.c)); /* none is in flight */
+    hf_call_begin(rig.c, "ping", 0);
+    rig_ok(&rig, hf_call_end(rig.c, &ping));
+    hf_pack_uint(hf_call_begin(rig.c, "commit", 1), 1);
+    rig_ok(&rig, hf_call_end(rig.c, &put));
+    ck_assert_int_eq(_i ? hf_wait_all(rig.c) : hf_wait_any(rig.c), HF_TIMEOUT);
+    ck_assert_int_eq(hf_wait(ping), HF_TIMEOUT);
+    ck_assert(!hf_reply_error(ping)->maybe_committed);
+    ck_assert_int_eq(hf_wait(put), HF_TIMEOUT);
+    ck_assert(hf_reply_error(put)->maybe_committed);
+    ck_assert_int_lt(hf_conn_fd(rig.c), 0);
+    ck_assert_int_eq(hf_wait_any(rig.c), HF_TIMEOUT);
+    hf_reply_free(ping);
+    hf_reply_free(put);
     rig_close(&rig);
 }
 END_TEST
@@ -542,6 +568,7 @@ int main(void)
     tcase_add_test(tc, what_was_never_sent_is_surely_not_applied);
     tcase_add_test(tc, after_a_loss_one_may_connect_again);
     tcase_add_test(tc, no_answer_in_time_is_a_timeout_and_the_connection_lives);
+    tcase_add_loop_test(tc, waiting_for_any_or_all_gives_a_silent_server_up, 0, 2);
     tcase_add_loop_test(tc, replies_that_are_none_end_the_connection, 0, 9);
     tcase_add_loop_test(tc, errors_of_any_shape_are_some_error, 0, 6);
     tcase_add_test(tc, what_the_server_pushes_is_handed_on);
