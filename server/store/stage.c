@@ -1,8 +1,6 @@
-#include "server/store/stage.h"
+#include "server/store/stage_internal.h"
 
 #include "server/base/assert.h"
-
-#define STAGE_UNINDEXED 16 /* so short a list is walked: most write-sets need no index */
 
 struct stage *stage_new(struct os *os, uint64_t number)
 {
@@ -59,6 +57,7 @@ void stage_move(struct stage *s, enum stage_state next)
     };
 
     ASSERT(allowed[s->state] & 1u << next);
+    ASSERT(!s->is_loose);
     s->state = next;
 }
 
@@ -151,8 +150,8 @@ uint64_t record_bytes(struct slice key, struct slice value)
     return sizeof(struct record) + key.size + value.size + 8;
 }
 
-static struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t store,
-                                 struct slice key, struct slice value)
+struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t store,
+                          struct slice key, struct slice value)
 {
     struct record *r =
         arena_alloc(s->memory, offsetof(struct record, key) + key.size + value.size);
@@ -178,7 +177,7 @@ static struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t 
     return r;
 }
 
-static struct stage_store *stage_store_new(struct stage *s, uint32_t store)
+struct stage_store *stage_store_new(struct stage *s, uint32_t store)
 {
     struct stage_store *st = s->single ? NULL : s->room;
 
@@ -214,6 +213,16 @@ static void stage_insert(struct stage *s, struct stage_store *st, struct record 
         stage_index_all(s, st);
     else if (st->records > STAGE_UNINDEXED && !stage_index_enter(&st->index, s->memory, r))
         st->is_indexed = false; /* from here on searches walk a little */
+}
+
+void stamp_add(struct stamp *stamp, struct record *r)
+{
+    if (stamp->last)
+        stamp->last->log_next = r;
+    else
+        stamp->first = r;
+    stamp->last = r;
+    stamp->records++;
 }
 
 static bool write_set_replace(struct stage *s, struct record *r, struct slice value)
@@ -255,12 +264,7 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
     if (!r)
         return NULL;
     stage_insert(write_set, st, r, before);
-    if (stamp->last)
-        stamp->last->log_next = r;
-    else
-        stamp->first = r;
-    stamp->last = r;
-    stamp->records++;
+    stamp_add(stamp, r);
     write_set->records++;
     write_set->value_bytes += key.size + value.size;
     return r;
@@ -287,7 +291,7 @@ static void stage_link_store(struct stage *s, struct stage_store *to, struct sta
     }
 }
 
-static void stage_note_commit(struct stage *s, uint64_t commit)
+void stage_note_commit(struct stage *s, uint64_t commit)
 {
     ASSERT(commit > s->last_commit); /* S-2 */
     if (!s->first_commit)
@@ -318,7 +322,7 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
 {
     struct stage_store *from = write_set->single;
 
-    ASSERT(s->state == STAGE_OPEN); /* S-1 */
+    ASSERT(s->state == STAGE_OPEN && !s->is_loose); /* S-1 */
     ASSERT(write_set->bucket_mask == 0);
     stage_note_commit(s, stamp->commit);
     while (from) {

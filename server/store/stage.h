@@ -75,6 +75,7 @@ struct stage_store {
     struct record *first;      /* the list in key order */
     struct stage_index index;
     bool is_indexed;           /* the index knows every record: no walking is needed */
+    uint16_t shared;           /* loose: bytes that all keys share at the beginning */
 };
 
 enum stage_state { STAGE_OPEN, STAGE_SEALED, STAGE_AMALGAMATING, STAGE_AMALGAMATED };
@@ -90,6 +91,7 @@ struct stage {
     uint64_t value_bytes;    /* of keys and values, versions all */
     uint64_t log_position;   /* sealed: every later commit lies at or behind it in the log */
     struct arena arena;
+    bool is_loose;           /* stage_fill was called since the last stage_settle */
     bool has_ledger;         /* conflict checks need it no more: a ledger has its keys */
     struct stage *below;     /* the next older stage */
     struct stage *above;     /* the next newer one */
@@ -166,6 +168,19 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
 /* Make write_set, whole, the content of s, which is fresh and empty. Spares as above. */
 void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,
                  struct stage_spares *spares);
+
+/* ---- filling a stage from the log ---- */
+
+/* A record of a commit to come, in the stage's memory; it is not in the stage yet. A commit
+ * writes a key once. NULL: no memory. */
+struct record *stage_append(struct stage *s, struct stamp *stamp, uint32_t store,
+                            struct slice key, struct slice value);
+/* The commit of stamp is complete: all that was appended for it is the open stage's. Until
+ * stage_settle the stage is loose: nobody may look into it, link or move it. ERR_NOMEM: the stage
+ * can only be freed. */
+enum err stage_fill(struct stage *s, struct stamp *stamp);
+/* Put what has come in order. ERR_NOMEM: the stage can only be freed. */
+enum err stage_settle(struct stage *s);
 
 /* ERR_NOMEM. */
 enum err stage_spares_fill(struct stage_spares *spares, struct os *os, size_t count);

@@ -5,6 +5,7 @@
 #include "server/store/stage.h"
 
 #define NODE_ENTRIES 64
+#define NODE_FILL 56 /* of them, when many are entered at once: some may still come */
 #define NODE_PREFIX_MAX 32  /* more that is shared is compared like the rest */
 #define NODE_PREFIX_WORTH \
     3 /* bytes that a longer prefix must gain, to look at all keys again */
@@ -19,8 +20,7 @@ struct stage_index_node {
     struct stage_index_node *children[];  /* NODE_ENTRIES in a branch, none in a leaf */
 };
 
-/* Eight bytes of the key from offset on, as a number that orders like them. */
-static uint64_t head_of(struct slice key, size_t offset)
+uint64_t stage_index_head(struct slice key, size_t offset)
 {
     uint8_t bytes[8] = {0};
 
@@ -58,7 +58,7 @@ static unsigned node_rank(const struct stage_index_node *n, struct slice key, bo
         if (order > 0)
             return high;
     }
-    head = head_of(key, n->prefix);
+    head = stage_index_head(key, n->prefix);
     while (low < high) {
         unsigned middle = (low + high) / 2;
 
@@ -134,7 +134,7 @@ static void node_refresh(struct stage_index_node *n)
     if (n->prefix)
         memcpy(n->prefix_bytes, record_key(n->records[0]).data, n->prefix);
     for (unsigned i = 0; i < n->count; i++)
-        n->heads[i] = head_of(record_key(n->records[i]), n->prefix);
+        n->heads[i] = stage_index_head(record_key(n->records[i]), n->prefix);
 }
 
 /* After a split the old prefix still holds; a longer one pays only if it is much longer. */
@@ -165,7 +165,7 @@ static void node_insert(struct stage_index_node *n, unsigned at, struct record *
          shared_bytes(record_key(r), record_key(n->records[at ? 0 : 1])) < n->prefix))
         node_refresh(n);
     else
-        n->heads[at] = head_of(record_key(r), n->prefix);
+        n->heads[at] = stage_index_head(record_key(r), n->prefix);
 }
 
 /* Move the upper part of n, which is full, to the fresh node: half of it, or where a run of
@@ -270,7 +270,67 @@ bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record
         if (slots[i] == 0 || slots[i] + 1u == path[i]->count)
             node_refresh(path[i]);
         else
-            path[i]->heads[slots[i]] = head_of(key, path[i]->prefix);
+            path[i]->heads[slots[i]] = stage_index_head(key, path[i]->prefix);
     }
+    return true;
+}
+
+/* ---- building ---- */
+
+/* A leaf whose entries have heads behind what all keys of the store share. Where those tell
+ * its keys apart they are as good as those behind a longer prefix, and no record is touched. */
+static void leaf_settle(struct stage_index_node *n, size_t shared)
+{
+    bool distinct = shared <= NODE_PREFIX_MAX;
+
+    for (unsigned i = 1; i < n->count && distinct; i++)
+        distinct = n->heads[i - 1] < n->heads[i];
+    if (!distinct) {
+        node_refresh(n);
+        return;
+    }
+    n->prefix = (uint16_t)shared;
+    memcpy(n->prefix_bytes, record_key(n->records[0]).data, shared);
+}
+
+/* Make nodes of one level; entries become those of the level above. */
+static size_t build_level(struct arena *arena, struct stage_index_entry *entries, size_t count,
+                          unsigned level, size_t shared)
+{
+    size_t made = 0;
+
+    for (size_t at = 0; at < count; made++) {
+        struct stage_index_node *n = node_new(arena, level);
+        size_t part = count - at < NODE_FILL ? count - at : NODE_FILL;
+
+        if (!n)
+            return 0;
+        n->count = (uint16_t)part;
+        for (unsigned i = 0; i < part; i++, at++) {
+            n->records[i] = entries[at].record;
+            if (level)
+                n->children[i] = entries[at].node;
+            else
+                n->heads[i] = entries[at].head;
+        }
+        if (level)
+            node_refresh(n);
+        else
+            leaf_settle(n, shared);
+        entries[made] = (struct stage_index_entry){.node = n, .record = n->records[0]};
+    }
+    return made;
+}
+
+bool stage_index_build(struct stage_index *x, struct arena *arena,
+                       struct stage_index_entry *entries, size_t count, size_t shared)
+{
+    ASSERT(!x->root && count);
+    for (unsigned level = 0; level == 0 || count > 1; level++) {
+        count = build_level(arena, entries, count, level, shared);
+        if (!count)
+            return false;
+    }
+    x->root = entries[0].node;
     return true;
 }

@@ -31,6 +31,24 @@ struct record *stage_index_find(const struct stage_index *x, struct slice key, b
 /* The last entered record of all; NULL: none. */
 struct record *stage_index_last(const struct stage_index *x);
 
+/* Eight bytes of the key from offset on, as a number that orders like them. */
+uint64_t stage_index_head(struct slice key, size_t offset);
+
+struct stage_index_entry {
+    union {
+        uint64_t head; /* as of stage_index_head, offset being what all keys share */
+        struct stage_index_node *node; /* stage_index_build's own use */
+    };
+    struct record *record;
+};
+
+/* Enter all of the records, ascending and at least one, at once; nothing is entered yet. All
+ * keys share their first bytes, so many as shared says. Uses entries up. false: no memory. */
+bool stage_index_build(struct stage_index *x, struct arena *arena,
+                       struct stage_index_entry *entries, size_t count, size_t shared);
+/* About the bytes that stage_index_build takes for each. */
+#define STAGE_INDEX_ENTRY_BYTES 20
+
 /* Enter a record whose key is not entered yet; false: there was no memory for it. */
 bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record *r);
 

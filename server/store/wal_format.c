@@ -80,18 +80,24 @@ bool wal_batch_resembles(const uint8_t *from, uint64_t position)
     return memcmp(from, batch_magic, 8) == 0 && bytes_get_le64(from + 32) == position;
 }
 
+uint64_t wal_batch_span(const uint8_t *from, uint64_t room, uint64_t position)
+{
+    uint64_t span = bytes_get_le32(from + 88);
+
+    if (!wal_batch_resembles(from, position) || span > room || span % WAL_SECTOR_BYTES != 0)
+        return 0;
+    return span;
+}
+
 /* The fields are believed only after the checksum holds, but span is needed to
  * compute it: it is bounded first, by what is there. */
 enum err wal_batch_decode(const uint8_t *from, uint64_t room, uint64_t salt, uint64_t position,
                           struct wal_batch *out)
 {
-    uint32_t span;
+    uint64_t span = room < WAL_SECTOR_BYTES ? 0 : wal_batch_span(from, room, position);
     enum err e;
 
-    if (room < WAL_SECTOR_BYTES || !wal_batch_resembles(from, position))
-        return ERR_CORRUPT;
-    span = bytes_get_le32(from + 88);
-    if (span == 0 || span > room || span % WAL_SECTOR_BYTES != 0)
+    if (!span)
         return ERR_CORRUPT;
     e = unseal(batch_magic, from, span, salt);
     if (e)
@@ -106,7 +112,7 @@ enum err wal_batch_decode(const uint8_t *from, uint64_t room, uint64_t salt, uin
     out->first_item = bytes_get_le64(from + 72);
     out->fragments = bytes_get_le32(from + 80);
     out->used = bytes_get_le32(from + 84);
-    out->span = span;
+    out->span = (uint32_t)span;
     return out->used >= WAL_HEADER_BYTES && out->used <= span ? ERR_OK : ERR_CORRUPT;
 }
 

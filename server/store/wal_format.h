@@ -74,6 +74,9 @@ enum err wal_segment_header_decode(const uint8_t *from, struct wal_segment_heade
 void wal_batch_encode(const struct wal_batch *batch, uint64_t salt, uint8_t *to);
 /* Whether the beginning of a batch header for this position is there, rotten or not. */
 bool wal_batch_resembles(const uint8_t *from, uint64_t position);
+/* from: one sector. The bytes that the batch there claims to take, not verified, if it resembles
+ * one and they are whole sectors within room; else 0. */
+uint64_t wal_batch_span(const uint8_t *from, uint64_t room, uint64_t position);
 /* room: bytes that are there. ERR_OK; ERR_CORRUPT: no valid batch for this position;
  * ERR_FORMAT: a newer one. */
 enum err wal_batch_decode(const uint8_t *from, uint64_t room, uint64_t salt, uint64_t position,

@@ -12,15 +12,18 @@
  * end. A failed sync of that batch leaves a mark, as any failed sync does. */
 #include "server/store/wal_internal.h"
 
-#define GLANCE_BYTES (256u << 10) /* segments have at least that many */
+#define WINDOW_BYTES (256u << 10) /* what is read at once stays in the processor's cache */
 
 struct recovery {
     struct wal *w;
     const struct wal_replay *replay;
     struct failure *f;
     struct os_file *file; /* owned; the segment being looked at */
-    uint8_t *buffer;      /* owned; one segment, or one sector before its size is known */
+    uint8_t *buffer;      /* owned; a window of it */
     size_t buffer_bytes;
+    uint64_t window;      /* where the window begins in the file */
+    size_t window_bytes;  /* what of it is read */
+    const uint8_t *batch; /* the last one that batch_at found; borrowed until the next */
     enum err list_error;
     bool salted;          /* w->salt and the segments' size are known */
     uint64_t segment_bytes;
@@ -219,34 +222,76 @@ static struct wal_segment *find(struct recovery *r, uint64_t number)
     return NULL;
 }
 
-/* All of the segment into the buffer; zeros where the file is short. */
-static enum err load(struct recovery *r, struct wal_segment *s)
+/* *out: size bytes of the open segment from offset on, borrowed until the next call; zeros where
+ * the file is short. A batch may be larger than a window is otherwise. */
+static enum err window(struct recovery *r, const struct wal_segment *s, uint64_t offset,
+                       size_t size, const uint8_t **out)
+{
+    size_t part =
+        r->segment_bytes - offset < WINDOW_BYTES ? r->segment_bytes - offset : WINDOW_BYTES;
+    size_t got = 0;
+    enum err e = ERR_OK;
+
+    ASSERT(offset + size <= r->segment_bytes);
+    *out = r->buffer + (offset - r->window);
+    if (offset >= r->window && offset + size <= r->window + r->window_bytes)
+        return ERR_OK;
+    if (part < size)
+        part = size;
+    r->window_bytes = 0;
+    if (part > r->buffer_bytes)
+        e = buffer_make(r, part);
+    if (e)
+        return failure_set(r->f, e, "no memory for a batch of the log");
+    e = r->w->os->ops->file_read(r->file, offset, r->buffer, part, &got);
+    if (e)
+        return fail_at(r, e, s->number, offset, "a log segment could not be read");
+    memset(r->buffer + got, 0, part - got);
+    r->window = offset;
+    r->window_bytes = part;
+    *out = r->buffer;
+    return ERR_OK;
+}
+
+/* Open the segment to look at it, and see whether it has been written to. */
+static enum err look(struct recovery *r, struct wal_segment *s)
 {
     char path[WAL_PATH_BYTES];
-    size_t got = 0;
+    const uint8_t *first;
     enum err e;
 
+    file_close(r);
+    r->window_bytes = 0;
     wal_segment_path(s->number, path);
     e = os_file_open(r->w->os, path, OS_READ, &r->file);
-    if (!e)
-        e = r->w->os->ops->file_read(r->file, 0, r->buffer, r->buffer_bytes, &got);
-    file_close(r);
     if (e)
-        return fail_at(r, e, s->number, got, "a log segment could not be read");
-    memset(r->buffer + got, 0, r->buffer_bytes - got);
-    s->resembles = wal_batch_resembles(r->buffer + WAL_SECTOR_BYTES,
-                                       s->number * r->segment_bytes + WAL_SECTOR_BYTES);
-    return ERR_OK;
+        return fail_at(r, e, s->number, 0, "a log segment could not be read");
+    e = window(r, s, WAL_SECTOR_BYTES, WAL_SECTOR_BYTES, &first);
+    if (!e)
+        s->resembles =
+            wal_batch_resembles(first, s->number * r->segment_bytes + WAL_SECTOR_BYTES);
+    return e;
 }
 
 /* ---- the chain ---- */
 
-static enum err batch_at(struct recovery *r, uint64_t number, uint64_t offset,
+/* ERR_CORRUPT, without a word: there is no valid batch. ERR_IO, ERR_NOMEM, ERR_FORMAT. */
+static enum err batch_at(struct recovery *r, const struct wal_segment *s, uint64_t offset,
                          struct wal_batch *out)
 {
-    enum err e = wal_batch_decode(r->buffer + offset, r->segment_bytes - offset, r->w->salt,
-                                  number * r->segment_bytes + offset, out);
+    uint64_t number = s->number, position = number * r->segment_bytes + offset;
+    uint64_t span;
+    enum err e = window(r, s, offset, WAL_SECTOR_BYTES, &r->batch);
 
+    if (e)
+        return e;
+    span = wal_batch_span(r->batch, r->segment_bytes - offset, position);
+    if (!span)
+        return ERR_CORRUPT;
+    e = window(r, s, offset, span, &r->batch);
+    if (e)
+        return e;
+    e = wal_batch_decode(r->batch, span, r->w->salt, position, out);
     if (e == ERR_FORMAT)
         return fail_at(r, e, number, offset, "the log was written by a newer version");
     if (!e && out->epoch > r->epoch_max)
@@ -280,7 +325,7 @@ static bool fragment_follows(const struct recovery *r, const struct wal_fragment
 static enum err deliver(struct recovery *r, const struct wal_batch *b, uint64_t number,
                         uint64_t offset)
 {
-    const uint8_t *at = r->buffer + offset + WAL_HEADER_BYTES;
+    const uint8_t *at = r->batch + WAL_HEADER_BYTES;
     uint64_t left = b->used - WAL_HEADER_BYTES;
     struct wal_fragment fragment;
     enum err e = ERR_OK;
@@ -320,16 +365,17 @@ static void chain_add(struct recovery *r, const struct wal_batch *b, uint64_t nu
         r->numbers.commit = b->numbers.commit;
 }
 
-/* Follow the chain through the segment that is loaded. ERR_END: it ends in here. */
-static enum err chain_walk(struct recovery *r, uint64_t number)
+/* Follow the chain through the segment that is open. ERR_END: it ends in here. */
+static enum err chain_walk(struct recovery *r, const struct wal_segment *s)
 {
+    uint64_t number = s->number;
     struct wal_batch b;
     enum err e;
 
     while (r->place / r->segment_bytes == number) {
         uint64_t offset = r->place % r->segment_bytes;
 
-        e = batch_at(r, number, offset, &b);
+        e = batch_at(r, s, offset, &b);
         if (e == ERR_CORRUPT || (!e && !batch_follows(r, &b))) {
             r->end_offset = offset;
             return ERR_END;
@@ -343,24 +389,24 @@ static enum err chain_walk(struct recovery *r, uint64_t number)
     return ERR_OK;
 }
 
-/* Whether the loaded segment has a batch that ends at the raw position: the log has
+/* Whether the open segment has a batch that ends at the raw position: the log has
  * been as far as the root says. */
-static bool reaches(struct recovery *r, uint64_t number, uint64_t raw)
+static bool reaches(struct recovery *r, const struct wal_segment *s, uint64_t raw)
 {
-    uint64_t begin = number * r->segment_bytes;
+    uint64_t begin = s->number * r->segment_bytes;
     struct wal_batch b;
     uint64_t offset;
 
     for (offset = WAL_SECTOR_BYTES; begin + offset < raw; offset += WAL_SECTOR_BYTES)
-        if (!batch_at(r, number, offset, &b) && b.position + b.span == raw)
+        if (!batch_at(r, s, offset, &b) && b.position + b.span == raw)
             return true;
     return false;
 }
 
-/* Look at each later sector of the loaded segment for one who knows of more. */
-static enum err search(struct recovery *r, uint64_t number)
+/* Look at each later sector of the open segment for one who knows of more. */
+static enum err search(struct recovery *r, const struct wal_segment *s)
 {
-    uint64_t begin = number * r->segment_bytes;
+    uint64_t begin = s->number * r->segment_bytes;
     struct wal_batch b;
     uint64_t offset;
     enum err e;
@@ -368,36 +414,13 @@ static enum err search(struct recovery *r, uint64_t number)
     for (offset = WAL_SECTOR_BYTES; offset < r->segment_bytes; offset += WAL_SECTOR_BYTES) {
         if (begin + offset < r->place)
             continue;
-        e = batch_at(r, number, offset, &b);
-        if (e == ERR_FORMAT)
+        e = batch_at(r, s, offset, &b);
+        if (e && e != ERR_CORRUPT)
             return e;
         if (!e && b.synced > r->evidence)
             r->evidence = b.synced;
     }
     return ERR_OK;
-}
-
-/* Whether any sector of the segment looks like a batch of that place. Reads it in small
- * windows, which stay in the processor's cache: the segments behind the end are mostly
- * spare ones, and a start should not take as long as copying them. */
-static enum err search_glance(struct recovery *r, struct wal_segment *s, bool *any)
-{
-    uint64_t begin = s->number * r->segment_bytes;
-    char path[WAL_PATH_BYTES];
-    size_t got = GLANCE_BYTES;
-    enum err e;
-
-    *any = false;
-    wal_segment_path(s->number, path);
-    e = os_file_open(r->w->os, path, OS_READ, &r->file);
-    for (uint64_t at = 0; !e && !*any && at < r->segment_bytes && got == GLANCE_BYTES;
-         at += GLANCE_BYTES) {
-        e = r->w->os->ops->file_read(r->file, at, r->buffer, GLANCE_BYTES, &got);
-        for (size_t i = 0; !e && i + WAL_SECTOR_BYTES <= got && !*any; i += WAL_SECTOR_BYTES)
-            *any = at + i > 0 && wal_batch_resembles(r->buffer + i, begin + at + i);
-    }
-    file_close(r);
-    return e ? fail_at(r, e, s->number, 0, "a log segment could not be read") : e;
 }
 
 static enum err search_behind(struct recovery *r, uint64_t number)
@@ -407,17 +430,11 @@ static enum err search_behind(struct recovery *r, uint64_t number)
     LIST_EACH (link, &r->w->segments) {
         struct wal_segment *s = wal_segment_of(link);
 
-        bool any;
-
         if (s->number < number)
             continue;
-        e = search_glance(r, s, &any);
-        if (!e && !any)
-            continue;
+        e = look(r, s);
         if (!e)
-            e = load(r, s);
-        if (!e)
-            e = search(r, s->number);
+            e = search(r, s);
         if (e)
             break;
     }
@@ -458,11 +475,11 @@ static enum err chain_follow(struct recovery *r, uint64_t position)
         if (!s || !s->valid)
             e = ERR_END;
         if (!e)
-            e = load(r, s);
+            e = look(r, s);
         if (!e)
-            e = chain_walk(r, number);
+            e = chain_walk(r, s);
         if (e == ERR_END && r->place == position && s && s->valid &&
-            position % r->segment_bytes && !reaches(r, number, position))
+            position % r->segment_bytes && !reaches(r, s, position))
             return fail_at(r, ERR_CORRUPT, number, r->end_offset,
                            "the log ends before what the root says");
     } while (!e);
@@ -492,7 +509,7 @@ static enum err check_unsalted(struct recovery *r, uint64_t position)
         return ERR_OK;
     if (!s)
         return fail_at(r, ERR_CORRUPT, 0, 0, "the log's first segment is missing");
-    e = load(r, s);
+    e = look(r, s);
     if (e)
         return e;
     if (s->resembles || s->in_list.next != &r->w->segments)
@@ -655,7 +672,7 @@ static enum err cut(struct recovery *r)
 
 static enum err read_headers(struct recovery *r)
 {
-    enum err e = buffer_make(r, WAL_SECTOR_BYTES);
+    enum err e = buffer_make(r, WINDOW_BYTES);
 
     LIST_EACH (link, &r->w->segments) {
         if (e)
@@ -681,8 +698,6 @@ enum err wal_recover(struct wal *w, const struct wal_options *options,
         e = limits_set(w, options, r.segment_bytes, f);
     if (!e)
         e = marks_read(&r);
-    if (!e)
-        e = buffer_make(&r, r.segment_bytes);
     if (e)
         goto done;
     w->oldest = position;

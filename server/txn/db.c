@@ -200,7 +200,8 @@ static enum err db_open_log(struct db *db, struct failure *f)
     db->last_commit = root->commit;
     recovery_init(&recovery, db);
     e = wal_open(db->os, &options, &events, &replay, root->log_position, &numbers, &db->wal, f);
-    recovery_fini(&recovery);
+    if (!e)
+        e = recovery_end(&recovery, f);
     if (e)
         return e;
     db_event(db, "recovered", "root=%llu commits=%llu bytes=%llu ms=%llu",

@@ -263,8 +263,7 @@ void stages_free_unneeded(struct db *db);
 void stages_discard(struct db *db, struct arena *arena);
 /* Free some of what was discarded; once a turn, at its very end. */
 void stages_collect(struct db *db);
-/* Link a commit's write-set into the open stage. */
-void stages_link(struct db *db, struct stage *write_set, struct stamp *stamp);
+/* Link a commit's write-set into the open stage; it is rotated if it is full. */
 void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp);
 void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp);
 void stages_close_adopted(struct db *db, struct txn *t);

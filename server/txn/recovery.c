@@ -14,29 +14,24 @@ static enum err recovery_damaged(struct failure *f, uint64_t number)
                        (unsigned long long)number);
 }
 
-/* The next commit is put straight into the open stage's memory: nobody else runs, and what a
- * commit without an end leaves there is freed with the stage. */
+/* Forget the commit at hand: what it has put into the open stage's memory is freed with it. */
 static void recovery_begin_commit(struct recovery *r)
 {
-    write_set_init(&r->write_set, r->db->os, &r->room);
-    r->write_set.memory = &r->db->newest_stage->arena;
     r->stamp = NULL;
     r->number = 0;
-    r->bytes_before = r->db->newest_stage->arena.bytes;
 }
 
 void recovery_init(struct recovery *r, struct db *db)
 {
     r->db = db;
-    r->number = 0;
-    r->stamp = NULL;
     r->replayed = 0;
     r->schema = NULL;
     r->upto = root_facts(primary_root(db->primary))->commit;
+    r->bytes_before = db->newest_stage->arena.bytes;
     recovery_begin_commit(r);
 }
 
-/* What the commit at hand has taken of the open stage's memory counts, whatever becomes of it. */
+/* What the open stage's memory has grown by counts, whatever became of it. */
 static void recovery_count(struct recovery *r)
 {
     uint64_t bytes = r->db->newest_stage->arena.bytes;
@@ -45,17 +40,22 @@ static void recovery_count(struct recovery *r)
     r->bytes_before = bytes;
 }
 
-void recovery_fini(struct recovery *r)
+enum err recovery_end(struct recovery *r, struct failure *f)
 {
+    enum err e = stage_settle(r->db->newest_stage);
+
     recovery_count(r);
-    write_set_fini(&r->write_set);
+    return e ? failure_set(f, e, "no memory for a stage") : ERR_OK;
 }
 
-static void recovery_forget_commit(struct recovery *r)
+static enum err recovery_rotate(struct recovery *r, struct failure *f)
 {
-    recovery_count(r);
-    write_set_fini(&r->write_set);
-    recovery_begin_commit(r);
+    enum err e = recovery_end(r, f);
+
+    if (!e)
+        e = stages_rotate(r->db);
+    r->bytes_before = r->db->newest_stage->arena.bytes;
+    return e ? failure_set(f, e, "no memory for a stage") : ERR_OK;
 }
 
 static enum err recovery_head(struct recovery *r, uint64_t number, struct slice *bytes,
@@ -68,7 +68,7 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
     if (bytes->size < COMMIT_HEAD_BYTES || bytes->size - COMMIT_HEAD_BYTES < at[9] ||
         at[9] >= STAGE_LABEL_BYTES)
         return recovery_damaged(f, number);
-    s = arena_alloc(r->write_set.memory, sizeof *s + at[9] + 1u);
+    s = arena_alloc(&r->db->newest_stage->arena, sizeof *s + (at[9] ? at[9] + 1u : 0));
     if (!s)
         return failure_set(f, ERR_NOMEM, "no memory for commit %llu of the log",
                            (unsigned long long)number);
@@ -76,10 +76,13 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
     s->commit = number;
     s->version = bytes_get_le64(at);
     s->interval = false; /* it has survived */
-    label = (char *)(s + 1);
-    memcpy(label, at + COMMIT_HEAD_BYTES, at[9]);
-    label[at[9]] = '\0';
-    s->label = label;
+    s->label = "";
+    if (at[9]) {
+        label = (char *)(s + 1);
+        memcpy(label, at + COMMIT_HEAD_BYTES, at[9]);
+        label[at[9]] = '\0';
+        s->label = label;
+    }
     r->stamp = s;
     r->number = number;
     bytes->data += COMMIT_HEAD_BYTES + at[9];
@@ -92,7 +95,6 @@ static enum err recovery_record(struct recovery *r, struct slice *bytes, struct 
     const uint8_t *at = bytes->data;
     size_t key_size, value_size, size;
     struct slice key, value;
-    bool fresh;
 
     if (bytes->size < COMMIT_RECORD_HEAD_BYTES)
         return recovery_damaged(f, r->number);
@@ -105,7 +107,7 @@ static enum err recovery_record(struct recovery *r, struct slice *bytes, struct 
     value = slice_make(key.data + key_size, value_size);
     if (at[4] & COMMIT_RECORD_DELETE)
         value = SLICE_NONE;
-    if (!write_set_put(&r->write_set, r->stamp, bytes_get_le32(at), key, value, &fresh))
+    if (!stage_append(r->db->newest_stage, r->stamp, bytes_get_le32(at), key, value))
         return failure_set(f, ERR_NOMEM, "no memory for commit %llu of the log",
                            (unsigned long long)r->number);
     bytes->data += size;
@@ -159,6 +161,7 @@ static enum err recovery_note_records(struct recovery *r, struct failure *f)
 static enum err recovery_commit(struct recovery *r, struct failure *f)
 {
     struct db *db = r->db;
+    struct stage *stage = db->newest_stage;
     enum err e;
 
     if (r->number <= db->last_commit)
@@ -166,18 +169,16 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
     e = recovery_note_records(r, f);
     if (e)
         return e;
-    if (stage_spares_fill(&db->spares, db->os, 1) != ERR_OK)
+    if (stage_fill(stage, r->stamp) != ERR_OK)
         return failure_set(f, ERR_NOMEM, "no memory for a stage");
-    recovery_count(r);
-    stages_link(db, &r->write_set, r->stamp);
     db->last_commit = r->number;
     if (r->stamp->version > db->last_version)
         db->last_version = r->stamp->version;
     r->replayed++;
-    if (db->newest_stage->arena.bytes >= db->options.stage_bytes)
-        e = stages_rotate(db);
     recovery_begin_commit(r);
-    return e ? failure_set(f, e, "no memory for a stage") : ERR_OK;
+    if (stage->arena.bytes + stage->records * STAGE_INDEX_ENTRY_BYTES < db->options.stage_bytes)
+        return ERR_OK;
+    return recovery_rotate(r, f);
 }
 
 enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
@@ -189,8 +190,7 @@ enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
     if (number <= r->upto)
         return ERR_OK; /* the root has it */
     if (first) {
-        if (r->number)
-            recovery_forget_commit(r);
+        recovery_begin_commit(r);
         e = recovery_head(r, number, &bytes, f);
     } else if (r->number != number) {
         return recovery_damaged(f, number); /* its beginning lies before the root's position */

@@ -8,10 +8,8 @@
 
 struct recovery {
     struct db *db;
-    struct stage write_set; /* the commit at hand; its memory is the open stage's */
-    struct stage_store room; /* of its first store */
-    uint64_t bytes_before;  /* of the open stage's memory, when the commit began */
-    struct stamp *stamp;    /* its stamp, in the write-set's memory; NULL: none at hand */
+    uint64_t bytes_before;  /* of the open stage's memory, counted so far */
+    struct stamp *stamp;    /* of the commit at hand, in the open stage's memory; or NULL */
     uint64_t number;        /* its number; 0: none */
     uint64_t upto;          /* the root has all up to here */
     uint64_t replayed;      /* commits */
@@ -20,7 +18,8 @@ struct recovery {
 };
 
 void recovery_init(struct recovery *r, struct db *db);
-void recovery_fini(struct recovery *r);
+/* The log is at its end: what it held can be found. ERR_NOMEM. */
+enum err recovery_end(struct recovery *r, struct failure *f);
 
 /* For wal_replay.piece; context is the recovery. */
 enum err recovery_piece(void *context, uint64_t number, bool first, bool last,

@@ -48,7 +48,7 @@ enum err stages_rotate(struct db *db)
     return ERR_OK;
 }
 
-void stages_link(struct db *db, struct stage *write_set, struct stamp *stamp)
+static void stages_link(struct db *db, struct stage *write_set, struct stamp *stamp)
 {
     uint64_t before = db->newest_stage->arena.bytes;
 
