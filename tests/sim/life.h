@@ -26,6 +26,7 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t serializable;         /* commits that read and wrote at that level */
     uint64_t turns;                /* of cursors, and moves */
     uint64_t changes;              /* of stores within transactions */
+    uint64_t renames;
     uint64_t roots;                /* intermediate ones, for old snapshots */
     uint64_t waits, old_conflicts; /* conflicts with what was amalgamated */
 };

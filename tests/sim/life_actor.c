@@ -41,6 +41,7 @@ bool actor_call(struct life *l, struct actor *a)
     case ACT_CLEAR: e = store_clear(&a->op, t, name); break;
     case ACT_DROP: e = store_drop(&a->op, t, name); break;
     case ACT_CREATE: e = store_create(&a->op, t, name, &made); break;
+    case ACT_RENAME: e = store_rename(&a->op, t, name, life_store_name(a->store_to)); break;
     case ACT_NONE: break;
     }
     if (e == ERR_WAIT) {
@@ -70,6 +71,8 @@ bool actor_call(struct life *l, struct actor *a)
         judge_delete_range(l, a, e, number);
     else if (a->act == ACT_SCAN)
         scan_finish(l, a, e);
+    else if (a->act == ACT_RENAME)
+        judge_rename(l, a, e);
     else
         judge_store(l, a, e);
     free(value_room);
@@ -86,12 +89,17 @@ static void actor_request(struct life *l, struct actor *a)
     a->autocommit = !a->txn || sim_chance(l->sim, 10);
     a->act = acts[sim_random(l->sim, sizeof acts / sizeof *acts)];
     if (a->autocommit && sim_chance(l->sim, 4))
-        a->act = ACT_CLEAR + (enum act)sim_random(l->sim, 3);
+        a->act = ACT_CLEAR + (enum act)sim_random(l->sim, 4);
     if (!a->autocommit && sim_chance(l->sim, l->options->changes))
         a->act = ACT_CLEAR + (enum act)sim_random(l->sim, 3);
     if (!a->autocommit && a->read_only && a->act != ACT_GET && a->act != ACT_COUNT)
         a->act = ACT_SCAN;
     a->store = (unsigned)sim_random(l->sim, MODEL_STORES);
+    if (a->act == ACT_RENAME) { /* among the stores of one kind, all but the last */
+        a->store %= MODEL_STORES - 1;
+        a->store_to = (a->store + 1 + (unsigned)sim_random(l->sim, MODEL_STORES - 2)) %
+                      (MODEL_STORES - 1);
+    }
     a->key = (unsigned)sim_random(l->sim, MODEL_KEYS);
     a->key_to = a->key + (unsigned)sim_random(l->sim, MODEL_KEYS - a->key + 1);
     a->limit = sim_chance(l->sim, 50) ? UINT64_MAX : sim_random(l->sim, 5);

@@ -29,7 +29,8 @@ enum act {
     ACT_DELETE_RANGE,
     ACT_CLEAR,
     ACT_DROP,
-    ACT_CREATE
+    ACT_CREATE,
+    ACT_RENAME
 };
 
 #define LIFE_TASKS 4
@@ -67,6 +68,7 @@ struct actor {
     bool is_woken;
     bool autocommit;
     unsigned store, key, key_to;
+    unsigned store_to; /* of a rename */
     uint64_t value;
     uint64_t at;    /* the snapshot of an autocommit read */
     uint64_t since; /* the last commit when the request began */
@@ -124,6 +126,7 @@ void life_commit_put(struct life *l, const struct actor *winner, unsigned store,
                      uint64_t value, uint64_t commit, uint64_t version);
 void life_commit_store(struct life *l, const struct actor *winner, unsigned store,
                        uint64_t value, uint64_t commit, uint64_t version);
+void life_commit_rename(struct life *l, unsigned from, unsigned to, uint64_t commit);
 uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned store, unsigned key,
                       uint64_t at, uint64_t *decided);
 bool life_excuses(const struct life *l, enum err e);
@@ -137,6 +140,7 @@ void judge_delete(struct life *l, struct actor *a, enum err e, bool existed);
 void judge_count(struct life *l, struct actor *a, enum err e, uint64_t count);
 void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t deleted);
 void judge_store(struct life *l, struct actor *a, enum err e);
+void judge_rename(struct life *l, struct actor *a, enum err e);
 void judge_reads(struct life *l, const struct actor *a);
 size_t actor_range(const struct actor *a, uint8_t room[64]);
 enum err scan_step(struct life *l, struct actor *a, struct txn *t);

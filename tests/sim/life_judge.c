@@ -370,6 +370,27 @@ void judge_store(struct life *l, struct actor *a, enum err e)
     life_reply(l, a, a->op.committed);
 }
 
+/* By autocommit only: within a transaction the lives swap no names. */
+void judge_rename(struct life *l, struct actor *a, enum err e)
+{
+    bool from = model_has_store(&l->model, a->store, UINT64_MAX);
+    bool to = model_has_store(&l->model, a->store_to, UINT64_MAX);
+
+    if (life_excuses(l, e))
+        return;
+    if (!from || to) {
+        LIFE_CHECK(l, (e == ERR_NO_STORE && !from) || (e == ERR_EXISTS && from && to),
+                   "a rename of store %u (%d) to %u (%d) got %s", a->store, from, a->store_to,
+                   to, err_name(e));
+        return;
+    }
+    LIFE_CHECK(l, e == ERR_OK, "a rename of store %u to %u got %s: %s", a->store, a->store_to,
+               err_name(e), a->op.failure.text);
+    life_commit_rename(l, a->store, a->store_to, a->op.committed);
+    life_reply(l, a, a->op.committed);
+    l->counts->renames++;
+}
+
 /* Rule 6: all that a committed writer read would read the same now. */
 void judge_reads(struct life *l, const struct actor *a)
 {

@@ -261,6 +261,21 @@ void life_commit_store(struct life *l, const struct actor *winner, unsigned stor
     }
 }
 
+/* An autocommit rename: one name goes, the other comes with all that the first had. */
+void life_commit_rename(struct life *l, unsigned from, unsigned to, uint64_t commit)
+{
+    uint64_t values[MODEL_KEYS], decided;
+
+    for (unsigned k = 0; k < MODEL_KEYS; k++)
+        values[k] = model_get(&l->model, from, k, commit, &decided);
+    life_commit_store(l, NULL, from, 0, commit, 0);
+    life_commit_store(l, NULL, to, 1, commit, 0);
+    for (unsigned k = 0; k < MODEL_KEYS; k++) {
+        if (values[k])
+            model_put(&l->model, to, k, values[k], commit, 0);
+    }
+}
+
 /* What a's read of a key should give at commit at. */
 uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned store, unsigned key,
                       uint64_t at, uint64_t *decided)

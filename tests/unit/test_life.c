@@ -15,7 +15,7 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
     printf("lives %llu..%llu: %llu commits, %llu conflicts (%llu with what was amalgamated), "
            "%llu reads, %llu scans, %llu waits, %llu crashes, %llu kills, %llu lost tails, "
            "%llu rotations, %llu amalgamations, %llu serializable, %llu roots for the old, "
-           "%llu changes of stores within transactions, %llu turns\n",
+           "%llu changes of stores within transactions, %llu renames, %llu turns\n",
            (unsigned long long)from, (unsigned long long)(from + count - 1),
            (unsigned long long)counts.commits, (unsigned long long)counts.conflicts,
            (unsigned long long)counts.old_conflicts, (unsigned long long)counts.reads,
@@ -24,7 +24,7 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
            (unsigned long long)counts.lost, (unsigned long long)counts.rotations,
            (unsigned long long)counts.amalgamations, (unsigned long long)counts.serializable,
            (unsigned long long)counts.roots, (unsigned long long)counts.changes,
-           (unsigned long long)counts.turns);
+           (unsigned long long)counts.renames, (unsigned long long)counts.turns);
     ck_assert_uint_gt(counts.commits, 0);
     ck_assert_uint_gt(counts.conflicts, 0);
     ck_assert_uint_gt(counts.amalgamations, 0);
