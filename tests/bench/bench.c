@@ -4,44 +4,81 @@
  * runs each workload on one after another, as often as asked, so that a slow moment
  * of the machine falls on all. Prints a table for each workload. */
 #include "tests/bench/client.h"
+#include "tests/bench/guard.h"
 #include "tests/bench/long.h"
 #include "tests/bench/peer.h"
 #include "tests/bench/report.h"
 #include "tests/bench/workloads.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-static bool is_wanted(const struct bench_options *o, const struct workload *w)
+static bool is_wanted(const struct bench_options *o, const char *name, bool only_full)
 {
     if (o->only)
-        return is_listed(o->only, w->name);
-    return o->full || !w->only_full;
+        return is_listed(o->only, name);
+    return o->full || !only_full;
 }
 
-/* Start and load everybody who takes part in anything. */
-static void open_peers(const struct bench_options *o)
+static bool workload_is_wanted(const struct bench_options *o, const struct workload *w)
 {
+    return is_wanted(o, w->name, w->only_full);
+}
+
+/* A table's place in a page: that of its workload in the lists. */
+static unsigned table_order(const char *name)
+{
+    for (unsigned i = 0; i < workload_count; i++) {
+        if (strcmp(workloads[i].name, name) == 0)
+            return i;
+    }
+    for (unsigned i = 0; i < long_count; i++) {
+        if (strcmp(long_workloads[i].name, name) == 0)
+            return workload_count + i;
+    }
+    return workload_count + long_count;
+}
+
+static bool takes_part(const struct bench_options *o, const struct peer *p)
+{
+    if (!is_listed(o->peers, p->name))
+        return false;
+    for (unsigned w = 0; w < workload_count; w++) {
+        if (workload_is_wanted(o, &workloads[w]) && workload_suits(&workloads[w], p))
+            return true;
+    }
+    return false;
+}
+
+static bool guest_takes_part(const struct bench_options *o, const struct peer *host)
+{
+    for (unsigned i = 0; i < peer_count; i++) {
+        if (peers[i].host && strcmp(peers[i].host, host->name) == 0 && takes_part(o, &peers[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Start and load everybody who takes part in anything; who does not start is told of. */
+static void open_peers(struct report *r)
+{
+    const struct bench_options *o = r->options;
     static struct measure m;
 
     for (unsigned i = 0; i < peer_count; i++) {
         struct peer *p = &peers[i];
-        bool wanted = false;
         double seconds;
 
-        for (unsigned w = 0; w < workload_count; w++)
-            wanted |= is_wanted(o, &workloads[w]) && workload_suits(&workloads[w], p);
-        if (!wanted || !is_listed(o->peers, p->name))
+        if (!p->driver->available() || (!takes_part(o, p) && !guest_takes_part(o, p)))
             continue;
-        if (!p->driver->available()) {
-            fprintf(stderr, "bench: %s is not installed here: left out\n", p->name);
+        if (!peer_up(p, o)) {
+            printf("%s FAILED to start: left out.\n", p->name);
+            r->bad++;
             continue;
         }
-        if (!peer_up(p, o))
+        if (p->host)
             continue;
         seconds = peer_load(p, o->records, KEYS_SHUFFLED, &m);
         if (p->driver->compact)
@@ -51,51 +88,107 @@ static void open_peers(const struct bench_options *o)
     }
 }
 
-static void run_workload(const struct bench_options *o, const struct workload *w,
-                         FILE *markdown)
+static void close_peers(void)
 {
-    struct result *results = calloc(peer_count, sizeof *results);
+    for (unsigned i = 0; i < peer_count; i++) {
+        struct peer *p = &peers[i];
+        bool was_up = p->is_up && !p->host;
+
+        peer_down(p, false);
+        if (was_up)
+            directory_remove(p->directory);
+    }
+}
+
+static void run_cell(const struct workload *w, const struct bench_options *o, struct peer *p,
+                     unsigned repeat, struct result *result)
+{
     static struct measure m;
+    struct run_spec spec;
 
+    if (!p->is_up || p->is_lost || !is_listed(o->peers, p->name) || !workload_suits(w, p))
+        return;
+    workload_spec(w, p, &spec);
+    spec.records = o->records;
+    spec.seconds = o->seconds;
+    spec.seed = repeat + 1;
+    spec.inserts = &p->inserts;
+    peer_run(p, &spec, &m);
+    result_add(result, &m);
+}
+
+/* Every other repetition goes round the other way, so that nobody is always behind the
+ * same neighbour and what that one still has to do. */
+static void run_workload(const struct workload *w, struct report *r)
+{
+    const struct bench_options *o = r->options;
+    struct result *results = calloc(peer_count, sizeof *results);
+
+    for (unsigned i = 0; i < peer_count; i++) {
+        results[i].peer = &peers[i];
+        results[i].is_rows = w->mix[OP_FULL] != 0;
+    }
     for (unsigned repeat = 0; repeat < o->repeats; repeat++) {
-        for (unsigned i = 0; i < peer_count; i++) {
-            struct run_spec spec;
+        for (unsigned k = 0; k < peer_count; k++) {
+            unsigned i = repeat % 2 ? peer_count - 1 - k : k;
 
-            if (!peers[i].is_up || !workload_suits(w, &peers[i]))
-                continue;
-            workload_spec(w, &peers[i], &spec);
-            spec.records = o->records;
-            spec.seconds = o->seconds;
-            spec.seed = repeat + 1;
-            spec.inserts = &peers[i].inserts;
-            peer_run(&peers[i], &spec, &m);
-            results[i].peer = &peers[i];
-            result_add(&results[i], &m, w->mix[OP_FULL] != 0);
+            run_cell(w, o, &peers[i], repeat, &results[i]);
         }
     }
-    for (unsigned i = 0; i < peer_count; i++)
-        results[i].peer = &peers[i];
-    report_table(stdout, w->name, w->title, results, peer_count);
-    if (markdown)
-        report_table(markdown, w->name, w->title, results, peer_count);
+    report_table(r, w->name, w->title, results, peer_count);
     free(results);
 }
 
 static void list_all(void)
 {
     for (unsigned i = 0; i < workload_count; i++)
-        printf("%-20s %s%s\n", workloads[i].name, workloads[i].title,
+        printf("%-22s %s%s\n", workloads[i].name, workloads[i].title,
                workloads[i].only_full ? " (full form)" : "");
-    long_list();
+    for (unsigned i = 0; i < long_count; i++)
+        printf("%-22s %s%s\n", long_workloads[i].name, long_workloads[i].title,
+               long_workloads[i].only_full ? " (full form)" : "");
     for (unsigned i = 0; i < peer_count; i++)
-        printf("%-20s %s%s\n", peers[i].name, peers[i].driver->available() ? "" : "(not here) ",
+        printf("%-22s %s%s\n", peers[i].name, peers[i].driver->available() ? "" : "(not here) ",
                peers[i].config);
+}
+
+static void say_who_is_missing(const struct bench_options *o)
+{
+    for (unsigned i = 0; i < peer_count; i++) {
+        if (is_listed(o->peers, peers[i].name) && !peers[i].driver->available())
+            printf("%s is not installed here: left out.\n", peers[i].name);
+    }
+}
+
+/* 0: all that was measured can be trusted. */
+static int bench_work(void *context)
+{
+    struct report *r = context;
+    const struct bench_options *o = r->options;
+
+    signal(SIGPIPE, SIG_IGN);
+    report_machine(stdout, o);
+    say_who_is_missing(o);
+    open_peers(r);
+    for (unsigned i = 0; i < workload_count; i++) {
+        if (workload_is_wanted(o, &workloads[i]))
+            run_workload(&workloads[i], r);
+    }
+    close_peers();
+    for (unsigned i = 0; i < long_count; i++) {
+        if (is_wanted(o, long_workloads[i].name, long_workloads[i].only_full))
+            long_run(&long_workloads[i], r);
+    }
+    markdown_free(r->page);
+    if (r->bad)
+        fprintf(stderr, "bench: %u cells are not to be trusted\n", r->bad);
+    return r->bad ? 1 : 0;
 }
 
 int main(int argc, char **argv)
 {
     struct bench_options o;
-    FILE *markdown = NULL;
+    struct report report = {.options = &o};
 
     if (!bench_options_parse(argc, argv, &o))
         return 1;
@@ -103,28 +196,12 @@ int main(int argc, char **argv)
         list_all();
         return 0;
     }
-    signal(SIGPIPE, SIG_IGN);
     directory_remove(o.directory);
     if (!directory_make(o.directory, NULL) || chmod(o.directory, 0755) != 0) {
         fprintf(stderr, "bench: %s cannot be made; give another with --dir\n", o.directory);
         return 1;
     }
-    if (o.markdown)
-        markdown = fopen(o.markdown, "w");
-    report_machine(stdout, o.repeats, o.seconds, o.records);
-    if (markdown)
-        report_machine(markdown, o.repeats, o.seconds, o.records);
-    open_peers(&o);
-    for (unsigned i = 0; i < workload_count; i++) {
-        if (is_wanted(&o, &workloads[i]))
-            run_workload(&o, &workloads[i], markdown);
-    }
-    for (unsigned i = 0; i < peer_count; i++)
-        peer_down(&peers[i], false);
-    long_run(&o, markdown);
-    if (markdown)
-        fclose(markdown);
-    if (!o.keep)
-        directory_remove(o.directory);
-    return 0;
+    if (o.markdown && !(report.page = markdown_open(o.markdown, table_order)))
+        return 1;
+    return guard_run(bench_work, &report, o.keep ? NULL : o.directory);
 }

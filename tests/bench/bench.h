@@ -39,14 +39,20 @@ enum durability { SYNCED, UNSYNCED };
  * six makes one for each step that it has, and says so in its configuration. */
 enum txn_shape { TXN_SIX, TXN_TWO, TXN_ONE };
 
+/* At snapshot a transaction loses to whoever wrote what it writes, at serializable also
+ * to whoever wrote what it read. A peer that has one level only takes no heed. */
+enum isolation { ISOLATION_SNAPSHOT, ISOLATION_SERIALIZABLE };
+
 /* One operation at work. The runner fills the first part, the driver the second. */
 struct work {
     enum op_kind kind;
     enum durability durability;
     enum txn_shape shape;
+    enum isolation isolation;
     unsigned rows;             /* SCAN */
     unsigned batch;            /* LOAD: records */
-    uint64_t key[2];           /* record numbers; TXN: ascending; SCAN: the first */
+    uint64_t key[2];           /* record numbers; TXN: read, ascending; SCAN: the first */
+    uint64_t write_key[2];     /* TXN: written, ascending; mostly the same */
     uint64_t *load_keys;       /* LOAD: batch record numbers; the runner's memory */
     uint64_t random;           /* noise for values; the runner's stream */
 
@@ -54,6 +60,7 @@ struct work {
     uint32_t counter[2];       /* TXN, MODIFY: what was read */
     uint64_t got_rows;         /* GET, SCAN, FULL: records received so far */
     uint64_t cursor;           /* FULL: where to go on; the driver's */
+    uint32_t page_rows;        /* SCAN, FULL: in the page that is coming; the driver's */
     char last[RECORD_KEY_BYTES]; /* FULL: the last key received */
     bool refused;              /* the peer said that it lost a conflict */
     bool failed;               /* an answer that should not be */
@@ -65,6 +72,8 @@ struct work {
 struct run_spec {
     enum durability durability;
     enum txn_shape shape;
+    enum isolation isolation;
+    bool writes_others;   /* TXN: writes two records that it has not read */
     unsigned connections; /* or threads, in process */
     unsigned depth;       /* operations in flight on each */
     unsigned rows;        /* SCAN */
@@ -74,10 +83,12 @@ struct run_spec {
     uint64_t load_count;    /* LOAD, PUT: how many in all; 0: by time */
     unsigned load_batch;
     double seconds;         /* how long; 0: until load_count is done */
+    bool is_whole;          /* count from the start: nothing is to warm up */
     uint64_t seed;
     uint64_t *inserts;      /* where inserts have got to, shared by runs on one peer */
-    /* Called about every 100 ms with the operations so far; may be NULL. */
-    void (*sample)(void *context, double at, uint64_t ops);
+    /* Called about every 100 ms with the operations so far; false ends the run. May be
+     * NULL. */
+    bool (*sample)(void *context, double at, uint64_t ops);
     void *context;
 };
 
@@ -91,6 +102,12 @@ struct measure {
     double server_cpu; /* seconds */
     double client_cpu;
     struct histogram latency; /* nanoseconds */
+};
+
+/* What is kept open while others write. */
+enum hold_kind {
+    HOLD_WRITER, /* read-write: has read a record and written one of its own */
+    HOLD_READER, /* read-only: has read a record */
 };
 
 struct peer;
@@ -110,10 +127,11 @@ struct driver {
     void (*compact)(struct peer *p);
     /* Let what was written reach the kernel, as a test that kills must. May be NULL. */
     void (*flush)(struct peer *p);
-    /* Begin a transaction that reads a record and writes another, and keep it open;
-     * release commits it and says what became of it. NULL: it has none. */
-    void *(*hold)(struct peer *p);
+    /* Begin a transaction that stays open. NULL: it has none of that kind. release
+     * reads again what a reader has read, or commits, and says what came of it. */
+    void *(*hold)(struct peer *p, enum hold_kind kind);
     void (*release)(struct peer *p, void *held, char *end, size_t size);
+    unsigned holds; /* BENCH_HOLDS_ bits */
     /* In process: run and measure. NULL: the epoll client does, with the three below. */
     void (*run)(struct peer *p, const struct run_spec *spec, struct measure *out);
     /* The handshake, on a blocking socket. */
@@ -131,6 +149,8 @@ struct peer {
     const char *name;
     const char *variant;  /* the driver's: which configuration */
     const char *config;   /* for people */
+    const char *host;     /* the peer whose server it uses; NULL: one of its own */
+    enum isolation isolation;
     const struct driver *driver;
     unsigned serves;      /* BENCH_SERVES_ bits */
     char directory[256];
@@ -139,7 +159,9 @@ struct peer {
     uint64_t cache_bytes; /* 0: the driver's default */
     uint64_t stage_bytes; /* what is kept in memory before it is merged; likewise */
     uint64_t inserts;     /* records that are there */
+    uint64_t memory_before; /* in process: what the tool had taken by itself */
     bool is_up;
+    bool is_lost;         /* its server has ended by itself */
     unsigned complaints;  /* said so far */
     void *state;          /* the driver's */
 };
@@ -148,6 +170,10 @@ struct peer {
 #define BENCH_SERVES_SYNCED 2u
 #define BENCH_SERVES_UNSYNCED 4u
 #define BENCH_SERVES_LOADS 8u
+#define BENCH_SERVES_TXNS 16u /* durable */
+
+#define BENCH_HOLDS_WRITER 1u
+#define BENCH_HOLDS_READER 2u
 
 extern const struct driver driver_holdfast, driver_core, driver_redis, driver_tarantool,
     driver_postgres, driver_lmdb, driver_rocksdb;

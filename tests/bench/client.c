@@ -9,6 +9,7 @@
 
 #define CLIENT_READ_BYTES 262144
 #define CLIENT_DRAIN_SECONDS 10
+#define CLIENT_SILENCE_SECONDS 120 /* no answer at all for so long: it hangs */
 
 struct client {
     struct peer *peer;
@@ -19,7 +20,10 @@ struct client {
     unsigned busy;      /* slots with an operation under way */
     bool is_over;       /* no new operations */
     bool is_counting;
+    bool is_stopped;    /* by spec->sample */
     uint64_t now;
+    uint64_t heard;     /* when anything came last */
+    uint64_t sampled;
     uint64_t ops_all;
     struct measure *out;
 };
@@ -211,6 +215,10 @@ static bool client_turn(struct client *cl)
     int n = epoll_wait(cl->epoll, events, 256, 100);
 
     cl->now = now_ns();
+    if (n > 0)
+        cl->heard = cl->now;
+    else if (cl->now - cl->heard > CLIENT_SILENCE_SECONDS * UINT64_C(1000000000))
+        return false;
     for (int i = 0; i < n; i++) {
         struct conn *c = events[i].data.ptr;
 
@@ -224,7 +232,7 @@ static bool client_turn(struct client *cl)
 
 static void client_count(struct client *cl, bool on, double cpu[2])
 {
-    double server = process_cpu(cl->peer->pid), self = process_cpu(0);
+    double server = process_cpu(cl->peer->pid), self = thread_cpu();
 
     cl->is_counting = on;
     cl->out->server_cpu = server - cpu[0];
@@ -233,50 +241,77 @@ static void client_count(struct client *cl, bool on, double cpu[2])
     cpu[1] = self;
 }
 
-/* A tenth of the time is to warm up and is not counted; a load counts from the start. */
-static bool client_loop(struct client *cl)
+/* Fill every slot. */
+static bool client_start(struct client *cl)
 {
-    uint64_t begin = now_ns(), length = (uint64_t)(cl->spec->seconds * 1e9);
-    uint64_t from = begin + length / 10, until = begin + length + length / 10, sampled = begin;
-    double cpu[2] = {0, 0};
     bool ok = true;
 
-    if (!length)
-        from = begin, until = UINT64_MAX;
-    cl->now = begin;
     cl->busy = cl->spec->connections * cl->spec->depth;
-    if (from == begin)
-        client_count(cl, true, cpu);
     for (unsigned i = 0; ok && i < cl->spec->connections; i++) {
         for (unsigned s = 0; s < cl->spec->depth; s++)
             slot_begin(cl, &cl->conns[i], s);
         ok = conn_flush(cl, &cl->conns[i]);
     }
+    return ok;
+}
+
+static void client_sample(struct client *cl, uint64_t begin)
+{
+    const struct run_spec *spec = cl->spec;
+
+    if (!spec->sample || cl->now - cl->sampled < 100000000)
+        return;
+    cl->sampled = cl->now;
+    cl->is_stopped |=
+        !spec->sample(spec->context, (double)(cl->now - begin) / 1e9, cl->ops_all);
+}
+
+/* A tenth of the time is to warm up and is not counted; what has no time counts from the
+ * start. The last walk over all need not come to its end. */
+static bool client_loop(struct client *cl)
+{
+    uint64_t begin = now_ns(), length = (uint64_t)(cl->spec->seconds * 1e9);
+    uint64_t warm = cl->spec->is_whole ? 0 : length / 10, from = begin + warm;
+    uint64_t until = length ? from + length : UINT64_MAX;
+    double cpu[2] = {0, 0};
+    bool ok;
+
+    cl->now = cl->heard = cl->sampled = begin;
+    if (warm == 0)
+        client_count(cl, true, cpu);
+    ok = client_start(cl);
     while (ok && cl->busy > 0) {
         ok = client_turn(cl);
         if (!cl->is_counting && !cl->is_over && cl->now >= from) {
             client_count(cl, true, cpu);
             from = cl->now;
         }
-        if (cl->now >= until && !cl->is_over) {
+        client_sample(cl, begin);
+        if ((cl->now >= until || cl->is_stopped) && !cl->is_over) {
             cl->is_over = true;
+            until = cl->now;
             client_count(cl, false, cpu);
             cl->out->seconds = (double)(cl->now - from) / 1e9;
         }
-        if (cl->spec->sample && cl->now - sampled > 100000000) {
-            sampled = cl->now;
-            cl->spec->sample(cl->spec->context, (double)(cl->now - begin) / 1e9, cl->ops_all);
-        }
-        if (cl->is_over && cl->now > until + CLIENT_DRAIN_SECONDS * UINT64_C(1000000000))
+        if (cl->is_over && (cl->spec->mix[OP_FULL] ||
+                            cl->now - until > CLIENT_DRAIN_SECONDS * UINT64_C(1000000000)))
             break;
-        if (cl->is_over && cl->spec->mix[OP_FULL])
-            break; /* the last walk need not come to its end */
     }
     if (!cl->is_over) {
         client_count(cl, false, cpu);
         cl->out->seconds = (double)(now_ns() - from) / 1e9;
     }
     return ok;
+}
+
+/* What became of the server? */
+static void say_lost(struct peer *p)
+{
+    p->is_lost = p->pid > 0 && !process_is_alive(p->pid);
+    fprintf(stderr, "bench: %s: %s; see %s/log\n", p->name,
+            p->is_lost ? "its server has ended, it is left out from here on"
+                       : "the connection was lost, or nothing came for long",
+            p->directory);
 }
 
 void client_run(struct peer *p, const struct run_spec *spec, struct measure *out)
@@ -293,8 +328,7 @@ void client_run(struct peer *p, const struct run_spec *spec, struct measure *out
     if (ok)
         ok = client_loop(&cl);
     if (!ok) {
-        fprintf(stderr, "bench: %s: the connection was lost or could not be made; see %s/log\n",
-                p->name, p->directory);
+        say_lost(p);
         out->failed++;
     }
     for (unsigned i = 0; i < spec->connections; i++)

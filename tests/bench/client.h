@@ -26,6 +26,8 @@ struct conn {
     int fd;
     struct buffer out, in;
     size_t out_sent, in_used;
+    size_t in_seen; /* of the reply that is not whole: what decode has looked at; its own */
+    uint32_t in_left; /* likewise: rows to come */
     struct slot *slots;
     unsigned slot_count;
     unsigned *order; /* ring: the slot of each reply to come, oldest first */

@@ -223,7 +223,8 @@ static enum err client_put(struct core_client *cl, uint64_t number, uint32_t cou
 
 static enum err client_begin(struct core_client *cl)
 {
-    struct txn_options options = {.interval = cl->work.durability == UNSYNCED};
+    struct txn_options options = {.interval = cl->work.durability == UNSYNCED,
+                                  .serializable = cl->work.isolation == ISOLATION_SERIALIZABLE};
 
     return txn_begin(&cl->op, &options, &cl->txn);
 }
@@ -251,7 +252,7 @@ static enum err client_txn(struct core_client *cl)
     case 1:
     case 2: return client_get(cl, w->key[cl->step - 1], cl->step - 1);
     case 3:
-    case 4: return client_put(cl, w->key[cl->step - 3], w->counter[cl->step - 3] + 1);
+    case 4: return client_put(cl, w->write_key[cl->step - 3], w->counter[cl->step - 3] + 1);
     default: return client_last(client_commit(cl));
     }
 }
@@ -386,42 +387,49 @@ static void core_count(struct core_run *r, bool on, double *cpu)
     *cpu = now;
 }
 
+/* What is ready, then what the core has to do. */
+static void core_round(struct core_run *r)
+{
+    unsigned ready = r->count;
+
+    for (unsigned i = 0; i < ready; i++) {
+        struct core_client *cl = r->queue[r->head];
+
+        r->head = (r->head + 1) % r->size;
+        r->count--;
+        cl->in_queue = false;
+        client_work(cl);
+    }
+    core_turn(r->core, r->count == 0 && r->busy > 0);
+}
+
+/* As the client of servers counts (client.c). */
 static void core_loop(struct core_run *r)
 {
-    uint64_t begin = now_ns(), length = (uint64_t)(r->spec->seconds * 1e9), now = begin;
-    uint64_t from = begin + length / 10, until = begin + length + length / 10, sampled = begin;
+    const struct run_spec *spec = r->spec;
+    uint64_t begin = now_ns(), length = (uint64_t)(spec->seconds * 1e9), now = begin;
+    uint64_t warm = spec->is_whole ? 0 : length / 10, from = begin + warm, sampled = begin;
+    uint64_t until = length ? from + length : UINT64_MAX;
     double cpu = 0;
 
-    if (!length) {
-        from = begin;
-        until = UINT64_MAX;
+    if (warm == 0)
         core_count(r, true, &cpu);
-    }
     while (r->busy > 0) {
-        unsigned ready = r->count;
-
-        for (unsigned i = 0; i < ready; i++) {
-            struct core_client *cl = r->queue[r->head];
-
-            r->head = (r->head + 1) % r->size;
-            r->count--;
-            cl->in_queue = false;
-            client_work(cl);
-        }
-        core_turn(r->core, r->count == 0 && r->busy > 0);
+        core_round(r);
         now = now_ns();
         if (!r->is_counting && !r->is_over && now >= from) {
             core_count(r, true, &cpu);
             from = now;
         }
+        if (spec->sample && now - sampled > 100000000) {
+            sampled = now;
+            if (!spec->sample(spec->context, (double)(now - begin) / 1e9, r->ops_all))
+                until = now;
+        }
         if (now >= until && !r->is_over) {
             r->is_over = true;
             core_count(r, false, &cpu);
             r->out->seconds = (double)(now - from) / 1e9;
-        }
-        if (r->spec->sample && now - sampled > 100000000) {
-            sampled = now;
-            r->spec->sample(r->spec->context, (double)(now - begin) / 1e9, r->ops_all);
         }
     }
     if (!r->is_over) {
@@ -493,6 +501,66 @@ static void core_settle(struct peer *p)
     }
 }
 
+/* ---- an old transaction ---- */
+
+struct held {
+    struct core *core;
+    struct op op;
+    struct txn *txn;
+    uint32_t seen;
+};
+
+static void held_wake(struct op *op)
+{
+    (void)op; /* held_read asks again after every turn */
+}
+
+/* The counter of record 0 as the transaction sees it; UINT32_MAX: not there, or failed. */
+static uint32_t held_read(struct held *h)
+{
+    uint8_t room[CORE_MESSAGE_BYTES];
+    struct slice key = message_key(room, 0), value;
+    uint32_t seen = UINT32_MAX;
+    enum err e;
+
+    op_init(&h->op, h->core->db, held_wake);
+    while ((e = record_get(&h->op, h->txn, CORE_STORE, key, &value)) == ERR_WAIT)
+        core_turn(h->core, true);
+    if (e == ERR_OK && !slice_is_none(value) && value.size == RECORD_VALUE_BYTES + 2)
+        seen = record_counter(value.data + 2, RECORD_VALUE_BYTES);
+    op_fini(&h->op);
+    return seen;
+}
+
+static void *core_hold(struct peer *p, enum hold_kind kind)
+{
+    struct held *h = calloc(1, sizeof *h);
+    struct txn_options options = {.read_only = true};
+    enum err e;
+
+    (void)kind;
+    h->core = p->state;
+    op_init(&h->op, h->core->db, held_wake);
+    e = txn_begin(&h->op, &options, &h->txn);
+    op_fini(&h->op);
+    if (e != ERR_OK) {
+        free(h);
+        return NULL;
+    }
+    h->seen = held_read(h);
+    return h;
+}
+
+static void core_release(struct peer *p, void *held, char *end, size_t size)
+{
+    struct held *h = held;
+
+    (void)p;
+    snprintf(end, size, "%s", held_read(h) == h->seen ? "read the same" : "FAILED: it changed");
+    txn_rollback(h->txn);
+    free(h);
+}
+
 const struct driver driver_core = {
     .name = "core",
     .available = core_available,
@@ -500,6 +568,9 @@ const struct driver driver_core = {
     .stop = core_stop,
     .settle = core_settle,
     .compact = core_compact,
+    .hold = core_hold,
+    .release = core_release,
+    .holds = BENCH_HOLDS_READER,
     .run = core_run,
     .load_depth = 1,
     .load_batch = 100,

@@ -1,6 +1,8 @@
 /* Holdfast over TCP: MessagePack-RPC written by hand, so that the client costs no more
  * than the other drivers'. A reply names its request (msgid: slot and step), because
- * replies of different transactions may overtake each other. */
+ * replies of different transactions may overtake each other. A transaction in two trips
+ * sends its begin and its puts as notifications, which are not answered: what becomes of
+ * them the commit tells. */
 #include "tests/bench/client.h"
 
 #include "proto/msgpack.h"
@@ -13,6 +15,7 @@
 #define HOLDFAST_STORE slice_make("b", 1)
 #define HOLDFAST_STEPS 8 /* requests of one trip, at most */
 #define HOLDFAST_MESSAGE_BYTES 256
+#define HOLDFAST_UNANSWERED UINT32_MAX /* in place of a request's number */
 
 static const char *holdfast_program(void)
 {
@@ -38,9 +41,14 @@ static struct request request_begin(struct buffer *out, unsigned id, const char 
 {
     struct request r = {out, buffer_room(out, HOLDFAST_MESSAGE_BYTES)};
 
-    r.at += msgpack_put_array_head(r.at, 4);
-    *r.at++ = 0;
-    r.at += msgpack_put_uint(r.at, id);
+    if (id == HOLDFAST_UNANSWERED) {
+        r.at += msgpack_put_array_head(r.at, 3);
+        *r.at++ = 2;
+    } else {
+        r.at += msgpack_put_array_head(r.at, 4);
+        *r.at++ = 0;
+        r.at += msgpack_put_uint(r.at, id);
+    }
     r.at += msgpack_put_text(r.at, slice_text(method));
     r.at += msgpack_put_array_head(r.at, count);
     return r;
@@ -97,7 +105,26 @@ static void send_put(struct buffer *out, unsigned id, unsigned t, uint64_t key,
     request_end(&r);
 }
 
-/* begin, commit, rollback */
+static void put_option(struct request *r, const char *name, const char *value)
+{
+    put_text(r, name);
+    put_text(r, value);
+}
+
+static void send_begin(struct buffer *out, unsigned id, unsigned t, enum isolation isolation)
+{
+    bool is_serializable = isolation == ISOLATION_SERIALIZABLE;
+    struct request r = request_begin(out, id, "begin", is_serializable ? 2 : 1);
+
+    r.at += msgpack_put_uint(r.at, t);
+    if (is_serializable) {
+        r.at += msgpack_put_map_head(r.at, 1);
+        put_option(&r, "isolation", "serializable");
+    }
+    request_end(&r);
+}
+
+/* commit, rollback */
 static void send_txn(struct buffer *out, unsigned id, const char *method, unsigned t)
 {
     struct request r = request_begin(out, id, method, 1);
@@ -106,11 +133,13 @@ static void send_txn(struct buffer *out, unsigned id, const char *method, unsign
     request_end(&r);
 }
 
-/* `run`: reads of the first gets keys, then a put of each key; durability as the work says. */
+/* `run`: reads of the first gets keys, then a put of each key; durability and isolation as
+ * the work says. */
 static void send_run(struct buffer *out, unsigned id, struct work *w, const uint64_t *keys,
                      unsigned gets, unsigned puts)
 {
-    struct request r = request_begin(out, id, "run", w->durability == UNSYNCED ? 2 : 1);
+    unsigned options = (w->durability == UNSYNCED) + (w->isolation == ISOLATION_SERIALIZABLE);
+    struct request r = request_begin(out, id, "run", options ? 2 : 1);
 
     r.at += msgpack_put_array_head(r.at, gets + puts);
     for (unsigned i = 0; i < gets; i++) {
@@ -130,11 +159,12 @@ static void send_run(struct buffer *out, unsigned id, struct work *w, const uint
         put_value(&r, 1, &w->random);
         put_key(&r, keys[i]);
     }
-    if (w->durability == UNSYNCED) {
-        r.at += msgpack_put_map_head(r.at, 1);
-        put_text(&r, "durability");
-        put_text(&r, "interval");
-    }
+    if (options)
+        r.at += msgpack_put_map_head(r.at, options);
+    if (w->durability == UNSYNCED)
+        put_option(&r, "durability", "interval");
+    if (w->isolation == ISOLATION_SERIALIZABLE)
+        put_option(&r, "isolation", "serializable");
     request_end(&r);
 }
 
@@ -183,12 +213,13 @@ static unsigned encode_six(struct buffer *out, unsigned id, unsigned t, struct w
         return 1;
     }
     switch (w->trip) {
-    case 0: send_txn(out, id, "begin", t); return 1;
+    case 0: send_begin(out, id, t, w->isolation); return 1;
     case 1:
     case 2: send_get(out, id + w->trip, t, w->key[w->trip - 1]); return 1;
     case 3:
     case 4:
-        send_put(out, id, t, w->key[w->trip - 3], w->counter[w->trip - 3] + 1, &w->random);
+        send_put(out, id, t, w->write_key[w->trip - 3], w->counter[w->trip - 3] + 1,
+                 &w->random);
         return 1;
     case 5: send_txn(out, id, "commit", t); return 1;
     default: return 0;
@@ -199,15 +230,16 @@ static unsigned encode_two(struct buffer *out, unsigned id, unsigned t, struct w
 {
     switch (w->trip) {
     case 0:
-        send_txn(out, id, "begin", t);
+        send_begin(out, HOLDFAST_UNANSWERED, t, w->isolation);
         send_get(out, id + 1, t, w->key[0]);
         send_get(out, id + 2, t, w->key[1]);
-        return 3;
+        return 2;
     case 1:
-        send_put(out, id, t, w->key[0], w->counter[0] + 1, &w->random);
-        send_put(out, id + 3, t, w->key[1], w->counter[1] + 1, &w->random);
-        send_txn(out, id + 4, "commit", t);
-        return 3;
+        for (unsigned i = 0; i < 2; i++)
+            send_put(out, HOLDFAST_UNANSWERED, t, w->write_key[i], w->counter[i] + 1,
+                     &w->random);
+        send_txn(out, id, "commit", t);
+        return 1;
     default: return 0;
     }
 }
@@ -265,29 +297,44 @@ static unsigned holdfast_encode(struct conn *c, unsigned slot, struct work *w)
 
 /* ---- reading ---- */
 
-/* {rows, cursor} */
-static void take_rows(struct work *w, struct slice result)
+/* {rows, cursor}, in this order. Looks at each row once, however the page comes in pieces:
+ * in_seen is how far the last call has come, in_left the rows that it has not seen. */
+static enum err take_page(struct conn *c, struct work *w, const uint8_t *data,
+                          struct msgpack_cursor *m)
 {
-    struct msgpack_cursor m = msgpack_open(result);
     struct msgpack_token token;
     struct slice name;
-    uint32_t pairs, rows;
+    uint32_t pairs;
+    enum err e = ERR_OK;
 
-    w->finished = true;
-    if (msgpack_read_map(&m, &pairs))
-        return;
-    while (pairs-- > 0 && !msgpack_read_text(&m, &name)) {
-        if (slice_equal(name, slice_text("rows"))) {
-            if (msgpack_read_array(&m, &rows))
-                return;
-            w->got_rows += rows;
-            for (; rows > 0; rows--)
-                msgpack_skip(&m, MSGPACK_DEPTH_MAX, NULL);
-        } else if (slice_equal(name, slice_text("cursor")) && !msgpack_read(&m, &token)) {
-            w->finished = token.type == MSGPACK_NIL;
-            w->cursor = token.uint;
-        }
+    if (c->in_seen > 0) {
+        m->at = data + c->in_seen;
+    } else {
+        e = msgpack_read_map(m, &pairs);
+        if (!e)
+            e = msgpack_read_text(m, &name);
+        if (!e)
+            e = slice_equal(name, slice_text("rows")) ? msgpack_read_array(m, &c->in_left)
+                                                      : ERR_BAD_REQUEST;
+        if (!e)
+            w->page_rows = c->in_left;
     }
+    for (; !e && c->in_left > 0; c->in_left -= !e) {
+        e = msgpack_skip(m, MSGPACK_DEPTH_MAX, NULL);
+        if (!e)
+            c->in_seen = (size_t)(m->at - data);
+    }
+    if (!e)
+        e = msgpack_read_text(m, &name);
+    if (!e)
+        e = msgpack_read(m, &token);
+    if (e)
+        return e;
+    w->finished = token.type == MSGPACK_NIL;
+    w->cursor = token.uint;
+    w->got_rows += w->page_rows;
+    c->in_seen = 0;
+    return ERR_OK;
 }
 
 /* CONFLICT, or TXN_FAILED behind it: is it in the error's name? */
@@ -308,9 +355,7 @@ static void take_error(struct conn *c, struct work *w, struct slice error)
 
 static void take_result(struct work *w, unsigned step, struct slice result)
 {
-    if (w->kind == OP_SCAN || w->kind == OP_FULL) {
-        take_rows(w, result);
-    } else if (w->kind == OP_GET || step == 1 || step == 2) {
+    if (w->kind == OP_GET || step == 1 || step == 2) {
         w->missing |= result.size == 1;
         w->got_rows++;
         if (result.size > RECORD_VALUE_BYTES)
@@ -322,7 +367,8 @@ static void take_result(struct work *w, unsigned step, struct slice result)
 static long holdfast_decode(struct conn *c, const uint8_t *data, size_t size, unsigned *slot)
 {
     struct msgpack_cursor m = msgpack_open(slice_make(data, size));
-    struct slice error, result;
+    struct slice error, result = SLICE_NONE;
+    struct work *w;
     uint32_t count;
     uint64_t type, id;
     enum err e = msgpack_read_array(&m, &count);
@@ -333,17 +379,22 @@ static long holdfast_decode(struct conn *c, const uint8_t *data, size_t size, un
         e = msgpack_read_uint(&m, &id);
     if (!e)
         e = msgpack_skip(&m, MSGPACK_DEPTH_MAX, &error);
-    if (!e)
-        e = msgpack_skip(&m, MSGPACK_DEPTH_MAX, &result);
     if (e == ERR_END)
         return 0;
     if (e || count != 4 || type != 1 || id / HOLDFAST_STEPS >= c->slot_count)
         return -1;
+    w = &c->slots[id / HOLDFAST_STEPS].work;
+    if (error.size == 1 && (w->kind == OP_SCAN || w->kind == OP_FULL))
+        e = take_page(c, w, data, &m);
+    else
+        e = msgpack_skip(&m, MSGPACK_DEPTH_MAX, &result);
+    if (e)
+        return e == ERR_END ? 0 : -1;
     *slot = (unsigned)(id / HOLDFAST_STEPS);
     if (error.size != 1)
-        take_error(c, &c->slots[*slot].work, error);
+        take_error(c, w, error);
     else
-        take_result(&c->slots[*slot].work, (unsigned)(id % HOLDFAST_STEPS), result);
+        take_result(w, (unsigned)(id % HOLDFAST_STEPS), result);
     return (long)(m.at - data);
 }
 
@@ -437,7 +488,9 @@ static void holdfast_compact(struct peer *p)
 
 struct held {
     int fd;
+    bool is_reader;
     uint64_t random;
+    uint8_t seen[RECORD_VALUE_BYTES];
 };
 
 /* Send what out has and wait for as many answers; the last one's bytes are left in in. */
@@ -464,39 +517,71 @@ static bool held_ask(struct held *h, struct buffer *out, unsigned answers, uint8
     return false;
 }
 
-static void *holdfast_hold(struct peer *p)
+/* The record that a reader has read, as it came. */
+static bool held_read(struct held *h, uint8_t record[RECORD_VALUE_BYTES])
 {
-    struct held *h = calloc(1, sizeof *h);
     struct buffer out = {0};
     uint8_t in[4096];
     struct slice last;
     bool ok;
 
-    h->random = 99;
-    h->fd = tcp_connect(p->port, 5, p->pid);
-    send_txn(&out, 0, "begin", 1);
-    send_get(&out, 1, 1, 0);
-    send_put(&out, 2, 1, UINT64_C(999999999999), 1, &h->random); /* a key of its own */
-    ok = h->fd >= 0 && held_ask(h, &out, 3, in, sizeof in, &last);
+    send_get(&out, 0, 1, 0);
+    ok = held_ask(h, &out, 1, in, sizeof in, &last) && last.size > RECORD_VALUE_BYTES;
+    if (ok)
+        memcpy(record, last.data + last.size - RECORD_VALUE_BYTES, RECORD_VALUE_BYTES);
     free(out.data);
-    return ok ? h : NULL;
+    return ok;
+}
+
+static void *holdfast_hold(struct peer *p, enum hold_kind kind)
+{
+    struct held *h = calloc(1, sizeof *h);
+    struct buffer out = {0};
+    struct request r = request_begin(&out, 0, "begin", 2);
+    uint8_t in[4096];
+    struct slice last;
+    bool ok;
+
+    h->random = 99;
+    h->is_reader = kind == HOLD_READER;
+    h->fd = tcp_connect(p->port, 5, p->pid);
+    *r.at++ = 1;
+    r.at += msgpack_put_map_head(r.at, h->is_reader);
+    if (h->is_reader) {
+        put_text(&r, "read_only");
+        *r.at++ = 0xc3; /* true */
+    }
+    request_end(&r);
+    ok = h->fd >= 0 && held_ask(h, &out, 1, in, sizeof in, &last) && held_read(h, h->seen);
+    if (!h->is_reader) { /* a key of its own */
+        send_put(&out, 0, 1, UINT64_C(999999999999), 1, &h->random);
+        ok = ok && held_ask(h, &out, 1, in, sizeof in, &last) && last.data[3] == 0xc0;
+    }
+    free(out.data);
+    if (ok)
+        return h;
+    free(h);
+    return NULL;
 }
 
 static void holdfast_release(struct peer *p, void *held, char *end, size_t size)
 {
     struct held *h = held;
     struct buffer out = {0};
-    uint8_t in[4096];
+    uint8_t in[4096], seen[RECORD_VALUE_BYTES];
     struct slice last = SLICE_NONE;
+    bool is_same = held_read(h, seen) && memcmp(seen, h->seen, sizeof seen) == 0;
 
     (void)p;
     send_txn(&out, 0, "commit", 1);
     if (!held_ask(h, &out, 1, in, sizeof in, &last))
-        snprintf(end, size, "connection lost");
-    else if (last.data[3] == 0xc0)
-        snprintf(end, size, "committed");
+        snprintf(end, size, "FAILED: connection lost");
+    else if (last.data[3] != 0xc0)
+        snprintf(end, size, "%s", is_conflict(last) ? "conflict" : "FAILED: another error");
+    else if (!is_same)
+        snprintf(end, size, "FAILED: it changed");
     else
-        snprintf(end, size, "%s", is_conflict(last) ? "conflict" : "another error");
+        snprintf(end, size, "%s", h->is_reader ? "read the same" : "committed");
     close(h->fd);
     free(out.data);
     free(h);
@@ -511,6 +596,7 @@ const struct driver driver_holdfast = {
     .compact = holdfast_compact,
     .hold = holdfast_hold,
     .release = holdfast_release,
+    .holds = BENCH_HOLDS_WRITER | BENCH_HOLDS_READER,
     .greet = holdfast_greet,
     .encode = holdfast_encode,
     .decode = holdfast_decode,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LMDB_MAP_BYTES (UINT64_C(16) << 30)
+#define LMDB_MAP_BYTES (UINT64_C(64) << 30)
 
 struct lmdb {
     MDB_env *env;
@@ -122,8 +122,8 @@ static void lmdb_write(struct lmdb *l, struct work *w)
 
     if (ok && w->kind == OP_TXN) {
         ok = lmdb_get(l, txn, w, 0) && lmdb_get(l, txn, w, 1) &&
-             lmdb_put(l, txn, w, w->key[0], w->counter[0] + 1, 0) &&
-             lmdb_put(l, txn, w, w->key[1], w->counter[1] + 1, 0);
+             lmdb_put(l, txn, w, w->write_key[0], w->counter[0] + 1, 0) &&
+             lmdb_put(l, txn, w, w->write_key[1], w->counter[1] + 1, 0);
     } else if (ok && w->kind == OP_LOAD) {
         for (unsigned i = 0; ok && i < w->batch; i++)
             ok = lmdb_put(l, txn, w, w->load_keys[i], 0, 0);
@@ -152,24 +152,48 @@ static void lmdb_run(struct peer *p, const struct run_spec *spec, struct measure
     threads_run(p, &calls, spec, out);
 }
 
-/* It has one writer at a time: what can be old is a reader. */
-static void *lmdb_hold(struct peer *p)
+/* The counter of record 0 as a transaction sees it; UINT32_MAX if it is not there. */
+static uint32_t held_read(struct lmdb *l, MDB_txn *txn)
 {
-    MDB_txn *txn;
+    struct work w = {.kind = OP_GET};
 
-    return mdb_txn_begin(((struct lmdb *)p->state)->env, NULL, MDB_RDONLY, &txn) ? NULL : txn;
+    return lmdb_get(l, txn, &w, 0) ? w.counter[0] : UINT32_MAX;
+}
+
+struct held {
+    MDB_txn *txn;
+    uint32_t seen;
+};
+
+/* It has one writer at a time: what can be old is a reader. */
+static void *lmdb_hold(struct peer *p, enum hold_kind kind)
+{
+    struct lmdb *l = p->state;
+    struct held *h = calloc(1, sizeof *h);
+
+    (void)kind;
+    if (mdb_txn_begin(l->env, NULL, MDB_RDONLY, &h->txn)) {
+        free(h);
+        return NULL;
+    }
+    h->seen = held_read(l, h->txn);
+    return h;
 }
 
 static void lmdb_release(struct peer *p, void *held, char *end, size_t size)
 {
-    (void)p;
-    mdb_txn_abort(held);
-    snprintf(end, size, "a reader only");
+    struct held *h = held;
+
+    snprintf(end, size, "%s",
+             held_read(p->state, h->txn) == h->seen ? "read the same" : "FAILED: it changed");
+    mdb_txn_abort(h->txn);
+    free(h);
 }
 
 #define LMDB_CALLS                                                                               \
     .available = lmdb_available, .start = lmdb_start, .stop = lmdb_stop, \
-    .settle = lmdb_settle, .run = lmdb_run, .hold = lmdb_hold, .release = lmdb_release
+    .settle = lmdb_settle, .run = lmdb_run, .hold = lmdb_hold, .release = lmdb_release, \
+    .holds = BENCH_HOLDS_READER
 #else
 static bool lmdb_available(void)
 {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define POSTGRES_USER "postgres"
+#define POSTGRES_PAGE_ROWS 10000
 
 static const char *const statements[][2] = {
     {"g", "SELECT v FROM b WHERE k = $1"},
@@ -16,8 +17,9 @@ static const char *const statements[][2] = {
     {"u", "UPDATE b SET v = $2 WHERE k = $1"},
     {"s", "SELECT k, v FROM b WHERE k >= $1 ORDER BY k LIMIT $2::int4"},
     {"n", "SELECT k, v FROM b WHERE k > $1 ORDER BY k LIMIT $2::int4"},
-    {"x", "SELECT 1 FROM rmw($1, $2)"},
+    {"x", "SELECT a, z FROM read_write($1, $2, $3, $4)"},
     {"t", "BEGIN ISOLATION LEVEL REPEATABLE READ"},
+    {"T", "BEGIN ISOLATION LEVEL SERIALIZABLE"},
     {"c", "COMMIT"},
     {"r", "ROLLBACK"},
 };
@@ -26,12 +28,10 @@ static const char setup[] =
     "SET client_min_messages = error;"
     "CREATE TABLE IF NOT EXISTS b (k bytea PRIMARY KEY, v bytea);"
     "ALTER TABLE b ALTER v SET STORAGE PLAIN;"
-    "CREATE OR REPLACE FUNCTION add_one(r bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $f$"
-    "  SELECT convert_to(lpad((convert_from(substring(r FROM 1 FOR 8), 'SQL_ASCII')::int + 1)"
-    "    ::text, 8, '0'), 'SQL_ASCII') || substring(r FROM 9) $f$;"
-    "CREATE OR REPLACE FUNCTION rmw(a bytea, z bytea) RETURNS void LANGUAGE plpgsql AS $f$"
-    "  BEGIN UPDATE b SET v = add_one(v) WHERE k = a;"
-    "  UPDATE b SET v = add_one(v) WHERE k = z; END $f$";
+    "CREATE OR REPLACE FUNCTION read_write(k1 bytea, k2 bytea, v1 bytea, v2 bytea,"
+    "  OUT a bytea, OUT z bytea) LANGUAGE plpgsql AS $f$"
+    "  BEGIN SELECT v INTO a FROM b WHERE k = k1; SELECT v INTO z FROM b WHERE k = k2;"
+    "  UPDATE b SET v = v1 WHERE k = k1; UPDATE b SET v = v2 WHERE k = k2; END $f$";
 
 /* The directory of the newest version's programs; false: there is none. */
 static bool postgres_programs(char room[256])
@@ -154,7 +154,7 @@ static void send_scan(struct buffer *out, const struct work *w)
 
     put_key(out, goes_on ? record_number(w->last) : w->key[0]);
     put_number(out, 4, 4);
-    put_number(out, w->kind == OP_SCAN ? w->rows : 30000, 4);
+    put_number(out, w->kind == OP_SCAN ? w->rows : POSTGRES_PAGE_ROWS, 4);
     bind_end(out, at);
 }
 
@@ -180,12 +180,25 @@ static void send_copy(struct buffer *out, struct work *w)
 static void send_two_puts(struct buffer *out, struct work *w, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++)
-        send_put(out, "u", w->key[i], w->counter[i] + 1, &w->random);
+        send_put(out, "u", w->write_key[i], w->counter[i] + 1, &w->random);
+}
+
+static void send_both(struct buffer *out, struct work *w)
+{
+    size_t at = bind_begin(out, "x", 4);
+
+    put_key(out, w->key[0]);
+    put_key(out, w->key[1]);
+    put_value(out, 1, &w->random);
+    put_value(out, 1, &w->random);
+    bind_end(out, at);
 }
 
 /* False: there is no such trip. w->finished: the failed transaction has been rolled back. */
 static bool encode_txn(struct buffer *out, struct work *w)
 {
+    const char *begin = w->isolation == ISOLATION_SERIALIZABLE ? "T" : "t";
+
     if (w->refused || w->failed) {
         if (w->shape == TXN_ONE || w->finished)
             return false;
@@ -194,24 +207,20 @@ static bool encode_txn(struct buffer *out, struct work *w)
         return true;
     }
     if (w->shape == TXN_ONE && w->trip == 0) {
-        size_t at = bind_begin(out, "x", 2);
-
-        put_key(out, w->key[0]);
-        put_key(out, w->key[1]);
-        bind_end(out, at);
+        send_both(out, w);
         return true;
     }
     if (w->shape == TXN_ONE || w->trip >= (w->shape == TXN_SIX ? 6 : 2))
         return false;
     if (w->shape == TXN_TWO && w->trip == 0) {
-        send_plain(out, "t");
+        send_plain(out, begin);
         send_get(out, w->key[0]);
         send_get(out, w->key[1]);
     } else if (w->shape == TXN_TWO) {
         send_two_puts(out, w, 0, 2);
         send_plain(out, "c");
     } else if (w->trip == 0 || w->trip == 5) {
-        send_plain(out, w->trip == 0 ? "t" : "c");
+        send_plain(out, w->trip == 0 ? begin : "c");
     } else if (w->trip < 3) {
         send_get(out, w->key[w->trip - 1]);
     } else {
@@ -278,21 +287,21 @@ static void take_error(struct conn *c, struct work *w, const uint8_t *data, size
     peer_complain(c->peer, data, size);
 }
 
-/* Rows are taken only when the whole trip has come: no state between calls. Where a
- * page is longer than what is read at once that costs little, as it is looked at by
- * its lengths alone. */
+/* Rows are taken only when the whole trip has come; until then c->in_seen is how far it
+ * has been looked at. */
 static long postgres_decode(struct conn *c, const uint8_t *data, size_t size, unsigned *slot)
 {
     struct work *w = &c->slots[*slot].work;
-    size_t at = 0;
+    size_t at;
 
-    for (;;) {
+    for (at = c->in_seen;; at += number_at(data + at + 1) + 1) {
+        c->in_seen = at;
         if (size - at < 5 || size - at < number_at(data + at + 1) + 1)
             return 0;
         if (data[at] == 'Z')
             break;
-        at += number_at(data + at + 1) + 1;
     }
+    c->in_seen = 0;
     size = at + 6;
     for (at = 0; at < size; at += number_at(data + at + 1) + 1) {
         if (data[at] == 'D')
@@ -301,7 +310,7 @@ static long postgres_decode(struct conn *c, const uint8_t *data, size_t size, un
             take_error(c, w, data + at + 5, number_at(data + at + 1) - 4);
     }
     if (w->kind == OP_FULL)
-        w->finished = w->got_rows - w->cursor < 30000;
+        w->finished = w->got_rows - w->cursor < POSTGRES_PAGE_ROWS;
     w->missing |= w->kind == OP_GET && w->got_rows == 0;
     return (long)size;
 }
@@ -319,6 +328,8 @@ static bool wait_ready(int fd)
         if (size > sizeof body || !read_all(fd, body, size))
             return false;
         if (head[0] == 'E') {
+            for (size_t i = 0; i < size; i++) /* its fields end with a 0 */
+                body[i] = body[i] ? body[i] : ' ';
             fprintf(stderr, "bench: postgres: %.*s\n", (int)size, (char *)body);
             return false;
         }
@@ -362,6 +373,8 @@ static bool postgres_greet(struct peer *p, struct conn *c)
     (void)p;
     if (ok && c->spec->durability == UNSYNCED)
         ok = query(c->fd, &c->out, "SET synchronous_commit TO off");
+    if (ok && c->spec->isolation == ISOLATION_SERIALIZABLE)
+        ok = query(c->fd, &c->out, "SET default_transaction_isolation TO serializable");
     for (unsigned i = 0; ok && i < sizeof statements / sizeof *statements; i++) {
         size_t at = message_begin(&c->out, 'P');
 
@@ -472,19 +485,26 @@ static void postgres_flush(struct peer *p)
 
 struct held {
     int fd;
+    bool is_reader;
     struct buffer out;
 };
 
-static void *postgres_hold(struct peer *p)
+/* What a reader has read stays with the server, which compares it in the end: a division
+ * by zero if it differs. */
+static void *postgres_hold(struct peer *p, enum hold_kind kind)
 {
     struct held *h = calloc(1, sizeof *h);
 
+    h->is_reader = kind == HOLD_READER;
     h->fd = tcp_connect(p->port, 5, p->pid);
     if (h->fd >= 0 && log_in(h->fd, &h->out) &&
-        query(h->fd, &h->out, "BEGIN ISOLATION LEVEL REPEATABLE READ;"
-                              "SELECT k FROM b LIMIT 1;"
-                              "INSERT INTO b VALUES ('z', 'z')"))
+        query(h->fd, &h->out,
+              "BEGIN ISOLATION LEVEL REPEATABLE READ;"
+              "SELECT set_config('bench.seen', md5(v), true)"
+              "  FROM b WHERE k = 'k000000000000000'") &&
+        (h->is_reader || query(h->fd, &h->out, "INSERT INTO b VALUES ('z', 'z')")))
         return h;
+    free(h);
     return NULL;
 }
 
@@ -493,7 +513,14 @@ static void postgres_release(struct peer *p, void *held, char *end, size_t size)
     struct held *h = held;
 
     (void)p;
-    snprintf(end, size, "%s", query(h->fd, &h->out, "COMMIT") ? "committed" : "refused");
+    if (!query(h->fd, &h->out,
+               "SELECT 1 / (md5(v) = current_setting('bench.seen'))::int"
+               "  FROM b WHERE k = 'k000000000000000'"))
+        snprintf(end, size, "FAILED: it changed");
+    else if (!query(h->fd, &h->out, "COMMIT"))
+        snprintf(end, size, "refused");
+    else
+        snprintf(end, size, "%s", h->is_reader ? "read the same" : "committed");
     close(h->fd);
     free(h->out.data);
     free(h);
@@ -508,6 +535,7 @@ const struct driver driver_postgres = {
     .flush = postgres_flush,
     .hold = postgres_hold,
     .release = postgres_release,
+    .holds = BENCH_HOLDS_WRITER | BENCH_HOLDS_READER,
     .greet = postgres_greet,
     .encode = postgres_encode,
     .decode = postgres_decode,

@@ -1,5 +1,6 @@
 /* Redis over RESP2. Replies come in the order of requests. A transaction is WATCH and
- * GETs, then MULTI, SETs and EXEC; as one call a Lua script does it. */
+ * GETs, then MULTI, SETs and EXEC; as one call a Lua script takes the new values and
+ * gives back the old ones. */
 #include "tests/bench/client.h"
 
 #include <signal.h>
@@ -10,9 +11,8 @@
 #define REDIS_SHA_BYTES 40
 
 static const char redis_script[] =
-    "for i = 1, 2 do local v = redis.call('GET', KEYS[i]) "
-    "redis.call('SET', KEYS[i], string.format('%08d', tonumber(string.sub(v, 1, 8)) + 1) .. "
-    "string.sub(v, 9)) end return 1";
+    "local a = redis.call('GET', KEYS[1]) local z = redis.call('GET', KEYS[2]) "
+    "redis.call('SET', KEYS[1], ARGV[1]) redis.call('SET', KEYS[2], ARGV[2]) return {a, z}";
 
 static bool redis_available(void)
 {
@@ -45,17 +45,21 @@ static void send_key(struct buffer *out, const char *command, uint64_t number)
     put_key(out, number);
 }
 
-static void send_set(struct buffer *out, uint64_t number, uint32_t counter, uint64_t *random)
+static void put_value(struct buffer *out, uint32_t counter, uint64_t *random)
 {
-    uint8_t *at;
+    uint8_t *at = buffer_room(out, RECORD_VALUE_BYTES + 8);
 
-    put_head(out, 3, "SET");
-    put_key(out, number);
-    at = buffer_room(out, RECORD_VALUE_BYTES + 8);
     memcpy(at, "$100\r\n", 6);
     record_value(at + 6, counter, random);
     memcpy(at + 6 + RECORD_VALUE_BYTES, "\r\n", 2);
     buffer_grew(out, RECORD_VALUE_BYTES + 8);
+}
+
+static void send_set(struct buffer *out, uint64_t number, uint32_t counter, uint64_t *random)
+{
+    put_head(out, 3, "SET");
+    put_key(out, number);
+    put_value(out, counter, random);
 }
 
 static void send_watch(struct buffer *out, const struct work *w)
@@ -68,21 +72,22 @@ static void send_watch(struct buffer *out, const struct work *w)
 static unsigned send_exec(struct buffer *out, struct work *w)
 {
     put_head(out, 1, "MULTI");
-    send_set(out, w->key[0], w->counter[0] + 1, &w->random);
-    send_set(out, w->key[1], w->counter[1] + 1, &w->random);
+    send_set(out, w->write_key[0], w->counter[0] + 1, &w->random);
+    send_set(out, w->write_key[1], w->counter[1] + 1, &w->random);
     put_head(out, 1, "EXEC");
-    w->cursor = 3; /* OK, QUEUED, QUEUED; then what EXEC says */
-    return 4;
+    return 4; /* OK, QUEUED, QUEUED, and what EXEC says */
 }
 
-static void send_script(struct buffer *out, const struct work *w, const char *sha)
+static void send_script(struct buffer *out, struct work *w, const char *sha)
 {
-    put_head(out, 5, "EVALSHA");
+    put_head(out, 7, "EVALSHA");
     buffer_text(out, "$40\r\n");
     buffer_put(out, sha, REDIS_SHA_BYTES);
     buffer_text(out, "\r\n$1\r\n2\r\n");
     put_key(out, w->key[0]);
     put_key(out, w->key[1]);
+    put_value(out, 1, &w->random);
+    put_value(out, 1, &w->random);
 }
 
 static unsigned encode_txn(struct conn *c, struct work *w)
@@ -142,22 +147,31 @@ static size_t line_size(const uint8_t *data, size_t size)
     return end ? (size_t)(end - data) + 1 : 0;
 }
 
-/* The bytes of one reply; arrays hold only one-line replies here. 0: not whole. */
+/* The bytes of one reply that is no array; 0: not whole. */
+static size_t plain_size(const uint8_t *data, size_t size)
+{
+    size_t whole = line_size(data, size);
+    long count = whole && data[0] == '$' ? strtol((const char *)data + 1, NULL, 10) : -1;
+
+    if (count >= 0)
+        whole += (size_t)count + 2;
+    return whole <= size ? whole : 0;
+}
+
+/* The bytes of one reply; arrays hold no arrays here. 0: not whole. */
 static size_t reply_size(const uint8_t *data, size_t size)
 {
-    size_t line = line_size(data, size), whole = line;
-    long count = line ? strtol((const char *)data + 1, NULL, 10) : 0;
+    size_t whole = plain_size(data, size);
+    long count = whole && data[0] == '*' ? strtol((const char *)data + 1, NULL, 10) : 0;
 
-    if (line && data[0] == '$' && count >= 0)
-        whole = line + (size_t)count + 2;
-    for (long i = 0; line && data[0] == '*' && i < count; i++) {
-        size_t next = whole < size ? line_size(data + whole, size - whole) : 0;
+    for (long i = 0; i < count; i++) {
+        size_t next = whole < size ? plain_size(data + whole, size - whole) : 0;
 
         if (!next)
             return 0;
         whole += next;
     }
-    return whole <= size ? whole : 0;
+    return whole;
 }
 
 static long redis_decode(struct conn *c, const uint8_t *data, size_t size, unsigned *slot)
@@ -246,7 +260,8 @@ static bool redis_start(struct peer *p)
         return false;
     p->pid = process_start(argv, p->directory, NULL);
     do { /* while it reads its log it says LOADING */
-        if (p->pid <= 0 || !redis_ask(p, "PING\r\n", answer, sizeof answer, 20))
+        if (p->pid <= 0 || !process_is_alive(p->pid) ||
+            !redis_ask(p, "PING\r\n", answer, sizeof answer, 20))
             return false;
     } while (strncmp(answer, "+PONG", 5) != 0 && usleep(1000) == 0);
     return redis_load_script(p);

@@ -165,27 +165,29 @@ static void rocks_transact(struct rocks *r, struct work *w)
 {
     rocksdb_transaction_t *t =
         rocksdb_optimistictransaction_begin(r->all, rocks_writing(r, w), r->transaction, NULL);
-    char key[2][RECORD_KEY_BYTES], *error = NULL;
+    char key[RECORD_KEY_BYTES], *error = NULL;
     uint8_t value[RECORD_VALUE_BYTES];
 
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 2 && !error; i++) {
         char *old;
         size_t size = 0;
 
-        record_key(key[i], w->key[i]);
-        old = rocksdb_transaction_get_for_update(t, r->read, key[i], RECORD_KEY_BYTES, &size, 1,
+        record_key(key, w->key[i]);
+        old = rocksdb_transaction_get_for_update(t, r->read, key, RECORD_KEY_BYTES, &size, 1,
                                                  &error);
         rocks_got(w, i, old, size);
         rocksdb_free(old);
     }
     for (unsigned i = 0; i < 2 && !error; i++) {
+        record_key(key, w->write_key[i]);
         record_value(value, w->counter[i] + 1, &w->random);
-        rocksdb_transaction_put(t, key[i], RECORD_KEY_BYTES, (const char *)value, sizeof value,
+        rocksdb_transaction_put(t, key, RECORD_KEY_BYTES, (const char *)value, sizeof value,
                                 &error);
     }
     if (!error)
         rocksdb_transaction_commit(t, &error);
-    w->refused = error != NULL;
+    w->refused = error && (strstr(error, "busy") || strstr(error, "ry again"));
+    w->failed = error && !w->refused;
     rocksdb_free(error);
     rocksdb_transaction_destroy(t);
 }
@@ -212,9 +214,59 @@ static void rocks_run(struct peer *p, const struct run_spec *spec, struct measur
     threads_run(p, &calls, spec, out);
 }
 
+/* ---- an old snapshot ---- */
+
+struct held {
+    const rocksdb_snapshot_t *snapshot;
+    rocksdb_readoptions_t *read;
+    uint32_t seen;
+};
+
+/* The counter of record 0 as the snapshot has it; UINT32_MAX if it is not there. */
+static uint32_t held_read(struct rocks *r, const struct held *h)
+{
+    char key[RECORD_KEY_BYTES], *value, *error = NULL;
+    uint32_t seen = UINT32_MAX;
+    size_t size = 0;
+
+    record_key(key, 0);
+    value = rocksdb_get(r->db, h->read, key, sizeof key, &size, &error);
+    if (value)
+        seen = record_counter((const uint8_t *)value, size);
+    rocksdb_free(value);
+    rocksdb_free(error);
+    return seen;
+}
+
+static void *rocks_hold(struct peer *p, enum hold_kind kind)
+{
+    struct rocks *r = p->state;
+    struct held *h = calloc(1, sizeof *h);
+
+    (void)kind;
+    h->snapshot = rocksdb_create_snapshot(r->db);
+    h->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_snapshot(h->read, h->snapshot);
+    h->seen = held_read(r, h);
+    return h;
+}
+
+static void rocks_release(struct peer *p, void *held, char *end, size_t size)
+{
+    struct rocks *r = p->state;
+    struct held *h = held;
+
+    snprintf(end, size, "%s",
+             held_read(r, h) == h->seen ? "read the same" : "FAILED: it changed");
+    rocksdb_readoptions_destroy(h->read);
+    rocksdb_release_snapshot(r->db, h->snapshot);
+    free(h);
+}
+
 #define ROCKSDB_CALLS                                                                            \
     .available = rocks_available, .start = rocks_start, .stop = rocks_stop,                      \
-    .settle = rocks_settle, .run = rocks_run
+    .settle = rocks_settle, .run = rocks_run, .hold = rocks_hold, .release = rocks_release,      \
+    .holds = BENCH_HOLDS_READER
 #else
 static bool rocks_available(void)
 {

@@ -32,17 +32,16 @@ static const char tarantool_script[] =
     "  box.schema.user.grant('guest', 'super')\n"
     "end)\n"
     "local s = box.space.b\n"
-    "function cas(k1, o1, v1, k2, o2, v2)\n"
+    "function cas(k1, o1, k2, o2, w1, v1, w2, v2)\n"
     "  if string.sub(s:get(k1)[2], 1, 8) ~= o1 or string.sub(s:get(k2)[2], 1, 8) ~= o2 then\n"
     "    return false end\n"
-    "  box.begin() s:replace{k1, v1} s:replace{k2, v2} box.commit() return true\n"
+    "  box.begin() s:replace{w1, v1} s:replace{w2, v2} box.commit() return true\n"
     "end\n"
-    "local function add(k)\n"
-    "  local v = s:get(k)[2]\n"
-    "  s:replace{k, string.format('%%08d', tonumber(string.sub(v, 1, 8)) + 1) ..\n"
-    "    string.sub(v, 9)}\n"
+    "function both(k1, k2, v1, v2)\n"
+    "  box.begin()\n"
+    "  local a, z = s:get(k1)[2], s:get(k2)[2]\n"
+    "  s:replace{k1, v1} s:replace{k2, v2} box.commit() return a, z\n"
     "end\n"
-    "function rmw(k1, k2) box.begin() add(k1) add(k2) box.commit() return true end\n"
     "function ready() return true end\n";
 
 static bool tarantool_available(void)
@@ -139,6 +138,7 @@ static void send_replace(struct buffer *out, unsigned sync, uint64_t key, uint32
     request_end(&r);
 }
 
+/* both: two keys, two values; cas: keys read with what was read, keys to write, values */
 static void send_call(struct buffer *out, unsigned sync, const char *function, struct work *w)
 {
     struct request r = request_begin(out, IPROTO_CALL, sync, 2);
@@ -148,13 +148,16 @@ static void send_call(struct buffer *out, unsigned sync, const char *function, s
     *r.at++ = IPROTO_FUNCTION;
     r.at += msgpack_put_text(r.at, slice_text(function));
     *r.at++ = IPROTO_TUPLE;
-    r.at += msgpack_put_array_head(r.at, is_cas ? 6 : 2);
+    r.at += msgpack_put_array_head(r.at, is_cas ? 8 : 4);
     for (unsigned i = 0; i < 2; i++) {
         put_key(&r, w->key[i]);
-        if (!is_cas)
-            continue;
         snprintf(old, sizeof old, "%08u", (unsigned)w->counter[i]);
-        r.at += msgpack_put_text(r.at, slice_text(old));
+        if (is_cas)
+            r.at += msgpack_put_text(r.at, slice_text(old));
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        if (is_cas)
+            put_key(&r, w->write_key[i]);
         put_value(&r, w->counter[i] + 1, &w->random);
     }
     request_end(&r);
@@ -166,7 +169,7 @@ static unsigned encode_txn(struct buffer *out, unsigned sync, struct work *w)
 
     if (w->shape == TXN_ONE) {
         if (w->trip == 0)
-            send_call(out, sync, "rmw", w);
+            send_call(out, sync, "both", w);
         return w->trip == 0;
     }
     if (w->trip < reads && reads == 2) {
@@ -246,7 +249,7 @@ static void take_body(struct conn *c, struct work *w, unsigned step, uint64_t co
         return;
     if (step > 0)
         take_tuples(w, &m, step);
-    else if (w->kind == OP_TXN) /* [true] or [false] */
+    else if (w->kind == OP_TXN) /* [true] or [false], or what both has read */
         w->refused = body.data[body.size - 1] == 0xc2;
 }
 

@@ -1,133 +1,223 @@
 #include "tests/bench/long.h"
 
-#include "tests/bench/report.h"
 #include "tests/bench/workloads.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Records a second until all is durable, what merging the rest took, and what a record
- * then takes on disk and in memory. */
-static bool load_measure(struct peer *p, const struct bench_options *o,
-                         const struct long_workload *w, char row[LONG_ROW_BYTES])
-{
-    static struct measure m;
-    uint64_t records = long_records(o, w), began;
-    double seconds = peer_load(p, records, w->order, &m), compact;
-    char rate[32];
-
-    began = now_ns();
-    if (p->driver->compact)
-        p->driver->compact(p);
-    compact = (double)(now_ns() - began) / 1e9;
-    snprintf(row, LONG_ROW_BYTES, "%s | %.2f | %.2f | %.2f | %.0f and %.0f | %.0f |%s",
-             report_number((double)m.rows / seconds, rate),
-             m.server_cpu * 1e6 / (double)records,
-             p->driver->run ? 0 : m.client_cpu * 1e6 / (double)records, compact,
-             (double)(directory_bytes(p->directory) - directory_log_bytes(p->directory)) /
-                 (double)records,
-             (double)directory_log_bytes(p->directory) / (double)records,
-             (double)process_memory(p->pid) / (double)records,
-             m.failed || m.rows != records ? " FAILED" : "");
-    return true;
-}
-
-#define LOAD_COLUMNS                                                                             \
-    "records/s | server CPU µs | client CPU µs | merge after it s | disk bytes per record, " \
-    "data "                                                                                    \
-    "and log | memory bytes per record"
-#define LOAD .columns = LOAD_COLUMNS, .serves = BENCH_SERVES_LOADS, .measure = load_measure
-
-static const struct long_workload long_workloads[] = {
-    {"W5-load-sorted", "load in sorted order, durable at the end", LOAD, .order = KEYS_SORTED},
-    {"W5-load-random", "load in random order, durable at the end", LOAD,
+const struct long_workload long_workloads[] = {
+    {"W5-load-sorted", "load in sorted order, durable at the end", load_columns,
+     BENCH_SERVES_LOADS, .is_repeated = true, .measure = load_measure, .order = KEYS_SORTED},
+    {"W5-load-random", "load in random order, durable at the end", load_columns,
+     BENCH_SERVES_LOADS, .is_repeated = true, .measure = load_measure, .order = KEYS_SHUFFLED},
+    {"W5-many-sorted", "load of many in sorted order, durable at the end", load_columns,
+     BENCH_SERVES_LOADS, .only_full = true, .measure = load_measure, .has_many = true,
+     .order = KEYS_SORTED},
+    {"W5-many-random", "load of many in random order, durable at the end", load_columns,
+     BENCH_SERVES_LOADS, .only_full = true, .measure = load_measure, .has_many = true,
      .order = KEYS_SHUFFLED},
-    {"W5-many-sorted", "load of many in sorted order, durable at the end", LOAD,
-     .order = KEYS_SORTED, .thousands = 1, .only_full = true},
-    {"W5-many-random", "load of many in random order, durable at the end", LOAD,
-     .order = KEYS_SHUFFLED, .thousands = 1, .only_full = true},
-    {"W6-many", "many records, a cache of 128 MB",
-     "GET/s, 16 connections | p50 / p99 µs | the same while it merges | p99 µs | random "
-     "writes/s: "
-     "first tenth, last, least | written per byte given | file bytes per record, before and "
-     "after, most",
-     BENCH_SERVES_LOADS, true, many_suits, many_measure, many_prepare, 1, KEYS_SHUFFLED},
+    {"W6-many", "many records, a cache of 128 MB, 16 connections", many_columns,
+     BENCH_SERVES_LOADS, .only_full = true, .suits = many_suits, .measure = many_measure,
+     .prepare = many_prepare, .has_many = true, .order = KEYS_SHUFFLED},
     {"W7-restart", "restart after a kill, a log of as many commits as there are records",
-     "s from start to first answer | log and data MB", BENCH_SERVES_LOADS, false, restart_suits,
-     restart_measure, restart_prepare, 0, KEYS_SHUFFLED},
-    {"W8-old", "an old read-write transaction open while many writes come",
-     "writes/s without it | with it | memory MB without, with | files MB without, with | its "
-     "end",
-     BENCH_SERVES_LOADS, true, old_suits, old_measure, NULL, 1, KEYS_SHUFFLED},
+     restart_columns, BENCH_SERVES_LOADS, .is_repeated = true, .suits = restart_suits,
+     .measure = restart_measure, .prepare = restart_prepare, .order = KEYS_SHUFFLED},
+    {"W8-old", "an old read-write transaction, open while as many writes come", old_columns,
+     BENCH_SERVES_LOADS, .only_full = true, .suits = old_suits, .measure = old_measure,
+     .has_many = true, .order = KEYS_SHUFFLED},
+    {"W9-reader", "an old reader, open while three random updates a record come",
+     reader_columns, BENCH_SERVES_LOADS, .only_full = true, .suits = reader_suits,
+     .measure = reader_measure, .order = KEYS_UNIFORM},
 };
-#define LONG_COUNT (sizeof long_workloads / sizeof *long_workloads)
+const unsigned long_count = sizeof long_workloads / sizeof *long_workloads;
+
+/* All that was measured of one peer. */
+struct long_result {
+    struct long_row rows[REPORT_REPEATS_MAX];
+    unsigned repeats;
+    bool has_failed; /* could not be measured at least once */
+};
 
 uint64_t long_records(const struct bench_options *o, const struct long_workload *w)
 {
-    return w->thousands ? o->many : o->records;
+    return w->has_many ? o->many : o->records;
 }
 
-static void print_both(FILE *to, const char *text)
+double long_data_bytes(const struct peer *p)
 {
-    fputs(text, stdout);
-    fflush(stdout);
-    if (to)
-        fputs(text, to);
+    return (double)(directory_bytes(p->directory) - directory_log_bytes(p->directory));
 }
 
-static void long_head(const struct long_workload *w, uint64_t records, FILE *markdown)
+void long_judge(struct long_row *row, uint64_t bad)
 {
-    char text[1024], number[32];
+    if (bad)
+        snprintf(row->note, sizeof row->note, "FAILED: %llu answers were wrong",
+                 (unsigned long long)bad);
+}
+
+/* ---- printing ---- */
+
+static double value_median(const struct long_result *r, unsigned value)
+{
+    double all[REPORT_REPEATS_MAX];
+
+    for (unsigned i = 0; i < r->repeats; i++)
+        all[i] = r->rows[i].values[value];
+    return r->repeats ? median_of(all, r->repeats) : (double)NAN;
+}
+
+/* The rivals' best that are run the same way: over a socket, or in process. */
+static double best_value(const struct long_result *results, unsigned peer, unsigned value,
+                         int better)
+{
+    double best = 0;
+
+    for (unsigned i = 0; i < peer_count; i++) {
+        double v = value_median(&results[i], value);
+
+        if (!is_ours(&peers[i]) && !peers[i].driver->run == !peers[peer].driver->run && v > 0 &&
+            (best == 0 || (v - best) * better > 0))
+            best = v;
+    }
+    return best;
+}
+
+static void put_value(FILE *to, double v, enum column_form form)
+{
+    static const int decimals[] = {[COLUMN_TENTHS] = 1, [COLUMN_HUNDREDTHS] = 2};
+    char number[32];
+
+    if (isnan(v))
+        fputs("–", to);
+    else if (form == COLUMN_RATE)
+        fputs(report_number(v, number), to);
+    else
+        fprintf(to, "%.*f", decimals[form], v);
+}
+
+static void put_range(FILE *to, const struct long_result *r, unsigned value,
+                      enum column_form form)
+{
+    double least = r->rows[0].values[value], most = least;
+
+    for (unsigned i = 1; i < r->repeats; i++) {
+        least = fmin(least, r->rows[i].values[value]);
+        most = fmax(most, r->rows[i].values[value]);
+    }
+    fputs(" (", to);
+    put_value(to, least, form);
+    fputs("–", to);
+    put_value(to, most, form);
+    fputs(")", to);
+}
+
+static void put_cell(FILE *to, const struct long_result *results, unsigned peer,
+                     const struct long_column *c, unsigned value)
+{
+    const struct long_result *r = &results[peer];
+    double median = value_median(r, value);
+    double best = c->better ? best_value(results, peer, value, c->better) : 0;
+
+    put_value(to, median, c->form);
+    if (c->better && r->repeats > 1)
+        put_range(to, r, value, c->form);
+    if (best > 0 && median > 0)
+        fprintf(to, ", ×%.2f", c->better > 0 ? median / best : best / median);
+}
+
+static const char *result_note(const struct long_result *r)
+{
+    const char *note = r->has_failed ? "FAILED" : r->rows[0].note;
+
+    for (unsigned i = 1; i < r->repeats && !strstr(note, "FAILED"); i++)
+        note = r->rows[i].note;
+    return note;
+}
+
+static void put_row(FILE *to, const struct long_workload *w, const struct long_result *results,
+                    unsigned peer)
+{
+    const char *mark = is_ours(&peers[peer]) ? "**" : "";
+    unsigned value = 0;
+
+    fprintf(to, "| %s%s%s |", mark, peers[peer].name, mark);
+    for (const struct long_column *c = w->columns; c->title; c++) {
+        for (unsigned i = 0; i < c->values; i++) {
+            fputs(i == 0 ? " " : ", ", to);
+            put_cell(to, results, peer, c, value++);
+        }
+        fputs(" |", to);
+    }
+    fprintf(to, " %s |\n", result_note(&results[peer]));
+}
+
+static void long_print(const struct long_workload *w, const struct long_result *results,
+                       unsigned repeats, struct report *r)
+{
+    char *text;
     size_t size;
+    FILE *to = open_memstream(&text, &size);
 
-    size =
-        (size_t)snprintf(text, sizeof text, "\n%s: %s (%s records)\n\n| peer | %s |\n|---|",
-                         w->name, w->title, report_number((double)records, number), w->columns);
-    for (const char *c = w->columns; c; c = strstr(c + 1, " | "))
-        size += (size_t)snprintf(text + size, sizeof text - size, "---|");
-    snprintf(text + size, sizeof text - size, "\n");
-    print_both(markdown, text);
+    fprintf(to, "### %s: %s\n\n| peer |", w->name, w->title);
+    for (const struct long_column *c = w->columns; c->title; c++)
+        fprintf(to, " %s |", c->title);
+    fputs(" |\n|---|---|", to);
+    for (const struct long_column *c = w->columns; c->title; c++)
+        fputs("---|", to);
+    fputs("\n", to);
+    for (unsigned i = 0; i < peer_count; i++) {
+        if (results[i].repeats == 0 && !results[i].has_failed)
+            continue;
+        put_row(to, w, results, i);
+        r->bad += strstr(result_note(&results[i]), "FAILED") != NULL;
+    }
+    fclose(to);
+    report_put(r, w->name, text, "", long_records(r->options, w), repeats);
+    free(text);
 }
 
-static void long_peer(struct peer *p, const struct bench_options *o,
-                      const struct long_workload *w, FILE *markdown)
+/* ---- running ---- */
+
+static void long_peer(struct peer *p, const struct long_workload *w,
+                      const struct bench_options *o, struct long_result *out)
 {
-    char row[LONG_ROW_BYTES] = "", text[LONG_ROW_BYTES + 128];
+    struct long_row *row = &out->rows[out->repeats];
+    bool ok;
 
     p->cache_bytes = p->stage_bytes = 0;
     if (w->prepare)
         w->prepare(p);
-    if (peer_up(p, o)) {
-        if (w->measure(p, o, w, row)) {
-            snprintf(text, sizeof text, "| %s | %s\n", p->name, row);
-            print_both(markdown, text);
-        }
-        peer_down(p, false);
-    }
+    for (unsigned i = 0; i < LONG_VALUES_MAX; i++)
+        row->values[i] = (double)NAN;
+    ok = peer_up(p, o) && w->measure(p, o, w, row);
+    out->repeats += ok;
+    out->has_failed |= !ok;
+    peer_down(p, false);
     p->cache_bytes = p->stage_bytes = 0;
     directory_remove(p->directory);
 }
 
-void long_run(const struct bench_options *o, FILE *markdown)
+static bool long_suits(const struct long_workload *w, const struct peer *p,
+                       const struct bench_options *o)
 {
-    for (unsigned i = 0; i < LONG_COUNT; i++) {
-        const struct long_workload *w = &long_workloads[i];
-
-        if (o->only ? !is_listed(o->only, w->name) : w->only_full && !o->full)
-            continue;
-        long_head(w, long_records(o, w), markdown);
-        for (unsigned k = 0; k < peer_count; k++) {
-            struct peer *p = &peers[k];
-
-            if ((p->serves & w->serves) && is_listed(o->peers, p->name) &&
-                p->driver->available() && (!w->suits || w->suits(p)))
-                long_peer(p, o, w, markdown);
-        }
-    }
+    return (p->serves & w->serves) && peer_is_here(p, o) && (!w->suits || w->suits(p));
 }
 
-void long_list(void)
+void long_run(const struct long_workload *w, struct report *r)
 {
-    for (unsigned i = 0; i < LONG_COUNT; i++)
-        printf("%-20s %s%s\n", long_workloads[i].name, long_workloads[i].title,
-               long_workloads[i].only_full ? " (full form)" : "");
+    const struct bench_options *o = r->options;
+    struct long_result *results = calloc(peer_count, sizeof *results);
+    unsigned repeats = w->is_repeated && o->full ? o->repeats : 1;
+
+    for (unsigned repeat = 0; repeat < repeats; repeat++) {
+        for (unsigned i = 0; i < peer_count; i++) {
+            if (!long_suits(w, &peers[i], o))
+                continue;
+            fprintf(stderr, "bench: %s, %s\n", w->name, peers[i].name);
+            long_peer(&peers[i], w, o, &results[i]);
+        }
+    }
+    long_print(w, results, repeats, r);
+    free(results);
 }

@@ -1,7 +1,6 @@
 /* More data than cache: reads, reads while the peer merges, and random writes for
  * minutes. */
 #include "tests/bench/long.h"
-#include "tests/bench/report.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -9,6 +8,23 @@
 
 #define MANY_CACHE_BYTES (UINT64_C(128) << 20)
 #define MANY_SERIES_MAX 4096
+#define MANY_FIFTHS 5
+#define MANY_READ_SECONDS 4 /* for each second that a short run is given */
+
+const struct long_column many_columns[] = {
+    {"GET/s", 1, COLUMN_RATE, 1},
+    {"p50, p99 µs", 2, COLUMN_WHOLE, 0},
+    {"GET/s while it merges", 1, COLUMN_RATE, 1},
+    {"p99 µs", 1, COLUMN_WHOLE, 0},
+    {"s until it has merged", 1, COLUMN_TENTHS, 0},
+    {"minutes of random writes", 1, COLUMN_TENTHS, 0},
+    {"writes/s", 1, COLUMN_RATE, 1},
+    {"in each fifth of the time", MANY_FIFTHS, COLUMN_RATE, 0},
+    {"least in a fiftieth", 1, COLUMN_RATE, 0},
+    {"written per byte given", 1, COLUMN_TENTHS, -1},
+    {"file bytes per record before, after, most", 3, COLUMN_WHOLE, 0},
+    {0},
+};
 
 bool many_suits(const struct peer *p)
 {
@@ -31,18 +47,19 @@ struct series {
     uint64_t most_bytes;   /* of the files */
 };
 
-static void series_sample(void *context, double at, uint64_t ops)
+static bool series_sample(void *context, double at, uint64_t ops)
 {
     struct series *s = context;
     uint64_t bytes;
 
     if (s->count >= MANY_SERIES_MAX || (s->count && at - s->at[s->count - 1] < s->every))
-        return;
+        return true;
     s->at[s->count] = at;
     s->ops[s->count++] = ops;
     bytes = directory_bytes(s->peer->directory);
     if (bytes > s->most_bytes)
         s->most_bytes = bytes;
+    return true;
 }
 
 /* Operations a second between two points. */
@@ -74,6 +91,7 @@ static void many_run(struct peer *p, enum op_kind kind, uint64_t records, double
                             .connections = 16,
                             .depth = 1,
                             .order = KEYS_UNIFORM,
+                            .is_whole = series != NULL,
                             .seed = 7};
 
     spec.mix[kind] = 100;
@@ -87,68 +105,90 @@ static void many_run(struct peer *p, enum op_kind kind, uint64_t records, double
     peer_run(p, &spec, out);
 }
 
+struct merging {
+    struct peer *peer;
+    double seconds; /* that it took */
+};
+
 static void *merge_now(void *argument)
 {
-    struct peer *p = argument;
+    struct merging *m = argument;
+    struct peer *p = m->peer;
+    uint64_t began = now_ns();
 
     if (p->driver->compact)
         p->driver->compact(p);
     else
         p->driver->settle(p);
+    m->seconds = (double)(now_ns() - began) / 1e9;
     return NULL;
 }
 
 /* Reads while what has been written is merged. Our core in process has one thread for
- * all of it, and cannot be asked to do both. */
-static bool merging_run(struct peer *p, uint64_t records, double seconds, struct measure *out)
+ * all of it, and cannot be asked to do both. Wrong answers. */
+static uint64_t merging_measure(struct peer *p, uint64_t records, double seconds, double *v)
 {
-    static struct measure writes;
+    static struct measure writes, reads;
+    struct merging merging = {p, 0};
     pthread_t thread;
 
     if (p->driver == &driver_core)
-        return false;
+        return 0;
     many_run(p, OP_PUT, records, seconds, NULL, &writes);
-    pthread_create(&thread, NULL, merge_now, p);
-    many_run(p, OP_GET, records, seconds, NULL, out);
+    if (pthread_create(&thread, NULL, merge_now, &merging) != 0)
+        return 1;
+    many_run(p, OP_GET, records, seconds, NULL, &reads);
     pthread_join(thread, NULL);
-    return true;
+    v[0] = (double)reads.ops / reads.seconds;
+    v[1] = (double)histogram_at(&reads.latency, 0.99) / 1e3;
+    v[2] = merging.seconds;
+    return writes.failed + reads.failed + reads.missing;
+}
+
+/* Random writes for minutes. Wrong answers. */
+static uint64_t writes_measure(struct peer *p, uint64_t records, double minutes, double *v)
+{
+    static struct measure writes;
+    static struct series s;
+    uint64_t written = process_written(p->pid), before = directory_bytes(p->directory);
+
+    memset(&s, 0, sizeof s);
+    s.peer = p;
+    s.every = minutes * 60 / 50;
+    many_run(p, OP_PUT, records, minutes * 60, &s, &writes);
+    written = process_written(p->pid) - written;
+    v[0] = minutes;
+    v[1] = (double)writes.ops / writes.seconds;
+    for (unsigned i = 0; i < MANY_FIFTHS && s.count > MANY_FIFTHS; i++)
+        v[2 + i] = series_rate(&s, i * (s.count - 1) / MANY_FIFTHS,
+                               (i + 1) * (s.count - 1) / MANY_FIFTHS);
+    v += 2 + MANY_FIFTHS;
+    v[0] = series_least(&s);
+    v[1] = (double)written / (double)(writes.ops * (RECORD_KEY_BYTES + RECORD_VALUE_BYTES));
+    v[2] = (double)before / (double)records;
+    v[3] = (double)directory_bytes(p->directory) / (double)records;
+    v[4] = (double)s.most_bytes / (double)records;
+    return writes.failed;
 }
 
 bool many_measure(struct peer *p, const struct bench_options *o, const struct long_workload *w,
-                  char row[LONG_ROW_BYTES])
+                  struct long_row *out)
 {
-    static struct measure load, reads, merging, writes;
-    static struct series s;
-    uint64_t records = long_records(o, w), written, before;
-    char t[6][32], during[128] = "– | –";
+    static struct measure load, reads;
+    uint64_t records = long_records(o, w), bad;
+    double seconds = MANY_READ_SECONDS * o->seconds, *v = out->values;
+    bool is_ours = p->driver == &driver_holdfast;
 
     peer_load(p, records, w->order, &load);
     if (p->driver->compact)
         p->driver->compact(p);
-    many_run(p, OP_GET, records, 3 * o->seconds, NULL, &reads);
-    if (merging_run(p, records, 3 * o->seconds, &merging))
-        snprintf(during, sizeof during, "%s | %.0f",
-                 report_number((double)merging.ops / merging.seconds, t[0]),
-                 (double)histogram_at(&merging.latency, 0.99) / 1e3);
-    before = directory_bytes(p->directory);
-    memset(&s, 0, sizeof s);
-    s.peer = p;
-    s.every = o->minutes * 60 / 50;
-    written = process_written(p->pid);
-    many_run(p, OP_PUT, records, o->minutes * 60, &s, &writes);
-    written = process_written(p->pid) - written;
-    snprintf(row, LONG_ROW_BYTES,
-             "%s | %.0f / %.0f | %s | %s, %s, %s | %.1f | %.0f, %.0f, %.0f |%s",
-             report_number((double)reads.ops / reads.seconds, t[1]),
-             (double)histogram_at(&reads.latency, 0.5) / 1e3,
-             (double)histogram_at(&reads.latency, 0.99) / 1e3, during,
-             report_number(series_rate(&s, 0, s.count / 10), t[2]),
-             report_number(series_rate(&s, s.count - 1 - s.count / 10, s.count - 1), t[3]),
-             report_number(series_least(&s), t[4]),
-             (double)written / (double)(writes.ops * (RECORD_KEY_BYTES + RECORD_VALUE_BYTES)),
-             (double)before / (double)records,
-             (double)directory_bytes(p->directory) / (double)records,
-             (double)s.most_bytes / (double)records,
-             load.failed + reads.failed + writes.failed ? " FAILED" : "");
+    many_run(p, OP_GET, records, seconds, NULL, &reads);
+    v[0] = (double)reads.ops / reads.seconds;
+    v[1] = (double)histogram_at(&reads.latency, 0.5) / 1e3;
+    v[2] = (double)histogram_at(&reads.latency, 0.99) / 1e3;
+    bad = load.failed + reads.failed + reads.missing;
+    bad += merging_measure(p, records, seconds, &v[3]);
+    bad += writes_measure(p, records, is_ours ? o->minutes : o->rival_minutes, &v[6]);
+    long_judge(out, bad);
     return true;
 }

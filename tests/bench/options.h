@@ -14,7 +14,8 @@ struct bench_options {
     unsigned repeats;
     uint64_t records;
     uint64_t many;         /* records of the long workloads */
-    double minutes;        /* of random writes */
+    double minutes;        /* of random writes, for us */
+    double rival_minutes;  /* likewise, for the others */
     bool full, list, keep;
 };
 

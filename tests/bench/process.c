@@ -27,19 +27,21 @@ uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Who runs as a user of its own is PostgreSQL, whose processes and shared memory only
+ * itself can put away; it does so at once on SIGQUIT. */
 static void child(char *const argv[], const char *directory, const char *user)
 {
     struct passwd *as = user && getuid() == 0 ? getpwnam(user) : NULL;
-    int log;
+    int log, at_our_end = user ? SIGQUIT : SIGKILL;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_PDEATHSIG, at_our_end);
     if (chdir(directory) != 0)
         _exit(126);
     if (as && (initgroups(user, as->pw_gid) != 0 || setgid(as->pw_gid) != 0 ||
                setuid(as->pw_uid) != 0))
         _exit(126);
     if (as)
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing the user has cleared it */
+        prctl(PR_SET_PDEATHSIG, at_our_end); /* changing the user has cleared it */
     log = open("log", O_WRONLY | O_CREAT | O_APPEND, 0644);
     if (log >= 0) {
         dup2(log, 1);
@@ -179,19 +181,44 @@ static void tree_sum(pid_t root, double *cpu, uint64_t *memory, uint64_t *writte
         closedir(d);
 }
 
+static double used_cpu(int whose)
+{
+    struct rusage u;
+
+    getrusage(whose, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+void process_kill_children(void)
+{
+    DIR *d = opendir("/proc");
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        pid_t pid = atoi(entry->d_name), parent;
+        double used;
+
+        if (pid > 0 && stat_read(pid, &parent, &used) && parent == getpid())
+            kill(pid, SIGKILL);
+    }
+    if (d)
+        closedir(d);
+}
+
 double process_cpu(pid_t pid)
 {
     double cpu = 0;
 
-    if (pid == 0) {
-        struct rusage u;
-
-        getrusage(RUSAGE_SELF, &u);
-        return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-               (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-    }
+    if (pid == 0)
+        return used_cpu(RUSAGE_SELF);
     tree_sum(pid, &cpu, NULL, NULL);
     return cpu;
+}
+
+double thread_cpu(void)
+{
+    return used_cpu(RUSAGE_THREAD);
 }
 
 uint64_t process_memory(pid_t pid)

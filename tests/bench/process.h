@@ -19,9 +19,13 @@ bool process_run(char *const argv[], const char *directory, const char *user);
 /* Send the signal and wait for the end. */
 void process_end(pid_t pid, int number);
 bool process_is_alive(pid_t pid);
+/* SIGKILL to all children of ours. */
+void process_kill_children(void);
 
 /* CPU seconds of the process and its children so far; of ourselves for 0. */
 double process_cpu(pid_t pid);
+/* Of the calling thread. */
+double thread_cpu(void);
 /* Proportional memory of the process and its children, bytes. */
 uint64_t process_memory(pid_t pid);
 

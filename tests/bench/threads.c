@@ -13,8 +13,8 @@ struct crew {
     struct work_source source;
     pthread_mutex_t lock;   /* over source */
     atomic_bool is_over, is_counting;
+    atomic_uint busy; /* threads at work */
     atomic_uint_fast64_t ops_all;
-    uint64_t load_ended_ns; /* under the lock */
 };
 
 struct hand {
@@ -67,20 +67,33 @@ static void *hand_run(void *argument)
     }
     free(w.load_keys);
     c->calls->close(own);
+    atomic_fetch_sub(&c->busy, 1);
     return NULL;
 }
 
-static void nap(const struct crew *c, uint64_t begin, double until)
+/* Until seconds have gone (0: without end), or all have done their work, or the sampling
+ * says stop. */
+static void nap(struct crew *c, uint64_t begin, double seconds)
 {
-    uint64_t end = begin + (uint64_t)(until * 1e9);
+    uint64_t end = seconds > 0 ? begin + (uint64_t)(seconds * 1e9) : UINT64_MAX;
 
-    for (uint64_t now = now_ns(); now < end; now = now_ns()) {
-        uint64_t left = end - now;
+    for (uint64_t now = now_ns(); now < end && atomic_load(&c->busy) > 0; now = now_ns()) {
+        uint64_t left = end - now, most = c->spec->load_count ? 5000000 : 100000000;
 
-        usleep((useconds_t)((left > 100000000 ? 100000000 : left) / 1000 + 1));
-        if (c->spec->sample)
-            c->spec->sample(c->spec->context, (double)(now_ns() - begin) / 1e9,
-                            atomic_load(&c->ops_all));
+        usleep((useconds_t)((left > most ? most : left) / 1000 + 1));
+        if (c->spec->sample &&
+            !c->spec->sample(c->spec->context, (double)(now_ns() - begin) / 1e9,
+                             atomic_load(&c->ops_all)))
+            return;
+    }
+}
+
+static void threads_start(struct crew *c, struct hand *hands)
+{
+    atomic_store(&c->busy, c->spec->connections);
+    for (unsigned i = 0; i < c->spec->connections; i++) {
+        hands[i] = (struct hand){.crew = c, .number = i};
+        pthread_create(&hands[i].thread, NULL, hand_run, &hands[i]);
     }
 }
 
@@ -90,32 +103,25 @@ void threads_run(struct peer *p, const struct thread_calls *calls, const struct 
     struct crew c = {
         .peer = p, .calls = calls, .spec = spec, .lock = PTHREAD_MUTEX_INITIALIZER};
     struct hand *hands = calloc(spec->connections, sizeof *hands);
-    uint64_t begin = now_ns(), from = begin;
-    double cpu = process_cpu(0);
+    uint64_t from = now_ns();
+    double cpu = process_cpu(0), warm = spec->is_whole ? 0 : spec->seconds / 10;
 
     memset(out, 0, sizeof *out);
     work_source_init(&c.source, spec);
-    atomic_store(&c.is_counting, spec->seconds <= 0);
-    for (unsigned i = 0; i < spec->connections; i++) {
-        hands[i] = (struct hand){.crew = &c, .number = i};
-        pthread_create(&hands[i].thread, NULL, hand_run, &hands[i]);
-    }
-    if (spec->seconds > 0) {
-        nap(&c, begin, spec->seconds / 10);
+    atomic_store(&c.is_counting, warm <= 0);
+    threads_start(&c, hands);
+    if (warm > 0) {
+        nap(&c, from, warm);
         cpu = process_cpu(0);
         from = now_ns();
         atomic_store(&c.is_counting, true);
-        nap(&c, from, spec->seconds);
-        atomic_store(&c.is_over, true);
     }
+    nap(&c, from, spec->seconds);
+    atomic_store(&c.is_over, true);
     out->seconds = (double)(now_ns() - from) / 1e9;
     out->server_cpu = process_cpu(0) - cpu;
     for (unsigned i = 0; i < spec->connections; i++)
         pthread_join(hands[i].thread, NULL);
-    if (spec->seconds <= 0) {
-        out->seconds = (double)(now_ns() - from) / 1e9;
-        out->server_cpu = process_cpu(0) - cpu;
-    }
     for (unsigned i = 0; i < spec->connections; i++)
         measure_merge(out, &hands[i].measure);
     free(hands);

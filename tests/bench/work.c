@@ -38,6 +38,7 @@ bool work_next(struct work_source *s, struct work *w)
     w->kind = kind_choose(s);
     w->durability = spec->durability;
     w->shape = spec->shape;
+    w->isolation = spec->isolation;
     if (spec->order == KEYS_LATEST) /* those that have surely been acknowledged */
         s->keys.records = *spec->inserts - 2 * (uint64_t)spec->connections * spec->depth;
     switch (w->kind) {
@@ -45,7 +46,12 @@ bool work_next(struct work_source *s, struct work *w)
         w->kind = OP_PUT;
         w->key[0] = (*spec->inserts)++;
         break;
-    case OP_TXN: key_stream_pair(&s->keys, w->key); break;
+    case OP_TXN:
+        key_stream_pair(&s->keys, w->key);
+        memcpy(w->write_key, w->key, sizeof w->key);
+        if (spec->writes_others)
+            key_stream_pair(&s->keys, w->write_key);
+        break;
     case OP_SCAN:
         w->rows = spec->rows;
         w->key[0] = key_stream_next(&s->keys);

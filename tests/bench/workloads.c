@@ -7,9 +7,14 @@
 #define NOSYNC .serves = BENCH_SERVES_UNSYNCED
 #define GET .mix = {[OP_GET] = 100}
 #define PUT .mix = {[OP_PUT] = 100}
-#define TXN .mix = {[OP_TXN] = 100}
+#define TXN .serves = BENCH_SERVES_TXNS
 #define SCAN .mix = {[OP_SCAN] = 100}, .rows = 100
 #define FULL_FORM .only_full = true
+
+#define SERVES_ALL                                                                               \
+    .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED |                 \
+              BENCH_SERVES_LOADS | BENCH_SERVES_TXNS
+#define SERVES_SYNCED .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_TXNS
 
 const struct workload workloads[] = {
     {"W1-get-1", "point reads, 1 connection", READS, 1, 1, GET},
@@ -24,81 +29,39 @@ const struct workload workloads[] = {
     {"W2-unsynced-64", "unsynced writes, 64 connections", NOSYNC, 64, 1, PUT},
     {"W2-unsynced-4x32", "unsynced writes, 4 connections, 32 in flight on each", NOSYNC, 4, 32,
      PUT},
-#define TXN_ROWS(group, text, order_of)                                                          \
-    {group "-six-1",                                                                    \
-     "transactions, six trips" text ", 1 connection",                                   \
-     SYNC,                                                                              \
-     1,                                                                                 \
-     1,                                                                                 \
-     TXN_SIX,                                                                           \
-     order_of,                                                                          \
-     TXN,                                                                               \
-     FULL_FORM},                                                                        \
-        {group "-six-16",                                                               \
-         "transactions, six trips" text ", 16 connections",                             \
-         SYNC,                                                                          \
-         16,                                                                            \
-         1,                                                                             \
-         TXN_SIX,                                                                       \
-         order_of,                                                                      \
-         TXN},                                                                          \
-        {group "-six-64",                                                               \
-         "transactions, six trips" text ", 64 connections",                             \
-         SYNC,                                                                          \
-         64,                                                                            \
-         1,                                                                             \
-         TXN_SIX,                                                                       \
-         order_of,                                                                      \
-         TXN,                                                                           \
-         FULL_FORM},                                                                    \
-        {group "-two-1",                                                                \
-         "transactions, two trips" text ", 1 connection",                               \
-         SYNC,                                                                          \
-         1,                                                                             \
-         1,                                                                             \
-         TXN_TWO,                                                                       \
-         order_of,                                                                      \
-         TXN,                                                                           \
-         FULL_FORM},                                                                    \
-        {group "-two-16",                                                               \
-         "transactions, two trips" text ", 16 connections",                             \
-         SYNC,                                                                          \
-         16,                                                                            \
-         1,                                                                             \
-         TXN_TWO,                                                                       \
-         order_of,                                                                      \
-         TXN},                                                                          \
-        {group "-two-64",                                                               \
-         "transactions, two trips" text ", 64 connections",                             \
-         SYNC,                                                                          \
-         64,                                                                            \
-         1,                                                                             \
-         TXN_TWO,                                                                       \
-         order_of,                                                                      \
-         TXN},                                                                          \
-        {group "-one-1",                                                                \
-         "transactions, one call" text ", 1 connection",                                \
-         SYNC,                                                                          \
-         1,                                                                             \
-         1,                                                                             \
-         TXN_ONE,                                                                       \
-         order_of,                                                                      \
-         TXN,                                                                           \
-         FULL_FORM},                                                                    \
-        {group "-one-16",                                                               \
-         "transactions, one call" text ", 16 connections",                              \
-         SYNC,                                                                          \
-         16,                                                                            \
-         1,                                                                             \
-         TXN_ONE,                                                                       \
-         order_of,                                                                      \
-         TXN},                                                                          \
-    {                                                                                   \
-        group "-one-64", "transactions, one call" text ", 64 connections", SYNC, 64, 1, \
-            TXN_ONE, order_of, TXN                                                      \
-    }
+/* clang-format off */
+#define TXN_ROWS(group, text, keys)                                                              \
+    {group "-six-1",  "transactions, six trips" text ", 1 connection",   TXN, 1, 1, TXN_SIX,      \
+     .order = keys, .mix = {[OP_TXN] = 100}, FULL_FORM},                                          \
+    {group "-six-16", "transactions, six trips" text ", 16 connections", TXN, 16, 1, TXN_SIX,     \
+     .order = keys, .mix = {[OP_TXN] = 100}},                                                     \
+    {group "-six-64", "transactions, six trips" text ", 64 connections", TXN, 64, 1, TXN_SIX,     \
+     .order = keys, .mix = {[OP_TXN] = 100}, FULL_FORM},                                          \
+    {group "-two-1",  "transactions, two trips" text ", 1 connection",   TXN, 1, 1, TXN_TWO,      \
+     .order = keys, .mix = {[OP_TXN] = 100}, FULL_FORM},                                          \
+    {group "-two-16", "transactions, two trips" text ", 16 connections", TXN, 16, 1, TXN_TWO,     \
+     .order = keys, .mix = {[OP_TXN] = 100}, FULL_FORM},                                          \
+    {group "-two-64", "transactions, two trips" text ", 64 connections", TXN, 64, 1, TXN_TWO,     \
+     .order = keys, .mix = {[OP_TXN] = 100}},                                                     \
+    {group "-one-1",  "transactions, one call" text ", 1 connection",    TXN, 1, 1, TXN_ONE,      \
+     .order = keys, .mix = {[OP_TXN] = 100}, FULL_FORM},                                          \
+    {group "-one-16", "transactions, one call" text ", 16 connections",  TXN, 16, 1, TXN_ONE,     \
+     .order = keys, .mix = {[OP_TXN] = 100}, FULL_FORM},                                          \
+    {group "-one-64", "transactions, one call" text ", 64 connections",  TXN, 64, 1, TXN_ONE,     \
+     .order = keys, .mix = {[OP_TXN] = 100}}
+    /* clang-format on */
     TXN_ROWS("W3", "", KEYS_UNIFORM),
     TXN_ROWS("W3z", ", Zipf 0.99 over 1,000 keys", KEYS_ZIPF_1000),
+    {"W3s-two-16",
+     "transactions that write two other records than they read, two trips, Zipf 0.99 over "
+     "1,000 keys, 16 connections",
+     TXN, 16, 1, TXN_TWO, .order = KEYS_ZIPF_1000, .mix = {[OP_TXN] = 100},
+     .writes_others = true, FULL_FORM},
+    {"W3s-two-64",
+     "transactions that write two other records than they read, two trips, Zipf 0.99 over "
+     "1,000 keys, 64 connections",
+     TXN, 64, 1, TXN_TWO, .order = KEYS_ZIPF_1000, .mix = {[OP_TXN] = 100},
+     .writes_others = true},
     {"W4-scan-1", "100-record scans, 1 connection", READS, 1, 1, SCAN},
     {"W4-scan-16", "100-record scans, 16 connections", READS, 16, 1, SCAN},
     {"W4-full", "full scans, 1 connection, records/s", READS, 1, 1, .mix = {[OP_FULL] = 100}},
@@ -122,14 +85,20 @@ struct peer peers[] = {
      .driver = &driver_holdfast,
      .config = "MessagePack-RPC; every commit synced before its answer; unsynced: durability "
                "\"interval\" (written at once, synced every 100 ms)",
-     .serves =
-         BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
+     SERVES_ALL},
+    {.name = "holdfast-serializable",
+     .driver = &driver_holdfast,
+     .host = "holdfast",
+     .isolation = ISOLATION_SERIALIZABLE,
+     .config = "the same server, transactions at serializable instead of snapshot",
+     TXN},
     {.name = "redis-always",
      .driver = &driver_redis,
      .variant = "always",
      .config = "RESP2, strings; AOF, appendfsync always; transactions: WATCH and GETs, MULTI "
-               "SETs EXEC (four trips or two), or one Lua call; no ordered scans",
-     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED},
+               "SETs EXEC (four trips or two), or one Lua call that takes the new values and "
+               "gives the old; no ordered scans",
+     SERVES_SYNCED},
     {.name = "redis-everysec",
      .driver = &driver_redis,
      .variant = "everysec",
@@ -144,8 +113,9 @@ struct peer peers[] = {
      .driver = &driver_tarantool,
      .variant = "fsync",
      .config = "IPROTO; memtx, tree index, wal_mode fsync; transactions: get, get, then a "
-               "procedure that compares and replaces (three trips or two), or one procedure",
-     .serves = BENCH_SERVES_READS | BENCH_SERVES_SYNCED},
+               "procedure that compares and replaces (three trips or two), or one procedure "
+               "that takes the new values and gives the old",
+     SERVES_SYNCED},
     {.name = "tarantool-write",
      .driver = &driver_tarantool,
      .variant = "write",
@@ -155,28 +125,38 @@ struct peer peers[] = {
      .driver = &driver_postgres,
      .config =
          "v3 protocol, prepared, binary; shared_buffers 2 GB, max_wal_size 8 GB, fsync on; "
-         "transactions repeatable read, six trips or two; one call: a plpgsql function; "
-         "unsynced: synchronous_commit off; loads: COPY BINARY and CHECKPOINT",
-     .serves =
-         BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
+         "transactions repeatable read, six trips or two; one call: a plpgsql function, read "
+         "committed; unsynced: synchronous_commit off; loads: COPY BINARY and CHECKPOINT",
+     SERVES_ALL},
+    {.name = "postgres-serializable",
+     .driver = &driver_postgres,
+     .host = "postgres",
+     .isolation = ISOLATION_SERIALIZABLE,
+     .config = "the same server, every transaction at serializable",
+     TXN},
     {.name = "core",
      .driver = &driver_core,
-     .config = "Holdfast's core in process, one thread for all clients and the log's threads",
-     .serves =
-         BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
+     .config =
+         "Holdfast's core in process, one thread for all clients and the log's threads; a "
+         "transaction that waits for nothing runs to its end, so none is refused",
+     SERVES_ALL},
+    {.name = "core-serializable",
+     .driver = &driver_core,
+     .host = "core",
+     .isolation = ISOLATION_SERIALIZABLE,
+     .config = "the same core, transactions at serializable",
+     TXN},
     {.name = "lmdb",
      .driver = &driver_lmdb,
      .config = "in process, a thread for each client; fdatasync for each commit; unsynced: "
                "MDB_NOSYNC",
-     .serves =
-         BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
+     SERVES_ALL},
     {.name = "rocksdb",
      .driver = &driver_rocksdb,
      .config = "in process, a thread for each client; 64 MB x 3 memtables, 1 GB block cache, "
                "bloom 10 bits, LZ4; WAL synced; transactions: OptimisticTransactionDB; loads: "
                "batches of 1,000 without WAL and a flush",
-     .serves =
-         BENCH_SERVES_READS | BENCH_SERVES_SYNCED | BENCH_SERVES_UNSYNCED | BENCH_SERVES_LOADS},
+     SERVES_ALL},
 };
 const unsigned peer_count = sizeof peers / sizeof *peers;
 
@@ -207,6 +187,8 @@ void workload_spec(const struct workload *w, const struct peer *p, struct run_sp
     memset(out, 0, sizeof *out);
     out->durability = w->serves == BENCH_SERVES_UNSYNCED ? UNSYNCED : SYNCED;
     out->shape = w->shape;
+    out->isolation = p->isolation;
+    out->writes_others = w->writes_others;
     out->connections = w->connections;
     out->depth = w->depth;
     out->rows = w->rows;

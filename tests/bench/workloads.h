@@ -13,6 +13,7 @@ struct workload {
     enum key_order order;
     unsigned rows;
     unsigned mix[OP_KINDS];
+    bool writes_others; /* TXN: not those that it has read */
     bool only_full;     /* not in the short form */
 };
 
