@@ -112,6 +112,7 @@ struct txn {
     bool is_large;              /* over link_bytes_max: not in db.intents */
     bool is_autocommit;
     bool is_single;             /* an autocommit of one write: written and committed in one call */
+    bool is_conditional;        /* ... whose write holds only for what it has found */
     bool is_counted;            /* in db.open_count */
     struct reads *reads;        /* what it has read, if it is serializable; reads.c */
     bool winner_interval;       /* the winner that doomed it asked for less than a sync */

@@ -211,7 +211,9 @@ enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *
         schema->number == CATALOGUE_STORE ? CONFLICT_SCHEMA : CONFLICT_WRITE;
     struct winner newer;
 
-    if (schema->last_writer_wins)
+    /* What an insert or a delete by itself has found must still be so, in whatever store: it
+     * may have waited for a page meanwhile. It is run again. */
+    if (schema->last_writer_wins && !t->is_conditional)
         return ERR_OK;
     if (conflict_find_newer(t, schema->number, key, &newer))
         return conflict_lose(op, t, kind, schema, key, newer);

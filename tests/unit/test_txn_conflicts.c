@@ -269,6 +269,58 @@ END_TEST
 
 /* ---- more reads than are kept apart ---- */
 
+static void nobody_wakes(struct op *op)
+{
+    (void)op;
+}
+
+/* An insert or a delete of its own waits for a page, and another writes the record meanwhile.
+ * False: the page was at hand, it did not wait. */
+static bool request_meets_another(uint64_t seed, bool last_writer_wins, bool is_delete)
+{
+    const struct store_options options = {.last_writer_wins = last_writer_wins};
+    uint8_t key_room[16], value_room[16], *out = malloc(KEY_PLAIN_BYTES_MAX);
+    struct slice key = slice_make(key_room, msgpack_put_uint(key_room, 7)), key_out;
+    struct slice value = slice_make(value_room, msgpack_put_uint(value_room, 2));
+    bool existed = true, other_existed = true, waited = false;
+    struct core_rig rig;
+    struct op op;
+    enum err e;
+
+    core_open(&rig, seed);
+    MUST_EQ(core_create(&rig, NULL, "s", &options), ERR_OK);
+    for (unsigned i = is_delete ? 7 : 8; i < 2000; i++) /* more than one leaf */
+        core_set(&rig, "s", i, 1);
+    core_amalgamate(&rig);
+    core_restart(&rig, false);
+    op_init(&op, rig.db, nobody_wakes);
+    do {
+        e = is_delete ? record_delete(&op, NULL, slice_text("s"), key, &existed)
+                      : record_put(&op, NULL, slice_text("s"), value, key, true, out, &key_out);
+        if (e == ERR_WAIT && !waited && is_delete)
+            MUST_EQ(core_delete(&rig, NULL, "s", 7, &other_existed), ERR_OK);
+        if (e == ERR_WAIT && !waited && !is_delete)
+            core_set(&rig, "s", 7, 3);
+        waited |= e == ERR_WAIT;
+        core_settle(&rig);
+    } while (e == ERR_WAIT);
+    MUST_EQ(e, is_delete || !waited ? ERR_OK : ERR_EXISTS);
+    MUST(!is_delete || (other_existed && existed == !waited));
+    MUST_EQ(core_value(&rig, "s", 7), is_delete ? 0 : waited ? 3 : 2);
+    op_fini(&op);
+    free(out);
+    core_close(&rig);
+    return waited;
+}
+
+/* The answer is true of the moment of its commit. Bit 0: the last writer wins; bit 1: a delete. */
+START_TEST(what_a_request_of_its_own_has_found_is_still_so_when_it_writes)
+{
+    for (uint64_t seed = 1; !request_meets_another(seed, _i & 1, _i & 2); seed++)
+        MUST(seed < 50);
+}
+END_TEST
+
 START_TEST(reads_beyond_the_limit_are_merged_and_never_forgotten)
 {
     static const unsigned chosen[] = {0,
@@ -319,6 +371,8 @@ int main(void)
     tcase_add_loop_test(tc, readers_of_what_a_large_transaction_writes_lose, 0, 4);
     tcase_add_test(tc, greatest_version_meets_large_transactions_too);
     tcase_add_loop_test(tc, the_last_writer_wins_where_that_was_asked_for, 0, 2);
+    tcase_add_loop_test(tc, what_a_request_of_its_own_has_found_is_still_so_when_it_writes, 0,
+                        4);
     tcase_add_loop_test(tc, reads_beyond_the_limit_are_merged_and_never_forgotten, 0, 14);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
