@@ -37,6 +37,7 @@ enum os_lane {
     OS_LANE_LOG,   /* batches of the log; several syncs may be in flight */
     OS_LANE_MERGE, /* amalgamation; one at a time */
     OS_LANE_READ,  /* page loads */
+    OS_LANE_PREPARE, /* segments of the log made ready: long, and nobody should wait behind it */
     OS_LANE_COUNT,
 };
 

@@ -40,7 +40,8 @@ struct os_lanes {
 struct os_lanes_options os_lanes_defaults(void)
 {
     return (struct os_lanes_options){
-        .width = {[OS_LANE_LOG] = 4, [OS_LANE_MERGE] = 1, [OS_LANE_READ] = 4},
+        .width =
+            {[OS_LANE_LOG] = 4, [OS_LANE_MERGE] = 1, [OS_LANE_READ] = 4, [OS_LANE_PREPARE] = 1},
         .merge_nice = 5,
     };
 }
@@ -63,8 +64,10 @@ static void lane_finish(struct os_lanes *lanes, struct os_job *job)
 
 static void lane_name_thread(const struct lane *lane)
 {
-    static const char *const names[] = {
-        [OS_LANE_LOG] = "log", [OS_LANE_MERGE] = "merge", [OS_LANE_READ] = "read"};
+    static const char *const names[] = {[OS_LANE_LOG] = "log",
+                                        [OS_LANE_MERGE] = "merge",
+                                        [OS_LANE_READ] = "read",
+                                        [OS_LANE_PREPARE] = "prepare"};
 
     pthread_setname_np(pthread_self(), names[lane->number]);
     /* On Linux a priority belongs to the thread. Merging is the one thing that

@@ -5,8 +5,13 @@
  * issued beside it. A large item goes alone, one batch after the other, since only
  * its encoding tells how much of it fits.
  *
+ * A small batch without a sync does not go to the lane: wal_kick writes it. The system takes
+ * it into its memory without waiting for a device; if that ever takes long (it makes writers
+ * wait when too much is dirty), the lane writes for a while, so that nobody waits with it.
+ *
  * I-W1: batches end in flight in any order, but are counted written and durable
- *       in the order of their positions.
+ *       in the order of their positions. A sync without a batch holds back only what
+ *       syncs, too: what comes behind it may be written before it has ended.
  * I-W2: no sync is issued while an unsynced write runs, and the last batch in a
  *       segment syncs. So a sync covers all that was issued before it.
  * I-W3: nothing is acknowledged after a failure. */
@@ -107,7 +112,7 @@ void wal_fail(struct wal *w, enum err e, const char *what, uint64_t segment, uin
 /* The batch with the oldest position has run: count it. */
 static void slot_pop(struct wal *w, struct wal_slot *slot)
 {
-    if (slot->last_item)
+    if (slot->last_item > w->last_written)
         w->last_written = slot->last_item;
     w->items += slot->kind == WAL_SLOT_STREAM ? slot->stream_last : slot->item_count;
     w->items_in_flight -= slot->item_count;
@@ -115,7 +120,7 @@ static void slot_pop(struct wal *w, struct wal_slot *slot)
         w->batches++;
     if (slot->sync) {
         w->syncs++;
-        w->last_durable = w->last_written;
+        w->last_durable = slot->kind == WAL_SLOT_SYNC ? slot->last_item : w->last_written;
         w->synced = slot->kind == WAL_SLOT_SYNC ? slot->batch.position
                     : slot->batch.flags & WAL_BATCH_SKIP
                         ? (slot->segment->number + 1) * w->limits.segment_bytes
@@ -168,7 +173,7 @@ static void stream_placed(struct wal *w, struct wal_slot *slot)
     w->position = w->position_items = end;
     ASSERT(used + WAL_ITEM_OVERHEAD <= w->stream_left);
     if (slot->stream_last) {
-        slot->last_item = slot->stream->number;
+        slot->last_item = w->last_issued = slot->stream->number;
         used = w->stream_left;
         list_remove(&slot->stream->in_queue);
         w->queued_items--;
@@ -177,13 +182,26 @@ static void stream_placed(struct wal *w, struct wal_slot *slot)
     w->stream_left -= used;
 }
 
-static void slot_done(struct os_job *job)
+/* The next that may be counted (I-W1); NULL: none has run. */
+static struct wal_slot *slot_next_counted(struct wal *w)
 {
-    struct wal_slot *slot = LIST_ENTRY(job, struct wal_slot, job);
-    struct wal *w = slot->wal;
-    uint64_t written = w->last_written, durable = w->last_durable;
-    struct wal_numbers reserved = w->numbers_reserved;
+    bool is_behind_sync = false;
 
+    LIST_EACH (link, &w->flight) {
+        struct wal_slot *slot = LIST_ENTRY(link, struct wal_slot, in_list);
+
+        if (slot->done)
+            return is_behind_sync && slot->sync ? NULL : slot;
+        if (slot->kind != WAL_SLOT_SYNC)
+            return NULL;
+        is_behind_sync = true;
+    }
+    return NULL;
+}
+
+/* A slot has run: count what may be counted now. */
+static void slot_settle(struct wal *w, struct wal_slot *slot)
+{
     slot->done = true;
     if (!slot->sync)
         w->unsynced_running = false;
@@ -195,19 +213,42 @@ static void slot_done(struct os_job *job)
             wal_fail(w, slot->result, slot->what, slot->segment->number, slot->offset);
         return;
     }
-    while (!list_is_empty(&w->flight)) {
-        slot = LIST_ENTRY(w->flight.next, struct wal_slot, in_list);
-        if (!slot->done)
-            break;
+    while ((slot = slot_next_counted(w)) != NULL) {
         slot_pop(w, slot);
         slot_free(w, slot);
     }
-    if (w->last_written != written)
+}
+
+struct counted { /* what has been told */
+    uint64_t written, durable;
+    struct wal_numbers reserved;
+};
+
+static struct counted counted_now(const struct wal *w)
+{
+    return (struct counted){w->last_written, w->last_durable, w->numbers_reserved};
+}
+
+static void tell(struct wal *w, struct counted before)
+{
+    if (w->failed)
+        return; /* I-W3 */
+    if (w->last_written != before.written)
         w->events.on_written(w->events.context, w->last_written);
-    if (numbers_differ(w->numbers_reserved, reserved))
+    if (numbers_differ(w->numbers_reserved, before.reserved))
         w->events.on_reserved(w->events.context, w->numbers_reserved);
-    if (w->last_durable != durable)
+    if (w->last_durable != before.durable)
         w->events.on_durable(w->events.context, w->last_durable);
+}
+
+static void slot_done(struct os_job *job)
+{
+    struct wal_slot *slot = LIST_ENTRY(job, struct wal_slot, job);
+    struct wal *w = slot->wal;
+    struct counted before = counted_now(w);
+
+    slot_settle(w, slot);
+    tell(w, before);
 }
 
 /* ---- issuing ---- */
@@ -241,10 +282,34 @@ static void segment_enter(struct wal *w, struct wal_segment *s)
         wal_segment_close(w, left);
 }
 
+/* Whether the loop writes the batch itself: nothing may be in flight that it would have to be
+ * counted behind. */
+static bool slot_is_direct(struct wal *w, const struct wal_slot *slot)
+{
+    if (slot->kind != WAL_SLOT_WHOLE || slot->sync || slot->batch.span > w->direct_bytes_max ||
+        w->direct_from_ms > os_now_ms(w->os))
+        return false;
+    LIST_EACH (link, &w->flight)
+        if (LIST_ENTRY(link, struct wal_slot, in_list)->kind != WAL_SLOT_SYNC)
+            return false;
+    return true;
+}
+
+static void slot_run_direct(struct wal *w, struct wal_slot *slot)
+{
+    uint64_t began = w->os->ops->now_ns(w->os);
+
+    wal_slot_run(&slot->job);
+    if (w->os->ops->now_ns(w->os) - began > WAL_DIRECT_SLOW_NS)
+        w->direct_from_ms = os_now_ms(w->os) + WAL_DIRECT_PAUSE_MS;
+    slot_settle(w, slot);
+}
+
 /* begin: the raw position before it. */
 static void slot_submit(struct wal *w, struct wal_slot *slot, uint64_t begin)
 {
     bool is_dirty = w->unsynced_end > w->covered;
+    bool is_direct = slot_is_direct(w, slot);
 
     slot->answers_from = slot->sync && is_dirty ? w->unsynced_begin : begin;
     if (slot->sync) {
@@ -263,7 +328,10 @@ static void slot_submit(struct wal *w, struct wal_slot *slot, uint64_t begin)
     w->in_flight++;
     list_remove(&slot->in_list);
     list_push_back(&w->flight, &slot->in_list);
-    os_job_submit(w->os, &slot->job);
+    if (is_direct)
+        slot_run_direct(w, slot);
+    else
+        os_job_submit(w->os, &slot->job);
 }
 
 static uint8_t *align(void *memory)
@@ -344,6 +412,7 @@ static void issue_items(struct wal *w, struct wal_segment *s, uint64_t place)
         list_push_back(&slot->items, link);
     }
     ASSERT(slot->item_count > 0);
+    w->last_issued = slot->last_item;
     w->items_in_flight += slot->item_count;
     issue_whole(w, slot, used);
 }
@@ -411,6 +480,7 @@ static bool issue_without_items(struct wal *w)
     /* What is unsynced lies in the current segment (I-W2). */
     slot = slot_begin(w, WAL_SLOT_SYNC, w->current, place);
     slot->batch.position = w->position;
+    slot->last_item = w->last_issued;
     slot_submit(w, slot, w->position);
     return true;
 }
@@ -424,9 +494,12 @@ static bool issue(struct wal *w)
 
 void wal_kick(struct wal *w)
 {
+    struct counted before = counted_now(w);
+
     while (issue(w))
         continue;
     wal_prepare_maybe(w);
+    tell(w, before);
 }
 
 uint64_t wal_tick(struct wal *w, uint64_t now_ms)
@@ -571,6 +644,7 @@ enum err wal_open(struct os *os, const struct wal_options *options,
     w->in_flight_max = options->in_flight_max;
     w->spare_segments = options->spare_segments;
     w->interval_ms = options->interval_ms;
+    w->direct_bytes_max = options->direct_bytes_max;
     list_init(&w->segments);
     list_init(&w->retired);
     list_init(&w->queue);

@@ -6,7 +6,9 @@
  * log's lane, written on a sector boundary of a preallocated, already written
  * segment, and synced. Several batches may be in flight; an item is durable
  * when its batch and all earlier ones are. A large item is cut into fragments
- * over several batches; the next item follows its last fragment.
+ * over several batches; the next item follows its last fragment. A small batch that needs
+ * no sync is encoded and written by the caller's thread, in wal_kick: it only goes to the
+ * system's memory, and that takes less than waking another thread.
  *
  * A batch carries epoch, position, length, where the batch before it is, the position known
  * to be synced when it was issued and the numbers reserved, all under its checksum
@@ -18,7 +20,7 @@
  * leaves a mark in wal/failed, so that the next start does not believe what only
  * the system's cache has.
  *
- * Threads: loop only; encode is called on the log's lane.
+ * Threads: loop only; encode is called on the log's lane, or in wal_kick.
  * Files: wal/NNNNNNNNNNNNNNNN (segment number in hex), wal/failed. */
 #ifndef HOLDFAST_STORE_WAL_H
 #define HOLDFAST_STORE_WAL_H
@@ -43,7 +45,7 @@ struct wal_item {
     /* Put the next piece, whole records only, into at most room bytes; return the bytes
      * put. Pieces that follow each other in one batch are joined in replay. 0 with *last
      * false means that room is too small for the next record, which never happens with room
-     * >= piece_bytes_max. Set *last with the last piece. Log's lane; reads only what nobody
+     * >= piece_bytes_max. Set *last with the last piece. Any thread; reads only what nobody
      * changes. */
     size_t (*encode)(struct wal_item *item, uint8_t *to, size_t room, bool *last);
     uint64_t progress; /* encode's own use; 0 at wal_append */
@@ -64,10 +66,11 @@ struct wal_options {
     uint64_t numbers_ahead;    /* the first batch after the start reserves this many of each */
     uint32_t interval_ms;      /* unsynced items are synced at most this much later */
     uint32_t piece_bytes_max;  /* 0: WAL_PIECE_BYTES_MAX */
+    uint32_t direct_bytes_max; /* an unsynced batch up to this goes in wal_kick; 0: none */
 };
 
-/* Called from the loop, never inside a call of the log. They may call the log, but not
- * wal_close. */
+/* Called from the loop, never inside a call of the log but wal_kick and wal_tick, at whose end
+ * they may come. They may call the log, but not wal_close. */
 struct wal_events {
     void *context;
     /* All items up to number have been written: a kill of the process keeps them. */
@@ -122,7 +125,7 @@ void wal_reserve_numbers(struct wal *w, struct wal_numbers numbers);
 
 /* Start what is queued, if the width allows: the loop calls this once a turn, after all
  * that is ready has been appended, so that a batch takes all; also in a turn in which only
- * jobs have finished. */
+ * jobs have finished. Small batches without a sync have been written when it returns. */
 void wal_kick(struct wal *w);
 
 /* Call after a while when only unsynced items were written; returns when to call again

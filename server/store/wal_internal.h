@@ -33,6 +33,8 @@
 #define WAL_MARKS (WAL_IN_FLIGHT_MAX + 1) /* one a slot, one for the open */
 #define WAL_SEGMENT_BYTES_MAX (1u << 30)
 #define WAL_RETRY_MS 1000               /* between preparations that found no space */
+#define WAL_DIRECT_SLOW_NS 2000000      /* a write of the loop that took longer has waited */
+#define WAL_DIRECT_PAUSE_MS 1000        /* then the lane writes for so long */
 
 struct wal_segment {
     struct list_link in_list; /* in wal.segments or wal.retired, ascending by number */
@@ -58,7 +60,7 @@ enum wal_prepare_kind {
     WAL_PREPARE_REMOVE, /* a retired file too many */
 };
 
-/* Makes one segment ready: on the read lane, or at once while the log is opened. */
+/* Makes one segment ready: on a lane of its own, or at once while the log is opened. */
 struct wal_prepare {
     struct os_job job;
     struct wal *wal;   /* for done only */
@@ -101,7 +103,7 @@ struct wal_slot {
     void *memory;                /* owned; whole_bytes and what alignment takes */
     struct list_link items;      /* WHOLE: lent by the caller */
     unsigned item_count;
-    uint64_t last_item;          /* number of the last item that ends here; 0: none */
+    uint64_t last_item; /* number of the last item that ends here (SYNC: before it); 0: none */
     struct wal_item *stream;     /* STREAM: lent by the caller */
     bool stream_first;
     uint64_t stream_room;        /* bytes, header included */
@@ -118,6 +120,7 @@ struct wal {
     struct wal_limits limits;
     unsigned in_flight_max, spare_segments;
     uint32_t interval_ms;
+    uint32_t direct_bytes_max;
     uint64_t salt;
     uint64_t epoch;
 
@@ -164,6 +167,8 @@ struct wal {
     uint64_t unsynced_end;   /* raw end of the last unsynced batch issued */
     uint64_t covered;        /* raw: a sync issued covers all before */
     uint64_t dirty_since_ms; /* when the first batch not covered was issued */
+    uint64_t direct_from_ms; /* the lane writes everything until then */
+    uint64_t last_issued;    /* number of the last item that is issued whole */
     uint64_t last_written;   /* number */
     uint64_t last_durable;   /* number */
 

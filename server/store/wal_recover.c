@@ -665,7 +665,7 @@ static enum err cut(struct recovery *r)
         return e;
     w->position_items = r->raw;
     w->synced = w->unsynced_end = w->covered = w->position;
-    w->last_appended = w->last_written = w->last_durable = r->item;
+    w->last_appended = w->last_issued = w->last_written = w->last_durable = r->item;
     w->numbers = w->numbers_issued = w->numbers_reserved = r->numbers;
     return ERR_OK;
 }

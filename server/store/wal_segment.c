@@ -263,7 +263,7 @@ static void prepare_submit(struct wal *w)
     p->os = w->os;
     p->job.run = wal_prepare_run;
     p->job.done = prepare_done;
-    p->job.lane = OS_LANE_READ;
+    p->job.lane = OS_LANE_PREPARE;
     os_job_submit(w->os, &p->job);
 }
 

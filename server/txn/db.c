@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define NUMBERS_AHEAD (UINT64_C(1) << 22) /* reserved at a time */
+#define DIRECT_BYTES_MAX (64u << 10) /* of the log, copied in some ten microseconds */
 #define LOCK_FILE "lock"
 #define EXPIRY_STEP_MS 250
 
@@ -188,6 +189,7 @@ static enum err db_open_log(struct db *db, struct failure *f)
                                   .in_flight_max = db->options.log_in_flight,
                                   .spare_segments = 2,
                                   .interval_ms = db->options.interval_ms,
+                                  .direct_bytes_max = DIRECT_BYTES_MAX,
                                   .numbers_ahead = NUMBERS_AHEAD};
     struct wal_events events = {
         db, commit_on_written, commit_on_durable, db_on_reserved, db_on_log_failed, db_on_room};
@@ -311,8 +313,8 @@ void db_turn(struct db *db)
     tasks_turn(db);
     if (!list_is_empty(&db->lost_waits))
         replies_fail(db);
-    wal_kick(db->wal);
     db->is_in_turn = false;
+    wal_kick(db->wal); /* it may tell of what it has written, or that it has failed */
     stages_collect(db);
     db_try_close(db);
 }

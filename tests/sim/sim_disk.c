@@ -139,6 +139,7 @@ static enum err sim_file_write_op(struct os_file *file, uint64_t offset, const v
     enum err e;
 
     sim_trace(sim, "write %s %" PRIu64 "+%zu", file->path, offset, size);
+    sim_advance_ms(sim, sim->knobs.write_ms);
     if (!node || !(file->flags & OS_WRITE))
         return ERR_IO;
     e = sim_change_begin(sim);

@@ -32,8 +32,10 @@ struct sim_knobs {
     int survive_percent;
     /* At a power cut an unsynced sector becomes a mix or garbage. Default 2. */
     unsigned torn_percent;
-    /* How many jobs of a lane are taken up side by side. Default 8, 1, 4. */
+    /* How many jobs of a lane are taken up side by side. Default 8, 1, 4, 1. */
     unsigned lane_width[OS_LANE_COUNT];
+    /* What a write takes on the machine's clock. Default 0. */
+    unsigned write_ms;
     /* Say each operation on stderr. Default: whether SIM_TRACE is in the
      * environment. */
     bool trace;

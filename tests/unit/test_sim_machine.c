@@ -412,7 +412,8 @@ START_TEST(lanes_keep_to_their_width_and_mix_their_order)
 
     history_submit(&history, rig.os);
     ck_assert_uint_eq(sim_jobs(rig.sim), JOBS);
-    ck_assert_uint_eq(sim_lane_jobs(rig.sim, OS_LANE_LOG), (JOBS + 2) / 3);
+    ck_assert_uint_eq(sim_lane_jobs(rig.sim, OS_LANE_LOG),
+                      (JOBS + OS_LANE_COUNT - 1) / OS_LANE_COUNT);
     ck_assert_uint_eq(history.ran_count, 0);
     sim_run_until_idle(rig.sim);
     ck_assert_uint_eq(history.ran_count, JOBS);
@@ -456,10 +457,10 @@ START_TEST(a_stalled_lane_waits_and_the_others_do_not)
     sim_stall_lane(rig.sim, OS_LANE_LOG, true);
     history_submit(&history, rig.os);
     sim_run_until_idle(rig.sim);
-    ck_assert_uint_eq(history.done_count, JOBS - (JOBS + 2) / 3);
+    ck_assert_uint_eq(history.done_count, JOBS - (JOBS + OS_LANE_COUNT - 1) / OS_LANE_COUNT);
     for (unsigned i = 0; i < history.ran_count; i++)
         ck_assert_int_ne(history.ran[i] % OS_LANE_COUNT, OS_LANE_LOG);
-    ck_assert_uint_eq(sim_jobs(rig.sim), (JOBS + 2) / 3);
+    ck_assert_uint_eq(sim_jobs(rig.sim), (JOBS + OS_LANE_COUNT - 1) / OS_LANE_COUNT);
     sim_stall_lane(rig.sim, OS_LANE_LOG, false);
     sim_run_until_idle(rig.sim);
     ck_assert_uint_eq(history.done_count, JOBS);

@@ -204,6 +204,133 @@ START_TEST(closing_in_order_syncs_what_was_only_written)
 }
 END_TEST
 
+/* ---- unsynced items that the loop writes itself ---- */
+
+#define ALL_DIRECT (64u << 10)
+
+static void direct_open(struct wal_rig *rig, uint64_t seed)
+{
+    wal_rig_init(rig, seed);
+    rig->options.direct_bytes_max = ALL_DIRECT;
+    rig->options.spare_segments = 8;
+    wal_rig_open(rig);
+    wal_rig_settle(rig);
+}
+
+START_TEST(a_small_batch_without_a_sync_is_written_when_kick_returns)
+{
+    struct wal_rig rig;
+
+    direct_open(&rig, 20);
+    for (unsigned i = 1; i <= 10; i++) { /* the last of a segment syncs */
+        ck_assert(wal_rig_append(&rig, 1, 100, false));
+        wal_kick(rig.wal);
+        ck_assert_uint_eq(sim_lane_jobs(rig.sim, OS_LANE_LOG), 0);
+        ck_assert_uint_eq(rig.written, i);
+        ck_assert_uint_eq(rig.durable, 0);
+    }
+    wal_rig_kill(&rig);
+    wal_rig_open(&rig);
+    ck_assert_uint_eq(rig.count, 10);
+    wal_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(a_large_batch_without_a_sync_goes_by_the_lane)
+{
+    struct wal_rig rig;
+
+    wal_rig_init(&rig, 21);
+    rig.options.direct_bytes_max = WAL_SECTOR_BYTES;
+    rig.options.spare_segments = 8;
+    wal_rig_open(&rig);
+    wal_rig_settle(&rig);
+    ck_assert(wal_rig_append(&rig, 5, 4000, false));
+    wal_kick(rig.wal);
+    ck_assert_uint_eq(rig.written, 0);
+    ck_assert_uint_eq(sim_lane_jobs(rig.sim, OS_LANE_LOG), 1);
+    wal_rig_fini(&rig);
+}
+END_TEST
+
+/* The interval's sync takes its time; what comes meanwhile is written, and told as that, but
+ * neither the sync nor its end counts for it. */
+START_TEST(the_intervals_sync_holds_back_nobody_who_needs_none)
+{
+    struct wal_rig rig;
+
+    direct_open(&rig, 22);
+    ck_assert(wal_rig_append(&rig, 1, 100, false));
+    wal_kick(rig.wal);
+    sim_stall_lane(rig.sim, OS_LANE_LOG, true);
+    sim_advance_ms(rig.sim, rig.options.interval_ms);
+    wal_tick(rig.wal, os_now_ms(sim_table(rig.sim)));
+    ck_assert_uint_eq(sim_lane_jobs(rig.sim, OS_LANE_LOG), 1);
+    for (unsigned i = 2; i <= 8; i++) {
+        ck_assert(wal_rig_append(&rig, 1, 100, false));
+        wal_kick(rig.wal);
+        ck_assert_uint_eq(rig.written, i);
+    }
+    ck_assert(wal_rig_append(&rig, 1, 100, true));
+    wal_kick(rig.wal);
+    sim_run_until_idle(rig.sim);
+    ck_assert_uint_eq(rig.written, 8);
+    ck_assert_uint_eq(rig.durable, 0);
+    sim_stall_lane(rig.sim, OS_LANE_LOG, false);
+    while (rig.durable == 0)
+        ck_assert(sim_step(rig.sim));
+    ck_assert(rig.durable == 1 || rig.durable == 9);
+    sim_run_until_idle(rig.sim);
+    ck_assert_uint_eq(rig.durable, 9);
+    wal_rig_fini(&rig);
+}
+END_TEST
+
+/* _i 0: the write fails; 1: the disk is full. */
+START_TEST(a_failed_write_of_the_loop_is_final)
+{
+    struct wal_rig rig;
+
+    direct_open(&rig, 23);
+    ck_assert(wal_rig_append(&rig, 1, 100, false));
+    wal_kick(rig.wal);
+    sim_fail_at(rig.sim, _i ? SIM_FAULT_SPACE : SIM_FAULT_WRITE, 1);
+    ck_assert(wal_rig_append(&rig, 1, 100, false));
+    wal_kick(rig.wal);
+    ck_assert_uint_eq(rig.failures, 1);
+    ck_assert_uint_eq(rig.written, 1);
+    ck_assert_int_eq(wal_reserve(rig.wal, 100), ERR_LOG_FAILED);
+    wal_rig_kill(&rig);
+    rig.killed = 0;
+    wal_rig_open(&rig);
+    ck_assert_uint_le(rig.count, 1);
+    wal_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(after_a_slow_write_the_lane_writes_for_a_while)
+{
+    struct wal_rig rig;
+
+    direct_open(&rig, 24);
+    sim_knobs(rig.sim)->write_ms = 5;
+    ck_assert(wal_rig_append(&rig, 1, 100, false));
+    wal_kick(rig.wal);
+    ck_assert_uint_eq(rig.written, 1);
+    sim_knobs(rig.sim)->write_ms = 0;
+    ck_assert(wal_rig_append(&rig, 1, 100, false));
+    wal_kick(rig.wal);
+    ck_assert_uint_eq(rig.written, 1);
+    sim_run_until_idle(rig.sim);
+    ck_assert_uint_eq(rig.written, 2);
+    sim_advance_ms(rig.sim, 1000);
+    ck_assert(wal_rig_append(&rig, 1, 100, false));
+    wal_kick(rig.wal);
+    ck_assert_uint_eq(rig.written, 3);
+    wal_rig_fini(&rig);
+}
+END_TEST
+
 /* ---- numbers ---- */
 
 START_TEST(reserved_numbers_never_go_back)
@@ -457,6 +584,11 @@ static Suite *suite(void)
     tcase_add_test(c, unsynced_items_are_written_at_once_and_synced_when_the_interval_is_over);
     tcase_add_test(c, a_kill_keeps_what_was_only_written);
     tcase_add_test(c, closing_in_order_syncs_what_was_only_written);
+    tcase_add_test(c, a_small_batch_without_a_sync_is_written_when_kick_returns);
+    tcase_add_test(c, a_large_batch_without_a_sync_goes_by_the_lane);
+    tcase_add_test(c, the_intervals_sync_holds_back_nobody_who_needs_none);
+    tcase_add_loop_test(c, a_failed_write_of_the_loop_is_final, 0, 2);
+    tcase_add_test(c, after_a_slow_write_the_lane_writes_for_a_while);
     tcase_add_test(c, reserved_numbers_never_go_back);
     tcase_add_test(c, the_number_of_an_item_that_was_cut_is_used_up);
     tcase_add_test(c, segments_are_reused_and_their_number_settles);

@@ -19,7 +19,8 @@ static void random_act(struct wal_rig *rig)
     case 1:
     case 2:
         wal_rig_append(rig, (unsigned)sim_random(sim, large ? 60 : 6),
-                       8 + (uint32_t)sim_random(sim, large ? 4088 : 600), sim_chance(sim, 70));
+                       8 + (uint32_t)sim_random(sim, large ? 4088 : 600),
+                       sim_chance(sim, rig->options.direct_bytes_max ? 30 : 70));
         break;
     case 3:
     case 4: wal_kick(rig->wal); break;
@@ -42,6 +43,15 @@ static void random_act(struct wal_rig *rig)
         break;
     default: sim_step(sim); break;
     }
+}
+
+/* Which unsynced batches the loop writes itself: none, those of one sector, or all. */
+static void random_direct(struct wal_rig *rig)
+{
+    static const uint32_t most[] = {0, WAL_SECTOR_BYTES, 64 << 10};
+
+    rig->options.direct_bytes_max = most[sim_random(rig->sim, 3)];
+    sim_knobs(rig->sim)->write_ms = sim_chance(rig->sim, 10) ? 3 : 0;
 }
 
 static void random_life(struct wal_rig *rig)
@@ -84,6 +94,7 @@ START_TEST(every_life_keeps_a_prefix_with_all_that_was_acknowledged)
     wal_rig_init(&rig, 7000 + _i);
     rig.options.in_flight_max = 1 + (unsigned)sim_random(rig.sim, 4);
     for (life = 0; life < 8; life++) {
+        random_direct(&rig);
         random_open(&rig);
         random_life(&rig);
     }
@@ -101,6 +112,7 @@ START_TEST(every_life_with_a_failing_disk_keeps_what_was_acknowledged)
 
     wal_rig_init(&rig, 9000 + _i);
     for (life = 0; life < 8; life++) {
+        random_direct(&rig);
         random_open(&rig);
         if (sim_chance(rig.sim, 60))
             sim_fail_at(rig.sim, sim_chance(rig.sim, 70) ? SIM_FAULT_SYNC : SIM_FAULT_WRITE,
