@@ -21,10 +21,8 @@ void failure_init(struct failure *f)
     f->winner_label[0] = '\0';
 }
 
-void failure_clear(struct failure *f)
+void failure_reset(struct failure *f)
 {
-    if (f->error == ERR_OK && !f->key)
-        return;
     free(f->key);
     failure_init(f);
 }

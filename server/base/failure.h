@@ -43,7 +43,13 @@ struct failure {
 void failure_init(struct failure *f);
 
 /* Free what it owns and make it as after init. */
-void failure_clear(struct failure *f);
+void failure_reset(struct failure *f);
+/* The same, cheap where nothing is set: requests do it at every step. */
+static inline void failure_clear(struct failure *f)
+{
+    if (f->error != ERR_OK || f->key)
+        failure_reset(f);
+}
 
 /* Say e with text as of printf; returns e. f may be NULL. */
 enum err failure_set(struct failure *f, enum err e, const char *format, ...)

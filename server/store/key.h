@@ -66,6 +66,10 @@ enum err key_of_document(const struct key_spec *spec, struct slice document, uin
 #define KEY_PLAIN_BYTES_MAX (2 * KEY_BYTES_MAX)
 enum err key_decode(const struct key_spec *spec, struct slice encoded, uint8_t *to, size_t room,
                     size_t *size);
+/* The same of a key that was checked when it was written, and by its page's checksum when it
+ * was read: it is not looked at again whether texts are UTF-8. */
+enum err key_decode_known(const struct key_spec *spec, struct slice encoded, uint8_t *to,
+                          size_t room, size_t *size);
 
 /* Bounds in encoded bytes: from <= k < to, memcmp order. from_size 0 and to_size 0 mean
  * the beginning and the end. */

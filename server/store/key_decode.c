@@ -9,6 +9,7 @@ struct key_reader {
     const uint8_t *at;
     const uint8_t *end;
     uint8_t mask; /* 0xff in a descending part, else 0 */
+    bool known;   /* texts are UTF-8 */
 };
 
 /* An array whose end has not come. Its head is one byte until its count is known. */
@@ -193,7 +194,7 @@ static enum err decode_bytes(struct key_reader *r, bool is_text, struct key_writ
         }
     }
     r->at += KEY_BYTES_END_SIZE;
-    if (is_text && !msgpack_text_is_utf8(slice_make(to, size)))
+    if (is_text && !r->known && !msgpack_text_is_utf8(slice_make(to, size)))
         return ERR_CORRUPT;
     return ERR_OK;
 }
@@ -268,11 +269,11 @@ static enum err decode_part(struct key_reader *r, struct key_writer *w)
     return ERR_OK;
 }
 
-enum err key_decode(const struct key_spec *spec, struct slice encoded, uint8_t *to, size_t room,
-                    size_t *size)
+static enum err decode_key(const struct key_spec *spec, struct slice encoded, bool known,
+                           struct key_writer w, size_t *size)
 {
-    struct key_reader r = {encoded.data, encoded.data + encoded.size, 0};
-    struct key_writer w = {to, to + room};
+    struct key_reader r = {encoded.data, encoded.data + encoded.size, 0, known};
+    const uint8_t *to = w.at;
     enum err e = ERR_OK;
 
     if (encoded.size > KEY_BYTES_MAX)
@@ -291,4 +292,16 @@ enum err key_decode(const struct key_spec *spec, struct slice encoded, uint8_t *
     if (!e)
         *size = (size_t)(w.at - to);
     return e;
+}
+
+enum err key_decode(const struct key_spec *spec, struct slice encoded, uint8_t *to, size_t room,
+                    size_t *size)
+{
+    return decode_key(spec, encoded, false, (struct key_writer){to, to + room}, size);
+}
+
+enum err key_decode_known(const struct key_spec *spec, struct slice encoded, uint8_t *to,
+                          size_t room, size_t *size)
+{
+    return decode_key(spec, encoded, true, (struct key_writer){to, to + room}, size);
 }

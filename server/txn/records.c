@@ -277,7 +277,7 @@ static enum err put_in(struct op *op, struct txn *t, struct slice store, struct 
         return e;
     if (s->generate)
         catalogue_bump(s, encoded);
-    e = key_decode(&s->spec, encoded, key_room, KEY_PLAIN_BYTES_MAX, &size);
+    e = key_decode_known(&s->spec, encoded, key_room, KEY_PLAIN_BYTES_MAX, &size);
     ASSERT(!e); /* we have just encoded it */
     *key_out = slice_make(key_room, size);
     return ERR_OK;
