@@ -4,7 +4,6 @@
 
 #define ARENA_CHUNK_BYTES_FIRST 384
 #define ARENA_CHUNK_BYTES_MAX (256u << 10)
-#define ARENA_ALIGN 8u
 #define ARENA_CHUNK_WORK 2048 /* bytes of a large chunk that are freed as fast as a small one */
 
 struct arena_chunk {
@@ -60,7 +59,7 @@ void *arena_alloc(struct arena *a, size_t size)
     struct arena_chunk *chunk = a->newest;
     void *memory;
 
-    size = (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    size = arena_round_up(size);
     if (!chunk || chunk->size - chunk->used < size) {
         size_t need = sizeof *chunk + size;
 
@@ -104,6 +103,39 @@ void arena_splice(struct arena *a, struct arena *from)
     a->bytes += from->bytes;
     from->newest = from->oldest = NULL;
     from->bytes = 0;
+}
+
+void arena_reset(struct arena *a, size_t keep_max)
+{
+    struct arena_chunk *kept = NULL, *chunk = a->newest, *older;
+    struct os *os = a->os;
+
+    for (; chunk; chunk = older) {
+        struct arena_chunk *gone = chunk;
+
+        older = chunk->older;
+        if (chunk->size <= keep_max && (!kept || chunk->size > kept->size)) {
+            gone = kept;
+            kept = chunk;
+        }
+        if (gone)
+            os_free(os, gone, gone->size);
+    }
+    arena_init(a, os);
+    if (!kept)
+        return;
+    kept->used = sizeof *kept;
+    kept->older = NULL;
+    a->newest = a->oldest = kept;
+    a->bytes = kept->size;
+    a->next_chunk_bytes = 2 * kept->size;
+}
+
+void arena_move(struct arena *to, struct arena *from)
+{
+    ASSERT(!to->newest);
+    *to = *from;
+    arena_init(from, to->os);
 }
 
 bool arena_free_some(struct arena *a, size_t work_max)

@@ -21,11 +21,26 @@ struct arena {
 
 void arena_init(struct arena *a, struct os *os);
 
+#define ARENA_ALIGN 8u
+
+/* What size takes of a chunk. */
+static inline size_t arena_round_up(size_t size)
+{
+    return (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+}
+
 /* size bytes aligned for any object; NULL when memory is short. */
 void *arena_alloc(struct arena *a, size_t size);
 
 /* Move all chunks of from to a; from is empty then, its memory stays where it is. */
 void arena_splice(struct arena *a, struct arena *from);
+
+/* Forget what was given out: free every chunk but one of at most keep_max bytes, the largest,
+ * which is used again. */
+void arena_reset(struct arena *a, size_t keep_max);
+
+/* to, which is empty, becomes from, and from empty. */
+void arena_move(struct arena *to, struct arena *from);
 
 /* Free every chunk; the arena is as after init. */
 void arena_free(struct arena *a);

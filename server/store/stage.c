@@ -2,6 +2,8 @@
 
 #include "server/base/assert.h"
 
+#define STAGE_ABSORB_BYTES_MAX (8u << 10) /* of a write-set's memory; more is not copied */
+
 struct stage *stage_new(struct os *os, uint64_t number)
 {
     size_t table_bytes = STAGE_BUCKETS * sizeof(struct stage_store *);
@@ -305,7 +307,8 @@ static void stage_take_store(struct stage *s, struct stage_store *from,
 {
     struct stage_store *st = from;
 
-    if (from == write_set->room) { /* its owner's memory: a spare takes its place */
+    /* its owner's memory: a spare takes its place */
+    if (from == write_set->room || write_set->is_absorbed) {
         st = spares->first;
         ASSERT(st);
         spares->first = st->chain;
@@ -315,6 +318,80 @@ static void stage_take_store(struct stage *s, struct stage_store *from,
     }
     st->chain = s->buckets[st->store & s->bucket_mask];
     s->buckets[st->store & s->bucket_mask] = st;
+}
+
+static size_t stamp_room(const struct stamp *stamp)
+{
+    size_t size = sizeof *stamp + (stamp->label[0] ? strlen(stamp->label) + 1 : 0);
+
+    return arena_round_up(size);
+}
+
+static size_t record_room(const struct record *r)
+{
+    return arena_round_up(offsetof(struct record, key) + r->key_size + r->value_size);
+}
+
+static struct stamp *stamp_copy(const struct stamp *stamp, uint8_t *to)
+{
+    struct stamp *copy = (struct stamp *)(void *)to;
+
+    *copy = *stamp;
+    list_init(&copy->item.in_queue);
+    if (stamp->label[0]) {
+        copy->label = (const char *)(copy + 1);
+        memcpy(copy + 1, stamp->label, strlen(stamp->label) + 1);
+    }
+    return copy;
+}
+
+static struct record *record_copy(const struct record *r, struct stamp *stamp, uint8_t *to)
+{
+    struct record *copy = (struct record *)(void *)to;
+
+    memcpy(copy, r, offsetof(struct record, key) + r->key_size);
+    copy->stamp = stamp;
+    if (r->value) {
+        copy->value = copy->key + r->key_size;
+        memcpy(copy->key + r->key_size, r->value, r->value_size);
+    }
+    return copy;
+}
+
+struct stamp *stage_absorb(struct stage *s, struct stage *write_set, struct stamp *stamp)
+{
+    size_t bytes = stamp_room(stamp);
+    struct record **last;
+    struct stamp *copy;
+    uint8_t *to;
+
+    if (write_set->memory != &write_set->arena ||
+        write_set->arena.bytes > STAGE_ABSORB_BYTES_MAX)
+        return stamp;
+    for (struct stage_store *st = write_set->single; st; st = st->chain) {
+        if (st->index.root)
+            return stamp;
+    }
+    for (struct record *r = stamp->first; r; r = r->log_next)
+        bytes += record_room(r);
+    to = arena_alloc(&s->arena, bytes);
+    if (!to)
+        return stamp;
+    copy = stamp_copy(stamp, to);
+    to += stamp_room(stamp);
+    last = &copy->first;
+    for (struct record *r = stamp->first; r; r = r->log_next) {
+        *last = copy->last = record_copy(r, copy, to);
+        to += record_room(r);
+        last = &copy->last->log_next;
+        r->newest = copy->last; /* where it has gone, for the lists */
+    }
+    for (struct stage_store *st = write_set->single; st; st = st->chain) {
+        for (struct record **at = &st->first; *at; at = &(*at)->next)
+            *at = (*at)->newest;
+    }
+    write_set->is_absorbed = true;
+    return copy;
 }
 
 void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
@@ -343,7 +420,8 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
     }
     s->records += write_set->records;
     s->value_bytes += write_set->value_bytes;
-    arena_splice(&s->arena, &write_set->arena);
+    if (!write_set->is_absorbed)
+        arena_splice(&s->arena, &write_set->arena);
     write_set->single = NULL;
     write_set->records = 0;
 }

@@ -6,7 +6,9 @@
  * stage all versions of a key hang on its first record in one chain, newest first.
  * Linking a write-set into a stage at commit sets pointers of records that are there, so it
  * cannot fail (the index does without a record for which it has no memory); the memory
- * itself changes hands by arena_splice. A very large write-set becomes a stage as it is.
+ * itself changes hands by arena_splice. A small write-set is copied instead, if there is
+ * memory, so that its own serves the next transaction. A very large one becomes a stage as it
+ * is.
  *
  *   OPEN --seal--> SEALED --pick--> AMALGAMATING --done--> AMALGAMATED --free-->
  *                    ^------- failed ------'
@@ -102,6 +104,7 @@ struct stage {
      * linked before anybody else runs. */
     struct arena *memory;
     struct stage_store *room; /* a write-set's: its owner's, for the first store; or NULL */
+    bool is_absorbed;         /* a write-set's: its records lie in a stage's memory */
     struct os *os;
 };
 
@@ -159,9 +162,14 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
 /* The record of a key, NULL if there is none. In a stage: the linked one. */
 struct record *stage_find(const struct stage *s, uint32_t store, struct slice key);
 
-/* Link all of write_set into the open stage, its memory too; write_set is empty then.
- * stamp->commit is set. Cannot fail: a write-set with room takes at most one spare, which must
- * be there. */
+/* Copy a small write-set and its stamp into the open stage's memory, before it is linked
+ * there. Returns the stamp's copy; or stamp, and nothing has changed: it is not small, or
+ * there is no memory. */
+struct stamp *stage_absorb(struct stage *s, struct stage *write_set, struct stamp *stamp);
+
+/* Link all of write_set into the open stage, its memory too (unless it was absorbed);
+ * write_set is empty then. stamp->commit is set. Cannot fail: a write-set with room takes at
+ * most one spare (one that was absorbed, one for each of its stores), which must be there. */
 void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
                 struct stage_spares *spares);
 

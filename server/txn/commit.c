@@ -123,6 +123,8 @@ enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     stamp->owner = NULL;
     commit_publish_schemas(db, t, stamp);
     tracker_forget_stores(t); /* before their memory changes hands */
+    if (!as_stage)
+        stamp = stages_absorb(db, t, stamp);
     commit_queue(db, t, stamp);
     if (as_stage) {
         stages_commit_as(db, t, stamp);

@@ -14,6 +14,9 @@
 #include "server/txn/reads.h"
 
 #define STEPS_A_TURN 2000
+#define CURSOR_POOL_MAX 32
+#define CURSOR_BOUNDS_BYTES 256 /* room for both bounds that every cursor has at least */
+#define CURSOR_SOURCES 8        /* and for so many sources */
 
 struct source { /* a write-set or a stage */
     struct stage_store *st;
@@ -40,17 +43,56 @@ struct cursor {
     size_t from_size, to_size; /* 0: no bound */
     size_t place_size;
     size_t last_size;
-    struct source *sources;    /* newest first */
+    struct source *sources;    /* newest first; few, or owned */
     size_t source_count, source_room;
     struct tree_cursor tree;
     uint8_t *from, *to;        /* behind the struct */
+    size_t bounds_room;        /* bytes there */
+    struct list_link in_pool;
+    struct source few[CURSOR_SOURCES];
     uint8_t place[KEY_BYTES_MAX + 1];
     uint8_t plain[KEY_PLAIN_BYTES_MAX];
 };
 
-static size_t cursor_bytes(size_t from_size, size_t to_size)
+/* With room for bounds of so many bytes, in all. */
+static struct cursor *cursor_alloc(struct db *db, size_t bounds)
 {
-    return sizeof(struct cursor) + from_size + to_size;
+    struct list_link *pooled = list_first(&db->cursor_pool);
+    struct cursor *c;
+
+    if (pooled && bounds <= CURSOR_BOUNDS_BYTES) {
+        list_remove(pooled);
+        db->cursor_pool_count--;
+        return LIST_ENTRY(pooled, struct cursor, in_pool);
+    }
+    if (bounds < CURSOR_BOUNDS_BYTES)
+        bounds = CURSOR_BOUNDS_BYTES;
+    c = os_alloc(db->os, sizeof *c + bounds);
+    if (c)
+        c->bounds_room = bounds;
+    return c;
+}
+
+static void cursor_dealloc(struct db *db, struct cursor *c)
+{
+    if (c->bounds_room != CURSOR_BOUNDS_BYTES || db->cursor_pool_count == CURSOR_POOL_MAX) {
+        os_free(db->os, c, sizeof *c + c->bounds_room);
+        return;
+    }
+    list_push_front(&db->cursor_pool, &c->in_pool);
+    db->cursor_pool_count++;
+}
+
+void cursor_pool_free(struct db *db)
+{
+    struct list_link *pooled;
+
+    while ((pooled = list_first(&db->cursor_pool)) != NULL) {
+        struct cursor *c = LIST_ENTRY(pooled, struct cursor, in_pool);
+
+        list_remove(pooled);
+        os_free(db->os, c, sizeof *c + c->bounds_room);
+    }
 }
 
 /* Put the place at the side from which the cursor sets out. */
@@ -67,12 +109,14 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
                           struct schema *schema, const struct key_range *range, bool reverse,
                           bool only_staged)
 {
-    struct cursor *c = os_alloc(op->db->os, cursor_bytes(range->from_size, range->to_size));
+    struct cursor *c = cursor_alloc(op->db, range->from_size + range->to_size);
 
     if (!c)
         return NULL;
-    memset(c, 0, offsetof(struct cursor, place));
+    memset(c, 0, offsetof(struct cursor, bounds_room));
     c->db = op->db;
+    c->sources = c->few;
+    c->source_room = CURSOR_SOURCES;
     c->txn = t;
     c->snapshot = snapshot_ref(s);
     c->schema = schema;
@@ -112,8 +156,9 @@ void cursor_close(struct cursor *c)
     if (c->only_staged)
         snapshot_leave(db, c->snapshot);
     snapshot_unref(db, c->snapshot);
-    os_free(db->os, c->sources, c->source_room * sizeof *c->sources);
-    os_free(db->os, c, cursor_bytes(c->from_size, c->to_size));
+    if (c->sources != c->few)
+        os_free(db->os, c->sources, c->source_room * sizeof *c->sources);
+    cursor_dealloc(db, c);
 }
 
 /* ---- sources ---- */
@@ -140,14 +185,14 @@ static enum err cursor_add_source(struct cursor *c, struct stage_store *st, bool
     if (!st)
         return ERR_OK;
     if (c->source_count == c->source_room) {
-        size_t room = c->source_room ? 2 * c->source_room : 4;
+        size_t room = 2 * c->source_room;
         struct source *grown = os_alloc(c->db->os, room * sizeof *grown);
 
         if (!grown)
             return ERR_NOMEM;
-        if (c->source_count)
-            memcpy(grown, c->sources, c->source_count * sizeof *grown);
-        os_free(c->db->os, c->sources, c->source_room * sizeof *grown);
+        memcpy(grown, c->sources, c->source_count * sizeof *grown);
+        if (c->sources != c->few)
+            os_free(c->db->os, c->sources, c->source_room * sizeof *grown);
         c->sources = grown;
         c->source_room = room;
     }
@@ -435,7 +480,7 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
             c->offset--;
             continue;
         }
-        e = key_decode(&c->schema->spec, key, c->plain, sizeof c->plain, &size);
+        e = key_decode_known(&c->schema->spec, key, c->plain, sizeof c->plain, &size);
         if (e)
             return failure_set(&op->failure, ERR_CORRUPT, "a key of the store is damaged");
         if (c->limit != UINT64_MAX)

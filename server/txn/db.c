@@ -239,6 +239,8 @@ enum err db_open(struct os *os, const struct db_options *options,
     arena_init(&db->garbage, os);
     list_init(&db->open);
     list_init(&db->txn_pool);
+    list_init(&db->snapshot_pool);
+    list_init(&db->cursor_pool);
     list_init(&db->writers);
     list_init(&db->large);
     list_init(&db->snapshots);
@@ -392,6 +394,8 @@ void db_free(struct db *db, bool abandon)
         txn_rollback(t);
     }
     txn_pool_free(db);
+    snapshot_pool_free(db);
+    cursor_pool_free(db);
     arena_free(&db->garbage);
     stage_spares_free(&db->spares, db->os);
     amalgamate_fini(db, abandon);

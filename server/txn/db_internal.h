@@ -125,6 +125,7 @@ struct txn {
     struct failure stale;       /* set: what it read was overwritten; it may not write */
     struct txn_store store_room;
     struct stage_store stage_room; /* of the write-set's first store */
+    struct arena kept;             /* memory for the write-set, from transactions before */
     char label[TXN_LABEL_BYTES_MAX + 1];
     char client[TXN_LABEL_BYTES_MAX + 1];
 };
@@ -185,6 +186,10 @@ struct db {
     uint64_t open_count;
     struct list_link txn_pool; /* ended ones, to be used again */
     unsigned txn_pool_count;
+    struct list_link snapshot_pool; /* likewise, by in_taken */
+    unsigned snapshot_pool_count;
+    struct list_link cursor_pool; /* likewise */
+    unsigned cursor_pool_count;
     struct record **intents;  /* hash of (store, key) */
     size_t intent_buckets;
     size_t intent_count;
@@ -233,11 +238,15 @@ bool db_numbers_left(struct db *db);
 /* The log, or what counts as it, has failed: final. */
 void db_fail(struct db *db, enum err e, const char *text);
 
+/* ---- cursor.c ---- */
+void cursor_pool_free(struct db *db);
+
 /* ---- snapshot.c ---- */
 /* NULL: no memory. */
 struct snapshot *snapshot_take(struct db *db, uint64_t commit);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct db *db, struct snapshot *s);
+void snapshot_pool_free(struct db *db);
 bool snapshot_sees(void *db, uint64_t from, uint64_t to); /* for stage_prune */
 /* Whether an open snapshot reads from the stage. */
 bool snapshot_needs_stage(const struct db *db, const struct stage *s);
@@ -266,6 +275,9 @@ void stages_discard(struct db *db, struct arena *arena);
 void stages_collect(struct db *db);
 /* Link a commit's write-set into the open stage; it is rotated if it is full. */
 void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp);
+/* Before anybody learns where the stamp is: a small write-set moves into the open stage's
+ * memory. Returns where the stamp is then. */
+struct stamp *stages_absorb(struct db *db, struct txn *t, struct stamp *stamp);
 void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp);
 void stages_close_adopted(struct db *db, struct txn *t);
 

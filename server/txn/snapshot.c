@@ -19,6 +19,39 @@ static void snapshot_insert_by_commit(struct db *db, struct snapshot *s)
     list_insert_after(at, &s->in_commit);
 }
 
+#define SNAPSHOT_POOL_MAX 256
+
+static struct snapshot *snapshot_alloc(struct db *db)
+{
+    struct list_link *pooled = list_first(&db->snapshot_pool);
+
+    if (!pooled)
+        return os_alloc(db->os, sizeof(struct snapshot));
+    list_remove(pooled);
+    db->snapshot_pool_count--;
+    return LIST_ENTRY(pooled, struct snapshot, in_taken);
+}
+
+static void snapshot_dealloc(struct db *db, struct snapshot *s)
+{
+    if (db->snapshot_pool_count == SNAPSHOT_POOL_MAX) {
+        os_free(db->os, s, sizeof *s);
+        return;
+    }
+    list_push_front(&db->snapshot_pool, &s->in_taken);
+    db->snapshot_pool_count++;
+}
+
+void snapshot_pool_free(struct db *db)
+{
+    struct list_link *pooled;
+
+    while ((pooled = list_first(&db->snapshot_pool)) != NULL) {
+        list_remove(pooled);
+        os_free(db->os, LIST_ENTRY(pooled, struct snapshot, in_taken), sizeof(struct snapshot));
+    }
+}
+
 struct snapshot *snapshot_take(struct db *db, uint64_t commit)
 {
     struct root *root = primary_root(db->primary);
@@ -31,7 +64,7 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit)
             return s;
         }
     }
-    s = os_alloc(db->os, sizeof *s);
+    s = snapshot_alloc(db);
     if (!s)
         return NULL;
     s->commit = commit;
@@ -65,7 +98,7 @@ void snapshot_unref(struct db *db, struct snapshot *s)
     if (s->moved)
         root_unref(db->primary, s->moved);
     root_unref(db->primary, s->root);
-    os_free(db->os, s, sizeof *s);
+    snapshot_dealloc(db, s);
     stages_unstage(db);
 }
 

@@ -56,6 +56,15 @@ static void stages_link(struct db *db, struct stage *write_set, struct stamp *st
     db->staged_bytes += db->newest_stage->arena.bytes - before; /* the index has grown, too */
 }
 
+struct stamp *stages_absorb(struct db *db, struct txn *t, struct stamp *stamp)
+{
+    uint64_t before = db->newest_stage->arena.bytes;
+
+    stamp = stage_absorb(db->newest_stage, &t->write_set, stamp);
+    db->staged_bytes += db->newest_stage->arena.bytes - before;
+    return stamp;
+}
+
 void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp)
 {
     stages_link(db, &t->write_set, stamp);

@@ -23,22 +23,34 @@ static void text_keep(char *to, struct slice *text)
 }
 
 #define TXN_POOL_MAX 256
+#define TXN_KEEP_BYTES 4096 /* of a write-set's memory, for the next one */
 
 static struct txn *txn_alloc(struct db *db)
 {
     struct list_link *pooled = list_first(&db->txn_pool);
+    struct txn *t;
 
-    if (!pooled)
-        return os_alloc(db->os, sizeof(struct txn));
-    list_remove(pooled);
-    db->txn_pool_count--;
-    return LIST_ENTRY(pooled, struct txn, in_open);
+    if (pooled) {
+        list_remove(pooled);
+        db->txn_pool_count--;
+        return LIST_ENTRY(pooled, struct txn, in_open);
+    }
+    t = os_alloc(db->os, sizeof *t);
+    if (t)
+        arena_init(&t->kept, db->os);
+    return t;
+}
+
+static void txn_really_free(struct db *db, struct txn *t)
+{
+    arena_free(&t->kept);
+    os_free(db->os, t, sizeof *t);
 }
 
 static void txn_dealloc(struct db *db, struct txn *t)
 {
     if (db->txn_pool_count == TXN_POOL_MAX) {
-        os_free(db->os, t, sizeof *t);
+        txn_really_free(db, t);
         return;
     }
     list_push_front(&db->txn_pool, &t->in_open);
@@ -51,7 +63,7 @@ void txn_pool_free(struct db *db)
 
     while ((pooled = list_first(&db->txn_pool)) != NULL) {
         list_remove(pooled);
-        os_free(db->os, LIST_ENTRY(pooled, struct txn, in_open), sizeof(struct txn));
+        txn_really_free(db, LIST_ENTRY(pooled, struct txn, in_open));
     }
 }
 
@@ -146,6 +158,8 @@ enum err txn_first_write(struct op *op, struct txn *t)
 
     if (t->stamp)
         return ERR_OK;
+    if (t->write_set.memory == &t->write_set.arena && !t->write_set.arena.newest)
+        arena_move(&t->write_set.arena, &t->kept);
     stamp = arena_alloc(t->write_set.memory, sizeof *stamp + (size ? size + 1 : 0));
     if (!stamp)
         return failure_set(&op->failure, ERR_NOMEM, "no memory for the transaction's writes");
@@ -181,6 +195,9 @@ static void txn_release(struct txn *t)
     list_remove(&t->in_writers);
     if (t->is_large)
         stages_discard(db, &t->write_set.arena);
+    arena_reset(&t->write_set.arena, TXN_KEEP_BYTES);
+    if (!t->kept.newest)
+        arena_move(&t->kept, &t->write_set.arena);
     write_set_fini(&t->write_set);
     t->stamp = NULL;
     for (unsigned i = 0; i < 2; i++) {
