@@ -206,6 +206,38 @@ void request_reply_hold(struct request *r)
     r->session->held_bytes += r->held.used;
 }
 
+/* For request_flush_together: what the next write holds, and whose it is. */
+static void note_unflushed(struct request *r)
+{
+    struct session *s = r->session;
+    struct lane *lane = r->lane;
+
+    if (!list_is_linked(&s->connection->in_flush)) {
+        s->flush_number++;
+        s->unflushed = 0;
+    }
+    s->unflushed++;
+    if (!lane)
+        return;
+    if (lane->flush_number != s->flush_number)
+        lane->unflushed = 0;
+    lane->flush_number = s->flush_number;
+    lane->unflushed++;
+}
+
+void request_flush_together(struct request *r)
+{
+    struct session *s = r->session;
+    struct lane *lane = r->lane;
+
+    if (!lane || lane->flush_number != s->flush_number)
+        return;
+    s->unflushed -= lane->unflushed;
+    lane->unflushed = 0;
+    if (!s->unflushed)
+        list_remove(&s->connection->in_flush);
+}
+
 void request_reply_release(struct request *r)
 {
     struct session *s = r->session;
@@ -223,5 +255,6 @@ void request_reply_release(struct request *r)
     }
     if (r->commit)
         db_note_answered(s->server->db, r->commit);
+    note_unflushed(r);
     server_flush_later(s->server, s->connection);
 }

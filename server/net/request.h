@@ -35,6 +35,12 @@ void request_reply_hold(struct request *r);
 /* Put a held reply into the session's output. */
 void request_reply_release(struct request *r);
 
+/* The reply of r has to wait for the log. Those of its transaction that are about to be written
+ * go with it: their client asked for more before it knew them, and one write is saved, and
+ * one waking up of the client. Only if nothing else is about to be written: no other reply
+ * waits, and whatever is answered meanwhile takes them along. */
+void request_flush_together(struct request *r);
+
 /* ---- errors on the wire (reply.c) ---- */
 
 struct reply_error {

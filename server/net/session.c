@@ -115,6 +115,7 @@ static void answer(struct request *r, struct decided decided)
     }
     request_reply_hold(r);
     stay(r);
+    request_flush_together(r);
     if (lane)
         list_push_back(&lane->answers, &r->in_answers);
 }

@@ -49,6 +49,8 @@ struct session {
     size_t held_bytes;            /* of replies that wait */
     size_t partial_bytes;         /* of replies that are not whole yet, of requests that wait */
     uint64_t last_commit;         /* made by this connection; its snapshots hold it */
+    uint64_t flush_number;        /* of the write that the next replies go with */
+    size_t unflushed;             /* replies in it that none of their transactions waits behind */
     uint32_t next_cursor;
     char client[SESSION_CLIENT_BYTES]; /* what `hello` called it; "" unsaid */
 };
@@ -66,6 +68,8 @@ struct lane {
     struct list_link answers; /* executed, not answered; request.in_answers */
     struct list_link cursors; /* session_cursor.in_lane */
     unsigned users;           /* its handle or cursor, and requests */
+    uint64_t flush_number;    /* of session.unflushed, so many are its: */
+    size_t unflushed;
     struct list_link in_session;
 };
 
