@@ -221,10 +221,7 @@ const struct method method_table[METHOD_COUNT] = {
 const struct method *method_find(struct slice name)
 {
     for (size_t i = 0; i < METHOD_COUNT; i++) {
-        const char *other = method_table[i].name;
-
-        if (name.size && other[0] == (char)name.data[0] && strlen(other) == name.size &&
-            memcmp(other, name.data, name.size) == 0)
+        if (slice_is(name, method_table[i].name))
             return &method_table[i];
     }
     return NULL;

@@ -131,7 +131,7 @@ static enum err read_option(struct call *c, struct msgpack_cursor *at, bool inne
         return failure_set(f, ERR_BAD_REQUEST, "%s: the names of options are texts",
                            c->method->name);
     for (i = 0; i < OPTION_ID_COUNT; i++)
-        if (slice_equal(name, slice_text(method_options[i].name)))
+        if (slice_is(name, method_options[i].name))
             break;
     if (i == OPTION_ID_COUNT ||
         !(i == OPTION_ID_DEADLINE_MS ? !inner : (c->method->options >> i) & 1)) {
@@ -248,9 +248,10 @@ enum err call_word(const struct call *c, enum method_option option, const char *
             *out = i;
             return ERR_OK;
         }
+    }
+    for (unsigned i = 0; i < n; i++)
         used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s\"%s\"",
                                  i ? ", " : "", words[i]);
-    }
     return failure_set(f, ERR_BAD_REQUEST, "%s: %s \"%.*s\" is not possible; allowed: %s",
                        c->method->name, method_options[option].name, shown(text),
                        (const char *)text.data, allowed);
