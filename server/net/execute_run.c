@@ -82,7 +82,14 @@ static enum err read_op(struct work *w, struct msgpack_cursor *ops)
     return call_read(&run->call, method, params, true, work_failure(w));
 }
 
-static enum err run_op(struct work *w, struct msgpack_cursor *ops)
+/* Whether the method writes one record, or none. */
+static bool writes_one(const struct method *method)
+{
+    return method == &method_table[METHOD_PUT] || method == &method_table[METHOD_INSERT] ||
+           method == &method_table[METHOD_DELETE];
+}
+
+static enum err run_op(struct work *w, struct msgpack_cursor *ops, bool alone)
 {
     struct run *run = w->request->run;
     uint64_t max = work_session(w)->server->options.result_size;
@@ -91,6 +98,8 @@ static enum err run_op(struct work *w, struct msgpack_cursor *ops)
 
     if (e)
         return e;
+    if (alone && writes_one(run->call.method))
+        txn_set_single(w->own);
     run->work.txn = w->own;
     run->work.op = w->op;
     run->work.out = w->out;
@@ -131,7 +140,7 @@ static enum err run_ops(struct work *w)
         if (work_has_had_enough(w, began, done))
             return ERR_WAIT;
         ops.at = list.data + w->offset;
-        e = run_op(w, &ops);
+        e = run_op(w, &ops, count == 1);
         if (e && e != ERR_WAIT) {
             w->request->has_index = true;
             w->request->error_index = (uint32_t)w->index;

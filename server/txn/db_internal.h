@@ -111,8 +111,8 @@ struct txn {
     struct stage *spare[2];     /* for a write-set that becomes a stage of its own */
     bool is_large;              /* over link_bytes_max: not in db.intents */
     bool is_autocommit;
-    bool is_single;             /* an autocommit of one write: written and committed in one call */
-    bool is_conditional;        /* ... whose write holds only for what it has found */
+    bool is_single;             /* one write: written and committed before anybody else runs */
+    bool is_conditional;        /* ... by itself, and it holds only for what it has found */
     bool is_counted;            /* in db.open_count */
     struct reads *reads;        /* what it has read, if it is serializable; reads.c */
     bool winner_interval;       /* the winner that doomed it asked for less than a sync */

@@ -301,7 +301,7 @@ enum err record_put(struct op *op, struct txn *t, struct slice store, struct sli
         put.key_size = 0;
         e = auto_begin(op, &in, false);
         if (!e) {
-            in->is_single = !t;
+            in->is_single = in->is_single || !t;
             in->is_conditional = !t && only_insert;
             e = put_in(op, in, store, &put, key, only_insert, key_room, key_out);
         }
@@ -347,7 +347,8 @@ enum err record_delete(struct op *op, struct txn *t, struct slice store, struct 
         *existed = false;
         e = auto_begin(op, &in, false);
         if (!e) {
-            in->is_single = in->is_conditional = !t;
+            in->is_single = in->is_single || !t;
+            in->is_conditional = !t;
             e = delete_in(op, in, store, key, existed);
         }
         e = auto_end(op, t, e, &again);

@@ -136,6 +136,12 @@ enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
     return e;
 }
 
+void txn_set_single(struct txn *t)
+{
+    ASSERT(!t->stamp);
+    t->is_single = true;
+}
+
 uint64_t txn_version(const struct txn *t)
 {
     return t->version;
