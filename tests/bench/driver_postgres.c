@@ -474,6 +474,12 @@ static void postgres_settle(struct peer *p)
     postgres_ask(p, "CHECKPOINT", true);
 }
 
+/* What autovacuum would do a minute later, in the middle of somebody's measurement. */
+static void postgres_compact(struct peer *p)
+{
+    postgres_ask(p, "VACUUM ANALYZE b", true);
+}
+
 /* A synced commit takes what came before it along. */
 static void postgres_flush(struct peer *p)
 {
@@ -532,6 +538,7 @@ const struct driver driver_postgres = {
     .start = postgres_start,
     .stop = postgres_stop,
     .settle = postgres_settle,
+    .compact = postgres_compact,
     .flush = postgres_flush,
     .hold = postgres_hold,
     .release = postgres_release,

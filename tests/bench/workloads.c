@@ -83,8 +83,10 @@ const unsigned workload_count = sizeof workloads / sizeof *workloads;
 struct peer peers[] = {
     {.name = "holdfast",
      .driver = &driver_holdfast,
-     .config = "MessagePack-RPC; every commit synced before its answer; unsynced: durability "
-               "\"interval\" (written at once, synced every 100 ms)",
+     .config =
+         "MessagePack-RPC; cache 256 MB, stages 64 MB; every commit synced before its "
+         "answer; unsynced: durability \"interval\" (written at once, synced every 100 ms); "
+         "loads: `run` of 100 puts",
      SERVES_ALL},
     {.name = "holdfast-serializable",
      .driver = &driver_holdfast,
