@@ -73,6 +73,10 @@ struct os_ops {
     enum err (*file_truncate)(struct os_file *file, uint64_t size);
     /* Make sure that [0, size) can be written without NO_SPACE; grows the file. */
     enum err (*file_allocate)(struct os_file *file, uint64_t size);
+    /* What is read of these bytes does not matter until they are written again: give their
+     * space on the disk back, where that is possible. Until then they read as zeros, or as
+     * before; the file's size stays. */
+    enum err (*file_punch)(struct os_file *file, uint64_t offset, uint64_t size);
     /* Hold the file against other processes until it is closed: ERR_LOCKED. */
     enum err (*file_lock)(struct os_file *file);
     enum err (*file_rename)(struct os *os, const char *from, const char *to);

@@ -360,6 +360,21 @@ static enum err posix_file_allocate(struct os_file *file, uint64_t size)
     return file_error(file, "allocate", errno);
 }
 
+static enum err posix_file_punch(struct os_file *file, uint64_t offset, uint64_t size)
+{
+    int result;
+
+    if (size == 0)
+        return ERR_OK; /* which fallocate calls invalid */
+    do
+        result = fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+                           (off_t)size);
+    while (result != 0 && errno == EINTR);
+    if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
+        return ERR_OK;
+    return file_error(file, "punch", errno);
+}
+
 /* A lock of the open file, not of the process: it ends when the descriptor is
  * closed, by a kill too, so no stale lock can block a start; and another open of
  * the same file in this process does not drop it, as with plain POSIX locks. */
@@ -574,6 +589,7 @@ static const struct os_ops posix_ops = {
     .file_size = posix_file_size,
     .file_truncate = posix_file_truncate,
     .file_allocate = posix_file_allocate,
+    .file_punch = posix_file_punch,
     .file_lock = posix_file_lock,
     .file_rename = posix_file_rename,
     .file_remove = posix_file_remove,

@@ -150,6 +150,7 @@ enum err extent_init(struct extent_map *map, struct os *os)
 {
     memset(map, 0, sizeof *map);
     map->os = os;
+    extent_forget_given(map);
     return map_grow(map, CHUNKS_FIRST);
 }
 
@@ -273,6 +274,14 @@ void extent_give(struct extent_map *map, uint32_t start, uint32_t count)
     ASSERT(count > 0 && (uint64_t)start + count <= map->end);
     bits_set(map, start, count, false);
     map->used -= count;
+    map->given_low = map->given_low < start ? map->given_low : start;
+    map->given_high = max32(map->given_high, start + count);
+}
+
+void extent_forget_given(struct extent_map *map)
+{
+    map->given_low = UINT32_MAX;
+    map->given_high = 0;
 }
 
 uint32_t extent_trim(struct extent_map *map)
@@ -288,4 +297,34 @@ bool extent_is_used(const struct extent_map *map, uint32_t unit)
     if (unit >= (uint64_t)map->chunks * CHUNK_UNITS)
         return false;
     return map->bits[unit / 64] >> (unit % 64) & 1;
+}
+
+/* The first unit at or behind from that is used, or that is free; end if there is none. */
+static uint32_t next_unit(const struct extent_map *map, uint32_t from, bool used)
+{
+    while (from < map->end) {
+        uint64_t word = map->bits[from / 64];
+
+        word = (used ? word : ~word) >> from % 64;
+        if (word) {
+            from += (uint32_t)__builtin_ctzll(word);
+            return from < map->end ? from : map->end;
+        }
+        from += 64 - from % 64;
+    }
+    return map->end;
+}
+
+bool extent_free_run(const struct extent_map *map, uint32_t from, uint32_t *start,
+                     uint32_t *count)
+{
+    *start = next_unit(map, from, false);
+    *count = next_unit(map, *start, true) - *start;
+    if (*count == 0)
+        return false;
+    while (*start > 0 && !extent_is_used(map, *start - 1)) {
+        --*start;
+        ++*count;
+    }
+    return true;
 }

@@ -29,6 +29,7 @@ struct extent_map {
     uint32_t chunks; /* a power of 2 */
     uint32_t end;    /* no unit at or behind it is used or was since extent_trim */
     uint32_t used;   /* units */
+    uint32_t given_low, given_high; /* all that was given since extent_forget_given is within */
 };
 
 /* ERR_NOMEM. */
@@ -46,5 +47,9 @@ void extent_give(struct extent_map *map, uint32_t start, uint32_t count);
 /* Let end fall to behind the last used unit; returns it. */
 uint32_t extent_trim(struct extent_map *map);
 bool extent_is_used(const struct extent_map *map, uint32_t unit);
+/* The first run of free units that has one at or behind from; false: there is none below end. */
+bool extent_free_run(const struct extent_map *map, uint32_t from, uint32_t *start,
+                     uint32_t *count);
+void extent_forget_given(struct extent_map *map);
 
 #endif

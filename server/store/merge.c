@@ -291,21 +291,6 @@ static enum err catalogue_step(struct merge *m, uint64_t work_max)
 
 /* ---- the switch ---- */
 
-/* Give the system what no extent uses at the end of the file. Failing is no harm. */
-static void file_trim(struct merge *m)
-{
-    struct primary *p = m->p;
-    uint64_t end, size;
-
-    extent_trim(&p->space.map);
-    end = primary_end_bytes(p);
-    if (p->os->ops->file_size(p->file, &size) != ERR_OK)
-        return;
-    if (size > end && !p->failed && p->os->ops->file_truncate(p->file, end) == ERR_OK)
-        size = end;
-    m->file_bytes = size;
-}
-
 static enum err sync_pages(struct merge *m)
 {
     struct primary *p = m->p;
@@ -355,7 +340,7 @@ static enum err merge_finish(struct merge *m)
         if (e)
             return e;
     }
-    file_trim(m);
+    primary_trim_file(p, &m->file_bytes);
     m->phase = MERGE_DONE;
     return ERR_OK;
 }
@@ -390,7 +375,7 @@ static void merge_fail(struct merge *m, enum err e)
     else
         space_undo(&p->space, m->made);
     m->made = NULL;
-    file_trim(m);
+    primary_trim_file(p, &m->file_bytes);
 }
 
 static enum err merge_step(struct merge *m, uint64_t work_max)
@@ -437,24 +422,6 @@ enum err merge_run(struct merge *m, uint64_t bytes_max)
 
 /* ---- begin and end, on the loop ---- */
 
-static enum err held_copy(struct merge *m)
-{
-    size_t i = 0;
-
-    m->held_count = 0;
-    LIST_EACH (link, &m->p->roots) {
-        m->held_count++;
-        (void)link;
-    }
-    m->held = os_alloc(m->p->os, m->held_count * sizeof *m->held);
-    if (!m->held)
-        return ERR_NOMEM;
-    LIST_EACH (link, &m->p->roots) {
-        m->held[i++] = LIST_ENTRY(link, struct root, in_roots)->facts.number;
-    }
-    return ERR_OK;
-}
-
 void merge_free(struct primary *p, struct merge *m)
 {
     writer_fini(&m->writer);
@@ -488,7 +455,7 @@ enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
     enum err e;
 
     *out = NULL;
-    ASSERT(!p->merge && !plan->from->aside);
+    ASSERT(!p->merge && !p->tidy && !plan->from->aside);
     ASSERT(plan->from->facts.number >= p->durable->facts.number);
     if (!m)
         return ERR_NOMEM;
@@ -499,7 +466,9 @@ enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
     m->number = p->number_next;
     m->replaced = space_batch_new(p->os, m->number);
     m->made = space_batch_new(p->os, m->number);
-    e = m->replaced && m->made ? held_copy(m) : ERR_NOMEM;
+    e = ERR_NOMEM;
+    if (m->replaced && m->made)
+        e = primary_held(p, &m->held, &m->held_count);
     if (!e)
         e = writer_init(&m->writer, p->os, p->file, &p->space.map, &m->made->list, m->number,
                         p->cache.limit / 4);

@@ -44,6 +44,40 @@ enum err primary_write_slots(struct primary *p, const struct slot *slot, bool *t
     return ERR_OK;
 }
 
+/* ---- space ---- */
+
+enum err primary_held(struct primary *p, uint64_t **out, size_t *count)
+{
+    size_t i = 0;
+
+    *count = 0;
+    LIST_EACH (link, &p->roots) {
+        ++*count;
+        (void)link;
+    }
+    *out = os_alloc(p->os, *count * sizeof **out);
+    if (!*out)
+        return ERR_NOMEM;
+    LIST_EACH (link, &p->roots) {
+        (*out)[i++] = LIST_ENTRY(link, struct root, in_roots)->facts.number;
+    }
+    return ERR_OK;
+}
+
+void primary_trim_file(struct primary *p, uint64_t *size)
+{
+    uint64_t end;
+
+    extent_trim(&p->space.map);
+    end = primary_end_bytes(p);
+    if (p->os->ops->file_size(p->file, size) != ERR_OK) {
+        *size = 0; /* failing is no harm */
+        return;
+    }
+    if (*size > end && !p->failed && p->os->ops->file_truncate(p->file, end) == ERR_OK)
+        *size = end;
+}
+
 /* ---- making the file ---- */
 
 static enum err file_fill(struct primary *p, const struct primary_options *options,
@@ -142,6 +176,9 @@ static enum err primary_load(struct primary *p, const struct primary_options *op
     if (e)
         return failure_set(f, e, "%s", err_message(e));
     primary_note_space(p);
+    p->space.map.given_low = 0; /* what a former life left free may lie anywhere */
+    p->space.map.given_high = p->space.map.end;
+    p->is_untidy = p->last.free_bytes > 0;
     return ERR_OK;
 }
 
@@ -176,9 +213,11 @@ void primary_close(struct primary *p, bool abandon)
 {
     if (!p)
         return;
-    ASSERT(abandon || !p->merge);
+    ASSERT(abandon || (!p->merge && !p->tidy));
     if (p->merge)
         merge_free(p, p->merge);
+    if (p->tidy)
+        tidy_free(p, p->tidy);
     cache_fini(&p->cache, abandon);
     while (!list_is_empty(&p->roots)) {
         struct root *r = LIST_ENTRY(list_first(&p->roots), struct root, in_roots);
@@ -203,6 +242,7 @@ void root_unref(struct primary *p, struct root *r)
     ASSERT(r->refs > 0);
     if (--r->refs > 0)
         return;
+    p->is_untidy = true;
     list_remove(&r->in_roots);
     root_free(p->os, r);
 }
@@ -236,7 +276,7 @@ void primary_stats(const struct primary *p, struct primary_stats *out)
 
 bool primary_is_busy(const struct primary *p)
 {
-    return p->merge || p->cache.load_count > 0;
+    return p->merge || p->tidy || p->cache.load_count > 0;
 }
 
 void primary_read_blocking(struct primary *p, bool on)

@@ -11,8 +11,8 @@
  * (so what the former root alone used is free at once). Free space is what neither
  * a slot nor a held root reaches: it is found at open by walking the branches, never stored.
  *
- * Threads: loop, but merge_run, which runs on the merge lane and owns the
- * allocator from primary_merge_begin to primary_merge_end. */
+ * Threads: loop, but merge_run and tidy_run, which run on the merge lane and own the
+ * allocator from primary_merge_begin to primary_merge_end, or _tidy_. */
 #ifndef HOLDFAST_STORE_PRIMARY_H
 #define HOLDFAST_STORE_PRIMARY_H
 
@@ -167,11 +167,25 @@ enum err merge_run(struct merge *m, uint64_t bytes_max);
 enum err primary_merge_end(struct primary *p, struct merge *m, struct root **out,
                            struct failure *f);
 
+/* ---- tidying ---- */
+
+/* What merges replaced is free when the last root that reached it has gone; that is found out,
+ * and given back to the system, by the next merge, or by a tidying. */
+struct tidy; /* opaque */
+/* Whether a root has gone since the last tidying began: there may be something to do. Loop. */
+bool primary_is_untidy(const struct primary *p);
+/* Loop. ERR_NOMEM. No merge may be under way, and none may begin before primary_tidy_end. */
+enum err primary_tidy_begin(struct primary *p, struct tidy **out);
+/* Merge lane: free what no held root reaches, cut off the file's end, punch holes. */
+void tidy_run(struct tidy *t);
+/* Loop, after tidy_run. */
+void primary_tidy_end(struct primary *p, struct tidy *t);
+
 struct primary_stats {
     uint64_t file_bytes; /* size of the file */
     uint64_t used_bytes; /* extents that the durable root reaches */
     uint64_t held_bytes; /* extents only older held roots reach */
-    uint64_t free_bytes; /* holes */
+    uint64_t free_bytes; /* the rest of the file; large parts of it take no space on the disk */
     uint64_t cache_bytes, cache_limit, cache_hits, cache_misses;
     uint64_t pages_read, pages_written, bytes_written;
     uint64_t records, trees;

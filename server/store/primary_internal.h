@@ -24,9 +24,11 @@ struct primary {
     struct root *durable;      /* one reference */
     uint64_t number_next;      /* of the next root */
     struct merge *merge;       /* under way, or NULL */
+    struct tidy *tidy;         /* under way, or NULL; never with a merge */
+    bool is_untidy;            /* a root has gone since the last one began */
     struct primary_stats last; /* the space part, as of the last begin or end of a merge */
 
-    /* The merge lane's while a merge is under way. */
+    /* The merge lane's while a merge or a tidying is under way. */
     struct space space;
     uint64_t number_limit; /* the slots have reserved the numbers below */
     unsigned slot_first;   /* the slot to be written first: never the only good one */
@@ -48,8 +50,16 @@ enum err primary_load_root(struct primary *p, const struct slot *slot, struct ro
 /* Note the sizes for primary_stats; no merge is under way. */
 void primary_note_space(struct primary *p);
 
-/* Abandon: free a merge whose jobs never finish. */
+/* Abandon: free a merge or a tidying whose jobs never finish. */
 void merge_free(struct primary *p, struct merge *m);
+void tidy_free(struct primary *p, struct tidy *t);
+
+/* Numbers of the held roots, ascending; the caller's to free. ERR_NOMEM. */
+enum err primary_held(struct primary *p, uint64_t **out, size_t *count);
+
+/* Cut off what no extent uses at the end of the file. Failing is no harm. *size: of the file; 0:
+ * it is not known. Merge lane. */
+void primary_trim_file(struct primary *p, uint64_t *size);
 
 /* The file ends where the map's last used unit does; for truncation. */
 static inline uint64_t primary_end_bytes(const struct primary *p)

@@ -455,7 +455,7 @@ void tasks_turn(struct db *db)
     LIST_EACH_SAFE (link, &db->tasks) {
         struct db_task *task = LIST_ENTRY(link, struct db_task, in_queue);
 
-        if (task->upto > merged)
+        if (task->upto > merged || (task->upto > db->tidying.tidied && !db->log_failed))
             continue;
         list_remove(link);
         task->done(task, ERR_OK, NULL);
@@ -472,11 +472,9 @@ void db_rotate(struct db *db, struct db_task *task)
 
 void db_amalgamate(struct db *db, struct db_task *task)
 {
-    bool any;
-
     stages_rotate(db);
-    any = db->sealed_count > 0;
-    task->upto = any ? db->newest_stage->below->last_commit : 0;
+    task->upto = db->sealed_count ? db->newest_stage->below->last_commit
+                                  : root_facts(primary_root(db->primary))->commit;
     if (task->upto > db->amalgamate_upto)
         db->amalgamate_upto = task->upto;
     db->pass_retry_ms = 0;

@@ -309,6 +309,7 @@ void db_turn(struct db *db)
     db->now_ms = os_now_ms(db->os);
     db_wake_for_room(db);
     primary_wake(db->primary);
+    tidy_turn(db);
     amalgamate_turn(db);
     if (db->unstage_due)
         stages_free_unneeded(db);
@@ -363,6 +364,8 @@ uint64_t db_tick(struct db *db)
         next = db_next_pass_ms(db);
     if (db->sealed_count && !db->is_merging && db->now_ms >= db->pass_retry_ms)
         db_ready(db);
+    if (db->tidying.due_ms && db->now_ms >= db->tidying.due_ms)
+        db_ready(db);
     return wal_next < next ? wal_next : next;
 }
 
@@ -370,7 +373,9 @@ uint64_t db_next_pass_ms(const struct db *db)
 {
     bool is_put_off = db->sealed_count && !db->is_merging && db->now_ms < db->pass_retry_ms;
 
-    return is_put_off ? db->pass_retry_ms : UINT64_MAX;
+    uint64_t next = is_put_off ? db->pass_retry_ms : UINT64_MAX;
+
+    return db->tidying.due_ms && db->tidying.due_ms < next ? db->tidying.due_ms : next;
 }
 
 /* ---- closing ---- */

@@ -56,8 +56,8 @@ void db_turn(struct db *db);
  * table's clock (UINT64_MAX: not needed). */
 uint64_t db_tick(struct db *db);
 
-/* When db_tick must be called for an amalgamation that was put off in a turn, ms on the
- * table's clock (UINT64_MAX: it was not). Ask after each turn. */
+/* When db_tick must be called for an amalgamation that was put off in a turn, or for giving
+ * space back, ms on the table's clock (UINT64_MAX: for neither). Ask after each turn. */
 uint64_t db_next_pass_ms(const struct db *db);
 
 /* Stop: every transaction must have been ended and every op finished. closed is called
@@ -89,7 +89,8 @@ void db_note_answered(struct db *db, uint64_t commit);
 /* ---- for operators ---- */
 
 /* Each asks; done is called once, from the loop. rotate: the open stage is sealed (at
- * once). amalgamate: sealed, merged and unstaged as far as rule 7 allows. */
+ * once). amalgamate: sealed, merged and unstaged as far as rule 7 allows, and what no root needs
+ * any more is given back to the system. */
 struct db_task {
     void (*done)(struct db_task *task, enum err e, const struct failure *f);
     struct list_link in_queue; /* the core's use */

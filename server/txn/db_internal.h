@@ -145,6 +145,16 @@ struct amalgamation;
 struct read_point;
 struct reads;
 
+/* Giving space on the disk back (tidy.c). */
+struct tidying {
+    struct db *db;
+    struct os_job job;
+    struct tidy *tidy; /* under way, or NULL */
+    uint64_t upto;     /* the commit of the root when it began */
+    uint64_t tidied;   /* of the last one that ended */
+    uint64_t due_ms;   /* when the next begins if no pass comes between; 0: none is due */
+};
+
 struct db {
     struct os *os;
     struct db_options options;
@@ -211,7 +221,8 @@ struct db {
     uint64_t amalgamate_upto;  /* asked for by an operator or the tests */
     uint64_t pass_retry_ms;    /* after a pass that failed or was put off: not before */
     enum err pass_error;       /* why the last pass failed; ERR_OK: it did not */
-    bool is_merging;
+    bool is_merging;           /* the primary is a pass's, or a tidying's */
+    struct tidying tidying;
 
     bool log_failed;
     struct failure log_failure;
@@ -377,6 +388,9 @@ enum err amalgamate_init(struct db *db);
 void amalgamate_fini(struct db *db, bool abandon);
 void amalgamate_turn(struct db *db); /* start a pass if one is due */
 void tasks_turn(struct db *db);
+
+/* ---- tidy.c ---- */
+void tidy_turn(struct db *db); /* give space back if it is time */
 
 /* ---- cursor.c ---- */
 /* A cursor over encoded bounds in a snapshot, of which it takes a reference; only_staged leaves

@@ -222,6 +222,20 @@ static enum err sim_file_allocate_op(struct os_file *file, uint64_t size)
     return ERR_OK;
 }
 
+static enum err sim_file_punch_op(struct os_file *file, uint64_t offset, uint64_t size)
+{
+    enum err e;
+
+    sim_trace(file->sim, "punch %s %" PRIu64 "+%" PRIu64, file->path, offset, size);
+    if (!file->node || !(file->flags & OS_WRITE))
+        return ERR_IO;
+    e = sim_change_begin(file->sim);
+    if (e)
+        return e;
+    sim_node_punch(file->node, offset, offset + size);
+    return ERR_OK;
+}
+
 static enum err sim_file_lock_op(struct os_file *file)
 {
     struct sim_node *node = file->node;
@@ -318,6 +332,7 @@ const struct os_ops sim_ops = {
     .file_size = sim_file_size_op,
     .file_truncate = sim_file_truncate_op,
     .file_allocate = sim_file_allocate_op,
+    .file_punch = sim_file_punch_op,
     .file_lock = sim_file_lock_op,
     .file_rename = sim_file_rename_op,
     .file_remove = sim_file_remove_op,

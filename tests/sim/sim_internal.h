@@ -122,6 +122,8 @@ struct sim_change *sim_change_new(struct sim_node *node, enum sim_change_kind ki
 void sim_change_free(struct sim_change *change);
 void sim_node_write(struct sim_node *node, uint64_t offset, const void *from, size_t size);
 void sim_node_resize(struct sim_node *node, uint64_t size);
+/* Whole sectors in [from, to) become a hole; until a sync a crash may bring their bytes back. */
+void sim_node_punch(struct sim_node *node, uint64_t from, uint64_t to);
 /* Sectors in [from, to) that a write there would have to take from the disk. */
 uint64_t sim_node_missing(const struct sim_node *node, uint64_t from, uint64_t to);
 void sim_node_reserve(struct sim_node *node, uint64_t from, uint64_t to);

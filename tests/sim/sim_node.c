@@ -113,9 +113,9 @@ void sim_node_reserve(struct sim_node *node, uint64_t from, uint64_t to)
     }
 }
 
-static void node_unreserve_from(struct sim_node *node, uint64_t size)
+static void node_unreserve(struct sim_node *node, uint64_t from, uint64_t to)
 {
-    for (uint64_t at = sector_ceil(size); at < node->capacity; at += SIM_SECTOR_BYTES) {
+    for (uint64_t at = sector_ceil(from); at < to; at += SIM_SECTOR_BYTES) {
         uint8_t *reserved = &node->reserved[at / SIM_SECTOR_BYTES];
 
         node->sectors -= *reserved;
@@ -148,7 +148,7 @@ void sim_node_resize(struct sim_node *node, uint64_t size)
         change->size = sector_ceil(before) - change->offset;
         change_save(change, node, before);
         memset(node->data + size, 0, before - size);
-        node_unreserve_from(node, size);
+        node_unreserve(node, size, node->capacity);
     }
     node->size = size;
 }
@@ -169,6 +169,22 @@ void sim_node_write(struct sim_node *node, uint64_t offset, const void *from, si
     change->size = sector_ceil(offset + size) - change->offset;
     change_save(change, node, before);
     memcpy(node->data + offset, from, size);
+}
+
+void sim_node_punch(struct sim_node *node, uint64_t from, uint64_t to)
+{
+    uint64_t low = sector_ceil(from);
+    uint64_t high = sector_floor(to < node->size ? to : node->size);
+    struct sim_change *change;
+
+    if (low >= high)
+        return;
+    change = sim_change_new(node, SIM_CHANGE_WRITE);
+    change->offset = low;
+    change->size = high - low;
+    change_save(change, node, node->size);
+    memset(node->data + low, 0, high - low);
+    node_unreserve(node, low, high);
 }
 
 void sim_node_sync(struct sim_node *node)
@@ -370,6 +386,17 @@ void sim_node_forget(struct sim_node *node)
     }
 }
 
+/* All but holes that still are holes takes space. */
+static void node_reserve_content(struct sim_node *node)
+{
+    static const uint8_t zeros[SIM_SECTOR_BYTES];
+
+    for (uint64_t at = 0; at < node->size; at += SIM_SECTOR_BYTES) {
+        if (memcmp(node->data + at, zeros, SIM_SECTOR_BYTES) != 0)
+            sim_node_reserve(node, at, at + 1);
+    }
+}
+
 void sim_node_crash(struct sim_node *node)
 {
     struct fate fate;
@@ -399,6 +426,6 @@ void sim_node_crash(struct sim_node *node)
     /* The last sector may hold bytes behind the end: they are no part of it. */
     if (sector_ceil(high) > node->size)
         memset(node->data + node->size, 0, sector_ceil(high) - node->size);
-    node_unreserve_from(node, node->size);
-    sim_node_reserve(node, 0, node->size);
+    node_unreserve(node, node->size, node->capacity);
+    node_reserve_content(node);
 }

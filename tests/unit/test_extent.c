@@ -77,6 +77,52 @@ START_TEST(space_is_taken_first_fit_and_given_back)
 }
 END_TEST
 
+START_TEST(every_free_run_is_found_whole)
+{
+    struct sim *sim = sim_new(4000 + (uint64_t)_i);
+    struct extent_map map;
+    uint32_t at = 0, start, count;
+
+    ck_assert_int_eq(extent_init(&map, sim_table(sim)), ERR_OK);
+    ck_assert(!extent_free_run(&map, 0, &start, &count));
+    ck_assert_int_eq(extent_mark(&map, 0, UNITS), ERR_OK);
+    ck_assert(!extent_free_run(&map, 0, &start, &count));
+    for (unsigned i = 0; i < 300; i++) {
+        uint32_t unit = (uint32_t)sim_random(sim, UNITS - 200);
+        uint32_t low = map.given_low, high = map.given_high;
+
+        count = 0;
+        while (count < 1 + i % 150 && extent_is_used(&map, unit + count))
+            count++;
+        if (!count)
+            continue;
+        extent_give(&map, unit, count);
+        ck_assert_uint_eq(map.given_low, unit < low ? unit : low);
+        ck_assert_uint_eq(map.given_high, unit + count > high ? unit + count : high);
+    }
+    while (extent_free_run(&map, at, &start, &count)) {
+        for (uint32_t unit = at; unit < start; unit++)
+            ck_assert(extent_is_used(&map, unit));
+        ck_assert(start == 0 || extent_is_used(&map, start - 1));
+        for (uint32_t unit = start; unit < start + count; unit++)
+            ck_assert(!extent_is_used(&map, unit));
+        ck_assert(start + count == map.end || extent_is_used(&map, start + count));
+        if (count > 1) { /* from its middle too */
+            uint32_t again, size;
+
+            ck_assert(extent_free_run(&map, start + count / 2, &again, &size));
+            ck_assert_uint_eq(again, start);
+            ck_assert_uint_eq(size, count);
+        }
+        at = start + count;
+    }
+    extent_forget_given(&map);
+    ck_assert_uint_ge(map.given_low, map.given_high);
+    extent_fini(&map);
+    sim_free(sim);
+}
+END_TEST
+
 START_TEST(the_end_falls_to_the_last_used_unit)
 {
     struct sim *sim = sim_new(1);
@@ -190,6 +236,7 @@ static Suite *suite(void)
     TCase *tc = tcase_create("extent");
 
     tcase_add_loop_test(tc, space_is_taken_first_fit_and_given_back, 0, 10);
+    tcase_add_loop_test(tc, every_free_run_is_found_whole, 0, 10);
     tcase_add_test(tc, the_end_falls_to_the_last_used_unit);
     tcase_add_test(tc, a_unit_is_never_marked_twice);
     tcase_add_test(tc, no_memory_to_grow_changes_nothing);

@@ -111,6 +111,42 @@ START_TEST(allocating_grows_and_never_shrinks_nor_clears)
 }
 END_TEST
 
+START_TEST(a_hole_reads_as_zeros_or_as_before_and_can_be_written)
+{
+    enum { BLOCK = 4096, BLOCKS = 8 };
+    static const uint8_t zeros[BLOCK];
+    uint8_t block[BLOCK], back[BLOCK];
+    struct os_rig rig;
+    struct os_file *file;
+    uint64_t size;
+    size_t got;
+
+    os_rig_open(&rig, _i);
+    file = os_rig_file(&rig, "a", OS_WRITE | OS_CREATE);
+    memset(block, 7, BLOCK);
+    for (unsigned i = 0; i < BLOCKS; i++)
+        ck_assert_int_eq(rig.os->ops->file_write(file, i * BLOCK, block, BLOCK), ERR_OK);
+    ck_assert_int_eq(rig.os->ops->file_punch(file, BLOCK, 0), ERR_OK);
+    ck_assert_int_eq(rig.os->ops->file_punch(file, 2 * BLOCK, 3 * BLOCK), ERR_OK);
+    ck_assert_int_eq(rig.os->ops->file_size(file, &size), ERR_OK);
+    ck_assert_uint_eq(size, BLOCKS * BLOCK);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        ck_assert_int_eq(rig.os->ops->file_read(file, i * BLOCK, back, BLOCK, &got), ERR_OK);
+        ck_assert_uint_eq(got, BLOCK);
+        ck_assert(memcmp(back, block, BLOCK) == 0 ||
+                  (i >= 2 && i < 5 && memcmp(back, zeros, BLOCK) == 0));
+    }
+    ck_assert_int_eq(rig.os->ops->file_write(file, 3 * BLOCK, "abc", 3), ERR_OK);
+    os_rig_expect(&rig, file, 3 * BLOCK, "abc", 3);
+    /* behind the end there is nothing to give back */
+    ck_assert_int_eq(rig.os->ops->file_punch(file, BLOCKS * BLOCK, BLOCK), ERR_OK);
+    ck_assert_int_eq(rig.os->ops->file_size(file, &size), ERR_OK);
+    ck_assert_uint_eq(size, BLOCKS * BLOCK);
+    rig.os->ops->file_close(file);
+    os_rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_file_opened_to_read_cannot_be_written)
 {
     struct os_rig rig;
@@ -123,6 +159,7 @@ START_TEST(a_file_opened_to_read_cannot_be_written)
     ck_assert_int_eq(rig.os->ops->file_write(file, 0, "abc", 3), ERR_IO);
     ck_assert_int_eq(rig.os->ops->file_truncate(file, 3), ERR_IO);
     ck_assert_int_eq(rig.os->ops->file_allocate(file, 3), ERR_IO);
+    ck_assert_int_eq(rig.os->ops->file_punch(file, 0, 4096), ERR_IO);
     rig.os->ops->file_close(file);
     os_rig_close(&rig);
 }
@@ -604,6 +641,8 @@ static Suite *os_suite(void)
     tcase_add_loop_test(both, reads_end_at_the_end_and_holes_are_zero, 0, TABLE_COUNT);
     tcase_add_loop_test(both, a_shrunk_file_comes_back_as_zeros, 0, TABLE_COUNT);
     tcase_add_loop_test(both, allocating_grows_and_never_shrinks_nor_clears, 0, TABLE_COUNT);
+    tcase_add_loop_test(both, a_hole_reads_as_zeros_or_as_before_and_can_be_written, 0,
+                        TABLE_COUNT);
     tcase_add_loop_test(both, a_file_opened_to_read_cannot_be_written, 0, TABLE_COUNT);
     tcase_add_loop_test(both, a_file_opened_twice_is_one_file, 0, TABLE_COUNT);
     tcase_add_loop_test(both, a_lock_holds_until_the_file_is_closed, 0, TABLE_COUNT);

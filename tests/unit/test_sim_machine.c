@@ -190,6 +190,34 @@ START_TEST(a_full_disk_refuses_growth_and_takes_what_was_reserved)
 }
 END_TEST
 
+START_TEST(a_hole_takes_no_space_and_may_close_again_at_a_crash)
+{
+    struct sim_rig rig = sim_rig_open(1);
+    struct os_file *file = sim_rig_prepare(&rig, "a", 8, 1);
+
+    ck_assert_uint_eq(sim_disk_used(rig.sim), 8 * SECTOR);
+    sim_rig_set_fate(&rig, 0);
+    ck_assert_int_eq(rig.ops->file_punch(file, SECTOR + 1, 4 * SECTOR), ERR_OK);
+    ck_assert_uint_eq(sim_disk_used(rig.sim), 5 * SECTOR);
+    ck_assert(sim_rig_sector_is(&rig, "a", 1, 1) && sim_rig_sector_is(&rig, "a", 5, 1));
+    ck_assert(sim_rig_sector_is(&rig, "a", 2, 0) && sim_rig_sector_is(&rig, "a", 4, 0));
+    sim_crash(rig.sim);
+    ck_assert_uint_eq(sim_disk_used(rig.sim), 8 * SECTOR);
+    ck_assert(sim_rig_sector_is(&rig, "a", 2, 1));
+    ck_assert_int_eq(rig.ops->file_punch(file, 0, SECTOR), ERR_IO); /* stale */
+    rig.ops->file_close(file);
+    ck_assert_int_eq(os_file_open(rig.os, "a", OS_WRITE, &file), ERR_OK);
+    ck_assert_int_eq(rig.ops->file_punch(file, 6 * SECTOR, 100 * SECTOR), ERR_OK);
+    ck_assert_int_eq(rig.ops->file_sync(file), ERR_OK);
+    ck_assert_int_eq(rig.ops->file_punch(file, SECTOR, 10), ERR_OK); /* no whole sector */
+    sim_crash(rig.sim);
+    ck_assert_uint_eq(sim_rig_size(&rig, "a"), 8 * SECTOR);
+    ck_assert_uint_eq(sim_disk_used(rig.sim), 6 * SECTOR);
+    rig.ops->file_close(file);
+    sim_rig_close(&rig);
+}
+END_TEST
+
 START_TEST(rot_is_durable_whatever_survives)
 {
     struct sim_rig rig = sim_rig_open((uint64_t)_i);
@@ -504,6 +532,7 @@ static TCase *fault_tests(void)
     tcase_add_test(tests, a_lost_write_says_ok_and_goes_nowhere);
     tcase_add_test(tests, a_misplaced_write_lands_somewhere_in_the_file);
     tcase_add_test(tests, a_full_disk_refuses_growth_and_takes_what_was_reserved);
+    tcase_add_test(tests, a_hole_takes_no_space_and_may_close_again_at_a_crash);
     tcase_add_loop_test(tests, rot_is_durable_whatever_survives, 0, SEEDS);
     tcase_add_test(tests, the_disk_can_be_changed_from_outside);
     tcase_add_test(tests, memory_is_counted_and_runs_out_when_asked);
