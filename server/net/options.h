@@ -58,7 +58,7 @@ enum option_type {
       "memory for unpacked pages of the primary")                                              \
     X(BYTES, page_size, "page-size", "8KiB", 4 * KIB, 64 * KIB, NULL, false,                   \
       "size of a page, for a new data directory; a power of two")                              \
-    X(BYTES, log_segment_size, "log-segment-size", "64MiB", 16 * MIB, GIB, NULL, false,        \
+    X(BYTES, log_segment_size, "log-segment-size", "16MiB", 16 * MIB, GIB, NULL, false,        \
       "size of a file of the log")                                                             \
     X(COUNT, log_in_flight, "log-in-flight", "2", 1, 16, NULL, false,                          \
       "batches of the log that are synced side by side")                                       \

@@ -540,6 +540,12 @@ void wal_trim(struct wal *w, uint64_t position)
     wal_prepare_maybe(w);
 }
 
+void wal_tidy(struct wal *w)
+{
+    w->live_peak = w->live;
+    wal_prepare_maybe(w);
+}
+
 void wal_stats(const struct wal *w, struct wal_stats *out)
 {
     out->position = w->position;

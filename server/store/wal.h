@@ -139,6 +139,10 @@ uint64_t wal_position(const struct wal *w);
  * are reused. */
 void wal_trim(struct wal *w, uint64_t position);
 
+/* It has been quiet: keep no more files than what is live now asks for, whatever was needed
+ * before. */
+void wal_tidy(struct wal *w);
+
 struct wal_stats {
     uint64_t position;        /* end of what was issued, bytes */
     uint64_t synced;          /* durable up to here */

@@ -24,7 +24,7 @@ void db_options_default(struct db_options *o)
         .link_bytes_max = UINT64_C(2) << 20,
         .cache_bytes = UINT64_C(256) << 20,
         .page_bytes = 8192,
-        .segment_bytes = UINT64_C(64) << 20,
+        .segment_bytes = UINT64_C(16) << 20,
         .open_txns_max = 65536,
         .idle_ms = 3600000,
         .interval_ms = 100,

@@ -23,7 +23,7 @@ struct db_options {
     uint64_t link_bytes_max;   /* a larger write-set becomes a stage of its own; default 2 MiB */
     uint64_t cache_bytes;      /* unpacked pages; default 256 MiB */
     uint32_t page_bytes;       /* for a new primary; default 8 KiB */
-    uint64_t segment_bytes;    /* of the log; default 64 MiB */
+    uint64_t segment_bytes;    /* of the log; default 16 MiB */
     uint64_t open_txns_max;    /* in all; default 65,536 */
     uint64_t idle_ms;          /* default of transactions; 1 hour */
     uint32_t interval_ms;      /* sync of durability "interval"; default 100 */

@@ -1,6 +1,7 @@
-/* Tidying: the space on the disk that passes and old readers leave behind goes back to the
- * system when it has been quiet for a while, since the next pass would use it; and before an
- * operator who asks for an amalgamation is told that it is done. */
+/* Tidying: the space on the disk that passes and old readers leave behind, and files of the
+ * log that a burst has left, go back to the system when it has been quiet for a while, since the
+ * next pass would use them; and before an operator who asks for an amalgamation is told that it is
+ * done. */
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
 
@@ -33,6 +34,7 @@ static void tidying_begin(struct db *db)
 {
     struct tidying *t = &db->tidying;
 
+    wal_tidy(db->wal);
     t->db = db;
     t->due_ms = 0;
     t->upto = root_facts(primary_root(db->primary))->commit;

@@ -418,6 +418,31 @@ START_TEST(segments_are_reused_and_their_number_settles)
 }
 END_TEST
 
+START_TEST(a_tidied_log_keeps_what_is_needed_now)
+{
+    struct wal_rig rig;
+    struct wal_stats stats;
+
+    wal_rig_init(&rig, 31);
+    wal_rig_open(&rig);
+    for (unsigned i = 0; i < 400; i++)
+        wal_rig_put(&rig, 3, 2000);
+    wal_rig_switch_root(&rig);
+    wal_rig_settle(&rig);
+    wal_stats(rig.wal, &stats);
+    ck_assert_uint_gt(stats.segments, 16); /* for a time as busy as the last */
+    wal_tidy(rig.wal);
+    wal_rig_settle(&rig);
+    wal_stats(rig.wal, &stats);
+    ck_assert_uint_le(stats.segments, 3 + rig.options.spare_segments);
+    for (unsigned i = 0; i < 100; i++)
+        wal_rig_put(&rig, 3, 2000);
+    wal_rig_crash(&rig);
+    wal_rig_open(&rig);
+    wal_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(files_beyond_need_are_removed)
 {
     struct wal_rig rig;
@@ -592,6 +617,7 @@ static Suite *suite(void)
     tcase_add_test(c, reserved_numbers_never_go_back);
     tcase_add_test(c, the_number_of_an_item_that_was_cut_is_used_up);
     tcase_add_test(c, segments_are_reused_and_their_number_settles);
+    tcase_add_test(c, a_tidied_log_keeps_what_is_needed_now);
     tcase_add_test(c, files_beyond_need_are_removed);
     tcase_add_test(c, a_full_disk_is_found_when_reserving_and_ends_when_there_is_room);
     tcase_add_test(c, a_full_disk_does_not_keep_the_log_from_opening);
