@@ -347,22 +347,6 @@ static enum err merge_finish(struct merge *m)
 
 /* ---- run ---- */
 
-/* So many roots without a durable one, or failures, that their numbers run out: reserve more. */
-static enum err numbers_reserve(struct merge *m)
-{
-    struct primary *p = m->p;
-    uint64_t limit = m->number + PRIMARY_NUMBERS_AHEAD;
-    struct slot slot;
-    bool touched;
-    enum err e;
-
-    primary_slot_of(p, p->durable, limit, &slot);
-    e = primary_write_slots(p, &slot, &touched);
-    if (!e)
-        p->number_limit = limit;
-    return e;
-}
-
 static void merge_fail(struct merge *m, enum err e)
 {
     struct primary *p = m->p;
@@ -384,8 +368,9 @@ static enum err merge_step(struct merge *m, uint64_t work_max)
     case MERGE_RECLAIM:
         if (m->p->failed)
             return ERR_LOG_FAILED;
+        primary_give_back(m->p);
         if (m->number >= m->p->number_limit)
-            return numbers_reserve(m);
+            return primary_reserve_numbers(m->p, m->number); /* so many were no durable ones */
         if (!space_reclaim(&m->p->space, m->held, m->held_count, &m->reclaiming))
             m->phase = MERGE_TREES;
         return ERR_OK;
@@ -455,7 +440,7 @@ enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
     enum err e;
 
     *out = NULL;
-    ASSERT(!p->merge && !p->tidy && !plan->from->aside);
+    ASSERT(!p->merge && !p->tidy && !p->spill_writer && !plan->from->aside);
     ASSERT(plan->from->facts.number >= p->durable->facts.number);
     if (!m)
         return ERR_NOMEM;
@@ -480,6 +465,7 @@ enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
                     &m->failure, p->page_bytes);
     line_branch(p, plan->from, m->number);
     root_ref(plan->from);
+    primary_take_let_go(p);
     p->number_next++;
     p->merge = m;
     *out = m;

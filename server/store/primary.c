@@ -44,6 +44,20 @@ enum err primary_write_slots(struct primary *p, const struct slot *slot, bool *t
     return ERR_OK;
 }
 
+enum err primary_reserve_numbers(struct primary *p, uint64_t number)
+{
+    uint64_t limit = number + PRIMARY_NUMBERS_AHEAD;
+    struct slot slot;
+    bool touched;
+    enum err e;
+
+    primary_slot_of(p, p->durable, limit, &slot);
+    e = primary_write_slots(p, &slot, &touched);
+    if (!e)
+        p->number_limit = limit;
+    return e;
+}
+
 /* ---- space ---- */
 
 enum err primary_held(struct primary *p, uint64_t **out, size_t *count)
@@ -62,6 +76,27 @@ enum err primary_held(struct primary *p, uint64_t **out, size_t *count)
         (*out)[i++] = LIST_ENTRY(link, struct root, in_roots)->facts.number;
     }
     return ERR_OK;
+}
+
+void primary_take_let_go(struct primary *p)
+{
+    while (p->let_go) {
+        struct space_batch *batch = p->let_go;
+
+        p->let_go = batch->next;
+        batch->next = p->released;
+        p->released = batch;
+    }
+}
+
+void primary_give_back(struct primary *p)
+{
+    while (p->released) {
+        struct space_batch *batch = p->released;
+
+        p->released = batch->next;
+        space_undo(&p->space, batch);
+    }
 }
 
 void primary_trim_file(struct primary *p, uint64_t *size)
@@ -194,6 +229,7 @@ enum err primary_open(struct os *os, const struct primary_options *options,
     memset(p, 0, sizeof *p);
     p->os = os;
     list_init(&p->roots);
+    list_init(&p->spills);
     e = space_init(&p->space, os);
     if (e)
         failure_set(f, e, "%s", err_message(e));
@@ -214,6 +250,9 @@ void primary_close(struct primary *p, bool abandon)
     if (!p)
         return;
     ASSERT(abandon || (!p->merge && !p->tidy));
+    ASSERT(!p->spill_writer && list_is_empty(&p->spills));
+    primary_take_let_go(p);
+    primary_give_back(p);
     if (p->merge)
         merge_free(p, p->merge);
     if (p->tidy)
@@ -276,7 +315,7 @@ void primary_stats(const struct primary *p, struct primary_stats *out)
 
 bool primary_is_busy(const struct primary *p)
 {
-    return p->merge || p->tidy || p->cache.load_count > 0;
+    return p->merge || p->tidy || p->spill_writer || p->cache.load_count > 0;
 }
 
 void primary_read_blocking(struct primary *p, bool on)

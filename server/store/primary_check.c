@@ -1,6 +1,7 @@
 /* primary_check.c - the whole-structure checker: for tests and fsck. */
 #include "server/base/assert.h"
 #include "server/store/primary_walk.h"
+#include "server/store/spill.h"
 
 /* What the catalogue tree says must be what the root in memory says. */
 struct catalogue_check {
@@ -107,7 +108,7 @@ enum err primary_check(struct primary *p, struct failure *f)
     struct extent_map found;
     enum err e;
 
-    ASSERT(!p->merge);
+    ASSERT(!p->merge && !p->spill_writer);
     e = extent_init(&found, p->os);
     if (!e)
         e = extent_mark(&found, 0, SLOT_UNITS);
@@ -119,6 +120,14 @@ enum err primary_check(struct primary *p, struct failure *f)
         e = mark_waiting(&found, p->space.waiting);
     if (!e)
         e = mark_waiting(&found, p->space.made);
+    if (!e)
+        e = mark_waiting(&found, p->let_go);
+    if (!e)
+        e = mark_waiting(&found, p->released);
+    LIST_EACH (link, &p->spills) {
+        if (!e)
+            e = mark_waiting(&found, LIST_ENTRY(link, struct spill, in_spills)->made);
+    }
     if (!e)
         e = check_map(p, &found, f);
     if (e)

@@ -25,11 +25,15 @@ struct primary {
     uint64_t number_next;      /* of the next root */
     struct merge *merge;       /* under way, or NULL */
     struct tidy *tidy;         /* under way, or NULL; never with a merge */
-    bool is_untidy;            /* a root has gone since the last one began */
+    struct spill_writer *spill_writer; /* likewise, of the three only one */
+    struct list_link spills;       /* struct spill.in_spills: all that are whole */
+    struct space_batch *let_go;    /* owned; of spills that were freed */
+    bool is_untidy;            /* a root or a spill has gone since the last one began */
     struct primary_stats last; /* the space part, as of the last begin or end of a merge */
 
-    /* The merge lane's while a merge or a tidying is under way. */
+    /* The merge lane's while a merge, a tidying or the writing of a spill is under way. */
     struct space space;
+    struct space_batch *released; /* owned; what was let go before that began */
     uint64_t number_limit; /* the slots have reserved the numbers below */
     unsigned slot_first;   /* the slot to be written first: never the only good one */
     bool failed;           /* a sync failed: nothing is written any more */
@@ -49,6 +53,15 @@ enum err primary_load_root(struct primary *p, const struct slot *slot, struct ro
 
 /* Note the sizes for primary_stats; no merge is under way. */
 void primary_note_space(struct primary *p);
+
+/* Loop, when a merge, a tidying or the writing of a spill begins: what was let go is the merge
+ * lane's. */
+void primary_take_let_go(struct primary *p);
+/* Merge lane: make it free. */
+void primary_give_back(struct primary *p);
+
+/* Merge lane: reserve numbers in the slots, for number and more. */
+enum err primary_reserve_numbers(struct primary *p, uint64_t number);
 
 /* Abandon: free a merge or a tidying whose jobs never finish. */
 void merge_free(struct primary *p, struct merge *m);

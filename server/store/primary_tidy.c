@@ -29,7 +29,7 @@ enum err primary_tidy_begin(struct primary *p, struct tidy **out)
     enum err e;
 
     *out = NULL;
-    ASSERT(!p->merge && !p->tidy);
+    ASSERT(!p->merge && !p->tidy && !p->spill_writer);
     if (!t)
         return ERR_NOMEM;
     memset(t, 0, sizeof *t);
@@ -39,6 +39,7 @@ enum err primary_tidy_begin(struct primary *p, struct tidy **out)
         os_free(p->os, t, sizeof *t);
         return e;
     }
+    primary_take_let_go(p);
     p->is_untidy = false;
     p->tidy = t;
     *out = t;
@@ -77,6 +78,7 @@ void tidy_run(struct tidy *t)
 
     if (p->failed)
         return; /* the slots may not be what they seem */
+    primary_give_back(p);
     while (space_reclaim(&p->space, t->held, t->held_count, &cursor))
         ;
     primary_trim_file(p, &t->file_bytes);
