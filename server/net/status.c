@@ -112,9 +112,10 @@ enum err execute_status(struct work *w)
     put_array_now(b, place, l.count);
     put_fact(b, "stage_bytes", s.stage_bytes);
     put_word(b, "ledgers");
-    put_map(b, 3);
+    put_map(b, 4);
     put_fact(b, "count", s.ledgers);
     put_fact(b, "bytes", s.ledger_bytes);
+    put_fact(b, "disk_bytes", s.ledger_disk_bytes);
     put_fact(b, "keys", s.ledger_keys);
     put_primary(b, &s);
     put_word(b, "cache");

@@ -60,11 +60,143 @@ struct ledger *ledger_new(struct os *os, uint64_t base_commit, uint64_t base_ver
 
 void ledger_free(struct ledger *l)
 {
+    ledger_finish(l);
+    if (l->spill)
+        spill_free(l->primary, l->spill);
     for (size_t b = 0; b < l->block_count; b++)
         os_free(l->os, l->blocks[b], sizeof **l->blocks + l->blocks[b]->room);
     os_free(l->os, l->blocks, l->block_room * sizeof *l->blocks);
     os_free(l->os, l->labels, l->label_room * sizeof *l->labels);
     os_free(l->os, l, sizeof *l);
+}
+
+enum err ledger_spill(struct ledger *l, struct primary *p)
+{
+    enum err e = spill_begin(p, &l->writer);
+
+    ASSERT(!l->keys);
+    if (!e)
+        l->primary = p;
+    return e;
+}
+
+void ledger_finish(struct ledger *l)
+{
+    if (!l->writer)
+        return;
+    l->spill = spill_end(l->writer);
+    l->writer = NULL;
+    if (!l->spill)
+        return; /* it has failed, or is given up */
+    l->bytes += spill_memory(l->spill);
+    l->disk_bytes = l->spill->disk_bytes;
+}
+
+/* ---- on disk ---- */
+
+/* The value of a key in a spill; to has SPILL_VALUE_BYTES_MAX. */
+static struct slice value_write(const struct ledger *l, const struct ledger_entry *entry,
+                                uint8_t *to)
+{
+    size_t label = strlen(entry->label), size;
+
+    size = varint_put(to, zigzag((int64_t)(entry->commit - l->base_commit)));
+    size += varint_put(to + size, zigzag((int64_t)(entry->version - l->base_version)));
+    to[size++] = entry->interval;
+    if (label) { /* none: no terminator either */
+        memcpy(to + size, entry->label, label + 1);
+        size += label + 1;
+    }
+    return slice_make(to, size);
+}
+
+static void value_read(const struct ledger *l, struct slice value, struct ledger_entry *out)
+{
+    const uint8_t *at = value.data;
+    uint64_t commit, version;
+
+    at += varint_get(at, &commit);
+    at += varint_get(at, &version);
+    out->commit = l->base_commit + (uint64_t)unzigzag(commit);
+    out->version = l->base_version + (uint64_t)unzigzag(version);
+    out->interval = *at++ != 0;
+    out->label = at < value.data + value.size ? (const char *)at : "";
+}
+
+_Static_assert(SPILL_VALUE_BYTES_MAX >= 10 + 10 + 1 + LEDGER_LABEL_BYTES,
+               "an entry fits into a value of a spill");
+
+static enum err spill_find_key(const struct ledger *l, uint32_t store, struct slice key,
+                               struct wait *w, struct ledger_entry *out, struct failure *f)
+{
+    size_t at = spill_seek(l->spill, store, key);
+    struct page *page;
+    unsigned slot;
+    enum err e;
+
+    if (at >= l->spill->page_count || l->spill->pages[at].store != store)
+        return ERR_NOT_FOUND;
+    e = spill_load(l->primary, l->spill, at, w, &page, f);
+    if (e)
+        return e;
+    if (!page_find_equal(page, key, &slot))
+        return ERR_NOT_FOUND;
+    value_read(l, page_value(page, slot), out);
+    return spill_keep(l->primary, page, w, f); /* the label is in it */
+}
+
+/* A record of the page in the range; false: there is none. *is_end: nor behind it. */
+static bool page_find_newer(const struct ledger *l, const struct page *page,
+                            const struct ledger_range *range, struct ledger_entry *out,
+                            unsigned *slot, bool *is_end)
+{
+    bool equal;
+
+    *is_end = false;
+    for (*slot = page_find(page, range->from, &equal); *slot < page->count; ++*slot) {
+        if (range->to.size && slice_compare(page_key(page, *slot), range->to) >= 0) {
+            *is_end = true;
+            return false;
+        }
+        value_read(l, page_value(page, *slot), out);
+        if (out->commit > range->after)
+            return true;
+    }
+    return false;
+}
+
+/* Pages without a mark above after are passed over; of those with one, all but the two at the
+ * edges have what is looked for, so few are read. */
+static enum err spill_find_in_range(const struct ledger *l, const struct ledger_range *range,
+                                    struct wait *w, struct ledger_entry *out, uint8_t *key_room,
+                                    struct slice *key, struct failure *f)
+{
+    struct spill *r = l->spill;
+
+    for (size_t at = spill_seek(r, range->store, range->from); at < r->page_count; at++) {
+        struct page *page;
+        unsigned slot;
+        bool is_end;
+        enum err e;
+
+        if (r->pages[at].store > range->store ||
+            (r->pages[at].store == range->store && range->to.size &&
+             slice_compare(spill_first_key(r, at), range->to) >= 0))
+            break;
+        if (r->pages[at].store < range->store || r->pages[at].mark <= range->after)
+            continue;
+        e = spill_load(l->primary, r, at, w, &page, f);
+        if (e)
+            return e;
+        if (page_find_newer(l, page, range, out, &slot, &is_end)) {
+            memcpy(key_room, page_key(page, slot).data, page_key(page, slot).size);
+            *key = slice_make(key_room, page_key(page, slot).size);
+            return spill_keep(l->primary, page, w, f); /* the label is in it */
+        }
+        if (is_end)
+            break;
+    }
+    return ERR_NOT_FOUND;
 }
 
 /* ---- building ---- */
@@ -133,10 +265,17 @@ static struct ledger_block *ledger_block_for(struct ledger *l, uint32_t store, s
 enum err ledger_add(struct ledger *l, uint32_t store, struct slice key,
                     const struct ledger_entry *entry)
 {
-    struct ledger_block *b = ledger_block_for(l, store, key.size + ENTRY_HEAD_BYTES_MAX);
+    struct ledger_block *b;
     size_t shared = 0;
     uint8_t *to;
 
+    if (l->writer) {
+        uint8_t value[SPILL_VALUE_BYTES_MAX];
+
+        l->keys++;
+        return spill_add(l->writer, store, key, value_write(l, entry, value), entry->commit);
+    }
+    b = ledger_block_for(l, store, key.size + ENTRY_HEAD_BYTES_MAX);
     if (!b)
         return ERR_NOMEM;
     if (b->count) {
@@ -161,6 +300,11 @@ enum err ledger_add(struct ledger *l, uint32_t store, struct slice key,
     l->last_size = key.size;
     l->keys++;
     return ERR_OK;
+}
+
+enum err ledger_close(struct ledger *l)
+{
+    return l->writer ? spill_flush(l->writer) : ERR_OK;
 }
 
 /* ---- reading ---- */
@@ -217,8 +361,8 @@ static size_t ledger_seek(const struct ledger *l, uint32_t store, struct slice k
     return low ? low - 1 : 0;
 }
 
-bool ledger_find(const struct ledger *l, uint32_t store, struct slice key,
-                 struct ledger_entry *out)
+static bool blocks_find(const struct ledger *l, uint32_t store, struct slice key,
+                        struct ledger_entry *out)
 {
     size_t at = ledger_seek(l, store, key), offset = 0, size = 0;
     const struct ledger_block *b = at < l->block_count ? l->blocks[at] : NULL;
@@ -237,55 +381,91 @@ bool ledger_find(const struct ledger *l, uint32_t store, struct slice key,
     return false;
 }
 
-bool ledger_find_in_range(const struct ledger *l, uint32_t store, struct slice from,
-                          struct slice to, uint64_t after, struct ledger_entry *out,
-                          uint8_t *key_room, struct slice *key)
+enum err ledger_find(const struct ledger *l, uint32_t store, struct slice key, struct wait *w,
+                     struct ledger_entry *out, struct failure *f)
 {
-    for (size_t at = ledger_seek(l, store, from); at < l->block_count; at++) {
+    if (l->spill)
+        return spill_find_key(l, store, key, w, out, f);
+    return blocks_find(l, store, key, out) ? ERR_OK : ERR_NOT_FOUND;
+}
+
+static bool blocks_find_in_range(const struct ledger *l, const struct ledger_range *range,
+                                 struct ledger_entry *out, uint8_t *key_room, struct slice *key)
+{
+    for (size_t at = ledger_seek(l, range->store, range->from); at < l->block_count; at++) {
         const struct ledger_block *b = l->blocks[at];
         size_t offset = 0, size = 0;
 
-        if (b->store < store || (b->store == store && b->commit_max <= after))
+        if (b->store < range->store ||
+            (b->store == range->store && b->commit_max <= range->after))
             continue;
-        if (b->store > store)
+        if (b->store > range->store)
             return false;
         for (uint32_t i = 0; i < b->count; i++) {
             offset += entry_read(l, b->data + offset, key_room, &size, out);
             *key = slice_make(key_room, size);
-            if (to.size && slice_compare(*key, to) >= 0)
+            if (range->to.size && slice_compare(*key, range->to) >= 0)
                 return false;
-            if (out->commit > after && slice_compare(*key, from) >= 0)
+            if (out->commit > range->after && slice_compare(*key, range->from) >= 0)
                 return true;
         }
     }
     return false;
 }
 
-void ledger_cursor_init(struct ledger_cursor *c, const struct ledger *l)
+enum err ledger_find_in_range(const struct ledger *l, const struct ledger_range *range,
+                              struct wait *w, struct ledger_entry *out, uint8_t *key_room,
+                              struct slice *key, struct failure *f)
 {
-    c->ledger = l;
-    c->block = c->offset = 0;
-    c->at = 0;
-    c->key_size = 0;
-    c->valid = true;
-    ledger_cursor_next(c);
+    if (l->spill)
+        return spill_find_in_range(l, range, w, out, key_room, key, f);
+    return blocks_find_in_range(l, range, out, key_room, key) ? ERR_OK : ERR_NOT_FOUND;
 }
 
-void ledger_cursor_next(struct ledger_cursor *c)
+void ledger_cursor_init(struct ledger_cursor *c, const struct ledger *l)
+{
+    memset(c, 0, offsetof(struct ledger_cursor, key));
+    c->ledger = l;
+    if (l->spill)
+        spill_reader_init(&c->reader, l->primary, l->spill);
+}
+
+void ledger_cursor_fini(struct ledger_cursor *c)
+{
+    spill_reader_fini(&c->reader);
+}
+
+static enum err spill_cursor_next(struct ledger_cursor *c)
+{
+    struct slice key, value;
+    enum err e = spill_reader_next(&c->reader, &c->store, &key, &value);
+
+    c->valid = e == ERR_OK;
+    if (e)
+        return e == ERR_END ? ERR_OK : e;
+    memcpy(c->key, key.data, key.size);
+    c->key_size = key.size;
+    value_read(c->ledger, value, &c->entry);
+    return ERR_OK;
+}
+
+enum err ledger_cursor_next(struct ledger_cursor *c)
 {
     const struct ledger_block *b;
 
+    if (c->ledger->spill)
+        return spill_cursor_next(c);
     while (c->block < c->ledger->block_count && c->at == c->ledger->blocks[c->block]->count) {
         c->block++;
         c->at = 0;
         c->offset = 0;
     }
-    if (c->block == c->ledger->block_count) {
-        c->valid = false;
-        return;
-    }
+    c->valid = c->block < c->ledger->block_count;
+    if (!c->valid)
+        return ERR_OK;
     b = c->ledger->blocks[c->block];
     c->offset += entry_read(c->ledger, b->data + c->offset, c->key, &c->key_size, &c->entry);
     c->store = b->store;
     c->at++;
+    return ERR_OK;
 }

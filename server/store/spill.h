@@ -7,9 +7,9 @@
  * key, and the greatest mark of its records (a number that the writer gives with each), so
  * that finding a key reads one page, and finding a mark in a range reads few.
  *
- * A spill is written between spill_begin and spill_end, when no merge is under way: both own the
- * allocator of space. The space of a spill that was freed is given back when the next spill,
- * merge or tidying begins its work, not on the loop.
+ * A spill is written between spill_begin and spill_end, when no merge or tidying is under
+ * way: each owns the allocator of space. The space of a spill that was freed is given back
+ * when the next of the three begins its work, not on the loop.
  *
  * Threads: as said at each function; a finished spill never changes, but for the cache's
  * shortcuts, which are the loop's. */

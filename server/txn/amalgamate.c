@@ -2,7 +2,9 @@
  * the primary.
  *
  *   IDLE --due--> LEDGER --built--> MERGE (a root) --> MERGE (the next) ... --> IDLE
- *                   (only if an open writer is older than the stages)
+ *     |             |   ^ (only if an open writer is older than the stages)
+ *     |             '---' too large for memory, the disk did not take it, an older one
+ *     |                   could not be read: it is begun again elsewhere or without
  *     '<------------ failed: the stages are sealed again, retried later ------'
  *
  * A pass makes the root of its last commit, which is durable, and before it an
@@ -21,13 +23,22 @@
 #define PASS_RETRY_MS 1000
 #define PASS_ROOTS_MAX 64     /* intermediate ones in a pass */
 #define SNAPSHOT_OLD_MS 250   /* a snapshot of this age moves */
+#define LEDGER_KEY_BYTES 24   /* of a key in a ledger in memory, about */
 
 enum amalgamation_phase { PHASE_LEDGER, PHASE_MERGE };
+
+enum ledger_home {
+    LEDGER_WHERE_IT_FITS, /* in memory, as long as that is within held-memory */
+    LEDGER_ON_DISK,       /* it was too large: with all others that are in memory */
+    LEDGER_IN_MEMORY,     /* the disk did not take it: within held-max */
+};
 
 struct amalgamation {
     struct pass pass;
     struct os_job job;
     enum amalgamation_phase phase;
+    enum ledger_home home;
+    uint64_t floor;               /* the oldest writer's snapshot when the pass began */
     struct merge *merge;
     enum err result;
     uint64_t limits[PASS_ROOTS_MAX + 1]; /* the commits of the roots to be made, ascending */
@@ -55,16 +66,18 @@ static void pass_lend_ledgers(struct pass *p, bool lent)
         p->older[i]->is_lent = lent;
 }
 
+static void amalgamate_drop_ledger(struct pass *p)
+{
+    pass_lend_ledgers(p, false);
+    pass_drop_ledger(p);
+}
+
 /* Forget the pass; what it read is free again. */
 static void amalgamate_reset(struct amalgamation *a)
 {
     struct pass *p = &a->pass;
 
-    pass_lend_ledgers(p, false);
-    p->older_count = 0;
-    if (p->ledger)
-        ledger_free(p->ledger);
-    p->ledger = NULL;
+    amalgamate_drop_ledger(p);
     pass_free_lists(p);
     if (a->base)
         root_unref(p->db->primary, a->base);
@@ -119,25 +132,21 @@ static void amalgamate_publish_ledger(struct pass *p)
         return;
     for (size_t i = 0; i < p->stage_count; i++)
         p->stages[i]->has_ledger = true;
-    pass_lend_ledgers(p, false);
-    for (size_t i = 0; i < p->older_count; i++) {
-        list_remove(&p->older[i]->in_db);
-        db->ledger_bytes -= p->older[i]->bytes;
-        ledger_free(p->older[i]);
-    }
-    p->older_count = 0;
-    list_push_front(&db->ledgers, &p->ledger->in_db);
-    db->ledger_bytes += p->ledger->bytes;
+    for (size_t i = 0; i < p->older_count; i++)
+        ledgers_remove(db, p->older[i]);
+    ledgers_add(db, p->ledger);
     p->ledger = NULL;
+    p->older_count = 0;
 }
 
 /* What is held has a limit: beyond it the oldest writer is ended, and told so. */
 static void amalgamate_limit_held(struct db *db)
 {
+    uint64_t held = db->ledger_bytes + db->ledger_disk_bytes;
     struct failure why;
     struct txn *t;
 
-    if (db->ledger_bytes <= db->options.held_bytes_max || list_is_empty(&db->writers))
+    if (held <= db->options.held_bytes_max || list_is_empty(&db->writers))
         return;
     t = LIST_ENTRY(db->writers.next, struct txn, in_writers);
     failure_init(&why);
@@ -145,7 +154,7 @@ static void amalgamate_limit_held(struct db *db)
         &why, ERR_TXN_EXPIRED,
         "%llu bytes are held for conflict checks of old transactions, the limit is %llu "
         "(held-max); this one was the oldest",
-        (unsigned long long)db->ledger_bytes, (unsigned long long)db->options.held_bytes_max);
+        (unsigned long long)held, (unsigned long long)db->options.held_bytes_max);
     db->expired++;
     txn_doom(t, &why);
     if (t->options.on_doomed)
@@ -277,6 +286,101 @@ static void amalgamate_root_done(struct amalgamation *a)
     db_ready(db);
 }
 
+/* ---- the ledger ---- */
+
+/* Older ledgers, newest first, while they are no more than twice what is behind them: so there
+ * are few to ask, and each key is copied a few times at the most. One on disk takes in all that
+ * are in memory, so that there is room for the next. */
+static void amalgamate_pick_ledgers(struct amalgamation *a)
+{
+    struct pass *p = &a->pass;
+    uint64_t keys = 0;
+
+    for (size_t i = 0; i < p->stage_count; i++)
+        keys += p->stages[i]->records;
+    p->older_count = 0;
+    LIST_EACH (link, &p->db->ledgers) {
+        struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
+        bool makes_room = a->home == LEDGER_ON_DISK && !l->spill;
+
+        if (p->older_count == PASS_LEDGERS_MAX || l->is_unreadable ||
+            (l->spill && a->home == LEDGER_IN_MEMORY) || (!makes_room && l->keys > 2 * keys))
+            break;
+        keys += l->keys;
+        p->older[p->older_count++] = l;
+    }
+    pass_lend_ledgers(p, true);
+}
+
+/* What a ledger in memory may take: what is left beside those that stay. */
+static uint64_t amalgamate_ledger_room(const struct amalgamation *a)
+{
+    const struct pass *p = &a->pass;
+    uint64_t others = p->db->ledger_bytes;
+
+    for (size_t i = 0; i < p->older_count; i++)
+        others -= p->older[i]->bytes;
+    return others < p->db->options.held_memory_max ? p->db->options.held_memory_max - others
+                                                   : 0;
+}
+
+/* About what it will take in memory. */
+static uint64_t amalgamate_ledger_estimate(const struct amalgamation *a)
+{
+    const struct pass *p = &a->pass;
+    uint64_t keys = 0, bytes = 0;
+
+    for (size_t i = 0; i < p->stage_count; i++)
+        keys += p->stages[i]->records;
+    for (size_t i = 0; i < p->older_count; i++) {
+        keys += p->older[i]->spill ? p->older[i]->keys : 0;
+        bytes += p->older[i]->spill ? 0 : p->older[i]->bytes;
+    }
+    return bytes + keys * LEDGER_KEY_BYTES;
+}
+
+static enum err amalgamate_begin_ledger(struct amalgamation *a, enum ledger_home home)
+{
+    struct pass *p = &a->pass;
+
+    amalgamate_drop_ledger(p);
+    a->home = home;
+    amalgamate_pick_ledgers(a);
+    p->ledger_bytes_max = home == LEDGER_WHERE_IT_FITS ? amalgamate_ledger_room(a) : UINT64_MAX;
+    if (amalgamate_ledger_estimate(a) > p->ledger_bytes_max)
+        return amalgamate_begin_ledger(a, LEDGER_ON_DISK);
+    a->phase = PHASE_LEDGER;
+    pass_rewind(p, 0, a->limits[a->limit_count - 1]);
+    return pass_begin_ledger(p, a->floor, home == LEDGER_ON_DISK);
+}
+
+static enum err amalgamate_ledger_done(struct amalgamation *a)
+{
+    pass_finish_ledger(&a->pass);
+    return amalgamate_begin_root(a);
+}
+
+/* Try elsewhere, or without what cannot be read: a ledger that cannot be had must not keep all
+ * others from writing (rule 12). */
+static enum err amalgamate_ledger_failed(struct amalgamation *a, enum err e)
+{
+    struct pass *p = &a->pass;
+
+    if (p->unreadable) {
+        p->unreadable->is_unreadable = true;
+        db_event(p->db, "ledger-unreadable", "error=%s keys=%llu", err_name(e),
+                 (unsigned long long)p->unreadable->keys);
+        return amalgamate_begin_ledger(a, a->home);
+    }
+    if (a->home == LEDGER_WHERE_IT_FITS && e == ERR_TOO_LARGE)
+        return amalgamate_begin_ledger(a, LEDGER_ON_DISK);
+    if (a->home == LEDGER_ON_DISK && (e == ERR_NO_SPACE || e == ERR_IO)) {
+        db_event(p->db, "ledger-in-memory", "error=%s", err_name(e));
+        return amalgamate_begin_ledger(a, LEDGER_IN_MEMORY);
+    }
+    return e;
+}
+
 static void amalgamate_done(struct os_job *job)
 {
     struct amalgamation *a = LIST_ENTRY(job, struct amalgamation, job);
@@ -292,7 +396,9 @@ static void amalgamate_done(struct os_job *job)
 
         failure_init(&why);
         if (!e)
-            e = amalgamate_begin_root(a);
+            e = amalgamate_ledger_done(a);
+        else
+            e = amalgamate_ledger_failed(a, e);
         if (e)
             amalgamate_fail(a, e, &why);
         else
@@ -317,27 +423,6 @@ static void amalgamate_plan_roots(struct amalgamation *a, uint64_t upto)
         a->limits[a->limit_count++] = at = s->commit;
     }
     a->limits[a->limit_count++] = upto;
-}
-
-/* Older ledgers, newest first, while they are no more than twice what is behind them: so there
- * are few to ask, and each key is copied a few times at the most. */
-static void amalgamate_pick_ledgers(struct amalgamation *a)
-{
-    struct pass *p = &a->pass;
-    uint64_t keys = 0;
-
-    for (size_t i = 0; i < p->stage_count; i++)
-        keys += p->stages[i]->records;
-    p->older_count = 0;
-    LIST_EACH (link, &p->db->ledgers) {
-        struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
-
-        if (p->older_count == PASS_LEDGERS_MAX || l->keys > 2 * keys)
-            break;
-        keys += l->keys;
-        p->older[p->older_count++] = l;
-    }
-    pass_lend_ledgers(p, true);
 }
 
 /* The least commit of a snapshot that may need stages and is not old yet. It may end any
@@ -397,14 +482,11 @@ static void amalgamate_begin(struct db *db)
     a->begun_ms = os_now_ms(db->os);
     amalgamate_plan_roots(a, upto);
     e = pass_prepare(p, upto);
-    if (!e && oldest < upto) {
-        amalgamate_pick_ledgers(a);
-        a->phase = PHASE_LEDGER;
-        pass_rewind(p, 0, upto);
-        e = pass_begin_ledger(p, oldest);
-    } else if (!e) {
+    a->floor = oldest;
+    if (!e && oldest < upto)
+        e = amalgamate_begin_ledger(a, LEDGER_WHERE_IT_FITS);
+    else if (!e)
         e = amalgamate_begin_root(a);
-    }
     if (e) {
         amalgamate_put_back(a);
         return;

@@ -42,25 +42,41 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
     snprintf(f->winner_label, sizeof f->winner_label, "%s", winner->label);
 }
 
-/* If the key is in a ledger with a commit above *newest, that is the winner. */
-static void conflict_ask_ledgers(const struct txn *t, uint32_t store, struct slice key,
-                                 struct winner *newest)
+static struct winner winner_of_entry(const struct ledger_entry *entry)
 {
+    return (struct winner){entry->version, entry->commit, entry->interval, entry->label};
+}
+
+/* If the key is in a ledger with a commit above *newest, that is the winner. All that must be
+ * read is asked for before anything is waited for. */
+static enum err conflict_ask_ledgers(struct op *op, const struct txn *t, uint32_t store,
+                                     struct slice key, struct winner *newest)
+{
+    bool wait = false;
+
     LIST_EACH (link, &t->db->ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
         struct ledger_entry entry;
+        enum err e;
 
         if (l->last_commit <= newest->commit)
             continue;
-        if (ledger_find(l, store, key, &entry) && entry.commit > newest->commit)
-            *newest = (struct winner){entry.version, entry.commit, entry.interval, entry.label};
+        e = ledger_find(l, store, key, &op->wait, &entry, &op->failure);
+        if (e == ERR_OK && entry.commit > newest->commit)
+            *newest = winner_of_entry(&entry);
+        else if (e == ERR_WAIT)
+            wait = true;
+        else if (e && e != ERR_NOT_FOUND)
+            return e;
     }
+    return wait ? ERR_WAIT : ERR_OK;
 }
 
-bool conflict_find_newer(const struct txn *t, uint32_t store, struct slice key,
-                         struct winner *out)
+enum err conflict_find_newer(struct op *op, const struct txn *t, uint32_t store,
+                             struct slice key, struct winner *out)
 {
     uint64_t snapshot = t->snapshot->commit;
+    enum err e;
 
     *out = (struct winner){.commit = snapshot, .label = ""};
     for (struct stage *s = t->db->newest_stage; s; s = s->below) {
@@ -77,8 +93,10 @@ bool conflict_find_newer(const struct txn *t, uint32_t store, struct slice key,
             *out = winner_of(record_newest(r)->stamp);
         break; /* S-2 again; but a newer stage may be gone and in a ledger */
     }
-    conflict_ask_ledgers(t, store, key, out);
-    return out->commit > snapshot;
+    e = conflict_ask_ledgers(op, t, store, key, out);
+    if (!e && out->commit <= snapshot)
+        e = ERR_NOT_FOUND;
+    return e;
 }
 
 /* A record of the stage in the range that was committed after the snapshot. */
@@ -98,11 +116,12 @@ static struct record *conflict_find_in_stage(const struct stage *s, uint32_t sto
     return NULL;
 }
 
-bool conflict_find_newer_in_range(const struct txn *t, uint32_t store, struct slice from,
-                                  struct slice to, struct winner *out, uint8_t *key_room,
-                                  struct slice *key)
+enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
+                                      const struct conflict_range *range, struct winner *out,
+                                      uint8_t *key_room, struct slice *key)
 {
     uint64_t snapshot = t->snapshot->commit;
+    struct ledger_range newer = {range->store, range->from, range->to, snapshot};
 
     for (struct stage *s = t->db->newest_stage; s; s = s->below) {
         struct record *r;
@@ -111,23 +130,25 @@ bool conflict_find_newer_in_range(const struct txn *t, uint32_t store, struct sl
             continue;
         if (s->last_commit <= snapshot)
             break;
-        r = conflict_find_in_stage(s, store, from, to, snapshot);
+        r = conflict_find_in_stage(s, range->store, range->from, range->to, snapshot);
         if (r) {
             *key = record_key(r);
             *out = winner_of(record_newest(r)->stamp);
-            return true;
+            return ERR_OK;
         }
     }
     LIST_EACH (link, &t->db->ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
         struct ledger_entry entry;
+        enum err e;
 
         if (l->last_commit <= snapshot)
             break;
-        if (ledger_find_in_range(l, store, from, to, snapshot, &entry, key_room, key)) {
-            *out = (struct winner){entry.version, entry.commit, entry.interval, entry.label};
-            return true;
-        }
+        e = ledger_find_in_range(l, &newer, &op->wait, &entry, key_room, key, &op->failure);
+        if (e == ERR_OK)
+            *out = winner_of_entry(&entry);
+        if (e != ERR_NOT_FOUND)
+            return e;
     }
-    return false;
+    return ERR_NOT_FOUND;
 }

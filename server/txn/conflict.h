@@ -19,15 +19,23 @@ struct winner winner_of(const struct stamp *s);
 void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
                        struct slice key, const struct winner *winner);
 
+/* Both: ERR_OK, or ERR_NOT_FOUND: nobody. What is on disk may have to be waited for: ERR_WAIT; or
+ * cannot be read: ERR_CORRUPT, ERR_IO, ERR_NOMEM, which say so in op. The label found is good
+ * until the op lets go of its pages. */
+
 /* Who committed the newest version of the key after t's snapshot, wherever it is held: in a
  * stage, or in the ledger of one that is gone. */
-bool conflict_find_newer(const struct txn *t, uint32_t store, struct slice key,
-                         struct winner *out);
+enum err conflict_find_newer(struct op *op, const struct txn *t, uint32_t store,
+                             struct slice key, struct winner *out);
 
-/* Who committed anything in from <= key < to (size 0: no bound) after t's snapshot. key_room has
- * KEY_BYTES_MAX bytes, *key is what was found. */
-bool conflict_find_newer_in_range(const struct txn *t, uint32_t store, struct slice from,
-                                  struct slice to, struct winner *out, uint8_t *key_room,
-                                  struct slice *key);
+struct conflict_range { /* from <= key < to; size 0: no bound */
+    uint32_t store;
+    struct slice from, to;
+};
+/* Who committed anything in the range after t's snapshot. key_room has KEY_BYTES_MAX bytes,
+ * *key is what was found. */
+enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
+                                      const struct conflict_range *range, struct winner *out,
+                                      uint8_t *key_room, struct slice *key);
 
 #endif

@@ -353,6 +353,17 @@ enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct 
     }
 }
 
+/* Stand again where it stood before a step, which could not be noted: nothing has moved. */
+static void cursor_step_back(struct cursor *c, struct slice before, bool before_is_end,
+                             size_t last_size)
+{
+    cursor_rest(c); /* the sources find the place again */
+    memcpy(c->place, before.data, before.size);
+    c->place_size = before.size;
+    c->place_is_end = before_is_end;
+    c->last_size = last_size;
+}
+
 /* Between the place before a step (before, as kept) and the one after it nothing else was. */
 static enum err cursor_note(struct op *op, struct cursor *c, struct slice before,
                             bool before_is_end)
@@ -373,6 +384,7 @@ enum err cursor_read(struct op *op, struct cursor *c, struct slice *key, struct 
     uint8_t copy[KEY_BYTES_MAX + 1];
     struct slice before = slice_make(copy, c->place_size);
     bool before_is_end = c->place_is_end;
+    size_t last_size = c->last_size;
     enum err e, noted;
 
     if (!c->txn || !c->txn->options.serializable || c->range_is_empty)
@@ -382,6 +394,8 @@ enum err cursor_read(struct op *op, struct cursor *c, struct slice *key, struct 
     if (e && e != ERR_END)
         return e;
     noted = cursor_note(op, c, before, before_is_end);
+    if (noted && noted != ERR_CONFLICT)
+        cursor_step_back(c, before, before_is_end, last_size);
     return noted ? noted : e;
 }
 

@@ -20,6 +20,7 @@ void db_options_default(struct db_options *o)
         .stage_bytes = UINT64_C(64) << 20,
         .staged_bytes_max = UINT64_C(512) << 20,
         .held_bytes_max = UINT64_C(1) << 30,
+        .held_memory_max = UINT64_C(64) << 20,
         .txn_bytes_max = UINT64_C(1) << 30,
         .link_bytes_max = UINT64_C(2) << 20,
         .cache_bytes = UINT64_C(256) << 20,
@@ -411,10 +412,7 @@ void db_free(struct db *db, bool abandon)
         stage_free(s);
     }
     while (!list_is_empty(&db->ledgers)) {
-        struct list_link *link = db->ledgers.next;
-
-        list_remove(link);
-        ledger_free(LIST_ENTRY(link, struct ledger, in_db));
+        ledgers_remove(db, LIST_ENTRY(db->ledgers.next, struct ledger, in_db));
     }
     tracker_fini(db);
     reads_fini(db);

@@ -18,7 +18,9 @@ struct db;
 struct db_options {
     uint64_t stage_bytes;      /* the open stage is rotated at this size; default 64 MiB */
     uint64_t staged_bytes_max; /* all stages; above it writes wait; default 512 MiB */
-    uint64_t held_bytes_max;   /* kept for conflict checks; default 1 GiB */
+    uint64_t
+        held_bytes_max; /* kept for conflict checks, in memory and on disk; default 1 GiB */
+    uint64_t held_memory_max;  /* of it in memory; default 64 MiB */
     uint64_t txn_bytes_max;    /* written by one transaction; default 1 GiB */
     uint64_t link_bytes_max;   /* a larger write-set becomes a stage of its own; default 2 MiB */
     uint64_t cache_bytes;      /* unpacked pages; default 256 MiB */
@@ -112,7 +114,7 @@ struct db_hold_status {
     struct slice label, client; /* borrowed inside the callback; may be none */
     uint64_t age_ms, idle_ms;
     uint64_t bytes; /* written by it */
-    uint64_t held;  /* kept in memory on its behalf, bytes */
+    uint64_t held;  /* kept on its behalf, in memory and on disk, bytes */
     bool doomed;
 };
 void db_each_stage(struct db *db, void (*each)(void *context, const struct db_stage_status *s),
@@ -123,7 +125,8 @@ void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hol
 struct db_status {
     uint64_t last_commit, durable_commit, answered_commit;
     uint64_t stages, stage_bytes;            /* readable stages */
-    uint64_t ledgers, ledger_bytes, ledger_keys; /* what is held of stages already unstaged */
+    uint64_t ledgers, ledger_keys; /* what is held of stages already unstaged, */
+    uint64_t ledger_bytes, ledger_disk_bytes; /* in memory, on disk */
     uint64_t open_txns, begun, committed, rolled_back, conflicts, expired, killed;
     uint64_t amalgamations, amalgamated_bytes;
     struct {

@@ -183,7 +183,8 @@ struct db {
     struct stage_spares spares; /* as many as open writers may need at their commits */
     size_t spares_needed;
     struct list_link ledgers; /* newest first */
-    uint64_t ledger_bytes;
+    uint64_t ledger_bytes;      /* in memory */
+    uint64_t ledger_disk_bytes;
     bool unstage_due;         /* something that was held may be free */
     unsigned sealed_count;
 
@@ -280,6 +281,9 @@ enum err stages_rotate(struct db *db);  /* seal the open stage if anything is in
 void stages_push(struct db *db, struct stage *s); /* on top */
 void stages_unstage(struct db *db);     /* look at the turn's end what rule 7 allows to free */
 void stages_free_unneeded(struct db *db);
+/* Ledgers: the newest one; and one that nobody asks any more, which is freed. */
+void ledgers_add(struct db *db, struct ledger *l);
+void ledgers_remove(struct db *db, struct ledger *l);
 /* Take an arena that nobody needs any more; it may be large, so it is freed by and by. */
 void stages_discard(struct db *db, struct arena *arena);
 /* Free some of what was discarded; once a turn, at its very end. */

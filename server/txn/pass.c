@@ -31,10 +31,8 @@ void pass_free_lists(struct pass *p)
     os_free(os, p->stores, p->store_room * sizeof *p->stores);
     os_free(os, p->dropped, p->dropped_room * sizeof *p->dropped);
     os_free(os, p->counters, p->counter_room * sizeof *p->counters);
-    os_free(os, p->older_at, PASS_LEDGERS_MAX * sizeof *p->older_at);
     p->stores = p->dropped = NULL;
     p->counters = NULL;
-    p->older_at = NULL;
     p->store_room = p->dropped_room = p->counter_room = 0;
     p->store_count = p->dropped_count = p->counter_count = 0;
 }
@@ -200,23 +198,76 @@ enum err pass_next(void *context, struct merge_change *out)
 
 /* ---- the ledger ---- */
 
-enum err pass_begin_ledger(struct pass *p, uint64_t floor)
+enum err pass_begin_ledger(struct pass *p, uint64_t floor, bool on_disk)
 {
     struct stage *oldest = p->stages[p->stage_count - 1];
+    enum err e = ERR_NOMEM;
 
     p->ledger_floor = floor;
+    p->older_is_open = false;
+    p->unreadable = NULL;
     p->older_at = os_alloc(p->db->os, PASS_LEDGERS_MAX * sizeof *p->older_at);
+    for (size_t i = 0; i < p->older_count && p->older_at; i++)
+        ledger_cursor_init(&p->older_at[i], p->older[i]);
     p->ledger = p->older_at ? ledger_new(p->db->os, floor, p->db->last_version) : NULL;
-    if (!p->ledger)
-        return ERR_NOMEM;
+    if (p->ledger)
+        e = on_disk ? ledger_spill(p->ledger, p->db->primary) : ERR_OK;
+    if (e)
+        return e;
     p->ledger->first_commit = oldest->first_commit;
     p->ledger->last_commit = p->stages[0]->last_commit;
     for (size_t i = 0; i < p->older_count; i++) {
-        ledger_cursor_init(&p->older_at[i], p->older[i]);
         if (p->older[i]->first_commit < p->ledger->first_commit)
             p->ledger->first_commit = p->older[i]->first_commit;
     }
     return ERR_OK;
+}
+
+static void pass_close_older(struct pass *p)
+{
+    if (!p->older_at)
+        return;
+    for (size_t i = 0; i < p->older_count; i++)
+        ledger_cursor_fini(&p->older_at[i]);
+    os_free(p->db->os, p->older_at, PASS_LEDGERS_MAX * sizeof *p->older_at);
+    p->older_at = NULL;
+}
+
+void pass_finish_ledger(struct pass *p)
+{
+    pass_close_older(p);
+    ledger_finish(p->ledger);
+}
+
+void pass_drop_ledger(struct pass *p)
+{
+    pass_close_older(p);
+    p->older_count = 0;
+    if (p->ledger)
+        ledger_free(p->ledger);
+    p->ledger = NULL;
+}
+
+/* Move an older ledger on. */
+static enum err pass_older_next(struct pass *p, size_t i)
+{
+    enum err e = ledger_cursor_next(&p->older_at[i]);
+
+    if (e == ERR_CORRUPT || e == ERR_IO)
+        p->unreadable = p->older[i];
+    return e;
+}
+
+static enum err pass_open_older(struct pass *p)
+{
+    enum err e = ERR_OK;
+
+    if (p->older_is_open)
+        return ERR_OK;
+    for (size_t i = 0; i < p->older_count && !e; i++)
+        e = pass_older_next(p, i);
+    p->older_is_open = true;
+    return e;
 }
 
 /* The least key of the older ledgers that is below (store, key), or the least of all where limit
@@ -251,18 +302,20 @@ static struct ledger_cursor *pass_older_least(struct pass *p, const struct recor
 }
 
 /* Move every older ledger on that stands on this key. */
-static void pass_older_skip(struct pass *p, uint32_t store, struct slice key)
+static enum err pass_older_skip(struct pass *p, uint32_t store, struct slice key)
 {
     uint8_t copy[KEY_BYTES_MAX];
+    enum err e = ERR_OK;
 
     memcpy(copy, key.data, key.size); /* key may be a cursor's own */
-    for (size_t i = 0; i < p->older_count; i++) {
+    for (size_t i = 0; i < p->older_count && !e; i++) {
         struct ledger_cursor *c = &p->older_at[i];
 
         if (c->valid && c->store == store &&
             slice_equal(slice_make(c->key, c->key_size), slice_make(copy, key.size)))
-            ledger_cursor_next(c);
+            e = pass_older_next(p, i);
     }
+    return e;
 }
 
 /* Put all of the older ledgers below limit; what the stages have as well is theirs. */
@@ -277,27 +330,34 @@ static enum err pass_add_older(struct pass *p, const struct record *limit)
 
         if (!is_same && c->entry.commit > p->ledger_floor)
             e = ledger_add(p->ledger, c->store, key, &c->entry);
-        pass_older_skip(p, c->store, key);
+        if (!e && p->ledger->bytes > p->ledger_bytes_max)
+            e = ERR_TOO_LARGE;
+        if (!e)
+            e = pass_older_skip(p, c->store, key);
     }
     return e;
 }
 
 enum err pass_build_ledger(struct pass *p, uint64_t keys_max)
 {
-    for (uint64_t keys = 0; keys < keys_max; keys++) {
+    enum err e = pass_open_older(p);
+
+    for (uint64_t keys = 0; keys < keys_max && !e; keys++) {
         struct record *r = pass_step(p);
         struct ledger_entry entry;
-        enum err e = pass_add_older(p, r);
 
-        if (e || !r)
+        e = pass_add_older(p, r);
+        if (e)
             return e;
+        if (!r)
+            return ledger_close(p->ledger);
         if (r->stamp->commit <= p->ledger_floor)
             continue;
         entry = (struct ledger_entry){r->stamp->commit, r->stamp->version, r->stamp->label,
                                       r->stamp->interval};
         e = ledger_add(p->ledger, r->store, record_key(r), &entry);
-        if (e)
-            return e;
+        if (!e && p->ledger->bytes > p->ledger_bytes_max)
+            e = ERR_TOO_LARGE;
     }
-    return ERR_WAIT;
+    return e ? e : ERR_WAIT;
 }

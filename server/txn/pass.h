@@ -12,7 +12,7 @@
 #include "server/txn/db_internal.h"
 
 #define PASS_STAGES_MAX 32
-#define PASS_LEDGERS_MAX 8
+#define PASS_LEDGERS_MAX 16
 
 struct pass {
     struct db *db;
@@ -31,9 +31,12 @@ struct pass {
     /* the ledger */
     struct ledger *ledger;        /* being built; NULL: none is wanted */
     uint64_t ledger_floor;        /* no open writer's snapshot is older */
+    uint64_t ledger_bytes_max;    /* in memory no larger than this */
     struct ledger *older[PASS_LEDGERS_MAX]; /* taken in, newest first */
     struct ledger_cursor *older_at; /* one for each */
     size_t older_count;
+    bool older_is_open;           /* the cursors stand on their first */
+    struct ledger *unreadable;    /* of older: the disk did not give it back whole */
 };
 
 /* List the stores, those dropped up to limit, and the counters. ERR_NOMEM. */
@@ -46,9 +49,16 @@ void pass_rewind(struct pass *p, uint64_t floor, uint64_t limit);
 /* The next change; for merge_input. */
 enum err pass_next(void *pass, struct merge_change *out);
 
-/* Make ready to build a ledger for writers whose oldest snapshot is floor. ERR_NOMEM. */
-enum err pass_begin_ledger(struct pass *p, uint64_t floor);
-/* Build some of it: ERR_WAIT for more, ERR_OK when it is whole, ERR_NOMEM. */
+/* Make ready to build a ledger for writers whose oldest snapshot is floor, on disk or in
+ * memory. ERR_NOMEM, ERR_LOG_FAILED. */
+enum err pass_begin_ledger(struct pass *p, uint64_t floor, bool on_disk);
+/* Merge lane: build some of it. ERR_WAIT for more, ERR_OK when it is whole; ERR_NOMEM;
+ * ERR_TOO_LARGE: it is over ledger_bytes_max; ERR_CORRUPT, ERR_IO with unreadable set;
+ * ERR_NO_SPACE, ERR_IO, ERR_LOG_FAILED where it is on disk. */
 enum err pass_build_ledger(struct pass *p, uint64_t keys_max);
+/* Loop: it is whole, and may be asked; older is what it has taken in. */
+void pass_finish_ledger(struct pass *p);
+/* Loop: give it up. */
+void pass_drop_ledger(struct pass *p);
 
 #endif

@@ -319,6 +319,11 @@ enum err reads_note_point(struct op *op, struct txn *t, const struct schema *sch
 
     if (!reads_wanted(t))
         return ERR_OK;
+    e = conflict_find_newer(op, t, schema->number, key, &newer);
+    if (e == ERR_OK)
+        return reads_meet(op, t, &newer, schema, key);
+    if (e != ERR_NOT_FOUND)
+        return e;
     r = reads_of(t);
     if (!r)
         return reads_no_memory(op);
@@ -332,30 +337,31 @@ enum err reads_note_point(struct op *op, struct txn *t, const struct schema *sch
         end[key.size] = 0;
         e = s ? interval_add(r, s, key, slice_make(end, key.size + 1)) : ERR_NOMEM;
     }
-    if (e)
-        return reads_no_memory(op);
-    if (conflict_find_newer(t, schema->number, key, &newer))
-        return reads_meet(op, t, &newer, schema, key);
-    return ERR_OK;
+    return e ? reads_no_memory(op) : ERR_OK;
 }
 
 enum err reads_note_range(struct op *op, struct txn *t, const struct schema *schema,
                           struct slice from, struct slice to)
 {
+    struct conflict_range range = {schema->number, from, to};
     uint8_t room[KEY_BYTES_MAX];
     struct read_store *s;
     struct reads *r;
     struct winner newer;
     struct slice key;
+    enum err e;
 
     if (!reads_wanted(t))
         return ERR_OK;
+    e = conflict_find_newer_in_range(op, t, &range, &newer, room, &key);
+    if (e == ERR_OK)
+        return reads_meet(op, t, &newer, schema, key);
+    if (e != ERR_NOT_FOUND)
+        return e;
     r = reads_of(t);
     s = r ? read_store_of(r, schema->number, true) : NULL;
     if (!s || interval_add(r, s, from, to) != ERR_OK)
         return reads_no_memory(op);
-    if (conflict_find_newer_in_range(t, schema->number, from, to, &newer, room, &key))
-        return reads_meet(op, t, &newer, schema, key);
     return ERR_OK;
 }
 

@@ -21,7 +21,8 @@ enum err reads_init(struct db *db);
 void reads_fini(struct db *db);
 
 /* t has read this key of the snapshot, or its absence. ERR_CONFLICT: it had written, and
- * somebody has overwritten what it read; ERR_NOMEM. OK at once unless t is serializable. */
+ * somebody has overwritten what it read; ERR_NOMEM; ERR_WAIT, ERR_CORRUPT, ERR_IO: a ledger on disk
+ * must be read (nothing is noted yet). OK at once unless t is serializable. */
 enum err reads_note_point(struct op *op, struct txn *t, const struct schema *schema,
                           struct slice key);
 /* The same for from <= key < to; size 0: no bound. */

@@ -123,6 +123,21 @@ static void stage_unlink(struct db *db, struct stage *s)
     }
 }
 
+void ledgers_add(struct db *db, struct ledger *l)
+{
+    list_push_front(&db->ledgers, &l->in_db);
+    db->ledger_bytes += l->bytes;
+    db->ledger_disk_bytes += l->disk_bytes;
+}
+
+void ledgers_remove(struct db *db, struct ledger *l)
+{
+    list_remove(&l->in_db);
+    db->ledger_bytes -= l->bytes;
+    db->ledger_disk_bytes -= l->disk_bytes;
+    ledger_free(l);
+}
+
 static void ledgers_free_unneeded(struct db *db, uint64_t oldest_writer)
 {
     LIST_EACH_SAFE (link, &db->ledgers) {
@@ -130,9 +145,7 @@ static void ledgers_free_unneeded(struct db *db, uint64_t oldest_writer)
 
         if (l->is_lent || l->last_commit > oldest_writer)
             continue;
-        list_remove(link);
-        db->ledger_bytes -= l->bytes;
-        ledger_free(l);
+        ledgers_remove(db, l);
     }
 }
 

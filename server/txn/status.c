@@ -35,7 +35,7 @@ void db_each_stage(struct db *db, void (*each)(void *context, const struct db_st
     }
 }
 
-/* What is in memory because of t: amalgamated stages that it may still lose to or read. */
+/* What is kept because of t: amalgamated stages that it may still lose to or read. */
 static uint64_t txn_held_bytes(struct db *db, const struct txn *t)
 {
     uint64_t held = 0;
@@ -52,7 +52,7 @@ static uint64_t txn_held_bytes(struct db *db, const struct txn *t)
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
 
         if (writes && l->last_commit > t->snapshot->commit)
-            held += l->bytes;
+            held += l->bytes + l->disk_bytes;
     }
     return held;
 }
@@ -99,6 +99,7 @@ void db_status(struct db *db, struct db_status *out)
         out->ledger_keys += LIST_ENTRY(link, struct ledger, in_db)->keys;
     }
     out->ledger_bytes = db->ledger_bytes;
+    out->ledger_disk_bytes = db->ledger_disk_bytes;
     out->open_txns = db->open_count;
     out->begun = db->begun;
     out->committed = db->committed;

@@ -210,13 +210,17 @@ enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *
     enum conflict_kind kind =
         schema->number == CATALOGUE_STORE ? CONFLICT_SCHEMA : CONFLICT_WRITE;
     struct winner newer;
+    enum err e;
 
     /* What an insert or a delete by itself has found must still be so, in whatever store: it
      * may have waited for a page meanwhile. It is run again. */
     if (schema->last_writer_wins && !t->is_conditional)
         return ERR_OK;
-    if (conflict_find_newer(t, schema->number, key, &newer))
+    e = conflict_find_newer(op, t, schema->number, key, &newer);
+    if (e == ERR_OK)
         return conflict_lose(op, t, kind, schema, key, newer);
+    if (e != ERR_NOT_FOUND)
+        return e;
     if (t->options.greatest_version) {
         struct txn *greater = tracker_find_greater(t, schema->number, key);
 

@@ -41,5 +41,9 @@ def test_an_old_writer_is_judged_exactly_and_keeps_little():
     stress.old_writer_across_millions_of_writes(SHORT)
 
 
+def test_an_old_writer_is_judged_exactly_by_ledgers_on_disk():
+    stress.old_writer_with_ledgers_on_disk(SHORT)
+
+
 def test_very_many_small_commits_give_their_memory_back():
     stress.many_small_commits(SHORT)

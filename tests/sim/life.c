@@ -36,6 +36,8 @@ static void life_turn(struct life *l)
     db_tick(l->db);
     db_status(l->db, &status);
     l->merged = status.primary.commit;
+    l->on_disk = status.ledger_disk_bytes > 0;
+    l->counts->spilled += l->on_disk;
 }
 
 /* Let time pass until what was waited for has come. */
@@ -389,7 +391,9 @@ bool life_run(uint64_t seed, const struct life_options *options, struct life_cou
     l->db_options.stage_bytes = 4096 << (options->tiny ? 0 : sim_random(l->sim, 6));
     l->db_options.staged_bytes_max = l->db_options.stage_bytes * (3 + sim_random(l->sim, 6));
     l->db_options.link_bytes_max = 1024 << sim_random(l->sim, 8);
-    l->db_options.cache_bytes = UINT64_C(16384) << sim_random(l->sim, 8);
+    l->db_options.held_memory_max =
+        options->spills ? 0 : sim_random(l->sim, UINT64_C(2000) << sim_random(l->sim, 10));
+    l->db_options.cache_bytes = UINT64_C(16384) << sim_random(l->sim, options->spills ? 2 : 8);
     l->db_options.page_bytes = 4096;
     l->db_options.segment_bytes = UINT64_C(16) << 20;
     l->db_options.log_in_flight = 1 + (unsigned)sim_random(l->sim, 4);

@@ -17,6 +17,7 @@ struct life_options {
     unsigned changes;      /* percent of requests in transactions that change a store */
     unsigned ends;         /* percent of steps at which a transaction ends; 0: 15 */
     bool tiny;             /* the smallest stages */
+    bool spills;           /* ledgers are on disk; a small cache */
 };
 
 #define LIFE_ACTORS_MAX 8
@@ -29,6 +30,8 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t renames;
     uint64_t roots;                /* intermediate ones, for old snapshots */
     uint64_t waits, old_conflicts; /* conflicts with what was amalgamated */
+    uint64_t spilled;              /* turns with a ledger on disk */
+    uint64_t disk_conflicts;       /* old conflicts meanwhile */
 };
 
 /* Run one life. false: a promise was broken; why says which, where and the seed. */

@@ -98,6 +98,7 @@ struct life {
     uint64_t told_kill; /* ... by durability "interval": a kill must keep it */
     bool is_failed;     /* the log has failed: the server would exit */
     uint64_t merged;
+    bool on_disk; /* a ledger is */
     struct db_options db_options;
     jmp_buf broken;
     char *why;

@@ -130,6 +130,8 @@ static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_ef
         l->counts->conflicts++;
         if (newer->commit <= l->merged)
             l->counts->old_conflicts++;
+        if (newer->commit <= l->merged && l->on_disk)
+            l->counts->disk_conflicts++;
         life_reply(l, a, newer->commit);
         return false;
     }

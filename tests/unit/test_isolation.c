@@ -1,12 +1,12 @@
 /* The anomalies of Hermitage (and of Fekete and others), at both levels, with the data
  * in each of the places where it can be: fresh in a stage, over several stages,
- * amalgamated, and known only to a ledger because the stages are gone. The table at the
- * end says which may happen; docs/isolation.md says it to users. */
+ * amalgamated, and known only to a ledger, in memory or on disk, because the stages are
+ * gone. The table at the end says which may happen; docs/isolation.md says it to users. */
 #include "tests/unit/core_rig.h"
 
 #include <stdio.h>
 
-enum place { FRESH, STAGES, AMALGAMATED, LEDGERS, PLACES };
+enum place { FRESH, STAGES, AMALGAMATED, LEDGERS, DISK, PLACES };
 
 struct play {
     struct core_rig rig;
@@ -17,20 +17,26 @@ struct play {
     unsigned ledgers_seen;
 };
 
+static bool is_in_ledgers(const struct play *p)
+{
+    return p->place == LEDGERS || p->place == DISK;
+}
+
 /* Move what is committed to where this play wants it. */
 static void shift(struct play *p)
 {
     core_settle(&p->rig);
     if (p->place == STAGES)
         core_rotate(&p->rig);
-    if (p->place == LEDGERS)
+    if (is_in_ledgers(p))
         sim_advance_ms(p->rig.sim, 1000); /* old snapshots move to roots of their own */
-    if (p->place == LEDGERS || p->place == AMALGAMATED)
+    if (is_in_ledgers(p) || p->place == AMALGAMATED)
         core_amalgamate(&p->rig);
-    if (p->place == LEDGERS) {
+    if (is_in_ledgers(p)) {
         struct db_status status = core_status(&p->rig);
 
         MUST_EQ(status.stages, 1);
+        MUST_EQ(status.ledger_disk_bytes != 0, p->place == DISK && status.ledgers > 0);
         p->ledgers_seen += status.ledgers > 0;
     }
 }
@@ -39,7 +45,7 @@ static void begin(struct play *p, unsigned i)
 {
     struct txn_options options = {.serializable = p->serializable[i]};
 
-    if (p->place == LEDGERS)
+    if (is_in_ledgers(p))
         core_set(&p->rig, "other", 1, i); /* so that the next pass makes a root for this one */
     p->txns[i] = core_begin(&p->rig, "player", &options);
     p->has_lost[i] = false;
@@ -560,6 +566,11 @@ static void play_open(struct play *p, enum place place)
 {
     *p = (struct play){.place = place};
     core_open(&p->rig, 7);
+    if (place == DISK) {
+        p->rig.options.held_memory_max = 0;
+        p->rig.options.cache_bytes = 1; /* each page must be waited for */
+        core_restart(&p->rig, false);
+    }
     MUST_EQ(core_create(&p->rig, NULL, "s", NULL), ERR_OK);
     MUST_EQ(core_create(&p->rig, NULL, "other", NULL), ERR_OK);
     core_set(&p->rig, "s", 1, 10);
@@ -633,7 +644,7 @@ START_TEST(what_an_old_writer_may_lose_to_is_in_a_ledger_alone)
 {
     struct play p;
 
-    play_open(&p, LEDGERS);
+    play_open(&p, _i ? DISK : LEDGERS);
     MUST(!p4_lost_update(&p));
     MUST(p.ledgers_seen > 0);
     MUST(p.rig.intermediate > 0);
@@ -652,7 +663,7 @@ int main(void)
     tcase_add_loop_test(tc, an_anomaly_happens_exactly_where_the_table_allows_it, 0, ANOMALIES);
     tcase_add_loop_test(tc, a_serializable_transaction_is_protected_against_snapshot_ones, 0,
                         2);
-    tcase_add_test(tc, what_an_old_writer_may_lose_to_is_in_a_ledger_alone);
+    tcase_add_loop_test(tc, what_an_old_writer_may_lose_to_is_in_a_ledger_alone, 0, 2);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);

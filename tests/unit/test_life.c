@@ -15,7 +15,8 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
     printf("lives %llu..%llu: %llu commits, %llu conflicts (%llu with what was amalgamated), "
            "%llu reads, %llu scans, %llu waits, %llu crashes, %llu kills, %llu lost tails, "
            "%llu rotations, %llu amalgamations, %llu serializable, %llu roots for the old, "
-           "%llu changes of stores within transactions, %llu renames, %llu turns\n",
+           "%llu changes of stores within transactions, %llu renames, %llu turns, "
+           "%llu with ledgers on disk, %llu conflicts meanwhile\n",
            (unsigned long long)from, (unsigned long long)(from + count - 1),
            (unsigned long long)counts.commits, (unsigned long long)counts.conflicts,
            (unsigned long long)counts.old_conflicts, (unsigned long long)counts.reads,
@@ -24,10 +25,12 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
            (unsigned long long)counts.lost, (unsigned long long)counts.rotations,
            (unsigned long long)counts.amalgamations, (unsigned long long)counts.serializable,
            (unsigned long long)counts.roots, (unsigned long long)counts.changes,
-           (unsigned long long)counts.renames, (unsigned long long)counts.turns);
+           (unsigned long long)counts.renames, (unsigned long long)counts.turns,
+           (unsigned long long)counts.spilled, (unsigned long long)counts.disk_conflicts);
     ck_assert_uint_gt(counts.commits, 0);
     ck_assert_uint_gt(counts.conflicts, 0);
     ck_assert_uint_gt(counts.amalgamations, 0);
+    ck_assert(!options->spills || count < 20 || counts.disk_conflicts > 0);
 }
 
 static uint64_t setting(const char *name, uint64_t otherwise)
@@ -89,6 +92,23 @@ START_TEST(serializable_lives_keep_every_promise)
 }
 END_TEST
 
+START_TEST(lives_with_ledgers_on_disk_keep_every_promise)
+{
+    struct life_options options = {.steps = 6000,
+                                   .actors = 8,
+                                   .crashes = 2,
+                                   .pad_max = 600,
+                                   .changes = 1,
+                                   .ends = 2,
+                                   .faults = _i > 0,
+                                   .tiny = true,
+                                   .spills = true};
+
+    run_lives(setting("LIFE_SEED", 5000 + 1000 * (uint64_t)_i), setting("LIFE_COUNT", 30),
+              &options);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("life");
@@ -102,6 +122,7 @@ int main(void)
     tcase_add_test(lives, lives_with_failing_disks_and_memory_keep_every_promise);
     tcase_add_test(lives, lives_with_old_transactions_and_changing_stores_keep_every_promise);
     tcase_add_test(lives, serializable_lives_keep_every_promise);
+    tcase_add_loop_test(lives, lives_with_ledgers_on_disk_keep_every_promise, 0, 2);
     suite_add_tcase(suite, lives);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);

@@ -65,9 +65,14 @@ START_TEST(old_writers_lose_to_the_newest_winner_in_merged_ledgers)
     struct core_rig rig;
     struct newest newest[KEYS] = {0};
     struct old old[OLD] = {0};
-    unsigned ledgers = 0, passes = 0;
+    unsigned ledgers = 0, passes = 0, spilled = 0;
 
     core_open(&rig, 100 + (uint64_t)_i);
+    if (_i % 2) {
+        rig.options.held_memory_max = _i % 4 == 1 ? 0 : 6000; /* some in memory, some on disk */
+        rig.options.cache_bytes = 1;
+        core_restart(&rig, false);
+    }
     MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
     MUST_EQ(core_create(&rig, NULL, "t", NULL), ERR_OK);
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -101,6 +106,7 @@ START_TEST(old_writers_lose_to_the_newest_winner_in_merged_ledgers)
         }
         if (core_status(&rig).ledgers > ledgers)
             ledgers = (unsigned)core_status(&rig).ledgers;
+        spilled += core_status(&rig).ledger_disk_bytes > 0;
     }
     for (unsigned i = 0; i < OLD; i++) {
         if (old[i].serializable)
@@ -108,11 +114,12 @@ START_TEST(old_writers_lose_to_the_newest_winner_in_merged_ledgers)
         else
             old_meets(&rig, &old[i], newest);
     }
-    MUST(passes > 3 && ledgers > 0);
+    MUST(passes > 3 && ledgers > 0 && (spilled > 0) == (_i % 2 > 0));
     for (unsigned i = 0; i < OLD; i++)
         core_rollback(&rig, old[i].txn);
     core_amalgamate(&rig);
     MUST_EQ(core_status(&rig).ledgers + core_status(&rig).ledger_bytes, 0);
+    MUST_EQ(core_status(&rig).ledger_disk_bytes, 0);
     MUST_EQ(core_status(&rig).stages, 1);
     core_close(&rig);
 }
@@ -366,7 +373,7 @@ int main(void)
     int failed;
 
     tcase_set_timeout(tc, 0);
-    tcase_add_loop_test(tc, old_writers_lose_to_the_newest_winner_in_merged_ledgers, 0, 12);
+    tcase_add_loop_test(tc, old_writers_lose_to_the_newest_winner_in_merged_ledgers, 0, 24);
     tcase_add_loop_test(tc, large_transactions_win_and_lose_like_others, 0, 16);
     tcase_add_loop_test(tc, readers_of_what_a_large_transaction_writes_lose, 0, 4);
     tcase_add_test(tc, greatest_version_meets_large_transactions_too);
