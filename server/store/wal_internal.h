@@ -33,7 +33,7 @@
 #define WAL_MARKS (WAL_IN_FLIGHT_MAX + 1) /* one a slot, one for the open */
 #define WAL_SEGMENT_BYTES_MAX (1u << 30)
 #define WAL_RETRY_MS 1000               /* between preparations that found no space */
-#define WAL_DIRECT_SLOW_NS 2000000      /* a write of the loop that took longer has waited */
+#define WAL_DIRECT_SLOW_NS 10000000     /* a write of the loop that took longer has waited */
 #define WAL_DIRECT_PAUSE_MS 1000        /* then the lane writes for so long */
 
 struct wal_segment {

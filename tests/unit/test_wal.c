@@ -313,7 +313,7 @@ START_TEST(after_a_slow_write_the_lane_writes_for_a_while)
     struct wal_rig rig;
 
     direct_open(&rig, 24);
-    sim_knobs(rig.sim)->write_ms = 5;
+    sim_knobs(rig.sim)->write_ms = 15;
     ck_assert(wal_rig_append(&rig, 1, 100, false));
     wal_kick(rig.wal);
     ck_assert_uint_eq(rig.written, 1);

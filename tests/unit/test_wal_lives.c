@@ -51,7 +51,7 @@ static void random_direct(struct wal_rig *rig)
     static const uint32_t most[] = {0, WAL_SECTOR_BYTES, 64 << 10};
 
     rig->options.direct_bytes_max = most[sim_random(rig->sim, 3)];
-    sim_knobs(rig->sim)->write_ms = sim_chance(rig->sim, 10) ? 3 : 0;
+    sim_knobs(rig->sim)->write_ms = sim_chance(rig->sim, 10) ? 15 : 0;
 }
 
 static void random_life(struct wal_rig *rig)
