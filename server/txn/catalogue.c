@@ -267,14 +267,23 @@ enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct sl
     return e ? e : catalogue_look(op, t, commit, name, out);
 }
 
-struct schema *catalogue_by_number(const struct db *db, uint32_t number)
+static bool entry_has_number(const struct catalogue_entry *e, uint32_t number)
 {
-    const struct catalogue *c = &db->catalogue;
+    return e->newest && !e->newest->is_dropped && e->newest->number == number;
+}
 
+struct schema *catalogue_by_number(struct db *db, uint32_t number)
+{
+    struct catalogue *c = &db->catalogue;
+
+    if (c->by_number && entry_has_number(c->by_number, number))
+        return c->by_number->newest;
     for (size_t b = 0; b < c->bucket_count; b++) {
         for (struct catalogue_entry *e = c->buckets[b]; e; e = e->chain) {
-            if (e->newest && !e->newest->is_dropped && e->newest->number == number)
+            if (entry_has_number(e, number)) {
+                c->by_number = e; /* entries stay for ever */
                 return e->newest;
+            }
         }
     }
     return NULL;

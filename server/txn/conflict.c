@@ -1,10 +1,18 @@
 #include "server/txn/conflict.h"
 
-#include <stdio.h>
-
 struct winner winner_of(const struct stamp *s)
 {
     return (struct winner){s->version, s->commit, s->interval, s->label};
+}
+
+/* Texts that are cut to fit; snprintf takes its time, and a contended key makes many. */
+static void text_keep(char *to, size_t room, struct slice text)
+{
+    size_t size = text.size < room ? text.size : room - 1;
+
+    if (size)
+        memcpy(to, text.data, size);
+    to[size] = '\0';
 }
 
 void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
@@ -15,7 +23,7 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
     struct slice name = schema ? schema_name(schema) : slice_text("");
 
     if (schema && !slice_is_none(key) &&
-        key_decode(&schema->spec, key, plain, sizeof plain, &size) != ERR_OK)
+        key_decode_known(&schema->spec, key, plain, sizeof plain, &size) != ERR_OK)
         size = 0;
     if (size && schema->number == CATALOGUE_STORE) {
         /* what was written is the definition of the store that the key names */
@@ -34,12 +42,12 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
                 : kind == CONFLICT_READ           ? "committed a write of what was read"
                                                   : "committed a write of the record");
     f->conflict = kind;
-    snprintf(f->store, sizeof f->store, "%.*s", (int)name.size, (const char *)name.data);
+    text_keep(f->store, sizeof f->store, name);
     if (size && kind != CONFLICT_SCHEMA)
         failure_set_key(f, slice_make(plain, size));
     f->winner_version = winner->version;
     f->winner_commit = winner->commit;
-    snprintf(f->winner_label, sizeof f->winner_label, "%s", winner->label);
+    text_keep(f->winner_label, sizeof f->winner_label, slice_text(winner->label));
 }
 
 static struct winner winner_of_entry(const struct ledger_entry *entry)

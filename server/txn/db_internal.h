@@ -134,6 +134,7 @@ struct catalogue {
     struct catalogue_entry **buckets;
     size_t bucket_count;      /* a power of two */
     size_t entries;
+    struct catalogue_entry *by_number; /* the last that was looked up so; NULL: none */
     uint32_t last_number;     /* store numbers given */
     struct generator *generators;
     struct schema *self;      /* the definition of the store of definitions */
@@ -365,7 +366,7 @@ enum err catalogue_note_tree(struct db *db, uint32_t number, uint64_t counter);
 void catalogue_bump(struct schema *s, struct slice encoded_key);
 struct slice schema_name(const struct schema *s);
 /* The committed definition with that number that is newest; NULL. */
-struct schema *catalogue_by_number(const struct db *db, uint32_t number);
+struct schema *catalogue_by_number(struct db *db, uint32_t number);
 
 /* ---- stores.c ---- */
 void stores_forget_counts(struct op *op);
