@@ -4,7 +4,7 @@
  * merge would find that out. But there may be no next merge for long: the last one of a
  * load leaves the tree that it replaced behind, and readers of old roots end when they
  * like. So, when it is quiet, what nobody reaches is freed, the end of the file is cut off
- * and large free runs become holes, which take no space. Small ones are kept: they would
+ * and long free runs become holes, which take no space. Small ones are kept: they would
  * only cut the file's blocks into pieces.
  *
  * Nothing here is needed to be right, so no failure is reported: what could not be given
@@ -13,8 +13,9 @@
 #include "server/base/assert.h"
 #include "server/store/primary_internal.h"
 
-#define HOLE_UNITS_MIN (64u * 1024 / PAGE_UNIT_BYTES) /* a smaller run is left as it is */
-#define BLOCK_UNITS (4096u / PAGE_UNIT_BYTES)         /* what a file system gives back */
+#define BLOCK_UNITS (4096u / PAGE_UNIT_BYTES)          /* what a file system gives back */
+#define HOLE_UNITS_MAX (64u * 1024 / PAGE_UNIT_BYTES)  /* so long a free run becomes a hole, */
+#define HOLE_SHARE 256                                 /* or this part of a smaller file */
 
 struct tidy {
     struct primary *p;
@@ -51,6 +52,8 @@ static void hole_punch(struct primary *p, uint32_t start, uint32_t count)
     uint32_t end = (start + count) / BLOCK_UNITS * BLOCK_UNITS;
 
     start = (start + BLOCK_UNITS - 1) / BLOCK_UNITS * BLOCK_UNITS;
+    if (start >= end)
+        return;
     p->os->ops->file_punch(p->file, (uint64_t)start * PAGE_UNIT_BYTES,
                            (uint64_t)(end - start) * PAGE_UNIT_BYTES);
 }
@@ -60,11 +63,14 @@ static void holes_punch(struct primary *p)
 {
     struct extent_map *map = &p->space.map;
     uint32_t at = map->given_low, start, count;
+    uint32_t least = map->end / HOLE_SHARE;
 
+    least = least < BLOCK_UNITS ? BLOCK_UNITS : least;
+    least = least > HOLE_UNITS_MAX ? HOLE_UNITS_MAX : least;
     while (at < map->given_high && extent_free_run(map, at, &start, &count)) {
         if (start >= map->given_high)
             break;
-        if (count >= HOLE_UNITS_MIN)
+        if (count >= least)
             hole_punch(p, start, count);
         at = start + count;
     }
