@@ -340,10 +340,12 @@ def eight_idle_readers_in_eight_stages(size):
             c.call("put", 0, "aged", value(0, 9, 100), key(0))
         say("%s", neighbour.text())
         p = settle(c)["primary"]
-        say("with eight readers: file %s, used %s, held %s; then file %s, used %s",
+        taken = disk(d, "primary")
+        say("with eight readers: file %s, used %s, held %s; then file %s, used %s, on disk %s",
             mib(held["file_bytes"]), mib(held["used_bytes"]), mib(held["held_bytes"]),
-            mib(p["file_bytes"]), mib(p["used_bytes"]))
+            mib(p["file_bytes"]), mib(p["used_bytes"]), mib(taken))
         assert p["held_bytes"] < p["used_bytes"], p
+        assert taken < p["used_bytes"] * 3 // 2 + MIB, (taken, p)
         memory_at_most(d, floor + status["cache"]["limit"] + 64 * MIB)
 
 
