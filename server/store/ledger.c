@@ -31,6 +31,15 @@ static size_t varint_get(const uint8_t *from, uint64_t *n)
     return size;
 }
 
+static const uint8_t *varint_skip(const uint8_t *from, unsigned count)
+{
+    for (; count; count--) {
+        while (*from++ & 0x80)
+            ;
+    }
+    return from;
+}
+
 /* Differences may be negative: the sign goes into the lowest bit. */
 static uint64_t zigzag(int64_t n)
 {
@@ -309,24 +318,35 @@ enum err ledger_close(struct ledger *l)
 
 /* ---- reading ---- */
 
+/* Read what stands of an entry between the sizes and its bytes. */
+static size_t numbers_read(const struct ledger *l, const uint8_t *from,
+                           struct ledger_entry *out)
+{
+    const uint8_t *at = from;
+    uint64_t commit, version, label;
+
+    at += varint_get(at, &commit);
+    at += varint_get(at, &version);
+    at += varint_get(at, &label);
+    out->commit = l->base_commit + (uint64_t)unzigzag(commit);
+    out->version = l->base_version + (uint64_t)unzigzag(version);
+    out->interval = label & 1;
+    out->label = label >> 1 ? l->labels[(label >> 1) - 1] : "";
+    return (size_t)(at - from);
+}
+
 /* Read one entry behind from; key holds the key before it and becomes its key. */
 static size_t entry_read(const struct ledger *l, const uint8_t *from, uint8_t *key,
                          size_t *key_size, struct ledger_entry *out)
 {
     const uint8_t *at = from;
-    uint64_t shared, rest, commit, version, label;
+    uint64_t shared, rest;
 
     at += varint_get(at, &shared);
     at += varint_get(at, &rest);
-    at += varint_get(at, &commit);
-    at += varint_get(at, &version);
-    at += varint_get(at, &label);
+    at += numbers_read(l, at, out);
     memcpy(key + shared, at, rest);
     *key_size = shared + rest;
-    out->commit = l->base_commit + (uint64_t)unzigzag(commit);
-    out->version = l->base_version + (uint64_t)unzigzag(version);
-    out->interval = label & 1;
-    out->label = label >> 1 ? l->labels[(label >> 1) - 1] : "";
     return (size_t)(at + rest - from);
 }
 
@@ -334,13 +354,11 @@ static size_t entry_read(const struct ledger *l, const uint8_t *from, uint8_t *k
 static struct slice block_first_key(const struct ledger_block *b)
 {
     const uint8_t *at = b->data;
-    uint64_t shared, rest, skipped;
+    uint64_t shared, rest;
 
     at += varint_get(at, &shared);
     at += varint_get(at, &rest);
-    for (int i = 0; i < 3; i++)
-        at += varint_get(at, &skipped);
-    return slice_make(at, rest);
+    return slice_make(varint_skip(at, 3), rest);
 }
 
 /* The last block that begins at or below (store, key), or the first one of all. */
@@ -361,22 +379,39 @@ static size_t ledger_seek(const struct ledger *l, uint32_t store, struct slice k
     return low ? low - 1 : 0;
 }
 
+/* Keys are not put together for it: matched is how much of key the entry before begins with, and
+ * that one is below key. */
 static bool blocks_find(const struct ledger *l, uint32_t store, struct slice key,
                         struct ledger_entry *out)
 {
-    size_t at = ledger_seek(l, store, key), offset = 0, size = 0;
+    size_t at = ledger_seek(l, store, key), matched = 0;
     const struct ledger_block *b = at < l->block_count ? l->blocks[at] : NULL;
-    uint8_t found[KEY_BYTES_MAX];
+    const uint8_t *entry = b ? b->data : NULL;
 
     if (!b || b->store != store)
         return false;
     for (uint32_t i = 0; i < b->count; i++) {
-        int order;
+        uint64_t shared, rest;
+        const uint8_t *numbers = entry + varint_get(entry, &shared), *own;
+        size_t more = 0;
 
-        offset += entry_read(l, b->data + offset, found, &size, out);
-        order = slice_compare(slice_make(found, size), key);
-        if (order >= 0)
-            return order == 0;
+        numbers += varint_get(numbers, &rest);
+        own = varint_skip(numbers, 3);
+        entry = own + rest;
+        if (shared > matched)
+            continue; /* it differs from key where the one before did */
+        if (shared < matched)
+            return false; /* it is above the one before where that one was like key */
+        while (more < rest && matched + more < key.size &&
+               own[more] == key.data[matched + more])
+            more++;
+        if (more == rest && matched + more == key.size) {
+            numbers_read(l, numbers, out);
+            return true;
+        }
+        if (more < rest && (matched + more == key.size || own[more] > key.data[matched + more]))
+            return false;
+        matched += more;
     }
     return false;
 }

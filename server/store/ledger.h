@@ -20,7 +20,7 @@
 #include "server/store/key.h"
 #include "server/store/spill.h"
 
-#define LEDGER_BLOCK_BYTES 4096
+#define LEDGER_BLOCK_BYTES 1024
 #define LEDGER_LABEL_BYTES 64
 
 struct ledger_entry {
