@@ -49,10 +49,10 @@ enum option_type {
     X(BYTES, staged_max, "staged-max", "512MiB", MIB, 1024 * GIB, NULL, false,                 \
       "memory of all stages; above it writes wait for amalgamation")                           \
     X(BYTES, held_max, "held-max", "1GiB", MIB, 1024 * GIB, NULL, false,                       \
-      "kept for the conflict checks of open transactions, in memory and on disk; beyond it "   \
-      "the oldest is ended")                                                                   \
+      "kept for old transactions: what they may lose to, in memory and on disk, and stages "   \
+      "that they read; beyond it the oldest are ended")                                        \
     X(BYTES, held_memory, "held-memory", "64MiB", 64 * KIB, 1024 * GIB, NULL, false,           \
-      "of held-max, what is kept in memory; more of it goes to disk")                          \
+      "of held-max, what they may lose to in memory; more of it goes to disk")                 \
     X(BYTES, transaction_max, "transaction-max", "1GiB", 64 * KIB, 1024 * GIB, NULL, false,    \
       "what one transaction may write")                                                        \
     X(BYTES, link_max, "link-max", "2MiB", 4 * KIB, GIB, NULL, false,                          \

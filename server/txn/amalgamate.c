@@ -21,7 +21,7 @@
 #define PASS_SLICE_BYTES (4u << 20)
 #define PASS_SLICE_KEYS 50000
 #define PASS_RETRY_MS 1000
-#define PASS_ROOTS_MAX 64     /* intermediate ones in a pass */
+#define PASS_ROOTS_MAX 256    /* intermediate ones in a pass */
 #define SNAPSHOT_OLD_MS 250   /* a snapshot of this age moves */
 #define LEDGER_KEY_BYTES 24   /* of a key in a ledger in memory, about */
 
@@ -139,26 +139,78 @@ static void amalgamate_publish_ledger(struct pass *p)
     p->older_count = 0;
 }
 
-/* What is held has a limit: beyond it the oldest writer is ended, and told so. */
-static void amalgamate_limit_held(struct db *db)
+static void amalgamate_expire(struct txn *t, const struct failure *why)
 {
-    uint64_t held = db->ledger_bytes + db->ledger_disk_bytes;
-    struct failure why;
-    struct txn *t;
-
-    if (held <= db->options.held_bytes_max || list_is_empty(&db->writers))
-        return;
-    t = LIST_ENTRY(db->writers.next, struct txn, in_writers);
-    failure_init(&why);
-    failure_set(
-        &why, ERR_TXN_EXPIRED,
-        "%llu bytes are held for conflict checks of old transactions, the limit is %llu "
-        "(held-max); this one was the oldest",
-        (unsigned long long)held, (unsigned long long)db->options.held_bytes_max);
-    db->expired++;
-    txn_doom(t, &why);
+    t->db->expired++;
+    txn_doom(t, why);
     if (t->options.on_doomed)
         t->options.on_doomed(t, t->options.context);
+}
+
+/* Everybody who reads at that snapshot is ended, and told so. */
+static void amalgamate_expire_snapshot(struct db *db, struct snapshot *s,
+                                       const struct failure *why)
+{
+    snapshot_ref(s);
+    LIST_EACH_SAFE (link, &db->open) {
+        struct txn *t = LIST_ENTRY(link, struct txn, in_open);
+
+        if (t->snapshot == s)
+            amalgamate_expire(t, why);
+    }
+    cursors_end(db, s);
+    snapshot_unref(db, s);
+}
+
+/* Amalgamated stages that somebody reads from; the oldest of them. */
+static uint64_t amalgamate_read_bytes(struct db *db, struct stage **oldest)
+{
+    uint64_t bytes = 0;
+
+    *oldest = NULL;
+    for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = s->above) {
+        if (!snapshot_needs_stage(db, s))
+            continue;
+        bytes += s->arena.bytes;
+        if (!*oldest)
+            *oldest = s;
+    }
+    return bytes;
+}
+
+static void amalgamate_say_held(struct failure *why, uint64_t held, uint64_t limit,
+                                const char *whom)
+{
+    failure_clear(why);
+    failure_set(
+        why, ERR_TXN_EXPIRED,
+        "%llu bytes are held for old transactions, the limit is %llu (held-max); this one "
+        "was %s",
+        (unsigned long long)held, (unsigned long long)limit, whom);
+}
+
+/* What is held has a limit: beyond it the oldest are ended, and told so. Of those who read from
+ * one stage all, for it is held as long as one does. Readers and writers are each sure of half. */
+static void amalgamate_limit_held(struct db *db)
+{
+    uint64_t ledgers = db->ledger_bytes + db->ledger_disk_bytes, read;
+    uint64_t limit = db->options.held_bytes_max;
+    uint64_t for_readers = limit - (ledgers < limit / 2 ? ledgers : limit / 2);
+    struct stage *stage;
+    struct snapshot *s;
+    struct failure why;
+
+    failure_init(&why);
+    while ((read = amalgamate_read_bytes(db, &stage)) > for_readers) {
+        amalgamate_say_held(&why, read + ledgers, limit, "among the oldest readers");
+        while ((s = snapshot_oldest_in(db, stage)) != NULL)
+            amalgamate_expire_snapshot(db, s, &why);
+    }
+    if (read + ledgers > limit && !list_is_empty(&db->writers)) {
+        amalgamate_say_held(&why, read + ledgers, limit, "the oldest writer");
+        amalgamate_expire(LIST_ENTRY(db->writers.next, struct txn, in_writers), &why);
+    }
+    failure_clear(&why);
 }
 
 static void amalgamate_publish(struct amalgamation *a, struct root *root)

@@ -27,8 +27,9 @@ struct source { /* a write-set or a stage */
 
 struct cursor {
     struct db *db;
+    struct list_link in_db;    /* db.cursors */
     struct txn *txn;           /* NULL: the snapshot is its own */
-    struct snapshot *snapshot; /* holds a reference */
+    struct snapshot *snapshot; /* holds a reference; NULL: it was ended */
     struct schema *schema;
     bool reverse;
     bool only_staged;
@@ -133,6 +134,7 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
     memcpy(c->to, range->to, range->to_size);
     tree_cursor_init(&c->tree, c->db->primary, s->root, schema->number);
     cursor_place_at_edge(c, reverse);
+    list_push_back(&c->db->cursors, &c->in_db);
     if (only_staged)
         snapshot_enter(s); /* what is counted is compared with this root, from first to last */
     return c;
@@ -148,14 +150,36 @@ void cursor_rest(struct cursor *c)
     tree_cursor_fini(&c->tree);
 }
 
+/* Let go of what it sees; it cannot go on. */
+static void cursor_end(struct cursor *c)
+{
+    struct snapshot *s = c->snapshot;
+
+    if (!s)
+        return;
+    cursor_rest(c);
+    if (c->only_staged)
+        snapshot_leave(c->db, s);
+    c->snapshot = NULL;
+    snapshot_unref(c->db, s);
+}
+
+void cursors_end(struct db *db, const struct snapshot *s)
+{
+    LIST_EACH_SAFE (link, &db->cursors) {
+        struct cursor *c = LIST_ENTRY(link, struct cursor, in_db);
+
+        if (c->snapshot == s)
+            cursor_end(c);
+    }
+}
+
 void cursor_close(struct cursor *c)
 {
     struct db *db = c->db;
 
-    cursor_rest(c);
-    if (c->only_staged)
-        snapshot_leave(db, c->snapshot);
-    snapshot_unref(db, c->snapshot);
+    cursor_end(c);
+    list_remove(&c->in_db);
     if (c->sources != c->few)
         os_free(db->os, c->sources, c->source_room * sizeof *c->sources);
     cursor_dealloc(db, c);
@@ -425,8 +449,12 @@ enum err cursor_current_pending(struct cursor *c, struct slice *key, struct reco
 static enum err cursor_check(struct op *op, struct cursor *c)
 {
     if (c->txn)
-        return txn_check(op, c->txn);
+        return txn_check(op, c->txn); /* it was ended with its cursors */
     failure_clear(&op->failure);
+    if (!c->snapshot)
+        return failure_set(&op->failure, ERR_TXN_EXPIRED,
+                           "too much was held for old readers (held-max); this scan was one of "
+                           "the oldest");
     return ERR_OK;
 }
 

@@ -32,7 +32,8 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
                      const struct cursor_options *options, struct cursor **out);
 
 /* The next row in the cursor's direction. ERR_END: there is none (a later call after turning
- * or moving may find some). ERR_WAIT: nothing has moved; call again. */
+ * or moving may find some). ERR_WAIT: nothing has moved; call again. ERR_TXN_EXPIRED: too much
+ * was held for it. */
 enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row);
 
 /* Go the other way from here on. */

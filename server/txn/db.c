@@ -246,6 +246,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     list_init(&db->large);
     list_init(&db->snapshots);
     list_init(&db->snapshots_by_commit);
+    list_init(&db->cursors);
     list_init(&db->waiting_for_room);
     list_init(&db->tasks);
     list_init(&db->ledgers);

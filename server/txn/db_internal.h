@@ -195,6 +195,7 @@ struct db {
     struct list_link large;
     struct list_link snapshots;
     struct list_link snapshots_by_commit;
+    struct list_link cursors; /* all that are open; cursor.c */
     uint64_t open_count;
     struct list_link txn_pool; /* ended ones, to be used again */
     unsigned txn_pool_count;
@@ -263,6 +264,8 @@ void snapshot_pool_free(struct db *db);
 bool snapshot_sees(void *db, uint64_t from, uint64_t to); /* for stage_prune */
 /* Whether an open snapshot reads from the stage. */
 bool snapshot_needs_stage(const struct db *db, const struct stage *s);
+/* The oldest snapshot that reads from the stage; NULL: none does. */
+struct snapshot *snapshot_oldest_in(const struct db *db, const struct stage *s);
 /* Snapshots that see all that is in root, and no root as new, go over to it. */
 void snapshots_move(struct db *db, struct root *root);
 /* A cursor stands in what the snapshot reads, or has left it. */
@@ -398,6 +401,8 @@ void tasks_turn(struct db *db);
 void tidy_turn(struct db *db); /* give space back if it is time */
 
 /* ---- cursor.c ---- */
+/* Let every cursor go of the snapshot; the next call on it is told. */
+void cursors_end(struct db *db, const struct snapshot *s);
 /* A cursor over encoded bounds in a snapshot, of which it takes a reference; only_staged leaves
  * the root out (for counting). NULL: no memory. */
 struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,

@@ -150,6 +150,12 @@ void snapshot_leave(struct db *db, struct snapshot *s)
     snapshot_take_root(db, s, moved);
 }
 
+static bool snapshot_reads_stage(const struct snapshot *s, const struct stage *stage)
+{
+    return s->commit >= stage->first_commit && s->root_commit < stage->last_commit &&
+           s->root_commit < s->commit;
+}
+
 bool snapshot_needs_stage(const struct db *db, const struct stage *stage)
 {
     for (struct list_link *at = db->snapshots_by_commit.previous;
@@ -158,10 +164,21 @@ bool snapshot_needs_stage(const struct db *db, const struct stage *stage)
 
         if (s->commit < stage->first_commit)
             return false;
-        if (s->root_commit < stage->last_commit && s->root_commit < s->commit)
+        if (snapshot_reads_stage(s, stage))
             return true;
     }
     return false;
+}
+
+struct snapshot *snapshot_oldest_in(const struct db *db, const struct stage *stage)
+{
+    LIST_EACH (link, &db->snapshots_by_commit) {
+        struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
+
+        if (snapshot_reads_stage(s, stage))
+            return s;
+    }
+    return NULL;
 }
 
 bool snapshot_sees(void *context, uint64_t from, uint64_t to)

@@ -119,6 +119,124 @@ START_TEST(beyond_what_may_be_held_the_oldest_writer_goes)
 }
 END_TEST
 
+/* ---- many readers ---- */
+
+#define READERS_MAX 400
+#define READERS_WITH_ROOTS 256 /* of one pass */
+
+struct readers {
+    struct core_rig rig;
+    struct txn *txns[READERS_MAX];
+    unsigned count;
+    struct op op; /* of a scan without a transaction, which is the youngest reader */
+    struct cursor *cursor;
+};
+
+static void scan_wake(struct op *op)
+{
+    (void)op;
+}
+
+static enum err scan_next(struct readers *r)
+{
+    struct cursor_row row;
+    enum err e;
+
+    while ((e = cursor_next(&r->op, r->cursor, &row)) == ERR_WAIT)
+        core_settle(&r->rig);
+    return e;
+}
+
+/* Readers of commit after commit of one stage, and then a pass. */
+static void readers_open(struct readers *r, unsigned count, uint64_t held_max)
+{
+    struct txn_options options = {.read_only = true};
+    struct cursor_options all = {.limit = UINT64_MAX};
+    uint8_t range[64];
+
+    memset(r, 0, sizeof *r);
+    r->count = count;
+    core_open(&r->rig, 13);
+    r->rig.options.held_bytes_max = held_max;
+    core_restart(&r->rig, false);
+    MUST_EQ(core_create(&r->rig, NULL, "a", NULL), ERR_OK);
+    core_amalgamate(&r->rig);
+    for (unsigned i = 0; i < count; i++) {
+        core_set(&r->rig, "a", 1, i + 1);
+        core_set(&r->rig, "a", 2 + i, 1);
+        core_settle(&r->rig);
+        r->txns[i] = core_begin(&r->rig, "reader", &options);
+    }
+    op_init(&r->op, r->rig.db, scan_wake);
+    MUST_EQ(cursor_open(&r->op, NULL, slice_text("a"), core_range(0, 1000, range), &all,
+                        &r->cursor),
+            ERR_OK);
+    MUST_EQ(scan_next(r), ERR_OK);
+    cursor_rest(r->cursor);
+    core_set(&r->rig, "a", 1, 100000);
+    core_settle(&r->rig);
+    sim_advance_ms(r->rig.sim, 1000);
+    core_amalgamate(&r->rig);
+}
+
+static void reader_must_read(struct readers *r, unsigned i)
+{
+    uint64_t n;
+
+    MUST_EQ(core_get(&r->rig, r->txns[i], "a", 1, &n), ERR_OK);
+    MUST_EQ(n, i + 1);
+    MUST_EQ(core_count(&r->rig, r->txns[i], "a", 0, 10000, &n), ERR_OK);
+    MUST_EQ(n, i + 2);
+}
+
+static void readers_close(struct readers *r)
+{
+    cursor_close(r->cursor);
+    op_fini(&r->op);
+    for (unsigned i = 0; i < r->count; i++)
+        core_rollback(&r->rig, r->txns[i]);
+    core_settle(&r->rig);
+    MUST_EQ(core_status(&r->rig).stages, 1);
+    core_close(&r->rig);
+}
+
+START_TEST(readers_of_many_commits_of_one_stage_get_roots_of_their_own)
+{
+    struct readers r;
+
+    readers_open(&r, 200, 1);
+    MUST_EQ(core_status(&r.rig).stages, 1);
+    MUST_EQ(core_status(&r.rig).expired, 0);
+    for (unsigned i = 0; i < r.count; i++)
+        reader_must_read(&r, i);
+    MUST_EQ(scan_next(&r), ERR_OK);
+    readers_close(&r);
+}
+END_TEST
+
+/* _i: there is room for the stage that the others read from, or not. */
+START_TEST(more_readers_than_that_keep_their_stage_within_what_may_be_held)
+{
+    struct readers r;
+    uint64_t n;
+
+    readers_open(&r, READERS_MAX, _i ? UINT64_C(1) << 30 : 1);
+    MUST_EQ(core_status(&r.rig).stages, _i ? 2 : 1);
+    MUST_EQ(core_status(&r.rig).expired, _i ? 0 : READERS_MAX - READERS_WITH_ROOTS);
+    for (unsigned i = 0; i < r.count; i++) {
+        if (_i || i < READERS_WITH_ROOTS) {
+            reader_must_read(&r, i);
+            continue;
+        }
+        MUST_EQ(core_get(&r.rig, r.txns[i], "a", 1, &n), ERR_TXN_EXPIRED);
+        MUST(strstr(r.rig.op.failure.text, "held-max") != NULL);
+    }
+    MUST_EQ(scan_next(&r), _i ? ERR_OK : ERR_TXN_EXPIRED);
+    MUST(_i || strstr(r.op.failure.text, "held-max") != NULL);
+    readers_close(&r);
+}
+END_TEST
+
 START_TEST(generators_go_on_behind_what_they_have_given_over_restarts)
 {
     struct core_rig rig;
@@ -246,6 +364,9 @@ int main(void)
     tcase_add_loop_test(tc, a_transaction_that_was_ended_is_told_so_and_commits_nothing, 0, 3);
     tcase_add_test(tc, a_transaction_may_write_so_much_and_stays_open_beyond);
     tcase_add_test(tc, beyond_what_may_be_held_the_oldest_writer_goes);
+    tcase_add_test(tc, readers_of_many_commits_of_one_stage_get_roots_of_their_own);
+    tcase_add_loop_test(tc, more_readers_than_that_keep_their_stage_within_what_may_be_held, 0,
+                        2);
     tcase_add_test(tc, generators_go_on_behind_what_they_have_given_over_restarts);
     tcase_add_loop_test(tc, whichever_allocation_fails_a_commit_happens_wholly_or_not_at_all, 0,
                         2);
