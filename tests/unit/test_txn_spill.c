@@ -2,7 +2,10 @@
  * comes back, and a writer open across many writes of others within a small memory. */
 #include "tests/unit/core_rig.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define KEYS 400
 
@@ -256,6 +259,89 @@ START_TEST(an_old_writer_costs_a_known_number_of_bytes)
 }
 END_TEST
 
+/* ---- cost ---- */
+
+static unsigned setting(const char *name, unsigned otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+}
+
+/* Others write every even key, in an order of chance. */
+static void others_write(struct core_rig *rig, unsigned keys)
+{
+    unsigned *order = malloc(keys * sizeof *order);
+
+    for (unsigned i = 0; i < keys; i++) {
+        unsigned j = (unsigned)sim_random(rig->sim, i + 1);
+
+        order[i] = order[j];
+        order[j] = i;
+    }
+    for (unsigned i = 0; i < keys;) {
+        struct txn *t = core_begin(rig, "others", NULL);
+
+        do
+            MUST_EQ(core_put(rig, t, "s", 2 * order[i], 1), ERR_OK);
+        while (++i < keys && i % 1000);
+        MUST_EQ(core_commit(rig, t, NULL), ERR_OK);
+        if (i % 200000 == 0)
+            core_amalgamate(rig);
+    }
+    core_amalgamate(rig);
+    free(order);
+}
+
+/* CPU time of a write of some odd key, ns; the transaction ends. */
+static double write_cost(struct core_rig *rig, struct txn *t, unsigned keys)
+{
+    unsigned writes = keys < 100000 ? keys : 100000;
+    clock_t begun = clock();
+
+    for (unsigned i = 0; i < writes; i++)
+        MUST_EQ(core_put(rig, t, "s", 2 * (unsigned)sim_random(rig->sim, keys) + 1, 1), ERR_OK);
+    core_rollback(rig, t);
+    return (double)(clock() - begun) / CLOCKS_PER_SEC * 1e9 / writes;
+}
+
+/* What an old writer costs, and what a write costs it; OLD_KEYS and OLD_ROUNDS make it
+ * larger. _i: its ledgers in memory; on disk; on disk with hardly a cache. */
+START_TEST(what_an_old_writer_costs_is_known)
+{
+    static const char *const homes[] = {"in memory", "on disk", "on disk, hardly a cache"};
+    unsigned keys = setting("OLD_KEYS", 20000), rounds = setting("OLD_ROUNDS", 2);
+    struct core_rig rig;
+    struct db_status status;
+    struct txn *old;
+    double young;
+
+    core_open(&rig, 44);
+    sim_knobs(rig.sim)->wait_percent = 0;
+    rig.options.page_bytes = 8192;
+    rig.options.held_memory_max = _i ? 0 : UINT64_C(1) << 30;
+    rig.options.cache_bytes = _i < 2 ? UINT64_C(256) << 20 : 1 << 20;
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    old = core_begin(&rig, "old", NULL);
+    for (unsigned round = 0; round < rounds; round++)
+        others_write(&rig, keys);
+    status = core_status(&rig);
+    MUST_EQ(status.ledger_disk_bytes > 0, _i > 0);
+    MUST(status.ledger_bytes + status.ledger_disk_bytes < 24 * status.ledger_keys + 65536);
+    write_cost(&rig, core_begin(&rig, "warm", NULL), keys);
+    young = write_cost(&rig, core_begin(&rig, "young", NULL), keys);
+    printf(
+        "%u writes of %u keys by others, ledgers %s: %.1f bytes a key in memory, %.1f on disk; "
+        "a write costs a young transaction %.0f ns, the old one %.0f ns\n",
+        keys * rounds, keys, homes[_i],
+        (double)status.ledger_bytes / (double)status.ledger_keys,
+        (double)status.ledger_disk_bytes / (double)status.ledger_keys, young,
+        write_cost(&rig, old, keys));
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("txn spill");
@@ -269,6 +355,7 @@ int main(void)
     tcase_add_test(tc, a_write_that_cannot_read_a_ledger_says_so_and_may_be_tried_again);
     tcase_add_test(tc, a_pass_that_cannot_read_a_ledger_leaves_it_where_it_is);
     tcase_add_test(tc, an_old_writer_costs_a_known_number_of_bytes);
+    tcase_add_loop_test(tc, what_an_old_writer_costs_is_known, 0, 3);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
