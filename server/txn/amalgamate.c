@@ -21,6 +21,7 @@
 #define PASS_SLICE_BYTES (4u << 20)
 #define PASS_SLICE_KEYS 50000
 #define PASS_RETRY_MS 1000
+#define PASS_REST_MS 5000 /* for which a sealed stage waits for more */
 #define PASS_ROOTS_MAX 256    /* intermediate ones in a pass */
 #define SNAPSHOT_OLD_MS 250   /* a snapshot of this age moves */
 #define LEDGER_KEY_BYTES 24   /* of a key in a ledger in memory, about */
@@ -231,6 +232,7 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
         db->held_bytes += bytes;
         db->sealed_count--;
     }
+    db->sealed_ms = db->now_ms; /* what was sealed meanwhile begins to wait */
     snapshots_move(db, root);
     root_unref(db->primary, root); /* the primary keeps its own reference */
     db->pass_error = ERR_OK;
@@ -550,8 +552,20 @@ static void amalgamate_begin(struct db *db)
     os_job_submit(db->os, &a->job);
 }
 
+uint64_t amalgamate_next_ms(const struct db *db)
+{
+    uint64_t rested = db->sealed_ms + PASS_REST_MS;
+
+    if (db->is_merging || !db->sealed_count)
+        return UINT64_MAX;
+    if (db->now_ms < db->pass_retry_ms)
+        return db->pass_retry_ms;
+    return db->now_ms < rested && !db->options.manual ? rested : UINT64_MAX;
+}
+
 /* A pass over random keys rewrites most leaves of the primary, so it pays to let
- * stages gather in proportion to it; but not beyond half of what they may hold. */
+ * stages gather in proportion to it; but not beyond half of what they may hold, nor for
+ * long: where stages fill slowly a pass costs little. */
 static bool amalgamate_is_due(struct db *db)
 {
     struct primary_stats stats;
@@ -565,7 +579,8 @@ static bool amalgamate_is_due(struct db *db)
         return true;
     if (db->options.manual)
         return false;
-    if (!list_is_empty(&db->waiting_for_room) || db->sealed_count >= PASS_STAGES_MAX / 2)
+    if (!list_is_empty(&db->waiting_for_room) || db->sealed_count >= PASS_STAGES_MAX / 2 ||
+        db->now_ms >= db->sealed_ms + PASS_REST_MS)
         return true;
     primary_stats(db->primary, &stats);
     enough = stats.used_bytes / 100 * db->options.amalgamate_percent;

@@ -32,7 +32,7 @@ void db_options_default(struct db_options *o)
         .key_bytes_max = KEY_BYTES_MAX,
         .value_bytes_max = UINT64_C(4) << 20,
         .log_in_flight = 2,
-        .amalgamate_percent = 10,
+        .amalgamate_percent = 400,
     };
 }
 
@@ -373,9 +373,7 @@ uint64_t db_tick(struct db *db)
 
 uint64_t db_next_pass_ms(const struct db *db)
 {
-    bool is_put_off = db->sealed_count && !db->is_merging && db->now_ms < db->pass_retry_ms;
-
-    uint64_t next = is_put_off ? db->pass_retry_ms : UINT64_MAX;
+    uint64_t next = amalgamate_next_ms(db);
 
     return db->tidying.due_ms && db->tidying.due_ms < next ? db->tidying.due_ms : next;
 }

@@ -32,7 +32,7 @@ struct db_options {
     uint32_t key_bytes_max;    /* default KEY_BYTES_MAX */
     uint64_t value_bytes_max;  /* default 4 MiB */
     unsigned log_in_flight;    /* batches synced side by side; default 2 */
-    unsigned amalgamate_percent; /* begin at this share of the primary; default 10 */
+    unsigned amalgamate_percent; /* begin at this share of the primary; default 400 */
     bool manual;               /* tests: no amalgamation or rotation but when asked */
 };
 void db_options_default(struct db_options *o);

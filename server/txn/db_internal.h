@@ -188,6 +188,7 @@ struct db {
     uint64_t ledger_disk_bytes;
     bool unstage_due;         /* something that was held may be free */
     unsigned sealed_count;
+    uint64_t sealed_ms;        /* since when one of them has waited for a pass */
 
     /* transactions */
     struct list_link open;
@@ -395,6 +396,8 @@ enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again
 enum err amalgamate_init(struct db *db);
 void amalgamate_fini(struct db *db, bool abandon);
 void amalgamate_turn(struct db *db); /* start a pass if one is due */
+/* When to look again whether one is, though nothing happens; UINT64_MAX: never. */
+uint64_t amalgamate_next_ms(const struct db *db);
 void tasks_turn(struct db *db);
 
 /* ---- tidy.c ---- */

@@ -23,7 +23,8 @@ static void stages_seal(struct db *db, struct stage *s)
     s->log_position =
         db->wal ? wal_position(db->wal) : root_facts(primary_root(db->primary))->log_position;
     db->sealed_bytes += s->arena.bytes;
-    db->sealed_count++;
+    if (db->sealed_count++ == 0)
+        db->sealed_ms = db->now_ms;
     db_event(db, "stage-sealed", "stage=%llu records=%llu bytes=%llu first=%llu last=%llu",
              (unsigned long long)s->number, (unsigned long long)s->records,
              (unsigned long long)s->arena.bytes, (unsigned long long)s->first_commit,

@@ -1,0 +1,89 @@
+/* When a pass begins: a sealed stage waits for others, so that the primary is rewritten less
+ * often, but neither for long nor beyond a share of it. */
+#include "tests/unit/core_rig.h"
+
+#define KEYS 6000
+
+static void fill(struct core_rig *rig, uint64_t value)
+{
+    struct txn *t = core_begin(rig, "writer", NULL);
+
+    for (unsigned key = 0; key < KEYS; key++)
+        MUST_EQ(core_put(rig, t, "s", key, value), ERR_OK);
+    MUST_EQ(core_commit(rig, t, NULL), ERR_OK);
+}
+
+static void begin(struct core_rig *rig, uint64_t seed)
+{
+    core_open(rig, seed);
+    rig->options.manual = false;
+    core_restart(rig, false);
+    MUST_EQ(core_create(rig, NULL, "s", NULL), ERR_OK);
+    fill(rig, 1);
+    core_amalgamate(rig);
+    MUST_EQ(core_status(rig).stages, 1);
+}
+
+/* Time goes by with nothing to do. */
+static void wait_ms(struct core_rig *rig, uint64_t ms)
+{
+    for (uint64_t step = 0; step < ms; step += 100) {
+        sim_advance_ms(rig->sim, 100);
+        db_tick(rig->db);
+        db_turn(rig->db);
+        core_settle(rig);
+    }
+}
+
+START_TEST(a_sealed_stage_waits_for_more_but_not_for_long)
+{
+    struct core_rig rig;
+
+    begin(&rig, 7);
+    core_set(&rig, "s", 1, 2);
+    core_rotate(&rig);
+    wait_ms(&rig, 3000);
+    core_set(&rig, "s", 2, 2);
+    core_rotate(&rig);
+    wait_ms(&rig, 1500); /* the first has waited for less than five seconds */
+    MUST_EQ(core_status(&rig).stages, 3);
+    MUST(db_next_pass_ms(rig.db) != UINT64_MAX);
+    wait_ms(&rig, 1000);
+    MUST_EQ(core_status(&rig).stages, 1);
+    MUST_EQ(core_value(&rig, "s", 1), 2);
+    MUST_EQ(core_value(&rig, "s", 2), 2);
+    core_close(&rig);
+}
+END_TEST
+
+START_TEST(stages_that_hold_much_of_the_primary_wait_for_nothing)
+{
+    struct core_rig rig;
+
+    begin(&rig, 8);
+    fill(&rig, 2);
+    core_rotate(&rig); /* in memory a record takes many times what it takes packed */
+    core_settle(&rig);
+    MUST_EQ(core_status(&rig).stages, 1);
+    MUST_EQ(core_value(&rig, "s", 1), 2);
+    core_close(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("txn_passes");
+    TCase *cases = tcase_create("passes");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, a_sealed_stage_waits_for_more_but_not_for_long);
+    tcase_add_test(cases, stages_that_hold_much_of_the_primary_wait_for_nothing);
+    suite_add_tcase(suite, cases);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
