@@ -89,6 +89,14 @@ void core_settle(struct core_rig *rig)
     db_turn(rig->db);
 }
 
+void core_rest(struct core_rig *rig, uint64_t ms)
+{
+    for (uint64_t step = 0; step < ms; step += 100) {
+        sim_advance_ms(rig->sim, 100);
+        core_settle(rig);
+    }
+}
+
 static void core_closed(void *context)
 {
     *(bool *)context = true;

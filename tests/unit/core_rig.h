@@ -44,6 +44,8 @@ void core_close(struct core_rig *rig);
 void core_restart(struct core_rig *rig, bool crash);
 /* Let all that is under way come to its end. */
 void core_settle(struct core_rig *rig);
+/* Let time go by with nothing to do. */
+void core_rest(struct core_rig *rig, uint64_t ms);
 
 struct txn *core_begin(struct core_rig *rig, const char *label,
                        const struct txn_options *options);

@@ -24,17 +24,6 @@ static void begin(struct core_rig *rig, uint64_t seed)
     MUST_EQ(core_status(rig).stages, 1);
 }
 
-/* Time goes by with nothing to do. */
-static void wait_ms(struct core_rig *rig, uint64_t ms)
-{
-    for (uint64_t step = 0; step < ms; step += 100) {
-        sim_advance_ms(rig->sim, 100);
-        db_tick(rig->db);
-        db_turn(rig->db);
-        core_settle(rig);
-    }
-}
-
 START_TEST(a_sealed_stage_waits_for_more_but_not_for_long)
 {
     struct core_rig rig;
@@ -42,13 +31,13 @@ START_TEST(a_sealed_stage_waits_for_more_but_not_for_long)
     begin(&rig, 7);
     core_set(&rig, "s", 1, 2);
     core_rotate(&rig);
-    wait_ms(&rig, 3000);
+    core_rest(&rig, 3000);
     core_set(&rig, "s", 2, 2);
     core_rotate(&rig);
-    wait_ms(&rig, 1500); /* the first has waited for less than five seconds */
+    core_rest(&rig, 1500); /* the first has waited for less than five seconds */
     MUST_EQ(core_status(&rig).stages, 3);
     MUST(db_next_pass_ms(rig.db) != UINT64_MAX);
-    wait_ms(&rig, 1000);
+    core_rest(&rig, 1000);
     MUST_EQ(core_status(&rig).stages, 1);
     MUST_EQ(core_value(&rig, "s", 1), 2);
     MUST_EQ(core_value(&rig, "s", 2), 2);

@@ -22,17 +22,6 @@ static void begin(struct core_rig *rig, uint64_t seed)
     rewrite(rig, 1);
 }
 
-/* Time goes by with nothing to do. */
-static void wait_ms(struct core_rig *rig, uint64_t ms)
-{
-    for (uint64_t step = 0; step < ms; step += 500) {
-        sim_advance_ms(rig->sim, 500);
-        db_turn(rig->db);
-        db_tick(rig->db);
-        core_settle(rig);
-    }
-}
-
 START_TEST(space_comes_back_when_the_last_old_reader_has_ended)
 {
     struct core_rig rig;
@@ -44,7 +33,7 @@ START_TEST(space_comes_back_when_the_last_old_reader_has_ended)
     MUST_EQ(core_get(&rig, reader, "s", 7, &value), ERR_OK);
     rewrite(&rig, 2);
     rewrite(&rig, 3);
-    wait_ms(&rig, 20000);
+    core_rest(&rig, 20000);
     MUST(core_status(&rig).primary.held_bytes > core_status(&rig).primary.used_bytes / 2);
     MUST_EQ(core_get(&rig, reader, "s", 7, &value), ERR_OK);
     MUST_EQ(value, 1 * KEYS + 7);
@@ -52,7 +41,7 @@ START_TEST(space_comes_back_when_the_last_old_reader_has_ended)
     core_rollback(&rig, reader);
     db_turn(rig.db);
     MUST(db_next_pass_ms(rig.db) != UINT64_MAX);
-    wait_ms(&rig, 20000);
+    core_rest(&rig, 20000);
     MUST_EQ(db_next_pass_ms(rig.db), UINT64_MAX);
     MUST_EQ(core_status(&rig).primary.held_bytes, 0);
     MUST(sim_disk_used(rig.sim) + core_status(&rig).primary.used_bytes / 2 < held);
