@@ -30,7 +30,9 @@ enum err txn_options_read(const struct call *call, struct session *s, struct txn
     out->serializable = level == 1;
     out->greatest_version = conflict == 1;
     out->carry_on = on_error == 1;
-    out->interval = durability == 1;
+    out->interval = call_has(call, OPTION_ID_DURABILITY)
+                        ? durability == 1
+                        : server_commits_at_interval(s->server);
     out->read_only = call_number(call, OPTION_ID_READ_ONLY, 0);
     out->timeout_ms = call_number(call, OPTION_ID_TIMEOUT_MS, 0);
     out->idle_ms = call_number(call, OPTION_ID_IDLE_MS, 0);

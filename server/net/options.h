@@ -65,6 +65,9 @@ enum option_type {
       "size of a file of the log")                                                             \
     X(COUNT, log_in_flight, "log-in-flight", "2", 1, 16, NULL, false,                          \
       "batches of the log that are synced side by side")                                       \
+    X(CHOICE, durability, "durability", "sync", 0, 0, "sync interval", true,                   \
+      "of commits that do not say: sync before the answer, or interval: written before it, "   \
+      "synced soon after")                                                                     \
     X(DURATION, interval, "interval", "100ms", 1, 60 * SECOND, NULL, false,                    \
       "how often commits of durability \"interval\" are synced")                               \
     X(COUNT, amalgamate_percent, "amalgamate-percent", "400", 1, 1000, NULL, false,            \

@@ -105,6 +105,13 @@ void server_flush_later(struct server *server, struct connection *c);
 void server_told(struct server *server, struct request *r, enum err e);
 /* Something was begun that has a time limit: call db_tick no later than in ms from now. */
 void server_tick_within(struct server *server, uint64_t ms);
+
+/* What the option `durability` says of commits that do not say themselves. */
+static inline bool server_commits_at_interval(const struct server *server)
+{
+    return server->options.durability == 1;
+}
+
 void server_free_request(struct server *server, struct request *r);
 void server_connection_closed(struct server *server);
 

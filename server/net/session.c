@@ -214,6 +214,7 @@ static void finish(struct request *r, enum err e)
     if (r->op.committed) {
         r->commit = r->op.committed;
         r->commits = true;
+        server_tick_within(s->server, s->server->options.interval);
     }
     if (r->commit > s->last_commit)
         s->last_commit = r->commit;
@@ -377,6 +378,7 @@ static void start(struct request *r)
     struct lane *lane = lane_of(r);
 
     r->op.after = s->last_commit;
+    r->op.interval = server_commits_at_interval(s->server);
     if (!lane && r->method && (r->method->flags & METHOD_TAKES_T) && r->call.t && !r->bad) {
         r->bad = true;
         failure_set(&r->op.failure, ERR_NO_TXN,

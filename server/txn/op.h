@@ -34,6 +34,7 @@ struct op {
     void (*wake)(struct op *op); /* the caller's */
     struct db *db;
     uint64_t after;         /* in: an autocommit snapshot taken here holds at least this commit */
+    bool interval;          /* in: an autocommit write asks for no sync */
     struct decided decided; /* out: gathers */
     struct failure failure; /* out: of the last call that failed */
     uint64_t committed;     /* out: number of the commit that an autocommit write made; 0: none */
@@ -47,7 +48,7 @@ struct op {
     struct store_counts *counts;  /* of a list of stores */
 };
 
-/* wake is called as above; after is 0. */
+/* wake is called as above; after is 0, interval false. */
 void op_init(struct op *op, struct db *db, void (*wake)(struct op *op));
 
 /* Forget what it waits for, roll back what an unfinished autocommit began, unpin, free.

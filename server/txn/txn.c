@@ -127,7 +127,7 @@ enum err txn_begin(struct op *op, const struct txn_options *options, struct txn 
 enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
 {
     struct db *db = op->db;
-    struct txn_options options = {.read_only = read_only};
+    struct txn_options options = {.read_only = read_only, .interval = op->interval};
     uint64_t answered = db->answered > op->after ? db->answered : op->after;
     enum err e = txn_begin_at(op, &options, read_only ? answered : db->last_commit, out);
 

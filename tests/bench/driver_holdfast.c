@@ -256,9 +256,12 @@ static unsigned encode_txn(struct buffer *out, unsigned id, unsigned t, struct w
     return 1;
 }
 
-static unsigned encode_put(struct buffer *out, unsigned id, struct work *w)
+/* A server whose option says so need not be asked to answer before the sync. */
+static unsigned encode_put(struct conn *c, unsigned id, struct work *w)
 {
-    if (w->durability == UNSYNCED)
+    struct buffer *out = &c->out;
+
+    if (w->durability == UNSYNCED && !c->peer->variant)
         send_run(out, id, w, w->key, 0, 1);
     else
         send_put(out, id, 0, w->key[0], w->counter[0] + 1, &w->random);
@@ -278,10 +281,10 @@ static unsigned holdfast_encode(struct conn *c, unsigned slot, struct work *w)
     case OP_GET: send_get(out, id, 0, w->key[0]); return 1;
     case OP_MODIFY:
         if (w->trip == 1)
-            return encode_put(out, id, w);
+            return encode_put(c, id, w);
         send_get(out, id + 1, 0, w->key[0]);
         return 1;
-    case OP_PUT: return encode_put(out, id, w);
+    case OP_PUT: return encode_put(c, id, w);
     case OP_LOAD: send_run(out, id, w, w->load_keys, 0, w->batch); return 1;
     case OP_SCAN: send_scan(out, id, w); return 1;
     default:
@@ -442,9 +445,10 @@ static bool holdfast_ask(struct peer *p, const char *method, const char *store, 
 
 static bool holdfast_start(struct peer *p)
 {
-    char listen[64], cache[64], stage[64], staged[64], program[512];
-    char *argv[] = {program, "--data",       "data", "--listen",     listen, "--cache-size",
-                    cache,   "--stage-size", stage,  "--staged-max", staged, NULL};
+    char listen[64], cache[64], stage[64], staged[64], durability[16], program[512];
+    char *argv[] = {program,        "--data",       "data",         "--listen", listen,
+                    "--cache-size", cache,          "--stage-size", stage,      "--staged-max",
+                    staged,         "--durability", durability,     NULL};
     uint64_t cache_bytes = p->cache_bytes ? p->cache_bytes : UINT64_C(256) << 20;
     uint64_t stage_bytes = p->stage_bytes ? p->stage_bytes : UINT64_C(64) << 20;
     bool ok;
@@ -457,6 +461,7 @@ static bool holdfast_start(struct peer *p)
     snprintf(cache, sizeof cache, "%llu", (unsigned long long)cache_bytes);
     snprintf(stage, sizeof stage, "%llu", (unsigned long long)stage_bytes);
     snprintf(staged, sizeof staged, "%llu", (unsigned long long)(8 * stage_bytes));
+    snprintf(durability, sizeof durability, "%s", p->variant ? p->variant : "sync");
     if (!directory_make(p->directory, NULL))
         return false;
     p->pid = process_start(argv, p->directory, NULL);

@@ -94,6 +94,13 @@ struct peer peers[] = {
      .isolation = ISOLATION_SERIALIZABLE,
      .config = "the same server, transactions at serializable instead of snapshot",
      TXN},
+    {.name = "holdfast-interval",
+     .driver = &driver_holdfast,
+     .variant = "interval",
+     .config =
+         "a server of its own whose option `durability` is interval, so that a plain put is "
+         "answered before its sync",
+     .serves = BENCH_SERVES_UNSYNCED},
     {.name = "redis-always",
      .driver = &driver_redis,
      .variant = "always",

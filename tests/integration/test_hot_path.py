@@ -28,7 +28,7 @@ class Skipped(Exception):
 class Counted:
     """A daemon whose calls are counted, and one connection to it."""
 
-    def __init__(self):
+    def __init__(self, *arguments):
         if sanitized():
             raise Skipped("a sanitizer takes memory of its own")
         self.directory = tempfile.mkdtemp(prefix="holdfast-count.")
@@ -41,7 +41,7 @@ class Counted:
             file.write(bytes(4096))
         with open(path, "rb") as file:
             self.counters = mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ)
-        self.daemon = Daemon("--log-segment-size", "16MiB",
+        self.daemon = Daemon("--log-segment-size", "16MiB", *arguments,
                              env={"LD_PRELOAD": library, "HOLDFAST_COUNT": path})
         self.client = self.daemon.client(self.daemon.unix[0])
         self.next = 0
@@ -112,8 +112,8 @@ def key(n):
     return "key:%012d" % key_of(n)
 
 
-def counted_with_records():
-    counted = Counted()
+def counted_with_records(*arguments):
+    counted = Counted(*arguments)
     counted.batch([("create_store", [0, "s"])])
     for at in range(0, KEYS, 50):
         counted.batch([("put", [0, "s", VALUE, key(n)]) for n in range(at, at + 50)])
@@ -144,6 +144,12 @@ def test_writes_without_a_sync():
 
     with counted_with_records() as counted:
         counted.judge(lambda n: [[put(n * BATCH + i) for i in range(BATCH)]])
+
+
+def test_writes_to_a_server_that_answers_before_the_sync():
+    with counted_with_records("--durability", "interval") as counted:
+        counted.judge(lambda n: [[("put", [0, "s", VALUE, key(n * BATCH + i)])
+                                  for i in range(BATCH)]])
 
 
 def test_transactions_in_one_call():

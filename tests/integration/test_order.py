@@ -308,6 +308,30 @@ def test_interval_answers_before_the_sync():
         until(lambda: c.call("status")["log"]["durable_commit"] == c.call("status")["log"]["last_commit"])
 
 
+def test_the_server_may_answer_before_the_sync_by_default():
+    with Gate() as gate, gate.daemon("--interval", "50ms", "--durability", "interval") as d, \
+            d.client() as c:
+        c.call("create_store", 0, "s")
+        gate.hold("sync")
+        c.call("put", 0, "s", 1, "k")
+        assert c.call("delete", 0, "s", "none") is False
+        c.call("begin", 1)
+        c.call("put", 1, "s", 1, "in a transaction")
+        assert c.call("commit", 1)["commit"] > 0
+        assert c.call("run", [["put", ["s", 2, "k"]]])["commit"]
+        whole = c.send("run", [["put", ["s", 3, "k"]]], {"durability": "sync"})
+        c.call("begin", 2, {"durability": "sync"})
+        c.call("put", 2, "s", 1, "another")
+        commit = c.send("commit", 2)
+        assert c.call("ping") == "pong"
+        assert not c.answered(whole) and not c.answered(commit)
+        gate.let("sync")
+        assert c.reply(whole)["commit"] and c.reply(commit)["commit"]
+        c.call("put", 0, "s", 4, "last")
+        # With nothing else to do, the timer syncs it.
+        until(lambda: c.call("status")["log"]["durable_commit"] == c.call("status")["log"]["last_commit"])
+
+
 def cold(gate, d, c, n=2000):
     """A store whose pages are on the disk and in no memory."""
     c.call("create_store", 0, "cold")
