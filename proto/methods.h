@@ -72,6 +72,7 @@ enum option_value {
 
 struct method_option_info {
     const char *name;
+    size_t name_size; /* bytes */
     enum option_value type;
     const char *help;
 };
@@ -127,6 +128,7 @@ enum method_id {
 
 struct method {
     const char *name;
+    size_t name_size;                                  /* bytes */
     unsigned flags;                                    /* enum method_flag */
     struct method_param params[METHOD_PARAMS_MAX + 1]; /* ends with PARAM_NONE */
     uint32_t options;   /* bits of enum method_option, besides deadline_ms */
@@ -138,6 +140,9 @@ extern const struct method method_table[METHOD_COUNT]; /* by enum method_id */
 
 /* NULL: there is none of that name. */
 const struct method *method_find(struct slice name);
+
+/* OPTION_ID_COUNT: there is none of that name. */
+enum method_option method_option_find(struct slice name);
 
 /* "handle", "name", "source", ... as `describe` says it. */
 const char *param_type_name(enum param_type type);

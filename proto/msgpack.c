@@ -7,53 +7,72 @@
 
 #include "proto/msgpack_internal.h"
 
-const struct msgpack_form msgpack_forms[32] = {
-    [0x00] = {1, 0, 0}, /* nil */
-    [0x02] = {1, 0, 0}, /* false */
-    [0x03] = {1, 0, 0}, /* true */
-    [0x04] = {2, 1, 0}, /* bin 8 */
-    [0x05] = {3, 2, 0}, /* bin 16 */
-    [0x06] = {5, 4, 0}, /* bin 32 */
-    [0x07] = {3, 1, 0}, /* ext 8 */
-    [0x08] = {4, 2, 0}, /* ext 16 */
-    [0x09] = {6, 4, 0}, /* ext 32 */
-    [0x0a] = {5, 0, 0}, /* float 32 */
-    [0x0b] = {9, 0, 0}, /* float 64 */
-    [0x0c] = {2, 0, 0}, /* uint 8 */
-    [0x0d] = {3, 0, 0}, /* uint 16 */
-    [0x0e] = {5, 0, 0}, /* uint 32 */
-    [0x0f] = {9, 0, 0}, /* uint 64 */
-    [0x10] = {2, 0, 0}, /* int 8 */
-    [0x11] = {3, 0, 0}, /* int 16 */
-    [0x12] = {5, 0, 0}, /* int 32 */
-    [0x13] = {9, 0, 0}, /* int 64 */
-    [0x14] = {3, 0, 0}, /* fixext 1 */
-    [0x15] = {4, 0, 0}, /* fixext 2 */
-    [0x16] = {6, 0, 0}, /* fixext 4 */
-    [0x17] = {10, 0, 0}, /* fixext 8 */
-    [0x18] = {18, 0, 0}, /* fixext 16 */
-    [0x19] = {2, 1, 0}, /* str 8 */
-    [0x1a] = {3, 2, 0}, /* str 16 */
-    [0x1b] = {5, 4, 0}, /* str 32 */
-    [0x1c] = {3, 2, 1}, /* array 16 */
-    [0x1d] = {5, 4, 1}, /* array 32 */
-    [0x1e] = {3, 2, 2}, /* map 16 */
-    [0x1f] = {5, 4, 2}, /* map 32 */
+#define FOUR(row, n) row(n), row((n) + 1), row((n) + 2), row((n) + 3)
+#define SIXTEEN(row) FOUR(row, 0), FOUR(row, 4), FOUR(row, 8), FOUR(row, 12)
+#define FIXMAP(n) [0x80 + (n)] = {1, 0, 2, 2 * (n)}
+#define FIXARRAY(n) [0x90 + (n)] = {1, 0, 1, (n)}
+#define FIXSTR(n) [0xa0 + (n)] = {1 + (n), 0, 0, 0}
+#define FIXSTR_LONG(n) FIXSTR(16 + (n))
+
+const struct msgpack_form msgpack_forms[256] = {
+    [0x00 ... 0x7f] = {1, 0, 0, 0}, /* positive fixint */
+    SIXTEEN(FIXMAP),
+    SIXTEEN(FIXARRAY),
+    SIXTEEN(FIXSTR),
+    SIXTEEN(FIXSTR_LONG),
+    [0xc0] = {1, 0, 0, 0},          /* nil */
+    [0xc2] = {1, 0, 0, 0},          /* false */
+    [0xc3] = {1, 0, 0, 0},          /* true */
+    [0xc4] = {2, 1, 0, 0},          /* bin 8 */
+    [0xc5] = {3, 2, 0, 0},          /* bin 16 */
+    [0xc6] = {5, 4, 0, 0},          /* bin 32 */
+    [0xc7] = {3, 1, 0, 0},          /* ext 8 */
+    [0xc8] = {4, 2, 0, 0},          /* ext 16 */
+    [0xc9] = {6, 4, 0, 0},          /* ext 32 */
+    [0xca] = {5, 0, 0, 0},          /* float 32 */
+    [0xcb] = {9, 0, 0, 0},          /* float 64 */
+    [0xcc] = {2, 0, 0, 0},          /* uint 8 */
+    [0xcd] = {3, 0, 0, 0},          /* uint 16 */
+    [0xce] = {5, 0, 0, 0},          /* uint 32 */
+    [0xcf] = {9, 0, 0, 0},          /* uint 64 */
+    [0xd0] = {2, 0, 0, 0},          /* int 8 */
+    [0xd1] = {3, 0, 0, 0},          /* int 16 */
+    [0xd2] = {5, 0, 0, 0},          /* int 32 */
+    [0xd3] = {9, 0, 0, 0},          /* int 64 */
+    [0xd4] = {3, 0, 0, 0},          /* fixext 1 */
+    [0xd5] = {4, 0, 0, 0},          /* fixext 2 */
+    [0xd6] = {6, 0, 0, 0},          /* fixext 4 */
+    [0xd7] = {10, 0, 0, 0},         /* fixext 8 */
+    [0xd8] = {18, 0, 0, 0},         /* fixext 16 */
+    [0xd9] = {2, 1, 0, 0},          /* str 8 */
+    [0xda] = {3, 2, 0, 0},          /* str 16 */
+    [0xdb] = {5, 4, 0, 0},          /* str 32 */
+    [0xdc] = {3, 2, 1, 0},          /* array 16 */
+    [0xdd] = {5, 4, 1, 0},          /* array 32 */
+    [0xde] = {3, 2, 2, 0},          /* map 16 */
+    [0xdf] = {5, 4, 2, 0},          /* map 32 */
+    [0xe0 ... 0xff] = {1, 0, 0, 0}, /* negative fixint */
 };
 
-static const uint8_t wide_types[32] = {
-    [0x00] = MSGPACK_NIL,
-    [0x02] = MSGPACK_FALSE,
-    [0x03] = MSGPACK_TRUE,
-    [0x04 ... 0x06] = MSGPACK_BINARY,
-    [0x07 ... 0x09] = MSGPACK_EXT,
-    [0x0a ... 0x0b] = MSGPACK_FLOAT,
-    [0x0c ... 0x0f] = MSGPACK_UINT,
-    [0x10 ... 0x13] = MSGPACK_INT,
-    [0x14 ... 0x18] = MSGPACK_EXT,
-    [0x19 ... 0x1b] = MSGPACK_TEXT,
-    [0x1c ... 0x1d] = MSGPACK_ARRAY,
-    [0x1e ... 0x1f] = MSGPACK_MAP,
+const uint8_t msgpack_types[256] = {
+    [0x00 ... 0x7f] = MSGPACK_UINT,
+    [0x80 ... 0x8f] = MSGPACK_MAP,
+    [0x90 ... 0x9f] = MSGPACK_ARRAY,
+    [0xa0 ... 0xbf] = MSGPACK_TEXT,
+    [0xc0] = MSGPACK_NIL,
+    [0xc1] = MSGPACK_TYPE_IN_BODY,
+    [0xc2] = MSGPACK_FALSE,
+    [0xc3] = MSGPACK_TRUE,
+    [0xc4 ... 0xc6] = MSGPACK_BINARY,
+    [0xc7 ... 0xc9] = MSGPACK_EXT,
+    [0xca ... 0xcb] = MSGPACK_FLOAT,
+    [0xcc ... 0xcf] = MSGPACK_UINT,
+    [0xd0 ... 0xd3] = MSGPACK_TYPE_IN_BODY, /* signed: the sign decides */
+    [0xd4 ... 0xd8] = MSGPACK_EXT,
+    [0xd9 ... 0xdb] = MSGPACK_TEXT,
+    [0xdc ... 0xdd] = MSGPACK_ARRAY,
+    [0xde ... 0xdf] = MSGPACK_MAP,
+    [0xe0 ... 0xff] = MSGPACK_INT,
 };
 
 static double float32_of(uint32_t bits)
@@ -106,7 +125,7 @@ static enum err read_wide(struct msgpack_cursor *c, struct msgpack_token *out)
 {
     const uint8_t *p = c->at;
     size_t room = (size_t)(c->end - p);
-    const struct msgpack_form *form = &msgpack_forms[*p - 0xc0];
+    const struct msgpack_form *form = &msgpack_forms[*p];
     struct msgpack_step step;
     enum err e = msgpack_step_read(p, room, &step);
 
@@ -114,9 +133,9 @@ static enum err read_wide(struct msgpack_cursor *c, struct msgpack_token *out)
         return e;
     if (step.bytes > room || step.children > room - step.bytes)
         return ERR_END;
-    out->type = (enum msgpack_type)wide_types[*p - 0xc0];
+    out->type = (enum msgpack_type)msgpack_types[*p];
     if (step.is_container) {
-        out->count = (uint32_t)(step.children / form->children);
+        out->count = (uint32_t)(step.children / form->per);
     } else if (form->length || out->type == MSGPACK_EXT) {
         size_t head = form->length ? form->fixed : 2;
 
@@ -169,7 +188,7 @@ enum err msgpack_read(struct msgpack_cursor *c, struct msgpack_token *out)
     return ERR_OK;
 }
 
-enum err msgpack_skip(struct msgpack_cursor *c, unsigned depth_max, struct slice *out)
+enum err msgpack_skip_wide(struct msgpack_cursor *c, unsigned depth_max, struct slice *out)
 {
     uint64_t left[MSGPACK_DEPTH_MAX];
     const uint8_t *p = c->at;
@@ -209,37 +228,15 @@ enum err msgpack_skip(struct msgpack_cursor *c, unsigned depth_max, struct slice
     return ERR_OK;
 }
 
-enum err msgpack_peek(const struct msgpack_cursor *c, enum msgpack_type *out)
+enum err msgpack_peek_wide(const struct msgpack_cursor *c, enum msgpack_type *out)
 {
     struct msgpack_cursor copy = *c;
     struct msgpack_token token;
-    enum err e;
-    uint8_t b;
+    enum err e = msgpack_read(&copy, &token);
 
-    if (msgpack_at_end(c))
-        return ERR_END;
-    b = *c->at;
-    if (b >= 0xd0 && b <= 0xd3) {
-        e = msgpack_read(&copy, &token); /* the sign decides */
-        if (!e)
-            *out = token.type;
-        return e;
-    }
-    if (b < 0x80)
-        *out = MSGPACK_UINT;
-    else if (b < 0x90)
-        *out = MSGPACK_MAP;
-    else if (b < 0xa0)
-        *out = MSGPACK_ARRAY;
-    else if (b < 0xc0)
-        *out = MSGPACK_TEXT;
-    else if (b >= 0xe0)
-        *out = MSGPACK_INT;
-    else if (b == 0xc1)
-        return ERR_BAD_REQUEST;
-    else
-        *out = (enum msgpack_type)wide_types[b - 0xc0];
-    return ERR_OK;
+    if (!e)
+        *out = token.type;
+    return e;
 }
 
 /* Read a token of one type, or leave the cursor alone. */

@@ -64,15 +64,56 @@ enum err msgpack_read(struct msgpack_cursor *c, struct msgpack_token *out);
 
 /* Step over one whole value; *out (may be NULL) gets its bytes. Iterative.
  * ERR_END as above, ERR_BAD_REQUEST: 0xc1, ERR_TOO_LARGE: deeper than depth_max. */
-enum err msgpack_skip(struct msgpack_cursor *c, unsigned depth_max, struct slice *out);
+static inline enum err msgpack_skip(struct msgpack_cursor *c, unsigned depth_max,
+                                    struct slice *out);
 
 /* The type of the next value without moving; ERR_END at the end. */
-enum err msgpack_peek(const struct msgpack_cursor *c, enum msgpack_type *out);
+static inline enum err msgpack_peek(const struct msgpack_cursor *c, enum msgpack_type *out);
+
+/* The common short forms are read in place; the _wide functions take the others and are
+ * not called by anybody else. */
+enum err msgpack_skip_wide(struct msgpack_cursor *c, unsigned depth_max, struct slice *out);
+enum err msgpack_peek_wide(const struct msgpack_cursor *c, enum msgpack_type *out);
+
+#define MSGPACK_TYPE_IN_BODY 0xff
+extern const uint8_t
+    msgpack_types[256]; /* by the first byte; TYPE_IN_BODY: that is not enough */
+
+static inline enum err msgpack_skip(struct msgpack_cursor *c, unsigned depth_max,
+                                    struct slice *out)
+{
+    size_t room = (size_t)(c->end - c->at), size;
+
+    if (room < 2)
+        return msgpack_skip_wide(c, depth_max, out);
+    if ((*c->at & 0xe0) == 0xa0) /* fixstr */
+        size = 1u + (*c->at & 0x1f);
+    else if (*c->at < 0x80) /* fixint */
+        size = 1;
+    else if (*c->at == 0xc4 || *c->at == 0xd9) /* bin 8, str 8 */
+        size = 2u + c->at[1];
+    else
+        return msgpack_skip_wide(c, depth_max, out);
+    if (size > room)
+        return ERR_END;
+    if (out)
+        *out = slice_make(c->at, size);
+    c->at += size;
+    return ERR_OK;
+}
+
+static inline enum err msgpack_peek(const struct msgpack_cursor *c, enum msgpack_type *out)
+{
+    if (msgpack_at_end(c))
+        return ERR_END;
+    if (msgpack_types[*c->at] == MSGPACK_TYPE_IN_BODY)
+        return msgpack_peek_wide(c, out);
+    *out = (enum msgpack_type)msgpack_types[*c->at];
+    return ERR_OK;
+}
 
 /* Readers of what is expected: ERR_BAD_REQUEST if it is something else (the
- * cursor is then where it was). Integers are taken in any form. The common short
- * forms are read in place; the _wide functions take the others and are not called
- * by anybody else. */
+ * cursor is then where it was). Integers are taken in any form. */
 enum err msgpack_read_uint_wide(struct msgpack_cursor *c, uint64_t *out);
 enum err msgpack_read_text_wide(struct msgpack_cursor *c, struct slice *out);
 enum err msgpack_read_array_wide(struct msgpack_cursor *c, uint32_t *count);

@@ -34,14 +34,15 @@ static inline uint64_t msgpack_get64(const uint8_t *from)
     return be64toh(n);
 }
 
-/* How a value whose first byte is 0xc0..0xdf goes on. */
+/* How a value goes on behind its first byte. */
 struct msgpack_form {
     uint8_t fixed;    /* bytes before the payload, or of the whole scalar; 0: no such form */
     uint8_t length;   /* width of the length field behind the first byte; 0: none */
-    uint8_t children; /* values for each counted: 1 array, 2 map, 0 none */
+    uint8_t per;      /* values for each counted: 1 array, 2 map, 0 no container */
+    uint8_t children; /* values that the first byte itself announces */
 };
 
-extern const struct msgpack_form msgpack_forms[32];
+extern const struct msgpack_form msgpack_forms[256];
 
 /* What one step over a head, and the payload of a scalar, takes. */
 struct msgpack_step {
@@ -55,43 +56,23 @@ struct msgpack_step {
 static inline enum err msgpack_step_read(const uint8_t *p, size_t room,
                                          struct msgpack_step *out)
 {
-    uint8_t b = *p;
-    const struct msgpack_form *form;
-    uint64_t n = 0;
+    const struct msgpack_form *form = &msgpack_forms[*p];
+    uint64_t n;
 
-    out->children = 0;
-    out->is_container = false;
-    if ((b & 0xe0) == 0xa0) {
-        out->bytes = 1u + (b & 0x1f);
-        return ERR_OK;
-    }
-    if (b < 0x80 || b >= 0xe0) {
-        out->bytes = 1;
-        return ERR_OK;
-    }
-    if (b < 0xa0) {
-        out->bytes = 1;
-        out->children = (uint64_t)(b & 0x0f) << (b < 0x90);
-        out->is_container = true;
-        return ERR_OK;
-    }
-    form = &msgpack_forms[b - 0xc0];
-    if (MSGPACK_UNLIKELY(form->fixed == 0))
-        return ERR_BAD_REQUEST;
-    if (form->length) {
-        if (room < 1u + form->length)
-            return ERR_END;
-        n = form->length == 1   ? p[1]
-            : form->length == 2 ? msgpack_get16(p + 1)
-                                : msgpack_get32(p + 1);
-    }
-    if (form->children) {
-        out->bytes = form->fixed;
-        out->children = n * form->children;
-        out->is_container = true;
-    } else {
-        out->bytes = form->fixed + n;
-    }
+    out->is_container = form->per;
+    out->bytes = form->fixed;
+    out->children = form->children;
+    if (MSGPACK_LIKELY(form->length == 0))
+        return MSGPACK_LIKELY(form->fixed) ? ERR_OK : ERR_BAD_REQUEST;
+    if (room < 1u + form->length)
+        return ERR_END;
+    n = form->length == 1   ? p[1]
+        : form->length == 2 ? msgpack_get16(p + 1)
+                            : msgpack_get32(p + 1);
+    if (form->per)
+        out->children = n * form->per;
+    else
+        out->bytes += n;
     return ERR_OK;
 }
 

@@ -15,31 +15,19 @@ void msgpack_scan_init(struct msgpack_scan *s)
     s->left[0] = 1;
 }
 
-/* Open a container that a head with room bytes to the limit behind it announces. */
-static enum err scan_open(struct msgpack_scan *s, const struct msgpack_step *step,
-                          uint64_t room, const struct msgpack_limits *limits)
-{
-    if (s->depth >= limits->depth_max || s->depth >= MSGPACK_DEPTH_MAX)
-        return ERR_TOO_LARGE;
-    if (step->children > room)
-        return ERR_TOO_LARGE;
-    s->elements += step->children;
-    if (s->elements > limits->elements_max)
-        return ERR_TOO_LARGE;
-    s->left[++s->depth] = step->children;
-    return ERR_OK;
-}
-
-/* The offset lives in a local on the way: it is what each step waits for. */
+/* What each step reads and writes lives in locals on the way: the offset above all, which
+ * each step waits for. */
 enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t size,
                            const struct msgpack_limits *limits)
 {
     size_t offset = s->offset;
     uint64_t pending = s->pending;
-    enum err e = ERR_OK;
+    uint64_t now = s->left[s->depth]; /* values still to come at this depth */
+    unsigned depth = s->depth;
 
     for (;;) {
         struct msgpack_step step;
+        enum err e;
 
         if (pending > size - offset) {
             pending -= size - offset;
@@ -48,13 +36,15 @@ enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t s
         }
         offset += pending;
         pending = 0;
-        while (s->left[s->depth] == 0) {
-            if (s->depth == 0) {
+        while (now == 0) {
+            if (depth == 0) {
                 s->offset = offset;
                 s->pending = 0;
+                s->depth = 0;
+                s->left[0] = 0;
                 return ERR_OK;
             }
-            s->depth--;
+            now = s->left[--depth];
         }
         if (offset == size)
             break;
@@ -65,16 +55,23 @@ enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t s
             e = ERR_TOO_LARGE;
         if (MSGPACK_UNLIKELY(e))
             return e;
-        s->left[s->depth]--;
+        now--;
         pending = step.bytes;
-        if (step.is_container) {
-            e = scan_open(s, &step, limits->bytes_max - offset - step.bytes, limits);
-            if (e)
-                return e;
-        }
+        if (!step.is_container)
+            continue;
+        if (depth >= limits->depth_max || depth >= MSGPACK_DEPTH_MAX ||
+            step.children > limits->bytes_max - offset - step.bytes)
+            return ERR_TOO_LARGE;
+        s->elements += step.children;
+        if (s->elements > limits->elements_max)
+            return ERR_TOO_LARGE;
+        s->left[depth++] = now;
+        now = step.children;
     }
     s->offset = offset;
     s->pending = (size_t)pending;
+    s->depth = depth;
+    s->left[depth] = now;
     /* All bytes at hand are the value's, and it needs more. */
     return size >= limits->bytes_max ? ERR_TOO_LARGE : ERR_WAIT;
 }

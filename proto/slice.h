@@ -50,13 +50,6 @@ static inline bool slice_equal(struct slice a, struct slice b)
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-/* Is it that text? Cheap for the many that it is not, when it is one of a list. */
-static inline bool slice_is(struct slice s, const char *text)
-{
-    return s.size && (char)s.data[0] == text[0] && strlen(text) == s.size &&
-           memcmp(s.data, text, s.size) == 0;
-}
-
 static inline bool slice_starts_with(struct slice s, struct slice beginning)
 {
     return s.size >= beginning.size &&

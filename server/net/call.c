@@ -30,13 +30,11 @@ static bool read_source(struct msgpack_cursor *c, struct call_value *out)
            msgpack_read_text(c, &index) == ERR_OK && is_name(index);
 }
 
-/* One parameter that is not nil; c stands at it and raw is its extent. false: wrong type. */
-static bool read_param(enum param_type type, struct call_value *out)
+/* One parameter that is not nil: its extent is out->raw, its type is. false: wrong type. */
+static bool read_param(enum param_type type, enum msgpack_type is, struct call_value *out)
 {
     struct msgpack_cursor c = msgpack_open(out->raw);
-    enum msgpack_type is = MSGPACK_NIL;
 
-    msgpack_peek(&c, &is);
     switch (type) {
     case PARAM_HANDLE:
         return msgpack_read_uint(&c, &out->number) == ERR_OK && out->number <= UINT32_MAX;
@@ -130,9 +128,7 @@ static enum err read_option(struct call *c, struct msgpack_cursor *at, bool inne
     if (msgpack_read_text(at, &name))
         return failure_set(f, ERR_BAD_REQUEST, "%s: the names of options are texts",
                            c->method->name);
-    for (i = 0; i < OPTION_ID_COUNT; i++)
-        if (slice_is(name, method_options[i].name))
-            break;
+    i = method_option_find(name);
     if (i == OPTION_ID_COUNT ||
         !(i == OPTION_ID_DEADLINE_MS ? !inner : (c->method->options >> i) & 1)) {
         char takes[160];
@@ -179,7 +175,8 @@ static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor 
     enum msgpack_type type = MSGPACK_NIL;
     bool left_out;
 
-    *value = (struct call_value){.raw = SLICE_NONE};
+    value->raw = SLICE_NONE;
+    value->number = 0;
     if (there) {
         msgpack_peek(at, &type);
         if (msgpack_skip(at, MSGPACK_DEPTH_MAX, &value->raw))
@@ -192,7 +189,7 @@ static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor 
                            c->method->name, p->name, param_wish(p->type));
     if (left_out)
         value->raw = SLICE_NONE;
-    else if (!read_param(p->type, value))
+    else if (!read_param(p->type, type, value))
         return failure_set(f, ERR_BAD_REQUEST, "%s: the parameter \"%s\" is %s",
                            c->method->name, p->name, param_wish(p->type));
     if (p->type == PARAM_HANDLE)
@@ -232,17 +229,13 @@ enum err call_read(struct call *c, const struct method *method, struct slice par
     return e;
 }
 
-enum err call_word(const struct call *c, enum method_option option, const char *const *words,
-                   unsigned n, unsigned *out, struct failure *f)
+enum err call_word_given(const struct call *c, enum method_option option,
+                         const char *const *words, unsigned n, unsigned *out, struct failure *f)
 {
-    struct slice text;
+    struct slice text = c->options[option].text;
     char allowed[128];
     size_t used = 0;
 
-    *out = 0;
-    if (!call_has(c, option))
-        return ERR_OK;
-    text = c->options[option].text;
     for (unsigned i = 0; i < n; i++) {
         if (slice_equal(text, slice_text(words[i]))) {
             *out = i;

@@ -51,10 +51,19 @@ static inline struct slice call_cut(struct slice text, size_t max)
     return slice_make(text.data, max);
 }
 
+enum err call_word_given(const struct call *c, enum method_option option,
+                         const char *const *words, unsigned n, unsigned *out,
+                         struct failure *f);
+
 /* Which of the words (n of them, the first is the default) a text option has.
  * ERR_BAD_REQUEST. */
-enum err call_word(const struct call *c, enum method_option option, const char *const *words,
-                   unsigned n, unsigned *out, struct failure *f);
+static inline enum err call_word(const struct call *c, enum method_option option,
+                                 const char *const *words, unsigned n, unsigned *out,
+                                 struct failure *f)
+{
+    *out = 0;
+    return call_has(c, option) ? call_word_given(c, option, words, n, out, f) : ERR_OK;
+}
 
 /* Read one value as an option of that type would be: used for maps of methods' own. */
 enum err call_read_value(struct msgpack_cursor *cursor, enum option_value type,
