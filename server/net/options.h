@@ -72,7 +72,7 @@ enum option_type {
       "how often commits of durability \"interval\" are synced")                               \
     X(COUNT, amalgamate_percent, "amalgamate-percent", "400", 1, 1000, NULL, false,            \
       "amalgamation begins when full stages hold this share of the primary, or half of "       \
-      "staged-max, or one has waited for 5 s")                                                 \
+      "staged-max, or no more have come for 10 s")                                             \
     X(COUNT, connections, "connections", "1024", 1, 65535, NULL, true,                         \
       "clients connected at once; one more is closed at once")                                 \
     X(COUNT, requests_in_flight, "requests-in-flight", "1024", 1, 65536, NULL, true,           \

@@ -21,7 +21,8 @@
 #define PASS_SLICE_BYTES (4u << 20)
 #define PASS_SLICE_KEYS 50000
 #define PASS_RETRY_MS 1000
-#define PASS_REST_MS 5000 /* for which a sealed stage waits for more */
+#define PASS_REST_MS 10000 /* for which sealed stages wait for one more, */
+#define PASS_WAIT_MS 60000 /* and the first of them for all */
 #define PASS_ROOTS_MAX 256    /* intermediate ones in a pass */
 #define SNAPSHOT_OLD_MS 250   /* a snapshot of this age moves */
 #define LEDGER_KEY_BYTES 24   /* of a key in a ledger in memory, about */
@@ -232,7 +233,8 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
         db->held_bytes += bytes;
         db->sealed_count--;
     }
-    db->sealed_ms = db->now_ms; /* what was sealed meanwhile begins to wait */
+    db->sealed_ms = db->sealed_last_ms =
+        db->now_ms; /* what was sealed meanwhile begins to wait */
     snapshots_move(db, root);
     root_unref(db->primary, root); /* the primary keeps its own reference */
     db->pass_error = ERR_OK;
@@ -552,20 +554,29 @@ static void amalgamate_begin(struct db *db)
     os_job_submit(db->os, &a->job);
 }
 
+/* When sealed stages have waited long enough. */
+static uint64_t amalgamate_waited_ms(const struct db *db)
+{
+    uint64_t rested = db->sealed_last_ms + PASS_REST_MS;
+    uint64_t waited = db->sealed_ms + PASS_WAIT_MS;
+
+    return rested < waited ? rested : waited;
+}
+
 uint64_t amalgamate_next_ms(const struct db *db)
 {
-    uint64_t rested = db->sealed_ms + PASS_REST_MS;
+    uint64_t waited = amalgamate_waited_ms(db);
 
     if (db->is_merging || !db->sealed_count)
         return UINT64_MAX;
     if (db->now_ms < db->pass_retry_ms)
         return db->pass_retry_ms;
-    return db->now_ms < rested && !db->options.manual ? rested : UINT64_MAX;
+    return db->now_ms < waited && !db->options.manual ? waited : UINT64_MAX;
 }
 
 /* A pass over random keys rewrites most leaves of the primary, so it pays to let
- * stages gather in proportion to it; but not beyond half of what they may hold, nor for
- * long: where stages fill slowly a pass costs little. */
+ * stages gather in proportion to it while more of them come; but not beyond half of what
+ * they may hold, nor for long: where stages fill slowly a pass costs little. */
 static bool amalgamate_is_due(struct db *db)
 {
     struct primary_stats stats;
@@ -580,13 +591,14 @@ static bool amalgamate_is_due(struct db *db)
     if (db->options.manual)
         return false;
     if (!list_is_empty(&db->waiting_for_room) || db->sealed_count >= PASS_STAGES_MAX / 2 ||
-        db->now_ms >= db->sealed_ms + PASS_REST_MS)
+        db->now_ms >= amalgamate_waited_ms(db))
         return true;
     primary_stats(db->primary, &stats);
     enough = stats.used_bytes / 100 * db->options.amalgamate_percent;
     if (enough > db->options.staged_bytes_max / 2)
         enough = db->options.staged_bytes_max / 2;
-    return db->sealed_bytes >= enough;
+    /* what was sealed just now may not be synced, and would be left out */
+    return db->sealed_bytes >= enough && db->newest_stage->below->last_commit <= db->durable;
 }
 
 void amalgamate_turn(struct db *db)

@@ -189,6 +189,7 @@ struct db {
     bool unstage_due;         /* something that was held may be free */
     unsigned sealed_count;
     uint64_t sealed_ms;        /* since when one of them has waited for a pass */
+    uint64_t sealed_last_ms;   /* since when none has joined them */
 
     /* transactions */
     struct list_link open;

@@ -25,6 +25,7 @@ static void stages_seal(struct db *db, struct stage *s)
     db->sealed_bytes += s->arena.bytes;
     if (db->sealed_count++ == 0)
         db->sealed_ms = db->now_ms;
+    db->sealed_last_ms = db->now_ms;
     db_event(db, "stage-sealed", "stage=%llu records=%llu bytes=%llu first=%llu last=%llu",
              (unsigned long long)s->number, (unsigned long long)s->records,
              (unsigned long long)s->arena.bytes, (unsigned long long)s->first_commit,

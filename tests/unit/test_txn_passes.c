@@ -31,16 +31,36 @@ START_TEST(a_sealed_stage_waits_for_more_but_not_for_long)
     begin(&rig, 7);
     core_set(&rig, "s", 1, 2);
     core_rotate(&rig);
-    core_rest(&rig, 3000);
+    core_rest(&rig, 6000);
     core_set(&rig, "s", 2, 2);
     core_rotate(&rig);
-    core_rest(&rig, 1500); /* the first has waited for less than five seconds */
+    core_rest(&rig, 9500); /* the second has waited for less than ten seconds */
     MUST_EQ(core_status(&rig).stages, 3);
     MUST(db_next_pass_ms(rig.db) != UINT64_MAX);
     core_rest(&rig, 1000);
     MUST_EQ(core_status(&rig).stages, 1);
     MUST_EQ(core_value(&rig, "s", 1), 2);
     MUST_EQ(core_value(&rig, "s", 2), 2);
+    core_close(&rig);
+}
+END_TEST
+
+START_TEST(a_sealed_stage_waits_no_longer_than_a_minute)
+{
+    struct core_rig rig;
+    unsigned sealed = 0;
+
+    begin(&rig, 9);
+    while (core_status(&rig).amalgamations == 1) { /* one is of the beginning */
+        MUST(sealed < 30);
+        core_set(&rig, "s", sealed, 2);
+        core_rotate(&rig);
+        sealed++;
+        core_rest(&rig, 8100);
+    }
+    MUST_EQ(sealed, 8); /* the first came 64 s before */
+    MUST_EQ(core_status(&rig).stages, 1);
+    MUST_EQ(core_value(&rig, "s", sealed - 1), 2);
     core_close(&rig);
 }
 END_TEST
@@ -68,6 +88,7 @@ int main(void)
 
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_sealed_stage_waits_for_more_but_not_for_long);
+    tcase_add_test(cases, a_sealed_stage_waits_no_longer_than_a_minute);
     tcase_add_test(cases, stages_that_hold_much_of_the_primary_wait_for_nothing);
     suite_add_tcase(suite, cases);
     srunner_set_fork_status(runner, CK_NOFORK);
