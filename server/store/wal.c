@@ -9,6 +9,11 @@
  * it into its memory without waiting for a device; if that ever takes long (it makes writers
  * wait when too much is dirty), the lane writes for a while, so that nobody waits with it.
  *
+ * A batch of one sector that the loop wrote grows there, as long as no sync was issued behind
+ * it and nobody has asked for the position behind it: a sector for each commit would be
+ * twenty times its bytes. A sector is written in one piece, so a kill finds it with what was
+ * added or without; and what a power cut may do to it, it may do to any that is not synced.
+ *
  * I-W1: batches end in flight in any order, but are counted written and durable
  *       in the order of their positions. A sync without a batch holds back only what
  *       syncs, too: what comes behind it may be written before it has ended.
@@ -282,12 +287,11 @@ static void segment_enter(struct wal *w, struct wal_segment *s)
         wal_segment_close(w, left);
 }
 
-/* Whether the loop writes the batch itself: nothing may be in flight that it would have to be
- * counted behind. */
-static bool slot_is_direct(struct wal *w, const struct wal_slot *slot)
+/* Whether the loop may write: nothing may be in flight that it would have to be counted
+ * behind. */
+static bool loop_may_write(struct wal *w)
 {
-    if (slot->kind != WAL_SLOT_WHOLE || slot->sync || slot->batch.span > w->direct_bytes_max ||
-        w->direct_from_ms > os_now_ms(w->os))
+    if (w->direct_from_ms > os_now_ms(w->os))
         return false;
     LIST_EACH (link, &w->flight)
         if (LIST_ENTRY(link, struct wal_slot, in_list)->kind != WAL_SLOT_SYNC)
@@ -295,13 +299,25 @@ static bool slot_is_direct(struct wal *w, const struct wal_slot *slot)
     return true;
 }
 
+static bool slot_is_direct(struct wal *w, const struct wal_slot *slot)
+{
+    return slot->kind == WAL_SLOT_WHOLE && !slot->sync &&
+           slot->batch.span <= w->direct_bytes_max && loop_may_write(w);
+}
+
 static void slot_run_direct(struct wal *w, struct wal_slot *slot)
 {
     uint64_t began = w->os->ops->now_ns(w->os);
+    bool may_grow = slot->batch.span == WAL_SECTOR_BYTES;
 
+    if (may_grow)
+        slot->buffer = w->tail.buffer;
     wal_slot_run(&slot->job);
     if (w->os->ops->now_ns(w->os) - began > WAL_DIRECT_SLOW_NS)
         w->direct_from_ms = os_now_ms(w->os) + WAL_DIRECT_PAUSE_MS;
+    w->tail.is_open = may_grow && !slot->result;
+    w->tail.batch = slot->batch;
+    w->tail.begin = slot->answers_from;
     slot_settle(w, slot);
 }
 
@@ -311,6 +327,7 @@ static void slot_submit(struct wal *w, struct wal_slot *slot, uint64_t begin)
     bool is_dirty = w->unsynced_end > w->covered;
     bool is_direct = slot_is_direct(w, slot);
 
+    w->tail.is_open = false;
     slot->answers_from = slot->sync && is_dirty ? w->unsynced_begin : begin;
     if (slot->sync) {
         w->covered = w->position;
@@ -358,7 +375,8 @@ static struct wal_slot *slot_begin(struct wal *w, enum wal_slot_kind kind,
                                      .position = place,
                                      .previous = w->previous,
                                      .synced = w->synced,
-                                     .numbers = w->numbers};
+                                     .numbers = w->numbers,
+                                     .used = WAL_HEADER_BYTES};
     return slot;
 }
 
@@ -388,18 +406,16 @@ static void issue_skip(struct wal *w, struct wal_segment *s, uint64_t place)
     issue_whole(w, slot, WAL_HEADER_BYTES);
 }
 
-static void issue_items(struct wal *w, struct wal_segment *s, uint64_t place)
+/* Move what fits from the queue into the batch, behind what it has already. limit is whole
+ * sectors. The bytes that it takes then. */
+static uint64_t slot_take_items(struct wal *w, struct wal_slot *slot, uint64_t limit)
 {
-    struct wal_slot *slot = slot_begin(w, WAL_SLOT_WHOLE, s, place);
-    uint64_t rest = (s->number + 1) * w->limits.segment_bytes - place;
-    uint64_t limit = rest < w->limits.whole_bytes ? rest : w->limits.whole_bytes;
-    uint64_t used = WAL_HEADER_BYTES;
+    uint64_t used = slot->batch.used;
 
     slot->sync = w->sync_due || numbers_differ(w->numbers, w->numbers_issued);
     LIST_EACH_SAFE (link, &w->queue) {
         struct wal_item *item = LIST_ENTRY(link, struct wal_item, in_queue);
 
-        /* limit is whole sectors, so used need not be rounded up. */
         if (used + WAL_FRAGMENT_BYTES + item->bytes > limit)
             break;
         used += WAL_FRAGMENT_BYTES + item->bytes;
@@ -414,7 +430,42 @@ static void issue_items(struct wal *w, struct wal_segment *s, uint64_t place)
     ASSERT(slot->item_count > 0);
     w->last_issued = slot->last_item;
     w->items_in_flight += slot->item_count;
-    issue_whole(w, slot, used);
+    return used;
+}
+
+static void issue_items(struct wal *w, struct wal_segment *s, uint64_t place)
+{
+    struct wal_slot *slot = slot_begin(w, WAL_SLOT_WHOLE, s, place);
+    uint64_t rest = (s->number + 1) * w->limits.segment_bytes - place;
+    uint64_t limit = rest < w->limits.whole_bytes ? rest : w->limits.whole_bytes;
+
+    issue_whole(w, slot, slot_take_items(w, slot, limit));
+}
+
+/* Whether all that has queued goes into the last batch's sector, and without a sync. */
+static bool tail_takes_queue(struct wal *w)
+{
+    uint64_t used = w->tail.batch.used;
+
+    if (!w->tail.is_open || w->sync_due || numbers_differ(w->numbers, w->numbers_issued))
+        return false;
+    LIST_EACH (link, &w->queue) {
+        struct wal_item *item = LIST_ENTRY(link, struct wal_item, in_queue);
+
+        used += WAL_FRAGMENT_BYTES + item->bytes;
+        if (item->sync || used > WAL_SECTOR_BYTES)
+            return false;
+    }
+    return loop_may_write(w);
+}
+
+static void issue_growth(struct wal *w)
+{
+    struct wal_slot *slot = slot_begin(w, WAL_SLOT_WHOLE, w->current, w->tail.batch.position);
+
+    slot->batch = w->tail.batch;
+    slot_take_items(w, slot, WAL_SECTOR_BYTES);
+    slot_submit(w, slot, w->tail.begin);
 }
 
 static void issue_stream(struct wal *w, struct wal_item *item, struct wal_segment *s,
@@ -453,6 +504,10 @@ static bool issue_queued(struct wal *w)
     uint64_t used = WAL_HEADER_BYTES + WAL_FRAGMENT_BYTES + item->bytes;
     uint64_t rest;
 
+    if (tail_takes_queue(w)) {
+        issue_growth(w);
+        return true;
+    }
     if (!s || !is_worth_a_batch(w, item))
         return false;
     rest = (s->number + 1) * w->limits.segment_bytes - place;
@@ -517,8 +572,9 @@ uint64_t wal_tick(struct wal *w, uint64_t now_ms)
 
 /* ---- the rest ---- */
 
-uint64_t wal_position(const struct wal *w)
+uint64_t wal_position(struct wal *w)
 {
+    w->tail.is_open = false;
     return w->position_items;
 }
 
@@ -582,6 +638,7 @@ static void wal_free(struct wal *w)
         os_free(w->os, w->slots[i].memory, w->limits.whole_bytes + WAL_SECTOR_BYTES);
     os_free(w->os, w->slots, w->in_flight_max * sizeof *w->slots);
     os_free(w->os, w->stream_memory, w->limits.batch_bytes + WAL_SECTOR_BYTES);
+    os_free(w->os, w->tail.memory, 2 * WAL_SECTOR_BYTES);
     os_free(w->os, w->prepare.buffer, WAL_ZEROS_BYTES);
     if (w->prepare.file)
         w->os->ops->file_close(w->prepare.file);
@@ -630,6 +687,10 @@ static enum err make_slots(struct wal *w)
     if (!w->stream_memory)
         return ERR_NOMEM;
     w->stream_buffer = align(w->stream_memory);
+    w->tail.memory = os_alloc(w->os, 2 * WAL_SECTOR_BYTES);
+    if (!w->tail.memory)
+        return ERR_NOMEM;
+    w->tail.buffer = align(w->tail.memory);
     return ERR_OK;
 }
 

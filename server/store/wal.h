@@ -132,8 +132,9 @@ void wal_kick(struct wal *w);
  * (ms on the table's clock), UINT64_MAX: nothing waits. now_ms UINT64_MAX: sync at once. */
 uint64_t wal_tick(struct wal *w, uint64_t now_ms);
 
-/* A position such that every item appended from now on lies at or behind it. */
-uint64_t wal_position(const struct wal *w);
+/* A position such that every item appended from now on lies at or behind it: the last batch
+ * does not grow any more. */
+uint64_t wal_position(struct wal *w);
 
 /* Replay will never start before position (a former wal_position) again: earlier segments
  * are reused. */

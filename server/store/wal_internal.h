@@ -114,6 +114,15 @@ struct wal_slot {
     const char *what; /* "write" or "sync": what failed */
 };
 
+/* The last batch, if the loop wrote it and it takes one sector: it may grow there. */
+struct wal_tail {
+    bool is_open;
+    struct wal_batch batch; /* as it was written */
+    uint64_t begin;         /* raw: the position before it */
+    uint8_t *buffer;        /* its bytes; aligned, one sector */
+    void *memory;           /* owned; what buffer lies in */
+};
+
 struct wal {
     struct os *os;
     struct wal_events events;
@@ -152,6 +161,7 @@ struct wal {
     struct wal_slot *slots; /* owned; in_flight_max of them */
     uint8_t *stream_buffer; /* aligned; batch_bytes */
     void *stream_memory;    /* owned; what it lies in */
+    struct wal_tail tail;
     struct list_link free;
     struct list_link flight;
     unsigned in_flight;

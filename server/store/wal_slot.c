@@ -32,9 +32,10 @@ static uint64_t encode(struct wal_item *item, uint8_t *at, uint64_t room, bool *
     return put;
 }
 
+/* Behind the header, or behind what a batch that grows has already. */
 static void encode_whole(struct wal_slot *slot)
 {
-    uint8_t *at = slot->buffer + WAL_HEADER_BYTES;
+    uint8_t *at = slot->buffer + slot->batch.used;
     bool last;
 
     LIST_EACH (link, &slot->items) {

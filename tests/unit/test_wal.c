@@ -236,6 +236,54 @@ START_TEST(a_small_batch_without_a_sync_is_written_when_kick_returns)
 }
 END_TEST
 
+/* One item after the other, each in a turn of its own. */
+static void append_one_by_one(struct wal_rig *rig, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t written = rig->written;
+
+        ck_assert(wal_rig_append(rig, 1, 100, false));
+        wal_kick(rig->wal);
+        ck_assert_uint_eq(rig->written, written + 1);
+    }
+}
+
+static uint64_t end_of_log(struct wal_rig *rig)
+{
+    struct wal_stats stats;
+
+    wal_stats(rig->wal, &stats);
+    return stats.position;
+}
+
+/* _i 0: the last batch grows; 1: not once the position behind it was asked for; 2: nor
+ * once a sync was issued. */
+START_TEST(a_small_batch_grows_in_its_sector)
+{
+    struct wal_rig rig;
+    uint64_t begin;
+
+    direct_open(&rig, 25);
+    append_one_by_one(&rig, 1);
+    begin = end_of_log(&rig);
+    if (_i == 1)
+        wal_position(rig.wal);
+    if (_i == 2) {
+        sim_advance_ms(rig.sim, rig.options.interval_ms);
+        wal_tick(rig.wal, os_now_ms(sim_table(rig.sim)));
+    }
+    append_one_by_one(&rig, 9);
+    ck_assert_uint_eq(end_of_log(&rig), begin + (_i ? WAL_SECTOR_BYTES : 0));
+    append_one_by_one(&rig, 100); /* more than a sector holds */
+    ck_assert_uint_ge(end_of_log(&rig), begin + WAL_SECTOR_BYTES);
+    ck_assert_uint_le(end_of_log(&rig), begin + 4 * WAL_SECTOR_BYTES);
+    wal_rig_kill(&rig);
+    wal_rig_open(&rig);
+    ck_assert_uint_eq(rig.count, 110);
+    wal_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(a_large_batch_without_a_sync_goes_by_the_lane)
 {
     struct wal_rig rig;
@@ -610,6 +658,7 @@ static Suite *suite(void)
     tcase_add_test(c, a_kill_keeps_what_was_only_written);
     tcase_add_test(c, closing_in_order_syncs_what_was_only_written);
     tcase_add_test(c, a_small_batch_without_a_sync_is_written_when_kick_returns);
+    tcase_add_loop_test(c, a_small_batch_grows_in_its_sector, 0, 3);
     tcase_add_test(c, a_large_batch_without_a_sync_goes_by_the_lane);
     tcase_add_test(c, the_intervals_sync_holds_back_nobody_who_needs_none);
     tcase_add_loop_test(c, a_failed_write_of_the_loop_is_final, 0, 2);

@@ -40,6 +40,8 @@ static void random_act(struct wal_rig *rig)
     case 7:
         if (sim_chance(sim, 20))
             wal_rig_switch_root(rig);
+        else if (!rig->next_root && sim_chance(sim, 20))
+            wal_rig_note_root(rig);
         break;
     default: sim_step(sim); break;
     }

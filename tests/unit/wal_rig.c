@@ -256,6 +256,7 @@ enum err wal_rig_try_open(struct wal_rig *rig)
     rig->replay_any = false;
     rig->replay_begin = rig->replay_at = 0;
     rig->open_number = 0;
+    rig->next_root = 0; /* its stage went with the process */
     rig->pieces = 0;
     e = wal_open(sim_table(rig->sim), &rig->options, &events, &replay, rig->root, &numbers,
                  &rig->wal, &rig->failure);
@@ -314,18 +315,28 @@ void wal_rig_put(struct wal_rig *rig, unsigned records, uint32_t record_bytes)
     wal_rig_settle(rig);
 }
 
+void wal_rig_note_root(struct wal_rig *rig)
+{
+    rig->next_root = wal_position(rig->wal);
+    rig->next_root_index = rig->count;
+}
+
 void wal_rig_switch_root(struct wal_rig *rig)
 {
     struct wal_numbers numbers = rig->reserved;
+    uint64_t last;
 
-    /* A root knows its last commit. */
-    if (rig->count && numbers.commit < rig->items[rig->count - 1]->item.number)
-        numbers.commit = rig->items[rig->count - 1]->item.number;
-    if (rig->count && rig->durable != rig->items[rig->count - 1]->item.number)
+    if (!rig->next_root)
+        wal_rig_note_root(rig);
+    last = rig->next_root_index ? rig->items[rig->next_root_index - 1]->item.number : 0;
+    if (rig->durable < last)
         return;
-    rig->root = wal_position(rig->wal);
-    rig->root_index = rig->count;
+    if (numbers.commit < last)
+        numbers.commit = last; /* a root knows its last commit */
+    rig->root = rig->next_root;
+    rig->root_index = rig->next_root_index;
     rig->root_numbers = numbers;
+    rig->next_root = 0;
     wal_trim(rig->wal, rig->root);
 }
 

@@ -32,6 +32,8 @@ struct wal_rig {
     uint64_t root;        /* position */
     size_t root_index;    /* the first item appended after it was taken */
     struct wal_numbers root_numbers;
+    uint64_t next_root;     /* position that a root to come will have; 0: none is noted */
+    size_t next_root_index; /* the first item appended after it was noted */
     unsigned rooms, failures;
     /* replay */
     size_t replay_begin, replay_at; /* items delivered: [begin, at) */
@@ -56,7 +58,10 @@ void wal_rig_settle(struct wal_rig *rig);
 /* Append one item that is synced, and settle. */
 void wal_rig_put(struct wal_rig *rig, unsigned records, uint32_t record_bytes);
 
-/* As a switch of the root would: if all is durable, note the position and trim. */
+/* As the sealing of a stage would: note the position behind what was appended. */
+void wal_rig_note_root(struct wal_rig *rig);
+/* As a switch of the root would: when all before the noted position is durable, trim to it.
+ * Notes one if there is none. */
 void wal_rig_switch_root(struct wal_rig *rig);
 
 /* The end of a life: power cut, or kill. */
