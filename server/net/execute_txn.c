@@ -31,7 +31,7 @@ enum err txn_options_read(const struct call *call, struct session *s, struct txn
     out->greatest_version = conflict == 1;
     out->carry_on = on_error == 1;
     out->interval = call_has(call, OPTION_ID_DURABILITY)
-                        ? durability == 1
+                        ? durability == DURABILITY_INTERVAL
                         : server_commits_at_interval(s->server);
     out->read_only = call_number(call, OPTION_ID_READ_ONLY, 0);
     out->timeout_ms = call_number(call, OPTION_ID_TIMEOUT_MS, 0);

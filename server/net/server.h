@@ -106,10 +106,12 @@ void server_told(struct server *server, struct request *r, enum err e);
 /* Something was begun that has a time limit: call db_tick no later than in ms from now. */
 void server_tick_within(struct server *server, uint64_t ms);
 
-/* What the option `durability` says of commits that do not say themselves. */
+enum durability { DURABILITY_SYNC, DURABILITY_INTERVAL }; /* as the option's words */
+
+/* What the option says of commits that do not say themselves. */
 static inline bool server_commits_at_interval(const struct server *server)
 {
-    return server->options.durability == 1;
+    return server->options.durability == DURABILITY_INTERVAL;
 }
 
 void server_free_request(struct server *server, struct request *r);
