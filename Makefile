@@ -184,7 +184,7 @@ $(B)/tests/bench/bench: $(call obj,$(wildcard tests/bench/*.c)) $(B)/libcore.a $
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(BENCH_LIBS)
 bench: ## beside the rivals that are installed, about ten minutes; BENCH_FLAGS='--only W2'
-bench-full: ## every workload, about 70 minutes, into docs/performance.md
+bench-full: ## every workload, about 75 minutes, into docs/performance.md
 bench bench-full: all $(B)/tests/bench/bench
 	$(BENCH) $(if $(filter bench-full,$@),--full) --markdown $(BENCH_TABLES) $(BENCH_FLAGS)
 SMOKE := $(B)/bench-smoke
