@@ -1,0 +1,106 @@
+"""What the documents show is run: commands against what they print, and whole programs."""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import holdfast
+from run import Skipped
+
+DOCS = os.path.join(holdfast.ROOT, "docs")
+
+
+def read(name):
+    with open(os.path.join(DOCS, name)) as f:
+        return f.read()
+
+
+def commands_of(text):
+    """(command, lines that it prints) of each indented `$ ` line; `...` stands for any lines."""
+    found = []
+    for line in text.split("\n"):
+        if line.startswith("    $ "):
+            found.append((line[6:], []))
+        elif line.startswith("    ") and found and found[-1][1] is not None:
+            found[-1][1].append(line[4:])
+        elif found and not line.strip():
+            pass
+        elif found:
+            found.append((None, []))  # prose: what is indented behind it is no output
+    return [(c, out) for c, out in found if c]
+
+
+def matches(expected, printed):
+    if not expected:
+        return not printed
+    if expected[0] == "...":
+        return any(matches(expected[1:], printed[i:]) for i in range(len(printed) + 1))
+    return bool(printed) and expected[0] == printed[0] and matches(expected[1:], printed[1:])
+
+
+def environment(d):
+    path = os.path.dirname(os.path.abspath(holdfast.binary("holdfast")))
+    return dict(os.environ, PATH=path + ":" + os.environ["PATH"],
+                HOLDFAST_CONNECT="%s:%d" % d.address, HOLDFAST_PORT=str(d.address[1]))
+
+
+def test_output_is_compared():
+    assert matches(["a", "...", "d"], ["a", "b", "c", "d"]) and matches(["..."], [])
+    assert not matches(["a"], ["a", "b"]) and not matches(["a", "...", "e"], ["a", "d"])
+    assert commands_of("x\n\n    $ one\n    1\n    2\n\ny\n\n    z\n    $ two\n") == [
+        ("one", ["1", "2"]), ("two", [])]
+
+
+def test_the_recipes_do_what_they_say():
+    shown = commands_of(read("recipes.md"))
+    assert len(shown) > 30
+    with holdfast.daemon() as d:
+        for command, expected in shown:
+            done = subprocess.run(["bash", "-c", command], env=environment(d), text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+            printed = done.stdout.splitlines()
+            assert matches(expected, printed), "%s\nprints %r, %s\nthe page says %r" % (
+                command, printed, done.stderr, expected)
+
+
+def program(name, language):
+    """(the only block of code in that language, what the page says that it prints)"""
+    text = read(name)
+    blocks = re.findall(r"```%s\n(.*?)```\n(.*?)\n\n" % language, text, re.S)
+    assert len(blocks) == 1
+    code, behind = blocks[0]
+    return code, re.search(r"It prints `(.*?)`", text[text.index(code) + len(code):], re.S)[1]
+
+
+def run_program(command, directory):
+    with holdfast.daemon() as d:
+        done = subprocess.run(command, env=environment(d), cwd=directory, text=True, timeout=60,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_client_in_python_runs():
+    python = "/usr/bin/python3"
+    if subprocess.run([python, "-c", "import msgpack"], stderr=subprocess.DEVNULL).returncode:
+        raise Skipped("python3-msgpack is not installed")
+    code, prints = program("write-a-client.md", "python")
+    with tempfile.TemporaryDirectory() as directory:
+        assert run_program([python, "-c", code], directory) == prints
+
+
+def test_the_client_in_node_runs():
+    node = shutil.which("node")
+    if not node or not shutil.which("npm"):
+        raise Skipped("node or npm is not installed")
+    code, prints = program("write-a-client.md", "js")
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund",
+                               "@msgpack/msgpack@3"], cwd=directory, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=120)
+        if done.returncode:
+            raise Skipped("npm install: " + done.stdout.strip()[-200:])
+        with open(os.path.join(directory, "client.mjs"), "w") as f:
+            f.write(code)
+        assert run_program([node, "client.mjs"], directory) == prints
