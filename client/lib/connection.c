@@ -15,42 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-const char *hf_version(void)
-{
-    return HF_VERSION_TEXT;
-}
-
-static void options_fill(struct hf_open_options *o)
-{
-    if (o->connect_timeout_ms <= 0)
-        o->connect_timeout_ms = 10000;
-    if (o->in_flight_max == 0)
-        o->in_flight_max = 1000;
-    if (o->in_flight_max > 65536)
-        o->in_flight_max = 65536;
-    if (o->request_bytes_max == 0)
-        o->request_bytes_max = 16u << 20;
-    if (o->reply_bytes_max == 0)
-        o->reply_bytes_max = 64u << 20;
-}
-
-static bool slots_new(struct hf_conn *c)
-{
-    c->slot_count = 16;
-    while (c->slot_count < c->options.in_flight_max)
-        c->slot_count *= 2;
-    c->slots = calloc(c->slot_count, sizeof *c->slots);
-    c->free_slots = malloc(c->slot_count * sizeof *c->free_slots);
-    if (!c->slots || !c->free_slots)
-        return false;
-    c->free_count = c->slot_count;
-    for (uint32_t i = 0; i < c->slot_count; i++)
-        c->free_slots[i] = c->slot_count - 1 - i;
-    return true;
-}
-
 /* Blocking from here on; see the top of the file. */
-static int connection_connect(struct hf_conn *c, struct hf_error *error)
+int connection_connect(struct hf_conn *c, struct hf_error *error)
 {
     int flags;
 
@@ -62,55 +28,6 @@ static int connection_connect(struct hf_conn *c, struct hf_error *error)
     error_clear(&c->lost);
     frame_scan_init(&c->scan);
     return HF_OK;
-}
-
-struct hf_conn *hf_open(const char *address, const struct hf_open_options *options,
-                        struct hf_error *error)
-{
-    struct hf_conn *c = calloc(1, sizeof *c);
-    struct hf_error ignored;
-    bool connected = false;
-
-    if (!error)
-        error = &ignored;
-    error_clear(error);
-    if (!c) {
-        error_set(error, HF_MEMORY, "out of memory");
-        return NULL;
-    }
-    c->fd = -1;
-    if (options)
-        c->options = *options;
-    options_fill(&c->options);
-    c->address = strdup(address ? address : HF_ADDRESS_DEFAULT);
-    if (!c->address || !slots_new(c))
-        error_set(error, HF_MEMORY, "out of memory");
-    else
-        connected = connection_connect(c, error) == HF_OK;
-    if (connected)
-        return c;
-    hf_close(c);
-    return NULL;
-}
-
-void hf_close(struct hf_conn *c)
-{
-    if (!c)
-        return;
-    if (c->fd >= 0)
-        close(c->fd);
-    c->fd = -1;
-    cursor_free_all(c);
-    txn_free_all(c);
-    while (c->replies)
-        reply_destroy(c->replies);
-    free(c->spare);
-    hf_pack_fini(&c->out);
-    free(c->in);
-    free(c->slots);
-    free(c->free_slots);
-    free(c->address);
-    free(c);
 }
 
 int connection_fail(struct hf_conn *c, const struct hf_error *error)
@@ -134,11 +51,7 @@ static void fail_one(struct hf_conn *c, struct connection_slot *slot)
     reply_fail(reply, &error);
 }
 
-/* The connection is over: every request in flight is answered with code. Returns code. */
-static int connection_lose(struct hf_conn *c, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int connection_lose(struct hf_conn *c, int code, const char *format, ...)
+int connection_lose(struct hf_conn *c, int code, const char *format, ...)
 {
     char message[sizeof c->lost.message];
     va_list args;
@@ -163,22 +76,6 @@ static int connection_lose(struct hf_conn *c, int code, const char *format, ...)
     hf_pack_reset(&c->out);
     c->out_sent = 0;
     return connection_fail(c, &c->lost);
-}
-
-int hf_reconnect(struct hf_conn *c)
-{
-    struct hf_error error;
-
-    if (c->dispatching || c->building)
-        return error_set(&c->error, HF_MISUSE, "hf_reconnect inside of a callback or request");
-    connection_lose(c, HF_CONNECTION, "the connection to %s was closed to open it anew",
-                    c->address);
-    c->sent_total = 0;
-    if (connection_connect(c, &error) != HF_OK) {
-        c->lost = error;
-        return connection_fail(c, &error);
-    }
-    return HF_OK;
 }
 
 static int lose_by_errno(struct hf_conn *c, int status)

@@ -78,6 +78,13 @@ struct hf_conn {
     void *pushed_ctx;
 };
 
+/* Connect to c->address; blocks up to the connect timeout. HF_OK, or *error. */
+int connection_connect(struct hf_conn *c, struct hf_error *error);
+
+/* The connection is over: every request in flight is answered with code. Returns code. */
+int connection_lose(struct hf_conn *c, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Write and read what is possible; wait until until_ms for the first event if there is
  * nothing to do yet (0: do not wait). HF_OK, or the connection's loss. */
 int connection_pump(struct hf_conn *c, uint64_t until_ms);
