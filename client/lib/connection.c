@@ -65,8 +65,7 @@ int connection_lose(struct hf_conn *c, int code, const char *format, ...)
     c->lost.retryable = code == HF_CONNECTION;
     close(c->fd);
     c->fd = -1;
-    txn_forget_all(c);
-    cursor_forget_all(c);
+    c->life++;
     /* A callback may begin requests, which fail at once: the table only shrinks. */
     for (uint32_t i = 0; i < c->slot_count; i++) {
         if (c->slots[i].reply)

@@ -73,6 +73,8 @@ struct hf_conn {
     struct hf_txn *txns;       /* open ones */
     struct hf_cursor *cursors; /* open ones */
     uint32_t last_handle;
+    uint64_t txn_serials; /* given out so far */
+    uint64_t life;        /* connections lost so far: what an earlier one had open is gone */
 
     hf_pushed_fn pushed;
     void *pushed_ctx;
@@ -137,13 +139,8 @@ void pack_range(struct hf_pack *p, const struct hf_range *range);
 
 /* ---- What hangs on a connection (txn.c, cursor.c) ---- */
 
-/* Connection gone: nothing open in it can be used any more. */
-void txn_forget_all(struct hf_conn *c);
-void cursor_forget_all(struct hf_conn *c);
 /* Free them all, at hf_close. */
 void txn_free_all(struct hf_conn *c);
 void cursor_free_all(struct hf_conn *c);
-/* A transaction ends: so do its cursors. */
-void cursor_end_of_txn(struct hf_conn *c, const struct hf_txn *t);
 
 #endif

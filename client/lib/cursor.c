@@ -9,11 +9,11 @@
 
 struct hf_cursor {
     struct hf_conn *conn;            /* borrowed */
-    struct hf_txn *txn;              /* borrowed; NULL: none */
+    uint64_t txn_serial;             /* of its transaction; 0: none */
+    uint64_t life;                   /* conn->life at its opening */
     struct hf_cursor *next, *before; /* in conn->cursors */
     bool keys_only, values_only, of_index;
     bool ahead; /* ask for the next page while this one is read */
-    bool gone;  /* its connection or its transaction has ended */
     bool open;  /* the server knows number */
     uint32_t number;
     uint32_t page;           /* rows asked for in a page; 0: the server's */
@@ -47,29 +47,19 @@ static void cursor_free(struct hf_cursor *cursor)
     free(cursor);
 }
 
-void cursor_forget_all(struct hf_conn *c)
+/* Whether its connection or its transaction has ended. */
+static bool cursor_is_gone(const struct hf_cursor *cursor)
 {
-    for (struct hf_cursor *cursor = c->cursors; cursor; cursor = cursor->next) {
-        cursor->gone = true;
-        cursor->open = false;
-    }
+    const struct hf_conn *c = cursor->conn;
+
+    return cursor->life != c->life ||
+           (cursor->txn_serial && !txn_is_open(c, cursor->txn_serial));
 }
 
 void cursor_free_all(struct hf_conn *c)
 {
     while (c->cursors)
         cursor_free(c->cursors);
-}
-
-void cursor_end_of_txn(struct hf_conn *c, const struct hf_txn *t)
-{
-    for (struct hf_cursor *cursor = c->cursors; cursor; cursor = cursor->next) {
-        if (cursor->txn == t) {
-            cursor->txn = NULL;
-            cursor->gone = true;
-            cursor->open = false;
-        }
-    }
 }
 
 static int cursor_fail(struct hf_cursor *cursor, int e)
@@ -111,7 +101,7 @@ static int cursor_take_page(struct hf_cursor *cursor)
     cursor->rows = slice_make(in_rows.at, (size_t)(in_rows.end - in_rows.at));
     cursor->open = number.size > 0 && number.data[0] != 0xc0;
     cursor->number = (uint32_t)n;
-    if (!cursor->open || !cursor->ahead)
+    if (!cursor->open || !cursor->ahead || cursor_is_gone(cursor))
         return HF_OK;
     return cursor_ask(cursor);
 }
@@ -131,7 +121,8 @@ int hf_cursor_open(struct hf_conn *c, struct hf_txn *t, const char *store,
     if (!cursor)
         return error_set(&c->error, HF_MEMORY, "out of memory for a cursor");
     cursor_link(c, cursor);
-    cursor->txn = t;
+    cursor->txn_serial = t ? t->serial : 0;
+    cursor->life = c->life;
     cursor->keys_only = scan->keys_only;
     cursor->values_only = scan->values_only;
     cursor->of_index = scan->index != NULL;
@@ -172,7 +163,7 @@ static int cursor_turn(struct hf_cursor *cursor)
     struct hf_conn *c = cursor->conn;
     int e = HF_OK;
 
-    if (cursor->gone && !cursor->coming)
+    if (!cursor->coming && cursor_is_gone(cursor))
         return error_set(&c->error, HF_NO_CURSOR,
                          "the cursor ended with its connection or transaction");
     if (!cursor->coming)
@@ -224,7 +215,7 @@ int hf_cursor_next(struct hf_cursor *cursor, struct hf_row *row)
     while (cursor->row_count == 0) {
         int e;
 
-        if (!cursor->open && !cursor->coming && !cursor->gone)
+        if (!cursor->open && !cursor->coming)
             return HF_END;
         e = cursor_turn(cursor);
         if (e == HF_TIMEOUT)
@@ -244,7 +235,7 @@ void hf_cursor_close(struct hf_cursor *cursor)
 
     if (!cursor)
         return;
-    if (cursor->open && !cursor->gone) {
+    if (cursor->open && !cursor_is_gone(cursor)) {
         hf_pack_uint(hf_call_begin(cursor->conn, "close", 1), cursor->number);
         if (hf_call_end(cursor->conn, &reply) == HF_OK)
             hf_reply_free(reply);

@@ -52,12 +52,26 @@ void begin_options_fill(struct call_options *o, const struct hf_begin_options *o
         call_options_uint(o, "idle_ms", options->idle_ms);
 }
 
+static bool txn_is_gone(const struct hf_txn *t)
+{
+    return t->life != t->conn->life;
+}
+
+bool txn_is_open(const struct hf_conn *c, uint64_t serial)
+{
+    for (const struct hf_txn *t = c->txns; t; t = t->next) {
+        if (t->serial == serial)
+            return !txn_is_gone(t);
+    }
+    return false;
+}
+
 /* HF_OK, or why t cannot be used on c. */
 static int txn_usable(struct hf_conn *c, const struct hf_txn *t)
 {
     if (t && t->conn != c)
         return error_set(&c->error, HF_MISUSE, "a transaction of another connection");
-    if (t && t->gone)
+    if (t && txn_is_gone(t))
         return error_set(&c->error, HF_NO_TXN,
                          "the transaction was rolled back when its connection was lost");
     return HF_OK;
@@ -115,6 +129,8 @@ static struct hf_txn *txn_new(struct hf_conn *c)
     if (!t)
         return NULL;
     t->conn = c;
+    t->serial = ++c->txn_serials;
+    t->life = c->life;
     t->handle = c->last_handle;
     /* Numbers come round after 2^31; one that is open still is stepped over. */
     for (bool taken = true; taken;) {
@@ -133,7 +149,6 @@ static struct hf_txn *txn_new(struct hf_conn *c)
 
 static void txn_free(struct hf_txn *t)
 {
-    cursor_end_of_txn(t->conn, t);
     if (t->next)
         t->next->before = t->before;
     if (t->before)
@@ -142,12 +157,6 @@ static void txn_free(struct hf_txn *t)
         t->conn->txns = t->next;
     hf_reply_free(t->begin);
     free(t);
-}
-
-void txn_forget_all(struct hf_conn *c)
-{
-    for (struct hf_txn *t = c->txns; t; t = t->next)
-        t->gone = true;
 }
 
 void txn_free_all(struct hf_conn *c)
@@ -219,7 +228,7 @@ int hf_txn_rollback(struct hf_txn *t)
     if (!t)
         return HF_OK;
     c = t->conn;
-    if (!t->gone) {
+    if (!txn_is_gone(t)) {
         txn_start(c, t, "rollback", 1, NULL);
         e = call_finish(c, NULL, NULL);
     }

@@ -8,9 +8,10 @@ struct hf_txn {
     struct hf_conn *conn;         /* borrowed */
     struct hf_txn *next, *before; /* in conn->txns */
     uint32_t handle;
+    uint64_t serial; /* from 1, never given out twice on one struct hf_conn */
+    uint64_t life;   /* conn->life at its begin; a later one means that it is gone */
     uint64_t version; /* 0: not known yet */
     uint64_t snapshot;
-    bool gone; /* its connection was lost */
     bool read_only;
     struct hf_reply *begin; /* owned; a begin with no_wait, and its error once it is done */
 };
@@ -21,6 +22,9 @@ struct hf_pack *txn_start(struct hf_conn *c, const struct hf_txn *t, const char 
                           uint32_t count, const struct call_options *options);
 int txn_finish(struct hf_conn *c, struct hf_txn *t, struct call_options *options,
                struct hf_bytes *result);
+
+/* Whether the transaction of that serial is neither ended nor gone. */
+bool txn_is_open(const struct hf_conn *c, uint64_t serial);
 
 /* The value of a field of a packed map; none if there is no such field. */
 struct slice map_find(struct hf_bytes map, const char *name);
