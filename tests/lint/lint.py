@@ -107,6 +107,49 @@ def check_unused(build):
             yield f'{source}: {symbol} is used by no other file'
 
 
+def call_graph(build, folder):
+    """file -> {file that it calls: a symbol by which it does}, of the .c files in folder."""
+    defined, used = {}, {}
+    for source in files('.c'):
+        path = f'{build}/{source[:-1]}o'
+        if os.path.dirname(source) != folder or not os.path.exists(path):
+            continue
+        used[source] = []
+        for kind, symbol in symbols(path, '-g'):
+            if kind == 'U':
+                used[source].append(symbol)
+            elif kind in 'TDBRC':
+                defined[symbol] = source
+    return {source: {defined[s]: s for s in reversed(names) if s in defined}
+            for source, names in used.items()}
+
+
+def circle_through(graph, start):
+    """A shortest circle of calls [start, ..., start]; [] if there is none."""
+    ways, seen = [[start]], set()
+    for way in ways:
+        for callee in graph[way[-1]]:
+            if callee == start:
+                return [*way, start]
+            if callee not in seen:
+                seen.add(callee)
+                ways.append([*way, callee])
+    return []
+
+
+def check_circles(build):
+    """In the folders of the rule, files stand on floors: none calls itself by way of others."""
+    for folder in rules.WITHOUT_CIRCLES:
+        graph, told = call_graph(build, folder), set()
+        for source in graph:
+            circle = [] if source in told else circle_through(graph, source)
+            told.update(circle)
+            if circle:
+                steps = ' '.join(f'calls {graph[a][b]} of {os.path.basename(b)}, which'
+                                 for a, b in zip(circle, circle[1:]))
+                yield f'{source} {steps.removesuffix(", which")}: a circle'
+
+
 def calls_of(names):
     return re.compile(r'(?<![\w.>])(' + '|'.join(names) + r')\s*\(')
 
@@ -223,6 +266,7 @@ def main():
         'headers': lambda: check_headers(arguments.cc, arguments.cflags),
         'exports': lambda: check_exports(arguments.build),
         'unused': lambda: check_unused(arguments.build),
+        'circles': lambda: check_circles(arguments.build),
         'calls': check_calls,
         'sizes': check_sizes,
         'marks': check_marks,

@@ -18,6 +18,12 @@ PLANTED = {
                 'the core knows no unistd.h', 'there is no gone.h',
                 'c_internal.h is the inside of server/txn']),
     'headers': ({'proto/a.h': 'struct b { size_t c; };\n'}, ['proto/a.h: does not compile']),
+    'circles': ({'client/lib/a.c': 'int b(void); int a(void) { return b(); }\n',
+                 'client/lib/b.c': 'int c(void); int b(void) { return c(); }\n',
+                 'client/lib/c.c': 'int a(void); int c(void) { return a(); }\n',
+                 'client/lib/d.c': 'int a(void); int d(void) { return a() + d(); }\n',
+                 'client/lib/inner/e.c': 'int d(void); int e(void) { return d(); }\n'},
+                ['client/lib/a.c calls b of b.c, which calls c of c.c, which calls a of a.c']),
     'calls': ({'server/store/a.c': '/* strcpy( */\nint a = "free("[0];\nvoid f(void)\n{\n'
                                    '    free(0);\n    strcpy(0, 0);\n    sleep(1);\n}\n',
                'tests/unit/b.c': 'void g(void)\n{\n    free(0);\n    usleep(1);\n}\n'},
@@ -37,6 +43,14 @@ PLANTED = {
 }
 
 
+def compile_all(folder, names):
+    """Each into the object that a build would make of it."""
+    for name in names:
+        path = os.path.join(folder, 'build/release', name[:-1] + 'o')
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        subprocess.run(['cc', '-c', '-o', path, name], cwd=folder, check=True)
+
+
 def offences(check, contents):
     """The lines in which the check names something."""
     with tempfile.TemporaryDirectory() as folder:
@@ -46,6 +60,8 @@ def offences(check, contents):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, 'w', encoding='utf-8') as file:
                 file.write(content)
+        if check == 'circles':
+            compile_all(folder, contents)
         done = subprocess.run([sys.executable, LINT, '--only', check], cwd=folder, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         return [line.strip() for line in done.stdout.split('\n') if line.startswith('    ')]
