@@ -14,6 +14,11 @@
 
 #define HOST_SIZE_MAX 256
 
+/* A server whose machine is gone without a word is noticed after 60 + 6 * 10 seconds. */
+#define KEEPALIVE_IDLE_SECONDS 60
+#define KEEPALIVE_INTERVAL_SECONDS 10
+#define KEEPALIVE_PROBES 6
+
 /* Take "host:port", "[host]:port", "[host]", "host" or a bare IPv6 address apart. */
 static bool address_split(const char *address, char host[HOST_SIZE_MAX], char port[32])
 {
@@ -71,12 +76,29 @@ static int socket_connect(int fd, const struct sockaddr *to, socklen_t size, uin
     return status;
 }
 
+/* Small requests leave at once, and silence is probed. What fails here only costs that. */
+static void tcp_settle(int fd)
+{
+    static const struct {
+        int level, option, value;
+    } settings[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS},
+        {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS},
+        {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
+    };
+
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        setsockopt(fd, settings[i].level, settings[i].option, &settings[i].value,
+                   sizeof settings[i].value);
+}
+
 /* A socket connected to one address, or -1 and *status. */
 static int socket_open(int family, const struct sockaddr *to, socklen_t size, uint64_t until_ms,
                        int *status)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int one = 1;
 
     if (fd < 0) {
         *status = errno;
@@ -88,7 +110,7 @@ static int socket_open(int family, const struct sockaddr *to, socklen_t size, ui
         return -1;
     }
     if (family != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        tcp_settle(fd);
     return fd;
 }
 

@@ -74,7 +74,17 @@ int connection_lose(struct hf_conn *c, int code, const char *format, ...)
     c->in_from = c->in_to = 0;
     hf_pack_reset(&c->out);
     c->out_sent = 0;
+    c->building = false;
     return connection_fail(c, &c->lost);
+}
+
+int connection_distrust(struct hf_conn *c, const char *method)
+{
+    bool applied = c->last && c->last->applies;
+
+    connection_lose(c, HF_PROTOCOL, "%s sent an unexpected result of %s", c->address, method);
+    c->error.maybe_committed = applied;
+    return HF_PROTOCOL;
 }
 
 static int lose_by_errno(struct hf_conn *c, int status)
@@ -119,10 +129,11 @@ static int connection_take_frames(struct hf_conn *c)
 {
     while (c->fd >= 0 && c->in_from < c->in_to) {
         struct slice bytes = slice_make(c->in + c->in_from, c->in_to - c->in_from);
+        const char *instead;
         enum frame_state state = frame_scan_feed(&c->scan, bytes);
 
         if (state == FRAME_BROKEN)
-            return connection_lose(c, HF_PROTOCOL, "%s sent what is not MessagePack",
+            return connection_lose(c, HF_PROTOCOL, "%s sent bytes that are not MessagePack",
                                    c->address);
         if (c->scan.offset > c->options.reply_bytes_max)
             return connection_lose(c, HF_PROTOCOL, "%s sent a reply of more than %zu bytes",
@@ -132,9 +143,9 @@ static int connection_take_frames(struct hf_conn *c)
         bytes.size = c->scan.offset;
         c->in_from += c->scan.offset;
         frame_scan_init(&c->scan);
-        if (!reply_dispatch(c, bytes))
-            return connection_lose(c, HF_PROTOCOL, "%s sent what is no MessagePack-RPC reply",
-                                   c->address);
+        instead = reply_dispatch(c, bytes);
+        if (instead)
+            return connection_lose(c, HF_PROTOCOL, "%s sent %s", c->address, instead);
     }
     if (c->in_from == c->in_to)
         c->in_from = c->in_to = 0;
@@ -256,26 +267,24 @@ int connection_wait(struct hf_conn *c)
 static int misuse(struct hf_conn *c)
 {
     return error_set(&c->error, HF_MISUSE,
-                     "the library cannot wait inside of a callback or "
-                     "between hf_call_begin and its end");
+                     "a function that waits was called inside a callback, or between "
+                     "hf_call_begin and hf_call_end");
 }
 
 int hf_flush(struct hf_conn *c)
 {
+    int e = HF_OK;
+
     if (c->dispatching || c->building)
         return misuse(c);
     if (c->fd < 0)
         return connection_fail(c, &c->lost);
-    while (c->out.size > 0) {
-        struct pollfd ready = {.fd = c->fd, .events = hf_conn_events(c)};
-        int e = connection_pump(c, 0);
-
-        if (e)
-            return e;
-        if (c->out.size > 0)
-            poll(&ready, 1, -1);
-    }
-    return HF_OK;
+    /* Sending comes first: it may not have to wait. */
+    if (c->out.size > 0)
+        e = connection_pump(c, 0);
+    while (e == HF_OK && c->out.size > 0)
+        e = connection_wait(c);
+    return e;
 }
 
 int hf_poll(struct hf_conn *c, int timeout_ms)

@@ -38,6 +38,12 @@ struct connection_slot {
     uint32_t uses;
 };
 
+enum request_applies {
+    APPLIES_NEVER,
+    APPLIES_AUTOCOMMIT, /* with a t of 0 or nil, which is looked at when it ends */
+    APPLIES_ALWAYS,
+};
+
 struct hf_conn {
     int fd; /* -1: lost */
     char *address;
@@ -51,8 +57,7 @@ struct hf_conn {
     bool building;        /* between hf_call_begin and an ender */
     size_t building_from; /* offset in out of the request being built */
     uint32_t building_count;
-    bool building_applies;    /* by its method; its t is looked at when it ends */
-    bool building_autocommit; /* only with t of 0 or nil */
+    enum request_applies building_applies; /* by its method */
     size_t building_params;   /* offset in out of its first parameter */
 
     uint8_t *in; /* owned; in_from to in_to is not understood yet */
@@ -98,14 +103,18 @@ int connection_wait(struct hf_conn *c);
 /* When a blocking form that begins now must end. */
 uint64_t connection_until_ms(const struct hf_conn *c);
 
-/* Take one whole response or push off the wire. False: it is no such thing. */
-bool reply_dispatch(struct hf_conn *c, struct slice frame);
+/* Take one whole response or push off the wire. NULL, or what was sent instead. */
+const char *reply_dispatch(struct hf_conn *c, struct slice frame);
 
 struct hf_reply *reply_new(struct hf_conn *c);
 /* Finish a reply in flight that got no answer. */
 void reply_fail(struct hf_reply *reply, const struct hf_error *error);
 /* Unlink and free, whatever its state; its slot must be free. */
 void reply_destroy(struct hf_reply *reply);
+
+/* The answer to a blocking form is not what the protocol says: the connection is over, since
+ * nothing that comes behind can be trusted. HF_PROTOCOL. */
+int connection_distrust(struct hf_conn *c, const char *method);
 
 /* A failed function's way out: keep the error for hf_conn_error. */
 int connection_fail(struct hf_conn *c, const struct hf_error *error);
@@ -117,6 +126,7 @@ int connection_fail(struct hf_conn *c, const struct hf_error *error);
 struct call_options {
     struct hf_pack pack;
     uint32_t pairs;
+    bool verbatim; /* the parameters are whole without it: nothing is added */
 };
 
 void call_options_bool(struct call_options *o, const char *name, bool set); /* if set */

@@ -96,8 +96,7 @@ static int cursor_take_page(struct hf_cursor *cursor)
     if (msgpack_read_array(&in_rows, &cursor->row_count) != ERR_OK ||
         (number.size > 0 && number.data[0] != 0xc0 &&
          (msgpack_read_uint(&in_number, &n) != ERR_OK || n > UINT32_MAX)))
-        return error_set(&c->error, HF_PROTOCOL, "%s sent a page that cannot be read",
-                         c->address);
+        return connection_distrust(c, "scan");
     cursor->rows = slice_make(in_rows.at, (size_t)(in_rows.end - in_rows.at));
     cursor->open = number.size > 0 && number.data[0] != 0xc0;
     cursor->number = (uint32_t)n;
@@ -224,8 +223,7 @@ int hf_cursor_next(struct hf_cursor *cursor, struct hf_row *row)
             return cursor_fail(cursor, e);
     }
     if (!row_read(cursor, row))
-        return cursor_fail(cursor, error_set(&c->error, HF_PROTOCOL,
-                                             "%s sent a row that cannot be read", c->address));
+        return cursor_fail(cursor, connection_distrust(c, "scan"));
     return HF_OK;
 }
 

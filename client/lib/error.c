@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define CODES_OWN_END 9000 /* HF_CONNECTION up to here are never a server's */
+
 /* What the library finds itself, or answers in the server's place. */
 static const struct {
     int code;
@@ -83,7 +85,8 @@ static void read_field(struct hf_error *error, struct slice name, struct slice v
     if (msgpack_read(&cursor, &token) != ERR_OK)
         return;
     if (slice_equal(name, slice_text("code"))) {
-        if (token.type == MSGPACK_UINT && token.uint <= INT32_MAX)
+        if (token.type == MSGPACK_UINT && token.uint <= INT32_MAX &&
+            (token.uint < HF_CONNECTION || token.uint >= CODES_OWN_END))
             error->code = (int)token.uint;
     } else if (slice_equal(name, slice_text("name"))) {
         read_text_field(error->name, sizeof error->name, &token);
@@ -123,7 +126,7 @@ static void read_retry_after(struct hf_error *error, struct slice map)
     }
 }
 
-void error_read(struct hf_error *error, struct slice value)
+bool error_read(struct hf_error *error, struct slice value)
 {
     struct msgpack_cursor cursor = msgpack_open(value);
     struct slice name, field, rest, text;
@@ -131,11 +134,13 @@ void error_read(struct hf_error *error, struct slice value)
 
     error_set(error, HF_PROTOCOL, "the server sent an error that cannot be read");
     if (msgpack_read_text(&cursor, &text) == ERR_OK) {
+        /* Another kind of server; its text may tell which. */
         error_copy_text(error->message, sizeof error->message, text);
-        return;
+        return false;
     }
     if (msgpack_read_map(&cursor, &pairs) != ERR_OK)
-        return;
+        return false;
+    error->code = HF_OK;
     rest = slice_make(cursor.at, (size_t)(cursor.end - cursor.at));
     while (pairs-- > 0 && frame_take(&rest, &name) && frame_take(&rest, &field)) {
         struct msgpack_cursor at = msgpack_open(name);
@@ -143,9 +148,14 @@ void error_read(struct hf_error *error, struct slice value)
         if (msgpack_read_text(&at, &text) == ERR_OK)
             read_field(error, text, field);
     }
-    if (error->code == HF_OK)
+    if (error->code == HF_OK) {
         error->code = HF_PROTOCOL;
+        error->retryable = false;
+        error->details = HF_NONE;
+        return false;
+    }
     read_retry_after(error, value);
     if (error->details.data)
         read_retry_after(error, slice_make(error->details.data, error->details.size));
+    return true;
 }

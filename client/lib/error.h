@@ -12,7 +12,7 @@ int error_set(struct hf_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The error value of a response, one whole MessagePack value that is not nil. details
- * borrows from it. Whatever a server sends makes some error. */
-void error_read(struct hf_error *error, struct slice value);
+ * borrows from it. False: it is no error as the protocol has them; *error is HF_PROTOCOL. */
+bool error_read(struct hf_error *error, struct slice value);
 
 #endif

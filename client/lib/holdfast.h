@@ -177,7 +177,9 @@ HF_API struct hf_conn *hf_open(const char *address, const struct hf_open_options
                                struct hf_error *error);
 
 /* Close and free, with every transaction, cursor and reply that is left of it.
- * Requests not yet sent are dropped; callbacks are not called. NULL is allowed. */
+ * Requests not yet sent are dropped; callbacks are not called. NULL is allowed. Inside a
+ * callback it only ends the connection, as a loss that every request in flight is told: the
+ * function that called back returns HF_CONNECTION, and after it hf_close is called again. */
 HF_API void hf_close(struct hf_conn *c);
 
 /* Connect again to the same address, after a loss or not. What was in flight
@@ -237,7 +239,8 @@ HF_API struct hf_bytes hf_reply_result(const struct hf_reply *reply);
 /* NULL is allowed. If it is not done, its answer is read and dropped later. */
 HF_API void hf_reply_free(struct hf_reply *reply);
 
-/* Wait until all that was queued is with the kernel. HF_OK, HF_CONNECTION. */
+/* Wait until all that was queued is with the kernel. HF_OK, HF_CONNECTION, HF_PROTOCOL;
+ * HF_TIMEOUT as hf_wait_all. */
 HF_API int hf_flush(struct hf_conn *c);
 
 /* Write and read what is possible, waiting up to timeout_ms (-1: no limit) for the
@@ -259,7 +262,8 @@ HF_API unsigned hf_in_flight(const struct hf_conn *c);
  * transaction of c, or NULL: the one call is a transaction of its own. Each leaves
  * *result alone when it fails. */
 
-/* Any method; params is one packed array. */
+/* Any method; params is one packed array. With timeout_ms the server is told a deadline_ms
+ * where the method is known to this library and the caller gives none. */
 HF_API int hf_call(struct hf_conn *c, const char *method, struct hf_bytes params,
                    struct hf_bytes *result);
 

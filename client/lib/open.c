@@ -71,6 +71,12 @@ void hf_close(struct hf_conn *c)
 {
     if (!c)
         return;
+    if (c->dispatching) { /* whoever called back still needs the memory */
+        hf_call_cancel(c);
+        connection_lose(c, HF_CONNECTION, "the connection to %s was closed inside a callback",
+                        c->address);
+        return;
+    }
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;
@@ -92,7 +98,10 @@ int hf_reconnect(struct hf_conn *c)
     struct hf_error error;
 
     if (c->dispatching || c->building)
-        return error_set(&c->error, HF_MISUSE, "hf_reconnect inside of a callback or request");
+        return error_set(
+            &c->error, HF_MISUSE,
+            "hf_reconnect was called inside a callback, or between hf_call_begin and "
+            "hf_call_end");
     connection_lose(c, HF_CONNECTION, "the connection to %s was closed to open it anew",
                     c->address);
     c->sent_total = 0;

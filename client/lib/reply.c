@@ -67,8 +67,19 @@ void reply_fail(struct hf_reply *reply, const struct hf_error *error)
     reply_finish(reply);
 }
 
-/* The error and the result of a future outlive the input buffer: copy what they point to. */
-static void reply_keep(struct hf_reply *reply, struct slice error, struct slice result)
+/* Read the error of an answer; where it cannot be read, nobody knows what was done. */
+static bool reply_read_error(struct hf_reply *reply, struct slice error)
+{
+    bool readable = error_read(&reply->error, error);
+
+    if (!readable)
+        reply->error.maybe_committed = reply->applies;
+    return readable;
+}
+
+/* The error and the result of a future outlive the input buffer: copy what they point to.
+ * False: the error cannot be read. */
+static bool reply_keep(struct hf_reply *reply, struct slice error, struct slice result)
 {
     struct slice from = error.data[0] != 0xc0 ? error : result;
 
@@ -76,22 +87,24 @@ static void reply_keep(struct hf_reply *reply, struct slice error, struct slice 
     if (!reply->body) {
         error_set(&reply->error, HF_MEMORY, "out of memory for a reply");
         reply->error.maybe_committed = reply->applies;
-        return;
+        return true;
     }
     memcpy(reply->body, from.data, from.size);
     if (from.data == error.data)
-        error_read(&reply->error, slice_make(reply->body, from.size));
-    else
-        reply->result = slice_make(reply->body, from.size);
+        return reply_read_error(reply, slice_make(reply->body, from.size));
+    reply->result = slice_make(reply->body, from.size);
+    return true;
 }
 
-static bool reply_take(struct hf_conn *c, uint64_t id, struct slice error, struct slice result)
+static const char *reply_take(struct hf_conn *c, uint64_t id, struct slice error,
+                              struct slice result)
 {
     struct connection_slot *slot = &c->slots[id % c->slot_count];
     struct hf_reply *reply = slot->reply;
+    bool readable = true;
 
     if (!reply || reply->id != id)
-        return false;
+        return "a response to a request that was never made";
     slot->reply = NULL;
     c->free_slots[c->free_count++] = (uint32_t)(slot - c->slots);
     c->in_flight--;
@@ -99,16 +112,17 @@ static bool reply_take(struct hf_conn *c, uint64_t id, struct slice error, struc
     if (reply->abandoned || reply->fn) {
         reply->result = result;
         if (error.data[0] != 0xc0)
-            error_read(&reply->error, error);
+            readable = reply_read_error(reply, error);
     } else {
-        reply_keep(reply, error, result);
+        readable = reply_keep(reply, error, result);
     }
     reply_finish(reply);
-    return true;
+    return readable ? NULL : "an error that cannot be read";
 }
 
-bool reply_dispatch(struct hf_conn *c, struct slice frame)
+const char *reply_dispatch(struct hf_conn *c, struct slice frame)
 {
+    static const char no_rpc[] = "something other than a MessagePack-RPC response";
     struct msgpack_cursor cursor = msgpack_open(frame);
     struct slice rest, first, second;
     uint32_t count;
@@ -117,23 +131,23 @@ bool reply_dispatch(struct hf_conn *c, struct slice frame)
 
     if (msgpack_read_array(&cursor, &count) != ERR_OK ||
         msgpack_read_uint(&cursor, &kind) != ERR_OK)
-        return false;
+        return no_rpc;
     if (kind == 2 && count == 3) {
         if (msgpack_read_text(&cursor, &method) != ERR_OK)
-            return false;
+            return no_rpc;
         if (c->pushed) {
             c->dispatching = true;
             c->pushed(c->pushed_ctx, (struct hf_bytes){method.data, method.size},
                       (struct hf_bytes){cursor.at, (size_t)(cursor.end - cursor.at)});
             c->dispatching = false;
         }
-        return true;
+        return NULL;
     }
     if (kind != 1 || count != 4 || msgpack_read_uint(&cursor, &id) != ERR_OK)
-        return false;
+        return no_rpc;
     rest = slice_make(cursor.at, (size_t)(cursor.end - cursor.at));
     if (!frame_take(&rest, &first) || !frame_take(&rest, &second) || rest.size > 0)
-        return false;
+        return no_rpc;
     return reply_take(c, id, first, second);
 }
 
@@ -154,7 +168,8 @@ struct hf_bytes hf_reply_result(const struct hf_reply *reply)
 
 void hf_reply_free(struct hf_reply *reply)
 {
-    if (!reply)
+    /* One with a callback is the library's own, inside of the callback too. */
+    if (!reply || reply->fn)
         return;
     if (reply->done)
         reply_destroy(reply);

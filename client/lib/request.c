@@ -1,22 +1,22 @@
 /* request.c - requests: packed straight into the output queue, and waited for. */
 #include "client/lib/connection_internal.h"
+#include "proto/methods.h"
 #include "proto/msgpack.h"
 
 #include <stdlib.h>
 
-/* Methods that change something by themselves when their t is 0 or nil. */
-static const char *const autocommit_writes[] = {
-    "put",          "insert",     "update",      "delete",       "delete_range", "create_store",
-    "create_index", "drop_store", "clear_store", "rename_store", "drop_index",   "rename_index",
-};
-
-static bool is_autocommit_write(const char *method)
+/* Whether a request that is lost may have been applied: never, unless it is autocommit, or
+ * always. A method that this library does not know may do anything. */
+static enum request_applies method_applies(const char *name)
 {
-    for (size_t i = 0; i < sizeof autocommit_writes / sizeof autocommit_writes[0]; i++) {
-        if (strcmp(method, autocommit_writes[i]) == 0)
-            return true;
-    }
-    return false;
+    const struct method *m = name[0] ? method_find(slice_text(name)) : NULL;
+
+    if (!m || m == &method_table[METHOD_COMMIT])
+        return APPLIES_ALWAYS;
+    /* What this version lacks a later server may have, and then it may write. */
+    if (!(m->flags & (METHOD_WRITES | METHOD_ABSENT)))
+        return APPLIES_NEVER;
+    return m->flags & METHOD_TAKES_T ? APPLIES_AUTOCOMMIT : APPLIES_ALWAYS;
 }
 
 /* Wait while the queue or the table of requests is full. In a callback there is no
@@ -39,8 +39,7 @@ struct hf_pack *hf_call_begin(struct hf_conn *c, const char *method, uint32_t co
     c->building = true;
     c->building_from = c->out.size;
     c->building_count = count;
-    c->building_autocommit = is_autocommit_write(method);
-    c->building_applies = strcmp(method, "commit") == 0 || strcmp(method, "run") == 0;
+    c->building_applies = method_applies(method);
     slot = c->free_count ? c->free_slots[c->free_count - 1] : 0;
     id = c->slots[slot].uses * c->slot_count + slot;
     hf_pack_array(&c->out, 4);
@@ -76,9 +75,14 @@ static bool request_is_whole(const struct hf_conn *c)
 
 static bool request_applies(const struct hf_conn *c)
 {
-    uint8_t t = c->building_count ? c->out.data[c->building_params] : 0xc0;
+    struct msgpack_cursor params = msgpack_open(
+        slice_make(c->out.data + c->building_params, c->out.size - c->building_params));
+    uint64_t t;
 
-    return c->building_applies || (c->building_autocommit && (t == 0 || t == 0xc0));
+    if (c->building_applies != APPLIES_AUTOCOMMIT)
+        return c->building_applies == APPLIES_ALWAYS;
+    /* In a transaction only if t says so surely, in whichever form it was packed. */
+    return c->building_count == 0 || msgpack_read_uint_wide(&params, &t) != ERR_OK || t == 0;
 }
 
 /* What forbids sending what was built. */

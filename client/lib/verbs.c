@@ -34,20 +34,13 @@ void pack_range(struct hf_pack *p, const struct hf_range *range)
     }
 }
 
-/* An answer of another kind than the protocol says. */
-static int wrong_answer(struct hf_conn *c, const char *method)
-{
-    return error_set(&c->error, HF_PROTOCOL, "%s answered %s with something unexpected",
-                     c->address, method);
-}
-
 static int take_bool(struct hf_conn *c, const char *method, struct hf_bytes result, bool *out)
 {
     struct msgpack_cursor cursor = msgpack_open(slice_make(result.data, result.size));
     bool answer;
 
     if (msgpack_read_bool(&cursor, &answer) != ERR_OK)
-        return wrong_answer(c, method);
+        return connection_distrust(c, method);
     if (out)
         *out = answer;
     return HF_OK;
@@ -60,7 +53,7 @@ static int take_uint(struct hf_conn *c, const char *method, struct hf_bytes resu
     uint64_t answer;
 
     if (msgpack_read_uint(&cursor, &answer) != ERR_OK)
-        return wrong_answer(c, method);
+        return connection_distrust(c, method);
     if (out)
         *out = answer;
     return HF_OK;

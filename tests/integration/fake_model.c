@@ -191,8 +191,11 @@ msgpack_object fake_param(msgpack_object params, uint32_t i)
     return i < params.via.array.size ? params.via.array.ptr[i] : nil;
 }
 
-void fake_do_write(struct state *state, msgpack_object params, bool insert, struct answer *a)
+void fake_do_write(struct state *state, const char *method, msgpack_object params,
+                   struct answer *a)
 {
+    bool update = method[0] == 'u', insert = method[0] == 'i';
+    msgpack_object value = fake_param(params, update ? 3 : 2);
     struct store *s = fake_store_find(state, fake_param(params, 1));
     struct bytes key;
     size_t at;
@@ -202,7 +205,7 @@ void fake_do_write(struct state *state, msgpack_object params, bool insert, stru
         fake_refuse(a, 1003, "NO_STORE");
         return;
     }
-    key = record_key(s, fake_param(params, 2), fake_param(params, 3));
+    key = record_key(s, value, fake_param(params, update ? 2 : 3));
     if (key.size == 0) {
         fake_refuse(a, 1002, "BAD_KEY");
         return;
@@ -221,7 +224,7 @@ void fake_do_write(struct state *state, msgpack_object params, bool insert, stru
         s->count++;
     }
     s->records[at].key = key;
-    s->records[at].value = fake_bytes_of(fake_param(params, 2));
+    s->records[at].value = fake_bytes_of(value);
     fake_pack_raw(&a->packer, key);
 }
 
@@ -279,6 +282,32 @@ void fake_do_create(struct state *state, msgpack_object params, struct answer *a
         break;
     }
     msgpack_pack_nil(&a->packer);
+}
+
+void fake_do_store(struct state *state, const char *method, msgpack_object params,
+                   struct answer *a)
+{
+    struct store *s = fake_store_find(state, fake_param(params, 1));
+    msgpack_object name = fake_param(params, 2);
+
+    if (!s) {
+        fake_refuse(a, 1003, "NO_STORE");
+        return;
+    }
+    if (strcmp(method, "delete_range") == 0)
+        msgpack_pack_uint64(&a->packer, s->count);
+    else
+        msgpack_pack_nil(&a->packer);
+    if (strcmp(method, "rename_store") == 0) {
+        memset(s->name, 0, sizeof s->name);
+        memcpy(s->name, name.via.str.ptr, name.via.str.size);
+        return;
+    }
+    store_clear(s);
+    if (strcmp(method, "drop_store") == 0) {
+        free(s->key.data);
+        memset(s, 0, sizeof *s);
+    }
 }
 
 void fake_do_stores(struct state *state, struct answer *a)

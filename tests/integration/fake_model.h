@@ -47,10 +47,15 @@ void fake_refuse(struct answer *a, int code, const char *name);
 void fake_pack_text(msgpack_packer *p, const char *text);
 void fake_pack_raw(msgpack_packer *p, struct bytes b);
 msgpack_object fake_param(msgpack_object params, uint32_t i);
-void fake_do_write(struct state *state, msgpack_object params, bool insert, struct answer *a);
+/* put, insert, and an update whose changes simply become the record. */
+void fake_do_write(struct state *state, const char *method, msgpack_object params,
+                   struct answer *a);
 void fake_do_key(struct state *state, const char *method, msgpack_object params,
                  struct answer *a);
 void fake_do_create(struct state *state, msgpack_object params, struct answer *a);
+/* drop_store, clear_store, rename_store, and delete_range, whose range is always all. */
+void fake_do_store(struct state *state, const char *method, msgpack_object params,
+                   struct answer *a);
 void fake_do_stores(struct state *state, struct answer *a);
 void fake_record_free(struct record *r);
 

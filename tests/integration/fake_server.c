@@ -6,6 +6,7 @@
 #include <msgpack.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,8 @@ struct fake_server {
     struct txn txns[TXNS_MAX];
     struct cursor cursors[CURSORS_MAX];
     uint64_t versions, commits;
-    unsigned requests, connections;
+    unsigned requests, connections, deadlines;
+    size_t bytes_in, bytes_out; /* of this connection */
     struct {
         char name[32];
         unsigned calls;
@@ -202,13 +204,17 @@ static bool do_in_state(struct fake_server *server, struct state *state, const c
 {
     struct store *s;
 
-    if (strcmp(method, "put") == 0 || strcmp(method, "insert") == 0) {
-        fake_do_write(state, params, method[0] == 'i', a);
+    if (strcmp(method, "put") == 0 || strcmp(method, "insert") == 0 ||
+        strcmp(method, "update") == 0) {
+        fake_do_write(state, method, params, a);
     } else if (strcmp(method, "get") == 0 || strcmp(method, "has") == 0 ||
                strcmp(method, "delete") == 0) {
         fake_do_key(state, method, params, a);
     } else if (strcmp(method, "create_store") == 0) {
         fake_do_create(state, params, a);
+    } else if (strcmp(method, "drop_store") == 0 || strcmp(method, "clear_store") == 0 ||
+               strcmp(method, "rename_store") == 0 || strcmp(method, "delete_range") == 0) {
+        fake_do_store(state, method, params, a);
     } else if (strcmp(method, "stores") == 0) {
         fake_do_stores(state, a);
     } else if (strcmp(method, "scan") == 0) {
@@ -370,6 +376,10 @@ static bool request(struct fake_server *server, msgpack_object frame)
     bool hang_up;
 
     memcpy(method, f.ptr[2].via.str.ptr, f.ptr[2].via.str.size);
+    if (f.ptr[3].via.array.size > 0)
+        server->deadlines +=
+            fake_map_get(fake_param(f.ptr[3], f.ptr[3].via.array.size - 1), "deadline_ms")
+                .type != MSGPACK_OBJECT_NIL;
     fault = fault_of(server, method, (*method_calls(server, method))++);
     server->requests++;
     hang_up =
@@ -401,14 +411,26 @@ static bool request(struct fake_server *server, msgpack_object frame)
     return !hang_up;
 }
 
+/* How many of size bytes may still go that way. */
+static size_t bytes_until_cut(const struct fake_server *server, bool out, size_t size)
+{
+    const struct fake_cut *cut = &server->options.cut;
+    size_t left = cut->bytes - (out ? server->bytes_out : server->bytes_in);
+
+    if (cut->connection != server->connections || cut->out != out)
+        return size;
+    return left < size ? left : size;
+}
+
 static bool send_all(struct fake_server *server, const char *data, size_t size)
 {
     while (size > 0) {
-        ssize_t n =
-            send(server->client, data, server->options.trickle ? 1 : size, MSG_NOSIGNAL);
+        size_t part = bytes_until_cut(server, true, server->options.trickle ? 1 : size);
+        ssize_t n = part ? send(server->client, data, part, MSG_NOSIGNAL) : 0;
 
         if (n <= 0)
             return false;
+        server->bytes_out += (size_t)n;
         data += n;
         size -= (size_t)n;
     }
@@ -449,15 +471,24 @@ static void serve(struct fake_server *server)
     msgpack_unpacked frame;
     bool open = true;
 
+    server->bytes_in = server->bytes_out = 0;
+    if (server->options.deaf) {
+        struct pollfd end = {.fd = server->client, .events = POLLRDHUP};
+
+        poll(&end, 1, -1);
+        return;
+    }
     msgpack_unpacker_init(&unpacker, 1 << 16);
     msgpack_unpacked_init(&frame);
     while (open) {
+        size_t room = bytes_until_cut(server, false, 1 << 16);
         ssize_t n;
 
         msgpack_unpacker_reserve_buffer(&unpacker, 1 << 16);
-        n = recv(server->client, msgpack_unpacker_buffer(&unpacker), 1 << 16, 0);
+        n = room ? recv(server->client, msgpack_unpacker_buffer(&unpacker), room, 0) : 0;
         if (n <= 0)
             break;
+        server->bytes_in += (size_t)n;
         msgpack_unpacker_buffer_consumed(&unpacker, (size_t)n);
         while (open && msgpack_unpacker_next(&unpacker, &frame) == MSGPACK_UNPACK_SUCCESS) {
             open = request(server, frame.data);
@@ -595,6 +626,37 @@ bool fake_server_has(const struct fake_server *s, const char *store, const void 
             return fake_store_search(&s->state.stores[i], wanted, &at);
     }
     return false;
+}
+
+static uint64_t digest_add(uint64_t digest, const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+
+    for (size_t i = 0; i < size; i++)
+        digest = (digest ^ bytes[i]) * 0x100000001b3u;
+    return (digest ^ size) * 0x100000001b3u;
+}
+
+uint64_t fake_server_digest(const struct fake_server *s)
+{
+    uint64_t digest = 0xcbf29ce484222325u;
+
+    for (int i = 0; i < STORES_MAX; i++) {
+        const struct store *store = &s->state.stores[i];
+
+        digest = digest_add(digest, store->name, strlen(store->name));
+        for (size_t k = 0; k < store->count; k++) {
+            digest = digest_add(digest, store->records[k].key.data, store->records[k].key.size);
+            digest =
+                digest_add(digest, store->records[k].value.data, store->records[k].value.size);
+        }
+    }
+    return digest;
+}
+
+unsigned fake_server_deadlines(const struct fake_server *s)
+{
+    return s->deadlines;
 }
 
 unsigned fake_server_open_cursors(const struct fake_server *s)

@@ -29,6 +29,13 @@ struct fake_fault {
     bool apply; /* do it all the same, as far as the client cannot tell */
 };
 
+/* Cut one connection behind so many bytes. */
+struct fake_cut {
+    unsigned connection; /* the n-th, from 1; 0: none is cut */
+    bool out;            /* count bytes to the client; else bytes from it */
+    size_t bytes;
+};
+
 struct fake_options {
     bool unix_socket;       /* instead of TCP */
     bool reverse;           /* answer what came in one read in reverse order */
@@ -39,6 +46,8 @@ struct fake_options {
     unsigned hang_up_once;  /* only on the first so many connections; 0: on all */
     unsigned page_rows;     /* of a scan; 0: 3 */
     size_t padding;         /* bytes of padding in each reply to ping */
+    bool deaf;              /* accept connections and read nothing */
+    struct fake_cut cut;
     const void *raw_reply;  /* sent in place of every reply, and then the end */
     size_t raw_reply_size;
     struct fake_fault faults[FAKE_FAULTS_MAX];
@@ -61,6 +70,10 @@ size_t fake_server_records(const struct fake_server *s, const char *store);
 /* Whether store holds a record whose packed key is key. */
 bool fake_server_has(const struct fake_server *s, const char *store, const void *key,
                      size_t size);
+/* The same number for the same stores and records. */
+uint64_t fake_server_digest(const struct fake_server *s);
+/* How many requests ended with a map of options that has deadline_ms. */
+unsigned fake_server_deadlines(const struct fake_server *s);
 unsigned fake_server_open_cursors(const struct fake_server *s);
 
 void fake_server_free(struct fake_server *s);

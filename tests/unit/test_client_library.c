@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 /* ---- Basics ---- */
 
@@ -486,6 +487,7 @@ START_TEST(errors_of_any_shape_are_some_error)
     ck_assert_int_eq(hf_ping(rig.c), HF_PROTOCOL);
     ck_assert_msg(strstr(hf_conn_error(rig.c)->message, cases[_i].message), "%s",
                   hf_conn_error(rig.c)->message);
+    ck_assert_int_eq(hf_conn_fd(rig.c), -1);
     rig_close(&rig);
 }
 END_TEST
@@ -508,6 +510,127 @@ START_TEST(what_the_server_pushes_is_handed_on)
     hf_on_pushed(rig.c, see_push, &seen);
     rig_ok(&rig, hf_ping(rig.c));
     ck_assert_uint_eq(seen, 1);
+    rig_close(&rig);
+}
+END_TEST
+
+/* ---- What was found from outside ---- */
+
+static void close_inside(void *ctx, struct hf_reply *reply)
+{
+    struct hf_conn *c = ctx;
+
+    hf_reply_free(reply); /* not the caller's: nothing happens */
+    hf_close(c);
+    ck_assert_int_eq(hf_conn_fd(c), -1);
+}
+
+/* Whether the callback tells an answer or a loss, what called it still works on c. */
+START_TEST(a_close_inside_a_callback_ends_the_connection_and_frees_later)
+{
+    struct fake_options fake = {.hang_up_after = _i ? 1 : 0};
+    struct hf_txn *t = NULL;
+    struct rig rig;
+    struct counter counter = {.rig = &rig};
+
+    rig_open(&rig, &fake, NULL);
+    if (!_i)
+        rig_ok(&rig, hf_txn_begin(rig.c, NULL, &t));
+    hf_call_begin(rig.c, "ping", 0);
+    rig_ok(&rig, hf_call_end_callback(rig.c, close_inside, rig.c));
+    hf_call_begin(rig.c, "ping", 0);
+    rig_ok(&rig, hf_call_end_callback(rig.c, count_answer, &counter));
+    ck_assert_int_eq(hf_wait_all(rig.c), HF_CONNECTION);
+    ck_assert_uint_eq(counter.answers, 1);
+    ck_assert_uint_eq(counter.errors, 1);
+    ck_assert_int_eq(hf_txn_rollback(t), HF_OK);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_flush_gives_a_deaf_server_up)
+{
+    struct fake_options fake = {.unix_socket = true, .deaf = true};
+    struct hf_open_options options = {.timeout_ms = 10};
+    char *padding = calloc(1, 3 << 20);
+    struct rig rig;
+    struct counter counter = {.rig = &rig};
+
+    rig_open(&rig, &fake, &options);
+    hf_pack_binary(hf_call_begin(rig.c, "ping", 1), (struct hf_bytes){padding, 3 << 20});
+    rig_ok(&rig, hf_call_end_callback(rig.c, count_answer, &counter));
+    ck_assert_int_eq(hf_flush(rig.c), HF_TIMEOUT);
+    ck_assert_uint_eq(counter.errors, 1);
+    ck_assert_int_eq(hf_conn_fd(rig.c), -1);
+    free(padding);
+    rig_close(&rig);
+}
+END_TEST
+
+/* Any number of the parameters that a method has, with a map of options or without. */
+START_TEST(hf_call_takes_the_deadline_beside_what_is_given)
+{
+    static const struct {
+        const char *method, *params;
+        size_t size;
+        int code;
+        unsigned deadlines;
+    } cases[] = {
+        {"ping", "\x90", 1, HF_OK, 1},
+        {"create_store", "\x92\x00\xa1s", 4, HF_OK, 1},
+        {"create_store", "\x93\x00\xa1t\x81\xa8generate\xc3", 15, HF_OK, 1},
+        {"put", "\x93\x00\xa1t\x05", 5, HF_OK, 1},
+        {"put", "\x94\x00\xa1s\x05\x01", 6, HF_OK, 1},
+        {"put", "\x95\x00\xa1s\x05\x02\xc0", 7, HF_OK, 1},
+        {"ping", "\x91\x81\xab" "deadline_ms\x64", 15, HF_OK, 1},
+        {"update", "\x94\x00\xa1s\x01\x05", 6, HF_OK, 0}, /* not known to this version */
+        {"unheard_of", "\x90", 1, HF_BAD_REQUEST, 0},
+    };
+    struct hf_open_options options = {.timeout_ms = 60000};
+    unsigned deadlines = 0;
+    struct hf_bytes result;
+    struct rig rig;
+
+    rig_open(&rig, NULL, &options);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct hf_bytes params = {cases[i].params, cases[i].size};
+        int e = hf_call(rig.c, cases[i].method, params, &result);
+
+        ck_assert_msg(e == cases[i].code, "case %zu: %d %s", i, e,
+                      hf_conn_error(rig.c)->message);
+        deadlines += cases[i].deadlines;
+    }
+    fake_server_stop(rig.server);
+    ck_assert_uint_eq(fake_server_deadlines(rig.server), deadlines);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(silence_is_probed)
+{
+    socklen_t size = sizeof(int);
+    struct rig rig;
+    int on = 0;
+
+    rig_open(&rig, NULL, NULL);
+    ck_assert_int_eq(getsockopt(hf_conn_fd(rig.c), SOL_SOCKET, SO_KEEPALIVE, &on, &size), 0);
+    ck_assert_int_ne(on, 0);
+    rig_close(&rig);
+}
+END_TEST
+
+/* It was answered without an error, so it was done; but what else comes is not trusted. */
+START_TEST(an_unexpected_result_ends_the_connection)
+{
+    static const char bytes[] = "\x94\x01\x00\xc0\x05";
+    struct fake_options fake = {.raw_reply = bytes, .raw_reply_size = sizeof bytes - 1};
+    bool there;
+    struct rig rig;
+
+    rig_open(&rig, &fake, NULL);
+    ck_assert_int_eq(hf_delete(rig.c, NULL, "s", rig_number(&rig.key, 1), &there), HF_PROTOCOL);
+    ck_assert(hf_conn_error(rig.c)->maybe_committed);
+    ck_assert_int_eq(hf_conn_fd(rig.c), -1);
     rig_close(&rig);
 }
 END_TEST
@@ -571,6 +694,12 @@ int main(void)
     tcase_add_loop_test(tc, waiting_for_any_or_all_gives_a_silent_server_up, 0, 2);
     tcase_add_loop_test(tc, replies_that_are_none_end_the_connection, 0, 9);
     tcase_add_loop_test(tc, errors_of_any_shape_are_some_error, 0, 6);
+    tcase_add_loop_test(tc, a_close_inside_a_callback_ends_the_connection_and_frees_later, 0,
+                        2);
+    tcase_add_test(tc, a_flush_gives_a_deaf_server_up);
+    tcase_add_test(tc, hf_call_takes_the_deadline_beside_what_is_given);
+    tcase_add_test(tc, silence_is_probed);
+    tcase_add_test(tc, an_unexpected_result_ends_the_connection);
     tcase_add_test(tc, what_the_server_pushes_is_handed_on);
     tcase_add_test(tc, frames_are_whole_when_their_last_byte_is_there);
     suite_add_tcase(suite, tc);
