@@ -345,8 +345,10 @@ class Daemon:
         return self
 
     def errors(self):
-        self.err.seek(0)
-        return self.err.read()
+        """What it has written to standard error; read without moving the place at which it
+        writes, which it shares with us."""
+        size = os.fstat(self.err.fileno()).st_size
+        return os.pread(self.err.fileno(), size, 0).decode(errors="replace")
 
     def client(self, address=None):
         return Client(address or self.address)
