@@ -163,6 +163,7 @@ enum err msgpack_read_map(struct msgpack_cursor *c, uint32_t *pairs);
  * up to MSGPACK_DEPTH_MAX. */
 struct msgpack_scan {
     size_t offset;         /* bytes understood so far */
+    size_t dropped;        /* and before them, that are not at hand any more */
     size_t pending;        /* bytes still to step over */
     uint64_t elements;     /* values announced so far, map keys and containers too */
     unsigned depth;
@@ -183,6 +184,10 @@ void msgpack_scan_init(struct msgpack_scan *s);
  * show it (a declared length counts). After an error the scan is over. */
 enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t size,
                            const struct msgpack_limits *limits);
+
+/* The bytes that are understood are thrown away: from now on data begins behind them.
+ * Returns how many they are. */
+size_t msgpack_scan_drop(struct msgpack_scan *s);
 
 /* Memory for a check of large maps, and nothing else. */
 struct msgpack_memory {

@@ -9,6 +9,7 @@
 void msgpack_scan_init(struct msgpack_scan *s)
 {
     s->offset = 0;
+    s->dropped = 0;
     s->pending = 0;
     s->elements = 1;
     s->depth = 0;
@@ -24,6 +25,7 @@ enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t s
     uint64_t pending = s->pending;
     uint64_t now = s->left[s->depth]; /* values still to come at this depth */
     unsigned depth = s->depth;
+    const size_t max = limits->bytes_max - s->dropped; /* of what is at hand and comes */
 
     for (;;) {
         struct msgpack_step step;
@@ -51,7 +53,7 @@ enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t s
         e = msgpack_step_read(data + offset, size - offset, &step);
         if (e == ERR_END)
             break; /* a part of the head: look at it again when there is more */
-        if (!e && step.bytes > limits->bytes_max - offset)
+        if (!e && step.bytes > max - offset)
             e = ERR_TOO_LARGE;
         if (MSGPACK_UNLIKELY(e))
             return e;
@@ -60,7 +62,7 @@ enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t s
         if (!step.is_container)
             continue;
         if (depth >= limits->depth_max || depth >= MSGPACK_DEPTH_MAX ||
-            step.children > limits->bytes_max - offset - step.bytes)
+            step.children > max - offset - step.bytes)
             return ERR_TOO_LARGE;
         s->elements += step.children;
         if (s->elements > limits->elements_max)
@@ -73,5 +75,14 @@ enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t s
     s->depth = depth;
     s->left[depth] = now;
     /* All bytes at hand are the value's, and it needs more. */
-    return size >= limits->bytes_max ? ERR_TOO_LARGE : ERR_WAIT;
+    return size >= max ? ERR_TOO_LARGE : ERR_WAIT;
+}
+
+size_t msgpack_scan_drop(struct msgpack_scan *s)
+{
+    size_t bytes = s->offset;
+
+    s->dropped += bytes;
+    s->offset = 0;
+    return bytes;
 }

@@ -21,8 +21,7 @@
 /* Making room anew for each large answer costs more than the answer. */
 static size_t keep_bytes(const struct connection *c)
 {
-    return net_buffer_total() < c->server->options.client_memory / 2 ? BUFFER_ACTIVE
-                                                                     : BUFFER_KEEP;
+    return c->server->account.bytes < c->server->limits.all / 2 ? BUFFER_ACTIVE : BUFFER_KEEP;
 }
 
 /* ---- in ---- */
@@ -34,7 +33,9 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     uint8_t *to;
 
     if (c->input.used == c->input.room)
-        least = c->input.used > INPUT_LEAST ? c->input.used : INPUT_LEAST;
+        least = c->input.used < INPUT_LEAST     ? INPUT_LEAST
+                : c->input.used < BUFFER_ACTIVE ? c->input.used
+                                                : BUFFER_ACTIVE;
     to = net_buffer_reserve(&c->input, least);
     *buf = uv_buf_init((char *)to, to ? (unsigned)(c->input.room - c->input.used) : 0);
 }
@@ -92,7 +93,7 @@ static void start_reading(struct connection *c)
 static void break_off(struct connection *c, struct slice bytes, bool addressed, uint32_t msgid,
                       enum err e, const char *why)
 {
-    if (!addressed)
+    if (!addressed && !c->skipping)
         addressed = frame_peek_msgid(bytes, &msgid);
     if (addressed && !number_map_find(&c->session.in_flight, msgid)) {
         reply_put_refusal(&c->output, msgid, e, why);
@@ -123,13 +124,39 @@ static void break_off_limit(struct connection *c, struct slice bytes, enum err e
     break_off(c, bytes, false, 0, e, why);
 }
 
+static void take_request(struct connection *c, struct slice bytes, const struct frame *frame)
+{
+    if (frame->kind == FRAME_BROKEN)
+        break_off(c, bytes, frame->addressed, frame->msgid, ERR_BAD_REQUEST, frame->why);
+    else if (!session_take(&c->session, frame))
+        break_off(c, SLICE_NONE, false, 0, ERR_BAD_REQUEST,
+                  "the msgid of a request in flight is used again");
+}
+
+/* The message that begins with bytes is not whole, and large. Without room for the rest its
+ * request is refused, in its order, and what comes of it is thrown away. */
+static void refuse_without_room(struct connection *c, struct slice bytes)
+{
+    struct frame frame;
+
+    if (!c->skipping) {
+        if (bytes.size <= BUFFER_KEEP || session_has_room(&c->session, c->scan.pending))
+            return;
+        frame_read_head(bytes, &frame);
+        take_request(c, bytes, &frame);
+        if (c->state != CONNECTION_OPEN)
+            return;
+        c->skipping = true;
+    }
+    c->taken += msgpack_scan_drop(&c->scan);
+}
+
 /* The next whole message. false: there is none now. */
 static bool take_frame(struct connection *c)
 {
     const struct options *o = &c->server->options;
     struct msgpack_limits limits = {o->frame_size, o->elements, (unsigned)o->depth};
     struct slice bytes = slice_make(c->input.data + c->taken, c->input.used - c->taken);
-    size_t others = net_buffer_total() - c->input.room;
     struct frame frame;
     enum err e;
 
@@ -139,9 +166,8 @@ static bool take_frame(struct connection *c)
     if (e == ERR_WAIT) {
         if (!c->frame_begun_ms)
             c->frame_begun_ms = server_now(c->server);
-        if (bytes.size > BUFFER_KEEP && others + bytes.size > o->client_memory)
-            break_off(c, bytes, false, 0, ERR_OVERLOADED,
-                      "the clients' messages take as much memory as they may");
+        c->cut = true;
+        refuse_without_room(c, bytes);
         return false;
     }
     if (e) {
@@ -152,12 +178,12 @@ static bool take_frame(struct connection *c)
     c->taken += bytes.size;
     c->frame_begun_ms = 0;
     msgpack_scan_init(&c->scan);
+    if (c->skipping) {
+        c->skipping = false;
+        return true;
+    }
     frame_read(bytes, &frame);
-    if (frame.kind == FRAME_BROKEN)
-        break_off(c, bytes, frame.addressed, frame.msgid, ERR_BAD_REQUEST, frame.why);
-    else if (!session_take(&c->session, &frame))
-        break_off(c, SLICE_NONE, false, 0, ERR_BAD_REQUEST,
-                  "the msgid of a request in flight is used again");
+    take_request(c, bytes, &frame);
     return true;
 }
 
@@ -170,7 +196,10 @@ static size_t unread(const struct connection *c)
 
 static bool is_paused(const struct connection *c)
 {
-    return unread(c) + c->session.held_bytes >= c->server->options.output_pause;
+    size_t bytes = unread(c);
+
+    return bytes + c->session.held_bytes >= c->server->options.output_pause ||
+           (bytes && !session_has_room(&c->session, 0));
 }
 
 static void on_written(uv_write_t *write, int status)
@@ -286,9 +315,11 @@ static void settle(struct connection *c, bool more)
         memmove(c->input.data, c->input.data + c->taken, c->input.used - c->taken);
         c->input.used -= c->taken;
         c->taken = 0;
+        if (c->skipping)
+            net_buffer_trim(&c->input, BUFFER_KEEP);
     }
     if (c->state == CONNECTION_OPEN) {
-        if (c->stuck)
+        if (c->stuck || (!c->cut && c->input.used - c->taken > INPUT_AHEAD))
             stop_reading(c);
         else
             start_reading(c);
@@ -308,7 +339,7 @@ bool connection_work(struct connection *c)
     if (c->state >= CONNECTION_SHUT)
         return false;
     c->rests = false;
-    c->stuck = false;
+    c->stuck = c->cut = false;
     for (; !c->hang_up; steps++) {
         more = steps >= WORK_STEPS || (steps % 8 == 7 && uv_hrtime() - began > WORK_NS);
         if (more)
@@ -317,7 +348,8 @@ bool connection_work(struct connection *c)
             c->stuck = true;
             break;
         }
-        full = c->session.partial_bytes >= server->options.output_max;
+        full = c->session.partial_bytes >= server->options.output_max ||
+               account_is_full(&c->session.account, &server->limits);
         if (session_step(&c->session, !full))
             continue;
         if (full) { /* those at work come first */
@@ -394,6 +426,7 @@ static void on_closed(uv_handle_t *handle)
     net_buffer_fini(&c->input);
     net_buffer_fini(&c->output);
     net_buffer_fini(&c->writing);
+    account_fini(&c->session.account);
     free(c);
     server_connection_closed(server);
 }
@@ -454,6 +487,9 @@ struct connection *connection_accept(struct server *server, uv_stream_t *listene
     }
     msgpack_scan_init(&c->scan);
     session_init(&c->session, server, c, &c->output);
+    net_buffer_charge(&c->input, &c->session.account, ACCOUNT_INPUT);
+    net_buffer_charge(&c->output, &c->session.account, ACCOUNT_OUTPUT);
+    net_buffer_charge(&c->writing, &c->session.account, ACCOUNT_OUTPUT);
     connection_rename(c);
     c->id = ++server->counters.accepted;
     server->connection_count++;

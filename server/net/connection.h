@@ -47,6 +47,8 @@ struct connection {
     struct net_buffer input;
     size_t taken;             /* bytes at the beginning of input that are done with */
     struct msgpack_scan scan; /* of the message that begins at taken */
+    bool cut;                 /* that message is not whole yet: more must be read */
+    bool skipping;            /* it has been refused: its bytes are thrown away */
     bool reading;
     bool eof;                /* the client has closed its side */
     bool rests;              /* nothing has been done since it was last looked at */

@@ -1,9 +1,12 @@
 /* execute.c - which function is which method, and what they share. */
 #include "server/net/execute.h"
 
+#include "server/net/server.h"
+
 #include <uv.h>
 
 #define SHARE_NS UINT64_C(1000000) /* of a turn, for one request */
+#define REPLY_SMALL (64u << 10)     /* bytes that are answered without looking for room */
 #define STEPS_A_LOOK 16            /* looking at the clock costs something, too */
 
 static execute *const executors[METHOD_COUNT] = {
@@ -49,6 +52,21 @@ bool execute_keeps(const struct method *method)
 {
     return method == &method_table[METHOD_GET_MANY] || method == &method_table[METHOD_SCAN] ||
            method == &method_table[METHOD_NEXT] || method == &method_table[METHOD_RUN];
+}
+
+bool execute_answers_much(const struct method *method)
+{
+    return execute_keeps(method) || method == &method_table[METHOD_GET] ||
+           method == &method_table[METHOD_STORES];
+}
+
+enum err work_check_room(struct work *w)
+{
+    struct session *s = work_session(w);
+
+    if (w->out->used - w->base <= REPLY_SMALL || session_has_room(s, 0))
+        return ERR_OK;
+    return session_refuse(s, work_failure(w), w->call->method->name);
 }
 
 void work_init(struct work *w, struct request *r, struct txn *txn, const struct call *call)

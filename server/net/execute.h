@@ -27,6 +27,13 @@ void work_fini(struct work *w);
  * on in the next turn. */
 bool work_has_had_enough(struct work *w, uint64_t began_ns, size_t done);
 
+/* Whether the method's answer may be large: it is not begun when there is no room. */
+bool execute_answers_much(const struct method *method);
+
+/* ERR_OVERLOADED when the reply so far is large and its client, or all of them, take as much
+ * memory as they may. */
+enum err work_check_room(struct work *w);
+
 /* ERR_NO_INDEX where a source is [store, index]: there are none yet. */
 enum err work_source(struct work *w, unsigned param, struct slice *store);
 

@@ -95,7 +95,7 @@ static enum err get_next_key(struct work *w, struct slice store, struct msgpack_
             "ask for fewer",
             w->index + 1, (unsigned long long)max);
     *keys = at;
-    return ERR_OK;
+    return work_check_room(w);
 }
 
 enum err execute_get_many(struct work *w)

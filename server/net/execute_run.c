@@ -27,6 +27,7 @@ void run_free(struct run *run)
     struct server *server = work_session(&run->work)->server;
 
     work_fini(&run->work);
+    account_sub(&work_session(&run->work)->account, ACCOUNT_REQUESTS, sizeof *run);
     pool_give(&server->runs, run);
 }
 
@@ -118,7 +119,7 @@ static enum err run_op(struct work *w, struct msgpack_cursor *ops, bool alone)
     if (w->out->used - w->base - w->start > max)
         return failure_set(work_failure(w), ERR_TOO_LARGE,
                            "run: the results are over the %" PRIu64 " bytes of a reply", max);
-    return ERR_OK;
+    return work_check_room(w);
 }
 
 static enum err run_ops(struct work *w)
@@ -183,6 +184,7 @@ static enum err prepare(struct work *w)
     if (!run)
         return ERR_NOMEM;
     work_init(&run->work, w->request, NULL, &run->call);
+    account_add(&work_session(w)->account, ACCOUNT_REQUESTS, sizeof *run);
     w->request->run = run;
     put_map(w->out, 2);
     put_word(w->out, "results");

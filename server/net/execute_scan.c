@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 
+#define CURSOR_ROOM (16u << 10) /* what a cursor takes, about */
+
 /* Where the row ends in the reply is only known when it is there; so it is put and, if the
  * page is too large with it, taken back. */
 static void put_row(struct net_buffer *b, unsigned only, const struct cursor_row *row)
@@ -169,6 +171,8 @@ enum err execute_scan(struct work *w)
     if (!e && s->cursors.count >= s->server->options.cursors_per_connection)
         e = failure_set(work_failure(w), ERR_OVERLOADED,
                         "scan: %zu cursors are open on this connection", s->cursors.count);
+    if (!e && !session_has_room(s, CURSOR_ROOM))
+        e = session_refuse(s, work_failure(w), "scan");
     if (!e)
         e = cursor_open(w->op, w->txn, store, c->params[2].raw, &options, &core);
     if (!e)

@@ -56,7 +56,7 @@ static void put_limits(struct work *w)
     const struct options *o = &work_session(w)->server->options;
     struct net_buffer *b = w->out;
 
-    put_map(b, 17);
+    put_map(b, 18);
     put_fact(b, "frame_bytes", o->frame_size);
     put_fact(b, "depth", o->depth);
     put_fact(b, "elements", o->elements);
@@ -74,6 +74,7 @@ static void put_limits(struct work *w)
     put_fact(b, "transaction_idle_ms", o->transaction_idle);
     put_fact(b, "output_pause_bytes", o->output_pause);
     put_fact(b, "output_bytes", o->output_max);
+    put_fact(b, "connection_memory_bytes", work_session(w)->server->limits.one);
 }
 
 static const char *const features[] = {"run", "serializable", "greatest-version",

@@ -96,6 +96,8 @@ enum err execute_begin(struct work *w)
         return failure_set(work_failure(w), ERR_OVERLOADED,
                            "begin: %zu transactions are open on this connection",
                            s->transactions.count);
+    if (!session_has_room(s, sizeof *lane))
+        return session_refuse(s, work_failure(w), "begin");
     lane = lane_new(s);
     if (!lane)
         return ERR_NOMEM;

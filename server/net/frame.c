@@ -91,3 +91,20 @@ bool frame_peek_msgid(struct slice bytes, uint32_t *msgid)
         return false;
     return read_msgid(&c, msgid);
 }
+
+void frame_read_head(struct slice bytes, struct frame *out)
+{
+    struct msgpack_cursor c;
+    uint32_t count;
+    uint64_t t;
+
+    frame_read(bytes, out);
+    out->refused = true;
+    if (slice_is_none(out->params))
+        return;
+    c = msgpack_open(out->params);
+    out->params = SLICE_NONE;
+    if (msgpack_read_array(&c, &count) == ERR_OK && count > 0 &&
+        msgpack_read_uint(&c, &t) == ERR_OK && t <= UINT32_MAX)
+        out->t = (uint32_t)t;
+}

@@ -21,10 +21,15 @@ struct frame {
     struct slice method; /* text; none: it is no text */
     struct slice params; /* MessagePack, an array; none: it is no array */
     const char *why;     /* BROKEN: in words */
+    bool refused;        /* it is not read: its request is answered with OVERLOADED */
+    uint32_t t;          /* refused: the transaction that it names, or 0 */
 };
 
 /* bytes holds one whole, well-formed MessagePack value. */
 void frame_read(struct slice bytes, struct frame *out);
+
+/* bytes is the beginning of a message that there is no room for: whom to refuse. */
+void frame_read_head(struct slice bytes, struct frame *out);
 
 /* Whom to answer when the rest of a message will not be read: bytes is the beginning of
  * one. false: nobody. */

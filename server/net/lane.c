@@ -15,6 +15,7 @@ struct lane *lane_new(struct session *s)
     if (!lane)
         return NULL;
     lane->session = s;
+    account_add(&s->account, ACCOUNT_HANDLES, sizeof *lane);
     lane->users = 1;
     list_init(&lane->queue);
     list_init(&lane->answers);
@@ -36,6 +37,7 @@ void lane_unref(struct lane *lane)
     }
     list_remove(&lane->in_session);
     lane->session->lane_count--;
+    account_sub(&lane->session->account, ACCOUNT_HANDLES, sizeof *lane);
     pool_give(&lane->session->server->lanes, lane);
 }
 
@@ -71,6 +73,8 @@ struct session_cursor *session_cursor_new(struct session *s, struct lane *lane,
     }
     cursor->number = s->next_cursor;
     cursor->core = core;
+    cursor->bytes = sizeof *cursor + cursor_bytes(core);
+    account_add(&s->account, ACCOUNT_HANDLES, cursor->bytes);
     cursor->lane = lane;
     cursor->used_ms = server_now(s->server);
     lane->users++;
@@ -85,6 +89,7 @@ void session_cursor_close(struct session *s, struct session_cursor *cursor)
     list_remove(&cursor->in_lane);
     list_remove(&cursor->in_session);
     cursor_close(cursor->core);
+    account_sub(&s->account, ACCOUNT_HANDLES, cursor->bytes);
     lane_unref(cursor->lane);
     pool_give(&s->server->cursors, cursor);
 }

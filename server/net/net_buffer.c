@@ -1,4 +1,4 @@
-/* net_buffer.c - doubling memory, counted. */
+/* net_buffer.c - growing memory, counted. */
 #include "server/net/net_buffer.h"
 
 #include "server/base/assert.h"
@@ -6,40 +6,46 @@
 #include <stdlib.h>
 
 #define BUFFER_LEAST 1024
+#define BUFFER_STEP ((size_t)1 << 20) /* doubling up to here, then by so much */
 
-static size_t total;
-
-size_t net_buffer_total(void)
+static void resize(struct net_buffer *b, uint8_t *data, size_t room)
 {
-    return total;
+    if (room > b->room)
+        account_add(b->account, b->kind, room - b->room);
+    else
+        account_sub(b->account, b->kind, b->room - room);
+    b->data = data;
+    b->room = room;
 }
 
 void net_buffer_fini(struct net_buffer *b)
 {
-    total -= b->room;
     free(b->data);
-    *b = NET_BUFFER_EMPTY;
+    resize(b, NULL, 0);
+    b->used = 0;
+    b->failed = false;
 }
 
 uint8_t *net_buffer_reserve_more(struct net_buffer *b, size_t size)
 {
     size_t room = b->room ? b->room : BUFFER_LEAST;
+    size_t least = b->used + size;
     uint8_t *data;
 
     if (b->failed || size > SIZE_MAX / 4 || b->used > SIZE_MAX / 4) {
         b->failed = true;
         return NULL;
     }
-    while (room - b->used < size)
+    while (room < least && room < BUFFER_STEP)
         room *= 2;
+    if (room < least) /* the system moves such memory without copying it */
+        room = (least + BUFFER_STEP - 1) / BUFFER_STEP * BUFFER_STEP;
     data = realloc(b->data, room);
     if (!data) {
         b->failed = true;
         return NULL;
     }
-    total += room - b->room;
-    b->data = data;
-    b->room = room;
+    resize(b, data, room);
     return b->data + b->used;
 }
 
@@ -61,12 +67,35 @@ void net_buffer_clear(struct net_buffer *b, size_t keep)
         net_buffer_fini(b);
 }
 
+void net_buffer_trim(struct net_buffer *b, size_t keep)
+{
+    uint8_t *data;
+
+    if (b->used > keep || b->room <= keep)
+        return;
+    data = realloc(b->data, keep);
+    if (data)
+        resize(b, data, keep);
+}
+
 void net_buffer_swap(struct net_buffer *a, struct net_buffer *b)
 {
-    struct net_buffer c = *a;
+    struct net_buffer was = *a;
 
-    *a = *b;
-    *b = c;
+    a->used = b->used;
+    a->failed = b->failed;
+    b->used = was.used;
+    b->failed = was.failed;
+    resize(a, b->data, b->room);
+    resize(b, was.data, was.room);
+}
+
+void net_buffer_charge(struct net_buffer *b, struct account *account, enum account_kind kind)
+{
+    account_sub(b->account, b->kind, b->room);
+    account_add(account, kind, b->room);
+    b->account = account;
+    b->kind = kind;
 }
 
 size_t put_array_later(struct net_buffer *b)

@@ -1,23 +1,26 @@
 /* net_buffer.h - bytes that grow: what came from a client, what goes to it.
  *
  * A buffer that could not grow is marked as failed and takes nothing more; its
- * owner looks once, at the end, instead of after each byte. All buffers are
- * counted, so that the server can bound what its clients cost.
+ * owner looks once, at the end, instead of after each byte. What a buffer takes is
+ * counted to an account (account.h), so that the server can bound what its clients cost.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_NET_NET_BUFFER_H
 #define HOLDFAST_NET_NET_BUFFER_H
 
 #include "proto/msgpack.h"
+#include "server/net/account.h"
 
 struct net_buffer {
     uint8_t *data; /* owned; NULL while room is 0 */
     size_t used;   /* bytes */
     size_t room;   /* bytes */
     bool failed;   /* memory was short; what is in it is not whole */
+    enum account_kind kind;  /* as which its room is counted, */
+    struct account *account; /* borrowed, to this; NULL: to none */
 };
 
-#define NET_BUFFER_EMPTY ((struct net_buffer){NULL, 0, 0, false})
+#define NET_BUFFER_EMPTY ((struct net_buffer){.data = NULL})
 
 void net_buffer_fini(struct net_buffer *b);
 
@@ -35,10 +38,14 @@ void net_buffer_append(struct net_buffer *b, const void *bytes, size_t size);
 /* Empty it; memory over keep bytes goes back. */
 void net_buffer_clear(struct net_buffer *b, size_t keep);
 
+/* Empty or not, give memory back that what is in it does not need, down to keep bytes. */
+void net_buffer_trim(struct net_buffer *b, size_t keep);
+
+/* Contents change places, each is counted where its buffer is. */
 void net_buffer_swap(struct net_buffer *a, struct net_buffer *b);
 
-/* Bytes that all buffers take. */
-size_t net_buffer_total(void);
+/* Count it to this account (NULL: to none) from now on. */
+void net_buffer_charge(struct net_buffer *b, struct account *account, enum account_kind kind);
 
 /* ---- MessagePack at the end of a buffer ---- */
 

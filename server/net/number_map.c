@@ -22,8 +22,9 @@ static size_t places(const struct number_map *m)
 
 void number_map_fini(struct number_map *m)
 {
+    account_sub(m->account, ACCOUNT_HANDLES, places(m) * sizeof *m->entries);
     free(m->entries);
-    *m = NUMBER_MAP_EMPTY;
+    *m = (struct number_map){.account = m->account};
 }
 
 static struct number_entry *find_entry(const struct number_map *m, uint32_t number)
@@ -42,7 +43,8 @@ void *number_map_find(const struct number_map *m, uint32_t number)
 
 static bool grow(struct number_map *m)
 {
-    struct number_map larger = {.shift = m->shift ? m->shift - 1 : 64 - 4};
+    struct number_map larger = {.shift = m->shift ? m->shift - 1 : 64 - 4,
+                                .account = m->account};
 
     if (!secret) {
         if (getrandom(&secret, sizeof secret, 0) != sizeof secret)
@@ -56,6 +58,8 @@ static bool grow(struct number_map *m)
         if (m->entries[i].value)
             *find_entry(&larger, m->entries[i].number) = m->entries[i];
     larger.count = m->count;
+    account_add(m->account, ACCOUNT_HANDLES, places(&larger) * sizeof *m->entries);
+    account_sub(m->account, ACCOUNT_HANDLES, places(m) * sizeof *m->entries);
     free(m->entries);
     *m = larger;
     return true;

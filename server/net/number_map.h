@@ -7,6 +7,8 @@
 #ifndef HOLDFAST_NET_NUMBER_MAP_H
 #define HOLDFAST_NET_NUMBER_MAP_H
 
+#include "server/net/account.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,9 +22,10 @@ struct number_map {
     struct number_entry *entries; /* owned; NULL while shift is 0 */
     size_t count;                 /* numbers in it */
     unsigned shift;               /* 64 - log2 of the places; 0: none yet */
+    struct account *account;      /* borrowed: counts the places, as handles; NULL: none */
 };
 
-#define NUMBER_MAP_EMPTY ((struct number_map){NULL, 0, 0})
+#define NUMBER_MAP_EMPTY ((struct number_map){.entries = NULL})
 
 void number_map_fini(struct number_map *m);
 

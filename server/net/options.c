@@ -283,6 +283,13 @@ bool options_check(const struct options *o, char *error)
                  o->client_memory, o->frame_size);
         return false;
     }
+    if (o->frame_size > o->connection_memory) {
+        snprintf(error, OPTION_ERROR_BYTES,
+                 "connection-memory: %" PRIu64
+                 " does not hold one message of frame-size %" PRIu64 "; allowed: at least that",
+                 o->connection_memory, o->frame_size);
+        return false;
+    }
     if (o->value_size + o->key_size + KIB > o->frame_size) {
         snprintf(error, OPTION_ERROR_BYTES,
                  "value-size: a record of %" PRIu64 " bytes does not fit into a message of "

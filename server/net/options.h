@@ -110,7 +110,10 @@ enum option_type {
     X(DURATION, output_stall, "output-stall", "30s", 100, 24 * HOUR, NULL, true,               \
       "a client that reads nothing of what waits for it for this long is hung up on")          \
     X(BYTES, client_memory, "client-memory", "256MiB", 4 * MIB, 64 * GIB, NULL, true,          \
-      "buffers of all clients; above it large messages are refused")                           \
+      "memory for all clients: messages, requests, answers, handles; above it clients that "   \
+      "take more than 256 KiB wait or are refused")                                            \
+    X(BYTES, connection_memory, "connection-memory", "64MiB", MIB, 64 * GIB, NULL, true,       \
+      "the same for one connection")                                                           \
     X(DURATION, shutdown_time, "shutdown-time", "10s", 0, HOUR, NULL, true,                    \
       "how long SIGTERM waits for answers under way to be read")                               \
     X(CHOICE, log_level, "log-level", "info", 0, 0, "debug info warn error", true,             \

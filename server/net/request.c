@@ -74,6 +74,9 @@ struct request *request_new(struct session *s, const struct frame *frame)
     r->deadline.at_ms = 0;
     r->run = NULL;
     op_init(&r->op, server->db, wake);
+    account_add(&s->account, ACCOUNT_REQUESTS, sizeof *r);
+    net_buffer_charge(&r->frame, &s->account, ACCOUNT_REQUESTS);
+    net_buffer_charge(&r->held, &s->account, ACCOUNT_REPLIES);
     list_push_back(&s->requests, &r->in_session);
     s->request_count++;
     server->request_count++;
@@ -100,6 +103,9 @@ void request_free(struct request *r)
     *(r->state == REQUEST_ANSWERING ? &s->held_bytes : &s->partial_bytes) -= r->held.used;
     net_buffer_clear(&r->held, FRAME_KEEP_BYTES);
     net_buffer_clear(&r->frame, FRAME_KEEP_BYTES);
+    net_buffer_charge(&r->held, NULL, ACCOUNT_REPLIES);
+    net_buffer_charge(&r->frame, NULL, ACCOUNT_REQUESTS);
+    account_sub(&s->account, ACCOUNT_REQUESTS, sizeof *r);
     failure_clear(&r->op.failure);
     if (r->lane) {
         lane_unref(r->lane);
@@ -107,6 +113,8 @@ void request_free(struct request *r)
     }
     s->request_count--;
     server->request_count--;
+    if (s->connection->stuck)
+        server_ready(server, s->connection); /* there may be room for the next one */
     server_free_request(server, r);
 }
 

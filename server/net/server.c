@@ -281,6 +281,16 @@ static void bound_connections(struct server *server)
     }
 }
 
+/* What clients may take of memory. */
+static void bound_memory(struct server *server)
+{
+    const struct options *o = &server->options;
+
+    server->limits.all = o->client_memory;
+    server->limits.one =
+        o->connection_memory < o->client_memory ? o->connection_memory : o->client_memory;
+}
+
 static void say_failure(const struct failure *f, enum err e, char *why)
 {
     if (f->file[0])
@@ -320,6 +330,8 @@ enum err server_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     pool_init(&server->cursors, sizeof(struct session_cursor));
     pool_init(&server->runs, run_bytes());
     deadline_wheel_init(&server->deadlines, server_now(server));
+    account_init(&server->account, NULL);
+    bound_memory(server);
     bound_connections(server);
     e = os_uv_attach(posix, loop, NULL, &server->jobs);
     if (e) {
@@ -395,6 +407,7 @@ void server_reload(struct server *server)
         changed++;
     }
     log_line_level((enum log_level)server->options.log_level);
+    bound_memory(server);
     bound_connections(server);
     if (log_line_begin(LOG_LEVEL_INFO, "config_reloaded")) {
         log_line_number("changed", changed);
@@ -537,6 +550,7 @@ int server_run(struct server *server)
     db_free(server->db, false);
     uv_run(server->loop, UV_RUN_DEFAULT); /* what is closing */
     free_lists(server);
+    account_fini(&server->account);
     failure_clear(&server->failure);
     log_event(LOG_LEVEL_INFO, "stopped");
     return server->exit_code;

@@ -54,6 +54,8 @@ struct server {
     struct list_link listeners;
     struct list_link connections;
     size_t connection_count;
+    struct account account; /* what is kept for all clients */
+    struct account_limits limits;
     uint64_t connections_max; /* the option, or what there are descriptors for */
     size_t request_count;
     struct list_link free_requests;

@@ -22,11 +22,37 @@ void session_init(struct session *s, struct server *server, struct connection *c
     s->server = server;
     s->connection = connection;
     s->out = out;
+    account_init(&s->account, &server->account);
+    s->transactions.account = s->cursors.account = s->in_flight.account = &s->account;
     list_init(&s->requests);
     list_init(&s->queue);
     list_init(&s->runnable);
     list_init(&s->lanes);
     list_init(&s->cursor_list);
+}
+
+/* ---- room ---- */
+
+bool session_has_room(const struct session *s, uint64_t bytes)
+{
+    return account_has_room(&s->account, &s->server->limits, bytes);
+}
+
+enum err session_refuse(const struct session *s, struct failure *f, const char *name)
+{
+    const struct account *all = &s->server->account;
+    const struct account_limits *max = &s->server->limits;
+    /* Whichever of the limits is nearer. */
+    bool own = s->account.bytes + max->all >= all->bytes + max->one;
+
+    return failure_set(
+        f, ERR_OVERLOADED,
+        own ? "%s: this connection takes %llu bytes of memory; the limit is %llu "
+              "(connection-memory)"
+            : "%s: the clients take %llu bytes of memory; the limit is %llu "
+              "(client-memory)",
+        name, (unsigned long long)(own ? s->account.bytes : all->bytes),
+        (unsigned long long)(own ? max->one : max->all));
 }
 
 /* ---- answering ---- */
@@ -306,6 +332,9 @@ static enum err call_method(struct request *r)
         return e;
     if (r->bad)
         return r->op.failure.error;
+    if (r->work.index == 0 && execute_answers_much(r->method) &&
+        !session_has_room(r->session, 0))
+        return session_refuse(r->session, &r->op.failure, r->method->name);
     method = execute_find(r->method);
     r->work.txn = r->lane ? r->lane->txn : NULL;
     return method(&r->work);
@@ -407,7 +436,11 @@ static void read_request(struct request *r, const struct frame *frame)
 {
     struct failure *f = &r->op.failure;
 
-    if (slice_is_none(frame->method)) {
+    if (frame->refused) {
+        r->method = slice_is_none(frame->method) ? NULL : method_find(frame->method);
+        r->call = (struct call){.method = r->method, .t = frame->t};
+        session_refuse(r->session, f, "the message is not read");
+    } else if (slice_is_none(frame->method)) {
         failure_set(f, ERR_BAD_REQUEST, "the method's name is a text");
     } else {
         r->method = method_find(frame->method);

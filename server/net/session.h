@@ -35,6 +35,7 @@ struct session {
     struct server *server;          /* borrowed */
     struct connection *connection;  /* borrowed */
     struct net_buffer *out;         /* borrowed: where replies go */
+    struct account account;         /* what is kept for this client; the connection's too */
     struct number_map transactions; /* handle to struct lane */
     struct number_map cursors;      /* number to struct session_cursor */
     struct number_map in_flight;  /* msgid to struct request; only those not answered at once */
@@ -76,6 +77,7 @@ struct lane {
 struct session_cursor {
     uint32_t number;
     struct cursor *core; /* owned */
+    size_t bytes;        /* counted for it */
     struct lane *lane;   /* its transaction's, or its own */
     unsigned only;       /* 0: both, 1: keys, 2: values */
     bool reverse;
@@ -158,6 +160,11 @@ void session_init(struct session *s, struct server *server, struct connection *c
 
 /* Roll back, close and free everything, whatever it is at; nothing is answered. */
 void session_end(struct session *s);
+
+/* Whether the client may take so many bytes more; if not, the error that says so. name: of the
+ * method. */
+bool session_has_room(const struct session *s, uint64_t bytes);
+enum err session_refuse(const struct session *s, struct failure *f, const char *name);
 
 /* Take one message; its bytes are borrowed for the call. What can be answered at once is in
  * out afterwards. false: a msgid in flight is used again. */

@@ -77,8 +77,10 @@ static void put_transactions(struct net_buffer *b, const struct db_status *s)
 
 static void put_connections(struct net_buffer *b, const struct server *server)
 {
+    const struct account *account = &server->account;
+
     put_word(b, "connections");
-    put_map(b, 8);
+    put_map(b, 9);
     put_fact(b, "open", server->connection_count);
     put_fact(b, "accepted", server->counters.accepted);
     put_fact(b, "refused", server->counters.refused);
@@ -86,7 +88,13 @@ static void put_connections(struct net_buffer *b, const struct server *server)
     put_fact(b, "requests", server->counters.requests);
     put_fact(b, "errors", server->counters.errors);
     put_fact(b, "in_flight", server->request_count);
-    put_fact(b, "buffer_bytes", net_buffer_total());
+    put_fact(b, "buffer_bytes", account->bytes - account->of[ACCOUNT_HANDLES]);
+    put_word(b, "memory");
+    put_map(b, ACCOUNT_KINDS + 2);
+    put_fact(b, "bytes", account->bytes);
+    put_fact(b, "limit", server->limits.all);
+    for (unsigned i = 0; i < ACCOUNT_KINDS; i++)
+        put_fact(b, account_kind_name(i), account->of[i]);
 }
 
 enum err execute_status(struct work *w)

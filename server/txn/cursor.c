@@ -74,6 +74,12 @@ static struct cursor *cursor_alloc(struct db *db, size_t bounds)
     return c;
 }
 
+size_t cursor_bytes(const struct cursor *c)
+{
+    return sizeof *c + c->bounds_room +
+           (c->sources == c->few ? 0 : c->source_room * sizeof *c->sources);
+}
+
 static void cursor_dealloc(struct db *db, struct cursor *c)
 {
     if (c->bounds_room != CURSOR_BOUNDS_BYTES || db->cursor_pool_count == CURSOR_POOL_MAX) {

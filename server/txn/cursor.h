@@ -46,6 +46,9 @@ enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key);
 /* The request's page of rows is over: let go of what it pins; it finds its place again by key. */
 void cursor_rest(struct cursor *c);
 
+/* Bytes of memory that it takes. */
+size_t cursor_bytes(const struct cursor *c);
+
 void cursor_close(struct cursor *c);
 
 #endif

@@ -75,6 +75,35 @@ START_TEST(no_byte_is_understood_twice)
 }
 END_TEST
 
+/* What is understood may be thrown away, and the limit in bytes still holds. */
+START_TEST(what_is_dropped_is_counted_all_the_same)
+{
+    struct buffer made = {NULL, 0, 0};
+
+    for (uint64_t seed = 0; seed < 500; seed++) {
+        struct dice dice = {seed};
+        struct msgpack_limits limits = wide;
+        struct msgpack_scan scan;
+        size_t begin = 0;
+
+        buffer_clear(&made);
+        value_make(&dice, 4, &made);
+        limits.bytes_max = made.size - seed % 2;
+        msgpack_scan_init(&scan);
+        for (size_t size = 1; size <= made.size; size++) {
+            enum err e = msgpack_scan_feed(&scan, made.data + begin, size - begin, &limits);
+
+            if (e == ERR_TOO_LARGE && seed % 2)
+                break;
+            REQUIRE(e == (size == made.size ? ERR_OK : ERR_WAIT));
+            begin += msgpack_scan_drop(&scan);
+            REQUIRE(!(seed % 2) || size < made.size);
+        }
+    }
+    buffer_fini(&made);
+}
+END_TEST
+
 static enum err scan_once(const void *data, size_t size, size_t bytes_max,
                           uint64_t elements_max, unsigned depth_max)
 {
@@ -158,6 +187,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, pieces_of_any_size_end_where_the_whole_does);
     tcase_add_test(tests, no_byte_is_understood_twice);
+    tcase_add_test(tests, what_is_dropped_is_counted_all_the_same);
     tcase_add_test(tests, limits_are_exact);
     tcase_add_test(tests, a_claim_over_a_limit_is_refused_as_a_claim);
     tcase_add_test(tests, a_value_as_long_as_the_limit_waits_for_no_more);

@@ -163,6 +163,26 @@ START_TEST(the_msgid_of_a_message_that_does_not_end_is_found_where_it_can_be)
 }
 END_TEST
 
+START_TEST(the_head_of_a_message_names_who_is_to_be_refused)
+{
+    static const char put[] = "\x94\x00\x05\xa3put\x94\x07\xa1s\xc6\x00\x50\x00\x00xxxxxxxx";
+    struct frame f;
+
+    frame_read_head(slice_make(put, sizeof put - 1), &f);
+    ck_assert_int_eq(f.kind, FRAME_REQUEST);
+    ck_assert(f.refused);
+    ck_assert_uint_eq(f.msgid, 5);
+    ck_assert_uint_eq(f.t, 7);
+    ck_assert(slice_equal(f.method, slice_text("put")));
+    ck_assert(slice_is_none(f.params));
+    frame_read_head(slice_make("\x93\x02\xa3run\x91\xc6\x00", 9), &f);
+    ck_assert_int_eq(f.kind, FRAME_NOTIFICATION);
+    ck_assert_uint_eq(f.t, 0);
+    frame_read_head(slice_make("\x91\x07", 2), &f);
+    ck_assert_int_eq(f.kind, FRAME_BROKEN);
+}
+END_TEST
+
 START_TEST(no_beginning_and_no_change_of_a_message_is_read_beyond_its_end)
 {
     static const char good[] = "\x94\x00\x05\xa3put\x94\x00\xa1s\x82\xa1"
@@ -309,21 +329,67 @@ END_TEST
 
 /* ---- buffers and lines ---- */
 
+START_TEST(what_is_kept_for_a_client_is_counted_to_it_and_to_all)
+{
+    struct account_limits limits = {.one = 1 << 20, .all = 2 << 20};
+    struct account all, one, other;
+
+    account_init(&all, NULL);
+    account_init(&one, &all);
+    account_init(&other, &all);
+    account_add(&one, ACCOUNT_INPUT, 1000);
+    account_add(&other, ACCOUNT_HANDLES, 50);
+    ck_assert_uint_eq(all.bytes, 1050);
+    ck_assert_uint_eq(one.bytes, 1000);
+    ck_assert(account_has_room(&one, &limits, (1 << 20) - 1000));
+    ck_assert(!account_has_room(&one, &limits, (1 << 20) - 999));
+    account_add(&other, ACCOUNT_REPLIES, 3 << 20); /* all is taken: only little is given */
+    ck_assert(account_has_room(&one, &limits, ACCOUNT_FLOOR - 1000));
+    ck_assert(!account_has_room(&one, &limits, ACCOUNT_FLOOR - 999));
+    ck_assert(account_is_full(&other, &limits));
+    ck_assert(!account_is_full(&one, &limits));
+    account_add(&one, ACCOUNT_REQUESTS, ACCOUNT_FLOOR + 1);
+    ck_assert(account_is_full(&one, &limits));
+    account_sub(&other, ACCOUNT_REPLIES, 3 << 20);
+    ck_assert(!account_is_full(&one, &limits));
+    account_add(&one, ACCOUNT_REPLIES, 1 << 19); /* more than half of its share */
+    ck_assert(account_is_full(&one, &limits));
+    account_sub(&one, ACCOUNT_REPLIES, 1 << 19);
+    account_sub(&one, ACCOUNT_REQUESTS, ACCOUNT_FLOOR + 1);
+    account_sub(&one, ACCOUNT_INPUT, 1000);
+    account_sub(&other, ACCOUNT_HANDLES, 50);
+    account_fini(&one);
+    account_fini(&other);
+    account_fini(&all);
+}
+END_TEST
+
 START_TEST(buffers_count_their_memory_and_give_it_back)
 {
-    size_t before = net_buffer_total();
+    struct account all, one;
     struct net_buffer a = NET_BUFFER_EMPTY, b = NET_BUFFER_EMPTY;
     size_t place;
 
+    account_init(&all, NULL);
+    account_init(&one, &all);
+    net_buffer_charge(&a, &one, ACCOUNT_REPLIES);
+    net_buffer_charge(&b, &one, ACCOUNT_OUTPUT);
+
     for (int i = 0; i < 10000; i++)
         put_uint(&a, (uint64_t)i);
-    ck_assert_uint_eq(net_buffer_total() - before, a.room);
+    ck_assert_uint_eq(one.of[ACCOUNT_REPLIES], a.room);
     net_buffer_swap(&a, &b);
     ck_assert_uint_eq(a.used, 0);
+    ck_assert_uint_eq(one.of[ACCOUNT_OUTPUT], b.room);
+    ck_assert_uint_eq(one.of[ACCOUNT_REPLIES], 0);
+    net_buffer_charge(&b, NULL, ACCOUNT_OUTPUT);
+    ck_assert_uint_eq(all.bytes, 0);
+    net_buffer_charge(&b, &one, ACCOUNT_OUTPUT);
+    ck_assert_uint_eq(all.bytes, b.room);
     net_buffer_clear(&b, 1 << 20);
     ck_assert_uint_gt(b.room, 0);
     net_buffer_clear(&b, 16);
-    ck_assert_uint_eq(net_buffer_total(), before);
+    ck_assert_uint_eq(one.bytes, 0);
     place = put_array_later(&a);
     put_nil(&a);
     put_bool(&a, true);
@@ -332,7 +398,15 @@ START_TEST(buffers_count_their_memory_and_give_it_back)
     ck_assert_ptr_null(net_buffer_reserve(&a, SIZE_MAX / 2));
     ck_assert(a.failed);
     net_buffer_fini(&a);
-    ck_assert_uint_eq(net_buffer_total(), before);
+    /* Large ones grow by less than a factor, and are trimmed to what is in them. */
+    ck_assert_ptr_nonnull(net_buffer_reserve(&a, (5 << 20) + 1));
+    ck_assert_uint_eq(a.room, 6 << 20);
+    a.used = 10;
+    net_buffer_trim(&a, 4096);
+    ck_assert_uint_eq(one.bytes, 4096);
+    net_buffer_fini(&a);
+    account_fini(&one);
+    account_fini(&all);
 }
 END_TEST
 
@@ -378,6 +452,8 @@ int main(void)
     tcase_add_test(all, options_are_read_by_the_table);
     tcase_add_test(all, texts_are_cut_between_characters);
     tcase_add_test(all, every_method_is_found_by_its_name_and_has_its_parameters);
+    tcase_add_test(all, what_is_kept_for_a_client_is_counted_to_it_and_to_all);
+    tcase_add_test(all, the_head_of_a_message_names_who_is_to_be_refused);
     tcase_add_test(all, buffers_count_their_memory_and_give_it_back);
     tcase_add_test(all, no_text_ends_a_log_line_or_begins_another_fact);
     tcase_set_timeout(all, 60);

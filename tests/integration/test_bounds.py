@@ -1,0 +1,196 @@
+"""What clients take of memory: each kind is driven to its limit beside an innocent client."""
+import select
+import socket
+import struct
+
+from holdfast import Closed, Gate, daemon, pack, until
+
+
+def memory(c):
+    return c.call("status")["connections"]["memory"]
+
+
+def pour(sockets, data, total):
+    """Send data again and again to each socket, as fast as the server takes it and without
+    waiting for it, and read what comes; until each has been offered total bytes or it takes no
+    more."""
+    at = {s: 0 for s in sockets}
+    for s in sockets:
+        s.setblocking(False)
+    idle = 0
+    while any(n < total for n in at.values()) and idle < 20:
+        readable, writable, _ = select.select(
+            list(at), [s for s, n in at.items() if n < total], [], 0.05)
+        idle = 0 if readable or writable else idle + 1
+        for s in readable:
+            s.recv(1 << 20)
+        for s in writable:
+            try:
+                at[s] += s.send(data[at[s] % len(data):])
+            except BlockingIOError:
+                pass
+        yield
+    for s in sockets:
+        s.setblocking(True)
+
+
+def test_small_requests_that_come_faster_than_they_are_served_are_read_as_they_are_served():
+    with daemon() as d, d.client() as c, d.client() as innocent:
+        most = 0
+        for _ in pour([c.s], pack([0, 31, "ping", []]) * 20000, 64 << 20):
+            assert innocent.call("ping") == "pong"
+            most = max(most, memory(innocent)["input"])
+        # 256 KiB ahead, the last read, and what the buffer has grown by
+        assert most <= 4 << 20, most
+
+
+def large_put(t, msgid, size, key):
+    return (b"\x94\x00" + pack(msgid) + pack("put") + b"\x94" + pack(t) + pack("s") + b"\xc6" +
+            struct.pack(">I", size) + b"x" * size + pack(key))
+
+
+def test_a_large_message_without_room_is_an_error_of_its_request():
+    with daemon("--client-memory", "16MiB") as d, d.client() as c, d.client() as innocent:
+        innocent.call("create_store", 0, "s")
+        hogs = [d.client() for _ in range(4)]
+        for hog in hogs[:3]:
+            hog.raw(large_put(0, 5, 3500000, "hog")[:-1])
+        hogs[3].raw(large_put(0, 5, 1000000, "hog")[:-1])
+        # 3 of 4 MiB and one of 1 MiB: no other message of 4 MB fits
+        until(lambda: memory(innocent)["input"] >= 13 << 20)
+        c.call("begin", 3)
+        sent = c.next = 100
+        c.cork()
+        for i in range(4):
+            c.raw(large_put(0, 200 + i, 4000000, "c%d" % i))
+        c.raw(large_put(3, 300, 4000000, "t"))
+        c.next = sent
+        commit = c.send("commit", 3)
+        ping = c.send("ping")
+        c.uncork()
+        errors = [c.error(200 + i) for i in range(4)]
+        assert {e.name for e in errors} == {"OVERLOADED"}, errors
+        assert all(e.error["retryable"] and e.details["retry_after_ms"] for e in errors)
+        assert "client-memory" in errors[0].error["message"], errors[0].error
+        assert c.error(300).name == "OVERLOADED"
+        # what was not read counts as refused: the transaction cannot commit without it
+        assert c.error(commit).name in ("TXN_FAILED", "OVERLOADED")
+        assert c.reply(ping) == "pong"
+        assert innocent.call("put", 0, "s", "y" * 60000, "small") == "small"
+        assert innocent.call("count", 0, "s") == 1
+        for hog in hogs:
+            hog.close()
+        until(lambda: memory(innocent)["bytes"] < 1 << 20)
+        c.raw(large_put(0, 400, 4000000, "now"))
+        assert c.reply(400) == "now"
+        c.close()
+
+
+def test_many_large_answers_for_one_client_are_bounded():
+    flags = ("--connection-memory", "16MiB", "--scan-rows", "100")
+    with daemon(*flags) as d, d.client() as c, d.client() as innocent:
+        innocent.call("create_store", 0, "s")
+        for n in range(900):
+            innocent.send("put", 0, "s", "v" * 4000, n)
+        innocent.call("ping")
+        # all are under way before any of them has found much
+        ask = pack([0, 0, "get_many", [0, "s", list(range(100000, 106000)) + list(range(900))]])
+        c.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        most = 0
+        c.s.setblocking(False)
+        data = b"".join(pack([0, n, "get_many", [0, "s", list(range(100000, 106000)) +
+                                                 list(range(900))]]) for n in range(1, 100))
+        assert len(ask) > 30000
+        sent, quiet = 0, 0
+        while quiet < 50 and sent < len(data):
+            if select.select([], [c.s], [], 0.02)[1]:
+                sent += c.s.send(data[sent:sent + 65536])
+                quiet = 0
+            else:
+                quiet += 1
+            most = max(most, memory(innocent)["bytes"])
+            assert innocent.call("get", 0, "s", 1)
+        assert most < 32 << 20, most
+        c.close()
+        until(lambda: memory(innocent)["bytes"] < 2 << 20)
+
+
+def test_requests_that_wait_for_a_slow_disk_are_bounded():
+    with Gate() as gate, gate.daemon("--connection-memory", "16MiB",
+                                     "--requests-in-flight", "65536") as d:
+        with d.client() as c, d.client() as innocent:
+            innocent.call("create_store", 0, "s")
+            c.call("put", 0, "s", 0, 0)
+            gate.hold("sync")
+            first = c.send("put", 0, "s", 1, 1)
+            most = 0
+            put = pack([2, "put", [0, "s", "x" * 60000, 2]])
+            for _ in pour([c.s], put, 100 << 20):
+                most = max(most, memory(innocent)["bytes"])
+            assert most < 24 << 20, most
+            gate.let("sync")
+            c.s.settimeout(30)
+            until(lambda: innocent.call("count", 0, "s") >= 2)
+            del first
+
+
+def test_open_cursors_are_counted_and_refused_when_there_is_no_room():
+    with daemon("--connection-memory", "16MiB", "--cursors-per-connection", "65536") as d:
+        with d.client() as c, d.client() as innocent:
+            innocent.call("create_store", 0, "s")
+            for n in range(10):
+                innocent.call("put", 0, "s", n, n)
+            open_, refused = [], None
+            for _ in range(40):
+                c.cork()
+                ids = [c.send("scan", 0, "s", None, {"page": 1}) for _ in range(200)]
+                c.uncork()
+                for i in ids:
+                    try:
+                        open_.append(c.reply(i)["cursor"])
+                    except Exception as e:
+                        refused = refused or e
+            assert refused and refused.name == "OVERLOADED", refused
+            assert "connection-memory" in refused.error["message"]
+            assert len(open_) > 500
+            held = memory(innocent)
+            assert 8 << 20 < held["handles"] <= 16 << 20, held
+            assert innocent.call("scan", 0, "s", None, {"page": 1})["cursor"]
+            for cursor in open_:
+                c.send("close", cursor)
+            assert c.call("ping") == "pong"
+            assert c.call("scan", 0, "s", None, {"page": 1})["cursor"]
+        with d.client() as last:
+            until(lambda: memory(last)["handles"] < 4096)
+
+
+def test_what_a_client_took_is_given_back_however_it_ends():
+    with daemon() as d, d.client() as watch:
+        watch.call("create_store", 0, "s")
+        before = memory(watch)
+        for cut in (1, 100, 70000, 300000):
+            with d.client() as c:
+                c.call("begin", 1)
+                c.call("put", 1, "s", 1, 1)
+                c.raw(large_put(1, 50, 400000, 2)[:cut])
+                select.select([c.s], [], [], 0.01)
+        until(lambda: memory(watch)["bytes"] <= before["bytes"])
+
+
+def test_an_innocent_client_is_not_closed():
+    with daemon("--client-memory", "16MiB") as d, d.client() as innocent:
+        innocent.call("create_store", 0, "s")
+        hogs = [d.client() for _ in range(8)]
+        for hog in hogs:
+            hog.raw(large_put(0, 5, 4000000, "hog")[:3000000])
+        until(lambda: memory(innocent)["input"] > 8 << 20)
+        for size in (100, 60000, 300000, 3000000):
+            try:
+                innocent.call("put", 0, "s", "z" * size, size)
+            except Closed:
+                raise AssertionError("closed")
+            except Exception as e:
+                assert e.name == "OVERLOADED", e
+            assert innocent.call("ping") == "pong"
+        for hog in hogs:
+            hog.close()
