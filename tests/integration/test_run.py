@@ -90,9 +90,14 @@ def seen_meanwhile(c, watch, msgid):
 def test_a_large_run_does_not_stop_the_others():
     with daemon() as d, d.client() as c, d.client() as watch:
         c.call("create_store", 0, "s")
-        run = c.send("run", [["put", ["s", "x" * 50, n]] for n in range(100000)])
-        seen = seen_meanwhile(c, watch, run)
-        assert c.reply(run)["results"] == list(range(100000))
+        # On a busy machine the watcher may be too slow to meet one; it cannot miss fifty, unless
+        # nobody is served.
+        for _ in range(50):
+            run = c.send("run", [["put", ["s", "x" * 50, n]] for n in range(100000)])
+            seen = seen_meanwhile(c, watch, run)
+            assert c.reply(run)["results"] == list(range(100000))
+            if seen:
+                break
         assert seen
         # This one takes some milliseconds, too few for another client to look in for certain.
         assert c.call("get_many", 0, "s", list(range(60000))) == ["x" * 50] * 60000
