@@ -128,6 +128,8 @@ enum err execute_commit(struct work *w)
     uint64_t commit = 0;
     enum err e = token_read(w->call, &token, work_failure(w));
 
+    if (!e)
+        e = txn_settle(w->op, txn);
     if (e)
         return e;
     lane_close_cursors(lane);

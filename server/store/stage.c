@@ -229,14 +229,16 @@ void stamp_add(struct stamp *stamp, struct record *r)
 
 static bool write_set_replace(struct stage *s, struct record *r, struct slice value)
 {
+    bool in_place = r->value && r->value_size >= value.size && !s->savepoints;
     uint8_t *bytes = NULL;
 
+    if (s->savepoints && !write_set_keep_value(s, r))
+        return false;
     if (!slice_is_none(value)) {
         /* in place where the new value fits: a record updated again and again
          * within one transaction takes no more memory */
-        bytes = r->value && r->value_size >= value.size
-                    ? (uint8_t *)(uintptr_t)r->value
-                    : arena_alloc(s->memory, value.size + 1);
+        bytes =
+            in_place ? (uint8_t *)(uintptr_t)r->value : arena_alloc(s->memory, value.size + 1);
         if (!bytes)
             return false;
         memmove(bytes, value.data, value.size);
@@ -400,7 +402,7 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
     struct stage_store *from = write_set->single;
 
     ASSERT(s->state == STAGE_OPEN && !s->is_loose); /* S-1 */
-    ASSERT(write_set->bucket_mask == 0);
+    ASSERT(write_set->bucket_mask == 0 && !write_set->savepoints);
     stage_note_commit(s, stamp->commit);
     while (from) {
         struct stage_store *chain = from->chain;
@@ -431,7 +433,7 @@ void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,
 {
     struct stage_store *from = write_set->single;
 
-    ASSERT(s->state == STAGE_OPEN && !s->first_commit);
+    ASSERT(s->state == STAGE_OPEN && !s->first_commit && !write_set->savepoints);
     stage_note_commit(s, stamp->commit);
     while (from) {
         struct stage_store *chain = from->chain;

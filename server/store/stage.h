@@ -29,6 +29,7 @@
 
 struct record;
 struct txn;
+struct write_undo;
 
 /* What all records of one transaction share; allocated in its arena, shared with the
  * stage at commit. */
@@ -105,6 +106,8 @@ struct stage {
     struct arena *memory;
     struct stage_store *room; /* a write-set's: its owner's, for the first store; or NULL */
     bool is_absorbed;         /* a write-set's: its records lie in a stage's memory */
+    unsigned savepoints;      /* a write-set's: how many are set; write_set.c */
+    struct write_undo *undo;  /* values that were replaced since the first of them */
     struct os *os;
 };
 
@@ -158,6 +161,28 @@ uint64_t record_bytes(struct slice key, struct slice value);
  * to stamp's list). NULL: no memory, nothing has changed. */
 struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint32_t store,
                              struct slice key, struct slice value, bool *fresh);
+
+/* ---- savepoints in a write-set (write_set.c) ---- */
+
+/* A moment of a write-set to which it can be taken back. Savepoints nest: the newest ends
+ * first. While one is set, a value that is replaced keeps its bytes, so that it can come back. */
+struct write_mark {
+    struct record *last;     /* written before it */
+    struct write_undo *undo; /* what had been replaced before it */
+};
+
+/* Set one; stamp may be NULL while nothing has been written. Cannot fail. */
+void write_set_mark(struct stage *write_set, const struct stamp *stamp,
+                    struct write_mark *mark);
+/* End the newest one; what was written since stays. */
+void write_set_unmark(struct stage *write_set);
+/* Take back what was written since mark, which stays set; at most steps changes in a call.
+ * false: there is more, call again before anything else is written. Nobody may stand in the
+ * write-set (cursor_rest). gone(context, r) is called for each record before it goes. The memory
+ * stays the write-set's. */
+bool write_set_undo(struct stage *write_set, struct stamp *stamp, const struct write_mark *mark,
+                    unsigned steps, void (*gone)(void *context, struct record *r),
+                    void *context);
 
 /* The record of a key, NULL if there is none. In a stage: the linked one. */
 struct record *stage_find(const struct stage *s, uint32_t store, struct slice key);

@@ -286,6 +286,64 @@ bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record
     return true;
 }
 
+/* ---- removing ---- */
+
+static void node_remove(struct stage_index_node *n, unsigned at)
+{
+    unsigned behind = n->count - at - 1u;
+
+    ASSERT(at < n->count);
+    memmove(&n->heads[at], &n->heads[at + 1], behind * sizeof *n->heads);
+    memmove(&n->records[at], &n->records[at + 1], behind * sizeof *n->records);
+    if (n->level)
+        memmove(&n->children[at], &n->children[at + 1], behind * sizeof *n->children);
+    n->count--; /* what all keys shared, those that are left still do */
+}
+
+/* The least of a child is another one now. */
+static void node_set_least(struct stage_index_node *n, unsigned at, struct record *least)
+{
+    n->records[at] = least;
+    if (at == 0 || at + 1u == n->count)
+        node_refresh(n); /* at an edge the new key may share less */
+    else
+        n->heads[at] = stage_index_head(record_key(least), n->prefix);
+}
+
+void stage_index_remove(struct stage_index *x, const struct record *r)
+{
+    struct stage_index_node *path[STAGE_INDEX_HEIGHT_MAX + 1], *n = x->root;
+    unsigned slots[STAGE_INDEX_HEIGHT_MAX + 1], depth = 0;
+
+    for (; n; n = n->level ? n->children[slots[depth++]] : NULL) {
+        unsigned rank = node_rank(n, record_key(r), true);
+
+        if (!rank)
+            return; /* it is below everything that is entered */
+        path[depth] = n;
+        slots[depth] = rank - 1;
+        if (!n->level && n->records[rank - 1] != r)
+            return; /* there was no memory to enter it */
+    }
+    ASSERT(!x->root || path[depth]->level == 0);
+    if (!x->root)
+        return;
+    /* Empty nodes leave their parents, so that the least of a child is always its first. */
+    for (unsigned i = depth + 1; i-- > 0;) {
+        node_remove(path[i], slots[i]);
+        if (path[i]->count) {
+            depth = i;
+            break;
+        }
+        if (i == 0) {
+            x->root = NULL;
+            return;
+        }
+    }
+    for (unsigned i = depth; i > 0 && slots[i] == 0; i--)
+        node_set_least(path[i - 1], slots[i - 1], path[i]->records[0]);
+}
+
 /* ---- building ---- */
 
 /* A leaf whose entries have heads behind what all keys of the store share. Where those tell

@@ -52,4 +52,7 @@ bool stage_index_build(struct stage_index *x, struct arena *arena,
 /* Enter a record whose key is not entered yet; false: there was no memory for it. */
 bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record *r);
 
+/* Take a record out again, if it was entered. Takes no memory and gives none back. */
+void stage_index_remove(struct stage_index *x, const struct record *r);
+
 #endif

@@ -191,6 +191,20 @@ static void amalgamate_say_held(struct failure *why, uint64_t held, uint64_t lim
         (unsigned long long)held, (unsigned long long)limit, whom);
 }
 
+/* Bytes of the ledgers that open writers may still ask. */
+static uint64_t ledgers_needed(struct db *db)
+{
+    uint64_t oldest = tracker_oldest_writer(db), bytes = 0;
+
+    LIST_EACH (link, &db->ledgers) {
+        const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
+
+        if (l->last_commit > oldest)
+            bytes += l->bytes + l->disk_bytes;
+    }
+    return bytes;
+}
+
 /* What is held has a limit: beyond it the oldest are ended, and told so. Of those who read from
  * one stage all, for it is held as long as one does. Readers and writers are each sure of half. */
 static void amalgamate_limit_held(struct db *db)
@@ -208,9 +222,13 @@ static void amalgamate_limit_held(struct db *db)
         while ((s = snapshot_oldest_in(db, stage)) != NULL)
             amalgamate_expire_snapshot(db, s, &why);
     }
-    if (read + ledgers > limit && !list_is_empty(&db->writers)) {
-        amalgamate_say_held(&why, read + ledgers, limit, "the oldest writer");
-        amalgamate_expire(LIST_ENTRY(db->writers.next, struct txn, in_writers), &why);
+    /* Of those who began at one moment all, for a ledger is held as long as one needs it. */
+    while (!list_is_empty(&db->writers) && read + (ledgers = ledgers_needed(db)) > limit) {
+        uint64_t oldest = tracker_oldest_writer(db);
+
+        amalgamate_say_held(&why, read + ledgers, limit, "among the oldest writers");
+        while (tracker_oldest_writer(db) == oldest)
+            amalgamate_expire(LIST_ENTRY(db->writers.next, struct txn, in_writers), &why);
     }
     failure_clear(&why);
 }

@@ -28,6 +28,7 @@ struct source { /* a write-set or a stage */
 struct cursor {
     struct db *db;
     struct list_link in_db;    /* db.cursors */
+    struct list_link in_txn;   /* txn.cursors */
     struct txn *txn;           /* NULL: the snapshot is its own */
     struct snapshot *snapshot; /* holds a reference; NULL: it was ended */
     struct schema *schema;
@@ -52,6 +53,12 @@ struct cursor {
     struct list_link in_pool;
     struct source few[CURSOR_SOURCES];
     uint8_t place[KEY_BYTES_MAX + 1];
+    struct { /* cursor_mark */
+        bool reverse, place_is_end;
+        uint64_t limit, offset;
+        size_t place_size;
+        uint8_t place[KEY_BYTES_MAX + 1];
+    } mark;
     uint8_t plain[KEY_PLAIN_BYTES_MAX];
 };
 
@@ -141,6 +148,9 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
     tree_cursor_init(&c->tree, c->db->primary, s->root, schema->number);
     cursor_place_at_edge(c, reverse);
     list_push_back(&c->db->cursors, &c->in_db);
+    list_init(&c->in_txn);
+    if (t)
+        list_push_back(&t->cursors, &c->in_txn);
     if (only_staged)
         snapshot_enter(s); /* what is counted is compared with this root, from first to last */
     return c;
@@ -180,12 +190,37 @@ void cursors_end(struct db *db, const struct snapshot *s)
     }
 }
 
+void cursors_end_all(struct txn *t)
+{
+    LIST_EACH (link, &t->cursors)
+        cursor_end(LIST_ENTRY(link, struct cursor, in_txn));
+}
+
+void cursors_end_schema(struct txn *t, const struct schema *s)
+{
+    LIST_EACH (link, &t->cursors) {
+        struct cursor *c = LIST_ENTRY(link, struct cursor, in_txn);
+
+        if (c->schema == s) {
+            cursor_end(c);
+            c->schema = NULL;
+        }
+    }
+}
+
+void cursors_rest(struct txn *t)
+{
+    LIST_EACH (link, &t->cursors)
+        cursor_rest(LIST_ENTRY(link, struct cursor, in_txn));
+}
+
 void cursor_close(struct cursor *c)
 {
     struct db *db = c->db;
 
     cursor_end(c);
     list_remove(&c->in_db);
+    list_remove(&c->in_txn);
     if (c->sources != c->few)
         os_free(db->os, c->sources, c->source_room * sizeof *c->sources);
     cursor_dealloc(db, c);
@@ -454,9 +489,14 @@ enum err cursor_current_pending(struct cursor *c, struct slice *key, struct reco
 
 static enum err cursor_check(struct op *op, struct cursor *c)
 {
-    if (c->txn)
-        return txn_check(op, c->txn); /* it was ended with its cursors */
+    enum err e = c->txn ? txn_check(op, c->txn) : ERR_OK;
+
+    if (e)
+        return e; /* its transaction has let go of it */
     failure_clear(&op->failure);
+    if (!c->schema)
+        return failure_set(&op->failure, ERR_NO_STORE,
+                           "the store was made after the savepoint that was gone back to");
     if (!c->snapshot)
         return failure_set(&op->failure, ERR_TXN_EXPIRED,
                            "too much was held for old readers (held-max); this scan was one of "
@@ -540,6 +580,40 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
     return e;
 }
 
+enum err cursor_look(struct op *op, struct cursor *c)
+{
+    struct slice key, value;
+    struct record *r;
+
+    if (cursor_check(op, c) || c->range_is_empty)
+        return ERR_OK; /* the next page says it */
+    if (cursor_ready(op, c) || (cursor_nearest(c, &key) && cursor_in_range(c, key)))
+        return ERR_OK;
+    return cursor_read(op, c, &key, &r, &value) == ERR_END ? ERR_END : ERR_OK;
+}
+
+void cursor_mark(struct cursor *c)
+{
+    ASSERT(c->place_size <= sizeof c->mark.place);
+    c->mark.reverse = c->reverse;
+    c->mark.place_is_end = c->place_is_end;
+    c->mark.limit = c->limit;
+    c->mark.offset = c->offset;
+    c->mark.place_size = c->place_size;
+    memcpy(c->mark.place, c->place, c->place_size);
+}
+
+void cursor_back(struct cursor *c)
+{
+    cursor_rest(c); /* the sources find the place again by key */
+    c->reverse = c->mark.reverse;
+    c->place_is_end = c->mark.place_is_end;
+    c->limit = c->mark.limit;
+    c->offset = c->mark.offset;
+    c->place_size = c->mark.place_size;
+    memcpy(c->place, c->mark.place, c->mark.place_size);
+}
+
 void cursor_turn(struct cursor *c, bool reverse)
 {
     if (c->reverse == reverse)
@@ -564,11 +638,13 @@ enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key)
     c->place_is_end = false;
     c->place_size = size;
     memcpy(c->place, encoded, size);
+    if (c->reverse) /* behind the key, so that it comes first */
+        c->place[c->place_size++] = 0;
     if (c->from_size &&
         slice_compare(slice_make(encoded, size), slice_make(c->from, c->from_size)) < 0)
         cursor_place_at_edge(c, false);
-    else if (c->to_size &&
-             slice_compare(slice_make(encoded, size), slice_make(c->to, c->to_size)) > 0)
+    else if (c->to_size && slice_compare(slice_make(c->place, c->place_size),
+                                         slice_make(c->to, c->to_size)) > 0)
         cursor_place_at_edge(c, true);
     return ERR_OK;
 }

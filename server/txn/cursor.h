@@ -36,11 +36,19 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
  * was held for it. */
 enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row);
 
+/* ERR_END: it is known, without waiting, that no row is ahead. ERR_OK: one may be. */
+enum err cursor_look(struct op *op, struct cursor *c);
+
+/* Remember the place, for cursor_back: a page that cannot be told was not given. */
+void cursor_mark(struct cursor *c);
+/* Stand where the cursor stood when it was marked, and go the way it went. */
+void cursor_back(struct cursor *c);
+
 /* Go the other way from here on. */
 void cursor_turn(struct cursor *c, bool reverse);
 
-/* Go on from the first row at or after key, in reverse from the first at or before...
- * as docs/protocol.md `to` says: at or after it, or before it in reverse. */
+/* Go on from the first row at or beyond key, in the direction of the cursor: a row with that
+ * very key comes first either way. */
 enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key);
 
 /* The request's page of rows is over: let go of what it pins; it finds its place again by key. */

@@ -247,6 +247,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     list_init(&db->snapshots);
     list_init(&db->snapshots_by_commit);
     list_init(&db->cursors);
+    list_init(&db->undoing);
     list_init(&db->waiting_for_room);
     list_init(&db->tasks);
     list_init(&db->ledgers);
@@ -311,6 +312,7 @@ void db_turn(struct db *db)
     db->now_ms = os_now_ms(db->os);
     db_wake_for_room(db);
     primary_wake(db->primary);
+    statements_turn(db);
     tidy_turn(db);
     amalgamate_turn(db);
     if (db->unstage_due)
@@ -329,7 +331,7 @@ static void db_expire(struct db *db)
     LIST_EACH_SAFE (link, &db->open) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_open);
         uint64_t idle_max = t->options.idle_ms ? t->options.idle_ms : db->options.idle_ms;
-        uint64_t age = db->now_ms - t->begun_ms, idle = db->now_ms - t->used_ms;
+        uint64_t age = db->now_ms - t->begun_ms, idle = txn_idle_ms(t);
         struct failure why;
 
         if (t->failure.error || t->is_autocommit)

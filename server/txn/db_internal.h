@@ -21,6 +21,7 @@
 #include "server/txn/db.h"
 #include "server/txn/op.h"
 #include "server/txn/records.h"
+#include "server/txn/statement.h"
 #include "server/txn/stores.h"
 #include "server/txn/txn.h"
 
@@ -107,6 +108,9 @@ struct txn {
     struct stamp *stamp;        /* NULL until the first write */
     struct txn_store *stores;   /* written; the first is store_room, the others in the arena */
     struct list_link schemas;   /* definitions made and not yet committed */
+    struct list_link cursors;   /* its open ones; cursor.in_txn */
+    struct op *at_work;         /* the request that was last called on it; NULL: it has ended */
+    struct statement statement; /* the request that writes more than once; statement.h */
     uint64_t log_reserved;      /* bytes of the log */
     struct stage *spare[2];     /* for a write-set that becomes a stage of its own */
     bool is_large;              /* over link_bytes_max: not in db.intents */
@@ -214,6 +218,7 @@ struct db {
     /* waiting */
     struct list_link readers;  /* serializable transactions that have read; reads.c */
     struct read_point **read_points; /* hash of (store, key) that they read */
+    struct list_link undoing;  /* transactions whose failed statement is being taken back */
     struct list_link waiting_for_room;
     struct list_link synced_waits;  /* decided_wait by decided.synced */
     struct list_link written_waits; /* decided_wait by decided.written */
@@ -308,8 +313,11 @@ enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *
 enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema *schema);
 void tracker_add_intent(struct db *db, struct record *r);
 void tracker_remove_intents(struct txn *t);
+void tracker_remove_intent(struct txn *t, struct record *r);
 enum err tracker_note_store(struct txn *t, struct schema *schema);
 void tracker_forget_stores(struct txn *t);
+/* Forget the stores written since; NULL: all. */
+void tracker_forget_stores_since(struct txn *t, struct txn_store *since);
 void tracker_doom_losers(struct txn *winner);
 void tracker_become_large(struct txn *t);
 uint64_t tracker_oldest_writer(const struct db *db); /* least snapshot commit; UINT64_MAX */
@@ -318,6 +326,10 @@ void tracker_fini(struct db *db);
 
 /* ---- txn.c ---- */
 void txn_pool_free(struct db *db);
+/* The op's request has ended: its transaction is idle from now on. */
+void txn_leave(struct op *op);
+/* Since when nobody has used it; while its own request waits for the server it is in use. */
+uint64_t txn_idle_ms(const struct txn *t);
 enum err txn_begin_own(struct op *op, bool read_only, struct txn **out); /* autocommit */
 enum err txn_first_write(struct op *op, struct txn *t);
 
@@ -407,6 +419,11 @@ void tidy_turn(struct db *db); /* give space back if it is time */
 /* ---- cursor.c ---- */
 /* Let every cursor go of the snapshot; the next call on it is told. */
 void cursors_end(struct db *db, const struct snapshot *s);
+/* The same for all of a transaction, and for those over a definition of its own that goes. */
+void cursors_end_all(struct txn *t);
+void cursors_end_schema(struct txn *t, const struct schema *s);
+/* Let the transaction's cursors go of their places in its write-set. */
+void cursors_rest(struct txn *t);
 /* A cursor over encoded bounds in a snapshot, of which it takes a reference; only_staged leaves
  * the root out (for counting). NULL: no memory. */
 struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,

@@ -21,6 +21,8 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     wait_init(&op->wait, op_wake);
     list_init(&op->in_waiting);
     op->own = NULL;
+    op->at = NULL;
+    op->statement = NULL;
     op->losses = 0;
     op->cursor = NULL;
     op->counts = NULL;
@@ -40,6 +42,8 @@ void op_fini(struct op *op)
         op->cursor = NULL;
     }
     stores_forget_counts(op);
+    statement_abandon(op);
+    txn_leave(op);
     if (op->own) {
         txn_rollback(op->own);
         op->own = NULL;

@@ -42,6 +42,8 @@ struct op {
     struct wait wait;             /* pages, or a turn */
     struct list_link in_waiting;  /* db.waiting_for_room: log or stage memory */
     struct txn *own;              /* the transaction of an autocommit request at work */
+    struct txn *at;               /* the transaction that it was last called on */
+    struct txn *statement;        /* whose savepoint the request runs under; statement.h */
     unsigned losses;              /* conflicts that an autocommit write has met */
     struct cursor *cursor;        /* of a function that works over several turns */
     uint64_t progress[2];         /* likewise */

@@ -406,6 +406,7 @@ static enum err delete_range_steps(struct op *op, struct txn *t, struct schema *
             return e;
         op->progress[1] = 0;
         op->progress[0]++;
+        op_release(op); /* the cursor pins what it stands on; what is behind it may go */
     }
     return ERR_END;
 }
@@ -449,11 +450,13 @@ enum err record_delete_range(struct op *op, struct txn *t, struct slice store,
 
         *deleted = 0;
         e = auto_begin(op, &in, false);
-        if (!e)
+        if (!e) {
+            statement_begin(op, t);
             e = delete_range_in(op, in, store, range, limit, reverse, deleted);
-        else
+        } else if (e != ERR_WAIT) {
             range_forget(op);
-        e = auto_end(op, t, e, &again);
+        }
+        e = auto_end(op, t, statement_end(op, e), &again);
     } while (again);
     return e;
 }

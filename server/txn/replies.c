@@ -43,12 +43,23 @@ static void wait_insert_written(struct db *db, struct decided_wait *w)
     list_insert_after(at, &w->in_queue);
 }
 
+/* What a reply tells, later ones must not take back: autocommit reads see it from here on, at
+ * whatever durability it was committed. */
+static void reply_is_told(struct db *db, struct decided decided)
+{
+    ASSERT(decided.synced <= db->durable && decided.written <= db->written); /* rule 3 */
+    db_note_answered(db, decided.synced);
+    db_note_answered(db, decided.written);
+}
+
 bool db_wait_decided(struct db *db, struct decided decided, struct decided_wait *w)
 {
     bool synced = decided.synced <= db->durable;
 
-    if (synced && decided.written <= db->written)
+    if (synced && decided.written <= db->written) {
+        reply_is_told(db, decided);
         return true;
+    }
     w->decided = decided;
     if (db->log_failed) {
         list_push_back(&db->lost_waits, &w->in_queue);
@@ -75,10 +86,12 @@ void replies_release(struct db *db)
         if (w->decided.synced > db->durable)
             break;
         list_remove(&w->in_queue);
-        if (w->decided.written > db->written)
+        if (w->decided.written > db->written) {
             wait_insert_written(db, w);
-        else
+        } else {
+            reply_is_told(db, w->decided);
             w->told(w, ERR_OK);
+        }
     }
     while (!list_is_empty(&db->written_waits)) {
         struct decided_wait *w =
@@ -87,6 +100,7 @@ void replies_release(struct db *db)
         if (w->decided.written > db->written)
             break;
         list_remove(&w->in_queue);
+        reply_is_told(db, w->decided);
         w->told(w, ERR_OK);
     }
 }

@@ -68,7 +68,7 @@ void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hol
             .label = t->options.label,
             .client = t->options.client,
             .age_ms = db->now_ms - t->begun_ms,
-            .idle_ms = db->now_ms - t->used_ms,
+            .idle_ms = txn_idle_ms(t),
             .bytes = t->write_set.arena.bytes,
             .held = t->snapshot ? txn_held_bytes(db, t) : 0,
             .doomed = t->failure.error != ERR_OK,

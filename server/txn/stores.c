@@ -187,9 +187,11 @@ enum err store_rename(struct op *op, struct txn *t, struct slice name, struct sl
         struct txn *in = t;
 
         e = store_begin_write(op, &in);
-        if (!e)
+        if (!e) {
+            statement_begin(op, t);
             e = store_rename_in(op, in, name, new_name);
-        e = auto_end(op, t, e, &again);
+        }
+        e = auto_end(op, t, statement_end(op, e), &again);
     } while (again);
     return e;
 }

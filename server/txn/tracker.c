@@ -102,6 +102,13 @@ void tracker_remove_intents(struct txn *t)
         intent_remove(t->db, r);
 }
 
+void tracker_remove_intent(struct txn *t, struct record *r)
+{
+    ASSERT(r->stamp == t->stamp);
+    if (!t->is_large)
+        intent_remove(t->db, r); /* T-4 */
+}
+
 void tracker_become_large(struct txn *t)
 {
     tracker_remove_intents(t);
@@ -149,13 +156,18 @@ enum err tracker_note_store(struct txn *t, struct schema *schema)
     return ERR_OK;
 }
 
-void tracker_forget_stores(struct txn *t)
+void tracker_forget_stores_since(struct txn *t, struct txn_store *since)
 {
-    for (struct txn_store *s = t->stores; s; s = s->next) {
-        list_remove(&s->in_entry);
+    for (; t->stores != since; t->stores = t->stores->next) {
+        ASSERT(t->stores && t->db->spares_needed);
+        list_remove(&t->stores->in_entry);
         t->db->spares_needed--;
     }
-    t->stores = NULL;
+}
+
+void tracker_forget_stores(struct txn *t)
+{
+    tracker_forget_stores_since(t, NULL);
 }
 
 /* ---- conflicts ---- */

@@ -98,6 +98,8 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     t->version = ++db->last_version; /* rule 4 */
     write_set_init(&t->write_set, db->os, &t->stage_room);
     list_init(&t->schemas);
+    list_init(&t->cursors);
+    statement_init(&t->statement);
     list_init(&t->in_writers);
     list_init(&t->in_large);
     failure_init(&t->failure);
@@ -190,6 +192,8 @@ static void txn_release(struct txn *t)
 
     if (!t->snapshot)
         return;
+    cursors_end_all(t);
+    statement_forget(t);
     tracker_remove_intents(t);
     tracker_forget_stores(t);
     reads_forget(t);
@@ -225,6 +229,10 @@ static void txn_free(struct txn *t)
     struct db *db = t->db;
 
     txn_release(t);
+    ASSERT(list_is_empty(&t->cursors)); /* they end first */
+    ASSERT(!t->statement.is_open && !t->log_reserved);
+    if (t->at_work)
+        txn_leave(t->at_work);
     list_remove(&t->in_open);
     db->open_count--;
     failure_clear(&t->failure);
@@ -240,10 +248,48 @@ void txn_doom(struct txn *t, const struct failure *why)
     txn_release(t);
 }
 
+static void txn_enter(struct op *op, struct txn *t)
+{
+    t->used_ms = t->db->now_ms;
+    if (t->at_work == op)
+        return;
+    txn_leave(op);
+    if (t->at_work)
+        t->at_work->at = NULL;
+    t->at_work = op;
+    op->at = t;
+}
+
+void txn_leave(struct op *op)
+{
+    struct txn *t = op->at;
+
+    if (!t)
+        return;
+    ASSERT(t->at_work == op);
+    t->used_ms = t->db->now_ms;
+    t->at_work = NULL;
+    op->at = NULL;
+}
+
+uint64_t txn_idle_ms(const struct txn *t)
+{
+    const struct op *op = t->at_work;
+
+    if (op && (op->wait.pending || list_is_linked(&op->wait.in_ready) ||
+               list_is_linked(&op->in_waiting)))
+        return 0;
+    return t->db->now_ms - t->used_ms;
+}
+
 enum err txn_check(struct op *op, struct txn *t)
 {
     failure_clear(&op->failure);
-    t->used_ms = t->db->now_ms;
+    txn_enter(op, t);
+    if (t->statement.is_undoing && !statement_undo(t)) {
+        wait_yield(t->db->primary, &op->wait);
+        return ERR_WAIT;
+    }
     if (!t->failure.error)
         return ERR_OK;
     failure_copy(&op->failure, &t->failure);
@@ -251,10 +297,18 @@ enum err txn_check(struct op *op, struct txn *t)
     return t->failure.error;
 }
 
+enum err txn_settle(struct op *op, struct txn *t)
+{
+    return t->statement.is_undoing ? txn_check(op, t) : ERR_OK;
+}
+
 enum err txn_commit(struct op *op, struct txn *t, struct slice token, uint64_t *commit)
 {
-    enum err e = txn_check(op, t);
+    enum err e;
 
+    while (t->statement.is_undoing)
+        statement_undo(t);
+    e = txn_check(op, t);
     *commit = 0;
     if (!e && !slice_is_none(token))
         e = failure_set(&op->failure, ERR_BAD_REQUEST,

@@ -52,6 +52,10 @@ const struct failure *txn_failure(const struct txn *t);
  * Rolls it back. Nothing if it is doomed already. */
 void txn_doom(struct txn *t, const struct failure *why);
 
+/* ERR_WAIT while what a failed statement wrote is being taken back; else ERR_OK. To be asked
+ * before txn_commit by who has the time: it would do what is left in one go. */
+enum err txn_settle(struct op *op, struct txn *t);
+
 /* Ends t. ERR_OK: *commit is the commit number, 0 if nothing was written. ERR_CONFLICT,
  * ERR_TXN_EXPIRED, ...: what doomed it; nothing was applied. token: TXN_TOKEN_BYTES or
  * none. Never waits; op->decided is what the reply has to wait for. */

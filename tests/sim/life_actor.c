@@ -106,6 +106,7 @@ static void actor_request(struct life *l, struct actor *a)
     a->reverse = sim_chance(l->sim, 50);
     a->value = ++l->next_value;
     a->scan_at = 0;
+    a->scan_begun = false;
     a->scan_turns = sim_chance(l->sim, 40) ? (unsigned)sim_random(l->sim, 4) : 0;
     a->scan_offset = a->act == ACT_SCAN && sim_chance(l->sim, 30) ? sim_random(l->sim, 4) : 0;
     a->at = db_answered(l->db);
@@ -175,9 +176,32 @@ static void actor_commit(struct life *l, struct actor *a)
     op_fini(&a->op);
 }
 
+/* Its client's deadline has passed: the request has changed nothing. */
+static void actor_give_up(struct life *l, struct actor *a)
+{
+    const struct failure *f = a->txn && !a->autocommit ? txn_failure(a->txn) : NULL;
+
+    if (a->cursor)
+        cursor_close(a->cursor);
+    a->cursor = NULL;
+    op_fini(&a->op);
+    l->counts->given_up++;
+    if (f && !a->is_doomed) /* by what it had written or read up to there */
+        actor_lose(a, f->winner_version, f->winner_commit);
+    if (!a->autocommit && a->txn && a->serializable) {
+        txn_rollback(a->txn); /* what it has read is not known */
+        actor_forget(a);
+    }
+    a->act = ACT_NONE;
+}
+
 void actor_act(struct life *l, struct actor *a)
 {
     if (a->act != ACT_NONE) {
+        if (sim_chance(l->sim, 4)) {
+            actor_give_up(l, a);
+            return;
+        }
         if (!a->is_woken)
             return;
         if (actor_call(l, a)) {

@@ -42,7 +42,12 @@ bool judge_common(struct life *l, struct actor *a, enum err e)
         return true;
     }
     if (life_excuses(l, e)) {
-        if (!a->autocommit && a->txn) {
+        /* it has changed nothing; what it has read up to there is not known, though */
+        bool goes_on = e != ERR_LOG_FAILED && !a->serializable && sim_chance(l->sim, 70);
+
+        if (!a->autocommit && a->txn && goes_on) {
+            l->counts->carried_on++;
+        } else if (!a->autocommit && a->txn) {
             txn_rollback(a->txn);
             actor_forget(a);
         }

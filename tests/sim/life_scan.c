@@ -66,10 +66,45 @@ static enum err scan_move(struct life *l, struct actor *a)
     if (to < a->key)
         a->scan_at = 0;
     else
-        a->scan_at = to > a->key_to ? rows : to - a->key;
+        a->scan_at = to >= a->key_to ? rows : to - a->key + a->reverse; /* the key included */
     if (a->reverse)
         a->scan_at = rows - a->scan_at;
     return cursor_move_to(&a->op, a->cursor, life_key(to, room));
+}
+
+static void scan_page_begins(struct actor *a)
+{
+    cursor_rest(a->cursor);
+    cursor_mark(a->cursor);
+    a->page.at = a->scan_at;
+    a->page.offset = a->scan_offset;
+    a->page.limit = a->limit;
+    a->page.reverse = a->reverse;
+}
+
+/* The page is given up, and comes again. */
+static void scan_page_again(struct life *l, struct actor *a)
+{
+    op_release(&a->op);
+    cursor_back(a->cursor);
+    a->scan_at = a->page.at;
+    a->scan_offset = a->page.offset;
+    a->limit = a->page.limit;
+    a->reverse = a->page.reverse;
+    l->counts->pages_again++;
+}
+
+/* If no row is ahead, as it says, the model has none either. */
+static void scan_look(struct life *l, struct actor *a)
+{
+    unsigned at = a->scan_at;
+    uint64_t offset = a->scan_offset;
+
+    if (cursor_look(&a->op, a->cursor) != ERR_END)
+        return;
+    scan_check(l, a, NULL);
+    a->scan_at = at;
+    a->scan_offset = offset;
 }
 
 enum err scan_step(struct life *l, struct actor *a, struct txn *t)
@@ -82,6 +117,11 @@ enum err scan_step(struct life *l, struct actor *a, struct txn *t)
     if (!a->cursor)
         e = cursor_open(&a->op, t, life_store_name(a->store),
                         slice_make(range, actor_range(a, range)), &options, &a->cursor);
+    else if (sim_chance(l->sim, 10))
+        scan_page_again(l, a); /* where it had to wait */
+    if (!e && a->cursor && !a->scan_begun)
+        scan_page_begins(a);
+    a->scan_begun = a->cursor != NULL;
     while (!e) {
         struct cursor_row row;
 
@@ -94,7 +134,18 @@ enum err scan_step(struct life *l, struct actor *a, struct txn *t)
             scan_check(l, a, NULL);
         }
         if (e == ERR_OK && sim_chance(l->sim, 10))
-            cursor_rest(a->cursor);
+            scan_page_begins(a);
+        if ((e == ERR_OK || e == ERR_END) && sim_chance(l->sim, 3)) {
+            scan_page_again(l, a);
+            e = ERR_OK;
+        }
+        if (e == ERR_OK && a->limit && sim_chance(l->sim, 10))
+            scan_look(l, a);
+        if (e && e != ERR_LOG_FAILED && e != ERR_WAIT && e != ERR_END && !a->serializable &&
+            life_excuses(l, e) && sim_chance(l->sim, 50)) {
+            scan_page_again(l, a);
+            e = ERR_OK;
+        }
         if ((e == ERR_OK || e == ERR_END) && a->scan_turns && sim_chance(l->sim, 30))
             e = scan_move(l, a);
     }

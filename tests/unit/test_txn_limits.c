@@ -119,6 +119,90 @@ START_TEST(beyond_what_may_be_held_the_oldest_writer_goes)
 }
 END_TEST
 
+static void scan_wake(struct op *op)
+{
+    (void)op;
+}
+
+/* However many writers are old, and however many of them began together. */
+START_TEST(many_old_writers_stay_within_what_may_be_held)
+{
+    enum { WRITERS = 40, ROUNDS = 12 };
+
+    struct core_rig rig;
+    struct txn *old[WRITERS];
+    uint64_t limit = 60000;
+    unsigned alive = 0;
+
+    core_open(&rig, 11);
+    rig.options.held_bytes_max = limit;
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        old[i] = core_begin(&rig, "old", NULL);
+        if (_i && i % 8 == 7)
+            core_set(&rig, "a", 1, i + 1);
+    }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct txn *t = core_begin(&rig, "load", NULL);
+
+        for (unsigned key = 0; key < 500; key++)
+            MUST_EQ(core_put(&rig, t, "a", round * 500 + key, round + 1), ERR_OK);
+        MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+        core_amalgamate(&rig);
+        MUST(core_status(&rig).ledger_bytes + core_status(&rig).ledger_disk_bytes <= limit);
+    }
+    for (unsigned i = 0; i < WRITERS; i++) {
+        alive += txn_failure(old[i]) == NULL;
+        core_rollback(&rig, old[i]);
+    }
+    MUST(alive < WRITERS);
+    core_close(&rig);
+}
+END_TEST
+
+/* A transaction that waits for its own request's page is in use, however long that takes. */
+START_TEST(waiting_for_the_server_is_not_idle)
+{
+    struct txn_options options = {.idle_ms = 1000};
+    struct core_rig rig;
+    uint8_t room_of_key[16];
+    struct slice value, key;
+    struct txn *t;
+    struct op op;
+    enum err e;
+
+    core_open(&rig, 12);
+    rig.options.cache_bytes = 1;
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    for (unsigned i = 0; i < 500; i++)
+        core_set(&rig, "a", i, 7);
+    core_amalgamate(&rig);
+    core_restart(&rig, false);
+    t = core_begin(&rig, "waits", &options);
+    for (int lane = 0; lane < OS_LANE_COUNT; lane++)
+        sim_stall_lane(rig.sim, (enum os_lane)lane, true);
+    op_init(&op, rig.db, scan_wake);
+    key = slice_make(room_of_key, msgpack_put_uint(room_of_key, 250));
+    MUST_EQ(record_get(&op, t, slice_text("a"), key, &value), ERR_WAIT);
+    core_rest(&rig, 5000);
+    MUST(!txn_failure(t));
+    for (int lane = 0; lane < OS_LANE_COUNT; lane++)
+        sim_stall_lane(rig.sim, (enum os_lane)lane, false);
+    while ((e = record_get(&op, t, slice_text("a"), key, &value)) == ERR_WAIT)
+        core_settle(&rig);
+    MUST_EQ(e, ERR_OK);
+    op_fini(&op);
+    core_rest(&rig, 900);
+    MUST(!txn_failure(t));
+    core_rest(&rig, 500);
+    MUST(txn_failure(t) != NULL);
+    core_rollback(&rig, t);
+    core_close(&rig);
+}
+END_TEST
+
 /* ---- many readers ---- */
 
 #define READERS_MAX 400
@@ -131,11 +215,6 @@ struct readers {
     struct op op; /* of a scan without a transaction, which is the youngest reader */
     struct cursor *cursor;
 };
-
-static void scan_wake(struct op *op)
-{
-    (void)op;
-}
 
 static enum err scan_next(struct readers *r)
 {
@@ -364,6 +443,8 @@ int main(void)
     tcase_add_loop_test(tc, a_transaction_that_was_ended_is_told_so_and_commits_nothing, 0, 3);
     tcase_add_test(tc, a_transaction_may_write_so_much_and_stays_open_beyond);
     tcase_add_test(tc, beyond_what_may_be_held_the_oldest_writer_goes);
+    tcase_add_loop_test(tc, many_old_writers_stay_within_what_may_be_held, 0, 2);
+    tcase_add_test(tc, waiting_for_the_server_is_not_idle);
     tcase_add_test(tc, readers_of_many_commits_of_one_stage_get_roots_of_their_own);
     tcase_add_loop_test(tc, more_readers_than_that_keep_their_stage_within_what_may_be_held, 0,
                         2);

@@ -1,0 +1,32 @@
+/* savepoint.h - taking back a part of what a transaction has written.
+ *
+ * A savepoint is a moment in a transaction: rolling back to it takes away the records, the
+ * values and the definitions of stores that were written since, and the conflicts with them:
+ * what is not written any more cannot lose. What stays, since it does no harm: what was read,
+ * keys that a generator has given, the room in the log, and the memory, until the transaction
+ * ends. Savepoints nest, the newest ends first.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_SAVEPOINT_H
+#define HOLDFAST_TXN_SAVEPOINT_H
+
+#include "server/base/list.h"
+#include "server/store/stage.h"
+
+struct txn_store;
+
+struct savepoint {
+    struct write_mark writes;
+    struct txn_store *stores;  /* the last that had been written before it; NULL: none */
+    struct list_link *schemas; /* the last definition made before it, or the list's head */
+};
+
+/* Set a savepoint. Cannot fail. */
+void savepoint_set(struct txn *t, struct savepoint *s);
+/* End the newest; what was written since stays. */
+void savepoint_release(struct txn *t);
+/* Go back to s, the newest, which stays set; at most steps changes in a call. false: there is
+ * more; call again before anything else is done in t. */
+bool savepoint_rollback(struct txn *t, const struct savepoint *s, unsigned steps);
+
+#endif

@@ -1,0 +1,94 @@
+#include "server/txn/statement.h"
+
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+
+#define UNDO_STEPS_A_TURN 2000
+
+void statement_init(struct statement *s)
+{
+    memset(s, 0, sizeof *s);
+    list_init(&s->in_undoing);
+}
+
+void statement_begin(struct op *op, struct txn *t)
+{
+    if (!t || op->statement)
+        return;
+    ASSERT(!t->statement.is_open); /* one call at a time on one transaction */
+    savepoint_set(t, &t->statement.savepoint);
+    t->statement.is_open = true;
+    t->statement.op = op;
+    op->statement = t;
+}
+
+bool statement_undo(struct txn *t)
+{
+    struct statement *s = &t->statement;
+
+    ASSERT(s->is_open && s->is_undoing);
+    if (!savepoint_rollback(t, &s->savepoint, UNDO_STEPS_A_TURN))
+        return false;
+    savepoint_release(t);
+    list_remove(&s->in_undoing);
+    s->is_open = s->is_undoing = false;
+    return true;
+}
+
+/* A transaction that was doomed has nothing left to take back (T-3), and no statement. */
+static void statement_fail(struct txn *t)
+{
+    ASSERT(t->statement.is_open);
+    t->statement.is_undoing = true;
+    if (statement_undo(t))
+        return;
+    list_push_back(&t->db->undoing, &t->statement.in_undoing);
+    db_ready(t->db);
+}
+
+enum err statement_end(struct op *op, enum err e)
+{
+    struct txn *t = op->statement;
+
+    if (!t || e == ERR_WAIT)
+        return e;
+    ASSERT(t->statement.op == op);
+    op->statement = NULL;
+    t->statement.op = NULL;
+    if (e) {
+        statement_fail(t);
+    } else {
+        ASSERT(t->statement.is_open);
+        savepoint_release(t);
+        t->statement.is_open = false;
+    }
+    return e;
+}
+
+void statement_abandon(struct op *op)
+{
+    statement_end(op, ERR_DEADLINE);
+}
+
+void statement_forget(struct txn *t)
+{
+    while (t->write_set.savepoints)
+        savepoint_release(t);
+    list_remove(&t->statement.in_undoing);
+    if (t->statement.op)
+        t->statement.op->statement = NULL;
+    t->statement.op = NULL;
+    t->statement.is_open = t->statement.is_undoing = false;
+}
+
+void statements_turn(struct db *db)
+{
+    struct list_link *first = list_first(&db->undoing);
+
+    if (!first)
+        return;
+    /* it leaves the list when it is done */
+    statement_undo(LIST_ENTRY(first, struct txn, statement.in_undoing));
+    if (!list_is_empty(&db->undoing))
+        db_ready(db);
+}
