@@ -148,7 +148,8 @@ const struct method method_table[METHOD_COUNT] = {
     [METHOD_SCAN] = {NAME("scan"),
                      METHOD_TAKES_T,
                      {T, {"source", PARAM_SOURCE, false}, {"range", PARAM_RANGE, true}},
-                     BIT(REVERSE) | BIT(LIMIT) | BIT(OFFSET) | BIT(ONLY) | BIT(PAGE),
+                     BIT(REVERSE) | BIT(LIMIT) | BIT(OFFSET) | BIT(ONLY) | BIT(PAGE) |
+                         BIT(KEEP),
                      "{rows, cursor}",
                      "the rows of a range, in order, page by page",
                      FIRST},

@@ -52,7 +52,8 @@ struct method_param {
     X(OFFSET, "offset", NUMBER, "rows to pass over at the beginning")                      \
     X(ONLY, "only", TEXT, "\"keys\" or \"values\"")                                        \
     X(PAGE, "page", NUMBER, "rows of one reply")                                           \
-    X(TO, "to", ANY, "a key: go on from there")                                            \
+    X(TO, "to", ANY, "a key: go on from there, it included")                               \
+    X(KEEP, "keep", BOOL, "the cursor stays after its last row, until close")              \
     X(UNIQUE, "unique", BOOL, "the first row of each index key")
 
 enum method_option {

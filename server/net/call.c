@@ -140,7 +140,8 @@ static enum err read_option(struct call *c, struct msgpack_cursor *at, bool inne
     if (call_has(c, i))
         return failure_set(f, ERR_BAD_REQUEST, "%s: the option \"%s\" is given twice",
                            c->method->name, method_options[i].name);
-    if (msgpack_peek(at, &type) == ERR_OK && type == MSGPACK_NIL)
+    /* nil leaves an option out, but where it is a key like others */
+    if (i != OPTION_ID_TO && msgpack_peek(at, &type) == ERR_OK && type == MSGPACK_NIL)
         return msgpack_skip(at, 1, NULL);
     if (call_read_value(at, method_options[i].type, &c->options[i]))
         return failure_set(f, ERR_BAD_REQUEST, "%s: the option \"%s\" is a %s", c->method->name,

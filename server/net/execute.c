@@ -80,9 +80,8 @@ void work_init(struct work *w, struct request *r, struct txn *txn, const struct 
 
 void work_fini(struct work *w)
 {
-    /* A scan that did not come to its end has given its cursor to nobody. */
-    if (w->cursor && w->request->method == &method_table[METHOD_SCAN])
-        session_cursor_close(work_session(w), w->cursor);
+    if (w->cursor) /* the page did not come to its end */
+        session_cursor_take_back(work_session(w), w->cursor);
     w->cursor = NULL;
     if (w->own)
         txn_rollback(w->own);

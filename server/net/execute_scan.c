@@ -64,7 +64,8 @@ static enum err put_rows(struct work *w, uint64_t rows_max)
         if (c->left != UINT64_MAX)
             c->left--;
     }
-    return c->left ? ERR_OK : ERR_END;
+    /* Know it now if it can be known now, and spare the client a page without rows. */
+    return c->left ? cursor_look(w->op, c->core) : ERR_END;
 }
 
 static uint64_t rows_max(const struct work *w)
@@ -75,7 +76,7 @@ static uint64_t rows_max(const struct work *w)
     return page < max ? page : max;
 }
 
-/* {rows: [...], cursor: n}; the cursor is closed where nothing is left. */
+/* {rows: [...], cursor: n}; the cursor is closed where nothing is left, unless it is kept. */
 static enum err put_page(struct work *w)
 {
     struct session_cursor *c = w->cursor;
@@ -93,14 +94,16 @@ static enum err put_page(struct work *w)
         return e;
     put_array_now(w->out, w->base + w->place, (uint32_t)w->index);
     put_word(w->out, "cursor");
-    if (e == ERR_END) {
+    if (e == ERR_END && !c->keep) {
         put_nil(w->out);
-        session_cursor_close(work_session(w), c);
+        c->has_ended = true; /* request_free closes it: until then the page may be given up */
     } else {
         put_uint(w->out, c->number);
-        c->used_ms = server_now(work_session(w)->server);
-        cursor_rest(c->core);
     }
+    w->request->cursor = c->number;
+    w->request->page = c->pages;
+    c->used_ms = server_now(work_session(w)->server);
+    cursor_rest(c->core);
     w->cursor = NULL;
     return ERR_OK;
 }
@@ -142,6 +145,8 @@ static enum err take_cursor(struct work *w, struct cursor *core, unsigned only, 
     w->cursor->only = only;
     w->cursor->reverse = reverse;
     w->cursor->left = limit;
+    w->cursor->pages = 1;
+    w->cursor->keep = call_number(w->call, OPTION_ID_KEEP, 0);
     return ERR_OK;
 }
 
@@ -197,14 +202,21 @@ enum err execute_next(struct work *w)
 
     if (e)
         return e;
-    if (!cursor)
+    if (!cursor || cursor->has_ended)
         return failure_set(work_failure(w), ERR_NO_CURSOR,
                            "next: no cursor %" PRIu64
                            " is open; a cursor ends with its last row, "
                            "its transaction and its connection",
                            c->params[0].number);
-    if (w->cursor)
+    if (w->cursor && w->begun)
         return put_page(w);
+    if (!w->cursor) {
+        w->cursor = cursor; /* from here on work_fini gives the page back if it fails */
+        cursor->mark_reverse = cursor->reverse;
+        cursor->mark_left = cursor->left;
+        cursor->pages++;
+        cursor_mark(cursor->core);
+    }
     if (call_has(c, OPTION_ID_REVERSE) &&
         c->options[OPTION_ID_REVERSE].number != cursor->reverse) {
         cursor->reverse = !cursor->reverse;
@@ -215,7 +227,6 @@ enum err execute_next(struct work *w)
         if (e)
             return e;
     }
-    w->cursor = cursor;
     return put_page(w);
 }
 

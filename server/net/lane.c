@@ -83,6 +83,18 @@ struct session_cursor *session_cursor_new(struct session *s, struct lane *lane,
     return cursor;
 }
 
+void session_cursor_take_back(struct session *s, struct session_cursor *cursor)
+{
+    if (cursor->pages == 1) { /* nobody has been told of it */
+        session_cursor_close(s, cursor);
+        return;
+    }
+    cursor->reverse = cursor->mark_reverse;
+    cursor->left = cursor->mark_left;
+    cursor->has_ended = false;
+    cursor_back(cursor->core);
+}
+
 void session_cursor_close(struct session *s, struct session_cursor *cursor)
 {
     number_map_remove(&s->cursors, cursor->number);

@@ -71,6 +71,8 @@ struct request *request_new(struct session *s, const struct frame *frame)
     r->method = NULL;
     r->params = frame->params;
     r->commit = 0;
+    r->cursor = 0;
+    r->page = 0;
     r->deadline.at_ms = 0;
     r->run = NULL;
     op_init(&r->op, server->db, wake);
@@ -81,6 +83,16 @@ struct request *request_new(struct session *s, const struct frame *frame)
     s->request_count++;
     server->request_count++;
     return r;
+}
+
+/* Its reply has been let go: where that was the last page, the cursor is over. */
+static void end_cursor(struct request *r)
+{
+    struct session_cursor *c =
+        r->cursor ? number_map_find(&r->session->cursors, r->cursor) : NULL;
+
+    if (c && c->has_ended && c->pages == r->page)
+        session_cursor_close(r->session, c);
 }
 
 void request_free(struct request *r)
@@ -96,6 +108,7 @@ void request_free(struct request *r)
         number_map_remove(&s->in_flight, r->msgid);
     if (s->barrier == r)
         s->barrier = NULL;
+    end_cursor(r);
     if (r->run) {
         run_free(r->run);
         r->run = NULL;

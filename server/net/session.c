@@ -509,6 +509,21 @@ bool session_step(struct session *s, bool may_start)
 
 /* ---- endings that are not the request's own ---- */
 
+/* A page that is not told must come again. false: another one behind it has been begun, so this
+ * one is told when it can be. */
+static bool take_page_back(struct request *r)
+{
+    struct session *s = r->session;
+    struct session_cursor *c = r->cursor ? number_map_find(&s->cursors, r->cursor) : NULL;
+
+    if (c && c->pages != r->page)
+        return false;
+    if (c)
+        session_cursor_take_back(s, c);
+    r->cursor = 0;
+    return true;
+}
+
 void session_expired(struct request *r)
 {
     struct lane *lane = r->lane;
@@ -524,7 +539,7 @@ void session_expired(struct request *r)
         finish_early(r, ERR_DEADLINE, "the deadline passed before it was executed");
         break;
     case REQUEST_ANSWERING:
-        if (r->ready)
+        if (r->ready || !take_page_back(r))
             break; /* the answer is known, only older ones are not */
         quit_core(r);
         replace_reply(r, ERR_DEADLINE,

@@ -82,6 +82,11 @@ struct session_cursor {
     unsigned only;       /* 0: both, 1: keys, 2: values */
     bool reverse;
     uint64_t left;    /* rows that its limit still allows */
+    bool keep;        /* it stays after its last row */
+    bool has_ended;   /* it does not: its last page has not been let go yet */
+    uint64_t pages;   /* begun */
+    bool mark_reverse; /* as they were when the newest page began */
+    uint64_t mark_left;
     uint64_t used_ms; /* last used, the loop's clock */
     struct list_link in_session;
     struct list_link in_lane;
@@ -137,6 +142,8 @@ struct request {
     bool task_done;
     uint32_t msgid;
     uint32_t error_index;
+    uint32_t cursor; /* whose page the reply is; 0: it is none */
+    uint64_t page;   /* ... and which */
     enum err told;               /* what the core said of its reply */
     const struct method *method; /* NULL: there is none of that name */
     struct slice params;         /* borrowed from the input until kept */
@@ -212,5 +219,7 @@ void lane_end(struct lane *lane);
 struct session_cursor *session_cursor_new(struct session *s, struct lane *lane,
                                           struct cursor *core);
 void session_cursor_close(struct session *s, struct session_cursor *cursor);
+/* The newest page is not told, for whatever reason: the cursor stands where it began. */
+void session_cursor_take_back(struct session *s, struct session_cursor *cursor);
 
 #endif

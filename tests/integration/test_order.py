@@ -416,6 +416,25 @@ def test_a_write_that_waits_holds_back_the_start_of_what_is_behind_it():
             assert c.reply(mine) is None and c.reply(ping) == "pong"
 
 
+def test_what_was_told_stays_so_at_interval_durability():
+    with daemon("--interval", "10s") as d, d.client() as a, d.client() as b:
+        b.call("create_store", 0, "s")
+        b.call("put", 0, "s", "old", 1)
+        a.call("begin", 7, {"durability": "interval"})
+        a.call("put", 7, "s", "new", 1)
+        a.call("put", 7, "s", "new", 2)
+        a.notify("commit", 7)  # nobody is answered
+        a.call("ping")
+        b.call("begin", 1)
+        assert b.call("get", 1, "s", 1) == "new"
+        b.call("rollback", 1)
+        assert b.call("get", 0, "s", 1) == "new"
+        assert b.call("has", 0, "s", 2) is True
+        assert b.fails("insert", 0, "s", "mine", 2).name == "EXISTS"
+        log = b.call("status")["log"]
+        assert log["durable_commit"] < log["last_commit"] <= log["answered_commit"]
+
+
 def test_deadlines():
     with Gate() as gate, gate.daemon() as d:
         with d.client() as c:

@@ -76,7 +76,10 @@ def test_next_turns_round_and_goes_to_a_key(d):
         assert keys(c.call("next", n, {"reverse": False, "page": 2})) == [1, 2]
         assert keys(c.call("next", n, {"to": 50, "page": 2})) == [50, 51]
         assert keys(c.call("next", n, {"to": 10.5, "page": 2})) == [11, 12]
-        assert keys(c.call("next", n, {"to": 50, "reverse": True, "page": 2})) == [49, 48]
+        assert keys(c.call("next", n, {"to": 50, "reverse": True, "page": 2})) == [50, 49]
+        assert keys(c.call("next", n, {"to": 9.5, "page": 2})) == [9, 8]
+        assert c.call("next", n, {"to": None, "reverse": True})["cursor"] is None  # below all
+        n = c.call("scan", 0, "turn", None, {"page": 1})["cursor"]
         assert keys(c.call("next", n, {"to": 90, "reverse": False, "page": 1, "unique": True})) == [90]
         assert c.fails("next", n, {"to": {}}).name == "BAD_KEY"
         assert keys(c.call("next", n, {"page": 1})) == [91]
@@ -85,6 +88,24 @@ def test_next_turns_round_and_goes_to_a_key(d):
         assert c.fails("next", n).name == "NO_CURSOR"
         assert c.fails("next", 2**40).name == "NO_CURSOR"
         assert c.call("close", 2**40) is None
+
+
+def test_a_cursor_that_is_kept_turns_after_its_last_row(d):
+    with d.client() as c:
+        fill(c, "kept", 6)
+        page = c.call("scan", 0, "kept", None, {"page": 6})
+        assert len(page["rows"]) == 6 and page["cursor"] is None  # known at once
+        page = c.call("scan", 0, "kept", None, {"keep": True})
+        n = page["cursor"]
+        assert [r[0] for r in page["rows"]] == list(range(6))
+        assert c.call("next", n) == {"rows": [], "cursor": n}
+        assert [r[0] for r in c.call("next", n, {"reverse": True})["rows"]] == [5, 4, 3, 2, 1, 0]
+        assert c.call("next", n) == {"rows": [], "cursor": n}
+        assert [r[0] for r in c.call("next", n, {"to": 3})["rows"]] == [3, 2, 1, 0]
+        assert c.fails("next", n, {"reverse": False, "to": {}}).name == "BAD_KEY"
+        assert c.call("next", n) == {"rows": [], "cursor": n}  # it has not turned
+        assert c.call("close", n) is None
+        assert c.fails("next", n).name == "NO_CURSOR"
 
 
 def test_a_page_that_is_full_gives_its_row_back_in_both_directions(d):
