@@ -36,15 +36,26 @@ int cli_usage(struct cli *cli, const char *format, ...)
     return CLI_USAGE;
 }
 
+/* Whether the error, or the one that failed the transaction before it, is a conflict. */
+static bool is_conflict(const struct hf_error *error)
+{
+    struct slice first = value_field(slice_of(error->details), "error");
+
+    return strcmp(error->class_name, "conflict") == 0 ||
+           slice_equal(value_field_text(first, "class"), slice_text("conflict")) ||
+           slice_equal(value_field_text(first, "name"), slice_text("CONFLICT"));
+}
+
 int cli_exit_of(const struct hf_error *error)
 {
     switch (error->code) {
     case HF_OK: return CLI_OK;
     case HF_CONNECTION:
     case HF_TIMEOUT:
+    case HF_DEADLINE:
     case HF_PROTOCOL: return CLI_CONNECTION;
     case HF_MISUSE: return CLI_USAGE;
-    default: return strcmp(error->class_name, "conflict") == 0 ? CLI_CONFLICT : CLI_REFUSED;
+    default: return is_conflict(error) ? CLI_CONFLICT : CLI_REFUSED;
     }
 }
 

@@ -15,7 +15,7 @@
 enum cli_exit {
     CLI_OK = 0,
     CLI_USAGE = 1,      /* the command line or an input file is wrong; nothing was asked */
-    CLI_CONNECTION = 2, /* no server, or it went away */
+    CLI_CONNECTION = 2, /* no server, it went away, or there was no answer in time */
     CLI_REFUSED = 3,    /* the server refused */
     CLI_CONFLICT = 4,   /* another transaction was first; running it again may help */
 };
@@ -95,6 +95,8 @@ int cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(pr
 int cli_failed(struct cli *cli);
 /* The same for any error; prefix (may be "") stands before the name. */
 int cli_report(struct cli *cli, const char *prefix, const struct hf_error *error);
+/* The exit code for an error whose details are still there: a failed transaction counts as
+ * what failed it. */
 int cli_exit_of(const struct hf_error *error);
 
 /* Connect unless connected. CLI_OK, or what to exit with; a message was printed. */

@@ -203,6 +203,9 @@ START_TEST(wrong_usage_is_told_and_exits_with_1)
         {"import s --on-exists burn", "--on-exists takes"},
         {"import s /nowhere/file", "cannot open /nowhere/file: No such file"},
         {"create-store s --key a,,b", "--key takes names"},
+        {"create-store s --key a,at:descending", "unknown order in \"at:descending\""},
+        {"create-store s --key a:b:desc", "unknown order in \"a:b:desc\""},
+        {"create-store s --key a.b", "has a dot"},
         {"create-store s --conflict first", "--conflict takes none"},
         {"run '[1'", "OPS:1:3"},
         {"kill x", "a whole number"},
@@ -281,6 +284,24 @@ START_TEST(a_conflict_exits_with_4)
     run_start(&r, &fake);
     check_run(&r, "", "create-store s\nbegin\nput s 1 a\ncommit\nput s 2 b\n", 4, "\"a\"\n",
               "line 4: CONFLICT");
+    run_end(&r);
+}
+END_TEST
+
+/* Whatever met it first: a transaction that has failed by a conflict is a conflict, and an
+ * answer that came too late is no refusal. */
+START_TEST(conflicts_and_late_answers_have_their_exit_codes_everywhere)
+{
+    struct fake_options fake = {
+        .faults = {{"get", 0, 1, HF_TXN_FAILED, "TXN_FAILED", "conflict", true, 0, -1, 0},
+                   {"count", 0, 1, HF_DEADLINE, "DEADLINE", "unavailable", true, 0, -1, 0},
+                   {"has", 0, 1, HF_TXN_FAILED, "TXN_FAILED", "request", false, 0, -1, 0}}};
+    struct run r;
+
+    run_start(&r, &fake);
+    check_run(&r, "", "create-store s\nbegin\nget s a\n", 4, "", "line 3: TXN_FAILED");
+    check_run(&r, "count s", "", 2, "", "DEADLINE");
+    check_run(&r, "", "begin\nhas s a\n", 3, "", "line 2: TXN_FAILED");
     run_end(&r);
 }
 END_TEST
@@ -367,8 +388,8 @@ START_TEST(keys_are_compared_by_what_they_mean)
         {"a,b", "[\"b\",\"a\"]", false},
         {"a", "[\"a\",\"b\"]", false},
         {"[[\"a\",\"b\"]]", "[[\"a\",\"b\"]]", true},
-        {"a.b", "\"a.b\"", true},
-        {"a:b", "\"a:b\"", true},
+        {"\"a.b\"", "\"a.b\"", true},
+        {"[\"a:b\"]", "\"a:b\"", true},
     };
     struct cli cli = {.where = "test", .out = stdout, .err = stderr};
 
@@ -484,6 +505,7 @@ int main(void)
     tcase_add_test(tc, near_words_are_suggested);
     tcase_add_test(tc, records_go_in_and_come_out_as_json);
     tcase_add_test(tc, a_conflict_exits_with_4);
+    tcase_add_test(tc, conflicts_and_late_answers_have_their_exit_codes_everywhere);
     tcase_add_test(tc, tables_are_for_people);
     tcase_add_test(tc, tables_fit_the_terminal);
     tcase_add_test(tc, keys_are_compared_by_what_they_mean);

@@ -1,0 +1,62 @@
+"""docs/client.md: the command line against the real server."""
+import os
+import subprocess
+from holdfast import Daemon, binary
+
+
+def start(d, *words, **options):
+    return subprocess.Popen([binary("holdfast"), "--connect", "%s:%d" % d.tcp[0]] + list(words),
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+def cli(d, *words, stdin=b""):
+    """The exit code, standard output and standard error of one run."""
+    p = start(d, *words)
+    out, err = p.communicate(stdin, timeout=120)
+    return p.returncode, out, err.decode()
+
+
+def test_a_conflict_met_before_commit_exits_with_4(d):
+    cli(d, "create-store", "early", "--key", "id")
+    p = start(d)
+    p.stdin.write(b'begin\nput early {"id":1,"by":"a"}\n')
+    p.stdin.flush()
+    assert p.stdout.readline() == b"1\n"
+    assert cli(d, "put", "early", '{"id":1,"by":"b"}')[0] == 0
+    out, err = p.communicate(b"get early 1\ncommit\n", timeout=60)
+    assert p.returncode == 4 and b"line 3" in err and b"CONFLICT" in err, (p.returncode, err)
+
+
+def test_a_range_that_cannot_hold_anything_says_so(d):
+    cli(d, "create-store", "one"), cli(d, "put", "one", "1", "apple")
+    cli(d, "create-store", "desc", "--key", "at:desc,id")
+    cli(d, "import", "desc", stdin=b"".join(b'{"at":%d,"id":1}\n' % n for n in range(10)))
+    for verb in ("count", "scan", "size", "delete-range", "export"):
+        code, out, err = cli(d, verb, "one", "--prefix", "a")
+        assert (code, out) == (1, b"") and "--starts" in err, (verb, code, out, err)
+        code, out, err = cli(d, verb, "desc", "--gte", "[3]", "--lt", "[7]")
+        assert code == 0 and out in (b"", b"0\n") and "exchanged, the bounds cover 4 records" in err, (verb, out, err)
+    for words, found in ((["one", "--prefix", '["a"]'], b"0\n"), (["one", "--starts", "a"], b"1\n"),
+                         (["desc", "--prefix", "[5]"], b"1\n"), (["desc", "--gte", "[7]", "--lte", "[3]"], b"5\n"),
+                         (["desc", "--gte", "[2.3]", "--lt", "[2.6]"], b"0\n")):
+        assert cli(d, "count", *words) == (0, found, ""), (words, cli(d, "count", *words))
+
+
+def test_a_failed_export_keeps_the_old_file(d):
+    path = os.path.join(d.directory, "old.ndjson")
+    cli(d, "create-store", "out"), cli(d, "put", "out", "1", "a")
+    link = path + ".link"
+    os.symlink("old.ndjson", link)
+    with open(path, "w") as f:
+        f.write("precious\n")
+    os.chmod(path, 0o640)
+    for words in (["nosuch"], ["out", "--gt", '{"a":1}'], ["out", "--prefix", "a"]):
+        code, _, err = cli(d, "export", words[0], path, *words[1:])
+        assert code in (1, 3) and err, (words, code, err)
+        with open(path) as f:
+            assert f.read() == "precious\n", words
+    assert cli(d, "export", "out", link)[0] == 0
+    with open(path) as f:
+        assert f.read() == '{"key":"a","value":1}\n'
+    assert os.stat(path).st_mode & 0o777 == 0o640 and os.path.islink(link)
+    assert [n for n in os.listdir(d.directory) if "partial" in n] == []
