@@ -8,12 +8,18 @@
 #include "client/cli/verbs.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* What the cursor needs, and where lines go. */
 struct export_job {
     struct cli *cli;
     const char *store;
     const char *path; /* "-": standard output */
+    bool keeps;       /* a failure leaves what was at path */
     FILE *out;
     bool rows; /* lines are {"key": ..., "value": ...} */
     struct hf_scan_options scan;
@@ -79,28 +85,112 @@ static int export_rows(struct export_job *job)
     progress_clear(&progress);
     if (e != HF_OK && e != HF_END) {
         exit_code = cli_failed(cli);
-        cli_usage(cli, "%s is incomplete: %llu records were written", job->path,
-                  (unsigned long long)count);
+        if (job->keeps)
+            cli_usage(cli, "%s was not written", job->path);
+        else
+            cli_usage(cli, "the output is incomplete: %llu records were written",
+                      (unsigned long long)count);
     }
     hf_cursor_close(cursor);
     hf_pack_fini(&text);
+    if (e == HF_END && count == 0 && !job->scan.has_limit)
+        range_explain_empty(&job->range, cli, job->store);
     if (exit_code == CLI_OK && job->out != cli->out && cli_tables(cli))
         fprintf(cli->out, "%llu records\n", (unsigned long long)count);
     return exit_code;
 }
 
-/* Open the file only when the server is there, so that a mistake leaves an old one alone. */
+/* A new file beside the one that is to be replaced, so that the old one stays until the new
+ * one is whole. */
+struct beside {
+    char target[PATH_MAX]; /* what is replaced; links are followed */
+    char path[PATH_MAX];   /* while it is written */
+};
+
+/* The permissions of the file that is replaced, or those of any new file. */
+static mode_t beside_mode(const struct beside *b)
+{
+    struct stat info;
+    mode_t mask;
+
+    if (stat(b->target, &info) == 0)
+        return info.st_mode & 0777;
+    mask = umask(0);
+    umask(mask);
+    return 0666 & ~mask;
+}
+
+/* NULL: errno. */
+static FILE *beside_open(struct beside *b, const char *path)
+{
+    FILE *file;
+    int fd, n;
+
+    if (!realpath(path, b->target))
+        snprintf(b->target, sizeof b->target, "%s", path);
+    n = snprintf(b->path, sizeof b->path, "%s.partial-XXXXXX", b->target);
+    if (n < 0 || (size_t)n >= sizeof b->path) {
+        errno = ENAMETOOLONG;
+        return NULL;
+    }
+    fd = mkostemp(b->path, O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    file = fdopen(fd, "w");
+    if (!file || fchmod(fd, beside_mode(b)) != 0) {
+        int e = errno;
+
+        unlink(b->path);
+        if (file)
+            fclose(file);
+        else
+            close(fd);
+        errno = e;
+        return NULL;
+    }
+    return file;
+}
+
+/* Whether path is there and no file that one could replace: a device, a pipe, a folder. */
+static bool is_special(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
+/* The rows into job->out, which is closed. errno is that of a failure to write. */
+static int export_and_close(struct export_job *job, bool sync)
+{
+    int exit_code = export_rows(job), e = 0;
+
+    if (fflush(job->out) != 0 || ferror(job->out) || (sync && fsync(fileno(job->out)) != 0))
+        e = errno;
+    if (fclose(job->out) != 0 && !e)
+        e = errno;
+    if (e)
+        exit_code = cli_usage(job->cli, "cannot write %s: %s", job->path, strerror(e));
+    return exit_code;
+}
+
 static int export_to_file(struct export_job *job)
 {
     struct cli *cli = job->cli;
+    bool special = is_special(job->path);
+    struct beside beside;
     int exit_code;
 
-    job->out = fopen(job->path, "we");
+    job->keeps = !special;
+    job->out = special ? fopen(job->path, "we") : beside_open(&beside, job->path);
     if (!job->out)
         return cli_usage(cli, "cannot open %s: %s", job->path, strerror(errno));
-    exit_code = export_rows(job);
-    if ((ferror(job->out) | fclose(job->out)) != 0)
-        exit_code = cli_usage(cli, "cannot write %s: %s", job->path, strerror(errno));
+    exit_code = export_and_close(job, !special);
+    if (special)
+        return exit_code;
+    if (exit_code == CLI_OK && rename(beside.path, beside.target) != 0)
+        exit_code = cli_usage(cli, "cannot replace %s: %s", job->path, strerror(errno));
+    if (exit_code != CLI_OK)
+        unlink(beside.path);
     return exit_code;
 }
 
@@ -125,7 +215,7 @@ int verb_export(struct cli *cli, const struct args *args)
         cli_usage(cli, "--rows and --records exclude one another");
         goto done;
     }
-    exit_code = cli_connect(cli);
+    exit_code = range_open(&job.range, cli, job.store);
     if (exit_code)
         goto done;
     exit_code = settle_lines(&job, args);

@@ -8,6 +8,7 @@ static bool parse_part(struct cli *cli, struct slice part, struct hf_pack *out)
 {
     static const struct slice orders[] = {{(const uint8_t *)":desc", 5},
                                           {(const uint8_t *)":asc", 4}};
+    const struct slice given = part;
     bool descending = false;
 
     for (int i = 0; i < 2; i++) {
@@ -19,6 +20,20 @@ static bool parse_part(struct cli *cli, struct slice part, struct hf_pack *out)
             descending = i == 0;
             break;
         }
+    }
+    if (memchr(part.data, ':', part.size)) {
+        cli_usage(cli,
+                  "--key: unknown order in \"%.*s\"; expected :asc or :desc. For a field whose "
+                  "name has a colon write JSON, as in '[\"a:b\"]'",
+                  (int)given.size, (const char *)given.data);
+        return false;
+    }
+    if (memchr(part.data, '.', part.size)) {
+        cli_usage(cli,
+                  "--key: \"%.*s\" has a dot; for a field of a field write JSON, as in "
+                  "'[[\"a\",\"b\"]]', and for a field whose name has a dot '[\"a.b\"]'",
+                  (int)given.size, (const char *)given.data);
+        return false;
     }
     if (part.size == 0 || !msgpack_text_is_utf8(part)) {
         cli_usage(cli, "--key takes names of fields with commas between them");
@@ -144,4 +159,11 @@ bool keypath_equal(struct slice a, struct slice b)
             return false;
     }
     return true;
+}
+
+uint32_t keypath_parts(struct slice option)
+{
+    struct parts parts;
+
+    return parts_open(&parts, option) ? parts.left : 0;
 }

@@ -12,4 +12,7 @@ bool keypath_parse(struct cli *cli, const char *text, struct hf_pack *out);
  * one, a name or a list of one step, an order left out or "asc". */
 bool keypath_equal(struct slice a, struct slice b);
 
+/* How many parts such an option has; 0: it cannot be read. */
+uint32_t keypath_parts(struct slice option);
+
 #endif

@@ -1,4 +1,8 @@
 #include "client/cli/range.h"
+#include "client/cli/keypath.h"
+#include "client/cli/output.h"
+#include "client/cli/value.h"
+#include "proto/msgpack.h"
 
 bool range_init(struct range *r, struct cli *cli, const struct args *args)
 {
@@ -28,4 +32,64 @@ void range_fini(struct range *r)
 {
     for (int i = 0; i < RANGE_BOUNDS; i++)
         hf_pack_fini(&r->bounds[i]);
+}
+
+static bool is_list(struct hf_bytes value)
+{
+    struct msgpack_cursor c = msgpack_open(slice_of(value));
+    uint32_t count;
+
+    return msgpack_read_array(&c, &count) == ERR_OK;
+}
+
+/* Whether keys of the store can begin with these parts. */
+static bool prefix_fits(const struct range *r, struct slice entry)
+{
+    struct slice key = value_field(entry, "key");
+    struct msgpack_cursor c = msgpack_open(value_field(entry, "generate"));
+    bool generate = false;
+
+    msgpack_read_bool(&c, &generate);
+    if (!slice_is_none(key))
+        return keypath_parts(key) > 1;
+    return !generate && is_list(r->range.prefix); /* explicit keys may be lists */
+}
+
+int range_open(const struct range *r, struct cli *cli, const char *store)
+{
+    struct hf_bytes stores;
+    struct slice entry;
+    int exit_code = cli_connect(cli);
+
+    if (exit_code != CLI_OK || !r->range.prefix.data)
+        return exit_code;
+    if (hf_stores(cli->conn, cli->txn, &stores) != HF_OK)
+        return cli_failed(cli);
+    entry = value_find(slice_of(stores), "name", store);
+    if (slice_is_none(entry) || prefix_fits(r, entry)) /* the verb itself says NO_STORE */
+        return CLI_OK;
+    return cli_usage(cli,
+                     "--prefix takes the first parts of a key of several parts, and keys of "
+                     "\"%s\" have one part; --starts finds texts by their beginning",
+                     store);
+}
+
+void range_explain_empty(const struct range *r, struct cli *cli, const char *store)
+{
+    struct hf_range turned = r->range;
+    uint64_t records = 0;
+
+    turned.gt = r->range.lt;
+    turned.gte = r->range.lte;
+    turned.lt = r->range.gt;
+    turned.lte = r->range.gte;
+    if (!(turned.gt.data || turned.gte.data) || !(turned.lt.data || turned.lte.data))
+        return;
+    /* Outside of any transaction: it is no read of the user's. */
+    if (hf_count(cli->conn, NULL, store, &turned, &records) == HF_OK && records > 0)
+        cli_usage(cli,
+                  "the range is empty because its lower bound comes after its upper bound in "
+                  "the order of the keys (a descending part turns the order round); exchanged, "
+                  "the bounds cover %llu records",
+                  (unsigned long long)records);
 }

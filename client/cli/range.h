@@ -15,4 +15,12 @@ struct range {
 bool range_init(struct range *r, struct cli *cli, const struct args *args);
 void range_fini(struct range *r);
 
+/* Connect, and look whether the store has a use for what was asked: --prefix needs keys of
+ * several parts. CLI_OK, or what to exit with; a message was printed. */
+int range_open(const struct range *r, struct cli *cli, const char *store);
+
+/* Nothing was found: if there would be something with the bounds exchanged, as where a part of
+ * the key is descending, say so. */
+void range_explain_empty(const struct range *r, struct cli *cli, const char *store);
+
 #endif

@@ -151,7 +151,7 @@ int verb_insert(struct cli *cli, const struct args *args)
 }
 
 /* Print all rows; what was printed before an error stays printed. */
-static int print_scan(struct cli *cli, const char *store, const struct hf_range *range,
+static int print_scan(struct cli *cli, const char *store, const struct range *range,
                       const struct hf_scan_options *scan)
 {
     struct output_rows rows;
@@ -159,7 +159,7 @@ static int print_scan(struct cli *cli, const char *store, const struct hf_range 
     struct hf_row row;
     int e, exit_code = CLI_OK;
 
-    if (hf_cursor_open(cli->conn, cli->txn, store, range, scan, &cursor) != HF_OK)
+    if (hf_cursor_open(cli->conn, cli->txn, store, &range->range, scan, &cursor) != HF_OK)
         return cli_failed(cli);
     output_rows_begin(&rows, cli);
     while ((e = hf_cursor_next(cursor, &row)) == HF_OK && !ferror(cli->out))
@@ -168,6 +168,8 @@ static int print_scan(struct cli *cli, const char *store, const struct hf_range 
     if (e != HF_OK && e != HF_END)
         exit_code = cli_failed(cli);
     hf_cursor_close(cursor);
+    if (e == HF_END && rows.count == 0 && !scan->has_limit && !scan->offset)
+        range_explain_empty(range, cli, store);
     return exit_code;
 }
 
@@ -193,12 +195,21 @@ int verb_scan(struct cli *cli, const struct args *args)
         cli_usage(cli, "--keys and --values exclude one another");
         goto done;
     }
-    exit_code = cli_connect(cli);
+    exit_code = range_open(&range, cli, store);
     if (exit_code == CLI_OK)
-        exit_code = print_scan(cli, store, &range.range, &scan);
+        exit_code = print_scan(cli, store, &range, &scan);
 done:
     range_fini(&range);
     return exit_code;
+}
+
+/* What was found in the range, and if that is nothing, why. */
+static void range_print_number(const struct range *range, struct cli *cli, const char *store,
+                               uint64_t number)
+{
+    fprintf(cli->out, "%llu\n", (unsigned long long)number);
+    if (number == 0)
+        range_explain_empty(range, cli, store);
 }
 
 static int verb_of_range(struct cli *cli, const struct args *args,
@@ -213,13 +224,13 @@ static int verb_of_range(struct cli *cli, const struct args *args,
 
     if (!range_init(&range, cli, args) || !store)
         goto done;
-    exit_code = cli_connect(cli);
+    exit_code = range_open(&range, cli, store);
     if (exit_code)
         goto done;
     if (call(cli->conn, cli->txn, store, &range.range, &number) != HF_OK)
         exit_code = cli_failed(cli);
     else
-        fprintf(cli->out, "%llu\n", (unsigned long long)number);
+        range_print_number(&range, cli, store, number);
 done:
     range_fini(&range);
     return exit_code;
@@ -253,13 +264,13 @@ int verb_delete_range(struct cli *cli, const struct args *args)
         fputs("0\n", cli->out);
         goto done;
     }
-    exit_code = cli_connect(cli);
+    exit_code = range_open(&range, cli, store);
     if (exit_code)
         goto done;
     if (hf_delete_range(cli->conn, cli->txn, store, &range.range, &options, &deleted) != HF_OK)
         exit_code = cli_failed(cli);
     else
-        fprintf(cli->out, "%llu\n", (unsigned long long)deleted);
+        range_print_number(&range, cli, store, deleted);
 done:
     range_fini(&range);
     return exit_code;

@@ -6,6 +6,7 @@
 #include "tests/integration/fake_server.h"
 
 #include <check.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -144,6 +145,16 @@ static void check_same_files(const char *a, const char *b)
     ck_assert_msg(same, "%s and %s differ", a, b);
     fclose(in_a);
     fclose(in_b);
+}
+
+static void check_file(const char *path, const char *text)
+{
+    char found[200] = "";
+    FILE *file = fopen(path, "r");
+
+    fread(found, 1, sizeof found - 1, file);
+    fclose(file);
+    ck_assert_str_eq(found, text);
 }
 
 START_TEST(a_file_goes_in_whole_and_comes_out_the_same)
@@ -399,13 +410,14 @@ START_TEST(a_transaction_goes_in_whole_or_not_at_all)
 }
 END_TEST
 
-START_TEST(an_export_that_breaks_off_says_so)
+START_TEST(an_export_that_breaks_off_says_so_and_keeps_the_old_file)
 {
     struct fake_options fake = {
         .page_rows = 10,
-        .faults = {{"next", 2, 1, HF_CORRUPT, "CORRUPT", "storage", false, 0, -1, 0}}};
+        .faults = {{"next", 2, 1000, HF_CORRUPT, "CORRUPT", "storage", false, 0, -1, 0}}};
     struct rig rig;
     char out_path[80];
+    glob_t found;
 
     rig_open(&rig, &fake);
     rig_write_records(&rig, 1000, 100);
@@ -413,7 +425,18 @@ START_TEST(an_export_that_breaks_off_says_so)
     ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id"), 0);
     ck_assert_int_eq(RUN(&rig, "export", "s", out_path), 3);
     check_said(&rig, "CORRUPT");
-    check_said(&rig, "incomplete: 30 records were written");
+    check_said(&rig, ".out was not written");
+    ck_assert_int_ne(access(out_path, F_OK), 0);
+    rig_write(&rig, "precious\n");
+    ck_assert_int_eq(RUN(&rig, "export", "nosuch", "FILE"), 3);
+    ck_assert_int_eq(RUN(&rig, "export", "s", "FILE"), 3);
+    check_file(rig.path, "precious\n");
+    ck_assert_int_eq(RUN(&rig, "export", "s"), 3);
+    check_said(&rig, "the output is incomplete: 10 records were written");
+    ck_assert_int_eq(RUN(&rig, "export", "s", "FILE", "--limit", "1"), 0);
+    check_file(rig.path, "{\"id\":1000,\"name\":\"record 1000\"}\n");
+    snprintf(out_path, sizeof out_path, "%s.partial-*", rig.path);
+    ck_assert_int_eq(glob(out_path, 0, NULL, &found), GLOB_NOMATCH);
     ck_assert_int_eq(RUN(&rig, "export", "s", "/dev/full"), 1);
     check_said(&rig, "cannot write /dev/full");
     unlink(out_path);
@@ -441,7 +464,7 @@ int main(void)
     tcase_add_loop_test(tc, a_lost_connection_says_from_which_line_on_it_is_unknown, 0, 10);
     tcase_add_loop_test(tc, a_silent_server_is_given_up_after_the_timeout, 0, 4);
     tcase_add_test(tc, a_transaction_goes_in_whole_or_not_at_all);
-    tcase_add_test(tc, an_export_that_breaks_off_says_so);
+    tcase_add_test(tc, an_export_that_breaks_off_says_so_and_keeps_the_old_file);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK);
