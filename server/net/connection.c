@@ -492,6 +492,7 @@ struct connection *connection_accept(struct server *server, uv_stream_t *listene
     net_buffer_charge(&c->writing, &c->session.account, ACCOUNT_OUTPUT);
     connection_rename(c);
     c->id = ++server->counters.accepted;
+    c->begun_ms = c->used_ms = server_now(server);
     server->connection_count++;
     list_push_back(&server->connections, &c->in_all);
     if (log_line_begin(LOG_LEVEL_DEBUG, "connection_opened")) {

@@ -39,7 +39,9 @@ struct connection {
     struct server *server; /* borrowed */
     enum connection_state state;
     const char *hang_up; /* why it is to be closed as soon as nobody is at work on it; NULL */
-    uint64_t id;
+    uint64_t id;       /* told to operators; never used twice while the server runs */
+    uint64_t begun_ms;
+    uint64_t used_ms;  /* when the last request came */
     char peer[64];
     char name[CONNECTION_NAME_BYTES]; /* what it is called in logs and holds */
     struct session session;

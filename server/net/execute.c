@@ -36,6 +36,7 @@ static execute *const executors[METHOD_COUNT] = {
     [METHOD_DELETE_RANGE] = execute_delete_range,
     [METHOD_STATUS] = execute_status,
     [METHOD_HOLDS] = execute_holds,
+    [METHOD_CLIENTS] = execute_clients,
     [METHOD_KILL] = execute_kill,
     [METHOD_ROTATE] = execute_rotate,
     [METHOD_AMALGAMATE] = execute_amalgamate,

@@ -55,9 +55,11 @@ execute execute_run;
 size_t run_bytes(void);
 void run_free(struct run *run);
 /* execute_server.c */
-execute execute_hello, execute_describe, execute_ping, execute_kill, execute_rotate,
-    execute_amalgamate, execute_absent;
+execute execute_hello, execute_describe, execute_ping, execute_rotate, execute_amalgamate,
+    execute_absent;
 /* status.c */
-execute execute_status, execute_holds;
+execute execute_status;
+/* execute_holds.c */
+execute execute_holds, execute_clients, execute_kill;
 
 #endif

@@ -181,23 +181,6 @@ enum err execute_ping(struct work *w)
     return ERR_OK;
 }
 
-enum err execute_kill(struct work *w)
-{
-    struct session *s = work_session(w);
-    uint64_t version = w->call->params[0].number;
-    enum err e = db_kill(s->server->db, version, work_failure(w));
-
-    if (e)
-        return e;
-    if (log_line_begin(LOG_LEVEL_INFO, "transaction_killed")) {
-        log_line_number("version", version);
-        log_line_text("client", connection_name(s->connection));
-        log_line_end();
-    }
-    put_nil(w->out);
-    return ERR_OK;
-}
-
 static void task_done(struct db_task *task, enum err e, const struct failure *f)
 {
     struct request *r = LIST_ENTRY(task, struct request, task);

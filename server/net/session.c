@@ -473,6 +473,7 @@ bool session_take(struct session *s, const struct frame *frame)
         return true;
     }
     s->server->counters.requests++;
+    s->connection->used_ms = server_now(s->server);
     read_request(r, frame);
     if (!s->barrier && list_is_empty(&s->queue) && !must_wait(r)) {
         start(r);

@@ -1,12 +1,9 @@
-/* status.c - what `status` and `holds` show. The names are fixed in
- * docs/protocol.md; maps may grow. */
+/* status.c - what `status` shows. The names are fixed in docs/protocol.md; maps may grow. */
 #include "server/net/execute.h"
 #include "server/net/server.h"
 
 struct listing {
     struct net_buffer *out;
-    size_t begin;     /* where it begins in out */
-    size_t bytes_max; /* more entries are left out beyond it */
     uint32_t count;
 };
 
@@ -135,47 +132,5 @@ enum err execute_status(struct work *w)
     put_log(b, &s);
     put_transactions(b, &s);
     put_connections(b, server);
-    return ERR_OK;
-}
-
-static void put_optional_text(struct net_buffer *b, const char *name, struct slice text)
-{
-    put_word(b, name);
-    if (slice_is_none(text))
-        put_nil(b);
-    else
-        put_text(b, text);
-}
-
-static void put_hold(void *context, const struct db_hold_status *h)
-{
-    struct listing *l = context;
-
-    /* The oldest come first; a reply has its limit. */
-    if (l->count == 65535 || l->out->used - l->begin > l->bytes_max)
-        return;
-    l->count++;
-    put_map(l->out, 9);
-    put_fact(l->out, "version", h->version);
-    put_fact(l->out, "snapshot", h->snapshot);
-    put_optional_text(l->out, "label", h->label);
-    put_optional_text(l->out, "client", h->client);
-    put_fact(l->out, "age_ms", h->age_ms);
-    put_fact(l->out, "idle_ms", h->idle_ms);
-    put_fact(l->out, "bytes", h->bytes);
-    put_fact(l->out, "held", h->held);
-    put_word(l->out, "doomed");
-    put_bool(l->out, h->doomed);
-}
-
-enum err execute_holds(struct work *w)
-{
-    struct listing l = {.out = w->out,
-                        .begin = w->out->used,
-                        .bytes_max = work_session(w)->server->options.result_size};
-    size_t place = put_array_later(w->out);
-
-    db_each_hold(work_session(w)->server->db, put_hold, &l);
-    put_array_now(w->out, place, l.count);
     return ERR_OK;
 }

@@ -31,8 +31,7 @@ struct merge {
     enum err result; /* of MERGE_FAILED */
     struct failure failure;
 
-    uint64_t *held; /* owned; numbers of held roots at the beginning, ascending */
-    size_t held_count;
+    struct space_held held; /* owned; at the beginning */
     struct space_batch *reclaiming;
     struct space_batch *replaced; /* owned until handed to the space */
     struct space_batch *made;     /* owned until handed to the space */
@@ -341,6 +340,7 @@ static enum err merge_finish(struct merge *m)
             return e;
     }
     primary_trim_file(p, &m->file_bytes);
+    space_count_only(m->replaced, &m->held);
     m->phase = MERGE_DONE;
     return ERR_OK;
 }
@@ -371,7 +371,7 @@ static enum err merge_step(struct merge *m, uint64_t work_max)
         primary_give_back(m->p);
         if (m->number >= m->p->number_limit)
             return primary_reserve_numbers(m->p, m->number); /* so many were no durable ones */
-        if (!space_reclaim(&m->p->space, m->held, m->held_count, &m->reclaiming))
+        if (!space_reclaim(&m->p->space, &m->held, &m->reclaiming))
             m->phase = MERGE_TREES;
         return ERR_OK;
     case MERGE_TREES: return trees_step(m, work_max);
@@ -414,7 +414,7 @@ void merge_free(struct primary *p, struct merge *m)
     room_fini(p->os, &m->infos);
     space_batch_free(p->os, m->replaced);
     space_batch_free(p->os, m->made);
-    os_free(p->os, m->held, m->held_count * sizeof *m->held);
+    primary_held_fini(p, &m->held);
     if (m->root)
         root_free(p->os, m->root);
     failure_clear(&m->failure);
@@ -453,7 +453,7 @@ enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
     m->made = space_batch_new(p->os, m->number);
     e = ERR_NOMEM;
     if (m->replaced && m->made)
-        e = primary_held(p, &m->held, &m->held_count);
+        e = primary_held(p, &m->held);
     if (!e)
         e = writer_init(&m->writer, p->os, p->file, &p->space.map, &m->made->list, m->number,
                         p->cache.limit / 4);
@@ -482,6 +482,7 @@ static void merge_publish(struct primary *p, struct merge *m)
         cache_insert_take(&p->cache, page);
     }
     cache_trim(&p->cache);
+    primary_note_only(p, &m->held);
     space_merged(&p->space, m->replaced, m->made, m->plan.durable);
     m->replaced = m->made = NULL;
     list_push_back(&p->roots, &m->root->in_roots);

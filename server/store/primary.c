@@ -60,22 +60,48 @@ enum err primary_reserve_numbers(struct primary *p, uint64_t number)
 
 /* ---- space ---- */
 
-enum err primary_held(struct primary *p, uint64_t **out, size_t *count)
+enum err primary_held(struct primary *p, struct space_held *out)
 {
     size_t i = 0;
 
-    *count = 0;
+    memset(out, 0, sizeof *out);
     LIST_EACH (link, &p->roots) {
-        ++*count;
+        ++out->count;
         (void)link;
     }
-    *out = os_alloc(p->os, *count * sizeof **out);
-    if (!*out)
+    out->numbers = os_alloc(p->os, 2 * out->count * sizeof *out->numbers);
+    if (!out->numbers)
         return ERR_NOMEM;
+    out->only = out->numbers + out->count;
+    memset(out->only, 0, out->count * sizeof *out->only);
     LIST_EACH (link, &p->roots) {
-        (*out)[i++] = LIST_ENTRY(link, struct root, in_roots)->facts.number;
+        out->numbers[i++] = LIST_ENTRY(link, struct root, in_roots)->facts.number;
     }
     return ERR_OK;
+}
+
+void primary_held_fini(struct primary *p, struct space_held *held)
+{
+    os_free(p->os, held->numbers, 2 * held->count * sizeof *held->numbers);
+}
+
+void primary_note_only(struct primary *p, const struct space_held *held)
+{
+    size_t i = 0;
+
+    LIST_EACH (link, &p->roots) { /* ascending; some of those that were held are gone */
+        struct root *r = LIST_ENTRY(link, struct root, in_roots);
+
+        while (i < held->count && held->numbers[i] < r->facts.number)
+            i++;
+        r->only_units =
+            i < held->count && held->numbers[i] == r->facts.number ? held->only[i] : 0;
+    }
+}
+
+uint64_t root_only_bytes(const struct root *r)
+{
+    return r->only_units * PAGE_UNIT_BYTES;
 }
 
 void primary_take_let_go(struct primary *p)

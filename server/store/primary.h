@@ -62,6 +62,10 @@ struct root *primary_root(struct primary *p);
 struct root *root_ref(struct root *r);
 void root_unref(struct primary *p, struct root *r);
 const struct root_facts *root_facts(const struct root *r);
+/* Bytes on the disk that wait for this root and for no other, as the last merge or tidying found
+ * them: so much is free at the next one if the root is let go now, and more if others have been
+ * let go since. */
+uint64_t root_only_bytes(const struct root *r);
 /* false: the root has no such tree. */
 bool root_tree_facts(const struct root *r, uint32_t store, struct tree_facts *out);
 /* Call each for every tree of the root, ascending by number. */

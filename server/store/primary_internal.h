@@ -67,8 +67,11 @@ enum err primary_reserve_numbers(struct primary *p, uint64_t number);
 void merge_free(struct primary *p, struct merge *m);
 void tidy_free(struct primary *p, struct tidy *t);
 
-/* Numbers of the held roots, ascending; the caller's to free. ERR_NOMEM. */
-enum err primary_held(struct primary *p, uint64_t **out, size_t *count);
+/* The held roots; the caller ends it with primary_held_fini. ERR_NOMEM. */
+enum err primary_held(struct primary *p, struct space_held *out);
+void primary_held_fini(struct primary *p, struct space_held *held);
+/* Tell the roots what has been found to wait for each alone. */
+void primary_note_only(struct primary *p, const struct space_held *held);
 
 /* Cut off what no extent uses at the end of the file. Failing is no harm. *size: of the file; 0:
  * it is not known. Merge lane. */

@@ -19,8 +19,7 @@
 
 struct tidy {
     struct primary *p;
-    uint64_t *held; /* owned; numbers of held roots at the beginning, ascending */
-    size_t held_count;
+    struct space_held held; /* owned; at the beginning */
     uint64_t file_bytes; /* out: size of the file; 0: not known */
 };
 
@@ -35,7 +34,7 @@ enum err primary_tidy_begin(struct primary *p, struct tidy **out)
         return ERR_NOMEM;
     memset(t, 0, sizeof *t);
     t->p = p;
-    e = primary_held(p, &t->held, &t->held_count);
+    e = primary_held(p, &t->held);
     if (e) {
         os_free(p->os, t, sizeof *t);
         return e;
@@ -85,7 +84,7 @@ void tidy_run(struct tidy *t)
     if (p->failed)
         return; /* the slots may not be what they seem */
     primary_give_back(p);
-    while (space_reclaim(&p->space, t->held, t->held_count, &cursor))
+    while (space_reclaim(&p->space, &t->held, &cursor))
         ;
     primary_trim_file(p, &t->file_bytes);
     holes_punch(p);
@@ -93,7 +92,7 @@ void tidy_run(struct tidy *t)
 
 void tidy_free(struct primary *p, struct tidy *t)
 {
-    os_free(p->os, t->held, t->held_count * sizeof *t->held);
+    primary_held_fini(p, &t->held);
     os_free(p->os, t, sizeof *t);
 }
 
@@ -103,6 +102,8 @@ void primary_tidy_end(struct primary *p, struct tidy *t)
     if (t->file_bytes)
         p->last.file_bytes = t->file_bytes;
     p->tidy = NULL;
+    if (!p->failed)
+        primary_note_only(p, &t->held);
     tidy_free(p, t);
     primary_note_space(p);
 }

@@ -30,6 +30,7 @@ struct root {
     struct page_ptr catalogue;
     uint64_t units;   /* in all extents that it reaches, slots left out */
     uint64_t records; /* in all trees */
+    uint64_t only_units; /* that wait for it and no other root, as of the last pass */
     size_t count;
     const struct tree_info *infos; /* count, ascending */
     struct page **tops;            /* count; the top page if it is in the cache */

@@ -127,20 +127,39 @@ void space_branch(struct space *s, uint64_t from, uint64_t next)
     }
 }
 
-/* The least held number at or above birth, or UINT64_MAX. */
-static uint64_t held_from(const uint64_t *held, size_t count, uint64_t birth)
+/* Where the least held number at or above birth stands; count: there is none. */
+static size_t held_from(const struct space_held *held, uint64_t birth)
 {
-    size_t low = 0, high = count;
+    size_t low = 0, high = held->count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (held[middle] < birth)
+        if (held->numbers[middle] < birth)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < count ? held[low] : UINT64_MAX;
+    return low;
+}
+
+/* Whether a held root sees an extent; if there is one only, it is its. */
+static bool held_sees(const struct space_held *held, const struct space_extent *extent,
+                      uint64_t freed_at)
+{
+    size_t at = held_from(held, extent->birth);
+
+    if (at == held->count || held->numbers[at] >= freed_at)
+        return false;
+    if (at + 1 == held->count || held->numbers[at + 1] >= freed_at)
+        held->only[at] += extent->units;
+    return true;
+}
+
+void space_count_only(const struct space_batch *batch, const struct space_held *held)
+{
+    for (size_t i = 0; i < batch->list.count; i++)
+        held_sees(held, &batch->list.items[i], batch->freed_at);
 }
 
 /* Whether it is in one of the lists of what was made since the durable root. As long as those
@@ -153,8 +172,8 @@ static bool is_made(const struct space *s, uint64_t birth)
     return false;
 }
 
-static void batch_reclaim(struct space *s, struct space_batch *batch, const uint64_t *held,
-                          size_t count)
+static void batch_reclaim(struct space *s, struct space_batch *batch,
+                          const struct space_held *held)
 {
     size_t kept = 0;
     bool limbo = s->in_limbo && s->limbo_low < batch->freed_at;
@@ -162,7 +181,7 @@ static void batch_reclaim(struct space *s, struct space_batch *batch, const uint
     for (size_t i = 0; i < batch->list.count; i++) {
         struct space_extent extent = batch->list.items[i];
 
-        if (held_from(held, count, extent.birth) < batch->freed_at ||
+        if (held_sees(held, &extent, batch->freed_at) ||
             (limbo && extent.birth <= s->limbo_high) || is_made(s, extent.birth)) {
             batch->list.items[kept++] = extent;
         } else {
@@ -173,8 +192,7 @@ static void batch_reclaim(struct space *s, struct space_batch *batch, const uint
     batch->list.count = kept;
 }
 
-bool space_reclaim(struct space *s, const uint64_t *held, size_t count,
-                   struct space_batch **cursor)
+bool space_reclaim(struct space *s, const struct space_held *held, struct space_batch **cursor)
 {
     struct space_batch **at;
 
@@ -196,7 +214,7 @@ bool space_reclaim(struct space *s, const uint64_t *held, size_t count,
         }
         return false;
     }
-    batch_reclaim(s, *cursor, held, count);
+    batch_reclaim(s, *cursor, held);
     return true;
 }
 

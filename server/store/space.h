@@ -72,10 +72,18 @@ void space_batch_free(struct os *os, struct space_batch *batch);
  * made on top of from without slots is left aside. Cannot fail. */
 void space_branch(struct space *s, uint64_t from, uint64_t next);
 
-/* Free what none of the held roots (ascending numbers) sees. Cannot fail. Works on one batch a
- * call; false when it went through all since *cursor was NULL. */
-bool space_reclaim(struct space *s, const uint64_t *held, size_t count,
-                   struct space_batch **cursor);
+/* The roots that are held, by ascending numbers. */
+struct space_held {
+    uint64_t *numbers;
+    uint64_t *only; /* out: units that wait for this root and for no other */
+    size_t count;
+};
+
+/* Free what none of the held roots sees, and add up what waits for one alone. Cannot fail. Works
+ * on one batch a call; false when it went through all since *cursor was NULL. */
+bool space_reclaim(struct space *s, const struct space_held *held, struct space_batch **cursor);
+/* The same sum for a batch that is about to wait. */
+void space_count_only(const struct space_batch *batch, const struct space_held *held);
 
 /* A merge ended well: takes both batches over. */
 void space_merged(struct space *s, struct space_batch *replaced, struct space_batch *made,

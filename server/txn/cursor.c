@@ -39,6 +39,7 @@ struct cursor {
     bool tree_used;
     bool tree_placed;
     bool range_is_empty;
+    bool is_killed;
     uint32_t store;            /* its number; the schema may end before the cursor */
     struct record *pending;
     uint64_t limit, offset;
@@ -485,6 +486,31 @@ enum err cursor_current_pending(struct cursor *c, struct slice *key, struct reco
     return ERR_OK;
 }
 
+/* ---- for operators ---- */
+
+bool cursor_hold(const struct cursor *c, struct cursor_hold *out)
+{
+    if (c->txn || !c->snapshot)
+        return false;
+    out->snapshot = c->snapshot->commit;
+    out->age_ms = c->db->now_ms - c->snapshot->taken_ms;
+    out->bytes = sizeof *c + c->bounds_room;
+    if (c->sources != c->few)
+        out->bytes += c->source_room * sizeof *c->sources;
+    out->held = snapshot_held_bytes(c->db, c->snapshot);
+    out->disk = root_only_bytes(c->snapshot->root);
+    return true;
+}
+
+void cursor_kill(struct cursor *c)
+{
+    if (!c->snapshot)
+        return;
+    cursor_end(c);
+    c->is_killed = true;
+    c->db->killed++;
+}
+
 /* ---- for requests ---- */
 
 static enum err cursor_check(struct op *op, struct cursor *c)
@@ -497,6 +523,8 @@ static enum err cursor_check(struct op *op, struct cursor *c)
     if (!c->schema)
         return failure_set(&op->failure, ERR_NO_STORE,
                            "the store was made after the savepoint that was gone back to");
+    if (c->is_killed)
+        return failure_set(&op->failure, ERR_TXN_KILLED, "the scan was ended by an operator");
     if (!c->snapshot)
         return failure_set(&op->failure, ERR_TXN_EXPIRED,
                            "too much was held for old readers (held-max); this scan was one of "

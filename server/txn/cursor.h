@@ -59,4 +59,18 @@ size_t cursor_bytes(const struct cursor *c);
 
 void cursor_close(struct cursor *c);
 
+/* ---- for operators ---- */
+
+struct cursor_hold {
+    uint64_t snapshot, age_ms;
+    uint64_t bytes; /* of memory, its own */
+    uint64_t held;  /* stages that its snapshot reads, bytes */
+    uint64_t disk;  /* as root_only_bytes */
+};
+
+/* What a cursor outside of a transaction keeps; false: it is in one, or has been ended. */
+bool cursor_hold(const struct cursor *c, struct cursor_hold *out);
+/* Let go of what it sees; its next call answers ERR_TXN_KILLED. */
+void cursor_kill(struct cursor *c);
+
 #endif

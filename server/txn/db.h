@@ -115,6 +115,7 @@ struct db_hold_status {
     uint64_t age_ms, idle_ms;
     uint64_t bytes; /* written by it */
     uint64_t held;  /* kept on its behalf, in memory and on disk, bytes */
+    uint64_t disk;  /* of the data file, kept for its root alone: root_only_bytes */
     bool doomed;
 };
 void db_each_stage(struct db *db, void (*each)(void *context, const struct db_stage_status *s),

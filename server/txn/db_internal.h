@@ -271,6 +271,8 @@ void snapshot_pool_free(struct db *db);
 bool snapshot_sees(void *db, uint64_t from, uint64_t to); /* for stage_prune */
 /* Whether an open snapshot reads from the stage. */
 bool snapshot_needs_stage(const struct db *db, const struct stage *s);
+/* Bytes of amalgamated stages that the snapshot still reads. */
+uint64_t snapshot_held_bytes(const struct db *db, const struct snapshot *s);
 /* The oldest snapshot that reads from the stage; NULL: none does. */
 struct snapshot *snapshot_oldest_in(const struct db *db, const struct stage *s);
 /* Snapshots that see all that is in root, and no root as new, go over to it. */

@@ -170,6 +170,18 @@ bool snapshot_needs_stage(const struct db *db, const struct stage *stage)
     return false;
 }
 
+uint64_t snapshot_held_bytes(const struct db *db, const struct snapshot *s)
+{
+    uint64_t held = 0;
+
+    for (const struct stage *stage = db->oldest_stage;
+         stage && stage->state == STAGE_AMALGAMATED; stage = stage->above) {
+        if (snapshot_reads_stage(s, stage))
+            held += stage->arena.bytes;
+    }
+    return held;
+}
+
 struct snapshot *snapshot_oldest_in(const struct db *db, const struct stage *stage)
 {
     LIST_EACH (link, &db->snapshots_by_commit) {

@@ -71,6 +71,7 @@ void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hol
             .idle_ms = txn_idle_ms(t),
             .bytes = t->write_set.arena.bytes,
             .held = t->snapshot ? txn_held_bytes(db, t) : 0,
+            .disk = t->snapshot ? root_only_bytes(t->snapshot->root) : 0,
             .doomed = t->failure.error != ERR_OK,
         };
 

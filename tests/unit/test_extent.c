@@ -193,12 +193,16 @@ static void batch_put(struct sim *sim, struct space *s, struct space_batch *batc
     *offset = extent.offset;
 }
 
-static void reclaim(struct space *s, const uint64_t *held, size_t count)
+/* How many units the last of them keeps alone. */
+static uint64_t reclaim(struct space *s, uint64_t *numbers, size_t count)
 {
+    uint64_t only[2] = {0, 0};
+    struct space_held held = {.numbers = numbers, .only = only, .count = count};
     struct space_batch *cursor = NULL;
 
-    while (space_reclaim(s, held, count, &cursor))
+    while (space_reclaim(s, &held, &cursor))
         continue;
+    return only[count - 1];
 }
 
 /* Born with 5, replaced by 9: needed by the roots 5 to 8 and by no other. */
@@ -217,7 +221,7 @@ START_TEST(an_extent_waits_for_exactly_the_roots_that_see_it)
         batch = space_batch_new(sim_table(sim), 9);
         batch_put(sim, &s, batch, 5, &offset);
         space_merged(&s, batch, space_batch_new(sim_table(sim), 9), true);
-        reclaim(&s, held, 2);
+        ck_assert_uint_eq(reclaim(&s, held, 2), seen ? 4 : 0);
         ck_assert_int_eq(extent_is_used(&s.map, offset), seen);
         ck_assert_uint_eq(s.waiting_units, seen ? 4 : 0);
         ck_assert_int_eq(s.waiting != NULL, seen);
@@ -226,6 +230,26 @@ START_TEST(an_extent_waits_for_exactly_the_roots_that_see_it)
         space_fini(&s);
     }
     ck_assert_uint_eq(sim_alloc_outstanding(sim), 0);
+    sim_free(sim);
+}
+END_TEST
+
+/* What two roots see is no one's alone. */
+START_TEST(what_two_roots_see_neither_keeps_alone)
+{
+    struct sim *sim = sim_new(2);
+    struct space s;
+    struct space_batch *batch;
+    uint64_t both[] = {6, 8}, one[] = {8};
+    uint32_t offset;
+
+    ck_assert_int_eq(space_init(&s, sim_table(sim)), ERR_OK);
+    batch = space_batch_new(sim_table(sim), 9);
+    batch_put(sim, &s, batch, 5, &offset);
+    space_merged(&s, batch, space_batch_new(sim_table(sim), 9), true);
+    ck_assert_uint_eq(reclaim(&s, both, 2), 0);
+    ck_assert_uint_eq(reclaim(&s, one, 1), 4);
+    space_fini(&s);
     sim_free(sim);
 }
 END_TEST
@@ -241,6 +265,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_unit_is_never_marked_twice);
     tcase_add_test(tc, no_memory_to_grow_changes_nothing);
     tcase_add_test(tc, an_extent_waits_for_exactly_the_roots_that_see_it);
+    tcase_add_test(tc, what_two_roots_see_neither_keeps_alone);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -61,7 +61,7 @@ static void fixture_close(struct fixture *f)
 
 static void write_one(struct fixture *f)
 {
-    static const char bytes[64];
+    uint8_t bytes[64];
     unsigned store = (unsigned)sim_random(f->sim, STORES);
     unsigned key = (unsigned)sim_random(f->sim, f->keys), *value;
     unsigned size = sim_chance(f->sim, 20) ? 1 : 2 + (unsigned)sim_random(f->sim, 60);
@@ -69,6 +69,7 @@ static void write_one(struct fixture *f)
     bool fresh;
 
     value = &f->now.values[store * f->keys + key];
+    memset(bytes, (int)size, sizeof bytes);
     if (sim_chance(f->sim, 3))
         sim_fail_from(f->sim, SIM_FAULT_ALLOC, 1 + sim_random(f->sim, 2));
     if (write_set_put(&f->write_set, &f->stamp, store + 5, key_of(key, room),
@@ -102,6 +103,8 @@ static uint64_t check_store(const struct fixture *f, unsigned store)
             continue;
         MUST_EQ(record_is_delete(r), value == 1);
         MUST_EQ(r->value_size, value == 1 ? 0 : value - 2);
+        for (uint32_t i = 0; i < r->value_size; i++)
+            MUST_EQ(r->value[i], value);
     }
     for (struct record *r = st ? st->first : NULL; r; r = record_following(r), count++) {
         MUST(!before || slice_compare(record_key(before), record_key(r)) < 0);

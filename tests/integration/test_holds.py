@@ -1,0 +1,69 @@
+"""What operators see of clients and of what is held, and how they end it."""
+
+from holdfast import daemon, until
+
+
+def pages(c, store, mark, n=4000):
+    for base in range(0, n, 1000):
+        c.call("run", [["put", [store, "%s-%d" % (mark, i) * 10, i]] for i in range(base, base + 1000)])
+    c.call("amalgamate")
+
+
+def test_a_scan_holds_space_and_can_be_ended():
+    with daemon() as d, d.client() as op, d.client() as c:
+        c.call("create_store", 0, "s")
+        pages(c, "s", "first")
+        assert op.call("holds") == []
+        page = c.call("scan", 0, "s", None, {"page": 1})
+        number, = [e["id"] for e in op.call("clients") if e["cursors"] == 1]
+        hold, = op.call("holds")
+        assert hold["kind"] == "cursor" and hold["cursor"] == [number, page["cursor"]]
+        assert hold["version"] is None and hold["bytes"] > 0
+        for mark in ("second", "third"):
+            pages(c, "s", mark)
+        hold, = op.call("holds")
+        held = op.call("status")["primary"]["held_bytes"]
+        assert 10000 < hold["disk"] <= held, (hold, held)
+        other = op.call("scan", 0, "s", None, {"page": 1})  # of another root: not its own
+        assert [h for h in op.call("holds") if h["cursor"] == hold["cursor"]][0]["disk"] == hold["disk"]
+        op.call("close", other["cursor"])
+        assert op.call("kill", {"cursor": [number, page["cursor"]]}) is None
+        assert op.call("holds") == []
+        assert c.fails("next", page["cursor"]).name == "TXN_KILLED"
+        assert c.call("close", page["cursor"]) is None
+        op.call("amalgamate")
+        until(lambda: op.call("status")["primary"]["held_bytes"] == 0)
+        assert op.fails("kill", {"cursor": [number, page["cursor"]]}).name == "NO_CURSOR"
+
+
+def test_cursors_of_a_transaction_are_its_own_hold():
+    with daemon() as d, d.client() as op, d.client() as c:
+        c.call("create_store", 0, "s")
+        pages(c, "s", "x", 1000)
+        c.call("begin", 1)
+        c.call("scan", 1, "s", None, {"page": 1})
+        hold, = op.call("holds")
+        assert hold["kind"] == "transaction" and hold["cursor"] is None
+        assert op.call("kill", hold["version"]) is None
+        assert c.fails("get", 1, "s", 1).name in ("TXN_KILLED", "TXN_FAILED")
+
+
+def test_clients_are_listed_and_ended():
+    with daemon() as d, d.client() as op:
+        c = d.client()
+        c.call("hello", {"client": "job"})
+        c.call("begin", 1)
+        job, = [e for e in op.call("clients") if e["client"] == "job"]
+        assert job["transactions"] == 1 and job["cursors"] == 0 and job["requests"] == 0
+        assert job["bytes"] > 0 and job["user"] is None and job["age_ms"] >= job["idle_ms"]
+        me, = [e for e in op.call("clients") if e["id"] != job["id"]]
+        assert me["requests"] == 1
+        assert op.call("kill", {"client": job["id"]}) is None
+        until(lambda: len(op.call("clients")) == 1)
+        assert c.at_end()
+        assert op.call("status")["transactions"]["open"] == 0
+        assert op.fails("kill", {"client": job["id"]}).name == "BAD_REQUEST"
+        for wrong in ("x", {}, {"client": "a"}, {"cursor": 1}, {"cursor": [1]}, {"all": 1}, -1, True):
+            assert op.fails("kill", wrong).name == "BAD_REQUEST", wrong
+        assert op.call("kill", {"client": me["id"]}) is None  # answered, and then ended
+        assert op.at_end()
