@@ -114,6 +114,9 @@ enum err execute_get_many(struct work *w)
     if (e)
         return e;
     if (!w->begun) {
+        e = count ? ERR_OK : record_find_store(w->op, w->txn ? w->txn : w->own, store);
+        if (e)
+            return e;
         w->begun = true;
         w->start = w->out->used - w->base;
         put_array(w->out, count);

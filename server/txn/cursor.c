@@ -585,6 +585,8 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
             return ERR_WAIT;
         }
         e = cursor_read(op, c, &key, &r, &value);
+        if (e == ERR_END)
+            c->offset = 0; /* rows were passed over as far as there were any */
         if (e)
             break;
         if (r) {

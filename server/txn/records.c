@@ -111,6 +111,17 @@ static enum err record_lookup(struct op *op, struct txn *t, struct slice store,
     return e;
 }
 
+enum err record_find_store(struct op *op, struct txn *t, struct slice store)
+{
+    struct schema *schema;
+    struct view v;
+    enum err e = read_view(op, t, &v);
+
+    if (!e)
+        e = catalogue_find(op, t, v.commit, store, &schema);
+    return read_end(op, t, e);
+}
+
 enum err record_get(struct op *op, struct txn *t, struct slice store, struct slice key,
                     struct slice *value)
 {

@@ -20,6 +20,9 @@
  * copied to op). Every function here begins with it; net uses it for `check`-like cases. */
 enum err txn_check(struct op *op, struct txn *t);
 
+/* Whether there is such a store: a read of its name. ERR_NO_STORE. */
+enum err record_find_store(struct op *op, struct txn *t, struct slice store);
+
 /* *value (borrowed until op_release) is none if there is no such record. */
 enum err record_get(struct op *op, struct txn *t, struct slice store, struct slice key,
                     struct slice *value);

@@ -215,3 +215,20 @@ def test_a_store_dropped_or_cleared_under_a_reader(d):
                 page = c.call("next", page["cursor"])
                 rows += page["rows"]
             assert len(rows) == 3000
+
+
+def test_an_offset_ends_with_the_rows():
+    with daemon() as d, d.client() as c:
+        c.call("create_store", 0, "offset")
+        for n in range(3):
+            c.call("put", 0, "offset", n, n)
+        page = c.call("scan", 0, "offset", {"lte": 1}, {"offset": 5, "keep": True})
+        assert page["rows"] == []
+        assert [r[0] for r in c.call("next", page["cursor"], {"to": 0})["rows"]] == [0, 1]
+
+
+def test_get_many_of_no_keys_looks_for_its_store():
+    with daemon() as d, d.client() as c:
+        assert c.fails("get_many", 0, "nowhere", []).name == "NO_STORE"
+        c.call("create_store", 0, "s")
+        assert c.call("get_many", 0, "s", []) == []
