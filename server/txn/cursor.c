@@ -30,6 +30,7 @@ struct cursor {
     struct list_link in_db;    /* db.cursors */
     struct list_link in_txn;   /* txn.cursors */
     struct txn *txn;           /* NULL: the snapshot is its own */
+    const struct list_link *followed; /* the last of txn.schemas when it looked at them */
     struct snapshot *snapshot; /* holds a reference; NULL: it was ended */
     struct schema *schema;
     bool reverse;
@@ -211,8 +212,12 @@ void cursors_end_schema(struct txn *t, const struct schema *s)
 
 void cursors_rest(struct txn *t)
 {
-    LIST_EACH (link, &t->cursors)
-        cursor_rest(LIST_ENTRY(link, struct cursor, in_txn));
+    LIST_EACH (link, &t->cursors) {
+        struct cursor *c = LIST_ENTRY(link, struct cursor, in_txn);
+
+        cursor_rest(c);
+        c->followed = NULL; /* definitions may go */
+    }
 }
 
 void cursor_close(struct cursor *c)
@@ -513,6 +518,46 @@ void cursor_kill(struct cursor *c)
 
 /* ---- for requests ---- */
 
+/* Whether the store lives on under a name that the transaction has given it: the last definition
+ * that it made of some name is of that number. */
+static bool txn_has_named(const struct txn *t, uint32_t store)
+{
+    LIST_EACH (link, &t->schemas) {
+        const struct schema *s = LIST_ENTRY(link, struct schema, in_txn);
+        bool is_last = !s->is_dropped && s->number == store;
+
+        for (const struct list_link *at = link->next; is_last && at != &t->schemas;
+             at = at->next)
+            is_last = LIST_ENTRY(at, const struct schema, in_txn)->entry != s->entry;
+        if (is_last)
+            return true;
+    }
+    return false;
+}
+
+/* Its own transaction may have cleared or dropped the store: see what that sees. */
+static enum err cursor_follow(struct op *op, struct cursor *c)
+{
+    struct txn *t = c->txn;
+    struct schema *s;
+    enum err e;
+
+    if (!t || !c->schema || list_is_empty(&t->schemas) || t->schemas.previous == c->followed)
+        return ERR_OK;
+    if (!txn_has_named(t, c->store)) {
+        e = catalogue_look(op, t, c->snapshot->commit, schema_name(c->schema), &s);
+        if (e)
+            return e;
+        if (s->number != c->store) {
+            cursor_rest(c);
+            c->store = s->number;
+            c->schema = s;
+        }
+    }
+    c->followed = t->schemas.previous;
+    return ERR_OK;
+}
+
 static enum err cursor_check(struct op *op, struct cursor *c)
 {
     enum err e = c->txn ? txn_check(op, c->txn) : ERR_OK;
@@ -529,7 +574,7 @@ static enum err cursor_check(struct op *op, struct cursor *c)
         return failure_set(&op->failure, ERR_TXN_EXPIRED,
                            "too much was held for old readers (held-max); this scan was one of "
                            "the oldest");
-    return ERR_OK;
+    return cursor_follow(op, c);
 }
 
 enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct slice range,

@@ -90,6 +90,38 @@ def test_next_turns_round_and_goes_to_a_key(d):
         assert c.call("close", 2**40) is None
 
 
+def test_a_cursor_sees_what_its_transaction_makes_of_the_store(d):
+    with d.client() as c:
+        for reverse in (False, True):
+            name = "made%d" % reverse
+            fill(c, name, 20)
+
+            def opened():
+                c.call("begin", 1, {"on_error": "continue"})
+                return c.call("scan", 1, name, None, {"page": 5, "reverse": reverse})["cursor"]
+
+            def keys(n):
+                return [r[0] for r in c.call("next", n, {"page": 100})["rows"]]
+            n = opened()
+            c.call("clear_store", 1, name)
+            c.call("put", 1, name, "new", 9)
+            assert keys(n) == [9]
+            c.call("rollback", 1)
+            n = opened()
+            c.call("drop_store", 1, name)
+            assert c.fails("next", n).name == "NO_STORE"
+            c.call("create_store", 1, name)
+            c.call("put", 1, name, "other", 10)
+            assert keys(n) == [10]
+            c.call("rollback", 1)
+            n = opened()
+            c.call("rename_store", 1, name, name + "x")
+            c.call("create_store", 1, name)
+            c.call("put", 1, name, "other", 10.5)
+            assert keys(n) == (list(range(14, -1, -1)) if reverse else list(range(5, 20)))
+            c.call("rollback", 1)
+
+
 def test_a_cursor_that_is_kept_turns_after_its_last_row(d):
     with d.client() as c:
         fill(c, "kept", 6)
