@@ -634,6 +634,7 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
             c->offset = 0; /* rows were passed over as far as there were any */
         if (e)
             break;
+        op_release(op); /* the cursor pins the page that it stands in; those behind it may go */
         if (r) {
             op_note(op, r->stamp);
             if (record_is_delete(r))

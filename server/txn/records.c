@@ -504,6 +504,7 @@ static enum err count_staged(struct op *op, const struct view *v, uint32_t store
             op->progress[0]++;
             op->progress[1] += key.size + r->value_size;
         }
+        op_release(op); /* the next key is in another page */
     }
 }
 

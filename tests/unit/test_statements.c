@@ -188,6 +188,55 @@ START_TEST(a_rename_happens_wholly_or_not_at_all)
 }
 END_TEST
 
+/* What goes through many cold pages pins few at a time, though the cache has no room. */
+START_TEST(a_walk_over_cold_pages_pins_few_of_them)
+{
+    struct cursor_options options = {.limit = UINT64_MAX, .offset = MANY - 1};
+    struct slice range, store = slice_text("s");
+    struct cursor *cursor = NULL;
+    struct cursor_row row;
+    struct core_rig rig;
+    uint64_t most = 0, n;
+    uint8_t room[64];
+    struct txn *t;
+    struct op op;
+    enum err e;
+
+    core_open(&rig, 70);
+    rig.options.cache_bytes = 1;
+    core_restart(&rig, false);
+    fill(&rig, true);
+    t = core_begin(&rig, "t", NULL);
+    if (_i == 1) { /* keys in the write-set, to be looked up in the root */
+        for (unsigned key = 0; key < MANY; key += 10)
+            MUST_EQ(core_put(&rig, t, "s", key, 1), ERR_OK);
+    }
+    core_settle(&rig);
+    op_init(&op, rig.db, on_wake);
+    range = core_range(0, MANY, room);
+    do {
+        if (_i == 0)
+            e = record_delete_range(&op, t, store, range, UINT64_MAX, false, &n);
+        else if (_i == 1)
+            e = record_count(&op, t, store, range, &n);
+        else if (!cursor)
+            e = cursor_open(&op, t, store, range, &options, &cursor) ? ERR_IO : ERR_WAIT;
+        else
+            e = cursor_next(&op, cursor, &row);
+        if (core_status(&rig).cache.bytes > most)
+            most = core_status(&rig).cache.bytes;
+        core_settle(&rig);
+    } while (e == ERR_WAIT);
+    MUST_EQ(e, ERR_OK);
+    MUST(most > 0 && most < 12 * 8192); /* of some 40 pages */
+    if (cursor)
+        cursor_close(cursor);
+    op_fini(&op);
+    core_rollback(&rig, t);
+    core_close(&rig);
+}
+END_TEST
+
 /* A cursor of a transaction that lost holds nothing, and says why. */
 START_TEST(a_doomed_transaction_lets_go_of_its_cursors)
 {
@@ -261,6 +310,7 @@ int main(void)
     tcase_add_loop_test(tc, a_delete_range_that_meets_an_error_has_deleted_nothing, 0, 2);
     tcase_add_test(tc, a_rename_happens_wholly_or_not_at_all);
     tcase_add_test(tc, a_large_statement_is_taken_back_too);
+    tcase_add_loop_test(tc, a_walk_over_cold_pages_pins_few_of_them, 0, 3);
     tcase_add_test(tc, a_doomed_transaction_lets_go_of_its_cursors);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
