@@ -13,18 +13,37 @@ void failure_init(struct failure *f)
     f->file[0] = '\0';
     f->offset = 0;
     f->conflict = CONFLICT_NONE;
-    f->store[0] = '\0';
-    f->key = NULL;
-    f->key_size = 0;
+    f->store.size = 0;
+    f->key = f->index = f->near = f->wrote = SLICE_NONE;
+    f->limit = NULL;
+    f->limit_max = 0;
+    f->limit_size = 0;
     f->winner_version = 0;
     f->winner_commit = 0;
-    f->winner_label[0] = '\0';
+    f->winner_label.size = 0;
+}
+
+static void drop(struct slice *owned)
+{
+    free((void *)(uintptr_t)owned->data);
+    *owned = SLICE_NONE;
 }
 
 void failure_reset(struct failure *f)
 {
-    free(f->key);
+    drop(&f->key);
+    drop(&f->index);
+    drop(&f->near);
+    drop(&f->wrote);
     failure_init(f);
+}
+
+/* The one place where a text for people is made. */
+static void set_text(struct failure *f, enum err e, const char *format, va_list args)
+{
+    f->error = e;
+    vsnprintf(f->text, sizeof f->text, format, args);
+    text_repair(f->text);
 }
 
 enum err failure_set(struct failure *f, enum err e, const char *format, ...)
@@ -33,9 +52,8 @@ enum err failure_set(struct failure *f, enum err e, const char *format, ...)
 
     if (!f || f->error != ERR_OK)
         return e;
-    f->error = e;
     va_start(args, format);
-    vsnprintf(f->text, sizeof f->text, format, args);
+    set_text(f, e, format, args);
     va_end(args);
     return e;
 }
@@ -47,38 +65,82 @@ enum err failure_set_at(struct failure *f, enum err e, const char *file, uint64_
 
     if (!f || f->error != ERR_OK)
         return e;
-    f->error = e;
     snprintf(f->file, sizeof f->file, "%s", file);
+    text_repair(f->file);
     f->offset = offset;
     va_start(args, format);
-    vsnprintf(f->text, sizeof f->text, format, args);
+    set_text(f, e, format, args);
     va_end(args);
     return e;
 }
 
-void failure_set_key(struct failure *f, struct slice key)
+enum err failure_set_limit(struct failure *f, const char *option, uint64_t max, uint64_t size,
+                           const char *format, ...)
 {
-    free(f->key);
-    f->key = NULL;
-    f->key_size = 0;
-    if (slice_is_none(key))
+    va_list args;
+
+    if (!f || f->error != ERR_OK)
+        return ERR_TOO_LARGE;
+    va_start(args, format);
+    set_text(f, ERR_TOO_LARGE, format, args);
+    va_end(args);
+    f->limit = option;
+    f->limit_max = max;
+    f->limit_size = size;
+    return ERR_TOO_LARGE;
+}
+
+static void keep(struct slice *owned, struct slice bytes)
+{
+    uint8_t *copy;
+
+    drop(owned);
+    if (slice_is_none(bytes))
         return;
-    f->key = malloc(key.size ? key.size : 1);
-    if (!f->key)
+    copy = malloc(bytes.size ? bytes.size : 1);
+    if (!copy)
         return;
-    memcpy(f->key, key.data, key.size);
-    f->key_size = key.size;
+    memcpy(copy, bytes.data, bytes.size);
+    *owned = slice_make(copy, bytes.size);
+}
+
+/* Whether what is said of e is said of the error that f has. */
+static bool is_of(const struct failure *f, enum err e)
+{
+    return f && e != ERR_OK && f->error == e;
+}
+
+void failure_set_store(struct failure *f, enum err e, struct slice name)
+{
+    if (is_of(f, e))
+        text_name_set(&f->store, name);
+}
+
+void failure_set_key(struct failure *f, enum err e, struct slice key)
+{
+    if (is_of(f, e))
+        keep(&f->key, key);
+}
+
+void failure_set_near(struct failure *f, enum err e, struct slice name)
+{
+    if (is_of(f, e))
+        keep(&f->near, text_cut(name, TEXT_NAME_BYTES_MAX));
 }
 
 void failure_copy(struct failure *to, const struct failure *from)
 {
-    struct slice key = slice_make(from->key, from->key_size);
+    struct slice key = to->key, index = to->index, near = to->near, wrote = to->wrote;
 
-    free(to->key);
     *to = *from;
-    to->key = NULL;
-    to->key_size = 0;
-    failure_set_key(to, key);
+    to->key = key;
+    to->index = index;
+    to->near = near;
+    to->wrote = wrote;
+    keep(&to->key, from->key);
+    keep(&to->index, from->index);
+    keep(&to->near, from->near);
+    keep(&to->wrote, from->wrote);
 }
 
 const char *conflict_kind_name(enum conflict_kind kind)

@@ -8,12 +8,12 @@
 
 #include "proto/error.h"
 #include "proto/slice.h"
+#include "server/base/text.h"
 
 #include <stdint.h>
 
 #define FAILURE_TEXT_BYTES 256
-#define FAILURE_NAME_BYTES 256
-#define FAILURE_LABEL_BYTES 64
+#define FAILURE_FILE_BYTES 256
 
 enum conflict_kind {
     CONFLICT_NONE,
@@ -29,15 +29,20 @@ struct failure {
     bool maybe_committed;              /* the commit asked for may survive */
     uint32_t retry_after_ms;           /* 0: unsaid */
     char text[FAILURE_TEXT_BYTES];     /* what, where and what to do; terminated */
-    char file[FAILURE_NAME_BYTES];     /* CORRUPT, IO: the file; "" unsaid */
+    char file[FAILURE_FILE_BYTES];     /* CORRUPT, IO: the file; "" unsaid */
     uint64_t offset;                   /* CORRUPT, IO: where in it, bytes */
     enum conflict_kind conflict;       /* CONFLICT: its kind; else CONFLICT_NONE */
-    char store[FAILURE_NAME_BYTES];    /* CONFLICT: the store's name */
-    uint8_t *key;                      /* owned (malloc); the key as MessagePack; NULL unsaid */
-    size_t key_size;                   /* bytes */
+    struct text_name store;            /* the store's name; size 0: unsaid */
+    struct slice key;                  /* owned (malloc), MessagePack; none: unsaid */
+    struct slice index;                /* the same: the index's name */
+    struct slice near;                 /* the same: the name there is that is nearest */
+    struct slice wrote;                /* the same: CONFLICT: stores that the loser wrote */
+    const char *limit;                 /* TOO_LARGE: the option's name, static; NULL unsaid */
+    uint64_t limit_max;                /* TOO_LARGE: its value */
+    uint64_t limit_size;               /* TOO_LARGE: what was met */
     uint64_t winner_version;           /* CONFLICT */
     uint64_t winner_commit;            /* CONFLICT; 0: the winner is still open */
-    char winner_label[FAILURE_LABEL_BYTES]; /* CONFLICT; "" where there is none */
+    struct text_label winner_label;    /* CONFLICT; size 0: there is none */
 };
 
 void failure_init(struct failure *f);
@@ -47,7 +52,7 @@ void failure_reset(struct failure *f);
 /* The same, cheap where nothing is set: requests do it at every step. */
 static inline void failure_clear(struct failure *f)
 {
-    if (f->error != ERR_OK || f->key)
+    if (f->error != ERR_OK || f->key.data)
         failure_reset(f);
 }
 
@@ -59,8 +64,17 @@ enum err failure_set(struct failure *f, enum err e, const char *format, ...)
 enum err failure_set_at(struct failure *f, enum err e, const char *file, uint64_t offset,
                         const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Keep a copy of key (MessagePack); when memory is short the key stays unsaid. */
-void failure_set_key(struct failure *f, struct slice key);
+/* Details beside the text. They belong to the error that is set: call them behind failure_set
+ * with the same e; where f keeps an earlier error, or is NULL, they do nothing. Copies are
+ * made; when memory is short the detail stays unsaid. */
+void failure_set_store(struct failure *f, enum err e, struct slice name);
+void failure_set_key(struct failure *f, enum err e, struct slice key);       /* MessagePack */
+void failure_set_near(struct failure *f, enum err e, struct slice name);
+
+/* TOO_LARGE with its text and details: size is over max, which the option sets. option is
+ * a static text. Returns the error. */
+enum err failure_set_limit(struct failure *f, const char *option, uint64_t max, uint64_t size,
+                           const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Deep copy; when memory is short the key is left out. to is initialised or set. */
 void failure_copy(struct failure *to, const struct failure *from);

@@ -4,13 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define SHOWN_BYTES 60 /* of a client's text in an error */
-
-static int shown(struct slice s)
-{
-    return (int)(s.size > SHOWN_BYTES ? SHOWN_BYTES : s.size);
-}
-
 static bool is_name(struct slice text)
 {
     return text.size >= 1 && text.size <= 255 && msgpack_text_is_utf8(text);
@@ -134,8 +127,8 @@ static enum err read_option(struct call *c, struct msgpack_cursor *at, bool inne
         char takes[160];
 
         say_options(c->method, inner, takes, sizeof takes);
-        return failure_set(f, ERR_BAD_REQUEST, "%s: unknown option \"%.*s\"; it takes: %s",
-                           c->method->name, shown(name), (const char *)name.data, takes);
+        return failure_set(f, ERR_BAD_REQUEST, "%s: unknown option \"%s\"; it takes: %s",
+                           c->method->name, text_show(name), takes);
     }
     if (call_has(c, i))
         return failure_set(f, ERR_BAD_REQUEST, "%s: the option \"%s\" is given twice",
@@ -246,7 +239,6 @@ enum err call_word_given(const struct call *c, enum method_option option,
     for (unsigned i = 0; i < n; i++)
         used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s\"%s\"",
                                  i ? ", " : "", words[i]);
-    return failure_set(f, ERR_BAD_REQUEST, "%s: %s \"%.*s\" is not possible; allowed: %s",
-                       c->method->name, method_options[option].name, shown(text),
-                       (const char *)text.data, allowed);
+    return failure_set(f, ERR_BAD_REQUEST, "%s: %s \"%s\" is not possible; allowed: %s",
+                       c->method->name, method_options[option].name, text_show(text), allowed);
 }

@@ -41,16 +41,6 @@ static inline uint64_t call_number(const struct call *c, enum method_option opti
     return call_has(c, option) ? c->options[option].number : standard;
 }
 
-/* text, or its beginning of at most max bytes that ends between two characters. */
-static inline struct slice call_cut(struct slice text, size_t max)
-{
-    if (text.size <= max)
-        return text;
-    while (max && (text.data[max] & 0xc0) == 0x80)
-        max--;
-    return slice_make(text.data, max);
-}
-
 enum err call_word_given(const struct call *c, enum method_option option,
                          const char *const *words, unsigned n, unsigned *out,
                          struct failure *f);

@@ -1,6 +1,8 @@
 /* command_line.c - flags into options, over what a file says. */
 #include "server/net/command_line.h"
 
+#include "server/base/text.h"
+
 struct flags {
     int argc;
     char **argv;
@@ -24,14 +26,13 @@ static void unknown_flag(struct flags *f, struct slice name)
 {
     const char *near = option_nearest(name);
     char error[OPTION_ERROR_BYTES];
-    int size = (int)(name.size > 100 ? 100 : name.size);
 
     if (near)
-        snprintf(error, sizeof error, "unknown flag \"--%.*s\"; did you mean \"--%s\"?", size,
-                 (const char *)name.data, near);
+        snprintf(error, sizeof error, "unknown flag \"--%s\"; did you mean \"--%s\"?",
+                 text_show(name), near);
     else
-        snprintf(error, sizeof error, "unknown flag \"--%.*s\"; --help lists all", size,
-                 (const char *)name.data);
+        snprintf(error, sizeof error, "unknown flag \"--%s\"; --help lists all",
+                 text_show(name));
     complain(f, error);
 }
 

@@ -1,6 +1,8 @@
 /* config_file.c - lines into options. */
 #include "server/net/config_file.h"
 
+#include "server/base/text.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -59,14 +61,11 @@ static struct slice without_comment(struct slice line)
 static void unknown_name(struct reader *r, struct slice name)
 {
     const char *near = option_nearest(name);
-    int size = (int)(name.size > 100 ? 100 : name.size);
 
     if (near)
-        complain(r, "unknown option \"%.*s\"; did you mean \"%s\"?", size,
-                 (const char *)name.data, near);
+        complain(r, "unknown option \"%s\"; did you mean \"%s\"?", text_show(name), near);
     else
-        complain(r, "unknown option \"%.*s\"; holdfastd --help lists all", size,
-                 (const char *)name.data);
+        complain(r, "unknown option \"%s\"; holdfastd --help lists all", text_show(name));
 }
 
 static void read_line(struct reader *r, struct slice line)
@@ -82,8 +81,8 @@ static void read_line(struct reader *r, struct slice line)
         return;
     equals = memchr(line.data, '=', line.size);
     if (!equals) {
-        complain(r, "\"%.*s\" is no option; allowed: name = value, # comment, empty lines",
-                 (int)(line.size > 60 ? 60 : line.size), (const char *)line.data);
+        complain(r, "\"%s\" is no option; allowed: name = value, # comment, empty lines",
+                 text_show(line));
         return;
     }
     name = trim(slice_make(line.data, (size_t)(equals - line.data)));

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define CLIENT_SHOWN_BYTES 40 /* of what a client calls itself */
 #define INPUT_LEAST (16 * KIB)
 #define INPUT_AHEAD (256 * KIB)  /* what one turn may read beyond what is at work */
 #define BUFFER_KEEP (64 * KIB)   /* memory that an empty buffer may keep */
@@ -100,7 +101,7 @@ static void break_off(struct connection *c, struct slice bytes, bool addressed, 
         server_flush_later(c->server, c);
     }
     if (log_line_begin(LOG_LEVEL_WARN, "broken_frame")) {
-        log_line_text("client", c->name);
+        log_line_slice("client", connection_name(c));
         log_line_text("why", why);
         log_line_end();
     }
@@ -374,17 +375,23 @@ bool connection_work(struct connection *c)
     return more;
 }
 
-const char *connection_name(const struct connection *c)
+struct slice connection_name(const struct connection *c)
 {
-    return c->name;
+    return text_name_of(&c->name);
 }
 
 void connection_rename(struct connection *c)
 {
-    if (c->session.client[0])
-        snprintf(c->name, sizeof c->name, "%.40s@%s", c->session.client, c->peer);
-    else
-        snprintf(c->name, sizeof c->name, "%s", c->peer);
+    struct slice client = text_cut(text_label_of(&c->session.client), CLIENT_SHOWN_BYTES);
+    struct slice peer = slice_text(c->peer);
+    uint8_t name[CLIENT_SHOWN_BYTES + 1 + sizeof c->peer];
+
+    if (client.size) {
+        memcpy(name, client.data, client.size);
+        name[client.size++] = '@';
+    }
+    memcpy(name + client.size, peer.data, peer.size);
+    text_name_set(&c->name, slice_make(name, client.size + peer.size));
 }
 
 static void name_tcp(struct connection *c)
@@ -496,7 +503,7 @@ struct connection *connection_accept(struct server *server, uv_stream_t *listene
     server->connection_count++;
     list_push_back(&server->connections, &c->in_all);
     if (log_line_begin(LOG_LEVEL_DEBUG, "connection_opened")) {
-        log_line_text("client", c->name);
+        log_line_slice("client", connection_name(c));
         log_line_end();
     }
     start_reading(c);
@@ -530,7 +537,7 @@ void connection_close(struct connection *c, const char *why)
     if (why)
         c->server->counters.hung_up++;
     if (log_line_begin(why ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connection_closed")) {
-        log_line_text("client", c->name);
+        log_line_slice("client", connection_name(c));
         if (why)
             log_line_text("why", why);
         log_line_number("requests", c->session.request_count);

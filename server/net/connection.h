@@ -19,7 +19,6 @@
 
 #include <uv.h>
 
-#define CONNECTION_NAME_BYTES 128
 #define CONNECTION_LINGER_MS 2000
 
 enum connection_state {
@@ -43,7 +42,7 @@ struct connection {
     uint64_t begun_ms;
     uint64_t used_ms;  /* when the last request came */
     char peer[64];
-    char name[CONNECTION_NAME_BYTES]; /* what it is called in logs and holds */
+    struct text_name name;            /* what it is called in logs and holds */
     struct session session;
     /* In. */
     struct net_buffer input;
@@ -77,7 +76,7 @@ struct connection *connection_accept(struct server *server, uv_stream_t *listene
                                      enum connection_kind kind);
 
 /* For logs and holds: "name@127.0.0.1:40000". */
-const char *connection_name(const struct connection *c);
+struct slice connection_name(const struct connection *c);
 void connection_rename(struct connection *c);
 
 /* Let it work for a share of the turn. true: there is more that it could do now. */

@@ -104,8 +104,7 @@ enum err work_source(struct work *w, unsigned param, struct slice *store)
     *store = source->text;
     if (source->indexed)
         return failure_set(work_failure(w), ERR_NO_INDEX,
-                           "store \"%.*s\" has no such index; this version has no indexes",
-                           (int)(source->text.size > 60 ? 60 : source->text.size),
-                           (const char *)source->text.data);
+                           "store \"%s\" has no such index; this version has no indexes",
+                           text_show(source->text));
     return ERR_OK;
 }

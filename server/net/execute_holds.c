@@ -86,7 +86,7 @@ static void put_cursor_hold(struct listing *l, const struct connection *owner,
     put_uint(l->out, c->number);
     put_fact(l->out, "snapshot", h.snapshot);
     put_optional_text(l->out, "label", SLICE_NONE);
-    put_optional_text(l->out, "client", slice_text(connection_name(owner)));
+    put_optional_text(l->out, "client", connection_name(owner));
     put_fact(l->out, "age_ms", h.age_ms);
     put_fact(l->out, "idle_ms", c->lane->running ? 0 : server_now(server) - c->used_ms);
     put_fact(l->out, "bytes", h.bytes);
@@ -126,7 +126,8 @@ static void put_client(struct listing *l, const struct connection *c, uint64_t n
     put_fact(l->out, "id", c->id);
     put_optional_text(l->out, "user", SLICE_NONE); /* there is no login yet */
     put_optional_text(l->out, "address", slice_text(c->peer));
-    put_optional_text(l->out, "client", s->client[0] ? slice_text(s->client) : SLICE_NONE);
+    put_optional_text(l->out, "client",
+                      s->client.size ? text_label_of(&s->client) : SLICE_NONE);
     put_fact(l->out, "requests", s->request_count);
     put_fact(l->out, "bytes", s->account.bytes);
     put_fact(l->out, "transactions", s->transactions.count);
@@ -239,7 +240,7 @@ static void kill_log(struct work *w, const struct kill *kill)
     log_line_number(names[kill->kind], kill->number);
     if (kill->kind == KILL_CURSOR)
         log_line_number("cursor", kill->cursor);
-    log_line_text("client", connection_name(work_session(w)->connection));
+    log_line_slice("client", connection_name(work_session(w)->connection));
     log_line_end();
 }
 

@@ -78,8 +78,7 @@ static enum err read_op(struct work *w, struct msgpack_cursor *ops)
     method = method_find(name);
     if (!method || !(method->flags & METHOD_IN_RUN))
         return failure_set(work_failure(w), ERR_BAD_REQUEST,
-                           "run: \"%.*s\" is no method of stores and records",
-                           (int)(name.size > 60 ? 60 : name.size), (const char *)name.data);
+                           "run: \"%s\" is no method of stores and records", text_show(name));
     return call_read(&run->call, method, params, true, work_failure(w));
 }
 

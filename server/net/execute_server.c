@@ -15,11 +15,8 @@ static enum err hello_field(struct work *w, struct slice name, struct msgpack_cu
 
     if (slice_equal(name, slice_text("client"))) {
         e = call_read_value(at, OPTION_VALUE_TEXT, &value);
-        if (!e) {
-            value.text = call_cut(value.text, sizeof s->client - 1);
-            snprintf(s->client, sizeof s->client, "%.*s", (int)value.text.size,
-                     (const char *)value.text.data);
-        }
+        if (!e)
+            text_label_set(&s->client, value.text);
     } else if (slice_equal(name, slice_text("protocol"))) {
         e = call_read_value(at, OPTION_VALUE_NUMBER, &value);
         if (!e && value.number != PROTOCOL_VERSION)
@@ -39,15 +36,13 @@ static enum err hello_field(struct work *w, struct slice name, struct msgpack_cu
         else
             e = msgpack_skip(at, MSGPACK_DEPTH_MAX, NULL);
     } else {
-        return failure_set(
-            work_failure(w), ERR_BAD_REQUEST,
-            "hello: unknown field \"%.*s\"; it takes: client, protocol, features, "
-            "database",
-            (int)(name.size > 60 ? 60 : name.size), (const char *)name.data);
+        return failure_set(work_failure(w), ERR_BAD_REQUEST,
+                           "hello: unknown field \"%s\"; it takes: client, protocol, features, "
+                           "database",
+                           text_show(name));
     }
     if (e)
-        failure_set(work_failure(w), e, "hello: \"%.*s\" has a wrong type", (int)name.size,
-                    (const char *)name.data);
+        failure_set(work_failure(w), e, "hello: \"%s\" has a wrong type", text_show(name));
     return e;
 }
 

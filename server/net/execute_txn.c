@@ -37,8 +37,8 @@ enum err txn_options_read(const struct call *call, struct session *s, struct txn
     out->timeout_ms = call_number(call, OPTION_ID_TIMEOUT_MS, 0);
     out->idle_ms = call_number(call, OPTION_ID_IDLE_MS, 0);
     if (call_has(call, OPTION_ID_LABEL))
-        out->label = call_cut(call->options[OPTION_ID_LABEL].text, TXN_LABEL_BYTES_MAX);
-    out->client = call_cut(slice_text(connection_name(s->connection)), TXN_LABEL_BYTES_MAX);
+        out->label = call->options[OPTION_ID_LABEL].text;
+    out->client = connection_name(s->connection);
     return ERR_OK;
 }
 

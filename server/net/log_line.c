@@ -1,6 +1,8 @@
 /* log_line.c - one line, gathered and written with one write. */
 #include "server/net/log_line.h"
 
+#include "server/base/text.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -65,35 +67,31 @@ bool log_line_begin(enum log_level level, const char *event)
     return true;
 }
 
-static bool is_plain(uint8_t byte)
+/* Whether the text needs no quotes. */
+static bool is_word(struct slice text)
 {
-    return byte > ' ' && byte != '"' && byte != '\\' && byte != '=' && byte != 0x7f;
+    for (size_t i = 0; i < text.size; i++) {
+        if (strchr(" \"\\=", text.data[i]))
+            return false; /* NUL too */
+    }
+    return text.size && text_is_plain(text);
 }
 
 void log_line_slice(const char *name, struct slice text)
 {
-    bool quoted = text.size == 0;
+    bool quoted = !is_word(text);
 
     if (!at.on)
         return;
     put_text(" ");
     put_text(name);
-    put_text("=");
-    for (size_t i = 0; i < text.size; i++)
-        quoted |= !is_plain(text.data[i]);
-    if (quoted)
-        put_text("\"");
-    for (size_t i = 0; i < text.size; i++) {
-        uint8_t byte = text.data[i];
-        char escape[8];
+    put_text(quoted ? "=\"" : "=");
+    while (text.size) {
+        char piece[TEXT_ESCAPE_BYTES];
 
-        if (byte == '"' || byte == '\\')
-            snprintf(escape, sizeof escape, "\\%c", byte);
-        else if (byte < ' ' || byte == 0x7f)
-            snprintf(escape, sizeof escape, "\\x%02x", byte);
-        else
-            snprintf(escape, sizeof escape, "%c", byte);
-        put_text(escape);
+        if (text.data[0] == '"' || text.data[0] == '\\')
+            put_text("\\");
+        put(piece, text_escape_next(&text, piece));
     }
     if (quoted)
         put_text("\"");

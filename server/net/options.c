@@ -1,6 +1,8 @@
 /* options.c - the table as data, and how values are read, checked and shown. */
 #include "server/net/options.h"
 
+#include "server/base/text.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -93,9 +95,8 @@ static bool refuse(const struct option *option, struct slice value, char *error)
     char allowed[256];
 
     format_allowed(option, allowed, sizeof allowed);
-    snprintf(error, OPTION_ERROR_BYTES, "%s: \"%.*s\" is not possible; allowed: %s",
-             option->name, (int)(value.size > 200 ? 200 : value.size), (const char *)value.data,
-             allowed);
+    snprintf(error, OPTION_ERROR_BYTES, "%s: \"%s\" is not possible; allowed: %s", option->name,
+             text_show(value), allowed);
     return false;
 }
 
@@ -308,44 +309,14 @@ const struct option *option_find(struct slice name)
     return NULL;
 }
 
-#define NEAR_BYTES_MAX 40
-
-/* Edits between two names: insert, delete, replace. Names are short. */
-static unsigned distance(struct slice a, struct slice b)
-{
-    unsigned row[NEAR_BYTES_MAX + 1];
-
-    for (unsigned j = 0; j <= b.size; j++)
-        row[j] = j;
-    for (unsigned i = 1; i <= a.size; i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = i;
-        for (unsigned j = 1; j <= b.size; j++) {
-            unsigned above = row[j];
-            unsigned best = diagonal + (a.data[i - 1] != b.data[j - 1]);
-
-            if (above + 1 < best)
-                best = above + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            diagonal = above;
-            row[j] = best;
-        }
-    }
-    return row[b.size];
-}
-
 const char *option_nearest(struct slice name)
 {
     const char *best = NULL;
     unsigned least = 4; /* further away is no help */
 
-    if (name.size > NEAR_BYTES_MAX)
-        return NULL;
     for (size_t i = 0; i < option_count; i++) {
         struct slice other = slice_text(option_table[i].name);
-        unsigned d = distance(name, other);
+        unsigned d = text_distance(name, other);
 
         if (d < least && d < other.size) {
             least = d;

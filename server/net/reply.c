@@ -10,9 +10,9 @@ static void put_conflict(struct net_buffer *b, const struct failure *f)
     put_word(b, "kind");
     put_word(b, conflict_kind_name(f->conflict));
     put_word(b, "store");
-    put_word(b, f->store);
+    put_text(b, text_name_of(&f->store));
     put_word(b, "key");
-    put_value(b, slice_make(f->key, f->key_size));
+    put_value(b, f->key);
     put_word(b, "winner");
     put_map(b, 3);
     put_fact(b, "version", f->winner_version);
@@ -22,10 +22,47 @@ static void put_conflict(struct net_buffer *b, const struct failure *f)
     else
         put_nil(b);
     put_word(b, "label");
-    if (f->winner_label[0])
-        put_word(b, f->winner_label);
+    if (f->winner_label.size)
+        put_text(b, text_label_of(&f->winner_label));
     else
         put_nil(b);
+    if (slice_is_none(f->wrote))
+        return;
+    put_word(b, "wrote");
+    put_value(b, f->wrote);
+}
+
+/* What is known beside the conflict: where it is, what it is, which limit. */
+static uint32_t count_facts(const struct failure *f)
+{
+    return (uint32_t)((f->store.size > 0) + !slice_is_none(f->key) + !slice_is_none(f->index) +
+                      !slice_is_none(f->near) + 3 * (f->limit != NULL));
+}
+
+static void put_named(struct net_buffer *b, const char *name, struct slice text)
+{
+    if (slice_is_none(text))
+        return;
+    put_word(b, name);
+    put_text(b, text);
+}
+
+static void put_facts(struct net_buffer *b, const struct failure *f)
+{
+    if (f->store.size)
+        put_named(b, "store", text_name_of(&f->store));
+    if (!slice_is_none(f->key)) {
+        put_word(b, "key");
+        put_value(b, f->key);
+    }
+    put_named(b, "index", f->index);
+    put_named(b, "near", f->near);
+    if (f->limit) {
+        put_word(b, "limit");
+        put_word(b, f->limit);
+        put_fact(b, "max", f->limit_max);
+        put_fact(b, "size", f->limit_size);
+    }
 }
 
 static void put_details(struct net_buffer *b, const struct reply_error *error)
@@ -35,8 +72,12 @@ static void put_details(struct net_buffer *b, const struct reply_error *error)
     bool conflict = !nested && f->conflict != CONFLICT_NONE;
     bool file = !nested && f->file[0];
     bool retry = !nested && error->error == ERR_OVERLOADED;
+    bool has_facts = !nested && !conflict;
+    uint32_t facts = has_facts ? count_facts(f) : 0;
 
-    put_map(b, (uint32_t)(nested + 4 * conflict + 2 * file + retry + error->has_index));
+    facts += nested + 4 * conflict + (conflict && f->wrote.data) + 2 * file + retry +
+             error->has_index;
+    put_map(b, facts);
     if (nested) {
         struct reply_error first = {.error = f->error, .why = f};
 
@@ -45,6 +86,8 @@ static void put_details(struct net_buffer *b, const struct reply_error *error)
     }
     if (conflict)
         put_conflict(b, f);
+    if (has_facts)
+        put_facts(b, f);
     if (file) {
         put_word(b, "file");
         put_word(b, f->file);

@@ -445,9 +445,8 @@ static void read_request(struct request *r, const struct frame *frame)
     } else {
         r->method = method_find(frame->method);
         if (!r->method)
-            failure_set(f, ERR_BAD_REQUEST, "there is no method \"%.*s\"; describe lists all",
-                        (int)(frame->method.size > 60 ? 60 : frame->method.size),
-                        (const char *)frame->method.data);
+            failure_set(f, ERR_BAD_REQUEST, "there is no method \"%s\"; describe lists all",
+                        text_show(frame->method));
         else
             call_read(&r->call, r->method, frame->params, false, f);
     }

@@ -29,8 +29,6 @@ struct server;
 struct connection;
 struct request;
 
-#define SESSION_CLIENT_BYTES 64
-
 struct session {
     struct server *server;          /* borrowed */
     struct connection *connection;  /* borrowed */
@@ -53,7 +51,7 @@ struct session {
     uint64_t flush_number;        /* of the write that the next replies go with */
     size_t unflushed;             /* replies in it that none of their transactions waits behind */
     uint32_t next_cursor;
-    char client[SESSION_CLIENT_BYTES]; /* what `hello` called it; "" unsaid */
+    struct text_label client;     /* what `hello` called it; size 0: unsaid */
 };
 
 /* Requests that run one after the other: a transaction's, or those of a cursor outside of

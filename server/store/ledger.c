@@ -107,16 +107,14 @@ void ledger_finish(struct ledger *l)
 static struct slice value_write(const struct ledger *l, const struct ledger_entry *entry,
                                 uint8_t *to)
 {
-    size_t label = strlen(entry->label), size;
+    size_t size;
 
     size = varint_put(to, zigzag((int64_t)(entry->commit - l->base_commit)));
     size += varint_put(to + size, zigzag((int64_t)(entry->version - l->base_version)));
     to[size++] = entry->interval;
-    if (label) { /* none: no terminator either */
-        memcpy(to + size, entry->label, label + 1);
-        size += label + 1;
-    }
-    return slice_make(to, size);
+    if (entry->label.size)
+        memcpy(to + size, entry->label.data, entry->label.size);
+    return slice_make(to, size + entry->label.size);
 }
 
 static void value_read(const struct ledger *l, struct slice value, struct ledger_entry *out)
@@ -129,10 +127,10 @@ static void value_read(const struct ledger *l, struct slice value, struct ledger
     out->commit = l->base_commit + (uint64_t)unzigzag(commit);
     out->version = l->base_version + (uint64_t)unzigzag(version);
     out->interval = *at++ != 0;
-    out->label = at < value.data + value.size ? (const char *)at : "";
+    out->label = slice_make(at, (size_t)(value.data + value.size - at));
 }
 
-_Static_assert(SPILL_VALUE_BYTES_MAX >= 10 + 10 + 1 + LEDGER_LABEL_BYTES,
+_Static_assert(SPILL_VALUE_BYTES_MAX >= 10 + 10 + 1 + TEXT_LABEL_BYTES_MAX,
                "an entry fits into a value of a spill");
 
 static enum err spill_find_key(const struct ledger *l, uint32_t store, struct slice key,
@@ -231,20 +229,20 @@ static enum err ledger_grow(struct os *os, void **array, size_t *room, size_t co
 
 /* The number of a label, from 1; 0: no label, or no memory to keep it. Winners come in runs, so
  * the last few are looked at. */
-static uint64_t ledger_label(struct ledger *l, const char *label)
+static uint64_t ledger_label(struct ledger *l, struct slice label)
 {
     size_t oldest = l->label_count > 16 ? l->label_count - 16 : 0;
 
-    if (!label[0])
+    if (!label.size)
         return 0;
     for (size_t i = l->label_count; i-- > oldest;) {
-        if (strcmp(l->labels[i], label) == 0)
+        if (slice_equal(text_label_of(&l->labels[i]), label))
             return i + 1;
     }
     if (ledger_grow(l->os, (void **)&l->labels, &l->label_room, l->label_count,
                     sizeof *l->labels) != ERR_OK)
         return 0;
-    snprintf(l->labels[l->label_count], sizeof *l->labels, "%s", label);
+    text_label_set(&l->labels[l->label_count], label);
     l->bytes += sizeof *l->labels;
     return ++l->label_count;
 }
@@ -331,7 +329,7 @@ static size_t numbers_read(const struct ledger *l, const uint8_t *from,
     out->commit = l->base_commit + (uint64_t)unzigzag(commit);
     out->version = l->base_version + (uint64_t)unzigzag(version);
     out->interval = label & 1;
-    out->label = label >> 1 ? l->labels[(label >> 1) - 1] : "";
+    out->label = label >> 1 ? text_label_of(&l->labels[(label >> 1) - 1]) : SLICE_NONE;
     return (size_t)(at - from);
 }
 

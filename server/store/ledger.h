@@ -16,18 +16,17 @@
 
 #include "proto/slice.h"
 #include "server/base/list.h"
+#include "server/base/text.h"
 #include "server/os/os.h"
 #include "server/store/key.h"
 #include "server/store/spill.h"
 
 #define LEDGER_BLOCK_BYTES 1024
-#define LEDGER_LABEL_BYTES 64
 
 struct ledger_entry {
     uint64_t commit;
     uint64_t version;
-    const char
-        *label;    /* terminated; as long as the ledger, on disk as the wait that found it */
+    struct slice label; /* lives as long as the ledger, on disk as the wait that found it */
     bool interval;     /* the commit asked for less than a sync */
 };
 
@@ -50,7 +49,7 @@ struct ledger {
     uint64_t disk_bytes;       /* on disk */
     struct ledger_block **blocks; /* ascending by store and first key */
     size_t block_count, block_room;
-    char (*labels)[LEDGER_LABEL_BYTES];
+    struct text_label *labels;
     size_t label_count, label_room;
     bool is_lent;                /* a pass is reading it: not to be freed */
     bool is_unreadable;          /* the disk did not give it back whole: in no newer one */

@@ -324,9 +324,7 @@ static void stage_take_store(struct stage *s, struct stage_store *from,
 
 static size_t stamp_room(const struct stamp *stamp)
 {
-    size_t size = sizeof *stamp + (stamp->label[0] ? strlen(stamp->label) + 1 : 0);
-
-    return arena_round_up(size);
+    return arena_round_up(sizeof *stamp + stamp->label.size);
 }
 
 static size_t record_room(const struct record *r)
@@ -340,10 +338,7 @@ static struct stamp *stamp_copy(const struct stamp *stamp, uint8_t *to)
 
     *copy = *stamp;
     list_init(&copy->item.in_queue);
-    if (stamp->label[0]) {
-        copy->label = (const char *)(copy + 1);
-        memcpy(copy + 1, stamp->label, strlen(stamp->label) + 1);
-    }
+    stamp_set_label(copy, stamp->label);
     return copy;
 }
 

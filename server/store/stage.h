@@ -25,8 +25,6 @@
 #include "server/store/stage_index.h"
 #include "server/store/wal.h"
 
-#define STAGE_LABEL_BYTES 64
-
 struct record;
 struct txn;
 struct write_undo;
@@ -44,8 +42,16 @@ struct stamp {
     struct wal_item item;   /* the commit in the log */
     bool interval;          /* durability "interval": answered before the sync */
     bool superseded;        /* it has an older version in its stage: prune when durable */
-    const char *label;      /* for people; terminated, in the same arena or static */
+    struct slice label;     /* for people; behind the stamp in its memory; size 0: none */
 };
+
+/* Give it a copy of the label; there is room for it behind the stamp. */
+static inline void stamp_set_label(struct stamp *s, struct slice label)
+{
+    s->label = slice_make(s + 1, label.size);
+    if (label.size)
+        memcpy(s + 1, label.data, label.size);
+}
 
 struct record {
     struct stamp *stamp;

@@ -206,8 +206,8 @@ enum err schema_new(struct db *db, struct catalogue_entry *entry, struct slice r
     if (!s->is_dropped) {
         e = schema_read_row(s);
         if (e) {
-            e = failure_set(f, ERR_CORRUPT, "the definition of store \"%.*s\" is damaged",
-                            (int)entry->name_size, (const char *)entry->name);
+            e = failure_set(f, ERR_CORRUPT, "the definition of store \"%s\" is damaged",
+                            text_show(slice_make(entry->name, entry->name_size)));
         } else {
             g = generator_of(db, s->number);
             if (g)
@@ -225,13 +225,67 @@ enum err schema_new(struct db *db, struct catalogue_entry *entry, struct slice r
 
 /* ---- versions ---- */
 
-enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct slice name,
-                        struct schema **out)
+#define NEAR_STEPS_MAX 100000 /* of work that a mistyped name may make */
+#define NEAR_EDITS_MAX 2
+
+/* Whether a name may be shown to whoever sees the commit: without waiting for anything. */
+static bool is_shown(const struct db *db, const struct catalogue_entry *e, uint64_t commit)
+{
+    const struct schema *s = e->newest;
+
+    return s && !s->is_dropped && s->commit <= commit && s->commit <= db->durable;
+}
+
+/* The store whose name is nearest to one that no store has; none: none is near. */
+static struct slice catalogue_near(const struct db *db, uint64_t commit, struct slice name)
+{
+    const struct catalogue *c = &db->catalogue;
+    unsigned least = NEAR_EDITS_MAX + 1;
+    struct slice best = SLICE_NONE;
+    size_t steps = 0;
+
+    for (size_t b = 0; b < c->bucket_count && steps < NEAR_STEPS_MAX; b++, steps++) {
+        for (struct catalogue_entry *e = c->buckets[b]; e; e = e->chain, steps += 16) {
+            struct slice other = slice_make(e->name, e->name_size);
+            unsigned edits;
+
+            if (!is_shown(db, e, commit) || other.size > name.size + NEAR_EDITS_MAX ||
+                name.size > other.size + NEAR_EDITS_MAX)
+                continue;
+            steps += name.size * other.size;
+            edits = text_distance(name, other);
+            if (edits > least || edits >= name.size || edits > NEAR_EDITS_MAX ||
+                (edits == least && slice_compare(other, best) > 0))
+                continue;
+            least = edits;
+            best = other;
+        }
+    }
+    return best;
+}
+
+static enum err catalogue_no_store(struct op *op, uint64_t commit, struct slice name)
+{
+    struct failure *f = &op->failure;
+    struct slice near = catalogue_near(op->db, commit, name);
+
+    if (slice_is_none(near))
+        failure_set(f, ERR_NO_STORE, "there is no store \"%s\"", text_show(name));
+    else
+        failure_set(f, ERR_NO_STORE, "there is no store \"%s\"; did you mean \"%s\"?",
+                    text_show(name), text_show(near));
+    failure_set_store(f, ERR_NO_STORE, name);
+    failure_set_near(f, ERR_NO_STORE, near);
+    return ERR_NO_STORE;
+}
+
+/* NULL: there is none. */
+static struct schema *schema_seen(struct op *op, struct txn *t, uint64_t commit,
+                                  struct slice name)
 {
     struct catalogue_entry *e = catalogue_entry_of(op->db, name, false);
     struct schema *s = NULL;
 
-    *out = NULL;
     if (e && t) {
         for (struct list_link *link = t->schemas.previous; link != &t->schemas;
              link = link->previous) {
@@ -250,11 +304,23 @@ enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct sl
         if (s && s->commit > op->db->durable)
             op_note_commit(op, s->commit, s->interval); /* the catalogue decides, too */
     }
-    if (!s || s->is_dropped)
-        return failure_set(&op->failure, ERR_NO_STORE, "there is no store \"%.*s\"",
-                           (int)(name.size < 100 ? name.size : 100), (const char *)name.data);
-    *out = s;
-    return ERR_OK;
+    return s && !s->is_dropped ? s : NULL;
+}
+
+enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct slice name,
+                        struct schema **out)
+{
+    *out = schema_seen(op, t, commit, name);
+    return *out ? ERR_OK : catalogue_no_store(op, commit, name);
+}
+
+enum err catalogue_find_other(struct op *op, struct txn *t, struct slice name,
+                              struct schema **out)
+{
+    enum err e = reads_note_name(op, t, name);
+
+    *out = e ? NULL : schema_seen(op, t, t->snapshot->commit, name);
+    return e;
 }
 
 enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct slice name,
@@ -373,7 +439,7 @@ void catalogue_commit(struct db *db, struct schema *s, const struct stamp *stamp
     s->interval = stamp && stamp->interval;
     if (!s->commit)
         s->commit = 1; /* found in a root: it always was */
-    snprintf(s->label, sizeof s->label, "%s", stamp ? stamp->label : "");
+    text_label_set(&s->label, stamp ? stamp->label : SLICE_NONE);
     s->older = before;
     e->newest = s;
     if (s->number > db->catalogue.last_number)

@@ -19,14 +19,15 @@ uint64_t commit_log_head_bytes(const struct txn *t)
 
 static size_t commit_encode_head(const struct stamp *s, uint8_t *to, size_t room)
 {
-    size_t label = strlen(s->label);
+    size_t label = s->label.size;
 
     if (room < COMMIT_HEAD_BYTES + label)
         return 0;
     bytes_put_le64(to, s->version);
     to[8] = s->interval ? COMMIT_FLAG_INTERVAL : 0;
     to[9] = (uint8_t)label;
-    memcpy(to + COMMIT_HEAD_BYTES, s->label, label);
+    if (label)
+        memcpy(to + COMMIT_HEAD_BYTES, s->label.data, label);
     return COMMIT_HEAD_BYTES + label;
 }
 

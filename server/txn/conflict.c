@@ -5,16 +5,6 @@ struct winner winner_of(const struct stamp *s)
     return (struct winner){s->version, s->commit, s->interval, s->label};
 }
 
-/* Texts that are cut to fit; snprintf takes its time, and a contended key makes many. */
-static void text_keep(char *to, size_t room, struct slice text)
-{
-    size_t size = text.size < room ? text.size : room - 1;
-
-    if (size)
-        memcpy(to, text.data, size);
-    to[size] = '\0';
-}
-
 void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
                        struct slice key, const struct winner *winner)
 {
@@ -35,19 +25,20 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
     failure_clear(f);
     failure_set(f, ERR_CONFLICT,
                 "transaction %llu%s%s%s %s first; run this one again from its beginning",
-                (unsigned long long)winner->version, winner->label[0] ? " (" : "",
-                winner->label, winner->label[0] ? ")" : "",
+                (unsigned long long)winner->version, winner->label.size ? " (" : "",
+                winner->label.size ? text_show(winner->label) : "",
+                winner->label.size ? ")" : "",
                 kind == CONFLICT_GREATEST_VERSION ? "is newer and wrote the record"
                 : kind == CONFLICT_SCHEMA         ? "changed the store"
                 : kind == CONFLICT_READ           ? "committed a write of what was read"
                                                   : "committed a write of the record");
     f->conflict = kind;
-    text_keep(f->store, sizeof f->store, name);
+    failure_set_store(f, ERR_CONFLICT, name);
     if (size && kind != CONFLICT_SCHEMA)
-        failure_set_key(f, slice_make(plain, size));
+        failure_set_key(f, ERR_CONFLICT, slice_make(plain, size));
     f->winner_version = winner->version;
     f->winner_commit = winner->commit;
-    text_keep(f->winner_label, sizeof f->winner_label, slice_text(winner->label));
+    text_label_set(&f->winner_label, winner->label);
 }
 
 static struct winner winner_of_entry(const struct ledger_entry *entry)
@@ -86,7 +77,7 @@ enum err conflict_find_newer(struct op *op, const struct txn *t, uint32_t store,
     uint64_t snapshot = t->snapshot->commit;
     enum err e;
 
-    *out = (struct winner){.commit = snapshot, .label = ""};
+    *out = (struct winner){.commit = snapshot, .label = SLICE_NONE};
     for (struct stage *s = t->db->newest_stage; s; s = s->below) {
         struct record *r;
 

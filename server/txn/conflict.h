@@ -10,7 +10,7 @@ struct winner {
     uint64_t version;
     uint64_t commit; /* 0: still open */
     bool interval;   /* it asked for less than a sync */
-    const char *label;
+    struct slice label;
 };
 
 struct winner winner_of(const struct stamp *s);

@@ -66,7 +66,7 @@ struct schema {
     struct key_spec spec;     /* borrows from row */
     struct slice key;         /* the key option as kept, within row */
     struct list_link in_txn;  /* txn.schemas while commit is 0 */
-    char label[STAGE_LABEL_BYTES];
+    struct text_label label;  /* of the transaction that committed it */
     size_t row_size;
     uint8_t row[];            /* the definition as MessagePack */
 };
@@ -130,8 +130,8 @@ struct txn {
     struct txn_store store_room;
     struct stage_store stage_room; /* of the write-set's first store */
     struct arena kept;             /* memory for the write-set, from transactions before */
-    char label[TXN_LABEL_BYTES_MAX + 1];
-    char client[TXN_LABEL_BYTES_MAX + 1];
+    struct text_label label;
+    struct text_label client;
 };
 
 struct catalogue {
@@ -356,7 +356,10 @@ void catalogue_fini(struct db *db);
  * op; ERR_NO_STORE. */
 enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct slice name,
                         struct schema **out);
-/* The same without being a read that others may overwrite. */
+/* For a name that is to be a new one: *out is NULL if it is free. */
+enum err catalogue_find_other(struct op *op, struct txn *t, struct slice name,
+                              struct schema **out);
+/* The same as catalogue_find without being a read that others may overwrite. */
 enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct slice name,
                         struct schema **out);
 /* The entry of a name, made if need be; NULL: no memory. */

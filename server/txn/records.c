@@ -237,9 +237,8 @@ static enum err put_find_key(struct op *op, struct schema *s, struct slice key, 
         struct slice field = p->steps[p->step_count - 1];
 
         return failure_set(&op->failure, ERR_BAD_KEY,
-                           "the record has no field \"%.*s\", which is part %u of the key",
-                           (int)(field.size < 100 ? field.size : 100), (const char *)field.data,
-                           part + 1);
+                           "the record has no field \"%s\", which is part %u of the key",
+                           text_show(field), part + 1);
     }
     if (!e && put->key_size > op->db->options.key_bytes_max)
         e = ERR_TOO_LARGE;
@@ -259,7 +258,9 @@ static enum err put_check_absent(struct op *op, struct txn *t, const struct sche
     enum err e = record_read(op, t, &v, s, key, &there);
 
     if (!e && !slice_is_none(there))
-        e = failure_set(&op->failure, ERR_EXISTS, "there is a record with that key already");
+        e = failure_set(&op->failure, ERR_EXISTS,
+                        "duplicate key: store \"%s\" already has a record with that key",
+                        text_show(schema_name(s)));
     return e;
 }
 

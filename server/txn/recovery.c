@@ -63,12 +63,11 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
 {
     const uint8_t *at = bytes->data;
     struct stamp *s;
-    char *label;
 
     if (bytes->size < COMMIT_HEAD_BYTES || bytes->size - COMMIT_HEAD_BYTES < at[9] ||
-        at[9] >= STAGE_LABEL_BYTES)
+        at[9] > TEXT_LABEL_BYTES_MAX)
         return recovery_damaged(f, number);
-    s = arena_alloc(&r->db->newest_stage->arena, sizeof *s + (at[9] ? at[9] + 1u : 0));
+    s = arena_alloc(&r->db->newest_stage->arena, sizeof *s + at[9]);
     if (!s)
         return failure_set(f, ERR_NOMEM, "no memory for commit %llu of the log",
                            (unsigned long long)number);
@@ -76,13 +75,7 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
     s->commit = number;
     s->version = bytes_get_le64(at);
     s->interval = false; /* it has survived */
-    s->label = "";
-    if (at[9]) {
-        label = (char *)(s + 1);
-        memcpy(label, at + COMMIT_HEAD_BYTES, at[9]);
-        label[at[9]] = '\0';
-        s->label = label;
-    }
+    stamp_set_label(s, slice_make(at + COMMIT_HEAD_BYTES, at[9]));
     r->stamp = s;
     r->number = number;
     bytes->data += COMMIT_HEAD_BYTES + at[9];

@@ -40,6 +40,13 @@ static enum err store_define(struct op *op, struct txn *t, struct slice name, st
     return e;
 }
 
+static enum err store_exists(struct op *op, struct slice name)
+{
+    failure_set(&op->failure, ERR_EXISTS, "store \"%s\" already exists", text_show(name));
+    failure_set_store(&op->failure, ERR_EXISTS, name);
+    return ERR_EXISTS;
+}
+
 static enum err store_begin_write(struct op *op, struct txn **t)
 {
     enum err e = auto_begin(op, t, false);
@@ -61,13 +68,11 @@ static enum err store_create_in(struct op *op, struct txn *t, struct slice name,
 
     if (e)
         return e;
-    e = catalogue_find(op, t, t->snapshot->commit, name, &there);
-    if (e == ERR_OK)
-        return failure_set(&op->failure, ERR_EXISTS, "there is a store \"%.*s\" already",
-                           (int)name.size, (const char *)name.data);
-    if (e != ERR_NO_STORE)
+    e = catalogue_find_other(op, t, name, &there);
+    if (e)
         return e;
-    failure_clear(&op->failure);
+    if (there)
+        return store_exists(op, name);
     e = key_spec_read(slice_is_none(o->key) ? slice_text("\xc0") : o->key, &spec, &why);
     if (e)
         return failure_set(&op->failure, e, "key: %s", why);
@@ -162,17 +167,13 @@ static enum err store_rename_in(struct op *op, struct txn *t, struct slice name,
         return e;
     if (slice_equal(name, new_name))
         return ERR_OK;
-    e = catalogue_find(op, t, t->snapshot->commit, new_name, &other);
-    if (e && e != ERR_NO_STORE)
+    e = catalogue_find_other(op, t, new_name, &other);
+    if (e)
         return e;
-    if (!e) {
-        if (other->number != s->number)
-            return failure_set(&op->failure, ERR_EXISTS, "there is a store \"%.*s\" already",
-                               (int)new_name.size, (const char *)new_name.data);
-    } else {
-        failure_clear(&op->failure);
+    if (other && other->number != s->number)
+        return store_exists(op, new_name);
+    if (!other)
         e = store_define_again(op, t, s, new_name, s->number);
-    }
     if (!e)
         e = store_define(op, t, name, SLICE_NONE);
     return e;

@@ -192,9 +192,9 @@ enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema 
     if (schema->commit == 0 || newest == schema || !newest ||
         newest->commit <= t->snapshot->commit)
         return ERR_OK;
-    return conflict_lose(
-        op, t, CONFLICT_SCHEMA, schema, SLICE_NONE,
-        (struct winner){newest->version, newest->commit, newest->interval, newest->label});
+    return conflict_lose(op, t, CONFLICT_SCHEMA, schema, SLICE_NONE,
+                         (struct winner){newest->version, newest->commit, newest->interval,
+                                         text_label_of(&newest->label)});
 }
 
 /* A newer open transaction that wrote the key. */

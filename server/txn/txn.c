@@ -11,15 +11,10 @@
 #include "server/txn/db_internal.h"
 #include "server/txn/reads.h"
 
-static void text_keep(char *to, struct slice *text)
+static void text_keep(struct text_label *to, struct slice *text)
 {
-    size_t size = text->size < TXN_LABEL_BYTES_MAX ? text->size : TXN_LABEL_BYTES_MAX;
-
-    if (slice_is_none(*text))
-        size = 0;
-    memcpy(to, text->data ? text->data : (const uint8_t *)"", size);
-    to[size] = '\0';
-    *text = slice_make(to, size);
+    text_label_set(to, *text);
+    *text = text_label_of(to);
 }
 
 #define TXN_POOL_MAX 256
@@ -93,8 +88,8 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
         return failure_set(&op->failure, ERR_NOMEM, "no memory for a snapshot");
     }
     t->options = *options;
-    text_keep(t->label, &t->options.label);
-    text_keep(t->client, &t->options.client);
+    text_keep(&t->label, &t->options.label);
+    text_keep(&t->client, &t->options.client);
     t->version = ++db->last_version; /* rule 4 */
     write_set_init(&t->write_set, db->os, &t->stage_room);
     list_init(&t->schemas);
@@ -162,24 +157,19 @@ const struct failure *txn_failure(const struct txn *t)
 enum err txn_first_write(struct op *op, struct txn *t)
 {
     struct stamp *stamp;
-    size_t size = t->options.label.size;
 
     if (t->stamp)
         return ERR_OK;
     if (t->write_set.memory == &t->write_set.arena && !t->write_set.arena.newest)
         arena_move(&t->write_set.arena, &t->kept);
-    stamp = arena_alloc(t->write_set.memory, sizeof *stamp + (size ? size + 1 : 0));
+    stamp = arena_alloc(t->write_set.memory, sizeof *stamp + t->label.size);
     if (!stamp)
         return failure_set(&op->failure, ERR_NOMEM, "no memory for the transaction's writes");
     memset(stamp, 0, sizeof *stamp);
     stamp->version = t->version;
     stamp->owner = t;
     stamp->interval = t->options.interval;
-    stamp->label = "";
-    if (size) {
-        memcpy(stamp + 1, t->label, size + 1);
-        stamp->label = (const char *)(stamp + 1);
-    }
+    stamp_set_label(stamp, text_label_of(&t->label));
     list_init(&stamp->item.in_queue);
     t->stamp = stamp;
     return ERR_OK;

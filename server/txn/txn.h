@@ -16,7 +16,6 @@
 #include "proto/slice.h"
 #include "server/txn/op.h"
 
-#define TXN_LABEL_BYTES_MAX 63
 #define TXN_TOKEN_BYTES 16
 
 struct txn_options {
@@ -27,7 +26,7 @@ struct txn_options {
     bool interval;         /* durability "interval": answered before the sync */
     uint64_t timeout_ms;   /* life; 0: none */
     uint64_t idle_ms;      /* 0: the database's default */
-    struct slice label;    /* text for people; cut to TXN_LABEL_BYTES_MAX; may be none */
+    struct slice label;    /* text for people; cut to TEXT_LABEL_BYTES_MAX; may be none */
     struct slice client;   /* where it comes from, for people; cut likewise */
     /* May be NULL; called as soon as the transaction is doomed by somebody else (a winner,
      * expiry, a kill), from the loop; must not call the core. */

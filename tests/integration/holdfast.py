@@ -171,6 +171,7 @@ class Failed(Exception):
         super().__init__("%s: %s" % (error.get("name"), error.get("message")))
         self.error = error
         self.name = error["name"]
+        self.message = error["message"]
         self.details = error["details"]
 
 

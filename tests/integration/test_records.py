@@ -363,7 +363,8 @@ def test_errors_have_their_shape(d):
             assert set(e) == {"code", "name", "message", "class", "retryable", "maybe_committed", "details"}
             assert isinstance(e["code"], int) and isinstance(e["message"], str) and e["message"]
             assert e["class"] == "request" and e["retryable"] is False and e["maybe_committed"] is False
-            assert e["details"] == {}
+            wanted = {"store": "nowhere"} if request[0] == "get" else {}
+            assert e["details"] == wanted, e
         codes = {("get", 0, "nowhere", 1): 1003, ("no-such",): 1001, ("commit", 1): 1005, ("next", 1): 1006}
         for request, code in codes.items():
             assert c.fails(*request).error["code"] == code

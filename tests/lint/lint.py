@@ -187,6 +187,19 @@ def check_sizes():
         yield f'{long} of {len(lengths)} functions have over {rules.FUNCTION_LINES} lines'
 
 
+def check_texts():
+    """A client's text is counted (server/base/text.h): never a C string, never cut by printf."""
+    kept = re.compile(r'\bchar\s+(\*\s*(const\s+)?)?\w*(label|client)(\[|;|,|\))')
+    for name in files('.c', '.h'):
+        if not name.startswith('server/'):
+            continue
+        for number, line in enumerate(text(name).split('\n'), 1):
+            if '%.*s' in line and name not in rules.ALLOWED_SLICES:
+                yield f'{name}:{number}: %.*s ends at a NUL and cuts characters: text_show'
+            if kept.search(line):
+                yield f'{name}:{number}: a text of a client is counted: struct text_label'
+
+
 def check_marks():
     """Nothing is left for later, and nothing names one machine."""
     later = re.compile(r'\b(TO' r'DO|FIX' r'ME|XX' r'X|HA' r'CK)\b')
@@ -269,6 +282,7 @@ def main():
         'circles': lambda: check_circles(arguments.build),
         'calls': check_calls,
         'sizes': check_sizes,
+        'texts': check_texts,
         'marks': check_marks,
         'documents': check_documents,
         'example': lambda: check_example(arguments.build),

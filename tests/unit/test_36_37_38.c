@@ -51,8 +51,8 @@ static void check_lost(struct game *g, const struct player *p, enum err e)
     MUST_EQ(e, ERR_CONFLICT);
     MUST_EQ(f->winner_version, p->winner_version);
     MUST_EQ(f->winner_commit, p->winner_commit);
-    MUST(strcmp(f->winner_label, p->winner_label) == 0);
-    MUST(strcmp(f->store, "s") == 0);
+    MUST(slice_equal(text_label_of(&f->winner_label), slice_text(p->winner_label)));
+    MUST(slice_equal(text_name_of(&f->store), slice_text("s")));
     g->lost++;
 }
 

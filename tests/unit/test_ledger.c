@@ -17,7 +17,7 @@ struct entry {
     uint8_t key[24];
     uint64_t commit, version;
     bool interval;
-    char label[LEDGER_LABEL_BYTES];
+    struct text_label label;
 };
 
 struct fixture {
@@ -48,6 +48,19 @@ static void key_choose(struct sim *sim, struct entry *e)
         e->key[i] = "\x00\x01\x7f\xff\x10"[sim_random(sim, 5)];
 }
 
+/* Labels are any bytes of a client's, NUL among them, and of any size; some are the same. */
+static void label_choose(struct sim *sim, struct text_label *label)
+{
+    uint8_t bytes[TEXT_LABEL_BYTES_MAX];
+    size_t size = sim_chance(sim, 30) ? sizeof bytes : 1 + sim_random(sim, 3);
+
+    memset(bytes, 'l', sizeof bytes);
+    for (unsigned i = 0; i < 3; i++)
+        bytes[sim_chance(sim, 50) ? i : sim_random(sim, size)] =
+            (uint8_t) "\0ab\0"[sim_random(sim, 4)];
+    text_label_set(label, slice_make(bytes, size));
+}
+
 static void fixture_fill(struct fixture *f, uint64_t seed)
 {
     size_t wanted, kept = 0;
@@ -67,9 +80,7 @@ static void fixture_fill(struct fixture *f, uint64_t seed)
         e->version = sim_random(f->rig.sim, UINT64_C(1) << 40);
         e->interval = sim_chance(f->rig.sim, 30);
         if (sim_chance(f->rig.sim, 60))
-            snprintf(e->label, sizeof e->label, "label %llu",
-                     (unsigned long long)sim_random(f->rig.sim,
-                                                    sim_chance(f->rig.sim, 50) ? 4 : 1000));
+            label_choose(f->rig.sim, &e->label);
     }
     qsort(f->entries, wanted, sizeof *f->entries, entry_order);
     for (size_t i = 0; i < wanted; i++) {
@@ -90,7 +101,8 @@ static enum err fixture_build(struct fixture *f)
         e = ledger_spill(f->ledger, f->rig.p);
     for (size_t i = 0; i < f->count && !e; i++) {
         const struct entry *x = &f->entries[i];
-        struct ledger_entry entry = {x->commit, x->version, x->label, x->interval};
+        struct ledger_entry entry = {x->commit, x->version, text_label_of(&x->label),
+                                     x->interval};
 
         e = ledger_add(f->ledger, x->store, slice_make(x->key, x->key_size), &entry);
     }
@@ -152,7 +164,8 @@ static void must_be(const struct entry *x, const struct ledger_entry *found, boo
     MUST_EQ(found->commit, x->commit);
     MUST_EQ(found->version, x->version);
     MUST_EQ(found->interval, x->interval);
-    MUST(strcmp(found->label, x->label) == 0 || (!labels && !found->label[0]));
+    MUST(slice_equal(found->label, text_label_of(&x->label)) ||
+         (!labels && !found->label.size));
 }
 
 START_TEST(every_key_is_found_and_no_other)
@@ -382,7 +395,7 @@ START_TEST(after_a_crash_its_space_is_free)
     MUST(f.ledger->disk_bytes > 0);
     if (_i) { /* one is under way, too */
         struct ledger *other = ledger_new(f.rig.os, 1, 1);
-        struct ledger_entry entry = {2, 2, "", false};
+        struct ledger_entry entry = {2, 2, SLICE_NONE, false};
 
         MUST_EQ(ledger_spill(other, f.rig.p), ERR_OK);
         MUST_EQ(ledger_add(other, 1, slice_text("k"), &entry), ERR_OK);

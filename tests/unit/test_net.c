@@ -296,16 +296,6 @@ START_TEST(options_are_read_by_the_table)
 }
 END_TEST
 
-START_TEST(texts_are_cut_between_characters)
-{
-    struct slice text = slice_text("a\xc3\xa9\xf0\x9f\x98\x80z");
-    static const size_t sizes[] = {0, 1, 1, 3, 3, 3, 3, 7, 8, 8};
-
-    for (size_t max = 0; max < sizeof sizes / sizeof sizes[0]; max++)
-        ck_assert_uint_eq(call_cut(text, max).size, sizes[max]);
-}
-END_TEST
-
 START_TEST(every_method_is_found_by_its_name_and_has_its_parameters)
 {
     for (unsigned i = 0; i < METHOD_COUNT; i++) {
@@ -418,7 +408,7 @@ START_TEST(no_text_ends_a_log_line_or_begins_another_fact)
     ck_assert_int_eq(pipe(ends), 0);
     log_line_to(ends[1]);
     ck_assert(log_line_begin(LOG_LEVEL_INFO, "event"));
-    log_line_slice("a", slice_text("x\ny=\"1\"\\\x1b"));
+    log_line_slice("a", slice_make("x\ny=\"1\"\\\x1b\0\xc2\x9b\xe2\x80\xae", 15));
     log_line_text("b", "plain");
     log_line_text("c", "");
     log_line_number("n", 7);
@@ -429,7 +419,7 @@ START_TEST(no_text_ends_a_log_line_or_begins_another_fact)
     log_line_to(STDERR_FILENO);
     ck_assert_int_gt(read(ends[0], line, sizeof line - 1), 0);
     ck_assert_ptr_nonnull(
-        strstr(line, "Z info event a=\"x\\x0ay=\\\"1\\\"\\\\\\x1b\" b=plain c=\"\" n=7\n"));
+        strstr(line, "Z info event a=\"x\\x0ay=\\\"1\\\"\\\\\\x1b\\x00\\u{9b}\\u{202e}\" b=plain c=\"\" n=7\n"));
     ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
     close(ends[0]);
     close(ends[1]);
@@ -450,7 +440,6 @@ int main(void)
     tcase_add_test(all, no_beginning_and_no_change_of_a_message_is_read_beyond_its_end);
     tcase_add_test(all, parameters_are_read_by_the_table);
     tcase_add_test(all, options_are_read_by_the_table);
-    tcase_add_test(all, texts_are_cut_between_characters);
     tcase_add_test(all, every_method_is_found_by_its_name_and_has_its_parameters);
     tcase_add_test(all, what_is_kept_for_a_client_is_counted_to_it_and_to_all);
     tcase_add_test(all, the_head_of_a_message_names_who_is_to_be_refused);

@@ -54,7 +54,7 @@ static struct stamp *absorb(struct fixture *f, struct stage *write_set, struct s
     copy = stage_absorb(f->stage, write_set, stamp);
     sim_fail_clear(f->sim);
     MUST_EQ(copy != stamp, write_set->is_absorbed);
-    MUST_EQ(strcmp(copy->label, "who"), 0);
+    MUST(slice_equal(copy->label, slice_make("\0who", 4)));
     MUST_EQ(copy->records, stamp->records);
     return copy;
 }
@@ -68,10 +68,10 @@ static void commit_random(struct fixture *f, uint64_t commit)
     uint8_t value[64], room[8];
 
     write_set_init(&write_set, os, NULL);
-    stamp = arena_alloc(&write_set.arena, sizeof *stamp);
+    stamp = arena_alloc(&write_set.arena, sizeof *stamp + 4);
     memset(stamp, 0, sizeof *stamp);
     stamp->version = 1000 + commit;
-    stamp->label = "who";
+    stamp_set_label(stamp, slice_make("\0who", 4));
     for (unsigned n = 1 + (unsigned)sim_random(f->sim, 8); n > 0; n--) {
         unsigned store = (unsigned)sim_random(f->sim, STORES);
         unsigned key = (unsigned)sim_random(f->sim, KEYS);

@@ -38,7 +38,8 @@ static void old_meets(struct core_rig *rig, struct old *o, const struct newest *
     MUST_EQ(e, ERR_CONFLICT);
     MUST_EQ(rig->op.failure.winner_commit, newest[key].commit);
     MUST_EQ(rig->op.failure.winner_version, newest[key].version);
-    MUST(strcmp(rig->op.failure.winner_label, newest[key].label) == 0);
+    MUST(slice_equal(text_label_of(&rig->op.failure.winner_label),
+                     slice_text(newest[key].label)));
 }
 
 /* The same for what a serializable one has read in a range. */

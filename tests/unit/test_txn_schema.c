@@ -132,8 +132,8 @@ START_TEST(a_change_of_a_store_dooms_its_writers_and_leaves_its_readers)
         MUST_EQ(rig.op.failure.conflict, CONFLICT_SCHEMA);
         MUST_EQ(rig.op.failure.winner_version, version);
         MUST_EQ(rig.op.failure.winner_commit, commit);
-        MUST(strcmp(rig.op.failure.winner_label, "changer") == 0);
-        MUST(strcmp(rig.op.failure.store, "a") == 0);
+        MUST(slice_equal(text_label_of(&rig.op.failure.winner_label), slice_text("changer")));
+        MUST(slice_equal(text_name_of(&rig.op.failure.store), slice_text("a")));
     }
     if (_i & 1)
         core_rollback(&rig, writer);

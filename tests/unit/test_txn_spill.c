@@ -58,7 +58,7 @@ static void must_lose(struct fixture *f, unsigned key)
 {
     MUST_EQ(core_put(&f->rig, f->old, "s", key, 2), ERR_CONFLICT);
     MUST_EQ(f->rig.op.failure.winner_commit, f->winner);
-    MUST(strcmp(f->rig.op.failure.winner_label, "others") == 0);
+    MUST(slice_equal(text_label_of(&f->rig.op.failure.winner_label), slice_text("others")));
 }
 
 /* ---- waiting ---- */
