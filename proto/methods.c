@@ -185,7 +185,7 @@ const struct method method_table[METHOD_COUNT] = {
                      FIRST},
     [METHOD_DELETE_RANGE] = {NAME("delete_range"),
                              METHOD_TAKES_T | METHOD_WRITES | METHOD_IN_RUN,
-                             {T, {"store", PARAM_NAME, false}, {"range", PARAM_RANGE, true}},
+                             {T, {"store", PARAM_NAME, false}, {"range", PARAM_RANGE, false}},
                              BIT(LIMIT) | BIT(REVERSE),
                              "number deleted",
                              "delete the records of a range",

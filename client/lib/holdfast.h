@@ -329,6 +329,7 @@ struct hf_delete_range_options {
     bool reverse;   /* count the limit from the end */
 };
 
+/* range is required: one without bounds is everything, NULL is refused (BAD_REQUEST). */
 HF_API int hf_delete_range(struct hf_conn *c, struct hf_txn *t, const char *store,
                            const struct hf_range *range,
                            const struct hf_delete_range_options *options, uint64_t *deleted);

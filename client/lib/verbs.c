@@ -270,6 +270,12 @@ int hf_size(struct hf_conn *c, struct hf_txn *t, const char *store,
     return call_range(c, t, "size", store, range, bytes);
 }
 
+static bool range_is_all(const struct hf_range *r)
+{
+    return !r->gt.data && !r->gte.data && !r->lt.data && !r->lte.data && !r->eq.data &&
+           !r->prefix.data && !r->starts.data;
+}
+
 int hf_delete_range(struct hf_conn *c, struct hf_txn *t, const char *store,
                     const struct hf_range *range, const struct hf_delete_range_options *options,
                     uint64_t *deleted)
@@ -285,7 +291,10 @@ int hf_delete_range(struct hf_conn *c, struct hf_txn *t, const char *store,
         call_options_bool(&o, "reverse", options->reverse);
     p = txn_start(c, t, "delete_range", 3, &o);
     hf_pack_text(p, store);
-    pack_range(p, range);
+    if (range && range_is_all(range))
+        hf_pack_map(p, 0); /* said, not left out */
+    else
+        pack_range(p, range);
     e = txn_finish(c, t, &o, &result);
     return e ? e : take_uint(c, "delete_range", result, deleted);
 }

@@ -122,6 +122,18 @@ void failure_set_key(struct failure *f, enum err e, struct slice key)
         keep(&f->key, key);
 }
 
+void failure_set_index(struct failure *f, enum err e, struct slice name)
+{
+    if (is_of(f, e))
+        keep(&f->index, text_cut(name, TEXT_NAME_BYTES_MAX));
+}
+
+void failure_set_wrote(struct failure *f, enum err e, struct slice stores)
+{
+    if (is_of(f, e))
+        keep(&f->wrote, stores);
+}
+
 void failure_set_near(struct failure *f, enum err e, struct slice name)
 {
     if (is_of(f, e))

@@ -69,6 +69,8 @@ enum err failure_set_at(struct failure *f, enum err e, const char *file, uint64_
  * made; when memory is short the detail stays unsaid. */
 void failure_set_store(struct failure *f, enum err e, struct slice name);
 void failure_set_key(struct failure *f, enum err e, struct slice key);       /* MessagePack */
+void failure_set_index(struct failure *f, enum err e, struct slice name);
+void failure_set_wrote(struct failure *f, enum err e, struct slice stores);  /* MessagePack */
 void failure_set_near(struct failure *f, enum err e, struct slice name);
 
 /* TOO_LARGE with its text and details: size is over max, which the option sets. option is

@@ -52,7 +52,7 @@ static const char *param_wish(enum param_type type)
         [PARAM_NAME] = "a name: UTF-8 text of 1 to 255 bytes",
         [PARAM_SOURCE] = "a store's name, or [store, index]",
         [PARAM_ANY] = "a value",
-        [PARAM_RANGE] = "a range: a map or nil",
+        [PARAM_RANGE] = "a range: a map; {} is everything",
         [PARAM_LIST] = "an array",
         [PARAM_MAP] = "a map",
         [PARAM_NUMBER] = "a number from 0",
@@ -196,6 +196,37 @@ static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor 
     return ERR_OK;
 }
 
+uint32_t call_handle_named(struct slice params)
+{
+    struct msgpack_cursor at = msgpack_open(params);
+    enum msgpack_type type;
+    struct slice name;
+    uint32_t count;
+    uint64_t t;
+
+    if (slice_is_none(params) || msgpack_peek(&at, &type))
+        return 0;
+    if (type == MSGPACK_MAP) {
+        if (msgpack_read_map(&at, &count))
+            return 0;
+        for (; count; count--) {
+            struct msgpack_cursor before = at;
+
+            if (msgpack_read_text(&at, &name) == ERR_OK && slice_equal(name, slice_text("t")))
+                break;
+            at = before;
+            if (msgpack_skip(&at, MSGPACK_DEPTH_MAX, NULL) ||
+                msgpack_skip(&at, MSGPACK_DEPTH_MAX, NULL))
+                return 0;
+        }
+        if (!count)
+            return 0;
+    } else if (type == MSGPACK_ARRAY && (msgpack_read_array(&at, &count) || !count)) {
+        return 0;
+    }
+    return msgpack_read_uint(&at, &t) == ERR_OK && t <= UINT32_MAX ? (uint32_t)t : 0;
+}
+
 enum err call_read(struct call *c, const struct method *method, struct slice params, bool inner,
                    struct failure *f)
 {
@@ -208,15 +239,23 @@ enum err call_read(struct call *c, const struct method *method, struct slice par
     c->method = method;
     c->t = 0;
     c->given = 0;
-    if (slice_is_none(params) || msgpack_read_array(&at, &count))
-        return failure_set(f, ERR_BAD_REQUEST, "%s: params is an array", method->name);
+    c->params[0].number = 0; /* a cursor's number, where there are no parameters */
+    if (slice_is_none(params) || msgpack_read_array(&at, &count)) {
+        c->t = call_handle_named(params);
+        return failure_set(f, ERR_BAD_REQUEST, "%s: expected an array of parameters",
+                           method->name);
+    }
+    if (method->flags & METHOD_ABSENT) { /* whatever its parameters will be */
+        c->t = call_handle_named(params);
+        return ERR_OK;
+    }
     while (method->params[declared].type != PARAM_NONE)
         declared++;
     for (unsigned i = first; i < declared && !e; i++)
         e = read_declared(c, i, &at, i - first < count, f);
     if (!e && count > declared - first + 1)
         e = failure_set(f, ERR_BAD_REQUEST,
-                        "%s: %" PRIu32 " parameters; it takes %u and a map of options",
+                        "%s: %" PRIu32 " parameters; expected at most %u and a map of options",
                         method->name, count, declared - first);
     if (!e && count > declared - first)
         e = read_options(c, &at, inner, f);

@@ -29,6 +29,10 @@ struct call {
 enum err call_read(struct call *c, const struct method *method, struct slice params, bool inner,
                    struct failure *f);
 
+/* The handle that params name, whatever else is wrong with them: their first element, or
+ * "t" of a map, or they themselves. 0: none. */
+uint32_t call_handle_named(struct slice params);
+
 static inline bool call_has(const struct call *c, enum method_option option)
 {
     return c->given & (1u << option);

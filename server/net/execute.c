@@ -100,11 +100,19 @@ bool work_has_had_enough(struct work *w, uint64_t began_ns, size_t done)
 enum err work_source(struct work *w, unsigned param, struct slice *store)
 {
     const struct call_value *source = &w->call->params[param];
+    struct msgpack_cursor at = msgpack_open(source->raw);
+    struct slice index = SLICE_NONE;
+    uint32_t count;
 
     *store = source->text;
-    if (source->indexed)
-        return failure_set(work_failure(w), ERR_NO_INDEX,
-                           "store \"%s\" has no such index; this version has no indexes",
-                           text_show(source->text));
-    return ERR_OK;
+    if (!source->indexed)
+        return ERR_OK;
+    if (msgpack_read_array(&at, &count) == ERR_OK && msgpack_skip(&at, 1, NULL) == ERR_OK)
+        msgpack_read_text(&at, &index);
+    failure_set(work_failure(w), ERR_NO_INDEX,
+                "store \"%s\" has no index \"%s\"; indexes are not in this version",
+                text_show(source->text), text_show(index));
+    failure_set_store(work_failure(w), ERR_NO_INDEX, source->text);
+    failure_set_index(work_failure(w), ERR_NO_INDEX, index);
+    return ERR_NO_INDEX;
 }

@@ -76,6 +76,9 @@ static enum err read_op(struct work *w, struct msgpack_cursor *ops)
                            "run: an operation is [method, params without t]");
     params = slice_make(at.at, (size_t)(at.end - at.at));
     method = method_find(name);
+    if (method && (method->flags & METHOD_ABSENT))
+        return failure_set(work_failure(w), ERR_BAD_REQUEST, "run: %s is not in this version",
+                           method->name);
     if (!method || !(method->flags & METHOD_IN_RUN))
         return failure_set(work_failure(w), ERR_BAD_REQUEST,
                            "run: \"%s\" is no method of stores and records", text_show(name));

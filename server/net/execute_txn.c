@@ -61,8 +61,10 @@ static enum err in_use(struct work *w, struct lane *lane)
     enum err e = failure_set(work_failure(w), ERR_BAD_REQUEST,
                              "begin: the handle %" PRIu32 " has an open transaction", lane->t);
 
-    if (!lane->carry_on && !txn_failure(lane->txn))
+    if (!lane->carry_on && !txn_failure(lane->txn)) {
         txn_doom(lane->txn, work_failure(w));
+        lane->told = !w->request->notification;
+    }
     return e;
 }
 
@@ -126,14 +128,22 @@ enum err execute_commit(struct work *w)
     struct txn *txn = lane->txn;
     struct slice token;
     uint64_t commit = 0;
-    enum err e = token_read(w->call, &token, work_failure(w));
+    enum err e = txn_settle(w->op, txn);
 
-    if (!e)
-        e = txn_settle(w->op, txn);
-    if (e)
+    if (e == ERR_WAIT)
         return e;
+    e = token_read(w->call, &token, work_failure(w));
+    if (txn_failure(txn)) { /* the error that doomed it is the one to tell */
+        failure_clear(work_failure(w));
+        token = SLICE_NONE;
+        e = ERR_OK;
+    }
     lane_close_cursors(lane);
-    lane_end(lane);
+    lane_end(lane); /* whatever comes out */
+    if (e) {
+        txn_rollback(txn);
+        return e;
+    }
     e = txn_commit(w->op, txn, token, &commit);
     if (e)
         return e;

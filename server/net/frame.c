@@ -20,15 +20,13 @@ static bool read_msgid(struct msgpack_cursor *c, uint32_t *msgid)
 /* Method and params; what is of a wrong type stays none and is an error of the request. */
 static void read_call(struct msgpack_cursor *c, struct frame *f)
 {
-    enum msgpack_type type;
     struct slice raw;
 
     if (msgpack_read_text(c, &f->method)) {
         f->method = SLICE_NONE;
         msgpack_skip(c, MSGPACK_DEPTH_MAX, &raw);
     }
-    if (msgpack_peek(c, &type) == ERR_OK && type == MSGPACK_ARRAY)
-        f->params = slice_make(c->at, (size_t)(c->end - c->at));
+    f->params = slice_make(c->at, (size_t)(c->end - c->at));
 }
 
 void frame_read(struct slice bytes, struct frame *out)

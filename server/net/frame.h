@@ -19,7 +19,7 @@ struct frame {
     bool addressed; /* msgid is known: an error can be answered */
     uint32_t msgid;
     struct slice method; /* text; none: it is no text */
-    struct slice params; /* MessagePack, an array; none: it is no array */
+    struct slice params; /* MessagePack; what is not an array is an error of the request */
     const char *why;     /* BROKEN: in words */
     bool refused;        /* it is not read: its request is answered with OVERLOADED */
     uint32_t t;          /* refused: the transaction that it names, or 0 */

@@ -113,7 +113,7 @@ void reply_put_error(struct net_buffer *b, const struct reply_error *error)
     put_word(b, "message");
     put_word(b, text);
     put_word(b, "class");
-    put_word(b, err_class_name(error->error));
+    put_word(b, err_class_name(nested ? f->error : error->error));
     put_word(b, "retryable");
     /* A transaction that failed may be run again if what it failed of allows it. */
     put_bool(b, err_retryable(nested ? f->error : error->error));

@@ -205,6 +205,13 @@ static void lane_fail(struct lane *lane, const struct failure *why)
         txn_doom(lane->txn, why);
 }
 
+/* r answers e. If the transaction is lost now, its owner has learnt it by that. */
+static void lane_tell(struct lane *lane, const struct request *r)
+{
+    if (lane->txn && txn_failure(lane->txn) && !r->notification)
+        lane->told = true;
+}
+
 /* The next of the lane may run. */
 static void lane_advance(struct lane *lane)
 {
@@ -215,6 +222,7 @@ static void lane_advance(struct lane *lane)
     lane->running = NULL;
     if (lane->late) {
         lane_fail(lane, lane->late);
+        lane->told = true; /* that request has been answered so */
         failure_clear(lane->late);
         free(lane->late);
         lane->late = NULL;
@@ -248,6 +256,8 @@ static void finish(struct request *r, enum err e)
         request_reply_error(r, e);
     if (e && lane && lane->running == r && !r->failed_txn && lane->t && dooms(lane, e))
         lane_fail(lane, &r->op.failure);
+    if (e && lane && lane->running == r)
+        lane_tell(lane, r);
     work_fini(&r->work);
     op_fini(&r->op);
     if (s->barrier == r)
@@ -293,12 +303,12 @@ static enum err check_lane(struct request *r)
     struct lane *lane = r->lane;
     enum err e;
 
-    if (!lane || !lane->t)
+    if (!lane || !lane->t || r->method == &method_table[METHOD_BEGIN])
         return ERR_OK;
-    if (!lane->txn || (r->method && !ends_txn(r) && txn_failure(lane->txn)))
+    if (!lane->txn && (!r->method || (r->method->flags & METHOD_CURSOR)))
+        return ERR_OK; /* what it says itself is nearer: no such method, no such cursor */
+    if (!lane->txn || (!ends_txn(r) && txn_failure(lane->txn)))
         failure_clear(&r->op.failure); /* what is wrong with the request itself is no matter */
-    if (!lane->txn && r->method && (r->method->flags & METHOD_CURSOR))
-        return ERR_OK; /* the cursor has ended with it; the method says so */
     if (!lane->txn)
         return failure_set(&r->op.failure, ERR_NO_TXN,
                            "no transaction is open under the handle "
@@ -306,9 +316,9 @@ static enum err check_lane(struct request *r)
                            lane->t);
     if (ends_txn(r))
         return ERR_OK;
-    if (r->method && txn_failure(lane->txn)) {
+    if (txn_failure(lane->txn)) {
         e = txn_check(&r->op, lane->txn);
-        r->failed_txn = e != ERR_OK;
+        r->failed_txn = lane->told; /* the first to learn of it answers the error itself */
         return e;
     }
     return ERR_OK;
@@ -317,6 +327,25 @@ static enum err check_lane(struct request *r)
 static bool is_late(const struct request *r)
 {
     return r->deadline.at_ms && server_now(r->session->server) >= r->deadline.at_ms;
+}
+
+/* A commit or rollback that is not understood ends its transaction all the same, so that what
+ * stands behind it finds the handle free: nothing is applied. */
+static enum err end_unread(struct request *r)
+{
+    struct txn *txn = r->lane ? r->lane->txn : NULL;
+    enum err e = r->op.failure.error;
+
+    if (!txn || !ends_txn(r))
+        return e;
+    if (txn_failure(txn))
+        e = txn_check(&r->op, txn);
+    if (e == ERR_WAIT)
+        return e;
+    lane_close_cursors(r->lane);
+    lane_end(r->lane);
+    txn_rollback(txn);
+    return e;
 }
 
 static enum err call_method(struct request *r)
@@ -331,7 +360,7 @@ static enum err call_method(struct request *r)
     if (e)
         return e;
     if (r->bad)
-        return r->op.failure.error;
+        return end_unread(r);
     if (r->work.index == 0 && execute_answers_much(r->method) &&
         !session_has_room(r->session, 0))
         return session_refuse(r->session, &r->op.failure, r->method->name);
@@ -375,11 +404,11 @@ static struct lane *lane_of(struct request *r)
 {
     struct session *s = r->session;
 
-    if (!r->method)
-        return NULL;
+    if (!r->method || (r->bad && r->method == &method_table[METHOD_BEGIN]))
+        return r->call.t ? number_map_find(&s->transactions, r->call.t) : NULL;
     if (r->method->flags & METHOD_TAKES_T)
         return r->call.t ? number_map_find(&s->transactions, r->call.t) : NULL;
-    if ((r->method->flags & METHOD_CURSOR) && !r->bad &&
+    if ((r->method->flags & METHOD_CURSOR) && r->call.params[0].number &&
         r->call.params[0].number <= UINT32_MAX) {
         struct session_cursor *cursor =
             number_map_find(&s->cursors, (uint32_t)r->call.params[0].number);
@@ -449,6 +478,10 @@ static void read_request(struct request *r, const struct frame *frame)
                         text_show(frame->method));
         else
             call_read(&r->call, r->method, frame->params, false, f);
+    }
+    if (!r->method && !frame->refused) {
+        r->call.t = call_handle_named(frame->params);
+        r->call.given = 0;
     }
     r->bad = f->error != ERR_OK;
     if (!r->bad && call_has(&r->call, OPTION_ID_DEADLINE_MS)) {
@@ -547,9 +580,10 @@ void session_expired(struct request *r)
                           ? "the deadline passed; it was executed and will be durable soon"
                           : "the deadline passed before the answer was durable");
         if (lane && lane->txn && dooms(lane, ERR_DEADLINE)) {
-            if (!lane->running)
+            if (!lane->running) {
                 lane_fail(lane, &r->op.failure);
-            else if (!lane->late && (lane->late = calloc(1, sizeof *lane->late)))
+                lane_tell(lane, r);
+            } else if (!lane->late && (lane->late = calloc(1, sizeof *lane->late)))
                 failure_copy(lane->late, &r->op.failure);
         }
         answer_ready(r);

@@ -61,6 +61,7 @@ struct lane {
     uint32_t t;              /* the handle; 0: a cursor's lane */
     struct txn *txn;         /* owned by the core; NULL once ended, and for a cursor's lane */
     bool carry_on;           /* on_error "continue" */
+    bool told;               /* its owner has been answered the error that doomed it */
     struct failure *late;    /* owned: dooms the transaction when its request at work is done */
     struct request *running; /* the one whose turn it is; NULL: none */
     struct list_link queue;  /* behind it; request.in_queue */

@@ -41,6 +41,35 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
     text_label_set(&f->winner_label, winner->label);
 }
 
+/* Whether a store of the list before end has the same name. */
+static bool is_named_before(const struct txn *t, const struct txn_store *end)
+{
+    for (const struct txn_store *s = t->stores; s != end; s = s->next) {
+        if (s->schema->entry == end->schema->entry)
+            return true;
+    }
+    return false;
+}
+
+void conflict_note_wrote(struct failure *f, const struct txn *t)
+{
+    uint8_t
+        list[MSGPACK_HEAD_MAX + CONFLICT_WROTE_MAX * (MSGPACK_HEAD_MAX + TEXT_NAME_BYTES_MAX)];
+    uint8_t *at = list + 1; /* so few have a head of one byte */
+    unsigned count = 0;
+
+    if (f->error != ERR_CONFLICT || t->is_autocommit || !slice_is_none(f->wrote))
+        return;
+    for (const struct txn_store *s = t->stores; s && count < CONFLICT_WROTE_MAX; s = s->next) {
+        if (s->schema->number == CATALOGUE_STORE || is_named_before(t, s))
+            continue;
+        at += msgpack_put_text(at, schema_name(s->schema));
+        count++;
+    }
+    msgpack_put_array_head(list, count);
+    failure_set_wrote(f, ERR_CONFLICT, slice_make(list, (size_t)(at - list)));
+}
+
 static struct winner winner_of_entry(const struct ledger_entry *entry)
 {
     return (struct winner){entry->version, entry->commit, entry->interval, entry->label};

@@ -19,6 +19,10 @@ struct winner winner_of(const struct stamp *s);
 void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
                        struct slice key, const struct winner *winner);
 
+/* Say in f, a CONFLICT, which stores t has written: the first CONFLICT_WROTE_MAX of them. */
+#define CONFLICT_WROTE_MAX 15
+void conflict_note_wrote(struct failure *f, const struct txn *t);
+
 /* Both: ERR_OK, or ERR_NOT_FOUND: nobody. What is on disk may have to be waited for: ERR_WAIT; or
  * cannot be read: ERR_CORRUPT, ERR_IO, ERR_NOMEM, which say so in op. The label found is good
  * until the op lets go of its pages. */

@@ -131,6 +131,7 @@ enum err reads_check_write(struct op *op, struct txn *t)
     if (!t->stale.error)
         return ERR_OK;
     failure_copy(&op->failure, &t->stale);
+    conflict_note_wrote(&op->failure, t);
     op_note_commit(op, t->stale.winner_commit, t->winner_interval);
     t->db->conflicts++;
     txn_doom(t, &op->failure);

@@ -179,6 +179,7 @@ static enum err conflict_lose(struct op *op, struct txn *t, enum conflict_kind k
 {
     conflict_describe(&op->failure, kind, schema, key, &winner);
     op_note_commit(op, winner.commit, winner.interval);
+    conflict_note_wrote(&op->failure, t);
     t->db->conflicts++;
     t->winner_interval = winner.interval;
     txn_doom(t, &op->failure);

@@ -8,6 +8,7 @@
 #include "server/txn/txn.h"
 
 #include "server/base/assert.h"
+#include "server/txn/conflict.h"
 #include "server/txn/db_internal.h"
 #include "server/txn/reads.h"
 
@@ -235,6 +236,7 @@ void txn_doom(struct txn *t, const struct failure *why)
     if (t->failure.error)
         return;
     failure_copy(&t->failure, why);
+    conflict_note_wrote(&t->failure, t);
     txn_release(t);
 }
 

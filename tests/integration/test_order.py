@@ -1,6 +1,6 @@
 """docs/protocol.md, "Order and transactions", and rule 3: what waits for whom. The
 disk is held by gate.c, so nothing here depends on time."""
-from holdfast import Failed, Gate, daemon, until
+from holdfast import Failed, Gate, daemon, pack, until
 
 
 def settled(c):
@@ -129,6 +129,85 @@ def test_a_request_that_is_not_understood_dooms_its_transaction_too(d):
             assert c.fails("commit", 1).name == "BAD_REQUEST"
 
 
+def in_one_flight(c, t, middle):
+    """begin, put, middle, put, commit in one write: the errors of middle and commit, None where
+    there is none, and how many of the two records are there."""
+    c.cork()
+    sent = [c.send("begin", t), c.send("put", t, "flight", {"id": 100})]
+    sent.append(middle(t))
+    sent += [c.send("put", t, "flight", {"id": 101}), c.send("commit", t)]
+    c.uncork()
+    errors = []
+    for msgid in sent:
+        try:
+            c.reply(msgid)
+            errors.append(None)
+        except Failed as e:
+            errors.append(e.name)
+    return errors[2], errors[4], c.call("count", 0, "flight", {"gte": 100})
+
+
+def test_every_error_of_a_request_that_names_a_handle_counts(d):
+    """Nothing that a client sent behind a refused request commits without it."""
+    def sends(method, *params):
+        return lambda t: c.send(method, t, *params)
+
+    def raw(method, params):
+        def send(t):
+            msgid = 4000000 + t
+            c.raw(b"\x94\0" + pack(msgid) + pack(method) + params(t))
+            return msgid
+        return send
+    with d.client() as c:
+        c.call("create_store", 0, "flight", {"key": "id"})
+        c.call("put", 0, "flight", {"id": 1})
+        refused = [sends("insert", "flight", {"id": 1}), sends("put", "flight", {}), sends("put", "gone", {"id": 1}),
+                   sends("put", "flight", {"id": 2}, None, {}, 5), sends("put", "flight"),
+                   sends("scan", "flight", None, {"lmit": 1}), sends("put", 5, {"id": 2}),
+                   sends("update", "flight", 1, [["add", "n", 1]]), sends("check"),
+                   sends("create_index", "flight", "i", {"key": "n"}), sends("putt", "flight", {"id": 2}),
+                   sends("delet", "flight", 1), sends("deleteRange", "flight", {}), sends("delete_range", "flight"),
+                   sends("begin"), sends("begin", {"colour": 1}), sends("commit", {"token": b"short"}),
+                   sends("commit", {"token": b"0" * 16}), sends("commit", {"colour": 1}),
+                   sends("rollback", {"colour": 1}),
+                   raw("put", lambda t: pack({"s": "flight", "t": t})), raw("put", pack),
+                   raw(5, lambda t: pack([t]))]
+        for i, middle in enumerate(refused):
+            first, commit, there = in_one_flight(c, i + 1, middle)
+            assert first and commit and not there, (i, first, commit, there)
+            c.send("rollback", i + 1)
+        # A cursor names its transaction.
+        for bad in (lambda n: ("next", n, {"pag": 1}), lambda n: ("next", n, {"page": 0}),
+                    lambda n: ("close", n, {"colour": 1})):
+            c.call("begin", 1)
+            c.call("put", 1, "flight", {"id": 100})
+            n = c.call("scan", 1, "flight", None, {"page": 1})["cursor"]
+            assert c.fails(*bad(n)).name == "BAD_REQUEST"
+            assert c.fails("commit", 1).name == "BAD_REQUEST"
+        assert c.call("count", 0, "flight") == 1
+        # What names no open handle dooms nobody.
+        c.call("begin", 1)
+        for other in (("put", 2, "flight", {"id": 5}), ("putt", 2), ("putt",), ("outcome", b"x" * 16),
+                      ("put", 0, "flight", {}), ("hello", {"colour": 1})):
+            assert c.fails(*other)
+        assert c.call("commit", 1) == {"commit": None}
+
+
+def test_a_commit_ends_its_transaction_whatever_it_answers(d):
+    with d.client() as c:
+        c.call("create_store", 0, "ends")
+        for on_error in ("fail", "continue"):
+            for bad in ({"token": b"x" * 15}, {"token": b"x" * 16}, {"token": 5}, {"colour": 1}):
+                c.call("begin", 1, {"on_error": on_error})
+                c.call("put", 1, "ends", 1, 1)
+                assert c.fails("commit", 1, bad).name == "BAD_REQUEST"
+                assert c.fails("commit", 1).name == "NO_TXN"
+        c.call("begin", 1)
+        assert c.fails("get", 1, "nowhere", 1).name == "NO_STORE"
+        assert c.fails("commit", 1, {"token": b"x"}).name == "NO_STORE"  # the first error
+        assert c.call("count", 0, "ends") == 0
+
+
 def test_with_continue_one_can_go_on_after_small_errors(d):
     with d.client() as c:
         c.call("create_store", 0, "on")
@@ -155,13 +234,18 @@ def test_a_winner_dooms_at_once_and_is_named(d):
         won = b.call("begin", 1, {"label": "winner"})
         b.call("put", 1, "win", "b", "k")
         commit = b.call("commit", 1)["commit"]
+        a.notify("get", 1, "win", "other")  # nobody learns by what is not answered
+        first = a.fails("get", 1, "win", "other")
         e = a.fails("get", 1, "win", "other")
-        assert e.name == "TXN_FAILED"
+        assert e.name == "TXN_FAILED" and e.details["error"] == first.error, e.error
+        assert e.error["class"] == "conflict" and e.error["retryable"]
         e = a.fails("commit", 1)
+        assert e.error == first.error
         assert e.name == "CONFLICT" and e.error["class"] == "conflict" and e.error["retryable"]
         assert not e.error["maybe_committed"]
         assert e.details == {"kind": "write", "store": "win", "key": "k", "winner": {
-            "version": won["version"], "commit": commit, "label": "winner"}}, e.details
+            "version": won["version"], "commit": commit, "label": "winner"},
+            "wrote": ["win"]}, e.details
 
 
 def test_greatest_version_loses_at_its_write(d):

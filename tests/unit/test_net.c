@@ -134,7 +134,7 @@ START_TEST(messages_are_requests_notifications_or_broken)
     ck_assert_int_eq(f.kind, FRAME_REQUEST);
     ck_assert(slice_is_none(f.method));
     f = READ("\x94\x00\x05\xa4ping\xc0");
-    ck_assert(slice_is_none(f.params));
+    ck_assert(slice_equal(f.params, slice_make("\xc0", 1)));
     ck_assert_int_eq(READ("\x90").kind, FRAME_BROKEN);
     ck_assert_int_eq(READ("\x05").kind, FRAME_BROKEN);
     ck_assert_int_eq(READ("\x94\x01\x05\xc0\xc0").kind, FRAME_BROKEN);
@@ -250,6 +250,36 @@ START_TEST(parameters_are_read_by_the_table)
     ck_assert_int_eq(CALL(&c, BEGIN, "\x91\x00", &f), ERR_BAD_REQUEST);
     ck_assert_int_eq(CALL(&c, BEGIN, "\x91\xcf\x00\x00\x00\x01\x00\x00\x00\x00", &f),
                      ERR_BAD_REQUEST);
+}
+END_TEST
+
+START_TEST(a_handle_is_found_in_parameters_that_cannot_be_read)
+{
+    static const struct {
+        const char *params;
+        size_t size;
+        uint32_t t;
+    } cases[] = {
+#define P(bytes, t) {bytes, sizeof bytes - 1, t}
+        P("\x91\x07", 7),
+        P("\x93\x07\xc0\xc0", 7),
+        P("\x90", 0),
+        P("\x91\xa1x", 0),
+        P("\x91\xcf\x00\x00\x00\x01\x00\x00\x00\x00", 0),
+        P("\x81\xa1t\x07", 7),
+        P("\x83\x01\x02\xa1s\x91\x05\xa1t\x07", 7),
+        P("\x81\xa1s\x07", 0),
+        P("\x80", 0),
+        P("\x07", 7),
+        P("\xc0", 0),
+        P("\xa1t", 0),
+#undef P
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        ck_assert_uint_eq(call_handle_named(slice_make(cases[i].params, cases[i].size)),
+                          cases[i].t);
+    ck_assert_uint_eq(call_handle_named(SLICE_NONE), 0);
 }
 END_TEST
 
@@ -419,7 +449,8 @@ START_TEST(no_text_ends_a_log_line_or_begins_another_fact)
     log_line_to(STDERR_FILENO);
     ck_assert_int_gt(read(ends[0], line, sizeof line - 1), 0);
     ck_assert_ptr_nonnull(
-        strstr(line, "Z info event a=\"x\\x0ay=\\\"1\\\"\\\\\\x1b\\x00\\u{9b}\\u{202e}\" b=plain c=\"\" n=7\n"));
+        strstr(line, "Z info event a=\"x\\x0ay=\\\"1\\\"\\\\\\x1b\\x00\\u{9b}\\u{202e}\" "
+                     "b=plain c=\"\" n=7\n"));
     ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
     close(ends[0]);
     close(ends[1]);
@@ -440,6 +471,7 @@ int main(void)
     tcase_add_test(all, no_beginning_and_no_change_of_a_message_is_read_beyond_its_end);
     tcase_add_test(all, parameters_are_read_by_the_table);
     tcase_add_test(all, options_are_read_by_the_table);
+    tcase_add_test(all, a_handle_is_found_in_parameters_that_cannot_be_read);
     tcase_add_test(all, every_method_is_found_by_its_name_and_has_its_parameters);
     tcase_add_test(all, what_is_kept_for_a_client_is_counted_to_it_and_to_all);
     tcase_add_test(all, the_head_of_a_message_names_who_is_to_be_refused);

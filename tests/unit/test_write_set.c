@@ -45,7 +45,6 @@ static void fixture_open(struct fixture *f, uint64_t seed, unsigned keys)
     f->now.values = calloc(1, state_size(f));
     for (unsigned d = 0; d < DEPTH; d++)
         f->marked[d].values = calloc(1, state_size(f));
-    f->stamp.label = "";
     write_set_init(&f->write_set, sim_table(f->sim), &f->room);
 }
 
