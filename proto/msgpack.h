@@ -167,6 +167,8 @@ struct msgpack_scan {
     size_t pending;        /* bytes still to step over */
     uint64_t elements;     /* values announced so far, map keys and containers too */
     unsigned depth;
+    bool over;             /* depth or elements are over their limit; its end can be found */
+    uint64_t owed;         /* then: values still to come at any depth */
     uint64_t left[MSGPACK_DEPTH_MAX + 1]; /* values still to come at each depth */
 };
 
@@ -181,7 +183,9 @@ void msgpack_scan_init(struct msgpack_scan *s);
 /* data holds the value from its first byte; size grows from call to call.
  * ERR_OK: whole, s->offset is its length. ERR_WAIT: more bytes are needed.
  * ERR_BAD_REQUEST: 0xc1. ERR_TOO_LARGE: over a limit, as early as the heads
- * show it (a declared length counts). After an error the scan is over. */
+ * show it (a declared length counts). After an error the scan is over, but where s->over is
+ * set: depth or elements (s->depth, s->elements) are over their limits while the value
+ * may still end within bytes_max; feeding it on finds where, whatever its depth. */
 enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t size,
                            const struct msgpack_limits *limits);
 

@@ -13,7 +13,59 @@ void msgpack_scan_init(struct msgpack_scan *s)
     s->pending = 0;
     s->elements = 1;
     s->depth = 0;
+    s->over = false;
     s->left[0] = 1;
+}
+
+/* Find the end of a value that is over a limit: how deep it is need not be known for that. */
+static enum err scan_over(struct msgpack_scan *s, const uint8_t *data, size_t size,
+                          const struct msgpack_limits *limits)
+{
+    const size_t max = limits->bytes_max - s->dropped;
+    enum err e = ERR_OK;
+
+    for (;;) {
+        struct msgpack_step step;
+
+        if (s->pending > size - s->offset) {
+            s->pending -= size - s->offset;
+            s->offset = size;
+            e = ERR_WAIT;
+            break;
+        }
+        s->offset += s->pending;
+        s->pending = 0;
+        if (!s->owed)
+            return ERR_OK;
+        e = s->offset == size ? ERR_END
+                              : msgpack_step_read(data + s->offset, size - s->offset, &step);
+        if (e)
+            break;
+        s->owed += (step.is_container ? step.children : 0) - 1;
+        if (step.bytes > max - s->offset || s->owed > max - s->offset - step.bytes) {
+            e = ERR_TOO_LARGE;
+            break;
+        }
+        s->pending = step.bytes;
+    }
+    if (e == ERR_WAIT || e == ERR_END)
+        e = size >= max ? ERR_TOO_LARGE : ERR_WAIT;
+    if (e != ERR_WAIT)
+        s->over = false;
+    return e;
+}
+
+/* The container of so many children, whose head is at offset, is over a limit. */
+static enum err begin_over(struct msgpack_scan *s, size_t offset,
+                           const struct msgpack_step *step, size_t max)
+{
+    s->offset = offset;
+    s->pending = step->bytes;
+    s->owed = step->children;
+    for (unsigned i = 0; i <= s->depth; i++)
+        s->owed += s->left[i];
+    s->over = s->owed <= max - offset - step->bytes;
+    return ERR_TOO_LARGE;
 }
 
 /* What each step reads and writes lives in locals on the way: the offset above all, which
@@ -27,6 +79,8 @@ enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t s
     unsigned depth = s->depth;
     const size_t max = limits->bytes_max - s->dropped; /* of what is at hand and comes */
 
+    if (MSGPACK_UNLIKELY(s->over))
+        return scan_over(s, data, size, limits);
     for (;;) {
         struct msgpack_step step;
         enum err e;
@@ -61,12 +115,15 @@ enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t s
         pending = step.bytes;
         if (!step.is_container)
             continue;
-        if (depth >= limits->depth_max || depth >= MSGPACK_DEPTH_MAX ||
-            step.children > max - offset - step.bytes)
+        if (step.children > max - offset - step.bytes)
             return ERR_TOO_LARGE;
         s->elements += step.children;
-        if (s->elements > limits->elements_max)
-            return ERR_TOO_LARGE;
+        if (depth >= limits->depth_max || depth >= MSGPACK_DEPTH_MAX ||
+            s->elements > limits->elements_max) {
+            s->depth = depth;
+            s->left[depth] = now;
+            return begin_over(s, offset, &step, max);
+        }
         s->left[depth++] = now;
         now = step.children;
     }

@@ -122,7 +122,8 @@ static void break_off_limit(struct connection *c, struct slice bytes, enum err e
                  "the message is over a limit: %llu bytes, %llu deep or %llu elements",
                  (unsigned long long)o->frame_size, (unsigned long long)o->depth,
                  (unsigned long long)o->elements);
-    break_off(c, bytes, false, 0, e, why);
+    /* What is being skipped has its answer, and may begin anywhere. */
+    break_off(c, c->skipping ? SLICE_NONE : bytes, false, 0, e, why);
 }
 
 static void take_request(struct connection *c, struct slice bytes, const struct frame *frame)
@@ -152,6 +153,22 @@ static void refuse_without_room(struct connection *c, struct slice bytes)
     c->taken += msgpack_scan_drop(&c->scan);
 }
 
+/* The message is too deep or has too many elements: its request is refused, in its order, and
+ * its end is looked for. */
+static void refuse_over(struct connection *c, struct slice bytes)
+{
+    const struct options *o = &c->server->options;
+    bool deep = c->scan.elements <= o->elements;
+    struct frame frame;
+
+    frame_read_head(bytes, &frame);
+    frame.limit = deep ? "depth" : "elements";
+    frame.limit_max = deep ? o->depth : o->elements;
+    frame.limit_size = deep ? c->scan.depth + 1u : c->scan.elements;
+    c->skipping = true;
+    take_request(c, bytes, &frame);
+}
+
 /* The next whole message. false: there is none now. */
 static bool take_frame(struct connection *c)
 {
@@ -164,6 +181,13 @@ static bool take_frame(struct connection *c)
     if (bytes.size == 0)
         return false;
     e = msgpack_scan_feed(&c->scan, bytes.data, bytes.size, &limits);
+    if (e == ERR_TOO_LARGE && c->scan.over) {
+        if (!c->skipping)
+            refuse_over(c, bytes);
+        if (c->state == CONNECTION_DRAINING || c->state == CONNECTION_CLOSING)
+            return false;
+        e = msgpack_scan_feed(&c->scan, bytes.data, bytes.size, &limits);
+    }
     if (e == ERR_WAIT) {
         if (!c->frame_begun_ms)
             c->frame_begun_ms = server_now(c->server);

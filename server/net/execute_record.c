@@ -89,8 +89,8 @@ static enum err get_next_key(struct work *w, struct slice store, struct msgpack_
     put_value(w->out, value);
     op_release(w->op);
     if (w->out->used - w->base - w->start > max)
-        return failure_set(
-            work_failure(w), ERR_TOO_LARGE,
+        return failure_set_limit(
+            work_failure(w), "result-size", max, w->out->used - w->base - w->start,
             "get_many: the records of %zu keys are over the %llu bytes of a reply; "
             "ask for fewer",
             w->index + 1, (unsigned long long)max);

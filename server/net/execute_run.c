@@ -119,8 +119,9 @@ static enum err run_op(struct work *w, struct msgpack_cursor *ops, bool alone)
     work_init(&run->work, w->request, NULL, &run->call);
     op_release(w->op);
     if (w->out->used - w->base - w->start > max)
-        return failure_set(work_failure(w), ERR_TOO_LARGE,
-                           "run: the results are over the %" PRIu64 " bytes of a reply", max);
+        return failure_set_limit(
+            work_failure(w), "result-size", max, w->out->used - w->base - w->start,
+            "run: the results are over the %" PRIu64 " bytes of a reply", max);
     return work_check_room(w);
 }
 

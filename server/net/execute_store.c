@@ -81,8 +81,9 @@ enum err execute_stores(struct work *w)
         return e;
     }
     if (w->out->used - place > work_session(w)->server->options.result_size)
-        return failure_set(work_failure(w), ERR_TOO_LARGE,
-                           "stores: the list of %u stores is over result-size", l.count);
+        return failure_set_limit(
+            work_failure(w), "result-size", work_session(w)->server->options.result_size,
+            w->out->used - place, "stores: the list of %u stores is over result-size", l.count);
     if (!w->out->failed) {
         w->out->data[place + 1] = (uint8_t)(l.count >> 24);
         w->out->data[place + 2] = (uint8_t)(l.count >> 16);

@@ -23,6 +23,8 @@ struct frame {
     const char *why;     /* BROKEN: in words */
     bool refused;        /* it is not read: its request is answered with OVERLOADED */
     uint32_t t;          /* refused: the transaction that it names, or 0 */
+    const char *limit;   /* refused: with TOO_LARGE, by this option; NULL: with OVERLOADED */
+    uint64_t limit_max, limit_size;
 };
 
 /* bytes holds one whole, well-formed MessagePack value. */

@@ -468,7 +468,13 @@ static void read_request(struct request *r, const struct frame *frame)
     if (frame->refused) {
         r->method = slice_is_none(frame->method) ? NULL : method_find(frame->method);
         r->call = (struct call){.method = r->method, .t = frame->t};
-        session_refuse(r->session, f, "the message is not read");
+        if (frame->limit)
+            failure_set_limit(f, frame->limit, frame->limit_max, frame->limit_size,
+                              "the message has %s of %llu or more; the limit is %llu (%s)",
+                              frame->limit, (unsigned long long)frame->limit_size,
+                              (unsigned long long)frame->limit_max, frame->limit);
+        else
+            session_refuse(r->session, f, "the message is not read");
     } else if (slice_is_none(frame->method)) {
         failure_set(f, ERR_BAD_REQUEST, "the method's name is a text");
     } else {

@@ -599,7 +599,8 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
     if (!e) {
         e = key_range_read(&schema->spec, range, &bounds, &why);
         if (e)
-            failure_set(&op->failure, e, "the range does not do: %s", why);
+            failure_set(&op->failure, e, "invalid range: %s", why);
+        failure_set_store(&op->failure, e, schema_name(schema));
     }
     if (!e) {
         *out = cursor_new(op, t, s, schema, &bounds, options->reverse, false);

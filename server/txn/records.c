@@ -71,6 +71,28 @@ static enum err record_read(struct op *op, struct txn *t, const struct view *v,
     return reads_note_point(op, t, s, key);
 }
 
+/* The key, or the record that it is in, is not one of the store. */
+static enum err key_refused(struct op *op, const struct schema *s, struct slice key,
+                            const char *what, const char *why)
+{
+    failure_set(&op->failure, ERR_BAD_KEY, "invalid %s: %s", what, why);
+    failure_set_store(&op->failure, ERR_BAD_KEY, schema_name(s));
+    if (!slice_is_none(key) && key.size <= KEY_PLAIN_BYTES_MAX)
+        failure_set_key(&op->failure, ERR_BAD_KEY, key);
+    return ERR_BAD_KEY;
+}
+
+/* size: of the key, encoded where that is known. */
+static enum err key_too_large(struct op *op, const struct schema *s, size_t size)
+{
+    unsigned max = op->db->options.key_bytes_max;
+
+    failure_set_limit(&op->failure, "key-size", max, size,
+                      "the key has %zu bytes; the limit is %u (key-size)", size, max);
+    failure_set_store(&op->failure, ERR_TOO_LARGE, schema_name(s));
+    return ERR_TOO_LARGE;
+}
+
 static enum err key_of_request(struct op *op, const struct schema *s, struct slice key,
                                uint8_t encoded[KEY_BYTES_MAX], size_t *size)
 {
@@ -78,17 +100,13 @@ static enum err key_of_request(struct op *op, const struct schema *s, struct sli
     enum err e;
 
     if (slice_is_none(key))
-        return failure_set(&op->failure, ERR_BAD_KEY, "a key is needed");
+        return key_refused(op, s, key, "key", "a key is required");
     e = key_encode(&s->spec, key, encoded, size, &why);
-    if (!e && *size > op->db->options.key_bytes_max)
-        e = failure_set(&op->failure, ERR_TOO_LARGE, "the key is over %u bytes (key-size)",
-                        op->db->options.key_bytes_max);
     if (e == ERR_TOO_LARGE)
-        return failure_set(&op->failure, e, "the key is over %u bytes (key-size)",
-                           op->db->options.key_bytes_max);
-    if (e)
-        return failure_set(&op->failure, e, "the key does not fit the store: %s", why);
-    return ERR_OK;
+        return key_too_large(op, s, key.size);
+    if (!e && *size > op->db->options.key_bytes_max)
+        return key_too_large(op, s, *size);
+    return e ? key_refused(op, s, key, "key", why) : ERR_OK;
 }
 
 static enum err record_lookup(struct op *op, struct txn *t, struct slice store,
@@ -166,9 +184,10 @@ static enum err put_check_value(struct op *op, struct slice value)
         return failure_set(&op->failure, ERR_BAD_VALUE,
                            "a record cannot be nil; use delete to take one away");
     if (value.size > op->db->options.value_bytes_max)
-        return failure_set(&op->failure, ERR_TOO_LARGE,
-                           "the record has %zu bytes, the limit is %llu (value-size)",
-                           value.size, (unsigned long long)op->db->options.value_bytes_max);
+        return failure_set_limit(
+            &op->failure, "value-size", op->db->options.value_bytes_max, value.size,
+            "the record has %zu bytes; the limit is %llu (value-size)", value.size,
+            (unsigned long long)op->db->options.value_bytes_max);
     e = msgpack_check_document(value, MSGPACK_DEPTH_MAX, &why);
     if (e)
         return failure_set(&op->failure, e, "the record cannot be stored: %s", why);
@@ -223,12 +242,12 @@ static enum err put_find_key(struct op *op, struct schema *s, struct slice key, 
             return key_of_request(op, s, key, put->key, &put->key_size);
         if (s->generate)
             return put_generate(op, s, put);
-        return failure_set(&op->failure, ERR_BAD_KEY,
-                           "the store takes explicit keys; give one beside the record");
+        return key_refused(op, s, SLICE_NONE, "put",
+                           "this store needs an explicit key beside the record");
     }
     if (!slice_is_none(key))
-        return failure_set(&op->failure, ERR_BAD_KEY,
-                           "the store takes its key from the record; give none beside it");
+        return key_refused(op, s, key, "put",
+                           "this store takes the key from the record; give none beside it");
     e = key_of_document(&s->spec, put->value, put->key, &put->key_size, &part, &why);
     if (e == ERR_NOT_FOUND && s->generate)
         return put_generate(op, s, put);
@@ -236,18 +255,16 @@ static enum err put_find_key(struct op *op, struct schema *s, struct slice key, 
         const struct key_part *p = &s->spec.parts[part];
         struct slice field = p->steps[p->step_count - 1];
 
-        return failure_set(&op->failure, ERR_BAD_KEY,
-                           "the record has no field \"%s\", which is part %u of the key",
-                           text_show(field), part + 1);
+        failure_set(&op->failure, ERR_BAD_KEY,
+                    "the record has no field \"%s\", which is part %u of the key",
+                    text_show(field), part + 1);
+        return key_refused(op, s, SLICE_NONE, "", "");
     }
-    if (!e && put->key_size > op->db->options.key_bytes_max)
-        e = ERR_TOO_LARGE;
     if (e == ERR_TOO_LARGE)
-        return failure_set(&op->failure, e, "the key is over %u bytes (key-size)",
-                           op->db->options.key_bytes_max);
-    if (e)
-        return failure_set(&op->failure, e, "the record's key does not do: %s", why);
-    return ERR_OK;
+        return key_too_large(op, s, put->value.size);
+    if (!e && put->key_size > op->db->options.key_bytes_max)
+        return key_too_large(op, s, put->key_size);
+    return e ? key_refused(op, s, SLICE_NONE, "key in the record", why) : ERR_OK;
 }
 
 static enum err put_check_absent(struct op *op, struct txn *t, const struct schema *s,
@@ -257,10 +274,17 @@ static enum err put_check_absent(struct op *op, struct txn *t, const struct sche
     struct slice there;
     enum err e = record_read(op, t, &v, s, key, &there);
 
-    if (!e && !slice_is_none(there))
+    if (!e && !slice_is_none(there)) {
+        uint8_t plain[KEY_PLAIN_BYTES_MAX];
+        size_t size;
+
         e = failure_set(&op->failure, ERR_EXISTS,
                         "duplicate key: store \"%s\" already has a record with that key",
                         text_show(schema_name(s)));
+        failure_set_store(&op->failure, e, schema_name(s));
+        if (key_decode_known(&s->spec, key, plain, sizeof plain, &size) == ERR_OK)
+            failure_set_key(&op->failure, e, slice_make(plain, size));
+    }
     return e;
 }
 
@@ -377,8 +401,9 @@ static enum err range_of_request(struct op *op, const struct schema *s, struct s
     enum err e = key_range_read(&s->spec, range, out, &why);
 
     if (e)
-        return failure_set(&op->failure, e, "the range does not do: %s", why);
-    return ERR_OK;
+        failure_set(&op->failure, e, "invalid range: %s", why);
+    failure_set_store(&op->failure, e, schema_name(s));
+    return e;
 }
 
 static void range_forget(struct op *op)

@@ -37,11 +37,11 @@ static enum err write_check_size(struct op *op, struct txn *t, struct slice key,
 
     if (bytes <= t->db->options.txn_bytes_max)
         return ERR_OK;
-    return failure_set(&op->failure, ERR_TOO_LARGE,
-                       "the transaction would hold %llu bytes of writes, the limit is %llu "
-                       "(transaction-max); commit in smaller parts or raise it",
-                       (unsigned long long)bytes,
-                       (unsigned long long)t->db->options.txn_bytes_max);
+    return failure_set_limit(
+        &op->failure, "transaction-max", t->db->options.txn_bytes_max, bytes,
+        "the transaction would hold %llu bytes of writes, the limit is %llu "
+        "(transaction-max); commit in smaller parts or raise it",
+        (unsigned long long)bytes, (unsigned long long)t->db->options.txn_bytes_max);
 }
 
 /* Room in the log for this record, and with the first one for the commit itself. */

@@ -79,13 +79,49 @@ def test_broken_frames_end_the_connection(d):
     broken(d, b"\x94\x00\x06\xa4ping\x91\xc1", msgid=6, then=pack([0, 7, "ping", []]))
 
 
-def test_too_deep_a_frame_ends_the_connection(d):
-    deep = b"\x91" * 70 + b"\xc0"
-    broken(d, b"\x94\x00\x05\xa4ping\x91" + deep, msgid=5)
+def over(d, param, limit, size):
+    """A message over a limit of depth or elements is refused, in its order, and the connection lives."""
+    with d.client() as c:
+        c.call("create_store", 0, "over")
+        c.call("begin", 7)
+        c.cork()
+        before = c.send("put", 0, "over", "before", 1)
+        c.raw(b"\x94\x00\xcd\x27\x10\xa3put\x93\x07\xa4over" + param)
+        c.raw(b"\x93\x02\xa3put\x93\x00\xa4over" + param)
+        c.raw(b"\x94\x00\xcd\x27\x11" + param + b"\x90")  # in the place of the method
+        behind = c.send("get", 0, "over", 1)
+        c.uncork()
+        assert c.reply(before) == 1
+        e = c.error(10000)
+        assert e.name == "TOO_LARGE" and e.details == {
+            "limit": limit, "max": c.call("hello")["limits"][limit], "size": size}, e.error
+        assert c.error(10001).name == "TOO_LARGE"
+        assert c.reply(behind) == "before"
+        assert c.fails("commit", 7).name == "TOO_LARGE"
+        # a piece at a time, too
+        frame = b"\x94\x00\xcd\x27\x12\xa3put\x93\x07\xa4over" + param
+        for at in range(0, len(frame), 1 + len(frame) // 50):
+            c.raw(frame[at:at + 1 + len(frame) // 50])
+        assert c.error(10002).name == "TOO_LARGE"
+        assert c.call("drop_store", 0, "over") is None
 
 
-def test_too_many_elements_end_the_connection(d):
-    broken(d, b"\x94\x00\x05\xa4ping\xdd" + struct.pack(">I", 2000000), msgid=5)
+def test_too_deep_a_message_is_refused(d):
+    over(d, b"\x91" * 70 + b"\xc0", "depth", 65)
+    over(d, b"\x81\x01" * 100000 + b"\xc0", "depth", 65)
+
+
+def test_too_many_elements_are_refused():
+    with daemon("--elements=5000") as d:
+        with d.client() as c:
+            c.call("ping")
+        over(d, b"\xdd" + struct.pack(">I", 20000) + b"\xc0" * 20000, "elements", 20008)
+
+
+def test_what_cannot_end_within_a_frame_ends_the_connection(d):
+    broken(d, b"\x94\x00\x05\xa4ping\xdd" + struct.pack(">I", 20000000), msgid=5)
+    broken(d, b"\x94\x00\x05\xa4ping" + b"\x91" * 70 + b"\xdd" + struct.pack(">I", 20000000), msgid=5)
+    broken(d, b"\x94\x00\x05\xa4ping" + b"\x91" * 70 + b"\xc1", msgid=5)
 
 
 def test_too_many_bytes_end_the_connection_as_soon_as_they_are_declared(d):

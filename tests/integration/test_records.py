@@ -375,6 +375,36 @@ def test_errors_have_their_shape(d):
             assert c.fails(*request).error["code"] == code
 
 
+def test_errors_say_where_and_what(d):
+    with d.client() as c:
+        c.call("create_store", 0, "facts")
+        c.call("create_store", 0, "keyed", {"key": "id"})
+        c.call("insert", 0, "facts", 1, "ann")
+        c.call("insert", 0, "keyed", {"id": ["x", 1]})
+        for request, name, details in (
+                (("insert", 0, "facts", 1, "ann"), "EXISTS", {"store": "facts", "key": "ann"}),
+                (("insert", 0, "keyed", {"id": ["x", 1]}), "EXISTS", {"store": "keyed", "key": ["x", 1]}),
+                (("create_store", 0, "facts"), "EXISTS", {"store": "facts"}),
+                (("rename_store", 0, "facts", "keyed"), "EXISTS", {"store": "keyed"}),
+                (("put", 0, "fact", 1, 1), "NO_STORE", {"store": "fact", "near": "facts"}),
+                (("scan", 0, "kyed"), "NO_STORE", {"store": "kyed", "near": "keyed"}),
+                (("get", 0, "facts", {"a": 1}), "BAD_KEY", {"store": "facts", "key": {"a": 1}}),
+                (("put", 0, "facts", 1), "BAD_KEY", {"store": "facts"}),
+                (("put", 0, "keyed", {"id": 1}, 1), "BAD_KEY", {"store": "keyed", "key": 1}),
+                (("put", 0, "keyed", {"ID": 1}), "BAD_KEY", {"store": "keyed"}),
+                (("count", 0, "facts", {"gt": {}}), "BAD_KEY", {"store": "facts"}),
+                (("scan", 0, "facts", {"gt": {}}), "BAD_KEY", {"store": "facts"})):
+            e = c.fails(*request)
+            assert e.name == name and e.details == details, (request, e.error)
+        for request, limit, maximum, least in (
+                (("put", 0, "facts", "x" * (5 << 20), 1), "value-size", 4 << 20, 5 << 20),
+                (("get", 0, "facts", "k" * 5000), "key-size", 4096, 5000),
+                (("put", 0, "keyed", {"id": "k" * 5000}), "key-size", 4096, 5000)):
+            e = c.fails(*request)
+            assert e.name == "TOO_LARGE" and e.details["limit"] == limit, e.error
+            assert e.details["max"] == maximum and e.details["size"] >= least, e.error
+
+
 def test_hello_and_status_have_their_shape(d):
     with d.client() as c:
         hello = c.call("hello", {"client": "t\u00e9st", "protocol": 1, "features": [], "database": "main"})

@@ -25,7 +25,7 @@ def test_an_error_applies_none_and_says_where(d):
         c.call("create_store", 0, "none")
         c.call("put", 0, "none", 1, "k")
         e = c.fails("run", [["put", ["none", 2, "a"]], ["insert", ["none", 3, "k"]], ["put", ["none", 4, "b"]]])
-        assert e.name == "EXISTS" and e.details == {"index": 1}, e.error
+        assert e.name == "EXISTS" and e.details == {"store": "none", "key": "k", "index": 1}, e.error
         assert c.call("count", 0, "none") == 1
         for bad in (["scan", ["none"]], ["begin", [1]], ["run", [[]]], ["ping", []], ["commit", []], "get",
                     ["get"], ["get", "none"], [5, []], ["get", ["none", "k", 1, 2]],

@@ -104,6 +104,56 @@ START_TEST(what_is_dropped_is_counted_all_the_same)
 }
 END_TEST
 
+/* A value over a limit of depth or elements ends where it would without the limit, or is over
+ * the limit of bytes. */
+START_TEST(a_value_that_is_over_a_limit_ends_where_it_ends)
+{
+    struct buffer made = {NULL, 0, 0};
+    unsigned over = 0, ended = 0;
+
+    for (uint64_t seed = 0; seed < 1500; seed++) {
+        struct dice dice = {seed};
+        struct msgpack_limits limits = wide;
+        struct msgpack_scan scan;
+        size_t begin = 0, at_hand = 0, size;
+        enum err e;
+
+        buffer_clear(&made);
+        value_make(&dice, 5, &made);
+        size = made.size;
+        value_make(&dice, 1, &made); /* something stands behind it */
+        limits.depth_max = (unsigned)dice_below(&dice, 4);
+        limits.elements_max = 1 + dice_below(&dice, 20);
+        if (dice_below(&dice, 4) == 0)
+            limits.bytes_max = dice_below(&dice, 1 + size);
+        msgpack_scan_init(&scan);
+        do {
+            uint8_t *piece;
+
+            at_hand += dice_below(&dice, 1 + made.size - at_hand);
+            at_hand += at_hand < made.size;
+            piece = exact_copy(slice_make(made.data + begin, at_hand - begin));
+            e = msgpack_scan_feed(&scan, piece, at_hand - begin, &limits);
+            if (e == ERR_TOO_LARGE && scan.over) {
+                over++;
+                e = msgpack_scan_feed(&scan, piece, at_hand - begin, &limits);
+            }
+            free(piece);
+            if (e == ERR_WAIT)
+                begin += msgpack_scan_drop(&scan);
+        } while (e == ERR_WAIT);
+        if (limits.bytes_max >= size) {
+            REQUIRE(e == ERR_OK && begin + scan.offset == size);
+            ended++;
+        } else {
+            REQUIRE(e == ERR_TOO_LARGE && !scan.over);
+        }
+    }
+    REQUIRE(over > 100 && ended > 100);
+    buffer_fini(&made);
+}
+END_TEST
+
 static enum err scan_once(const void *data, size_t size, size_t bytes_max,
                           uint64_t elements_max, unsigned depth_max)
 {
@@ -188,6 +238,7 @@ int main(void)
     tcase_add_test(tests, pieces_of_any_size_end_where_the_whole_does);
     tcase_add_test(tests, no_byte_is_understood_twice);
     tcase_add_test(tests, what_is_dropped_is_counted_all_the_same);
+    tcase_add_test(tests, a_value_that_is_over_a_limit_ends_where_it_ends);
     tcase_add_test(tests, limits_are_exact);
     tcase_add_test(tests, a_claim_over_a_limit_is_refused_as_a_claim);
     tcase_add_test(tests, a_value_as_long_as_the_limit_waits_for_no_more);
