@@ -66,8 +66,31 @@ static int create_store(struct import *im, const struct args *args, struct slice
         cli_usage(cli, "there is no store %s; --key PATH,PATH or --create makes it", im->store);
         return CLI_REFUSED;
     }
-    return hf_create_store(cli->conn, im->txn, im->store, &options) == HF_OK ? CLI_OK
-                                                                             : cli_failed(cli);
+    if (hf_create_store(cli->conn, im->txn, im->store, &options) != HF_OK)
+        return cli_failed(cli);
+    im->created = !im->txn;
+    return CLI_OK;
+}
+
+/* Nothing went into the store that was made for it: leave none behind. */
+static void drop_created(struct import *im)
+{
+    struct hf_conn *c = im->cli->conn;
+    struct hf_begin_options options = {.serializable = true, .label = im->cli->label};
+    uint64_t records = 1;
+    struct hf_txn *t;
+    bool dropped;
+
+    if (hf_conn_fd(c) < 0 || hf_txn_begin(c, &options, &t) != HF_OK)
+        return;
+    /* Somebody else may have put records into it meanwhile. */
+    dropped = hf_count(c, t, im->store, NULL, &records) == HF_OK && records == 0 &&
+              hf_drop_store(c, t, im->store) == HF_OK;
+    if (!dropped)
+        hf_txn_rollback(t);
+    else if (hf_txn_commit(t, NULL, NULL) == HF_OK)
+        cli_usage(im->cli, "the store \"%s\", created for this import, was dropped again",
+                  im->store);
 }
 
 /* Create the store if need be, and settle what lines look like. */
@@ -89,9 +112,11 @@ static int prepare_store(struct import *im, const struct args *args)
     find_entry(stores, im->store, &entry);
     if (entry.found) {
         im->rows = slice_is_none(entry.key) && !entry.generate;
+        im->keyed = !slice_is_none(entry.key);
         exit_code = check_key(im, &entry, key.size ? slice_of_pack(&key) : SLICE_NONE);
     } else {
         im->rows = key.size == 0 && !args_option(args, "generate");
+        im->keyed = key.size > 0;
         exit_code = create_store(im, args, key.size ? slice_of_pack(&key) : SLICE_NONE);
     }
     if (args_option(args, "rows"))
@@ -101,6 +126,39 @@ static int prepare_store(struct import *im, const struct args *args)
 done:
     hf_pack_fini(&key);
     return exit_code;
+}
+
+/* ---- Limits ---- */
+
+/* Ask what the server takes. False: the connection is lost. */
+static bool read_limits(struct import *im)
+{
+    struct hf_conn *c = im->cli->conn;
+    struct import_limits *l = &im->limits;
+    struct hf_bytes hello;
+    struct slice limits = SLICE_NONE;
+
+    if (hf_hello(c, "holdfast " HF_VERSION_TEXT, &hello) == HF_OK)
+        limits = value_field(slice_of(hello), "limits");
+    else if (hf_conn_fd(c) < 0)
+        return false;
+    l->frame_bytes = value_field_uint(limits, "frame_bytes", 16u << 20);
+    l->elements = value_field_uint(limits, "elements", 1000000);
+    l->depth = value_field_uint(limits, "depth", MSGPACK_DEPTH_MAX);
+    if (l->depth > MSGPACK_DEPTH_MAX)
+        l->depth = MSGPACK_DEPTH_MAX;
+    l->key_bytes = value_field_uint(limits, "key_bytes", 4096);
+    l->result_bytes = value_field_uint(limits, "result_bytes", 4u << 20);
+    l->requests = value_field_uint(limits, "requests_in_flight", 1024);
+    l->transactions = value_field_uint(limits, "transactions", 1024);
+    if (im->in_flight_max > l->requests)
+        im->in_flight_max = (unsigned)l->requests;
+    /* Each batch that skips is a transaction of its own. */
+    if (im->on_exists == IMPORT_SKIP && !im->cli->txn && im->in_flight_max > l->transactions)
+        im->in_flight_max = (unsigned)l->transactions;
+    if (im->in_flight_max == 0)
+        im->in_flight_max = 1;
+    return true;
 }
 
 /* ---- Lines ---- */
@@ -141,36 +199,89 @@ static bool is_blank(struct slice line)
     return true;
 }
 
-/* One line: to MessagePack, and on its way. */
-static bool import_line(struct import *im, struct slice line, struct hf_pack *packed)
+/* How many values, and whether they nest deeper than depth_max. */
+static bool measure(struct slice value, uint64_t depth_max, uint64_t *elements)
 {
-    struct slice value, key = SLICE_NONE;
-    struct msgpack_cursor at;
+    struct msgpack_limits limits = {SIZE_MAX, UINT64_MAX, (unsigned)depth_max};
+    struct msgpack_scan scan;
+    bool ok;
+
+    msgpack_scan_init(&scan);
+    ok = msgpack_scan_feed(&scan, value.data, value.size, &limits) == ERR_OK;
+    *elements += ok ? scan.elements : 0;
+    return ok;
+}
+
+/* A server refuses a request over its limits, or ends the connection: better found here,
+ * where the line is known. */
+static bool line_fits(struct import *im, struct import_line *line)
+{
+    const struct import_limits *max = &im->limits;
+    uint64_t run = max->depth > IMPORT_DEPTH_OF_RUN ? max->depth - IMPORT_DEPTH_OF_RUN : 0;
+    uint64_t alone = max->depth > IMPORT_DEPTH_ALONE ? max->depth - IMPORT_DEPTH_ALONE : 0;
+
+    line->elements = 0;
+    line->deep = !measure(line->value, run, &line->elements);
+    if (line->deep && !measure(line->value, alone, &line->elements)) {
+        fail_line(im, line->line,
+                  "nested deeper than %llu levels, the server's limit for a record",
+                  (unsigned long long)alone);
+        return false;
+    }
+    if (line->key.size && !measure(line->key, run, &line->elements)) {
+        line->deep = true;
+        measure(line->key, alone, &line->elements);
+    }
+    if (import_send_fits(im, line))
+        return true;
+    fail_line(im, line->line,
+              "the record has %zu bytes and %llu elements; the server takes at most %llu bytes "
+              "and %llu elements in a request",
+              line->value.size + line->key.size, (unsigned long long)line->elements,
+              (unsigned long long)max->frame_bytes, (unsigned long long)max->elements);
+    return false;
+}
+
+/* What was read on a line, as a record. */
+static bool take_record(struct import *im, struct slice packed, struct import_line *line)
+{
+    enum msgpack_type type;
+    struct msgpack_cursor at = msgpack_open(packed);
+
+    line->value = packed;
+    line->key = SLICE_NONE;
+    line->line = im->lines.number;
+    if (im->rows) {
+        if (split_row(packed, &line->key, &line->value))
+            return true;
+        fail_line(im, line->line,
+                  "expected {\"key\": ..., \"value\": ...}; --records reads lines as records");
+        return false;
+    }
+    if (im->keyed && msgpack_peek(&at, &type) == ERR_OK && type == MSGPACK_ARRAY) {
+        fail_line(im, line->line,
+                  "expected an object, found an array; for a file that is one JSON array use "
+                  "`jq -c '.[]'`");
+        return false;
+    }
+    return true;
+}
+
+/* One line: to MessagePack, and on its way. */
+static bool import_line(struct import *im, struct slice text, struct hf_pack *packed)
+{
+    struct import_line line;
     struct json_error error;
 
-    if (is_blank(line))
+    if (is_blank(text))
         return true;
     hf_pack_reset(packed);
-    if (!json_parse(line, packed, &error)) {
+    if (!json_parse(text, packed, &error)) {
         fail_line(im, im->lines.number, "character %lu: %s", error.column, error.message);
         return false;
     }
-    value = slice_of_pack(packed);
-    if (im->rows && !split_row(slice_of_pack(packed), &key, &value)) {
-        fail_line(im, im->lines.number,
-                  "the line is not {\"key\": ..., \"value\": ...}; --records takes lines as "
-                  "records");
-        return false;
-    }
-    /* A server ends the connection over a frame that is too deep: better found here. */
-    at = msgpack_open(value);
-    if (msgpack_skip(&at, IMPORT_DEPTH_MAX, NULL) != ERR_OK) {
-        fail_line(im, im->lines.number,
-                  "nested deeper than %d levels, which is what a request of many records takes",
-                  IMPORT_DEPTH_MAX);
-        return false;
-    }
-    return import_send_record(im, value, key, im->lines.number);
+    return take_record(im, slice_of_pack(packed), &line) && line_fits(im, &line) &&
+           import_send_record(im, &line);
 }
 
 static void import_lines(struct import *im)
@@ -284,6 +395,8 @@ static int import_run(struct import *im, const struct args *args)
                                      .on_error_continue = im->on_exists == IMPORT_SKIP};
     int exit_code;
 
+    if (!read_limits(im))
+        return cli_failed(cli);
     im->txn = cli->txn;
     im->own_txn = !cli->txn && args_option(args, "transaction");
     if (im->own_txn && hf_txn_begin(cli->conn, &begin, &im->txn) != HF_OK)
@@ -308,6 +421,8 @@ static int import_run(struct import *im, const struct args *args)
             cli->txn_failed = cli->txn_failed || !cli->txn_continue;
         else
             report_sure(im);
+        if (im->created && im->sure == 0 && im->unknown == 0 && im->skipped == 0)
+            drop_created(im);
     } else {
         report_success(im);
     }

@@ -15,12 +15,32 @@
 #define IMPORT_BATCH_BYTES_MAX (1u << 20) /* a batch that has so much is full */
 #define IMPORT_IN_FLIGHT_MAX 256
 #define IMPORT_ATTEMPTS_MAX 10          /* for a batch that others conflict with */
-#define IMPORT_DEPTH_MAX 59             /* 64 of a frame less those around a record in `run` */
+#define IMPORT_DEPTH_OF_RUN 5           /* lists around a record in a request `run` */
+#define IMPORT_DEPTH_ALONE 2            /* and in one of its own */
+#define IMPORT_AROUND_BYTES 64          /* heads and names around the records of a request */
+#define IMPORT_AROUND_ELEMENTS 16
+#define IMPORT_RECORD_BYTES 16 /* around a record in `run`, besides the store's name */
+#define IMPORT_RECORD_ELEMENTS 4
 #define IMPORT_HANDLE_FIRST 0x80000000u /* the caller's own handles begin here */
 
 enum import_on_exists { IMPORT_REPLACE, IMPORT_FAIL, IMPORT_SKIP };
 
 struct import;
+
+/* What the server takes, as `hello` says. */
+struct import_limits {
+    uint64_t frame_bytes, elements, depth;
+    uint64_t key_bytes, result_bytes;
+    uint64_t requests, transactions; /* of one connection */
+};
+
+/* A record that is to be sent. Bytes are borrowed. */
+struct import_line {
+    struct slice value, key; /* key none: the store makes it */
+    uint64_t line;
+    uint64_t elements; /* of both */
+    bool deep;         /* deeper than `run` takes */
+};
 
 struct import_record {
     struct import_batch *batch;
@@ -35,6 +55,9 @@ struct import_batch {
     struct hf_pack bytes;          /* owned */
     struct import_record *records; /* owned; room for a full batch */
     unsigned count;
+    uint64_t frame_bytes, elements; /* of its request, at most */
+    uint64_t result_bytes;          /* of the answer, at most */
+    bool alone;                     /* one record, in a request of its own */
     uint64_t order; /* batches are numbered as they are begun */
     unsigned attempts;
     unsigned skipped;            /* of this attempt */
@@ -47,10 +70,13 @@ struct import {
     struct cli *cli;
     const char *store;
     const char *file; /* as messages name it */
+    struct import_limits limits;
     struct lines lines;
     struct progress progress;
     enum import_on_exists on_exists;
-    bool rows; /* lines are {"key": ..., "value": ...} */
+    bool rows;    /* lines are {"key": ..., "value": ...} */
+    bool keyed;   /* the store takes the key from the record */
+    bool created; /* the store was made for this import, outside of a transaction */
     unsigned batch_max, in_flight_max;
 
     struct hf_txn *txn; /* NULL: batches; borrowed from the shell or own_txn */
@@ -81,8 +107,11 @@ struct import {
 bool import_send_init(struct import *im);
 void import_send_fini(struct import *im);
 
-/* Send a record, or keep it with others. False: the import has failed. */
-bool import_send_record(struct import *im, struct slice value, struct slice key, uint64_t line);
+/* Whether the server takes a request of this record alone. */
+bool import_send_fits(const struct import *im, const struct import_line *line);
+
+/* Send a record that fits, or keep it with others. False: the import has failed. */
+bool import_send_record(struct import *im, const struct import_line *line);
 
 /* Send what is kept and wait for every answer. False: the import has failed. */
 bool import_send_end(struct import *im);

@@ -235,6 +235,18 @@ static int batch_send_skipping(struct import_batch *b)
     return hf_call_end_callback(c, batch_answered, b);
 }
 
+/* One record, deeper or longer than a `run` of it could be, as a request of its own. */
+static int batch_send_alone(struct import_batch *b)
+{
+    struct import *im = b->import;
+    struct import_record *r = &b->records[0];
+    struct hf_pack *p = hf_call_begin(im->cli->conn, method_of(im), r->key_size ? 4 : 3);
+
+    hf_pack_uint(p, 0);
+    pack_params(p, im, part(b, r->value_at, r->value_size), part(b, r->key_at, r->key_size));
+    return hf_call_end_callback(im->cli->conn, batch_answered, b);
+}
+
 static bool batch_send(struct import_batch *b)
 {
     struct import *im = b->import;
@@ -245,7 +257,9 @@ static bool batch_send(struct import_batch *b)
     b->skipped = 0;
     b->failed = false;
     b->begin_error.code = HF_OK;
-    e = im->on_exists == IMPORT_SKIP ? batch_send_skipping(b) : batch_send_run(b);
+    e = im->on_exists == IMPORT_SKIP ? batch_send_skipping(b)
+        : b->alone                   ? batch_send_alone(b)
+                                     : batch_send_run(b);
     if (e) {
         uint64_t line = e == HF_TOO_LARGE && b->count == 1 ? b->records[0].line : 0;
 
@@ -299,34 +313,82 @@ static struct import_batch *batch_to_fill(struct import *im)
         b->state = BATCH_FILLING;
         b->order = im->batch_orders++;
         b->count = b->attempts = 0;
+        b->frame_bytes = IMPORT_AROUND_BYTES + (im->cli->label ? strlen(im->cli->label) : 0);
+        b->elements = b->result_bytes = IMPORT_AROUND_ELEMENTS;
         hf_pack_reset(&b->bytes);
     }
     return b;
 }
 
-static bool batch_add(struct import *im, struct slice value, struct slice key, uint64_t line)
+/* What a record adds to the request and to its answer. */
+static uint64_t record_bytes(const struct import *im, const struct import_line *line)
+{
+    return line->value.size + line->key.size + strlen(im->store) + IMPORT_RECORD_BYTES;
+}
+
+static uint64_t record_result_bytes(const struct import *im, const struct import_line *line)
+{
+    uint64_t bytes = line->value.size + line->key.size; /* the key is somewhere in it */
+
+    return (bytes < im->limits.key_bytes ? bytes : im->limits.key_bytes) + IMPORT_RECORD_BYTES;
+}
+
+bool import_send_fits(const struct import *im, const struct import_line *line)
+{
+    const struct import_limits *max = &im->limits;
+
+    return record_bytes(im, line) + IMPORT_AROUND_BYTES <= max->frame_bytes &&
+           line->elements + 7 <= max->elements; /* [0, id, method, [t, store, ...]] */
+}
+
+/* Whether the record has room in the batch's request. */
+static bool batch_has_room(const struct import_batch *b, const struct import_line *line)
+{
+    const struct import *im = b->import;
+    const struct import_limits *max = &im->limits;
+
+    return b->frame_bytes + record_bytes(im, line) <= max->frame_bytes &&
+           b->elements + line->elements + IMPORT_RECORD_ELEMENTS <= max->elements &&
+           b->result_bytes + record_result_bytes(im, line) <= max->result_bytes;
+}
+
+static bool batch_append(struct import_batch *b, const struct import_line *line)
+{
+    struct import_record *r = &b->records[b->count++];
+
+    r->line = line->line;
+    r->value_at = b->bytes.size;
+    r->value_size = line->value.size;
+    hf_pack_raw(&b->bytes, (struct hf_bytes){line->value.data, line->value.size});
+    r->key_at = b->bytes.size;
+    r->key_size = line->key.size;
+    if (line->key.size)
+        hf_pack_raw(&b->bytes, (struct hf_bytes){line->key.data, line->key.size});
+    b->frame_bytes += record_bytes(b->import, line);
+    b->elements += line->elements + IMPORT_RECORD_ELEMENTS;
+    b->result_bytes += record_result_bytes(b->import, line);
+    return !b->bytes.failed;
+}
+
+static bool batch_add(struct import *im, const struct import_line *line)
 {
     struct import_batch *b = batch_to_fill(im);
-    struct import_record *r;
 
+    if (b && b->count > 0 && (line->deep || !batch_has_room(b, line))) {
+        if (!batch_send(b))
+            return false;
+        b = batch_to_fill(im);
+    }
     if (!b)
         return false;
-    r = &b->records[b->count++];
-    r->line = line;
-    r->value_at = b->bytes.size;
-    r->value_size = value.size;
-    hf_pack_raw(&b->bytes, (struct hf_bytes){value.data, value.size});
-    r->key_at = b->bytes.size;
-    r->key_size = key.size;
-    if (key.size)
-        hf_pack_raw(&b->bytes, (struct hf_bytes){key.data, key.size});
-    if (b->bytes.failed) {
+    b->alone = line->deep || !batch_has_room(b, line);
+    if (!batch_append(b, line)) {
         struct hf_error error = {.code = HF_MEMORY, .message = "out of memory"};
 
-        import_fail(im, line, &error);
+        import_fail(im, line->line, &error);
         return false;
     }
-    if (b->count == im->batch_max || b->bytes.size >= IMPORT_BATCH_BYTES_MAX)
+    if (b->alone || b->count == im->batch_max || b->bytes.size >= IMPORT_BATCH_BYTES_MAX)
         return batch_send(b) && hf_poll(im->cli->conn, 0) == HF_OK;
     return true;
 }
@@ -348,8 +410,9 @@ static void single_answered(void *ctx, struct hf_reply *reply)
         import_fail(im, r->line, error);
 }
 
-static bool single_send(struct import *im, struct slice value, struct slice key, uint64_t line)
+static bool single_send(struct import *im, const struct import_line *line)
 {
+    struct slice value = line->value, key = line->key;
     struct hf_conn *c = im->cli->conn;
     struct import_record *r;
     struct hf_pack *p;
@@ -359,21 +422,21 @@ static bool single_send(struct import *im, struct slice value, struct slice key,
     if (im->failed)
         return false;
     r = &im->batches[0].records[im->free_slots[--im->free_slot_count]];
-    r->line = line;
+    r->line = line->line;
     p = hf_call_begin(c, method_of(im), key.size ? 4 : 3);
     hf_pack_uint(p, hf_txn_handle(im->txn));
     pack_params(p, im, (struct hf_bytes){value.data, value.size},
                 key.size ? (struct hf_bytes){key.data, key.size} : HF_NONE);
     if (hf_call_end_callback(c, single_answered, r) != HF_OK)
-        import_fail(im, line, hf_conn_error(c));
-    im->sent_line = line;
+        import_fail(im, line->line, hf_conn_error(c));
+    im->sent_line = line->line;
     return !im->failed;
 }
 
-bool import_send_record(struct import *im, struct slice value, struct slice key, uint64_t line)
+bool import_send_record(struct import *im, const struct import_line *line)
 {
     im->read++;
-    return im->txn ? single_send(im, value, key, line) : batch_add(im, value, key, line);
+    return im->txn ? single_send(im, line) : batch_add(im, line);
 }
 
 void import_send_stop(struct import *im)

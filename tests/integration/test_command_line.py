@@ -1,7 +1,8 @@
 """docs/client.md: the command line against the real server."""
+import json
 import os
 import subprocess
-from holdfast import Daemon, binary
+from holdfast import Daemon, Raw, binary
 
 
 def start(d, *words, **options):
@@ -60,3 +61,50 @@ def test_a_failed_export_keeps_the_old_file(d):
         assert f.read() == '{"key":"a","value":1}\n'
     assert os.stat(path).st_mode & 0o777 == 0o640 and os.path.islink(link)
     assert [n for n in os.listdir(d.directory) if "partial" in n] == []
+
+
+def test_import_keeps_to_the_limits_that_hello_tells():
+    lines = b"".join(json.dumps({"id": i, "tags": list(range(10)), "v": "x" * 300}).encode() + b"\n"
+                     for i in range(1200))
+    for flags in (["--frame-size", "64KiB", "--value-size", "16KiB"], ["--elements", "2000"], ["--depth", "8"],
+                  ["--requests-in-flight", "1"], ["--result-size", "64KiB"], ["--transactions-per-connection", "1"]):
+        with Daemon(*flags) as d:
+            for words in ([], ["--transaction"], ["--on-exists", "skip"], ["--batch", "10000"]):
+                store = "s" + "".join(words)
+                assert cli(d, "import", store, "--key", "id", *words, stdin=lines)[0] == 0, (flags, words)
+                code, out, _ = cli(d, "export", store)
+                assert code == 0 and out.count(b"\n") == 1200, (flags, words)
+
+
+def test_import_of_many_small_elements(d):
+    records = [{"id": i, "v": [i % 10] * 2080} for i in range(1000)] + [{"id": 1000, "v": [0] * 900000}]
+    lines = b"".join(json.dumps(r, separators=(",", ":")).encode() + b"\n" for r in records)
+    code, out, err = cli(d, "import", "elements", "--key", "id", stdin=lines)
+    assert code == 0 and b"1001" in out, (code, out, err)
+    lines = b'{"id":1}\n' + json.dumps({"id": 2, "v": [0] * 1100000}).encode() + b"\n"
+    code, out, err = cli(d, "import", "elements2", "--key", "id", stdin=lines)
+    assert code == 1 and ":2: the record has" in err and "1000000 elements" in err, (code, err)
+    assert "elements2" not in cli(d, "stores")[1].decode()
+
+
+def test_what_export_writes_at_the_limit_of_depth_import_reads(d):
+    with d.client() as c:
+        for depth in range(57, 63):
+            value = Raw(b"\x91" * (depth - 1) + b"\x90")
+            c.call("create_store", 0, "deep%d" % depth)
+            c.call("put", 0, "deep%d" % depth, value, 1)
+            out = cli(d, "export", "deep%d" % depth)[1]
+            for words in ([], ["--transaction"], ["--on-exists", "skip"]):
+                assert cli(d, "import", "back", "--create", *words, stdin=out)[0] == 0, (depth, words)
+                assert cli(d, "export", "back")[1] == out, (depth, words)
+                c.call("drop_store", 0, "back")
+
+
+def test_a_failed_import_leaves_no_empty_store(d):
+    for words in (["--key", "ID"], ["--key", "ID", "--transaction"], ["--key", "ID", "--on-exists", "skip"]):
+        code, _, err = cli(d, "import", "mistyped", *words, stdin=b'{"id":1}\n')
+        assert code == 3 and "BAD_KEY" in err, (words, err)
+        assert cli(d, "count", "mistyped")[0] == 3, words
+    assert cli(d, "import", "mistyped", "--key", "id", stdin=b'{"id":1}\n')[0] == 0
+    code, _, err = cli(d, "import", "mistyped", stdin=b'{"ID":2}\n')
+    assert code == 3 and cli(d, "count", "mistyped")[1] == b"1\n"
