@@ -12,12 +12,14 @@ const struct verb_option global_options[] = {
     {"connect", "ADDRESS",
      "HOST:PORT, [IPV6]:PORT or unix:PATH (also -c; or "
      "HOLDFAST_CONNECT; default " HF_ADDRESS_DEFAULT ")"},
-    {"json", NULL, "print JSON, one value on a line (the default in a pipe)"},
-    {"table", NULL, "print tables (the default on a terminal)"},
-    {"label", "TEXT", "name transactions, for `holds` and for those who lose to them"},
-    {"timeout-ms", "N", "give up on a request after this time (default: wait)"},
-    {"keep-going", NULL, "go on after an error in commands read from a file or pipe"},
-    {"help", NULL, "this help, or that of a verb (also -h)"},
+    {"json", NULL, "print JSON, one value per line (default in a pipe)"},
+    {"table", NULL, "print tables (default on a terminal)"},
+    {"label", "TEXT",
+     "label for the transactions of begin, run and import, shown by `holds` and in conflicts"},
+    {"timeout-ms", "N", "time limit of each request (default: none)"},
+    {"keep-going", NULL, "continue after errors in a script"},
+    {"plain", NULL, "treat {\"$name\": ...} as an ordinary object, in input and output"},
+    {"help", NULL, "show this help, or the help of a verb (also -h)"},
     {"version", NULL, "print the version"},
     {NULL, NULL, NULL},
 };
@@ -38,16 +40,21 @@ const char *args_option(const struct args *args, const char *name)
     return i < 0 ? NULL : args->options[i];
 }
 
-bool args_parse_number(struct cli *cli, const char *name, const char *text, uint64_t max,
-                       uint64_t *number)
+bool args_is_number(const char *text, uint64_t max, uint64_t *number)
 {
     char *end;
 
     errno = 0;
     *number = strtoull(text, &end, 10);
-    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number <= max)
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number <= max;
+}
+
+bool args_parse_number(struct cli *cli, const char *name, const char *text, uint64_t max,
+                       uint64_t *number)
+{
+    if (args_is_number(text, max, number))
         return true;
-    cli_usage(cli, "--%s takes a whole number from 0 to %llu, not \"%s\"", name,
+    cli_usage(cli, "--%s takes an integer from 0 to %llu, not \"%s\"", name,
               (unsigned long long)max, text);
     return false;
 }
@@ -91,7 +98,7 @@ static void unquote(struct cli *cli, char *word)
 
     if (!cli->in_shell || word[0] != '"')
         return;
-    if (json_parse(slice_text(word), &packed, &error)) {
+    if (json_parse(slice_text(word), JSON_TYPED, &packed, &error)) {
         cursor = msgpack_open(slice_of_pack(&packed));
         if (msgpack_read_text(&cursor, &text) == ERR_OK) {
             memcpy(word, text.data, text.size);
@@ -120,6 +127,8 @@ static bool global_set(struct cli *cli, struct globals *globals, const char *nam
         cli->timeout_ms = (int)number;
     } else if (strcmp(name, "keep-going") == 0) {
         cli->keep_going = true;
+    } else if (strcmp(name, "plain") == 0) {
+        cli->style = JSON_PLAIN;
     } else if (strcmp(name, "help") == 0) {
         globals->help = true;
     } else {
@@ -132,7 +141,7 @@ static bool unknown_option(struct cli *cli, const struct verb *verb, const char 
 {
     const char *near = suggest_option(verb, word + strspn(word, "-"));
 
-    cli_usage(cli, "no option %.60s%s%s%s%s%s; see `%s%s`", word, verb ? " of " : "",
+    cli_usage(cli, "unknown option %.60s%s%s%s%s%s; see `%s%s`", word, verb ? " of " : "",
               verb ? verb->name : "", near ? "; did you mean --" : "", near ? near : "",
               near ? "?" : "", cli->in_shell ? "help " : "holdfast help ",
               verb ? verb->name : "");
@@ -153,7 +162,7 @@ static bool option_take(struct cli *cli, struct args *args, struct globals *glob
     if (!options)
         return unknown_option(cli, args->verb, word);
     if (!options[index].value && equals) {
-        cli_usage(cli, "--%s takes no value", options[index].name);
+        cli_usage(cli, "--%s does not take a value", options[index].name);
         return false;
     }
     if (options[index].value) {
@@ -202,6 +211,22 @@ static bool count_is_right(struct cli *cli, const struct args *args)
     return false;
 }
 
+/* No verb that can be used here; verb: but one of the shell, or NULL. */
+static void unknown_verb(struct cli *cli, const struct verb *verb, const char *word)
+{
+    const char *near = suggest_verb(word, cli->in_shell);
+
+    if (verb)
+        cli_usage(cli, "%s works only inside the shell (run `holdfast` without a verb)", word);
+    else if (word[0] == '-')
+        cli_usage(cli, "unknown option %.60s; see `%s`", word,
+                  cli->in_shell ? "help" : "holdfast help");
+    else
+        cli_usage(cli, "unknown verb \"%.60s\"%s%s%s; see `%s`", word,
+                  near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
+                  cli->in_shell ? "help" : "holdfast help");
+}
+
 bool args_parse(struct cli *cli, int count, char **words, struct args *args,
                 struct globals *globals)
 {
@@ -218,11 +243,7 @@ bool args_parse(struct cli *cli, int count, char **words, struct args *args,
         } else if (!args->verb) {
             args->verb = verb_find(words[i]);
             if (!args->verb || (args->verb->place == VERB_SHELL && !cli->in_shell)) {
-                const char *near = suggest_verb(words[i], cli->in_shell);
-
-                cli_usage(cli, "no verb \"%.60s\"%s%s%s; see `%s`", words[i],
-                          near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
-                          cli->in_shell ? "help" : "holdfast help");
+                unknown_verb(cli, args->verb, words[i]);
                 return false;
             }
         } else if (args->count < ARGS_MAX) {

@@ -18,7 +18,9 @@ extern const struct verb_option global_options[];
 bool args_parse(struct cli *cli, int count, char **words, struct args *args,
                 struct globals *globals);
 
-/* A whole number of 0 to max. False: a message was printed. */
+/* A whole number of 0 to max. */
+bool args_is_number(const char *text, uint64_t max, uint64_t *number);
+/* The same for an option. False: a message was printed. */
 bool args_parse_number(struct cli *cli, const char *name, const char *text, uint64_t max,
                        uint64_t *number);
 

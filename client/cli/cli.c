@@ -69,11 +69,11 @@ static bool append_field(struct hf_pack *text, struct slice map, const char *bef
     if (slice_is_none(value))
         return false;
     text_append(text, before);
-    json_print(value, false, text);
+    json_print(value, JSON_TYPED, text);
     return true;
 }
 
-/* Who won, and what was lost: "write of \"packages\" [..]; the winner: version 37 ...". */
+/* Who won, and what was lost: "write of \"packages\" [..]; conflicts with transaction 37 ...". */
 static void append_conflict(struct hf_pack *text, struct slice details)
 {
     struct slice winner = value_field(details, "winner");
@@ -84,8 +84,8 @@ static void append_conflict(struct hf_pack *text, struct slice details)
     append_field(text, details, ", range ", "range");
     if (slice_is_none(winner))
         return;
-    text_append(text, "; the winner:");
-    append_field(text, winner, " version ", "version");
+    text_append(text, "; conflicts with");
+    append_field(text, winner, " transaction ", "version");
     append_field(text, winner, ", commit ", "commit");
     append_field(text, winner, ", label ", "label");
 }
@@ -101,13 +101,13 @@ static void append_details(struct hf_pack *text, const struct hf_error *error)
     if (error->code == HF_CONFLICT) {
         append_conflict(text, details);
     } else if (error->code == HF_TXN_FAILED && !slice_is_none(first)) {
-        text_append(text, "; what went wrong first: ");
+        text_append(text, ". Cause: ");
         text_append_slice(text, value_field_text(first, "name"));
         text_append(text, ": ");
         text_append_slice(text, value_field_text(first, "message"));
     } else if (msgpack_read_map(&c, &pairs) == ERR_OK && pairs > 0) {
         text_append(text, " ");
-        json_print(details, false, text);
+        json_print(details, JSON_TYPED, text);
     }
 }
 
@@ -122,9 +122,9 @@ int cli_report(struct cli *cli, const char *prefix, const struct hf_error *error
     text_append(&text, error->message[0] ? error->message : "no message");
     append_details(&text, error);
     if (error->retry_after_ms)
-        text_printf(&text, "; try again after %u ms", error->retry_after_ms);
+        text_printf(&text, "; retry after %u ms", error->retry_after_ms);
     if (error->maybe_committed)
-        text_append(&text, "; whether it was applied is not known");
+        text_append(&text, "; it is unknown whether it was applied");
     say(cli, slice_of_pack(&text));
     hf_pack_fini(&text);
     return cli_exit_of(error);
@@ -146,7 +146,7 @@ static void txn_judge(struct cli *cli, const struct hf_error *error)
         cli->txn = NULL;
         cli->txn_failed = false;
         hf_txn_rollback(t);
-        fprintf(cli->err, "%s: the transaction is gone\n", cli->where);
+        fprintf(cli->err, "%s: transaction rolled back: the connection was lost\n", cli->where);
     } else if (ends || !cli->txn_continue) {
         cli->txn_failed = true;
     }
@@ -183,17 +183,20 @@ bool cli_parse(struct cli *cli, const char *what, const char *text, struct hf_pa
     struct json_error error;
     const char *first = text + strspn(text, " \t\r\n");
 
-    if (json_parse(slice_text(text), out, &error)) {
+    if (json_parse(slice_text(text), cli->style, out, &error)) {
         /* A value is one value of its own pack, and nil is none. */
         return true;
     }
     if (*first == '{' || *first == '[' || *first == '"') {
-        cli_usage(cli, "%s: character %lu%s: %s", what, error.column,
-                  error.line > 1 ? " of a further line" : "", error.message);
+        if (error.line > 1)
+            cli_usage(cli, "%s, line %lu, column %lu: %s", what, error.line, error.column,
+                      error.message);
+        else
+            cli_usage(cli, "%s, column %lu: %s", what, error.column, error.message);
         return false;
     }
     if (!msgpack_text_is_utf8(slice_text(text))) {
-        cli_usage(cli, "%s: the text is not UTF-8", what);
+        cli_usage(cli, "%s: not valid UTF-8", what);
         return false;
     }
     hf_pack_text(out, text);
@@ -210,11 +213,12 @@ const char *cli_store(struct cli *cli, const char *text, char *name)
 
     if (strcmp(text, ".") == 0) {
         if (!cli->store)
-            cli_usage(cli, "no store in use: `use STORE` makes . stand for it");
+            cli_usage(cli,
+                      "\".\" stands for the store in use, and none is: run `use STORE` first");
         return cli->store;
     }
     if (text[0] == '"') {
-        ok = json_parse(slice_text(text), &packed, &error);
+        ok = json_parse(slice_text(text), JSON_TYPED, &packed, &error);
         cursor = msgpack_open(slice_of_pack(&packed));
         ok = ok && msgpack_read_text(&cursor, &slice) == ERR_OK;
     }
@@ -224,7 +228,7 @@ const char *cli_store(struct cli *cli, const char *text, char *name)
         memcpy(name, slice.data, slice.size);
         name[slice.size] = '\0';
     } else {
-        cli_usage(cli, "\"%.80s\" is no name of a store: 1 to 255 bytes of UTF-8", text);
+        cli_usage(cli, "invalid store name \"%.80s\": expected 1 to 255 bytes of UTF-8", text);
     }
     hf_pack_fini(&packed);
     return ok ? name : NULL;

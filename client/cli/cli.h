@@ -32,6 +32,7 @@ struct cli {
     int timeout_ms;
     const char *label; /* NULL: none */
     enum cli_mode mode;
+    unsigned style;  /* JSON_PLAIN (of json.h), or 0 */
     bool keep_going; /* a script goes on after an error */
 
     FILE *in, *out, *err;

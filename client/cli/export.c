@@ -49,10 +49,10 @@ static void write_row(struct export_job *job, const struct hf_row *row, struct h
     hf_pack_reset(text);
     if (job->rows) {
         text_append(text, "{\"key\":");
-        json_print(slice_of(row->key), false, text);
+        json_print(slice_of(row->key), job->cli->style, text);
         text_append(text, ",\"value\":");
     }
-    json_print(slice_of(row->value), false, text);
+    json_print(slice_of(row->value), job->cli->style, text);
     text_append(text, job->rows ? "}\n" : "\n");
     fwrite(text->data, 1, text->failed ? 0 : text->size, job->out);
 }
@@ -212,7 +212,7 @@ int verb_export(struct cli *cli, const struct args *args)
         !args_number(cli, args, "limit", &job.scan.limit))
         goto done;
     if (args_option(args, "rows") && args_option(args, "records")) {
-        cli_usage(cli, "--rows and --records exclude one another");
+        cli_usage(cli, "--rows and --records cannot be combined");
         goto done;
     }
     exit_code = range_open(&job.range, cli, job.store);

@@ -49,22 +49,24 @@ void help_print(struct cli *cli, const struct verb *verb)
         return;
     }
     if (!cli->in_shell)
-        fprintf(out, "holdfast [OPTION]... VERB [ARGUMENT]...\n"
-                     "holdfast [OPTION]...            the shell: verbs line by line, and "
-                     "transactions\n\n");
+        fprintf(out,
+                "holdfast [OPTION]... VERB [ARGUMENT]...\n"
+                "holdfast [OPTION]...            interactive shell, with transactions\n\n");
     fprintf(out, "Verbs:\n");
     print_verbs(cli);
     fprintf(out, "\nOptions, before or after the verb:\n");
     for (const struct verb_option *o = global_options; o->name; o++)
         print_option(out, o);
-    fprintf(out,
-            "\nKEY, VALUE and the bounds of ranges are JSON. What is no JSON is text, so alice "
-            "and \"alice\"\nare the same; 42 is a number, \"42\" a text. What JSON lacks is "
-            "written {\"$binary\": \"aGk=\"},\n{\"$timestamp\": "
-            "\"2026-01-02T03:04:05Z\"}, {\"$ext\": [5, \"aGk=\"]}, {\"$float\": \"nan\"},\n"
-            "{\"$map\": [[1, \"one\"]]}; a map whose only key is $name as {\"$$name\": 1}.\n"
-            "\nExit codes: 0 done, 1 wrong usage or input, 2 no connection, 3 refused by the "
-            "server,\n4 conflict with another transaction.\n"
-            "\n`%shelp VERB` says more of one.\n",
-            cli->in_shell ? "" : "holdfast ");
+    fprintf(
+        out,
+        "\nKEY, VALUE and range bounds are JSON. Anything that is not JSON is a string: alice "
+        "and\n\"alice\" are the same; 42 is a number, \"42\" a string. Other types are "
+        "written as\n{\"$binary\": \"aGk=\"}, {\"$timestamp\": "
+        "\"2026-01-02T03:04:05Z\"}, {\"$ext\": [5, \"aGk=\"]},\n{\"$float\": \"nan\"}, "
+        "{\"$float32\": 1.5}, {\"$map\": [[1, \"one\"]]}; an object whose only\nfield is "
+        "$name as {\"$$name\": 1}, or with --plain as it is.\n"
+        "\nExit codes: 0 success, 1 usage or input error, 2 connection lost or timed out,\n"
+        "3 refused by the server, 4 conflict with another transaction.\n"
+        "\nRun `%shelp VERB` for details.\n",
+        cli->in_shell ? "" : "holdfast ");
 }

@@ -40,15 +40,15 @@ static int check_key(struct import *im, const struct store_entry *entry, struct 
     if (slice_is_none(wanted) ||
         (!slice_is_none(entry->key) && keypath_equal(entry->key, wanted)))
         return CLI_OK;
-    text_printf(&text, "the store %s exists already with ", im->store);
+    text_printf(&text, "store \"%s\" already exists with ", im->store);
     if (slice_is_none(entry->key)) {
-        text_append(&text, "no key path");
+        text_append(&text, "explicit keys");
     } else {
         text_append(&text, "the key ");
-        json_print(entry->key, false, &text);
+        json_print(entry->key, JSON_TYPED, &text);
     }
     text_append(&text, ", not ");
-    json_print(wanted, false, &text);
+    json_print(wanted, JSON_TYPED, &text);
     cli_usage(im->cli, "%.*s", (int)text.size, (const char *)text.data);
     hf_pack_fini(&text);
     return CLI_REFUSED;
@@ -63,7 +63,8 @@ static int create_store(struct import *im, const struct args *args, struct slice
     };
 
     if (slice_is_none(key) && !args_option(args, "create") && !options.generate) {
-        cli_usage(cli, "there is no store %s; --key PATH,PATH or --create makes it", im->store);
+        cli_usage(cli, "no store \"%s\"; use --key PATH,PATH or --create to create it",
+                  im->store);
         return CLI_REFUSED;
     }
     if (hf_create_store(cli->conn, im->txn, im->store, &options) != HF_OK)
@@ -89,7 +90,7 @@ static void drop_created(struct import *im)
     if (!dropped)
         hf_txn_rollback(t);
     else if (hf_txn_commit(t, NULL, NULL) == HF_OK)
-        cli_usage(im->cli, "the store \"%s\", created for this import, was dropped again",
+        cli_usage(im->cli, "store \"%s\", created for this import, was dropped again",
                   im->store);
 }
 
@@ -276,8 +277,8 @@ static bool import_line(struct import *im, struct slice text, struct hf_pack *pa
     if (is_blank(text))
         return true;
     hf_pack_reset(packed);
-    if (!json_parse(text, packed, &error)) {
-        fail_line(im, im->lines.number, "character %lu: %s", error.column, error.message);
+    if (!json_parse(text, im->cli->style, packed, &error)) {
+        fail_line(im, im->lines.number, "column %lu: %s", error.column, error.message);
         return false;
     }
     return take_record(im, slice_of_pack(packed), &line) && line_fits(im, &line) &&
@@ -299,10 +300,10 @@ static void import_lines(struct import *im)
         progress_update(&im->progress, im->lines.bytes, im->sure + im->skipped);
     }
     if (result == LINES_TOO_LONG)
-        fail_line(im, im->lines.number + 1, "the line has more than %u MiB",
+        fail_line(im, im->lines.number + 1, "the line is longer than %u MiB",
                   LINES_BYTES_MAX >> 20);
     else if (result == LINES_FAILED)
-        fail_line(im, im->lines.number + 1, "cannot read on: %s", strerror(errno));
+        fail_line(im, im->lines.number + 1, "cannot read: %s", strerror(errno));
     if (im->failed)
         import_send_stop(im);
     else
@@ -332,20 +333,21 @@ static void report_sure(struct import *im)
 {
     struct hf_pack text = {0};
 
-    text_printf(&text, "%llu records are surely in", (unsigned long long)im->sure);
+    text_printf(&text, "%llu records committed", (unsigned long long)im->sure);
     if (im->sure_line)
-        text_printf(&text, ": all up to line %llu", (unsigned long long)im->sure_line);
+        text_printf(&text, " (lines 1-%llu)", (unsigned long long)im->sure_line);
     if (im->sure_later)
-        text_printf(&text, "%s %llu of later lines", im->sure_line ? ", and" : ":",
+        text_printf(&text, ", %llu of them from later lines",
                     (unsigned long long)im->sure_later);
     if (im->unknown)
-        text_printf(&text,
-                    "; from line %llu on it is not known: of %llu records up to line %llu no "
-                    "answer came",
-                    (unsigned long long)im->sure_line + 1, (unsigned long long)im->unknown,
-                    (unsigned long long)im->sent_line);
+        text_printf(
+            &text,
+            "; from line %llu on the outcome is unknown: no reply came for %llu records "
+            "up to line %llu",
+            (unsigned long long)im->sure_line + 1, (unsigned long long)im->unknown,
+            (unsigned long long)im->sent_line);
     if (im->skipped)
-        text_printf(&text, "; %llu were there before", (unsigned long long)im->skipped);
+        text_printf(&text, "; %llu already existed", (unsigned long long)im->skipped);
     cli_usage(im->cli, "%.*s", (int)text.size, (const char *)text.data);
     hf_pack_fini(&text);
 }
@@ -376,7 +378,7 @@ static void finish_txn(struct import *im)
     if (im->failed) {
         hf_txn_rollback(t);
         report_failure(im);
-        cli_usage(cli, "nothing of it is in");
+        cli_usage(cli, "nothing was imported");
         return;
     }
     if (hf_txn_commit(t, NULL, NULL) == HF_OK) {
@@ -385,7 +387,7 @@ static void finish_txn(struct import *im)
     }
     im->exit_code = cli_report(cli, "", hf_conn_error(cli->conn));
     if (!hf_conn_error(cli->conn)->maybe_committed)
-        cli_usage(cli, "nothing of it is in");
+        cli_usage(cli, "nothing was imported");
 }
 
 static int import_run(struct import *im, const struct args *args)
@@ -440,7 +442,7 @@ static bool read_options(struct import *im, const struct args *args)
         return false;
     if (batch < 1 || batch > IMPORT_BATCH_RECORDS_MAX || in_flight < 1 ||
         in_flight > IMPORT_IN_FLIGHT_MAX) {
-        cli_usage(im->cli, "--batch takes 1 to %d and --in-flight 1 to %d",
+        cli_usage(im->cli, "--batch takes 1 to %d, --in-flight 1 to %d",
                   IMPORT_BATCH_RECORDS_MAX, IMPORT_IN_FLIGHT_MAX);
         return false;
     }
@@ -461,7 +463,7 @@ static bool read_options(struct import *im, const struct args *args)
         return false;
     }
     if (args_option(args, "rows") && args_option(args, "records")) {
-        cli_usage(im->cli, "--rows and --records exclude one another");
+        cli_usage(im->cli, "--rows and --records cannot be combined");
         return false;
     }
     if (im->on_exists == IMPORT_SKIP && im->cli->txn && !im->cli->txn_continue) {
@@ -482,7 +484,7 @@ int verb_import(struct cli *cli, const struct args *args)
     if (!im.store || !read_options(&im, args))
         return CLI_USAGE;
     if (strcmp(path, "-") == 0 && cli->in_shell)
-        return cli_usage(cli, "import needs a file here");
+        return cli_usage(cli, "in the shell, import needs a file");
     if (!lines_open(&im.lines, path, cli->in))
         return cli_usage(cli, "cannot open %s: %s", path, strerror(errno));
     exit_code = cli_connect(cli);

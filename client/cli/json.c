@@ -22,6 +22,8 @@ struct parser {
     const char *why; /* NULL: no error so far */
     const uint8_t *where;
     unsigned nesting;
+    bool plain; /* a dollar sign means nothing */
+    char unknown[120]; /* the message about a type that is not known */
 };
 
 static bool parse_value(struct parser *p, int depth);
@@ -69,7 +71,7 @@ static bool parse_double(struct parser *p, const uint8_t *from)
     if (copy != small)
         free(copy);
     if (isinf(d))
-        return fail_at(p, from, "a number beyond what 64 bits hold");
+        return fail_at(p, from, "number out of range for a 64-bit float");
     hf_pack_double(p->out, d);
     return true;
 }
@@ -82,9 +84,9 @@ static bool parse_number(struct parser *p)
 
     p->at += negative;
     if (!at_digit(p))
-        return fail_at(p, from, "a number needs a digit here");
+        return fail_at(p, from, "expected a digit");
     if (at_char(p, '0') && p->end - p->at > 1 && p->at[1] >= '0' && p->at[1] <= '9')
-        return fail_at(p, p->at, "a number does not begin with 0");
+        return fail_at(p, p->at, "a number may not have leading zeros");
     for (; at_digit(p); p->at++) {
         unsigned d = *p->at - '0';
 
@@ -95,7 +97,7 @@ static bool parse_number(struct parser *p)
         integer = false;
         p->at++;
         if (!at_digit(p))
-            return fail_at(p, p->at, "a digit must follow the point");
+            return fail_at(p, p->at, "expected a digit after the decimal point");
         while (at_digit(p))
             p->at++;
     }
@@ -104,7 +106,7 @@ static bool parse_number(struct parser *p)
         p->at++;
         p->at += at_char(p, '+') || at_char(p, '-');
         if (!at_digit(p))
-            return fail_at(p, p->at, "an exponent needs a digit");
+            return fail_at(p, p->at, "expected a digit in the exponent");
         while (at_digit(p))
             p->at++;
     }
@@ -129,7 +131,7 @@ static bool parse_hex4(struct parser *p, uint32_t *unit)
                                                      : -1;
 
         if (d < 0)
-            return fail_at(p, p->at, "\\u is followed by four hexadecimal digits");
+            return fail_at(p, p->at, "expected four hexadecimal digits after \\u");
         *unit = *unit << 4 | (uint32_t)d;
     }
     return true;
@@ -149,20 +151,20 @@ static bool parse_escape(struct parser *p, uint8_t **to)
         return true;
     }
     if (!at_char(p, 'u'))
-        return fail_at(p, where, "no such escape in a string");
+        return fail_at(p, where, "unknown escape sequence");
     p->at++;
     if (!parse_hex4(p, &point))
         return false;
     if (point >= 0xdc00 && point < 0xe000)
-        return fail_at(p, where, "half of a surrogate pair");
+        return fail_at(p, where, "unpaired surrogate");
     if (point >= 0xd800 && point < 0xdc00) {
         if (p->end - p->at < 2 || p->at[0] != '\\' || p->at[1] != 'u')
-            return fail_at(p, where, "half of a surrogate pair");
+            return fail_at(p, where, "unpaired surrogate");
         p->at += 2;
         if (!parse_hex4(p, &low))
             return false;
         if (low < 0xdc00 || low >= 0xe000)
-            return fail_at(p, where, "half of a surrogate pair");
+            return fail_at(p, where, "unpaired surrogate");
         point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
     }
     if (point < 0x80) {
@@ -192,7 +194,7 @@ static const uint8_t *string_end(struct parser *p, bool *escapes)
     *escapes = false;
     for (; c < p->end && *c != '"'; c++) {
         if (*c < 0x20) {
-            fail_at(p, c, "a control character in a string must be escaped");
+            fail_at(p, c, "control characters in a string must be escaped");
             return NULL;
         }
         if (*c == '\\') {
@@ -201,7 +203,7 @@ static const uint8_t *string_end(struct parser *p, bool *escapes)
         }
     }
     if (c >= p->end) {
-        fail_at(p, p->end, "the string does not end");
+        fail_at(p, p->end, "unterminated string");
         return NULL;
     }
     return c;
@@ -227,7 +229,7 @@ static bool parse_escaped(struct parser *p, const uint8_t *quote)
             return false;
     }
     if (!msgpack_text_is_utf8(slice_make(text, (size_t)(to - text))))
-        return fail_at(p, p->at, "a string that is not UTF-8");
+        return fail_at(p, p->at, "the string is not valid UTF-8");
     head_size = msgpack_put_text_head(head, (uint32_t)(to - text));
     memmove(head + head_size, text, (size_t)(to - text));
     p->out->size += head_size + (size_t)(to - text);
@@ -245,14 +247,14 @@ static bool parse_string(struct parser *p)
     if (!quote)
         return false;
     if (quote - p->at > (ptrdiff_t)UINT32_MAX)
-        return fail_at(p, p->at, "a string of more than 4 GiB");
+        return fail_at(p, p->at, "the string is longer than 4 GiB");
     if (escapes) {
         if (!parse_escaped(p, quote))
             return false;
     } else {
         text = slice_make(p->at, (size_t)(quote - p->at));
         if (!msgpack_text_is_utf8(text))
-            return fail_at(p, p->at, "a string that is not UTF-8");
+            return fail_at(p, p->at, "the string is not valid UTF-8");
         hf_pack_text_bytes(p->out, (struct hf_bytes){text.data, text.size});
     }
     p->at = quote + 1;
@@ -331,22 +333,93 @@ static bool typed_ext(struct parser *p, struct typed *v)
     return ok;
 }
 
-static bool typed_float(struct parser *p, struct typed *v)
+/* nan, inf, -inf. */
+static bool float_named(struct slice text, double *number)
 {
     static const struct {
         const char *name;
         double number;
     } names[] = {{"nan", NAN}, {"inf", INFINITY}, {"-inf", -INFINITY}};
 
-    if (v->token.type != MSGPACK_TEXT)
-        return false;
     for (size_t i = 0; i < 3; i++) {
-        if (slice_equal(v->token.bytes, slice_text(names[i].name))) {
-            hf_pack_double(p->out, names[i].number);
+        if (slice_equal(text, slice_text(names[i].name))) {
+            *number = names[i].number;
             return true;
         }
     }
     return false;
+}
+
+/* "0x" and so many hexadecimal digits. */
+static bool float_bits(struct slice text, size_t digits, uint64_t *bits)
+{
+    *bits = 0;
+    if (text.size != digits + 2 || text.data[0] != '0' || text.data[1] != 'x')
+        return false;
+    for (size_t i = 2; i < text.size; i++) {
+        int c = text.data[i];
+        int d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+
+        if (d < 0)
+            return false;
+        *bits = *bits << 4 | (uint64_t)d;
+    }
+    return true;
+}
+
+/* A head and the bits behind it, the highest byte first. */
+static void pack_bits(struct hf_pack *out, uint8_t head, size_t size, uint64_t bits)
+{
+    uint8_t bytes[9] = {head};
+
+    for (size_t i = 0; i < size; i++)
+        bytes[1 + i] = (uint8_t)(bits >> 8 * (size - 1 - i));
+    hf_pack_raw(out, (struct hf_bytes){bytes, 1 + size});
+}
+
+static bool typed_float(struct parser *p, struct typed *v)
+{
+    double number;
+    uint64_t bits;
+
+    if (v->token.type != MSGPACK_TEXT)
+        return false;
+    if (float_named(v->token.bytes, &number))
+        hf_pack_double(p->out, number);
+    else if (float_bits(v->token.bytes, 16, &bits))
+        pack_bits(p->out, 0xcb, 8, bits);
+    else
+        return false;
+    return true;
+}
+
+static bool typed_float32(struct parser *p, struct typed *v)
+{
+    double number;
+    uint64_t bits;
+    uint32_t small;
+    float f;
+
+    switch (v->token.type) {
+    case MSGPACK_FLOAT: number = v->token.real; break;
+    case MSGPACK_UINT: number = (double)v->token.uint; break;
+    case MSGPACK_INT: number = (double)v->token.integer; break;
+    case MSGPACK_TEXT:
+        if (float_bits(v->token.bytes, 8, &bits)) {
+            pack_bits(p->out, 0xca, 4, bits);
+            return true;
+        }
+        if (float_named(v->token.bytes, &number))
+            break;
+        return false;
+    default: return false;
+    }
+    f = (float)number;
+    if (isinf(f) && !isinf(number))
+        return false;
+    memcpy(&small, &f, sizeof small);
+    pack_bits(p->out, 0xca, 4, small);
+    return true;
 }
 
 static bool typed_map(struct parser *p, struct typed *v)
@@ -379,7 +452,10 @@ static const struct {
     {"$timestamp", typed_timestamp, 1,
      "$timestamp takes \"YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ\" or [seconds, nanoseconds]"},
     {"$ext", typed_ext, 1, "$ext takes [type from -128 to 127, base64 text]"},
-    {"$float", typed_float, 0, "$float takes \"nan\", \"inf\" or \"-inf\""},
+    {"$float", typed_float, 0,
+     "$float takes \"nan\", \"inf\", \"-inf\" or 64 bits as \"0x...\""},
+    {"$float32", typed_float32, 0,
+     "$float32 takes a number of 32 bits, \"nan\", \"inf\", \"-inf\" or 32 bits as \"0x...\""},
     {"$map", typed_map, 2, "$map takes a list of [key, value]"},
 };
 
@@ -391,7 +467,7 @@ static bool finish_typed(struct parser *p, size_t head_at, const uint8_t *where)
     struct msgpack_cursor cursor;
     struct typed value;
     struct slice name;
-    const char *why = "no such $type; a key that is really called so is written with $$";
+    const char *why = p->unknown;
     bool ok = false;
 
     hf_pack_raw(&pair,
@@ -414,6 +490,13 @@ static bool finish_typed(struct parser *p, size_t head_at, const uint8_t *where)
             ok =
                 msgpack_read(&value.cursor, &value.token) == ERR_OK && types[i].take(p, &value);
         }
+        if (why == p->unknown)
+            snprintf(
+                p->unknown, sizeof p->unknown,
+                "unknown type \"%.*s\"; to store a field with that name write \"$%.*s\" or "
+                "use --plain",
+                (int)(name.size < 20 ? name.size : 20), (const char *)name.data,
+                (int)(name.size < 20 ? name.size : 20), (const char *)name.data);
     }
     hf_pack_fini(&pair);
     return ok ? true : fail_at(p, where, why);
@@ -424,6 +507,8 @@ static int typed_levels(const struct parser *p)
 {
     struct parser look = *p;
 
+    if (p->plain)
+        return 0;
     skip_space(&look);
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         size_t size = strlen(types[i].name);
@@ -464,7 +549,7 @@ static bool another(struct parser *p, char close, bool *more)
     *more = at_char(p, ',');
     if (!*more && !at_char(p, close))
         return fail_at(p, p->at,
-                       close == ']' ? "a , or ] belongs here" : "a , or } belongs here");
+                       close == ']' ? "expected \",\" or \"]\"" : "expected \",\" or \"}\"");
     p->at++;
     if (*more)
         skip_space(p);
@@ -519,19 +604,19 @@ static bool parse_object(struct parser *p, int depth)
     }
     while (more) {
         if (!at_char(p, '"'))
-            return fail_at(p, p->at, "a key in double quotes belongs here");
+            return fail_at(p, p->at, "expected a field name in double quotes");
         dollar = p->end - p->at > 1 && p->at[1] == '$';
         if (!parse_string(p))
             return false;
         skip_space(p);
         if (!at_char(p, ':'))
-            return fail_at(p, p->at, "a : belongs here");
+            return fail_at(p, p->at, "expected \":\"");
         p->at++;
         if (!parse_value(p, depth + 1 - levels) || !another(p, '}', &more))
             return false;
         count++;
     }
-    if (count == 1 && dollar)
+    if (count == 1 && dollar && !p->plain)
         return finish_typed(p, head_at, where);
     return patch_head(p, head_at, count, true);
 }
@@ -555,8 +640,7 @@ static bool parse_word(struct parser *p)
             hf_pack_bool(p->out, words[i].value > 0);
         return true;
     }
-    return fail_at(p, p->at,
-                   p->at == p->end ? "the value is missing" : "this is no JSON value");
+    return fail_at(p, p->at, p->at == p->end ? "expected a value" : "not valid JSON");
 }
 
 static bool parse_value(struct parser *p, int depth)
@@ -595,16 +679,20 @@ static void locate(const struct parser *p, struct json_error *error)
     snprintf(error->message, sizeof error->message, "%s", p->why);
 }
 
-bool json_parse_first(struct slice text, struct hf_pack *out, size_t *used,
+bool json_parse_first(struct slice text, unsigned style, struct hf_pack *out, size_t *used,
                       struct json_error *error)
 {
-    struct parser p = {text.data, text.data, text.data + text.size, out, NULL, NULL, 0};
+    struct parser p = {.begin = text.data,
+                       .at = text.data,
+                       .end = text.data + text.size,
+                       .out = out,
+                       .plain = style & JSON_PLAIN};
     size_t before = out->size;
 
     if (text.size > 0 && parse_value(&p, 0) && out->failed)
         fail_at(&p, p.at, "out of memory");
     if (text.size == 0)
-        fail_at(&p, p.at, "the value is missing");
+        fail_at(&p, p.at, "expected a value");
     if (p.why) {
         locate(&p, error);
         out->size = before;
@@ -614,18 +702,20 @@ bool json_parse_first(struct slice text, struct hf_pack *out, size_t *used,
     return true;
 }
 
-bool json_parse(struct slice text, struct hf_pack *out, struct json_error *error)
+bool json_parse(struct slice text, unsigned style, struct hf_pack *out,
+                struct json_error *error)
 {
-    struct parser p = {text.data, text.data, text.data + text.size, out, NULL, NULL, 0};
+    struct parser p = {
+        .begin = text.data, .at = text.data, .end = text.data + text.size, .out = out};
     size_t before = out->size, used;
 
-    if (!json_parse_first(text, out, &used, error))
+    if (!json_parse_first(text, style, out, &used, error))
         return false;
     p.at += used;
     skip_space(&p);
     if (p.at == p.end)
         return true;
-    fail_at(&p, p.at, "something follows the value");
+    fail_at(&p, p.at, "unexpected text after the value");
     locate(&p, error);
     out->size = before;
     return false;

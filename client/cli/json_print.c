@@ -16,6 +16,7 @@
 struct printer {
     struct hf_pack *out;
     bool indent;
+    bool plain;
     unsigned level;
 };
 
@@ -59,10 +60,6 @@ static void print_double(struct hf_pack *out, double d)
 {
     char digits[48];
 
-    if (isnan(d) || isinf(d)) {
-        text_printf(out, "{\"$float\":\"%s\"}", isnan(d) ? "nan" : d > 0 ? "inf" : "-inf");
-        return;
-    }
     /* 15 digits lose no trailing zeros, so fewer need no trying, but for subnormal numbers,
      * which hold fewer than 15. */
     for (int precision = fabs(d) < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
@@ -73,6 +70,66 @@ static void print_double(struct hf_pack *out, double d)
     text_append(out, digits);
     if (!strpbrk(digits, ".e"))
         text_append(out, ".0");
+}
+
+/* The number behind a head of so many bytes. */
+static uint64_t bits_at(const uint8_t *at, size_t size)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < size; i++)
+        bits = bits << 8 | at[i];
+    return bits;
+}
+
+/* What has no digits: nan, inf, -inf, and other NaNs by their bits. */
+static void print_no_number(struct hf_pack *out, double d, uint64_t bits, size_t size)
+{
+    uint64_t nan_bits = size == 8 ? 0x7ff8000000000000u : 0x7fc00000u;
+
+    if (isinf(d))
+        text_append(out, d > 0 ? "\"inf\"" : "\"-inf\"");
+    else if (bits == nan_bits)
+        text_append(out, "\"nan\"");
+    else
+        text_printf(out, "\"0x%0*llx\"", (int)size * 2, (unsigned long long)bits);
+}
+
+static void print_float32(struct hf_pack *out, const uint8_t *head)
+{
+    uint32_t bits = (uint32_t)bits_at(head + 1, 4);
+    char digits[48];
+    float f;
+
+    memcpy(&f, &bits, sizeof f);
+    text_append(out, "{\"$float32\":");
+    if (isnan(f) || isinf(f)) {
+        print_no_number(out, (double)f, bits, 4);
+    } else {
+        for (int precision = 1; precision <= 9; precision++) {
+            snprintf(digits, sizeof digits, "%.*g", precision, (double)f);
+            if ((float)strtod(digits, NULL) == f)
+                break;
+        }
+        text_append(out, digits);
+        if (!strpbrk(digits, ".e"))
+            text_append(out, ".0");
+    }
+    text_append(out, "}");
+}
+
+/* Of 32 or 64 bits; head is where it begins. */
+static void print_float(struct hf_pack *out, const uint8_t *head, double d)
+{
+    if (*head == 0xca) {
+        print_float32(out, head);
+    } else if (isnan(d) || isinf(d)) {
+        text_append(out, "{\"$float\":");
+        print_no_number(out, d, bits_at(head + 1, 8), 8);
+        text_append(out, "}");
+    } else {
+        print_double(out, d);
+    }
 }
 
 static void print_ext(struct hf_pack *out, const struct msgpack_token *token)
@@ -172,7 +229,7 @@ static bool print_map(struct printer *p, struct msgpack_cursor *c, uint32_t pair
         new_line(p);
         if (msgpack_read_text(c, &key) != ERR_OK)
             return false;
-        if (pairs == 1 && key.size > 0 && key.data[0] == '$') {
+        if (!p->plain && pairs == 1 && key.size > 0 && key.data[0] == '$') {
             struct hf_pack escaped = {0}; /* a real key, and no type's name */
 
             text_append(&escaped, "$");
@@ -195,6 +252,7 @@ static bool print_map(struct printer *p, struct msgpack_cursor *c, uint32_t pair
 
 static bool print_value(struct printer *p, struct msgpack_cursor *c)
 {
+    const uint8_t *head = c->at;
     struct msgpack_token token;
 
     if (p->level > PRINT_DEPTH_MAX || msgpack_read(c, &token) != ERR_OK)
@@ -205,7 +263,7 @@ static bool print_value(struct printer *p, struct msgpack_cursor *c)
     case MSGPACK_TRUE: text_append(p->out, "true"); break;
     case MSGPACK_UINT: text_printf(p->out, "%llu", (unsigned long long)token.uint); break;
     case MSGPACK_INT: text_printf(p->out, "%lld", (long long)token.integer); break;
-    case MSGPACK_FLOAT: print_double(p->out, token.real); break;
+    case MSGPACK_FLOAT: print_float(p->out, head, token.real); break;
     case MSGPACK_TEXT: print_text(token.bytes, p->out); break;
     case MSGPACK_BINARY:
         text_append(p->out, "{\"$binary\":\"");
@@ -219,9 +277,9 @@ static bool print_value(struct printer *p, struct msgpack_cursor *c)
     return true;
 }
 
-void json_print(struct slice value, bool indent, struct hf_pack *out)
+void json_print(struct slice value, unsigned style, struct hf_pack *out)
 {
-    struct printer p = {out, indent, 0};
+    struct printer p = {.out = out, .indent = style & JSON_INDENT, .plain = style & JSON_PLAIN};
     struct msgpack_cursor cursor = msgpack_open(value);
 
     if (!print_value(&p, &cursor))

@@ -36,7 +36,7 @@ static bool parse_part(struct cli *cli, struct slice part, struct hf_pack *out)
         return false;
     }
     if (part.size == 0 || !msgpack_text_is_utf8(part)) {
-        cli_usage(cli, "--key takes names of fields with commas between them");
+        cli_usage(cli, "--key takes field names separated by commas");
         return false;
     }
     if (descending) {

@@ -44,18 +44,18 @@ static void write_line(struct cli *cli, const struct hf_pack *text)
     fputc('\n', cli->out);
 }
 
-static void print_json(struct cli *cli, struct slice value, bool indent)
+static void print_json(struct cli *cli, struct slice value, unsigned style)
 {
     struct hf_pack text = {0};
 
-    json_print(value, indent, &text);
+    json_print(value, style | cli->style, &text);
     write_line(cli, &text);
     hf_pack_fini(&text);
 }
 
 void output_json(struct cli *cli, struct slice value)
 {
-    print_json(cli, value, false);
+    print_json(cli, value, JSON_TYPED);
 }
 
 /* ---- Cells ---- */
@@ -73,7 +73,7 @@ static void put_cell(struct table *t, size_t column, struct slice value)
         table_put(t, column, token.bytes, false);
         return;
     }
-    json_print(value, false, &text);
+    json_print(value, JSON_TYPED, &text);
     table_put(t, column, slice_of_pack(&text),
               token.type == MSGPACK_UINT || token.type == MSGPACK_INT ||
                   token.type == MSGPACK_FLOAT);
@@ -179,7 +179,7 @@ static void walk_field(struct fields *f, struct slice name, struct slice value)
         if (msgpack_read(&c, &token) == ERR_OK && token.type == MSGPACK_TEXT)
             text_escape(&text, token.bytes);
         else
-            json_print(value, false, &text);
+            json_print(value, f->cli->style, &text);
         fprintf(f->cli->out, "%.*s%*s", (int)f->name.size, (const char *)f->name.data,
                 (int)(f->name_width - width) + 2, "");
         write_line(f->cli, &text);
@@ -212,7 +212,7 @@ void output_value(struct cli *cli, struct slice value)
     struct fields fields = {.cli = cli};
 
     if (!cli_tables(cli)) {
-        print_json(cli, value, false);
+        print_json(cli, value, JSON_TYPED);
     } else if (is_list_of_records(value)) {
         print_list(cli, value);
     } else if (is_record(value)) {
@@ -221,7 +221,7 @@ void output_value(struct cli *cli, struct slice value)
         walk_fields(&fields, value);
         hf_pack_fini(&fields.name);
     } else {
-        print_json(cli, value, true);
+        print_json(cli, value, JSON_INDENT);
     }
 }
 
@@ -265,11 +265,11 @@ void output_rows_add(struct output_rows *rows, struct hf_bytes key, struct hf_by
     if (both)
         text_append(text, "{\"key\":");
     if (key.data)
-        json_print(slice_of(key), false, text);
+        json_print(slice_of(key), rows->cli->style, text);
     if (both)
         text_append(text, ",\"value\":");
     if (value.data)
-        json_print(slice_of(value), false, text);
+        json_print(slice_of(value), rows->cli->style, text);
     if (both)
         text_append(text, "}");
     write_line(rows->cli, text);

@@ -27,6 +27,7 @@ int shell_line(struct cli *cli, const char *line)
     words_free(&words);
     /* Options of one line are of that line, and borrow from it. */
     cli->mode = before.mode;
+    cli->style = before.style;
     cli->label = before.label;
     cli->address = before.address;
     cli->timeout_ms = before.timeout_ms;
@@ -39,7 +40,8 @@ static int run_terminal(struct cli *cli, struct line *line)
     char prompt[64];
     const char *text = "";
 
-    fprintf(cli->out, "holdfast %s; `help` lists the verbs, `exit` leaves.\n", hf_version());
+    fprintf(cli->out, "holdfast %s; type `help` for a list of verbs, `exit` to leave.\n",
+            hf_version());
     while (!cli->leaving && text) {
         shell_prompt(cli, prompt, sizeof prompt);
         text = line_read(line, prompt);
@@ -48,6 +50,8 @@ static int run_terminal(struct cli *cli, struct line *line)
     }
     if (!text)
         fputc('\n', cli->out);
+    if (cli->txn)
+        fprintf(cli->err, "holdfast: the open transaction was rolled back\n");
     return CLI_OK;
 }
 
@@ -73,7 +77,7 @@ static int run_script(struct cli *cli)
     }
     cli->where = "holdfast";
     if (first == CLI_OK && cli->txn) {
-        fprintf(cli->err, "holdfast: the transaction was left open and is rolled back\n");
+        fprintf(cli->err, "holdfast: the script left a transaction open; it was rolled back\n");
         first = CLI_USAGE;
     }
     free(text);

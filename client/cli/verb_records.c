@@ -192,7 +192,7 @@ int verb_scan(struct cli *cli, const struct args *args)
         !args_number(cli, args, "offset", &scan.offset))
         goto done;
     if (scan.keys_only && scan.values_only) {
-        cli_usage(cli, "--keys and --values exclude one another");
+        cli_usage(cli, "--keys and --values cannot be combined");
         goto done;
     }
     exit_code = range_open(&range, cli, store);
@@ -285,7 +285,7 @@ static bool read_all(struct cli *cli, struct hf_pack *text)
         uint8_t *to = hf_pack_reserve(text, 65536);
 
         if (!to || text->size > (64u << 20)) {
-            cli_usage(cli, "standard input has more than a request can hold");
+            cli_usage(cli, "standard input is too large for one request");
             return false;
         }
         n = fread(to, 1, 65536, cli->in);
@@ -304,12 +304,13 @@ int verb_run(struct cli *cli, const struct args *args)
     int exit_code = CLI_USAGE;
 
     if (cli->txn) {
-        cli_usage(cli, "run is a transaction of its own; commit or roll back first");
+        cli_usage(cli,
+                  "run is a transaction of its own; commit or roll back the open one first");
         goto done;
     }
     if (strcmp(given, "-") == 0) {
         if (cli->in_shell) {
-            cli_usage(cli, "run needs its operations here");
+            cli_usage(cli, "in the shell, run takes its operations as an argument");
             goto done;
         }
         if (!read_all(cli, &text))
@@ -317,8 +318,9 @@ int verb_run(struct cli *cli, const struct args *args)
     } else {
         text_append(&text, given);
     }
-    if (!json_parse(slice_of_pack(&text), &ops, &error)) {
-        cli_usage(cli, "OPS:%lu:%lu: %s", error.line, error.column, error.message);
+    if (!json_parse(slice_of_pack(&text), cli->style, &ops, &error)) {
+        cli_usage(cli, "OPS, line %lu, column %lu: %s", error.line, error.column,
+                  error.message);
         goto done;
     }
     exit_code = cli_connect(cli);

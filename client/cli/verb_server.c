@@ -57,8 +57,10 @@ int verb_kill(struct cli *cli, const struct args *args)
     uint64_t version;
     int exit_code;
 
-    if (!args_parse_number(cli, "VERSION", args->positional[0], (uint64_t)1 << 53, &version))
-        return CLI_USAGE;
+    if (!args_is_number(args->positional[0], (uint64_t)1 << 53, &version))
+        return cli_usage(
+            cli, "VERSION must be a transaction number, as shown by `holds`, not \"%.40s\"",
+            args->positional[0]);
     exit_code = cli_connect(cli);
     if (exit_code)
         return exit_code;
@@ -99,7 +101,7 @@ int verb_describe(struct cli *cli, const struct args *args)
         return server_failed(cli);
     method = value_find(slice_of(result), "name", args->positional[0]);
     if (slice_is_none(method))
-        return cli_usage(cli, "the server has no method \"%.60s\"", args->positional[0]);
+        return cli_usage(cli, "unknown method \"%.60s\"", args->positional[0]);
     output_value(cli, method);
     return CLI_OK;
 }

@@ -36,7 +36,7 @@ int verb_create_store(struct cli *cli, const struct args *args)
     if (!store || (key && !keypath_parse(cli, key, &path)))
         goto done;
     if (conflict && !options.last_writer_wins) {
-        cli_usage(cli, "--conflict takes none, not \"%.40s\"", conflict);
+        cli_usage(cli, "--conflict takes \"none\", not \"%.40s\"", conflict);
         goto done;
     }
     options.key = hf_pack_bytes(&path);

@@ -41,14 +41,14 @@ int verb_begin(struct cli *cli, const struct args *args)
 
     for (unsigned i = 0; i < args->count; i++) {
         if (!begin_word(&options, args->positional[i]))
-            return cli_usage(cli, "begin knows no \"%.40s\"; see `help begin`",
+            return cli_usage(cli, "unknown word \"%.40s\"; see `help begin`",
                              args->positional[i]);
     }
     if (!begin_ms(cli, args, "timeout-after-ms", &options.timeout_ms) ||
         !begin_ms(cli, args, "idle-ms", &options.idle_ms))
         return CLI_USAGE;
     if (cli->txn)
-        return cli_usage(cli, "a transaction is open; commit or roll back first");
+        return cli_usage(cli, "a transaction is already open; commit or roll back first");
     exit_code = cli_connect(cli);
     if (exit_code)
         return exit_code;
@@ -61,7 +61,7 @@ int verb_begin(struct cli *cli, const struct args *args)
 
 static int no_txn(struct cli *cli)
 {
-    return cli_usage(cli, "no transaction is open; `begin` opens one");
+    return cli_usage(cli, "no transaction is open; `begin` starts one");
 }
 
 int verb_commit(struct cli *cli, const struct args *args)
@@ -125,6 +125,6 @@ int verb_help(struct cli *cli, const struct args *args)
         return CLI_OK;
     }
     near = suggest_verb(args->positional[0], true);
-    return cli_usage(cli, "no verb \"%.60s\"%s%s%s", args->positional[0],
+    return cli_usage(cli, "unknown verb \"%.60s\"%s%s%s", args->positional[0],
                      near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }

@@ -5,111 +5,112 @@
 /* Rows of a table stay as they stand. */
 /* clang-format off */
 #define RANGE_OPTIONS                                                                        \
-    {"gt", "KEY", "keys greater than this"}, {"gte", "KEY", "keys from this one on"},        \
-        {"lt", "KEY", "keys less than this"}, {"lte", "KEY", "keys up to this one"},         \
-        {"eq", "KEY", "this key"},                                                           \
-        {"prefix", "KEY", "keys of several parts that begin with these"},                    \
-        {"starts", "KEY", "keys whose (last given) part begins with this text"}
+    {"gt", "KEY", "keys after this one"}, {"gte", "KEY", "this key and those after it"},        \
+        {"lt", "KEY", "keys before this one"}, {"lte", "KEY", "this key and those before it"},         \
+        {"eq", "KEY", "exactly this key"},                                                           \
+        {"prefix", "KEY", "multi-part keys that begin with these parts"},                    \
+        {"starts", "KEY", "keys whose (last given) part begins with this string"}
 
 static const struct verb_option range_options[] = {RANGE_OPTIONS, {NULL, NULL, NULL}};
 
 static const struct verb_option scan_options[] = {
     RANGE_OPTIONS,
-    {"reverse", NULL, "from the last to the first"},
-    {"limit", "N", "so many rows at most"},
-    {"offset", "N", "skip so many rows first"},
-    {"keys", NULL, "only the keys"},
-    {"values", NULL, "only the records"},
+    {"reverse", NULL, "in descending order"},
+    {"limit", "N", "at most N rows"},
+    {"offset", "N", "skip the first N rows"},
+    {"keys", NULL, "print keys only"},
+    {"values", NULL, "print records only"},
     {NULL, NULL, NULL},
 };
 
 static const struct verb_option delete_range_options[] = {
     RANGE_OPTIONS,
-    {"limit", "N", "so many records at most"},
-    {"reverse", NULL, "count the limit from the end"},
+    {"limit", "N", "at most N records"},
+    {"reverse", NULL, "apply the limit from the end"},
     {NULL, NULL, NULL},
 };
 
 static const struct verb_option export_options[] = {
     RANGE_OPTIONS,
-    {"reverse", NULL, "from the last to the first"},
-    {"limit", "N", "so many records at most"},
-    {"records", NULL, "lines are records, without their keys"},
-    {"rows", NULL, "lines are {\"key\": ..., \"value\": ...}"},
+    {"reverse", NULL, "in descending order"},
+    {"limit", "N", "at most N records"},
+    {"records", NULL, "write records without their keys"},
+    {"rows", NULL, "write lines {\"key\": ..., \"value\": ...}"},
     {NULL, NULL, NULL},
 };
 
 static const struct verb_option create_options[] = {
-    {"key", "PATH,PATH", "take the key from these fields (see below)"},
-    {"generate", NULL, "number the records that come without a key"},
-    {"conflict", "none", "the last writer wins, and nobody is refused"},
+    {"key", "PATH,PATH", "take the key from these fields of the record (see below)"},
+    {"generate", NULL, "generate numeric keys for records without one"},
+    {"conflict", "none", "no conflict detection: the last writer wins"},
     {NULL, NULL, NULL},
 };
 
 static const struct verb_option import_options[] = {
-    {"key", "PATH,PATH", "create the store with this key unless there is one"},
-    {"create", NULL, "create the store unless there is one"},
-    {"generate", NULL, "create it with numbers for keys"},
-    {"transaction", NULL, "all or nothing: one transaction"},
-    {"batch", "N", "records of one request (default 500)"},
-    {"in-flight", "N", "requests on their way at once (default 16)"},
-    {"on-exists", "WHAT", "replace (default), fail, or skip"},
-    {"records", NULL, "lines are records (default where the store makes the key)"},
-    {"rows", NULL, "lines are {\"key\": ..., \"value\": ...} (default elsewhere)"},
+    {"key", "PATH,PATH", "create the store with this key if it does not exist"},
+    {"create", NULL, "create the store with explicit keys if it does not exist"},
+    {"generate", NULL, "create it with generated numeric keys"},
+    {"transaction", NULL, "import everything in one transaction: all or nothing"},
+    {"batch", "N", "records per request (default 500)"},
+    {"in-flight", "N", "concurrent requests (default 16)"},
+    {"on-exists", "WHAT", "replace (default), fail or skip"},
+    {"records", NULL, "read lines as records (default unless keys are explicit)"},
+    {"rows", NULL, "read lines {\"key\": ..., \"value\": ...} (default for explicit keys)"},
     {NULL, NULL, NULL},
 };
 
 static const struct verb_option begin_options[] = {
-    {"timeout-after-ms", "N", "the server ends it after this time"},
-    {"idle-ms", "N", "the server ends it when nothing came for this time"},
+    {"timeout-after-ms", "N", "maximum lifetime of the transaction"},
+    {"idle-ms", "N", "maximum time without a request"},
     {NULL, NULL, NULL},
 };
 
 #define KEY_HELP                                                                           \
-    "PATH is the name of a field; several are a key of several parts; :desc behind one turns\n" \
-    "its order round. Fields of fields are JSON: --key '[[\"address\", \"city\"], \"name\"]'."
+    "PATH is a field name; several, separated by commas, make a multi-part key. A part that\n" \
+    "ends in :desc sorts in descending order. For nested fields write JSON:\n"               \
+    "--key '[[\"address\", \"city\"], \"name\"]'."
 
 const struct verb verbs[] = {
-    {"get", "STORE KEY", VERB_BOTH, verb_get, "Print a record, or null if there is none",
+    {"get", "STORE KEY", VERB_BOTH, verb_get, "Print a record, or null if it does not exist",
      NULL, "get packages '[\"libuv1-dev\",\"amd64\"]'", NULL},
-    {"has", "STORE KEY", VERB_BOTH, verb_has, "Print whether there is a record", NULL,
+    {"has", "STORE KEY", VERB_BOTH, verb_has, "Print whether a record exists", NULL,
      "has users alice", NULL},
     {"get-many", "STORE KEY...", VERB_BOTH, verb_get_many,
-     "Print several records as a list, with null where there is none", NULL,
+     "Print several records as a list, with null for those that do not exist", NULL,
      "get-many users alice bob", NULL},
     {"put", "STORE VALUE [KEY]", VERB_BOTH, verb_put,
      "Insert or replace a record and print its key",
-     "KEY is given for stores whose key is not in the record.",
+     "The value comes first, then the key. KEY is needed only for stores with explicit keys.",
      "put users '{\"name\": \"Alice\"}' alice", NULL},
     {"insert", "STORE VALUE [KEY]", VERB_BOTH, verb_insert,
-     "Insert a record and print its key; refused if there is one", NULL,
+     "Insert a record and print its key; fails if the key exists", "The value comes first, then the key. KEY is needed only for stores with explicit keys.",
      "insert users '{\"name\": \"Alice\"}' alice", NULL},
     {"delete", "STORE KEY", VERB_BOTH, verb_delete,
-     "Delete a record and print whether there was one", NULL, "delete users alice", NULL},
+     "Delete a record and print whether it existed", NULL, "delete users alice", NULL},
     {"delete-range", "STORE", VERB_BOTH, verb_delete_range,
-     "Delete the records of a range and print how many", NULL,
+     "Delete the records of a range and print their number", NULL,
      "delete-range log --lt '{\"$timestamp\": \"2026-01-01T00:00:00Z\"}'", delete_range_options},
-    {"scan", "STORE", VERB_BOTH, verb_scan, "Print records in the order of their keys",
-     "In a pipe each row is {\"key\": ..., \"value\": ...} on a line; with --keys or --values the\n"
+    {"scan", "STORE", VERB_BOTH, verb_scan, "Print records in key order",
+     "In a pipe, each row is one line {\"key\": ..., \"value\": ...}; with --keys or --values, the\n"
      "bare key or record.",
-     "scan packages --gte '[\"libuv\"]' --limit 5", scan_options},
-    {"count", "STORE", VERB_BOTH, verb_count, "Print how many records there are", NULL,
+     "scan packages --starts '[\"libuv\"]' --limit 5", scan_options},
+    {"count", "STORE", VERB_BOTH, verb_count, "Print the number of records", NULL,
      "count packages --prefix '[\"libuv1-dev\"]'", range_options},
-    {"size", "STORE", VERB_BOTH, verb_size, "Print about how many bytes records take", NULL,
+    {"size", "STORE", VERB_BOTH, verb_size, "Print the approximate size in bytes", NULL,
      "size packages", range_options},
     {"run", "[OPS]", VERB_BOTH, verb_run,
-     "Run several operations as one transaction and print the results",
+     "Run several operations in one transaction and print the results",
      "OPS is a JSON list of [METHOD, [PARAMETER, ...]] as in the protocol, without the\n"
-     "transaction; left out or -, it is read from standard input.",
+     "transaction handle. If OPS is missing or -, it is read from standard input.",
      "run '[[\"put\", [\"users\", {\"name\": \"Bob\"}, \"bob\"]], "
      "[\"get\", [\"users\", \"alice\"]]]'",
      NULL},
 
     {"stores", "", VERB_BOTH, verb_stores, "List the stores", NULL, "stores", NULL},
     {"create-store", "NAME", VERB_BOTH, verb_create_store, "Create a store",
-     "Without --key or --generate, each record is given its key beside it.\n" KEY_HELP,
+     "Without --key or --generate, every put names its key explicitly.\n" KEY_HELP,
      "create-store packages --key Package,Architecture", create_options},
-    {"drop-store", "STORE", VERB_BOTH, verb_drop_store, "Drop a store and all that is in it",
+    {"drop-store", "STORE", VERB_BOTH, verb_drop_store, "Drop a store and all its records",
      NULL, "drop-store packages", NULL},
     {"clear-store", "STORE", VERB_BOTH, verb_clear_store, "Delete all records of a store", NULL,
      "clear-store packages", NULL},
@@ -117,43 +118,45 @@ const struct verb verbs[] = {
      "rename-store packages bookworm", NULL},
 
     {"import", "STORE [FILE]", VERB_BOTH, verb_import,
-     "Put the lines of a file of JSON (or of standard input) into a store",
-     "Lines go in batches, each a transaction of its own, many on their way at once; with\n"
-     "--transaction all or none go in. An error names the line, and how much is surely in.\n"
+     "Import a file of JSON lines, or standard input, into a store",
+     "Lines are sent in batches; each batch is one transaction, and several are in flight at\n"
+     "once. With --transaction, either all lines are imported or none. An error names the line\n"
+     "and how many records were committed.\n"
      KEY_HELP,
      "import packages packages.ndjson --key Package,Architecture", import_options},
     {"export", "STORE [FILE]", VERB_BOTH, verb_export,
-     "Write the records of a store to a file (or standard output), a line of JSON each",
-     "All are of one moment, whatever is written meanwhile.", "export packages packages.ndjson",
+     "Export the records of a store as JSON lines to a file or standard output",
+     "The export is one consistent snapshot. An existing file is replaced only when the new one\n"
+     "is complete.", "export packages packages.ndjson",
      export_options},
 
-    {"status", "", VERB_BOTH, verb_status, "Show what the server is doing", NULL, "status",
+    {"status", "", VERB_BOTH, verb_status, "Show server statistics", NULL, "status",
      NULL},
-    {"holds", "", VERB_BOTH, verb_holds, "List open transactions and what is held for them",
+    {"holds", "", VERB_BOTH, verb_holds, "List open transactions and what is retained for them",
      NULL, "holds", NULL},
-    {"kill", "VERSION", VERB_BOTH, verb_kill, "End somebody's transaction",
-     "VERSION is the number that `holds` shows.", "kill 36", NULL},
-    {"rotate", "", VERB_BOTH, verb_rotate, "Seal the open stage", NULL, "rotate", NULL},
-    {"amalgamate", "", VERB_BOTH, verb_amalgamate, "Merge sealed stages into the primary", NULL,
+    {"kill", "VERSION", VERB_BOTH, verb_kill, "Abort a transaction",
+     "VERSION is the transaction number that `holds` shows.", "kill 36", NULL},
+    {"rotate", "", VERB_BOTH, verb_rotate, "Seal the open in-memory stage", NULL, "rotate", NULL},
+    {"amalgamate", "", VERB_BOTH, verb_amalgamate, "Merge sealed stages into the data file", NULL,
      "amalgamate", NULL},
-    {"ping", "", VERB_BOTH, verb_ping, "See whether the server answers", NULL, "ping", NULL},
+    {"ping", "", VERB_BOTH, verb_ping, "Check that the server responds", NULL, "ping", NULL},
     {"describe", "[METHOD]", VERB_BOTH, verb_describe, "List the methods of the protocol", NULL,
      "describe put", NULL},
     {"hello", "", VERB_BOTH, verb_hello, "Show the server's version and limits", NULL, "hello",
      NULL},
 
     {"begin", "[WORD]...", VERB_SHELL, verb_begin, "Begin a transaction",
-     "Words: serializable or snapshot (default); read-only; greatest-version (lose to newer\n"
-     "transactions that are open); continue (an error such as EXISTS does not end it);\n"
-     "interval (do not wait for the disk).",
+     "Words: serializable or snapshot (default); read-only; greatest-version (newer open\n"
+     "transactions win conflicts); continue (errors such as EXISTS do not abort it); interval\n"
+     "(the commit does not wait for the disk).",
      "begin serializable read-only", begin_options},
     {"commit", "", VERB_SHELL, verb_commit, "Commit the transaction", NULL, "commit", NULL},
-    {"rollback", "", VERB_SHELL, verb_rollback, "Undo the transaction", NULL, "rollback", NULL},
-    {"use", "STORE", VERB_SHELL, verb_use, "Let . stand for a store", NULL, "use packages",
+    {"rollback", "", VERB_SHELL, verb_rollback, "Roll back the transaction", NULL, "rollback", NULL},
+    {"use", "STORE", VERB_SHELL, verb_use, "Set the store that . stands for", NULL, "use packages",
      NULL},
-    {"exit", "", VERB_SHELL, verb_exit, "Leave; an open transaction is undone", NULL, "exit",
+    {"exit", "", VERB_SHELL, verb_exit, "Leave the shell; an open transaction is rolled back", NULL, "exit",
      NULL},
-    {"help", "[VERB]", VERB_BOTH, verb_help, "Explain a verb, or list them", NULL, "help scan",
+    {"help", "[VERB]", VERB_BOTH, verb_help, "Show help on a verb, or list all verbs", NULL, "help scan",
      NULL},
     {NULL, NULL, VERB_BOTH, NULL, NULL, NULL, NULL, NULL},
 };

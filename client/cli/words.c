@@ -16,18 +16,18 @@ static bool take_json(struct words *w, const char *line, const char **at, struct
     struct hf_pack ignored = {0};
     struct json_error error;
     size_t used;
-    bool ok = json_parse_first(slice_text(*at), &ignored, &used, &error);
+    bool ok = json_parse_first(slice_text(*at), JSON_PLAIN, &ignored, &used, &error);
 
     hf_pack_fini(&ignored);
     if (!ok) {
-        snprintf(w->why, sizeof w->why, "character %lu: %.80s",
+        snprintf(w->why, sizeof w->why, "column %lu: %.110s",
                  (unsigned long)(*at - line) + error.column, error.message);
         return false;
     }
     text_append_slice(word, slice_make(*at, used));
     *at += used;
     if (**at && !is_blank(**at)) {
-        snprintf(w->why, sizeof w->why, "character %lu: a blank belongs behind a JSON value",
+        snprintf(w->why, sizeof w->why, "column %lu: expected a space after the JSON value",
                  (unsigned long)(*at - line) + 1);
         return false;
     }
@@ -50,7 +50,7 @@ static bool take_word(struct words *w, const char *line, const char **at, struct
         }
         end = strchr(*at + 1, '\'');
         if (!end) {
-            snprintf(w->why, sizeof w->why, "character %lu: the quote does not end",
+            snprintf(w->why, sizeof w->why, "column %lu: unterminated quote",
                      (unsigned long)(*at - line) + 1);
             return false;
         }

@@ -10,7 +10,7 @@
 struct words {
     char *words[WORDS_MAX]; /* owned */
     int count;
-    char why[120]; /* of a failure */
+    char why[160]; /* of a failure */
 };
 
 /* Blanks part words, but a word that begins with {, [ or " (or has it behind an = of an

@@ -108,3 +108,30 @@ def test_a_failed_import_leaves_no_empty_store(d):
     assert cli(d, "import", "mistyped", "--key", "id", stdin=b'{"id":1}\n')[0] == 0
     code, _, err = cli(d, "import", "mistyped", stdin=b'{"ID":2}\n')
     assert code == 3 and cli(d, "count", "mistyped")[1] == b"1\n"
+
+
+def test_plain_json_of_other_programs_goes_in_and_out_as_it_is(d):
+    for n, record in enumerate(({"_id": {"$oid": "5a68"}, "at": {"$date": {"$numberLong": "1597141066973"}}},
+                                {"items": {"$ref": "#/$defs/y"}, "$defs": {"y": {}}}, {"filter": {"price": {"$gt": 5}}})):
+        store, line = "plain%d" % n, json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        code, _, err = cli(d, "import", store, "--generate", stdin=line)
+        assert code == 1 and "--plain" in err, err
+        assert cli(d, "import", store, "--generate", "--plain", stdin=line)[0] == 0
+        assert cli(d, "get", store, "1", "--plain")[1] == line
+        assert cli(d, "scan", store, "--values", "--plain")[1] == line
+        assert cli(d, "put", store, line.decode(), "7", "--plain")[0] == 0
+        with d.client() as c:
+            assert c.call("get", 0, store, 1) == record == c.call("get", 0, store, 7)
+        assert cli(d, stdin=b"put --plain %s %s 8\n" % (store.encode(), line.strip()))[0] == 0
+
+
+def test_floats_come_back_byte_for_byte(d):
+    cli(d, "create-store", "floats")
+    values = [b"\xca\x3f\xc0\0\0", b"\xca\x3d\xcc\xcc\xcd", b"\xca\xff\x80\0\1", b"\xca\x7f\xc0\0\0", b"\xca\x7f\x80\0\0",
+              b"\xcb\x7f\xf8\0\0\0\0\x12\x34", b"\xcb\xff\xf8\0\0\0\0\0\0", b"\xcb\x7f\xf8\0\0\0\0\0\0", b"\xcb\x80" + bytes(7)]
+    with d.client() as c:
+        for n, value in enumerate(values):
+            c.call("put", 0, "floats", Raw(value), n)
+        assert cli(d, "import", "floats2", "--create", stdin=cli(d, "export", "floats")[1])[0] == 0
+        assert cli(d, "export", "floats2")[1] == cli(d, "export", "floats")[1]
+        assert c.call("size", 0, "floats2") == c.call("size", 0, "floats")

@@ -113,10 +113,10 @@ END_TEST
 START_TEST(a_line_that_cannot_be_split_says_where)
 {
     static const char *const cases[][2] = {
-        {"get s {\"a\":", "character 12"},
-        {"get s [1]x", "character 10: a blank"},
-        {"get s 'abc", "character 7: the quote"},
-        {"get s \"abc", "character 11: the string"},
+        {"get s {\"a\":", "column 12"},
+        {"get s [1]x", "column 10: expected a space"},
+        {"get s 'abc", "column 7: unterminated quote"},
+        {"get s \"abc", "column 11: unterminated string"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -182,34 +182,36 @@ END_TEST
 START_TEST(wrong_usage_is_told_and_exits_with_1)
 {
     static const char *const cases[][2] = {
-        {"gett s k", "no verb \"gett\"; did you mean get?"},
-        {"begin", "no verb \"begin\""}, /* of the shell only */
-        {"zzzzzz", "no verb \"zzzzzz\"; see"},
+        {"gett s k", "unknown verb \"gett\"; did you mean get?"},
+        {"begin", "begin works only inside the shell"},
+        {"commit", "commit works only inside the shell"},
+        {"-e x", "unknown option -e"},
+        {"zzzzzz", "unknown verb \"zzzzzz\"; see"},
         {"get s", "too few arguments: get STORE KEY"},
         {"get s k k", "too many arguments"},
         {"ping x", "takes none"},
-        {"scan s --limt 5", "no option --limt of scan; did you mean --limit?"},
+        {"scan s --limt 5", "unknown option --limt of scan; did you mean --limit?"},
         {"scan s --limit", "--limit needs a value"},
-        {"scan s --limit x", "a whole number"},
-        {"scan s --limit -1", "a whole number"},
-        {"scan s --reverse=yes", "takes no value"},
-        {"scan s --keys --values", "exclude"},
-        {"scan s --gte '[1,'", "--gte: character 4"},
-        {"get s '{\"a\":}'", "KEY: character 6"},
-        {"get '' k", "no name of a store"},
-        {"get . k", "no store in use"},
+        {"scan s --limit x", "takes an integer"},
+        {"scan s --limit -1", "takes an integer"},
+        {"scan s --reverse=yes", "does not take a value"},
+        {"scan s --keys --values", "cannot be combined"},
+        {"scan s --gte '[1,'", "--gte, column 4"},
+        {"get s '{\"a\":}'", "KEY, column 6"},
+        {"get '' k", "invalid store name"},
+        {"get . k", "use STORE"},
         {"put s '{\"$binary\":1}' k", "$binary takes base64"},
         {"import s --batch 0", "--batch takes 1 to"},
         {"import s --on-exists burn", "--on-exists takes"},
         {"import s /nowhere/file", "cannot open /nowhere/file: No such file"},
-        {"create-store s --key a,,b", "--key takes names"},
+        {"create-store s --key a,,b", "--key takes field names"},
         {"create-store s --key a,at:descending", "unknown order in \"at:descending\""},
         {"create-store s --key a:b:desc", "unknown order in \"a:b:desc\""},
         {"create-store s --key a.b", "has a dot"},
-        {"create-store s --conflict first", "--conflict takes none"},
-        {"run '[1'", "OPS:1:3"},
-        {"kill x", "a whole number"},
-        {"--timeout-ms 1e3 ping", "a whole number"},
+        {"create-store s --conflict first", "--conflict takes \"none\""},
+        {"run '[1'", "OPS, line 1, column 3"},
+        {"kill x", "VERSION must be a transaction number"},
+        {"--timeout-ms 1e3 ping", "takes an integer"},
         {"help gett", "did you mean get?"},
     };
     struct run r;
@@ -415,14 +417,14 @@ START_TEST(a_script_ends_at_its_first_error)
 
     run_start(&r, NULL);
     check_run(&r, "", "create-store s\n\n# a comment\nput s 1 a\nget s [\nput s 2 b\n", 1,
-              "\"a\"\n", "holdfast: line 5: character 8");
+              "\"a\"\n", "holdfast: line 5: column 8");
     check_run(&r, "--keep-going", "insert s 1 a\nput s 2 b\nget nowhere x\n", 3, "\"b\"\n",
               "holdfast: line 1: EXISTS");
     ck_assert_ptr_nonnull(strstr(r.err, "line 3: NO_STORE"));
     check_run(&r, "", "use s\ncount .\nexit\ncount nowhere\n", 0, "2\n", "");
     check_run(&r, "", "commit\n", 1, "", "no transaction is open");
-    check_run(&r, "", "begin\nbegin\n", 1, "", "a transaction is open");
-    check_run(&r, "", "begin\nput s 3 c\n", 1, "\"c\"\n", "left open");
+    check_run(&r, "", "begin\nbegin\n", 1, "", "a transaction is already open");
+    check_run(&r, "", "begin\nput s 3 c\n", 1, "\"c\"\n", "left a transaction open");
     check_run(&r, "", "import s \"no such\\u0020file\"\n", 1, "", "cannot open no such file");
     check_run(&r, "count s", "", 0, "2\n", "");
     check_run(&r, "", "count s --table\nstores\n", 0,

@@ -81,6 +81,20 @@ static void random_double(struct hf_pack *p)
     hf_pack_double(p, d);
 }
 
+/* Any bits, of 32 or 64: NaNs with a payload and a sign too. */
+static void random_float_bits(struct hf_pack *p)
+{
+    bool small = random_below(2);
+    uint8_t bytes[9] = {small ? 0xca : 0xcb};
+
+    random_bytes(bytes + 1, 8);
+    if (random_below(2)) {
+        bytes[1] |= 0x7f;
+        bytes[2] |= small ? 0x80 : 0xf0;
+    }
+    hf_pack_raw(p, (struct hf_bytes){bytes, small ? 5 : 9});
+}
+
 static void random_integer(struct hf_pack *p)
 {
     uint64_t n = random_next() >> random_below(64);
@@ -122,7 +136,12 @@ static void random_value(struct hf_pack *p, int depth)
     case 1: hf_pack_bool(p, random_below(2)); break;
     case 2:
     case 3: random_integer(p); break;
-    case 4: random_double(p); break;
+    case 4:
+        if (random_below(2))
+            random_double(p);
+        else
+            random_float_bits(p);
+        break;
     case 5: random_text(p); break;
     case 6: hf_pack_binary(p, (struct hf_bytes){bytes, random_below(sizeof bytes)}); break;
     case 7:
@@ -149,10 +168,10 @@ static void check_round_trip(struct slice value)
     struct hf_pack text = {0}, back = {0};
     struct json_error error = {0};
 
-    json_print(value, random_next() & 1, &text);
-    ck_assert_msg(json_parse(packed(&text), &back, &error), "%lu:%lu: %s\n%.*s", error.line,
-                  error.column, error.message, (int)(text.size < 500 ? text.size : 500),
-                  text.data);
+    json_print(value, random_next() & 1 ? JSON_INDENT : JSON_TYPED, &text);
+    ck_assert_msg(json_parse(packed(&text), JSON_TYPED, &back, &error), "%lu:%lu: %s\n%.*s",
+                  error.line, error.column, error.message,
+                  (int)(text.size < 500 ? text.size : 500), text.data);
     ck_assert_msg(slice_equal(packed(&back), value), "came back otherwise: %.*s",
                   (int)(text.size < 500 ? text.size : 500), text.data);
     hf_pack_fini(&text);
@@ -203,8 +222,9 @@ static void check_prints(const char *from, const char *to)
     struct hf_pack value = {0}, text = {0};
     struct json_error error;
 
-    ck_assert_msg(json_parse(slice_text(from), &value, &error), "%s: %s", from, error.message);
-    json_print(packed(&value), false, &text);
+    ck_assert_msg(json_parse(slice_text(from), JSON_TYPED, &value, &error), "%s: %s", from,
+                  error.message);
+    json_print(packed(&value), JSON_TYPED, &text);
     ck_assert_msg(slice_equal(packed(&text), slice_text(to)), "%s became %.*s, not %s", from,
                   (int)(text.size < 500 ? text.size : 500), text.data, to);
     hf_pack_fini(&value);
@@ -235,11 +255,42 @@ START_TEST(values_print_as_documented)
     check_prints("{\"$timestamp\":[99999999999999,5]}", "{\"$timestamp\":[99999999999999,5]}");
     check_prints("{\"$ext\":[-5,\"AQI=\"]}", "{\"$ext\":[-5,\"AQI=\"]}");
     check_prints("{\"$float\":\"-inf\"}", "{\"$float\":\"-inf\"}");
+    check_prints("{\"$float\":\"0xfff8000000000000\"}", "{\"$float\":\"0xfff8000000000000\"}");
+    check_prints("{\"$float\":\"0x7ff8000000000000\"}", "{\"$float\":\"nan\"}");
+    check_prints("{\"$float\":\"0x3ff8000000000000\"}", "1.5");
+    check_prints("{\"$float32\":0.1}", "{\"$float32\":0.1}");
+    check_prints("{\"$float32\":-3}", "{\"$float32\":-3.0}");
+    check_prints("{\"$float32\":\"nan\"}", "{\"$float32\":\"nan\"}");
+    check_prints("{\"$float32\":\"0xff800001\"}", "{\"$float32\":\"0xff800001\"}");
     check_prints("{\"$map\":[[1,2],[[3],{}]]}", "{\"$map\":[[1,2],[[3],{}]]}");
     check_prints("{\"$map\":[[\"a\",2]]}", "{\"a\":2}");
     check_prints("{\"$$binary\":1}", "{\"$$binary\":1}");
     check_prints("{\"$binary\":1,\"x\":2}", "{\"$binary\":1,\"x\":2}");
     check_prints("{}", "{}");
+}
+END_TEST
+
+/* Other programs write such maps, and mean nothing by the sign. */
+START_TEST(plain_json_comes_back_as_it_was)
+{
+    static const char *const texts[] = {
+        "{\"_id\":{\"$oid\":\"5a68fdc3615eda645bc6bdec\"},\"n\":{\"$numberInt\":\"1\"}}",
+        "{\"$binary\":1}",
+        "{\"$map\":[[1,2]]}",
+        "{\"$$ref\":{\"$ref\":{\"$\":[]}}}",
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct hf_pack value = {0}, text = {0};
+        struct json_error error;
+
+        ck_assert(json_parse(slice_text(texts[i]), JSON_PLAIN, &value, &error));
+        json_print(packed(&value), JSON_PLAIN, &text);
+        ck_assert(slice_equal(packed(&text), slice_text(texts[i])));
+        hf_pack_fini(&text);
+        check_round_trip(packed(&value));
+        hf_pack_fini(&value);
+    }
 }
 END_TEST
 
@@ -250,20 +301,20 @@ START_TEST(errors_say_line_and_column)
         unsigned long line, column;
         const char *message;
     } cases[] = {
-        {"", 1, 1, "missing"},
-        {"  ", 1, 3, "missing"},
-        {"[1,\n 2,\n x]", 3, 2, "no JSON value"},
-        {"[\"\xc3\xa9\xc3\xa9\" 5]", 1, 7, ", or ]"},
-        {"{\"a\" 1}", 1, 6, ": belongs"},
+        {"", 1, 1, "expected a value"},
+        {"  ", 1, 3, "expected a value"},
+        {"[1,\n 2,\n x]", 3, 2, "not valid JSON"},
+        {"[\"\xc3\xa9\xc3\xa9\" 5]", 1, 7, "expected \",\" or \"]\""},
+        {"{\"a\" 1}", 1, 6, "expected \":\""},
         {"{a:1}", 1, 2, "double quotes"},
         {"{\"a\":1,}", 1, 8, "double quotes"},
-        {"[1,]", 1, 4, "no JSON value"},
-        {"01", 1, 1, "begin with 0"},
+        {"[1,]", 1, 4, "not valid JSON"},
+        {"01", 1, 1, "leading zeros"},
         {"-", 1, 1, "digit"},
         {"1.", 1, 3, "digit"},
         {"1e", 1, 3, "digit"},
-        {"1e999", 1, 1, "beyond"},
-        {"\"abc", 1, 5, "does not end"},
+        {"1e999", 1, 1, "out of range"},
+        {"\"abc", 1, 5, "unterminated"},
         {"\"a\nb\"", 1, 3, "control character"},
         {"\"\\x\"", 1, 2, "escape"},
         {"\"\\ud800\"", 1, 2, "surrogate"},
@@ -272,9 +323,9 @@ START_TEST(errors_say_line_and_column)
         {"\"\\u12g4\"", 1, 6, "hexadecimal"},
         {"\"\xff\"", 1, 2, "UTF-8"},
         {"\"\xc0\x80\"", 1, 2, "UTF-8"},
-        {"1 2", 1, 3, "follows"},
-        {"nul", 1, 1, "no JSON value"},
-        {"{\"$foo\":1}", 1, 1, "no such $type"},
+        {"1 2", 1, 3, "unexpected text"},
+        {"nul", 1, 1, "not valid JSON"},
+        {"{\"$foo\":1}", 1, 1, "to store a field with that name write \"$$foo\""},
         {"{\"$binary\":\"a\"}", 1, 1, "base64"},
         {"{\"$binary\":\"aGl=\"}", 1, 1, "base64"},
         {"{\"$binary\":5}", 1, 1, "base64"},
@@ -282,6 +333,9 @@ START_TEST(errors_say_line_and_column)
         {"{\"$timestamp\":[1]}", 1, 1, "$timestamp takes"},
         {"{\"$ext\":[200,\"\"]}", 1, 1, "$ext takes"},
         {"{\"$float\":1}", 1, 1, "$float takes"},
+        {"{\"$float\":\"0x7ff\"}", 1, 1, "$float takes"},
+        {"{\"$float32\":1e39}", 1, 1, "$float32 takes"},
+        {"{\"$float32\":\"0x7fc0000g\"}", 1, 1, "$float32 takes"},
         {"{\"$map\":[[1]]}", 1, 1, "$map takes"},
     };
 
@@ -289,7 +343,7 @@ START_TEST(errors_say_line_and_column)
         struct hf_pack out = {0};
         struct json_error error;
 
-        ck_assert_msg(!json_parse(slice_text(cases[i].text), &out, &error), "%s",
+        ck_assert_msg(!json_parse(slice_text(cases[i].text), JSON_TYPED, &out, &error), "%s",
                       cases[i].text);
         ck_assert_msg(error.line == cases[i].line && error.column == cases[i].column &&
                           strstr(error.message, cases[i].message),
@@ -309,14 +363,14 @@ START_TEST(nesting_ends_at_the_limit)
 
     memset(text, '[', JSON_DEPTH_MAX);
     memset(text + JSON_DEPTH_MAX, ']', JSON_DEPTH_MAX);
-    ck_assert(json_parse(slice_text(text), &out, &error));
+    ck_assert(json_parse(slice_text(text), JSON_TYPED, &out, &error));
     memset(text, '[', JSON_DEPTH_MAX + 1);
-    ck_assert(!json_parse(slice_text(text), &out, &error));
+    ck_assert(!json_parse(slice_text(text), JSON_TYPED, &out, &error));
     ck_assert_uint_eq(error.column, JSON_DEPTH_MAX + 1);
     text[0] = '\0';
     for (int i = 0; i < 300; i++)
         strcat(text, "{\"$map\":");
-    ck_assert(!json_parse(slice_text(text), &out, &error));
+    ck_assert(!json_parse(slice_text(text), JSON_TYPED, &out, &error));
     ck_assert_ptr_nonnull(strstr(error.message, "deeper"));
     hf_pack_fini(&out);
 }
@@ -343,7 +397,7 @@ START_TEST(mutilated_json_is_an_error_or_a_value)
             size = random_below((unsigned)size);
         char *exact = malloc(size ? size : 1);
         memcpy(exact, text, size);
-        if (json_parse(slice_make(exact, size), &out, &error))
+        if (json_parse(slice_make(exact, size), JSON_TYPED, &out, &error))
             ck_assert_uint_eq(hf_value_size(hf_pack_bytes(&out)), out.size);
         free(exact);
         free(text);
@@ -369,7 +423,8 @@ START_TEST(mutilated_messagepack_prints_something)
         value.size = 1 + random_below((unsigned)value.size);
         exact = malloc(value.size);
         memcpy(exact, value.data, value.size);
-        json_print(slice_make(exact, value.size), random_below(2), &text);
+        json_print(slice_make(exact, value.size), random_below(2) ? JSON_INDENT : JSON_TYPED,
+                   &text);
         ck_assert_uint_gt(text.size, 0);
         for (size_t k = 0; k < text.size; k++)
             ck_assert(text.data[k] >= 0x20 || text.data[k] == '\n');
@@ -497,6 +552,7 @@ int main(void)
     tcase_add_loop_test(tc, any_value_comes_back_from_json_byte_for_byte, 0, 4);
     tcase_add_test(tc, the_deepest_value_comes_back_too);
     tcase_add_test(tc, values_print_as_documented);
+    tcase_add_test(tc, plain_json_comes_back_as_it_was);
     tcase_add_test(tc, errors_say_line_and_column);
     tcase_add_test(tc, nesting_ends_at_the_limit);
     tcase_add_test(tc, mutilated_json_is_an_error_or_a_value);
