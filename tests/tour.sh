@@ -95,7 +95,7 @@ run "holdfast get countries XA"
 expect "$(holdfast has countries XA)" true
 expect "$(holdfast has countries NZ)" false
 run "holdfast count again"
-surely=$(sed -nE 's/.* ([0-9]+) records are surely in.*/\1/p' import.log)
+surely=$(sed -nE 's/.* ([0-9]+) records committed.*/\1/p' import.log)
 [ "$(holdfast count again)" -ge "${surely:-0}" ]
 
 say "What the server says of itself, and of who holds what."

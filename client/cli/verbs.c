@@ -5,9 +5,11 @@
 /* Rows of a table stay as they stand. */
 /* clang-format off */
 #define RANGE_OPTIONS                                                                        \
-    {"gt", "KEY", "keys after this one"}, {"gte", "KEY", "this key and those after it"},        \
-        {"lt", "KEY", "keys before this one"}, {"lte", "KEY", "this key and those before it"},         \
-        {"eq", "KEY", "exactly this key"},                                                           \
+    {"gt", "KEY", "keys after this one"},                                                    \
+        {"gte", "KEY", "this key and those after it"},                                       \
+        {"lt", "KEY", "keys before this one"},                                               \
+        {"lte", "KEY", "this key and those before it"},                                      \
+        {"eq", "KEY", "exactly this key"},                                                   \
         {"prefix", "KEY", "multi-part keys that begin with these parts"},                    \
         {"starts", "KEY", "keys whose (last given) part begins with this string"}
 
@@ -83,7 +85,8 @@ const struct verb verbs[] = {
      "The value comes first, then the key. KEY is needed only for stores with explicit keys.",
      "put users '{\"name\": \"Alice\"}' alice", NULL},
     {"insert", "STORE VALUE [KEY]", VERB_BOTH, verb_insert,
-     "Insert a record and print its key; fails if the key exists", "The value comes first, then the key. KEY is needed only for stores with explicit keys.",
+     "Insert a record and print its key; fails if the key exists",
+     "The value comes first, then the key. KEY is needed only for stores with explicit keys.",
      "insert users '{\"name\": \"Alice\"}' alice", NULL},
     {"delete", "STORE KEY", VERB_BOTH, verb_delete,
      "Delete a record and print whether it existed", NULL, "delete users alice", NULL},
@@ -91,8 +94,8 @@ const struct verb verbs[] = {
      "Delete the records of a range and print their number", NULL,
      "delete-range log --lt '{\"$timestamp\": \"2026-01-01T00:00:00Z\"}'", delete_range_options},
     {"scan", "STORE", VERB_BOTH, verb_scan, "Print records in key order",
-     "In a pipe, each row is one line {\"key\": ..., \"value\": ...}; with --keys or --values, the\n"
-     "bare key or record.",
+     "In a pipe, each row is one line {\"key\": ..., \"value\": ...}; with --keys or\n"
+     "--values, the bare key or record.",
      "scan packages --starts '[\"libuv\"]' --limit 5", scan_options},
     {"count", "STORE", VERB_BOTH, verb_count, "Print the number of records", NULL,
      "count packages --prefix '[\"libuv1-dev\"]'", range_options},
@@ -151,12 +154,14 @@ const struct verb verbs[] = {
      "(the commit does not wait for the disk).",
      "begin serializable read-only", begin_options},
     {"commit", "", VERB_SHELL, verb_commit, "Commit the transaction", NULL, "commit", NULL},
-    {"rollback", "", VERB_SHELL, verb_rollback, "Roll back the transaction", NULL, "rollback", NULL},
+    {"rollback", "", VERB_SHELL, verb_rollback, "Roll back the transaction", NULL, "rollback",
+     NULL},
     {"use", "STORE", VERB_SHELL, verb_use, "Set the store that . stands for", NULL, "use packages",
      NULL},
-    {"exit", "", VERB_SHELL, verb_exit, "Leave the shell; an open transaction is rolled back", NULL, "exit",
-     NULL},
-    {"help", "[VERB]", VERB_BOTH, verb_help, "Show help on a verb, or list all verbs", NULL, "help scan",
+    {"exit", "", VERB_SHELL, verb_exit, "Leave the shell; an open transaction is rolled back",
+     NULL, "exit", NULL},
+    {"help", "[VERB]", VERB_BOTH, verb_help, "Show help on a verb, or list all verbs", NULL,
+     "help scan",
      NULL},
     {NULL, NULL, VERB_BOTH, NULL, NULL, NULL, NULL, NULL},
 };

@@ -46,8 +46,8 @@ HF_API const char *hf_version(void);
 
 /* ---- Errors ------------------------------------------------------------ */
 
-/* The numbers never change. Those below 8000 come from the server (which may send
- * others too); the rest are found by the library itself. */
+/* The numbers never change. Those from 8001 to 8999 are found by the library itself; all
+ * others come from the server, and a newer server may send further ones. */
 enum hf_code {
     HF_OK = 0,
     HF_BAD_REQUEST = 1001,
@@ -72,6 +72,11 @@ enum hf_code {
     HF_LOG_FAILED = 6001,
     HF_NO_SPACE = 6002,
     HF_CORRUPT = 6003,
+    HF_IO = 6004,         /* a file could not be read or written */
+    HF_LOCKED = 6005,     /* this one and FORMAT end a server that starts; never a reply */
+    HF_FORMAT = 6006,
+    HF_INTERNAL = 9001,   /* a fault in the server */
+    HF_NOMEM = 9002,      /* the server is out of memory */
     HF_CONNECTION = 8001, /* cannot connect, or the connection is lost */
     HF_TIMEOUT = 8002,    /* no answer in time; the connection lives on, but
                            * for hf_wait_all and hf_wait_any */
@@ -353,14 +358,16 @@ HF_API int hf_txn_begin(struct hf_conn *c, const struct hf_begin_options *option
                         struct hf_txn **out);
 
 /* Commit and free t, whatever the answer: after any error but one with maybe_committed,
- * nothing of it was applied. token (16 bytes, may be NULL) names the commit for
- * hf_outcome. *commit (may be NULL) gets the commit's number, 0 if nothing was written. */
+ * nothing of it was applied. token: NULL; servers of this version have no commit tokens and
+ * answer one with HF_BAD_REQUEST. *commit (may be NULL) gets the commit's number, 0 if nothing
+ * was written. */
 HF_API int hf_txn_commit(struct hf_txn *t, const uint8_t *token, uint64_t *commit);
 
 /* Roll back and free t. HF_OK if it was rolled back already. NULL is allowed. */
 HF_API int hf_txn_rollback(struct hf_txn *t);
 
-/* The error that commit would give now, HF_OK if none. */
+/* For servers to come: the error that commit would give now, HF_OK if none. A server of this
+ * version answers HF_BAD_REQUEST, which fails the transaction. */
 HF_API int hf_txn_check(struct hf_txn *t);
 
 /* The number on the wire, for requests one packs oneself. 0 for NULL: autocommit. The
@@ -370,8 +377,9 @@ HF_API uint32_t hf_txn_handle(const struct hf_txn *t);
 HF_API uint64_t hf_txn_version(const struct hf_txn *t);
 HF_API uint64_t hf_txn_snapshot(const struct hf_txn *t);
 
-/* What became of a commit with that token: *commit gets its number, 0 if it was not
- * committed (and then never will be). */
+/* For servers to come: what became of a commit with that token; *commit gets its number, 0 if
+ * it was not committed (and then never will be). A server of this version answers
+ * HF_BAD_REQUEST. */
 HF_API int hf_outcome(struct hf_conn *c, const uint8_t *token, bool *committed,
                       uint64_t *commit);
 
@@ -407,7 +415,8 @@ HF_API int hf_transact(struct hf_conn *c, const struct hf_transact_options *opti
 /* ---- Cursors ------------------------------------------------------------ */
 
 struct hf_scan_options {
-    const char *index; /* of the store; NULL: the records themselves */
+    const char *index; /* NULL: the records themselves. Servers of this version have no
+                        * indexes and answer one with HF_BAD_REQUEST */
     bool reverse;
     bool keys_only;
     bool values_only;
@@ -423,7 +432,7 @@ struct hf_scan_options {
 /* Bytes are borrowed until the next call of hf_cursor_next or hf_cursor_close; other
  * calls on the connection leave them alone. */
 struct hf_row {
-    struct hf_bytes index_key; /* none but for an index */
+    struct hf_bytes index_key; /* none; of an index, where a server has them */
     struct hf_bytes key;       /* none with values_only */
     struct hf_bytes value;     /* none with keys_only */
 };

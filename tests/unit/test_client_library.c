@@ -669,6 +669,26 @@ START_TEST(frames_are_whole_when_their_last_byte_is_there)
 }
 END_TEST
 
+/* A code that the server sends and the header does not know does not compile here. Answers
+ * between the server's modules (from 9900 on) are no codes of the library. */
+START_TEST(the_header_knows_every_error_of_the_server)
+{
+    enum { HF_WAIT, HF_NOT_FOUND };
+    static const struct {
+        const char *name;
+        int code, ours;
+    } codes[] = {
+#define X(name, code, class_name, retryable, message) {#name, code, HF_##name},
+        ERR_LIST(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        ck_assert_msg(codes[i].code >= 9900 || codes[i].ours == codes[i].code, "%s",
+                      codes[i].name);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("client_library");
@@ -677,6 +697,7 @@ int main(void)
     int failed;
 
     tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, the_header_knows_every_error_of_the_server);
     tcase_add_test(tc, codes_are_those_of_the_protocol);
     tcase_add_loop_test(tc, records_are_put_got_and_deleted, 0, 4);
     tcase_add_test(tc, a_result_may_be_a_parameter_of_the_next_call);
