@@ -115,23 +115,23 @@ void wal_fail(struct wal *w, enum err e, const char *what, uint64_t segment, uin
 /* ---- completion ---- */
 
 /* The batch with the oldest position has run: count it. */
-static void slot_pop(struct wal *w, struct wal_slot *slot)
+static void flight_pop(struct wal *w, struct wal_flight *flight)
 {
-    if (slot->last_item > w->last_written)
-        w->last_written = slot->last_item;
-    w->items += slot->kind == WAL_SLOT_STREAM ? slot->stream_last : slot->item_count;
-    w->items_in_flight -= slot->item_count;
-    if (slot->kind != WAL_SLOT_SYNC)
+    if (flight->last_item > w->last_written)
+        w->last_written = flight->last_item;
+    w->items += flight->kind == WAL_FLIGHT_STREAM ? flight->stream_last : flight->item_count;
+    w->items_in_flight -= flight->item_count;
+    if (flight->kind != WAL_FLIGHT_SYNC)
         w->batches++;
-    if (slot->sync) {
+    if (flight->sync) {
         w->syncs++;
-        w->last_durable = slot->kind == WAL_SLOT_SYNC ? slot->last_item : w->last_written;
-        w->synced = slot->kind == WAL_SLOT_SYNC ? slot->batch.position
-                    : slot->batch.flags & WAL_BATCH_SKIP
-                        ? (slot->segment->number + 1) * w->limits.segment_bytes
-                        : slot->batch.position + slot->batch.span;
-        if (slot->kind != WAL_SLOT_SYNC)
-            w->numbers_reserved = slot->batch.numbers;
+        w->last_durable = flight->kind == WAL_FLIGHT_SYNC ? flight->last_item : w->last_written;
+        w->synced = flight->kind == WAL_FLIGHT_SYNC ? flight->batch.position
+                    : flight->batch.flags & WAL_BATCH_SKIP
+                        ? (flight->segment->number + 1) * w->limits.segment_bytes
+                        : flight->batch.position + flight->batch.span;
+        if (flight->kind != WAL_FLIGHT_SYNC)
+            w->numbers_reserved = flight->batch.numbers;
     }
 }
 
@@ -142,45 +142,45 @@ static void segment_unuse(struct wal *w, struct wal_segment *s)
         wal_segment_close(w, s);
 }
 
-static void slot_free(struct wal *w, struct wal_slot *slot)
+static void flight_free(struct wal *w, struct wal_flight *flight)
 {
-    list_remove(&slot->in_list);
-    list_push_back(&w->free, &slot->in_list);
+    list_remove(&flight->in_list);
+    list_push_back(&w->free, &flight->in_list);
     w->in_flight--;
-    segment_unuse(w, slot->segment);
+    segment_unuse(w, flight->segment);
     /* Items that are not durable yet stay lent, but the log is done with them. */
-    list_init(&slot->items);
+    list_init(&flight->items);
 }
 
 /* After a failure: forget what has run, also what an earlier batch kept from counting. */
-static void slots_give_up(struct wal *w)
+static void flights_give_up(struct wal *w)
 {
-    LIST_EACH_SAFE (link, &w->flight)
-        if (LIST_ENTRY(link, struct wal_slot, in_list)->done)
-            slot_free(w, LIST_ENTRY(link, struct wal_slot, in_list));
+    LIST_EACH_SAFE (link, &w->flying)
+        if (LIST_ENTRY(link, struct wal_flight, in_list)->done)
+            flight_free(w, LIST_ENTRY(link, struct wal_flight, in_list));
 }
 
 /* The end of a large item's batch is known now. */
-static void stream_placed(struct wal *w, struct wal_slot *slot)
+static void stream_placed(struct wal *w, struct wal_flight *flight)
 {
-    uint64_t end = slot->batch.position + slot->batch.span;
-    uint64_t used = slot->stream_put;
+    uint64_t end = flight->batch.position + flight->batch.span;
+    uint64_t used = flight->stream_put;
 
     w->stream_running = false;
-    if (slot->batch.flags & WAL_BATCH_SKIP) {
+    if (flight->batch.flags & WAL_BATCH_SKIP) {
         /* With room for any piece, encode must put one. */
-        ASSERT(slot->stream_room < w->limits.batch_bytes);
-        if (slot->stream_first)
+        ASSERT(flight->stream_room < w->limits.batch_bytes);
+        if (flight->stream_first)
             w->stream_left = 0; /* it has not begun: its first fragment is still to come */
-        w->position = (slot->segment->number + 1) * w->limits.segment_bytes;
+        w->position = (flight->segment->number + 1) * w->limits.segment_bytes;
         return;
     }
     w->position = w->position_items = end;
     ASSERT(used + WAL_ITEM_OVERHEAD <= w->stream_left);
-    if (slot->stream_last) {
-        slot->last_item = w->last_issued = slot->stream->number;
+    if (flight->stream_last) {
+        flight->last_item = w->last_issued = flight->stream->number;
         used = w->stream_left;
-        list_remove(&slot->stream->in_queue);
+        list_remove(&flight->stream->in_queue);
         w->queued_items--;
     }
     w->queued -= used;
@@ -188,39 +188,39 @@ static void stream_placed(struct wal *w, struct wal_slot *slot)
 }
 
 /* The next that may be counted (I-W1); NULL: none has run. */
-static struct wal_slot *slot_next_counted(struct wal *w)
+static struct wal_flight *flight_next_counted(struct wal *w)
 {
     bool is_behind_sync = false;
 
-    LIST_EACH (link, &w->flight) {
-        struct wal_slot *slot = LIST_ENTRY(link, struct wal_slot, in_list);
+    LIST_EACH (link, &w->flying) {
+        struct wal_flight *flight = LIST_ENTRY(link, struct wal_flight, in_list);
 
-        if (slot->done)
-            return is_behind_sync && slot->sync ? NULL : slot;
-        if (slot->kind != WAL_SLOT_SYNC)
+        if (flight->done)
+            return is_behind_sync && flight->sync ? NULL : flight;
+        if (flight->kind != WAL_FLIGHT_SYNC)
             return NULL;
         is_behind_sync = true;
     }
     return NULL;
 }
 
-/* A slot has run: count what may be counted now. */
-static void slot_settle(struct wal *w, struct wal_slot *slot)
+/* A flight has run: count what may be counted now. */
+static void flight_settle(struct wal *w, struct wal_flight *flight)
 {
-    slot->done = true;
-    if (!slot->sync)
+    flight->done = true;
+    if (!flight->sync)
         w->unsynced_running = false;
-    if (slot->kind == WAL_SLOT_STREAM)
-        stream_placed(w, slot);
-    if (slot->result || w->failed) {
-        slots_give_up(w);
-        if (slot->result)
-            wal_fail(w, slot->result, slot->what, slot->segment->number, slot->offset);
+    if (flight->kind == WAL_FLIGHT_STREAM)
+        stream_placed(w, flight);
+    if (flight->result || w->failed) {
+        flights_give_up(w);
+        if (flight->result)
+            wal_fail(w, flight->result, flight->what, flight->segment->number, flight->offset);
         return;
     }
-    while ((slot = slot_next_counted(w)) != NULL) {
-        slot_pop(w, slot);
-        slot_free(w, slot);
+    while ((flight = flight_next_counted(w)) != NULL) {
+        flight_pop(w, flight);
+        flight_free(w, flight);
     }
 }
 
@@ -246,13 +246,13 @@ static void tell(struct wal *w, struct counted before)
         w->events.on_durable(w->events.context, w->last_durable);
 }
 
-static void slot_done(struct os_job *job)
+static void flight_done(struct os_job *job)
 {
-    struct wal_slot *slot = LIST_ENTRY(job, struct wal_slot, job);
-    struct wal *w = slot->wal;
+    struct wal_flight *flight = LIST_ENTRY(job, struct wal_flight, job);
+    struct wal *w = flight->wal;
     struct counted before = counted_now(w);
 
-    slot_settle(w, slot);
+    flight_settle(w, flight);
     tell(w, before);
 }
 
@@ -293,43 +293,43 @@ static bool loop_may_write(struct wal *w)
 {
     if (w->direct_from_ms > os_now_ms(w->os))
         return false;
-    LIST_EACH (link, &w->flight)
-        if (LIST_ENTRY(link, struct wal_slot, in_list)->kind != WAL_SLOT_SYNC)
+    LIST_EACH (link, &w->flying)
+        if (LIST_ENTRY(link, struct wal_flight, in_list)->kind != WAL_FLIGHT_SYNC)
             return false;
     return true;
 }
 
-static bool slot_is_direct(struct wal *w, const struct wal_slot *slot)
+static bool flight_is_direct(struct wal *w, const struct wal_flight *flight)
 {
-    return slot->kind == WAL_SLOT_WHOLE && !slot->sync &&
-           slot->batch.span <= w->direct_bytes_max && loop_may_write(w);
+    return flight->kind == WAL_FLIGHT_WHOLE && !flight->sync &&
+           flight->batch.span <= w->direct_bytes_max && loop_may_write(w);
 }
 
-static void slot_run_direct(struct wal *w, struct wal_slot *slot)
+static void flight_run_direct(struct wal *w, struct wal_flight *flight)
 {
     uint64_t began = w->os->ops->now_ns(w->os);
-    bool may_grow = slot->batch.span == WAL_SECTOR_BYTES;
+    bool may_grow = flight->batch.span == WAL_SECTOR_BYTES;
 
     if (may_grow)
-        slot->buffer = w->tail.buffer;
-    wal_slot_run(&slot->job);
+        flight->buffer = w->tail.buffer;
+    wal_flight_run(&flight->job);
     if (w->os->ops->now_ns(w->os) - began > WAL_DIRECT_SLOW_NS)
         w->direct_from_ms = os_now_ms(w->os) + WAL_DIRECT_PAUSE_MS;
-    w->tail.is_open = may_grow && !slot->result;
-    w->tail.batch = slot->batch;
-    w->tail.begin = slot->answers_from;
-    slot_settle(w, slot);
+    w->tail.is_open = may_grow && !flight->result;
+    w->tail.batch = flight->batch;
+    w->tail.begin = flight->answers_from;
+    flight_settle(w, flight);
 }
 
 /* begin: the raw position before it. */
-static void slot_submit(struct wal *w, struct wal_slot *slot, uint64_t begin)
+static void flight_submit(struct wal *w, struct wal_flight *flight, uint64_t begin)
 {
     bool is_dirty = w->unsynced_end > w->covered;
-    bool is_direct = slot_is_direct(w, slot);
+    bool is_direct = flight_is_direct(w, flight);
 
     w->tail.is_open = false;
-    slot->answers_from = slot->sync && is_dirty ? w->unsynced_begin : begin;
-    if (slot->sync) {
+    flight->answers_from = flight->sync && is_dirty ? w->unsynced_begin : begin;
+    if (flight->sync) {
         w->covered = w->position;
         w->sync_due = false;
     } else {
@@ -340,15 +340,15 @@ static void slot_submit(struct wal *w, struct wal_slot *slot, uint64_t begin)
         }
         w->unsynced_end = w->position;
     }
-    slot->file = slot->segment->file;
-    slot->segment->users++;
+    flight->file = flight->segment->file;
+    flight->segment->users++;
     w->in_flight++;
-    list_remove(&slot->in_list);
-    list_push_back(&w->flight, &slot->in_list);
+    list_remove(&flight->in_list);
+    list_push_back(&w->flying, &flight->in_list);
     if (is_direct)
-        slot_run_direct(w, slot);
+        flight_run_direct(w, flight);
     else
-        os_job_submit(w->os, &slot->job);
+        os_job_submit(w->os, &flight->job);
 }
 
 static uint8_t *align(void *memory)
@@ -356,90 +356,91 @@ static uint8_t *align(void *memory)
     return (uint8_t *)wal_round_up((uint64_t)(uintptr_t)memory);
 }
 
-static struct wal_slot *slot_begin(struct wal *w, enum wal_slot_kind kind,
-                                   struct wal_segment *s, uint64_t place)
+static struct wal_flight *flight_begin(struct wal *w, enum wal_flight_kind kind,
+                                       struct wal_segment *s, uint64_t place)
 {
-    struct wal_slot *slot = LIST_ENTRY(w->free.next, struct wal_slot, in_list);
+    struct wal_flight *flight = LIST_ENTRY(w->free.next, struct wal_flight, in_list);
 
-    slot->kind = kind;
-    slot->buffer = kind == WAL_SLOT_STREAM ? w->stream_buffer : align(slot->memory);
-    slot->sync = true;
-    slot->done = false;
-    slot->segment = s;
-    slot->offset = place % w->limits.segment_bytes;
-    slot->salt = w->salt;
-    slot->item_count = 0;
-    slot->last_item = 0;
-    slot->stream = NULL;
-    slot->batch = (struct wal_batch){.epoch = w->epoch,
-                                     .position = place,
-                                     .previous = w->previous,
-                                     .synced = w->synced,
-                                     .numbers = w->numbers,
-                                     .used = WAL_HEADER_BYTES};
-    return slot;
+    flight->kind = kind;
+    flight->buffer = kind == WAL_FLIGHT_STREAM ? w->stream_buffer : align(flight->memory);
+    flight->sync = true;
+    flight->done = false;
+    flight->segment = s;
+    flight->offset = place % w->limits.segment_bytes;
+    flight->salt = w->salt;
+    flight->item_count = 0;
+    flight->last_item = 0;
+    flight->stream = NULL;
+    flight->batch = (struct wal_batch){.epoch = w->epoch,
+                                       .position = place,
+                                       .previous = w->previous,
+                                       .synced = w->synced,
+                                       .numbers = w->numbers,
+                                       .used = WAL_HEADER_BYTES};
+    return flight;
 }
 
 /* A batch whose length is known: it is put in its place. */
-static void issue_whole(struct wal *w, struct wal_slot *slot, uint64_t used)
+static void issue_whole(struct wal *w, struct wal_flight *flight, uint64_t used)
 {
-    uint64_t segment_end = (slot->segment->number + 1) * w->limits.segment_bytes;
-    uint64_t place = slot->batch.position, begin = w->position;
+    uint64_t segment_end = (flight->segment->number + 1) * w->limits.segment_bytes;
+    uint64_t place = flight->batch.position, begin = w->position;
 
-    slot->batch.span = (uint32_t)wal_round_up(used);
-    segment_enter(w, slot->segment);
-    w->position = slot->batch.flags & WAL_BATCH_SKIP ? segment_end : place + slot->batch.span;
-    if (slot->item_count)
+    flight->batch.span = (uint32_t)wal_round_up(used);
+    segment_enter(w, flight->segment);
+    w->position =
+        flight->batch.flags & WAL_BATCH_SKIP ? segment_end : place + flight->batch.span;
+    if (flight->item_count)
         w->position_items = w->position;
     if (w->position == segment_end)
-        slot->sync = true; /* I-W2 */
+        flight->sync = true; /* I-W2 */
     w->previous = place;
-    w->numbers_issued = slot->batch.numbers;
-    slot_submit(w, slot, begin);
+    w->numbers_issued = flight->batch.numbers;
+    flight_submit(w, flight, begin);
 }
 
 static void issue_skip(struct wal *w, struct wal_segment *s, uint64_t place)
 {
-    struct wal_slot *slot = slot_begin(w, WAL_SLOT_WHOLE, s, place);
+    struct wal_flight *flight = flight_begin(w, WAL_FLIGHT_WHOLE, s, place);
 
-    slot->batch.flags = WAL_BATCH_SKIP;
-    issue_whole(w, slot, WAL_HEADER_BYTES);
+    flight->batch.flags = WAL_BATCH_SKIP;
+    issue_whole(w, flight, WAL_HEADER_BYTES);
 }
 
 /* Move what fits from the queue into the batch, behind what it has already. limit is whole
  * sectors. The bytes that it takes then. */
-static uint64_t slot_take_items(struct wal *w, struct wal_slot *slot, uint64_t limit)
+static uint64_t flight_take_items(struct wal *w, struct wal_flight *flight, uint64_t limit)
 {
-    uint64_t used = slot->batch.used;
+    uint64_t used = flight->batch.used;
 
-    slot->sync = w->sync_due || numbers_differ(w->numbers, w->numbers_issued);
+    flight->sync = w->sync_due || numbers_differ(w->numbers, w->numbers_issued);
     LIST_EACH_SAFE (link, &w->queue) {
         struct wal_item *item = LIST_ENTRY(link, struct wal_item, in_queue);
 
         if (used + WAL_FRAGMENT_BYTES + item->bytes > limit)
             break;
         used += WAL_FRAGMENT_BYTES + item->bytes;
-        slot->sync = slot->sync || item->sync;
-        slot->last_item = item->number;
-        slot->item_count++;
+        flight->sync = flight->sync || item->sync;
+        flight->last_item = item->number;
+        flight->item_count++;
         w->queued -= item->bytes + WAL_ITEM_OVERHEAD;
         w->queued_items--;
         list_remove(link);
-        list_push_back(&slot->items, link);
+        list_push_back(&flight->items, link);
     }
-    ASSERT(slot->item_count > 0);
-    w->last_issued = slot->last_item;
-    w->items_in_flight += slot->item_count;
+    ASSERT(flight->item_count > 0);
+    w->last_issued = flight->last_item;
+    w->items_in_flight += flight->item_count;
     return used;
 }
 
 static void issue_items(struct wal *w, struct wal_segment *s, uint64_t place)
 {
-    struct wal_slot *slot = slot_begin(w, WAL_SLOT_WHOLE, s, place);
+    struct wal_flight *flight = flight_begin(w, WAL_FLIGHT_WHOLE, s, place);
     uint64_t rest = (s->number + 1) * w->limits.segment_bytes - place;
     uint64_t limit = rest < w->limits.whole_bytes ? rest : w->limits.whole_bytes;
 
-    issue_whole(w, slot, slot_take_items(w, slot, limit));
+    issue_whole(w, flight, flight_take_items(w, flight, limit));
 }
 
 /* Whether all that has queued goes into the last batch's sector, and without a sync. */
@@ -461,29 +462,30 @@ static bool tail_takes_queue(struct wal *w)
 
 static void issue_growth(struct wal *w)
 {
-    struct wal_slot *slot = slot_begin(w, WAL_SLOT_WHOLE, w->current, w->tail.batch.position);
+    struct wal_flight *flight =
+        flight_begin(w, WAL_FLIGHT_WHOLE, w->current, w->tail.batch.position);
 
-    slot->batch = w->tail.batch;
-    slot_take_items(w, slot, WAL_SECTOR_BYTES);
-    slot_submit(w, slot, w->tail.begin);
+    flight->batch = w->tail.batch;
+    flight_take_items(w, flight, WAL_SECTOR_BYTES);
+    flight_submit(w, flight, w->tail.begin);
 }
 
 static void issue_stream(struct wal *w, struct wal_item *item, struct wal_segment *s,
                          uint64_t place)
 {
-    struct wal_slot *slot = slot_begin(w, WAL_SLOT_STREAM, s, place);
+    struct wal_flight *flight = flight_begin(w, WAL_FLIGHT_STREAM, s, place);
     uint64_t rest = (s->number + 1) * w->limits.segment_bytes - place;
 
-    slot->stream = item;
-    slot->stream_first = w->stream_left == 0;
-    slot->stream_room = rest < w->limits.batch_bytes ? rest : w->limits.batch_bytes;
-    if (slot->stream_first)
+    flight->stream = item;
+    flight->stream_first = w->stream_left == 0;
+    flight->stream_room = rest < w->limits.batch_bytes ? rest : w->limits.batch_bytes;
+    if (flight->stream_first)
         w->stream_left = item->bytes + WAL_ITEM_OVERHEAD;
     segment_enter(w, s);
     w->stream_running = true;
     w->previous = place;
-    w->numbers_issued = slot->batch.numbers;
-    slot_submit(w, slot, w->position);
+    w->numbers_issued = flight->batch.numbers;
+    flight_submit(w, flight, w->position);
 }
 
 /* Whether what has queued is worth a batch now. Beside others in flight only what is
@@ -524,19 +526,19 @@ static bool issue_without_items(struct wal *w)
 {
     uint64_t place = wal_place(w, w->position);
     struct wal_segment *s = segment_for(w, place);
-    struct wal_slot *slot;
+    struct wal_flight *flight;
 
     if (numbers_differ(w->numbers, w->numbers_issued) && s) {
-        issue_whole(w, slot_begin(w, WAL_SLOT_WHOLE, s, place), WAL_HEADER_BYTES);
+        issue_whole(w, flight_begin(w, WAL_FLIGHT_WHOLE, s, place), WAL_HEADER_BYTES);
         return true;
     }
     if (!w->sync_due)
         return false;
     /* What is unsynced lies in the current segment (I-W2). */
-    slot = slot_begin(w, WAL_SLOT_SYNC, w->current, place);
-    slot->batch.position = w->position;
-    slot->last_item = w->last_issued;
-    slot_submit(w, slot, w->position);
+    flight = flight_begin(w, WAL_FLIGHT_SYNC, w->current, place);
+    flight->batch.position = w->position;
+    flight->last_item = w->last_issued;
+    flight_submit(w, flight, w->position);
     return true;
 }
 
@@ -634,9 +636,9 @@ static void wal_free(struct wal *w)
 {
     unsigned i;
 
-    for (i = 0; w->slots && i < w->in_flight_max; i++)
-        os_free(w->os, w->slots[i].memory, w->limits.whole_bytes + WAL_SECTOR_BYTES);
-    os_free(w->os, w->slots, w->in_flight_max * sizeof *w->slots);
+    for (i = 0; w->flights && i < w->in_flight_max; i++)
+        os_free(w->os, w->flights[i].memory, w->limits.whole_bytes + WAL_SECTOR_BYTES);
+    os_free(w->os, w->flights, w->in_flight_max * sizeof *w->flights);
     os_free(w->os, w->stream_memory, w->limits.batch_bytes + WAL_SECTOR_BYTES);
     os_free(w->os, w->tail.memory, 2 * WAL_SECTOR_BYTES);
     os_free(w->os, w->prepare.buffer, WAL_ZEROS_BYTES);
@@ -660,28 +662,28 @@ void wal_close(struct wal *w, bool abandon)
 
 /* All that a batch will ever need, so that issuing one cannot fail. Buffers take
  * pages of the system only when they are used. */
-static enum err make_slots(struct wal *w)
+static enum err make_flights(struct wal *w)
 {
     unsigned i;
 
-    w->slots = os_alloc(w->os, w->in_flight_max * sizeof *w->slots);
-    if (!w->slots)
+    w->flights = os_alloc(w->os, w->in_flight_max * sizeof *w->flights);
+    if (!w->flights)
         return ERR_NOMEM;
-    memset(w->slots, 0, w->in_flight_max * sizeof *w->slots);
+    memset(w->flights, 0, w->in_flight_max * sizeof *w->flights);
     for (i = 0; i < w->in_flight_max; i++) {
-        struct wal_slot *slot = &w->slots[i];
+        struct wal_flight *flight = &w->flights[i];
 
-        slot->memory = os_alloc(w->os, w->limits.whole_bytes + WAL_SECTOR_BYTES);
-        if (!slot->memory)
+        flight->memory = os_alloc(w->os, w->limits.whole_bytes + WAL_SECTOR_BYTES);
+        if (!flight->memory)
             return ERR_NOMEM;
-        slot->index = i;
-        slot->wal = w;
-        slot->os = w->os;
-        slot->job.run = wal_slot_run;
-        slot->job.done = slot_done;
-        slot->job.lane = OS_LANE_LOG;
-        list_init(&slot->items);
-        list_push_back(&w->free, &slot->in_list);
+        flight->index = i;
+        flight->wal = w;
+        flight->os = w->os;
+        flight->job.run = wal_flight_run;
+        flight->job.done = flight_done;
+        flight->job.lane = OS_LANE_LOG;
+        list_init(&flight->items);
+        list_push_back(&w->free, &flight->in_list);
     }
     w->stream_memory = os_alloc(w->os, w->limits.batch_bytes + WAL_SECTOR_BYTES);
     if (!w->stream_memory)
@@ -716,7 +718,7 @@ enum err wal_open(struct os *os, const struct wal_options *options,
     list_init(&w->retired);
     list_init(&w->queue);
     list_init(&w->free);
-    list_init(&w->flight);
+    list_init(&w->flying);
     w->prepare.wal = w;
     w->prepare.os = os;
     w->prepare.buffer = os_alloc(os, WAL_ZEROS_BYTES);
@@ -724,7 +726,7 @@ enum err wal_open(struct os *os, const struct wal_options *options,
         goto done;
     e = wal_recover(w, options, replay, position, numbers, f);
     if (!e)
-        e = make_slots(w);
+        e = make_flights(w);
     if (e)
         goto done;
     *out = w;

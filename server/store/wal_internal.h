@@ -30,7 +30,7 @@
 #define WAL_GATHER_BYTES (64u << 10)    /* so much queued is worth a batch of its own */
 #define WAL_ZEROS_BYTES (256u << 10)    /* one write when a segment is filled */
 #define WAL_IN_FLIGHT_MAX 8
-#define WAL_MARKS (WAL_IN_FLIGHT_MAX + 1) /* one a slot, one for the open */
+#define WAL_MARKS (WAL_IN_FLIGHT_MAX + 1) /* one a flight, one for the open */
 #define WAL_SEGMENT_BYTES_MAX (1u << 30)
 #define WAL_RETRY_MS 1000               /* between preparations that found no space */
 #define WAL_DIRECT_SLOW_NS 10000000     /* a write of the loop that took longer has waited */
@@ -77,20 +77,20 @@ struct wal_prepare {
     enum err result;
 };
 
-enum wal_slot_kind {
-    WAL_SLOT_WHOLE,  /* whole items, or none: its end is known when it is issued */
-    WAL_SLOT_STREAM, /* fragments of one large item: its end is known when it is done */
-    WAL_SLOT_SYNC,   /* no batch: makes durable what was written unsynced */
+enum wal_flight_kind {
+    WAL_FLIGHT_WHOLE,  /* whole items, or none: its end is known when it is issued */
+    WAL_FLIGHT_STREAM, /* fragments of one large item: its end is known when it is done */
+    WAL_FLIGHT_SYNC,   /* no batch: makes durable what was written unsynced */
 };
 
 /* A batch in flight. The loop fills it, the lane runs it, the loop takes it back. */
-struct wal_slot {
+struct wal_flight {
     struct os_job job;
-    struct list_link in_list; /* wal.free or wal.flight (by position) */
+    struct list_link in_list; /* wal.free or wal.flying (by position) */
     struct wal *wal;          /* for done only */
     struct os *os;
-    enum wal_slot_kind kind;
-    unsigned index; /* in wal.slots */
+    enum wal_flight_kind kind;
+    unsigned index; /* in wal.flights */
     bool sync;
     bool done;
     uint64_t answers_from;       /* raw: what its failure makes doubtful begins here */
@@ -158,12 +158,12 @@ struct wal {
     struct wal_numbers numbers_reserved; /* durable */
 
     /* what is being written */
-    struct wal_slot *slots; /* owned; in_flight_max of them */
+    struct wal_flight *flights; /* owned; in_flight_max of them */
     uint8_t *stream_buffer; /* aligned; batch_bytes */
     void *stream_memory;    /* owned; what it lies in */
     struct wal_tail tail;
     struct list_link free;
-    struct list_link flight;
+    struct list_link flying;
     unsigned in_flight;
     unsigned items_in_flight;
     bool stream_running;   /* nothing else may be issued: the end is not known */
@@ -205,8 +205,8 @@ void wal_prepare_maybe(struct wal *w);
 /* Any thread. What is at or behind position and of epoch or older is not to be believed. */
 void wal_mark_failed(struct os *os, unsigned index, uint64_t epoch, uint64_t position);
 
-/* wal_slot.c */
-void wal_slot_run(struct os_job *job);
+/* wal_flight.c */
+void wal_flight_run(struct os_job *job);
 
 /* wal_recover.c */
 enum err wal_recover(struct wal *w, const struct wal_options *options,

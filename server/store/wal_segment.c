@@ -312,7 +312,7 @@ void wal_prepare_maybe(struct wal *w)
 }
 
 /* Unsynced on purpose: it matters only as long as the system's cache shows what the
- * disk may not hold, and both go together. Each slot has a place of its own in
+ * disk may not hold, and both go together. Each flight has a place of its own in
  * the file, since several may fail at once. */
 void wal_mark_failed(struct os *os, unsigned index, uint64_t epoch, uint64_t position)
 {
