@@ -24,11 +24,17 @@
 struct os;
 struct os_file; /* opaque, owned by whoever opened it */
 
+#define OS_UNCACHED_BYTES 4096
+
 enum os_open {
     OS_READ = 1,    /* must exist unless OS_CREATE */
     OS_WRITE = 2,   /* and read */
     OS_CREATE = 4,  /* make it, mode 0600, if it is not there */
     OS_EXCLUSIVE = 8, /* with OS_CREATE: ERR_LOCKED if it is there */
+    /* file_read tells what the disk holds, not what the system's memory still shows of it
+     * after a failed sync; where the file system cannot do that, as without the flag.
+     * Offsets, sizes and memory of reads are multiples of OS_UNCACHED_BYTES. */
+    OS_UNCACHED = 16,
 };
 
 /* Jobs of one lane run side by side up to the lane's width; lanes do not wait
@@ -67,7 +73,10 @@ struct os_ops {
     enum err (*file_write)(struct os_file *file, uint64_t offset, const void *from,
                            size_t size);
     /* Make what was written, and the file's size, survive power loss. A failed
-     * sync is final for this file: what it covered must not be believed. */
+     * sync is final for this file: what it covered must not be believed. A write that the
+     * disk refused is told once to each open file, whoever wrote it, and not at all to one
+     * that was opened after somebody had been told: who must know has a file of his own,
+     * opened before anything was written. */
     enum err (*file_sync)(struct os_file *file);
     enum err (*file_size)(struct os_file *file, uint64_t *out);
     enum err (*file_truncate)(struct os_file *file, uint64_t size);
@@ -90,6 +99,8 @@ struct os_ops {
     enum err (*disk_free)(struct os *os, uint64_t *out);
     /* Monotonic; no relation to the time of day. Nanoseconds. */
     uint64_t (*now_ns)(struct os *os);
+    /* The time of day: milliseconds since 1970. It may jump, back too: for people only. */
+    uint64_t (*day_ms)(struct os *os);
     void (*random)(struct os *os, void *to, size_t size);
     /* Memory of the core. NULL when there is none (or a test says so). Any thread. */
     void *(*alloc)(struct os *os, size_t size);

@@ -38,6 +38,7 @@ struct os_file {
     struct os_posix *posix; /* borrowed */
     int fd;                 /* owned */
     atomic_bool no_nowait;  /* the file system knows no RWF_NOWAIT */
+    atomic_bool uncached;   /* opened with O_DIRECT */
     char path[];            /* for reports */
 };
 
@@ -162,6 +163,8 @@ static int open_flags(unsigned flags)
         system |= O_CREAT;
     if ((flags & OS_CREATE) && (flags & OS_EXCLUSIVE))
         system |= O_EXCL;
+    if (flags & OS_UNCACHED)
+        system |= O_DIRECT;
     return system;
 }
 
@@ -173,6 +176,15 @@ static int fd_check_regular(int fd)
     if (fstat(fd, &status) != 0)
         return errno;
     return S_ISREG(status.st_mode) ? 0 : EISDIR;
+}
+
+/* Returns errno; 0 is good. */
+static int fd_open(const struct place *place, int flags, int *fd)
+{
+    do
+        *fd = openat(place->directory, place->name, flags, 0600);
+    while (*fd < 0 && errno == EINTR);
+    return *fd < 0 ? errno : 0;
 }
 
 static enum err posix_file_open(struct os *os, const char *path, unsigned flags,
@@ -194,15 +206,19 @@ static enum err posix_file_open(struct os *os, const char *path, unsigned flags,
         number = ENOMEM;
         goto done;
     }
-    do
-        fd = openat(place.directory, place.name, open_flags(flags), 0600);
-    while (fd < 0 && errno == EINTR);
-    number = fd < 0 ? errno : fd_check_regular(fd);
+    number = fd_open(&place, open_flags(flags), &fd);
+    if (number == EINVAL && flags & OS_UNCACHED) {
+        flags &= ~(unsigned)OS_UNCACHED; /* the file system cannot read past its memory */
+        number = fd_open(&place, open_flags(flags), &fd);
+    }
+    if (!number)
+        number = fd_check_regular(fd);
     if (number)
         goto done;
     file->posix = posix;
     file->fd = fd;
     atomic_init(&file->no_nowait, false);
+    atomic_init(&file->uncached, flags & OS_UNCACHED);
     memcpy(file->path, path, strlen(path) + 1);
     *out = file;
     file = NULL;
@@ -222,6 +238,17 @@ static void posix_file_close(struct os_file *file)
     free(file);
 }
 
+/* A file system may take O_DIRECT and then refuse to read so (a larger block, a layer on
+ * top). False: it was not that. */
+static bool file_cache(struct os_file *file)
+{
+    int flags = fcntl(file->fd, F_GETFL);
+
+    if (!atomic_exchange(&file->uncached, false) || flags < 0)
+        return false;
+    return fcntl(file->fd, F_SETFL, flags & ~O_DIRECT) == 0;
+}
+
 static enum err posix_file_read(struct os_file *file, uint64_t offset, void *to, size_t size,
                                 size_t *got)
 {
@@ -231,11 +258,13 @@ static enum err posix_file_read(struct os_file *file, uint64_t offset, void *to,
 
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EINVAL && file_cache(file))
+            continue;
         if (n < 0)
             return file_error(file, "read", errno);
-        if (n == 0)
-            break;
         *got += (size_t)n;
+        if (n == 0 || (file->uncached && *got % OS_UNCACHED_BYTES))
+            break; /* the end; what is behind it cannot be asked for at this offset */
     }
     return ERR_OK;
 }
@@ -508,6 +537,15 @@ static uint64_t posix_now_ns(struct os *os)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static uint64_t posix_day_ms(struct os *os)
+{
+    struct timespec now;
+    int result = clock_gettime(CLOCK_REALTIME, &now);
+
+    ASSERT(result == 0);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
 static void posix_random(struct os *os, void *to, size_t size)
 {
     uint8_t *at = to;
@@ -598,6 +636,7 @@ static const struct os_ops posix_ops = {
     .dir_list = posix_dir_list,
     .disk_free = posix_disk_free,
     .now_ns = posix_now_ns,
+    .day_ms = posix_day_ms,
     .random = posix_random,
     .alloc = posix_alloc,
     .free = posix_free,

@@ -271,6 +271,11 @@ enum err primary_open(struct os *os, const struct primary_options *options,
     return ERR_OK;
 }
 
+void primary_identity(const struct primary *p, uint8_t *to)
+{
+    memcpy(to, p->uuid, PRIMARY_IDENTITY_BYTES);
+}
+
 void primary_close(struct primary *p, bool abandon)
 {
     if (!p)

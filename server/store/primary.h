@@ -25,6 +25,7 @@ struct primary; /* opaque */
 struct root;    /* opaque, shared */
 
 #define PRIMARY_FILE "primary"
+#define PRIMARY_IDENTITY_BYTES 16
 
 #define PRIMARY_PAGE_BYTES_DEFAULT 8192u /* docs/decisions/0003-page-size.md */
 
@@ -55,6 +56,9 @@ enum err primary_open(struct os *os, const struct primary_options *options,
                       struct primary **out, struct failure *f);
 /* Every root must have been given back, no load or merge be under way (abandon: a simulated
  * crash, jobs never finish; free the memory). */
+/* The random number that names the database: PRIMARY_IDENTITY_BYTES. */
+void primary_identity(const struct primary *p, uint8_t *to);
+
 void primary_close(struct primary *p, bool abandon);
 
 /* The durable root; borrowed, take a reference to keep it. */

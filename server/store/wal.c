@@ -19,7 +19,10 @@
  *       syncs, too: what comes behind it may be written before it has ended.
  * I-W2: no sync is issued while an unsynced write runs, and the last batch in a
  *       segment syncs. So a sync covers all that was issued before it.
- * I-W3: nothing is acknowledged after a failure. */
+ * I-W3: nothing is acknowledged after a failure, be it that the loop does not know of it yet.
+ * I-W4: each flight has a file of its own for each segment, opened before the first batch is
+ *       written there. The system tells a file once of what the disk has refused, whoever
+ *       wrote it; so each sync that covers it is told, and not only one of them. */
 #include "server/store/wal_internal.h"
 
 #include <stdio.h>
@@ -114,22 +117,40 @@ void wal_fail(struct wal *w, enum err e, const char *what, uint64_t segment, uin
 
 /* ---- completion ---- */
 
-/* The batch with the oldest position has run: count it. */
-static void flight_pop(struct wal *w, struct wal_flight *flight)
+/* The raw position behind it; of a SYNC: up to which it makes durable. */
+static uint64_t flight_end(const struct wal *w, const struct wal_flight *flight)
 {
+    if (flight->kind == WAL_FLIGHT_SYNC)
+        return flight->batch.position;
+    if (flight->batch.flags & WAL_BATCH_SKIP)
+        return (flight->segment->number + 1) * w->limits.segment_bytes;
+    return flight->batch.position + flight->batch.span;
+}
+
+/* It has run, and all before it but syncs. */
+static void flight_note_written(struct wal *w, struct wal_flight *flight)
+{
+    if (flight->is_written)
+        return;
+    flight->is_written = true;
     if (flight->last_item > w->last_written)
         w->last_written = flight->last_item;
+    flight->covers = flight->kind == WAL_FLIGHT_SYNC ? flight->last_item : w->last_written;
     w->items += flight->kind == WAL_FLIGHT_STREAM ? flight->stream_last : flight->item_count;
-    w->items_in_flight -= flight->item_count;
     if (flight->kind != WAL_FLIGHT_SYNC)
         w->batches++;
+}
+
+/* The flight with the oldest position has run, and all who must have it do: count it. */
+static void flight_pop(struct wal *w, struct wal_flight *flight)
+{
+    flight_note_written(w, flight);
+    w->items_in_flight -= flight->item_count;
     if (flight->sync) {
         w->syncs++;
-        w->last_durable = flight->kind == WAL_FLIGHT_SYNC ? flight->last_item : w->last_written;
-        w->synced = flight->kind == WAL_FLIGHT_SYNC ? flight->batch.position
-                    : flight->batch.flags & WAL_BATCH_SKIP
-                        ? (flight->segment->number + 1) * w->limits.segment_bytes
-                        : flight->batch.position + flight->batch.span;
+        ASSERT(flight->covers >= w->last_durable);
+        w->last_durable = flight->covers;
+        w->synced = flight_end(w, flight);
         if (flight->kind != WAL_FLIGHT_SYNC)
             w->numbers_reserved = flight->batch.numbers;
     }
@@ -187,7 +208,8 @@ static void stream_placed(struct wal *w, struct wal_flight *flight)
     w->stream_left -= used;
 }
 
-/* The next that may be counted (I-W1); NULL: none has run. */
+/* The next that may be counted (I-W1); NULL: there is none. One that is synced here and not
+ * confirmed is written, and holds back only what syncs, as a sync does. */
 static struct wal_flight *flight_next_counted(struct wal *w)
 {
     bool is_behind_sync = false;
@@ -195,13 +217,27 @@ static struct wal_flight *flight_next_counted(struct wal *w)
     LIST_EACH (link, &w->flying) {
         struct wal_flight *flight = LIST_ENTRY(link, struct wal_flight, in_list);
 
-        if (flight->done)
-            return is_behind_sync && flight->sync ? NULL : flight;
-        if (flight->kind != WAL_FLIGHT_SYNC)
+        if (!flight->done && flight->kind != WAL_FLIGHT_SYNC)
             return NULL;
+        if (flight->done && !flight->sync)
+            return flight;
+        if (flight->done && !is_behind_sync && flight_end(w, flight) <= w->confirmed)
+            return flight;
+        if (flight->done && flight->kind != WAL_FLIGHT_SYNC)
+            flight_note_written(w, flight);
         is_behind_sync = true;
     }
     return NULL;
+}
+
+static void count(struct wal *w)
+{
+    struct wal_flight *flight;
+
+    while ((flight = flight_next_counted(w)) != NULL) {
+        flight_pop(w, flight);
+        flight_free(w, flight);
+    }
 }
 
 /* A flight has run: count what may be counted now. */
@@ -218,10 +254,7 @@ static void flight_settle(struct wal *w, struct wal_flight *flight)
             wal_fail(w, flight->result, flight->what, flight->segment->number, flight->offset);
         return;
     }
-    while ((flight = flight_next_counted(w)) != NULL) {
-        flight_pop(w, flight);
-        flight_free(w, flight);
-    }
+    count(w);
 }
 
 struct counted { /* what has been told */
@@ -236,7 +269,7 @@ static struct counted counted_now(const struct wal *w)
 
 static void tell(struct wal *w, struct counted before)
 {
-    if (w->failed)
+    if (w->failed || atomic_load(&w->has_doubt))
         return; /* I-W3 */
     if (w->last_written != before.written)
         w->events.on_written(w->events.context, w->last_written);
@@ -246,13 +279,25 @@ static void tell(struct wal *w, struct counted before)
         w->events.on_durable(w->events.context, w->last_durable);
 }
 
-static void flight_done(struct os_job *job)
+void wal_flight_done(struct os_job *job)
 {
     struct wal_flight *flight = LIST_ENTRY(job, struct wal_flight, job);
     struct wal *w = flight->wal;
     struct counted before = counted_now(w);
 
     flight_settle(w, flight);
+    tell(w, before);
+}
+
+void wal_confirmed(struct wal *w, uint64_t position)
+{
+    struct counted before = counted_now(w);
+
+    if (position <= w->confirmed)
+        return;
+    w->confirmed = position;
+    if (!w->failed)
+        count(w);
     tell(w, before);
 }
 
@@ -301,7 +346,7 @@ static bool loop_may_write(struct wal *w)
 
 static bool flight_is_direct(struct wal *w, const struct wal_flight *flight)
 {
-    return flight->kind == WAL_FLIGHT_WHOLE && !flight->sync &&
+    return flight->kind == WAL_FLIGHT_WHOLE && !flight->sync && !w->events.on_issued &&
            flight->batch.span <= w->direct_bytes_max && loop_may_write(w);
 }
 
@@ -319,6 +364,15 @@ static void flight_run_direct(struct wal *w, struct wal_flight *flight)
     w->tail.batch = flight->batch;
     w->tail.begin = flight->answers_from;
     flight_settle(w, flight);
+}
+
+static void flight_lend(struct wal *w, struct wal_flight *flight)
+{
+    if (flight->kind == WAL_FLIGHT_SYNC)
+        return;
+    wal_flight_encode(flight);
+    w->events.on_issued(w->events.context, flight->batch.position,
+                        slice_make(flight->buffer, flight->batch.span));
 }
 
 /* begin: the raw position before it. */
@@ -340,20 +394,18 @@ static void flight_submit(struct wal *w, struct wal_flight *flight, uint64_t beg
         }
         w->unsynced_end = w->position;
     }
-    flight->file = flight->segment->file;
+    flight->file = flight->segment->files[flight->index];
+    ASSERT(flight->file); /* I-W4 */
     flight->segment->users++;
     w->in_flight++;
     list_remove(&flight->in_list);
     list_push_back(&w->flying, &flight->in_list);
+    if (w->events.on_issued)
+        flight_lend(w, flight);
     if (is_direct)
         flight_run_direct(w, flight);
     else
         os_job_submit(w->os, &flight->job);
-}
-
-static uint8_t *align(void *memory)
-{
-    return (uint8_t *)wal_round_up((uint64_t)(uintptr_t)memory);
 }
 
 static struct wal_flight *flight_begin(struct wal *w, enum wal_flight_kind kind,
@@ -362,9 +414,11 @@ static struct wal_flight *flight_begin(struct wal *w, enum wal_flight_kind kind,
     struct wal_flight *flight = LIST_ENTRY(w->free.next, struct wal_flight, in_list);
 
     flight->kind = kind;
-    flight->buffer = kind == WAL_FLIGHT_STREAM ? w->stream_buffer : align(flight->memory);
+    flight->buffer = kind == WAL_FLIGHT_STREAM ? w->stream_buffer : wal_align(flight->memory);
     flight->sync = true;
     flight->done = false;
+    flight->is_written = false;
+    flight->is_encoded = false;
     flight->segment = s;
     flight->offset = place % w->limits.segment_bytes;
     flight->salt = w->salt;
@@ -376,7 +430,8 @@ static struct wal_flight *flight_begin(struct wal *w, enum wal_flight_kind kind,
                                        .previous = w->previous,
                                        .synced = w->synced,
                                        .numbers = w->numbers,
-                                       .used = WAL_HEADER_BYTES};
+                                       .used = WAL_HEADER_BYTES,
+                                       .time_ms = w->os->ops->day_ms(w->os)};
     return flight;
 }
 
@@ -465,7 +520,7 @@ static void issue_growth(struct wal *w)
     struct wal_flight *flight =
         flight_begin(w, WAL_FLIGHT_WHOLE, w->current, w->tail.batch.position);
 
-    flight->batch = w->tail.batch;
+    flight->batch = w->tail.batch; /* its time, too */
     flight_take_items(w, flight, WAL_SECTOR_BYTES);
     flight_submit(w, flight, w->tail.begin);
 }
@@ -624,115 +679,4 @@ bool wal_is_busy(const struct wal *w)
         return true;
     return !w->failed && (!list_is_empty(&w->queue) || w->sync_due ||
                           numbers_differ(w->numbers, w->numbers_issued));
-}
-
-static void free_list(struct wal *w, struct list_link *list)
-{
-    while (!list_is_empty(list))
-        wal_segment_free(w, wal_segment_of(list->next));
-}
-
-static void wal_free(struct wal *w)
-{
-    unsigned i;
-
-    for (i = 0; w->flights && i < w->in_flight_max; i++)
-        os_free(w->os, w->flights[i].memory, w->limits.whole_bytes + WAL_SECTOR_BYTES);
-    os_free(w->os, w->flights, w->in_flight_max * sizeof *w->flights);
-    os_free(w->os, w->stream_memory, w->limits.batch_bytes + WAL_SECTOR_BYTES);
-    os_free(w->os, w->tail.memory, 2 * WAL_SECTOR_BYTES);
-    os_free(w->os, w->prepare.buffer, WAL_ZEROS_BYTES);
-    if (w->prepare.file)
-        w->os->ops->file_close(w->prepare.file);
-    wal_segment_free(w, w->prepare.segment);
-    free_list(w, &w->segments);
-    free_list(w, &w->retired);
-    os_free(w->os, w, sizeof *w);
-}
-
-void wal_close(struct wal *w, bool abandon)
-{
-    if (!w)
-        return;
-    ASSERT(abandon || !wal_is_busy(w));
-    if (!abandon && !w->failed && w->unsynced_end > w->covered)
-        w->os->ops->file_sync(w->current->file); /* as good as it gets: nobody was told */
-    wal_free(w);
-}
-
-/* All that a batch will ever need, so that issuing one cannot fail. Buffers take
- * pages of the system only when they are used. */
-static enum err make_flights(struct wal *w)
-{
-    unsigned i;
-
-    w->flights = os_alloc(w->os, w->in_flight_max * sizeof *w->flights);
-    if (!w->flights)
-        return ERR_NOMEM;
-    memset(w->flights, 0, w->in_flight_max * sizeof *w->flights);
-    for (i = 0; i < w->in_flight_max; i++) {
-        struct wal_flight *flight = &w->flights[i];
-
-        flight->memory = os_alloc(w->os, w->limits.whole_bytes + WAL_SECTOR_BYTES);
-        if (!flight->memory)
-            return ERR_NOMEM;
-        flight->index = i;
-        flight->wal = w;
-        flight->os = w->os;
-        flight->job.run = wal_flight_run;
-        flight->job.done = flight_done;
-        flight->job.lane = OS_LANE_LOG;
-        list_init(&flight->items);
-        list_push_back(&w->free, &flight->in_list);
-    }
-    w->stream_memory = os_alloc(w->os, w->limits.batch_bytes + WAL_SECTOR_BYTES);
-    if (!w->stream_memory)
-        return ERR_NOMEM;
-    w->stream_buffer = align(w->stream_memory);
-    w->tail.memory = os_alloc(w->os, 2 * WAL_SECTOR_BYTES);
-    if (!w->tail.memory)
-        return ERR_NOMEM;
-    w->tail.buffer = align(w->tail.memory);
-    return ERR_OK;
-}
-
-enum err wal_open(struct os *os, const struct wal_options *options,
-                  const struct wal_events *events, const struct wal_replay *replay,
-                  uint64_t position, struct wal_numbers *numbers, struct wal **out,
-                  struct failure *f)
-{
-    struct wal *w = os_alloc(os, sizeof *w);
-    enum err e = ERR_NOMEM;
-
-    *out = NULL;
-    if (!w)
-        goto done;
-    memset(w, 0, sizeof *w);
-    w->os = os;
-    w->events = *events;
-    w->in_flight_max = options->in_flight_max;
-    w->spare_segments = options->spare_segments;
-    w->interval_ms = options->interval_ms;
-    w->direct_bytes_max = options->direct_bytes_max;
-    list_init(&w->segments);
-    list_init(&w->retired);
-    list_init(&w->queue);
-    list_init(&w->free);
-    list_init(&w->flying);
-    w->prepare.wal = w;
-    w->prepare.os = os;
-    w->prepare.buffer = os_alloc(os, WAL_ZEROS_BYTES);
-    if (!w->prepare.buffer)
-        goto done;
-    e = wal_recover(w, options, replay, position, numbers, f);
-    if (!e)
-        e = make_flights(w);
-    if (e)
-        goto done;
-    *out = w;
-    w = NULL;
-done:
-    if (w)
-        wal_free(w);
-    return e ? failure_set(f, e, "the log could not be opened: %s", err_message(e)) : ERR_OK;
 }

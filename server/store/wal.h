@@ -13,15 +13,20 @@
  * A batch carries epoch, position, length, where the batch before it is, the position known
  * to be synced when it was issued and the numbers reserved, all under its checksum
  * (XXH3-64, with a salt that no client knows). At recovery damage is in the middle, and
- * refused, if a valid later batch says that more was synced; else it is the tail, and is
- * cut. docs/formats.md has the byte tables.
+ * refused, if a valid later batch, or the mark of a clean stop, says that more was synced;
+ * else it is the tail, and is cut. docs/formats.md has the byte tables.
  *
- * A failed write or sync is final: on_failed, nothing more is acknowledged. It
+ * A failed write or sync is final: on_failed, nothing more is acknowledged. Each flight has
+ * open files of its own, since the system tells a failure once to each. It
  * leaves a mark in wal/failed, so that the next start does not believe what only
- * the system's cache has.
+ * the system's cache has; and where it can, that start reads past the cache.
+ *
+ * Others may have to have a batch, too (wal_options.is_confirmed): then it is lent out
+ * when it is issued (on_issued) and durable when it is synced here and wal_confirmed has
+ * passed it.
  *
  * Threads: loop only; encode is called on the log's lane, or in wal_kick.
- * Files: wal/NNNNNNNNNNNNNNNN (segment number in hex), wal/failed. */
+ * Files: wal/NNNNNNNNNNNNNNNN (segment number in hex), wal/failed, wal/closed. */
 #ifndef HOLDFAST_STORE_WAL_H
 #define HOLDFAST_STORE_WAL_H
 
@@ -31,6 +36,8 @@
 #include "server/os/os.h"
 
 #define WAL_SECTOR_BYTES 4096
+#define WAL_IDENTITY_BYTES 16
+#define WAL_IN_FLIGHT_MAX 8
 #define WAL_PIECE_BYTES_MAX (6u << 20) /* a piece that one encode call may need room for */
 
 struct wal; /* opaque, owned by the core */
@@ -61,16 +68,19 @@ struct wal_options {
     /* Of a new log; an old one keeps what it was made with. A multiple of
      * WAL_SECTOR_BYTES, at most 1 GiB, at least 16 MiB (tests: 1 MiB with smaller pieces). */
     uint64_t segment_bytes;
-    unsigned in_flight_max;    /* batches written and synced side by side, 1 to 8 */
+    unsigned
+        in_flight_max; /* batches written and synced side by side, 1 to WAL_IN_FLIGHT_MAX */
     unsigned spare_segments;   /* kept prepared ahead, at least 2 */
     uint64_t numbers_ahead;    /* the first batch after the start reserves this many of each */
     uint32_t interval_ms;      /* unsynced items are synced at most this much later */
     uint32_t piece_bytes_max;  /* 0: WAL_PIECE_BYTES_MAX */
     uint32_t direct_bytes_max; /* an unsynced batch up to this goes in wal_kick; 0: none */
+    uint8_t identity[WAL_IDENTITY_BYTES]; /* of the database; files of another are refused */
+    bool is_confirmed; /* durable is also only what wal_confirmed has passed */
 };
 
-/* Called from the loop, never inside a call of the log but wal_kick and wal_tick, at whose end
- * they may come. They may call the log, but not wal_close. */
+/* Called from the loop, never inside a call of the log but wal_kick, wal_tick and
+ * wal_confirmed, at whose end they may come. They may call the log, but not wal_close. */
 struct wal_events {
     void *context;
     /* All items up to number have been written: a kill of the process keeps them. */
@@ -83,6 +93,10 @@ struct wal_events {
     void (*on_failed)(void *context, enum err e, const char *text);
     /* Whoever got ERR_WAIT from wal_reserve may try again: room was made, or none could be. */
     void (*on_room)(void *context);
+    /* May be NULL. A batch stands at position; its bytes are lent until on_written has named
+     * its items, and on_durable too if it is synced; or until the log has failed. With it
+     * batches are encoded by the loop, and none grows. It may not call the log. */
+    void (*on_issued)(void *context, uint64_t position, struct slice bytes);
 };
 
 /* Recovery hands over each piece of each item, in order. An item without its last piece was
@@ -94,17 +108,41 @@ struct wal_replay {
                       struct failure *f);
 };
 
-/* Open or make the log below "wal", and replay from position (0: from its beginning;
+/* Open the log below "wal", and replay from position (0: from its beginning;
  * what a root says). Blocks. Items whose first fragment lies before position come without their
- * beginning (first false). At the end a first batch of a new epoch is written and synced
- * at the cut, so that what was cut cannot come back. *numbers: in, reserved as the root
- * knows them; out, the greatest ones found (commit: items' numbers too). ERR_CORRUPT with file
- * and offset: damage in the middle. ERR_FORMAT: a newer version. ERR_IO, ERR_NO_SPACE,
- * ERR_NOMEM; ERR_BAD_REQUEST: options that do not suit each other; or what replay returned. */
+ * beginning (first false). Nothing is written: the log is closed until wal_begin, and only
+ * wal_epoch, wal_read, wal_stats and wal_close may be called. *numbers: in, reserved as the
+ * root knows them; out, the greatest ones found (commit: items' numbers too). ERR_CORRUPT with
+ * file and offset: damage in the middle, or a file of another database. ERR_FORMAT: another
+ * version. ERR_IO, ERR_NO_SPACE, ERR_NOMEM; ERR_BAD_REQUEST: options that do not suit each
+ * other; or what replay returned. */
 enum err wal_open(struct os *os, const struct wal_options *options,
                   const struct wal_events *events, const struct wal_replay *replay,
                   uint64_t position, struct wal_numbers *numbers, struct wal **out,
                   struct failure *f);
+
+/* The greatest epoch that was seen, or the one that is written. */
+uint64_t wal_epoch(const struct wal *w);
+
+/* Begin to write, in an epoch greater than any seen: its first batch is written and synced
+ * where the log was cut, so that what was cut cannot come back. Blocks. After an error only
+ * wal_close may be called: ERR_IO, ERR_NO_SPACE, ERR_NOMEM. */
+enum err wal_begin(struct wal *w, uint64_t epoch, struct failure *f);
+
+/* All others who must have it have the log up to position, durably. It never goes back. */
+void wal_confirmed(struct wal *w, uint64_t position);
+
+/* Read the batch that begins at position, a raw one: where the batch before it ends (the next
+ * one behind the end of a segment, too). Its bytes are put in to; it is
+ * durable, or, before wal_begin, what was replayed. Blocks. ERR_END: there is none;
+ * ERR_NOT_FOUND: the log does not go back so far; ERR_TOO_LARGE: it takes more than room,
+ * read->size says how much; ERR_CORRUPT: no batch begins there; ERR_IO, ERR_NOMEM. */
+struct wal_read {
+    uint64_t position; /* in; out: the one behind it, for the next call */
+    uint64_t place;    /* out: where it stands */
+    size_t size;       /* out: bytes */
+};
+enum err wal_read(struct wal *w, struct wal_read *read, uint8_t *to, size_t room);
 
 /* Reserve log space for bytes of items to come. OK; ERR_WAIT: a segment is being
  * prepared, on_room (or on_failed) will follow; ERR_NO_SPACE, ERR_NOMEM: none can be
@@ -160,7 +198,8 @@ void wal_stats(const struct wal *w, struct wal_stats *out);
 bool wal_is_busy(const struct wal *w);
 
 /* Close, and sync what was only written; the log may not be busy. Unsynced items, and after
- * a failure queued ones, are given back. abandon: a simulated crash, no job of ours will ever
+ * a failure queued ones, are given back. If all went well a mark says so: from then on a log
+ * that ends earlier is damaged. abandon: a simulated crash, no job of ours will ever
  * finish; just free the memory. */
 void wal_close(struct wal *w, bool abandon);
 

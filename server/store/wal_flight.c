@@ -70,19 +70,38 @@ static void encode_stream(struct wal_flight *flight)
     flight->batch.span = (uint32_t)wal_round_up(flight->batch.used);
 }
 
+void wal_flight_encode(struct wal_flight *flight)
+{
+    if (flight->kind == WAL_FLIGHT_WHOLE)
+        encode_whole(flight);
+    if (flight->kind == WAL_FLIGHT_STREAM)
+        encode_stream(flight);
+    if (flight->kind != WAL_FLIGHT_SYNC)
+        wal_batch_encode(&flight->batch, flight->salt, flight->buffer);
+    flight->is_encoded = true;
+}
+
+/* At once: a kill from here on must find the mark. The doubt comes first, since what it is
+ * about may be known to nobody else: another flight's sync may have been told of it here. */
+static void leave_mark(struct wal_flight *flight)
+{
+    struct wal_mark mark = {.epoch = flight->batch.epoch, .position = flight->answers_from};
+
+    atomic_store(flight->has_doubt, true);
+    memcpy(mark.identity, flight->identity, WAL_IDENTITY_BYTES);
+    wal_mark_failed(flight->os, flight->marks, flight->index, &mark);
+}
+
 void wal_flight_run(struct os_job *job)
 {
     struct wal_flight *flight = LIST_ENTRY(job, struct wal_flight, job);
     const struct os_ops *ops = flight->os->ops;
 
     flight->result = ERR_OK;
-    if (flight->kind == WAL_FLIGHT_WHOLE)
-        encode_whole(flight);
-    if (flight->kind == WAL_FLIGHT_STREAM)
-        encode_stream(flight);
+    if (!flight->is_encoded)
+        wal_flight_encode(flight);
     if (flight->kind != WAL_FLIGHT_SYNC) {
         flight->what = "write";
-        wal_batch_encode(&flight->batch, flight->salt, flight->buffer);
         flight->result =
             ops->file_write(flight->file, flight->offset, flight->buffer, flight->batch.span);
     }
@@ -90,7 +109,6 @@ void wal_flight_run(struct os_job *job)
         flight->what = "sync";
         flight->result = ops->file_sync(flight->file);
     }
-    /* At once: a kill from here on must find it. */
     if (flight->result)
-        wal_mark_failed(flight->os, flight->index, flight->batch.epoch, flight->answers_from);
+        leave_mark(flight);
 }

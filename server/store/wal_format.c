@@ -9,7 +9,10 @@
 
 static const uint8_t segment_magic[8] = {'H', 'F', 'L', 'O', 'G', 'S', 'E', 'G'};
 static const uint8_t batch_magic[8] = {'H', 'F', 'L', 'O', 'G', 'B', 'A', 'T'};
-static const uint8_t mark_magic[8] = {'H', 'F', 'L', 'O', 'G', 'E', 'N', 'D'};
+static const uint8_t mark_magic[][8] = {
+    [WAL_MARK_FAILED] = {'H', 'F', 'L', 'O', 'G', 'E', 'N', 'D'},
+    [WAL_MARK_CLOSED] = {'H', 'F', 'L', 'O', 'G', 'C', 'L', 'O'},
+};
 
 static uint64_t checksum(const uint8_t *from, size_t size, uint64_t salt)
 {
@@ -39,6 +42,7 @@ void wal_segment_header_encode(const struct wal_segment_header *header, uint8_t 
     bytes_put_le64(to + 32, header->segment_bytes);
     bytes_put_le64(to + 40, header->epoch);
     bytes_put_le64(to + 48, header->salt);
+    memcpy(to + 56, header->identity, WAL_IDENTITY_BYTES);
     seal(segment_magic, to, WAL_SECTOR_BYTES, 0);
 }
 
@@ -52,6 +56,7 @@ enum err wal_segment_header_decode(const uint8_t *from, struct wal_segment_heade
     out->segment_bytes = bytes_get_le64(from + 32);
     out->epoch = bytes_get_le64(from + 40);
     out->salt = bytes_get_le64(from + 48);
+    memcpy(out->identity, from + 56, WAL_IDENTITY_BYTES);
     return ERR_OK;
 }
 
@@ -72,6 +77,7 @@ void wal_batch_encode(const struct wal_batch *batch, uint64_t salt, uint8_t *to)
     bytes_put_le32(to + 80, batch->fragments);
     bytes_put_le32(to + 84, batch->used);
     bytes_put_le32(to + 88, batch->span);
+    bytes_put_le64(to + 96, batch->time_ms);
     seal(batch_magic, to, batch->span, salt);
 }
 
@@ -113,6 +119,7 @@ enum err wal_batch_decode(const uint8_t *from, uint64_t room, uint64_t salt, uin
     out->fragments = bytes_get_le32(from + 80);
     out->used = bytes_get_le32(from + 84);
     out->span = (uint32_t)span;
+    out->time_ms = bytes_get_le64(from + 96);
     return out->used >= WAL_HEADER_BYTES && out->used <= span ? ERR_OK : ERR_CORRUPT;
 }
 
@@ -130,21 +137,23 @@ void wal_fragment_decode(const uint8_t *from, struct wal_fragment *out)
     out->flags = bytes_get_le32(from + 12);
 }
 
-void wal_mark_encode(const struct wal_mark *mark, uint8_t *to)
+void wal_mark_encode(const struct wal_mark *mark, enum wal_mark_kind kind, uint8_t *to)
 {
     memset(to, 0, WAL_MARK_BYTES);
-    bytes_put_le64(to + 24, mark->epoch);
-    bytes_put_le64(to + 32, mark->position);
-    seal(mark_magic, to, WAL_MARK_BYTES, 0);
+    memcpy(to + 24, mark->identity, WAL_IDENTITY_BYTES);
+    bytes_put_le64(to + 40, mark->epoch);
+    bytes_put_le64(to + 48, mark->position);
+    seal(mark_magic[kind], to, WAL_MARK_BYTES, 0);
 }
 
-enum err wal_mark_decode(const uint8_t *from, struct wal_mark *out)
+enum err wal_mark_decode(const uint8_t *from, enum wal_mark_kind kind, struct wal_mark *out)
 {
-    enum err e = unseal(mark_magic, from, WAL_MARK_BYTES, 0);
+    enum err e = unseal(mark_magic[kind], from, WAL_MARK_BYTES, 0);
 
     if (e)
         return e;
-    out->epoch = bytes_get_le64(from + 24);
-    out->position = bytes_get_le64(from + 32);
+    memcpy(out->identity, from + 24, WAL_IDENTITY_BYTES);
+    out->epoch = bytes_get_le64(from + 40);
+    out->position = bytes_get_le64(from + 48);
     return ERR_OK;
 }

@@ -7,17 +7,19 @@
  * not ours is therefore a newer format, not damage.
  *
  * Batches are checksummed with the log's salt, which no client knows: a document
- * that contains the image of a batch can never pass for one. */
+ * that contains the image of a batch can never pass for one, nor can a batch of another
+ * database's log. Segments and marks name their database. */
 #ifndef HOLDFAST_STORE_WAL_FORMAT_H
 #define HOLDFAST_STORE_WAL_FORMAT_H
 
 #include "server/store/wal.h"
 
-#define WAL_FORMAT 1
+#define WAL_FORMAT 2
 
-#define WAL_HEADER_BYTES 96   /* of a batch */
+#define WAL_HEADER_BYTES 128  /* of a batch */
 #define WAL_FRAGMENT_BYTES 16 /* of a fragment's header */
-#define WAL_MARK_BYTES 40
+#define WAL_MARK_BYTES 56
+#define WAL_MARK_NONE UINT64_MAX /* a mark that says nothing */
 
 #define WAL_BATCH_SKIP 1u  /* the next batch is in the next segment */
 #define WAL_BATCH_EPOCH 2u /* the first of its epoch: everything older behind it is stale */
@@ -30,6 +32,7 @@ struct wal_segment_header {
     uint64_t segment_bytes; /* the same in all segments */
     uint64_t epoch;         /* at its (re)use */
     uint64_t salt;          /* of the log; the same in all segments */
+    uint8_t identity[WAL_IDENTITY_BYTES]; /* of the database */
 };
 
 struct wal_batch {
@@ -37,12 +40,13 @@ struct wal_batch {
     uint64_t epoch;
     uint64_t position; /* of its first byte */
     uint64_t previous; /* position of the batch before; 0: not known */
-    uint64_t synced;   /* durable up to here when it was issued */
+    uint64_t synced;   /* durable with all who must have it, up to here, when it was issued */
     struct wal_numbers numbers;
     uint64_t first_item; /* number of the first fragment's item; 0: no fragments */
     uint32_t fragments;
     uint32_t used; /* bytes, header included */
     uint32_t span; /* bytes up to the next batch, whole sectors */
+    uint64_t time_ms; /* when it was issued by the system's clock, since 1970; may go back */
 };
 
 struct wal_fragment {
@@ -51,12 +55,15 @@ struct wal_fragment {
     uint32_t flags;
 };
 
-/* Left behind in wal/failed by a log that could not be synced: what lies at or
- * behind position and is of epoch or older is not to be believed, although the
- * system's cache may still show it. */
+/* FAILED: what lies at or behind position and is of epoch or older is not to be believed,
+ * although the system's memory may still show it. CLOSED: the log does not end before
+ * position. */
+enum wal_mark_kind { WAL_MARK_FAILED, WAL_MARK_CLOSED };
+
 struct wal_mark {
+    uint8_t identity[WAL_IDENTITY_BYTES]; /* of the database */
     uint64_t epoch;
-    uint64_t position;
+    uint64_t position; /* WAL_MARK_NONE: the mark says nothing */
 };
 
 static inline uint64_t wal_round_up(uint64_t bytes)
@@ -86,8 +93,8 @@ void wal_fragment_encode(const struct wal_fragment *fragment, uint8_t *to);
 void wal_fragment_decode(const uint8_t *from, struct wal_fragment *out);
 
 /* to and from: WAL_MARK_BYTES. */
-void wal_mark_encode(const struct wal_mark *mark, uint8_t *to);
+void wal_mark_encode(const struct wal_mark *mark, enum wal_mark_kind kind, uint8_t *to);
 /* ERR_OK; ERR_CORRUPT; ERR_FORMAT. */
-enum err wal_mark_decode(const uint8_t *from, struct wal_mark *out);
+enum err wal_mark_decode(const uint8_t *from, enum wal_mark_kind kind, struct wal_mark *out);
 
 #endif

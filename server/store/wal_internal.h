@@ -23,14 +23,14 @@
 #include "server/store/wal.h"
 #include "server/store/wal_format.h"
 
+#include <stdatomic.h>
+
 #define WAL_DIRECTORY "wal"
-#define WAL_MARK_FILE "wal/failed"
 #define WAL_PATH_BYTES 32
 #define WAL_WHOLE_BYTES_MAX (1u << 20)  /* a batch of whole items */
 #define WAL_GATHER_BYTES (64u << 10)    /* so much queued is worth a batch of its own */
 #define WAL_ZEROS_BYTES (256u << 10)    /* one write when a segment is filled */
-#define WAL_IN_FLIGHT_MAX 8
-#define WAL_MARKS (WAL_IN_FLIGHT_MAX + 1) /* one a flight, one for the open */
+#define WAL_MARKS (WAL_IN_FLIGHT_MAX + 1) /* one a flight, one for the beginning */
 #define WAL_SEGMENT_BYTES_MAX (1u << 30)
 #define WAL_RETRY_MS 1000               /* between preparations that found no space */
 #define WAL_DIRECT_SLOW_NS 10000000     /* a write of the loop that took longer has waited */
@@ -39,7 +39,9 @@
 struct wal_segment {
     struct list_link in_list; /* in wal.segments or wal.retired, ascending by number */
     uint64_t number;          /* the file's name */
-    struct os_file *file;     /* owned; NULL: not open */
+    /* Owned; one for each flight, by its index, all opened before the first batch is written
+     * (I-W4). NULL: not open. */
+    struct os_file *files[WAL_IN_FLIGHT_MAX];
     unsigned users;           /* batches in flight in it */
     bool valid;               /* recovery: the header is good and the file has its size */
     bool resembles;           /* recovery: a batch is at its first place, good or rotten */
@@ -73,7 +75,8 @@ struct wal_prepare {
     uint8_t *buffer;             /* owned; WAL_ZEROS_BYTES */
     /* out */
     bool renamed;         /* the file is named header.number now */
-    struct os_file *file; /* open and ready, if result is OK */
+    unsigned files_wanted;
+    struct os_file *files[WAL_IN_FLIGHT_MAX]; /* open and ready, if result is OK */
     enum err result;
 };
 
@@ -93,9 +96,15 @@ struct wal_flight {
     unsigned index; /* in wal.flights */
     bool sync;
     bool done;
+    bool is_encoded; /* the loop has done it */
+    bool is_written; /* counted so */
+    uint64_t covers; /* once it is: number of the last item that its sync makes durable */
     uint64_t answers_from;       /* raw: what its failure makes doubtful begins here */
     struct wal_segment *segment; /* only the loop looks inside */
-    struct os_file *file;        /* the segment's */
+    struct os_file *file;        /* the segment's for this flight */
+    struct os_file *marks;       /* wal/failed */
+    const uint8_t *identity;     /* of the database */
+    atomic_bool *has_doubt;      /* set when it fails, before anybody is told */
     uint64_t offset;             /* of the batch in the file */
     uint64_t salt;
     struct wal_batch batch;      /* used and span: the lane's, when it streams */
@@ -131,9 +140,14 @@ struct wal {
     uint32_t interval_ms;
     uint32_t direct_bytes_max;
     uint64_t salt;
-    uint64_t epoch;
+    uint64_t epoch;     /* that is written; before wal_begin: the greatest one seen */
+    struct wal_mark us; /* what marks of ours say, all but the position */
+    bool has_begun;     /* wal_begin has been called */
 
     /* files */
+    struct os_file *marks;  /* owned; wal/failed */
+    struct os_file *closed; /* owned; wal/closed */
+    bool has_marks;         /* recovery found some */
     struct list_link segments; /* live and ready, ascending, without a gap */
     struct list_link retired;  /* files that may be reused */
     struct wal_segment *current; /* in segments: where the last batch went */
@@ -173,6 +187,7 @@ struct wal {
     uint64_t position_items; /* raw end of the last issued batch that has items */
     uint64_t previous;       /* position of the last issued batch */
     uint64_t synced;         /* raw: durable up to here */
+    uint64_t confirmed;      /* raw: others have it up to here; UINT64_MAX: nobody must */
     uint64_t unsynced_begin; /* raw start of the first batch not covered, if there is one */
     uint64_t unsynced_end;   /* raw end of the last unsynced batch issued */
     uint64_t covered;        /* raw: a sync issued covers all before */
@@ -183,6 +198,7 @@ struct wal {
     uint64_t last_durable;   /* number */
 
     bool failed;
+    atomic_bool has_doubt; /* a flight has failed; the loop may not know yet */
     uint64_t batches, syncs, items;
 };
 
@@ -192,21 +208,50 @@ bool wal_segment_parse(const char *name, uint64_t *number);
 /* ERR_NOMEM. *out is in no list. */
 enum err wal_segment_new(struct wal *w, uint64_t number, struct wal_segment **out);
 void wal_segment_free(struct wal *w, struct wal_segment *s); /* closes; out of its list */
+/* A file of its own for each flight. */
+enum err wal_segment_open(struct wal *w, struct wal_segment *s);
 void wal_segment_close(struct wal *w, struct wal_segment *s);
 void wal_segment_insert(struct list_link *list, struct wal_segment *s); /* by number */
 void wal_segment_retire(struct wal *w, struct wal_segment *s); /* from segments */
 /* Choose a file for the segment behind the last and set prepare up. ERR_NOMEM. */
 enum err wal_prepare_begin(struct wal *w);
 void wal_prepare_run(struct os_job *job);
+void wal_prepare_free(struct wal *w); /* what is under way, when the log is freed */
 /* Take over what prepare made, or put the file back. */
 enum err wal_prepare_end(struct wal *w);
 /* Prepare, or remove, in the background if that is needed. */
 void wal_prepare_maybe(struct wal *w);
-/* Any thread. What is at or behind position and of epoch or older is not to be believed. */
-void wal_mark_failed(struct os *os, unsigned index, uint64_t epoch, uint64_t position);
+
+/* wal_mark.c */
+struct wal_mark_file {
+    const char *path;
+    enum wal_mark_kind kind;
+    unsigned places;
+};
+static const struct wal_mark_file wal_failed_file = {"wal/failed", WAL_MARK_FAILED, WAL_MARKS};
+static const struct wal_mark_file wal_closed_file = {"wal/closed", WAL_MARK_CLOSED, 1};
+
+/* out: file->places of them; those that say something. ours: identity only. ERR_CORRUPT: of
+ * another database. ERR_FORMAT, ERR_IO, ERR_NOMEM. */
+enum err wal_marks_read(struct os *os, const struct wal_mark_file *file,
+                        const struct wal_mark *ours, struct wal_mark *out, unsigned *count,
+                        struct failure *f);
+/* Open for writing; make all its places if they are not there. */
+enum err wal_marks_open(struct os *os, const struct wal_mark_file *file,
+                        const struct wal_mark *ours, struct os_file **out, struct failure *f);
+/* They say nothing any more, durably. */
+enum err wal_marks_clear(struct os *os, struct os_file *open, const struct wal_mark_file *file,
+                         const struct wal_mark *ours, struct failure *f);
+/* Any thread. */
+void wal_mark_failed(struct os *os, struct os_file *file, unsigned place,
+                     const struct wal_mark *mark);
+/* Durably. ERR_IO, ERR_NO_SPACE. */
+enum err wal_mark_closed(struct os *os, struct os_file *file, const struct wal_mark *mark);
 
 /* wal_flight.c */
 void wal_flight_run(struct os_job *job);
+/* Put the batch into the buffer; run will not do it again. */
+void wal_flight_encode(struct wal_flight *flight);
 
 /* wal_recover.c */
 enum err wal_recover(struct wal *w, const struct wal_options *options,
@@ -215,11 +260,18 @@ enum err wal_recover(struct wal *w, const struct wal_options *options,
 
 /* wal.c */
 void wal_fail(struct wal *w, enum err e, const char *what, uint64_t segment, uint64_t offset);
+void wal_flight_done(struct os_job *job);
 bool wal_room_is_short(const struct wal *w, uint64_t bytes, uint64_t spare);
 
 static inline struct wal_segment *wal_segment_of(struct list_link *link)
 {
     return LIST_ENTRY(link, struct wal_segment, in_list);
+}
+
+/* The first sector's boundary in it. */
+static inline uint8_t *wal_align(void *memory)
+{
+    return (uint8_t *)wal_round_up((uint64_t)(uintptr_t)memory);
 }
 
 /* Where the batch after the raw position begins. */

@@ -3,13 +3,16 @@
  * The chain: from the position that the root names, batch after batch, each valid
  * for its place and of an epoch no lower than the one before it. It ends where
  * there is no such batch. What lies behind that end is then searched for evidence: a
- * valid batch that says that more was synced when it was issued. If there is one, the
- * end is damage in the middle and the log is refused; else it is the tail, and is
- * cut: a batch of a new epoch is written over its beginning and synced, so that
+ * valid batch, or the mark of a clean stop, that says that more was synced. If there is one,
+ * the end is damage in the middle and the log is refused; else it is the tail, and is
+ * cut: wal_begin writes a batch of a new epoch over its beginning and syncs it, so that
  * nothing behind it can join the chain again.
  *
  * A crash at any moment in here leaves the same end, or the new epoch's batch as the
- * end. A failed sync of that batch leaves a mark, as any failed sync does. */
+ * end. A failed sync of that batch leaves a mark, as any failed sync does.
+ *
+ * All is read past the system's memory, where that can be done: after a failed sync that may
+ * show what the disk never got, and a start that believed it would lose it later. */
 #include "server/store/wal_internal.h"
 
 #define WINDOW_BYTES (256u << 10) /* what is read at once stays in the processor's cache */
@@ -19,7 +22,8 @@ struct recovery {
     const struct wal_replay *replay;
     struct failure *f;
     struct os_file *file; /* owned; the segment being looked at */
-    uint8_t *buffer;      /* owned; a window of it */
+    void *memory;         /* owned; what buffer lies in, and what alignment takes */
+    uint8_t *buffer;      /* aligned; a window of it */
     size_t buffer_bytes;
     uint64_t window;      /* where the window begins in the file */
     size_t window_bytes;  /* what of it is read */
@@ -29,6 +33,7 @@ struct recovery {
     uint64_t segment_bytes;
     struct wal_mark marks[WAL_MARKS];
     unsigned mark_count;
+    uint64_t closed; /* a clean stop has said that the log has all up to here; 0: none has */
 
     /* the chain */
     uint64_t raw;      /* where it ends, so far */
@@ -95,10 +100,11 @@ static enum err buffer_make(struct recovery *r, uint64_t bytes)
 {
     struct os *os = r->w->os;
 
-    os_free(os, r->buffer, r->buffer_bytes);
+    os_free(os, r->memory, r->buffer_bytes + WAL_SECTOR_BYTES);
     r->buffer_bytes = bytes;
-    r->buffer = os_alloc(os, bytes);
-    return r->buffer ? ERR_OK : ERR_NOMEM;
+    r->memory = os_alloc(os, bytes + WAL_SECTOR_BYTES);
+    r->buffer = (uint8_t *)wal_round_up((uintptr_t)r->memory);
+    return r->memory ? ERR_OK : ERR_NOMEM;
 }
 
 static void file_close(struct recovery *r)
@@ -142,6 +148,9 @@ static enum err list_files(struct recovery *r)
 static enum err header_take(struct recovery *r, struct wal_segment *s, uint64_t size,
                             const struct wal_segment_header *header)
 {
+    if (memcmp(header->identity, r->w->us.identity, WAL_IDENTITY_BYTES) != 0)
+        return fail_at(r, ERR_CORRUPT, s->number, 0,
+                       "the segment belongs to another database than the data file");
     if (r->salted && (header->salt != r->w->salt || header->segment_bytes != r->segment_bytes))
         return fail_at(r, ERR_CORRUPT, s->number, 0, "the segment is of another log");
     if (header->epoch > r->epoch_max)
@@ -164,7 +173,7 @@ static enum err header_read(struct recovery *r, struct wal_segment *s)
     enum err e;
 
     wal_segment_path(s->number, path);
-    e = os_file_open(r->w->os, path, OS_READ, &r->file);
+    e = os_file_open(r->w->os, path, OS_READ | OS_UNCACHED, &r->file);
     if (!e)
         e = ops->file_size(r->file, &size);
     if (!e)
@@ -175,43 +184,24 @@ static enum err header_read(struct recovery *r, struct wal_segment *s)
     memset(r->buffer + got, 0, WAL_SECTOR_BYTES - got);
     e = wal_segment_header_decode(r->buffer, &header);
     if (e == ERR_FORMAT)
-        return fail_at(r, e, s->number, 0, "the log was written by a newer version");
+        return fail_at(r, e, s->number, 0, "the log was written by another version");
     return e ? ERR_OK : header_take(r, s, size, &header);
 }
 
 static enum err marks_read(struct recovery *r)
 {
-    const struct os_ops *ops = r->w->os->ops;
-    uint8_t bytes[WAL_MARKS * WAL_MARK_BYTES];
-    size_t got = 0, at;
-    enum err e = os_file_open(r->w->os, WAL_MARK_FILE, OS_READ, &r->file);
+    struct wal *w = r->w;
+    struct wal_mark closed;
+    unsigned count;
+    enum err e =
+        wal_marks_read(w->os, &wal_failed_file, &w->us, r->marks, &r->mark_count, r->f);
 
-    if (e == ERR_NOT_FOUND)
-        return ERR_OK;
     if (!e)
-        e = ops->file_read(r->file, 0, bytes, sizeof bytes, &got);
-    file_close(r);
-    if (e)
-        return failure_set_at(r->f, e, WAL_MARK_FILE, 0, "the mark of a failed log");
-    /* A mark that a power cut took is not missed: the cache went with it. */
-    for (at = 0; at + WAL_MARK_BYTES <= got; at += WAL_MARK_BYTES) {
-        e = wal_mark_decode(bytes + at, &r->marks[r->mark_count]);
-        if (!e)
-            r->mark_count++;
-        if (e == ERR_FORMAT)
-            return failure_set_at(r->f, e, WAL_MARK_FILE, at, "a newer version's mark");
-    }
-    return ERR_OK;
-}
-
-static enum err marks_remove(struct recovery *r)
-{
-    struct os *os = r->w->os;
-    enum err e = os->ops->file_remove(os, WAL_MARK_FILE);
-
-    if (e == ERR_NOT_FOUND)
-        return ERR_OK;
-    return e ? e : os->ops->dir_sync(os, WAL_DIRECTORY);
+        e = wal_marks_read(w->os, &wal_closed_file, &w->us, &closed, &count, r->f);
+    if (!e && count)
+        r->closed = closed.position;
+    w->has_marks = r->mark_count > 0;
+    return e;
 }
 
 static struct wal_segment *find(struct recovery *r, uint64_t number)
@@ -263,7 +253,7 @@ static enum err look(struct recovery *r, struct wal_segment *s)
     file_close(r);
     r->window_bytes = 0;
     wal_segment_path(s->number, path);
-    e = os_file_open(r->w->os, path, OS_READ, &r->file);
+    e = os_file_open(r->w->os, path, OS_READ | OS_UNCACHED, &r->file);
     if (e)
         return fail_at(r, e, s->number, 0, "a log segment could not be read");
     e = window(r, s, WAL_SECTOR_BYTES, WAL_SECTOR_BYTES, &first);
@@ -293,7 +283,7 @@ static enum err batch_at(struct recovery *r, const struct wal_segment *s, uint64
         return e;
     e = wal_batch_decode(r->batch, span, r->w->salt, position, out);
     if (e == ERR_FORMAT)
-        return fail_at(r, e, number, offset, "the log was written by a newer version");
+        return fail_at(r, e, number, offset, "the log was written by another version");
     if (!e && out->epoch > r->epoch_max)
         r->epoch_max = out->epoch;
     return e;
@@ -491,6 +481,9 @@ static enum err chain_follow(struct recovery *r, uint64_t position)
     if (!e && r->evidence > r->raw)
         e = fail_at(r, ERR_CORRUPT, number, r->end_offset,
                     "the log is damaged before its end: later batches are there");
+    if (!e && r->closed > r->raw)
+        e = fail_at(r, ERR_CORRUPT, number, r->end_offset,
+                    "the log ends before what a clean stop has left");
     return e;
 }
 
@@ -559,14 +552,11 @@ static void adopt(struct recovery *r)
 
 static enum err open_segment(struct recovery *r, struct wal_segment *s)
 {
-    char path[WAL_PATH_BYTES];
-    enum err e;
+    enum err e = wal_segment_open(r->w, s);
 
-    wal_segment_path(s->number, path);
-    e = os_file_open(r->w->os, path, OS_WRITE, &s->file);
     /* A killed process may have left it in the system's cache only. */
     if (!e)
-        e = r->w->os->ops->file_sync(s->file);
+        e = r->w->os->ops->file_sync(s->files[0]);
     return e ? fail_at(r, e, s->number, 0, "a log segment could not be opened and synced") : e;
 }
 
@@ -588,86 +578,24 @@ static enum err open_files(struct recovery *r)
     return e;
 }
 
-/* The segment of the cut becomes the current one; it is made if it is not there. */
-static enum err enter_segment(struct recovery *r)
-{
-    struct wal *w = r->w;
-    enum err e = ERR_OK;
-
-    if (w->ready == 0) {
-        e = wal_prepare_begin(w);
-        if (!e) {
-            wal_prepare_run(&w->prepare.job);
-            e = wal_prepare_end(w);
-        }
-    }
-    if (e)
-        return fail_at(r, e, r->place / r->segment_bytes, 0,
-                       "a log segment could not be prepared");
-    LIST_EACH (link, &w->segments)
-        if (wal_segment_of(link)->number == r->place / r->segment_bytes)
-            w->current = wal_segment_of(link);
-    ASSERT(w->current);
-    w->ready--;
-    w->live++;
-    w->live_peak = w->live;
-    return ERR_OK;
-}
-
-static enum err begin_epoch(struct recovery *r)
-{
-    struct wal *w = r->w;
-    struct wal_batch b = {.flags = WAL_BATCH_EPOCH,
-                          .epoch = w->epoch,
-                          .position = r->place,
-                          .previous = r->previous,
-                          .synced = r->raw,
-                          .numbers = r->numbers,
-                          .used = WAL_HEADER_BYTES,
-                          .span = WAL_SECTOR_BYTES};
-    uint64_t offset = r->place % r->segment_bytes;
-    enum err e;
-
-    wal_batch_encode(&b, w->salt, r->buffer);
-    e = w->os->ops->file_write(w->current->file, offset, r->buffer, b.span);
-    if (!e)
-        e = w->os->ops->file_sync(w->current->file);
-    if (e) {
-        wal_mark_failed(w->os, WAL_IN_FLIGHT_MAX, w->epoch, r->raw);
-        return fail_at(r, e, w->current->number, offset, "the log's first batch");
-    }
-    w->previous = r->place;
-    w->position = r->place + b.span;
-    return ERR_OK;
-}
-
+/* Leave the log so that it can begin behind the cut. */
 static enum err cut(struct recovery *r)
 {
     struct wal *w = r->w;
-    enum err e;
 
     if (r->item > r->numbers.commit)
         r->numbers.commit = r->item; /* an item that was cut has used its number up */
     r->found = r->numbers;
     r->numbers.version += r->numbers_ahead;
     r->numbers.commit += r->numbers_ahead;
-    w->epoch = r->epoch_max + 1;
+    w->epoch = r->epoch_max;
     w->position = r->raw;
-    adopt(r);
-    e = open_files(r);
-    if (!e)
-        e = enter_segment(r);
-    if (!e)
-        e = begin_epoch(r);
-    if (!e)
-        e = marks_remove(r);
-    if (e)
-        return e;
-    w->position_items = r->raw;
-    w->synced = w->unsynced_end = w->covered = w->position;
+    w->previous = r->previous;
+    w->synced = w->confirmed == UINT64_MAX ? r->raw : r->proven;
     w->last_appended = w->last_issued = w->last_written = w->last_durable = r->item;
     w->numbers = w->numbers_issued = w->numbers_reserved = r->numbers;
-    return ERR_OK;
+    adopt(r);
+    return open_files(r);
 }
 
 static enum err read_headers(struct recovery *r)
@@ -716,6 +644,6 @@ enum err wal_recover(struct wal *w, const struct wal_options *options,
         *numbers = r.found;
 done:
     file_close(&r);
-    os_free(w->os, r.buffer, r.buffer_bytes);
+    os_free(w->os, r.memory, r.buffer_bytes + WAL_SECTOR_BYTES);
     return e;
 }

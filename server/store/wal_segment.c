@@ -38,11 +38,40 @@ enum err wal_segment_new(struct wal *w, uint64_t number, struct wal_segment **ou
     return ERR_OK;
 }
 
+static void files_close(struct os *os, struct os_file **files)
+{
+    unsigned i;
+
+    for (i = 0; i < WAL_IN_FLIGHT_MAX; i++) {
+        if (files[i])
+            os->ops->file_close(files[i]);
+        files[i] = NULL;
+    }
+}
+
+static enum err files_open(struct os *os, const char *path, unsigned count,
+                           struct os_file **files)
+{
+    enum err e = ERR_OK;
+    unsigned i;
+
+    for (i = 0; !e && i < count; i++)
+        if (!files[i])
+            e = os_file_open(os, path, OS_WRITE, &files[i]);
+    return e;
+}
+
+enum err wal_segment_open(struct wal *w, struct wal_segment *s)
+{
+    char path[WAL_PATH_BYTES];
+
+    wal_segment_path(s->number, path);
+    return files_open(w->os, path, w->in_flight_max, s->files);
+}
+
 void wal_segment_close(struct wal *w, struct wal_segment *s)
 {
-    if (s->file)
-        w->os->ops->file_close(s->file);
-    s->file = NULL;
+    files_close(w->os, s->files);
 }
 
 void wal_segment_free(struct wal *w, struct wal_segment *s)
@@ -81,13 +110,13 @@ static enum err fill_with_zeros(struct wal_prepare *p)
     enum err e;
 
     memset(p->buffer, 0, WAL_ZEROS_BYTES);
-    e = ops->file_allocate(p->file, size);
+    e = ops->file_allocate(p->files[0], size);
     for (at = 0; !e && at < size; at += WAL_ZEROS_BYTES) {
         size_t part = size - at < WAL_ZEROS_BYTES ? size - at : WAL_ZEROS_BYTES;
 
-        e = ops->file_write(p->file, at, p->buffer, part);
+        e = ops->file_write(p->files[0], at, p->buffer, part);
     }
-    return e ? e : ops->file_sync(p->file);
+    return e ? e : ops->file_sync(p->files[0]);
 }
 
 static enum err write_header(struct wal_prepare *p)
@@ -95,9 +124,9 @@ static enum err write_header(struct wal_prepare *p)
     enum err e;
 
     wal_segment_header_encode(&p->header, p->buffer);
-    e = p->os->ops->file_write(p->file, 0, p->buffer, WAL_SECTOR_BYTES);
+    e = p->os->ops->file_write(p->files[0], 0, p->buffer, WAL_SECTOR_BYTES);
     if (!e)
-        e = p->os->ops->file_sync(p->file);
+        e = p->os->ops->file_sync(p->files[0]);
     return e ? e : p->os->ops->dir_sync(p->os, WAL_DIRECTORY);
 }
 
@@ -116,13 +145,15 @@ static enum err make_ready(struct wal_prepare *p)
     if (e)
         return e;
     p->renamed = true;
-    e = os_file_open(p->os, to, OS_WRITE | OS_CREATE, &p->file);
+    e = os_file_open(p->os, to, OS_WRITE | OS_CREATE, &p->files[0]);
     if (!e && p->kind == WAL_PREPARE_REUSE)
-        e = ops->file_size(p->file, &size);
+        e = ops->file_size(p->files[0], &size);
     /* A file cut short, or one that may lack its zeros, is filled anew. */
     if (!e && size < p->header.segment_bytes)
         e = fill_with_zeros(p);
-    return e ? e : write_header(p);
+    if (!e)
+        e = write_header(p);
+    return e ? e : files_open(p->os, to, p->files_wanted, p->files);
 }
 
 static enum err remove_file(struct os *os, uint64_t number)
@@ -141,7 +172,6 @@ void wal_prepare_run(struct os_job *job)
 {
     struct wal_prepare *p = LIST_ENTRY(job, struct wal_prepare, job);
 
-    p->file = NULL;
     p->renamed = false;
     if (p->kind == WAL_PREPARE_REMOVE) {
         p->result = remove_file(p->os, p->from);
@@ -150,9 +180,7 @@ void wal_prepare_run(struct os_job *job)
     p->result = make_ready(p);
     if (!p->result)
         return;
-    if (p->file)
-        p->os->ops->file_close(p->file);
-    p->file = NULL;
+    files_close(p->os, p->files);
     /* Half a file only takes the space that others lack; and after a failed sync its
      * header could be seen by the next start although the disk never got it. */
     if (p->renamed)
@@ -201,7 +229,16 @@ enum err wal_prepare_begin(struct wal *w)
                                             .segment_bytes = w->limits.segment_bytes,
                                             .epoch = w->epoch,
                                             .salt = w->salt};
+    memcpy(p->header.identity, w->us.identity, WAL_IDENTITY_BYTES);
+    p->files_wanted = w->in_flight_max;
     return ERR_OK;
+}
+
+void wal_prepare_free(struct wal *w)
+{
+    files_close(w->os, w->prepare.files);
+    wal_segment_free(w, w->prepare.segment);
+    w->prepare.segment = NULL;
 }
 
 enum err wal_prepare_end(struct wal *w)
@@ -216,9 +253,9 @@ enum err wal_prepare_end(struct wal *w)
     }
     if (!p->result) {
         s->number = p->header.number;
-        s->file = p->file;
+        memcpy(s->files, p->files, sizeof s->files);
+        memset(p->files, 0, sizeof p->files);
         s->valid = true;
-        p->file = NULL;
         list_push_back(&w->segments, &s->in_list);
         w->ready++;
         return ERR_OK;
@@ -309,20 +346,4 @@ void wal_prepare_maybe(struct wal *w)
     }
     w->prepare_error = ERR_OK;
     prepare_submit(w);
-}
-
-/* Unsynced on purpose: it matters only as long as the system's cache shows what the
- * disk may not hold, and both go together. Each flight has a place of its own in
- * the file, since several may fail at once. */
-void wal_mark_failed(struct os *os, unsigned index, uint64_t epoch, uint64_t position)
-{
-    struct wal_mark mark = {.epoch = epoch, .position = position};
-    uint8_t bytes[WAL_MARK_BYTES];
-    struct os_file *file;
-
-    wal_mark_encode(&mark, bytes);
-    if (os_file_open(os, WAL_MARK_FILE, OS_WRITE | OS_CREATE, &file))
-        return;
-    os->ops->file_write(file, (uint64_t)index * WAL_MARK_BYTES, bytes, sizeof bytes);
-    os->ops->file_close(file);
 }

@@ -193,18 +193,22 @@ static enum err db_open_log(struct db *db, struct failure *f)
                                   .direct_bytes_max = DIRECT_BYTES_MAX,
                                   .numbers_ahead = NUMBERS_AHEAD};
     struct wal_events events = {
-        db, commit_on_written, commit_on_durable, db_on_reserved, db_on_log_failed, db_on_room};
+        db,  commit_on_written, commit_on_durable, db_on_reserved, db_on_log_failed, db_on_room,
+        NULL};
     struct wal_numbers numbers = {root->version_reserved, root->commit_reserved};
     struct recovery recovery;
     struct wal_replay replay = {&recovery, recovery_piece};
     uint64_t begun = os_now_ms(db->os);
     enum err e;
 
+    primary_identity(db->primary, options.identity);
     db->last_commit = root->commit;
     recovery_init(&recovery, db);
     e = wal_open(db->os, &options, &events, &replay, root->log_position, &numbers, &db->wal, f);
     if (!e)
         e = recovery_end(&recovery, f);
+    if (!e)
+        e = wal_begin(db->wal, wal_epoch(db->wal) + 1, f);
     if (e)
         return e;
     db_event(db, "recovered", "root=%llu commits=%llu bytes=%llu ms=%llu",

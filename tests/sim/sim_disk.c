@@ -19,6 +19,7 @@ static enum err sim_file_open_op(struct os *os, const char *path, unsigned flags
 
     *out = NULL;
     ASSERT(flags & (OS_READ | OS_WRITE));
+    sim_preempt(sim);
     sim_trace(sim, "open %s %u", path, flags);
     if (sim->off)
         return ERR_IO;
@@ -29,6 +30,7 @@ static enum err sim_file_open_op(struct os *os, const char *path, unsigned flags
         return e;
     file = sim_malloc(sizeof *file);
     *file = (struct os_file){.sim = sim, .node = node, .flags = flags};
+    file->errors_told = node->errors_seen ? node->errors : 0;
     memcpy(file->path, path, strlen(path) + 1);
     list_push_back(&sim->files, &file->in_sim);
     node->handles++;
@@ -73,9 +75,15 @@ static enum err sim_file_read_op(struct os_file *file, uint64_t offset, void *to
     struct sim_node *node = file->node;
 
     *got = 0;
+    sim_preempt(sim);
     sim_trace(sim, "read %s %" PRIu64 "+%zu", file->path, offset, size);
     if (!node || sim->off || sim_fault_due(sim, SIM_FAULT_READ, file->path))
         return ERR_IO;
+    if (file->flags & OS_UNCACHED) {
+        ASSERT((offset | size | (uintptr_t)to) % OS_UNCACHED_BYTES == 0);
+        if (sim_node_is_doubtful(node))
+            sim_node_forget(node);
+    }
     if (offset >= node->size)
         return ERR_OK;
     *got = size < node->size - offset ? size : node->size - offset;
@@ -138,6 +146,7 @@ static enum err sim_file_write_op(struct os_file *file, uint64_t offset, const v
     size_t fits;
     enum err e;
 
+    sim_preempt(sim);
     sim_trace(sim, "write %s %" PRIu64 "+%zu", file->path, offset, size);
     sim_advance_ms(sim, sim->knobs.write_ms);
     if (!node || !(file->flags & OS_WRITE))
@@ -156,8 +165,28 @@ static enum err sim_file_write_op(struct os_file *file, uint64_t offset, const v
     if (file_write_lies(file, from, size))
         return ERR_OK;
     fits = file_room(sim, node, offset, size);
-    sim_node_write(node, offset, from, fits);
+    if (sim_fault_due(sim, SIM_FAULT_WRITEBACK, file->path))
+        sim_node_write_refused(node, offset, from, fits);
+    else
+        sim_node_write(node, offset, from, fits);
     return fits < size ? ERR_NO_SPACE : ERR_OK;
+}
+
+/* Whoever is told of what the disk has refused is told once. */
+static enum err file_sync(struct os_file *file)
+{
+    struct sim_node *node = file->node;
+
+    if (sim_fault_due(file->sim, SIM_FAULT_SYNC, file->path))
+        sim_node_sync_failed(node);
+    if (file->errors_told == node->errors) {
+        sim_node_sync(node);
+        return ERR_OK;
+    }
+    sim_trace(file->sim, "told %s", file->path);
+    file->errors_told = node->errors;
+    node->errors_seen = true;
+    return ERR_IO;
 }
 
 static enum err sim_file_sync_op(struct os_file *file)
@@ -165,18 +194,15 @@ static enum err sim_file_sync_op(struct os_file *file)
     struct sim *sim = file->sim;
     enum err e;
 
+    sim_preempt(sim);
     sim_trace(sim, "sync %s", file->path);
     if (!file->node)
         return ERR_IO;
     e = sim_change_begin(sim);
-    if (e)
-        return e;
-    if (sim_fault_due(sim, SIM_FAULT_SYNC, file->path)) {
-        sim_node_sync_failed(file->node);
-        return ERR_IO;
-    }
-    sim_node_sync(file->node);
-    return ERR_OK;
+    if (!e)
+        e = file_sync(file);
+    sim_preempt(sim); /* it has been told, and could not say so yet */
+    return e;
 }
 
 static enum err sim_file_size_op(struct os_file *file, uint64_t *out)
@@ -192,6 +218,7 @@ static enum err sim_file_truncate_op(struct os_file *file, uint64_t size)
 {
     enum err e;
 
+    sim_preempt(file->sim);
     sim_trace(file->sim, "truncate %s %" PRIu64, file->path, size);
     if (!file->node || !(file->flags & OS_WRITE))
         return ERR_IO;
@@ -208,6 +235,7 @@ static enum err sim_file_allocate_op(struct os_file *file, uint64_t size)
     struct sim_node *node = file->node;
     enum err e;
 
+    sim_preempt(sim);
     sim_trace(sim, "allocate %s %" PRIu64, file->path, size);
     if (!node || !(file->flags & OS_WRITE))
         return ERR_IO;
@@ -226,6 +254,7 @@ static enum err sim_file_punch_op(struct os_file *file, uint64_t offset, uint64_
 {
     enum err e;
 
+    sim_preempt(file->sim);
     sim_trace(file->sim, "punch %s %" PRIu64 "+%" PRIu64, file->path, offset, size);
     if (!file->node || !(file->flags & OS_WRITE))
         return ERR_IO;
@@ -250,12 +279,14 @@ static enum err sim_file_lock_op(struct os_file *file)
 
 static enum err sim_file_rename_op(struct os *os, const char *from, const char *to)
 {
+    sim_preempt(sim_of(os));
     sim_trace(sim_of(os), "rename %s %s", from, to);
     return sim_of(os)->off ? ERR_IO : sim_tree_rename(sim_of(os), from, to);
 }
 
 static enum err sim_file_remove_op(struct os *os, const char *path)
 {
+    sim_preempt(sim_of(os));
     sim_trace(sim_of(os), "remove %s", path);
     return sim_of(os)->off ? ERR_IO : sim_tree_remove(sim_of(os), path);
 }
@@ -269,9 +300,11 @@ static enum err sim_dir_make_op(struct os *os, const char *path)
 static enum err sim_dir_sync_op(struct os *os, const char *path)
 {
     struct sim *sim = sim_of(os);
-    struct sim_node *node = sim_tree_find(sim, path);
+    struct sim_node *node;
     enum err e;
 
+    sim_preempt(sim);
+    node = sim_tree_find(sim, path);
     sim_trace(sim, "sync directory %s", path);
     if (!node || !node->is_directory)
         return sim->off ? ERR_IO : ERR_NOT_FOUND;
@@ -341,6 +374,7 @@ const struct os_ops sim_ops = {
     .dir_list = sim_dir_list_op,
     .disk_free = sim_disk_free_op,
     .now_ns = sim_clock_now,
+    .day_ms = sim_clock_day,
     .random = sim_random_fill,
     .alloc = sim_memory_alloc,
     .free = sim_memory_free,

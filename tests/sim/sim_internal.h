@@ -11,6 +11,8 @@
 #include "server/base/assert.h"
 #include "tests/sim/sim_os.h"
 
+#include <ucontext.h>
+
 struct sim_node;
 
 enum sim_change_kind {
@@ -61,6 +63,8 @@ struct sim_node {
     uint64_t capacity; /* of data, whole sectors */
     uint64_t sectors;  /* how many are reserved */
     struct os_file *locked_by;
+    uint64_t errors;  /* times that the disk has refused what was written */
+    bool errors_seen; /* the last of them has been told to somebody */
     /* a directory */
     struct sim_entry *entries; /* owned */
     size_t entry_count;
@@ -72,7 +76,18 @@ struct os_file {
     struct sim *sim;
     struct sim_node *node; /* shared; NULL when stale */
     unsigned flags;
+    uint64_t errors_told; /* of node.errors */
     char path[SIM_PATH_BYTES];
+};
+
+/* A job's run on a stack of its own, so that it can stand still. */
+struct sim_fiber {
+    struct list_link in_sim; /* sim.standing or sim.fibers */
+    struct sim *sim;
+    struct os_job *job; /* lent; NULL: none */
+    ucontext_t context;
+    void *stack;     /* owned */
+    void *sanitizer; /* AddressSanitizer's */
 };
 
 struct sim_fault_state {
@@ -102,10 +117,16 @@ struct sim {
     /* jobs */
     struct list_link queued[OS_LANE_COUNT];
     struct list_link ran; /* run, their done not called */
+    struct list_link standing; /* fibers whose job stands still */
+    struct list_link fibers;   /* without a job */
+    struct sim_fiber *fiber;   /* that runs; NULL: the loop does */
+    ucontext_t loop;
+    void *loop_sanitizer;
+    const void *loop_stack;
+    size_t loop_stack_bytes;
     bool stalled[OS_LANE_COUNT];
     unsigned jobs;
     unsigned lane_jobs[OS_LANE_COUNT];
-    bool running; /* inside a job's run */
 };
 
 /* sim_os.c */
@@ -129,6 +150,11 @@ uint64_t sim_node_missing(const struct sim_node *node, uint64_t from, uint64_t t
 void sim_node_reserve(struct sim_node *node, uint64_t from, uint64_t to);
 void sim_node_sync(struct sim_node *node);
 void sim_node_sync_failed(struct sim_node *node);
+/* Write, and never get it to the disk. */
+void sim_node_write_refused(struct sim_node *node, uint64_t offset, const void *from,
+                            size_t size);
+/* Whether there is something that the disk has refused. */
+bool sim_node_is_doubtful(const struct sim_node *node);
 /* Change bytes in what is now and in all that a crash could bring back. */
 void sim_node_poke(struct sim_node *node, uint64_t offset, const uint8_t *from, size_t size);
 void sim_node_forget(struct sim_node *node);
@@ -151,12 +177,17 @@ void sim_files_make_stale(struct sim *sim);
 void *sim_memory_alloc(struct os *os, size_t size);
 void sim_memory_free(struct os *os, void *memory, size_t size);
 uint64_t sim_clock_now(struct os *os);
+uint64_t sim_clock_day(struct os *os);
 void sim_random_fill(struct os *os, void *to, size_t size);
 
 /* sim_jobs.c */
 void sim_job_submit(struct os *os, struct os_job *job);
 void sim_jobs_init(struct sim *sim);
+void sim_jobs_unwind(struct sim *sim); /* of those that stand still, with the power off */
 void sim_jobs_forget(struct sim *sim);
+void sim_jobs_fini(struct sim *sim);
+/* Before each call of the table: a job may stand still here. */
+void sim_preempt(struct sim *sim);
 
 static inline struct sim *sim_of(struct os *os)
 {

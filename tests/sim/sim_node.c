@@ -201,17 +201,45 @@ void sim_node_sync(struct sim_node *node)
     }
 }
 
+static void node_refused(struct sim_node *node)
+{
+    node->errors++;
+    node->errors_seen = false;
+}
+
 /* As Linux does: the pages are clean now, and read back as written, but are not
  * on the disk, and the next sync says OK without them. The size is not in pages:
- * the next sync takes it along. */
+ * the next sync takes it along. The disk refuses all, or some. */
 void sim_node_sync_failed(struct sim_node *node)
 {
+    int asked = node->sim->knobs.refused_percent;
+    unsigned percent = asked >= 0 ? (unsigned)asked : sim_chance(node->sim, 50) ? 100 : 50;
+
     LIST_EACH (link, &node->changes) {
         struct sim_change *change = LIST_ENTRY(link, struct sim_change, in_node);
 
         if (!change->synced && change->kind == SIM_CHANGE_WRITE)
-            change->orphan = true;
+            change->orphan = change->orphan || sim_chance(node->sim, percent);
     }
+    node_refused(node);
+}
+
+void sim_node_write_refused(struct sim_node *node, uint64_t offset, const void *from,
+                            size_t size)
+{
+    if (size == 0)
+        return;
+    sim_node_write(node, offset, from, size);
+    LIST_ENTRY(node->changes.previous, struct sim_change, in_node)->orphan = true;
+    node_refused(node);
+}
+
+bool sim_node_is_doubtful(const struct sim_node *node)
+{
+    LIST_EACH (link, &node->changes)
+        if (LIST_ENTRY(link, struct sim_change, in_node)->orphan)
+            return true;
+    return false;
 }
 
 void sim_node_poke(struct sim_node *node, uint64_t offset, const uint8_t *from, size_t size)

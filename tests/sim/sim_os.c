@@ -25,6 +25,7 @@
 #endif
 #define CLOCK_START_NS UINT64_C(1000000000)
 #define CLOCK_CALL_NS 200
+#define CLOCK_DAY_MS UINT64_C(1795737600000) /* 2026-11-27 */
 
 /* Before each piece of the core's memory; the tail mark follows the piece. */
 struct memory_head {
@@ -93,6 +94,11 @@ void sim_random_fill(struct os *os, void *to, size_t size)
 uint64_t sim_clock_now(struct os *os)
 {
     return sim_of(os)->now_ns += CLOCK_CALL_NS;
+}
+
+uint64_t sim_clock_day(struct os *os)
+{
+    return CLOCK_DAY_MS + sim_of(os)->now_ns / 1000000;
 }
 
 void sim_advance_ms(struct sim *sim, uint64_t ms)
@@ -293,6 +299,8 @@ struct sim *sim_new(uint64_t seed)
                                  [OS_LANE_MERGE] = 1,
                                  [OS_LANE_READ] = 4,
                                  [OS_LANE_PREPARE] = 1},
+                  .preempt_percent = 30,
+                  .refused_percent = -1,
                   .trace = getenv("SIM_TRACE") != NULL},
         .seed = seed,
         .now_ns = CLOCK_START_NS,
@@ -303,6 +311,7 @@ struct sim *sim_new(uint64_t seed)
     list_init(&sim->nodes);
     list_init(&sim->files);
     sim_jobs_init(sim);
+    list_init(&sim->fibers);
     sim->root = sim_node_new(sim, true);
     sim->root->names = 1;
     return sim;
@@ -312,7 +321,7 @@ void sim_free(struct sim *sim)
 {
     if (!sim)
         return;
-    sim_jobs_forget(sim);
+    sim_jobs_fini(sim);
     sim_files_make_stale(sim);
     LIST_EACH_SAFE (link, &sim->files) {
         list_remove(link);
@@ -336,16 +345,17 @@ struct sim_knobs *sim_knobs(struct sim *sim)
 /* What ends with the process: its jobs, its files and locks. */
 static void life_end(struct sim *sim)
 {
+    sim_fail_clear(sim);
+    sim_jobs_unwind(sim);
     sim_jobs_forget(sim);
     sim_files_make_stale(sim);
-    sim_fail_clear(sim);
     sim->off_in = SIM_LIMIT_NONE;
 }
 
 void sim_crash(struct sim *sim)
 {
     sim_trace(sim, "crash");
-    ASSERT(!sim->running);
+    ASSERT(!sim->fiber);
     life_end(sim);
     sim_tree_crash(sim->root);
     LIST_EACH (link, &sim->nodes) {
@@ -371,7 +381,7 @@ void sim_forget(struct sim *sim)
 void sim_kill(struct sim *sim)
 {
     sim_trace(sim, "kill");
-    ASSERT(!sim->running);
+    ASSERT(!sim->fiber);
     ASSERT(!sim->off); /* after a power cut only sim_crash makes sense */
     life_end(sim);
 }

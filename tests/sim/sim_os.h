@@ -3,7 +3,8 @@
  * scheduler, all in one thread and all decided by one seed.
  *
  * A driver (a test) plays the loop: it calls the core, and sim_step runs or
- * finishes one background job at a time, in an order that the seed chooses. The
+ * finishes one background job at a time, in an order that the seed chooses. A job may
+ * stand still before any call of the table while others, and the loop, go on. The
  * same seed and the same calls give the same life, byte for byte.
  *
  * The disk keeps what was synced, and beside it the list of what was not:
@@ -11,8 +12,13 @@
  * power cut decides for each sector on its own; sizes of a file, and names of a
  * directory, survive as a prefix of what was done to them.
  *
+ * A write that the disk has refused is told as Linux does it: once to each open file, at
+ * its next sync, and not to one opened after somebody was told. Its bytes can still be read,
+ * are on the disk only by chance, and no later sync makes them durable.
+ *
  * After a crash: call sim_crash first, then free the core (files it closes are
- * stale by then, jobs it lent are forgotten), then open a new core. */
+ * stale by then, jobs it lent are forgotten; those that stand still are run to their end,
+ * each of their calls being ERR_IO), then open a new core. */
 #ifndef HOLDFAST_TESTS_SIM_SIM_OS_H
 #define HOLDFAST_TESTS_SIM_SIM_OS_H
 
@@ -34,8 +40,12 @@ struct sim_knobs {
     unsigned torn_percent;
     /* How many jobs of a lane are taken up side by side. Default 8, 1, 4, 1. */
     unsigned lane_width[OS_LANE_COUNT];
+    /* A job stands still before a call of the table this often. Default 30. */
+    unsigned preempt_percent;
     /* What a write takes on the machine's clock. Default 0. */
     unsigned write_ms;
+    /* Of what a failed sync covered the disk refuses so much; -1 (the default): all or half. */
+    int refused_percent;
     /* Say each operation on stderr. Default: whether SIM_TRACE is in the
      * environment. */
     bool trace;
@@ -44,8 +54,10 @@ struct sim_knobs {
 enum sim_fault {
     SIM_FAULT_READ,     /* ERR_IO */
     SIM_FAULT_WRITE,    /* ERR_IO; a first part may have been written */
-    SIM_FAULT_SYNC,     /* ERR_IO, of files and directories; what a file's sync
-                         * covered is never made durable by a later one */
+    SIM_FAULT_SYNC,     /* ERR_IO, of files and directories; of what a file's sync
+                         * covered all or some is never made durable by a later one, and
+                         * each other open file is told at its next sync */
+    SIM_FAULT_WRITEBACK, /* a write says OK, and the disk refuses it before anybody syncs */
     SIM_FAULT_ALLOC,    /* NULL, or ERR_NOMEM when opening a file */
     SIM_FAULT_SPACE,    /* ERR_NO_SPACE of a write or allocate, first part done */
     SIM_FAULT_LOSE,     /* a write says OK and goes nowhere */
@@ -176,8 +188,9 @@ uint64_t sim_alloc_calls(const struct sim *sim);
 
 void sim_advance_ms(struct sim *sim, uint64_t ms);
 
-/* Run one queued job, or finish one that has run (call its done), whichever the
- * seed chooses. False: there is nothing that could be done. */
+/* Run one queued job to its end or to where it stands still, let one go on that stands
+ * still, or finish one that has run (call its done), whichever the seed chooses. False: there
+ * is nothing that could be done. */
 bool sim_step(struct sim *sim);
 
 /* Step until nothing can be done. Aborts after ten million steps. */

@@ -75,6 +75,7 @@ START_TEST(a_failed_sync_is_never_made_good_by_a_later_one)
     struct os_file *file = sim_rig_prepare(&rig, "a", 3, 1);
 
     sim_rig_set_fate(&rig, 0);
+    sim_knobs(rig.sim)->refused_percent = 100;
     ck_assert_int_eq(sim_rig_fill(&rig, file, 0, SECTOR, 2), ERR_OK);
     sim_fail_sync_at(rig.sim, 1);
     ck_assert_int_eq(rig.ops->file_sync(file), ERR_IO);
@@ -95,6 +96,7 @@ START_TEST(a_system_that_forgets_shows_what_a_failed_sync_left)
     struct os_file *file = sim_rig_prepare(&rig, "a", 4, 1);
 
     sim_rig_set_fate(&rig, 0);
+    sim_knobs(rig.sim)->refused_percent = 100;
     ck_assert_int_eq(sim_rig_fill(&rig, file, 0, SECTOR, 2), ERR_OK);
     sim_fail_sync_at(rig.sim, 1);
     ck_assert_int_eq(rig.ops->file_sync(file), ERR_IO);

@@ -1,4 +1,5 @@
 /* test_wal.c - the log in plain use: order, batches, segments, full disks. */
+#include "server/store/wal_format.h"
 #include "tests/unit/wal_rig.h"
 
 #include <check.h>
@@ -618,6 +619,63 @@ START_TEST(what_was_reserved_fits)
 }
 END_TEST
 
+/* A mark is only written over what is there: a full disk and a name that cannot be made do not
+ * keep it away. */
+START_TEST(a_mark_needs_nothing_that_could_be_lacking)
+{
+    struct wal_rig rig;
+    struct wal_mark mark;
+    uint8_t sector[WAL_SECTOR_BYTES];
+
+    wal_rig_init(&rig, 61);
+    wal_rig_open(&rig);
+    wal_rig_put(&rig, 1, 100);
+    sim_set_disk_limit(rig.sim, 0);
+    sim_fail_from(rig.sim, SIM_FAULT_ALLOC, 1);
+    sim_fail_only(rig.sim, "wal/0");
+    sim_fail_sync_at(rig.sim, 1);
+    wal_rig_append(&rig, 1, 100, true);
+    wal_kick(rig.wal);
+    sim_run_until_idle(rig.sim);
+    ck_assert_uint_eq(rig.failures, 1);
+    ck_assert(sim_file_read(rig.sim, "wal/failed", 0, sector, sizeof sector));
+    if (wal_mark_decode(sector, WAL_MARK_FAILED, &mark) || mark.position == WAL_MARK_NONE)
+        sim_file_read(rig.sim, "wal/failed", WAL_SECTOR_BYTES, sector, sizeof sector);
+    wal_rig_kill(&rig);
+    sim_set_disk_limit(rig.sim, SIM_LIMIT_NONE);
+    wal_rig_open(&rig);
+    ck_assert_uint_eq(rig.count, 1); /* the second was not acknowledged, and is not believed */
+    wal_rig_fini(&rig);
+}
+END_TEST
+
+/* Three batches are synced at once when the disk refuses one write: every flight is told, so
+ * whatever is acknowledged is on the disk. */
+START_TEST(each_flight_is_told_of_what_the_disk_has_refused)
+{
+    struct wal_rig rig;
+    unsigned i;
+
+    wal_rig_init(&rig, 400 + _i);
+    wal_rig_open(&rig);
+    wal_rig_put(&rig, 1, 100);
+    sim_knobs(rig.sim)->preempt_percent = 80;
+    sim_knobs(rig.sim)->survive_percent = 0;
+    sim_fail_at(rig.sim, SIM_FAULT_WRITEBACK, 1 + sim_random(rig.sim, 3));
+    sim_fail_only(rig.sim, "wal/0");
+    for (i = 0; i < 3; i++) {
+        ck_assert(wal_rig_append(&rig, 1, 500, true));
+        wal_kick(rig.wal);
+    }
+    ck_assert_uint_eq(sim_lane_jobs(rig.sim, OS_LANE_LOG), 3);
+    sim_run_until_idle(rig.sim);
+    ck_assert_uint_eq(rig.failures, 1);
+    wal_rig_crash(&rig);
+    wal_rig_open(&rig); /* what was acknowledged must be there */
+    wal_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(options_that_do_not_suit_are_refused)
 {
     struct wal_rig rig;
@@ -628,7 +686,7 @@ START_TEST(options_that_do_not_suit_are_refused)
     rig.options.segment_bytes = (64 << 10) + 1;
     ck_assert_int_eq(wal_rig_try_open(&rig), ERR_BAD_REQUEST);
     rig.options.segment_bytes = 64 << 10;
-    rig.options.in_flight_max = 9;
+    rig.options.in_flight_max = WAL_IN_FLIGHT_MAX + 1;
     ck_assert_int_eq(wal_rig_try_open(&rig), ERR_BAD_REQUEST);
     rig.options.in_flight_max = 4;
     wal_rig_open(&rig);
@@ -649,6 +707,8 @@ static Suite *suite(void)
 
     tcase_set_timeout(c, 120);
     tcase_add_test(c, items_come_back_in_order);
+    tcase_add_test(c, a_mark_needs_nothing_that_could_be_lacking);
+    tcase_add_loop_test(c, each_flight_is_told_of_what_the_disk_has_refused, 0, 200);
     tcase_add_test(c, an_item_may_be_larger_than_a_batch_and_than_a_segment);
     tcase_add_test(c, an_item_of_no_bytes_is_an_item);
     tcase_add_test(c, all_that_has_queued_shares_one_batch_and_one_sync);

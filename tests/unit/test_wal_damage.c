@@ -29,16 +29,19 @@ static void check_bytes(const uint8_t *from, const uint8_t *golden, size_t size)
 
 START_TEST(a_segment_header_has_its_golden_bytes)
 {
-    static const uint8_t golden[56] = {
-        'H', 'F', 'L', 'O', 'G', 'S', 'E', 'G', 0x58, 0x92, 0x03, 0x31, 0xc8, 0x32, 0x5e, 0x2c,
-        0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02,
-        0x01, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00, 0x2a, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 0x01,
+    static const uint8_t golden[72] = {
+        'H', 'F', 'L', 'O', 'G', 'S', 'E', 'G', 0x50, 0x8f, 0x5c, 0x04, 0x96, 0xf8,
+        0x70, 0x9d, 0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x08, 0x07, 0x06,
+        0x05, 0x04, 0x03, 0x02, 0x01, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00,
+        0x2a, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xef, 0xcd, 0xab, 0x89, 0x67,
+        0x45, 0x23, 0x01, 0x73, 0x69, 0x78, 0x74, 0x65, 0x65, 0x6e, 0x20, 0x6c, 0x65,
+        0x74, 0x74, 0x65, 0x72, 0x73, 0x21,
     };
     struct wal_segment_header header = {.number = 0x0102030405060708,
                                         .segment_bytes = 64 << 20,
                                         .epoch = 42,
-                                        .salt = 0x0123456789abcdef};
+                                        .salt = 0x0123456789abcdef,
+                                        .identity = "sixteen letters!"};
     struct wal_segment_header back;
     uint8_t sector[WAL_SECTOR_BYTES];
     unsigned i;
@@ -54,17 +57,20 @@ END_TEST
 
 START_TEST(a_batch_has_its_golden_bytes)
 {
-    static const uint8_t golden[127] = {
-        'H', 'F', 'L', 'O', 'G', 'B', 'A', 'T', 0x66, 0x0c, 0xb4, 0xbd, 0x76, 0xae, 0x9e, 0x69,
-        0x01, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x50, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x30, 0x01, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x40, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x11, 0x00, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x22, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x15, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x7f, 0x00, 0x00, 0x00, 0x00, 0x10, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0x00,
-        /* the fragment */
-        0x15, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0f, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00,
-        0x00, 'f', 'i', 'f', 't', 'e', 'e', 'n', ' ', 'b', 'y', 't', 'e', 's', '!', '!',
+    static const uint8_t golden[159] = {
+        'H', 'F', 'L', 'O', 'G', 'B', 'A', 'T', 0x2b, 0xac, 0xd9, 0x0c, 0x5f, 0xf2,
+        0x18, 0xed, 0x02, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x07, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x50, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x30, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x40, 0x01, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x11, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x22, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x15, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x01, 0x00, 0x00, 0x00, 0x9f, 0x00, 0x00, 0x00, 0x00, 0x10, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x3c, 0x2d, 0x1e, 0x0b, 0x9f, 0x01, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x15, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x0f, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00,
+        0x66, 0x69, 0x66, 0x74, 0x65, 0x65, 0x6e, 0x20, 0x62, 0x79, 0x74, 0x65, 0x73,
+        0x21, 0x21,
     };
     struct wal_fragment fragment = {21, 15, WAL_FRAGMENT_FIRST | WAL_FRAGMENT_LAST};
     struct wal_batch batch = {.flags = WAL_BATCH_EPOCH,
@@ -76,7 +82,8 @@ START_TEST(a_batch_has_its_golden_bytes)
                               .first_item = 21,
                               .fragments = 1,
                               .used = WAL_HEADER_BYTES + WAL_FRAGMENT_BYTES + 15,
-                              .span = WAL_SECTOR_BYTES};
+                              .span = WAL_SECTOR_BYTES,
+                              .time_ms = 0x019f0b1e2d3c};
     struct wal_batch back;
     uint8_t sector[WAL_SECTOR_BYTES];
 
@@ -89,6 +96,7 @@ START_TEST(a_batch_has_its_golden_bytes)
         wal_batch_decode(sector, sizeof sector, 0x0123456789abcdef, 0x15000, &back), ERR_OK);
     ck_assert_uint_eq(back.synced, batch.synced);
     ck_assert_uint_eq(back.used, batch.used);
+    ck_assert_uint_eq(back.time_ms, batch.time_ms);
     /* The salt, the place and the room are part of what makes it valid. */
     ck_assert_int_eq(wal_batch_decode(sector, sizeof sector, 1, 0x15000, &back), ERR_CORRUPT);
     ck_assert_int_eq(
@@ -102,18 +110,26 @@ END_TEST
 START_TEST(a_mark_has_its_golden_bytes)
 {
     static const uint8_t golden[WAL_MARK_BYTES] = {
-        'H', 'F', 'L', 'O', 'G', 'E', 'N', 'D', 0x44, 0xd4, 0x2f, 0x68, 0xd2, 0x09,
-        0x55, 0x94, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x09, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0x00, 0x70, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        'H', 'F', 'L', 'O', 'G', 'E', 'N', 'D', 0x39, 0x0d, 0xda, 0xb2, 0xb8, 0x6a,
+        0x15, 0x86, 0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x73, 0x69, 0x78,
+        0x74, 0x65, 0x65, 0x6e, 0x20, 0x6c, 0x65, 0x74, 0x74, 0x65, 0x72, 0x73, 0x21,
+        0x09, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x70, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00,
     };
-    struct wal_mark mark = {.epoch = 9, .position = 0x7000}, back;
+    struct wal_mark mark = {.identity = "sixteen letters!", .epoch = 9, .position = 0x7000},
+                    back;
     uint8_t bytes[WAL_MARK_BYTES];
 
-    wal_mark_encode(&mark, bytes);
+    wal_mark_encode(&mark, WAL_MARK_FAILED, bytes);
     check_bytes(bytes, golden, sizeof golden);
-    ck_assert_int_eq(wal_mark_decode(bytes, &back), ERR_OK);
+    ck_assert_int_eq(wal_mark_decode(bytes, WAL_MARK_FAILED, &back), ERR_OK);
+    ck_assert_mem_eq(&back, &mark, sizeof mark);
+    ck_assert_int_eq(wal_mark_decode(bytes, WAL_MARK_CLOSED, &back), ERR_CORRUPT);
     bytes[24] ^= 1;
-    ck_assert_int_eq(wal_mark_decode(bytes, &back), ERR_CORRUPT);
+    ck_assert_int_eq(wal_mark_decode(bytes, WAL_MARK_FAILED, &back), ERR_CORRUPT);
+    wal_mark_encode(&mark, WAL_MARK_CLOSED, bytes);
+    ck_assert_mem_eq(bytes, "HFLOGCLO", 8);
+    ck_assert_int_eq(wal_mark_decode(bytes, WAL_MARK_CLOSED, &back), ERR_OK);
 }
 END_TEST
 
@@ -468,7 +484,7 @@ START_TEST(a_newer_format_is_refused_by_name)
     path_of(0, path);
     ck_assert_uint_eq(map.batches[3].span, WAL_SECTOR_BYTES);
     ck_assert(sim_file_read(rig.sim, path, offset, sector, sizeof sector));
-    bytes_put_le32(sector + 16, 2);
+    bytes_put_le32(sector + 16, WAL_FORMAT + 1);
     reseal(sector, sizeof sector, _i == 0 ? 0 : map.salt);
     ck_assert(sim_file_write(rig.sim, path, offset, sector, sizeof sector));
     ck_assert_int_eq(wal_rig_try_open(&rig), ERR_FORMAT);
@@ -492,6 +508,73 @@ START_TEST(a_segment_of_another_log_is_refused)
     ck_assert(sim_file_write(rig.sim, path, 0, sector, sizeof sector));
     ck_assert_int_eq(wal_rig_try_open(&rig), ERR_CORRUPT);
     ck_assert_str_eq(rig.failure.file, path);
+    wal_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(a_file_of_another_database_is_refused_by_name)
+{
+    static const char *const names[] = {"wal/0000000000000002", "wal/failed", "wal/closed"};
+    struct wal_rig rig, other;
+    uint8_t sector[WAL_SECTOR_BYTES];
+
+    wal_rig_init(&rig, 301);
+    wal_rig_open(&rig);
+    build(&other);
+    wal_rig_close(&rig);
+    memcpy(rig.options.identity, "sixteen letters!", WAL_IDENTITY_BYTES);
+    ck_assert_int_eq(wal_rig_try_open(&rig), ERR_CORRUPT); /* its own, of another name */
+    ck_assert_str_eq(rig.failure.file, "wal/0000000000000000");
+    ck_assert_ptr_nonnull(strstr(rig.failure.text, "another database"));
+    memset(rig.options.identity, 0, WAL_IDENTITY_BYTES);
+    ck_assert(sim_file_read(rig.sim, names[_i], 0, sector, sizeof sector));
+    sector[_i ? 24 : 56] ^= 1;
+    if (_i)
+        bytes_put_le64(sector + 8, XXH3_64bits_withSeed(sector + 16, WAL_MARK_BYTES - 16, 0));
+    else
+        reseal(sector, sizeof sector, 0);
+    ck_assert(sim_file_write(rig.sim, names[_i], 0, sector, sizeof sector));
+    ck_assert_int_eq(wal_rig_try_open(&rig), ERR_CORRUPT);
+    ck_assert_str_eq(rig.failure.file, names[_i]);
+    ck_assert_ptr_nonnull(strstr(rig.failure.text, "another database"));
+    wal_rig_fini(&other);
+    wal_rig_fini(&rig);
+}
+END_TEST
+
+/* The first bytes of the last batch are lost, be it that a crash or a clean stop came before. */
+START_TEST(after_a_clean_stop_a_cut_of_the_last_batch_is_damage)
+{
+    static const uint8_t zeros[WAL_SECTOR_BYTES];
+    struct wal_rig rig;
+    struct wal_stats stats;
+    char path[32];
+    unsigned life;
+
+    wal_rig_init(&rig, 302 + _i);
+    wal_rig_open(&rig);
+    wal_rig_put(&rig, 1, 100);
+    wal_rig_close(&rig);
+    for (life = 0; life < 3; life++) { /* what one stop has said the next start keeps */
+        wal_rig_open(&rig);
+        wal_rig_put(&rig, 2, 500);
+        wal_stats(rig.wal, &stats);
+        if (_i)
+            wal_rig_close(&rig);
+        else
+            wal_rig_kill(&rig);
+    }
+    path_of(stats.position / SEGMENT, path);
+    ck_assert(sim_file_write(rig.sim, path, stats.position % SEGMENT - WAL_SECTOR_BYTES, zeros,
+                             sizeof zeros));
+    rig.durable = rig.written = rig.killed = 0; /* it was told: this is rot */
+    if (_i) {
+        ck_assert_int_eq(wal_rig_try_open(&rig), ERR_CORRUPT);
+        ck_assert_ptr_nonnull(strstr(rig.failure.text, "clean stop"));
+        ck_assert_str_eq(rig.failure.file, path);
+    } else {
+        wal_rig_open(&rig);
+    }
     wal_rig_fini(&rig);
 }
 END_TEST
@@ -568,6 +651,8 @@ static Suite *suite(void)
     tcase_add_loop_test(c, a_batch_that_contradicts_itself_is_reported, 0, 2);
     tcase_add_loop_test(c, a_newer_format_is_refused_by_name, 0, 2);
     tcase_add_test(c, a_segment_of_another_log_is_refused);
+    tcase_add_loop_test(c, a_file_of_another_database_is_refused_by_name, 0, 3);
+    tcase_add_loop_test(c, after_a_clean_stop_a_cut_of_the_last_batch_is_damage, 0, 2);
     tcase_add_test(c, files_with_other_names_are_left_alone);
     tcase_add_loop_test(c, a_lying_disk_never_makes_items_wrong, 0, 2);
     suite_add_tcase(s, c);

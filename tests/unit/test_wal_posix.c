@@ -93,7 +93,8 @@ static void rig_open(struct rig *rig)
                                   .spare_segments = 2,
                                   .interval_ms = 20,
                                   .piece_bytes_max = 64 << 10};
-    struct wal_events events = {rig, on_written, on_durable, on_reserved, on_failed, on_room};
+    struct wal_events events = {rig,       on_written, on_durable, on_reserved,
+                                on_failed, on_room,    NULL};
     struct wal_replay replay = {rig, replay_piece};
     struct os_lanes_options lanes = os_lanes_defaults();
     struct wal_numbers numbers = {0, 0};
@@ -109,6 +110,7 @@ static void rig_open(struct rig *rig)
     ck_assert_msg(!wal_open(os_posix_table(rig->posix), &options, &events, &replay, 0, &numbers,
                             &rig->wal, &failure),
                   "%s", failure.text);
+    ck_assert_int_eq(wal_begin(rig->wal, wal_epoch(rig->wal) + 1, &failure), ERR_OK);
 }
 
 static void turn(struct rig *rig, bool wait)

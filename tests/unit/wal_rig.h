@@ -35,6 +35,11 @@ struct wal_rig {
     uint64_t next_root;     /* position that a root to come will have; 0: none is noted */
     size_t next_root_index; /* the first item appended after it was noted */
     unsigned rooms, failures;
+    bool stays_closed; /* opened, not begun */
+    uint64_t epoch;    /* to begin; 0: one more than was seen */
+    bool is_lent;              /* on_issued is wanted */
+    uint64_t issued;           /* the last position */
+    struct slice issued_bytes; /* lent */
     /* replay */
     size_t replay_begin, replay_at; /* items delivered: [begin, at) */
     bool replay_any;
