@@ -708,7 +708,7 @@ static Suite *suite(void)
     tcase_set_timeout(c, 120);
     tcase_add_test(c, items_come_back_in_order);
     tcase_add_test(c, a_mark_needs_nothing_that_could_be_lacking);
-    tcase_add_loop_test(c, each_flight_is_told_of_what_the_disk_has_refused, 0, 200);
+    tcase_add_loop_test(c, each_flight_is_told_of_what_the_disk_has_refused, 0, 1500);
     tcase_add_test(c, an_item_may_be_larger_than_a_batch_and_than_a_segment);
     tcase_add_test(c, an_item_of_no_bytes_is_an_item);
     tcase_add_test(c, all_that_has_queued_shares_one_batch_and_one_sync);
