@@ -10,6 +10,7 @@
 #define HOLDFAST_NET_OPTIONS_H
 
 #include "proto/slice.h"
+#include "server/store/wal.h"
 
 #include <stdio.h>
 
@@ -63,7 +64,7 @@ enum option_type {
       "size of a page, for a new data directory; a power of two")                              \
     X(BYTES, log_segment_size, "log-segment-size", "16MiB", 16 * MIB, GIB, NULL, false,        \
       "size of a file of the log")                                                             \
-    X(COUNT, log_in_flight, "log-in-flight", "2", 1, 16, NULL, false,                          \
+    X(COUNT, log_in_flight, "log-in-flight", "2", 1, WAL_IN_FLIGHT_MAX, NULL, false,           \
       "batches of the log that are synced side by side")                                       \
     X(CHOICE, durability, "durability", "sync", 0, 0, "sync interval", true,                   \
       "of commits that do not say: sync before the answer, or interval: written before it, "   \

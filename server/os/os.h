@@ -90,6 +90,10 @@ struct os_ops {
     enum err (*file_lock)(struct os_file *file);
     enum err (*file_rename)(struct os *os, const char *from, const char *to);
     enum err (*file_remove)(struct os *os, const char *path);
+    /* Hold the data directory itself against other processes, whatever files are made or
+     * removed in it, until *out is closed: ERR_LOCKED. *out NULL with ERR_OK: the file system
+     * knows no such locks. */
+    enum err (*dir_lock)(struct os *os, struct os_file **out);
     enum err (*dir_make)(struct os *os, const char *path); /* OK if it is there */
     enum err (*dir_sync)(struct os *os, const char *path); /* "" is the data directory */
     /* Call each with every name in the directory, in any order. */

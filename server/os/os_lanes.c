@@ -41,7 +41,7 @@ struct os_lanes_options os_lanes_defaults(void)
 {
     return (struct os_lanes_options){
         .width =
-            {[OS_LANE_LOG] = 4, [OS_LANE_MERGE] = 1, [OS_LANE_READ] = 4, [OS_LANE_PREPARE] = 1},
+            {[OS_LANE_LOG] = 8, [OS_LANE_MERGE] = 1, [OS_LANE_READ] = 4, [OS_LANE_PREPARE] = 1},
         .merge_nice = 5,
     };
 }

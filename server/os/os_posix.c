@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -420,6 +421,36 @@ static enum err posix_file_lock(struct os_file *file)
 
 /* ---- directories ---- */
 
+/* flock, since a directory cannot be opened for writing, which the other kind of lock asks for.
+ * It is of the open directory, too, and ends with its descriptor. Network file systems know
+ * none for directories: there the lock of the data file has to do. */
+static enum err posix_dir_lock(struct os *os, struct os_file **out)
+{
+    struct os_posix *posix = posix_of(os);
+    struct os_file *file = calloc(1, sizeof *file + 1);
+    int number = file ? directory_open(posix, "", &file->fd) : ENOMEM;
+    int result = -1;
+
+    *out = NULL;
+    if (!number) {
+        file->posix = posix;
+        do
+            result = flock(file->fd, LOCK_EX | LOCK_NB);
+        while (result != 0 && errno == EINTR);
+        if (result == 0)
+            *out = file;
+        else if (errno == EWOULDBLOCK)
+            number = EEXIST; /* which reads ERR_LOCKED */
+        else if (errno != EBADF && errno != EINVAL && errno != ENOLCK && errno != EOPNOTSUPP)
+            number = errno;
+    }
+    if (file && !*out) {
+        fd_close(file->fd);
+        free(file);
+    }
+    return number ? posix_error(posix, "lock directory", "", number) : ERR_OK;
+}
+
 static enum err posix_file_rename(struct os *os, const char *from, const char *to)
 {
     struct os_posix *posix = posix_of(os);
@@ -631,6 +662,7 @@ static const struct os_ops posix_ops = {
     .file_lock = posix_file_lock,
     .file_rename = posix_file_rename,
     .file_remove = posix_file_remove,
+    .dir_lock = posix_dir_lock,
     .dir_make = posix_dir_make,
     .dir_sync = posix_dir_sync,
     .dir_list = posix_dir_list,

@@ -189,6 +189,12 @@ static enum err file_find(struct primary *p, const struct primary_options *optio
     }
     if (e)
         return failure_set_at(f, e, PRIMARY_FILE, 0, "the primary could not be opened or made");
+    e = p->os->ops->file_lock(p->file);
+    if (e == ERR_LOCKED)
+        return failure_set_at(f, e, PRIMARY_FILE, 0,
+                              "another server uses this file; stop it first");
+    if (e)
+        return failure_set_at(f, e, PRIMARY_FILE, 0, "the file cannot be locked");
     return ERR_OK;
 }
 

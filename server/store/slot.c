@@ -133,6 +133,9 @@ enum err slot_read_newest(struct os *os, struct os_file *file, struct slot *slot
             return failure_set_at(f, e, PRIMARY_FILE, (uint64_t)i * SLOT_BYTES,
                                   "the primary has format %u, and this version knows up to %u",
                                   (unsigned)bytes_get_le32(bytes + AT_FORMAT), SLOT_FORMAT);
+        if (e == ERR_OK && found && memcmp(read.uuid, slot->uuid, sizeof read.uuid) != 0)
+            return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, (uint64_t)i * SLOT_BYTES,
+                                  "the two root slots belong to different databases");
         if (e == ERR_OK && (!found || read.facts.number > slot->facts.number)) {
             *slot = read;
             *place = i;

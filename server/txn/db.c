@@ -11,7 +11,6 @@
 
 #define NUMBERS_AHEAD (UINT64_C(1) << 22) /* reserved at a time */
 #define DIRECT_BYTES_MAX (64u << 10) /* of the log, copied in some ten microseconds */
-#define LOCK_FILE "lock"
 #define EXPIRY_STEP_MS 250
 
 void db_options_default(struct db_options *o)
@@ -136,17 +135,17 @@ static void db_on_pages(void *context)
 
 /* ---- opening ---- */
 
+/* The directory is held here, the data file when it is opened. Neither is a file that is there
+ * for the lock only: such a one can be removed, and another then be made and held. */
 static enum err db_open_lock(struct db *db, struct failure *f)
 {
-    enum err e = os_file_open(db->os, LOCK_FILE, OS_WRITE | OS_CREATE, &db->lock);
+    enum err e = db->os->ops->dir_lock(db->os, &db->lock);
 
-    if (e)
-        return failure_set_at(f, e, LOCK_FILE, 0, "the lock file cannot be opened");
-    e = db->os->ops->file_lock(db->lock);
-    if (e)
-        return failure_set_at(f, ERR_LOCKED, LOCK_FILE, 0,
-                              "another server uses this data directory; stop it first");
-    return ERR_OK;
+    if (e == ERR_LOCKED)
+        failure_set(f, e, "another server uses this data directory; stop it first");
+    else if (e)
+        failure_set(f, e, "the data directory cannot be locked: %s", err_message(e));
+    return e;
 }
 
 struct load_trees {

@@ -1,5 +1,9 @@
 """docs/protocol.md, "Order and transactions", and rule 3: what waits for whom. The
 disk is held by gate.c, so nothing here depends on time."""
+import os
+import shutil
+import tempfile
+
 from holdfast import Failed, Gate, daemon, pack, until
 
 
@@ -640,8 +644,46 @@ def test_two_servers_do_not_share_a_directory(d):
         daemon(data=d.data).stop()
     except RuntimeError as e:
         assert "LOCKED" in str(e) and "another server" in str(e), e
-        return
-    raise AssertionError("it started")
+    else:
+        raise AssertionError("it started")
+    # The data file is held, too, under whatever name it is reached.
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(d.data)) as elsewhere:
+        os.link(os.path.join(d.data, "primary"), os.path.join(elsewhere, "primary"))
+        try:
+            daemon(data=elsewhere).stop()
+        except RuntimeError as e:
+            assert "LOCKED" in str(e) and "primary" in str(e), e
+        else:
+            raise AssertionError("it started")
+
+
+def test_a_log_of_another_database_is_refused():
+    with tempfile.TemporaryDirectory() as room:
+        for name in "one", "two":
+            with daemon(data=os.path.join(room, name)) as d, d.client() as c:
+                c.call("create_store", 0, name)
+                c.call("put", 0, name, 1, "k")
+        shutil.rmtree(os.path.join(room, "one", "wal"))
+        shutil.copytree(os.path.join(room, "two", "wal"), os.path.join(room, "one", "wal"))
+        try:
+            daemon(data=os.path.join(room, "one")).stop()
+        except RuntimeError as e:
+            assert "CORRUPT" in str(e) and "another database" in str(e), e
+        else:
+            raise AssertionError("it started")
+
+
+def test_the_log_starts_at_both_ends_of_its_options():
+    for option in "--log-in-flight=1", "--log-in-flight=8", "--interval=1ms", "--interval=60s":
+        with daemon(option) as d, d.client() as c:
+            c.call("create_store", 0, "s")
+            c.call("put", 0, "s", 1, "k")
+    for option in "--log-in-flight=0", "--log-in-flight=9", "--interval=0", "--log-segment-size=15MiB":
+        try:
+            daemon(option).stop()
+        except RuntimeError:
+            continue
+        raise AssertionError("it started with " + option)
 
 
 def test_a_failed_log_is_told_and_ends_the_server():

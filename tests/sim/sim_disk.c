@@ -277,6 +277,28 @@ static enum err sim_file_lock_op(struct os_file *file)
     return ERR_OK;
 }
 
+static enum err sim_dir_lock_op(struct os *os, struct os_file **out)
+{
+    struct sim *sim = sim_of(os);
+    struct os_file *file;
+
+    *out = NULL;
+    if (sim->off)
+        return ERR_IO;
+    if (sim_fault_due(sim, SIM_FAULT_ALLOC, NULL))
+        return ERR_NOMEM;
+    if (sim->root->locked_by)
+        return ERR_LOCKED;
+    file = sim_malloc(sizeof *file);
+    *file = (struct os_file){.sim = sim, .node = sim->root, .flags = OS_READ};
+    list_push_back(&sim->files, &file->in_sim);
+    sim_node_ref(sim->root);
+    sim->root->handles++;
+    sim->root->locked_by = file;
+    *out = file;
+    return ERR_OK;
+}
+
 static enum err sim_file_rename_op(struct os *os, const char *from, const char *to)
 {
     sim_preempt(sim_of(os));
@@ -369,6 +391,7 @@ const struct os_ops sim_ops = {
     .file_lock = sim_file_lock_op,
     .file_rename = sim_file_rename_op,
     .file_remove = sim_file_remove_op,
+    .dir_lock = sim_dir_lock_op,
     .dir_make = sim_dir_make_op,
     .dir_sync = sim_dir_sync_op,
     .dir_list = sim_dir_list_op,

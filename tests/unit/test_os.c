@@ -184,6 +184,25 @@ START_TEST(a_file_opened_twice_is_one_file)
 }
 END_TEST
 
+START_TEST(the_data_directory_is_held_whatever_is_in_it)
+{
+    struct os_rig rig;
+    struct os_file *one, *two, *file;
+
+    os_rig_open(&rig, _i);
+    ck_assert_int_eq(rig.os->ops->dir_lock(rig.os, &one), ERR_OK);
+    ck_assert_ptr_nonnull(one);
+    file = os_rig_file(&rig, "lock", OS_WRITE | OS_CREATE);
+    rig.os->ops->file_close(file);
+    ck_assert_int_eq(rig.os->ops->file_remove(rig.os, "lock"), ERR_OK);
+    ck_assert_int_eq(rig.os->ops->dir_lock(rig.os, &two), ERR_LOCKED);
+    rig.os->ops->file_close(one);
+    ck_assert_int_eq(rig.os->ops->dir_lock(rig.os, &two), ERR_OK);
+    rig.os->ops->file_close(two);
+    os_rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_lock_holds_until_the_file_is_closed)
 {
     struct os_rig rig;
@@ -646,6 +665,7 @@ static Suite *os_suite(void)
     tcase_add_loop_test(both, a_file_opened_to_read_cannot_be_written, 0, TABLE_COUNT);
     tcase_add_loop_test(both, a_file_opened_twice_is_one_file, 0, TABLE_COUNT);
     tcase_add_loop_test(both, a_lock_holds_until_the_file_is_closed, 0, TABLE_COUNT);
+    tcase_add_loop_test(both, the_data_directory_is_held_whatever_is_in_it, 0, TABLE_COUNT);
     tcase_add_loop_test(both, directories_list_what_was_made_renamed_and_not_removed, 0,
                         TABLE_COUNT);
     tcase_add_loop_test(both, a_directory_is_no_file_and_a_file_no_directory, 0, TABLE_COUNT);
