@@ -50,22 +50,32 @@ bool wal_room_is_short(const struct wal *w, uint64_t bytes, uint64_t spare)
     return room(w) < charge + spare * (l->segment_bytes - WAL_SECTOR_BYTES - l->tail_bytes);
 }
 
-enum err wal_reserve(struct wal *w, uint64_t bytes)
+static enum err reserve(struct wal *w, uint64_t bytes, uint64_t left)
 {
     if (w->failed)
         return ERR_LOG_FAILED;
-    if (!wal_room_is_short(w, bytes, 0)) {
+    if (!wal_room_is_short(w, bytes + left, 0)) {
         w->reserved += bytes;
         wal_prepare_maybe(w);
         return ERR_OK;
     }
-    if (bytes > w->demand)
-        w->demand = bytes;
+    if (bytes + left > w->demand)
+        w->demand = bytes + left;
     wal_prepare_maybe(w);
     if (!w->prepare.running)
         return w->prepare_error == ERR_NOMEM ? ERR_NOMEM : ERR_NO_SPACE;
     w->waiting = true;
     return ERR_WAIT;
+}
+
+enum err wal_reserve(struct wal *w, uint64_t bytes)
+{
+    return reserve(w, bytes, w->limits.reserve_bytes);
+}
+
+enum err wal_reserve_to_free(struct wal *w, uint64_t bytes)
+{
+    return reserve(w, bytes, 0);
 }
 
 void wal_unreserve(struct wal *w, uint64_t bytes)

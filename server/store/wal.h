@@ -149,6 +149,11 @@ enum err wal_read(struct wal *w, struct wal_read *read, uint8_t *to, size_t room
  * prepared now (it is tried again a second later); ERR_LOG_FAILED. */
 enum err wal_reserve(struct wal *w, uint64_t bytes);
 
+/* The same for what lets space be freed, a delete or a dropped store: it may also take the
+ * last part of the prepared files (a sixteenth of a segment), which wal_reserve leaves. So an
+ * operator can make room on a full disk. */
+enum err wal_reserve_to_free(struct wal *w, uint64_t bytes);
+
 /* Give back what was reserved and is not needed. */
 void wal_unreserve(struct wal *w, uint64_t bytes);
 

@@ -32,6 +32,7 @@
 #define WAL_ZEROS_BYTES (256u << 10)    /* one write when a segment is filled */
 #define WAL_MARKS (WAL_IN_FLIGHT_MAX + 1) /* one a flight, one for the beginning */
 #define WAL_SEGMENT_BYTES_MAX (1u << 30)
+#define WAL_RESERVE_SHARE 16            /* of a segment, left for what frees space: one in 16 */
 #define WAL_RETRY_MS 1000               /* between preparations that found no space */
 #define WAL_DIRECT_SLOW_NS 10000000     /* a write of the loop that took longer has waited */
 #define WAL_DIRECT_PAUSE_MS 1000        /* then the lane writes for so long */
@@ -53,6 +54,7 @@ struct wal_limits { /* derived from the options */
     uint64_t batch_bytes;      /* a batch with fragments of one large item, at most */
     uint64_t whole_bytes;      /* a batch of whole items, at most; larger items are cut */
     uint64_t tail_bytes;       /* of each segment, not counted as room */
+    uint64_t reserve_bytes;    /* left for what frees space */
     uint64_t stream_bytes_min; /* a batch of a large item: no less, or it ends a segment */
 };
 

@@ -64,6 +64,7 @@ static enum err limits_set(struct wal *w, const struct wal_options *options,
     l->segment_bytes = segment_bytes;
     l->piece_bytes = piece;
     l->stream_bytes_min = piece / 3;
+    l->reserve_bytes = segment_bytes / WAL_RESERVE_SHARE;
     l->batch_bytes = wal_round_up(overhead + piece + l->stream_bytes_min);
     l->whole_bytes =
         l->batch_bytes < WAL_WHOLE_BYTES_MAX ? l->batch_bytes : WAL_WHOLE_BYTES_MAX;

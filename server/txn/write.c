@@ -44,22 +44,26 @@ static enum err write_check_size(struct op *op, struct txn *t, struct slice key,
         (unsigned long long)bytes, (unsigned long long)t->db->options.txn_bytes_max);
 }
 
-/* Room in the log for this record, and with the first one for the commit itself. */
-static enum err write_reserve_log(struct op *op, struct txn *t, struct slice key,
-                                  struct slice value)
+/* Room in the log for this record, and with the first one for the commit itself. Deletes, and
+ * definitions of stores (one that is dropped or cleared gets another), may take what is left for
+ * them when the disk is full. */
+static enum err write_reserve_log(struct op *op, struct txn *t, const struct schema *schema,
+                                  struct slice key, struct slice value)
 {
+    bool frees = !value.data || schema == t->db->catalogue.self;
     uint64_t bytes = commit_log_bytes(key, value);
     enum err e;
 
     if (!t->log_reserved)
         bytes += commit_log_head_bytes(t) + WAL_ITEM_OVERHEAD;
-    e = wal_reserve(t->db->wal, bytes);
+    e = frees ? wal_reserve_to_free(t->db->wal, bytes) : wal_reserve(t->db->wal, bytes);
     if (e == ERR_WAIT)
         return db_wait_for_room(op);
     if (e == ERR_NO_SPACE)
         return failure_set(&op->failure, e,
                            "there is no room for the write in the log; free disk space and try "
-                           "again (nothing of it was written; reads go on)");
+                           "again (nothing of it was written; reads go on, and so do delete, "
+                           "clear_store and drop_store for a while)");
     if (e)
         return failure_set(&op->failure, e, "%s",
                            t->db->log_failed ? t->db->log_failure.text
@@ -135,7 +139,7 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
     if (!e)
         e = write_wait_for_stages(op, t);
     if (!e)
-        e = write_reserve_log(op, t, key, value);
+        e = write_reserve_log(op, t, schema, key, value);
     if (!e)
         e = write_into(op, t, schema, key, value);
     return e;

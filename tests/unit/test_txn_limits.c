@@ -432,6 +432,40 @@ START_TEST(whichever_allocation_fails_a_commit_happens_wholly_or_not_at_all)
 }
 END_TEST
 
+/* An operator who must make room can: what frees space has a part of the log for itself. */
+START_TEST(on_a_full_disk_what_frees_space_still_works)
+{
+    struct core_rig rig;
+    unsigned key = 0;
+    enum err e;
+
+    core_open(&rig, 31);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, NULL, "b", NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, NULL, "c", NULL), ERR_OK);
+    core_set(&rig, "b", 1, 1);
+    core_set(&rig, "c", 1, 1);
+    core_settle(&rig);
+    sim_set_disk_limit(rig.sim, sim_disk_used(rig.sim));
+    do
+        e = core_put(&rig, NULL, "a", key++, 1);
+    while (e == ERR_OK);
+    MUST_EQ(e, ERR_NO_SPACE);
+    MUST_EQ(core_delete(&rig, NULL, "a", 0, NULL), ERR_OK);
+    MUST_EQ(core_clear(&rig, NULL, "b"), ERR_OK);
+    MUST_EQ(core_drop(&rig, NULL, "c"), ERR_OK);
+    MUST_EQ(core_put(&rig, NULL, "b", 2, 1), ERR_NO_SPACE);
+    core_settle(&rig);
+    sim_set_disk_limit(rig.sim, SIM_LIMIT_NONE);
+    core_restart(&rig, true);
+    MUST_EQ(core_value(&rig, "a", 0), 0);
+    MUST_EQ(core_value(&rig, "a", 1), 1);
+    MUST_EQ(core_value(&rig, "b", 1), 0);
+    MUST_EQ(core_drop(&rig, NULL, "c"), ERR_NO_STORE);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("txn limits");
@@ -441,6 +475,7 @@ int main(void)
 
     tcase_set_timeout(tc, 0);
     tcase_add_loop_test(tc, a_transaction_that_was_ended_is_told_so_and_commits_nothing, 0, 3);
+    tcase_add_test(tc, on_a_full_disk_what_frees_space_still_works);
     tcase_add_test(tc, a_transaction_may_write_so_much_and_stays_open_beyond);
     tcase_add_test(tc, beyond_what_may_be_held_the_oldest_writer_goes);
     tcase_add_loop_test(tc, many_old_writers_stay_within_what_may_be_held, 0, 2);

@@ -544,7 +544,7 @@ START_TEST(a_full_disk_is_found_when_reserving_and_ends_when_there_is_room)
     unsigned put = 0;
 
     wal_rig_init(&rig, 14);
-    sim_set_disk_limit(rig.sim, 5 * rig.options.segment_bytes + 3 * 4096);
+    sim_set_disk_limit(rig.sim, 6 * rig.options.segment_bytes + 3 * 4096);
     wal_rig_open(&rig);
     ck_assert_int_eq(reserve_until_refused(&rig, &put), ERR_NO_SPACE);
     ck_assert_uint_gt(put, 20);
@@ -565,6 +565,26 @@ START_TEST(a_full_disk_is_found_when_reserving_and_ends_when_there_is_room)
     wal_rig_settle(&rig);
     wal_rig_crash(&rig);
     wal_rig_open(&rig);
+    wal_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(what_frees_space_goes_on_for_a_while_on_a_full_disk)
+{
+    struct wal_rig rig;
+    unsigned put = 0, freed = 0;
+
+    wal_rig_init(&rig, 16);
+    rig.options.segment_bytes = 256 << 10;
+    sim_set_disk_limit(rig.sim, 4 * rig.options.segment_bytes);
+    wal_rig_open(&rig);
+    ck_assert_int_eq(reserve_until_refused(&rig, &put), ERR_NO_SPACE);
+    while (wal_reserve_to_free(rig.wal, 100 + WAL_ITEM_OVERHEAD) == ERR_OK)
+        freed++;
+    ck_assert_uint_ge(freed, (256 << 10) / 16 / (100 + WAL_ITEM_OVERHEAD) - 1);
+    ck_assert_int_eq(wal_reserve(rig.wal, 1), ERR_NO_SPACE);
+    wal_unreserve(rig.wal, freed * (100 + WAL_ITEM_OVERHEAD));
+    wal_rig_settle(&rig);
     wal_rig_fini(&rig);
 }
 END_TEST
@@ -729,6 +749,7 @@ static Suite *suite(void)
     tcase_add_test(c, a_tidied_log_keeps_what_is_needed_now);
     tcase_add_test(c, files_beyond_need_are_removed);
     tcase_add_test(c, a_full_disk_is_found_when_reserving_and_ends_when_there_is_room);
+    tcase_add_test(c, what_frees_space_goes_on_for_a_while_on_a_full_disk);
     tcase_add_test(c, a_full_disk_does_not_keep_the_log_from_opening);
     tcase_add_loop_test(c, what_was_reserved_fits, 0, 20);
     tcase_add_test(c, options_that_do_not_suit_are_refused);
