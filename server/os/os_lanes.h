@@ -25,7 +25,8 @@ struct os_lanes_options {
     void *context;
 };
 
-/* Defaults: 8 threads for the log (as many as batches may be in flight), 1 for the merge, 4 for reads, 1 to prepare; merge_nice 5. */
+/* Defaults: 8 threads for the log (as many as batches may be in flight), 1 for the merge, 4 for
+ * reads, 1 to prepare; merge_nice 5. */
 struct os_lanes_options os_lanes_defaults(void);
 
 /* ERR_NOMEM: no memory or no threads. */
