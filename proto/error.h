@@ -11,33 +11,35 @@
 /* X(name, code, class, retryable, message) */
 #define ERR_LIST(X)                                                                     \
     X(OK, 0, NONE, false, "done")                                                       \
-    X(BAD_REQUEST, 1001, REQUEST, false, "the request is not understood")               \
-    X(BAD_KEY, 1002, REQUEST, false, "the value cannot be a key of this store")         \
-    X(NO_STORE, 1003, REQUEST, false, "there is no store of that name")                 \
-    X(NO_INDEX, 1004, REQUEST, false, "there is no index of that name")                 \
-    X(NO_TXN, 1005, REQUEST, false, "no transaction is open under that handle")         \
-    X(NO_CURSOR, 1006, REQUEST, false, "no cursor is open under that number")           \
-    X(EXISTS, 1007, REQUEST, false, "it exists already")                                \
-    X(NOT_UNIQUE, 1008, REQUEST, false, "a unique index has another record there")      \
+    X(BAD_REQUEST, 1001, REQUEST, false, "the request cannot be read")               \
+    X(BAD_KEY, 1002, REQUEST, false, "invalid key")         \
+    X(NO_STORE, 1003, REQUEST, false, "no such store")                 \
+    X(NO_INDEX, 1004, REQUEST, false, "no such index")                 \
+    X(NO_TXN, 1005, REQUEST, false, "no open transaction has this handle")         \
+    X(NO_CURSOR, 1006, REQUEST, false, "no open cursor has this number")           \
+    X(EXISTS, 1007, REQUEST, false, "already exists")                                \
+    X(NOT_UNIQUE, 1008, REQUEST, false, "duplicate key in a unique index")      \
     X(READ_ONLY, 1009, REQUEST, false, "the transaction is read-only")                  \
-    X(TXN_FAILED, 1010, REQUEST, false, "the transaction has failed; roll it back")     \
-    X(TOKEN_FENCED, 1011, REQUEST, false, "the token was answered as not committed")    \
-    X(BAD_VALUE, 1012, REQUEST, false, "the value cannot be stored")                    \
-    X(CONFLICT, 3001, CONFLICT, true, "another transaction was first")                  \
-    X(TOO_LARGE, 4001, LIMIT, false, "it is over a size limit")                         \
-    X(TXN_EXPIRED, 4002, LIMIT, true, "the transaction has run out of time")            \
+    X(TXN_FAILED, 1010, REQUEST, false,                                                      \
+      "transaction aborted by an earlier error; roll back and retry")                        \
+    X(TOKEN_FENCED, 1011, REQUEST, false, "the token was reported as not committed")    \
+    X(BAD_VALUE, 1012, REQUEST, false, "invalid value")                    \
+    X(CONFLICT, 3001, CONFLICT, true,                                                        \
+      "a conflicting transaction committed first; retry from the beginning")                 \
+    X(TOO_LARGE, 4001, LIMIT, false, "a size limit is exceeded")                         \
+    X(TXN_EXPIRED, 4002, LIMIT, true, "the transaction has expired")            \
     X(TXN_KILLED, 4003, LIMIT, true, "the transaction was ended by an operator")        \
-    X(OVERLOADED, 5001, UNAVAIL, true, "the server has as much to do as it may take")   \
+    X(OVERLOADED, 5001, UNAVAIL, true, "the server is overloaded; retry later")   \
     X(DEADLINE, 5002, UNAVAIL, true, "the deadline of the request has passed")          \
     X(SHUTDOWN, 5003, UNAVAIL, true, "the server is shutting down")                     \
-    X(LOG_FAILED, 6001, STORAGE, false, "the log could not be made durable")            \
+    X(LOG_FAILED, 6001, STORAGE, false, "the WAL could not be made durable")            \
     X(NO_SPACE, 6002, STORAGE, true, "the disk is full")                                \
     X(CORRUPT, 6003, STORAGE, false, "a file is damaged")                               \
     X(IO, 6004, STORAGE, false, "a file could not be read or written")                  \
-    X(LOCKED, 6005, STORAGE, false, "another server uses this directory")               \
-    X(FORMAT, 6006, STORAGE, false, "the file's format is not known to this version")   \
+    X(LOCKED, 6005, STORAGE, false, "another server is using this directory")               \
+    X(FORMAT, 6006, STORAGE, false, "the file has a format that this version does not know")   \
     X(NOMEM, 9002, INTERNAL, true, "out of memory")                                     \
-    X(INTERNAL, 9001, INTERNAL, false, "a fault in the server")                         \
+    X(INTERNAL, 9001, INTERNAL, false, "internal error in the server")                         \
     /* Answers between modules, never sent. */                                          \
     X(WAIT, 9901, NONE, false, "call again when woken")                                 \
     X(NOT_FOUND, 9902, NONE, false, "there is none")                                    \

@@ -119,7 +119,7 @@ static enum err read_option(struct call *c, struct msgpack_cursor *at, bool inne
     unsigned i;
 
     if (msgpack_read_text(at, &name))
-        return failure_set(f, ERR_BAD_REQUEST, "%s: the names of options are texts",
+        return failure_set(f, ERR_BAD_REQUEST, "%s: expected the name of an option as text",
                            c->method->name);
     i = method_option_find(name);
     if (i == OPTION_ID_COUNT ||
@@ -131,14 +131,15 @@ static enum err read_option(struct call *c, struct msgpack_cursor *at, bool inne
                            c->method->name, text_show(name), takes);
     }
     if (call_has(c, i))
-        return failure_set(f, ERR_BAD_REQUEST, "%s: the option \"%s\" is given twice",
+        return failure_set(f, ERR_BAD_REQUEST, "%s: option \"%s\" is given twice",
                            c->method->name, method_options[i].name);
     /* nil leaves an option out, but where it is a key like others */
     if (i != OPTION_ID_TO && msgpack_peek(at, &type) == ERR_OK && type == MSGPACK_NIL)
         return msgpack_skip(at, 1, NULL);
     if (call_read_value(at, method_options[i].type, &c->options[i]))
-        return failure_set(f, ERR_BAD_REQUEST, "%s: the option \"%s\" is a %s", c->method->name,
-                           method_options[i].name, option_value_name(method_options[i].type));
+        return failure_set(f, ERR_BAD_REQUEST, "%s: option \"%s\" must be a %s",
+                           c->method->name, method_options[i].name,
+                           option_value_name(method_options[i].type));
     c->given |= 1u << i;
     return ERR_OK;
 }
@@ -153,7 +154,8 @@ static enum err read_options(struct call *c, struct msgpack_cursor *at, bool inn
     if (msgpack_peek(at, &type) == ERR_OK && type == MSGPACK_NIL)
         return msgpack_skip(at, 1, NULL);
     if (msgpack_read_map(at, &pairs))
-        return failure_set(f, ERR_BAD_REQUEST, "%s: the last parameter is a map of options",
+        return failure_set(f, ERR_BAD_REQUEST,
+                           "%s: expected a map of options as the last parameter",
                            c->method->name);
     for (uint32_t i = 0; i < pairs && !e; i++)
         e = read_option(c, at, inner, f);
@@ -174,7 +176,7 @@ static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor 
     if (there) {
         msgpack_peek(at, &type);
         if (msgpack_skip(at, MSGPACK_DEPTH_MAX, &value->raw))
-            return failure_set(f, ERR_BAD_REQUEST, "%s: the parameters end too early",
+            return failure_set(f, ERR_BAD_REQUEST, "%s: the parameters are cut short",
                                c->method->name);
     }
     left_out = !there || (type == MSGPACK_NIL && (p->optional || p->type != PARAM_ANY));

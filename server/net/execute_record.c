@@ -82,7 +82,8 @@ static enum err get_next_key(struct work *w, struct slice store, struct msgpack_
     enum err e;
 
     if (msgpack_skip(&at, MSGPACK_DEPTH_MAX, &key))
-        return failure_set(work_failure(w), ERR_BAD_REQUEST, "get_many: keys is no array");
+        return failure_set(work_failure(w), ERR_BAD_REQUEST,
+                           "get_many: expected an array of keys");
     e = record_get(w->op, txn, store, key, &value);
     if (e)
         return e;
@@ -110,7 +111,8 @@ enum err execute_get_many(struct work *w)
     if (!e)
         e = begin_own(w);
     if (!e && msgpack_read_array(&keys, &count))
-        e = failure_set(work_failure(w), ERR_BAD_REQUEST, "get_many: keys is an array");
+        e = failure_set(work_failure(w), ERR_BAD_REQUEST,
+                        "get_many: expected an array of keys");
     if (e)
         return e;
     if (!w->begun) {

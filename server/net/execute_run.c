@@ -81,7 +81,7 @@ static enum err read_op(struct work *w, struct msgpack_cursor *ops)
                            method->name);
     if (!method || !(method->flags & METHOD_IN_RUN))
         return failure_set(work_failure(w), ERR_BAD_REQUEST,
-                           "run: \"%s\" is no method of stores and records", text_show(name));
+                           "run: \"%s\" is not a method on stores or records", text_show(name));
     return call_read(&run->call, method, params, true, work_failure(w));
 }
 

@@ -476,11 +476,12 @@ static void read_request(struct request *r, const struct frame *frame)
         else
             session_refuse(r->session, f, "the message is not read");
     } else if (slice_is_none(frame->method)) {
-        failure_set(f, ERR_BAD_REQUEST, "the method's name is a text");
+        failure_set(f, ERR_BAD_REQUEST, "expected the name of a method as text");
     } else {
         r->method = method_find(frame->method);
         if (!r->method)
-            failure_set(f, ERR_BAD_REQUEST, "there is no method \"%s\"; describe lists all",
+            failure_set(f, ERR_BAD_REQUEST,
+                        "unknown method \"%s\"; `describe` lists all methods",
                         text_show(frame->method));
         else
             call_read(&r->call, r->method, frame->params, false, f);

@@ -710,7 +710,7 @@ enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key)
         return e;
     e = key_encode(&c->schema->spec, key, encoded, &size, &why);
     if (e)
-        return failure_set(&op->failure, e, "to: the key does not fit the store: %s", why);
+        return failure_set(&op->failure, e, "invalid key in \"to\": %s", why);
     cursor_rest(c);
     c->place_is_end = false;
     c->place_size = size;
