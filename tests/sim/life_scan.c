@@ -132,6 +132,7 @@ enum err scan_step(struct life *l, struct actor *a, struct txn *t)
             a->limit -= a->limit != UINT64_MAX;
         } else if (e == ERR_END && a->limit) {
             scan_check(l, a, NULL);
+            a->scan_offset = 0; /* so many rows were passed over as there were */
         }
         if (e == ERR_OK && sim_chance(l->sim, 10))
             scan_page_begins(a);
