@@ -219,6 +219,7 @@ static void stage_insert(struct stage *s, struct stage_store *st, struct record 
 
 void stamp_add(struct stamp *stamp, struct record *r)
 {
+    ASSERT(!r->log_next && r->stamp == stamp);
     if (stamp->last)
         stamp->last->log_next = r;
     else
@@ -256,6 +257,7 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
     struct stage_store *st = stage_store_of(write_set, store);
     struct record *before, *r;
 
+    ASSERT(write_set->bucket_mask == 0 && key.size <= UINT16_MAX);
     if (!st)
         st = stage_store_new(write_set, store);
     if (!st)
@@ -471,6 +473,7 @@ void stage_spares_free(struct stage_spares *spares, struct os *os)
 void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from, uint64_t to),
                  void *context)
 {
+    ASSERT(stamp->commit);
     if (!stamp->superseded)
         return;
     for (struct record *r = stamp->first; r; r = r->log_next) {

@@ -1,11 +1,13 @@
 /* Autocommit: a request without a transaction is its own. It lives in op->own from
  * the first call to the last, over any waits; when it loses it is run again. */
+#include "server/base/assert.h"
 #include "server/txn/db_internal.h"
 
 #define AUTO_LOSSES_MAX 1000
 
 enum err auto_begin(struct op *op, struct txn **t, bool read_only)
 {
+    ASSERT(!*t || !op->own || *t == op->own); /* it works in one transaction */
     if (*t)
         return txn_check(op, *t);
     if (!op->own) {
@@ -24,6 +26,7 @@ enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again
 {
     struct txn *own = op->own;
 
+    ASSERT(!own || own->is_autocommit);
     *again = false;
     if (given || !own || result == ERR_WAIT)
         return result;

@@ -91,6 +91,7 @@ size_t cursor_bytes(const struct cursor *c)
 
 static void cursor_dealloc(struct db *db, struct cursor *c)
 {
+    ASSERT(!c->snapshot && !c->is_placed && !c->tree.height); /* T-6 */
     if (c->bounds_room != CURSOR_BOUNDS_BYTES || db->cursor_pool_count == CURSOR_POOL_MAX) {
         os_free(db->os, c, sizeof *c + c->bounds_room);
         return;
@@ -116,6 +117,7 @@ static void cursor_place_at_edge(struct cursor *c, bool at_end)
 {
     size_t size = at_end ? c->to_size : c->from_size;
 
+    ASSERT(size <= sizeof c->place);
     c->place_is_end = at_end && !c->to_size;
     c->place_size = size;
     memcpy(c->place, at_end ? c->to : c->from, size);
@@ -127,8 +129,10 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
 {
     struct cursor *c = cursor_alloc(op->db, range->from_size + range->to_size);
 
+    ASSERT(!t || t->snapshot == s); /* a transaction has one snapshot */
     if (!c)
         return NULL;
+    ASSERT(c->bounds_room >= range->from_size + range->to_size);
     memset(c, 0, offsetof(struct cursor, bounds_room));
     c->db = op->db;
     c->sources = c->few;
@@ -160,6 +164,7 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
 
 void cursor_rest(struct cursor *c)
 {
+    ASSERT(!c->is_placed || c->snapshot); /* T-6 */
     if (c->is_placed)
         snapshot_leave(c->db, c->snapshot);
     c->is_placed = false;
@@ -238,6 +243,7 @@ static void source_seek(const struct cursor *c, struct source *s)
 {
     struct slice place = slice_make(c->place, c->place_size);
 
+    ASSERT(s->st->store == c->store);
     s->used = false;
     if (c->reverse)
         s->at = stage_seek_below(s->st, c->place_is_end ? SLICE_NONE : place);
@@ -247,6 +253,7 @@ static void source_seek(const struct cursor *c, struct source *s)
 
 static void source_advance(const struct cursor *c, struct source *s)
 {
+    ASSERT(s->used && s->at);
     s->used = false;
     s->at = c->reverse ? stage_seek_below(s->st, record_key(s->at)) : record_following(s->at);
 }
@@ -277,6 +284,7 @@ static enum err cursor_place_sources(struct op *op, struct cursor *c)
     struct view v = view_of(c->snapshot, c->txn ? &c->txn->write_set : NULL);
     enum err e = ERR_OK;
 
+    ASSERT(!c->is_placed && !c->tree_placed);
     c->source_count = 0;
     if (v.own)
         e = cursor_add_source(c, stage_store_of(v.own, c->store), true);
@@ -295,6 +303,7 @@ static enum err cursor_place_tree(struct op *op, struct cursor *c)
     struct slice place = slice_make(c->place, c->place_size);
     enum err e = ERR_OK;
 
+    ASSERT(c->is_placed && !c->tree_placed);
     if (c->only_staged || (c->place_is_end && !c->reverse)) {
         c->tree.valid = false;
     } else {
@@ -377,6 +386,7 @@ static struct record *cursor_resolve(struct cursor *c, struct slice key, bool *i
         if (!newest)
             newest = s->is_own ? s->at : record_visible(s->at, c->snapshot->commit);
     }
+    ASSERT(!newest || newest->stamp->commit <= c->snapshot->commit);
     *in_tree = c->tree.valid && slice_equal(c->tree.key, key);
     if (*in_tree)
         c->tree_used = true;
@@ -385,6 +395,7 @@ static struct record *cursor_resolve(struct cursor *c, struct slice key, bool *i
 
 static void cursor_pass(struct cursor *c, struct slice key)
 {
+    ASSERT(key.size < sizeof c->place);
     memcpy(c->place, key.data, key.size);
     c->last_size = key.size;
     c->place_size = key.size;
@@ -428,6 +439,7 @@ enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct 
 static void cursor_step_back(struct cursor *c, struct slice before, bool before_is_end,
                              size_t last_size)
 {
+    ASSERT(before.size <= sizeof c->place);
     cursor_rest(c); /* the sources find the place again */
     memcpy(c->place, before.data, before.size);
     c->place_size = before.size;
@@ -478,6 +490,7 @@ enum err cursor_current(struct cursor *c, struct slice *key)
 
 void cursor_keep_pending(struct cursor *c, struct record *r)
 {
+    ASSERT(c->only_staged && !c->pending);
     c->pending = r;
 }
 
@@ -512,6 +525,7 @@ void cursor_kill(struct cursor *c)
     if (!c->snapshot)
         return;
     cursor_end(c);
+    ASSERT(!c->snapshot && !c->is_placed); /* T-6 */
     c->is_killed = true;
     c->db->killed++;
 }
@@ -682,6 +696,7 @@ void cursor_mark(struct cursor *c)
 
 void cursor_back(struct cursor *c)
 {
+    ASSERT(c->mark.place_size <= sizeof c->place);
     cursor_rest(c); /* the sources find the place again by key */
     c->reverse = c->mark.reverse;
     c->place_is_end = c->mark.place_is_end;

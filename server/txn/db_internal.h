@@ -8,7 +8,10 @@
  *       never fall; db.snapshots_by_commit is sorted.
  *   T-3 a doomed transaction holds nothing: no snapshot, no write-set, no reservation.
  *   T-4 a record in a write-set is in db.intents unless its transaction is large, its
- *       store takes the last writer, or it has been doomed. */
+ *       store takes the last writer, or it has been doomed.
+ *   T-5 a request that writes more than once runs under its transaction's statement, or is its
+ *       own transaction.
+ *   T-6 a cursor that has let go of its snapshot stands nowhere: not in a stage, not in a page. */
 #ifndef HOLDFAST_TXN_DB_INTERNAL_H
 #define HOLDFAST_TXN_DB_INTERNAL_H
 

@@ -1,5 +1,6 @@
 #include "server/txn/op.h"
 
+#include "server/base/assert.h"
 #include "server/txn/db_internal.h"
 
 static void op_wake(struct wait *w)
@@ -48,6 +49,7 @@ void op_fini(struct op *op)
         txn_rollback(op->own);
         op->own = NULL;
     }
+    ASSERT(!op->statement && !op->at); /* nothing of the core knows it any more */
     wait_release(op->db->primary, &op->wait);
     failure_clear(&op->failure);
 }

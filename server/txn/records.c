@@ -57,6 +57,8 @@ static enum err record_read(struct op *op, struct txn *t, const struct view *v,
     struct record *r = view_find(v, s->number, key);
     enum err e;
 
+    ASSERT(!t || v->commit == t->snapshot->commit); /* a transaction has one snapshot */
+
     *value = SLICE_NONE;
     if (r) {
         op_note(op, r->stamp);
@@ -210,6 +212,8 @@ static enum err put_generate(struct op *op, struct schema *s, struct put *put)
     size_t plain_size;
     uint64_t n = *s->counter + 1;
     enum err e;
+
+    ASSERT(s->generate && !put->generated);
 
     if (n >= UINT64_C(1) << 53)
         return failure_set(&op->failure, ERR_BAD_KEY,
@@ -408,6 +412,7 @@ static enum err range_of_request(struct op *op, const struct schema *s, struct s
 
 static void range_forget(struct op *op)
 {
+    ASSERT(op->cursor || !(op->progress[0] | op->progress[1]));
     if (op->cursor)
         cursor_close(op->cursor);
     op->cursor = NULL;
@@ -419,6 +424,7 @@ static void range_forget(struct op *op)
 static enum err delete_range_steps(struct op *op, struct txn *t, struct schema *s,
                                    uint64_t limit)
 {
+    ASSERT(t->is_autocommit || t->statement.op == op); /* T-5 */
     for (unsigned steps = 0; op->progress[0] < limit; steps++) {
         struct record *r;
         struct slice key, value;

@@ -17,6 +17,8 @@ static void snapshot_insert_by_commit(struct db *db, struct snapshot *s)
            LIST_ENTRY(at, struct snapshot, in_commit)->commit > s->commit)
         at = at->previous;
     list_insert_after(at, &s->in_commit);
+    ASSERT(s->in_commit.next == &db->snapshots_by_commit || /* T-2 */
+           LIST_ENTRY(s->in_commit.next, struct snapshot, in_commit)->commit > s->commit);
 }
 
 #define SNAPSHOT_POOL_MAX 256
@@ -34,6 +36,7 @@ static struct snapshot *snapshot_alloc(struct db *db)
 
 static void snapshot_dealloc(struct db *db, struct snapshot *s)
 {
+    ASSERT(!s->refs && !s->busy);
     if (db->snapshot_pool_count == SNAPSHOT_POOL_MAX) {
         os_free(db->os, s, sizeof *s);
         return;
@@ -83,6 +86,7 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit)
 
 struct snapshot *snapshot_ref(struct snapshot *s)
 {
+    ASSERT(s->refs > 0); /* rule 8 */
     s->refs++;
     return s;
 }
@@ -106,6 +110,7 @@ void snapshot_unref(struct db *db, struct snapshot *s)
 
 static void snapshot_take_root(struct db *db, struct snapshot *s, struct root *root)
 {
+    ASSERT(!s->busy && root_facts(root)->commit <= s->commit);
     root_unref(db->primary, s->root);
     s->root = root; /* the reference is ours */
     s->root_commit = root_facts(root)->commit;
@@ -136,6 +141,7 @@ void snapshots_move(struct db *db, struct root *root)
 
 void snapshot_enter(struct snapshot *s)
 {
+    ASSERT(s->refs > 0);
     s->busy++;
 }
 

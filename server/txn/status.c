@@ -1,4 +1,5 @@
 /* What operators see. */
+#include "server/base/assert.h"
 #include "server/txn/db_internal.h"
 
 enum err db_kill(struct db *db, uint64_t version, struct failure *f)
@@ -40,6 +41,7 @@ static uint64_t txn_held_bytes(struct db *db, const struct txn *t)
 {
     uint64_t held = 0;
 
+    ASSERT(!t->failure.error); /* T-3: a doomed one holds nothing */
     bool writes = !t->options.read_only;
 
     for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = s->above) {

@@ -102,6 +102,9 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     failure_init(&t->stale);
     t->begun_ms = t->used_ms = db->now_ms;
     list_push_back(&db->open, &t->in_open);
+    ASSERT(options->read_only || list_is_empty(&db->writers) || /* T-2 */
+           LIST_ENTRY(db->writers.previous, struct txn, in_writers)->snapshot->commit <=
+               commit);
     if (!options->read_only)
         list_push_back(&db->writers, &t->in_writers);
     db->open_count++;
@@ -159,6 +162,7 @@ enum err txn_first_write(struct op *op, struct txn *t)
 {
     struct stamp *stamp;
 
+    ASSERT(t->snapshot && !t->statement.is_undoing); /* T-3 */
     if (t->stamp)
         return ERR_OK;
     if (t->write_set.memory == &t->write_set.arena && !t->write_set.arena.newest)
@@ -210,6 +214,7 @@ static void txn_release(struct txn *t)
         wal_unreserve(db->wal, t->log_reserved);
         t->log_reserved = 0;
     }
+    ASSERT(!t->stores && list_is_empty(&t->schemas)); /* T-3 */
     snapshot_unref(db, t->snapshot);
     t->snapshot = NULL;
     stages_unstage(db); /* what was held for this writer */
@@ -235,6 +240,7 @@ void txn_doom(struct txn *t, const struct failure *why)
 {
     if (t->failure.error)
         return;
+    ASSERT(why->error);
     failure_copy(&t->failure, why);
     conflict_note_wrote(&t->failure, t);
     txn_release(t);
