@@ -1,8 +1,9 @@
 #include "client/cli/app.h"
 #include "client/cli/args.h"
-#include "client/cli/help.h"
 #include "client/cli/output.h"
+#include "client/cli/run.h"
 #include "client/cli/shell.h"
+#include "client/cli/verbs.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@ int app_run(int argc, char **argv, FILE *in, FILE *out, FILE *err)
 {
     const char *address = getenv("HOLDFAST_CONNECT");
     struct cli cli = {
+        .verbs = verbs,
         .address = address && address[0] ? address : HF_ADDRESS_DEFAULT,
         .in = in,
         .out = out,

@@ -139,7 +139,8 @@ static bool global_set(struct cli *cli, struct globals *globals, const char *nam
 
 static bool unknown_option(struct cli *cli, const struct verb *verb, const char *word)
 {
-    const char *near = suggest_option(verb, word + strspn(word, "-"));
+    const char *near =
+        suggest_option(verb ? verb->options : NULL, global_options, word + strspn(word, "-"));
 
     cli_usage(cli, "unknown option %.60s%s%s%s%s%s; see `%s%s`", word, verb ? " of " : "",
               verb ? verb->name : "", near ? "; did you mean --" : "", near ? near : "",
@@ -211,10 +212,21 @@ static bool count_is_right(struct cli *cli, const struct args *args)
     return false;
 }
 
+const struct verb *verb_find(const struct verb *verbs, const char *name)
+{
+    if (strcmp(name, "quit") == 0)
+        name = "exit";
+    for (const struct verb *v = verbs; v->name; v++) {
+        if (strcmp(v->name, name) == 0)
+            return v;
+    }
+    return NULL;
+}
+
 /* No verb that can be used here; verb: but one of the shell, or NULL. */
 static void unknown_verb(struct cli *cli, const struct verb *verb, const char *word)
 {
-    const char *near = suggest_verb(word, cli->in_shell);
+    const char *near = suggest_verb(cli->verbs, word, cli->in_shell);
 
     if (verb)
         cli_usage(cli, "%s works only inside the shell (run `holdfast` without a verb)", word);
@@ -241,7 +253,7 @@ bool args_parse(struct cli *cli, int count, char **words, struct args *args,
             if (!option_take(cli, args, globals, count, words, &i))
                 return false;
         } else if (!args->verb) {
-            args->verb = verb_find(words[i]);
+            args->verb = verb_find(cli->verbs, words[i]);
             if (!args->verb || (args->verb->place == VERB_SHELL && !cli->in_shell)) {
                 unknown_verb(cli, args->verb, words[i]);
                 return false;

@@ -13,6 +13,9 @@ struct globals {
 /* Options that every verb takes; set in struct cli as they are met. */
 extern const struct verb_option global_options[];
 
+/* NULL: verbs has none of that name. */
+const struct verb *verb_find(const struct verb *verbs, const char *name);
+
 /* Find the verb (args->verb; NULL if words name none), its arguments and options. False: a
  * message was printed. args borrows from words. */
 bool args_parse(struct cli *cli, int count, char **words, struct args *args,

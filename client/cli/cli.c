@@ -1,7 +1,5 @@
-/* cli.c - running verbs: messages, the connection, arguments that are JSON. */
+/* cli.c - what verbs share: messages, the connection, arguments that are JSON. */
 #include "client/cli/cli.h"
-#include "client/cli/args.h"
-#include "client/cli/help.h"
 #include "client/cli/json.h"
 #include "client/cli/output.h"
 #include "client/cli/text.h"
@@ -232,30 +230,4 @@ const char *cli_store(struct cli *cli, const char *text, char *name)
     }
     hf_pack_fini(&packed);
     return ok ? name : NULL;
-}
-
-/* ---- Running ---- */
-
-int cli_run(struct cli *cli, int count, char **words)
-{
-    struct globals globals;
-    struct args args;
-    int exit_code;
-
-    if (!args_parse(cli, count, words, &args, &globals))
-        return CLI_USAGE;
-    if (globals.version) {
-        fprintf(cli->out, "holdfast %s\n", hf_version());
-        return CLI_OK;
-    }
-    if (globals.help) {
-        help_print(cli, args.verb);
-        return CLI_OK;
-    }
-    if (!args.verb)
-        return CLI_OK;
-    exit_code = args.verb->run(cli, &args);
-    if (!output_flush(cli) && exit_code == CLI_OK)
-        exit_code = CLI_USAGE;
-    return exit_code;
 }

@@ -26,7 +26,12 @@ enum cli_mode {
     CLI_MODE_TABLE,
 };
 
+struct verb;
+
 struct cli {
+    const struct verb *verbs; /* the table; the last has no name. The only way to it, since
+                               * it knows every function of a verb */
+
     /* From the command line and the environment. */
     const char *address;
     int timeout_ms;
@@ -86,9 +91,6 @@ const char *args_option(const struct args *args, const char *name);
 /* Likewise as a number. False: a message was printed. */
 bool args_number(struct cli *cli, const struct args *args, const char *name, uint64_t *number);
 
-/* Find the verb and its arguments in words, and run it. */
-int cli_run(struct cli *cli, int count, char **words);
-
 /* A message on cli->err, escaped, with cli->where before it. Returns CLI_USAGE. */
 int cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -112,8 +114,5 @@ bool cli_parse(struct cli *cli, const char *what, const char *text, struct hf_pa
 const char *cli_store(struct cli *cli, const char *text, char *name);
 
 bool cli_tables(const struct cli *cli); /* whether to print tables */
-
-extern const struct verb verbs[]; /* the last has no name */
-const struct verb *verb_find(const char *name);
 
 #endif

@@ -30,7 +30,7 @@ static void print_verb(struct cli *cli, const struct verb *verb)
 
 static void print_verbs(struct cli *cli)
 {
-    for (const struct verb *v = verbs; v->name; v++) {
+    for (const struct verb *v = cli->verbs; v->name; v++) {
         char left[80];
 
         if (v->place == VERB_SHELL && !cli->in_shell)

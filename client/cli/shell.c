@@ -1,5 +1,6 @@
 #include "client/cli/shell.h"
 #include "client/cli/line.h"
+#include "client/cli/run.h"
 #include "client/cli/words.h"
 
 #include <stdlib.h>

@@ -1,5 +1,4 @@
 #include "client/cli/suggest.h"
-#include "client/cli/args.h"
 
 #define WORD_MAX 31
 
@@ -47,7 +46,7 @@ static void consider(const char *word, const char *candidate, unsigned *nearest,
     }
 }
 
-const char *suggest_verb(const char *word, bool in_shell)
+const char *suggest_verb(const struct verb *verbs, const char *word, bool in_shell)
 {
     unsigned nearest = WORD_MAX;
     const char *best = NULL;
@@ -59,14 +58,15 @@ const char *suggest_verb(const char *word, bool in_shell)
     return best;
 }
 
-const char *suggest_option(const struct verb *verb, const char *word)
+const char *suggest_option(const struct verb_option *own, const struct verb_option *global,
+                           const char *word)
 {
     unsigned nearest = WORD_MAX;
     const char *best = NULL;
 
-    for (const struct verb_option *o = verb ? verb->options : NULL; o && o->name; o++)
+    for (const struct verb_option *o = own; o && o->name; o++)
         consider(word, o->name, &nearest, &best);
-    for (const struct verb_option *o = global_options; o->name; o++)
+    for (const struct verb_option *o = global; o->name; o++)
         consider(word, o->name, &nearest, &best);
     return best;
 }

@@ -5,8 +5,10 @@
 #include "client/cli/cli.h"
 
 /* The nearest verb or option, NULL if none is near. */
-const char *suggest_verb(const char *word, bool in_shell);
-const char *suggest_option(const struct verb *verb, const char *word); /* verb may be NULL */
+const char *suggest_verb(const struct verb *verbs, const char *word, bool in_shell);
+/* Of two lists; own may be NULL. */
+const char *suggest_option(const struct verb_option *own, const struct verb_option *global,
+                           const char *word);
 
 /* How many letters one must change, add, leave out or swap to make b of a; texts beyond 31
  * letters count as far apart. */

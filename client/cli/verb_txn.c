@@ -117,14 +117,14 @@ int verb_exit(struct cli *cli, const struct args *args)
 
 int verb_help(struct cli *cli, const struct args *args)
 {
-    const struct verb *verb = args->count ? verb_find(args->positional[0]) : NULL;
+    const struct verb *verb = args->count ? verb_find(cli->verbs, args->positional[0]) : NULL;
     const char *near;
 
     if (verb || args->count == 0) {
         help_print(cli, verb);
         return CLI_OK;
     }
-    near = suggest_verb(args->positional[0], true);
+    near = suggest_verb(cli->verbs, args->positional[0], true);
     return cli_usage(cli, "unknown verb \"%.60s\"%s%s%s", args->positional[0],
                      near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }

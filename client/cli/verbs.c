@@ -167,12 +167,3 @@ const struct verb verbs[] = {
 };
 
 /* clang-format on */
-
-const struct verb *verb_find(const char *name)
-{
-    for (const struct verb *v = verbs; v->name; v++) {
-        if (strcmp(v->name, name) == 0)
-            return v;
-    }
-    return strcmp(name, "quit") == 0 ? verb_find("exit") : NULL;
-}

@@ -5,6 +5,8 @@
 
 #include "client/cli/cli.h"
 
+extern const struct verb verbs[]; /* the table: struct cli hands it on */
+
 int verb_get(struct cli *cli, const struct args *args);
 int verb_has(struct cli *cli, const struct args *args);
 int verb_get_many(struct cli *cli, const struct args *args);

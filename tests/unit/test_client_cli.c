@@ -8,6 +8,7 @@
 #include "client/cli/suggest.h"
 #include "client/cli/table.h"
 #include "client/cli/text.h"
+#include "client/cli/verbs.h"
 #include "client/cli/words.h"
 #include "tests/integration/fake_server.h"
 
@@ -133,7 +134,8 @@ END_TEST
 
 START_TEST(each_verb_is_explained_and_its_example_parses)
 {
-    struct cli cli = {.in_shell = true, .where = "test", .out = stdout, .err = stderr};
+    struct cli cli = {
+        .verbs = verbs, .in_shell = true, .where = "test", .out = stdout, .err = stderr};
 
     for (const struct verb *v = verbs; v->name; v++) {
         struct words words;
@@ -234,10 +236,10 @@ START_TEST(near_words_are_suggested)
     ck_assert_uint_eq(suggest_distance("sca", "scan"), 1);
     ck_assert_uint_eq(suggest_distance("kitten", "sitting"), 3);
     ck_assert_uint_eq(suggest_distance("", "abc"), 3);
-    ck_assert_str_eq(suggest_verb("amalg", false), "amalgamate");
-    ck_assert_str_eq(suggest_verb("delete_range", false), "delete-range");
-    ck_assert_str_eq(suggest_verb("comit", true), "commit");
-    ck_assert_str_ne(suggest_verb("comit", false), "commit");
+    ck_assert_str_eq(suggest_verb(verbs, "amalg", false), "amalgamate");
+    ck_assert_str_eq(suggest_verb(verbs, "delete_range", false), "delete-range");
+    ck_assert_str_eq(suggest_verb(verbs, "comit", true), "commit");
+    ck_assert_str_ne(suggest_verb(verbs, "comit", false), "commit");
 }
 END_TEST
 
@@ -448,7 +450,8 @@ START_TEST(the_prompt_shows_an_open_transaction)
     char *ignored = NULL;
     size_t size;
     FILE *sink = open_memstream(&ignored, &size);
-    struct cli cli = {.address = fake_server_address(server),
+    struct cli cli = {.verbs = verbs,
+                      .address = fake_server_address(server),
                       .in_shell = true,
                       .where = "test",
                       .out = sink,

@@ -1,0 +1,28 @@
+#include "client/cli/run.h"
+#include "client/cli/args.h"
+#include "client/cli/help.h"
+#include "client/cli/output.h"
+
+int cli_run(struct cli *cli, int count, char **words)
+{
+    struct globals globals;
+    struct args args;
+    int exit_code;
+
+    if (!args_parse(cli, count, words, &args, &globals))
+        return CLI_USAGE;
+    if (globals.version) {
+        fprintf(cli->out, "holdfast %s\n", hf_version());
+        return CLI_OK;
+    }
+    if (globals.help) {
+        help_print(cli, args.verb);
+        return CLI_OK;
+    }
+    if (!args.verb)
+        return CLI_OK;
+    exit_code = args.verb->run(cli, &args);
+    if (!output_flush(cli) && exit_code == CLI_OK)
+        exit_code = CLI_USAGE;
+    return exit_code;
+}
