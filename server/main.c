@@ -108,10 +108,15 @@ static int open_and_serve(const struct options *options, const struct command_li
         complain(NULL, why);
         return EX_CONFIG;
     }
+    if (!listener_check_descriptors(why)) {
+        complain(NULL, why);
+        return EX_OSERR;
+    }
     tune_memory();
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* no record in a core file */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* the write says EFBIG, and its error is told */
     log_line_level((enum log_level)options->log_level);
     e = os_posix_open(options->data, true, &posix, why, sizeof why);
     if (e) {

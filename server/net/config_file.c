@@ -5,8 +5,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct reader {
     const char *path;
@@ -122,6 +125,29 @@ unsigned config_text_read(const char *path, struct slice text, struct options *o
     return r.errors;
 }
 
+/* A pipe without a writer would keep a running server waiting, so only a file will do. NULL:
+ * complained. */
+static FILE *open_file(struct reader *r, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    FILE *file;
+
+    if (fd < 0 || fstat(fd, &st)) {
+        complain(r, "cannot be read: %s", strerror(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        complain(r, "is not a regular file");
+    } else {
+        file = fdopen(fd, "r");
+        if (file)
+            return file;
+        complain(r, "cannot be read: %s", strerror(errno));
+    }
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
 unsigned config_file_read(const char *path, struct options *o, config_complain *told,
                           void *context)
 {
@@ -129,12 +155,10 @@ unsigned config_file_read(const char *path, struct options *o, config_complain *
     char *text = NULL;
     size_t size = 0;
     unsigned errors = 0;
-    FILE *file = fopen(path, "re");
+    FILE *file = open_file(&r, path);
 
-    if (!file) {
-        complain(&r, "cannot be read: %s", strerror(errno));
+    if (!file)
         return r.errors;
-    }
     text = malloc(CONFIG_BYTES_MAX + 1);
     if (text)
         size = fread(text, 1, CONFIG_BYTES_MAX + 1, file);

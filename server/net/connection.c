@@ -100,7 +100,7 @@ static void break_off(struct connection *c, struct slice bytes, bool addressed, 
         reply_put_refusal(&c->output, msgid, e, why);
         server_flush_later(c->server, c);
     }
-    if (log_line_begin(LOG_LEVEL_WARN, "broken_frame")) {
+    if (server_logs_client(c->server) && log_line_begin(LOG_LEVEL_WARN, "broken_frame")) {
         log_line_slice("client", connection_name(c));
         log_line_text("why", why);
         log_line_end();
@@ -469,7 +469,7 @@ static void on_closed_early(uv_handle_t *handle)
 
 /* One that cannot be served is taken and closed, so that the listener does not come again
  * for it. */
-static struct connection *refuse(struct connection *c, const char *why)
+static bool refuse(struct connection *c, const char *why)
 {
     struct server *server = c->server;
     uint64_t now = server_now(server);
@@ -485,16 +485,15 @@ static struct connection *refuse(struct connection *c, const char *why)
         }
     }
     uv_close(&c->uv.handle, on_closed_early);
-    return NULL;
+    return true;
 }
 
-struct connection *connection_accept(struct server *server, uv_stream_t *listener,
-                                     enum connection_kind kind)
+bool connection_accept(struct server *server, uv_stream_t *listener, enum connection_kind kind)
 {
     struct connection *c = calloc(1, sizeof *c);
 
     if (!c)
-        return NULL;
+        return false;
     c->server = server;
     if (kind == CONNECTION_TCP)
         uv_tcp_init(server->loop, &c->uv.tcp);
@@ -531,7 +530,7 @@ struct connection *connection_accept(struct server *server, uv_stream_t *listene
         log_line_end();
     }
     start_reading(c);
-    return c;
+    return true;
 }
 
 void connection_hang_up(struct connection *c, const char *why)
@@ -560,7 +559,8 @@ void connection_close(struct connection *c, const char *why)
     list_remove(&c->in_all);
     if (why)
         c->server->counters.hung_up++;
-    if (log_line_begin(why ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connection_closed")) {
+    if ((!why || server_logs_client(c->server)) &&
+        log_line_begin(why ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connection_closed")) {
         log_line_slice("client", connection_name(c));
         if (why)
             log_line_text("why", why);

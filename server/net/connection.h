@@ -71,9 +71,9 @@ struct connection {
 
 enum connection_kind { CONNECTION_TCP, CONNECTION_UNIX };
 
-/* Accept from listener (uv_stream_t of the same kind). NULL: none, it is closed again. */
-struct connection *connection_accept(struct server *server, uv_stream_t *listener,
-                                     enum connection_kind kind);
+/* Accept from listener (uv_stream_t of the same kind), or refuse. false: there is no memory;
+ * nothing was accepted, and libuv will not ask again. */
+bool connection_accept(struct server *server, uv_stream_t *listener, enum connection_kind kind);
 
 /* For logs and holds: "name@127.0.0.1:40000". */
 struct slice connection_name(const struct connection *c);

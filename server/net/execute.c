@@ -94,6 +94,7 @@ bool work_has_had_enough(struct work *w, uint64_t began_ns, size_t done)
     if (done % STEPS_A_LOOK || !done || uv_hrtime() - began_ns < SHARE_NS)
         return false;
     w->yields = true;
+    work_session(w)->server->clock.yields++;
     return true;
 }
 

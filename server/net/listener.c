@@ -14,6 +14,7 @@
 
 #define BACKLOG 1024
 #define DESCRIPTORS_KEPT 64 /* for files, listeners, the loop, and the moment of a refusal */
+#define DESCRIPTORS_MIN 32 /* without them it does not start */
 #define CLIENTS_MIN 8       /* where that leaves fewer, some are served all the same */
 #define FIRST_PASSED_FD 3 /* as the service manager counts */
 
@@ -26,6 +27,7 @@ struct listener {
     } uv;
     struct server *server;
     enum connection_kind kind;
+    bool is_waiting; /* a connection that there was no memory for; libuv waits with it */
     char name[256];
     struct list_link in_all;
 };
@@ -161,19 +163,43 @@ uint64_t listener_claim_descriptors(uint64_t connections)
     return limit.rlim_cur - DESCRIPTORS_KEPT;
 }
 
+bool listener_check_descriptors(char *error)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_max >= DESCRIPTORS_MIN)
+        return true;
+    snprintf(error, OPTION_ERROR_BYTES,
+             "the limit of open files is %llu and the server needs at least %d; raise it "
+             "(ulimit -n, "
+             "LimitNOFILE)",
+             (unsigned long long)limit.rlim_max, DESCRIPTORS_MIN);
+    return false;
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener *l = stream->data;
     struct server *server = l->server;
 
     if (status == 0) {
-        connection_accept(server, stream, l->kind);
+        l->is_waiting = !connection_accept(server, stream, l->kind);
         return;
     }
     server->counters.refused++;
     if (!server->refused_ms || server_now(server) - server->refused_ms >= 10 * SECOND) {
         server->refused_ms = server_now(server);
         log_event_text(LOG_LEVEL_WARN, "connection_refused", "why", uv_strerror(status));
+    }
+}
+
+void listener_accept_again(struct server *server)
+{
+    LIST_EACH (link, &server->listeners) {
+        struct listener *l = LIST_ENTRY(link, struct listener, in_all);
+
+        if (l->is_waiting)
+            l->is_waiting = !connection_accept(server, &l->uv.stream, l->kind);
     }
 }
 

@@ -21,6 +21,12 @@ bool listener_check(const struct options *o, char *error);
  * without one it cannot open a segment of the log, and libuv's accept would spin. */
 uint64_t listener_claim_descriptors(uint64_t connections);
 
+/* Whether there are descriptors for a start; error has OPTION_ERROR_BYTES. */
+bool listener_check_descriptors(char *error);
+
+/* Accept what could not be accepted for want of memory; libuv does not ask again. */
+void listener_accept_again(struct server *server);
+
 /* Listen everywhere: on what the service manager passed (LISTEN_FDS), or on the options'
  * addresses and the unix socket. false: error says why. */
 bool listener_open_all(struct server *server, char *error);

@@ -4,16 +4,20 @@
 #include "server/base/text.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LINE_BYTES 2048
 
+_Static_assert(LINE_BYTES <= 4096, "a pipe that is ready takes a line whole");
+
 static struct {
     enum log_level least;
     int fd;
     bool on; /* a line is being gathered */
+    uint64_t dropped; /* lines that the descriptor did not take */
     size_t used;
     char line[LINE_BYTES];
 } at = {.least = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
@@ -120,21 +124,46 @@ void log_line_facts(const char *facts)
     put_text(facts);
 }
 
+/* Whether a write now would not wait. The descriptor is not ours alone, so it stays blocking;
+ * a pipe that is ready takes as much as a line has. */
+static bool is_taken(void)
+{
+    struct pollfd ready = {.fd = at.fd, .events = POLLOUT};
+
+    return poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT);
+}
+
+static void write_line(const char *line, size_t size)
+{
+    if (!is_taken() || write(at.fd, line, size) < 0)
+        at.dropped++;
+}
+
+/* Lines are missing here: say how many. */
+static void tell_dropped(void)
+{
+    char line[LINE_BYTES];
+    uint64_t dropped = at.dropped;
+    int size;
+
+    if (!dropped || !is_taken())
+        return;
+    size = snprintf(line, sizeof line, "%.24s warn log_lines_dropped lines=%" PRIu64 "\n",
+                    at.line, dropped);
+    at.dropped = 0;
+    write_line(line, (size_t)size);
+    if (at.dropped)
+        at.dropped = dropped;
+}
+
 void log_line_end(void)
 {
-    size_t done = 0;
-
     if (!at.on)
         return;
     at.on = false;
     at.line[at.used++] = '\n';
-    while (done < at.used) {
-        ssize_t n = write(at.fd, at.line + done, at.used - done);
-
-        if (n <= 0)
-            return; /* a log that nobody takes stops nothing */
-        done += (size_t)n;
-    }
+    tell_dropped();
+    write_line(at.line, at.used);
 }
 
 void log_event(enum log_level level, const char *event)

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #define SWEEP_MS 250
+#define CLIENT_LINES_MAX 20    /* lines about clients that make trouble, */
+#define CLIENT_LINES_MS 10000  /* in so long */
 #define FREE_REQUESTS_MAX 4096 /* kept for later */
 #define FAILED_STOP_MS 2000    /* to tell clients that the log has failed */
 #define CLOSE_MS 30000         /* for the core, once the log has failed */
@@ -176,10 +178,8 @@ static void on_idle(uv_idle_t *idle)
 static void log_failed(struct server *server);
 static void finish_closing(struct server *server);
 
-static void on_prepare(uv_prepare_t *prepare)
+static void turn(struct server *server)
 {
-    struct server *server = prepare->data;
-
     server->due = false;
     expire(server);
     work(server);
@@ -200,11 +200,45 @@ static void on_prepare(uv_prepare_t *prepare)
         uv_idle_stop(&server->idle);
 }
 
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct server *server = prepare->data;
+
+    turn(server);
+    turn_clock_end_turn(&server->clock, server_now(server));
+}
+
+bool server_logs_client(struct server *server)
+{
+    if (server->client_lines == CLIENT_LINES_MAX) {
+        server->lines_left_out++;
+        return false;
+    }
+    if (server->client_lines++ == 0)
+        server->client_lines_ms = server_now(server);
+    return true;
+}
+
+/* Say what was left out, and begin to count again. */
+static void tell_left_out(struct server *server, uint64_t now)
+{
+    if (!server->client_lines || now - server->client_lines_ms < CLIENT_LINES_MS)
+        return;
+    server->client_lines = 0;
+    if (server->lines_left_out && log_line_begin(LOG_LEVEL_WARN, "client_lines_left_out")) {
+        log_line_number("lines", server->lines_left_out);
+        log_line_end();
+    }
+    server->lines_left_out = 0;
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct server *server = timer->data;
     uint64_t now = server_now(server);
 
+    tell_left_out(server, now);
+    listener_accept_again(server);
     LIST_EACH_SAFE (link, &server->connections) {
         connection_sweep(LIST_ENTRY(link, struct connection, in_all), now);
     }
@@ -541,6 +575,7 @@ static void free_lists(struct server *server)
 
 int server_run(struct server *server)
 {
+    turn_clock_start(&server->clock, server_now(server));
     uv_prepare_start(&server->prepare, on_prepare);
     uv_timer_start(&server->sweeper, on_sweep, SWEEP_MS, SWEEP_MS);
     uv_idle_start(&server->idle, on_idle);

@@ -14,6 +14,7 @@
 #include "server/net/command_line.h"
 #include "server/net/connection.h"
 #include "server/net/pool.h"
+#include "server/net/turn_clock.h"
 #include "server/os/os_uv.h"
 
 #define SERVER_VERSION "0.1.0"
@@ -56,6 +57,7 @@ struct server {
     size_t connection_count;
     struct account account; /* what is kept for all clients */
     struct account_limits limits;
+    struct turn_clock clock;
     uint64_t connections_max; /* the option, or what there are descriptors for */
     size_t request_count;
     struct list_link free_requests;
@@ -69,6 +71,9 @@ struct server {
     bool db_closed;
     unsigned signals; /* SIGTERM and SIGINT seen */
     uint64_t refused_ms;
+    uint64_t client_lines_ms; /* lines of the log about clients that make trouble: since then */
+    unsigned client_lines;    /* so many were written, */
+    uint64_t lines_left_out;  /* and so many not */
     struct {
         uint64_t requests, errors, accepted, refused, hung_up;
     } counters;
@@ -115,6 +120,9 @@ static inline bool server_commits_at_interval(const struct server *server)
 {
     return server->options.durability == DURABILITY_INTERVAL;
 }
+
+/* Whether one more line about a client that makes trouble may be logged now. */
+bool server_logs_client(struct server *server);
 
 void server_free_request(struct server *server, struct request *r);
 void server_connection_closed(struct server *server);

@@ -94,6 +94,16 @@ static void put_connections(struct net_buffer *b, const struct server *server)
         put_fact(b, account_kind_name(i), account->of[i]);
 }
 
+static void put_loop(struct net_buffer *b, const struct turn_clock *clock)
+{
+    put_word(b, "loop");
+    put_map(b, 4);
+    put_fact(b, "turns", clock->turns);
+    put_fact(b, "yields", clock->yields);
+    put_fact(b, "turn_max_us", clock->max_us);
+    put_fact(b, "turn_recent_us", turn_clock_recent_us(clock));
+}
+
 enum err execute_status(struct work *w)
 {
     struct server *server = work_session(w)->server;
@@ -104,7 +114,7 @@ enum err execute_status(struct work *w)
 
     memset(&s, 0, sizeof s);
     db_status(server->db, &s);
-    put_map(b, 9);
+    put_map(b, 10);
     put_word(b, "server");
     put_map(b, 3);
     put_word(b, "version");
@@ -132,5 +142,6 @@ enum err execute_status(struct work *w)
     put_log(b, &s);
     put_transactions(b, &s);
     put_connections(b, server);
+    put_loop(b, &server->clock);
     return ERR_OK;
 }

@@ -1,4 +1,5 @@
 """The daemon itself: options, sockets, signals, exit codes, logs."""
+import fcntl
 import os
 import re
 import select
@@ -11,8 +12,8 @@ import tempfile
 from holdfast import ROOT, Gate, binary, daemon, until
 
 
-def run(*flags, env=None):
-    return subprocess.run([binary(), *flags], capture_output=True, text=True, timeout=60,
+def run(*flags, env=None, wrap=()):
+    return subprocess.run([*wrap, binary(), *flags], capture_output=True, text=True, timeout=60,
                           env=dict(os.environ, **(env or {})))
 
 
@@ -352,3 +353,68 @@ def test_the_documents_name_everything_there_is():
     for name, code in re.findall(r"X\((\w+), (\d+), (?!NONE)", read("proto", "error.h")):
         if name not in ("LOCKED", "FORMAT"):  # these end the server before it serves
             assert re.search(r"\| `%s` \| %s \|" % (name, code), protocol), name
+
+
+def test_a_log_that_nobody_reads_stops_nothing():
+    d = daemon(start=False)
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, 1031, 4096)  # F_SETPIPE_SZ
+    with d:
+        d.process = subprocess.Popen([binary(), "--data", d.data, "--listen", "127.0.0.1:0", *d.flags,
+                                      "--log-level", "debug"],
+                                     stdout=subprocess.PIPE, stderr=writer, text=True)
+        port = int(re.search(r"tcp=127.0.0.1:(\d+)", d.process.stdout.readline())[1])
+        with d.client(("127.0.0.1", port)) as c:
+            for _ in range(200):
+                d.client(("127.0.0.1", port)).close()
+            assert c.call("ping") == "pong"
+        until(lambda: b"\n" in os.read(reader, 65536))  # now there is room, and it says what is missing
+        with d.client(("127.0.0.1", port)) as c:
+            c.call("ping")
+        assert b"log_lines_dropped lines=" in os.read(reader, 65536)
+        for _ in range(200):
+            d.client(("127.0.0.1", port)).close()
+        assert d.stop() == 0
+    os.close(reader)
+    os.close(writer)
+
+
+def test_lines_about_clients_that_make_trouble_are_limited():
+    with daemon() as d, d.client() as c:
+        for _ in range(100):
+            with d.client() as bad:
+                bad.raw(b"\xc1")
+                assert bad.at_end()
+        assert c.call("ping") == "pong"
+        lines = d.errors().splitlines()
+        assert 10 <= sum("broken_frame" in line or "connection_closed" in line for line in lines) <= 20
+        until(lambda: "client_lines_left_out lines=" in d.errors())
+
+
+def test_a_limit_on_the_size_of_files_is_said():
+    got = run("--data", os.path.join(tempfile.mkdtemp(prefix="holdfast-test."), "d"), "--listen", "none",
+              wrap=["prlimit", "--fsize=1000000"])
+    assert got.returncode > 0 and got.returncode != 153, got
+    assert "File too large" in got.stderr or "NO_SPACE" in got.stderr, got
+
+
+def test_too_few_descriptors_for_a_start_are_named():
+    got = run("--listen", "none", wrap=["prlimit", "--nofile=20"])
+    assert got.returncode == 71 and "limit of open files is 20" in got.stderr, got
+
+
+def test_a_configuration_file_is_a_regular_file():
+    with tempfile.TemporaryDirectory() as folder:
+        fifo = os.path.join(folder, "conf")
+        os.mkfifo(fifo)
+        got = run("--config", fifo, "--check-config")
+        assert got.returncode == 78 and "not a regular file" in got.stderr, got
+        # one that takes its place while the server runs does not stop it
+        path = os.path.join(folder, "later")
+        open(path, "w").close()
+        with daemon("--config", path) as d, d.client() as c:
+            os.unlink(path)
+            os.mkfifo(path)
+            d.process.send_signal(signal.SIGHUP)
+            until(lambda: "config_not_reloaded" in d.errors())
+            assert c.call("ping") == "pong"

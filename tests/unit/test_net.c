@@ -8,6 +8,7 @@
 #include "server/net/frame.h"
 #include "server/net/log_line.h"
 #include "server/net/number_map.h"
+#include "server/net/turn_clock.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -349,6 +350,27 @@ END_TEST
 
 /* ---- buffers and lines ---- */
 
+START_TEST(the_longest_turn_is_known_for_ever_and_for_a_minute)
+{
+    struct turn_clock c;
+
+    turn_clock_start(&c, 1000);
+    turn_clock_note(&c, 1000, 700);
+    turn_clock_note(&c, 2000, 90);
+    ck_assert_uint_eq(turn_clock_recent_us(&c), 700);
+    turn_clock_note(&c, 61000, 50); /* the next minute */
+    ck_assert_uint_eq(turn_clock_recent_us(&c), 700);
+    turn_clock_note(&c, 121000, 60);
+    ck_assert_uint_eq(turn_clock_recent_us(&c), 60);
+    turn_clock_note(&c, 400000, 10); /* nothing happened for long */
+    ck_assert_uint_eq(turn_clock_recent_us(&c), 10);
+    ck_assert_uint_eq(c.max_us, 700);
+    ck_assert_uint_eq(c.turns, 5);
+    turn_clock_end_turn(&c, 400001);
+    ck_assert_uint_eq(c.turns, 6);
+}
+END_TEST
+
 START_TEST(what_is_kept_for_a_client_is_counted_to_it_and_to_all)
 {
     struct account_limits limits = {.one = 1 << 20, .all = 2 << 20};
@@ -473,6 +495,7 @@ int main(void)
     tcase_add_test(all, options_are_read_by_the_table);
     tcase_add_test(all, a_handle_is_found_in_parameters_that_cannot_be_read);
     tcase_add_test(all, every_method_is_found_by_its_name_and_has_its_parameters);
+    tcase_add_test(all, the_longest_turn_is_known_for_ever_and_for_a_minute);
     tcase_add_test(all, what_is_kept_for_a_client_is_counted_to_it_and_to_all);
     tcase_add_test(all, the_head_of_a_message_names_who_is_to_be_refused);
     tcase_add_test(all, buffers_count_their_memory_and_give_it_back);
