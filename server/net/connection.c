@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define CLIENT_SHOWN_BYTES 40 /* of what a client calls itself */
 #define INPUT_LEAST (16 * KIB)
@@ -18,6 +19,7 @@
 #define WORK_NS UINT64_C(500000) /* and time of one, before the next one's turn */
 #define WORK_STEPS 64            /* requests of one connection before the next one's turn */
 #define KEEPALIVE_S 60
+#define STANDING_BYTES (4 * KIB) /* of a request that will be refused anyway */
 
 /* Making room anew for each large answer costs more than the answer. */
 static size_t keep_bytes(const struct connection *c)
@@ -126,10 +128,25 @@ static void break_off_limit(struct connection *c, struct slice bytes, enum err e
     break_off(c, c->skipping ? SLICE_NONE : bytes, false, 0, e, why);
 }
 
+/* There was no seat: tell it, and end. */
+static void turn_away(struct connection *c, const struct frame *frame)
+{
+    if (frame->kind == FRAME_REQUEST) {
+        reply_put_refusal(&c->output, frame->msgid, ERR_OVERLOADED,
+                          "too many clients are connected (connections); try again later");
+        server_flush_later(c->server, c);
+    }
+    c->taken = c->input.used;
+    c->frame_begun_ms = 0;
+    connection_drain(c);
+}
+
 static void take_request(struct connection *c, struct slice bytes, const struct frame *frame)
 {
     if (frame->kind == FRAME_BROKEN)
         break_off(c, bytes, frame->addressed, frame->msgid, ERR_BAD_REQUEST, frame->why);
+    else if (c->seat == SEAT_STANDING)
+        turn_away(c, frame);
     else if (!session_take(&c->session, frame))
         break_off(c, SLICE_NONE, false, 0, ERR_BAD_REQUEST,
                   "the msgid of a request in flight is used again");
@@ -142,7 +159,9 @@ static void refuse_without_room(struct connection *c, struct slice bytes)
     struct frame frame;
 
     if (!c->skipping) {
-        if (bytes.size <= BUFFER_KEEP || session_has_room(&c->session, c->scan.pending))
+        if (c->seat == SEAT_STANDING
+                ? bytes.size <= STANDING_BYTES
+                : bytes.size <= BUFFER_KEEP || session_has_room(&c->session, c->scan.pending))
             return;
         frame_read_head(bytes, &frame);
         take_request(c, bytes, &frame);
@@ -399,6 +418,11 @@ bool connection_work(struct connection *c)
     return more;
 }
 
+bool connection_is_admin(const struct connection *c)
+{
+    return c->is_admin;
+}
+
 struct slice connection_name(const struct connection *c)
 {
     return text_name_of(&c->name);
@@ -447,31 +471,32 @@ static void name_unix(struct connection *c)
     if (uv_fileno(&c->uv.handle, &fd) == 0)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     snprintf(c->peer, sizeof c->peer, "unix:%d", (int)peer.pid);
+    c->is_admin = peer.pid && (peer.uid == 0 || peer.uid == geteuid());
 }
 
 static void on_closed(uv_handle_t *handle)
 {
     struct connection *c = handle->data;
     struct server *server = c->server;
+    enum seat seat = c->seat;
 
     net_buffer_fini(&c->input);
     net_buffer_fini(&c->output);
     net_buffer_fini(&c->writing);
     account_fini(&c->session.account);
     free(c);
-    server_connection_closed(server);
+    server_connection_closed(server, seat);
 }
+
+#define NO_SEAT "as many are open as the option connections, or descriptors, allow"
 
 static void on_closed_early(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
-/* One that cannot be served is taken and closed, so that the listener does not come again
- * for it. */
-static bool refuse(struct connection *c, const char *why)
+static void note_refused(struct server *server, const char *why)
 {
-    struct server *server = c->server;
     uint64_t now = server_now(server);
 
     server->counters.refused++;
@@ -479,11 +504,18 @@ static bool refuse(struct connection *c, const char *why)
         server->refused_ms = now;
         if (log_line_begin(LOG_LEVEL_WARN, "connection_refused")) {
             log_line_text("why", why);
-            log_line_number("open", server->connection_count);
+            log_line_number("open", seats_served(&server->seats));
             log_line_number("refused", server->counters.refused);
             log_line_end();
         }
     }
+}
+
+/* One that cannot be served is taken and closed, so that the listener does not come again
+ * for it. */
+static bool refuse(struct connection *c, const char *why)
+{
+    note_refused(c->server, why);
     uv_close(&c->uv.handle, on_closed_early);
     return true;
 }
@@ -506,8 +538,6 @@ bool connection_accept(struct server *server, uv_stream_t *listener, enum connec
         return refuse(c, "cannot be accepted");
     if (server->state != SERVER_SERVING)
         return refuse(c, "the server stops");
-    if (server->connection_count >= server->connections_max)
-        return refuse(c, "as many are open as the option connections, or descriptors, allow");
     if (kind == CONNECTION_TCP) {
         uv_tcp_nodelay(&c->uv.tcp, 1);
         uv_tcp_keepalive(&c->uv.tcp, 1, KEEPALIVE_S);
@@ -515,6 +545,12 @@ bool connection_accept(struct server *server, uv_stream_t *listener, enum connec
     } else {
         name_unix(c);
     }
+    c->seat = seats_take(&server->seats, c->is_admin);
+    if (c->seat == SEAT_NONE)
+        return refuse(c, NO_SEAT);
+    if (c->seat == SEAT_STANDING)
+        note_refused(server, NO_SEAT);
+    c->opened_ms = server_now(server);
     msgpack_scan_init(&c->scan);
     session_init(&c->session, server, c, &c->output);
     net_buffer_charge(&c->input, &c->session.account, ACCOUNT_INPUT);
@@ -579,6 +615,11 @@ void connection_sweep(struct connection *c, uint64_t now_ms)
     if (c->state == CONNECTION_SHUT) {
         if (now_ms - c->shut_ms > CONNECTION_LINGER_MS)
             connection_close(c, NULL);
+        return;
+    }
+    if (c->seat == SEAT_STANDING && c->state == CONNECTION_OPEN &&
+        now_ms - c->opened_ms > CONNECTION_STANDING_MS) {
+        connection_close(c, NULL);
         return;
     }
     if (c->write_busy) {

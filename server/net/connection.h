@@ -15,11 +15,13 @@
 #ifndef HOLDFAST_NET_CONNECTION_H
 #define HOLDFAST_NET_CONNECTION_H
 
+#include "server/net/seats.h"
 #include "server/net/session.h"
 
 #include <uv.h>
 
 #define CONNECTION_LINGER_MS 2000
+#define CONNECTION_STANDING_MS 2000 /* a refused one may ask so long, and is told */
 
 enum connection_state {
     CONNECTION_OPEN,
@@ -37,6 +39,9 @@ struct connection {
     } uv;
     struct server *server; /* borrowed */
     enum connection_state state;
+    enum seat seat;
+    bool is_admin;      /* over the unix socket, as the server's user or root */
+    uint64_t opened_ms;
     const char *hang_up; /* why it is to be closed as soon as nobody is at work on it; NULL */
     uint64_t id;       /* told to operators; never used twice while the server runs */
     uint64_t begun_ms;
@@ -74,6 +79,8 @@ enum connection_kind { CONNECTION_TCP, CONNECTION_UNIX };
 /* Accept from listener (uv_stream_t of the same kind), or refuse. false: there is no memory;
  * nothing was accepted, and libuv will not ask again. */
 bool connection_accept(struct server *server, uv_stream_t *listener, enum connection_kind kind);
+
+bool connection_is_admin(const struct connection *c);
 
 /* For logs and holds: "name@127.0.0.1:40000". */
 struct slice connection_name(const struct connection *c);

@@ -61,7 +61,7 @@ static void put_limits(struct work *w)
     put_fact(b, "page_rows", o->scan_rows);
     put_fact(b, "page_bytes", o->scan_size);
     put_fact(b, "result_bytes", o->result_size);
-    put_fact(b, "connections", work_session(w)->server->connections_max);
+    put_fact(b, "connections", work_session(w)->server->seats.clients_max);
     put_fact(b, "requests_in_flight", o->requests_in_flight);
     put_fact(b, "transactions", o->transactions_per_connection);
     put_fact(b, "cursors", o->cursors_per_connection);

@@ -98,6 +98,13 @@ enum err execute_begin(struct work *w)
         return failure_set(work_failure(w), ERR_OVERLOADED,
                            "begin: %zu transactions are open on this connection",
                            s->transactions.count);
+    if (s->server->handles_open >= server_handles_max(s->server) &&
+        !connection_is_admin(s->connection))
+        return failure_set(work_failure(w), ERR_OVERLOADED,
+                           "begin: clients have %" PRIu64
+                           " transactions open, which is the limit (transactions, less "
+                           "transactions-reserved)",
+                           s->server->handles_open);
     if (!session_has_room(s, sizeof *lane))
         return session_refuse(s, work_failure(w), "begin");
     lane = lane_new(s);
@@ -113,6 +120,8 @@ enum err execute_begin(struct work *w)
         lane_end(lane);
         return e;
     }
+    lane->is_counted = true;
+    s->server->handles_open++;
     tick_for(s->server, &options);
     lane->users++;
     w->request->lane = lane; /* its reply goes before those of the transaction's requests */

@@ -52,6 +52,8 @@ void lane_end(struct lane *lane)
 {
     ASSERT(list_is_empty(&lane->cursors));
     lane->txn = NULL;
+    lane->session->server->handles_open -= lane->is_counted;
+    lane->is_counted = false;
     if (lane->t && number_map_find(&lane->session->transactions, lane->t) == lane)
         number_map_remove(&lane->session->transactions, lane->t);
     lane_unref(lane);

@@ -75,7 +75,10 @@ enum option_type {
       "amalgamation begins when full stages hold this share of the primary, or half of "       \
       "staged-max, or no more have come for 10 s")                                             \
     X(COUNT, connections, "connections", "1024", 1, 65535, NULL, true,                         \
-      "clients connected at once; one more is closed at once")                                 \
+      "clients connected at once; one more is answered with OVERLOADED and closed")            \
+    X(COUNT, connections_reserved, "connections-reserved", "8", 0, 1024, NULL, true,           \
+      "connections beyond that for administrators: over the unix socket, as the server's "     \
+      "user or root")                                                                          \
     X(COUNT, requests_in_flight, "requests-in-flight", "1024", 1, 65536, NULL, true,           \
       "unanswered requests of one connection; beyond it the server stops reading")             \
     X(COUNT, requests, "requests", "65536", 16, 1048576, NULL, true,                           \
@@ -86,6 +89,9 @@ enum option_type {
       "open cursors of one connection")                                                        \
     X(COUNT, transactions, "transactions", "65536", 1, 1048576, NULL, false,                   \
       "open transactions in all")                                                              \
+    X(COUNT, transactions_reserved, "transactions-reserved", "256", 0, 65536, NULL, true,      \
+      "of these, kept from clients' begin: for administrators, and for requests that are a "   \
+      "transaction of their own; at most a sixteenth")                                         \
     X(DURATION, transaction_idle, "transaction-idle", "1h", 10, 8760 * HOUR, NULL, false,      \
       "a transaction or cursor unused for this long is ended")                                 \
     X(BYTES, frame_size, "frame-size", "16MiB", 4 * KIB, 64 * MIB, NULL, true,                 \

@@ -306,10 +306,12 @@ static void db_options_of(const struct options *o, struct db_options *to)
 static void bound_connections(struct server *server)
 {
     uint64_t asked = server->options.connections;
+    uint64_t reserved = server->options.connections_reserved;
 
-    server->connections_max = listener_claim_descriptors(asked);
-    if (server->connections_max < asked && log_line_begin(LOG_LEVEL_WARN, "few_descriptors")) {
-        log_line_number("connections", server->connections_max);
+    seats_bound(&server->seats, asked, reserved, listener_claim_descriptors(asked + reserved));
+    if (server->seats.clients_max < asked &&
+        log_line_begin(LOG_LEVEL_WARN, "few_descriptors")) {
+        log_line_number("connections", server->seats.clients_max);
         log_line_number("asked", asked);
         log_line_end();
     }
@@ -480,8 +482,17 @@ static void close_db(struct server *server)
     uv_idle_start(&server->idle, on_idle);
 }
 
-void server_connection_closed(struct server *server)
+uint64_t server_handles_max(const struct server *server)
 {
+    uint64_t all = server->options.transactions;
+    uint64_t reserved = server->options.transactions_reserved;
+
+    return all - (reserved < all / 16 ? reserved : all / 16);
+}
+
+void server_connection_closed(struct server *server, enum seat seat)
+{
+    seats_leave(&server->seats, seat);
     server->connection_count--;
     if (server->state == SERVER_STOPPING && server->connection_count == 0)
         close_db(server);

@@ -54,11 +54,12 @@ struct server {
     /* What there is. */
     struct list_link listeners;
     struct list_link connections;
-    size_t connection_count;
+    size_t connection_count; /* refused ones included, while they are told so */
+    struct seats seats;
+    uint64_t handles_open; /* transactions that clients began and have not ended */
     struct account account; /* what is kept for all clients */
     struct account_limits limits;
     struct turn_clock clock;
-    uint64_t connections_max; /* the option, or what there are descriptors for */
     size_t request_count;
     struct list_link free_requests;
     struct pool lanes;
@@ -125,6 +126,10 @@ static inline bool server_commits_at_interval(const struct server *server)
 bool server_logs_client(struct server *server);
 
 void server_free_request(struct server *server, struct request *r);
-void server_connection_closed(struct server *server);
+void server_connection_closed(struct server *server, enum seat seat);
+
+/* How many transactions clients may hold open; the others are for administrators, and for
+ * requests that are a transaction of their own. */
+uint64_t server_handles_max(const struct server *server);
 
 #endif

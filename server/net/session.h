@@ -62,6 +62,7 @@ struct lane {
     struct txn *txn;         /* owned by the core; NULL once ended, and for a cursor's lane */
     bool carry_on;           /* on_error "continue" */
     bool told;               /* its owner has been answered the error that doomed it */
+    bool is_counted;         /* in server.handles_open */
     struct failure *late;    /* owned: dooms the transaction when its request at work is done */
     struct request *running; /* the one whose turn it is; NULL: none */
     struct list_link queue;  /* behind it; request.in_queue */

@@ -77,8 +77,9 @@ static void put_connections(struct net_buffer *b, const struct server *server)
     const struct account *account = &server->account;
 
     put_word(b, "connections");
-    put_map(b, 9);
-    put_fact(b, "open", server->connection_count);
+    put_map(b, 10);
+    put_fact(b, "open", seats_served(&server->seats));
+    put_fact(b, "reserved", server->seats.reserved_max);
     put_fact(b, "accepted", server->counters.accepted);
     put_fact(b, "refused", server->counters.refused);
     put_fact(b, "hung_up", server->counters.hung_up);

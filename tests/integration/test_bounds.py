@@ -3,7 +3,7 @@ import select
 import socket
 import struct
 
-from holdfast import Closed, Gate, daemon, pack, until
+from holdfast import Closed, Failed, Gate, daemon, pack, until
 
 
 def memory(c):
@@ -194,3 +194,64 @@ def test_an_innocent_client_is_not_closed():
             assert innocent.call("ping") == "pong"
         for hog in hogs:
             hog.close()
+
+
+def test_administrators_come_in_when_clients_have_taken_every_connection():
+    with daemon("--connections", "8", "--connections-reserved", "2") as d:
+        clients = [d.client() for _ in range(8)]
+        clients[0].call("create_store", 0, "s")
+        version = clients[0].call("begin", 1)["version"]
+        for c in clients:
+            c.call("ping")
+        silent = d.client()  # it asks nothing, and is told nothing; others are told meanwhile
+        with d.client() as late:
+            assert late.fails("put", 0, "s", "x" * 100000, 1).name == "OVERLOADED"
+            assert late.at_end()
+        with d.client(d.unix[0]) as admin, d.client(d.unix[0]) as second:
+            assert admin.call("kill", version) is None
+            assert second.call("status")["connections"]["open"] == 10
+            with d.client(d.unix[0]) as third:
+                assert third.fails("ping").name == "OVERLOADED"
+        assert silent.at_end()
+        for c in clients:
+            assert c.call("ping") == "pong"
+            c.close()
+
+
+def test_refused_connections_that_ask_nothing_are_few_and_leave():
+    with daemon("--connections", "2", "--connections-reserved", "1") as d:
+        clients = [d.client() for _ in range(2)]
+        for c in clients:
+            c.call("ping")
+        silent = [d.client() for _ in range(20)]
+        for c in silent:
+            assert c.at_end()
+            c.close()
+        with d.client(d.unix[0]) as admin:
+            assert admin.call("status")["connections"]["refused"] >= 20
+        for c in clients:
+            c.close()
+
+
+def test_open_transactions_of_clients_leave_some_for_the_others():
+    with daemon("--transactions", "64", "--transactions-reserved", "4") as d, d.client() as c:
+        c.call("create_store", 0, "s")
+        ids = [c.send("begin", h) for h in range(1, 100)]
+        errors = []
+        for i in ids:
+            try:
+                c.reply(i)
+            except Failed as e:
+                errors.append(e)
+        assert len(errors) == 99 - 60 and {e.name for e in errors} == {"OVERLOADED"}
+        with d.client() as other:
+            assert other.fails("begin", 1).name == "OVERLOADED"
+            assert other.call("put", 0, "s", 1, 1) == 1
+            assert other.call("get_many", 0, "s", [1]) == [1]
+            assert other.call("run", [["get", ["s", 1]]])["results"] == [1]
+        with d.client(d.unix[0]) as admin:
+            admin.call("begin", 1)
+            admin.call("rollback", 1)
+        c.call("rollback", 1)
+        with d.client() as other:
+            other.call("begin", 1)

@@ -4,7 +4,7 @@ import random
 import socket
 import struct
 
-from holdfast import Closed, Gate, Raw, daemon, pack, unpack, until
+from holdfast import Closed, Failed, Gate, Raw, daemon, pack, unpack, until
 
 
 def broken(d, frame, msgid=None, then=b""):
@@ -314,6 +314,9 @@ def test_the_server_takes_no_more_connections_than_it_may():
         for c in clients:
             c.call("ping")
         with d.client() as c:
+            e = c.fails("ping")
+            assert e.name == "OVERLOADED" and e.details["retry_after_ms"] > 0, e.error
+            assert "connections" in e.error["message"]
             assert c.at_end()
         clients.pop().close()
 
@@ -321,7 +324,7 @@ def test_the_server_takes_no_more_connections_than_it_may():
             with d.client() as c:
                 try:
                     return c.call("ping") == "pong"
-                except (Closed, OSError):
+                except (Closed, Failed, OSError):
                     return False
         until(again)
         for c in clients:

@@ -8,6 +8,7 @@
 #include "server/net/frame.h"
 #include "server/net/log_line.h"
 #include "server/net/number_map.h"
+#include "server/net/seats.h"
 #include "server/net/turn_clock.h"
 
 #include <check.h>
@@ -371,6 +372,30 @@ START_TEST(the_longest_turn_is_known_for_ever_and_for_a_minute)
 }
 END_TEST
 
+START_TEST(administrators_have_seats_that_clients_cannot_take)
+{
+    struct seats s = {.clients_max = 0};
+
+    seats_bound(&s, 1000, 8, 100); /* few descriptors: a quarter of them at most is reserved */
+    ck_assert_uint_eq(s.clients_max, 92);
+    seats_bound(&s, 1000, 80, 100);
+    ck_assert_uint_eq(s.reserved_max, 25);
+    ck_assert_uint_eq(s.clients_max, 75);
+    seats_bound(&s, 2, 1, 1000);
+    ck_assert_int_eq(seats_take(&s, true), SEAT_CLIENT);
+    ck_assert_int_eq(seats_take(&s, false), SEAT_CLIENT);
+    ck_assert_int_eq(seats_take(&s, false), SEAT_STANDING);
+    ck_assert_int_eq(seats_take(&s, false), SEAT_NONE);
+    ck_assert_int_eq(seats_take(&s, true), SEAT_RESERVED);
+    ck_assert_int_eq(seats_take(&s, true), SEAT_NONE);
+    ck_assert_uint_eq(seats_served(&s), 3);
+    seats_leave(&s, SEAT_CLIENT);
+    seats_leave(&s, SEAT_STANDING);
+    ck_assert_int_eq(seats_take(&s, false), SEAT_CLIENT);
+    ck_assert_int_eq(seats_take(&s, false), SEAT_STANDING);
+}
+END_TEST
+
 START_TEST(what_is_kept_for_a_client_is_counted_to_it_and_to_all)
 {
     struct account_limits limits = {.one = 1 << 20, .all = 2 << 20};
@@ -496,6 +521,7 @@ int main(void)
     tcase_add_test(all, a_handle_is_found_in_parameters_that_cannot_be_read);
     tcase_add_test(all, every_method_is_found_by_its_name_and_has_its_parameters);
     tcase_add_test(all, the_longest_turn_is_known_for_ever_and_for_a_minute);
+    tcase_add_test(all, administrators_have_seats_that_clients_cannot_take);
     tcase_add_test(all, what_is_kept_for_a_client_is_counted_to_it_and_to_all);
     tcase_add_test(all, the_head_of_a_message_names_who_is_to_be_refused);
     tcase_add_test(all, buffers_count_their_memory_and_give_it_back);

@@ -1,0 +1,41 @@
+/* seats.h - who may be connected.
+ *
+ * Clients have so many seats, and behind them some are reserved for administrators, who come
+ * over the unix socket as the server's user or as root: so that when clients have taken all
+ * of theirs, somebody can still look and `kill`. Who finds no seat stands for a moment: he may
+ * ask once, is told OVERLOADED, and goes. Those places are few, too; without one the socket
+ * is closed at once.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_NET_SEATS_H
+#define HOLDFAST_NET_SEATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STANDING_MAX 16 /* refused connections that are told so, at once */
+
+enum seat {
+    SEAT_CLIENT,
+    SEAT_RESERVED, /* an administrator, when clients have all of theirs */
+    SEAT_STANDING, /* refused; to be told so */
+    SEAT_NONE,     /* refused */
+};
+
+struct seats {
+    uint64_t clients_max;  /* the option connections, or what there are descriptors for */
+    uint64_t reserved_max; /* likewise connections-reserved */
+    size_t taken[SEAT_NONE];
+};
+
+/* so many connections can be had (descriptors) where clients + reserved were asked for. */
+void seats_bound(struct seats *s, uint64_t clients, uint64_t reserved, uint64_t available);
+
+enum seat seats_take(struct seats *s, bool is_admin);
+void seats_leave(struct seats *s, enum seat seat);
+
+/* Connections that are served. */
+size_t seats_served(const struct seats *s);
+
+#endif
