@@ -214,6 +214,17 @@ enum err msgpack_check_document(struct slice s, unsigned depth_max, const char *
 enum err msgpack_check_document_with(struct slice s, unsigned depth_max,
                                      const struct msgpack_memory *memory, const char **why);
 
+/* The same in parts of so many values each. *at is NULL at first. ERR_WAIT: call again with the
+ * same bytes, which may lie elsewhere then; memory stays valid. After any other answer *at
+ * is NULL again. ERR_NOMEM besides. */
+struct msgpack_check; /* opaque */
+enum err msgpack_check_part(struct msgpack_check **at, struct slice s,
+                            const struct msgpack_memory *memory, size_t steps,
+                            const char **why);
+
+/* Give up between parts; nothing if *at is NULL. */
+void msgpack_check_free(struct msgpack_check **at);
+
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool msgpack_text_is_utf8(struct slice text);
 

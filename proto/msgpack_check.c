@@ -11,7 +11,11 @@
  * frame folds what it sees into a running hash, and its parent folds in the result: the
  * work stays one pass however deep keys nest. Such keys always go to the table.
  *
- * The hash is keyed by the process, so that nobody can send keys that collide. */
+ * The hash is keyed by the process, so that nobody can send keys that collide. Prints are
+ * not: where too many of them do, the document's maps go over to the table.
+ *
+ * All that the walk knows is in struct msgpack_check, in offsets, so that it can stop after so
+ * many values and go on later, when the bytes may lie elsewhere. */
 #include "proto/msgpack_internal.h"
 
 #include <pthread.h>
@@ -22,6 +26,7 @@
 #define SMALL_PAIRS_MAX 32
 #define SMALL_KEYS_MAX 512 /* of all open small maps together */
 #define TABLE_SLOTS_MIN 128
+#define FALSE_PRINTS_MAX 16 /* equal prints of different keys; then prints are not trusted */
 
 /* Arrays and small maps, and which of the two key stores a map uses. */
 enum frame_kind { FRAME_ARRAY, FRAME_SMALL_MAP, FRAME_LARGE_MAP };
@@ -42,7 +47,7 @@ struct slot {
     uint32_t key; /* offset of the key; 0: free, since no document begins with a key */
 };
 
-struct check {
+struct msgpack_check {
     const struct msgpack_memory *memory;
     const uint8_t *data;
     size_t size;
@@ -51,6 +56,8 @@ struct check {
     uint32_t slots_used;
     unsigned key_count; /* on the stack of small maps */
     unsigned depth;
+    unsigned false_prints; /* met so far */
+    size_t at;             /* the next value to look at */
     uint32_t prints[SMALL_KEYS_MAX];
     uint32_t places[SMALL_KEYS_MAX];
     struct frame frames[MSGPACK_DEPTH_MAX];
@@ -170,7 +177,7 @@ static bool token_equal(const struct msgpack_token *a, const struct msgpack_toke
 }
 
 /* Whether the values at two places, both walked before, are the same. */
-static bool value_equal(const struct check *c, uint32_t a, uint32_t b)
+static bool value_equal(const struct msgpack_check *c, uint32_t a, uint32_t b)
 {
     struct msgpack_cursor left = {c->data + a, c->data + c->size};
     struct msgpack_cursor right = {c->data + b, c->data + c->size};
@@ -202,7 +209,7 @@ static struct slot *table_find_free(struct slot *slots, uint32_t count, uint32_t
     return &slots[i];
 }
 
-static enum err table_grow(struct check *c)
+static enum err table_grow(struct msgpack_check *c)
 {
     uint32_t count = c->slots ? 2 * c->slot_count : TABLE_SLOTS_MIN;
     struct slot *slots = c->memory->alloc(c->memory->owner, count * sizeof *slots);
@@ -222,13 +229,14 @@ static enum err table_grow(struct check *c)
     return ERR_OK;
 }
 
-static enum err check_duplicate(struct check *c)
+static enum err check_duplicate(struct msgpack_check *c)
 {
     c->why = "a map has one key twice";
     return ERR_BAD_VALUE;
 }
 
-static enum err table_add(struct check *c, uint32_t map, uint32_t key, uint64_t key_hash)
+static enum err table_add(struct msgpack_check *c, uint32_t map, uint32_t key,
+                          uint64_t key_hash)
 {
     uint64_t folded = hash_fold(key_hash, map);
     uint32_t hash = (uint32_t)(folded >> 32 ^ folded);
@@ -278,24 +286,46 @@ static uint32_t token_print(const struct msgpack_token *t)
     return (uint32_t)(word >> 32);
 }
 
-static enum err small_add(struct check *c, const struct frame *f, const struct msgpack_token *t,
-                          uint32_t key)
+/* Somebody has chosen keys whose prints are equal: this map's keys go to the table. */
+static enum err small_give_up(struct msgpack_check *c, struct frame *f)
+{
+    enum err e = ERR_OK;
+
+    for (unsigned i = f->base; i < c->key_count && !e; i++) {
+        struct msgpack_cursor cursor = {c->data + c->places[i], c->data + c->size};
+        struct msgpack_token t;
+
+        e = msgpack_read(&cursor, &t);
+        if (!e)
+            e = table_add(c, f->offset, c->places[i], token_hash(&t));
+    }
+    c->key_count = f->base;
+    f->kind = FRAME_LARGE_MAP;
+    return e;
+}
+
+static enum err small_add(struct msgpack_check *c, struct frame *f,
+                          const struct msgpack_token *t, uint32_t key)
 {
     uint32_t print = token_print(t);
 
-    for (unsigned i = f->base; i < c->key_count; i++)
-        if (c->prints[i] == print && value_equal(c, c->places[i], key))
+    for (unsigned i = f->base; i < c->key_count; i++) {
+        if (c->prints[i] != print)
+            continue;
+        if (value_equal(c, c->places[i], key))
             return check_duplicate(c);
+        c->false_prints++;
+    }
     c->prints[c->key_count] = print;
     c->places[c->key_count++] = key;
-    return ERR_OK;
+    return c->false_prints > FALSE_PRINTS_MAX ? small_give_up(c, f) : ERR_OK;
 }
 
 /* -- the walk ------------------------------------------------------------- */
 
 /* Open a container whose head t is at offset. */
-static enum err frame_open(struct check *c, const struct msgpack_token *t, uint32_t offset,
-                           bool is_key, unsigned depth_max)
+static enum err frame_open(struct msgpack_check *c, const struct msgpack_token *t,
+                           uint32_t offset, bool is_key, unsigned depth_max)
 {
     bool parent_is_hashed = c->depth > 0 && c->frames[c->depth - 1].is_hashed;
     struct frame *f;
@@ -314,7 +344,8 @@ static enum err frame_open(struct check *c, const struct msgpack_token *t, uint3
     f->kind = FRAME_ARRAY;
     if (t->type == MSGPACK_MAP) {
         f->left *= 2;
-        f->kind = t->count <= SMALL_PAIRS_MAX && c->key_count + t->count <= SMALL_KEYS_MAX
+        f->kind = t->count <= SMALL_PAIRS_MAX && c->key_count + t->count <= SMALL_KEYS_MAX &&
+                          c->false_prints <= FALSE_PRINTS_MAX
                       ? FRAME_SMALL_MAP
                       : FRAME_LARGE_MAP;
         /* Maps inside give back their part of the stack before the next key comes, so
@@ -324,7 +355,7 @@ static enum err frame_open(struct check *c, const struct msgpack_token *t, uint3
 }
 
 /* Close the frames that are complete; a key among them is now known. */
-static enum err frames_close(struct check *c)
+static enum err frames_close(struct msgpack_check *c)
 {
     while (c->depth > 0 && c->frames[c->depth - 1].left == 0) {
         const struct frame *f = &c->frames[--c->depth];
@@ -346,8 +377,8 @@ static enum err frames_close(struct check *c)
 }
 
 /* A value that is no container, as the next one of frame f. */
-static enum err scalar_add(struct check *c, struct frame *f, const struct msgpack_token *t,
-                           uint32_t offset, bool is_key)
+static enum err scalar_add(struct msgpack_check *c, struct frame *f,
+                           const struct msgpack_token *t, uint32_t offset, bool is_key)
 {
     uint64_t hash = 0;
 
@@ -362,7 +393,7 @@ static enum err scalar_add(struct check *c, struct frame *f, const struct msgpac
     return small_add(c, f, t, offset);
 }
 
-static enum err check_read(struct check *c, struct msgpack_cursor *cursor,
+static enum err check_read(struct msgpack_check *c, struct msgpack_cursor *cursor,
                            struct msgpack_token *t)
 {
     enum err e = msgpack_read(cursor, t);
@@ -378,17 +409,22 @@ static enum err check_read(struct check *c, struct msgpack_cursor *cursor,
     return ERR_OK;
 }
 
-static enum err check_walk(struct check *c, unsigned depth_max)
+/* So many values at most; ERR_WAIT: there are more. */
+static enum err check_walk(struct msgpack_check *c, unsigned depth_max, size_t steps)
 {
-    struct msgpack_cursor cursor = {c->data, c->data + c->size};
+    struct msgpack_cursor cursor = {c->data + c->at, c->data + c->size};
 
     do {
         uint32_t offset = (uint32_t)(cursor.at - c->data);
         struct frame *f = c->depth > 0 ? &c->frames[c->depth - 1] : NULL;
         bool is_key = f && f->kind != FRAME_ARRAY && f->left % 2 == 0;
         struct msgpack_token t;
-        enum err e = check_read(c, &cursor, &t);
+        enum err e;
 
+        c->at = offset;
+        if (MSGPACK_UNLIKELY(steps-- == 0))
+            return ERR_WAIT;
+        e = check_read(c, &cursor, &t);
         if (e)
             return e;
         if (f)
@@ -409,31 +445,92 @@ static enum err check_walk(struct check *c, unsigned depth_max)
     return ERR_OK;
 }
 
+/* The arrays in it need no clearing. */
+static void check_init(struct msgpack_check *c, const struct msgpack_memory *memory)
+{
+    pthread_once(&process_key_once, process_key_make);
+    c->memory = memory;
+    c->slots = NULL;
+    c->slot_count = c->slots_used = 0;
+    c->key_count = c->depth = c->false_prints = 0;
+    c->at = 0;
+    c->why = NULL;
+}
+
+static void check_fini(struct msgpack_check *c)
+{
+    if (c->slots)
+        c->memory->free(c->memory->owner, c->slots, c->slot_count * sizeof *c->slots);
+    c->slots = NULL;
+}
+
+static enum err check_some(struct msgpack_check *c, struct slice s, unsigned depth_max,
+                           size_t steps)
+{
+    c->data = s.data;
+    c->size = s.size;
+    if (s.size > UINT32_MAX) {
+        c->why = "the value is over 4 GiB";
+        return ERR_TOO_LARGE;
+    }
+    return check_walk(c, depth_max < MSGPACK_DEPTH_MAX ? depth_max : MSGPACK_DEPTH_MAX, steps);
+}
+
 enum err msgpack_check_document_with(struct slice s, unsigned depth_max,
                                      const struct msgpack_memory *memory, const char **why)
 {
-    struct check c; /* the arrays in it need no clearing */
+    struct msgpack_check c;
     enum err e;
 
-    pthread_once(&process_key_once, process_key_make);
-    c.memory = memory;
-    c.data = s.data;
-    c.size = s.size;
-    c.slots = NULL;
-    c.slot_count = c.slots_used = 0;
-    c.key_count = c.depth = 0;
-    c.why = NULL;
-    if (s.size > UINT32_MAX) {
-        c.why = "the value is over 4 GiB";
-        e = ERR_TOO_LARGE;
-    } else {
-        e = check_walk(&c, depth_max < MSGPACK_DEPTH_MAX ? depth_max : MSGPACK_DEPTH_MAX);
-    }
-    if (c.slots)
-        memory->free(memory->owner, c.slots, c.slot_count * sizeof *c.slots);
+    check_init(&c, memory);
+    e = check_some(&c, s, depth_max, SIZE_MAX);
+    check_fini(&c);
     if (e && why)
         *why = c.why;
     return e;
+}
+
+enum err msgpack_check_part(struct msgpack_check **at, struct slice s,
+                            const struct msgpack_memory *memory, size_t steps, const char **why)
+{
+    struct msgpack_check first; /* most documents are done in one part */
+    struct msgpack_check *c = *at ? *at : &first;
+    enum err e;
+
+    if (c == &first)
+        check_init(c, memory);
+    e = check_some(c, s, MSGPACK_DEPTH_MAX, steps);
+    if (e == ERR_WAIT && c == &first) {
+        c = memory->alloc(memory->owner, sizeof *c);
+        if (c) {
+            *c = first;
+            *at = c;
+        } else {
+            c = &first;
+            c->why = "there is no memory to check it in parts";
+            e = ERR_NOMEM;
+        }
+    }
+    if (e == ERR_WAIT)
+        return e;
+    if (e && why)
+        *why = c->why;
+    if (c == &first)
+        check_fini(c);
+    else
+        msgpack_check_free(at);
+    return e;
+}
+
+void msgpack_check_free(struct msgpack_check **at)
+{
+    struct msgpack_check *c = *at;
+
+    if (!c)
+        return;
+    check_fini(c);
+    c->memory->free(c->memory->owner, c, sizeof *c);
+    *at = NULL;
 }
 
 static void *heap_alloc(void *owner, size_t bytes)

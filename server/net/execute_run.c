@@ -15,6 +15,8 @@ struct run {
     struct call call; /* the operation at work */
     struct work work; /* its progress */
     unsigned losses;
+    const uint8_t *read_from; /* the operation that call holds, where it lay, */
+    const uint8_t *read_to;   /* and its end */
 };
 
 size_t run_bytes(void)
@@ -67,7 +69,13 @@ static enum err read_op(struct work *w, struct msgpack_cursor *ops)
     struct msgpack_cursor at;
     struct slice whole, name, params = SLICE_NONE;
     uint32_t parts;
+    enum err e;
 
+    if (run->read_from == ops->at) { /* it goes on */
+        ops->at = run->read_to;
+        return ERR_OK;
+    }
+    run->read_from = NULL;
     if (msgpack_skip(ops, MSGPACK_DEPTH_MAX, &whole))
         return failure_set(work_failure(w), ERR_BAD_REQUEST, "run: the list ends too early");
     at = msgpack_open(whole);
@@ -82,7 +90,12 @@ static enum err read_op(struct work *w, struct msgpack_cursor *ops)
     if (!method || !(method->flags & METHOD_IN_RUN))
         return failure_set(work_failure(w), ERR_BAD_REQUEST,
                            "run: \"%s\" is not a method on stores or records", text_show(name));
-    return call_read(&run->call, method, params, true, work_failure(w));
+    e = call_read(&run->call, method, params, true, work_failure(w));
+    if (!e) {
+        run->read_from = whole.data;
+        run->read_to = ops->at;
+    }
+    return e;
 }
 
 /* Whether the method writes one record, or none. */

@@ -225,6 +225,16 @@ static enum err db_open_log(struct db *db, struct failure *f)
     return ERR_OK;
 }
 
+static void *check_alloc(void *os, size_t bytes)
+{
+    return os_alloc(os, bytes);
+}
+
+static void check_free(void *os, void *memory, size_t bytes)
+{
+    os_free(os, memory, bytes);
+}
+
 enum err db_open(struct os *os, const struct db_options *options,
                  const struct db_events *events, struct db **out, struct failure *f)
 {
@@ -258,6 +268,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     replies_init(db);
     db->now_ms = os_now_ms(os);
     os->ops->random(os, &db->hash_seed, sizeof db->hash_seed);
+    db->check_memory = (struct msgpack_memory){check_alloc, check_free, os};
     e = db_open_lock(db, f);
     if (!e && (amalgamate_init(db) || tracker_init(db) || reads_init(db) || catalogue_init(db)))
         e = failure_set(f, ERR_NOMEM, "no memory for the database");

@@ -15,6 +15,7 @@
 #ifndef HOLDFAST_TXN_DB_INTERNAL_H
 #define HOLDFAST_TXN_DB_INTERNAL_H
 
+#include "proto/msgpack.h"
 #include "server/store/key.h"
 #include "server/store/ledger.h"
 #include "server/store/primary.h"
@@ -170,6 +171,7 @@ struct db {
     struct os_file *lock;
     struct primary *primary;
     struct wal *wal;
+    struct msgpack_memory check_memory; /* the same os, for checks of documents */
     uint64_t hash_seed;       /* of the hash tables over client keys and names */
 
     /* numbers */

@@ -27,6 +27,8 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->losses = 0;
     op->cursor = NULL;
     op->counts = NULL;
+    op->check = NULL;
+    op->is_checked = false;
     op->progress[0] = op->progress[1] = 0;
 }
 
@@ -43,6 +45,7 @@ void op_fini(struct op *op)
         op->cursor = NULL;
     }
     stores_forget_counts(op);
+    msgpack_check_free(&op->check);
     statement_abandon(op);
     txn_leave(op);
     if (op->own) {

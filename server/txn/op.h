@@ -22,6 +22,7 @@
 
 struct cursor;
 struct db;
+struct msgpack_check;
 struct store_counts;
 struct txn;
 
@@ -48,6 +49,8 @@ struct op {
     struct cursor *cursor;        /* of a function that works over several turns */
     uint64_t progress[2];         /* likewise */
     struct store_counts *counts;  /* of a list of stores */
+    struct msgpack_check *check;  /* of a large document that is looked at in parts */
+    bool is_checked;              /* its document is good */
 };
 
 /* wake is called as above; after is 0, interval false. */

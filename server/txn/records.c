@@ -175,6 +175,8 @@ static enum err write_begin(struct op *op, struct txn **t, struct slice store,
     return e;
 }
 
+#define CHECK_STEPS_A_TURN 8192 /* values of a document: less than a millisecond */
+
 static enum err put_check_value(struct op *op, struct slice value)
 {
     const char *why = "it is no valid MessagePack";
@@ -190,7 +192,14 @@ static enum err put_check_value(struct op *op, struct slice value)
             &op->failure, "value-size", op->db->options.value_bytes_max, value.size,
             "the record has %zu bytes; the limit is %llu (value-size)", value.size,
             (unsigned long long)op->db->options.value_bytes_max);
-    e = msgpack_check_document(value, MSGPACK_DEPTH_MAX, &why);
+    if (op->is_checked)
+        return ERR_OK;
+    e = msgpack_check_part(&op->check, value, &op->db->check_memory, CHECK_STEPS_A_TURN, &why);
+    if (e == ERR_WAIT) {
+        wait_yield(op->db->primary, &op->wait);
+        return e;
+    }
+    op->is_checked = !e;
     if (e)
         return failure_set(&op->failure, e, "the record cannot be stored: %s", why);
     return ERR_OK;
@@ -348,6 +357,10 @@ enum err record_put(struct op *op, struct txn *t, struct slice store, struct sli
         os_free(op->db->os, put.injected, put.injected_size);
         e = auto_end(op, t, e, &again);
     } while (again);
+    if (e != ERR_WAIT) { /* the next document is another one */
+        msgpack_check_free(&op->check);
+        op->is_checked = false;
+    }
     return e;
 }
 

@@ -255,3 +255,30 @@ def test_open_transactions_of_clients_leave_some_for_the_others():
         c.call("rollback", 1)
         with d.client() as other:
             other.call("begin", 1)
+
+
+def turns(c):
+    return c.call("status")["loop"]["turns"]
+
+
+def test_a_document_of_very_many_keys_is_checked_in_parts():
+    keys = b"".join(b"\xce" + struct.pack(">I", n) + b"\x01" for n in range(480000))
+    value = b"\xdf" + struct.pack(">I", 480000) + keys
+    with daemon() as d, d.client() as c, d.client() as watch:
+        c.call("create_store", 0, "s")
+        before = turns(watch)
+        c.raw(b"\x94\x00\x64\xa3put\x94\x00\xa1s" + value + b"\x01")
+        assert c.reply(100) == 1
+        assert turns(watch) - before >= 960000 // 8192
+        before = turns(watch)
+        c.raw(b"\x94\x00\x65\xa3run\x91\x92\x92\xa3put\x93\xa1s" + value + b"\x02" +
+              pack(["put", ["s", 3, 3]]))
+        assert c.reply(101)["results"] == [2, 3]
+        assert turns(watch) - before >= 960000 // 8192
+        c.raw(b"\x94\x00\x66\xa3put\x94\x00\xa1s" + value[:-6] + value[5:11] + b"\x04")
+        assert c.error(102).name == "BAD_VALUE"  # the last key is the first
+        # one that ends on the way leaves nothing
+        cut = d.client()
+        cut.raw(b"\x94\x00\x64\xa3put\x94\x00\xa1s" + value + b"\x05")
+        cut.close()
+        assert c.call("count", 0, "s") in (3, 4)

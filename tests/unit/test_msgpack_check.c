@@ -4,6 +4,7 @@
 #include "values.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -24,6 +25,32 @@ static enum err check_text(const char *bytes, size_t size)
 
     ck_assert((e == ERR_OK) == (why == NULL));
     return e;
+}
+
+/* Memory that counts, and of which the n-th piece is refused. */
+struct ledger {
+    int refuse_at; /* -1: never */
+    int taken;
+    size_t bytes;
+    size_t bytes_most;
+};
+
+static void *ledger_alloc(void *owner, size_t bytes)
+{
+    struct ledger *l = owner;
+
+    if (l->taken++ == l->refuse_at)
+        return NULL;
+    l->bytes += bytes;
+    if (l->bytes > l->bytes_most)
+        l->bytes_most = l->bytes;
+    return malloc(bytes);
+}
+
+static void ledger_free(void *owner, void *memory, size_t bytes)
+{
+    ((struct ledger *)owner)->bytes -= bytes;
+    free(memory);
 }
 
 /* The verdict is that of a model that compares each pair of keys, and decodes texts
@@ -101,6 +128,77 @@ static void make_crowded_map(struct dice *d, unsigned depth, struct buffer *out)
             buffer_put_byte(out, 0xc0);
     }
 }
+
+/* In parts the verdict is the same, wherever the bytes lie meanwhile. */
+START_TEST(in_parts_the_verdict_is_the_same)
+{
+    struct buffer made = {NULL, 0, 0};
+    struct ledger ledger = {-1, 0, 0, 0};
+    struct msgpack_memory memory = {ledger_alloc, ledger_free, &ledger};
+
+    for (uint64_t seed = 0; seed < 3000; seed++) {
+        struct dice dice = {seed};
+        struct msgpack_check *check = NULL;
+        enum err e = ERR_WAIT;
+        size_t parts = 0;
+
+        buffer_clear(&made);
+        value_make(&dice, 4, &made);
+        if (made.size > 20000)
+            continue;
+        if (dice_below(&dice, 3) == 0)
+            made.data[dice_below(&dice, made.size)] ^= (uint8_t)(1 << dice_below(&dice, 8));
+        while (e == ERR_WAIT) {
+            uint8_t *block = exact_copy(buffer_slice(&made));
+
+            e = msgpack_check_part(&check, slice_make(block, made.size), &memory, 1 + seed % 7,
+                                   NULL);
+            free(block);
+            ck_assert((e == ERR_WAIT) == (check != NULL));
+            ck_assert_uint_le(++parts, made.size + 9);
+            if (e == ERR_WAIT && seed % 5 == 0 && parts == 3) { /* given up on the way */
+                parts++;
+                msgpack_check_free(&check);
+                ck_assert_uint_eq(ledger.bytes, 0);
+            }
+        }
+        ck_assert_int_eq(e, msgpack_check_document(buffer_slice(&made), 64, NULL));
+        ck_assert_uint_eq(ledger.bytes, 0);
+    }
+    buffer_fini(&made);
+}
+END_TEST
+
+/* Texts of one length with the same beginning and end have one print. However many maps of
+ * them there are, few keys are compared: the table takes them, and memory shows that. */
+START_TEST(keys_with_equal_prints_go_to_the_table)
+{
+    struct buffer made = {NULL, 0, 0};
+    struct ledger ledger = {-1, 0, 0, 0};
+    struct msgpack_memory memory = {ledger_alloc, ledger_free, &ledger};
+    struct dice dice = {5};
+
+    for (int twice = 0; twice < 2; twice++) {
+        buffer_clear(&made);
+        value_put_map_head(&dice, 30, &made);
+        for (int i = 0; i < 30; i++) {
+            char key[25];
+
+            snprintf(key, sizeof key, "aaaaaaaa%08dzzzzzzzz", twice && i == 29 ? 3 : i);
+            buffer_put_byte(&made, 0xb8);
+            for (int k = 0; k < 24; k++)
+                buffer_put_byte(&made, (uint8_t)key[k]);
+            buffer_put_byte(&made, 1);
+        }
+        ledger.taken = 0;
+        ck_assert_int_eq(msgpack_check_document_with(buffer_slice(&made), 64, &memory, NULL),
+                         twice ? ERR_BAD_VALUE : ERR_OK);
+        ck_assert_int_eq(ledger.taken, 1);
+        ck_assert_uint_eq(ledger.bytes, 0);
+    }
+    buffer_fini(&made);
+}
+END_TEST
 
 START_TEST(double_keys_are_found_in_small_and_large_maps)
 {
@@ -314,32 +412,6 @@ START_TEST(nested_container_keys_take_linear_time)
 }
 END_TEST
 
-/* Memory that counts, and of which the n-th piece is refused. */
-struct ledger {
-    int refuse_at; /* -1: never */
-    int taken;
-    size_t bytes;
-    size_t bytes_most;
-};
-
-static void *ledger_alloc(void *owner, size_t bytes)
-{
-    struct ledger *l = owner;
-
-    if (l->taken++ == l->refuse_at)
-        return NULL;
-    l->bytes += bytes;
-    if (l->bytes > l->bytes_most)
-        l->bytes_most = l->bytes;
-    return malloc(bytes);
-}
-
-static void ledger_free(void *owner, void *memory, size_t bytes)
-{
-    ((struct ledger *)owner)->bytes -= bytes;
-    free(memory);
-}
-
 /* Whichever allocation fails, the answer is ERR_NOMEM and nothing is kept. */
 START_TEST(survives_a_failed_allocation)
 {
@@ -404,6 +476,8 @@ int main(void)
 
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, the_verdict_is_the_models);
+    tcase_add_test(tests, in_parts_the_verdict_is_the_same);
+    tcase_add_test(tests, keys_with_equal_prints_go_to_the_table);
     tcase_add_test(tests, double_keys_are_found_in_small_and_large_maps);
     tcase_add_test(tests, keys_are_compared_as_values);
     tcase_add_test(tests, malformed_documents_are_bad_values);
