@@ -49,7 +49,7 @@ static void put_txn_hold(void *context, const struct db_hold_status *h)
 
     if (!listing_add(l))
         return;
-    put_map(l->out, 12);
+    put_map(l->out, 13);
     put_word(l->out, "kind");
     put_word(l->out, "transaction");
     put_fact(l->out, "version", h->version);
@@ -61,6 +61,7 @@ static void put_txn_hold(void *context, const struct db_hold_status *h)
     put_fact(l->out, "age_ms", h->age_ms);
     put_fact(l->out, "idle_ms", h->idle_ms);
     put_fact(l->out, "bytes", h->bytes);
+    put_fact(l->out, "reads", h->reads);
     put_fact(l->out, "held", h->held);
     put_fact(l->out, "disk", h->disk);
     put_word(l->out, "doomed");
@@ -75,7 +76,7 @@ static void put_cursor_hold(struct listing *l, const struct connection *owner,
 
     if (!cursor_hold(c->core, &h) || !listing_add(l))
         return;
-    put_map(l->out, 12);
+    put_map(l->out, 13);
     put_word(l->out, "kind");
     put_word(l->out, "cursor");
     put_word(l->out, "version");
@@ -90,6 +91,7 @@ static void put_cursor_hold(struct listing *l, const struct connection *owner,
     put_fact(l->out, "age_ms", h.age_ms);
     put_fact(l->out, "idle_ms", c->lane->running ? 0 : server_now(server) - c->used_ms);
     put_fact(l->out, "bytes", h.bytes);
+    put_fact(l->out, "reads", h.reads);
     put_fact(l->out, "held", h.held);
     put_fact(l->out, "disk", h.disk);
     put_word(l->out, "doomed");

@@ -1,6 +1,6 @@
 /* execute_run.c - `run`: a list of operations as one transaction.
  *
- * Happy path: begin, each operation by its own method, commit, all in one turn.
+ * Happy path: begin, each operation by its own method, commit, in one turn or a few.
  * A conflict rolls back and runs the list again, in a new transaction, so that the client
  * sees one only after several losses. */
 #include "server/net/execute.h"
@@ -178,8 +178,10 @@ static enum err commit(struct work *w)
 
     if (e)
         return e;
-    w->own = NULL; /* it ends here, whatever comes out */
     e = txn_commit(w->op, txn, token, &number);
+    if (e == ERR_WAIT)
+        return e;
+    w->own = NULL; /* it has ended, whatever came out */
     if (e)
         return e;
     w->request->commit = number;

@@ -148,12 +148,15 @@ enum err execute_commit(struct work *w)
         e = ERR_OK;
     }
     lane_close_cursors(lane);
-    lane_end(lane); /* whatever comes out */
     if (e) {
+        lane_end(lane);
         txn_rollback(txn);
         return e;
     }
     e = txn_commit(w->op, txn, token, &commit);
+    if (e == ERR_WAIT)
+        return e;
+    lane_end(lane);
     if (e)
         return e;
     w->request->commit = commit;

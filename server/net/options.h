@@ -92,6 +92,11 @@ enum option_type {
     X(COUNT, transactions_reserved, "transactions-reserved", "256", 0, 65536, NULL, true,      \
       "of these, kept from clients' begin: for administrators, and for requests that are a "   \
       "transaction of their own; at most a sixteenth")                                         \
+    X(BYTES, reads_max, "reads-max", "16MiB", 64 * KIB, 64 * GIB, NULL, false,                 \
+      "memory for what one serializable transaction has read; beyond it neighbouring reads "   \
+      "become ranges, which can make it lose to more")                                         \
+    X(BYTES, reads_total, "reads-total", "256MiB", 64 * KIB, 1024 * GIB, NULL, false,          \
+      "of all of them; above it a transaction has 16KiB of its own")                           \
     X(DURATION, transaction_idle, "transaction-idle", "1h", 10, 8760 * HOUR, NULL, false,      \
       "a transaction or cursor unused for this long is ended")                                 \
     X(BYTES, frame_size, "frame-size", "16MiB", 4 * KIB, 64 * MIB, NULL, true,                 \

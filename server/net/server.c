@@ -294,6 +294,8 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->page_bytes = (uint32_t)o->page_size;
     to->segment_bytes = o->log_segment_size / 4096 * 4096; /* whole sectors */
     to->open_txns_max = o->transactions;
+    to->reads_bytes_max = o->reads_max;
+    to->reads_total_max = o->reads_total;
     to->idle_ms = o->transaction_idle;
     to->interval_ms = (uint32_t)o->interval;
     to->key_bytes_max = (uint32_t)o->key_size;

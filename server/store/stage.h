@@ -22,6 +22,7 @@
 
 #include "proto/slice.h"
 #include "server/store/arena.h"
+#include "server/store/chains.h"
 #include "server/store/stage_index.h"
 #include "server/store/wal.h"
 
@@ -58,12 +59,11 @@ struct record {
     struct record *log_next;  /* the next that the same transaction wrote */
     const uint8_t *value;     /* in the same arena; NULL: deleted */
     union {
-        struct record *newest; /* in a stage, linked: the newest version; NULL: this one */
-        struct record *intent_next; /* in a write-set: the tracker's table */
-    };
-    union {
-        struct record *older;  /* in a stage: the version before this one */
-        struct record **intent_at; /* in a write-set: what points at it in the table */
+        struct { /* in a stage, linked */
+            struct record *newest; /* the newest version; NULL: this one */
+            struct record *older;  /* the version before this one */
+        };
+        struct chain_link in_intents; /* in a write-set: the table of open writes */
     };
     struct record *next;       /* the following key of the store, NULL at the end */
     uint32_t value_size;

@@ -30,11 +30,14 @@ enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again
     *again = false;
     if (given || !own || result == ERR_WAIT)
         return result;
-    op->own = NULL;
     if (result == ERR_OK)
         result = txn_commit(op, own, SLICE_NONE, &op->committed);
     else
         txn_rollback(own);
+    op->is_ending = result == ERR_WAIT;
+    if (op->is_ending)
+        return result;
+    op->own = NULL;
     if (result == ERR_CONFLICT) {
         *again = ++op->losses <= AUTO_LOSSES_MAX;
         failure_clear(&op->failure);

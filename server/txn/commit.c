@@ -1,11 +1,13 @@
-/* A commit's way (docs/architecture.md): in one step take the number, doom the
- * losers, become visible, go to the log. Everything that could fail was done at
- * the writes, so nothing here can. Then, when the log says so, the commit is
+/* A commit's way (docs/architecture.md): in one short step take the number, become
+ * visible, go to the log, and begin to tell those who lose (losers.h). Everything that could
+ * fail was done at the writes, so nothing here can. Then, when the log says so, the commit is
  * written, durable, and may be told. */
 #include "server/base/assert.h"
 #include "server/base/bytes.h"
 #include "server/txn/commit_format.h"
 #include "server/txn/db_internal.h"
+#include "server/txn/losers.h"
+#include "server/txn/reads.h"
 
 uint64_t commit_log_bytes(struct slice key, struct slice value)
 {
@@ -94,36 +96,37 @@ static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
     wal_append(db->wal, item);
 }
 
-static void commit_publish_schemas(struct db *db, struct txn *t, const struct stamp *stamp)
+/* What it has defined becomes what is; who else has written in those stores loses to it. */
+static void commit_publish_schemas(struct db *db, struct txn *t, const struct stamp *stamp,
+                                   struct list_link *schema_writers)
 {
     if (list_is_empty(&t->schemas))
         return;
     while (!list_is_empty(&t->schemas)) {
         struct schema *s = LIST_ENTRY(t->schemas.next, struct schema, in_txn);
 
+        list_splice_back(schema_writers, &s->entry->writers);
         list_remove(&s->in_txn);
         catalogue_commit(db, s, stamp);
     }
     catalogue_settle(db, stamp->commit);
 }
 
-enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
+/* t lets go of what makes others meet it as one that is open. */
+static void commit_leave(struct txn *t)
 {
-    struct db *db = t->db;
+    tracker_remove_intents(t);
+    tracker_forget_stores(t);
+    reads_forget(t);
+    list_remove(&t->in_large);
+}
+
+/* Where the commit lies from now on: in the open stage, or as a stage of its own. */
+static struct stamp *commit_into_stages(struct db *db, struct txn *t)
+{
     struct stamp *stamp = t->stamp;
     bool as_stage = t->is_large && t->spare[0] && t->spare[1];
 
-    if (db->log_failed)
-        return failure_set(&op->failure, ERR_LOG_FAILED, "%s", db->log_failure.text);
-    stamp->commit = ++db->last_commit; /* rule 4: reserved at begin */
-    ASSERT(stamp->commit <= db->reserved.commit);
-    stamp->item.bytes = commit_log_head_bytes(t) + stamp->records * COMMIT_RECORD_HEAD_BYTES +
-                        t->write_set.value_bytes;
-    tracker_remove_intents(t);
-    tracker_doom_losers(t);
-    stamp->owner = NULL;
-    commit_publish_schemas(db, t, stamp);
-    tracker_forget_stores(t); /* before their memory changes hands */
     if (!as_stage)
         stamp = stages_absorb(db, t, stamp);
     commit_queue(db, t, stamp);
@@ -134,6 +137,31 @@ enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
         stages_commit_into(db, t, stamp);
     }
     t->stamp = NULL;
+    return stamp;
+}
+
+enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
+{
+    struct db *db = t->db;
+    struct stamp *stamp = t->stamp;
+    struct list_link schema_writers;
+    enum err e;
+
+    if (db->log_failed)
+        return failure_set(&op->failure, ERR_LOG_FAILED, "%s", db->log_failure.text);
+    e = losers_check(op, t);
+    if (e)
+        return e;
+    stamp->commit = ++db->last_commit; /* rule 4: reserved at begin */
+    ASSERT(stamp->commit <= db->reserved.commit);
+    stamp->item.bytes = commit_log_head_bytes(t) + stamp->records * COMMIT_RECORD_HEAD_BYTES +
+                        t->write_set.value_bytes;
+    commit_leave(t);
+    stamp->owner = NULL;
+    list_init(&schema_writers);
+    commit_publish_schemas(db, t, stamp, &schema_writers);
+    stamp = commit_into_stages(db, t);
+    losers_begin(t, stamp, &schema_writers);
     db->committed++;
     *commit = stamp->commit;
     op_note(op, stamp);

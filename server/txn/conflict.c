@@ -100,13 +100,11 @@ static enum err conflict_ask_ledgers(struct op *op, const struct txn *t, uint32_
     return wait ? ERR_WAIT : ERR_OK;
 }
 
-enum err conflict_find_newer(struct op *op, const struct txn *t, uint32_t store,
-                             struct slice key, struct winner *out)
+enum err conflict_find_staged(const struct txn *t, uint32_t store, struct slice key,
+                              struct winner *out)
 {
     uint64_t snapshot = t->snapshot->commit;
-    enum err e;
 
-    *out = (struct winner){.commit = snapshot, .label = SLICE_NONE};
     for (struct stage *s = t->db->newest_stage; s; s = s->below) {
         struct record *r;
 
@@ -114,67 +112,113 @@ enum err conflict_find_newer(struct op *op, const struct txn *t, uint32_t store,
             continue;
         if (s->last_commit <= snapshot)
             break; /* S-2: and so is all that is older */
+        t->db->steps++;
         r = stage_find(s, store, key);
         if (!r)
             continue;
-        if (record_newest(r)->stamp->commit > snapshot)
-            *out = winner_of(record_newest(r)->stamp);
-        break; /* S-2 again; but a newer stage may be gone and in a ledger */
+        if (record_newest(r)->stamp->commit <= snapshot)
+            break; /* S-2 again; but a newer stage may be gone and in a ledger */
+        *out = winner_of(record_newest(r)->stamp);
+        return ERR_OK;
     }
+    return ERR_NOT_FOUND;
+}
+
+enum err conflict_find_newer(struct op *op, const struct txn *t, uint32_t store,
+                             struct slice key, struct winner *out)
+{
+    uint64_t snapshot = t->snapshot->commit;
+    enum err e;
+
+    *out = (struct winner){.commit = snapshot, .label = SLICE_NONE};
+    conflict_find_staged(t, store, key, out);
     e = conflict_ask_ledgers(op, t, store, key, out);
     if (!e && out->commit <= snapshot)
         e = ERR_NOT_FOUND;
     return e;
 }
 
-/* A record of the stage in the range that was committed after the snapshot. */
-static struct record *conflict_find_in_stage(const struct stage *s, uint32_t store,
-                                             struct slice from, struct slice to,
-                                             uint64_t snapshot)
+/* A record of the stage in the range that was committed after the snapshot, from where the walk
+ * stands. ERR_WAIT: the steps are used up. */
+static enum err conflict_walk_stage(const struct txn *t, const struct stage *s,
+                                    const struct conflict_range *range,
+                                    struct conflict_walk *walk, uint64_t until,
+                                    struct record **out)
 {
-    const struct stage_store *st = stage_store_of(s, store);
-    struct record *r = st ? stage_seek(st, from) : NULL;
+    const struct stage_store *st = stage_store_of(s, range->store);
+    struct slice from =
+        s->number == walk->stage ? slice_make(walk->at, walk->at_size) : range->from;
 
-    for (; r; r = record_following(r)) {
-        if (to.size && slice_compare(record_key(r), to) >= 0)
-            return NULL;
-        if (record_newest(r)->stamp->commit > snapshot)
-            return r;
+    for (struct record *r = st ? stage_seek(st, from) : NULL; r; r = record_following(r)) {
+        if (range->to.size && slice_compare(record_key(r), range->to) >= 0)
+            return ERR_NOT_FOUND;
+        if (record_newest(r)->stamp->commit > t->snapshot->commit) {
+            *out = r;
+            return ERR_OK;
+        }
+        if (++t->db->steps >= until && record_following(r)) {
+            const struct record *next = record_following(r);
+
+            walk->stage = s->number;
+            walk->at_size = next->key_size;
+            memcpy(walk->at, next->key, next->key_size);
+            return ERR_WAIT;
+        }
     }
-    return NULL;
+    return ERR_NOT_FOUND;
 }
 
-enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
-                                      const struct conflict_range *range, struct winner *out,
-                                      uint8_t *key_room, struct slice *key)
+enum err conflict_find_staged_in_range(const struct txn *t, const struct conflict_range *range,
+                                       struct conflict_walk *walk, uint64_t until,
+                                       struct conflict_found *out)
 {
-    uint64_t snapshot = t->snapshot->commit;
-    struct ledger_range newer = {range->store, range->from, range->to, snapshot};
-
     for (struct stage *s = t->db->newest_stage; s; s = s->below) {
-        struct record *r;
+        struct record *r = NULL;
+        enum err e;
 
-        if (!s->first_commit)
+        if (!s->first_commit || (walk->stage && s->number > walk->stage))
             continue;
-        if (s->last_commit <= snapshot)
+        if (s->last_commit <= t->snapshot->commit)
             break;
-        r = conflict_find_in_stage(s, range->store, range->from, range->to, snapshot);
-        if (r) {
-            *key = record_key(r);
-            *out = winner_of(record_newest(r)->stamp);
+        t->db->steps++;
+        e = conflict_walk_stage(t, s, range, walk, until, &r);
+        if (e == ERR_WAIT)
+            return e;
+        if (e == ERR_OK) {
+            out->key = record_key(r);
+            out->winner = winner_of(record_newest(r)->stamp);
             return ERR_OK;
         }
     }
+    return ERR_NOT_FOUND;
+}
+
+enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
+                                      const struct conflict_range *range,
+                                      struct conflict_walk *walk, struct conflict_found *out)
+{
+    uint64_t snapshot = t->snapshot->commit;
+    struct ledger_range newer = {range->store, range->from, range->to, snapshot};
+    enum err e = ERR_NOT_FOUND;
+
+    if (!walk->is_staged)
+        e = conflict_find_staged_in_range(t, range, walk,
+                                          t->db->steps + t->db->options.slice_steps, out);
+    if (e == ERR_WAIT)
+        wait_yield(t->db->primary, &op->wait);
+    if (e != ERR_NOT_FOUND)
+        return e;
+    walk->is_staged = true;
     LIST_EACH (link, &t->db->ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
         struct ledger_entry entry;
-        enum err e;
 
         if (l->last_commit <= snapshot)
             break;
-        e = ledger_find_in_range(l, &newer, &op->wait, &entry, key_room, key, &op->failure);
+        e = ledger_find_in_range(l, &newer, &op->wait, &entry, out->room, &out->key,
+                                 &op->failure);
         if (e == ERR_OK)
-            *out = winner_of_entry(&entry);
+            out->winner = winner_of_entry(&entry);
         if (e != ERR_NOT_FOUND)
             return e;
     }

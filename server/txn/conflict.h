@@ -32,14 +32,40 @@ void conflict_note_wrote(struct failure *f, const struct txn *t);
 enum err conflict_find_newer(struct op *op, const struct txn *t, uint32_t store,
                              struct slice key, struct winner *out);
 
+/* The same, in stages alone: for commits that are not told yet, whose stages stay. */
+enum err conflict_find_staged(const struct txn *t, uint32_t store, struct slice key,
+                              struct winner *out);
+
 struct conflict_range { /* from <= key < to; size 0: no bound */
     uint32_t store;
     struct slice from, to;
 };
-/* Who committed anything in the range after t's snapshot. key_room has KEY_BYTES_MAX bytes,
- * *key is what was found. */
+
+struct conflict_walk { /* where looking through a range goes on; all zero: at its beginning */
+    uint64_t stage;     /* number of the stage where it stands; those above it are done */
+    bool is_staged;     /* all stages are done */
+    size_t at_size;
+    uint8_t at[KEY_BYTES_MAX];
+};
+
+struct conflict_found {
+    struct winner winner;
+    struct slice key; /* in a stage, or in room */
+    uint8_t room[KEY_BYTES_MAX];
+};
+
+/* Who committed anything in the range after t's snapshot, in a stage or in a ledger. ERR_WAIT: go on
+ * with the same walk; what is committed meanwhile may go unseen. */
 enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
-                                      const struct conflict_range *range, struct winner *out,
-                                      uint8_t *key_room, struct slice *key);
+                                      const struct conflict_range *range,
+                                      struct conflict_walk *walk, struct conflict_found *out);
+/* The same, in stages alone, as far as db.steps = until. */
+enum err conflict_find_staged_in_range(const struct txn *t, const struct conflict_range *range,
+                                       struct conflict_walk *walk, uint64_t until,
+                                       struct conflict_found *out);
+
+/* t has met its winner by itself: say so to its request and end it. ERR_CONFLICT. */
+enum err tracker_lose_key(struct op *op, struct txn *t, const struct record *r,
+                          struct winner winner);
 
 #endif

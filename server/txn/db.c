@@ -3,6 +3,7 @@
 
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
+#include "server/txn/losers.h"
 #include "server/txn/reads.h"
 #include "server/txn/recovery.h"
 
@@ -12,6 +13,7 @@
 #define NUMBERS_AHEAD (UINT64_C(1) << 22) /* reserved at a time */
 #define DIRECT_BYTES_MAX (64u << 10) /* of the log, copied in some ten microseconds */
 #define EXPIRY_STEP_MS 250
+#define READS_FREED_A_TURN 4000 /* points and ranges of transactions that have ended */
 
 void db_options_default(struct db_options *o)
 {
@@ -26,12 +28,15 @@ void db_options_default(struct db_options *o)
         .page_bytes = 8192,
         .segment_bytes = UINT64_C(16) << 20,
         .open_txns_max = 65536,
+        .reads_bytes_max = UINT64_C(16) << 20,
+        .reads_total_max = UINT64_C(256) << 20,
         .idle_ms = 3600000,
         .interval_ms = 100,
         .key_bytes_max = KEY_BYTES_MAX,
         .value_bytes_max = UINT64_C(4) << 20,
         .log_in_flight = 2,
         .amalgamate_percent = 400,
+        .slice_steps = 2000,
     };
 }
 
@@ -264,13 +269,14 @@ enum err db_open(struct os *os, const struct db_options *options,
     list_init(&db->waiting_for_room);
     list_init(&db->tasks);
     list_init(&db->ledgers);
-    list_init(&db->readers);
+    losers_init(db);
     replies_init(db);
     db->now_ms = os_now_ms(os);
     os->ops->random(os, &db->hash_seed, sizeof db->hash_seed);
     db->check_memory = (struct msgpack_memory){check_alloc, check_free, os};
     e = db_open_lock(db, f);
-    if (!e && (amalgamate_init(db) || tracker_init(db) || reads_init(db) || catalogue_init(db)))
+    if (!e && (amalgamate_init(db) || intents_init(&db->intents, os, db->hash_seed) ||
+               reads_init(db) || catalogue_init(db)))
         e = failure_set(f, ERR_NOMEM, "no memory for the database");
     first = e ? NULL : stage_new(os, ++db->stage_count_made);
     if (!e && !first)
@@ -324,6 +330,7 @@ void db_turn(struct db *db)
     db->is_in_turn = true;
     db->is_ready = false;
     db->now_ms = os_now_ms(db->os);
+    losers_turn(db);
     db_wake_for_room(db);
     primary_wake(db->primary);
     statements_turn(db);
@@ -337,6 +344,8 @@ void db_turn(struct db *db)
     db->is_in_turn = false;
     wal_kick(db->wal); /* it may tell of what it has written, or that it has failed */
     stages_collect(db);
+    if (read_set_collect(&db->read_set, READS_FREED_A_TURN) || !list_is_empty(&db->tellings))
+        db_ready(db);
     db_try_close(db);
 }
 
@@ -414,6 +423,7 @@ void db_free(struct db *db, bool abandon)
         ASSERT(abandon);
         txn_rollback(t);
     }
+    losers_fini(db);
     txn_pool_free(db);
     snapshot_pool_free(db);
     cursor_pool_free(db);
@@ -429,8 +439,8 @@ void db_free(struct db *db, bool abandon)
     while (!list_is_empty(&db->ledgers)) {
         ledgers_remove(db, LIST_ENTRY(db->ledgers.next, struct ledger, in_db));
     }
-    tracker_fini(db);
-    reads_fini(db);
+    intents_fini(&db->intents);
+    read_set_fini(&db->read_set);
     catalogue_fini(db);
     if (db->wal)
         wal_close(db->wal, abandon || db->log_failed);

@@ -27,12 +27,15 @@ struct db_options {
     uint32_t page_bytes;       /* for a new primary; default 8 KiB */
     uint64_t segment_bytes;    /* of the log; default 16 MiB */
     uint64_t open_txns_max;    /* in all; default 65,536 */
+    uint64_t reads_bytes_max;  /* noted of what one serializable transaction reads; 16 MiB */
+    uint64_t reads_total_max;  /* of all of them; default 256 MiB */
     uint64_t idle_ms;          /* default of transactions; 1 hour */
     uint32_t interval_ms;      /* sync of durability "interval"; default 100 */
     uint32_t key_bytes_max;    /* default KEY_BYTES_MAX */
     uint64_t value_bytes_max;  /* default 4 MiB */
     unsigned log_in_flight;    /* batches synced side by side; default 2 */
     unsigned amalgamate_percent; /* begin at this share of the primary; default 400 */
+    unsigned slice_steps;      /* of work for conflicts within one call; default 2000 */
     bool manual;               /* tests: no amalgamation or rotation but when asked */
 };
 void db_options_default(struct db_options *o);
@@ -114,6 +117,7 @@ struct db_hold_status {
     struct slice label, client; /* borrowed inside the callback; may be none */
     uint64_t age_ms, idle_ms;
     uint64_t bytes; /* written by it */
+    uint64_t reads; /* bytes that keep what it has read */
     uint64_t held;  /* kept on its behalf, in memory and on disk, bytes */
     uint64_t disk;  /* of the data file, kept for its root alone: root_only_bytes */
     bool doomed;
@@ -123,11 +127,17 @@ void db_each_stage(struct db *db, void (*each)(void *context, const struct db_st
 void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hold_status *h),
                   void *context);
 
+/* Whether what open transactions have written and read is where it must be; walks all of it, for
+ * tests. */
+bool db_check(const struct db *db);
+
 struct db_status {
     uint64_t last_commit, durable_commit, answered_commit;
     uint64_t stages, stage_bytes;            /* readable stages */
     uint64_t ledgers, ledger_keys; /* what is held of stages already unstaged, */
     uint64_t ledger_bytes, ledger_disk_bytes; /* in memory, on disk */
+    uint64_t reads_bytes, reads_limit; /* of what serializable transactions have read */
+    uint64_t steps;                    /* of work for conflicts, ever; for tests */
     uint64_t open_txns, begun, committed, rolled_back, conflicts, expired, killed;
     uint64_t amalgamations, amalgamated_bytes;
     struct {

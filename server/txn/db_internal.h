@@ -23,7 +23,9 @@
 #include "server/store/wal.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
+#include "server/txn/intents.h"
 #include "server/txn/op.h"
+#include "server/txn/read_set.h"
 #include "server/txn/records.h"
 #include "server/txn/statement.h"
 #include "server/txn/stores.h"
@@ -122,12 +124,18 @@ struct txn {
     bool is_single;             /* one write: written and committed before anybody else runs */
     bool is_conditional;        /* ... by itself, and it holds only for what it has found */
     bool is_counted;            /* in db.open_count */
-    struct reads *reads;        /* what it has read, if it is serializable; reads.c */
+    struct reads *reads;        /* what it has read, if it is serializable */
+    struct range_check *range_check; /* of a read that is not noted yet; reads.c */
     bool winner_interval;       /* the winner that doomed it asked for less than a sync */
     uint64_t begun_ms, used_ms;
     struct list_link in_open;   /* db.open */
     struct list_link in_writers; /* db.writers: all that may write, by snapshot */
     struct list_link in_large;  /* db.large */
+    /* While it is large: the commit that it is compared with, and the next record that is looked
+     * up, its own or the winner's; and the last that it has been compared with. */
+    uint64_t tell_commit, told_commit;
+    struct record *tell_at;
+    bool tell_by_own;
     /* What txn_begin does not clear as a whole. */
     struct failure failure;     /* set: doomed */
     struct failure stale;       /* set: what it read was overwritten; it may not write */
@@ -151,8 +159,6 @@ struct catalogue {
 };
 
 struct amalgamation;
-struct read_point;
-struct reads;
 
 /* Giving space on the disk back (tidy.c). */
 struct tidying {
@@ -204,6 +210,8 @@ struct db {
     struct list_link open;
     struct list_link writers;
     struct list_link large;
+    struct list_link tellings; /* commits whose losers are not all told; losers.c */
+    struct list_link waiting_for_losers; /* op.in_waiting, until all are */
     struct list_link snapshots;
     struct list_link snapshots_by_commit;
     struct list_link cursors; /* all that are open; cursor.c */
@@ -214,15 +222,12 @@ struct db {
     unsigned snapshot_pool_count;
     struct list_link cursor_pool; /* likewise */
     unsigned cursor_pool_count;
-    struct record **intents;  /* hash of (store, key) */
-    size_t intent_buckets;
-    size_t intent_count;
+    struct intents intents;
+    struct read_set read_set; /* of open serializable transactions */
     struct catalogue catalogue;
     struct stamp *undurable_first, *undurable_last;
 
     /* waiting */
-    struct list_link readers;  /* serializable transactions that have read; reads.c */
-    struct read_point **read_points; /* hash of (store, key) that they read */
     struct list_link undoing;  /* transactions whose failed statement is being taken back */
     struct list_link waiting_for_room;
     struct list_link synced_waits;  /* decided_wait by decided.synced */
@@ -249,6 +254,7 @@ struct db {
 
     struct arena garbage;      /* of freed stages and large write-sets; goes turn by turn */
 
+    uint64_t steps; /* records looked at for conflicts, losers that were told, ever */
     uint64_t begun, committed, rolled_back, conflicts, expired, killed;
     uint64_t amalgamations, amalgamated_bytes;
 };
@@ -318,18 +324,19 @@ void stages_close_adopted(struct db *db, struct txn *t);
 enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *schema,
                              struct slice key);
 enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema *schema);
-void tracker_add_intent(struct db *db, struct record *r);
 void tracker_remove_intents(struct txn *t);
 void tracker_remove_intent(struct txn *t, struct record *r);
 enum err tracker_note_store(struct txn *t, struct schema *schema);
 void tracker_forget_stores(struct txn *t);
 /* Forget the stores written since; NULL: all. */
 void tracker_forget_stores_since(struct txn *t, struct txn_store *since);
-void tracker_doom_losers(struct txn *winner);
+struct txn_store *tracker_store_of(const struct txn *t, uint32_t number); /* NULL: none */
 void tracker_become_large(struct txn *t);
 uint64_t tracker_oldest_writer(const struct db *db); /* least snapshot commit; UINT64_MAX */
-enum err tracker_init(struct db *db);
-void tracker_fini(struct db *db);
+
+/* ---- losers.c ---- */
+/* The least commit whose losers are not all told: its stage stays; UINT64_MAX: none. */
+uint64_t losers_oldest(const struct db *db);
 
 /* ---- txn.c ---- */
 void txn_pool_free(struct db *db);

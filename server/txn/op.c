@@ -24,6 +24,7 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->own = NULL;
     op->at = NULL;
     op->statement = NULL;
+    op->is_ending = false;
     op->losses = 0;
     op->cursor = NULL;
     op->counts = NULL;

@@ -3,103 +3,45 @@
 #include "server/base/assert.h"
 #include "server/txn/conflict.h"
 
-#include <xxhash.h>
+_Static_assert(KEY_BYTES_MAX < READ_SET_KEY_BYTES_MAX, "a key and a zero byte");
 
-#define READ_BUCKETS 4096
-
-struct read_point {
-    struct read_point *next, **at; /* of its bucket */
-    struct read_point *next_of_txn;
-    struct txn *txn;
+/* A range that is noted but whose past is not looked through yet: where that goes on. */
+struct range_check {
+    struct conflict_walk walk;
     uint32_t store;
-    uint32_t key_size;
-    uint8_t key[];
-};
-
-struct read_interval { /* from <= key < to; to of size 0: no bound */
-    struct slice from, to; /* in the reads' arena */
-};
-
-struct read_store { /* the ranges of one transaction in one store */
-    struct read_store *next;
-    uint32_t store;
-    size_t count, room;
-    struct read_interval *intervals; /* ascending, disjoint */
-};
-
-struct reads {
-    struct txn *txn;
-    struct arena arena;
-    struct read_point *points;
-    size_t point_count;
-    struct read_store *stores;
-    struct list_link in_db; /* db.readers */
+    size_t from_size, to_size;
+    uint8_t from[READ_SET_KEY_BYTES_MAX], to[READ_SET_KEY_BYTES_MAX];
 };
 
 enum err reads_init(struct db *db)
 {
-    list_init(&db->readers);
-    db->read_points = os_alloc(db->os, READ_BUCKETS * sizeof *db->read_points);
-    if (!db->read_points)
-        return ERR_NOMEM;
-    memset(db->read_points, 0, READ_BUCKETS * sizeof *db->read_points);
-    return ERR_OK;
+    struct read_set_limits limits = {db->options.reads_bytes_max, db->options.reads_total_max};
+
+    return read_set_init(&db->read_set, db->os, db->hash_seed, limits);
 }
 
-void reads_fini(struct db *db)
+static void range_check_free(struct txn *t)
 {
-    os_free(db->os, db->read_points, READ_BUCKETS * sizeof *db->read_points);
-    db->read_points = NULL;
-}
-
-static struct read_point **point_bucket(const struct db *db, uint32_t store, struct slice key)
-{
-    uint64_t hash = XXH3_64bits_withSeed(key.data, key.size, db->hash_seed + store);
-
-    return &db->read_points[hash & (READ_BUCKETS - 1)];
-}
-
-static bool point_is(const struct read_point *p, uint32_t store, struct slice key)
-{
-    return p->store == store && slice_equal(slice_make(p->key, p->key_size), key);
-}
-
-static struct reads *reads_of(struct txn *t)
-{
-    struct db *db = t->db;
-    struct reads *r = t->reads;
-
-    if (r)
-        return r;
-    r = os_alloc(db->os, sizeof *r);
-    if (!r)
-        return NULL;
-    memset(r, 0, sizeof *r);
-    r->txn = t;
-    arena_init(&r->arena, db->os);
-    list_push_back(&db->readers, &r->in_db);
-    t->reads = r;
-    return r;
+    os_free(t->db->os, t->range_check, sizeof *t->range_check);
+    t->range_check = NULL;
 }
 
 void reads_forget(struct txn *t)
 {
-    struct reads *r = t->reads;
-    struct db *db = t->db;
-
-    if (!r)
+    if (t->range_check)
+        range_check_free(t);
+    if (!t->reads)
         return;
-    for (struct read_point *p = r->points; p; p = p->next_of_txn) {
-        *p->at = p->next;
-        if (p->next)
-            p->next->at = p->at;
-    }
-    for (struct read_store *s = r->stores; s; s = s->next)
-        os_free(db->os, s->intervals, s->room * sizeof *s->intervals);
-    list_remove(&r->in_db);
-    arena_free(&r->arena);
-    os_free(db->os, r, sizeof *r);
+    read_set_end(t->reads);
     t->reads = NULL;
+    db_ready(t->db); /* what is not freed yet */
+}
+
+static struct reads *reads_of(struct txn *t)
+{
+    if (!t->reads)
+        t->reads = read_set_open(&t->db->read_set, t, t->snapshot->commit);
+    return t->reads;
 }
 
 /* ---- becoming stale ---- */
@@ -111,6 +53,8 @@ static void reads_stale(struct txn *t, const struct winner *winner, const struct
     enum conflict_kind kind =
         schema && schema->number == CATALOGUE_STORE ? CONFLICT_SCHEMA : CONFLICT_READ;
 
+    ASSERT(!t->stale.error);
+    ASSERT(winner->commit > t->snapshot->commit); /* rule 6: it would read something else */
     conflict_describe(&t->stale, kind, schema, key, winner);
     t->winner_interval = winner->interval;
     reads_forget(t); /* one is enough */
@@ -138,177 +82,35 @@ enum err reads_check_write(struct op *op, struct txn *t)
     return ERR_CONFLICT;
 }
 
+static const struct schema *reads_schema(struct db *db, uint32_t store)
+{
+    return store == CATALOGUE_STORE ? db->catalogue.self : catalogue_by_number(db, store);
+}
+
+void reads_lose(struct txn *t, const struct stamp *stamp, const struct record *written)
+{
+    struct winner winner = winner_of(stamp);
+
+    ASSERT(t->reads && t->snapshot);
+    reads_stale(t, &winner, reads_schema(t->db, written->store), record_key(written));
+    if (!t->stamp || !t->stamp->records)
+        return;
+    t->db->conflicts++;
+    txn_doom(t, &t->stale);
+    if (t->options.on_doomed)
+        t->options.on_doomed(t, t->options.context);
+}
+
+/* ---- noting ---- */
+
 static bool reads_wanted(const struct txn *t)
 {
     return t && t->options.serializable && !t->options.read_only && !t->stale.error;
 }
 
-/* ---- noting ---- */
-
 static enum err reads_no_memory(struct op *op)
 {
     return failure_set(&op->failure, ERR_NOMEM, "no memory to note what was read");
-}
-
-/* The intervals of a store: the first whose end is above key (that may hold it). */
-static size_t interval_find(const struct read_store *s, struct slice key)
-{
-    size_t low = 0, high = s->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (s->intervals[middle].to.size && slice_compare(s->intervals[middle].to, key) <= 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool interval_holds(const struct read_store *s, struct slice key)
-{
-    size_t at = interval_find(s, key);
-
-    return at < s->count && slice_compare(s->intervals[at].from, key) <= 0;
-}
-
-static struct read_store *read_store_of(struct reads *r, uint32_t store, bool make)
-{
-    struct read_store *s;
-
-    for (s = r->stores; s; s = s->next) {
-        if (s->store == store)
-            return s;
-    }
-    if (!make)
-        return NULL;
-    s = arena_alloc(&r->arena, sizeof *s);
-    if (!s)
-        return NULL;
-    memset(s, 0, sizeof *s);
-    s->store = store;
-    s->next = r->stores;
-    r->stores = s;
-    return s;
-}
-
-/* Too many: each two neighbours become one, which covers what is between them as well. */
-static void intervals_merge(struct read_store *s)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < s->count; i += 2) {
-        s->intervals[kept] = s->intervals[i];
-        if (i + 1 < s->count)
-            s->intervals[kept].to = s->intervals[i + 1].to;
-        kept++;
-    }
-    s->count = kept;
-}
-
-static enum err intervals_room(struct os *os, struct read_store *s)
-{
-    struct read_interval *grown;
-    size_t room;
-
-    if (s->count >= READS_RANGES_MAX)
-        intervals_merge(s);
-    if (s->count < s->room)
-        return ERR_OK;
-    room = s->room ? 2 * s->room : 8;
-    grown = os_alloc(os, room * sizeof *grown);
-    if (!grown)
-        return ERR_NOMEM;
-    if (s->count)
-        memcpy(grown, s->intervals, s->count * sizeof *grown);
-    os_free(os, s->intervals, s->room * sizeof *grown);
-    s->intervals = grown;
-    s->room = room;
-    return ERR_OK;
-}
-
-static struct slice reads_keep(struct reads *r, struct slice bytes)
-{
-    uint8_t *copy = arena_alloc(&r->arena, bytes.size + 1);
-
-    if (!copy)
-        return SLICE_NONE;
-    if (bytes.size)
-        memcpy(copy, bytes.data, bytes.size);
-    return slice_make(copy, bytes.size);
-}
-
-/* Add [from, to): joins every interval that it touches. */
-static enum err interval_add(struct reads *r, struct read_store *s, struct slice from,
-                             struct slice to)
-{
-    size_t first, last;
-    enum err e = intervals_room(r->arena.os, s);
-
-    if (e)
-        return e;
-    first = interval_find(s, from);
-    if (first > 0 && slice_equal(s->intervals[first - 1].to, from))
-        first--; /* it ends where we begin */
-    last = first;
-    while (last < s->count && (!to.size || slice_compare(s->intervals[last].from, to) <= 0))
-        last++;
-    if (last > first) {
-        struct read_interval *low = &s->intervals[first], *high = &s->intervals[last - 1];
-
-        if (last == first + 1 && slice_compare(low->from, from) <= 0 &&
-            (!low->to.size || (to.size && slice_compare(to, low->to) <= 0)))
-            return ERR_OK; /* all of it is there */
-        from = slice_compare(low->from, from) <= 0 ? low->from : reads_keep(r, from);
-        if (!high->to.size || (to.size && slice_compare(to, high->to) <= 0))
-            to = high->to;
-        else
-            to = reads_keep(r, to);
-    } else {
-        from = reads_keep(r, from);
-        to = reads_keep(r, to);
-    }
-    if (slice_is_none(from) || slice_is_none(to))
-        return ERR_NOMEM;
-    if (last == first) {
-        memmove(&s->intervals[first + 1], &s->intervals[first],
-                (s->count - first) * sizeof *s->intervals);
-        s->count++;
-    } else {
-        memmove(&s->intervals[first + 1], &s->intervals[last],
-                (s->count - last) * sizeof *s->intervals);
-        s->count -= last - first - 1;
-    }
-    s->intervals[first] = (struct read_interval){from, to};
-    return ERR_OK;
-}
-
-static enum err point_add(struct reads *r, uint32_t store, struct slice key)
-{
-    struct read_point **bucket = point_bucket(r->txn->db, store, key);
-    struct read_point *p;
-
-    for (p = *bucket; p; p = p->next) {
-        if (p->txn == r->txn && point_is(p, store, key))
-            return ERR_OK;
-    }
-    p = arena_alloc(&r->arena, sizeof *p + key.size);
-    if (!p)
-        return ERR_NOMEM;
-    p->txn = r->txn;
-    p->store = store;
-    p->key_size = (uint32_t)key.size;
-    memcpy(p->key, key.data, key.size);
-    p->next = *bucket;
-    p->at = bucket;
-    if (p->next)
-        p->next->at = &p->next;
-    *bucket = p;
-    p->next_of_txn = r->points;
-    r->points = p;
-    r->point_count++;
-    return ERR_OK;
 }
 
 enum err reads_note_point(struct op *op, struct txn *t, const struct schema *schema,
@@ -326,44 +128,70 @@ enum err reads_note_point(struct op *op, struct txn *t, const struct schema *sch
     if (e != ERR_NOT_FOUND)
         return e;
     r = reads_of(t);
-    if (!r)
+    if (!r || read_set_add_point(r, (struct read_key){schema->number, key}) != ERR_OK)
         return reads_no_memory(op);
-    if (r->point_count < READS_POINTS_MAX) {
-        e = point_add(r, schema->number, key);
-    } else {
-        uint8_t end[KEY_BYTES_MAX + 1];
-        struct read_store *s = read_store_of(r, schema->number, true);
-
-        memcpy(end, key.data, key.size);
-        end[key.size] = 0;
-        e = s ? interval_add(r, s, key, slice_make(end, key.size + 1)) : ERR_NOMEM;
-    }
-    return e ? reads_no_memory(op) : ERR_OK;
+    return ERR_OK;
 }
 
+static bool range_check_is_of(const struct range_check *c, const struct conflict_range *range)
+{
+    return c && c->store == range->store &&
+           slice_equal(slice_make(c->from, c->from_size), range->from) &&
+           slice_equal(slice_make(c->to, c->to_size), range->to);
+}
+
+/* The look through the range has to wait: keep where it stands. ERR_WAIT, ERR_NOMEM. */
+static enum err range_check_keep(struct op *op, struct txn *t,
+                                 const struct conflict_range *range,
+                                 const struct conflict_walk *walk)
+{
+    struct range_check *c = t->range_check;
+
+    if (!c)
+        c = t->range_check = os_alloc(t->db->os, sizeof *c);
+    if (!c)
+        return reads_no_memory(op);
+    c->walk = *walk;
+    c->store = range->store;
+    c->from_size = range->from.size;
+    c->to_size = range->to.size;
+    if (c->from_size)
+        memcpy(c->from, range->from.data, c->from_size);
+    if (c->to_size)
+        memcpy(c->to, range->to.data, c->to_size);
+    return ERR_WAIT;
+}
+
+/* First the range is noted, so that nobody writes there unseen from now on; then what is newer than
+ * the snapshot already is looked for, in slices if there is much. */
 enum err reads_note_range(struct op *op, struct txn *t, const struct schema *schema,
                           struct slice from, struct slice to)
 {
     struct conflict_range range = {schema->number, from, to};
-    uint8_t room[KEY_BYTES_MAX];
-    struct read_store *s;
+    struct conflict_found found;
+    struct conflict_walk walk;
     struct reads *r;
-    struct winner newer;
-    struct slice key;
     enum err e;
 
     if (!reads_wanted(t))
         return ERR_OK;
-    e = conflict_find_newer_in_range(op, t, &range, &newer, room, &key);
-    if (e == ERR_OK)
-        return reads_meet(op, t, &newer, schema, key);
-    if (e != ERR_NOT_FOUND)
-        return e;
     r = reads_of(t);
-    s = r ? read_store_of(r, schema->number, true) : NULL;
-    if (!s || interval_add(r, s, from, to) != ERR_OK)
+    if (!r || read_set_add_range(r, schema->number, from, to) != ERR_OK)
         return reads_no_memory(op);
-    return ERR_OK;
+    if (range_check_is_of(t->range_check, &range)) {
+        walk = t->range_check->walk;
+    } else {
+        walk.stage = 0;
+        walk.is_staged = false;
+    }
+    e = conflict_find_newer_in_range(op, t, &range, &walk, &found);
+    if (e == ERR_WAIT)
+        return range_check_keep(op, t, &range, &walk);
+    if (t->range_check)
+        range_check_free(t);
+    if (e == ERR_OK)
+        return reads_meet(op, t, &found.winner, schema, found.key);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
 enum err reads_note_name(struct op *op, struct txn *t, struct slice name)
@@ -376,97 +204,49 @@ enum err reads_note_name(struct op *op, struct txn *t, struct slice name)
                             slice_make(key, catalogue_row_key(name, key)));
 }
 
-/* ---- winners ---- */
+/* ---- before a commit ---- */
 
-/* The reader loses at once if it has written; else it is marked. */
-static void reader_lose(struct txn *t, const struct stamp *stamp, uint32_t store,
-                        struct slice key)
+/* A range of several stores has become so by merging: whoever tells will find out. */
+static enum err range_find_staged(struct txn *t, const struct read_range *range, uint64_t until,
+                                  struct conflict_found *found)
 {
-    struct winner winner = winner_of(stamp);
-    const struct schema *schema =
-        store == CATALOGUE_STORE ? t->db->catalogue.self : catalogue_by_number(t->db, store);
+    struct read_key from = read_bound_key(&range->from), to = read_bound_key(&range->to);
+    struct conflict_range in = {from.store, from.key, to.key};
+    struct conflict_walk walk;
 
-    reads_stale(t, &winner, schema, key);
-    if (!t->stamp || !t->stamp->records)
-        return;
-    t->db->conflicts++;
-    txn_doom(t, &t->stale);
-    if (t->options.on_doomed)
-        t->options.on_doomed(t, t->options.context);
+    walk.stage = 0;
+    if (to.store != from.store && (to.store != from.store + 1 || to.key.size))
+        return ERR_WAIT;
+    return conflict_find_staged_in_range(t, &in, &walk, until, found);
 }
 
-static void reads_doom_by_record(struct txn *winner, const struct record *written)
+enum err reads_check_staged(struct op *op, struct txn *t, uint64_t until)
 {
-    struct db *db = winner->db;
-    struct slice key = record_key(written);
-    struct read_point **bucket = point_bucket(db, written->store, key);
-    struct read_point *p = *bucket;
+    struct db *db = t->db;
+    struct conflict_found found;
 
-    while (p) {
-        if (p->txn != winner && point_is(p, written->store, key)) {
-            reader_lose(p->txn, winner->stamp, written->store, key);
-            p = *bucket; /* its points have left the table */
-        } else {
-            p = p->next;
-        }
-    }
-    LIST_EACH_SAFE (link, &db->readers) {
-        struct reads *r = LIST_ENTRY(link, struct reads, in_db);
-        struct read_store *s =
-            r->txn == winner ? NULL : read_store_of(r, written->store, false);
+    if (!t->reads)
+        return reads_check_write(op, t);
+    for (const struct read_point *p = t->reads->points; p; p = p->next) {
+        struct slice key = slice_make(p->key, p->key_size);
 
-        if (s && interval_holds(s, key))
-            reader_lose(r->txn, winner->stamp, written->store, key);
-    }
-}
-
-/* A key of a large winner that the reader has read; false: there is none. */
-static bool reads_meet_large(const struct reads *r, const struct txn *winner, uint32_t *store,
-                             struct slice *key)
-{
-    for (struct read_point *p = r->points; p; p = p->next_of_txn) {
-        *store = p->store;
-        *key = slice_make(p->key, p->key_size);
-        if (stage_find(&winner->write_set, p->store, *key))
-            return true;
-    }
-    for (struct read_store *s = r->stores; s; s = s->next) {
-        struct stage_store *st = stage_store_of(&winner->write_set, s->store);
-
-        for (size_t i = 0; st && i < s->count; i++) {
-            struct record *met = stage_seek(st, s->intervals[i].from);
-
-            if (!met || (s->intervals[i].to.size &&
-                         slice_compare(record_key(met), s->intervals[i].to) >= 0))
-                continue;
-            *store = s->store;
-            *key = record_key(met);
-            return true;
-        }
-    }
-    return false;
-}
-
-void reads_doom_readers(struct txn *winner)
-{
-    struct db *db = winner->db;
-
-    if (list_is_empty(&db->readers))
-        return;
-    if (!winner->is_large) {
-        for (struct record *r = winner->stamp->first; r; r = r->log_next)
-            reads_doom_by_record(winner, r);
-        return;
-    }
-    LIST_EACH_SAFE (link, &db->readers) {
-        struct reads *r = LIST_ENTRY(link, struct reads, in_db);
-        uint8_t copy[KEY_BYTES_MAX];
-        struct slice key;
-        uint32_t store;
-
-        if (r->txn == winner || !reads_meet_large(r, winner, &store, &key))
+        if (++db->steps >= until)
+            return ERR_WAIT;
+        if (conflict_find_staged(t, p->store, key, &found.winner) != ERR_OK)
             continue;
-        memcpy(copy, key.data, key.size); /* it may be the reader's own, which goes */
-        reader_lose(r->txn, winner->stamp, store, slice_make(copy, key.size));
+        memcpy(found.room, key.data, key.size); /* the point goes with the others */
+        return reads_meet(op, t, &found.winner, reads_schema(db, p->store),
+                          slice_make(found.room, key.size));
     }
+    for (const struct read_range *range = read_set_first_range(t->reads); range;
+         range = read_set_next_range(range)) {
+        enum err e = range_find_staged(t, range, until, &found);
+
+        if (e == ERR_OK)
+            return reads_meet(op, t, &found.winner, reads_schema(db, range->from.store),
+                              found.key);
+        if (e == ERR_WAIT || ++db->steps >= until)
+            return ERR_WAIT;
+    }
+    return ERR_OK;
 }

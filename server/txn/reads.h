@@ -1,11 +1,9 @@
 /* reads.h - what open serializable transactions have read, and who overwrites it.
  *
- * A point read stands in a hash table of (store, key), a range in the transaction's own
- * sorted, disjoint intervals per store. A winner looks up each key that it wrote; a very large
- * winner is asked for the keys and intervals instead. A read that meets something
- * newer than its snapshot, or that somebody overwrites later, makes its transaction
- * stale: if it has written it loses at once, else it may go on reading and end, but
- * not write (rule 6). Ranges are noted as they were walked: to the bound where the walk
+ * What was read is noted in db.read_set (read_set.h); a winner's keys are looked up there (losers.h).
+ * A read that meets something newer than its snapshot, or that somebody overwrites later,
+ * makes its transaction stale: if it has written it loses at once, else it may go on reading and
+ * end, but not write (rule 6). Ranges are noted as they were walked: to the bound where the walk
  * came to its end, to the last row where it was cut by a limit.
  *
  * Threads: loop only. */
@@ -14,18 +12,15 @@
 
 #include "server/txn/db_internal.h"
 
-#define READS_POINTS_MAX 10000 /* of one transaction; then they are kept as ranges */
-#define READS_RANGES_MAX 10000 /* of one transaction and store; then neighbours are merged */
-
 enum err reads_init(struct db *db);
-void reads_fini(struct db *db);
 
 /* t has read this key of the snapshot, or its absence. ERR_CONFLICT: it had written, and
  * somebody has overwritten what it read; ERR_NOMEM; ERR_WAIT, ERR_CORRUPT, ERR_IO: a ledger on disk
  * must be read (nothing is noted yet). OK at once unless t is serializable. */
 enum err reads_note_point(struct op *op, struct txn *t, const struct schema *schema,
                           struct slice key);
-/* The same for from <= key < to; size 0: no bound. */
+/* The same for from <= key < to; size 0: no bound. ERR_WAIT also when there is much to look
+ * through: the same call again goes on with it. */
 enum err reads_note_range(struct op *op, struct txn *t, const struct schema *schema,
                           struct slice from, struct slice to);
 /* t has looked a store up by its name. */
@@ -34,8 +29,13 @@ enum err reads_note_name(struct op *op, struct txn *t, struct slice name);
 /* A write of t: ERR_CONFLICT if it is stale. */
 enum err reads_check_write(struct op *op, struct txn *t);
 
-/* Every reader of what the winner writes becomes stale. */
-void reads_doom_readers(struct txn *winner);
+/* A commit of t, which has written: ERR_CONFLICT if something in a stage is newer than what it
+ * has read. ERR_WAIT: it could not be found out up to db.steps = until. */
+enum err reads_check_staged(struct op *op, struct txn *t, uint64_t until);
+
+/* The reader has read what the winner has written: it loses at once if it has itself
+ * written, else it is stale. */
+void reads_lose(struct txn *t, const struct stamp *winner, const struct record *written);
 
 /* Let go of all that t has noted. */
 void reads_forget(struct txn *t);

@@ -506,13 +506,17 @@ enum err record_delete_range(struct op *op, struct txn *t, struct slice store,
 
         *deleted = 0;
         e = auto_begin(op, &in, false);
-        if (!e) {
+        if (!e && op->is_ending) {
+            *deleted = op->progress[0];
+        } else if (!e) {
             statement_begin(op, t);
             e = delete_range_in(op, in, store, range, limit, reverse, deleted);
         } else if (e != ERR_WAIT) {
             range_forget(op);
         }
         e = auto_end(op, t, statement_end(op, e), &again);
+        if (op->is_ending || e != ERR_WAIT)
+            op->progress[0] = op->is_ending ? *deleted : 0;
     } while (again);
     return e;
 }
@@ -587,7 +591,7 @@ enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
     struct view v = view_of(t->snapshot, &t->write_set);
     enum err e = ERR_OK;
 
-    if (!bounds->empty)
+    if (!bounds->empty && !op->cursor) /* once, though this goes on over several turns */
         e = reads_note_range(op, t, s, slice_make(bounds->from, bounds->from_size),
                              slice_make(bounds->to, bounds->to_size));
     if (!e && !op->cursor) {

@@ -171,7 +171,7 @@ void stages_collect(struct db *db)
 /* Only at the end of a turn: what was lent from a stage in this turn has been used. */
 void stages_free_unneeded(struct db *db)
 {
-    uint64_t writers = tracker_oldest_writer(db);
+    uint64_t writers = tracker_oldest_writer(db), untold = losers_oldest(db);
     struct stage *above;
     bool any = false;
 
@@ -180,6 +180,8 @@ void stages_free_unneeded(struct db *db)
         above = s->above;
         if (snapshot_needs_stage(db, s) || (s->last_commit > writers && !s->has_ledger))
             continue; /* rule 7 */
+        if (s->last_commit >= untold)
+            continue; /* L-2 */
         stage_unlink(db, s);
         db->held_bytes -= s->arena.bytes;
         db_event(db, "stage-freed", "stage=%llu bytes=%llu", (unsigned long long)s->number,

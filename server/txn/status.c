@@ -72,6 +72,7 @@ void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hol
             .age_ms = db->now_ms - t->begun_ms,
             .idle_ms = txn_idle_ms(t),
             .bytes = t->write_set.arena.bytes,
+            .reads = t->reads ? t->reads->bytes : 0,
             .held = t->snapshot ? txn_held_bytes(db, t) : 0,
             .disk = t->snapshot ? root_only_bytes(t->snapshot->root) : 0,
             .doomed = t->failure.error != ERR_OK,
@@ -80,6 +81,32 @@ void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hol
         if (!t->is_autocommit)
             each(context, &h);
     }
+}
+
+bool db_check(const struct db *db)
+{
+    size_t intents = 0;
+
+    LIST_EACH (link, &db->writers) {
+        const struct txn *t = LIST_ENTRY(link, struct txn, in_writers);
+
+        for (const struct record *r = t->stamp && !t->is_large ? t->stamp->first : NULL; r;
+             r = r->log_next) {
+            if (t->is_single || r->last_writer_wins)
+                continue;
+            if (!chain_is_linked(&r->in_intents)) /* T-4 */
+                return false;
+            intents++;
+        }
+    }
+    LIST_EACH (link, &db->open) {
+        const struct txn *t = LIST_ENTRY(link, struct txn, in_open);
+
+        if (t->failure.error && (t->snapshot || t->reads || t->stamp)) /* T-3 */
+            return false;
+    }
+    return intents == db->intents.table.count && intents_check(&db->intents) &&
+           read_set_check(&db->read_set);
 }
 
 void db_status(struct db *db, struct db_status *out)
@@ -103,6 +130,9 @@ void db_status(struct db *db, struct db_status *out)
     }
     out->ledger_bytes = db->ledger_bytes;
     out->ledger_disk_bytes = db->ledger_disk_bytes;
+    out->reads_bytes = db->read_set.bytes;
+    out->reads_limit = db->options.reads_total_max;
+    out->steps = db->steps + db->intents.table.steps + read_set_steps(&db->read_set);
     out->open_txns = db->open_count;
     out->begun = db->begun;
     out->committed = db->committed;

@@ -302,17 +302,16 @@ enum err txn_settle(struct op *op, struct txn *t)
 
 enum err txn_commit(struct op *op, struct txn *t, struct slice token, uint64_t *commit)
 {
-    enum err e;
+    enum err e = txn_check(op, t);
 
-    while (t->statement.is_undoing)
-        statement_undo(t);
-    e = txn_check(op, t);
     *commit = 0;
     if (!e && !slice_is_none(token))
         e = failure_set(&op->failure, ERR_BAD_REQUEST,
                         "commit tokens are not in this version; commit without one");
     if (!e && t->stamp && t->stamp->records)
         e = commit_apply(op, t, commit);
+    if (e == ERR_WAIT)
+        return e;
     if (e)
         t->db->rolled_back++;
     txn_free(t);

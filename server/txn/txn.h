@@ -56,8 +56,9 @@ void txn_doom(struct txn *t, const struct failure *why);
 enum err txn_settle(struct op *op, struct txn *t);
 
 /* Ends t. ERR_OK: *commit is the commit number, 0 if nothing was written. ERR_CONFLICT,
- * ERR_TXN_EXPIRED, ...: what doomed it; nothing was applied. token: TXN_TOKEN_BYTES or
- * none. Never waits; op->decided is what the reply has to wait for. */
+ * ERR_TXN_EXPIRED, ...: what doomed it; nothing was applied. ERR_WAIT: t is still open; others
+ * have committed so much that who loses to it is not known yet. An autocommit of a few records
+ * never waits. token: TXN_TOKEN_BYTES or none. op->decided is what the reply has to wait for. */
 enum err txn_commit(struct op *op, struct txn *t, struct slice token, uint64_t *commit);
 
 /* Ends t. Cannot fail. */

@@ -116,7 +116,7 @@ static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
         r->last_writer_wins = schema->last_writer_wins;
         /* one write by itself commits before anybody else runs: nobody can meet it */
         if (!t->is_large && !t->is_single && !r->last_writer_wins)
-            tracker_add_intent(t->db, r);
+            intents_add(&t->db->intents, r);
     }
     t->db->staged_bytes += open->arena.bytes - before;
     write_note_large(t);

@@ -34,6 +34,7 @@ static void life_turn(struct life *l)
 
     db_turn(l->db);
     db_tick(l->db);
+    LIFE_CHECK(l, db_check(l->db), "what is written or read is not where it must be");
     db_status(l->db, &status);
     l->merged = status.primary.commit;
     l->on_disk = status.ledger_disk_bytes > 0;
@@ -398,6 +399,14 @@ bool life_run(uint64_t seed, const struct life_options *options, struct life_cou
     l->db_options.segment_bytes = UINT64_C(16) << 20;
     l->db_options.log_in_flight = 1 + (unsigned)sim_random(l->sim, 4);
     l->db_options.amalgamate_percent = 10;
+    l->is_late = sim_chance(l->sim, 50);
+    if (l->is_late)
+        l->db_options.slice_steps = 1 + (unsigned)sim_random(l->sim, 60);
+    l->is_coarse = sim_chance(l->sim, 30);
+    if (l->is_coarse) {
+        l->db_options.reads_bytes_max = UINT64_C(700) << sim_random(l->sim, 6);
+        l->db_options.reads_total_max = UINT64_C(2000) << sim_random(l->sim, 6);
+    }
     if (setjmp(l->broken) == 0) {
         LIFE_CHECK(l, life_open(l), "the first open failed");
         life_make_stores(l);

@@ -42,6 +42,7 @@ bool actor_call(struct life *l, struct actor *a)
     case ACT_DROP: e = store_drop(&a->op, t, name); break;
     case ACT_CREATE: e = store_create(&a->op, t, name, &made); break;
     case ACT_RENAME: e = store_rename(&a->op, t, name, life_store_name(a->store_to)); break;
+    case ACT_COMMIT:
     case ACT_NONE: break;
     }
     if (e == ERR_WAIT) {
@@ -127,12 +128,20 @@ static void actor_commit(struct life *l, struct actor *a)
     bool wrote = false;
     enum err e;
 
-    op_init(&a->op, l->db, actor_wake);
+    if (a->act == ACT_NONE)
+        op_init(&a->op, l->db, actor_wake);
     a->autocommit = false;
+    a->is_woken = false;
     e = txn_commit(&a->op, t, SLICE_NONE, &commit);
+    a->act = e == ERR_WAIT ? ACT_COMMIT : ACT_NONE;
+    if (e == ERR_WAIT) {
+        l->counts->waits++;
+        return;
+    }
     if (a->serializable && e == ERR_CONFLICT) {
-        LIFE_CHECK(l, a->is_doomed || a->is_stale, "serializable %llu lost to nobody: %s",
-                   (unsigned long long)a->version, a->op.failure.text);
+        LIFE_CHECK(l, a->is_doomed || a->is_stale || l->is_coarse,
+                   "serializable %llu lost to nobody: %s", (unsigned long long)a->version,
+                   a->op.failure.text);
         op_fini(&a->op);
         actor_forget(a);
         return;
@@ -204,7 +213,9 @@ void actor_act(struct life *l, struct actor *a)
         }
         if (!a->is_woken)
             return;
-        if (actor_call(l, a)) {
+        if (a->act == ACT_COMMIT) {
+            actor_commit(l, a);
+        } else if (actor_call(l, a)) {
             op_fini(&a->op);
             a->act = ACT_NONE;
         }

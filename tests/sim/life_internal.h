@@ -30,7 +30,8 @@ enum act {
     ACT_CLEAR,
     ACT_DROP,
     ACT_CREATE,
-    ACT_RENAME
+    ACT_RENAME,
+    ACT_COMMIT /* that has had to wait */
 };
 
 #define LIFE_TASKS 4
@@ -105,6 +106,9 @@ struct life {
     bool is_failed;     /* the log has failed: the server would exit */
     uint64_t merged;
     bool on_disk; /* a ledger is */
+    bool
+        is_late; /* losers may be told after the answer of the winner, but not after their own */
+    bool is_coarse; /* what was read may be kept as more than that */
     struct db_options db_options;
     jmp_buf broken;
     char *why;
@@ -137,7 +141,8 @@ void life_commit_rename(struct life *l, unsigned from, unsigned to, uint64_t com
 uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned store, unsigned key,
                       uint64_t at, uint64_t *decided);
 bool life_excuses(const struct life *l, enum err e);
-void judge_winner(struct life *l, struct actor *a, uint64_t version, uint64_t commit);
+/* The commit that has decided the answer: the winner's. */
+uint64_t judge_winner(struct life *l, struct actor *a, uint64_t version, uint64_t commit);
 bool judge_common(struct life *l, struct actor *a, enum err e);
 void judge_no_store(struct life *l, struct actor *a, enum err e, uint64_t at);
 uint64_t actor_at(const struct actor *a);

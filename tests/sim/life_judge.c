@@ -3,15 +3,20 @@
 
 /* ---- answers ---- */
 
-void judge_winner(struct life *l, struct actor *a, uint64_t version, uint64_t commit)
+uint64_t judge_winner(struct life *l, struct actor *a, uint64_t version, uint64_t commit)
 {
     const struct failure *f = &a->op.failure;
 
+    if (l->is_late && (f->winner_commit > a->snapshot || a->greatest))
+        return f->winner_commit; /* of several winners it may have met another one by itself */
+    if (l->is_coarse && a->serializable)
+        return f->winner_commit; /* and it may have lost before, by what it has read too much */
     /* the version of an autocommit write is nobody's business: the model has 0 */
     LIFE_CHECK(l, (f->winner_version == version || !version) && f->winner_commit == commit,
                "a conflict names %llu/%llu as its winner, the model %llu/%llu",
                (unsigned long long)f->winner_version, (unsigned long long)f->winner_commit,
                (unsigned long long)version, (unsigned long long)commit);
+    return commit;
 }
 
 /* An answer that is an error of the disk or a limit: allowed where faults are. */
@@ -27,18 +32,20 @@ bool life_excuses(const struct life *l, enum err e)
 bool judge_common(struct life *l, struct actor *a, enum err e)
 {
     if (!a->autocommit && a->serializable && !a->read_only && e == ERR_CONFLICT &&
-        (a->is_doomed || a->is_stale)) {
+        (a->is_doomed || a->is_stale || l->is_coarse)) {
         /* of several winners it names one */
         actor_lose(a, a->op.failure.winner_version, a->op.failure.winner_commit);
         return true;
     }
     if (!a->autocommit && a->is_murky)
         return e == ERR_CONFLICT; /* it may have been in time, or not */
+    if (!a->autocommit && a->is_doomed && l->is_late && e != ERR_CONFLICT &&
+        !life_excuses(l, e))
+        return true; /* it will know at its commit */
     if (!a->autocommit && a->is_doomed) {
         LIFE_CHECK(l, e == ERR_CONFLICT, "a doomed transaction %llu got %s, not CONFLICT",
                    (unsigned long long)a->version, err_name(e));
-        judge_winner(l, a, a->winner_version, a->winner_commit);
-        life_reply(l, a, a->winner_commit);
+        life_reply(l, a, judge_winner(l, a, a->winner_version, a->winner_commit));
         return true;
     }
     if (life_excuses(l, e)) {
@@ -104,7 +111,7 @@ static const struct model_version *actor_newer(const struct life *l, const struc
 static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_effect)
 {
     const struct model_version *newer;
-    uint64_t at = a->snapshot;
+    uint64_t at = a->snapshot, decided;
 
     if (a->autocommit) {
         if (e == ERR_OK)
@@ -130,14 +137,14 @@ static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_ef
                    "snapshot %llu, and got %s",
                    (unsigned long long)a->version, a->store, a->key,
                    (unsigned long long)newer->commit, (unsigned long long)at, err_name(e));
-        judge_winner(l, a, newer->version, newer->commit);
+        decided = judge_winner(l, a, newer->version, newer->commit);
         actor_lose(a, newer->version, newer->commit);
         l->counts->conflicts++;
         if (newer->commit <= l->merged)
             l->counts->old_conflicts++;
         if (newer->commit <= l->merged && l->on_disk)
             l->counts->disk_conflicts++;
-        life_reply(l, a, newer->commit);
+        life_reply(l, a, decided);
         return false;
     }
     if (a->greatest && e == ERR_CONFLICT) {
@@ -147,8 +154,8 @@ static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_ef
             struct actor *o = &l->actors[i];
 
             /* or a walk of it is under way, which deletes as it goes */
-            if (o != a && o->txn && !o->is_doomed && o->version > a->version &&
-                (actor_contends(o, a->store, a->key) ||
+            if (o != a && o->txn && (!o->is_doomed || l->is_late) && o->version > a->version &&
+                (l->is_late || actor_contends(o, a->store, a->key) ||
                  (o->act == ACT_DELETE_RANGE && !o->autocommit && o->store == a->store)) &&
                 o->version == a->op.failure.winner_version)
                 found = true;
@@ -167,7 +174,8 @@ static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_ef
             /* one that is stale and has written may have been ended for it */
             LIFE_CHECK(l,
                        o == a || !o->txn || o->is_doomed || o->is_stale ||
-                           o->version < a->version || !actor_contends(o, a->store, a->key),
+                           (l->is_coarse && o->serializable) || o->version < a->version ||
+                           !actor_contends(o, a->store, a->key),
                        "greatest version: transaction %llu wrote what newer %llu has written",
                        (unsigned long long)a->version, (unsigned long long)o->version);
         }
@@ -316,6 +324,7 @@ void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t de
 /* A change of a store within a transaction. */
 static void judge_change(struct life *l, struct actor *a, enum err e)
 {
+    uint64_t decided;
     const struct model_version *newer = model_newer_store(&l->model, a->store, a->snapshot);
     bool found = false;
 
@@ -332,17 +341,18 @@ static void judge_change(struct life *l, struct actor *a, enum err e)
                    "%llu changed store %u after commit %llu did, and got %s",
                    (unsigned long long)a->version, a->store, (unsigned long long)newer->commit,
                    err_name(e));
-        judge_winner(l, a, newer->version, newer->commit);
+        decided = judge_winner(l, a, newer->version, newer->commit);
         actor_lose(a, newer->version, newer->commit);
-        life_reply(l, a, newer->commit);
+        life_reply(l, a, decided);
         return;
     }
     if (a->greatest && e == ERR_CONFLICT) {
         for (unsigned i = 0; i < l->options->actors; i++) {
             const struct actor *o = &l->actors[i];
 
-            found |= o != a && o->txn && !o->is_doomed && o->version > a->version &&
-                     o->changed[a->store] && o->version == a->op.failure.winner_version;
+            found |= o != a && o->txn && (!o->is_doomed || l->is_late) &&
+                     o->version > a->version && (l->is_late || o->changed[a->store]) &&
+                     o->version == a->op.failure.winner_version;
         }
         LIFE_CHECK(l, found, "greatest version: a change of store %u lost to %llu", a->store,
                    (unsigned long long)a->op.failure.winner_version);

@@ -143,6 +143,16 @@ void core_restart(struct core_rig *rig, bool crash)
     core_start(rig);
 }
 
+/* Make the call again for as long as it waits. */
+#define CORE_CALL(rig, call)                    \
+    ({                                          \
+        enum err core_err;                      \
+        core_begin_op(rig);                     \
+        while ((core_err = (call)) == ERR_WAIT) \
+            core_wait(rig);                     \
+        core_err;                               \
+    })
+
 struct txn *core_begin(struct core_rig *rig, const char *label,
                        const struct txn_options *options)
 {
@@ -159,8 +169,7 @@ enum err core_commit(struct core_rig *rig, struct txn *t, uint64_t *commit)
 {
     uint64_t number;
 
-    core_begin_op(rig);
-    return txn_commit(&rig->op, t, SLICE_NONE, commit ? commit : &number);
+    return CORE_CALL(rig, txn_commit(&rig->op, t, SLICE_NONE, commit ? commit : &number));
 }
 
 void core_rollback(struct core_rig *rig, struct txn *t)
@@ -211,16 +220,6 @@ struct slice core_range(unsigned from, unsigned to, uint8_t room[64])
     size += msgpack_put_uint(room + size, to);
     return slice_make(room, size);
 }
-
-/* Make the call again for as long as it waits. */
-#define CORE_CALL(rig, call)                    \
-    ({                                          \
-        enum err core_err;                      \
-        core_begin_op(rig);                     \
-        while ((core_err = (call)) == ERR_WAIT) \
-            core_wait(rig);                     \
-        core_err;                               \
-    })
 
 static enum err core_write(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
                            uint64_t value, bool insert)

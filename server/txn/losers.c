@@ -1,0 +1,348 @@
+#include "server/txn/losers.h"
+
+#include "server/base/assert.h"
+#include "server/txn/conflict.h"
+#include "server/txn/reads.h"
+
+/* L-1 tellings stand in the order of their commits; L-2 a stage that holds a commit which is
+ * not told is not freed. */
+
+struct telling { /* a commit whose losers are not all told */
+    struct list_link in_db;    /* db.tellings */
+    struct stamp *stamp;       /* in a stage (L-2) */
+    uint64_t commit;
+    struct record *at;         /* the next of its records to look up; NULL: all are */
+    struct list_link schema_writers; /* txn_store.in_entry */
+};
+
+static uint64_t losers_steps(const struct db *db)
+{
+    return db->steps + db->intents.table.steps + read_set_steps(&db->read_set);
+}
+
+/* How far a slice may go. */
+static bool slice_is_over(const struct db *db, uint64_t until)
+{
+    return losers_steps(db) >= until;
+}
+
+void losers_init(struct db *db)
+{
+    list_init(&db->tellings);
+    list_init(&db->waiting_for_losers);
+}
+
+static void telling_free(struct db *db, struct telling *g)
+{
+    list_remove(&g->in_db);
+    os_free(db->os, g, sizeof *g);
+}
+
+void losers_fini(struct db *db)
+{
+    if (!db->tellings.next)
+        return;
+    while (!list_is_empty(&db->tellings))
+        telling_free(db, LIST_ENTRY(db->tellings.next, struct telling, in_db));
+}
+
+uint64_t losers_oldest(const struct db *db)
+{
+    if (list_is_empty(&db->tellings))
+        return UINT64_MAX;
+    return LIST_ENTRY(db->tellings.next, struct telling, in_db)->commit; /* L-1 */
+}
+
+/* ---- dooming ---- */
+
+static bool txn_is_older(const struct txn *t, uint64_t commit)
+{
+    return t->snapshot && t->snapshot->commit < commit;
+}
+
+static void losers_doom(struct txn *loser, const struct stamp *winner, enum conflict_kind kind,
+                        const struct schema *schema, struct slice key)
+{
+    struct winner w = winner_of(winner);
+    struct failure why;
+
+    ASSERT(txn_is_older(loser, winner->commit)); /* rule 5: they overlapped */
+    failure_init(&why);
+    conflict_describe(&why, kind, schema, key, &w);
+    loser->db->conflicts++;
+    loser->db->steps += LOSERS_STEPS_A_LOSER;
+    loser->winner_interval = w.interval;
+    txn_doom(loser, &why);
+    failure_clear(&why);
+    if (loser->options.on_doomed)
+        loser->options.on_doomed(loser, loser->options.context);
+}
+
+static void losers_doom_key(struct txn *loser, const struct stamp *winner,
+                            const struct record *written)
+{
+    struct txn_store *s = tracker_store_of(loser, written->store);
+
+    losers_doom(loser, winner,
+                written->store == CATALOGUE_STORE ? CONFLICT_SCHEMA : CONFLICT_WRITE,
+                s ? s->schema : NULL, record_key(written));
+}
+
+/* ---- telling; each: false: the slice is over ---- */
+
+static bool tell_schema_writers(struct db *db, struct telling *g, uint64_t until)
+{
+    while (!list_is_empty(&g->schema_writers)) {
+        struct txn_store *s = LIST_ENTRY(g->schema_writers.next, struct txn_store, in_entry);
+
+        losers_doom(s->txn, g->stamp, CONFLICT_SCHEMA, s->schema, SLICE_NONE);
+        if (slice_is_over(db, until))
+            return false;
+    }
+    return true;
+}
+
+static bool tell_writers_of(struct db *db, struct telling *g, uint64_t until)
+{
+    struct slice key = record_key(g->at);
+    struct record *r = intents_find(&db->intents, g->at->store, key);
+
+    while (r) {
+        struct record *next = intents_next(&db->intents, r); /* another writer's */
+        size_t buckets = db->intents.table.buckets;
+
+        if (txn_is_older(r->stamp->owner, g->commit)) {
+            losers_doom_key(r->stamp->owner, g->stamp, g->at);
+            if (slice_is_over(db, until))
+                return false;
+            if (db->intents.table.buckets != buckets) /* chains have changed */
+                next = intents_find(&db->intents, g->at->store, key);
+        }
+        r = next;
+    }
+    return true;
+}
+
+static bool tell_readers_of(struct db *db, struct telling *g, uint64_t until)
+{
+    struct read_key key = {g->at->store, record_key(g->at)};
+    struct txn *loser;
+
+    while ((loser = read_set_find(&db->read_set, key, g->commit)) != NULL) {
+        db->steps += LOSERS_STEPS_A_LOSER;
+        reads_lose(loser, g->stamp, g->at);
+        if (slice_is_over(db, until))
+            return false;
+    }
+    return true;
+}
+
+static bool tell_by_key(struct db *db, struct telling *g, uint64_t until)
+{
+    for (; g->at; g->at = g->at->log_next) {
+        if (intents_is_empty(&db->intents) && read_set_is_empty(&db->read_set)) {
+            g->at = NULL;
+            break;
+        }
+        if (slice_is_over(db, until))
+            return false;
+        if (!g->at->last_writer_wins && !tell_writers_of(db, g, until))
+            return false;
+        if (!read_set_is_empty(&db->read_set) && !tell_readers_of(db, g, until))
+            return false;
+    }
+    return true;
+}
+
+/* The stage that holds the commit. */
+static struct stage *stage_of_commit(const struct db *db, uint64_t commit)
+{
+    struct stage *s = db->newest_stage;
+
+    while (s && (!s->first_commit || s->first_commit > commit))
+        s = s->below;
+    ASSERT(s && commit <= s->last_commit); /* L-2 */
+    return s;
+}
+
+/* A large transaction and the winner: the shorter one's records are looked up in the other. */
+static bool tell_large_one(struct db *db, struct telling *g, struct txn *large, uint64_t until)
+{
+    const struct stage *stage = stage_of_commit(db, g->commit);
+
+    if (large->tell_commit != g->commit) {
+        large->tell_commit = g->commit;
+        large->tell_by_own = large->write_set.records < g->stamp->records;
+        large->tell_at = large->tell_by_own ? large->stamp->first : g->stamp->first;
+    }
+    while (large->tell_at) {
+        const struct record *r = large->tell_at, *met;
+        const struct stage *in = large->tell_by_own ? stage : &large->write_set;
+
+        db->steps++;
+        met = r->last_writer_wins ? NULL : stage_find(in, r->store, record_key(r));
+        if (met &&
+            (!large->tell_by_own ||
+             record_newest((struct record *)(uintptr_t)met)->stamp->commit >= g->commit)) {
+            losers_doom_key(large, g->stamp, r);
+            return true;
+        }
+        large->tell_at = r->log_next;
+        if (slice_is_over(db, until))
+            return false;
+    }
+    large->told_commit = g->commit;
+    return true;
+}
+
+static bool tell_large(struct db *db, struct telling *g, uint64_t until)
+{
+    LIST_EACH_SAFE (link, &db->large) {
+        struct txn *large = LIST_ENTRY(link, struct txn, in_large);
+
+        db->steps++;
+        if (txn_is_older(large, g->commit) && large->told_commit < g->commit &&
+            !tell_large_one(db, g, large, until))
+            return false;
+    }
+    return true;
+}
+
+/* Whether anybody but t can have lost to that commit. */
+static bool losers_are_possible(const struct db *db, uint64_t commit, const struct txn *t)
+{
+    LIST_EACH (link, &db->writers) {
+        const struct txn *other = LIST_ENTRY(link, struct txn, in_writers);
+
+        if (other != t)
+            return txn_is_older(other, commit); /* T-2: and so are none of those behind it */
+    }
+    return false;
+}
+
+static bool telling_go_on(struct db *db, struct telling *g, const struct txn *t, uint64_t until)
+{
+    if (!losers_are_possible(db, g->commit, t))
+        return true;
+    return tell_schema_writers(db, g, until) && tell_by_key(db, g, until) &&
+           tell_large(db, g, until);
+}
+
+/* In order (L-1), as far as the steps go. */
+static void tell_all(struct db *db, uint64_t until)
+{
+    while (!list_is_empty(&db->tellings)) {
+        struct telling *g = LIST_ENTRY(db->tellings.next, struct telling, in_db);
+
+        if (!telling_go_on(db, g, NULL, until))
+            return;
+        telling_free(db, g);
+        db->unstage_due = true; /* L-2 */
+    }
+}
+
+/* What is left of a telling goes on later, behind the others. */
+static void telling_keep(struct db *db, struct telling *g)
+{
+    struct telling *kept = os_alloc(db->os, sizeof *kept);
+
+    if (!kept) { /* then this turn is long */
+        tell_all(db, UINT64_MAX);
+        telling_go_on(db, g, NULL, UINT64_MAX);
+        return;
+    }
+    *kept = *g;
+    list_init(&kept->schema_writers);
+    list_splice_back(&kept->schema_writers, &g->schema_writers);
+    list_push_back(&db->tellings, &kept->in_db);
+}
+
+void losers_begin(struct txn *t, struct stamp *stamp, struct list_link *schema_writers)
+{
+    struct db *db = t->db;
+    struct telling g = {.stamp = stamp, .commit = stamp->commit, .at = stamp->first};
+    uint64_t until = losers_steps(db) + db->options.slice_steps;
+
+    ASSERT(!stamp->owner && stamp->commit == db->last_commit && !t->reads);
+    ASSERT(list_is_empty(&db->tellings) ||
+           LIST_ENTRY(db->tellings.previous, struct telling, in_db)->commit <
+               stamp->commit); /* L-1 */
+    list_init(&g.schema_writers);
+    list_splice_back(&g.schema_writers, schema_writers);
+    if (list_is_empty(&db->tellings) && telling_go_on(db, &g, t, until))
+        return;
+    telling_keep(db, &g);
+    tell_all(db, until); /* so that no more comes than goes */
+    db_ready(db);
+}
+
+void losers_turn(struct db *db)
+{
+    struct list_link woken;
+
+    tell_all(db, losers_steps(db) + LOSERS_SLICES_A_TURN * (uint64_t)db->options.slice_steps);
+    if (!list_is_empty(&db->tellings))
+        return;
+    list_init(&woken);
+    list_splice_back(&woken, &db->waiting_for_losers);
+    while (!list_is_empty(&woken)) {
+        struct op *op = LIST_ENTRY(woken.next, struct op, in_waiting);
+
+        list_remove(&op->in_waiting);
+        op->wake(op);
+    }
+}
+
+/* ---- whoever wants to commit meanwhile ---- */
+
+static enum err losers_wait(struct op *op)
+{
+    if (!list_is_linked(&op->in_waiting))
+        list_push_back(&op->db->waiting_for_losers, &op->in_waiting);
+    db_ready(op->db);
+    return ERR_WAIT;
+}
+
+static enum err check_writes(struct op *op, struct txn *t, uint64_t until)
+{
+    enum err e;
+
+    for (struct txn_store *s = t->stores; s; s = s->next) {
+        e = tracker_check_schema(op, t, s->schema);
+        if (e)
+            return e;
+    }
+    for (struct record *r = t->stamp->first; r; r = r->log_next) {
+        struct winner newer;
+
+        if (slice_is_over(t->db, until))
+            return ERR_WAIT;
+        if (r->last_writer_wins)
+            continue;
+        e = conflict_find_staged(t, r->store, record_key(r), &newer);
+        if (e == ERR_OK)
+            return tracker_lose_key(op, t, r, newer);
+    }
+    return ERR_OK;
+}
+
+enum err losers_check(struct op *op, struct txn *t)
+{
+    struct db *db = t->db;
+    uint64_t until = losers_steps(db) + db->options.slice_steps;
+    bool is_few = (t->is_autocommit || t->is_single) && t->stamp->records <= LOSERS_FEW;
+    const struct telling *latest;
+    enum err e;
+
+    if (list_is_empty(&db->tellings))
+        return ERR_OK;
+    if (t->stamp->records > db->options.slice_steps && !is_few)
+        return losers_wait(op); /* its own would not be told at once: one at a time */
+    latest = LIST_ENTRY(db->tellings.previous, struct telling, in_db);
+    if (latest->commit <= t->snapshot->commit)
+        return ERR_OK;
+    e = check_writes(op, t, is_few ? UINT64_MAX : until);
+    if (!e)
+        e = reads_check_staged(op, t, is_few ? UINT64_MAX : until);
+    return e == ERR_WAIT ? losers_wait(op) : e;
+}

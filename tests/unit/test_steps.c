@@ -1,0 +1,307 @@
+/* test_steps.c - what one call or turn may take of work for conflicts, however many readers,
+ * writers or losers there are. Steps are counted by the core, so nothing here depends on time. */
+#include "tests/unit/core_rig.h"
+
+#include <stdlib.h>
+
+#define SLICE 2000u
+/* A call: its slice, and the removal of one loser's writes or the last look-ups of a key. */
+#define CALL_STEPS_MAX (2 * SLICE)
+#define TURN_STEPS_MAX (4 * SLICE + CALL_STEPS_MAX)
+
+struct steps {
+    struct core_rig *rig;
+    uint64_t at, most, sum;
+};
+
+static void steps_begin(struct steps *s, struct core_rig *rig)
+{
+    *s = (struct steps){rig, core_status(rig).steps, 0, 0};
+}
+
+static void steps_note(struct steps *s)
+{
+    uint64_t now = core_status(s->rig).steps;
+
+    s->sum += now - s->at;
+    s->most = now - s->at > s->most ? now - s->at : s->most;
+    s->at = now;
+}
+
+static void open_rig(struct core_rig *rig, bool large)
+{
+    core_open(rig, 3);
+    rig->options.open_txns_max = 20000;
+    rig->options.link_bytes_max = large ? 64 << 10 : UINT64_C(64) << 20;
+    core_restart(rig, false);
+    MUST_EQ(core_create(rig, NULL, "s", NULL), ERR_OK);
+    MUST_EQ(core_create(rig, NULL, "t", NULL), ERR_OK);
+    core_settle(rig);
+}
+
+static struct txn *begin(struct core_rig *rig, bool serializable)
+{
+    struct txn_options options = {.serializable = serializable};
+
+    return core_begin(rig, "player", &options);
+}
+
+static struct txn *put_many(struct core_rig *rig, const char *store, unsigned from,
+                            unsigned count)
+{
+    struct txn *t = begin(rig, false);
+
+    for (unsigned i = 0; i < count; i++)
+        MUST_EQ(core_put(rig, t, store, from + i, 1), ERR_OK);
+    return t;
+}
+
+/* Commit in one call, then turn until all are told; counts both. own: records that the call
+ * takes out of the table of open writes: of a commit up to link-max. */
+static void commit_counted(struct steps *s, struct txn *t, uint64_t own)
+{
+    uint64_t number;
+    unsigned turns = 0;
+
+    steps_note(s);
+    s->sum = s->most = 0;
+    MUST_EQ(core_commit(s->rig, t, &number), ERR_OK);
+    steps_note(s);
+    MUST(s->most <= CALL_STEPS_MAX + 2 * own);
+    s->most = 0;
+    do {
+        uint64_t before = s->sum;
+
+        db_turn(s->rig->db);
+        steps_note(s);
+        if (s->sum == before)
+            break;
+    } while (turns++ < 100000);
+    MUST(s->most <= TURN_STEPS_MAX);
+}
+
+static uint64_t cost_beside(unsigned readers, unsigned points, bool large)
+{
+    struct txn **open = calloc(readers + 1, sizeof *open);
+    struct core_rig rig;
+    struct steps s;
+    struct txn *winner;
+
+    open_rig(&rig, large);
+    open[readers] = begin(&rig, false); /* somebody who may lose */
+    MUST_EQ(core_put(&rig, open[readers], "t", 7, 1), ERR_OK);
+    for (unsigned i = 0; i < readers; i++) {
+        open[i] = begin(&rig, true);
+        for (unsigned k = 0; k < points; k++) {
+            uint64_t value;
+
+            MUST_EQ(core_get(&rig, open[i], "s", 10000000 + i * points + k, &value), ERR_OK);
+        }
+    }
+    steps_begin(&s, &rig);
+    winner = put_many(&rig, "s", 0, 20000);
+    steps_note(&s);
+    s.sum = 0;
+    steps_note(&s);
+    commit_counted(&s, winner, large ? 0 : 20000);
+    for (unsigned i = 0; i <= readers; i++)
+        core_rollback(&rig, open[i]);
+    free(open);
+    core_close(&rig);
+    return s.sum;
+}
+
+/* 20,000 records beside 50 readers of 10,000 keys, or 1,000 readers of one. */
+START_TEST(readers_of_other_keys_make_a_commit_little_dearer)
+{
+    uint64_t alone = cost_beside(0, 0, _i);
+
+    MUST(alone <= 20000 * 5 + SLICE);
+    MUST(cost_beside(50, 10000, _i) <= alone + 20000 * 4); /* a look-up, not a walk, for each */
+    MUST(cost_beside(1000, 1, _i) <= alone + 20000 * 4);
+}
+END_TEST
+
+/* One record, 10,000 who have read it (bit 0: as a range) or written it (bit 1). */
+START_TEST(many_losers_are_told_in_slices_and_none_commits)
+{
+    enum { LOSERS = 10000 };
+    struct txn **losers = calloc(LOSERS, sizeof *losers), *winner;
+    struct core_rig rig;
+    struct steps s;
+    unsigned told = 0;
+
+    open_rig(&rig, false);
+    for (unsigned i = 0; i < LOSERS; i++) {
+        uint64_t n;
+
+        losers[i] = begin(&rig, true);
+        if (_i & 2)
+            MUST_EQ(core_put(&rig, losers[i], "s", 5, 2), ERR_OK);
+        else if (_i & 1)
+            MUST_EQ(core_count(&rig, losers[i], "s", 0, 10, &n), ERR_OK);
+        else
+            MUST_EQ(core_get(&rig, losers[i], "s", 5, &n), ERR_OK);
+        MUST_EQ(core_put(&rig, losers[i], "t", i, 2), ERR_OK);
+    }
+    winner = put_many(&rig, "s", 5, 1);
+    steps_begin(&s, &rig);
+    MUST_EQ(core_commit(&rig, winner, NULL), ERR_OK);
+    steps_note(&s);
+    MUST(s.most <= CALL_STEPS_MAX);
+    for (unsigned i = 0; i < LOSERS; i++)
+        told += txn_failure(losers[i]) != NULL;
+    MUST(told > 0 && told < LOSERS);
+    /* whoever is not told finds out at its commit */
+    MUST_EQ(core_commit(&rig, losers[LOSERS - 1], NULL), ERR_CONFLICT);
+    MUST_EQ(core_commit(&rig, losers[LOSERS / 2], NULL), ERR_CONFLICT);
+    steps_note(&s);
+    s.most = 0;
+    for (unsigned turn = 0; turn < 100; turn++) {
+        db_turn(rig.db);
+        steps_note(&s);
+    }
+    MUST(s.most <= TURN_STEPS_MAX);
+    for (unsigned i = 0; i < LOSERS - 1; i++) {
+        if (i != LOSERS / 2)
+            MUST(txn_failure(losers[i]) != NULL);
+        if (i != LOSERS / 2)
+            core_rollback(&rig, losers[i]);
+    }
+    free(losers);
+    core_close(&rig);
+}
+END_TEST
+
+/* A million records beside 10,000 writers of one; each hundredth of them loses. */
+START_TEST(a_very_large_winner_is_told_in_slices)
+{
+    enum { WRITERS = 10000, RECORDS = 1000000 };
+    struct txn **writers = calloc(WRITERS, sizeof *writers), *winner;
+    struct core_rig rig;
+    struct steps s;
+
+    open_rig(&rig, true);
+    for (unsigned i = 0; i < WRITERS; i++)
+        writers[i] = put_many(&rig, "s", i % 100 ? 2000000 + i : i, 1);
+    winner = put_many(&rig, "s", 0, RECORDS);
+    steps_begin(&s, &rig);
+    MUST_EQ(core_commit(&rig, winner, NULL), ERR_OK);
+    steps_note(&s);
+    MUST(s.most <= CALL_STEPS_MAX);
+    /* the others go on: a small one is asked for its own keys */
+    MUST_EQ(core_commit(&rig, writers[WRITERS - 1], NULL), ERR_OK);
+    MUST_EQ(core_commit(&rig, writers[WRITERS - 100], NULL), ERR_CONFLICT);
+    steps_note(&s);
+    MUST(s.most <= CALL_STEPS_MAX);
+    for (unsigned turns = 0; turns < 2000; turns++) {
+        db_turn(rig.db);
+        steps_note(&s);
+    }
+    MUST(s.most <= TURN_STEPS_MAX);
+    for (unsigned i = 0; i < WRITERS - 1; i++) {
+        if (i == WRITERS - 100)
+            continue;
+        MUST((txn_failure(writers[i]) != NULL) == (i % 100 == 0));
+        core_rollback(&rig, writers[i]);
+    }
+    free(writers);
+    core_close(&rig);
+}
+END_TEST
+
+START_TEST(a_large_commit_waits_for_those_before_it_and_then_wins_or_loses)
+{
+    struct core_rig rig;
+    struct txn *a, *b, *c, *bystander;
+
+    open_rig(&rig, _i);
+    bystander = put_many(&rig, "t", 0, 1);
+    a = put_many(&rig, "s", 0, 20000);
+    b = put_many(&rig, "s", 19999, 20000);
+    c = put_many(&rig, "s", 50000, 20000);
+    MUST_EQ(core_commit(&rig, a, NULL), ERR_OK);
+    MUST_EQ(core_commit(&rig, b, NULL), ERR_CONFLICT);
+    MUST_EQ(core_commit(&rig, c, NULL), ERR_OK);
+    MUST_EQ(core_commit(&rig, bystander, NULL), ERR_OK);
+    core_close(&rig);
+}
+END_TEST
+
+/* What ends is let go of at once, and freed bit by bit: its end looks at no record. */
+START_TEST(the_end_of_a_large_transaction_is_short)
+{
+    struct core_rig rig;
+    struct steps s;
+    struct txn *t;
+    uint64_t n;
+
+    open_rig(&rig, true);
+    t = put_many(&rig, "s", 0, 1000000);
+    steps_begin(&s, &rig);
+    core_rollback(&rig, t);
+    steps_note(&s);
+    MUST(s.most <= CALL_STEPS_MAX);
+    t = begin(&rig, true);
+    for (unsigned i = 0; i < 50000; i++)
+        MUST_EQ(core_get(&rig, t, "s", 2 * i, &n), ERR_OK);
+    MUST(core_status(&rig).reads_bytes > 50000 * 50);
+    steps_note(&s);
+    s.most = 0;
+    core_rollback(&rig, t);
+    steps_note(&s);
+    for (unsigned turn = 0; turn < 100; turn++) {
+        db_turn(rig.db);
+        steps_note(&s);
+    }
+    MUST(s.most <= 3 * 4000);
+    MUST_EQ(core_status(&rig).reads_bytes, 0);
+    core_close(&rig);
+}
+END_TEST
+
+/* A count of many staged records, while somebody commits in another store. */
+START_TEST(a_count_looks_through_its_range_once)
+{
+    struct core_rig rig;
+    struct steps s;
+    struct txn *t;
+    uint64_t n;
+
+    open_rig(&rig, false);
+    MUST_EQ(core_commit(&rig, put_many(&rig, "s", 0, 100000), NULL), ERR_OK);
+    core_settle(&rig);
+    t = begin(&rig, true);
+    core_set(&rig, "t", 1, 1); /* the open stage is newer than the snapshot now */
+    steps_begin(&s, &rig);
+    MUST_EQ(core_count(&rig, t, "s", 0, 1000000, &n), ERR_OK);
+    MUST_EQ(n, 100000);
+    steps_note(&s);
+    MUST(s.most < 100000 + 5000);
+    core_rollback(&rig, t);
+    core_close(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("steps");
+    TCase *tc = tcase_create("steps");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tc, 0);
+    tcase_add_loop_test(tc, readers_of_other_keys_make_a_commit_little_dearer, 0, 2);
+    tcase_add_loop_test(tc, many_losers_are_told_in_slices_and_none_commits, 0, 4);
+    tcase_add_test(tc, a_very_large_winner_is_told_in_slices);
+    tcase_add_loop_test(tc, a_large_commit_waits_for_those_before_it_and_then_wins_or_loses, 0,
+                        2);
+    tcase_add_test(tc, the_end_of_a_large_transaction_is_short);
+    tcase_add_test(tc, a_count_looks_through_its_range_once);
+    suite_add_tcase(suite, tc);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
