@@ -54,8 +54,8 @@ struct conflict_found {
     uint8_t room[KEY_BYTES_MAX];
 };
 
-/* Who committed anything in the range after t's snapshot, in a stage or in a ledger. ERR_WAIT: go on
- * with the same walk; what is committed meanwhile may go unseen. */
+/* Who committed anything in the range after t's snapshot, in a stage or in a ledger. ERR_WAIT:
+ * go on with the same walk; what is committed meanwhile may go unseen. */
 enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
                                       const struct conflict_range *range,
                                       struct conflict_walk *walk, struct conflict_found *out);

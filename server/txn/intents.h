@@ -1,7 +1,7 @@
 /* intents.h - what open transactions have written and not committed, by store and key.
  *
- * A table threaded through the records of write-sets themselves, so that adding cannot fail. Several
- * writers of one key are side by side in it. Knows no transactions and no conflicts.
+ * A table threaded through the records of write-sets themselves, so that adding cannot fail.
+ * Several writers of one key are side by side in it. Knows no transactions and no conflicts.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_TXN_INTENTS_H

@@ -1,8 +1,8 @@
 /* losers.h - telling those who lose to a commit, in slices.
  *
  * A commit decides in one short step who has won: it takes its number and lies in a stage.
- * Who loses to it follows from that, so it can be found out afterwards: each written key is looked up
- * among the open writers and readers, and who is older and met is doomed. A small commit with few
+ * Who loses to it follows from that, so it can be found out afterwards: each written key is
+ * looked up among the open writers and readers, and who is older and met is doomed. A small commit with few
  * losers tells all of them within its own call. What is more than that goes on in the next turns,
  * and meanwhile whoever wants to commit asks for itself whether it has lost (it is small), or
  * waits until all are told (it is large). So nobody commits who has lost, and no turn is long.
@@ -23,8 +23,8 @@
 void losers_init(struct db *db);
 void losers_fini(struct db *db);
 
-/* The writer whose stamp this is, t, has committed: begin to tell. schema_writers (txn_store.in_entry)
- * wrote in stores whose definition it has changed. */
+/* The writer whose stamp this is, t, has committed: begin to tell. schema_writers
+ * (txn_store.in_entry) wrote in stores whose definition it has changed. */
 void losers_begin(struct txn *t, struct stamp *stamp, struct list_link *schema_writers);
 
 /* Go on telling, and wake those who wait for it when all are told. */

@@ -283,6 +283,29 @@ START_TEST(a_count_looks_through_its_range_once)
 }
 END_TEST
 
+/* What was committed since lies behind the first slice of the range. */
+START_TEST(a_range_is_looked_through_to_its_end)
+{
+    struct core_rig rig;
+    struct txn *t;
+    uint64_t n;
+
+    open_rig(&rig, false);
+    MUST_EQ(core_commit(&rig, put_many(&rig, "s", 0, 20000), NULL), ERR_OK);
+    core_settle(&rig);
+    t = begin(&rig, true);
+    if (_i < 2)
+        core_set(&rig, "s", _i ? 19999 : 9000, 2);
+    MUST_EQ(core_count(&rig, t, "s", 0, 1000000, &n), ERR_OK);
+    MUST_EQ(n, 20000);
+    if (_i == 2)
+        core_set(&rig, "s", 9000, 2);
+    MUST_EQ(core_put(&rig, t, "t", 1, 1), _i == 3 ? ERR_OK : ERR_CONFLICT);
+    core_rollback(&rig, t);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("steps");
@@ -298,6 +321,7 @@ int main(void)
                         2);
     tcase_add_test(tc, the_end_of_a_large_transaction_is_short);
     tcase_add_test(tc, a_count_looks_through_its_range_once);
+    tcase_add_loop_test(tc, a_range_is_looked_through_to_its_end, 0, 4);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
