@@ -1,11 +1,12 @@
 /* losers.h - telling those who lose to a commit, in slices.
  *
- * A commit decides in one short step who has won: it takes its number and lies in a stage.
- * Who loses to it follows from that, so it can be found out afterwards: each written key is
- * looked up among the open writers and readers, and who is older and met is doomed. A small commit with few
- * losers tells all of them within its own call. What is more than that goes on in the next turns,
- * and meanwhile whoever wants to commit asks for itself whether it has lost (it is small), or
- * waits until all are told (it is large). So nobody commits who has lost, and no turn is long.
+ * A commit decides in one short step who has won: it takes its number and lies in a stage. Who
+ * loses to it follows from that, so it can be found out afterwards: each written key is looked
+ * up among the open writers and readers, and who is older and met is doomed. A small commit
+ * with few losers tells all of them within its own call. What is more than that goes on in the
+ * next turns, and meanwhile whoever wants to commit asks for itself whether it has lost (it is
+ * small), or waits until all are told (it is large). So nobody commits who has lost, and no
+ * turn is long.
  *
  *   commit --few steps--> told
  *      '--more--> UNTOLD --slices, each turn--> told

@@ -1,10 +1,10 @@
 /* reads.h - what open serializable transactions have read, and who overwrites it.
  *
  * What was read is noted in db.read_set (read_set.h); a winner's keys are looked up there
- * (losers.h). A read that meets something newer than its snapshot, or that somebody overwrites later,
- * makes its transaction stale: if it has written it loses at once, else it may go on reading and
- * end, but not write (rule 6). Ranges are noted as they were walked: to the bound where the walk
- * came to its end, to the last row where it was cut by a limit.
+ * (losers.h). A read that meets something newer than its snapshot, or that somebody overwrites
+ * later, makes its transaction stale: if it has written it loses at once, else it may go on
+ * reading and end, but not write (rule 6). Ranges are noted as they were walked: to the bound
+ * where the walk came to its end, to the last row where it was cut by a limit.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_TXN_READS_H
