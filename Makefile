@@ -200,6 +200,10 @@ kill: $(B)/holdfastd ## ROUNDS=1000: kill -9 under load and look what is there
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/kill_loop.py --rounds $(ROUNDS)
 
 SEED ?= $(shell date +%s)
+TEST_LONG_SEEDS ?= 100
+test-long: all ## a million random requests against the model, about half an hour
+	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/differential/lives.py \
+	    --seed $(FROM) --seeds $(TEST_LONG_SEEDS) --requests 10000
 histories: $(B)/holdfastd ## SECONDS=60 SEED=: histories of many clients, judged for their isolation
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/history/load.py \
 	    --seconds $(SECONDS) --seed $(SEED) --keep $(B)/histories
@@ -237,6 +241,6 @@ help: ## this list
 
 FORCE:
 .PHONY: FORCE all tests test unit lint format example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
-        mutants bench bench-full bench-smoke kill histories stress install clean help
+        mutants test-long bench bench-full bench-smoke kill histories stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

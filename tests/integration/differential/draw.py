@@ -1,0 +1,235 @@
+"""Requests at random, from small sets of names and keys, so that they meet."""
+from holdfast import Ext
+
+from differential.order import KeySpec
+
+NAMES = ["a", "b", "c", "d", "a\0b", "é" * 3]
+NEVER = "nowhere"
+SPECS = [
+    KeySpec(None), KeySpec(None), KeySpec(None),
+    KeySpec([(("id",), False)]), KeySpec([(("id",), True)]),
+    KeySpec([(("x", "y"), False)]),
+    KeySpec([(("id",), False), (("b",), True)]),
+    KeySpec([(("id",), True), (("b",), False)]),
+]
+KEYS = [0, 1, 2, 3, 1.0, 2.5, -1, -2.5, 7, 2**60, 1e300, "", "a", "ab", "abc", "b", "a\0b", "é",
+        b"", b"a", b"ab", True, False, Ext((-1, b"\0\0\0\1")), Ext((-1, b"\0\0\0\2")),
+        [], [1], [1, "a"], ["a", [2]]]
+BAD_KEYS = [{"a": 1}, float("nan"), [1, {"b": 2}]]
+LABELS = [None, None, "nightly", "é", "x\0y", "\0z"]
+
+
+class Draw:
+    def __init__(self, random, handles=3):
+        self.random = random
+        self.handles = handles
+        self.specs = {}  # name -> spec that a store of this name had last: a guess
+
+    def one(self, things):
+        return things[self.random.randrange(len(things))]
+
+    def maybe(self, percent):
+        return self.random.randrange(100) < percent
+
+    def name(self):
+        return NEVER if self.maybe(1) else self.one(NAMES[:4]) if self.maybe(90) else \
+            self.one(NAMES)
+
+    def plain_key(self):
+        return self.one(BAD_KEYS) if self.maybe(1) else self.one(KEYS[:10]) if self.maybe(70) \
+            else self.one(KEYS)
+
+    def spec(self, name):
+        return self.specs.get(name, SPECS[0])
+
+    def key(self, name):
+        n = self.spec(name).count
+        return self.plain_key() if n == 1 else [self.plain_key() for _ in range(n)]
+
+    def record(self, name):
+        """(value, key or nothing)"""
+        spec = self.spec(name)
+        if self.maybe(1):
+            return (None,)
+        if spec.parts is None:
+            value = self.one([1, "text", {"v": self.random.randrange(1000)}, [1, 2],
+                              b"\0" * self.random.randrange(40)])
+            return (value,) if self.maybe(15) else (value, self.plain_key())
+        value = {"v": self.random.randrange(1000)}
+        for steps, _ in spec.parts:
+            if self.maybe(12):
+                continue
+            at = value
+            for step in steps[:-1]:
+                at = at.setdefault(step, {})
+            at[steps[-1]] = self.plain_key()
+        return (value, self.plain_key()) if self.maybe(1) else (value,)
+
+    def bound(self, name):
+        n = self.spec(name).count
+        if n == 1:
+            return self.plain_key()
+        return [self.plain_key() for _ in range(self.random.randrange(n + 1))]
+
+    def range(self, name):
+        kind = self.random.randrange(10)
+        n = self.spec(name).count
+        if kind < 3:
+            return {}
+        if kind < 5:
+            return {self.one(["gt", "gte"]): self.bound(name)}
+        if kind < 7:
+            return {self.one(["lt", "lte"]): self.bound(name)}
+        if kind < 8:
+            return {self.one(["gt", "gte"]): self.bound(name),
+                    self.one(["lt", "lte"]): self.bound(name)}
+        if kind == 8:
+            return {"eq": self.key(name)} if n == 1 or self.maybe(50) else \
+                {"prefix": [self.plain_key()]}
+        text = self.one(["", "a", "ab", b"a"])
+        return {"starts": text} if n == 1 else {"starts": [self.plain_key(), text][-n:]}
+
+    def options_of_begin(self):
+        o = {}
+        if self.maybe(50):
+            o["isolation"] = "serializable"
+        if self.maybe(10):
+            o["read_only"] = True
+        if self.maybe(15):
+            o["conflict"] = "greatest-version"
+        if self.maybe(60):
+            o["on_error"] = "continue"
+        if self.maybe(20):
+            o["durability"] = "interval"
+        label = self.one(LABELS)
+        if label is not None:
+            o["label"] = label
+        return o
+
+    def scan_options(self):
+        o = {}
+        if self.maybe(40):
+            o["reverse"] = True
+        if self.maybe(60):
+            o["page"] = self.random.randrange(1, 5)
+        if self.maybe(20):
+            o["limit"] = self.random.randrange(8)
+        if self.maybe(15):
+            o["offset"] = self.random.randrange(4)
+        if self.maybe(20):
+            o["only"] = self.one(["keys", "values"])
+        if self.maybe(30):
+            o["keep"] = True
+        return o
+
+    def next_options(self, name):
+        o = {}
+        if self.maybe(50):
+            o["page"] = self.random.randrange(1, 5)
+        if self.maybe(20):
+            o["reverse"] = self.maybe(50)
+        if self.maybe(15):
+            o["to"] = self.key(name)
+        if self.maybe(2):
+            o["bad"] = 1
+        return o
+
+    def store_options(self):
+        spec = self.one(SPECS)
+        o = {"model": spec}
+        if spec.parts is not None:
+            o["key"] = spec.option()
+        if self.maybe(15):
+            o["conflict"] = "none"
+        return o
+
+    def in_store(self, name):
+        """(method, params behind t) of one request on a store."""
+        r = self.random.randrange(100)
+        if r < 26:
+            return "put", (name,) + self.record(name)
+        if r < 36:
+            return "insert", (name,) + self.record(name)
+        if r < 46:
+            return "delete", (name, self.key(name))
+        if r < 64:
+            return self.one(["get", "get", "has"]), (name, self.key(name))
+        if r < 70:
+            return "get_many", (name, [self.key(name)
+                                       for _ in range(self.random.randrange(5))])
+        if r < 78:
+            return "count", (name, self.range(name))
+        if r < 80:
+            return "size", (name, self.range(name))
+        if r < 85:
+            o = {}
+            if self.maybe(50):
+                o["limit"] = self.random.randrange(5)
+            if self.maybe(40):
+                o["reverse"] = True
+            return "delete_range", (name, None if self.maybe(2) else self.range(name), o)
+        return "scan", (name, self.range(name), self.scan_options())
+
+    def of_stores(self):
+        r = self.random.randrange(20)
+        name = self.name()
+        if r < 9:
+            return "create_store", (name, self.store_options())
+        if r < 10:
+            return "drop_store", (name,)
+        if r < 12:
+            return "clear_store", (name,)
+        if r < 14:
+            return "rename_store", (name, self.name())
+        return "stores", ()
+
+    def missing(self, model):
+        """Are fewer stores there than are asked for?"""
+        return sum(1 for n in NAMES[:4]
+                   if n not in model.names or model.names[n].list[-1][1] is None) > 1
+
+    def operation(self):
+        """One that may stand in `run`."""
+        while True:
+            method, params = self.of_stores() if self.maybe(3) else self.in_store(self.name())
+            if method not in ("scan", "stores", "size"):
+                return method, params
+
+    def request(self, connection, model):
+        """(method, params) for a connection as the model knows it."""
+        there = model.connections.get(connection)
+        open_ = sorted(there.handles) if there else []
+        cursors = sorted(there.cursors) if there else []
+        r = self.random.randrange(1000)
+        if r < 110 or (r < 160 and not open_):
+            t = self.random.randrange(1, self.handles + 1)
+            if t in open_ and not self.maybe(3):
+                return "commit", (self.one(open_),)
+            return "begin", (t, self.options_of_begin())
+        if r < 230 and open_:
+            return ("commit" if self.maybe(75) else "rollback"), (self.one(open_),)
+        if r < 330 and cursors:
+            number = self.one(cursors)
+            if self.maybe(6):
+                return "close", (number,)
+            return "next", (number, self.next_options(there.cursors[number].name))
+        if r < 331:  # it may wait for a snapshot to come of age
+            return "amalgamate", ()
+        if r < 340:
+            return self.one(["ping", "rotate", "holds"]), ()
+        if r < 343 and model.open:
+            return "kill", (self.one(model.open).version,)
+        if r < 346:
+            return "nonsense", (self.one(open_) if open_ else 0,)
+        if r < 348:
+            return "next", (4000000000, {})
+        if r < 390:
+            return "run", ([self.operation() for _ in range(self.random.randrange(1, 5))],)
+        t = self.one(open_) if open_ and self.maybe(80) else \
+            0 if self.maybe(98) else self.random.randrange(1, self.handles + 1)
+        missing = not model.names or self.missing(model)
+        if r < 405 or (missing and self.maybe(30)):
+            method, params = self.of_stores()
+        else:
+            method, params = self.in_store(self.name())
+        return method, (t,) + params

@@ -1,0 +1,158 @@
+"""Random requests on several connections, each reply judged by the model; restarts, kills,
+rotations and amalgamations between them. Everything comes from a seed: a failing one fails again.
+
+    lives.py [--seed N] [--seeds N] [--requests N] [--tiny]"""
+import argparse
+import os
+import random
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+import holdfast  # noqa: E402
+from differential.draw import Draw  # noqa: E402
+from differential.model import Model  # noqa: E402
+from differential.state import Difference  # noqa: E402
+
+CONNECTIONS = 3
+SHOWN = 25  # requests before the one that differs
+
+# Limits so small that random requests meet them; {} leaves the server's own.
+TINY = [
+    {},
+    {"--stage-size": "64KiB", "--staged-max": "1MiB"},
+    {"--held-memory": "64KiB"},
+    {"--cache-size": "1MiB"},
+    {"--amalgamate-percent": "1"},
+]
+
+
+def for_the_wire(method, params):
+    """The parameters without what only the model needs."""
+    if method == "create_store":
+        params = params[:-1] + ({k: v for k, v in params[-1].items() if k != "model"},)
+    if method == "run":
+        ops = [[m, list(for_the_wire(m, p))] for m, p in params[0]]
+        params = (ops,) + params[1:]
+    return params
+
+
+class Life:
+    """One daemon, its clients, the model, and what they have said."""
+
+    def __init__(self, seed, tiny=False):
+        self.random = random.Random(seed)
+        flags = dict(self.random.choice(TINY)) if tiny else {}
+        if self.random.randrange(10):  # most lives do not wait for the disk
+            flags["--durability"], flags["--interval"] = "interval", "1ms"
+        self.daemon = holdfast.daemon(*[x for pair in flags.items() for x in pair])
+        self.model = Model(lenient=tiny)
+        self.draw = Draw(self.random)
+        self.said = []
+        self.connect()
+
+    def connect(self):
+        self.clients = [self.daemon.client() for _ in range(CONNECTIONS)]
+
+    def close(self):
+        for client in self.clients:
+            client.close()
+
+    def ask(self, c, method, params):
+        client = self.clients[c]
+        wire = for_the_wire(method, params)
+        msgid = client.send(method, *wire)
+        while msgid not in client.replies:
+            client.poll()
+        error, result = client.replies.pop(msgid)
+        client.order.clear()
+        self.said.append((c, method, wire, error, result))
+        if len(self.said) > SHOWN:
+            del self.said[0]
+        return error, result
+
+    def learn_specs(self):
+        """Draw keys that fit the stores as they are now committed."""
+        for name, versions in self.model.names.items():
+            store = versions.list[-1][1]
+            if store is not None:
+                self.draw.specs[name] = store.spec
+
+    def end_connection(self, c):
+        """The client goes away, and with it all that it left open."""
+        self.clients[c].close()
+        self.clients[c] = self.daemon.client()
+        there = self.model.connections.get(c)
+        for t in list(there.handles) if there else []:
+            self.model.end(there, t)
+        self.model.connections.pop(c, None)
+        # Whoever asks next finds the transactions of the old connection gone.
+        holdfast.until(lambda: {h["version"] for h in self.clients[c].call("holds")
+                                if h.get("kind", "transaction") == "transaction"} ==
+                       {t.version for t in self.model.open})
+
+    def restart(self):
+        self.close()
+        if self.random.randrange(2):
+            self.daemon.kill()
+        else:
+            self.daemon.stop()
+        self.daemon.start()
+        self.model.restart()
+        self.connect()
+
+    def step(self):
+        r = self.random.randrange(4000)
+        if r < 1:
+            self.restart()
+        elif r < 4:
+            self.end_connection(self.random.randrange(CONNECTIONS))
+        c = self.random.randrange(CONNECTIONS)
+        method, params = self.draw.request(c, self.model)
+        error, result = self.ask(c, method, params)
+        self.model.take(c, method, params, error, result)
+        if method in ("commit", "run", "create_store", "rename_store"):
+            self.learn_specs()
+
+
+def live(seed, requests, tiny=False):
+    """A whole life; raises Difference with what led to it."""
+    life = Life(seed, tiny)
+    with life.daemon:
+        try:
+            for at in range(requests):
+                life.step()
+        except (Difference, holdfast.Closed) as difference:
+            lines = ["%d %s%r" % (c, method, tuple(params)) +
+                     "\n      -> " + (repr(result) if error is None else "%s %r" % (
+                         error["name"], error["details"] or error["message"]))
+                     for c, method, params, error, result in life.said]
+            raise Difference("seed %d, request %d: %s\n%s" % (
+                seed, at, difference, "\n".join(lines))) from difference
+        finally:
+            life.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--requests", type=int, default=20000, help="of each seed")
+    parser.add_argument("--tiny", action="store_true", help="with limits that are met")
+    o = parser.parse_args()
+    begun, failed = time.monotonic(), 0
+    for seed in range(o.seed, o.seed + o.seeds):
+        try:
+            live(seed, o.requests, o.tiny)
+        except Difference as difference:
+            failed += 1
+            print(difference)
+    print("%d seeds of %d requests in %d s" % (o.seeds, o.requests, time.monotonic() - begun))
+    print("%d passed, %d failed" % (o.seeds - failed, failed))
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

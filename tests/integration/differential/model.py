@@ -1,0 +1,799 @@
+"""A model of the server: it is shown each request with its reply and says whether the reply is
+right. Written from docs/protocol.md and docs/isolation.md; it keeps every version of every
+record, knows no stages, no log and no tree, and takes each rule in its plainest form.
+
+Where the documents leave a choice (whether the row behind a full page has been read; which of
+several conflicts is named), the model takes either and follows the server."""
+import itertools
+
+from differential.order import BadKey, canonical, inject, order_of, same
+from differential.state import (CARRY_ON_DOOMS, CLASSES, LIMITS, TOP, Answer, Connection, Counter,
+                                Cursor, Reason, Store, Txn, Versions, Winner, check)
+
+
+class Model:
+    def __init__(self, lenient=False):
+        self.lenient = lenient  # limits are small: refusals by limits are believed
+        self.commit = 0         # the model's own count
+        self.version = 0        # the greatest that was told
+        self.commits = {}       # the model's number -> the server's, where it was told
+        self.names = {}         # name -> Versions of Store
+        self.records = {}       # number -> {order: Versions of (key, value)}
+        self.called = {}        # number -> names that it has had
+        self.numbers = itertools.count(1)
+        self.restarted = None   # the last commit before the last restart
+        self.open = []          # transactions that are open, doomed or not
+        self.connections = {}
+        self.error = self.result = None
+
+    # ---- looking ----
+
+    def visible_store(self, txn, name):
+        if name in txn.names:
+            return txn.names[name]
+        versions = self.names.get(name)
+        return versions.at(txn.snapshot) if versions else None
+
+    def find_store(self, txn, name):
+        self.note_name(txn, name)
+        store = self.visible_store(txn, name)
+        if store is None:
+            raise Answer("NO_STORE", store=name)
+        return store
+
+    def visible(self, txn, number):
+        """{order: (key, value)} of what the transaction sees in a store."""
+        seen = {}
+        for order, versions in self.records.get(number, {}).items():
+            record = versions.at(txn.snapshot)
+            if record is not None and record[1] is not None:
+                seen[order] = record
+        for (n, order), record in txn.writes.items():
+            if n == number:
+                seen[order] = record
+        return {o: r for o, r in seen.items() if r[1] is not None}
+
+    def visible_one(self, txn, number, order):
+        if (number, order) in txn.writes:
+            return txn.writes[number, order][1]
+        versions = self.records.get(number, {}).get(order)
+        record = versions.at(txn.snapshot) if versions else None
+        return record[1] if record else None
+
+    # ---- what a serializable transaction reads ----
+
+    def note(self, txn, certain, reasons):
+        """Somebody has already overwritten what is being read."""
+        if not reasons:
+            return
+        if certain:
+            if txn.has_written():
+                raise Answer("CONFLICT", reasons + txn.may_be_stale)
+            txn.stale += reasons
+        else:
+            if txn.has_written() and self.error and any(
+                    r.fits(self.error, self.commits) for r in reasons):
+                raise Answer("CONFLICT", reasons)
+            txn.may_be_stale += reasons
+
+    def note_test(self, txn, number, test, certain=True):
+        if not txn.watches() or txn.auto:
+            return
+        reasons = []
+        for order, versions in self.records.get(number, {}).items():
+            if versions.newest_commit() > txn.snapshot and test(order):
+                key = versions.list[-1][1][0]
+                reasons += [Reason("CONFLICT", "read", w, names=self.called[number], key=key)
+                            for w in versions.winners_after(txn.snapshot)]
+        self.note(txn, certain, reasons)
+        txn.reads.append((number, test, certain))
+
+    def note_point(self, txn, number, order):
+        if (number, order) not in txn.writes:
+            self.note_test(txn, number, lambda o: o == order)
+
+    def note_name(self, txn, name):
+        if not txn.watches() or txn.auto:
+            return
+        versions = self.names.get(name)
+        if name not in txn.names and versions and versions.newest_commit() > txn.snapshot:
+            self.note(txn, True, [Reason("CONFLICT", "schema", w, store=name)
+                                  for w in versions.winners_after(txn.snapshot)])
+        txn.name_reads.add(name)
+
+    def note_all_names(self, txn):
+        if not txn.watches() or txn.auto:
+            return
+        txn.all_names = True
+        for name, versions in self.names.items():
+            if versions.newest_commit() > txn.snapshot:
+                self.note(txn, True, [Reason("CONFLICT", "schema", w, store=name)
+                                      for w in versions.winners_after(txn.snapshot)])
+
+    # ---- writing ----
+
+    def writable(self, txn):
+        if txn.read_only:
+            raise Answer("READ_ONLY")
+
+    def check_stale(self, txn):
+        if txn.stale:
+            raise Answer("CONFLICT", txn.stale + txn.may_be_stale)
+        if txn.may_be_stale and self.error and any(
+                r.fits(self.error, self.commits) for r in txn.may_be_stale):
+            raise Answer("CONFLICT", txn.may_be_stale)
+
+    def write(self, txn, name, store, order, key, value):
+        self.check_stale(txn)
+        if store not in txn.names.values():
+            self.check_schema(txn, name, store)
+        if not store.last_writer_wins:
+            versions = self.records.get(store.number, {}).get(order)
+            winners = versions.winners_after(txn.snapshot) if versions else []
+            if winners:
+                raise Answer("CONFLICT", [
+                    Reason("CONFLICT", "write", w, names=self.called[store.number], key=key)
+                    for w in winners])
+            self.check_greater(txn, [u for u in self.open if (store.number, order) in u.writes],
+                               Reason("CONFLICT", "greatest-version",
+                                      names=self.called[store.number], key=key))
+        else:
+            txn.last_writer_wins.add(store.number)
+        txn.writes[store.number, order] = (key, value)
+        txn.entries.add(name)
+
+    def check_schema(self, txn, name, store):
+        versions = self.names.get(name)
+        if versions and versions.newest_commit() > txn.snapshot:
+            raise Answer("CONFLICT", [
+                Reason("CONFLICT", "schema", w, names=self.called[store.number] | {name})
+                for w in versions.winners_after(txn.snapshot)])
+
+    def check_greater(self, txn, others, reason):
+        if not txn.greatest:
+            return
+        reasons = []
+        for other in others:
+            if other.version is not None and other.version > txn.version and \
+                    not other.failure and not other.lost:
+                r = Reason("CONFLICT", reason.kind, Winner(other, None), names=reason.names,
+                           key=reason.key)
+                reasons.append(r)
+        if reasons:
+            raise Answer("CONFLICT", reasons)
+
+    def write_name(self, txn, name, store):
+        self.check_stale(txn)
+        versions = self.names.get(name)
+        winners = versions.winners_after(txn.snapshot) if versions else []
+        if winners:
+            raise Answer("CONFLICT", [Reason("CONFLICT", "schema", w, store=name)
+                                      for w in winners])
+        self.check_greater(txn, [u for u in self.open if name in u.names],
+                           Reason("CONFLICT", "greatest-version", store=name))
+        txn.names[name] = store
+        if store is not None:
+            self.called.setdefault(store.number, set()).add(name)
+
+    # ---- the end of a transaction ----
+
+    def apply(self, txn):
+        """Commit; whoever loses to it is marked."""
+        if not txn.has_written():
+            return None
+        self.commit += 1
+        winner = Winner(txn, self.commit)
+        for (number, order), record in txn.writes.items():
+            versions = self.records.setdefault(number, {}).setdefault(order, Versions())
+            versions.list.append((self.commit, record, winner))
+        for name, store in txn.names.items():
+            self.names.setdefault(name, Versions()).list.append((self.commit, store, winner))
+        for counter, number in txn.counters.items():
+            counter.committed = max(counter.committed, number)
+        for other in self.open:
+            if other is not txn and not other.failure and not other.read_only:
+                self.meet(txn, other, winner)
+        return self.commit
+
+    def meet(self, txn, other, winner):
+        for (number, order), (key, _) in txn.writes.items():
+            if (number, order) in other.writes and number not in txn.last_writer_wins:
+                reason = Reason("CONFLICT", "write", winner, names=self.called[number], key=key)
+                if number in other.moved:
+                    other.may_be_lost.append(reason)
+                else:
+                    other.lost.append(reason)
+            for n, test, certain in other.reads:
+                if n == number and test(order):
+                    self.overwrite(other, certain, Reason(
+                        "CONFLICT", "read", winner, names=self.called[number], key=key))
+        for name in txn.names:
+            reason = Reason("CONFLICT", "schema", winner, store=name, names=self.names_near(name))
+            if name in other.names or name in other.entries:
+                other.lost.append(reason)
+            if other.serializable and (name in other.name_reads or other.all_names):
+                self.overwrite(other, True, reason)
+
+    def names_near(self, name):
+        """All names that a store of this name has had."""
+        out = {name}
+        for names in self.called.values():
+            if name in names:
+                out |= names
+        return out
+
+    def overwrite(self, other, certain, reason):
+        if other.has_written():
+            (other.lost if certain else other.may_be_lost).append(reason)
+        else:
+            (other.stale if certain else other.may_be_stale).append(reason)
+
+    def let_go(self, txn):
+        for counter, number in txn.counters.items():
+            others = [t.counters[counter] for t in self.open
+                      if t is not txn and counter in t.counters]
+            if others or counter.loose:
+                counter.loose = max(counter.loose, number)
+        txn.counters = {}
+        txn.given = {}
+        txn.reads = []
+
+    def end(self, connection, t):
+        txn = connection.handles.pop(t)
+        self.let_go(txn)
+        self.open.remove(txn)
+        for number in [n for n, c in connection.cursors.items() if c.txn is txn]:
+            del connection.cursors[number]
+
+    def restart(self):
+        """Everything that was open is gone; what was acknowledged is there."""
+        for txn in self.open:
+            self.let_go(txn)
+            for counter in txn.counters:
+                counter.loose = max(counter.loose, txn.counters[counter])
+        self.open = []
+        self.connections = {}
+        self.restarted = self.commit
+
+    # ---- replies ----
+
+    def take(self, c, method, params, error, result):
+        """One request of connection c and what it was answered with."""
+        connection = self.connections.setdefault(c, Connection())
+        self.error, self.result = error, result
+        try:
+            if method == "begin":
+                self.begin(connection, *params)
+            elif method == "commit":
+                self.commit_txn(connection, *params)
+            elif method in ("rollback", "next", "close"):
+                getattr(self, method)(connection, *params)
+            elif method in ("ping", "rotate", "amalgamate", "holds", "kill", "run", "nonsense"):
+                getattr(self, method)(connection, *params)
+            else:
+                self.in_txn(connection, params[0], lambda txn: getattr(self, method)(
+                    connection, txn, *params[1:]))
+        finally:
+            self.error = self.result = None
+
+    def succeeded(self, value):
+        check(self.error is None, "the server refuses with %r, the model does not",
+              self.error)
+        check(same(value, self.result), "the model says %r", value)
+
+    def refused(self, answer):
+        error = self.error
+        check(error is not None, "the model expects %s %r %r", answer.name, answer.details,
+              answer.reasons)
+        check(error["name"] == answer.name, "the model expects %s %r %r", answer.name,
+              answer.details, answer.reasons)
+        if answer.name in CLASSES:
+            check(error["class"] == CLASSES[answer.name], "class %r", error["class"])
+        if answer.reasons:
+            check(any(r.fits(error, self.commits) for r in answer.reasons),
+                  "none of these reasons fits: %r (commits are %r)", answer.reasons,
+                  [(r.winner.commit, self.commits.get(r.winner.commit), r.winner.version,
+                    r.winner.label) for r in answer.reasons if r.winner])
+        for name, value in answer.details.items():
+            check(name in error["details"] and same(canonical(error["details"][name]), value),
+                  "details.%s is not %r", name, value)
+
+    def believed(self):
+        """A refusal by a limit, where limits are small."""
+        return self.lenient and self.error is not None and self.error["name"] in LIMITS
+
+    def doom(self, txn, name):
+        if txn.failure is None and (not txn.carry_on or name in CARRY_ON_DOOMS):
+            self.let_go(txn)
+            txn.writes, txn.names = {}, {}
+            txn.failure = name
+
+    def learns(self, txn):
+        """Whether the transaction is told now that it has lost, and is so in the right words."""
+        if txn.failure is not None:
+            error = self.error
+            check(error is not None and error["name"] == "TXN_FAILED",
+                  "the transaction has failed with %s; the model expects TXN_FAILED", txn.failure)
+            first = error["details"].get("error") or {}
+            check(first.get("name") == txn.failure, "it failed with %s first", txn.failure)
+            check(error["class"] == first["class"] and error["retryable"] == first["retryable"],
+                  "class and retryable are not those of the first error")
+            return True
+        if txn.lost:
+            self.refused(Answer(self.error["name"] if self.error else txn.lost[0].name,
+                                txn.lost + txn.may_be_lost))
+            self.doom(txn, self.error["name"])
+            return True
+        if self.error and any(r.fits(self.error, self.commits) for r in txn.may_be_lost):
+            self.doom(txn, self.error["name"])
+            return True
+        return False
+
+    def in_txn(self, connection, t, act):
+        """A request in a transaction, or one that is its own."""
+        if not t:
+            txn = Txn(self.commit, auto=True)
+        else:
+            txn = connection.handles.get(t)
+            if txn is None:
+                self.refused(Answer("NO_TXN"))
+                return
+            if self.learns(txn):
+                return
+        before = dict(txn.counters)
+        try:
+            if self.believed():
+                self.doom(txn, self.error["name"])
+                return
+            act(txn)
+        except Answer as answer:
+            txn.counters = before
+            self.refused(answer)
+            self.doom(txn, answer.name)
+            return
+        except BadKey:
+            txn.counters = before
+            self.refused(Answer("BAD_KEY"))
+            self.doom(txn, "BAD_KEY")
+            return
+        if txn.auto:
+            self.apply(txn)
+            self.let_go(txn)
+
+    # ---- transactions ----
+
+    def begin(self, connection, t, options=None):
+        there = connection.handles.get(t)
+        if there is not None:
+            self.refused(Answer("BAD_REQUEST"))
+            if not there.lost:
+                self.doom(there, "BAD_REQUEST")
+            return
+        if self.believed():
+            return
+        txn = Txn(self.commit, options)
+        check(self.error is None, "refused with %r", self.error)
+        txn.version = self.result["version"]
+        check(txn.version > self.version, "the version is not new")
+        self.version = txn.version
+        told = self.result["snapshot"]
+        if self.commit == self.restarted:  # numbers reserved before a restart are passed over
+            check(told >= self.commits.get(self.commit, 0), "the snapshot goes back")
+        else:
+            known = self.commits.setdefault(self.commit, told)
+            check(known == told, "the snapshot was %r before", known)
+        connection.handles[t] = txn
+        self.open.append(txn)
+
+    def commit_of(self, commit, told):
+        if commit is None:
+            check(told is None, "nothing was written")
+            return
+        check(isinstance(told, int), "a commit has a number")
+        known = [n for m, n in self.commits.items() if m < commit]
+        check(not known or told > max(known), "commits do not grow")
+        self.commits[commit] = told
+
+    def commit_txn(self, connection, t, options=None):
+        if t not in connection.handles:
+            self.refused(Answer("NO_TXN"))
+            return
+        txn = connection.handles[t]
+        if txn.failure is not None:
+            check(self.error is not None and self.error["name"] == txn.failure,
+                  "commit repeats the first error, which was %s", txn.failure)
+        elif not self.learns(txn):
+            if self.believed():
+                self.end(connection, t)
+                return
+            check(self.error is None, "refused with %r", self.error)
+            self.commit_of(self.apply(txn), self.result["commit"])
+        self.end(connection, t)
+
+    def rollback(self, connection, t, *more):
+        if t not in connection.handles:
+            self.refused(Answer("NO_TXN"))
+            return
+        self.succeeded(None)
+        self.end(connection, t)
+
+    def nonsense(self, connection, *params):
+        """A method that does not exist; with a handle it counts as an error of it."""
+        txn = connection.handles.get(params[0]) if params else None
+        if txn is not None and self.learns(txn):
+            return
+        self.refused(Answer("BAD_REQUEST"))
+        if txn is not None:
+            self.doom(txn, "BAD_REQUEST")
+
+    # ---- stores ----
+
+    def create_store(self, connection, txn, name, options):
+        self.writable(txn)
+        self.note_name(txn, name)
+        if self.visible_store(txn, name) is not None:
+            raise Answer("EXISTS", store=name)
+        store = Store(next(self.numbers), options["model"], bool(options.get("generate")),
+                      options.get("conflict") == "none", Counter())
+        self.write_name(txn, name, store)
+        self.succeeded(None)
+
+    def drop_store(self, connection, txn, name):
+        self.writable(txn)
+        store = self.find_store(txn, name)
+        self.write_name(txn, name, None)
+        txn.moved[store.number] = None
+        self.succeeded(None)
+
+    def clear_store(self, connection, txn, name):
+        self.writable(txn)
+        store = self.find_store(txn, name)
+        new = Store(next(self.numbers), store.spec, store.generate, store.last_writer_wins,
+                    store.counter)
+        self.write_name(txn, name, new)
+        txn.moved[store.number] = new
+        self.succeeded(None)
+
+    def rename_store(self, connection, txn, name, new_name):
+        self.writable(txn)
+        store = self.find_store(txn, name)
+        if name != new_name:
+            self.note_name(txn, new_name)
+            if self.visible_store(txn, new_name) is not None:
+                raise Answer("EXISTS", store=new_name)
+            before = dict(txn.names)
+            try:
+                self.write_name(txn, new_name, store)
+                self.write_name(txn, name, None)
+            except Answer:
+                txn.names = before
+                raise
+        self.succeeded(None)
+
+    def stores(self, connection, txn):
+        self.note_all_names(txn)
+        names = sorted((n for n in set(self.names) | set(txn.names)
+                        if self.visible_store(txn, n) is not None), key=str.encode)
+        for name in names:  # their records are counted
+            self.note_test(txn, self.visible_store(txn, name).number, lambda o: True)
+        check(self.error is None, "refused with %r", self.error)
+        check([s["name"] for s in self.result] == names, "the stores are %r", names)
+        for told in self.result:
+            store = self.visible_store(txn, told["name"])
+            check(told["records"] == len(self.visible(txn, store.number)),
+                  "%s has %d records", told["name"], len(self.visible(txn, store.number)))
+            check(bool(told["generate"]) == store.generate, "generate of %s", told["name"])
+
+    # ---- records ----
+
+    def put(self, connection, txn, name, value, key=None, only_insert=False):
+        self.writable(txn)
+        store = self.find_store(txn, name)
+        if value is None:
+            raise Answer("BAD_VALUE")
+        order, key, value, generated = self.key_for(txn, store, value, key)
+        if only_insert and not generated:
+            self.note_point(txn, store.number, order)
+            if self.visible_one(txn, store.number, order) is not None:
+                raise Answer("EXISTS", store=name, key=key)
+        self.write(txn, name, store, order, key, value)
+        if store.generate:
+            self.push(txn, store.counter, key)
+        self.succeeded(key)
+
+    def insert(self, connection, txn, name, value, key=None):
+        self.put(connection, txn, name, value, key, only_insert=True)
+
+    def key_for(self, txn, store, value, key):
+        """(order, key, value as kept, was it generated)"""
+        if store.spec.parts is None:
+            if key is None:
+                if not store.generate:
+                    raise BadKey("explicit")
+                n = self.generate(txn, store.counter)
+                return store.spec.wrap([order_of(n)]), n, value, True
+            order, key = store.spec.of_value(key)
+            return order, key, value, False
+        if key is not None:
+            raise BadKey("the key is in the record")
+        found = store.spec.of_document(value)
+        if found is not None:
+            return found[0], found[1], value, False
+        if not store.generate or not isinstance(value, dict):
+            raise BadKey("a field is missing")
+        steps = store.spec.parts[0][0]
+        n = self.generate(txn, store.counter)
+        return store.spec.wrap([order_of(n)]), n, inject(value, steps, n), True
+
+    def generate(self, txn, counter):
+        """The next number: above what is committed, its own, and what others were given who are
+        still open; whether numbers of those who have gone come again is open, once several
+        have had some at once."""
+        others = [t for t in self.open if t is not txn and not t.failure]
+        given = [t.given.get(counter, 0) for t in others if not t.lost]
+        least = 1 + max([counter.committed, txn.counters.get(counter, 0)] + given)
+        most = 1 + max([least - 1, counter.loose] + [t.counters.get(counter, 0) for t in others])
+        if any(counter in t.counters for t in others):
+            counter.loose = max([counter.loose] + [t.counters.get(counter, 0) for t in others])
+        n = self.result if isinstance(self.result, int) and least <= self.result <= most else least
+        if n > 2**53:
+            raise Answer("GENERATOR_FULL")
+        txn.given[counter] = n
+        return n
+
+    def push(self, txn, counter, key):
+        if isinstance(key, (int, float)) and not isinstance(key, bool):
+            n = int(min(key, 2**53)) if key > 0 else 0
+            if n > max(counter.committed, txn.counters.get(counter, 0)):
+                txn.counters[counter] = n
+
+    def delete(self, connection, txn, name, key):
+        self.writable(txn)
+        store = self.find_store(txn, name)
+        order, key = store.spec.of_value(key)
+        self.note_point(txn, store.number, order)
+        there = self.visible_one(txn, store.number, order) is not None
+        if there:
+            self.write(txn, name, store, order, key, None)
+        self.succeeded(there)
+
+    def get(self, connection, txn, name, key):
+        store = self.find_store(txn, name)
+        order, _ = store.spec.of_value(key)
+        self.note_point(txn, store.number, order)
+        self.succeeded(self.visible_one(txn, store.number, order))
+
+    def has(self, connection, txn, name, key):
+        store = self.find_store(txn, name)
+        order, _ = store.spec.of_value(key)
+        self.note_point(txn, store.number, order)
+        self.succeeded(self.visible_one(txn, store.number, order) is not None)
+
+    def get_many(self, connection, txn, name, keys):
+        store = self.find_store(txn, name)
+        values = []
+        for key in keys:
+            order, _ = store.spec.of_value(key)
+            self.note_point(txn, store.number, order)
+            values.append(self.visible_one(txn, store.number, order))
+        self.succeeded(values)
+
+    def count(self, connection, txn, name, range_=None):
+        store = self.find_store(txn, name)
+        test = store.spec.bounds(range_)
+        self.note_test(txn, store.number, test)
+        self.succeeded(sum(1 for o in self.visible(txn, store.number) if test(o)))
+
+    def size(self, connection, txn, name, range_=None):
+        store = self.find_store(txn, name)
+        test = store.spec.bounds(range_)
+        self.note_test(txn, store.number, test)
+        check(self.error is None and isinstance(self.result, int), "a size is a number")
+
+    def delete_range(self, connection, txn, name, range_, options=None):
+        o = options or {}
+        if range_ is None:
+            raise Answer("BAD_REQUEST")
+        self.writable(txn)
+        store = self.find_store(txn, name)
+        test = store.spec.bounds(range_)
+        cursor = Cursor(txn, store, name, test, bool(o.get("reverse")), o)
+        rows, ended, following = self.rows_of(txn, cursor, store.number, o.get("limit"))
+        self.note_walk(txn, cursor, store.number, rows, ended, following)
+        before = dict(txn.writes)
+        try:
+            for order, (key, _) in rows:
+                self.write(txn, name, store, order, key, None)
+        except Answer:
+            txn.writes = before
+            raise
+        self.succeeded(len(rows))
+
+    # ---- scans ----
+
+    def rows_of(self, txn, cursor, number, most):
+        """(rows ahead, whether the range ends with them, the row behind them or None)"""
+        ahead = sorted((o for o in self.visible(txn, number)
+                        if cursor.test(o) and cursor.ahead(o)), reverse=cursor.reverse)
+        seen = self.visible(txn, number)
+        most = len(ahead) + 1 if most is None else most
+        rows = [(o, seen[o]) for o in ahead[:most]]
+        return rows, len(ahead) < most, ahead[most] if len(ahead) > most else None
+
+    def note_walk(self, txn, cursor, number, rows, ended, following):
+        """Up to the last row or the bound; the row behind a full page may have been looked at."""
+        if not txn.watches() or txn.auto:
+            return
+        test, place, reverse = cursor.test, cursor.place, cursor.reverse
+
+        def ahead(o):
+            probe = Cursor(txn, None, None, test, reverse, {})
+            probe.place = place
+            return test(o) and probe.ahead(o)
+        if ended:
+            self.note_test(txn, number, ahead)
+            return
+        if rows:
+            last = rows[-1][0]
+            self.note_test(txn, number, lambda o: ahead(o) and (o >= last if reverse else
+                                                                o <= last))
+        if following is None:
+            self.note_test(txn, number, ahead, certain=False)
+        else:
+            self.note_test(txn, number, lambda o: ahead(o) and (
+                o >= following if reverse else o <= following), certain=False)
+
+    def scan(self, connection, txn, name, range_=None, options=None):
+        o = options or {}
+        store = self.find_store(txn, name)
+        cursor = Cursor(txn, store, name, store.spec.bounds(range_), bool(o.get("reverse")), o)
+        if txn.auto:
+            cursor.txn = Txn(txn.snapshot, auto=True)
+        skipped, ended, _ = self.rows_of(cursor.txn, cursor, store.number, o.get("offset", 0))
+        self.page(connection, cursor, o.get("page"), skipped)
+
+    def page(self, connection, cursor, page, skipped=()):
+        txn, number = cursor.txn, cursor.store.number
+        most = min(x for x in (page, cursor.left, 1000) if x is not None)
+        place = cursor.place
+        if skipped:
+            cursor.place = (skipped[-1][0], -1 if cursor.reverse else 1)
+        rows, ended, following = self.rows_of(txn, cursor, number, most)
+        stands, cursor.place = cursor.place, place
+        self.note_walk(txn, cursor, number, list(skipped) + rows, ended, following)
+        cursor.place = stands
+        check(self.error is None, "refused with %r", self.error)
+        shape = {"keys": lambda r: [r[0]], "values": lambda r: [r[1]], None: list}[cursor.only]
+        expected = [shape(record) for _, record in rows]
+        check(same(expected, self.result["rows"]), "the rows are %r", expected)
+        if rows:
+            cursor.place = (rows[-1][0], -1 if cursor.reverse else 1)
+        if cursor.left is not None:
+            cursor.left -= len(rows)
+        told = self.result["cursor"]
+        if told is None:
+            check(not cursor.keep, "the cursor was to be kept")
+            check(cursor.left == 0 or following is None, "there are more rows")
+            self.forget(connection, cursor)
+        else:
+            old = connection.cursors.get(told)
+            check(old is None or old is cursor, "the cursor's number is in use")
+            connection.cursors[told] = cursor
+
+    def forget(self, connection, cursor):
+        for number in [n for n, c in connection.cursors.items() if c is cursor]:
+            del connection.cursors[number]
+
+    def next(self, connection, number, options=None):
+        o = options or {}
+        cursor = connection.cursors.get(number)
+        if cursor is None:
+            self.refused(Answer("NO_CURSOR"))
+            return
+        txn = cursor.txn
+        if not txn.auto and self.learns(txn):
+            return
+        try:
+            self.next_in(connection, cursor, o)
+        except (Answer, BadKey) as e:
+            answer = e if isinstance(e, Answer) else Answer("BAD_KEY")
+            self.refused(answer)
+            self.doom(txn, answer.name)
+
+    def next_in(self, connection, cursor, o):
+        txn = cursor.txn
+        if "bad" in o or o.get("page") == 0:
+            raise Answer("BAD_REQUEST")
+        place = cursor.store.spec.of_value(o["to"])[0] if "to" in o else None
+        while cursor.store.number in txn.moved:
+            moved = txn.moved[cursor.store.number]
+            if moved is None:
+                raise Answer("NO_STORE")
+            cursor.store = moved
+        if "reverse" in o:
+            if cursor.place is None and o["reverse"] != cursor.reverse:
+                self.turn_at_edge(cursor)
+            cursor.reverse = o["reverse"]
+        if place is not None:
+            cursor.place = (place, 1 if cursor.reverse else -1)
+        self.page(connection, cursor, o.get("page"))
+
+    @staticmethod
+    def turn_at_edge(cursor):
+        """Nothing has been read: it stands at the end from which it set out."""
+        cursor.place = ((), -1) if not cursor.reverse else (TOP, 1)
+
+    def close(self, connection, number):
+        cursor = connection.cursors.get(number)
+        txn = cursor.txn if cursor else None
+        if txn is not None and not txn.auto and self.error is not None and self.learns(txn):
+            return
+        self.succeeded(None)
+        if cursor:
+            self.forget(connection, cursor)
+
+    # ---- one trip, and the server ----
+
+    def run(self, connection, ops, options=None):
+        txn = Txn(self.commit, dict(options or {}, isolation=None))
+        txn.auto = True
+        error, result = self.error, self.result
+        if self.believed():
+            return
+        for i, (method, params) in enumerate(ops):
+            self.error = None
+            self.result = None if error else result["results"][i]
+            try:
+                if error and error["details"].get("index") == i:
+                    self.error = error
+                    getattr(self, method)(connection, txn, *params)
+                elif error:
+                    self.step_unseen(connection, txn, method, params)
+                else:
+                    getattr(self, method)(connection, txn, *params)
+            except (Answer, BadKey) as e:
+                answer = e if isinstance(e, Answer) else Answer("BAD_KEY")
+                self.error = error
+                self.refused(answer)
+                check(error["details"].get("index") == i, "operation %d was to fail", i)
+                self.let_go(txn)
+                return
+        self.error = error
+        check(error is None, "refused with %r", error)
+        check(len(result["results"]) == len(ops), "%d results", len(ops))
+        self.commit_of(self.apply(txn), result["commit"])
+        self.let_go(txn)
+
+    def step_unseen(self, connection, txn, method, params):
+        """An operation of a `run` that failed later: its own result was not told."""
+        self.succeeded = lambda value: None  # hides the method until it is deleted
+        try:
+            getattr(self, method)(connection, txn, *params)
+        finally:
+            del self.succeeded
+
+    def ping(self, connection):
+        self.succeeded("pong")
+
+    def rotate(self, connection):
+        self.succeeded(None)
+    amalgamate = rotate
+
+    def holds(self, connection):
+        check(self.error is None, "refused with %r", self.error)
+        told = sorted(h["version"] for h in self.result
+                      if h.get("kind", "transaction") == "transaction" and
+                      h["version"] in {t.version for t in self.open})
+        check(told == sorted(t.version for t in self.open), "open are %r",
+              sorted(t.version for t in self.open))
+
+    def kill(self, connection, version):
+        txn = next((t for t in self.open if t.version == version), None)
+        if txn is None:
+            self.refused(Answer("NO_TXN"))
+        elif txn.failure or txn.lost or txn.may_be_lost:
+            if self.error is None and not txn.failure:
+                txn.lost.append(Reason("TXN_KILLED"))
+        else:
+            self.succeeded(None)
+            txn.lost.append(Reason("TXN_KILLED"))

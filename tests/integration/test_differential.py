@@ -1,0 +1,102 @@
+"""Random requests against the model of differential/: a slice of what `make test-long` runs."""
+import copy
+
+import holdfast
+from differential import lives
+from differential.state import Difference
+
+
+def test_random_requests_are_answered_as_the_model_says():
+    for seed in (1, 2, 3):
+        lives.live(seed, 3000)
+
+
+def test_random_requests_meet_small_limits():
+    for seed in (101, 102):
+        lives.live(seed, 2000, tiny=True)
+
+
+# One wrong reply each: (methods, what becomes of the result).
+WRONG = [
+    (("get",), lambda r: "something else"),
+    (("has", "delete"), lambda r: not r),
+    (("count", "delete_range"), lambda r: r + 1),
+    (("scan", "next"), lambda r: dict(r, rows=r["rows"] + [[1, 2]])),
+    (("scan", "next"), lambda r: dict(r, rows=r["rows"][:-1])),
+    (("get_many",), lambda r: r + [None]),
+    (("begin",), lambda r: dict(r, version=0)),
+    (("commit",), lambda r: {"commit": None} if r["commit"] else {"commit": 1}),
+    (("stores",), lambda r: r[1:]),
+    (("run",), lambda r: dict(r, results=r["results"][1:])),
+    (("put", "insert"), lambda r: [r]),
+    (("holds",), lambda r: r[1:]),
+]
+
+
+def test_the_model_notices_a_wrong_reply():
+    for methods, change in WRONG:
+        life = lives.Life(7)
+        ask = life.ask
+
+        def lying(c, method, params):
+            error, result = ask(c, method, params)
+            if method in methods and error is None:
+                wrong = change(copy.deepcopy(result))
+                if wrong != result:
+                    life.told_wrong += 1
+                    return None, wrong
+            return error, result
+
+        life.told_wrong = 0
+        life.ask = lying
+        with life.daemon:
+            try:
+                for _ in range(3000):
+                    life.step()
+                    assert not life.told_wrong, "%r was believed" % (methods,)
+                raise AssertionError("%r was never asked" % (methods,))
+            except Difference:
+                assert life.told_wrong == 1
+            finally:
+                life.close()
+
+
+def test_the_model_notices_a_conflict_that_was_not_told():
+    """A commit that must fail is told as one that went well."""
+    life = lives.Life(8)
+    ask = life.ask
+    lies = []
+
+    def lying(c, method, params):
+        error, result = ask(c, method, params)
+        if error is not None and error["name"] == "CONFLICT" and method in ("put", "commit"):
+            lies.append(method)
+            return None, {"commit": 1} if method == "commit" else params[2]
+        return error, result
+
+    life.ask = lying
+    with life.daemon:
+        try:
+            for _ in range(20000):
+                life.step()
+                assert not lies
+            raise AssertionError("nobody lost")
+        except Difference:
+            assert len(lies) == 1
+        finally:
+            life.close()
+
+
+def test_keys_are_ordered_as_the_documents_say():
+    """The model's order against the server's, over every key that is drawn."""
+    from differential.draw import KEYS
+    from differential.order import canonical, order_of, same
+    with holdfast.daemon() as d, d.client() as c:
+        c.call("create_store", 0, "s")
+        for key in KEYS:
+            c.call("put", 0, "s", 1, key)
+        expected = {}
+        for key in KEYS:
+            expected[order_of(key)] = canonical(key)
+        expected = [expected[o] for o in sorted(expected)]
+        assert same([row[0] for row in c.rows(0, "s", None, {"only": "keys"})], expected)
