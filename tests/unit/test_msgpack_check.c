@@ -182,7 +182,7 @@ START_TEST(keys_with_equal_prints_go_to_the_table)
         buffer_clear(&made);
         value_put_map_head(&dice, 30, &made);
         for (int i = 0; i < 30; i++) {
-            char key[25];
+            char key[32];
 
             snprintf(key, sizeof key, "aaaaaaaa%08dzzzzzzzz", twice && i == 29 ? 3 : i);
             buffer_put_byte(&made, 0xb8);
