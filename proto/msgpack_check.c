@@ -215,7 +215,7 @@ static enum err table_grow(struct msgpack_check *c)
     struct slot *slots = c->memory->alloc(c->memory->owner, count * sizeof *slots);
 
     if (!slots) {
-        c->why = "there is no memory to check a large map";
+        c->why = "no memory to check a large map";
         return ERR_NOMEM;
     }
     memset(slots, 0, count * sizeof *slots);
@@ -507,7 +507,7 @@ enum err msgpack_check_part(struct msgpack_check **at, struct slice s,
             *at = c;
         } else {
             c = &first;
-            c->why = "there is no memory to check it in parts";
+            c->why = "no memory to check it in parts";
             e = ERR_NOMEM;
         }
     }

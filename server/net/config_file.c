@@ -84,7 +84,7 @@ static void read_line(struct reader *r, struct slice line)
         return;
     equals = memchr(line.data, '=', line.size);
     if (!equals) {
-        complain(r, "\"%s\" is no option; allowed: name = value, # comment, empty lines",
+        complain(r, "expected name = value, a # comment or an empty line, not \"%s\"",
                  text_show(line));
         return;
     }

@@ -270,9 +270,9 @@ static enum err catalogue_no_store(struct op *op, uint64_t commit, struct slice 
     struct slice near = catalogue_near(op->db, commit, name);
 
     if (slice_is_none(near))
-        failure_set(f, ERR_NO_STORE, "there is no store \"%s\"", text_show(name));
+        failure_set(f, ERR_NO_STORE, "store \"%s\" does not exist", text_show(name));
     else
-        failure_set(f, ERR_NO_STORE, "there is no store \"%s\"; did you mean \"%s\"?",
+        failure_set(f, ERR_NO_STORE, "store \"%s\" does not exist; did you mean \"%s\"?",
                     text_show(name), text_show(near));
     failure_set_store(f, ERR_NO_STORE, name);
     failure_set_near(f, ERR_NO_STORE, near);

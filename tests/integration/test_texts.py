@@ -81,6 +81,6 @@ def test_a_mistyped_name_is_told_the_nearest(d):
         c.call("create_store", 0, "users")
         e = c.fails("get", 0, "usres", 1)
         assert e.name == "NO_STORE" and e.details == {"store": "usres", "near": "users"}, e.details
-        assert e.message == 'there is no store "usres"; did you mean "users"?', e.message
+        assert e.message == 'store "usres" does not exist; did you mean "users"?', e.message
         e = c.fails("get", 0, "something else", 1)
         assert e.details == {"store": "something else"}, e.details
