@@ -6,7 +6,7 @@
 #include <uv.h>
 
 #define SHARE_NS UINT64_C(1000000) /* of a turn, for one request */
-#define REPLY_SMALL (64u << 10)     /* bytes that are answered without looking for room */
+#define REPLY_SMALL (64u << 10)    /* bytes that are answered without looking for room */
 #define STEPS_A_LOOK 16            /* looking at the clock costs something, too */
 
 static execute *const executors[METHOD_COUNT] = {
@@ -61,16 +61,17 @@ bool execute_answers_much(const struct method *method)
            method == &method_table[METHOD_STORES];
 }
 
-enum err work_check_room(struct work *w)
+enum err execution_check_room(struct execution *w)
 {
-    struct session *s = work_session(w);
+    struct session *s = execution_session(w);
 
     if (w->out->used - w->base <= REPLY_SMALL || session_has_room(s, 0))
         return ERR_OK;
-    return session_refuse(s, work_failure(w), w->call->method->name);
+    return session_refuse(s, execution_failure(w), w->call->method->name);
 }
 
-void work_init(struct work *w, struct request *r, struct txn *txn, const struct call *call)
+void execution_init(struct execution *w, struct request *r, struct txn *txn,
+                    const struct call *call)
 {
     memset(w, 0, sizeof *w);
     w->request = r;
@@ -79,26 +80,26 @@ void work_init(struct work *w, struct request *r, struct txn *txn, const struct 
     w->call = call;
 }
 
-void work_fini(struct work *w)
+void execution_fini(struct execution *w)
 {
     if (w->cursor) /* the page did not come to its end */
-        session_cursor_take_back(work_session(w), w->cursor);
+        session_cursor_take_back(execution_session(w), w->cursor);
     w->cursor = NULL;
     if (w->own)
         txn_rollback(w->own);
     w->own = NULL;
 }
 
-bool work_has_had_enough(struct work *w, uint64_t began_ns, size_t done)
+bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t done)
 {
     if (done % STEPS_A_LOOK || !done || uv_hrtime() - began_ns < SHARE_NS)
         return false;
     w->yields = true;
-    work_session(w)->server->clock.yields++;
+    execution_session(w)->server->clock.yields++;
     return true;
 }
 
-enum err work_source(struct work *w, unsigned param, struct slice *store)
+enum err execution_source(struct execution *w, unsigned param, struct slice *store)
 {
     const struct call_value *source = &w->call->params[param];
     struct msgpack_cursor at = msgpack_open(source->raw);
@@ -110,10 +111,10 @@ enum err work_source(struct work *w, unsigned param, struct slice *store)
         return ERR_OK;
     if (msgpack_read_array(&at, &count) == ERR_OK && msgpack_skip(&at, 1, NULL) == ERR_OK)
         msgpack_read_text(&at, &index);
-    failure_set(work_failure(w), ERR_NO_INDEX,
+    failure_set(execution_failure(w), ERR_NO_INDEX,
                 "store \"%s\" has no index \"%s\"; indexes are not in this version",
                 text_show(source->text), text_show(index));
-    failure_set_store(work_failure(w), ERR_NO_INDEX, source->text);
-    failure_set_index(work_failure(w), ERR_NO_INDEX, index);
+    failure_set_store(execution_failure(w), ERR_NO_INDEX, source->text);
+    failure_set_index(execution_failure(w), ERR_NO_INDEX, index);
     return ERR_NO_INDEX;
 }

@@ -12,30 +12,31 @@
 
 #include "server/net/session.h"
 
-typedef enum err execute(struct work *w);
+typedef enum err execute(struct execution *w);
 
 execute *execute_find(const struct method *method);
 bool execute_keeps(const struct method *method);
 
 /* Begin; the caller's request calls it again in later turns. */
-void work_init(struct work *w, struct request *r, struct txn *txn, const struct call *call);
+void execution_init(struct execution *w, struct request *r, struct txn *txn,
+                    const struct call *call);
 /* Give up or finish: end what the method began for itself. */
-void work_fini(struct work *w);
+void execution_fini(struct execution *w);
 
 /* Whether a method that does many things has had its share of the turn. began_ns: when this
  * call of it began (uv_hrtime); done: things done in it. If so it answers ERR_WAIT and goes
  * on in the next turn. */
-bool work_has_had_enough(struct work *w, uint64_t began_ns, size_t done);
+bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t done);
 
 /* Whether the method's answer may be large: it is not begun when there is no room. */
 bool execute_answers_much(const struct method *method);
 
 /* ERR_OVERLOADED when the reply so far is large and its client, or all of them, take as much
  * memory as they may. */
-enum err work_check_room(struct work *w);
+enum err execution_check_room(struct execution *w);
 
 /* ERR_NO_INDEX where a source is [store, index]: there are none yet. */
-enum err work_source(struct work *w, unsigned param, struct slice *store);
+enum err execution_source(struct execution *w, unsigned param, struct slice *store);
 
 /* execute_txn.c */
 execute execute_begin, execute_commit, execute_rollback;

@@ -16,11 +16,11 @@ struct listing {
     uint32_t count;
 };
 
-static struct listing listing_of(struct work *w)
+static struct listing listing_of(struct execution *w)
 {
     return (struct listing){.out = w->out,
                             .begin = w->out->used,
-                            .bytes_max = work_session(w)->server->options.result_size};
+                            .bytes_max = execution_session(w)->server->options.result_size};
 }
 
 /* false: it is full. */
@@ -89,7 +89,7 @@ static void put_cursor_hold(struct listing *l, const struct connection *owner,
     put_optional_text(l->out, "label", SLICE_NONE);
     put_optional_text(l->out, "client", connection_name(owner));
     put_fact(l->out, "age_ms", h.age_ms);
-    put_fact(l->out, "idle_ms", c->lane->running ? 0 : server_now(server) - c->used_ms);
+    put_fact(l->out, "idle_ms", c->strand->running ? 0 : server_now(server) - c->used_ms);
     put_fact(l->out, "bytes", h.bytes);
     put_fact(l->out, "reads", 0); /* it is not serializable */
     put_fact(l->out, "held", h.held);
@@ -98,9 +98,9 @@ static void put_cursor_hold(struct listing *l, const struct connection *owner,
     put_bool(l->out, false);
 }
 
-enum err execute_holds(struct work *w)
+enum err execute_holds(struct execution *w)
 {
-    struct server *server = work_session(w)->server;
+    struct server *server = execution_session(w)->server;
     struct listing l = listing_of(w);
     size_t place = put_array_later(w->out);
 
@@ -138,9 +138,9 @@ static void put_client(struct listing *l, const struct connection *c, uint64_t n
     put_fact(l->out, "idle_ms", s->request_count ? 0 : now_ms - c->used_ms);
 }
 
-enum err execute_clients(struct work *w)
+enum err execute_clients(struct execution *w)
 {
-    struct server *server = work_session(w)->server;
+    struct server *server = execution_session(w)->server;
     struct listing l = listing_of(w);
     size_t place = put_array_later(w->out);
 
@@ -167,28 +167,28 @@ static struct connection *find_client(struct server *server, uint64_t id)
     return NULL;
 }
 
-static enum err no_client(struct work *w, uint64_t id)
+static enum err no_client(struct execution *w, uint64_t id)
 {
-    return failure_set(work_failure(w), ERR_BAD_REQUEST,
+    return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                        "kill: no client %" PRIu64 " is connected; see clients", id);
 }
 
-static enum err kill_client(struct work *w, uint64_t id)
+static enum err kill_client(struct execution *w, uint64_t id)
 {
-    struct connection *c = find_client(work_session(w)->server, id);
+    struct connection *c = find_client(execution_session(w)->server, id);
 
     if (!c)
         return no_client(w, id);
-    if (c == work_session(w)->connection)
+    if (c == execution_session(w)->connection)
         connection_drain(c); /* so that it is answered */
     else
         connection_hang_up(c, "ended by an operator");
     return ERR_OK;
 }
 
-static enum err kill_cursor(struct work *w, uint64_t id, uint64_t number)
+static enum err kill_cursor(struct execution *w, uint64_t id, uint64_t number)
 {
-    struct connection *c = find_client(work_session(w)->server, id);
+    struct connection *c = find_client(execution_session(w)->server, id);
     struct session_cursor *cursor = NULL;
 
     if (!c)
@@ -196,7 +196,7 @@ static enum err kill_cursor(struct work *w, uint64_t id, uint64_t number)
     if (number <= UINT32_MAX)
         cursor = number_map_find(&c->session.cursors, (uint32_t)number);
     if (!cursor)
-        return failure_set(work_failure(w), ERR_NO_CURSOR,
+        return failure_set(execution_failure(w), ERR_NO_CURSOR,
                            "kill: client %" PRIu64 " has no cursor %" PRIu64 "; see holds", id,
                            number);
     cursor_kill(cursor->core); /* its owner is told at the next page */
@@ -231,7 +231,7 @@ static bool kill_read(struct slice what, struct kill *kill)
            msgpack_read_uint(&at, &kill->cursor) == ERR_OK;
 }
 
-static void kill_log(struct work *w, const struct kill *kill)
+static void kill_log(struct execution *w, const struct kill *kill)
 {
     static const char *const events[] = {"transaction_killed", "client_killed",
                                          "cursor_killed"};
@@ -242,22 +242,22 @@ static void kill_log(struct work *w, const struct kill *kill)
     log_line_number(names[kill->kind], kill->number);
     if (kill->kind == KILL_CURSOR)
         log_line_number("cursor", kill->cursor);
-    log_line_slice("client", connection_name(work_session(w)->connection));
+    log_line_slice("client", connection_name(execution_session(w)->connection));
     log_line_end();
 }
 
-enum err execute_kill(struct work *w)
+enum err execute_kill(struct execution *w)
 {
     struct kill kill = {.cursor = 0};
     enum err e = ERR_OK;
 
     if (!kill_read(w->call->params[0].raw, &kill))
-        return failure_set(work_failure(w), ERR_BAD_REQUEST,
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                            "kill: the parameter is the version of a transaction, {client: id}, "
                            "or {cursor: [client, cursor]}");
     switch (kill.kind) {
     case KILL_TRANSACTION:
-        e = db_kill(work_session(w)->server->db, kill.number, work_failure(w));
+        e = db_kill(execution_session(w)->server->db, kill.number, execution_failure(w));
         break;
     case KILL_CLIENT: e = kill_client(w, kill.number); break;
     case KILL_CURSOR: e = kill_cursor(w, kill.number, kill.cursor); break;

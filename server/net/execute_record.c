@@ -2,7 +2,7 @@
 #include "server/net/execute.h"
 #include "server/net/server.h"
 
-static enum err put_record(struct work *w, bool only_insert)
+static enum err put_record(struct execution *w, bool only_insert)
 {
     const struct call *c = w->call;
     /* The loop has one thread, and the core is done with it when the call returns. */
@@ -17,17 +17,17 @@ static enum err put_record(struct work *w, bool only_insert)
     return e;
 }
 
-enum err execute_put(struct work *w)
+enum err execute_put(struct execution *w)
 {
     return put_record(w, false);
 }
 
-enum err execute_insert(struct work *w)
+enum err execute_insert(struct execution *w)
 {
     return put_record(w, true);
 }
 
-enum err execute_delete(struct work *w)
+enum err execute_delete(struct execution *w)
 {
     bool existed = false;
     enum err e =
@@ -38,10 +38,10 @@ enum err execute_delete(struct work *w)
     return e;
 }
 
-enum err execute_get(struct work *w)
+enum err execute_get(struct execution *w)
 {
     struct slice store, value = SLICE_NONE;
-    enum err e = work_source(w, 1, &store);
+    enum err e = execution_source(w, 1, &store);
 
     if (!e)
         e = record_get(w->op, w->txn, store, w->call->params[2].raw, &value);
@@ -50,11 +50,11 @@ enum err execute_get(struct work *w)
     return e;
 }
 
-enum err execute_has(struct work *w)
+enum err execute_has(struct execution *w)
 {
     struct slice store;
     bool there = false;
-    enum err e = work_source(w, 1, &store);
+    enum err e = execution_source(w, 1, &store);
 
     if (!e)
         e = record_has(w->op, w->txn, store, w->call->params[2].raw, &there);
@@ -64,7 +64,7 @@ enum err execute_has(struct work *w)
 }
 
 /* Outside of a transaction it is one of its own, so that all keys are read as of one commit. */
-static enum err begin_own(struct work *w)
+static enum err begin_own(struct execution *w)
 {
     struct txn_options options = {.read_only = true, .label = slice_text("get_many")};
 
@@ -73,16 +73,17 @@ static enum err begin_own(struct work *w)
     return txn_begin(w->op, &options, &w->own);
 }
 
-static enum err get_next_key(struct work *w, struct slice store, struct msgpack_cursor *keys)
+static enum err get_next_key(struct execution *w, struct slice store,
+                             struct msgpack_cursor *keys)
 {
     struct txn *txn = w->txn ? w->txn : w->own;
     struct msgpack_cursor at = *keys;
     struct slice key, value = SLICE_NONE;
-    uint64_t max = work_session(w)->server->options.result_size;
+    uint64_t max = execution_session(w)->server->options.result_size;
     enum err e;
 
     if (msgpack_skip(&at, MSGPACK_DEPTH_MAX, &key))
-        return failure_set(work_failure(w), ERR_BAD_REQUEST,
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                            "get_many: expected an array of keys");
     e = record_get(w->op, txn, store, key, &value);
     if (e)
@@ -91,27 +92,27 @@ static enum err get_next_key(struct work *w, struct slice store, struct msgpack_
     op_release(w->op);
     if (w->out->used - w->base - w->start > max)
         return failure_set_limit(
-            work_failure(w), "result-size", max, w->out->used - w->base - w->start,
+            execution_failure(w), "result-size", max, w->out->used - w->base - w->start,
             "get_many: the records of %zu keys are over the %llu bytes of a reply; "
             "ask for fewer",
             w->index + 1, (unsigned long long)max);
     *keys = at;
-    return work_check_room(w);
+    return execution_check_room(w);
 }
 
-enum err execute_get_many(struct work *w)
+enum err execute_get_many(struct execution *w)
 {
     struct slice list = w->call->params[2].raw;
     struct msgpack_cursor keys = msgpack_open(list);
     uint64_t began = uv_hrtime();
     struct slice store;
     uint32_t count;
-    enum err e = work_source(w, 1, &store);
+    enum err e = execution_source(w, 1, &store);
 
     if (!e)
         e = begin_own(w);
     if (!e && msgpack_read_array(&keys, &count))
-        e = failure_set(work_failure(w), ERR_BAD_REQUEST,
+        e = failure_set(execution_failure(w), ERR_BAD_REQUEST,
                         "get_many: expected an array of keys");
     if (e)
         return e;
@@ -126,7 +127,7 @@ enum err execute_get_many(struct work *w)
         keys.at = list.data + w->offset;
     }
     for (size_t done = 0; w->index < count; w->index++, done++) {
-        if (work_has_had_enough(w, began, done))
+        if (execution_has_had_enough(w, began, done))
             return ERR_WAIT;
         w->offset = (size_t)(keys.at - list.data);
         e = get_next_key(w, store, &keys);
@@ -136,11 +137,11 @@ enum err execute_get_many(struct work *w)
     return ERR_OK;
 }
 
-enum err execute_count(struct work *w)
+enum err execute_count(struct execution *w)
 {
     struct slice store;
     uint64_t records = 0;
-    enum err e = work_source(w, 1, &store);
+    enum err e = execution_source(w, 1, &store);
 
     if (!e)
         e = record_count(w->op, w->txn, store, w->call->params[2].raw, &records);
@@ -149,11 +150,11 @@ enum err execute_count(struct work *w)
     return e;
 }
 
-enum err execute_size(struct work *w)
+enum err execute_size(struct execution *w)
 {
     struct slice store;
     uint64_t bytes = 0;
-    enum err e = work_source(w, 1, &store);
+    enum err e = execution_source(w, 1, &store);
 
     if (!e)
         e = record_size(w->op, w->txn, store, w->call->params[2].raw, &bytes);
@@ -162,7 +163,7 @@ enum err execute_size(struct work *w)
     return e;
 }
 
-enum err execute_delete_range(struct work *w)
+enum err execute_delete_range(struct execution *w)
 {
     const struct call *c = w->call;
     uint64_t deleted = 0;

@@ -12,8 +12,8 @@
 #define RUN_LOSSES_MAX 8
 
 struct run {
-    struct call call; /* the operation at work */
-    struct work work; /* its progress */
+    struct call call;           /* the operation at work */
+    struct execution execution; /* its progress */
     unsigned losses;
     const uint8_t *read_from; /* the operation that call holds, where it lay, */
     const uint8_t *read_to;   /* and its end */
@@ -26,20 +26,20 @@ size_t run_bytes(void)
 
 void run_free(struct run *run)
 {
-    struct server *server = work_session(&run->work)->server;
+    struct server *server = execution_session(&run->execution)->server;
 
-    work_fini(&run->work);
-    account_sub(&work_session(&run->work)->account, ACCOUNT_REQUESTS, sizeof *run);
+    execution_fini(&run->execution);
+    account_sub(&execution_session(&run->execution)->account, ACCOUNT_REQUESTS, sizeof *run);
     pool_give(&server->runs, run);
 }
 
 /* Take the transaction back and begin the list again. */
-static void start_over(struct work *w)
+static void start_over(struct execution *w)
 {
     struct run *run = w->request->run;
 
-    work_fini(&run->work);
-    work_init(&run->work, w->request, NULL, &run->call);
+    execution_fini(&run->execution);
+    execution_init(&run->execution, w->request, NULL, &run->call);
     if (w->own)
         txn_rollback(w->own);
     w->own = NULL;
@@ -49,10 +49,11 @@ static void start_over(struct work *w)
     w->out->used = w->base + w->start;
 }
 
-static enum err begin(struct work *w)
+static enum err begin(struct execution *w)
 {
     struct txn_options options;
-    enum err e = txn_options_read(w->call, work_session(w), &options, work_failure(w));
+    enum err e =
+        txn_options_read(w->call, execution_session(w), &options, execution_failure(w));
 
     if (!e)
         e = txn_begin(w->op, &options, &w->own);
@@ -62,7 +63,7 @@ static enum err begin(struct work *w)
 }
 
 /* Read the operation at *ops, [method, params without t]. */
-static enum err read_op(struct work *w, struct msgpack_cursor *ops)
+static enum err read_op(struct execution *w, struct msgpack_cursor *ops)
 {
     struct run *run = w->request->run;
     const struct method *method;
@@ -77,20 +78,21 @@ static enum err read_op(struct work *w, struct msgpack_cursor *ops)
     }
     run->read_from = NULL;
     if (msgpack_skip(ops, MSGPACK_DEPTH_MAX, &whole))
-        return failure_set(work_failure(w), ERR_BAD_REQUEST, "run: the list ends too early");
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "run: the list ends too early");
     at = msgpack_open(whole);
     if (msgpack_read_array(&at, &parts) || parts != 2 || msgpack_read_text(&at, &name))
-        return failure_set(work_failure(w), ERR_BAD_REQUEST,
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                            "run: an operation is [method, params without t]");
     params = slice_make(at.at, (size_t)(at.end - at.at));
     method = method_find(name);
     if (method && (method->flags & METHOD_ABSENT))
-        return failure_set(work_failure(w), ERR_BAD_REQUEST, "run: %s is not in this version",
-                           method->name);
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "run: %s is not in this version", method->name);
     if (!method || !(method->flags & METHOD_IN_RUN))
-        return failure_set(work_failure(w), ERR_BAD_REQUEST,
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                            "run: \"%s\" is not a method on stores or records", text_show(name));
-    e = call_read(&run->call, method, params, true, work_failure(w));
+    e = call_read(&run->call, method, params, true, execution_failure(w));
     if (!e) {
         run->read_from = whole.data;
         run->read_to = ops->at;
@@ -105,10 +107,10 @@ static bool writes_one(const struct method *method)
            method == &method_table[METHOD_DELETE];
 }
 
-static enum err run_op(struct work *w, struct msgpack_cursor *ops, bool alone)
+static enum err run_op(struct execution *w, struct msgpack_cursor *ops, bool alone)
 {
     struct run *run = w->request->run;
-    uint64_t max = work_session(w)->server->options.result_size;
+    uint64_t max = execution_session(w)->server->options.result_size;
     size_t before;
     enum err e = read_op(w, ops); /* again in each turn: the bytes may have moved */
 
@@ -116,29 +118,29 @@ static enum err run_op(struct work *w, struct msgpack_cursor *ops, bool alone)
         return e;
     if (alone && writes_one(run->call.method))
         txn_set_single(w->own);
-    run->work.txn = w->own;
-    run->work.op = w->op;
-    run->work.out = w->out;
-    run->work.base = w->base;
+    run->execution.txn = w->own;
+    run->execution.op = w->op;
+    run->execution.out = w->out;
+    run->execution.base = w->base;
     before = w->out->used;
-    e = execute_find(run->call.method)(&run->work);
+    e = execute_find(run->call.method)(&run->execution);
     if (e == ERR_WAIT && !execute_keeps(run->call.method))
         w->out->used = before;
-    w->yields = run->work.yields;
-    run->work.yields = false;
+    w->yields = run->execution.yields;
+    run->execution.yields = false;
     if (e)
         return e;
-    work_fini(&run->work);
-    work_init(&run->work, w->request, NULL, &run->call);
+    execution_fini(&run->execution);
+    execution_init(&run->execution, w->request, NULL, &run->call);
     op_release(w->op);
     if (w->out->used - w->base - w->start > max)
         return failure_set_limit(
-            work_failure(w), "result-size", max, w->out->used - w->base - w->start,
+            execution_failure(w), "result-size", max, w->out->used - w->base - w->start,
             "run: the results are over the %" PRIu64 " bytes of a reply", max);
-    return work_check_room(w);
+    return execution_check_room(w);
 }
 
-static enum err run_ops(struct work *w)
+static enum err run_ops(struct execution *w)
 {
     struct slice list = w->call->params[0].raw;
     struct msgpack_cursor ops = msgpack_open(list);
@@ -147,14 +149,14 @@ static enum err run_ops(struct work *w)
     enum err e;
 
     if (msgpack_read_array(&ops, &count))
-        return failure_set(work_failure(w), ERR_BAD_REQUEST, "run: ops is an array");
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST, "run: ops is an array");
     if (!w->begun) {
         w->begun = true;
         put_array(w->out, count);
         w->offset = (size_t)(ops.at - list.data);
     }
     for (size_t done = 0; w->index < count; w->index++, done++) {
-        if (work_has_had_enough(w, began, done))
+        if (execution_has_had_enough(w, began, done))
             return ERR_WAIT;
         ops.at = list.data + w->offset;
         e = run_op(w, &ops, count == 1);
@@ -169,12 +171,12 @@ static enum err run_ops(struct work *w)
     return ERR_OK;
 }
 
-static enum err commit(struct work *w)
+static enum err commit(struct execution *w)
 {
     struct txn *txn = w->own;
     struct slice token;
     uint64_t number = 0;
-    enum err e = token_read(w->call, &token, work_failure(w));
+    enum err e = token_read(w->call, &token, execution_failure(w));
 
     if (e)
         return e;
@@ -185,7 +187,8 @@ static enum err commit(struct work *w)
     if (e)
         return e;
     w->request->commit = number;
-    server_tick_within(work_session(w)->server, work_session(w)->server->options.interval);
+    server_tick_within(execution_session(w)->server,
+                       execution_session(w)->server->options.interval);
     w->request->commits = true;
     put_word(w->out, "commit");
     if (number)
@@ -195,14 +198,14 @@ static enum err commit(struct work *w)
     return ERR_OK;
 }
 
-static enum err prepare(struct work *w)
+static enum err prepare(struct execution *w)
 {
-    struct run *run = pool_take(&work_session(w)->server->runs);
+    struct run *run = pool_take(&execution_session(w)->server->runs);
 
     if (!run)
         return ERR_NOMEM;
-    work_init(&run->work, w->request, NULL, &run->call);
-    account_add(&work_session(w)->account, ACCOUNT_REQUESTS, sizeof *run);
+    execution_init(&run->execution, w->request, NULL, &run->call);
+    account_add(&execution_session(w)->account, ACCOUNT_REQUESTS, sizeof *run);
     w->request->run = run;
     put_map(w->out, 2);
     put_word(w->out, "results");
@@ -210,7 +213,7 @@ static enum err prepare(struct work *w)
     return ERR_OK;
 }
 
-enum err execute_run(struct work *w)
+enum err execute_run(struct execution *w)
 {
     struct request *r = w->request;
     enum err e = r->run ? ERR_OK : prepare(w);
@@ -228,7 +231,7 @@ enum err execute_run(struct work *w)
             return e;
         r->has_index = false;
         start_over(w);
-        failure_clear(work_failure(w));
+        failure_clear(execution_failure(w));
         op_release(w->op);
         e = ERR_OK;
     }

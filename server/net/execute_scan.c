@@ -21,15 +21,15 @@ static void put_row(struct net_buffer *b, unsigned only, const struct cursor_row
 }
 
 /* Give the last row back. May have to wait: then it is called again. */
-static enum err step_back(struct work *w)
+static enum err step_back(struct execution *w)
 {
     struct session_cursor *c = w->cursor;
     struct cursor_row row;
     enum err e;
 
-    cursor_turn(c->core, !c->reverse);
+    cursor_set_direction(c->core, !c->reverse);
     e = cursor_next(w->op, c->core, &row);
-    cursor_turn(c->core, c->reverse);
+    cursor_set_direction(c->core, c->reverse);
     if (e ==
         ERR_END) /* a transaction's own cursor, and the row is gone: then it stands right */
         e = ERR_OK;
@@ -38,10 +38,10 @@ static enum err step_back(struct work *w)
 }
 
 /* Rows until the page is full (ERR_OK), there are no more (ERR_END), or it must wait. */
-static enum err put_rows(struct work *w, uint64_t rows_max)
+static enum err put_rows(struct execution *w, uint64_t rows_max)
 {
     struct session_cursor *c = w->cursor;
-    uint64_t bytes_max = work_session(w)->server->options.scan_size;
+    uint64_t bytes_max = execution_session(w)->server->options.scan_size;
     struct cursor_row row;
     enum err e;
 
@@ -68,16 +68,16 @@ static enum err put_rows(struct work *w, uint64_t rows_max)
     return c->left ? cursor_look(w->op, c->core) : ERR_END;
 }
 
-static uint64_t rows_max(const struct work *w)
+static uint64_t rows_max(const struct execution *w)
 {
-    uint64_t max = work_session(w)->server->options.scan_rows;
+    uint64_t max = execution_session(w)->server->options.scan_rows;
     uint64_t page = call_number(w->call, OPTION_ID_PAGE, max);
 
     return page < max ? page : max;
 }
 
 /* {rows: [...], cursor: n}; the cursor is closed where nothing is left, unless it is kept. */
-static enum err put_page(struct work *w)
+static enum err put_page(struct execution *w)
 {
     struct session_cursor *c = w->cursor;
     enum err e;
@@ -102,42 +102,42 @@ static enum err put_page(struct work *w)
     }
     w->request->cursor = c->number;
     w->request->page = c->pages;
-    c->used_ms = server_now(work_session(w)->server);
+    c->used_ms = server_now(execution_session(w)->server);
     cursor_rest(c->core);
     w->cursor = NULL;
     return ERR_OK;
 }
 
-static enum err check_page(struct work *w)
+static enum err check_page(struct execution *w)
 {
     if (call_number(w->call, OPTION_ID_PAGE, 1) == 0)
-        return failure_set(work_failure(w), ERR_BAD_REQUEST, "%s: page is at least one row",
-                           w->call->method->name);
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "%s: page is at least one row", w->call->method->name);
     return ERR_OK;
 }
 
-/* Outside of a transaction a cursor has a lane of its own, in which this request is first:
+/* Outside of a transaction a cursor has a strand of its own, in which this request is first:
  * clients can guess the cursor's number. */
-static struct lane *own_lane(struct request *r)
+static struct strand *own_strand(struct request *r)
 {
-    struct lane *lane = lane_new(r->session);
+    struct strand *strand = strand_new(r->session);
 
-    if (lane) {
-        r->lane = lane; /* its one user so far is the request */
-        lane->running = r;
+    if (strand) {
+        r->strand = strand; /* its one user so far is the request */
+        strand->running = r;
     }
-    return lane;
+    return strand;
 }
 
 /* Make the cursor known; it stays with the work until the first page is done. */
-static enum err take_cursor(struct work *w, struct cursor *core, unsigned only, bool reverse,
-                            uint64_t limit)
+static enum err take_cursor(struct execution *w, struct cursor *core, unsigned only,
+                            bool reverse, uint64_t limit)
 {
     struct request *r = w->request;
-    struct lane *lane = r->lane ? r->lane : own_lane(r);
+    struct strand *strand = r->strand ? r->strand : own_strand(r);
 
-    if (lane)
-        w->cursor = session_cursor_new(r->session, lane, core);
+    if (strand)
+        w->cursor = session_cursor_new(r->session, strand, core);
     if (!w->cursor) {
         cursor_close(core);
         return ERR_NOMEM;
@@ -150,11 +150,11 @@ static enum err take_cursor(struct work *w, struct cursor *core, unsigned only, 
     return ERR_OK;
 }
 
-enum err execute_scan(struct work *w)
+enum err execute_scan(struct execution *w)
 {
     static const char *const onlys[] = {"", "keys", "values"};
     const struct call *c = w->call;
-    struct session *s = work_session(w);
+    struct session *s = execution_session(w);
     struct cursor_options options = {
         .reverse = call_number(c, OPTION_ID_REVERSE, 0),
         .limit = UINT64_MAX,
@@ -168,16 +168,16 @@ enum err execute_scan(struct work *w)
 
     if (w->cursor)
         return put_page(w);
-    e = call_word(c, OPTION_ID_ONLY, onlys, 3, &only, work_failure(w));
+    e = call_word(c, OPTION_ID_ONLY, onlys, 3, &only, execution_failure(w));
     if (!e)
         e = check_page(w);
     if (!e)
-        e = work_source(w, 1, &store);
+        e = execution_source(w, 1, &store);
     if (!e && s->cursors.count >= s->server->options.cursors_per_connection)
-        e = failure_set(work_failure(w), ERR_OVERLOADED,
+        e = failure_set(execution_failure(w), ERR_OVERLOADED,
                         "scan: %zu cursors are open on this connection", s->cursors.count);
     if (!e && !session_has_room(s, CURSOR_ROOM))
-        e = session_refuse(s, work_failure(w), "scan");
+        e = session_refuse(s, execution_failure(w), "scan");
     if (!e)
         e = cursor_open(w->op, w->txn, store, c->params[2].raw, &options, &core);
     if (!e)
@@ -185,16 +185,16 @@ enum err execute_scan(struct work *w)
     return e ? e : put_page(w);
 }
 
-static struct session_cursor *find_cursor(struct work *w)
+static struct session_cursor *find_cursor(struct execution *w)
 {
     uint64_t number = w->call->params[0].number;
 
     if (number > UINT32_MAX)
         return NULL;
-    return number_map_find(&work_session(w)->cursors, (uint32_t)number);
+    return number_map_find(&execution_session(w)->cursors, (uint32_t)number);
 }
 
-enum err execute_next(struct work *w)
+enum err execute_next(struct execution *w)
 {
     const struct call *c = w->call;
     struct session_cursor *cursor = find_cursor(w);
@@ -203,7 +203,7 @@ enum err execute_next(struct work *w)
     if (e)
         return e;
     if (!cursor || cursor->has_ended)
-        return failure_set(work_failure(w), ERR_NO_CURSOR,
+        return failure_set(execution_failure(w), ERR_NO_CURSOR,
                            "next: no cursor %" PRIu64
                            " is open; a cursor ends with its last row, "
                            "its transaction and its connection",
@@ -211,7 +211,7 @@ enum err execute_next(struct work *w)
     if (w->cursor && w->begun)
         return put_page(w);
     if (!w->cursor) {
-        w->cursor = cursor; /* from here on work_fini gives the page back if it fails */
+        w->cursor = cursor; /* from here on execution_fini gives the page back if it fails */
         cursor->mark_reverse = cursor->reverse;
         cursor->mark_left = cursor->left;
         cursor->pages++;
@@ -220,7 +220,7 @@ enum err execute_next(struct work *w)
     if (call_has(c, OPTION_ID_REVERSE) &&
         c->options[OPTION_ID_REVERSE].number != cursor->reverse) {
         cursor->reverse = !cursor->reverse;
-        cursor_turn(cursor->core, cursor->reverse);
+        cursor_set_direction(cursor->core, cursor->reverse);
     }
     if (call_has(c, OPTION_ID_TO)) {
         e = cursor_move_to(w->op, cursor->core, c->options[OPTION_ID_TO].raw);
@@ -230,12 +230,12 @@ enum err execute_next(struct work *w)
     return put_page(w);
 }
 
-enum err execute_close(struct work *w)
+enum err execute_close(struct execution *w)
 {
     struct session_cursor *cursor = find_cursor(w);
 
     if (cursor)
-        session_cursor_close(work_session(w), cursor);
+        session_cursor_close(execution_session(w), cursor);
     put_nil(w->out);
     return ERR_OK;
 }

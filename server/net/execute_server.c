@@ -7,9 +7,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static enum err hello_field(struct work *w, struct slice name, struct msgpack_cursor *at)
+static enum err hello_field(struct execution *w, struct slice name, struct msgpack_cursor *at)
 {
-    struct session *s = work_session(w);
+    struct session *s = execution_session(w);
     struct call_value value;
     enum err e = ERR_OK;
 
@@ -20,13 +20,13 @@ static enum err hello_field(struct work *w, struct slice name, struct msgpack_cu
     } else if (slice_equal(name, slice_text("protocol"))) {
         e = call_read_value(at, OPTION_VALUE_NUMBER, &value);
         if (!e && value.number != PROTOCOL_VERSION)
-            return failure_set(work_failure(w), ERR_BAD_REQUEST,
+            return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                                "hello: protocol %" PRIu64 " is not spoken here; %d is",
                                value.number, PROTOCOL_VERSION);
     } else if (slice_equal(name, slice_text("database"))) {
         e = call_read_value(at, OPTION_VALUE_TEXT, &value);
         if (!e && !slice_equal(value.text, slice_text("main")))
-            return failure_set(work_failure(w), ERR_BAD_REQUEST,
+            return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                                "hello: this version has one database, \"main\"");
     } else if (slice_equal(name, slice_text("features"))) {
         enum msgpack_type type;
@@ -36,19 +36,19 @@ static enum err hello_field(struct work *w, struct slice name, struct msgpack_cu
         else
             e = msgpack_skip(at, MSGPACK_DEPTH_MAX, NULL);
     } else {
-        return failure_set(work_failure(w), ERR_BAD_REQUEST,
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                            "hello: unknown field \"%s\"; it takes: client, protocol, features, "
                            "database",
                            text_show(name));
     }
     if (e)
-        failure_set(work_failure(w), e, "hello: \"%s\" has a wrong type", text_show(name));
+        failure_set(execution_failure(w), e, "hello: \"%s\" has a wrong type", text_show(name));
     return e;
 }
 
-static void put_limits(struct work *w)
+static void put_limits(struct execution *w)
 {
-    const struct options *o = &work_session(w)->server->options;
+    const struct options *o = &execution_session(w)->server->options;
     struct net_buffer *b = w->out;
 
     put_map(b, 18);
@@ -61,7 +61,7 @@ static void put_limits(struct work *w)
     put_fact(b, "page_rows", o->scan_rows);
     put_fact(b, "page_bytes", o->scan_size);
     put_fact(b, "result_bytes", o->result_size);
-    put_fact(b, "connections", work_session(w)->server->seats.clients_max);
+    put_fact(b, "connections", execution_session(w)->server->seats.clients_max);
     put_fact(b, "requests_in_flight", o->requests_in_flight);
     put_fact(b, "transactions", o->transactions_per_connection);
     put_fact(b, "cursors", o->cursors_per_connection);
@@ -69,14 +69,14 @@ static void put_limits(struct work *w)
     put_fact(b, "transaction_idle_ms", o->transaction_idle);
     put_fact(b, "output_pause_bytes", o->output_pause);
     put_fact(b, "output_bytes", o->output_max);
-    put_fact(b, "connection_memory_bytes", work_session(w)->server->limits.one);
+    put_fact(b, "connection_memory_bytes", execution_session(w)->server->limits.one);
 }
 
 static const char *const features[] = {"run", "serializable", "greatest-version",
                                        "durability-interval"};
 #define FEATURE_COUNT (sizeof features / sizeof features[0])
 
-enum err execute_hello(struct work *w)
+enum err execute_hello(struct execution *w)
 {
     struct msgpack_cursor at = msgpack_open(w->call->params[0].raw);
     struct slice name;
@@ -87,12 +87,12 @@ enum err execute_hello(struct work *w)
         return ERR_BAD_REQUEST;
     for (uint32_t i = 0; i < pairs && !e; i++) {
         if (msgpack_read_text(&at, &name))
-            return failure_set(work_failure(w), ERR_BAD_REQUEST, "hello: names are texts");
+            return failure_set(execution_failure(w), ERR_BAD_REQUEST, "hello: names are texts");
         e = hello_field(w, name, &at);
     }
     if (e)
         return e;
-    connection_rename(work_session(w)->connection);
+    connection_rename(execution_session(w)->connection);
     put_map(w->out, 5);
     put_word(w->out, "server");
     put_word(w->out, "holdfastd");
@@ -157,7 +157,7 @@ static void describe_method(struct net_buffer *b, const struct method *m)
     put_word(b, m->since);
 }
 
-enum err execute_describe(struct work *w)
+enum err execute_describe(struct execution *w)
 {
     uint32_t count = 0;
 
@@ -170,7 +170,7 @@ enum err execute_describe(struct work *w)
     return ERR_OK;
 }
 
-enum err execute_ping(struct work *w)
+enum err execute_ping(struct execution *w)
 {
     put_word(w->out, "pong");
     return ERR_OK;
@@ -194,14 +194,15 @@ static void task_done(struct db_task *task, enum err e, const struct failure *f)
         r->op.wake(&r->op);
 }
 
-static enum err run_task(struct work *w, void (*submit)(struct db *db, struct db_task *task))
+static enum err run_task(struct execution *w,
+                         void (*submit)(struct db *db, struct db_task *task))
 {
     struct request *r = w->request;
 
     if (!r->has_task && !r->task_done) {
         r->has_task = true;
         r->task.done = task_done;
-        submit(work_session(w)->server->db, &r->task);
+        submit(execution_session(w)->server->db, &r->task);
     }
     if (r->has_task)
         return ERR_WAIT;
@@ -211,18 +212,18 @@ static enum err run_task(struct work *w, void (*submit)(struct db *db, struct db
     return ERR_OK;
 }
 
-enum err execute_rotate(struct work *w)
+enum err execute_rotate(struct execution *w)
 {
     return run_task(w, db_rotate);
 }
 
-enum err execute_amalgamate(struct work *w)
+enum err execute_amalgamate(struct execution *w)
 {
     return run_task(w, db_amalgamate);
 }
 
-enum err execute_absent(struct work *w)
+enum err execute_absent(struct execution *w)
 {
-    return failure_set(work_failure(w), ERR_BAD_REQUEST, "%s is not in this version, %s",
+    return failure_set(execution_failure(w), ERR_BAD_REQUEST, "%s is not in this version, %s",
                        w->call->method->name, SERVER_VERSION);
 }

@@ -2,20 +2,21 @@
 #include "server/net/execute.h"
 #include "server/net/server.h"
 
-static enum err done(struct work *w, enum err e)
+static enum err done(struct execution *w, enum err e)
 {
     if (!e)
         put_nil(w->out);
     return e;
 }
 
-enum err execute_create_store(struct work *w)
+enum err execute_create_store(struct execution *w)
 {
     static const char *const conflicts[] = {"first-committer", "none"};
     const struct call *c = w->call;
     struct store_options options = {.key = SLICE_NONE};
     unsigned conflict;
-    enum err e = call_word(c, OPTION_ID_CONFLICT, conflicts, 2, &conflict, work_failure(w));
+    enum err e =
+        call_word(c, OPTION_ID_CONFLICT, conflicts, 2, &conflict, execution_failure(w));
 
     if (e)
         return e;
@@ -26,17 +27,17 @@ enum err execute_create_store(struct work *w)
     return done(w, store_create(w->op, w->txn, c->params[1].text, &options));
 }
 
-enum err execute_drop_store(struct work *w)
+enum err execute_drop_store(struct execution *w)
 {
     return done(w, store_drop(w->op, w->txn, w->call->params[1].text));
 }
 
-enum err execute_clear_store(struct work *w)
+enum err execute_clear_store(struct execution *w)
 {
     return done(w, store_clear(w->op, w->txn, w->call->params[1].text));
 }
 
-enum err execute_rename_store(struct work *w)
+enum err execute_rename_store(struct execution *w)
 {
     return done(w,
                 store_rename(w->op, w->txn, w->call->params[1].text, w->call->params[2].text));
@@ -67,7 +68,7 @@ static void put_store(void *context, const struct store_info *info)
     put_word(l->out, info->last_writer_wins ? "none" : "first-committer");
 }
 
-enum err execute_stores(struct work *w)
+enum err execute_stores(struct execution *w)
 {
     struct listing l = {.out = w->out};
     uint8_t head[5] = {0xdd}; /* array 32: how many there are is known at the end */
@@ -80,10 +81,11 @@ enum err execute_stores(struct work *w)
         w->out->used = place; /* it is listed from the beginning when it goes on */
         return e;
     }
-    if (w->out->used - place > work_session(w)->server->options.result_size)
-        return failure_set_limit(
-            work_failure(w), "result-size", work_session(w)->server->options.result_size,
-            w->out->used - place, "stores: the list of %u stores is over result-size", l.count);
+    if (w->out->used - place > execution_session(w)->server->options.result_size)
+        return failure_set_limit(execution_failure(w), "result-size",
+                                 execution_session(w)->server->options.result_size,
+                                 w->out->used - place,
+                                 "stores: the list of %u stores is over result-size", l.count);
     if (!w->out->failed) {
         w->out->data[place + 1] = (uint8_t)(l.count >> 24);
         w->out->data[place + 2] = (uint8_t)(l.count >> 16);

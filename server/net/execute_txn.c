@@ -56,14 +56,15 @@ enum err token_read(const struct call *call, struct slice *token, struct failure
 
 /* The handle belongs to a transaction that is at rest. That transaction is doomed: what its
  * owner sends under the handle from now on was not meant for it. */
-static enum err in_use(struct work *w, struct lane *lane)
+static enum err in_use(struct execution *w, struct strand *strand)
 {
-    enum err e = failure_set(work_failure(w), ERR_BAD_REQUEST,
-                             "begin: the handle %" PRIu32 " has an open transaction", lane->t);
+    enum err e =
+        failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                    "begin: the handle %" PRIu32 " has an open transaction", strand->t);
 
-    if (!lane->carry_on && !txn_failure(lane->txn)) {
-        txn_doom(lane->txn, work_failure(w));
-        lane->told = !w->request->notification;
+    if (!strand->carry_on && !txn_failure(strand->txn)) {
+        txn_doom(strand->txn, execution_failure(w));
+        strand->told = !w->request->notification;
     }
     return e;
 }
@@ -82,85 +83,86 @@ static void tick_for(struct server *server, const struct txn_options *options)
     server_tick_within(server, within);
 }
 
-enum err execute_begin(struct work *w)
+enum err execute_begin(struct execution *w)
 {
-    struct session *s = work_session(w);
-    struct lane *lane = number_map_find(&s->transactions, w->call->t);
+    struct session *s = execution_session(w);
+    struct strand *strand = number_map_find(&s->transactions, w->call->t);
     struct txn_options options;
     enum err e;
 
-    if (lane)
-        return in_use(w, lane);
-    e = txn_options_read(w->call, s, &options, work_failure(w));
+    if (strand)
+        return in_use(w, strand);
+    e = txn_options_read(w->call, s, &options, execution_failure(w));
     if (e)
         return e;
     if (s->transactions.count >= s->server->options.transactions_per_connection)
-        return failure_set(work_failure(w), ERR_OVERLOADED,
+        return failure_set(execution_failure(w), ERR_OVERLOADED,
                            "begin: %zu transactions are open on this connection",
                            s->transactions.count);
     if (s->server->handles_open >= server_handles_max(s->server) &&
         !connection_is_admin(s->connection))
-        return failure_set(work_failure(w), ERR_OVERLOADED,
+        return failure_set(execution_failure(w), ERR_OVERLOADED,
                            "begin: clients have %" PRIu64
                            " transactions open, which is the limit (transactions, less "
                            "transactions-reserved)",
                            s->server->handles_open);
-    if (!session_has_room(s, sizeof *lane))
-        return session_refuse(s, work_failure(w), "begin");
-    lane = lane_new(s);
-    if (!lane)
+    if (!session_has_room(s, sizeof *strand))
+        return session_refuse(s, execution_failure(w), "begin");
+    strand = strand_new(s);
+    if (!strand)
         return ERR_NOMEM;
-    lane->t = w->call->t;
-    lane->carry_on = options.carry_on;
-    e = number_map_add(&s->transactions, lane->t, lane) ? ERR_OK : ERR_NOMEM;
+    strand->t = w->call->t;
+    strand->carry_on = options.carry_on;
+    e = number_map_add(&s->transactions, strand->t, strand) ? ERR_OK : ERR_NOMEM;
     if (!e)
-        e = txn_begin(w->op, &options, &lane->txn);
+        e = txn_begin(w->op, &options, &strand->txn);
     if (e) {
-        lane->txn = NULL;
-        lane_end(lane);
+        strand->txn = NULL;
+        strand_end(strand);
         return e;
     }
-    lane->is_counted = true;
+    strand->is_counted = true;
     s->server->handles_open++;
     tick_for(s->server, &options);
-    lane->users++;
-    w->request->lane = lane; /* its reply goes before those of the transaction's requests */
+    strand->users++;
+    w->request->strand = strand; /* its reply goes before those of the transaction's requests */
     put_map(w->out, 2);
-    put_fact(w->out, "version", txn_version(lane->txn));
-    put_fact(w->out, "snapshot", txn_snapshot(lane->txn));
+    put_fact(w->out, "version", txn_version(strand->txn));
+    put_fact(w->out, "snapshot", txn_snapshot(strand->txn));
     return ERR_OK;
 }
 
-enum err execute_commit(struct work *w)
+enum err execute_commit(struct execution *w)
 {
-    struct lane *lane = w->request->lane;
-    struct txn *txn = lane->txn;
+    struct strand *strand = w->request->strand;
+    struct txn *txn = strand->txn;
     struct slice token;
     uint64_t commit = 0;
     enum err e = txn_settle(w->op, txn);
 
     if (e == ERR_WAIT)
         return e;
-    e = token_read(w->call, &token, work_failure(w));
+    e = token_read(w->call, &token, execution_failure(w));
     if (txn_failure(txn)) { /* the error that doomed it is the one to tell */
-        failure_clear(work_failure(w));
+        failure_clear(execution_failure(w));
         token = SLICE_NONE;
         e = ERR_OK;
     }
-    lane_close_cursors(lane);
+    strand_close_cursors(strand);
     if (e) {
-        lane_end(lane);
+        strand_end(strand);
         txn_rollback(txn);
         return e;
     }
     e = txn_commit(w->op, txn, token, &commit);
     if (e == ERR_WAIT)
         return e;
-    lane_end(lane);
+    strand_end(strand);
     if (e)
         return e;
     w->request->commit = commit;
-    server_tick_within(work_session(w)->server, work_session(w)->server->options.interval);
+    server_tick_within(execution_session(w)->server,
+                       execution_session(w)->server->options.interval);
     w->request->commits = true;
     put_map(w->out, 1);
     put_word(w->out, "commit");
@@ -171,13 +173,13 @@ enum err execute_commit(struct work *w)
     return ERR_OK;
 }
 
-enum err execute_rollback(struct work *w)
+enum err execute_rollback(struct execution *w)
 {
-    struct lane *lane = w->request->lane;
-    struct txn *txn = lane->txn;
+    struct strand *strand = w->request->strand;
+    struct txn *txn = strand->txn;
 
-    lane_close_cursors(lane);
-    lane_end(lane);
+    strand_close_cursors(strand);
+    strand_end(strand);
     txn_rollback(txn);
     put_nil(w->out);
     return ERR_OK;

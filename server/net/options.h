@@ -10,7 +10,7 @@
 #define HOLDFAST_NET_OPTIONS_H
 
 #include "proto/slice.h"
-#include "server/store/wal.h"
+#include "server/storage/wal.h"
 
 #include <stdio.h>
 

@@ -62,7 +62,7 @@ struct request *request_new(struct session *s, const struct frame *frame)
         failure_init(&r->op.failure);
     }
     r->session = s;
-    r->lane = NULL;
+    r->strand = NULL;
     r->state = REQUEST_NEW;
     r->notification = frame->kind == FRAME_NOTIFICATION;
     r->bad = r->failed_txn = r->has_index = r->commits = r->ready = false;
@@ -120,9 +120,9 @@ void request_free(struct request *r)
     net_buffer_charge(&r->frame, NULL, ACCOUNT_REQUESTS);
     account_sub(&s->account, ACCOUNT_REQUESTS, sizeof *r);
     failure_clear(&r->op.failure);
-    if (r->lane) {
-        lane_unref(r->lane);
-        r->lane = NULL;
+    if (r->strand) {
+        strand_unref(r->strand);
+        r->strand = NULL;
     }
     s->request_count--;
     server->request_count--;
@@ -150,7 +150,7 @@ enum err request_keep(struct request *r)
 
 void request_reply_begin(struct request *r)
 {
-    struct work *w = &r->work;
+    struct execution *w = &r->execution;
 
     if (r->held.used) { /* the last turn left a beginning */
         r->session->partial_bytes -= r->held.used;
@@ -169,7 +169,7 @@ void request_reply_begin(struct request *r)
 /* From the session's output into the request. */
 static void take_back(struct request *r)
 {
-    struct work *w = &r->work;
+    struct execution *w = &r->execution;
     struct net_buffer *out = r->session->out;
 
     if (w->out == &r->held)
@@ -186,7 +186,7 @@ static void take_back(struct request *r)
 
 void request_reply_suspend(struct request *r, bool keep)
 {
-    struct work *w = &r->work;
+    struct execution *w = &r->execution;
 
     /* What is not whole is counted apart: as held it would keep itself from going on. */
     if (keep) {
@@ -199,7 +199,7 @@ void request_reply_suspend(struct request *r, bool keep)
 
 void request_reply_error(struct request *r, enum err e)
 {
-    struct work *w = &r->work;
+    struct execution *w = &r->execution;
     struct reply_error error = {
         .error = r->failed_txn ? ERR_TXN_FAILED : e,
         .why = &r->op.failure,
@@ -231,30 +231,30 @@ void request_reply_hold(struct request *r)
 static void note_unflushed(struct request *r)
 {
     struct session *s = r->session;
-    struct lane *lane = r->lane;
+    struct strand *strand = r->strand;
 
     if (!list_is_linked(&s->connection->in_flush)) {
         s->flush_number++;
         s->unflushed = 0;
     }
     s->unflushed++;
-    if (!lane)
+    if (!strand)
         return;
-    if (lane->flush_number != s->flush_number)
-        lane->unflushed = 0;
-    lane->flush_number = s->flush_number;
-    lane->unflushed++;
+    if (strand->flush_number != s->flush_number)
+        strand->unflushed = 0;
+    strand->flush_number = s->flush_number;
+    strand->unflushed++;
 }
 
 void request_flush_together(struct request *r)
 {
     struct session *s = r->session;
-    struct lane *lane = r->lane;
+    struct strand *strand = r->strand;
 
-    if (!lane || lane->flush_number != s->flush_number)
+    if (!strand || strand->flush_number != s->flush_number)
         return;
-    s->unflushed -= lane->unflushed;
-    lane->unflushed = 0;
+    s->unflushed -= strand->unflushed;
+    strand->unflushed = 0;
     if (!s->unflushed)
         list_remove(&s->connection->in_flush);
 }

@@ -364,7 +364,7 @@ enum err server_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     list_init(&server->listeners);
     list_init(&server->connections);
     list_init(&server->free_requests);
-    pool_init(&server->lanes, sizeof(struct lane));
+    pool_init(&server->strands, sizeof(struct strand));
     pool_init(&server->cursors, sizeof(struct session_cursor));
     pool_init(&server->runs, run_bytes());
     deadline_wheel_init(&server->deadlines, server_now(server));
@@ -581,7 +581,7 @@ static void free_lists(struct server *server)
         net_buffer_fini(&r->frame);
         free(r);
     }
-    pool_fini(&server->lanes);
+    pool_fini(&server->strands);
     pool_fini(&server->cursors);
     pool_fini(&server->runs);
 }

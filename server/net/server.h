@@ -56,13 +56,13 @@ struct server {
     struct list_link connections;
     size_t connection_count; /* refused ones included, while they are told so */
     struct seats seats;
-    uint64_t handles_open; /* transactions that clients began and have not ended */
+    uint64_t handles_open;  /* transactions that clients began and have not ended */
     struct account account; /* what is kept for all clients */
     struct account_limits limits;
     struct turn_clock clock;
     size_t request_count;
     struct list_link free_requests;
-    struct pool lanes;
+    struct pool strands;
     struct pool cursors;
     struct pool runs;
     size_t free_request_count;

@@ -27,7 +27,7 @@ void session_init(struct session *s, struct server *server, struct connection *c
     list_init(&s->requests);
     list_init(&s->queue);
     list_init(&s->runnable);
-    list_init(&s->lanes);
+    list_init(&s->strands);
     list_init(&s->cursor_list);
 }
 
@@ -71,7 +71,7 @@ static void quit_core(struct request *r)
     deadline_remove(&server->deadlines, &r->deadline);
     if (r->state == REQUEST_ANSWERING)
         return; /* it has left the core */
-    work_fini(&r->work);
+    execution_fini(&r->execution);
     op_fini(&r->op);
 }
 
@@ -83,18 +83,19 @@ static void let_go(struct request *r)
 }
 
 /* Let go what is ready, up to the first that is not. */
-static void lane_answer(struct lane *lane)
+static void strand_answer(struct strand *strand)
 {
-    lane->users++; /* the last request may take it along */
-    while (!list_is_empty(&lane->answers)) {
-        struct request *r = LIST_ENTRY(list_first(&lane->answers), struct request, in_answers);
+    strand->users++; /* the last request may take it along */
+    while (!list_is_empty(&strand->answers)) {
+        struct request *r =
+            LIST_ENTRY(list_first(&strand->answers), struct request, in_answers);
 
         if (!r->ready)
             break;
         list_remove(&r->in_answers);
         let_go(r);
     }
-    lane_unref(lane);
+    strand_unref(strand);
 }
 
 static void on_told(struct decided_wait *w, enum err e)
@@ -120,12 +121,12 @@ static void stay(struct request *r)
 /* The reply is encoded in work.out: let it go when the log and the order allow. */
 static void answer(struct request *r, struct decided decided)
 {
-    struct lane *lane = r->lane;
-    bool in_order = lane && !list_is_empty(&lane->answers);
+    struct strand *strand = r->strand;
+    bool in_order = strand && !list_is_empty(&strand->answers);
 
     request_move(r, REQUEST_ANSWERING);
     if (r->notification) {
-        r->work.out->used = r->work.base;
+        r->execution.out->used = r->execution.base;
         r->held.used = 0;
         request_free(r);
         return;
@@ -134,7 +135,7 @@ static void answer(struct request *r, struct decided decided)
     r->ready = db_wait_decided(r->session->server->db, decided, &r->wait);
     r->waits_told = !r->ready;
     if (r->ready && !in_order) {
-        if (r->work.out == &r->held)
+        if (r->execution.out == &r->held)
             request_reply_hold(r);
         let_go(r);
         return;
@@ -142,8 +143,8 @@ static void answer(struct request *r, struct decided decided)
     request_reply_hold(r);
     stay(r);
     request_flush_together(r);
-    if (lane)
-        list_push_back(&lane->answers, &r->in_answers);
+    if (strand)
+        list_push_back(&strand->answers, &r->in_answers);
 }
 
 /* The reply, held, becomes another one. */
@@ -156,8 +157,8 @@ static void replace_reply(struct request *r, enum err e, const char *text)
     failure_clear(&r->op.failure);
     failure_set(&r->op.failure, e, "%s", text);
     r->failed_txn = r->has_index = false;
-    r->work.out = &r->held;
-    r->work.base = 0;
+    r->execution.out = &r->held;
+    r->execution.base = 0;
     request_reply_error(r, e);
     s->held_bytes += r->held.used;
     r->commit = 0;
@@ -166,8 +167,8 @@ static void replace_reply(struct request *r, enum err e, const char *text)
 
 static void answer_ready(struct request *r)
 {
-    if (r->lane)
-        lane_answer(r->lane);
+    if (r->strand)
+        strand_answer(r->strand);
     else
         let_go(r);
 }
@@ -186,9 +187,9 @@ void session_told(struct request *r, enum err e)
 
 /* ---- finishing ---- */
 
-static bool dooms(const struct lane *lane, enum err e)
+static bool dooms(const struct strand *strand, enum err e)
 {
-    if (!lane->carry_on)
+    if (!strand->carry_on)
         return true;
     switch (err_class(e)) {
     case ERR_CLASS_CONFLICT:
@@ -199,39 +200,39 @@ static bool dooms(const struct lane *lane, enum err e)
     }
 }
 
-static void lane_fail(struct lane *lane, const struct failure *why)
+static void strand_fail(struct strand *strand, const struct failure *why)
 {
-    if (lane->txn && !txn_failure(lane->txn))
-        txn_doom(lane->txn, why);
+    if (strand->txn && !txn_failure(strand->txn))
+        txn_doom(strand->txn, why);
 }
 
 /* r answers e. If the transaction is lost now, its owner has learnt it by that. */
-static void lane_tell(struct lane *lane, const struct request *r)
+static void strand_tell(struct strand *strand, const struct request *r)
 {
-    if (lane->txn && txn_failure(lane->txn) && !r->notification)
-        lane->told = true;
+    if (strand->txn && txn_failure(strand->txn) && !r->notification)
+        strand->told = true;
 }
 
-/* The next of the lane may run. */
-static void lane_advance(struct lane *lane)
+/* The next of the strand may run. */
+static void strand_advance(struct strand *strand)
 {
-    struct session *s = lane->session;
-    struct list_link *link = list_first(&lane->queue);
+    struct session *s = strand->session;
+    struct list_link *link = list_first(&strand->queue);
     struct request *next;
 
-    lane->running = NULL;
-    if (lane->late) {
-        lane_fail(lane, lane->late);
-        lane->told = true; /* that request has been answered so */
-        failure_clear(lane->late);
-        free(lane->late);
-        lane->late = NULL;
+    strand->running = NULL;
+    if (strand->late) {
+        strand_fail(strand, strand->late);
+        strand->told = true; /* that request has been answered so */
+        failure_clear(strand->late);
+        free(strand->late);
+        strand->late = NULL;
     }
     if (!link)
         return;
     list_remove(link);
     next = LIST_ENTRY(link, struct request, in_queue);
-    lane->running = next;
+    strand->running = next;
     request_move(next, REQUEST_RUNNABLE);
     list_push_back(&s->runnable, &next->in_queue);
     server_ready(s->server, s->connection);
@@ -242,7 +243,7 @@ static void lane_advance(struct lane *lane)
 static void finish(struct request *r, enum err e)
 {
     struct session *s = r->session;
-    struct lane *lane = r->lane;
+    struct strand *strand = r->strand;
     struct decided decided = r->op.decided;
 
     if (r->op.committed) {
@@ -254,21 +255,21 @@ static void finish(struct request *r, enum err e)
         s->last_commit = r->commit;
     if (e)
         request_reply_error(r, e);
-    if (e && lane && lane->running == r && !r->failed_txn && lane->t && dooms(lane, e))
-        lane_fail(lane, &r->op.failure);
-    if (e && lane && lane->running == r)
-        lane_tell(lane, r);
-    work_fini(&r->work);
+    if (e && strand && strand->running == r && !r->failed_txn && strand->t && dooms(strand, e))
+        strand_fail(strand, &r->op.failure);
+    if (e && strand && strand->running == r)
+        strand_tell(strand, r);
+    execution_fini(&r->execution);
     op_fini(&r->op);
     if (s->barrier == r)
         s->barrier = NULL;
     if (!list_is_empty(&s->queue))
         server_ready(s->server, s->connection);
-    if (lane && lane->running == r) {
-        lane->users++;
-        lane_advance(lane);
+    if (strand && strand->running == r) {
+        strand->users++;
+        strand_advance(strand);
         answer(r, decided);
-        lane_unref(lane);
+        strand_unref(strand);
     } else {
         answer(r, decided);
     }
@@ -298,27 +299,27 @@ static bool ends_txn(const struct request *r)
 }
 
 /* Whether the request's transaction can be used; else the error to answer. */
-static enum err check_lane(struct request *r)
+static enum err check_strand(struct request *r)
 {
-    struct lane *lane = r->lane;
+    struct strand *strand = r->strand;
     enum err e;
 
-    if (!lane || !lane->t || r->method == &method_table[METHOD_BEGIN])
+    if (!strand || !strand->t || r->method == &method_table[METHOD_BEGIN])
         return ERR_OK;
-    if (!lane->txn && (!r->method || (r->method->flags & METHOD_CURSOR)))
+    if (!strand->txn && (!r->method || (r->method->flags & METHOD_CURSOR)))
         return ERR_OK; /* what it says itself is nearer: no such method, no such cursor */
-    if (!lane->txn || (!ends_txn(r) && txn_failure(lane->txn)))
+    if (!strand->txn || (!ends_txn(r) && txn_failure(strand->txn)))
         failure_clear(&r->op.failure); /* what is wrong with the request itself is no matter */
-    if (!lane->txn)
+    if (!strand->txn)
         return failure_set(&r->op.failure, ERR_NO_TXN,
                            "no transaction is open under the handle "
                            "%" PRIu32,
-                           lane->t);
+                           strand->t);
     if (ends_txn(r))
         return ERR_OK;
-    if (txn_failure(lane->txn)) {
-        e = txn_check(&r->op, lane->txn);
-        r->failed_txn = lane->told; /* the first to learn of it answers the error itself */
+    if (txn_failure(strand->txn)) {
+        e = txn_check(&r->op, strand->txn);
+        r->failed_txn = strand->told; /* the first to learn of it answers the error itself */
         return e;
     }
     return ERR_OK;
@@ -333,7 +334,7 @@ static bool is_late(const struct request *r)
  * stands behind it finds the handle free: nothing is applied. */
 static enum err end_unread(struct request *r)
 {
-    struct txn *txn = r->lane ? r->lane->txn : NULL;
+    struct txn *txn = r->strand ? r->strand->txn : NULL;
     enum err e = r->op.failure.error;
 
     if (!txn || !ends_txn(r))
@@ -342,8 +343,8 @@ static enum err end_unread(struct request *r)
         e = txn_check(&r->op, txn);
     if (e == ERR_WAIT)
         return e;
-    lane_close_cursors(r->lane);
-    lane_end(r->lane);
+    strand_close_cursors(r->strand);
+    strand_end(r->strand);
     txn_rollback(txn);
     return e;
 }
@@ -356,23 +357,23 @@ static enum err call_method(struct request *r)
     if (is_late(r))
         return failure_set(&r->op.failure, ERR_DEADLINE,
                            "the deadline passed before it was executed");
-    e = check_lane(r);
+    e = check_strand(r);
     if (e)
         return e;
     if (r->bad)
         return end_unread(r);
-    if (r->work.index == 0 && execute_answers_much(r->method) &&
+    if (r->execution.index == 0 && execute_answers_much(r->method) &&
         !session_has_room(r->session, 0))
         return session_refuse(r->session, &r->op.failure, r->method->name);
     method = execute_find(r->method);
-    r->work.txn = r->lane ? r->lane->txn : NULL;
-    return method(&r->work);
+    r->execution.txn = r->strand ? r->strand->txn : NULL;
+    return method(&r->execution);
 }
 
 static void run(struct request *r)
 {
     struct session *s = r->session;
-    bool alone = !r->lane;
+    bool alone = !r->strand;
     enum err e;
 
     request_move(r, REQUEST_RUNNING);
@@ -391,16 +392,16 @@ static void run(struct request *r)
         return;
     }
     stay(r);
-    if (r->work.yields) {
-        r->work.yields = false;
+    if (r->execution.yields) {
+        r->execution.yields = false;
         r->op.wake(&r->op);
     }
 }
 
 /* ---- starting ---- */
 
-/* The lane that orders this request; NULL: none. */
-static struct lane *lane_of(struct request *r)
+/* The strand that orders this request; NULL: none. */
+static struct strand *strand_of(struct request *r)
 {
     struct session *s = r->session;
 
@@ -413,7 +414,7 @@ static struct lane *lane_of(struct request *r)
         struct session_cursor *cursor =
             number_map_find(&s->cursors, (uint32_t)r->call.params[0].number);
 
-        return cursor ? cursor->lane : NULL;
+        return cursor ? cursor->strand : NULL;
     }
     return NULL;
 }
@@ -421,42 +422,42 @@ static struct lane *lane_of(struct request *r)
 /* A `begin` whose handle a transaction still has, which has more to do: perhaps a commit. */
 static bool must_wait(const struct request *r)
 {
-    struct lane *lane;
+    struct strand *strand;
 
     if (r->method != &method_table[METHOD_BEGIN] || r->bad)
         return false;
-    lane = number_map_find(&r->session->transactions, r->call.t);
-    return lane && (lane->running || !list_is_empty(&lane->queue));
+    strand = number_map_find(&r->session->transactions, r->call.t);
+    return strand && (strand->running || !list_is_empty(&strand->queue));
 }
 
 /* In order of arrival, never while something before it holds it back. */
 static void start(struct request *r)
 {
     struct session *s = r->session;
-    struct lane *lane = lane_of(r);
+    struct strand *strand = strand_of(r);
 
     r->op.after = s->last_commit;
     r->op.interval = server_commits_at_interval(s->server);
-    if (!lane && r->method && (r->method->flags & METHOD_TAKES_T) && r->call.t && !r->bad) {
+    if (!strand && r->method && (r->method->flags & METHOD_TAKES_T) && r->call.t && !r->bad) {
         r->bad = true;
         failure_set(&r->op.failure, ERR_NO_TXN,
                     "no transaction is open under the handle %" PRIu32, r->call.t);
     }
-    if (!lane) {
+    if (!strand) {
         run(r);
         return;
     }
-    r->lane = lane;
-    lane->users++;
-    if (lane->running) {
+    r->strand = strand;
+    strand->users++;
+    if (strand->running) {
         request_move(r, REQUEST_QUEUED);
-        list_push_back(&lane->queue, &r->in_queue);
+        list_push_back(&strand->queue, &r->in_queue);
         if (request_keep(r))
             connection_hang_up(s->connection, "out of memory");
         stay(r);
         return;
     }
-    lane->running = r;
+    strand->running = r;
     run(r);
 }
 
@@ -497,7 +498,7 @@ static void read_request(struct request *r, const struct frame *frame)
         if (ms < UINT64_C(1) << 53)
             r->deadline.at_ms = server_now(r->session->server) + ms;
     }
-    work_init(&r->work, r, NULL, &r->call);
+    execution_init(&r->execution, r, NULL, &r->call);
 }
 
 bool session_take(struct session *s, const struct frame *frame)
@@ -566,13 +567,13 @@ static bool take_page_back(struct request *r)
 
 void session_expired(struct request *r)
 {
-    struct lane *lane = r->lane;
+    struct strand *strand = r->strand;
 
     switch (r->state) {
     case REQUEST_QUEUED:
-        /* Behind others of its lane it is answered in its turn; in the session's queue it
+        /* Behind others of its strand it is answered in its turn; in the session's queue it
          * may be, unless it belongs to a transaction. */
-        if (!lane && !lane_of(r))
+        if (!strand && !strand_of(r))
             finish_early(r, ERR_DEADLINE, "the deadline passed before it was executed");
         break;
     case REQUEST_WAITING:
@@ -586,12 +587,12 @@ void session_expired(struct request *r)
                       r->commit
                           ? "the deadline passed; it was executed and will be durable soon"
                           : "the deadline passed before the answer was durable");
-        if (lane && lane->txn && dooms(lane, ERR_DEADLINE)) {
-            if (!lane->running) {
-                lane_fail(lane, &r->op.failure);
-                lane_tell(lane, r);
-            } else if (!lane->late && (lane->late = calloc(1, sizeof *lane->late)))
-                failure_copy(lane->late, &r->op.failure);
+        if (strand && strand->txn && dooms(strand, ERR_DEADLINE)) {
+            if (!strand->running) {
+                strand_fail(strand, &r->op.failure);
+                strand_tell(strand, r);
+            } else if (!strand->late && (strand->late = calloc(1, sizeof *strand->late)))
+                failure_copy(strand->late, &r->op.failure);
         }
         answer_ready(r);
         break;
@@ -601,7 +602,7 @@ void session_expired(struct request *r)
 
 void session_fail(struct session *s, const struct failure *why, bool tasks_only)
 {
-    /* Finishing one may start the next of its lane; so begin again until nothing changes. */
+    /* Finishing one may start the next of its strand; so begin again until nothing changes. */
     for (bool again = true; again;) {
         again = false;
         LIST_EACH (link, &s->requests) {
@@ -622,7 +623,7 @@ void session_close_idle(struct session *s, uint64_t before_ms)
     LIST_EACH_SAFE (link, &s->cursor_list) {
         struct session_cursor *cursor = LIST_ENTRY(link, struct session_cursor, in_session);
 
-        if (!cursor->lane->t && !cursor->lane->running && cursor->used_ms < before_ms)
+        if (!cursor->strand->t && !cursor->strand->running && cursor->used_ms < before_ms)
             session_cursor_close(s, cursor);
     }
 }
@@ -633,26 +634,26 @@ void session_end(struct session *s)
         struct request *r = LIST_ENTRY(link, struct request, in_session);
 
         quit_core(r);
-        if (r->lane && r->lane->running == r)
-            r->lane->running = NULL;
+        if (r->strand && r->strand->running == r)
+            r->strand->running = NULL;
         request_free(r);
     }
-    LIST_EACH_SAFE (link, &s->lanes) {
-        struct lane *lane = LIST_ENTRY(link, struct lane, in_session);
+    LIST_EACH_SAFE (link, &s->strands) {
+        struct strand *strand = LIST_ENTRY(link, struct strand, in_session);
 
-        if (lane->txn) {
-            struct txn *txn = lane->txn;
+        if (strand->txn) {
+            struct txn *txn = strand->txn;
 
-            lane_close_cursors(lane);
-            lane_end(lane); /* frees the lane */
+            strand_close_cursors(strand);
+            strand_end(strand); /* frees the strand */
             txn_rollback(txn);
         }
     }
     while (!list_is_empty(&s->cursor_list))
         session_cursor_close(
             s, LIST_ENTRY(list_first(&s->cursor_list), struct session_cursor, in_session));
-    ASSERT(list_is_empty(&s->lanes));
-    ASSERT(s->request_count == 0 && s->lane_count == 0 && s->held_bytes == 0 &&
+    ASSERT(list_is_empty(&s->strands));
+    ASSERT(s->request_count == 0 && s->strand_count == 0 && s->held_bytes == 0 &&
            s->partial_bytes == 0);
     number_map_fini(&s->transactions);
     number_map_fini(&s->cursors);

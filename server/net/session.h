@@ -7,7 +7,7 @@
  * - The session's queue: requests that have not started, because an autocommit
  *   write before them waits (`barrier`), or a `begin` waits for its handle to be
  *   freed by a commit before it. Requests start in order of arrival.
- * - A lane for each transaction and for each cursor outside of one: its requests run one after
+ * - A strand for each transaction and for each cursor outside of one: its requests run one after
  *   the other, and are answered in that order.
  * - The core: a reply waits until what decided it is durable.
  *
@@ -34,32 +34,32 @@ struct session {
     struct connection *connection;  /* borrowed */
     struct net_buffer *out;         /* borrowed: where replies go */
     struct account account;         /* what is kept for this client; the connection's too */
-    struct number_map transactions; /* handle to struct lane */
+    struct number_map transactions; /* handle to struct strand */
     struct number_map cursors;      /* number to struct session_cursor */
     struct number_map in_flight;  /* msgid to struct request; only those not answered at once */
     struct list_link requests;    /* all that are not answered; request.in_session */
     struct list_link queue;       /* not started; request.in_queue */
     struct list_link runnable;    /* started, may go on; request.in_queue */
-    struct list_link lanes;       /* lane.in_session */
+    struct list_link strands;     /* strand.in_session */
     struct list_link cursor_list; /* session_cursor.in_session */
     struct request *barrier;      /* nothing starts before it has been executed; NULL: none */
     size_t request_count;         /* not answered */
-    size_t lane_count;            /* open transactions and cursors outside of one */
+    size_t strand_count;          /* open transactions and cursors outside of one */
     size_t held_bytes;            /* of replies that wait */
     size_t partial_bytes;         /* of replies that are not whole yet, of requests that wait */
     uint64_t last_commit;         /* made by this connection; its snapshots hold it */
     uint64_t flush_number;        /* of the write that the next replies go with */
-    size_t unflushed;             /* replies in it that none of their transactions waits behind */
+    size_t unflushed; /* replies in it that none of their transactions waits behind */
     uint32_t next_cursor;
-    struct text_label client;     /* what `hello` called it; size 0: unsaid */
+    struct text_label client; /* what `hello` called it; size 0: unsaid */
 };
 
 /* Requests that run one after the other: a transaction's, or those of a cursor outside of
  * one. Lives as long as its handle and every request that belongs to it. */
-struct lane {
+struct strand {
     struct session *session;
-    uint32_t t;              /* the handle; 0: a cursor's lane */
-    struct txn *txn;         /* owned by the core; NULL once ended, and for a cursor's lane */
+    uint32_t t;              /* the handle; 0: a cursor's strand */
+    struct txn *txn;         /* owned by the core; NULL once ended, and for a cursor's strand */
     bool carry_on;           /* on_error "continue" */
     bool told;               /* its owner has been answered the error that doomed it */
     bool is_counted;         /* in server.handles_open */
@@ -67,7 +67,7 @@ struct lane {
     struct request *running; /* the one whose turn it is; NULL: none */
     struct list_link queue;  /* behind it; request.in_queue */
     struct list_link answers; /* executed, not answered; request.in_answers */
-    struct list_link cursors; /* session_cursor.in_lane */
+    struct list_link cursors; /* session_cursor.in_strand */
     unsigned users;           /* its handle or cursor, and requests */
     uint64_t flush_number;    /* of session.unflushed, so many are its: */
     size_t unflushed;
@@ -76,20 +76,20 @@ struct lane {
 
 struct session_cursor {
     uint32_t number;
-    struct cursor *core; /* owned */
-    size_t bytes;        /* counted for it */
-    struct lane *lane;   /* its transaction's, or its own */
-    unsigned only;       /* 0: both, 1: keys, 2: values */
+    struct cursor *core;   /* owned */
+    size_t bytes;          /* counted for it */
+    struct strand *strand; /* its transaction's, or its own */
+    unsigned only;         /* 0: both, 1: keys, 2: values */
     bool reverse;
-    uint64_t left;    /* rows that its limit still allows */
-    bool keep;        /* it stays after its last row */
-    bool has_ended;   /* it does not: its last page has not been let go yet */
-    uint64_t pages;   /* begun */
+    uint64_t left;     /* rows that its limit still allows */
+    bool keep;         /* it stays after its last row */
+    bool has_ended;    /* it does not: its last page has not been let go yet */
+    uint64_t pages;    /* begun */
     bool mark_reverse; /* as they were when the newest page began */
     uint64_t mark_left;
     uint64_t used_ms; /* last used, the loop's clock */
     struct list_link in_session;
-    struct list_link in_lane;
+    struct list_link in_strand;
 };
 
 /*   (new) --> QUEUED --> RUNNABLE --> RUNNING --> ANSWERING --> (freed)
@@ -98,7 +98,7 @@ struct session_cursor {
  *   From everywhere but RUNNING a deadline or the log's failure leads to ANSWERING. */
 enum request_state {
     REQUEST_NEW,
-    REQUEST_QUEUED,    /* in session.queue or lane.queue */
+    REQUEST_QUEUED,    /* in session.queue or strand.queue */
     REQUEST_RUNNABLE,  /* in session.runnable */
     REQUEST_RUNNING,   /* its method is being called now */
     REQUEST_WAITING,   /* the core will wake it; in no list */
@@ -106,7 +106,7 @@ enum request_state {
 };
 
 /* One method at work, perhaps over several turns. */
-struct work {
+struct execution {
     struct request *request;
     struct op *op;
     struct txn *txn; /* NULL: autocommit */
@@ -129,7 +129,7 @@ struct run; /* execute_run.c */
 
 struct request {
     struct session *session;
-    struct lane *lane; /* counted in its users; NULL: none */
+    struct strand *strand; /* counted in its users; NULL: none */
     enum request_state state;
     bool notification;
     bool bad;        /* op.failure says what is wrong with the request itself */
@@ -142,14 +142,14 @@ struct request {
     bool task_done;
     uint32_t msgid;
     uint32_t error_index;
-    uint32_t cursor; /* whose page the reply is; 0: it is none */
-    uint64_t page;   /* ... and which */
+    uint32_t cursor;             /* whose page the reply is; 0: it is none */
+    uint64_t page;               /* ... and which */
     enum err told;               /* what the core said of its reply */
     const struct method *method; /* NULL: there is none of that name */
     struct slice params;         /* borrowed from the input until kept */
     struct net_buffer frame;     /* params, once it had to wait */
     struct call call;
-    struct work work;
+    struct execution execution;
     struct run *run; /* of `run`; owned */
     struct op op;
     struct decided_wait wait;
@@ -158,7 +158,7 @@ struct request {
     struct deadline deadline;
     struct net_buffer held; /* the reply, or its beginning, while it cannot go */
     struct list_link in_session;
-    struct list_link in_queue; /* of the session, a lane, runnable, or told */
+    struct list_link in_queue; /* of the session, a strand, runnable, or told */
     struct list_link in_answers;
 };
 
@@ -195,28 +195,28 @@ void session_close_idle(struct session *s, uint64_t before_ms);
 
 /* ---- for the methods (execute_*.c) ---- */
 
-static inline struct session *work_session(const struct work *w)
+static inline struct session *execution_session(const struct execution *w)
 {
     return w->request->session;
 }
-static inline struct failure *work_failure(const struct work *w)
+static inline struct failure *execution_failure(const struct execution *w)
 {
     return &w->op->failure;
 }
 
-/* A lane with no handle yet; NULL: out of memory. Its one user is the caller's handle or
+/* A strand with no handle yet; NULL: out of memory. Its one user is the caller's handle or
  * cursor. */
-struct lane *lane_new(struct session *s);
-void lane_unref(struct lane *lane);
+struct strand *strand_new(struct session *s);
+void strand_unref(struct strand *strand);
 
 /* The handle is free from now on: cursors are closed, txn is NULL. The transaction
- * itself has been, or is being, ended by the caller (cursors first: lane_close_cursors). */
-void lane_close_cursors(struct lane *lane);
-void lane_end(struct lane *lane);
+ * itself has been, or is being, ended by the caller (cursors first: strand_close_cursors). */
+void strand_close_cursors(struct strand *strand);
+void strand_end(struct strand *strand);
 
-/* Known by its number from now on; lane gets a user. NULL: out of memory; core is not
+/* Known by its number from now on; strand gets a user. NULL: out of memory; core is not
  * taken then. */
-struct session_cursor *session_cursor_new(struct session *s, struct lane *lane,
+struct session_cursor *session_cursor_new(struct session *s, struct strand *strand,
                                           struct cursor *core);
 void session_cursor_close(struct session *s, struct session_cursor *cursor);
 /* The newest page is not told, for whatever reason: the cursor stands where it began. */

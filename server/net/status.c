@@ -107,9 +107,9 @@ static void put_loop(struct net_buffer *b, const struct turn_clock *clock)
     put_fact(b, "turn_recent_us", turn_clock_recent_us(clock));
 }
 
-enum err execute_status(struct work *w)
+enum err execute_status(struct execution *w)
 {
-    struct server *server = work_session(w)->server;
+    struct server *server = execution_session(w)->server;
     struct net_buffer *b = w->out;
     struct listing l = {.out = b};
     struct db_status s;

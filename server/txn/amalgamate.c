@@ -21,11 +21,11 @@
 #define PASS_SLICE_BYTES (4u << 20)
 #define PASS_SLICE_KEYS 50000
 #define PASS_RETRY_MS 1000
-#define PASS_REST_MS 10000 /* for which sealed stages wait for one more, */
-#define PASS_WAIT_MS 60000 /* and the first of them for all */
-#define PASS_ROOTS_MAX 256    /* intermediate ones in a pass */
-#define SNAPSHOT_OLD_MS 250   /* a snapshot of this age moves */
-#define LEDGER_KEY_BYTES 24   /* of a key in a ledger in memory, about */
+#define PASS_REST_MS 10000  /* for which sealed stages wait for one more, */
+#define PASS_WAIT_MS 60000  /* and the first of them for all */
+#define PASS_ROOTS_MAX 256  /* intermediate ones in a pass */
+#define SNAPSHOT_OLD_MS 250 /* a snapshot of this age moves */
+#define LEDGER_KEY_BYTES 24 /* of a key in a ledger in memory, about */
 
 enum amalgamation_phase { PHASE_LEDGER, PHASE_MERGE };
 
@@ -40,13 +40,13 @@ struct amalgamation {
     struct os_job job;
     enum amalgamation_phase phase;
     enum ledger_home home;
-    uint64_t floor;               /* the oldest writer's snapshot when the pass began */
+    uint64_t floor; /* the oldest writer's snapshot when the pass began */
     struct merge *merge;
     enum err result;
     uint64_t limits[PASS_ROOTS_MAX + 1]; /* the commits of the roots to be made, ascending */
     size_t limit_count, limit_at;
-    struct root *base;            /* an intermediate root, referenced; NULL: the durable one */
-    uint64_t bytes;               /* of the stages */
+    struct root *base; /* an intermediate root, referenced; NULL: the durable one */
+    uint64_t bytes;    /* of the stages */
     uint64_t begun_ms;
 };
 
@@ -634,7 +634,7 @@ void tasks_turn(struct db *db)
     LIST_EACH_SAFE (link, &db->tasks) {
         struct db_task *task = LIST_ENTRY(link, struct db_task, in_queue);
 
-        if (task->upto > merged || (task->upto > db->tidying.tidied && !db->log_failed))
+        if (task->upto > merged || (task->upto > db->reclaiming.reclaimed && !db->log_failed))
             continue;
         list_remove(link);
         task->done(task, ERR_OK, NULL);

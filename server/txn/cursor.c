@@ -20,38 +20,38 @@
 
 struct source { /* a write-set or a stage */
     struct stage_store *st;
-    struct record *at;   /* the key it stands on; NULL: at its end */
+    struct record *at; /* the key it stands on; NULL: at its end */
     bool is_own;
-    bool used;           /* its key has been given: move on before the next */
+    bool used; /* its key has been given: move on before the next */
 };
 
 struct cursor {
     struct db *db;
-    struct list_link in_db;    /* db.cursors */
-    struct list_link in_txn;   /* txn.cursors */
-    struct txn *txn;           /* NULL: the snapshot is its own */
+    struct list_link in_db;           /* db.cursors */
+    struct list_link in_txn;          /* txn.cursors */
+    struct txn *txn;                  /* NULL: the snapshot is its own */
     const struct list_link *followed; /* the last of txn.schemas when it looked at them */
-    struct snapshot *snapshot; /* holds a reference; NULL: it was ended */
+    struct snapshot *snapshot;        /* holds a reference; NULL: it was ended */
     struct schema *schema;
     bool reverse;
     bool only_staged;
-    bool is_placed;            /* the sources stand where place says */
-    bool place_is_end;         /* the place is behind everything */
+    bool is_placed;    /* the sources stand where place says */
+    bool place_is_end; /* the place is behind everything */
     bool tree_used;
     bool tree_placed;
     bool range_is_empty;
     bool is_killed;
-    uint32_t store;            /* its number; the schema may end before the cursor */
+    uint32_t store; /* its number; the schema may end before the cursor */
     struct record *pending;
     uint64_t limit, offset;
     size_t from_size, to_size; /* 0: no bound */
     size_t place_size;
     size_t last_size;
-    struct source *sources;    /* newest first; few, or owned */
+    struct source *sources; /* newest first; few, or owned */
     size_t source_count, source_room;
     struct tree_cursor tree;
-    uint8_t *from, *to;        /* behind the struct */
-    size_t bounds_room;        /* bytes there */
+    uint8_t *from, *to; /* behind the struct */
+    size_t bounds_room; /* bytes there */
     struct list_link in_pool;
     struct source few[CURSOR_SOURCES];
     uint8_t place[KEY_BYTES_MAX + 1];
@@ -706,7 +706,7 @@ void cursor_back(struct cursor *c)
     memcpy(c->place, c->mark.place, c->mark.place_size);
 }
 
-void cursor_turn(struct cursor *c, bool reverse)
+void cursor_set_direction(struct cursor *c, bool reverse)
 {
     if (c->reverse == reverse)
         return;

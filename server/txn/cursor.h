@@ -9,7 +9,7 @@
 #ifndef HOLDFAST_TXN_CURSOR_H
 #define HOLDFAST_TXN_CURSOR_H
 
-#include "server/store/key.h"
+#include "server/storage/key.h"
 #include "server/txn/op.h"
 #include "server/txn/txn.h"
 
@@ -21,7 +21,7 @@ struct cursor_options {
     uint64_t offset; /* rows to pass over at the beginning */
 };
 
-struct cursor_row {   /* borrowed until the next call on the cursor or op_release */
+struct cursor_row {     /* borrowed until the next call on the cursor or op_release */
     struct slice key;   /* in the client's form */
     struct slice value; /* the record */
 };
@@ -45,7 +45,7 @@ void cursor_mark(struct cursor *c);
 void cursor_back(struct cursor *c);
 
 /* Go the other way from here on. */
-void cursor_turn(struct cursor *c, bool reverse);
+void cursor_set_direction(struct cursor *c, bool reverse);
 
 /* Go on from the first row at or beyond key, in the direction of the cursor: a row with that
  * very key comes first either way. */

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #define NUMBERS_AHEAD (UINT64_C(1) << 22) /* reserved at a time */
-#define DIRECT_BYTES_MAX (64u << 10) /* of the log, copied in some ten microseconds */
+#define DIRECT_BYTES_MAX (64u << 10)      /* of the log, copied in some ten microseconds */
 #define EXPIRY_STEP_MS 250
 #define READS_FREED_A_TURN 4000 /* points and ranges of transactions that have ended */
 
@@ -334,7 +334,7 @@ void db_turn(struct db *db)
     db_wake_for_room(db);
     primary_wake(db->primary);
     statements_turn(db);
-    tidy_turn(db);
+    reclaim_turn(db);
     amalgamate_turn(db);
     if (db->unstage_due)
         stages_free_unneeded(db);
@@ -391,7 +391,7 @@ uint64_t db_tick(struct db *db)
         next = db_next_pass_ms(db);
     if (db->sealed_count && !db->is_merging && db->now_ms >= db->pass_retry_ms)
         db_ready(db);
-    if (db->tidying.due_ms && db->now_ms >= db->tidying.due_ms)
+    if (db->reclaiming.due_ms && db->now_ms >= db->reclaiming.due_ms)
         db_ready(db);
     return wal_next < next ? wal_next : next;
 }
@@ -400,7 +400,7 @@ uint64_t db_next_pass_ms(const struct db *db)
 {
     uint64_t next = amalgamate_next_ms(db);
 
-    return db->tidying.due_ms && db->tidying.due_ms < next ? db->tidying.due_ms : next;
+    return db->reclaiming.due_ms && db->reclaiming.due_ms < next ? db->reclaiming.due_ms : next;
 }
 
 /* ---- closing ---- */

@@ -16,11 +16,11 @@
 #define HOLDFAST_TXN_DB_INTERNAL_H
 
 #include "proto/msgpack.h"
-#include "server/store/key.h"
-#include "server/store/ledger.h"
-#include "server/store/primary.h"
-#include "server/store/stage.h"
-#include "server/store/wal.h"
+#include "server/storage/key.h"
+#include "server/storage/ledger.h"
+#include "server/storage/primary.h"
+#include "server/storage/stage.h"
+#include "server/storage/wal.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
 #include "server/txn/intents.h"
@@ -36,9 +36,9 @@
 /* What is read: own writes first, then stages from top down, then the root. A value:
  * whoever keeps it beyond a turn holds the snapshot that it came from. */
 struct view {
-    uint64_t commit;       /* sees commits up to here */
-    uint64_t root_commit;  /* what the root holds already */
-    struct stage *own;     /* write-set; NULL: none */
+    uint64_t commit;      /* sees commits up to here */
+    uint64_t root_commit; /* what the root holds already */
+    struct stage *own;    /* write-set; NULL: none */
     struct stage *top;
     struct root *root;
 };
@@ -46,11 +46,11 @@ struct view {
 struct snapshot { /* shared by all that began at the same moment */
     uint64_t commit;
     uint64_t root_commit;
-    struct root *root;    /* holds a reference */
+    struct root *root; /* holds a reference */
     struct stage *top;
     uint32_t refs;
-    uint32_t busy;        /* cursors that stand in its stages and root: it cannot move now */
-    struct root *moved;   /* the root that it moves to when it can; holds a reference */
+    uint32_t busy;      /* cursors that stand in its stages and root: it cannot move now */
+    struct root *moved; /* the root that it moves to when it can; holds a reference */
     uint64_t taken_ms;
     struct list_link in_taken;  /* db.snapshots */
     struct list_link in_commit; /* db.snapshots_by_commit */
@@ -60,24 +60,24 @@ struct snapshot { /* shared by all that began at the same moment */
 struct schema {
     struct catalogue_entry *entry;
     struct schema *older;
-    uint64_t commit;          /* 0: of an open transaction */
+    uint64_t commit; /* 0: of an open transaction */
     uint64_t version;
     bool interval;
-    bool is_dropped;          /* from here on there is no store of that name */
-    struct retired *spare;    /* for the tree that may end with it */
+    bool is_dropped;       /* from here on there is no store of that name */
+    struct retired *spare; /* for the tree that may end with it */
     uint32_t number;
     bool generate;
     bool last_writer_wins;
-    uint64_t *counter;        /* the greatest key generated; shared by the versions of a number */
-    struct key_spec spec;     /* borrows from row */
-    struct slice key;         /* the key option as kept, within row */
-    struct list_link in_txn;  /* txn.schemas while commit is 0 */
-    struct text_label label;  /* of the transaction that committed it */
+    uint64_t *counter;    /* the greatest key generated; shared by the versions of a number */
+    struct key_spec spec; /* borrows from row */
+    struct slice key;     /* the key option as kept, within row */
+    struct list_link in_txn; /* txn.schemas while commit is 0 */
+    struct text_label label; /* of the transaction that committed it */
     size_t row_size;
-    uint8_t row[];            /* the definition as MessagePack */
+    uint8_t row[]; /* the definition as MessagePack */
 };
 
-struct catalogue_entry { /* one name, for ever */
+struct catalogue_entry {           /* one name, for ever */
     struct catalogue_entry *chain; /* hash bucket */
     struct schema *newest;         /* committed versions, newest first; may be NULL */
     struct list_link writers;      /* txn_store.in_entry of open writers */
@@ -121,24 +121,24 @@ struct txn {
     struct stage *spare[2];     /* for a write-set that becomes a stage of its own */
     bool is_large;              /* over link_bytes_max: not in db.intents */
     bool is_autocommit;
-    bool is_single;             /* one write: written and committed before anybody else runs */
-    bool is_conditional;        /* ... by itself, and it holds only for what it has found */
-    bool is_counted;            /* in db.open_count */
-    struct reads *reads;        /* what it has read, if it is serializable */
+    bool is_single;      /* one write: written and committed before anybody else runs */
+    bool is_conditional; /* ... by itself, and it holds only for what it has found */
+    bool is_counted;     /* in db.open_count */
+    struct reads *reads; /* what it has read, if it is serializable */
     struct range_check *range_check; /* of a read that is not noted yet; reads.c */
-    bool winner_interval;       /* the winner that doomed it asked for less than a sync */
+    bool winner_interval;            /* the winner that doomed it asked for less than a sync */
     uint64_t begun_ms, used_ms;
-    struct list_link in_open;   /* db.open */
+    struct list_link in_open;    /* db.open */
     struct list_link in_writers; /* db.writers: all that may write, by snapshot */
-    struct list_link in_large;  /* db.large */
+    struct list_link in_large;   /* db.large */
     /* While it is large: the commit that it is compared with, and the next record that is looked
      * up, its own or the winner's; and the last that it has been compared with. */
     uint64_t tell_commit, told_commit;
     struct record *tell_at;
     bool tell_by_own;
     /* What txn_begin does not clear as a whole. */
-    struct failure failure;     /* set: doomed */
-    struct failure stale;       /* set: what it read was overwritten; it may not write */
+    struct failure failure; /* set: doomed */
+    struct failure stale;   /* set: what it read was overwritten; it may not write */
     struct txn_store store_room;
     struct stage_store stage_room; /* of the write-set's first store */
     struct arena kept;             /* memory for the write-set, from transactions before */
@@ -148,26 +148,26 @@ struct txn {
 
 struct catalogue {
     struct catalogue_entry **buckets;
-    size_t bucket_count;      /* a power of two */
+    size_t bucket_count; /* a power of two */
     size_t entries;
     struct catalogue_entry *by_number; /* the last that was looked up so; NULL: none */
-    uint32_t last_number;     /* store numbers given */
+    uint32_t last_number;              /* store numbers given */
     struct generator *generators;
-    struct schema *self;      /* the definition of the store of definitions */
-    struct retired *retired;  /* oldest first */
+    struct schema *self;     /* the definition of the store of definitions */
+    struct retired *retired; /* oldest first */
     struct retired *retired_last;
 };
 
 struct amalgamation;
 
-/* Giving space on the disk back (tidy.c). */
-struct tidying {
+/* Giving space on the disk back (reclaim.c). */
+struct reclaiming {
     struct db *db;
     struct os_job job;
-    struct tidy *tidy; /* under way, or NULL */
-    uint64_t upto;     /* the commit of the root when it began */
-    uint64_t tidied;   /* of the last one that ended */
-    uint64_t due_ms;   /* when the next begins if no pass comes between; 0: none is due */
+    struct reclaim *reclaim; /* under way, or NULL */
+    uint64_t upto;           /* the commit of the root when it began */
+    uint64_t reclaimed;      /* of the last one that ended */
+    uint64_t due_ms;         /* when the next begins if no pass comes between; 0: none is due */
 };
 
 struct db {
@@ -178,39 +178,39 @@ struct db {
     struct primary *primary;
     struct wal *wal;
     struct msgpack_memory check_memory; /* the same os, for checks of documents */
-    uint64_t hash_seed;       /* of the hash tables over client keys and names */
+    uint64_t hash_seed;                 /* of the hash tables over client keys and names */
 
     /* numbers */
     uint64_t last_version;
     uint64_t last_commit;
-    uint64_t durable;         /* synced up to here */
+    uint64_t durable; /* synced up to here */
     uint64_t written;
-    uint64_t answered;        /* autocommit reads see this */
-    struct wal_numbers reserved;   /* durably */
-    struct wal_numbers asked;      /* being reserved */
+    uint64_t answered;           /* autocommit reads see this */
+    struct wal_numbers reserved; /* durably */
+    struct wal_numbers asked;    /* being reserved */
 
     /* stages */
     struct stage *newest_stage;
     struct stage *oldest_stage;
     uint64_t stage_count_made;
-    uint64_t staged_bytes;    /* arenas of stages not yet amalgamated, the open one included */
-    uint64_t sealed_bytes;    /* those sealed or amalgamating */
-    uint64_t held_bytes;      /* amalgamated and still there */
+    uint64_t staged_bytes; /* arenas of stages not yet amalgamated, the open one included */
+    uint64_t sealed_bytes; /* those sealed or amalgamating */
+    uint64_t held_bytes;   /* amalgamated and still there */
     struct stage_spares spares; /* as many as open writers may need at their commits */
     size_t spares_needed;
     struct list_link ledgers; /* newest first */
-    uint64_t ledger_bytes;      /* in memory */
+    uint64_t ledger_bytes;    /* in memory */
     uint64_t ledger_disk_bytes;
-    bool unstage_due;         /* something that was held may be free */
+    bool unstage_due; /* something that was held may be free */
     unsigned sealed_count;
-    uint64_t sealed_ms;        /* since when one of them has waited for a pass */
-    uint64_t sealed_last_ms;   /* since when none has joined them */
+    uint64_t sealed_ms;      /* since when one of them has waited for a pass */
+    uint64_t sealed_last_ms; /* since when none has joined them */
 
     /* transactions */
     struct list_link open;
     struct list_link writers;
     struct list_link large;
-    struct list_link tellings; /* commits whose losers are not all told; losers.c */
+    struct list_link tellings;           /* commits whose losers are not all told; losers.c */
     struct list_link waiting_for_losers; /* op.in_waiting, until all are */
     struct list_link snapshots;
     struct list_link snapshots_by_commit;
@@ -228,31 +228,31 @@ struct db {
     struct stamp *undurable_first, *undurable_last;
 
     /* waiting */
-    struct list_link undoing;  /* transactions whose failed statement is being taken back */
+    struct list_link undoing; /* transactions whose failed statement is being taken back */
     struct list_link waiting_for_room;
     struct list_link synced_waits;  /* decided_wait by decided.synced */
     struct list_link written_waits; /* decided_wait by decided.written */
     struct list_link lost_waits;    /* after the log failed */
     bool has_room_news;
-    uint64_t now_ms;          /* the clock at the beginning of the turn */
+    uint64_t now_ms; /* the clock at the beginning of the turn */
     struct list_link tasks;
 
     struct amalgamation *amalgamation;
-    uint64_t amalgamate_upto;  /* asked for by an operator or the tests */
-    uint64_t pass_retry_ms;    /* after a pass that failed or was put off: not before */
-    enum err pass_error;       /* why the last pass failed; ERR_OK: it did not */
-    bool is_merging;           /* the primary is a pass's, or a tidying's */
-    struct tidying tidying;
+    uint64_t amalgamate_upto; /* asked for by an operator or the tests */
+    uint64_t pass_retry_ms;   /* after a pass that failed or was put off: not before */
+    enum err pass_error;      /* why the last pass failed; ERR_OK: it did not */
+    bool is_merging;          /* the primary is a pass's, or a reclaiming's */
+    struct reclaiming reclaiming;
 
     bool log_failed;
     struct failure log_failure;
     bool is_in_turn;
-    bool is_ready;             /* events.on_ready was called and db_turn not yet */
+    bool is_ready; /* events.on_ready was called and db_turn not yet */
     void (*closed)(void *context);
     void *closed_context;
     uint64_t next_tick_ms;
 
-    struct arena garbage;      /* of freed stages and large write-sets; goes turn by turn */
+    struct arena garbage; /* of freed stages and large write-sets; goes turn by turn */
 
     uint64_t steps; /* records looked at for conflicts, losers that were told, ever */
     uint64_t begun, committed, rolled_back, conflicts, expired, killed;
@@ -263,7 +263,7 @@ struct db {
 void db_ready(struct db *db); /* there is something to do in db_turn */
 void db_event(struct db *db, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void db_room_changed(struct db *db); /* whoever waits for room may look again */
+void db_room_changed(struct db *db);      /* whoever waits for room may look again */
 enum err db_wait_for_room(struct op *op); /* ERR_WAIT */
 /* Whether numbers for one more transaction or commit are reserved durably; asks for more ahead. */
 bool db_numbers_left(struct db *db);
@@ -301,9 +301,9 @@ struct record *view_find(const struct view *v, uint32_t store, struct slice key)
 struct stage *view_next_stage(const struct view *v, struct stage *s);
 
 /* ---- stages.c ---- */
-enum err stages_rotate(struct db *db);  /* seal the open stage if anything is in it */
+enum err stages_rotate(struct db *db);            /* seal the open stage if anything is in it */
 void stages_push(struct db *db, struct stage *s); /* on top */
-void stages_unstage(struct db *db);     /* look at the turn's end what rule 7 allows to free */
+void stages_unstage(struct db *db); /* look at the turn's end what rule 7 allows to free */
 void stages_free_unneeded(struct db *db);
 /* Ledgers: the newest one; and one that nobody asks any more, which is freed. */
 void ledgers_add(struct db *db, struct ledger *l);
@@ -430,8 +430,8 @@ void amalgamate_turn(struct db *db); /* start a pass if one is due */
 uint64_t amalgamate_next_ms(const struct db *db);
 void tasks_turn(struct db *db);
 
-/* ---- tidy.c ---- */
-void tidy_turn(struct db *db); /* give space back if it is time */
+/* ---- reclaim.c ---- */
+void reclaim_turn(struct db *db); /* give space back if it is time */
 
 /* ---- cursor.c ---- */
 /* Let every cursor go of the snapshot; the next call on it is told. */

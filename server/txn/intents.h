@@ -7,8 +7,8 @@
 #ifndef HOLDFAST_TXN_INTENTS_H
 #define HOLDFAST_TXN_INTENTS_H
 
-#include "server/store/chains.h"
-#include "server/store/stage.h"
+#include "server/storage/chains.h"
+#include "server/storage/stage.h"
 
 struct intents {
     struct chains table; /* record.in_intents */

@@ -16,7 +16,7 @@
 #define HOLDFAST_TXN_OP_H
 
 #include "server/base/failure.h"
-#include "server/store/wait.h"
+#include "server/storage/wait.h"
 
 #include <stdint.h>
 
@@ -34,24 +34,24 @@ struct decided {
 struct op {
     void (*wake)(struct op *op); /* the caller's */
     struct db *db;
-    uint64_t after;         /* in: an autocommit snapshot taken here holds at least this commit */
-    bool interval;          /* in: an autocommit write asks for no sync */
+    uint64_t after; /* in: an autocommit snapshot taken here holds at least this commit */
+    bool interval;  /* in: an autocommit write asks for no sync */
     struct decided decided; /* out: gathers */
     struct failure failure; /* out: of the last call that failed */
-    uint64_t committed;     /* out: number of the commit that an autocommit write made; 0: none */
+    uint64_t committed; /* out: number of the commit that an autocommit write made; 0: none */
     /* The core's own from here on. */
-    struct wait wait;             /* pages, or a turn */
-    struct list_link in_waiting;  /* db.waiting_for_room: log or stage memory */
-    struct txn *own;              /* the transaction of an autocommit request at work */
-    struct txn *at;               /* the transaction that it was last called on */
-    struct txn *statement;        /* whose savepoint the request runs under; statement.h */
-    bool is_ending;               /* that has done all but commit, which has to wait */
-    unsigned losses;              /* conflicts that an autocommit write has met */
-    struct cursor *cursor;        /* of a function that works over several turns */
-    uint64_t progress[2];         /* likewise */
-    struct store_counts *counts;  /* of a list of stores */
-    struct msgpack_check *check;  /* of a large document that is looked at in parts */
-    bool is_checked;              /* its document is good */
+    struct wait wait;            /* pages, or a turn */
+    struct list_link in_waiting; /* db.waiting_for_room: log or stage memory */
+    struct txn *own;             /* the transaction of an autocommit request at work */
+    struct txn *at;              /* the transaction that it was last called on */
+    struct txn *statement;       /* whose savepoint the request runs under; statement.h */
+    bool is_ending;              /* that has done all but commit, which has to wait */
+    unsigned losses;             /* conflicts that an autocommit write has met */
+    struct cursor *cursor;       /* of a function that works over several turns */
+    uint64_t progress[2];        /* likewise */
+    struct store_counts *counts; /* of a list of stores */
+    struct msgpack_check *check; /* of a large document that is looked at in parts */
+    bool is_checked;             /* its document is good */
 };
 
 /* wake is called as above; after is 0, interval false. */

@@ -8,7 +8,7 @@
 #ifndef HOLDFAST_TXN_PASS_H
 #define HOLDFAST_TXN_PASS_H
 
-#include "server/store/ledger.h"
+#include "server/storage/ledger.h"
 #include "server/txn/db_internal.h"
 
 #define PASS_STAGES_MAX 32
@@ -20,23 +20,23 @@ struct pass {
     struct record *feeds[PASS_STAGES_MAX]; /* where each stands in the store at hand */
     bool whole[PASS_STAGES_MAX];           /* all of it lies in (floor, limit] */
     size_t stage_count;
-    uint64_t floor, limit;        /* versions of (floor, limit] are given */
-    uint32_t *stores;             /* all in the stages that do not end here, ascending */
+    uint64_t floor, limit; /* versions of (floor, limit] are given */
+    uint32_t *stores;      /* all in the stages that do not end here, ascending */
     size_t store_count, store_room, store_at;
-    bool store_is_open;           /* the feeds stand in stores[store_at] */
-    uint32_t *dropped;            /* stores that end here, ascending */
+    bool store_is_open; /* the feeds stand in stores[store_at] */
+    uint32_t *dropped;  /* stores that end here, ascending */
     size_t dropped_count, dropped_room;
     struct merge_counter *counters;
     size_t counter_count, counter_room;
     /* the ledger */
-    struct ledger *ledger;        /* being built; NULL: none is wanted */
-    uint64_t ledger_floor;        /* no open writer's snapshot is older */
-    uint64_t ledger_bytes_max;    /* in memory no larger than this */
+    struct ledger *ledger;                  /* being built; NULL: none is wanted */
+    uint64_t ledger_floor;                  /* no open writer's snapshot is older */
+    uint64_t ledger_bytes_max;              /* in memory no larger than this */
     struct ledger *older[PASS_LEDGERS_MAX]; /* taken in, newest first */
-    struct ledger_cursor *older_at; /* one for each */
+    struct ledger_cursor *older_at;         /* one for each */
     size_t older_count;
-    bool older_is_open;           /* the cursors stand on their first */
-    struct ledger *unreadable;    /* of older: the disk did not give it back whole */
+    bool older_is_open;        /* the cursors stand on their first */
+    struct ledger *unreadable; /* of older: the disk did not give it back whole */
 };
 
 /* List the stores, those dropped up to limit, and the counters. ERR_NOMEM. */

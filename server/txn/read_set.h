@@ -17,8 +17,8 @@
 #define HOLDFAST_TXN_READ_SET_H
 
 #include "proto/slice.h"
-#include "server/store/arena.h"
-#include "server/store/chains.h"
+#include "server/storage/arena.h"
+#include "server/storage/chains.h"
 
 #define READ_SET_KEY_BYTES_MAX 4097 /* and a zero byte behind it is the place after a key */
 #define READ_SET_SMALL_BYTES (16u << 10) /* every reader may keep as much, whatever others do */
@@ -34,9 +34,9 @@ struct read_key { /* a key of a store, or a place between two; borrowed */
 };
 
 struct read_point {
-    struct chain_link in_set;   /* of the oldest of its key only */
-    struct list_link same;     /* a ring of all of its key, in the order in which they came */
-    struct read_point *next;   /* of the same reader */
+    struct chain_link in_set; /* of the oldest of its key only */
+    struct list_link same;    /* a ring of all of its key, in the order in which they came */
+    struct read_point *next;  /* of the same reader */
     struct reads *reads;
     uint32_t store;
     uint32_t key_size;
@@ -55,8 +55,8 @@ struct read_node { /* of a treap */
 
 struct read_range { /* from <= (store, key) < to */
     struct reads *reads;
-    struct read_node node[2];  /* READ_OWN, READ_ALL */
-    struct read_range *last;   /* in the subtree of all: the one with the greatest end */
+    struct read_node node[2]; /* READ_OWN, READ_ALL */
+    struct read_range *last;  /* in the subtree of all: the one with the greatest end */
     uint32_t priority;
     struct read_bound from, to;
 };
@@ -68,30 +68,30 @@ struct read_set {
     struct chains points;
     struct read_range *ranges; /* the tree of all */
     size_t range_count;
-    struct list_link readers;  /* reads.in_set */
-    struct list_link ended;    /* likewise, let go of, being freed */
-    uint64_t bytes;            /* of all, the ended included */
+    struct list_link readers; /* reads.in_set */
+    struct list_link ended;   /* likewise, let go of, being freed */
+    uint64_t bytes;           /* of all, the ended included */
     struct read_set_limits limits;
     uint64_t random;
-    uint64_t last_number;      /* of readers */
-    uint64_t steps;            /* nodes, points and ranges looked at, ever */
+    uint64_t last_number; /* of readers */
+    uint64_t steps;       /* nodes, points and ranges looked at, ever */
 };
 
 struct reads { /* of one reader */
     struct read_set *set;
-    void *owner;              /* the caller's */
-    uint64_t number;          /* in order of opening */
-    uint64_t snapshot;        /* the commit that the reader sees */
-    bool is_ended;            /* nobody asks for it any more */
-    struct arena arena;       /* the points */
+    void *owner;               /* the caller's */
+    uint64_t number;           /* in order of opening */
+    uint64_t snapshot;         /* the commit that the reader sees */
+    bool is_ended;             /* nobody asks for it any more */
+    struct arena arena;        /* the points */
     struct read_point *points; /* the latest first */
     size_t point_count;
     struct read_range *ranges; /* its own tree */
     struct read_range
         *loose;           /* trees that a larger range covers, to be freed; chained by parent */
-    size_t range_count;        /* all that are not freed */
-    uint64_t range_bytes;      /* of all its ranges */
-    uint64_t bytes;            /* counted in the set */
+    size_t range_count;   /* all that are not freed */
+    uint64_t range_bytes; /* of all its ranges */
+    uint64_t bytes;       /* counted in the set */
     struct list_link in_set;
 };
 

@@ -4,7 +4,7 @@
 
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
-#include "server/txn/inject.h"
+#include "server/txn/generated_key.h"
 #include "server/txn/reads.h"
 
 #define STEPS_A_TURN 2000 /* of what may be long; then others get their turn */
@@ -207,11 +207,11 @@ static enum err put_check_value(struct op *op, struct slice value)
 
 /* A record on its way in. */
 struct put {
-    struct slice value;   /* as it will be kept */
-    uint8_t *injected;    /* owned; the document with a generated key in it */
+    struct slice value; /* as it will be kept */
+    uint8_t *injected;  /* owned; the document with a generated key in it */
     size_t injected_size;
     size_t key_size;
-    uint64_t generated;   /* 0: not generated */
+    uint64_t generated; /* 0: not generated */
     uint8_t key[KEY_BYTES_MAX];
 };
 
@@ -232,12 +232,12 @@ static enum err put_generate(struct op *op, struct schema *s, struct put *put)
     e = key_of_request(op, s, slice_make(plain, plain_size), put->key, &put->key_size);
     if (e || s->spec.is_explicit)
         return e;
-    put->injected_size = inject_room(put->value, &s->spec.parts[0]);
+    put->injected_size = generated_key_room(put->value, &s->spec.parts[0]);
     put->injected = os_alloc(op->db->os, put->injected_size);
     if (!put->injected)
         return failure_set(&op->failure, ERR_NOMEM, "no memory for the record");
-    put->value = inject_field(put->value, &s->spec.parts[0], slice_make(plain, plain_size),
-                              put->injected);
+    put->value = generated_key_put(put->value, &s->spec.parts[0], slice_make(plain, plain_size),
+                                   put->injected);
     if (slice_is_none(put->value))
         return failure_set(&op->failure, ERR_BAD_KEY,
                            "the record is no map that the generated key could be put into");

@@ -12,7 +12,7 @@
 #ifndef HOLDFAST_TXN_RECORDS_H
 #define HOLDFAST_TXN_RECORDS_H
 
-#include "server/store/key.h"
+#include "server/storage/key.h"
 #include "server/txn/op.h"
 #include "server/txn/txn.h"
 

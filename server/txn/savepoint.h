@@ -11,7 +11,7 @@
 #define HOLDFAST_TXN_SAVEPOINT_H
 
 #include "server/base/list.h"
-#include "server/store/stage.h"
+#include "server/storage/stage.h"
 
 struct txn_store;
 

@@ -7,14 +7,14 @@
 #ifndef HOLDFAST_TXN_STORES_H
 #define HOLDFAST_TXN_STORES_H
 
-#include "server/store/key.h"
+#include "server/storage/key.h"
 #include "server/txn/op.h"
 #include "server/txn/txn.h"
 
 #define STORE_NAME_BYTES_MAX 255
 
 struct store_options {
-    struct slice key;   /* MessagePack: the `key` option; none: explicit keys */
+    struct slice key; /* MessagePack: the `key` option; none: explicit keys */
     bool generate;
     bool last_writer_wins; /* conflict: "none" */
 };
@@ -26,13 +26,13 @@ enum err store_drop(struct op *op, struct txn *t, struct slice name);
 enum err store_clear(struct op *op, struct txn *t, struct slice name);
 enum err store_rename(struct op *op, struct txn *t, struct slice name, struct slice new_name);
 
-struct store_info {       /* borrowed inside the callback */
+struct store_info { /* borrowed inside the callback */
     struct slice name;
-    struct slice key;     /* MessagePack, as key_spec_write puts it */
+    struct slice key; /* MessagePack, as key_spec_write puts it */
     bool generate;
     bool last_writer_wins;
-    uint64_t records;     /* exact */
-    uint64_t bytes;       /* about */
+    uint64_t records; /* exact */
+    uint64_t bytes;   /* about */
 };
 
 /* Call each for every store of the snapshot, ascending by name, once all are counted: what is

@@ -2,7 +2,7 @@
  * and documents. The first byte chooses parts and directions. */
 #include "fuzz.h"
 
-#include "server/store/key.h"
+#include "server/storage/key.h"
 
 void fuzz_seed(struct dice *d, struct buffer *out)
 {

@@ -6,23 +6,23 @@ ROOMS = {
     'proto': (),
     'server/base': ('proto',),
     'server/os': ('proto', 'server/base'),
-    'server/store': ('proto', 'server/base', 'server/os'),
-    'server/txn': ('proto', 'server/base', 'server/os', 'server/store'),
-    'server/net': ('proto', 'server/base', 'server/os', 'server/store', 'server/txn'),
-    'server/main.c': ('proto', 'server/base', 'server/os', 'server/store', 'server/txn',
+    'server/storage': ('proto', 'server/base', 'server/os'),
+    'server/txn': ('proto', 'server/base', 'server/os', 'server/storage'),
+    'server/net': ('proto', 'server/base', 'server/os', 'server/storage', 'server/txn'),
+    'server/main.c': ('proto', 'server/base', 'server/os', 'server/storage', 'server/txn',
                       'server/net'),
     'client/lib': ('proto',),
     'client/cli': ('proto', 'client/lib'),
 }
 
 # The core sees files, time, threads and memory through the table of server/os/os.h only.
-CORE = ('proto', 'server/base', 'server/store', 'server/txn')
+CORE = ('proto', 'server/base', 'server/storage', 'server/txn')
 
 # System headers that only some rooms may name.
 HEADERS = {
     'uv.h': ('server/net/', 'server/main.c', 'server/os/os_uv.'),
-    'lz4.h': ('server/store/',),
-    'xxhash.h': ('server/store/', 'server/txn/', 'tests/'),
+    'lz4.h': ('server/storage/',),
+    'xxhash.h': ('server/storage/', 'server/txn/', 'tests/'),
     'check.h': ('tests/',),
     'msgpack.h': ('client/', 'tests/'),
     'histedit.h': ('client/cli/',),

@@ -54,7 +54,7 @@ def functions(name):
 
 
 def room(name):
-    """The room of a file: proto, server/store, server/main.c, client/lib, tests/sim ..."""
+    """The room of a file: proto, server/storage, server/main.c, client/lib, tests/sim ..."""
     if name == 'server/main.c':
         return name
     parts = name.split('/')

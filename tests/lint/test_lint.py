@@ -10,11 +10,11 @@ LINT = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lint.py')
 # check -> (files of a repository, words that must be in what the check says)
 PLANTED = {
     'format': ({'proto/a.c': 'int  a;\n'}, ['proto/a.c:1']),
-    'layers': ({'server/store/a.c': '#include "server/txn/b.h"\n#include <uv.h>\n'
+    'layers': ({'server/storage/a.c': '#include "server/txn/b.h"\n#include <uv.h>\n'
                                     '#include <unistd.h>\n#include "gone.h"\n',
                 'server/txn/b.h': '', 'server/txn/c_internal.h': '',
                 'server/net/d.c': '#include "server/txn/c_internal.h"\n'},
-               ['server/store may not include server/txn/b.h', 'uv.h may be named',
+               ['server/storage may not include server/txn/b.h', 'uv.h may be named',
                 'the core knows no unistd.h', 'there is no gone.h',
                 'c_internal.h is the inside of server/txn']),
     'headers': ({'proto/a.h': 'struct b { size_t c; };\n'}, ['proto/a.h: does not compile']),
@@ -24,7 +24,7 @@ PLANTED = {
                  'client/lib/d.c': 'int a(void); int d(void) { return a() + d(); }\n',
                  'client/lib/inner/e.c': 'int d(void); int e(void) { return d(); }\n'},
                 ['client/lib/a.c calls b of b.c, which calls c of c.c, which calls a of a.c']),
-    'calls': ({'server/store/a.c': '/* strcpy( */\nint a = "free("[0];\nvoid f(void)\n{\n'
+    'calls': ({'server/storage/a.c': '/* strcpy( */\nint a = "free("[0];\nvoid f(void)\n{\n'
                                    '    free(0);\n    strcpy(0, 0);\n    sleep(1);\n}\n',
                'tests/unit/b.c': 'void g(void)\n{\n    free(0);\n    usleep(1);\n}\n'},
               ['a.c:5: free', 'a.c:6: strcpy', 'a.c:7: sleep', 'b.c:4: usleep']),

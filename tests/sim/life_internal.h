@@ -6,7 +6,7 @@
 #ifndef HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
 #define HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
 
-#include "server/store/primary.h"
+#include "server/storage/primary.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
 #include "server/txn/records.h"
@@ -76,16 +76,16 @@ struct actor {
     uint64_t limit;
     bool reverse;
     struct cursor *cursor;
-    bool scan_begun;                   /* its first page has */
-    uint64_t seen;                     /* rows of a scan so far */
-    unsigned scan_at;                  /* next key that the scan may give */
-    unsigned scan_turns;               /* how often it may yet turn or move */
-    uint64_t scan_offset;              /* rows to be passed over yet */
+    bool scan_begun;      /* its first page has */
+    uint64_t seen;        /* rows of a scan so far */
+    unsigned scan_at;     /* next key that the scan may give */
+    unsigned scan_turns;  /* how often it may yet turn or move */
+    uint64_t scan_offset; /* rows to be passed over yet */
     struct {
         unsigned at;
         uint64_t offset, limit;
         bool reverse;
-    } page; /* where the page of a scan began */
+    } page;                            /* where the page of a scan began */
     enum change changed[MODEL_STORES]; /* what its transaction has made of a store */
     bool wrote_before[MODEL_STORES]
                      [MODEL_KEYS]; /* before it made that change: it may still lose by them */

@@ -59,7 +59,7 @@ static enum err scan_move(struct life *l, struct actor *a)
     l->counts->turns++;
     if (sim_chance(l->sim, 50)) {
         a->reverse = !a->reverse;
-        cursor_turn(a->cursor, a->reverse);
+        cursor_set_direction(a->cursor, a->reverse);
         a->scan_at = rows - a->scan_at;
         return ERR_OK;
     }

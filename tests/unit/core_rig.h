@@ -5,7 +5,7 @@
 #ifndef HOLDFAST_TESTS_UNIT_CORE_RIG_H
 #define HOLDFAST_TESTS_UNIT_CORE_RIG_H
 
-#include "server/store/primary.h"
+#include "server/storage/primary.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
 #include "server/txn/records.h"

@@ -5,7 +5,7 @@
 #ifndef HOLDFAST_TESTS_UNIT_PRIMARY_RIG_H
 #define HOLDFAST_TESTS_UNIT_PRIMARY_RIG_H
 
-#include "server/store/primary.h"
+#include "server/storage/primary.h"
 #include "tests/sim/sim_os.h"
 
 #define PRIMARY_TEST_KEY_BYTES 9000 /* more than any key of a test */

@@ -1,5 +1,5 @@
 /* test_arena.c - arenas that are freed bit by bit, and that take in one another. */
-#include "server/store/arena.h"
+#include "server/storage/arena.h"
 #include "tests/sim/sim_os.h"
 
 #include <check.h>

@@ -1,5 +1,5 @@
 /* test_extent.c - the map of used units against a plain array of bytes. */
-#include "server/store/space.h"
+#include "server/storage/space.h"
 #include "tests/sim/sim_os.h"
 
 #include <check.h>

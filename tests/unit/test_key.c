@@ -1,5 +1,5 @@
 /* test_key.c - encoded keys: their order, their way back, their bytes. */
-#include "server/store/key.h"
+#include "server/storage/key.h"
 
 #include "values.h"
 
@@ -121,13 +121,13 @@ START_TEST(integers_and_doubles_share_one_exact_order)
     struct dice dice = {1};
     size_t count = 0;
 
-#define ADD(put)                                            \
-    do {                                                    \
-        struct buffer *to = &samples[count].value;          \
-                                                            \
-        put;                                                \
-        ck_assert(count < COUNT);                           \
-        ck_assert(sample_init(&samples[count++]));          \
+#define ADD(put)                                   \
+    do {                                           \
+        struct buffer *to = &samples[count].value; \
+                                                   \
+        put;                                       \
+        ck_assert(count < COUNT);                  \
+        ck_assert(sample_init(&samples[count++])); \
     } while (0)
     for (unsigned bit = 0; bit < 64; bit += bit % 8 < 6 && bit < 50 ? 2 : 1) {
         for (int off = -1; off <= 1; off++) {
@@ -302,17 +302,17 @@ START_TEST(the_plain_form_always_has_room_enough)
     static const struct {
         const char *bytes;
         size_t size;
-    } elements[] = {{"\xcf\0\0\0\xff\xff\xff\xff\xff", 9},
-                    {"\xd3\xff\xff\xff\0\0\0\0\0", 9},
-                    {"\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a", 9},
-                    {"\xcb\x7f\xf0\0\0\0\0\0\0", 9},
-                    {"\xc7\x0c\xff\0\0\0\1\xff\0\0\0\0\0\0\0", 15},
-                    {"\xa0", 1},
-                    {"\xc4\0", 2},
-                    {"\xc0", 1},
-                    {"\x90", 1},
-                    {"\xdc\0\x10\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0",
-                     19}};
+    } elements[] = {
+        {"\xcf\0\0\0\xff\xff\xff\xff\xff", 9},
+        {"\xd3\xff\xff\xff\0\0\0\0\0", 9},
+        {"\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a", 9},
+        {"\xcb\x7f\xf0\0\0\0\0\0\0", 9},
+        {"\xc7\x0c\xff\0\0\0\1\xff\0\0\0\0\0\0\0", 15},
+        {"\xa0", 1},
+        {"\xc4\0", 2},
+        {"\xc0", 1},
+        {"\x90", 1},
+        {"\xdc\0\x10\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0", 19}};
 
     for (size_t i = 0; i < sizeof elements / sizeof *elements; i++) {
         uint32_t count = 1;
@@ -358,10 +358,10 @@ START_TEST(golden_bytes)
         GOLDEN("\x00", "\x1c\x00"),
         GOLDEN("\xcb\x80\0\0\0\0\0\0\0", "\x1c\x00"), /* -0.0 */
         GOLDEN("\x01", "\x1d\x01\x00"),
-        GOLDEN("\xcb\x3f\xf0\0\0\0\0\0\0", "\x1d\x01\x00"), /* 1.0 */
-        GOLDEN("\xcd\x01\x2c", "\x1e\x01\x2c\x00"),         /* 300 */
-        GOLDEN("\xff", "\x18\xfe\xff"),                     /* -1 */
-        GOLDEN("\xcb\x3f\xe0\0\0\0\0\0\0", "\x1c\x01\x3f\xe0\0\0\0\0\0\0"),  /* 0.5 */
+        GOLDEN("\xcb\x3f\xf0\0\0\0\0\0\0", "\x1d\x01\x00"),                 /* 1.0 */
+        GOLDEN("\xcd\x01\x2c", "\x1e\x01\x2c\x00"),                         /* 300 */
+        GOLDEN("\xff", "\x18\xfe\xff"),                                     /* -1 */
+        GOLDEN("\xcb\x3f\xe0\0\0\0\0\0\0", "\x1c\x01\x3f\xe0\0\0\0\0\0\0"), /* 0.5 */
         GOLDEN("\xcb\xc0\x04\0\0\0\0\0\0", "\x18\xfd\xfe\xc0\x1f\xff\xff\xff\xff\xff\xff"),
         GOLDEN("\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
                "\x24\xff\xff\xff\xff\xff\xff\xff\xff\x00"),
@@ -407,7 +407,10 @@ START_TEST(what_cannot_be_a_key_is_refused)
                {"\xd4\xff\x00", 3},
                {"\xd7\xff\xee\x6b\x28\0\0\0\0\0", 10},
                {"\xa1\xff", 2},
-               {"\xaa" "abcdefgh\xc2" "a", 11},
+               {"\xaa"
+                "abcdefgh\xc2"
+                "a",
+                11},
                {"\x92\xc0\xa1\xc2", 4},
                {"\xc1", 1},
                {"\x91", 1},

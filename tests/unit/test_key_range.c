@@ -1,6 +1,6 @@
 /* test_key_range.c - ranges: which keys are in them, judged by a model that compares
  * values and knows no bytes. */
-#include "server/store/key.h"
+#include "server/storage/key.h"
 
 #include "values.h"
 
@@ -51,14 +51,28 @@ static void make_part(struct dice *d, struct buffer *out)
                 {"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9},
                 {"\xd6\xff\0\0\0\1", 6},
                 {"\xa0", 1},
-                {"\xa1" "a", 2},
-                {"\xa2" "ab", 3},
-                {"\xa3" "abc", 4},
+                {"\xa1"
+                 "a",
+                 2},
+                {"\xa2"
+                 "ab",
+                 3},
+                {"\xa3"
+                 "abc",
+                 4},
                 {"\xa1\0", 2},
-                {"\xa2" "a\0", 3},
-                {"\xa3" "a\0b", 4},
-                {"\xa2" "a\1", 3},
-                {"\xa1" "b", 2},
+                {"\xa2"
+                 "a\0",
+                 3},
+                {"\xa3"
+                 "a\0b",
+                 4},
+                {"\xa2"
+                 "a\1",
+                 3},
+                {"\xa1"
+                 "b",
+                 2},
                 {"\xc4\0", 2},
                 {"\xc4\1\0", 3},
                 {"\xc4\1\xff", 3},
@@ -67,7 +81,9 @@ static void make_part(struct dice *d, struct buffer *out)
                 {"\x90", 1},
                 {"\x91\x01", 2},
                 {"\x92\x01\x02", 3},
-                {"\x91\xa1" "a", 3},
+                {"\x91\xa1"
+                 "a",
+                 3},
                 {"\x91\x90", 2}};
     size_t i = dice_below(d, sizeof pool / sizeof *pool);
 
@@ -358,10 +374,14 @@ START_TEST(names_that_contradict_or_are_unknown_are_refused)
 
     ck_assert_int_eq(READ(1, "\x82\xa2gt\x01\xa3gte\x01"), ERR_BAD_REQUEST);
     ck_assert_int_eq(READ(1, "\x82\xa2lt\x01\xa3lte\x01"), ERR_BAD_REQUEST);
-    ck_assert_int_eq(READ(1, "\x82\xa2" "eq\x01\xa3lte\x01"), ERR_BAD_REQUEST);
+    ck_assert_int_eq(READ(1, "\x82\xa2"
+                             "eq\x01\xa3lte\x01"),
+                     ERR_BAD_REQUEST);
     ck_assert_int_eq(READ(1, "\x82\xa6prefix\x01\xa2gt\x01"), ERR_BAD_REQUEST);
     ck_assert_int_eq(READ(1, "\x82\xa6starts\xa0\xa2gt\x01"), ERR_BAD_REQUEST);
-    ck_assert_int_eq(READ(1, "\x82\xa6prefix\x01\xa2" "eq\x01"), ERR_BAD_REQUEST);
+    ck_assert_int_eq(READ(1, "\x82\xa6prefix\x01\xa2"
+                             "eq\x01"),
+                     ERR_BAD_REQUEST);
     ck_assert_int_eq(READ(1, "\x82\xa2gt\x01\xa2gt\x01"), ERR_BAD_REQUEST);
     ck_assert_int_eq(READ(1, "\x81\xa3get\x01"), ERR_BAD_REQUEST);
     ck_assert_int_eq(READ(1, "\x81\x01\x01"), ERR_BAD_REQUEST);

@@ -1,5 +1,5 @@
 /* test_key_spec.c - the `key` option, and the keys that documents carry. */
-#include "server/store/key.h"
+#include "server/storage/key.h"
 
 #include "values.h"
 
@@ -9,7 +9,9 @@
 #define SLICE(text) slice_make(text, sizeof(text) - 1)
 
 /* {path: ..., order: "desc"} around a path */
-#define DOWN(path) "\x82\xa4path" path "\xa5order\xa4" "desc"
+#define DOWN(path)                      \
+    "\x82\xa4path" path "\xa5order\xa4" \
+    "desc"
 
 START_TEST(spellings_have_one_canonical_form)
 {
@@ -29,12 +31,37 @@ START_TEST(spellings_have_one_canonical_form)
         CASE("\x91\x91\xa2id", "\xa2id"),
         CASE("\x81\xa4path\xa2id", "\xa2id"),
         CASE("\xa0", "\xa0"),
-        CASE("\x82\xa5order\xa3" "asc\xa4path\xa2id", "\xa2id"),
-        CASE("\x92\xa1" "a\xa1" "b", "\x92\xa1" "a\xa1" "b"),
-        CASE("\x91\x92\xa1" "a\xa1" "b", "\x91\x92\xa1" "a\xa1" "b"),
-        CASE("\x81\xa4path\x92\xa1" "a\xa1" "b", "\x91\x92\xa1" "a\xa1" "b"),
-        CASE(DOWN("\xa1" "a"), "\x91" DOWN("\xa1" "a")),
-        CASE("\x92\xa1" "b" DOWN("\x91\xa1" "a"), "\x92\xa1" "b" DOWN("\xa1" "a")),
+        CASE("\x82\xa5order\xa3"
+             "asc\xa4path\xa2id",
+             "\xa2id"),
+        CASE("\x92\xa1"
+             "a\xa1"
+             "b",
+             "\x92\xa1"
+             "a\xa1"
+             "b"),
+        CASE("\x91\x92\xa1"
+             "a\xa1"
+             "b",
+             "\x91\x92\xa1"
+             "a\xa1"
+             "b"),
+        CASE("\x81\xa4path\x92\xa1"
+             "a\xa1"
+             "b",
+             "\x91\x92\xa1"
+             "a\xa1"
+             "b"),
+        CASE(DOWN("\xa1"
+                  "a"),
+             "\x91" DOWN("\xa1"
+                         "a")),
+        CASE("\x92\xa1"
+             "b" DOWN("\x91\xa1"
+                      "a"),
+             "\x92\xa1"
+             "b" DOWN("\xa1"
+                      "a")),
         CASE("\x92" DOWN("\x92\xa1x\xa1y") "\x92\xa1p\xa1q",
              "\x92" DOWN("\x92\xa1x\xa1y") "\x92\xa1p\xa1q"),
 #undef CASE
@@ -73,20 +100,43 @@ START_TEST(what_is_no_key_option_is_refused)
         BAD("\x91\x90"),
         BAD("\x91\x01"),
         BAD("\x91\xc0"),
-        BAD("\x91\x91\x91\xa1" "a"),
+        BAD("\x91\x91\x91\xa1"
+            "a"),
         BAD("\xa1\xff"),
         BAD("\x80"),
-        BAD("\x81\xa5order\xa3" "asc"),
-        BAD("\x82\xa4path\xa1" "a\xa5order\xa2up"),
-        BAD("\x82\xa4path\xa1" "a\xa5order\x01"),
-        BAD("\x82\xa4path\xa1" "a\xa4path\xa1" "b"),
-        BAD("\x82\xa4path\xa1" "a\xa6unique\xc3"),
-        BAD("\x82\xa4path\xa1" "a\x01\xc3"),
-        BAD("\xa1" "a\xa1" "a"),
-        BAD("\xa2" "a"),
-        BAD("\xdc\0\x11\xa1" "a\xa1" "b\xa1" "c\xa1" "d\xa1" "e\xa1" "f\xa1g\xa1h\xa1i\xa1j\xa1k"
+        BAD("\x81\xa5order\xa3"
+            "asc"),
+        BAD("\x82\xa4path\xa1"
+            "a\xa5order\xa2up"),
+        BAD("\x82\xa4path\xa1"
+            "a\xa5order\x01"),
+        BAD("\x82\xa4path\xa1"
+            "a\xa4path\xa1"
+            "b"),
+        BAD("\x82\xa4path\xa1"
+            "a\xa6unique\xc3"),
+        BAD("\x82\xa4path\xa1"
+            "a\x01\xc3"),
+        BAD("\xa1"
+            "a\xa1"
+            "a"),
+        BAD("\xa2"
+            "a"),
+        BAD("\xdc\0\x11\xa1"
+            "a\xa1"
+            "b\xa1"
+            "c\xa1"
+            "d\xa1"
+            "e\xa1"
+            "f\xa1g\xa1h\xa1i\xa1j\xa1k"
             "\xa1l\xa1m\xa1n\xa1o\xa1p\xa1q"),
-        BAD("\x91\xdc\0\x11\xa1" "a\xa1" "b\xa1" "c\xa1" "d\xa1" "e\xa1" "f\xa1g\xa1h\xa1i\xa1j"
+        BAD("\x91\xdc\0\x11\xa1"
+            "a\xa1"
+            "b\xa1"
+            "c\xa1"
+            "d\xa1"
+            "e\xa1"
+            "f\xa1g\xa1h\xa1i\xa1j"
             "\xa1k\xa1l\xa1m\xa1n\xa1o\xa1p\xa1q"),
 #undef BAD
     };
@@ -108,8 +158,18 @@ END_TEST
 /* Damaged options never harm, and what is read can be written and read again. */
 START_TEST(random_options_are_read_or_refused)
 {
-    static const char *const pieces[] = {"\xa1" "a", "\x92", "\x91", DOWN(""), "\xa4path",
-                                         "\xa5order", "\xa3" "asc", "\x81", "\x82", "\xc0"};
+    static const char *const pieces[] = {"\xa1"
+                                         "a",
+                                         "\x92",
+                                         "\x91",
+                                         DOWN(""),
+                                         "\xa4path",
+                                         "\xa5order",
+                                         "\xa3"
+                                         "asc",
+                                         "\x81",
+                                         "\x82",
+                                         "\xc0"};
     unsigned read = 0;
 
     for (uint64_t seed = 0; seed < 50000; seed++) {
@@ -283,30 +343,80 @@ START_TEST(what_is_missing_is_told_from_what_is_nil)
 {
     unsigned part = 9;
 
-    ck_assert_int_eq(key_of("\xa1" "a", SLICE("\x81\xa1" "a\xc0"), &part), ERR_OK);
-    ck_assert_int_eq(key_of("\x92\xa1" "a\xa1" "b", SLICE("\x81\xa1" "a\x01"), &part),
+    ck_assert_int_eq(key_of("\xa1"
+                            "a",
+                            SLICE("\x81\xa1"
+                                  "a\xc0"),
+                            &part),
+                     ERR_OK);
+    ck_assert_int_eq(key_of("\x92\xa1"
+                            "a\xa1"
+                            "b",
+                            SLICE("\x81\xa1"
+                                  "a\x01"),
+                            &part),
                      ERR_NOT_FOUND);
     ck_assert_uint_eq(part, 1);
-    ck_assert_int_eq(key_of("\xa1" "a", SLICE("\x01"), &part), ERR_NOT_FOUND);
-    ck_assert_uint_eq(part, 0);
-    ck_assert_int_eq(key_of("\xa1" "a", SLICE("\x91\x01"), &part), ERR_NOT_FOUND);
-    ck_assert_int_eq(key_of("\x91\x92\xa1" "a\xa1" "0", SLICE("\x81\xa1" "a\x91\x01"), &part),
+    ck_assert_int_eq(key_of("\xa1"
+                            "a",
+                            SLICE("\x01"), &part),
                      ERR_NOT_FOUND);
-    ck_assert_int_eq(key_of("\xa1" "a", SLICE("\x81\xa1" "a\x80"), &part), ERR_BAD_KEY);
+    ck_assert_uint_eq(part, 0);
+    ck_assert_int_eq(key_of("\xa1"
+                            "a",
+                            SLICE("\x91\x01"), &part),
+                     ERR_NOT_FOUND);
+    ck_assert_int_eq(key_of("\x91\x92\xa1"
+                            "a\xa1"
+                            "0",
+                            SLICE("\x81\xa1"
+                                  "a\x91\x01"),
+                            &part),
+                     ERR_NOT_FOUND);
+    ck_assert_int_eq(key_of("\xa1"
+                            "a",
+                            SLICE("\x81\xa1"
+                                  "a\x80"),
+                            &part),
+                     ERR_BAD_KEY);
 }
 END_TEST
 
 START_TEST(a_malformed_document_is_a_bad_key)
 {
     /* A field that is there twice was never kept; if it were, the first would count. */
-    ck_assert_int_eq(key_of("\x92\xa1" "a\xa1" "b",
-                            SLICE("\x83\xa1" "a\x01\xa1" "a\x02\xa1" "b\x03"), NULL),
+    ck_assert_int_eq(key_of("\x92\xa1"
+                            "a\xa1"
+                            "b",
+                            SLICE("\x83\xa1"
+                                  "a\x01\xa1"
+                                  "a\x02\xa1"
+                                  "b\x03"),
+                            NULL),
                      ERR_OK);
-    ck_assert_int_eq(key_of("\xa1" "a", SLICE(""), NULL), ERR_BAD_KEY);
-    ck_assert_int_eq(key_of("\xa1" "a", SLICE("\x81\xa1" "b"), NULL), ERR_BAD_KEY);
-    ck_assert_int_eq(key_of("\xa1" "a", SLICE("\x82\xa1" "b\xc1\xa1" "a\x01"), NULL),
+    ck_assert_int_eq(key_of("\xa1"
+                            "a",
+                            SLICE(""), NULL),
                      ERR_BAD_KEY);
-    ck_assert_int_eq(key_of("\xa1" "a", SLICE("\x81\xa1" "a\xa2z"), NULL), ERR_BAD_KEY);
+    ck_assert_int_eq(key_of("\xa1"
+                            "a",
+                            SLICE("\x81\xa1"
+                                  "b"),
+                            NULL),
+                     ERR_BAD_KEY);
+    ck_assert_int_eq(key_of("\xa1"
+                            "a",
+                            SLICE("\x82\xa1"
+                                  "b\xc1\xa1"
+                                  "a\x01"),
+                            NULL),
+                     ERR_BAD_KEY);
+    ck_assert_int_eq(key_of("\xa1"
+                            "a",
+                            SLICE("\x81\xa1"
+                                  "a\xa2z"),
+                            NULL),
+                     ERR_BAD_KEY);
 }
 END_TEST
 

@@ -1,6 +1,6 @@
 /* Ledgers in memory and on disk against a sorted list: finding, ranges, walking; memory, disks
  * and space that fail. */
-#include "server/store/ledger.h"
+#include "server/storage/ledger.h"
 #include "tests/unit/core_rig.h"
 #include "tests/unit/primary_rig.h"
 

@@ -1,8 +1,8 @@
 /* test_page.c - pages as bytes and in memory: golden bytes, search against a plain
  * one, and damage that must be found and never crash. */
-#include "server/store/page.h"
+#include "server/storage/page.h"
 
-#include "server/store/page_builder.h"
+#include "server/storage/page_builder.h"
 #include "tests/sim/sim_os.h"
 
 #include <check.h>
@@ -12,7 +12,7 @@
 struct rig {
     struct sim *sim;
     struct os *os;
-    struct room image, packed, scratch;
+    struct scratch image, packed, scratch;
 };
 
 static void rig_open(struct rig *rig, uint64_t seed)
@@ -24,9 +24,9 @@ static void rig_open(struct rig *rig, uint64_t seed)
 
 static void rig_close(struct rig *rig)
 {
-    room_fini(rig->os, &rig->image);
-    room_fini(rig->os, &rig->packed);
-    room_fini(rig->os, &rig->scratch);
+    scratch_fini(rig->os, &rig->image);
+    scratch_fini(rig->os, &rig->packed);
+    scratch_fini(rig->os, &rig->scratch);
     ck_assert_uint_eq(sim_alloc_outstanding(rig->sim), 0);
     sim_free(rig->sim);
 }

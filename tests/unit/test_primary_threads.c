@@ -1,7 +1,7 @@
 /* test_primary_threads.c - the primary on real files and threads: readers on the loop go
  * on while the merge lane works. For the thread sanitizer above all. */
 #include "server/os/os_lanes.h"
-#include "server/store/primary.h"
+#include "server/storage/primary.h"
 #include "tests/unit/os_rig.h"
 
 #include <check.h>

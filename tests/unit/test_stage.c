@@ -1,6 +1,6 @@
 /* Stages against lists: what each commit put, seen from every snapshot, sought both ways,
  * pruned, and a write-set that becomes a stage whole. */
-#include "server/store/stage.h"
+#include "server/storage/stage.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* A stage filled from the log, judged by one that took the same commits one by one. */
-#include "server/store/stage.h"
+#include "server/storage/stage.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The index of a stage's list, judged by a sorted array. */
-#include "server/store/stage.h"
+#include "server/storage/stage.h"
 #include "tests/sim/sim_os.h"
 
 #include <check.h>

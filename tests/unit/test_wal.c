@@ -1,5 +1,5 @@
 /* test_wal.c - the log in plain use: order, batches, segments, full disks. */
-#include "server/store/wal_format.h"
+#include "server/storage/wal_format.h"
 #include "tests/unit/wal_rig.h"
 
 #include <check.h>
@@ -480,7 +480,7 @@ START_TEST(a_tidied_log_keeps_what_is_needed_now)
     wal_rig_settle(&rig);
     wal_stats(rig.wal, &stats);
     ck_assert_uint_gt(stats.segments, 16); /* for a time as busy as the last */
-    wal_tidy(rig.wal);
+    wal_reclaim(rig.wal);
     wal_rig_settle(&rig);
     wal_stats(rig.wal, &stats);
     ck_assert_uint_le(stats.segments, 3 + rig.options.spare_segments);

@@ -2,7 +2,7 @@
  * show are races and mistakes about the system's calls. */
 #include "server/os/os_lanes.h"
 #include "server/os/os_posix.h"
-#include "server/store/wal.h"
+#include "server/storage/wal.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* test_wal_shipped.c - the log as it is shared with others: what is lent out, confirmed, read
  * again, and begun by somebody else's word. */
 #include "server/base/bytes.h"
-#include "server/store/wal_format.h"
+#include "server/storage/wal_format.h"
 #include "tests/unit/wal_rig.h"
 
 #include <check.h>

@@ -1,6 +1,6 @@
 /* Savepoints in a write-set against copies of what it held: whatever is written, replaced and
  * taken back, in parts or at once, with memory or without, the write-set is what it was. */
-#include "server/store/stage.h"
+#include "server/storage/stage.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #ifndef HOLDFAST_TESTS_UNIT_WAL_RIG_H
 #define HOLDFAST_TESTS_UNIT_WAL_RIG_H
 
-#include "server/store/wal.h"
+#include "server/storage/wal.h"
 #include "tests/sim/sim_os.h"
 
 struct wal_rig_item {
@@ -25,26 +25,26 @@ struct wal_rig {
     /* the model */
     struct wal_rig_item **items; /* owned, with all they point to; ascending by number */
     size_t count, capacity;
-    uint64_t last_number; /* given */
+    uint64_t last_number;      /* given */
     uint64_t written, durable; /* acknowledged numbers */
     uint64_t killed;           /* what a kill must leave, unless the power goes off, too */
     struct wal_numbers asked, reserved;
-    uint64_t root;        /* position */
-    size_t root_index;    /* the first item appended after it was taken */
+    uint64_t root;     /* position */
+    size_t root_index; /* the first item appended after it was taken */
     struct wal_numbers root_numbers;
     uint64_t next_root;     /* position that a root to come will have; 0: none is noted */
     size_t next_root_index; /* the first item appended after it was noted */
     unsigned rooms, failures;
-    bool stays_closed; /* opened, not begun */
-    uint64_t epoch;    /* to begin; 0: one more than was seen */
+    bool stays_closed;         /* opened, not begun */
+    uint64_t epoch;            /* to begin; 0: one more than was seen */
     bool is_lent;              /* on_issued is wanted */
     uint64_t issued;           /* the last position */
     struct slice issued_bytes; /* lent */
     /* replay */
     size_t replay_begin, replay_at; /* items delivered: [begin, at) */
     bool replay_any;
-    uint64_t open_number;    /* of the item whose pieces are coming; 0: none */
-    bool open_whole;         /* from its first piece on */
+    uint64_t open_number; /* of the item whose pieces are coming; 0: none */
+    bool open_whole;      /* from its first piece on */
     unsigned open_records;
     uint64_t pieces;
 };

@@ -1,0 +1,110 @@
+/* strand.c - transactions and cursors by their numbers: making and ending them.
+ *
+ * See session.h for what a strand is. */
+#include "server/net/server.h"
+#include "server/net/session.h"
+
+#include "server/base/assert.h"
+
+#include <stdlib.h>
+
+struct strand *strand_new(struct session *s)
+{
+    struct strand *strand = pool_take(&s->server->strands);
+
+    if (!strand)
+        return NULL;
+    strand->session = s;
+    account_add(&s->account, ACCOUNT_HANDLES, sizeof *strand);
+    strand->users = 1;
+    list_init(&strand->queue);
+    list_init(&strand->answers);
+    list_init(&strand->cursors);
+    list_push_back(&s->strands, &strand->in_session);
+    s->strand_count++;
+    return strand;
+}
+
+void strand_unref(struct strand *strand)
+{
+    if (--strand->users)
+        return;
+    ASSERT(!strand->txn && !strand->running && list_is_empty(&strand->cursors));
+    ASSERT(list_is_empty(&strand->queue) && list_is_empty(&strand->answers));
+    if (strand->late) {
+        failure_clear(strand->late);
+        free(strand->late);
+    }
+    list_remove(&strand->in_session);
+    strand->session->strand_count--;
+    account_sub(&strand->session->account, ACCOUNT_HANDLES, sizeof *strand);
+    pool_give(&strand->session->server->strands, strand);
+}
+
+void strand_close_cursors(struct strand *strand)
+{
+    LIST_EACH_SAFE (link, &strand->cursors) {
+        session_cursor_close(strand->session,
+                             LIST_ENTRY(link, struct session_cursor, in_strand));
+    }
+}
+
+void strand_end(struct strand *strand)
+{
+    ASSERT(list_is_empty(&strand->cursors));
+    strand->txn = NULL;
+    strand->session->server->handles_open -= strand->is_counted;
+    strand->is_counted = false;
+    if (strand->t && number_map_find(&strand->session->transactions, strand->t) == strand)
+        number_map_remove(&strand->session->transactions, strand->t);
+    strand_unref(strand);
+}
+
+struct session_cursor *session_cursor_new(struct session *s, struct strand *strand,
+                                          struct cursor *core)
+{
+    struct session_cursor *cursor = pool_take(&s->server->cursors);
+
+    if (!cursor)
+        return NULL;
+    do {
+        s->next_cursor++;
+    } while (s->next_cursor == 0 || number_map_find(&s->cursors, s->next_cursor));
+    if (!number_map_add(&s->cursors, s->next_cursor, cursor)) {
+        pool_give(&s->server->cursors, cursor);
+        return NULL;
+    }
+    cursor->number = s->next_cursor;
+    cursor->core = core;
+    cursor->bytes = sizeof *cursor + cursor_bytes(core);
+    account_add(&s->account, ACCOUNT_HANDLES, cursor->bytes);
+    cursor->strand = strand;
+    cursor->used_ms = server_now(s->server);
+    strand->users++;
+    list_push_back(&strand->cursors, &cursor->in_strand);
+    list_push_back(&s->cursor_list, &cursor->in_session);
+    return cursor;
+}
+
+void session_cursor_take_back(struct session *s, struct session_cursor *cursor)
+{
+    if (cursor->pages == 1) { /* nobody has been told of it */
+        session_cursor_close(s, cursor);
+        return;
+    }
+    cursor->reverse = cursor->mark_reverse;
+    cursor->left = cursor->mark_left;
+    cursor->has_ended = false;
+    cursor_back(cursor->core);
+}
+
+void session_cursor_close(struct session *s, struct session_cursor *cursor)
+{
+    number_map_remove(&s->cursors, cursor->number);
+    list_remove(&cursor->in_strand);
+    list_remove(&cursor->in_session);
+    cursor_close(cursor->core);
+    account_sub(&s->account, ACCOUNT_HANDLES, cursor->bytes);
+    strand_unref(cursor->strand);
+    pool_give(&s->server->cursors, cursor);
+}

@@ -1,0 +1,519 @@
+/* merge.c - one merge from begin to end: space, trees, catalogue, slots.
+ *
+ *   RECLAIM -> TREES -> CATALOGUE -> FINISH -> DONE
+ *      |         |          |           |
+ *      +---------+----------+-----------+----> FAILED (m->result says why)
+ *
+ * The loop begins and ends it; merge_run, on the merge lane, does the work in
+ * between and owns the primary's space meanwhile. Whatever may fail happens
+ * before the first slot is touched, and what was allocated is then given back at
+ * once. If a slot could not be written, nobody knows which root the next start
+ * will find: the old root stands in memory, and what both reach is kept. */
+#include "server/base/assert.h"
+#include "server/base/bytes.h"
+#include "server/storage/primary_internal.h"
+#include "server/storage/tree_merge.h"
+
+enum merge_phase {
+    MERGE_RECLAIM,   /* free what nobody sees any more */
+    MERGE_TREES,     /* one store after the other */
+    MERGE_CATALOGUE, /* the tree of trees */
+    MERGE_FINISH,    /* sync, slots, the end of the file */
+    MERGE_DONE,
+    MERGE_FAILED,
+};
+
+struct merge {
+    struct primary *p;
+    struct merge_plan plan;
+    uint64_t number; /* of the new root */
+    enum merge_phase phase;
+    enum err result; /* of MERGE_FAILED */
+    struct failure failure;
+
+    struct space_held held; /* owned; at the beginning */
+    struct space_batch *reclaiming;
+    struct space_batch *replaced; /* owned until handed to the space */
+    struct space_batch *made;     /* owned until handed to the space */
+
+    struct merge_feed feed; /* the plan's input */
+    struct page_writer writer;
+    struct tree_merge tree;
+    bool tree_open;        /* a tree is being merged or dropped */
+    uint64_t tree_counter; /* of that tree before */
+    uint64_t work_done;    /* bytes, as of the last return */
+
+    struct scratch infos; /* struct tree_info: the new root's */
+    size_t info_count;
+    size_t old_next; /* the next of the old root's infos */
+    size_t dropped_next;
+    size_t counter_next;
+
+    struct merge_feed catalogue; /* changed infos */
+    size_t diff_old, diff_new;   /* where the comparison stands */
+    uint8_t diff_key[4];
+    uint8_t diff_value[TREE_INFO_BYTES_MAX];
+
+    bool limbo;          /* a slot may name the root of a merge that failed */
+    struct root *root;   /* owned; the new one */
+    uint64_t file_bytes; /* size of the file at the end; 0: not looked at */
+};
+
+/* ---- infos of the new root ---- */
+
+static struct tree_info *infos_of(const struct merge *m)
+{
+    return (struct tree_info *)(void *)m->infos.data;
+}
+
+static enum err info_push(struct merge *m, const struct tree_info *info)
+{
+    enum err e;
+
+    if (info->height == 0 && info->counter == 0)
+        return ERR_OK; /* an empty tree vanishes */
+    e = scratch_reserve(m->p->os, &m->infos, (m->info_count + 1) * sizeof *info,
+                        m->info_count * sizeof *info);
+    if (e)
+        return e;
+    ASSERT(m->info_count == 0 || infos_of(m)[m->info_count - 1].store < info->store);
+    infos_of(m)[m->info_count++] = *info;
+    return ERR_OK;
+}
+
+/* Stores below `store` that the plan only gives counters for. */
+static enum err counters_push(struct merge *m, uint64_t store)
+{
+    const struct merge_plan *plan = &m->plan;
+
+    while (m->counter_next < plan->counter_count &&
+           plan->counters[m->counter_next].store < store) {
+        const struct merge_counter *counter = &plan->counters[m->counter_next++];
+        struct tree_info info = {.store = counter->store, .counter = counter->counter};
+        enum err e = info_push(m, &info);
+
+        if (e)
+            return e;
+    }
+    return ERR_OK;
+}
+
+/* A tree that stays, with the plan's counter if that is greater. Ascending. */
+static enum err tree_push(struct merge *m, struct tree_info info)
+{
+    const struct merge_plan *plan = &m->plan;
+    enum err e = counters_push(m, info.store);
+
+    if (e)
+        return e;
+    if (m->counter_next < plan->counter_count &&
+        plan->counters[m->counter_next].store == info.store) {
+        uint64_t counter = plan->counters[m->counter_next++].counter;
+
+        info.counter = counter > info.counter ? counter : info.counter;
+    }
+    return info_push(m, &info);
+}
+
+/* Trees of the old root below `store` stay as they are. */
+static enum err old_trees_push(struct merge *m, uint64_t store)
+{
+    const struct root *from = m->plan.from;
+
+    while (m->old_next < from->count && from->infos[m->old_next].store < store) {
+        enum err e = tree_push(m, from->infos[m->old_next++]);
+
+        if (e)
+            return e;
+    }
+    return ERR_OK;
+}
+
+/* ---- trees ---- */
+
+static enum err drop_begin(struct merge *m, uint32_t store)
+{
+    const struct root *from = m->plan.from;
+    const struct tree_info *info;
+    enum err e;
+
+    e = counters_push(m, store);
+    if (e)
+        return e;
+    if (m->counter_next < m->plan.counter_count &&
+        m->plan.counters[m->counter_next].store == store)
+        m->counter_next++;
+    if (m->old_next == from->count || from->infos[m->old_next].store != store)
+        return ERR_OK;
+    info = &from->infos[m->old_next++];
+    tree_merge_begin(&m->tree, store, info->height, &info->top, true);
+    m->tree_open = true;
+    return ERR_OK;
+}
+
+static void change_begin(struct merge *m, uint32_t store)
+{
+    const struct root *from = m->plan.from;
+
+    ASSERT(store != ROOT_CATALOGUE);
+    m->tree_open = true;
+    m->tree_counter = 0;
+    if (m->old_next < from->count && from->infos[m->old_next].store == store) {
+        const struct tree_info *info = &from->infos[m->old_next++];
+
+        m->tree_counter = info->counter;
+        tree_merge_begin(&m->tree, store, info->height, &info->top, false);
+    } else {
+        tree_merge_begin(&m->tree, store, 0, NULL, false);
+    }
+}
+
+static enum err tree_close(struct merge *m)
+{
+    struct tree_info info = {.store = m->tree.store,
+                             .height = m->tree.height,
+                             .counter = m->tree_counter,
+                             .top = m->tree.top};
+
+    m->tree_open = false;
+    return m->tree.dropping ? ERR_OK : tree_push(m, info);
+}
+
+/* Begin the next tree that something happens to, or leave the phase. */
+static enum err trees_next(struct merge *m)
+{
+    const struct merge_plan *plan = &m->plan;
+    const struct merge_change *change;
+    uint64_t store = UINT64_MAX, dropped = UINT64_MAX;
+    enum err e;
+
+    e = feed_peek(&m->feed, &change);
+    if (e)
+        return e;
+    if (change)
+        store = change->store;
+    if (m->dropped_next < plan->dropped_count)
+        dropped = plan->dropped[m->dropped_next];
+    e = old_trees_push(m, store < dropped ? store : dropped);
+    if (e)
+        return e;
+    if (store == UINT64_MAX && dropped == UINT64_MAX) {
+        m->phase = MERGE_CATALOGUE;
+        return counters_push(m, UINT64_MAX);
+    }
+    if (m->dropped_next > 0 && change && plan->dropped[m->dropped_next - 1] == change->store) {
+        m->tree.work += change->key.size + change->value.size;
+        feed_take(&m->feed); /* what was written to a store that ends here */
+        return ERR_OK;
+    }
+    if (dropped <= store) {
+        m->dropped_next++;
+        return drop_begin(m, (uint32_t)dropped);
+    }
+    change_begin(m, (uint32_t)store);
+    return ERR_OK;
+}
+
+static enum err trees_step(struct merge *m, uint64_t work_max)
+{
+    enum err e;
+
+    if (!m->tree_open)
+        return trees_next(m);
+    e = tree_merge_run(&m->tree, &m->feed, work_max);
+    return e ? e : tree_close(m);
+}
+
+/* ---- the catalogue ---- */
+
+/* The next difference between the old and the new infos, as a change of the catalogue tree. */
+static enum err diff_next(void *context, struct merge_change *out)
+{
+    struct merge *m = context;
+    const struct root *from = m->plan.from;
+
+    for (;;) {
+        const struct tree_info *old =
+            m->diff_old < from->count ? &from->infos[m->diff_old] : NULL;
+        const struct tree_info *new =
+            m->diff_new < m->info_count ? &infos_of(m)[m->diff_new] : NULL;
+
+        if (!old && !new)
+            return ERR_END;
+        out->store = ROOT_CATALOGUE;
+        out->key = slice_make(m->diff_key, sizeof m->diff_key);
+        out->value = SLICE_NONE;
+        if (old && (!new || old->store < new->store)) {
+            m->diff_old++;
+            bytes_put_be32(m->diff_key, old->store);
+            return ERR_OK;
+        }
+        m->diff_new++;
+        if (old && old->store == new->store) {
+            m->diff_old++;
+            if (memcmp(old, new, sizeof *old) == 0)
+                continue;
+        }
+        bytes_put_be32(m->diff_key, new->store);
+        out->value = slice_make(m->diff_value, tree_info_encode(new, m->diff_value));
+        return ERR_OK;
+    }
+}
+
+_Static_assert(sizeof(struct tree_info) == 16 + sizeof(struct page_ptr),
+               "infos are compared byte by byte: they have no holes");
+
+static enum err catalogue_step(struct merge *m, uint64_t work_max)
+{
+    const struct root *from = m->plan.from;
+    const struct merge_change *change;
+    enum err e;
+
+    if (!m->tree_open) {
+        m->catalogue.input = (struct merge_input){m, diff_next};
+        tree_merge_begin(&m->tree, ROOT_CATALOGUE, from->catalogue_height, &from->catalogue,
+                         false);
+        m->tree_open = true;
+        e = feed_peek(&m->catalogue, &change);
+        if (e)
+            return e;
+        if (!change) { /* all trees are what they were */
+            m->phase = MERGE_FINISH;
+            return ERR_OK;
+        }
+    }
+    e = tree_merge_run(&m->tree, &m->catalogue, work_max);
+    if (!e)
+        m->phase = MERGE_FINISH;
+    return e;
+}
+
+/* ---- the switch ---- */
+
+static enum err sync_pages(struct merge *m)
+{
+    struct primary *p = m->p;
+
+    if (p->os->ops->file_sync(p->file) == ERR_OK)
+        return ERR_OK;
+    p->failed = true;
+    return failure_set_at(&m->failure, ERR_LOG_FAILED, PRIMARY_FILE, 0,
+                          "the primary could not be synced");
+}
+
+/* Sync the pages, then let both slots name the new root. */
+static enum err root_switch(struct merge *m)
+{
+    struct primary *p = m->p;
+    struct slot slot;
+    enum err e;
+
+    e = sync_pages(m);
+    if (e)
+        return e;
+    primary_slot_of(p, m->root, m->number + PRIMARY_NUMBERS_AHEAD, &slot);
+    e = primary_write_slots(p, &slot, &m->limbo);
+    if (e)
+        return failure_set_at(&m->failure, e, PRIMARY_FILE,
+                              (uint64_t)p->slot_first * SLOT_BYTES,
+                              "a root slot could not be written");
+    p->number_limit = slot.number_limit;
+    return ERR_OK;
+}
+
+static enum err merge_finish(struct merge *m)
+{
+    struct primary *p = m->p;
+    struct root_facts facts = m->plan.facts;
+    enum err e;
+
+    e = writer_flush(&m->writer);
+    if (e)
+        return e;
+    facts.number = m->number;
+    m->root = root_new(p->os, &facts, infos_of(m), m->info_count, &m->tree.top, m->tree.height);
+    if (!m->root)
+        return ERR_NOMEM;
+    if (m->plan.durable) {
+        e = root_switch(m);
+        if (e)
+            return e;
+    }
+    primary_trim_file(p, &m->file_bytes);
+    space_count_only(m->replaced, &m->held);
+    m->phase = MERGE_DONE;
+    return ERR_OK;
+}
+
+/* ---- run ---- */
+
+static void merge_fail(struct merge *m, enum err e)
+{
+    struct primary *p = m->p;
+
+    m->phase = MERGE_FAILED;
+    m->result = e;
+    failure_set(&m->failure, e, "the merge failed: %s", err_message(e));
+    if (m->limbo)
+        space_limbo(&p->space, m->made);
+    else
+        space_undo(&p->space, m->made);
+    m->made = NULL;
+    primary_trim_file(p, &m->file_bytes);
+}
+
+static enum err merge_step(struct merge *m, uint64_t work_max)
+{
+    switch (m->phase) {
+    case MERGE_RECLAIM:
+        if (m->p->failed)
+            return ERR_LOG_FAILED;
+        primary_give_back(m->p);
+        if (m->number >= m->p->number_limit)
+            return primary_reserve_numbers(m->p, m->number); /* so many were no durable ones */
+        if (!space_reclaim(&m->p->space, &m->held, &m->reclaiming))
+            m->phase = MERGE_TREES;
+        return ERR_OK;
+    case MERGE_TREES: return trees_step(m, work_max);
+    case MERGE_CATALOGUE: return catalogue_step(m, work_max);
+    case MERGE_FINISH: return merge_finish(m);
+    case MERGE_DONE:
+    case MERGE_FAILED: break;
+    }
+    ASSERT(!"a merge that is over is not run");
+    return ERR_INTERNAL;
+}
+
+enum err merge_run(struct merge *m, uint64_t bytes_max)
+{
+    uint64_t work_max = m->tree.work + (bytes_max ? bytes_max : 1);
+    enum err e = ERR_OK;
+
+    if (m->phase == MERGE_FAILED)
+        return m->result;
+    while (m->phase < MERGE_DONE && m->phase != MERGE_FAILED) {
+        if (m->tree.work >= work_max)
+            return ERR_WAIT;
+        e = merge_step(m, work_max);
+        if (e == ERR_WAIT)
+            return e;
+        if (e) {
+            merge_fail(m, e);
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+/* ---- begin and end, on the loop ---- */
+
+void merge_free(struct primary *p, struct merge *m)
+{
+    writer_fini(&m->writer);
+    tree_merge_fini(&m->tree);
+    scratch_fini(p->os, &m->infos);
+    space_batch_free(p->os, m->replaced);
+    space_batch_free(p->os, m->made);
+    primary_held_fini(p, &m->held);
+    if (m->root)
+        root_free(p->os, m->root);
+    failure_clear(&m->failure);
+    os_free(p->os, m, sizeof *m);
+}
+
+/* Roots that were made after `from` are left aside; number is the next one's. */
+static void line_branch(struct primary *p, struct root *from, uint64_t number)
+{
+    space_branch(&p->space, from->facts.number, number);
+    LIST_EACH (link, &p->roots) {
+        struct root *r = LIST_ENTRY(link, struct root, in_roots);
+
+        if (r->facts.number > from->facts.number)
+            r->aside = true;
+    }
+}
+
+enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
+                             struct merge **out)
+{
+    struct merge *m = os_alloc(p->os, sizeof *m);
+    enum err e;
+
+    *out = NULL;
+    ASSERT(!p->merge && !p->reclaim && !p->spill_writer && !plan->from->aside);
+    ASSERT(plan->from->facts.number >= p->durable->facts.number);
+    if (!m)
+        return ERR_NOMEM;
+    memset(m, 0, sizeof *m);
+    m->p = p;
+    m->plan = *plan;
+    m->feed.input = plan->input;
+    m->number = p->number_next;
+    m->replaced = space_batch_new(p->os, m->number);
+    m->made = space_batch_new(p->os, m->number);
+    e = ERR_NOMEM;
+    if (m->replaced && m->made)
+        e = primary_held(p, &m->held);
+    if (!e)
+        e = writer_init(&m->writer, p->os, p->file, &p->space.map, &m->made->list, m->number,
+                        p->cache.limit / 4);
+    if (e) {
+        merge_free(p, m);
+        return e;
+    }
+    tree_merge_init(&m->tree, p->os, p->file, &p->cache, &m->writer, &m->replaced->list,
+                    &m->failure, p->page_bytes);
+    line_branch(p, plan->from, m->number);
+    root_ref(plan->from);
+    primary_take_let_go(p);
+    p->number_next++;
+    p->merge = m;
+    *out = m;
+    return ERR_OK;
+}
+
+/* The new root is everybody's. */
+static void merge_publish(struct primary *p, struct merge *m)
+{
+    while (m->writer.kept) {
+        struct page *page = m->writer.kept;
+
+        m->writer.kept = page->hash_next;
+        cache_insert_take(&p->cache, page);
+    }
+    cache_trim(&p->cache);
+    primary_note_only(p, &m->held);
+    space_merged(&p->space, m->replaced, m->made, m->plan.durable);
+    m->replaced = m->made = NULL;
+    list_push_back(&p->roots, &m->root->in_roots);
+    if (m->plan.durable) {
+        root_unref(p, p->durable);
+        p->durable = root_ref(m->root);
+    }
+    m->root = NULL;
+}
+
+enum err primary_merge_end(struct primary *p, struct merge *m, struct root **out,
+                           struct failure *f)
+{
+    struct root *from = m->plan.from;
+    enum err e = m->phase == MERGE_DONE ? ERR_OK : m->result;
+
+    ASSERT(p->merge == m && (m->phase == MERGE_DONE || m->phase == MERGE_FAILED));
+    *out = NULL;
+    p->last.pages_written += m->writer.pages_written;
+    p->last.bytes_written += m->writer.bytes_written;
+    if (m->file_bytes)
+        p->last.file_bytes = m->file_bytes;
+    if (e == ERR_OK) {
+        *out = m->root;
+        merge_publish(p, m);
+    } else if (f) {
+        failure_copy(f, &m->failure);
+    }
+    root_unref(p, from);
+    p->merge = NULL;
+    merge_free(p, m);
+    primary_note_space(p);
+    return e;
+}

@@ -1,0 +1,137 @@
+/* primary_check.c - the whole-structure checker: for tests and fsck. */
+#include "server/base/assert.h"
+#include "server/storage/primary_walk.h"
+#include "server/storage/spill.h"
+
+/* What the catalogue tree says must be what the root in memory says. */
+struct catalogue_check {
+    const struct root *r;
+    size_t next;
+};
+
+static enum err check_catalogue_leaf(void *context, const struct page *page)
+{
+    struct catalogue_check *check = context;
+    struct tree_info info;
+
+    for (unsigned i = 0; i < page->count; i++) {
+        if (!tree_info_decode(&info, page_key(page, i), page_value(page, i)) ||
+            check->next == check->r->count ||
+            memcmp(&info, &check->r->infos[check->next], sizeof info) != 0)
+            return ERR_CORRUPT;
+        check->next++;
+    }
+    return ERR_OK;
+}
+
+static enum err check_trees(struct primary *p, struct extent_map *map, struct failure *f)
+{
+    const struct root *r = p->durable;
+    struct catalogue_check check = {r, 0};
+    struct tree_walk walk = {.p = p,
+                             .store = ROOT_CATALOGUE,
+                             .leaves = true,
+                             .map = map,
+                             .leaf = check_catalogue_leaf,
+                             .context = &check};
+    enum err e;
+
+    e = tree_walk_run(&walk, &r->catalogue, r->catalogue_height, f);
+    if (!e && check.next != r->count)
+        e = failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, 0, "the catalogue lacks a tree");
+    walk.leaf = NULL;
+    for (size_t i = 0; i < r->count && !e; i++) {
+        walk.store = r->infos[i].store;
+        e = tree_walk_run(&walk, &r->infos[i].top, r->infos[i].height, f);
+    }
+    page_scratch_fini(p->os, &walk.scratch);
+    return e;
+}
+
+/* Extents that wait are used too; the durable root may reach them as well. */
+static enum err mark_waiting(struct extent_map *map, const struct space_batch *batch)
+{
+    for (; batch; batch = batch->next) {
+        for (size_t i = 0; i < batch->list.count; i++) {
+            struct space_extent extent = batch->list.items[i];
+            enum err e = ERR_OK;
+
+            if (!extent_is_used(map, extent.offset))
+                e = extent_mark(map, extent.offset, extent.units);
+            if (e)
+                return e;
+        }
+    }
+    return ERR_OK;
+}
+
+/* The map of used units must be what was found, unit by unit: nothing is lost. */
+static enum err check_map(struct primary *p, const struct extent_map *found, struct failure *f)
+{
+    const struct extent_map *map = &p->space.map;
+    uint32_t end = map->end > found->end ? map->end : found->end;
+
+    for (uint32_t unit = 0; unit < end; unit++) {
+        bool used = extent_is_used(map, unit);
+
+        if (used != extent_is_used(found, unit))
+            return failure_set_at(f, ERR_INTERNAL, PRIMARY_FILE,
+                                  (uint64_t)unit * PAGE_UNIT_BYTES,
+                                  used ? "space is marked used that nothing uses"
+                                       : "space is in use that is marked free");
+    }
+    return ERR_OK;
+}
+
+static enum err check_slots(struct primary *p, struct failure *f)
+{
+    for (unsigned i = 0; i < SLOT_COUNT && !p->space.in_limbo; i++) {
+        uint8_t bytes[SLOT_BYTES];
+        struct slot slot;
+        size_t got = 0;
+        uint64_t at = (uint64_t)i * SLOT_BYTES;
+        enum err e = p->os->ops->file_read(p->file, at, bytes, SLOT_BYTES, &got);
+
+        if (e)
+            return failure_set_at(f, e, PRIMARY_FILE, at, "a root slot could not be read");
+        if (got != SLOT_BYTES || slot_decode(&slot, i, bytes) != ERR_OK)
+            return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, at, "a root slot is damaged");
+        if (slot.facts.number != p->durable->facts.number || slot.units != p->durable->units)
+            return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, at,
+                                  "a root slot names another root");
+    }
+    return ERR_OK;
+}
+
+enum err primary_check(struct primary *p, struct failure *f)
+{
+    struct extent_map found;
+    enum err e;
+
+    ASSERT(!p->merge && !p->spill_writer);
+    e = extent_init(&found, p->os);
+    if (!e)
+        e = extent_mark(&found, 0, SLOT_UNITS);
+    if (!e)
+        e = check_slots(p, f);
+    if (!e)
+        e = check_trees(p, &found, f);
+    if (!e)
+        e = mark_waiting(&found, p->space.waiting);
+    if (!e)
+        e = mark_waiting(&found, p->space.made);
+    if (!e)
+        e = mark_waiting(&found, p->let_go);
+    if (!e)
+        e = mark_waiting(&found, p->released);
+    LIST_EACH (link, &p->spills) {
+        if (!e)
+            e = mark_waiting(&found, LIST_ENTRY(link, struct spill, in_spills)->made);
+    }
+    if (!e)
+        e = check_map(p, &found, f);
+    if (e)
+        failure_set(f, e, "%s", err_message(e));
+    extent_fini(&found);
+    return e;
+}

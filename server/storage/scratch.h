@@ -1,0 +1,45 @@
+/* scratch.h - memory that grows and is used again: scratch space of the page code.
+ *
+ * Threads: one at a time. Nothing keeps a pointer into it over a scratch_reserve. */
+#ifndef HOLDFAST_STORAGE_SCRATCH_H
+#define HOLDFAST_STORAGE_SCRATCH_H
+
+#include "server/os/os.h"
+
+#include <string.h>
+
+struct scratch {
+    uint8_t *data; /* owned; NULL while size is 0 */
+    size_t size;   /* bytes allocated */
+};
+
+static inline void scratch_fini(struct os *os, struct scratch *r)
+{
+    os_free(os, r->data, r->size);
+    r->data = NULL;
+    r->size = 0;
+}
+
+/* Have at least size bytes; the first keep bytes stay. ERR_NOMEM: nothing changed. */
+static inline enum err scratch_reserve(struct os *os, struct scratch *r, size_t size,
+                                       size_t keep)
+{
+    size_t wanted = r->size ? r->size : 1024;
+    uint8_t *data;
+
+    if (size <= r->size)
+        return ERR_OK;
+    while (wanted < size)
+        wanted *= 2;
+    data = os_alloc(os, wanted);
+    if (!data)
+        return ERR_NOMEM;
+    if (keep)
+        memcpy(data, r->data, keep);
+    os_free(os, r->data, r->size);
+    r->data = data;
+    r->size = wanted;
+    return ERR_OK;
+}
+
+#endif

@@ -1,0 +1,502 @@
+#include "server/storage/stage_internal.h"
+
+#include "server/base/assert.h"
+
+#define STAGE_ABSORB_BYTES_MAX (8u << 10) /* of a write-set's memory; more is not copied */
+
+struct stage *stage_new(struct os *os, uint64_t number)
+{
+    size_t table_bytes = STAGE_BUCKETS * sizeof(struct stage_store *);
+    struct stage *s = os_alloc(os, sizeof *s + table_bytes);
+
+    if (!s)
+        return NULL;
+    write_set_init(s, os, NULL);
+    s->number = number;
+    s->buckets = (struct stage_store **)(void *)(s + 1);
+    s->bucket_mask = STAGE_BUCKETS - 1;
+    memset(s->buckets, 0, table_bytes);
+    return s;
+}
+
+void stage_free(struct stage *s)
+{
+    for (unsigned b = 0; b <= s->bucket_mask; b++) {
+        for (struct stage_store *st = s->buckets[b], *chain; st; st = chain) {
+            chain = st->chain;
+            if (st->is_spare)
+                os_free(s->os, st, sizeof *st);
+        }
+    }
+    arena_free(&s->arena);
+    os_free(s->os, s, sizeof *s + STAGE_BUCKETS * sizeof(struct stage_store *));
+}
+
+void write_set_init(struct stage *s, struct os *os, struct stage_store *room)
+{
+    memset(s, 0, sizeof *s);
+    arena_init(&s->arena, os);
+    s->memory = &s->arena;
+    s->os = os;
+    s->state = STAGE_OPEN;
+    s->buckets = &s->single;
+    s->room = room;
+}
+
+void write_set_fini(struct stage *s)
+{
+    arena_free(&s->arena);
+    s->single = NULL;
+}
+
+void stage_move(struct stage *s, enum stage_state next)
+{
+    static const unsigned allowed[] = {
+        [STAGE_OPEN] = 1u << STAGE_SEALED,
+        [STAGE_SEALED] = 1u << STAGE_AMALGAMATING,
+        [STAGE_AMALGAMATING] = 1u << STAGE_AMALGAMATED | 1u << STAGE_SEALED,
+        [STAGE_AMALGAMATED] = 0,
+    };
+
+    ASSERT(allowed[s->state] & 1u << next);
+    ASSERT(!s->is_loose);
+    s->state = next;
+}
+
+const char *stage_state_name(enum stage_state state)
+{
+    static const char *const names[] = {"open", "sealed", "amalgamating", "amalgamated"};
+
+    return names[state];
+}
+
+struct record *record_visible(struct record *linked, uint64_t limit)
+{
+    struct record *r = record_newest(linked);
+
+    while (r && r->stamp->commit > limit)
+        r = r->older;
+    return r;
+}
+
+struct stage_store *stage_store_of(const struct stage *s, uint32_t store)
+{
+    struct stage_store *st = s->buckets[store & s->bucket_mask];
+
+    while (st && st->store != store)
+        st = st->chain;
+    return st;
+}
+
+static inline int record_compare(const struct record *r, struct slice key)
+{
+    return slice_compare(record_key(r), key);
+}
+
+/* The record of key, NULL if there is none; *before is the last one below it where there is
+ * none (NULL: it would be the first). */
+static struct record *stage_search(const struct stage_store *st, struct slice key,
+                                   struct record **before)
+{
+    struct record *r = stage_index_find(&st->index, key, false);
+
+    *before = r;
+    if (r && slice_equal(record_key(r), key))
+        return r;
+    if (st->is_indexed)
+        return NULL;
+    for (r = r ? r->next : st->first; r; r = r->next) {
+        int order = record_compare(r, key);
+
+        if (order >= 0)
+            return order == 0 ? r : NULL;
+        *before = r;
+    }
+    return NULL;
+}
+
+struct record *stage_seek(const struct stage_store *st, struct slice key)
+{
+    struct record *before, *r = stage_search(st, key, &before);
+
+    if (r)
+        return r;
+    return before ? before->next : st->first;
+}
+
+struct record *stage_seek_below(const struct stage_store *st, struct slice key)
+{
+    struct record *below = slice_is_none(key) ? stage_index_last(&st->index)
+                                              : stage_index_find(&st->index, key, true);
+    struct record *r = below ? below->next : st->first;
+
+    if (st->is_indexed)
+        return below;
+    while (r && (slice_is_none(key) || record_compare(r, key) < 0)) {
+        below = r;
+        r = r->next;
+    }
+    return below;
+}
+
+struct record *stage_find(const struct stage *s, uint32_t store, struct slice key)
+{
+    const struct stage_store *st = stage_store_of(s, store);
+    struct record *before;
+
+    return st ? stage_search(st, key, &before) : NULL;
+}
+
+uint64_t record_bytes(struct slice key, struct slice value)
+{
+    return sizeof(struct record) + key.size + value.size + 8;
+}
+
+struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t store,
+                          struct slice key, struct slice value)
+{
+    struct record *r =
+        arena_alloc(s->memory, offsetof(struct record, key) + key.size + value.size);
+
+    if (!r)
+        return NULL;
+    r->stamp = stamp;
+    r->log_next = NULL;
+    r->newest = NULL;
+    r->older = NULL;
+    r->store = store;
+    r->key_size = (uint16_t)key.size;
+    r->next = NULL;
+    r->last_writer_wins = false;
+    memcpy(r->key, key.data, key.size);
+    r->value = NULL;
+    r->value_size = 0;
+    if (!slice_is_none(value)) {
+        r->value = r->key + key.size;
+        r->value_size = (uint32_t)value.size;
+        memcpy(r->key + key.size, value.data, value.size);
+    }
+    return r;
+}
+
+struct stage_store *stage_store_new(struct stage *s, uint32_t store)
+{
+    struct stage_store *st = s->single ? NULL : s->room;
+
+    if (!st)
+        st = arena_alloc(s->memory, sizeof *st);
+    if (!st)
+        return NULL;
+    memset(st, 0, sizeof *st);
+    st->store = store;
+    st->chain = s->buckets[store & s->bucket_mask];
+    s->buckets[store & s->bucket_mask] = st;
+    return st;
+}
+
+/* Enter all records, once there are enough of them. */
+static void stage_index_all(struct stage *s, struct stage_store *st)
+{
+    st->is_indexed = true;
+    for (struct record *r = st->first; r && st->is_indexed; r = r->next)
+        st->is_indexed = stage_index_enter(&st->index, s->memory, r);
+}
+
+/* Hang r where stage_search said that it belongs. */
+static void stage_insert(struct stage *s, struct stage_store *st, struct record *r,
+                         struct record *before)
+{
+    struct record **at = before ? &before->next : &st->first;
+
+    r->next = *at;
+    *at = r;
+    st->records++;
+    if (st->records == STAGE_UNINDEXED)
+        stage_index_all(s, st);
+    else if (st->records > STAGE_UNINDEXED && !stage_index_enter(&st->index, s->memory, r))
+        st->is_indexed = false; /* from here on searches walk a little */
+}
+
+void stamp_add(struct stamp *stamp, struct record *r)
+{
+    ASSERT(!r->log_next && r->stamp == stamp);
+    if (stamp->last)
+        stamp->last->log_next = r;
+    else
+        stamp->first = r;
+    stamp->last = r;
+    stamp->records++;
+}
+
+static bool write_set_replace(struct stage *s, struct record *r, struct slice value)
+{
+    bool in_place = r->value && r->value_size >= value.size && !s->savepoints;
+    uint8_t *bytes = NULL;
+
+    if (s->savepoints && !write_set_keep_value(s, r))
+        return false;
+    if (!slice_is_none(value)) {
+        /* in place where the new value fits: a record updated again and again
+         * within one transaction takes no more memory */
+        bytes =
+            in_place ? (uint8_t *)(uintptr_t)r->value : arena_alloc(s->memory, value.size + 1);
+        if (!bytes)
+            return false;
+        memmove(bytes, value.data, value.size);
+    }
+    s->value_bytes += value.size;
+    s->value_bytes -= r->value_size;
+    r->value = bytes;
+    r->value_size = (uint32_t)value.size;
+    return true;
+}
+
+struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint32_t store,
+                             struct slice key, struct slice value, bool *fresh)
+{
+    struct stage_store *st = stage_store_of(write_set, store);
+    struct record *before, *r;
+
+    ASSERT(write_set->bucket_mask == 0 && key.size <= UINT16_MAX);
+    if (!st)
+        st = stage_store_new(write_set, store);
+    if (!st)
+        return NULL;
+    r = stage_search(st, key, &before);
+    *fresh = !r;
+    if (!*fresh)
+        return write_set_replace(write_set, r, value) ? r : NULL;
+    r = record_new(write_set, stamp, store, key, value);
+    if (!r)
+        return NULL;
+    stage_insert(write_set, st, r, before);
+    stamp_add(stamp, r);
+    write_set->records++;
+    write_set->value_bytes += key.size + value.size;
+    return r;
+}
+
+/* Link the records of one store; those whose key is there join its chain. */
+static void stage_link_store(struct stage *s, struct stage_store *to, struct stage_store *from,
+                             struct stamp *stamp)
+{
+    for (struct record *r = from->first; r;) {
+        struct record *following = r->next;
+        struct record *before, *there = stage_search(to, record_key(r), &before);
+
+        r->newest = NULL;
+        r->older = NULL;
+        if (there) {
+            r->older = record_newest(there);
+            there->newest = r;
+            stamp->superseded = true;
+        } else {
+            stage_insert(s, to, r, before);
+        }
+        r = following;
+    }
+}
+
+void stage_note_commit(struct stage *s, uint64_t commit)
+{
+    ASSERT(commit > s->last_commit); /* S-2 */
+    if (!s->first_commit)
+        s->first_commit = commit;
+    s->last_commit = commit;
+}
+
+/* Put a write-set's store into a stage that has none of that number. */
+static void stage_take_store(struct stage *s, struct stage_store *from,
+                             const struct stage *write_set, struct stage_spares *spares)
+{
+    struct stage_store *st = from;
+
+    /* its owner's memory: a spare takes its place */
+    if (from == write_set->room || write_set->is_absorbed) {
+        st = spares->first;
+        ASSERT(st);
+        spares->first = st->chain;
+        spares->count--;
+        *st = *from;
+        st->is_spare = true;
+    }
+    st->chain = s->buckets[st->store & s->bucket_mask];
+    s->buckets[st->store & s->bucket_mask] = st;
+}
+
+static size_t stamp_room(const struct stamp *stamp)
+{
+    return arena_round_up(sizeof *stamp + stamp->label.size);
+}
+
+static size_t record_room(const struct record *r)
+{
+    return arena_round_up(offsetof(struct record, key) + r->key_size + r->value_size);
+}
+
+static struct stamp *stamp_copy(const struct stamp *stamp, uint8_t *to)
+{
+    struct stamp *copy = (struct stamp *)(void *)to;
+
+    *copy = *stamp;
+    list_init(&copy->item.in_queue);
+    stamp_set_label(copy, stamp->label);
+    return copy;
+}
+
+static struct record *record_copy(const struct record *r, struct stamp *stamp, uint8_t *to)
+{
+    struct record *copy = (struct record *)(void *)to;
+
+    memcpy(copy, r, offsetof(struct record, key) + r->key_size);
+    copy->stamp = stamp;
+    if (r->value) {
+        copy->value = copy->key + r->key_size;
+        memcpy(copy->key + r->key_size, r->value, r->value_size);
+    }
+    return copy;
+}
+
+struct stamp *stage_absorb(struct stage *s, struct stage *write_set, struct stamp *stamp)
+{
+    size_t bytes = stamp_room(stamp);
+    struct record **last;
+    struct stamp *copy;
+    uint8_t *to;
+
+    if (write_set->memory != &write_set->arena ||
+        write_set->arena.bytes > STAGE_ABSORB_BYTES_MAX)
+        return stamp;
+    for (struct stage_store *st = write_set->single; st; st = st->chain) {
+        if (st->index.root)
+            return stamp;
+    }
+    for (struct record *r = stamp->first; r; r = r->log_next)
+        bytes += record_room(r);
+    to = arena_alloc(&s->arena, bytes);
+    if (!to)
+        return stamp;
+    copy = stamp_copy(stamp, to);
+    to += stamp_room(stamp);
+    last = &copy->first;
+    for (struct record *r = stamp->first; r; r = r->log_next) {
+        *last = copy->last = record_copy(r, copy, to);
+        to += record_room(r);
+        last = &copy->last->log_next;
+        r->newest = copy->last; /* where it has gone, for the lists */
+    }
+    for (struct stage_store *st = write_set->single; st; st = st->chain) {
+        for (struct record **at = &st->first; *at; at = &(*at)->next)
+            *at = (*at)->newest;
+    }
+    write_set->is_absorbed = true;
+    return copy;
+}
+
+void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
+                struct stage_spares *spares)
+{
+    struct stage_store *from = write_set->single;
+
+    ASSERT(s->state == STAGE_OPEN && !s->is_loose); /* S-1 */
+    ASSERT(write_set->bucket_mask == 0 && !write_set->savepoints);
+    stage_note_commit(s, stamp->commit);
+    while (from) {
+        struct stage_store *chain = from->chain;
+        struct stage_store *to = stage_store_of(s, from->store);
+
+        if (to) {
+            stage_link_store(s, to, from, stamp);
+        } else {
+            /* the first of its store here: the write-set's list is the stage's */
+            for (struct record *r = from->first; r; r = r->next) {
+                r->newest = NULL;
+                r->older = NULL;
+            }
+            stage_take_store(s, from, write_set, spares);
+        }
+        from = chain;
+    }
+    s->records += write_set->records;
+    s->value_bytes += write_set->value_bytes;
+    if (!write_set->is_absorbed)
+        arena_splice(&s->arena, &write_set->arena);
+    write_set->single = NULL;
+    write_set->records = 0;
+}
+
+void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,
+                 struct stage_spares *spares)
+{
+    struct stage_store *from = write_set->single;
+
+    ASSERT(s->state == STAGE_OPEN && !s->first_commit && !write_set->savepoints);
+    stage_note_commit(s, stamp->commit);
+    while (from) {
+        struct stage_store *chain = from->chain;
+
+        stage_take_store(s, from, write_set, spares);
+        from = chain;
+    }
+    s->records = write_set->records;
+    s->value_bytes = write_set->value_bytes;
+    arena_splice(&s->arena, &write_set->arena);
+    write_set->single = NULL;
+    write_set->records = 0;
+}
+
+enum err stage_spares_fill(struct stage_spares *spares, struct os *os, size_t count)
+{
+    while (spares->count < count) {
+        struct stage_store *st = os_alloc(os, sizeof *st);
+
+        if (!st)
+            return ERR_NOMEM;
+        st->chain = spares->first;
+        spares->first = st;
+        spares->count++;
+    }
+    return ERR_OK;
+}
+
+void stage_spares_free(struct stage_spares *spares, struct os *os)
+{
+    while (spares->first) {
+        struct stage_store *st = spares->first;
+
+        spares->first = st->chain;
+        os_free(os, st, sizeof *st);
+    }
+    spares->count = 0;
+}
+
+void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from, uint64_t to),
+                 void *context)
+{
+    ASSERT(stamp->commit);
+    if (!stamp->superseded)
+        return;
+    for (struct record *r = stamp->first; r; r = r->log_next) {
+        while (r->older && !sees(context, r->older->stamp->commit, stamp->commit))
+            r->older = r->older->older;
+    }
+}
+
+size_t stage_store_count(const struct stage *s)
+{
+    size_t count = 0;
+
+    for (unsigned b = 0; b <= s->bucket_mask; b++) {
+        for (struct stage_store *st = s->buckets[b]; st; st = st->chain)
+            count++;
+    }
+    return count;
+}
+
+void stage_store_numbers(const struct stage *s, uint32_t *to)
+{
+    for (unsigned b = 0; b <= s->bucket_mask; b++) {
+        for (struct stage_store *st = s->buckets[b]; st; st = st->chain)
+            *to++ = st->store;
+    }
+}

@@ -1,0 +1,197 @@
+/* tree_cursor.c - walking a tree in order, both ways.
+ *
+ * A cursor's path holds a page and a slot for each level, the top first, each
+ * page pinned. A move builds the new path beside the old one, and takes it over
+ * only when all of it is there: after ERR_WAIT or an error nothing has changed. */
+#include "server/base/assert.h"
+#include "server/storage/primary_internal.h"
+
+struct path {
+    struct {
+        struct page *page;
+        unsigned slot;
+    } at[PAGE_LEVELS_MAX];
+    unsigned height;
+};
+
+_Static_assert(sizeof(((struct tree_cursor *)0)->path) /
+                       sizeof(((struct tree_cursor *)0)->path[0]) ==
+                   PAGE_LEVELS_MAX,
+               "a cursor has room for the highest tree");
+
+enum edge { EDGE_FIRST, EDGE_LAST };
+
+void tree_cursor_init(struct tree_cursor *c, struct primary *p, struct root *r, uint32_t store)
+{
+    memset(c, 0, sizeof *c);
+    c->p = p;
+    c->r = r;
+    c->store = store;
+}
+
+void tree_cursor_fini(struct tree_cursor *c)
+{
+    for (unsigned i = 0; i < c->height; i++)
+        cache_unpin(c->path[i].page);
+    c->height = 0;
+    c->valid = false;
+}
+
+/* Stand on what path says; height 0: nowhere. */
+static void cursor_take(struct tree_cursor *c, const struct path *path)
+{
+    for (unsigned i = 0; i < path->height; i++)
+        cache_pin(path->at[i].page);
+    tree_cursor_fini(c);
+    for (unsigned i = 0; i < path->height; i++) {
+        c->path[i].page = path->at[i].page;
+        c->path[i].slot = path->at[i].slot;
+    }
+    c->height = path->height;
+    c->valid = path->height > 0;
+    if (c->valid) {
+        c->key = page_key(c->path[c->height - 1].page, c->path[c->height - 1].slot);
+        c->value = page_value(c->path[c->height - 1].page, c->path[c->height - 1].slot);
+    }
+}
+
+/* The page below path, which has depth levels: the top page, or the child at its slot. */
+static enum err path_load(struct tree_cursor *c, const struct tree_info *info,
+                          struct path *path, unsigned depth, struct wait *w, struct failure *f)
+{
+    const struct page_ptr *ptr = &info->top;
+    struct page **home = &c->r->tops[info - c->r->infos];
+
+    if (depth) {
+        struct page *parent = path->at[depth - 1].page;
+
+        ptr = &parent->children[path->at[depth - 1].slot];
+        home = &parent->cached[path->at[depth - 1].slot];
+    }
+    return cache_get(&c->p->cache, ptr, c->store, info->height - 1 - depth, home, w,
+                     &path->at[depth].page, f);
+}
+
+/* Go down from depth to a leaf along one edge. */
+static enum err path_descend(struct tree_cursor *c, const struct tree_info *info,
+                             struct path *path, unsigned depth, enum edge edge, struct wait *w,
+                             struct failure *f)
+{
+    for (; depth < info->height; depth++) {
+        enum err e = path_load(c, info, path, depth, w, f);
+
+        if (e)
+            return e;
+        path->at[depth].slot = edge == EDGE_FIRST ? 0 : path->at[depth].page->count - 1;
+    }
+    return ERR_OK;
+}
+
+/* From a whole path to the leaf beside it; height 0 when there is none. */
+static enum err path_beside(struct tree_cursor *c, const struct tree_info *info,
+                            struct path *path, bool backwards, struct wait *w,
+                            struct failure *f)
+{
+    unsigned depth = info->height - 1;
+
+    while (depth > 0) {
+        unsigned slot = path->at[depth - 1].slot;
+
+        if (backwards ? slot > 0 : slot + 1 < path->at[depth - 1].page->count) {
+            path->at[depth - 1].slot = backwards ? slot - 1 : slot + 1;
+            return path_descend(c, info, path, depth, backwards ? EDGE_LAST : EDGE_FIRST, w, f);
+        }
+        depth--;
+    }
+    path->height = 0;
+    return ERR_OK;
+}
+
+enum err tree_cursor_seek(struct tree_cursor *c, struct slice key, bool backwards,
+                          struct wait *w, struct failure *f)
+{
+    const struct tree_info *info = root_find(c->r, c->store);
+    struct path path;
+    unsigned depth;
+    bool equal;
+    enum err e;
+
+    path.height = 0;
+    if (!info || info->height == 0 || (backwards && key.data && key.size == 0)) {
+        cursor_take(c, &path);
+        return ERR_OK;
+    }
+    cache_trim(&c->p->cache);
+    path.height = info->height;
+    if (key.size == 0) {
+        e = path_descend(c, info, &path, 0, backwards ? EDGE_LAST : EDGE_FIRST, w, f);
+        if (!e)
+            cursor_take(c, &path);
+        return e;
+    }
+    for (depth = 0; depth < info->height; depth++) {
+        struct page *page;
+
+        e = path_load(c, info, &path, depth, w, f);
+        if (e)
+            return e;
+        page = path.at[depth].page;
+        path.at[depth].slot =
+            page->level ? page_find_child(page, key) : page_find(page, key, &equal);
+    }
+    depth = info->height - 1;
+    if (backwards && path.at[depth].slot > 0)
+        path.at[depth].slot--;
+    else if (backwards || path.at[depth].slot == path.at[depth].page->count)
+        e = path_beside(c, info, &path, backwards, w, f);
+    if (!e)
+        cursor_take(c, &path);
+    return e;
+}
+
+static enum err cursor_move_far(struct tree_cursor *c, bool backwards, struct wait *w,
+                                struct failure *f)
+{
+    const struct tree_info *info = root_find(c->r, c->store);
+    struct path path;
+    enum err e;
+
+    cache_trim(&c->p->cache);
+    path.height = c->height;
+    for (unsigned i = 0; i < c->height; i++) {
+        path.at[i].page = c->path[i].page;
+        path.at[i].slot = c->path[i].slot;
+    }
+    e = path_beside(c, info, &path, backwards, w, f);
+    if (!e)
+        cursor_take(c, &path);
+    return e;
+}
+
+static enum err cursor_move(struct tree_cursor *c, bool backwards, struct wait *w,
+                            struct failure *f)
+{
+    struct page *page;
+    unsigned slot;
+
+    ASSERT(c->valid);
+    page = c->path[c->height - 1].page;
+    slot = c->path[c->height - 1].slot;
+    if (backwards ? slot == 0 : slot + 1 == page->count)
+        return cursor_move_far(c, backwards, w, f);
+    slot = backwards ? slot - 1 : slot + 1;
+    c->path[c->height - 1].slot = slot;
+    c->key = page_key(page, slot);
+    c->value = page_value(page, slot);
+    return ERR_OK;
+}
+
+enum err tree_cursor_next(struct tree_cursor *c, struct wait *w, struct failure *f)
+{
+    return cursor_move(c, false, w, f);
+}
+
+enum err tree_cursor_previous(struct tree_cursor *c, struct wait *w, struct failure *f)
+{
+    return cursor_move(c, true, w, f);
+}
