@@ -24,6 +24,7 @@
       "transaction aborted by an earlier error; roll back and retry")                        \
     X(TOKEN_FENCED, 1011, REQUEST, false, "the token was reported as not committed")    \
     X(BAD_VALUE, 1012, REQUEST, false, "invalid value")                    \
+    X(GENERATOR_FULL, 1013, REQUEST, false, "all generated keys are used")                    \
     X(CONFLICT, 3001, CONFLICT, true,                                                        \
       "a conflicting transaction committed first; retry from the beginning")                 \
     X(TOO_LARGE, 4001, LIMIT, false, "a size limit is exceeded")                         \

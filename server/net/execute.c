@@ -52,7 +52,8 @@ execute *execute_find(const struct method *method)
 bool execute_keeps(const struct method *method)
 {
     return method == &method_table[METHOD_GET_MANY] || method == &method_table[METHOD_SCAN] ||
-           method == &method_table[METHOD_NEXT] || method == &method_table[METHOD_RUN];
+           method == &method_table[METHOD_NEXT] || method == &method_table[METHOD_RUN] ||
+           method == &method_table[METHOD_STORES];
 }
 
 bool execute_answers_much(const struct method *method)

@@ -51,7 +51,7 @@ static void put_limits(struct execution *w)
     const struct options *o = &execution_session(w)->server->options;
     struct net_buffer *b = w->out;
 
-    put_map(b, 18);
+    put_map(b, 19);
     put_fact(b, "frame_bytes", o->frame_size);
     put_fact(b, "depth", o->depth);
     put_fact(b, "elements", o->elements);
@@ -66,6 +66,7 @@ static void put_limits(struct execution *w)
     put_fact(b, "transactions", o->transactions_per_connection);
     put_fact(b, "cursors", o->cursors_per_connection);
     put_fact(b, "transaction_bytes", o->transaction_max);
+    put_fact(b, "catalogue_bytes", o->catalogue_max);
     put_fact(b, "transaction_idle_ms", o->transaction_idle);
     put_fact(b, "output_pause_bytes", o->output_pause);
     put_fact(b, "output_bytes", o->output_max);

@@ -43,54 +43,49 @@ enum err execute_rename_store(struct execution *w)
                 store_rename(w->op, w->txn, w->call->params[1].text, w->call->params[2].text));
 }
 
-struct listing {
-    struct net_buffer *out;
-    uint32_t count;
-};
-
 static void put_store(void *context, const struct store_info *info)
 {
-    struct listing *l = context;
+    struct execution *w = context;
 
-    l->count++;
-    put_map(l->out, 7);
-    put_word(l->out, "name");
-    put_text(l->out, info->name);
-    put_word(l->out, "key");
-    put_value(l->out, info->key);
-    put_word(l->out, "indexes");
-    put_array(l->out, 0);
-    put_fact(l->out, "records", info->records);
-    put_fact(l->out, "bytes", info->bytes);
-    put_word(l->out, "generate");
-    put_bool(l->out, info->generate);
-    put_word(l->out, "conflict");
-    put_word(l->out, info->last_writer_wins ? "none" : "first-committer");
+    w->index++;
+    put_map(w->out, 8);
+    put_word(w->out, "name");
+    put_text(w->out, info->name);
+    put_word(w->out, "key");
+    put_value(w->out, info->key);
+    put_word(w->out, "indexes");
+    put_array(w->out, 0);
+    put_fact(w->out, "records", info->records);
+    put_fact(w->out, "bytes", info->bytes);
+    put_word(w->out, "generate");
+    put_bool(w->out, info->generate);
+    put_word(w->out, "next");
+    if (info->generate)
+        put_uint(w->out, info->next);
+    else
+        put_nil(w->out);
+    put_word(w->out, "conflict");
+    put_word(w->out, info->last_writer_wins ? "none" : "first-committer");
 }
 
+/* What a turn has listed is kept for the next (execute_keeps). */
 enum err execute_stores(struct execution *w)
 {
-    struct listing l = {.out = w->out};
-    uint8_t head[5] = {0xdd}; /* array 32: how many there are is known at the end */
-    size_t place = w->out->used;
+    uint64_t max = execution_session(w)->server->options.result_size;
     enum err e;
 
-    net_buffer_append(w->out, head, sizeof head);
-    e = stores_list(w->op, w->txn, put_store, &l);
-    if (e) {
-        w->out->used = place; /* it is listed from the beginning when it goes on */
-        return e;
+    if (!w->begun) {
+        w->begun = true;
+        w->place = put_array_later(w->out) - w->base;
+        w->start = w->out->used - w->base;
     }
-    if (w->out->used - place > execution_session(w)->server->options.result_size)
-        return failure_set_limit(execution_failure(w), "result-size",
-                                 execution_session(w)->server->options.result_size,
-                                 w->out->used - place,
-                                 "stores: the list of %u stores is over result-size", l.count);
-    if (!w->out->failed) {
-        w->out->data[place + 1] = (uint8_t)(l.count >> 24);
-        w->out->data[place + 2] = (uint8_t)(l.count >> 16);
-        w->out->data[place + 3] = (uint8_t)(l.count >> 8);
-        w->out->data[place + 4] = (uint8_t)l.count;
-    }
-    return ERR_OK;
+    e = stores_list(w->op, w->txn, put_store, w);
+    if ((!e || e == ERR_WAIT) && w->out->used - w->base - w->start > max)
+        return failure_set_limit(execution_failure(w), "result-size", max,
+                                 w->out->used - w->base - w->start,
+                                 "stores: the list, here of %llu stores, is over result-size",
+                                 (unsigned long long)w->index);
+    if (!e)
+        put_array_now(w->out, w->base + w->place, (uint32_t)w->index);
+    return e;
 }

@@ -54,6 +54,9 @@ enum option_type {
       "that they read; beyond it the oldest are ended")                                        \
     X(BYTES, held_memory, "held-memory", "64MiB", 64 * KIB, 1024 * GIB, NULL, false,           \
       "of held-max, what they may lose to in memory; more of it goes to disk")                 \
+    X(BYTES, catalogue_max, "catalogue-max", "256MiB", MIB, 1024 * GIB, NULL, false,           \
+      "memory for the definitions of stores, those that old transactions still see included; " \
+      "above it none are made or renamed")                                                     \
     X(BYTES, transaction_max, "transaction-max", "1GiB", 64 * KIB, 1024 * GIB, NULL, false,    \
       "what one transaction may write")                                                        \
     X(BYTES, link_max, "link-max", "2MiB", 4 * KIB, GIB, NULL, false,                          \

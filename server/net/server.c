@@ -287,6 +287,7 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->stage_bytes = o->stage_size;
     to->staged_bytes_max = o->staged_max;
     to->held_bytes_max = o->held_max;
+    to->catalogue_bytes_max = o->catalogue_max;
     to->held_memory_max = o->held_memory;
     to->txn_bytes_max = o->transaction_max;
     to->link_bytes_max = o->link_max;

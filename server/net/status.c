@@ -107,6 +107,16 @@ static void put_loop(struct net_buffer *b, const struct turn_clock *clock)
     put_fact(b, "turn_recent_us", turn_clock_recent_us(clock));
 }
 
+static void put_catalogue(struct net_buffer *b, const struct db_status *s, uint64_t limit)
+{
+    put_word(b, "catalogue");
+    put_map(b, 4);
+    put_fact(b, "stores", s->stores);
+    put_fact(b, "versions", s->definitions);
+    put_fact(b, "bytes", s->catalogue_bytes);
+    put_fact(b, "limit", limit);
+}
+
 enum err execute_status(struct execution *w)
 {
     struct server *server = execution_session(w)->server;
@@ -117,7 +127,7 @@ enum err execute_status(struct execution *w)
 
     memset(&s, 0, sizeof s);
     db_status(server->db, &s);
-    put_map(b, 10);
+    put_map(b, 11);
     put_word(b, "server");
     put_map(b, 3);
     put_word(b, "version");
@@ -135,6 +145,7 @@ enum err execute_status(struct execution *w)
     put_fact(b, "bytes", s.ledger_bytes);
     put_fact(b, "disk_bytes", s.ledger_disk_bytes);
     put_fact(b, "keys", s.ledger_keys);
+    put_catalogue(b, &s, server->options.catalogue_max);
     put_primary(b, &s);
     put_word(b, "cache");
     put_map(b, 4);

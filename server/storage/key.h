@@ -71,6 +71,13 @@ enum err key_decode(const struct key_spec *spec, struct slice encoded, uint8_t *
 enum err key_decode_known(const struct key_spec *spec, struct slice encoded, uint8_t *to,
                           size_t room, size_t *size);
 
+/* The whole part of the number that is an encoded key of one part; UINT64_MAX: it does not fit. 0:
+ * it is below 1, or no number. */
+uint64_t key_whole_number(struct slice encoded, bool descending);
+/* Numbers of one part lie below this first byte, or (descending) from it on: so the greatest is
+ * the last key below, or the first from it on, unless there is none. */
+uint8_t key_number_bound(bool descending);
+
 /* Bounds in encoded bytes: from <= k < to, memcmp order. from_size 0 and to_size 0 mean
  * the beginning and the end. */
 struct key_range {

@@ -305,3 +305,30 @@ enum err key_decode_known(const struct key_spec *spec, struct slice encoded, uin
 {
     return decode_key(spec, encoded, true, (struct key_writer){to, to + room}, size);
 }
+
+/* ---- generated keys ---- */
+
+uint8_t key_number_bound(bool descending)
+{
+    return descending ? (uint8_t)~KEY_TAG_POSITIVE_BIG : KEY_TAG_POSITIVE_BIG + 1;
+}
+
+uint64_t key_whole_number(struct slice encoded, bool descending)
+{
+    uint8_t turn = descending ? 0xff : 0;
+    uint64_t whole = 0;
+    unsigned bytes;
+    uint8_t tag;
+
+    if (!encoded.size)
+        return 0;
+    tag = encoded.data[0] ^ turn;
+    if (tag == KEY_TAG_POSITIVE_BIG)
+        return UINT64_MAX;
+    if (tag < KEY_TAG_POSITIVE_0 || tag > KEY_TAG_POSITIVE_BIG)
+        return 0;
+    bytes = tag - KEY_TAG_POSITIVE_0;
+    for (unsigned i = 0; i < bytes && i + 1 < encoded.size; i++)
+        whole = whole << 8 | (encoded.data[1 + i] ^ turn);
+    return whole;
+}

@@ -111,20 +111,6 @@ static void amalgamate_put_back(struct amalgamation *a)
     db->pass_retry_ms = db->now_ms + PASS_RETRY_MS;
 }
 
-static void amalgamate_forget_retired(struct db *db, uint64_t upto)
-{
-    struct catalogue *c = &db->catalogue;
-
-    while (c->retired && c->retired->commit <= upto) {
-        struct retired *r = c->retired;
-
-        c->retired = r->next;
-        if (!c->retired)
-            c->retired_last = NULL;
-        os_free(db->os, r, sizeof *r);
-    }
-}
-
 /* The new ledger stands for the stages, and for the older ledgers that it took in. */
 static void amalgamate_publish_ledger(struct pass *p)
 {
@@ -262,7 +248,7 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
              (unsigned long long)a->bytes, (unsigned long long)upto, a->limit_count,
              (unsigned long long)(os_now_ms(db->os) - a->begun_ms));
     amalgamate_reset(a);
-    amalgamate_forget_retired(db, upto);
+    catalogue_rooted(&db->catalogue, upto);
     amalgamate_limit_held(db);
     stages_unstage(db);
     db_room_changed(db);

@@ -1,564 +1,701 @@
-/* The catalogue: which stores there are, for every snapshot that is open.
- *
- * Definitions are rows of store 0, so they commit, recover and conflict like
- * records; this is the same in memory: for each name a chain of versions, newest
- * first. A store that is cleared gets a new number, and its old tree ends whole: so
- * clearing is O(1) and readers of old snapshots keep what they see. A name's entry
- * is never freed, so that it can hang in transactions' lists. */
-#include "server/base/assert.h"
-#include "server/txn/db_internal.h"
-#include "server/txn/reads.h"
+#include "server/txn/catalogue.h"
 
-#include <stdio.h>
+#include "server/base/assert.h"
+#include "server/txn/catalogue_row.h"
+
+#include <string.h>
 #include <xxhash.h>
 
-#define CATALOGUE_BUCKETS 4096
+#define ENTRY_OF(link) LIST_ENTRY(link, struct catalogue_entry, in_names)
+#define SHELF_OF(link) LIST_ENTRY(link, struct shelf, in_numbers)
+#define VERSION_OF(link) LIST_ENTRY(link, struct schema, in_queue)
 
-static struct catalogue_entry *entry_new(struct db *db, struct slice name)
+/* ---- names ---- */
+
+static uint64_t name_hash(const struct catalogue *c, struct slice name)
 {
-    struct catalogue_entry *e = os_alloc(db->os, sizeof *e + name.size);
-
-    if (!e)
-        return NULL;
-    e->chain = NULL;
-    e->newest = NULL;
-    list_init(&e->writers);
-    e->name_size = (uint16_t)name.size;
-    memcpy(e->name, name.data, name.size);
-    return e;
+    return XXH3_64bits_withSeed(name.data, name.size, c->seed);
 }
 
-struct catalogue_entry *catalogue_entry_of(struct db *db, struct slice name, bool make)
+static struct catalogue_entry *entry_find(struct catalogue *c, struct slice name)
 {
-    struct catalogue *c = &db->catalogue;
-    struct catalogue_entry **bucket =
-        &c->buckets[XXH3_64bits_withSeed(name.data, name.size, db->hash_seed) &
-                    (c->bucket_count - 1)];
-    struct catalogue_entry *e;
+    struct hash_link *link = hash_table_first(&c->names, name_hash(c, name));
 
-    for (e = *bucket; e; e = e->chain) {
+    for (; link; link = hash_table_next(&c->names, link)) {
+        struct catalogue_entry *e = ENTRY_OF(link);
+
         if (slice_equal(slice_make(e->name, e->name_size), name))
             return e;
-    }
-    if (!make)
-        return NULL;
-    e = entry_new(db, name);
-    if (!e)
-        return NULL;
-    e->chain = *bucket;
-    *bucket = e;
-    c->entries++;
-    return e;
-}
-
-static struct generator *generator_of(struct db *db, uint32_t number)
-{
-    struct generator *g;
-
-    for (g = db->catalogue.generators; g; g = g->next) {
-        if (g->number == number)
-            return g;
-    }
-    g = os_alloc(db->os, sizeof *g);
-    if (!g)
-        return NULL;
-    g->number = number;
-    g->counter = 0;
-    g->next = db->catalogue.generators;
-    db->catalogue.generators = g;
-    return g;
-}
-
-enum err catalogue_note_tree(struct db *db, uint32_t number, uint64_t counter)
-{
-    if (number > db->catalogue.last_number)
-        db->catalogue.last_number = number;
-    if (counter) {
-        struct generator *g = generator_of(db, number);
-
-        if (!g)
-            return ERR_NOMEM;
-        if (counter > g->counter)
-            g->counter = counter;
-    }
-    return ERR_OK;
-}
-
-struct slice schema_name(const struct schema *s)
-{
-    return slice_make(s->entry->name, s->entry->name_size);
-}
-
-/* ---- rows ---- */
-
-size_t catalogue_row_key(struct slice name, uint8_t *to)
-{
-    uint8_t text[STORE_NAME_BYTES_MAX + MSGPACK_HEAD_MAX];
-    size_t put = 0;
-
-    if (name.size > STORE_NAME_BYTES_MAX)
-        name.size = STORE_NAME_BYTES_MAX; /* no store can have it */
-    key_encode_value(slice_make(text, msgpack_put_text(text, name)), false, to, KEY_BYTES_MAX,
-                     &put);
-    return put;
-}
-
-size_t schema_write_row(uint32_t number, const struct key_spec *spec, bool generate,
-                        bool last_writer_wins, uint8_t *to, size_t room)
-{
-    uint8_t *at = to;
-    size_t size;
-
-    if (room < 64)
-        return 0;
-    at += msgpack_put_map_head(at, 2 + generate + last_writer_wins);
-    at += msgpack_put_text(at, slice_text("number"));
-    at += msgpack_put_uint(at, number);
-    if (generate) {
-        at += msgpack_put_text(at, slice_text("generate"));
-        at += msgpack_put_bool(at, true);
-    }
-    if (last_writer_wins) {
-        at += msgpack_put_text(at, slice_text("last"));
-        at += msgpack_put_bool(at, true);
-    }
-    at += msgpack_put_text(at, slice_text("key"));
-    size = key_spec_write(spec, at, room - (size_t)(at - to));
-    return size ? (size_t)(at - to) + size : 0;
-}
-
-static enum err schema_read_field(struct schema *s, struct msgpack_cursor *c)
-{
-    struct slice name;
-    uint64_t number;
-    const char *why;
-    enum err e = msgpack_read_text(c, &name);
-
-    if (e)
-        return e;
-    if (slice_equal(name, slice_text("number"))) {
-        e = msgpack_read_uint(c, &number);
-        s->number = (uint32_t)number;
-    } else if (slice_equal(name, slice_text("generate"))) {
-        e = msgpack_read_bool(c, &s->generate);
-    } else if (slice_equal(name, slice_text("last"))) {
-        e = msgpack_read_bool(c, &s->last_writer_wins);
-    } else if (slice_equal(name, slice_text("key"))) {
-        e = msgpack_skip(c, MSGPACK_DEPTH_MAX, &s->key);
-        if (!e)
-            e = key_spec_read(s->key, &s->spec, &why);
-    } else {
-        e = ERR_BAD_REQUEST;
-    }
-    return e;
-}
-
-static enum err schema_read_row(struct schema *s)
-{
-    struct msgpack_cursor c = msgpack_open(slice_make(s->row, s->row_size));
-    uint32_t pairs;
-    enum err e = msgpack_read_map(&c, &pairs);
-
-    while (!e && pairs-- > 0)
-        e = schema_read_field(s, &c);
-    if (!e && (!msgpack_at_end(&c) || !s->number || slice_is_none(s->key)))
-        e = ERR_BAD_REQUEST;
-    return e;
-}
-
-void schema_free(struct db *db, struct schema *s)
-{
-    os_free(db->os, s->spare, sizeof *s->spare);
-    os_free(db->os, s, sizeof *s + s->row_size);
-}
-
-static struct schema *schema_alloc(struct db *db, struct catalogue_entry *e, struct slice row)
-{
-    struct schema *s = os_alloc(db->os, sizeof *s + row.size);
-
-    if (!s)
-        return NULL;
-    memset(s, 0, sizeof *s);
-    list_init(&s->in_txn);
-    s->entry = e;
-    s->row_size = row.size;
-    s->is_dropped = slice_is_none(row);
-    if (row.size)
-        memcpy(s->row, row.data, row.size);
-    s->spare = os_alloc(db->os, sizeof *s->spare);
-    if (!s->spare) {
-        schema_free(db, s);
-        return NULL;
-    }
-    return s;
-}
-
-enum err schema_new(struct db *db, struct catalogue_entry *entry, struct slice row,
-                    struct schema **out, struct failure *f)
-{
-    struct schema *s = schema_alloc(db, entry, row);
-    struct generator *g;
-    enum err e = ERR_OK;
-
-    *out = NULL;
-    if (!s)
-        return failure_set(f, ERR_NOMEM, "no memory for the definition of a store");
-    if (!s->is_dropped) {
-        e = schema_read_row(s);
-        if (e) {
-            e = failure_set(f, ERR_CORRUPT, "the definition of store \"%s\" is damaged",
-                            text_show(slice_make(entry->name, entry->name_size)));
-        } else {
-            g = generator_of(db, s->number);
-            if (g)
-                s->counter = &g->counter;
-            else
-                e = failure_set(f, ERR_NOMEM, "no memory for the definition of a store");
-        }
-    }
-    if (e)
-        schema_free(db, s);
-    else
-        *out = s;
-    return e;
-}
-
-/* ---- versions ---- */
-
-#define NEAR_STEPS_MAX 100000 /* of work that a mistyped name may make */
-#define NEAR_EDITS_MAX 2
-
-/* Whether a name may be shown to whoever sees the commit: without waiting for anything. */
-static bool is_shown(const struct db *db, const struct catalogue_entry *e, uint64_t commit)
-{
-    const struct schema *s = e->newest;
-
-    return s && !s->is_dropped && s->commit <= commit && s->commit <= db->durable;
-}
-
-/* The store whose name is nearest to one that no store has; none: none is near. */
-static struct slice catalogue_near(const struct db *db, uint64_t commit, struct slice name)
-{
-    const struct catalogue *c = &db->catalogue;
-    unsigned least = NEAR_EDITS_MAX + 1;
-    struct slice best = SLICE_NONE;
-    size_t steps = 0;
-
-    for (size_t b = 0; b < c->bucket_count && steps < NEAR_STEPS_MAX; b++, steps++) {
-        for (struct catalogue_entry *e = c->buckets[b]; e; e = e->chain, steps += 16) {
-            struct slice other = slice_make(e->name, e->name_size);
-            unsigned edits;
-
-            if (!is_shown(db, e, commit) || other.size > name.size + NEAR_EDITS_MAX ||
-                name.size > other.size + NEAR_EDITS_MAX)
-                continue;
-            steps += name.size * other.size;
-            edits = text_distance(name, other);
-            if (edits > least || edits >= name.size || edits > NEAR_EDITS_MAX ||
-                (edits == least && slice_compare(other, best) > 0))
-                continue;
-            least = edits;
-            best = other;
-        }
-    }
-    return best;
-}
-
-static enum err catalogue_no_store(struct op *op, uint64_t commit, struct slice name)
-{
-    struct failure *f = &op->failure;
-    struct slice near = catalogue_near(op->db, commit, name);
-
-    if (slice_is_none(near))
-        failure_set(f, ERR_NO_STORE, "store \"%s\" does not exist", text_show(name));
-    else
-        failure_set(f, ERR_NO_STORE, "store \"%s\" does not exist; did you mean \"%s\"?",
-                    text_show(name), text_show(near));
-    failure_set_store(f, ERR_NO_STORE, name);
-    failure_set_near(f, ERR_NO_STORE, near);
-    return ERR_NO_STORE;
-}
-
-/* NULL: there is none. */
-static struct schema *schema_seen(struct op *op, struct txn *t, uint64_t commit,
-                                  struct slice name)
-{
-    struct catalogue_entry *e = catalogue_entry_of(op->db, name, false);
-    struct schema *s = NULL;
-
-    if (e && t) {
-        for (struct list_link *link = t->schemas.previous; link != &t->schemas;
-             link = link->previous) {
-            struct schema *own = LIST_ENTRY(link, struct schema, in_txn);
-
-            if (own->entry == e) {
-                s = own;
-                break;
-            }
-        }
-    }
-    if (e && !s) {
-        s = e->newest;
-        while (s && s->commit > commit)
-            s = s->older;
-        if (s && s->commit > op->db->durable)
-            op_note_commit(op, s->commit, s->interval); /* the catalogue decides, too */
-    }
-    return s && !s->is_dropped ? s : NULL;
-}
-
-enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct slice name,
-                        struct schema **out)
-{
-    *out = schema_seen(op, t, commit, name);
-    return *out ? ERR_OK : catalogue_no_store(op, commit, name);
-}
-
-enum err catalogue_find_other(struct op *op, struct txn *t, struct slice name,
-                              struct schema **out)
-{
-    enum err e = reads_note_name(op, t, name);
-
-    *out = e ? NULL : schema_seen(op, t, t->snapshot->commit, name);
-    return e;
-}
-
-enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct slice name,
-                        struct schema **out)
-{
-    enum err e = ERR_OK;
-
-    if (t)
-        e = reads_note_name(op, t, name);
-    return e ? e : catalogue_look(op, t, commit, name, out);
-}
-
-static bool entry_has_number(const struct catalogue_entry *e, uint32_t number)
-{
-    return e->newest && !e->newest->is_dropped && e->newest->number == number;
-}
-
-struct schema *catalogue_by_number(struct db *db, uint32_t number)
-{
-    struct catalogue *c = &db->catalogue;
-
-    if (c->by_number && entry_has_number(c->by_number, number))
-        return c->by_number->newest;
-    for (size_t b = 0; b < c->bucket_count; b++) {
-        for (struct catalogue_entry *e = c->buckets[b]; e; e = e->chain) {
-            if (entry_has_number(e, number)) {
-                c->by_number = e; /* entries stay for ever */
-                return e->newest;
-            }
-        }
     }
     return NULL;
 }
 
-/* Versions below the one that the oldest open snapshot sees are seen by nobody. */
-static void catalogue_prune(struct db *db, struct catalogue_entry *e)
+static size_t entry_bytes(const struct catalogue_entry *e)
 {
-    uint64_t oldest = db->answered;
-    struct schema *s = e->newest;
-
-    if (!list_is_empty(&db->snapshots_by_commit)) {
-        uint64_t commit =
-            LIST_ENTRY(db->snapshots_by_commit.next, struct snapshot, in_commit)->commit;
-
-        if (commit < oldest)
-            oldest = commit;
-    }
-    while (s && s->commit > oldest)
-        s = s->older;
-    while (s && s->older) {
-        struct schema *older = s->older;
-
-        s->older = older->older;
-        schema_free(db, older);
-    }
+    return sizeof *e + e->name_size;
 }
 
-static void catalogue_push_retired(struct db *db, struct retired *r, uint32_t number,
-                                   uint64_t commit)
+static struct catalogue_entry *entry_make(struct catalogue *c, struct slice name)
 {
-    struct catalogue *c = &db->catalogue;
+    struct catalogue_entry *e = entry_find(c, name);
 
-    r->next = NULL;
-    r->number = number;
-    r->commit = commit;
-    if (c->retired_last)
-        c->retired_last->next = r;
-    else
-        c->retired = r;
-    c->retired_last = r;
-}
-
-void catalogue_settle(struct db *db, uint64_t commit)
-{
-    struct catalogue *c = &db->catalogue;
-    struct retired **at = &c->retired;
-
-    c->retired_last = NULL;
-    while (*at) {
-        struct retired *r = *at;
-
-        if (r->commit == commit && catalogue_by_number(db, r->number)) {
-            *at = r->next;
-            os_free(db->os, r, sizeof *r);
-        } else {
-            c->retired_last = r;
-            at = &r->next;
-        }
-    }
-}
-
-enum err catalogue_note_orphan(struct db *db, uint32_t number, uint64_t commit)
-{
-    struct retired *r;
-
-    if (number > db->catalogue.last_number)
-        db->catalogue.last_number = number; /* rule 4 */
-    for (r = db->catalogue.retired; r; r = r->next) {
-        if (r->number == number)
-            return ERR_OK;
-    }
-    r = os_alloc(db->os, sizeof *r);
-    if (!r)
-        return ERR_NOMEM;
-    catalogue_push_retired(db, r, number, commit);
-    return ERR_OK;
-}
-
-void catalogue_commit(struct db *db, struct schema *s, const struct stamp *stamp)
-{
-    struct catalogue_entry *e = s->entry;
-    struct schema *before = e->newest;
-
-    s->commit = stamp ? stamp->commit : root_facts(primary_root(db->primary))->commit;
-    s->version = stamp ? stamp->version : 0;
-    s->interval = stamp && stamp->interval;
-    if (!s->commit)
-        s->commit = 1; /* found in a root: it always was */
-    text_label_set(&s->label, stamp ? stamp->label : SLICE_NONE);
-    s->older = before;
-    e->newest = s;
-    if (s->number > db->catalogue.last_number)
-        db->catalogue.last_number = s->number;
-    if (before && !before->is_dropped && !s->is_dropped && *before->counter > *s->counter)
-        *s->counter = *before->counter; /* a cleared store goes on counting */
-    if (before && !before->is_dropped && before->number != s->number) {
-        catalogue_push_retired(db, s->spare, before->number, s->commit);
-        s->spare = NULL;
-    }
-    catalogue_prune(db, e);
-}
-
-enum err catalogue_load(struct db *db, struct slice key, struct slice row,
-                        const struct stamp *stamp, struct failure *f)
-{
-    uint8_t plain[KEY_PLAIN_BYTES_MAX];
-    struct msgpack_cursor c;
-    struct catalogue_entry *entry;
-    struct schema *s;
-    struct slice name;
-    size_t size;
-    enum err e;
-
-    e = key_decode(&db->catalogue.self->spec, key, plain, sizeof plain, &size);
-    c = msgpack_open(slice_make(plain, e ? 0 : size));
-    if (!e)
-        e = msgpack_read_text(&c, &name);
     if (e)
-        return failure_set(f, ERR_CORRUPT, "a row of the catalogue has a damaged key");
-    entry = catalogue_entry_of(db, name, true);
-    if (!entry)
-        return failure_set(f, ERR_NOMEM, "no memory for the catalogue");
-    e = schema_new(db, entry, row, &s, f);
+        return e;
+    e = os_alloc(c->os, sizeof *e + name.size);
     if (!e)
-        catalogue_commit(db, s, stamp);
+        return NULL;
+    memset(e, 0, sizeof *e);
+    list_init(&e->writers);
+    e->name_size = (uint16_t)name.size;
+    memcpy(e->name, name.data, name.size);
+    hash_table_insert(&c->names, &e->in_names, name_hash(c, name));
+    c->bytes += entry_bytes(e);
     return e;
 }
 
-void catalogue_bump(struct schema *s, struct slice encoded_key)
+static void entry_unref(struct catalogue *c, struct catalogue_entry *e)
 {
-    uint8_t plain[KEY_PLAIN_BYTES_MAX];
-    struct msgpack_cursor c;
-    uint64_t n;
-    size_t size;
-
-    if (!s->generate || key_decode(&s->spec, encoded_key, plain, sizeof plain, &size) != ERR_OK)
+    ASSERT(e->refs > 0);
+    if (--e->refs > 0)
         return;
-    c = msgpack_open(slice_make(plain, size));
-    if (msgpack_read_uint(&c, &n) == ERR_OK && n > *s->counter && n < UINT64_C(1) << 53)
-        *s->counter = n;
+    ASSERT(!e->newest && list_is_empty(&e->writers));
+    hash_table_remove(&c->names, &e->in_names);
+    c->bytes -= entry_bytes(e);
+    os_free(c->os, e, entry_bytes(e));
+}
+
+/* ---- numbers ---- */
+
+static struct shelf *shelf_find(struct catalogue *c, uint32_t number)
+{
+    struct hash_link *link = hash_table_first(&c->numbers, hash_pair(number, c->seed));
+
+    for (; link; link = hash_table_next(&c->numbers, link)) {
+        if (SHELF_OF(link)->number == number)
+            return SHELF_OF(link);
+    }
+    return NULL;
+}
+
+static struct shelf *shelf_make(struct catalogue *c, uint32_t number)
+{
+    struct shelf *shelf = shelf_find(c, number);
+
+    if (shelf)
+        return shelf;
+    shelf = os_alloc(c->os, sizeof *shelf);
+    if (!shelf)
+        return NULL;
+    memset(shelf, 0, sizeof *shelf);
+    shelf->number = number;
+    list_init(&shelf->in_ended);
+    list_init(&shelf->in_counting);
+    list_init(&shelf->uses);
+    hash_table_insert(&c->numbers, &shelf->in_numbers, hash_pair(number, c->seed));
+    c->bytes += sizeof *shelf;
+    return shelf;
+}
+
+static void shelf_free(struct catalogue *c, struct shelf *shelf)
+{
+    ASSERT(!shelf->live && !shelf->refs && list_is_empty(&shelf->uses)); /* C-2 */
+    list_remove(&shelf->in_ended);
+    list_remove(&shelf->in_counting);
+    hash_table_remove(&c->numbers, &shelf->in_numbers);
+    c->bytes -= sizeof *shelf;
+    os_free(c->os, shelf, sizeof *shelf);
+}
+
+/* It goes with its last version, but for one that a root may have a tree of. */
+static void shelf_try_free(struct catalogue *c, struct shelf *shelf)
+{
+    if (!shelf->refs && !shelf->live && !list_is_linked(&shelf->in_ended))
+        shelf_free(c, shelf);
+}
+
+void shelf_unref(struct catalogue *c, struct shelf *shelf)
+{
+    ASSERT(shelf->refs > 0);
+    shelf->refs--;
+    shelf_try_free(c, shelf);
+}
+
+/* ---- versions in memory ---- */
+
+/* A spec that is only as long as it has parts, and the last part as it has steps. */
+static size_t spec_bytes(const struct key_spec *spec)
+{
+    const struct key_part *last;
+
+    if (!spec->part_count)
+        return offsetof(struct key_spec, parts);
+    last = &spec->parts[spec->part_count - 1];
+    return offsetof(struct key_spec, parts) + (spec->part_count - 1) * sizeof *last +
+           offsetof(struct key_part, steps) + last->step_count * sizeof last->steps[0];
+}
+
+static struct schema *schema_alloc(struct catalogue *c, const struct key_spec *spec,
+                                   struct slice key, struct slice label)
+{
+    size_t head = offsetof(struct schema, spec) + spec_bytes(spec);
+    size_t size = head + key.size + label.size;
+    struct schema *s = os_alloc(c->os, size);
+    uint8_t *at = (uint8_t *)s + head;
+
+    if (!s)
+        return NULL;
+    memset(s, 0, head);
+    s->size = size;
+    s->refs = 1;
+    list_init(&s->in_queue);
+    s->key = slice_make(at, key.size);
+    if (key.size)
+        memcpy(at, key.data, key.size);
+    s->label = slice_make(at + key.size, label.size);
+    if (label.size)
+        memcpy(at + key.size, label.data, label.size);
+    c->bytes += size;
+    c->versions++;
+    return s;
+}
+
+static void schema_free(struct catalogue *c, struct schema *s)
+{
+    struct catalogue_entry *e = s->entry;
+    struct shelf *shelf = s->shelf;
+
+    ASSERT(!list_is_linked(&s->in_queue) && !s->older && !s->newer);
+    c->bytes -= s->size;
+    c->versions--;
+    if (shelf && shelf->newest == s)
+        shelf->newest = NULL;
+    os_free(c->os, s, s->size);
+    if (shelf)
+        shelf_unref(c, shelf);
+    if (e)
+        entry_unref(c, e);
+}
+
+void schema_unref(struct catalogue *c, struct schema *s)
+{
+    ASSERT(s->refs > 0);
+    if (--s->refs == 0)
+        schema_free(c, s);
+}
+
+/* The key option read again from where the version keeps it: the spec borrows from there. */
+static void schema_set(struct schema *s, const struct definition *d)
+{
+    struct key_spec spec = {.part_count = 0};
+    enum err e = key_spec_read(s->key, &spec, NULL);
+
+    ASSERT(!e); /* it was read before */
+    memcpy(&s->spec, &spec, spec_bytes(&spec));
+    s->number = d->number;
+    s->generate = d->generate;
+    s->last_writer_wins = d->last_writer_wins;
+    s->used = d->used;
+    s->follows = d->follows;
+    s->shelf->generate = d->generate;
+    s->shelf->descending = spec.parts[0].descending;
+}
+
+/* d is read: its key is good. */
+static enum err schema_make(struct catalogue *c, const struct definition *d,
+                            const struct key_spec *spec, struct slice label,
+                            struct schema **out)
+{
+    struct schema *s = schema_alloc(c, spec, d ? d->key : SLICE_NONE, label);
+
+    *out = s;
+    if (!s)
+        return ERR_NOMEM;
+    s->is_dropped = !d;
+    if (!d)
+        return ERR_OK;
+    s->shelf = shelf_make(c, d->number);
+    if (!s->shelf) {
+        schema_unref(c, s);
+        return ERR_NOMEM;
+    }
+    s->shelf->refs++;
+    schema_set(s, d);
+    return ERR_OK;
+}
+
+enum err catalogue_make(struct catalogue *c, struct slice name, const struct definition *d,
+                        struct slice label, struct schema **out)
+{
+    struct key_spec spec = {.part_count = 0};
+    struct catalogue_entry *entry;
+    enum err e;
+
+    *out = NULL;
+    if (d && key_spec_read(d->key, &spec, NULL) != ERR_OK)
+        return ERR_CORRUPT;
+    entry = entry_make(c, name);
+    if (!entry)
+        return ERR_NOMEM;
+    entry->refs++;
+    e = schema_make(c, d, &spec, label, out);
+    if (e)
+        entry_unref(c, entry);
+    else
+        (*out)->entry = entry;
+    return e;
+}
+
+/* ---- finding ---- */
+
+static uint64_t draft_hash(const struct txn *t, uint64_t of)
+{
+    return hash_pair((uintptr_t)t, of);
+}
+
+static struct schema *draft_find(struct catalogue *c, const struct txn *t,
+                                 const struct catalogue_entry *e)
+{
+    struct hash_link *link;
+
+    if (!t || !c->drafts.count)
+        return NULL;
+    link = hash_table_first(&c->drafts, draft_hash(t, (uintptr_t)e));
+    for (; link; link = hash_table_next(&c->drafts, link)) {
+        struct schema *s = LIST_ENTRY(link, struct schema, in_drafts);
+
+        if (s->txn == t && s->entry == e)
+            return s;
+    }
+    return NULL;
+}
+
+struct schema *catalogue_version(struct catalogue *c, const struct txn *t, uint64_t commit,
+                                 struct slice name)
+{
+    struct catalogue_entry *e = entry_find(c, name);
+    struct schema *s = e ? draft_find(c, t, e) : NULL;
+
+    if (!e || s)
+        return s;
+    for (s = e->newest; s && s->commit > commit; s = s->older)
+        c->steps++;
+    return s && s->superseded && s->superseded <= commit ? NULL : s;
+}
+
+struct schema *catalogue_by_number(struct catalogue *c, uint32_t number)
+{
+    struct shelf *shelf = shelf_find(c, number);
+
+    return shelf && shelf->live ? shelf->newest : NULL;
+}
+
+struct schema *catalogue_draft_ending(struct catalogue *c, const struct txn *t, uint32_t number)
+{
+    struct hash_link *link = hash_table_first(&c->ends, draft_hash(t, number));
+
+    for (; link; link = hash_table_next(&c->ends, link)) {
+        struct schema *s = LIST_ENTRY(link, struct schema, in_ends);
+
+        if (s->txn == t && s->ends == number)
+            return s;
+    }
+    return NULL;
+}
+
+/* ---- drafts ---- */
+
+void catalogue_draft(struct catalogue *c, struct schema *s, const struct txn *t, uint32_t ends)
+{
+    ASSERT(!s->commit && !s->txn);
+    s->txn = t;
+    s->ends = ends;
+    hash_table_insert(&c->drafts, &s->in_drafts, draft_hash(t, (uintptr_t)s->entry));
+    if (ends)
+        hash_table_insert(&c->ends, &s->in_ends, draft_hash(t, ends));
+    if (s->shelf && !s->shelf->live && s->used > s->shelf->used)
+        s->shelf->used = s->used; /* a new number, which only t has yet: it goes on counting */
+}
+
+static void draft_end(struct catalogue *c, struct schema *s)
+{
+    hash_table_remove(&c->drafts, &s->in_drafts);
+    hash_table_remove(&c->ends, &s->in_ends);
+    list_remove(&s->in_queue);
+    s->txn = NULL;
+    s->ends = 0;
+}
+
+void catalogue_discard(struct catalogue *c, struct schema *s)
+{
+    ASSERT(!s->commit);
+    draft_end(c, s);
+    schema_unref(c, s);
+}
+
+/* ---- commits ---- */
+
+static void shelf_leave(struct catalogue *c, struct shelf *shelf)
+{
+    ASSERT(shelf->live > 0); /* C-2 */
+    if (--shelf->live == 0)
+        list_push_back(&c->ending, &shelf->in_ended);
+}
+
+static void shelf_join(struct shelf *shelf, struct schema *s)
+{
+    ASSERT(!shelf->ended); /* rule 4 */
+    if (shelf->live++ == 0)
+        list_remove(&shelf->in_ended); /* a swap of names let it go for a moment */
+    shelf->newest = s;
+}
+
+/* A store that was cleared goes on counting where the one before it was. */
+static void shelf_inherit(struct catalogue *c, const struct schema *s)
+{
+    struct shelf *shelf = s->shelf, *before = s->follows ? shelf_find(c, s->follows) : NULL;
+    uint64_t used = before && before->used > s->used ? before->used : s->used;
+
+    if (!used || shelf->base_commit)
+        return;
+    if (used > shelf->used) /* it may have used some itself already */
+        shelf->used = used;
+    shelf->base = used;
+    shelf->used_commit = shelf->base_commit = s->commit;
+    shelf->used_interval = s->interval;
+    list_remove(&shelf->in_counting);
+    list_push_back(&c->counting, &shelf->in_counting);
+}
+
+/* Another is in its place: it goes when that is durable and nobody reads it. */
+static void version_supersede(struct catalogue *c, struct schema *before, struct schema *s)
+{
+    ASSERT(before->commit <= s->commit && !before->superseded); /* C-1 */
+    before->superseded = s->commit;
+    before->newer = s;
+    s->older = before;
+    if (!before->is_dropped) {
+        shelf_leave(c, before->shelf);
+        c->stores--;
+    }
+    list_remove(&before->in_queue); /* a drop may be waiting already */
+    list_push_back(&c->waiting, &before->in_queue);
+}
+
+void catalogue_publish(struct catalogue *c, struct schema *s, uint64_t commit, uint64_t version,
+                       bool interval)
+{
+    struct catalogue_entry *e = s->entry;
+
+    ASSERT(commit > 0 && !s->commit);
+    draft_end(c, s);
+    s->commit = commit;
+    s->version = version;
+    s->interval = interval;
+    if (e->newest)
+        version_supersede(c, e->newest, s);
+    e->newest = s;
+    if (s->is_dropped) {
+        list_push_back(&c->waiting, &s->in_queue);
+        return;
+    }
+    c->stores++;
+    if (s->number > c->last_number)
+        c->last_number = s->number;
+    shelf_join(s->shelf, s);
+    if (s->generate)
+        shelf_inherit(c, s);
+}
+
+void catalogue_settle(struct catalogue *c, uint64_t commit)
+{
+    while (!list_is_empty(&c->ending)) {
+        struct shelf *shelf = LIST_ENTRY(c->ending.next, struct shelf, in_ended);
+
+        ASSERT(!shelf->live && !shelf->ended);
+        list_remove(&shelf->in_ended);
+        shelf->ended = commit;
+        list_push_back(&c->ended, &shelf->in_ended);
+    }
+}
+
+/* ---- at start ---- */
+
+enum err catalogue_load(struct catalogue *c, struct slice key, struct slice row,
+                        uint64_t commit, uint64_t version, struct slice label,
+                        struct failure *f)
+{
+    uint8_t room[KEY_PLAIN_BYTES_MAX];
+    bool is_dropped = slice_is_none(row);
+    struct definition d;
+    struct schema *s;
+    struct slice name;
+    enum err e;
+
+    if (catalogue_row_name(key, room, &name) != ERR_OK)
+        return failure_set(f, ERR_CORRUPT, "a row of the catalogue has a damaged key");
+    e = is_dropped ? ERR_OK : catalogue_row_read(row, &d);
+    if (!e)
+        e = catalogue_make(c, name, is_dropped ? NULL : &d, label, &s);
+    if (e == ERR_NOMEM)
+        return failure_set(f, e, "no memory for the catalogue");
+    if (e)
+        return failure_set(f, ERR_CORRUPT, "the definition of store \"%s\" is damaged",
+                           text_show(name));
+    catalogue_publish(c, s, commit ? commit : 1, version, false);
+    return ERR_OK;
+}
+
+enum err catalogue_note_tree(struct catalogue *c, uint32_t number, uint64_t used)
+{
+    struct shelf *shelf = shelf_make(c, number);
+
+    if (!shelf)
+        return ERR_NOMEM;
+    if (number > c->last_number)
+        c->last_number = number;
+    if (used > shelf->used)
+        shelf->used = used;
+    return ERR_OK;
+}
+
+enum err catalogue_note_written(struct catalogue *c, uint32_t number, uint64_t commit,
+                                struct shelf **out)
+{
+    struct shelf *shelf = shelf_make(c, number);
+
+    *out = shelf;
+    if (!shelf)
+        return ERR_NOMEM;
+    if (number > c->last_number)
+        c->last_number = number; /* rule 4 */
+    if (!shelf->live && !shelf->ended) {
+        shelf->ended = commit;
+        list_push_back(&c->ended, &shelf->in_ended);
+    }
+    return ERR_OK;
+}
+
+/* ---- letting go ---- */
+
+static void version_unlink(struct catalogue *c, struct schema *s)
+{
+    struct catalogue_entry *e = s->entry;
+    struct schema *newest;
+
+    if (s->newer)
+        s->newer->older = s->older;
+    else
+        e->newest = s->older;
+    if (s->older)
+        s->older->newer = s->newer;
+    s->older = s->newer = NULL;
+    e->refs++;
+    schema_unref(c, s);
+    newest = e->newest;
+    if (newest && newest->is_dropped && !newest->older && !list_is_linked(&newest->in_queue))
+        version_unlink(c, newest); /* nobody sees what was dropped any more: once, no deeper */
+    entry_unref(c, e);
+}
+
+/* s is in no queue: free it, or leave it with its newest reader. */
+static void version_release(struct catalogue *c, struct schema *s,
+                            const struct catalogue_readers *readers)
+{
+    struct list_link *list = NULL;
+
+    if (!s->superseded) { /* a drop: it hides those before it */
+        if (!s->older)
+            version_unlink(c, s);
+        return;
+    }
+    if (!s->is_dropped && readers)
+        list = readers->versions(readers->context, s->commit, s->superseded);
+    if (list)
+        list_push_back(list, &s->in_queue);
+    else
+        version_unlink(c, s);
+}
+
+void catalogue_unread(struct catalogue *c, struct list_link *versions)
+{
+    list_splice_back(&c->unread, versions);
+}
+
+void catalogue_rooted(struct catalogue *c, uint64_t commit)
+{
+    ASSERT(commit >= c->rooted);
+    c->rooted = commit;
+    while (!list_is_empty(&c->counting)) {
+        struct shelf *shelf = LIST_ENTRY(c->counting.next, struct shelf, in_counting);
+
+        if (shelf->used_commit > commit)
+            break;
+        list_remove(&shelf->in_counting);
+    }
+}
+
+static struct schema *waiting_first(const struct catalogue *c, uint64_t durable)
+{
+    struct schema *s;
+
+    if (list_is_empty(&c->waiting))
+        return NULL;
+    s = VERSION_OF(c->waiting.next);
+    return (s->superseded ? s->superseded : s->commit) <= durable ? s : NULL; /* C-3 */
+}
+
+static struct shelf *ended_first(const struct catalogue *c)
+{
+    struct shelf *shelf;
+
+    if (list_is_empty(&c->ended))
+        return NULL;
+    shelf = LIST_ENTRY(c->ended.next, struct shelf, in_ended);
+    return shelf->ended <= c->rooted ? shelf : NULL;
+}
+
+bool catalogue_has_garbage(const struct catalogue *c, uint64_t durable)
+{
+    return !list_is_empty(&c->unread) || waiting_first(c, durable) || ended_first(c);
+}
+
+bool catalogue_reclaim(struct catalogue *c, uint64_t durable,
+                       const struct catalogue_readers *readers, uint64_t steps)
+{
+    for (; steps > 0; steps--) {
+        struct schema *s =
+            list_is_empty(&c->unread) ? waiting_first(c, durable) : VERSION_OF(c->unread.next);
+        struct shelf *shelf = s ? NULL : ended_first(c);
+
+        if (!s && !shelf)
+            return false;
+        if (s) {
+            list_remove(&s->in_queue);
+            version_release(c, s, readers);
+        } else {
+            list_remove(&shelf->in_ended);
+            shelf_try_free(c, shelf);
+        }
+    }
+    return catalogue_has_garbage(c, durable);
 }
 
 /* ---- all of it ---- */
 
-enum err catalogue_init(struct db *db)
+uint64_t catalogue_bytes(const struct catalogue *c)
 {
-    static const uint8_t self_row[] = "\x82\xa6number\x00\xa3key\xc0";
-    struct catalogue *c = &db->catalogue;
-    struct catalogue_entry *e;
-
-    c->bucket_count = CATALOGUE_BUCKETS;
-    c->buckets = os_alloc(db->os, c->bucket_count * sizeof *c->buckets);
-    if (!c->buckets)
-        return ERR_NOMEM;
-    memset(c->buckets, 0, c->bucket_count * sizeof *c->buckets);
-    e = entry_new(db, slice_text(""));
-    if (!e)
-        return ERR_NOMEM;
-    c->self = schema_alloc(db, e, slice_make(self_row, sizeof self_row - 1));
-    if (!c->self) {
-        os_free(db->os, e, sizeof *e);
-        return ERR_NOMEM;
-    }
-    c->self->number = CATALOGUE_STORE;
-    c->self->spec.is_explicit = true;
-    c->self->spec.part_count = 1;
-    return ERR_OK;
+    return c->bytes + hash_table_bytes(&c->names) + hash_table_bytes(&c->numbers) +
+           hash_table_bytes(&c->drafts) + hash_table_bytes(&c->ends) +
+           hash_table_bytes(&c->uses);
 }
 
-static void catalogue_free_entry(struct db *db, struct catalogue_entry *e)
+static enum err catalogue_make_self(struct catalogue *c)
 {
+    static const uint8_t key[] = {0xc0};
+    struct definition d = {.number = CATALOGUE_STORE, .key = slice_make(key, sizeof key)};
+    enum err e = catalogue_make(c, slice_text(""), &d, slice_text(""), &c->self);
+
+    if (!e) {
+        shelf_join(c->self->shelf, c->self);
+        c->self->commit = 1; /* it always was */
+    }
+    return e;
+}
+
+enum err catalogue_init(struct catalogue *c, struct os *os, uint64_t seed)
+{
+    struct hash_table *tables[] = {&c->names, &c->numbers, &c->drafts, &c->ends, &c->uses};
+    enum err e = ERR_OK;
+
+    memset(c, 0, sizeof *c);
+    c->os = os;
+    c->seed = seed;
+    list_init(&c->waiting);
+    list_init(&c->unread);
+    list_init(&c->ending);
+    list_init(&c->ended);
+    list_init(&c->counting);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables && !e; i++)
+        e = hash_table_init(tables[i], os);
+    return e ? e : catalogue_make_self(c);
+}
+
+static void entry_take_down(struct catalogue *c, struct catalogue_entry *e)
+{
+    hash_table_remove(&c->names, &e->in_names);
     while (e->newest) {
         struct schema *s = e->newest;
 
         e->newest = s->older;
-        schema_free(db, s);
+        os_free(c->os, s, s->size);
     }
-    os_free(db->os, e, sizeof *e + e->name_size);
+    os_free(c->os, e, entry_bytes(e));
 }
 
-void catalogue_fini(struct db *db)
+void catalogue_fini(struct catalogue *c)
 {
-    struct catalogue *c = &db->catalogue;
+    struct hash_link *link;
+    size_t bucket = 0;
 
-    for (size_t b = 0; c->buckets && b < c->bucket_count; b++) {
-        while (c->buckets[b]) {
-            struct catalogue_entry *e = c->buckets[b];
-
-            c->buckets[b] = e->chain;
-            catalogue_free_entry(db, e);
-        }
+    if (!c->os)
+        return;
+    if (c->self)
+        c->self->entry->newest = c->self;
+    while ((link = hash_table_any(&c->names, &bucket)) != NULL)
+        entry_take_down(c, ENTRY_OF(link));
+    bucket = 0;
+    while ((link = hash_table_any(&c->numbers, &bucket)) != NULL) {
+        hash_table_remove(&c->numbers, link);
+        os_free(c->os, SHELF_OF(link), sizeof(struct shelf));
     }
-    os_free(db->os, c->buckets, c->bucket_count * sizeof *c->buckets);
-    if (c->self) {
-        catalogue_free_entry(db, c->self->entry);
-        schema_free(db, c->self);
-    }
-    while (c->generators) {
-        struct generator *g = c->generators;
-
-        c->generators = g->next;
-        os_free(db->os, g, sizeof *g);
-    }
-    while (c->retired) {
-        struct retired *r = c->retired;
-
-        c->retired = r->next;
-        os_free(db->os, r, sizeof *r);
-    }
+    hash_table_fini(&c->names);
+    hash_table_fini(&c->numbers);
+    hash_table_fini(&c->drafts);
+    hash_table_fini(&c->ends);
+    hash_table_fini(&c->uses);
     memset(c, 0, sizeof *c);
+}
+
+/* ---- checking ---- */
+
+static uint64_t entry_check(const struct catalogue_entry *e, uint64_t *bytes, uint64_t *stores)
+{
+    uint64_t versions = 0;
+
+    for (const struct schema *s = e->newest; s; s = s->older) {
+        ASSERT(s->entry == e && s->refs > 0 && s->commit);
+        ASSERT(!s->older || (s->older->newer == s && s->older->commit <= s->commit)); /* C-1 */
+        ASSERT((s == e->newest) == !s->superseded);
+        ASSERT(s->is_dropped || (s->shelf && s->shelf->number == s->number));
+        versions++;
+        *bytes += s->size;
+    }
+    if (e->newest && !e->newest->is_dropped) {
+        ++*stores;
+        ASSERT(e->newest->shelf->live > 0 && !e->newest->shelf->ended); /* C-2 */
+    }
+    ASSERT(e->refs >= versions);
+    *bytes += entry_bytes(e);
+    return versions;
+}
+
+void catalogue_check(const struct catalogue *c)
+{
+    uint64_t bytes = c->numbers.count * sizeof(struct shelf) + c->self->size;
+    uint64_t versions = 1, stores = 0, before = 0;
+
+    for (size_t b = 0; b < c->names.room; b++) {
+        for (const struct hash_link *l = c->names.buckets[b]; l; l = l->next)
+            versions += entry_check(ENTRY_OF(l), &bytes, &stores);
+    }
+    ASSERT(stores == c->stores);
+    ASSERT(versions <= c->versions && bytes <= c->bytes); /* those with other owners besides */
+    for (const struct list_link *l = c->waiting.next; l != &c->waiting; l = l->next) {
+        const struct schema *s = VERSION_OF(l);
+        uint64_t commit = s->superseded ? s->superseded : s->commit;
+
+        ASSERT(commit >= before); /* C-3 */
+        before = commit;
+    }
+    ASSERT(list_is_empty(&c->ending));
 }

@@ -103,13 +103,12 @@ static void commit_publish_schemas(struct db *db, struct txn *t, const struct st
     if (list_is_empty(&t->schemas))
         return;
     while (!list_is_empty(&t->schemas)) {
-        struct schema *s = LIST_ENTRY(t->schemas.next, struct schema, in_txn);
+        struct schema *s = LIST_ENTRY(t->schemas.next, struct schema, in_queue);
 
         list_splice_back(schema_writers, &s->entry->writers);
-        list_remove(&s->in_txn);
-        catalogue_commit(db, s, stamp);
+        catalogue_publish(&db->catalogue, s, stamp->commit, stamp->version, stamp->interval);
     }
-    catalogue_settle(db, stamp->commit);
+    catalogue_settle(&db->catalogue, stamp->commit);
 }
 
 /* t lets go of what makes others meet it as one that is open. */
@@ -159,6 +158,7 @@ enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     commit_leave(t);
     stamp->owner = NULL;
     list_init(&schema_writers);
+    generator_end(&db->catalogue, &t->uses, stamp->commit, stamp->interval);
     commit_publish_schemas(db, t, stamp, &schema_writers);
     stamp = commit_into_stages(db, t);
     losers_begin(t, stamp, &schema_writers);
@@ -197,6 +197,6 @@ void commit_on_durable(void *context, uint64_t number)
         stage_prune(stamp, snapshot_sees, db);
     }
     replies_release(db);
-    if (db->sealed_count)
+    if (db->sealed_count || catalogue_has_garbage(&db->catalogue, number))
         db_ready(db); /* a pass may begin now */
 }

@@ -27,12 +27,11 @@ struct source { /* a write-set or a stage */
 
 struct cursor {
     struct db *db;
-    struct list_link in_db;           /* db.cursors */
-    struct list_link in_txn;          /* txn.cursors */
-    struct txn *txn;                  /* NULL: the snapshot is its own */
-    const struct list_link *followed; /* the last of txn.schemas when it looked at them */
-    struct snapshot *snapshot;        /* holds a reference; NULL: it was ended */
-    struct schema *schema;
+    struct list_link in_db;    /* db.cursors */
+    struct list_link in_txn;   /* txn.cursors */
+    struct txn *txn;           /* NULL: the snapshot is its own */
+    struct snapshot *snapshot; /* holds a reference; NULL: it was ended */
+    struct schema *schema;     /* holds a reference; NULL: it was taken back */
     bool reverse;
     bool only_staged;
     bool is_placed;    /* the sources stand where place says */
@@ -41,7 +40,8 @@ struct cursor {
     bool tree_placed;
     bool range_is_empty;
     bool is_killed;
-    uint32_t store; /* its number; the schema may end before the cursor */
+    uint32_t store;        /* its number */
+    uint64_t schemas_made; /* txn.schemas_made when the store was looked up */
     struct record *pending;
     uint64_t limit, offset;
     size_t from_size, to_size; /* 0: no bound */
@@ -139,8 +139,9 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
     c->source_room = CURSOR_SOURCES;
     c->txn = t;
     c->snapshot = snapshot_ref(s);
-    c->schema = schema;
+    c->schema = schema_ref(schema);
     c->store = schema->number;
+    c->schemas_made = t ? t->schemas_made : 0;
     c->reverse = reverse;
     c->only_staged = only_staged;
     c->range_is_empty = range->empty;
@@ -203,7 +204,7 @@ void cursors_end_all(struct txn *t)
         cursor_end(LIST_ENTRY(link, struct cursor, in_txn));
 }
 
-void cursors_end_schema(struct txn *t, const struct schema *s)
+void cursors_end_schema(struct txn *t, struct schema *s)
 {
     LIST_EACH (link, &t->cursors) {
         struct cursor *c = LIST_ENTRY(link, struct cursor, in_txn);
@@ -211,18 +212,15 @@ void cursors_end_schema(struct txn *t, const struct schema *s)
         if (c->schema == s) {
             cursor_end(c);
             c->schema = NULL;
+            schema_unref(&t->db->catalogue, s);
         }
     }
 }
 
 void cursors_rest(struct txn *t)
 {
-    LIST_EACH (link, &t->cursors) {
-        struct cursor *c = LIST_ENTRY(link, struct cursor, in_txn);
-
-        cursor_rest(c);
-        c->followed = NULL; /* definitions may go */
-    }
+    LIST_EACH (link, &t->cursors)
+        cursor_rest(LIST_ENTRY(link, struct cursor, in_txn));
 }
 
 void cursor_close(struct cursor *c)
@@ -230,6 +228,8 @@ void cursor_close(struct cursor *c)
     struct db *db = c->db;
 
     cursor_end(c);
+    if (c->schema)
+        schema_unref(&db->catalogue, c->schema);
     list_remove(&c->in_db);
     list_remove(&c->in_txn);
     if (c->sources != c->few)
@@ -532,43 +532,41 @@ void cursor_kill(struct cursor *c)
 
 /* ---- for requests ---- */
 
-/* Whether the store lives on under a name that the transaction has given it: the last definition
- * that it made of some name is of that number. */
-static bool txn_has_named(const struct txn *t, uint32_t store)
+/* What its own transaction has put in the place of a store that it has dropped as dropped says:
+ * another one of that name, with the same keys. */
+static enum err cursor_find_again(struct op *op, struct cursor *c, const struct schema *dropped,
+                                  struct schema **out)
 {
-    LIST_EACH (link, &t->schemas) {
-        const struct schema *s = LIST_ENTRY(link, struct schema, in_txn);
-        bool is_last = !s->is_dropped && s->number == store;
+    struct slice name = schema_name(dropped);
+    enum err e = catalogue_look(op, c->txn, c->snapshot->commit, name, out);
 
-        for (const struct list_link *at = link->next; is_last && at != &t->schemas;
-             at = at->next)
-            is_last = LIST_ENTRY(at, const struct schema, in_txn)->entry != s->entry;
-        if (is_last)
-            return true;
-    }
-    return false;
+    if (e || slice_equal((*out)->key, c->schema->key))
+        return e;
+    failure_set(&op->failure, ERR_NO_STORE,
+                "the transaction has dropped store \"%s\", over which the cursor is",
+                text_show(name));
+    failure_set_store(&op->failure, ERR_NO_STORE, name);
+    return ERR_NO_STORE;
 }
 
-/* Its own transaction may have cleared or dropped the store: see what that sees. */
+/* Its own transaction has changed definitions. A store that it has cleared goes on under another
+ * number, with nothing in it but what was put since; the place stays. */
 static enum err cursor_follow(struct op *op, struct cursor *c)
 {
-    struct txn *t = c->txn;
+    struct catalogue *catalogue = &c->db->catalogue;
     struct schema *s;
-    enum err e;
 
-    if (!t || !c->schema || list_is_empty(&t->schemas) || t->schemas.previous == c->followed)
-        return ERR_OK;
-    if (!txn_has_named(t, c->store)) {
-        e = catalogue_look(op, t, c->snapshot->commit, schema_name(c->schema), &s);
+    while ((s = catalogue_draft_ending(catalogue, c->txn, c->store)) != NULL) {
+        enum err e = s->is_dropped ? cursor_find_again(op, c, s, &s) : ERR_OK;
+
         if (e)
             return e;
-        if (s->number != c->store) {
-            cursor_rest(c);
-            c->store = s->number;
-            c->schema = s;
-        }
+        cursor_rest(c);
+        schema_unref(catalogue, c->schema);
+        c->schema = schema_ref(s);
+        c->store = s->number;
     }
-    c->followed = t->schemas.previous;
+    c->schemas_made = c->txn->schemas_made;
     return ERR_OK;
 }
 
@@ -588,7 +586,9 @@ static enum err cursor_check(struct op *op, struct cursor *c)
         return failure_set(&op->failure, ERR_TXN_EXPIRED,
                            "too much was held for old readers (held-max); this scan was one of "
                            "the oldest");
-    return cursor_follow(op, c);
+    if (c->txn && c->schemas_made != c->txn->schemas_made)
+        return cursor_follow(op, c);
+    return ERR_OK;
 }
 
 enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct slice range,

@@ -27,6 +27,7 @@ void db_options_default(struct db_options *o)
         .cache_bytes = UINT64_C(256) << 20,
         .page_bytes = 8192,
         .segment_bytes = UINT64_C(16) << 20,
+        .catalogue_bytes_max = UINT64_C(256) << 20,
         .open_txns_max = 65536,
         .reads_bytes_max = UINT64_C(16) << 20,
         .reads_total_max = UINT64_C(256) << 20,
@@ -163,9 +164,9 @@ static void db_load_tree(void *context, uint32_t store, const struct tree_facts 
     struct load_trees *load = context;
 
     if (!load->result && store == CATALOGUE_STORE && facts->counter > 0)
-        load->result = catalogue_note_tree(load->db, (uint32_t)facts->counter, 0);
+        load->result = catalogue_note_tree(&load->db->catalogue, (uint32_t)facts->counter, 0);
     else if (!load->result)
-        load->result = catalogue_note_tree(load->db, store, facts->counter);
+        load->result = catalogue_note_tree(&load->db->catalogue, store, facts->counter);
 }
 
 static enum err db_open_primary(struct db *db, struct failure *f)
@@ -276,7 +277,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     db->check_memory = (struct msgpack_memory){check_alloc, check_free, os};
     e = db_open_lock(db, f);
     if (!e && (amalgamate_init(db) || intents_init(&db->intents, os, db->hash_seed) ||
-               reads_init(db) || catalogue_init(db)))
+               reads_init(db) || catalogue_init(&db->catalogue, os, db->hash_seed)))
         e = failure_set(f, ERR_NOMEM, "no memory for the database");
     first = e ? NULL : stage_new(os, ++db->stage_count_made);
     if (!e && !first)
@@ -325,6 +326,15 @@ static void db_try_close(struct db *db)
     closed(db->closed_context);
 }
 
+/* In slices: whoever ends last may leave much behind. */
+static void db_reclaim_catalogue(struct db *db)
+{
+    struct catalogue_readers readers = {db, snapshot_versions};
+
+    if (catalogue_reclaim(&db->catalogue, db->durable, &readers, CATALOGUE_RECLAIM_STEPS))
+        db_ready(db);
+}
+
 void db_turn(struct db *db)
 {
     db->is_in_turn = true;
@@ -343,6 +353,7 @@ void db_turn(struct db *db)
         replies_fail(db);
     db->is_in_turn = false;
     wal_kick(db->wal); /* it may tell of what it has written, or that it has failed */
+    db_reclaim_catalogue(db);
     stages_collect(db);
     if (read_set_collect(&db->read_set, READS_FREED_A_TURN) || !list_is_empty(&db->tellings))
         db_ready(db);
@@ -441,7 +452,7 @@ void db_free(struct db *db, bool abandon)
     }
     intents_fini(&db->intents);
     read_set_fini(&db->read_set);
-    catalogue_fini(db);
+    catalogue_fini(&db->catalogue);
     if (db->wal)
         wal_close(db->wal, abandon || db->log_failed);
     if (db->primary)

@@ -26,6 +26,7 @@ struct db_options {
     uint64_t cache_bytes;      /* unpacked pages; default 256 MiB */
     uint32_t page_bytes;       /* for a new primary; default 8 KiB */
     uint64_t segment_bytes;    /* of the log; default 16 MiB */
+    uint64_t catalogue_bytes_max; /* definitions of stores in memory; default 256 MiB */
     uint64_t open_txns_max;    /* in all; default 65,536 */
     uint64_t reads_bytes_max;  /* noted of what one serializable transaction reads; 16 MiB */
     uint64_t reads_total_max;  /* of all of them; default 256 MiB */
@@ -127,8 +128,8 @@ void db_each_stage(struct db *db, void (*each)(void *context, const struct db_st
 void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hold_status *h),
                   void *context);
 
-/* Whether what open transactions have written and read is where it must be; walks all of it, for
- * tests. */
+/* Whether what open transactions have written and read, and the catalogue, are as they must be;
+ * walks all of it, for tests. */
 bool db_check(const struct db *db);
 
 struct db_status {
@@ -138,6 +139,7 @@ struct db_status {
     uint64_t ledger_bytes, ledger_disk_bytes; /* in memory, on disk */
     uint64_t reads_bytes, reads_limit; /* of what serializable transactions have read */
     uint64_t steps;                    /* of work for conflicts, ever; for tests */
+    uint64_t stores, definitions, catalogue_bytes; /* newest ones, all in memory */
     uint64_t open_txns, begun, committed, rolled_back, conflicts, expired, killed;
     uint64_t amalgamations, amalgamated_bytes;
     struct {

@@ -21,8 +21,10 @@
 #include "server/storage/primary.h"
 #include "server/storage/stage.h"
 #include "server/storage/wal.h"
+#include "server/txn/catalogue.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
+#include "server/txn/generator.h"
 #include "server/txn/intents.h"
 #include "server/txn/op.h"
 #include "server/txn/read_set.h"
@@ -30,8 +32,6 @@
 #include "server/txn/statement.h"
 #include "server/txn/stores.h"
 #include "server/txn/txn.h"
-
-#define CATALOGUE_STORE 0u /* the store of store definitions: name -> row */
 
 /* What is read: own writes first, then stages from top down, then the root. A value:
  * whoever keeps it beyond a turn holds the snapshot that it came from. */
@@ -54,35 +54,8 @@ struct snapshot { /* shared by all that began at the same moment */
     uint64_t taken_ms;
     struct list_link in_taken;  /* db.snapshots */
     struct list_link in_commit; /* db.snapshots_by_commit */
-};
-
-/* One version of a store's definition. */
-struct schema {
-    struct catalogue_entry *entry;
-    struct schema *older;
-    uint64_t commit; /* 0: of an open transaction */
-    uint64_t version;
-    bool interval;
-    bool is_dropped;       /* from here on there is no store of that name */
-    struct retired *spare; /* for the tree that may end with it */
-    uint32_t number;
-    bool generate;
-    bool last_writer_wins;
-    uint64_t *counter;    /* the greatest key generated; shared by the versions of a number */
-    struct key_spec spec; /* borrows from row */
-    struct slice key;     /* the key option as kept, within row */
-    struct list_link in_txn; /* txn.schemas while commit is 0 */
-    struct text_label label; /* of the transaction that committed it */
-    size_t row_size;
-    uint8_t row[]; /* the definition as MessagePack */
-};
-
-struct catalogue_entry {           /* one name, for ever */
-    struct catalogue_entry *chain; /* hash bucket */
-    struct schema *newest;         /* committed versions, newest first; may be NULL */
-    struct list_link writers;      /* txn_store.in_entry of open writers */
-    uint16_t name_size;
-    uint8_t name[];
+    struct list_link
+        versions; /* superseded definitions that no newer one sees (schema.in_queue) */
 };
 
 /* A store that a transaction has written. */
@@ -91,18 +64,6 @@ struct txn_store {
     struct txn *txn;
     struct schema *schema;
     struct list_link in_entry; /* catalogue_entry.writers */
-};
-
-struct generator { /* counters outlive the schemas that use them */
-    struct generator *next;
-    uint32_t number;
-    uint64_t counter;
-};
-
-struct retired { /* a tree that ends with a commit */
-    struct retired *next;
-    uint32_t number;
-    uint64_t commit;
 };
 
 struct txn {
@@ -117,9 +78,12 @@ struct txn {
     struct list_link cursors;   /* its open ones; cursor.in_txn */
     struct op *at_work;         /* the request that was last called on it; NULL: it has ended */
     struct statement statement; /* the request that writes more than once; statement.h */
-    uint64_t log_reserved;      /* bytes of the log */
-    struct stage *spare[2];     /* for a write-set that becomes a stage of its own */
-    bool is_large;              /* over link_bytes_max: not in db.intents */
+    uint64_t schemas_made;      /* how often it has changed a definition */
+    struct generator_use
+        *uses;              /* of generators; the first is use_room, the others in the arena */
+    uint64_t log_reserved;  /* bytes of the log */
+    struct stage *spare[2]; /* for a write-set that becomes a stage of its own */
+    bool is_large;          /* over link_bytes_max: not in db.intents */
     bool is_autocommit;
     bool is_single;      /* one write: written and committed before anybody else runs */
     bool is_conditional; /* ... by itself, and it holds only for what it has found */
@@ -140,22 +104,11 @@ struct txn {
     struct failure failure; /* set: doomed */
     struct failure stale;   /* set: what it read was overwritten; it may not write */
     struct txn_store store_room;
+    struct generator_use use_room;
     struct stage_store stage_room; /* of the write-set's first store */
     struct arena kept;             /* memory for the write-set, from transactions before */
     struct text_label label;
     struct text_label client;
-};
-
-struct catalogue {
-    struct catalogue_entry **buckets;
-    size_t bucket_count; /* a power of two */
-    size_t entries;
-    struct catalogue_entry *by_number; /* the last that was looked up so; NULL: none */
-    uint32_t last_number;              /* store numbers given */
-    struct generator *generators;
-    struct schema *self;     /* the definition of the store of definitions */
-    struct retired *retired; /* oldest first */
-    struct retired *retired_last;
 };
 
 struct amalgamation;
@@ -280,6 +233,8 @@ struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct db *db, struct snapshot *s);
 void snapshot_pool_free(struct db *db);
 bool snapshot_sees(void *db, uint64_t from, uint64_t to); /* for stage_prune */
+/* For catalogue_reclaim. */
+struct list_link *snapshot_versions(void *db, uint64_t from, uint64_t to);
 /* Whether an open snapshot reads from the stage. */
 bool snapshot_needs_stage(const struct db *db, const struct stage *s);
 /* Bytes of amalgamated stages that the snapshot still reads. */
@@ -361,9 +316,7 @@ void replies_fail(struct db *db);
 void op_note(struct op *op, const struct stamp *stamp);
 void op_note_commit(struct op *op, uint64_t commit, bool interval);
 
-/* ---- catalogue.c ---- */
-enum err catalogue_init(struct db *db);
-void catalogue_fini(struct db *db);
+/* ---- lookup.c ---- */
 /* The definition of a name as a snapshot and (t may be NULL) a transaction see it, noted in
  * op; ERR_NO_STORE. */
 enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct slice name,
@@ -374,36 +327,9 @@ enum err catalogue_find_other(struct op *op, struct txn *t, struct slice name,
 /* The same as catalogue_find without being a read that others may overwrite. */
 enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct slice name,
                         struct schema **out);
-/* The entry of a name, made if need be; NULL: no memory. */
-struct catalogue_entry *catalogue_entry_of(struct db *db, struct slice name, bool make);
-/* A definition from its row (none: from here on there is no such store). ERR_CORRUPT, ERR_NOMEM. */
-enum err schema_new(struct db *db, struct catalogue_entry *e, struct slice row,
-                    struct schema **out, struct failure *f);
-void schema_free(struct db *db, struct schema *s);
-/* Put a row at to: returns its bytes, 0 if room is too small. */
-/* The key of a name's row in store 0; to has KEY_BYTES_MAX bytes. */
-size_t catalogue_row_key(struct slice name, uint8_t *to);
-size_t schema_write_row(uint32_t number, const struct key_spec *spec, bool generate,
-                        bool last_writer_wins, uint8_t *to, size_t room);
-/* A definition becomes a committed one: link it, retire the tree that it replaces; after the
- * last of a commit catalogue_settle keeps those trees that live on under another name. */
-void catalogue_commit(struct db *db, struct schema *s, const struct stamp *stamp);
-void catalogue_settle(struct db *db, uint64_t commit);
-/* The commit wrote in a store that it has itself made and ended again. ERR_NOMEM. */
-enum err catalogue_note_orphan(struct db *db, uint32_t number, uint64_t commit);
-/* A committed row found at start; stamp NULL: in the primary. */
-enum err catalogue_load(struct db *db, struct slice key, struct slice row,
-                        const struct stamp *stamp, struct failure *f);
-/* A tree of that number is there, with its generator. ERR_NOMEM. */
-enum err catalogue_note_tree(struct db *db, uint32_t number, uint64_t counter);
-/* A key has been written in a generating store: the generator goes on behind it. */
-void catalogue_bump(struct schema *s, struct slice encoded_key);
-struct slice schema_name(const struct schema *s);
-/* The committed definition with that number that is newest; NULL. */
-struct schema *catalogue_by_number(struct db *db, uint32_t number);
 
-/* ---- stores.c ---- */
-void stores_forget_counts(struct op *op);
+/* ---- store_list.c ---- */
+void stores_forget_list(struct op *op);
 
 /* ---- records.c ---- */
 /* Count what t sees of a store in the bounds; works over several turns (op->cursor). */
@@ -414,6 +340,14 @@ enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
 /* Write one record of t: checks, reserves, writes. value data NULL: delete. */
 enum err write_record(struct op *op, struct txn *t, struct schema *schema, struct slice key,
                       struct slice value);
+
+struct write {
+    struct slice key, value; /* value data NULL: delete */
+};
+/* Two different keys of one store; after an error one may be written, for the statement to take
+ * back. */
+enum err write_two(struct op *op, struct txn *t, struct schema *schema,
+                   const struct write w[2]);
 
 /* ---- auto.c ---- */
 /* Autocommit: *t is the transaction to work in (t if it is given). */
@@ -438,7 +372,7 @@ void reclaim_turn(struct db *db); /* give space back if it is time */
 void cursors_end(struct db *db, const struct snapshot *s);
 /* The same for all of a transaction, and for those over a definition of its own that goes. */
 void cursors_end_all(struct txn *t);
-void cursors_end_schema(struct txn *t, const struct schema *s);
+void cursors_end_schema(struct txn *t, struct schema *s);
 /* Let the transaction's cursors go of their places in its write-set. */
 void cursors_rest(struct txn *t);
 /* A cursor over encoded bounds in a snapshot, of which it takes a reference; only_staged leaves

@@ -27,7 +27,7 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->is_ending = false;
     op->losses = 0;
     op->cursor = NULL;
-    op->counts = NULL;
+    op->list = NULL;
     op->check = NULL;
     op->is_checked = false;
     op->progress[0] = op->progress[1] = 0;
@@ -45,7 +45,7 @@ void op_fini(struct op *op)
         cursor_close(op->cursor);
         op->cursor = NULL;
     }
-    stores_forget_counts(op);
+    stores_forget_list(op);
     msgpack_check_free(&op->check);
     statement_abandon(op);
     txn_leave(op);

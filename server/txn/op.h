@@ -23,7 +23,7 @@
 struct cursor;
 struct db;
 struct msgpack_check;
-struct store_counts;
+struct store_list;
 struct txn;
 
 struct decided {
@@ -49,7 +49,7 @@ struct op {
     unsigned losses;             /* conflicts that an autocommit write has met */
     struct cursor *cursor;       /* of a function that works over several turns */
     uint64_t progress[2];        /* likewise */
-    struct store_counts *counts; /* of a list of stores */
+    struct store_list *list;     /* of stores, being made */
     struct msgpack_check *check; /* of a large document that is looked at in parts */
     bool is_checked;             /* its document is good */
 };

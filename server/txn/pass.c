@@ -13,15 +13,9 @@ static int number_order(const void *a, const void *b)
 
 static int counter_order(const void *a, const void *b)
 {
-    const struct merge_counter *x = a, *y = b;
+    const struct pass_counter *x = a, *y = b;
 
     return (x->store > y->store) - (x->store < y->store);
-}
-
-static bool pass_is_dropped(const struct pass *p, uint32_t store)
-{
-    return p->dropped_count &&
-           bsearch(&store, p->dropped, p->dropped_count, sizeof *p->dropped, number_order);
 }
 
 void pass_free_lists(struct pass *p)
@@ -31,11 +25,72 @@ void pass_free_lists(struct pass *p)
     os_free(os, p->stores, p->store_room * sizeof *p->stores);
     os_free(os, p->dropped, p->dropped_room * sizeof *p->dropped);
     os_free(os, p->counters, p->counter_room * sizeof *p->counters);
+    os_free(os, p->counting, p->counter_room * sizeof *p->counting);
     p->stores = p->dropped = NULL;
     p->counters = NULL;
+    p->counting = NULL;
     p->store_room = p->dropped_room = p->counter_room = 0;
     p->store_count = p->dropped_count = p->counter_count = 0;
+    p->is_listed = false;
 }
+
+/* ---- on the loop: what the catalogue says ---- */
+
+static enum err pass_list_dropped(struct pass *p, uint64_t limit)
+{
+    const struct list_link *ended = &p->db->catalogue.ended, *at;
+    size_t count = 0;
+
+    for (at = ended->next; at != ended; at = at->next, count++) {
+        if (LIST_ENTRY(at, struct shelf, in_ended)->ended > limit)
+            break;
+    }
+    p->dropped_room = count + 1;
+    p->dropped = os_alloc(p->db->os, p->dropped_room * sizeof *p->dropped);
+    if (!p->dropped)
+        return ERR_NOMEM;
+    for (at = ended->next; p->dropped_count < count; at = at->next)
+        p->dropped[p->dropped_count++] = LIST_ENTRY(at, struct shelf, in_ended)->number;
+    return ERR_OK;
+}
+
+/* Stores whose counter has moved since the last root, also those that have ended after this
+ * pass: the end may be lost. How far it has moved as of the limit, the stages tell. */
+static enum err pass_list_counting(struct pass *p, uint64_t limit)
+{
+    struct catalogue *c = &p->db->catalogue;
+    size_t count = 0;
+
+    p->counter_room = 1;
+    LIST_EACH (link, &c->counting) {
+        p->counter_room++;
+        (void)link;
+    }
+    p->counters = os_alloc(p->db->os, p->counter_room * sizeof *p->counters);
+    p->counting = os_alloc(p->db->os, p->counter_room * sizeof *p->counting);
+    if (!p->counters || !p->counting)
+        return ERR_NOMEM;
+    p->counters[0] = (struct merge_counter){CATALOGUE_STORE, c->last_number};
+    LIST_EACH (link, &c->counting) {
+        const struct shelf *shelf = LIST_ENTRY(link, struct shelf, in_counting);
+
+        if (shelf->ended && shelf->ended <= limit)
+            continue;
+        p->counting[count++] = (struct pass_counter){
+            shelf->number, shelf->descending, shelf->base_commit <= limit ? shelf->base : 0};
+    }
+    p->counter_count = 1 + count;
+    return ERR_OK;
+}
+
+enum err pass_prepare(struct pass *p, uint64_t limit)
+{
+    enum err e = pass_list_dropped(p, limit);
+
+    return e ? e : pass_list_counting(p, limit);
+}
+
+/* ---- on the merge lane: what the stages say ---- */
 
 static enum err pass_list_stores(struct pass *p)
 {
@@ -60,54 +115,37 @@ static enum err pass_list_stores(struct pass *p)
     return ERR_OK;
 }
 
-static enum err pass_list_dropped(struct pass *p, uint64_t limit)
+static uint64_t pass_used(const struct pass *p, const struct pass_counter *of)
 {
-    struct retired *r;
-    size_t count = 0;
+    uint64_t used = of->base;
 
-    for (r = p->db->catalogue.retired; r && r->commit <= limit; r = r->next)
-        count++;
-    p->dropped_room = count + 1;
-    p->dropped = os_alloc(p->db->os, p->dropped_room * sizeof *p->dropped);
-    if (!p->dropped)
-        return ERR_NOMEM;
-    for (r = p->db->catalogue.retired; r && r->commit <= limit; r = r->next)
-        p->dropped[p->dropped_count++] = r->number;
-    qsort(p->dropped, p->dropped_count, sizeof *p->dropped, number_order);
-    return ERR_OK;
-}
+    for (size_t i = 0; i < p->stage_count; i++) {
+        const struct stage_store *st = stage_store_of(p->stages[i], of->store);
+        uint64_t here = st ? generator_used_in(st, of->descending) : 0;
 
-static enum err pass_list_counters(struct pass *p)
-{
-    struct catalogue *c = &p->db->catalogue;
-    size_t count = 1;
-
-    for (struct generator *g = c->generators; g; g = g->next)
-        count++;
-    p->counter_room = count;
-    p->counters = os_alloc(p->db->os, count * sizeof *p->counters);
-    if (!p->counters)
-        return ERR_NOMEM;
-    p->counters[0] = (struct merge_counter){CATALOGUE_STORE, c->last_number};
-    p->counter_count = 1;
-    for (struct generator *g = c->generators; g; g = g->next) {
-        if (g->counter && !pass_is_dropped(p, g->number) &&
-            catalogue_by_number(p->db, g->number))
-            p->counters[p->counter_count++] = (struct merge_counter){g->number, g->counter};
+        used = here > used ? here : used;
     }
-    qsort(p->counters, p->counter_count, sizeof *p->counters, counter_order);
-    return ERR_OK;
+    return used;
 }
 
-enum err pass_prepare(struct pass *p, uint64_t limit)
+/* Before anything is read; it takes as long as there are stores. */
+static enum err pass_list(struct pass *p)
 {
-    enum err e = pass_list_dropped(p, limit);
+    size_t counting = p->counter_count - 1;
+    enum err e;
 
-    if (!e)
-        e = pass_list_stores(p);
-    if (!e)
-        e = pass_list_counters(p);
-    return e;
+    if (p->is_listed)
+        return ERR_OK;
+    e = pass_list_stores(p);
+    if (e)
+        return e;
+    qsort(p->dropped, p->dropped_count, sizeof *p->dropped, number_order);
+    qsort(p->counting, counting, sizeof *p->counting, counter_order);
+    for (size_t i = 0; i < counting; i++)
+        p->counters[1 + i] =
+            (struct merge_counter){p->counting[i].store, pass_used(p, &p->counting[i])};
+    p->is_listed = true;
+    return ERR_OK;
 }
 
 /* ---- walking ---- */
@@ -186,10 +224,11 @@ static struct record *pass_step(struct pass *p)
 enum err pass_next(void *context, struct merge_change *out)
 {
     struct pass *p = context;
-    struct record *r = pass_step(p);
+    enum err e = pass_list(p);
+    struct record *r = e ? NULL : pass_step(p);
 
     if (!r)
-        return ERR_END;
+        return e ? e : ERR_END;
     out->store = r->store;
     out->key = record_key(r);
     out->value = record_value(r);
@@ -340,8 +379,10 @@ static enum err pass_add_older(struct pass *p, const struct record *limit)
 
 enum err pass_build_ledger(struct pass *p, uint64_t keys_max)
 {
-    enum err e = pass_open_older(p);
+    enum err e = pass_list(p);
 
+    if (!e)
+        e = pass_open_older(p);
     for (uint64_t keys = 0; keys < keys_max && !e; keys++) {
         struct record *r = pass_step(p);
         struct ledger_entry entry;

@@ -14,6 +14,12 @@
 #define PASS_STAGES_MAX 32
 #define PASS_LEDGERS_MAX 16
 
+struct pass_counter { /* a generator that has moved */
+    uint32_t store;
+    bool descending; /* its key */
+    uint64_t base;   /* what was used up when it was made, as of the last root of the pass */
+};
+
 struct pass {
     struct db *db;
     struct stage *stages[PASS_STAGES_MAX]; /* newest first */
@@ -28,6 +34,8 @@ struct pass {
     size_t dropped_count, dropped_room;
     struct merge_counter *counters;
     size_t counter_count, counter_room;
+    struct pass_counter *counting; /* of what counters has behind its first */
+    bool is_listed;                /* the lists are whole and sorted */
     /* the ledger */
     struct ledger *ledger;                  /* being built; NULL: none is wanted */
     uint64_t ledger_floor;                  /* no open writer's snapshot is older */
@@ -39,7 +47,8 @@ struct pass {
     struct ledger *unreadable; /* of older: the disk did not give it back whole */
 };
 
-/* List the stores, those dropped up to limit, and the counters. ERR_NOMEM. */
+/* Note the stores that have ended up to limit, and whose counters have moved; the lists are made
+ * whole on the merge lane, before anything is read. ERR_NOMEM. */
 enum err pass_prepare(struct pass *p, uint64_t limit);
 void pass_free_lists(struct pass *p);
 

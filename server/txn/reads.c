@@ -1,6 +1,7 @@
 #include "server/txn/reads.h"
 
 #include "server/base/assert.h"
+#include "server/txn/catalogue_row.h"
 #include "server/txn/conflict.h"
 
 _Static_assert(KEY_BYTES_MAX < READ_SET_KEY_BYTES_MAX, "a key and a zero byte");
@@ -84,7 +85,8 @@ enum err reads_check_write(struct op *op, struct txn *t)
 
 static const struct schema *reads_schema(struct db *db, uint32_t store)
 {
-    return store == CATALOGUE_STORE ? db->catalogue.self : catalogue_by_number(db, store);
+    return store == CATALOGUE_STORE ? db->catalogue.self
+                                    : catalogue_by_number(&db->catalogue, store);
 }
 
 void reads_lose(struct txn *t, const struct stamp *stamp, const struct record *written)

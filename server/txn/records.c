@@ -215,18 +215,19 @@ struct put {
     uint8_t key[KEY_BYTES_MAX];
 };
 
-static enum err put_generate(struct op *op, struct schema *s, struct put *put)
+static enum err put_generate(struct op *op, struct txn *t, struct schema *s, struct put *put)
 {
     uint8_t plain[MSGPACK_HEAD_MAX];
     size_t plain_size;
-    uint64_t n = *s->counter + 1;
+    uint64_t n = generator_next(&op->db->catalogue, t, s->shelf);
     enum err e;
 
     ASSERT(s->generate && !put->generated);
-
-    if (n >= UINT64_C(1) << 53)
-        return failure_set(&op->failure, ERR_BAD_KEY,
-                           "the store's generator has given out all its numbers");
+    if (n > GENERATOR_MAX)
+        return failure_set(&op->failure, ERR_GENERATOR_FULL,
+                           "store \"%s\" has used all generated keys up to 2^53; give the key "
+                           "explicitly",
+                           text_show(schema_name(s)));
     put->generated = n;
     plain_size = msgpack_put_uint(plain, n);
     e = key_of_request(op, s, slice_make(plain, plain_size), put->key, &put->key_size);
@@ -244,7 +245,8 @@ static enum err put_generate(struct op *op, struct schema *s, struct put *put)
     return ERR_OK;
 }
 
-static enum err put_find_key(struct op *op, struct schema *s, struct slice key, struct put *put)
+static enum err put_find_key(struct op *op, struct txn *t, struct schema *s, struct slice key,
+                             struct put *put)
 {
     const char *why = "";
     unsigned part = 0;
@@ -254,7 +256,7 @@ static enum err put_find_key(struct op *op, struct schema *s, struct slice key, 
         if (!slice_is_none(key))
             return key_of_request(op, s, key, put->key, &put->key_size);
         if (s->generate)
-            return put_generate(op, s, put);
+            return put_generate(op, t, s, put);
         return key_refused(op, s, SLICE_NONE, "put",
                            "this store needs an explicit key beside the record");
     }
@@ -263,7 +265,7 @@ static enum err put_find_key(struct op *op, struct schema *s, struct slice key, 
                            "this store takes the key from the record; give none beside it");
     e = key_of_document(&s->spec, put->value, put->key, &put->key_size, &part, &why);
     if (e == ERR_NOT_FOUND && s->generate)
-        return put_generate(op, s, put);
+        return put_generate(op, t, s, put);
     if (e == ERR_NOT_FOUND) {
         const struct key_part *p = &s->spec.parts[part];
         struct slice field = p->steps[p->step_count - 1];
@@ -301,6 +303,25 @@ static enum err put_check_absent(struct op *op, struct txn *t, const struct sche
     return e;
 }
 
+/* Write it, and then its key is used up: a put that fails has used none. */
+static enum err put_write(struct op *op, struct txn *t, struct schema *s, const struct put *put)
+{
+    struct slice key = slice_make(put->key, put->key_size);
+    struct generator_use *use = NULL;
+    enum err e;
+
+    if (s->generate) {
+        use = generator_use_of(&op->db->catalogue, t, s->shelf, &t->uses, &t->use_room);
+        if (!use)
+            return failure_set(&op->failure, ERR_NOMEM, "no memory for the record");
+    }
+    e = write_record(op, t, s, key, put->value);
+    if (!e && use)
+        generator_use_number(use, generator_number(s->shelf->descending, key),
+                             put->generated > 0);
+    return e;
+}
+
 static enum err put_in(struct op *op, struct txn *t, struct slice store, struct put *put,
                        struct slice key, bool only_insert, uint8_t *key_room,
                        struct slice *key_out)
@@ -314,18 +335,16 @@ static enum err put_in(struct op *op, struct txn *t, struct slice store, struct 
     if (!e)
         e = put_check_value(op, put->value);
     if (!e)
-        e = put_find_key(op, s, key, put);
+        e = put_find_key(op, t, s, key, put);
     if (e)
         return e;
     encoded = slice_make(put->key, put->key_size);
     if (only_insert && !put->generated)
         e = put_check_absent(op, t, s, encoded);
     if (!e)
-        e = write_record(op, t, s, encoded, put->value);
+        e = put_write(op, t, s, put);
     if (e)
         return e;
-    if (s->generate)
-        catalogue_bump(s, encoded);
     e = key_decode_known(&s->spec, encoded, key_room, KEY_PLAIN_BYTES_MAX, &size);
     ASSERT(!e); /* we have just encoded it */
     *key_out = slice_make(key_room, size);

@@ -25,7 +25,7 @@ void recovery_init(struct recovery *r, struct db *db)
 {
     r->db = db;
     r->replayed = 0;
-    r->schema = NULL;
+    r->shelf = NULL;
     r->upto = root_facts(primary_root(db->primary))->commit;
     r->bytes_before = db->newest_stage->arena.bytes;
     recovery_begin_commit(r);
@@ -112,42 +112,36 @@ static enum err recovery_record(struct recovery *r, struct slice *bytes, struct 
 static enum err recovery_note_schemas(struct recovery *r, struct failure *f)
 {
     enum err e = ERR_OK;
-    bool any = false;
 
     for (struct record *rec = r->stamp->first; rec && !e; rec = rec->log_next) {
-        if (rec->store != CATALOGUE_STORE)
-            continue;
-        any = true;
-        r->schema = NULL; /* it may end here */
-        e = catalogue_load(r->db, record_key(rec), record_value(rec), r->stamp, f);
+        if (rec->store == CATALOGUE_STORE)
+            e = catalogue_load(&r->db->catalogue, record_key(rec), record_value(rec),
+                               r->stamp->commit, r->stamp->version, r->stamp->label, f);
     }
-    if (any && !e)
-        catalogue_settle(r->db, r->stamp->commit);
+    if (!e)
+        catalogue_settle(&r->db->catalogue, r->stamp->commit);
     return e;
 }
 
-/* What a commit means beyond its records: definitions of stores, and generators. Where it
- * wrote in a store that is not there after it, it has ended that store itself, and it may
- * have made it, too: then no definition tells of that number. */
+/* What a commit means beyond its records: definitions of stores, and generators. */
 static enum err recovery_note_records(struct recovery *r, struct failure *f)
 {
-    uint32_t orphan = CATALOGUE_STORE;
+    struct catalogue *c = &r->db->catalogue;
     enum err e = recovery_note_schemas(r, f);
 
+    r->shelf = NULL;
     for (struct record *rec = r->stamp->first; rec && !e; rec = rec->log_next) {
-        if (rec->store == CATALOGUE_STORE || rec->store == orphan)
+        if (rec->store == CATALOGUE_STORE)
             continue;
-        if (!r->schema || r->schema->number != rec->store)
-            r->schema = catalogue_by_number(r->db, rec->store);
-        if (!r->schema) {
-            orphan = rec->store;
-            e = catalogue_note_orphan(r->db, orphan, r->stamp->commit);
-            if (e)
-                failure_set(f, e, "no memory for the catalogue");
-        } else if (r->schema->generate && !record_is_delete(rec)) {
-            catalogue_bump(r->schema, record_key(rec));
-        }
+        if (!r->shelf || r->shelf->number != rec->store)
+            e = catalogue_note_written(c, rec->store, r->stamp->commit, &r->shelf);
+        if (e)
+            failure_set(f, e, "no memory for the catalogue");
+        else if (r->shelf->generate)
+            generator_replay(c, r->shelf, record_key(rec), r->stamp->commit);
     }
+    if (!e) /* all of it is durable, and nobody reads yet */
+        catalogue_reclaim(c, r->stamp->commit, NULL, UINT64_MAX);
     return e;
 }
 
@@ -207,7 +201,8 @@ enum err recovery_load_catalogue(struct db *db, struct failure *f)
     tree_cursor_init(&c, db->primary, root, CATALOGUE_STORE);
     e = tree_cursor_seek(&c, slice_text(""), false, &w, f);
     while (!e && c.valid) {
-        e = catalogue_load(db, c.key, c.value, NULL, f);
+        e = catalogue_load(&db->catalogue, c.key, c.value, root_facts(root)->commit, 0,
+                           SLICE_NONE, f);
         if (!e)
             e = tree_cursor_next(&c, &w, f);
     }

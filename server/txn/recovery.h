@@ -14,7 +14,7 @@ struct recovery {
     uint64_t upto;          /* the root has all up to here */
     uint64_t replayed;      /* commits */
     /* Of the record before, since commits mostly stay with a store; NULL: unknown. */
-    struct schema *schema;
+    struct shelf *shelf;
 };
 
 void recovery_init(struct recovery *r, struct db *db);

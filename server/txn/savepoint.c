@@ -24,12 +24,11 @@ static void savepoint_record_goes(void *context, struct record *r)
 static void savepoint_forget_schemas(struct txn *t, const struct list_link *kept)
 {
     while (t->schemas.previous != kept) {
-        struct schema *s = LIST_ENTRY(t->schemas.previous, struct schema, in_txn);
+        struct schema *s = LIST_ENTRY(t->schemas.previous, struct schema, in_queue);
 
-        ASSERT(&s->in_txn != &t->schemas && s->commit == 0);
+        ASSERT(&s->in_queue != &t->schemas);
         cursors_end_schema(t, s);
-        list_remove(&s->in_txn);
-        schema_free(t->db, s);
+        catalogue_discard(&t->db->catalogue, s);
     }
 }
 

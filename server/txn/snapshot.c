@@ -79,6 +79,7 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit)
     s->busy = 0;
     s->moved = NULL;
     s->taken_ms = db->now_ms;
+    list_init(&s->versions);
     list_push_back(&db->snapshots, &s->in_taken);
     snapshot_insert_by_commit(db, s);
     return s;
@@ -99,6 +100,7 @@ void snapshot_unref(struct db *db, struct snapshot *s)
     ASSERT(!s->busy);
     list_remove(&s->in_taken);
     list_remove(&s->in_commit);
+    catalogue_unread(&db->catalogue, &s->versions);
     if (s->moved)
         root_unref(db->primary, s->moved);
     root_unref(db->primary, s->root);
@@ -213,6 +215,22 @@ bool snapshot_sees(void *context, uint64_t from, uint64_t to)
             return true;
     }
     return false;
+}
+
+struct list_link *snapshot_versions(void *context, uint64_t from, uint64_t to)
+{
+    struct db *db = context;
+
+    for (struct list_link *at = db->snapshots_by_commit.previous;
+         at != &db->snapshots_by_commit; at = at->previous) {
+        struct snapshot *s = LIST_ENTRY(at, struct snapshot, in_commit);
+
+        if (s->commit < from)
+            return NULL;
+        if (s->commit < to)
+            return &s->versions;
+    }
+    return NULL;
 }
 
 struct view view_of(const struct snapshot *s, struct stage *own)

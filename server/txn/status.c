@@ -87,6 +87,7 @@ bool db_check(const struct db *db)
 {
     size_t intents = 0;
 
+    catalogue_check(&db->catalogue); /* aborts */
     LIST_EACH (link, &db->writers) {
         const struct txn *t = LIST_ENTRY(link, struct txn, in_writers);
 
@@ -133,6 +134,9 @@ void db_status(struct db *db, struct db_status *out)
     out->reads_bytes = db->read_set.bytes;
     out->reads_limit = db->options.reads_total_max;
     out->steps = db->steps + db->intents.table.steps + read_set_steps(&db->read_set);
+    out->stores = db->catalogue.stores;
+    out->definitions = db->catalogue.versions;
+    out->catalogue_bytes = catalogue_bytes(&db->catalogue);
     out->open_txns = db->open_count;
     out->begun = db->begun;
     out->committed = db->committed;

@@ -1,11 +1,9 @@
-/* Changing and listing stores: writes of rows in store 0, and the definitions in
- * memory that go with them. */
+/* Changing stores: writes of rows in store 0, and the definitions in memory that go with them.
+ * Each is one statement: all that may fail or wait comes before its first write. */
 #include "server/txn/stores.h"
 
+#include "server/txn/catalogue_row.h"
 #include "server/txn/db_internal.h"
-#include "server/txn/reads.h"
-
-#include <stdlib.h>
 
 #define ROW_BYTES_MAX 8192
 
@@ -18,26 +16,18 @@ static enum err store_check_name(struct op *op, struct slice name)
                        "a store's name is UTF-8 text of 1 to %d bytes", STORE_NAME_BYTES_MAX);
 }
 
-/* Write the row of name (none: its end) and keep the definition with the transaction. */
-static enum err store_define(struct op *op, struct txn *t, struct slice name, struct slice row)
+/* Room in the catalogue for another version. An eighth more is kept for what makes room. */
+static enum err store_check_room(struct op *op, bool makes_room)
 {
-    uint8_t key[KEY_BYTES_MAX];
-    struct catalogue_entry *entry = catalogue_entry_of(t->db, name, true);
-    struct schema *s;
-    enum err e;
+    struct db *db = op->db;
+    uint64_t max = db->options.catalogue_bytes_max, bytes = catalogue_bytes(&db->catalogue);
 
-    if (!entry)
-        return failure_set(&op->failure, ERR_NOMEM, "no memory for the catalogue");
-    e = schema_new(t->db, entry, row, &s, &op->failure);
-    if (e)
-        return e;
-    e = write_record(op, t, t->db->catalogue.self,
-                     slice_make(key, catalogue_row_key(name, key)), row);
-    if (e)
-        schema_free(t->db, s);
-    else
-        list_push_back(&t->schemas, &s->in_txn);
-    return e;
+    if (bytes < max + (makes_room ? max / 8 : 0))
+        return ERR_OK;
+    return failure_set(&op->failure, ERR_OVERLOADED,
+                       "the definitions of stores take %llu bytes, the limit is %llu "
+                       "(catalogue-max); drop stores, end old transactions or raise it",
+                       (unsigned long long)bytes, (unsigned long long)max);
 }
 
 static enum err store_exists(struct op *op, struct slice name)
@@ -56,35 +46,108 @@ static enum err store_begin_write(struct op *op, struct txn **t)
     return e;
 }
 
-static enum err store_create_in(struct op *op, struct txn *t, struct slice name,
-                                const struct store_options *o)
-{
+/* A change of a definition, before it is written. */
+struct change {
+    struct schema *schema;
+    struct write write;
+    uint8_t key[KEY_BYTES_MAX];
     uint8_t row[ROW_BYTES_MAX];
-    struct key_spec spec;
-    struct schema *there;
-    const char *why = "";
-    size_t size;
-    enum err e = store_check_name(op, name);
+};
+
+/* d NULL: the end of the name. */
+static enum err change_make(struct op *op, struct txn *t, struct slice name,
+                            const struct definition *d, struct change *change)
+{
+    size_t size = d ? catalogue_row_write(d, change->row, sizeof change->row) : 0;
+    enum err e;
+
+    if (d && !size)
+        return failure_set(&op->failure, ERR_TOO_LARGE, "the key's paths are too long");
+    e = catalogue_make(&t->db->catalogue, name, d, t->options.label, &change->schema);
+    if (e)
+        return failure_set(&op->failure, e, "no memory for the definition of a store");
+    change->write.key = slice_make(change->key, catalogue_row_key(name, change->key));
+    change->write.value = d ? slice_make(change->row, size) : SLICE_NONE;
+    return ERR_OK;
+}
+
+/* It is written: t sees it from now on. ends: the number of the store that ends with it. */
+static void change_keep(struct txn *t, struct change *change, uint32_t ends)
+{
+    struct catalogue *c = &t->db->catalogue;
+    struct schema *s = change->schema;
+
+    catalogue_draft(c, s, t, ends);
+    list_push_back(&t->schemas, &s->in_queue);
+    t->schemas_made++;
+    if (s->number > c->last_number)
+        c->last_number = s->number;
+}
+
+/* Write the row of name (d NULL: its end) and keep the definition with the transaction. */
+static enum err store_define(struct op *op, struct txn *t, struct slice name,
+                             const struct definition *d, uint32_t ends)
+{
+    struct catalogue *c = &t->db->catalogue;
+    struct change change;
+    enum err e = change_make(op, t, name, d, &change);
 
     if (e)
         return e;
-    e = catalogue_find_other(op, t, name, &there);
+    e = write_record(op, t, c->self, change.write.key, change.write.value);
+    if (e)
+        schema_unref(c, change.schema);
+    else
+        change_keep(t, &change, ends);
+    return e;
+}
+
+static enum err store_next_number(struct op *op, uint32_t *number)
+{
+    uint32_t last = op->db->catalogue.last_number;
+
+    *number = last + 1;
+    if (last < CATALOGUE_NUMBER_MAX)
+        return ERR_OK;
+    return failure_set(&op->failure, ERR_TOO_LARGE,
+                       "all %u numbers of stores have been used; export into a new database",
+                       CATALOGUE_NUMBER_MAX);
+}
+
+static enum err store_check_absent(struct op *op, struct txn *t, struct slice name)
+{
+    struct schema *there;
+    enum err e = catalogue_find_other(op, t, name, &there);
+
+    return !e && there ? store_exists(op, name) : e;
+}
+
+static enum err store_create_in(struct op *op, struct txn *t, struct slice name,
+                                const struct store_options *o)
+{
+    uint8_t key[ROW_BYTES_MAX];
+    struct definition d = {.generate = o->generate, .last_writer_wins = o->last_writer_wins};
+    struct key_spec spec;
+    const char *why = "";
+    enum err e = store_check_name(op, name);
+
+    if (!e)
+        e = store_check_absent(op, t, name);
     if (e)
         return e;
-    if (there)
-        return store_exists(op, name);
     e = key_spec_read(slice_is_none(o->key) ? slice_text("\xc0") : o->key, &spec, &why);
     if (e)
         return failure_set(&op->failure, e, "key: %s", why);
     if (o->generate && spec.part_count != 1)
         return failure_set(&op->failure, ERR_BAD_REQUEST,
                            "generate: only a key of one part can be generated");
-    size = schema_write_row(t->db->catalogue.last_number + 1, &spec, o->generate,
-                            o->last_writer_wins, row, sizeof row);
-    if (!size)
+    d.key = slice_make(key, key_spec_write(&spec, key, sizeof key));
+    if (!d.key.size)
         return failure_set(&op->failure, ERR_TOO_LARGE, "the key's paths are too long");
-    t->db->catalogue.last_number++;
-    return store_define(op, t, name, slice_make(row, size));
+    e = store_check_room(op, false);
+    if (!e)
+        e = store_next_number(op, &d.number);
+    return e ? e : store_define(op, t, name, &d, 0);
 }
 
 enum err store_create(struct op *op, struct txn *t, struct slice name,
@@ -104,6 +167,16 @@ enum err store_create(struct op *op, struct txn *t, struct slice name,
     return e;
 }
 
+static enum err store_drop_in(struct op *op, struct txn *t, struct slice name)
+{
+    struct schema *s;
+    enum err e = catalogue_find(op, t, t->snapshot->commit, name, &s);
+
+    if (!e)
+        e = store_check_room(op, true);
+    return e ? e : store_define(op, t, name, NULL, s->number);
+}
+
 enum err store_drop(struct op *op, struct txn *t, struct slice name)
 {
     enum err e;
@@ -111,27 +184,46 @@ enum err store_drop(struct op *op, struct txn *t, struct slice name)
 
     do {
         struct txn *in = t;
-        struct schema *s;
 
         e = store_begin_write(op, &in);
         if (!e)
-            e = catalogue_find(op, in, in->snapshot->commit, name, &s);
-        if (!e)
-            e = store_define(op, in, name, SLICE_NONE);
+            e = store_drop_in(op, in, name);
         e = auto_end(op, t, e, &again);
     } while (again);
     return e;
 }
 
-/* The same definition under a number: a new one for an empty store. */
-static enum err store_define_again(struct op *op, struct txn *t, const struct schema *s,
-                                   struct slice name, uint32_t number)
+/* The same again under its number. What a store that is not committed yet goes on counting from
+ * is only in its definition. */
+static struct definition store_definition(const struct schema *s)
 {
-    uint8_t row[ROW_BYTES_MAX];
-    size_t size =
-        schema_write_row(number, &s->spec, s->generate, s->last_writer_wins, row, sizeof row);
+    bool is_new = !s->shelf->live;
 
-    return store_define(op, t, name, slice_make(row, size));
+    return (struct definition){.number = s->number,
+                               .generate = s->generate,
+                               .last_writer_wins = s->last_writer_wins,
+                               .used = is_new ? s->used : 0,
+                               .follows = is_new ? s->follows : 0,
+                               .key = s->key};
+}
+
+static enum err store_clear_in(struct op *op, struct txn *t, struct slice name)
+{
+    struct definition d;
+    struct schema *s;
+    enum err e = catalogue_find(op, t, t->snapshot->commit, name, &s);
+
+    if (!e)
+        e = store_check_room(op, true);
+    if (e)
+        return e;
+    d = store_definition(s);
+    if (s->generate) { /* it goes on counting */
+        d.used = generator_next(&t->db->catalogue, t, s->shelf) - 1;
+        d.follows = s->shelf->live ? s->number : s->follows;
+    }
+    e = store_next_number(op, &d.number);
+    return e ? e : store_define(op, t, name, &d, s->number);
 }
 
 enum err store_clear(struct op *op, struct txn *t, struct slice name)
@@ -141,42 +233,61 @@ enum err store_clear(struct op *op, struct txn *t, struct slice name)
 
     do {
         struct txn *in = t;
-        struct schema *s;
 
         e = store_begin_write(op, &in);
         if (!e)
-            e = catalogue_find(op, in, in->snapshot->commit, name, &s);
-        if (!e)
-            e = store_define_again(op, in, s, name, ++in->db->catalogue.last_number);
+            e = store_clear_in(op, in, name);
         e = auto_end(op, t, e, &again);
     } while (again);
     return e;
 }
 
-/* The new name first, then the end of the old one: so whoever reads the rows in
- * order sees that the number lives on. */
+/* Both rows or none; the new name first: so whoever reads the rows in order sees that the number
+ * lives on. */
+static enum err store_move(struct op *op, struct txn *t, const struct schema *s,
+                           struct slice new_name)
+{
+    struct catalogue *c = &t->db->catalogue;
+    struct definition d = store_definition(s);
+    struct change *changes = os_alloc(t->db->os, 2 * sizeof *changes);
+    enum err e;
+
+    if (!changes)
+        return failure_set(&op->failure, ERR_NOMEM, "no memory for renaming a store");
+    changes[1].schema = NULL;
+    e = change_make(op, t, new_name, &d, &changes[0]);
+    if (!e) {
+        e = change_make(op, t, schema_name(s), NULL, &changes[1]);
+        if (!e) {
+            struct write writes[2] = {changes[0].write, changes[1].write};
+
+            e = write_two(op, t, c->self, writes);
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            if (!e)
+                change_keep(t, &changes[i], 0);
+            else if (changes[i].schema)
+                schema_unref(c, changes[i].schema);
+        }
+    }
+    os_free(t->db->os, changes, 2 * sizeof *changes);
+    return e;
+}
+
 static enum err store_rename_in(struct op *op, struct txn *t, struct slice name,
                                 struct slice new_name)
 {
-    struct schema *s, *other;
+    struct schema *s;
     enum err e = store_check_name(op, new_name);
 
     if (!e)
         e = catalogue_find(op, t, t->snapshot->commit, name, &s);
-    if (e)
+    if (e || slice_equal(name, new_name))
         return e;
-    if (slice_equal(name, new_name))
-        return ERR_OK;
-    e = catalogue_find_other(op, t, new_name, &other);
-    if (e)
-        return e;
-    if (other && other->number != s->number)
-        return store_exists(op, new_name);
-    if (!other)
-        e = store_define_again(op, t, s, new_name, s->number);
+    e = store_check_absent(op, t, new_name);
     if (!e)
-        e = store_define(op, t, name, SLICE_NONE);
-    return e;
+        e = store_check_room(op, false);
+    return e ? e : store_move(op, t, s, new_name);
 }
 
 enum err store_rename(struct op *op, struct txn *t, struct slice name, struct slice new_name)
@@ -195,128 +306,4 @@ enum err store_rename(struct op *op, struct txn *t, struct slice name, struct sl
         e = auto_end(op, t, statement_end(op, e), &again);
     } while (again);
     return e;
-}
-
-/* ---- listing ---- */
-
-/* What was counted so far, while the list is being made over several turns. */
-struct store_counts {
-    size_t room;  /* entries */
-    size_t count; /* that are counted */
-    struct {
-        uint64_t records, bytes;
-    } stores[];
-};
-
-static size_t counts_bytes(size_t room)
-{
-    return sizeof(struct store_counts) + room * (2 * sizeof(uint64_t));
-}
-
-void stores_forget_counts(struct op *op)
-{
-    if (op->counts)
-        os_free(op->db->os, op->counts, counts_bytes(op->counts->room));
-    op->counts = NULL;
-}
-
-static enum err stores_make_counts(struct op *op, size_t room)
-{
-    if (op->counts)
-        return ERR_OK;
-    op->counts = os_alloc(op->db->os, counts_bytes(room));
-    if (!op->counts)
-        return ERR_NOMEM;
-    op->counts->room = room;
-    op->counts->count = 0;
-    return ERR_OK;
-}
-
-static int store_order(const void *a, const void *b)
-{
-    const struct schema *const *x = a, *const *y = b;
-
-    return slice_compare(schema_name(*x), schema_name(*y));
-}
-
-/* The definitions that t sees, ascending by name; found has room for all entries. */
-static size_t stores_find(struct op *op, struct txn *t, struct schema **found)
-{
-    struct catalogue *c = &op->db->catalogue;
-    size_t count = 0;
-
-    for (size_t b = 0; b < c->bucket_count; b++) {
-        for (struct catalogue_entry *entry = c->buckets[b]; entry; entry = entry->chain) {
-            if (catalogue_look(op, t, t->snapshot->commit,
-                               slice_make(entry->name, entry->name_size),
-                               &found[count]) == ERR_OK)
-                count++;
-        }
-    }
-    failure_clear(&op->failure);
-    qsort(found, count, sizeof *found, store_order);
-    return count;
-}
-
-/* Goes on where it had to wait. */
-static enum err stores_count(struct op *op, struct txn *t, struct schema **found, size_t count)
-{
-    struct key_range all = {.from_size = 0, .to_size = 0, .empty = false};
-    enum err e = stores_make_counts(op, count);
-
-    if (e)
-        return failure_set(&op->failure, e, "no memory for the list of stores");
-    while (!e && op->counts->count < count) {
-        size_t at = op->counts->count;
-
-        e = records_count_in(op, t, found[at], &all, &op->counts->stores[at].records,
-                             &op->counts->stores[at].bytes);
-        if (!e)
-            op->counts->count++;
-    }
-    return e;
-}
-
-static enum err stores_list_in(struct op *op, struct txn *t,
-                               void (*each)(void *context, const struct store_info *info),
-                               void *context)
-{
-    size_t room = op->db->catalogue.entries + 1, count;
-    struct schema **found;
-    enum err e;
-
-    e = reads_note_range(op, t, op->db->catalogue.self, slice_text(""), slice_text(""));
-    if (e)
-        return e;
-    found = os_alloc(op->db->os, room * sizeof *found);
-    if (!found)
-        return failure_set(&op->failure, ERR_NOMEM, "no memory for the list of stores");
-    count = stores_find(op, t, found);
-    e = stores_count(op, t, found, count);
-    for (size_t i = 0; !e && i < count; i++) {
-        struct store_info info = {.name = schema_name(found[i]),
-                                  .key = found[i]->key,
-                                  .generate = found[i]->generate,
-                                  .last_writer_wins = found[i]->last_writer_wins,
-                                  .records = op->counts->stores[i].records,
-                                  .bytes = op->counts->stores[i].bytes};
-
-        each(context, &info);
-    }
-    os_free(op->db->os, found, room * sizeof *found);
-    return e;
-}
-
-enum err stores_list(struct op *op, struct txn *t,
-                     void (*each)(void *context, const struct store_info *info), void *context)
-{
-    struct txn *in = t;
-    bool again;
-    enum err e = auto_begin(op, &in, true);
-
-    if (!e)
-        e = stores_list_in(op, in, each, context);
-    if (e != ERR_WAIT)
-        stores_forget_counts(op);
-    return auto_end(op, t, e, &again);
 }

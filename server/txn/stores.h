@@ -19,7 +19,9 @@ struct store_options {
     bool last_writer_wins; /* conflict: "none" */
 };
 
-/* ERR_EXISTS: there is one, it stays as it is. ERR_BAD_REQUEST: a bad name or option. */
+/* Each is one statement: what answers an error, or has been given up, has changed nothing.
+ * ERR_EXISTS: there is one, it stays as it is. ERR_BAD_REQUEST: a bad name or option.
+ * ERR_OVERLOADED: definitions take all of catalogue_bytes_max. */
 enum err store_create(struct op *op, struct txn *t, struct slice name,
                       const struct store_options *options);
 enum err store_drop(struct op *op, struct txn *t, struct slice name);
@@ -33,10 +35,14 @@ struct store_info { /* borrowed inside the callback */
     bool last_writer_wins;
     uint64_t records; /* exact */
     uint64_t bytes;   /* about */
+    uint64_t next;    /* the number that the transaction would be given next; 0: none are */
 };
 
-/* Call each for every store of the snapshot, ascending by name, once all are counted: what is
- * staged costs a look at each key, over several turns (ERR_WAIT). */
+#define STORES_A_TURN 256 /* listed; then others get their turn */
+
+/* Call each for every store of the snapshot, ascending by name, while they are counted: what is
+ * staged costs a look at each key. Over several turns (ERR_WAIT): a call goes on with the stores
+ * that the one before has not given. */
 enum err stores_list(struct op *op, struct txn *t,
                      void (*each)(void *context, const struct store_info *info), void *context);
 

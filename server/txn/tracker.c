@@ -67,7 +67,7 @@ enum err tracker_note_store(struct txn *t, struct schema *schema)
         return ERR_NOMEM;
     t->db->spares_needed++;
     s->txn = t;
-    s->schema = schema;
+    s->schema = schema_ref(schema);
     s->next = t->stores;
     t->stores = s;
     list_push_back(&schema->entry->writers, &s->in_entry);
@@ -79,6 +79,7 @@ void tracker_forget_stores_since(struct txn *t, struct txn_store *since)
     for (; t->stores != since; t->stores = t->stores->next) {
         ASSERT(t->stores && t->db->spares_needed);
         list_remove(&t->stores->in_entry);
+        schema_unref(&t->db->catalogue, t->stores->schema);
         t->db->spares_needed--;
     }
 }
@@ -120,9 +121,9 @@ enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema 
     if (schema->commit == 0 || newest == schema || !newest ||
         newest->commit <= t->snapshot->commit)
         return ERR_OK;
-    return conflict_lose(op, t, CONFLICT_SCHEMA, schema, SLICE_NONE,
-                         (struct winner){newest->version, newest->commit, newest->interval,
-                                         text_label_of(&newest->label)});
+    return conflict_lose(
+        op, t, CONFLICT_SCHEMA, schema, SLICE_NONE,
+        (struct winner){newest->version, newest->commit, newest->interval, newest->label});
 }
 
 /* A newer open transaction that wrote the key. */

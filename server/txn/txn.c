@@ -190,11 +190,11 @@ static void txn_release(struct txn *t)
     cursors_end_all(t);
     statement_forget(t);
     tracker_remove_intents(t);
+    generator_end(&db->catalogue, &t->uses, 0, false);
     tracker_forget_stores(t);
     reads_forget(t);
     LIST_EACH_SAFE (link, &t->schemas) {
-        list_remove(link);
-        schema_free(db, LIST_ENTRY(link, struct schema, in_txn));
+        catalogue_discard(&db->catalogue, LIST_ENTRY(link, struct schema, in_queue));
     }
     list_remove(&t->in_large);
     list_remove(&t->in_writers);

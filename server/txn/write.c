@@ -44,14 +44,11 @@ static enum err write_check_size(struct op *op, struct txn *t, struct slice key,
         (unsigned long long)bytes, (unsigned long long)t->db->options.txn_bytes_max);
 }
 
-/* Room in the log for this record, and with the first one for the commit itself. Deletes, and
+/* Room in the log for records, and with the first one for the commit itself. Deletes, and
  * definitions of stores (one that is dropped or cleared gets another), may take what is left for
  * them when the disk is full. */
-static enum err write_reserve_log(struct op *op, struct txn *t, const struct schema *schema,
-                                  struct slice key, struct slice value)
+static enum err write_reserve_log(struct op *op, struct txn *t, uint64_t bytes, bool frees)
 {
-    bool frees = !value.data || schema == t->db->catalogue.self;
-    uint64_t bytes = commit_log_bytes(key, value);
     enum err e;
 
     if (!t->log_reserved)
@@ -139,8 +136,36 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
     if (!e)
         e = write_wait_for_stages(op, t);
     if (!e)
-        e = write_reserve_log(op, t, schema, key, value);
+        e = write_reserve_log(op, t, commit_log_bytes(key, value),
+                              slice_is_none(value) || schema == t->db->catalogue.self);
     if (!e)
         e = write_into(op, t, schema, key, value);
+    return e;
+}
+
+/* All that may have to wait comes before the first is written. */
+enum err write_two(struct op *op, struct txn *t, struct schema *schema, const struct write w[2])
+{
+    enum err e = ERR_OK;
+
+    ASSERT(!t->failure.error && !t->options.read_only);
+    e = reads_check_write(op, t);
+    if (!e)
+        e = tracker_check_schema(op, t, schema);
+    for (unsigned i = 0; i < 2 && !e; i++)
+        e = tracker_check_write(op, t, schema, w[i].key);
+    for (unsigned i = 0; i < 2 && !e; i++)
+        e = write_check_size(op, t, w[i].key, w[i].value);
+    if (!e)
+        e = write_wait_for_stages(op, t);
+    if (!e)
+        e = write_reserve_log(op, t,
+                              commit_log_bytes(w[0].key, w[0].value) +
+                                  commit_log_bytes(w[1].key, w[1].value),
+                              schema == t->db->catalogue.self);
+    if (!e)
+        e = write_into(op, t, schema, w[0].key, w[0].value);
+    if (!e)
+        e = write_into(op, t, schema, w[1].key, w[1].value);
     return e;
 }

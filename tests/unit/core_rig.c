@@ -87,6 +87,7 @@ void core_settle(struct core_rig *rig)
         db_tick(rig->db);
     } while (sim_step(rig->sim));
     db_turn(rig->db);
+    MUST(db_check(rig->db));
 }
 
 void core_rest(struct core_rig *rig, uint64_t ms)
@@ -245,6 +246,22 @@ enum err core_insert(struct core_rig *rig, struct txn *t, const char *store, uns
                      uint64_t value)
 {
     return core_write(rig, t, store, key, value, true);
+}
+
+enum err core_generate(struct core_rig *rig, struct txn *t, const char *store, uint64_t *key)
+{
+    uint8_t room[KEY_PLAIN_BYTES_MAX], value[16];
+    struct slice record = slice_make(value, msgpack_put_uint(value, 1)), given;
+    struct msgpack_cursor c;
+    enum err e = CORE_CALL(rig, record_put(&rig->op, t, slice_text(store), record, SLICE_NONE,
+                                           false, room, &given));
+
+    *key = 0;
+    if (e)
+        return e;
+    c = msgpack_open(given);
+    MUST_EQ(msgpack_read_uint(&c, key), ERR_OK);
+    return e;
 }
 
 enum err core_delete(struct core_rig *rig, struct txn *t, const char *store, unsigned key,

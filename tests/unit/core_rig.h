@@ -56,6 +56,8 @@ enum err core_put(struct core_rig *rig, struct txn *t, const char *store, unsign
                   uint64_t value);
 enum err core_insert(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
                      uint64_t value);
+/* A record without a key; *key is the number that the store has given it. */
+enum err core_generate(struct core_rig *rig, struct txn *t, const char *store, uint64_t *key);
 enum err core_delete(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
                      bool *existed);
 enum err core_get(struct core_rig *rig, struct txn *t, const char *store, unsigned key,

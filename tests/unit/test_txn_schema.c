@@ -212,6 +212,144 @@ START_TEST(a_rolled_back_change_of_a_store_has_not_been)
 }
 END_TEST
 
+static void cursor_wake(struct op *op)
+{
+    (void)op; /* core_settle brings what it waits for */
+}
+
+static enum err next_row(struct core_rig *rig, struct op *op, struct cursor *c,
+                         struct cursor_row *row)
+{
+    enum err e;
+
+    while ((e = cursor_next(op, c, row)) == ERR_WAIT)
+        core_settle(rig);
+    return e;
+}
+
+static void rows_of(struct core_rig *rig, struct txn *t, struct cursor **c, struct op *op,
+                    bool reverse)
+{
+    struct cursor_options options = {.limit = UINT64_MAX, .reverse = reverse};
+    struct cursor_row row;
+
+    for (unsigned key = 1; key <= 9; key++)
+        MUST_EQ(core_put(rig, t, "a", key, 10 + key), ERR_OK);
+    op_init(op, rig->db, cursor_wake);
+    MUST_EQ(cursor_open(op, t, slice_text("a"), SLICE_NONE, &options, c), ERR_OK);
+    for (unsigned i = 0; i < 3; i++)
+        MUST_EQ(next_row(rig, op, *c, &row), ERR_OK);
+}
+
+/* Bit 0: records are in the root besides; bit 1: in reverse; bit 2: cleared twice; bit 3: renamed
+ * between. */
+START_TEST(an_open_cursor_sees_that_its_own_transaction_clears_the_store)
+{
+    struct core_rig rig;
+    struct cursor_row row;
+    struct cursor *c;
+    struct txn *t;
+    struct op op;
+    unsigned key = _i & 2 ? 2 : 8;
+
+    core_open(&rig, 6);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    for (unsigned k = 1; k <= 9 && (_i & 1); k++)
+        core_set(&rig, "a", k, k);
+    core_amalgamate(&rig);
+    t = core_begin(&rig, "clears", NULL);
+    rows_of(&rig, t, &c, &op, _i & 2);
+    MUST_EQ(core_clear(&rig, t, "a"), ERR_OK);
+    if (_i & 4) {
+        MUST_EQ(core_put(&rig, t, "a", key, 1), ERR_OK);
+        MUST_EQ(core_clear(&rig, t, "a"), ERR_OK);
+    }
+    if (_i & 8)
+        MUST_EQ(core_rename(&rig, t, "a", "b"), ERR_OK);
+    MUST_EQ(core_put(&rig, t, _i & 8 ? "b" : "a", key, 100), ERR_OK); /* ahead of it */
+    MUST_EQ(core_put(&rig, t, _i & 8 ? "b" : "a", _i & 2 ? 9 : 1, 100), ERR_OK); /* behind */
+    MUST_EQ(next_row(&rig, &op, c, &row), ERR_OK);
+    MUST_EQ(row.key.data[0], key);
+    MUST_EQ(next_row(&rig, &op, c, &row), ERR_END);
+    MUST_EQ(core_clear(&rig, t, _i & 8 ? "b" : "a"), ERR_OK);
+    MUST_EQ(next_row(&rig, &op, c, &row), ERR_END);
+    cursor_close(c);
+    op_fini(&op);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    core_close(&rig);
+}
+END_TEST
+
+/* Bit 0: another store of that name is made; bit 1: cleared before. */
+START_TEST(an_open_cursor_sees_that_its_own_transaction_drops_the_store)
+{
+    struct core_rig rig;
+    struct cursor_row row;
+    struct cursor *c;
+    struct txn *t;
+    struct op op;
+
+    core_open(&rig, 7);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    core_settle(&rig);
+    t = core_begin(&rig, "drops", NULL);
+    rows_of(&rig, t, &c, &op, false);
+    if (_i & 2)
+        MUST_EQ(core_clear(&rig, t, "a"), ERR_OK);
+    MUST_EQ(core_drop(&rig, t, "a"), ERR_OK);
+    if (_i & 1)
+        MUST_EQ(core_create(&rig, t, "a", NULL), ERR_OK);
+    for (unsigned i = 0; i < 2; i++) /* of the new one it sees what is put into it */
+        MUST_EQ(next_row(&rig, &op, c, &row), _i & 1 ? ERR_END : ERR_NO_STORE);
+    cursor_close(c);
+    op_fini(&op);
+    core_rollback(&rig, t);
+    core_close(&rig);
+}
+END_TEST
+
+/* ... while a reader goes on seeing the first of them. */
+START_TEST(definitions_that_nobody_sees_are_freed)
+{
+    struct core_rig rig;
+    struct txn *reader;
+    struct db_status before, after;
+    uint64_t value;
+
+    core_open(&rig, 8);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    core_set(&rig, "a", 1, 11);
+    core_amalgamate(&rig);
+    before = core_status(&rig);
+    reader = core_begin(&rig, "reader", NULL);
+    for (unsigned round = 0; round < 100; round++) {
+        struct txn *t = core_begin(&rig, "changes", NULL);
+
+        MUST_EQ(core_clear(&rig, t, "a"), ERR_OK);
+        MUST_EQ(core_create(&rig, t, "b", NULL), ERR_OK);
+        MUST_EQ(core_rename(&rig, t, "b", "c"), ERR_OK);
+        if (round % 3) {
+            MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+            MUST_EQ(core_drop(&rig, NULL, "c"), ERR_OK);
+        } else {
+            core_rollback(&rig, t);
+        }
+        MUST_EQ(core_get(&rig, reader, "a", 1, &value), ERR_OK);
+        MUST_EQ(value, 11);
+        core_settle(&rig);
+        MUST(db_check(rig.db));
+        MUST(core_status(&rig).definitions <= before.definitions + 2);
+    }
+    MUST_EQ(core_commit(&rig, reader, NULL), ERR_OK);
+    core_amalgamate(&rig);
+    after = core_status(&rig);
+    MUST_EQ(after.stores, 1);
+    MUST_EQ(after.definitions, before.definitions);
+    MUST(after.catalogue_bytes < before.catalogue_bytes + 4096); /* tables do not shrink */
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("txn schema");
@@ -228,6 +366,10 @@ int main(void)
     tcase_add_loop_test(
         tc, a_serializable_transaction_loses_when_a_name_that_it_looked_up_changes, 0, 8);
     tcase_add_loop_test(tc, a_rolled_back_change_of_a_store_has_not_been, 0, 2);
+    tcase_add_loop_test(tc, an_open_cursor_sees_that_its_own_transaction_clears_the_store, 0,
+                        16);
+    tcase_add_loop_test(tc, an_open_cursor_sees_that_its_own_transaction_drops_the_store, 0, 4);
+    tcase_add_test(tc, definitions_that_nobody_sees_are_freed);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,151 @@
+/* Linear hashing: the table has room / 2 + split buckets. An element's bucket is its hash
+ * modulo room / 2, or modulo room if that bucket has been split. When all are split, the
+ * array is doubled, which copies pointers to chains and visits no element. */
+#include "server/storage/hash_table.h"
+
+#include "server/base/assert.h"
+
+#include <string.h>
+
+#define ROOM_FIRST 64
+
+enum err hash_table_init(struct hash_table *t, struct os *os)
+{
+    memset(t, 0, sizeof *t);
+    t->os = os;
+    t->buckets = os_alloc(os, ROOM_FIRST * sizeof *t->buckets);
+    if (!t->buckets)
+        return ERR_NOMEM;
+    memset(t->buckets, 0, ROOM_FIRST * sizeof *t->buckets);
+    t->room = ROOM_FIRST;
+    return ERR_OK;
+}
+
+void hash_table_fini(struct hash_table *t)
+{
+    if (t->buckets)
+        os_free(t->os, t->buckets, t->room * sizeof *t->buckets);
+    t->buckets = NULL;
+    t->room = t->split = t->count = 0;
+}
+
+size_t hash_table_bytes(const struct hash_table *t)
+{
+    return t->room * sizeof *t->buckets;
+}
+
+static struct hash_link **bucket_of(const struct hash_table *t, uint64_t hash)
+{
+    size_t half = t->room / 2, b = hash & (half - 1);
+
+    return &t->buckets[b < t->split ? hash & (t->room - 1) : b];
+}
+
+/* Behind previous, or as the first of the bucket. */
+static void link_behind(struct hash_link **bucket, struct hash_link *previous,
+                        struct hash_link *link)
+{
+    struct hash_link **at = previous ? &previous->next : bucket;
+
+    link->previous = previous;
+    link->next = *at;
+    if (link->next)
+        link->next->previous = link;
+    *at = link;
+}
+
+static void unlink_from(struct hash_link **bucket, struct hash_link *link)
+{
+    *(link->previous ? &link->previous->next : bucket) = link->next;
+    if (link->next)
+        link->next->previous = link->previous;
+}
+
+/* false: no memory; the table stays as it is. */
+static bool table_double(struct hash_table *t)
+{
+    struct hash_link **grown = os_alloc(t->os, 2 * t->room * sizeof *grown);
+
+    if (!grown)
+        return false;
+    memcpy(grown, t->buckets, t->room * sizeof *grown);
+    memset(grown + t->room, 0, t->room * sizeof *grown);
+    os_free(t->os, t->buckets, t->room * sizeof *grown);
+    t->buckets = grown;
+    t->room *= 2;
+    t->split = 0;
+    return true;
+}
+
+/* Split the next bucket; elements keep their order. */
+static void table_split(struct hash_table *t)
+{
+    struct hash_link **low, **high, *last = NULL, *next;
+    size_t half;
+
+    if (t->split == t->room / 2 && !table_double(t))
+        return;
+    half = t->room / 2;
+    low = &t->buckets[t->split];
+    high = &t->buckets[t->split + half];
+    t->split++;
+    for (struct hash_link *link = *low; link; link = next) {
+        next = link->next;
+        t->steps++;
+        if (!(link->hash & half))
+            continue;
+        unlink_from(low, link);
+        link_behind(high, last, link);
+        last = link;
+    }
+}
+
+void hash_table_insert(struct hash_table *t, struct hash_link *link, uint64_t hash)
+{
+    ASSERT(!link->is_in);
+    link->hash = hash;
+    link->is_in = true;
+    link_behind(bucket_of(t, hash), NULL, link);
+    t->count++;
+    if (t->count > t->room / 2 + t->split)
+        table_split(t);
+}
+
+void hash_table_remove(struct hash_table *t, struct hash_link *link)
+{
+    if (!link->is_in)
+        return;
+    ASSERT(t->count > 0);
+    unlink_from(bucket_of(t, link->hash), link);
+    link->is_in = false;
+    t->count--;
+}
+
+static struct hash_link *table_find(struct hash_table *t, struct hash_link *link, uint64_t hash)
+{
+    for (; link; link = link->next) {
+        t->steps++;
+        if (link->hash == hash)
+            break;
+    }
+    return link;
+}
+
+struct hash_link *hash_table_first(struct hash_table *t, uint64_t hash)
+{
+    return table_find(t, *bucket_of(t, hash), hash);
+}
+
+struct hash_link *hash_table_next(struct hash_table *t, const struct hash_link *link)
+{
+    return table_find(t, link->next, link->hash);
+}
+
+struct hash_link *hash_table_any(const struct hash_table *t, size_t *bucket)
+{
+    for (; *bucket < t->room; ++*bucket) {
+        if (t->buckets[*bucket])
+            return t->buckets[*bucket];
+    }
+    return NULL;
+}

@@ -1,0 +1,19 @@
+/* catalogue_row.h - definitions of stores as bytes: the rows of store 0 (docs/formats.md).
+ *
+ * Threads: any. */
+#ifndef HOLDFAST_TXN_CATALOGUE_ROW_H
+#define HOLDFAST_TXN_CATALOGUE_ROW_H
+
+#include "server/txn/catalogue.h"
+
+/* The key of a name's row; to has KEY_BYTES_MAX bytes. */
+size_t catalogue_row_key(struct slice name, uint8_t *to);
+/* The name, in room of KEY_PLAIN_BYTES_MAX bytes. ERR_CORRUPT. */
+enum err catalogue_row_name(struct slice key, uint8_t *room, struct slice *name);
+
+/* Put a row at to: returns its bytes, 0 if room is too small. */
+size_t catalogue_row_write(const struct definition *d, uint8_t *to, size_t room);
+/* Borrows from row. ERR_BAD_REQUEST. */
+enum err catalogue_row_read(struct slice row, struct definition *out);
+
+#endif

@@ -1,0 +1,126 @@
+#include "server/txn/generator.h"
+
+#include "server/base/assert.h"
+
+#include <string.h>
+
+uint64_t generator_number(bool descending, struct slice key)
+{
+    uint64_t n = key_whole_number(key, descending);
+
+    return n < GENERATOR_MAX ? n : GENERATOR_MAX;
+}
+
+uint64_t generator_used_in(const struct stage_store *st, bool descending)
+{
+    uint8_t bound = key_number_bound(descending);
+    struct slice at = slice_make(&bound, 1);
+    const struct record *r = descending ? stage_seek(st, at) : stage_seek_below(st, at);
+
+    return r ? generator_number(descending, record_key(r)) : 0;
+}
+
+static struct generator_use *use_find(struct catalogue *c, const struct txn *t,
+                                      const struct shelf *shelf)
+{
+    struct hash_link *link;
+
+    if (!t || !c->uses.count)
+        return NULL;
+    link = hash_table_first(&c->uses, hash_pair((uintptr_t)t, (uintptr_t)shelf));
+    for (; link; link = hash_table_next(&c->uses, link)) {
+        struct generator_use *use = LIST_ENTRY(link, struct generator_use, in_uses);
+
+        if (use->txn == t && use->shelf == shelf)
+            return use;
+    }
+    return NULL;
+}
+
+uint64_t generator_next(struct catalogue *c, const struct txn *t, const struct shelf *shelf)
+{
+    const struct generator_use *use = use_find(c, t, shelf);
+    uint64_t used = shelf->used;
+
+    if (use && use->used > used)
+        used = use->used;
+    if (!list_is_empty(&shelf->uses)) {
+        const struct generator_use *last =
+            LIST_ENTRY(shelf->uses.previous, struct generator_use, in_shelf);
+
+        if (last->given > used)
+            used = last->given;
+    }
+    return used + 1;
+}
+
+struct generator_use *generator_use_of(struct catalogue *c, const struct txn *t,
+                                       struct shelf *shelf, struct generator_use **uses,
+                                       struct generator_use *room)
+{
+    struct generator_use *use = use_find(c, t, shelf);
+
+    if (use)
+        return use;
+    use = *uses ? os_alloc(c->os, sizeof *use) : room;
+    if (!use)
+        return NULL;
+    memset(use, 0, sizeof *use);
+    use->is_room = use == room;
+    use->txn = t;
+    use->shelf = shelf;
+    shelf->refs++;
+    list_init(&use->in_shelf);
+    hash_table_insert(&c->uses, &use->in_uses, hash_pair((uintptr_t)t, (uintptr_t)shelf));
+    use->next = *uses;
+    *uses = use;
+    return use;
+}
+
+void generator_use_number(struct generator_use *use, uint64_t n, bool is_generated)
+{
+    if (n > use->used)
+        use->used = n;
+    if (!is_generated)
+        return;
+    ASSERT(n > use->given && n > use->shelf->used);
+    use->given = n;
+    list_remove(&use->in_shelf); /* none was given a greater one: it is the last now */
+    list_push_back(&use->shelf->uses, &use->in_shelf);
+}
+
+static void shelf_use(struct catalogue *c, struct shelf *shelf, uint64_t used, uint64_t commit)
+{
+    if (used <= shelf->used)
+        return;
+    shelf->used = used;
+    shelf->used_commit = commit;
+    list_remove(&shelf->in_counting);
+    list_push_back(&c->counting, &shelf->in_counting);
+}
+
+void generator_end(struct catalogue *c, struct generator_use **uses, uint64_t commit,
+                   bool interval)
+{
+    while (*uses) {
+        struct generator_use *use = *uses;
+        struct shelf *shelf = use->shelf;
+
+        *uses = use->next;
+        if (commit && use->used > shelf->used) {
+            shelf_use(c, shelf, use->used, commit);
+            shelf->used_interval = interval;
+        }
+        list_remove(&use->in_shelf);
+        hash_table_remove(&c->uses, &use->in_uses);
+        if (!use->is_room)
+            os_free(c->os, use, sizeof *use);
+        shelf_unref(c, shelf);
+    }
+}
+
+void generator_replay(struct catalogue *c, struct shelf *shelf, struct slice key,
+                      uint64_t commit)
+{
+    shelf_use(c, shelf, generator_number(shelf->descending, key), commit);
+}

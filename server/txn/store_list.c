@@ -1,0 +1,136 @@
+/* Listing stores: a walk over the rows of store 0 as the transaction sees them, which are in the
+ * order of names, and a count in each store. It goes on over several turns, each bounded. */
+#include "server/base/assert.h"
+#include "server/txn/catalogue_row.h"
+#include "server/txn/db_internal.h"
+#include "server/txn/reads.h"
+
+static const struct key_range everything = {.from_size = 0};
+
+struct store_list { /* where it stands between two turns */
+    struct cursor *names;
+    struct schema *at; /* being counted, referenced; NULL: the next is to be found */
+};
+
+void stores_forget_list(struct op *op)
+{
+    struct store_list *l = op->list;
+
+    if (!l)
+        return;
+    if (l->at)
+        schema_unref(&op->db->catalogue, l->at);
+    cursor_close(l->names);
+    os_free(op->db->os, l, sizeof *l);
+    op->list = NULL;
+}
+
+static enum err list_begin(struct op *op, struct txn *t)
+{
+    struct store_list *l;
+
+    if (op->list)
+        return ERR_OK;
+    l = os_alloc(op->db->os, sizeof *l);
+    if (l) {
+        l->at = NULL;
+        l->names =
+            cursor_new(op, t, t->snapshot, op->db->catalogue.self, &everything, false, false);
+    }
+    if (l && l->names) {
+        op->list = l;
+        return ERR_OK;
+    }
+    os_free(op->db->os, l, sizeof *l);
+    return failure_set(&op->failure, ERR_NOMEM, "no memory for the list of stores");
+}
+
+/* The next store; ERR_END. */
+static enum err list_next(struct op *op, struct txn *t, struct store_list *l)
+{
+    for (;;) {
+        uint8_t room[KEY_PLAIN_BYTES_MAX];
+        struct slice key, value, name;
+        struct record *r;
+        struct schema *s;
+        enum err e = cursor_step(op, l->names, &key, &r, &value);
+
+        if (e)
+            return e;
+        if (r)
+            op_note(op, r->stamp);
+        if (r && record_is_delete(r))
+            continue;
+        if (catalogue_row_name(key, room, &name) != ERR_OK)
+            return failure_set(&op->failure, ERR_CORRUPT, "a row of the catalogue is damaged");
+        e = catalogue_look(op, t, t->snapshot->commit, name, &s);
+        if (e)
+            return e;
+        l->at = schema_ref(s);
+        return ERR_OK;
+    }
+}
+
+static enum err list_count(struct op *op, struct txn *t, struct store_list *l,
+                           struct store_info *info)
+{
+    struct catalogue *c = &op->db->catalogue;
+    struct schema *s = l->at;
+    enum err e = records_count_in(op, t, s, &everything, &info->records, &info->bytes);
+
+    if (e)
+        return e;
+    info->name = schema_name(s);
+    info->key = s->key;
+    info->generate = s->generate;
+    info->last_writer_wins = s->last_writer_wins;
+    info->next = 0;
+    if (s->generate) {
+        info->next = generator_next(c, t, s->shelf);
+        op_note_commit(op, s->shelf->used_commit, s->shelf->used_interval);
+    }
+    return ERR_OK;
+}
+
+static enum err list_stores(struct op *op, struct txn *t,
+                            void (*each)(void *context, const struct store_info *info),
+                            void *context)
+{
+    for (unsigned steps = 0;; steps++) {
+        struct store_list *l = op->list;
+        struct store_info info;
+        enum err e = ERR_OK;
+
+        if (steps == STORES_A_TURN) {
+            wait_yield(op->db->primary, &op->wait);
+            return ERR_WAIT;
+        }
+        if (!l->at)
+            e = list_next(op, t, l);
+        if (!e)
+            e = list_count(op, t, l, &info);
+        if (e)
+            return e == ERR_END ? ERR_OK : e;
+        each(context, &info);
+        schema_unref(&op->db->catalogue, l->at);
+        l->at = NULL;
+    }
+}
+
+enum err stores_list(struct op *op, struct txn *t,
+                     void (*each)(void *context, const struct store_info *info), void *context)
+{
+    struct txn *in = t;
+    bool again;
+    enum err e = auto_begin(op, &in, true);
+
+    if (!e)
+        e = reads_note_range(op, in, op->db->catalogue.self, slice_text(""), slice_text(""));
+    if (!e)
+        e = list_begin(op, in);
+    if (!e)
+        e = list_stores(op, in, each, context);
+    if (e != ERR_WAIT)
+        stores_forget_list(op);
+    return auto_end(op, t, e, &again);
+}
