@@ -23,20 +23,19 @@ static void print_help(void)
 {
     printf("holdfastd - a transactional database server\n\n"
            "  holdfastd [--config FILE] [--OPTION VALUE]...\n\n"
-           "  --config FILE\n      read options from a file; flags win over it\n"
-           "  --check-config\n      only check the options\n"
-           "  --print-config\n      print an example of such a file, with every option\n"
-           "  --version\n  --help\n\nOptions:\n");
+           "  --config FILE\n      read options from FILE; command-line options override it\n"
+           "  --check-config\n      check the options and exit\n"
+           "  --print-config\n      print a configuration file with every option at its "
+           "default\n  --version\n  --help\n\nOptions (defaults in parentheses):\n");
     options_print_help(stdout);
 }
 
+/* From any thread. */
 static void report_os(void *context, const char *operation, const char *path, int number)
 {
-    char line[512];
+    char why[128];
 
-    /* From any thread, so not through log_line; one write keeps the line whole. */
-    snprintf(line, sizeof line, "holdfastd: %s of %s: %s\n", operation, path, strerror(number));
-    fputs(line, stderr);
+    log_io_error(operation, path, strerror_r(number, why, sizeof why));
 }
 
 /* The one line on standard output, for scripts that wait for it. */
@@ -65,7 +64,7 @@ static int serve(struct os_posix *posix, const struct options *options,
     enum err e;
 
     if (uv_loop_init(&loop)) {
-        complain(NULL, "the loop cannot be made");
+        complain(NULL, "the event loop could not be created");
         return EX_OSERR;
     }
     e = server_open(&server, &loop, posix, options, line, why);
@@ -79,7 +78,7 @@ static int serve(struct os_posix *posix, const struct options *options,
         say_ready(&server);
     } else {
         complain(NULL, why);
-        server_stop(&server, EX_UNAVAILABLE, "it cannot listen");
+        server_stop(&server, EX_UNAVAILABLE, "cannot listen");
     }
     code = server_run(&server);
     signals_close();
@@ -150,7 +149,7 @@ int main(int argc, char **argv)
             complain(NULL, why);
             return EX_CONFIG;
         }
-        printf("the options are in order\n");
+        printf("configuration OK\n");
         return EX_OK;
     case COMMAND_SERVE: break;
     }

@@ -28,12 +28,18 @@ static void unknown_flag(struct flags *f, struct slice name)
     char error[OPTION_ERROR_BYTES];
 
     if (near)
-        snprintf(error, sizeof error, "unknown flag \"--%s\"; did you mean \"--%s\"?",
+        snprintf(error, sizeof error, "unknown option --%s; did you mean --%s?",
                  text_show(name), near);
     else
-        snprintf(error, sizeof error, "unknown flag \"--%s\"; --help lists all",
+        snprintf(error, sizeof error, "unknown option --%s; see holdfastd --help",
                  text_show(name));
     complain(f, error);
+}
+
+/* Whether argv[i] is a value rather than the next flag: `--data --check-config` lacks one. */
+static bool has_value(const struct flags *f, int i)
+{
+    return i < f->argc && strncmp(f->argv[i], "--", 2) != 0;
 }
 
 /* One option's flag at argv[i]; returns the index of the next one. */
@@ -57,7 +63,7 @@ static int read_option(struct flags *f, int i)
         if (i < f->argc && (!strcmp(f->argv[i], "yes") || !strcmp(f->argv[i], "no")))
             value = f->argv[i++];
     }
-    if (!value && i < f->argc)
+    if (!value && has_value(f, i))
         value = f->argv[i++];
     if (!value) {
         snprintf(error, sizeof error, "--%s needs a value", option->name);
@@ -97,11 +103,11 @@ static void read_flags(struct flags *f, struct command_line *line)
         }
         if (taken) {
             i++;
-        } else if (strcmp(text, "--config") == 0 && i + 1 < f->argc) {
+        } else if (strcmp(text, "--config") == 0 && has_value(f, i + 1)) {
             line->config = f->argv[i + 1];
             i += 2;
         } else if (strcmp(text, "--config") == 0) {
-            complain(f, "--config needs the path of a file");
+            complain(f, "--config needs a value: --config FILE");
             i++;
         } else if (strncmp(text, "--config=", 9) == 0) {
             line->config = text + 9;
@@ -111,7 +117,8 @@ static void read_flags(struct flags *f, struct command_line *line)
         } else {
             char error[OPTION_ERROR_BYTES];
 
-            snprintf(error, sizeof error, "\"%.100s\" is no flag; --help lists all", text);
+            snprintf(error, sizeof error,
+                     "unexpected argument \"%.100s\"; see holdfastd --help", text);
             complain(f, error);
             i++;
         }

@@ -68,7 +68,7 @@ static void unknown_name(struct reader *r, struct slice name)
     if (near)
         complain(r, "unknown option \"%s\"; did you mean \"%s\"?", text_show(name), near);
     else
-        complain(r, "unknown option \"%s\"; holdfastd --help lists all", text_show(name));
+        complain(r, "unknown option \"%s\"; see holdfastd --help", text_show(name));
 }
 
 static void read_line(struct reader *r, struct slice line)
@@ -84,7 +84,7 @@ static void read_line(struct reader *r, struct slice line)
         return;
     equals = memchr(line.data, '=', line.size);
     if (!equals) {
-        complain(r, "expected name = value, a # comment or an empty line, not \"%s\"",
+        complain(r, "expected \"name = value\", a # comment or an empty line, found \"%s\"",
                  text_show(line));
         return;
     }
@@ -97,8 +97,7 @@ static void read_line(struct reader *r, struct slice line)
     }
     index = (size_t)(option - option_table);
     if (r->seen[index] && option->type != OPTION_LIST) {
-        complain(r, "%s: is set a second time; line %u has the first", option->name,
-                 r->seen[index]);
+        complain(r, "%s: already set on line %u", option->name, r->seen[index]);
         return;
     }
     if (!option_set(r->options, option, value, r->seen[index] != 0, error))
@@ -134,14 +133,14 @@ static FILE *open_file(struct reader *r, const char *path)
     FILE *file;
 
     if (fd < 0 || fstat(fd, &st)) {
-        complain(r, "cannot be read: %s", strerror(errno));
+        complain(r, "cannot read: %s", strerror(errno));
     } else if (!S_ISREG(st.st_mode)) {
-        complain(r, "is not a regular file");
+        complain(r, "not a regular file");
     } else {
         file = fdopen(fd, "r");
         if (file)
             return file;
-        complain(r, "cannot be read: %s", strerror(errno));
+        complain(r, "cannot read: %s", strerror(errno));
     }
     if (fd >= 0)
         close(fd);
@@ -165,9 +164,9 @@ unsigned config_file_read(const char *path, struct options *o, config_complain *
     if (!text)
         complain(&r, "out of memory");
     else if (ferror(file))
-        complain(&r, "cannot be read: %s", strerror(errno));
+        complain(&r, "cannot read: %s", strerror(errno));
     else if (size > CONFIG_BYTES_MAX)
-        complain(&r, "is larger than %d bytes", CONFIG_BYTES_MAX);
+        complain(&r, "larger than %d bytes", CONFIG_BYTES_MAX);
     else
         errors = config_text_read(path, slice_make(text, size), o, told, context);
     free(text);

@@ -94,8 +94,8 @@ static bool refuse_open(const char *what, char *error)
 {
     snprintf(
         error, OPTION_ERROR_BYTES,
-        "listen: \"%.200s\" can be reached from other machines, and there is no login yet; "
-        "allowed: loopback addresses (127.0.0.1, [::1], localhost), or say insecure-listen",
+        "listen: \"%.200s\" is reachable from other machines, and there is no authentication "
+        "yet; use a loopback address (127.0.0.1, [::1] or localhost), or set insecure-listen",
         what);
     return false;
 }
@@ -122,8 +122,8 @@ static bool read_addresses(const struct options *o, struct address *out, unsigne
         n = read_address(one, out + *count);
         if (n == 0) {
             snprintf(error, OPTION_ERROR_BYTES,
-                     "listen: \"%.200s\" is no address; allowed: 127.0.0.1:4653, [::1]:4653, "
-                     "localhost:4653, none",
+                     "listen: invalid address \"%.200s\"; expected HOST:PORT such as "
+                     "127.0.0.1:4653, [::1]:4653 or localhost:4653, or none",
                      one);
             return false;
         }
@@ -170,9 +170,8 @@ bool listener_check_descriptors(char *error)
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_max >= DESCRIPTORS_MIN)
         return true;
     snprintf(error, OPTION_ERROR_BYTES,
-             "the limit of open files is %llu and the server needs at least %d; raise it "
-             "(ulimit -n, "
-             "LimitNOFILE)",
+             "the limit on open files is %llu, but the server needs at least %d; raise it "
+             "(ulimit -n, or LimitNOFILE= in the systemd unit)",
              (unsigned long long)limit.rlim_max, DESCRIPTORS_MIN);
     return false;
 }
@@ -309,11 +308,12 @@ static bool make_way(const char *path, char *error)
     if (lstat(path, &st))
         return true;
     if (!S_ISSOCK(st.st_mode)) {
-        snprintf(error, OPTION_ERROR_BYTES, "socket: %.300s is there and is no socket", path);
+        snprintf(error, OPTION_ERROR_BYTES, "socket: %.300s exists and is not a socket", path);
         return false;
     }
     if (is_alive(path)) {
-        snprintf(error, OPTION_ERROR_BYTES, "socket: another server listens on %.300s", path);
+        snprintf(error, OPTION_ERROR_BYTES, "socket: another server is listening on %.300s",
+                 path);
         return false;
     }
     unlink(path);
@@ -395,7 +395,7 @@ static bool open_passed_one(struct server *server, int fd, char *error)
 
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     if (getsockname(fd, (struct sockaddr *)&at, &size)) {
-        snprintf(error, OPTION_ERROR_BYTES, "LISTEN_FDS: descriptor %d is no socket", fd);
+        snprintf(error, OPTION_ERROR_BYTES, "LISTEN_FDS: descriptor %d is not a socket", fd);
         return false;
     }
     if (!is_loopback((struct sockaddr *)&at) && !server->options.insecure_listen) {

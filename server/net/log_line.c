@@ -17,7 +17,7 @@ static struct {
     enum log_level least;
     int fd;
     bool on; /* a line is being gathered */
-    uint64_t dropped; /* lines that the descriptor did not take */
+    _Atomic uint64_t dropped; /* lines that the descriptor did not take */
     size_t used;
     char line[LINE_BYTES];
 } at = {.least = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
@@ -48,27 +48,28 @@ static void put_text(const char *text)
     put(text, strlen(text));
 }
 
-bool log_line_begin(enum log_level level, const char *event)
+/* Time, level and event, as every line begins; the size. */
+static size_t begin_line(char *to, size_t room, enum log_level level, const char *event)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
     struct timespec now;
     struct tm tm;
-    char stamp[64];
     size_t size;
 
-    at.on = level >= at.least;
-    if (!at.on)
-        return false;
-    at.used = 0;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &tm);
-    size = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(stamp + size, sizeof stamp - size, ".%03ldZ ", now.tv_nsec / 1000000);
-    put_text(stamp);
-    put_text(names[level]);
-    put_text(" ");
-    put_text(event);
-    return true;
+    size = strftime(to, room, "%Y-%m-%dT%H:%M:%S", &tm);
+    size += (size_t)snprintf(to + size, room - size, ".%03ldZ %s %.64s", now.tv_nsec / 1000000,
+                             names[level], event);
+    return size;
+}
+
+bool log_line_begin(enum log_level level, const char *event)
+{
+    at.on = level >= at.least;
+    if (at.on)
+        at.used = begin_line(at.line, LINE_BYTES, level, event);
+    return at.on;
 }
 
 /* Whether the text needs no quotes. */
@@ -178,4 +179,15 @@ void log_event_text(enum log_level level, const char *event, const char *name, c
         return;
     log_line_text(name, text);
     log_line_end();
+}
+
+void log_io_error(const char *operation, const char *path, const char *error)
+{
+    char line[LINE_BYTES];
+    size_t size = begin_line(line, sizeof line, LOG_LEVEL_ERROR, "io_error");
+
+    size += (size_t)snprintf(line + size, sizeof line - size,
+                             " operation=\"%.64s\" file=\"%.512s\" error=\"%.256s\"\n",
+                             operation, path, error);
+    write_line(line, size);
 }

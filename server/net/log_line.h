@@ -6,7 +6,7 @@
  * begin another fact: control bytes and quotes are escaped, a text with blanks
  * is quoted. Never a value or a key of a record.
  *
- * Threads: loop only (one line is at work at a time). */
+ * Threads: loop only (one line is at work at a time), but for log_io_error. */
 #ifndef HOLDFAST_NET_LOG_LINE_H
 #define HOLDFAST_NET_LOG_LINE_H
 
@@ -36,5 +36,9 @@ void log_line_end(void);
 void log_event(enum log_level level, const char *event);
 void log_event_text(enum log_level level, const char *event, const char *name,
                     const char *text);
+
+/* A failed system call: what was done, to which file of ours, and the system's message. Of any
+ * thread; error is copied before the call returns. */
+void log_io_error(const char *operation, const char *path, const char *error);
 
 #endif

@@ -72,20 +72,22 @@ static void format_allowed(const struct option *option, char *to, size_t room)
     format_number(option, option->max, max, sizeof max);
     switch (option->type) {
     case OPTION_TEXT:
-        snprintf(to, room, "a text of at most %d bytes", OPTION_TEXT_BYTES - 1);
+        snprintf(to, room, "a string of at most %d bytes", OPTION_TEXT_BYTES - 1);
         break;
     case OPTION_LIST:
-        snprintf(to, room, "texts with commas between, at most %d bytes",
+        snprintf(to, room, "strings separated by commas, at most %d bytes in all",
                  OPTION_TEXT_BYTES - 1);
         break;
     case OPTION_CHOICE: snprintf(to, room, "one of: %s", option->words); break;
     case OPTION_BYTES:
-        snprintf(to, room, "%s to %s, as 4096, 64kB, 64KiB, 64MB, 64MiB, 1GiB", min, max);
+        snprintf(to, room, "a size from %s to %s, such as 4096, 64kB, 256MB or 256MiB", min,
+                 max);
         break;
     case OPTION_DURATION:
-        snprintf(to, room, "%s to %s, as 100ms, 30s, 5min, 1h", min, max);
+        snprintf(to, room, "a duration from %s to %s, such as 100ms, 30s, 5min or 1h", min,
+                 max);
         break;
-    case OPTION_COUNT: snprintf(to, room, "a whole number from %s to %s", min, max); break;
+    case OPTION_COUNT: snprintf(to, room, "an integer from %s to %s", min, max); break;
     case OPTION_BOOL: snprintf(to, room, "yes or no"); break;
     }
 }
@@ -95,7 +97,7 @@ static bool refuse(const struct option *option, struct slice value, char *error)
     char allowed[256];
 
     format_allowed(option, allowed, sizeof allowed);
-    snprintf(error, OPTION_ERROR_BYTES, "%s: \"%s\" is not possible; allowed: %s", option->name,
+    snprintf(error, OPTION_ERROR_BYTES, "%s: invalid value \"%s\"; expected %s", option->name,
              text_show(value), allowed);
     return false;
 }
@@ -243,13 +245,13 @@ void options_default(struct options *o)
 bool options_check(const struct options *o, char *error)
 {
     if (!o->data[0]) {
-        snprintf(error, OPTION_ERROR_BYTES, "data: the path of a directory is needed");
+        snprintf(error, OPTION_ERROR_BYTES, "data: expected the path of a directory");
         return false;
     }
     if (o->page_size & (o->page_size - 1)) {
         snprintf(error, OPTION_ERROR_BYTES,
                  "page-size: %" PRIu64
-                 " is not possible; allowed: 4KiB, 8KiB, 16KiB, 32KiB, 64KiB",
+                 " is not a power of two; expected 4KiB, 8KiB, 16KiB, 32KiB or 64KiB",
                  o->page_size);
         return false;
     }
@@ -384,10 +386,12 @@ static void print_wrapped(FILE *to, const char *begin, const char *text)
 
 void options_print_example(FILE *to)
 {
-    fprintf(to, "# Options of holdfastd, each at its default. `holdfastd --config FILE` reads\n"
-                "# such a file, `--check-config` only checks it, a flag of the same name wins\n"
-                "# over it. Those marked (reload) change while the server runs, at SIGHUP.\n"
-                "# Written by `holdfastd --print-config`.\n");
+    fprintf(
+        to,
+        "# Options of holdfastd with their defaults. `holdfastd --config FILE` reads such a\n"
+        "# file; add `--check-config` to only check it. Command-line options override the\n"
+        "# file. Options marked (reload) take effect on SIGHUP, without a restart.\n"
+        "# This file was written by `holdfastd --print-config`.\n");
     for (size_t i = 0; i < option_count; i++) {
         const struct option *option = &option_table[i];
         char text[1024], allowed[256];

@@ -35,104 +35,112 @@ enum option_type {
 
 /* X(type, field, name, default, min, max, words, reload, help): min, max for
  * numbers; words for choices; reload: SIGHUP may change it. */
-#define OPTION_LIST_OF(X)                                                                      \
+#define OPTION_LIST_OF(X) \
     X(TEXT, data, "data", "data", 0, 0, NULL, false,                                           \
-      "the directory that holds everything; made if it is not there")                          \
+      "the data directory; created if it does not exist")                                      \
     X(LIST, listen, "listen", "localhost:4653", 0, 0, NULL, false,                             \
-      "addresses to listen on, host:port; localhost is both loopbacks, port 0 takes any, "     \
-      "none listens on none")                                                                  \
+      "TCP addresses to listen on, HOST:PORT separated by commas; localhost means both "       \
+      "127.0.0.1 and [::1], port 0 picks a free port, none disables TCP")                      \
     X(TEXT, socket, "socket", "", 0, 0, NULL, false,                                           \
-      "path of the unix socket; empty: holdfast.sock in the data directory, none: no socket")  \
+      "path of the Unix socket; empty: holdfast.sock in the data directory; none: no Unix "    \
+      "socket")                                                                                \
     X(BOOL, insecure_listen, "insecure-listen", "no", 0, 0, NULL, false,                       \
-      "allow addresses other than loopback, although there is no login yet")                   \
+      "allow addresses other than loopback although there is no authentication yet")           \
     X(BYTES, stage_size, "stage-size", "64MiB", 64 * KIB, 64 * GIB, NULL, false,               \
-      "the open stage is sealed and a new one begun at this size")                             \
+      "size at which the open stage (memtable) is sealed and a new one is opened")             \
     X(BYTES, staged_max, "staged-max", "512MiB", MIB, 1024 * GIB, NULL, false,                 \
-      "memory of all stages; above it writes wait for amalgamation")                           \
+      "memory for all stages; above it, writes wait for amalgamation")                         \
     X(BYTES, held_max, "held-max", "1GiB", MIB, 1024 * GIB, NULL, false,                       \
-      "kept for old transactions: what they may lose to, in memory and on disk, and stages "   \
-      "that they read; beyond it the oldest are ended")                                        \
+      "maximum retained for old transactions: conflict metadata in memory and on disk, and "   \
+      "stages that they still read; above it, the oldest transactions are ended")              \
     X(BYTES, held_memory, "held-memory", "64MiB", 64 * KIB, 1024 * GIB, NULL, false,           \
-      "of held-max, what they may lose to in memory; more of it goes to disk")                 \
+      "memory for conflict metadata of old transactions (part of held-max); the rest spills "  \
+      "to disk")                                                                               \
     X(BYTES, catalogue_max, "catalogue-max", "256MiB", MIB, 1024 * GIB, NULL, false,           \
-      "memory for the definitions of stores, those that old transactions still see included; " \
-      "above it none are made or renamed")                                                     \
+      "memory for store definitions, including those that old transactions still see; above "  \
+      "it no store can be created or renamed")                                                 \
     X(BYTES, transaction_max, "transaction-max", "1GiB", 64 * KIB, 1024 * GIB, NULL, false,    \
-      "what one transaction may write")                                                        \
+      "maximum size of the writes of one transaction")                                         \
     X(BYTES, link_max, "link-max", "2MiB", 4 * KIB, GIB, NULL, false,                          \
       "a commit larger than this becomes a stage of its own")                                  \
     X(BYTES, cache_size, "cache-size", "256MiB", MIB, 1024 * GIB, NULL, false,                 \
-      "memory for unpacked pages of the primary")                                              \
+      "memory for the page cache (unpacked pages of the data file)")                           \
     X(BYTES, page_size, "page-size", "8KiB", 4 * KIB, 64 * KIB, NULL, false,                   \
-      "size of a page, for a new data directory; a power of two")                              \
-    X(BYTES, log_segment_size, "log-segment-size", "16MiB", 16 * MIB, GIB, NULL, false,        \
-      "size of a file of the log")                                                             \
-    X(COUNT, log_in_flight, "log-in-flight", "2", 1, WAL_IN_FLIGHT_MAX, NULL, false,           \
-      "batches of the log that are synced side by side")                                       \
+      "page size of a new data directory; a power of two")                                     \
+    X(BYTES, wal_segment_size, "wal-segment-size", "16MiB", 16 * MIB, GIB, NULL, false,        \
+      "size of a WAL segment file")                                                            \
+    X(COUNT, wal_in_flight, "wal-in-flight", "2", 1, WAL_IN_FLIGHT_MAX, NULL, false,           \
+      "maximum number of WAL batches written and synced concurrently")                         \
     X(CHOICE, durability, "durability", "sync", 0, 0, "sync interval", true,                   \
-      "of commits that do not say: sync before the answer, or interval: written before it, "   \
-      "synced soon after")                                                                     \
+      "default durability of a commit: sync = fsync before the commit is acknowledged; "       \
+      "interval = acknowledge after write(), fsync within the time set by interval")           \
     X(DURATION, interval, "interval", "100ms", 1, 60 * SECOND, NULL, false,                    \
-      "how often commits of durability \"interval\" are synced")                               \
+      "maximum time between the acknowledgement and the fsync of a commit with durability "    \
+      "interval")                                                                              \
     X(COUNT, amalgamate_percent, "amalgamate-percent", "400", 1, 1000, NULL, false,            \
-      "amalgamation begins when full stages hold this share of the primary, or half of "       \
-      "staged-max, or no more have come for 10 s")                                             \
+      "amalgamation starts when sealed stages reach this percentage of the data file or half " \
+      "of staged-max, or 10 s after the last stage was sealed")                                \
     X(COUNT, connections, "connections", "1024", 1, 65535, NULL, true,                         \
-      "clients connected at once; one more is answered with OVERLOADED and closed")            \
+      "maximum number of client connections; further clients are answered with OVERLOADED "    \
+      "and disconnected")                                                                      \
     X(COUNT, connections_reserved, "connections-reserved", "8", 0, 1024, NULL, true,           \
-      "connections beyond that for administrators: over the unix socket, as the server's "     \
-      "user or root")                                                                          \
+      "additional connections reserved for administrators: clients on the Unix socket that "   \
+      "run as root or as the server's user")                                                   \
     X(COUNT, requests_in_flight, "requests-in-flight", "1024", 1, 65536, NULL, true,           \
-      "unanswered requests of one connection; beyond it the server stops reading")             \
+      "maximum number of unanswered requests per connection; at the limit the server stops "   \
+      "reading from the connection")                                                           \
     X(COUNT, requests, "requests", "65536", 16, 1048576, NULL, true,                           \
-      "unanswered requests of all connections")                                                \
+      "maximum number of unanswered requests over all connections")                            \
     X(COUNT, transactions_per_connection, "transactions-per-connection", "1024", 1, 65536,     \
-      NULL, true, "open transactions of one connection")                                       \
+      NULL, true, "maximum number of open transactions per connection")                        \
     X(COUNT, cursors_per_connection, "cursors-per-connection", "1024", 1, 65536, NULL, true,   \
-      "open cursors of one connection")                                                        \
+      "maximum number of open cursors per connection")                                         \
     X(COUNT, transactions, "transactions", "65536", 1, 1048576, NULL, false,                   \
-      "open transactions in all")                                                              \
+      "maximum number of open transactions")                                                   \
     X(COUNT, transactions_reserved, "transactions-reserved", "256", 0, 65536, NULL, true,      \
-      "of these, kept from clients' begin: for administrators, and for requests that are a "   \
-      "transaction of their own; at most a sixteenth")                                         \
+      "part of transactions that is reserved for administrators and for autocommit requests; " \
+      "at most one sixteenth is used")                                                         \
     X(BYTES, reads_max, "reads-max", "16MiB", 64 * KIB, 64 * GIB, NULL, false,                 \
-      "memory for what one serializable transaction has read; beyond it neighbouring reads "   \
-      "become ranges, which can make it lose to more")                                         \
+      "memory for the read set of one serializable transaction; above it, neighbouring reads " \
+      "are merged into ranges, which can cause additional conflicts")                          \
     X(BYTES, reads_total, "reads-total", "256MiB", 64 * KIB, 1024 * GIB, NULL, false,          \
-      "of all of them; above it a transaction has 16KiB of its own")                           \
+      "memory for the read sets of all serializable transactions; above it, each is limited "  \
+      "to 16KiB")                                                                              \
     X(DURATION, transaction_idle, "transaction-idle", "1h", 10, 8760 * HOUR, NULL, false,      \
-      "a transaction or cursor unused for this long is ended")                                 \
+      "transactions and cursors that are idle for this long are ended")                        \
     X(BYTES, frame_size, "frame-size", "16MiB", 4 * KIB, 64 * MIB, NULL, true,                 \
-      "one message of a client")                                                               \
+      "maximum size of a client message")                                                      \
     X(COUNT, depth, "depth", "64", 8, 64, NULL, true,                                          \
-      "how deep arrays and maps nest in a message")                                            \
-    X(COUNT, elements, "elements", "1000000", 64, 16000000, NULL, true, "values in a message") \
+      "maximum nesting depth of arrays and maps in a message")                                 \
+    X(COUNT, elements, "elements", "1000000", 64, 16000000, NULL, true,                        \
+      "maximum number of values in a message")                                                 \
     X(DURATION, frame_time, "frame-time", "30s", 100, HOUR, NULL, true,                        \
-      "a message once begun must have arrived after this")                                     \
-    X(BYTES, value_size, "value-size", "4MiB", KIB, 16 * MIB, NULL, false, "one record")       \
+      "maximum time from the first to the last byte of a message")                             \
+    X(BYTES, value_size, "value-size", "4MiB", KIB, 16 * MIB, NULL, false,                     \
+      "maximum size of a record")                                                              \
     X(BYTES, key_size, "key-size", "4KiB", 64, 4 * KIB, NULL, false,                           \
-      "one key, all its parts, encoded")                                                       \
+      "maximum size of a key: all its parts, encoded")                                         \
     X(COUNT, scan_rows, "scan-rows", "1000", 1, 65535, NULL, true,                             \
-      "rows in one page of a scan")                                                            \
+      "maximum number of rows in a page of a scan")                                            \
     X(BYTES, scan_size, "scan-size", "256KiB", KIB, 4 * MIB, NULL, true,                       \
-      "bytes in one page of a scan; one row may be larger")                                    \
+      "maximum size of a page of a scan; a single row may be larger")                          \
     X(BYTES, result_size, "result-size", "4MiB", 64 * KIB, 16 * MIB, NULL, true,               \
-      "results of one get_many or run")                                                        \
+      "maximum size of the results of one get_many or run")                                    \
     X(BYTES, output_pause, "output-pause", "256KiB", 4 * KIB, 64 * MIB, NULL, true,            \
-      "answers that a client has not read; above it the server stops reading from it")         \
+      "unread replies of a client above which the server stops reading from it")               \
     X(BYTES, output_max, "output-max", "8MiB", 64 * KIB, GIB, NULL, true,                      \
-      "answers that a client has not read; above it the server hangs up")                      \
+      "unread replies of a client above which the server disconnects it")                      \
     X(DURATION, output_stall, "output-stall", "30s", 100, 24 * HOUR, NULL, true,               \
-      "a client that reads nothing of what waits for it for this long is hung up on")          \
+      "a client that reads none of its pending replies for this long is disconnected")         \
     X(BYTES, client_memory, "client-memory", "256MiB", 4 * MIB, 64 * GIB, NULL, true,          \
-      "memory for all clients: messages, requests, answers, handles; above it clients that "   \
-      "take more than 256 KiB wait or are refused")                                            \
+      "memory for all clients (messages, requests, replies, handles); above it, clients that " \
+      "use more than 256 KiB wait or are refused")                                             \
     X(BYTES, connection_memory, "connection-memory", "64MiB", MIB, 64 * GIB, NULL, true,       \
-      "the same for one connection")                                                           \
+      "memory for one client (messages, requests, replies, handles)")                          \
     X(DURATION, shutdown_time, "shutdown-time", "10s", 0, HOUR, NULL, true,                    \
-      "how long SIGTERM waits for answers under way to be read")                               \
+      "time that SIGTERM allows clients to read pending replies")                              \
     X(CHOICE, log_level, "log-level", "info", 0, 0, "debug info warn error", true,             \
-      "the least event to log")
+      "minimum level of events written to standard error")
 
 #define OPTION_FIELD_TEXT(field) char field[OPTION_TEXT_BYTES];
 #define OPTION_FIELD_LIST(field) char field[OPTION_TEXT_BYTES];

@@ -260,20 +260,33 @@ static void on_failed(void *context, const struct failure *why)
     want_turn(server);
 }
 
+/* Events of the core that are more than information. */
+static enum log_level event_level(const char *event)
+{
+    static const struct {
+        const char *event;
+        enum log_level level;
+    } levels[] = {
+        {"amalgamation_failed", LOG_LEVEL_ERROR},
+        {"wal_failed", LOG_LEVEL_ERROR},
+        {"ledger_unreadable", LOG_LEVEL_ERROR},
+        {"ledger_in_memory", LOG_LEVEL_WARN},
+    };
+
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
+        if (strcmp(event, levels[i].event) == 0)
+            return levels[i].level;
+    return LOG_LEVEL_INFO;
+}
+
 static void on_event(void *context, const char *event, const char *facts)
 {
-    char name[64];
-    size_t i;
-
     /* what was freed lies between what is in use: give the pages back all the same */
-    if (strcmp(event, "memory-freed") == 0) {
+    if (strcmp(event, "memory_freed") == 0) {
         malloc_trim(0);
         return;
     }
-    for (i = 0; event[i] && i < sizeof name - 1; i++)
-        name[i] = event[i] == ' ' ? '_' : event[i];
-    name[i] = '\0';
-    if (!log_line_begin(LOG_LEVEL_INFO, name))
+    if (!log_line_begin(event_level(event), event))
         return;
     log_line_facts(facts);
     log_line_end();
@@ -293,7 +306,7 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->link_bytes_max = o->link_max;
     to->cache_bytes = o->cache_size;
     to->page_bytes = (uint32_t)o->page_size;
-    to->segment_bytes = o->log_segment_size / 4096 * 4096; /* whole sectors */
+    to->segment_bytes = o->wal_segment_size / 4096 * 4096; /* whole sectors */
     to->open_txns_max = o->transactions;
     to->reads_bytes_max = o->reads_max;
     to->reads_total_max = o->reads_total;
@@ -301,7 +314,7 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->interval_ms = (uint32_t)o->interval;
     to->key_bytes_max = (uint32_t)o->key_size;
     to->value_bytes_max = o->value_size;
-    to->log_in_flight = (unsigned)o->log_in_flight;
+    to->log_in_flight = (unsigned)o->wal_in_flight;
     to->amalgamate_percent = (unsigned)o->amalgamate_percent;
 }
 
@@ -374,7 +387,7 @@ enum err server_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     bound_connections(server);
     e = os_uv_attach(posix, loop, NULL, &server->jobs);
     if (e) {
-        snprintf(why, OPTION_ERROR_BYTES, "threads cannot be started: %s", err_message(e));
+        snprintf(why, OPTION_ERROR_BYTES, "cannot start threads: %s", err_message(e));
         return e;
     }
     db_options_of(options, &db_options);
@@ -424,7 +437,8 @@ void server_reload(struct server *server)
 {
     static struct options fresh; /* large */
     struct command_line line;
-    unsigned changed = 0;
+    char changed[OPTION_TEXT_BYTES] = "";
+    size_t used = 0;
 
     notify_reloading();
     if (command_line_read(server->line->argc, server->line->argv, &line, &fresh,
@@ -443,13 +457,14 @@ void server_reload(struct server *server)
             continue;
         }
         option_copy(&server->options, &fresh, option);
-        changed++;
+        used += (size_t)snprintf(changed + used, sizeof changed - used, "%s%s", used ? "," : "",
+                                 option->name);
     }
     log_line_level((enum log_level)server->options.log_level);
     bound_memory(server);
     bound_connections(server);
     if (log_line_begin(LOG_LEVEL_INFO, "config_reloaded")) {
-        log_line_number("changed", changed);
+        log_line_text("changed", used ? changed : "none");
         log_line_end();
     }
     notify_ready();
@@ -469,7 +484,7 @@ static void on_close_bound(uv_timer_t *timer)
 {
     struct server *server = timer->data;
 
-    log_event(LOG_LEVEL_ERROR, "core_does_not_close");
+    log_event(LOG_LEVEL_ERROR, "close_timed_out");
     _exit(server->exit_code);
 }
 
@@ -507,7 +522,7 @@ static void on_stop_bound(uv_timer_t *timer)
 
     LIST_EACH_SAFE (link, &server->connections) {
         connection_close(LIST_ENTRY(link, struct connection, in_all),
-                         "it did not read its answers before the server stopped");
+                         "shutdown: pending replies were not read in time");
     }
 }
 
@@ -530,7 +545,7 @@ void server_stop(struct server *server, int code, const char *why)
     uv_timer_start(&server->stopper, on_stop_bound,
                    server->failed ? FAILED_STOP_MS : server->options.shutdown_time, 0);
     failure_init(&stops);
-    failure_set(&stops, ERR_SHUTDOWN, "the server stops");
+    failure_set(&stops, ERR_SHUTDOWN, "the server is shutting down");
     LIST_EACH_SAFE (link, &server->connections) {
         struct connection *c = LIST_ENTRY(link, struct connection, in_all);
 
@@ -543,7 +558,7 @@ void server_stop(struct server *server, int code, const char *why)
 
 static void log_failed(struct server *server)
 {
-    if (log_line_begin(LOG_LEVEL_ERROR, "log_failed")) {
+    if (log_line_begin(LOG_LEVEL_ERROR, "wal_failed")) {
         log_line_text("why", server->failure.text);
         if (server->failure.file[0])
             log_line_text("file", server->failure.file);
@@ -553,7 +568,7 @@ static void log_failed(struct server *server)
         session_fail(&LIST_ENTRY(link, struct connection, in_all)->session, &server->failure,
                      false);
     }
-    server_stop(server, EX_IOERR, "the log has failed");
+    server_stop(server, EX_IOERR, "WAL failed");
 }
 
 static void close_handle(void *handle)

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* Invariants: C-1 buckets are used in order, and the last segment in use holds the last
- * one; C-2 each link is in the bucket that chains_slot says for its hash. */
+/* Invariants: H-1 buckets are used in order, and the last segment in use holds the last
+ * one; H-2 each link is in the bucket that chains_slot says for its hash. */
 
 _Static_assert((CHAINS_BUCKETS_FIRST & (CHAINS_BUCKETS_FIRST - 1)) == 0, "a power of two");
 
@@ -34,7 +34,7 @@ static struct chain_link **chains_bucket(const struct chains *h, size_t bucket)
     size_t begin;
     unsigned segment = chains_segment(bucket, &begin);
 
-    ASSERT(bucket < h->buckets); /* C-1 */
+    ASSERT(bucket < h->buckets); /* H-1 */
     return &h->segments[segment][bucket - begin];
 }
 

@@ -13,9 +13,9 @@
  * found by the next start all the same: until a later one has written both
  * slots, its number counts as held ("limbo").
  *
- * Invariants: S-1 a unit is marked used in the map from its allocation until no
- * held root, slot or limbo root reaches it. S-2 an extent is in at most one
- * batch of kind REPLACED or ORPHAN. S-3 what made lists is marked used.
+ * Invariants: U-1 a unit is marked used in the map from its allocation until no
+ * held root, slot or limbo root reaches it. U-2 an extent is in at most one
+ * batch of kind REPLACED or ORPHAN. U-3 what made lists is marked used.
  *
  * Threads: the loop, or the merge lane while a merge is under way. */
 #ifndef HOLDFAST_STORAGE_SPACE_H

@@ -268,7 +268,7 @@ static void amalgamate_fail(struct amalgamation *a, enum err e, const struct fai
 {
     struct db *db = a->pass.db;
 
-    db_event(db, "amalgamation-failed", "error=%s text=\"%s\"", err_name(e), why->text);
+    db_event(db, "amalgamation_failed", "error=%s text=\"%s\"", err_name(e), why->text);
     amalgamate_put_back(a);
     db->is_merging = false;
     db->pass_error = e;
@@ -428,14 +428,14 @@ static enum err amalgamate_ledger_failed(struct amalgamation *a, enum err e)
 
     if (p->unreadable) {
         p->unreadable->is_unreadable = true;
-        db_event(p->db, "ledger-unreadable", "error=%s keys=%llu", err_name(e),
+        db_event(p->db, "ledger_unreadable", "error=%s keys=%llu", err_name(e),
                  (unsigned long long)p->unreadable->keys);
         return amalgamate_begin_ledger(a, a->home);
     }
     if (a->home == LEDGER_WHERE_IT_FITS && e == ERR_TOO_LARGE)
         return amalgamate_begin_ledger(a, LEDGER_ON_DISK);
     if (a->home == LEDGER_ON_DISK && (e == ERR_NO_SPACE || e == ERR_IO)) {
-        db_event(p->db, "ledger-in-memory", "error=%s", err_name(e));
+        db_event(p->db, "ledger_in_memory", "error=%s", err_name(e));
         return amalgamate_begin_ledger(a, LEDGER_IN_MEMORY);
     }
     return e;

@@ -102,7 +102,6 @@ void db_fail(struct db *db, enum err e, const char *text)
     db->log_failed = true; /* rule 9: final */
     failure_set(&db->log_failure, ERR_LOG_FAILED, "%s (%s); the server stops writing", text,
                 err_name(e));
-    db_event(db, "log-failed", "text=\"%s\"", db->log_failure.text);
     replies_fail(db);
     while (!list_is_empty(&db->tasks)) {
         struct db_task *task = LIST_ENTRY(db->tasks.next, struct db_task, in_queue);

@@ -46,7 +46,7 @@ struct db_events { /* called from the loop */
     /* There is something for db_turn; not called within db_turn. */
     void (*on_ready)(void *context);
     void (*on_failed)(void *context, const struct failure *why); /* the log has failed: final */
-    /* A line for the log: "stage-sealed", "records=12 bytes=...". */
+    /* A line for the log: "stage_sealed", "records=12 bytes=...". */
     void (*on_event)(void *context, const char *event, const char *facts);
 };
 

@@ -21,7 +21,7 @@ static void reclaiming_done(struct os_job *job)
     primary_stats(db->primary, &before);
     primary_reclaim_end(db->primary, t->reclaim);
     primary_stats(db->primary, &after);
-    db_event(db, "space-returned", "file=%llu was=%llu used=%llu held=%llu",
+    db_event(db, "space_returned", "file=%llu was=%llu used=%llu held=%llu",
              (unsigned long long)after.file_bytes, (unsigned long long)before.file_bytes,
              (unsigned long long)after.used_bytes, (unsigned long long)after.held_bytes);
     t->reclaim = NULL;

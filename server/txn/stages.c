@@ -26,7 +26,7 @@ static void stages_seal(struct db *db, struct stage *s)
     if (db->sealed_count++ == 0)
         db->sealed_ms = db->now_ms;
     db->sealed_last_ms = db->now_ms;
-    db_event(db, "stage-sealed", "stage=%llu records=%llu bytes=%llu first=%llu last=%llu",
+    db_event(db, "stage_sealed", "stage=%llu records=%llu bytes=%llu first=%llu last=%llu",
              (unsigned long long)s->number, (unsigned long long)s->records,
              (unsigned long long)s->arena.bytes, (unsigned long long)s->first_commit,
              (unsigned long long)s->last_commit);
@@ -165,7 +165,7 @@ void stages_collect(struct db *db)
     if (arena_free_some(&db->garbage, GARBAGE_WORK_A_TURN))
         db_ready(db);
     else
-        db_event(db, "memory-freed", "bytes=%llu", (unsigned long long)before);
+        db_event(db, "memory_freed", "bytes=%llu", (unsigned long long)before);
 }
 
 /* Only at the end of a turn: what was lent from a stage in this turn has been used. */
@@ -184,7 +184,7 @@ void stages_free_unneeded(struct db *db)
             continue; /* L-2 */
         stage_unlink(db, s);
         db->held_bytes -= s->arena.bytes;
-        db_event(db, "stage-freed", "stage=%llu bytes=%llu", (unsigned long long)s->number,
+        db_event(db, "stage_freed", "stage=%llu bytes=%llu", (unsigned long long)s->number,
                  (unsigned long long)s->arena.bytes);
         stages_discard(db, &s->arena);
         stage_free(s);

@@ -388,7 +388,7 @@ class Daemon:
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
-SMALL = ("--log-segment-size", "16MiB", "--cache-size", "8MiB")
+SMALL = ("--wal-segment-size", "16MiB", "--cache-size", "8MiB")
 
 
 class Gate:

@@ -37,7 +37,7 @@ class Size:
     def daemon(self, *flags):
         if self.is_full:
             return Daemon(*flags)
-        return Daemon("--log-segment-size", "16MiB", "--cache-size", "8MiB", "--stage-size", "2MiB",
+        return Daemon("--wal-segment-size", "16MiB", "--cache-size", "8MiB", "--stage-size", "2MiB",
                       "--staged-max", "16MiB", "--link-max", "512KiB", *flags)
 
 

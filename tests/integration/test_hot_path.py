@@ -41,7 +41,7 @@ class Counted:
             file.write(bytes(4096))
         with open(path, "rb") as file:
             self.counters = mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ)
-        self.daemon = Daemon("--log-segment-size", "16MiB", *arguments,
+        self.daemon = Daemon("--wal-segment-size", "16MiB", *arguments,
                              env={"LD_PRELOAD": library, "HOLDFAST_COUNT": path})
         self.client = self.daemon.client(self.daemon.unix[0])
         self.next = 0

@@ -674,11 +674,11 @@ def test_a_log_of_another_database_is_refused():
 
 
 def test_the_log_starts_at_both_ends_of_its_options():
-    for option in "--log-in-flight=1", "--log-in-flight=8", "--interval=1ms", "--interval=60s":
+    for option in "--wal-in-flight=1", "--wal-in-flight=8", "--interval=1ms", "--interval=60s":
         with daemon(option) as d, d.client() as c:
             c.call("create_store", 0, "s")
             c.call("put", 0, "s", 1, "k")
-    for option in "--log-in-flight=0", "--log-in-flight=9", "--interval=0", "--log-segment-size=15MiB":
+    for option in "--wal-in-flight=0", "--wal-in-flight=9", "--interval=0", "--wal-segment-size=15MiB":
         try:
             daemon(option).stop()
         except RuntimeError:
@@ -704,7 +704,7 @@ def test_a_failed_log_is_told_and_ends_the_server():
         e = r.error(read)
         assert e.name == "LOG_FAILED" and not e.error["maybe_committed"]
         assert d.process.wait(30) == 74
-        assert "log_failed" in d.errors()
+        assert "wal_failed" in d.errors()
         gate.let("sync-fails")
         d.start()
         with d.client() as c:

@@ -239,6 +239,37 @@ def check_documents():
             yield f'docs/architecture.md does not say what {name} is for'
 
 
+def check_events():
+    """Events of the server's log have one style, and stand in the documents."""
+    named = re.compile(r'\b(?:db_event|log_event|log_event_text|log_line_begin)\(([^;{]*?)"([^"]*)"')
+    known = text('docs/operations.md') if os.path.exists('docs/operations.md') else ''
+    for name in files('.c'):
+        if not name.startswith('server/'):
+            continue
+        for found in named.finditer(text(name)):
+            if not re.fullmatch(r'[a-z][a-z_]*', found[2]):
+                yield f'{name}: the event {found[2]} is not written in lower_case'
+            elif f'`{found[2]}`' not in known and found[2] != 'memory_freed':
+                yield f'{name}: docs/operations.md does not list the event {found[2]}'
+
+
+def check_letters():
+    """A letter of invariants (T-1) belongs to one contract, and what is cited is there."""
+    cited = re.compile(r'(?<![\w-])([A-Z])-(\d{1,2})\b')
+    contract = re.compile(r'/\*(?: [A-Z]-1 [a-z]|(?:(?!\*/).)*?nvariants?\b)(?:(?!\*/).)*', re.S)
+    owners, known = {}, set()
+    for name in files('.h', '.c'):
+        for found in contract.findall(text(name)) if name.startswith('server/') else ():
+            for letter, number in cited.findall(re.split('nvariants?', found)[-1]):
+                known.add(letter + number)
+                if owners.setdefault(letter, name) != name:
+                    yield f'{name}: {letter}- is the letter of {owners[letter]}'
+    for name in files('.h', '.c'):
+        for letter, number in cited.findall(text(name)) if name.startswith('server/') else ():
+            if letter + number not in known:
+                yield f'{name}: no contract has {letter}-{number}'
+
+
 def check_example(build):
     """config.example is what the daemon prints."""
     done = subprocess.run([f'{build}/holdfastd', '--print-config'], stdout=subprocess.PIPE,
@@ -285,6 +316,8 @@ def main():
         'texts': check_texts,
         'marks': check_marks,
         'documents': check_documents,
+        'events': check_events,
+        'letters': check_letters,
         'example': lambda: check_example(arguments.build),
         'unit': check_unit,
     }

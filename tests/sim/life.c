@@ -22,7 +22,7 @@ static void life_on_event(void *context, const char *event, const char *facts)
         l->counts->amalgamations++;
         l->counts->roots += roots ? strtoull(roots + 6, NULL, 10) - 1 : 0;
     }
-    if (strcmp(event, "stage-sealed") == 0)
+    if (strcmp(event, "stage_sealed") == 0)
         l->counts->rotations++;
     if (sim_knobs(l->sim)->trace)
         fprintf(stderr, "# %s %s\n", event, facts);
