@@ -1,8 +1,6 @@
 /* account.c - sums, and what they are compared with. */
 #include "server/net/account.h"
 
-#include "server/base/assert.h"
-
 #include <string.h>
 
 void account_init(struct account *a, struct account *above)
@@ -16,15 +14,6 @@ void account_fini(struct account *a)
     for (unsigned i = 0; i < ACCOUNT_KINDS; i++)
         ASSERT(a->of[i] == 0);
     ASSERT(a->bytes == 0);
-}
-
-void account_sub(struct account *a, enum account_kind kind, size_t bytes)
-{
-    for (; a; a = a->above) {
-        ASSERT(a->of[kind] >= bytes);
-        a->of[kind] -= bytes;
-        a->bytes -= bytes;
-    }
 }
 
 bool account_has_room(const struct account *a, const struct account_limits *limits,

@@ -16,6 +16,8 @@
 #ifndef HOLDFAST_NET_ACCOUNT_H
 #define HOLDFAST_NET_ACCOUNT_H
 
+#include "server/base/assert.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,7 +57,14 @@ static inline void account_add(struct account *a, enum account_kind kind, size_t
     }
 }
 
-void account_sub(struct account *a, enum account_kind kind, size_t bytes);
+static inline void account_sub(struct account *a, enum account_kind kind, size_t bytes)
+{
+    for (; a; a = a->above) {
+        ASSERT(a->of[kind] >= bytes);
+        a->of[kind] -= bytes;
+        a->bytes -= bytes;
+    }
+}
 
 /* Whether a client may take so many bytes more. */
 bool account_has_room(const struct account *a, const struct account_limits *limits,

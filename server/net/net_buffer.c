@@ -90,14 +90,6 @@ void net_buffer_swap(struct net_buffer *a, struct net_buffer *b)
     resize(b, was.data, was.room);
 }
 
-void net_buffer_charge(struct net_buffer *b, struct account *account, enum account_kind kind)
-{
-    account_sub(b->account, b->kind, b->room);
-    account_add(account, kind, b->room);
-    b->account = account;
-    b->kind = kind;
-}
-
 size_t put_array_later(struct net_buffer *b)
 {
     size_t place = b->used;

@@ -45,7 +45,16 @@ void net_buffer_trim(struct net_buffer *b, size_t keep);
 void net_buffer_swap(struct net_buffer *a, struct net_buffer *b);
 
 /* Count it to this account (NULL: to none) from now on. */
-void net_buffer_charge(struct net_buffer *b, struct account *account, enum account_kind kind);
+static inline void net_buffer_charge(struct net_buffer *b, struct account *account,
+                                     enum account_kind kind)
+{
+    if (b->room) {
+        account_sub(b->account, b->kind, b->room);
+        account_add(account, kind, b->room);
+    }
+    b->account = account;
+    b->kind = kind;
+}
 
 /* ---- MessagePack at the end of a buffer ---- */
 
