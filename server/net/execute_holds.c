@@ -124,18 +124,24 @@ static void put_client(struct listing *l, const struct connection *c, uint64_t n
 
     if (!listing_add(l))
         return;
-    put_map(l->out, 10);
+    put_map(l->out, 11);
     put_fact(l->out, "id", c->id);
     put_optional_text(l->out, "user", SLICE_NONE); /* there is no login yet */
     put_optional_text(l->out, "address", slice_text(c->peer));
     put_optional_text(l->out, "client",
                       s->client.size ? text_label_of(&s->client) : SLICE_NONE);
     put_fact(l->out, "requests", s->request_count);
-    put_fact(l->out, "bytes", s->account.bytes);
+    put_fact(l->out, "bytes", s->account.bytes + s->usage.writes + s->usage.reads);
     put_fact(l->out, "transactions", s->transactions.count);
     put_fact(l->out, "cursors", s->cursors.count);
     put_fact(l->out, "age_ms", now_ms - c->begun_ms);
     put_fact(l->out, "idle_ms", s->request_count ? 0 : now_ms - c->used_ms);
+    put_word(l->out, "memory");
+    put_map(l->out, ACCOUNT_KINDS + 2);
+    for (unsigned i = 0; i < ACCOUNT_KINDS; i++)
+        put_fact(l->out, account_kind_name(i), s->account.of[i]);
+    put_fact(l->out, "writes", s->usage.writes);
+    put_fact(l->out, "reads", s->usage.reads);
 }
 
 enum err execute_clients(struct execution *w)

@@ -51,7 +51,7 @@ static void put_limits(struct execution *w)
     const struct options *o = &execution_session(w)->server->options;
     struct net_buffer *b = w->out;
 
-    put_map(b, 19);
+    put_map(b, 20);
     put_fact(b, "frame_bytes", o->frame_size);
     put_fact(b, "depth", o->depth);
     put_fact(b, "elements", o->elements);
@@ -65,7 +65,10 @@ static void put_limits(struct execution *w)
     put_fact(b, "requests_in_flight", o->requests_in_flight);
     put_fact(b, "transactions", o->transactions_per_connection);
     put_fact(b, "cursors", o->cursors_per_connection);
-    put_fact(b, "transaction_bytes", o->transaction_max);
+    put_fact(b, "transaction_bytes",
+             o->transaction_max < o->writes_total / 2 ? o->transaction_max
+                                                      : o->writes_total / 2);
+    put_fact(b, "writes_total_bytes", o->writes_total);
     put_fact(b, "catalogue_bytes", o->catalogue_max);
     put_fact(b, "transaction_idle_ms", o->transaction_idle);
     put_fact(b, "output_pause_bytes", o->output_pause);

@@ -39,6 +39,7 @@ enum err txn_options_read(const struct call *call, struct session *s, struct txn
     if (call_has(call, OPTION_ID_LABEL))
         out->label = call->options[OPTION_ID_LABEL].text;
     out->client = connection_name(s->connection);
+    out->usage = &s->usage;
     return ERR_OK;
 }
 

@@ -438,6 +438,7 @@ static void start(struct request *r)
 
     r->op.after = s->last_commit;
     r->op.interval = server_commits_at_interval(s->server);
+    r->op.usage = &s->usage;
     if (!strand && r->method && (r->method->flags & METHOD_TAKES_T) && r->call.t && !r->bad) {
         r->bad = true;
         failure_set(&r->op.failure, ERR_NO_TXN,
@@ -653,6 +654,7 @@ void session_end(struct session *s)
         session_cursor_close(
             s, LIST_ENTRY(list_first(&s->cursor_list), struct session_cursor, in_session));
     ASSERT(list_is_empty(&s->strands));
+    ASSERT(s->usage.writes == 0 && s->usage.reads == 0);
     ASSERT(s->request_count == 0 && s->strand_count == 0 && s->held_bytes == 0 &&
            s->partial_bytes == 0);
     number_map_fini(&s->transactions);

@@ -34,6 +34,7 @@ struct session {
     struct connection *connection;  /* borrowed */
     struct net_buffer *out;         /* borrowed: where replies go */
     struct account account;         /* what is kept for this client; the connection's too */
+    struct usage usage;             /* what its open transactions take in the core */
     struct number_map transactions; /* handle to struct strand */
     struct number_map cursors;      /* number to struct session_cursor */
     struct number_map in_flight;  /* msgid to struct request; only those not answered at once */

@@ -62,7 +62,7 @@ static void put_log(struct net_buffer *b, const struct db_status *s)
 static void put_transactions(struct net_buffer *b, const struct db_status *s)
 {
     put_word(b, "transactions");
-    put_map(b, 9);
+    put_map(b, 11);
     put_fact(b, "open", s->open_txns);
     put_fact(b, "begun", s->begun);
     put_fact(b, "committed", s->committed);
@@ -72,6 +72,8 @@ static void put_transactions(struct net_buffer *b, const struct db_status *s)
     put_fact(b, "killed", s->killed);
     put_fact(b, "reads_bytes", s->reads_bytes);
     put_fact(b, "reads_limit", s->reads_limit);
+    put_fact(b, "writes_bytes", s->writes_bytes);
+    put_fact(b, "writes_limit", s->writes_limit);
 }
 
 static void put_connections(struct net_buffer *b, const struct server *server)

@@ -31,6 +31,7 @@ void db_options_default(struct db_options *o)
         .open_txns_max = 65536,
         .reads_bytes_max = UINT64_C(16) << 20,
         .reads_total_max = UINT64_C(256) << 20,
+        .writes_total_max = UINT64_C(2) << 30,
         .idle_ms = 3600000,
         .interval_ms = 100,
         .key_bytes_max = KEY_BYTES_MAX,

@@ -30,6 +30,7 @@ struct db_options {
     uint64_t open_txns_max;    /* in all; default 65,536 */
     uint64_t reads_bytes_max;  /* noted of what one serializable transaction reads; 16 MiB */
     uint64_t reads_total_max;  /* of all of them; default 256 MiB */
+    uint64_t writes_total_max; /* written by all open transactions; default 2 GiB */
     uint64_t idle_ms;          /* default of transactions; 1 hour */
     uint32_t interval_ms;      /* sync of durability "interval"; default 100 */
     uint32_t key_bytes_max;    /* default KEY_BYTES_MAX */
@@ -138,6 +139,7 @@ struct db_status {
     uint64_t ledgers, ledger_keys; /* what is held of stages already unstaged, */
     uint64_t ledger_bytes, ledger_disk_bytes; /* in memory, on disk */
     uint64_t reads_bytes, reads_limit; /* of what serializable transactions have read */
+    uint64_t writes_bytes, writes_limit; /* of what open transactions have written */
     uint64_t steps;                    /* of work for conflicts, ever; for tests */
     uint64_t stores, definitions, catalogue_bytes; /* newest ones, all in memory */
     uint64_t open_txns, begun, committed, rolled_back, conflicts, expired, killed;

@@ -11,7 +11,8 @@
  *       store takes the last writer, or it has been doomed.
  *   T-5 a request that writes more than once runs under its transaction's statement, or is its
  *       own transaction.
- *   T-6 a cursor that has let go of its snapshot stands nowhere: not in a stage, not in a page. */
+ *   T-6 a cursor that has let go of its snapshot stands nowhere: not in a stage, not in a page.
+ *   T-7 between calls, txn.usage is what the transaction takes, and db.usage is their sum. */
 #ifndef HOLDFAST_TXN_DB_INTERNAL_H
 #define HOLDFAST_TXN_DB_INTERNAL_H
 
@@ -32,6 +33,7 @@
 #include "server/txn/statement.h"
 #include "server/txn/stores.h"
 #include "server/txn/txn.h"
+#include "server/txn/usage.h"
 
 /* What is read: own writes first, then stages from top down, then the root. A value:
  * whoever keeps it beyond a turn holds the snapshot that it came from. */
@@ -90,6 +92,7 @@ struct txn {
     bool is_counted;     /* in db.open_count */
     struct reads *reads; /* what it has read, if it is serializable */
     struct range_check *range_check; /* of a read that is not noted yet; reads.c */
+    struct usage usage;              /* what has been counted for it */
     bool winner_interval;            /* the winner that doomed it asked for less than a sync */
     uint64_t begun_ms, used_ms;
     struct list_link in_open;    /* db.open */
@@ -177,6 +180,7 @@ struct db {
     unsigned cursor_pool_count;
     struct intents intents;
     struct read_set read_set; /* of open serializable transactions */
+    struct usage usage;       /* the sum over open transactions */
     struct catalogue catalogue;
     struct stamp *undurable_first, *undurable_last;
 

@@ -25,6 +25,7 @@ struct db;
 struct msgpack_check;
 struct store_list;
 struct txn;
+struct usage;
 
 struct decided {
     uint64_t synced;  /* commits up to here must survive power loss; 0: none */
@@ -36,6 +37,7 @@ struct op {
     struct db *db;
     uint64_t after; /* in: an autocommit snapshot taken here holds at least this commit */
     bool interval;  /* in: an autocommit write asks for no sync */
+    struct usage *usage; /* in: what its own transaction takes is counted here, too; or NULL */
     struct decided decided; /* out: gathers */
     struct failure failure; /* out: of the last call that failed */
     uint64_t committed; /* out: number of the commit that an autocommit write made; 0: none */

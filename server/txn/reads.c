@@ -25,17 +25,24 @@ static void range_check_free(struct txn *t)
 {
     os_free(t->db->os, t->range_check, sizeof *t->range_check);
     t->range_check = NULL;
+    usage_note(t);
+}
+
+uint64_t reads_bytes(const struct txn *t)
+{
+    return (t->reads ? t->reads->bytes : 0) + (t->range_check ? sizeof *t->range_check : 0);
 }
 
 void reads_forget(struct txn *t)
 {
     if (t->range_check)
         range_check_free(t);
-    if (!t->reads)
-        return;
-    read_set_end(t->reads);
-    t->reads = NULL;
-    db_ready(t->db); /* what is not freed yet */
+    if (t->reads) {
+        read_set_end(t->reads);
+        t->reads = NULL;
+        db_ready(t->db); /* what is not freed yet */
+    }
+    usage_note(t);
 }
 
 static struct reads *reads_of(struct txn *t)
@@ -115,10 +122,28 @@ static enum err reads_no_memory(struct op *op)
     return failure_set(&op->failure, ERR_NOMEM, "no memory to note what was read");
 }
 
+static enum err reads_keep_point(struct op *op, struct txn *t, struct read_key key)
+{
+    struct reads *r = reads_of(t);
+    enum err e = r ? read_set_add_point(r, key) : ERR_NOMEM;
+
+    usage_note(t);
+    return e ? reads_no_memory(op) : ERR_OK;
+}
+
+static enum err reads_keep_range(struct op *op, struct txn *t,
+                                 const struct conflict_range *range)
+{
+    struct reads *r = reads_of(t);
+    enum err e = r ? read_set_add_range(r, range->store, range->from, range->to) : ERR_NOMEM;
+
+    usage_note(t);
+    return e ? reads_no_memory(op) : ERR_OK;
+}
+
 enum err reads_note_point(struct op *op, struct txn *t, const struct schema *schema,
                           struct slice key)
 {
-    struct reads *r;
     struct winner newer;
     enum err e;
 
@@ -129,10 +154,7 @@ enum err reads_note_point(struct op *op, struct txn *t, const struct schema *sch
         return reads_meet(op, t, &newer, schema, key);
     if (e != ERR_NOT_FOUND)
         return e;
-    r = reads_of(t);
-    if (!r || read_set_add_point(r, (struct read_key){schema->number, key}) != ERR_OK)
-        return reads_no_memory(op);
-    return ERR_OK;
+    return reads_keep_point(op, t, (struct read_key){schema->number, key});
 }
 
 static bool range_check_is_of(const struct range_check *c, const struct conflict_range *range)
@@ -149,8 +171,10 @@ static enum err range_check_keep(struct op *op, struct txn *t,
 {
     struct range_check *c = t->range_check;
 
-    if (!c)
+    if (!c) {
         c = t->range_check = os_alloc(t->db->os, sizeof *c);
+        usage_note(t);
+    }
     if (!c)
         return reads_no_memory(op);
     c->walk = *walk;
@@ -172,14 +196,13 @@ enum err reads_note_range(struct op *op, struct txn *t, const struct schema *sch
     struct conflict_range range = {schema->number, from, to};
     struct conflict_found found;
     struct conflict_walk walk;
-    struct reads *r;
     enum err e;
 
     if (!reads_wanted(t))
         return ERR_OK;
-    r = reads_of(t);
-    if (!r || read_set_add_range(r, schema->number, from, to) != ERR_OK)
-        return reads_no_memory(op);
+    e = reads_keep_range(op, t, &range);
+    if (e)
+        return e;
     if (range_check_is_of(t->range_check, &range)) {
         walk = t->range_check->walk;
     } else {

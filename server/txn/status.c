@@ -1,6 +1,7 @@
 /* What operators see. */
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
+#include "server/txn/reads.h"
 
 enum err db_kill(struct db *db, uint64_t version, struct failure *f)
 {
@@ -71,8 +72,8 @@ void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hol
             .client = t->options.client,
             .age_ms = db->now_ms - t->begun_ms,
             .idle_ms = txn_idle_ms(t),
-            .bytes = t->write_set.arena.bytes,
-            .reads = t->reads ? t->reads->bytes : 0,
+            .bytes = t->usage.writes,
+            .reads = t->usage.reads,
             .held = t->snapshot ? txn_held_bytes(db, t) : 0,
             .disk = t->snapshot ? root_only_bytes(t->snapshot->root) : 0,
             .doomed = t->failure.error != ERR_OK,
@@ -85,6 +86,7 @@ void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hol
 
 bool db_check(const struct db *db)
 {
+    struct usage usage = {0, 0};
     size_t intents = 0;
 
     catalogue_check(&db->catalogue); /* aborts */
@@ -105,7 +107,13 @@ bool db_check(const struct db *db)
 
         if (t->failure.error && (t->snapshot || t->reads || t->stamp)) /* T-3 */
             return false;
+        usage.writes += t->usage.writes;
+        usage.reads += t->usage.reads;
+        if (t->usage.writes < t->write_set.arena.bytes || t->usage.reads != reads_bytes(t))
+            return false; /* T-7 */
     }
+    if (usage.writes != db->usage.writes || usage.reads != db->usage.reads) /* T-7 */
+        return false;
     return intents == db->intents.table.count && intents_check(&db->intents) &&
            read_set_check(&db->read_set);
 }
@@ -133,6 +141,8 @@ void db_status(struct db *db, struct db_status *out)
     out->ledger_disk_bytes = db->ledger_disk_bytes;
     out->reads_bytes = db->read_set.bytes;
     out->reads_limit = db->options.reads_total_max;
+    out->writes_bytes = db->usage.writes;
+    out->writes_limit = db->options.writes_total_max;
     out->steps = db->steps + db->intents.table.steps + read_set_steps(&db->read_set);
     out->stores = db->catalogue.stores;
     out->definitions = db->catalogue.versions;

@@ -128,7 +128,8 @@ enum err txn_begin(struct op *op, const struct txn_options *options, struct txn 
 enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
 {
     struct db *db = op->db;
-    struct txn_options options = {.read_only = read_only, .interval = op->interval};
+    struct txn_options options = {
+        .read_only = read_only, .interval = op->interval, .usage = op->usage};
     uint64_t answered = db->answered > op->after ? db->answered : op->after;
     enum err e = txn_begin_at(op, &options, read_only ? answered : db->last_commit, out);
 
@@ -210,6 +211,8 @@ static void txn_release(struct txn *t)
             stage_free(t->spare[i]);
         t->spare[i] = NULL;
     }
+    usage_note(t);
+    ASSERT(!t->usage.writes && !t->usage.reads); /* T-7 */
     if (t->log_reserved) {
         wal_unreserve(db->wal, t->log_reserved);
         t->log_reserved = 0;

@@ -15,6 +15,7 @@
 
 #include "proto/slice.h"
 #include "server/txn/op.h"
+#include "server/txn/usage.h"
 
 #define TXN_TOKEN_BYTES 16
 
@@ -28,6 +29,7 @@ struct txn_options {
     uint64_t idle_ms;      /* 0: the database's default */
     struct slice label;    /* text for people; cut to TEXT_LABEL_BYTES_MAX; may be none */
     struct slice client;   /* where it comes from, for people; cut likewise */
+    struct usage *usage;   /* of the client; lives longer than its transactions; may be NULL */
     /* May be NULL; called as soon as the transaction is doomed by somebody else (a winner,
      * expiry, a kill), from the loop; must not call the core. */
     void (*on_doomed)(struct txn *t, void *context);

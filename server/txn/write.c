@@ -44,6 +44,31 @@ static enum err write_check_size(struct op *op, struct txn *t, struct slice key,
         (unsigned long long)bytes, (unsigned long long)t->db->options.txn_bytes_max);
 }
 
+/* A client that takes too much of what all may write loses its transaction: that makes room. */
+static enum err write_check_sum(struct op *op, struct txn *t, struct slice key,
+                                struct slice value)
+{
+    uint64_t bytes = t->usage.writes + record_bytes(key, value);
+    uint64_t max = t->db->options.writes_total_max;
+
+    if (t->is_single || usage_allows(t, bytes)) /* a single write lies in a stage at once */
+        return ERR_OK;
+    if (bytes > max / 2)
+        failure_set_limit(&op->failure, "writes-total", max / 2, bytes,
+                          "the transaction would hold %llu bytes of writes; one client may "
+                          "hold half of the %llu (writes-total); commit in smaller parts or "
+                          "raise it",
+                          (unsigned long long)bytes, (unsigned long long)max);
+    else
+        failure_set(&op->failure, ERR_OVERLOADED,
+                    "open transactions hold %llu bytes of writes, of which a client may hold "
+                    "no more than is left free of %llu (writes-total); the transaction is "
+                    "rolled back: try again later, or commit in smaller parts",
+                    (unsigned long long)t->db->usage.writes, (unsigned long long)max);
+    txn_doom(t, &op->failure);
+    return op->failure.error;
+}
+
 /* Room in the log for records, and with the first one for the commit itself. Deletes, and
  * definitions of stores (one that is dropped or cleared gets another), may take what is left for
  * them when the disk is full. */
@@ -134,12 +159,15 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
     if (!e)
         e = write_check_size(op, t, key, value);
     if (!e)
+        e = write_check_sum(op, t, key, value);
+    if (!e)
         e = write_wait_for_stages(op, t);
     if (!e)
         e = write_reserve_log(op, t, commit_log_bytes(key, value),
                               slice_is_none(value) || schema == t->db->catalogue.self);
     if (!e)
         e = write_into(op, t, schema, key, value);
+    usage_note(t);
     return e;
 }
 
@@ -156,6 +184,8 @@ enum err write_two(struct op *op, struct txn *t, struct schema *schema, const st
         e = tracker_check_write(op, t, schema, w[i].key);
     for (unsigned i = 0; i < 2 && !e; i++)
         e = write_check_size(op, t, w[i].key, w[i].value);
+    for (unsigned i = 0; i < 2 && !e; i++)
+        e = write_check_sum(op, t, w[i].key, w[i].value);
     if (!e)
         e = write_wait_for_stages(op, t);
     if (!e)
@@ -167,5 +197,6 @@ enum err write_two(struct op *op, struct txn *t, struct schema *schema, const st
         e = write_into(op, t, schema, w[0].key, w[0].value);
     if (!e)
         e = write_into(op, t, schema, w[1].key, w[1].value);
+    usage_note(t);
     return e;
 }

@@ -196,6 +196,74 @@ def test_an_innocent_client_is_not_closed():
             hog.close()
 
 
+def test_what_open_transactions_have_written_and_read_is_counted_to_their_client():
+    with daemon() as d, d.client() as c, d.client() as watch:
+        watch.call("create_store", 0, "s")
+        c.call("begin", 1, {"isolation": "serializable"})
+        for n in range(20):
+            c.call("put", 1, "s", "x" * 50000, n)
+        c.call("get_many", 1, "s", list(range(10000, 11000)))
+        mine, other = sorted((row["memory"] for row in watch.call("clients")),
+                             key=lambda memory: -memory["writes"])
+        assert mine["writes"] > 1000000 and mine["reads"] > 50000, mine
+        assert other["writes"] == other["reads"] == 0, other
+        hold = watch.call("holds")[0]
+        sums = watch.call("status")["transactions"]
+        assert hold["bytes"] == mine["writes"] == sums["writes_bytes"], (hold, mine, sums)
+        assert hold["reads"] == mine["reads"] == sums["reads_bytes"], (hold, mine, sums)
+        c.call("commit", 1)
+        assert watch.call("status")["transactions"]["writes_bytes"] == 0
+        assert all(row["memory"]["writes"] == row["memory"]["reads"] == 0
+                   for row in watch.call("clients"))
+
+
+def test_one_client_cannot_write_all_that_open_transactions_may_hold():
+    with daemon("--writes-total", "16MiB") as d, d.client() as c, d.client() as innocent:
+        innocent.call("create_store", 0, "s")
+        assert innocent.call("hello")["limits"]["writes_total_bytes"] == 16 << 20
+        names = set()
+        for t in range(1, 9):  # 2 MiB each
+            c.call("begin", t, {"on_error": "continue"})
+            try:
+                for n in range(20):
+                    c.call("put", t, "s", "x" * 100000, [t, n])
+            except Failed as e:
+                names.add(e.name)
+                assert "writes-total" in e.error["message"] and e.error["retryable"], e.error
+                assert c.fails("get", t, "s", 1).name == "TXN_FAILED"
+        assert names == {"OVERLOADED"}, names
+        assert 6 << 20 < innocent.call("status")["transactions"]["writes_bytes"] <= 8 << 20
+        innocent.call("begin", 1)
+        for n in range(20):
+            innocent.call("put", 1, "s", "y" * 100000, ["i", n])
+        assert innocent.call("commit", 1)["commit"]
+        # alone it would be too much as well: that is another error
+        c.call("rollback", 1)
+        with d.client() as large:
+            large.call("begin", 1)
+            with_limit = None
+            for n in range(200):
+                try:
+                    large.call("put", 1, "s", "z" * 100000, ["l", n])
+                except Failed as e:
+                    with_limit = e
+                    break
+            assert with_limit.name in ("OVERLOADED", "TOO_LARGE")
+        c.close()
+        with d.client() as large:
+            until(lambda: innocent.call("status")["transactions"]["writes_bytes"] == 0)
+            large.call("begin", 1)
+            for n in range(200):
+                try:
+                    large.call("put", 1, "s", "z" * 100000, ["l", n])
+                except Failed as e:
+                    with_limit = e
+                    break
+            assert with_limit.name == "TOO_LARGE", with_limit
+            assert with_limit.details["limit"] == "writes-total", with_limit.details
+        assert innocent.call("count", 0, "s") == 20
+
+
 def test_administrators_come_in_when_clients_have_taken_every_connection():
     with daemon("--connections", "8", "--connections-reserved", "2") as d:
         clients = [d.client() for _ in range(8)]

@@ -28,12 +28,41 @@ static void life_on_event(void *context, const char *event, const char *facts)
         fprintf(stderr, "# %s %s\n", event, facts);
 }
 
+static void life_end_request(struct actor *a)
+{
+    if (a->cursor)
+        cursor_close(a->cursor);
+    a->cursor = NULL;
+    if (a->act != ACT_NONE)
+        op_fini(&a->op);
+    a->act = ACT_NONE;
+}
+
+/* What is held for the oldest transactions is over the limit: they have ended. */
+static void life_end_expired(struct life *l)
+{
+    for (unsigned i = 0; i < l->options->actors && l->is_tight; i++) {
+        struct actor *a = &l->actors[i];
+        const struct failure *why = a->txn ? txn_failure(a->txn) : NULL;
+
+        if (!why || why->error != ERR_TXN_EXPIRED)
+            continue;
+        LIFE_CHECK(l, strstr(why->text, "held-max"), "it expired by itself: %s", why->text);
+        if (a->act != ACT_NONE && !a->autocommit)
+            life_end_request(a);
+        txn_rollback(a->txn);
+        actor_forget(a);
+        l->counts->expired++;
+    }
+}
+
 static void life_turn(struct life *l)
 {
     struct db_status status;
 
     db_turn(l->db);
     db_tick(l->db);
+    life_end_expired(l);
     LIFE_CHECK(l, db_check(l->db), "what is written or read is not where it must be");
     db_status(l->db, &status);
     l->merged = status.primary.commit;
@@ -47,6 +76,7 @@ static void life_settle(struct life *l)
     life_turn(l);
     if (!sim_step(l->sim))
         sim_advance_ms(l->sim, 50);
+    life_end_expired(l);
 }
 
 static bool life_open(struct life *l)
@@ -72,12 +102,7 @@ static void life_abandon(struct life *l)
     for (unsigned i = 0; i < l->options->actors; i++) {
         struct actor *a = &l->actors[i];
 
-        if (a->cursor)
-            cursor_close(a->cursor);
-        a->cursor = NULL;
-        if (a->act != ACT_NONE)
-            op_fini(&a->op);
-        a->act = ACT_NONE;
+        life_end_request(a);
         if (a->txn)
             txn_rollback(a->txn);
         actor_forget(a);
@@ -265,6 +290,7 @@ static void life_step(struct life *l)
                        sim_chance(l->sim, 30));
     } else if (dice < 3000) {
         sim_step(l->sim);
+        life_end_expired(l);
     } else if (dice < 5000) {
         life_turn(l);
     } else {
@@ -320,12 +346,7 @@ static void life_end(struct life *l)
     for (unsigned i = 0; i < l->options->actors; i++) {
         struct actor *a = &l->actors[i];
 
-        if (a->cursor)
-            cursor_close(a->cursor);
-        a->cursor = NULL;
-        if (a->act != ACT_NONE)
-            op_fini(&a->op);
-        a->act = ACT_NONE;
+        life_end_request(a);
         if (a->txn)
             txn_rollback(a->txn);
         actor_forget(a);
@@ -373,6 +394,23 @@ static void life_make_stores(struct life *l)
     }
 }
 
+/* Limits that are met all the time: each, or none of that kind. */
+static void life_tighten(struct life *l)
+{
+    struct db_options *o = &l->db_options;
+
+    if (sim_chance(l->sim, 50))
+        o->writes_total_max = UINT64_C(1000) << sim_random(l->sim, 8);
+    if (sim_chance(l->sim, 50))
+        o->txn_bytes_max = UINT64_C(1000) << sim_random(l->sim, 8);
+    if (sim_chance(l->sim, 50))
+        o->value_bytes_max = UINT64_C(100) << sim_random(l->sim, 5);
+    if (sim_chance(l->sim, 50))
+        o->open_txns_max = 2 + sim_random(l->sim, l->options->actors);
+    if (sim_chance(l->sim, 50))
+        o->held_bytes_max = UINT64_C(1000) << sim_random(l->sim, 8);
+}
+
 bool life_run(uint64_t seed, const struct life_options *options, struct life_counts *counts,
               char *why, unsigned why_size)
 {
@@ -407,6 +445,9 @@ bool life_run(uint64_t seed, const struct life_options *options, struct life_cou
         l->db_options.reads_bytes_max = UINT64_C(700) << sim_random(l->sim, 6);
         l->db_options.reads_total_max = UINT64_C(2000) << sim_random(l->sim, 6);
     }
+    l->is_tight = sim_chance(l->sim, 30);
+    if (l->is_tight)
+        life_tighten(l);
     if (setjmp(l->broken) == 0) {
         LIFE_CHECK(l, life_open(l), "the first open failed");
         life_make_stores(l);

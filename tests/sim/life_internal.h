@@ -109,6 +109,7 @@ struct life {
     bool
         is_late; /* losers may be told after the answer of the winner, but not after their own */
     bool is_coarse; /* what was read may be kept as more than that */
+    bool is_tight;  /* limits are so small that they are met */
     struct db_options db_options;
     jmp_buf broken;
     char *why;

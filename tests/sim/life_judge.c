@@ -25,7 +25,7 @@ bool life_excuses(const struct life *l, enum err e)
     if (e == ERR_LOG_FAILED || e == ERR_NO_SPACE || e == ERR_IO || e == ERR_NOMEM ||
         e == ERR_CORRUPT)
         return l->options->faults || sim_is_off(l->sim);
-    return e == ERR_OVERLOADED;
+    return e == ERR_OVERLOADED || (l->is_tight && e == ERR_TOO_LARGE);
 }
 
 /* The common part of all answers; true: it is dealt with. */
@@ -37,12 +37,12 @@ bool judge_common(struct life *l, struct actor *a, enum err e)
         actor_lose(a, a->op.failure.winner_version, a->op.failure.winner_commit);
         return true;
     }
-    if (!a->autocommit && a->is_murky)
+    if (!a->autocommit && a->is_murky && !life_excuses(l, e))
         return e == ERR_CONFLICT; /* it may have been in time, or not */
     if (!a->autocommit && a->is_doomed && l->is_late && e != ERR_CONFLICT &&
         !life_excuses(l, e))
         return true; /* it will know at its commit */
-    if (!a->autocommit && a->is_doomed) {
+    if (!a->autocommit && a->is_doomed && !(l->is_late && life_excuses(l, e))) {
         LIFE_CHECK(l, e == ERR_CONFLICT, "a doomed transaction %llu got %s, not CONFLICT",
                    (unsigned long long)a->version, err_name(e));
         life_reply(l, a, judge_winner(l, a, a->winner_version, a->winner_commit));
@@ -52,7 +52,9 @@ bool judge_common(struct life *l, struct actor *a, enum err e)
         /* it has changed nothing; what it has read up to there is not known, though */
         bool goes_on = e != ERR_LOG_FAILED && !a->serializable && sim_chance(l->sim, 70);
 
-        if (!a->autocommit && a->txn && goes_on) {
+        if (e == ERR_TOO_LARGE || e == ERR_OVERLOADED)
+            l->counts->limited++;
+        if (!a->autocommit && a->txn && goes_on && !txn_failure(a->txn)) {
             l->counts->carried_on++;
         } else if (!a->autocommit && a->txn) {
             txn_rollback(a->txn);

@@ -94,6 +94,135 @@ START_TEST(a_transaction_may_write_so_much_and_stays_open_beyond)
 }
 END_TEST
 
+/* Write in one transaction of a client after the other until one is refused; the error. */
+static enum err write_all_it_can(struct core_rig *rig, struct txn **t, unsigned count,
+                                 unsigned *key)
+{
+    for (unsigned i = 0; i < 100000; i++) {
+        enum err e = core_put(rig, t[i % count], "a", (*key)++, 1);
+
+        if (e)
+            return e;
+        MUST(core_status(rig).writes_bytes <= rig->options.writes_total_max);
+    }
+    return ERR_OK;
+}
+
+/* _i: in one transaction, which is then too large, or in several. */
+START_TEST(a_client_may_write_no_more_than_it_leaves_free)
+{
+    enum { MAX = 2 << 20, HOGS = 4 };
+    struct core_rig rig;
+    struct usage hog = {0, 0}, innocent = {0, 0};
+    struct txn_options hogs = {.usage = &hog}, innocents = {.usage = &innocent};
+    struct txn *t[HOGS], *other;
+    unsigned count = _i ? HOGS : 1, key = 0, ended = 0;
+
+    core_open(&rig, 12);
+    rig.options.writes_total_max = MAX;
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    for (unsigned i = 0; i < count; i++)
+        t[i] = core_begin(&rig, "hog", &hogs);
+    other = core_begin(&rig, "innocent", &innocents);
+    MUST_EQ(write_all_it_can(&rig, t, count, &key), _i ? ERR_OVERLOADED : ERR_TOO_LARGE);
+    MUST(strstr(rig.op.failure.text, "writes-total") != NULL);
+    /* the one that was refused has let go of all; the others go on */
+    for (unsigned i = 0; i < count; i++)
+        ended += txn_failure(t[i]) != NULL;
+    MUST_EQ(ended, 1);
+    MUST_EQ(hog.writes, core_status(&rig).writes_bytes);
+    MUST(hog.writes <= MAX / 2);
+    for (unsigned i = 0; i < 2000; i++)
+        MUST_EQ(core_put(&rig, other, "a", 1000000 + i, 1), ERR_OK);
+    MUST(innocent.writes > 100000 && innocent.reads == 0);
+    MUST_EQ(core_commit(&rig, other, NULL), ERR_OK);
+    MUST_EQ(innocent.writes, 0);
+    for (unsigned i = 0; i < count; i++) {
+        if (txn_failure(t[i]))
+            core_rollback(&rig, t[i]);
+        else
+            MUST_EQ(core_commit(&rig, t[i], NULL), ERR_OK);
+    }
+    MUST_EQ(hog.writes, 0);
+    MUST_EQ(core_status(&rig).writes_bytes, 0);
+    core_close(&rig);
+}
+END_TEST
+
+START_TEST(a_small_transaction_may_write_when_others_have_taken_all)
+{
+    enum { HOGS = 40 };
+    struct core_rig rig;
+    struct usage hog[HOGS] = {{0, 0}}, innocent = {0, 0};
+    struct txn_options innocents = {.usage = &innocent};
+    struct txn *t[HOGS], *other;
+    unsigned key = 0;
+
+    core_open(&rig, 13);
+    rig.options.writes_total_max = 256 << 10;
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    other = core_begin(&rig, "innocent", &innocents);
+    for (unsigned i = 0; i < HOGS; i++) {
+        struct txn_options hogs = {.usage = &hog[i]};
+
+        t[i] = core_begin(&rig, "hog", &hogs);
+        while (hog[i].writes < USAGE_SMALL_BYTES / 2)
+            MUST_EQ(core_put(&rig, t[i], "a", key++, 1), ERR_OK);
+    }
+    for (unsigned i = 0; i < 50; i++)
+        MUST_EQ(core_put(&rig, other, "a", 1000000 + i, 1), ERR_OK);
+    MUST_EQ(core_commit(&rig, other, NULL), ERR_OK);
+    core_set(&rig, "a", 2000000, 1);
+    for (unsigned i = 0; i < HOGS; i++)
+        core_rollback(&rig, t[i]);
+    core_close(&rig);
+}
+END_TEST
+
+/* What is counted is what is taken, whatever ends it. */
+START_TEST(writes_and_reads_are_counted_to_their_client_until_they_end)
+{
+    struct core_rig rig;
+    struct usage usage = {0, 0};
+    struct txn_options options = {.serializable = true, .usage = &usage};
+    struct txn *t;
+    struct failure f;
+    uint64_t n;
+
+    failure_init(&f);
+    core_open(&rig, 14);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    t = core_begin(&rig, "one", &options);
+    for (unsigned i = 0; i < 500; i++)
+        MUST_EQ(core_get(&rig, t, "a", i, &n), ERR_OK);
+    MUST(usage.reads > 10000 && usage.writes == 0);
+    MUST_EQ(core_count(&rig, t, "a", 1000, 2000, &n), ERR_OK);
+    MUST_EQ(usage.reads, core_status(&rig).reads_bytes);
+    for (unsigned i = 0; i < 500; i++)
+        MUST_EQ(core_put(&rig, t, "a", i, 1), ERR_OK);
+    MUST_EQ(core_delete_range(&rig, t, "a", 0, 100, &n), ERR_OK);
+    MUST_EQ(usage.writes, core_status(&rig).writes_bytes);
+    MUST(db_check(rig.db));
+    if (_i == 0)
+        MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    if (_i == 1)
+        core_rollback(&rig, t);
+    if (_i == 2)
+        MUST_EQ(db_kill(rig.db, txn_version(t), &f), ERR_OK);
+    if (_i == 3) { /* it loses */
+        core_set(&rig, "a", 7, 7);
+        MUST(txn_failure(t) != NULL);
+    }
+    MUST(usage.reads == 0 && usage.writes == 0);
+    if (_i >= 2)
+        core_rollback(&rig, t);
+    MUST_EQ(core_status(&rig).writes_bytes, 0);
+    core_close(&rig);
+}
+END_TEST
+
 START_TEST(beyond_what_may_be_held_the_oldest_writer_goes)
 {
     struct core_rig rig;
@@ -477,6 +606,9 @@ int main(void)
     tcase_add_loop_test(tc, a_transaction_that_was_ended_is_told_so_and_commits_nothing, 0, 3);
     tcase_add_test(tc, on_a_full_disk_what_frees_space_still_works);
     tcase_add_test(tc, a_transaction_may_write_so_much_and_stays_open_beyond);
+    tcase_add_loop_test(tc, a_client_may_write_no_more_than_it_leaves_free, 0, 2);
+    tcase_add_test(tc, a_small_transaction_may_write_when_others_have_taken_all);
+    tcase_add_loop_test(tc, writes_and_reads_are_counted_to_their_client_until_they_end, 0, 4);
     tcase_add_test(tc, beyond_what_may_be_held_the_oldest_writer_goes);
     tcase_add_loop_test(tc, many_old_writers_stay_within_what_may_be_held, 0, 2);
     tcase_add_test(tc, waiting_for_the_server_is_not_idle);

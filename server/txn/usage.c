@@ -1,0 +1,46 @@
+#include "server/txn/usage.h"
+
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+#include "server/txn/reads.h"
+
+static void usage_change(struct usage *sum, const struct usage *before, const struct usage *now)
+{
+    ASSERT(sum->writes >= before->writes && sum->reads >= before->reads);
+    sum->writes += now->writes - before->writes;
+    sum->reads += now->reads - before->reads;
+}
+
+static uint64_t writes_of(const struct txn *t)
+{
+    uint64_t bytes = t->write_set.arena.bytes;
+
+    for (unsigned i = 0; i < 2; i++) {
+        if (t->spare[i])
+            bytes += t->spare[i]->arena.bytes + sizeof *t->spare[i];
+    }
+    return bytes;
+}
+
+void usage_note(struct txn *t)
+{
+    struct usage now = {writes_of(t), reads_bytes(t)};
+
+    if (now.writes == t->usage.writes && now.reads == t->usage.reads)
+        return;
+    usage_change(&t->db->usage, &t->usage, &now);
+    if (t->options.usage)
+        usage_change(t->options.usage, &t->usage, &now);
+    t->usage = now;
+}
+
+bool usage_allows(const struct txn *t, uint64_t bytes)
+{
+    const struct usage *client = t->options.usage ? t->options.usage : &t->usage;
+    uint64_t more = bytes > t->usage.writes ? bytes - t->usage.writes : 0;
+    uint64_t all = t->db->usage.writes + more, max = t->db->options.writes_total_max;
+
+    if (bytes <= USAGE_SMALL_BYTES)
+        return true;
+    return all <= max && client->writes + more <= max - all;
+}
