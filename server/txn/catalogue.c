@@ -96,9 +96,28 @@ static struct shelf *shelf_make(struct catalogue *c, uint32_t number)
     return shelf;
 }
 
+static void shelf_try_free(struct catalogue *c, struct shelf *shelf);
+
+void shelf_unref(struct catalogue *c, struct shelf *shelf)
+{
+    ASSERT(shelf->refs > 0);
+    shelf->refs--;
+    shelf_try_free(c, shelf);
+}
+
+static void shelf_leave_origin(struct catalogue *c, struct shelf *shelf)
+{
+    struct shelf *origin = shelf->origin;
+
+    shelf->origin = NULL;
+    if (origin)
+        shelf_unref(c, origin); /* once, no deeper: C-4 */
+}
+
 static void shelf_free(struct catalogue *c, struct shelf *shelf)
 {
     ASSERT(!shelf->live && !shelf->refs && list_is_empty(&shelf->uses)); /* C-2 */
+    shelf_leave_origin(c, shelf);
     list_remove(&shelf->in_ended);
     list_remove(&shelf->in_counting);
     hash_table_remove(&c->numbers, &shelf->in_numbers);
@@ -111,13 +130,6 @@ static void shelf_try_free(struct catalogue *c, struct shelf *shelf)
 {
     if (!shelf->refs && !shelf->live && !list_is_linked(&shelf->in_ended))
         shelf_free(c, shelf);
-}
-
-void shelf_unref(struct catalogue *c, struct shelf *shelf)
-{
-    ASSERT(shelf->refs > 0);
-    shelf->refs--;
-    shelf_try_free(c, shelf);
 }
 
 /* ---- versions in memory ---- */
@@ -304,6 +316,21 @@ struct schema *catalogue_draft_ending(struct catalogue *c, const struct txn *t, 
 
 /* ---- drafts ---- */
 
+/* A new number, which only the transaction of s has yet, goes on counting where that of the
+ * cleared store does. */
+static void shelf_go_on(struct catalogue *c, struct shelf *shelf, const struct schema *s)
+{
+    struct shelf *origin = s->follows ? shelf_find(c, s->follows) : NULL;
+
+    if (s->used > shelf->used)
+        shelf->used = s->used;
+    if (!origin || shelf->origin)
+        return;
+    ASSERT(origin != shelf && !origin->origin); /* C-4 */
+    shelf->origin = origin;
+    origin->refs++;
+}
+
 void catalogue_draft(struct catalogue *c, struct schema *s, const struct txn *t, uint32_t ends)
 {
     ASSERT(!s->commit && !s->txn);
@@ -312,8 +339,8 @@ void catalogue_draft(struct catalogue *c, struct schema *s, const struct txn *t,
     hash_table_insert(&c->drafts, &s->in_drafts, draft_hash(t, (uintptr_t)s->entry));
     if (ends)
         hash_table_insert(&c->ends, &s->in_ends, draft_hash(t, ends));
-    if (s->shelf && !s->shelf->live && s->used > s->shelf->used)
-        s->shelf->used = s->used; /* a new number, which only t has yet: it goes on counting */
+    if (s->shelf && !s->shelf->live)
+        shelf_go_on(c, s->shelf, s);
 }
 
 static void draft_end(struct catalogue *c, struct schema *s)
@@ -341,9 +368,10 @@ static void shelf_leave(struct catalogue *c, struct shelf *shelf)
         list_push_back(&c->ending, &shelf->in_ended);
 }
 
-static void shelf_join(struct shelf *shelf, struct schema *s)
+static void shelf_join(struct catalogue *c, struct shelf *shelf, struct schema *s)
 {
     ASSERT(!shelf->ended); /* rule 4 */
+    shelf_leave_origin(c, shelf);
     if (shelf->live++ == 0)
         list_remove(&shelf->in_ended); /* a swap of names let it go for a moment */
     shelf->newest = s;
@@ -401,7 +429,7 @@ void catalogue_publish(struct catalogue *c, struct schema *s, uint64_t commit, u
     c->stores++;
     if (s->number > c->last_number)
         c->last_number = s->number;
-    shelf_join(s->shelf, s);
+    shelf_join(c, s->shelf, s);
     if (s->generate)
         shelf_inherit(c, s);
 }
@@ -596,7 +624,7 @@ static enum err catalogue_make_self(struct catalogue *c)
     enum err e = catalogue_make(c, slice_text(""), &d, slice_text(""), &c->self);
 
     if (!e) {
-        shelf_join(c->self->shelf, c->self);
+        shelf_join(c, c->self->shelf, c->self);
         c->self->commit = 1; /* it always was */
     }
     return e;

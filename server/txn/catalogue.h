@@ -20,6 +20,7 @@
  *   C-2 shelf.live counts the newest versions with its number; a shelf with live 0 after a
  *       commit has ended with that commit or before.
  *   C-3 what is in `waiting` is sorted by the commit that must be durable.
+ *   C-4 a shelf that has an origin is of one open transaction's drafts; its origin has none.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_TXN_CATALOGUE_H
@@ -66,6 +67,9 @@ struct shelf {
     uint64_t base_commit;         /* by the commit that made it */
     struct list_link in_counting; /* catalogue.counting */
     struct list_link uses; /* generator_use.in_shelf, ascending by the last number given */
+    /* Until the commit that makes it: where the store that it clears keeps its counter, so that
+     * whoever still writes there is given other numbers. Holds a reference; NULL: nowhere. */
+    struct shelf *origin;
 };
 
 struct catalogue_entry { /* a name */

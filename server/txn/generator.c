@@ -40,13 +40,16 @@ static struct generator_use *use_find(struct catalogue *c, const struct txn *t,
 uint64_t generator_next(struct catalogue *c, const struct txn *t, const struct shelf *shelf)
 {
     const struct generator_use *use = use_find(c, t, shelf);
+    const struct shelf *counts = shelf->origin ? shelf->origin : shelf;
     uint64_t used = shelf->used;
 
+    if (counts->used > used)
+        used = counts->used;
     if (use && use->used > used)
         used = use->used;
-    if (!list_is_empty(&shelf->uses)) {
+    if (!list_is_empty(&counts->uses)) {
         const struct generator_use *last =
-            LIST_ENTRY(shelf->uses.previous, struct generator_use, in_shelf);
+            LIST_ENTRY(counts->uses.previous, struct generator_use, in_shelf);
 
         if (last->given > used)
             used = last->given;
@@ -69,7 +72,9 @@ struct generator_use *generator_use_of(struct catalogue *c, const struct txn *t,
     use->is_room = use == room;
     use->txn = t;
     use->shelf = shelf;
+    use->given_in = shelf->origin ? shelf->origin : shelf;
     shelf->refs++;
+    use->given_in->refs++;
     list_init(&use->in_shelf);
     hash_table_insert(&c->uses, &use->in_uses, hash_pair((uintptr_t)t, (uintptr_t)shelf));
     use->next = *uses;
@@ -86,7 +91,7 @@ void generator_use_number(struct generator_use *use, uint64_t n, bool is_generat
     ASSERT(n > use->given && n > use->shelf->used);
     use->given = n;
     list_remove(&use->in_shelf); /* none was given a greater one: it is the last now */
-    list_push_back(&use->shelf->uses, &use->in_shelf);
+    list_push_back(&use->given_in->uses, &use->in_shelf);
 }
 
 static void shelf_use(struct catalogue *c, struct shelf *shelf, uint64_t used, uint64_t commit)
@@ -104,7 +109,7 @@ void generator_end(struct catalogue *c, struct generator_use **uses, uint64_t co
 {
     while (*uses) {
         struct generator_use *use = *uses;
-        struct shelf *shelf = use->shelf;
+        struct shelf *shelf = use->shelf, *given_in = use->given_in;
 
         *uses = use->next;
         if (commit && use->used > shelf->used) {
@@ -116,6 +121,7 @@ void generator_end(struct catalogue *c, struct generator_use **uses, uint64_t co
         if (!use->is_room)
             os_free(c->os, use, sizeof *use);
         shelf_unref(c, shelf);
+        shelf_unref(c, given_in);
     }
 }
 

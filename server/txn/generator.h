@@ -3,7 +3,8 @@
  * A counter is state of its store within a transaction: its own writes see it, an end without a
  * commit takes it back, a commit makes it everybody's. The next number is one more than the
  * greatest of those that are used by commits, by the transaction itself, and those that were given
- * to other open transactions, so no two of those ever share one.
+ * to other open transactions, so no two of those ever share one. A store that a transaction has
+ * cleared and the store as others see it are one in this.
  *
  * Nothing of it is written down: a commit's keys tell what it has used, deleted ones
  * too, so the log and each root have the counter as of exactly their commits. Only a store
@@ -22,10 +23,11 @@
 struct generator_use {
     const struct txn *txn;
     struct shelf *shelf;        /* holds a reference */
+    struct shelf *given_in;     /* where its numbers stand: the shelf, or its origin; likewise */
     bool is_room;               /* it lies in its transaction */
     struct generator_use *next; /* of the transaction */
     struct hash_link in_uses;   /* catalogue.uses, by transaction and shelf */
-    struct list_link in_shelf;  /* shelf.uses, if it was given any */
+    struct list_link in_shelf;  /* given_in.uses, if it was given any */
     uint64_t used;              /* the greatest, explicit keys too; 0: none */
     uint64_t given;             /* the greatest that was generated; 0: none */
 };

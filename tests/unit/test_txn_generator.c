@@ -107,6 +107,37 @@ START_TEST(two_open_transactions_are_never_given_the_same_number)
 }
 END_TEST
 
+/* Bit 0: the store is cleared twice; bit 1: the clearing is rolled back. */
+START_TEST(who_clears_and_who_writes_meanwhile_are_never_given_the_same_number)
+{
+    struct core_rig rig;
+    struct txn *clears, *writes;
+
+    core_open(&rig, 5);
+    give_ten(&rig);
+    clears = core_begin(&rig, "clears", NULL);
+    writes = core_begin(&rig, "writes", NULL);
+    MUST_EQ(core_clear(&rig, clears, "a"), ERR_OK);
+    MUST_EQ(given(&rig, writes, "a"), 11);
+    MUST_EQ(given(&rig, clears, "a"), 12);
+    if (_i & 1)
+        MUST_EQ(core_clear(&rig, clears, "a"), ERR_OK);
+    MUST_EQ(given(&rig, writes, "a"), 13);
+    MUST_EQ(given(&rig, NULL, "a"), 14);
+    MUST_EQ(given(&rig, clears, "a"), 15);
+    if (_i & 2) {
+        core_rollback(&rig, clears);
+        MUST_EQ(given(&rig, writes, "a"), 15);
+        MUST_EQ(core_commit(&rig, writes, NULL), ERR_OK);
+    } else {
+        MUST_EQ(core_commit(&rig, clears, NULL), ERR_OK);
+        MUST_EQ(core_commit(&rig, writes, NULL), ERR_CONFLICT);
+    }
+    MUST_EQ(given(&rig, NULL, "a"), 16);
+    core_close(&rig);
+}
+END_TEST
+
 /* Bit 0: an insert of a key that is there; bit 1: within a transaction that goes on. */
 START_TEST(a_put_that_fails_has_used_no_number)
 {
@@ -287,6 +318,8 @@ int main(void)
     tcase_add_loop_test(tc, a_store_cleared_in_a_transaction_goes_on_counting_in_it, 0, 8);
     tcase_add_loop_test(tc, a_cleared_store_goes_on_counting_over_a_restart, 0, 24);
     tcase_add_test(tc, two_open_transactions_are_never_given_the_same_number);
+    tcase_add_loop_test(tc, who_clears_and_who_writes_meanwhile_are_never_given_the_same_number,
+                        0, 4);
     tcase_add_loop_test(tc, a_put_that_fails_has_used_no_number, 0, 4);
     tcase_add_loop_test(tc, a_generator_that_is_used_up_says_so_and_harms_nothing_else, 0, 2);
     tcase_add_loop_test(tc, a_cursor_outlives_the_definition_of_its_store, 0, 2);
