@@ -2,6 +2,7 @@
 
 #include "server/base/assert.h"
 
+#define STORE_OF(link) LIST_ENTRY(link, struct stage_store, in_stage)
 #define STAGE_ABSORB_BYTES_MAX (8u << 10) /* of a write-set's memory; more is not copied */
 
 struct stage *stage_new(struct os *os, uint64_t number)
@@ -12,6 +13,7 @@ struct stage *stage_new(struct os *os, uint64_t number)
     if (!s)
         return NULL;
     write_set_init(s, os, NULL);
+    s->is_write_set = false;
     s->number = number;
     s->buckets = (struct stage_store **)(void *)(s + 1);
     s->bucket_mask = STAGE_BUCKETS - 1;
@@ -19,15 +21,74 @@ struct stage *stage_new(struct os *os, uint64_t number)
     return s;
 }
 
+/* ---- its stores by their numbers ---- */
+
+static void stage_free_buckets(struct stage *s)
+{
+    if (s->bucket_bytes)
+        os_free(s->os, s->buckets, s->bucket_bytes);
+    s->bucket_bytes = 0;
+}
+
+static void stage_chain_store(struct stage *s, struct stage_store *st)
+{
+    struct stage_store **bucket = &s->buckets[st->store & s->bucket_mask];
+
+    st->chain = *bucket;
+    *bucket = st;
+}
+
+/* Four times as many buckets, or as many as a stage has at first; few enough of them that all
+ * may be filled in one step. */
+static void stage_grow_buckets(struct stage *s)
+{
+    size_t count = s->bucket_mask ? 4 * (s->bucket_mask + 1) : STAGE_BUCKETS;
+    struct stage_store **buckets = os_alloc(s->os, count * sizeof(struct stage_store *));
+
+    if (!buckets)
+        return;
+    memset(buckets, 0, count * sizeof(struct stage_store *));
+    stage_free_buckets(s);
+    s->buckets = buckets;
+    s->bucket_mask = count - 1;
+    s->bucket_bytes = count * sizeof(struct stage_store *);
+    LIST_EACH (link, &s->stores)
+        stage_chain_store(s, STORE_OF(link));
+}
+
+static void stage_hang_store(struct stage *s, struct stage_store *st)
+{
+    size_t bucket_stores = s->bucket_mask ? STAGE_BUCKET_STORES : STAGE_FEW_STORES;
+
+    if (s->store_count >= bucket_stores * (s->bucket_mask + 1))
+        stage_grow_buckets(s);
+    list_push_front(&s->stores, &st->in_stage);
+    s->store_count++;
+    stage_chain_store(s, st);
+}
+
+void stage_drop_store(struct stage *s, struct stage_store *st)
+{
+    struct stage_store **at = &s->buckets[st->store & s->bucket_mask];
+
+    while (*at != st)
+        at = &(*at)->chain;
+    *at = st->chain;
+    list_remove(&st->in_stage);
+    s->store_count--;
+}
+
+/* ---- life ---- */
+
 void stage_free(struct stage *s)
 {
-    for (unsigned b = 0; b <= s->bucket_mask; b++) {
-        for (struct stage_store *st = s->buckets[b], *chain; st; st = chain) {
-            chain = st->chain;
-            if (st->is_spare)
-                os_free(s->os, st, sizeof *st);
-        }
+    LIST_EACH_SAFE (link, &s->stores) {
+        struct stage_store *st = STORE_OF(link);
+
+        if (st->is_spare)
+            os_free(s->os, st, sizeof *st);
     }
+    stage_free_buckets(s);
     arena_free(&s->arena);
     os_free(s->os, s, sizeof *s + STAGE_BUCKETS * sizeof(struct stage_store *));
 }
@@ -39,14 +100,28 @@ void write_set_init(struct stage *s, struct os *os, struct stage_store *room)
     s->memory = &s->arena;
     s->os = os;
     s->state = STAGE_OPEN;
+    list_init(&s->stores);
     s->buckets = &s->single;
+    s->is_write_set = true;
     s->room = room;
+}
+
+/* Its stores have gone. */
+static void write_set_empty(struct stage *s)
+{
+    ASSERT(s->is_write_set);
+    stage_free_buckets(s);
+    s->buckets = &s->single;
+    s->bucket_mask = 0;
+    s->single = NULL;
+    list_init(&s->stores);
+    s->store_count = 0;
 }
 
 void write_set_fini(struct stage *s)
 {
     arena_free(&s->arena);
-    s->single = NULL;
+    write_set_empty(s);
 }
 
 void stage_move(struct stage *s, enum stage_state next)
@@ -181,7 +256,7 @@ struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t store,
 
 struct stage_store *stage_store_new(struct stage *s, uint32_t store)
 {
-    struct stage_store *st = s->single ? NULL : s->room;
+    struct stage_store *st = list_is_empty(&s->stores) ? s->room : NULL;
 
     if (!st)
         st = arena_alloc(s->memory, sizeof *st);
@@ -189,8 +264,7 @@ struct stage_store *stage_store_new(struct stage *s, uint32_t store)
         return NULL;
     memset(st, 0, sizeof *st);
     st->store = store;
-    st->chain = s->buckets[store & s->bucket_mask];
-    s->buckets[store & s->bucket_mask] = st;
+    stage_hang_store(s, st);
     return st;
 }
 
@@ -257,7 +331,7 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
     struct stage_store *st = stage_store_of(write_set, store);
     struct record *before, *r;
 
-    ASSERT(write_set->bucket_mask == 0 && key.size <= UINT16_MAX);
+    ASSERT(write_set->is_write_set && key.size <= UINT16_MAX);
     if (!st)
         st = stage_store_new(write_set, store);
     if (!st)
@@ -320,8 +394,7 @@ static void stage_take_store(struct stage *s, struct stage_store *from,
         *st = *from;
         st->is_spare = true;
     }
-    st->chain = s->buckets[st->store & s->bucket_mask];
-    s->buckets[st->store & s->bucket_mask] = st;
+    stage_hang_store(s, st);
 }
 
 static size_t stamp_room(const struct stamp *stamp)
@@ -367,8 +440,8 @@ struct stamp *stage_absorb(struct stage *s, struct stage *write_set, struct stam
     if (write_set->memory != &write_set->arena ||
         write_set->arena.bytes > STAGE_ABSORB_BYTES_MAX)
         return stamp;
-    for (struct stage_store *st = write_set->single; st; st = st->chain) {
-        if (st->index.root)
+    LIST_EACH (link, &write_set->stores) {
+        if (STORE_OF(link)->index.root)
             return stamp;
     }
     for (struct record *r = stamp->first; r; r = r->log_next)
@@ -385,8 +458,8 @@ struct stamp *stage_absorb(struct stage *s, struct stage *write_set, struct stam
         last = &copy->last->log_next;
         r->newest = copy->last; /* where it has gone, for the lists */
     }
-    for (struct stage_store *st = write_set->single; st; st = st->chain) {
-        for (struct record **at = &st->first; *at; at = &(*at)->next)
+    LIST_EACH (link, &write_set->stores) {
+        for (struct record **at = &STORE_OF(link)->first; *at; at = &(*at)->next)
             *at = (*at)->newest;
     }
     write_set->is_absorbed = true;
@@ -396,13 +469,11 @@ struct stamp *stage_absorb(struct stage *s, struct stage *write_set, struct stam
 void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
                 struct stage_spares *spares)
 {
-    struct stage_store *from = write_set->single;
-
     ASSERT(s->state == STAGE_OPEN && !s->is_loose); /* S-1 */
-    ASSERT(write_set->bucket_mask == 0 && !write_set->savepoints);
+    ASSERT(write_set->is_write_set && !write_set->savepoints);
     stage_note_commit(s, stamp->commit);
-    while (from) {
-        struct stage_store *chain = from->chain;
+    LIST_EACH_SAFE (link, &write_set->stores) {
+        struct stage_store *from = STORE_OF(link);
         struct stage_store *to = stage_store_of(s, from->store);
 
         if (to) {
@@ -415,33 +486,26 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
             }
             stage_take_store(s, from, write_set, spares);
         }
-        from = chain;
     }
     s->records += write_set->records;
     s->value_bytes += write_set->value_bytes;
     if (!write_set->is_absorbed)
         arena_splice(&s->arena, &write_set->arena);
-    write_set->single = NULL;
+    write_set_empty(write_set);
     write_set->records = 0;
 }
 
 void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,
                  struct stage_spares *spares)
 {
-    struct stage_store *from = write_set->single;
-
     ASSERT(s->state == STAGE_OPEN && !s->first_commit && !write_set->savepoints);
     stage_note_commit(s, stamp->commit);
-    while (from) {
-        struct stage_store *chain = from->chain;
-
-        stage_take_store(s, from, write_set, spares);
-        from = chain;
-    }
+    LIST_EACH_SAFE (link, &write_set->stores)
+        stage_take_store(s, STORE_OF(link), write_set, spares);
     s->records = write_set->records;
     s->value_bytes = write_set->value_bytes;
     arena_splice(&s->arena, &write_set->arena);
-    write_set->single = NULL;
+    write_set_empty(write_set);
     write_set->records = 0;
 }
 
@@ -484,19 +548,11 @@ void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from,
 
 size_t stage_store_count(const struct stage *s)
 {
-    size_t count = 0;
-
-    for (unsigned b = 0; b <= s->bucket_mask; b++) {
-        for (struct stage_store *st = s->buckets[b]; st; st = st->chain)
-            count++;
-    }
-    return count;
+    return s->store_count;
 }
 
 void stage_store_numbers(const struct stage *s, uint32_t *to)
 {
-    for (unsigned b = 0; b <= s->bucket_mask; b++) {
-        for (struct stage_store *st = s->buckets[b]; st; st = st->chain)
-            *to++ = st->store;
-    }
+    LIST_EACH (link, &s->stores)
+        *to++ = STORE_OF(link)->store;
 }

@@ -21,6 +21,7 @@
 #define HOLDFAST_STORAGE_STAGE_H
 
 #include "proto/slice.h"
+#include "server/base/list.h"
 #include "server/storage/arena.h"
 #include "server/storage/chains.h"
 #include "server/storage/stage_index.h"
@@ -78,6 +79,7 @@ struct record {
  * linked). */
 struct stage_store {
     struct stage_store *chain; /* of the same bucket; of the list of spares */
+    struct list_link in_stage; /* stage.stores */
     uint32_t store;
     bool is_spare;        /* allocated by itself */
     uint64_t records;     /* keys */
@@ -89,7 +91,9 @@ struct stage_store {
 
 enum stage_state { STAGE_OPEN, STAGE_SEALED, STAGE_AMALGAMATING, STAGE_AMALGAMATED };
 
-#define STAGE_BUCKETS 64
+#define STAGE_BUCKETS 64 /* at first; a write-set has one */
+#define STAGE_FEW_STORES 8 /* of a write-set, in one bucket */
+#define STAGE_BUCKET_STORES 2 /* on average in a bucket, beyond which there are more buckets */
 
 struct stage {
     enum stage_state state;
@@ -104,9 +108,14 @@ struct stage {
     bool has_ledger;            /* conflict checks need it no more: a ledger has its keys */
     struct stage *below;        /* the next older stage */
     struct stage *above;        /* the next newer one */
-    unsigned bucket_mask;       /* 0 for a write-set: one bucket */
-    struct stage_store *single; /* the one bucket of a write-set */
+    struct list_link stores;    /* all of them, newest first */
+    size_t store_count;
+    /* The same by their numbers. Without memory for more buckets the chains get longer. */
     struct stage_store **buckets;
+    size_t bucket_mask;
+    size_t bucket_bytes;        /* that are allocated by themselves; 0: none are */
+    struct stage_store *single; /* the first bucket of a write-set */
+    bool is_write_set;
     /* What it allocates from: its own arena, or the open stage's for a write-set that is
      * linked before anybody else runs. */
     struct arena *memory;
@@ -232,7 +241,8 @@ void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from,
 
 /* ---- walking ---- */
 
-/* The store within a stage; NULL: nothing of it is here. */
+/* The store within a stage; NULL: nothing of it is here. It costs the same however many stores are
+ * in the stage. */
 struct stage_store *stage_store_of(const struct stage *s, uint32_t store);
 
 /* The first linked record with key >= key (size 0: the first), NULL at the end. */

@@ -179,9 +179,10 @@ enum err stage_settle(struct stage *s)
 
     if (!s->is_loose)
         return ERR_OK;
-    for (unsigned b = 0; b <= s->bucket_mask && !e; b++) {
-        for (struct stage_store *st = s->buckets[b]; st && !e; st = st->chain)
-            e = store_settle(s, st);
+    LIST_EACH (link, &s->stores) {
+        e = store_settle(s, LIST_ENTRY(link, struct stage_store, in_stage));
+        if (e)
+            break;
     }
     s->is_loose = e != ERR_OK;
     return e;

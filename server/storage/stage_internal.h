@@ -15,6 +15,8 @@ void stamp_add(struct stamp *stamp, struct record *r);
 bool write_set_keep_value(struct stage *write_set, struct record *r);
 /* The stage must have none of that number; NULL: no memory. */
 struct stage_store *stage_store_new(struct stage *s, uint32_t store);
+/* It is in the stage no more; its memory stays. */
+void stage_drop_store(struct stage *s, struct stage_store *st);
 void stage_note_commit(struct stage *s, uint64_t commit);
 
 #endif

@@ -30,7 +30,7 @@ bool write_set_keep_value(struct stage *s, struct record *r)
 void write_set_mark(struct stage *s, const struct stamp *stamp, struct write_mark *mark)
 {
     /* what is written by itself lies in a stage already, and is never taken back */
-    ASSERT(s->memory == &s->arena && s->bucket_mask == 0);
+    ASSERT(s->memory == &s->arena && s->is_write_set);
     mark->last = stamp ? stamp->last : NULL;
     mark->undo = s->undo;
     s->savepoints++;
@@ -54,15 +54,6 @@ static void undo_value(struct stage *s, const struct write_undo *undo)
     r->value_size = undo->value_size;
 }
 
-static void store_unchain(struct stage *s, struct stage_store *st)
-{
-    struct stage_store **at = &s->buckets[st->store & s->bucket_mask];
-
-    while (*at != st)
-        at = &(*at)->chain;
-    *at = st->chain;
-}
-
 static void undo_record(struct stage *s, struct record *r)
 {
     struct stage_store *st = stage_store_of(s, r->store);
@@ -80,7 +71,7 @@ static void undo_record(struct stage *s, struct record *r)
     s->records--;
     s->value_bytes -= (uint64_t)r->key_size + r->value_size;
     if (!st->records)
-        store_unchain(s, st);
+        stage_drop_store(s, st);
 }
 
 bool write_set_undo(struct stage *s, struct stamp *stamp, const struct write_mark *mark,

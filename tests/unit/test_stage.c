@@ -191,6 +191,87 @@ static void fixture_free(struct fixture *f)
     free(f);
 }
 
+static size_t longest_chain(const struct stage *s)
+{
+    size_t longest = 0;
+
+    for (size_t b = 0; b <= s->bucket_mask; b++) {
+        size_t size = 0;
+
+        for (const struct stage_store *st = s->buckets[b]; st; st = st->chain)
+            size++;
+        longest = size > longest ? size : longest;
+    }
+    return longest;
+}
+
+static void nothing_is_kept(void *context, struct record *r)
+{
+    (void)context;
+    (void)r;
+}
+
+/* Every step-th number up to stores is there, in the list and in the table, and no other. */
+static void check_many_stores(const struct stage *s, unsigned stores, unsigned step)
+{
+    uint32_t *numbers = calloc(stores, sizeof *numbers);
+    size_t count = 0;
+
+    MUST(stage_store_count(s) <= stores);
+    stage_store_numbers(s, numbers);
+    for (unsigned i = 0; i < stores; i++) {
+        const struct stage_store *st = stage_store_of(s, i);
+
+        MUST_EQ(st != NULL, i % step == 0);
+        MUST(!st || st->store == i);
+        count += st != NULL;
+    }
+    MUST_EQ(stage_store_count(s), count);
+    for (size_t i = 0; i < count; i++)
+        MUST(numbers[i] % step == 0);
+    free(numbers);
+}
+
+/* A record in each of 20,000 stores: looking one up costs no more than in a few. Bit 0: the
+ * write-set becomes a stage; bit 1: two of three are taken back; bit 2: there is no memory for
+ * more buckets when it is linked. */
+START_TEST(many_stores_cost_each_the_same)
+{
+    enum { MANY = 20000 };
+    struct fixture *f = fixture_new(1);
+    struct stamp stamp = {.commit = 1};
+    struct stage_spares spares = {NULL, 0};
+    struct stage write_set;
+    struct write_mark mark;
+    unsigned step = _i & 2 ? 3 : 1;
+    bool fresh;
+
+    write_set_init(&write_set, sim_table(f->sim), NULL);
+    for (uint32_t i = 0; i < MANY; i += 3)
+        MUST(write_set_put(&write_set, &stamp, i, slice_text("k"), slice_text("v"), &fresh));
+    write_set_mark(&write_set, &stamp, &mark);
+    for (uint32_t i = 0; i < MANY; i++)
+        MUST(write_set_put(&write_set, &stamp, i, slice_text("k"), slice_text("w"), &fresh));
+    MUST(longest_chain(&write_set) <= STAGE_FEW_STORES);
+    while ((_i & 2) && !write_set_undo(&write_set, &stamp, &mark, 1000, nothing_is_kept, NULL))
+        continue;
+    write_set_unmark(&write_set);
+    check_many_stores(&write_set, MANY, step);
+    if (_i & 4)
+        sim_fail_from(f->sim, SIM_FAULT_ALLOC, 1);
+    if (_i & 1)
+        stage_adopt(f->stage, &write_set, &stamp, &spares);
+    else
+        stage_link(f->stage, &write_set, &stamp, &spares);
+    sim_fail_clear(f->sim);
+    check_many_stores(f->stage, MANY, step);
+    MUST_EQ(stage_store_count(&write_set), 0);
+    MUST(_i & 4 || longest_chain(f->stage) <= STAGE_FEW_STORES);
+    write_set_fini(&write_set);
+    fixture_free(f);
+}
+END_TEST
+
 START_TEST(every_snapshot_sees_what_was_committed_up_to_it)
 {
     struct fixture *f = fixture_new((uint64_t)_i + 1);
@@ -271,6 +352,7 @@ int main(void)
     int failed;
 
     tcase_set_timeout(tc, 0);
+    tcase_add_loop_test(tc, many_stores_cost_each_the_same, 0, 8);
     tcase_add_loop_test(tc, every_snapshot_sees_what_was_committed_up_to_it, 0, 20);
     tcase_add_loop_test(tc, pruning_takes_what_nobody_sees_and_nothing_else, 0, 20);
     tcase_add_loop_test(tc, without_snapshots_only_the_newest_version_stays, 0, 20);
