@@ -139,6 +139,8 @@ class Draw:
         o = {"model": spec}
         if spec.parts is not None:
             o["key"] = spec.option()
+        if spec.count == 1 and self.maybe(40):
+            o["generate"] = True
         if self.maybe(15):
             o["conflict"] = "none"
         return o

@@ -324,7 +324,8 @@ class Model:
                                 txn.lost + txn.may_be_lost))
             self.doom(txn, self.error["name"])
             return True
-        if self.error and any(r.fits(self.error, self.commits) for r in txn.may_be_lost):
+        perhaps = txn.may_be_lost + (txn.may_be_stale if txn.has_written() else [])
+        if self.error and any(r.fits(self.error, self.commits) for r in perhaps):
             self.doom(txn, self.error["name"])
             return True
         return False
