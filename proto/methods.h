@@ -33,28 +33,29 @@ struct method_param {
 
 /* X(id, name, type, help); type as a value of an options map. */
 #define METHOD_OPTION_LIST(X)                                                              \
-    X(DEADLINE_MS, "deadline_ms", NUMBER, "DEADLINE if it is not done after this time")    \
+    X(DEADLINE_MS, "deadline_ms", NUMBER,                                                  \
+      "time limit in ms; then the request answers DEADLINE")                               \
     X(ISOLATION, "isolation", TEXT, "\"snapshot\" (default) or \"serializable\"")          \
-    X(READ_ONLY, "read_only", BOOL, "writes answer READ_ONLY")                             \
+    X(READ_ONLY, "read_only", BOOL, "true: writes answer READ_ONLY")                       \
     X(CONFLICT, "conflict", TEXT,                                                          \
       "of begin: \"first-committer\" (default) or \"greatest-version\"; of create_store: " \
       "\"none\" (the last writer wins)")                                                   \
     X(ON_ERROR, "on_error", TEXT, "\"fail\" (default) or \"continue\"")                    \
-    X(LABEL, "label", TEXT, "text for people")                                             \
+    X(LABEL, "label", TEXT, "name of the transaction, shown in holds and conflicts")       \
     X(DURABILITY, "durability", TEXT, "\"sync\" (default) or \"interval\"")                \
-    X(TIMEOUT_MS, "timeout_ms", NUMBER, "the life of the transaction")                     \
-    X(IDLE_MS, "idle_ms", NUMBER, "how long it may lie unused")                            \
-    X(TOKEN, "token", BINARY, "16 bytes, the client's own")                                \
-    X(KEY, "key", ANY, "a path, or a list of parts; left out: explicit keys")              \
-    X(GENERATE, "generate", BOOL, "a counter for records without a key")                   \
-    X(REVERSE, "reverse", BOOL, "from the end to the beginning")                           \
-    X(LIMIT, "limit", NUMBER, "rows in all")                                               \
-    X(OFFSET, "offset", NUMBER, "rows to pass over at the beginning")                      \
+    X(TIMEOUT_MS, "timeout_ms", NUMBER, "maximum lifetime of the transaction, ms")         \
+    X(IDLE_MS, "idle_ms", NUMBER, "maximum time between requests, ms")                     \
+    X(TOKEN, "token", BINARY, "16 bytes chosen by the client")                             \
+    X(KEY, "key", ANY, "key path, or list of key parts; omitted: explicit keys")           \
+    X(GENERATE, "generate", BOOL, "true: generate numeric keys for records without one")   \
+    X(REVERSE, "reverse", BOOL, "true: in descending order")                               \
+    X(LIMIT, "limit", NUMBER, "maximum number of rows")                                    \
+    X(OFFSET, "offset", NUMBER, "number of rows to skip")                                  \
     X(ONLY, "only", TEXT, "\"keys\" or \"values\"")                                        \
-    X(PAGE, "page", NUMBER, "rows of one reply")                                           \
-    X(TO, "to", ANY, "a key: go on from there, it included")                               \
-    X(KEEP, "keep", BOOL, "the cursor stays after its last row, until close")              \
-    X(UNIQUE, "unique", BOOL, "the first row of each index key")
+    X(PAGE, "page", NUMBER, "maximum number of rows in this page")                         \
+    X(TO, "to", ANY, "continue from this key (inclusive)")                                 \
+    X(KEEP, "keep", BOOL, "true: the cursor stays open after the last row")                \
+    X(UNIQUE, "unique", BOOL, "true: only the first row of each index key")
 
 enum method_option {
 #define X(id, name, type, help) OPTION_ID_##id,

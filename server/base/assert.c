@@ -5,6 +5,6 @@
 
 _Noreturn void assert_failed(const char *fact, const char *file, int line)
 {
-    fprintf(stderr, "holdfast: broken promise at %s:%d: %s\n", file, line, fact);
+    fprintf(stderr, "holdfastd: assertion failed at %s:%d: %s\n", file, line, fact);
     abort();
 }

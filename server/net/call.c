@@ -48,14 +48,14 @@ static const char *param_wish(enum param_type type)
 {
     static const char *const wishes[] = {
         [PARAM_NONE] = "",
-        [PARAM_HANDLE] = "a handle from 1 to 4294967295 (0 or nil: no transaction)",
-        [PARAM_NAME] = "a name: UTF-8 text of 1 to 255 bytes",
-        [PARAM_SOURCE] = "a store's name, or [store, index]",
+        [PARAM_HANDLE] = "a transaction handle from 1 to 4294967295 (0 or nil: autocommit)",
+        [PARAM_NAME] = "a name: 1 to 255 bytes of UTF-8",
+        [PARAM_SOURCE] = "a store name or [store, index]",
         [PARAM_ANY] = "a value",
-        [PARAM_RANGE] = "a range: a map; {} is everything",
+        [PARAM_RANGE] = "a range: a map; {} is the whole store",
         [PARAM_LIST] = "an array",
         [PARAM_MAP] = "a map",
-        [PARAM_NUMBER] = "a number from 0",
+        [PARAM_NUMBER] = "a non-negative integer",
         [PARAM_BINARY] = "binary",
     };
 
@@ -119,7 +119,7 @@ static enum err read_option(struct call *c, struct msgpack_cursor *at, bool inne
     unsigned i;
 
     if (msgpack_read_text(at, &name))
-        return failure_set(f, ERR_BAD_REQUEST, "%s: expected the name of an option as text",
+        return failure_set(f, ERR_BAD_REQUEST, "%s: expected an option name (string)",
                            c->method->name);
     i = method_option_find(name);
     if (i == OPTION_ID_COUNT ||
@@ -131,8 +131,8 @@ static enum err read_option(struct call *c, struct msgpack_cursor *at, bool inne
                            c->method->name, text_show(name), takes);
     }
     if (call_has(c, i))
-        return failure_set(f, ERR_BAD_REQUEST, "%s: option \"%s\" is given twice",
-                           c->method->name, method_options[i].name);
+        return failure_set(f, ERR_BAD_REQUEST, "%s: option \"%s\" given twice", c->method->name,
+                           method_options[i].name);
     /* nil leaves an option out, but where it is a key like others */
     if (i != OPTION_ID_TO && msgpack_peek(at, &type) == ERR_OK && type == MSGPACK_NIL)
         return msgpack_skip(at, 1, NULL);
@@ -155,8 +155,7 @@ static enum err read_options(struct call *c, struct msgpack_cursor *at, bool inn
         return msgpack_skip(at, 1, NULL);
     if (msgpack_read_map(at, &pairs))
         return failure_set(f, ERR_BAD_REQUEST,
-                           "%s: expected a map of options as the last parameter",
-                           c->method->name);
+                           "%s: the last parameter must be a map of options", c->method->name);
     for (uint32_t i = 0; i < pairs && !e; i++)
         e = read_option(c, at, inner, f);
     return e;
@@ -176,25 +175,24 @@ static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor 
     if (there) {
         msgpack_peek(at, &type);
         if (msgpack_skip(at, MSGPACK_DEPTH_MAX, &value->raw))
-            return failure_set(f, ERR_BAD_REQUEST, "%s: the parameters are cut short",
-                               c->method->name);
+            return failure_set(f, ERR_BAD_REQUEST, "%s: truncated parameters", c->method->name);
     }
     left_out = !there || (type == MSGPACK_NIL && (p->optional || p->type != PARAM_ANY));
     if (left_out && !p->optional)
-        return failure_set(f, ERR_BAD_REQUEST, "%s: the parameter \"%s\" is missing: %s",
+        return failure_set(f, ERR_BAD_REQUEST, "%s: missing parameter \"%s\": expected %s",
                            c->method->name, p->name, param_wish(p->type));
     if (left_out)
         value->raw = SLICE_NONE;
     else if (!read_param(p->type, type, value))
-        return failure_set(f, ERR_BAD_REQUEST, "%s: the parameter \"%s\" is %s",
+        return failure_set(f, ERR_BAD_REQUEST, "%s: parameter \"%s\" must be %s",
                            c->method->name, p->name, param_wish(p->type));
     if (p->type == PARAM_HANDLE)
         c->t = (uint32_t)value->number;
     if (p->type == PARAM_HANDLE && !p->optional && c->t == 0)
-        return failure_set(f, ERR_BAD_REQUEST,
-                           "%s: the parameter \"t\" is a handle from 1 to "
-                           "4294967295",
-                           c->method->name);
+        return failure_set(
+            f, ERR_BAD_REQUEST,
+            "%s: parameter \"t\" must be a transaction handle from 1 to 4294967295",
+            c->method->name);
     return ERR_OK;
 }
 
@@ -244,8 +242,7 @@ enum err call_read(struct call *c, const struct method *method, struct slice par
     c->params[0].number = 0; /* a cursor's number, where there are no parameters */
     if (slice_is_none(params) || msgpack_read_array(&at, &count)) {
         c->t = call_handle_named(params);
-        return failure_set(f, ERR_BAD_REQUEST, "%s: expected an array of parameters",
-                           method->name);
+        return failure_set(f, ERR_BAD_REQUEST, "%s: params must be an array", method->name);
     }
     if (method->flags & METHOD_ABSENT) { /* whatever its parameters will be */
         c->t = call_handle_named(params);
@@ -257,7 +254,8 @@ enum err call_read(struct call *c, const struct method *method, struct slice par
         e = read_declared(c, i, &at, i - first < count, f);
     if (!e && count > declared - first + 1)
         e = failure_set(f, ERR_BAD_REQUEST,
-                        "%s: %" PRIu32 " parameters; expected at most %u and a map of options",
+                        "%s: too many parameters: got %" PRIu32
+                        ", expected at most %u and a map of options",
                         method->name, count, declared - first);
     if (!e && count > declared - first)
         e = read_options(c, &at, inner, f);
@@ -280,6 +278,6 @@ enum err call_word_given(const struct call *c, enum method_option option,
     for (unsigned i = 0; i < n; i++)
         used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s\"%s\"",
                                  i ? ", " : "", words[i]);
-    return failure_set(f, ERR_BAD_REQUEST, "%s: %s \"%s\" is not possible; allowed: %s",
+    return failure_set(f, ERR_BAD_REQUEST, "%s: invalid %s \"%s\"; expected one of %s",
                        c->method->name, method_options[option].name, text_show(text), allowed);
 }

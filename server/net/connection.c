@@ -85,7 +85,7 @@ static void start_reading(struct connection *c)
     if (c->reading)
         return;
     if (uv_read_start(&c->uv.stream, on_alloc, on_read)) {
-        connection_hang_up(c, "cannot read");
+        connection_hang_up(c, "read error");
         return;
     }
     c->reading = true;
@@ -118,10 +118,10 @@ static void break_off_limit(struct connection *c, struct slice bytes, enum err e
     char why[160];
 
     if (e == ERR_BAD_REQUEST)
-        snprintf(why, sizeof why, "the message holds byte 0xc1, which is no MessagePack");
+        snprintf(why, sizeof why, "invalid MessagePack: byte 0xc1");
     else
         snprintf(why, sizeof why,
-                 "the message is over a limit: %llu bytes, %llu deep or %llu elements",
+                 "message too large: the limits are %llu bytes, depth %llu and %llu elements",
                  (unsigned long long)o->frame_size, (unsigned long long)o->depth,
                  (unsigned long long)o->elements);
     /* What is being skipped has its answer, and may begin anywhere. */
@@ -133,7 +133,7 @@ static void turn_away(struct connection *c, const struct frame *frame)
 {
     if (frame->kind == FRAME_REQUEST) {
         reply_put_refusal(&c->output, frame->msgid, ERR_OVERLOADED,
-                          "too many clients are connected (connections); try again later");
+                          "too many connections (limit: connections); retry later");
         server_flush_later(c->server, c);
     }
     c->taken = c->input.used;
@@ -149,7 +149,7 @@ static void take_request(struct connection *c, struct slice bytes, const struct 
         turn_away(c, frame);
     else if (!session_take(&c->session, frame))
         break_off(c, SLICE_NONE, false, 0, ERR_BAD_REQUEST,
-                  "the msgid of a request in flight is used again");
+                  "the msgid of a pending request was reused");
 }
 
 /* The message that begins with bytes is not whole, and large. Without room for the rest its
@@ -295,7 +295,7 @@ void connection_flush(struct connection *c)
         return;
     }
     if (unread(c) > c->server->options.output_max) {
-        connection_close(c, "too much unread output");
+        connection_close(c, "too many unread replies (output-max)");
         return;
     }
     if (c->write_busy || !c->output.used)
@@ -488,7 +488,7 @@ static void on_closed(uv_handle_t *handle)
     server_connection_closed(server, seat);
 }
 
-#define NO_SEAT "as many are open as the option connections, or descriptors, allow"
+#define NO_SEAT "connection limit reached"
 
 static void on_closed_early(uv_handle_t *handle)
 {
@@ -535,9 +535,9 @@ bool connection_accept(struct server *server, uv_stream_t *listener, enum connec
     list_init(&c->in_ready);
     list_init(&c->in_flush);
     if (uv_accept(listener, &c->uv.stream))
-        return refuse(c, "cannot be accepted");
+        return refuse(c, "accept failed");
     if (server->state != SERVER_SERVING)
-        return refuse(c, "the server stops");
+        return refuse(c, "the server is shutting down");
     if (kind == CONNECTION_TCP) {
         uv_tcp_nodelay(&c->uv.tcp, 1);
         uv_tcp_keepalive(&c->uv.tcp, 1, KEEPALIVE_S);
@@ -629,7 +629,7 @@ void connection_sweep(struct connection *c, uint64_t now_ms)
             c->progress_ms = now_ms;
         c->unwritten = now;
         if (now_ms - c->progress_ms > o->output_stall) {
-            connection_close(c, "the client does not read its answers");
+            connection_close(c, "the client does not read its replies (output-stall)");
             return;
         }
     }
@@ -637,7 +637,7 @@ void connection_sweep(struct connection *c, uint64_t now_ms)
         if (!c->reading)
             c->frame_begun_ms = now_ms; /* it is we who wait */
         else if (now_ms - c->frame_begun_ms > o->frame_time) {
-            connection_close(c, "a message took too long to arrive");
+            connection_close(c, "incomplete message (frame-time)");
             return;
         }
     }

@@ -113,7 +113,7 @@ enum err execution_source(struct execution *w, unsigned param, struct slice *sto
     if (msgpack_read_array(&at, &count) == ERR_OK && msgpack_skip(&at, 1, NULL) == ERR_OK)
         msgpack_read_text(&at, &index);
     failure_set(execution_failure(w), ERR_NO_INDEX,
-                "store \"%s\" has no index \"%s\"; indexes are not in this version",
+                "store \"%s\" has no index \"%s\" (indexes are not supported in this version)",
                 text_show(source->text), text_show(index));
     failure_set_store(execution_failure(w), ERR_NO_INDEX, source->text);
     failure_set_index(execution_failure(w), ERR_NO_INDEX, index);

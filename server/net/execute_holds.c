@@ -176,7 +176,7 @@ static struct connection *find_client(struct server *server, uint64_t id)
 static enum err no_client(struct execution *w, uint64_t id)
 {
     return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                       "kill: no client %" PRIu64 " is connected; see clients", id);
+                       "kill: no connected client has id %" PRIu64 "; see clients", id);
 }
 
 static enum err kill_client(struct execution *w, uint64_t id)
@@ -188,7 +188,7 @@ static enum err kill_client(struct execution *w, uint64_t id)
     if (c == execution_session(w)->connection)
         connection_drain(c); /* so that it is answered */
     else
-        connection_hang_up(c, "ended by an operator");
+        connection_hang_up(c, "ended by kill");
     return ERR_OK;
 }
 
@@ -258,9 +258,9 @@ enum err execute_kill(struct execution *w)
     enum err e = ERR_OK;
 
     if (!kill_read(w->call->params[0].raw, &kill))
-        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           "kill: the parameter is the version of a transaction, {client: id}, "
-                           "or {cursor: [client, cursor]}");
+        return failure_set(
+            execution_failure(w), ERR_BAD_REQUEST,
+            "kill: expected a transaction id, {client: id} or {cursor: [client, cursor]}");
     switch (kill.kind) {
     case KILL_TRANSACTION:
         e = db_kill(execution_session(w)->server->db, kill.number, execution_failure(w));

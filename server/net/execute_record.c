@@ -84,18 +84,18 @@ static enum err get_next_key(struct execution *w, struct slice store,
 
     if (msgpack_skip(&at, MSGPACK_DEPTH_MAX, &key))
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           "get_many: expected an array of keys");
+                           "get_many: keys must be an array");
     e = record_get(w->op, txn, store, key, &value);
     if (e)
         return e;
     put_value(w->out, value);
     op_release(w->op);
     if (w->out->used - w->base - w->start > max)
-        return failure_set_limit(
-            execution_failure(w), "result-size", max, w->out->used - w->base - w->start,
-            "get_many: the records of %zu keys are over the %llu bytes of a reply; "
-            "ask for fewer",
-            w->index + 1, (unsigned long long)max);
+        return failure_set_limit(execution_failure(w), "result-size", max,
+                                 w->out->used - w->base - w->start,
+                                 "get_many: the first %zu records exceed %llu bytes "
+                                 "(result-size); request fewer keys",
+                                 w->index + 1, (unsigned long long)max);
     *keys = at;
     return execution_check_room(w);
 }
@@ -113,7 +113,7 @@ enum err execute_get_many(struct execution *w)
         e = begin_own(w);
     if (!e && msgpack_read_array(&keys, &count))
         e = failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                        "get_many: expected an array of keys");
+                        "get_many: keys must be an array");
     if (e)
         return e;
     if (!w->begun) {

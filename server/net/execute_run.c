@@ -79,19 +79,19 @@ static enum err read_op(struct execution *w, struct msgpack_cursor *ops)
     run->read_from = NULL;
     if (msgpack_skip(ops, MSGPACK_DEPTH_MAX, &whole))
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           "run: the list ends too early");
+                           "run: truncated list of operations");
     at = msgpack_open(whole);
     if (msgpack_read_array(&at, &parts) || parts != 2 || msgpack_read_text(&at, &name))
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           "run: an operation is [method, params without t]");
+                           "run: each operation must be [method, params without t]");
     params = slice_make(at.at, (size_t)(at.end - at.at));
     method = method_find(name);
     if (method && (method->flags & METHOD_ABSENT))
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           "run: %s is not in this version", method->name);
+                           "run: %s is not supported in this version", method->name);
     if (!method || !(method->flags & METHOD_IN_RUN))
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           "run: \"%s\" is not a method on stores or records", text_show(name));
+                           "run: \"%s\" is not a method that run supports", text_show(name));
     e = call_read(&run->call, method, params, true, execution_failure(w));
     if (!e) {
         run->read_from = whole.data;
@@ -136,7 +136,7 @@ static enum err run_op(struct execution *w, struct msgpack_cursor *ops, bool alo
     if (w->out->used - w->base - w->start > max)
         return failure_set_limit(
             execution_failure(w), "result-size", max, w->out->used - w->base - w->start,
-            "run: the results are over the %" PRIu64 " bytes of a reply", max);
+            "run: the results exceed %" PRIu64 " bytes (result-size)", max);
     return execution_check_room(w);
 }
 
@@ -149,7 +149,7 @@ static enum err run_ops(struct execution *w)
     enum err e;
 
     if (msgpack_read_array(&ops, &count))
-        return failure_set(execution_failure(w), ERR_BAD_REQUEST, "run: ops is an array");
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST, "run: ops must be an array");
     if (!w->begun) {
         w->begun = true;
         put_array(w->out, count);

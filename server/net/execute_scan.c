@@ -111,8 +111,8 @@ static enum err put_page(struct execution *w)
 static enum err check_page(struct execution *w)
 {
     if (call_number(w->call, OPTION_ID_PAGE, 1) == 0)
-        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           "%s: page is at least one row", w->call->method->name);
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST, "%s: page must be at least 1",
+                           w->call->method->name);
     return ERR_OK;
 }
 
@@ -175,7 +175,9 @@ enum err execute_scan(struct execution *w)
         e = execution_source(w, 1, &store);
     if (!e && s->cursors.count >= s->server->options.cursors_per_connection)
         e = failure_set(execution_failure(w), ERR_OVERLOADED,
-                        "scan: %zu cursors are open on this connection", s->cursors.count);
+                        "scan: %zu cursors are open on this connection, which is the limit "
+                        "(cursors-per-connection)",
+                        s->cursors.count);
     if (!e && !session_has_room(s, CURSOR_ROOM))
         e = session_refuse(s, execution_failure(w), "scan");
     if (!e)
@@ -204,9 +206,9 @@ enum err execute_next(struct execution *w)
         return e;
     if (!cursor || cursor->has_ended)
         return failure_set(execution_failure(w), ERR_NO_CURSOR,
-                           "next: no cursor %" PRIu64
-                           " is open; a cursor ends with its last row, "
-                           "its transaction and its connection",
+                           "next: no open cursor has number %" PRIu64
+                           "; a cursor ends with its last row, its transaction or its "
+                           "connection",
                            c->params[0].number);
     if (w->cursor && w->begun)
         return put_page(w);

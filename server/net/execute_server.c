@@ -21,13 +21,14 @@ static enum err hello_field(struct execution *w, struct slice name, struct msgpa
         e = call_read_value(at, OPTION_VALUE_NUMBER, &value);
         if (!e && value.number != PROTOCOL_VERSION)
             return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                               "hello: protocol %" PRIu64 " is not spoken here; %d is",
+                               "hello: protocol version %" PRIu64
+                               " is not supported; this server supports %d",
                                value.number, PROTOCOL_VERSION);
     } else if (slice_equal(name, slice_text("database"))) {
         e = call_read_value(at, OPTION_VALUE_TEXT, &value);
         if (!e && !slice_equal(value.text, slice_text("main")))
             return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                               "hello: this version has one database, \"main\"");
+                               "hello: unknown database; this version has only \"main\"");
     } else if (slice_equal(name, slice_text("features"))) {
         enum msgpack_type type;
 
@@ -42,7 +43,8 @@ static enum err hello_field(struct execution *w, struct slice name, struct msgpa
                            text_show(name));
     }
     if (e)
-        failure_set(execution_failure(w), e, "hello: \"%s\" has a wrong type", text_show(name));
+        failure_set(execution_failure(w), e, "hello: field \"%s\" has the wrong type",
+                    text_show(name));
     return e;
 }
 
@@ -91,7 +93,8 @@ enum err execute_hello(struct execution *w)
         return ERR_BAD_REQUEST;
     for (uint32_t i = 0; i < pairs && !e; i++) {
         if (msgpack_read_text(&at, &name))
-            return failure_set(execution_failure(w), ERR_BAD_REQUEST, "hello: names are texts");
+            return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                               "hello: field names must be strings");
         e = hello_field(w, name, &at);
     }
     if (e)
@@ -228,6 +231,7 @@ enum err execute_amalgamate(struct execution *w)
 
 enum err execute_absent(struct execution *w)
 {
-    return failure_set(execution_failure(w), ERR_BAD_REQUEST, "%s is not in this version, %s",
-                       w->call->method->name, SERVER_VERSION);
+    return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                       "%s is not supported in this version (%s)", w->call->method->name,
+                       SERVER_VERSION);
 }

@@ -83,7 +83,7 @@ enum err execute_stores(struct execution *w)
     if ((!e || e == ERR_WAIT) && w->out->used - w->base - w->start > max)
         return failure_set_limit(execution_failure(w), "result-size", max,
                                  w->out->used - w->base - w->start,
-                                 "stores: the list, here of %llu stores, is over result-size",
+                                 "stores: the list of %llu stores exceeds result-size",
                                  (unsigned long long)w->index);
     if (!e)
         put_array_now(w->out, w->base + w->place, (uint32_t)w->index);

@@ -50,7 +50,7 @@ enum err token_read(const struct call *call, struct slice *token, struct failure
         return ERR_OK;
     *token = call->options[OPTION_ID_TOKEN].text;
     if (token->size != TXN_TOKEN_BYTES)
-        return failure_set(f, ERR_BAD_REQUEST, "%s: token has %d bytes, not %zu",
+        return failure_set(f, ERR_BAD_REQUEST, "%s: token must be %d bytes, got %zu",
                            call->method->name, TXN_TOKEN_BYTES, token->size);
     return ERR_OK;
 }
@@ -61,7 +61,7 @@ static enum err in_use(struct execution *w, struct strand *strand)
 {
     enum err e =
         failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                    "begin: the handle %" PRIu32 " has an open transaction", strand->t);
+                    "begin: handle %" PRIu32 " already has an open transaction", strand->t);
 
     if (!strand->carry_on && !txn_failure(strand->txn)) {
         txn_doom(strand->txn, execution_failure(w));
@@ -98,14 +98,15 @@ enum err execute_begin(struct execution *w)
         return e;
     if (s->transactions.count >= s->server->options.transactions_per_connection)
         return failure_set(execution_failure(w), ERR_OVERLOADED,
-                           "begin: %zu transactions are open on this connection",
+                           "begin: %zu transactions are open on this connection, which is the "
+                           "limit (transactions-per-connection)",
                            s->transactions.count);
     if (s->server->handles_open >= server_handles_max(s->server) &&
         !connection_is_admin(s->connection))
         return failure_set(execution_failure(w), ERR_OVERLOADED,
-                           "begin: clients have %" PRIu64
-                           " transactions open, which is the limit (transactions, less "
-                           "transactions-reserved)",
+                           "begin: %" PRIu64
+                           " transactions are open, which is the limit for clients "
+                           "(transactions minus transactions-reserved)",
                            s->server->handles_open);
     if (!session_has_room(s, sizeof *strand))
         return session_refuse(s, execution_failure(w), "begin");

@@ -37,19 +37,19 @@ void frame_read(struct slice bytes, struct frame *out)
 
     *out = (struct frame){.kind = FRAME_BROKEN};
     if (msgpack_read_array(&c, &count)) {
-        broken(out, "a message is an array");
+        broken(out, "a message must be an array");
         return;
     }
     if (count == 0 || msgpack_read_uint(&c, &type)) {
-        broken(out, "a message begins with its type, a number");
+        broken(out, "the first element of a message must be its type, an integer");
         return;
     }
     if (type == 0) {
         out->addressed = count >= 2 && read_msgid(&c, &out->msgid);
         if (count != 4)
-            broken(out, "a request has four parts: [0, msgid, method, params]");
+            broken(out, "a request must have four elements: [0, msgid, method, params]");
         else if (!out->addressed)
-            broken(out, "msgid is a number from 0 to 4294967295");
+            broken(out, "msgid must be an integer from 0 to 4294967295");
         else {
             out->kind = FRAME_REQUEST;
             read_call(&c, out);
@@ -58,15 +58,15 @@ void frame_read(struct slice bytes, struct frame *out)
     }
     if (type == 2) {
         if (count != 3) {
-            broken(out, "a notification has three parts: [2, method, params]");
+            broken(out, "a notification must have three elements: [2, method, params]");
             return;
         }
         out->kind = FRAME_NOTIFICATION;
         read_call(&c, out);
         return;
     }
-    broken(out, type == 1 ? "a response, and nothing was asked"
-                          : "the type of a message is 0 (request) or 2 (notification)");
+    broken(out, type == 1 ? "unexpected response: the server sent no request"
+                          : "the type of a message must be 0 (request) or 2 (notification)");
 }
 
 bool frame_peek_msgid(struct slice bytes, uint32_t *msgid)

@@ -140,7 +140,7 @@ enum err request_keep(struct request *r)
         return ERR_OK;
     net_buffer_append(&r->frame, params.data, params.size);
     if (r->frame.failed)
-        return failure_set(&r->op.failure, ERR_NOMEM, "no memory to keep a waiting request");
+        return failure_set(&r->op.failure, ERR_NOMEM, "out of memory for a waiting request");
     r->params = slice_make(r->frame.data, r->frame.used);
     if (r->bad || !r->method)
         return ERR_OK;

@@ -45,14 +45,13 @@ enum err session_refuse(const struct session *s, struct failure *f, const char *
     /* Whichever of the limits is nearer. */
     bool own = s->account.bytes + max->all >= all->bytes + max->one;
 
-    return failure_set(
-        f, ERR_OVERLOADED,
-        own ? "%s: this connection takes %llu bytes of memory; the limit is %llu "
-              "(connection-memory)"
-            : "%s: the clients take %llu bytes of memory; the limit is %llu "
-              "(client-memory)",
-        name, (unsigned long long)(own ? s->account.bytes : all->bytes),
-        (unsigned long long)(own ? max->one : max->all));
+    return failure_set(f, ERR_OVERLOADED,
+                       own ? "%s: out of connection memory: this connection uses %llu bytes, "
+                             "the limit is %llu (connection-memory)"
+                           : "%s: out of client memory: all clients use %llu bytes, the limit "
+                             "is %llu (client-memory)",
+                       name, (unsigned long long)(own ? s->account.bytes : all->bytes),
+                       (unsigned long long)(own ? max->one : max->all));
 }
 
 /* ---- answering ---- */
@@ -176,11 +175,12 @@ static void answer_ready(struct request *r)
 void session_told(struct request *r, enum err e)
 {
     if (e)
-        replace_reply(r, e,
-                      r->commit ? "the log failed before the commit was durable; after a "
-                                  "restart it is there or not"
-                                : "the log failed before what this answer rests on was "
-                                  "durable");
+        replace_reply(
+            r, e,
+            r->commit
+                ? "the WAL failed before the commit was durable; it may or may not survive the "
+                  "restart"
+                : "the WAL failed before the commit that this reply depends on was durable");
     r->ready = true;
     answer_ready(r);
 }
@@ -312,7 +312,7 @@ static enum err check_strand(struct request *r)
         failure_clear(&r->op.failure); /* what is wrong with the request itself is no matter */
     if (!strand->txn)
         return failure_set(&r->op.failure, ERR_NO_TXN,
-                           "no transaction is open under the handle "
+                           "no open transaction has handle "
                            "%" PRIu32,
                            strand->t);
     if (ends_txn(r))
@@ -356,7 +356,7 @@ static enum err call_method(struct request *r)
 
     if (is_late(r))
         return failure_set(&r->op.failure, ERR_DEADLINE,
-                           "the deadline passed before it was executed");
+                           "deadline exceeded before the request was executed");
     e = check_strand(r);
     if (e)
         return e;
@@ -388,7 +388,7 @@ static void run(struct request *r)
     if (alone && (r->method->flags & METHOD_WRITES))
         s->barrier = r;
     if (request_keep(r)) {
-        finish_early(r, ERR_NOMEM, "no memory to keep a waiting request");
+        finish_early(r, ERR_NOMEM, "out of memory for a waiting request");
         return;
     }
     stay(r);
@@ -441,8 +441,8 @@ static void start(struct request *r)
     r->op.usage = &s->usage;
     if (!strand && r->method && (r->method->flags & METHOD_TAKES_T) && r->call.t && !r->bad) {
         r->bad = true;
-        failure_set(&r->op.failure, ERR_NO_TXN,
-                    "no transaction is open under the handle %" PRIu32, r->call.t);
+        failure_set(&r->op.failure, ERR_NO_TXN, "no open transaction has handle %" PRIu32,
+                    r->call.t);
     }
     if (!strand) {
         run(r);
@@ -472,13 +472,13 @@ static void read_request(struct request *r, const struct frame *frame)
         r->call = (struct call){.method = r->method, .t = frame->t};
         if (frame->limit)
             failure_set_limit(f, frame->limit, frame->limit_max, frame->limit_size,
-                              "the message has %s of %llu or more; the limit is %llu (%s)",
+                              "message too large: %s is %llu or more, the limit is %llu (%s)",
                               frame->limit, (unsigned long long)frame->limit_size,
                               (unsigned long long)frame->limit_max, frame->limit);
         else
-            session_refuse(r->session, f, "the message is not read");
+            session_refuse(r->session, f, "message discarded");
     } else if (slice_is_none(frame->method)) {
-        failure_set(f, ERR_BAD_REQUEST, "expected the name of a method as text");
+        failure_set(f, ERR_BAD_REQUEST, "expected a method name (string)");
     } else {
         r->method = method_find(frame->method);
         if (!r->method)
@@ -575,19 +575,19 @@ void session_expired(struct request *r)
         /* Behind others of its strand it is answered in its turn; in the session's queue it
          * may be, unless it belongs to a transaction. */
         if (!strand && !strand_of(r))
-            finish_early(r, ERR_DEADLINE, "the deadline passed before it was executed");
+            finish_early(r, ERR_DEADLINE, "deadline exceeded before the request was executed");
         break;
     case REQUEST_WAITING:
-        finish_early(r, ERR_DEADLINE, "the deadline passed before it was executed");
+        finish_early(r, ERR_DEADLINE, "deadline exceeded before the request was executed");
         break;
     case REQUEST_ANSWERING:
         if (r->ready || !take_page_back(r))
             break; /* the answer is known, only older ones are not */
         quit_core(r);
-        replace_reply(r, ERR_DEADLINE,
-                      r->commit
-                          ? "the deadline passed; it was executed and will be durable soon"
-                          : "the deadline passed before the answer was durable");
+        replace_reply(
+            r, ERR_DEADLINE,
+            r->commit ? "deadline exceeded; the request was executed and will be durable soon"
+                      : "deadline exceeded before the reply was durable");
         if (strand && strand->txn && dooms(strand, ERR_DEADLINE)) {
             if (!strand->running) {
                 strand_fail(strand, &r->op.failure);

@@ -724,12 +724,12 @@ enum err os_posix_open(const char *directory, bool create, struct os_posix **out
         number = errno;
     if (number) {
         snprintf(why, why_size, "data directory %s: %s%s", directory, strerror(number),
-                 number == ENOENT && create ? "; make its parent directory first" : "");
+                 number == ENOENT && create ? "; create its parent directory first" : "");
         e = error_from(number);
         goto done;
     }
     if (status.st_mode & S_IWOTH) {
-        snprintf(why, why_size, "data directory %s can be written by everybody; chmod 0700 it",
+        snprintf(why, why_size, "data directory %s is world-writable; run chmod 0700",
                  directory);
         e = ERR_IO;
         goto done;

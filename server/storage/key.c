@@ -13,8 +13,8 @@
 #define HIGH_BITS 0x8080808080808080u
 #define LOW_BITS 0x0101010101010101u
 
-static const char why_too_large[] = "the key is over 4096 bytes when encoded";
-static const char why_cut[] = "the key is not well-formed MessagePack";
+static const char why_too_large[] = "key too large: over 4096 bytes when encoded";
+static const char why_cut[] = "invalid MessagePack";
 
 static size_t writer_room(const struct key_writer *w)
 {
@@ -345,7 +345,7 @@ enum err key_encode(const struct key_spec *spec, struct slice key, uint8_t *to, 
     enum err e = ERR_OK;
 
     if (spec->part_count > 1 && (msgpack_read_array(&c, &count) || count != spec->part_count)) {
-        reason = "the key has to be an array with a value for each part of the store's key";
+        reason = "expected an array with one value for each part of the key";
         e = ERR_BAD_KEY;
         goto done;
     }

@@ -81,7 +81,7 @@ enum err key_of_document(const struct key_spec *spec, struct slice document, uin
 {
     struct msgpack_cursor found[KEY_PARTS_MAX];
     struct key_writer w = {to, to + KEY_BYTES_MAX};
-    const char *reason = "the document is not well-formed";
+    const char *reason = "the document is not valid MessagePack";
     unsigned i = 0;
     enum err e;
 

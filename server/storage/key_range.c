@@ -56,7 +56,7 @@ static enum err bounds_read(struct msgpack_cursor *c, struct range_bounds *b, co
     uint32_t pairs;
 
     if (msgpack_read_map(c, &pairs))
-        return range_refuse(why, "a range has to be nil or a map");
+        return range_refuse(why, "expected nil or a map");
     while (pairs-- > 0) {
         struct slice text;
         enum range_name name = RANGE_NAME_COUNT;
@@ -65,16 +65,16 @@ static enum err bounds_read(struct msgpack_cursor *c, struct range_bounds *b, co
             name = name_find(text);
         if (name == RANGE_NAME_COUNT)
             return range_refuse(
-                why, "a range has only the names gt, gte, lt, lte, eq, prefix and starts");
+                why, "unknown field; a range takes gt, gte, lt, lte, eq, prefix and starts");
         if (is_given(b, name))
-            return range_refuse(why, "a range has one name twice");
+            return range_refuse(why, "a field is given twice");
         b->at[name] = *c;
         b->count++;
         if (msgpack_skip(c, MSGPACK_DEPTH_MAX, NULL))
-            return range_refuse(why, "the range is not well-formed MessagePack");
+            return range_refuse(why, "invalid MessagePack");
     }
     if (!msgpack_at_end(c))
-        return range_refuse(why, "the range is not well-formed MessagePack");
+        return range_refuse(why, "invalid MessagePack");
     return ERR_OK;
 }
 
@@ -84,11 +84,11 @@ static enum err bounds_check(const struct range_bounds *b, const char **why)
         is_given(b, RANGE_EQ) || is_given(b, RANGE_PREFIX) || is_given(b, RANGE_STARTS);
 
     if (alone && b->count > 1)
-        return range_refuse(why, "eq, prefix and starts stand alone in a range");
+        return range_refuse(why, "eq, prefix and starts cannot be combined with other fields");
     if (is_given(b, RANGE_GT) && is_given(b, RANGE_GTE))
-        return range_refuse(why, "a range has gt or gte, not both");
+        return range_refuse(why, "gt and gte cannot be combined");
     if (is_given(b, RANGE_LT) && is_given(b, RANGE_LTE))
-        return range_refuse(why, "a range has lt or lte, not both");
+        return range_refuse(why, "lt and lte cannot be combined");
     return ERR_OK;
 }
 

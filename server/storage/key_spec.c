@@ -16,11 +16,11 @@ static enum err step_read(struct msgpack_cursor *c, struct key_part *part, const
     struct slice name;
 
     if (msgpack_read_text(c, &name))
-        return spec_refuse(why, "a step of a key path has to be a text");
+        return spec_refuse(why, "each step of a key path must be a string");
     if (!msgpack_text_is_utf8(name))
-        return spec_refuse(why, "a step of a key path is not UTF-8");
+        return spec_refuse(why, "a step of a key path is not valid UTF-8");
     if (part->step_count == KEY_STEPS_MAX)
-        return spec_refuse(why, "a key path has at most 16 steps");
+        return spec_refuse(why, "a key path can have at most 16 steps");
     part->steps[part->step_count++] = name;
     return ERR_OK;
 }
@@ -51,7 +51,7 @@ static enum err order_read(struct msgpack_cursor *c, struct key_part *part, cons
         if (part->descending)
             return ERR_OK;
     }
-    return spec_refuse(why, "order has to be \"asc\" or \"desc\"");
+    return spec_refuse(why, "order must be \"asc\" or \"desc\"");
 }
 
 /* {path, order}; c is behind the map's head. */
@@ -72,11 +72,11 @@ static enum err part_map_read(struct msgpack_cursor *c, uint32_t pairs, struct k
             has_order = true;
             e = order_read(c, part, why);
         } else {
-            e = spec_refuse(why, "a part of a key has path and order, each once, and no other");
+            e = spec_refuse(why, "a key part takes only path and order, each once");
         }
     }
     if (!e && part->step_count == 0)
-        e = spec_refuse(why, "a part of a key needs a path");
+        e = spec_refuse(why, "a key part needs a path");
     return e;
 }
 
@@ -87,7 +87,7 @@ static enum err part_read(struct msgpack_cursor *c, struct key_spec *spec, const
     uint32_t pairs;
 
     if (spec->part_count == KEY_PARTS_MAX)
-        return spec_refuse(why, "a key has at most 16 parts");
+        return spec_refuse(why, "a key can have at most 16 parts");
     part = &spec->parts[spec->part_count++];
     part->descending = false;
     part->step_count = 0;
@@ -115,7 +115,7 @@ enum err key_spec_read(struct slice option, struct key_spec *out, const char **w
     out->is_explicit = false;
     out->part_count = 0;
     if (msgpack_skip(&c, MSGPACK_DEPTH_MAX, NULL) || !msgpack_at_end(&c)) {
-        e = spec_refuse(&reason, "key is not well-formed MessagePack");
+        e = spec_refuse(&reason, "invalid MessagePack");
         goto done;
     }
     c = msgpack_open(option);
@@ -125,9 +125,9 @@ enum err key_spec_read(struct slice option, struct key_spec *out, const char **w
     } else if (type == MSGPACK_TEXT || type == MSGPACK_MAP) {
         e = part_read(&c, out, &reason);
     } else if (msgpack_read_array(&c, &count)) {
-        e = spec_refuse(&reason, "key has to be a path, or a list of parts");
+        e = spec_refuse(&reason, "expected a key path or a list of key parts");
     } else if (count == 0) {
-        e = spec_refuse(&reason, "key needs at least one part");
+        e = spec_refuse(&reason, "a key needs at least one part");
     } else {
         while (count-- > 0 && !e)
             e = part_read(&c, out, &reason);

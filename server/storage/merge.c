@@ -298,7 +298,7 @@ static enum err sync_pages(struct merge *m)
         return ERR_OK;
     p->failed = true;
     return failure_set_at(&m->failure, ERR_LOG_FAILED, PRIMARY_FILE, 0,
-                          "the primary could not be synced");
+                          "the data file could not be synced");
 }
 
 /* Sync the pages, then let both slots name the new root. */
@@ -316,7 +316,7 @@ static enum err root_switch(struct merge *m)
     if (e)
         return failure_set_at(&m->failure, e, PRIMARY_FILE,
                               (uint64_t)p->slot_first * SLOT_BYTES,
-                              "a root slot could not be written");
+                              "a meta page could not be written");
     p->number_limit = slot.number_limit;
     return ERR_OK;
 }
@@ -353,7 +353,7 @@ static void merge_fail(struct merge *m, enum err e)
 
     m->phase = MERGE_FAILED;
     m->result = e;
-    failure_set(&m->failure, e, "the merge failed: %s", err_message(e));
+    failure_set(&m->failure, e, "amalgamation failed: %s", err_message(e));
     if (m->limbo)
         space_limbo(&p->space, m->made);
     else

@@ -188,13 +188,14 @@ static enum err file_find(struct primary *p, const struct primary_options *optio
             e = os_file_open(p->os, PRIMARY_FILE, OS_READ | OS_WRITE, &p->file);
     }
     if (e)
-        return failure_set_at(f, e, PRIMARY_FILE, 0, "the primary could not be opened or made");
+        return failure_set_at(f, e, PRIMARY_FILE, 0,
+                              "the data file could not be opened or created");
     e = p->os->ops->file_lock(p->file);
     if (e == ERR_LOCKED)
         return failure_set_at(f, e, PRIMARY_FILE, 0,
-                              "another server uses this file; stop it first");
+                              "the data file is in use by another server");
     if (e)
-        return failure_set_at(f, e, PRIMARY_FILE, 0, "the file cannot be locked");
+        return failure_set_at(f, e, PRIMARY_FILE, 0, "the data file cannot be locked");
     return ERR_OK;
 }
 
@@ -212,7 +213,7 @@ static enum err slots_renew(struct primary *p, uint64_t number_limit, struct fai
     primary_slot_of(p, p->durable, p->number_limit, &slot);
     e = primary_write_slots(p, &slot, &touched);
     if (e)
-        return failure_set_at(f, e, PRIMARY_FILE, 0, "the root slots could not be written");
+        return failure_set_at(f, e, PRIMARY_FILE, 0, "the meta pages could not be written");
     return ERR_OK;
 }
 
@@ -238,7 +239,8 @@ static enum err primary_load(struct primary *p, const struct primary_options *op
         return e;
     e = p->os->ops->file_size(p->file, &p->last.file_bytes);
     if (e)
-        return failure_set_at(f, e, PRIMARY_FILE, 0, "the size of the primary is not known");
+        return failure_set_at(f, e, PRIMARY_FILE, 0,
+                              "the size of the data file could not be read");
     e = cache_init(&p->cache, p->os, p->file, options->cache_bytes, p->page_bytes);
     if (e)
         return failure_set(f, e, "%s", err_message(e));

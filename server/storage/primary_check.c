@@ -75,10 +75,9 @@ static enum err check_map(struct primary *p, const struct extent_map *found, str
         bool used = extent_is_used(map, unit);
 
         if (used != extent_is_used(found, unit))
-            return failure_set_at(f, ERR_INTERNAL, PRIMARY_FILE,
-                                  (uint64_t)unit * PAGE_UNIT_BYTES,
-                                  used ? "space is marked used that nothing uses"
-                                       : "space is in use that is marked free");
+            return failure_set_at(
+                f, ERR_INTERNAL, PRIMARY_FILE, (uint64_t)unit * PAGE_UNIT_BYTES,
+                used ? "unused space is marked as used" : "used space is marked as free");
     }
     return ERR_OK;
 }
@@ -93,12 +92,12 @@ static enum err check_slots(struct primary *p, struct failure *f)
         enum err e = p->os->ops->file_read(p->file, at, bytes, SLOT_BYTES, &got);
 
         if (e)
-            return failure_set_at(f, e, PRIMARY_FILE, at, "a root slot could not be read");
+            return failure_set_at(f, e, PRIMARY_FILE, at, "a meta page could not be read");
         if (got != SLOT_BYTES || slot_decode(&slot, i, bytes) != ERR_OK)
-            return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, at, "a root slot is damaged");
+            return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, at, "a meta page is damaged");
         if (slot.facts.number != p->durable->facts.number || slot.units != p->durable->units)
             return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, at,
-                                  "a root slot names another root");
+                                  "a meta page names another root");
     }
     return ERR_OK;
 }

@@ -40,7 +40,7 @@ static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, un
 
     e = extent_mark(walk->map, (uint32_t)ptr->offset, page_units(ptr->packed));
     if (e)
-        return page_fault(ptr, e, "two pages claim the same place", f);
+        return page_fault(ptr, e, "two pages claim the same location", f);
     if (level == 0 && !walk->leaves)
         return ERR_OK;
     e = page_read(walk->p->os, walk->p->file, ptr, walk->store, level, false, &walk->scratch,
@@ -48,7 +48,7 @@ static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, un
     if (e)
         return page_fault(ptr, e, why, f);
     if (!keys_are_within(page, &bounds))
-        e = page_fault(ptr, ERR_CORRUPT, "a key is outside of the bounds of its page", f);
+        e = page_fault(ptr, ERR_CORRUPT, "a key is outside the bounds of its page", f);
     for (unsigned i = 0; level && i < page->count && !e; i++) {
         struct bounds below = bounds;
 
@@ -61,7 +61,7 @@ static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, un
     if (!e && level == 0 && walk->leaf) {
         e = walk->leaf(walk->context, page);
         if (e)
-            e = page_fault(ptr, e, "the catalogue is not well-formed", f);
+            e = page_fault(ptr, e, "the catalogue is malformed", f);
     }
     page_free(walk->p->os, page);
     return e;
@@ -126,7 +126,8 @@ static enum err stores_load(struct primary *p, struct tree_walk *walk,
     p->last.damage_offset = damage.offset;
     e = p->os->ops->file_size(p->file, &size);
     if (e)
-        return failure_set_at(f, e, PRIMARY_FILE, 0, "the size of the primary is not known");
+        return failure_set_at(f, e, PRIMARY_FILE, 0,
+                              "the size of the data file could not be read");
     return extent_fill(&p->space.map, (size + PAGE_UNIT_BYTES - 1) / PAGE_UNIT_BYTES);
 }
 
@@ -159,7 +160,7 @@ enum err primary_load_root(struct primary *p, const struct slot *slot, struct ro
         root_free(p->os, *out);
         *out = NULL;
         e = ERR_CORRUPT;
-        failure_set_at(f, e, PRIMARY_FILE, 0, "a root slot does not fit its trees");
+        failure_set_at(f, e, PRIMARY_FILE, 0, "a meta page does not match its trees");
     }
     page_scratch_fini(p->os, &walk.scratch);
     scratch_fini(p->os, &load.infos);

@@ -127,15 +127,16 @@ enum err slot_read_newest(struct os *os, struct os_file *file, struct slot *slot
 
         if (e)
             return failure_set_at(f, e, PRIMARY_FILE, (uint64_t)i * SLOT_BYTES,
-                                  "a root slot could not be read");
+                                  "a meta page could not be read");
         e = got == SLOT_BYTES ? slot_decode(&read, i, bytes) : ERR_CORRUPT;
         if (e == ERR_FORMAT)
-            return failure_set_at(f, e, PRIMARY_FILE, (uint64_t)i * SLOT_BYTES,
-                                  "the primary has format %u, and this version knows up to %u",
-                                  (unsigned)bytes_get_le32(bytes + AT_FORMAT), SLOT_FORMAT);
+            return failure_set_at(
+                f, e, PRIMARY_FILE, (uint64_t)i * SLOT_BYTES,
+                "the data file has format %u; this version supports formats up to %u",
+                (unsigned)bytes_get_le32(bytes + AT_FORMAT), SLOT_FORMAT);
         if (e == ERR_OK && found && memcmp(read.uuid, slot->uuid, sizeof read.uuid) != 0)
             return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, (uint64_t)i * SLOT_BYTES,
-                                  "the two root slots belong to different databases");
+                                  "the two meta pages belong to different databases");
         if (e == ERR_OK && (!found || read.facts.number > slot->facts.number)) {
             *slot = read;
             *place = i;
@@ -144,7 +145,7 @@ enum err slot_read_newest(struct os *os, struct os_file *file, struct slot *slot
     }
     if (!found)
         return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, 0,
-                              "both root slots are damaged; restore a backup");
+                              "both meta pages are damaged; restore a backup");
     return ERR_OK;
 }
 

@@ -120,7 +120,7 @@ void wal_fail(struct wal *w, enum err e, const char *what, uint64_t segment, uin
         return;
     w->failed = true;
     wal_segment_path(segment, path);
-    snprintf(text, sizeof text, "%s of the log failed: %s at byte %llu: %s", what, path,
+    snprintf(text, sizeof text, "WAL %s failed: %s at byte %llu: %s", what, path,
              (unsigned long long)offset, err_message(e));
     w->events.on_failed(w->events.context, e, text);
 }

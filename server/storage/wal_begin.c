@@ -28,7 +28,7 @@ static enum err enter_segment(struct wal *w, struct failure *f)
         }
     }
     if (e)
-        return fail_at(w, e, "a log segment could not be prepared", f);
+        return fail_at(w, e, "a WAL segment could not be prepared", f);
     LIST_EACH (link, &w->segments)
         if (wal_segment_of(link)->number == number)
             w->current = wal_segment_of(link);
@@ -63,7 +63,7 @@ static enum err write_first_batch(struct wal *w, struct failure *f)
         mark.epoch = w->epoch;
         mark.position = w->position;
         wal_mark_failed(w->os, w->marks, WAL_IN_FLIGHT_MAX, &mark);
-        return fail_at(w, e, "the log's first batch could not be written and synced", f);
+        return fail_at(w, e, "the first WAL batch could not be written and synced", f);
     }
     if (w->events.on_issued)
         w->events.on_issued(w->events.context, place, slice_make(w->tail.buffer, b.span));

@@ -16,7 +16,7 @@
 static enum err foreign(struct failure *f, const char *path, uint64_t at)
 {
     return failure_set_at(f, ERR_CORRUPT, path, at,
-                          "the file belongs to another database than the data file");
+                          "the WAL file and the data file belong to different databases");
 }
 
 enum err wal_marks_read(struct os *os, const struct wal_mark_file *file,
@@ -40,7 +40,7 @@ enum err wal_marks_read(struct os *os, const struct wal_mark_file *file,
             break;
         e = wal_mark_decode(bytes, file->kind, &out[*count]);
         if (e == ERR_FORMAT)
-            failure_set_at(f, e, file->path, at, "the file was written by another version");
+            failure_set_at(f, e, file->path, at, "the WAL file was written by another version");
         /* One that a power cut took is not missed: the system's memory went with it. */
         if (e == ERR_CORRUPT)
             e = ERR_OK;
@@ -50,7 +50,7 @@ enum err wal_marks_read(struct os *os, const struct wal_mark_file *file,
             ++*count;
     }
     if (e && !f->error)
-        failure_set_at(f, e, file->path, 0, "the file could not be read");
+        failure_set_at(f, e, file->path, 0, "the WAL file could not be read");
     os->ops->file_close(open);
     return e;
 }
@@ -93,7 +93,8 @@ enum err wal_marks_open(struct os *os, const struct wal_mark_file *file,
         if (!e)
             e = os->ops->dir_sync(os, WAL_DIRECTORY);
     }
-    return e ? failure_set_at(f, e, file->path, 0, "the file could not be made") : ERR_OK;
+    return e ? failure_set_at(f, e, file->path, 0, "the WAL file could not be created")
+             : ERR_OK;
 }
 
 enum err wal_marks_clear(struct os *os, struct os_file *open, const struct wal_mark_file *file,
@@ -101,7 +102,8 @@ enum err wal_marks_clear(struct os *os, struct os_file *open, const struct wal_m
 {
     enum err e = put_blanks(os, open, file, ours);
 
-    return e ? failure_set_at(f, e, file->path, 0, "the marks could not be cleared") : ERR_OK;
+    return e ? failure_set_at(f, e, file->path, 0, "the WAL marks could not be cleared")
+             : ERR_OK;
 }
 
 void wal_mark_failed(struct os *os, struct os_file *file, unsigned place,

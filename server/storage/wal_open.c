@@ -134,5 +134,5 @@ enum err wal_open(struct os *os, const struct wal_options *options,
 done:
     if (w)
         wal_free(w);
-    return e ? failure_set(f, e, "the log could not be opened: %s", err_message(e)) : ERR_OK;
+    return e ? failure_set(f, e, "the WAL could not be opened: %s", err_message(e)) : ERR_OK;
 }

@@ -75,14 +75,15 @@ static enum err limits_set(struct wal *w, const struct wal_options *options,
     if (piece < WAL_SECTOR_BYTES || segment_bytes % WAL_SECTOR_BYTES ||
         segment_bytes > WAL_SEGMENT_BYTES_MAX ||
         segment_bytes < WAL_SECTOR_BYTES + l->batch_bytes + l->tail_bytes)
-        return failure_set(f, ERR_BAD_REQUEST,
-                           "log segments of %llu bytes do not suit pieces of %llu bytes",
-                           (unsigned long long)segment_bytes, (unsigned long long)piece);
+        return failure_set(
+            f, ERR_BAD_REQUEST,
+            "WAL segments of %llu bytes are too small for fragments of %llu bytes",
+            (unsigned long long)segment_bytes, (unsigned long long)piece);
     if (options->in_flight_max < 1 || options->in_flight_max > WAL_IN_FLIGHT_MAX ||
         options->spare_segments < 2)
         return failure_set(
             f, ERR_BAD_REQUEST,
-            "the log takes 1 to 8 batches in flight and 2 or more spare segments");
+            "the WAL needs 1 to 8 batches in flight and 2 or more spare segments");
     return ERR_OK;
 }
 
@@ -151,9 +152,9 @@ static enum err header_take(struct recovery *r, struct wal_segment *s, uint64_t 
 {
     if (memcmp(header->identity, r->w->us.identity, WAL_IDENTITY_BYTES) != 0)
         return fail_at(r, ERR_CORRUPT, s->number, 0,
-                       "the segment belongs to another database than the data file");
+                       "the WAL segment and the data file belong to different databases");
     if (r->salted && (header->salt != r->w->salt || header->segment_bytes != r->segment_bytes))
-        return fail_at(r, ERR_CORRUPT, s->number, 0, "the segment is of another log");
+        return fail_at(r, ERR_CORRUPT, s->number, 0, "the segment belongs to another WAL");
     if (header->epoch > r->epoch_max)
         r->epoch_max = header->epoch;
     r->salted = true;
@@ -181,11 +182,11 @@ static enum err header_read(struct recovery *r, struct wal_segment *s)
         e = ops->file_read(r->file, 0, r->buffer, WAL_SECTOR_BYTES, &got);
     file_close(r);
     if (e)
-        return fail_at(r, e, s->number, 0, "a log segment's header could not be read");
+        return fail_at(r, e, s->number, 0, "the header of a WAL segment could not be read");
     memset(r->buffer + got, 0, WAL_SECTOR_BYTES - got);
     e = wal_segment_header_decode(r->buffer, &header);
     if (e == ERR_FORMAT)
-        return fail_at(r, e, s->number, 0, "the log was written by another version");
+        return fail_at(r, e, s->number, 0, "the WAL was written by another version");
     return e ? ERR_OK : header_take(r, s, size, &header);
 }
 
@@ -233,10 +234,10 @@ static enum err window(struct recovery *r, const struct wal_segment *s, uint64_t
     if (part > r->buffer_bytes)
         e = buffer_make(r, part);
     if (e)
-        return failure_set(r->f, e, "no memory for a batch of the log");
+        return failure_set(r->f, e, "out of memory for a WAL batch");
     e = r->w->os->ops->file_read(r->file, offset, r->buffer, part, &got);
     if (e)
-        return fail_at(r, e, s->number, offset, "a log segment could not be read");
+        return fail_at(r, e, s->number, offset, "a WAL segment could not be read");
     memset(r->buffer + got, 0, part - got);
     r->window = offset;
     r->window_bytes = part;
@@ -256,7 +257,7 @@ static enum err look(struct recovery *r, struct wal_segment *s)
     wal_segment_path(s->number, path);
     e = os_file_open(r->w->os, path, OS_READ | OS_UNCACHED, &r->file);
     if (e)
-        return fail_at(r, e, s->number, 0, "a log segment could not be read");
+        return fail_at(r, e, s->number, 0, "a WAL segment could not be read");
     e = window(r, s, WAL_SECTOR_BYTES, WAL_SECTOR_BYTES, &first);
     if (!e)
         s->resembles =
@@ -284,7 +285,7 @@ static enum err batch_at(struct recovery *r, const struct wal_segment *s, uint64
         return e;
     e = wal_batch_decode(r->batch, span, r->w->salt, position, out);
     if (e == ERR_FORMAT)
-        return fail_at(r, e, number, offset, "the log was written by another version");
+        return fail_at(r, e, number, offset, "the WAL was written by another version");
     if (!e && out->epoch > r->epoch_max)
         r->epoch_max = out->epoch;
     return e;
@@ -324,12 +325,12 @@ static enum err deliver(struct recovery *r, const struct wal_batch *b, uint64_t 
 
     for (i = 0; !e && i < b->fragments; i++) {
         if (left < WAL_FRAGMENT_BYTES)
-            return fail_at(r, ERR_CORRUPT, number, offset, "a batch contradicts itself");
+            return fail_at(r, ERR_CORRUPT, number, offset, "a WAL batch is inconsistent");
         wal_fragment_decode(at, &fragment);
         at += WAL_FRAGMENT_BYTES;
         left -= WAL_FRAGMENT_BYTES;
         if (fragment.bytes > left || !fragment_follows(r, &fragment))
-            return fail_at(r, ERR_CORRUPT, number, offset, "a batch contradicts itself");
+            return fail_at(r, ERR_CORRUPT, number, offset, "a WAL batch is inconsistent");
         r->item = fragment.number;
         e = r->replay->piece(
             r->replay->context, fragment.number, fragment.flags & WAL_FRAGMENT_FIRST,
@@ -441,12 +442,12 @@ static enum err check_hole(struct recovery *r, uint64_t number)
     if (s && s->valid)
         return ERR_OK;
     if (s && s->resembles)
-        return fail_at(r, ERR_CORRUPT, number, 0, "a log segment's header is damaged");
+        return fail_at(r, ERR_CORRUPT, number, 0, "the header of a WAL segment is damaged");
     if (s)
         return ERR_OK;
     LIST_EACH (link, &r->w->segments)
         if (wal_segment_of(link)->number > number && wal_segment_of(link)->valid)
-            return fail_at(r, ERR_CORRUPT, number, 0, "a log segment is missing");
+            return fail_at(r, ERR_CORRUPT, number, 0, "a WAL segment is missing");
     return ERR_OK;
 }
 
@@ -472,7 +473,7 @@ static enum err chain_follow(struct recovery *r, uint64_t position)
         if (e == ERR_END && r->place == position && s && s->valid &&
             position % r->segment_bytes && !reaches(r, s, position))
             return fail_at(r, ERR_CORRUPT, number, r->end_offset,
-                           "the log ends before what the root says");
+                           "the WAL ends before the position recorded in the data file");
     } while (!e);
     if (e != ERR_END)
         return e;
@@ -481,10 +482,10 @@ static enum err chain_follow(struct recovery *r, uint64_t position)
         e = check_hole(r, number);
     if (!e && r->evidence > r->raw)
         e = fail_at(r, ERR_CORRUPT, number, r->end_offset,
-                    "the log is damaged before its end: later batches are there");
+                    "the WAL is damaged before its end: valid batches follow");
     if (!e && r->closed > r->raw)
         e = fail_at(r, ERR_CORRUPT, number, r->end_offset,
-                    "the log ends before what a clean stop has left");
+                    "the WAL ends before the last clean shutdown");
     return e;
 }
 
@@ -498,16 +499,16 @@ static enum err check_unsalted(struct recovery *r, uint64_t position)
     enum err e;
 
     if (position)
-        return fail_at(r, ERR_CORRUPT, position / r->segment_bytes, 0, "the log is missing");
+        return fail_at(r, ERR_CORRUPT, position / r->segment_bytes, 0, "the WAL is missing");
     if (list_is_empty(&r->w->segments))
         return ERR_OK;
     if (!s)
-        return fail_at(r, ERR_CORRUPT, 0, 0, "the log's first segment is missing");
+        return fail_at(r, ERR_CORRUPT, 0, 0, "the first WAL segment is missing");
     e = look(r, s);
     if (e)
         return e;
     if (s->resembles || s->in_list.next != &r->w->segments)
-        return fail_at(r, ERR_CORRUPT, 0, 0, "a log segment's header is damaged");
+        return fail_at(r, ERR_CORRUPT, 0, 0, "the header of a WAL segment is damaged");
     return ERR_OK;
 }
 
@@ -519,10 +520,10 @@ static enum err check_beginning(struct recovery *r, uint64_t position)
 
     if (position % WAL_SECTOR_BYTES)
         return fail_at(r, ERR_CORRUPT, number, position % r->segment_bytes,
-                       "the root names a position that no batch can have");
+                       "the data file records an impossible WAL position");
     if (find(r, number) || (position % r->segment_bytes == 0 && before && before->valid))
         return ERR_OK;
-    return fail_at(r, ERR_CORRUPT, number, 0, "a log segment is missing");
+    return fail_at(r, ERR_CORRUPT, number, 0, "a WAL segment is missing");
 }
 
 /* ---- the cut ---- */
@@ -558,7 +559,7 @@ static enum err open_segment(struct recovery *r, struct wal_segment *s)
     /* A killed process may have left it in the system's cache only. */
     if (!e)
         e = r->w->os->ops->file_sync(s->files[0]);
-    return e ? fail_at(r, e, s->number, 0, "a log segment could not be opened and synced") : e;
+    return e ? fail_at(r, e, s->number, 0, "a WAL segment could not be opened and synced") : e;
 }
 
 /* Make durable all that may not be, open what is written next. */

@@ -172,7 +172,7 @@ static void amalgamate_say_held(struct failure *why, uint64_t held, uint64_t lim
     failure_clear(why);
     failure_set(
         why, ERR_TXN_EXPIRED,
-        "%llu bytes are held for old transactions, the limit is %llu (held-max); this one "
+        "%llu bytes are retained for old transactions, the limit is %llu (held-max); this one "
         "was %s",
         (unsigned long long)held, (unsigned long long)limit, whom);
 }

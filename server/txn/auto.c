@@ -42,9 +42,10 @@ enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again
         *again = ++op->losses <= AUTO_LOSSES_MAX;
         failure_clear(&op->failure);
         if (!*again)
-            result = failure_set(&op->failure, ERR_OVERLOADED,
-                                 "the write lost to others %d times in a row; try again later",
-                                 AUTO_LOSSES_MAX);
+            result = failure_set(
+                &op->failure, ERR_OVERLOADED,
+                "the request conflicted with other transactions %d times in a row; retry later",
+                AUTO_LOSSES_MAX);
     }
     return result;
 }

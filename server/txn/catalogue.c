@@ -460,14 +460,14 @@ enum err catalogue_load(struct catalogue *c, struct slice key, struct slice row,
     enum err e;
 
     if (catalogue_row_name(key, room, &name) != ERR_OK)
-        return failure_set(f, ERR_CORRUPT, "a row of the catalogue has a damaged key");
+        return failure_set(f, ERR_CORRUPT, "corrupt key in the catalogue");
     e = is_dropped ? ERR_OK : catalogue_row_read(row, &d);
     if (!e)
         e = catalogue_make(c, name, is_dropped ? NULL : &d, label, &s);
     if (e == ERR_NOMEM)
-        return failure_set(f, e, "no memory for the catalogue");
+        return failure_set(f, e, "out of memory for the catalogue");
     if (e)
-        return failure_set(f, ERR_CORRUPT, "the definition of store \"%s\" is damaged",
+        return failure_set(f, ERR_CORRUPT, "the definition of store \"%s\" is corrupt",
                            text_show(name));
     catalogue_publish(c, s, commit ? commit : 1, version, false);
     return ERR_OK;

@@ -23,15 +23,15 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
     }
 
     failure_clear(f);
-    failure_set(f, ERR_CONFLICT,
-                "transaction %llu%s%s%s %s first; run this one again from its beginning",
-                (unsigned long long)winner->version, winner->label.size ? " (" : "",
-                winner->label.size ? text_show(winner->label) : "",
-                winner->label.size ? ")" : "",
-                kind == CONFLICT_GREATEST_VERSION ? "is newer and wrote the record"
-                : kind == CONFLICT_SCHEMA         ? "changed the store"
-                : kind == CONFLICT_READ           ? "committed a write of what was read"
-                                                  : "committed a write of the record");
+    failure_set(
+        f, ERR_CONFLICT,
+        "conflicts with transaction %llu%s%s%s, which %s first; retry from the beginning",
+        (unsigned long long)winner->version, winner->label.size ? " (" : "",
+        winner->label.size ? text_show(winner->label) : "", winner->label.size ? ")" : "",
+        kind == CONFLICT_GREATEST_VERSION ? "is newer and wrote the record"
+        : kind == CONFLICT_SCHEMA         ? "changed the store"
+        : kind == CONFLICT_READ           ? "overwrote what this one read"
+                                          : "wrote the record");
     f->conflict = kind;
     failure_set_store(f, ERR_CONFLICT, name);
     if (size && kind != CONFLICT_SCHEMA)

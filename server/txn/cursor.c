@@ -291,7 +291,7 @@ static enum err cursor_place_sources(struct op *op, struct cursor *c)
     for (struct stage *s = view_next_stage(&v, NULL); s && !e; s = view_next_stage(&v, s))
         e = cursor_add_source(c, stage_store_of(s, c->store), false);
     if (e)
-        return failure_set(&op->failure, e, "no memory for a cursor");
+        return failure_set(&op->failure, e, "out of memory for a cursor");
     snapshot_enter(c->snapshot);
     tree_cursor_init(&c->tree, c->db->primary, c->snapshot->root, c->store);
     c->is_placed = true;
@@ -579,13 +579,13 @@ static enum err cursor_check(struct op *op, struct cursor *c)
     failure_clear(&op->failure);
     if (!c->schema)
         return failure_set(&op->failure, ERR_NO_STORE,
-                           "the store was made after the savepoint that was gone back to");
+                           "the store was created after the savepoint that was rolled back to");
     if (c->is_killed)
-        return failure_set(&op->failure, ERR_TXN_KILLED, "the scan was ended by an operator");
+        return failure_set(&op->failure, ERR_TXN_KILLED, "the scan was ended by kill");
     if (!c->snapshot)
         return failure_set(&op->failure, ERR_TXN_EXPIRED,
-                           "too much was held for old readers (held-max); this scan was one of "
-                           "the oldest");
+                           "too much data was retained for old readers (held-max); this scan "
+                           "was among the oldest");
     if (c->txn && c->schemas_made != c->txn->schemas_made)
         return cursor_follow(op, c);
     return ERR_OK;
@@ -608,7 +608,7 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
     failure_clear(&op->failure);
     s = t ? snapshot_ref(t->snapshot) : snapshot_take(db, answered);
     if (!s)
-        return failure_set(&op->failure, ERR_NOMEM, "no memory for a snapshot");
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for a snapshot");
     e = catalogue_find(op, t, s->commit, store, &schema);
     if (!e) {
         e = key_range_read(&schema->spec, range, &bounds, &why);
@@ -619,7 +619,7 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
     if (!e) {
         *out = cursor_new(op, t, s, schema, &bounds, options->reverse, false);
         if (!*out)
-            e = failure_set(&op->failure, ERR_NOMEM, "no memory for a cursor");
+            e = failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
     }
     if (!e) {
         (*out)->limit = options->limit;
@@ -661,7 +661,7 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
         }
         e = key_decode_known(&c->schema->spec, key, c->plain, sizeof c->plain, &size);
         if (e)
-            return failure_set(&op->failure, ERR_CORRUPT, "a key of the store is damaged");
+            return failure_set(&op->failure, ERR_CORRUPT, "corrupt key in the store");
         if (c->limit != UINT64_MAX)
             c->limit--;
         row->key = slice_make(c->plain, size);

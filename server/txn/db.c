@@ -148,9 +148,9 @@ static enum err db_open_lock(struct db *db, struct failure *f)
     enum err e = db->os->ops->dir_lock(db->os, &db->lock);
 
     if (e == ERR_LOCKED)
-        failure_set(f, e, "another server uses this data directory; stop it first");
+        failure_set(f, e, "the data directory is in use by another server");
     else if (e)
-        failure_set(f, e, "the data directory cannot be locked: %s", err_message(e));
+        failure_set(f, e, "cannot lock the data directory: %s", err_message(e));
     return e;
 }
 
@@ -181,7 +181,7 @@ static enum err db_open_primary(struct db *db, struct failure *f)
     primary_on_ready(db->primary, db_on_pages, db);
     root_each_tree(primary_root(db->primary), db_load_tree, &load);
     if (load.result)
-        return failure_set(f, load.result, "no memory for the catalogue");
+        return failure_set(f, load.result, "out of memory for the catalogue");
     primary_read_blocking(db->primary, true);
     e = recovery_load_catalogue(db, f);
     primary_read_blocking(db->primary, false);
@@ -250,7 +250,7 @@ enum err db_open(struct os *os, const struct db_options *options,
 
     *out = NULL;
     if (!db)
-        return failure_set(f, ERR_NOMEM, "no memory for the database");
+        return failure_set(f, ERR_NOMEM, "out of memory for the database");
     memset(db, 0, sizeof *db);
     db->os = os;
     db->options = *options;
@@ -278,10 +278,10 @@ enum err db_open(struct os *os, const struct db_options *options,
     e = db_open_lock(db, f);
     if (!e && (amalgamate_init(db) || intents_init(&db->intents, os, db->hash_seed) ||
                reads_init(db) || catalogue_init(&db->catalogue, os, db->hash_seed)))
-        e = failure_set(f, ERR_NOMEM, "no memory for the database");
+        e = failure_set(f, ERR_NOMEM, "out of memory for the database");
     first = e ? NULL : stage_new(os, ++db->stage_count_made);
     if (!e && !first)
-        e = failure_set(f, ERR_NOMEM, "no memory for the database");
+        e = failure_set(f, ERR_NOMEM, "out of memory for the database");
     if (!e) {
         stages_push(db, first);
         e = db_open_primary(db, f);
@@ -373,12 +373,13 @@ static void db_expire(struct db *db)
         failure_init(&why);
         if (t->options.timeout_ms && age >= t->options.timeout_ms)
             failure_set(&why, ERR_TXN_EXPIRED,
-                        "the transaction is %llu ms old, its timeout_ms is %llu",
+                        "transaction timed out: it was open for %llu ms, timeout_ms is %llu",
                         (unsigned long long)age, (unsigned long long)t->options.timeout_ms);
         else if (idle_max && idle >= idle_max)
-            failure_set(&why, ERR_TXN_EXPIRED,
-                        "the transaction was idle for %llu ms, its limit is %llu (idle_ms)",
-                        (unsigned long long)idle, (unsigned long long)idle_max);
+            failure_set(
+                &why, ERR_TXN_EXPIRED,
+                "transaction timed out: it was idle for %llu ms, the limit is %llu (idle_ms)",
+                (unsigned long long)idle, (unsigned long long)idle_max);
         else
             continue;
         db->expired++;

@@ -119,7 +119,7 @@ static bool reads_wanted(const struct txn *t)
 
 static enum err reads_no_memory(struct op *op)
 {
-    return failure_set(&op->failure, ERR_NOMEM, "no memory to note what was read");
+    return failure_set(&op->failure, ERR_NOMEM, "out of memory for the read set");
 }
 
 static enum err reads_keep_point(struct op *op, struct txn *t, struct read_key key)

@@ -90,7 +90,7 @@ static enum err key_too_large(struct op *op, const struct schema *s, size_t size
     unsigned max = op->db->options.key_bytes_max;
 
     failure_set_limit(&op->failure, "key-size", max, size,
-                      "the key has %zu bytes; the limit is %u (key-size)", size, max);
+                      "key too large: %zu bytes, the limit is %u (key-size)", size, max);
     failure_set_store(&op->failure, ERR_TOO_LARGE, schema_name(s));
     return ERR_TOO_LARGE;
 }
@@ -168,8 +168,7 @@ static enum err write_begin(struct op *op, struct txn **t, struct slice store,
     enum err e = auto_begin(op, t, false);
 
     if (!e && (*t)->options.read_only)
-        e = failure_set(&op->failure, ERR_READ_ONLY,
-                        "the transaction is read-only; begin another without read_only");
+        e = failure_set(&op->failure, ERR_READ_ONLY, "the transaction is read-only");
     if (!e)
         e = catalogue_find(op, *t, (*t)->snapshot->commit, store, schema);
     return e;
@@ -179,18 +178,18 @@ static enum err write_begin(struct op *op, struct txn **t, struct slice store,
 
 static enum err put_check_value(struct op *op, struct slice value)
 {
-    const char *why = "it is no valid MessagePack";
+    const char *why = "invalid MessagePack";
     enum msgpack_type type;
     struct msgpack_cursor c = msgpack_open(value);
     enum err e;
 
     if (slice_is_none(value) || msgpack_peek(&c, &type) != ERR_OK || type == MSGPACK_NIL)
         return failure_set(&op->failure, ERR_BAD_VALUE,
-                           "a record cannot be nil; use delete to take one away");
+                           "a record cannot be nil; to remove a record use delete");
     if (value.size > op->db->options.value_bytes_max)
         return failure_set_limit(
             &op->failure, "value-size", op->db->options.value_bytes_max, value.size,
-            "the record has %zu bytes; the limit is %llu (value-size)", value.size,
+            "record too large: %zu bytes, the limit is %llu (value-size)", value.size,
             (unsigned long long)op->db->options.value_bytes_max);
     if (op->is_checked)
         return ERR_OK;
@@ -201,7 +200,7 @@ static enum err put_check_value(struct op *op, struct slice value)
     }
     op->is_checked = !e;
     if (e)
-        return failure_set(&op->failure, e, "the record cannot be stored: %s", why);
+        return failure_set(&op->failure, e, "invalid record: %s", why);
     return ERR_OK;
 }
 
@@ -236,12 +235,12 @@ static enum err put_generate(struct op *op, struct txn *t, struct schema *s, str
     put->injected_size = generated_key_room(put->value, &s->spec.parts[0]);
     put->injected = os_alloc(op->db->os, put->injected_size);
     if (!put->injected)
-        return failure_set(&op->failure, ERR_NOMEM, "no memory for the record");
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
     put->value = generated_key_put(put->value, &s->spec.parts[0], slice_make(plain, plain_size),
                                    put->injected);
     if (slice_is_none(put->value))
         return failure_set(&op->failure, ERR_BAD_KEY,
-                           "the record is no map that the generated key could be put into");
+                           "the record must be a map to receive the generated key");
     return ERR_OK;
 }
 
@@ -258,11 +257,11 @@ static enum err put_find_key(struct op *op, struct txn *t, struct schema *s, str
         if (s->generate)
             return put_generate(op, t, s, put);
         return key_refused(op, s, SLICE_NONE, "put",
-                           "this store needs an explicit key beside the record");
+                           "this store needs an explicit key: put STORE VALUE KEY");
     }
     if (!slice_is_none(key))
         return key_refused(op, s, key, "put",
-                           "this store takes the key from the record; give none beside it");
+                           "this store takes the key from the record; remove the explicit key");
     e = key_of_document(&s->spec, put->value, put->key, &put->key_size, &part, &why);
     if (e == ERR_NOT_FOUND && s->generate)
         return put_generate(op, t, s, put);
@@ -313,7 +312,7 @@ static enum err put_write(struct op *op, struct txn *t, struct schema *s, const 
     if (s->generate) {
         use = generator_use_of(&op->db->catalogue, t, s->shelf, &t->uses, &t->use_room);
         if (!use)
-            return failure_set(&op->failure, ERR_NOMEM, "no memory for the record");
+            return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
     }
     e = write_record(op, t, s, key, put->value);
     if (!e && use)
@@ -499,7 +498,7 @@ static enum err delete_range_in(struct op *op, struct txn *t, struct slice store
         if (!e) {
             op->cursor = cursor_new(op, t, t->snapshot, s, &bounds, reverse, false);
             if (!op->cursor)
-                e = failure_set(&op->failure, ERR_NOMEM, "no memory for a cursor");
+                e = failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
         }
     }
     if (!e)
@@ -616,7 +615,7 @@ enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
     if (!e && !op->cursor) {
         op->cursor = cursor_new(op, t, t->snapshot, s, bounds, false, true);
         if (!op->cursor)
-            e = failure_set(&op->failure, ERR_NOMEM, "no memory for a cursor");
+            e = failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
     }
     if (!e)
         e = count_staged(op, &v, s->number);

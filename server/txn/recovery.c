@@ -10,7 +10,7 @@
 static enum err recovery_damaged(struct failure *f, uint64_t number)
 {
     return failure_set(f, ERR_CORRUPT,
-                       "commit %llu in the log has a good checksum and a damaged content",
+                       "WAL record of commit %llu is corrupt although its checksum is valid",
                        (unsigned long long)number);
 }
 
@@ -45,7 +45,7 @@ enum err recovery_end(struct recovery *r, struct failure *f)
     enum err e = stage_settle(r->db->newest_stage);
 
     recovery_count(r);
-    return e ? failure_set(f, e, "no memory for a stage") : ERR_OK;
+    return e ? failure_set(f, e, "out of memory for a stage") : ERR_OK;
 }
 
 static enum err recovery_rotate(struct recovery *r, struct failure *f)
@@ -55,7 +55,7 @@ static enum err recovery_rotate(struct recovery *r, struct failure *f)
     if (!e)
         e = stages_rotate(r->db);
     r->bytes_before = r->db->newest_stage->arena.bytes;
-    return e ? failure_set(f, e, "no memory for a stage") : ERR_OK;
+    return e ? failure_set(f, e, "out of memory for a stage") : ERR_OK;
 }
 
 static enum err recovery_head(struct recovery *r, uint64_t number, struct slice *bytes,
@@ -69,7 +69,7 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
         return recovery_damaged(f, number);
     s = arena_alloc(&r->db->newest_stage->arena, sizeof *s + at[9]);
     if (!s)
-        return failure_set(f, ERR_NOMEM, "no memory for commit %llu of the log",
+        return failure_set(f, ERR_NOMEM, "out of memory for commit %llu of the WAL",
                            (unsigned long long)number);
     memset(s, 0, sizeof *s);
     s->commit = number;
@@ -101,7 +101,7 @@ static enum err recovery_record(struct recovery *r, struct slice *bytes, struct 
     if (at[4] & COMMIT_RECORD_DELETE)
         value = SLICE_NONE;
     if (!stage_append(r->db->newest_stage, r->stamp, bytes_get_le32(at), key, value))
-        return failure_set(f, ERR_NOMEM, "no memory for commit %llu of the log",
+        return failure_set(f, ERR_NOMEM, "out of memory for commit %llu of the WAL",
                            (unsigned long long)r->number);
     bytes->data += size;
     bytes->size -= size;
@@ -136,7 +136,7 @@ static enum err recovery_note_records(struct recovery *r, struct failure *f)
         if (!r->shelf || r->shelf->number != rec->store)
             e = catalogue_note_written(c, rec->store, r->stamp->commit, &r->shelf);
         if (e)
-            failure_set(f, e, "no memory for the catalogue");
+            failure_set(f, e, "out of memory for the catalogue");
         else if (r->shelf->generate)
             generator_replay(c, r->shelf, record_key(rec), r->stamp->commit);
     }
@@ -157,7 +157,7 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
     if (e)
         return e;
     if (stage_fill(stage, r->stamp) != ERR_OK)
-        return failure_set(f, ERR_NOMEM, "no memory for a stage");
+        return failure_set(f, ERR_NOMEM, "out of memory for a stage");
     db->last_commit = r->number;
     if (r->stamp->version > db->last_version)
         db->last_version = r->stamp->version;

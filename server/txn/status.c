@@ -14,7 +14,7 @@ enum err db_kill(struct db *db, uint64_t version, struct failure *f)
         if (t->failure.error)
             return ERR_OK;
         failure_init(&why);
-        failure_set(&why, ERR_TXN_KILLED, "transaction %llu was ended by an operator",
+        failure_set(&why, ERR_TXN_KILLED, "transaction %llu was ended by kill",
                     (unsigned long long)version);
         db->killed++;
         txn_doom(t, &why);
@@ -22,7 +22,7 @@ enum err db_kill(struct db *db, uint64_t version, struct failure *f)
             t->options.on_doomed(t, t->options.context);
         return ERR_OK;
     }
-    return failure_set(f, ERR_NO_TXN, "no open transaction has version %llu; see holds",
+    return failure_set(f, ERR_NO_TXN, "no open transaction has id %llu; see holds",
                        (unsigned long long)version);
 }
 

@@ -42,7 +42,7 @@ static enum err list_begin(struct op *op, struct txn *t)
         return ERR_OK;
     }
     os_free(op->db->os, l, sizeof *l);
-    return failure_set(&op->failure, ERR_NOMEM, "no memory for the list of stores");
+    return failure_set(&op->failure, ERR_NOMEM, "out of memory for the list of stores");
 }
 
 /* The next store; ERR_END. */

@@ -13,7 +13,8 @@ static enum err store_check_name(struct op *op, struct slice name)
         msgpack_text_is_utf8(name))
         return ERR_OK;
     return failure_set(&op->failure, ERR_BAD_REQUEST,
-                       "a store's name is UTF-8 text of 1 to %d bytes", STORE_NAME_BYTES_MAX);
+                       "invalid store name: expected 1 to %d bytes of UTF-8",
+                       STORE_NAME_BYTES_MAX);
 }
 
 /* Room in the catalogue for another version. An eighth more is kept for what makes room. */
@@ -62,10 +63,10 @@ static enum err change_make(struct op *op, struct txn *t, struct slice name,
     enum err e;
 
     if (d && !size)
-        return failure_set(&op->failure, ERR_TOO_LARGE, "the key's paths are too long");
+        return failure_set(&op->failure, ERR_TOO_LARGE, "the key definition is too large");
     e = catalogue_make(&t->db->catalogue, name, d, t->options.label, &change->schema);
     if (e)
-        return failure_set(&op->failure, e, "no memory for the definition of a store");
+        return failure_set(&op->failure, e, "out of memory for a store definition");
     change->write.key = slice_make(change->key, catalogue_row_key(name, change->key));
     change->write.value = d ? slice_make(change->row, size) : SLICE_NONE;
     return ERR_OK;
@@ -140,10 +141,10 @@ static enum err store_create_in(struct op *op, struct txn *t, struct slice name,
         return failure_set(&op->failure, e, "key: %s", why);
     if (o->generate && spec.part_count != 1)
         return failure_set(&op->failure, ERR_BAD_REQUEST,
-                           "generate: only a key of one part can be generated");
+                           "generate: only single-part keys can be generated");
     d.key = slice_make(key, key_spec_write(&spec, key, sizeof key));
     if (!d.key.size)
-        return failure_set(&op->failure, ERR_TOO_LARGE, "the key's paths are too long");
+        return failure_set(&op->failure, ERR_TOO_LARGE, "the key definition is too large");
     e = store_check_room(op, false);
     if (!e)
         e = store_next_number(op, &d.number);
@@ -253,7 +254,7 @@ static enum err store_move(struct op *op, struct txn *t, const struct schema *s,
     enum err e;
 
     if (!changes)
-        return failure_set(&op->failure, ERR_NOMEM, "no memory for renaming a store");
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for renaming a store");
     changes[1].schema = NULL;
     e = change_make(op, t, new_name, &d, &changes[0]);
     if (!e) {

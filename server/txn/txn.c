@@ -71,22 +71,22 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
 
     *out = NULL;
     if (db->open_count >= db->options.open_txns_max)
-        return failure_set(&op->failure, ERR_OVERLOADED,
-                           "%llu transactions are open, which is the limit (transactions); "
-                           "end some or raise it",
-                           (unsigned long long)db->open_count);
+        return failure_set(
+            &op->failure, ERR_OVERLOADED,
+            "too many open transactions: %llu, which is the limit (transactions)",
+            (unsigned long long)db->open_count);
     if (!db_numbers_left(db))
         return failure_set(&op->failure, ERR_OVERLOADED,
-                           "transaction numbers are being reserved in the log; try again");
+                           "waiting for transaction ids to be reserved in the WAL; retry");
     t = txn_alloc(db);
     if (!t)
-        return failure_set(&op->failure, ERR_NOMEM, "no memory for another transaction");
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for a transaction");
     memset(t, 0, offsetof(struct txn, failure));
     t->db = db;
     t->snapshot = snapshot_take(db, commit);
     if (!t->snapshot) {
         txn_dealloc(db, t);
-        return failure_set(&op->failure, ERR_NOMEM, "no memory for a snapshot");
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for a snapshot");
     }
     t->options = *options;
     text_keep(&t->label, &t->options.label);
@@ -170,7 +170,8 @@ enum err txn_first_write(struct op *op, struct txn *t)
         arena_move(&t->write_set.arena, &t->kept);
     stamp = arena_alloc(t->write_set.memory, sizeof *stamp + t->label.size);
     if (!stamp)
-        return failure_set(&op->failure, ERR_NOMEM, "no memory for the transaction's writes");
+        return failure_set(&op->failure, ERR_NOMEM,
+                           "out of memory for the transaction's writes");
     memset(stamp, 0, sizeof *stamp);
     stamp->version = t->version;
     stamp->owner = t;
@@ -310,7 +311,7 @@ enum err txn_commit(struct op *op, struct txn *t, struct slice token, uint64_t *
     *commit = 0;
     if (!e && !slice_is_none(token))
         e = failure_set(&op->failure, ERR_BAD_REQUEST,
-                        "commit tokens are not in this version; commit without one");
+                        "commit tokens are not supported in this version");
     if (!e && t->stamp && t->stamp->records)
         e = commit_apply(op, t, commit);
     if (e == ERR_WAIT)

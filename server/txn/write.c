@@ -22,11 +22,10 @@ static enum err write_wait_for_stages(struct op *op, struct txn *t)
     if (!db->sealed_count && stages_rotate(db) != ERR_OK)
         return ERR_OK;
     if (db->pass_error && !db->is_merging)
-        return failure_set(
-            &op->failure, db->pass_error,
-            "memory for recent writes is full (staged-max), and merging them into "
-            "the primary fails: %s; reads go on",
-            err_message(db->pass_error));
+        return failure_set(&op->failure, db->pass_error,
+                           "memory for recent writes is full (staged-max), and merging them "
+                           "into the data file fails: %s; reads still work",
+                           err_message(db->pass_error));
     return db_wait_for_room(op);
 }
 
@@ -39,8 +38,8 @@ static enum err write_check_size(struct op *op, struct txn *t, struct slice key,
         return ERR_OK;
     return failure_set_limit(
         &op->failure, "transaction-max", t->db->options.txn_bytes_max, bytes,
-        "the transaction would hold %llu bytes of writes, the limit is %llu "
-        "(transaction-max); commit in smaller parts or raise it",
+        "transaction too large: its writes take %llu bytes, the limit is %llu "
+        "(transaction-max); commit in smaller parts or raise the limit",
         (unsigned long long)bytes, (unsigned long long)t->db->options.txn_bytes_max);
 }
 
@@ -82,14 +81,14 @@ static enum err write_reserve_log(struct op *op, struct txn *t, uint64_t bytes, 
     if (e == ERR_WAIT)
         return db_wait_for_room(op);
     if (e == ERR_NO_SPACE)
-        return failure_set(&op->failure, e,
-                           "there is no room for the write in the log; free disk space and try "
-                           "again (nothing of it was written; reads go on, and so do delete, "
-                           "clear_store and drop_store for a while)");
+        return failure_set(
+            &op->failure, e,
+            "no disk space for the WAL; nothing was written. Free disk space and retry; reads, "
+            "and for a while delete, clear_store and drop_store, still work");
     if (e)
         return failure_set(&op->failure, e, "%s",
                            t->db->log_failed ? t->db->log_failure.text
-                                             : "the log takes no more writes");
+                                             : "the WAL accepts no more writes");
     t->log_reserved += bytes;
     return ERR_OK;
 }
@@ -127,12 +126,12 @@ static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
         e = tracker_note_store(t, schema);
     if (e) {
         t->db->staged_bytes += open->arena.bytes - before;
-        return failure_set(&op->failure, e, "no memory for the transaction's writes");
+        return failure_set(&op->failure, e, "out of memory for the transaction's writes");
     }
     r = write_set_put(&t->write_set, t->stamp, schema->number, key, value, &fresh);
     if (!r) {
         t->db->staged_bytes += open->arena.bytes - before;
-        return failure_set(&op->failure, ERR_NOMEM, "no memory for the record");
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
     }
     if (fresh) {
         r->last_writer_wins = schema->last_writer_wins;

@@ -668,7 +668,7 @@ def test_a_log_of_another_database_is_refused():
         try:
             daemon(data=os.path.join(room, "one")).stop()
         except RuntimeError as e:
-            assert "CORRUPT" in str(e) and "another database" in str(e), e
+            assert "CORRUPT" in str(e) and "different databases" in str(e), e
         else:
             raise AssertionError("it started")
 

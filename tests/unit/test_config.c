@@ -102,7 +102,7 @@ START_TEST(an_error_names_file_line_what_and_what_is_allowed)
     ck_assert_ptr_nonnull(strstr(told.all, "a.conf:5: expected \"name = value\", a # comment "
                                            "or an empty line, found \"nonsense\""));
     ck_assert_ptr_nonnull(
-        strstr(told.all, "a.conf:6: unknown option \"quite-another\"; holdfastd"));
+        strstr(told.all, "a.conf:6: unknown option \"quite-another\"; see holdfastd"));
     ck_assert_ptr_nonnull(strstr(told.all, "a.conf:8: depth: already set on line 7"));
     ck_assert_ptr_nonnull(strstr(
         told.all,

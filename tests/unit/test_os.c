@@ -605,7 +605,7 @@ START_TEST(a_data_directory_is_made_once_and_judged)
     os_posix_close(posix);
     ck_assert_int_eq(chmod(path, 0777), 0);
     ck_assert_int_eq(os_posix_open(path, true, &posix, why, sizeof why), ERR_IO);
-    ck_assert_ptr_nonnull(strstr(why, "everybody"));
+    ck_assert_ptr_nonnull(strstr(why, "world-writable"));
     strcat(path, "/far/away");
     ck_assert_int_eq(os_posix_open(path, true, &posix, why, sizeof why), ERR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(why, "parent"));

@@ -523,7 +523,7 @@ START_TEST(a_file_of_another_database_is_refused_by_name)
     memcpy(rig.options.identity, "sixteen letters!", WAL_IDENTITY_BYTES);
     ck_assert_int_eq(wal_rig_try_open(&rig), ERR_CORRUPT); /* its own, of another name */
     ck_assert_str_eq(rig.failure.file, "wal/0000000000000000");
-    ck_assert_ptr_nonnull(strstr(rig.failure.text, "another database"));
+    ck_assert_ptr_nonnull(strstr(rig.failure.text, "different databases"));
     memset(rig.options.identity, 0, WAL_IDENTITY_BYTES);
     ck_assert(sim_file_read(rig.sim, names[_i], 0, sector, sizeof sector));
     sector[_i ? 24 : 56] ^= 1;
@@ -534,7 +534,7 @@ START_TEST(a_file_of_another_database_is_refused_by_name)
     ck_assert(sim_file_write(rig.sim, names[_i], 0, sector, sizeof sector));
     ck_assert_int_eq(wal_rig_try_open(&rig), ERR_CORRUPT);
     ck_assert_str_eq(rig.failure.file, names[_i]);
-    ck_assert_ptr_nonnull(strstr(rig.failure.text, "another database"));
+    ck_assert_ptr_nonnull(strstr(rig.failure.text, "different databases"));
     wal_rig_fini(&other);
     wal_rig_fini(&rig);
 }
@@ -568,7 +568,7 @@ START_TEST(after_a_clean_stop_a_cut_of_the_last_batch_is_damage)
     rig.durable = rig.written = rig.killed = 0; /* it was told: this is rot */
     if (_i) {
         ck_assert_int_eq(wal_rig_try_open(&rig), ERR_CORRUPT);
-        ck_assert_ptr_nonnull(strstr(rig.failure.text, "clean stop"));
+        ck_assert_ptr_nonnull(strstr(rig.failure.text, "clean shutdown"));
         ck_assert_str_eq(rig.failure.file, path);
     } else {
         wal_rig_open(&rig);
