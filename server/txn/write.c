@@ -6,14 +6,23 @@
 
 #define SMALL_WRITER_BYTES (16u << 10)
 
-/* Room in memory: stages that wait for amalgamation are bounded, so writes wait. */
-static enum err write_wait_for_stages(struct op *op, struct txn *t)
+/* Deletes, and definitions of stores: one that is dropped or cleared gets another. */
+static bool write_frees(struct txn *t, const struct schema *schema, struct slice value)
+{
+    return !value.data || schema == t->db->catalogue.self;
+}
+
+/* Room in memory: stages that wait for amalgamation are bounded, so writes wait. Where merging
+ * fails, on a full disk, what frees space goes on for a while. */
+static enum err write_wait_for_stages(struct op *op, struct txn *t, bool frees)
 {
     struct db *db = t->db;
     uint64_t limit = db->options.staged_bytes_max;
 
     /* A quarter is kept for small writers, so that one who loads does not stop them (rule 12). */
     if (t->write_set.arena.bytes < SMALL_WRITER_BYTES)
+        limit += limit / 4;
+    if (frees && db->pass_error)
         limit += limit / 4;
     if (db->staged_bytes < limit || db->options.manual)
         return ERR_OK;
@@ -68,9 +77,8 @@ static enum err write_check_sum(struct op *op, struct txn *t, struct slice key,
     return op->failure.error;
 }
 
-/* Room in the log for records, and with the first one for the commit itself. Deletes, and
- * definitions of stores (one that is dropped or cleared gets another), may take what is left for
- * them when the disk is full. */
+/* Room in the log for records, and with the first one for the commit itself. What frees space
+ * may take what is left for it when the disk is full. */
 static enum err write_reserve_log(struct op *op, struct txn *t, uint64_t bytes, bool frees)
 {
     enum err e;
@@ -147,6 +155,7 @@ static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
 enum err write_record(struct op *op, struct txn *t, struct schema *schema, struct slice key,
                       struct slice value)
 {
+    bool frees = write_frees(t, schema, value);
     enum err e;
 
     ASSERT(!t->failure.error && !t->options.read_only);
@@ -160,10 +169,9 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
     if (!e)
         e = write_check_sum(op, t, key, value);
     if (!e)
-        e = write_wait_for_stages(op, t);
+        e = write_wait_for_stages(op, t, frees);
     if (!e)
-        e = write_reserve_log(op, t, commit_log_bytes(key, value),
-                              slice_is_none(value) || schema == t->db->catalogue.self);
+        e = write_reserve_log(op, t, commit_log_bytes(key, value), frees);
     if (!e)
         e = write_into(op, t, schema, key, value);
     usage_note(t);
@@ -173,6 +181,7 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
 /* All that may have to wait comes before the first is written. */
 enum err write_two(struct op *op, struct txn *t, struct schema *schema, const struct write w[2])
 {
+    bool frees = schema == t->db->catalogue.self;
     enum err e = ERR_OK;
 
     ASSERT(!t->failure.error && !t->options.read_only);
@@ -186,12 +195,12 @@ enum err write_two(struct op *op, struct txn *t, struct schema *schema, const st
     for (unsigned i = 0; i < 2 && !e; i++)
         e = write_check_sum(op, t, w[i].key, w[i].value);
     if (!e)
-        e = write_wait_for_stages(op, t);
+        e = write_wait_for_stages(op, t, frees);
     if (!e)
         e = write_reserve_log(op, t,
                               commit_log_bytes(w[0].key, w[0].value) +
                                   commit_log_bytes(w[1].key, w[1].value),
-                              schema == t->db->catalogue.self);
+                              frees);
     if (!e)
         e = write_into(op, t, schema, w[0].key, w[0].value);
     if (!e)
