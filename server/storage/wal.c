@@ -637,6 +637,12 @@ uint64_t wal_tick(struct wal *w, uint64_t now_ms)
     return w->sync_due && now_ms != UINT64_MAX ? now_ms + 1 : UINT64_MAX;
 }
 
+void wal_sync_soon(struct wal *w)
+{
+    if (!w->failed && w->unsynced_end > w->covered)
+        w->sync_due = true;
+}
+
 /* ---- the rest ---- */
 
 uint64_t wal_position(struct wal *w)

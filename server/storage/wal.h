@@ -38,7 +38,7 @@
 #define WAL_SECTOR_BYTES 4096
 #define WAL_IDENTITY_BYTES 16
 #define WAL_IN_FLIGHT_MAX 8
-#define WAL_PIECE_BYTES_MAX (6u << 20) /* a piece that one encode call may need room for */
+#define WAL_PIECE_BYTES_MAX (6u << 20) /* the default of piece_bytes_max */
 
 struct wal; /* opaque, owned by the core */
 
@@ -59,6 +59,9 @@ struct wal_item {
     void *at;          /* encode's own use; NULL at wal_append */
 };
 
+/* The least segment_bytes for such pieces. */
+uint64_t wal_segment_bytes_min(uint64_t piece_bytes_max);
+
 struct wal_numbers { /* reserved ahead so that no crash makes one used twice */
     uint64_t version;
     uint64_t commit;
@@ -66,14 +69,14 @@ struct wal_numbers { /* reserved ahead so that no crash makes one used twice */
 
 struct wal_options {
     /* Of a new log; an old one keeps what it was made with. A multiple of
-     * WAL_SECTOR_BYTES, at most 1 GiB, at least 16 MiB (tests: 1 MiB with smaller pieces). */
+     * WAL_SECTOR_BYTES, at most 1 GiB, at least wal_segment_bytes_min. */
     uint64_t segment_bytes;
     unsigned
         in_flight_max; /* batches written and synced side by side, 1 to WAL_IN_FLIGHT_MAX */
     unsigned spare_segments;   /* kept prepared ahead, at least 2 */
     uint64_t numbers_ahead;    /* the first batch after the start reserves this many of each */
     uint32_t interval_ms;      /* unsynced items are synced at most this much later */
-    uint32_t piece_bytes_max;  /* 0: WAL_PIECE_BYTES_MAX */
+    uint32_t piece_bytes_max;  /* room that encode may need; 0: WAL_PIECE_BYTES_MAX */
     uint32_t direct_bytes_max; /* an unsynced batch up to this goes in wal_kick; 0: none */
     uint8_t identity[WAL_IDENTITY_BYTES]; /* of the database; files of another are refused */
     bool is_confirmed; /* durable is also only what wal_confirmed has passed */
@@ -174,6 +177,9 @@ void wal_kick(struct wal *w);
 /* Call after a while when only unsynced items were written; returns when to call again
  * (ms on the table's clock), UINT64_MAX: nothing waits. now_ms UINT64_MAX: sync at once. */
 uint64_t wal_tick(struct wal *w, uint64_t now_ms);
+
+/* Somebody waits for what was written without a sync: the next kick makes it durable. */
+void wal_sync_soon(struct wal *w);
 
 /* A position such that every item appended from now on lies at or behind it: the last batch
  * does not grow any more. */

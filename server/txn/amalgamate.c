@@ -605,8 +605,19 @@ static bool amalgamate_is_due(struct db *db)
     return db->sealed_bytes >= enough && db->newest_stage->below->last_commit <= db->durable;
 }
 
+/* A root holds only what is durable. Who waits for the pass, for room or for its end, does not
+ * wait for the interval of its commits too. */
+static void amalgamate_want_durable(struct db *db)
+{
+    bool is_wanted = db->amalgamate_upto > db->durable || !list_is_empty(&db->waiting_for_room);
+
+    if (is_wanted && db->sealed_count && db->newest_stage->below->last_commit > db->durable)
+        wal_sync_soon(db->wal);
+}
+
 void amalgamate_turn(struct db *db)
 {
+    amalgamate_want_durable(db);
     if (amalgamate_is_due(db))
         amalgamate_begin(db);
 }

@@ -79,6 +79,32 @@ START_TEST(stages_that_hold_much_of_the_primary_wait_for_nothing)
 }
 END_TEST
 
+/* Commits of durability interval would be durable a minute later. */
+START_TEST(a_pass_that_is_waited_for_waits_for_no_interval)
+{
+    struct txn_options options = {.interval = true};
+    struct core_rig rig;
+    struct txn *t;
+    uint64_t begun;
+
+    core_open(&rig, 10);
+    rig.options.interval_ms = 60000;
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    core_settle(&rig);
+    t = core_begin(&rig, "interval", &options);
+    MUST_EQ(core_put(&rig, t, "s", 1, 2), ERR_OK);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    begun = os_now_ms(sim_table(rig.sim));
+    core_amalgamate(&rig);
+    MUST(os_now_ms(sim_table(rig.sim)) - begun < 60000);
+    MUST_EQ(core_status(&rig).stages, 1);
+    core_restart(&rig, true);
+    MUST_EQ(core_value(&rig, "s", 1), 2);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("txn_passes");
@@ -90,6 +116,7 @@ int main(void)
     tcase_add_test(cases, a_sealed_stage_waits_for_more_but_not_for_long);
     tcase_add_test(cases, a_sealed_stage_waits_no_longer_than_a_minute);
     tcase_add_test(cases, stages_that_hold_much_of_the_primary_wait_for_nothing);
+    tcase_add_test(cases, a_pass_that_is_waited_for_waits_for_no_interval);
     suite_add_tcase(suite, cases);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);

@@ -281,6 +281,38 @@ START_TEST(a_commit_with_an_interval_waits_for_its_writing_only)
 }
 END_TEST
 
+/* A commit with an interval is told before it is durable; what one reply tells of it, a read by
+ * itself that comes later sees too. */
+START_TEST(reads_by_themselves_see_what_was_told_before_its_sync)
+{
+    struct core_rig rig;
+    struct txn_options options = {.interval = true};
+    struct txn *t;
+    uint64_t n, commit;
+
+    core_open(&rig, 31);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    core_set(&rig, "a", 1, 10);
+    core_settle(&rig);
+    sim_stall_lane(rig.sim, OS_LANE_LOG, true);
+    t = core_begin(&rig, "interval", &options);
+    MUST_EQ(core_put(&rig, t, "a", 1, 11), ERR_OK);
+    MUST_EQ(core_commit(&rig, t, &commit), ERR_OK);
+    db_turn(rig.db);
+    MUST(core_status(&rig).durable_commit < commit);
+    t = core_begin(&rig, "reads it", NULL);
+    MUST_EQ(core_get(&rig, t, "a", 1, &n), ERR_OK);
+    MUST_EQ(n, 11);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_get(&rig, NULL, "a", 1, &n), ERR_OK);
+    MUST_EQ(n, 11);
+    core_rollback(&rig, t);
+    sim_stall_lane(rig.sim, OS_LANE_LOG, false);
+    core_settle(&rig);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("txn replies");
@@ -297,6 +329,7 @@ int main(void)
     tcase_add_test(tc, reads_by_themselves_see_what_was_answered_and_never_wait);
     tcase_add_test(tc, a_reply_is_told_when_the_sync_is_done_and_not_at_its_writing);
     tcase_add_test(tc, a_commit_with_an_interval_waits_for_its_writing_only);
+    tcase_add_test(tc, reads_by_themselves_see_what_was_told_before_its_sync);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
