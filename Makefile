@@ -208,6 +208,11 @@ histories: $(B)/holdfastd ## SECONDS=60 SEED=: histories of many clients, judged
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/history/load.py \
 	    --seconds $(SECONDS) --seed $(SEED) --keep $(B)/histories
 
+OPTIONS_SEED ?= 1
+options: $(B)/holdfastd ## OPTIONS_SEED=1: every option at both its ends, alone and in pairs, 4 minutes
+	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/options_walk.py --ends \
+	    --seed $(OPTIONS_SEED)
+
 SCALE ?= 1
 stress: all ## SCALE=1: what is large, at full size, beside a client that must not wait
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/stress.py --scale $(SCALE)
@@ -241,6 +246,6 @@ help: ## this list
 
 FORCE:
 .PHONY: FORCE all tests test unit lint format example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
-        mutants test-long bench bench-full bench-smoke kill histories stress install clean help
+        mutants test-long bench bench-full bench-smoke kill histories options stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

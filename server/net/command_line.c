@@ -2,12 +2,16 @@
 #include "server/net/command_line.h"
 
 #include "server/base/text.h"
+#include "server/net/listener.h"
+
+#include <inttypes.h>
 
 struct flags {
     int argc;
     char **argv;
     struct options *options;
-    bool seen[256]; /* lists: the first flag replaces what a file said, later ones add */
+    bool
+        seen[OPTION_COUNT_MAX]; /* lists: the first flag replaces what a file said, later add */
     config_complain *complain;
     void *context;
     unsigned errors;
@@ -74,6 +78,8 @@ static int read_option(struct flags *f, int i)
     f->seen[option - option_table] = true;
     if (f->options && !option_set(f->options, option, slice_text(value), append, error))
         complain(f, error);
+    if (f->options)
+        f->options->line[option - option_table] = OPTION_BY_FLAG;
     return i;
 }
 
@@ -129,6 +135,23 @@ static void keep_quiet(void *context, const char *error)
 {
 }
 
+/* Say it at the first of the options that somebody has set. */
+static void complain_conflict(const struct flags *f, const struct command_line *line,
+                              const struct option_conflict *conflict)
+{
+    char error[OPTION_ERROR_BYTES + 512];
+    uint32_t at = 0;
+
+    for (size_t i = 0; conflict->names[i] && !at; i++)
+        at = f->options->line[option_find(slice_text(conflict->names[i])) - option_table];
+    if (at == OPTION_BY_FLAG)
+        snprintf(error, sizeof error, "command line: %s", conflict->text);
+    else if (at)
+        snprintf(error, sizeof error, "%.200s:%" PRIu32 ": %s", line->config, at,
+                 conflict->text);
+    f->complain(f->context, at ? error : conflict->text);
+}
+
 enum command_line_result command_line_read(int argc, char **argv, struct command_line *line,
                                            struct options *o, config_complain *told,
                                            void *context)
@@ -136,8 +159,8 @@ enum command_line_result command_line_read(int argc, char **argv, struct command
     struct flags first = {.argc = argc, .argv = argv, .complain = keep_quiet};
     struct flags second = {
         .argc = argc, .argv = argv, .options = o, .complain = told, .context = context};
+    struct option_conflict conflict;
     unsigned errors = 0;
-    char error[OPTION_ERROR_BYTES];
 
     *line = (struct command_line){.command = COMMAND_SERVE, .argc = argc, .argv = argv};
     options_default(o);
@@ -149,8 +172,8 @@ enum command_line_result command_line_read(int argc, char **argv, struct command
         return COMMAND_LINE_USAGE;
     if (errors)
         return COMMAND_LINE_CONFIG;
-    if (!options_check(o, error)) {
-        told(context, error);
+    if (!options_check(o, &conflict) || !listener_check(o, &conflict)) {
+        complain_conflict(&second, line, &conflict);
         return COMMAND_LINE_CONFIG;
     }
     return COMMAND_LINE_OK;

@@ -1,6 +1,7 @@
 /* config_file.c - lines into options. */
 #include "server/net/config_file.h"
 
+#include "server/base/assert.h"
 #include "server/base/text.h"
 
 #include <ctype.h>
@@ -18,7 +19,7 @@ struct reader {
     void *context;
     unsigned line;
     unsigned errors;
-    unsigned seen[256]; /* the line that set each option; 0: none */
+    unsigned seen[OPTION_COUNT_MAX]; /* the line that set each option; 0: none */
 };
 
 static void complain(struct reader *r, const char *format, ...)
@@ -103,7 +104,7 @@ static void read_line(struct reader *r, struct slice line)
     if (!option_set(r->options, option, value, r->seen[index] != 0, error))
         complain(r, "%s", error);
     if (!r->seen[index])
-        r->seen[index] = r->line;
+        r->seen[index] = r->options->line[index] = r->line;
 }
 
 unsigned config_text_read(const char *path, struct slice text, struct options *o,
@@ -111,7 +112,7 @@ unsigned config_text_read(const char *path, struct slice text, struct options *o
 {
     struct reader r = {.path = path, .options = o, .complain = told, .context = context};
 
-    _Static_assert(sizeof r.seen / sizeof r.seen[0] >= 64, "one entry for each option");
+    ASSERT(option_count <= OPTION_COUNT_MAX);
     while (text.size) {
         const uint8_t *end = memchr(text.data, '\n', text.size);
         size_t size = end ? (size_t)(end - text.data) : text.size;

@@ -1,6 +1,7 @@
 /* listener.c - addresses, sockets, and taking connections from them. */
 #include "server/net/listener.h"
 
+#include "server/base/assert.h"
 #include "server/net/log_line.h"
 #include "server/net/server.h"
 
@@ -16,6 +17,7 @@
 #define DESCRIPTORS_KEPT 64 /* for files, listeners, the loop, and the moment of a refusal */
 #define DESCRIPTORS_MIN 32 /* without them it does not start */
 #define CLIENTS_MIN 8       /* where that leaves fewer, some are served all the same */
+#define SOCKET_PATH_MAX (sizeof((struct sockaddr_un *)NULL)->sun_path - 1)
 #define FIRST_PASSED_FD 3 /* as the service manager counts */
 
 struct listener {
@@ -134,12 +136,19 @@ static bool read_addresses(const struct options *o, struct address *out, unsigne
     return true;
 }
 
-bool listener_check(const struct options *o, char *error)
+bool listener_check(const struct options *o, struct option_conflict *conflict)
 {
     struct address addresses[LISTEN_MAX];
+    char error[OPTION_ERROR_BYTES];
     unsigned count;
 
-    return read_addresses(o, addresses, &count, error);
+    if (!read_addresses(o, addresses, &count, error))
+        return options_refuse(conflict, OPTIONS("listen", "insecure-listen"), "%s", error);
+    if (strlen(o->socket) > SOCKET_PATH_MAX)
+        return options_refuse(conflict, OPTIONS("socket"),
+                              "socket: the path has %zu bytes; allowed: at most %zu",
+                              strlen(o->socket), SOCKET_PATH_MAX);
+    return true;
 }
 
 /* ---- sockets ---- */
@@ -334,12 +343,11 @@ static bool open_unix(struct server *server, char *error)
         snprintf(path, sizeof path, "%s", o->socket);
     else
         snprintf(path, sizeof path, "%s/holdfast.sock", o->data);
-    if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
+    if (strlen(path) > SOCKET_PATH_MAX) {
+        ASSERT(!o->socket[0]); /* listener_check refuses it */
         snprintf(error, OPTION_ERROR_BYTES,
                  "socket: the path %.300s is too long; at most %zu bytes", path,
-                 sizeof((struct sockaddr_un *)NULL)->sun_path - 1);
-        if (o->socket[0])
-            return false;
+                 SOCKET_PATH_MAX);
         log_event_text(LOG_LEVEL_WARN, "no_unix_socket", "why", error);
         return true;
     }

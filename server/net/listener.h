@@ -13,8 +13,8 @@ struct server;
 
 #define LISTEN_MAX 32
 
-/* Whether the option `listen` can be read and is allowed; error has OPTION_ERROR_BYTES. */
-bool listener_check(const struct options *o, char *error);
+/* Whether the options `listen` and `socket` can be read and are allowed. */
+bool listener_check(const struct options *o, struct option_conflict *conflict);
 
 /* Raise the process's limit of descriptors as far as so many clients need and the system
  * allows; returns how many clients there are descriptors for. Some are kept for the core:

@@ -2,9 +2,11 @@
 #include "server/net/options.h"
 
 #include "server/base/text.h"
+#include "server/txn/db.h"
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 
 const struct option option_table[] = {
@@ -242,65 +244,86 @@ void options_default(struct options *o)
     }
 }
 
-bool options_check(const struct options *o, char *error)
+bool options_refuse(struct option_conflict *conflict, const char *const names[3],
+                    const char *format, ...)
 {
-    if (!o->data[0]) {
-        snprintf(error, OPTION_ERROR_BYTES, "data: expected the path of a directory");
-        return false;
-    }
-    if (o->page_size & (o->page_size - 1)) {
-        snprintf(error, OPTION_ERROR_BYTES,
-                 "page-size: %" PRIu64
-                 " is not a power of two; expected 4KiB, 8KiB, 16KiB, 32KiB or 64KiB",
-                 o->page_size);
-        return false;
-    }
-    if (o->stage_size > o->staged_max) {
-        snprintf(error, OPTION_ERROR_BYTES,
-                 "stage-size: %" PRIu64 " is over staged-max, which is %" PRIu64
-                 "; allowed: at most that",
-                 o->stage_size, o->staged_max);
-        return false;
-    }
-    if (o->output_pause > o->output_max) {
-        snprintf(error, OPTION_ERROR_BYTES,
-                 "output-pause: %" PRIu64 " is over output-max, which is %" PRIu64
-                 "; allowed: at most that",
-                 o->output_pause, o->output_max);
-        return false;
-    }
-    if (o->result_size + o->output_pause > o->output_max ||
-        o->value_size + o->output_pause > o->output_max) {
-        snprintf(error, OPTION_ERROR_BYTES,
-                 "output-max: %" PRIu64 " does not hold an answer of result-size or value-size "
-                 "beside output-pause; allowed: at least %" PRIu64,
-                 o->output_max,
-                 (o->result_size > o->value_size ? o->result_size : o->value_size) +
-                     o->output_pause);
-        return false;
-    }
-    if (o->frame_size > o->client_memory) {
-        snprintf(error, OPTION_ERROR_BYTES,
-                 "client-memory: %" PRIu64 " does not hold one message of frame-size %" PRIu64
-                 "; allowed: at least that",
-                 o->client_memory, o->frame_size);
-        return false;
-    }
-    if (o->frame_size > o->connection_memory) {
-        snprintf(error, OPTION_ERROR_BYTES,
-                 "connection-memory: %" PRIu64
-                 " does not hold one message of frame-size %" PRIu64 "; allowed: at least that",
-                 o->connection_memory, o->frame_size);
-        return false;
-    }
-    if (o->value_size + o->key_size + KIB > o->frame_size) {
-        snprintf(error, OPTION_ERROR_BYTES,
-                 "value-size: a record of %" PRIu64 " bytes does not fit into a message of "
-                 "frame-size %" PRIu64 "; allowed: at most frame-size less key-size and 1KiB",
-                 o->value_size, o->frame_size);
-        return false;
-    }
+    va_list args;
+
+    memset(conflict->names, 0, sizeof conflict->names);
+    for (size_t i = 0; i < 3 && names[i]; i++)
+        conflict->names[i] = names[i];
+    va_start(args, format);
+    vsnprintf(conflict->text, sizeof conflict->text, format, args);
+    va_end(args);
+    return false;
+}
+
+static bool check_output(const struct options *o, struct option_conflict *conflict)
+{
+    uint64_t answer = o->result_size > o->value_size ? o->result_size : o->value_size;
+
+    if (o->output_pause > o->output_max)
+        return options_refuse(conflict, OPTIONS("output-pause", "output-max"),
+                              "output-pause: %" PRIu64 " is over output-max, which is %" PRIu64
+                              "; allowed: at most that",
+                              o->output_pause, o->output_max);
+    if (answer + o->output_pause > o->output_max)
+        return options_refuse(
+            conflict,
+            OPTIONS("output-max", o->result_size > o->value_size ? "result-size" : "value-size",
+                    "output-pause"),
+            "output-max: %" PRIu64 " does not hold an answer of result-size or value-size "
+            "beside output-pause; allowed: at least %" PRIu64,
+            o->output_max, answer + o->output_pause);
     return true;
+}
+
+static bool check_messages(const struct options *o, struct option_conflict *conflict)
+{
+    if (o->frame_size > o->client_memory)
+        return options_refuse(conflict, OPTIONS("client-memory", "frame-size"),
+                              "client-memory: %" PRIu64
+                              " does not hold one message of frame-size %" PRIu64
+                              "; allowed: at least that",
+                              o->client_memory, o->frame_size);
+    if (o->frame_size > o->connection_memory)
+        return options_refuse(conflict, OPTIONS("connection-memory", "frame-size"),
+                              "connection-memory: %" PRIu64
+                              " does not hold one message of frame-size %" PRIu64
+                              "; allowed: at least that",
+                              o->connection_memory, o->frame_size);
+    if (o->value_size + o->key_size + KIB > o->frame_size)
+        return options_refuse(conflict, OPTIONS("value-size", "frame-size", "key-size"),
+                              "value-size: a record of %" PRIu64
+                              " bytes does not fit into a message of frame-size %" PRIu64
+                              "; allowed: at most frame-size less key-size and 1KiB",
+                              o->value_size, o->frame_size);
+    return true;
+}
+
+bool options_check(const struct options *o, struct option_conflict *conflict)
+{
+    if (!o->data[0])
+        return options_refuse(conflict, OPTIONS("data"),
+                              "data: expected the path of a directory");
+    if (o->page_size & (o->page_size - 1))
+        return options_refuse(
+            conflict, OPTIONS("page-size"),
+            "page-size: %" PRIu64
+            " is not a power of two; expected 4KiB, 8KiB, 16KiB, 32KiB or 64KiB",
+            o->page_size);
+    if (o->stage_size > o->staged_max)
+        return options_refuse(conflict, OPTIONS("stage-size", "staged-max"),
+                              "stage-size: %" PRIu64 " is over staged-max, which is %" PRIu64
+                              "; allowed: at most that",
+                              o->stage_size, o->staged_max);
+    if (o->wal_segment_size < db_segment_bytes_min(o->value_size))
+        return options_refuse(
+            conflict, OPTIONS("wal-segment-size", "value-size"),
+            "wal-segment-size: %" PRIu64 " does not hold a record of value-size %" PRIu64
+            "; allowed: at least %" PRIu64,
+            o->wal_segment_size, o->value_size, db_segment_bytes_min(o->value_size));
+    return check_output(o, conflict) && check_messages(o, conflict);
 }
 
 const struct option *option_find(struct slice name)

@@ -68,7 +68,8 @@ enum option_type {
     X(BYTES, page_size, "page-size", "8KiB", 4 * KIB, 64 * KIB, NULL, false,                   \
       "page size of a new data directory; a power of two")                                     \
     X(BYTES, wal_segment_size, "wal-segment-size", "16MiB", 16 * MIB, GIB, NULL, false,        \
-      "size of a WAL segment file")                                                            \
+      "size of a WAL segment file of a new data directory; it has to hold a few records of "   \
+      "value-size")                                                                            \
     X(COUNT, wal_in_flight, "wal-in-flight", "2", 1, WAL_IN_FLIGHT_MAX, NULL, false,           \
       "maximum number of WAL batches written and synced concurrently")                         \
     X(CHOICE, durability, "durability", "sync", 0, 0, "sync interval", true,                   \
@@ -131,7 +132,7 @@ enum option_type {
       "maximum size of the results of one get_many or run")                                    \
     X(BYTES, output_pause, "output-pause", "256KiB", 4 * KIB, 64 * MIB, NULL, true,            \
       "unread replies of a client above which the server stops reading from it")               \
-    X(BYTES, output_max, "output-max", "8MiB", 64 * KIB, GIB, NULL, true,                      \
+    X(BYTES, output_max, "output-max", "8MiB", 128 * KIB, GIB, NULL, true,                     \
       "unread replies of a client above which the server disconnects it")                      \
     X(DURATION, output_stall, "output-stall", "30s", 100, 24 * HOUR, NULL, true,               \
       "a client that reads none of its pending replies for this long is disconnected")         \
@@ -153,10 +154,21 @@ enum option_type {
 #define OPTION_FIELD_COUNT(field) uint64_t field;
 #define OPTION_FIELD_BOOL(field) bool field;
 
+#define OPTION_COUNT_MAX 64
+#define OPTION_BY_FLAG UINT32_MAX
+
 struct options {
 #define X(type, field, name, standard, min, max, words, reload, help) OPTION_FIELD_##type(field)
     OPTION_LIST_OF(X)
 #undef X
+    /* By place in the table: the line of the file that set it; 0: the default. */
+    uint32_t line[OPTION_COUNT_MAX];
+};
+
+/* Options that are not possible together. */
+struct option_conflict {
+    const char *names[4]; /* of the table; the rest is NULL */
+    char text[OPTION_ERROR_BYTES];
 };
 
 struct option {
@@ -187,8 +199,14 @@ const char *option_nearest(struct slice name);
 bool option_set(struct options *o, const struct option *option, struct slice value, bool append,
                 char *error);
 
-/* What one option cannot see alone: relations between them. As option_set. */
-bool options_check(const struct options *o, char *error);
+/* What one option cannot see alone: relations between them. false: conflict says which. */
+bool options_check(const struct options *o, struct option_conflict *conflict);
+
+#define OPTIONS(...) ((const char *const[3]){__VA_ARGS__})
+
+/* conflict is of these options (NULL: no more); returns false. */
+bool options_refuse(struct option_conflict *conflict, const char *const names[3],
+                    const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The value as option_set would read it. to has OPTION_TEXT_BYTES. */
 void option_format(const struct options *o, const struct option *option, char *to);

@@ -54,17 +54,12 @@ struct recovery {
 
 /* ---- limits ---- */
 
-static enum err limits_set(struct wal *w, const struct wal_options *options,
-                           uint64_t segment_bytes, struct failure *f)
+static void limits_of(struct wal_limits *l, uint64_t piece)
 {
-    struct wal_limits *l = &w->limits;
-    uint64_t piece = options->piece_bytes_max ? options->piece_bytes_max : WAL_PIECE_BYTES_MAX;
     uint64_t overhead = WAL_HEADER_BYTES + WAL_FRAGMENT_BYTES;
 
-    l->segment_bytes = segment_bytes;
     l->piece_bytes = piece;
     l->stream_bytes_min = piece / 3;
-    l->reserve_bytes = segment_bytes / WAL_RESERVE_SHARE;
     l->batch_bytes = wal_round_up(overhead + piece + l->stream_bytes_min);
     l->whole_bytes =
         l->batch_bytes < WAL_WHOLE_BYTES_MAX ? l->batch_bytes : WAL_WHOLE_BYTES_MAX;
@@ -72,13 +67,33 @@ static enum err limits_set(struct wal *w, const struct wal_options *options,
     if (l->tail_bytes < l->whole_bytes)
         l->tail_bytes = l->whole_bytes;
     l->tail_bytes += WAL_SECTOR_BYTES;
+}
+
+uint64_t wal_segment_bytes_min(uint64_t piece_bytes_max)
+{
+    struct wal_limits l;
+
+    limits_of(&l, piece_bytes_max);
+    return WAL_SECTOR_BYTES + l.batch_bytes + l.tail_bytes;
+}
+
+static enum err limits_set(struct wal *w, const struct wal_options *options,
+                           uint64_t segment_bytes, struct failure *f)
+{
+    struct wal_limits *l = &w->limits;
+    uint64_t piece = options->piece_bytes_max ? options->piece_bytes_max : WAL_PIECE_BYTES_MAX;
+
+    limits_of(l, piece);
+    l->segment_bytes = segment_bytes;
+    l->reserve_bytes = segment_bytes / WAL_RESERVE_SHARE;
     if (piece < WAL_SECTOR_BYTES || segment_bytes % WAL_SECTOR_BYTES ||
-        segment_bytes > WAL_SEGMENT_BYTES_MAX ||
-        segment_bytes < WAL_SECTOR_BYTES + l->batch_bytes + l->tail_bytes)
-        return failure_set(
-            f, ERR_BAD_REQUEST,
-            "WAL segments of %llu bytes are too small for fragments of %llu bytes",
-            (unsigned long long)segment_bytes, (unsigned long long)piece);
+        segment_bytes > WAL_SEGMENT_BYTES_MAX || segment_bytes < wal_segment_bytes_min(piece))
+        return failure_set(f, ERR_BAD_REQUEST,
+                           "the WAL has segments of %llu bytes, and a record as large as "
+                           "value-size allows needs at least %llu; a WAL keeps the "
+                           "wal-segment-size that it was made with",
+                           (unsigned long long)segment_bytes,
+                           (unsigned long long)wal_segment_bytes_min(piece));
     if (options->in_flight_max < 1 || options->in_flight_max > WAL_IN_FLIGHT_MAX ||
         options->spare_segments < 2)
         return failure_set(

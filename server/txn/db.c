@@ -188,6 +188,21 @@ static enum err db_open_primary(struct db *db, struct failure *f)
     return e;
 }
 
+#define PIECE_SLACK_BYTES (16u << 10) /* heads, and a generated key put into the record */
+
+/* Room that a record of the largest size needs in the log, with its commit's head. */
+static uint32_t piece_bytes(uint64_t value_bytes_max)
+{
+    uint64_t bytes = value_bytes_max + KEY_BYTES_MAX + PIECE_SLACK_BYTES;
+
+    return bytes > WAL_PIECE_BYTES_MAX ? (uint32_t)bytes : WAL_PIECE_BYTES_MAX;
+}
+
+uint64_t db_segment_bytes_min(uint64_t value_bytes_max)
+{
+    return wal_segment_bytes_min(piece_bytes(value_bytes_max));
+}
+
 static enum err db_open_log(struct db *db, struct failure *f)
 {
     const struct root_facts *root = root_facts(primary_root(db->primary));
@@ -195,6 +210,7 @@ static enum err db_open_log(struct db *db, struct failure *f)
                                   .in_flight_max = db->options.log_in_flight,
                                   .spare_segments = 2,
                                   .interval_ms = db->options.interval_ms,
+                                  .piece_bytes_max = piece_bytes(db->options.value_bytes_max),
                                   .direct_bytes_max = DIRECT_BYTES_MAX,
                                   .numbers_ahead = NUMBERS_AHEAD};
     struct wal_events events = {

@@ -42,6 +42,9 @@ struct db_options {
 };
 void db_options_default(struct db_options *o);
 
+/* The least segment_bytes with such values. */
+uint64_t db_segment_bytes_min(uint64_t value_bytes_max);
+
 struct db_events { /* called from the loop */
     void *context;
     /* There is something for db_turn; not called within db_turn. */
