@@ -121,6 +121,7 @@ static bool global_set(struct cli *cli, struct globals *globals, const char *nam
         cli->mode = CLI_MODE_TABLE;
     } else if (strcmp(name, "label") == 0) {
         cli->label = value;
+        globals->label = true;
     } else if (strcmp(name, "timeout-ms") == 0) {
         if (!args_parse_number(cli, name, value, INT32_MAX / 2, &number))
             return false;
@@ -239,6 +240,18 @@ static void unknown_verb(struct cli *cli, const struct verb *verb, const char *w
                   cli->in_shell ? "help" : "holdfast help");
 }
 
+/* A label would be lost on a verb that begins no transaction of its own. */
+static bool label_is_used(struct cli *cli, const struct verb *verb)
+{
+    static const char *const takes[] = {"begin", "run", "import"};
+
+    for (size_t i = 0; i < sizeof takes / sizeof takes[0]; i++)
+        if (strcmp(verb->name, takes[i]) == 0)
+            return true;
+    cli_usage(cli, "--label applies only to begin, run and import, not to %s", verb->name);
+    return false;
+}
+
 bool args_parse(struct cli *cli, int count, char **words, struct args *args,
                 struct globals *globals)
 {
@@ -268,5 +281,7 @@ bool args_parse(struct cli *cli, int count, char **words, struct args *args,
             return false;
         }
     }
-    return globals->help || globals->version || !args->verb || count_is_right(cli, args);
+    if (globals->help || globals->version || !args->verb)
+        return true;
+    return count_is_right(cli, args) && (!globals->label || label_is_used(cli, args->verb));
 }

@@ -8,6 +8,7 @@
 struct globals {
     bool help;
     bool version;
+    bool label; /* given with this verb */
 };
 
 /* Options that every verb takes; set in struct cli as they are met. */

@@ -30,6 +30,26 @@ static void print_bool(struct cli *cli, bool b)
     fputs(b ? "true\n" : "false\n", cli->out);
 }
 
+/* get S 12 found nothing. Where there is a record with the text "12", say so. */
+static void hint_at_text(struct cli *cli, const struct target *target, const char *word)
+{
+    struct msgpack_cursor at = msgpack_open(slice_of_pack(&target->key));
+    struct hf_pack text = {0};
+    struct slice given;
+    bool found = false;
+
+    if (strchr("[{\"", word[0]) || msgpack_read_text(&at, &given) == ERR_OK)
+        return;
+    hf_pack_text(&text, word);
+    if (hf_has(cli->conn, cli->txn, target->store, hf_pack_bytes(&text), &found) == HF_OK &&
+        found)
+        cli_usage(cli,
+                  "%.60s is not a string; for the record with the key \"%.60s\" write "
+                  "'\"%.60s\"'",
+                  word, word, word);
+    hf_pack_fini(&text);
+}
+
 int verb_get(struct cli *cli, const struct args *args)
 {
     struct target target;
@@ -41,12 +61,16 @@ int verb_get(struct cli *cli, const struct args *args)
     exit_code = cli_connect(cli);
     if (exit_code)
         goto done;
-    if (hf_get(cli->conn, cli->txn, target.store, hf_pack_bytes(&target.key), &value) != HF_OK)
+    if (hf_get(cli->conn, cli->txn, target.store, hf_pack_bytes(&target.key), &value) !=
+        HF_OK) {
         exit_code = cli_failed(cli);
-    else if (value.data)
+    } else if (value.data) {
         output_value(cli, slice_of(value));
-    else
+    } else {
         print_none(cli);
+        if (!cli->txn)
+            hint_at_text(cli, &target, args->positional[1]);
+    }
 done:
     hf_pack_fini(&target.key);
     return exit_code;
@@ -121,10 +145,17 @@ static int verb_of_write(struct cli *cli, const struct args *args,
     struct hf_bytes stored;
     char name[256];
     const char *store = cli_store(cli, args->positional[0], name);
+    const char *key_text = args_option(args, "key");
     int exit_code = CLI_USAGE;
 
+    if (key_text && args->count > 2) {
+        cli_usage(cli, "the key is given twice, as KEY and as --key");
+        return CLI_USAGE;
+    }
+    if (!key_text && args->count > 2)
+        key_text = args->positional[2];
     if (!store || !cli_parse(cli, "VALUE", args->positional[1], &value) ||
-        (args->count > 2 && !cli_parse(cli, "KEY", args->positional[2], &key)))
+        (key_text && !cli_parse(cli, "KEY", key_text, &key)))
         goto done;
     exit_code = cli_connect(cli);
     if (exit_code)

@@ -49,7 +49,7 @@ int verb_status(struct cli *cli, const struct args *args)
 
 int verb_holds(struct cli *cli, const struct args *args)
 {
-    return verb_of_result(cli, "(no open transactions)", hf_holds);
+    return verb_of_result(cli, "(no open transactions or scans)", hf_holds);
 }
 
 int verb_kill(struct cli *cli, const struct args *args)
@@ -58,9 +58,9 @@ int verb_kill(struct cli *cli, const struct args *args)
     int exit_code;
 
     if (!args_is_number(args->positional[0], (uint64_t)1 << 53, &version))
-        return cli_usage(
-            cli, "VERSION must be a transaction number, as shown by `holds`, not \"%.40s\"",
-            args->positional[0]);
+        return cli_usage(cli,
+                         "TXID must be a transaction id, as shown by `holds`, not \"%.40s\"",
+                         args->positional[0]);
     exit_code = cli_connect(cli);
     if (exit_code)
         return exit_code;

@@ -67,6 +67,11 @@ static const struct verb_option begin_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct verb_option put_options[] = {
+    {"key", "KEY", "the key, in the place of the argument KEY"},
+    {NULL, NULL, NULL},
+};
+
 #define KEY_HELP                                                                           \
     "PATH is a field name; several, separated by commas, make a multi-part key. A part that\n" \
     "ends in :desc sorts in descending order. For nested fields write JSON:\n"               \
@@ -82,12 +87,15 @@ const struct verb verbs[] = {
      "get-many users alice bob", NULL},
     {"put", "STORE VALUE [KEY]", VERB_BOTH, verb_put,
      "Insert or replace a record and print its key",
-     "The value comes first, then the key. KEY is needed only for stores with explicit keys.",
-     "put users '{\"name\": \"Alice\"}' alice", NULL},
+     "The value comes first, then the key: put STORE VALUE KEY or put STORE VALUE --key KEY.\n"
+     "A key is given only to stores with explicit keys.",
+     "put users '{\"name\": \"Alice\"}' --key alice", put_options},
     {"insert", "STORE VALUE [KEY]", VERB_BOTH, verb_insert,
      "Insert a record and print its key; fails if the key exists",
-     "The value comes first, then the key. KEY is needed only for stores with explicit keys.",
-     "insert users '{\"name\": \"Alice\"}' alice", NULL},
+     "The value comes first, then the key: insert STORE VALUE KEY or insert STORE VALUE "
+     "--key KEY.\n"
+     "A key is given only to stores with explicit keys.",
+     "insert users '{\"name\": \"Alice\"}' --key alice", put_options},
     {"delete", "STORE KEY", VERB_BOTH, verb_delete,
      "Delete a record and print whether it existed", NULL, "delete users alice", NULL},
     {"delete-range", "STORE", VERB_BOTH, verb_delete_range,
@@ -135,10 +143,11 @@ const struct verb verbs[] = {
 
     {"status", "", VERB_BOTH, verb_status, "Show server statistics", NULL, "status",
      NULL},
-    {"holds", "", VERB_BOTH, verb_holds, "List open transactions and what is retained for them",
+    {"holds", "", VERB_BOTH, verb_holds, "List open transactions and scans, and what is "
+     "retained for them",
      NULL, "holds", NULL},
-    {"kill", "VERSION", VERB_BOTH, verb_kill, "Abort a transaction",
-     "VERSION is the transaction number that `holds` shows.", "kill 36", NULL},
+    {"kill", "TXID", VERB_BOTH, verb_kill, "Abort a transaction",
+     "TXID is the transaction id, which `holds` shows as \"version\".", "kill 36", NULL},
     {"rotate", "", VERB_BOTH, verb_rotate, "Seal the open in-memory stage", NULL, "rotate", NULL},
     {"amalgamate", "", VERB_BOTH, verb_amalgamate, "Merge sealed stages into the data file", NULL,
      "amalgamate", NULL},

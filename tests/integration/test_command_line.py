@@ -43,6 +43,21 @@ def test_a_range_that_cannot_hold_anything_says_so(d):
         assert cli(d, "count", *words) == (0, found, ""), (words, cli(d, "count", *words))
 
 
+def test_what_would_be_lost_without_a_word_is_said(d):
+    cli(d, "create-store", "words")
+    assert cli(d, "put", "words", "first", "--key", "12", stdin=b"")[0] == 0
+    assert cli(d, "put", "words", '"second"', '"34"')[:2] == (0, b'"34"\n')
+    assert cli(d, "put", "words", "v", "k", "--key", "k")[0] == 1
+    assert cli(d, "get", "words", "12") == (0, b'"first"\n', "")
+    code, out, err = cli(d, "get", "words", "34")
+    assert (code, out) == (0, b"null\n") and """write '"34"'""" in err, (code, out, err)
+    assert cli(d, "get", "words", "56") == (0, b"null\n", "")
+    code, _, err = cli(d, "put", "words", "v", "k", "--label", "me")
+    assert code == 1 and "--label applies only to" in err and cli(d, "has", "words", "k")[1] == b"false\n", err
+    assert cli(d, "run", '[["put", ["words", 1, "k"]]]', "--label", "me")[0] == 0
+    assert "transaction id" in cli(d, "kill", "abc")[2]
+
+
 def test_a_failed_export_keeps_the_old_file(d):
     path = os.path.join(d.directory, "old.ndjson")
     cli(d, "create-store", "out"), cli(d, "put", "out", "1", "a")

@@ -212,7 +212,7 @@ START_TEST(wrong_usage_is_told_and_exits_with_1)
         {"create-store s --key a.b", "has a dot"},
         {"create-store s --conflict first", "--conflict takes \"none\""},
         {"run '[1'", "OPS, line 1, column 3"},
-        {"kill x", "VERSION must be a transaction number"},
+        {"kill x", "TXID must be a transaction id"},
         {"--timeout-ms 1e3 ping", "takes an integer"},
         {"help gett", "did you mean get?"},
     };
