@@ -22,8 +22,9 @@ static size_t runs_bytes(uint32_t chunks)
 /* How many units a node at that place of the heap covers. */
 static uint32_t node_units(const struct extent_map *map, uint32_t node)
 {
-    uint32_t levels = (uint32_t)(31 - __builtin_clz(node));
+    uint32_t levels = (uint32_t)(31 - __builtin_clz(node | 1));
 
+    ASSERT(node && node < 2 * map->chunks);
     return (uint32_t)(((uint64_t)map->chunks >> levels) * CHUNK_UNITS);
 }
 
@@ -63,6 +64,7 @@ static struct extent_run chunk_run(const uint64_t *words)
             left -= count;
         }
     }
+    ASSERT(current <= CHUNK_UNITS);
     run.last = current;
     run.longest = max32(run.longest, current);
     if (at_start)
@@ -80,6 +82,7 @@ static void node_sum(struct extent_map *map, uint32_t node)
     run->first = left->first == half ? half + right->first : left->first;
     run->last = right->last == half ? half + left->last : right->last;
     run->longest = max32(max32(left->longest, right->longest), left->last + right->first);
+    ASSERT(run->longest <= 2 * half && run->first <= run->longest && run->last <= run->longest);
 }
 
 /* Sum up again what stands over the units from start to end. */
@@ -88,6 +91,7 @@ static void sums_renew(struct extent_map *map, uint32_t start, uint32_t count)
     uint32_t low = start / CHUNK_UNITS + map->chunks;
     uint32_t high = (start + count - 1) / CHUNK_UNITS + map->chunks;
 
+    ASSERT(count && low >= map->chunks && high < 2 * map->chunks);
     for (uint32_t node = low; node <= high; node++)
         map->runs[node] = chunk_run(map->bits + (size_t)(node - map->chunks) * CHUNK_WORDS);
     while (low > 1) {
@@ -123,6 +127,7 @@ static enum err map_grow(struct extent_map *map, uint32_t chunks)
     struct extent_run *runs = NULL;
     uint32_t old = map->chunks;
 
+    ASSERT(chunks > old && (chunks & (chunks - 1)) == 0); /* a heap of whole levels */
     bits = os_alloc(map->os, bits_bytes(chunks));
     runs = os_alloc(map->os, runs_bytes(chunks));
     if (!bits || !runs) {
@@ -227,6 +232,7 @@ enum err extent_take(struct extent_map *map, uint32_t count, uint32_t *out)
             return e;
     }
     start = map_find(map, count);
+    ASSERT(map->runs[1].longest >= count && (uint64_t)start + count <= EXTENT_UNITS_MAX);
     bits_set(map, start, count, true);
     map->used += count;
     map->end = max32(map->end, start + count);
@@ -272,6 +278,7 @@ enum err extent_fill(struct extent_map *map, uint64_t end)
 void extent_give(struct extent_map *map, uint32_t start, uint32_t count)
 {
     ASSERT(count > 0 && (uint64_t)start + count <= map->end);
+    ASSERT(map->used >= count);
     bits_set(map, start, count, false);
     map->used -= count;
     map->given_low = map->given_low < start ? map->given_low : start;
@@ -288,7 +295,9 @@ uint32_t extent_trim(struct extent_map *map)
 {
     uint64_t covered = (uint64_t)map->chunks * CHUNK_UNITS;
 
+    ASSERT(map->end >= covered - map->runs[1].last); /* nothing behind the end is used */
     map->end = (uint32_t)(covered - map->runs[1].last);
+    ASSERT(map->used <= map->end);
     return map->end;
 }
 
@@ -320,6 +329,7 @@ bool extent_free_run(const struct extent_map *map, uint32_t from, uint32_t *star
 {
     *start = next_unit(map, from, false);
     *count = next_unit(map, *start, true) - *start;
+    ASSERT(*start >= from || from >= map->end);
     if (*count == 0)
         return false;
     while (*start > 0 && !extent_is_used(map, *start - 1)) {

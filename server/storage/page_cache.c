@@ -126,6 +126,7 @@ struct page *cache_insert_take(struct page_cache *c, struct page *page)
     struct page *old = table_find(c, page->offset, page->birth);
     struct page **chain;
 
+    ASSERT(!page->pins && !page->home);
     if (old) {
         page_free(c->os, page);
         return old;
@@ -146,9 +147,13 @@ static void page_drop(struct page_cache *c, struct page *page)
 {
     struct page **at = &c->table[page_hash(page->offset, page->birth) & (c->table_size - 1)];
 
-    ASSERT(page->pins == 0);
-    while (*at != page)
+    ASSERT(page->pins == 0);                                 /* P-3 */
+    ASSERT(c->pages && c->bytes >= page->memory);            /* P-1 */
+    ASSERT(!page->home || *page->home == page);              /* P-2 */
+    while (*at != page) {
+        ASSERT(*at); /* P-1 */
         at = &(*at)->hash_next;
+    }
     *at = page->hash_next;
     if (page->home)
         *page->home = NULL;
@@ -189,6 +194,7 @@ static struct wait_pin *pin_new(struct page_cache *c)
 
     if (!pin)
         return os_alloc(c->os, sizeof *pin);
+    ASSERT(c->spare_count);
     c->spare = pin->next;
     c->spare_count--;
     return pin;
@@ -259,6 +265,7 @@ void cache_wait_release(struct page_cache *c, struct wait *w)
         cache_unpin(pin->page);
         pin_free(c, pin);
     }
+    ASSERT(list_is_empty(&w->loads) && !w->pins);
     w->pending = 0;
     list_remove(&w->in_ready);
 }
@@ -298,6 +305,7 @@ static void load_run(struct os_job *job)
 
 static void load_free(struct page_cache *c, struct load *l)
 {
+    ASSERT(c->load_count && list_is_empty(&l->tickets));
     list_remove(&l->in_loads);
     page_scratch_fini(c->os, &l->scratch);
     page_free(c->os, l->page);
@@ -320,6 +328,7 @@ static void load_done(struct os_job *job)
         struct ticket *t = LIST_ENTRY(list_first(&l->tickets), struct ticket, in_load);
         struct wait *w = t->wait;
 
+        ASSERT(t->result == ERR_WAIT && w->pending); /* P-4 */
         list_remove(&t->in_load);
         t->result = l->result;
         t->why = l->why;
@@ -473,6 +482,7 @@ enum err cache_load(struct page_cache *c, const struct page_ptr *ptr, uint32_t s
             return load_failed(ptr, e, why, f);
     }
     page->touched = true;
+    ASSERT(page->offset == ptr->offset && page->birth == ptr->birth);
     if (!page->home) {
         page->home = home;
         *home = page;

@@ -14,10 +14,15 @@
  * by a job on the read lane. Several requests share a load, each through a ticket.
  * A load that failed answers each of its requests once, when that calls again.
  *
+ * Invariants: P-1 a page in the table is on the clock, and `pages` and `bytes` count them; P-2 a
+ * page with a home is where its home points; P-3 a pinned page is never dropped; P-4 pending counts
+ * the wait's tickets whose load is out.
+ *
  * Threads: the loop; cache_was_leaf any. */
 #ifndef HOLDFAST_STORAGE_PAGE_CACHE_H
 #define HOLDFAST_STORAGE_PAGE_CACHE_H
 
+#include "server/base/assert.h"
 #include "server/base/failure.h"
 #include "server/storage/page.h"
 #include "server/storage/wait.h"
@@ -87,6 +92,7 @@ static inline void cache_pin(struct page *page)
 
 static inline void cache_unpin(struct page *page)
 {
+    ASSERT(page->pins);
     page->pins--;
 }
 

@@ -45,6 +45,7 @@ enum err space_list_push(struct os *os, struct space_list *list, struct space_ex
         list->items = items;
         list->room = room;
     }
+    ASSERT(extent.units && list->count < list->room);
     list->items[list->count++] = extent;
     return ERR_OK;
 }
@@ -90,7 +91,8 @@ static void wait_for(struct space *s, struct space_batch *batch)
         space_batch_free(s->os, batch);
         return;
     }
-    s->waiting_units += list_units(&batch->list);
+    ASSERT(!batch->next);
+    s->waiting_units += list_units(&batch->list); /* U-4 */
     batch->next = s->waiting;
     s->waiting = batch;
 }
@@ -106,6 +108,7 @@ void space_branch(struct space *s, uint64_t from, uint64_t next)
 
         if (batch->kind == SPACE_REPLACED && batch->number > from) {
             *at = batch->next;
+            ASSERT(s->waiting_units >= list_units(&batch->list)); /* U-4 */
             s->waiting_units -= list_units(&batch->list);
             space_batch_free(s->os, batch);
         } else {
@@ -118,6 +121,8 @@ void space_branch(struct space *s, uint64_t from, uint64_t next)
 
         if (batch->number > from) {
             *at = batch->next;
+            batch->next = NULL;
+            ASSERT(batch->number < next);
             batch->kind = SPACE_ORPHAN;
             batch->freed_at = next;
             wait_for(s, batch);
@@ -149,6 +154,8 @@ static bool held_sees(const struct space_held *held, const struct space_extent *
 {
     size_t at = held_from(held, extent->birth);
 
+    ASSERT(extent->birth <= freed_at); /* U-5 */
+    ASSERT(at == 0 || held->numbers[at - 1] < extent->birth);
     if (at == held->count || held->numbers[at] >= freed_at)
         return false;
     if (at + 1 == held->count || held->numbers[at + 1] >= freed_at)
@@ -185,10 +192,13 @@ static void batch_reclaim(struct space *s, struct space_batch *batch,
             (limbo && extent.birth <= s->limbo_high) || is_made(s, extent.birth)) {
             batch->list.items[kept++] = extent;
         } else {
-            extent_give(&s->map, extent.offset, extent.units);
+            extent_give(&s->map, extent.offset,
+                        extent.units);                /* U-1: asserts that it was used */
+            ASSERT(s->waiting_units >= extent.units);          /* U-4 */
             s->waiting_units -= extent.units;
         }
     }
+    ASSERT(kept <= batch->list.count);
     batch->list.count = kept;
 }
 
@@ -221,6 +231,7 @@ bool space_reclaim(struct space *s, const struct space_held *held, struct space_
 void space_merged(struct space *s, struct space_batch *replaced, struct space_batch *made,
                   bool durable)
 {
+    ASSERT(replaced->kind == SPACE_REPLACED && replaced->number == made->number && !made->next);
     wait_for(s, replaced);
     if (durable) {
         space_batch_free(s->os, made);
@@ -246,6 +257,7 @@ void space_limbo(struct space *s, struct space_batch *made)
     if (!s->in_limbo || made->number > s->limbo_high)
         s->limbo_high = made->number;
     s->in_limbo = true;
+    ASSERT(s->limbo_low <= s->limbo_high && !made->next);
     made->kind = SPACE_ORPHAN;
     made->freed_at = made->number + 1;
     wait_for(s, made);

@@ -15,7 +15,8 @@
  *
  * Invariants: U-1 a unit is marked used in the map from its allocation until no
  * held root, slot or limbo root reaches it. U-2 an extent is in at most one
- * batch of kind REPLACED or ORPHAN. U-3 what made lists is marked used.
+ * batch of kind REPLACED or ORPHAN. U-3 what made lists is marked used. U-4 waiting_units is
+ * the sum over waiting. U-5 an extent is freed after it was born.
  *
  * Threads: the loop, or the merge lane while a merge is under way. */
 #ifndef HOLDFAST_STORAGE_SPACE_H

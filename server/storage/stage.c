@@ -62,6 +62,7 @@ static void stage_hang_store(struct stage *s, struct stage_store *st)
 
     if (s->store_count >= bucket_stores * (s->bucket_mask + 1))
         stage_grow_buckets(s);
+    ASSERT(!stage_store_of(s, st->store)); /* S-7 */
     list_push_front(&s->stores, &st->in_stage);
     s->store_count++;
     stage_chain_store(s, st);
@@ -71,8 +72,11 @@ void stage_drop_store(struct stage *s, struct stage_store *st)
 {
     struct stage_store **at = &s->buckets[st->store & s->bucket_mask];
 
-    while (*at != st)
+    ASSERT(s->store_count && !st->records);
+    while (*at != st) {
+        ASSERT(*at); /* S-7 */
         at = &(*at)->chain;
+    }
     *at = st->chain;
     list_remove(&st->in_stage);
     s->store_count--;
@@ -82,6 +86,7 @@ void stage_drop_store(struct stage *s, struct stage_store *st)
 
 void stage_free(struct stage *s)
 {
+    ASSERT(!s->is_write_set);
     LIST_EACH_SAFE (link, &s->stores) {
         struct stage_store *st = STORE_OF(link);
 
@@ -233,6 +238,7 @@ struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t store,
     struct record *r =
         arena_alloc(s->memory, offsetof(struct record, key) + key.size + value.size);
 
+    ASSERT(key.size <= UINT16_MAX && value.size <= UINT32_MAX);
     if (!r)
         return NULL;
     r->stamp = stamp;
@@ -282,6 +288,7 @@ static void stage_insert(struct stage *s, struct stage_store *st, struct record 
 {
     struct record **at = before ? &before->next : &st->first;
 
+    ASSERT(r->store == st->store);
     r->next = *at;
     *at = r;
     st->records++;
@@ -318,6 +325,7 @@ static bool write_set_replace(struct stage *s, struct record *r, struct slice va
             return false;
         memmove(bytes, value.data, value.size);
     }
+    ASSERT(s->value_bytes >= r->value_size); /* S-6 */
     s->value_bytes += value.size;
     s->value_bytes -= r->value_size;
     r->value = bytes;
@@ -361,6 +369,7 @@ static void stage_link_store(struct stage *s, struct stage_store *to, struct sta
         r->newest = NULL;
         r->older = NULL;
         if (there) {
+            ASSERT(record_newest(there)->stamp->commit < stamp->commit); /* S-5 */
             r->older = record_newest(there);
             there->newest = r;
             stamp->superseded = true;
@@ -374,6 +383,7 @@ static void stage_link_store(struct stage *s, struct stage_store *to, struct sta
 void stage_note_commit(struct stage *s, uint64_t commit)
 {
     ASSERT(commit > s->last_commit); /* S-2 */
+    ASSERT(s->state == STAGE_OPEN);  /* S-1 */
     if (!s->first_commit)
         s->first_commit = commit;
     s->last_commit = commit;
@@ -437,6 +447,7 @@ struct stamp *stage_absorb(struct stage *s, struct stage *write_set, struct stam
     struct stamp *copy;
     uint8_t *to;
 
+    ASSERT(s->state == STAGE_OPEN && write_set->is_write_set && !write_set->is_absorbed);
     if (write_set->memory != &write_set->arena ||
         write_set->arena.bytes > STAGE_ABSORB_BYTES_MAX)
         return stamp;
@@ -502,6 +513,7 @@ void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,
     stage_note_commit(s, stamp->commit);
     LIST_EACH_SAFE (link, &write_set->stores)
         stage_take_store(s, STORE_OF(link), write_set, spares);
+    ASSERT(!s->records && !s->value_bytes); /* S-6 */
     s->records = write_set->records;
     s->value_bytes = write_set->value_bytes;
     arena_splice(&s->arena, &write_set->arena);
@@ -541,9 +553,69 @@ void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from,
     if (!stamp->superseded)
         return;
     for (struct record *r = stamp->first; r; r = r->log_next) {
+        ASSERT(!r->older || r->older->stamp->commit < stamp->commit); /* S-5 */
         while (r->older && !sees(context, r->older->stamp->commit, stamp->commit))
             r->older = r->older->older;
     }
+}
+
+/* ---- checking ---- */
+
+struct stage_sums {
+    uint64_t records, bytes;
+};
+
+/* The versions of one key. */
+static bool chain_check(const struct stage *s, struct record *linked, struct stage_sums *sums)
+{
+    uint64_t above = UINT64_MAX;
+
+    for (const struct record *r = record_newest(linked); r; r = r->older) {
+        if (r->store != linked->store || !slice_equal(record_key(r), record_key(linked)))
+            return false;
+        if (r->stamp->commit >= above || r->stamp->commit < s->first_commit ||
+            r->stamp->commit > s->last_commit)
+            return false; /* S-5 */
+        above = r->stamp->commit;
+        sums->records++;
+        sums->bytes += (uint64_t)r->key_size + r->value_size;
+    }
+    return true;
+}
+
+static bool store_check(const struct stage *s, const struct stage_store *st,
+                        struct stage_sums *sums)
+{
+    uint64_t keys = 0;
+
+    for (struct record *r = st->first; r; r = r->next) {
+        struct record *before;
+
+        if (r->next && slice_compare(record_key(r), record_key(r->next)) >= 0)
+            return false; /* S-4 */
+        if (r->store != st->store || stage_search(st, record_key(r), &before) != r ||
+            !chain_check(s, r, sums))
+            return false;
+        keys++;
+    }
+    return keys == st->records; /* S-4 */
+}
+
+bool stage_check(const struct stage *s)
+{
+    struct stage_sums sums = {0, 0};
+    size_t stores = 0;
+
+    ASSERT(!s->is_write_set && !s->is_loose);
+    LIST_EACH (link, &s->stores) {
+        const struct stage_store *st = STORE_OF(link);
+
+        if (stage_store_of(s, st->store) != st || !store_check(s, st, &sums))
+            return false; /* S-7 */
+        stores++;
+    }
+    return stores == s->store_count && sums.records <= s->records &&
+           sums.bytes <= s->value_bytes; /* S-6 */
 }
 
 size_t stage_store_count(const struct stage *s)

@@ -14,7 +14,11 @@
  *                    ^------- failed ------'
  *
  * Invariants: S-1 only an OPEN stage takes writes; S-2 commits of a newer stage are
- * all greater; S-3 a sealed stage never changes once its last commit is durable.
+ * all greater; S-3 a sealed stage never changes once its last commit is durable; S-4 the keys
+ * of a store ascend, each once, and `records` counts them; S-5 versions of a key fall in commits,
+ * which lie between the stage's first and its last; S-6 `records` and `value_bytes` of the stage
+ * count every version that was linked, those that were pruned too; S-7 a store stands in the
+ * bucket of its number. stage_check judges S-4 to S-7.
  *
  * Threads: loop; a sealed stage may be read on the merge lane. */
 #ifndef HOLDFAST_STORAGE_STAGE_H
@@ -139,6 +143,9 @@ void stage_free(struct stage *s);
 /* An empty write-set in the caller's memory; room (may be NULL) is lent for its first store. */
 void write_set_init(struct stage *s, struct os *os, struct stage_store *room);
 void write_set_fini(struct stage *s);
+
+/* Whether a stage that is not loose keeps S-4 to S-7. Looks at every record; for tests. */
+bool stage_check(const struct stage *s);
 
 void stage_move(struct stage *s, enum stage_state next);
 const char *stage_state_name(enum stage_state state);

@@ -267,6 +267,7 @@ bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record
         full = full || n->count == NODE_ENTRIES;
         n = n->level ? n->children[slots[depth]] : NULL;
     }
+    ASSERT(depth && depth <= STAGE_INDEX_HEIGHT_MAX);
     if (full && !path_make_room(x, arena, path, slots, &depth, key))
         return false;
     node_insert(path[depth - 1], slots[depth - 1], r, NULL);
@@ -303,6 +304,7 @@ static void node_remove(struct stage_index_node *n, unsigned at)
 /* The least of a child is another one now. */
 static void node_set_least(struct stage_index_node *n, unsigned at, struct record *least)
 {
+    ASSERT(n->level && at < n->count);
     n->records[at] = least;
     if (at == 0 || at + 1u == n->count)
         node_refresh(n); /* at an edge the new key may share less */
@@ -386,6 +388,7 @@ static size_t build_level(struct arena *arena, struct stage_index_entry *entries
             node_refresh(n);
         else
             leaf_settle(n, shared);
+        ASSERT(made < at); /* entries that are used up only */
         entries[made] = (struct stage_index_entry){.node = n, .record = n->records[0]};
     }
     return made;

@@ -60,7 +60,8 @@ static void undo_record(struct stage *s, struct record *r)
     struct record *before = stage_seek_below(st, record_key(r));
     struct record **at = before ? &before->next : &st->first;
 
-    ASSERT(*at == r && st->records);
+    ASSERT(s->is_write_set && s->records);
+    ASSERT(*at == r && st->records); /* S-4 */
     if (--st->records < STAGE_UNINDEXED) {
         st->index.root = NULL;
         st->is_indexed = false;

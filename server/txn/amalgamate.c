@@ -108,6 +108,7 @@ static void amalgamate_put_back(struct amalgamation *a)
     for (size_t i = 0; i < a->pass.stage_count; i++)
         stage_move(a->pass.stages[i], STAGE_SEALED);
     amalgamate_reset(a);
+    ASSERT(!a->pass.stage_count && !a->base);
     db->pass_retry_ms = db->now_ms + PASS_RETRY_MS;
 }
 
@@ -118,8 +119,10 @@ static void amalgamate_publish_ledger(struct pass *p)
 
     if (!p->ledger)
         return;
-    for (size_t i = 0; i < p->stage_count; i++)
+    for (size_t i = 0; i < p->stage_count; i++) {
+        ASSERT(p->stages[i]->state == STAGE_AMALGAMATING && !p->stages[i]->has_ledger);
         p->stages[i]->has_ledger = true;
+    }
     for (size_t i = 0; i < p->older_count; i++)
         ledgers_remove(db, p->older[i]);
     ledgers_add(db, p->ledger);
@@ -129,8 +132,10 @@ static void amalgamate_publish_ledger(struct pass *p)
 
 static void amalgamate_expire(struct txn *t, const struct failure *why)
 {
+    ASSERT(t->snapshot && why->error == ERR_TXN_EXPIRED); /* T-3 */
     t->db->expired++;
     txn_doom(t, why);
+    ASSERT(!t->snapshot); /* T-3 */
     if (t->options.on_doomed)
         t->options.on_doomed(t, t->options.context);
 }
@@ -225,6 +230,8 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
     uint64_t upto = root_facts(root)->commit;
     size_t count = a->pass.stage_count;
 
+    ASSERT(upto <= db->durable && count); /* only what the log has synced is merged */
+    ASSERT(a->pass.stages[0]->last_commit == upto);
     wal_trim(db->wal, root_facts(root)->log_position);
     amalgamate_publish_ledger(&a->pass);
     for (size_t i = 0; i < count; i++) {
@@ -235,6 +242,7 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
         db->staged_bytes -= bytes;
         db->sealed_bytes -= bytes;
         db->held_bytes += bytes;
+        ASSERT(db->sealed_count);
         db->sealed_count--;
     }
     db->sealed_ms = db->sealed_last_ms =
@@ -312,6 +320,7 @@ static enum err amalgamate_begin_root(struct amalgamation *a)
         .counter_count = is_last ? p->counter_count : 0,
     };
 
+    ASSERT(a->limit_at < a->limit_count && a->limits[a->limit_at] > root_facts(from)->commit);
     a->phase = PHASE_MERGE;
     pass_rewind(p, root_facts(from)->commit, a->limits[a->limit_at]);
     return primary_merge_begin(db->primary, &plan, &a->merge);

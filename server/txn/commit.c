@@ -23,6 +23,7 @@ static size_t commit_encode_head(const struct stamp *s, uint8_t *to, size_t room
 {
     size_t label = s->label.size;
 
+    ASSERT(label <= UINT8_MAX && s->version);
     if (room < COMMIT_HEAD_BYTES + label)
         return 0;
     bytes_put_le64(to, s->version);
@@ -79,6 +80,8 @@ static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
 {
     struct wal_item *item = &stamp->item;
 
+    ASSERT(stamp->commit == db->last_commit && !stamp->owner);
+    ASSERT(!db->undurable_last || db->undurable_last->commit < stamp->commit); /* in order */
     item->number = stamp->commit;
     item->sync = !stamp->interval;
     item->encode = commit_encode;
@@ -151,6 +154,7 @@ enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     e = losers_check(op, t);
     if (e)
         return e;
+    ASSERT(t->snapshot && stamp && stamp->owner == t && !stamp->commit); /* T-3 */
     stamp->commit = ++db->last_commit; /* rule 4: reserved at begin */
     ASSERT(stamp->commit <= db->reserved.commit);
     stamp->item.bytes = commit_log_head_bytes(t) + stamp->records * COMMIT_RECORD_HEAD_BYTES +
@@ -173,6 +177,7 @@ void commit_on_written(void *context, uint64_t number)
 {
     struct db *db = context;
 
+    ASSERT(number <= db->last_commit && !db->log_failed); /* rule 9 */
     if (number > db->written)
         db->written = number;
     replies_release(db);
@@ -183,6 +188,7 @@ void commit_on_durable(void *context, uint64_t number)
     struct db *db = context;
 
     ASSERT(number >= db->durable && number <= db->last_commit);
+    ASSERT(!db->log_failed); /* rule 9 */
     db->durable = number;
     if (number > db->written)
         db->written = number;

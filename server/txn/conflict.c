@@ -1,5 +1,7 @@
 #include "server/txn/conflict.h"
 
+#include "server/base/assert.h"
+
 struct winner winner_of(const struct stamp *s)
 {
     return (struct winner){s->version, s->commit, s->interval, s->label};
@@ -22,6 +24,7 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
         msgpack_read_text(&c, &name);
     }
 
+    ASSERT(winner->version && (winner->commit != 0) == (kind != CONFLICT_GREATEST_VERSION));
     failure_clear(f);
     failure_set(
         f, ERR_CONFLICT,

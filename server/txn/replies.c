@@ -86,6 +86,7 @@ void replies_release(struct db *db)
         if (w->decided.synced > db->durable)
             break;
         list_remove(&w->in_queue);
+        ASSERT(!db->log_failed); /* rule 9 */
         if (w->decided.written > db->written) {
             wait_insert_written(db, w);
         } else {
@@ -107,6 +108,7 @@ void replies_release(struct db *db)
 
 void replies_fail(struct db *db)
 {
+    ASSERT(db->log_failed);
     list_splice_back(&db->lost_waits, &db->synced_waits);
     list_splice_back(&db->lost_waits, &db->written_waits);
     while (!list_is_empty(&db->lost_waits)) {

@@ -6,6 +6,8 @@
 
 void stages_push(struct db *db, struct stage *s)
 {
+    ASSERT(s->state == STAGE_OPEN && !s->above);
+    ASSERT(!db->newest_stage || db->newest_stage->state != STAGE_OPEN); /* T-1 */
     s->below = db->newest_stage;
     s->above = NULL;
     if (db->newest_stage)
@@ -55,6 +57,7 @@ static void stages_link(struct db *db, struct stage *write_set, struct stamp *st
     uint64_t before = db->newest_stage->arena.bytes;
 
     stage_link(db->newest_stage, write_set, stamp, &db->spares);
+    ASSERT(db->newest_stage->arena.bytes >= before);
     db->staged_bytes += db->newest_stage->arena.bytes - before; /* the index has grown, too */
 }
 
@@ -86,6 +89,7 @@ void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp)
         stages_push(db, t->spare[0]);
         t->spare[0] = NULL;
     }
+    ASSERT(t->is_large && db->newest_stage->state == STAGE_OPEN); /* T-1 */
     before = db->newest_stage->arena.bytes;
     stage_adopt(db->newest_stage, &t->write_set, stamp, &db->spares);
     db->staged_bytes += db->newest_stage->arena.bytes - before;
@@ -94,6 +98,7 @@ void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp)
 /* After the log has taken the commit: seal the stage that it became. */
 void stages_close_adopted(struct db *db, struct txn *t)
 {
+    ASSERT(t->spare[1] && !t->spare[1]->first_commit);
     stages_seal(db, db->newest_stage);
     t->spare[1]->number = ++db->stage_count_made;
     stages_push(db, t->spare[1]);
@@ -110,7 +115,9 @@ void stages_unstage(struct db *db)
 
 static void stage_unlink(struct db *db, struct stage *s)
 {
-    ASSERT(s->above); /* the open one is always above */
+    ASSERT(s->above &&
+           s->state == STAGE_AMALGAMATED); /* rule 7; the open one is always above */
+    ASSERT(s->above->below == s && (!s->below || s->below->above == s));
     s->above->below = s->below;
     if (s->below)
         s->below->above = s->above;
@@ -134,6 +141,8 @@ void ledgers_add(struct db *db, struct ledger *l)
 
 void ledgers_remove(struct db *db, struct ledger *l)
 {
+    ASSERT(db->ledger_bytes >= l->bytes);
+    ASSERT(db->ledger_disk_bytes >= l->disk_bytes);
     list_remove(&l->in_db);
     db->ledger_bytes -= l->bytes;
     db->ledger_disk_bytes -= l->disk_bytes;
@@ -183,6 +192,7 @@ void stages_free_unneeded(struct db *db)
         if (s->last_commit >= untold)
             continue; /* L-2 */
         stage_unlink(db, s);
+        ASSERT(db->held_bytes >= s->arena.bytes);
         db->held_bytes -= s->arena.bytes;
         db_event(db, "stage_freed", "stage=%llu bytes=%llu", (unsigned long long)s->number,
                  (unsigned long long)s->arena.bytes);

@@ -90,6 +90,12 @@ bool db_check(const struct db *db)
     size_t intents = 0;
 
     catalogue_check(&db->catalogue); /* aborts */
+    for (const struct stage *s = db->newest_stage; s; s = s->below) {
+        if (!stage_check(s))
+            return false;
+        if (s->below && s->first_commit && s->below->last_commit >= s->first_commit)
+            return false; /* S-2, T-1 */
+    }
     LIST_EACH (link, &db->writers) {
         const struct txn *t = LIST_ENTRY(link, struct txn, in_writers);
 

@@ -29,6 +29,7 @@ void tracker_remove_intent(struct txn *t, struct record *r)
 
 void tracker_become_large(struct txn *t)
 {
+    ASSERT(!t->is_large && !list_is_linked(&t->in_large)); /* T-4 */
     tracker_remove_intents(t);
     t->is_large = true;
     list_push_back(&t->db->large, &t->in_large);
@@ -65,6 +66,7 @@ enum err tracker_note_store(struct txn *t, struct schema *schema)
     s = t->stores ? arena_alloc(t->write_set.memory, sizeof *s) : &t->store_room;
     if (!s)
         return ERR_NOMEM;
+    ASSERT(t->db->spares.count > t->db->spares_needed); /* its commit needs one */
     t->db->spares_needed++;
     s->txn = t;
     s->schema = schema_ref(schema);
@@ -98,6 +100,7 @@ static enum err conflict_lose(struct op *op, struct txn *t, enum conflict_kind k
 {
     conflict_describe(&op->failure, kind, schema, key, &winner);
     op_note_commit(op, winner.commit, winner.interval);
+    ASSERT(t->snapshot && winner.version != t->version); /* T-3; nobody loses to itself */
     conflict_note_wrote(&op->failure, t);
     t->db->conflicts++;
     t->winner_interval = winner.interval;

@@ -329,7 +329,9 @@ START_TEST(without_snapshots_only_the_newest_version_stays)
 
     for (uint64_t commit = 1; commit <= COMMITS; commit++) {
         commit_random(f, commit);
+        MUST(stage_check(f->stage));
         stage_prune(f->stamps[commit], sees, f);
+        MUST(stage_check(f->stage));
     }
     for (unsigned store = 0; store < STORES; store++) {
         for (unsigned key = 0; key < KEYS; key++) {
@@ -340,6 +342,44 @@ START_TEST(without_snapshots_only_the_newest_version_stays)
             check_key(f, store, key, COMMITS);
         }
     }
+    fixture_free(f);
+}
+END_TEST
+
+/* One thing at a time is wrong in a stage that was whole, and right again behind it. */
+START_TEST(a_check_of_a_stage_finds_what_is_wrong)
+{
+    struct fixture *f = fixture_new((uint64_t)_i + 300);
+    struct stage *s = f->stage;
+    struct stage_store *st;
+    struct record *first;
+    uint64_t commit, bytes;
+
+    for (commit = 1; commit <= COMMITS; commit++)
+        commit_random(f, commit);
+    MUST(stage_check(s));
+    bytes = s->value_bytes / 2;
+    st = stage_store_of(s, 0);
+    first = st->first;
+    MUST(first && first->next);
+#define WRONG(what, back) \
+    do { \
+        what; \
+        MUST(!stage_check(s)); \
+        back; \
+        MUST(stage_check(s)); \
+    } while (0)
+    WRONG(st->records++, st->records--);                             /* S-4 */
+    WRONG(st->first = first->next, st->first = first);               /* S-4 */
+    WRONG(first->key[0] ^= 0xff, first->key[0] ^= 0xff);             /* S-4 */
+    commit = record_newest(first)->stamp->commit;
+    WRONG(record_newest(first)->stamp->commit = COMMITS + 1,         /* S-5 */
+          record_newest(first)->stamp->commit = commit);
+    WRONG(s->records -= COMMITS * STORES, s->records += COMMITS * STORES); /* S-6 */
+    WRONG(s->value_bytes -= bytes, s->value_bytes += bytes);         /* S-6 */
+    WRONG(s->store_count++, s->store_count--);                       /* S-7 */
+    WRONG(st->store += 64, st->store -= 64);                         /* S-7 */
+#undef WRONG
     fixture_free(f);
 }
 END_TEST
@@ -356,6 +396,7 @@ int main(void)
     tcase_add_loop_test(tc, every_snapshot_sees_what_was_committed_up_to_it, 0, 20);
     tcase_add_loop_test(tc, pruning_takes_what_nobody_sees_and_nothing_else, 0, 20);
     tcase_add_loop_test(tc, without_snapshots_only_the_newest_version_stays, 0, 20);
+    tcase_add_loop_test(tc, a_check_of_a_stage_finds_what_is_wrong, 0, 8);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
