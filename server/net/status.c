@@ -23,10 +23,21 @@ static void put_stage(void *context, const struct db_stage_status *s)
     put_fact(l->out, "last_commit", s->last_commit);
 }
 
+/* What keeps it from working, by the name of the error; nil: nothing does. */
+static void put_trouble(struct net_buffer *b, enum err e)
+{
+    put_word(b, "error");
+    if (e)
+        put_word(b, err_name(e));
+    else
+        put_nil(b);
+}
+
 static void put_primary(struct net_buffer *b, const struct db_status *s)
 {
     put_word(b, "primary");
-    put_map(b, 11);
+    put_map(b, 12);
+    put_trouble(b, s->pass_error);
     put_fact(b, "file_bytes", s->primary.file_bytes);
     put_fact(b, "used_bytes", s->primary.used_bytes);
     put_fact(b, "held_bytes", s->primary.held_bytes);
@@ -43,7 +54,8 @@ static void put_primary(struct net_buffer *b, const struct db_status *s)
 static void put_log(struct net_buffer *b, const struct db_status *s)
 {
     put_word(b, "log");
-    put_map(b, 12);
+    put_map(b, 13);
+    put_trouble(b, s->log.error);
     put_fact(b, "position", s->log.position);
     put_fact(b, "synced", s->log.synced);
     put_fact(b, "oldest", s->log.oldest);

@@ -664,7 +664,7 @@ void wal_trim(struct wal *w, uint64_t position)
             break;
         wal_segment_retire(w, s);
         w->live--;
-        w->prepare_error = ERR_OK; /* now it can do without new space */
+        w->prepare_error = w->room_error = ERR_OK; /* now it can do without new space */
     }
     wal_prepare_maybe(w);
 }
@@ -687,6 +687,7 @@ void wal_stats(const struct wal *w, struct wal_stats *out)
     out->items = w->items;
     out->reserved = w->reserved;
     out->failed = w->failed;
+    out->error = w->failed ? ERR_LOG_FAILED : w->room_error;
 }
 
 bool wal_is_busy(const struct wal *w)

@@ -202,6 +202,7 @@ struct wal_stats {
     uint64_t batches, syncs, items; /* since start */
     uint64_t reserved;              /* bytes */
     bool failed;
+    enum err error; /* LOG_FAILED; NO_SPACE, NOMEM: no segment can be prepared; or OK */
 };
 void wal_stats(const struct wal *w, struct wal_stats *out);
 

@@ -158,6 +158,8 @@ struct wal {
     uint64_t oldest;    /* trimmed up to here */
     struct wal_prepare prepare;
     enum err prepare_error; /* of the last preparation: OK, NO_SPACE or NOMEM */
+    enum err
+        room_error; /* the same, but a preparation that is under way clears it at its end */
     uint64_t prepare_failed_ms;
     uint64_t demand; /* the largest reservation that was told to wait */
     bool waiting;    /* on_room is owed */

@@ -278,7 +278,7 @@ static void prepare_done(struct os_job *job)
 
     p->running = false;
     e = wal_prepare_end(w);
-    w->prepare_error = e;
+    w->prepare_error = w->room_error = e;
     if (e == ERR_NO_SPACE || e == ERR_NOMEM)
         w->prepare_failed_ms = os_now_ms(w->os);
     else if (e)
@@ -340,7 +340,7 @@ void wal_prepare_maybe(struct wal *w)
         return;
     e = wal_prepare_begin(w);
     if (e) {
-        w->prepare_error = e;
+        w->prepare_error = w->room_error = e;
         w->prepare_failed_ms = os_now_ms(w->os);
         return;
     }

@@ -157,7 +157,9 @@ struct db_status {
     struct {
         uint64_t position, synced, oldest, segments, bytes, batches, syncs, items;
         bool failed;
+        enum err error; /* why commits cannot be written, ERR_OK: they can */
     } log;
+    enum err pass_error; /* why the last amalgamation failed; ERR_OK: it did not */
 };
 void db_status(struct db *db, struct db_status *out);
 

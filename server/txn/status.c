@@ -184,4 +184,6 @@ void db_status(struct db *db, struct db_status *out)
     out->log.syncs = w.syncs;
     out->log.items = w.items;
     out->log.failed = w.failed;
+    out->log.error = w.error;
+    out->pass_error = db->pass_error;
 }

@@ -728,6 +728,8 @@ def test_a_full_disk_refuses_writes_and_nothing_else():
         assert not refused.error["maybe_committed"]
         assert c.call("get", 0, "s", "k") == "old"
         assert c.call("count", 0, "s") == written + 1
+        assert c.call("status")["log"]["error"] == "NO_SPACE"
+        assert "error io_error operation=" in d.errors()
         c.call("begin", 1)
         assert c.call("get", 1, "s", "k") == "old"
         assert c.call("rollback", 1) is None
@@ -740,3 +742,4 @@ def test_a_full_disk_refuses_writes_and_nothing_else():
                 assert e.name == "NO_SPACE", e
         until(writes)
         assert c.call("get", 0, "s", "k") == "new"
+        until(lambda: c.call("status")["log"]["error"] is None)
