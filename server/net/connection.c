@@ -77,7 +77,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         if (c->input.used - c->taken > INPUT_AHEAD)
             stop_reading(c); /* until the turn has looked at it */
     }
-    server_ready(c->server, c);
+    session_ready(&c->session);
 }
 
 static void start_reading(struct connection *c)
@@ -85,7 +85,7 @@ static void start_reading(struct connection *c)
     if (c->reading)
         return;
     if (uv_read_start(&c->uv.stream, on_alloc, on_read)) {
-        connection_hang_up(c, "read error");
+        session_hang_up(&c->session, "read error");
         return;
     }
     c->reading = true;
@@ -100,7 +100,7 @@ static void break_off(struct connection *c, struct slice bytes, bool addressed, 
         addressed = frame_peek_msgid(bytes, &msgid);
     if (addressed && !number_map_find(&c->session.in_flight, msgid)) {
         reply_put_refusal(&c->output, msgid, e, why);
-        server_flush_later(c->server, c);
+        session_flush_later(&c->session);
     }
     if (server_logs_client(c->server) && log_line_begin(LOG_LEVEL_WARN, "broken_frame")) {
         log_line_slice("client", connection_name(c));
@@ -134,7 +134,7 @@ static void turn_away(struct connection *c, const struct frame *frame)
     if (frame->kind == FRAME_REQUEST) {
         reply_put_refusal(&c->output, frame->msgid, ERR_OVERLOADED,
                           "too many connections (limit: connections); retry later");
-        server_flush_later(c->server, c);
+        session_flush_later(&c->session);
     }
     c->taken = c->input.used;
     c->frame_begun_ms = 0;
@@ -260,8 +260,8 @@ static void on_written(uv_write_t *write, int status)
         return;
     }
     if (c->output.used)
-        server_flush_later(c->server, c);
-    server_ready(c->server, c); /* it may have been paused, or be done */
+        session_flush_later(&c->session);
+    session_ready(&c->session); /* it may have been paused, or be done */
 }
 
 /* What the socket does not take at once goes to libuv, with the buffer that it is in. */
@@ -278,7 +278,7 @@ static void write_rest(struct connection *c, size_t done)
     result = uv_write(&c->write, &c->uv.stream, &rest, 1, on_written);
     if (result) {
         c->write_busy = false;
-        connection_hang_up(c, "write error");
+        session_hang_up(&c->session, "write error");
     }
     c->unwritten = rest.len;
 }
@@ -309,13 +309,13 @@ void connection_flush(struct connection *c)
     }
     if ((size_t)done == c->output.used) {
         net_buffer_clear(&c->output, keep_bytes(c));
-        if (c->state == CONNECTION_DRAINING || c->stuck)
-            server_ready(c->server, c);
+        if (c->state == CONNECTION_DRAINING || c->session.member.stuck)
+            session_ready(&c->session);
         return;
     }
     write_rest(c, (size_t)done);
-    if (c->hang_up)
-        connection_close(c, c->hang_up);
+    if (c->session.hang_up)
+        connection_close(c, c->session.hang_up);
 }
 
 /* ---- life ---- */
@@ -363,11 +363,11 @@ static void settle(struct connection *c, bool more)
             net_buffer_trim(&c->input, BUFFER_KEEP);
     }
     if (c->state == CONNECTION_OPEN) {
-        if (c->stuck || (!c->cut && c->input.used - c->taken > INPUT_AHEAD))
+        if (c->session.member.stuck || (!c->cut && c->input.used - c->taken > INPUT_AHEAD))
             stop_reading(c);
         else
             start_reading(c);
-    } else if (c->state == CONNECTION_DRAINING && !more && !c->stuck &&
+    } else if (c->state == CONNECTION_DRAINING && !more && !c->session.member.stuck &&
                c->session.request_count == 0 && !c->output.used && !c->write_busy) {
         shut(c);
     }
@@ -383,13 +383,13 @@ bool connection_work(struct connection *c)
     if (c->state >= CONNECTION_SHUT)
         return false;
     c->rests = false;
-    c->stuck = c->cut = false;
-    for (; !c->hang_up; steps++) {
+    c->session.member.stuck = c->cut = false;
+    for (; !c->session.hang_up; steps++) {
         more = steps >= WORK_STEPS || (steps % 8 == 7 && uv_hrtime() - began > WORK_NS);
         if (more)
             break;
         if (is_paused(c)) {
-            c->stuck = true;
+            c->session.member.stuck = true;
             break;
         }
         full = c->session.partial_bytes >= server->options.output_max ||
@@ -397,21 +397,21 @@ bool connection_work(struct connection *c)
         if (session_step(&c->session, !full))
             continue;
         if (full) { /* those at work come first */
-            c->stuck = true;
+            c->session.member.stuck = true;
             break;
         }
         if (c->session.request_count >= server->options.requests_in_flight ||
             server->request_count >= server->options.requests) {
-            c->stuck = c->taken < c->input.used;
-            if (c->stuck && server->request_count >= server->options.requests)
-                server_starve(server, c);
+            c->session.member.stuck = c->taken < c->input.used;
+            if (c->session.member.stuck && server->request_count >= server->options.requests)
+                reactor_starve(&server->reactor, &c->session.member);
             break;
         }
         if (!take_frame(c))
             break;
     }
-    if (c->hang_up) {
-        connection_close(c, c->hang_up);
+    if (c->session.hang_up) {
+        connection_close(c, c->session.hang_up);
         return false;
     }
     settle(c, more);
@@ -528,12 +528,10 @@ bool connection_accept(struct server *server, uv_stream_t *listener, enum connec
         return false;
     c->server = server;
     if (kind == CONNECTION_TCP)
-        uv_tcp_init(server->loop, &c->uv.tcp);
+        uv_tcp_init(server->reactor.loop, &c->uv.tcp);
     else
-        uv_pipe_init(server->loop, &c->uv.pipe, 0);
+        uv_pipe_init(server->reactor.loop, &c->uv.pipe, 0);
     c->uv.handle.data = c;
-    list_init(&c->in_ready);
-    list_init(&c->in_flush);
     if (uv_accept(listener, &c->uv.stream))
         return refuse(c, "accept failed");
     if (server->state != SERVER_SERVING)
@@ -558,7 +556,7 @@ bool connection_accept(struct server *server, uv_stream_t *listener, enum connec
     net_buffer_charge(&c->writing, &c->session.account, ACCOUNT_OUTPUT);
     connection_rename(c);
     c->id = ++server->counters.accepted;
-    c->begun_ms = c->used_ms = server_now(server);
+    c->begun_ms = c->session.used_ms = server_now(server);
     server->connection_count++;
     list_push_back(&server->connections, &c->in_all);
     if (log_line_begin(LOG_LEVEL_DEBUG, "connection_opened")) {
@@ -569,20 +567,13 @@ bool connection_accept(struct server *server, uv_stream_t *listener, enum connec
     return true;
 }
 
-void connection_hang_up(struct connection *c, const char *why)
-{
-    if (!c->hang_up)
-        c->hang_up = why;
-    server_ready(c->server, c);
-}
-
 void connection_drain(struct connection *c)
 {
     if (c->state != CONNECTION_OPEN)
         return;
     stop_reading(c);
     c->state = CONNECTION_DRAINING;
-    server_ready(c->server, c);
+    session_ready(&c->session);
 }
 
 void connection_close(struct connection *c, const char *why)
@@ -590,8 +581,7 @@ void connection_close(struct connection *c, const char *why)
     if (c->state == CONNECTION_CLOSING)
         return;
     c->state = CONNECTION_CLOSING;
-    list_remove(&c->in_ready);
-    list_remove(&c->in_flush);
+    reactor_leave(&c->session.member);
     list_remove(&c->in_all);
     if (why)
         c->server->counters.hung_up++;

@@ -42,10 +42,8 @@ struct connection {
     enum seat seat;
     bool is_admin;      /* over the unix socket, as the server's user or root */
     uint64_t opened_ms;
-    const char *hang_up; /* why it is to be closed as soon as nobody is at work on it; NULL */
     uint64_t id;       /* told to operators; never used twice while the server runs */
     uint64_t begun_ms;
-    uint64_t used_ms;  /* when the last request came */
     char peer[64];
     struct text_name name;            /* what it is called in logs and holds */
     struct session session;
@@ -58,7 +56,6 @@ struct connection {
     bool reading;
     bool eof;                /* the client has closed its side */
     bool rests;              /* nothing has been done since it was last looked at */
-    bool stuck;              /* it cannot take another message now, though one may be there */
     uint64_t frame_begun_ms; /* when the message at taken began to arrive; 0: none */
     /* Out. */
     struct net_buffer output;  /* encoded in this turn */
@@ -70,8 +67,6 @@ struct connection {
     uint64_t progress_ms; /* when the client last took some of it */
     uint64_t shut_ms;
     struct list_link in_all;
-    struct list_link in_ready;
-    struct list_link in_flush;
 };
 
 enum connection_kind { CONNECTION_TCP, CONNECTION_UNIX };
@@ -91,9 +86,6 @@ bool connection_work(struct connection *c);
 
 /* Write what this turn has encoded. */
 void connection_flush(struct connection *c);
-
-/* It will be closed when it is no longer at work. why: a static text. */
-void connection_hang_up(struct connection *c, const char *why);
 
 /* Take no more requests; answer those that came; close. */
 void connection_drain(struct connection *c);

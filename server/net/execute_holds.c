@@ -135,7 +135,7 @@ static void put_client(struct listing *l, const struct connection *c, uint64_t n
     put_fact(l->out, "transactions", s->transactions.count);
     put_fact(l->out, "cursors", s->cursors.count);
     put_fact(l->out, "age_ms", now_ms - c->begun_ms);
-    put_fact(l->out, "idle_ms", s->request_count ? 0 : now_ms - c->used_ms);
+    put_fact(l->out, "idle_ms", s->request_count ? 0 : now_ms - s->used_ms);
     put_word(l->out, "memory");
     put_map(l->out, ACCOUNT_KINDS + 2);
     for (unsigned i = 0; i < ACCOUNT_KINDS; i++)
@@ -188,7 +188,7 @@ static enum err kill_client(struct execution *w, uint64_t id)
     if (c == execution_session(w)->connection)
         connection_drain(c); /* so that it is answered */
     else
-        connection_hang_up(c, "ended by kill");
+        session_hang_up(&c->session, "ended by kill");
     return ERR_OK;
 }
 

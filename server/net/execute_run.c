@@ -187,8 +187,8 @@ static enum err commit(struct execution *w)
     if (e)
         return e;
     w->request->commit = number;
-    server_tick_within(execution_session(w)->server,
-                       execution_session(w)->server->options.interval);
+    reactor_tick_within(&execution_session(w)->server->reactor,
+                        execution_session(w)->server->options.interval);
     w->request->commits = true;
     put_word(w->out, "commit");
     if (number)

@@ -81,7 +81,7 @@ static void tick_for(struct server *server, const struct txn_options *options)
         within = options->idle_ms;
     if (options->interval && server->options.interval < within)
         within = server->options.interval;
-    server_tick_within(server, within);
+    reactor_tick_within(&server->reactor, within);
 }
 
 enum err execute_begin(struct execution *w)
@@ -163,8 +163,8 @@ enum err execute_commit(struct execution *w)
     if (e)
         return e;
     w->request->commit = commit;
-    server_tick_within(execution_session(w)->server,
-                       execution_session(w)->server->options.interval);
+    reactor_tick_within(&execution_session(w)->server->reactor,
+                        execution_session(w)->server->options.interval);
     w->request->commits = true;
     put_map(w->out, 1);
     put_word(w->out, "commit");

@@ -220,9 +220,9 @@ static struct listener *listener_new(struct server *server, enum connection_kind
     l->server = server;
     l->kind = kind;
     if (kind == CONNECTION_TCP)
-        uv_tcp_init(server->loop, &l->uv.tcp);
+        uv_tcp_init(server->reactor.loop, &l->uv.tcp);
     else
-        uv_pipe_init(server->loop, &l->uv.pipe, 0);
+        uv_pipe_init(server->reactor.loop, &l->uv.pipe, 0);
     l->uv.handle.data = l;
     list_push_back(&server->listeners, &l->in_all);
     return l;

@@ -6,7 +6,6 @@
 #include "server/net/request.h"
 
 #include "server/base/assert.h"
-#include "server/net/connection.h"
 #include "server/net/execute.h"
 #include "server/net/server.h"
 
@@ -39,7 +38,7 @@ static void wake(struct op *op)
         return;
     request_move(r, REQUEST_RUNNABLE);
     list_push_back(&r->session->runnable, &r->in_queue);
-    server_ready(r->session->server, r->session->connection);
+    session_ready(r->session);
 }
 
 struct request *request_new(struct session *s, const struct frame *frame)
@@ -100,7 +99,7 @@ void request_free(struct request *r)
     struct session *s = r->session;
     struct server *server = s->server;
 
-    deadline_remove(&server->deadlines, &r->deadline);
+    deadline_remove(&server->reactor.deadlines, &r->deadline);
     list_remove(&r->in_session);
     list_remove(&r->in_queue);
     list_remove(&r->in_answers);
@@ -126,8 +125,8 @@ void request_free(struct request *r)
     }
     s->request_count--;
     server->request_count--;
-    if (s->connection->stuck)
-        server_ready(server, s->connection); /* there may be room for the next one */
+    if (s->member.stuck)
+        session_ready(s); /* there may be room for the next one */
     server_free_request(server, r);
 }
 
@@ -233,7 +232,7 @@ static void note_unflushed(struct request *r)
     struct session *s = r->session;
     struct strand *strand = r->strand;
 
-    if (!list_is_linked(&s->connection->in_flush)) {
+    if (!list_is_linked(&s->member.in_flush)) {
         s->flush_number++;
         s->unflushed = 0;
     }
@@ -256,7 +255,7 @@ void request_flush_together(struct request *r)
     s->unflushed -= strand->unflushed;
     strand->unflushed = 0;
     if (!s->unflushed)
-        list_remove(&s->connection->in_flush);
+        list_remove(&s->member.in_flush);
 }
 
 void request_reply_release(struct request *r)
@@ -277,5 +276,5 @@ void request_reply_release(struct request *r)
     if (r->commit)
         db_note_answered(s->server->db, r->commit);
     note_unflushed(r);
-    server_flush_later(s->server, s->connection);
+    session_flush_later(s);
 }

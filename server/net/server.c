@@ -20,54 +20,15 @@
 #define FAILED_STOP_MS 2000    /* to tell clients that the log has failed */
 #define CLOSE_MS 30000         /* for the core, once the log has failed */
 
-/* ---- what others ask of the turn ---- */
-
 static void want_turn(struct server *server)
 {
-    server->due = true;
-}
-
-void server_ready(struct server *server, struct connection *c)
-{
-    if (c->state == CONNECTION_CLOSING)
-        return;
-    list_remove(&c->in_ready); /* it may be starved */
-    list_push_back(&server->ready, &c->in_ready);
-}
-
-void server_starve(struct server *server, struct connection *c)
-{
-    list_remove(&c->in_ready);
-    list_push_back(&server->starved, &c->in_ready);
-}
-
-void server_flush_later(struct server *server, struct connection *c)
-{
-    if (c->state != CONNECTION_CLOSING && !list_is_linked(&c->in_flush))
-        list_push_back(&server->flush, &c->in_flush);
-}
-
-void server_told(struct server *server, struct request *r, enum err e)
-{
-    r->told = e;
-    list_remove(&r->in_queue);
-    list_push_back(&server->told, &r->in_queue);
-}
-
-void server_tick_within(struct server *server, uint64_t ms)
-{
-    uint64_t at = server_now(server) + ms;
-
-    if (at < server->tick_at_ms)
-        server->tick_at_ms = at;
+    server->reactor.due = true;
 }
 
 void server_free_request(struct server *server, struct request *r)
 {
-    struct list_link *link = list_first(&server->starved);
-
-    if (link && server->request_count < server->options.requests)
-        server_ready(server, LIST_ENTRY(link, struct connection, in_ready));
+    if (server->request_count < server->options.requests)
+        reactor_wake_starved(&server->reactor);
     if (server->free_request_count >= FREE_REQUESTS_MAX) {
         net_buffer_fini(&r->held);
         net_buffer_fini(&r->frame);
@@ -80,25 +41,31 @@ void server_free_request(struct server *server, struct request *r)
 
 /* ---- the turn ---- */
 
+static struct connection *connection_of(struct reactor_member *m)
+{
+    return LIST_ENTRY(m, struct connection, session.member);
+}
+
 static void work(struct server *server)
 {
     struct list_link now;
     uint64_t began = uv_hrtime();
 
     list_init(&now);
-    list_splice_back(&now, &server->ready);
+    list_splice_back(&now, &server->reactor.ready);
     while (!list_is_empty(&now)) {
-        struct connection *c = LIST_ENTRY(list_first(&now), struct connection, in_ready);
+        struct reactor_member *m =
+            LIST_ENTRY(list_first(&now), struct reactor_member, in_ready);
 
-        list_remove(&c->in_ready);
-        if (connection_work(c))
-            server_ready(server, c);
+        list_remove(&m->in_ready);
+        if (connection_work(connection_of(m)))
+            reactor_ready(&server->reactor, m);
         if (uv_hrtime() - began > SERVER_TURN_NS)
             break;
     }
     /* Those that had no share come first in the next turn. */
-    list_splice_back(&now, &server->ready);
-    list_splice_back(&server->ready, &now);
+    list_splice_back(&now, &server->reactor.ready);
+    list_splice_back(&server->reactor.ready, &now);
 }
 
 static void tell(struct server *server)
@@ -106,7 +73,7 @@ static void tell(struct server *server)
     struct list_link now;
 
     list_init(&now);
-    list_splice_back(&now, &server->told);
+    list_splice_back(&now, &server->reactor.told);
     while (!list_is_empty(&now)) {
         struct request *r = LIST_ENTRY(list_first(&now), struct request, in_queue);
 
@@ -120,12 +87,13 @@ static void flush(struct server *server)
     struct list_link now;
 
     list_init(&now);
-    list_splice_back(&now, &server->flush);
+    list_splice_back(&now, &server->reactor.flush);
     while (!list_is_empty(&now)) {
-        struct connection *c = LIST_ENTRY(list_first(&now), struct connection, in_flush);
+        struct reactor_member *m =
+            LIST_ENTRY(list_first(&now), struct reactor_member, in_flush);
 
-        list_remove(&c->in_flush);
-        connection_flush(c);
+        list_remove(&m->in_flush);
+        connection_flush(connection_of(m));
     }
 }
 
@@ -133,7 +101,7 @@ static void expire(struct server *server)
 {
     struct deadline *d;
 
-    while ((d = deadline_take(&server->deadlines, server_now(server))) != NULL)
+    while ((d = deadline_take(&server->reactor.deadlines, server_now(server))) != NULL)
         session_expired(LIST_ENTRY(d, struct request, deadline));
 }
 
@@ -151,18 +119,18 @@ static void tick(struct server *server)
     if (at != UINT64_MAX) {
         uint64_t os_now = os_now_ms(os_posix_table(server->posix));
 
-        server_tick_within(server, at > os_now ? at - os_now : 0);
+        reactor_tick_within(&server->reactor, at > os_now ? at - os_now : 0);
     }
-    if (now >= server->tick_at_ms) {
+    if (now >= server->reactor.tick_at_ms) {
         uint64_t os_now = os_now_ms(os_posix_table(server->posix));
         uint64_t next = db_tick(server->db);
 
-        server->tick_at_ms = next == UINT64_MAX ? UINT64_MAX
-                             : next > os_now    ? now + (next - os_now)
-                                                : now + 1;
+        server->reactor.tick_at_ms = next == UINT64_MAX ? UINT64_MAX
+                                     : next > os_now    ? now + (next - os_now)
+                                                        : now + 1;
     }
-    at = server->tick_at_ms;
-    if (server->deadlines.count && now + DEADLINE_SLOT_MS < at)
+    at = server->reactor.tick_at_ms;
+    if (server->reactor.deadlines.count && now + DEADLINE_SLOT_MS < at)
         at = now + DEADLINE_SLOT_MS;
     if (at == UINT64_MAX)
         uv_timer_stop(&server->ticker);
@@ -180,7 +148,7 @@ static void finish_closing(struct server *server);
 
 static void turn(struct server *server)
 {
-    server->due = false;
+    server->reactor.due = false;
     expire(server);
     work(server);
     db_turn(server->db);
@@ -193,8 +161,7 @@ static void turn(struct server *server)
         finish_closing(server);
         return;
     }
-    if (server->due || !list_is_empty(&server->ready) || !list_is_empty(&server->told) ||
-        !list_is_empty(&server->flush))
+    if (reactor_has_work(&server->reactor))
         uv_idle_start(&server->idle, on_idle);
     else
         uv_idle_stop(&server->idle);
@@ -365,24 +332,18 @@ enum err server_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     memset(server, 0, sizeof *server);
     failure_init(&f);
     failure_init(&server->failure);
-    server->loop = loop;
+    reactor_init(&server->reactor, loop);
     server->posix = posix;
     server->options = *options;
     server->line = line;
     server->pid = (int)getpid();
     server->started_ms = server_now(server);
-    server->tick_at_ms = 0; /* at once */
-    list_init(&server->ready);
-    list_init(&server->starved);
-    list_init(&server->flush);
-    list_init(&server->told);
     list_init(&server->listeners);
     list_init(&server->connections);
     list_init(&server->free_requests);
     pool_init(&server->strands, sizeof(struct strand));
     pool_init(&server->cursors, sizeof(struct session_cursor));
     pool_init(&server->runs, run_bytes());
-    deadline_wheel_init(&server->deadlines, server_now(server));
     account_init(&server->account, NULL);
     bound_memory(server);
     bound_connections(server);
@@ -586,7 +547,7 @@ static void finish_closing(struct server *server)
     close_handle(&server->ticker);
     close_handle(&server->sweeper);
     close_handle(&server->stopper);
-    uv_stop(server->loop);
+    uv_stop(server->reactor.loop);
 }
 
 static void free_lists(struct server *server)
@@ -610,10 +571,10 @@ int server_run(struct server *server)
     uv_timer_start(&server->sweeper, on_sweep, SWEEP_MS, SWEEP_MS);
     uv_idle_start(&server->idle, on_idle);
     while (server->state != SERVER_CLOSED)
-        uv_run(server->loop, UV_RUN_DEFAULT);
+        uv_run(server->reactor.loop, UV_RUN_DEFAULT);
     os_uv_detach(server->jobs, NULL, NULL);
     db_free(server->db, false);
-    uv_run(server->loop, UV_RUN_DEFAULT); /* what is closing */
+    uv_run(server->reactor.loop, UV_RUN_DEFAULT); /* what is closing */
     free_lists(server);
     account_fini(&server->account);
     failure_clear(&server->failure);

@@ -14,6 +14,7 @@
 #include "server/net/command_line.h"
 #include "server/net/connection.h"
 #include "server/net/pool.h"
+#include "server/net/reactor.h"
 #include "server/net/turn_clock.h"
 #include "server/os/os_uv.h"
 
@@ -28,7 +29,7 @@ enum server_state {
 };
 
 struct server {
-    uv_loop_t *loop;        /* borrowed */
+    struct reactor reactor;
     struct os_posix *posix; /* borrowed */
     struct os_uv *jobs;     /* owned */
     struct db *db;          /* owned */
@@ -44,13 +45,6 @@ struct server {
     uv_timer_t ticker;        /* db_tick and deadlines */
     uv_timer_t sweeper;       /* connections */
     uv_timer_t stopper;       /* bounds STOPPING */
-    bool due;                 /* the core wants a turn */
-    uint64_t tick_at_ms;      /* when db_tick is to be called; UINT64_MAX: not */
-    struct list_link ready;   /* connection.in_ready */
-    struct list_link starved; /* connection.in_ready: waiting until others have been answered */
-    struct list_link flush;   /* connection.in_flush */
-    struct list_link told;    /* request.in_queue */
-    struct deadline_wheel deadlines;
     /* What there is. */
     struct list_link listeners;
     struct list_link connections;
@@ -100,19 +94,9 @@ int server_exit_code(enum err e);
 
 static inline uint64_t server_now(const struct server *server)
 {
-    return uv_now(server->loop);
+    return reactor_now(&server->reactor);
 }
 
-/* The connection gets a share of the next turn. */
-void server_ready(struct server *server, struct connection *c);
-/* The same, but only when fewer requests are in flight. */
-void server_starve(struct server *server, struct connection *c);
-/* The connection has output. */
-void server_flush_later(struct server *server, struct connection *c);
-/* The core has decided on r's reply; called in the middle of a turn of the core. */
-void server_told(struct server *server, struct request *r, enum err e);
-/* Something was begun that has a time limit: call db_tick no later than in ms from now. */
-void server_tick_within(struct server *server, uint64_t ms);
 
 enum durability { DURABILITY_SYNC, DURABILITY_INTERVAL }; /* as the option's words */
 

@@ -5,7 +5,6 @@
 #include "server/net/session.h"
 
 #include "server/base/assert.h"
-#include "server/net/connection.h"
 #include "server/net/execute.h"
 #include "server/net/request.h"
 #include "server/net/server.h"
@@ -19,6 +18,7 @@ void session_init(struct session *s, struct server *server, struct connection *c
                   struct net_buffer *out)
 {
     memset(s, 0, sizeof *s);
+    reactor_member_init(&s->member);
     s->server = server;
     s->connection = connection;
     s->out = out;
@@ -29,6 +29,23 @@ void session_init(struct session *s, struct server *server, struct connection *c
     list_init(&s->runnable);
     list_init(&s->strands);
     list_init(&s->cursor_list);
+}
+
+void session_ready(struct session *s)
+{
+    reactor_ready(&s->server->reactor, &s->member);
+}
+
+void session_flush_later(struct session *s)
+{
+    reactor_flush_later(&s->server->reactor, &s->member);
+}
+
+void session_hang_up(struct session *s, const char *why)
+{
+    if (!s->hang_up)
+        s->hang_up = why;
+    session_ready(s);
 }
 
 /* ---- room ---- */
@@ -67,7 +84,7 @@ static void quit_core(struct request *r)
         db_cancel_task(&r->task);
     r->waits_told = r->has_task = false;
     list_remove(&r->in_queue); /* runnable, or told */
-    deadline_remove(&server->deadlines, &r->deadline);
+    deadline_remove(&server->reactor.deadlines, &r->deadline);
     if (r->state == REQUEST_ANSWERING)
         return; /* it has left the core */
     execution_fini(&r->execution);
@@ -102,7 +119,9 @@ static void on_told(struct decided_wait *w, enum err e)
     struct request *r = LIST_ENTRY(w, struct request, wait);
 
     r->waits_told = false;
-    server_told(r->session->server, r, e);
+    r->told = e;
+    list_remove(&r->in_queue);
+    list_push_back(&r->session->server->reactor.told, &r->in_queue);
 }
 
 /* Keep the request in the books while its reply waits. */
@@ -111,10 +130,10 @@ static void stay(struct request *r)
     struct session *s = r->session;
 
     if (r->deadline.at_ms && !list_is_linked(&r->deadline.in_slot))
-        deadline_add(&s->server->deadlines, &r->deadline);
+        deadline_add(&s->server->reactor.deadlines, &r->deadline);
     if (!r->notification && number_map_find(&s->in_flight, r->msgid) != r &&
         !number_map_add(&s->in_flight, r->msgid, r))
-        connection_hang_up(s->connection, "out of memory");
+        session_hang_up(s, "out of memory");
 }
 
 /* The reply is encoded in work.out: let it go when the log and the order allow. */
@@ -235,7 +254,7 @@ static void strand_advance(struct strand *strand)
     strand->running = next;
     request_move(next, REQUEST_RUNNABLE);
     list_push_back(&s->runnable, &next->in_queue);
-    server_ready(s->server, s->connection);
+    session_ready(s);
 }
 
 /* The request has been executed, or will not be: e is its outcome. Its result is in
@@ -249,7 +268,7 @@ static void finish(struct request *r, enum err e)
     if (r->op.committed) {
         r->commit = r->op.committed;
         r->commits = true;
-        server_tick_within(s->server, s->server->options.interval);
+        reactor_tick_within(&s->server->reactor, s->server->options.interval);
     }
     if (r->commit > s->last_commit)
         s->last_commit = r->commit;
@@ -264,7 +283,7 @@ static void finish(struct request *r, enum err e)
     if (s->barrier == r)
         s->barrier = NULL;
     if (!list_is_empty(&s->queue))
-        server_ready(s->server, s->connection);
+        session_ready(s);
     if (strand && strand->running == r) {
         strand->users++;
         strand_advance(strand);
@@ -454,7 +473,7 @@ static void start(struct request *r)
         request_move(r, REQUEST_QUEUED);
         list_push_back(&strand->queue, &r->in_queue);
         if (request_keep(r))
-            connection_hang_up(s->connection, "out of memory");
+            session_hang_up(s, "out of memory");
         stay(r);
         return;
     }
@@ -510,11 +529,11 @@ bool session_take(struct session *s, const struct frame *frame)
         return false;
     r = request_new(s, frame);
     if (!r) {
-        connection_hang_up(s->connection, "out of memory");
+        session_hang_up(s, "out of memory");
         return true;
     }
     s->server->counters.requests++;
-    s->connection->used_ms = server_now(s->server);
+    s->used_ms = server_now(s->server);
     read_request(r, frame);
     if (!s->barrier && list_is_empty(&s->queue) && !must_wait(r)) {
         start(r);
@@ -523,7 +542,7 @@ bool session_take(struct session *s, const struct frame *frame)
     request_move(r, REQUEST_QUEUED);
     list_push_back(&s->queue, &r->in_queue);
     if (request_keep(r))
-        connection_hang_up(s->connection, "out of memory");
+        session_hang_up(s, "out of memory");
     stay(r);
     return true;
 }

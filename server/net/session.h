@@ -20,6 +20,7 @@
 #include "server/net/deadline.h"
 #include "server/net/frame.h"
 #include "server/net/number_map.h"
+#include "server/net/reactor.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
 #include "server/txn/records.h"
@@ -31,7 +32,10 @@ struct request;
 
 struct session {
     struct server *server;          /* borrowed */
-    struct connection *connection;  /* borrowed */
+    struct connection *connection;  /* borrowed: for the methods, which stand above it */
+    struct reactor_member member;
+    const char *hang_up; /* why it is to be closed as soon as nobody is at work on it; NULL */
+    uint64_t used_ms;    /* when the last request came */
     struct net_buffer *out;         /* borrowed: where replies go */
     struct account account;         /* what is kept for this client; the connection's too */
     struct usage usage;             /* what its open transactions take in the core */
@@ -168,6 +172,13 @@ void session_init(struct session *s, struct server *server, struct connection *c
 
 /* Roll back, close and free everything, whatever it is at; nothing is answered. */
 void session_end(struct session *s);
+
+/* It gets a share of the next turn; it has output. */
+void session_ready(struct session *s);
+void session_flush_later(struct session *s);
+
+/* Its connection will be closed when it is no longer at work. why: a static text. */
+void session_hang_up(struct session *s, const char *why);
 
 /* Whether the client may take so many bytes more; if not, the error that says so. name: of the
  * method. */

@@ -31,7 +31,7 @@ void signals_open(struct server *server)
 {
     signal(SIGPIPE, SIG_IGN);
     for (unsigned i = 0; i < 3; i++) {
-        uv_signal_init(server->loop, &handles[i]);
+        uv_signal_init(server->reactor.loop, &handles[i]);
         handles[i].data = server;
         uv_signal_start(&handles[i], on_signal, numbers[i]);
         uv_unref((uv_handle_t *)&handles[i]);
