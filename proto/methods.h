@@ -80,12 +80,28 @@ struct method_option_info {
 };
 extern const struct method_option_info method_options[OPTION_ID_COUNT];
 
+/* What a method is, for whoever calls it; nobody compares methods by name. */
 enum method_flag {
-    METHOD_TAKES_T = 1, /* the first parameter is a handle */
-    METHOD_WRITES = 2,  /* outside of a transaction it holds back what is behind it */
-    METHOD_IN_RUN = 4,  /* may stand in the list of `run` */
-    METHOD_CURSOR = 8,  /* the first parameter is a cursor */
-    METHOD_ABSENT = 16, /* known, and not there yet: BAD_REQUEST, not in `describe` */
+    METHOD_TAKES_T = 1 << 0,    /* the first parameter is a handle */
+    METHOD_CURSOR = 1 << 1,     /* the first parameter is a cursor */
+    METHOD_WRITES = 1 << 2,     /* it changes the database */
+    METHOD_WRITES_ONE = 1 << 3, /* it changes one record, or none */
+    METHOD_ORDERS = 1 << 4,     /* outside of a transaction what comes behind it waits for it */
+    METHOD_BEGINS = 1 << 5,     /* it begins a transaction under the handle t */
+    METHOD_ENDS = 1 << 6,       /* it ends the transaction t, whatever is wrong with it */
+    METHOD_IN_RUN = 1 << 7,     /* may stand in the list of `run` */
+    METHOD_GOES_ON = 1 << 8,    /* what it has put stays while it waits */
+    METHOD_LARGE = 1 << 9,      /* its answer may be large: not begun when there is no room */
+    METHOD_ABSENT = 1 << 10,    /* known, and not there yet: BAD_REQUEST, not in `describe` */
+};
+
+/* What a user must have been granted to call it; today everybody has every right. */
+enum method_right {
+    RIGHT_CONNECT, /* whoever may connect */
+    RIGHT_READ,
+    RIGHT_WRITE,
+    RIGHT_SCHEMA,  /* making, changing and removing stores */
+    RIGHT_OPERATE, /* looking after the server, ending what others do */
 };
 
 enum method_id {
@@ -133,6 +149,7 @@ struct method {
     const char *name;
     size_t name_size;                                  /* bytes */
     unsigned flags;                                    /* enum method_flag */
+    enum method_right right;
     struct method_param params[METHOD_PARAMS_MAX + 1]; /* ends with PARAM_NONE */
     uint32_t options;   /* bits of enum method_option, besides deadline_ms */
     const char *result; /* in words */

@@ -1,9 +1,9 @@
 /* main.c - holdfastd: flags, the directory, the server, the exit code. */
 #include "server/net/command_line.h"
+#include "server/net/daemon.h"
 #include "server/net/listener.h"
 #include "server/net/log_line.h"
 #include "server/net/notify.h"
-#include "server/net/server.h"
 #include "server/net/signals.h"
 
 #include <malloc.h>
@@ -67,20 +67,20 @@ static int serve(struct os_posix *posix, const struct options *options,
         complain(NULL, "the event loop could not be created");
         return EX_OSERR;
     }
-    e = server_open(&server, &loop, posix, options, line, why);
+    e = daemon_open(&server, &loop, posix, options, line, why);
     if (e) {
         complain(NULL, why);
         uv_loop_close(&loop);
-        return server_exit_code(e);
+        return daemon_exit_code(e);
     }
     signals_open(&server);
     if (listener_open_all(&server, why)) {
         say_ready(&server);
     } else {
         complain(NULL, why);
-        server_stop(&server, EX_UNAVAILABLE, "cannot listen");
+        daemon_stop(&server, EX_UNAVAILABLE, "cannot listen");
     }
-    code = server_run(&server);
+    code = daemon_run(&server);
     signals_close();
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);

@@ -3,8 +3,7 @@
 
 #include "server/base/assert.h"
 #include "server/net/log_line.h"
-#include "server/net/request.h"
-#include "server/net/server.h"
+#include "server/net/reply.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -147,7 +146,7 @@ static void take_request(struct connection *c, struct slice bytes, const struct 
         break_off(c, bytes, frame->addressed, frame->msgid, ERR_BAD_REQUEST, frame->why);
     else if (c->seat == SEAT_STANDING)
         turn_away(c, frame);
-    else if (!session_take(&c->session, frame))
+    else if (!order_take(&c->session, frame))
         break_off(c, SLICE_NONE, false, 0, ERR_BAD_REQUEST,
                   "the msgid of a pending request was reused");
 }
@@ -339,7 +338,7 @@ static void shut(struct connection *c)
         connection_close(c, NULL);
         return;
     }
-    session_end(&c->session); /* what it left open is rolled back now, not when it has gone */
+    order_end(&c->session); /* what it left open is rolled back now, not when it has gone */
     c->state = CONNECTION_SHUT;
     c->shut_ms = server_now(c->server);
     net_buffer_clear(&c->input, 0);
@@ -394,7 +393,7 @@ bool connection_work(struct connection *c)
         }
         full = c->session.partial_bytes >= server->options.output_max ||
                account_is_full(&c->session.account, &server->limits);
-        if (session_step(&c->session, !full))
+        if (order_step(&c->session, !full))
             continue;
         if (full) { /* those at work come first */
             c->session.member.stuck = true;
@@ -594,7 +593,7 @@ void connection_close(struct connection *c, const char *why)
         log_line_number("transactions", c->session.transactions.count);
         log_line_end();
     }
-    session_end(&c->session);
+    order_end(&c->session);
     uv_close(&c->uv.handle, on_closed);
 }
 
@@ -639,6 +638,6 @@ void connection_sweep(struct connection *c, uint64_t now_ms)
         net_buffer_clear(&c->writing, 0);
     }
     c->rests = true;
-    session_close_idle(&c->session,
-                       now_ms > o->transaction_idle ? now_ms - o->transaction_idle : 0);
+    strand_close_idle(&c->session,
+                      now_ms > o->transaction_idle ? now_ms - o->transaction_idle : 0);
 }

@@ -16,7 +16,7 @@
 #define HOLDFAST_NET_CONNECTION_H
 
 #include "server/net/seats.h"
-#include "server/net/session.h"
+#include "server/net/order.h"
 
 #include <uv.h>
 

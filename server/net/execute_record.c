@@ -1,6 +1,6 @@
 /* execute_record.c - reading and writing records. */
 #include "server/net/execute.h"
-#include "server/net/server.h"
+#include "server/txn/records.h"
 
 static enum err put_record(struct execution *w, bool only_insert)
 {

@@ -4,34 +4,11 @@
  * A conflict rolls back and runs the list again, in a new transaction, so that the client
  * sees one only after several losses. */
 #include "server/net/execute.h"
-#include "server/net/request.h"
-#include "server/net/server.h"
+#include "server/net/gate.h"
 
 #include <inttypes.h>
 
 #define RUN_LOSSES_MAX 8
-
-struct run {
-    struct call call;           /* the operation at work */
-    struct execution execution; /* its progress */
-    unsigned losses;
-    const uint8_t *read_from; /* the operation that call holds, where it lay, */
-    const uint8_t *read_to;   /* and its end */
-};
-
-size_t run_bytes(void)
-{
-    return sizeof(struct run);
-}
-
-void run_free(struct run *run)
-{
-    struct server *server = execution_session(&run->execution)->server;
-
-    execution_fini(&run->execution);
-    account_sub(&execution_session(&run->execution)->account, ACCOUNT_REQUESTS, sizeof *run);
-    pool_give(&server->runs, run);
-}
 
 /* Take the transaction back and begin the list again. */
 static void start_over(struct execution *w)
@@ -39,7 +16,7 @@ static void start_over(struct execution *w)
     struct run *run = w->request->run;
 
     execution_fini(&run->execution);
-    execution_init(&run->execution, w->request, NULL, &run->call);
+    execution_init(&run->execution, w->session, w->request, w->op, &run->call);
     if (w->own)
         txn_rollback(w->own);
     w->own = NULL;
@@ -100,13 +77,6 @@ static enum err read_op(struct execution *w, struct msgpack_cursor *ops)
     return e;
 }
 
-/* Whether the method writes one record, or none. */
-static bool writes_one(const struct method *method)
-{
-    return method == &method_table[METHOD_PUT] || method == &method_table[METHOD_INSERT] ||
-           method == &method_table[METHOD_DELETE];
-}
-
 static enum err run_op(struct execution *w, struct msgpack_cursor *ops, bool alone)
 {
     struct run *run = w->request->run;
@@ -116,22 +86,22 @@ static enum err run_op(struct execution *w, struct msgpack_cursor *ops, bool alo
 
     if (e)
         return e;
-    if (alone && writes_one(run->call.method))
+    if (alone && (run->call.method->flags & METHOD_WRITES_ONE))
         txn_set_single(w->own);
     run->execution.txn = w->own;
     run->execution.op = w->op;
     run->execution.out = w->out;
     run->execution.base = w->base;
     before = w->out->used;
-    e = execute_find(run->call.method)(&run->execution);
-    if (e == ERR_WAIT && !execute_keeps(run->call.method))
+    e = gate_call(&run->execution);
+    if (e == ERR_WAIT && !(run->call.method->flags & METHOD_GOES_ON))
         w->out->used = before;
     w->yields = run->execution.yields;
     run->execution.yields = false;
     if (e)
         return e;
     execution_fini(&run->execution);
-    execution_init(&run->execution, w->request, NULL, &run->call);
+    execution_init(&run->execution, w->session, w->request, w->op, &run->call);
     op_release(w->op);
     if (w->out->used - w->base - w->start > max)
         return failure_set_limit(
@@ -204,7 +174,7 @@ static enum err prepare(struct execution *w)
 
     if (!run)
         return ERR_NOMEM;
-    execution_init(&run->execution, w->request, NULL, &run->call);
+    execution_init(&run->execution, w->session, w->request, w->op, &run->call);
     account_add(&execution_session(w)->account, ACCOUNT_REQUESTS, sizeof *run);
     w->request->run = run;
     put_map(w->out, 2);

@@ -3,7 +3,6 @@
  * The limit on rows is kept here, since a row that does not fit into a page is given back to
  * the core: the cursor turns round, takes the row again, and turns once more. */
 #include "server/net/execute.h"
-#include "server/net/server.h"
 
 #include <inttypes.h>
 

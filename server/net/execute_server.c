@@ -228,10 +228,3 @@ enum err execute_amalgamate(struct execution *w)
 {
     return run_task(w, db_amalgamate);
 }
-
-enum err execute_absent(struct execution *w)
-{
-    return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                       "%s is not supported in this version (%s)", w->call->method->name,
-                       SERVER_VERSION);
-}

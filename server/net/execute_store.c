@@ -1,6 +1,6 @@
 /* execute_store.c - making, changing and listing stores. */
 #include "server/net/execute.h"
-#include "server/net/server.h"
+#include "server/txn/stores.h"
 
 static enum err done(struct execution *w, enum err e)
 {

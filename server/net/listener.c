@@ -2,8 +2,8 @@
 #include "server/net/listener.h"
 
 #include "server/base/assert.h"
+#include "server/net/connection.h"
 #include "server/net/log_line.h"
-#include "server/net/server.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

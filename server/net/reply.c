@@ -3,7 +3,7 @@
  *     {code, name, message, class, retryable, maybe_committed, details}
  *
  * details is a map, empty where nothing more is known. */
-#include "server/net/request.h"
+#include "server/net/reply.h"
 
 static void put_conflict(struct net_buffer *b, const struct failure *f)
 {

@@ -6,12 +6,12 @@
 #include "server/net/request.h"
 
 #include "server/base/assert.h"
-#include "server/net/execute.h"
-#include "server/net/server.h"
+#include "server/net/reply.h"
 
 #include <stdlib.h>
 
 #define BIT(state) (1u << (state))
+#define FREE_REQUESTS_MAX 4096 /* kept for later */
 #define FRAME_KEEP_BYTES 4096 /* memory of a buffer that a free request may keep */
 
 static const unsigned request_next[] = {
@@ -84,6 +84,32 @@ struct request *request_new(struct session *s, const struct frame *frame)
     return r;
 }
 
+static void free_for_good(struct request *r)
+{
+    net_buffer_fini(&r->held);
+    net_buffer_fini(&r->frame);
+    free(r);
+}
+
+void request_free_spare(struct server *server)
+{
+    LIST_EACH_SAFE (link, &server->free_requests) {
+        free_for_good(LIST_ENTRY(link, struct request, in_queue));
+    }
+}
+
+static void give_back(struct server *server, struct request *r)
+{
+    if (server->request_count < server->options.requests)
+        reactor_wake_starved(&server->reactor);
+    if (server->free_request_count >= FREE_REQUESTS_MAX) {
+        free_for_good(r);
+        return;
+    }
+    server->free_request_count++;
+    list_push_front(&server->free_requests, &r->in_queue);
+}
+
 /* Its reply has been let go: where that was the last page, the cursor is over. */
 static void end_cursor(struct request *r)
 {
@@ -92,6 +118,15 @@ static void end_cursor(struct request *r)
 
     if (c && c->has_ended && c->pages == r->page)
         session_cursor_close(r->session, c);
+}
+
+static void run_free(struct run *run)
+{
+    struct server *server = execution_session(&run->execution)->server;
+
+    execution_fini(&run->execution);
+    account_sub(&execution_session(&run->execution)->account, ACCOUNT_REQUESTS, sizeof *run);
+    pool_give(&server->runs, run);
 }
 
 void request_free(struct request *r)
@@ -127,7 +162,7 @@ void request_free(struct request *r)
     server->request_count--;
     if (s->member.stuck)
         session_ready(s); /* there may be room for the next one */
-    server_free_request(server, r);
+    give_back(server, r);
 }
 
 enum err request_keep(struct request *r)

@@ -7,13 +7,76 @@
 #ifndef HOLDFAST_NET_REQUEST_H
 #define HOLDFAST_NET_REQUEST_H
 
-#include "server/net/session.h"
+#include "server/net/deadline.h"
+#include "server/net/execution.h"
+#include "server/net/frame.h"
+#include "server/txn/db.h"
+
+/*   (new) --> QUEUED --> RUNNABLE --> RUNNING --> ANSWERING --> (freed)
+ *     \__________\________________________^ |  ^      ^
+ *                         RUNNABLE <-- WAITING <'     |
+ *   From everywhere but RUNNING a deadline or the log's failure leads to ANSWERING. */
+enum request_state {
+    REQUEST_NEW,
+    REQUEST_QUEUED,    /* in session.queue or strand.queue */
+    REQUEST_RUNNABLE,  /* in session.runnable */
+    REQUEST_RUNNING,   /* its method is being called now */
+    REQUEST_WAITING,   /* the core will wake it; in no list */
+    REQUEST_ANSWERING, /* executed; its reply is encoded */
+};
+
+/* What `run` keeps between turns (execute_run.c). */
+struct run {
+    struct call call;           /* the operation at work */
+    struct execution execution; /* its progress */
+    unsigned losses;
+    const uint8_t *read_from; /* the operation that call holds, where it lay, */
+    const uint8_t *read_to;   /* and its end */
+};
+
+struct request {
+    struct session *session;
+    struct strand *strand; /* counted in its users; NULL: none */
+    enum request_state state;
+    bool notification;
+    bool bad;        /* op.failure says what is wrong with the request itself */
+    bool failed_txn; /* op.failure doomed the transaction before: TXN_FAILED */
+    bool has_index;  /* the error has details.index */
+    bool commits;    /* if its reply is lost, it may be committed */
+    bool ready;      /* ANSWERING: may be let go as far as the log goes */
+    bool waits_told; /* wait is lent to the core */
+    bool has_task;   /* task is lent to the core */
+    bool task_done;
+    uint32_t msgid;
+    uint32_t error_index;
+    uint32_t cursor;             /* whose page the reply is; 0: it is none */
+    uint64_t page;               /* ... and which */
+    enum err told;               /* what the core said of its reply */
+    const struct method *method; /* NULL: there is none of that name */
+    struct slice params;         /* borrowed from the input until kept */
+    struct net_buffer frame;     /* params, once it had to wait */
+    struct call call;
+    struct execution execution;
+    struct run *run; /* of `run`; owned */
+    struct op op;
+    struct decided_wait wait;
+    struct db_task task;
+    uint64_t commit; /* that the reply tells of; 0: none */
+    struct deadline deadline;
+    struct net_buffer held; /* the reply, or its beginning, while it cannot go */
+    struct list_link in_session;
+    struct list_link in_queue; /* of the session, a strand, runnable, or told */
+    struct list_link in_answers;
+};
 
 /* NULL: out of memory. In state NEW, counted in session and server. */
 struct request *request_new(struct session *s, const struct frame *frame);
 
 /* Not in a queue of the core any more. Unlinks it from everything. */
 void request_free(struct request *r);
+
+/* Free those that are kept for later. */
+void request_free_spare(struct server *server);
 
 void request_move(struct request *r, enum request_state next);
 
@@ -40,22 +103,5 @@ void request_reply_release(struct request *r);
  * one waking up of the client. Only if nothing else is about to be written: no other reply
  * waits, and whatever is answered meanwhile takes them along. */
 void request_flush_together(struct request *r);
-
-/* ---- errors on the wire (reply.c) ---- */
-
-struct reply_error {
-    enum err error; /* what is told */
-    const struct failure
-        *why;       /* the failure, may be of another error: then it is the first error */
-    bool has_index; /* of `run` */
-    uint32_t index;
-    bool maybe_committed;
-};
-
-/* {code, name, message, class, retryable, maybe_committed, details} */
-void reply_put_error(struct net_buffer *b, const struct reply_error *error);
-
-/* A whole response that is an error, without a request: for what cannot be one. */
-void reply_put_refusal(struct net_buffer *b, uint32_t msgid, enum err e, const char *text);
 
 #endif

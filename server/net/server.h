@@ -1,25 +1,30 @@
-/* server.h - the loop: turns, and what all connections share.
- *
- * One turn: connections that are ready work for a while each, in turn; the core
- * gets its turn (one batch of the log for all of them); replies that it let go
- * join the others; each connection writes once. A turn ends after its budget,
- * and what is left goes on after the sockets have been looked at.
+/* server.h - what all connections share: the database, options, limits, accounts, counts, and
+ * memory that is used again.
  *
  *     SERVING --SIGTERM, log failed--> STOPPING --no connection left--> CLOSING --> CLOSED
+ *
+ * The daemon (daemon.h) opens, runs and ends it; the reactor in it holds what is due.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_NET_SERVER_H
 #define HOLDFAST_NET_SERVER_H
 
-#include "server/net/command_line.h"
-#include "server/net/connection.h"
+#include "proto/methods.h"
+#include "server/base/failure.h"
+#include "server/net/account.h"
+#include "server/net/options.h"
 #include "server/net/pool.h"
 #include "server/net/reactor.h"
+#include "server/net/seats.h"
 #include "server/net/turn_clock.h"
 #include "server/os/os_uv.h"
 
 #define SERVER_VERSION "0.1.0"
-#define SERVER_TURN_NS UINT64_C(2000000) /* budget of one turn */
+
+struct command_line;
+struct db;
+struct execution;
+typedef enum err execute(struct execution *w); /* a method (execution.h) */
 
 enum server_state {
     SERVER_SERVING,
@@ -34,6 +39,7 @@ struct server {
     struct os_uv *jobs;     /* owned */
     struct db *db;          /* owned */
     struct options options;
+    execute *const *methods; /* borrowed: by enum method_id; NULL: not in this version */
     const struct command_line *line; /* borrowed: read again at SIGHUP */
     enum server_state state;
     int exit_code;
@@ -74,29 +80,10 @@ struct server {
     } counters;
 };
 
-/* Open the database in the directory and make ready to serve. why: OPTION_ERROR_BYTES. */
-enum err server_open(struct server *server, uv_loop_t *loop, struct os_posix *posix,
-                     const struct options *options, const struct command_line *line, char *why);
-
-/* Serve until stopped; returns the exit code. Frees everything. */
-int server_run(struct server *server);
-
-/* Take nothing new, answer what came, end. code: of the process. */
-void server_stop(struct server *server, int code, const char *why);
-
-/* Read the options again. */
-void server_reload(struct server *server);
-
-/* The exit code that stands for e (sysexits.h). */
-int server_exit_code(enum err e);
-
-/* ---- for connections and sessions ---- */
-
 static inline uint64_t server_now(const struct server *server)
 {
     return reactor_now(&server->reactor);
 }
-
 
 enum durability { DURABILITY_SYNC, DURABILITY_INTERVAL }; /* as the option's words */
 
@@ -109,7 +96,7 @@ static inline bool server_commits_at_interval(const struct server *server)
 /* Whether one more line about a client that makes trouble may be logged now. */
 bool server_logs_client(struct server *server);
 
-void server_free_request(struct server *server, struct request *r);
+/* It is gone; the turn that follows looks whether it was the last one. */
 void server_connection_closed(struct server *server, enum seat seat);
 
 /* How many transactions clients may hold open; the others are for administrators, and for

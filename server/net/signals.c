@@ -2,7 +2,7 @@
 #include "server/net/signals.h"
 
 #include "server/net/log_line.h"
-#include "server/net/server.h"
+#include "server/net/daemon.h"
 
 #include <signal.h>
 #include <sysexits.h>
@@ -16,11 +16,11 @@ static void on_signal(uv_signal_t *handle, int number)
     struct server *server = handle->data;
 
     if (number == SIGHUP) {
-        server_reload(server);
+        daemon_reload(server);
         return;
     }
     if (server->signals++ == 0 && server->state == SERVER_SERVING) {
-        server_stop(server, EX_OK, number == SIGTERM ? "SIGTERM" : "SIGINT");
+        daemon_stop(server, EX_OK, number == SIGTERM ? "SIGTERM" : "SIGINT");
         return;
     }
     log_event(LOG_LEVEL_WARN, "stopped_at_once");

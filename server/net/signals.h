@@ -7,7 +7,7 @@
 
 struct server;
 
-/* Call server_stop and server_reload from now on. server is borrowed for good. */
+/* Call daemon_stop and daemon_reload from now on. server is borrowed for good. */
 void signals_open(struct server *server);
 void signals_close(void);
 

@@ -1,8 +1,7 @@
 /* strand.c - transactions and cursors by their numbers: making and ending them.
  *
- * See session.h for what a strand is. */
-#include "server/net/server.h"
-#include "server/net/session.h"
+ * See strand.h for what a strand is. */
+#include "server/net/strand.h"
 
 #include "server/base/assert.h"
 
@@ -107,4 +106,14 @@ void session_cursor_close(struct session *s, struct session_cursor *cursor)
     account_sub(&s->account, ACCOUNT_HANDLES, cursor->bytes);
     strand_unref(cursor->strand);
     pool_give(&s->server->cursors, cursor);
+}
+
+void strand_close_idle(struct session *s, uint64_t before_ms)
+{
+    LIST_EACH_SAFE (link, &s->cursor_list) {
+        struct session_cursor *cursor = LIST_ENTRY(link, struct session_cursor, in_session);
+
+        if (!cursor->strand->t && !cursor->strand->running && cursor->used_ms < before_ms)
+            session_cursor_close(s, cursor);
+    }
 }

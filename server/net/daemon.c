@@ -1,0 +1,419 @@
+/* daemon.c - see daemon.h. */
+#include "server/net/daemon.h"
+
+#include "server/base/assert.h"
+#include "server/net/executors.h"
+#include "server/net/connection.h"
+#include "server/net/listener.h"
+#include "server/net/log_line.h"
+#include "server/net/notify.h"
+#include "server/net/turn.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define SWEEP_MS 250
+#define CLIENT_LINES_MS 10000  /* of which so many are written (server.c) */
+#define FAILED_STOP_MS 2000    /* to tell clients that the log has failed */
+#define CLOSE_MS 30000         /* for the core, once the log has failed */
+
+static void want_turn(struct server *server)
+{
+    server->reactor.due = true;
+}
+
+static void log_failed(struct server *server);
+static void close_db(struct server *server);
+static void finish_closing(struct server *server);
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct server *server = prepare->data;
+
+    turn_take(server);
+    if (server->failed && server->state == SERVER_SERVING)
+        log_failed(server);
+    if (server->state == SERVER_STOPPING && server->connection_count == 0)
+        close_db(server);
+    if (server->db_closed && server->state == SERVER_CLOSING)
+        finish_closing(server);
+    else
+        turn_settle(server);
+    turn_clock_end_turn(&server->clock, server_now(server));
+}
+
+/* Say what was left out, and begin to count again. */
+static void tell_left_out(struct server *server, uint64_t now)
+{
+    if (!server->client_lines || now - server->client_lines_ms < CLIENT_LINES_MS)
+        return;
+    server->client_lines = 0;
+    if (server->lines_left_out && log_line_begin(LOG_LEVEL_WARN, "client_lines_left_out")) {
+        log_line_number("lines", server->lines_left_out);
+        log_line_end();
+    }
+    server->lines_left_out = 0;
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    uint64_t now = server_now(server);
+
+    tell_left_out(server, now);
+    listener_accept_again(server);
+    LIST_EACH_SAFE (link, &server->connections) {
+        connection_sweep(LIST_ENTRY(link, struct connection, in_all), now);
+    }
+}
+
+/* ---- the core's events ---- */
+
+static void on_ready(void *context)
+{
+    want_turn(context);
+}
+
+static void on_failed(void *context, const struct failure *why)
+{
+    struct server *server = context;
+
+    server->failed = true;
+    failure_copy(&server->failure, why);
+    want_turn(server);
+}
+
+/* Events of the core that are more than information. */
+static enum log_level event_level(const char *event)
+{
+    static const struct {
+        const char *event;
+        enum log_level level;
+    } levels[] = {
+        {"amalgamation_failed", LOG_LEVEL_ERROR},
+        {"wal_failed", LOG_LEVEL_ERROR},
+        {"ledger_unreadable", LOG_LEVEL_ERROR},
+        {"ledger_in_memory", LOG_LEVEL_WARN},
+    };
+
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
+        if (strcmp(event, levels[i].event) == 0)
+            return levels[i].level;
+    return LOG_LEVEL_INFO;
+}
+
+static void on_event(void *context, const char *event, const char *facts)
+{
+    /* what was freed lies between what is in use: give the pages back all the same */
+    if (strcmp(event, "memory_freed") == 0) {
+        malloc_trim(0);
+        return;
+    }
+    if (!log_line_begin(event_level(event), event))
+        return;
+    log_line_facts(facts);
+    log_line_end();
+}
+
+/* ---- the beginning ---- */
+
+static void db_options_of(const struct options *o, struct db_options *to)
+{
+    db_options_default(to);
+    to->stage_bytes = o->stage_size;
+    to->staged_bytes_max = o->staged_max;
+    to->held_bytes_max = o->held_max;
+    to->catalogue_bytes_max = o->catalogue_max;
+    to->held_memory_max = o->held_memory;
+    to->txn_bytes_max = o->transaction_max;
+    to->link_bytes_max = o->link_max;
+    to->cache_bytes = o->cache_size;
+    to->page_bytes = (uint32_t)o->page_size;
+    to->segment_bytes = o->wal_segment_size / 4096 * 4096; /* whole sectors */
+    to->open_txns_max = o->transactions;
+    to->reads_bytes_max = o->reads_max;
+    to->reads_total_max = o->reads_total;
+    to->writes_total_max = o->writes_total;
+    to->idle_ms = o->transaction_idle;
+    to->interval_ms = (uint32_t)o->interval;
+    to->key_bytes_max = (uint32_t)o->key_size;
+    to->value_bytes_max = o->value_size;
+    to->log_in_flight = (unsigned)o->wal_in_flight;
+    to->amalgamate_percent = (unsigned)o->amalgamate_percent;
+}
+
+/* As many clients as the option says, if the system gives descriptors for them. */
+static void bound_connections(struct server *server)
+{
+    uint64_t asked = server->options.connections;
+    uint64_t reserved = server->options.connections_reserved;
+
+    seats_bound(&server->seats, asked, reserved, listener_claim_descriptors(asked + reserved));
+    if (server->seats.clients_max < asked &&
+        log_line_begin(LOG_LEVEL_WARN, "few_descriptors")) {
+        log_line_number("connections", server->seats.clients_max);
+        log_line_number("asked", asked);
+        log_line_end();
+    }
+}
+
+/* What clients may take of memory. */
+static void bound_memory(struct server *server)
+{
+    const struct options *o = &server->options;
+
+    server->limits.all = o->client_memory;
+    server->limits.one =
+        o->connection_memory < o->client_memory ? o->connection_memory : o->client_memory;
+}
+
+static void say_failure(const struct failure *f, enum err e, char *why)
+{
+    if (f->file[0])
+        snprintf(why, OPTION_ERROR_BYTES, "%s: %s (file %s, offset %llu)", err_name(e), f->text,
+                 f->file, (unsigned long long)f->offset);
+    else
+        snprintf(why, OPTION_ERROR_BYTES, "%s: %s", err_name(e),
+                 f->text[0] ? f->text : err_message(e));
+}
+
+enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *posix,
+                     const struct options *options, const struct command_line *line, char *why)
+{
+    struct db_events events = {server, on_ready, on_failed, on_event};
+    struct db_options db_options;
+    struct failure f;
+    enum err e;
+
+    memset(server, 0, sizeof *server);
+    failure_init(&f);
+    failure_init(&server->failure);
+    reactor_init(&server->reactor, loop);
+    server->posix = posix;
+    server->options = *options;
+    server->line = line;
+    server->methods = executors;
+    server->pid = (int)getpid();
+    server->started_ms = server_now(server);
+    list_init(&server->listeners);
+    list_init(&server->connections);
+    list_init(&server->free_requests);
+    pool_init(&server->strands, sizeof(struct strand));
+    pool_init(&server->cursors, sizeof(struct session_cursor));
+    pool_init(&server->runs, sizeof(struct run));
+    account_init(&server->account, NULL);
+    bound_memory(server);
+    bound_connections(server);
+    e = os_uv_attach(posix, loop, NULL, &server->jobs);
+    if (e) {
+        snprintf(why, OPTION_ERROR_BYTES, "cannot start threads: %s", err_message(e));
+        return e;
+    }
+    db_options_of(options, &db_options);
+    e = db_open(os_posix_table(posix), &db_options, &events, &server->db, &f);
+    if (e) {
+        say_failure(&f, e, why);
+        failure_clear(&f);
+        os_uv_detach(server->jobs, NULL, NULL);
+        uv_run(loop, UV_RUN_DEFAULT);
+        return e;
+    }
+    uv_prepare_init(loop, &server->prepare);
+    uv_idle_init(loop, &server->idle);
+    uv_timer_init(loop, &server->ticker);
+    uv_timer_init(loop, &server->sweeper);
+    uv_timer_init(loop, &server->stopper);
+    server->prepare.data = server->idle.data = server->ticker.data = server;
+    server->sweeper.data = server->stopper.data = server;
+    return ERR_OK;
+}
+
+int daemon_exit_code(enum err e)
+{
+    switch (e) {
+    case ERR_OK: return EX_OK;
+    case ERR_CORRUPT:
+    case ERR_FORMAT: return EX_DATAERR;
+    case ERR_LOCKED: return EX_TEMPFAIL;
+    case ERR_NOT_FOUND: return EX_CANTCREAT;
+    case ERR_NOMEM: return EX_OSERR;
+    case ERR_BAD_REQUEST: return EX_CONFIG;
+    case ERR_IO:
+    case ERR_NO_SPACE:
+    case ERR_LOG_FAILED: return EX_IOERR;
+    default: return EX_SOFTWARE;
+    }
+}
+
+/* ---- reload ---- */
+
+static void reload_complain(void *context, const char *error)
+{
+    log_event_text(LOG_LEVEL_ERROR, "config_error", "error", error);
+}
+
+void daemon_reload(struct server *server)
+{
+    static struct options fresh; /* large */
+    struct command_line line;
+    char changed[OPTION_TEXT_BYTES] = "";
+    size_t used = 0;
+
+    notify_reloading();
+    if (command_line_read(server->line->argc, server->line->argv, &line, &fresh,
+                          reload_complain, NULL) != COMMAND_LINE_OK) {
+        log_event(LOG_LEVEL_ERROR, "config_not_reloaded");
+        notify_ready();
+        return;
+    }
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *option = &option_table[i];
+
+        if (option_same(&server->options, &fresh, option))
+            continue;
+        if (!option->reload) {
+            log_event_text(LOG_LEVEL_WARN, "option_needs_restart", "option", option->name);
+            continue;
+        }
+        option_copy(&server->options, &fresh, option);
+        used += (size_t)snprintf(changed + used, sizeof changed - used, "%s%s", used ? "," : "",
+                                 option->name);
+    }
+    log_line_level((enum log_level)server->options.log_level);
+    bound_memory(server);
+    bound_connections(server);
+    if (log_line_begin(LOG_LEVEL_INFO, "config_reloaded")) {
+        log_line_text("changed", used ? changed : "none");
+        log_line_end();
+    }
+    notify_ready();
+}
+
+/* ---- the end ---- */
+
+static void on_db_closed(void *context)
+{
+    struct server *server = context;
+
+    server->db_closed = true;
+    want_turn(server);
+}
+
+static void on_close_bound(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+
+    log_event(LOG_LEVEL_ERROR, "close_timed_out");
+    _exit(server->exit_code);
+}
+
+/* No connection is left. */
+static void close_db(struct server *server)
+{
+    server->state = SERVER_CLOSING;
+    if (server->failed)
+        uv_timer_start(&server->stopper, on_close_bound, CLOSE_MS, 0);
+    else
+        uv_timer_stop(&server->stopper);
+    db_close(server->db, on_db_closed, server);
+    want_turn(server);
+}
+
+static void on_stop_bound(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+
+    LIST_EACH_SAFE (link, &server->connections) {
+        connection_close(LIST_ENTRY(link, struct connection, in_all),
+                         "shutdown: pending replies were not read in time");
+    }
+}
+
+void daemon_stop(struct server *server, int code, const char *why)
+{
+    struct failure stops;
+
+    if (server->state != SERVER_SERVING)
+        return;
+    server->state = SERVER_STOPPING;
+    server->exit_code = code;
+    if (log_line_begin(LOG_LEVEL_INFO, "stopping")) {
+        log_line_text("why", why);
+        log_line_number("connections", server->connection_count);
+        log_line_number("requests", server->request_count);
+        log_line_end();
+    }
+    notify_stopping();
+    listener_close_all(server);
+    uv_timer_start(&server->stopper, on_stop_bound,
+                   server->failed ? FAILED_STOP_MS : server->options.shutdown_time, 0);
+    failure_init(&stops);
+    failure_set(&stops, ERR_SHUTDOWN, "the server is shutting down");
+    LIST_EACH_SAFE (link, &server->connections) {
+        struct connection *c = LIST_ENTRY(link, struct connection, in_all);
+
+        order_fail(&c->session, &stops, true);
+        connection_drain(c);
+    }
+    want_turn(server);
+}
+
+static void log_failed(struct server *server)
+{
+    if (log_line_begin(LOG_LEVEL_ERROR, "wal_failed")) {
+        log_line_text("why", server->failure.text);
+        if (server->failure.file[0])
+            log_line_text("file", server->failure.file);
+        log_line_end();
+    }
+    LIST_EACH_SAFE (link, &server->connections) {
+        order_fail(&LIST_ENTRY(link, struct connection, in_all)->session, &server->failure,
+                   false);
+    }
+    daemon_stop(server, EX_IOERR, "WAL failed");
+}
+
+static void close_handle(void *handle)
+{
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void finish_closing(struct server *server)
+{
+    server->state = SERVER_CLOSED;
+    close_handle(&server->prepare);
+    close_handle(&server->idle);
+    close_handle(&server->ticker);
+    close_handle(&server->sweeper);
+    close_handle(&server->stopper);
+    uv_stop(server->reactor.loop);
+}
+
+static void free_lists(struct server *server)
+{
+    request_free_spare(server);
+    pool_fini(&server->strands);
+    pool_fini(&server->cursors);
+    pool_fini(&server->runs);
+}
+
+int daemon_run(struct server *server)
+{
+    turn_clock_start(&server->clock, server_now(server));
+    uv_prepare_start(&server->prepare, on_prepare);
+    uv_timer_start(&server->sweeper, on_sweep, SWEEP_MS, SWEEP_MS);
+    turn_settle(server);
+    while (server->state != SERVER_CLOSED)
+        uv_run(server->reactor.loop, UV_RUN_DEFAULT);
+    os_uv_detach(server->jobs, NULL, NULL);
+    db_free(server->db, false);
+    uv_run(server->reactor.loop, UV_RUN_DEFAULT); /* what is closing */
+    free_lists(server);
+    account_fini(&server->account);
+    failure_clear(&server->failure);
+    log_event(LOG_LEVEL_INFO, "stopped");
+    return server->exit_code;
+}

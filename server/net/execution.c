@@ -1,0 +1,66 @@
+/* execution.c - see execution.h. */
+#include "server/net/execution.h"
+
+#include <uv.h>
+
+#define SHARE_NS UINT64_C(1000000) /* of a turn, for one request */
+#define REPLY_SMALL (64u << 10)    /* bytes that are answered without looking for room */
+#define STEPS_A_LOOK 16            /* looking at the clock costs something, too */
+
+enum err execution_check_room(struct execution *w)
+{
+    struct session *s = execution_session(w);
+
+    if (w->out->used - w->base <= REPLY_SMALL || session_has_room(s, 0))
+        return ERR_OK;
+    return session_refuse(s, execution_failure(w), w->call->method->name);
+}
+
+void execution_init(struct execution *w, struct session *s, struct request *r, struct op *op,
+                    const struct call *call)
+{
+    memset(w, 0, sizeof *w);
+    w->session = s;
+    w->request = r;
+    w->op = op;
+    w->call = call;
+}
+
+void execution_fini(struct execution *w)
+{
+    if (w->cursor) /* the page did not come to its end */
+        session_cursor_take_back(execution_session(w), w->cursor);
+    w->cursor = NULL;
+    if (w->own)
+        txn_rollback(w->own);
+    w->own = NULL;
+}
+
+bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t done)
+{
+    if (done % STEPS_A_LOOK || !done || uv_hrtime() - began_ns < SHARE_NS)
+        return false;
+    w->yields = true;
+    execution_session(w)->server->clock.yields++;
+    return true;
+}
+
+enum err execution_source(struct execution *w, unsigned param, struct slice *store)
+{
+    const struct call_value *source = &w->call->params[param];
+    struct msgpack_cursor at = msgpack_open(source->raw);
+    struct slice index = SLICE_NONE;
+    uint32_t count;
+
+    *store = source->text;
+    if (!source->indexed)
+        return ERR_OK;
+    if (msgpack_read_array(&at, &count) == ERR_OK && msgpack_skip(&at, 1, NULL) == ERR_OK)
+        msgpack_read_text(&at, &index);
+    failure_set(execution_failure(w), ERR_NO_INDEX,
+                "store \"%s\" has no index \"%s\" (indexes are not supported in this version)",
+                text_show(source->text), text_show(index));
+    failure_set_store(execution_failure(w), ERR_NO_INDEX, source->text);
+    failure_set_index(execution_failure(w), ERR_NO_INDEX, index);
+    return ERR_NO_INDEX;
+}

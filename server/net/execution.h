@@ -1,0 +1,64 @@
+/* execution.h - one method at work, and what methods share.
+ *
+ * A method is a function that is called until it does not answer ERR_WAIT. It puts its result
+ * at the end of out, which may be another buffer in the next call: positions are kept relative
+ * to base. What it put before an ERR_WAIT is kept only for methods that are so in their table
+ * (METHOD_GOES_ON). After an error op.failure says why; whatever was put is taken back.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_NET_EXECUTION_H
+#define HOLDFAST_NET_EXECUTION_H
+
+#include "server/net/call.h"
+#include "server/net/strand.h"
+#include "server/txn/op.h"
+
+/* Perhaps over several turns. */
+struct execution {
+    struct session *session; /* borrowed */
+    struct request *request; /* borrowed */
+    struct op *op;
+    struct txn *txn; /* NULL: autocommit */
+    const struct call *call;
+    struct net_buffer *out; /* where the result goes; may be another one in the next turn */
+    size_t base;            /* where the reply begins in out */
+    /* Progress; 0 at first. */
+    size_t index;                  /* keys, rows or operations done */
+    size_t offset;                 /* of the next key in its list */
+    size_t place;                  /* of an array's head, from base */
+    size_t start;                  /* of the results, from base */
+    struct txn *own;               /* begun by the method for itself */
+    struct session_cursor *cursor; /* opened by this scan, or in use by this `next` */
+    bool begun;                    /* what is done once has been done */
+    bool stepping_back;            /* the row that did not fit is being given back */
+    bool yields;                   /* it answers ERR_WAIT only to let others have a turn */
+};
+
+static inline struct session *execution_session(const struct execution *w)
+{
+    return w->session;
+}
+static inline struct failure *execution_failure(const struct execution *w)
+{
+    return &w->op->failure;
+}
+
+/* Begin; the caller's request calls it again in later turns. */
+void execution_init(struct execution *w, struct session *s, struct request *r, struct op *op,
+                    const struct call *call);
+/* Give up or finish: end what the method began for itself. */
+void execution_fini(struct execution *w);
+
+/* Whether a method that does many things has had its share of the turn. began_ns: when this
+ * call of it began (uv_hrtime); done: things done in it. If so it answers ERR_WAIT and goes
+ * on in the next turn. */
+bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t done);
+
+/* ERR_OVERLOADED when the reply so far is large and its client, or all of them, take as much
+ * memory as they may. */
+enum err execution_check_room(struct execution *w);
+
+/* ERR_NO_INDEX where a source is [store, index]: there are none yet. */
+enum err execution_source(struct execution *w, unsigned param, struct slice *store);
+
+#endif

@@ -1,0 +1,39 @@
+/* order.h - the order that docs/protocol.md promises: who starts, who runs, who is answered.
+ *
+ * A request that can be executed at once is, on the bytes it came in; one that
+ * cannot is kept with a copy of them. Order comes from three things:
+ *
+ * - The session's queue: requests that have not started, because an autocommit
+ *   write before them waits (`barrier`), or a `begin` waits for its handle to be
+ *   freed by a commit before it. Requests start in order of arrival.
+ * - A strand for each transaction and for each cursor outside of one: its requests run one after
+ *   the other, and are answered in that order.
+ * - The core: a reply waits until what decided it is durable.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_NET_ORDER_H
+#define HOLDFAST_NET_ORDER_H
+
+#include "server/net/request.h"
+
+/* Take one message; its bytes are borrowed for the call. What can be answered at once is in
+ * out afterwards. false: a msgid in flight is used again. */
+bool order_take(struct session *s, const struct frame *frame);
+
+/* Execute one thing that can go on; may_start: or that can begin. false: there is none. */
+bool order_step(struct session *s, bool may_start);
+
+/* The core said what becomes of r's reply (turn.c, after db_turn). */
+void order_told(struct request *r, enum err e);
+
+/* r's deadline has passed and it is not answered. */
+void order_expired(struct request *r);
+
+/* Answer everything that has not been executed with why (the log has failed, the server
+ * stops). tasks_only: only what waits for `rotate` and `amalgamate`. */
+void order_fail(struct session *s, const struct failure *why, bool tasks_only);
+
+/* Roll back, close and free everything, whatever it is at; nothing is answered. */
+void order_end(struct session *s);
+
+#endif

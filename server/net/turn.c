@@ -1,0 +1,128 @@
+/* turn.c - see turn.h. */
+#include "server/net/turn.h"
+
+#include "server/net/connection.h"
+#include "server/net/order.h"
+
+#define TURN_NS UINT64_C(2000000) /* budget of one turn */
+
+static struct connection *connection_of(struct reactor_member *m)
+{
+    return LIST_ENTRY(m, struct connection, session.member);
+}
+
+static void work(struct server *server)
+{
+    struct list_link now;
+    uint64_t began = uv_hrtime();
+
+    list_init(&now);
+    list_splice_back(&now, &server->reactor.ready);
+    while (!list_is_empty(&now)) {
+        struct reactor_member *m =
+            LIST_ENTRY(list_first(&now), struct reactor_member, in_ready);
+
+        list_remove(&m->in_ready);
+        if (connection_work(connection_of(m)))
+            reactor_ready(&server->reactor, m);
+        if (uv_hrtime() - began > TURN_NS)
+            break;
+    }
+    /* Those that had no share come first in the next turn. */
+    list_splice_back(&now, &server->reactor.ready);
+    list_splice_back(&server->reactor.ready, &now);
+}
+
+static void tell(struct server *server)
+{
+    struct list_link now;
+
+    list_init(&now);
+    list_splice_back(&now, &server->reactor.told);
+    while (!list_is_empty(&now)) {
+        struct request *r = LIST_ENTRY(list_first(&now), struct request, in_queue);
+
+        list_remove(&r->in_queue);
+        order_told(r, r->told);
+    }
+}
+
+static void flush(struct server *server)
+{
+    struct list_link now;
+
+    list_init(&now);
+    list_splice_back(&now, &server->reactor.flush);
+    while (!list_is_empty(&now)) {
+        struct reactor_member *m =
+            LIST_ENTRY(list_first(&now), struct reactor_member, in_flush);
+
+        list_remove(&m->in_flush);
+        connection_flush(connection_of(m));
+    }
+}
+
+static void expire(struct server *server)
+{
+    struct deadline *d;
+
+    while ((d = deadline_take(&server->reactor.deadlines, server_now(server))) != NULL)
+        order_expired(LIST_ENTRY(d, struct request, deadline));
+}
+
+/* The turn that follows does what is due. */
+static void on_tick(uv_timer_t *timer)
+{
+}
+
+/* Call db_tick if it is time, and set the timer for the next thing that has a time. */
+static void tick(struct server *server)
+{
+    uint64_t now = server_now(server);
+    uint64_t at = db_next_pass_ms(server->db);
+
+    if (at != UINT64_MAX) {
+        uint64_t os_now = os_now_ms(os_posix_table(server->posix));
+
+        reactor_tick_within(&server->reactor, at > os_now ? at - os_now : 0);
+    }
+    if (now >= server->reactor.tick_at_ms) {
+        uint64_t os_now = os_now_ms(os_posix_table(server->posix));
+        uint64_t next = db_tick(server->db);
+
+        server->reactor.tick_at_ms = next == UINT64_MAX ? UINT64_MAX
+                                     : next > os_now    ? now + (next - os_now)
+                                                        : now + 1;
+    }
+    at = server->reactor.tick_at_ms;
+    if (server->reactor.deadlines.count && now + DEADLINE_SLOT_MS < at)
+        at = now + DEADLINE_SLOT_MS;
+    if (at == UINT64_MAX)
+        uv_timer_stop(&server->ticker);
+    else
+        uv_timer_start(&server->ticker, on_tick, at > now ? at - now : 0, 0);
+}
+
+/* It only has to be there: an idle handle keeps the loop from sleeping. */
+static void on_idle(uv_idle_t *idle)
+{
+}
+
+void turn_take(struct server *server)
+{
+    server->reactor.due = false;
+    expire(server);
+    work(server);
+    db_turn(server->db);
+    tick(server);
+    tell(server);
+    flush(server);
+}
+
+void turn_settle(struct server *server)
+{
+    if (reactor_has_work(&server->reactor))
+        uv_idle_start(&server->idle, on_idle);
+    else
+        uv_idle_stop(&server->idle);
+}
