@@ -141,6 +141,9 @@ lint: all ## format, layers, lone headers, symbols, banned calls, sizes
 format: ## FILES=: put right what `make lint` says of the format
 	@$(PYTHON) tests/lint/lint.py --fix-format $(FILES)
 
+modules: ## draw the modules in docs/architecture.md from the includes
+	@$(PYTHON) tests/lint/modules.py
+
 example: $(B)/holdfastd ## write config.example from the daemon's table of options
 	$(B)/holdfastd --print-config > config.example
 
@@ -245,7 +248,7 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1@\2/p' Makefile | awk -F@ '{printf "  %-12s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: FORCE all tests test unit lint format example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
+.PHONY: FORCE all tests test unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
         mutants test-long bench bench-full bench-smoke kill histories options stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -31,7 +31,7 @@
 /* Arrays and small maps, and which of the two key stores a map uses. */
 enum frame_kind { FRAME_ARRAY, FRAME_SMALL_MAP, FRAME_LARGE_MAP };
 
-struct frame {
+struct check_frame {
     uint64_t left;   /* values still to come; of a map, even: a key is next */
     uint64_t hash;   /* of what came so far; only if is_hashed */
     uint32_t offset; /* of its head */
@@ -41,7 +41,7 @@ struct frame {
     bool is_key;     /* it is a key of the frame above */
 };
 
-struct slot {
+struct key_slot {
     uint32_t hash;
     uint32_t map; /* offset of the map's head */
     uint32_t key; /* offset of the key; 0: free, since no document begins with a key */
@@ -51,7 +51,7 @@ struct msgpack_check {
     const struct msgpack_memory *memory;
     const uint8_t *data;
     size_t size;
-    struct slot *slots;  /* owned; NULL until a large map is met */
+    struct key_slot *slots;  /* owned; NULL until a large map is met */
     uint32_t slot_count; /* a power of two */
     uint32_t slots_used;
     unsigned key_count; /* on the stack of small maps */
@@ -60,7 +60,7 @@ struct msgpack_check {
     size_t at;             /* the next value to look at */
     uint32_t prints[SMALL_KEYS_MAX];
     uint32_t places[SMALL_KEYS_MAX];
-    struct frame frames[MSGPACK_DEPTH_MAX];
+    struct check_frame frames[MSGPACK_DEPTH_MAX];
     const char *why;
 };
 
@@ -200,7 +200,7 @@ static bool value_equal(const struct msgpack_check *c, uint32_t a, uint32_t b)
 
 /* -- the table of large maps ---------------------------------------------- */
 
-static struct slot *table_find_free(struct slot *slots, uint32_t count, uint32_t hash)
+static struct key_slot *table_find_free(struct key_slot *slots, uint32_t count, uint32_t hash)
 {
     uint32_t i = hash & (count - 1);
 
@@ -212,7 +212,7 @@ static struct slot *table_find_free(struct slot *slots, uint32_t count, uint32_t
 static enum err table_grow(struct msgpack_check *c)
 {
     uint32_t count = c->slots ? 2 * c->slot_count : TABLE_SLOTS_MIN;
-    struct slot *slots = c->memory->alloc(c->memory->owner, count * sizeof *slots);
+    struct key_slot *slots = c->memory->alloc(c->memory->owner, count * sizeof *slots);
 
     if (!slots) {
         c->why = "no memory to check a large map";
@@ -252,7 +252,7 @@ static enum err table_add(struct msgpack_check *c, uint32_t map, uint32_t key,
         if (c->slots[i].hash == hash && c->slots[i].map == map &&
             value_equal(c, c->slots[i].key, key))
             return check_duplicate(c);
-    c->slots[i] = (struct slot){hash, map, key};
+    c->slots[i] = (struct key_slot){hash, map, key};
     c->slots_used++;
     return ERR_OK;
 }
@@ -287,7 +287,7 @@ static uint32_t token_print(const struct msgpack_token *t)
 }
 
 /* Somebody has chosen keys whose prints are equal: this map's keys go to the table. */
-static enum err small_give_up(struct msgpack_check *c, struct frame *f)
+static enum err small_give_up(struct msgpack_check *c, struct check_frame *f)
 {
     enum err e = ERR_OK;
 
@@ -304,7 +304,7 @@ static enum err small_give_up(struct msgpack_check *c, struct frame *f)
     return e;
 }
 
-static enum err small_add(struct msgpack_check *c, struct frame *f,
+static enum err small_add(struct msgpack_check *c, struct check_frame *f,
                           const struct msgpack_token *t, uint32_t key)
 {
     uint32_t print = token_print(t);
@@ -328,7 +328,7 @@ static enum err frame_open(struct msgpack_check *c, const struct msgpack_token *
                            uint32_t offset, bool is_key, unsigned depth_max)
 {
     bool parent_is_hashed = c->depth > 0 && c->frames[c->depth - 1].is_hashed;
-    struct frame *f;
+    struct check_frame *f;
 
     if (c->depth >= depth_max) {
         c->why = "the value nests too deep";
@@ -358,8 +358,8 @@ static enum err frame_open(struct msgpack_check *c, const struct msgpack_token *
 static enum err frames_close(struct msgpack_check *c)
 {
     while (c->depth > 0 && c->frames[c->depth - 1].left == 0) {
-        const struct frame *f = &c->frames[--c->depth];
-        struct frame *parent = &c->frames[c->depth - (c->depth > 0)];
+        const struct check_frame *f = &c->frames[--c->depth];
+        struct check_frame *parent = &c->frames[c->depth - (c->depth > 0)];
 
         c->key_count = f->base;
         if (!f->is_hashed)
@@ -377,7 +377,7 @@ static enum err frames_close(struct msgpack_check *c)
 }
 
 /* A value that is no container, as the next one of frame f. */
-static enum err scalar_add(struct msgpack_check *c, struct frame *f,
+static enum err scalar_add(struct msgpack_check *c, struct check_frame *f,
                            const struct msgpack_token *t, uint32_t offset, bool is_key)
 {
     uint64_t hash = 0;
@@ -416,7 +416,7 @@ static enum err check_walk(struct msgpack_check *c, unsigned depth_max, size_t s
 
     do {
         uint32_t offset = (uint32_t)(cursor.at - c->data);
-        struct frame *f = c->depth > 0 ? &c->frames[c->depth - 1] : NULL;
+        struct check_frame *f = c->depth > 0 ? &c->frames[c->depth - 1] : NULL;
         bool is_key = f && f->kind != FRAME_ARRAY && f->left % 2 == 0;
         struct msgpack_token t;
         enum err e;

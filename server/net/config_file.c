@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct reader {
+struct config_reader {
     const char *path;
     struct options *options;
     config_complain *complain;
@@ -22,10 +22,10 @@ struct reader {
     unsigned seen[OPTION_COUNT_MAX]; /* the line that set each option; 0: none */
 };
 
-static void complain(struct reader *r, const char *format, ...)
+static void complain(struct config_reader *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static void complain(struct reader *r, const char *format, ...)
+static void complain(struct config_reader *r, const char *format, ...)
 {
     char what[OPTION_ERROR_BYTES + 256];
     char error[OPTION_ERROR_BYTES + 512];
@@ -62,7 +62,7 @@ static struct slice without_comment(struct slice line)
     return line;
 }
 
-static void unknown_name(struct reader *r, struct slice name)
+static void unknown_name(struct config_reader *r, struct slice name)
 {
     const char *near = option_nearest(name);
 
@@ -72,7 +72,7 @@ static void unknown_name(struct reader *r, struct slice name)
         complain(r, "unknown option \"%s\"; see holdfastd --help", text_show(name));
 }
 
-static void read_line(struct reader *r, struct slice line)
+static void read_line(struct config_reader *r, struct slice line)
 {
     const uint8_t *equals;
     const struct option *option;
@@ -110,7 +110,7 @@ static void read_line(struct reader *r, struct slice line)
 unsigned config_text_read(const char *path, struct slice text, struct options *o,
                           config_complain *told, void *context)
 {
-    struct reader r = {.path = path, .options = o, .complain = told, .context = context};
+    struct config_reader r = {.path = path, .options = o, .complain = told, .context = context};
 
     ASSERT(option_count <= OPTION_COUNT_MAX);
     while (text.size) {
@@ -127,7 +127,7 @@ unsigned config_text_read(const char *path, struct slice text, struct options *o
 
 /* A pipe without a writer would keep a running server waiting, so only a file will do. NULL:
  * complained. */
-static FILE *open_file(struct reader *r, const char *path)
+static FILE *open_file(struct config_reader *r, const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
@@ -151,7 +151,7 @@ static FILE *open_file(struct reader *r, const char *path)
 unsigned config_file_read(const char *path, struct options *o, config_complain *told,
                           void *context)
 {
-    struct reader r = {.path = path, .complain = told, .context = context};
+    struct config_reader r = {.path = path, .complain = told, .context = context};
     char *text = NULL;
     size_t size = 0;
     unsigned errors = 0;

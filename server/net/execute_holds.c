@@ -9,22 +9,23 @@
 
 #include <inttypes.h>
 
-struct listing {
+struct hold_listing {
     struct net_buffer *out;
     size_t begin;     /* where it begins in out */
     size_t bytes_max; /* more entries are left out beyond it */
     uint32_t count;
 };
 
-static struct listing listing_of(struct execution *w)
+static struct hold_listing listing_of(struct execution *w)
 {
-    return (struct listing){.out = w->out,
-                            .begin = w->out->used,
-                            .bytes_max = execution_session(w)->server->options.result_size};
+    return (struct hold_listing){.out = w->out,
+                                 .begin = w->out->used,
+                                 .bytes_max =
+                                     execution_session(w)->server->options.result_size};
 }
 
 /* false: it is full. */
-static bool listing_add(struct listing *l)
+static bool listing_add(struct hold_listing *l)
 {
     if (l->count == 65535 || l->out->used - l->begin > l->bytes_max)
         return false;
@@ -45,7 +46,7 @@ static void put_optional_text(struct net_buffer *b, const char *name, struct sli
 
 static void put_txn_hold(void *context, const struct db_hold_status *h)
 {
-    struct listing *l = context;
+    struct hold_listing *l = context;
 
     if (!listing_add(l))
         return;
@@ -68,7 +69,7 @@ static void put_txn_hold(void *context, const struct db_hold_status *h)
     put_bool(l->out, h->doomed);
 }
 
-static void put_cursor_hold(struct listing *l, const struct connection *owner,
+static void put_cursor_hold(struct hold_listing *l, const struct connection *owner,
                             const struct session_cursor *c)
 {
     struct server *server = owner->server;
@@ -101,7 +102,7 @@ static void put_cursor_hold(struct listing *l, const struct connection *owner,
 enum err execute_holds(struct execution *w)
 {
     struct server *server = execution_session(w)->server;
-    struct listing l = listing_of(w);
+    struct hold_listing l = listing_of(w);
     size_t place = put_array_later(w->out);
 
     db_each_hold(server->db, put_txn_hold, &l);
@@ -118,7 +119,7 @@ enum err execute_holds(struct execution *w)
 
 /* ---- clients ---- */
 
-static void put_client(struct listing *l, const struct connection *c, uint64_t now_ms)
+static void put_client(struct hold_listing *l, const struct connection *c, uint64_t now_ms)
 {
     const struct session *s = &c->session;
 
@@ -147,7 +148,7 @@ static void put_client(struct listing *l, const struct connection *c, uint64_t n
 enum err execute_clients(struct execution *w)
 {
     struct server *server = execution_session(w)->server;
-    struct listing l = listing_of(w);
+    struct hold_listing l = listing_of(w);
     size_t place = put_array_later(w->out);
 
     LIST_EACH (link, &server->connections) {

@@ -68,7 +68,7 @@ static void put_store(void *context, const struct store_info *info)
     put_word(w->out, info->last_writer_wins ? "none" : "first-committer");
 }
 
-/* What a turn has listed is kept for the next (execute_keeps). */
+/* What a turn has listed is kept for the next (METHOD_GOES_ON). */
 enum err execute_stores(struct execution *w)
 {
     uint64_t max = execution_session(w)->server->options.result_size;

@@ -2,14 +2,14 @@
 #include "server/net/execute.h"
 #include "server/net/server.h"
 
-struct listing {
+struct stage_listing {
     struct net_buffer *out;
     uint32_t count;
 };
 
 static void put_stage(void *context, const struct db_stage_status *s)
 {
-    struct listing *l = context;
+    struct stage_listing *l = context;
 
     if (l->count == 65535)
         return;
@@ -135,7 +135,7 @@ enum err execute_status(struct execution *w)
 {
     struct server *server = execution_session(w)->server;
     struct net_buffer *b = w->out;
-    struct listing l = {.out = b};
+    struct stage_listing l = {.out = b};
     struct db_status s;
     size_t place;
 

@@ -26,13 +26,13 @@ static size_t varint_put(uint8_t *to, uint64_t n)
 }
 
 /* A place in an image that is being read; bad once something did not fit. */
-struct reader {
+struct page_reader {
     const uint8_t *at;
     const uint8_t *end;
     bool bad;
 };
 
-static uint64_t read_varint_long(struct reader *r)
+static uint64_t read_varint_long(struct page_reader *r)
 {
     uint64_t n = 0;
     unsigned shift = 0;
@@ -49,7 +49,7 @@ static uint64_t read_varint_long(struct reader *r)
     return 0;
 }
 
-static inline uint64_t read_varint(struct reader *r)
+static inline uint64_t read_varint(struct page_reader *r)
 {
     if (r->at < r->end && *r->at < 0x80)
         return *r->at++;
@@ -57,7 +57,7 @@ static inline uint64_t read_varint(struct reader *r)
 }
 
 /* A number that counts bytes which must still be there or fit in a limit. */
-static inline uint32_t read_size(struct reader *r, uint64_t limit)
+static inline uint32_t read_size(struct page_reader *r, uint64_t limit)
 {
     uint64_t n = read_varint(r);
 
@@ -68,7 +68,7 @@ static inline uint32_t read_size(struct reader *r, uint64_t limit)
     return (uint32_t)n;
 }
 
-static inline const uint8_t *read_bytes(struct reader *r, size_t size)
+static inline const uint8_t *read_bytes(struct page_reader *r, size_t size)
 {
     const uint8_t *bytes = r->at;
 
@@ -96,7 +96,7 @@ size_t page_ptr_encode(const struct page_ptr *ptr, uint8_t *to)
     return (size_t)(at - to);
 }
 
-static void read_ptr(struct reader *r, struct page_ptr *ptr)
+static void read_ptr(struct page_reader *r, struct page_ptr *ptr)
 {
     const uint8_t *checksum = read_bytes(r, 8);
 
@@ -115,7 +115,7 @@ static void read_ptr(struct reader *r, struct page_ptr *ptr)
 
 size_t page_ptr_decode(struct page_ptr *ptr, const uint8_t *from, size_t size)
 {
-    struct reader r = {from, from + size, false};
+    struct page_reader r = {from, from + size, false};
 
     read_ptr(&r, ptr);
     return r.bad ? 0 : (size_t)(r.at - from);
@@ -348,9 +348,9 @@ void page_free(struct os *os, struct page *page)
 
 /* Put the key of a cell whole at to: what it shares with the previous key, then its own.
  * NULL: it does not fit or is out of order. */
-static uint8_t *decode_key(struct reader *r, const uint8_t *previous, uint32_t previous_size,
-                           bool first, uint32_t shared, uint32_t own, uint8_t *to,
-                           const uint8_t *end)
+static uint8_t *decode_key(struct page_reader *r, const uint8_t *previous,
+                           uint32_t previous_size, bool first, uint32_t shared, uint32_t own,
+                           uint8_t *to, const uint8_t *end)
 {
     const uint8_t *bytes = read_bytes(r, own);
 
@@ -366,7 +366,7 @@ static uint8_t *decode_key(struct reader *r, const uint8_t *previous, uint32_t p
 }
 
 /* Take all cells apart into page, whose data has room bytes. */
-static bool decode_cells(struct page *page, struct reader *r, uint64_t room)
+static bool decode_cells(struct page *page, struct page_reader *r, uint64_t room)
 {
     uint8_t *to = (uint8_t *)page->data;
     const uint8_t *end = to + room;
@@ -439,7 +439,7 @@ static bool sums_agree(const struct page *page, const struct page_ptr *ptr)
 enum err page_decode(struct os *os, const struct page_ptr *ptr, uint32_t store, unsigned level,
                      const uint8_t *image, struct page **out, const char **why)
 {
-    struct reader r = {image + PAGE_HEADER_BYTES, image + ptr->image, false};
+    struct page_reader r = {image + PAGE_HEADER_BYTES, image + ptr->image, false};
     uint32_t count = bytes_get_le32(image + 8);
     uint64_t room = level ? bytes_get_le32(image + 12) : ptr->bytes;
     struct page *page;

@@ -17,7 +17,7 @@
 
 #define WINDOW_BYTES (256u << 10) /* what is read at once stays in the processor's cache */
 
-struct recovery {
+struct wal_recovery {
     struct wal *w;
     const struct wal_replay *replay;
     struct failure *f;
@@ -104,7 +104,7 @@ static enum err limits_set(struct wal *w, const struct wal_options *options,
 
 /* ---- files ---- */
 
-static enum err fail_at(struct recovery *r, enum err e, uint64_t number, uint64_t offset,
+static enum err fail_at(struct wal_recovery *r, enum err e, uint64_t number, uint64_t offset,
                         const char *text)
 {
     char path[WAL_PATH_BYTES];
@@ -113,7 +113,7 @@ static enum err fail_at(struct recovery *r, enum err e, uint64_t number, uint64_
     return failure_set_at(r->f, e, path, offset, "%s", text);
 }
 
-static enum err buffer_make(struct recovery *r, uint64_t bytes)
+static enum err buffer_make(struct wal_recovery *r, uint64_t bytes)
 {
     struct os *os = r->w->os;
 
@@ -124,7 +124,7 @@ static enum err buffer_make(struct recovery *r, uint64_t bytes)
     return r->memory ? ERR_OK : ERR_NOMEM;
 }
 
-static void file_close(struct recovery *r)
+static void file_close(struct wal_recovery *r)
 {
     if (r->file)
         r->w->os->ops->file_close(r->file);
@@ -133,7 +133,7 @@ static void file_close(struct recovery *r)
 
 static void list_each(void *context, const char *name)
 {
-    struct recovery *r = context;
+    struct wal_recovery *r = context;
     struct wal_segment *s;
     uint64_t number;
 
@@ -144,7 +144,7 @@ static void list_each(void *context, const char *name)
         wal_segment_insert(&r->w->segments, s);
 }
 
-static enum err list_files(struct recovery *r)
+static enum err list_files(struct wal_recovery *r)
 {
     struct os *os = r->w->os;
     enum err e = os->ops->dir_make(os, WAL_DIRECTORY);
@@ -162,7 +162,7 @@ static enum err list_files(struct recovery *r)
 }
 
 /* Take a good header's word for the salt and size of all segments. */
-static enum err header_take(struct recovery *r, struct wal_segment *s, uint64_t size,
+static enum err header_take(struct wal_recovery *r, struct wal_segment *s, uint64_t size,
                             const struct wal_segment_header *header)
 {
     if (memcmp(header->identity, r->w->us.identity, WAL_IDENTITY_BYTES) != 0)
@@ -180,7 +180,7 @@ static enum err header_take(struct recovery *r, struct wal_segment *s, uint64_t 
     return ERR_OK;
 }
 
-static enum err header_read(struct recovery *r, struct wal_segment *s)
+static enum err header_read(struct wal_recovery *r, struct wal_segment *s)
 {
     const struct os_ops *ops = r->w->os->ops;
     struct wal_segment_header header;
@@ -205,7 +205,7 @@ static enum err header_read(struct recovery *r, struct wal_segment *s)
     return e ? ERR_OK : header_take(r, s, size, &header);
 }
 
-static enum err marks_read(struct recovery *r)
+static enum err marks_read(struct wal_recovery *r)
 {
     struct wal *w = r->w;
     struct wal_mark closed;
@@ -221,7 +221,7 @@ static enum err marks_read(struct recovery *r)
     return e;
 }
 
-static struct wal_segment *find(struct recovery *r, uint64_t number)
+static struct wal_segment *find(struct wal_recovery *r, uint64_t number)
 {
     LIST_EACH (link, &r->w->segments)
         if (wal_segment_of(link)->number == number)
@@ -231,7 +231,7 @@ static struct wal_segment *find(struct recovery *r, uint64_t number)
 
 /* *out: size bytes of the open segment from offset on, borrowed until the next call; zeros where
  * the file is short. A batch may be larger than a window is otherwise. */
-static enum err window(struct recovery *r, const struct wal_segment *s, uint64_t offset,
+static enum err window(struct wal_recovery *r, const struct wal_segment *s, uint64_t offset,
                        size_t size, const uint8_t **out)
 {
     size_t part =
@@ -261,7 +261,7 @@ static enum err window(struct recovery *r, const struct wal_segment *s, uint64_t
 }
 
 /* Open the segment to look at it, and see whether it has been written to. */
-static enum err look(struct recovery *r, struct wal_segment *s)
+static enum err look(struct wal_recovery *r, struct wal_segment *s)
 {
     char path[WAL_PATH_BYTES];
     const uint8_t *first;
@@ -283,7 +283,7 @@ static enum err look(struct recovery *r, struct wal_segment *s)
 /* ---- the chain ---- */
 
 /* ERR_CORRUPT, without a word: there is no valid batch. ERR_IO, ERR_NOMEM, ERR_FORMAT. */
-static enum err batch_at(struct recovery *r, const struct wal_segment *s, uint64_t offset,
+static enum err batch_at(struct wal_recovery *r, const struct wal_segment *s, uint64_t offset,
                          struct wal_batch *out)
 {
     uint64_t number = s->number, position = number * r->segment_bytes + offset;
@@ -306,7 +306,7 @@ static enum err batch_at(struct recovery *r, const struct wal_segment *s, uint64
     return e;
 }
 
-static bool batch_follows(const struct recovery *r, const struct wal_batch *b)
+static bool batch_follows(const struct wal_recovery *r, const struct wal_batch *b)
 {
     unsigned i;
 
@@ -322,14 +322,14 @@ static bool batch_follows(const struct recovery *r, const struct wal_batch *b)
 
 /* Numbers grow, and an item goes on only where it has begun; but the replay may begin in
  * the middle of one. */
-static bool fragment_follows(const struct recovery *r, const struct wal_fragment *fragment)
+static bool fragment_follows(const struct wal_recovery *r, const struct wal_fragment *fragment)
 {
     if (fragment->flags & WAL_FRAGMENT_FIRST)
         return fragment->number > r->item;
     return r->item == 0 || fragment->number == r->item;
 }
 
-static enum err deliver(struct recovery *r, const struct wal_batch *b, uint64_t number,
+static enum err deliver(struct wal_recovery *r, const struct wal_batch *b, uint64_t number,
                         uint64_t offset)
 {
     const uint8_t *at = r->batch + WAL_HEADER_BYTES;
@@ -356,7 +356,7 @@ static enum err deliver(struct recovery *r, const struct wal_batch *b, uint64_t 
     return e;
 }
 
-static void chain_add(struct recovery *r, const struct wal_batch *b, uint64_t number)
+static void chain_add(struct wal_recovery *r, const struct wal_batch *b, uint64_t number)
 {
     uint64_t segment_end = (number + 1) * r->segment_bytes;
 
@@ -373,7 +373,7 @@ static void chain_add(struct recovery *r, const struct wal_batch *b, uint64_t nu
 }
 
 /* Follow the chain through the segment that is open. ERR_END: it ends in here. */
-static enum err chain_walk(struct recovery *r, const struct wal_segment *s)
+static enum err chain_walk(struct wal_recovery *r, const struct wal_segment *s)
 {
     uint64_t number = s->number;
     struct wal_batch b;
@@ -398,7 +398,7 @@ static enum err chain_walk(struct recovery *r, const struct wal_segment *s)
 
 /* Whether the open segment has a batch that ends at the raw position: the log has
  * been as far as the root says. */
-static bool reaches(struct recovery *r, const struct wal_segment *s, uint64_t raw)
+static bool reaches(struct wal_recovery *r, const struct wal_segment *s, uint64_t raw)
 {
     uint64_t begin = s->number * r->segment_bytes;
     struct wal_batch b;
@@ -411,7 +411,7 @@ static bool reaches(struct recovery *r, const struct wal_segment *s, uint64_t ra
 }
 
 /* Look at each later sector of the open segment for one who knows of more. */
-static enum err search(struct recovery *r, const struct wal_segment *s)
+static enum err search(struct wal_recovery *r, const struct wal_segment *s)
 {
     uint64_t begin = s->number * r->segment_bytes;
     struct wal_batch b;
@@ -430,7 +430,7 @@ static enum err search(struct recovery *r, const struct wal_segment *s)
     return ERR_OK;
 }
 
-static enum err search_behind(struct recovery *r, uint64_t number)
+static enum err search_behind(struct wal_recovery *r, uint64_t number)
 {
     enum err e = ERR_OK;
 
@@ -450,7 +450,7 @@ static enum err search_behind(struct recovery *r, uint64_t number)
 
 /* The end in a segment that is missing or has no good header is damage also if
  * the files say so: preparations go in order and are synced before any use. */
-static enum err check_hole(struct recovery *r, uint64_t number)
+static enum err check_hole(struct wal_recovery *r, uint64_t number)
 {
     struct wal_segment *s = find(r, number);
 
@@ -466,7 +466,7 @@ static enum err check_hole(struct recovery *r, uint64_t number)
     return ERR_OK;
 }
 
-static enum err chain_follow(struct recovery *r, uint64_t position)
+static enum err chain_follow(struct wal_recovery *r, uint64_t position)
 {
     enum err e = ERR_OK;
     uint64_t number;
@@ -508,7 +508,7 @@ static enum err chain_follow(struct recovery *r, uint64_t position)
 
 /* No header is good: a log that was not finished being made, or damage. Only
  * segment 0 is made before the first batch, and its header before that. */
-static enum err check_unsalted(struct recovery *r, uint64_t position)
+static enum err check_unsalted(struct wal_recovery *r, uint64_t position)
 {
     struct wal_segment *s = find(r, 0);
     enum err e;
@@ -528,7 +528,7 @@ static enum err check_unsalted(struct recovery *r, uint64_t position)
 }
 
 /* What the root names must be there, or be just behind what is there. */
-static enum err check_beginning(struct recovery *r, uint64_t position)
+static enum err check_beginning(struct wal_recovery *r, uint64_t position)
 {
     uint64_t number = position / r->segment_bytes;
     struct wal_segment *before = number ? find(r, number - 1) : NULL;
@@ -544,7 +544,7 @@ static enum err check_beginning(struct recovery *r, uint64_t position)
 /* ---- the cut ---- */
 
 /* Sort the files: below the position, the chain's, prepared ones, the rest. */
-static void adopt(struct recovery *r)
+static void adopt(struct wal_recovery *r)
 {
     struct wal *w = r->w;
     uint64_t end = r->place / r->segment_bytes;
@@ -567,7 +567,7 @@ static void adopt(struct recovery *r)
     }
 }
 
-static enum err open_segment(struct recovery *r, struct wal_segment *s)
+static enum err open_segment(struct wal_recovery *r, struct wal_segment *s)
 {
     enum err e = wal_segment_open(r->w, s);
 
@@ -578,7 +578,7 @@ static enum err open_segment(struct recovery *r, struct wal_segment *s)
 }
 
 /* Make durable all that may not be, open what is written next. */
-static enum err open_files(struct recovery *r)
+static enum err open_files(struct wal_recovery *r)
 {
     struct wal *w = r->w;
     uint64_t proven = r->proven / r->segment_bytes, end = r->place / r->segment_bytes;
@@ -596,7 +596,7 @@ static enum err open_files(struct recovery *r)
 }
 
 /* Leave the log so that it can begin behind the cut. */
-static enum err cut(struct recovery *r)
+static enum err cut(struct wal_recovery *r)
 {
     struct wal *w = r->w;
 
@@ -615,7 +615,7 @@ static enum err cut(struct recovery *r)
     return open_files(r);
 }
 
-static enum err read_headers(struct recovery *r)
+static enum err read_headers(struct wal_recovery *r)
 {
     enum err e = buffer_make(r, WINDOW_BYTES);
 
@@ -631,7 +631,7 @@ enum err wal_recover(struct wal *w, const struct wal_options *options,
                      const struct wal_replay *replay, uint64_t position,
                      struct wal_numbers *numbers, struct failure *f)
 {
-    struct recovery r = {.w = w, .replay = replay, .f = f, .numbers = *numbers};
+    struct wal_recovery r = {.w = w, .replay = replay, .f = f, .numbers = *numbers};
     enum err e;
 
     r.segment_bytes = options->segment_bytes;

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import modules
 import rules
 from form import check_format, fix_format, in_parallel
 from source import bare, files, functions, room, text
@@ -148,6 +149,49 @@ def check_circles(build):
                 steps = ' '.join(f'calls {graph[a][b]} of {os.path.basename(b)}, which'
                                  for a, b in zip(circle, circle[1:]))
                 yield f'{source} {steps.removesuffix(", which")}: a circle'
+
+
+def call_or_include_graph(build, folder):
+    """module -> {module that it calls or includes: how}, of a folder."""
+    graph = {m: {n: f'includes {n}.h' for n in others}
+             for m, others in modules.inclusions(folder).items()}
+    for source, callees in call_graph(build, folder).items():
+        for callee, symbol in callees.items():
+            if modules.module(callee) != modules.module(source):
+                graph[modules.module(source)][modules.module(callee)] = f'calls {symbol}'
+    return graph
+
+
+def check_includes(build):
+    """In the folders of the rule nobody includes upwards: who calls a module, or includes it,
+    stands above it."""
+    for folder in rules.INCLUDES_DOWNWARDS:
+        graph, told = call_or_include_graph(build, folder), set()
+        for name in graph:
+            circle = [] if name in told else circle_through(graph, name)
+            told.update(circle)
+            if circle:
+                steps = ' '.join(f'{a} {graph[a][b]},' for a, b in zip(circle, circle[1:]))
+                yield f'{folder}: {steps} a circle'
+
+
+def check_modules():
+    """The drawing of modules is what the includes say."""
+    if modules.redrawn() != text(modules.DOCUMENT):
+        yield f'{modules.DOCUMENT}: the drawing of modules is stale: make modules'
+
+
+def check_structs():
+    """One struct, one name: in what is shipped no two have the same."""
+    defined = {}
+    for name in files('.c', '.h'):
+        if room(name) not in rules.ROOMS:
+            continue
+        for found in re.findall(r'^(?:static |typedef )?struct (\w+) \{', bare(name), re.M):
+            defined.setdefault(found, []).append(name)
+    for found, places in sorted(defined.items()):
+        if len(places) > 1:
+            yield f'struct {found} is in {" and ".join(places)}: rename one'
 
 
 def calls_of(names):
@@ -311,6 +355,9 @@ def main():
         'exports': lambda: check_exports(arguments.build),
         'unused': lambda: check_unused(arguments.build),
         'circles': lambda: check_circles(arguments.build),
+        'includes': lambda: check_includes(arguments.build),
+        'modules': check_modules,
+        'structs': check_structs,
         'calls': check_calls,
         'sizes': check_sizes,
         'texts': check_texts,

@@ -24,6 +24,18 @@ PLANTED = {
                  'client/lib/d.c': 'int a(void); int d(void) { return a() + d(); }\n',
                  'client/lib/inner/e.c': 'int d(void); int e(void) { return d(); }\n'},
                 ['client/lib/a.c calls b of b.c, which calls c of c.c, which calls a of a.c']),
+    'includes': ({'server/net/a.h': '', 'server/net/b.h': '#include "server/net/a.h"\n',
+                  'server/net/b.c': '#include "server/net/b.h"\nint b(void) { return 0; }\n',
+                  'server/net/a.c': 'int b(void); int a(void) { return b(); }\n',
+                  'server/net/c.c': '#include "server/net/a.h"\nint a(void);'
+                                    ' int c(void) { return a(); }\n'},
+                 ['server/net: a calls b, b includes a.h, a circle']),
+    'modules': ({'docs/architecture.md': '<!-- modules: made by `make modules` -->\n'
+                                         '<!-- modules: end -->\n', 'proto/a.h': ''},
+                ['the drawing of modules is stale']),
+    'structs': ({'proto/a.h': 'struct a {\n};\n', 'client/lib/b.c': 'struct a {\n};\n',
+                 'tests/unit/c.c': 'struct a {\n};\n'},
+                ['struct a is in client/lib/b.c and proto/a.h']),
     'calls': ({'server/storage/a.c': '/* strcpy( */\nint a = "free("[0];\nvoid f(void)\n{\n'
                                    '    free(0);\n    strcpy(0, 0);\n    sleep(1);\n}\n',
                'tests/unit/b.c': 'void g(void)\n{\n    free(0);\n    usleep(1);\n}\n'},
@@ -58,7 +70,8 @@ def compile_all(folder, names):
     for name in names:
         path = os.path.join(folder, 'build/release', name[:-1] + 'o')
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        subprocess.run(['cc', '-c', '-o', path, name], cwd=folder, check=True)
+        if name.endswith('.c'):
+            subprocess.run(['cc', '-I.', '-c', '-o', path, name], cwd=folder, check=True)
 
 
 def offences(check, contents):
@@ -70,7 +83,7 @@ def offences(check, contents):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, 'w', encoding='utf-8') as file:
                 file.write(content)
-        if check == 'circles':
+        if check in ('circles', 'includes'):
             compile_all(folder, contents)
         done = subprocess.run([sys.executable, LINT, '--only', check], cwd=folder, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
