@@ -25,7 +25,26 @@ enum param_type {
     PARAM_BINARY,
 };
 
+/* What a parameter is, in whatever place its method takes it. */
+enum param_id {
+    PARAM_ID_T,
+    PARAM_ID_CURSOR,
+    PARAM_ID_STORE,
+    PARAM_ID_SOURCE,
+    PARAM_ID_KEY,
+    PARAM_ID_VALUE,
+    PARAM_ID_KEYS,
+    PARAM_ID_RANGE,
+    PARAM_ID_NAME,
+    PARAM_ID_NEW,
+    PARAM_ID_OPS,
+    PARAM_ID_CLIENT,
+    PARAM_ID_WHAT,
+    PARAM_ID_COUNT
+};
+
 struct method_param {
+    enum param_id id;
     const char *name;
     enum param_type type;
     bool optional;

@@ -166,7 +166,7 @@ static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor 
                               struct failure *f)
 {
     const struct method_param *p = &c->method->params[i];
-    struct call_value *value = &c->params[i];
+    struct call_value *value = &c->params[p->id];
     enum msgpack_type type = MSGPACK_NIL;
     bool left_out;
 
@@ -239,7 +239,8 @@ enum err call_read(struct call *c, const struct method *method, struct slice par
     c->method = method;
     c->t = 0;
     c->given = 0;
-    c->params[0].number = 0; /* a cursor's number, where there are no parameters */
+    c->params[PARAM_ID_CURSOR].number =
+        0; /* a cursor's number, where there are no parameters */
     if (slice_is_none(params) || msgpack_read_array(&at, &count)) {
         c->t = call_handle_named(params);
         return failure_set(f, ERR_BAD_REQUEST, "%s: params must be an array", method->name);

@@ -20,7 +20,7 @@ struct call {
     const struct method *method;
     uint32_t t;     /* METHOD_TAKES_T, begin; 0: autocommit */
     uint32_t given; /* bits of enum method_option that were given */
-    struct call_value params[METHOD_PARAMS_MAX]; /* by their place in the table */
+    struct call_value params[PARAM_ID_COUNT]; /* by their name; those of its method are set */
     struct call_value options[OPTION_ID_COUNT];  /* only those given are set */
 };
 

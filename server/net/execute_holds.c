@@ -258,7 +258,7 @@ enum err execute_kill(struct execution *w)
     struct kill kill = {.cursor = 0};
     enum err e = ERR_OK;
 
-    if (!kill_read(w->call->params[0].raw, &kill))
+    if (!kill_read(w->call->params[PARAM_ID_WHAT].raw, &kill))
         return failure_set(
             execution_failure(w), ERR_BAD_REQUEST,
             "kill: expected a transaction id, {client: id} or {cursor: [client, cursor]}");

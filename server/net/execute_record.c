@@ -10,8 +10,8 @@ static enum err put_record(struct execution *w, bool only_insert)
     struct slice key;
     enum err e;
 
-    e = record_put(w->op, w->txn, c->params[1].text, c->params[2].raw, c->params[3].raw,
-                   only_insert, key_room, &key);
+    e = record_put(w->op, w->txn, c->params[PARAM_ID_STORE].text, c->params[PARAM_ID_VALUE].raw,
+                   c->params[PARAM_ID_KEY].raw, only_insert, key_room, &key);
     if (!e)
         put_value(w->out, key);
     return e;
@@ -30,8 +30,8 @@ enum err execute_insert(struct execution *w)
 enum err execute_delete(struct execution *w)
 {
     bool existed = false;
-    enum err e =
-        record_delete(w->op, w->txn, w->call->params[1].text, w->call->params[2].raw, &existed);
+    enum err e = record_delete(w->op, w->txn, w->call->params[PARAM_ID_STORE].text,
+                               w->call->params[PARAM_ID_KEY].raw, &existed);
 
     if (!e)
         put_bool(w->out, existed);
@@ -41,10 +41,10 @@ enum err execute_delete(struct execution *w)
 enum err execute_get(struct execution *w)
 {
     struct slice store, value = SLICE_NONE;
-    enum err e = execution_source(w, 1, &store);
+    enum err e = execution_source(w, &store);
 
     if (!e)
-        e = record_get(w->op, w->txn, store, w->call->params[2].raw, &value);
+        e = record_get(w->op, w->txn, store, w->call->params[PARAM_ID_KEY].raw, &value);
     if (!e)
         put_value(w->out, value);
     return e;
@@ -54,10 +54,10 @@ enum err execute_has(struct execution *w)
 {
     struct slice store;
     bool there = false;
-    enum err e = execution_source(w, 1, &store);
+    enum err e = execution_source(w, &store);
 
     if (!e)
-        e = record_has(w->op, w->txn, store, w->call->params[2].raw, &there);
+        e = record_has(w->op, w->txn, store, w->call->params[PARAM_ID_KEY].raw, &there);
     if (!e)
         put_bool(w->out, there);
     return e;
@@ -102,12 +102,12 @@ static enum err get_next_key(struct execution *w, struct slice store,
 
 enum err execute_get_many(struct execution *w)
 {
-    struct slice list = w->call->params[2].raw;
+    struct slice list = w->call->params[PARAM_ID_KEYS].raw;
     struct msgpack_cursor keys = msgpack_open(list);
     uint64_t began = uv_hrtime();
     struct slice store;
     uint32_t count;
-    enum err e = execution_source(w, 1, &store);
+    enum err e = execution_source(w, &store);
 
     if (!e)
         e = begin_own(w);
@@ -141,10 +141,10 @@ enum err execute_count(struct execution *w)
 {
     struct slice store;
     uint64_t records = 0;
-    enum err e = execution_source(w, 1, &store);
+    enum err e = execution_source(w, &store);
 
     if (!e)
-        e = record_count(w->op, w->txn, store, w->call->params[2].raw, &records);
+        e = record_count(w->op, w->txn, store, w->call->params[PARAM_ID_RANGE].raw, &records);
     if (!e)
         put_uint(w->out, records);
     return e;
@@ -154,10 +154,10 @@ enum err execute_size(struct execution *w)
 {
     struct slice store;
     uint64_t bytes = 0;
-    enum err e = execution_source(w, 1, &store);
+    enum err e = execution_source(w, &store);
 
     if (!e)
-        e = record_size(w->op, w->txn, store, w->call->params[2].raw, &bytes);
+        e = record_size(w->op, w->txn, store, w->call->params[PARAM_ID_RANGE].raw, &bytes);
     if (!e)
         put_uint(w->out, bytes);
     return e;
@@ -167,7 +167,8 @@ enum err execute_delete_range(struct execution *w)
 {
     const struct call *c = w->call;
     uint64_t deleted = 0;
-    enum err e = record_delete_range(w->op, w->txn, c->params[1].text, c->params[2].raw,
+    enum err e = record_delete_range(w->op, w->txn, c->params[PARAM_ID_STORE].text,
+                                     c->params[PARAM_ID_RANGE].raw,
                                      call_number(c, OPTION_ID_LIMIT, UINT64_MAX),
                                      call_number(c, OPTION_ID_REVERSE, 0), &deleted);
 

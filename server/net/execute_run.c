@@ -112,7 +112,7 @@ static enum err run_op(struct execution *w, struct msgpack_cursor *ops, bool alo
 
 static enum err run_ops(struct execution *w)
 {
-    struct slice list = w->call->params[0].raw;
+    struct slice list = w->call->params[PARAM_ID_OPS].raw;
     struct msgpack_cursor ops = msgpack_open(list);
     uint64_t began = uv_hrtime();
     uint32_t count;

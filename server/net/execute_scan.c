@@ -171,7 +171,7 @@ enum err execute_scan(struct execution *w)
     if (!e)
         e = check_page(w);
     if (!e)
-        e = execution_source(w, 1, &store);
+        e = execution_source(w, &store);
     if (!e && s->cursors.count >= s->server->options.cursors_per_connection)
         e = failure_set(execution_failure(w), ERR_OVERLOADED,
                         "scan: %zu cursors are open on this connection, which is the limit "
@@ -180,7 +180,7 @@ enum err execute_scan(struct execution *w)
     if (!e && !session_has_room(s, CURSOR_ROOM))
         e = session_refuse(s, execution_failure(w), "scan");
     if (!e)
-        e = cursor_open(w->op, w->txn, store, c->params[2].raw, &options, &core);
+        e = cursor_open(w->op, w->txn, store, c->params[PARAM_ID_RANGE].raw, &options, &core);
     if (!e)
         e = take_cursor(w, core, only, options.reverse, limit);
     return e ? e : put_page(w);
@@ -188,7 +188,7 @@ enum err execute_scan(struct execution *w)
 
 static struct session_cursor *find_cursor(struct execution *w)
 {
-    uint64_t number = w->call->params[0].number;
+    uint64_t number = w->call->params[PARAM_ID_CURSOR].number;
 
     if (number > UINT32_MAX)
         return NULL;
@@ -208,7 +208,7 @@ enum err execute_next(struct execution *w)
                            "next: no open cursor has number %" PRIu64
                            "; a cursor ends with its last row, its transaction or its "
                            "connection",
-                           c->params[0].number);
+                           c->params[PARAM_ID_CURSOR].number);
     if (w->cursor && w->begun)
         return put_page(w);
     if (!w->cursor) {

@@ -84,12 +84,12 @@ static const char *const features[] = {"run", "serializable", "greatest-version"
 
 enum err execute_hello(struct execution *w)
 {
-    struct msgpack_cursor at = msgpack_open(w->call->params[0].raw);
+    struct msgpack_cursor at = msgpack_open(w->call->params[PARAM_ID_CLIENT].raw);
     struct slice name;
     uint32_t pairs = 0;
     enum err e = ERR_OK;
 
-    if (!slice_is_none(w->call->params[0].raw) && msgpack_read_map(&at, &pairs))
+    if (!slice_is_none(w->call->params[PARAM_ID_CLIENT].raw) && msgpack_read_map(&at, &pairs))
         return ERR_BAD_REQUEST;
     for (uint32_t i = 0; i < pairs && !e; i++) {
         if (msgpack_read_text(&at, &name))

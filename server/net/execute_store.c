@@ -24,23 +24,23 @@ enum err execute_create_store(struct execution *w)
         options.key = c->options[OPTION_ID_KEY].raw;
     options.generate = call_number(c, OPTION_ID_GENERATE, 0);
     options.last_writer_wins = conflict == 1;
-    return done(w, store_create(w->op, w->txn, c->params[1].text, &options));
+    return done(w, store_create(w->op, w->txn, c->params[PARAM_ID_NAME].text, &options));
 }
 
 enum err execute_drop_store(struct execution *w)
 {
-    return done(w, store_drop(w->op, w->txn, w->call->params[1].text));
+    return done(w, store_drop(w->op, w->txn, w->call->params[PARAM_ID_NAME].text));
 }
 
 enum err execute_clear_store(struct execution *w)
 {
-    return done(w, store_clear(w->op, w->txn, w->call->params[1].text));
+    return done(w, store_clear(w->op, w->txn, w->call->params[PARAM_ID_NAME].text));
 }
 
 enum err execute_rename_store(struct execution *w)
 {
-    return done(w,
-                store_rename(w->op, w->txn, w->call->params[1].text, w->call->params[2].text));
+    return done(w, store_rename(w->op, w->txn, w->call->params[PARAM_ID_NAME].text,
+                                w->call->params[PARAM_ID_NEW].text));
 }
 
 static void put_store(void *context, const struct store_info *info)

@@ -45,9 +45,9 @@ bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t don
     return true;
 }
 
-enum err execution_source(struct execution *w, unsigned param, struct slice *store)
+enum err execution_source(struct execution *w, struct slice *store)
 {
-    const struct call_value *source = &w->call->params[param];
+    const struct call_value *source = &w->call->params[PARAM_ID_SOURCE];
     struct msgpack_cursor at = msgpack_open(source->raw);
     struct slice index = SLICE_NONE;
     uint32_t count;

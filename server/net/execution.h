@@ -59,6 +59,6 @@ bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t don
 enum err execution_check_room(struct execution *w);
 
 /* ERR_NO_INDEX where a source is [store, index]: there are none yet. */
-enum err execution_source(struct execution *w, unsigned param, struct slice *store);
+enum err execution_source(struct execution *w, struct slice *store);
 
 #endif

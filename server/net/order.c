@@ -369,10 +369,10 @@ static struct strand *strand_of(struct request *r)
         return r->call.t ? number_map_find(&s->transactions, r->call.t) : NULL;
     if (r->method->flags & METHOD_TAKES_T)
         return r->call.t ? number_map_find(&s->transactions, r->call.t) : NULL;
-    if ((r->method->flags & METHOD_CURSOR) && r->call.params[0].number &&
-        r->call.params[0].number <= UINT32_MAX) {
+    if ((r->method->flags & METHOD_CURSOR) && r->call.params[PARAM_ID_CURSOR].number &&
+        r->call.params[PARAM_ID_CURSOR].number <= UINT32_MAX) {
         struct session_cursor *cursor =
-            number_map_find(&s->cursors, (uint32_t)r->call.params[0].number);
+            number_map_find(&s->cursors, (uint32_t)r->call.params[PARAM_ID_CURSOR].number);
 
         return cursor ? cursor->strand : NULL;
     }

@@ -60,7 +60,7 @@ static void read_as_every_method(const struct frame *f, struct slice whole)
         }
         for (unsigned p = 0; p < METHOD_PARAMS_MAX && method_table[i].params[p].type; p++)
             if (!(i & 1) || p > 0 || !(method_table[i].flags & METHOD_TAKES_T))
-                FUZZ_CHECK(is_within(call.params[p].raw, whole));
+                FUZZ_CHECK(is_within(call.params[method_table[i].params[p].id].raw, whole));
         for (unsigned o = 0; o < OPTION_ID_COUNT; o++)
             if (call_has(&call, o))
                 FUZZ_CHECK(is_within(call.options[o].raw, whole));

@@ -236,18 +236,18 @@ START_TEST(parameters_are_read_by_the_table)
 
     ck_assert_int_eq(CALL(&c, GET, "\x93\x07\xa1s\xc0", &f), ERR_OK);
     ck_assert_uint_eq(c.t, 7);
-    ck_assert(slice_equal(c.params[1].text, slice_text("s")));
-    ck_assert(slice_equal(c.params[2].raw, slice_make("\xc0", 1))); /* nil is a key */
+    ck_assert(slice_equal(c.params[PARAM_ID_SOURCE].text, slice_text("s")));
+    ck_assert(slice_equal(c.params[PARAM_ID_KEY].raw, slice_make("\xc0", 1))); /* nil is a key */
     ck_assert_int_eq(CALL(&c, PUT, "\x94\xc0\xa1s\x01\xc0", &f), ERR_OK);
     ck_assert_uint_eq(c.t, 0);
-    ck_assert(slice_is_none(c.params[3].raw)); /* nil is a key left out */
+    ck_assert(slice_is_none(c.params[PARAM_ID_KEY].raw)); /* nil is a key left out */
     ck_assert_int_eq(CALL(&c, PUT, "\x92\x07\xa1s", &f), ERR_BAD_REQUEST);
     ck_assert_uint_eq(c.t, 7); /* known, so that the error can doom its transaction */
     ck_assert_ptr_nonnull(strstr(f.text, "missing parameter \"value\""));
     ck_assert_int_eq(CALL(&c, GET, "\x95\x07\xa1s\x01\x80\x01", &f), ERR_BAD_REQUEST);
     ck_assert_uint_eq(c.t, 7);
     ck_assert_int_eq(CALL(&c, GET, "\x93\x01\x92\xa1s\xa1i\x01", &f), ERR_OK);
-    ck_assert(c.params[1].indexed);
+    ck_assert(c.params[PARAM_ID_SOURCE].indexed);
     ck_assert_int_eq(CALL(&c, GET, "\x93\x01\x91\xa1s\x01", &f), ERR_BAD_REQUEST);
     ck_assert_int_eq(CALL(&c, BEGIN, "\x91\x00", &f), ERR_BAD_REQUEST);
     ck_assert_int_eq(CALL(&c, BEGIN, "\x91\xcf\x00\x00\x00\x01\x00\x00\x00\x00", &f),
