@@ -130,16 +130,6 @@ static void amalgamate_publish_ledger(struct pass *p)
     p->older_count = 0;
 }
 
-static void amalgamate_expire(struct txn *t, const struct failure *why)
-{
-    ASSERT(t->snapshot && why->error == ERR_TXN_EXPIRED); /* T-3 */
-    t->db->expired++;
-    txn_doom(t, why);
-    ASSERT(!t->snapshot); /* T-3 */
-    if (t->options.on_doomed)
-        t->options.on_doomed(t, t->options.context);
-}
-
 /* Everybody who reads at that snapshot is ended, and told so. */
 static void amalgamate_expire_snapshot(struct db *db, struct snapshot *s,
                                        const struct failure *why)
@@ -149,7 +139,7 @@ static void amalgamate_expire_snapshot(struct db *db, struct snapshot *s,
         struct txn *t = LIST_ENTRY(link, struct txn, in_open);
 
         if (t->snapshot == s)
-            amalgamate_expire(t, why);
+            txn_lose(t, why);
     }
     cursors_end(db, s);
     snapshot_unref(db, s);
@@ -219,7 +209,7 @@ static void amalgamate_limit_held(struct db *db)
 
         amalgamate_say_held(&why, read + ledgers, limit, "among the oldest writers");
         while (tracker_oldest_writer(db) == oldest)
-            amalgamate_expire(LIST_ENTRY(db->writers.next, struct txn, in_writers), &why);
+            txn_lose(LIST_ENTRY(db->writers.next, struct txn, in_writers), &why);
     }
     failure_clear(&why);
 }

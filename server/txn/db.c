@@ -398,10 +398,7 @@ static void db_expire(struct db *db)
                 (unsigned long long)idle, (unsigned long long)idle_max);
         else
             continue;
-        db->expired++;
-        txn_doom(t, &why);
-        if (t->options.on_doomed)
-            t->options.on_doomed(t, t->options.context);
+        txn_lose(t, &why);
     }
 }
 

@@ -69,13 +69,10 @@ static void losers_doom(struct txn *loser, const struct stamp *winner, enum conf
     ASSERT(txn_is_older(loser, winner->commit)); /* rule 5: they overlapped */
     failure_init(&why);
     conflict_describe(&why, kind, schema, key, &w);
-    loser->db->conflicts++;
     loser->db->steps += LOSERS_STEPS_A_LOSER;
     loser->winner_interval = w.interval;
-    txn_doom(loser, &why);
+    txn_lose(loser, &why);
     failure_clear(&why);
-    if (loser->options.on_doomed)
-        loser->options.on_doomed(loser, loser->options.context);
 }
 
 static void losers_doom_key(struct txn *loser, const struct stamp *winner,

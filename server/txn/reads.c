@@ -85,7 +85,6 @@ enum err reads_check_write(struct op *op, struct txn *t)
     failure_copy(&op->failure, &t->stale);
     conflict_note_wrote(&op->failure, t);
     op_note_commit(op, t->stale.winner_commit, t->winner_interval);
-    t->db->conflicts++;
     txn_doom(t, &op->failure);
     return ERR_CONFLICT;
 }
@@ -104,10 +103,7 @@ void reads_lose(struct txn *t, const struct stamp *stamp, const struct record *w
     reads_stale(t, &winner, reads_schema(t->db, written->store), record_key(written));
     if (!t->stamp || !t->stamp->records)
         return;
-    t->db->conflicts++;
-    txn_doom(t, &t->stale);
-    if (t->options.on_doomed)
-        t->options.on_doomed(t, t->options.context);
+    txn_lose(t, &t->stale);
 }
 
 /* ---- noting ---- */

@@ -16,10 +16,7 @@ enum err db_kill(struct db *db, uint64_t version, struct failure *f)
         failure_init(&why);
         failure_set(&why, ERR_TXN_KILLED, "transaction %llu was ended by kill",
                     (unsigned long long)version);
-        db->killed++;
-        txn_doom(t, &why);
-        if (t->options.on_doomed)
-            t->options.on_doomed(t, t->options.context);
+        txn_lose(t, &why);
         return ERR_OK;
     }
     return failure_set(f, ERR_NO_TXN, "no open transaction has id %llu; see holds",

@@ -102,7 +102,6 @@ static enum err conflict_lose(struct op *op, struct txn *t, enum conflict_kind k
     op_note_commit(op, winner.commit, winner.interval);
     ASSERT(t->snapshot && winner.version != t->version); /* T-3; nobody loses to itself */
     conflict_note_wrote(&op->failure, t);
-    t->db->conflicts++;
     t->winner_interval = winner.interval;
     txn_doom(t, &op->failure);
     return ERR_CONFLICT;

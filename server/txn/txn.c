@@ -240,14 +240,31 @@ static void txn_free(struct txn *t)
     txn_dealloc(db, t);
 }
 
+/* What status counts. */
+static void txn_count_loss(struct db *db, enum err why)
+{
+    db->conflicts += why == ERR_CONFLICT;
+    db->expired += why == ERR_TXN_EXPIRED;
+    db->killed += why == ERR_TXN_KILLED;
+}
+
 void txn_doom(struct txn *t, const struct failure *why)
 {
     if (t->failure.error)
         return;
     ASSERT(why->error);
+    txn_count_loss(t->db, why->error);
     failure_copy(&t->failure, why);
     conflict_note_wrote(&t->failure, t);
     txn_release(t);
+}
+
+void txn_lose(struct txn *t, const struct failure *why)
+{
+    ASSERT(!t->failure.error); /* T-3: it would have been found nowhere */
+    txn_doom(t, why);
+    if (t->options.on_doomed)
+        t->options.on_doomed(t, t->options.context);
 }
 
 static void txn_enter(struct op *op, struct txn *t)

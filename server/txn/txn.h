@@ -50,8 +50,12 @@ uint64_t txn_snapshot(const struct txn *t); /* the commit that it sees */
 const struct failure *txn_failure(const struct txn *t);
 
 /* Doom it for an error of its owner's request (on_error "fail"; net decides by options).
- * Rolls it back. Nothing if it is doomed already. */
+ * Rolls it back, and counts it by the kind of why. Nothing if it is doomed already. */
 void txn_doom(struct txn *t, const struct failure *why);
+
+/* Doom it because of somebody else: a winner, a limit, an operator. Its owner is told at once
+ * (on_doomed). It is not doomed yet. */
+void txn_lose(struct txn *t, const struct failure *why);
 
 /* ERR_WAIT while what a failed statement wrote is being taken back; else ERR_OK. To be asked
  * before txn_commit by who has the time: it would do what is left in one go. */
