@@ -30,9 +30,8 @@ enum err txn_options_read(const struct call *call, struct session *s, struct txn
     out->serializable = level == 1;
     out->greatest_version = conflict == 1;
     out->carry_on = on_error == 1;
-    out->interval = call_has(call, OPTION_ID_DURABILITY)
-                        ? durability == DURABILITY_INTERVAL
-                        : server_commits_at_interval(s->server);
+    out->durability = call_has(call, OPTION_ID_DURABILITY) ? (enum durability)durability
+                                                           : server_durability(s->server);
     out->read_only = call_number(call, OPTION_ID_READ_ONLY, 0);
     out->timeout_ms = call_number(call, OPTION_ID_TIMEOUT_MS, 0);
     out->idle_ms = call_number(call, OPTION_ID_IDLE_MS, 0);
@@ -79,7 +78,7 @@ static void tick_for(struct server *server, const struct txn_options *options)
         within = options->timeout_ms;
     if (options->idle_ms && options->idle_ms < within)
         within = options->idle_ms;
-    if (options->interval && server->options.interval < within)
+    if (options->durability == DURABILITY_INTERVAL && server->options.interval < within)
         within = server->options.interval;
     reactor_tick_within(&server->reactor, within);
 }

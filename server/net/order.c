@@ -397,7 +397,7 @@ static void start(struct request *r)
     struct strand *strand = strand_of(r);
 
     r->op.after = s->last_commit;
-    r->op.interval = server_commits_at_interval(s->server);
+    r->op.durability = server_durability(s->server);
     r->op.usage = &s->usage;
     if (!strand && r->method && (r->method->flags & METHOD_TAKES_T) && r->call.t && !r->bad) {
         r->bad = true;

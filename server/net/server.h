@@ -18,6 +18,7 @@
 #include "server/net/seats.h"
 #include "server/net/turn_clock.h"
 #include "server/os/os_uv.h"
+#include "server/storage/durability.h"
 
 #define SERVER_VERSION "0.1.0"
 
@@ -85,12 +86,10 @@ static inline uint64_t server_now(const struct server *server)
     return reactor_now(&server->reactor);
 }
 
-enum durability { DURABILITY_SYNC, DURABILITY_INTERVAL }; /* as the option's words */
-
 /* What the option says of commits that do not say themselves. */
-static inline bool server_commits_at_interval(const struct server *server)
+static inline enum durability server_durability(const struct server *server)
 {
-    return server->options.durability == DURABILITY_INTERVAL;
+    return (enum durability)server->options.durability;
 }
 
 /* Whether one more line about a client that makes trouble may be logged now. */

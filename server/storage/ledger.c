@@ -111,7 +111,7 @@ static struct slice value_write(const struct ledger *l, const struct ledger_entr
 
     size = varint_put(to, zigzag((int64_t)(entry->commit - l->base_commit)));
     size += varint_put(to + size, zigzag((int64_t)(entry->version - l->base_version)));
-    to[size++] = entry->interval;
+    to[size++] = entry->durability;
     if (entry->label.size)
         memcpy(to + size, entry->label.data, entry->label.size);
     return slice_make(to, size + entry->label.size);
@@ -126,7 +126,7 @@ static void value_read(const struct ledger *l, struct slice value, struct ledger
     at += varint_get(at, &version);
     out->commit = l->base_commit + (uint64_t)unzigzag(commit);
     out->version = l->base_version + (uint64_t)unzigzag(version);
-    out->interval = *at++ != 0;
+    out->durability = *at++ ? DURABILITY_INTERVAL : DURABILITY_SYNC;
     out->label = slice_make(at, (size_t)(value.data + value.size - at));
 }
 
@@ -296,7 +296,7 @@ enum err ledger_add(struct ledger *l, uint32_t store, struct slice key,
     to += varint_put(to, key.size - shared);
     to += varint_put(to, zigzag((int64_t)(entry->commit - l->base_commit)));
     to += varint_put(to, zigzag((int64_t)(entry->version - l->base_version)));
-    to += varint_put(to, ledger_label(l, entry->label) << 1 | entry->interval);
+    to += varint_put(to, ledger_label(l, entry->label) << 1 | entry->durability);
     memcpy(to, key.data + shared, key.size - shared);
     b->used = (uint32_t)(to + (key.size - shared) - b->data);
     ASSERT(b->used <= b->room);
@@ -328,7 +328,7 @@ static size_t numbers_read(const struct ledger *l, const uint8_t *from,
     at += varint_get(at, &label);
     out->commit = l->base_commit + (uint64_t)unzigzag(commit);
     out->version = l->base_version + (uint64_t)unzigzag(version);
-    out->interval = label & 1;
+    out->durability = label & 1 ? DURABILITY_INTERVAL : DURABILITY_SYNC;
     out->label = label >> 1 ? text_label_of(&l->labels[(label >> 1) - 1]) : SLICE_NONE;
     return (size_t)(at - from);
 }

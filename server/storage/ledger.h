@@ -18,6 +18,7 @@
 #include "server/base/list.h"
 #include "server/base/text.h"
 #include "server/os/os.h"
+#include "server/storage/durability.h"
 #include "server/storage/key.h"
 #include "server/storage/spill.h"
 
@@ -27,7 +28,7 @@ struct ledger_entry {
     uint64_t commit;
     uint64_t version;
     struct slice label; /* lives as long as the ledger, on disk as the wait that found it */
-    bool interval;      /* the commit asked for less than a sync */
+    enum durability durability;      /* the commit asked for less than a sync */
 };
 
 struct ledger_block {

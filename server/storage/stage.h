@@ -46,7 +46,7 @@ struct stamp {
     struct record *last;
     uint64_t records;
     struct wal_item item; /* the commit in the log */
-    bool interval;        /* durability "interval": answered before the sync */
+    enum durability durability;        /* durability "interval": answered before the sync */
     bool superseded;      /* it has an older version in its stage: prune when durable */
     struct slice label;   /* for people; behind the stamp in its memory; size 0: none */
 };

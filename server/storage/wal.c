@@ -485,7 +485,7 @@ static uint64_t flight_take_items(struct wal *w, struct wal_flight *flight, uint
         if (used + WAL_FRAGMENT_BYTES + item->bytes > limit)
             break;
         used += WAL_FRAGMENT_BYTES + item->bytes;
-        flight->sync = flight->sync || item->sync;
+        flight->sync = flight->sync || item->durability == DURABILITY_SYNC;
         flight->last_item = item->number;
         flight->item_count++;
         w->queued -= item->bytes + WAL_ITEM_OVERHEAD;
@@ -519,7 +519,7 @@ static bool tail_takes_queue(struct wal *w)
         struct wal_item *item = LIST_ENTRY(link, struct wal_item, in_queue);
 
         used += WAL_FRAGMENT_BYTES + item->bytes;
-        if (item->sync || used > WAL_SECTOR_BYTES)
+        if (item->durability == DURABILITY_SYNC || used > WAL_SECTOR_BYTES)
             return false;
     }
     return loop_may_write(w);
@@ -559,8 +559,8 @@ static void issue_stream(struct wal *w, struct wal_item *item, struct wal_segmen
  * waiting for all in flight to end would leave them idle. */
 static bool is_worth_a_batch(struct wal *w, const struct wal_item *first)
 {
-    return w->in_flight == 0 || !first->sync || w->queued >= WAL_GATHER_BYTES ||
-           w->queued_items * 2 >= w->items_in_flight;
+    return w->in_flight == 0 || first->durability == DURABILITY_INTERVAL ||
+           w->queued >= WAL_GATHER_BYTES || w->queued_items * 2 >= w->items_in_flight;
 }
 
 static bool issue_queued(struct wal *w)

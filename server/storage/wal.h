@@ -34,6 +34,7 @@
 #include "server/base/failure.h"
 #include "server/base/list.h"
 #include "server/os/os.h"
+#include "server/storage/durability.h"
 
 #define WAL_SECTOR_BYTES 4096
 #define WAL_IDENTITY_BYTES 16
@@ -47,7 +48,7 @@ struct wal; /* opaque, owned by the core */
 struct wal_item {
     struct list_link in_queue; /* the log's own use */
     uint64_t number;           /* grows from item to item; not 0 */
-    bool sync;                 /* false: it may wait for the interval's sync */
+    enum durability durability; /* INTERVAL: it may wait for the interval's sync */
     uint64_t bytes;            /* at least what encode will put in total */
     /* Put the next piece, whole records only, into at most room bytes; return the bytes
      * put. Pieces that follow each other in one batch are joined in replay. 0 with *last

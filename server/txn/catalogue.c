@@ -389,7 +389,7 @@ static void shelf_inherit(struct catalogue *c, const struct schema *s)
         shelf->used = used;
     shelf->base = used;
     shelf->used_commit = shelf->base_commit = s->commit;
-    shelf->used_interval = s->interval;
+    shelf->used_durability = s->durability;
     list_remove(&shelf->in_counting);
     list_push_back(&c->counting, &shelf->in_counting);
 }
@@ -410,7 +410,7 @@ static void version_supersede(struct catalogue *c, struct schema *before, struct
 }
 
 void catalogue_publish(struct catalogue *c, struct schema *s, uint64_t commit, uint64_t version,
-                       bool interval)
+                       enum durability durability)
 {
     struct catalogue_entry *e = s->entry;
 
@@ -418,7 +418,7 @@ void catalogue_publish(struct catalogue *c, struct schema *s, uint64_t commit, u
     draft_end(c, s);
     s->commit = commit;
     s->version = version;
-    s->interval = interval;
+    s->durability = durability;
     if (e->newest)
         version_supersede(c, e->newest, s);
     e->newest = s;

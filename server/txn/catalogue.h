@@ -30,6 +30,7 @@
 #include "server/base/failure.h"
 #include "server/base/list.h"
 #include "server/os/os.h"
+#include "server/storage/durability.h"
 #include "server/storage/hash_table.h"
 #include "server/storage/key.h"
 
@@ -62,7 +63,7 @@ struct shelf {
     /* the generator (generator.h) */
     uint64_t used;                /* numbers up to here are used by commits */
     uint64_t used_commit;         /* the last one that used any */
-    bool used_interval;           /* it asked for less than a sync */
+    enum durability used_durability;           /* it asked for less than a sync */
     uint64_t base;                /* used up before it had any record, */
     uint64_t base_commit;         /* by the commit that made it */
     struct list_link in_counting; /* catalogue.counting */
@@ -91,7 +92,7 @@ struct schema {
     uint64_t commit; /* 0: a draft */
     uint64_t version;
     uint64_t superseded; /* the commit that has put another in its place; 0: none */
-    bool interval;
+    enum durability durability;
     bool is_dropped; /* from here on there is no store of that name */
     bool generate;
     bool last_writer_wins;
@@ -180,7 +181,7 @@ void catalogue_discard(struct catalogue *c, struct schema *s);
 /* s is committed: the reference goes over to its entry. Cannot fail. After the last of a commit,
  * catalogue_settle ends the numbers that no name has any more. */
 void catalogue_publish(struct catalogue *c, struct schema *s, uint64_t commit, uint64_t version,
-                       bool interval);
+                       enum durability durability);
 void catalogue_settle(struct catalogue *c, uint64_t commit);
 
 /* ---- at start ---- */

@@ -27,7 +27,7 @@ static size_t commit_encode_head(const struct stamp *s, uint8_t *to, size_t room
     if (room < COMMIT_HEAD_BYTES + label)
         return 0;
     bytes_put_le64(to, s->version);
-    to[8] = s->interval ? COMMIT_FLAG_INTERVAL : 0;
+    to[8] = s->durability == DURABILITY_INTERVAL ? COMMIT_FLAG_INTERVAL : 0;
     to[9] = (uint8_t)label;
     if (label)
         memcpy(to + COMMIT_HEAD_BYTES, s->label.data, label);
@@ -83,7 +83,7 @@ static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
     ASSERT(stamp->commit == db->last_commit && !stamp->owner);
     ASSERT(!db->undurable_last || db->undurable_last->commit < stamp->commit); /* in order */
     item->number = stamp->commit;
-    item->sync = !stamp->interval;
+    item->durability = stamp->durability;
     item->encode = commit_encode;
     item->progress = 0;
     item->at = NULL;
@@ -109,7 +109,7 @@ static void commit_publish_schemas(struct db *db, struct txn *t, const struct st
         struct schema *s = LIST_ENTRY(t->schemas.next, struct schema, in_queue);
 
         list_splice_back(schema_writers, &s->entry->writers);
-        catalogue_publish(&db->catalogue, s, stamp->commit, stamp->version, stamp->interval);
+        catalogue_publish(&db->catalogue, s, stamp->commit, stamp->version, stamp->durability);
     }
     catalogue_settle(&db->catalogue, stamp->commit);
 }
@@ -162,7 +162,7 @@ enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     commit_leave(t);
     stamp->owner = NULL;
     list_init(&schema_writers);
-    generator_end(&db->catalogue, &t->uses, stamp->commit, stamp->interval);
+    generator_end(&db->catalogue, &t->uses, stamp->commit, stamp->durability);
     commit_publish_schemas(db, t, stamp, &schema_writers);
     stamp = commit_into_stages(db, t);
     losers_begin(t, stamp, &schema_writers);

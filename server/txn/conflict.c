@@ -4,7 +4,7 @@
 
 struct winner winner_of(const struct stamp *s)
 {
-    return (struct winner){s->version, s->commit, s->interval, s->label};
+    return (struct winner){s->version, s->commit, s->durability, s->label};
 }
 
 void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
@@ -75,7 +75,7 @@ void conflict_note_wrote(struct failure *f, const struct txn *t)
 
 static struct winner winner_of_entry(const struct ledger_entry *entry)
 {
-    return (struct winner){entry->version, entry->commit, entry->interval, entry->label};
+    return (struct winner){entry->version, entry->commit, entry->durability, entry->label};
 }
 
 /* If the key is in a ledger with a commit above *newest, that is the winner. All that must be

@@ -9,7 +9,7 @@
 struct winner {
     uint64_t version;
     uint64_t commit; /* 0: still open */
-    bool interval;   /* it asked for less than a sync */
+    enum durability durability;   /* it asked for less than a sync */
     struct slice label;
 };
 

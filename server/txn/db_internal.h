@@ -93,7 +93,8 @@ struct txn {
     struct reads *reads; /* what it has read, if it is serializable */
     struct range_check *range_check; /* of a read that is not noted yet; reads.c */
     struct usage usage;              /* what has been counted for it */
-    bool winner_interval;            /* the winner that doomed it asked for less than a sync */
+    enum durability
+        winner_durability; /* the winner that doomed it asked for less than a sync */
     uint64_t begun_ms, used_ms;
     struct list_link in_open;    /* db.open */
     struct list_link in_writers; /* db.writers: all that may write, by snapshot */
@@ -318,7 +319,7 @@ void replies_init(struct db *db);
 void replies_release(struct db *db); /* after durable or written moved */
 void replies_fail(struct db *db);
 void op_note(struct op *op, const struct stamp *stamp);
-void op_note_commit(struct op *op, uint64_t commit, bool interval);
+void op_note_commit(struct op *op, uint64_t commit, enum durability durability);
 
 /* ---- lookup.c ---- */
 /* The definition of a name as a snapshot and (t may be NULL) a transaction see it, noted in

@@ -105,7 +105,7 @@ static void shelf_use(struct catalogue *c, struct shelf *shelf, uint64_t used, u
 }
 
 void generator_end(struct catalogue *c, struct generator_use **uses, uint64_t commit,
-                   bool interval)
+                   enum durability durability)
 {
     while (*uses) {
         struct generator_use *use = *uses;
@@ -114,7 +114,7 @@ void generator_end(struct catalogue *c, struct generator_use **uses, uint64_t co
         *uses = use->next;
         if (commit && use->used > shelf->used) {
             shelf_use(c, shelf, use->used, commit);
-            shelf->used_interval = interval;
+            shelf->used_durability = durability;
         }
         list_remove(&use->in_shelf);
         hash_table_remove(&c->uses, &use->in_uses);

@@ -46,7 +46,7 @@ void generator_use_number(struct generator_use *use, uint64_t n, bool is_generat
 
 /* t ends: uses is its list. commit 0: it was rolled back. */
 void generator_end(struct catalogue *c, struct generator_use **uses, uint64_t commit,
-                   bool interval);
+                   enum durability durability);
 
 /* A commit found at start has written a key. */
 void generator_replay(struct catalogue *c, struct shelf *shelf, struct slice key,

@@ -64,7 +64,7 @@ static struct schema *schema_seen(struct op *op, struct txn *t, uint64_t commit,
     struct schema *s = catalogue_version(&op->db->catalogue, t, commit, name);
 
     if (s && s->commit > op->db->durable)
-        op_note_commit(op, s->commit, s->interval); /* the catalogue decides, too */
+        op_note_commit(op, s->commit, s->durability); /* the catalogue decides, too */
     return s && !s->is_dropped ? s : NULL;
 }
 

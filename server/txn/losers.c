@@ -70,7 +70,7 @@ static void losers_doom(struct txn *loser, const struct stamp *winner, enum conf
     failure_init(&why);
     conflict_describe(&why, kind, schema, key, &w);
     loser->db->steps += LOSERS_STEPS_A_LOSER;
-    loser->winner_interval = w.interval;
+    loser->winner_durability = w.durability;
     txn_lose(loser, &why);
     failure_clear(&why);
 }

@@ -15,7 +15,7 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->wake = wake;
     op->db = db;
     op->after = 0;
-    op->interval = false;
+    op->durability = DURABILITY_SYNC;
     op->usage = NULL;
     op->decided = (struct decided){0, 0};
     failure_init(&op->failure);

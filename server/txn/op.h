@@ -16,6 +16,7 @@
 #define HOLDFAST_TXN_OP_H
 
 #include "server/base/failure.h"
+#include "server/storage/durability.h"
 #include "server/storage/wait.h"
 
 #include <stdint.h>
@@ -36,7 +37,7 @@ struct op {
     void (*wake)(struct op *op); /* the caller's */
     struct db *db;
     uint64_t after; /* in: an autocommit snapshot taken here holds at least this commit */
-    bool interval;  /* in: an autocommit write asks for no sync */
+    enum durability durability; /* in: of an autocommit write */
     struct usage *usage; /* in: what its own transaction takes is counted here, too; or NULL */
     struct decided decided; /* out: gathers */
     struct failure failure; /* out: of the last call that failed */
@@ -56,7 +57,7 @@ struct op {
     bool is_checked;             /* its document is good */
 };
 
-/* wake is called as above; after is 0, interval false. */
+/* wake is called as above; after is 0, durability SYNC. */
 void op_init(struct op *op, struct db *db, void (*wake)(struct op *op));
 
 /* Forget what it waits for, roll back what an unfinished autocommit began, unpin, free.

@@ -395,7 +395,7 @@ enum err pass_build_ledger(struct pass *p, uint64_t keys_max)
         if (r->stamp->commit <= p->ledger_floor)
             continue;
         entry = (struct ledger_entry){r->stamp->commit, r->stamp->version, r->stamp->label,
-                                      r->stamp->interval};
+                                      r->stamp->durability};
         e = ledger_add(p->ledger, r->store, record_key(r), &entry);
         if (!e && p->ledger->bytes > p->ledger_bytes_max)
             e = ERR_TOO_LARGE;

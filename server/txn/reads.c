@@ -64,7 +64,7 @@ static void reads_stale(struct txn *t, const struct winner *winner, const struct
     ASSERT(!t->stale.error);
     ASSERT(winner->commit > t->snapshot->commit); /* rule 6: it would read something else */
     conflict_describe(&t->stale, kind, schema, key, winner);
-    t->winner_interval = winner->interval;
+    t->winner_durability = winner->durability;
     reads_forget(t); /* one is enough */
 }
 
@@ -84,7 +84,7 @@ enum err reads_check_write(struct op *op, struct txn *t)
         return ERR_OK;
     failure_copy(&op->failure, &t->stale);
     conflict_note_wrote(&op->failure, t);
-    op_note_commit(op, t->stale.winner_commit, t->winner_interval);
+    op_note_commit(op, t->stale.winner_commit, t->winner_durability);
     txn_doom(t, &op->failure);
     return ERR_CONFLICT;
 }

@@ -74,7 +74,7 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
     memset(s, 0, sizeof *s);
     s->commit = number;
     s->version = bytes_get_le64(at);
-    s->interval = false; /* it has survived */
+    s->durability = DURABILITY_SYNC; /* it has survived */
     stamp_set_label(s, slice_make(at + COMMIT_HEAD_BYTES, at[9]));
     r->stamp = s;
     r->number = number;

@@ -10,9 +10,10 @@ void replies_init(struct db *db)
     list_init(&db->lost_waits);
 }
 
-void op_note_commit(struct op *op, uint64_t commit, bool interval)
+void op_note_commit(struct op *op, uint64_t commit, enum durability durability)
 {
-    uint64_t *most = interval ? &op->decided.written : &op->decided.synced;
+    uint64_t *most =
+        durability == DURABILITY_INTERVAL ? &op->decided.written : &op->decided.synced;
 
     if (commit > *most)
         *most = commit;
@@ -20,7 +21,7 @@ void op_note_commit(struct op *op, uint64_t commit, bool interval)
 
 void op_note(struct op *op, const struct stamp *stamp)
 {
-    op_note_commit(op, stamp->commit, stamp->interval);
+    op_note_commit(op, stamp->commit, stamp->durability);
 }
 
 static void wait_insert_synced(struct db *db, struct decided_wait *w)

@@ -87,7 +87,7 @@ static enum err list_count(struct op *op, struct txn *t, struct store_list *l,
     info->next = 0;
     if (s->generate) {
         info->next = generator_next(c, t, s->shelf);
-        op_note_commit(op, s->shelf->used_commit, s->shelf->used_interval);
+        op_note_commit(op, s->shelf->used_commit, s->shelf->used_durability);
     }
     return ERR_OK;
 }

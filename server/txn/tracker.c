@@ -99,10 +99,10 @@ static enum err conflict_lose(struct op *op, struct txn *t, enum conflict_kind k
                               struct winner winner)
 {
     conflict_describe(&op->failure, kind, schema, key, &winner);
-    op_note_commit(op, winner.commit, winner.interval);
+    op_note_commit(op, winner.commit, winner.durability);
     ASSERT(t->snapshot && winner.version != t->version); /* T-3; nobody loses to itself */
     conflict_note_wrote(&op->failure, t);
-    t->winner_interval = winner.interval;
+    t->winner_durability = winner.durability;
     txn_doom(t, &op->failure);
     return ERR_CONFLICT;
 }
@@ -125,7 +125,7 @@ enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema 
         return ERR_OK;
     return conflict_lose(
         op, t, CONFLICT_SCHEMA, schema, SLICE_NONE,
-        (struct winner){newest->version, newest->commit, newest->interval, newest->label});
+        (struct winner){newest->version, newest->commit, newest->durability, newest->label});
 }
 
 /* A newer open transaction that wrote the key. */

@@ -129,7 +129,7 @@ enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
 {
     struct db *db = op->db;
     struct txn_options options = {
-        .read_only = read_only, .interval = op->interval, .usage = op->usage};
+        .read_only = read_only, .durability = op->durability, .usage = op->usage};
     uint64_t answered = db->answered > op->after ? db->answered : op->after;
     enum err e = txn_begin_at(op, &options, read_only ? answered : db->last_commit, out);
 
@@ -175,7 +175,7 @@ enum err txn_first_write(struct op *op, struct txn *t)
     memset(stamp, 0, sizeof *stamp);
     stamp->version = t->version;
     stamp->owner = t;
-    stamp->interval = t->options.interval;
+    stamp->durability = t->options.durability;
     stamp_set_label(stamp, text_label_of(&t->label));
     list_init(&stamp->item.in_queue);
     t->stamp = stamp;
@@ -312,7 +312,7 @@ enum err txn_check(struct op *op, struct txn *t)
     if (!t->failure.error)
         return ERR_OK;
     failure_copy(&op->failure, &t->failure);
-    op_note_commit(op, t->failure.winner_commit, t->winner_interval);
+    op_note_commit(op, t->failure.winner_commit, t->winner_durability);
     return t->failure.error;
 }
 

@@ -24,7 +24,7 @@ struct txn_options {
     bool read_only;
     bool greatest_version; /* loses at its write to a newer open writer of the record, too */
     bool carry_on;         /* on_error "continue" */
-    bool interval;         /* durability "interval": answered before the sync */
+    enum durability durability;         /* durability "interval": answered before the sync */
     uint64_t timeout_ms;   /* life; 0: none */
     uint64_t idle_ms;      /* 0: the database's default */
     struct slice label;    /* text for people; cut to TEXT_LABEL_BYTES_MAX; may be none */

@@ -223,8 +223,9 @@ static enum err client_put(struct core_client *cl, uint64_t number, uint32_t cou
 
 static enum err client_begin(struct core_client *cl)
 {
-    struct txn_options options = {.interval = cl->work.durability == UNSYNCED,
-                                  .serializable = cl->work.isolation == ISOLATION_SERIALIZABLE};
+    struct txn_options options = {
+        .durability = cl->work.durability == UNSYNCED ? DURABILITY_INTERVAL : DURABILITY_SYNC,
+        .serializable = cl->work.isolation == ISOLATION_SERIALIZABLE};
 
     return txn_begin(&cl->op, &options, &cl->txn);
 }

@@ -224,7 +224,7 @@ void actor_act(struct life *l, struct actor *a)
     if (!a->txn && sim_chance(l->sim, 60)) {
         struct txn_options o = {
             .greatest_version = sim_chance(l->sim, 20),
-            .interval = sim_chance(l->sim, 10),
+            .durability = sim_chance(l->sim, 10) ? DURABILITY_INTERVAL : DURABILITY_SYNC,
             .serializable =
                 sim_chance(l->sim, l->options->serializable ? l->options->serializable : 40),
             .read_only = sim_chance(l->sim, 15)};
@@ -240,7 +240,7 @@ void actor_act(struct life *l, struct actor *a)
             a->version = txn_version(t);
             a->snapshot = txn_snapshot(t);
             a->greatest = o.greatest_version;
-            a->interval = o.interval;
+            a->durability = o.durability;
             a->read_only = o.read_only;
             a->serializable = o.serializable;
         }

@@ -60,7 +60,7 @@ struct actor {
     bool is_murky; /* a request of it was under way then: what it had read is not known */
     bool has_read[MODEL_STORES][MODEL_KEYS];
     bool has_read_store[MODEL_STORES];
-    bool interval;
+    enum durability durability;
     bool read_only;
     bool wrote_store[MODEL_STORES];
     bool wrote[MODEL_STORES][MODEL_KEYS];

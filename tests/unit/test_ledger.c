@@ -16,7 +16,7 @@ struct entry {
     size_t key_size;
     uint8_t key[24];
     uint64_t commit, version;
-    bool interval;
+    enum durability durability;
     struct text_label label;
 };
 
@@ -78,7 +78,7 @@ static void fixture_fill(struct fixture *f, uint64_t seed)
         key_choose(f->rig.sim, e);
         e->commit = 500 + sim_random(f->rig.sim, 100000);
         e->version = sim_random(f->rig.sim, UINT64_C(1) << 40);
-        e->interval = sim_chance(f->rig.sim, 30);
+        e->durability = sim_chance(f->rig.sim, 30) ? DURABILITY_INTERVAL : DURABILITY_SYNC;
         if (sim_chance(f->rig.sim, 60))
             label_choose(f->rig.sim, &e->label);
     }
@@ -102,7 +102,7 @@ static enum err fixture_build(struct fixture *f)
     for (size_t i = 0; i < f->count && !e; i++) {
         const struct entry *x = &f->entries[i];
         struct ledger_entry entry = {x->commit, x->version, text_label_of(&x->label),
-                                     x->interval};
+                                     x->durability};
 
         e = ledger_add(f->ledger, x->store, slice_make(x->key, x->key_size), &entry);
     }
@@ -163,7 +163,7 @@ static void must_be(const struct entry *x, const struct ledger_entry *found, boo
 {
     MUST_EQ(found->commit, x->commit);
     MUST_EQ(found->version, x->version);
-    MUST_EQ(found->interval, x->interval);
+    MUST_EQ(found->durability, x->durability);
     MUST(slice_equal(found->label, text_label_of(&x->label)) ||
          (!labels && !found->label.size));
 }

@@ -82,7 +82,7 @@ END_TEST
 /* Commits of durability interval would be durable a minute later. */
 START_TEST(a_pass_that_is_waited_for_waits_for_no_interval)
 {
-    struct txn_options options = {.interval = true};
+    struct txn_options options = {.durability = DURABILITY_INTERVAL};
     struct core_rig rig;
     struct txn *t;
     uint64_t begun;

@@ -261,7 +261,7 @@ END_TEST
 START_TEST(a_commit_with_an_interval_waits_for_its_writing_only)
 {
     struct core_rig rig;
-    struct txn_options options = {.interval = true};
+    struct txn_options options = {.durability = DURABILITY_INTERVAL};
     struct txn *before, *reader = stall(&rig, &before, false), *t;
     uint64_t commit, n;
 
@@ -286,7 +286,7 @@ END_TEST
 START_TEST(reads_by_themselves_see_what_was_told_before_its_sync)
 {
     struct core_rig rig;
-    struct txn_options options = {.interval = true};
+    struct txn_options options = {.durability = DURABILITY_INTERVAL};
     struct txn *t;
     uint64_t n, commit;
 

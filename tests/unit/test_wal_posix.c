@@ -146,7 +146,7 @@ static void append(struct rig *rig)
     ck_assert_int_eq(e, ERR_OK);
     i->item.number = number;
     i->item.bytes = size_of(number);
-    i->item.sync = number % 10 != 3;
+    i->item.durability = number % 10 == 3 ? DURABILITY_INTERVAL : DURABILITY_SYNC;
     i->item.encode = item_encode;
     i->item.progress = 0;
     i->out = true;

@@ -312,7 +312,7 @@ bool wal_rig_append(struct wal_rig *rig, unsigned records, uint32_t record_bytes
         rig->last_number--;
         return false;
     }
-    i->item.sync = sync;
+    i->item.durability = sync ? DURABILITY_SYNC : DURABILITY_INTERVAL;
     wal_append(rig->wal, &i->item);
     return true;
 }
