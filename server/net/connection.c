@@ -20,6 +20,31 @@
 #define KEEPALIVE_S 60
 #define STANDING_BYTES (4 * KIB) /* of a request that will be refused anyway */
 
+static bool connection_is_sane(const struct connection *c)
+{
+    switch (c->state) {
+    case CONNECTION_OPEN: return true;
+    case CONNECTION_DRAINING: return !c->reading;
+    case CONNECTION_SHUT: return !c->session.request_count && !c->session.strand_count;
+    case CONNECTION_CLOSING: return c->session.member.is_gone;
+    }
+    return false;
+}
+
+static void connection_move(struct connection *c, enum connection_state next)
+{
+    static const unsigned allowed[] = {
+        [CONNECTION_OPEN] = 1u << CONNECTION_DRAINING | 1u << CONNECTION_CLOSING,
+        [CONNECTION_DRAINING] = 1u << CONNECTION_SHUT | 1u << CONNECTION_CLOSING,
+        [CONNECTION_SHUT] = 1u << CONNECTION_CLOSING,
+        [CONNECTION_CLOSING] = 0,
+    };
+
+    ASSERT(allowed[c->state] & 1u << next);
+    c->state = next;
+    ASSERT(connection_is_sane(c));
+}
+
 /* Making room anew for each large answer costs more than the answer. */
 static size_t keep_bytes(const struct connection *c)
 {
@@ -64,7 +89,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (n == UV_EOF) {
         stop_reading(c);
         c->eof = true;
-        c->state = CONNECTION_DRAINING;
+        connection_move(c, CONNECTION_DRAINING);
     } else if (n == UV_ENOBUFS) {
         connection_close(c, "out of memory");
         return;
@@ -339,7 +364,7 @@ static void shut(struct connection *c)
         return;
     }
     order_end(&c->session); /* what it left open is rolled back now, not when it has gone */
-    c->state = CONNECTION_SHUT;
+    connection_move(c, CONNECTION_SHUT);
     c->shut_ms = server_now(c->server);
     net_buffer_clear(&c->input, 0);
     c->taken = 0;
@@ -571,7 +596,7 @@ void connection_drain(struct connection *c)
     if (c->state != CONNECTION_OPEN)
         return;
     stop_reading(c);
-    c->state = CONNECTION_DRAINING;
+    connection_move(c, CONNECTION_DRAINING);
     session_ready(&c->session);
 }
 
@@ -579,8 +604,8 @@ void connection_close(struct connection *c, const char *why)
 {
     if (c->state == CONNECTION_CLOSING)
         return;
-    c->state = CONNECTION_CLOSING;
     reactor_leave(&c->session.member);
+    connection_move(c, CONNECTION_CLOSING);
     list_remove(&c->in_all);
     if (why)
         c->server->counters.hung_up++;

@@ -312,7 +312,7 @@ static void on_close_bound(uv_timer_t *timer)
 /* No connection is left. */
 static void close_db(struct server *server)
 {
-    server->state = SERVER_CLOSING;
+    server_move(server, SERVER_CLOSING);
     if (server->failed)
         uv_timer_start(&server->stopper, on_close_bound, CLOSE_MS, 0);
     else
@@ -337,7 +337,6 @@ void daemon_stop(struct server *server, int code, const char *why)
 
     if (server->state != SERVER_SERVING)
         return;
-    server->state = SERVER_STOPPING;
     server->exit_code = code;
     if (log_line_begin(LOG_LEVEL_INFO, "stopping")) {
         log_line_text("why", why);
@@ -347,6 +346,7 @@ void daemon_stop(struct server *server, int code, const char *why)
     }
     notify_stopping();
     listener_close_all(server);
+    server_move(server, SERVER_STOPPING);
     uv_timer_start(&server->stopper, on_stop_bound,
                    server->failed ? FAILED_STOP_MS : server->options.shutdown_time, 0);
     failure_init(&stops);
@@ -383,7 +383,7 @@ static void close_handle(void *handle)
 
 static void finish_closing(struct server *server)
 {
-    server->state = SERVER_CLOSED;
+    server_move(server, SERVER_CLOSED);
     close_handle(&server->prepare);
     close_handle(&server->idle);
     close_handle(&server->ticker);

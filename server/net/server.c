@@ -1,8 +1,35 @@
 /* server.c - see server.h. */
 #include "server/net/server.h"
 
+#include "server/base/assert.h"
+
 #define CLIENT_LINES_MAX \
     20 /* lines about clients that make trouble, until daemon.c begins to count again */
+
+static bool server_is_sane(const struct server *server)
+{
+    switch (server->state) {
+    case SERVER_SERVING: return !server->db_closed;
+    case SERVER_STOPPING: return list_is_empty(&server->listeners) && !server->db_closed;
+    case SERVER_CLOSING: return !server->connection_count && !server->request_count;
+    case SERVER_CLOSED: return server->db_closed;
+    }
+    return false;
+}
+
+void server_move(struct server *server, enum server_state next)
+{
+    static const unsigned allowed[] = {
+        [SERVER_SERVING] = 1u << SERVER_STOPPING,
+        [SERVER_STOPPING] = 1u << SERVER_CLOSING,
+        [SERVER_CLOSING] = 1u << SERVER_CLOSED,
+        [SERVER_CLOSED] = 0,
+    };
+
+    ASSERT(allowed[server->state] & 1u << next);
+    server->state = next;
+    ASSERT(server_is_sane(server));
+}
 
 bool server_logs_client(struct server *server)
 {

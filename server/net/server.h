@@ -92,6 +92,9 @@ static inline enum durability server_durability(const struct server *server)
     return (enum durability)server->options.durability;
 }
 
+/* The server goes on to the next of its states. */
+void server_move(struct server *server, enum server_state next);
+
 /* Whether one more line about a client that makes trouble may be logged now. */
 bool server_logs_client(struct server *server);
 

@@ -14,6 +14,8 @@
 #include "server/storage/primary_internal.h"
 #include "server/storage/tree_merge.h"
 
+/*   RECLAIM --> TREES --> CATALOGUE --> FINISH --> DONE
+ *      \__________\___________\____________\-----> FAILED */
 enum merge_phase {
     MERGE_RECLAIM,   /* free what nobody sees any more */
     MERGE_TREES,     /* one store after the other */
@@ -58,6 +60,31 @@ struct merge {
     struct root *root;   /* owned; the new one */
     uint64_t file_bytes; /* size of the file at the end; 0: not looked at */
 };
+
+static bool merge_is_sane(const struct merge *m)
+{
+    switch (m->phase) {
+    case MERGE_DONE: return m->root && m->made && !m->result;
+    case MERGE_FAILED: return m->result && !m->made;
+    default: return m->made && !m->result && !m->root;
+    }
+}
+
+static void merge_move(struct merge *m, enum merge_phase next)
+{
+    static const unsigned allowed[] = {
+        [MERGE_RECLAIM] = 1u << MERGE_TREES | 1u << MERGE_FAILED,
+        [MERGE_TREES] = 1u << MERGE_CATALOGUE | 1u << MERGE_FAILED,
+        [MERGE_CATALOGUE] = 1u << MERGE_FINISH | 1u << MERGE_FAILED,
+        [MERGE_FINISH] = 1u << MERGE_DONE | 1u << MERGE_FAILED,
+        [MERGE_DONE] = 0,
+        [MERGE_FAILED] = 0,
+    };
+
+    ASSERT(allowed[m->phase] & 1u << next);
+    m->phase = next;
+    ASSERT(merge_is_sane(m));
+}
 
 /* ---- infos of the new root ---- */
 
@@ -198,7 +225,7 @@ static enum err trees_next(struct merge *m)
     if (e)
         return e;
     if (store == UINT64_MAX && dropped == UINT64_MAX) {
-        m->phase = MERGE_CATALOGUE;
+        merge_move(m, MERGE_CATALOGUE);
         return counters_push(m, UINT64_MAX);
     }
     if (m->dropped_next > 0 && change && plan->dropped[m->dropped_next - 1] == change->store) {
@@ -278,13 +305,13 @@ static enum err catalogue_step(struct merge *m, uint64_t work_max)
         if (e)
             return e;
         if (!change) { /* all trees are what they were */
-            m->phase = MERGE_FINISH;
+            merge_move(m, MERGE_FINISH);
             return ERR_OK;
         }
     }
     e = tree_merge_run(&m->tree, &m->catalogue, work_max);
     if (!e)
-        m->phase = MERGE_FINISH;
+        merge_move(m, MERGE_FINISH);
     return e;
 }
 
@@ -341,7 +368,7 @@ static enum err merge_finish(struct merge *m)
     }
     primary_trim_file(p, &m->file_bytes);
     space_count_only(m->replaced, &m->held);
-    m->phase = MERGE_DONE;
+    merge_move(m, MERGE_DONE);
     return ERR_OK;
 }
 
@@ -351,7 +378,6 @@ static void merge_fail(struct merge *m, enum err e)
 {
     struct primary *p = m->p;
 
-    m->phase = MERGE_FAILED;
     m->result = e;
     failure_set(&m->failure, e, "amalgamation failed: %s", err_message(e));
     if (m->limbo)
@@ -359,6 +385,7 @@ static void merge_fail(struct merge *m, enum err e)
     else
         space_undo(&p->space, m->made);
     m->made = NULL;
+    merge_move(m, MERGE_FAILED);
     primary_trim_file(p, &m->file_bytes);
 }
 
@@ -372,7 +399,7 @@ static enum err merge_step(struct merge *m, uint64_t work_max)
         if (m->number >= m->p->number_limit)
             return primary_reserve_numbers(m->p, m->number); /* so many were no durable ones */
         if (!space_reclaim(&m->p->space, &m->held, &m->reclaiming))
-            m->phase = MERGE_TREES;
+            merge_move(m, MERGE_TREES);
         return ERR_OK;
     case MERGE_TREES: return trees_step(m, work_max);
     case MERGE_CATALOGUE: return catalogue_step(m, work_max);

@@ -27,7 +27,7 @@
 #define SNAPSHOT_OLD_MS 250 /* a snapshot of this age moves */
 #define LEDGER_KEY_BYTES 24 /* of a key in a ledger in memory, about */
 
-enum amalgamation_phase { PHASE_LEDGER, PHASE_MERGE };
+enum amalgamation_phase { PHASE_IDLE, PHASE_LEDGER, PHASE_MERGE };
 
 enum ledger_home {
     LEDGER_WHERE_IT_FITS, /* in memory, as long as that is within held-memory */
@@ -49,6 +49,29 @@ struct amalgamation {
     uint64_t bytes;    /* of the stages */
     uint64_t begun_ms;
 };
+
+static bool amalgamation_is_sane(const struct amalgamation *a)
+{
+    switch (a->phase) {
+    case PHASE_IDLE: return !a->pass.stage_count && !a->base;
+    case PHASE_LEDGER: return a->pass.stage_count && !a->merge && !a->base;
+    case PHASE_MERGE: return a->pass.stage_count && !a->merge && a->limit_at < a->limit_count;
+    }
+    return false;
+}
+
+static void amalgamation_move(struct amalgamation *a, enum amalgamation_phase next)
+{
+    static const unsigned allowed[] = {
+        [PHASE_IDLE] = 1u << PHASE_LEDGER | 1u << PHASE_MERGE | 1u << PHASE_IDLE,
+        [PHASE_LEDGER] = 1u << PHASE_LEDGER | 1u << PHASE_MERGE | 1u << PHASE_IDLE,
+        [PHASE_MERGE] = 1u << PHASE_MERGE | 1u << PHASE_IDLE,
+    };
+
+    ASSERT(allowed[a->phase] & 1u << next);
+    a->phase = next;
+    ASSERT(amalgamation_is_sane(a));
+}
 
 enum err amalgamate_init(struct db *db)
 {
@@ -85,6 +108,7 @@ static void amalgamate_reset(struct amalgamation *a)
         root_unref(p->db->primary, a->base);
     a->base = NULL;
     p->stage_count = 0;
+    amalgamation_move(a, PHASE_IDLE);
 }
 
 void amalgamate_fini(struct db *db, bool abandon)
@@ -311,7 +335,7 @@ static enum err amalgamate_begin_root(struct amalgamation *a)
     };
 
     ASSERT(a->limit_at < a->limit_count && a->limits[a->limit_at] > root_facts(from)->commit);
-    a->phase = PHASE_MERGE;
+    amalgamation_move(a, PHASE_MERGE);
     pass_rewind(p, root_facts(from)->commit, a->limits[a->limit_at]);
     return primary_merge_begin(db->primary, &plan, &a->merge);
 }
@@ -408,7 +432,7 @@ static enum err amalgamate_begin_ledger(struct amalgamation *a, enum ledger_home
     p->ledger_bytes_max = home == LEDGER_WHERE_IT_FITS ? amalgamate_ledger_room(a) : UINT64_MAX;
     if (amalgamate_ledger_estimate(a) > p->ledger_bytes_max)
         return amalgamate_begin_ledger(a, LEDGER_ON_DISK);
-    a->phase = PHASE_LEDGER;
+    amalgamation_move(a, PHASE_LEDGER);
     pass_rewind(p, 0, a->limits[a->limit_count - 1]);
     return pass_begin_ledger(p, a->floor, home == LEDGER_ON_DISK);
 }
