@@ -590,7 +590,7 @@ bool catalogue_has_garbage(const struct catalogue *c, uint64_t durable)
 bool catalogue_reclaim(struct catalogue *c, uint64_t durable,
                        const struct catalogue_readers *readers, uint64_t steps)
 {
-    for (; steps > 0; steps--) {
+    for (; steps > 0; steps--, c->steps++) {
         struct schema *s =
             list_is_empty(&c->unread) ? waiting_first(c, durable) : VERSION_OF(c->unread.next);
         struct shelf *shelf = s ? NULL : ended_first(c);
@@ -615,6 +615,12 @@ uint64_t catalogue_bytes(const struct catalogue *c)
     return c->bytes + hash_table_bytes(&c->names) + hash_table_bytes(&c->numbers) +
            hash_table_bytes(&c->drafts) + hash_table_bytes(&c->ends) +
            hash_table_bytes(&c->uses);
+}
+
+uint64_t catalogue_steps(const struct catalogue *c)
+{
+    return c->steps + c->names.steps + c->numbers.steps + c->drafts.steps + c->ends.steps +
+           c->uses.steps;
 }
 
 static enum err catalogue_make_self(struct catalogue *c)

@@ -141,6 +141,8 @@ void catalogue_check(const struct catalogue *c);
 
 /* Bytes kept: what `catalogue-max` limits. */
 uint64_t catalogue_bytes(const struct catalogue *c);
+/* What has been looked at, ever: entries, versions, shelves, drafts and uses; for tests. */
+uint64_t catalogue_steps(const struct catalogue *c);
 
 /* ---- finding ---- */
 

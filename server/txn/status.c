@@ -150,6 +150,7 @@ void db_status(struct db *db, struct db_status *out)
     out->stores = db->catalogue.stores;
     out->definitions = db->catalogue.versions;
     out->catalogue_bytes = catalogue_bytes(&db->catalogue);
+    out->catalogue_steps = catalogue_steps(&db->catalogue);
     out->open_txns = db->open_count;
     out->begun = db->begun;
     out->committed = db->committed;

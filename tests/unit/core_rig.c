@@ -222,6 +222,13 @@ struct slice core_range(unsigned from, unsigned to, uint8_t room[64])
     return slice_make(room, size);
 }
 
+enum err core_list(struct core_rig *rig, struct txn *t,
+                   void (*each)(void *context, const struct store_info *info), void *context,
+                   uint64_t *calls)
+{
+    return CORE_CALL(rig, (++*calls, stores_list(&rig->op, t, each, context)));
+}
+
 static enum err core_write(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
                            uint64_t value, bool insert)
 {

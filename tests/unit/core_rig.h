@@ -56,6 +56,10 @@ enum err core_put(struct core_rig *rig, struct txn *t, const char *store, unsign
                   uint64_t value);
 enum err core_insert(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
                      uint64_t value);
+/* Of stores_list; *calls grows by those that it has taken. */
+enum err core_list(struct core_rig *rig, struct txn *t,
+                   void (*each)(void *context, const struct store_info *info), void *context,
+                   uint64_t *calls);
 /* A record without a key; *key is the number that the store has given it. */
 enum err core_generate(struct core_rig *rig, struct txn *t, const char *store, uint64_t *key);
 enum err core_delete(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
