@@ -293,7 +293,8 @@ enum err db_open(struct os *os, const struct db_options *options,
     db->check_memory = (struct msgpack_memory){check_alloc, check_free, os};
     e = db_open_lock(db, f);
     if (!e && (amalgamate_init(db) || intents_init(&db->intents, os, db->hash_seed) ||
-               reads_init(db) || catalogue_init(&db->catalogue, os, db->hash_seed)))
+               tracker_init(db) || reads_init(db) ||
+               catalogue_init(&db->catalogue, os, db->hash_seed)))
         e = failure_set(f, ERR_NOMEM, "out of memory for the database");
     first = e ? NULL : stage_new(os, ++db->stage_count_made);
     if (!e && !first)
@@ -465,6 +466,7 @@ void db_free(struct db *db, bool abandon)
         ledgers_remove(db, LIST_ENTRY(db->ledgers.next, struct ledger, in_db));
     }
     intents_fini(&db->intents);
+    tracker_fini(db);
     read_set_fini(&db->read_set);
     catalogue_fini(&db->catalogue);
     if (db->wal)

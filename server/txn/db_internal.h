@@ -66,7 +66,11 @@ struct txn_store {
     struct txn *txn;
     struct schema *schema;
     struct list_link in_entry; /* catalogue_entry.writers */
+    struct chain_link
+        in_written; /* db.written_stores, if the transaction has written in many */
 };
+
+#define TXN_FEW_STORES 8u /* written by a transaction, which a walk finds soon enough */
 
 struct txn {
     struct db *db;
@@ -76,6 +80,7 @@ struct txn {
     struct stage write_set;
     struct stamp *stamp;        /* NULL until the first write */
     struct txn_store *stores;   /* written; the first is store_room, the others in the arena */
+    unsigned store_count;       /* of them; all are in db.written_stores once there were too many */
     struct list_link schemas;   /* definitions made and not yet committed */
     struct list_link cursors;   /* its open ones; cursor.in_txn */
     struct op *at_work;         /* the request that was last called on it; NULL: it has ended */
@@ -155,6 +160,8 @@ struct db {
     uint64_t held_bytes;   /* amalgamated and still there */
     struct stage_spares spares; /* as many as open writers may need at their commits */
     size_t spares_needed;
+    struct chains
+        written_stores; /* txn_store of transactions with many, by transaction and number */
     struct list_link ledgers; /* newest first */
     uint64_t ledger_bytes;    /* in memory */
     uint64_t ledger_disk_bytes;
@@ -284,6 +291,8 @@ void stages_close_adopted(struct db *db, struct txn *t);
 enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *schema,
                              struct slice key);
 enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema *schema);
+enum err tracker_init(struct db *db); /* ERR_NOMEM */
+void tracker_fini(struct db *db);
 void tracker_remove_intents(struct txn *t);
 void tracker_remove_intent(struct txn *t, struct record *r);
 enum err tracker_note_store(struct txn *t, struct schema *schema);

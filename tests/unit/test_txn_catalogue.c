@@ -169,6 +169,40 @@ START_TEST(a_store_costs_the_same_among_few_and_among_many)
 }
 END_TEST
 
+/* One transaction that writes in all of the stores, twice, and commits or (an odd number) is
+ * rolled back. */
+static struct cost written_by_one(unsigned stores)
+{
+    struct core_rig rig;
+    uint64_t before;
+    struct cost each;
+    struct txn *t;
+
+    core_open(&rig, 2);
+    make_all(&rig, stores);
+    core_settle(&rig);
+    before = core_status(&rig).steps;
+    t = core_begin(&rig, "writes", NULL);
+    for (unsigned i = 0; i < 2 * stores; i++)
+        MUST_EQ(core_put(&rig, t, name_of(i % stores, "s"), i, 1), ERR_OK);
+    each = (struct cost){(core_status(&rig).steps - before) * 100 / (2 * stores), 0};
+    if (stores % 2)
+        core_rollback(&rig, t);
+    else
+        MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    core_settle(&rig);
+    core_close(&rig);
+    return each;
+}
+
+START_TEST(a_transaction_that_writes_in_many_stores_walks_none_of_them)
+{
+    MUST(written_by_one(20).steps <= 500);
+    MUST(written_by_one(5001).steps <= 500);
+    MUST(written_by_one(50000).steps <= 500);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("txn catalogue");
@@ -178,6 +212,7 @@ int main(void)
 
     tcase_set_timeout(tc, 0);
     tcase_add_test(tc, a_store_costs_the_same_among_few_and_among_many);
+    tcase_add_test(tc, a_transaction_that_writes_in_many_stores_walks_none_of_them);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
