@@ -190,7 +190,7 @@ static void schema_free(struct catalogue *c, struct schema *s)
 
 void schema_unref(struct catalogue *c, struct schema *s)
 {
-    ASSERT(s->refs > 0);
+    ASSERT(s->refs > 0 && s->refs <= SCHEMA_REFS_MAX);
     if (--s->refs == 0)
         schema_free(c, s);
 }

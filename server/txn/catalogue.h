@@ -36,6 +36,8 @@
 
 #define CATALOGUE_STORE 0u                    /* the store of store definitions: name -> row */
 #define CATALOGUE_NUMBER_MAX (UINT32_MAX - 1) /* the last number that a store can have */
+#define SCHEMA_REFS_MAX \
+    (UINT32_MAX / 2)                 /* more has been freed already, and filled by the tests */
 #define CATALOGUE_RECLAIM_STEPS 1000 /* versions and shelves looked at in a turn, to be freed */
 
 struct txn;

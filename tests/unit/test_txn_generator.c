@@ -216,6 +216,7 @@ START_TEST(a_cursor_outlives_the_definition_of_its_store)
         MUST_EQ(row.key.data[0], n); /* a small number is one byte */
     }
     MUST_EQ(cursor_next(&op, c, &row), ERR_END);
+    core_settle(&rig); /* its snapshot has ended: nobody else keeps the definition */
     cursor_close(c);
     op_fini(&op);
     core_close(&rig);
