@@ -191,7 +191,8 @@ START_TEST(a_generator_that_is_used_up_says_so_and_harms_nothing_else)
 }
 END_TEST
 
-/* A cursor keeps the definition it was opened with, whatever becomes of the store. */
+/* A cursor keeps the definition it was opened with, whatever becomes of the store (bit 0: it is
+ * dropped) and of the cursor's snapshot (bit 1: the cursor is killed). */
 START_TEST(a_cursor_outlives_the_definition_of_its_store)
 {
     struct core_rig rig;
@@ -208,15 +209,17 @@ START_TEST(a_cursor_outlives_the_definition_of_its_store)
     MUST_EQ(cursor_open(&op, NULL, slice_text("a"), core_range(0, 100, room), &options, &c),
             ERR_OK);
     MUST_EQ(cursor_next(&op, c, &row), ERR_OK);
-    MUST_EQ(_i ? core_drop(&rig, NULL, "a") : core_clear(&rig, NULL, "a"), ERR_OK);
+    MUST_EQ(_i & 1 ? core_drop(&rig, NULL, "a") : core_clear(&rig, NULL, "a"), ERR_OK);
     core_settle(&rig);
     core_amalgamate(&rig);
-    for (unsigned n = 2; n <= 10; n++) {
+    if (_i & 2)
+        cursor_kill(c);
+    for (unsigned n = 2; n <= 10 && !(_i & 2); n++) {
         MUST_EQ(cursor_next(&op, c, &row), ERR_OK);
         MUST_EQ(row.key.data[0], n); /* a small number is one byte */
     }
-    MUST_EQ(cursor_next(&op, c, &row), ERR_END);
-    core_settle(&rig); /* its snapshot has ended: nobody else keeps the definition */
+    MUST_EQ(cursor_next(&op, c, &row), _i & 2 ? ERR_TXN_KILLED : ERR_END);
+    core_settle(&rig); /* the snapshot of a killed one has ended: nobody else keeps it */
     cursor_close(c);
     op_fini(&op);
     core_close(&rig);
@@ -323,7 +326,7 @@ int main(void)
                         0, 4);
     tcase_add_loop_test(tc, a_put_that_fails_has_used_no_number, 0, 4);
     tcase_add_loop_test(tc, a_generator_that_is_used_up_says_so_and_harms_nothing_else, 0, 2);
-    tcase_add_loop_test(tc, a_cursor_outlives_the_definition_of_its_store, 0, 2);
+    tcase_add_loop_test(tc, a_cursor_outlives_the_definition_of_its_store, 0, 4);
     tcase_add_loop_test(tc, no_number_that_was_acknowledged_is_given_again, 0, LIVES);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
