@@ -28,6 +28,14 @@ bool range_init(struct range *r, struct cli *cli, const struct args *args)
     return true;
 }
 
+bool range_is_given(const struct range *r)
+{
+    for (int i = 0; i < RANGE_BOUNDS; i++)
+        if (r->bounds[i].size)
+            return true;
+    return false;
+}
+
 void range_fini(struct range *r)
 {
     for (int i = 0; i < RANGE_BOUNDS; i++)

@@ -13,6 +13,8 @@ struct range {
 
 /* Read --gt, --gte and so on. False: a message was printed. range_fini in any case. */
 bool range_init(struct range *r, struct cli *cli, const struct args *args);
+/* Whether there is any bound. */
+bool range_is_given(const struct range *r);
 void range_fini(struct range *r);
 
 /* Connect, and look whether the store has a use for what was asked: --prefix needs keys of

@@ -289,6 +289,11 @@ int verb_delete_range(struct cli *cli, const struct args *args)
     if (!range_init(&range, cli, args) || !store ||
         !args_number(cli, args, "limit", &options.limit))
         goto done;
+    if (range_is_given(&range) == (args_option(args, "all") != NULL)) {
+        cli_usage(cli, "delete-range takes a range such as --lt KEY, or --all for every record "
+                       "of the store");
+        goto done;
+    }
     exit_code = CLI_OK;
     if (args_option(args, "limit") &&
         options.limit == 0) { /* 0 means no limit in the library */

@@ -52,11 +52,43 @@ int verb_holds(struct cli *cli, const struct args *args)
     return verb_of_result(cli, "(no open transactions or scans)", hf_holds);
 }
 
+/* {client: id} or {cursor: [client, cursor]}. */
+static int kill_of_client(struct cli *cli, uint64_t client, const uint64_t *cursor)
+{
+    struct hf_pack params = {0};
+    struct hf_bytes result;
+    int exit_code = cli_connect(cli);
+
+    if (exit_code)
+        return exit_code;
+    hf_pack_array(&params, 1);
+    hf_pack_map(&params, 1);
+    hf_pack_text(&params, cursor ? "cursor" : "client");
+    if (cursor)
+        hf_pack_array(&params, 2);
+    hf_pack_uint(&params, client);
+    if (cursor)
+        hf_pack_uint(&params, *cursor);
+    if (hf_call(cli->conn, "kill", hf_pack_bytes(&params), &result) != HF_OK)
+        exit_code = server_failed(cli);
+    hf_pack_fini(&params);
+    return exit_code;
+}
+
 int verb_kill(struct cli *cli, const struct args *args)
 {
-    uint64_t version;
+    bool has_client = args_option(args, "client"), has_cursor = args_option(args, "cursor");
+    uint64_t version, client = 0, cursor = 0;
     int exit_code;
 
+    if ((args->count == 1) == has_client || (has_cursor && !has_client))
+        return cli_usage(cli, "expected a transaction id, --client N, or --client N "
+                              "--cursor M, as shown by `holds`");
+    if (!args_number(cli, args, "client", &client) ||
+        !args_number(cli, args, "cursor", &cursor))
+        return CLI_USAGE;
+    if (has_client)
+        return kill_of_client(cli, client, has_cursor ? &cursor : NULL);
     if (!args_is_number(args->positional[0], (uint64_t)1 << 53, &version))
         return cli_usage(cli,
                          "TXID must be a transaction id, as shown by `holds`, not \"%.40s\"",

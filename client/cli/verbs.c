@@ -27,8 +27,15 @@ static const struct verb_option scan_options[] = {
 
 static const struct verb_option delete_range_options[] = {
     RANGE_OPTIONS,
+    {"all", NULL, "delete all records of the store"},
     {"limit", "N", "at most N records"},
     {"reverse", NULL, "apply the limit from the end"},
+    {NULL, NULL, NULL},
+};
+
+static const struct verb_option kill_options[] = {
+    {"client", "N", "disconnect the client with this number"},
+    {"cursor", "M", "of this client, end only this cursor, as shown by `holds`"},
     {NULL, NULL, NULL},
 };
 
@@ -146,8 +153,9 @@ const struct verb verbs[] = {
     {"holds", "", VERB_BOTH, verb_holds, "List open transactions and scans, and what is "
      "retained for them",
      NULL, "holds", NULL},
-    {"kill", "TXID", VERB_BOTH, verb_kill, "Abort a transaction",
-     "TXID is the transaction id, which `holds` shows as \"version\".", "kill 36", NULL},
+    {"kill", "[TXID]", VERB_BOTH, verb_kill,
+     "Abort a transaction, disconnect a client, or end a cursor",
+     "TXID is the transaction id, which `holds` shows as \"version\".", "kill 36", kill_options},
     {"rotate", "", VERB_BOTH, verb_rotate, "Seal the open in-memory stage", NULL, "rotate", NULL},
     {"amalgamate", "", VERB_BOTH, verb_amalgamate, "Merge sealed stages into the data file", NULL,
      "amalgamate", NULL},

@@ -613,8 +613,7 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
     if (!e) {
         e = key_range_read(&schema->spec, range, &bounds, &why);
         if (e)
-            failure_set(&op->failure, e, "invalid range: %s", why);
-        failure_set_store(&op->failure, e, schema_name(schema));
+            op_refuse_key(op, e, schema, "invalid range", why);
     }
     if (!e) {
         *out = cursor_new(op, t, s, schema, &bounds, options->reverse, false);
@@ -724,8 +723,12 @@ enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key)
     if (e)
         return e;
     e = key_encode(&c->schema->spec, key, encoded, &size, &why);
-    if (e)
-        return failure_set(&op->failure, e, "invalid key in \"to\": %s", why);
+    if (e) {
+        op_refuse_key(op, e, c->schema, "invalid key in \"to\"", why);
+        if (key.size <= KEY_PLAIN_BYTES_MAX)
+            failure_set_key(&op->failure, e, key);
+        return e;
+    }
     cursor_rest(c);
     c->place_is_end = false;
     c->place_size = size;

@@ -58,3 +58,15 @@ void op_fini(struct op *op)
     wait_release(op->db->primary, &op->wait);
     failure_clear(&op->failure);
 }
+
+void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char *what,
+                   const char *why)
+{
+    if (e == ERR_TOO_LARGE) /* met while it is encoded: how large it would be is not known */
+        failure_set_limit(&op->failure, "key-size", op->db->options.key_bytes_max,
+                          KEY_BYTES_MAX + 1, "%s: a key has more than %u bytes (key-size)",
+                          what, KEY_BYTES_MAX);
+    else
+        failure_set(&op->failure, e, "%s: %s", what, why);
+    failure_set_store(&op->failure, e, schema_name(s));
+}

@@ -24,6 +24,7 @@
 struct cursor;
 struct db;
 struct msgpack_check;
+struct schema;
 struct store_list;
 struct txn;
 struct usage;
@@ -63,6 +64,10 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op));
 /* Forget what it waits for, roll back what an unfinished autocommit began, unpin, free.
  * The op may be used again after op_init. Values that were borrowed from it end here. */
 void op_fini(struct op *op);
+
+/* Say e of key_encode or key_range_read, with its details. what: "invalid range". */
+void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char *what,
+                   const char *why);
 
 /* Unpin what the last call lent (values, keys), keep decided: for an op that makes many
  * calls one after another. */

@@ -222,11 +222,14 @@ static enum err put_generate(struct op *op, struct txn *t, struct schema *s, str
     enum err e;
 
     ASSERT(s->generate && !put->generated);
-    if (n > GENERATOR_MAX)
-        return failure_set(&op->failure, ERR_GENERATOR_FULL,
-                           "store \"%s\" has used all generated keys up to 2^53; give the key "
-                           "explicitly",
-                           text_show(schema_name(s)));
+    if (n > GENERATOR_MAX) {
+        failure_set(&op->failure, ERR_GENERATOR_FULL,
+                    "store \"%s\" has used all generated keys up to 2^53; give the key "
+                    "explicitly",
+                    text_show(schema_name(s)));
+        failure_set_store(&op->failure, ERR_GENERATOR_FULL, schema_name(s));
+        return ERR_GENERATOR_FULL;
+    }
     put->generated = n;
     plain_size = msgpack_put_uint(plain, n);
     e = key_of_request(op, s, slice_make(plain, plain_size), put->key, &put->key_size);
@@ -239,8 +242,8 @@ static enum err put_generate(struct op *op, struct txn *t, struct schema *s, str
     put->value = generated_key_put(put->value, &s->spec.parts[0], slice_make(plain, plain_size),
                                    put->injected);
     if (slice_is_none(put->value))
-        return failure_set(&op->failure, ERR_BAD_KEY,
-                           "the record must be a map to receive the generated key");
+        return key_refused(op, s, SLICE_NONE, "record",
+                           "it must be a map to receive the generated key");
     return ERR_OK;
 }
 
@@ -331,8 +334,10 @@ static enum err put_in(struct op *op, struct txn *t, struct slice store, struct 
     enum err e;
 
     e = write_begin(op, &t, store, &s);
-    if (!e)
+    if (!e) {
         e = put_check_value(op, put->value);
+        failure_set_store(&op->failure, e, schema_name(s));
+    }
     if (!e)
         e = put_find_key(op, t, s, key, put);
     if (e)
@@ -436,8 +441,7 @@ static enum err range_of_request(struct op *op, const struct schema *s, struct s
     enum err e = key_range_read(&s->spec, range, out, &why);
 
     if (e)
-        failure_set(&op->failure, e, "invalid range: %s", why);
-    failure_set_store(&op->failure, e, schema_name(s));
+        op_refuse_key(op, e, s, "invalid range", why);
     return e;
 }
 

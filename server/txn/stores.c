@@ -55,6 +55,15 @@ struct change {
     uint8_t row[ROW_BYTES_MAX];
 };
 
+/* max: what fits, about; no option sets it. */
+static enum err definition_too_large(struct op *op, size_t max, size_t size)
+{
+    if (size <= max) /* it has grown over it as it was written out */
+        size = max + 1;
+    return failure_set_limit(&op->failure, "key", max, size,
+                             "the key definition is too large: at most %zu bytes fit", max);
+}
+
 /* d NULL: the end of the name. */
 static enum err change_make(struct op *op, struct txn *t, struct slice name,
                             const struct definition *d, struct change *change)
@@ -63,7 +72,7 @@ static enum err change_make(struct op *op, struct txn *t, struct slice name,
     enum err e;
 
     if (d && !size)
-        return failure_set(&op->failure, ERR_TOO_LARGE, "the key definition is too large");
+        return definition_too_large(op, sizeof change->row, d->key.size + name.size);
     e = catalogue_make(&t->db->catalogue, name, d, t->options.label, &change->schema);
     if (e)
         return failure_set(&op->failure, e, "out of memory for a store definition");
@@ -144,7 +153,7 @@ static enum err store_create_in(struct op *op, struct txn *t, struct slice name,
                            "generate: only single-part keys can be generated");
     d.key = slice_make(key, key_spec_write(&spec, key, sizeof key));
     if (!d.key.size)
-        return failure_set(&op->failure, ERR_TOO_LARGE, "the key definition is too large");
+        return definition_too_large(op, sizeof key, o->key.size);
     e = store_check_room(op, false);
     if (!e)
         e = store_next_number(op, &d.number);

@@ -150,3 +150,34 @@ def test_floats_come_back_byte_for_byte(d):
         assert cli(d, "import", "floats2", "--create", stdin=cli(d, "export", "floats")[1])[0] == 0
         assert cli(d, "export", "floats2")[1] == cli(d, "export", "floats")[1]
         assert c.call("size", 0, "floats2") == c.call("size", 0, "floats")
+
+
+def test_delete_range_wants_a_range_or_all(d):
+    cli(d, "create-store", "gone"), cli(d, "put", "gone", "1", "a"), cli(d, "put", "gone", "1", "b")
+    for words in ([], ["--limit", "1"], ["--all", "--gt", "a"]):
+        code, out, err = cli(d, "delete-range", "gone", *words)
+        assert (code, out) == (1, b"") and "--all" in err, (words, code, out, err)
+    assert cli(d, "delete-range", "gone", "--gt", "a") == (0, b"1\n", "")
+    assert cli(d, "delete-range", "gone", "--all") == (0, b"1\n", "")
+
+
+def test_kill_ends_transactions_clients_and_cursors(d):
+    with d.client() as c, d.client() as other:
+        c.call("create_store", 0, "kill")
+        for n in range(3):
+            c.call("put", 0, "kill", n, n)
+        version = other.call("begin", 1)["version"]
+        assert cli(d, "kill", str(version))[0] == 0
+        assert other.fails("commit", 1).name == "TXN_KILLED"
+        cursor = other.call("scan", 0, "kill", None, {"page": 1})["cursor"]
+        held = cli(d, "--table", "holds")[1]
+        assert b"cursor" in held and b"(no open" not in held, held
+        mine = {e["address"]: e["id"] for e in c.call("clients")}
+        me = mine["%s:%d" % other.s.getsockname()[:2]]
+        assert cli(d, "kill", "--client", str(me), "--cursor", str(cursor))[0] == 0
+        assert other.fails("next", cursor).name == "TXN_KILLED"
+        assert cli(d, "kill", "--client", str(me))[0] == 0
+        assert other.at_end()
+        for words in ([], ["1", "--client", "1"], ["--cursor", "1"], ["1", "--cursor", "1"]):
+            code, _, err = cli(d, "kill", *words)
+            assert code == 1 and "--client" in err, (words, code, err)

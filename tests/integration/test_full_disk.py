@@ -59,7 +59,7 @@ def full_disk(says, size, *flags):
 
 
 def test_a_full_log_takes_what_frees_space():
-    full_disk("log", 1000000)
+    full_disk("WAL", 1000000)
 
 
 def test_full_memory_beside_a_full_disk_takes_what_frees_space():

@@ -436,3 +436,68 @@ def test_rotate_and_amalgamate_answer_when_it_is_done(d):
         assert [s["state"] for s in status["stages"]] == ["open"], status["stages"]
         assert status["primary"]["records"] >= 50
         assert c.call("count", 0, "merge") == 50
+
+
+def test_each_error_tells_what_it_is_about(d):
+    """PROTOCOL: which details each error of a request has."""
+    with d.client() as c, d.client() as other:
+        c.call("create_store", 0, "det", {"key": "id"})
+        c.call("create_store", 0, "det-beside")
+        c.call("create_store", 0, "det-full", {"generate": True})
+        c.call("create_store", 0, "det-into", {"key": "n", "generate": True})
+        c.call("put", 0, "det", {"id": 1})
+        c.call("put", 0, "det-full", 1, 2**53)
+        size, key = d_limits(c)
+        long = "k" * 5000
+        det, beside = {"store": "det"}, {"store": "det-beside"}
+        limit = {"limit": "key-size", "max": key}
+        for name, details, request in (
+                ("EXISTS", dict(det, key=1), ("insert", 0, "det", {"id": 1})),
+                ("EXISTS", det, ("create_store", 0, "det")),
+                ("EXISTS", det, ("rename_store", 0, "det-beside", "det")),
+                ("BAD_KEY", dict(det, key={}), ("get", 0, "det", {})),
+                ("BAD_KEY", det, ("put", 0, "det", {"v": 1})),
+                ("BAD_KEY", det, ("put", 0, "det", {"id": {}})),
+                ("BAD_KEY", dict(det, key=2), ("put", 0, "det", {"id": 1}, 2)),
+                ("BAD_KEY", beside, ("put", 0, "det-beside", 1)),
+                ("BAD_KEY", {"store": "det-into"}, ("put", 0, "det-into", 5)),
+                ("BAD_KEY", det, ("scan", 0, "det", {"gt": {}})),
+                ("BAD_KEY", det, ("count", 0, "det", {"gt": {}})),
+                ("BAD_KEY", det, ("delete_range", 0, "det", {"eq": {}})),
+                ("BAD_REQUEST", det, ("scan", 0, "det", {"from": 1})),
+                ("BAD_REQUEST", det, ("delete_range", 0, "det", {"gt": 1, "gte": 1})),
+                ("NO_STORE", {"store": "dett", "near": "det"}, ("get", 0, "dett", 1)),
+                ("NO_INDEX", dict(det, index="i"), ("get", 0, ["det", "i"], 1)),
+                ("GENERATOR_FULL", {"store": "det-full"}, ("put", 0, "det-full", 1)),
+                ("BAD_VALUE", det, ("put", 0, "det", None)),
+                ("TOO_LARGE", dict(limit, store="det"), ("get", 0, "det", long)),
+                ("TOO_LARGE", dict(limit, store="det"), ("put", 0, "det", {"id": long})),
+                ("TOO_LARGE", dict(limit, store="det"), ("scan", 0, "det", {"gt": long})),
+                ("TOO_LARGE", dict(limit, store="det"), ("delete_range", 0, "det", {"lt": long})),
+                ("TOO_LARGE", {"store": "det", "limit": "value-size", "max": size},
+                 ("put", 0, "det", {"id": 2, "v": "v" * size})),
+                ("NO_TXN", {}, ("get", 77, "det", 1)), ("NO_CURSOR", {}, ("next", 77))):
+            e = c.fails(*request)
+            got = dict(e.details)
+            if name == "TOO_LARGE":
+                assert got.pop("size") > got["max"], e.error
+            assert (e.name, got) == (name, details), (request, e.error)
+        cursor = c.call("scan", 0, "det-full", None, {"page": 1, "keep": True})["cursor"]
+        e = c.fails("next", cursor, {"to": {}})
+        assert (e.name, e.details) == ("BAD_KEY", {"store": "det-full", "key": {}}), e.error
+        e = c.fails("next", cursor, {"to": long})
+        assert e.name == "TOO_LARGE" and e.details["limit"] == "key-size", e.error
+        e = c.fails("create_store", 0, "det-paths", {"key": ["p" * 4000 + str(n) for n in range(8)]})
+        assert e.name == "TOO_LARGE" and e.details["size"] > e.details["max"], e.error
+        for t, who in ((5, c), (5, other)):
+            who.call("begin", t)
+            who.call("put", t, "det", {"id": 9, "t": t})
+        c.call("commit", 5)
+        e = other.fails("commit", 5)
+        assert e.name == "CONFLICT" and e.details["store"] == "det" and e.details["key"] == 9
+        assert e.details["wrote"] == ["det"] and e.details["winner"]["commit"], e.error
+
+
+def d_limits(c):
+    limits = c.call("hello")["limits"]
+    return limits["value_bytes"], limits["key_bytes"]
