@@ -133,7 +133,7 @@ static void amalgamate_put_back(struct amalgamation *a)
         stage_move(a->pass.stages[i], STAGE_SEALED);
     amalgamate_reset(a);
     ASSERT(!a->pass.stage_count && !a->base);
-    db->pass_retry_ms = db->now_ms + PASS_RETRY_MS;
+    db->pass_retry_ms = db->pulse.now_ms + PASS_RETRY_MS;
 }
 
 /* The new ledger stands for the stages, and for the older ledgers that it took in. */
@@ -244,7 +244,7 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
     uint64_t upto = root_facts(root)->commit;
     size_t count = a->pass.stage_count;
 
-    ASSERT(upto <= db->durable && count); /* only what the log has synced is merged */
+    ASSERT(upto <= db->numbers.durable && count); /* only what the log has synced is merged */
     ASSERT(a->pass.stages[0]->last_commit == upto);
     wal_trim(db->wal, root_facts(root)->log_position);
     amalgamate_publish_ledger(&a->pass);
@@ -260,20 +260,20 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
         db->sealed_count--;
     }
     db->sealed_ms = db->sealed_last_ms =
-        db->now_ms; /* what was sealed meanwhile begins to wait */
+        db->pulse.now_ms; /* what was sealed meanwhile begins to wait */
     snapshots_move(db, root);
     root_unref(db->primary, root); /* the primary keeps its own reference */
     db->pass_error = ERR_OK;
     db->amalgamations++;
     db->amalgamated_bytes += a->bytes;
-    db_event(db, "amalgamated", "stages=%zu bytes=%llu upto=%llu roots=%zu ms=%llu", count,
-             (unsigned long long)a->bytes, (unsigned long long)upto, a->limit_count,
-             (unsigned long long)(os_now_ms(db->os) - a->begun_ms));
+    pulse_event(&db->pulse, "amalgamated", "stages=%zu bytes=%llu upto=%llu roots=%zu ms=%llu",
+                count, (unsigned long long)a->bytes, (unsigned long long)upto, a->limit_count,
+                (unsigned long long)(os_now_ms(db->os) - a->begun_ms));
     amalgamate_reset(a);
     catalogue_rooted(&db->catalogue, upto);
     amalgamate_limit_held(db);
     stages_unstage(db);
-    db_room_changed(db);
+    pulse_room_changed(&db->pulse);
 }
 
 static void tasks_fail(struct db *db, enum err e, const struct failure *f)
@@ -290,7 +290,8 @@ static void amalgamate_fail(struct amalgamation *a, enum err e, const struct fai
 {
     struct db *db = a->pass.db;
 
-    db_event(db, "amalgamation_failed", "error=%s text=\"%s\"", err_name(e), why->text);
+    pulse_event(&db->pulse, "amalgamation_failed", "error=%s text=\"%s\"", err_name(e),
+                why->text);
     amalgamate_put_back(a);
     db->is_merging = false;
     db->pass_error = e;
@@ -298,8 +299,8 @@ static void amalgamate_fail(struct amalgamation *a, enum err e, const struct fai
         db_fail(db, e, why->text);
     tasks_fail(db, e, why);
     db->amalgamate_upto = 0;
-    db_room_changed(db);
-    db_ready(db);
+    pulse_room_changed(&db->pulse);
+    pulse_wake(&db->pulse);
 }
 
 /* ---- a pass, job after job ---- */
@@ -325,8 +326,8 @@ static enum err amalgamate_begin_root(struct amalgamation *a)
         .facts = {.commit = a->limits[a->limit_at],
                   .log_position =
                       is_last ? p->stages[0]->log_position : root_facts(from)->log_position,
-                  .version_reserved = db->reserved.version,
-                  .commit_reserved = db->reserved.commit},
+                  .version_reserved = db->numbers.reserved.version,
+                  .commit_reserved = db->numbers.reserved.commit},
         .durable = is_last,
         .dropped = p->dropped,
         .dropped_count = is_last ? p->dropped_count : 0,
@@ -366,7 +367,7 @@ static void amalgamate_root_done(struct amalgamation *a)
     if (e)
         amalgamate_fail(a, e, &why);
     failure_clear(&why);
-    db_ready(db);
+    pulse_wake(&db->pulse);
 }
 
 /* ---- the ledger ---- */
@@ -451,14 +452,14 @@ static enum err amalgamate_ledger_failed(struct amalgamation *a, enum err e)
 
     if (p->unreadable) {
         p->unreadable->is_unreadable = true;
-        db_event(p->db, "ledger_unreadable", "error=%s keys=%llu", err_name(e),
-                 (unsigned long long)p->unreadable->keys);
+        pulse_event(&p->db->pulse, "ledger_unreadable", "error=%s keys=%llu", err_name(e),
+                    (unsigned long long)p->unreadable->keys);
         return amalgamate_begin_ledger(a, a->home);
     }
     if (a->home == LEDGER_WHERE_IT_FITS && e == ERR_TOO_LARGE)
         return amalgamate_begin_ledger(a, LEDGER_ON_DISK);
     if (a->home == LEDGER_ON_DISK && (e == ERR_NO_SPACE || e == ERR_IO)) {
-        db_event(p->db, "ledger_in_memory", "error=%s", err_name(e));
+        pulse_event(&p->db->pulse, "ledger_in_memory", "error=%s", err_name(e));
         return amalgamate_begin_ledger(a, LEDGER_IN_MEMORY);
     }
     return e;
@@ -501,7 +502,7 @@ static void amalgamate_plan_roots(struct amalgamation *a, uint64_t upto)
 
         if (s->commit >= upto || a->limit_count == PASS_ROOTS_MAX)
             break;
-        if (s->commit <= at || db->now_ms - s->taken_ms < SNAPSHOT_OLD_MS)
+        if (s->commit <= at || db->pulse.now_ms - s->taken_ms < SNAPSHOT_OLD_MS)
             continue;
         a->limits[a->limit_count++] = at = s->commit;
     }
@@ -517,7 +518,7 @@ static uint64_t amalgamate_young(struct db *db, uint64_t *old_at)
     LIST_EACH (link, &db->snapshots_by_commit) {
         struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
 
-        if (s->root_commit < s->commit && db->now_ms < s->taken_ms + SNAPSHOT_OLD_MS) {
+        if (s->root_commit < s->commit && db->pulse.now_ms < s->taken_ms + SNAPSHOT_OLD_MS) {
             *old_at = s->taken_ms + SNAPSHOT_OLD_MS;
             return s->commit;
         }
@@ -536,7 +537,7 @@ static void amalgamate_pick_stages(struct amalgamation *a)
     for (struct stage *s = p->db->oldest_stage; s && count < PASS_STAGES_MAX; s = s->above) {
         if (s->state == STAGE_AMALGAMATED)
             continue;
-        if (s->state != STAGE_SEALED || s->last_commit > p->db->durable ||
+        if (s->state != STAGE_SEALED || s->last_commit > p->db->numbers.durable ||
             s->last_commit > young)
             break;
         found[count++] = s;
@@ -596,9 +597,9 @@ uint64_t amalgamate_next_ms(const struct db *db)
 
     if (db->is_merging || !db->sealed_count)
         return UINT64_MAX;
-    if (db->now_ms < db->pass_retry_ms)
+    if (db->pulse.now_ms < db->pass_retry_ms)
         return db->pass_retry_ms;
-    return db->now_ms < waited && !db->options.manual ? waited : UINT64_MAX;
+    return db->pulse.now_ms < waited && !db->options.manual ? waited : UINT64_MAX;
 }
 
 /* A pass over random keys rewrites most leaves of the primary, so it pays to let
@@ -611,30 +612,33 @@ static bool amalgamate_is_due(struct db *db)
 
     if (db->is_merging || !db->sealed_count || db->log_failed)
         return false;
-    if (db->now_ms < db->pass_retry_ms)
+    if (db->pulse.now_ms < db->pass_retry_ms)
         return false;
     if (db->amalgamate_upto > root_facts(primary_root(db->primary))->commit)
         return true;
     if (db->options.manual)
         return false;
-    if (!list_is_empty(&db->waiting_for_room) || db->sealed_count >= PASS_STAGES_MAX / 2 ||
-        db->now_ms >= amalgamate_waited_ms(db))
+    if (!list_is_empty(&db->pulse.waiting_for_room) ||
+        db->sealed_count >= PASS_STAGES_MAX / 2 || db->pulse.now_ms >= amalgamate_waited_ms(db))
         return true;
     primary_stats(db->primary, &stats);
     enough = stats.used_bytes / 100 * db->options.amalgamate_percent;
     if (enough > db->options.staged_bytes_max / 2)
         enough = db->options.staged_bytes_max / 2;
     /* what was sealed just now may not be synced, and would be left out */
-    return db->sealed_bytes >= enough && db->newest_stage->below->last_commit <= db->durable;
+    return db->sealed_bytes >= enough &&
+           db->newest_stage->below->last_commit <= db->numbers.durable;
 }
 
 /* A root holds only what is durable. Who waits for the pass, for room or for its end, does not
  * wait for the interval of its commits too. */
 static void amalgamate_want_durable(struct db *db)
 {
-    bool is_wanted = db->amalgamate_upto > db->durable || !list_is_empty(&db->waiting_for_room);
+    bool is_wanted = db->amalgamate_upto > db->numbers.durable ||
+                     !list_is_empty(&db->pulse.waiting_for_room);
 
-    if (is_wanted && db->sealed_count && db->newest_stage->below->last_commit > db->durable)
+    if (is_wanted && db->sealed_count &&
+        db->newest_stage->below->last_commit > db->numbers.durable)
         wal_sync_soon(db->wal);
 }
 
@@ -666,7 +670,7 @@ void db_rotate(struct db *db, struct db_task *task)
     stages_rotate(db);
     task->upto = 0;
     list_push_back(&db->tasks, &task->in_queue);
-    db_ready(db);
+    pulse_wake(&db->pulse);
 }
 
 void db_amalgamate(struct db *db, struct db_task *task)
@@ -678,7 +682,7 @@ void db_amalgamate(struct db *db, struct db_task *task)
         db->amalgamate_upto = task->upto;
     db->pass_retry_ms = 0;
     list_push_back(&db->tasks, &task->in_queue);
-    db_ready(db);
+    pulse_wake(&db->pulse);
 }
 
 void db_cancel_task(struct db_task *task)

@@ -80,7 +80,7 @@ static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
 {
     struct wal_item *item = &stamp->item;
 
-    ASSERT(stamp->commit == db->last_commit && !stamp->owner);
+    ASSERT(stamp->commit == db->numbers.last_commit && !stamp->owner);
     ASSERT(!db->undurable_last || db->undurable_last->commit < stamp->commit); /* in order */
     item->number = stamp->commit;
     item->durability = stamp->durability;
@@ -155,8 +155,8 @@ enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     if (e)
         return e;
     ASSERT(t->snapshot && stamp && stamp->owner == t && !stamp->commit); /* T-3 */
-    stamp->commit = ++db->last_commit; /* rule 4: reserved at begin */
-    ASSERT(stamp->commit <= db->reserved.commit);
+    stamp->commit = ++db->numbers.last_commit; /* rule 4: reserved at begin */
+    ASSERT(stamp->commit <= db->numbers.reserved.commit);
     stamp->item.bytes = commit_log_head_bytes(t) + stamp->records * COMMIT_RECORD_HEAD_BYTES +
                         t->write_set.value_bytes;
     commit_leave(t);
@@ -168,8 +168,8 @@ enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     losers_begin(t, stamp, &schema_writers);
     db->committed++;
     *commit = stamp->commit;
-    op_note(op, stamp);
-    db_ready(db);
+    decided_note(op, stamp);
+    pulse_wake(&db->pulse);
     return ERR_OK;
 }
 
@@ -177,23 +177,17 @@ void commit_on_written(void *context, uint64_t number)
 {
     struct db *db = context;
 
-    ASSERT(number <= db->last_commit && !db->log_failed); /* rule 9 */
-    if (number > db->written)
-        db->written = number;
-    replies_release(db);
+    ASSERT(!db->log_failed); /* rule 9 */
+    numbers_note_written(&db->numbers, number);
+    replies_release(&db->replies);
 }
 
 void commit_on_durable(void *context, uint64_t number)
 {
     struct db *db = context;
 
-    ASSERT(number >= db->durable && number <= db->last_commit);
     ASSERT(!db->log_failed); /* rule 9 */
-    db->durable = number;
-    if (number > db->written)
-        db->written = number;
-    if (number > db->answered)
-        db->answered = number;
+    numbers_note_durable(&db->numbers, number);
     while (db->undurable_first && db->undurable_first->commit <= number) {
         struct stamp *stamp = db->undurable_first;
 
@@ -202,7 +196,7 @@ void commit_on_durable(void *context, uint64_t number)
             db->undurable_last = NULL;
         stage_prune(stamp, snapshot_sees, db);
     }
-    replies_release(db);
+    replies_release(&db->replies);
     if (db->sealed_count || catalogue_has_garbage(&db->catalogue, number))
-        db_ready(db); /* a pass may begin now */
+        pulse_wake(&db->pulse); /* a pass may begin now */
 }

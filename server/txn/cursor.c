@@ -511,7 +511,7 @@ bool cursor_hold(const struct cursor *c, struct cursor_hold *out)
     if (c->txn || !c->snapshot)
         return false;
     out->snapshot = c->snapshot->commit;
-    out->age_ms = c->db->now_ms - c->snapshot->taken_ms;
+    out->age_ms = c->db->pulse.now_ms - c->snapshot->taken_ms;
     out->bytes = sizeof *c + c->bounds_room;
     if (c->sources != c->few)
         out->bytes += c->source_room * sizeof *c->sources;
@@ -595,7 +595,7 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
                      const struct cursor_options *options, struct cursor **out)
 {
     struct db *db = op->db;
-    uint64_t answered = db->answered > op->after ? db->answered : op->after;
+    uint64_t answered = db->numbers.answered > op->after ? db->numbers.answered : op->after;
     struct snapshot *s;
     struct schema *schema;
     struct key_range bounds;
@@ -650,7 +650,7 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
             break;
         op_release(op); /* the cursor pins the page that it stands in; those behind it may go */
         if (r) {
-            op_note(op, r->stamp);
+            decided_note(op, r->stamp);
             if (record_is_delete(r))
                 continue;
         }

@@ -10,8 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define NUMBERS_AHEAD (UINT64_C(1) << 22) /* reserved at a time */
-#define DIRECT_BYTES_MAX (64u << 10)      /* of the log, copied in some ten microseconds */
+#define DIRECT_BYTES_MAX (64u << 10) /* of the log, copied in some ten microseconds */
 #define EXPIRY_STEP_MS 250
 #define READS_FREED_A_TURN 4000 /* points and ranges of transactions that have ended */
 
@@ -42,59 +41,7 @@ void db_options_default(struct db_options *o)
     };
 }
 
-/* ---- small things that all of txn/ uses ---- */
-
-void db_ready(struct db *db)
-{
-    if (db->is_ready || db->is_in_turn)
-        return;
-    db->is_ready = true;
-    if (db->events.on_ready)
-        db->events.on_ready(db->events.context);
-}
-
-void db_event(struct db *db, const char *event, const char *format, ...)
-{
-    char facts[256];
-    va_list args;
-
-    if (!db->events.on_event)
-        return;
-    va_start(args, format);
-    vsnprintf(facts, sizeof facts, format, args);
-    va_end(args);
-    db->events.on_event(db->events.context, event, facts);
-}
-
-void db_room_changed(struct db *db)
-{
-    if (list_is_empty(&db->waiting_for_room))
-        return;
-    db->has_room_news = true;
-    db_ready(db);
-}
-
-enum err db_wait_for_room(struct op *op)
-{
-    if (!list_is_linked(&op->in_waiting))
-        list_push_back(&op->db->waiting_for_room, &op->in_waiting);
-    db_ready(op->db);
-    return ERR_WAIT;
-}
-
-bool db_numbers_left(struct db *db)
-{
-    uint64_t commits = db->last_commit + db->open_count + 1;
-
-    if (db->asked.version - db->last_version < NUMBERS_AHEAD / 2 ||
-        db->asked.commit - db->last_commit < NUMBERS_AHEAD / 2) {
-        db->asked.version = db->last_version + NUMBERS_AHEAD;
-        db->asked.commit = db->last_commit + NUMBERS_AHEAD;
-        wal_reserve_numbers(db->wal, db->asked);
-        db_ready(db);
-    }
-    return db->last_version < db->reserved.version && commits < db->reserved.commit;
-}
+/* ---- the end of the log ---- */
 
 void db_fail(struct db *db, enum err e, const char *text)
 {
@@ -103,16 +50,38 @@ void db_fail(struct db *db, enum err e, const char *text)
     db->log_failed = true; /* rule 9: final */
     failure_set(&db->log_failure, ERR_LOG_FAILED, "%s (%s); the server stops writing", text,
                 err_name(e));
-    replies_fail(db);
+    replies_fail(&db->replies);
     while (!list_is_empty(&db->tasks)) {
         struct db_task *task = LIST_ENTRY(db->tasks.next, struct db_task, in_queue);
 
         list_remove(&task->in_queue);
         task->done(task, ERR_LOG_FAILED, &db->log_failure);
     }
-    db_room_changed(db);
-    if (db->events.on_failed)
-        db->events.on_failed(db->events.context, &db->log_failure);
+    pulse_room_changed(&db->pulse);
+    if (db->pulse.events.on_failed)
+        db->pulse.events.on_failed(db->pulse.events.context, &db->log_failure);
+}
+
+/* ---- replies ---- */
+
+bool db_wait_decided(struct db *db, struct decided decided, struct decided_wait *w)
+{
+    return replies_wait(&db->replies, decided, w);
+}
+
+void db_cancel_wait(struct decided_wait *w)
+{
+    list_remove(&w->in_queue);
+}
+
+uint64_t db_answered(const struct db *db)
+{
+    return db->numbers.answered;
+}
+
+void db_note_answered(struct db *db, uint64_t commit)
+{
+    numbers_note_answered(&db->numbers, commit);
 }
 
 /* ---- what the log says ---- */
@@ -121,7 +90,7 @@ static void db_on_reserved(void *context, struct wal_numbers numbers)
 {
     struct db *db = context;
 
-    db->reserved = numbers;
+    db->numbers.reserved = numbers;
 }
 
 static void db_on_log_failed(void *context, enum err e, const char *text)
@@ -131,12 +100,16 @@ static void db_on_log_failed(void *context, enum err e, const char *text)
 
 static void db_on_room(void *context)
 {
-    db_room_changed(context);
+    struct db *db = context;
+
+    pulse_room_changed(&db->pulse);
 }
 
 static void db_on_pages(void *context)
 {
-    db_ready(context);
+    struct db *db = context;
+
+    pulse_wake(&db->pulse);
 }
 
 /* ---- opening ---- */
@@ -223,7 +196,7 @@ static enum err db_open_log(struct db *db, struct failure *f)
     enum err e;
 
     primary_identity(db->primary, options.identity);
-    db->last_commit = root->commit;
+    db->numbers.last_commit = root->commit;
     recovery_init(&recovery, db);
     e = wal_open(db->os, &options, &events, &replay, root->log_position, &numbers, &db->wal, f);
     if (!e)
@@ -232,18 +205,11 @@ static enum err db_open_log(struct db *db, struct failure *f)
         e = wal_begin(db->wal, wal_epoch(db->wal) + 1, f);
     if (e)
         return e;
-    db_event(db, "recovered", "root=%llu commits=%llu bytes=%llu ms=%llu",
-             (unsigned long long)root->number, (unsigned long long)recovery.replayed,
-             (unsigned long long)db->staged_bytes,
-             (unsigned long long)(os_now_ms(db->os) - begun));
-    if (numbers.commit > db->last_commit)
-        db->last_commit = numbers.commit; /* rule 4 */
-    if (numbers.version > db->last_version)
-        db->last_version = numbers.version;
-    db->durable = db->written = db->answered = db->last_commit;
-    db->reserved.version = numbers.version + NUMBERS_AHEAD;
-    db->reserved.commit = numbers.commit + NUMBERS_AHEAD;
-    db->asked = db->reserved;
+    pulse_event(&db->pulse, "recovered", "root=%llu commits=%llu bytes=%llu ms=%llu",
+                (unsigned long long)root->number, (unsigned long long)recovery.replayed,
+                (unsigned long long)db->staged_bytes,
+                (unsigned long long)(os_now_ms(db->os) - begun));
+    numbers_start(&db->numbers, numbers);
     return ERR_OK;
 }
 
@@ -270,7 +236,6 @@ enum err db_open(struct os *os, const struct db_options *options,
     memset(db, 0, sizeof *db);
     db->os = os;
     db->options = *options;
-    db->events = *events;
     failure_init(&db->log_failure);
     arena_init(&db->garbage, os);
     list_init(&db->open);
@@ -283,12 +248,11 @@ enum err db_open(struct os *os, const struct db_options *options,
     list_init(&db->snapshots_by_commit);
     list_init(&db->cursors);
     list_init(&db->undoing);
-    list_init(&db->waiting_for_room);
     list_init(&db->tasks);
     list_init(&db->ledgers);
     losers_init(db);
-    replies_init(db);
-    db->now_ms = os_now_ms(os);
+    replies_init(&db->replies, &db->numbers, &db->pulse);
+    pulse_init(&db->pulse, events, os_now_ms(os));
     os->ops->random(os, &db->hash_seed, sizeof db->hash_seed);
     db->check_memory = (struct msgpack_memory){check_alloc, check_free, os};
     e = db_open_lock(db, f);
@@ -314,23 +278,6 @@ enum err db_open(struct os *os, const struct db_options *options,
 
 /* ---- turning ---- */
 
-static void db_wake_for_room(struct db *db)
-{
-    struct list_link woken;
-
-    if (!db->has_room_news)
-        return;
-    db->has_room_news = false;
-    list_init(&woken);
-    list_splice_back(&woken, &db->waiting_for_room);
-    while (!list_is_empty(&woken)) {
-        struct op *op = LIST_ENTRY(woken.next, struct op, in_waiting);
-
-        list_remove(&op->in_waiting);
-        op->wake(op);
-    }
-}
-
 static void db_try_close(struct db *db)
 {
     void (*closed)(void *context) = db->closed;
@@ -348,17 +295,16 @@ static void db_reclaim_catalogue(struct db *db)
 {
     struct catalogue_readers readers = {db, snapshot_versions};
 
-    if (catalogue_reclaim(&db->catalogue, db->durable, &readers, CATALOGUE_RECLAIM_STEPS))
-        db_ready(db);
+    if (catalogue_reclaim(&db->catalogue, db->numbers.durable, &readers,
+                          CATALOGUE_RECLAIM_STEPS))
+        pulse_wake(&db->pulse);
 }
 
 void db_turn(struct db *db)
 {
-    db->is_in_turn = true;
-    db->is_ready = false;
-    db->now_ms = os_now_ms(db->os);
+    pulse_turn_begin(&db->pulse, os_now_ms(db->os));
     losers_turn(db);
-    db_wake_for_room(db);
+    pulse_wake_waiting(&db->pulse);
     primary_wake(db->primary);
     statements_turn(db);
     reclaim_turn(db);
@@ -366,14 +312,13 @@ void db_turn(struct db *db)
     if (db->unstage_due)
         stages_free_unneeded(db);
     tasks_turn(db);
-    if (!list_is_empty(&db->lost_waits))
-        replies_fail(db);
-    db->is_in_turn = false;
+    replies_turn(&db->replies);
+    pulse_turn_end(&db->pulse);
     wal_kick(db->wal); /* it may tell of what it has written, or that it has failed */
     db_reclaim_catalogue(db);
     stages_collect(db);
     if (read_set_collect(&db->read_set, READS_FREED_A_TURN) || !list_is_empty(&db->tellings))
-        db_ready(db);
+        pulse_wake(&db->pulse);
     db_try_close(db);
 }
 
@@ -382,7 +327,7 @@ static void db_expire(struct db *db)
     LIST_EACH_SAFE (link, &db->open) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_open);
         uint64_t idle_max = t->options.idle_ms ? t->options.idle_ms : db->options.idle_ms;
-        uint64_t age = db->now_ms - t->begun_ms, idle = txn_idle_ms(t);
+        uint64_t age = db->pulse.now_ms - t->begun_ms, idle = txn_idle_ms(t);
         struct failure why;
 
         if (t->failure.error || t->is_autocommit)
@@ -407,18 +352,18 @@ uint64_t db_tick(struct db *db)
 {
     uint64_t next = UINT64_MAX, wal_next;
 
-    db->now_ms = os_now_ms(db->os);
+    db->pulse.now_ms = os_now_ms(db->os);
     if (!list_is_empty(&db->open)) {
         db_expire(db);
-        next = db->now_ms + EXPIRY_STEP_MS;
+        next = db->pulse.now_ms + EXPIRY_STEP_MS;
     }
-    wal_next = wal_tick(db->wal, db->now_ms);
+    wal_next = wal_tick(db->wal, db->pulse.now_ms);
     if (db_next_pass_ms(db) < next)
         next = db_next_pass_ms(db);
-    if (db->sealed_count && !db->is_merging && db->now_ms >= db->pass_retry_ms)
-        db_ready(db);
-    if (db->reclaiming.due_ms && db->now_ms >= db->reclaiming.due_ms)
-        db_ready(db);
+    if (db->sealed_count && !db->is_merging && db->pulse.now_ms >= db->pass_retry_ms)
+        pulse_wake(&db->pulse);
+    if (db->reclaiming.due_ms && db->pulse.now_ms >= db->reclaiming.due_ms)
+        pulse_wake(&db->pulse);
     return wal_next < next ? wal_next : next;
 }
 
@@ -438,7 +383,7 @@ void db_close(struct db *db, void (*closed)(void *context), void *context)
     db->closed_context = context;
     db->amalgamate_upto = 0;
     db->options.manual = true; /* no new pass */
-    db_ready(db);
+    pulse_wake(&db->pulse);
 }
 
 void db_free(struct db *db, bool abandon)

@@ -12,6 +12,8 @@
 #include "server/base/failure.h"
 #include "server/os/os.h"
 #include "server/txn/op.h"
+#include "server/txn/pulse.h"
+#include "server/txn/replies.h"
 
 struct db;
 
@@ -20,39 +22,30 @@ struct db_options {
     uint64_t staged_bytes_max; /* all stages; above it writes wait; default 512 MiB */
     uint64_t
         held_bytes_max; /* kept for conflict checks, in memory and on disk; default 1 GiB */
-    uint64_t held_memory_max;  /* of it in memory; default 64 MiB */
-    uint64_t txn_bytes_max;    /* written by one transaction; default 1 GiB */
-    uint64_t link_bytes_max;   /* a larger write-set becomes a stage of its own; default 2 MiB */
-    uint64_t cache_bytes;      /* unpacked pages; default 256 MiB */
-    uint32_t page_bytes;       /* for a new primary; default 8 KiB */
-    uint64_t segment_bytes;    /* of the log; default 16 MiB */
+    uint64_t held_memory_max; /* of it in memory; default 64 MiB */
+    uint64_t txn_bytes_max;   /* written by one transaction; default 1 GiB */
+    uint64_t link_bytes_max;  /* a larger write-set becomes a stage of its own; default 2 MiB */
+    uint64_t cache_bytes;     /* unpacked pages; default 256 MiB */
+    uint32_t page_bytes;      /* for a new primary; default 8 KiB */
+    uint64_t segment_bytes;   /* of the log; default 16 MiB */
     uint64_t catalogue_bytes_max; /* definitions of stores in memory; default 256 MiB */
-    uint64_t open_txns_max;    /* in all; default 65,536 */
-    uint64_t reads_bytes_max;  /* noted of what one serializable transaction reads; 16 MiB */
-    uint64_t reads_total_max;  /* of all of them; default 256 MiB */
-    uint64_t writes_total_max; /* written by all open transactions; default 2 GiB */
-    uint64_t idle_ms;          /* default of transactions; 1 hour */
-    uint32_t interval_ms;      /* sync of durability "interval"; default 100 */
-    uint32_t key_bytes_max;    /* default KEY_BYTES_MAX */
-    uint64_t value_bytes_max;  /* default 4 MiB */
-    unsigned log_in_flight;    /* batches synced side by side; default 2 */
-    unsigned amalgamate_percent; /* begin at this share of the primary; default 400 */
-    unsigned slice_steps;      /* of work for conflicts within one call; default 2000 */
-    bool manual;               /* tests: no amalgamation or rotation but when asked */
+    uint64_t open_txns_max;       /* in all; default 65,536 */
+    uint64_t reads_bytes_max;     /* noted of what one serializable transaction reads; 16 MiB */
+    uint64_t reads_total_max;     /* of all of them; default 256 MiB */
+    uint64_t writes_total_max;    /* written by all open transactions; default 2 GiB */
+    uint64_t idle_ms;             /* default of transactions; 1 hour */
+    uint32_t interval_ms;         /* sync of durability "interval"; default 100 */
+    uint32_t key_bytes_max;       /* default KEY_BYTES_MAX */
+    uint64_t value_bytes_max;     /* default 4 MiB */
+    unsigned log_in_flight;       /* batches synced side by side; default 2 */
+    unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */
+    unsigned slice_steps;         /* of work for conflicts within one call; default 2000 */
+    bool manual;                  /* tests: no amalgamation or rotation but when asked */
 };
 void db_options_default(struct db_options *o);
 
 /* The least segment_bytes with such values. */
 uint64_t db_segment_bytes_min(uint64_t value_bytes_max);
-
-struct db_events { /* called from the loop */
-    void *context;
-    /* There is something for db_turn; not called within db_turn. */
-    void (*on_ready)(void *context);
-    void (*on_failed)(void *context, const struct failure *why); /* the log has failed: final */
-    /* A line for the log: "stage_sealed", "records=12 bytes=...". */
-    void (*on_event)(void *context, const char *event, const char *facts);
-};
 
 /* Blocks while it recovers. ERR_LOCKED, ERR_CORRUPT, ERR_FORMAT, ERR_IO, ERR_NO_SPACE,
  * ERR_NOMEM. */
@@ -77,12 +70,6 @@ void db_close(struct db *db, void (*closed)(void *context), void *context);
 void db_free(struct db *db, bool abandon);
 
 /* ---- replies ---- */
-
-struct decided_wait { /* the caller's memory, lent until told is called or it is cancelled */
-    void (*told)(struct decided_wait *w, enum err e); /* ERR_OK, or ERR_LOG_FAILED */
-    struct decided decided;
-    struct list_link in_queue;
-};
 
 /* true: it may be told now. false: told will be called later, from the loop. Waits in order
  * of commits. If the log has failed and it can never be: false, and told says so at the
@@ -138,12 +125,12 @@ bool db_check(const struct db *db);
 
 struct db_status {
     uint64_t last_commit, durable_commit, answered_commit;
-    uint64_t stages, stage_bytes;            /* readable stages */
-    uint64_t ledgers, ledger_keys; /* what is held of stages already unstaged, */
+    uint64_t stages, stage_bytes;             /* readable stages */
+    uint64_t ledgers, ledger_keys;            /* what is held of stages already unstaged, */
     uint64_t ledger_bytes, ledger_disk_bytes; /* in memory, on disk */
-    uint64_t reads_bytes, reads_limit; /* of what serializable transactions have read */
-    uint64_t writes_bytes, writes_limit; /* of what open transactions have written */
-    uint64_t steps;                    /* of work for conflicts, ever; for tests */
+    uint64_t reads_bytes, reads_limit;        /* of what serializable transactions have read */
+    uint64_t writes_bytes, writes_limit;      /* of what open transactions have written */
+    uint64_t steps;                           /* of work for conflicts, ever; for tests */
     uint64_t stores, definitions, catalogue_bytes; /* newest ones, all in memory */
     uint64_t catalogue_steps; /* of looking for stores, ever; for tests */
     uint64_t open_txns, begun, committed, rolled_back, conflicts, expired, killed;

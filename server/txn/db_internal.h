@@ -25,11 +25,15 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
+#include "server/txn/decided.h"
 #include "server/txn/generator.h"
 #include "server/txn/intents.h"
+#include "server/txn/numbers.h"
 #include "server/txn/op.h"
+#include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
 #include "server/txn/records.h"
+#include "server/txn/replies.h"
 #include "server/txn/statement.h"
 #include "server/txn/stores.h"
 #include "server/txn/txn.h"
@@ -135,21 +139,15 @@ struct reclaiming {
 struct db {
     struct os *os;
     struct db_options options;
-    struct db_events events;
+    struct pulse pulse;
     struct os_file *lock;
     struct primary *primary;
     struct wal *wal;
     struct msgpack_memory check_memory; /* the same os, for checks of documents */
     uint64_t hash_seed;                 /* of the hash tables over client keys and names */
 
-    /* numbers */
-    uint64_t last_version;
-    uint64_t last_commit;
-    uint64_t durable; /* synced up to here */
-    uint64_t written;
-    uint64_t answered;           /* autocommit reads see this */
-    struct wal_numbers reserved; /* durably */
-    struct wal_numbers asked;    /* being reserved */
+    struct numbers numbers;
+    struct replies replies;
 
     /* stages */
     struct stage *newest_stage;
@@ -194,12 +192,6 @@ struct db {
 
     /* waiting */
     struct list_link undoing; /* transactions whose failed statement is being taken back */
-    struct list_link waiting_for_room;
-    struct list_link synced_waits;  /* decided_wait by decided.synced */
-    struct list_link written_waits; /* decided_wait by decided.written */
-    struct list_link lost_waits;    /* after the log failed */
-    bool has_room_news;
-    uint64_t now_ms; /* the clock at the beginning of the turn */
     struct list_link tasks;
 
     struct amalgamation *amalgamation;
@@ -211,8 +203,6 @@ struct db {
 
     bool log_failed;
     struct failure log_failure;
-    bool is_in_turn;
-    bool is_ready; /* events.on_ready was called and db_turn not yet */
     void (*closed)(void *context);
     void *closed_context;
     uint64_t next_tick_ms;
@@ -225,13 +215,6 @@ struct db {
 };
 
 /* ---- db.c ---- */
-void db_ready(struct db *db); /* there is something to do in db_turn */
-void db_event(struct db *db, const char *event, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void db_room_changed(struct db *db);      /* whoever waits for room may look again */
-enum err db_wait_for_room(struct op *op); /* ERR_WAIT */
-/* Whether numbers for one more transaction or commit are reserved durably; asks for more ahead. */
-bool db_numbers_left(struct db *db);
 /* The log, or what counts as it, has failed: final. */
 void db_fail(struct db *db, enum err e, const char *text);
 
@@ -322,13 +305,6 @@ void commit_on_written(void *db, uint64_t number);
 void commit_on_durable(void *db, uint64_t number);
 uint64_t commit_log_bytes(struct slice key, struct slice value); /* of one record */
 uint64_t commit_log_head_bytes(const struct txn *t);
-
-/* ---- replies.c ---- */
-void replies_init(struct db *db);
-void replies_release(struct db *db); /* after durable or written moved */
-void replies_fail(struct db *db);
-void op_note(struct op *op, const struct stamp *stamp);
-void op_note_commit(struct op *op, uint64_t commit, enum durability durability);
 
 /* ---- lookup.c ---- */
 /* The definition of a name as a snapshot and (t may be NULL) a transaction see it, noted in

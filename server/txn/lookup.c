@@ -10,7 +10,7 @@ static bool is_shown(const struct db *db, const struct catalogue_entry *e, uint6
 {
     const struct schema *s = e->newest;
 
-    return s && !s->is_dropped && s->commit <= commit && s->commit <= db->durable;
+    return s && !s->is_dropped && s->commit <= commit && s->commit <= db->numbers.durable;
 }
 
 /* The store whose name is nearest to one that no store has; none: none is near. */
@@ -63,8 +63,8 @@ static struct schema *schema_seen(struct op *op, struct txn *t, uint64_t commit,
 {
     struct schema *s = catalogue_version(&op->db->catalogue, t, commit, name);
 
-    if (s && s->commit > op->db->durable)
-        op_note_commit(op, s->commit, s->durability); /* the catalogue decides, too */
+    if (s && s->commit > op->db->numbers.durable)
+        decided_note_commit(op, s->commit, s->durability); /* the catalogue decides, too */
     return s && !s->is_dropped ? s : NULL;
 }
 

@@ -7,11 +7,11 @@
 /* L-1 tellings stand in the order of their commits; L-2 a stage that holds a commit which is
  * not told is not freed. */
 
-struct telling { /* a commit whose losers are not all told */
-    struct list_link in_db;    /* db.tellings */
-    struct stamp *stamp;       /* in a stage (L-2) */
+struct telling {            /* a commit whose losers are not all told */
+    struct list_link in_db; /* db.tellings */
+    struct stamp *stamp;    /* in a stage (L-2) */
     uint64_t commit;
-    struct record *at;         /* the next of its records to look up; NULL: all are */
+    struct record *at;               /* the next of its records to look up; NULL: all are */
     struct list_link schema_writers; /* txn_store.in_entry */
 };
 
@@ -260,7 +260,7 @@ void losers_begin(struct txn *t, struct stamp *stamp, struct list_link *schema_w
     struct telling g = {.stamp = stamp, .commit = stamp->commit, .at = stamp->first};
     uint64_t until = losers_steps(db) + db->options.slice_steps;
 
-    ASSERT(!stamp->owner && stamp->commit == db->last_commit && !t->reads);
+    ASSERT(!stamp->owner && stamp->commit == db->numbers.last_commit && !t->reads);
     ASSERT(list_is_empty(&db->tellings) ||
            LIST_ENTRY(db->tellings.previous, struct telling, in_db)->commit <
                stamp->commit); /* L-1 */
@@ -270,7 +270,7 @@ void losers_begin(struct txn *t, struct stamp *stamp, struct list_link *schema_w
         return;
     telling_keep(db, &g);
     tell_all(db, until); /* so that no more comes than goes */
-    db_ready(db);
+    pulse_wake(&db->pulse);
 }
 
 void losers_turn(struct db *db)
@@ -296,7 +296,7 @@ static enum err losers_wait(struct op *op)
 {
     if (!list_is_linked(&op->in_waiting))
         list_push_back(&op->db->waiting_for_losers, &op->in_waiting);
-    db_ready(op->db);
+    pulse_wake(&op->db->pulse);
     return ERR_WAIT;
 }
 

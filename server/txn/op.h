@@ -45,7 +45,7 @@ struct op {
     uint64_t committed; /* out: number of the commit that an autocommit write made; 0: none */
     /* The core's own from here on. */
     struct wait wait;            /* pages, or a turn */
-    struct list_link in_waiting; /* db.waiting_for_room: log or stage memory */
+    struct list_link in_waiting; /* pulse.waiting_for_room: log or stage memory */
     struct txn *own;             /* the transaction of an autocommit request at work */
     struct txn *at;              /* the transaction that it was last called on */
     struct txn *statement;       /* whose savepoint the request runs under; statement.h */

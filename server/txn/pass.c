@@ -248,7 +248,7 @@ enum err pass_begin_ledger(struct pass *p, uint64_t floor, bool on_disk)
     p->older_at = os_alloc(p->db->os, PASS_LEDGERS_MAX * sizeof *p->older_at);
     for (size_t i = 0; i < p->older_count && p->older_at; i++)
         ledger_cursor_init(&p->older_at[i], p->older[i]);
-    p->ledger = p->older_at ? ledger_new(p->db->os, floor, p->db->last_version) : NULL;
+    p->ledger = p->older_at ? ledger_new(p->db->os, floor, p->db->numbers.last_version) : NULL;
     if (p->ledger)
         e = on_disk ? ledger_spill(p->ledger, p->db->primary) : ERR_OK;
     if (e)

@@ -40,7 +40,7 @@ void reads_forget(struct txn *t)
     if (t->reads) {
         read_set_end(t->reads);
         t->reads = NULL;
-        db_ready(t->db); /* what is not freed yet */
+        pulse_wake(&t->db->pulse); /* what is not freed yet */
     }
     usage_note(t);
 }
@@ -84,7 +84,7 @@ enum err reads_check_write(struct op *op, struct txn *t)
         return ERR_OK;
     failure_copy(&op->failure, &t->stale);
     conflict_note_wrote(&op->failure, t);
-    op_note_commit(op, t->stale.winner_commit, t->winner_durability);
+    decided_note_commit(op, t->stale.winner_commit, t->winner_durability);
     txn_doom(t, &op->failure);
     return ERR_CONFLICT;
 }

@@ -21,13 +21,13 @@ static void reclaiming_done(struct os_job *job)
     primary_stats(db->primary, &before);
     primary_reclaim_end(db->primary, t->reclaim);
     primary_stats(db->primary, &after);
-    db_event(db, "space_returned", "file=%llu was=%llu used=%llu held=%llu",
-             (unsigned long long)after.file_bytes, (unsigned long long)before.file_bytes,
-             (unsigned long long)after.used_bytes, (unsigned long long)after.held_bytes);
+    pulse_event(&db->pulse, "space_returned", "file=%llu was=%llu used=%llu held=%llu",
+                (unsigned long long)after.file_bytes, (unsigned long long)before.file_bytes,
+                (unsigned long long)after.used_bytes, (unsigned long long)after.held_bytes);
     t->reclaim = NULL;
     t->reclaimed = t->upto;
     db->is_merging = false;
-    db_ready(db);
+    pulse_wake(&db->pulse);
 }
 
 static void reclaiming_begin(struct db *db)
@@ -40,7 +40,7 @@ static void reclaiming_begin(struct db *db)
     t->upto = root_facts(primary_root(db->primary))->commit;
     if (primary_reclaim_begin(db->primary, &t->reclaim) != ERR_OK) {
         t->reclaimed = t->upto; /* nobody waits for what is only good to have */
-        t->due_ms = db->now_ms + TIDY_MS;
+        t->due_ms = db->pulse.now_ms + TIDY_MS;
         return;
     }
     db->is_merging = true;
@@ -75,8 +75,8 @@ void reclaim_turn(struct db *db)
     } else if (!primary_needs_reclaim(db->primary) || db->options.manual) {
         t->due_ms = 0;
     } else if (!t->due_ms) {
-        t->due_ms = db->now_ms + TIDY_MS;
-    } else if (db->now_ms >= t->due_ms) {
+        t->due_ms = db->pulse.now_ms + TIDY_MS;
+    } else if (db->pulse.now_ms >= t->due_ms) {
         reclaiming_begin(db);
     }
 }

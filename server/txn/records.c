@@ -25,7 +25,7 @@ static enum err read_view(struct op *op, struct txn *t, struct view *v)
         return ERR_OK;
     }
     failure_clear(&op->failure);
-    *v = view_now(db, db->answered > op->after ? db->answered : op->after);
+    *v = view_now(db, db->numbers.answered > op->after ? db->numbers.answered : op->after);
     return ERR_OK;
 }
 
@@ -61,7 +61,7 @@ static enum err record_read(struct op *op, struct txn *t, const struct view *v,
 
     *value = SLICE_NONE;
     if (r) {
-        op_note(op, r->stamp);
+        decided_note(op, r->stamp);
         *value = record_value(r);
         if (!r->stamp->commit)
             return ERR_OK; /* its own: nobody else can change that */
@@ -474,7 +474,7 @@ static enum err delete_range_steps(struct op *op, struct txn *t, struct schema *
         if (e)
             return e;
         if (!op->progress[1] && r) { /* met just now, in a stage */
-            op_note(op, r->stamp);
+            decided_note(op, r->stamp);
             if (record_is_delete(r))
                 continue;
         }
@@ -561,7 +561,7 @@ static enum err count_staged(struct op *op, const struct view *v, uint32_t store
             e = cursor_step(op, op->cursor, &key, &r, &value);
         if (e)
             return e == ERR_END ? ERR_OK : e;
-        op_note(op, r->stamp);
+        decided_note(op, r->stamp);
         e = tree_get(op->db->primary, v->root, store, key, &op->wait, &in_root, &op->failure);
         if (e == ERR_WAIT)
             cursor_keep_pending(op->cursor, r);

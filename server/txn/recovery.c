@@ -151,16 +151,16 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
     struct stage *stage = db->newest_stage;
     enum err e;
 
-    if (r->number <= db->last_commit)
+    if (r->number <= db->numbers.last_commit)
         return recovery_damaged(f, r->number);
     e = recovery_note_records(r, f);
     if (e)
         return e;
     if (stage_fill(stage, r->stamp) != ERR_OK)
         return failure_set(f, ERR_NOMEM, "out of memory for a stage");
-    db->last_commit = r->number;
-    if (r->stamp->version > db->last_version)
-        db->last_version = r->stamp->version;
+    db->numbers.last_commit = r->number;
+    if (r->stamp->version > db->numbers.last_version)
+        db->numbers.last_version = r->stamp->version;
     r->replayed++;
     recovery_begin_commit(r);
     if (stage->arena.bytes + stage->records * STAGE_INDEX_ENTRY_BYTES < db->options.stage_bytes)

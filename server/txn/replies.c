@@ -1,44 +1,32 @@
-/* What a reply has to wait for (rule 3), and who is waiting. Two queues, each in
- * order of commits: for the sync, and then for what only has to be written. */
+#include "server/txn/replies.h"
+
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
 
-void replies_init(struct db *db)
+void replies_init(struct replies *r, struct numbers *numbers, struct pulse *pulse)
 {
-    list_init(&db->synced_waits);
-    list_init(&db->written_waits);
-    list_init(&db->lost_waits);
+    r->numbers = numbers;
+    r->pulse = pulse;
+    r->has_failed = false;
+    list_init(&r->synced_waits);
+    list_init(&r->written_waits);
+    list_init(&r->lost_waits);
 }
 
-void op_note_commit(struct op *op, uint64_t commit, enum durability durability)
+static void wait_insert_synced(struct replies *r, struct decided_wait *w)
 {
-    uint64_t *most =
-        durability == DURABILITY_INTERVAL ? &op->decided.written : &op->decided.synced;
+    struct list_link *at = r->synced_waits.previous;
 
-    if (commit > *most)
-        *most = commit;
-}
-
-void op_note(struct op *op, const struct stamp *stamp)
-{
-    op_note_commit(op, stamp->commit, stamp->durability);
-}
-
-static void wait_insert_synced(struct db *db, struct decided_wait *w)
-{
-    struct list_link *at = db->synced_waits.previous;
-
-    while (at != &db->synced_waits &&
+    while (at != &r->synced_waits &&
            LIST_ENTRY(at, struct decided_wait, in_queue)->decided.synced > w->decided.synced)
         at = at->previous;
     list_insert_after(at, &w->in_queue);
 }
 
-static void wait_insert_written(struct db *db, struct decided_wait *w)
+static void wait_insert_written(struct replies *r, struct decided_wait *w)
 {
-    struct list_link *at = db->written_waits.previous;
+    struct list_link *at = r->written_waits.previous;
 
-    while (at != &db->written_waits &&
+    while (at != &r->written_waits &&
            LIST_ENTRY(at, struct decided_wait, in_queue)->decided.written > w->decided.written)
         at = at->previous;
     list_insert_after(at, &w->in_queue);
@@ -46,88 +34,78 @@ static void wait_insert_written(struct db *db, struct decided_wait *w)
 
 /* What a reply tells, later ones must not take back: autocommit reads see it from here on, at
  * whatever durability it was committed. */
-static void reply_is_told(struct db *db, struct decided decided)
+static void reply_is_told(struct replies *r, struct decided decided)
 {
-    ASSERT(decided.synced <= db->durable && decided.written <= db->written); /* rule 3 */
-    db_note_answered(db, decided.synced);
-    db_note_answered(db, decided.written);
+    ASSERT(decided.synced <= r->numbers->durable &&
+           decided.written <= r->numbers->written); /* rule 3 */
+    numbers_note_answered(r->numbers, decided.synced);
+    numbers_note_answered(r->numbers, decided.written);
 }
 
-bool db_wait_decided(struct db *db, struct decided decided, struct decided_wait *w)
+bool replies_wait(struct replies *r, struct decided decided, struct decided_wait *w)
 {
-    bool synced = decided.synced <= db->durable;
+    bool synced = decided.synced <= r->numbers->durable;
 
-    if (synced && decided.written <= db->written) {
-        reply_is_told(db, decided);
+    if (synced && decided.written <= r->numbers->written) {
+        reply_is_told(r, decided);
         return true;
     }
     w->decided = decided;
-    if (db->log_failed) {
-        list_push_back(&db->lost_waits, &w->in_queue);
-        db_ready(db);
+    if (r->has_failed) {
+        list_push_back(&r->lost_waits, &w->in_queue);
+        pulse_wake(r->pulse);
     } else if (!synced) {
-        wait_insert_synced(db, w);
+        wait_insert_synced(r, w);
     } else {
-        wait_insert_written(db, w);
+        wait_insert_written(r, w);
     }
     return false;
 }
 
-void db_cancel_wait(struct decided_wait *w)
+void replies_release(struct replies *r)
 {
-    list_remove(&w->in_queue);
-}
-
-void replies_release(struct db *db)
-{
-    while (!list_is_empty(&db->synced_waits)) {
+    ASSERT(!r->has_failed); /* rule 9 */
+    while (!list_is_empty(&r->synced_waits)) {
         struct decided_wait *w =
-            LIST_ENTRY(db->synced_waits.next, struct decided_wait, in_queue);
+            LIST_ENTRY(r->synced_waits.next, struct decided_wait, in_queue);
 
-        if (w->decided.synced > db->durable)
+        if (w->decided.synced > r->numbers->durable)
             break;
         list_remove(&w->in_queue);
-        ASSERT(!db->log_failed); /* rule 9 */
-        if (w->decided.written > db->written) {
-            wait_insert_written(db, w);
+        if (w->decided.written > r->numbers->written) {
+            wait_insert_written(r, w);
         } else {
-            reply_is_told(db, w->decided);
+            reply_is_told(r, w->decided);
             w->told(w, ERR_OK);
         }
     }
-    while (!list_is_empty(&db->written_waits)) {
+    while (!list_is_empty(&r->written_waits)) {
         struct decided_wait *w =
-            LIST_ENTRY(db->written_waits.next, struct decided_wait, in_queue);
+            LIST_ENTRY(r->written_waits.next, struct decided_wait, in_queue);
 
-        if (w->decided.written > db->written)
+        if (w->decided.written > r->numbers->written)
             break;
         list_remove(&w->in_queue);
-        reply_is_told(db, w->decided);
+        reply_is_told(r, w->decided);
         w->told(w, ERR_OK);
     }
 }
 
-void replies_fail(struct db *db)
+void replies_fail(struct replies *r)
 {
-    ASSERT(db->log_failed);
-    list_splice_back(&db->lost_waits, &db->synced_waits);
-    list_splice_back(&db->lost_waits, &db->written_waits);
-    while (!list_is_empty(&db->lost_waits)) {
-        struct decided_wait *w = LIST_ENTRY(db->lost_waits.next, struct decided_wait, in_queue);
+    r->has_failed = true;
+    list_splice_back(&r->lost_waits, &r->synced_waits);
+    list_splice_back(&r->lost_waits, &r->written_waits);
+    while (!list_is_empty(&r->lost_waits)) {
+        struct decided_wait *w = LIST_ENTRY(r->lost_waits.next, struct decided_wait, in_queue);
 
         list_remove(&w->in_queue);
         w->told(w, ERR_LOG_FAILED);
     }
 }
 
-uint64_t db_answered(const struct db *db)
+void replies_turn(struct replies *r)
 {
-    return db->answered;
-}
-
-void db_note_answered(struct db *db, uint64_t commit)
-{
-    ASSERT(commit <= db->last_commit);
-    if (commit > db->answered)
-        db->answered = commit;
+    if (!list_is_empty(&r->lost_waits))
+        replies_fail(r);
 }

@@ -78,7 +78,7 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit)
     s->refs = 1;
     s->busy = 0;
     s->moved = NULL;
-    s->taken_ms = db->now_ms;
+    s->taken_ms = db->pulse.now_ms;
     list_init(&s->versions);
     list_push_back(&db->snapshots, &s->in_taken);
     snapshot_insert_by_commit(db, s);

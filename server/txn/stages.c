@@ -26,13 +26,14 @@ static void stages_seal(struct db *db, struct stage *s)
         db->wal ? wal_position(db->wal) : root_facts(primary_root(db->primary))->log_position;
     db->sealed_bytes += s->arena.bytes;
     if (db->sealed_count++ == 0)
-        db->sealed_ms = db->now_ms;
-    db->sealed_last_ms = db->now_ms;
-    db_event(db, "stage_sealed", "stage=%llu records=%llu bytes=%llu first=%llu last=%llu",
-             (unsigned long long)s->number, (unsigned long long)s->records,
-             (unsigned long long)s->arena.bytes, (unsigned long long)s->first_commit,
-             (unsigned long long)s->last_commit);
-    db_ready(db);
+        db->sealed_ms = db->pulse.now_ms;
+    db->sealed_last_ms = db->pulse.now_ms;
+    pulse_event(&db->pulse, "stage_sealed",
+                "stage=%llu records=%llu bytes=%llu first=%llu last=%llu",
+                (unsigned long long)s->number, (unsigned long long)s->records,
+                (unsigned long long)s->arena.bytes, (unsigned long long)s->first_commit,
+                (unsigned long long)s->last_commit);
+    pulse_wake(&db->pulse);
 }
 
 enum err stages_rotate(struct db *db)
@@ -109,7 +110,7 @@ void stages_unstage(struct db *db)
 {
     if (db->held_bytes || db->ledger_bytes) {
         db->unstage_due = true;
-        db_ready(db);
+        pulse_wake(&db->pulse);
     }
 }
 
@@ -172,9 +173,9 @@ void stages_collect(struct db *db)
     if (!before)
         return;
     if (arena_free_some(&db->garbage, GARBAGE_WORK_A_TURN))
-        db_ready(db);
+        pulse_wake(&db->pulse);
     else
-        db_event(db, "memory_freed", "bytes=%llu", (unsigned long long)before);
+        pulse_event(&db->pulse, "memory_freed", "bytes=%llu", (unsigned long long)before);
 }
 
 /* Only at the end of a turn: what was lent from a stage in this turn has been used. */
@@ -194,13 +195,13 @@ void stages_free_unneeded(struct db *db)
         stage_unlink(db, s);
         ASSERT(db->held_bytes >= s->arena.bytes);
         db->held_bytes -= s->arena.bytes;
-        db_event(db, "stage_freed", "stage=%llu bytes=%llu", (unsigned long long)s->number,
-                 (unsigned long long)s->arena.bytes);
+        pulse_event(&db->pulse, "stage_freed", "stage=%llu bytes=%llu",
+                    (unsigned long long)s->number, (unsigned long long)s->arena.bytes);
         stages_discard(db, &s->arena);
         stage_free(s);
         any = true;
     }
     ledgers_free_unneeded(db, writers);
     if (any)
-        db_room_changed(db);
+        pulse_room_changed(&db->pulse);
 }

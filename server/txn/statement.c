@@ -43,7 +43,7 @@ static void statement_fail(struct txn *t)
     if (statement_undo(t))
         return;
     list_push_back(&t->db->undoing, &t->statement.in_undoing);
-    db_ready(t->db);
+    pulse_wake(&t->db->pulse);
 }
 
 enum err statement_end(struct op *op, enum err e)
@@ -90,5 +90,5 @@ void statements_turn(struct db *db)
     /* it leaves the list when it is done */
     statement_undo(LIST_ENTRY(first, struct txn, statement.in_undoing));
     if (!list_is_empty(&db->undoing))
-        db_ready(db);
+        pulse_wake(&db->pulse);
 }

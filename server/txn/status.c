@@ -67,7 +67,7 @@ void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hol
             .snapshot = t->snapshot ? t->snapshot->commit : 0,
             .label = t->options.label,
             .client = t->options.client,
-            .age_ms = db->now_ms - t->begun_ms,
+            .age_ms = db->pulse.now_ms - t->begun_ms,
             .idle_ms = txn_idle_ms(t),
             .bytes = t->usage.writes,
             .reads = t->usage.reads,
@@ -129,9 +129,9 @@ void db_status(struct db *db, struct db_status *out)
     memset(out, 0, sizeof *out);
     primary_stats(db->primary, &p);
     wal_stats(db->wal, &w);
-    out->last_commit = db->last_commit;
-    out->durable_commit = db->durable;
-    out->answered_commit = db->answered;
+    out->last_commit = db->numbers.last_commit;
+    out->durable_commit = db->numbers.durable;
+    out->answered_commit = db->numbers.answered;
     for (struct stage *s = db->newest_stage; s; s = s->below) {
         out->stages++;
         out->stage_bytes += s->arena.bytes;

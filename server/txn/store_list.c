@@ -58,7 +58,7 @@ static enum err list_next(struct op *op, struct txn *t, struct store_list *l)
         if (e)
             return e;
         if (r)
-            op_note(op, r->stamp);
+            decided_note(op, r->stamp);
         if (r && record_is_delete(r))
             continue;
         if (catalogue_row_name(key, room, &name) != ERR_OK)
@@ -87,7 +87,7 @@ static enum err list_count(struct op *op, struct txn *t, struct store_list *l,
     info->next = 0;
     if (s->generate) {
         info->next = generator_next(c, t, s->shelf);
-        op_note_commit(op, s->shelf->used_commit, s->shelf->used_durability);
+        decided_note_commit(op, s->shelf->used_commit, s->shelf->used_durability);
     }
     return ERR_OK;
 }

@@ -161,7 +161,7 @@ static enum err conflict_lose(struct op *op, struct txn *t, enum conflict_kind k
                               struct winner winner)
 {
     conflict_describe(&op->failure, kind, schema, key, &winner);
-    op_note_commit(op, winner.commit, winner.durability);
+    decided_note_commit(op, winner.commit, winner.durability);
     ASSERT(t->snapshot && winner.version != t->version); /* T-3; nobody loses to itself */
     conflict_note_wrote(&op->failure, t);
     t->winner_durability = winner.durability;

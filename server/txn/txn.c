@@ -75,7 +75,7 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
             &op->failure, ERR_OVERLOADED,
             "too many open transactions: %llu, which is the limit (transactions)",
             (unsigned long long)db->open_count);
-    if (!db_numbers_left(db))
+    if (!numbers_left(&db->numbers, db->open_count, db->wal, &db->pulse))
         return failure_set(&op->failure, ERR_OVERLOADED,
                            "waiting for transaction ids to be reserved in the WAL; retry");
     t = txn_alloc(db);
@@ -91,7 +91,7 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     t->options = *options;
     text_keep(&t->label, &t->options.label);
     text_keep(&t->client, &t->options.client);
-    t->version = ++db->last_version; /* rule 4 */
+    t->version = ++db->numbers.last_version; /* rule 4 */
     write_set_init(&t->write_set, db->os, &t->stage_room);
     list_init(&t->schemas);
     list_init(&t->cursors);
@@ -100,7 +100,7 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     list_init(&t->in_large);
     failure_init(&t->failure);
     failure_init(&t->stale);
-    t->begun_ms = t->used_ms = db->now_ms;
+    t->begun_ms = t->used_ms = db->pulse.now_ms;
     list_push_back(&db->open, &t->in_open);
     ASSERT(options->read_only || list_is_empty(&db->writers) || /* T-2 */
            LIST_ENTRY(db->writers.previous, struct txn, in_writers)->snapshot->commit <=
@@ -116,12 +116,12 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
 enum err txn_begin(struct op *op, const struct txn_options *options, struct txn **out)
 {
     struct db *db = op->db;
-    uint64_t commit = db->last_commit;
+    uint64_t commit = db->numbers.last_commit;
 
     failure_clear(&op->failure);
     *out = NULL;
     if (options->read_only)
-        commit = db->answered > op->after ? db->answered : op->after;
+        commit = db->numbers.answered > op->after ? db->numbers.answered : op->after;
     return txn_begin_at(op, options, commit, out);
 }
 
@@ -130,8 +130,9 @@ enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
     struct db *db = op->db;
     struct txn_options options = {
         .read_only = read_only, .durability = op->durability, .usage = op->usage};
-    uint64_t answered = db->answered > op->after ? db->answered : op->after;
-    enum err e = txn_begin_at(op, &options, read_only ? answered : db->last_commit, out);
+    uint64_t answered = db->numbers.answered > op->after ? db->numbers.answered : op->after;
+    enum err e =
+        txn_begin_at(op, &options, read_only ? answered : db->numbers.last_commit, out);
 
     if (!e)
         (*out)->is_autocommit = true;
@@ -269,7 +270,7 @@ void txn_lose(struct txn *t, const struct failure *why)
 
 static void txn_enter(struct op *op, struct txn *t)
 {
-    t->used_ms = t->db->now_ms;
+    t->used_ms = t->db->pulse.now_ms;
     if (t->at_work == op)
         return;
     txn_leave(op);
@@ -286,7 +287,7 @@ void txn_leave(struct op *op)
     if (!t)
         return;
     ASSERT(t->at_work == op);
-    t->used_ms = t->db->now_ms;
+    t->used_ms = t->db->pulse.now_ms;
     t->at_work = NULL;
     op->at = NULL;
 }
@@ -298,7 +299,7 @@ uint64_t txn_idle_ms(const struct txn *t)
     if (op && (op->wait.pending || list_is_linked(&op->wait.in_ready) ||
                list_is_linked(&op->in_waiting)))
         return 0;
-    return t->db->now_ms - t->used_ms;
+    return t->db->pulse.now_ms - t->used_ms;
 }
 
 enum err txn_check(struct op *op, struct txn *t)
@@ -312,7 +313,7 @@ enum err txn_check(struct op *op, struct txn *t)
     if (!t->failure.error)
         return ERR_OK;
     failure_copy(&op->failure, &t->failure);
-    op_note_commit(op, t->failure.winner_commit, t->winner_durability);
+    decided_note_commit(op, t->failure.winner_commit, t->winner_durability);
     return t->failure.error;
 }
 

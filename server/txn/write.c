@@ -35,7 +35,7 @@ static enum err write_wait_for_stages(struct op *op, struct txn *t, bool frees)
                            "memory for recent writes is full (staged-max), and merging them "
                            "into the data file fails: %s; reads still work",
                            err_message(db->pass_error));
-    return db_wait_for_room(op);
+    return pulse_wait_for_room(&op->db->pulse, op);
 }
 
 static enum err write_check_size(struct op *op, struct txn *t, struct slice key,
@@ -87,7 +87,7 @@ static enum err write_reserve_log(struct op *op, struct txn *t, uint64_t bytes, 
         bytes += commit_log_head_bytes(t) + WAL_ITEM_OVERHEAD;
     e = frees ? wal_reserve_to_free(t->db->wal, bytes) : wal_reserve(t->db->wal, bytes);
     if (e == ERR_WAIT)
-        return db_wait_for_room(op);
+        return pulse_wait_for_room(&op->db->pulse, op);
     if (e == ERR_NO_SPACE)
         return failure_set(
             &op->failure, e,

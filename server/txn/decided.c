@@ -1,0 +1,18 @@
+#include "server/txn/decided.h"
+
+#include "server/base/assert.h"
+#include "server/storage/stage.h"
+
+void decided_note_commit(struct op *op, uint64_t commit, enum durability durability)
+{
+    uint64_t *most =
+        durability == DURABILITY_INTERVAL ? &op->decided.written : &op->decided.synced;
+
+    if (commit > *most)
+        *most = commit;
+}
+
+void decided_note(struct op *op, const struct stamp *stamp)
+{
+    decided_note_commit(op, stamp->commit, stamp->durability);
+}
