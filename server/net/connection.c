@@ -156,8 +156,10 @@ static void break_off_limit(struct connection *c, struct slice bytes, enum err e
 static void turn_away(struct connection *c, const struct frame *frame)
 {
     if (frame->kind == FRAME_REQUEST) {
-        reply_put_refusal(&c->output, frame->msgid, ERR_OVERLOADED,
-                          "too many connections (limit: connections); retry later");
+        reply_put_refusal(
+            &c->output, frame->msgid, ERR_OVERLOADED,
+            c->has_share ? "too many connections of this client (limit: client-connections)"
+                         : "too many connections (limit: connections); retry later");
         session_flush_later(&c->session);
     }
     c->taken = c->input.used;
@@ -466,9 +468,9 @@ void connection_rename(struct connection *c)
     text_name_set(&c->name, slice_make(name, client.size + peer.size));
 }
 
-static void name_tcp(struct connection *c)
+static struct peer_key name_tcp(struct connection *c)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     int size = sizeof address;
     char host[INET6_ADDRSTRLEN] = "?";
     unsigned port = 0;
@@ -484,9 +486,10 @@ static void name_tcp(struct connection *c)
     }
     snprintf(c->peer, sizeof c->peer, address.ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", host,
              port);
+    return peer_key_of_address((struct sockaddr *)&address);
 }
 
-static void name_unix(struct connection *c)
+static struct peer_key name_unix(struct connection *c)
 {
     struct ucred peer = {0};
     socklen_t size = sizeof peer;
@@ -496,6 +499,7 @@ static void name_unix(struct connection *c)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     snprintf(c->peer, sizeof c->peer, "unix:%d", (int)peer.pid);
     c->is_admin = peer.pid && (peer.uid == 0 || peer.uid == geteuid());
+    return peer_key_of_user(peer.pid ? peer.uid : UINT32_MAX);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -503,16 +507,18 @@ static void on_closed(uv_handle_t *handle)
     struct connection *c = handle->data;
     struct server *server = c->server;
     enum seat seat = c->seat;
+    struct peer *peer = c->peer_of;
 
     net_buffer_fini(&c->input);
     net_buffer_fini(&c->output);
     net_buffer_fini(&c->writing);
     account_fini(&c->session.account);
     free(c);
-    server_connection_closed(server, seat);
+    server_connection_closed(server, seat, peer);
 }
 
 #define NO_SEAT "connection limit reached"
+#define NO_SHARE "connection limit of one client reached (client-connections)"
 
 static void on_closed_early(uv_handle_t *handle)
 {
@@ -535,6 +541,28 @@ static void note_refused(struct server *server, const char *why)
     }
 }
 
+/* Find it a seat. NULL: it may stay, perhaps only to be told that there is none; else why not. */
+static const char *seat_connection(struct connection *c, struct peer_key key)
+{
+    struct server *server = c->server;
+    const char *why;
+
+    c->peer_of = peers_enter(&server->peers, key);
+    if (!c->peer_of)
+        return "out of memory";
+    c->has_share = c->peer_of->connections > server->options.client_connections;
+    why = c->has_share ? NO_SHARE : NO_SEAT;
+    c->seat = seats_take(&server->seats, c->is_admin, c->has_share);
+    if (c->seat < SEAT_STANDING)
+        return NULL;
+    peers_leave(&server->peers, c->peer_of);
+    c->peer_of = NULL;
+    if (c->seat == SEAT_NONE)
+        return why;
+    note_refused(server, why);
+    return NULL;
+}
+
 /* One that cannot be served is taken and closed, so that the listener does not come again
  * for it. */
 static bool refuse(struct connection *c, const char *why)
@@ -547,6 +575,7 @@ static bool refuse(struct connection *c, const char *why)
 bool connection_accept(struct server *server, uv_stream_t *listener, enum connection_kind kind)
 {
     struct connection *c = calloc(1, sizeof *c);
+    const char *why;
 
     if (!c)
         return false;
@@ -563,15 +592,12 @@ bool connection_accept(struct server *server, uv_stream_t *listener, enum connec
     if (kind == CONNECTION_TCP) {
         uv_tcp_nodelay(&c->uv.tcp, 1);
         uv_tcp_keepalive(&c->uv.tcp, 1, KEEPALIVE_S);
-        name_tcp(c);
+        why = seat_connection(c, name_tcp(c));
     } else {
-        name_unix(c);
+        why = seat_connection(c, name_unix(c));
     }
-    c->seat = seats_take(&server->seats, c->is_admin);
-    if (c->seat == SEAT_NONE)
-        return refuse(c, NO_SEAT);
-    if (c->seat == SEAT_STANDING)
-        note_refused(server, NO_SEAT);
+    if (why)
+        return refuse(c, why);
     c->opened_ms = server_now(server);
     msgpack_scan_init(&c->scan);
     session_init(&c->session, server, c, &c->output);

@@ -15,6 +15,7 @@
 #ifndef HOLDFAST_NET_CONNECTION_H
 #define HOLDFAST_NET_CONNECTION_H
 
+#include "server/net/peers.h"
 #include "server/net/seats.h"
 #include "server/net/order.h"
 
@@ -40,6 +41,8 @@ struct connection {
     struct server *server; /* borrowed */
     enum connection_state state;
     enum seat seat;
+    struct peer *peer_of; /* the client that it is a connection of; NULL: it is refused */
+    bool has_share; /* refused: its client already has as many connections as one may have */
     bool is_admin;      /* over the unix socket, as the server's user or root */
     uint64_t opened_ms;
     uint64_t id;       /* told to operators; never used twice while the server runs */

@@ -206,6 +206,11 @@ enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     account_init(&server->account, NULL);
     bound_memory(server);
     bound_connections(server);
+    e = peers_init(&server->peers, os_posix_table(posix));
+    if (e) {
+        snprintf(why, OPTION_ERROR_BYTES, "%s", err_message(e));
+        return e;
+    }
     e = os_uv_attach(posix, loop, NULL, &server->jobs);
     if (e) {
         snprintf(why, OPTION_ERROR_BYTES, "cannot start threads: %s", err_message(e));
@@ -398,6 +403,7 @@ static void free_lists(struct server *server)
     pool_fini(&server->strands);
     pool_fini(&server->cursors);
     pool_fini(&server->runs);
+    peers_fini(&server->peers);
 }
 
 int daemon_run(struct server *server)

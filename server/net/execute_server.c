@@ -53,7 +53,7 @@ static void put_limits(struct execution *w)
     const struct options *o = &execution_session(w)->server->options;
     struct net_buffer *b = w->out;
 
-    put_map(b, 20);
+    put_map(b, 21);
     put_fact(b, "frame_bytes", o->frame_size);
     put_fact(b, "depth", o->depth);
     put_fact(b, "elements", o->elements);
@@ -64,6 +64,7 @@ static void put_limits(struct execution *w)
     put_fact(b, "page_bytes", o->scan_size);
     put_fact(b, "result_bytes", o->result_size);
     put_fact(b, "connections", execution_session(w)->server->seats.clients_max);
+    put_fact(b, "client_connections", o->client_connections);
     put_fact(b, "requests_in_flight", o->requests_in_flight);
     put_fact(b, "transactions", o->transactions_per_connection);
     put_fact(b, "cursors", o->cursors_per_connection);

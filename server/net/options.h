@@ -84,6 +84,9 @@ enum option_type {
     X(COUNT, connections, "connections", "1024", 1, 65535, NULL, true,                         \
       "maximum number of client connections; further clients are answered with OVERLOADED "    \
       "and disconnected")                                                                      \
+    X(COUNT, client_connections, "client-connections", "768", 1, 65535, NULL, true,            \
+      "maximum number of connections of one client: an IPv4 address, an IPv6 /64 network, or " \
+      "a user on the Unix socket")                                                             \
     X(COUNT, connections_reserved, "connections-reserved", "8", 0, 1024, NULL, true,           \
       "additional connections reserved for administrators: clients on the Unix socket that "   \
       "run as root or as the server's user")                                                   \

@@ -22,11 +22,11 @@ static uint64_t standing_max(const struct seats *s)
     return some < STANDING_MAX ? some : STANDING_MAX;
 }
 
-enum seat seats_take(struct seats *s, bool is_admin)
+enum seat seats_take(struct seats *s, bool is_admin, bool has_share)
 {
     enum seat seat = SEAT_NONE;
 
-    if (s->taken[SEAT_CLIENT] < s->clients_max)
+    if (!has_share && s->taken[SEAT_CLIENT] < s->clients_max)
         seat = SEAT_CLIENT;
     else if (is_admin && s->taken[SEAT_RESERVED] < s->reserved_max)
         seat = SEAT_RESERVED;

@@ -32,7 +32,8 @@ struct seats {
 /* so many connections can be had (descriptors) where clients + reserved were asked for. */
 void seats_bound(struct seats *s, uint64_t clients, uint64_t reserved, uint64_t available);
 
-enum seat seats_take(struct seats *s, bool is_admin);
+/* has_share: the client already has as many connections as one may have. */
+enum seat seats_take(struct seats *s, bool is_admin, bool has_share);
 void seats_leave(struct seats *s, enum seat seat);
 
 /* Connections that are served. */

@@ -50,8 +50,10 @@ uint64_t server_handles_max(const struct server *server)
     return all - (reserved < all / 16 ? reserved : all / 16);
 }
 
-void server_connection_closed(struct server *server, enum seat seat)
+void server_connection_closed(struct server *server, enum seat seat, struct peer *peer)
 {
+    if (peer)
+        peers_leave(&server->peers, peer);
     seats_leave(&server->seats, seat);
     server->connection_count--;
     server->reactor.due = true;

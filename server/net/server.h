@@ -13,6 +13,7 @@
 #include "server/base/failure.h"
 #include "server/net/account.h"
 #include "server/net/options.h"
+#include "server/net/peers.h"
 #include "server/net/pool.h"
 #include "server/net/reactor.h"
 #include "server/net/seats.h"
@@ -57,6 +58,7 @@ struct server {
     struct list_link connections;
     size_t connection_count; /* refused ones included, while they are told so */
     struct seats seats;
+    struct peers peers;
     uint64_t handles_open;  /* transactions that clients began and have not ended */
     struct account account; /* what is kept for all clients */
     struct account_limits limits;
@@ -98,8 +100,9 @@ void server_move(struct server *server, enum server_state next);
 /* Whether one more line about a client that makes trouble may be logged now. */
 bool server_logs_client(struct server *server);
 
-/* It is gone; the turn that follows looks whether it was the last one. */
-void server_connection_closed(struct server *server, enum seat seat);
+/* It is gone; the turn that follows looks whether it was the last one. peer: its client; NULL: it
+ * was refused. */
+void server_connection_closed(struct server *server, enum seat seat, struct peer *peer);
 
 /* How many transactions clients may hold open; the others are for administrators, and for
  * requests that are a transaction of their own. */

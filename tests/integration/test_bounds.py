@@ -286,6 +286,30 @@ def test_administrators_come_in_when_clients_have_taken_every_connection():
             c.close()
 
 
+def test_one_client_cannot_take_every_connection():
+    with daemon("--connections", "8", "--client-connections", "3") as d:
+        clients = [d.client() for _ in range(3)]
+        for c in clients:
+            c.call("ping")
+        with d.client() as late:
+            e = late.fails("ping")
+            assert e.name == "OVERLOADED" and "client-connections" in e.error["message"], e.error
+            assert late.at_end()
+        # the users of this machine are other clients; an administrator over his share has a
+        # reserved connection
+        users = [d.client(d.unix[0]) for _ in range(5)]
+        for c in users:
+            assert c.call("hello")["limits"]["client_connections"] == 3
+        assert users[0].call("status")["connections"]["open"] == 8
+        clients[0].close()
+        until(lambda: users[0].call("status")["connections"]["open"] == 7)
+        with d.client() as again:
+            assert again.call("ping") == "pong"
+        for c in clients[1:] + users:
+            assert c.call("ping") == "pong"
+            c.close()
+
+
 def test_refused_connections_that_ask_nothing_are_few_and_leave():
     with daemon("--connections", "2", "--connections-reserved", "1") as d:
         clients = [d.client() for _ in range(2)]

@@ -8,9 +8,12 @@
 #include "server/net/frame.h"
 #include "server/net/log_line.h"
 #include "server/net/number_map.h"
+#include "server/net/peers.h"
 #include "server/net/seats.h"
 #include "server/net/turn_clock.h"
+#include "tests/sim/sim_os.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -382,17 +385,71 @@ START_TEST(administrators_have_seats_that_clients_cannot_take)
     ck_assert_uint_eq(s.reserved_max, 25);
     ck_assert_uint_eq(s.clients_max, 75);
     seats_bound(&s, 2, 1, 1000);
-    ck_assert_int_eq(seats_take(&s, true), SEAT_CLIENT);
-    ck_assert_int_eq(seats_take(&s, false), SEAT_CLIENT);
-    ck_assert_int_eq(seats_take(&s, false), SEAT_STANDING);
-    ck_assert_int_eq(seats_take(&s, false), SEAT_NONE);
-    ck_assert_int_eq(seats_take(&s, true), SEAT_RESERVED);
-    ck_assert_int_eq(seats_take(&s, true), SEAT_NONE);
+    ck_assert_int_eq(seats_take(&s, true, false), SEAT_CLIENT);
+    ck_assert_int_eq(seats_take(&s, false, false), SEAT_CLIENT);
+    ck_assert_int_eq(seats_take(&s, false, false), SEAT_STANDING);
+    ck_assert_int_eq(seats_take(&s, false, false), SEAT_NONE);
+    ck_assert_int_eq(seats_take(&s, true, false), SEAT_RESERVED);
+    ck_assert_int_eq(seats_take(&s, true, false), SEAT_NONE);
     ck_assert_uint_eq(seats_served(&s), 3);
     seats_leave(&s, SEAT_CLIENT);
     seats_leave(&s, SEAT_STANDING);
-    ck_assert_int_eq(seats_take(&s, false), SEAT_CLIENT);
-    ck_assert_int_eq(seats_take(&s, false), SEAT_STANDING);
+    ck_assert_int_eq(seats_take(&s, false, true), SEAT_STANDING); /* though there is a seat */
+    seats_leave(&s, SEAT_STANDING);
+    seats_leave(&s, SEAT_RESERVED);
+    ck_assert_int_eq(seats_take(&s, true, true), SEAT_RESERVED);
+    ck_assert_int_eq(seats_take(&s, false, false), SEAT_CLIENT);
+    ck_assert_int_eq(seats_take(&s, false, false), SEAT_STANDING);
+}
+END_TEST
+
+static struct peer_key key_of(const char *text)
+{
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+    struct sockaddr_in four = {.sin_family = AF_INET};
+
+    if (inet_pton(AF_INET6, text, &six.sin6_addr) == 1)
+        return peer_key_of_address((struct sockaddr *)&six);
+    ck_assert_int_eq(inet_pton(AF_INET, text, &four.sin_addr), 1);
+    return peer_key_of_address((struct sockaddr *)&four);
+}
+
+START_TEST(connections_are_counted_by_host_and_by_user)
+{
+    static const char *const same[][2] = {{"10.0.0.1", "10.0.0.1"},
+                                          {"10.0.0.1", "::ffff:10.0.0.1"},
+                                          {"2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6"}};
+    static const char *const other[][2] = {
+        {"10.0.0.1", "10.0.0.2"}, {"2001:db8:1:2::1", "2001:db8:1:3::1"}, {"0.0.0.0", "::1"}};
+    struct sim *sim = sim_new(1);
+    struct peer *many[1000], *one;
+    struct peers p;
+
+    ck_assert_int_eq(peers_init(&p, sim_table(sim)), ERR_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        struct peer *a = peers_enter(&p, key_of(same[i][0]));
+        struct peer *b = peers_enter(&p, key_of(same[i][1]));
+
+        ck_assert(a == b && a->connections == 2);
+        peers_leave(&p, a);
+        peers_leave(&p, b);
+        a = peers_enter(&p, key_of(other[i][0]));
+        b = peers_enter(&p, key_of(other[i][1]));
+        ck_assert(a != b);
+        peers_leave(&p, a);
+        peers_leave(&p, b);
+    }
+    for (uint32_t i = 0; i < 1000; i++)
+        many[i] = peers_enter(&p, peer_key_of_user(i));
+    one = peers_enter(&p, peer_key_of_user(7));
+    ck_assert(one == many[7] && one->connections == 2);
+    peers_leave(&p, one);
+    ck_assert_uint_lt(p.table.steps, 10000); /* however many there are */
+    for (uint32_t i = 0; i < 1000; i++)
+        peers_leave(&p, many[i]);
+    peers_fini(&p);
+    ck_assert_uint_eq(sim_alloc_outstanding(sim), 0);
+    sim_free(sim);
 }
 END_TEST
 
@@ -522,6 +579,7 @@ int main(void)
     tcase_add_test(all, every_method_is_found_by_its_name_and_has_its_parameters);
     tcase_add_test(all, the_longest_turn_is_known_for_ever_and_for_a_minute);
     tcase_add_test(all, administrators_have_seats_that_clients_cannot_take);
+    tcase_add_test(all, connections_are_counted_by_host_and_by_user);
     tcase_add_test(all, what_is_kept_for_a_client_is_counted_to_it_and_to_all);
     tcase_add_test(all, the_head_of_a_message_names_who_is_to_be_refused);
     tcase_add_test(all, buffers_count_their_memory_and_give_it_back);
