@@ -34,6 +34,7 @@ enum param_id {
     PARAM_ID_KEY,
     PARAM_ID_VALUE,
     PARAM_ID_KEYS,
+    PARAM_ID_CHANGES,
     PARAM_ID_RANGE,
     PARAM_ID_NAME,
     PARAM_ID_NEW,
@@ -74,6 +75,7 @@ struct method_param {
     X(PAGE, "page", NUMBER, "maximum number of rows in this page")                         \
     X(TO, "to", ANY, "continue from this key (inclusive)")                                 \
     X(KEEP, "keep", BOOL, "true: the cursor stays open after the last row")                \
+    X(UPSERT, "upsert", BOOL, "true: create the record if it does not exist")                \
     X(UNIQUE, "unique", BOOL, "true: only the first row of each index key")
 
 enum method_option {
@@ -138,6 +140,7 @@ enum method_id {
     METHOD_STORES,
     METHOD_PUT,
     METHOD_INSERT,
+    METHOD_UPDATE,
     METHOD_DELETE,
     METHOD_GET,
     METHOD_HAS,
@@ -157,7 +160,6 @@ enum method_id {
     METHOD_CREATE_INDEX,
     METHOD_DROP_INDEX,
     METHOD_RENAME_INDEX,
-    METHOD_UPDATE,
     METHOD_CHECK,
     METHOD_OUTCOME,
     METHOD_SUBSCRIBE,

@@ -109,6 +109,93 @@ int verb_delete(struct cli *cli, const struct args *args)
     return verb_of_bool(cli, args, hf_delete);
 }
 
+/* The operators of update; those that take no value. */
+static const char *const changes_of_three[] = {"set", "add", "min", "max", "append", NULL};
+static const char *const changes_of_two[] = {"unset", "commit", NULL};
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+    while (*words && strcmp(word, *words) != 0)
+        words++;
+    return *words != NULL;
+}
+
+/* A field's name as it stands, or a list of steps. */
+static bool path_parse(struct cli *cli, const char *text, struct hf_pack *out)
+{
+    if (text[0] == '[' || text[0] == '"')
+        return cli_parse(cli, "PATH", text, out);
+    if (!msgpack_text_is_utf8(slice_text(text))) {
+        cli_usage(cli, "PATH: not valid UTF-8");
+        return false;
+    }
+    hf_pack_text(out, text);
+    return true;
+}
+
+/* The words from i on, OPERATOR PATH [VALUE], as a list of changes. */
+static bool changes_parse(struct cli *cli, const struct args *args, unsigned i,
+                          struct hf_pack *out)
+{
+    struct hf_pack changes = {0};
+    uint32_t count = 0;
+    bool ok = true;
+
+    while (ok && i < args->count) {
+        const char *what = args->positional[i];
+        unsigned parts = is_one_of(what, changes_of_three) ? 3
+                         : is_one_of(what, changes_of_two) ? 2
+                                                           : 0;
+
+        if (!parts)
+            cli_usage(cli,
+                      "unknown change \"%.60s\"; expected set, unset, add, min, max, append or "
+                      "commit",
+                      what);
+        else if (args->count - i < parts)
+            cli_usage(cli, "%s needs %s", what, parts == 3 ? "PATH VALUE" : "PATH");
+        ok = parts && args->count - i >= parts;
+        if (!ok)
+            break;
+        hf_pack_array(&changes, parts);
+        hf_pack_text(&changes, what);
+        ok = path_parse(cli, args->positional[i + 1], &changes) &&
+             (parts == 2 || cli_parse(cli, "VALUE", args->positional[i + 2], &changes));
+        i += parts;
+        count++;
+    }
+    hf_pack_array(out, count);
+    hf_pack_raw(out, hf_pack_bytes(&changes));
+    hf_pack_fini(&changes);
+    return ok;
+}
+
+int verb_update(struct cli *cli, const struct args *args)
+{
+    struct hf_update_options options = {.upsert = args_option(args, "upsert") != NULL};
+    struct hf_pack changes = {0};
+    struct target target;
+    struct hf_bytes value;
+    int exit_code = CLI_USAGE;
+
+    if (!target_init(&target, cli, args) || !changes_parse(cli, args, 2, &changes))
+        goto done;
+    exit_code = cli_connect(cli);
+    if (exit_code)
+        goto done;
+    if (hf_update(cli->conn, cli->txn, target.store, hf_pack_bytes(&target.key),
+                  hf_pack_bytes(&changes), &options, &value) != HF_OK)
+        exit_code = cli_failed(cli);
+    else if (value.data)
+        output_value(cli, slice_of(value));
+    else
+        print_none(cli);
+done:
+    hf_pack_fini(&changes);
+    hf_pack_fini(&target.key);
+    return exit_code;
+}
+
 int verb_get_many(struct cli *cli, const struct args *args)
 {
     struct hf_pack keys = {0};

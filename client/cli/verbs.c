@@ -39,6 +39,11 @@ static const struct verb_option kill_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct verb_option update_options[] = {
+    {"upsert", NULL, "create the record if it does not exist"},
+    {NULL, NULL, NULL},
+};
+
 static const struct verb_option export_options[] = {
     RANGE_OPTIONS,
     {"reverse", NULL, "in descending order"},
@@ -103,6 +108,19 @@ const struct verb verbs[] = {
      "--key KEY.\n"
      "A key is given only to stores with explicit keys.",
      "insert users '{\"name\": \"Alice\"}' --key alice", put_options},
+    {"update", "STORE KEY CHANGE...", VERB_BOTH, verb_update,
+     "Change a record in place and print it, or null if it does not exist",
+     "Changes are made in their order, all or none:\n"
+     "  set PATH VALUE      replace or add a value\n"
+     "  unset PATH          remove a field, or an element of an array\n"
+     "  add PATH NUMBER     add to a number; a missing one is 0\n"
+     "  min PATH VALUE      keep the lesser of the two\n"
+     "  max PATH VALUE      keep the greater of the two\n"
+     "  append PATH VALUE   add an element to an array, or text to text\n"
+     "  commit PATH         put in the number of the commit\n"
+     "PATH is a field name, or JSON: '[\"address\", \"city\"]', '[\"tags\", 0]', and [] for the\n"
+     "record itself.",
+     "update users alice add logins 1 set '[\"address\", \"city\"]' Rome", update_options},
     {"delete", "STORE KEY", VERB_BOTH, verb_delete,
      "Delete a record and print whether it existed", NULL, "delete users alice", NULL},
     {"delete-range", "STORE", VERB_BOTH, verb_delete_range,

@@ -12,6 +12,7 @@ int verb_has(struct cli *cli, const struct args *args);
 int verb_get_many(struct cli *cli, const struct args *args);
 int verb_put(struct cli *cli, const struct args *args);
 int verb_insert(struct cli *cli, const struct args *args);
+int verb_update(struct cli *cli, const struct args *args);
 int verb_delete(struct cli *cli, const struct args *args);
 int verb_scan(struct cli *cli, const struct args *args);
 int verb_count(struct cli *cli, const struct args *args);

@@ -304,6 +304,16 @@ HF_API int hf_put(struct hf_conn *c, struct hf_txn *t, const char *store, struct
 /* The same, but HF_EXISTS if there is one. */
 HF_API int hf_insert(struct hf_conn *c, struct hf_txn *t, const char *store,
                      struct hf_bytes value, struct hf_bytes key, struct hf_bytes *stored);
+struct hf_update_options {
+    bool upsert; /* make the record if there is none */
+};
+
+/* Change a record in place. changes is a packed list of [operator, path, value]: "set", "add",
+ * "min", "max", "append", and "unset" and "commit" without a value. *value (may be NULL) gets
+ * the record after it, or none. By itself it never loses to others; options may be NULL. */
+HF_API int hf_update(struct hf_conn *c, struct hf_txn *t, const char *store,
+                     struct hf_bytes key, struct hf_bytes changes,
+                     const struct hf_update_options *options, struct hf_bytes *value);
 /* *existed (may be NULL) gets whether there was one. */
 HF_API int hf_delete(struct hf_conn *c, struct hf_txn *t, const char *store,
                      struct hf_bytes key, bool *existed);

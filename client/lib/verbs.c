@@ -217,6 +217,12 @@ int hf_delete(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_
     return e ? e : take_bool(c, "delete", result, existed);
 }
 
+/* A value is never nil, so nil is: none. */
+static struct hf_bytes value_or_none(struct hf_bytes result)
+{
+    return ((const uint8_t *)result.data)[0] == 0xc0 ? HF_NONE : result;
+}
+
 int hf_get(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
            struct hf_bytes *value)
 {
@@ -225,9 +231,29 @@ int hf_get(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_byt
 
     if (e)
         return e;
-    /* A value is never nil, so nil is: none. */
-    *value = ((const uint8_t *)result.data)[0] == 0xc0 ? HF_NONE : result;
+    *value = value_or_none(result);
     return HF_OK;
+}
+
+int hf_update(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
+              struct hf_bytes changes, const struct hf_update_options *options,
+              struct hf_bytes *value)
+{
+    struct call_options o = {0};
+    struct hf_bytes result;
+    struct hf_pack *p;
+    int e;
+
+    if (options)
+        call_options_bool(&o, "upsert", options->upsert);
+    p = txn_start(c, t, "update", 4, &o);
+    hf_pack_text(p, store);
+    hf_pack_raw(p, key);
+    hf_pack_raw(p, changes);
+    e = txn_finish(c, t, &o, &result);
+    if (!e && value)
+        *value = value_or_none(result);
+    return e;
 }
 
 int hf_has(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,

@@ -140,6 +140,8 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->interval_ms = (uint32_t)o->interval;
     to->key_bytes_max = (uint32_t)o->key_size;
     to->value_bytes_max = o->value_size;
+    to->update_work_max = o->update_work;
+    to->update_commits_max = o->update_commits;
     to->log_in_flight = (unsigned)o->wal_in_flight;
     to->amalgamate_percent = (unsigned)o->amalgamate_percent;
 }

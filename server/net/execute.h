@@ -12,8 +12,8 @@ enum err txn_options_read(const struct call *call, struct session *s, struct txn
                           struct failure *f);
 enum err token_read(const struct call *call, struct slice *token, struct failure *f);
 /* execute_record.c */
-execute execute_put, execute_insert, execute_delete, execute_get, execute_has, execute_get_many,
-    execute_count, execute_size, execute_delete_range;
+execute execute_put, execute_insert, execute_update, execute_delete, execute_get, execute_has,
+    execute_get_many, execute_count, execute_size, execute_delete_range;
 /* execute_store.c */
 execute execute_create_store, execute_drop_store, execute_clear_store, execute_rename_store,
     execute_stores;

@@ -27,6 +27,23 @@ enum err execute_insert(struct execution *w)
     return put_record(w, true);
 }
 
+enum err execute_update(struct execution *w)
+{
+    const struct call *c = w->call;
+    struct record_changes changes = {
+        .store = c->params[PARAM_ID_STORE].text,
+        .key = c->params[PARAM_ID_KEY].raw,
+        .changes = c->params[PARAM_ID_CHANGES].raw,
+        .upsert = call_number(c, OPTION_ID_UPSERT, 0),
+    };
+    struct slice value;
+    enum err e = record_update(w->op, w->txn, &changes, &value);
+
+    if (!e)
+        put_value(w->out, value);
+    return e;
+}
+
 enum err execute_delete(struct execution *w)
 {
     bool existed = false;

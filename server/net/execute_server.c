@@ -53,11 +53,13 @@ static void put_limits(struct execution *w)
     const struct options *o = &execution_session(w)->server->options;
     struct net_buffer *b = w->out;
 
-    put_map(b, 21);
+    put_map(b, 23);
     put_fact(b, "frame_bytes", o->frame_size);
     put_fact(b, "depth", o->depth);
     put_fact(b, "elements", o->elements);
     put_fact(b, "value_bytes", o->value_size);
+    put_fact(b, "update_work_bytes", o->update_work);
+    put_fact(b, "update_commits", o->update_commits);
     put_fact(b, "key_bytes", o->key_size);
     put_fact(b, "name_bytes", 255);
     put_fact(b, "page_rows", o->scan_rows);

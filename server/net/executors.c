@@ -18,6 +18,7 @@ execute *const executors[METHOD_COUNT] = {
     [METHOD_STORES] = execute_stores,
     [METHOD_PUT] = execute_put,
     [METHOD_INSERT] = execute_insert,
+    [METHOD_UPDATE] = execute_update,
     [METHOD_DELETE] = execute_delete,
     [METHOD_GET] = execute_get,
     [METHOD_HAS] = execute_has,

@@ -125,6 +125,10 @@ enum option_type {
       "maximum time from the first to the last byte of a message")                             \
     X(BYTES, value_size, "value-size", "4MiB", KIB, 16 * MIB, NULL, false,                     \
       "maximum size of a record")                                                              \
+    X(BYTES, update_work, "update-work", "16MiB", KIB, GIB, NULL, false,                       \
+      "maximum work of one update: the size of the record, counted once for each change")      \
+    X(COUNT, update_commits, "update-commits", "10000", 1, 1000000, NULL, false,               \
+      "maximum number of records per transaction that receive its commit number by update")    \
     X(BYTES, key_size, "key-size", "4KiB", 64, 4 * KIB, NULL, false,                           \
       "maximum size of a key: all its parts, encoded")                                         \
     X(COUNT, scan_rows, "scan-rows", "1000", 1, 65535, NULL, true,                             \

@@ -311,7 +311,8 @@ void stamp_add(struct stamp *stamp, struct record *r)
 
 static bool write_set_replace(struct stage *s, struct record *r, struct slice value)
 {
-    bool in_place = r->value && r->value_size >= value.size && !s->savepoints;
+    bool in_place =
+        r->value && r->value_size >= value.size && !s->savepoints && !s->keeps_values;
     uint8_t *bytes = NULL;
 
     if (s->savepoints && !write_set_keep_value(s, r))

@@ -126,6 +126,7 @@ struct stage {
     struct stage_store *room; /* a write-set's: its owner's, for the first store; or NULL */
     bool is_absorbed;         /* a write-set's: its records lie in a stage's memory */
     unsigned savepoints;      /* a write-set's: how many are set; write_set.c */
+    bool keeps_values;        /* a write-set's: a value that is replaced stays as it was */
     struct write_undo *undo;  /* values that were replaced since the first of them */
     struct os *os;
 };

@@ -157,6 +157,7 @@ enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     ASSERT(t->snapshot && stamp && stamp->owner == t && !stamp->commit); /* T-3 */
     stamp->commit = ++db->numbers.last_commit; /* rule 4: reserved at begin */
     ASSERT(stamp->commit <= db->numbers.reserved.commit);
+    commit_marks_fill(&t->commit_marks, stamp->commit);
     stamp->item.bytes = commit_log_head_bytes(t) + stamp->records * COMMIT_RECORD_HEAD_BYTES +
                         t->write_set.value_bytes;
     commit_leave(t);

@@ -35,6 +35,8 @@ void db_options_default(struct db_options *o)
         .interval_ms = 100,
         .key_bytes_max = KEY_BYTES_MAX,
         .value_bytes_max = UINT64_C(4) << 20,
+        .update_work_max = UINT64_C(16) << 20,
+        .update_commits_max = 10000,
         .log_in_flight = 2,
         .amalgamate_percent = 400,
         .slice_steps = 2000,

@@ -23,6 +23,7 @@
 #include "server/storage/stage.h"
 #include "server/storage/wal.h"
 #include "server/txn/catalogue.h"
+#include "server/txn/commit_marks.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
 #include "server/txn/decided.h"
@@ -92,6 +93,7 @@ struct txn {
     uint64_t schemas_made;      /* how often it has changed a definition */
     struct generator_use
         *uses;              /* of generators; the first is use_room, the others in the arena */
+    struct commit_marks commit_marks; /* where its records take the number of the commit */
     uint64_t log_reserved;  /* bytes of the log */
     struct stage *spare[2]; /* for a write-set that becomes a stage of its own */
     bool is_large;          /* over link_bytes_max: not in db.intents */

@@ -6,6 +6,7 @@
 #include "server/txn/db_internal.h"
 #include "server/txn/generated_key.h"
 #include "server/txn/reads.h"
+#include "server/txn/records_internal.h"
 
 #define STEPS_A_TURN 2000 /* of what may be long; then others get their turn */
 
@@ -50,9 +51,8 @@ static enum err read_end(struct op *op, struct txn *t, enum err e)
     return e;
 }
 
-/* The record of an encoded key in the view. */
-static enum err record_read(struct op *op, struct txn *t, const struct view *v,
-                            const struct schema *s, struct slice key, struct slice *value)
+enum err record_read(struct op *op, struct txn *t, const struct view *v, const struct schema *s,
+                     struct slice key, struct slice *value)
 {
     struct record *r = view_find(v, s->number, key);
     enum err e;
@@ -73,9 +73,8 @@ static enum err record_read(struct op *op, struct txn *t, const struct view *v,
     return reads_note_point(op, t, s, key);
 }
 
-/* The key, or the record that it is in, is not one of the store. */
-static enum err key_refused(struct op *op, const struct schema *s, struct slice key,
-                            const char *what, const char *why)
+enum err record_refuse_key(struct op *op, const struct schema *s, struct slice key,
+                           const char *what, const char *why)
 {
     failure_set(&op->failure, ERR_BAD_KEY, "invalid %s: %s", what, why);
     failure_set_store(&op->failure, ERR_BAD_KEY, schema_name(s));
@@ -95,20 +94,20 @@ static enum err key_too_large(struct op *op, const struct schema *s, size_t size
     return ERR_TOO_LARGE;
 }
 
-static enum err key_of_request(struct op *op, const struct schema *s, struct slice key,
-                               uint8_t encoded[KEY_BYTES_MAX], size_t *size)
+enum err record_encode_key(struct op *op, const struct schema *s, struct slice key,
+                           uint8_t encoded[KEY_BYTES_MAX], size_t *size)
 {
     const char *why = "";
     enum err e;
 
     if (slice_is_none(key))
-        return key_refused(op, s, key, "key", "a key is required");
+        return record_refuse_key(op, s, key, "key", "a key is required");
     e = key_encode(&s->spec, key, encoded, size, &why);
     if (e == ERR_TOO_LARGE)
         return key_too_large(op, s, key.size);
     if (!e && *size > op->db->options.key_bytes_max)
         return key_too_large(op, s, *size);
-    return e ? key_refused(op, s, key, "key", why) : ERR_OK;
+    return e ? record_refuse_key(op, s, key, "key", why) : ERR_OK;
 }
 
 static enum err record_lookup(struct op *op, struct txn *t, struct slice store,
@@ -125,7 +124,7 @@ static enum err record_lookup(struct op *op, struct txn *t, struct slice store,
     if (!e)
         e = catalogue_find(op, t, v.commit, store, &schema);
     if (!e)
-        e = key_of_request(op, schema, key, encoded, &size);
+        e = record_encode_key(op, schema, key, encoded, &size);
     if (!e)
         e = record_read(op, t, &v, schema, slice_make(encoded, size), value);
     return e;
@@ -162,7 +161,7 @@ enum err record_has(struct op *op, struct txn *t, struct slice store, struct sli
 
 /* ---- writes ---- */
 
-static enum err write_begin(struct op *op, struct txn **t, struct slice store,
+enum err record_begin_write(struct op *op, struct txn **t, struct slice store,
                             struct schema **schema)
 {
     enum err e = auto_begin(op, t, false);
@@ -176,12 +175,35 @@ static enum err write_begin(struct op *op, struct txn **t, struct slice store,
 
 #define CHECK_STEPS_A_TURN 8192 /* values of a document: less than a millisecond */
 
-static enum err put_check_value(struct op *op, struct slice value)
+enum err record_check_document(struct op *op, struct slice document, const char *refused)
 {
     const char *why = "invalid MessagePack";
+    enum err e;
+
+    if (op->is_checked)
+        return ERR_OK;
+    e = msgpack_check_part(&op->check, document, &op->db->check_memory, CHECK_STEPS_A_TURN,
+                           &why);
+    if (e == ERR_WAIT) {
+        wait_yield(op->db->primary, &op->wait);
+        return e;
+    }
+    op->is_checked = !e;
+    if (e)
+        return failure_set(&op->failure, e, "%s: %s", refused, why);
+    return ERR_OK;
+}
+
+void record_forget_check(struct op *op)
+{
+    msgpack_check_free(&op->check);
+    op->is_checked = false;
+}
+
+static enum err put_check_value(struct op *op, struct slice value)
+{
     enum msgpack_type type;
     struct msgpack_cursor c = msgpack_open(value);
-    enum err e;
 
     if (slice_is_none(value) || msgpack_peek(&c, &type) != ERR_OK || type == MSGPACK_NIL)
         return failure_set(&op->failure, ERR_BAD_VALUE,
@@ -191,17 +213,7 @@ static enum err put_check_value(struct op *op, struct slice value)
             &op->failure, "value-size", op->db->options.value_bytes_max, value.size,
             "record too large: %zu bytes, the limit is %llu (value-size)", value.size,
             (unsigned long long)op->db->options.value_bytes_max);
-    if (op->is_checked)
-        return ERR_OK;
-    e = msgpack_check_part(&op->check, value, &op->db->check_memory, CHECK_STEPS_A_TURN, &why);
-    if (e == ERR_WAIT) {
-        wait_yield(op->db->primary, &op->wait);
-        return e;
-    }
-    op->is_checked = !e;
-    if (e)
-        return failure_set(&op->failure, e, "invalid record: %s", why);
-    return ERR_OK;
+    return record_check_document(op, value, "invalid record");
 }
 
 /* A record on its way in. */
@@ -232,7 +244,7 @@ static enum err put_generate(struct op *op, struct txn *t, struct schema *s, str
     }
     put->generated = n;
     plain_size = msgpack_put_uint(plain, n);
-    e = key_of_request(op, s, slice_make(plain, plain_size), put->key, &put->key_size);
+    e = record_encode_key(op, s, slice_make(plain, plain_size), put->key, &put->key_size);
     if (e || s->spec.is_explicit)
         return e;
     put->injected_size = generated_key_room(put->value, &s->spec.parts[0]);
@@ -242,8 +254,8 @@ static enum err put_generate(struct op *op, struct txn *t, struct schema *s, str
     put->value = generated_key_put(put->value, &s->spec.parts[0], slice_make(plain, plain_size),
                                    put->injected);
     if (slice_is_none(put->value))
-        return key_refused(op, s, SLICE_NONE, "record",
-                           "it must be a map to receive the generated key");
+        return record_refuse_key(op, s, SLICE_NONE, "record",
+                                 "it must be a map to receive the generated key");
     return ERR_OK;
 }
 
@@ -256,15 +268,16 @@ static enum err put_find_key(struct op *op, struct txn *t, struct schema *s, str
 
     if (s->spec.is_explicit) {
         if (!slice_is_none(key))
-            return key_of_request(op, s, key, put->key, &put->key_size);
+            return record_encode_key(op, s, key, put->key, &put->key_size);
         if (s->generate)
             return put_generate(op, t, s, put);
-        return key_refused(op, s, SLICE_NONE, "put",
-                           "this store needs an explicit key: put STORE VALUE KEY");
+        return record_refuse_key(op, s, SLICE_NONE, "put",
+                                 "this store needs an explicit key: put STORE VALUE KEY");
     }
     if (!slice_is_none(key))
-        return key_refused(op, s, key, "put",
-                           "this store takes the key from the record; remove the explicit key");
+        return record_refuse_key(
+            op, s, key, "put",
+            "this store takes the key from the record; remove the explicit key");
     e = key_of_document(&s->spec, put->value, put->key, &put->key_size, &part, &why);
     if (e == ERR_NOT_FOUND && s->generate)
         return put_generate(op, t, s, put);
@@ -275,13 +288,13 @@ static enum err put_find_key(struct op *op, struct txn *t, struct schema *s, str
         failure_set(&op->failure, ERR_BAD_KEY,
                     "the record has no field \"%s\", which is part %u of the key",
                     text_show(field), part + 1);
-        return key_refused(op, s, SLICE_NONE, "", "");
+        return record_refuse_key(op, s, SLICE_NONE, "", "");
     }
     if (e == ERR_TOO_LARGE)
         return key_too_large(op, s, put->value.size);
     if (!e && put->key_size > op->db->options.key_bytes_max)
         return key_too_large(op, s, put->key_size);
-    return e ? key_refused(op, s, SLICE_NONE, "key in the record", why) : ERR_OK;
+    return e ? record_refuse_key(op, s, SLICE_NONE, "key in the record", why) : ERR_OK;
 }
 
 static enum err put_check_absent(struct op *op, struct txn *t, const struct schema *s,
@@ -306,9 +319,9 @@ static enum err put_check_absent(struct op *op, struct txn *t, const struct sche
 }
 
 /* Write it, and then its key is used up: a put that fails has used none. */
-static enum err put_write(struct op *op, struct txn *t, struct schema *s, const struct put *put)
+enum err record_write(struct op *op, struct txn *t, struct schema *s, struct slice key,
+                      struct slice value, bool is_generated)
 {
-    struct slice key = slice_make(put->key, put->key_size);
     struct generator_use *use = NULL;
     enum err e;
 
@@ -317,10 +330,9 @@ static enum err put_write(struct op *op, struct txn *t, struct schema *s, const 
         if (!use)
             return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
     }
-    e = write_record(op, t, s, key, put->value);
+    e = write_record(op, t, s, key, value);
     if (!e && use)
-        generator_use_number(use, generator_number(s->shelf->descending, key),
-                             put->generated > 0);
+        generator_use_number(use, generator_number(s->shelf->descending, key), is_generated);
     return e;
 }
 
@@ -333,7 +345,7 @@ static enum err put_in(struct op *op, struct txn *t, struct slice store, struct 
     size_t size;
     enum err e;
 
-    e = write_begin(op, &t, store, &s);
+    e = record_begin_write(op, &t, store, &s);
     if (!e) {
         e = put_check_value(op, put->value);
         failure_set_store(&op->failure, e, schema_name(s));
@@ -346,7 +358,7 @@ static enum err put_in(struct op *op, struct txn *t, struct slice store, struct 
     if (only_insert && !put->generated)
         e = put_check_absent(op, t, s, encoded);
     if (!e)
-        e = put_write(op, t, s, put);
+        e = record_write(op, t, s, encoded, put->value, put->generated > 0);
     if (e)
         return e;
     e = key_decode_known(&s->spec, encoded, key_room, KEY_PLAIN_BYTES_MAX, &size);
@@ -380,10 +392,8 @@ enum err record_put(struct op *op, struct txn *t, struct slice store, struct sli
         os_free(op->db->os, put.injected, put.injected_size);
         e = auto_end(op, t, e, &again);
     } while (again);
-    if (e != ERR_WAIT) { /* the next document is another one */
-        msgpack_check_free(&op->check);
-        op->is_checked = false;
-    }
+    if (e != ERR_WAIT) /* the next document is another one */
+        record_forget_check(op);
     return e;
 }
 
@@ -397,9 +407,9 @@ static enum err delete_in(struct op *op, struct txn *t, struct slice store, stru
     size_t size;
     enum err e;
 
-    e = write_begin(op, &t, store, &s);
+    e = record_begin_write(op, &t, store, &s);
     if (!e)
-        e = key_of_request(op, s, key, encoded, &size);
+        e = record_encode_key(op, s, key, encoded, &size);
     if (e)
         return e;
     v = view_of(t->snapshot, &t->write_set);
@@ -495,7 +505,7 @@ static enum err delete_range_in(struct op *op, struct txn *t, struct slice store
 {
     struct key_range bounds;
     struct schema *s;
-    enum err e = write_begin(op, &t, store, &s);
+    enum err e = record_begin_write(op, &t, store, &s);
 
     if (!e && !op->cursor) {
         e = range_of_request(op, s, range, &bounds);

@@ -38,6 +38,21 @@ enum err record_put(struct op *op, struct txn *t, struct slice store, struct sli
                     struct slice key, bool only_insert, uint8_t *key_room,
                     struct slice *key_out);
 
+/* Changes to the record of a key, in the form of update.h. */
+struct record_changes {
+    struct slice store, key;
+    struct slice changes; /* MessagePack */
+    bool upsert;          /* where there is no record, begin with one that has its key alone */
+};
+
+/* *value: the record after it, none if there is none (and upsert is false, so nothing was done);
+ * borrowed until the next call. Numbers of the commit are in it only in autocommit; in a
+ * transaction they are 0 until then. An autocommit never loses, and is not run again: it is
+ * read and written in one step. ERR_BAD_REQUEST, ERR_BAD_VALUE: changes that cannot be made;
+ * ERR_BAD_KEY: they alter the key. */
+enum err record_update(struct op *op, struct txn *t, const struct record_changes *changes,
+                       struct slice *value);
+
 enum err record_delete(struct op *op, struct txn *t, struct slice store, struct slice key,
                        bool *existed);
 

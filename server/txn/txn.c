@@ -199,6 +199,7 @@ static void txn_release(struct txn *t)
     LIST_EACH_SAFE (link, &t->schemas) {
         catalogue_discard(&db->catalogue, LIST_ENTRY(link, struct schema, in_queue));
     }
+    commit_marks_forget(&t->commit_marks, db->os);
     list_remove(&t->in_large);
     list_remove(&t->in_writers);
     if (t->is_large)

@@ -39,8 +39,8 @@ struct txn_options {
 /* ERR_OVERLOADED: too many are open, or numbers not yet reserved; ERR_NOMEM. Never waits. */
 enum err txn_begin(struct op *op, const struct txn_options *options, struct txn **out);
 
-/* Exactly one record_put or record_delete follows, and txn_commit or txn_rollback in the same
- * turn as its answer: the record needs no place of its own before the stage's. */
+/* Exactly one record_put, record_update or record_delete follows, and txn_commit or txn_rollback
+ * in the same turn as its answer: the record needs no place of its own before the stage's. */
 void txn_set_single(struct txn *t);
 
 uint64_t txn_version(const struct txn *t);

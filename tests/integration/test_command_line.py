@@ -17,6 +17,25 @@ def cli(d, *words, stdin=b""):
     return p.returncode, out, err.decode()
 
 
+def test_update_changes_a_record_in_place(d):
+    cli(d, "create-store", "upd", "--key", "id")
+    assert cli(d, "update", "upd", "5", "add", "n", "1") == (0, b"null\n", "")
+    assert cli(d, "update", "upd", "5", "add", "n", "-1", "--upsert") == (0, b'{"id":5,"n":-1}\n', "")
+    assert cli(d, "update", "upd", "5", "set", '["a","b"]', "text", "append", "l", "[1]", "unset", "n",
+               "max", "m", "2.5") == (0, b'{"id":5,"a":{"b":"text"},"l":[[1]],"m":2.5}\n', "")
+    code, out, err = cli(d, "update", "upd", "5", "commit", "at")
+    assert code == 0 and json.loads(out)["at"] > 0
+    for words, said in ((["mul", "n", "2"], 'unknown change "mul"'), (["add", "n"], "add needs PATH VALUE"),
+                        (["unset"], "unset needs PATH"), (["set", '["a"', "1"], "PATH, column"),
+                        ([], "too few arguments")):
+        code, out, err = cli(d, "update", "upd", "5", *words)
+        assert code == 1 and said in err, (words, code, err)
+    code, out, err = cli(d, "update", "upd", "5", "set", "n", "1", "add", "id", "1")
+    assert code == 3 and "BAD_KEY" in err, (code, err)
+    code, out, err = cli(d, stdin=b"begin\nupdate upd 5 set n 1\nrollback\nget upd 5\n")
+    assert code == 0 and b'"n":1' in out.splitlines()[0] and b'"n"' not in out.splitlines()[-1], out
+
+
 def test_a_conflict_met_before_commit_exits_with_4(d):
     cli(d, "create-store", "early", "--key", "id")
     p = start(d)

@@ -245,8 +245,7 @@ def test_what_is_not_there_yet_says_so(d):
     with d.client() as c:
         c.call("create_store", 0, "later")
         for request in (("create_index", 0, "later", "i", {"key": "a"}), ("drop_index", 0, "later", "i"),
-                        ("rename_index", 0, "later", "i", "j"), ("update", 0, "later", 1, [["set", "a", 1]]),
-                        ("check", 0), ("outcome", b"x" * 16), ("subscribe", ["doomed"]),
+                        ("rename_index", 0, "later", "i", "j"), ("check", 0), ("outcome", b"x" * 16), ("subscribe", ["doomed"]),
                         ("hello", {"database": "other"}), ("hello", {"protocol": 2})):
             e = c.fails(*request)
             assert e.name == "BAD_REQUEST", (request, e)
@@ -257,7 +256,7 @@ def test_what_is_not_there_yet_says_so(d):
             e = c.fails(*request)
             assert e.name == "NO_INDEX" and e.details == {"store": "later", "index": "i"}, (request, e.error)
         described = {m["name"] for m in c.call("describe")}
-        assert "update" not in described and "create_index" not in described and "get" in described
+        assert "create_index" not in described and "get" in described
 
 
 def test_describe_tells_the_truth(d):

@@ -29,7 +29,7 @@ def test_an_error_applies_none_and_says_where(d):
         assert c.call("count", 0, "none") == 1
         for bad in (["scan", ["none"]], ["begin", [1]], ["run", [[]]], ["ping", []], ["commit", []], "get",
                     ["get"], ["get", "none"], [5, []], ["get", ["none", "k", 1, 2]],
-                    ["get", ["none", "k", {"deadline_ms": 5}]], ["update", ["none", "k", []]]):
+                    ["get", ["none", "k", {"deadline_ms": 5}]], ["update", ["none", "k", [["mul", "a", 2]]]]):
             e = c.fails("run", [["put", ["none", 2, "a"]], bad])
             assert e.name == "BAD_REQUEST" and e.details["index"] == 1, (bad, e.error)
         for bad in (None, 5, {}, "x"):

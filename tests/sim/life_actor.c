@@ -6,6 +6,35 @@
 
 #include <stdlib.h>
 
+/* The changes of an update: the whole value becomes another, or the number in it the greater
+ * of itself and 0. room has 32 bytes more than the value. */
+static struct slice actor_changes(const struct actor *a, struct slice value, uint8_t *room)
+{
+    static const uint8_t same[] = "\x91\x93\xa3max\x91\x00\x00", whole[] = "\x91\x93\xa3set\x90";
+    const size_t head = sizeof whole - 1;
+
+    if (a->reverse)
+        return slice_make(same, sizeof same - 1);
+    memcpy(room, whole, head);
+    memcpy(room + head, value.data, value.size);
+    return slice_make(room, head + value.size);
+}
+
+static enum err actor_update(struct actor *a, struct txn *t, struct slice value,
+                             struct slice *after)
+{
+    uint8_t key_room[16], *room = malloc(value.size + 32);
+    struct record_changes changes = {
+        .store = life_store_name(a->store),
+        .key = life_key(a->key, key_room),
+        .changes = actor_changes(a, value, room),
+    };
+    enum err e = record_update(&a->op, t, &changes, after);
+
+    free(room);
+    return e;
+}
+
 /* Call the core for the request at work; true: it is finished. */
 bool actor_call(struct life *l, struct actor *a)
 {
@@ -13,7 +42,7 @@ bool actor_call(struct life *l, struct actor *a)
     struct store_options made = {.last_writer_wins = l->model.last_writer_wins[a->store]};
     uint8_t key_room[16], range[64], *value_room, *key_out_room;
     struct slice key = life_key(a->key, key_room), name = life_store_name(a->store), value,
-                 key_out;
+                 key_out, after = SLICE_NONE;
     uint64_t number = 0;
     bool existed = false;
     enum err e = ERR_OK;
@@ -29,6 +58,7 @@ bool actor_call(struct life *l, struct actor *a)
         e = record_put(&a->op, t, name, value, key, a->act == ACT_INSERT, key_out_room,
                        &key_out);
         break;
+    case ACT_UPDATE: e = actor_update(a, t, value, &after); break;
     case ACT_DELETE: e = record_delete(&a->op, t, name, key, &existed); break;
     case ACT_COUNT:
         e = record_count(&a->op, t, name, slice_make(range, actor_range(a, range)), &number);
@@ -52,7 +82,8 @@ bool actor_call(struct life *l, struct actor *a)
         return false;
     }
     actor_read_name(l, a, a->store);
-    if (a->act == ACT_GET || a->act == ACT_INSERT || a->act == ACT_DELETE)
+    if (a->act == ACT_GET || a->act == ACT_INSERT || a->act == ACT_DELETE ||
+        a->act == ACT_UPDATE)
         actor_read(l, a, a->store, a->key);
     for (unsigned k = a->key; k < a->key_to; k++) {
         /* where a walk of a range lost is not told; it is over with the transaction anyway */
@@ -64,6 +95,8 @@ bool actor_call(struct life *l, struct actor *a)
         judge_get(l, a, e, value);
     else if (a->act == ACT_PUT || a->act == ACT_INSERT)
         judge_put(l, a, e);
+    else if (a->act == ACT_UPDATE)
+        judge_update(l, a, e, after);
     else if (a->act == ACT_DELETE)
         judge_delete(l, a, e, existed);
     else if (a->act == ACT_COUNT)
@@ -83,9 +116,9 @@ bool actor_call(struct life *l, struct actor *a)
 
 static void actor_request(struct life *l, struct actor *a)
 {
-    static const enum act acts[] = {ACT_GET,   ACT_GET,  ACT_PUT,         ACT_PUT,
-                                    ACT_PUT,   ACT_PUT,  ACT_INSERT,      ACT_DELETE,
-                                    ACT_COUNT, ACT_SCAN, ACT_DELETE_RANGE};
+    static const enum act acts[] = {ACT_GET,   ACT_GET,  ACT_PUT,          ACT_PUT,
+                                    ACT_PUT,   ACT_PUT,  ACT_INSERT,       ACT_DELETE,
+                                    ACT_COUNT, ACT_SCAN, ACT_DELETE_RANGE, ACT_UPDATE};
 
     a->autocommit = !a->txn || sim_chance(l->sim, 10);
     a->act = acts[sim_random(l->sim, sizeof acts / sizeof *acts)];

@@ -24,6 +24,7 @@ enum act {
     ACT_PUT,
     ACT_INSERT,
     ACT_DELETE,
+    ACT_UPDATE, /* of a record that is there: another value, or (reverse) none other */
     ACT_SCAN,
     ACT_COUNT,
     ACT_DELETE_RANGE,
@@ -149,6 +150,7 @@ void judge_no_store(struct life *l, struct actor *a, enum err e, uint64_t at);
 uint64_t actor_at(const struct actor *a);
 void judge_get(struct life *l, struct actor *a, enum err e, struct slice value);
 void judge_put(struct life *l, struct actor *a, enum err e);
+void judge_update(struct life *l, struct actor *a, enum err e, struct slice value);
 void judge_delete(struct life *l, struct actor *a, enum err e, bool existed);
 void judge_count(struct life *l, struct actor *a, enum err e, uint64_t count);
 void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t deleted);

@@ -241,6 +241,28 @@ void judge_put(struct life *l, struct actor *a, enum err e)
         life_reply(l, a, a->op.committed);
 }
 
+/* One by itself has read the newest commit, whatever it had to wait for: it changes the value
+ * that was there last. */
+void judge_update(struct life *l, struct actor *a, enum err e, struct slice value)
+{
+    uint64_t decided, got, expected;
+    uint64_t there = actor_expect(l, a, a->store, a->key,
+                                  a->autocommit ? UINT64_MAX : a->snapshot, &decided);
+
+    if (!judge_write(l, a, e, there != 0))
+        return;
+    got = slice_is_none(value) ? 0 : life_read_value(l, value);
+    expected = there ? (a->reverse ? there : a->value) : 0;
+    LIFE_CHECK(l, got == expected, "update answered %llu of a record that was %llu",
+               (unsigned long long)got, (unsigned long long)there);
+    if (got)
+        note_write(l, a, a->key, got);
+    if (got && a->autocommit)
+        life_reply(l, a, a->op.committed);
+    else if (!a->autocommit)
+        life_reply(l, a, decided);
+}
+
 void judge_delete(struct life *l, struct actor *a, enum err e, bool existed)
 {
     uint64_t decided, there = actor_expect(l, a, a->store, a->key,

@@ -63,6 +63,17 @@ START_TEST(records_are_put_got_and_deleted)
         HF_EXISTS);
     ck_assert_str_eq(hf_conn_error(rig.c)->name, "EXISTS");
     ck_assert_str_eq(hf_conn_error(rig.c)->class_name, "request");
+    /* the server here keeps the changes as the record, and answers its key */
+    rig_ok(&rig, hf_update(rig.c, NULL, "s", rig_number(&rig.key, 1),
+                           (struct hf_bytes){"\x91\x93\xa3"
+                                             "add\xa1n\x01",
+                                             9},
+                           &(struct hf_update_options){.upsert = true}, &got));
+    ck_assert(rig_same(got, hf_pack_bytes(&rig.key)));
+    rig_ok(&rig, hf_get(rig.c, NULL, "s", rig_number(&rig.key, 1), &got));
+    ck_assert(rig_same(got, (struct hf_bytes){"\x91\x93\xa3"
+                                              "add\xa1n\x01",
+                                              9}));
     rig_ok(&rig, hf_delete(rig.c, NULL, "s", rig_number(&rig.key, 1), &there));
     ck_assert(there);
     rig_ok(&rig, hf_delete(rig.c, NULL, "s", rig_number(&rig.key, 1), &there));
@@ -583,7 +594,7 @@ START_TEST(hf_call_takes_the_deadline_beside_what_is_given)
         {"put", "\x94\x00\xa1s\x05\x01", 6, HF_OK, 1},
         {"put", "\x95\x00\xa1s\x05\x02\xc0", 7, HF_OK, 1},
         {"ping", "\x91\x81\xab" "deadline_ms\x64", 15, HF_OK, 1},
-        {"update", "\x94\x00\xa1s\x01\x05", 6, HF_OK, 0}, /* not known to this version */
+        {"update", "\x94\x00\xa1s\x01\x05", 6, HF_OK, 1},
         {"unheard_of", "\x90", 1, HF_BAD_REQUEST, 0},
     };
     struct hf_open_options options = {.timeout_ms = 60000};

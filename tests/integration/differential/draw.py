@@ -65,6 +65,19 @@ class Draw:
             at[steps[-1]] = self.plain_key()
         return (value, self.plain_key()) if self.maybe(1) else (value,)
 
+    def changes(self, name):
+        """What may be done to such records, mostly."""
+        paths = ["v", "v", "w", ["m", "n"], [], [0], "id", ["x", "y"], "b"]
+        out = []
+        for _ in range(self.random.randrange(1, 4)):
+            path = self.one(paths[:4]) if self.maybe(85) else self.one(paths)
+            what = self.one(["set", "add", "add", "min", "max", "append", "unset"])
+            value = self.random.randrange(100) if self.maybe(80) else self.one(
+                ["t", b"b", 2.5, [1], {"z": 1}, 2**64 - 1, -2**63])
+            out.append([what, path] if what == "unset" else [what, path, value])
+        return out + [self.one([["mul", "v", 1], ["set", "v"], ["add", 1, 1]])] \
+            if self.maybe(2) else out
+
     def bound(self, name):
         n = self.spec(name).count
         if n == 1:
@@ -150,8 +163,11 @@ class Draw:
         r = self.random.randrange(100)
         if r < 26:
             return "put", (name,) + self.record(name)
-        if r < 36:
+        if r < 33:
             return "insert", (name,) + self.record(name)
+        if r < 40:
+            return "update", (name, self.key(name), self.changes(name),
+                              {"upsert": True} if self.maybe(50) else {})
         if r < 46:
             return "delete", (name, self.key(name))
         if r < 64:

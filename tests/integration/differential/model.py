@@ -9,9 +9,10 @@ import itertools
 from differential.order import BadKey, canonical, inject, order_of, same
 from differential.state import (CARRY_ON_DOOMS, CLASSES, LIMITS, TOP, Answer, Connection, Counter,
                                 Cursor, Reason, Store, Txn, Versions, Winner, check)
+from differential.updates import Updates
 
 
-class Model:
+class Model(Updates):
     def __init__(self, lenient=False):
         self.lenient = lenient  # limits are small: refusals by limits are believed
         self.commit = 0         # the model's own count
@@ -547,16 +548,6 @@ class Model:
             n = int(min(key, 2**53)) if key > 0 else 0
             if n > max(counter.committed, txn.counters.get(counter, 0)):
                 txn.counters[counter] = n
-
-    def delete(self, connection, txn, name, key):
-        self.writable(txn)
-        store = self.find_store(txn, name)
-        order, key = store.spec.of_value(key)
-        self.note_point(txn, store.number, order)
-        there = self.visible_one(txn, store.number, order) is not None
-        if there:
-            self.write(txn, name, store, order, key, None)
-        self.succeeded(there)
 
     def get(self, connection, txn, name, key):
         store = self.find_store(txn, name)

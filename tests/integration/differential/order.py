@@ -140,6 +140,18 @@ class KeySpec:
             values.append(at)
         return self.of_value(values[0] if self.count == 1 else values)
 
+    def record_of(self, key, none):
+        """The least record with that key; none where keys are explicit."""
+        if self.parts is None:
+            return none
+        record = {}
+        for (steps, _), value in zip(self.parts, [key] if self.count == 1 else key):
+            at = record
+            for step in steps[:-1]:
+                at = at.setdefault(step, {})
+            at[steps[-1]] = value
+        return record
+
     def bounds(self, range_):
         """A function that says whether an order is in the range."""
         tests = []

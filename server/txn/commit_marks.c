@@ -1,0 +1,65 @@
+#include "server/txn/commit_marks.h"
+
+#include "server/base/assert.h"
+#include "server/base/bytes.h"
+
+struct commit_mark *commit_mark_new(struct os *os, const struct update *u)
+{
+    struct commit_mark *mark = os_alloc(os, sizeof *mark);
+
+    if (!mark)
+        return NULL;
+    mark->next = NULL;
+    mark->value = NULL;
+    mark->count = u->commit_count;
+    memcpy(mark->offsets, u->commits, sizeof mark->offsets);
+    return mark;
+}
+
+void commit_mark_free(struct os *os, struct commit_mark *mark)
+{
+    os_free(os, mark, sizeof *mark);
+}
+
+void commit_marks_add(struct commit_marks *m, struct commit_mark *mark, const uint8_t *value)
+{
+    mark->value = value;
+    mark->next = m->newest;
+    m->newest = mark;
+    m->count++;
+}
+
+void commit_marks_find(const struct commit_marks *m, const uint8_t *value, struct update *u)
+{
+    for (const struct commit_mark *mark = m->newest; mark; mark = mark->next) {
+        if (mark->value != value)
+            continue;
+        u->commit_count = mark->count;
+        memcpy(u->commits, mark->offsets, sizeof u->commits);
+        return;
+    }
+}
+
+void commit_marks_fill(const struct commit_marks *m, uint64_t commit)
+{
+    for (const struct commit_mark *mark = m->newest; mark; mark = mark->next) {
+        for (unsigned i = 0; i < mark->count; i++) {
+            /* it is the write-set's own memory, and nobody else's yet */
+            uint8_t *at = (uint8_t *)(uintptr_t)mark->value + mark->offsets[i];
+
+            ASSERT(*at == 0xcf);
+            bytes_put_be64(at + 1, commit);
+        }
+    }
+}
+
+void commit_marks_forget(struct commit_marks *m, struct os *os)
+{
+    while (m->newest) {
+        struct commit_mark *mark = m->newest;
+
+        m->newest = mark->next;
+        commit_mark_free(os, mark);
+    }
+    m->count = 0;
+}

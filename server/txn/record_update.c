@@ -1,0 +1,238 @@
+/* `update`: a record is read, changed and written in one step.
+ *
+ * By itself it takes its snapshot in the call in which it writes: where it has had to wait (a
+ * page, room), it begins again with the newest one, so that it meets nobody who has committed
+ * meanwhile, and never has to be run again. In a transaction it is a read and a write. */
+#include "server/base/assert.h"
+#include "server/txn/commit_marks.h"
+#include "server/txn/records_internal.h"
+#include "server/txn/update.h"
+
+#define SMALL_BYTES 2048 /* a document that needs no more is changed on the stack */
+
+struct updating {
+    const struct record_changes *changes;
+    struct update_needs needs;
+    struct schema *schema;
+    struct slice before;      /* the record; none: there is none */
+    struct update document;
+    struct commit_mark *mark; /* owned until it is added */
+    bool is_allocated;        /* document.bytes is owned */
+    size_t key_size;
+    uint8_t key[KEY_BYTES_MAX];
+    uint8_t small[SMALL_BYTES];
+};
+
+static struct slice key_of(const struct updating *u)
+{
+    return slice_make(u->key, u->key_size);
+}
+
+static void path_of_part(const struct key_part *part, struct update_path *path)
+{
+    path->count = part->step_count;
+    for (unsigned i = 0; i < part->step_count; i++)
+        path->steps[i].name = part->steps[i];
+}
+
+static enum err updating_find(struct op *op, struct txn **t, struct updating *u)
+{
+    struct view v;
+    enum err e = record_begin_write(op, t, u->changes->store, &u->schema);
+
+    if (!e)
+        e = record_check_document(op, u->changes->changes, "invalid changes");
+    if (!e)
+        e = update_measure(u->changes->changes, &u->needs, &op->failure);
+    if (!e)
+        e = record_encode_key(op, u->schema, u->changes->key, u->key, &u->key_size);
+    if (e)
+        return e;
+    v = view_of((*t)->snapshot, &(*t)->write_set);
+    return record_read(op, *t, &v, u->schema, key_of(u), &u->before);
+}
+
+/* Room for the record and all that the changes may add to it. */
+static enum err updating_reserve(struct op *op, struct updating *u, size_t size)
+{
+    struct update *d = &u->document;
+
+    d->bytes_max = op->db->options.value_bytes_max;
+    d->work_max = op->db->options.update_work_max;
+    d->room = update_room(&u->needs, size, d->bytes_max) + 1;
+    d->bytes = u->small;
+    u->is_allocated = d->room > sizeof u->small;
+    if (u->is_allocated)
+        d->bytes = os_alloc(op->db->os, d->room);
+    return d->bytes ? ERR_OK : failure_set(&op->failure, ERR_NOMEM, "out of memory");
+}
+
+/* The record that is not there yet, with its key in it. */
+static enum err updating_make(struct op *op, struct updating *u)
+{
+    const struct key_spec *spec = &u->schema->spec;
+    struct slice keys[KEY_PARTS_MAX];
+    struct msgpack_cursor c = msgpack_open(u->changes->key);
+    struct update_path path;
+    unsigned parts = spec->is_explicit ? 0 : spec->part_count;
+    uint32_t count;
+    size_t size = 0;
+    enum err e;
+
+    if (spec->part_count > 1)
+        msgpack_read_array(&c, &count); /* it is as long as the spec: it has been encoded */
+    for (unsigned i = 0; i < parts; i++) {
+        msgpack_skip(&c, MSGPACK_DEPTH_MAX, &keys[i]);
+        path_of_part(&spec->parts[i], &path);
+        size += update_put_room(&path, keys[i]);
+    }
+    e = updating_reserve(op, u, size);
+    for (unsigned i = 0; i < parts && !e; i++) {
+        path_of_part(&spec->parts[i], &path);
+        if (!update_put(&u->document, &path, keys[i]))
+            e = record_refuse_key(op, u->schema, u->changes->key, "update",
+                                  "a new record cannot take this key into its fields");
+    }
+    return e;
+}
+
+static enum err updating_copy(struct op *op, struct txn *t, struct updating *u)
+{
+    enum err e = updating_reserve(op, u, u->before.size);
+
+    if (e)
+        return e;
+    memcpy(u->document.bytes, u->before.data, u->before.size);
+    u->document.size = u->before.size;
+    if (t->commit_marks.count)
+        commit_marks_find(&t->commit_marks, u->before.data, &u->document);
+    return ERR_OK;
+}
+
+/* The record must keep the key under which it lies. */
+static enum err updating_check_key(struct op *op, struct updating *u)
+{
+    const struct key_spec *spec = &u->schema->spec;
+    uint8_t key[KEY_BYTES_MAX];
+    const char *why = "";
+    unsigned part = 0;
+    size_t size = 0;
+    bool is_same;
+
+    if (spec->is_explicit)
+        return ERR_OK;
+    is_same = key_of_document(spec, slice_make(u->document.bytes, u->document.size), key, &size,
+                              &part, &why) == ERR_OK &&
+              slice_equal(slice_make(key, size), key_of(u));
+    for (unsigned i = 0; is_same && u->document.commit_count && i < spec->part_count; i++) {
+        struct update_path path;
+
+        path_of_part(&spec->parts[i], &path);
+        is_same = !update_commit_is_at(&u->document, &path);
+    }
+    if (is_same)
+        return ERR_OK;
+    failure_set(&op->failure, ERR_BAD_KEY,
+                "update: the changes alter the record's key; delete the record and insert it "
+                "under the other key");
+    return record_refuse_key(op, u->schema, u->changes->key, "", "");
+}
+
+static enum err updating_reserve_mark(struct op *op, struct txn *t, struct updating *u)
+{
+    uint64_t max = op->db->options.update_commits_max;
+
+    if (!u->document.commit_count)
+        return ERR_OK;
+    if (t->commit_marks.count >= max)
+        return failure_set_limit(&op->failure, "update-commits", max, max + 1,
+                                 "the transaction has put the number of its commit into %llu "
+                                 "records, which is the limit (update-commits); commit in "
+                                 "smaller parts or raise it",
+                                 (unsigned long long)max);
+    u->mark = commit_mark_new(op->db->os, &u->document);
+    return u->mark ? ERR_OK : failure_set(&op->failure, ERR_NOMEM, "out of memory");
+}
+
+static enum err updating_write(struct op *op, struct txn *t, struct updating *u,
+                               struct slice *value)
+{
+    struct slice key = key_of(u);
+    struct record *r;
+    enum err e = updating_reserve_mark(op, t, u);
+
+    if (!e)
+        e = record_write(op, t, u->schema, key, slice_make(u->document.bytes, u->document.size),
+                         false);
+    if (e)
+        return e;
+    r = stage_find(&t->write_set, u->schema->number, key);
+    ASSERT(r && r->stamp == t->stamp);
+    *value = record_value(r);
+    if (u->mark) {
+        t->write_set.keeps_values = true;
+        commit_marks_add(&t->commit_marks, u->mark, r->value);
+        u->mark = NULL;
+    }
+    return ERR_OK;
+}
+
+static enum err update_in(struct op *op, struct txn *t, struct updating *u, struct slice *value)
+{
+    enum err e = updating_find(op, &t, u);
+
+    if (e || (slice_is_none(u->before) && !u->changes->upsert))
+        return e;
+    e = slice_is_none(u->before) ? updating_make(op, u) : updating_copy(op, t, u);
+    if (!e)
+        e = update_apply(&u->document, u->changes->changes, &op->failure);
+    if (!e)
+        e = updating_check_key(op, u);
+    if (!e)
+        e = updating_write(op, t, u, value);
+    return e;
+}
+
+/* What it has seen before it had to wait is old: a fresh snapshot meets no commit since. */
+static void update_begin_again(struct op *op)
+{
+    struct txn *own = op->own;
+
+    if (!own || !own->snapshot || own->stamp ||
+        own->snapshot->commit == op->db->numbers.last_commit)
+        return;
+    op->own = NULL;
+    txn_rollback(own);
+}
+
+enum err record_update(struct op *op, struct txn *t, const struct record_changes *changes,
+                       struct slice *value)
+{
+    bool again;
+    enum err e;
+
+    if (!t)
+        update_begin_again(op);
+    do {
+        struct updating u;
+        struct txn *in = t;
+
+        memset(&u, 0, offsetof(struct updating, key));
+        u.changes = changes;
+        *value = SLICE_NONE;
+        e = auto_begin(op, &in, false);
+        if (!e) {
+            in->is_single = in->is_single || !t;
+            in->is_conditional = !t;
+            e = update_in(op, in, &u, value);
+        }
+        if (u.mark)
+            commit_mark_free(op->db->os, u.mark);
+        if (u.is_allocated && u.document.bytes)
+            os_free(op->db->os, u.document.bytes, u.document.room);
+        e = auto_end(op, t, e, &again);
+    } while (again);
+    if (e != ERR_WAIT) /* the next changes are others */
+        record_forget_check(op);
+    return e;
+}

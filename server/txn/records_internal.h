@@ -1,0 +1,36 @@
+/* records_internal.h - what the files that read and write records share.
+ *
+ * Each answers with op's failure set, as records.h says. Threads: loop only. */
+#ifndef HOLDFAST_TXN_RECORDS_INTERNAL_H
+#define HOLDFAST_TXN_RECORDS_INTERNAL_H
+
+#include "server/txn/db_internal.h"
+
+/* Begin a write of a record: *t becomes the transaction to work in (auto.c), *schema the
+ * store's definition. ERR_READ_ONLY, ERR_NO_STORE, ... */
+enum err record_begin_write(struct op *op, struct txn **t, struct slice store,
+                            struct schema **schema);
+
+/* The key of a request, encoded. ERR_BAD_KEY, ERR_TOO_LARGE. */
+enum err record_encode_key(struct op *op, const struct schema *s, struct slice key,
+                           uint8_t encoded[KEY_BYTES_MAX], size_t *size);
+/* ERR_BAD_KEY: the key, or the record that it is in, is not one of the store. what and why
+ * are said where no failure is set yet; key may be none. */
+enum err record_refuse_key(struct op *op, const struct schema *s, struct slice key,
+                           const char *what, const char *why);
+
+/* The record of an encoded key in the view, none if there is none; t (may be NULL) has read
+ * it. */
+enum err record_read(struct op *op, struct txn *t, const struct view *v, const struct schema *s,
+                     struct slice key, struct slice *value);
+
+/* Write a record under its key, which a generator of the store takes note of. */
+enum err record_write(struct op *op, struct txn *t, struct schema *s, struct slice key,
+                      struct slice value, bool is_generated);
+
+/* Whether bytes from a client can be kept as a document. ERR_WAIT: it takes more turns, call
+ * again; refused begins the text of the failure. To be forgotten before op checks another. */
+enum err record_check_document(struct op *op, struct slice document, const char *refused);
+void record_forget_check(struct op *op);
+
+#endif

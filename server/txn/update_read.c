@@ -1,0 +1,238 @@
+/* update_read.c - a list of changes, as a client gives it. */
+#include "server/txn/update_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define PATH_SHOWN_BYTES 96
+#define VALUE_HEADS_MAX 32 /* heads that a change makes longer, and a number */
+
+static const struct operator_info {
+    const char *name;
+    bool takes_value;
+} operators[UPDATE_OPERATORS] = {
+    [UPDATE_SET] = {"set", true},        [UPDATE_UNSET] = {"unset", false},
+    [UPDATE_ADD] = {"add", true},        [UPDATE_MIN] = {"min", true},
+    [UPDATE_MAX] = {"max", true},        [UPDATE_APPEND] = {"append", true},
+    [UPDATE_COMMIT] = {"commit", false},
+};
+
+const char *update_type_name(enum msgpack_type type)
+{
+    static const char *const names[] = {
+        [MSGPACK_NIL] = "nil",
+        [MSGPACK_FALSE] = "a boolean",
+        [MSGPACK_TRUE] = "a boolean",
+        [MSGPACK_UINT] = "a number",
+        [MSGPACK_INT] = "a number",
+        [MSGPACK_FLOAT] = "a number",
+        [MSGPACK_TEXT] = "text",
+        [MSGPACK_BINARY] = "binary",
+        [MSGPACK_ARRAY] = "an array",
+        [MSGPACK_MAP] = "a map",
+        [MSGPACK_EXT] = "an extension type",
+    };
+
+    return names[type];
+}
+
+/* A path as people write it: "name", or ["name", 0]. */
+static void path_show(struct slice path, char *to, size_t room)
+{
+    struct msgpack_cursor c = msgpack_open(path);
+    size_t used = 0;
+    struct slice name;
+    uint64_t place;
+    uint32_t count;
+
+    if (!msgpack_read_text(&c, &name)) {
+        snprintf(to, room, "\"%s\"", text_show(name));
+        return;
+    }
+    if (msgpack_read_array(&c, &count)) {
+        snprintf(to, room, "?");
+        return;
+    }
+    used += (size_t)snprintf(to, room, "[");
+    for (uint32_t i = 0; i < count && used < room; i++) {
+        const char *comma = i ? ", " : "";
+
+        if (!msgpack_read_text(&c, &name)) {
+            used +=
+                (size_t)snprintf(to + used, room - used, "%s\"%s\"", comma, text_show(name));
+        } else if (!msgpack_read_uint(&c, &place)) {
+            used += (size_t)snprintf(to + used, room - used, "%s%llu", comma,
+                                     (unsigned long long)place);
+        } else {
+            used += (size_t)snprintf(to + used, room - used, "%s?", comma);
+            break;
+        }
+    }
+    if (used < room)
+        snprintf(to + used, room - used, "]");
+}
+
+enum err update_refuse(struct failure *f, enum err e, const struct update_change *change,
+                       const char *format, ...)
+{
+    char path[PATH_SHOWN_BYTES], what[FAILURE_TEXT_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    path_show(change->path_text, path, sizeof path);
+    return failure_set(f, e, "update: change %u, %s of %s: %s", change->number,
+                       operators[change->what].name, path, what);
+}
+
+static enum err malformed(struct failure *f, uint32_t number, const char *why)
+{
+    return failure_set(f, ERR_BAD_REQUEST, "update: change %u: %s", number, why);
+}
+
+static enum err step_read(struct msgpack_cursor *c, struct update_step *step)
+{
+    uint64_t place;
+
+    if (!msgpack_read_text(c, &step->name))
+        return ERR_OK;
+    step->name = SLICE_NONE;
+    if (msgpack_read_uint(c, &place) || place > UINT32_MAX)
+        return ERR_BAD_REQUEST;
+    step->place = (uint32_t)place;
+    return ERR_OK;
+}
+
+static enum err path_read(struct update_change *out, struct failure *f)
+{
+    struct msgpack_cursor c = msgpack_open(out->path_text);
+    uint32_t count = 1;
+    enum msgpack_type type;
+
+    if (msgpack_peek(&c, &type) || (type != MSGPACK_TEXT && msgpack_read_array(&c, &count)))
+        return malformed(f, out->number, "a path is text or a list of steps");
+    if (count > UPDATE_STEPS_MAX)
+        return malformed(f, out->number, "a path has at most 16 steps");
+    out->path.count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (step_read(&c, &out->path.steps[i]))
+            return malformed(
+                f, out->number,
+                "a step of a path is text, or a whole number from 0 for a place in "
+                "an array");
+    }
+    return ERR_OK;
+}
+
+static enum err operator_read(struct msgpack_cursor *c, struct update_change *out,
+                              struct failure *f)
+{
+    struct slice name;
+
+    if (msgpack_read_text(c, &name))
+        return malformed(f, out->number, "a change begins with the name of its operator");
+    for (unsigned i = 0; i < UPDATE_OPERATORS; i++) {
+        if (slice_equal(name, slice_text(operators[i].name))) {
+            out->what = (enum update_operator)i;
+            return ERR_OK;
+        }
+    }
+    return failure_set(f, ERR_BAD_REQUEST,
+                       "update: change %u: unknown operator \"%s\"; expected set, unset, add, "
+                       "min, max, append or commit",
+                       out->number, text_show(name));
+}
+
+enum err update_change_read(struct msgpack_cursor *c, uint32_t number,
+                            struct update_change *out, struct failure *f)
+{
+    uint32_t parts;
+    enum err e;
+
+    out->number = number;
+    out->value = SLICE_NONE;
+    if (msgpack_read_array(c, &parts) || parts < 2 || parts > 3)
+        return malformed(f, number, "expected [operator, path] or [operator, path, value]");
+    e = operator_read(c, out, f);
+    if (e)
+        return e;
+    if (msgpack_skip(c, MSGPACK_DEPTH_MAX, &out->path_text) ||
+        (parts == 3 && msgpack_skip(c, MSGPACK_DEPTH_MAX, &out->value)))
+        return malformed(f, number, "the list ends too early");
+    if (operators[out->what].takes_value != (parts == 3))
+        return update_refuse(f, ERR_BAD_REQUEST, out,
+                             parts == 3 ? "it takes no value" : "a value is missing");
+    return path_read(out, f);
+}
+
+/* What is wrong with a change whatever the document is. */
+static enum err change_check(const struct update_change *change, struct failure *f)
+{
+    struct msgpack_cursor c = msgpack_open(change->value);
+    enum msgpack_type type = MSGPACK_NIL;
+    int order;
+
+    if (!change->path.count && change->what == UPDATE_UNSET)
+        return update_refuse(f, ERR_BAD_VALUE, change,
+                             "the record itself cannot be unset; use delete");
+    if (slice_is_none(change->value))
+        return ERR_OK;
+    msgpack_peek(&c, &type);
+    if (!change->path.count && change->what == UPDATE_SET && type == MSGPACK_NIL)
+        return update_refuse(f, ERR_BAD_VALUE, change, "a record cannot be nil; use delete");
+    if (change->what == UPDATE_ADD && type != MSGPACK_UINT && type != MSGPACK_INT &&
+        type != MSGPACK_FLOAT)
+        return update_refuse(f, ERR_BAD_VALUE, change, "expected a number, found %s",
+                             update_type_name(type));
+    if ((change->what == UPDATE_ADD || change->what == UPDATE_MIN ||
+         change->what == UPDATE_MAX) &&
+        !update_compare(change->value, change->value, &order))
+        return update_refuse(f, ERR_BAD_VALUE, change,
+                             type == MSGPACK_FLOAT
+                                 ? "expected a number, found NaN"
+                                 : "expected a number, a timestamp, text or binary, found %s",
+                             update_type_name(type));
+    return ERR_OK;
+}
+
+size_t update_put_room(const struct update_path *path, struct slice value)
+{
+    size_t room = value.size + VALUE_HEADS_MAX;
+
+    for (unsigned i = 0; i < path->count; i++) /* a map with one field for each name */
+        room += path->steps[i].name.size + 1 + MSGPACK_HEAD_MAX;
+    return room;
+}
+
+enum err update_measure(struct slice changes, struct update_needs *needs, struct failure *f)
+{
+    struct msgpack_cursor c = msgpack_open(changes);
+    enum err e = ERR_OK;
+
+    *needs = (struct update_needs){0};
+    if (msgpack_read_array(&c, &needs->changes))
+        return failure_set(f, ERR_BAD_REQUEST, "update: expected a list of changes");
+    for (uint32_t i = 0; i < needs->changes && !e; i++) {
+        struct update_change change;
+        size_t growth;
+
+        e = update_change_read(&c, i + 1, &change, f);
+        if (!e)
+            e = change_check(&change, f);
+        if (e)
+            return e;
+        growth = update_put_room(&change.path, change.value);
+        needs->growth += growth;
+        if (growth > needs->growth_max)
+            needs->growth_max = growth;
+    }
+    return e;
+}
+
+size_t update_room(const struct update_needs *needs, size_t size, size_t bytes_max)
+{
+    size_t most = (bytes_max > size ? bytes_max - size : 0) + needs->growth_max;
+
+    return size + (needs->growth < most ? needs->growth : most);
+}
