@@ -78,6 +78,10 @@ uint64_t key_whole_number(struct slice encoded, bool descending);
  * the last key below, or the first from it on, unless there is none. */
 uint8_t key_number_bound(bool descending);
 
+/* How many bytes the first key of the spec takes at the beginning of the bytes, behind which
+ * others follow. ERR_CORRUPT: there is none. */
+enum err key_split(const struct key_spec *spec, struct slice bytes, size_t *size);
+
 /* Bounds in encoded bytes: from <= k < to, memcmp order. from_size 0 and to_size 0 mean
  * the beginning and the end. */
 struct key_range {

@@ -332,3 +332,22 @@ uint64_t key_whole_number(struct slice encoded, bool descending)
         whole = whole << 8 | (encoded.data[1 + i] ^ turn);
     return whole;
 }
+
+enum err key_split(const struct key_spec *spec, struct slice bytes, size_t *size)
+{
+    uint8_t plain[KEY_PLAIN_BYTES_MAX];
+    struct key_reader r = {bytes.data, bytes.data + bytes.size, 0, true};
+    enum err e = ERR_OK;
+
+    if (bytes.size > KEY_BYTES_MAX)
+        return ERR_CORRUPT;
+    for (unsigned i = 0; i < spec->part_count && !e; i++) {
+        struct key_writer w = {plain, plain + sizeof plain};
+
+        r.mask = spec->parts[i].descending ? 0xff : 0;
+        e = decode_part(&r, &w);
+    }
+    if (!e)
+        *size = (size_t)(r.at - bytes.data);
+    return e;
+}

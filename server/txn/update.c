@@ -10,15 +10,15 @@
 #include "server/txn/update_internal.h"
 
 /* Where a path leads. */
-struct place {
+struct update_place {
     bool found;
     size_t at, size; /* found: the value; else size 0, and at is where a field is to be added */
     unsigned missing; /* not found: the first step that is not there */
     bool has_holder;
-    size_t holder;       /* head of the map or array of the last step that was looked at */
+    size_t holder; /* head of the map or array of the last step that was looked at */
     struct msgpack_token head; /* ... as it was read, */
     size_t head_size;          /* and its bytes */
-    size_t entry;        /* found: where the value, or its field's name, begins */
+    size_t entry;              /* found: where the value, or its field's name, begins */
 };
 
 /* Bytes from at on, old of them, become size bytes, which the caller writes. */
@@ -58,7 +58,7 @@ static size_t update_offset(const struct update *u, const struct msgpack_cursor 
 }
 
 /* The head of an array or map gets another count. */
-static void head_set(struct update *u, const struct place *p, uint32_t count)
+static void head_set(struct update *u, const struct update_place *p, uint32_t count)
 {
     uint8_t head[MSGPACK_HEAD_MAX];
     size_t size;
@@ -91,7 +91,7 @@ static bool field_find(const struct update *u, struct msgpack_cursor *c, uint32_
 
 /* ERR_NOT_FOUND: the value before step p->missing is no map or array that could have it. */
 static enum err place_find(const struct update *u, const struct update_path *path,
-                           struct place *p)
+                           struct update_place *p)
 {
     struct msgpack_cursor c = update_cursor(u, 0);
     struct slice value;
@@ -100,7 +100,7 @@ static enum err place_find(const struct update *u, const struct update_path *pat
     if (!u->size)
         return ERR_OK;
     for (unsigned i = 0; i < path->count; i++) {
-        const struct update_step *step = &path->steps[i];
+        const struct path_step *step = &path->steps[i];
         bool is_field = !slice_is_none(step->name);
 
         p->missing = i;
@@ -133,7 +133,7 @@ static enum err place_find(const struct update *u, const struct update_path *pat
 /* Where nothing is found: the field of step p->missing, maps for the steps behind it, and the
  * last one's value of size bytes, which is left to the caller. Returns where it goes. */
 static size_t place_make(struct update *u, const struct update_path *path,
-                         const struct place *p, size_t size)
+                         const struct update_place *p, size_t size)
 {
     size_t at = p->at, bytes = size;
 
@@ -154,8 +154,8 @@ static size_t place_make(struct update *u, const struct update_path *path,
 }
 
 /* Make the place hold size bytes, and copy value into them; where it is found it is replaced. */
-static void place_put(struct update *u, const struct update_path *path, const struct place *p,
-                      struct slice value)
+static void place_put(struct update *u, const struct update_path *path,
+                      const struct update_place *p, struct slice value)
 {
     bool is_commit = slice_is_none(value);
     size_t size = is_commit ? UPDATE_COMMIT_BYTES : value.size, at = p->at;
@@ -176,7 +176,7 @@ static void place_put(struct update *u, const struct update_path *path, const st
 
 bool update_put(struct update *u, const struct update_path *path, struct slice value)
 {
-    struct place p;
+    struct update_place p;
 
     if (place_find(u, path, &p) || p.found)
         return false;
@@ -187,7 +187,7 @@ bool update_put(struct update *u, const struct update_path *path, struct slice v
 /* ---- the operators ---- */
 
 /* A value that is not there yet can be made where only fields are missing. */
-static enum err place_check(const struct update_change *change, const struct place *p,
+static enum err place_check(const struct update_change *change, const struct update_place *p,
                             struct failure *f)
 {
     const struct update_path *path = &change->path;
@@ -220,7 +220,7 @@ static enum err depth_check(const struct update_change *change, unsigned around,
                          MSGPACK_DEPTH_MAX);
 }
 
-static void unset(struct update *u, const struct place *p)
+static void unset(struct update *u, const struct update_place *p)
 {
     if (!p->found)
         return;
@@ -228,8 +228,8 @@ static void unset(struct update *u, const struct place *p)
     head_set(u, p, p->head.count - 1);
 }
 
-static enum err add(struct update *u, const struct update_change *change, const struct place *p,
-                    struct failure *f)
+static enum err add(struct update *u, const struct update_change *change,
+                    const struct update_place *p, struct failure *f)
 {
     struct msgpack_cursor at_old = update_cursor(u, p->at),
                           at_new = msgpack_open(change->value);
@@ -256,7 +256,7 @@ static enum err add(struct update *u, const struct update_change *change, const 
 }
 
 static enum err least_or_greatest(struct update *u, const struct update_change *change,
-                                  const struct place *p, struct failure *f)
+                                  const struct update_place *p, struct failure *f)
 {
     int order = 1;
 
@@ -277,8 +277,8 @@ static enum err least_or_greatest(struct update *u, const struct update_change *
 }
 
 /* The value at p gets another head, and more bytes at its end. */
-static void extend(struct update *u, const struct place *p, size_t old_head, struct slice head,
-                   struct slice more)
+static void extend(struct update *u, const struct update_place *p, size_t old_head,
+                   struct slice head, struct slice more)
 {
     update_splice(u, p->at + p->size, 0, more.size);
     update_write(u, p->at + p->size, more);
@@ -287,7 +287,7 @@ static void extend(struct update *u, const struct place *p, size_t old_head, str
 }
 
 static enum err append(struct update *u, const struct update_change *change,
-                       const struct place *p, struct failure *f)
+                       const struct update_place *p, struct failure *f)
 {
     struct msgpack_cursor c = update_cursor(u, p->at), at_more = msgpack_open(change->value);
     uint8_t head[MSGPACK_HEAD_MAX];
@@ -296,7 +296,7 @@ static enum err append(struct update *u, const struct update_change *change,
     size_t size, old_head;
 
     if (!p->found) { /* an array of it */
-        struct place made;
+        struct update_place made;
 
         head[0] = 0x90;
         place_put(u, &change->path, p, slice_make(head, 1));
@@ -328,7 +328,7 @@ static enum err append(struct update *u, const struct update_change *change,
 }
 
 static enum err commit(struct update *u, const struct update_change *change,
-                       const struct place *p, struct failure *f)
+                       const struct update_place *p, struct failure *f)
 {
     unsigned before = u->commit_count;
 
@@ -348,7 +348,7 @@ static enum err commit(struct update *u, const struct update_change *change,
 static enum err change_make(struct update *u, const struct update_change *change,
                             struct failure *f)
 {
-    struct place p;
+    struct update_place p;
     enum err e = place_find(u, &change->path, &p);
 
     if (change->what == UPDATE_UNSET) {
@@ -420,7 +420,7 @@ enum err update_apply(struct update *u, struct slice changes, struct failure *f)
 
 bool update_commit_is_at(const struct update *u, const struct update_path *path)
 {
-    struct place p;
+    struct update_place p;
     enum err e = u->commit_count ? place_find(u, path, &p) : ERR_END;
     size_t from, to;
 

@@ -23,19 +23,14 @@
 
 #include "proto/msgpack.h"
 #include "server/base/failure.h"
+#include "server/storage/path.h"
 
-#define UPDATE_STEPS_MAX 16   /* of a path */
 #define UPDATE_COMMITS_MAX 16 /* numbers of commits in one document that are still to come */
 #define UPDATE_COMMIT_BYTES 9 /* a head and a 64-bit number */
 
-struct update_step {
-    struct slice name; /* none: a place in an array */
-    uint32_t place;
-};
-
 struct update_path {
     unsigned count;
-    struct update_step steps[UPDATE_STEPS_MAX];
+    struct path_step steps[PATH_STEPS_MAX];
 };
 
 /* What the changes ask for. */

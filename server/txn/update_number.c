@@ -1,10 +1,10 @@
 /* update_number.c - exact sums, and which of two values is the lesser. */
-#include "server/storage/key.h"
+#include "server/storage/value_order.h"
 #include "server/txn/update_internal.h"
 
 #include <math.h>
 
-#define NUMBER_KEY_BYTES 24 /* of an encoded number or timestamp, at least */
+#define COMPARED_TYPES (VALUE_NUMBER | VALUE_TIMESTAMP | VALUE_TEXT | VALUE_BINARY)
 
 /* An integer of MessagePack: 65 bits and a sign. */
 static __int128 whole_of(const struct msgpack_token *t)
@@ -57,47 +57,12 @@ size_t update_add(const struct msgpack_token *a, const struct msgpack_token *b, 
     return msgpack_put_double(to, sum);
 }
 
-enum kind {
-    KIND_NONE,
-    KIND_NUMBER,
-    KIND_TIMESTAMP,
-    KIND_TEXT,
-    KIND_BINARY,
-};
-
-static enum kind kind_of(const struct msgpack_token *t)
-{
-    switch (t->type) {
-    case MSGPACK_UINT:
-    case MSGPACK_INT: return KIND_NUMBER;
-    case MSGPACK_FLOAT: return isnan(t->real) ? KIND_NONE : KIND_NUMBER;
-    case MSGPACK_TEXT: return KIND_TEXT;
-    case MSGPACK_BINARY: return KIND_BINARY;
-    case MSGPACK_EXT: return t->ext_type == -1 ? KIND_TIMESTAMP : KIND_NONE;
-    default: return KIND_NONE;
-    }
-}
-
 bool update_compare(struct slice a, struct slice b, int *order)
 {
-    struct msgpack_cursor at_a = msgpack_open(a), at_b = msgpack_open(b);
-    uint8_t key_a[NUMBER_KEY_BYTES], key_b[NUMBER_KEY_BYTES];
-    struct msgpack_token t, u;
-    size_t size_a, size_b;
-    enum kind kind;
+    unsigned type = value_type_of(a);
 
-    if (msgpack_read(&at_a, &t) || msgpack_read(&at_b, &u))
+    if (!(type & COMPARED_TYPES) || type != value_type_of(b))
         return false;
-    kind = kind_of(&t);
-    if (kind == KIND_NONE || kind != kind_of(&u))
-        return false;
-    if (kind == KIND_TEXT || kind == KIND_BINARY) {
-        *order = slice_compare(t.bytes, u.bytes);
-        return true;
-    }
-    if (key_encode_value(a, false, key_a, sizeof key_a, &size_a) ||
-        key_encode_value(b, false, key_b, sizeof key_b, &size_b))
-        return false;
-    *order = slice_compare(slice_make(key_a, size_a), slice_make(key_b, size_b));
+    *order = value_compare(a, b);
     return true;
 }

@@ -91,40 +91,6 @@ static enum err malformed(struct failure *f, uint32_t number, const char *why)
     return failure_set(f, ERR_BAD_REQUEST, "update: change %u: %s", number, why);
 }
 
-static enum err step_read(struct msgpack_cursor *c, struct update_step *step)
-{
-    uint64_t place;
-
-    if (!msgpack_read_text(c, &step->name))
-        return ERR_OK;
-    step->name = SLICE_NONE;
-    if (msgpack_read_uint(c, &place) || place > UINT32_MAX)
-        return ERR_BAD_REQUEST;
-    step->place = (uint32_t)place;
-    return ERR_OK;
-}
-
-static enum err path_read(struct update_change *out, struct failure *f)
-{
-    struct msgpack_cursor c = msgpack_open(out->path_text);
-    uint32_t count = 1;
-    enum msgpack_type type;
-
-    if (msgpack_peek(&c, &type) || (type != MSGPACK_TEXT && msgpack_read_array(&c, &count)))
-        return malformed(f, out->number, "a path is text or a list of steps");
-    if (count > UPDATE_STEPS_MAX)
-        return malformed(f, out->number, "a path has at most 16 steps");
-    out->path.count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        if (step_read(&c, &out->path.steps[i]))
-            return malformed(
-                f, out->number,
-                "a step of a path is text, or a whole number from 0 for a place in "
-                "an array");
-    }
-    return ERR_OK;
-}
-
 static enum err operator_read(struct msgpack_cursor *c, struct update_change *out,
                               struct failure *f)
 {
@@ -147,6 +113,7 @@ static enum err operator_read(struct msgpack_cursor *c, struct update_change *ou
 enum err update_change_read(struct msgpack_cursor *c, uint32_t number,
                             struct update_change *out, struct failure *f)
 {
+    const char *why;
     uint32_t parts;
     enum err e;
 
@@ -163,7 +130,9 @@ enum err update_change_read(struct msgpack_cursor *c, uint32_t number,
     if (operators[out->what].takes_value != (parts == 3))
         return update_refuse(f, ERR_BAD_REQUEST, out,
                              parts == 3 ? "it takes no value" : "a value is missing");
-    return path_read(out, f);
+    if (path_read(out->path_text, out->path.steps, PATH_STEPS_MAX, &out->path.count, &why))
+        return malformed(f, number, why);
+    return ERR_OK;
 }
 
 /* What is wrong with a change whatever the document is. */

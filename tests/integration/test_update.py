@@ -92,8 +92,8 @@ def test_what_cannot_be_done_is_said_with_operator_and_path(d):
                 ([["set", "n"]], "a value is missing"),
                 ([["unset", "n", 1]], "takes no value"),
                 ([["commit", "n", 1]], "takes no value"),
-                ([["set", 5, 1]], "a path is"), ([["set", ["a", -1], 1]], "a step of a path"),
-                ([["set", ["a", 1.0], 1]], "a step of a path"),
+                ([["set", 5, 1]], "a path must be"), ([["set", ["a", -1], 1]], "each step of a path"),
+                ([["set", ["a", 1.0], 1]], "each step of a path"),
                 ([["set", ["x"] * 17, 1]], "at most 16"),
                 ([5], "expected [operator"), ([[]], "expected [operator"), ([[1, "a"]], "begins with")):
             e = c.fails("update", 0, "bad", 1, changes)

@@ -1,97 +1,12 @@
 /* test_update_document.c - changes to documents, sentence by sentence, and what they take.
- *
- * Documents and changes are written as JSON with a few letters more: 1.5 is a float, b'x' a
- * binary, t5 a timestamp of 5 seconds, and @ nine bytes of a number of a commit. */
+ * notation.h says how documents are written. */
 #include "server/txn/update_internal.h"
 
-#include "values.h"
+#include "notation.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static void write_value(const char **at, struct buffer *out);
-
-static void skip_blanks(const char **at)
-{
-    while (**at == ' ' || **at == ',' || **at == ':')
-        ++*at;
-}
-
-static void write_list(const char **at, struct buffer *out, char end)
-{
-    struct buffer inside = {0};
-    uint8_t head[MSGPACK_HEAD_MAX];
-    uint32_t count = 0;
-
-    for (++*at, skip_blanks(at); **at != end; skip_blanks(at), count++)
-        write_value(at, &inside);
-    ++*at;
-    buffer_put(out, head,
-               end == ']' ? msgpack_put_array_head(head, count)
-                          : msgpack_put_map_head(head, count / 2));
-    if (inside.size)
-        buffer_put(out, inside.data, inside.size);
-    buffer_fini(&inside);
-}
-
-static void write_number(const char **at, struct buffer *out)
-{
-    size_t size = strspn(*at, "-+.0123456789e");
-    uint8_t bytes[MSGPACK_HEAD_MAX];
-
-    if (strcspn(*at, ".e") < size)
-        buffer_put(out, bytes, msgpack_put_double(bytes, strtod(*at, NULL)));
-    else if (**at == '-')
-        buffer_put(out, bytes, msgpack_put_int(bytes, strtoll(*at, NULL, 10)));
-    else
-        buffer_put(out, bytes, msgpack_put_uint(bytes, strtoull(*at, NULL, 10)));
-    REQUIRE(size > 0);
-    *at += size;
-}
-
-static void write_value(const char **at, struct buffer *out)
-{
-    uint8_t bytes[300];
-    bool is_binary = **at == 'b';
-    size_t size;
-
-    skip_blanks(at);
-    if (**at == '[' || **at == '{') {
-        write_list(at, out, **at == '[' ? ']' : '}');
-    } else if (**at == '"' || is_binary) {
-        *at += 1 + is_binary;
-        size = strcspn(*at, is_binary ? "'" : "\"");
-        buffer_put(out, bytes,
-                   is_binary ? msgpack_put_binary(bytes, slice_make(*at, size))
-                             : msgpack_put_text(bytes, slice_make(*at, size)));
-        *at += size + 1;
-    } else if (**at == 'n') {
-        buffer_put_byte(out, 0xc0);
-        *at += 3;
-    } else if (**at == 'T' || **at == 'F') {
-        buffer_put_byte(out, **at == 'T' ? 0xc3 : 0xc2);
-        ++*at;
-    } else if (**at == 't') {
-        ++*at;
-        buffer_put(out, bytes, msgpack_put_timestamp(bytes, strtol(*at, NULL, 10), 0));
-        *at += strspn(*at, "0123456789");
-    } else if (**at == '@') {
-        ++*at;
-        buffer_put(out, "\xcf\0\0\0\0\0\0\0", 9);
-    } else {
-        write_number(at, out);
-    }
-}
-
-static struct buffer packed(const char *text)
-{
-    struct buffer out = {0};
-
-    if (*text)
-        write_value(&text, &out);
-    return out;
-}
 
 /* A document that changes are made to in memory of just the size that was asked for. */
 struct trial {
@@ -243,10 +158,10 @@ static const struct {
     {"{}", "[[\"inc\",\"a\"]]", ERR_BAD_REQUEST, "unknown operator \"inc\"; expected set"},
     {"{}", "[[\"set\",\"a\"]]", ERR_BAD_REQUEST, "set of \"a\": a value is missing"},
     {"{}", "[[\"unset\",\"a\",1]]", ERR_BAD_REQUEST, "takes no value"},
-    {"{}", "[[\"unset\",7]]", ERR_BAD_REQUEST, "a path is"},
-    {"{}", "[[\"unset\",[1.0]]]", ERR_BAD_REQUEST, "a step of a path"},
-    {"{}", "[[\"unset\",[-1]]]", ERR_BAD_REQUEST, "a step of a path"},
-    {"{}", "[[\"unset\",[4294967296]]]", ERR_BAD_REQUEST, "a step of a path"},
+    {"{}", "[[\"unset\",7]]", ERR_BAD_REQUEST, "a path must be"},
+    {"{}", "[[\"unset\",[1.0]]]", ERR_BAD_REQUEST, "each step of a path"},
+    {"{}", "[[\"unset\",[-1]]]", ERR_BAD_REQUEST, "each step of a path"},
+    {"{}", "[[\"unset\",[4294967296]]]", ERR_BAD_REQUEST, "each step of a path"},
     {"{}", "[[\"unset\",[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]]]", ERR_BAD_REQUEST, "at most 16"},
 };
 
@@ -385,8 +300,9 @@ START_TEST(an_array_may_be_longer_than_65535)
     }
     ck_assert_uint_eq(list.size, 65533 + 3);
     /* and it takes no more than its limit */
-    buffer_put(&changes, "\x91\x93\xa6"
-                         "append\x90\x01",
+    buffer_put(&changes,
+               "\x91\x93\xa6"
+               "append\x90\x01",
                11);
     ck_assert_int_eq(change(&t, buffer_slice(&list), buffer_slice(&changes), 65536, 0),
                      ERR_TOO_LARGE);
@@ -412,8 +328,9 @@ START_TEST(the_work_is_bounded)
     ck_assert_uint_eq(t.f.limit_size, 3 * d.size);
     trial_fini(&t);
     buffer_clear(&c);
-    buffer_put(&c, "\x91\x93\xa3"
-                   "add\xa1n\x01",
+    buffer_put(&c,
+               "\x91\x93\xa3"
+               "add\xa1n\x01",
                9);
     ck_assert_int_eq(change(&t, buffer_slice(&d), buffer_slice(&c), 1000, 0), ERR_OK);
     trial_fini(&t);
@@ -519,8 +436,9 @@ START_TEST(a_record_takes_16_numbers_at_once)
         buffer_put(&c, "\xdc\0", 2);
         buffer_put_byte(&c, (uint8_t)count);
         for (unsigned i = 0; i < count; i++) {
-            buffer_put(&c, "\x92\xa6"
-                           "commit\xa1",
+            buffer_put(&c,
+                       "\x92\xa6"
+                       "commit\xa1",
                        9);
             buffer_put_byte(&c, (uint8_t)('a' + i));
         }
