@@ -240,9 +240,11 @@ static enum err window(struct wal_recovery *r, const struct wal_segment *s, uint
     enum err e = ERR_OK;
 
     ASSERT(offset + size <= r->segment_bytes);
-    *out = r->buffer + (offset - r->window);
-    if (offset >= r->window && offset + size <= r->window + r->window_bytes)
+    if (offset >= r->window && offset + size <= r->window + r->window_bytes) {
+        *out = r->buffer + (offset - r->window);
         return ERR_OK;
+    }
+    *out = NULL;
     if (part < size)
         part = size;
     r->window_bytes = 0;
