@@ -1,6 +1,8 @@
 /* call.c - positional parameters and the map of options. */
 #include "server/net/call.h"
 
+#include "server/net/frame.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -198,33 +200,11 @@ static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor 
 
 uint32_t call_handle_named(struct slice params)
 {
-    struct msgpack_cursor at = msgpack_open(params);
-    enum msgpack_type type;
-    struct slice name;
-    uint32_t count;
-    uint64_t t;
+    uint32_t t = 0;
 
-    if (slice_is_none(params) || msgpack_peek(&at, &type))
-        return 0;
-    if (type == MSGPACK_MAP) {
-        if (msgpack_read_map(&at, &count))
-            return 0;
-        for (; count; count--) {
-            struct msgpack_cursor before = at;
-
-            if (msgpack_read_text(&at, &name) == ERR_OK && slice_equal(name, slice_text("t")))
-                break;
-            at = before;
-            if (msgpack_skip(&at, MSGPACK_DEPTH_MAX, NULL) ||
-                msgpack_skip(&at, MSGPACK_DEPTH_MAX, NULL))
-                return 0;
-        }
-        if (!count)
-            return 0;
-    } else if (type == MSGPACK_ARRAY && (msgpack_read_array(&at, &count) || !count)) {
-        return 0;
-    }
-    return msgpack_read_uint(&at, &t) == ERR_OK && t <= UINT32_MAX ? (uint32_t)t : 0;
+    if (!slice_is_none(params))
+        frame_read_handle(params, &t);
+    return t;
 }
 
 enum err call_read(struct call *c, const struct method *method, struct slice params, bool inner,

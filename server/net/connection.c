@@ -190,6 +190,7 @@ static void refuse_without_room(struct connection *c, struct slice bytes)
                 : bytes.size <= BUFFER_KEEP || session_has_room(&c->session, c->scan.pending))
             return;
         frame_read_head(bytes, &frame);
+        c->is_over = false;
         take_request(c, bytes, &frame);
         if (c->state != CONNECTION_OPEN)
             return;
@@ -199,14 +200,17 @@ static void refuse_without_room(struct connection *c, struct slice bytes)
 }
 
 /* The message is too deep or has too many elements: its request is refused, in its order, and
- * its end is looked for. */
-static void refuse_over(struct connection *c, struct slice bytes)
+ * its end is looked for. That must wait until what comes tells whose request it is; is_all: no
+ * more will come. */
+static void refuse_over(struct connection *c, struct slice bytes, bool is_all)
 {
     const struct options *o = &c->server->options;
     bool deep = c->scan.elements <= o->elements;
     struct frame frame;
 
-    frame_read_head(bytes, &frame);
+    if (!frame_read_head(bytes, &frame) && !is_all)
+        return;
+    c->is_over = false;
     frame.limit = deep ? "depth" : "elements";
     frame.limit_max = deep ? o->depth : o->elements;
     frame.limit_size = deep ? c->scan.depth + 1u : c->scan.elements;
@@ -219,19 +223,22 @@ static bool take_frame(struct connection *c)
 {
     const struct options *o = &c->server->options;
     struct msgpack_limits limits = {o->frame_size, o->elements, (unsigned)o->depth};
-    struct slice bytes = slice_make(c->input.data + c->taken, c->input.used - c->taken);
+    struct slice bytes;
     struct frame frame;
     enum err e;
 
-    if (bytes.size == 0)
+    if (c->taken == c->input.used)
         return false;
+    bytes = slice_make(c->input.data + c->taken, c->input.used - c->taken);
     e = msgpack_scan_feed(&c->scan, bytes.data, bytes.size, &limits);
     if (e == ERR_TOO_LARGE && c->scan.over) {
-        if (!c->skipping)
-            refuse_over(c, bytes);
+        c->is_over = !c->skipping;
+        e = msgpack_scan_feed(&c->scan, bytes.data, bytes.size, &limits);
+    }
+    if (c->is_over) {
+        refuse_over(c, bytes, e != ERR_WAIT);
         if (c->state == CONNECTION_DRAINING || c->state == CONNECTION_CLOSING)
             return false;
-        e = msgpack_scan_feed(&c->scan, bytes.data, bytes.size, &limits);
     }
     if (e == ERR_WAIT) {
         if (!c->frame_begun_ms)

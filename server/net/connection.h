@@ -55,6 +55,7 @@ struct connection {
     size_t taken;             /* bytes at the beginning of input that are done with */
     struct msgpack_scan scan; /* of the message that begins at taken */
     bool cut;                 /* that message is not whole yet: more must be read */
+    bool is_over;             /* it is to be refused as soon as it tells for whom */
     bool skipping;            /* it has been refused: its bytes are thrown away */
     bool reading;
     bool eof;                /* the client has closed its side */

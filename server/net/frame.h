@@ -22,7 +22,7 @@ struct frame {
     struct slice params; /* MessagePack; what is not an array is an error of the request */
     const char *why;     /* BROKEN: in words */
     bool refused;        /* it is not read: its request is answered with OVERLOADED */
-    uint32_t t;          /* refused: the transaction that it names, or 0 */
+    uint32_t t;          /* refused: the transaction, or cursor, that it names, or 0 */
     const char *limit;   /* refused: with TOO_LARGE, by this option; NULL: with OVERLOADED */
     uint64_t limit_max, limit_size;
 };
@@ -30,8 +30,13 @@ struct frame {
 /* bytes holds one whole, well-formed MessagePack value. */
 void frame_read(struct slice bytes, struct frame *out);
 
-/* bytes is the beginning of a message that there is no room for: whom to refuse. */
-void frame_read_head(struct slice bytes, struct frame *out);
+/* bytes is the beginning of a message that will not be read whole: whom to refuse, and for which
+ * transaction. false: more of it would tell more. */
+bool frame_read_head(struct slice bytes, struct frame *out);
+
+/* The handle (or cursor) that params name: the first of an array, "t" of a map, or params
+ * themselves. *t is 0 where there is none. ERR_END: params are cut before it. */
+enum err frame_read_handle(struct slice params, uint32_t *t);
 
 /* Whom to answer when the rest of a message will not be read: bytes is the beginning of
  * one. false: nobody. */

@@ -188,6 +188,34 @@ START_TEST(the_head_of_a_message_names_who_is_to_be_refused)
 }
 END_TEST
 
+/* Where the message is cut, and what it claims behind that, makes no difference. */
+START_TEST(a_head_that_is_cut_says_whether_more_would_tell_more)
+{
+    static const struct {
+        const char *bytes;
+        size_t size, needed;
+        uint32_t t;
+    } heads[] = {
+        {"\x94\x00\x05\xa3put\xdc\x01\x35\x07\xa1s", 13, 11, 7},
+        {"\x94\x00\x05\xa3put\xdd\x00\x01\x00\x00\xcd\x01\x00", 15, 15, 256},
+        {"\x94\x00\x05\xa4next\xdf\x00\x01\x00\x00\xa1u\xc0\xa1t\x09", 19, 19, 9},
+        {"\x94\x00\x05\xa3put\x07", 8, 8, 7},
+        {"\x94\x00\x05\xa3put\xdc\x01\x35\xc0\xa1s", 13, 11, 0},
+        {"\x94\x00\x05\xa3put\x90", 8, 8, 0},
+    };
+    struct frame f;
+
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        for (size_t n = 7; n <= heads[i].size; n++) {
+            bool is_whole = frame_read_head(slice_make(heads[i].bytes, n), &f);
+
+            ck_assert_int_eq(is_whole, n >= heads[i].needed);
+            ck_assert_int_eq(f.kind, FRAME_REQUEST);
+            ck_assert_uint_eq(f.t, is_whole ? heads[i].t : 0);
+        }
+}
+END_TEST
+
 START_TEST(no_beginning_and_no_change_of_a_message_is_read_beyond_its_end)
 {
     static const char good[] = "\x94\x00\x05\xa3put\x94\x00\xa1s\x82\xa1"
@@ -582,6 +610,7 @@ int main(void)
     tcase_add_test(all, connections_are_counted_by_host_and_by_user);
     tcase_add_test(all, what_is_kept_for_a_client_is_counted_to_it_and_to_all);
     tcase_add_test(all, the_head_of_a_message_names_who_is_to_be_refused);
+    tcase_add_test(all, a_head_that_is_cut_says_whether_more_would_tell_more);
     tcase_add_test(all, buffers_count_their_memory_and_give_it_back);
     tcase_add_test(all, no_text_ends_a_log_line_or_begins_another_fact);
     tcase_set_timeout(all, 60);
