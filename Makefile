@@ -43,10 +43,12 @@ NET := $(wildcard server/net/*.c) $(wildcard server/os/os_uv.c)
 LIB := $(wildcard client/lib/*.c)
 CLI := $(wildcard client/cli/*.c)
 FAKE := $(wildcard tests/integration/fake_*.c)
-SIM := $(wildcard tests/sim/*.c)
+SIM := $(filter-out tests/sim/sim_uv.c,$(wildcard tests/sim/*.c))
 UNIT := $(wildcard tests/unit/test_*.c)
 RIG := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
+# What stands in for libuv must not come into a program that wants the real one.
+FUZZ_RIG := $(filter-out $(FUZZ),$(wildcard tests/fuzz/*.c)) tests/sim/sim_uv.c
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT))
@@ -67,7 +69,7 @@ say_if_new = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(B)/flags: FORCE
 	$(call say_if_new,$(CC) $(CFLAGS))
 $(B)/files: FORCE
-	$(call say_if_new,$(PROTO) $(CORE) $(NET) $(LIB) $(CLI) $(FAKE) $(SIM) $(RIG))
+	$(call say_if_new,$(PROTO) $(CORE) $(NET) $(LIB) $(CLI) $(FAKE) $(SIM) $(RIG) $(FUZZ_RIG))
 
 $(B)/%.o: %.c $(B)/flags
 	$(call say,CC)
@@ -78,6 +80,7 @@ $(B)/libproto.a: $(call obj,$(PROTO))
 $(B)/libcore.a: $(call obj,$(CORE))
 $(B)/libnet.a: $(call obj,$(NET))
 $(B)/libsim.a: $(call obj,$(SIM)) $(call obj,$(RIG))
+$(B)/libfuzz.a: $(call obj,$(FUZZ_RIG))
 # The client's tests see its inside, and a small server of their own.
 $(B)/libclient.a: $(call obj,$(LIB) $(filter-out client/cli/main.c,$(CLI)) $(FAKE))
 $(B)/libholdfast.a: $(B)/libholdfast.o
@@ -122,7 +125,7 @@ $(B)/fuzz/%: FUZZ_LINK := -fsanitize=fuzzer
 else
 $(B)/tests/fuzz/%.o: CFLAGS += -DFUZZ_STANDALONE
 endif
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(CORE_LIBS)
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libfuzz.a $(CORE_LIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(CHECK_LIBS) $(LIBS)
@@ -163,12 +166,13 @@ cov: ## every test, then how much of each file has run
 	@$(PYTHON) tests/coverage.py build/cov
 
 SECONDS ?= 60
-fuzz: ## SECONDS=60: libFuzzer on each decoder (clang)
+fuzz: ## SECONDS=60: libFuzzer on each decoder, and on the whole server (clang)
 	@$(MAKE) MODE=fuzz CC=clang SECONDS=$(SECONDS) fuzz-run
 fuzz-run: $(FUZZ_BINS)
 	@set -e; for f in $(FUZZ_BINS); do mkdir -p build/corpus/$${f##*/}; \
-	    $$f -max_total_time=$(SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
-	        -artifact_prefix=build/corpus/ build/corpus/$${f##*/}; done
+	    kept=tests/fuzz/corpus/$${f##*/}; [ -d $$kept ] || kept=; \
+	    $$f -max_total_time=$(SECONDS) -timeout=30 -verbosity=0 -print_final_stats=1 \
+	        -artifact_prefix=build/corpus/ build/corpus/$${f##*/} $$kept; done
 FROM ?= 1
 SEEDS ?= 1000
 sim: $(B)/tests/test_life ## SEEDS=1000 FROM=1: whole lives of the core in the simulator

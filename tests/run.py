@@ -4,7 +4,7 @@ passed and failed.
     tests/run.py --build build/release [--fuzz-runs N] [--integration] PROGRAM...
 
 A program under tests/ of the build folder is a suite of check's; each of its tests
-counts. One under fuzz/ counts as one test. With --integration the tests over the
+counts. One under fuzz/ counts as one test, which begins with what tests/fuzz/corpus keeps for it. With --integration the tests over the
 socket follow (tests/integration/run.py, whose own last line is counted), if this
 build has a daemon. Of what passed only a line is shown, of what failed everything.
 """
@@ -81,6 +81,13 @@ def run_integration(build, limit_s):
     return passed, failed
 
 
+def corpus(program):
+    """The inputs that are kept for a fuzz target, which it runs first."""
+    folder = os.path.join('tests/fuzz/corpus', os.path.basename(program))
+    return sorted(os.path.join(folder, name) for name in os.listdir(folder)) \
+        if os.path.isdir(folder) else []
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument('--build', required=True)
@@ -92,8 +99,8 @@ def main():
     total_passed = total_failed = 0
 
     def run(program):
-        runs = [str(arguments.fuzz_runs)] if '/fuzz/' in program else []
-        return program, run_program([program] + runs, arguments.limit)
+        fuzz = [str(arguments.fuzz_runs), '1'] + corpus(program) if '/fuzz/' in program else []
+        return program, run_program([program] + fuzz, arguments.limit)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for program, (passed, failed, text, seconds) in pool.map(run, arguments.programs):

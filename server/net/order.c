@@ -430,7 +430,7 @@ static void read_request(struct request *r, const struct frame *frame)
     if (frame->refused) {
         r->method = slice_is_none(frame->method) ? NULL : method_find(frame->method);
         r->call = (struct call){.method = r->method, .t = frame->t};
-        r->call.params[0].number = frame->t; /* of a method that takes a cursor */
+        r->call.params[PARAM_ID_CURSOR].number = frame->t; /* of a method that takes a cursor */
         if (frame->limit)
             failure_set_limit(f, frame->limit, frame->limit_max, frame->limit_size,
                               "message too large: %s is %llu or more, the limit is %llu (%s)",

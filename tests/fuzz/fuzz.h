@@ -2,14 +2,17 @@
  *
  * A target is one file with LLVMFuzzerTestOneInput and fuzz_seed. With clang it is
  * linked with -fsanitize=fuzzer; with -DFUZZ_STANDALONE this header brings a main()
- * that mutates the seeds at random: `fuzz_x RUNS [SEED]`. Both link libsim (for the
+ * that mutates the seeds at random: `fuzz_x RUNS [SEED [FILE...]]`, after the files, which are
+ * inputs that were worth keeping (tests/fuzz/corpus). Both link libsim (for the
  * values and models of tests/unit), libcore, libproto, and what the unit tests link.
- * The name of a file as the first argument runs that input alone. */
+ * The name of a file as the first argument runs that input alone. An input that ends the
+ * program is kept beside it, in fuzz_x.finding. */
 #ifndef HOLDFAST_TESTS_FUZZ_H
 #define HOLDFAST_TESTS_FUZZ_H
 
 #include "tests/unit/values.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,6 +20,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Append an input worth mutating, another one for each state of the dice. */
 void fuzz_seed(struct dice *d, struct buffer *out);
+
+/* A target whose runs take long makes only one in so many of those that are asked for. */
+#ifndef FUZZ_SHARE
+#define FUZZ_SHARE 1
+#endif
 
 /* A fact that no input may falsify. */
 #define FUZZ_CHECK(fact)                                                              \
@@ -71,14 +79,55 @@ static void fuzz_run(struct slice data)
     free(block);
 }
 
+static struct {
+    struct slice input; /* the one at work */
+    char path[512];     /* where it is kept if it ends the program */
+} fuzz_now;
+
+/* The sanitizers' hook, if there is one. */
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void fuzz_keep(void)
+{
+    FILE *file = fopen(fuzz_now.path, "wb");
+
+    if (!file)
+        return;
+    fwrite(fuzz_now.input.data, 1, fuzz_now.input.size, file);
+    fclose(file);
+    fprintf(stderr, "the input is kept in %s\n", fuzz_now.path);
+}
+
+static void fuzz_on_signal(int number)
+{
+    fuzz_keep();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void fuzz_watch(const char *program)
+{
+    snprintf(fuzz_now.path, sizeof fuzz_now.path, "%s.finding", program);
+    signal(SIGABRT, fuzz_on_signal);
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(fuzz_keep);
+    else
+        signal(SIGSEGV, fuzz_on_signal);
+}
+
 static int fuzz_run_file(FILE *file)
 {
     struct buffer b = {NULL, 0, 0};
     int c;
 
+    if (!file) {
+        perror("the input cannot be read");
+        return 1;
+    }
     while ((c = getc(file)) != EOF)
         buffer_put_byte(&b, (uint8_t)c);
     fclose(file);
+    fuzz_now.input = buffer_slice(&b);
     fuzz_run(buffer_slice(&b));
     buffer_fini(&b);
     return 0;
@@ -87,23 +136,28 @@ static int fuzz_run_file(FILE *file)
 int main(int argc, char **argv)
 {
     FILE *file = argc > 1 ? fopen(argv[1], "rb") : NULL;
-    uint64_t runs = argc > 1 ? strtoull(argv[1], NULL, 10) : 100000;
+    uint64_t runs = (argc > 1 ? strtoull(argv[1], NULL, 10) : 100000) / FUZZ_SHARE;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     struct buffer b = {NULL, 0, 0};
 
     if (file)
         return fuzz_run_file(file);
+    fuzz_watch(argv[0]);
+    for (int i = 3; i < argc; i++)
+        if (fuzz_run_file(fopen(argv[i], "rb")))
+            return 1;
     for (uint64_t i = 0; i < runs; i++) {
         struct dice dice = {seed << 40 | i};
 
         buffer_clear(&b);
         fuzz_seed(&dice, &b);
         fuzz_mutate(&dice, &b);
+        fuzz_now.input = buffer_slice(&b);
         fuzz_run(buffer_slice(&b));
     }
     buffer_fini(&b);
-    printf("%s: %llu runs from seed %llu\n", argv[0], (unsigned long long)runs,
-           (unsigned long long)seed);
+    printf("%s: %d files, and %llu runs from seed %llu\n", argv[0], argc > 3 ? argc - 3 : 0,
+           (unsigned long long)runs, (unsigned long long)seed);
     return 0;
 }
 

@@ -20,7 +20,7 @@ CORE = ('proto', 'server/base', 'server/storage', 'server/txn')
 
 # System headers that only some rooms may name.
 HEADERS = {
-    'uv.h': ('server/net/', 'server/main.c', 'server/os/os_uv.'),
+    'uv.h': ('server/net/', 'server/main.c', 'server/os/os_uv.', 'tests/sim/sim_uv.'),
     'lz4.h': ('server/storage/',),
     'xxhash.h': ('server/storage/', 'server/txn/', 'tests/'),
     'check.h': ('tests/',),

@@ -34,13 +34,22 @@ for part in Makefile proto server client tests; do
 done
 cd "$copy" || exit 1
 
+folder() { # of a test's program
+    case $1 in fuzz_*) echo fuzz ;; *) echo tests ;; esac
+}
+
 build_and_run() { # tests...; 0: all pass, 1: one fails, 2: it does not build
     bins=
-    for test in "$@"; do bins="$bins build/release/tests/$test"; done
+    for test in "$@"; do bins="$bins build/release/$(folder "$test")/$test"; done
     # shellcheck disable=SC2086
     make -s -j2 $bins >"$root/$log" 2>&1 || return 2
     for bin in $bins; do
-        timeout "$TIMEOUT" "$bin" >>"$root/$log" 2>&1 || return 1
+        inputs=
+        case $bin in # a few random inputs, and those that are kept
+        */fuzz/*) inputs="20000 1 $(find "tests/fuzz/corpus/${bin##*/}" -type f | sort)" ;;
+        esac
+        # shellcheck disable=SC2086
+        timeout "$TIMEOUT" "$bin" $inputs >>"$root/$log" 2>&1 || return 1
     done
     return 0
 }

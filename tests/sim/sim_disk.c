@@ -73,6 +73,7 @@ static enum err sim_file_read_op(struct os_file *file, uint64_t offset, void *to
 {
     struct sim *sim = file->sim;
     struct sim_node *node = file->node;
+    uint64_t known; /* bytes before the zeros that nobody has touched */
 
     *got = 0;
     sim_preempt(sim);
@@ -87,7 +88,12 @@ static enum err sim_file_read_op(struct os_file *file, uint64_t offset, void *to
     if (offset >= node->size)
         return ERR_OK;
     *got = size < node->size - offset ? size : node->size - offset;
-    memcpy(to, node->data + offset, *got);
+    known = offset < node->zero_from ? node->zero_from - offset : 0;
+    if (known > *got)
+        known = *got;
+    if (known)
+        memcpy(to, node->data + offset, known);
+    memset((uint8_t *)to + known, 0, *got - known);
     return ERR_OK;
 }
 

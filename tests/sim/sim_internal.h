@@ -61,6 +61,7 @@ struct sim_node {
     uint8_t *reserved; /* owned; per sector: 1 if it takes space on the disk */
     uint64_t size;
     uint64_t capacity; /* of data, whole sectors */
+    uint64_t zero_from; /* data is zero from here on */
     uint64_t sectors;  /* how many are reserved */
     struct os_file *locked_by;
     uint64_t errors;  /* times that the disk has refused what was written */

@@ -74,20 +74,36 @@ void sim_change_free(struct sim_change *change)
     free(change);
 }
 
+static bool is_zero(const uint8_t *bytes, size_t size)
+{
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+/* Bytes below end have been changed. */
+static void node_touch(struct sim_node *node, uint64_t end)
+{
+    if (end > node->zero_from)
+        node->zero_from = end;
+}
+
 /* Room in memory for [0, size), zeroed. */
 static void node_grow(struct sim_node *node, uint64_t size)
 {
     uint64_t capacity = node->capacity ? node->capacity : 16 * SIM_SECTOR_BYTES;
+    uint8_t *data;
 
     ASSERT(size <= NODE_BYTES_MAX);
     if (size <= node->capacity)
         return;
     while (capacity < size)
         capacity += capacity;
-    node->data = realloc(node->data, capacity);
+    data = calloc(1, capacity); /* memory that nobody touches costs nothing */
     node->reserved = realloc(node->reserved, capacity / SIM_SECTOR_BYTES);
-    ASSERT(node->data && node->reserved);
-    memset(node->data + node->capacity, 0, capacity - node->capacity);
+    ASSERT(data && node->reserved);
+    if (node->zero_from)
+        memcpy(data, node->data, node->zero_from);
+    free(node->data);
+    node->data = data;
     memset(node->reserved + node->capacity / SIM_SECTOR_BYTES, 0,
            (capacity - node->capacity) / SIM_SECTOR_BYTES);
     node->capacity = capacity;
@@ -123,10 +139,10 @@ static void node_unreserve(struct sim_node *node, uint64_t from, uint64_t to)
     }
 }
 
-/* The bytes at change->offset, copied, or NULL where all were behind the end. */
+/* The bytes at change->offset, copied, or NULL where all are zero. */
 static void change_save(struct sim_change *change, const struct sim_node *node, uint64_t size)
 {
-    if (change->offset >= size)
+    if (change->offset >= size || change->offset >= node->zero_from)
         return;
     change->saved = sim_malloc(change->size);
     memcpy(change->saved, node->data + change->offset, change->size);
@@ -168,7 +184,10 @@ void sim_node_write(struct sim_node *node, uint64_t offset, const void *from, si
     change->offset = sector_floor(offset);
     change->size = sector_ceil(offset + size) - change->offset;
     change_save(change, node, before);
+    if (offset >= node->zero_from && is_zero(from, size))
+        return;
     memcpy(node->data + offset, from, size);
+    node_touch(node, offset + size);
 }
 
 void sim_node_punch(struct sim_node *node, uint64_t from, uint64_t to)
@@ -248,6 +267,7 @@ void sim_node_poke(struct sim_node *node, uint64_t offset, const uint8_t *from, 
 
     ASSERT(end <= node->size);
     memcpy(node->data + offset, from, size);
+    node_touch(node, end);
     LIST_EACH (link, &node->changes) {
         struct sim_change *change = LIST_ENTRY(link, struct sim_change, in_node);
         uint64_t low = change->offset > offset ? change->offset : offset;
@@ -268,6 +288,7 @@ void sim_node_poke(struct sim_node *node, uint64_t offset, const uint8_t *from, 
 /* Go back to what the disk surely has. Each write keeps its new bytes in saved. */
 static void node_undo(struct sim_node *node)
 {
+    node_touch(node, node->capacity); /* what is done again is not looked at so closely */
     for (struct list_link *link = node->changes.previous; link != &node->changes;
          link = link->previous) {
         struct sim_change *change = LIST_ENTRY(link, struct sim_change, in_node);

@@ -1,0 +1,529 @@
+/* fuzz_session.c - any bytes as a life of a whole server: what several clients send, right and
+ * wrong, and what befalls the machine meanwhile. The server is the daemon's, on the loop and the
+ * sockets of sim_uv.h and the disk of sim_os.h; the oracle is client_model.h.
+ *
+ * The input is a list of steps of STEP_BYTES: what happens, to whom, eight choices, and how much
+ * the server may do before the next step. At the end every client closes its side and is
+ * answered, the server stops, and another one on the same disk must have all that was told. */
+#define FUZZ_SHARE 100
+#include "fuzz.h"
+
+#include "server/net/connection.h"
+#include "server/net/daemon.h"
+#include "server/net/log_line.h"
+#include "server/txn/db.h"
+#include "tests/fuzz/session_request.h"
+#include "tests/sim/client_model.h"
+#include "tests/sim/sim_uv.h"
+
+#include <fcntl.h>
+#include <sysexits.h>
+
+#define STEP_BYTES 10
+#define STEPS_MAX 96
+#define CLIENTS 4
+#define RAW_BYTES_MAX 16
+#define TURNS_MAX 200000 /* of one life: it hangs */
+#define LIVES_MAX 4
+
+enum step_kind { /* of 32 */
+                 STEP_MUTATED = 18,
+                 STEP_WRONG = 20,
+                 STEP_RAW = 24,
+                 STEP_CONNECTION = 25,
+                 STEP_MACHINE = 28,
+                 STEP_END = 30,
+};
+
+enum phase { PHASE_STEPS, PHASE_FAREWELL, PHASE_STOPPING };
+
+struct client {
+    struct sim_socket *socket; /* NULL: not connected */
+    struct model_client *model;
+    uint32_t next_msgid;
+    bool is_stalled;
+};
+
+struct world {
+    struct sim *sim;
+    struct model *model;
+    struct sim_loop *loop;
+    struct server *server;
+    struct options options;
+    struct client clients[CLIENTS];
+    struct slice input; /* the steps that are left */
+    struct buffer scratch;
+    enum phase phase;
+    unsigned steps;
+    uint64_t n; /* of the next value */
+    unsigned turns, lives;
+    unsigned rest;  /* turns before the next step */
+    size_t chunk;   /* bytes that arrive at once */
+    bool settle;    /* nothing but what is under way until that is done */
+    bool was_hurt;  /* a fault of the machine may have struck in this life */
+    bool is_scarred; /* one has in an earlier life, and may be told only now */
+    bool may_close; /* ... or a kill, so that the server may hang up */
+    bool reads_back;
+    bool has_stepped; /* a job moved on in this turn */
+};
+
+/* ---- clients ---- */
+
+static void connect_client(struct world *w, struct client *c, bool by_unix)
+{
+    uv_stream_t *listener;
+
+    c->socket = sim_socket_connect(w->loop, &listener);
+    c->model = model_connect(w->model, w->options.frame_size);
+    c->is_stalled = false;
+    FUZZ_CHECK(
+        connection_accept(w->server, listener, by_unix ? CONNECTION_UNIX : CONNECTION_TCP));
+}
+
+static void send_bytes(struct world *w, struct client *c, struct slice bytes)
+{
+    if (!c->socket)
+        connect_client(w, c, c == &w->clients[0]);
+    model_sent(c->model, bytes);
+    sim_socket_send(c->socket, bytes);
+}
+
+static void say_eof(struct client *c)
+{
+    sim_socket_send_eof(c->socket);
+    model_sent_eof(c->model);
+}
+
+/* What the server lets go reaches the clients; what it has ended is over. */
+static void receive(struct world *w)
+{
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        struct client *c = &w->clients[i];
+
+        if (!c->socket)
+            continue;
+        if (sim_socket_received(c->socket).size && !c->is_stalled) {
+            model_received(c->model, sim_socket_received(c->socket));
+            sim_socket_consume(c->socket);
+        }
+        if (sim_socket_has_ended(c->socket) && !sim_socket_received(c->socket).size) {
+            if (w->was_hurt || w->may_close || w->phase == PHASE_STOPPING)
+                model_cut(c->model);
+            model_ended(c->model, false);
+            say_eof(c);
+            c->socket = NULL;
+        }
+    }
+}
+
+/* ---- steps ---- */
+
+static void step_request(struct world *w, struct client *c, const uint8_t *step,
+                         enum request_fault fault)
+{
+    struct request_choice choice = {
+        .method = step[2],
+        .t = step[3] % 4,
+        .open_t = c->model && step[3] < 224 ? model_open_handle(c->model, step[3] / 4) : 0,
+        .store = step[4],
+        .key = step[5],
+        .options = step[6],
+        .extra = step[7],
+        .fault = fault,
+        .notification = step[9] % 32 == 31,
+        .msgid = ++c->next_msgid,
+        .n = ++w->n,
+        .cursor = c->model ? model_cursor(c->model) : 0,
+        .version = model_version(w->model, step[5]),
+    };
+
+    buffer_clear(&w->scratch);
+    session_request_make(&choice, &w->scratch);
+}
+
+/* Two bytes of the request become others. */
+static void mutate(struct world *w, const uint8_t *step)
+{
+    struct buffer *b = &w->scratch;
+    size_t at = step[8] * b->size / 256;
+
+    switch (step[9] % 4) {
+    case 0: b->data[at] = step[7]; break;
+    case 1: b->data[at] ^= (uint8_t)(1 << step[7] % 8); break;
+    case 2:
+        memmove(b->data + at, b->data + at + 1, b->size - at - 1);
+        b->size--;
+        break;
+    default:
+        buffer_put_byte(b, 0);
+        memmove(b->data + at + 1, b->data + at, b->size - at - 1);
+        b->data[at] = step[7];
+    }
+}
+
+static void step_raw(struct world *w, struct client *c, const uint8_t *step)
+{
+    size_t size = step[2] % (RAW_BYTES_MAX + 1);
+
+    if (size > w->input.size)
+        size = w->input.size;
+    send_bytes(w, c, slice_make(w->input.data, size));
+    w->input = slice_make(w->input.data + size, w->input.size - size);
+}
+
+static void step_connection(struct world *w, struct client *c, const uint8_t *step)
+{
+    if (!c->socket) {
+        connect_client(w, c, step[3] & 1);
+        return;
+    }
+    switch (step[2] % 6) {
+    case 0:
+        model_cut(c->model);
+        sim_socket_reset(c->socket);
+        c->socket = NULL;
+        break;
+    case 1: say_eof(c); break;
+    case 2:
+        c->is_stalled = true;
+        w->may_close = true; /* of a client that does not read */
+        sim_socket_set_room(c->socket, step[3]);
+        break;
+    default: c->is_stalled = false; sim_socket_set_room(c->socket, SIZE_MAX);
+    }
+}
+
+static void step_machine(struct world *w, const uint8_t *step)
+{
+    uint64_t nth = 1 + step[3] % 16;
+
+    switch (step[2] % 12) {
+    case 0: sim_fail_at(w->sim, SIM_FAULT_WRITE, nth); break;
+    case 1: sim_fail_at(w->sim, SIM_FAULT_SYNC, nth); break;
+    case 2: sim_fail_at(w->sim, SIM_FAULT_READ, nth); break;
+    case 3: sim_fail_at(w->sim, SIM_FAULT_ALLOC, nth); break;
+    case 4: sim_fail_at(w->sim, SIM_FAULT_SPACE, nth); break;
+    case 5: sim_fail_at(w->sim, SIM_FAULT_WRITEBACK, nth); break;
+    case 6: sim_stall_lane(w->sim, (enum os_lane)(step[3] % OS_LANE_COUNT), true); return;
+    case 7:
+        for (unsigned i = 0; i < OS_LANE_COUNT; i++)
+            sim_stall_lane(w->sim, (enum os_lane)i, false);
+        return;
+    default:
+        sim_advance_ms(w->sim, step[3] < 128 ? step[3] : UINT64_C(1) << step[3] % 20);
+        w->may_close = true; /* of a message that has not arrived in time */
+        return;
+    }
+    w->was_hurt = true;
+}
+
+static void end_life(struct world *w)
+{
+    w->phase = PHASE_STOPPING;
+    sim_fail_clear(w->sim);
+    for (unsigned i = 0; i < OS_LANE_COUNT; i++)
+        sim_stall_lane(w->sim, (enum os_lane)i, false);
+    daemon_stop(w->server, EX_OK, "the steps are at their end");
+}
+
+/* The process ends in the middle of things. A server cannot be left standing, so it is the disk
+ * that ends: the power goes off, or every write and sync fails, soon; what the server does then
+ * changes nothing any more. */
+static void break_life(struct world *w, const uint8_t *step)
+{
+    uint64_t soon = step[4] % 8;
+
+    end_life(w);
+    w->was_hurt = true;
+    if (step[3] & 4) {
+        sim_power_off_after(w->sim, soon);
+        return;
+    }
+    sim_fail_from(w->sim, SIM_FAULT_WRITE, soon + 1);
+    sim_fail_from(w->sim, SIM_FAULT_SYNC, soon / 2 + 1);
+}
+
+static void follow(struct world *w, const uint8_t *step)
+{
+    static const size_t chunks[] = {SIZE_MAX, SIZE_MAX, 1, 13};
+
+    w->chunk = chunks[step[1] >> 4 & 3];
+    switch (step[1] >> 6) {
+    case 0: break;
+    case 1: w->rest = 1; break;
+    case 2: w->settle = true; break;
+    default: w->rest = 1 + step[9] % 8;
+    }
+}
+
+static void take_step(struct world *w)
+{
+    uint8_t step[STEP_BYTES];
+    struct client *c;
+    unsigned kind;
+
+    memcpy(step, w->input.data, STEP_BYTES);
+    w->input = slice_make(w->input.data + STEP_BYTES, w->input.size - STEP_BYTES);
+    c = &w->clients[step[1] % CLIENTS];
+    kind = step[0] % 32;
+    if (kind < STEP_RAW) {
+        step_request(w, c, step,
+                     kind < STEP_WRONG
+                         ? REQUEST_GOOD
+                         : (enum request_fault)(1 + step[8] % (REQUEST_FAULT_COUNT - 1)));
+        if (kind >= STEP_MUTATED && kind < STEP_WRONG)
+            mutate(w, step);
+        send_bytes(w, c, buffer_slice(&w->scratch));
+    } else if (kind < STEP_CONNECTION) {
+        step_raw(w, c, step);
+    } else if (kind < STEP_MACHINE) {
+        step_connection(w, c, step);
+    } else if (kind < STEP_END) {
+        step_machine(w, step);
+    } else if (w->lives < LIVES_MAX && step[2] % 4 == 0) {
+        if (step[3] % 4)
+            break_life(w, step);
+        else
+            end_life(w);
+    }
+    if (kind < STEP_RAW && w->scratch.size && step[2] == METHOD_KILL)
+        w->may_close = true;
+    follow(w, step);
+}
+
+/* ---- the end of the input ---- */
+
+static void begin_farewell(struct world *w)
+{
+    w->phase = PHASE_FAREWELL;
+    w->chunk = SIZE_MAX;
+    for (unsigned i = 0; i < OS_LANE_COUNT; i++)
+        sim_stall_lane(w->sim, (enum os_lane)i, false);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        struct client *c = &w->clients[i];
+
+        if (!c->socket)
+            continue;
+        c->is_stalled = false;
+        sim_socket_set_room(c->socket, SIZE_MAX);
+        say_eof(c);
+    }
+}
+
+static bool all_have_left(const struct world *w)
+{
+    for (unsigned i = 0; i < CLIENTS; i++)
+        if (w->clients[i].socket)
+            return false;
+    return true;
+}
+
+/* Of what the model can judge: what is there now? */
+static void read_back(struct world *w)
+{
+    struct slice store;
+    unsigned key;
+
+    w->reads_back = false;
+    for (unsigned i = 0; model_nth_cell(w->model, i, &store, &key); i++) {
+        struct client *c = &w->clients[0];
+        struct dice d = {1};
+
+        buffer_clear(&w->scratch);
+        value_put_array_head(&d, 4, &w->scratch);
+        buffer_put_byte(&w->scratch, 0);
+        value_put_uint(&d, ++c->next_msgid, &w->scratch);
+        value_put_text(&d, slice_text("get"), &w->scratch);
+        value_put_array_head(&d, 3, &w->scratch);
+        buffer_put_byte(&w->scratch, 0);
+        value_put_text(&d, store, &w->scratch);
+        buffer_put_byte(&w->scratch, (uint8_t)key);
+        send_bytes(w, c, buffer_slice(&w->scratch));
+    }
+}
+
+/* ---- the loop ---- */
+
+/* Nothing more happens by itself, though jobs of a stalled lane may wait. */
+static bool is_quiet(const struct world *w)
+{
+    return !w->has_stepped && sim_loop_is_quiet(w->loop);
+}
+
+static void play(struct world *w)
+{
+    if (w->settle && !is_quiet(w))
+        return;
+    w->settle = false;
+    if (w->rest) {
+        w->rest--;
+        return;
+    }
+    if (w->reads_back)
+        read_back(w);
+    while (w->phase == PHASE_STEPS && !w->rest && !w->settle) {
+        if (w->input.size < STEP_BYTES || w->steps++ == STEPS_MAX) {
+            begin_farewell(w);
+            return;
+        }
+        take_step(w);
+    }
+}
+
+static void say_stuck(const struct world *w)
+{
+    fprintf(
+        stderr,
+        "life %u hangs: phase %d, server state %d, %u steps, settle %d, rest %u, quiet %d\n",
+        w->lives, (int)w->phase, (int)w->server->state, w->steps, w->settle, w->rest,
+        sim_loop_is_quiet(w->loop));
+    for (unsigned i = 0; i < CLIENTS; i++)
+        if (w->clients[i].socket)
+            fprintf(stderr, "  client %u waits for %u answers\n", i,
+                    model_in_flight(w->clients[i].model));
+}
+
+static void on_poll(void *context)
+{
+    struct world *w = context;
+
+    if (++w->turns == TURNS_MAX)
+        say_stuck(w);
+    FUZZ_CHECK(w->turns <= TURNS_MAX);
+    sim_loop_move_bytes(w->loop, w->chunk);
+    w->has_stepped = sim_step(w->sim);
+    receive(w);
+    if (w->server->state != SERVER_SERVING) {
+        w->phase = PHASE_STOPPING;
+    } else if (w->phase == PHASE_STEPS) {
+        play(w);
+        return;
+    }
+    if (w->phase == PHASE_FAREWELL && all_have_left(w) && is_quiet(w)) {
+        FUZZ_CHECK(db_check(w->server->db));
+        end_life(w);
+        return;
+    }
+    if (is_quiet(w))
+        sim_loop_advance_to_timer(w->loop, 1000);
+}
+
+/* ---- lives ---- */
+
+static void choose_options(struct world *w, uint8_t choice)
+{
+    struct options *o = &w->options;
+
+    options_default(o);
+    o->stage_size = choice & 1 ? 4 * KIB : 64 * KIB;
+    o->staged_max = MIB;
+    o->held_memory = choice & 2 ? 4 * KIB : 64 * KIB;
+    o->cache_size = choice & 4 ? 64 * KIB : MIB;
+    o->page_size = 4 * KIB;
+    o->link_max = choice & 8 ? KIB : 64 * KIB;
+    o->depth = 16;
+    o->elements = 200;
+    o->frame_size = 16 * KIB;
+    o->transactions = 24;
+    o->connections = 64;
+    o->connections_reserved = 1;
+    o->requests_in_flight = 8;
+    o->scan_rows = choice & 16 ? 2 : 1000;
+    o->value_size = 2 * KIB;
+}
+
+/* An error that the disk has not told anybody yet is told to the next who syncs the file, and that
+ * may be a server at its start, which gives up. Then the next one starts. */
+static void open_server(struct world *w)
+{
+    static struct server server; /* large */
+    char why[OPTION_ERROR_BYTES];
+    unsigned tries = w->was_hurt ? 3 : 1;
+    enum err e = ERR_IO;
+
+    w->server = &server;
+    while (e && tries--) {
+        w->loop = sim_loop_new(w->sim, on_poll, w);
+        e = daemon_open(&server, sim_loop_uv(w->loop), sim_loop_posix(w->loop), &w->options,
+                        NULL, why);
+        if (e)
+            sim_loop_free(w->loop);
+    }
+    if (e)
+        fprintf(stderr, "the server does not start: %s\n", why);
+    FUZZ_CHECK(e == ERR_OK);
+}
+
+/* One life, from its start to its last byte of memory given back. */
+static void live(struct world *w)
+{
+    int code;
+
+    open_server(w);
+    w->lives++;
+    w->is_scarred |= w->was_hurt;
+    w->turns = w->rest = 0;
+    w->settle = w->was_hurt = w->may_close = false;
+    w->phase = PHASE_STEPS;
+    code = daemon_run(w->server);
+    if (code != EX_OK && w->is_scarred)
+        w->was_hurt = true;
+    FUZZ_CHECK(code == EX_OK || w->was_hurt);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        if (w->clients[i].socket) {
+            model_cut(w->clients[i].model);
+            w->clients[i].socket = NULL;
+        }
+    FUZZ_CHECK(sim_loop_free(w->loop));
+    FUZZ_CHECK(sim_open_files(w->sim) == 0 || sim_is_off(w->sim));
+    FUZZ_CHECK(sim_alloc_outstanding(w->sim) == 0);
+    model_life_ended(w->model, code == EX_OK && !w->was_hurt);
+    if (sim_is_off(w->sim))
+        sim_crash(w->sim);
+    else if (w->was_hurt)
+        sim_kill(w->sim);
+    sim_fail_clear(w->sim);
+}
+
+static void run_input(struct slice input)
+{
+    struct world w = {.input = input, .chunk = SIZE_MAX};
+
+    w.sim = sim_new(input.size > 1 ? input.data[1] : 0);
+    w.model = model_new();
+    choose_options(&w, input.size ? input.data[0] : 0);
+    if (input.size >= 2)
+        w.input = slice_make(input.data + 2, input.size - 2);
+    do {
+        w.reads_back = w.lives > 0;
+        live(&w);
+    } while (w.input.size >= STEP_BYTES && w.steps <= STEPS_MAX);
+    w.input.size = 0;
+    w.reads_back = true;
+    live(&w);
+    model_free(w.model);
+    buffer_fini(&w.scratch);
+    sim_free(w.sim);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static bool is_ready;
+
+    if (!is_ready) {
+        if (!getenv("MODEL_SAY"))
+            log_line_to(open("/dev/null", O_WRONLY | O_CLOEXEC));
+        log_line_level(LOG_LEVEL_DEBUG);
+        is_ready = true;
+    }
+    run_input(slice_make(data, size));
+    return 0;
+}
+
+void fuzz_seed(struct dice *d, struct buffer *out)
+{
+    unsigned steps = 4 + (unsigned)dice_below(d, 60);
+
+    for (unsigned i = 0; i < 2 + steps * STEP_BYTES; i++)
+        buffer_put_byte(out, (uint8_t)dice_next(d));
+}
