@@ -216,6 +216,7 @@ enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     e = os_uv_attach(posix, loop, NULL, &server->jobs);
     if (e) {
         snprintf(why, OPTION_ERROR_BYTES, "cannot start threads: %s", err_message(e));
+        peers_fini(&server->peers);
         return e;
     }
     db_options_of(options, &db_options);
@@ -225,6 +226,7 @@ enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *po
         failure_clear(&f);
         os_uv_detach(server->jobs, NULL, NULL);
         uv_run(loop, UV_RUN_DEFAULT);
+        peers_fini(&server->peers);
         return e;
     }
     uv_prepare_init(loop, &server->prepare);
