@@ -52,6 +52,44 @@ int verb_holds(struct cli *cli, const struct args *args)
     return verb_of_result(cli, "(no open transactions or scans)", hf_holds);
 }
 
+static int clients(struct hf_conn *c, struct hf_bytes *result)
+{
+    static const uint8_t none[] = {0x90};
+
+    return hf_call(c, "clients", (struct hf_bytes){none, sizeof none}, result);
+}
+
+int verb_clients(struct cli *cli, const struct args *args)
+{
+    return verb_of_result(cli, NULL, clients);
+}
+
+/* Any method, also one that this client knows nothing of. */
+int verb_call(struct cli *cli, const struct args *args)
+{
+    struct hf_pack params = {0};
+    struct hf_bytes result;
+    char what[32];
+    int exit_code = CLI_OK;
+
+    hf_pack_array(&params, args->count - 1);
+    for (unsigned i = 1; i < args->count && !exit_code; i++) {
+        snprintf(what, sizeof what, "parameter %u", i);
+        if (!cli_parse(cli, what, args->positional[i], &params))
+            exit_code = CLI_USAGE;
+    }
+    if (!exit_code)
+        exit_code = cli_connect(cli);
+    if (!exit_code) {
+        if (hf_call(cli->conn, args->positional[0], hf_pack_bytes(&params), &result) == HF_OK)
+            output_value(cli, slice_of(result));
+        else
+            exit_code = server_failed(cli);
+    }
+    hf_pack_fini(&params);
+    return exit_code;
+}
+
 /* {client: id} or {cursor: [client, cursor]}. */
 static int kill_of_client(struct cli *cli, uint64_t client, const uint64_t *cursor)
 {

@@ -171,15 +171,22 @@ const struct verb verbs[] = {
     {"holds", "", VERB_BOTH, verb_holds, "List open transactions and scans, and what is "
      "retained for them",
      NULL, "holds", NULL},
+    {"clients", "", VERB_BOTH, verb_clients, "List the clients and the memory held for each",
+     NULL, "clients", NULL},
     {"kill", "[TXID]", VERB_BOTH, verb_kill,
      "Abort a transaction, disconnect a client, or end a cursor",
-     "TXID is the transaction id, which `holds` shows as \"version\".", "kill 36", kill_options},
+     "TXID is the transaction id, which `holds` shows as \"version\"; `clients` shows the\n"
+     "numbers of clients.", "kill 36", kill_options},
     {"rotate", "", VERB_BOTH, verb_rotate, "Seal the open in-memory stage", NULL, "rotate", NULL},
     {"amalgamate", "", VERB_BOTH, verb_amalgamate, "Merge sealed stages into the data file", NULL,
      "amalgamate", NULL},
     {"ping", "", VERB_BOTH, verb_ping, "Check that the server responds", NULL, "ping", NULL},
     {"describe", "[METHOD]", VERB_BOTH, verb_describe, "List the methods of the protocol", NULL,
      "describe put", NULL},
+    {"call", "METHOD [PARAMETER]...", VERB_BOTH, verb_call, "Call any method of the protocol",
+     "Parameters are JSON, in the order that `describe METHOD` shows; null as the transaction\n"
+     "handle means that the call is a transaction of its own.",
+     "call count null users '{\"starts\": \"a\"}'", NULL},
     {"hello", "", VERB_BOTH, verb_hello, "Show the server's version and limits", NULL, "hello",
      NULL},
 

@@ -31,6 +31,8 @@ int verb_export(struct cli *cli, const struct args *args);
 
 int verb_status(struct cli *cli, const struct args *args);
 int verb_holds(struct cli *cli, const struct args *args);
+int verb_clients(struct cli *cli, const struct args *args);
+int verb_call(struct cli *cli, const struct args *args);
 int verb_kill(struct cli *cli, const struct args *args);
 int verb_rotate(struct cli *cli, const struct args *args);
 int verb_amalgamate(struct cli *cli, const struct args *args);

@@ -200,3 +200,19 @@ def test_kill_ends_transactions_clients_and_cursors(d):
         for words in ([], ["1", "--client", "1"], ["--cursor", "1"], ["1", "--cursor", "1"]):
             code, _, err = cli(d, "kill", *words)
             assert code == 1 and "--client" in err, (words, code, err)
+
+
+def test_clients_and_any_method_can_be_called(d):
+    with d.client() as c:
+        c.call("create_store", 0, "called")
+        seen = json.loads(cli(d, "clients")[1])
+        assert "%s:%d" % c.s.getsockname()[:2] in [e["address"] for e in seen], seen
+        assert len(seen) == 2 and all(e["bytes"] > 0 for e in seen), seen
+        assert cli(d, "call", "put", "null", "called", '{"a": 1}', "k") == (0, b'"k"\n', "")
+        assert cli(d, "call", "count", "null", "called", '{"starts": "k"}') == (0, b"1\n", "")
+        assert c.call("get", 0, "called", "k") == {"a": 1}
+        code, _, err = cli(d, "call", "conut", "null", "called")
+        assert code == 3 and "conut" in err, (code, err)
+        code, _, err = cli(d, "call", "put", "null", "called", '{"a": ')
+        assert code == 1 and "parameter 3" in err, (code, err)
+        assert cli(d, "call")[0] == 1
