@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #define SWEEP_MS 250
-#define CLIENT_LINES_MS 10000  /* of which so many are written (server.c) */
-#define FAILED_STOP_MS 2000    /* to tell clients that the log has failed */
-#define CLOSE_MS 30000         /* for the core, once the log has failed */
+#define CLIENT_LINES_MS 10000 /* of which so many are written (server.c) */
+#define FAILED_STOP_MS 2000   /* to tell clients that the log has failed */
+#define CLOSE_MS 30000        /* for the core, once the log has failed */
 
 static void want_turn(struct server *server)
 {
@@ -92,10 +92,9 @@ static enum log_level event_level(const char *event)
         const char *event;
         enum log_level level;
     } levels[] = {
-        {"amalgamation_failed", LOG_LEVEL_ERROR},
-        {"wal_failed", LOG_LEVEL_ERROR},
-        {"ledger_unreadable", LOG_LEVEL_ERROR},
-        {"ledger_in_memory", LOG_LEVEL_WARN},
+        {"store_damaged", LOG_LEVEL_ERROR},   {"amalgamation_failed", LOG_LEVEL_ERROR},
+        {"wal_failed", LOG_LEVEL_ERROR},      {"ledger_unreadable", LOG_LEVEL_ERROR},
+        {"ledger_in_memory", LOG_LEVEL_WARN}, {"copy_damaged", LOG_LEVEL_WARN},
     };
 
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)

@@ -48,7 +48,7 @@ static void put_store(void *context, const struct store_info *info)
     struct execution *w = context;
 
     w->index++;
-    put_map(w->out, 8);
+    put_map(w->out, 8 + info->is_damaged);
     put_word(w->out, "name");
     put_text(w->out, info->name);
     put_word(w->out, "key");
@@ -66,6 +66,10 @@ static void put_store(void *context, const struct store_info *info)
         put_nil(w->out);
     put_word(w->out, "conflict");
     put_word(w->out, info->last_writer_wins ? "none" : "first-committer");
+    if (info->is_damaged) {
+        put_word(w->out, "damaged");
+        put_bool(w->out, true);
+    }
 }
 
 /* What a turn has listed is kept for the next (METHOD_GOES_ON). */

@@ -2,14 +2,14 @@
 #include "server/net/execute.h"
 #include "server/net/server.h"
 
-struct stage_listing {
+struct status_listing {
     struct net_buffer *out;
     uint32_t count;
 };
 
 static void put_stage(void *context, const struct db_stage_status *s)
 {
-    struct stage_listing *l = context;
+    struct status_listing *l = context;
 
     if (l->count == 65535)
         return;
@@ -131,17 +131,42 @@ static void put_catalogue(struct net_buffer *b, const struct db_status *s, uint6
     put_fact(b, "limit", limit);
 }
 
+static void put_optional_text(struct net_buffer *b, const char *name, struct slice text)
+{
+    put_word(b, name);
+    if (slice_is_none(text))
+        put_nil(b);
+    else
+        put_text(b, text);
+}
+
+static void put_damage(void *context, const struct db_damage_status *s)
+{
+    struct status_listing *l = context;
+
+    if (l->count == 65535)
+        return;
+    l->count++;
+    put_map(l->out, 4);
+    put_optional_text(l->out, "store", s->name);
+    put_word(l->out, "file");
+    put_word(l->out, s->file);
+    put_fact(l->out, "offset", s->offset);
+    put_word(l->out, "lost");
+    put_bool(l->out, s->is_lost);
+}
+
 enum err execute_status(struct execution *w)
 {
     struct server *server = execution_session(w)->server;
     struct net_buffer *b = w->out;
-    struct stage_listing l = {.out = b};
+    struct status_listing l = {.out = b};
     struct db_status s;
     size_t place;
 
     memset(&s, 0, sizeof s);
     db_status(server->db, &s);
-    put_map(b, 11);
+    put_map(b, 12);
     put_word(b, "server");
     put_map(b, 3);
     put_word(b, "version");
@@ -171,5 +196,10 @@ enum err execute_status(struct execution *w)
     put_transactions(b, &s);
     put_connections(b, server);
     put_loop(b, &server->clock);
+    put_word(b, "damaged");
+    place = put_array_later(b);
+    l.count = 0;
+    db_each_damage(server->db, put_damage, &l);
+    put_array_now(b, place, l.count);
     return ERR_OK;
 }

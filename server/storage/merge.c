@@ -1,8 +1,12 @@
 /* merge.c - one merge from begin to end: space, trees, catalogue, slots.
  *
- *   RECLAIM -> TREES -> CATALOGUE -> FINISH -> DONE
- *      |         |          |           |
- *      +---------+----------+-----------+----> FAILED (m->result says why)
+ *   RECLAIM -> TREES -> SIDES -> CATALOGUE -> FINISH -> DONE
+ *      |         |        |          |           |
+ *      +---------+--------+----------+-----------+----> FAILED (m->result says why)
+ *
+ * A store that the plan names as damaged, or that has a side tree already, keeps its tree as it
+ * is: its changes go into the side tree, at the store's turn; the catalogue, where side trees
+ * stand behind all others, learns of it in SIDES.
  *
  * The loop begins and ends it; merge_run, on the merge lane, does the work in
  * between and owns the primary's space meanwhile. Whatever may fail happens
@@ -14,11 +18,14 @@
 #include "server/storage/primary_internal.h"
 #include "server/storage/tree_merge.h"
 
-/*   RECLAIM --> TREES --> CATALOGUE --> FINISH --> DONE
- *      \__________\___________\____________\-----> FAILED */
+#include <stdlib.h>
+
+/*   RECLAIM --> TREES --> SIDES --> CATALOGUE --> FINISH --> DONE
+ *      \__________\_________\__________\____________\-----> FAILED */
 enum merge_phase {
     MERGE_RECLAIM,   /* free what nobody sees any more */
     MERGE_TREES,     /* one store after the other */
+    MERGE_SIDES,     /* the side trees of damaged stores */
     MERGE_CATALOGUE, /* the tree of trees */
     MERGE_FINISH,    /* sync, slots, the end of the file */
     MERGE_DONE,
@@ -51,6 +58,14 @@ struct merge {
     size_t dropped_next;
     size_t counter_next;
 
+    struct scratch sides; /* struct tree_info: side trees that this merge has made, ascending */
+    size_t side_count, side_next;
+    size_t damaged_next; /* the next of the plan's */
+    bool is_passed_over; /* what was written to `passed_over`, which is lost, is left out */
+    uint32_t passed_over;
+    bool has_damage; /* it failed of `damage` */
+    struct tree_damage damage;
+
     struct merge_feed catalogue; /* changed infos */
     size_t diff_old, diff_new;   /* where the comparison stands */
     uint8_t diff_key[4];
@@ -74,7 +89,8 @@ static void merge_move(struct merge *m, enum merge_phase next)
 {
     static const unsigned allowed[] = {
         [MERGE_RECLAIM] = 1u << MERGE_TREES | 1u << MERGE_FAILED,
-        [MERGE_TREES] = 1u << MERGE_CATALOGUE | 1u << MERGE_FAILED,
+        [MERGE_TREES] = 1u << MERGE_SIDES | 1u << MERGE_FAILED,
+        [MERGE_SIDES] = 1u << MERGE_CATALOGUE | 1u << MERGE_FAILED,
         [MERGE_CATALOGUE] = 1u << MERGE_FINISH | 1u << MERGE_FAILED,
         [MERGE_FINISH] = 1u << MERGE_DONE | 1u << MERGE_FAILED,
         [MERGE_DONE] = 0,
@@ -158,8 +174,33 @@ static enum err old_trees_push(struct merge *m, uint64_t store)
 
 /* ---- trees ---- */
 
+static int damage_order(const void *store, const void *damage)
+{
+    uint32_t a = *(const uint32_t *)store;
+    uint32_t b = ((const struct tree_damage *)damage)->store;
+
+    return (a > b) - (a < b);
+}
+
+/* What the plan and the old root know of a store's damage. */
+static bool damage_find(const struct merge *m, uint32_t store, struct tree_damage *out)
+{
+    const struct tree_info *side = root_find_side(m->plan.from, store);
+    const struct tree_damage *planned =
+        m->plan.damaged_count ? bsearch(&store, m->plan.damaged, m->plan.damaged_count,
+                                        sizeof *m->plan.damaged, damage_order)
+                              : NULL;
+
+    if (!side && !planned)
+        return false;
+    *out = side ? side_damage(side) : *planned;
+    out->is_lost = out->is_lost || (planned && planned->is_lost);
+    return true;
+}
+
 static enum err drop_begin(struct merge *m, uint32_t store)
 {
+    struct tree_damage damage;
     const struct root *from = m->plan.from;
     const struct tree_info *info;
     enum err e;
@@ -174,15 +215,38 @@ static enum err drop_begin(struct merge *m, uint32_t store)
         return ERR_OK;
     info = &from->infos[m->old_next++];
     tree_merge_begin(&m->tree, store, info->height, &info->top, true);
+    m->tree.skips_unreadable = damage_find(m, store, &damage);
     m->tree_open = true;
     return ERR_OK;
+}
+
+/* Changes of a damaged store go into its side tree; of one that is lost they are nothing that
+ * anybody could read. */
+static void side_begin(struct merge *m, uint32_t store, const struct tree_damage *damage)
+{
+    const struct tree_info *side = root_find_side(m->plan.from, store);
+
+    if (damage->is_lost) {
+        m->is_passed_over = true;
+        m->passed_over = store;
+        return;
+    }
+    m->tree_open = true;
+    m->tree_counter = side_counter(damage);
+    tree_merge_begin(&m->tree, store + PRIMARY_STORES_END, side ? side->height : 0,
+                     side ? &side->top : NULL, false);
 }
 
 static void change_begin(struct merge *m, uint32_t store)
 {
     const struct root *from = m->plan.from;
+    struct tree_damage damage;
 
-    ASSERT(store != ROOT_CATALOGUE);
+    ASSERT(store < PRIMARY_STORES_END);
+    if (damage_find(m, store, &damage)) {
+        side_begin(m, store, &damage);
+        return;
+    }
     m->tree_open = true;
     m->tree_counter = 0;
     if (m->old_next < from->count && from->infos[m->old_next].store == store) {
@@ -195,6 +259,17 @@ static void change_begin(struct merge *m, uint32_t store)
     }
 }
 
+/* Keep it for the phase of the side trees. */
+static enum err side_push(struct merge *m, const struct tree_info *info)
+{
+    enum err e = scratch_reserve(m->p->os, &m->sides, (m->side_count + 1) * sizeof *info,
+                                 m->side_count * sizeof *info);
+
+    if (!e)
+        ((struct tree_info *)(void *)m->sides.data)[m->side_count++] = *info;
+    return e;
+}
+
 static enum err tree_close(struct merge *m)
 {
     struct tree_info info = {.store = m->tree.store,
@@ -203,7 +278,16 @@ static enum err tree_close(struct merge *m)
                              .top = m->tree.top};
 
     m->tree_open = false;
-    return m->tree.dropping ? ERR_OK : tree_push(m, info);
+    if (m->tree.dropping)
+        return ERR_OK;
+    return m->tree.is_side ? side_push(m, &info) : tree_push(m, info);
+}
+
+/* What was written to a store that ends here, or that is lost. */
+static bool change_is_nothing(const struct merge *m, uint32_t store)
+{
+    return (m->dropped_next > 0 && m->plan.dropped[m->dropped_next - 1] == store) ||
+           (m->is_passed_over && m->passed_over == store);
 }
 
 /* Begin the next tree that something happens to, or leave the phase. */
@@ -211,7 +295,7 @@ static enum err trees_next(struct merge *m)
 {
     const struct merge_plan *plan = &m->plan;
     const struct merge_change *change;
-    uint64_t store = UINT64_MAX, dropped = UINT64_MAX;
+    uint64_t store = UINT64_MAX, dropped = UINT64_MAX, least;
     enum err e;
 
     e = feed_peek(&m->feed, &change);
@@ -221,16 +305,18 @@ static enum err trees_next(struct merge *m)
         store = change->store;
     if (m->dropped_next < plan->dropped_count)
         dropped = plan->dropped[m->dropped_next];
-    e = old_trees_push(m, store < dropped ? store : dropped);
+    least = store < dropped ? store : dropped;
+    least = least < PRIMARY_STORES_END ? least : PRIMARY_STORES_END;
+    e = old_trees_push(m, least);
     if (e)
         return e;
     if (store == UINT64_MAX && dropped == UINT64_MAX) {
-        merge_move(m, MERGE_CATALOGUE);
-        return counters_push(m, UINT64_MAX);
+        merge_move(m, MERGE_SIDES);
+        return counters_push(m, PRIMARY_STORES_END);
     }
-    if (m->dropped_next > 0 && change && plan->dropped[m->dropped_next - 1] == change->store) {
+    if (change && change_is_nothing(m, change->store)) {
         m->tree.work += change->key.size + change->value.size;
-        feed_take(&m->feed); /* what was written to a store that ends here */
+        feed_take(&m->feed);
         return ERR_OK;
     }
     if (dropped <= store) {
@@ -248,6 +334,109 @@ static enum err trees_step(struct merge *m, uint64_t work_max)
     if (!m->tree_open)
         return trees_next(m);
     e = tree_merge_run(&m->tree, &m->feed, work_max);
+    if (e && e != ERR_WAIT && m->tree.read_failed) {
+        m->has_damage = true;
+        m->damage.store = m->tree.store & ~PRIMARY_STORES_END;
+        m->damage.is_lost = m->tree.is_side;
+        m->damage.offset = m->tree.failed_at;
+    }
+    return e ? e : tree_close(m);
+}
+
+bool merge_found_damage(const struct merge *m, struct tree_damage *out)
+{
+    ASSERT(m->phase == MERGE_FAILED || !m->has_damage);
+    *out = m->damage;
+    return m->has_damage;
+}
+
+/* ---- side trees ---- */
+
+/* Where the three lists of SIDES stand. */
+struct sides_at {
+    const struct tree_info *old;       /* of the old root */
+    const struct tree_info *made;      /* in this merge */
+    const struct tree_damage *planned; /* the plan's */
+};
+
+/* The next store in any of the lists, and what each has of it; false: there is none. */
+static bool sides_least(const struct merge *m, struct sides_at *at, uint32_t *store)
+{
+    const struct root *from = m->plan.from;
+    uint64_t least = UINT64_MAX;
+
+    memset(at, 0, sizeof *at);
+    if (m->old_next < from->count)
+        at->old = &from->infos[m->old_next];
+    if (m->side_next < m->side_count)
+        at->made = &((const struct tree_info *)(const void *)m->sides.data)[m->side_next];
+    if (m->damaged_next < m->plan.damaged_count)
+        at->planned = &m->plan.damaged[m->damaged_next];
+    if (at->old)
+        least = at->old->store - PRIMARY_STORES_END;
+    if (at->made && at->made->store - PRIMARY_STORES_END < least)
+        least = at->made->store - PRIMARY_STORES_END;
+    if (at->planned && at->planned->store < least)
+        least = at->planned->store;
+    *store = (uint32_t)least;
+    if (at->old && at->old->store - PRIMARY_STORES_END != least)
+        at->old = NULL;
+    if (at->made && at->made->store - PRIMARY_STORES_END != least)
+        at->made = NULL;
+    if (at->planned && at->planned->store != least)
+        at->planned = NULL;
+    return least != UINT64_MAX;
+}
+
+static bool is_dropped(const struct merge *m, uint32_t store)
+{
+    for (size_t i = 0; i < m->plan.dropped_count; i++)
+        if (m->plan.dropped[i] == store)
+            return true;
+    return false;
+}
+
+static enum err sides_next(struct merge *m)
+{
+    struct tree_info info = {0};
+    struct tree_damage damage;
+    struct sides_at at;
+    uint32_t store;
+
+    if (!sides_least(m, &at, &store)) {
+        merge_move(m, MERGE_CATALOGUE);
+        return ERR_OK;
+    }
+    m->old_next += at.old != NULL;
+    m->side_next += at.made != NULL;
+    m->damaged_next += at.planned != NULL;
+    if (is_dropped(m, store)) {
+        if (!at.old)
+            return ERR_OK;
+        tree_merge_begin(&m->tree, at.old->store, at.old->height, &at.old->top, true);
+        m->tree.skips_unreadable = true;
+        m->tree_open = true;
+        return ERR_OK;
+    }
+    if (!at.old && !at.made && !root_find(m->plan.from, store))
+        return ERR_OK; /* it has gone meanwhile */
+    if (at.made)
+        info = *at.made;
+    else if (at.old)
+        info = *at.old;
+    info.store = store + PRIMARY_STORES_END;
+    if (damage_find(m, store, &damage))
+        info.counter = side_counter(&damage);
+    return info_push(m, &info);
+}
+
+static enum err sides_step(struct merge *m, uint64_t work_max)
+{
+    enum err e;
+
+    if (!m->tree_open)
+        return sides_next(m);
+    e = tree_merge_run(&m->tree, &m->feed, work_max); /* one that ends with its store */
     return e ? e : tree_close(m);
 }
 
@@ -402,6 +591,7 @@ static enum err merge_step(struct merge *m, uint64_t work_max)
             merge_move(m, MERGE_TREES);
         return ERR_OK;
     case MERGE_TREES: return trees_step(m, work_max);
+    case MERGE_SIDES: return sides_step(m, work_max);
     case MERGE_CATALOGUE: return catalogue_step(m, work_max);
     case MERGE_FINISH: return merge_finish(m);
     case MERGE_DONE:
@@ -439,6 +629,7 @@ void merge_free(struct primary *p, struct merge *m)
     writer_fini(&m->writer);
     tree_merge_fini(&m->tree);
     scratch_fini(p->os, &m->infos);
+    scratch_fini(p->os, &m->sides);
     space_batch_free(p->os, m->replaced);
     space_batch_free(p->os, m->made);
     primary_held_fini(p, &m->held);
@@ -511,6 +702,7 @@ static void merge_publish(struct primary *p, struct merge *m)
     cache_trim(&p->cache);
     primary_note_only(p, &m->held);
     space_merged(&p->space, m->replaced, m->made, m->plan.durable);
+    p->leaked_units += m->tree.hidden_units;
     m->replaced = m->made = NULL;
     list_push_back(&p->roots, &m->root->in_roots);
     if (m->plan.durable) {

@@ -88,6 +88,12 @@ static inline uint32_t page_units(uint32_t bytes)
     return (uint32_t)(((uint64_t)bytes + PAGE_UNIT_BYTES - 1) / PAGE_UNIT_BYTES);
 }
 
+/* Where it begins in the file, bytes. */
+static inline uint64_t page_at(const struct page_ptr *ptr)
+{
+    return ptr->offset * PAGE_UNIT_BYTES;
+}
+
 static inline struct slice page_key(const struct page *page, unsigned i)
 {
     const uint32_t *at = page->at + (page->level ? i : 2 * i);

@@ -286,6 +286,8 @@ void primary_identity(const struct primary *p, uint8_t *to)
 
 void primary_close(struct primary *p, bool abandon)
 {
+    struct os *os = p ? p->os : NULL;
+
     if (!p)
         return;
     ASSERT(abandon || (!p->merge && !p->reclaim));
@@ -305,6 +307,7 @@ void primary_close(struct primary *p, bool abandon)
         root_free(p->os, r);
     }
     space_fini(&p->space);
+    scratch_fini(os, &p->found);
     if (p->file)
         p->os->ops->file_close(p->file);
     os_free(p->os, p, sizeof *p);
@@ -327,6 +330,39 @@ void root_unref(struct primary *p, struct root *r)
 
 /* ---- describing ---- */
 
+static bool found_has(const struct primary *p, uint32_t store)
+{
+    const struct tree_damage *found = (const struct tree_damage *)(const void *)p->found.data;
+
+    for (size_t i = 0; i < p->found_count; i++)
+        if (found[i].store == store)
+            return true;
+    return false;
+}
+
+bool primary_is_damaged(const struct primary *p, uint32_t store)
+{
+    store &= ~PRIMARY_STORES_END;
+    return root_find_side(p->durable, store) || found_has(p, store);
+}
+
+void primary_each_damage(const struct primary *p,
+                         void (*each)(void *context, const struct tree_damage *damage),
+                         void *context)
+{
+    const struct tree_damage *found = (const struct tree_damage *)(const void *)p->found.data;
+    const struct root *r = p->durable;
+
+    for (size_t i = r->count - r->side_count; i < r->count; i++) {
+        struct tree_damage damage = side_damage(&r->infos[i]);
+
+        each(context, &damage);
+    }
+    for (size_t i = 0; i < p->found_count; i++)
+        if (!root_find_side(r, found[i].store))
+            each(context, &found[i]);
+}
+
 void primary_note_space(struct primary *p)
 {
     uint64_t used = (p->durable->units + SLOT_UNITS) * PAGE_UNIT_BYTES;
@@ -345,8 +381,9 @@ void primary_stats(const struct primary *p, struct primary_stats *out)
     out->cache_hits = p->cache.hits;
     out->cache_misses = p->cache.misses;
     out->pages_read = p->cache.pages_read;
+    out->leaked_bytes = p->leaked_units * PAGE_UNIT_BYTES;
     out->records = p->durable->records;
-    out->trees = p->durable->count;
+    out->trees = p->durable->count - p->durable->side_count;
     out->roots_held = 0;
     for (const struct list_link *link = p->roots.next; link != &p->roots; link = link->next)
         out->roots_held++;

@@ -11,6 +11,12 @@
  * (so what the former root alone used is free at once). Free space is what neither
  * a slot nor a held root reaches: it is found at open by walking the branches, never stored.
  *
+ * Damage stops its own store. A tree with a page that cannot be read takes no more changes:
+ * what still must be merged (commits that came before the damage was known) goes into the
+ * store's side tree, which readers ask before the damaged one. A side tree is a tree of its
+ * own under the store's number + PRIMARY_STORES_END; its counter is where the damage was found.
+ * It ends with its store.
+ *
  * Threads: loop, but merge_run and reclaim_run, which run on the merge lane and own the
  * allocator from primary_merge_begin to primary_merge_end, or _reclaim_. */
 #ifndef HOLDFAST_STORAGE_PRIMARY_H
@@ -26,6 +32,8 @@ struct root;    /* opaque, shared */
 
 #define PRIMARY_FILE "primary"
 #define PRIMARY_IDENTITY_BYTES 16
+
+#define PRIMARY_STORES_END (UINT32_C(1) << 31) /* numbers of stores are below it */
 
 #define PRIMARY_PAGE_BYTES_DEFAULT 8192u /* docs/decisions/0003-page-size.md */
 
@@ -47,6 +55,13 @@ struct tree_facts {
     uint64_t bytes;        /* of keys and values */
     uint64_t extent_bytes; /* on disk, packed */
     uint64_t counter;      /* the store's generator: greatest number given */
+    bool has_side;         /* damaged, and changed since: records and bytes leave that out */
+};
+
+struct tree_damage {
+    uint32_t store;
+    bool is_lost;    /* nothing of it is read any more: its side tree is damaged as well */
+    uint64_t offset; /* of the page, bytes in the file */
 };
 
 /* Open or make the file; find the newest valid slot; learn what is free. Blocks.
@@ -91,12 +106,22 @@ bool primary_wake(struct primary *p);
 /* Set a function that is called when primary_wake has something to do (from the loop). */
 void primary_on_ready(struct primary *p, void (*ready)(void *context), void *context);
 
+/* Set a function that is called when a read has met a damaged page of a store, from within it. */
+void primary_on_damage(struct primary *p,
+                       void (*damaged)(void *context, uint32_t store, uint64_t offset),
+                       void *context);
+/* Call each for every store whose damage the durable root tells of or the open has found. */
+void primary_each_damage(const struct primary *p,
+                         void (*each)(void *context, const struct tree_damage *damage),
+                         void *context);
+
 /* ERR_OK, ERR_NOT_FOUND, ERR_WAIT, ERR_CORRUPT, ERR_IO, ERR_NOMEM. *value is borrowed until
  * wait_release. A store that the root does not have holds nothing. */
 enum err tree_get(struct primary *p, struct root *r, uint32_t store, struct slice key,
                   struct wait *w, struct slice *value, struct failure *f);
 
-/* How many records have a key below key (size 0: none; data NULL: all). O(height). */
+/* How many records have a key below key (size 0: none; data NULL: all). O(height). Of a tree
+ * that has a side (tree_facts) it leaves that out: there, only walking counts. */
 enum err tree_rank(struct primary *p, struct root *r, uint32_t store, struct slice key,
                    struct wait *w, uint64_t *out, struct failure *f);
 
@@ -108,12 +133,15 @@ struct tree_cursor {
     uint32_t store;
     bool valid;         /* it stands on a record */
     struct slice key;   /* borrowed until the next move */
-    struct slice value; /* borrowed until the next move */
+    struct slice value; /* borrowed until the next move; none: the record was deleted (of a
+                           damaged tree, whose side tree says so) */
     struct {            /* from the top; pages pinned */
         struct page *page;
         unsigned slot;
     } path[24];
     unsigned height;
+    struct tree_layers *layers; /* owned; of a damaged tree beside its side tree, or NULL */
+    bool is_layer;              /* it is one of such two itself */
 };
 void tree_cursor_init(struct tree_cursor *c, struct primary *p, struct root *r, uint32_t store);
 void tree_cursor_fini(struct tree_cursor *c);
@@ -155,6 +183,8 @@ struct merge_plan {
         uint64_t counter;
     } * counters;
     size_t counter_count;
+    const struct tree_damage *damaged; /* stores that are damaged, ascending; lent */
+    size_t damaged_count;
 };
 
 struct merge; /* opaque */
@@ -168,6 +198,10 @@ enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
  * slots written and synced; else the merge has failed (ERR_NO_SPACE, ERR_IO, ERR_CORRUPT,
  * ERR_NOMEM) and the old root stands. A failed sync of the file is ERR_LOG_FAILED: final. */
 enum err merge_run(struct merge *m, uint64_t bytes_max);
+
+/* Loop. After merge_run failed: whether it was a page of a store that could not be read, and which
+ * (is_lost: of its side tree). The same plan with that damage named will get past it. */
+bool merge_found_damage(const struct merge *m, struct tree_damage *out);
 
 /* Loop. After merge_run said ERR_OK: *out is the new root with one reference, the
  * primary's root from now on if it was durable; what the old one alone used will be
@@ -201,12 +235,14 @@ struct primary_stats {
     uint64_t
         damage_offset; /* of a branch that was found damaged at open, 0: none. Reads below it
                                  fail, free space is not known, and new pages go to the end */
+    uint64_t
+        leaked_bytes; /* known only to damaged branches, or to none: the next start finds it */
 };
 void primary_stats(const struct primary *p, struct primary_stats *out);
 bool primary_is_busy(const struct primary *p);
 
 /* Walk everything the durable root reaches, check checksums, order, counts and
- * that no extent is used twice; blocks (tests and fsck). */
+ * that no extent is used twice; blocks (tests and fsck). Damage that is known is told last. */
 enum err primary_check(struct primary *p, struct failure *f);
 
 #endif

@@ -24,7 +24,8 @@ static enum err check_catalogue_leaf(void *context, const struct page *page)
     return ERR_OK;
 }
 
-static enum err check_trees(struct primary *p, struct extent_map *map, struct failure *f)
+static enum err check_trees(struct primary *p, struct extent_map *map, struct failure *damage,
+                            uint64_t *hidden, struct failure *f)
 {
     const struct root *r = p->durable;
     struct catalogue_check check = {r, 0};
@@ -40,10 +41,13 @@ static enum err check_trees(struct primary *p, struct extent_map *map, struct fa
     if (!e && check.next != r->count)
         e = failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, 0, "the catalogue lacks a tree");
     walk.leaf = NULL;
+    walk.damage = damage;
     for (size_t i = 0; i < r->count && !e; i++) {
         walk.store = r->infos[i].store;
+        walk.passes_damage = primary_is_damaged(p, walk.store);
         e = tree_walk_run(&walk, &r->infos[i].top, r->infos[i].height, f);
     }
+    *hidden = walk.hidden_units;
     page_scratch_fini(p->os, &walk.scratch);
     return e;
 }
@@ -65,8 +69,10 @@ static enum err mark_waiting(struct extent_map *map, const struct space_batch *b
     return ERR_OK;
 }
 
-/* The map of used units must be what was found, unit by unit: nothing is lost. */
-static enum err check_map(struct primary *p, const struct extent_map *found, struct failure *f)
+/* The map of used units must be what was found, unit by unit: nothing is lost, but so many units
+ * that damage hides. */
+static enum err check_map(struct primary *p, const struct extent_map *found, uint64_t hidden,
+                          struct failure *f)
 {
     const struct extent_map *map = &p->space.map;
     uint32_t end = map->end > found->end ? map->end : found->end;
@@ -74,7 +80,9 @@ static enum err check_map(struct primary *p, const struct extent_map *found, str
     for (uint32_t unit = 0; unit < end; unit++) {
         bool used = extent_is_used(map, unit);
 
-        if (used != extent_is_used(found, unit))
+        if (used && !extent_is_used(found, unit) && hidden > 0)
+            hidden--;
+        else if (used != extent_is_used(found, unit))
             return failure_set_at(
                 f, ERR_INTERNAL, PRIMARY_FILE, (uint64_t)unit * PAGE_UNIT_BYTES,
                 used ? "unused space is marked as used" : "used space is marked as free");
@@ -105,16 +113,19 @@ static enum err check_slots(struct primary *p, struct failure *f)
 enum err primary_check(struct primary *p, struct failure *f)
 {
     struct extent_map found;
+    struct failure damage;
+    uint64_t hidden = 0;
     enum err e;
 
     ASSERT(!p->merge && !p->spill_writer);
+    failure_init(&damage);
     e = extent_init(&found, p->os);
     if (!e)
         e = extent_mark(&found, 0, SLOT_UNITS);
     if (!e)
         e = check_slots(p, f);
     if (!e)
-        e = check_trees(p, &found, f);
+        e = check_trees(p, &found, &damage, &hidden, f);
     if (!e)
         e = mark_waiting(&found, p->space.waiting);
     if (!e)
@@ -128,9 +139,14 @@ enum err primary_check(struct primary *p, struct failure *f)
             e = mark_waiting(&found, LIST_ENTRY(link, struct spill, in_spills)->made);
     }
     if (!e)
-        e = check_map(p, &found, f);
+        e = check_map(p, &found, hidden + p->leaked_units, f);
+    if (!e && damage.error) {
+        e = damage.error;
+        failure_copy(f, &damage);
+    }
     if (e)
         failure_set(f, e, "%s", err_message(e));
+    failure_clear(&damage);
     extent_fini(&found);
     return e;
 }

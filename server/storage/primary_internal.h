@@ -28,7 +28,12 @@ struct primary {
     struct spill_writer *spill_writer; /* likewise, of the three only one */
     struct list_link spills;           /* struct spill.in_spills: all that are whole */
     struct space_batch *let_go;        /* owned; of spills that were freed */
-    bool needs_reclaim;                /* a root or a spill has gone since the last one began */
+    void (*on_damage)(void *context, uint32_t store, uint64_t offset);
+    void *on_damage_context;
+    struct scratch found; /* struct tree_damage: what the open has found */
+    size_t found_count;
+    uint64_t leaked_units;     /* marked used, and not reached from anywhere */
+    bool needs_reclaim;        /* a root or a spill has gone since the last one began */
     struct primary_stats last; /* the space part, as of the last begin or end of a merge */
 
     /* The merge lane's while a merge, a reclaiming or the writing of a spill is under way. */
@@ -50,6 +55,17 @@ enum err primary_write_slots(struct primary *p, const struct slot *slot, bool *t
 /* Read the roots' trees below the slot, mark all extents used. */
 enum err primary_load_root(struct primary *p, const struct slot *slot, struct root **out,
                            struct failure *f);
+
+/* A page of a store's tree or side tree was not to be had: say so if it is damaged and the durable
+ * root reaches it. Returns e. */
+enum err tree_failed(struct primary *p, const struct root *r, uint32_t store,
+                     const struct page_ptr *ptr, enum err e);
+/* ERR_CORRUPT: the store of that side tree is lost. */
+enum err tree_lost(const struct tree_info *side, struct failure *f);
+/* From the value in a side tree to the record's; none: it was deleted. ERR_CORRUPT. */
+enum err side_value(struct slice *value, struct failure *f);
+/* Whether a store is known to be damaged. */
+bool primary_is_damaged(const struct primary *p, uint32_t store);
 
 /* Note the sizes for primary_stats; no merge is under way. */
 void primary_note_space(struct primary *p);

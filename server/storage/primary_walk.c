@@ -8,11 +8,17 @@ struct bounds { /* of the keys below a page */
     struct slice high; /* data NULL: none */
 };
 
-static enum err page_fault(const struct page_ptr *ptr, enum err e, const char *why,
-                           struct failure *f)
+/* A page is not what it must be. ERR_OK: the walk goes on beside it. */
+static enum err page_fault(struct tree_walk *walk, const struct page_ptr *ptr, enum err e,
+                           const char *why, struct failure *f)
 {
     if (e == ERR_NOMEM)
         return failure_set(f, e, "%s", err_message(e));
+    if (walk->passes_damage) {
+        failure_set_at(walk->damage, ERR_CORRUPT, PRIMARY_FILE, page_at(ptr), "%s", why);
+        walk->hidden_units += ptr->units - page_units(ptr->packed);
+        return ERR_OK;
+    }
     return failure_set_at(f, e, PRIMARY_FILE, ptr->offset * PAGE_UNIT_BYTES, "%s", why);
 }
 
@@ -40,15 +46,18 @@ static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, un
 
     e = extent_mark(walk->map, (uint32_t)ptr->offset, page_units(ptr->packed));
     if (e)
-        return page_fault(ptr, e, "two pages claim the same location", f);
+        return page_fault(walk, ptr, e, "two pages claim the same location", f);
     if (level == 0 && !walk->leaves)
         return ERR_OK;
     e = page_read(walk->p->os, walk->p->file, ptr, walk->store, level, false, &walk->scratch,
                   &page, &why);
+    if (e == ERR_IO && walk->passes_damage) /* once is chance, twice is the disk */
+        e = page_read(walk->p->os, walk->p->file, ptr, walk->store, level, false,
+                      &walk->scratch, &page, &why);
     if (e)
-        return page_fault(ptr, e, why, f);
+        return page_fault(walk, ptr, e, why, f);
     if (!keys_are_within(page, &bounds))
-        e = page_fault(ptr, ERR_CORRUPT, "a key is outside the bounds of its page", f);
+        e = page_fault(walk, ptr, ERR_CORRUPT, "a key is outside the bounds of its page", f);
     for (unsigned i = 0; level && i < page->count && !e; i++) {
         struct bounds below = bounds;
 
@@ -61,7 +70,7 @@ static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, un
     if (!e && level == 0 && walk->leaf) {
         e = walk->leaf(walk->context, page);
         if (e)
-            e = page_fault(ptr, e, "the catalogue is malformed", f);
+            e = page_fault(walk, ptr, e, "the catalogue is malformed", f);
     }
     page_free(walk->p->os, page);
     return e;
@@ -103,32 +112,60 @@ static enum err catalogue_leaf(void *context, const struct page *page)
     return ERR_OK;
 }
 
-/* Mark what the trees of the stores use. A damaged branch hides what is below it: then all of the
- * file counts as used, and only who reads there is stopped. */
+static enum err found_push(struct primary *p, uint32_t store, uint64_t offset)
+{
+    struct tree_damage *found;
+    enum err e = scratch_reserve(p->os, &p->found, (p->found_count + 1) * sizeof *found,
+                                 p->found_count * sizeof *found);
+
+    if (e)
+        return e;
+    found = (struct tree_damage *)(void *)p->found.data;
+    if (p->found_count == 0)
+        p->last.damage_offset = offset;
+    found[p->found_count++] =
+        (struct tree_damage){.store = store & ~PRIMARY_STORES_END, .offset = offset};
+    return ERR_OK;
+}
+
+/* Where a damaged branch hides what it points to, all of the file counts as used. */
+static enum err hidden_fill(struct primary *p, struct failure *f)
+{
+    uint32_t used = p->space.map.used;
+    uint64_t size;
+    enum err e = p->os->ops->file_size(p->file, &size);
+
+    if (e)
+        return failure_set_at(f, e, PRIMARY_FILE, 0,
+                              "the size of the data file could not be read");
+    e = extent_fill(&p->space.map, (size + PAGE_UNIT_BYTES - 1) / PAGE_UNIT_BYTES);
+    p->leaked_units = p->space.map.used - used;
+    return e;
+}
+
+/* Mark what the trees of the stores use. A damaged branch stops only who reads below it. */
 static enum err stores_load(struct primary *p, struct tree_walk *walk,
                             const struct tree_info *infos, size_t count, struct failure *f)
 {
     struct failure damage;
-    uint64_t size;
+    bool hidden = false;
     enum err e = ERR_OK;
 
     failure_init(&damage);
     walk->leaves = false;
+    walk->leaf = NULL;
+    walk->passes_damage = true;
+    walk->damage = &damage;
     for (size_t i = 0; i < count && !e; i++) {
         walk->store = infos[i].store;
-        e = tree_walk_run(walk, &infos[i].top, infos[i].height, &damage);
+        e = tree_walk_run(walk, &infos[i].top, infos[i].height, f);
+        if (!e && damage.error) {
+            hidden = true;
+            e = found_push(p, infos[i].store, damage.offset);
+        }
+        failure_clear(&damage);
     }
-    if (e != ERR_CORRUPT) {
-        if (e)
-            failure_copy(f, &damage);
-        return e;
-    }
-    p->last.damage_offset = damage.offset;
-    e = p->os->ops->file_size(p->file, &size);
-    if (e)
-        return failure_set_at(f, e, PRIMARY_FILE, 0,
-                              "the size of the data file could not be read");
-    return extent_fill(&p->space.map, (size + PAGE_UNIT_BYTES - 1) / PAGE_UNIT_BYTES);
+    return !e && hidden ? hidden_fill(p, f) : e;
 }
 
 enum err primary_load_root(struct primary *p, const struct slot *slot, struct root **out,

@@ -1,6 +1,7 @@
 /* root.c - roots in memory and the infos of their trees. */
 #include "server/storage/root.h"
 
+#include "server/base/assert.h"
 #include "server/base/bytes.h"
 
 struct root *root_new(struct os *os, const struct root_facts *facts,
@@ -29,9 +30,13 @@ struct root *root_new(struct os *os, const struct root_facts *facts,
         r->units = catalogue->units;
     }
     for (size_t i = 0; i < count; i++) {
+        ASSERT(i == 0 || infos[i - 1].store < infos[i].store);
         copies[i] = infos[i];
         r->units += infos[i].height ? infos[i].top.units : 0;
-        r->records += infos[i].height ? infos[i].top.records : 0;
+        if (infos[i].store >= PRIMARY_STORES_END)
+            r->side_count++;
+        else
+            r->records += infos[i].height ? infos[i].top.records : 0;
     }
     return r;
 }
@@ -59,6 +64,13 @@ const struct tree_info *root_find(const struct root *r, uint32_t store)
             high = middle;
     }
     return NULL;
+}
+
+const struct tree_info *root_find_side(const struct root *r, uint32_t store)
+{
+    if (!r->side_count || store >= PRIMARY_STORES_END)
+        return NULL;
+    return root_find(r, store + PRIMARY_STORES_END);
 }
 
 size_t tree_info_encode(const struct tree_info *info, uint8_t *to)
@@ -89,6 +101,7 @@ const struct root_facts *root_facts(const struct root *r)
 
 struct root *root_ref(struct root *r)
 {
+    ASSERT(r->refs > 0);
     r->refs++;
     return r;
 }
@@ -111,6 +124,7 @@ bool root_tree_facts(const struct root *r, uint32_t store, struct tree_facts *ou
     if (!info)
         return false;
     facts_of(info, out);
+    out->has_side = root_find_side(r, store) != NULL;
     return true;
 }
 
@@ -121,6 +135,8 @@ void root_each_tree(const struct root *r,
     for (size_t i = 0; i < r->count; i++) {
         struct tree_facts facts;
 
+        if (r->infos[i].store >= PRIMARY_STORES_END)
+            break; /* side trees come last */
         facts_of(&r->infos[i], &facts);
         each(context, r->infos[i].store, &facts);
     }

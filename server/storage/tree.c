@@ -3,6 +3,7 @@
  * The way down is a loop over the levels; each page comes from the cache by its
  * parent's shortcut. Nothing is dropped from the cache inside a call, so pages
  * on the way need no pins; what is handed out is pinned to the wait. */
+#include "server/base/assert.h"
 #include "server/storage/primary_internal.h"
 
 void wait_init(struct wait *w, void (*wake)(struct wait *))
@@ -35,26 +36,48 @@ void primary_on_ready(struct primary *p, void (*ready)(void *context), void *con
     p->cache.on_ready_context = context;
 }
 
-enum err tree_get(struct primary *p, struct root *r, uint32_t store, struct slice key,
-                  struct wait *w, struct slice *value, struct failure *f)
+void primary_on_damage(struct primary *p,
+                       void (*damaged)(void *context, uint32_t store, uint64_t offset),
+                       void *context)
 {
-    const struct tree_info *info = root_find(r, store);
-    const struct page_ptr *ptr;
-    struct page **home;
+    p->on_damage = damaged;
+    p->on_damage_context = context;
+}
+
+enum err tree_failed(struct primary *p, const struct root *r, uint32_t store,
+                     const struct page_ptr *ptr, enum err e)
+{
+    if (e == ERR_CORRUPT && r == p->durable && p->on_damage)
+        p->on_damage(p->on_damage_context, store & ~PRIMARY_STORES_END, page_at(ptr));
+    return e;
+}
+
+enum err tree_lost(const struct tree_info *side, struct failure *f)
+{
+    struct tree_damage damage = side_damage(side);
+
+    return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, damage.offset,
+                          "the store's pages are damaged, and so is what was kept beside them");
+}
+
+/* In one tree. */
+static enum err tree_find(struct primary *p, struct root *r, const struct tree_info *info,
+                          struct slice key, struct wait *w, struct slice *value,
+                          struct failure *f)
+{
+    const struct page_ptr *ptr = &info->top;
+    struct page **home = &r->tops[info - r->infos];
     struct page *page;
     unsigned level, i;
     enum err e;
 
-    *value = SLICE_NONE;
-    if (!info || info->height == 0)
+    if (info->height == 0)
         return ERR_NOT_FOUND;
-    cache_trim(&p->cache);
-    ptr = &info->top;
-    home = &r->tops[info - r->infos];
     for (level = info->height - 1;; level--) {
-        e = cache_get(&p->cache, ptr, store, level, home, w, &page, f);
+        e = cache_get(&p->cache, ptr, info->store, level, home, w, &page, f);
         if (e)
-            return e;
+            return tree_failed(p, r, info->store, ptr, e);
+        ASSERT(page->level == level && page->store == info->store);
         if (level == 0)
             break;
         i = page_find_child(page, key);
@@ -68,6 +91,48 @@ enum err tree_get(struct primary *p, struct root *r, uint32_t store, struct slic
         return failure_set(f, e, "%s", err_message(e));
     *value = page_value(page, i);
     return ERR_OK;
+}
+
+/* In the side tree of a damaged one. ERR_NOT_FOUND: it does not know the key; ERR_OK with a
+ * value that is none: the record was deleted. */
+static enum err side_find(struct primary *p, struct root *r, const struct tree_info *side,
+                          struct slice key, struct wait *w, struct slice *value,
+                          struct failure *f)
+{
+    enum err e;
+
+    if (side_damage(side).is_lost)
+        return tree_lost(side, f);
+    e = tree_find(p, r, side, key, w, value, f);
+    return e ? e : side_value(value, f);
+}
+
+enum err side_value(struct slice *value, struct failure *f)
+{
+    if (value->size == 0 || value->data[0] > SIDE_VALUE)
+        return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, 0,
+                              "a side tree is not well-formed");
+    *value = value->data[0] == SIDE_DELETE ? SLICE_NONE
+                                           : slice_make(value->data + 1, value->size - 1);
+    return ERR_OK;
+}
+
+enum err tree_get(struct primary *p, struct root *r, uint32_t store, struct slice key,
+                  struct wait *w, struct slice *value, struct failure *f)
+{
+    const struct tree_info *info = root_find(r, store), *side = root_find_side(r, store);
+    enum err e;
+
+    *value = SLICE_NONE;
+    cache_trim(&p->cache);
+    if (side) {
+        e = side_find(p, r, side, key, w, value, f);
+        if (e == ERR_OK && slice_is_none(*value))
+            return ERR_NOT_FOUND;
+        if (e != ERR_NOT_FOUND)
+            return e;
+    }
+    return info ? tree_find(p, r, info, key, w, value, f) : ERR_NOT_FOUND;
 }
 
 enum err tree_rank(struct primary *p, struct root *r, uint32_t store, struct slice key,
@@ -95,7 +160,7 @@ enum err tree_rank(struct primary *p, struct root *r, uint32_t store, struct sli
     for (level = info->height - 1;; level--) {
         e = cache_get(&p->cache, ptr, store, level, home, w, &page, f);
         if (e)
-            return e;
+            return tree_failed(p, r, store, ptr, e);
         if (level == 0)
             break;
         i = page_find_child(page, key);

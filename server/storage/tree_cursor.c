@@ -2,7 +2,10 @@
  *
  * A cursor's path holds a page and a slot for each level, the top first, each
  * page pinned. A move builds the new path beside the old one, and takes it over
- * only when all of it is there: after ERR_WAIT or an error nothing has changed. */
+ * only when all of it is there: after ERR_WAIT or an error nothing has changed.
+ *
+ * Over a damaged tree that has a side tree stand two cursors, and the nearer one of
+ * them counts. Every move of theirs is a seek from the key at hand: that is slower, and rare. */
 #include "server/base/assert.h"
 #include "server/storage/primary_internal.h"
 
@@ -21,6 +24,14 @@ _Static_assert(sizeof(((struct tree_cursor *)0)->path) /
 
 enum edge { EDGE_FIRST, EDGE_LAST };
 
+enum { LAYER_SIDE, LAYER_MAIN, LAYERS };
+
+struct tree_layers {
+    struct tree_cursor at[LAYERS];   /* where they stand */
+    struct tree_cursor next[LAYERS]; /* where they will, when both are there */
+    struct scratch target;           /* the key to be sought */
+};
+
 void tree_cursor_init(struct tree_cursor *c, struct primary *p, struct root *r, uint32_t store)
 {
     memset(c, 0, sizeof *c);
@@ -29,7 +40,7 @@ void tree_cursor_init(struct tree_cursor *c, struct primary *p, struct root *r, 
     c->store = store;
 }
 
-void tree_cursor_fini(struct tree_cursor *c)
+static void cursor_unpin(struct tree_cursor *c)
 {
     for (unsigned i = 0; i < c->height; i++)
         cache_unpin(c->path[i].page);
@@ -37,12 +48,33 @@ void tree_cursor_fini(struct tree_cursor *c)
     c->valid = false;
 }
 
+static void layers_free(struct tree_cursor *c)
+{
+    struct tree_layers *l = c->layers;
+
+    if (!l)
+        return;
+    c->layers = NULL;
+    for (unsigned i = 0; i < LAYERS; i++) {
+        cursor_unpin(&l->at[i]);
+        cursor_unpin(&l->next[i]);
+    }
+    scratch_fini(c->p->os, &l->target);
+    os_free(c->p->os, l, sizeof *l);
+}
+
+void tree_cursor_fini(struct tree_cursor *c)
+{
+    cursor_unpin(c);
+    layers_free(c);
+}
+
 /* Stand on what path says; height 0: nowhere. */
 static void cursor_take(struct tree_cursor *c, const struct path *path)
 {
     for (unsigned i = 0; i < path->height; i++)
         cache_pin(path->at[i].page);
-    tree_cursor_fini(c);
+    cursor_unpin(c);
     for (unsigned i = 0; i < path->height; i++) {
         c->path[i].page = path->at[i].page;
         c->path[i].slot = path->at[i].slot;
@@ -68,8 +100,9 @@ static enum err path_load(struct tree_cursor *c, const struct tree_info *info,
         ptr = &parent->children[path->at[depth - 1].slot];
         home = &parent->cached[path->at[depth - 1].slot];
     }
-    return cache_get(&c->p->cache, ptr, c->store, info->height - 1 - depth, home, w,
-                     &path->at[depth].page, f);
+    return tree_failed(c->p, c->r, c->store, ptr,
+                       cache_get(&c->p->cache, ptr, c->store, info->height - 1 - depth, home, w,
+                                 &path->at[depth].page, f));
 }
 
 /* Go down from depth to a leaf along one edge. */
@@ -107,8 +140,8 @@ static enum err path_beside(struct tree_cursor *c, const struct tree_info *info,
     return ERR_OK;
 }
 
-enum err tree_cursor_seek(struct tree_cursor *c, struct slice key, bool backwards,
-                          struct wait *w, struct failure *f)
+static enum err cursor_seek(struct tree_cursor *c, struct slice key, bool backwards,
+                            struct wait *w, struct failure *f)
 {
     const struct tree_info *info = root_find(c->r, c->store);
     struct path path;
@@ -174,7 +207,7 @@ static enum err cursor_move(struct tree_cursor *c, bool backwards, struct wait *
     struct page *page;
     unsigned slot;
 
-    ASSERT(c->valid);
+    ASSERT(c->valid && c->height > 0);
     page = c->path[c->height - 1].page;
     slot = c->path[c->height - 1].slot;
     if (backwards ? slot == 0 : slot + 1 == page->count)
@@ -186,12 +219,112 @@ static enum err cursor_move(struct tree_cursor *c, bool backwards, struct wait *
     return ERR_OK;
 }
 
+/* ---- layers ---- */
+
+/* Have them where the tree has a side. */
+static enum err layers_make(struct tree_cursor *c, struct failure *f)
+{
+    const struct tree_info *side = root_find_side(c->r, c->store);
+    struct tree_layers *l;
+
+    if (!side || c->layers || c->is_layer)
+        return ERR_OK;
+    if (side_damage(side).is_lost)
+        return tree_lost(side, f);
+    l = os_alloc(c->p->os, sizeof *l);
+    if (!l)
+        return failure_set(f, ERR_NOMEM, "%s", err_message(ERR_NOMEM));
+    memset(l, 0, sizeof *l);
+    for (unsigned i = 0; i < 2 * LAYERS; i++) {
+        struct tree_cursor *layer = i < LAYERS ? &l->at[i] : &l->next[i - LAYERS];
+
+        tree_cursor_init(layer, c->p, c->r, i % LAYERS == LAYER_SIDE ? side->store : c->store);
+        layer->is_layer = true;
+    }
+    c->layers = l;
+    return ERR_OK;
+}
+
+/* Stand on what the nearer of the two stands on; of one key the side tree tells. */
+static enum err layers_settle(struct tree_cursor *c, bool backwards, struct failure *f)
+{
+    const struct tree_cursor *side = &c->layers->at[LAYER_SIDE];
+    const struct tree_cursor *main = &c->layers->at[LAYER_MAIN];
+    int order = 0; /* of the side's key before the main tree's */
+
+    c->valid = side->valid || main->valid;
+    if (!c->valid)
+        return ERR_OK;
+    if (side->valid && main->valid)
+        order = slice_compare(side->key, main->key) * (backwards ? -1 : 1);
+    if (!side->valid || order > 0) {
+        c->key = main->key;
+        c->value = main->value;
+        return ERR_OK;
+    }
+    c->key = side->key;
+    c->value = side->value;
+    return side_value(&c->value, f);
+}
+
+static enum err layers_seek(struct tree_cursor *c, struct slice key, bool backwards,
+                            struct wait *w, struct failure *f)
+{
+    struct tree_layers *l = c->layers;
+    bool wait = false;
+
+    for (unsigned i = 0; i < LAYERS; i++) {
+        enum err e = cursor_seek(&l->next[i], key, backwards, w, f);
+
+        if (e && e != ERR_WAIT)
+            return e;
+        wait = wait || e == ERR_WAIT;
+    }
+    if (wait)
+        return ERR_WAIT;
+    for (unsigned i = 0; i < LAYERS; i++) {
+        struct tree_cursor at = l->at[i];
+
+        l->at[i] = l->next[i];
+        l->next[i] = at;
+    }
+    return layers_settle(c, backwards, f);
+}
+
+static enum err layers_move(struct tree_cursor *c, bool backwards, struct wait *w,
+                            struct failure *f)
+{
+    struct scratch *target = &c->layers->target;
+    size_t size = c->key.size;
+    enum err e;
+
+    ASSERT(c->valid);
+    e = scratch_reserve(c->p->os, target, size + 1, 0);
+    if (e)
+        return failure_set(f, e, "%s", err_message(e));
+    memcpy(target->data, c->key.data, size);
+    target->data[size] = 0; /* nothing is between a key and itself with a zero behind it */
+    return layers_seek(c, slice_make(target->data, backwards ? size : size + 1), backwards, w,
+                       f);
+}
+
+enum err tree_cursor_seek(struct tree_cursor *c, struct slice key, bool backwards,
+                          struct wait *w, struct failure *f)
+{
+    enum err e = layers_make(c, f);
+
+    if (e)
+        return e;
+    return c->layers ? layers_seek(c, key, backwards, w, f)
+                     : cursor_seek(c, key, backwards, w, f);
+}
+
 enum err tree_cursor_next(struct tree_cursor *c, struct wait *w, struct failure *f)
 {
-    return cursor_move(c, false, w, f);
+    return c->layers ? layers_move(c, false, w, f) : cursor_move(c, false, w, f);
 }
 
 enum err tree_cursor_previous(struct tree_cursor *c, struct wait *w, struct failure *f)
 {
-    return cursor_move(c, true, w, f);
+    return c->layers ? layers_move(c, true, w, f) : cursor_move(c, true, w, f);
 }

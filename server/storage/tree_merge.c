@@ -2,6 +2,7 @@
 #include "server/storage/tree_merge.h"
 
 #include "server/base/assert.h"
+#include "server/storage/root.h"
 
 #define STEPS_A_TIME 64 /* records between two looks at the work done */
 
@@ -62,6 +63,7 @@ void tree_merge_fini(struct tree_merge *t)
     for (unsigned level = 0; level < PAGE_LEVELS_MAX; level++)
         builder_fini(&t->builders[level]);
     page_scratch_fini(t->os, &t->scratch);
+    scratch_fini(t->os, &t->tagged);
 }
 
 void tree_merge_begin(struct tree_merge *t, uint32_t store, uint32_t height,
@@ -75,6 +77,9 @@ void tree_merge_begin(struct tree_merge *t, uint32_t store, uint32_t height,
         t->top = *top;
     t->started = false;
     t->dropping = dropping;
+    t->is_side = !dropping && store >= PRIMARY_STORES_END && store != ROOT_CATALOGUE;
+    t->skips_unreadable = false;
+    t->read_failed = false;
     for (unsigned level = 0; level < PAGE_LEVELS_MAX; level++)
         builder_reset(&t->builders[level]);
 }
@@ -172,6 +177,12 @@ static enum err tree_finish(struct tree_merge *t)
 
 /* ---- in: the walk ---- */
 
+/* Under which number the changes of this tree come. */
+static uint32_t change_store(const struct tree_merge *t)
+{
+    return t->is_side ? t->store - PRIMARY_STORES_END : t->store;
+}
+
 /* The next change of this tree that is below high, or NULL. */
 static enum err change_below(struct tree_merge *t, struct merge_feed *feed, struct slice high,
                              const struct merge_change **out)
@@ -180,7 +191,8 @@ static enum err change_below(struct tree_merge *t, struct merge_feed *feed, stru
 
     if (e || !*out)
         return e;
-    if ((*out)->store != t->store || (high.data && slice_compare((*out)->key, high) >= 0))
+    if ((*out)->store != change_store(t) ||
+        (high.data && slice_compare((*out)->key, high) >= 0))
         *out = NULL;
     return ERR_OK;
 }
@@ -190,6 +202,19 @@ static enum err note_replaced(struct tree_merge *t, const struct page_ptr *ptr)
     struct space_extent extent = {(uint32_t)ptr->offset, page_units(ptr->packed), ptr->birth};
 
     return space_list_push(t->os, t->replaced, extent);
+}
+
+/* A page cannot be read. A tree that ends leaves behind what it hides. */
+static enum err frame_failed(struct tree_merge *t, const struct page_ptr *ptr, enum err e,
+                             const char *why)
+{
+    if (t->dropping && (e == ERR_CORRUPT || t->skips_unreadable)) {
+        t->hidden_units += ptr->units - page_units(ptr->packed);
+        return ERR_OK;
+    }
+    t->read_failed = true;
+    t->failed_at = page_at(ptr);
+    return failure_set_at(t->failure, e, PRIMARY_FILE, page_at(ptr), "%s", why);
 }
 
 /* Read a page that the new tree will not have, and stand before its first child or record. */
@@ -205,11 +230,10 @@ static enum err frame_push(struct tree_merge *t, const struct page_ptr *ptr, uns
     if (e)
         return e;
     e = page_read(t->os, t->file, ptr, t->store, level, false, &t->scratch, &frame->page, &why);
-    if (e && e != ERR_NOMEM)
-        return failure_set_at(t->failure, e, PRIMARY_FILE, ptr->offset * PAGE_UNIT_BYTES, "%s",
-                              why);
-    if (e)
+    if (e == ERR_NOMEM)
         return e;
+    if (e)
+        return frame_failed(t, ptr, e, why);
     t->depth++;
     t->work += ptr->packed;
     frame->next = 0;
@@ -284,6 +308,22 @@ static enum err branch_step(struct tree_merge *t, struct merge_feed *feed,
                        i + 1 < page->count ? page_key(page, i + 1) : frame->high);
 }
 
+/* Keep a change in a side tree, deletes included: the tree that it stands beside may have the
+ * record. */
+static enum err side_add(struct tree_merge *t, const struct merge_change *change)
+{
+    bool deletes = !change->value.data;
+    size_t size = deletes ? 0 : change->value.size;
+    enum err e = scratch_reserve(t->os, &t->tagged, size + 1, 0);
+
+    if (e)
+        return e;
+    t->tagged.data[0] = deletes ? SIDE_DELETE : SIDE_VALUE;
+    if (size)
+        memcpy(t->tagged.data + 1, change->value.data, size);
+    return builder_add(&t->builders[0], change->key, slice_make(t->tagged.data, size + 1));
+}
+
 /* Merge one old record or change into the builder; *done at the end of the leaf. */
 static enum err leaf_record(struct tree_merge *t, struct merge_feed *feed,
                             struct tree_frame *frame, bool *done)
@@ -310,7 +350,9 @@ static enum err leaf_record(struct tree_merge *t, struct merge_feed *feed,
         return builder_add(b, page_key(page, frame->next - 1),
                            page_value(page, frame->next - 1));
     t->work += change->key.size + change->value.size;
-    if (change->value.data)
+    if (t->is_side)
+        e = side_add(t, change);
+    else if (change->value.data)
         e = builder_add(b, change->key, change->value);
     feed_take(feed);
     return e;

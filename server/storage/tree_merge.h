@@ -51,12 +51,19 @@ struct tree_merge {
     uint32_t height;     /* in: of the old tree; out: of the new one */
     struct page_ptr top; /* likewise */
     bool started;
-    bool dropping;  /* no new tree: only note what is replaced */
-    unsigned depth; /* frames in use */
+    bool dropping; /* no new tree: only note what is replaced; what a damaged branch hides is
+                       left behind */
+    bool is_side;  /* changes are kept as the values of a side tree */
+    bool skips_unreadable; /* dropping: a branch that cannot be read counts as damaged */
+    bool read_failed;      /* out: it was a page of the old tree that could not be read */
+    uint64_t failed_at;    /* bytes in the file */
+    uint64_t hidden_units; /* left behind so far, over all trees */
+    unsigned depth;        /* frames in use */
     struct tree_frame frames[PAGE_LEVELS_MAX];
     struct page_builder builders[PAGE_LEVELS_MAX];
     struct page_scratch scratch;
-    uint64_t work; /* bytes read and taken in so far, over all trees */
+    struct scratch tagged; /* a side tree's value */
+    uint64_t work;         /* bytes read and taken in so far, over all trees */
 };
 
 void tree_merge_init(struct tree_merge *t, struct os *os, struct os_file *file,

@@ -264,11 +264,14 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
     snapshots_move(db, root);
     root_unref(db->primary, root); /* the primary keeps its own reference */
     db->pass_error = ERR_OK;
+    db->damage.tries = 0;
     db->amalgamations++;
     db->amalgamated_bytes += a->bytes;
     pulse_event(&db->pulse, "amalgamated", "stages=%zu bytes=%llu upto=%llu roots=%zu ms=%llu",
                 count, (unsigned long long)a->bytes, (unsigned long long)upto, a->limit_count,
                 (unsigned long long)(os_now_ms(db->os) - a->begun_ms));
+    for (size_t i = 0; i < a->pass.dropped_count; i++)
+        damage_forget(&db->damage, a->pass.dropped[i]);
     amalgamate_reset(a);
     catalogue_rooted(&db->catalogue, upto);
     amalgamate_limit_held(db);
@@ -290,7 +293,8 @@ static void amalgamate_fail(struct amalgamation *a, enum err e, const struct fai
 {
     struct db *db = a->pass.db;
 
-    pulse_event(&db->pulse, "amalgamation_failed", "error=%s text=\"%s\"", err_name(e),
+    pulse_event(&db->pulse, "amalgamation_failed", "error=%s file=%s offset=%llu text=\"%s\"",
+                err_name(e), why->file[0] ? why->file : "-", (unsigned long long)why->offset,
                 why->text);
     amalgamate_put_back(a);
     db->is_merging = false;
@@ -334,6 +338,12 @@ static enum err amalgamate_begin_root(struct amalgamation *a)
         .counters = p->counters,
         .counter_count = is_last ? p->counter_count : 0,
     };
+    enum err e = pass_list_damaged(p);
+
+    if (e)
+        return e;
+    plan.damaged = p->damaged;
+    plan.damaged_count = p->damaged_count;
 
     ASSERT(a->limit_at < a->limit_count && a->limits[a->limit_at] > root_facts(from)->commit);
     amalgamation_move(a, PHASE_MERGE);
@@ -341,16 +351,37 @@ static enum err amalgamate_begin_root(struct amalgamation *a)
     return primary_merge_begin(db->primary, &plan, &a->merge);
 }
 
+/* The merge has failed of a store's page. If that is damage, only that store shall suffer: begin
+ * the root again with the damage named. false: the pass has failed. */
+static bool amalgamate_get_past(struct amalgamation *a, enum err e,
+                                const struct tree_damage *damage)
+{
+    struct db *db = a->pass.db;
+
+    if (!damage_try(&db->damage, damage, e) || db_note_damage(db, damage) != ERR_OK ||
+        amalgamate_begin_root(a) != ERR_OK)
+        return false;
+    os_job_submit(db->os, &a->job);
+    return true;
+}
+
 static void amalgamate_root_done(struct amalgamation *a)
 {
     struct db *db = a->pass.db;
+    struct tree_damage damage;
     struct failure why;
     struct root *root;
+    bool has_damage;
     enum err e;
 
     failure_init(&why);
+    has_damage = merge_found_damage(a->merge, &damage);
     e = primary_merge_end(db->primary, a->merge, &root, &why);
     a->merge = NULL;
+    if (e && has_damage && amalgamate_get_past(a, e, &damage)) {
+        failure_clear(&why);
+        return;
+    }
     if (!e && a->limit_at + 1 == a->limit_count) {
         amalgamate_publish(a, root);
         db->is_merging = false;

@@ -123,6 +123,11 @@ static void cursor_place_at_edge(struct cursor *c, bool at_end)
     memcpy(c->place, at_end ? c->to : c->from, size);
 }
 
+bool cursor_is_only_staged(const struct cursor *c)
+{
+    return c->only_staged;
+}
+
 struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
                           struct schema *schema, const struct key_range *range, bool reverse,
                           bool only_staged)
@@ -390,6 +395,8 @@ static struct record *cursor_resolve(struct cursor *c, struct slice key, bool *i
     *in_tree = c->tree.valid && slice_equal(c->tree.key, key);
     if (*in_tree)
         c->tree_used = true;
+    if (*in_tree && slice_is_none(c->tree.value))
+        *in_tree = false; /* deleted, as the side of a damaged tree says */
     return newest;
 }
 

@@ -86,6 +86,39 @@ void db_note_answered(struct db *db, uint64_t commit)
     numbers_note_answered(&db->numbers, commit);
 }
 
+/* ---- damage ---- */
+
+enum err db_note_damage(struct db *db, const struct tree_damage *damage)
+{
+    const struct schema *s;
+    enum err e = damage_note(&db->damage, damage);
+
+    if (e == ERR_EXISTS)
+        return ERR_OK;
+    if (e)
+        return e;
+    s = catalogue_by_number(&db->catalogue, damage->store);
+    pulse_event(&db->pulse, "store_damaged",
+                "file=%s offset=%llu store=%lu name=\"%s\" text=\"%s\"", PRIMARY_FILE,
+                (unsigned long long)damage->offset, (unsigned long)damage->store,
+                s ? text_show(schema_name(s)) : "",
+                damage->is_lost ? "nothing of it can be read; clear or drop it"
+                                : "export what can be read, then clear or drop it");
+    return ERR_OK;
+}
+
+static void db_on_damage(void *context, uint32_t store, uint64_t offset)
+{
+    struct tree_damage damage = {.store = store, .offset = offset};
+
+    db_note_damage(context, &damage); /* where there is no memory the next read meets it */
+}
+
+static void db_load_damage(void *context, const struct tree_damage *damage)
+{
+    db_note_damage(context, damage);
+}
+
 /* ---- what the log says ---- */
 
 static void db_on_reserved(void *context, struct wal_numbers numbers)
@@ -160,6 +193,10 @@ static enum err db_open_primary(struct db *db, struct failure *f)
     primary_read_blocking(db->primary, true);
     e = recovery_load_catalogue(db, f);
     primary_read_blocking(db->primary, false);
+    if (!e) {
+        primary_on_damage(db->primary, db_on_damage, db);
+        primary_each_damage(db->primary, db_load_damage, db);
+    }
     return e;
 }
 
@@ -255,6 +292,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     losers_init(db);
     replies_init(&db->replies, &db->numbers, &db->pulse);
     pulse_init(&db->pulse, events, os_now_ms(os));
+    damage_init(&db->damage, os);
     os->ops->random(os, &db->hash_seed, sizeof db->hash_seed);
     db->check_memory = (struct msgpack_memory){check_alloc, check_free, os};
     e = db_open_lock(db, f);
@@ -422,6 +460,7 @@ void db_free(struct db *db, bool abandon)
         primary_close(db->primary, abandon);
     if (db->lock)
         db->os->ops->file_close(db->lock);
+    damage_fini(&db->damage);
     failure_clear(&db->log_failure);
     os_free(db->os, db, sizeof *db);
 }

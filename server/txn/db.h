@@ -125,6 +125,16 @@ void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hol
  * walks all of it, for tests. */
 bool db_check(const struct db *db);
 
+struct db_damage_status { /* a store that is damaged on the disk */
+    struct slice name;    /* none: it has been dropped */
+    const char *file;
+    uint64_t offset;      /* in it, bytes */
+    bool is_lost;         /* nothing of it can be read */
+};
+void db_each_damage(struct db *db,
+                    void (*each)(void *context, const struct db_damage_status *s),
+                    void *context);
+
 struct db_status {
     uint64_t last_commit, durable_commit, answered_commit;
     uint64_t stages, stage_bytes;             /* readable stages */

@@ -25,6 +25,7 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/commit_marks.h"
 #include "server/txn/cursor.h"
+#include "server/txn/damage.h"
 #include "server/txn/db.h"
 #include "server/txn/decided.h"
 #include "server/txn/generator.h"
@@ -202,6 +203,7 @@ struct db {
     enum err pass_error;      /* why the last pass failed; ERR_OK: it did not */
     bool is_merging;          /* the primary is a pass's, or a reclaiming's */
     struct reclaiming reclaiming;
+    struct damage damage; /* stores that are damaged */
 
     bool log_failed;
     struct failure log_failure;
@@ -217,6 +219,8 @@ struct db {
 };
 
 /* ---- db.c ---- */
+/* A store is damaged: note it, and say so. ERR_NOMEM: it will be met again. */
+enum err db_note_damage(struct db *db, const struct tree_damage *damage);
 /* The log, or what counts as it, has failed: final. */
 void db_fail(struct db *db, enum err e, const char *text);
 
@@ -372,6 +376,7 @@ void cursors_rest(struct txn *t);
 struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
                           struct schema *schema, const struct key_range *range, bool reverse,
                           bool only_staged);
+bool cursor_is_only_staged(const struct cursor *c);
 /* The next key, deletes included; *record NULL: it is in the root, and value is its value.
  * ERR_END, ERR_WAIT (nothing has moved), ... */
 enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct record **record,

@@ -26,6 +26,9 @@ void pass_free_lists(struct pass *p)
     os_free(os, p->dropped, p->dropped_room * sizeof *p->dropped);
     os_free(os, p->counters, p->counter_room * sizeof *p->counters);
     os_free(os, p->counting, p->counter_room * sizeof *p->counting);
+    os_free(os, p->damaged, p->damaged_room * sizeof *p->damaged);
+    p->damaged = NULL;
+    p->damaged_count = p->damaged_room = 0;
     p->stores = p->dropped = NULL;
     p->counters = NULL;
     p->counting = NULL;
@@ -126,6 +129,24 @@ static uint64_t pass_used(const struct pass *p, const struct pass_counter *of)
         used = here > used ? here : used;
     }
     return used;
+}
+
+enum err pass_list_damaged(struct pass *p)
+{
+    const struct damage *d = &p->db->damage;
+
+    os_free(p->db->os, p->damaged, p->damaged_room * sizeof *p->damaged);
+    p->damaged = NULL;
+    p->damaged_room = p->damaged_count = d->count;
+    if (!d->count)
+        return ERR_OK;
+    p->damaged = os_alloc(p->db->os, d->count * sizeof *p->damaged);
+    if (!p->damaged) {
+        p->damaged_room = p->damaged_count = 0;
+        return ERR_NOMEM;
+    }
+    memcpy(p->damaged, d->items, d->count * sizeof *p->damaged);
+    return ERR_OK;
 }
 
 /* Before anything is read; it takes as long as there are stores. */

@@ -36,6 +36,8 @@ struct pass {
     size_t counter_count, counter_room;
     struct pass_counter *counting; /* of what counters has behind its first */
     bool is_listed;                /* the lists are whole and sorted */
+    struct tree_damage *damaged; /* ascending */
+    size_t damaged_count, damaged_room;
     /* the ledger */
     struct ledger *ledger;                  /* being built; NULL: none is wanted */
     uint64_t ledger_floor;                  /* no open writer's snapshot is older */
@@ -51,6 +53,8 @@ struct pass {
  * whole on the merge lane, before anything is read. ERR_NOMEM. */
 enum err pass_prepare(struct pass *p, uint64_t limit);
 void pass_free_lists(struct pass *p);
+/* List the stores that are damaged, as is known now. ERR_NOMEM. */
+enum err pass_list_damaged(struct pass *p);
 
 /* Begin again, for versions of (floor, limit]. */
 void pass_rewind(struct pass *p, uint64_t floor, uint64_t limit);

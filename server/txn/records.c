@@ -617,24 +617,58 @@ static enum err count_root(struct op *op, const struct view *v, uint32_t store,
     return ERR_OK;
 }
 
+/* A damaged tree and its side hold versions of the same keys: only walking them counts. */
+static enum err count_walked(struct op *op, uint64_t *records, uint64_t *bytes)
+{
+    for (unsigned steps = 0;; steps++) {
+        struct record *r;
+        struct slice key, value;
+        enum err e;
+
+        if (steps == STEPS_A_TURN) {
+            wait_yield(op->db->primary, &op->wait);
+            return ERR_WAIT;
+        }
+        e = cursor_step(op, op->cursor, &key, &r, &value);
+        if (e == ERR_END) {
+            *records = *bytes = 0;
+            return ERR_OK;
+        }
+        if (e)
+            return e;
+        if (r)
+            decided_note(op, r->stamp);
+        if (r && record_is_delete(r))
+            continue;
+        op->progress[0]++;
+        op->progress[1] += key.size + value.size;
+    }
+}
+
 enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
                           const struct key_range *bounds, uint64_t *records, uint64_t *bytes)
 {
     struct view v = view_of(t->snapshot, &t->write_set);
+    struct tree_facts facts;
     enum err e = ERR_OK;
 
     if (!bounds->empty && !op->cursor) /* once, though this goes on over several turns */
         e = reads_note_range(op, t, s, slice_make(bounds->from, bounds->from_size),
                              slice_make(bounds->to, bounds->to_size));
     if (!e && !op->cursor) {
-        op->cursor = cursor_new(op, t, t->snapshot, s, bounds, false, true);
+        bool walks = root_tree_facts(v.root, s->number, &facts) && facts.has_side;
+
+        op->cursor = cursor_new(op, t, t->snapshot, s, bounds, false, !walks);
         if (!op->cursor)
             e = failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
     }
-    if (!e)
+    if (!e && !cursor_is_only_staged(op->cursor)) {
+        e = count_walked(op, records, bytes);
+    } else if (!e) {
         e = count_staged(op, &v, s->number);
-    if (!e)
-        e = count_root(op, &v, s->number, bounds, records, bytes);
+        if (!e)
+            e = count_root(op, &v, s->number, bounds, records, bytes);
+    }
     if (!e) {
         *records += op->progress[0];
         *bytes += op->progress[1];

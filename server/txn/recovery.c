@@ -201,8 +201,9 @@ enum err recovery_load_catalogue(struct db *db, struct failure *f)
     tree_cursor_init(&c, db->primary, root, CATALOGUE_STORE);
     e = tree_cursor_seek(&c, slice_text(""), false, &w, f);
     while (!e && c.valid) {
-        e = catalogue_load(&db->catalogue, c.key, c.value, root_facts(root)->commit, 0,
-                           SLICE_NONE, f);
+        if (!slice_is_none(c.value))
+            e = catalogue_load(&db->catalogue, c.key, c.value, root_facts(root)->commit, 0,
+                               SLICE_NONE, f);
         if (!e)
             e = tree_cursor_next(&c, &w, f);
     }

@@ -121,6 +121,21 @@ bool db_check(const struct db *db)
            read_set_check(&db->read_set);
 }
 
+void db_each_damage(struct db *db,
+                    void (*each)(void *context, const struct db_damage_status *s),
+                    void *context)
+{
+    for (size_t i = 0; i < db->damage.count; i++) {
+        const struct tree_damage *damage = &db->damage.items[i];
+        const struct schema *s = catalogue_by_number(&db->catalogue, damage->store);
+        struct db_damage_status status = {s ? schema_name(s) : SLICE_NONE, PRIMARY_FILE,
+                                          damage->offset, damage->is_lost};
+
+        ASSERT(damage->store < PRIMARY_STORES_END);
+        each(context, &status);
+    }
+}
+
 void db_status(struct db *db, struct db_status *out)
 {
     struct primary_stats p;

@@ -33,7 +33,8 @@ struct store_info { /* borrowed inside the callback */
     struct slice key; /* MessagePack, as key_spec_write puts it */
     bool generate;
     bool last_writer_wins;
-    uint64_t records; /* exact */
+    bool is_damaged;  /* on the disk: it takes no writes */
+    uint64_t records; /* exact, unless it is damaged */
     uint64_t bytes;   /* about */
     uint64_t next;    /* the number that the transaction would be given next; 0: none are */
 };

@@ -159,6 +159,12 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
     enum err e;
 
     ASSERT(!t->failure.error && !t->options.read_only);
+    if (t->db->damage.count) {
+        const struct tree_damage *damage = damage_find(&t->db->damage, schema->number);
+
+        if (damage)
+            return damage_refuse(damage, schema_name(schema), &op->failure);
+    }
     e = reads_check_write(op, t);
     if (!e)
         e = tracker_check_schema(op, t, schema);

@@ -21,6 +21,8 @@ static void core_on_event(void *context, const char *event, const char *facts)
 {
     const char *roots = strstr(facts, "roots=");
 
+    if (strcmp(event, "store_damaged") == 0)
+        ((struct core_rig *)context)->damaged++;
     if (strcmp(event, "amalgamated") == 0 && roots)
         ((struct core_rig *)context)->intermediate += (unsigned)atoi(roots + 6) - 1;
 }

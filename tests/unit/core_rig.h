@@ -33,6 +33,7 @@ struct core_rig {
     bool is_woken;
     bool has_op;
     bool has_failed;       /* the log has failed */
+    unsigned damaged;      /* events that say that a store is */
     unsigned intermediate; /* roots made for old snapshots */
 };
 

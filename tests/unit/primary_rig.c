@@ -249,7 +249,9 @@ enum err rig_merge(struct rig *rig, const struct rig_batch *batch, const struct 
                               .dropped = how->dropped,
                               .dropped_count = how->dropped_count,
                               .counters = how->counters,
-                              .counter_count = how->counter_count};
+                              .counter_count = how->counter_count,
+                              .damaged = how->damaged,
+                              .damaged_count = how->damaged_count};
     struct merge *m;
     struct root *root;
     enum err e;
@@ -263,6 +265,7 @@ enum err rig_merge(struct rig *rig, const struct rig_batch *batch, const struct 
     } while (e == ERR_WAIT);
     if (sim_is_off(rig->sim))
         return e; /* nobody is there any more to end it */
+    rig->has_damage = merge_found_damage(m, &rig->damage);
     ck_assert_int_eq(primary_merge_end(rig->p, m, &root, &rig->failure), e);
     if (e) {
         ck_assert_ptr_null(root);

@@ -31,6 +31,8 @@ struct rig {
     struct failure failure; /* of the last call that failed */
     void **memory;          /* all keys and values ever made */
     size_t memory_count, memory_room;
+    bool has_damage; /* the last merge failed of a page of a store */
+    struct tree_damage damage;
     uint64_t bytes_max; /* a call of merge_run; 0: the seed chooses */
 };
 
@@ -66,6 +68,8 @@ struct rig_merge {
     size_t dropped_count;
     const struct merge_counter *counters;
     size_t counter_count;
+    const struct tree_damage *damaged;
+    size_t damaged_count;
 };
 
 /* Merge the batch; on success the model follows and *out (may be NULL: given back) is the new

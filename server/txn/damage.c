@@ -1,0 +1,105 @@
+#include "server/txn/damage.h"
+
+#include "server/base/assert.h"
+#include "server/base/text.h"
+
+#include <string.h>
+
+void damage_init(struct damage *d, struct os *os)
+{
+    memset(d, 0, sizeof *d);
+    d->os = os;
+}
+
+void damage_fini(struct damage *d)
+{
+    if (d->os)
+        os_free(d->os, d->items, d->room * sizeof *d->items);
+    d->items = NULL;
+    d->count = d->room = 0;
+}
+
+/* The first at or above the store. */
+static size_t damage_seek(const struct damage *d, uint32_t store)
+{
+    size_t i = 0;
+
+    while (i < d->count && d->items[i].store < store)
+        i++;
+    return i;
+}
+
+const struct tree_damage *damage_find(const struct damage *d, uint32_t store)
+{
+    size_t i = damage_seek(d, store);
+
+    return i < d->count && d->items[i].store == store ? &d->items[i] : NULL;
+}
+
+static enum err damage_grow(struct damage *d)
+{
+    size_t room = d->room ? 2 * d->room : 8;
+    struct tree_damage *items;
+
+    if (d->count < d->room)
+        return ERR_OK;
+    items = os_alloc(d->os, room * sizeof *items);
+    if (!items)
+        return ERR_NOMEM;
+    if (d->count)
+        memcpy(items, d->items, d->count * sizeof *items);
+    os_free(d->os, d->items, d->room * sizeof *d->items);
+    d->items = items;
+    d->room = room;
+    return ERR_OK;
+}
+
+enum err damage_note(struct damage *d, const struct tree_damage *damage)
+{
+    size_t i = damage_seek(d, damage->store);
+
+    ASSERT(damage->store < PRIMARY_STORES_END);
+    if (i < d->count && d->items[i].store == damage->store) {
+        if (!damage->is_lost || d->items[i].is_lost)
+            return ERR_EXISTS;
+        d->items[i].is_lost = true;
+        return ERR_OK;
+    }
+    if (damage_grow(d) != ERR_OK)
+        return ERR_NOMEM;
+    memmove(d->items + i + 1, d->items + i, (d->count - i) * sizeof *d->items);
+    d->items[i] = *damage;
+    d->count++;
+    ASSERT(i == 0 || d->items[i - 1].store < d->items[i].store);
+    return ERR_OK;
+}
+
+bool damage_try(struct damage *d, const struct tree_damage *damage, enum err e)
+{
+    if (e == ERR_CORRUPT)
+        return true;
+    if (e != ERR_IO)
+        return false;
+    if (d->tries == 0 || d->tried.store != damage->store || d->tried.offset != damage->offset)
+        d->tries = 0;
+    d->tried = *damage;
+    return ++d->tries >= DAMAGE_TRIES;
+}
+
+void damage_forget(struct damage *d, uint32_t store)
+{
+    size_t i = damage_seek(d, store);
+
+    if (i == d->count || d->items[i].store != store)
+        return;
+    d->count--;
+    memmove(d->items + i, d->items + i + 1, (d->count - i) * sizeof *d->items);
+}
+
+enum err damage_refuse(const struct tree_damage *damage, struct slice name, struct failure *f)
+{
+    return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, damage->offset,
+                          "store \"%s\" is damaged on the disk (%s, offset %llu) and takes no "
+                          "writes; export what can be read, then clear or drop it",
+                          text_show(name), PRIMARY_FILE, (unsigned long long)damage->offset);
+}
