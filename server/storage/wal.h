@@ -50,7 +50,7 @@ struct wal_item {
     uint64_t number;           /* grows from item to item; not 0 */
     enum durability durability; /* INTERVAL: it may wait for the interval's sync */
     uint64_t bytes;            /* at least what encode will put in total */
-    /* Put the next piece, whole records only, into at most room bytes; return the bytes
+    /* Put the next piece, cut where the item may be cut, into at most room bytes; return the bytes
      * put. Pieces that follow each other in one batch are joined in replay. 0 with *last
      * false means that room is too small for the next record, which never happens with room
      * >= piece_bytes_max. Set *last with the last piece. Any thread; reads only what nobody

@@ -240,6 +240,7 @@ static enum err db_open_log(struct db *db, struct failure *f)
     e = wal_open(db->os, &options, &events, &replay, root->log_position, &numbers, &db->wal, f);
     if (!e)
         e = recovery_end(&recovery, f);
+    recovery_fini(&recovery);
     if (!e)
         e = wal_begin(db->wal, wal_epoch(db->wal) + 1, f);
     if (e)

@@ -19,11 +19,13 @@ static void recovery_begin_commit(struct recovery *r)
 {
     r->stamp = NULL;
     r->number = 0;
+    r->cut_size = 0;
 }
 
 void recovery_init(struct recovery *r, struct db *db)
 {
     r->db = db;
+    r->cut = (struct scratch){0};
     r->replayed = 0;
     r->shelf = NULL;
     r->upto = root_facts(primary_root(db->primary))->commit;
@@ -46,6 +48,11 @@ enum err recovery_end(struct recovery *r, struct failure *f)
 
     recovery_count(r);
     return e ? failure_set(f, e, "out of memory for a stage") : ERR_OK;
+}
+
+void recovery_fini(struct recovery *r)
+{
+    scratch_fini(r->db->os, &r->cut);
 }
 
 static enum err recovery_rotate(struct recovery *r, struct failure *f)
@@ -83,18 +90,41 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
     return ERR_OK;
 }
 
+/* Bytes of the record that begins there; 0: its head is not all there. */
+static size_t recovery_record_bytes(struct slice bytes)
+{
+    if (bytes.size < COMMIT_RECORD_HEAD_BYTES)
+        return 0;
+    return COMMIT_RECORD_HEAD_BYTES + (size_t)bytes_get_le16(bytes.data + 5) +
+           bytes_get_le32(bytes.data + 7);
+}
+
+/* Keep more of a record that is cut: no more than has come. */
+static enum err recovery_cut_add(struct recovery *r, struct slice *bytes, size_t size,
+                                 struct failure *f)
+{
+    ASSERT(size <= bytes->size);
+    if (scratch_reserve(r->db->os, &r->cut, r->cut_size + size, r->cut_size) != ERR_OK)
+        return failure_set(f, ERR_NOMEM, "no memory for commit %llu of the log",
+                           (unsigned long long)r->number);
+    memcpy(r->cut.data + r->cut_size, bytes->data, size);
+    r->cut_size += size;
+    bytes->data += size;
+    bytes->size -= size;
+    return ERR_OK;
+}
+
 static enum err recovery_record(struct recovery *r, struct slice *bytes, struct failure *f)
 {
     const uint8_t *at = bytes->data;
-    size_t key_size, value_size, size;
+    size_t key_size, value_size, size = recovery_record_bytes(*bytes);
     struct slice key, value;
 
-    if (bytes->size < COMMIT_RECORD_HEAD_BYTES)
+    if (!size || bytes->size < size)
         return recovery_damaged(f, r->number);
     key_size = bytes_get_le16(at + 5);
     value_size = bytes_get_le32(at + 7);
-    size = COMMIT_RECORD_HEAD_BYTES + key_size + value_size;
-    if (bytes->size < size || key_size > KEY_BYTES_MAX || !key_size)
+    if (key_size > KEY_BYTES_MAX || !key_size)
         return recovery_damaged(f, r->number);
     key = slice_make(at + COMMIT_RECORD_HEAD_BYTES, key_size);
     value = slice_make(key.data + key_size, value_size);
@@ -106,6 +136,34 @@ static enum err recovery_record(struct recovery *r, struct slice *bytes, struct 
     bytes->data += size;
     bytes->size -= size;
     return ERR_OK;
+}
+
+/* Records that this piece, or those before it, hold whole. */
+static enum err recovery_records(struct recovery *r, struct slice *bytes, struct failure *f)
+{
+    enum err e = ERR_OK;
+
+    if (r->cut_size) {
+        struct slice cut = slice_make(r->cut.data, r->cut_size);
+        size_t size = recovery_record_bytes(cut); /* the first part holds the head */
+        size_t left = size - r->cut_size;
+
+        e = recovery_cut_add(r, bytes, left < bytes->size ? left : bytes->size, f);
+        if (e || r->cut_size < size)
+            return e;
+        cut = slice_make(r->cut.data, r->cut_size);
+        e = recovery_record(r, &cut, f);
+        r->cut_size = 0;
+        scratch_fini(r->db->os, &r->cut);
+    }
+    while (!e && bytes->size) {
+        size_t size = recovery_record_bytes(*bytes);
+
+        if (size > COMMIT_WHOLE_BYTES_MAX && size > bytes->size)
+            return recovery_cut_add(r, bytes, bytes->size, f);
+        e = recovery_record(r, bytes, f);
+    }
+    return e;
 }
 
 /* The definitions of stores among a commit's records. */
@@ -182,8 +240,10 @@ enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
     } else if (r->number != number) {
         return recovery_damaged(f, number); /* its beginning lies before the root's position */
     }
-    while (!e && bytes.size)
-        e = recovery_record(r, &bytes, f);
+    if (!e)
+        e = recovery_records(r, &bytes, f);
+    if (!e && last && r->cut_size)
+        e = recovery_damaged(f, number);
     if (!e && last)
         e = recovery_commit(r, f);
     return e;

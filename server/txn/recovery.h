@@ -11,6 +11,8 @@ struct recovery {
     uint64_t bytes_before;  /* of the open stage's memory, counted so far */
     struct stamp *stamp;    /* of the commit at hand, in the open stage's memory; or NULL */
     uint64_t number;        /* its number; 0: none */
+    struct scratch cut;     /* a record whose end is in a piece to come */
+    size_t cut_size;        /* bytes of it so far */
     uint64_t upto;          /* the root has all up to here */
     uint64_t replayed;      /* commits */
     /* Of the record before, since commits mostly stay with a store; NULL: unknown. */
@@ -20,6 +22,9 @@ struct recovery {
 void recovery_init(struct recovery *r, struct db *db);
 /* The log is at its end: what it held can be found. ERR_NOMEM. */
 enum err recovery_end(struct recovery *r, struct failure *f);
+
+/* Whatever has become of it: give its memory back. */
+void recovery_fini(struct recovery *r);
 
 /* For wal_replay.piece; context is the recovery. */
 enum err recovery_piece(void *context, uint64_t number, bool first, bool last,

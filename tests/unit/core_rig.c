@@ -41,12 +41,17 @@ static void core_start(struct core_rig *rig)
 
 void core_open(struct core_rig *rig, uint64_t seed)
 {
+    core_open_with_segments(rig, seed, UINT64_C(16) << 20);
+}
+
+void core_open_with_segments(struct core_rig *rig, uint64_t seed, uint64_t segment_bytes)
+{
     memset(rig, 0, sizeof *rig);
     rig->sim = sim_new(seed);
     db_options_default(&rig->options);
     rig->options.manual = true;
     rig->options.page_bytes = 4096;
-    rig->options.segment_bytes = UINT64_C(16) << 20;
+    rig->options.segment_bytes = segment_bytes;
     core_start(rig);
 }
 
@@ -381,6 +386,51 @@ uint64_t core_value(struct core_rig *rig, const char *store, unsigned key)
     core_settle(rig); /* autocommit reads see what is durable */
     MUST_EQ(core_get(rig, NULL, store, key, &value), ERR_OK);
     return value;
+}
+
+/* ---- large records ---- */
+
+static struct slice core_noise(unsigned key, size_t bytes)
+{
+    uint8_t *data = malloc(bytes);
+    uint64_t state = key * UINT64_C(0x9e3779b97f4a7c15) + bytes;
+
+    data[0] = 0xc6; /* binary */
+    for (unsigned i = 0; i < 4; i++)
+        data[1 + i] = (uint8_t)((bytes - 5) >> (24 - 8 * i));
+    for (size_t i = 5; i < bytes; i++) {
+        state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        data[i] = (uint8_t)(state >> 56);
+    }
+    return slice_make(data, bytes);
+}
+
+enum err core_put_large(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
+                        size_t bytes)
+{
+    uint8_t key_room[16], *out = malloc(KEY_PLAIN_BYTES_MAX);
+    struct slice value = core_noise(key, bytes), key_out;
+    enum err e = CORE_CALL(rig, record_put(&rig->op, t, slice_text(store), value,
+                                           core_key(key, key_room), false, out, &key_out));
+
+    free((void *)(uintptr_t)value.data);
+    free(out);
+    return e;
+}
+
+bool core_has_large(struct core_rig *rig, const char *store, unsigned key, size_t bytes)
+{
+    uint8_t key_room[16];
+    struct slice value, expected = core_noise(key, bytes);
+    enum err e;
+    bool same;
+
+    core_settle(rig);
+    e = CORE_CALL(
+        rig, record_get(&rig->op, NULL, slice_text(store), core_key(key, key_room), &value));
+    same = e == ERR_OK && slice_equal(value, expected);
+    free((void *)(uintptr_t)expected.data);
+    return same;
 }
 
 /* ---- operators ---- */

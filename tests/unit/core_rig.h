@@ -39,6 +39,8 @@ struct core_rig {
 
 /* A manual database: nothing rotates or amalgamates but when asked. */
 void core_open(struct core_rig *rig, uint64_t seed);
+/* The log keeps the size of the segments that it is made with. */
+void core_open_with_segments(struct core_rig *rig, uint64_t seed, uint64_t segment_bytes);
 /* Ends cleanly; every byte must have come back. */
 void core_close(struct core_rig *rig);
 /* crash: the power goes off; else a clean end. Open transactions must have ended. */
@@ -85,6 +87,11 @@ enum err core_rename(struct core_rig *rig, struct txn *t, const char *store, con
 /* Of autocommit, which must succeed. */
 void core_set(struct core_rig *rig, const char *store, unsigned key, uint64_t value);
 uint64_t core_value(struct core_rig *rig, const char *store, unsigned key);
+
+/* A record of so many bytes in all, of noise that key and size give; and whether it is there so. */
+enum err core_put_large(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
+                        size_t bytes);
+bool core_has_large(struct core_rig *rig, const char *store, unsigned key, size_t bytes);
 
 void core_rotate(struct core_rig *rig);
 /* Merge all that is committed, and let go of what nobody needs. */
