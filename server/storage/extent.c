@@ -240,6 +240,32 @@ enum err extent_take(struct extent_map *map, uint32_t count, uint32_t *out)
     return ERR_OK;
 }
 
+enum err extent_take_behind(struct extent_map *map, uint32_t count, uint32_t from,
+                            uint32_t *out)
+{
+    uint32_t at = from, place = max32(map->end, from), start, run;
+    enum err e;
+
+    ASSERT(count > 0 && count < EXTENT_UNITS_MAX);
+    while (at < map->end && extent_free_run(map, at, &start, &run)) {
+        uint32_t begin = max32(start, from);
+
+        if (start + run >= begin + count) {
+            place = begin;
+            break;
+        }
+        at = start + run;
+    }
+    e = map_cover(map, (uint64_t)place + count);
+    if (e)
+        return e;
+    bits_set(map, place, count, true);
+    map->used += count;
+    map->end = max32(map->end, place + count);
+    *out = place;
+    return ERR_OK;
+}
+
 enum err extent_mark(struct extent_map *map, uint32_t start, uint32_t count)
 {
     enum err e;

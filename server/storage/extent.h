@@ -38,6 +38,9 @@ void extent_fini(struct extent_map *map);
 
 /* Take the first run of count units. ERR_NOMEM; ERR_NO_SPACE over EXTENT_UNITS_MAX. */
 enum err extent_take(struct extent_map *map, uint32_t count, uint32_t *out);
+/* The same of a run at or behind from. */
+enum err extent_take_behind(struct extent_map *map, uint32_t count, uint32_t from,
+                            uint32_t *out);
 /* Take that very run. ERR_CORRUPT: some of it is taken already; ERR_NOMEM. */
 enum err extent_mark(struct extent_map *map, uint32_t start, uint32_t count);
 /* Take every unit below end that is not taken yet. ERR_NOMEM, ERR_NO_SPACE. */

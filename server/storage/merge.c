@@ -63,7 +63,11 @@ struct merge {
     size_t damaged_next; /* the next of the plan's */
     bool is_passed_over; /* what was written to `passed_over`, which is lost, is left out */
     uint32_t passed_over;
-    bool has_damage; /* it failed of `damage` */
+    bool renews_rows, renews_catalogue; /* to be written anew, both copies */
+    bool renews_first;                  /* the rows are still to come */
+    bool old_is_dropped;                /* renewing: the old tree of trees has been walked */
+    bool catalogue_failed;              /* neither copy could be read */
+    bool has_damage;                    /* it failed of `damage` */
     struct tree_damage damage;
 
     struct merge_feed catalogue; /* changed infos */
@@ -283,6 +287,19 @@ static enum err tree_close(struct merge *m)
     return m->tree.is_side ? side_push(m, &info) : tree_push(m, info);
 }
 
+/* Write the rows that all stores depend on anew, whether or not they change. */
+static enum err rows_renew(struct merge *m)
+{
+    struct tree_damage damage;
+
+    if (damage_find(m, PRIMARY_STORE_TWICE, &damage) ||
+        !root_find(m->plan.from, PRIMARY_STORE_TWICE))
+        return ERR_OK;
+    change_begin(m, PRIMARY_STORE_TWICE);
+    m->tree.renews = true;
+    return ERR_OK;
+}
+
 /* What was written to a store that ends here, or that is lost. */
 static bool change_is_nothing(const struct merge *m, uint32_t store)
 {
@@ -298,6 +315,10 @@ static enum err trees_next(struct merge *m)
     uint64_t store = UINT64_MAX, dropped = UINT64_MAX, least;
     enum err e;
 
+    if (m->renews_first) {
+        m->renews_first = false;
+        return rows_renew(m);
+    }
     e = feed_peek(&m->feed, &change);
     if (e)
         return e;
@@ -479,15 +500,39 @@ static enum err diff_next(void *context, struct merge_change *out)
 _Static_assert(sizeof(struct tree_info) == 16 + sizeof(struct page_ptr),
                "infos are compared byte by byte: they have no holes");
 
+/* The old tree of trees ends; a new one is made of what is known in memory. */
+static enum err catalogue_drop_old(struct merge *m, uint64_t work_max)
+{
+    const struct root *from = m->plan.from;
+    enum err e;
+
+    if (!m->tree_open) {
+        tree_merge_begin(&m->tree, ROOT_CATALOGUE, from->catalogue_height, &from->catalogue,
+                         true);
+        m->tree.skips_unreadable = true;
+        m->tree_open = true;
+    }
+    e = tree_merge_run(&m->tree, &m->catalogue, work_max);
+    if (e)
+        return e;
+    m->tree_open = false;
+    m->old_is_dropped = true;
+    m->diff_old = from->count; /* nothing is what it was */
+    return ERR_OK;
+}
+
 static enum err catalogue_step(struct merge *m, uint64_t work_max)
 {
     const struct root *from = m->plan.from;
     const struct merge_change *change;
     enum err e;
 
+    if (m->renews_catalogue && !m->old_is_dropped)
+        return catalogue_drop_old(m, work_max);
     if (!m->tree_open) {
         m->catalogue.input = (struct merge_input){m, diff_next};
-        tree_merge_begin(&m->tree, ROOT_CATALOGUE, from->catalogue_height, &from->catalogue,
+        tree_merge_begin(&m->tree, ROOT_CATALOGUE,
+                         m->renews_catalogue ? 0 : from->catalogue_height, &from->catalogue,
                          false);
         m->tree_open = true;
         e = feed_peek(&m->catalogue, &change);
@@ -501,6 +546,7 @@ static enum err catalogue_step(struct merge *m, uint64_t work_max)
     e = tree_merge_run(&m->tree, &m->catalogue, work_max);
     if (!e)
         merge_move(m, MERGE_FINISH);
+    m->catalogue_failed = m->tree.read_failed;
     return e;
 }
 
@@ -679,6 +725,9 @@ enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
         merge_free(p, m);
         return e;
     }
+    m->writer.writes_twice = true;
+    m->renews_rows = m->renews_first = p->renews_rows;
+    m->renews_catalogue = p->renews_catalogue;
     tree_merge_init(&m->tree, p->os, p->file, &p->cache, &m->writer, &m->replaced->list,
                     &m->failure, p->page_bytes);
     line_branch(p, plan->from, m->number);
@@ -708,6 +757,8 @@ static void merge_publish(struct primary *p, struct merge *m)
     if (m->plan.durable) {
         root_unref(p, p->durable);
         p->durable = root_ref(m->root);
+        p->renews_rows = p->renews_rows && !m->renews_rows;
+        p->renews_catalogue = p->renews_catalogue && !m->renews_catalogue;
     }
     m->root = NULL;
 }
@@ -720,6 +771,10 @@ enum err primary_merge_end(struct primary *p, struct merge *m, struct root **out
 
     ASSERT(p->merge == m && (m->phase == MERGE_DONE || m->phase == MERGE_FAILED));
     *out = NULL;
+    p->renews_catalogue = p->renews_catalogue || m->catalogue_failed;
+    if (m->tree.bad_copy &&
+        !(m->tree.bad_copy_store == ROOT_CATALOGUE ? m->renews_catalogue : m->renews_rows))
+        primary_bad_copy(p, m->tree.bad_copy_store, m->tree.bad_copy);
     p->last.pages_written += m->writer.pages_written;
     p->last.bytes_written += m->writer.bytes_written;
     if (m->file_bytes)

@@ -88,28 +88,33 @@ size_t page_ptr_encode(const struct page_ptr *ptr, uint8_t *to)
     at += 8;
     at += varint_put(at, ptr->offset);
     at += varint_put(at, ptr->birth);
-    at += varint_put(at, ptr->packed);
+    at += varint_put(at, (uint64_t)ptr->packed << 1 | (ptr->twin ? 1 : 0));
     at += varint_put(at, ptr->image);
     at += varint_put(at, ptr->records);
     at += varint_put(at, ptr->bytes);
     at += varint_put(at, ptr->units);
+    if (ptr->twin)
+        at += varint_put(at, ptr->twin);
     return (size_t)(at - to);
 }
 
 static void read_ptr(struct page_reader *r, struct page_ptr *ptr)
 {
     const uint8_t *checksum = read_bytes(r, 8);
+    uint32_t packed;
 
     ptr->checksum = checksum ? bytes_get_le64(checksum) : 0;
-    ptr->offset = read_varint(r);
+    ptr->offset = read_size(r, UINT32_MAX);
     ptr->birth = read_varint(r);
-    ptr->packed = read_size(r, PAGE_IMAGE_BYTES_MAX);
+    packed = read_size(r, 2 * (uint64_t)PAGE_IMAGE_BYTES_MAX + 1);
+    ptr->packed = packed >> 1;
     ptr->image = read_size(r, PAGE_IMAGE_BYTES_MAX);
     ptr->records = read_varint(r);
     ptr->bytes = read_varint(r);
     ptr->units = read_varint(r);
+    ptr->twin = packed & 1 ? read_size(r, UINT32_MAX) : 0;
     if (ptr->packed == 0 || ptr->packed > ptr->image || ptr->image <= PAGE_HEADER_BYTES ||
-        ptr->records == 0 || ptr->units < page_units(ptr->packed) || ptr->offset > UINT32_MAX)
+        ptr->records == 0 || ptr->units < page_own_units(ptr) || ((packed & 1) && !ptr->twin))
         r->bad = true;
 }
 
@@ -424,7 +429,7 @@ static void find_heads(struct page *page)
 /* Whether the parts below add up to what the pointer to the page says of them. */
 static bool sums_agree(const struct page *page, const struct page_ptr *ptr)
 {
-    uint64_t records = 0, bytes = 0, units = page_units(ptr->packed);
+    uint64_t records = 0, bytes = 0, units = page_own_units(ptr);
 
     if (page->level == 0)
         return page->count == ptr->records && ptr->units == units;
@@ -535,15 +540,14 @@ void page_scratch_fini(struct os *os, struct page_scratch *scratch)
     scratch_fini(os, &scratch->image);
 }
 
-enum err page_read(struct os *os, struct os_file *file, const struct page_ptr *ptr,
-                   uint32_t store, unsigned level, bool nowait, struct page_scratch *scratch,
-                   struct page **out, const char **why)
+/* Read the bytes of the copy at offset. */
+static enum err copy_read(struct os *os, struct os_file *file, const struct page_ptr *ptr,
+                          uint64_t offset, bool nowait, struct page_scratch *scratch,
+                          const char **why)
 {
-    uint64_t offset = ptr->offset * PAGE_UNIT_BYTES;
     size_t got = 0;
     enum err e;
 
-    *out = NULL;
     *why = "the file could not be read";
     e = scratch_reserve(os, &scratch->packed, ptr->packed, 0);
     if (e)
@@ -555,7 +559,44 @@ enum err page_read(struct os *os, struct os_file *file, const struct page_ptr *p
     if (e)
         return e;
     *why = "the page lies behind the end of the file";
-    if (got < ptr->packed)
-        return ERR_CORRUPT;
-    return page_unpack(os, ptr, store, level, scratch->packed.data, &scratch->image, out, why);
+    return got < ptr->packed ? ERR_CORRUPT : ERR_OK;
+}
+
+enum err page_check_twin(struct os *os, struct os_file *file, const struct page_ptr *ptr,
+                         struct page_scratch *scratch)
+{
+    const char *why;
+    enum err e;
+
+    ASSERT(ptr->twin);
+    e = copy_read(os, file, ptr, (uint64_t)ptr->twin * PAGE_UNIT_BYTES, false, scratch, &why);
+    if (!e && page_checksum(ptr, scratch->packed.data) != ptr->checksum)
+        e = ERR_CORRUPT;
+    return e;
+}
+
+enum err page_read(struct os *os, struct os_file *file, const struct page_ptr *ptr,
+                   uint32_t store, unsigned level, bool nowait, struct page_scratch *scratch,
+                   struct page **out, const char **why)
+{
+    enum err e = copy_read(os, file, ptr, page_at(ptr), nowait, scratch, why);
+
+    *out = NULL;
+    scratch->bad_copy = 0;
+    if (!e)
+        e = page_unpack(os, ptr, store, level, scratch->packed.data, &scratch->image, out, why);
+    if ((e == ERR_CORRUPT || e == ERR_IO) && ptr->twin) {
+        const char *twin_why;
+        enum err t = copy_read(os, file, ptr, (uint64_t)ptr->twin * PAGE_UNIT_BYTES, nowait,
+                               scratch, &twin_why);
+
+        if (!t)
+            t = page_unpack(os, ptr, store, level, scratch->packed.data, &scratch->image, out,
+                            &twin_why);
+        if (t == ERR_OK)
+            scratch->bad_copy = page_at(ptr);
+        if (t == ERR_OK || t == ERR_WAIT || t == ERR_NOMEM)
+            return t;
+    }
+    return e;
 }

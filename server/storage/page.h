@@ -27,11 +27,12 @@
 #define PAGE_KEY_BYTES_MAX 65535u
 #define PAGE_IMAGE_BYTES_MAX (128u << 20)
 #define PAGE_LEVELS_MAX 24u
-#define PAGE_PTR_BYTES_MAX 64u /* of an encoded pointer: 7 varints and a checksum */
+#define PAGE_PTR_BYTES_MAX 72u /* of an encoded pointer: 8 varints and a checksum */
 
 /* Where a page is and what it must be. Units are of PAGE_UNIT_BYTES. */
 struct page_ptr {
-    uint64_t offset;   /* of its extent, units */
+    uint32_t offset;   /* of its extent, units */
+    uint32_t twin;     /* of a copy in another place, units; 0: there is none */
     uint64_t birth;    /* number of the root that it was made for */
     uint64_t checksum; /* XXH3-64 over the packed bytes, seeded with offset and birth */
     uint64_t records;  /* in all leaves below */
@@ -88,10 +89,16 @@ static inline uint32_t page_units(uint32_t bytes)
     return (uint32_t)(((uint64_t)bytes + PAGE_UNIT_BYTES - 1) / PAGE_UNIT_BYTES);
 }
 
+/* Of its own extents, without what is below. */
+static inline uint64_t page_own_units(const struct page_ptr *ptr)
+{
+    return (uint64_t)page_units(ptr->packed) * (ptr->twin ? 2 : 1);
+}
+
 /* Where it begins in the file, bytes. */
 static inline uint64_t page_at(const struct page_ptr *ptr)
 {
-    return ptr->offset * PAGE_UNIT_BYTES;
+    return (uint64_t)ptr->offset * PAGE_UNIT_BYTES;
 }
 
 static inline struct slice page_key(const struct page *page, unsigned i)
@@ -146,11 +153,18 @@ enum err page_unpack(struct os *os, const struct page_ptr *ptr, uint32_t store, 
 struct page_scratch {
     struct scratch packed;
     struct scratch image;
+    uint64_t
+        bad_copy; /* out: a copy was damaged, and the other one did; bytes in the file; else 0 */
 };
 void page_scratch_fini(struct os *os, struct page_scratch *scratch);
 
-/* Read and unpack; blocks, or with nowait answers ERR_WAIT where it would. ERR_CORRUPT,
- * ERR_IO, ERR_NOMEM. */
+/* Whether the second copy of a page (ptr->twin) is as it was written; blocks. ERR_CORRUPT, ERR_IO,
+ * ERR_NOMEM. */
+enum err page_check_twin(struct os *os, struct os_file *file, const struct page_ptr *ptr,
+                         struct page_scratch *scratch);
+
+/* Read and unpack, from the second copy if the first one is damaged; blocks, or with nowait
+ * answers ERR_WAIT where it would. ERR_CORRUPT, ERR_IO, ERR_NOMEM. */
 enum err page_read(struct os *os, struct os_file *file, const struct page_ptr *ptr,
                    uint32_t store, unsigned level, bool nowait, struct page_scratch *scratch,
                    struct page **out, const char **why);

@@ -313,6 +313,13 @@ static void load_free(struct page_cache *c, struct load *l)
     c->load_count--;
 }
 
+/* It came from the second copy: say so. */
+static void copy_tell(struct page_cache *c, uint32_t store, const struct page_scratch *scratch)
+{
+    if (scratch->bad_copy && c->on_bad_copy)
+        c->on_bad_copy(c->on_bad_copy_context, store, scratch->bad_copy);
+}
+
 static void load_done(struct os_job *job)
 {
     struct load *l = LIST_ENTRY(job, struct load, job);
@@ -323,6 +330,7 @@ static void load_done(struct os_job *job)
         page = cache_insert_take(c, l->page);
         l->page = NULL;
         c->pages_read++;
+        copy_tell(c, l->store, &l->scratch);
     }
     while (!list_is_empty(&l->tickets)) {
         struct ticket *t = LIST_ENTRY(list_first(&l->tickets), struct ticket, in_load);
@@ -429,7 +437,7 @@ static enum err load_failed(const struct page_ptr *ptr, enum err e, const char *
 {
     if (e == ERR_NOMEM)
         return failure_set(f, e, "%s", err_message(e));
-    return failure_set_at(f, e, PRIMARY_FILE, ptr->offset * PAGE_UNIT_BYTES, "%s", why);
+    return failure_set_at(f, e, PRIMARY_FILE, page_at(ptr), "%s", why);
 }
 
 /* Read it on the loop if that blocks nobody. */
@@ -445,6 +453,7 @@ static enum err load_now(struct page_cache *c, const struct page_ptr *ptr, uint3
     if (e)
         return e;
     c->pages_read++;
+    copy_tell(c, store, &c->scratch);
     page = cache_insert_take(c, page);
     e = cache_pin_wait(c, page, w);
     if (!e)

@@ -50,6 +50,8 @@ struct page_cache {
     unsigned load_count;    /* in flight */
     bool blocking;          /* read at once, however long it takes: while the database opens */
     struct list_link ready; /* waits to be woken */
+    void (*on_bad_copy)(void *context, uint32_t store, uint64_t offset); /* page_scratch */
+    void *on_bad_copy_context;
     void (*on_ready)(void *context);
     void *on_ready_context;
     struct wait_pin *spare; /* pins for later */

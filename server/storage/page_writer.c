@@ -2,6 +2,7 @@
 #include "server/storage/page_writer.h"
 
 #include "server/base/assert.h"
+#include "server/storage/root.h"
 
 enum err writer_init(struct page_writer *w, struct os *os, struct os_file *file,
                      struct extent_map *map, struct space_list *made, uint64_t number,
@@ -77,7 +78,7 @@ static void ptr_sum(struct page_ptr *ptr, unsigned level, const struct page_cell
                     unsigned count)
 {
     ptr->records = ptr->bytes = 0;
-    ptr->units = page_units(ptr->packed);
+    ptr->units = page_own_units(ptr);
     for (unsigned i = 0; i < count; i++) {
         if (level) {
             ptr->records += cells[i].ptr->records;
@@ -105,12 +106,29 @@ static void page_keep(struct page_writer *w, const struct page_ptr *ptr, uint32_
     w->kept_bytes += page->memory;
 }
 
+/* Take an extent, at or behind from. */
+static enum err writer_take(struct page_writer *w, uint32_t units, uint32_t from, uint32_t *out)
+{
+    struct space_extent extent = {.units = units, .birth = w->number};
+    enum err e = from ? extent_take_behind(w->map, units, from, &extent.offset)
+                      : extent_take(w->map, units, &extent.offset);
+
+    if (e)
+        return e;
+    e = space_list_push(w->os, w->made, extent);
+    if (e) {
+        extent_give(w->map, extent.offset, units);
+        return e;
+    }
+    *out = extent.offset;
+    return ERR_OK;
+}
+
 enum err writer_put(struct page_writer *w, uint32_t store, unsigned level,
                     const struct page_cell *cells, unsigned count, bool keep,
                     struct page_ptr *out)
 {
     struct page_ptr ptr = {.birth = w->number};
-    struct space_extent extent = {.birth = w->number};
     const uint8_t *bytes;
     size_t size;
     enum err e;
@@ -121,19 +139,16 @@ enum err writer_put(struct page_writer *w, uint32_t store, unsigned level,
     e = page_pack(w->os, w->image.data, size, &w->packed, &ptr, &bytes);
     if (e)
         return e;
-    extent.units = page_units(ptr.packed);
-    e = extent_take(w->map, extent.units, &extent.offset);
+    e = writer_take(w, page_units(ptr.packed), 0, &ptr.offset);
+    if (!e && w->writes_twice && (store == PRIMARY_STORE_TWICE || store == ROOT_CATALOGUE))
+        e = writer_take(w, page_units(ptr.packed), ptr.offset + WRITER_TWIN_UNITS, &ptr.twin);
     if (e)
         return e;
-    e = space_list_push(w->os, w->made, extent);
-    if (e) {
-        extent_give(w->map, extent.offset, extent.units);
-        return e;
-    }
-    ptr.offset = extent.offset;
     ptr.checksum = page_checksum(&ptr, bytes);
     ptr_sum(&ptr, level, cells, count);
-    e = write_extent(w, extent.offset, bytes, ptr.packed);
+    e = write_extent(w, ptr.offset, bytes, ptr.packed);
+    if (!e && ptr.twin)
+        e = write_extent(w, ptr.twin, bytes, ptr.packed);
     if (e)
         return e;
     w->pages_written++;

@@ -13,12 +13,15 @@
 #include "server/storage/space.h"
 
 #define WRITER_GATHER_BYTES (256u << 10)
+#define WRITER_TWIN_UNITS \
+    (64u * 1024 / PAGE_UNIT_BYTES) /* so far behind a page its copy is, or more */
 
 struct page_writer {
     struct os *os;
     struct os_file *file;
     struct extent_map *map;
     struct space_list *made;      /* borrowed; every extent taken */
+    bool writes_twice;            /* pages that all stores depend on get a second copy */
     uint64_t number;              /* birth of what is written */
     uint8_t *gather;              /* owned; WRITER_GATHER_BYTES */
     uint64_t gather_start;        /* units */

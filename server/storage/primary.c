@@ -139,6 +139,35 @@ void primary_trim_file(struct primary *p, uint64_t *size)
         *size = end;
 }
 
+/* ---- copies ---- */
+
+void primary_bad_copy(struct primary *p, uint32_t store, uint64_t offset)
+{
+    if (store == ROOT_CATALOGUE)
+        p->renews_catalogue = true;
+    else
+        p->renews_rows = true;
+    if (p->on_bad_copy)
+        p->on_bad_copy(p->on_bad_copy_context, offset);
+    else
+        p->bad_copy = offset;
+}
+
+static void on_bad_copy(void *primary, uint32_t store, uint64_t offset)
+{
+    primary_bad_copy(primary, store, offset);
+}
+
+void primary_on_bad_copy(struct primary *p, void (*bad)(void *context, uint64_t offset),
+                         void *context)
+{
+    p->on_bad_copy = bad;
+    p->on_bad_copy_context = context;
+    if (p->bad_copy)
+        bad(context, p->bad_copy);
+    p->bad_copy = 0;
+}
+
 /* ---- making the file ---- */
 
 static enum err file_fill(struct primary *p, const struct primary_options *options,
@@ -244,6 +273,8 @@ static enum err primary_load(struct primary *p, const struct primary_options *op
     e = cache_init(&p->cache, p->os, p->file, options->cache_bytes, p->page_bytes);
     if (e)
         return failure_set(f, e, "%s", err_message(e));
+    p->cache.on_bad_copy = on_bad_copy;
+    p->cache.on_bad_copy_context = p;
     primary_note_space(p);
     p->space.map.given_low = 0; /* what a former life left free may lie anywhere */
     p->space.map.given_high = p->space.map.end;

@@ -15,7 +15,9 @@
  * what still must be merged (commits that came before the damage was known) goes into the
  * store's side tree, which readers ask before the damaged one. A side tree is a tree of its
  * own under the store's number + PRIMARY_STORES_END; its counter is where the damage was found.
- * It ends with its store.
+ * It ends with its store. What all stores depend on, the tree of the trees and the store
+ * PRIMARY_STORE_TWICE, has each page in two places: where one copy is damaged the other is
+ * read, and the next merge writes both anew.
  *
  * Threads: loop, but merge_run and reclaim_run, which run on the merge lane and own the
  * allocator from primary_merge_begin to primary_merge_end, or _reclaim_. */
@@ -34,6 +36,8 @@ struct root;    /* opaque, shared */
 #define PRIMARY_IDENTITY_BYTES 16
 
 #define PRIMARY_STORES_END (UINT32_C(1) << 31) /* numbers of stores are below it */
+
+#define PRIMARY_STORE_TWICE 0u /* whose definitions all other stores need */
 
 #define PRIMARY_PAGE_BYTES_DEFAULT 8192u /* docs/decisions/0003-page-size.md */
 
@@ -110,6 +114,10 @@ void primary_on_ready(struct primary *p, void (*ready)(void *context), void *con
 void primary_on_damage(struct primary *p,
                        void (*damaged)(void *context, uint32_t store, uint64_t offset),
                        void *context);
+/* Set a function that is called when one of two copies of a page is damaged: nothing is lost. It is
+ * told of what the open has met at once. */
+void primary_on_bad_copy(struct primary *p, void (*bad)(void *context, uint64_t offset),
+                         void *context);
 /* Call each for every store whose damage the durable root tells of or the open has found. */
 void primary_each_damage(const struct primary *p,
                          void (*each)(void *context, const struct tree_damage *damage),

@@ -41,6 +41,7 @@ static enum err check_trees(struct primary *p, struct extent_map *map, struct fa
     if (!e && check.next != r->count)
         e = failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, 0, "the catalogue lacks a tree");
     walk.leaf = NULL;
+    walk.passes_damage = false;
     walk.damage = damage;
     for (size_t i = 0; i < r->count && !e; i++) {
         walk.store = r->infos[i].store;
@@ -48,6 +49,9 @@ static enum err check_trees(struct primary *p, struct extent_map *map, struct fa
         e = tree_walk_run(&walk, &r->infos[i].top, r->infos[i].height, f);
     }
     *hidden = walk.hidden_units;
+    if (walk.bad_copy)
+        failure_set_at(damage, ERR_CORRUPT, PRIMARY_FILE, walk.bad_copy,
+                       "a copy of a page is damaged; the other one is whole");
     page_scratch_fini(p->os, &walk.scratch);
     return e;
 }

@@ -30,7 +30,12 @@ struct primary {
     struct space_batch *let_go;        /* owned; of spills that were freed */
     void (*on_damage)(void *context, uint32_t store, uint64_t offset);
     void *on_damage_context;
-    struct scratch found; /* struct tree_damage: what the open has found */
+    void (*on_bad_copy)(void *context, uint64_t offset);
+    void *on_bad_copy_context;
+    uint64_t bad_copy;     /* met while nobody was told; 0: none */
+    bool renews_rows;      /* the next durable root has both copies written anew: of */
+    bool renews_catalogue; /* PRIMARY_STORE_TWICE, of the tree of trees */
+    struct scratch found;  /* struct tree_damage: what the open has found */
     size_t found_count;
     uint64_t leaked_units;     /* marked used, and not reached from anywhere */
     bool needs_reclaim;        /* a root or a spill has gone since the last one began */
@@ -60,6 +65,8 @@ enum err primary_load_root(struct primary *p, const struct slot *slot, struct ro
  * root reaches it. Returns e. */
 enum err tree_failed(struct primary *p, const struct root *r, uint32_t store,
                      const struct page_ptr *ptr, enum err e);
+/* One of a page's copies is damaged. Loop. */
+void primary_bad_copy(struct primary *p, uint32_t store, uint64_t offset);
 /* ERR_CORRUPT: the store of that side tree is lost. */
 enum err tree_lost(const struct tree_info *side, struct failure *f);
 /* From the value in a side tree to the record's; none: it was deleted. ERR_CORRUPT. */

@@ -16,7 +16,7 @@ static enum err page_fault(struct tree_walk *walk, const struct page_ptr *ptr, e
         return failure_set(f, e, "%s", err_message(e));
     if (walk->passes_damage) {
         failure_set_at(walk->damage, ERR_CORRUPT, PRIMARY_FILE, page_at(ptr), "%s", why);
-        walk->hidden_units += ptr->units - page_units(ptr->packed);
+        walk->hidden_units += ptr->units - page_own_units(ptr);
         return ERR_OK;
     }
     return failure_set_at(f, e, PRIMARY_FILE, ptr->offset * PAGE_UNIT_BYTES, "%s", why);
@@ -37,6 +37,25 @@ static bool keys_are_within(const struct page *page, const struct bounds *bounds
     return !bounds->high.data || slice_compare(key, bounds->high) < 0;
 }
 
+/* One copy has been read: is the other one well, too? */
+static void walk_copies(struct tree_walk *walk, const struct page_ptr *ptr)
+{
+    uint64_t bad = walk->scratch.bad_copy;
+    enum err e;
+
+    if (!ptr->twin)
+        return;
+    if (!bad) {
+        e = page_check_twin(walk->p->os, walk->p->file, ptr, &walk->scratch);
+        if (e == ERR_CORRUPT || e == ERR_IO)
+            bad = (uint64_t)ptr->twin * PAGE_UNIT_BYTES;
+    }
+    if (bad) {
+        primary_bad_copy(walk->p, walk->store, bad);
+        walk->bad_copy = bad;
+    }
+}
+
 static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, unsigned level,
                           struct bounds bounds, struct failure *f)
 {
@@ -44,7 +63,9 @@ static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, un
     const char *why = "";
     enum err e;
 
-    e = extent_mark(walk->map, (uint32_t)ptr->offset, page_units(ptr->packed));
+    e = extent_mark(walk->map, ptr->offset, page_units(ptr->packed));
+    if (!e && ptr->twin)
+        e = extent_mark(walk->map, ptr->twin, page_units(ptr->packed));
     if (e)
         return page_fault(walk, ptr, e, "two pages claim the same location", f);
     if (level == 0 && !walk->leaves)
@@ -56,6 +77,7 @@ static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, un
                       &walk->scratch, &page, &why);
     if (e)
         return page_fault(walk, ptr, e, why, f);
+    walk_copies(walk, ptr);
     if (!keys_are_within(page, &bounds))
         e = page_fault(walk, ptr, ERR_CORRUPT, "a key is outside the bounds of its page", f);
     for (unsigned i = 0; level && i < page->count && !e; i++) {
@@ -152,12 +174,12 @@ static enum err stores_load(struct primary *p, struct tree_walk *walk,
     enum err e = ERR_OK;
 
     failure_init(&damage);
-    walk->leaves = false;
     walk->leaf = NULL;
     walk->passes_damage = true;
     walk->damage = &damage;
     for (size_t i = 0; i < count && !e; i++) {
         walk->store = infos[i].store;
+        walk->leaves = infos[i].store == PRIMARY_STORE_TWICE; /* both copies are looked at */
         e = tree_walk_run(walk, &infos[i].top, infos[i].height, f);
         if (!e && damage.error) {
             hidden = true;

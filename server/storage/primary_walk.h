@@ -18,8 +18,9 @@ struct tree_walk {
     /* Each leaf, if leaves are read; may be NULL. */
     enum err (*leaf)(void *context, const struct page *page);
     void *context;
-    struct failure *damage;      /* passes_damage: the first that was passed; the caller's */
-    uint64_t hidden_units;       /* out: below what was passed, as far as is known */
+    struct failure *damage; /* passes_damage: the first that was passed; the caller's */
+    uint64_t bad_copy;      /* out: the last of two copies that is damaged, bytes; 0: none */
+    uint64_t hidden_units;  /* out: below what was passed, as far as is known */
     struct page_scratch scratch; /* page_scratch_fini by the caller */
 };
 

@@ -30,7 +30,8 @@ enum slot_at { /* bytes from the slot's beginning */
 static void put_ptr(uint8_t *to, const struct page_ptr *ptr)
 {
     bytes_put_le64(to, ptr->checksum);
-    bytes_put_le64(to + 8, ptr->offset);
+    bytes_put_le32(to + 8, ptr->offset);
+    bytes_put_le32(to + 12, ptr->twin);
     bytes_put_le64(to + 16, ptr->birth);
     bytes_put_le64(to + 24, ptr->records);
     bytes_put_le64(to + 32, ptr->bytes);
@@ -42,7 +43,8 @@ static void put_ptr(uint8_t *to, const struct page_ptr *ptr)
 static void get_ptr(const uint8_t *from, struct page_ptr *ptr)
 {
     ptr->checksum = bytes_get_le64(from);
-    ptr->offset = bytes_get_le64(from + 8);
+    ptr->offset = bytes_get_le32(from + 8);
+    ptr->twin = bytes_get_le32(from + 12);
     ptr->birth = bytes_get_le64(from + 16);
     ptr->records = bytes_get_le64(from + 24);
     ptr->bytes = bytes_get_le64(from + 32);
@@ -87,7 +89,7 @@ static bool slot_is_sane(const struct slot *slot)
     if (slot->height == 0)
         return slot->trees == 0;
     return top->packed > 0 && top->packed <= top->image && top->image > PAGE_HEADER_BYTES &&
-           top->image <= PAGE_IMAGE_BYTES_MAX && top->offset <= UINT32_MAX;
+           top->image <= PAGE_IMAGE_BYTES_MAX;
 }
 
 enum err slot_decode(struct slot *slot, unsigned place, const uint8_t from[SLOT_BYTES])

@@ -79,6 +79,7 @@ void tree_merge_begin(struct tree_merge *t, uint32_t store, uint32_t height,
     t->dropping = dropping;
     t->is_side = !dropping && store >= PRIMARY_STORES_END && store != ROOT_CATALOGUE;
     t->skips_unreadable = false;
+    t->renews = false;
     t->read_failed = false;
     for (unsigned level = 0; level < PAGE_LEVELS_MAX; level++)
         builder_reset(&t->builders[level]);
@@ -199,8 +200,12 @@ static enum err change_below(struct tree_merge *t, struct merge_feed *feed, stru
 
 static enum err note_replaced(struct tree_merge *t, const struct page_ptr *ptr)
 {
-    struct space_extent extent = {(uint32_t)ptr->offset, page_units(ptr->packed), ptr->birth};
+    struct space_extent extent = {ptr->offset, page_units(ptr->packed), ptr->birth};
+    enum err e = space_list_push(t->os, t->replaced, extent);
 
+    if (e || !ptr->twin)
+        return e;
+    extent.offset = ptr->twin;
     return space_list_push(t->os, t->replaced, extent);
 }
 
@@ -209,7 +214,7 @@ static enum err frame_failed(struct tree_merge *t, const struct page_ptr *ptr, e
                              const char *why)
 {
     if (t->dropping && (e == ERR_CORRUPT || t->skips_unreadable)) {
-        t->hidden_units += ptr->units - page_units(ptr->packed);
+        t->hidden_units += ptr->units - page_own_units(ptr);
         return ERR_OK;
     }
     t->read_failed = true;
@@ -234,6 +239,10 @@ static enum err frame_push(struct tree_merge *t, const struct page_ptr *ptr, uns
         return e;
     if (e)
         return frame_failed(t, ptr, e, why);
+    if (t->scratch.bad_copy) {
+        t->bad_copy = t->scratch.bad_copy;
+        t->bad_copy_store = t->store;
+    }
     t->depth++;
     t->work += ptr->packed;
     frame->next = 0;
@@ -284,7 +293,7 @@ static enum err child_visit(struct tree_merge *t, struct merge_feed *feed,
     e = change_below(t, feed, high, &change);
     if (e)
         return e;
-    if (!change) {
+    if (!change && !t->renews) {
         e = subtree_reuse(t, ptr, level, low, &done);
         if (e || done)
             return e;

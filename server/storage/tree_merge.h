@@ -54,9 +54,12 @@ struct tree_merge {
     bool dropping; /* no new tree: only note what is replaced; what a damaged branch hides is
                        left behind */
     bool is_side;  /* changes are kept as the values of a side tree */
+    bool renews;   /* every page is written anew */
     bool skips_unreadable; /* dropping: a branch that cannot be read counts as damaged */
     bool read_failed;      /* out: it was a page of the old tree that could not be read */
     uint64_t failed_at;    /* bytes in the file */
+    uint64_t bad_copy;     /* out: the last first copy that was damaged; 0: none was */
+    uint32_t bad_copy_store;
     uint64_t hidden_units; /* left behind so far, over all trees */
     unsigned depth;        /* frames in use */
     struct tree_frame frames[PAGE_LEVELS_MAX];

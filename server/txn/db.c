@@ -114,6 +114,17 @@ static void db_on_damage(void *context, uint32_t store, uint64_t offset)
     db_note_damage(context, &damage); /* where there is no memory the next read meets it */
 }
 
+static void db_on_bad_copy(void *context, uint64_t offset)
+{
+    struct db *db = context;
+
+    pulse_event(
+        &db->pulse, "copy_damaged",
+        "file=%s offset=%llu text=\"the other copy is read; the next amalgamation writes "
+        "both anew\"",
+        PRIMARY_FILE, (unsigned long long)offset);
+}
+
 static void db_load_damage(void *context, const struct tree_damage *damage)
 {
     db_note_damage(context, damage);
@@ -194,6 +205,7 @@ static enum err db_open_primary(struct db *db, struct failure *f)
     e = recovery_load_catalogue(db, f);
     primary_read_blocking(db->primary, false);
     if (!e) {
+        primary_on_bad_copy(db->primary, db_on_bad_copy, db);
         primary_on_damage(db->primary, db_on_damage, db);
         primary_each_damage(db->primary, db_load_damage, db);
     }

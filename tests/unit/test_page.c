@@ -98,16 +98,17 @@ START_TEST(a_branch_has_the_bytes_of_the_table_in_formats)
         2, 0, 0, 0, 1, 0, 0, 0, /* 2 children, 1 byte of keys */
         0, 0,                   /* the first has no separator */
         8, 7, 6, 5, 4, 3, 2, 1, /* checksum */
-        16, 3, 0xe8, 7,         /* offset, birth, packed */
+        16, 3, 0xd0, 0x0f,      /* offset, birth, 2 * packed */
         0x80, 0x20, 64,         /* image, records */
         0x88, 0x27, 2,          /* bytes, units */
         0, 1, 'm',
         1, 0, 0, 0, 0, 0, 0, 0,
-        18, 3, 17, 17, 1, 1, 1,
+        18, 3, 35, 17, 1, 1, 2, /* 2 * packed + 1: it has a copy */
+        0xac, 2,                /* at 300 */
     };
     /* clang-format on */
-    struct page_ptr ptrs[2] = {{16, 3, 0x0102030405060708, 64, 5000, 2, 1000, 4096},
-                               {18, 3, 1, 1, 1, 1, 17, 17}};
+    struct page_ptr ptrs[2] = {{16, 0, 3, 0x0102030405060708, 64, 5000, 2, 1000, 4096},
+                               {18, 300, 3, 1, 1, 1, 2, 17, 17}};
     struct page_cell cells[2] = {{slice_text("ignored"), SLICE_NONE, &ptrs[0]},
                                  {slice_text("m"), SLICE_NONE, &ptrs[1]}};
     struct rig rig;
@@ -121,7 +122,7 @@ START_TEST(a_branch_has_the_bytes_of_the_table_in_formats)
     ck_assert_uint_eq(size, sizeof golden);
     ck_assert_int_eq(memcmp(rig.image.data, golden, size), 0);
     ptr = raw_ptr(golden, size, 65, 5001);
-    ptr.units = 4;
+    ptr.units = 5;
     ck_assert_int_eq(page_unpack(rig.os, &ptr, 5, 1, golden, &rig.scratch, &page, &why),
                      ERR_OK);
     ck_assert_uint_eq(page_find_child(page, slice_text("a")), 0);
@@ -187,7 +188,8 @@ static void cells_make(struct sim *sim, struct cells *cells, bool leaf)
         if (!leaf && cells->count && cells->items[i].key.size == 0)
             continue;
         *cell = cells->items[i];
-        cells->ptrs[cells->count] = (struct page_ptr){sim_random(sim, 1u << 20),
+        cells->ptrs[cells->count] = (struct page_ptr){(uint32_t)sim_random(sim, 1u << 20),
+                                                      0,
                                                       sim_random(sim, 1u << 30),
                                                       sim_random(sim, UINT64_MAX),
                                                       1,
@@ -349,7 +351,8 @@ START_TEST(pointers_come_back_and_short_ones_are_refused)
     struct sim *sim = sim_new((uint64_t)_i);
 
     for (unsigned round = 0; round < 1000; round++) {
-        struct page_ptr ptr = {sim_random(sim, UINT32_MAX),
+        struct page_ptr ptr = {(uint32_t)sim_random(sim, UINT32_MAX),
+                               round % 2 ? 1 + (uint32_t)sim_random(sim, UINT32_MAX - 1) : 0,
                                sim_random(sim, UINT64_MAX),
                                sim_random(sim, UINT64_MAX),
                                1 + sim_random(sim, UINT64_MAX - 1),

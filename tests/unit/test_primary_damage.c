@@ -329,6 +329,104 @@ START_TEST(rot_upon_rot_never_makes_a_wrong_answer)
 }
 END_TEST
 
+static unsigned bad_copies;
+static uint64_t bad_at;
+
+static void on_bad_copy(void *context, uint64_t offset)
+{
+    (void)context;
+    bad_copies++;
+    bad_at = offset;
+}
+
+/* What all stores depend on is there twice: whichever unit of it rots, nothing is lost, it is said,
+ * and the next merge writes both anew. */
+START_TEST(one_copy_of_what_all_stores_need_may_rot)
+{
+    struct rig_batch batch = {0};
+    unsigned met = 0;
+    uint64_t size;
+    struct rig rig;
+
+    rig_init(&rig, 500, 1024, 64 << 10);
+    MUST(rig_open(&rig) == ERR_OK);
+    for (unsigned i = 0; i < 300; i++)
+        rig_batch_add(&batch, i < 200 ? 0 : i, rig_key_number(&rig, i), rig_noise(&rig, i, 60));
+    MUST(rig_merge_simple(&rig, &batch) == ERR_OK);
+    rig_batch_fini(&batch);
+    rig_close(&rig);
+    MUST(sim_file_size(rig.sim, PRIMARY_FILE, &size));
+    for (uint64_t at = 8192; at < size; at += 512) {
+        uint8_t before[512];
+        bool hurt = false;
+
+        MUST(sim_file_read(rig.sim, PRIMARY_FILE, at, before, 512));
+        MUST(sim_rot(rig.sim, PRIMARY_FILE, at, 512));
+        bad_copies = 0;
+        ck_assert_int_eq(rig_open(&rig), ERR_OK);
+        primary_on_bad_copy(rig.p, on_bad_copy, NULL);
+        for (size_t i = 0; i < rig.model.count; i++) {
+            const struct rig_record *r = &rig.model.items[i];
+            struct slice value;
+            struct wait w;
+
+            rig_wait_init(&w);
+            hurt = rig_get(&rig, primary_root(rig.p), r->store, r->key, &w, &value) != ERR_OK ||
+                   hurt;
+            MUST(r->store != 0 || rig.failure.error == ERR_OK);
+            wait_release(rig.p, &w);
+        }
+        MUST(!hurt || !bad_copies);
+        if (bad_copies) {
+            met++;
+            MUST(bad_at / 1024 <= at / 512 && bad_at + 8192 > at);
+            ck_assert_int_eq(primary_check(rig.p, &rig.failure), ERR_CORRUPT);
+            if (_i == 1)
+                rig_batch_add(&batch, 250, rig_key_number(&rig, at), SLICE_NONE);
+            MUST(rig_merge_simple(&rig, &batch) == ERR_OK);
+            rig_batch_fini(&batch);
+            rig_check(&rig, 0);
+            MUST(sim_file_size(rig.sim, PRIMARY_FILE, &size));
+            rig_close(&rig);
+        } else {
+            rig_close(&rig);
+            MUST(sim_file_write(rig.sim, PRIMARY_FILE, at, before, 512));
+        }
+    }
+    ck_assert_uint_gt(met, 10);
+    rig_fini(&rig);
+}
+END_TEST
+
+/* Both copies of the tree of trees, while the database is open: what it says is known in memory,
+ * so the merge after the one that has met it makes it anew. */
+START_TEST(the_tree_of_trees_is_made_anew_from_memory)
+{
+    struct rig_batch batch = {0};
+    uint8_t at[8];
+    struct rig rig;
+
+    rig_init(&rig, 600, 1024, 64 << 10);
+    MUST(rig_open(&rig) == ERR_OK);
+    for (unsigned i = 0; i < 20; i++)
+        rig_batch_add(&batch, i, rig_key_number(&rig, i), rig_noise(&rig, i, 60));
+    MUST(rig_merge_simple(&rig, &batch) == ERR_OK);
+    rig_batch_fini(&batch);
+    MUST(sim_file_read(rig.sim, PRIMARY_FILE, 104, at, sizeof at)); /* offset and copy, units */
+    for (unsigned i = 0; i < 8; i += 4)
+        MUST(sim_rot(rig.sim, PRIMARY_FILE, (at[i] | (uint64_t)at[i + 1] << 8) * 512, 512));
+    rig_batch_add(&batch, 3, rig_key_number(&rig, 1), rig_noise(&rig, 1, 60));
+    ck_assert_int_eq(rig_merge_simple(&rig, &batch), ERR_CORRUPT);
+    MUST(!rig.has_damage);
+    ck_assert_int_eq(rig_merge_simple(&rig, &batch), ERR_OK);
+    rig_batch_fini(&batch);
+    rig_check(&rig, 2);
+    rig_crash_and_open(&rig);
+    rig_check(&rig, 2);
+    rig_fini(&rig);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("primary_damage");
@@ -337,6 +435,8 @@ static Suite *suite(void)
     tcase_set_timeout(tc, 240);
     tcase_add_loop_test(tc, rot_anywhere_stops_its_own_store_only, 0, 7);
     tcase_add_loop_test(tc, rot_upon_rot_never_makes_a_wrong_answer, 0, 40);
+    tcase_add_loop_test(tc, one_copy_of_what_all_stores_need_may_rot, 0, 2);
+    tcase_add_test(tc, the_tree_of_trees_is_made_anew_from_memory);
     suite_add_tcase(s, tc);
     return s;
 }
