@@ -310,6 +310,7 @@ START_TEST(waiting_for_the_server_is_not_idle)
     core_amalgamate(&rig);
     core_restart(&rig, false);
     t = core_begin(&rig, "waits", &options);
+    sim_knobs(rig.sim)->wait_percent = 100; /* no page is in the memory of the system */
     for (int lane = 0; lane < OS_LANE_COUNT; lane++)
         sim_stall_lane(rig.sim, (enum os_lane)lane, true);
     op_init(&op, rig.db, scan_wake);
