@@ -1,4 +1,6 @@
 /* Lives and deaths: what happens at each step, crashes, restarts and the end. */
+#include "server/storage/root.h"
+#include "server/txn/catalogue.h"
 #include "tests/sim/life_internal.h"
 
 #include <stdio.h>
@@ -12,6 +14,24 @@ static void life_on_failed(void *context, const struct failure *why)
     l->is_failed = true;
 }
 
+/* Only what has rotted may be called damaged. */
+static void life_on_damage(struct life *l, const char *event, const char *facts)
+{
+    const char *store = strstr(facts, "store=");
+
+    if (strcmp(event, "store_damaged") == 0) {
+        LIFE_CHECK(l, store && strtoull(store + 6, NULL, 10) == l->victim + 1,
+                   "a store is called damaged that is not: %s", facts);
+        l->counts->damaged += !l->is_damaged;
+        l->is_damaged = true;
+    }
+    if (strcmp(event, "copy_damaged") == 0) {
+        LIFE_CHECK(l, l->is_copy_rotten || l->options->faults, /* a read may fail */
+                   "a copy is called damaged that is not: %s", facts);
+        l->counts->copies_met++;
+    }
+}
+
 static void life_on_event(void *context, const char *event, const char *facts)
 {
     struct life *l = context;
@@ -22,6 +42,7 @@ static void life_on_event(void *context, const char *event, const char *facts)
         l->counts->amalgamations++;
         l->counts->roots += roots ? strtoull(roots + 6, NULL, 10) - 1 : 0;
     }
+    life_on_damage(l, event, facts);
     if (strcmp(event, "stage_sealed") == 0)
         l->counts->rotations++;
     if (sim_knobs(l->sim)->trace)
@@ -115,6 +136,10 @@ static void life_abandon(struct life *l)
                (unsigned long long)sim_alloc_outstanding(l->sim));
 }
 
+#define UNIT_BYTES 512u          /* of the data file */
+#define PRIMARY_BEGIN 8192u      /* behind the slots */
+#define STATE_UNKNOWN UINT64_MAX /* the page that would say it has rotted */
+
 /* What the opened database holds, key by key; 0: nothing. */
 static void life_read_all(struct life *l, uint64_t state[MODEL_STORES][MODEL_KEYS + 1])
 {
@@ -133,6 +158,12 @@ static void life_read_all(struct life *l, uint64_t state[MODEL_STORES][MODEL_KEY
                     break;
                 for (a->is_woken = false; !a->is_woken;)
                     life_settle(l);
+            }
+            if (e == ERR_CORRUPT && s == l->victim) {
+                state[s][MODEL_KEYS] = true;
+                state[s][k] = STATE_UNKNOWN;
+                op_fini(&a->op);
+                continue;
             }
             LIFE_CHECK(l, e == ERR_OK || e == ERR_NO_STORE,
                        "after a restart a get answered %s: %s", err_name(e),
@@ -153,7 +184,8 @@ static bool state_is(const struct life *l, uint64_t state[MODEL_STORES][MODEL_KE
         if (model_has_store(&l->model, s, commit) != (state[s][MODEL_KEYS] != 0))
             return false;
         for (unsigned k = 0; k < MODEL_KEYS; k++) {
-            if (model_get(&l->model, s, k, commit, &decided) != state[s][k])
+            if (state[s][k] != STATE_UNKNOWN &&
+                model_get(&l->model, s, k, commit, &decided) != state[s][k])
                 return false;
         }
     }
@@ -250,6 +282,80 @@ static void life_fault(struct life *l)
     }
 }
 
+/* Whether a page begins in the bytes of a unit, packed or not, and of which store. */
+static bool unit_begins_page(const uint8_t *unit, uint32_t *store)
+{
+    uint32_t n[3];
+
+    if (unit[0] >= 0xf0) { /* lz4: sixteen literals and more come first */
+        unit += 2;
+        if (unit[-1] == 255)
+            return false;
+    } else if (unit[0] > 2) {
+        return false;
+    }
+    memcpy(n, unit + 4, sizeof n); /* store, cells, bytes of keys */
+    *store = n[0];
+    return (unit[0] == 1 || unit[0] == 2) && unit[1] <= 5 && unit[0] == 1 + (unit[1] > 0) &&
+           !unit[2] && !unit[3] && n[1] && n[1] <= 4096 && n[2] <= 65536;
+}
+
+/* Whether the unit is in another place of the file, too. */
+static bool unit_is_twice(struct life *l, const uint8_t *unit, uint64_t at, uint64_t size)
+{
+    uint8_t other[UNIT_BYTES];
+
+    for (uint64_t there = PRIMARY_BEGIN; there + UNIT_BYTES <= size; there += UNIT_BYTES) {
+        if (there != at && sim_file_read(l->sim, PRIMARY_FILE, there, other, sizeof other) &&
+            memcmp(unit, other, sizeof other) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* May the page that begins here rot, so that no store but the victim suffers? Of what all
+ * stores depend on one copy may, in a life: which one is read, and which is of the newest
+ * root, cannot be seen from here. */
+static bool life_may_rot(struct life *l, const uint8_t *unit, uint64_t at, uint64_t size)
+{
+    uint32_t store;
+
+    if (!unit_begins_page(unit, &store))
+        return false;
+    if (store == CATALOGUE_STORE || store == ROOT_CATALOGUE) {
+        if (l->is_copy_rotten || !unit_is_twice(l, unit, at, size))
+            return false;
+        l->is_copy_rotten = true;
+        l->counts->copies_rotten++;
+        return true;
+    }
+    if (store > MODEL_STORES || (l->victim < MODEL_STORES && store != l->victim + 1))
+        return false;
+    l->victim = store - 1;
+    return true;
+}
+
+/* A page rots, if one that may is at a place that chance chooses. */
+static void life_rot(struct life *l)
+{
+    uint8_t unit[UNIT_BYTES];
+    uint64_t size, at;
+
+    if (!sim_file_size(l->sim, PRIMARY_FILE, &size) || size <= PRIMARY_BEGIN ||
+        sim_is_off(l->sim))
+        return;
+    for (unsigned tries = 0; tries < 20; tries++) {
+        at = PRIMARY_BEGIN +
+             sim_random(l->sim, (size - PRIMARY_BEGIN) / UNIT_BYTES) * UNIT_BYTES;
+        if (!sim_file_read(l->sim, PRIMARY_FILE, at, unit, sizeof unit) ||
+            !life_may_rot(l, unit, at, size))
+            continue;
+        LIFE_CHECK(l, sim_rot(l->sim, PRIMARY_FILE, at, sizeof unit), "nothing can rot");
+        l->counts->rots++;
+        return;
+    }
+}
+
 static void task_done(struct db_task *task, enum err e, const struct failure *f)
 {
     (void)e;
@@ -283,6 +389,8 @@ static void life_step(struct life *l)
         life_operate(l);
     } else if (l->options->faults && dice < 180) {
         life_fault(l);
+    } else if (l->options->rots && dice < 190) {
+        life_rot(l);
     } else if (dice < 300) {
         sim_advance_ms(l->sim, sim_random(l->sim, sim_chance(l->sim, 10) ? 1000 : 100));
     } else if (dice < 330) {
@@ -334,6 +442,36 @@ static void life_check_floor(struct life *l)
         (unsigned long long)records, (unsigned long long)stores);
 }
 
+/* Passes go on beside the damage; with its store that ends. */
+static void life_heal(struct life *l)
+{
+    struct db_task task = {.done = task_done};
+    struct actor *a = &l->actors[0];
+    struct db_status status;
+
+    if (l->victim == MODEL_STORES)
+        return;
+    list_init(&task.in_queue);
+    db_amalgamate(l->db, &task);
+    while (list_is_linked(&task.in_queue))
+        life_settle(l);
+    for (unsigned i = 0; i < 100; i++)
+        life_settle(l);
+    db_status(l->db, &status);
+    LIFE_CHECK(l, status.stages == 1, "beside damage there are %llu stages after a pass",
+               (unsigned long long)status.stages);
+    a->store = l->victim;
+    a->act = ACT_DROP;
+    a->autocommit = true;
+    op_init(&a->op, l->db, actor_wake);
+    while (!actor_call(l, a)) {
+        while (!a->is_woken)
+            life_settle(l);
+    }
+    op_fini(&a->op);
+    a->act = ACT_NONE;
+}
+
 static void life_end(struct life *l)
 {
     bool closed = false;
@@ -368,6 +506,7 @@ static void life_end(struct life *l)
     }
     LIFE_CHECK(l, life_open(l), "the last open failed");
     life_check_prefix(l, l->told);
+    life_heal(l);
     life_check_floor(l);
     l->is_failed = true; /* so that the rest is abandoned */
     sim_crash(l->sim);
@@ -423,6 +562,7 @@ bool life_run(uint64_t seed, const struct life_options *options, struct life_cou
     l->why = why;
     l->why_size = why_size;
     l->seed = seed;
+    l->victim = MODEL_STORES;
     model_init(&l->model);
     for (unsigned i = 0; i < options->actors; i++)
         l->actors[i].life = l;

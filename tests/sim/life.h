@@ -17,6 +17,7 @@ struct life_options {
     unsigned changes;      /* percent of requests in transactions that change a store */
     unsigned ends;         /* percent of steps at which a transaction ends; 0: 15 */
     bool tiny;             /* the smallest stages */
+    bool rots;             /* pages of one store rot, and no store is changed */
     bool spills;           /* ledgers are on disk; a small cache */
 };
 
@@ -24,13 +25,17 @@ struct life_options {
 
 struct life_counts { /* what happened, so that a run can show that it met what it is for */
     uint64_t commits, conflicts, reads, scans, crashes, kills, amalgamations, rotations, lost;
-    uint64_t serializable;         /* commits that read and wrote at that level */
-    uint64_t turns;                /* of cursors, and moves */
-    uint64_t given_up;             /* requests that had to wait and were not carried through */
-    uint64_t pages_again;          /* of scans, that were given up and came again */
-    uint64_t carried_on;           /* transactions that went on after an error of the disk */
-    uint64_t limited, expired;     /* answers that named a limit; transactions ended by one */
-    uint64_t changes;              /* of stores within transactions */
+    uint64_t serializable;     /* commits that read and wrote at that level */
+    uint64_t rots, damaged;    /* pages that rotted; lives in which that was met */
+    uint64_t excused;          /* answers that only damage excuses */
+    uint64_t copies_rotten;    /* of pages that all stores depend on */
+    uint64_t copies_met;       /* how often that was said */
+    uint64_t turns;            /* of cursors, and moves */
+    uint64_t given_up;         /* requests that had to wait and were not carried through */
+    uint64_t pages_again;      /* of scans, that were given up and came again */
+    uint64_t carried_on;       /* transactions that went on after an error of the disk */
+    uint64_t limited, expired; /* answers that named a limit; transactions ended by one */
+    uint64_t changes;          /* of stores within transactions */
     uint64_t renames;
     uint64_t roots;                /* intermediate ones, for old snapshots */
     uint64_t waits, old_conflicts; /* conflicts with what was amalgamated */

@@ -124,6 +124,8 @@ static void actor_request(struct life *l, struct actor *a)
     a->act = acts[sim_random(l->sim, sizeof acts / sizeof *acts)];
     if (a->autocommit && sim_chance(l->sim, 4))
         a->act = ACT_CLEAR + (enum act)sim_random(l->sim, 4);
+    if (l->options->rots && a->act >= ACT_CLEAR)
+        a->act = ACT_PUT; /* a store keeps its number, by which its pages are known */
     if (!a->autocommit && sim_chance(l->sim, l->options->changes))
         a->act = ACT_CLEAR + (enum act)sim_random(l->sim, 3);
     if (!a->autocommit && a->read_only && a->act != ACT_GET && a->act != ACT_COUNT)
@@ -189,7 +191,7 @@ static void actor_commit(struct life *l, struct actor *a)
         judge_winner(l, a, a->winner_version, a->winner_commit);
         actor_forget(a);
     } else if (e) {
-        LIFE_CHECK(l, life_excuses(l, e), "the commit of %llu answered %s: %s",
+        LIFE_CHECK(l, commit_excuses(l, a, e), "the commit of %llu answered %s: %s",
                    (unsigned long long)a->version, err_name(e), a->op.failure.text);
         actor_forget(a);
     } else {

@@ -106,7 +106,10 @@ struct life {
     uint64_t told_kill; /* ... by durability "interval": a kill must keep it */
     bool is_failed;     /* the log has failed: the server would exit */
     uint64_t merged;
-    bool on_disk; /* a ledger is */
+    unsigned victim;     /* the store whose pages rot; MODEL_STORES: none has yet */
+    bool is_damaged;     /* and that was met */
+    bool is_copy_rotten; /* one of two copies of a page that all stores depend on has rotted */
+    bool on_disk;        /* a ledger is */
     bool
         is_late; /* losers may be told after the answer of the winner, but not after their own */
     bool is_coarse; /* what was read may be kept as more than that */
@@ -143,6 +146,10 @@ void life_commit_rename(struct life *l, unsigned from, unsigned to, uint64_t com
 uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned store, unsigned key,
                       uint64_t at, uint64_t *decided);
 bool life_excuses(const struct life *l, enum err e);
+/* The same of an answer to a: of the store whose pages rot damage may be told. */
+bool actor_excuses(struct life *l, const struct actor *a, enum err e);
+/* The same of a's commit: its transaction has read or written that store. */
+bool commit_excuses(struct life *l, const struct actor *a, enum err e);
 /* The commit that has decided the answer: the winner's. */
 uint64_t judge_winner(struct life *l, struct actor *a, uint64_t version, uint64_t commit);
 bool judge_common(struct life *l, struct actor *a, enum err e);

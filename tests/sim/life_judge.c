@@ -28,6 +28,33 @@ bool life_excuses(const struct life *l, enum err e)
     return e == ERR_OVERLOADED || (l->is_tight && e == ERR_TOO_LARGE);
 }
 
+/* Damage has been told to a that it may have met. */
+static bool damage_excuses(struct life *l, const struct actor *a)
+{
+    LIFE_CHECK(l, a->op.failure.file[0] && a->op.failure.offset,
+               "damage is told without its place");
+    l->counts->excused++;
+    return true;
+}
+
+bool actor_excuses(struct life *l, const struct actor *a, enum err e)
+{
+    if (e == ERR_CORRUPT && l->victim < MODEL_STORES && a->store == l->victim)
+        return damage_excuses(l, a);
+    if (e == ERR_TXN_EXPIRED && l->is_tight && a->autocommit)
+        return true; /* a scan without a transaction is a reader, too */
+    return life_excuses(l, e);
+}
+
+bool commit_excuses(struct life *l, const struct actor *a, enum err e)
+{
+    bool met = l->victim < MODEL_STORES && a->has_read_store[l->victim];
+
+    for (unsigned k = 0; k < MODEL_KEYS && l->victim < MODEL_STORES; k++)
+        met = met || a->has_read[l->victim][k] || a->wrote[l->victim][k];
+    return e == ERR_CORRUPT && met ? damage_excuses(l, a) : life_excuses(l, e);
+}
+
 /* The common part of all answers; true: it is dealt with. */
 bool judge_common(struct life *l, struct actor *a, enum err e)
 {
@@ -37,7 +64,7 @@ bool judge_common(struct life *l, struct actor *a, enum err e)
         actor_lose(a, a->op.failure.winner_version, a->op.failure.winner_commit);
         return true;
     }
-    if (!a->autocommit && a->is_murky && !life_excuses(l, e))
+    if (!a->autocommit && a->is_murky && !actor_excuses(l, a, e))
         return e == ERR_CONFLICT; /* it may have been in time, or not */
     if (!a->autocommit && a->is_doomed && l->is_late && e != ERR_CONFLICT &&
         !life_excuses(l, e))
@@ -48,7 +75,7 @@ bool judge_common(struct life *l, struct actor *a, enum err e)
         life_reply(l, a, judge_winner(l, a, a->winner_version, a->winner_commit));
         return true;
     }
-    if (life_excuses(l, e)) {
+    if (actor_excuses(l, a, e)) {
         /* it has changed nothing; what it has read up to there is not known, though */
         bool goes_on = e != ERR_LOG_FAILED && !a->serializable && sim_chance(l->sim, 70);
 
@@ -67,8 +94,8 @@ bool judge_common(struct life *l, struct actor *a, enum err e)
 
 void judge_no_store(struct life *l, struct actor *a, enum err e, uint64_t at)
 {
-    LIFE_CHECK(l, e == ERR_NO_STORE, "store %u is not there at %llu, but the answer is %s",
-               a->store, (unsigned long long)at, err_name(e));
+    LIFE_CHECK(l, e == ERR_NO_STORE, "store %u is not there at %llu, but the answer is %s: %s",
+               a->store, (unsigned long long)at, err_name(e), a->op.failure.text);
 }
 
 /* The snapshot by which the store of a request is looked up. */
@@ -118,7 +145,7 @@ static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_ef
     if (a->autocommit) {
         if (e == ERR_OK)
             return true;
-        if (life_excuses(l, e))
+        if (actor_excuses(l, a, e))
             return false;
         LIFE_CHECK(l, e == ERR_NO_STORE || e == ERR_EXISTS, "an autocommit write got %s: %s",
                    err_name(e), a->op.failure.text);
@@ -398,7 +425,7 @@ void judge_store(struct life *l, struct actor *a, enum err e)
         judge_change(l, a, e);
         return;
     }
-    if (life_excuses(l, e))
+    if (actor_excuses(l, a, e))
         return;
     if ((a->act == ACT_CREATE) == there) {
         LIFE_CHECK(l, e == (there ? ERR_EXISTS : ERR_NO_STORE), "a change of store %u got %s",
@@ -417,7 +444,7 @@ void judge_rename(struct life *l, struct actor *a, enum err e)
     bool from = model_has_store(&l->model, a->store, UINT64_MAX);
     bool to = model_has_store(&l->model, a->store_to, UINT64_MAX);
 
-    if (life_excuses(l, e))
+    if (actor_excuses(l, a, e))
         return;
     if (!from || to) {
         LIFE_CHECK(l, (e == ERR_NO_STORE && !from) || (e == ERR_EXISTS && from && to),

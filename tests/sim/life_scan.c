@@ -144,7 +144,7 @@ enum err scan_step(struct life *l, struct actor *a, struct txn *t)
         if (e == ERR_OK && a->limit && sim_chance(l->sim, 10))
             scan_look(l, a);
         if (e && e != ERR_LOG_FAILED && e != ERR_WAIT && e != ERR_END && !a->serializable &&
-            life_excuses(l, e) && sim_chance(l->sim, 50)) {
+            actor_excuses(l, a, e) && sim_chance(l->sim, 50)) {
             scan_page_again(l, a);
             e = ERR_OK;
         }

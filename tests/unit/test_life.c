@@ -5,6 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void check_rot(const struct life_counts *counts, uint64_t lives)
+{
+    printf("%llu pages rotted, %llu of them copies; in %llu lives a store was damaged, %llu "
+           "answers are excused; %llu times a copy was\n",
+           (unsigned long long)counts->rots, (unsigned long long)counts->copies_rotten,
+           (unsigned long long)counts->damaged, (unsigned long long)counts->excused,
+           (unsigned long long)counts->copies_met);
+    if (lives < 20)
+        return;
+    ck_assert_uint_gt(counts->damaged, lives / 4);
+    ck_assert_uint_gt(counts->excused, 100);
+    ck_assert_uint_gt(counts->copies_met, 0);
+}
+
 static void run_lives(uint64_t from, uint64_t count, const struct life_options *options)
 {
     struct life_counts counts = {0};
@@ -36,6 +50,8 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
     ck_assert_uint_gt(counts.amalgamations, 0);
     ck_assert(count < 20 || (counts.given_up > 0 && counts.pages_again > 0));
     ck_assert(count < 20 || counts.limited > 0);
+    if (options->rots)
+        check_rot(&counts, count);
     ck_assert(!options->spills || count < 20 || counts.disk_conflicts > 0);
 }
 
@@ -68,6 +84,23 @@ START_TEST(lives_with_failing_disks_and_memory_keep_every_promise)
         .steps = 4000, .actors = 6, .crashes = 20, .pad_max = 3000, .faults = true};
 
     run_lives(setting("LIFE_SEED", 2000), setting("LIFE_COUNT", 40), &options);
+}
+END_TEST
+
+/* _i: with ledgers on disk, which rot as well. */
+START_TEST(lives_with_pages_that_rot_lose_no_more_than_they_must)
+{
+    struct life_options options = {.steps = _i ? 6000 : 4000,
+                                   .actors = _i ? 8 : 6,
+                                   .crashes = _i ? 4 : 15,
+                                   .pad_max = _i ? 600 : 3000,
+                                   .ends = _i ? 2 : 0,
+                                   .tiny = _i > 0,
+                                   .spills = _i > 0,
+                                   .rots = true};
+
+    run_lives(setting("LIFE_SEED", 7000 + 1000 * (uint64_t)_i), setting("LIFE_COUNT", 40),
+              &options);
 }
 END_TEST
 
@@ -126,6 +159,7 @@ int main(void)
     tcase_add_test(lives, lives_without_faults_keep_every_promise);
     tcase_add_test(lives, lives_with_crashes_lose_nothing_that_was_told);
     tcase_add_test(lives, lives_with_failing_disks_and_memory_keep_every_promise);
+    tcase_add_loop_test(lives, lives_with_pages_that_rot_lose_no_more_than_they_must, 0, 2);
     tcase_add_test(lives, lives_with_old_transactions_and_changing_stores_keep_every_promise);
     tcase_add_test(lives, serializable_lives_keep_every_promise);
     tcase_add_loop_test(lives, lives_with_ledgers_on_disk_keep_every_promise, 0, 2);
