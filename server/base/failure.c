@@ -74,6 +74,15 @@ enum err failure_set_at(struct failure *f, enum err e, const char *file, uint64_
     return e;
 }
 
+void failure_set_place(struct failure *f, enum err e, const char *file, uint64_t offset)
+{
+    if (!f || f->error != e || f->file[0])
+        return;
+    snprintf(f->file, sizeof f->file, "%s", file);
+    text_repair(f->file);
+    f->offset = offset;
+}
+
 enum err failure_set_limit(struct failure *f, const char *option, uint64_t max, uint64_t size,
                            const char *format, ...)
 {

@@ -64,6 +64,9 @@ enum err failure_set(struct failure *f, enum err e, const char *format, ...)
 enum err failure_set_at(struct failure *f, enum err e, const char *file, uint64_t offset,
                         const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* An error e that was set where its place was not known happened there. */
+void failure_set_place(struct failure *f, enum err e, const char *file, uint64_t offset);
+
 /* Details beside the text. They belong to the error that is set: call them behind failure_set
  * with the same e; where f keeps an earlier error, or is NULL, they do nothing. Copies are
  * made; when memory is short the detail stays unsaid. */

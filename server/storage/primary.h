@@ -161,6 +161,8 @@ enum err tree_cursor_seek(struct tree_cursor *c, struct slice key, bool backward
 /* Move from a record to its neighbour. After ERR_WAIT the cursor stands where it stood. */
 enum err tree_cursor_next(struct tree_cursor *c, struct wait *w, struct failure *f);
 enum err tree_cursor_previous(struct tree_cursor *c, struct wait *w, struct failure *f);
+/* Where the page that holds its record begins in the file, bytes; 0: it stands on none. */
+uint64_t tree_cursor_offset(const struct tree_cursor *c);
 
 /* ---- merging ---- */
 

@@ -110,8 +110,7 @@ static enum err side_find(struct primary *p, struct root *r, const struct tree_i
 enum err side_value(struct slice *value, struct failure *f)
 {
     if (value->size == 0 || value->data[0] > SIDE_VALUE)
-        return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, 0,
-                              "a side tree is not well-formed");
+        return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, 0, "a side tree is malformed");
     *value = value->data[0] == SIDE_DELETE ? SLICE_NONE
                                            : slice_make(value->data + 1, value->size - 1);
     return ERR_OK;

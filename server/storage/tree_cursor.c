@@ -328,3 +328,13 @@ enum err tree_cursor_previous(struct tree_cursor *c, struct wait *w, struct fail
 {
     return c->layers ? layers_move(c, true, w, f) : cursor_move(c, true, w, f);
 }
+
+uint64_t tree_cursor_offset(const struct tree_cursor *c)
+{
+    if (c->layers && c->valid) {
+        const struct tree_cursor *side = &c->layers->at[LAYER_SIDE];
+
+        c = side->valid && slice_equal(side->key, c->key) ? side : &c->layers->at[LAYER_MAIN];
+    }
+    return c->height ? c->path[c->height - 1].page->offset * PAGE_UNIT_BYTES : 0;
+}

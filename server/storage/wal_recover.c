@@ -113,6 +113,15 @@ static enum err fail_at(struct wal_recovery *r, enum err e, uint64_t number, uin
     return failure_set_at(r->f, e, path, offset, "%s", text);
 }
 
+/* What the replay could not read is in the batch there. */
+static void place_at(struct wal_recovery *r, enum err e, uint64_t number, uint64_t offset)
+{
+    char path[WAL_PATH_BYTES];
+
+    wal_segment_path(number, path);
+    failure_set_place(r->f, e, path, offset);
+}
+
 static enum err buffer_make(struct wal_recovery *r, uint64_t bytes)
 {
     struct os *os = r->w->os;
@@ -352,6 +361,8 @@ static enum err deliver(struct wal_recovery *r, const struct wal_batch *b, uint6
         e = r->replay->piece(
             r->replay->context, fragment.number, fragment.flags & WAL_FRAGMENT_FIRST,
             fragment.flags & WAL_FRAGMENT_LAST, slice_make(at, fragment.bytes), r->f);
+        if (e == ERR_CORRUPT)
+            place_at(r, e, number, offset);
         at += fragment.bytes;
         left -= fragment.bytes;
     }

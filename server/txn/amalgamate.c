@@ -588,6 +588,7 @@ static void amalgamate_begin(struct db *db)
     struct amalgamation *a = db->amalgamation;
     struct pass *p = &a->pass;
     uint64_t oldest = tracker_oldest_writer(db), upto;
+    struct failure why;
     enum err e;
 
     amalgamate_pick_stages(a);
@@ -603,7 +604,10 @@ static void amalgamate_begin(struct db *db)
     else if (!e)
         e = amalgamate_begin_root(a);
     if (e) {
-        amalgamate_put_back(a);
+        failure_init(&why);
+        failure_set(&why, e, "%s", err_message(e));
+        amalgamate_fail(a, e, &why);
+        failure_clear(&why);
         return;
     }
     db->is_merging = true;

@@ -123,6 +123,12 @@ static void cursor_place_at_edge(struct cursor *c, bool at_end)
     memcpy(c->place, at_end ? c->to : c->from, size);
 }
 
+enum err cursor_corrupt(struct op *op, const struct cursor *c, const char *text)
+{
+    return failure_set_at(&op->failure, ERR_CORRUPT, PRIMARY_FILE, tree_cursor_offset(&c->tree),
+                          "%s", text);
+}
+
 bool cursor_is_only_staged(const struct cursor *c)
 {
     return c->only_staged;
@@ -667,7 +673,7 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
         }
         e = key_decode_known(&c->schema->spec, key, c->plain, sizeof c->plain, &size);
         if (e)
-            return failure_set(&op->failure, ERR_CORRUPT, "corrupt key in the store");
+            return cursor_corrupt(op, c, "corrupt key in the store");
         if (c->limit != UINT64_MAX)
             c->limit--;
         row->key = slice_make(c->plain, size);

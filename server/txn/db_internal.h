@@ -377,6 +377,8 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
                           struct schema *schema, const struct key_range *range, bool reverse,
                           bool only_staged);
 bool cursor_is_only_staged(const struct cursor *c);
+/* What it stands on cannot be what was written: ERR_CORRUPT, with its place. */
+enum err cursor_corrupt(struct op *op, const struct cursor *c, const char *text);
 /* The next key, deletes included; *record NULL: it is in the root, and value is its value.
  * ERR_END, ERR_WAIT (nothing has moved), ... */
 enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct record **record,

@@ -264,6 +264,8 @@ enum err recovery_load_catalogue(struct db *db, struct failure *f)
         if (!slice_is_none(c.value))
             e = catalogue_load(&db->catalogue, c.key, c.value, root_facts(root)->commit, 0,
                                SLICE_NONE, f);
+        if (e == ERR_CORRUPT)
+            failure_set_place(f, e, PRIMARY_FILE, tree_cursor_offset(&c));
         if (!e)
             e = tree_cursor_next(&c, &w, f);
     }

@@ -62,7 +62,7 @@ static enum err list_next(struct op *op, struct txn *t, struct store_list *l)
         if (r && record_is_delete(r))
             continue;
         if (catalogue_row_name(key, room, &name) != ERR_OK)
-            return failure_set(&op->failure, ERR_CORRUPT, "a row of the catalogue is damaged");
+            return cursor_corrupt(op, l->names, "corrupt key in the catalogue");
         e = catalogue_look(op, t, t->snapshot->commit, name, &s);
         if (e)
             return e;

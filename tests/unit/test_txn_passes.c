@@ -105,6 +105,49 @@ START_TEST(a_pass_that_is_waited_for_waits_for_no_interval)
 }
 END_TEST
 
+static void answered(struct db_task *task, enum err e, const struct failure *f)
+{
+    (void)f;
+    MUST(e == ERR_OK || e == ERR_NOMEM);
+    task->done = NULL;
+}
+
+/* Whichever allocation fails: who asked for a pass is told, and does not wait for the next try. */
+START_TEST(a_pass_that_cannot_begin_is_answered)
+{
+    bool is_over = false;
+
+    for (uint64_t n = 1; !is_over; n++) {
+        struct core_rig rig;
+        struct db_task task = {.done = answered};
+        uint64_t now, before;
+
+        core_open(&rig, 11);
+        MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+        core_set(&rig, "s", 1, 1);
+        core_rotate(&rig);
+        core_settle(&rig);
+        list_init(&task.in_queue);
+        now = os_now_ms(sim_table(rig.sim));
+        before = sim_alloc_calls(rig.sim);
+        sim_fail_alloc_at(rig.sim, n);
+        db_amalgamate(rig.db, &task);
+        do {
+            db_turn(rig.db);
+            db_tick(rig.db);
+        } while (task.done && sim_step(rig.sim));
+        MUST(!task.done);
+        MUST_EQ(os_now_ms(sim_table(rig.sim)), now);
+        is_over = sim_alloc_calls(rig.sim) - before < n;
+        sim_fail_clear(rig.sim);
+        core_amalgamate(&rig);
+        MUST_EQ(core_value(&rig, "s", 1), 1);
+        core_close(&rig);
+        MUST(n < 1000);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("txn_passes");
@@ -117,6 +160,7 @@ int main(void)
     tcase_add_test(cases, a_sealed_stage_waits_no_longer_than_a_minute);
     tcase_add_test(cases, stages_that_hold_much_of_the_primary_wait_for_nothing);
     tcase_add_test(cases, a_pass_that_is_waited_for_waits_for_no_interval);
+    tcase_add_test(cases, a_pass_that_cannot_begin_is_answered);
     suite_add_tcase(suite, cases);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
