@@ -126,7 +126,7 @@ def test_a_request_that_is_not_understood_dooms_its_transaction_too(d):
     with d.client() as c:
         c.call("create_store", 0, "doom2")
         for bad in (("put", 1), ("get", 1, "doom2", "k", {"colour": 1}), ("scan", 1, "doom2", 5),
-                    ("update", 1, "doom2", "k", [])):
+                    ("update", 1, "doom2", "k", 5)):
             c.call("begin", 1)
             assert c.fails(*bad).name == "BAD_REQUEST", bad
             assert c.fails("get", 1, "doom2", "k").name == "TXN_FAILED", bad
@@ -168,7 +168,7 @@ def test_every_error_of_a_request_that_names_a_handle_counts(d):
         refused = [sends("insert", "flight", {"id": 1}), sends("put", "flight", {}), sends("put", "gone", {"id": 1}),
                    sends("put", "flight", {"id": 2}, None, {}, 5), sends("put", "flight"),
                    sends("scan", "flight", None, {"lmit": 1}), sends("put", 5, {"id": 2}),
-                   sends("update", "flight", 1, [["add", "n", 1]]), sends("check"),
+                   sends("update", "flight", 1, [["ad", "n", 1]]), sends("check"),
                    sends("create_index", "flight", "i", {"key": "n"}), sends("putt", "flight", {"id": 2}),
                    sends("delet", "flight", 1), sends("deleteRange", "flight", {}), sends("delete_range", "flight"),
                    sends("begin"), sends("begin", {"colour": 1}), sends("commit", {"token": b"short"}),

@@ -83,6 +83,7 @@ static void open_cold(struct core_rig *rig)
         core_set(rig, "s", key, 1000);
     core_amalgamate(rig);
     core_restart(rig, false);
+    sim_knobs(rig->sim)->wait_percent = 100; /* nor in the memory of the system */
 }
 
 /* Whoever must wait for a page has an old snapshot when it comes; others commit meanwhile. */
