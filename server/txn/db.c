@@ -303,6 +303,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     list_init(&db->tasks);
     list_init(&db->ledgers);
     losers_init(db);
+    leaving_init(&db->leaving, options->slice_steps);
     replies_init(&db->replies, &db->numbers, &db->pulse);
     pulse_init(&db->pulse, events, os_now_ms(os));
     damage_init(&db->damage, os);
@@ -357,6 +358,8 @@ void db_turn(struct db *db)
 {
     pulse_turn_begin(&db->pulse, os_now_ms(db->os));
     losers_turn(db);
+    if (leaving_turn(&db->leaving, db->options.slice_steps))
+        pulse_wake(&db->pulse);
     pulse_wake_waiting(&db->pulse);
     primary_wake(db->primary);
     statements_turn(db);
@@ -447,6 +450,7 @@ void db_free(struct db *db, bool abandon)
         ASSERT(abandon);
         txn_rollback(t);
     }
+    leaving_end(&db->leaving);
     losers_fini(db);
     txn_pool_free(db);
     snapshot_pool_free(db);

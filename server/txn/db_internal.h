@@ -6,9 +6,11 @@
  *       only the newest may be open.
  *   T-2 db.writers stand in the order in which they began, so their snapshots' commits
  *       never fall; db.snapshots_by_commit is sorted.
- *   T-3 a doomed transaction holds nothing: no snapshot, no write-set, no reservation.
+ *   T-3 a doomed transaction holds nothing: no snapshot, no write-set, no reservation. What it
+ *       had written may be on its way out of the tables (leaving.h).
  *   T-4 a record in a write-set is in db.intents unless its transaction is large, its
- *       store takes the last writer, or it has been doomed.
+ *       store takes the last writer, or it has been doomed. Records of those that are leaving
+ *       may be there, too.
  *   T-5 a request that writes more than once runs under its transaction's statement, or is its
  *       own transaction.
  *   T-6 a cursor that has let go of its snapshot stands nowhere: not in a stage, not in a page.
@@ -30,6 +32,7 @@
 #include "server/txn/decided.h"
 #include "server/txn/generator.h"
 #include "server/txn/intents.h"
+#include "server/txn/leaving.h"
 #include "server/txn/numbers.h"
 #include "server/txn/op.h"
 #include "server/txn/pulse.h"
@@ -91,6 +94,7 @@ struct txn {
     struct list_link cursors;   /* its open ones; cursor.in_txn */
     struct op *at_work;         /* the request that was last called on it; NULL: it has ended */
     struct statement statement; /* the request that writes more than once; statement.h */
+    struct departure departure; /* of what it has written, when it has ended; leaving.h */
     uint64_t schemas_made;      /* how often it has changed a definition */
     struct generator_use
         *uses;              /* of generators; the first is use_room, the others in the arena */
@@ -177,6 +181,7 @@ struct db {
     struct list_link large;
     struct list_link tellings;           /* commits whose losers are not all told; losers.c */
     struct list_link waiting_for_losers; /* op.in_waiting, until all are */
+    struct leaving leaving;              /* ended ones that still stand in the tables */
     struct list_link snapshots;
     struct list_link snapshots_by_commit;
     struct list_link cursors; /* all that are open; cursor.c */
@@ -298,6 +303,8 @@ uint64_t losers_oldest(const struct db *db);
 
 /* ---- txn.c ---- */
 void txn_pool_free(struct db *db);
+/* Nothing refers to it any more. */
+void txn_dealloc(struct db *db, struct txn *t);
 /* The op's request has ended: its transaction is idle from now on. */
 void txn_leave(struct op *op);
 /* Since when nobody has used it; while its own request waits for the server it is in use. */

@@ -92,7 +92,10 @@ static bool tell_schema_writers(struct db *db, struct telling *g, uint64_t until
     while (!list_is_empty(&g->schema_writers)) {
         struct txn_store *s = LIST_ENTRY(g->schema_writers.next, struct txn_store, in_entry);
 
-        losers_doom(s->txn, g->stamp, CONFLICT_SCHEMA, s->schema, SLICE_NONE);
+        list_remove(&s->in_entry);
+        db->steps++;
+        if (s->txn->snapshot) /* else it is leaving */
+            losers_doom(s->txn, g->stamp, CONFLICT_SCHEMA, s->schema, SLICE_NONE);
         if (slice_is_over(db, until))
             return false;
     }
@@ -109,6 +112,8 @@ static bool tell_writers_of(struct db *db, struct telling *g, uint64_t until)
         size_t buckets = db->intents.table.buckets;
 
         if (txn_is_older(r->stamp->owner, g->commit)) {
+            intents_remove(&db->intents,
+                           r); /* so that it is met once, while its owner leaves */
             losers_doom_key(r->stamp->owner, g->stamp, g->at);
             if (slice_is_over(db, until))
                 return false;
@@ -219,10 +224,11 @@ static bool losers_are_possible(const struct db *db, uint64_t commit, const stru
 
 static bool telling_go_on(struct db *db, struct telling *g, const struct txn *t, uint64_t until)
 {
+    if (!tell_schema_writers(db, g, until)) /* those who are leaving, too */
+        return false;
     if (!losers_are_possible(db, g->commit, t))
         return true;
-    return tell_schema_writers(db, g, until) && tell_by_key(db, g, until) &&
-           tell_large(db, g, until);
+    return tell_by_key(db, g, until) && tell_large(db, g, until);
 }
 
 /* In order (L-1), as far as the steps go. */

@@ -105,6 +105,12 @@ bool db_check(const struct db *db)
             intents++;
         }
     }
+    LIST_EACH (link, &db->leaving.txns) {
+        const struct txn *t = LIST_ENTRY(link, struct txn, departure.in_leaving);
+
+        for (const struct record *r = t->departure.at; r; r = r->log_next)
+            intents += chain_is_linked(&r->in_intents);
+    }
     LIST_EACH (link, &db->open) {
         const struct txn *t = LIST_ENTRY(link, struct txn, in_open);
 

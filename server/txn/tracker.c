@@ -22,7 +22,7 @@ void tracker_remove_intents(struct txn *t)
 
 void tracker_remove_intent(struct txn *t, struct record *r)
 {
-    ASSERT(r->stamp == t->stamp);
+    ASSERT(r->stamp->owner == t);
     if (!t->is_large)
         intents_remove(&t->db->intents, r); /* T-4 */
 }
@@ -190,14 +190,14 @@ enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema 
         (struct winner){newest->version, newest->commit, newest->durability, newest->label});
 }
 
-/* A newer open transaction that wrote the key. */
+/* A newer open transaction that wrote the key. One that is leaving has no snapshot. */
 static struct txn *tracker_find_greater(const struct txn *t, uint32_t store, struct slice key)
 {
     struct db *db = t->db;
 
     for (struct record *r = intents_find(&db->intents, store, key); r;
          r = intents_next(&db->intents, r)) {
-        if (r->stamp->version > t->version)
+        if (r->stamp->version > t->version && r->stamp->owner->snapshot)
             return r->stamp->owner;
     }
     LIST_EACH (link, &db->large) {

@@ -43,7 +43,7 @@ static void txn_really_free(struct db *db, struct txn *t)
     os_free(db->os, t, sizeof *t);
 }
 
-static void txn_dealloc(struct db *db, struct txn *t)
+void txn_dealloc(struct db *db, struct txn *t)
 {
     if (db->txn_pool_count == TXN_POOL_MAX) {
         txn_really_free(db, t);
@@ -96,6 +96,8 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     list_init(&t->schemas);
     list_init(&t->cursors);
     statement_init(&t->statement);
+    list_init(&t->departure.in_leaving);
+    arena_init(&t->departure.memory, db->os);
     list_init(&t->in_writers);
     list_init(&t->in_large);
     failure_init(&t->failure);
@@ -192,17 +194,13 @@ static void txn_release(struct txn *t)
         return;
     cursors_end_all(t);
     statement_forget(t);
-    tracker_remove_intents(t);
     generator_end(&db->catalogue, &t->uses, 0, false);
-    tracker_forget_stores(t);
     reads_forget(t);
-    LIST_EACH_SAFE (link, &t->schemas) {
-        catalogue_discard(&db->catalogue, LIST_ENTRY(link, struct schema, in_queue));
-    }
+    leaving_enter(&db->leaving, t);
     commit_marks_forget(&t->commit_marks, db->os);
     list_remove(&t->in_large);
     list_remove(&t->in_writers);
-    if (t->is_large)
+    if (t->is_large || t->write_set.arena.bytes > LEAVING_FREED_AT_ONCE)
         stages_discard(db, &t->write_set.arena);
     arena_reset(&t->write_set.arena, TXN_KEEP_BYTES);
     if (!t->kept.newest)
@@ -220,7 +218,7 @@ static void txn_release(struct txn *t)
         wal_unreserve(db->wal, t->log_reserved);
         t->log_reserved = 0;
     }
-    ASSERT(!t->stores && list_is_empty(&t->schemas)); /* T-3 */
+    ASSERT(leaving_has(&t->departure) || (!t->stores && list_is_empty(&t->schemas))); /* T-3 */
     snapshot_unref(db, t->snapshot);
     t->snapshot = NULL;
     stages_unstage(db); /* what was held for this writer */
@@ -239,7 +237,9 @@ static void txn_free(struct txn *t)
     db->open_count--;
     failure_clear(&t->failure);
     failure_clear(&t->stale);
-    txn_dealloc(db, t);
+    t->departure.is_freed = true;
+    if (!leaving_has(&t->departure))
+        txn_dealloc(db, t);
 }
 
 /* What status counts. */

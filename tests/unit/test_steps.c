@@ -2,6 +2,7 @@
  * writers or losers there are. Steps are counted by the core, so nothing here depends on time. */
 #include "tests/unit/core_rig.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SLICE 2000u
@@ -260,6 +261,84 @@ START_TEST(the_end_of_a_large_transaction_is_short)
 }
 END_TEST
 
+static void turn_until_quiet(struct steps *s)
+{
+    for (unsigned turn = 0; turn < 100; turn++) {
+        db_turn(s->rig->db);
+        steps_note(s);
+        MUST(turn % 10 || db_check(s->rig->db));
+    }
+}
+
+/* One of 20,000 records, or 1,024 of 50 whose connection has been closed; one is doomed. What they
+ * have written dooms nobody from then on, and loses to nobody. */
+START_TEST(those_who_end_leave_in_slices_and_are_met_by_nobody)
+{
+    unsigned count = _i ? 1024 : 1, each = _i ? 50 : 20000;
+    struct txn **ending = calloc(count, sizeof *ending), *older, *greater;
+    struct txn_options greatest = {.greatest_version = true};
+    struct core_rig rig;
+    struct steps s;
+
+    open_rig(&rig, false);
+    older = put_many(&rig, "t", 0, 1);
+    greater = core_begin(&rig, "greatest", &greatest);
+    for (unsigned i = 0; i < count; i++)
+        ending[i] = put_many(&rig, "s", i * each, each);
+    db_turn(rig.db);
+    steps_begin(&s, &rig);
+    for (unsigned i = 0; i < count; i++)
+        core_rollback(&rig, ending[i]);
+    steps_note(&s);
+    MUST(s.most <= CALL_STEPS_MAX);
+    MUST(db_check(rig.db));
+    MUST_EQ(core_status(&rig).open_txns, 2);
+    for (unsigned i = 0; i < 20000; i += 1999) {
+        MUST_EQ(core_put(&rig, greater, "s", i, 2), ERR_OK);
+        MUST_EQ(core_put(&rig, older, "s", i + 1, 2), ERR_OK);
+    }
+    MUST_EQ(core_commit(&rig, older, NULL), ERR_OK);
+    MUST_EQ(core_commit(&rig, greater, NULL), ERR_OK);
+    MUST_EQ(core_drop(&rig, NULL, "s"), ERR_OK); /* in which those who leave have written */
+    steps_note(&s);
+    s.most = 0;
+    turn_until_quiet(&s);
+    MUST(s.most <= TURN_STEPS_MAX);
+    free(ending);
+    core_close(&rig);
+}
+END_TEST
+
+/* It has written in many stores, and made them. */
+START_TEST(the_end_of_one_with_many_stores_is_short)
+{
+    enum { STORES = 10000 };
+    struct core_rig rig;
+    struct steps s;
+    struct txn *t;
+
+    open_rig(&rig, false);
+    t = begin(&rig, false);
+    for (unsigned i = 0; i < STORES; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "s%u", i);
+        MUST_EQ(core_create(&rig, t, name, NULL), ERR_OK);
+        MUST_EQ(core_put(&rig, t, name, 1, 1), ERR_OK);
+    }
+    db_turn(rig.db);
+    steps_begin(&s, &rig);
+    core_rollback(&rig, t);
+    steps_note(&s);
+    MUST(s.most <= CALL_STEPS_MAX);
+    MUST_EQ(core_create(&rig, NULL, "s7", NULL), ERR_OK);
+    turn_until_quiet(&s);
+    MUST(s.most <= TURN_STEPS_MAX);
+    MUST_EQ(core_status(&rig).definitions, 3 + 1);
+    core_close(&rig);
+}
+END_TEST
+
 /* A count of many staged records, while somebody commits in another store. */
 START_TEST(a_count_looks_through_its_range_once)
 {
@@ -320,6 +399,8 @@ int main(void)
     tcase_add_loop_test(tc, a_large_commit_waits_for_those_before_it_and_then_wins_or_loses, 0,
                         2);
     tcase_add_test(tc, the_end_of_a_large_transaction_is_short);
+    tcase_add_loop_test(tc, those_who_end_leave_in_slices_and_are_met_by_nobody, 0, 2);
+    tcase_add_test(tc, the_end_of_one_with_many_stores_is_short);
     tcase_add_test(tc, a_count_looks_through_its_range_once);
     tcase_add_loop_test(tc, a_range_is_looked_through_to_its_end, 0, 4);
     suite_add_tcase(suite, tc);
