@@ -15,6 +15,7 @@
  *
  * Only what the log has synced is merged (a root is a prefix of what survives). */
 #include "server/base/assert.h"
+#include "server/txn/cursors.h"
 #include "server/txn/db_internal.h"
 #include "server/txn/pass.h"
 

@@ -163,9 +163,9 @@ static void commit_publish_schemas(struct db *db, struct txn *t, const struct st
 /* t lets go of what makes others meet it as one that is open. */
 static void commit_leave(struct txn *t)
 {
-    tracker_remove_intents(t);
-    tracker_forget_stores(t);
-    reads_forget(t);
+    written_remove_intents(t);
+    written_forget_stores(t);
+    txn_forget_reads(t);
     list_remove(&t->in_large);
 }
 
@@ -188,7 +188,7 @@ static struct stamp *commit_into_stages(struct db *db, struct txn *t)
     return stamp;
 }
 
-enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
+static enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
 {
     struct db *db = t->db;
     struct stamp *stamp = t->stamp;
@@ -218,6 +218,24 @@ enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     decided_note(op, stamp);
     pulse_wake(&db->pulse);
     return ERR_OK;
+}
+
+enum err txn_commit(struct op *op, struct txn *t, struct slice token, uint64_t *commit)
+{
+    enum err e = txn_check(op, t);
+
+    *commit = 0;
+    if (!e && !slice_is_none(token))
+        e = failure_set(&op->failure, ERR_BAD_REQUEST,
+                        "commit tokens are not supported in this version");
+    if (!e && t->stamp && t->stamp->records)
+        e = commit_apply(op, t, commit);
+    if (e == ERR_WAIT)
+        return e;
+    if (e)
+        t->db->rolled_back++;
+    txn_free(t);
+    return e;
 }
 
 void commit_on_written(void *context, uint64_t number)

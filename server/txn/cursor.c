@@ -10,118 +10,11 @@
 #include "server/txn/cursor.h"
 
 #include "server/base/assert.h"
+#include "server/txn/cursors.h"
 #include "server/txn/db_internal.h"
 #include "server/txn/reads.h"
 
 #define STEPS_A_TURN 2000
-#define CURSOR_POOL_MAX 32
-#define CURSOR_BOUNDS_BYTES 256 /* room for both bounds that every cursor has at least */
-#define CURSOR_SOURCES 8        /* and for so many sources */
-
-struct source { /* a write-set or a stage */
-    struct stage_store *st;
-    struct record *at; /* the key it stands on; NULL: at its end */
-    bool is_own;
-    bool used; /* its key has been given: move on before the next */
-};
-
-struct cursor {
-    struct db *db;
-    struct list_link in_db;    /* db.cursors */
-    struct list_link in_txn;   /* txn.cursors */
-    struct txn *txn;           /* NULL: the snapshot is its own */
-    struct snapshot *snapshot; /* holds a reference; NULL: it was ended */
-    struct schema *schema;     /* holds a reference; NULL: it was taken back */
-    bool reverse;
-    bool only_staged;
-    bool is_placed;    /* the sources stand where place says */
-    bool place_is_end; /* the place is behind everything */
-    bool tree_used;
-    bool tree_placed;
-    bool range_is_empty;
-    bool is_killed;
-    uint32_t store;        /* its number */
-    uint64_t schemas_made; /* txn.schemas_made when the store was looked up */
-    struct record *pending;
-    uint64_t limit, offset;
-    size_t from_size, to_size; /* 0: no bound */
-    size_t place_size;
-    size_t last_size;
-    struct source *sources; /* newest first; few, or owned */
-    size_t source_count, source_room;
-    struct tree_cursor tree;
-    uint8_t *from, *to; /* behind the struct */
-    size_t bounds_room; /* bytes there */
-    struct list_link in_pool;
-    struct source few[CURSOR_SOURCES];
-    uint8_t place[KEY_BYTES_MAX + 1];
-    struct { /* cursor_mark */
-        bool reverse, place_is_end;
-        uint64_t limit, offset;
-        size_t place_size;
-        uint8_t place[KEY_BYTES_MAX + 1];
-    } mark;
-    uint8_t plain[KEY_PLAIN_BYTES_MAX];
-};
-
-/* With room for bounds of so many bytes, in all. */
-static struct cursor *cursor_alloc(struct db *db, size_t bounds)
-{
-    struct list_link *pooled = list_first(&db->cursor_pool);
-    struct cursor *c;
-
-    if (pooled && bounds <= CURSOR_BOUNDS_BYTES) {
-        list_remove(pooled);
-        db->cursor_pool_count--;
-        return LIST_ENTRY(pooled, struct cursor, in_pool);
-    }
-    if (bounds < CURSOR_BOUNDS_BYTES)
-        bounds = CURSOR_BOUNDS_BYTES;
-    c = os_alloc(db->os, sizeof *c + bounds);
-    if (c)
-        c->bounds_room = bounds;
-    return c;
-}
-
-size_t cursor_bytes(const struct cursor *c)
-{
-    return sizeof *c + c->bounds_room +
-           (c->sources == c->few ? 0 : c->source_room * sizeof *c->sources);
-}
-
-static void cursor_dealloc(struct db *db, struct cursor *c)
-{
-    ASSERT(!c->snapshot && !c->is_placed && !c->tree.height); /* T-6 */
-    if (c->bounds_room != CURSOR_BOUNDS_BYTES || db->cursor_pool_count == CURSOR_POOL_MAX) {
-        os_free(db->os, c, sizeof *c + c->bounds_room);
-        return;
-    }
-    list_push_front(&db->cursor_pool, &c->in_pool);
-    db->cursor_pool_count++;
-}
-
-void cursor_pool_free(struct db *db)
-{
-    struct list_link *pooled;
-
-    while ((pooled = list_first(&db->cursor_pool)) != NULL) {
-        struct cursor *c = LIST_ENTRY(pooled, struct cursor, in_pool);
-
-        list_remove(pooled);
-        os_free(db->os, c, sizeof *c + c->bounds_room);
-    }
-}
-
-/* Put the place at the side from which the cursor sets out. */
-static void cursor_place_at_edge(struct cursor *c, bool at_end)
-{
-    size_t size = at_end ? c->to_size : c->from_size;
-
-    ASSERT(size <= sizeof c->place);
-    c->place_is_end = at_end && !c->to_size;
-    c->place_size = size;
-    memcpy(c->place, at_end ? c->to : c->from, size);
-}
 
 enum err cursor_corrupt(struct op *op, const struct cursor *c, const char *text)
 {
@@ -132,120 +25,6 @@ enum err cursor_corrupt(struct op *op, const struct cursor *c, const char *text)
 bool cursor_is_only_staged(const struct cursor *c)
 {
     return c->only_staged;
-}
-
-struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
-                          struct schema *schema, const struct key_range *range, bool reverse,
-                          bool only_staged)
-{
-    struct cursor *c = cursor_alloc(op->db, range->from_size + range->to_size);
-
-    ASSERT(!t || t->snapshot == s); /* a transaction has one snapshot */
-    if (!c)
-        return NULL;
-    ASSERT(c->bounds_room >= range->from_size + range->to_size);
-    memset(c, 0, offsetof(struct cursor, bounds_room));
-    c->db = op->db;
-    c->sources = c->few;
-    c->source_room = CURSOR_SOURCES;
-    c->txn = t;
-    c->snapshot = snapshot_ref(s);
-    c->schema = schema_ref(schema);
-    c->store = schema->number;
-    c->schemas_made = t ? t->schemas_made : 0;
-    c->reverse = reverse;
-    c->only_staged = only_staged;
-    c->range_is_empty = range->empty;
-    c->limit = UINT64_MAX;
-    c->from_size = range->from_size;
-    c->to_size = range->to_size;
-    c->from = (uint8_t *)(c + 1);
-    c->to = c->from + c->from_size;
-    memcpy(c->from, range->from, range->from_size);
-    memcpy(c->to, range->to, range->to_size);
-    tree_cursor_init(&c->tree, c->db->primary, s->root, schema->number);
-    cursor_place_at_edge(c, reverse);
-    list_push_back(&c->db->cursors, &c->in_db);
-    list_init(&c->in_txn);
-    if (t)
-        list_push_back(&t->cursors, &c->in_txn);
-    if (only_staged)
-        snapshot_enter(s); /* what is counted is compared with this root, from first to last */
-    return c;
-}
-
-void cursor_rest(struct cursor *c)
-{
-    ASSERT(!c->is_placed || c->snapshot); /* T-6 */
-    if (c->is_placed)
-        snapshot_leave(c->db, c->snapshot);
-    c->is_placed = false;
-    c->tree_placed = false;
-    c->pending = NULL;
-    tree_cursor_fini(&c->tree);
-}
-
-/* Let go of what it sees; it cannot go on. */
-static void cursor_end(struct cursor *c)
-{
-    struct snapshot *s = c->snapshot;
-
-    if (!s)
-        return;
-    cursor_rest(c);
-    if (c->only_staged)
-        snapshot_leave(c->db, s);
-    c->snapshot = NULL;
-    snapshot_unref(c->db, s);
-}
-
-void cursors_end(struct db *db, const struct snapshot *s)
-{
-    LIST_EACH_SAFE (link, &db->cursors) {
-        struct cursor *c = LIST_ENTRY(link, struct cursor, in_db);
-
-        if (c->snapshot == s)
-            cursor_end(c);
-    }
-}
-
-void cursors_end_all(struct txn *t)
-{
-    LIST_EACH (link, &t->cursors)
-        cursor_end(LIST_ENTRY(link, struct cursor, in_txn));
-}
-
-void cursors_end_schema(struct txn *t, struct schema *s)
-{
-    LIST_EACH (link, &t->cursors) {
-        struct cursor *c = LIST_ENTRY(link, struct cursor, in_txn);
-
-        if (c->schema == s) {
-            cursor_end(c);
-            c->schema = NULL;
-            schema_unref(&t->db->catalogue, s);
-        }
-    }
-}
-
-void cursors_rest(struct txn *t)
-{
-    LIST_EACH (link, &t->cursors)
-        cursor_rest(LIST_ENTRY(link, struct cursor, in_txn));
-}
-
-void cursor_close(struct cursor *c)
-{
-    struct db *db = c->db;
-
-    cursor_end(c);
-    if (c->schema)
-        schema_unref(&db->catalogue, c->schema);
-    list_remove(&c->in_db);
-    list_remove(&c->in_txn);
-    if (c->sources != c->few)
-        os_free(db->os, c->sources, c->source_room * sizeof *c->sources);
-    cursor_dealloc(db, c);
 }
 
 /* ---- sources ---- */
@@ -531,16 +310,6 @@ bool cursor_hold(const struct cursor *c, struct cursor_hold *out)
     out->held = snapshot_held_bytes(c->db, c->snapshot);
     out->disk = root_only_bytes(c->snapshot->root);
     return true;
-}
-
-void cursor_kill(struct cursor *c)
-{
-    if (!c->snapshot)
-        return;
-    cursor_end(c);
-    ASSERT(!c->snapshot && !c->is_placed); /* T-6 */
-    c->is_killed = true;
-    c->db->killed++;
 }
 
 /* ---- for requests ---- */

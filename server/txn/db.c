@@ -2,6 +2,7 @@
 #include "server/txn/db.h"
 
 #include "server/base/assert.h"
+#include "server/txn/cursors.h"
 #include "server/txn/db_internal.h"
 #include "server/txn/losers.h"
 #include "server/txn/reads.h"
@@ -43,27 +44,6 @@ void db_options_default(struct db_options *o)
     };
 }
 
-/* ---- the end of the log ---- */
-
-void db_fail(struct db *db, enum err e, const char *text)
-{
-    if (db->log_failed)
-        return;
-    db->log_failed = true; /* rule 9: final */
-    failure_set(&db->log_failure, ERR_LOG_FAILED, "%s (%s); the server stops writing", text,
-                err_name(e));
-    replies_fail(&db->replies);
-    while (!list_is_empty(&db->tasks)) {
-        struct db_task *task = LIST_ENTRY(db->tasks.next, struct db_task, in_queue);
-
-        list_remove(&task->in_queue);
-        task->done(task, ERR_LOG_FAILED, &db->log_failure);
-    }
-    pulse_room_changed(&db->pulse);
-    if (db->pulse.events.on_failed)
-        db->pulse.events.on_failed(db->pulse.events.context, &db->log_failure);
-}
-
 /* ---- replies ---- */
 
 bool db_wait_decided(struct db *db, struct decided decided, struct decided_wait *w)
@@ -87,25 +67,6 @@ void db_note_answered(struct db *db, uint64_t commit)
 }
 
 /* ---- damage ---- */
-
-enum err db_note_damage(struct db *db, const struct tree_damage *damage)
-{
-    const struct schema *s;
-    enum err e = damage_note(&db->damage, damage);
-
-    if (e == ERR_EXISTS)
-        return ERR_OK;
-    if (e)
-        return e;
-    s = catalogue_by_number(&db->catalogue, damage->store);
-    pulse_event(&db->pulse, "store_damaged",
-                "file=%s offset=%llu store=%lu name=\"%s\" text=\"%s\"", PRIMARY_FILE,
-                (unsigned long long)damage->offset, (unsigned long)damage->store,
-                s ? text_show(schema_name(s)) : "",
-                damage->is_lost ? "nothing of it can be read; clear or drop it"
-                                : "export what can be read, then clear or drop it");
-    return ERR_OK;
-}
 
 static void db_on_damage(void *context, uint32_t store, uint64_t offset)
 {
@@ -311,7 +272,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     db->check_memory = (struct msgpack_memory){check_alloc, check_free, os};
     e = db_open_lock(db, f);
     if (!e && (amalgamate_init(db) || intents_init(&db->intents, os, db->hash_seed) ||
-               tracker_init(db) || reads_init(db) ||
+               written_init(db) || reads_init(db) ||
                catalogue_init(&db->catalogue, os, db->hash_seed)))
         e = failure_set(f, ERR_NOMEM, "out of memory for the database");
     first = e ? NULL : stage_new(os, ++db->stage_count_made);
@@ -468,7 +429,7 @@ void db_free(struct db *db, bool abandon)
         ledgers_remove(db, LIST_ENTRY(db->ledgers.next, struct ledger, in_db));
     }
     intents_fini(&db->intents);
-    tracker_fini(db);
+    written_fini(db);
     read_set_fini(&db->read_set);
     catalogue_fini(&db->catalogue);
     if (db->wal)

@@ -108,6 +108,7 @@ struct txn {
     bool is_counted;     /* in db.open_count */
     struct reads *reads; /* what it has read, if it is serializable */
     struct range_check *range_check; /* of a read that is not noted yet; reads.c */
+    uint64_t range_check_bytes;      /* of memory that it takes */
     struct usage usage;              /* what has been counted for it */
     enum durability
         winner_durability; /* the winner that doomed it asked for less than a sync */
@@ -224,13 +225,8 @@ struct db {
 };
 
 /* ---- db.c ---- */
-/* A store is damaged: note it, and say so. ERR_NOMEM: it will be met again. */
-enum err db_note_damage(struct db *db, const struct tree_damage *damage);
 /* The log, or what counts as it, has failed: final. */
 void db_fail(struct db *db, enum err e, const char *text);
-
-/* ---- cursor.c ---- */
-void cursor_pool_free(struct db *db);
 
 /* ---- snapshot.c ---- */
 /* NULL: no memory. */
@@ -285,16 +281,16 @@ void stages_close_adopted(struct db *db, struct txn *t);
 enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *schema,
                              struct slice key);
 enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema *schema);
-enum err tracker_init(struct db *db); /* ERR_NOMEM */
-void tracker_fini(struct db *db);
-void tracker_remove_intents(struct txn *t);
-void tracker_remove_intent(struct txn *t, struct record *r);
-enum err tracker_note_store(struct txn *t, struct schema *schema);
-void tracker_forget_stores(struct txn *t);
+enum err written_init(struct db *db); /* ERR_NOMEM */
+void written_fini(struct db *db);
+void written_remove_intents(struct txn *t);
+void written_remove_intent(struct txn *t, struct record *r);
+enum err written_note_store(struct txn *t, struct schema *schema);
+void written_forget_stores(struct txn *t);
 /* Forget the stores written since; NULL: all. */
-void tracker_forget_stores_since(struct txn *t, struct txn_store *since);
-struct txn_store *tracker_store_of(const struct txn *t, uint32_t number); /* NULL: none */
-void tracker_become_large(struct txn *t);
+void written_forget_stores_since(struct txn *t, struct txn_store *since);
+struct txn_store *written_store_of(const struct txn *t, uint32_t number); /* NULL: none */
+void written_become_large(struct txn *t);
 uint64_t tracker_oldest_writer(const struct db *db); /* least snapshot commit; UINT64_MAX */
 
 /* ---- losers.c ---- */
@@ -302,6 +298,8 @@ uint64_t tracker_oldest_writer(const struct db *db); /* least snapshot commit; U
 uint64_t losers_oldest(const struct db *db);
 
 /* ---- txn.c ---- */
+/* NULL: no memory. Only its kept arena is set. */
+struct txn *txn_alloc(struct db *db);
 void txn_pool_free(struct db *db);
 /* Nothing refers to it any more. */
 void txn_dealloc(struct db *db, struct txn *t);
@@ -310,10 +308,14 @@ void txn_leave(struct op *op);
 /* Since when nobody has used it; while its own request waits for the server it is in use. */
 uint64_t txn_idle_ms(const struct txn *t);
 enum err txn_begin_own(struct op *op, bool read_only, struct txn **out); /* autocommit */
+/* Let go of all that t has read, or of where looking through a range goes on. */
+void txn_forget_reads(struct txn *t);
+void txn_forget_range_check(struct txn *t);
+/* The end of t, whatever became of it: nothing of it is left. */
+void txn_free(struct txn *t);
 enum err txn_first_write(struct op *op, struct txn *t);
 
 /* ---- commit.c ---- */
-enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit);
 void commit_on_written(void *db, uint64_t number);
 void commit_on_durable(void *db, uint64_t number);
 uint64_t commit_log_bytes(struct slice key, struct slice value); /* of one record */
@@ -370,22 +372,11 @@ void tasks_turn(struct db *db);
 /* ---- reclaim.c ---- */
 void reclaim_turn(struct db *db); /* give space back if it is time */
 
+/* ---- db_damage.c ---- */
+/* A store is damaged: note it, and say so. ERR_NOMEM: it will be met again. */
+enum err db_note_damage(struct db *db, const struct tree_damage *damage);
+
 /* ---- cursor.c ---- */
-/* Let every cursor go of the snapshot; the next call on it is told. */
-void cursors_end(struct db *db, const struct snapshot *s);
-/* The same for all of a transaction, and for those over a definition of its own that goes. */
-void cursors_end_all(struct txn *t);
-void cursors_end_schema(struct txn *t, struct schema *s);
-/* Let the transaction's cursors go of their places in its write-set. */
-void cursors_rest(struct txn *t);
-/* A cursor over encoded bounds in a snapshot, of which it takes a reference; only_staged leaves
- * the root out (for counting). NULL: no memory. */
-struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
-                          struct schema *schema, const struct key_range *range, bool reverse,
-                          bool only_staged);
-bool cursor_is_only_staged(const struct cursor *c);
-/* What it stands on cannot be what was written: ERR_CORRUPT, with its place. */
-enum err cursor_corrupt(struct op *op, const struct cursor *c, const char *text);
 /* The next key, deletes included; *record NULL: it is in the root, and value is its value.
  * ERR_END, ERR_WAIT (nothing has moved), ... */
 enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct record **record,

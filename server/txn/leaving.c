@@ -29,12 +29,12 @@ static bool leaving_go_on(struct leaving *leaving, struct txn *t)
     for (; d->at; d->at = d->at->log_next) {
         if (!leaving_step(leaving, t))
             return false;
-        tracker_remove_intent(t, d->at);
+        written_remove_intent(t, d->at);
     }
     while (t->stores) {
         if (!leaving_step(leaving, t))
             return false;
-        tracker_forget_stores_since(t, t->stores->next);
+        written_forget_stores_since(t, t->stores->next);
     }
     while (!list_is_empty(&t->schemas)) {
         if (!leaving_step(leaving, t))

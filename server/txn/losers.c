@@ -78,7 +78,7 @@ static void losers_doom(struct txn *loser, const struct stamp *winner, enum conf
 static void losers_doom_key(struct txn *loser, const struct stamp *winner,
                             const struct record *written)
 {
-    struct txn_store *s = tracker_store_of(loser, written->store);
+    struct txn_store *s = written_store_of(loser, written->store);
 
     losers_doom(loser, winner,
                 written->store == CATALOGUE_STORE ? CONFLICT_SCHEMA : CONFLICT_WRITE,

@@ -39,26 +39,6 @@ void op_release(struct op *op)
     wait_release(op->db->primary, &op->wait);
 }
 
-void op_fini(struct op *op)
-{
-    list_remove(&op->in_waiting);
-    if (op->cursor) {
-        cursor_close(op->cursor);
-        op->cursor = NULL;
-    }
-    stores_forget_list(op);
-    msgpack_check_free(&op->check);
-    statement_abandon(op);
-    txn_leave(op);
-    if (op->own) {
-        txn_rollback(op->own);
-        op->own = NULL;
-    }
-    ASSERT(!op->statement && !op->at); /* nothing of the core knows it any more */
-    wait_release(op->db->primary, &op->wait);
-    failure_clear(&op->failure);
-}
-
 void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char *what,
                    const char *why)
 {

@@ -21,30 +21,6 @@ enum err reads_init(struct db *db)
     return read_set_init(&db->read_set, db->os, db->hash_seed, limits);
 }
 
-static void range_check_free(struct txn *t)
-{
-    os_free(t->db->os, t->range_check, sizeof *t->range_check);
-    t->range_check = NULL;
-    usage_note(t);
-}
-
-uint64_t reads_bytes(const struct txn *t)
-{
-    return (t->reads ? t->reads->bytes : 0) + (t->range_check ? sizeof *t->range_check : 0);
-}
-
-void reads_forget(struct txn *t)
-{
-    if (t->range_check)
-        range_check_free(t);
-    if (t->reads) {
-        read_set_end(t->reads);
-        t->reads = NULL;
-        pulse_wake(&t->db->pulse); /* what is not freed yet */
-    }
-    usage_note(t);
-}
-
 static struct reads *reads_of(struct txn *t)
 {
     if (!t->reads)
@@ -65,7 +41,7 @@ static void reads_stale(struct txn *t, const struct winner *winner, const struct
     ASSERT(winner->commit > t->snapshot->commit); /* rule 6: it would read something else */
     conflict_describe(&t->stale, kind, schema, key, winner);
     t->winner_durability = winner->durability;
-    reads_forget(t); /* one is enough */
+    txn_forget_reads(t); /* one is enough */
 }
 
 /* t itself has met something newer: it loses now if it has written. */
@@ -169,6 +145,7 @@ static enum err range_check_keep(struct op *op, struct txn *t,
 
     if (!c) {
         c = t->range_check = os_alloc(t->db->os, sizeof *c);
+        t->range_check_bytes = c ? sizeof *c : 0;
         usage_note(t);
     }
     if (!c)
@@ -209,7 +186,7 @@ enum err reads_note_range(struct op *op, struct txn *t, const struct schema *sch
     if (e == ERR_WAIT)
         return range_check_keep(op, t, &range, &walk);
     if (t->range_check)
-        range_check_free(t);
+        txn_forget_range_check(t);
     if (e == ERR_OK)
         return reads_meet(op, t, &found.winner, schema, found.key);
     return e == ERR_NOT_FOUND ? ERR_OK : e;

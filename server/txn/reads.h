@@ -37,10 +37,4 @@ enum err reads_check_staged(struct op *op, struct txn *t, uint64_t until);
  * written, else it is stale. */
 void reads_lose(struct txn *t, const struct stamp *winner, const struct record *written);
 
-/* Bytes that keep what t has read. */
-uint64_t reads_bytes(const struct txn *t);
-
-/* Let go of all that t has noted. */
-void reads_forget(struct txn *t);
-
 #endif

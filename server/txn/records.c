@@ -3,6 +3,7 @@
 #include "server/txn/records.h"
 
 #include "server/base/assert.h"
+#include "server/txn/cursors.h"
 #include "server/txn/db_internal.h"
 #include "server/txn/generated_key.h"
 #include "server/txn/reads.h"

@@ -1,6 +1,7 @@
 #include "server/txn/savepoint.h"
 
 #include "server/base/assert.h"
+#include "server/txn/cursors.h"
 #include "server/txn/db_internal.h"
 
 void savepoint_set(struct txn *t, struct savepoint *s)
@@ -18,7 +19,7 @@ void savepoint_release(struct txn *t)
 
 static void savepoint_record_goes(void *context, struct record *r)
 {
-    tracker_remove_intent(context, r);
+    written_remove_intent(context, r);
 }
 
 static void savepoint_forget_schemas(struct txn *t, const struct list_link *kept)
@@ -37,7 +38,7 @@ bool savepoint_rollback(struct txn *t, const struct savepoint *s, unsigned steps
     cursors_rest(t); /* they find their place again by key */
     if (!write_set_undo(&t->write_set, t->stamp, &s->writes, steps, savepoint_record_goes, t))
         return false;
-    tracker_forget_stores_since(t, s->stores);
+    written_forget_stores_since(t, s->stores);
     savepoint_forget_schemas(t, s->schemas);
     return true;
 }

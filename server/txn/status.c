@@ -118,7 +118,7 @@ bool db_check(const struct db *db)
             return false;
         usage.writes += t->usage.writes;
         usage.reads += t->usage.reads;
-        if (t->usage.writes < t->write_set.arena.bytes || t->usage.reads != reads_bytes(t))
+        if (t->usage.writes < t->write_set.arena.bytes || t->usage.reads != usage_reads(t))
             return false; /* T-7 */
     }
     if (usage.writes != db->usage.writes || usage.reads != db->usage.reads) /* T-7 */

@@ -2,6 +2,7 @@
  * order of names, and a count in each store. It goes on over several turns, each bounded. */
 #include "server/base/assert.h"
 #include "server/txn/catalogue_row.h"
+#include "server/txn/cursors.h"
 #include "server/txn/db_internal.h"
 #include "server/txn/reads.h"
 

@@ -9,8 +9,8 @@
 
 #include "server/base/assert.h"
 #include "server/txn/conflict.h"
+#include "server/txn/cursors.h"
 #include "server/txn/db_internal.h"
-#include "server/txn/reads.h"
 
 static void text_keep(struct text_label *to, struct slice *text)
 {
@@ -18,50 +18,7 @@ static void text_keep(struct text_label *to, struct slice *text)
     *text = text_label_of(to);
 }
 
-#define TXN_POOL_MAX 256
 #define TXN_KEEP_BYTES 4096 /* of a write-set's memory, for the next one */
-
-static struct txn *txn_alloc(struct db *db)
-{
-    struct list_link *pooled = list_first(&db->txn_pool);
-    struct txn *t;
-
-    if (pooled) {
-        list_remove(pooled);
-        db->txn_pool_count--;
-        return LIST_ENTRY(pooled, struct txn, in_open);
-    }
-    t = os_alloc(db->os, sizeof *t);
-    if (t)
-        arena_init(&t->kept, db->os);
-    return t;
-}
-
-static void txn_really_free(struct db *db, struct txn *t)
-{
-    arena_free(&t->kept);
-    os_free(db->os, t, sizeof *t);
-}
-
-void txn_dealloc(struct db *db, struct txn *t)
-{
-    if (db->txn_pool_count == TXN_POOL_MAX) {
-        txn_really_free(db, t);
-        return;
-    }
-    list_push_front(&db->txn_pool, &t->in_open);
-    db->txn_pool_count++;
-}
-
-void txn_pool_free(struct db *db)
-{
-    struct list_link *pooled;
-
-    while ((pooled = list_first(&db->txn_pool)) != NULL) {
-        list_remove(pooled);
-        txn_really_free(db, LIST_ENTRY(pooled, struct txn, in_open));
-    }
-}
 
 static enum err txn_begin_at(struct op *op, const struct txn_options *options, uint64_t commit,
                              struct txn **out)
@@ -185,6 +142,27 @@ enum err txn_first_write(struct op *op, struct txn *t)
     return ERR_OK;
 }
 
+void txn_forget_range_check(struct txn *t)
+{
+    if (!t->range_check)
+        return;
+    os_free(t->db->os, t->range_check, t->range_check_bytes);
+    t->range_check = NULL;
+    t->range_check_bytes = 0;
+    usage_note(t);
+}
+
+void txn_forget_reads(struct txn *t)
+{
+    txn_forget_range_check(t);
+    if (t->reads) {
+        read_set_end(t->reads);
+        t->reads = NULL;
+        pulse_wake(&t->db->pulse); /* what is not freed yet */
+    }
+    usage_note(t);
+}
+
 /* Let go of everything but the struct (T-3). */
 static void txn_release(struct txn *t)
 {
@@ -195,7 +173,7 @@ static void txn_release(struct txn *t)
     cursors_end_all(t);
     statement_forget(t);
     generator_end(&db->catalogue, &t->uses, 0, false);
-    reads_forget(t);
+    txn_forget_reads(t);
     leaving_enter(&db->leaving, t);
     commit_marks_forget(&t->commit_marks, db->os);
     list_remove(&t->in_large);
@@ -224,7 +202,7 @@ static void txn_release(struct txn *t)
     stages_unstage(db); /* what was held for this writer */
 }
 
-static void txn_free(struct txn *t)
+void txn_free(struct txn *t)
 {
     struct db *db = t->db;
 
@@ -321,24 +299,6 @@ enum err txn_check(struct op *op, struct txn *t)
 enum err txn_settle(struct op *op, struct txn *t)
 {
     return t->statement.is_undoing ? txn_check(op, t) : ERR_OK;
-}
-
-enum err txn_commit(struct op *op, struct txn *t, struct slice token, uint64_t *commit)
-{
-    enum err e = txn_check(op, t);
-
-    *commit = 0;
-    if (!e && !slice_is_none(token))
-        e = failure_set(&op->failure, ERR_BAD_REQUEST,
-                        "commit tokens are not supported in this version");
-    if (!e && t->stamp && t->stamp->records)
-        e = commit_apply(op, t, commit);
-    if (e == ERR_WAIT)
-        return e;
-    if (e)
-        t->db->rolled_back++;
-    txn_free(t);
-    return e;
 }
 
 void txn_rollback(struct txn *t)

@@ -9,7 +9,7 @@
  * txn_rollback, whatever became of it. One call at a time on one transaction:
  * a call that returned ERR_WAIT is finished (or its op given up by op_fini) first.
  *
- * Threads: loop only. */
+ * Threads: loop only. txn_commit is in commit.c, above the others. */
 #ifndef HOLDFAST_TXN_TXN_H
 #define HOLDFAST_TXN_TXN_H
 

@@ -2,7 +2,6 @@
 
 #include "server/base/assert.h"
 #include "server/txn/db_internal.h"
-#include "server/txn/reads.h"
 
 static void usage_change(struct usage *sum, const struct usage *before, const struct usage *now)
 {
@@ -22,9 +21,14 @@ static uint64_t writes_of(const struct txn *t)
     return bytes;
 }
 
+uint64_t usage_reads(const struct txn *t)
+{
+    return (t->reads ? t->reads->bytes : 0) + t->range_check_bytes;
+}
+
 void usage_note(struct txn *t)
 {
-    struct usage now = {writes_of(t), reads_bytes(t)};
+    struct usage now = {writes_of(t), usage_reads(t)};
 
     if (now.writes == t->usage.writes && now.reads == t->usage.reads)
         return;

@@ -27,6 +27,9 @@ struct usage { /* bytes */
 /* The transaction's counts become what it takes now. */
 void usage_note(struct txn *t);
 
+/* Bytes that keep what t has read. */
+uint64_t usage_reads(const struct txn *t);
+
 /* Whether t may come to hold so many bytes of writes, more than it does now. */
 bool usage_allows(const struct txn *t, uint64_t bytes);
 

@@ -115,7 +115,7 @@ static void write_note_large(struct txn *t)
         if (!t->spare[i])
             return;
     }
-    tracker_become_large(t);
+    written_become_large(t);
 }
 
 static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
@@ -131,7 +131,7 @@ static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
         t->write_set.memory = &open->arena; /* it is committed into it in this same call */
     e = txn_first_write(op, t);
     if (!e)
-        e = tracker_note_store(t, schema);
+        e = written_note_store(t, schema);
     if (e) {
         t->db->staged_bytes += open->arena.bytes - before;
         return failure_set(&op->failure, e, "out of memory for the transaction's writes");

@@ -1,0 +1,21 @@
+/* Stores that are damaged on the disk: noted, and said. */
+#include "server/txn/db_internal.h"
+
+enum err db_note_damage(struct db *db, const struct tree_damage *damage)
+{
+    const struct schema *s;
+    enum err e = damage_note(&db->damage, damage);
+
+    if (e == ERR_EXISTS)
+        return ERR_OK;
+    if (e)
+        return e;
+    s = catalogue_by_number(&db->catalogue, damage->store);
+    pulse_event(&db->pulse, "store_damaged",
+                "file=%s offset=%llu store=%lu name=\"%s\" text=\"%s\"", PRIMARY_FILE,
+                (unsigned long long)damage->offset, (unsigned long)damage->store,
+                s ? text_show(schema_name(s)) : "",
+                damage->is_lost ? "nothing of it can be read; clear or drop it"
+                                : "export what can be read, then clear or drop it");
+    return ERR_OK;
+}

@@ -1,0 +1,23 @@
+/* The end of a request: what it has left on any floor of the core goes. */
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+
+void op_fini(struct op *op)
+{
+    list_remove(&op->in_waiting);
+    if (op->cursor) {
+        cursor_close(op->cursor);
+        op->cursor = NULL;
+    }
+    stores_forget_list(op);
+    msgpack_check_free(&op->check);
+    statement_abandon(op);
+    txn_leave(op);
+    if (op->own) {
+        txn_rollback(op->own);
+        op->own = NULL;
+    }
+    ASSERT(!op->statement && !op->at); /* nothing of the core knows it any more */
+    wait_release(op->db->primary, &op->wait);
+    failure_clear(&op->failure);
+}

@@ -1,0 +1,138 @@
+/* What an open transaction has written: its keys among the intents, and its stores. Who is large
+ * is in a list instead of the intents (T-4). */
+#include "server/base/assert.h"
+#include "server/txn/db_internal.h"
+
+void written_remove_intents(struct txn *t)
+{
+    if (t->is_large || !t->stamp)
+        return;
+    for (struct record *r = t->stamp->first; r; r = r->log_next)
+        intents_remove(&t->db->intents, r);
+}
+
+void written_remove_intent(struct txn *t, struct record *r)
+{
+    ASSERT(r->stamp->owner == t);
+    if (!t->is_large)
+        intents_remove(&t->db->intents, r); /* T-4 */
+}
+
+void written_become_large(struct txn *t)
+{
+    ASSERT(!t->is_large && !list_is_linked(&t->in_large)); /* T-4 */
+    written_remove_intents(t);
+    t->is_large = true;
+    list_push_back(&t->db->large, &t->in_large);
+}
+
+/* ---- stores ---- */
+
+#define STORE_OF(link) LIST_ENTRY(link, struct txn_store, in_written)
+
+static uint64_t written_hash(const struct txn *t, uint32_t number)
+{
+    return hash_pair((uintptr_t)t, number);
+}
+
+static uint64_t written_hash_of(const struct chains *h, const struct chain_link *link)
+{
+    const struct txn_store *s = STORE_OF(link);
+
+    (void)h;
+    return written_hash(s->txn, s->schema->number);
+}
+
+enum err written_init(struct db *db)
+{
+    return chains_init(&db->written_stores, db->os, 0, written_hash_of);
+}
+
+void written_fini(struct db *db)
+{
+    chains_fini(&db->written_stores);
+}
+
+/* The store of a number that t has written, by any definition or by that one. */
+static struct txn_store *written_find(const struct txn *t, uint32_t number,
+                                      const struct schema *schema)
+{
+    struct db *db = t->db;
+
+    if (t->store_count <= TXN_FEW_STORES) {
+        for (struct txn_store *s = t->stores; s; s = s->next) {
+            if (schema ? s->schema == schema : s->schema->number == number)
+                return s;
+        }
+        return NULL;
+    }
+    for (struct chain_link *l = chains_first(&db->written_stores, written_hash(t, number)); l;
+         l = l->next) {
+        struct txn_store *s = STORE_OF(l);
+
+        db->steps++;
+        if (s->txn == t && (schema ? s->schema == schema : s->schema->number == number))
+            return s;
+    }
+    return NULL;
+}
+
+struct txn_store *written_store_of(const struct txn *t, uint32_t number)
+{
+    return written_find(t, number, NULL);
+}
+
+/* The first few stand in the list alone. */
+static void written_enter(struct txn *t)
+{
+    struct chains *written = &t->db->written_stores;
+    unsigned rest = t->store_count == TXN_FEW_STORES + 1 ? t->store_count : 1;
+
+    if (t->store_count <= TXN_FEW_STORES)
+        return;
+    for (struct txn_store *s = t->stores; rest > 0; s = s->next, rest--) {
+        if (!chain_is_linked(&s->in_written))
+            chains_add(written, &s->in_written, written_hash(t, s->schema->number));
+    }
+}
+
+enum err written_note_store(struct txn *t, struct schema *schema)
+{
+    struct txn_store *s;
+
+    if (written_find(t, schema->number, schema))
+        return ERR_OK;
+    if (stage_spares_fill(&t->db->spares, t->db->os, t->db->spares_needed + 1) != ERR_OK)
+        return ERR_NOMEM;
+    s = t->stores ? arena_alloc(t->write_set.memory, sizeof *s) : &t->store_room;
+    if (!s)
+        return ERR_NOMEM;
+    ASSERT(t->db->spares.count > t->db->spares_needed); /* its commit needs one */
+    t->db->spares_needed++;
+    s->txn = t;
+    s->schema = schema_ref(schema);
+    s->next = t->stores;
+    t->stores = s;
+    t->store_count++;
+    chain_link_init(&s->in_written);
+    written_enter(t);
+    list_push_back(&schema->entry->writers, &s->in_entry);
+    return ERR_OK;
+}
+
+void written_forget_stores_since(struct txn *t, struct txn_store *since)
+{
+    for (; t->stores != since; t->stores = t->stores->next) {
+        ASSERT(t->stores && t->db->spares_needed);
+        list_remove(&t->stores->in_entry);
+        chains_remove(&t->db->written_stores, &t->stores->in_written);
+        t->store_count--;
+        schema_unref(&t->db->catalogue, t->stores->schema);
+        t->db->spares_needed--;
+    }
+}
+
+void written_forget_stores(struct txn *t)
+{
+    written_forget_stores_since(t, NULL);
+}
