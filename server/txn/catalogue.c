@@ -152,10 +152,11 @@ static struct schema *schema_alloc(struct catalogue *c, const struct key_spec *s
     size_t head = offsetof(struct schema, spec) + spec_bytes(spec);
     size_t size = head + key.size + label.size;
     struct schema *s = os_alloc(c->os, size);
-    uint8_t *at = (uint8_t *)s + head;
+    uint8_t *at;
 
     if (!s)
         return NULL;
+    at = (uint8_t *)s + head;
     memset(s, 0, head);
     s->size = size;
     s->refs = 1;
