@@ -64,7 +64,7 @@ struct world {
     bool is_scarred; /* one has in an earlier life, and may be told only now */
     bool may_close; /* ... or a kill, so that the server may hang up */
     bool reads_back;
-    bool has_stepped; /* a job moved on in this turn */
+    unsigned quiet_turns; /* in a row, in which nothing could happen */
 };
 
 /* ---- clients ---- */
@@ -288,6 +288,7 @@ static void take_step(struct world *w)
     }
     if (kind < STEP_RAW && w->scratch.size && step[2] == METHOD_KILL)
         w->may_close = true;
+    w->quiet_turns = 0;
     follow(w, step);
 }
 
@@ -344,10 +345,11 @@ static void read_back(struct world *w)
 
 /* ---- the loop ---- */
 
-/* Nothing more happens by itself, though jobs of a stalled lane may wait. */
+/* Nothing more happens by itself, though jobs of a stalled lane may wait: not in this iteration of
+ * the loop nor in the one before, for what came in one is looked at in the next. */
 static bool is_quiet(const struct world *w)
 {
-    return !w->has_stepped && sim_loop_is_quiet(w->loop);
+    return w->quiet_turns >= 2;
 }
 
 static void play(struct world *w)
@@ -363,6 +365,7 @@ static void play(struct world *w)
         read_back(w);
     while (w->phase == PHASE_STEPS && !w->rest && !w->settle) {
         if (w->input.size < STEP_BYTES || w->steps++ == STEPS_MAX) {
+            w->quiet_turns = 0;
             begin_farewell(w);
             return;
         }
@@ -386,13 +389,15 @@ static void say_stuck(const struct world *w)
 static void on_poll(void *context)
 {
     struct world *w = context;
+    bool has_stepped;
 
     if (++w->turns == TURNS_MAX)
         say_stuck(w);
     FUZZ_CHECK(w->turns <= TURNS_MAX);
     sim_loop_move_bytes(w->loop, w->chunk);
-    w->has_stepped = sim_step(w->sim);
+    has_stepped = sim_step(w->sim);
     receive(w);
+    w->quiet_turns = has_stepped || !sim_loop_is_quiet(w->loop) ? 0 : w->quiet_turns + 1;
     if (w->server->state != SERVER_SERVING) {
         w->phase = PHASE_STOPPING;
     } else if (w->phase == PHASE_STEPS) {
@@ -462,7 +467,7 @@ static void live(struct world *w)
     open_server(w);
     w->lives++;
     w->is_scarred |= w->was_hurt;
-    w->turns = w->rest = 0;
+    w->turns = w->rest = w->quiet_turns = 0;
     w->settle = w->was_hurt = w->may_close = false;
     w->phase = PHASE_STEPS;
     code = daemon_run(w->server);
