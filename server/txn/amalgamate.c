@@ -14,10 +14,23 @@
  * may lose to.
  *
  * Only what the log has synced is merged (a root is a prefix of what survives). */
+#include "server/txn/amalgamate.h"
+
 #include "server/base/assert.h"
-#include "server/txn/cursors.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/cursors_internal.h"
+#include "server/txn/damage.h"
+#include "server/txn/db_damage.h"
+#include "server/txn/db_fail.h"
+#include "server/txn/db_struct.h"
 #include "server/txn/pass.h"
+#include "server/txn/pulse.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/stages.h"
+#include "server/txn/tasks.h"
+#include "server/txn/tracker.h"
+#include "server/txn/txn.h"
+#include "server/txn/txn_struct.h"
 
 #define PASS_SLICE_BYTES (4u << 20)
 #define PASS_SLICE_KEYS 50000
@@ -278,16 +291,6 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
     amalgamate_limit_held(db);
     stages_unstage(db);
     pulse_room_changed(&db->pulse);
-}
-
-static void tasks_fail(struct db *db, enum err e, const struct failure *f)
-{
-    while (!list_is_empty(&db->tasks)) {
-        struct db_task *task = LIST_ENTRY(db->tasks.next, struct db_task, in_queue);
-
-        list_remove(&task->in_queue);
-        task->done(task, e, f);
-    }
 }
 
 static void amalgamate_fail(struct amalgamation *a, enum err e, const struct failure *why)
@@ -683,45 +686,4 @@ void amalgamate_turn(struct db *db)
     amalgamate_want_durable(db);
     if (amalgamate_is_due(db))
         amalgamate_begin(db);
-}
-
-/* ---- what operators ask for ---- */
-
-void tasks_turn(struct db *db)
-{
-    uint64_t merged = root_facts(primary_root(db->primary))->commit;
-
-    LIST_EACH_SAFE (link, &db->tasks) {
-        struct db_task *task = LIST_ENTRY(link, struct db_task, in_queue);
-
-        if (task->upto > merged || (task->upto > db->reclaiming.reclaimed && !db->log_failed))
-            continue;
-        list_remove(link);
-        task->done(task, ERR_OK, NULL);
-    }
-}
-
-void db_rotate(struct db *db, struct db_task *task)
-{
-    stages_rotate(db);
-    task->upto = 0;
-    list_push_back(&db->tasks, &task->in_queue);
-    pulse_wake(&db->pulse);
-}
-
-void db_amalgamate(struct db *db, struct db_task *task)
-{
-    stages_rotate(db);
-    task->upto = db->sealed_count ? db->newest_stage->below->last_commit
-                                  : root_facts(primary_root(db->primary))->commit;
-    if (task->upto > db->amalgamate_upto)
-        db->amalgamate_upto = task->upto;
-    db->pass_retry_ms = 0;
-    list_push_back(&db->tasks, &task->in_queue);
-    pulse_wake(&db->pulse);
-}
-
-void db_cancel_task(struct db_task *task)
-{
-    list_remove(&task->in_queue);
 }

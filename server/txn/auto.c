@@ -1,7 +1,10 @@
 /* Autocommit: a request without a transaction is its own. It lives in op->own from
  * the first call to the last, over any waits; when it loses it is run again. */
+#include "server/txn/auto.h"
+
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/txn_internal.h"
+#include "server/txn/txn_struct.h"
 
 #define AUTO_LOSSES_MAX 1000
 

@@ -33,24 +33,14 @@
 #include "server/storage/durability.h"
 #include "server/storage/hash_table.h"
 #include "server/storage/key.h"
+#include "server/txn/catalogue_row.h"
 
 #define CATALOGUE_STORE 0u                    /* the store of store definitions: name -> row */
-#define CATALOGUE_NUMBER_MAX (UINT32_MAX - 1) /* the last number that a store can have */
 #define SCHEMA_REFS_MAX \
     (UINT32_MAX / 2)                 /* more has been freed already, and filled by the tests */
 #define CATALOGUE_RECLAIM_STEPS 1000 /* versions and shelves looked at in a turn, to be freed */
 
 struct txn;
-
-/* What a row of store 0 says. */
-struct definition {
-    uint32_t number;
-    bool generate;
-    bool last_writer_wins;
-    uint64_t used;    /* generator: numbers up to here are used up; 0: none */
-    uint32_t follows; /* the store that it was before it was cleared; 0: none */
-    struct slice key; /* MessagePack, as key_spec_write puts it */
-};
 
 struct shelf {
     struct hash_link in_numbers;

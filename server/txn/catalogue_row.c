@@ -1,6 +1,7 @@
 #include "server/txn/catalogue_row.h"
 
-#include "server/txn/stores.h"
+#include "proto/msgpack.h"
+#include "server/storage/key.h"
 
 #define ROW_HEAD_BYTES_MAX 96 /* all but the key */
 

@@ -4,7 +4,24 @@
 #ifndef HOLDFAST_TXN_CATALOGUE_ROW_H
 #define HOLDFAST_TXN_CATALOGUE_ROW_H
 
-#include "server/txn/catalogue.h"
+#include "proto/error.h"
+#include "proto/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define STORE_NAME_BYTES_MAX 255
+#define CATALOGUE_NUMBER_MAX (UINT32_MAX - 1) /* the last number that a store can have */
+
+/* What a row of store 0 says. */
+struct definition {
+    uint32_t number;
+    bool generate;
+    bool last_writer_wins;
+    uint64_t used;    /* generator: numbers up to here are used up; 0: none */
+    uint32_t follows; /* the store that it was before it was cleared; 0: none */
+    struct slice key; /* MessagePack, as key_spec_write puts it */
+};
 
 /* The key of a name's row; to has KEY_BYTES_MAX bytes. */
 size_t catalogue_row_key(struct slice name, uint8_t *to);

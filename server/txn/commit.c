@@ -2,12 +2,26 @@
  * visible, go to the log, and begin to tell those who lose (losers.h). Everything that could
  * fail was done at the writes, so nothing here can. Then, when the log says so, the commit is
  * written, durable, and may be told. */
+#include "server/txn/commit.h"
+
 #include "server/base/assert.h"
 #include "server/base/bytes.h"
+#include "server/txn/catalogue.h"
 #include "server/txn/commit_format.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/commit_marks.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
+#include "server/txn/generator.h"
 #include "server/txn/losers.h"
+#include "server/txn/numbers.h"
+#include "server/txn/pulse.h"
 #include "server/txn/reads.h"
+#include "server/txn/replies.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/stages.h"
+#include "server/txn/txn_internal.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/written.h"
 
 uint64_t commit_log_bytes(struct slice key, struct slice value)
 {

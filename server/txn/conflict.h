@@ -4,7 +4,14 @@
 #ifndef HOLDFAST_TXN_CONFLICT_H
 #define HOLDFAST_TXN_CONFLICT_H
 
-#include "server/txn/db_internal.h"
+#include "server/base/failure.h"
+#include "server/storage/durability.h"
+#include "server/storage/key.h"
+#include "server/txn/op.h"
+
+struct schema;
+struct stamp;
+struct txn;
 
 struct winner {
     uint64_t version;
@@ -63,9 +70,5 @@ enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
 enum err conflict_find_staged_in_range(const struct txn *t, const struct conflict_range *range,
                                        struct conflict_walk *walk, uint64_t until,
                                        struct conflict_found *out);
-
-/* t has met its winner by itself: say so to its request and end it. ERR_CONFLICT. */
-enum err tracker_lose_key(struct op *op, struct txn *t, const struct record *r,
-                          struct winner winner);
 
 #endif

@@ -10,10 +10,9 @@
 #define HOLDFAST_TXN_CURSOR_H
 
 #include "server/storage/key.h"
+#include "server/txn/cursors.h"
 #include "server/txn/op.h"
 #include "server/txn/txn.h"
-
-struct cursor; /* opaque, owned by whoever opened it */
 
 struct cursor_options {
     bool reverse;
@@ -51,14 +50,6 @@ void cursor_set_direction(struct cursor *c, bool reverse);
  * very key comes first either way. */
 enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key);
 
-/* The request's page of rows is over: let go of what it pins; it finds its place again by key. */
-void cursor_rest(struct cursor *c);
-
-/* Bytes of memory that it takes. */
-size_t cursor_bytes(const struct cursor *c);
-
-void cursor_close(struct cursor *c);
-
 /* ---- for operators ---- */
 
 struct cursor_hold {
@@ -70,7 +61,5 @@ struct cursor_hold {
 
 /* What a cursor outside of a transaction keeps; false: it is in one, or has been ended. */
 bool cursor_hold(const struct cursor *c, struct cursor_hold *out);
-/* Let go of what it sees; its next call answers ERR_TXN_KILLED. */
-void cursor_kill(struct cursor *c);
 
 #endif

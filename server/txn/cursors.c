@@ -1,6 +1,11 @@
 #include "server/txn/cursors.h"
 
 #include "server/base/assert.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/cursors_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/txn_struct.h"
 
 #define CURSOR_POOL_MAX 32
 #define CURSOR_BOUNDS_BYTES 256 /* room for both bounds that every cursor has at least */

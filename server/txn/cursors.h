@@ -1,81 +1,22 @@
-/* cursors.h - what an open cursor is and holds: its snapshot, its definition, where it stands.
- *
- * Made, let go of, closed here; cursor.h walks.
+/* cursors.h - letting go of an open cursor; cursor.h opens it and walks.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_TXN_CURSORS_H
 #define HOLDFAST_TXN_CURSORS_H
 
-#include "server/storage/primary.h"
-#include "server/txn/cursor.h"
-#include "server/txn/db_internal.h"
+#include <stddef.h>
 
-#define CURSOR_SOURCES 8 /* that every cursor has room for */
+struct cursor; /* opaque, owned by whoever opened it */
 
-struct source { /* a write-set or a stage */
-    struct stage_store *st;
-    struct record *at; /* the key it stands on; NULL: at its end */
-    bool is_own;
-    bool used; /* its key has been given: move on before the next */
-};
+/* The request's page of rows is over: let go of what it pins; it finds its place again by key. */
+void cursor_rest(struct cursor *c);
 
-struct cursor {
-    struct db *db;
-    struct list_link in_db;    /* db.cursors */
-    struct list_link in_txn;   /* txn.cursors */
-    struct txn *txn;           /* NULL: the snapshot is its own */
-    struct snapshot *snapshot; /* holds a reference; NULL: it was ended */
-    struct schema *schema;     /* holds a reference; NULL: it was taken back */
-    bool reverse;
-    bool only_staged;
-    bool is_placed;    /* the sources stand where place says */
-    bool place_is_end; /* the place is behind everything */
-    bool tree_used;
-    bool tree_placed;
-    bool range_is_empty;
-    bool is_killed;
-    uint32_t store;        /* its number */
-    uint64_t schemas_made; /* txn.schemas_made when the store was looked up */
-    struct record *pending;
-    uint64_t limit, offset;
-    size_t from_size, to_size; /* 0: no bound */
-    size_t place_size;
-    size_t last_size;
-    struct source *sources; /* newest first; few, or owned */
-    size_t source_count, source_room;
-    struct tree_cursor tree;
-    uint8_t *from, *to; /* behind the struct */
-    size_t bounds_room; /* bytes there */
-    struct list_link in_pool;
-    struct source few[CURSOR_SOURCES];
-    uint8_t place[KEY_BYTES_MAX + 1];
-    struct { /* cursor_mark */
-        bool reverse, place_is_end;
-        uint64_t limit, offset;
-        size_t place_size;
-        uint8_t place[KEY_BYTES_MAX + 1];
-    } mark;
-    uint8_t plain[KEY_PLAIN_BYTES_MAX];
-};
+/* Bytes of memory that it takes. */
+size_t cursor_bytes(const struct cursor *c);
 
-void cursor_pool_free(struct db *db);
+/* Let go of what it sees; its next call answers ERR_TXN_KILLED. */
+void cursor_kill(struct cursor *c);
 
-/* Let every cursor go of the snapshot; the next call on it is told. */
-void cursors_end(struct db *db, const struct snapshot *s);
-/* The same for all of a transaction, and for those over a definition of its own that goes. */
-void cursors_end_all(struct txn *t);
-void cursors_end_schema(struct txn *t, struct schema *s);
-/* Let the transaction's cursors go of their places in its write-set. */
-void cursors_rest(struct txn *t);
-/* A cursor over encoded bounds in a snapshot, of which it takes a reference; only_staged leaves
- * the root out (for counting). NULL: no memory. */
-struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
-                          struct schema *schema, const struct key_range *range, bool reverse,
-                          bool only_staged);
-bool cursor_is_only_staged(const struct cursor *c);
-/* What it stands on cannot be what was written: ERR_CORRUPT, with its place. */
-enum err cursor_corrupt(struct op *op, const struct cursor *c, const char *text);
-/* Put the place at the side from which the cursor sets out. */
-void cursor_place_at_edge(struct cursor *c, bool at_end);
+void cursor_close(struct cursor *c);
 
 #endif

@@ -2,11 +2,34 @@
 #include "server/txn/db.h"
 
 #include "server/base/assert.h"
-#include "server/txn/cursors.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/amalgamate.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/commit.h"
+#include "server/txn/cursors_internal.h"
+#include "server/txn/damage.h"
+#include "server/txn/db_damage.h"
+#include "server/txn/db_fail.h"
+#include "server/txn/db_options.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/intents.h"
+#include "server/txn/leaving.h"
 #include "server/txn/losers.h"
+#include "server/txn/numbers.h"
+#include "server/txn/pulse.h"
+#include "server/txn/read_set.h"
 #include "server/txn/reads.h"
+#include "server/txn/reclaim.h"
 #include "server/txn/recovery.h"
+#include "server/txn/replies.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/stages.h"
+#include "server/txn/statement.h"
+#include "server/txn/tasks.h"
+#include "server/txn/txn_internal.h"
+#include "server/txn/txn_pool.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/unstage.h"
+#include "server/txn/written.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,35 +37,6 @@
 #define DIRECT_BYTES_MAX (64u << 10) /* of the log, copied in some ten microseconds */
 #define EXPIRY_STEP_MS 250
 #define READS_FREED_A_TURN 4000 /* points and ranges of transactions that have ended */
-
-void db_options_default(struct db_options *o)
-{
-    *o = (struct db_options){
-        .stage_bytes = UINT64_C(64) << 20,
-        .staged_bytes_max = UINT64_C(512) << 20,
-        .held_bytes_max = UINT64_C(1) << 30,
-        .held_memory_max = UINT64_C(64) << 20,
-        .txn_bytes_max = UINT64_C(1) << 30,
-        .link_bytes_max = UINT64_C(2) << 20,
-        .cache_bytes = UINT64_C(256) << 20,
-        .page_bytes = 8192,
-        .segment_bytes = UINT64_C(16) << 20,
-        .catalogue_bytes_max = UINT64_C(256) << 20,
-        .open_txns_max = 65536,
-        .reads_bytes_max = UINT64_C(16) << 20,
-        .reads_total_max = UINT64_C(256) << 20,
-        .writes_total_max = UINT64_C(2) << 30,
-        .idle_ms = 3600000,
-        .interval_ms = 100,
-        .key_bytes_max = KEY_BYTES_MAX,
-        .value_bytes_max = UINT64_C(4) << 20,
-        .update_work_max = UINT64_C(16) << 20,
-        .update_commits_max = 10000,
-        .log_in_flight = 2,
-        .amalgamate_percent = 400,
-        .slice_steps = 2000,
-    };
-}
 
 /* ---- replies ---- */
 
@@ -173,21 +167,6 @@ static enum err db_open_primary(struct db *db, struct failure *f)
     return e;
 }
 
-#define PIECE_SLACK_BYTES (16u << 10) /* heads, and a generated key put into the record */
-
-/* Room that a record of the largest size needs in the log, with its commit's head. */
-static uint32_t piece_bytes(uint64_t value_bytes_max)
-{
-    uint64_t bytes = value_bytes_max + KEY_BYTES_MAX + PIECE_SLACK_BYTES;
-
-    return bytes > WAL_PIECE_BYTES_MAX ? (uint32_t)bytes : WAL_PIECE_BYTES_MAX;
-}
-
-uint64_t db_segment_bytes_min(uint64_t value_bytes_max)
-{
-    return wal_segment_bytes_min(piece_bytes(value_bytes_max));
-}
-
 static enum err db_open_log(struct db *db, struct failure *f)
 {
     const struct root_facts *root = root_facts(primary_root(db->primary));
@@ -195,7 +174,8 @@ static enum err db_open_log(struct db *db, struct failure *f)
                                   .in_flight_max = db->options.log_in_flight,
                                   .spare_segments = 2,
                                   .interval_ms = db->options.interval_ms,
-                                  .piece_bytes_max = piece_bytes(db->options.value_bytes_max),
+                                  .piece_bytes_max =
+                                      db_piece_bytes(db->options.value_bytes_max),
                                   .direct_bytes_max = DIRECT_BYTES_MAX,
                                   .numbers_ahead = NUMBERS_AHEAD};
     struct wal_events events = {

@@ -11,43 +11,13 @@
 #include "proto/slice.h"
 #include "server/base/failure.h"
 #include "server/os/os.h"
+#include "server/txn/db_options.h"
 #include "server/txn/op.h"
 #include "server/txn/pulse.h"
 #include "server/txn/replies.h"
+#include "server/txn/tasks.h"
 
 struct db;
-
-struct db_options {
-    uint64_t stage_bytes;      /* the open stage is rotated at this size; default 64 MiB */
-    uint64_t staged_bytes_max; /* all stages; above it writes wait; default 512 MiB */
-    uint64_t
-        held_bytes_max; /* kept for conflict checks, in memory and on disk; default 1 GiB */
-    uint64_t held_memory_max; /* of it in memory; default 64 MiB */
-    uint64_t txn_bytes_max;   /* written by one transaction; default 1 GiB */
-    uint64_t link_bytes_max;  /* a larger write-set becomes a stage of its own; default 2 MiB */
-    uint64_t cache_bytes;     /* unpacked pages; default 256 MiB */
-    uint32_t page_bytes;      /* for a new primary; default 8 KiB */
-    uint64_t segment_bytes;   /* of the log; default 16 MiB */
-    uint64_t catalogue_bytes_max; /* definitions of stores in memory; default 256 MiB */
-    uint64_t open_txns_max;       /* in all; default 65,536 */
-    uint64_t reads_bytes_max;     /* noted of what one serializable transaction reads; 16 MiB */
-    uint64_t reads_total_max;     /* of all of them; default 256 MiB */
-    uint64_t writes_total_max;    /* written by all open transactions; default 2 GiB */
-    uint64_t idle_ms;             /* default of transactions; 1 hour */
-    uint32_t interval_ms;         /* sync of durability "interval"; default 100 */
-    uint32_t key_bytes_max;       /* default KEY_BYTES_MAX */
-    uint64_t value_bytes_max;     /* default 4 MiB */
-    uint64_t update_work_max;     /* bytes that one update goes through; default 16 MiB */
-    uint64_t update_commits_max;  /* records that take the commit's number; default 10,000 */
-    unsigned log_in_flight;       /* batches synced side by side; default 2 */
-    unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */
-    unsigned slice_steps;         /* of work for conflicts within one call; default 2000 */
-    bool manual;                  /* tests: no amalgamation or rotation but when asked */
-};
-void db_options_default(struct db_options *o);
-
-/* The least segment_bytes with such values. */
-uint64_t db_segment_bytes_min(uint64_t value_bytes_max);
 
 /* Blocks while it recovers. ERR_LOCKED, ERR_CORRUPT, ERR_FORMAT, ERR_IO, ERR_NO_SPACE,
  * ERR_NOMEM. */
@@ -86,18 +56,6 @@ uint64_t db_answered(const struct db *db);
 void db_note_answered(struct db *db, uint64_t commit);
 
 /* ---- for operators ---- */
-
-/* Each asks; done is called once, from the loop. rotate: the open stage is sealed (at
- * once). amalgamate: sealed, merged and unstaged as far as rule 7 allows, and what no root needs
- * any more is given back to the system. */
-struct db_task {
-    void (*done)(struct db_task *task, enum err e, const struct failure *f);
-    struct list_link in_queue; /* the core's use */
-    uint64_t upto;             /* the core's use */
-};
-void db_rotate(struct db *db, struct db_task *task);
-void db_amalgamate(struct db *db, struct db_task *task);
-void db_cancel_task(struct db_task *task);
 
 /* ERR_NO_TXN: no open transaction has that version. */
 enum err db_kill(struct db *db, uint64_t version, struct failure *f);

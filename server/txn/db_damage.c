@@ -1,5 +1,10 @@
 /* Stores that are damaged on the disk: noted, and said. */
-#include "server/txn/db_internal.h"
+#include "server/txn/db_damage.h"
+
+#include "server/txn/catalogue.h"
+#include "server/txn/damage.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/pulse.h"
 
 enum err db_note_damage(struct db *db, const struct tree_damage *damage)
 {

@@ -1,5 +1,10 @@
 /* The end of the log: nothing is written any more. */
-#include "server/txn/db_internal.h"
+#include "server/txn/db_fail.h"
+
+#include "server/txn/db_struct.h"
+#include "server/txn/pulse.h"
+#include "server/txn/replies.h"
+#include "server/txn/tasks.h"
 
 void db_fail(struct db *db, enum err e, const char *text)
 {
@@ -9,12 +14,7 @@ void db_fail(struct db *db, enum err e, const char *text)
     failure_set(&db->log_failure, ERR_LOG_FAILED, "%s (%s); the server stops writing", text,
                 err_name(e));
     replies_fail(&db->replies);
-    while (!list_is_empty(&db->tasks)) {
-        struct db_task *task = LIST_ENTRY(db->tasks.next, struct db_task, in_queue);
-
-        list_remove(&task->in_queue);
-        task->done(task, ERR_LOG_FAILED, &db->log_failure);
-    }
+    tasks_fail(db, ERR_LOG_FAILED, &db->log_failure);
     pulse_room_changed(&db->pulse);
     if (db->pulse.events.on_failed)
         db->pulse.events.on_failed(db->pulse.events.context, &db->log_failure);

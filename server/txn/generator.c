@@ -1,6 +1,7 @@
 #include "server/txn/generator.h"
 
 #include "server/base/assert.h"
+#include "server/txn/catalogue.h"
 
 #include <string.h>
 

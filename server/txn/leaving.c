@@ -1,7 +1,13 @@
 #include "server/txn/leaving.h"
 
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/pulse.h"
+#include "server/txn/stages.h"
+#include "server/txn/txn_pool.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/written.h"
 
 #define TXN_OF(link) LIST_ENTRY(link, struct txn, departure.in_leaving)
 

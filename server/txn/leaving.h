@@ -13,26 +13,9 @@
 #ifndef HOLDFAST_TXN_LEAVING_H
 #define HOLDFAST_TXN_LEAVING_H
 
-#include "server/base/list.h"
-#include "server/storage/arena.h"
-
-struct record;
-struct txn;
+#include "server/txn/txn_struct.h"
 
 #define LEAVING_FREED_AT_ONCE (256u << 10) /* bytes of writes; more are freed turn by turn */
-
-/* A transaction on its way out; embedded in it. */
-struct departure {
-    struct list_link in_leaving;
-    struct record *at;   /* the next that leaves the table of open writes */
-    struct arena memory; /* of what it has written */
-    bool is_freed;       /* its owner has let go of the transaction */
-};
-
-struct leaving {
-    struct list_link txns; /* departure.in_leaving */
-    uint64_t steps_left;   /* of this turn */
-};
 
 void leaving_init(struct leaving *leaving, uint64_t steps);
 /* t, which has no statement any more, lets go of what it has written. false: it is

@@ -1,6 +1,12 @@
 /* Finding a store by its name, as a transaction sees it: a read like any other. */
-#include "server/txn/db_internal.h"
+#include "server/txn/lookup.h"
+
+#include "server/txn/catalogue.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
 #include "server/txn/reads.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/txn_struct.h"
 
 #define NEAR_STEPS_MAX 100000 /* of work that a mistyped name may make */
 #define NEAR_EDITS_MAX 2

@@ -2,7 +2,16 @@
 
 #include "server/base/assert.h"
 #include "server/txn/conflict.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/intents.h"
+#include "server/txn/pulse.h"
+#include "server/txn/read_set.h"
 #include "server/txn/reads.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/tracker.h"
+#include "server/txn/txn.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/written.h"
 
 /* L-1 tellings stand in the order of their commits; L-2 a stage that holds a commit which is
  * not told is not freed. */

@@ -15,7 +15,14 @@
 #ifndef HOLDFAST_TXN_LOSERS_H
 #define HOLDFAST_TXN_LOSERS_H
 
-#include "server/txn/db_internal.h"
+#include "server/base/list.h"
+#include "server/txn/op.h"
+
+#include <stdint.h>
+
+struct db;
+struct stamp;
+struct txn;
 
 #define LOSERS_SLICES_A_TURN 4 /* times db_options.slice_steps, of all that is untold */
 #define LOSERS_STEPS_A_LOSER 20 /* what dooming one takes, in steps */
@@ -27,6 +34,9 @@ void losers_fini(struct db *db);
 /* The writer whose stamp this is, t, has committed: begin to tell. schema_writers
  * (txn_store.in_entry) wrote in stores whose definition it has changed. */
 void losers_begin(struct txn *t, struct stamp *stamp, struct list_link *schema_writers);
+
+/* The least commit whose losers are not all told: its stage stays; UINT64_MAX: none. */
+uint64_t losers_oldest(const struct db *db);
 
 /* Go on telling, and wake those who wait for it when all are told. */
 void losers_turn(struct db *db);

@@ -1,6 +1,7 @@
 #include "server/txn/numbers.h"
 
 #include "server/base/assert.h"
+#include "server/txn/pulse.h"
 
 static bool numbers_are_sane(const struct numbers *n)
 {

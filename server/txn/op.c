@@ -1,7 +1,7 @@
 #include "server/txn/op.h"
 
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/storage/primary.h"
 
 static void op_wake(struct wait *w)
 {
@@ -32,21 +32,4 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->check = NULL;
     op->is_checked = false;
     op->progress[0] = op->progress[1] = 0;
-}
-
-void op_release(struct op *op)
-{
-    wait_release(op->db->primary, &op->wait);
-}
-
-void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char *what,
-                   const char *why)
-{
-    if (e == ERR_TOO_LARGE) /* met while it is encoded: how large it would be is not known */
-        failure_set_limit(&op->failure, "key-size", op->db->options.key_bytes_max,
-                          KEY_BYTES_MAX + 1, "%s: a key has more than %u bytes (key-size)",
-                          what, KEY_BYTES_MAX);
-    else
-        failure_set(&op->failure, e, "%s: %s", what, why);
-    failure_set_store(&op->failure, e, schema_name(s));
 }

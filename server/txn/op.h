@@ -27,7 +27,11 @@ struct msgpack_check;
 struct schema;
 struct store_list;
 struct txn;
-struct usage;
+
+struct usage { /* bytes that open transactions take (usage.h) */
+    uint64_t writes;
+    uint64_t reads;
+};
 
 struct decided {
     uint64_t synced;  /* commits up to here must survive power loss; 0: none */

@@ -1,6 +1,13 @@
 /* The end of a request: what it has left on any floor of the core goes. */
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/storage/primary.h"
+#include "server/txn/cursor.h"
+#include "server/txn/cursors.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/op.h"
+#include "server/txn/statement.h"
+#include "server/txn/store_list.h"
+#include "server/txn/txn_internal.h"
 
 void op_fini(struct op *op)
 {

@@ -1,6 +1,9 @@
 #include "server/txn/pass.h"
 
 #include "server/base/assert.h"
+#include "server/txn/damage.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/generator.h"
 
 #include <stdlib.h>
 

@@ -9,7 +9,6 @@
 #define HOLDFAST_TXN_PASS_H
 
 #include "server/storage/ledger.h"
-#include "server/txn/db_internal.h"
 
 #define PASS_STAGES_MAX 32
 #define PASS_LEDGERS_MAX 16

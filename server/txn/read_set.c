@@ -1,6 +1,7 @@
 #include "server/txn/read_set.h"
 
 #include "server/base/assert.h"
+#include "server/txn/read_range.h"
 #include "server/txn/read_tree.h"
 
 #include <xxhash.h>

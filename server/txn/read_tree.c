@@ -1,6 +1,7 @@
 #include "server/txn/read_tree.h"
 
 #include "server/base/assert.h"
+#include "server/txn/read_range.h"
 
 #define BOUND_ROUND 32u /* bytes: neighbouring keys have much the same size */
 

@@ -9,7 +9,7 @@
 #ifndef HOLDFAST_TXN_READ_TREE_H
 #define HOLDFAST_TXN_READ_TREE_H
 
-#include "server/txn/read_set.h"
+#include "server/txn/read_range.h"
 
 int read_key_compare(struct read_key a, struct read_key b);
 

@@ -1,8 +1,17 @@
 #include "server/txn/reads.h"
 
 #include "server/base/assert.h"
+#include "server/txn/catalogue.h"
 #include "server/txn/catalogue_row.h"
 #include "server/txn/conflict.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
+#include "server/txn/read_range.h"
+#include "server/txn/read_set.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/txn_internal.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/usage.h"
 
 _Static_assert(KEY_BYTES_MAX < READ_SET_KEY_BYTES_MAX, "a key and a zero byte");
 

@@ -10,7 +10,14 @@
 #ifndef HOLDFAST_TXN_READS_H
 #define HOLDFAST_TXN_READS_H
 
-#include "server/txn/db_internal.h"
+#include "proto/slice.h"
+#include "server/txn/op.h"
+
+struct db;
+struct record;
+struct schema;
+struct stamp;
+struct txn;
 
 enum err reads_init(struct db *db);
 

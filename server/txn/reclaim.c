@@ -2,8 +2,14 @@
  * log that a burst has left, go back to the system when it has been quiet for a while, since the
  * next pass would use them; and before an operator who asks for an amalgamation is told that it is
  * done. */
+#include "server/txn/reclaim.h"
+
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/storage/primary.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/pulse.h"
+#include "server/txn/tasks.h"
+#include "server/txn/txn_struct.h"
 
 #define TIDY_MS 5000 /* without a pass */
 

@@ -4,9 +4,15 @@
  * page, room), it begins again with the newest one, so that it meets nobody who has committed
  * meanwhile, and never has to be run again. In a transaction it is a read and a write. */
 #include "server/base/assert.h"
+#include "server/txn/auto.h"
 #include "server/txn/commit_marks.h"
+#include "server/txn/db_struct.h"
 #include "server/txn/records_internal.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/txn.h"
+#include "server/txn/txn_struct.h"
 #include "server/txn/update.h"
+#include "server/txn/update_read.h"
 
 #define SMALL_BYTES 2048 /* a document that needs no more is changed on the stack */
 

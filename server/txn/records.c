@@ -3,11 +3,23 @@
 #include "server/txn/records.h"
 
 #include "server/base/assert.h"
-#include "server/txn/cursors.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/auto.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/cursor_internal.h"
+#include "server/txn/cursors_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
 #include "server/txn/generated_key.h"
+#include "server/txn/generator.h"
+#include "server/txn/lookup.h"
+#include "server/txn/op.h"
 #include "server/txn/reads.h"
 #include "server/txn/records_internal.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/statement.h"
+#include "server/txn/txn_internal.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/write.h"
 
 #define STEPS_A_TURN 2000 /* of what may be long; then others get their turn */
 

@@ -16,10 +16,6 @@
 #include "server/txn/op.h"
 #include "server/txn/txn.h"
 
-/* Whether a call that is about to be made on t can go ahead: ERR_OK, or what doomed it (failure
- * copied to op). Every function here begins with it; net uses it for `check`-like cases. */
-enum err txn_check(struct op *op, struct txn *t);
-
 /* Whether there is such a store: a read of its name. ERR_NO_STORE. */
 enum err record_find_store(struct op *op, struct txn *t, struct slice store);
 

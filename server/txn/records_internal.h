@@ -4,7 +4,10 @@
 #ifndef HOLDFAST_TXN_RECORDS_INTERNAL_H
 #define HOLDFAST_TXN_RECORDS_INTERNAL_H
 
-#include "server/txn/db_internal.h"
+#include "server/txn/records.h"
+#include "server/txn/snapshot.h"
+
+struct schema;
 
 /* Begin a write of a record: *t becomes the transaction to work in (auto.c), *schema the
  * store's definition. ERR_READ_ONLY, ERR_NO_STORE, ... */
@@ -32,5 +35,9 @@ enum err record_write(struct op *op, struct txn *t, struct schema *s, struct sli
  * again; refused begins the text of the failure. To be forgotten before op checks another. */
 enum err record_check_document(struct op *op, struct slice document, const char *refused);
 void record_forget_check(struct op *op);
+
+/* Count what t sees of a store in the bounds; works over several turns (op->cursor). */
+enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
+                          const struct key_range *bounds, uint64_t *records, uint64_t *bytes);
 
 #endif

@@ -3,8 +3,11 @@
  * it is forgotten. Nothing here writes, so a crash in the middle changes nothing. */
 #include "server/base/assert.h"
 #include "server/base/bytes.h"
+#include "server/txn/catalogue.h"
 #include "server/txn/commit_format.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/generator.h"
+#include "server/txn/stages.h"
 #include "server/txn/recovery.h"
 
 static enum err recovery_damaged(struct failure *f, uint64_t number)

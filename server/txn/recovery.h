@@ -4,7 +4,15 @@
 #ifndef HOLDFAST_TXN_RECOVERY_H
 #define HOLDFAST_TXN_RECOVERY_H
 
-#include "server/txn/db_internal.h"
+#include "proto/slice.h"
+#include "server/base/failure.h"
+#include "server/storage/scratch.h"
+
+#include <stdint.h>
+
+struct db;
+struct shelf;
+struct stamp;
 
 struct recovery {
     struct db *db;

@@ -1,6 +1,8 @@
 #include "server/txn/replies.h"
 
 #include "server/base/assert.h"
+#include "server/txn/numbers.h"
+#include "server/txn/pulse.h"
 
 void replies_init(struct replies *r, struct numbers *numbers, struct pulse *pulse)
 {

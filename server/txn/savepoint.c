@@ -1,8 +1,11 @@
 #include "server/txn/savepoint.h"
 
 #include "server/base/assert.h"
-#include "server/txn/cursors.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/cursors_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/written.h"
 
 void savepoint_set(struct txn *t, struct savepoint *s)
 {

@@ -12,14 +12,9 @@
 
 #include "server/base/list.h"
 #include "server/storage/stage.h"
+#include "server/txn/txn_struct.h"
 
 struct txn_store;
-
-struct savepoint {
-    struct write_mark writes;
-    struct txn_store *stores;  /* the last that had been written before it; NULL: none */
-    struct list_link *schemas; /* the last definition made before it, or the list's head */
-};
 
 /* Set a savepoint. Cannot fail. */
 void savepoint_set(struct txn *t, struct savepoint *s);

@@ -1,8 +1,12 @@
 /* Snapshots and views. A snapshot is (commit, stages from top down, root), shared
  * by all who began at the same moment; a view is the same as a value, which an
  * autocommit read uses for one turn without holding anything. */
+#include "server/txn/snapshot.h"
+
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/stages.h"
 
 static uint64_t primary_commit(const struct db *db)
 {

@@ -1,6 +1,10 @@
 /* The stack of stages: rotation, and giving back what nobody needs. */
+#include "server/txn/stages.h"
+
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/pulse.h"
+#include "server/txn/txn_struct.h"
 
 #define GARBAGE_WORK_A_TURN (4u << 20) /* bytes: well under a millisecond */
 

@@ -1,7 +1,10 @@
 #include "server/txn/statement.h"
 
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/pulse.h"
+#include "server/txn/savepoint.h"
+#include "server/txn/txn_struct.h"
 
 #define UNDO_STEPS_A_TURN 2000
 

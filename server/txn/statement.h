@@ -16,15 +16,7 @@
 
 #include "server/txn/op.h"
 #include "server/txn/savepoint.h"
-
-/* The statement of a transaction; embedded in it. */
-struct statement {
-    struct savepoint savepoint;
-    struct op *op;               /* the request at work; NULL: none */
-    bool is_open;                /* the savepoint is set */
-    bool is_undoing;             /* it failed, and is being taken back */
-    struct list_link in_undoing; /* db.undoing */
-};
+#include "server/txn/txn_struct.h"
 
 void statement_init(struct statement *s);
 

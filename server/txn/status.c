@@ -1,7 +1,17 @@
 /* What operators see. */
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/storage/ledger.h"
+#include "server/storage/primary.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/db.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/intents.h"
+#include "server/txn/read_set.h"
 #include "server/txn/reads.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/txn_internal.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/usage.h"
 
 enum err db_kill(struct db *db, uint64_t version, struct failure *f)
 {

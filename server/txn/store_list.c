@@ -1,10 +1,22 @@
 /* Listing stores: a walk over the rows of store 0 as the transaction sees them, which are in the
  * order of names, and a count in each store. It goes on over several turns, each bounded. */
+#include "server/txn/store_list.h"
+
 #include "server/base/assert.h"
+#include "server/txn/auto.h"
+#include "server/txn/catalogue.h"
 #include "server/txn/catalogue_row.h"
-#include "server/txn/cursors.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/cursor_internal.h"
+#include "server/txn/cursors_internal.h"
+#include "server/txn/damage.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
+#include "server/txn/generator.h"
+#include "server/txn/lookup.h"
 #include "server/txn/reads.h"
+#include "server/txn/records_internal.h"
+#include "server/txn/stores.h"
+#include "server/txn/txn_struct.h"
 
 static const struct key_range everything = {.from_size = 0};
 

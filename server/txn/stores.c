@@ -2,8 +2,16 @@
  * Each is one statement: all that may fail or wait comes before its first write. */
 #include "server/txn/stores.h"
 
+#include "server/txn/auto.h"
+#include "server/txn/catalogue.h"
 #include "server/txn/catalogue_row.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/generator.h"
+#include "server/txn/lookup.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/statement.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/write.h"
 
 #define ROW_BYTES_MAX 8192
 

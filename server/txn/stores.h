@@ -8,10 +8,9 @@
 #define HOLDFAST_TXN_STORES_H
 
 #include "server/storage/key.h"
+#include "server/txn/catalogue_row.h"
 #include "server/txn/op.h"
 #include "server/txn/txn.h"
-
-#define STORE_NAME_BYTES_MAX 255
 
 struct store_options {
     struct slice key; /* MessagePack: the `key` option; none: explicit keys */

@@ -8,9 +8,17 @@
  * snapshot, and behind the stages in the ledgers of those that are gone; both are kept for
  * as long as an open writer is older (rule 7). Two views of what exists: readers skip what
  * is in their root, this skips nothing. */
+#include "server/txn/tracker.h"
+
 #include "server/base/assert.h"
 #include "server/txn/conflict.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
+#include "server/txn/intents.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/txn.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/written.h"
 
 uint64_t tracker_oldest_writer(const struct db *db)
 {

@@ -8,9 +8,23 @@
 #include "server/txn/txn.h"
 
 #include "server/base/assert.h"
+#include "server/txn/commit_marks.h"
 #include "server/txn/conflict.h"
-#include "server/txn/cursors.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/cursors_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
+#include "server/txn/generator.h"
+#include "server/txn/leaving.h"
+#include "server/txn/numbers.h"
+#include "server/txn/pulse.h"
+#include "server/txn/read_set.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/stages.h"
+#include "server/txn/statement.h"
+#include "server/txn/txn_internal.h"
+#include "server/txn/txn_pool.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/usage.h"
 
 static void text_keep(struct text_label *to, struct slice *text)
 {

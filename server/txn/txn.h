@@ -15,26 +15,9 @@
 
 #include "proto/slice.h"
 #include "server/txn/op.h"
-#include "server/txn/usage.h"
+#include "server/txn/txn_options.h"
 
 #define TXN_TOKEN_BYTES 16
-
-struct txn_options {
-    bool serializable;
-    bool read_only;
-    bool greatest_version; /* loses at its write to a newer open writer of the record, too */
-    bool carry_on;         /* on_error "continue" */
-    enum durability durability;         /* durability "interval": answered before the sync */
-    uint64_t timeout_ms;   /* life; 0: none */
-    uint64_t idle_ms;      /* 0: the database's default */
-    struct slice label;    /* text for people; cut to TEXT_LABEL_BYTES_MAX; may be none */
-    struct slice client;   /* where it comes from, for people; cut likewise */
-    struct usage *usage;   /* of the client; lives longer than its transactions; may be NULL */
-    /* May be NULL; called as soon as the transaction is doomed by somebody else (a winner,
-     * expiry, a kill), from the loop; must not call the core. */
-    void (*on_doomed)(struct txn *t, void *context);
-    void *context;
-};
 
 /* ERR_OVERLOADED: too many are open, or numbers not yet reserved; ERR_NOMEM. Never waits. */
 enum err txn_begin(struct op *op, const struct txn_options *options, struct txn **out);
@@ -56,6 +39,10 @@ void txn_doom(struct txn *t, const struct failure *why);
 /* Doom it because of somebody else: a winner, a limit, an operator. Its owner is told at once
  * (on_doomed). It is not doomed yet. */
 void txn_lose(struct txn *t, const struct failure *why);
+
+/* Whether a call that is about to be made on t can go ahead: ERR_OK, or what doomed it (failure
+ * copied to op). Every call of records.h begins with it; net uses it for `check`-like cases. */
+enum err txn_check(struct op *op, struct txn *t);
 
 /* ERR_WAIT while what a failed statement wrote is being taken back; else ERR_OK. To be asked
  * before txn_commit by who has the time: it would do what is left in one go. */

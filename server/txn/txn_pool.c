@@ -1,5 +1,8 @@
 /* Memory for transactions, used again and again. */
-#include "server/txn/db_internal.h"
+#include "server/txn/txn_pool.h"
+
+#include "server/txn/db_struct.h"
+#include "server/txn/txn_struct.h"
 
 #define TXN_POOL_MAX 256
 

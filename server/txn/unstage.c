@@ -1,7 +1,14 @@
 /* Giving back what rule 7 held: stages that are in a root, and ledgers, which nobody needs any
  * more. */
+#include "server/txn/unstage.h"
+
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/losers.h"
+#include "server/txn/pulse.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/stages.h"
+#include "server/txn/tracker.h"
 
 static void stage_unlink(struct db *db, struct stage *s)
 {

@@ -5,9 +5,12 @@
  * behind), writes its value into it, and then sets the head of the map or array around it. So a
  * document of any shape costs one pass and no memory. The depth is bounded by the path's steps
  * and what is left of MSGPACK_DEPTH_MAX for the value. */
+#include "server/txn/update.h"
+
 #include "server/base/assert.h"
 #include "server/base/bytes.h"
-#include "server/txn/update_internal.h"
+#include "server/txn/update_number.h"
+#include "server/txn/update_read.h"
 
 /* Where a path leads. */
 struct update_place {

@@ -21,24 +21,10 @@
 #ifndef HOLDFAST_TXN_UPDATE_H
 #define HOLDFAST_TXN_UPDATE_H
 
-#include "proto/msgpack.h"
-#include "server/base/failure.h"
-#include "server/storage/path.h"
+#include "server/txn/update_read.h"
 
 #define UPDATE_COMMITS_MAX 16 /* numbers of commits in one document that are still to come */
 #define UPDATE_COMMIT_BYTES 9 /* a head and a 64-bit number */
-
-struct update_path {
-    unsigned count;
-    struct path_step steps[PATH_STEPS_MAX];
-};
-
-/* What the changes ask for. */
-struct update_needs {
-    uint32_t changes;
-    size_t growth;     /* bytes that they add to a document at most */
-    size_t growth_max; /* ... one of them */
-};
 
 /* A document that is being changed. */
 struct update {
@@ -52,14 +38,6 @@ struct update {
     uint32_t commits[UPDATE_COMMITS_MAX]; /* offsets of the nine bytes of each number */
 };
 
-/* Look through the changes without a document. They are well-formed MessagePack already
- * (msgpack_check_document). ERR_BAD_REQUEST, ERR_BAD_VALUE: f says which change, its operator
- * and path. */
-enum err update_measure(struct slice changes, struct update_needs *needs, struct failure *f);
-
-/* Bytes of memory for a document of size bytes to which the changes are made. */
-size_t update_room(const struct update_needs *needs, size_t size, size_t bytes_max);
-
 /* Make the changes, which update_measure has passed. ERR_BAD_VALUE: a type, a place or a number
  * that does not fit; ERR_TOO_LARGE: bytes_max or work_max is met, or over
  * UPDATE_COMMITS_MAX. The document is of no use after an error. */
@@ -69,7 +47,6 @@ enum err update_apply(struct update *u, struct slice changes, struct failure *f)
  * on the way are made. False: something on the way is not a map. Takes
  * update_put_room bytes more at most. */
 bool update_put(struct update *u, const struct update_path *path, struct slice value);
-size_t update_put_room(const struct update_path *path, struct slice value);
 
 /* Whether a number of a commit lies on the path, or in what the path leads to. */
 bool update_commit_is_at(const struct update *u, const struct update_path *path);

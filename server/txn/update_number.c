@@ -1,6 +1,7 @@
 /* update_number.c - exact sums, and which of two values is the lesser. */
+#include "server/txn/update_number.h"
+
 #include "server/storage/value_order.h"
-#include "server/txn/update_internal.h"
 
 #include <math.h>
 

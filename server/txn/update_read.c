@@ -1,5 +1,7 @@
 /* update_read.c - a list of changes, as a client gives it. */
-#include "server/txn/update_internal.h"
+#include "server/txn/update_read.h"
+
+#include "server/txn/update_number.h"
 
 #include <stdarg.h>
 #include <stdio.h>

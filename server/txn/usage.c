@@ -1,7 +1,8 @@
 #include "server/txn/usage.h"
 
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/txn_struct.h"
 
 static void usage_change(struct usage *sum, const struct usage *before, const struct usage *now)
 {

@@ -12,17 +12,11 @@
 #ifndef HOLDFAST_TXN_USAGE_H
 #define HOLDFAST_TXN_USAGE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "server/txn/op.h"
 
 struct txn;
 
 #define USAGE_SMALL_BYTES (16u << 10) /* a transaction may write as much, whatever others do */
-
-struct usage { /* bytes */
-    uint64_t writes;
-    uint64_t reads;
-};
 
 /* The transaction's counts become what it takes now. */
 void usage_note(struct txn *t);

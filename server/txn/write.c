@@ -1,8 +1,21 @@
 /* Writing one record: every check and every reservation, so that the commit cannot
  * fail, and then the write itself. */
+#include "server/txn/write.h"
+
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/commit.h"
+#include "server/txn/damage.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/intents.h"
+#include "server/txn/pulse.h"
 #include "server/txn/reads.h"
+#include "server/txn/stages.h"
+#include "server/txn/tracker.h"
+#include "server/txn/txn_internal.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/usage.h"
+#include "server/txn/written.h"
 
 #define SMALL_WRITER_BYTES (16u << 10)
 

@@ -1,7 +1,12 @@
 /* What an open transaction has written: its keys among the intents, and its stores. Who is large
  * is in a list instead of the intents (T-4). */
+#include "server/txn/written.h"
+
 #include "server/base/assert.h"
-#include "server/txn/db_internal.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/intents.h"
+#include "server/txn/txn_struct.h"
 
 void written_remove_intents(struct txn *t)
 {

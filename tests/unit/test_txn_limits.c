@@ -1,5 +1,6 @@
 /* What ends a transaction that nobody has beaten: its age, its rest, an operator, what is
  * held for it; and memory that fails at every moment of a commit. */
+#include "server/txn/usage.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* test_update_document.c - changes to documents, sentence by sentence, and what they take.
  * notation.h says how documents are written. */
-#include "server/txn/update_internal.h"
+#include "server/txn/update.h"
 
 #include "notation.h"
 

@@ -1,0 +1,47 @@
+#include "server/txn/db_options.h"
+
+#include "server/storage/key.h"
+#include "server/storage/wal.h"
+
+#define PIECE_SLACK_BYTES (16u << 10) /* heads, and a generated key put into the record */
+
+void db_options_default(struct db_options *o)
+{
+    *o = (struct db_options){
+        .stage_bytes = UINT64_C(64) << 20,
+        .staged_bytes_max = UINT64_C(512) << 20,
+        .held_bytes_max = UINT64_C(1) << 30,
+        .held_memory_max = UINT64_C(64) << 20,
+        .txn_bytes_max = UINT64_C(1) << 30,
+        .link_bytes_max = UINT64_C(2) << 20,
+        .cache_bytes = UINT64_C(256) << 20,
+        .page_bytes = 8192,
+        .segment_bytes = UINT64_C(16) << 20,
+        .catalogue_bytes_max = UINT64_C(256) << 20,
+        .open_txns_max = 65536,
+        .reads_bytes_max = UINT64_C(16) << 20,
+        .reads_total_max = UINT64_C(256) << 20,
+        .writes_total_max = UINT64_C(2) << 30,
+        .idle_ms = 3600000,
+        .interval_ms = 100,
+        .key_bytes_max = KEY_BYTES_MAX,
+        .value_bytes_max = UINT64_C(4) << 20,
+        .update_work_max = UINT64_C(16) << 20,
+        .update_commits_max = 10000,
+        .log_in_flight = 2,
+        .amalgamate_percent = 400,
+        .slice_steps = 2000,
+    };
+}
+
+uint32_t db_piece_bytes(uint64_t value_bytes_max)
+{
+    uint64_t bytes = value_bytes_max + KEY_BYTES_MAX + PIECE_SLACK_BYTES;
+
+    return bytes > WAL_PIECE_BYTES_MAX ? (uint32_t)bytes : WAL_PIECE_BYTES_MAX;
+}
+
+uint64_t db_segment_bytes_min(uint64_t value_bytes_max)
+{
+    return wal_segment_bytes_min(db_piece_bytes(value_bytes_max));
+}

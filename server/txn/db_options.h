@@ -1,0 +1,45 @@
+/* db_options.h - what a database can be told: its limits and sizes, each with a default.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_DB_OPTIONS_H
+#define HOLDFAST_TXN_DB_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct db_options {
+    uint64_t stage_bytes;      /* the open stage is rotated at this size; default 64 MiB */
+    uint64_t staged_bytes_max; /* all stages; above it writes wait; default 512 MiB */
+    uint64_t
+        held_bytes_max; /* kept for conflict checks, in memory and on disk; default 1 GiB */
+    uint64_t held_memory_max; /* of it in memory; default 64 MiB */
+    uint64_t txn_bytes_max;   /* written by one transaction; default 1 GiB */
+    uint64_t link_bytes_max;  /* a larger write-set becomes a stage of its own; default 2 MiB */
+    uint64_t cache_bytes;     /* unpacked pages; default 256 MiB */
+    uint32_t page_bytes;      /* for a new primary; default 8 KiB */
+    uint64_t segment_bytes;   /* of the log; default 16 MiB */
+    uint64_t catalogue_bytes_max; /* definitions of stores in memory; default 256 MiB */
+    uint64_t open_txns_max;       /* in all; default 65,536 */
+    uint64_t reads_bytes_max;     /* noted of what one serializable transaction reads; 16 MiB */
+    uint64_t reads_total_max;     /* of all of them; default 256 MiB */
+    uint64_t writes_total_max;    /* written by all open transactions; default 2 GiB */
+    uint64_t idle_ms;             /* default of transactions; 1 hour */
+    uint32_t interval_ms;         /* sync of durability "interval"; default 100 */
+    uint32_t key_bytes_max;       /* default KEY_BYTES_MAX */
+    uint64_t value_bytes_max;     /* default 4 MiB */
+    uint64_t update_work_max;     /* bytes that one update goes through; default 16 MiB */
+    uint64_t update_commits_max;  /* records that take the commit's number; default 10,000 */
+    unsigned log_in_flight;       /* batches synced side by side; default 2 */
+    unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */
+    unsigned slice_steps;         /* of work for conflicts within one call; default 2000 */
+    bool manual;                  /* tests: no amalgamation or rotation but when asked */
+};
+void db_options_default(struct db_options *o);
+
+/* The least segment_bytes with such values. */
+uint64_t db_segment_bytes_min(uint64_t value_bytes_max);
+
+/* Room that a record of the largest size needs in the log, with its commit's head. */
+uint32_t db_piece_bytes(uint64_t value_bytes_max);
+
+#endif

@@ -1,0 +1,131 @@
+/* db_struct.h - the database from the inside: the parts that its modules keep.
+ *
+ * Who needs only a part of it takes that part.
+ *
+ * Invariants, cited by asserts:
+ *   T-1 stages stand in db.newest_stage -> below in falling order of commits;
+ *       only the newest may be open.
+ *   T-2 db.writers stand in the order in which they began, so their snapshots' commits
+ *       never fall; db.snapshots_by_commit is sorted.
+ *   T-3 a doomed transaction holds nothing: no snapshot, no write-set, no reservation. What it
+ *       had written may be on its way out of the tables (leaving.h).
+ *   T-4 a record in a write-set is in db.intents unless its transaction is large, its
+ *       store takes the last writer, or it has been doomed. Records of those that are leaving
+ *       may be there, too.
+ *   T-5 a request that writes more than once runs under its transaction's statement, or is its
+ *       own transaction.
+ *   T-6 a cursor that has let go of its snapshot stands nowhere: not in a stage, not in a page.
+ *   T-7 between calls, txn.usage is what the transaction takes, and db.usage is their sum.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_DB_STRUCT_H
+#define HOLDFAST_TXN_DB_STRUCT_H
+
+#include "proto/msgpack.h"
+#include "server/os/os.h"
+#include "server/storage/stage.h"
+#include "server/storage/wal.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/damage.h"
+#include "server/txn/db_options.h"
+#include "server/txn/intents.h"
+#include "server/txn/numbers.h"
+#include "server/txn/op.h"
+#include "server/txn/pulse.h"
+#include "server/txn/read_set.h"
+#include "server/txn/replies.h"
+#include "server/txn/txn_struct.h"
+
+struct amalgamation;
+
+/* Giving space on the disk back (reclaim.c). */
+struct reclaiming {
+    struct db *db;
+    struct os_job job;
+    struct reclaim *reclaim; /* under way, or NULL */
+    uint64_t upto;           /* the commit of the root when it began */
+    uint64_t reclaimed;      /* of the last one that ended */
+    uint64_t due_ms;         /* when the next begins if no pass comes between; 0: none is due */
+};
+
+struct db {
+    struct os *os;
+    struct db_options options;
+    struct pulse pulse;
+    struct os_file *lock;
+    struct primary *primary;
+    struct wal *wal;
+    struct msgpack_memory check_memory; /* the same os, for checks of documents */
+    uint64_t hash_seed;                 /* of the hash tables over client keys and names */
+
+    struct numbers numbers;
+    struct replies replies;
+
+    /* stages */
+    struct stage *newest_stage;
+    struct stage *oldest_stage;
+    uint64_t stage_count_made;
+    uint64_t staged_bytes; /* arenas of stages not yet amalgamated, the open one included */
+    uint64_t sealed_bytes; /* those sealed or amalgamating */
+    uint64_t held_bytes;   /* amalgamated and still there */
+    struct stage_spares spares; /* as many as open writers may need at their commits */
+    size_t spares_needed;
+    struct chains
+        written_stores; /* txn_store of transactions with many, by transaction and number */
+    struct list_link ledgers; /* newest first */
+    uint64_t ledger_bytes;    /* in memory */
+    uint64_t ledger_disk_bytes;
+    bool unstage_due; /* something that was held may be free */
+    unsigned sealed_count;
+    uint64_t sealed_ms;      /* since when one of them has waited for a pass */
+    uint64_t sealed_last_ms; /* since when none has joined them */
+
+    /* transactions */
+    struct list_link open;
+    struct list_link writers;
+    struct list_link large;
+    struct list_link tellings;           /* commits whose losers are not all told; losers.c */
+    struct list_link waiting_for_losers; /* op.in_waiting, until all are */
+    struct leaving leaving;              /* ended ones that still stand in the tables */
+    struct list_link snapshots;
+    struct list_link snapshots_by_commit;
+    struct list_link cursors; /* all that are open; cursor.c */
+    uint64_t open_count;
+    struct list_link txn_pool; /* ended ones, to be used again */
+    unsigned txn_pool_count;
+    struct list_link snapshot_pool; /* likewise, by in_taken */
+    unsigned snapshot_pool_count;
+    struct list_link cursor_pool; /* likewise */
+    unsigned cursor_pool_count;
+    struct intents intents;
+    struct read_set read_set; /* of open serializable transactions */
+    struct usage usage;       /* the sum over open transactions */
+    struct catalogue catalogue;
+    struct stamp *undurable_first, *undurable_last;
+
+    /* waiting */
+    struct list_link undoing; /* transactions whose failed statement is being taken back */
+    struct list_link tasks;
+
+    struct amalgamation *amalgamation;
+    uint64_t amalgamate_upto; /* asked for by an operator or the tests */
+    uint64_t pass_retry_ms;   /* after a pass that failed or was put off: not before */
+    enum err pass_error;      /* why the last pass failed; ERR_OK: it did not */
+    bool is_merging;          /* the primary is a pass's, or a reclaiming's */
+    struct reclaiming reclaiming;
+    struct damage damage; /* stores that are damaged */
+
+    bool log_failed;
+    struct failure log_failure;
+    void (*closed)(void *context);
+    void *closed_context;
+    uint64_t next_tick_ms;
+
+    struct arena garbage; /* of freed stages and large write-sets; goes turn by turn */
+
+    uint64_t steps; /* records looked at for conflicts, losers that were told, ever */
+    uint64_t begun, committed, rolled_back, conflicts, expired, killed;
+    uint64_t amalgamations, amalgamated_bytes;
+};
+
+#endif

@@ -1,0 +1,31 @@
+/* stages.h - the stack of stages, and the ledgers of those that are gone.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_STAGES_H
+#define HOLDFAST_TXN_STAGES_H
+
+#include "server/storage/ledger.h"
+#include "server/storage/stage.h"
+
+struct db;
+struct txn;
+
+enum err stages_rotate(struct db *db);            /* seal the open stage if anything is in it */
+void stages_push(struct db *db, struct stage *s); /* on top */
+void stages_unstage(struct db *db); /* look at the turn's end what rule 7 allows to free */
+/* Ledgers: the newest one; and one that nobody asks any more, which is freed. */
+void ledgers_add(struct db *db, struct ledger *l);
+void ledgers_remove(struct db *db, struct ledger *l);
+/* Take an arena that nobody needs any more; it may be large, so it is freed by and by. */
+void stages_discard(struct db *db, struct arena *arena);
+/* Free some of what was discarded; once a turn, at its very end. */
+void stages_collect(struct db *db);
+/* Link a commit's write-set into the open stage; it is rotated if it is full. */
+void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp);
+/* Before anybody learns where the stamp is: a small write-set moves into the open stage's
+ * memory. Returns where the stamp is then. */
+struct stamp *stages_absorb(struct db *db, struct txn *t, struct stamp *stamp);
+void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp);
+void stages_close_adopted(struct db *db, struct txn *t);
+
+#endif

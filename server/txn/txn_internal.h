@@ -1,0 +1,23 @@
+/* txn_internal.h - what the core needs of txn.c beyond txn.h.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_TXN_INTERNAL_H
+#define HOLDFAST_TXN_TXN_INTERNAL_H
+
+#include "server/txn/txn.h"
+
+struct db;
+
+/* The op's request has ended: its transaction is idle from now on. */
+void txn_leave(struct op *op);
+/* Since when nobody has used it; while its own request waits for the server it is in use. */
+uint64_t txn_idle_ms(const struct txn *t);
+enum err txn_begin_own(struct op *op, bool read_only, struct txn **out); /* autocommit */
+/* Let go of all that t has read, or of where looking through a range goes on. */
+void txn_forget_reads(struct txn *t);
+void txn_forget_range_check(struct txn *t);
+/* The end of t, whatever became of it: nothing of it is left. */
+void txn_free(struct txn *t);
+enum err txn_first_write(struct op *op, struct txn *t);
+
+#endif

@@ -1,0 +1,108 @@
+/* txn_struct.h - an open transaction from the inside: what it has written, read, and holds.
+ * Its invariants stand with those of the database (T-, db_struct.h).
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_TXN_STRUCT_H
+#define HOLDFAST_TXN_TXN_STRUCT_H
+
+#include "server/base/failure.h"
+#include "server/storage/stage.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/commit_marks.h"
+#include "server/txn/generator.h"
+#include "server/txn/op.h"
+#include "server/txn/txn_options.h"
+
+struct savepoint {
+    struct write_mark writes;
+    struct txn_store *stores;  /* the last that had been written before it; NULL: none */
+    struct list_link *schemas; /* the last definition made before it, or the list's head */
+};
+
+/* The statement of a transaction; embedded in it. */
+struct statement {
+    struct savepoint savepoint;
+    struct op *op;               /* the request at work; NULL: none */
+    bool is_open;                /* the savepoint is set */
+    bool is_undoing;             /* it failed, and is being taken back */
+    struct list_link in_undoing; /* db.undoing */
+};
+
+/* A transaction on its way out; embedded in it; leaving.h */
+struct departure {
+    struct list_link in_leaving;
+    struct record *at;   /* the next that leaves the table of open writes */
+    struct arena memory; /* of what it has written */
+    bool is_freed;       /* its owner has let go of the transaction */
+};
+
+/* ... all of them. */
+struct leaving {
+    struct list_link txns; /* departure.in_leaving */
+    uint64_t steps_left;   /* of this turn */
+};
+
+/* A store that a transaction has written. */
+struct txn_store {
+    struct txn_store *next;
+    struct txn *txn;
+    struct schema *schema;
+    struct list_link in_entry; /* catalogue_entry.writers */
+    struct chain_link
+        in_written; /* db.written_stores, if the transaction has written in many */
+};
+
+#define TXN_FEW_STORES 8u /* written by a transaction, which a walk finds soon enough */
+
+struct txn {
+    struct db *db;
+    uint64_t version;
+    struct txn_options options; /* slices point into the texts below */
+    struct snapshot *snapshot;  /* NULL once doomed */
+    struct stage write_set;
+    struct stamp *stamp;        /* NULL until the first write */
+    struct txn_store *stores;   /* written; the first is store_room, the others in the arena */
+    unsigned store_count;       /* of them; all are in db.written_stores once there were too many */
+    struct list_link schemas;   /* definitions made and not yet committed */
+    struct list_link cursors;   /* its open ones; cursor.in_txn */
+    struct op *at_work;         /* the request that was last called on it; NULL: it has ended */
+    struct statement statement; /* the request that writes more than once; statement.h */
+    struct departure departure; /* of what it has written, when it has ended; leaving.h */
+    uint64_t schemas_made;      /* how often it has changed a definition */
+    struct generator_use
+        *uses;              /* of generators; the first is use_room, the others in the arena */
+    struct commit_marks commit_marks; /* where its records take the number of the commit */
+    uint64_t log_reserved;  /* bytes of the log */
+    struct stage *spare[2]; /* for a write-set that becomes a stage of its own */
+    bool is_large;          /* over link_bytes_max: not in db.intents */
+    bool is_autocommit;
+    bool is_single;      /* one write: written and committed before anybody else runs */
+    bool is_conditional; /* ... by itself, and it holds only for what it has found */
+    bool is_counted;     /* in db.open_count */
+    struct reads *reads; /* what it has read, if it is serializable */
+    struct range_check *range_check; /* of a read that is not noted yet; reads.c */
+    uint64_t range_check_bytes;      /* of memory that it takes */
+    struct usage usage;              /* what has been counted for it */
+    enum durability
+        winner_durability; /* the winner that doomed it asked for less than a sync */
+    uint64_t begun_ms, used_ms;
+    struct list_link in_open;    /* db.open */
+    struct list_link in_writers; /* db.writers: all that may write, by snapshot */
+    struct list_link in_large;   /* db.large */
+    /* While it is large: the commit that it is compared with, and the next record that is looked
+     * up, its own or the winner's; and the last that it has been compared with. */
+    uint64_t tell_commit, told_commit;
+    struct record *tell_at;
+    bool tell_by_own;
+    /* What txn_begin does not clear as a whole. */
+    struct failure failure; /* set: doomed */
+    struct failure stale;   /* set: what it read was overwritten; it may not write */
+    struct txn_store store_room;
+    struct generator_use use_room;
+    struct stage_store stage_room; /* of the write-set's first store */
+    struct arena kept;             /* memory for the write-set, from transactions before */
+    struct text_label label;
+    struct text_label client;
+};
+
+#endif

@@ -1,0 +1,25 @@
+/* write.h - one write: every check and every reservation, so that the commit cannot fail.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_WRITE_H
+#define HOLDFAST_TXN_WRITE_H
+
+#include "proto/slice.h"
+#include "server/txn/op.h"
+
+struct schema;
+struct txn;
+
+/* Write one record of t: checks, reserves, writes. value data NULL: delete. */
+enum err write_record(struct op *op, struct txn *t, struct schema *schema, struct slice key,
+                      struct slice value);
+
+struct write {
+    struct slice key, value; /* value data NULL: delete */
+};
+/* Two different keys of one store; after an error one may be written, for the statement to take
+ * back. */
+enum err write_two(struct op *op, struct txn *t, struct schema *schema,
+                   const struct write w[2]);
+
+#endif
