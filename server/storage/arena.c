@@ -14,6 +14,7 @@ struct arena_chunk {
 
 void arena_init(struct arena *a, struct os *os)
 {
+    ASSERT(os);
     a->os = os;
     a->newest = a->oldest = NULL;
     a->bytes = 0;
@@ -24,6 +25,7 @@ static struct arena_chunk *arena_chunk_new(struct arena *a, size_t size)
 {
     struct arena_chunk *chunk = os_alloc(a->os, size);
 
+    ASSERT(size >= sizeof *chunk);
     if (!chunk)
         return NULL;
     chunk->size = size;
@@ -34,6 +36,8 @@ static struct arena_chunk *arena_chunk_new(struct arena *a, size_t size)
 
 static void arena_chunk_push_newest(struct arena *a, struct arena_chunk *chunk)
 {
+    ASSERT(chunk != a->newest);
+    ASSERT((a->newest == NULL) == (a->oldest == NULL));
     chunk->older = a->newest;
     a->newest = chunk;
     if (!a->oldest)
@@ -44,6 +48,7 @@ static void arena_chunk_push_newest(struct arena *a, struct arena_chunk *chunk)
  * newest one's room is not lost. */
 static void arena_chunk_push_full(struct arena *a, struct arena_chunk *chunk)
 {
+    ASSERT(chunk->size <= a->bytes);
     if (!a->newest) {
         arena_chunk_push_newest(a, chunk);
         return;
@@ -81,11 +86,13 @@ void *arena_alloc(struct arena *a, size_t size)
     memory = (char *)chunk + chunk->used;
     chunk->used += size;
     ASSERT(chunk->used <= chunk->size);
+    ASSERT((uintptr_t)memory % ARENA_ALIGN == 0);
     return memory;
 }
 
 void arena_splice(struct arena *a, struct arena *from)
 {
+    ASSERT(a != from);
     if (!from->newest)
         return;
     ASSERT(a->os == from->os);
@@ -103,6 +110,7 @@ void arena_splice(struct arena *a, struct arena *from)
     a->bytes += from->bytes;
     from->newest = from->oldest = NULL;
     from->bytes = 0;
+    ASSERT(from->bytes == 0 && a->newest && a->oldest);
 }
 
 void arena_reset(struct arena *a, size_t keep_max)
@@ -129,11 +137,13 @@ void arena_reset(struct arena *a, size_t keep_max)
     a->newest = a->oldest = kept;
     a->bytes = kept->size;
     a->next_chunk_bytes = 2 * kept->size;
+    ASSERT(kept->size <= keep_max);
 }
 
 void arena_move(struct arena *to, struct arena *from)
 {
     ASSERT(!to->newest);
+    ASSERT(to->os == from->os);
     *to = *from;
     arena_init(from, to->os);
 }
@@ -146,12 +156,14 @@ bool arena_free_some(struct arena *a, size_t work_max)
         struct arena_chunk *chunk = a->newest;
 
         a->newest = chunk->older;
+        ASSERT(a->bytes >= chunk->size);
         a->bytes -= chunk->size;
         work += chunk->size > ARENA_CHUNK_WORK ? chunk->size : ARENA_CHUNK_WORK;
         os_free(a->os, chunk, chunk->size);
     }
     if (a->newest)
         return true;
+    ASSERT(a->bytes == 0);
     arena_init(a, a->os);
     return false;
 }
@@ -159,4 +171,5 @@ bool arena_free_some(struct arena *a, size_t work_max)
 void arena_free(struct arena *a)
 {
     arena_free_some(a, SIZE_MAX);
+    ASSERT(!a->newest && !a->oldest);
 }

@@ -21,11 +21,13 @@ static unsigned chains_segment(size_t bucket, size_t *begin)
         segment = top - (unsigned)__builtin_ctz(CHAINS_BUCKETS_FIRST) + 1;
         *begin = (size_t)1 << top;
     }
+    ASSERT(*begin <= bucket);
     return segment;
 }
 
 static size_t segment_buckets(unsigned segment)
 {
+    ASSERT(segment < CHAINS_SEGMENTS_MAX);
     return segment ? (size_t)CHAINS_BUCKETS_FIRST << (segment - 1) : CHAINS_BUCKETS_FIRST;
 }
 
@@ -35,6 +37,7 @@ static struct chain_link **chains_bucket(const struct chains *h, size_t bucket)
     unsigned segment = chains_segment(bucket, &begin);
 
     ASSERT(bucket < h->buckets); /* H-1 */
+    ASSERT(h->segments[segment]); /* H-1 */
     return &h->segments[segment][bucket - begin];
 }
 
@@ -45,20 +48,24 @@ static size_t chains_slot(const struct chains *h, uint64_t hash)
     size_t half = (size_t)1 << (63u - (unsigned)__builtin_clzll(h->buckets));
     size_t bucket = hash & (2 * half - 1);
 
+    ASSERT(h->buckets >= CHAINS_BUCKETS_FIRST);
     return bucket < h->buckets ? bucket : hash & (half - 1);
 }
 
 static void chains_hang(struct chain_link **bucket, struct chain_link *link)
 {
+    ASSERT(!*bucket || (*bucket)->at == bucket);
     link->next = *bucket;
     link->at = bucket;
     if (link->next)
         link->next->at = &link->next;
     *bucket = link;
+    ASSERT(*bucket == link);
 }
 
 static void chains_unhang(struct chain_link *link)
 {
+    ASSERT(*link->at == link);
     *link->at = link->next;
     if (link->next)
         link->next->at = link->at;
@@ -68,6 +75,7 @@ static void chains_unhang(struct chain_link *link)
 enum err chains_init(struct chains *h, struct os *os, uint64_t seed,
                      uint64_t (*hash_of)(const struct chains *h, const struct chain_link *link))
 {
+    ASSERT(hash_of);
     memset(h, 0, sizeof *h);
     h->os = os;
     h->seed = seed;
@@ -82,6 +90,7 @@ enum err chains_init(struct chains *h, struct os *os, uint64_t seed,
 
 void chains_fini(struct chains *h)
 {
+    ASSERT(h->buckets == 0 || h->segments[0]);
     for (unsigned i = 0; i < CHAINS_SEGMENTS_MAX; i++) {
         if (h->segments[i])
             os_free(h->os, h->segments[i], segment_buckets(i) * sizeof(struct chain_link *));
@@ -97,6 +106,7 @@ static void chains_grow(struct chains *h)
     unsigned segment = chains_segment(fresh, &begin);
     struct chain_link **from, **to, *link;
 
+    ASSERT(h->count >= h->buckets);
     if (segment >= CHAINS_SEGMENTS_MAX)
         return;
     if (!h->segments[segment])
@@ -108,6 +118,7 @@ static void chains_grow(struct chains *h)
     h->buckets++;
     to = chains_bucket(h, fresh);
     *to = NULL;
+    ASSERT(from != to);
     link = *from;
     while (link) {
         struct chain_link *next = link->next;
@@ -128,6 +139,7 @@ static void chains_shrink(struct chains *h)
     unsigned segment = chains_segment(last, &begin);
     struct chain_link **from = chains_bucket(h, last), **to, *link = *from;
 
+    ASSERT(last >= CHAINS_BUCKETS_FIRST);
     h->buckets--;
     to = chains_bucket(h, chains_slot(h, last));
     while (link) {
@@ -146,16 +158,19 @@ static void chains_shrink(struct chains *h)
 
 struct chain_link *chains_first(const struct chains *h, uint64_t hash)
 {
+    ASSERT(h->hash_of);
     return *chains_bucket(h, chains_slot(h, hash));
 }
 
 void chains_add(struct chains *h, struct chain_link *link, uint64_t hash)
 {
+    ASSERT(!chain_is_linked(link));
     if (h->count >= h->buckets)
         chains_grow(h);
     h->steps++;
     h->count++;
     chains_hang(chains_bucket(h, chains_slot(h, hash)), link);
+    ASSERT(chain_is_linked(link));
 }
 
 void chains_remove(struct chains *h, struct chain_link *link)
@@ -168,11 +183,13 @@ void chains_remove(struct chains *h, struct chain_link *link)
     chains_unhang(link);
     if (h->buckets > CHAINS_BUCKETS_FIRST && h->count < h->buckets / 4)
         chains_shrink(h);
+    ASSERT(!chain_is_linked(link));
 }
 
 void chains_replace(struct chain_link *link, struct chain_link *to)
 {
     ASSERT(chain_is_linked(link) && !chain_is_linked(to));
+    ASSERT(*link->at == link);
     to->next = link->next;
     to->at = link->at;
     *to->at = to;

@@ -25,6 +25,7 @@ static bool begins_with_dollar(struct slice name)
 
 static bool is_named(const struct path_step *step, const char *name)
 {
+    ASSERT(name[0] == '$');
     return !slice_is_none(step->name) && slice_equal(step->name, slice_text(name));
 }
 
@@ -35,6 +36,7 @@ static enum test test_find(const struct path_step *step)
 
     while (i < TEST_COUNT && !is_named(step, test_names[i]))
         i++;
+    ASSERT(i <= TEST_COUNT);
     return (enum test)i;
 }
 
@@ -45,6 +47,7 @@ static enum err refuse(const struct trail *t, const char *text)
     char where[FAILURE_TEXT_BYTES / 2];
     size_t used = 0;
 
+    ASSERT(t->depth <= CONDITION_DEPTH_MAX);
     where[0] = '\0';
     for (unsigned i = 0; i < t->depth && used < sizeof where; i++) {
         const struct path_step *step = &t->steps[i];
@@ -88,6 +91,7 @@ static enum err test_check(struct trail *t, enum test test, struct slice value)
     struct msgpack_cursor c = msgpack_open(value);
     bool there;
 
+    ASSERT(test <= TEST_COUNT);
     if (test == TEST_COUNT)
         return refuse(t, "unknown test; expected $eq, $ne, $gt, $gte, $lt, $lte or $exists");
     if (test == TEST_EXISTS)
@@ -104,6 +108,7 @@ static enum err list_check(struct trail *t, struct slice list)
     uint32_t count;
     enum err e = ERR_OK;
 
+    ASSERT(t->depth <= CONDITION_DEPTH_MAX);
     if (msgpack_read_array(&c, &count) || !count)
         return refuse(t, "expected a list of at least one condition");
     for (uint32_t i = 0; i < count && !e; i++) {
@@ -111,6 +116,7 @@ static enum err list_check(struct trail *t, struct slice list)
         if (t->depth == CONDITION_DEPTH_MAX)
             return refuse(t, "the condition is nested too deeply");
         t->steps[t->depth++] = (struct path_step){SLICE_NONE, i};
+        ASSERT(t->depth <= CONDITION_DEPTH_MAX);
         e = fields_check(t, one);
         t->depth--;
     }
@@ -137,6 +143,7 @@ static enum err fields_check(struct trail *t, struct slice map)
     uint32_t pairs;
     enum err e = ERR_OK;
 
+    ASSERT(t->depth <= CONDITION_DEPTH_MAX);
     if (msgpack_read_map(&c, &pairs))
         return refuse(t, "expected a map");
     for (uint32_t i = 0; i < pairs && !e; i++) {
@@ -166,6 +173,7 @@ enum err condition_check(struct slice condition, struct failure *f)
 {
     struct trail t = {.f = f};
 
+    ASSERT(f);
     if (condition.size > CONDITION_BYTES_MAX)
         return failure_set(f, ERR_TOO_LARGE, "where: %zu bytes, the limit is %d",
                            condition.size, CONDITION_BYTES_MAX);
@@ -182,6 +190,7 @@ static bool test_holds(enum test test, struct slice wanted, struct slice value)
     bool there = true;
     int order;
 
+    ASSERT(test < TEST_COUNT); /* it was checked */
     if (test == TEST_EXISTS) {
         msgpack_read_bool(&c, &there);
         return there == !slice_is_none(value);
@@ -206,6 +215,7 @@ static bool list_holds(struct slice list, struct slice value, bool all)
     uint32_t count = 0;
 
     msgpack_read_array(&c, &count);
+    ASSERT(count > 0); /* it was checked */
     while (count-- > 0) {
         msgpack_skip(&c, MSGPACK_DEPTH_MAX, &one);
         if (fields_hold(one, value) != all)

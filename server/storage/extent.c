@@ -11,6 +11,7 @@
 
 static size_t bits_bytes(uint32_t chunks)
 {
+    ASSERT(chunks <= EXTENT_UNITS_MAX / CHUNK_UNITS);
     return (size_t)chunks * CHUNK_WORDS * sizeof(uint64_t);
 }
 
@@ -79,6 +80,7 @@ static void node_sum(struct extent_map *map, uint32_t node)
     uint32_t half = node_units(map, 2 * node);
     struct extent_run *run = &map->runs[node];
 
+    ASSERT(node && node < map->chunks);
     run->first = left->first == half ? half + right->first : left->first;
     run->last = right->last == half ? half + left->last : right->last;
     run->longest = max32(max32(left->longest, right->longest), left->last + right->first);
@@ -107,6 +109,8 @@ static void bits_set(struct extent_map *map, uint32_t start, uint32_t count, boo
     uint32_t unit = start;
     uint32_t end = start + count;
 
+    ASSERT(count > 0 && start + count > start);
+    ASSERT((uint64_t)start + count <= (uint64_t)map->chunks * CHUNK_UNITS);
     while (unit < end) {
         uint32_t from = unit % 64;
         uint32_t size = end - unit < 64 - from ? end - unit : 64 - from;
@@ -156,11 +160,13 @@ enum err extent_init(struct extent_map *map, struct os *os)
     memset(map, 0, sizeof *map);
     map->os = os;
     extent_forget_given(map);
+    ASSERT(map->used == 0 && map->end == 0);
     return map_grow(map, CHUNKS_FIRST);
 }
 
 void extent_fini(struct extent_map *map)
 {
+    ASSERT(map->used <= map->end);
     if (!map->chunks)
         return;
     os_free(map->os, map->bits, bits_bytes(map->chunks));
@@ -173,6 +179,7 @@ static uint32_t chunk_find(const uint64_t *words, uint32_t count)
 {
     uint32_t current = 0;
 
+    ASSERT(count > 0 && count <= CHUNK_UNITS);
     for (uint32_t unit = 0; unit < CHUNK_UNITS; unit++) {
         if (unit % 64 == 0 && words[unit / 64] == UINT64_MAX) {
             current = 0;
@@ -193,6 +200,7 @@ static uint32_t map_find(const struct extent_map *map, uint32_t count)
     uint32_t node = 1;
     uint32_t start = 0;
 
+    ASSERT(map->runs[1].longest >= count);
     while (node < map->chunks) {
         const struct extent_run *left = &map->runs[2 * node];
         uint32_t half = node_units(map, 2 * node);
@@ -213,10 +221,12 @@ static enum err map_cover(struct extent_map *map, uint64_t end)
 {
     uint32_t chunks = map->chunks;
 
+    ASSERT(map->chunks > 0);
     if (end > EXTENT_UNITS_MAX)
         return ERR_NO_SPACE;
     while ((uint64_t)chunks * CHUNK_UNITS < end)
         chunks *= 2;
+    ASSERT((uint64_t)chunks * CHUNK_UNITS >= end);
     return chunks == map->chunks ? ERR_OK : map_grow(map, chunks);
 }
 
@@ -237,6 +247,7 @@ enum err extent_take(struct extent_map *map, uint32_t count, uint32_t *out)
     map->used += count;
     map->end = max32(map->end, start + count);
     *out = start;
+    ASSERT(map->used <= map->end && map->end >= start + count);
     return ERR_OK;
 }
 
@@ -281,6 +292,7 @@ enum err extent_mark(struct extent_map *map, uint32_t start, uint32_t count)
     bits_set(map, start, count, true);
     map->used += count;
     map->end = max32(map->end, start + count);
+    ASSERT(map->used <= map->end);
     return ERR_OK;
 }
 
@@ -298,6 +310,7 @@ enum err extent_fill(struct extent_map *map, uint64_t end)
     }
     sums_renew(map, 0, (uint32_t)end);
     map->end = max32(map->end, (uint32_t)end);
+    ASSERT(map->used <= map->end);
     return ERR_OK;
 }
 
@@ -337,6 +350,7 @@ bool extent_is_used(const struct extent_map *map, uint32_t unit)
 /* The first unit at or behind from that is used, or that is free; end if there is none. */
 static uint32_t next_unit(const struct extent_map *map, uint32_t from, bool used)
 {
+    ASSERT((uint64_t)map->end <= (uint64_t)map->chunks * CHUNK_UNITS);
     while (from < map->end) {
         uint64_t word = map->bits[from / 64];
 

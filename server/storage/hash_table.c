@@ -18,11 +18,13 @@ enum err hash_table_init(struct hash_table *t, struct os *os)
         return ERR_NOMEM;
     memset(t->buckets, 0, ROOM_FIRST * sizeof *t->buckets);
     t->room = ROOM_FIRST;
+    ASSERT(t->count == 0);
     return ERR_OK;
 }
 
 void hash_table_fini(struct hash_table *t)
 {
+    ASSERT(t->count == 0 || t->buckets);
     if (t->buckets)
         os_free(t->os, t->buckets, t->room * sizeof *t->buckets);
     t->buckets = NULL;
@@ -31,6 +33,7 @@ void hash_table_fini(struct hash_table *t)
 
 size_t hash_table_bytes(const struct hash_table *t)
 {
+    ASSERT((t->room & (t->room - 1)) == 0);
     return t->room * sizeof *t->buckets;
 }
 
@@ -38,6 +41,7 @@ static struct hash_link **bucket_of(const struct hash_table *t, uint64_t hash)
 {
     size_t half = t->room / 2, b = hash & (half - 1);
 
+    ASSERT(t->room >= ROOM_FIRST && t->split <= half);
     return &t->buckets[b < t->split ? hash & (t->room - 1) : b];
 }
 
@@ -47,6 +51,8 @@ static void link_behind(struct hash_link **bucket, struct hash_link *previous,
 {
     struct hash_link **at = previous ? &previous->next : bucket;
 
+    ASSERT(previous != link);
+    ASSERT(!previous || previous->next != link);
     link->previous = previous;
     link->next = *at;
     if (link->next)
@@ -56,6 +62,7 @@ static void link_behind(struct hash_link **bucket, struct hash_link *previous,
 
 static void unlink_from(struct hash_link **bucket, struct hash_link *link)
 {
+    ASSERT(link->previous ? link->previous->next == link : *bucket == link);
     *(link->previous ? &link->previous->next : bucket) = link->next;
     if (link->next)
         link->next->previous = link->previous;
@@ -66,6 +73,7 @@ static bool table_double(struct hash_table *t)
 {
     struct hash_link **grown = os_alloc(t->os, 2 * t->room * sizeof *grown);
 
+    ASSERT(t->split == t->room / 2);
     if (!grown)
         return false;
     memcpy(grown, t->buckets, t->room * sizeof *grown);
@@ -83,12 +91,14 @@ static void table_split(struct hash_table *t)
     struct hash_link **low, **high, *last = NULL, *next;
     size_t half;
 
+    ASSERT(t->split <= t->room / 2);
     if (t->split == t->room / 2 && !table_double(t))
         return;
     half = t->room / 2;
     low = &t->buckets[t->split];
     high = &t->buckets[t->split + half];
     t->split++;
+    ASSERT(t->split <= half);
     for (struct hash_link *link = *low; link; link = next) {
         next = link->next;
         t->steps++;
@@ -109,6 +119,7 @@ void hash_table_insert(struct hash_table *t, struct hash_link *link, uint64_t ha
     t->count++;
     if (t->count > t->room / 2 + t->split)
         table_split(t);
+    ASSERT(t->count > 0);
 }
 
 void hash_table_remove(struct hash_table *t, struct hash_link *link)
@@ -118,11 +129,13 @@ void hash_table_remove(struct hash_table *t, struct hash_link *link)
     ASSERT(t->count > 0);
     unlink_from(bucket_of(t, link->hash), link);
     link->is_in = false;
+    ASSERT(!link->is_in);
     t->count--;
 }
 
 static struct hash_link *table_find(struct hash_table *t, struct hash_link *link, uint64_t hash)
 {
+    ASSERT(!link || link->is_in);
     for (; link; link = link->next) {
         t->steps++;
         if (link->hash == hash)
@@ -138,6 +151,7 @@ struct hash_link *hash_table_first(struct hash_table *t, uint64_t hash)
 
 struct hash_link *hash_table_next(struct hash_table *t, const struct hash_link *link)
 {
+    ASSERT(link->is_in);
     return table_find(t, link->next, link->hash);
 }
 

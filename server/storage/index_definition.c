@@ -1,9 +1,11 @@
 #include "server/storage/index_definition.h"
 
+#include "server/base/assert.h"
 #include "server/storage/condition.h"
 
 static enum err refuse(struct failure *f, const char *option, const char *why)
 {
+    ASSERT(option && why);
     return failure_set(f, ERR_BAD_REQUEST, "%s: %s", option, why);
 }
 
@@ -16,6 +18,8 @@ static enum err one_path_read(struct msgpack_cursor *c, struct index_definition 
     const char *why = "a path is missing";
     struct slice text;
 
+    ASSERT(d->part_count > 0 && d->step_count <= INDEX_STEPS_MAX);
+    ASSERT(d->path_count <= INDEX_PATHS_MAX);
     if (d->path_count == INDEX_PATHS_MAX)
         return refuse(f, "key", "an index can have at most 32 paths");
     if (msgpack_skip(c, MSGPACK_DEPTH_MAX, &text) ||
@@ -35,6 +39,7 @@ static enum err any_read(struct msgpack_cursor *c, struct index_definition *d,
     uint32_t count;
     enum err e = ERR_OK;
 
+    ASSERT(d->part_count > 0 && d->parts[d->part_count - 1].path_count == 0);
     if (msgpack_read_array(c, &count) || !count)
         return refuse(f, "key", "any must be a list of paths");
     while (count-- > 0 && !e)
@@ -61,6 +66,7 @@ static enum err part_map_read(struct msgpack_cursor *c, uint32_t pairs,
     struct index_part *part = &d->parts[d->part_count - 1];
     enum err e = ERR_OK;
 
+    ASSERT(d->part_count > 0 && part->path_count == 0);
     for (uint32_t i = 0; i < pairs && !e; i++) {
         struct slice name;
 
@@ -85,6 +91,7 @@ static enum err part_read(struct msgpack_cursor *c, struct index_definition *d,
 {
     uint32_t pairs;
 
+    ASSERT(d->part_count <= KEY_PARTS_MAX);
     if (d->part_count == KEY_PARTS_MAX)
         return refuse(f, "key", "an index can have at most 16 parts");
     d->parts[d->part_count++] = (struct index_part){false, d->path_count, 0};
@@ -131,6 +138,7 @@ static enum err types_read(struct slice types, struct index_definition *d, struc
             return refuse(f, "types", "each type can be named once");
         d->types |= type;
     }
+    ASSERT(d->types && !(d->types & ~VALUE_TYPES_ALL));
     return ERR_OK;
 }
 
@@ -170,6 +178,7 @@ enum err index_definition_read(struct slice options, struct index_definition *ou
     uint32_t pairs;
     enum err e = ERR_OK;
 
+    ASSERT(f);
     out->unique = out->multi = false;
     out->types = VALUE_TYPES_ALL;
     out->part_count = out->path_count = out->step_count = 0;
@@ -190,6 +199,7 @@ enum err index_definition_read(struct slice options, struct index_definition *ou
         e = refuse(f, "key", "an index needs a key");
     if (!e && out->multi && out->part_count > 1)
         e = refuse(f, "multi", "a multi-entry index has exactly one part");
+    ASSERT(e || (out->part_count <= KEY_PARTS_MAX && out->path_count >= out->part_count));
     return e;
 }
 
@@ -203,6 +213,7 @@ struct writer {
 
 static void put(struct writer *w, const void *bytes, size_t size)
 {
+    ASSERT(w->size + size >= w->size);
     if (size <= w->room && w->size <= w->room - size && size)
         memcpy(w->to + w->size, bytes, size);
     w->size += size;
@@ -212,6 +223,7 @@ static void put_text(struct writer *w, struct slice text)
 {
     uint8_t head[MSGPACK_HEAD_MAX];
 
+    ASSERT(!slice_is_none(text));
     put(w, head, msgpack_put_text_head(head, (uint32_t)text.size));
     put(w, text.data, text.size);
 }
@@ -229,6 +241,7 @@ static void put_path(struct writer *w, const struct value_path *path)
 {
     uint8_t head[MSGPACK_HEAD_MAX];
 
+    ASSERT(path->count <= PATH_STEPS_MAX);
     if (path->count != 1 || slice_is_none(path->steps[0].name))
         put_head(w, false, path->count);
     for (unsigned i = 0; i < path->count; i++) {
@@ -244,6 +257,7 @@ static void put_part(struct writer *w, const struct index_definition *d,
 {
     bool is_plain = part->path_count == 1 && !part->descending;
 
+    ASSERT(part->path_count > 0 && part->first_path + part->path_count <= d->path_count);
     if (!is_plain) {
         put_head(w, true, 1 + part->descending);
         put_text(w, slice_text(part->path_count > 1 ? "any" : "path"));
@@ -263,12 +277,14 @@ static bool key_is_plain(const struct index_definition *d)
 {
     const struct value_path *path = &d->paths[0];
 
+    ASSERT(d->part_count > 0);
     return d->part_count == 1 && d->path_count == 1 && !d->parts[0].descending &&
            path->count == 1 && !slice_is_none(path->steps[0].name);
 }
 
 static void put_types(struct writer *w, unsigned types)
 {
+    ASSERT(types && !(types & ~VALUE_TYPES_ALL));
     put_text(w, slice_text("types"));
     put_head(w, false, (uint32_t)__builtin_popcount(types));
     for (unsigned type = 1; type <= types; type <<= 1) {
@@ -283,6 +299,7 @@ size_t index_definition_write(const struct index_definition *d, uint8_t *to, siz
     bool has_types = d->types != VALUE_TYPES_ALL, has_where = !slice_is_none(d->where);
     uint8_t byte;
 
+    ASSERT(d->types && d->part_count > 0);
     put_head(&w, true, 3u + has_types + has_where);
     put_text(&w, slice_text("key"));
     if (!key_is_plain(d))
@@ -304,6 +321,7 @@ size_t index_definition_write(const struct index_definition *d, uint8_t *to, siz
 
 void index_definition_spec(const struct index_definition *d, struct key_spec *out)
 {
+    ASSERT(d->part_count > 0 && d->part_count <= KEY_PARTS_MAX);
     out->is_explicit = false;
     out->part_count = d->part_count;
     for (unsigned i = 0; i < d->part_count; i++) {

@@ -8,6 +8,7 @@
 
 void index_entries_init(struct index_entries *e, struct os *os, uint32_t entries_max)
 {
+    ASSERT(entries_max > 0);
     memset(e, 0, sizeof *e);
     e->os = os;
     e->entries_max = entries_max;
@@ -15,6 +16,7 @@ void index_entries_init(struct index_entries *e, struct os *os, uint32_t entries
 
 void index_entries_fini(struct index_entries *e)
 {
+    ASSERT(e->count <= e->entries_room);
     os_free(e->os, e->entries, e->entries_room * sizeof *e->entries);
     os_free(e->os, e->bytes, e->bytes_room);
     index_entries_init(e, e->os, e->entries_max);
@@ -28,6 +30,7 @@ static bool grow(struct os *os, void **memory, size_t *room, size_t needed, size
     size_t more = *room * 2 > needed ? *room * 2 : needed;
     void *fresh;
 
+    ASSERT(size > 0);
     if (needed <= *room)
         return true;
     fresh = os_alloc(os, more * size);
@@ -38,6 +41,7 @@ static bool grow(struct os *os, void **memory, size_t *room, size_t needed, size
     os_free(os, *memory, *room * size);
     *memory = fresh;
     *room = more;
+    ASSERT(*room >= needed);
     return true;
 }
 
@@ -48,6 +52,7 @@ static enum err reserve(struct index_entries *e, struct failure *f)
     size_t bytes_wanted = e->bytes_size + KEY_BYTES_MAX;
     bool ok;
 
+    ASSERT(e->count <= e->entries_max);
     if (e->count == e->entries_max)
         return failure_set_limit(
             f, "index-entries", e->entries_max, (uint64_t)e->count + 1,
@@ -63,6 +68,7 @@ static enum err reserve(struct index_entries *e, struct failure *f)
 
 static enum err too_large(size_t size, struct failure *f)
 {
+    ASSERT(size > KEY_BYTES_MAX);
     return failure_set_limit(
         f, "key-size", KEY_BYTES_MAX, size,
         "an index key and the record's key have more than %d bytes together", KEY_BYTES_MAX);
@@ -75,11 +81,13 @@ static enum err part_put(struct index_entries *e, size_t *size, struct slice val
     size_t put = 0;
     enum err err;
 
+    ASSERT(*size <= KEY_BYTES_MAX && e->bytes_size + KEY_BYTES_MAX <= e->bytes_room);
     if (slice_is_none(value) || !value_is_key(value, types))
         return ERR_END;
     err = key_encode_value(value, part->descending, e->bytes + e->bytes_size + *size,
                            KEY_BYTES_MAX - *size, &put);
     *size += put;
+    ASSERT(*size <= KEY_BYTES_MAX);
     return err;
 }
 
@@ -89,6 +97,7 @@ static enum err entry_finish(struct index_entries *e, size_t size, struct slice 
 {
     struct index_entry *entry = &e->entries[e->count];
 
+    ASSERT(e->count < e->entries_room && e->count < e->entries_max);
     if (size + record_key.size > KEY_BYTES_MAX)
         return too_large(size + record_key.size, f);
     memcpy(e->bytes + e->bytes_size + size, record_key.data, record_key.size);
@@ -97,6 +106,7 @@ static enum err entry_finish(struct index_entries *e, size_t size, struct slice 
     entry->size = (uint16_t)(size + record_key.size);
     e->bytes_size += entry->size;
     e->count++;
+    ASSERT(e->bytes_size <= e->bytes_room);
     return ERR_OK;
 }
 
@@ -116,6 +126,7 @@ static struct slice part_value(const struct index_definition *d, const struct in
 {
     struct slice value = SLICE_NONE;
 
+    ASSERT(part->path_count > 0 && part->first_path + part->path_count <= d->path_count);
     for (unsigned i = 0; i < part->path_count && slice_is_none(value); i++)
         value = path_find(&d->paths[part->first_path + i], document);
     return value;
@@ -127,6 +138,7 @@ static enum err one_make(struct index_entries *e, const struct index_definition 
     size_t size = 0;
     enum err err = reserve(e, f);
 
+    ASSERT(!d->multi || d->part_count == 1);
     if (err)
         return err;
     for (unsigned i = 0; i < d->part_count; i++) {
@@ -143,6 +155,7 @@ static enum err element_make(struct index_entries *e, const struct index_definit
     size_t size = 0;
     enum err err;
 
+    ASSERT(d->multi && d->part_count == 1);
     if (!value_is_key(element, d->types))
         return ERR_OK;
     err = reserve(e, f);
@@ -156,6 +169,7 @@ static enum err element_make(struct index_entries *e, const struct index_definit
 
 static int entries_compare(const struct index_entries *e, uint32_t i, uint32_t j)
 {
+    ASSERT(i < e->count && j < e->count);
     return slice_compare(index_entry_at(e, i), index_entry_at(e, j));
 }
 
@@ -163,6 +177,7 @@ static void entries_swap(struct index_entries *e, uint32_t i, uint32_t j)
 {
     struct index_entry entry = e->entries[i];
 
+    ASSERT(i < e->count && j < e->count);
     e->entries[i] = e->entries[j];
     e->entries[j] = entry;
 }
@@ -170,6 +185,7 @@ static void entries_swap(struct index_entries *e, uint32_t i, uint32_t j)
 /* The heap below root, of which the children are heaps, becomes one. */
 static void heap_sink(struct index_entries *e, uint32_t root, uint32_t count)
 {
+    ASSERT(count <= e->count);
     for (;;) {
         uint32_t child = 2 * root + 1;
 
@@ -200,6 +216,7 @@ static void entries_sort(struct index_entries *e)
             e->entries[kept++] = e->entries[i];
     }
     e->count = kept;
+    ASSERT(kept <= e->count);
 }
 
 static enum err elements_make(struct index_entries *e, const struct index_definition *d,
@@ -228,6 +245,7 @@ enum err index_entries_make(struct index_entries *e, const struct index_definiti
     struct slice value = SLICE_NONE;
     enum err err;
 
+    ASSERT(record_key.size <= KEY_BYTES_MAX);
     e->count = 0;
     e->bytes_size = 0;
     if (slice_is_none(document) ||
@@ -261,6 +279,7 @@ enum err index_entry_split(const struct index_definition *d, struct slice entry,
 void index_diff_begin(struct index_diff *diff, const struct index_entries *before,
                       const struct index_entries *after)
 {
+    ASSERT(before != after);
     *diff = (struct index_diff){before, after, 0, 0};
 }
 
@@ -269,6 +288,7 @@ enum index_change index_diff_next(struct index_diff *diff, struct slice *entry,
 {
     const struct index_entries *b = diff->before, *a = diff->after;
 
+    ASSERT(diff->at_before <= b->count && diff->at_after <= a->count);
     while (diff->at_before < b->count || diff->at_after < a->count) {
         int order = diff->at_before == b->count ? 1
                     : diff->at_after == a->count

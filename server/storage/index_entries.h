@@ -19,6 +19,7 @@
 #ifndef HOLDFAST_STORAGE_INDEX_ENTRIES_H
 #define HOLDFAST_STORAGE_INDEX_ENTRIES_H
 
+#include "server/base/assert.h"
 #include "server/os/os.h"
 #include "server/storage/index_definition.h"
 
@@ -53,10 +54,12 @@ enum err index_entries_make(struct index_entries *e, const struct index_definiti
 /* The i-th entry, and its index key alone; borrowed until the next make. */
 static inline struct slice index_entry_at(const struct index_entries *e, uint32_t i)
 {
+    ASSERT(i < e->count);
     return slice_make(e->bytes + e->entries[i].offset, e->entries[i].size);
 }
 static inline struct slice index_entry_key(const struct index_entries *e, uint32_t i)
 {
+    ASSERT(i < e->count);
     return slice_make(e->bytes + e->entries[i].offset, e->entries[i].index_key);
 }
 

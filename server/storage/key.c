@@ -4,6 +4,7 @@
  * complete. Since no part is the beginning of another, the complement reverses
  * the order exactly. Most parts are short ASCII texts and small integers: those
  * take the straight way through put_bytes and put_number. */
+#include "server/base/assert.h"
 #include "server/storage/key_internal.h"
 
 #include "server/base/bytes.h"
@@ -18,6 +19,7 @@ static const char why_cut[] = "invalid MessagePack";
 
 static size_t writer_room(const struct key_writer *w)
 {
+    ASSERT(w->at <= w->end);
     return (size_t)(w->end - w->at);
 }
 
@@ -39,6 +41,8 @@ static size_t number_encode(uint8_t *to, bool negative, uint64_t whole, double f
     unsigned n = whole ? (unsigned)(71 - __builtin_clzll(whole)) / 8 : 0;
     size_t size = 1 + n;
 
+    ASSERT(fraction >= 0 && fraction < 1);
+    ASSERT(n <= 8);
     to[0] = (uint8_t)(negative ? KEY_TAG_NEGATIVE_0 - n : KEY_TAG_POSITIVE_0 + n);
     if (n)
         bytes_put_be64(to + 1, whole << (64 - 8 * n));
@@ -55,6 +59,7 @@ static size_t number_encode(uint8_t *to, bool negative, uint64_t whole, double f
     if (negative)
         for (size_t i = 1; i < size; i++)
             to[i] = (uint8_t)~to[i];
+    ASSERT(size <= KEY_NUMBER_BYTES_MAX);
     return size;
 }
 
@@ -65,6 +70,7 @@ static size_t double_encode(uint8_t *to, double d)
     bool negative = d < 0;
     uint64_t bits;
 
+    ASSERT(!isnan(d));
     if (size < KEY_TWO_TO_64) {
         uint64_t whole = (uint64_t)size;
 
@@ -104,6 +110,7 @@ static enum err put_number(struct key_writer *w, const struct msgpack_token *t,
         memcpy(w->at, spare, size);
     }
     w->at += size;
+    ASSERT(w->at <= w->end);
     return ERR_OK;
 }
 
@@ -125,6 +132,7 @@ static enum err put_timestamp(struct key_writer *w, const struct msgpack_token *
         *why = why_too_large;
         return ERR_TOO_LARGE;
     }
+    ASSERT(nanoseconds < 1000000000);
     w->at[0] = KEY_TAG_TIMESTAMP;
     bytes_put_be64(w->at + 1, (uint64_t)seconds ^ (uint64_t)1 << 63);
     bytes_put_be32(w->at + 9, nanoseconds);
@@ -145,6 +153,7 @@ static bool word_is_special(uint64_t word, bool is_text)
  * stopped to write, NULL if there are more. */
 static uint8_t *copy_escaped(uint8_t *to, const uint8_t *from, const uint8_t *end, size_t spare)
 {
+    ASSERT(from <= end);
     while (from < end) {
         const uint8_t *zero = memchr(from, 0, (size_t)(end - from));
         size_t run = (size_t)((zero ? zero + 1 : end) - from);
@@ -197,6 +206,7 @@ static size_t copy_plain(uint8_t *to, struct slice bytes, bool is_text)
     }
     for (; at < size && from[at] && (!is_text || from[at] < 0x80); at++)
         to[at] = from[at];
+    ASSERT(at <= size);
     return at;
 }
 
@@ -231,6 +241,7 @@ static enum err put_bytes(struct key_writer *w, struct slice bytes, bool is_text
     to[0] = 0x00;
     to[1] = KEY_BYTES_END;
     w->at = to + KEY_BYTES_END_SIZE;
+    ASSERT(w->at <= w->end);
     return ERR_OK;
 }
 
@@ -273,6 +284,7 @@ static enum err put_elements(struct msgpack_cursor *c, uint32_t count, struct ke
             depth--;
             continue;
         }
+        ASSERT(depth <= MSGPACK_DEPTH_MAX);
         left[depth - 1]--;
         if (msgpack_read(c, &t)) {
             *why = why_cut;
@@ -301,6 +313,7 @@ enum err key_part_encode(struct msgpack_cursor *c, bool descending, struct key_w
     struct msgpack_token t;
     enum err e;
 
+    ASSERT(w->at <= w->end);
     if (msgpack_read(c, &t)) {
         *why = why_cut;
         return ERR_BAD_KEY;
@@ -315,6 +328,7 @@ enum err key_part_encode(struct msgpack_cursor *c, bool descending, struct key_w
     if (!e && descending)
         for (uint8_t *p = start; p < w->at; p++)
             *p = (uint8_t) ~*p;
+    ASSERT(w->at >= start && w->at <= w->end);
     return e;
 }
 
@@ -332,6 +346,7 @@ enum err key_encode_value(struct slice value, bool descending, uint8_t *to, size
         e = ERR_BAD_KEY;
     if (!e)
         *size = (size_t)(w.at - to);
+    ASSERT(e || *size <= room);
     return e;
 }
 
@@ -344,6 +359,7 @@ enum err key_encode(const struct key_spec *spec, struct slice key, uint8_t *to, 
     uint32_t count;
     enum err e = ERR_OK;
 
+    ASSERT(spec->part_count > 0 && spec->part_count <= KEY_PARTS_MAX);
     if (spec->part_count > 1 && (msgpack_read_array(&c, &count) || count != spec->part_count)) {
         reason = "expected an array with one value for each part of the key";
         e = ERR_BAD_KEY;
@@ -360,6 +376,7 @@ enum err key_encode(const struct key_spec *spec, struct slice key, uint8_t *to, 
 done:
     if (e && why)
         *why = reason;
+    ASSERT(e || (*size > 0 && *size <= KEY_BYTES_MAX));
     return e;
 }
 
@@ -373,5 +390,6 @@ bool key_successor(uint8_t *bytes, size_t *size)
         return false;
     bytes[n - 1]++;
     *size = n;
+    ASSERT(n > 0 && bytes[n - 1] > 0);
     return true;
 }

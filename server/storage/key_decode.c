@@ -2,6 +2,7 @@
  *
  * Strict: only what the encoder writes is a key, so that bytes which decode encode
  * to themselves. Anything else is damage. */
+#include "server/base/assert.h"
 #include "server/storage/key_internal.h"
 
 /* Encoded bytes as if they were ascending. */
@@ -20,6 +21,7 @@ struct open_array {
 
 static size_t reader_room(const struct key_reader *r)
 {
+    ASSERT(r->at <= r->end);
     return (size_t)(r->end - r->at);
 }
 
@@ -27,6 +29,7 @@ static uint8_t *claim(struct key_writer *w, size_t size)
 {
     uint8_t *to = w->at;
 
+    ASSERT(to <= w->end);
     if ((size_t)(w->end - to) < size)
         return NULL;
     w->at += size;
@@ -38,6 +41,7 @@ static enum err put_short(struct key_writer *w, const uint8_t *bytes, size_t siz
 {
     uint8_t *to = claim(w, size);
 
+    ASSERT(size <= MSGPACK_HEAD_MAX + 15);
     if (!to)
         return ERR_TOO_LARGE;
     memcpy(to, bytes, size);
@@ -48,6 +52,7 @@ static uint64_t read_be(struct key_reader *r, unsigned size, uint8_t mask)
 {
     uint64_t n = 0;
 
+    ASSERT(size <= 8 && size <= reader_room(r));
     for (unsigned i = 0; i < size; i++)
         n = n << 8 | (uint8_t)(*r->at++ ^ mask);
     return n;
@@ -65,6 +70,7 @@ static enum err put_double(struct key_writer *w, double d)
 {
     uint8_t bytes[MSGPACK_HEAD_MAX];
 
+    ASSERT(d == d); /* no NaN */
     return put_short(w, bytes, msgpack_put_double(bytes, d));
 }
 
@@ -91,6 +97,7 @@ static enum err decode_big(struct key_reader *r, bool negative, struct key_write
     uint8_t mask = negative ? (uint8_t)~r->mask : r->mask;
     double d;
 
+    ASSERT(w->at <= w->end);
     if (reader_room(r) < 8)
         return ERR_CORRUPT;
     d = double_of(read_be(r, 8, mask));
@@ -109,6 +116,7 @@ static enum err decode_number(struct key_reader *r, uint8_t tag, struct key_writ
     uint8_t flag;
     double fraction;
 
+    ASSERT(n <= 8);
     if (reader_room(r) < n + 1)
         return ERR_CORRUPT;
     if (n && (*r->at ^ mask) == 0)
@@ -148,6 +156,7 @@ static enum err measure_bytes(const struct key_reader *r, size_t *size, size_t *
 {
     const uint8_t *p = r->at;
 
+    ASSERT(r->mask == 0 || r->mask == 0xff);
     *escapes = 0;
 
     for (;;) {
@@ -196,6 +205,7 @@ static enum err decode_bytes(struct key_reader *r, bool is_text, struct key_writ
     r->at += KEY_BYTES_END_SIZE;
     if (is_text && !r->known && !msgpack_text_is_utf8(slice_make(to, size)))
         return ERR_CORRUPT;
+    ASSERT(r->at <= r->end);
     return ERR_OK;
 }
 
@@ -206,6 +216,8 @@ static enum err array_close(const struct open_array *a, struct key_writer *w)
     size_t head_size = msgpack_put_array_head(head, a->count);
     size_t elements_size = (size_t)(w->at - a->head) - 1;
 
+    ASSERT(a->head < w->at);
+    ASSERT(head_size >= 1 && head_size <= MSGPACK_HEAD_MAX);
     if (!claim(w, head_size - 1))
         return ERR_TOO_LARGE;
     memmove(a->head + head_size, a->head + 1, elements_size);
@@ -217,6 +229,7 @@ static enum err decode_scalar(struct key_reader *r, uint8_t tag, struct key_writ
 {
     uint8_t byte;
 
+    ASSERT(r->at <= r->end);
     switch (tag) {
     case KEY_TAG_NIL: msgpack_put_nil(&byte); return put_short(w, &byte, 1);
     case KEY_TAG_FALSE:
@@ -242,6 +255,7 @@ static enum err decode_part(struct key_reader *r, struct key_writer *w)
     unsigned depth = 0;
     enum err e;
 
+    ASSERT(r->mask == 0 || r->mask == 0xff);
     do {
         uint8_t tag;
 
@@ -249,6 +263,7 @@ static enum err decode_part(struct key_reader *r, struct key_writer *w)
             return ERR_CORRUPT;
         tag = (uint8_t)(*r->at++ ^ r->mask);
         if (tag == KEY_ARRAY_END && depth > 0) {
+            ASSERT(depth < MSGPACK_DEPTH_MAX);
             e = array_close(&open[--depth], w);
         } else if (tag == KEY_TAG_ARRAY) {
             if (depth == MSGPACK_DEPTH_MAX)
@@ -276,6 +291,7 @@ static enum err decode_key(const struct key_spec *spec, struct slice encoded, bo
     const uint8_t *to = w.at;
     enum err e = ERR_OK;
 
+    ASSERT(spec->part_count > 0 && spec->part_count <= KEY_PARTS_MAX);
     if (encoded.size > KEY_BYTES_MAX)
         return ERR_CORRUPT;
     if (spec->part_count > 1) {
@@ -291,18 +307,21 @@ static enum err decode_key(const struct key_spec *spec, struct slice encoded, bo
         e = ERR_CORRUPT;
     if (!e)
         *size = (size_t)(w.at - to);
+    ASSERT(w.at <= w.end && r.at <= r.end);
     return e;
 }
 
 enum err key_decode(const struct key_spec *spec, struct slice encoded, uint8_t *to, size_t room,
                     size_t *size)
 {
+    ASSERT(to);
     return decode_key(spec, encoded, false, (struct key_writer){to, to + room}, size);
 }
 
 enum err key_decode_known(const struct key_spec *spec, struct slice encoded, uint8_t *to,
                           size_t room, size_t *size)
 {
+    ASSERT(to);
     return decode_key(spec, encoded, true, (struct key_writer){to, to + room}, size);
 }
 
@@ -339,6 +358,7 @@ enum err key_split(const struct key_spec *spec, struct slice bytes, size_t *size
     struct key_reader r = {bytes.data, bytes.data + bytes.size, 0, true};
     enum err e = ERR_OK;
 
+    ASSERT(spec->part_count > 0 && spec->part_count <= KEY_PARTS_MAX);
     if (bytes.size > KEY_BYTES_MAX)
         return ERR_CORRUPT;
     for (unsigned i = 0; i < spec->part_count && !e; i++) {
@@ -349,5 +369,6 @@ enum err key_split(const struct key_spec *spec, struct slice bytes, size_t *size
     }
     if (!e)
         *size = (size_t)(r.at - bytes.data);
+    ASSERT(e || *size <= bytes.size);
     return e;
 }

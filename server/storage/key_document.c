@@ -23,6 +23,7 @@ static enum err map_enter(struct msgpack_cursor *c, uint32_t *pairs)
 /* Read a field's name; none if the map's key is no text. */
 static enum err name_read(struct msgpack_cursor *c, struct slice *name)
 {
+    ASSERT(c->at <= c->end);
     *name = SLICE_NONE;
     if (!msgpack_at_end(c) && !msgpack_read_text(c, name))
         return ERR_OK;
@@ -57,15 +58,18 @@ static enum err first_steps_find(const struct key_spec *spec, struct slice docum
     uint32_t pairs;
     enum err e = map_enter(&c, &pairs);
 
+    ASSERT(spec->part_count > 0 && spec->part_count <= KEY_PARTS_MAX);
     for (uint32_t pair = 0; !e && pair < pairs && missing; pair++) {
         struct slice name;
 
         e = name_read(&c, &name);
         if (e)
             break;
+        ASSERT(spec->parts[0].step_count > 0);
         for (unsigned i = 0; i < spec->part_count; i++) {
             if (!found[i].at && !slice_is_none(name) &&
                 slice_equal(name, spec->parts[i].steps[0])) {
+                ASSERT(missing > 0);
                 found[i] = c;
                 missing--;
             }
@@ -102,6 +106,7 @@ enum err key_of_document(const struct key_spec *spec, struct slice document, uin
             break;
     }
     if (!e) {
+        ASSERT(i == spec->part_count && w.at <= w.end);
         *size = (size_t)(w.at - to);
         return ERR_OK;
     }

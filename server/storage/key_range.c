@@ -32,11 +32,13 @@ struct range_bounds {
 
 static bool is_given(const struct range_bounds *b, enum range_name name)
 {
+    ASSERT(name < RANGE_NAME_COUNT);
     return b->at[name].at != NULL;
 }
 
 static enum err range_refuse(const char **why, const char *text)
 {
+    ASSERT(text);
     *why = text;
     return ERR_BAD_REQUEST;
 }
@@ -47,6 +49,7 @@ static enum range_name name_find(struct slice name)
 
     while (i < RANGE_NAME_COUNT && !slice_equal(name, slice_text(range_names[i])))
         i++;
+    ASSERT(i <= RANGE_NAME_COUNT);
     return i;
 }
 
@@ -70,6 +73,7 @@ static enum err bounds_read(struct msgpack_cursor *c, struct range_bounds *b, co
             return range_refuse(why, "a field is given twice");
         b->at[name] = *c;
         b->count++;
+        ASSERT(b->count <= RANGE_NAME_COUNT);
         if (msgpack_skip(c, MSGPACK_DEPTH_MAX, NULL))
             return range_refuse(why, "invalid MessagePack");
     }
@@ -83,6 +87,7 @@ static enum err bounds_check(const struct range_bounds *b, const char **why)
     bool alone =
         is_given(b, RANGE_EQ) || is_given(b, RANGE_PREFIX) || is_given(b, RANGE_STARTS);
 
+    ASSERT(b->count <= RANGE_NAME_COUNT);
     if (alone && b->count > 1)
         return range_refuse(why, "eq, prefix and starts cannot be combined with other fields");
     if (is_given(b, RANGE_GT) && is_given(b, RANGE_GTE))
@@ -102,6 +107,7 @@ static enum err bound_encode(const struct key_spec *spec, struct msgpack_cursor 
     uint32_t count = 1;
     enum err e = ERR_OK;
 
+    ASSERT(spec->part_count > 0 && spec->part_count <= KEY_PARTS_MAX);
     *why = NULL;
     if (spec->part_count > 1 && msgpack_read_array(&c, &count))
         *why = "in a range, a key of several parts is an array of its leading parts";
@@ -118,11 +124,13 @@ static enum err bound_encode(const struct key_spec *spec, struct msgpack_cursor 
     if (e)
         return e;
     *size = (size_t)(w.at - to);
+    ASSERT(*size <= KEY_BYTES_MAX);
     if (is_starts) {
         if (type != MSGPACK_TEXT && type != MSGPACK_BINARY) {
             *why = "the last part of starts has to be a text or binary";
             return ERR_BAD_KEY;
         }
+        ASSERT(*size >= KEY_BYTES_END_SIZE);
         *size -= KEY_BYTES_END_SIZE;
     }
     return ERR_OK;
@@ -137,6 +145,7 @@ static enum err beginning_read(const struct key_spec *spec, const struct range_b
                                                        : RANGE_STARTS;
     enum err e;
 
+    ASSERT(b->count == 1);
     e = bound_encode(spec, b->at[name], name == RANGE_STARTS, out->from, &out->from_size, why);
     if (e)
         return e;
@@ -144,6 +153,7 @@ static enum err beginning_read(const struct key_spec *spec, const struct range_b
     out->to_size = out->from_size;
     if (!key_successor(out->to, &out->to_size))
         out->to_size = 0; /* no parts: all keys begin so */
+    ASSERT(out->to_size <= out->from_size);
     return ERR_OK;
 }
 
@@ -158,6 +168,7 @@ static enum err from_read(const struct key_spec *spec, const struct range_bounds
     e = bound_encode(spec, b->at[name], false, out->from, &out->from_size, why);
     if (!e && name == RANGE_GT && !key_successor(out->from, &out->from_size))
         out->empty = true; /* no parts: all keys are left out */
+    ASSERT(out->from_size <= KEY_BYTES_MAX);
     return e;
 }
 
@@ -179,6 +190,7 @@ static enum err to_read(const struct key_spec *spec, const struct range_bounds *
 
         ASSERT(there_is); /* no tag, nor its complement, is 0xff */
     }
+    ASSERT(out->to_size <= KEY_BYTES_MAX);
     return ERR_OK;
 }
 

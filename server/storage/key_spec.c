@@ -3,10 +3,12 @@
  * What clients may say has several spellings; what is kept and shown has one:
  * nil for explicit keys, a text for one ascending field, else a list of parts, each
  * a text, a list of steps, or {path, order: "desc"}. */
+#include "server/base/assert.h"
 #include "server/storage/key_internal.h"
 
 static enum err spec_refuse(const char **why, const char *text)
 {
+    ASSERT(text);
     *why = text;
     return ERR_BAD_REQUEST;
 }
@@ -15,6 +17,7 @@ static enum err step_read(struct msgpack_cursor *c, struct key_part *part, const
 {
     struct slice name;
 
+    ASSERT(part->step_count <= KEY_STEPS_MAX);
     if (msgpack_read_text(c, &name))
         return spec_refuse(why, "each step of a key path must be a string");
     if (!msgpack_text_is_utf8(name))
@@ -31,6 +34,7 @@ static enum err path_read(struct msgpack_cursor *c, struct key_part *part, const
     uint32_t count;
     enum err e = ERR_OK;
 
+    ASSERT(part->step_count == 0);
     if (msgpack_read_array(c, &count))
         return step_read(c, part, why);
     if (count == 0)
@@ -44,6 +48,7 @@ static enum err order_read(struct msgpack_cursor *c, struct key_part *part, cons
 {
     struct slice order;
 
+    ASSERT(!part->descending);
     if (!msgpack_read_text(c, &order)) {
         if (slice_equal(order, slice_text("asc")))
             return ERR_OK;
@@ -61,6 +66,7 @@ static enum err part_map_read(struct msgpack_cursor *c, uint32_t pairs, struct k
     bool has_order = false;
     enum err e = ERR_OK;
 
+    ASSERT(part->step_count == 0);
     while (pairs-- > 0 && !e) {
         struct slice name;
 
@@ -77,6 +83,7 @@ static enum err part_map_read(struct msgpack_cursor *c, uint32_t pairs, struct k
     }
     if (!e && part->step_count == 0)
         e = spec_refuse(why, "a key part needs a path");
+    ASSERT(e || part->step_count <= KEY_STEPS_MAX);
     return e;
 }
 
@@ -86,6 +93,7 @@ static enum err part_read(struct msgpack_cursor *c, struct key_spec *spec, const
     struct key_part *part;
     uint32_t pairs;
 
+    ASSERT(spec->part_count <= KEY_PARTS_MAX);
     if (spec->part_count == KEY_PARTS_MAX)
         return spec_refuse(why, "a key can have at most 16 parts");
     part = &spec->parts[spec->part_count++];
@@ -98,6 +106,7 @@ static enum err part_read(struct msgpack_cursor *c, struct key_spec *spec, const
 
 static void spec_set_explicit(struct key_spec *spec)
 {
+    ASSERT(spec->part_count == 0);
     spec->is_explicit = true;
     spec->part_count = 1;
     spec->parts[0].descending = false;
@@ -135,6 +144,7 @@ enum err key_spec_read(struct slice option, struct key_spec *out, const char **w
 done:
     if (e && why)
         *why = reason;
+    ASSERT(e || (out->part_count > 0 && out->part_count <= KEY_PARTS_MAX));
     return e;
 }
 
@@ -149,6 +159,7 @@ struct spec_writer {
 
 static void spec_put(struct spec_writer *w, const void *bytes, size_t size)
 {
+    ASSERT(w->size + size >= w->size);
     if (size <= w->room && w->size <= w->room - size && size)
         memcpy(w->to + w->size, bytes, size);
     w->size += size;
@@ -158,6 +169,7 @@ static void spec_put_text(struct spec_writer *w, struct slice text)
 {
     uint8_t head[MSGPACK_HEAD_MAX];
 
+    ASSERT(!slice_is_none(text));
     spec_put(w, head, msgpack_put_text_head(head, (uint32_t)text.size));
     spec_put(w, text.data, text.size);
 }
@@ -166,6 +178,7 @@ static void spec_put_path(struct spec_writer *w, const struct key_part *part)
 {
     uint8_t head[MSGPACK_HEAD_MAX];
 
+    ASSERT(part->step_count > 0 && part->step_count <= KEY_STEPS_MAX);
     if (part->step_count > 1)
         spec_put(w, head, msgpack_put_array_head(head, part->step_count));
     for (unsigned i = 0; i < part->step_count; i++)
@@ -178,6 +191,8 @@ size_t key_spec_write(const struct key_spec *spec, uint8_t *to, size_t room)
     const struct key_part *first = &spec->parts[0];
     uint8_t head[MSGPACK_HEAD_MAX];
 
+    ASSERT(spec->part_count > 0 && spec->part_count <= KEY_PARTS_MAX);
+    ASSERT(!spec->is_explicit || (spec->part_count == 1 && first->step_count == 0));
     if (spec->is_explicit) {
         spec_put(&w, head, msgpack_put_nil(head));
     } else if (spec->part_count == 1 && first->step_count == 1 && !first->descending) {

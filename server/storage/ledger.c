@@ -5,6 +5,16 @@
 #include <stdio.h>
 
 #define ENTRY_HEAD_BYTES_MAX 48 /* five varints */
+#define VARINT_BYTES_MAX 10
+
+/* It is in memory, is being written to disk, or is on disk: one of the three. */
+static bool ledger_is_sane(const struct ledger *l)
+{
+    return (l->primary || (!l->writer && !l->spill)) && !(l->writer && l->spill) &&
+           (!l->primary || l->block_count == 0) && l->block_count <= l->block_room &&
+           l->label_count <= l->label_room && l->bytes >= sizeof *l &&
+           l->last_size <= KEY_BYTES_MAX;
+}
 
 static size_t varint_put(uint8_t *to, uint64_t n)
 {
@@ -15,6 +25,7 @@ static size_t varint_put(uint8_t *to, uint64_t n)
         n >>= 7;
     }
     to[size++] = (uint8_t)n;
+    ASSERT(size <= VARINT_BYTES_MAX);
     return size;
 }
 
@@ -64,11 +75,13 @@ struct ledger *ledger_new(struct os *os, uint64_t base_commit, uint64_t base_ver
     l->base_version = base_version;
     l->bytes = sizeof *l;
     list_init(&l->in_db);
+    ASSERT(ledger_is_sane(l));
     return l;
 }
 
 void ledger_free(struct ledger *l)
 {
+    ASSERT(l->block_count <= l->block_room && l->label_count <= l->label_room);
     ledger_finish(l);
     if (l->spill)
         spill_free(l->primary, l->spill);
@@ -84,8 +97,10 @@ enum err ledger_spill(struct ledger *l, struct primary *p)
     enum err e = spill_begin(p, &l->writer);
 
     ASSERT(!l->keys);
+    ASSERT(!l->primary && !l->spill);
     if (!e)
         l->primary = p;
+    ASSERT((l->primary != NULL) == (e == ERR_OK));
     return e;
 }
 
@@ -99,6 +114,7 @@ void ledger_finish(struct ledger *l)
         return; /* it has failed, or is given up */
     l->bytes += spill_memory(l->spill);
     l->disk_bytes = l->spill->disk_bytes;
+    ASSERT(!l->writer);
 }
 
 /* ---- on disk ---- */
@@ -109,6 +125,7 @@ static struct slice value_write(const struct ledger *l, const struct ledger_entr
 {
     size_t size;
 
+    ASSERT(entry->label.size <= TEXT_LABEL_BYTES_MAX);
     size = varint_put(to, zigzag((int64_t)(entry->commit - l->base_commit)));
     size += varint_put(to + size, zigzag((int64_t)(entry->version - l->base_version)));
     to[size++] = entry->durability;
@@ -141,6 +158,7 @@ static enum err spill_find_key(const struct ledger *l, uint32_t store, struct sl
     unsigned slot;
     enum err e;
 
+    ASSERT(l->primary);
     if (at >= l->spill->page_count || l->spill->pages[at].store != store)
         return ERR_NOT_FOUND;
     e = spill_load(l->primary, l->spill, at, w, &page, f);
@@ -159,6 +177,7 @@ static bool page_find_newer(const struct ledger *l, const struct page *page,
 {
     bool equal;
 
+    ASSERT(page->level == 0);
     *is_end = false;
     for (*slot = page_find(page, range->from, &equal); *slot < page->count; ++*slot) {
         if (range->to.size && slice_compare(page_key(page, *slot), range->to) >= 0) {
@@ -180,6 +199,7 @@ static enum err spill_find_in_range(const struct ledger *l, const struct ledger_
 {
     struct spill *r = l->spill;
 
+    ASSERT(l->primary);
     for (size_t at = spill_seek(r, range->store, range->from); at < r->page_count; at++) {
         struct page *page;
         unsigned slot;
@@ -196,6 +216,7 @@ static enum err spill_find_in_range(const struct ledger *l, const struct ledger_
         if (e)
             return e;
         if (page_find_newer(l, page, range, out, &slot, &is_end)) {
+            ASSERT(page_key(page, slot).size <= KEY_BYTES_MAX);
             memcpy(key_room, page_key(page, slot).data, page_key(page, slot).size);
             *key = slice_make(key_room, page_key(page, slot).size);
             return spill_keep(l->primary, page, w, f); /* the label is in it */
@@ -214,6 +235,7 @@ static enum err ledger_grow(struct os *os, void **array, size_t *room, size_t co
     size_t wanted = *room ? 2 * *room : 8;
     void *grown;
 
+    ASSERT(count <= *room);
     if (count < *room)
         return ERR_OK;
     grown = os_alloc(os, wanted * each);
@@ -224,6 +246,7 @@ static enum err ledger_grow(struct os *os, void **array, size_t *room, size_t co
     os_free(os, *array, *room * each);
     *array = grown;
     *room = wanted;
+    ASSERT(count < *room);
     return ERR_OK;
 }
 
@@ -233,6 +256,8 @@ static uint64_t ledger_label(struct ledger *l, struct slice label)
 {
     size_t oldest = l->label_count > 16 ? l->label_count - 16 : 0;
 
+    ASSERT(l->label_count <= l->label_room);
+    ASSERT(label.size <= TEXT_LABEL_BYTES_MAX);
     if (!label.size)
         return 0;
     for (size_t i = l->label_count; i-- > oldest;) {
@@ -252,6 +277,9 @@ static struct ledger_block *ledger_block_for(struct ledger *l, uint32_t store, s
     struct ledger_block *b = l->block_count ? l->blocks[l->block_count - 1] : NULL;
     size_t room = need > LEDGER_BLOCK_BYTES - sizeof *b ? need : LEDGER_BLOCK_BYTES - sizeof *b;
 
+    ASSERT(need <= KEY_BYTES_MAX + ENTRY_HEAD_BYTES_MAX);
+    ASSERT(!b || b->used <= b->room);
+    ASSERT(!b || b->store <= store); /* ascending */
     if (b && b->store == store && b->room - b->used >= need)
         return b;
     if (ledger_grow(l->os, (void **)&l->blocks, &l->block_room, l->block_count,
@@ -266,6 +294,7 @@ static struct ledger_block *ledger_block_for(struct ledger *l, uint32_t store, s
     b->commit_max = 0;
     l->blocks[l->block_count++] = b;
     l->bytes += sizeof *b + room;
+    ASSERT(b->room - b->used >= need);
     return b;
 }
 
@@ -276,6 +305,9 @@ enum err ledger_add(struct ledger *l, uint32_t store, struct slice key,
     size_t shared = 0;
     uint8_t *to;
 
+    ASSERT(!l->spill && !l->is_lent); /* while it is built */
+    ASSERT(key.size <= KEY_BYTES_MAX);
+    ASSERT(entry->commit >= l->first_commit || !l->first_commit);
     if (l->writer) {
         uint8_t value[SPILL_VALUE_BYTES_MAX];
 
@@ -291,6 +323,8 @@ enum err ledger_add(struct ledger *l, uint32_t store, struct slice key,
         while (shared < most && key.data[shared] == l->last_key[shared])
             shared++;
     }
+    ASSERT(!b->count || shared < key.size); /* it differs from the key before */
+    ASSERT(!b->count || shared == l->last_size || key.data[shared] > l->last_key[shared]);
     to = b->data + b->used;
     to += varint_put(to, shared);
     to += varint_put(to, key.size - shared);
@@ -306,11 +340,13 @@ enum err ledger_add(struct ledger *l, uint32_t store, struct slice key,
     memcpy(l->last_key, key.data, key.size);
     l->last_size = key.size;
     l->keys++;
+    ASSERT(ledger_is_sane(l));
     return ERR_OK;
 }
 
 enum err ledger_close(struct ledger *l)
 {
+    ASSERT(!l->spill);
     return l->writer ? spill_flush(l->writer) : ERR_OK;
 }
 
@@ -343,6 +379,8 @@ static size_t entry_read(const struct ledger *l, const uint8_t *from, uint8_t *k
     at += varint_get(at, &shared);
     at += varint_get(at, &rest);
     at += numbers_read(l, at, out);
+    ASSERT(shared + rest <= KEY_BYTES_MAX);
+    ASSERT(shared <= *key_size);
     memcpy(key + shared, at, rest);
     *key_size = shared + rest;
     return (size_t)(at + rest - from);
@@ -354,7 +392,9 @@ static struct slice block_first_key(const struct ledger_block *b)
     const uint8_t *at = b->data;
     uint64_t shared, rest;
 
+    ASSERT(b->count > 0);
     at += varint_get(at, &shared);
+    ASSERT(shared == 0);
     at += varint_get(at, &rest);
     return slice_make(varint_skip(at, 3), rest);
 }
@@ -374,6 +414,7 @@ static size_t ledger_seek(const struct ledger *l, uint32_t store, struct slice k
         else
             high = middle;
     }
+    ASSERT(low <= l->block_count);
     return low ? low - 1 : 0;
 }
 
@@ -386,6 +427,7 @@ static bool blocks_find(const struct ledger *l, uint32_t store, struct slice key
     const struct ledger_block *b = at < l->block_count ? l->blocks[at] : NULL;
     const uint8_t *entry = b ? b->data : NULL;
 
+    ASSERT(!l->primary);
     if (!b || b->store != store)
         return false;
     for (uint32_t i = 0; i < b->count; i++) {
@@ -396,6 +438,7 @@ static bool blocks_find(const struct ledger *l, uint32_t store, struct slice key
         numbers += varint_get(numbers, &rest);
         own = varint_skip(numbers, 3);
         entry = own + rest;
+        ASSERT(shared + rest <= KEY_BYTES_MAX);
         if (shared > matched)
             continue; /* it differs from key where the one before did */
         if (shared < matched)
@@ -417,6 +460,7 @@ static bool blocks_find(const struct ledger *l, uint32_t store, struct slice key
 enum err ledger_find(const struct ledger *l, uint32_t store, struct slice key, struct wait *w,
                      struct ledger_entry *out, struct failure *f)
 {
+    ASSERT(!l->writer);
     if (l->spill)
         return spill_find_key(l, store, key, w, out, f);
     return blocks_find(l, store, key, out) ? ERR_OK : ERR_NOT_FOUND;
@@ -437,6 +481,7 @@ static bool blocks_find_in_range(const struct ledger *l, const struct ledger_ran
         for (uint32_t i = 0; i < b->count; i++) {
             offset += entry_read(l, b->data + offset, key_room, &size, out);
             *key = slice_make(key_room, size);
+            ASSERT(offset <= b->used);
             if (range->to.size && slice_compare(*key, range->to) >= 0)
                 return false;
             if (out->commit > range->after && slice_compare(*key, range->from) >= 0)
@@ -450,6 +495,7 @@ enum err ledger_find_in_range(const struct ledger *l, const struct ledger_range 
                               struct wait *w, struct ledger_entry *out, uint8_t *key_room,
                               struct slice *key, struct failure *f)
 {
+    ASSERT(!l->writer);
     if (l->spill)
         return spill_find_in_range(l, range, w, out, key_room, key, f);
     return blocks_find_in_range(l, range, out, key_room, key) ? ERR_OK : ERR_NOT_FOUND;
@@ -457,10 +503,12 @@ enum err ledger_find_in_range(const struct ledger *l, const struct ledger_range 
 
 void ledger_cursor_init(struct ledger_cursor *c, const struct ledger *l)
 {
+    ASSERT(!l->writer);
     memset(c, 0, offsetof(struct ledger_cursor, key));
     c->ledger = l;
     if (l->spill)
         spill_reader_init(&c->reader, l->primary, l->spill);
+    ASSERT(!c->valid);
 }
 
 void ledger_cursor_fini(struct ledger_cursor *c)
@@ -476,6 +524,7 @@ static enum err spill_cursor_next(struct ledger_cursor *c)
     c->valid = e == ERR_OK;
     if (e)
         return e == ERR_END ? ERR_OK : e;
+    ASSERT(key.size <= KEY_BYTES_MAX);
     memcpy(c->key, key.data, key.size);
     c->key_size = key.size;
     value_read(c->ledger, value, &c->entry);
@@ -498,7 +547,9 @@ enum err ledger_cursor_next(struct ledger_cursor *c)
         return ERR_OK;
     b = c->ledger->blocks[c->block];
     c->offset += entry_read(c->ledger, b->data + c->offset, c->key, &c->key_size, &c->entry);
+    ASSERT(c->offset <= b->used);
     c->store = b->store;
     c->at++;
+    ASSERT(c->at <= b->count);
     return ERR_OK;
 }

@@ -103,7 +103,6 @@ static void merge_move(struct merge *m, enum merge_phase next)
 
     ASSERT(allowed[m->phase] & 1u << next);
     m->phase = next;
-    ASSERT(merge_is_sane(m));
 }
 
 /* ---- infos of the new root ---- */
@@ -733,6 +732,7 @@ enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
     line_branch(p, plan->from, m->number);
     root_ref(plan->from);
     primary_take_let_go(p);
+    ASSERT(merge_is_sane(m) && m->phase == MERGE_RECLAIM);
     p->number_next++;
     p->merge = m;
     *out = m;
@@ -742,6 +742,8 @@ enum err primary_merge_begin(struct primary *p, const struct merge_plan *plan,
 /* The new root is everybody's. */
 static void merge_publish(struct primary *p, struct merge *m)
 {
+    ASSERT(m->root && m->replaced && m->made);
+    ASSERT(m->root->facts.number == m->number);
     while (m->writer.kept) {
         struct page *page = m->writer.kept;
 
@@ -755,6 +757,7 @@ static void merge_publish(struct primary *p, struct merge *m)
     m->replaced = m->made = NULL;
     list_push_back(&p->roots, &m->root->in_roots);
     if (m->plan.durable) {
+        ASSERT(m->root->facts.number > p->durable->facts.number);
         root_unref(p, p->durable);
         p->durable = root_ref(m->root);
         p->renews_rows = p->renews_rows && !m->renews_rows;
@@ -770,6 +773,7 @@ enum err primary_merge_end(struct primary *p, struct merge *m, struct root **out
     enum err e = m->phase == MERGE_DONE ? ERR_OK : m->result;
 
     ASSERT(p->merge == m && (m->phase == MERGE_DONE || m->phase == MERGE_FAILED));
+    ASSERT(merge_is_sane(m));
     *out = NULL;
     p->renews_catalogue = p->renews_catalogue || m->catalogue_failed;
     if (m->tree.bad_copy &&

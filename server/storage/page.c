@@ -22,6 +22,7 @@ static size_t varint_put(uint8_t *to, uint64_t n)
         n >>= 7;
     }
     to[size++] = (uint8_t)n;
+    ASSERT(size <= VARINT_BYTES_MAX);
     return size;
 }
 
@@ -37,6 +38,7 @@ static uint64_t read_varint_long(struct page_reader *r)
     uint64_t n = 0;
     unsigned shift = 0;
 
+    ASSERT(r->at <= r->end);
     while (r->at < r->end && shift < 64) {
         uint8_t byte = *r->at++;
 
@@ -61,6 +63,7 @@ static inline uint32_t read_size(struct page_reader *r, uint64_t limit)
 {
     uint64_t n = read_varint(r);
 
+    ASSERT(limit <= UINT32_MAX);
     if (n > limit) {
         r->bad = true;
         return 0;
@@ -72,6 +75,7 @@ static inline const uint8_t *read_bytes(struct page_reader *r, size_t size)
 {
     const uint8_t *bytes = r->at;
 
+    ASSERT(r->at <= r->end);
     if (r->bad || (size_t)(r->end - r->at) < size) {
         r->bad = true;
         return NULL;
@@ -84,6 +88,9 @@ size_t page_ptr_encode(const struct page_ptr *ptr, uint8_t *to)
 {
     uint8_t *at = to;
 
+    ASSERT(ptr->packed > 0 && ptr->packed <= ptr->image && ptr->image <= PAGE_IMAGE_BYTES_MAX);
+    ASSERT(ptr->records > 0);
+    ASSERT(ptr->units >= page_units(ptr->packed));
     bytes_put_le64(at, ptr->checksum);
     at += 8;
     at += varint_put(at, ptr->offset);
@@ -123,6 +130,7 @@ size_t page_ptr_decode(struct page_ptr *ptr, const uint8_t *from, size_t size)
     struct page_reader r = {from, from + size, false};
 
     read_ptr(&r, ptr);
+    ASSERT(r.at <= r.end);
     return r.bad ? 0 : (size_t)(r.at - from);
 }
 
@@ -164,6 +172,8 @@ static unsigned find_behind_common(const struct page *page, unsigned first, stru
     unsigned low = first + heads_lower(page->heads + first, page->count - first, head);
     unsigned high = low;
 
+    ASSERT(first < page->count);
+    ASSERT(key.size >= page->common);
     while (high < page->count && page->heads[high] == head && high < low + 4)
         high++;
     if (high == low + 4) /* many alike: find where they end */
@@ -183,6 +193,7 @@ static unsigned find_behind_common(const struct page *page, unsigned first, stru
         else
             high = middle;
     }
+    ASSERT(low <= page->count);
     return low;
 }
 
@@ -193,6 +204,7 @@ static unsigned find_from(const struct page *page, unsigned first, struct slice 
     size_t size = key.size < common ? key.size : common;
     int order = 0;
 
+    ASSERT(first <= page->count);
     *equal = false;
     if (first == page->count)
         return first;
@@ -209,14 +221,17 @@ bool page_find_equal(const struct page *page, struct slice key, unsigned *i)
 {
     bool equal = false;
 
+    ASSERT(page->level == 0);
     /* A key that begins otherwise is sent to a wrong place, where it meets no equal. */
     if (key.size >= page->common)
         *i = find_behind_common(page, 0, key, &equal);
+    ASSERT(!equal || *i < page->count);
     return equal;
 }
 
 unsigned page_find(const struct page *page, struct slice key, bool *equal)
 {
+    ASSERT(page->level == 0);
     return find_from(page, 0, key, equal);
 }
 
@@ -225,6 +240,8 @@ unsigned page_find_child(const struct page *page, struct slice key)
     bool equal;
     unsigned i = find_from(page, 1, key, &equal);
 
+    ASSERT(page->level > 0);
+    ASSERT(i > 0 && i <= page->count);
     return equal ? i : i - 1;
 }
 
@@ -239,6 +256,7 @@ static size_t common_bytes(struct slice a, struct slice b)
         i += 8;
     while (i < size && a.data[i] == b.data[i])
         i++;
+    ASSERT(i <= size);
     return i;
 }
 
@@ -247,6 +265,8 @@ static size_t cell_put(const struct page_cell *cell, unsigned level, size_t shar
     uint8_t *at = to;
     size_t own = cell->key.size - shared;
 
+    ASSERT(shared <= cell->key.size);
+    ASSERT((level > 0) == (cell->ptr != NULL));
     at += varint_put(at, shared);
     at += varint_put(at, own);
     if (level == 0)
@@ -297,6 +317,7 @@ enum err page_encode(struct os *os, uint32_t store, unsigned level,
         previous = cell.key;
     }
     *size = (size_t)(at - scratch->data);
+    ASSERT(*size <= bound);
     at = scratch->data;
     at[0] = level ? PAGE_KIND_BRANCH : PAGE_KIND_LEAF;
     at[1] = (uint8_t)level;
@@ -304,6 +325,7 @@ enum err page_encode(struct os *os, uint32_t store, unsigned level,
     bytes_put_le32(at + 4, store);
     bytes_put_le32(at + 8, count);
     bytes_put_le32(at + 12, (uint32_t)key_bytes);
+    ASSERT(key_bytes <= UINT32_MAX);
     return ERR_OK;
 }
 
@@ -318,6 +340,7 @@ static struct page *page_new(struct os *os, unsigned level, uint32_t count, uint
     struct page *page;
     uint8_t *at;
 
+    ASSERT(count > 0 && level < PAGE_LEVELS_MAX);
     if (level)
         memory += count * (sizeof(struct page_ptr) + sizeof(struct page *));
     memory += (heads + positions) * sizeof(uint32_t) + data;
@@ -342,11 +365,13 @@ static struct page *page_new(struct os *os, unsigned level, uint32_t count, uint
     page->at = (void *)at;
     at += positions * sizeof(uint32_t);
     page->data = at;
+    ASSERT(at + data == (uint8_t *)page + memory);
     return page;
 }
 
 void page_free(struct os *os, struct page *page)
 {
+    ASSERT(!page || page->pins == 0);
     if (page)
         os_free(os, page, page->memory);
 }
@@ -359,6 +384,7 @@ static uint8_t *decode_key(struct page_reader *r, const uint8_t *previous,
 {
     const uint8_t *bytes = read_bytes(r, own);
 
+    ASSERT(to <= end);
     if (!bytes || shared > previous_size || (size_t)(end - to) < (size_t)shared + own)
         return NULL;
     if (!first && (own == 0 || (shared < previous_size && bytes[0] <= previous[shared])))
@@ -379,6 +405,7 @@ static bool decode_cells(struct page *page, struct page_reader *r, uint64_t room
     uint32_t previous_size = 0;
     uint32_t *at = (uint32_t *)page->at;
 
+    ASSERT(page->count > 0);
     for (uint32_t i = 0; i < page->count; i++) {
         uint32_t shared = read_size(r, PAGE_KEY_BYTES_MAX);
         uint32_t own = read_size(r, PAGE_KEY_BYTES_MAX);
@@ -415,6 +442,7 @@ static void find_heads(struct page *page)
     unsigned first = page->level ? 1 : 0;
     uint32_t *heads = (uint32_t *)page->heads;
 
+    ASSERT(first == page->count || page->common <= page_key(page, first).size);
     heads[0] = 0;
     if (first < page->count)
         page->common =
@@ -431,6 +459,7 @@ static bool sums_agree(const struct page *page, const struct page_ptr *ptr)
 {
     uint64_t records = 0, bytes = 0, units = page_own_units(ptr);
 
+    ASSERT((page->level > 0) == (page->children != NULL));
     if (page->level == 0)
         return page->count == ptr->records && ptr->units == units;
     for (unsigned i = 0; i < page->count; i++) {
@@ -449,6 +478,7 @@ enum err page_decode(struct os *os, const struct page_ptr *ptr, uint32_t store, 
     uint64_t room = level ? bytes_get_le32(image + 12) : ptr->bytes;
     struct page *page;
 
+    ASSERT(level < PAGE_LEVELS_MAX && ptr->image > PAGE_HEADER_BYTES);
     *out = NULL;
     *why = "it is a page of another place";
     if (image[0] != (level ? PAGE_KIND_BRANCH : PAGE_KIND_LEAF) || image[1] != level ||
@@ -473,6 +503,7 @@ enum err page_decode(struct os *os, const struct page_ptr *ptr, uint32_t store, 
         return ERR_CORRUPT;
     }
     find_heads(page);
+    ASSERT(page->count > 0 && page->level == level);
     *out = page;
     return ERR_OK;
 }
@@ -497,6 +528,7 @@ enum err page_pack(struct os *os, const uint8_t *image, size_t size, struct scra
         ptr->packed = (uint32_t)packed;
         *bytes = scratch->data;
     }
+    ASSERT(ptr->packed <= ptr->image);
     return ERR_OK;
 }
 
@@ -505,6 +537,7 @@ uint64_t page_checksum(const struct page_ptr *ptr, const uint8_t *packed)
     uint64_t seed = ptr->offset * UINT64_C(0x9e3779b97f4a7c15) ^
                     (ptr->birth + 1) * UINT64_C(0xc2b2ae3d27d4eb4f);
 
+    ASSERT(ptr->packed > 0);
     return XXH3_64bits_withSeed(packed, ptr->packed, seed);
 }
 
@@ -516,6 +549,7 @@ enum err page_unpack(struct os *os, const struct page_ptr *ptr, uint32_t store, 
     int size;
     enum err e;
 
+    ASSERT(ptr->packed <= ptr->image);
     *out = NULL;
     *why = "the checksum of the page does not match";
     if (page_checksum(ptr, packed) != ptr->checksum)
@@ -548,6 +582,7 @@ static enum err copy_read(struct os *os, struct os_file *file, const struct page
     size_t got = 0;
     enum err e;
 
+    ASSERT(ptr->packed > 0);
     *why = "the file could not be read";
     e = scratch_reserve(os, &scratch->packed, ptr->packed, 0);
     if (e)

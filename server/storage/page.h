@@ -17,6 +17,7 @@
 #ifndef HOLDFAST_STORAGE_PAGE_H
 #define HOLDFAST_STORAGE_PAGE_H
 
+#include "server/base/assert.h"
 #include "proto/slice.h"
 #include "server/base/list.h"
 #include "server/os/os.h"
@@ -112,6 +113,7 @@ static inline struct slice page_value(const struct page *page, unsigned i)
 {
     const uint32_t *at = page->at + 2 * i + 1;
 
+    ASSERT(page->level == 0 && i < page->count);
     return slice_make(page->data + at[0], at[1] - at[0]);
 }
 

@@ -8,6 +8,7 @@
 
 void builder_init(struct page_builder *b, struct os *os, unsigned level, uint32_t page_bytes)
 {
+    ASSERT(level < PAGE_LEVELS_MAX && page_bytes > 0);
     memset(b, 0, sizeof *b);
     b->os = os;
     b->level = level;
@@ -26,6 +27,7 @@ void builder_fini(struct page_builder *b)
 
 void builder_reset(struct page_builder *b)
 {
+    ASSERT(b->os);
     b->count = 0;
     b->data_size = 0;
     b->weight = 0;
@@ -36,11 +38,13 @@ void builder_reset(struct page_builder *b)
 
 static struct builder_item *items_of(const struct page_builder *b)
 {
+    ASSERT(b->items.size >= b->count * sizeof(struct builder_item));
     return (struct builder_item *)(void *)b->items.data;
 }
 
 static struct slice item_key(const struct page_builder *b, unsigned i)
 {
+    ASSERT(i < b->count);
     return slice_make(b->data.data + items_of(b)[i].key_at, items_of(b)[i].key_size);
 }
 
@@ -48,6 +52,7 @@ static uint64_t item_weight(const struct page_builder *b, unsigned i)
 {
     const struct builder_item *item = &items_of(b)[i];
 
+    ASSERT(i <= b->count);
     return b->level ? (uint64_t)item->key_size + BRANCH_CELL_BYTES
                     : (uint64_t)item->key_size + item->value_size + LEAF_CELL_BYTES;
 }
@@ -62,11 +67,13 @@ static enum err scratch_copy(struct os *os, struct scratch *scratch, size_t *siz
     if (from.size)
         memcpy(scratch->data, from.data, from.size);
     *size = from.size;
+    ASSERT(*size <= scratch->size);
     return ERR_OK;
 }
 
 enum err builder_begin(struct page_builder *b, struct slice low)
 {
+    ASSERT(b->level == 0);
     if (b->count)
         return ERR_OK;
     return scratch_copy(b->os, &b->low, &b->low_size, low);
@@ -80,6 +87,7 @@ static struct slice separator_between(struct slice left, struct slice right)
     while (i < left.size && i < right.size && left.data[i] == right.data[i])
         i++;
     ASSERT(i < right.size);
+    ASSERT(i == left.size || right.data[i] > left.data[i]); /* ascending */
     return slice_make(right.data, i + 1);
 }
 
@@ -88,6 +96,7 @@ static enum err builder_reserve(struct page_builder *b, size_t bytes)
 {
     enum err e = scratch_reserve(b->os, &b->data, b->data_size + bytes, b->data_size);
 
+    ASSERT(b->data_size <= b->data.size || !b->data_size);
     if (e)
         return e;
     return scratch_reserve(b->os, &b->items, (b->count + 1) * sizeof(struct builder_item),
@@ -100,6 +109,8 @@ enum err builder_add(struct page_builder *b, struct slice key, struct slice valu
     enum err e;
 
     ASSERT(key.size <= PAGE_KEY_BYTES_MAX && value.size < PAGE_IMAGE_BYTES_MAX);
+    ASSERT(b->level || b->low_size <= PAGE_KEY_BYTES_MAX);
+    ASSERT(!b->level || value.size == sizeof(struct page_ptr));
     /* A branch's values are structs: they are aligned. */
     value_at = b->data_size + key.size;
     if (b->level)
@@ -118,11 +129,13 @@ enum err builder_add(struct page_builder *b, struct slice key, struct slice valu
         b->data_size = (b->data_size + 7) & ~(size_t)7;
     b->weight += item_weight(b, b->count);
     b->count++;
+    ASSERT(b->data_size <= b->data.size);
     return ERR_OK;
 }
 
 bool builder_is_underfull(const struct page_builder *b)
 {
+    ASSERT(b->count || b->weight == 0);
     return b->weight < (uint64_t)b->page_bytes * 2 / 5;
 }
 
@@ -134,6 +147,7 @@ unsigned builder_ripe(const struct page_builder *b, bool flush)
     uint64_t sum = 0;
     unsigned count = 0;
 
+    ASSERT(b->count || b->weight == 0);
     if (!flush && (b->weight < 2 * target || b->count <= 2 * min))
         return 0;
     if (b->weight <= target || b->count < 2 * min)
@@ -149,8 +163,10 @@ unsigned builder_ripe(const struct page_builder *b, bool flush)
         if (alone)
             break;
     }
+    ASSERT(count <= b->count);
     if (b->level && b->count - count < min)
         count = b->count - min;
+    ASSERT(count > 0 && count <= b->count);
     return count;
 }
 
@@ -161,6 +177,7 @@ enum err builder_cells(struct page_builder *b, unsigned count, const struct page
     enum err e;
 
     ASSERT(count > 0 && count <= b->count);
+    ASSERT(b->data_size <= b->data.size);
     e = scratch_reserve(b->os, &b->cells, count * sizeof *cells, 0);
     if (e)
         return e;
@@ -188,6 +205,7 @@ enum err builder_drop(struct page_builder *b, unsigned count)
     size_t base;
     enum err e;
 
+    ASSERT(count > 0 && count <= b->count);
     if (b->level == 0 && count < b->count) { /* else builder_begin comes before the next cell */
         e = scratch_copy(b->os, &b->low, &b->low_size,
                          separator_between(item_key(b, count - 1), item_key(b, count)));
@@ -198,6 +216,7 @@ enum err builder_drop(struct page_builder *b, unsigned count)
     for (unsigned i = 0; i < count; i++)
         b->weight -= item_weight(b, i);
     base = count < b->count ? items[count].key_at : b->data_size;
+    ASSERT(base <= b->data_size);
     memmove(b->data.data, b->data.data + base, b->data_size - base);
     b->data_size -= base;
     b->count -= count;
@@ -208,5 +227,7 @@ enum err builder_drop(struct page_builder *b, unsigned count)
     }
     if (b->count == 0)
         b->hot = false;
+    ASSERT(b->count || b->data_size == 0);
+    ASSERT(b->count || b->weight == 0);
     return ERR_OK;
 }

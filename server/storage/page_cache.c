@@ -48,6 +48,7 @@ static uint64_t page_hash(uint64_t offset, uint64_t birth)
 enum err cache_init(struct page_cache *c, struct os *os, struct os_file *file, uint64_t limit,
                     uint32_t page_bytes)
 {
+    ASSERT(page_bytes > 0);
     memset(c, 0, sizeof *c);
     list_init(&c->clock);
     list_init(&c->ready);
@@ -62,6 +63,7 @@ enum err cache_init(struct page_cache *c, struct os *os, struct os_file *file, u
     while (c->leaves_size < LEAVES_MAX && c->leaves_size < 4 * (limit / page_bytes))
         c->leaves_size *= 2;
     c->leaves = os_alloc(os, c->leaves_size);
+    ASSERT((c->leaves_size & (c->leaves_size - 1)) == 0);
     if (!c->table || !c->leaves)
         return ERR_NOMEM;
     memset(c->table, 0, c->table_size * sizeof(struct page *));
@@ -73,8 +75,10 @@ static struct page *table_find(struct page_cache *c, uint64_t offset, uint64_t b
 {
     struct page *page = c->table[page_hash(offset, birth) & (c->table_size - 1)];
 
+    ASSERT((c->table_size & (c->table_size - 1)) == 0);
     while (page && (page->offset != offset || page->birth != birth))
         page = page->hash_next;
+    ASSERT(!page || list_is_linked(&page->in_clock)); /* P-1 */
     return page;
 }
 
@@ -84,6 +88,7 @@ static void table_grow(struct page_cache *c)
     size_t size = 2 * c->table_size;
     struct page **table = os_alloc(c->os, size * sizeof *table);
 
+    ASSERT(c->pages > c->table_size);
     if (!table)
         return;
     memset(table, 0, size * sizeof *table);
@@ -103,6 +108,7 @@ static void table_grow(struct page_cache *c)
  * no harm. */
 static void leaves_note(struct page_cache *c, const struct page *page, int step)
 {
+    ASSERT(step == 1 || step == -1);
     _Atomic uint8_t *count;
     uint8_t n;
 
@@ -110,6 +116,7 @@ static void leaves_note(struct page_cache *c, const struct page *page, int step)
         return;
     count = &c->leaves[page_hash(page->offset, page->birth) & (c->leaves_size - 1)];
     n = atomic_load_explicit(count, memory_order_relaxed);
+    ASSERT(n > 0 || step > 0);
     if (n != UINT8_MAX)
         atomic_store_explicit(count, (uint8_t)(n + step), memory_order_relaxed);
 }
@@ -127,6 +134,7 @@ struct page *cache_insert_take(struct page_cache *c, struct page *page)
     struct page **chain;
 
     ASSERT(!page->pins && !page->home);
+    ASSERT(page->count > 0 && !list_is_linked(&page->in_clock));
     if (old) {
         page_free(c->os, page);
         return old;
@@ -140,6 +148,7 @@ struct page *cache_insert_take(struct page_cache *c, struct page *page)
     leaves_note(c, page, 1);
     if (c->pages > c->table_size)
         table_grow(c);
+    ASSERT(c->bytes >= page->memory && c->pages > 0); /* P-1 */
     return page;
 }
 
@@ -172,6 +181,7 @@ void cache_trim_now(struct page_cache *c)
 {
     size_t steps = 2 * c->pages;
 
+    ASSERT((c->pages == 0) == list_is_empty(&c->clock)); /* P-1 */
     while (c->bytes > c->limit && steps-- > 0) {
         struct list_link *link = list_first(&c->clock);
         struct page *page = LIST_ENTRY(link, struct page, in_clock);
@@ -192,6 +202,7 @@ static struct wait_pin *pin_new(struct page_cache *c)
 {
     struct wait_pin *pin = c->spare;
 
+    ASSERT((c->spare == NULL) == (c->spare_count == 0));
     if (!pin)
         return os_alloc(c->os, sizeof *pin);
     ASSERT(c->spare_count);
@@ -202,6 +213,7 @@ static struct wait_pin *pin_new(struct page_cache *c)
 
 static void pin_free(struct page_cache *c, struct wait_pin *pin)
 {
+    ASSERT(c->spare_count <= CACHE_SPARE_MAX);
     if (c->spare_count == CACHE_SPARE_MAX) {
         os_free(c->os, pin, sizeof *pin);
         return;
@@ -213,10 +225,12 @@ static void pin_free(struct page_cache *c, struct wait_pin *pin)
 
 static void pin_take(struct wait_pin *pin, struct page *page, struct wait *w)
 {
+    ASSERT(list_is_linked(&page->in_clock)); /* P-1 */
     pin->page = page;
     page->pins++;
     pin->next = w->pins;
     w->pins = pin;
+    ASSERT(page->pins > 0);
 }
 
 enum err cache_pin_wait(struct page_cache *c, struct page *page, struct wait *w)
@@ -236,6 +250,8 @@ enum err cache_pin_wait(struct page_cache *c, struct page *page, struct wait *w)
 
 static void ticket_free(struct page_cache *c, struct ticket *t)
 {
+    ASSERT(t->result != ERR_WAIT || !t->wait || !list_is_linked(&t->in_load) ||
+           t->wait->pending);
     list_remove(&t->in_wait);
     list_remove(&t->in_load);
     if (t->pin)
@@ -247,6 +263,7 @@ static void wait_ready(struct page_cache *c, struct wait *w)
 {
     bool first = list_is_empty(&c->ready);
 
+    ASSERT(w->wake);
     if (list_is_linked(&w->in_ready))
         return;
     list_push_back(&c->ready, &w->in_ready);
@@ -268,6 +285,7 @@ void cache_wait_release(struct page_cache *c, struct wait *w)
     ASSERT(list_is_empty(&w->loads) && !w->pins);
     w->pending = 0;
     list_remove(&w->in_ready);
+    ASSERT(!list_is_linked(&w->in_ready));
 }
 
 void cache_wait_yield(struct page_cache *c, struct wait *w)
@@ -287,6 +305,7 @@ bool cache_wake(struct page_cache *c)
 
         list_remove(&w->in_ready);
         any = true;
+        ASSERT(!list_is_linked(&w->in_ready));
         w->wake(w);
     }
     return any;
@@ -299,6 +318,7 @@ static void load_run(struct os_job *job)
     struct load *l = LIST_ENTRY(job, struct load, job);
     struct page_cache *c = l->cache;
 
+    ASSERT(!l->page);
     l->result = page_read(c->os, c->file, &l->ptr, l->store, l->level, false, &l->scratch,
                           &l->page, &l->why);
 }
@@ -326,6 +346,8 @@ static void load_done(struct os_job *job)
     struct page_cache *c = l->cache;
     struct page *page = NULL;
 
+    ASSERT((l->result == ERR_OK) == (l->page != NULL));
+    ASSERT(c->load_count > 0);
     if (l->result == ERR_OK) {
         page = cache_insert_take(c, l->page);
         l->page = NULL;
@@ -383,6 +405,7 @@ static struct load *load_new(struct page_cache *c, const struct page_ptr *ptr, u
 {
     struct load *l = os_alloc(c->os, sizeof *l);
 
+    ASSERT(level < PAGE_LEVELS_MAX);
     if (!l)
         return NULL;
     memset(l, 0, sizeof *l);
@@ -435,6 +458,7 @@ static enum err load_join(struct page_cache *c, const struct page_ptr *ptr, uint
 static enum err load_failed(const struct page_ptr *ptr, enum err e, const char *why,
                             struct failure *f)
 {
+    ASSERT(e != ERR_OK && e != ERR_WAIT);
     if (e == ERR_NOMEM)
         return failure_set(f, e, "%s", err_message(e));
     return failure_set_at(f, e, PRIMARY_FILE, page_at(ptr), "%s", why);
@@ -447,12 +471,14 @@ static enum err load_now(struct page_cache *c, const struct page_ptr *ptr, uint3
     struct page *page;
     enum err e;
 
+    ASSERT(ptr->image > 0);
     if (!c->blocking && (ptr->image > CACHE_NOWAIT_BYTES_MAX || load_find(c, ptr)))
         return ERR_WAIT;
     e = page_read(c->os, c->file, ptr, store, level, !c->blocking, &c->scratch, &page, why);
     if (e)
         return e;
     c->pages_read++;
+    ASSERT(page->birth == ptr->birth);
     copy_tell(c, store, &c->scratch);
     page = cache_insert_take(c, page);
     e = cache_pin_wait(c, page, w);
@@ -470,6 +496,7 @@ enum err cache_load(struct page_cache *c, const struct page_ptr *ptr, uint32_t s
     const char *why = "";
     enum err e;
 
+    ASSERT(level < PAGE_LEVELS_MAX);
     if (page) {
         c->hits++;
     } else {
@@ -492,6 +519,7 @@ enum err cache_load(struct page_cache *c, const struct page_ptr *ptr, uint32_t s
     }
     page->touched = true;
     ASSERT(page->offset == ptr->offset && page->birth == ptr->birth);
+    ASSERT(!page->home || *page->home == page); /* P-2 */
     if (!page->home) {
         page->home = home;
         *home = page;
@@ -532,5 +560,6 @@ void cache_fini(struct page_cache *c, bool abandon)
         os_free(c->os, c->table, c->table_size * sizeof(struct page *));
     if (c->leaves)
         os_free(c->os, (void *)c->leaves, c->leaves_size);
+    ASSERT(abandon || (c->pages == 0 && c->bytes == 0));
     c->os = NULL;
 }

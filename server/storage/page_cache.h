@@ -89,6 +89,7 @@ static inline enum err cache_get(struct page_cache *c, const struct page_ptr *pt
 
 static inline void cache_pin(struct page *page)
 {
+    ASSERT(page->count > 0);
     page->pins++;
 }
 

@@ -8,6 +8,7 @@ enum err writer_init(struct page_writer *w, struct os *os, struct os_file *file,
                      struct extent_map *map, struct space_list *made, uint64_t number,
                      uint64_t kept_limit)
 {
+    ASSERT(number > 0);
     memset(w, 0, sizeof *w);
     w->os = os;
     w->file = file;
@@ -32,12 +33,14 @@ void writer_fini(struct page_writer *w)
     os_free(w->os, w->gather, w->gather ? WRITER_GATHER_BYTES : 0);
     scratch_fini(w->os, &w->image);
     scratch_fini(w->os, &w->packed);
+    ASSERT(!w->kept);
 }
 
 enum err writer_flush(struct page_writer *w)
 {
     enum err e;
 
+    ASSERT(w->gather_bytes <= WRITER_GATHER_BYTES && w->gather_bytes % PAGE_UNIT_BYTES == 0);
     if (w->gather_bytes == 0)
         return ERR_OK;
     e = w->os->ops->file_write(w->file, w->gather_start * PAGE_UNIT_BYTES, w->gather,
@@ -56,6 +59,7 @@ static enum err write_extent(struct page_writer *w, uint32_t offset, const uint8
     bool follows = w->gather_start + w->gather_bytes / PAGE_UNIT_BYTES == offset;
     enum err e;
 
+    ASSERT(size > 0 && padded >= size);
     if (w->gather_bytes && (!follows || w->gather_bytes + padded > WRITER_GATHER_BYTES)) {
         e = writer_flush(w);
         if (e)
@@ -70,6 +74,7 @@ static enum err write_extent(struct page_writer *w, uint32_t offset, const uint8
     memcpy(w->gather + w->gather_bytes, bytes, size);
     memset(w->gather + w->gather_bytes + size, 0, padded - size);
     w->gather_bytes += padded;
+    ASSERT(w->gather_bytes <= WRITER_GATHER_BYTES);
     return ERR_OK;
 }
 
@@ -77,6 +82,7 @@ static enum err write_extent(struct page_writer *w, uint32_t offset, const uint8
 static void ptr_sum(struct page_ptr *ptr, unsigned level, const struct page_cell *cells,
                     unsigned count)
 {
+    ASSERT(count > 0);
     ptr->records = ptr->bytes = 0;
     ptr->units = page_own_units(ptr);
     for (unsigned i = 0; i < count; i++) {
@@ -89,6 +95,7 @@ static void ptr_sum(struct page_ptr *ptr, unsigned level, const struct page_cell
             ptr->bytes += cells[i].key.size + cells[i].value.size;
         }
     }
+    ASSERT(ptr->records > 0 && ptr->units >= page_units(ptr->packed));
 }
 
 /* Keep the page for the cache if there is room; it is no loss if not. */
@@ -98,6 +105,7 @@ static void page_keep(struct page_writer *w, const struct page_ptr *ptr, uint32_
     struct page *page;
     const char *why;
 
+    ASSERT(ptr->image <= w->image.size);
     if (w->kept_bytes >= w->kept_limit ||
         page_decode(w->os, ptr, store, level, w->image.data, &page, &why) != ERR_OK)
         return;
@@ -133,6 +141,7 @@ enum err writer_put(struct page_writer *w, uint32_t store, unsigned level,
     size_t size;
     enum err e;
 
+    ASSERT(count > 0 && level < PAGE_LEVELS_MAX);
     e = page_encode(w->os, store, level, cells, count, &w->image, &size);
     if (e)
         return e;
@@ -146,6 +155,7 @@ enum err writer_put(struct page_writer *w, uint32_t store, unsigned level,
         return e;
     ptr.checksum = page_checksum(&ptr, bytes);
     ptr_sum(&ptr, level, cells, count);
+    ASSERT(ptr.birth == w->number && ptr.packed > 0);
     e = write_extent(w, ptr.offset, bytes, ptr.packed);
     if (!e && ptr.twin)
         e = write_extent(w, ptr.twin, bytes, ptr.packed);

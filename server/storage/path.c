@@ -1,7 +1,10 @@
 #include "server/storage/path.h"
 
+#include "server/base/assert.h"
+
 static enum err path_refuse(const char **why, const char *text)
 {
+    ASSERT(text);
     *why = text;
     return ERR_BAD_REQUEST;
 }
@@ -38,6 +41,7 @@ enum err path_read(struct slice text, struct path_step *steps, unsigned room, un
         return path_refuse(why, given > PATH_STEPS_MAX
                                     ? "a path can have at most 16 steps"
                                     : "the paths have too many steps in all");
+    ASSERT(given <= room);
     *count = given;
     for (uint32_t i = 0; i < given && !e; i++)
         e = path_step_read(&c, &steps[i], why);
@@ -64,6 +68,7 @@ struct slice path_find(const struct value_path *path, struct slice document)
     struct msgpack_cursor c = msgpack_open(document);
     struct slice value = SLICE_NONE;
 
+    ASSERT(path->count <= PATH_STEPS_MAX);
     for (unsigned i = 0; i < path->count; i++) {
         const struct path_step *step = &path->steps[i];
         bool is_field = !slice_is_none(step->name);

@@ -14,6 +14,8 @@
 void primary_slot_of(const struct primary *p, const struct root *r, uint64_t number_limit,
                      struct slot *slot)
 {
+    ASSERT(r->facts.number < number_limit);
+    ASSERT(r->catalogue_height || r->count == 0);
     memset(slot, 0, sizeof *slot);
     slot->page_bytes = p->page_bytes;
     memcpy(slot->uuid, p->uuid, sizeof slot->uuid);
@@ -27,6 +29,8 @@ void primary_slot_of(const struct primary *p, const struct root *r, uint64_t num
 
 enum err primary_write_slots(struct primary *p, const struct slot *slot, bool *touched)
 {
+    ASSERT(p->slot_first < SLOT_COUNT);
+    ASSERT(slot->number_limit >= p->number_limit); /* what was reserved stays so */
     *touched = false;
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         unsigned place = (p->slot_first + i) % SLOT_COUNT;
@@ -51,10 +55,12 @@ enum err primary_reserve_numbers(struct primary *p, uint64_t number)
     bool touched;
     enum err e;
 
+    ASSERT(number >= p->number_limit);
     primary_slot_of(p, p->durable, limit, &slot);
     e = primary_write_slots(p, &slot, &touched);
     if (!e)
         p->number_limit = limit;
+    ASSERT(number < p->number_limit);
     return e;
 }
 
@@ -64,6 +70,7 @@ enum err primary_held(struct primary *p, struct space_held *out)
 {
     size_t i = 0;
 
+    ASSERT(!list_is_empty(&p->roots));
     memset(out, 0, sizeof *out);
     LIST_EACH (link, &p->roots) {
         ++out->count;
@@ -76,12 +83,15 @@ enum err primary_held(struct primary *p, struct space_held *out)
     memset(out->only, 0, out->count * sizeof *out->only);
     LIST_EACH (link, &p->roots) {
         out->numbers[i++] = LIST_ENTRY(link, struct root, in_roots)->facts.number;
+        ASSERT(i < 2 || out->numbers[i - 2] < out->numbers[i - 1]);
     }
+    ASSERT(i == out->count);
     return ERR_OK;
 }
 
 void primary_held_fini(struct primary *p, struct space_held *held)
 {
+    ASSERT(held->count == 0 || held->only == held->numbers + held->count || !held->numbers);
     os_free(p->os, held->numbers, 2 * held->count * sizeof *held->numbers);
 }
 
@@ -97,10 +107,12 @@ void primary_note_only(struct primary *p, const struct space_held *held)
         r->only_units =
             i < held->count && held->numbers[i] == r->facts.number ? held->only[i] : 0;
     }
+    ASSERT(i <= held->count);
 }
 
 uint64_t root_only_bytes(const struct root *r)
 {
+    ASSERT(r->refs > 0);
     return r->only_units * PAGE_UNIT_BYTES;
 }
 
@@ -113,6 +125,7 @@ void primary_take_let_go(struct primary *p)
         batch->next = p->released;
         p->released = batch;
     }
+    ASSERT(!p->let_go);
 }
 
 void primary_give_back(struct primary *p)
@@ -123,6 +136,7 @@ void primary_give_back(struct primary *p)
         p->released = batch->next;
         space_undo(&p->space, batch);
     }
+    ASSERT(!p->released);
 }
 
 void primary_trim_file(struct primary *p, uint64_t *size)
@@ -131,6 +145,7 @@ void primary_trim_file(struct primary *p, uint64_t *size)
 
     extent_trim(&p->space.map);
     end = primary_end_bytes(p);
+    ASSERT(end >= SLOT_UNITS * PAGE_UNIT_BYTES);
     if (p->os->ops->file_size(p->file, size) != ERR_OK) {
         *size = 0; /* failing is no harm */
         return;
@@ -181,6 +196,7 @@ static enum err file_fill(struct primary *p, const struct primary_options *optio
     bool sync_failed;
     enum err e;
 
+    ASSERT(slot.page_bytes > 0);
     p->os->ops->random(p->os, slot.uuid, sizeof slot.uuid);
     e = p->os->ops->file_truncate(file, 0);
     for (unsigned i = 0; i < SLOT_COUNT && !e; i++)
@@ -194,6 +210,7 @@ static enum err file_make(struct primary *p, const struct primary_options *optio
     struct os_file *file = NULL;
     enum err e;
 
+    ASSERT(!p->file);
     e = os_file_open(p->os, PRIMARY_FILE_NEW, OS_READ | OS_WRITE | OS_CREATE, &file);
     if (e)
         return e;
@@ -237,6 +254,8 @@ static enum err slots_renew(struct primary *p, uint64_t number_limit, struct fai
     bool touched;
     enum err e;
 
+    ASSERT(p->durable->facts.number < number_limit);
+    ASSERT(p->number_next < p->number_limit || !p->number_limit);
     p->number_next = number_limit;
     p->number_limit = number_limit + PRIMARY_NUMBERS_AHEAD;
     primary_slot_of(p, p->durable, p->number_limit, &slot);
@@ -259,9 +278,11 @@ static enum err primary_load(struct primary *p, const struct primary_options *op
     p->page_bytes = slot.page_bytes;
     memcpy(p->uuid, slot.uuid, sizeof p->uuid);
     p->slot_first = (place + 1) % SLOT_COUNT;
+    ASSERT(p->slot_first < SLOT_COUNT);
     e = primary_load_root(p, &slot, &p->durable, f);
     if (e)
         return e;
+    ASSERT(p->durable->refs == 1);
     list_push_back(&p->roots, &p->durable->in_roots);
     e = slots_renew(p, slot.number_limit, f);
     if (e)
@@ -312,6 +333,7 @@ enum err primary_open(struct os *os, const struct primary_options *options,
 
 void primary_identity(const struct primary *p, uint8_t *to)
 {
+    ASSERT(p->durable);
     memcpy(to, p->uuid, PRIMARY_IDENTITY_BYTES);
 }
 
@@ -346,6 +368,7 @@ void primary_close(struct primary *p, bool abandon)
 
 struct root *primary_root(struct primary *p)
 {
+    ASSERT(p->durable && p->durable->refs > 0);
     return p->durable;
 }
 
@@ -354,6 +377,7 @@ void root_unref(struct primary *p, struct root *r)
     ASSERT(r->refs > 0);
     if (--r->refs > 0)
         return;
+    ASSERT(list_is_linked(&r->in_roots));
     p->needs_reclaim = true;
     list_remove(&r->in_roots);
     root_free(p->os, r);
@@ -399,6 +423,7 @@ void primary_note_space(struct primary *p)
     uint64_t used = (p->durable->units + SLOT_UNITS) * PAGE_UNIT_BYTES;
     uint64_t taken = (uint64_t)p->space.map.used * PAGE_UNIT_BYTES;
 
+    ASSERT(!p->merge && !p->reclaim && !p->spill_writer);
     p->last.used_bytes = used;
     p->last.held_bytes = taken - used;
     p->last.free_bytes = p->last.file_bytes > taken ? p->last.file_bytes - taken : 0;
@@ -406,6 +431,7 @@ void primary_note_space(struct primary *p)
 
 void primary_stats(const struct primary *p, struct primary_stats *out)
 {
+    ASSERT(p->durable->refs > 0);
     *out = p->last;
     out->cache_bytes = p->cache.bytes;
     out->cache_limit = p->cache.limit;
@@ -422,10 +448,12 @@ void primary_stats(const struct primary *p, struct primary_stats *out)
 
 bool primary_is_busy(const struct primary *p)
 {
+    ASSERT((p->merge != NULL) + (p->reclaim != NULL) + (p->spill_writer != NULL) <= 1);
     return p->merge || p->reclaim || p->spill_writer || p->cache.load_count > 0;
 }
 
 void primary_read_blocking(struct primary *p, bool on)
 {
+    ASSERT(p->cache.os);
     p->cache.blocking = on;
 }

@@ -14,6 +14,7 @@ static enum err check_catalogue_leaf(void *context, const struct page *page)
     struct catalogue_check *check = context;
     struct tree_info info;
 
+    ASSERT(page->level == 0 && check->next <= check->r->count);
     for (unsigned i = 0; i < page->count; i++) {
         if (!tree_info_decode(&info, page_key(page, i), page_value(page, i)) ||
             check->next == check->r->count ||
@@ -37,6 +38,7 @@ static enum err check_trees(struct primary *p, struct extent_map *map, struct fa
                              .context = &check};
     enum err e;
 
+    ASSERT(r->refs > 0);
     e = tree_walk_run(&walk, &r->catalogue, r->catalogue_height, f);
     if (!e && check.next != r->count)
         e = failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, 0, "the catalogue lacks a tree");
@@ -59,6 +61,7 @@ static enum err check_trees(struct primary *p, struct extent_map *map, struct fa
 /* Extents that wait are used too; the durable root may reach them as well. */
 static enum err mark_waiting(struct extent_map *map, const struct space_batch *batch)
 {
+    ASSERT(!batch || batch->number > 0);
     for (; batch; batch = batch->next) {
         for (size_t i = 0; i < batch->list.count; i++) {
             struct space_extent extent = batch->list.items[i];
@@ -96,6 +99,7 @@ static enum err check_map(struct primary *p, const struct extent_map *found, uin
 
 static enum err check_slots(struct primary *p, struct failure *f)
 {
+    ASSERT(p->durable);
     for (unsigned i = 0; i < SLOT_COUNT && !p->space.in_limbo; i++) {
         uint8_t bytes[SLOT_BYTES];
         struct slot slot;
@@ -122,6 +126,7 @@ enum err primary_check(struct primary *p, struct failure *f)
     enum err e;
 
     ASSERT(!p->merge && !p->spill_writer);
+    ASSERT(!p->reclaim);
     failure_init(&damage);
     e = extent_init(&found, p->os);
     if (!e)

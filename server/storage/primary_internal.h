@@ -2,6 +2,7 @@
 #ifndef HOLDFAST_STORAGE_PRIMARY_INTERNAL_H
 #define HOLDFAST_STORAGE_PRIMARY_INTERNAL_H
 
+#include "server/base/assert.h"
 #include "server/storage/page_cache.h"
 #include "server/storage/primary.h"
 #include "server/storage/root.h"
@@ -103,6 +104,7 @@ void primary_trim_file(struct primary *p, uint64_t *size);
 /* The file ends where the map's last used unit does; for truncation. */
 static inline uint64_t primary_end_bytes(const struct primary *p)
 {
+    ASSERT(p->space.map.used <= p->space.map.end);
     return (uint64_t)p->space.map.end * PAGE_UNIT_BYTES;
 }
 

@@ -43,6 +43,7 @@ enum err primary_reclaim_begin(struct primary *p, struct reclaim **out)
     p->needs_reclaim = false;
     p->reclaim = t;
     *out = t;
+    ASSERT(p->reclaim == t && !p->let_go);
     return ERR_OK;
 }
 
@@ -50,6 +51,7 @@ static void hole_punch(struct primary *p, uint32_t start, uint32_t count)
 {
     uint32_t end = (start + count) / BLOCK_UNITS * BLOCK_UNITS;
 
+    ASSERT(count > 0 && start + count <= p->space.map.end);
     start = (start + BLOCK_UNITS - 1) / BLOCK_UNITS * BLOCK_UNITS;
     if (start >= end)
         return;
@@ -64,6 +66,7 @@ static void holes_punch(struct primary *p)
     uint32_t at = map->given_low, start, count;
     uint32_t least = map->end / HOLE_SHARE;
 
+    ASSERT(map->given_low <= map->given_high || map->given_high == 0);
     least = least < BLOCK_UNITS ? BLOCK_UNITS : least;
     least = least > HOLE_UNITS_MAX ? HOLE_UNITS_MAX : least;
     while (at < map->given_high && extent_free_run(map, at, &start, &count)) {
@@ -81,6 +84,7 @@ void reclaim_run(struct reclaim *t)
     struct primary *p = t->p;
     struct space_batch *cursor = NULL;
 
+    ASSERT(p->reclaim == t);
     if (p->failed)
         return; /* the slots may not be what they seem */
     primary_give_back(p);
@@ -99,6 +103,7 @@ void reclaim_free(struct primary *p, struct reclaim *t)
 void primary_reclaim_end(struct primary *p, struct reclaim *t)
 {
     ASSERT(p->reclaim == t);
+    ASSERT(!p->merge && !p->spill_writer);
     if (t->file_bytes)
         p->last.file_bytes = t->file_bytes;
     p->reclaim = NULL;
@@ -110,5 +115,6 @@ void primary_reclaim_end(struct primary *p, struct reclaim *t)
 
 bool primary_needs_reclaim(const struct primary *p)
 {
+    ASSERT(p->durable);
     return p->needs_reclaim;
 }

@@ -12,6 +12,7 @@ struct bounds { /* of the keys below a page */
 static enum err page_fault(struct tree_walk *walk, const struct page_ptr *ptr, enum err e,
                            const char *why, struct failure *f)
 {
+    ASSERT(e != ERR_OK);
     if (e == ERR_NOMEM)
         return failure_set(f, e, "%s", err_message(e));
     if (walk->passes_damage) {
@@ -27,6 +28,7 @@ static bool keys_are_within(const struct page *page, const struct bounds *bounds
     unsigned first = page->level ? 1 : 0;
     struct slice key;
 
+    ASSERT(page->count > 0);
     if (first == page->count)
         return true;
     key = page_key(page, first);
@@ -63,6 +65,7 @@ static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, un
     const char *why = "";
     enum err e;
 
+    ASSERT(level < PAGE_LEVELS_MAX);
     e = extent_mark(walk->map, ptr->offset, page_units(ptr->packed));
     if (!e && ptr->twin)
         e = extent_mark(walk->map, ptr->twin, page_units(ptr->packed));
@@ -103,6 +106,7 @@ enum err tree_walk_run(struct tree_walk *walk, const struct page_ptr *top, uint3
 {
     struct bounds bounds = {slice_make("", 0), SLICE_NONE};
 
+    ASSERT(walk->map && walk->p);
     if (height == 0)
         return ERR_OK;
     ASSERT(height < PAGE_LEVELS_MAX);
@@ -123,6 +127,7 @@ static enum err catalogue_leaf(void *context, const struct page *page)
     struct tree_info *infos;
     enum err e;
 
+    ASSERT(page->level == 0 && page->count > 0);
     e = scratch_reserve(load->os, &load->infos, (load->count + page->count) * sizeof *infos,
                         load->count * sizeof *infos);
     if (e)
@@ -173,6 +178,7 @@ static enum err stores_load(struct primary *p, struct tree_walk *walk,
     bool hidden = false;
     enum err e = ERR_OK;
 
+    ASSERT(count == 0 || infos);
     failure_init(&damage);
     walk->leaf = NULL;
     walk->passes_damage = true;
@@ -203,6 +209,7 @@ enum err primary_load_root(struct primary *p, const struct slot *slot, struct ro
     const struct tree_info *infos;
     enum err e;
 
+    ASSERT(!p->durable);
     *out = NULL;
     e = extent_mark(&p->space.map, 0, SLOT_UNITS);
     if (!e)
@@ -221,6 +228,7 @@ enum err primary_load_root(struct primary *p, const struct slot *slot, struct ro
         e = ERR_CORRUPT;
         failure_set_at(f, e, PRIMARY_FILE, 0, "a meta page does not match its trees");
     }
+    ASSERT(e || (*out)->units == slot->units);
     page_scratch_fini(p->os, &walk.scratch);
     scratch_fini(p->os, &load.infos);
     if (e)

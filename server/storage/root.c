@@ -13,6 +13,9 @@ struct root *root_new(struct os *os, const struct root_facts *facts,
     struct root *r = os_alloc(os, memory);
     struct tree_info *copies;
 
+    ASSERT(count < ROOT_CATALOGUE);
+    ASSERT(catalogue_height < PAGE_LEVELS_MAX);
+    ASSERT(catalogue_height || count == 0);
     if (!r)
         return NULL;
     memset(r, 0, memory);
@@ -43,6 +46,7 @@ struct root *root_new(struct os *os, const struct root_facts *facts,
 
 void root_free(struct os *os, struct root *r)
 {
+    ASSERT(!list_is_linked(&r->in_roots));
     for (size_t i = 0; i < r->count; i++)
         if (r->tops[i])
             r->tops[i]->home = NULL;
@@ -63,6 +67,7 @@ const struct tree_info *root_find(const struct root *r, uint32_t store)
         else
             high = middle;
     }
+    ASSERT(low == high);
     return NULL;
 }
 
@@ -75,6 +80,7 @@ const struct tree_info *root_find_side(const struct root *r, uint32_t store)
 
 size_t tree_info_encode(const struct tree_info *info, uint8_t *to)
 {
+    ASSERT(info->store != ROOT_CATALOGUE && info->height < PAGE_LEVELS_MAX);
     bytes_put_le64(to, info->counter);
     to[8] = (uint8_t)info->height;
     return 9 + (info->height ? page_ptr_encode(&info->top, to + 9) : 0);
@@ -88,14 +94,17 @@ bool tree_info_decode(struct tree_info *info, struct slice key, struct slice val
     info->store = bytes_get_be32(key.data);
     info->counter = bytes_get_le64(value.data);
     info->height = value.data[8];
+    if (info->store == ROOT_CATALOGUE)
+        return false;
     if (info->height == 0)
         return value.size == 9;
-    return info->height < PAGE_LEVELS_MAX && info->store != ROOT_CATALOGUE &&
+    return info->height < PAGE_LEVELS_MAX &&
            page_ptr_decode(&info->top, value.data + 9, value.size - 9) == value.size - 9;
 }
 
 const struct root_facts *root_facts(const struct root *r)
 {
+    ASSERT(r->refs > 0);
     return &r->facts;
 }
 
@@ -108,6 +117,7 @@ struct root *root_ref(struct root *r)
 
 static void facts_of(const struct tree_info *info, struct tree_facts *out)
 {
+    ASSERT(info->height < PAGE_LEVELS_MAX);
     memset(out, 0, sizeof *out);
     out->counter = info->counter;
     if (info->height == 0)
@@ -123,6 +133,7 @@ bool root_tree_facts(const struct root *r, uint32_t store, struct tree_facts *ou
 
     if (!info)
         return false;
+    ASSERT(info->store == store);
     facts_of(info, out);
     out->has_side = root_find_side(r, store) != NULL;
     return true;
@@ -132,6 +143,7 @@ void root_each_tree(const struct root *r,
                     void (*each)(void *context, uint32_t store, const struct tree_facts *facts),
                     void *context)
 {
+    ASSERT(r->refs > 0);
     for (size_t i = 0; i < r->count; i++) {
         struct tree_facts facts;
 

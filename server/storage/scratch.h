@@ -4,6 +4,7 @@
 #ifndef HOLDFAST_STORAGE_SCRATCH_H
 #define HOLDFAST_STORAGE_SCRATCH_H
 
+#include "server/base/assert.h"
 #include "server/os/os.h"
 
 #include <string.h>
@@ -15,6 +16,7 @@ struct scratch {
 
 static inline void scratch_fini(struct os *os, struct scratch *r)
 {
+    ASSERT((r->data != NULL) == (r->size > 0));
     os_free(os, r->data, r->size);
     r->data = NULL;
     r->size = 0;
@@ -27,6 +29,7 @@ static inline enum err scratch_reserve(struct os *os, struct scratch *r, size_t 
     size_t wanted = r->size ? r->size : 1024;
     uint8_t *data;
 
+    ASSERT(keep <= r->size);
     if (size <= r->size)
         return ERR_OK;
     while (wanted < size)

@@ -29,6 +29,7 @@ enum slot_at { /* bytes from the slot's beginning */
 
 static void put_ptr(uint8_t *to, const struct page_ptr *ptr)
 {
+    ASSERT(ptr->packed <= ptr->image);
     bytes_put_le64(to, ptr->checksum);
     bytes_put_le32(to + 8, ptr->offset);
     bytes_put_le32(to + 12, ptr->twin);
@@ -55,12 +56,27 @@ static void get_ptr(const uint8_t *from, struct page_ptr *ptr)
 
 static uint64_t slot_checksum(const uint8_t *bytes, unsigned place)
 {
+    ASSERT(place < SLOT_COUNT);
     return XXH3_64bits_withSeed(bytes, AT_CHECKSUM, place + 1);
+}
+
+static bool slot_is_sane(const struct slot *slot)
+{
+    const struct page_ptr *top = &slot->catalogue;
+
+    if (slot->page_bytes < 512 || slot->page_bytes > (1u << 20) ||
+        slot->height >= PAGE_LEVELS_MAX || slot->facts.number >= slot->number_limit)
+        return false;
+    if (slot->height == 0)
+        return slot->trees == 0;
+    return top->packed > 0 && top->packed <= top->image && top->image > PAGE_HEADER_BYTES &&
+           top->image <= PAGE_IMAGE_BYTES_MAX;
 }
 
 static void slot_encode(const struct slot *slot, unsigned place, uint8_t to[SLOT_BYTES])
 {
     ASSERT(place < SLOT_COUNT && slot->facts.number < slot->number_limit);
+    ASSERT(slot_is_sane(slot)); /* checked again on the way back */
     memset(to, 0, SLOT_BYTES);
     memcpy(to + AT_MAGIC, slot_magic, sizeof slot_magic);
     bytes_put_le32(to + AT_FORMAT, SLOT_FORMAT);
@@ -77,19 +93,6 @@ static void slot_encode(const struct slot *slot, unsigned place, uint8_t to[SLOT
     bytes_put_le32(to + AT_HEIGHT, slot->height);
     put_ptr(to + AT_CATALOGUE, &slot->catalogue);
     bytes_put_le64(to + AT_CHECKSUM, slot_checksum(to, place));
-}
-
-static bool slot_is_sane(const struct slot *slot)
-{
-    const struct page_ptr *top = &slot->catalogue;
-
-    if (slot->page_bytes < 512 || slot->page_bytes > (1u << 20) ||
-        slot->height >= PAGE_LEVELS_MAX || slot->facts.number >= slot->number_limit)
-        return false;
-    if (slot->height == 0)
-        return slot->trees == 0;
-    return top->packed > 0 && top->packed <= top->image && top->image > PAGE_HEADER_BYTES &&
-           top->image <= PAGE_IMAGE_BYTES_MAX;
 }
 
 enum err slot_decode(struct slot *slot, unsigned place, const uint8_t from[SLOT_BYTES])
@@ -148,6 +151,7 @@ enum err slot_read_newest(struct os *os, struct os_file *file, struct slot *slot
     if (!found)
         return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, 0,
                               "both meta pages are damaged; restore a backup");
+    ASSERT(*place < SLOT_COUNT);
     return ERR_OK;
 }
 
@@ -157,6 +161,7 @@ enum err slot_write(struct os *os, struct os_file *file, const struct slot *slot
     uint8_t bytes[SLOT_BYTES];
     enum err e;
 
+    ASSERT(place < SLOT_COUNT);
     *sync_failed = false;
     slot_encode(slot, place, bytes);
     e = os->ops->file_write(file, (uint64_t)place * SLOT_BYTES, bytes, SLOT_BYTES);

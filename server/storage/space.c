@@ -9,6 +9,7 @@ enum err space_init(struct space *s, struct os *os)
 {
     memset(s, 0, sizeof *s);
     s->os = os;
+    ASSERT(!s->waiting && s->waiting_units == 0);
     return extent_init(&s->map, os);
 }
 
@@ -20,6 +21,7 @@ static void batches_free(struct os *os, struct space_batch **head)
         *head = batch->next;
         space_batch_free(os, batch);
     }
+    ASSERT(!*head);
 }
 
 void space_fini(struct space *s)
@@ -29,10 +31,12 @@ void space_fini(struct space *s)
     batches_free(s->os, &s->waiting);
     batches_free(s->os, &s->made);
     extent_fini(&s->map);
+    ASSERT(!s->waiting && !s->made);
 }
 
 enum err space_list_push(struct os *os, struct space_list *list, struct space_extent extent)
 {
+    ASSERT(list->count <= list->room);
     if (list->count == list->room) {
         size_t room = list->room ? 2 * list->room : 64;
         struct space_extent *items = os_alloc(os, room * sizeof *items);
@@ -52,6 +56,7 @@ enum err space_list_push(struct os *os, struct space_list *list, struct space_ex
 
 static void list_fini(struct os *os, struct space_list *list)
 {
+    ASSERT(list->count <= list->room);
     os_free(os, list->items, list->room * sizeof *list->items);
     memset(list, 0, sizeof *list);
 }
@@ -60,6 +65,7 @@ struct space_batch *space_batch_new(struct os *os, uint64_t number)
 {
     struct space_batch *batch = os_alloc(os, sizeof *batch);
 
+    ASSERT(number > 0);
     if (!batch)
         return NULL;
     memset(batch, 0, sizeof *batch);
@@ -87,6 +93,7 @@ static uint64_t list_units(const struct space_list *list)
 
 static void wait_for(struct space *s, struct space_batch *batch)
 {
+    ASSERT(batch->freed_at >= batch->number);
     if (batch->list.count == 0) {
         space_batch_free(s->os, batch);
         return;
@@ -101,6 +108,7 @@ void space_branch(struct space *s, uint64_t from, uint64_t next)
 {
     struct space_batch **at = &s->waiting;
 
+    ASSERT(from < next);
     /* What the roots left aside replaced is in use again: it is in from, or they made it
      * themselves and it comes back below. */
     while (*at) {
@@ -145,6 +153,7 @@ static size_t held_from(const struct space_held *held, uint64_t birth)
         else
             high = middle;
     }
+    ASSERT(low == held->count || held->numbers[low] >= birth);
     return low;
 }
 
@@ -165,6 +174,7 @@ static bool held_sees(const struct space_held *held, const struct space_extent *
 
 void space_count_only(const struct space_batch *batch, const struct space_held *held)
 {
+    ASSERT(batch->kind == SPACE_REPLACED);
     for (size_t i = 0; i < batch->list.count; i++)
         held_sees(held, &batch->list.items[i], batch->freed_at);
 }
@@ -173,6 +183,7 @@ void space_count_only(const struct space_batch *batch, const struct space_held *
  * may be left aside, their extents must stay theirs. */
 static bool is_made(const struct space *s, uint64_t birth)
 {
+    ASSERT(!s->made || s->made->number > 0);
     for (const struct space_batch *batch = s->made; batch; batch = batch->next)
         if (batch->number == birth)
             return true;
@@ -206,6 +217,7 @@ bool space_reclaim(struct space *s, const struct space_held *held, struct space_
 {
     struct space_batch **at;
 
+    ASSERT(s->waiting || s->waiting_units == 0); /* U-4 */
     if (!*cursor)
         *cursor = s->waiting;
     else
@@ -232,6 +244,8 @@ void space_merged(struct space *s, struct space_batch *replaced, struct space_ba
                   bool durable)
 {
     ASSERT(replaced->kind == SPACE_REPLACED && replaced->number == made->number && !made->next);
+    ASSERT(made->freed_at == made->number);
+    ASSERT(!s->made || s->made->number < made->number);
     wait_for(s, replaced);
     if (durable) {
         space_batch_free(s->os, made);
@@ -245,6 +259,7 @@ void space_merged(struct space *s, struct space_batch *replaced, struct space_ba
 
 void space_undo(struct space *s, struct space_batch *made)
 {
+    ASSERT(made->kind == SPACE_REPLACED);
     for (size_t i = 0; i < made->list.count; i++)
         extent_give(&s->map, made->list.items[i].offset, made->list.items[i].units);
     space_batch_free(s->os, made);

@@ -37,6 +37,7 @@ static void writer_free(struct spill_writer *w)
 {
     struct os *os = w->p->os;
 
+    ASSERT(w->p->spill_writer != w);
     writer_fini(&w->writer);
     os_free(os, w->data, w->data_room);
     os_free(os, w->cells, w->room * sizeof *w->cells);
@@ -46,6 +47,7 @@ static void writer_free(struct spill_writer *w)
 
 static void spill_free_memory(struct os *os, struct spill *s)
 {
+    ASSERT(s->page_count <= s->page_room);
     for (size_t i = 0; i < s->page_count; i++) {
         if (s->pages[i].cached)
             s->pages[i].cached->home = NULL;
@@ -60,6 +62,7 @@ static struct spill *spill_new(struct os *os, uint64_t number)
 {
     struct spill *s = os_alloc(os, sizeof *s);
 
+    ASSERT(number > 0);
     if (!s)
         return NULL;
     memset(s, 0, sizeof *s);
@@ -76,6 +79,7 @@ static enum err writer_alloc(struct spill_writer *w)
 {
     struct os *os = w->p->os;
 
+    ASSERT(w->p->page_bytes > 0 && !w->spill);
     w->data_room = w->p->page_bytes + KEY_BYTES_MAX + SPILL_VALUE_BYTES_MAX;
     w->room = w->p->page_bytes / SPILL_CELL_BYTES + 1;
     w->data = os_alloc(os, w->data_room);
@@ -123,10 +127,12 @@ enum err spill_begin(struct primary *p, struct spill_writer **out)
 /* What was written is nobody's. */
 static void spill_undo(struct spill_writer *w)
 {
+    ASSERT(!w->is_flushed || w->result);
     if (!w->spill->made)
         return;
     space_undo(&w->p->space, w->spill->made);
     w->spill->made = NULL;
+    ASSERT(!w->spill->made);
 }
 
 struct spill *spill_end(struct spill_writer *w)
@@ -135,6 +141,8 @@ struct spill *spill_end(struct spill_writer *w)
     struct spill *s = w->spill;
 
     ASSERT(p->spill_writer == w);
+    ASSERT(w->result || w->spill->made);
+    ASSERT(!w->is_flushed || w->count == 0);
     p->spill_writer = NULL;
     p->last.pages_written += w->writer.pages_written;
     p->last.bytes_written += w->writer.bytes_written;
@@ -154,6 +162,8 @@ struct spill *spill_end(struct spill_writer *w)
 
 void spill_free(struct primary *p, struct spill *s)
 {
+    ASSERT(s->made && !s->made->next);
+    ASSERT(list_is_linked(&s->in_spills));
     s->made->next = p->let_go;
     p->let_go = s->made;
     p->needs_reclaim = true;
@@ -164,6 +174,7 @@ void spill_free(struct primary *p, struct spill *s)
 
 static enum err spill_fail(struct spill_writer *w, enum err e)
 {
+    ASSERT(e != ERR_OK);
     w->result = e;
     spill_undo(w);
     primary_trim_file(w->p, &w->file_bytes);
@@ -177,6 +188,7 @@ static enum err spill_open(struct spill_writer *w)
 
     w->has_begun = true;
     primary_give_back(p);
+    ASSERT(w->has_begun);
     return w->number >= p->number_limit ? primary_reserve_numbers(p, w->number) : ERR_OK;
 }
 
@@ -185,6 +197,7 @@ static enum err fence_room(struct os *os, struct spill *s)
     size_t room = s->page_room ? 2 * s->page_room : 16;
     struct spill_page *grown;
 
+    ASSERT(s->page_count <= s->page_room);
     if (s->page_count < s->page_room)
         return ERR_OK;
     grown = os_alloc(os, room * sizeof *grown);
@@ -195,6 +208,7 @@ static enum err fence_room(struct os *os, struct spill *s)
     os_free(os, s->pages, s->page_room * sizeof *grown);
     s->pages = grown;
     s->page_room = room;
+    ASSERT(s->page_count < s->page_room);
     return ERR_OK;
 }
 
@@ -206,6 +220,7 @@ static enum err spill_put_page(struct spill_writer *w)
     struct spill_page page = {.mark = w->mark, .store = w->store, .key_at = s->keys_size};
     enum err e;
 
+    ASSERT(w->count <= w->room);
     if (!w->count)
         return ERR_OK;
     for (unsigned i = 0; i < w->count; i++) {
@@ -215,6 +230,7 @@ static enum err spill_put_page(struct spill_writer *w)
         w->ready[i].value = slice_make(w->data + c->key_at + c->key_size, c->value_size);
     }
     page.key_size = w->cells[0].key_size;
+    ASSERT(s->page_count == 0 || s->pages[s->page_count - 1].store <= w->store);
     e = fence_room(os, s);
     if (!e)
         e = scratch_reserve(os, &s->keys, s->keys_size + page.key_size, s->keys_size);
@@ -230,11 +246,13 @@ static enum err spill_put_page(struct spill_writer *w)
     w->count = 0;
     w->data_size = 0;
     w->mark = 0;
+    ASSERT(s->keys_size <= s->keys.size);
     return ERR_OK;
 }
 
 static bool page_is_full(const struct spill_writer *w, uint32_t store, size_t more)
 {
+    ASSERT(w->count <= w->room);
     if (!w->count)
         return false;
     return w->store != store || w->count == w->room ||
@@ -249,6 +267,8 @@ enum err spill_add(struct spill_writer *w, uint32_t store, struct slice key, str
     enum err e = w->has_begun ? ERR_OK : spill_open(w);
 
     ASSERT(!w->result && key.size <= KEY_BYTES_MAX && value.size <= SPILL_VALUE_BYTES_MAX);
+    ASSERT(!w->is_flushed);
+    ASSERT(!w->count || w->store <= store); /* ascending */
     if (!e && page_is_full(w, store, key.size + value.size))
         e = spill_put_page(w);
     if (e)
@@ -262,6 +282,7 @@ enum err spill_add(struct spill_writer *w, uint32_t store, struct slice key, str
     ASSERT(w->data_size <= w->data_room);
     if (mark > w->mark)
         w->mark = mark;
+    ASSERT(w->count <= w->room);
     return ERR_OK;
 }
 
@@ -270,6 +291,7 @@ enum err spill_flush(struct spill_writer *w)
     enum err e = w->has_begun ? ERR_OK : spill_open(w);
 
     ASSERT(!w->result);
+    ASSERT(!w->is_flushed);
     if (!e)
         e = spill_put_page(w);
     if (!e)
@@ -278,6 +300,7 @@ enum err spill_flush(struct spill_writer *w)
         return spill_fail(w, e);
     w->is_flushed = true;
     primary_trim_file(w->p, &w->file_bytes);
+    ASSERT(w->count == 0);
     return ERR_OK;
 }
 
@@ -285,12 +308,15 @@ enum err spill_flush(struct spill_writer *w)
 
 uint64_t spill_memory(const struct spill *s)
 {
+    ASSERT(s->made);
     return sizeof *s + sizeof *s->made + s->page_room * sizeof *s->pages + s->keys.size +
            s->made->list.room * sizeof *s->made->list.items;
 }
 
 struct slice spill_first_key(const struct spill *s, size_t page)
 {
+    ASSERT(page < s->page_count);
+    ASSERT(s->pages[page].key_at + s->pages[page].key_size <= s->keys_size);
     return slice_make(s->keys.data + s->pages[page].key_at, s->pages[page].key_size);
 }
 
@@ -308,6 +334,7 @@ size_t spill_seek(const struct spill *s, uint32_t store, struct slice key)
         else
             high = middle;
     }
+    ASSERT(low <= s->page_count);
     return low ? low - 1 : 0;
 }
 
@@ -316,6 +343,7 @@ enum err spill_load(struct primary *p, struct spill *s, size_t page, struct wait
 {
     struct spill_page *at = &s->pages[page];
 
+    ASSERT(page < s->page_count);
     cache_trim(&p->cache);
     return cache_get(&p->cache, &at->ptr, at->store, 0, &at->cached, w, out, f);
 }
@@ -324,11 +352,13 @@ enum err spill_keep(struct primary *p, struct page *page, struct wait *w, struct
 {
     enum err e = cache_pin_wait(&p->cache, page, w);
 
+    ASSERT(page->level == 0);
     return e ? failure_set(f, e, "%s", err_message(e)) : ERR_OK;
 }
 
 void spill_reader_init(struct spill_reader *r, struct primary *p, const struct spill *spill)
 {
+    ASSERT(spill->made);
     memset(r, 0, sizeof *r);
     r->p = p;
     r->spill = spill;
@@ -341,6 +371,7 @@ void spill_reader_fini(struct spill_reader *r)
     page_free(r->p->os, r->page);
     page_scratch_fini(r->p->os, &r->scratch);
     r->p = NULL;
+    ASSERT(!r->p);
 }
 
 static enum err spill_reader_turn(struct spill_reader *r)
@@ -348,6 +379,7 @@ static enum err spill_reader_turn(struct spill_reader *r)
     const struct spill_page *at = &r->spill->pages[r->next];
     const char *why;
 
+    ASSERT(r->next < r->spill->page_count);
     page_free(r->p->os, r->page);
     r->page = NULL;
     r->next++;
@@ -361,6 +393,7 @@ enum err spill_reader_next(struct spill_reader *r, uint32_t *store, struct slice
 {
     enum err e;
 
+    ASSERT(r->next <= r->spill->page_count);
     if (r->page && r->slot + 1 < r->page->count) {
         r->slot++;
     } else if (r->next == r->spill->page_count) {
@@ -370,6 +403,7 @@ enum err spill_reader_next(struct spill_reader *r, uint32_t *store, struct slice
         if (e)
             return e;
     }
+    ASSERT(r->slot < r->page->count);
     *store = r->page->store;
     *key = page_key(r->page, r->slot);
     *value = page_value(r->page, r->slot);

@@ -5,6 +5,16 @@
 #define STORE_OF(link) LIST_ENTRY(link, struct stage_store, in_stage)
 #define STAGE_ABSORB_BYTES_MAX (8u << 10) /* of a write-set's memory; more is not copied */
 
+/* What a stage or a write-set keeps from one change to the next. */
+static bool stage_is_sane(const struct stage *s)
+{
+    return (s->first_commit == 0) == (s->last_commit == 0) &&
+           s->first_commit <= s->last_commit &&              /* S-2 */
+           (s->store_count == 0) == list_is_empty(&s->stores) && /* S-7 */
+           s->store_count <= s->records && (!s->is_loose || s->state == STAGE_OPEN) &&
+           (s->bucket_mask & (s->bucket_mask + 1)) == 0 && (s->is_write_set || !s->undo);
+}
+
 struct stage *stage_new(struct os *os, uint64_t number)
 {
     size_t table_bytes = STAGE_BUCKETS * sizeof(struct stage_store *);
@@ -18,6 +28,7 @@ struct stage *stage_new(struct os *os, uint64_t number)
     s->buckets = (struct stage_store **)(void *)(s + 1);
     s->bucket_mask = STAGE_BUCKETS - 1;
     memset(s->buckets, 0, table_bytes);
+    ASSERT(stage_is_sane(s));
     return s;
 }
 
@@ -25,6 +36,8 @@ struct stage *stage_new(struct os *os, uint64_t number)
 
 static void stage_free_buckets(struct stage *s)
 {
+    ASSERT(s->bucket_bytes == 0 ||
+           s->bucket_bytes == (s->bucket_mask + 1) * sizeof(struct stage_store *));
     if (s->bucket_bytes)
         os_free(s->os, s->buckets, s->bucket_bytes);
     s->bucket_bytes = 0;
@@ -34,6 +47,7 @@ static void stage_chain_store(struct stage *s, struct stage_store *st)
 {
     struct stage_store **bucket = &s->buckets[st->store & s->bucket_mask];
 
+    ASSERT((s->bucket_mask & (s->bucket_mask + 1)) == 0);
     st->chain = *bucket;
     *bucket = st;
 }
@@ -45,6 +59,7 @@ static void stage_grow_buckets(struct stage *s)
     size_t count = s->bucket_mask ? 4 * (s->bucket_mask + 1) : STAGE_BUCKETS;
     struct stage_store **buckets = os_alloc(s->os, count * sizeof(struct stage_store *));
 
+    ASSERT(count > s->bucket_mask + 1);
     if (!buckets)
         return;
     memset(buckets, 0, count * sizeof(struct stage_store *));
@@ -66,6 +81,7 @@ static void stage_hang_store(struct stage *s, struct stage_store *st)
     list_push_front(&s->stores, &st->in_stage);
     s->store_count++;
     stage_chain_store(s, st);
+    ASSERT(list_first(&s->stores) == &st->in_stage);
 }
 
 void stage_drop_store(struct stage *s, struct stage_store *st)
@@ -87,6 +103,7 @@ void stage_drop_store(struct stage *s, struct stage_store *st)
 void stage_free(struct stage *s)
 {
     ASSERT(!s->is_write_set);
+    ASSERT(!s->above || s->above->below != s);
     LIST_EACH_SAFE (link, &s->stores) {
         struct stage_store *st = STORE_OF(link);
 
@@ -115,6 +132,7 @@ void write_set_init(struct stage *s, struct os *os, struct stage_store *room)
 static void write_set_empty(struct stage *s)
 {
     ASSERT(s->is_write_set);
+    ASSERT(s->savepoints == 0 || !s->undo || s->state == STAGE_OPEN);
     stage_free_buckets(s);
     s->buckets = &s->single;
     s->bucket_mask = 0;
@@ -125,6 +143,7 @@ static void write_set_empty(struct stage *s)
 
 void write_set_fini(struct stage *s)
 {
+    ASSERT(s->is_write_set);
     arena_free(&s->arena);
     write_set_empty(s);
 }
@@ -140,13 +159,16 @@ void stage_move(struct stage *s, enum stage_state next)
 
     ASSERT(allowed[s->state] & 1u << next);
     ASSERT(!s->is_loose);
+    ASSERT(!s->is_write_set);
     s->state = next;
+    ASSERT(stage_is_sane(s));
 }
 
 const char *stage_state_name(enum stage_state state)
 {
     static const char *const names[] = {"open", "sealed", "amalgamating", "amalgamated"};
 
+    ASSERT(state <= STAGE_AMALGAMATED);
     return names[state];
 }
 
@@ -154,6 +176,7 @@ struct record *record_visible(struct record *linked, uint64_t limit)
 {
     struct record *r = record_newest(linked);
 
+    ASSERT(r->store == linked->store);
     while (r && r->stamp->commit > limit)
         r = r->older;
     return r;
@@ -165,6 +188,7 @@ struct stage_store *stage_store_of(const struct stage *s, uint32_t store)
 
     while (st && st->store != store)
         st = st->chain;
+    ASSERT(!st || st->store == store);
     return st;
 }
 
@@ -180,6 +204,7 @@ static struct record *stage_search(const struct stage_store *st, struct slice ke
 {
     struct record *r = stage_index_find(&st->index, key, false);
 
+    ASSERT(!r || r->store == st->store);
     *before = r;
     if (r && slice_equal(record_key(r), key))
         return r;
@@ -229,6 +254,7 @@ struct record *stage_find(const struct stage *s, uint32_t store, struct slice ke
 
 uint64_t record_bytes(struct slice key, struct slice value)
 {
+    ASSERT(key.size <= UINT16_MAX);
     return sizeof(struct record) + key.size + value.size + 8;
 }
 
@@ -239,6 +265,7 @@ struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t store,
         arena_alloc(s->memory, offsetof(struct record, key) + key.size + value.size);
 
     ASSERT(key.size <= UINT16_MAX && value.size <= UINT32_MAX);
+    ASSERT(s->state == STAGE_OPEN); /* S-1 */
     if (!r)
         return NULL;
     r->stamp = stamp;
@@ -264,6 +291,7 @@ struct stage_store *stage_store_new(struct stage *s, uint32_t store)
 {
     struct stage_store *st = list_is_empty(&s->stores) ? s->room : NULL;
 
+    ASSERT(s->state == STAGE_OPEN); /* S-1 */
     if (!st)
         st = arena_alloc(s->memory, sizeof *st);
     if (!st)
@@ -277,6 +305,7 @@ struct stage_store *stage_store_new(struct stage *s, uint32_t store)
 /* Enter all records, once there are enough of them. */
 static void stage_index_all(struct stage *s, struct stage_store *st)
 {
+    ASSERT(st->records == STAGE_UNINDEXED && !st->index.root);
     st->is_indexed = true;
     for (struct record *r = st->first; r && st->is_indexed; r = r->next)
         st->is_indexed = stage_index_enter(&st->index, s->memory, r);
@@ -289,7 +318,10 @@ static void stage_insert(struct stage *s, struct stage_store *st, struct record 
     struct record **at = before ? &before->next : &st->first;
 
     ASSERT(r->store == st->store);
+    ASSERT(!before || before->store == r->store);
+    ASSERT(s->state == STAGE_OPEN); /* S-1 */
     r->next = *at;
+    ASSERT(!before || slice_compare(record_key(before), record_key(r)) < 0); /* S-4 */
     *at = r;
     st->records++;
     if (st->records == STAGE_UNINDEXED)
@@ -301,12 +333,14 @@ static void stage_insert(struct stage *s, struct stage_store *st, struct record 
 void stamp_add(struct stamp *stamp, struct record *r)
 {
     ASSERT(!r->log_next && r->stamp == stamp);
+    ASSERT((stamp->first == NULL) == (stamp->last == NULL));
     if (stamp->last)
         stamp->last->log_next = r;
     else
         stamp->first = r;
     stamp->last = r;
     stamp->records++;
+    ASSERT(stamp->last == r && stamp->records > 0);
 }
 
 static bool write_set_replace(struct stage *s, struct record *r, struct slice value)
@@ -315,6 +349,7 @@ static bool write_set_replace(struct stage *s, struct record *r, struct slice va
         r->value && r->value_size >= value.size && !s->savepoints && !s->keeps_values;
     uint8_t *bytes = NULL;
 
+    ASSERT(s->is_write_set && !s->is_absorbed);
     if (s->savepoints && !write_set_keep_value(s, r))
         return false;
     if (!slice_is_none(value)) {
@@ -352,6 +387,7 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
     r = record_new(write_set, stamp, store, key, value);
     if (!r)
         return NULL;
+    ASSERT(r->stamp == stamp && r->store == store);
     stage_insert(write_set, st, r, before);
     stamp_add(stamp, r);
     write_set->records++;
@@ -363,6 +399,7 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
 static void stage_link_store(struct stage *s, struct stage_store *to, struct stage_store *from,
                              struct stamp *stamp)
 {
+    ASSERT(to->store == from->store);
     for (struct record *r = from->first; r;) {
         struct record *following = r->next;
         struct record *before, *there = stage_search(to, record_key(r), &before);
@@ -396,11 +433,13 @@ static void stage_take_store(struct stage *s, struct stage_store *from,
 {
     struct stage_store *st = from;
 
+    ASSERT(from->records > 0);
     /* its owner's memory: a spare takes its place */
     if (from == write_set->room || write_set->is_absorbed) {
         st = spares->first;
         ASSERT(st);
         spares->first = st->chain;
+        ASSERT(spares->count > 0);
         spares->count--;
         *st = *from;
         st->is_spare = true;
@@ -422,6 +461,7 @@ static struct stamp *stamp_copy(const struct stamp *stamp, uint8_t *to)
 {
     struct stamp *copy = (struct stamp *)(void *)to;
 
+    ASSERT((uintptr_t)to % ARENA_ALIGN == 0);
     *copy = *stamp;
     list_init(&copy->item.in_queue);
     stamp_set_label(copy, stamp->label);
@@ -432,6 +472,7 @@ static struct record *record_copy(const struct record *r, struct stamp *stamp, u
 {
     struct record *copy = (struct record *)(void *)to;
 
+    ASSERT(r->stamp != stamp && (uintptr_t)to % ARENA_ALIGN == 0);
     memcpy(copy, r, offsetof(struct record, key) + r->key_size);
     copy->stamp = stamp;
     if (r->value) {
@@ -449,6 +490,8 @@ struct stamp *stage_absorb(struct stage *s, struct stage *write_set, struct stam
     uint8_t *to;
 
     ASSERT(s->state == STAGE_OPEN && write_set->is_write_set && !write_set->is_absorbed);
+    ASSERT(stamp->records == write_set->records);
+    ASSERT(!write_set->savepoints);
     if (write_set->memory != &write_set->arena ||
         write_set->arena.bytes > STAGE_ABSORB_BYTES_MAX)
         return stamp;
@@ -474,6 +517,7 @@ struct stamp *stage_absorb(struct stage *s, struct stage *write_set, struct stam
         for (struct record **at = &STORE_OF(link)->first; *at; at = &(*at)->next)
             *at = (*at)->newest;
     }
+    ASSERT(!copy->last || !copy->last->log_next);
     write_set->is_absorbed = true;
     return copy;
 }
@@ -483,6 +527,7 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
 {
     ASSERT(s->state == STAGE_OPEN && !s->is_loose); /* S-1 */
     ASSERT(write_set->is_write_set && !write_set->savepoints);
+    ASSERT(stamp->commit && stamp->records == write_set->records);
     stage_note_commit(s, stamp->commit);
     LIST_EACH_SAFE (link, &write_set->stores) {
         struct stage_store *from = STORE_OF(link);
@@ -505,12 +550,15 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
         arena_splice(&s->arena, &write_set->arena);
     write_set_empty(write_set);
     write_set->records = 0;
+    ASSERT(stage_is_sane(s));
 }
 
 void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,
                  struct stage_spares *spares)
 {
     ASSERT(s->state == STAGE_OPEN && !s->first_commit && !write_set->savepoints);
+    ASSERT(s->store_count == 0 && write_set->is_write_set);
+    ASSERT(stamp->commit && stamp->records == write_set->records);
     stage_note_commit(s, stamp->commit);
     LIST_EACH_SAFE (link, &write_set->stores)
         stage_take_store(s, STORE_OF(link), write_set, spares);
@@ -520,10 +568,12 @@ void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,
     arena_splice(&s->arena, &write_set->arena);
     write_set_empty(write_set);
     write_set->records = 0;
+    ASSERT(stage_is_sane(s));
 }
 
 enum err stage_spares_fill(struct stage_spares *spares, struct os *os, size_t count)
 {
+    ASSERT((spares->first == NULL) == (spares->count == 0));
     while (spares->count < count) {
         struct stage_store *st = os_alloc(os, sizeof *st);
 
@@ -538,6 +588,7 @@ enum err stage_spares_fill(struct stage_spares *spares, struct os *os, size_t co
 
 void stage_spares_free(struct stage_spares *spares, struct os *os)
 {
+    ASSERT((spares->first == NULL) == (spares->count == 0));
     while (spares->first) {
         struct stage_store *st = spares->first;
 
@@ -551,6 +602,7 @@ void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from,
                  void *context)
 {
     ASSERT(stamp->commit);
+    ASSERT(!stamp->superseded || stamp->first);
     if (!stamp->superseded)
         return;
     for (struct record *r = stamp->first; r; r = r->log_next) {
@@ -621,6 +673,7 @@ bool stage_check(const struct stage *s)
 
 size_t stage_store_count(const struct stage *s)
 {
+    ASSERT((s->store_count == 0) == list_is_empty(&s->stores));
     return s->store_count;
 }
 

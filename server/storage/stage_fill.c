@@ -16,6 +16,7 @@ struct record *stage_append(struct stage *s, struct stamp *stamp, uint32_t store
 {
     struct record *r = record_new(s, stamp, store, key, value);
 
+    ASSERT(!s->is_write_set);
     if (!r)
         return NULL;
     stamp_add(stamp, r);
@@ -27,6 +28,7 @@ static uint16_t shared_with(const struct stage_store *st, const struct record *r
     struct slice key = record_key(r), other;
     size_t most, shared = 0;
 
+    ASSERT(r->store == st->store);
     if (!st->first)
         return r->key_size;
     other = record_key(st->first);
@@ -35,6 +37,7 @@ static uint16_t shared_with(const struct stage_store *st, const struct record *r
         return (uint16_t)most;
     while (key.data[shared] == other.data[shared])
         shared++;
+    ASSERT(shared <= r->key_size);
     return (uint16_t)shared;
 }
 
@@ -43,6 +46,7 @@ enum err stage_fill(struct stage *s, struct stamp *stamp)
     struct stage_store *st = NULL;
 
     ASSERT(s->state == STAGE_OPEN); /* S-1 */
+    ASSERT(!s->is_write_set && stamp->commit);
     stage_note_commit(s, stamp->commit);
     s->is_loose = true;
     for (struct record *r = stamp->first; r; r = r->log_next) {
@@ -59,6 +63,7 @@ enum err stage_fill(struct stage *s, struct stamp *stamp)
         s->records++;
         s->value_bytes += r->key_size + r->value_size;
     }
+    ASSERT(s->is_loose && stamp->records <= s->records);
     return ERR_OK;
 }
 
@@ -73,6 +78,7 @@ static bool is_above(const struct stage_index_entry *a, const struct stage_index
 
 static void sort_few(struct stage_index_entry *at, size_t count)
 {
+    ASSERT(count <= SORT_INSERTION);
     for (size_t i = 1; i < count; i++) {
         struct stage_index_entry entry = at[i];
         size_t k = i;
@@ -89,9 +95,11 @@ static void sort_merge(struct stage_index_entry *at, size_t lower, size_t count,
 {
     size_t i = 0, k = lower, to = 0;
 
+    ASSERT(lower > 0 && lower < count);
     while (i < lower && k < count)
         at[to++] = is_above(&scratch[i], &at[k]) ? at[k++] : scratch[i++];
     memcpy(&at[to], &scratch[i], (lower - i) * sizeof *at);
+    ASSERT(to + (lower - i) == k);
 }
 
 /* Stable, so versions of a key stay in the order of their commits. scratch: half of count. */
@@ -118,6 +126,7 @@ static void store_collect(const struct stage_store *st, struct stage_index_entry
 {
     size_t i = st->records;
 
+    ASSERT(st->records > 0);
     for (struct record *r = st->first; r; r = r->next) {
         i--;
         to[i].head = stage_index_head(record_key(r), st->shared);
@@ -133,6 +142,7 @@ static size_t store_link(struct stage_store *st, struct stage_index_entry *entri
     struct record **at = &st->first, *newest = NULL;
     size_t linked = 0;
 
+    ASSERT(st->records > 0);
     for (size_t i = 0; i < st->records; i++) {
         struct record *r = entries[i].record;
 
@@ -148,6 +158,7 @@ static size_t store_link(struct stage_store *st, struct stage_index_entry *entri
         newest = r;
     }
     *at = NULL;
+    ASSERT(linked > 0 && linked <= st->records);
     return linked;
 }
 
@@ -157,6 +168,7 @@ static enum err store_settle(struct stage *s, struct stage_store *st)
     struct stage_index_entry *entries;
     enum err e = ERR_OK;
 
+    ASSERT(st->records > 0 && !st->index.root);
     bytes = (st->records + scratch) * sizeof *entries;
     entries = os_alloc(s->os, bytes);
     if (!entries)
@@ -177,6 +189,7 @@ enum err stage_settle(struct stage *s)
 {
     enum err e = ERR_OK;
 
+    ASSERT(s->state == STAGE_OPEN);
     if (!s->is_loose)
         return ERR_OK;
     LIST_EACH (link, &s->stores) {

@@ -38,6 +38,7 @@ static size_t shared_bytes(struct slice a, struct slice b)
 
     while (shared < most && a.data[shared] == b.data[shared])
         shared++;
+    ASSERT(shared <= most);
     return shared;
 }
 
@@ -48,6 +49,7 @@ static unsigned node_rank(const struct stage_index_node *n, struct slice key, bo
     uint64_t head;
     int order;
 
+    ASSERT(n->count <= NODE_ENTRIES && n->prefix <= NODE_PREFIX_MAX);
     if (!high)
         return 0;
     if (n->prefix) {
@@ -73,6 +75,7 @@ static unsigned node_rank(const struct stage_index_node *n, struct slice key, bo
         else
             high = middle;
     }
+    ASSERT(low <= n->count);
     return low;
 }
 
@@ -94,6 +97,7 @@ struct record *stage_index_find(const struct stage_index *x, struct slice key, b
 
         if (!rank)
             return NULL; /* the least of a child is the least of all that is in it */
+        ASSERT(rank <= n->count);
         if (!n->level)
             return n->records[rank - 1];
         n = n->children[rank - 1];
@@ -106,6 +110,7 @@ struct record *stage_index_last(const struct stage_index *x)
 {
     const struct stage_index_node *n = x->root;
 
+    ASSERT(!n || n->count <= NODE_ENTRIES);
     while (n && n->level)
         n = n->children[n->count - 1];
     return n && n->count ? n->records[n->count - 1] : NULL;
@@ -119,6 +124,7 @@ static struct stage_index_node *node_new(struct arena *arena, unsigned level)
     struct stage_index_node *n =
         arena_alloc(arena, sizeof *n + children * sizeof(struct stage_index_node *));
 
+    ASSERT(level < STAGE_INDEX_HEIGHT_MAX + 1);
     if (!n)
         return NULL;
     n->count = 0;
@@ -132,6 +138,7 @@ static uint16_t node_shared(const struct stage_index_node *n)
 {
     size_t shared;
 
+    ASSERT(n->count <= NODE_ENTRIES);
     if (n->count < 2)
         return 0; /* nothing is shared with anybody yet */
     shared = shared_bytes(record_key(n->records[0]), record_key(n->records[n->count - 1]));
@@ -146,11 +153,13 @@ static void node_refresh(struct stage_index_node *n)
         memcpy(n->prefix_bytes, record_key(n->records[0]).data, n->prefix);
     for (unsigned i = 0; i < n->count; i++)
         n->heads[i] = stage_index_head(record_key(n->records[i]), n->prefix);
+    ASSERT(n->prefix <= NODE_PREFIX_MAX);
 }
 
 /* After a split the old prefix still holds; a longer one pays only if it is much longer. */
 static void node_tighten(struct stage_index_node *n)
 {
+    ASSERT(n->count > 0);
     if (n->count < 2 || node_shared(n) >= n->prefix + NODE_PREFIX_WORTH)
         node_refresh(n);
 }
@@ -162,6 +171,8 @@ static void node_insert(struct stage_index_node *n, unsigned at, struct record *
     bool at_edge = at == 0 || at == n->count;
 
     ASSERT(n->count < NODE_ENTRIES);
+    ASSERT(at <= n->count);
+    ASSERT((n->level > 0) == (child != NULL));
     memmove(&n->heads[at + 1], &n->heads[at], behind * sizeof *n->heads);
     memmove(&n->records[at + 1], &n->records[at], behind * sizeof *n->records);
     n->records[at] = r;
@@ -186,6 +197,8 @@ static void node_split(struct stage_index_node *n, struct stage_index_node *uppe
 {
     unsigned keep = ascending ? NODE_ENTRIES - 1 : NODE_ENTRIES / 2;
 
+    ASSERT(n->count == NODE_ENTRIES && upper->count == 0);
+    ASSERT(n->level == upper->level);
     upper->count = (uint16_t)(NODE_ENTRIES - keep);
     memcpy(upper->records, &n->records[keep], upper->count * sizeof *n->records);
     memcpy(upper->heads, &n->heads[keep], upper->count * sizeof *n->heads);
@@ -196,6 +209,7 @@ static void node_split(struct stage_index_node *n, struct stage_index_node *uppe
     n->count = (uint16_t)keep;
     node_tighten(n);
     node_tighten(upper);
+    ASSERT(n->count + upper->count == NODE_ENTRIES);
 }
 
 /* Make the tree one level higher: path[0] was its root. */
@@ -204,6 +218,7 @@ static bool index_grow(struct stage_index *x, struct arena *arena,
 {
     struct stage_index_node *root = node_new(arena, x->root->level + 1u);
 
+    ASSERT(path[0] == x->root && x->root->count == NODE_ENTRIES);
     if (!root || *depth == STAGE_INDEX_HEIGHT_MAX)
         return false;
     node_insert(root, 0, x->root->records[0], x->root);
@@ -222,6 +237,7 @@ static bool path_make_room(struct stage_index *x, struct arena *arena,
                            struct stage_index_node *path[], unsigned slots[], unsigned *depth,
                            struct slice key)
 {
+    ASSERT(path[0] == x->root && *depth > 0);
     if (path[0]->count == NODE_ENTRIES && !index_grow(x, arena, path, slots, depth))
         return false;
     for (unsigned i = 1; i < *depth; i++) {
@@ -270,6 +286,7 @@ bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record
     ASSERT(depth && depth <= STAGE_INDEX_HEIGHT_MAX);
     if (full && !path_make_room(x, arena, path, slots, &depth, key))
         return false;
+    ASSERT(!path[depth - 1]->level && slots[depth - 1] <= path[depth - 1]->count);
     node_insert(path[depth - 1], slots[depth - 1], r, NULL);
     /* a new least one is the least of every node that it is the first of */
     for (unsigned i = depth - 1; i-- > 0;) {
@@ -317,6 +334,7 @@ void stage_index_remove(struct stage_index *x, const struct record *r)
     struct stage_index_node *path[STAGE_INDEX_HEIGHT_MAX + 1], *n = x->root;
     unsigned slots[STAGE_INDEX_HEIGHT_MAX + 1], depth = 0;
 
+    ASSERT(!n || n->count <= NODE_ENTRIES);
     for (; n; n = n->level ? n->children[slots[depth++]] : NULL) {
         unsigned rank = node_rank(n, record_key(r), true);
 
@@ -354,6 +372,7 @@ static void leaf_settle(struct stage_index_node *n, size_t shared)
 {
     bool distinct = shared <= NODE_PREFIX_MAX;
 
+    ASSERT(n->level == 0 && n->count > 0);
     for (unsigned i = 1; i < n->count && distinct; i++)
         distinct = n->heads[i - 1] < n->heads[i];
     if (!distinct) {
@@ -370,6 +389,7 @@ static size_t build_level(struct arena *arena, struct stage_index_entry *entries
 {
     size_t made = 0;
 
+    ASSERT(count > 0);
     for (size_t at = 0; at < count; made++) {
         struct stage_index_node *n = node_new(arena, level);
         size_t part = count - at < NODE_FILL ? count - at : NODE_FILL;

@@ -18,11 +18,13 @@ void wait_init(struct wait *w, void (*wake)(struct wait *))
 void wait_release(struct primary *p, struct wait *w)
 {
     cache_wait_release(&p->cache, w);
+    ASSERT(w->pending == 0 && !w->pins);
 }
 
 void wait_yield(struct primary *p, struct wait *w)
 {
     cache_wait_yield(&p->cache, w);
+    ASSERT(list_is_linked(&w->in_ready));
 }
 
 bool primary_wake(struct primary *p)
@@ -32,6 +34,7 @@ bool primary_wake(struct primary *p)
 
 void primary_on_ready(struct primary *p, void (*ready)(void *context), void *context)
 {
+    ASSERT(ready || !context);
     p->cache.on_ready = ready;
     p->cache.on_ready_context = context;
 }
@@ -71,6 +74,7 @@ static enum err tree_find(struct primary *p, struct root *r, const struct tree_i
     unsigned level, i;
     enum err e;
 
+    ASSERT(r->refs > 0);
     if (info->height == 0)
         return ERR_NOT_FOUND;
     for (level = info->height - 1;; level--) {
@@ -80,10 +84,12 @@ static enum err tree_find(struct primary *p, struct root *r, const struct tree_i
         ASSERT(page->level == level && page->store == info->store);
         if (level == 0)
             break;
+        ASSERT(page->level == level);
         i = page_find_child(page, key);
         ptr = &page->children[i];
         home = &page->cached[i];
     }
+    ASSERT(page->level == 0);
     if (!page_find_equal(page, key, &i))
         return ERR_NOT_FOUND;
     e = cache_pin_wait(&p->cache, page, w);
@@ -146,6 +152,7 @@ enum err tree_rank(struct primary *p, struct root *r, uint32_t store, struct sli
     bool equal;
     enum err e;
 
+    ASSERT(r->refs > 0);
     *out = 0;
     if (!info || info->height == 0)
         return ERR_OK;
@@ -169,5 +176,6 @@ enum err tree_rank(struct primary *p, struct root *r, uint32_t store, struct sli
         home = &page->cached[i];
     }
     *out = rank + page_find(page, key, &equal);
+    ASSERT(*out <= info->top.records);
     return ERR_OK;
 }

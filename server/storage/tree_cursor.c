@@ -34,6 +34,7 @@ struct tree_layers {
 
 void tree_cursor_init(struct tree_cursor *c, struct primary *p, struct root *r, uint32_t store)
 {
+    ASSERT(r->refs > 0);
     memset(c, 0, sizeof *c);
     c->p = p;
     c->r = r;
@@ -46,6 +47,7 @@ static void cursor_unpin(struct tree_cursor *c)
         cache_unpin(c->path[i].page);
     c->height = 0;
     c->valid = false;
+    ASSERT(!c->valid && c->height == 0);
 }
 
 static void layers_free(struct tree_cursor *c)
@@ -72,6 +74,7 @@ void tree_cursor_fini(struct tree_cursor *c)
 /* Stand on what path says; height 0: nowhere. */
 static void cursor_take(struct tree_cursor *c, const struct path *path)
 {
+    ASSERT(path->height <= PAGE_LEVELS_MAX);
     for (unsigned i = 0; i < path->height; i++)
         cache_pin(path->at[i].page);
     cursor_unpin(c);
@@ -82,6 +85,7 @@ static void cursor_take(struct tree_cursor *c, const struct path *path)
     c->height = path->height;
     c->valid = path->height > 0;
     if (c->valid) {
+        ASSERT(c->path[c->height - 1].slot < c->path[c->height - 1].page->count);
         c->key = page_key(c->path[c->height - 1].page, c->path[c->height - 1].slot);
         c->value = page_value(c->path[c->height - 1].page, c->path[c->height - 1].slot);
     }
@@ -94,8 +98,10 @@ static enum err path_load(struct tree_cursor *c, const struct tree_info *info,
     const struct page_ptr *ptr = &info->top;
     struct page **home = &c->r->tops[info - c->r->infos];
 
+    ASSERT(depth < info->height);
     if (depth) {
         struct page *parent = path->at[depth - 1].page;
+        ASSERT(path->at[depth - 1].slot < parent->count);
 
         ptr = &parent->children[path->at[depth - 1].slot];
         home = &parent->cached[path->at[depth - 1].slot];
@@ -110,12 +116,14 @@ static enum err path_descend(struct tree_cursor *c, const struct tree_info *info
                              struct path *path, unsigned depth, enum edge edge, struct wait *w,
                              struct failure *f)
 {
+    ASSERT(info->height < PAGE_LEVELS_MAX);
     for (; depth < info->height; depth++) {
         enum err e = path_load(c, info, path, depth, w, f);
 
         if (e)
             return e;
         path->at[depth].slot = edge == EDGE_FIRST ? 0 : path->at[depth].page->count - 1;
+        ASSERT(path->at[depth].page->level == info->height - 1 - depth);
     }
     return ERR_OK;
 }
@@ -127,6 +135,7 @@ static enum err path_beside(struct tree_cursor *c, const struct tree_info *info,
 {
     unsigned depth = info->height - 1;
 
+    ASSERT(path->height == info->height);
     while (depth > 0) {
         unsigned slot = path->at[depth - 1].slot;
 
@@ -149,6 +158,7 @@ static enum err cursor_seek(struct tree_cursor *c, struct slice key, bool backwa
     bool equal;
     enum err e;
 
+    ASSERT(c->height == 0 || c->valid);
     path.height = 0;
     if (!info || info->height == 0 || (backwards && key.data && key.size == 0)) {
         cursor_take(c, &path);
@@ -169,6 +179,7 @@ static enum err cursor_seek(struct tree_cursor *c, struct slice key, bool backwa
         if (e)
             return e;
         page = path.at[depth].page;
+        ASSERT(page->level == info->height - 1 - depth);
         path.at[depth].slot =
             page->level ? page_find_child(page, key) : page_find(page, key, &equal);
     }
@@ -189,6 +200,7 @@ static enum err cursor_move_far(struct tree_cursor *c, bool backwards, struct wa
     struct path path;
     enum err e;
 
+    ASSERT(info && info->height == c->height);
     cache_trim(&c->p->cache);
     path.height = c->height;
     for (unsigned i = 0; i < c->height; i++) {
@@ -210,6 +222,7 @@ static enum err cursor_move(struct tree_cursor *c, bool backwards, struct wait *
     ASSERT(c->valid && c->height > 0);
     page = c->path[c->height - 1].page;
     slot = c->path[c->height - 1].slot;
+    ASSERT(page->level == 0 && slot < page->count);
     if (backwards ? slot == 0 : slot + 1 == page->count)
         return cursor_move_far(c, backwards, w, f);
     slot = backwards ? slot - 1 : slot + 1;
@@ -321,11 +334,13 @@ enum err tree_cursor_seek(struct tree_cursor *c, struct slice key, bool backward
 
 enum err tree_cursor_next(struct tree_cursor *c, struct wait *w, struct failure *f)
 {
+    ASSERT(c->valid);
     return c->layers ? layers_move(c, false, w, f) : cursor_move(c, false, w, f);
 }
 
 enum err tree_cursor_previous(struct tree_cursor *c, struct wait *w, struct failure *f)
 {
+    ASSERT(c->valid);
     return c->layers ? layers_move(c, true, w, f) : cursor_move(c, true, w, f);
 }
 

@@ -8,6 +8,7 @@
 
 enum err feed_peek(struct merge_feed *feed, const struct merge_change **out)
 {
+    ASSERT(!(feed->ready && feed->ended));
     *out = NULL;
     if (!feed->ready && !feed->ended) {
         enum err e = feed->input.next(feed->input.context, &feed->change);
@@ -34,6 +35,7 @@ void tree_merge_init(struct tree_merge *t, struct os *os, struct os_file *file,
                      struct page_cache *cache, struct page_writer *writer,
                      struct space_list *replaced, struct failure *f, uint32_t page_bytes)
 {
+    ASSERT(page_bytes > 0 && writer && replaced);
     memset(t, 0, sizeof *t);
     t->os = os;
     t->file = file;
@@ -63,6 +65,7 @@ void tree_merge_fini(struct tree_merge *t)
     for (unsigned level = 0; level < PAGE_LEVELS_MAX; level++)
         builder_fini(&t->builders[level]);
     page_scratch_fini(t->os, &t->scratch);
+    ASSERT(t->depth == 0);
     scratch_fini(t->os, &t->tagged);
 }
 
@@ -70,6 +73,7 @@ void tree_merge_begin(struct tree_merge *t, uint32_t store, uint32_t height,
                       const struct page_ptr *top, bool dropping)
 {
     ASSERT(t->depth == 0);
+    ASSERT(height < PAGE_LEVELS_MAX);
     t->store = store;
     t->height = height;
     memset(&t->top, 0, sizeof t->top);
@@ -97,6 +101,8 @@ static enum err level_emit(struct tree_merge *t, unsigned level, unsigned count)
     enum err e;
 
     ASSERT(level + 1 < PAGE_LEVELS_MAX);
+    ASSERT(count > 0 && count <= b->count);
+    ASSERT(!t->dropping);
     e = builder_cells(b, count, &cells, &low);
     if (e)
         return e;
@@ -116,6 +122,7 @@ static enum err levels_settle(struct tree_merge *t, unsigned level)
     unsigned count;
     enum err e;
 
+    ASSERT(!t->dropping);
     for (; level + 1 < PAGE_LEVELS_MAX && t->builders[level].count; level++) {
         while ((count = builder_ripe(&t->builders[level], false))) {
             e = level_emit(t, level, count);
@@ -136,11 +143,13 @@ static enum err level_flush(struct tree_merge *t, unsigned level)
         if (e)
             return e;
     }
+    ASSERT(t->builders[level].count == 0);
     return levels_settle(t, level + 1);
 }
 
 static bool above_is_empty(const struct tree_merge *t, unsigned level)
 {
+    ASSERT(level < PAGE_LEVELS_MAX);
     for (level++; level < PAGE_LEVELS_MAX; level++)
         if (t->builders[level].count || t->builders[level].emitted)
             return false;
@@ -150,6 +159,7 @@ static bool above_is_empty(const struct tree_merge *t, unsigned level)
 /* The walk is over: make pages of all that waits, and find the top. */
 static enum err tree_finish(struct tree_merge *t)
 {
+    ASSERT(t->depth == 0 && t->started);
     t->height = 0;
     memset(&t->top, 0, sizeof t->top);
     for (unsigned level = 0; level < PAGE_LEVELS_MAX; level++) {
@@ -164,6 +174,7 @@ static enum err tree_finish(struct tree_merge *t)
                 return e;
             t->top = *cells[0].ptr;
             t->height = level;
+            ASSERT(t->top.records > 0);
             return ERR_OK;
         }
         e = level_flush(t, level);
@@ -190,6 +201,7 @@ static enum err change_below(struct tree_merge *t, struct merge_feed *feed, stru
 {
     enum err e = feed_peek(feed, out);
 
+    ASSERT(!t->dropping);
     if (e || !*out)
         return e;
     if ((*out)->store != change_store(t) ||
@@ -203,6 +215,7 @@ static enum err note_replaced(struct tree_merge *t, const struct page_ptr *ptr)
     struct space_extent extent = {ptr->offset, page_units(ptr->packed), ptr->birth};
     enum err e = space_list_push(t->os, t->replaced, extent);
 
+    ASSERT(extent.units > 0);
     if (e || !ptr->twin)
         return e;
     extent.offset = ptr->twin;
@@ -231,6 +244,7 @@ static enum err frame_push(struct tree_merge *t, const struct page_ptr *ptr, uns
     enum err e;
 
     ASSERT(t->depth < PAGE_LEVELS_MAX);
+    ASSERT(!high.data || slice_compare(low, high) < 0);
     e = note_replaced(t, ptr);
     if (e)
         return e;
@@ -244,6 +258,7 @@ static enum err frame_push(struct tree_merge *t, const struct page_ptr *ptr, uns
         t->bad_copy_store = t->store;
     }
     t->depth++;
+    ASSERT(frame->page->level == level);
     t->work += ptr->packed;
     frame->next = 0;
     frame->low = low;
@@ -264,6 +279,7 @@ static enum err subtree_reuse(struct tree_merge *t, const struct page_ptr *ptr, 
     bool is_big = level == 0 && ptr->image > t->page_bytes + t->page_bytes / 2;
     enum err e;
 
+    ASSERT(level + 1 < PAGE_LEVELS_MAX);
     *done = false;
     for (unsigned below = 0; below <= level; below++) {
         if (t->builders[below].count == 0)
@@ -275,6 +291,7 @@ static enum err subtree_reuse(struct tree_merge *t, const struct page_ptr *ptr, 
             return e;
     }
     *done = true;
+    ASSERT(t->builders[level].count == 0);
     e = builder_add(&t->builders[level + 1], low, slice_make(ptr, sizeof *ptr));
     return e ? e : levels_settle(t, level + 1);
 }
@@ -288,6 +305,7 @@ static enum err child_visit(struct tree_merge *t, struct merge_feed *feed,
     bool done = false;
     enum err e;
 
+    ASSERT(level < PAGE_LEVELS_MAX);
     if (t->dropping)
         return level ? frame_push(t, ptr, level, low, high) : note_replaced(t, ptr);
     e = change_below(t, feed, high, &change);
@@ -307,6 +325,8 @@ static enum err branch_step(struct tree_merge *t, struct merge_feed *feed,
     const struct page *page = frame->page;
     unsigned i = frame->next;
 
+    ASSERT(page->level > 0 && i <= page->count);
+    ASSERT(frame == &t->frames[t->depth - 1]);
     if (i == page->count) {
         frame_pop(t);
         return ERR_OK;
@@ -344,6 +364,8 @@ static enum err leaf_record(struct tree_merge *t, struct merge_feed *feed,
     int order = 1; /* of the old record against the change */
     enum err e;
 
+    ASSERT(!page || page->level == 0);
+    ASSERT(!page || frame->next <= page->count);
     e = change_below(t, feed, frame->high, &change);
     if (e)
         return e;
@@ -358,6 +380,7 @@ static enum err leaf_record(struct tree_merge *t, struct merge_feed *feed,
     if (order < 0)
         return builder_add(b, page_key(page, frame->next - 1),
                            page_value(page, frame->next - 1));
+    ASSERT(change);
     t->work += change->key.size + change->value.size;
     if (t->is_side)
         e = side_add(t, change);
@@ -373,6 +396,7 @@ static enum err leaf_step(struct tree_merge *t, struct merge_feed *feed,
     bool done = false;
     enum err e = ERR_OK;
 
+    ASSERT(frame == &t->frames[t->depth - 1]);
     for (unsigned i = 0; i < STEPS_A_TIME && !e; i++) {
         e = leaf_record(t, feed, frame, &done);
         if (done) {
@@ -389,6 +413,7 @@ static enum err tree_start(struct tree_merge *t, struct merge_feed *feed)
 {
     struct slice low = slice_make("", 0);
 
+    ASSERT(!t->started && t->depth == 0);
     t->started = true;
     if (t->height)
         return child_visit(t, feed, &t->top, t->height - 1, low, SLICE_NONE);
@@ -403,6 +428,7 @@ enum err tree_merge_run(struct tree_merge *t, struct merge_feed *feed, uint64_t 
 {
     enum err e = ERR_OK;
 
+    ASSERT(t->depth <= PAGE_LEVELS_MAX);
     if (!t->started)
         e = tree_start(t, feed);
     while (!e && t->depth) {

@@ -1,5 +1,6 @@
 #include "server/storage/value_order.h"
 
+#include "server/base/assert.h"
 #include "server/storage/key.h"
 
 #include <math.h>
@@ -23,6 +24,7 @@ const char *value_type_name(unsigned type)
 {
     unsigned i = 0;
 
+    ASSERT(type && !(type & (type - 1)) && type <= VALUE_TYPES_ALL); /* one bit */
     while (i + 1 < TYPE_COUNT && type != 1u << i)
         i++;
     return type_names[i];
@@ -64,6 +66,7 @@ bool value_is_key(struct slice value, unsigned types)
 {
     struct msgpack_cursor c = msgpack_open(value);
 
+    ASSERT(types && !(types & ~VALUE_TYPES_ALL));
     while (!msgpack_at_end(&c)) { /* arrays are only heads between what is in them */
         struct msgpack_token t;
 
@@ -86,6 +89,7 @@ static int compare_encoded(struct slice a, struct slice b)
 
     key_encode_value(a, false, key_a, sizeof key_a, &size_a);
     key_encode_value(b, false, key_b, sizeof key_b, &size_b);
+    ASSERT(size_a > 0 && size_b > 0);
     return slice_compare(slice_make(key_a, size_a), slice_make(key_b, size_b));
 }
 
@@ -95,6 +99,7 @@ static int compare_tokens(const struct msgpack_token *t, const struct msgpack_to
 {
     unsigned type = type_of(t), other = type_of(u);
 
+    ASSERT(type && other);
     if (type != other)
         return type < other ? -1 : 1;
     switch (type) {
@@ -123,6 +128,7 @@ int value_compare(struct slice a, struct slice b)
         int order;
 
         if (!left_a[depth] || !left_b[depth]) { /* the shorter one comes first */
+            ASSERT(depth <= MSGPACK_DEPTH_MAX);
             if (left_a[depth] || left_b[depth])
                 return left_a[depth] ? 1 : -1;
             if (depth-- == 0)

@@ -38,6 +38,8 @@ static uint64_t room(const struct wal *w)
     uint64_t rest = end - w->position;
     uint64_t whole = l->segment_bytes - WAL_SECTOR_BYTES - l->tail_bytes;
 
+    ASSERT(w->position <= end);
+    ASSERT(l->segment_bytes > WAL_SECTOR_BYTES + l->tail_bytes);
     return (rest > l->tail_bytes ? rest - l->tail_bytes : 0) + w->ready * whole;
 }
 
@@ -47,20 +49,24 @@ bool wal_room_is_short(const struct wal *w, uint64_t bytes, uint64_t spare)
     uint64_t total = w->reserved + w->queued + bytes;
     uint64_t charge = total + total / l->stream_bytes_min * 2 * WAL_SECTOR_BYTES + ROOM_SLACK;
 
+    ASSERT(l->stream_bytes_min > 0);
     return room(w) < charge + spare * (l->segment_bytes - WAL_SECTOR_BYTES - l->tail_bytes);
 }
 
 static enum err reserve(struct wal *w, uint64_t bytes, uint64_t left)
 {
+    ASSERT(left == 0 || left == w->limits.reserve_bytes);
     if (w->failed)
         return ERR_LOG_FAILED;
     if (!wal_room_is_short(w, bytes + left, 0)) {
         w->reserved += bytes;
+        ASSERT(w->reserved >= bytes);
         wal_prepare_maybe(w);
         return ERR_OK;
     }
     if (bytes + left > w->demand)
         w->demand = bytes + left;
+    ASSERT(w->demand >= bytes);
     wal_prepare_maybe(w);
     if (!w->prepare.running)
         return w->prepare_error == ERR_NOMEM ? ERR_NOMEM : ERR_NO_SPACE;
@@ -70,11 +76,13 @@ static enum err reserve(struct wal *w, uint64_t bytes, uint64_t left)
 
 enum err wal_reserve(struct wal *w, uint64_t bytes)
 {
+    ASSERT(w->has_begun);
     return reserve(w, bytes, w->limits.reserve_bytes);
 }
 
 enum err wal_reserve_to_free(struct wal *w, uint64_t bytes)
 {
+    ASSERT(w->has_begun);
     return reserve(w, bytes, 0);
 }
 
@@ -90,11 +98,15 @@ void wal_append(struct wal *w, struct wal_item *item)
 
     ASSERT(item->number > w->last_appended);
     ASSERT(bytes <= w->reserved);
+    ASSERT(item->number > w->last_appended); /* never 0, and it grows */
+    ASSERT(item->progress == 0 && !item->at);
+    ASSERT(item->encode);
     w->last_appended = item->number;
     w->reserved -= bytes;
     w->queued += bytes;
     w->queued_items++;
     list_push_back(&w->queue, &item->in_queue);
+    ASSERT(wal_is_sane(w));
 }
 
 void wal_reserve_numbers(struct wal *w, struct wal_numbers numbers)
@@ -103,6 +115,8 @@ void wal_reserve_numbers(struct wal *w, struct wal_numbers numbers)
         w->numbers.version = numbers.version;
     if (numbers.commit > w->numbers.commit)
         w->numbers.commit = numbers.commit;
+    ASSERT(w->numbers.version >= w->numbers_issued.version);
+    ASSERT(w->numbers.commit >= w->numbers_issued.commit);
 }
 
 static bool numbers_differ(struct wal_numbers a, struct wal_numbers b)
@@ -116,6 +130,8 @@ void wal_fail(struct wal *w, enum err e, const char *what, uint64_t segment, uin
 {
     char path[WAL_PATH_BYTES], text[FAILURE_TEXT_BYTES];
 
+    ASSERT(e != ERR_OK);
+    ASSERT(offset < w->limits.segment_bytes);
     if (w->failed)
         return;
     w->failed = true;
@@ -130,6 +146,7 @@ void wal_fail(struct wal *w, enum err e, const char *what, uint64_t segment, uin
 /* The raw position behind it; of a SYNC: up to which it makes durable. */
 static uint64_t flight_end(const struct wal *w, const struct wal_flight *flight)
 {
+    ASSERT(flight->segment);
     if (flight->kind == WAL_FLIGHT_SYNC)
         return flight->batch.position;
     if (flight->batch.flags & WAL_BATCH_SKIP)
@@ -140,6 +157,8 @@ static uint64_t flight_end(const struct wal *w, const struct wal_flight *flight)
 /* It has run, and all before it but syncs. */
 static void flight_note_written(struct wal *w, struct wal_flight *flight)
 {
+    ASSERT(flight->done);
+    ASSERT(!flight->is_written || flight->covers <= w->last_issued);
     if (flight->is_written)
         return;
     flight->is_written = true;
@@ -149,21 +168,28 @@ static void flight_note_written(struct wal *w, struct wal_flight *flight)
     w->items += flight->kind == WAL_FLIGHT_STREAM ? flight->stream_last : flight->item_count;
     if (flight->kind != WAL_FLIGHT_SYNC)
         w->batches++;
+    ASSERT(w->last_written <= w->last_issued);
+    ASSERT(flight->covers <= w->last_written);
 }
 
 /* The flight with the oldest position has run, and all who must have it do: count it. */
 static void flight_pop(struct wal *w, struct wal_flight *flight)
 {
+    ASSERT(flight->done && !flight->result);
+    ASSERT(flight->item_count <= w->items_in_flight);
     flight_note_written(w, flight);
+    ASSERT(flight->is_written); /* I-W1: in the order of their positions */
     w->items_in_flight -= flight->item_count;
     if (flight->sync) {
         w->syncs++;
         ASSERT(flight->covers >= w->last_durable);
         w->last_durable = flight->covers;
         w->synced = flight_end(w, flight);
+        ASSERT(w->synced <= w->position);
         if (flight->kind != WAL_FLIGHT_SYNC)
             w->numbers_reserved = flight->batch.numbers;
     }
+    ASSERT(w->last_durable <= w->last_written);
 }
 
 static void segment_unuse(struct wal *w, struct wal_segment *s)
@@ -175,17 +201,21 @@ static void segment_unuse(struct wal *w, struct wal_segment *s)
 
 static void flight_free(struct wal *w, struct wal_flight *flight)
 {
+    ASSERT(flight->done);
+    ASSERT(w->in_flight > 0);
     list_remove(&flight->in_list);
     list_push_back(&w->free, &flight->in_list);
     w->in_flight--;
     segment_unuse(w, flight->segment);
     /* Items that are not durable yet stay lent, but the log is done with them. */
     list_init(&flight->items);
+    ASSERT((w->in_flight == 0) == list_is_empty(&w->flying));
 }
 
 /* After a failure: forget what has run, also what an earlier batch kept from counting. */
 static void flights_give_up(struct wal *w)
 {
+    ASSERT(w->failed || w->in_flight > 0);
     LIST_EACH_SAFE (link, &w->flying)
         if (LIST_ENTRY(link, struct wal_flight, in_list)->done)
             flight_free(w, LIST_ENTRY(link, struct wal_flight, in_list));
@@ -197,6 +227,8 @@ static void stream_placed(struct wal *w, struct wal_flight *flight)
     uint64_t end = flight->batch.position + flight->batch.span;
     uint64_t used = flight->stream_put;
 
+    ASSERT(w->stream_running && flight->stream);
+    ASSERT(flight->result || flight->batch.used <= flight->stream_room);
     w->stream_running = false;
     if (flight->batch.flags & WAL_BATCH_SKIP) {
         /* With room for any piece, encode must put one. */
@@ -214,8 +246,11 @@ static void stream_placed(struct wal *w, struct wal_flight *flight)
         list_remove(&flight->stream->in_queue);
         w->queued_items--;
     }
+    ASSERT(used <= w->queued);
     w->queued -= used;
     w->stream_left -= used;
+    ASSERT(w->position % WAL_SECTOR_BYTES == 0);
+    ASSERT((w->stream_left == 0) == flight->stream_last);
 }
 
 /* The next that may be counted (I-W1); NULL: there is none. One that is synced here and not
@@ -253,6 +288,8 @@ static void count(struct wal *w)
 /* A flight has run: count what may be counted now. */
 static void flight_settle(struct wal *w, struct wal_flight *flight)
 {
+    ASSERT(!flight->done);
+    ASSERT(flight->sync || w->unsynced_running); /* I-W2 */
     flight->done = true;
     if (!flight->sync)
         w->unsynced_running = false;
@@ -265,6 +302,7 @@ static void flight_settle(struct wal *w, struct wal_flight *flight)
         return;
     }
     count(w);
+    ASSERT(wal_is_sane(w));
 }
 
 struct counted { /* what has been told */
@@ -279,10 +317,13 @@ static struct counted counted_now(const struct wal *w)
 
 static void tell(struct wal *w, struct counted before)
 {
+    ASSERT(before.written <= w->last_written);
+    ASSERT(before.durable <= w->last_durable);
     if (w->failed || atomic_load(&w->has_doubt))
         return; /* I-W3 */
     if (w->last_written != before.written)
         w->events.on_written(w->events.context, w->last_written);
+    ASSERT(w->last_written <= w->last_issued);
     if (numbers_differ(w->numbers_reserved, before.reserved))
         w->events.on_reserved(w->events.context, w->numbers_reserved);
     if (w->last_durable != before.durable)
@@ -295,6 +336,7 @@ void wal_flight_done(struct os_job *job)
     struct wal *w = flight->wal;
     struct counted before = counted_now(w);
 
+    ASSERT(flight->wal && list_is_linked(&flight->in_list));
     flight_settle(w, flight);
     tell(w, before);
 }
@@ -303,6 +345,7 @@ void wal_confirmed(struct wal *w, uint64_t position)
 {
     struct counted before = counted_now(w);
 
+    ASSERT(w->has_begun);
     if (position <= w->confirmed)
         return;
     w->confirmed = position;
@@ -319,6 +362,7 @@ static struct wal_segment *segment_for(struct wal *w, uint64_t place)
     uint64_t number = place / w->limits.segment_bytes;
     struct list_link *next = w->current->in_list.next;
 
+    ASSERT(number >= w->current->number);
     if (number == w->current->number)
         return w->current;
     if (next == &w->segments)
@@ -331,15 +375,19 @@ static void segment_enter(struct wal *w, struct wal_segment *s)
 {
     struct wal_segment *left = w->current;
 
+    ASSERT(s->number >= left->number);
     if (s == left)
         return;
     w->current = s;
+    ASSERT(w->ready > 0);
+    ASSERT(s->number == left->number + 1);
     w->ready--;
     w->live++;
     if (w->live > w->live_peak)
         w->live_peak = w->live;
     if (left->users == 0)
         wal_segment_close(w, left);
+    ASSERT(w->live <= w->live_peak);
 }
 
 /* Whether the loop may write: nothing may be in flight that it would have to be counted
@@ -365,8 +413,10 @@ static void flight_run_direct(struct wal *w, struct wal_flight *flight)
     uint64_t began = w->os->ops->now_ns(w->os);
     bool may_grow = flight->batch.span == WAL_SECTOR_BYTES;
 
+    ASSERT(w->unsynced_running && !flight->sync);
     if (may_grow)
         flight->buffer = w->tail.buffer;
+    ASSERT(flight->buffer);
     wal_flight_run(&flight->job);
     if (w->os->ops->now_ns(w->os) - began > WAL_DIRECT_SLOW_NS)
         w->direct_from_ms = os_now_ms(w->os) + WAL_DIRECT_PAUSE_MS;
@@ -378,9 +428,11 @@ static void flight_run_direct(struct wal *w, struct wal_flight *flight)
 
 static void flight_lend(struct wal *w, struct wal_flight *flight)
 {
+    ASSERT(w->events.on_issued);
     if (flight->kind == WAL_FLIGHT_SYNC)
         return;
     wal_flight_encode(flight);
+    ASSERT(flight->batch.span % WAL_SECTOR_BYTES == 0);
     w->events.on_issued(w->events.context, flight->batch.position,
                         slice_make(flight->buffer, flight->batch.span));
 }
@@ -391,6 +443,9 @@ static void flight_submit(struct wal *w, struct wal_flight *flight, uint64_t beg
     bool is_dirty = w->unsynced_end > w->covered;
     bool is_direct = flight_is_direct(w, flight);
 
+    ASSERT(w->in_flight < w->in_flight_max);
+    ASSERT(!w->unsynced_running); /* I-W2: nothing is issued beside an unsynced write */
+    ASSERT(begin <= w->position);
     w->tail.is_open = false;
     flight->answers_from = flight->sync && is_dirty ? w->unsynced_begin : begin;
     if (flight->sync) {
@@ -410,6 +465,7 @@ static void flight_submit(struct wal *w, struct wal_flight *flight, uint64_t beg
     w->in_flight++;
     list_remove(&flight->in_list);
     list_push_back(&w->flying, &flight->in_list);
+    ASSERT(wal_is_sane(w));
     if (w->events.on_issued)
         flight_lend(w, flight);
     if (is_direct)
@@ -423,6 +479,9 @@ static struct wal_flight *flight_begin(struct wal *w, enum wal_flight_kind kind,
 {
     struct wal_flight *flight = LIST_ENTRY(w->free.next, struct wal_flight, in_list);
 
+    ASSERT(!list_is_empty(&w->free));
+    ASSERT(list_is_empty(&flight->items));
+    ASSERT(kind == WAL_FLIGHT_SYNC || place / w->limits.segment_bytes == s->number);
     flight->kind = kind;
     flight->buffer = kind == WAL_FLIGHT_STREAM ? w->stream_buffer : wal_align(flight->memory);
     flight->sync = true;
@@ -442,6 +501,7 @@ static struct wal_flight *flight_begin(struct wal *w, enum wal_flight_kind kind,
                                        .numbers = w->numbers,
                                        .used = WAL_HEADER_BYTES,
                                        .time_ms = w->os->ops->day_ms(w->os)};
+    ASSERT(flight->offset % WAL_SECTOR_BYTES == 0);
     return flight;
 }
 
@@ -451,7 +511,9 @@ static void issue_whole(struct wal *w, struct wal_flight *flight, uint64_t used)
     uint64_t segment_end = (flight->segment->number + 1) * w->limits.segment_bytes;
     uint64_t place = flight->batch.position, begin = w->position;
 
+    ASSERT(used >= WAL_HEADER_BYTES && place % WAL_SECTOR_BYTES == 0);
     flight->batch.span = (uint32_t)wal_round_up(used);
+    ASSERT(place + flight->batch.span <= segment_end);
     segment_enter(w, flight->segment);
     w->position =
         flight->batch.flags & WAL_BATCH_SKIP ? segment_end : place + flight->batch.span;
@@ -461,6 +523,7 @@ static void issue_whole(struct wal *w, struct wal_flight *flight, uint64_t used)
         flight->sync = true; /* I-W2 */
     w->previous = place;
     w->numbers_issued = flight->batch.numbers;
+    ASSERT(w->position > begin);
     flight_submit(w, flight, begin);
 }
 
@@ -468,6 +531,7 @@ static void issue_skip(struct wal *w, struct wal_segment *s, uint64_t place)
 {
     struct wal_flight *flight = flight_begin(w, WAL_FLIGHT_WHOLE, s, place);
 
+    ASSERT(s->number == place / w->limits.segment_bytes);
     flight->batch.flags = WAL_BATCH_SKIP;
     issue_whole(w, flight, WAL_HEADER_BYTES);
 }
@@ -478,6 +542,7 @@ static uint64_t flight_take_items(struct wal *w, struct wal_flight *flight, uint
 {
     uint64_t used = flight->batch.used;
 
+    ASSERT(limit % WAL_SECTOR_BYTES == 0 && used <= limit);
     flight->sync = w->sync_due || numbers_differ(w->numbers, w->numbers_issued);
     LIST_EACH_SAFE (link, &w->queue) {
         struct wal_item *item = LIST_ENTRY(link, struct wal_item, in_queue);
@@ -488,14 +553,17 @@ static uint64_t flight_take_items(struct wal *w, struct wal_flight *flight, uint
         flight->sync = flight->sync || item->durability == DURABILITY_SYNC;
         flight->last_item = item->number;
         flight->item_count++;
+        ASSERT(w->queued >= item->bytes + WAL_ITEM_OVERHEAD && w->queued_items > 0);
         w->queued -= item->bytes + WAL_ITEM_OVERHEAD;
         w->queued_items--;
         list_remove(link);
         list_push_back(&flight->items, link);
     }
     ASSERT(flight->item_count > 0);
+    ASSERT(flight->last_item > w->last_issued); /* numbers grow */
     w->last_issued = flight->last_item;
     w->items_in_flight += flight->item_count;
+    ASSERT(used <= limit);
     return used;
 }
 
@@ -505,6 +573,8 @@ static void issue_items(struct wal *w, struct wal_segment *s, uint64_t place)
     uint64_t rest = (s->number + 1) * w->limits.segment_bytes - place;
     uint64_t limit = rest < w->limits.whole_bytes ? rest : w->limits.whole_bytes;
 
+    ASSERT(!list_is_empty(&w->queue));
+    ASSERT(rest >= WAL_SECTOR_BYTES);
     issue_whole(w, flight, flight_take_items(w, flight, limit));
 }
 
@@ -513,6 +583,7 @@ static bool tail_takes_queue(struct wal *w)
 {
     uint64_t used = w->tail.batch.used;
 
+    ASSERT(!w->tail.is_open || (used >= WAL_HEADER_BYTES && used <= WAL_SECTOR_BYTES));
     if (!w->tail.is_open || w->sync_due || numbers_differ(w->numbers, w->numbers_issued))
         return false;
     LIST_EACH (link, &w->queue) {
@@ -530,6 +601,8 @@ static void issue_growth(struct wal *w)
     struct wal_flight *flight =
         flight_begin(w, WAL_FLIGHT_WHOLE, w->current, w->tail.batch.position);
 
+    ASSERT(w->tail.is_open && w->tail.batch.span == WAL_SECTOR_BYTES);
+    ASSERT(w->tail.batch.position + WAL_SECTOR_BYTES == w->position);
     flight->batch = w->tail.batch; /* its time, too */
     flight_take_items(w, flight, WAL_SECTOR_BYTES);
     flight_submit(w, flight, w->tail.begin);
@@ -541,12 +614,14 @@ static void issue_stream(struct wal *w, struct wal_item *item, struct wal_segmen
     struct wal_flight *flight = flight_begin(w, WAL_FLIGHT_STREAM, s, place);
     uint64_t rest = (s->number + 1) * w->limits.segment_bytes - place;
 
+    ASSERT(w->queue.next == &item->in_queue);
     flight->stream = item;
     flight->stream_first = w->stream_left == 0;
     flight->stream_room = rest < w->limits.batch_bytes ? rest : w->limits.batch_bytes;
     if (flight->stream_first)
         w->stream_left = item->bytes + WAL_ITEM_OVERHEAD;
     segment_enter(w, s);
+    ASSERT(w->stream_left > 0 && w->stream_left <= w->queued);
     w->stream_running = true;
     w->previous = place;
     w->numbers_issued = flight->batch.numbers;
@@ -559,6 +634,7 @@ static void issue_stream(struct wal *w, struct wal_item *item, struct wal_segmen
  * waiting for all in flight to end would leave them idle. */
 static bool is_worth_a_batch(struct wal *w, const struct wal_item *first)
 {
+    ASSERT(w->queued_items > 0);
     return w->in_flight == 0 || first->durability == DURABILITY_INTERVAL ||
            w->queued >= WAL_GATHER_BYTES || w->queued_items * 2 >= w->items_in_flight;
 }
@@ -571,6 +647,7 @@ static bool issue_queued(struct wal *w)
     uint64_t used = WAL_HEADER_BYTES + WAL_FRAGMENT_BYTES + item->bytes;
     uint64_t rest;
 
+    ASSERT(!list_is_empty(&w->queue));
     if (tail_takes_queue(w)) {
         issue_growth(w);
         return true;
@@ -578,6 +655,7 @@ static bool issue_queued(struct wal *w)
     if (!s || !is_worth_a_batch(w, item))
         return false;
     rest = (s->number + 1) * w->limits.segment_bytes - place;
+    ASSERT(rest <= w->limits.segment_bytes - WAL_SECTOR_BYTES);
     if (used > w->limits.whole_bytes)
         issue_stream(w, item, s, place);
     else if (used > rest)
@@ -593,6 +671,7 @@ static bool issue_without_items(struct wal *w)
     struct wal_segment *s = segment_for(w, place);
     struct wal_flight *flight;
 
+    ASSERT(w->queued == 0 && w->queued_items == 0);
     if (numbers_differ(w->numbers, w->numbers_issued) && s) {
         issue_whole(w, flight_begin(w, WAL_FLIGHT_WHOLE, s, place), WAL_HEADER_BYTES);
         return true;
@@ -609,6 +688,7 @@ static bool issue_without_items(struct wal *w)
 
 static bool issue(struct wal *w)
 {
+    ASSERT(w->has_begun);
     if (w->failed || w->stream_running || w->unsynced_running || list_is_empty(&w->free))
         return false;
     return list_is_empty(&w->queue) ? issue_without_items(w) : issue_queued(w);
@@ -622,12 +702,14 @@ void wal_kick(struct wal *w)
         continue;
     wal_prepare_maybe(w);
     tell(w, before);
+    ASSERT(wal_is_sane(w));
 }
 
 uint64_t wal_tick(struct wal *w, uint64_t now_ms)
 {
     uint64_t due = w->dirty_since_ms + w->interval_ms;
 
+    ASSERT(w->covered <= w->position);
     if (w->failed || w->unsynced_end <= w->covered)
         return UINT64_MAX;
     if (now_ms < due)
@@ -648,11 +730,13 @@ void wal_sync_soon(struct wal *w)
 uint64_t wal_position(struct wal *w)
 {
     w->tail.is_open = false;
+    ASSERT(w->position_items <= w->position);
     return w->position_items;
 }
 
 void wal_trim(struct wal *w, uint64_t position)
 {
+    ASSERT(position <= w->position);
     if (position > w->oldest)
         w->oldest = position;
     if (w->live_peak > w->live)
@@ -662,21 +746,25 @@ void wal_trim(struct wal *w, uint64_t position)
 
         if ((s->number + 1) * w->limits.segment_bytes > w->oldest || s->users > 0)
             break;
+        ASSERT(w->live > 1);
         wal_segment_retire(w, s);
         w->live--;
         w->prepare_error = w->room_error = ERR_OK; /* now it can do without new space */
     }
+    ASSERT(w->live > 0 && w->live <= w->live_peak);
     wal_prepare_maybe(w);
 }
 
 void wal_reclaim(struct wal *w)
 {
+    ASSERT(w->live > 0);
     w->live_peak = w->live;
     wal_prepare_maybe(w);
 }
 
 void wal_stats(const struct wal *w, struct wal_stats *out)
 {
+    ASSERT(!w->has_begun || w->synced <= w->position);
     out->position = w->position;
     out->synced = w->synced;
     out->oldest = w->oldest;
@@ -692,6 +780,7 @@ void wal_stats(const struct wal *w, struct wal_stats *out)
 
 bool wal_is_busy(const struct wal *w)
 {
+    ASSERT((w->in_flight == 0) == list_is_empty(&w->flying));
     if (w->in_flight || w->prepare.running)
         return true;
     return !w->failed && (!list_is_empty(&w->queue) || w->sync_due ||

@@ -10,6 +10,7 @@ static enum err fail_at(struct wal *w, enum err e, const char *text, struct fail
     uint64_t place = wal_place(w, w->position);
     char path[WAL_PATH_BYTES];
 
+    ASSERT(e != ERR_OK);
     wal_segment_path(place / w->limits.segment_bytes, path);
     return failure_set_at(f, e, path, place % w->limits.segment_bytes, "%s", text);
 }
@@ -20,6 +21,7 @@ static enum err enter_segment(struct wal *w, struct failure *f)
     uint64_t number = wal_place(w, w->position) / w->limits.segment_bytes;
     enum err e = ERR_OK;
 
+    ASSERT(!w->current);
     if (w->ready == 0) {
         e = wal_prepare_begin(w);
         if (!e) {
@@ -33,6 +35,8 @@ static enum err enter_segment(struct wal *w, struct failure *f)
         if (wal_segment_of(link)->number == number)
             w->current = wal_segment_of(link);
     ASSERT(w->current);
+    ASSERT(w->ready > 0 && w->current->number == number);
+    ASSERT(w->current->files[0]); /* I-W4 */
     w->ready--;
     w->live++;
     w->live_peak = w->live;
@@ -55,6 +59,7 @@ static enum err write_first_batch(struct wal *w, struct failure *f)
     struct wal_mark mark = w->us;
     enum err e;
 
+    ASSERT(file && place % w->limits.segment_bytes >= WAL_SECTOR_BYTES);
     wal_batch_encode(&b, w->salt, w->tail.buffer);
     e = w->os->ops->file_write(file, place % w->limits.segment_bytes, w->tail.buffer, b.span);
     if (!e)
@@ -67,6 +72,7 @@ static enum err write_first_batch(struct wal *w, struct failure *f)
     }
     if (w->events.on_issued)
         w->events.on_issued(w->events.context, place, slice_make(w->tail.buffer, b.span));
+    ASSERT(place >= w->position);
     w->previous = place;
     w->position = place + b.span;
     return ERR_OK;
@@ -78,6 +84,8 @@ enum err wal_begin(struct wal *w, uint64_t epoch, struct failure *f)
     enum err e;
 
     ASSERT(!w->has_begun && epoch > w->epoch);
+    ASSERT(!w->marks && !w->closed);
+    ASSERT(list_is_empty(&w->queue) && w->in_flight == 0);
     w->epoch = epoch;
     e = wal_marks_open(w->os, &wal_failed_file, &w->us, &w->marks, f);
     if (!e)
@@ -97,5 +105,6 @@ enum err wal_begin(struct wal *w, uint64_t epoch, struct failure *f)
     for (unsigned i = 0; i < w->in_flight_max; i++)
         w->flights[i].marks = w->marks;
     w->has_begun = true;
+    ASSERT(wal_is_sane(w));
     return ERR_OK;
 }

@@ -11,6 +11,8 @@ static uint8_t *put_fragment(struct wal_flight *flight, uint8_t *at, uint64_t nu
 {
     struct wal_fragment fragment = {.number = number, .bytes = (uint32_t)bytes, .flags = flags};
 
+    ASSERT(number > 0);
+    ASSERT(bytes <= UINT32_MAX);
     wal_fragment_encode(&fragment, at);
     if (flight->batch.fragments++ == 0)
         flight->batch.first_item = number;
@@ -29,6 +31,7 @@ static uint64_t encode(struct wal_item *item, uint8_t *at, uint64_t room, bool *
         ASSERT(n <= room - put);
         put += n;
     } while (n > 0 && !*last);
+    ASSERT(put <= room);
     return put;
 }
 
@@ -38,11 +41,12 @@ static void encode_whole(struct wal_flight *flight)
     uint8_t *at = flight->buffer + flight->batch.used;
     bool last;
 
+    ASSERT(flight->batch.used >= WAL_HEADER_BYTES);
     LIST_EACH (link, &flight->items) {
         struct wal_item *item = LIST_ENTRY(link, struct wal_item, in_queue);
         uint64_t put = encode(item, at + WAL_FRAGMENT_BYTES, item->bytes, &last);
 
-        ASSERT(last);
+        ASSERT(last && put <= item->bytes);
         at =
             put_fragment(flight, at, item->number, put, WAL_FRAGMENT_FIRST | WAL_FRAGMENT_LAST);
     }
@@ -58,6 +62,7 @@ static void encode_stream(struct wal_flight *flight)
     uint64_t overhead = WAL_HEADER_BYTES + WAL_FRAGMENT_BYTES;
     uint32_t flags = flight->stream_first ? WAL_FRAGMENT_FIRST : 0;
 
+    ASSERT(flight->stream && flight->stream_room > overhead);
     flight->stream_put = encode(flight->stream, at + WAL_FRAGMENT_BYTES,
                                 flight->stream_room - overhead, &flight->stream_last);
     if (flight->stream_last)
@@ -68,10 +73,13 @@ static void encode_stream(struct wal_flight *flight)
         flight->batch.flags |= WAL_BATCH_SKIP;
     flight->batch.used = (uint32_t)(at - flight->buffer);
     flight->batch.span = (uint32_t)wal_round_up(flight->batch.used);
+    ASSERT(flight->batch.used <= flight->stream_room);
+    ASSERT(flight->stream_put <= flight->stream->bytes);
 }
 
 void wal_flight_encode(struct wal_flight *flight)
 {
+    ASSERT(!flight->is_encoded);
     if (flight->kind == WAL_FLIGHT_WHOLE)
         encode_whole(flight);
     if (flight->kind == WAL_FLIGHT_STREAM)
@@ -87,6 +95,8 @@ static void leave_mark(struct wal_flight *flight)
 {
     struct wal_mark mark = {.epoch = flight->batch.epoch, .position = flight->answers_from};
 
+    ASSERT(flight->result != ERR_OK);
+    ASSERT(flight->index < WAL_IN_FLIGHT_MAX);
     atomic_store(flight->has_doubt, true);
     memcpy(mark.identity, flight->identity, WAL_IDENTITY_BYTES);
     wal_mark_failed(flight->os, flight->marks, flight->index, &mark);
@@ -97,9 +107,12 @@ void wal_flight_run(struct os_job *job)
     struct wal_flight *flight = LIST_ENTRY(job, struct wal_flight, job);
     const struct os_ops *ops = flight->os->ops;
 
+    ASSERT(flight->file && flight->segment); /* I-W4 */
+    ASSERT(flight->sync || flight->kind != WAL_FLIGHT_SYNC);
     flight->result = ERR_OK;
     if (!flight->is_encoded)
         wal_flight_encode(flight);
+    ASSERT(flight->is_encoded);
     if (flight->kind != WAL_FLIGHT_SYNC) {
         flight->what = "write";
         flight->result =

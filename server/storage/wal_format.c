@@ -16,11 +16,13 @@ static const uint8_t mark_magic[][8] = {
 
 static uint64_t checksum(const uint8_t *from, size_t size, uint64_t salt)
 {
+    ASSERT(size > CHECKED_FROM);
     return XXH3_64bits_withSeed(from + CHECKED_FROM, size - CHECKED_FROM, salt);
 }
 
 static void seal(const uint8_t *magic, uint8_t *to, size_t size, uint64_t salt)
 {
+    ASSERT(size >= CHECKED_FROM + 4);
     memcpy(to, magic, 8);
     bytes_put_le32(to + 16, WAL_FORMAT);
     bytes_put_le64(to + 8, checksum(to, size, salt));
@@ -37,6 +39,7 @@ static enum err unseal(const uint8_t *magic, const uint8_t *from, size_t size, u
 
 void wal_segment_header_encode(const struct wal_segment_header *header, uint8_t *to)
 {
+    ASSERT(header->segment_bytes % WAL_SECTOR_BYTES == 0);
     memset(to, 0, WAL_SECTOR_BYTES);
     bytes_put_le64(to + 24, header->number);
     bytes_put_le64(to + 32, header->segment_bytes);
@@ -64,6 +67,8 @@ void wal_batch_encode(const struct wal_batch *batch, uint64_t salt, uint8_t *to)
 {
     ASSERT(batch->used >= WAL_HEADER_BYTES && batch->used <= batch->span);
     ASSERT(batch->span % WAL_SECTOR_BYTES == 0);
+    ASSERT(batch->position % WAL_SECTOR_BYTES == 0);
+    ASSERT(batch->fragments == 0 || batch->first_item > 0);
     memset(to, 0, WAL_HEADER_BYTES);
     memset(to + batch->used, 0, batch->span - batch->used);
     bytes_put_le32(to + 20, batch->flags);
@@ -90,8 +95,10 @@ uint64_t wal_batch_span(const uint8_t *from, uint64_t room, uint64_t position)
 {
     uint64_t span = bytes_get_le32(from + 88);
 
+    ASSERT(room >= WAL_SECTOR_BYTES);
     if (!wal_batch_resembles(from, position) || span > room || span % WAL_SECTOR_BYTES != 0)
         return 0;
+    ASSERT(span <= room);
     return span;
 }
 
@@ -101,6 +108,7 @@ enum err wal_batch_decode(const uint8_t *from, uint64_t room, uint64_t salt, uin
                           struct wal_batch *out)
 {
     uint64_t span = room < WAL_SECTOR_BYTES ? 0 : wal_batch_span(from, room, position);
+    ASSERT(span <= room);
     enum err e;
 
     if (!span)
@@ -125,6 +133,8 @@ enum err wal_batch_decode(const uint8_t *from, uint64_t room, uint64_t salt, uin
 
 void wal_fragment_encode(const struct wal_fragment *fragment, uint8_t *to)
 {
+    ASSERT(fragment->number > 0);
+    ASSERT((fragment->flags & ~(WAL_FRAGMENT_FIRST | WAL_FRAGMENT_LAST)) == 0);
     bytes_put_le64(to, fragment->number);
     bytes_put_le32(to + 8, fragment->bytes);
     bytes_put_le32(to + 12, fragment->flags);
@@ -139,6 +149,8 @@ void wal_fragment_decode(const uint8_t *from, struct wal_fragment *out)
 
 void wal_mark_encode(const struct wal_mark *mark, enum wal_mark_kind kind, uint8_t *to)
 {
+    ASSERT(kind == WAL_MARK_FAILED || kind == WAL_MARK_CLOSED);
+    ASSERT(mark->position == WAL_MARK_NONE || mark->position % WAL_SECTOR_BYTES == 0);
     memset(to, 0, WAL_MARK_BYTES);
     memcpy(to + 24, mark->identity, WAL_IDENTITY_BYTES);
     bytes_put_le64(to + 40, mark->epoch);

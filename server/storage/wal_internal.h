@@ -206,6 +206,19 @@ struct wal {
     uint64_t batches, syncs, items;
 };
 
+/* What holds between any two calls: numbers and positions are in the order in which an item
+ * passes them, and the counts say what the lists hold. */
+static inline bool wal_is_sane(const struct wal *w)
+{
+    return w->last_durable <= w->last_written && w->last_written <= w->last_issued &&
+           w->last_issued <= w->last_appended && w->position_items <= w->position &&
+           w->covered <= w->position && w->unsynced_end <= w->position &&
+           w->in_flight <= w->in_flight_max &&
+           (w->in_flight == 0) == list_is_empty(&w->flying) &&
+           (w->queued == 0) == list_is_empty(&w->queue) &&
+           (w->queued_items == 0) == list_is_empty(&w->queue);
+}
+
 /* wal_segment.c */
 void wal_segment_path(uint64_t number, char *to); /* to: WAL_PATH_BYTES */
 bool wal_segment_parse(const char *name, uint64_t *number);
@@ -275,12 +288,14 @@ static inline struct wal_segment *wal_segment_of(struct list_link *link)
 /* The first sector's boundary in it. */
 static inline uint8_t *wal_align(void *memory)
 {
+    ASSERT(memory);
     return (uint8_t *)wal_round_up((uint64_t)(uintptr_t)memory);
 }
 
 /* Where the batch after the raw position begins. */
 static inline uint64_t wal_place(const struct wal *w, uint64_t raw)
 {
+    ASSERT(raw % WAL_SECTOR_BYTES == 0);
     return raw % w->limits.segment_bytes ? raw : raw + WAL_SECTOR_BYTES;
 }
 

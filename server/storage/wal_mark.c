@@ -15,6 +15,7 @@
 
 static enum err foreign(struct failure *f, const char *path, uint64_t at)
 {
+    ASSERT(at % WAL_SECTOR_BYTES == 0);
     return failure_set_at(f, ERR_CORRUPT, path, at,
                           "the WAL file and the data file belong to different databases");
 }
@@ -29,6 +30,7 @@ enum err wal_marks_read(struct os *os, const struct wal_mark_file *file,
     enum err e = os_file_open(os, file->path, OS_READ, &open);
     unsigned i;
 
+    ASSERT(file->places > 0 && file->places <= WAL_MARKS);
     *count = 0;
     if (e == ERR_NOT_FOUND)
         return ERR_OK;
@@ -51,6 +53,7 @@ enum err wal_marks_read(struct os *os, const struct wal_mark_file *file,
     }
     if (e && !f->error)
         failure_set_at(f, e, file->path, 0, "the WAL file could not be read");
+    ASSERT(*count <= file->places);
     os->ops->file_close(open);
     return e;
 }
@@ -60,6 +63,7 @@ static enum err put(struct os *os, struct os_file *file, enum wal_mark_kind kind
 {
     uint8_t sector[WAL_SECTOR_BYTES];
 
+    ASSERT(place < WAL_MARKS);
     memset(sector, 0, sizeof sector);
     wal_mark_encode(mark, kind, sector);
     return os->ops->file_write(file, (uint64_t)place * WAL_SECTOR_BYTES, sector, sizeof sector);
@@ -73,6 +77,7 @@ static enum err put_blanks(struct os *os, struct os_file *open,
     enum err e = ERR_OK;
     unsigned i;
 
+    ASSERT(file->places <= WAL_MARKS);
     blank.epoch = 0;
     blank.position = WAL_MARK_NONE;
     for (i = 0; !e && i < file->places; i++)
@@ -95,6 +100,7 @@ enum err wal_marks_open(struct os *os, const struct wal_mark_file *file,
     }
     return e ? failure_set_at(f, e, file->path, 0, "the WAL file could not be created")
              : ERR_OK;
+    ASSERT(e || *out);
 }
 
 enum err wal_marks_clear(struct os *os, struct os_file *open, const struct wal_mark_file *file,
@@ -102,6 +108,7 @@ enum err wal_marks_clear(struct os *os, struct os_file *open, const struct wal_m
 {
     enum err e = put_blanks(os, open, file, ours);
 
+    ASSERT(open);
     return e ? failure_set_at(f, e, file->path, 0, "the WAL marks could not be cleared")
              : ERR_OK;
 }
@@ -109,6 +116,7 @@ enum err wal_marks_clear(struct os *os, struct os_file *open, const struct wal_m
 void wal_mark_failed(struct os *os, struct os_file *file, unsigned place,
                      const struct wal_mark *mark)
 {
+    ASSERT(file && mark->position != WAL_MARK_NONE);
     put(os, file, WAL_MARK_FAILED, place, mark); /* nobody is left to be told if it fails */
 }
 
@@ -116,5 +124,6 @@ enum err wal_mark_closed(struct os *os, struct os_file *file, const struct wal_m
 {
     enum err e = put(os, file, WAL_MARK_CLOSED, 0, mark);
 
+    ASSERT(file && mark->position != WAL_MARK_NONE);
     return e ? e : os->ops->file_sync(file);
 }

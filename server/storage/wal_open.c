@@ -5,12 +5,14 @@ static void free_list(struct wal *w, struct list_link *list)
 {
     while (!list_is_empty(list))
         wal_segment_free(w, wal_segment_of(list->next));
+    ASSERT(list_is_empty(list));
 }
 
 static void wal_free(struct wal *w)
 {
     unsigned i;
 
+    ASSERT(!w->flights || w->in_flight_max <= WAL_IN_FLIGHT_MAX);
     for (i = 0; w->flights && i < w->in_flight_max; i++)
         os_free(w->os, w->flights[i].memory, w->limits.whole_bytes + WAL_SECTOR_BYTES);
     os_free(w->os, w->flights, w->in_flight_max * sizeof *w->flights);
@@ -33,6 +35,8 @@ static void close_in_order(struct wal *w)
     struct wal_mark mark = w->us;
     enum err e = ERR_OK;
 
+    ASSERT(w->current && w->closed);
+    ASSERT(w->in_flight == 0 && list_is_empty(&w->flying));
     if (w->unsynced_end > w->covered)
         e = w->os->ops->file_sync(w->current->files[0]);
     mark.epoch = w->epoch;
@@ -57,6 +61,8 @@ static enum err make_flights(struct wal *w)
 {
     unsigned i;
 
+    ASSERT(w->in_flight_max > 0 && w->in_flight_max <= WAL_IN_FLIGHT_MAX);
+    ASSERT(!w->flights && list_is_empty(&w->free));
     w->flights = os_alloc(w->os, w->in_flight_max * sizeof *w->flights);
     if (!w->flights)
         return ERR_NOMEM;
@@ -86,6 +92,7 @@ static enum err make_flights(struct wal *w)
     if (!w->tail.memory)
         return ERR_NOMEM;
     w->tail.buffer = wal_align(w->tail.memory);
+    ASSERT((uintptr_t)w->tail.buffer % WAL_SECTOR_BYTES == 0);
     return ERR_OK;
 }
 
@@ -102,6 +109,8 @@ enum err wal_open(struct os *os, const struct wal_options *options,
     struct wal *w = os_alloc(os, sizeof *w);
     enum err e = ERR_NOMEM;
 
+    ASSERT(events->on_written && events->on_durable && events->on_reserved);
+    ASSERT(events->on_failed && events->on_room && replay->piece);
     *out = NULL;
     if (!w)
         goto done;

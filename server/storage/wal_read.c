@@ -11,6 +11,7 @@ static enum err span_at(struct wal *w, struct os_file *file, uint64_t place, uin
     size_t got = 0;
     enum err e = w->os->ops->file_read(file, offset, sector, sizeof sector, &got);
 
+    ASSERT(place % WAL_SECTOR_BYTES == 0);
     *span = 0;
     if (!e && got == sizeof sector)
         *span = wal_batch_span(sector, w->limits.segment_bytes - offset, place);
@@ -31,6 +32,7 @@ static enum err read_at(struct wal *w, struct os_file *file, struct wal_read *re
     if (e)
         return e;
     read->size = span;
+    ASSERT(span % WAL_SECTOR_BYTES == 0);
     if (span > room)
         return ERR_TOO_LARGE;
     e = w->os->ops->file_read(file, read->place % w->limits.segment_bytes, to, span, &got);
@@ -53,6 +55,7 @@ enum err wal_read(struct wal *w, struct wal_read *read, uint8_t *to, size_t room
 
     ASSERT(read->position % WAL_SECTOR_BYTES == 0);
     read->place = wal_place(w, read->position);
+    ASSERT(read->place >= read->position);
     read->size = 0;
     if (read->place >= end)
         return ERR_END;

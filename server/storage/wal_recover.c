@@ -67,6 +67,8 @@ static void limits_of(struct wal_limits *l, uint64_t piece)
     if (l->tail_bytes < l->whole_bytes)
         l->tail_bytes = l->whole_bytes;
     l->tail_bytes += WAL_SECTOR_BYTES;
+    ASSERT(l->whole_bytes <= l->batch_bytes);
+    ASSERT(l->tail_bytes > l->piece_bytes);
 }
 
 uint64_t wal_segment_bytes_min(uint64_t piece_bytes_max)
@@ -74,6 +76,7 @@ uint64_t wal_segment_bytes_min(uint64_t piece_bytes_max)
     struct wal_limits l;
 
     limits_of(&l, piece_bytes_max);
+    ASSERT(l.batch_bytes % WAL_SECTOR_BYTES == 0);
     return WAL_SECTOR_BYTES + l.batch_bytes + l.tail_bytes;
 }
 
@@ -83,6 +86,7 @@ static enum err limits_set(struct wal *w, const struct wal_options *options,
     struct wal_limits *l = &w->limits;
     uint64_t piece = options->piece_bytes_max ? options->piece_bytes_max : WAL_PIECE_BYTES_MAX;
 
+    ASSERT(piece > 0);
     limits_of(l, piece);
     l->segment_bytes = segment_bytes;
     l->reserve_bytes = segment_bytes / WAL_RESERVE_SHARE;
@@ -109,6 +113,7 @@ static enum err fail_at(struct wal_recovery *r, enum err e, uint64_t number, uin
 {
     char path[WAL_PATH_BYTES];
 
+    ASSERT(e != ERR_OK && e != ERR_END);
     wal_segment_path(number, path);
     return failure_set_at(r->f, e, path, offset, "%s", text);
 }
@@ -126,6 +131,7 @@ static enum err buffer_make(struct wal_recovery *r, uint64_t bytes)
 {
     struct os *os = r->w->os;
 
+    ASSERT(bytes >= WAL_SECTOR_BYTES);
     os_free(os, r->memory, r->buffer_bytes + WAL_SECTOR_BYTES);
     r->buffer_bytes = bytes;
     r->memory = os_alloc(os, bytes + WAL_SECTOR_BYTES);
@@ -138,6 +144,7 @@ static void file_close(struct wal_recovery *r)
     if (r->file)
         r->w->os->ops->file_close(r->file);
     r->file = NULL;
+    ASSERT(!r->file);
 }
 
 static void list_each(void *context, const char *name)
@@ -158,6 +165,7 @@ static enum err list_files(struct wal_recovery *r)
     struct os *os = r->w->os;
     enum err e = os->ops->dir_make(os, WAL_DIRECTORY);
 
+    ASSERT(list_is_empty(&r->w->segments));
     if (!e)
         e = os->ops->dir_sync(os, "");
     if (!e)
@@ -198,12 +206,14 @@ static enum err header_read(struct wal_recovery *r, struct wal_segment *s)
     size_t got = 0;
     enum err e;
 
+    ASSERT(!r->file);
     wal_segment_path(s->number, path);
     e = os_file_open(r->w->os, path, OS_READ | OS_UNCACHED, &r->file);
     if (!e)
         e = ops->file_size(r->file, &size);
     if (!e)
         e = ops->file_read(r->file, 0, r->buffer, WAL_SECTOR_BYTES, &got);
+    ASSERT(e || got <= WAL_SECTOR_BYTES);
     file_close(r);
     if (e)
         return fail_at(r, e, s->number, 0, "the header of a WAL segment could not be read");
@@ -227,6 +237,7 @@ static enum err marks_read(struct wal_recovery *r)
     if (!e && count)
         r->closed = closed.position;
     w->has_marks = r->mark_count > 0;
+    ASSERT(r->mark_count <= WAL_MARKS);
     return e;
 }
 
@@ -278,6 +289,7 @@ static enum err look(struct wal_recovery *r, struct wal_segment *s)
     const uint8_t *first;
     enum err e;
 
+    ASSERT(r->segment_bytes > WAL_SECTOR_BYTES);
     file_close(r);
     r->window_bytes = 0;
     wal_segment_path(s->number, path);
@@ -301,11 +313,13 @@ static enum err batch_at(struct wal_recovery *r, const struct wal_segment *s, ui
     uint64_t span;
     enum err e = window(r, s, offset, WAL_SECTOR_BYTES, &r->batch);
 
+    ASSERT(r->file && offset % WAL_SECTOR_BYTES == 0);
     if (e)
         return e;
     span = wal_batch_span(r->batch, r->segment_bytes - offset, position);
     if (!span)
         return ERR_CORRUPT;
+    ASSERT(span <= r->segment_bytes - offset || !span);
     e = window(r, s, offset, span, &r->batch);
     if (e)
         return e;
@@ -321,6 +335,8 @@ static bool batch_follows(const struct wal_recovery *r, const struct wal_batch *
 {
     unsigned i;
 
+    ASSERT(b->position == r->place);
+    ASSERT(r->mark_count <= WAL_MARKS);
     if (b->epoch < r->epoch)
         return false; /* left from before a cut */
     if (r->previous && b->previous && b->previous != r->previous)
@@ -349,6 +365,7 @@ static enum err deliver(struct wal_recovery *r, const struct wal_batch *b, uint6
     enum err e = ERR_OK;
     uint32_t i;
 
+    ASSERT(b->used >= WAL_HEADER_BYTES && b->used <= b->span);
     for (i = 0; !e && i < b->fragments; i++) {
         if (left < WAL_FRAGMENT_BYTES)
             return fail_at(r, ERR_CORRUPT, number, offset, "a WAL batch is inconsistent");
@@ -373,6 +390,8 @@ static void chain_add(struct wal_recovery *r, const struct wal_batch *b, uint64_
 {
     uint64_t segment_end = (number + 1) * r->segment_bytes;
 
+    ASSERT(b->epoch >= r->epoch);
+    ASSERT(b->position == r->place);
     r->raw = b->flags & WAL_BATCH_SKIP ? segment_end : b->position + b->span;
     r->place = wal_place(r->w, r->raw);
     r->epoch = b->epoch;
@@ -383,6 +402,7 @@ static void chain_add(struct wal_recovery *r, const struct wal_batch *b, uint64_
         r->numbers.version = b->numbers.version;
     if (b->numbers.commit > r->numbers.commit)
         r->numbers.commit = b->numbers.commit;
+    ASSERT(r->place > b->position && r->raw <= r->place);
 }
 
 /* Follow the chain through the segment that is open. ERR_END: it ends in here. */
@@ -392,6 +412,7 @@ static enum err chain_walk(struct wal_recovery *r, const struct wal_segment *s)
     struct wal_batch b;
     enum err e;
 
+    ASSERT(r->file && s->valid);
     while (r->place / r->segment_bytes == number) {
         uint64_t offset = r->place % r->segment_bytes;
 
@@ -417,6 +438,7 @@ static bool reaches(struct wal_recovery *r, const struct wal_segment *s, uint64_
     struct wal_batch b;
     uint64_t offset;
 
+    ASSERT(raw % WAL_SECTOR_BYTES == 0);
     for (offset = WAL_SECTOR_BYTES; begin + offset < raw; offset += WAL_SECTOR_BYTES)
         if (!batch_at(r, s, offset, &b) && b.position + b.span == raw)
             return true;
@@ -431,6 +453,7 @@ static enum err search(struct wal_recovery *r, const struct wal_segment *s)
     uint64_t offset;
     enum err e;
 
+    ASSERT(r->file);
     for (offset = WAL_SECTOR_BYTES; offset < r->segment_bytes; offset += WAL_SECTOR_BYTES) {
         if (begin + offset < r->place)
             continue;
@@ -467,6 +490,7 @@ static enum err check_hole(struct wal_recovery *r, uint64_t number)
 {
     struct wal_segment *s = find(r, number);
 
+    ASSERT(r->place / r->segment_bytes == number);
     if (s && s->valid)
         return ERR_OK;
     if (s && s->resembles)
@@ -484,6 +508,7 @@ static enum err chain_follow(struct wal_recovery *r, uint64_t position)
     enum err e = ERR_OK;
     uint64_t number;
 
+    ASSERT(position % WAL_SECTOR_BYTES == 0);
     r->raw = position;
     r->place = wal_place(r->w, position);
     do {
@@ -505,6 +530,7 @@ static enum err chain_follow(struct wal_recovery *r, uint64_t position)
     } while (!e);
     if (e != ERR_END)
         return e;
+    ASSERT(r->raw >= position && r->raw <= r->place);
     e = search_behind(r, number);
     if (!e)
         e = check_hole(r, number);
@@ -526,6 +552,7 @@ static enum err check_unsalted(struct wal_recovery *r, uint64_t position)
     struct wal_segment *s = find(r, 0);
     enum err e;
 
+    ASSERT(!r->salted);
     if (position)
         return fail_at(r, ERR_CORRUPT, position / r->segment_bytes, 0, "the WAL is missing");
     if (list_is_empty(&r->w->segments))
@@ -546,6 +573,7 @@ static enum err check_beginning(struct wal_recovery *r, uint64_t position)
     uint64_t number = position / r->segment_bytes;
     struct wal_segment *before = number ? find(r, number - 1) : NULL;
 
+    ASSERT(r->salted);
     if (position % WAL_SECTOR_BYTES)
         return fail_at(r, ERR_CORRUPT, number, position % r->segment_bytes,
                        "the data file records an impossible WAL position");
@@ -563,6 +591,8 @@ static void adopt(struct wal_recovery *r)
     uint64_t end = r->place / r->segment_bytes;
     uint64_t next = end;
 
+    ASSERT(w->live == 0 && w->ready == 0);
+    ASSERT(end >= r->raw / r->segment_bytes);
     LIST_EACH_SAFE (link, &w->segments) {
         struct wal_segment *s = wal_segment_of(link);
 
@@ -584,6 +614,7 @@ static enum err open_segment(struct wal_recovery *r, struct wal_segment *s)
 {
     enum err e = wal_segment_open(r->w, s);
 
+    ASSERT(s->users == 0);
     /* A killed process may have left it in the system's cache only. */
     if (!e)
         e = r->w->os->ops->file_sync(s->files[0]);
@@ -597,6 +628,7 @@ static enum err open_files(struct wal_recovery *r)
     uint64_t proven = r->proven / r->segment_bytes, end = r->place / r->segment_bytes;
     enum err e = ERR_OK;
 
+    ASSERT(!w->has_begun);
     LIST_EACH (link, &w->segments) {
         struct wal_segment *s = wal_segment_of(link);
 
@@ -613,6 +645,7 @@ static enum err cut(struct wal_recovery *r)
 {
     struct wal *w = r->w;
 
+    ASSERT(!w->has_begun && w->in_flight == 0);
     if (r->item > r->numbers.commit)
         r->numbers.commit = r->item; /* an item that was cut has used its number up */
     r->found = r->numbers;
@@ -625,6 +658,7 @@ static enum err cut(struct wal_recovery *r)
     w->last_appended = w->last_issued = w->last_written = w->last_durable = r->item;
     w->numbers = w->numbers_issued = w->numbers_reserved = r->numbers;
     adopt(r);
+    ASSERT(w->numbers.commit >= r->item);
     return open_files(r);
 }
 
@@ -632,6 +666,7 @@ static enum err read_headers(struct wal_recovery *r)
 {
     enum err e = buffer_make(r, WINDOW_BYTES);
 
+    ASSERT(!r->salted);
     LIST_EACH (link, &r->w->segments) {
         if (e)
             break;
@@ -647,6 +682,7 @@ enum err wal_recover(struct wal *w, const struct wal_options *options,
     struct wal_recovery r = {.w = w, .replay = replay, .f = f, .numbers = *numbers};
     enum err e;
 
+    ASSERT(w->os && !w->current);
     r.segment_bytes = options->segment_bytes;
     r.numbers_ahead = options->numbers_ahead;
     e = list_files(&r);

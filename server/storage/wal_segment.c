@@ -35,6 +35,7 @@ enum err wal_segment_new(struct wal *w, uint64_t number, struct wal_segment **ou
     memset(s, 0, sizeof *s);
     list_init(&s->in_list);
     s->number = number;
+    ASSERT(list_is_empty(&s->in_list));
     return ERR_OK;
 }
 
@@ -42,6 +43,7 @@ static void files_close(struct os *os, struct os_file **files)
 {
     unsigned i;
 
+    ASSERT(files);
     for (i = 0; i < WAL_IN_FLIGHT_MAX; i++) {
         if (files[i])
             os->ops->file_close(files[i]);
@@ -55,6 +57,7 @@ static enum err files_open(struct os *os, const char *path, unsigned count,
     enum err e = ERR_OK;
     unsigned i;
 
+    ASSERT(count > 0 && count <= WAL_IN_FLIGHT_MAX);
     for (i = 0; !e && i < count; i++)
         if (!files[i])
             e = os_file_open(os, path, OS_WRITE, &files[i]);
@@ -65,6 +68,7 @@ enum err wal_segment_open(struct wal *w, struct wal_segment *s)
 {
     char path[WAL_PATH_BYTES];
 
+    ASSERT(s->users == 0);
     wal_segment_path(s->number, path);
     return files_open(w->os, path, w->in_flight_max, s->files);
 }
@@ -87,18 +91,23 @@ void wal_segment_insert(struct list_link *list, struct wal_segment *s)
 {
     struct list_link *at = list->previous;
 
+    ASSERT(!list_is_linked(&s->in_list));
     while (at != list && wal_segment_of(at)->number > s->number)
         at = at->previous;
     list_insert_after(at, &s->in_list);
+    ASSERT(s->in_list.previous == list ||
+           wal_segment_of(s->in_list.previous)->number < s->number);
 }
 
 void wal_segment_retire(struct wal *w, struct wal_segment *s)
 {
     ASSERT(s->users == 0);
+    ASSERT(s != w->current);
     wal_segment_close(w, s);
     list_remove(&s->in_list);
     wal_segment_insert(&w->retired, s);
     w->retired_count++;
+    ASSERT(w->retired_count > 0);
 }
 
 /* ---- on the lane ---- */
@@ -109,6 +118,7 @@ static enum err fill_with_zeros(struct wal_prepare *p)
     uint64_t at, size = p->header.segment_bytes;
     enum err e;
 
+    ASSERT(p->files[0] && size % WAL_SECTOR_BYTES == 0);
     memset(p->buffer, 0, WAL_ZEROS_BYTES);
     e = ops->file_allocate(p->files[0], size);
     for (at = 0; !e && at < size; at += WAL_ZEROS_BYTES) {
@@ -123,6 +133,7 @@ static enum err write_header(struct wal_prepare *p)
 {
     enum err e;
 
+    ASSERT(p->files[0]);
     wal_segment_header_encode(&p->header, p->buffer);
     e = p->os->ops->file_write(p->files[0], 0, p->buffer, WAL_SECTOR_BYTES);
     if (!e)
@@ -137,6 +148,8 @@ static enum err make_ready(struct wal_prepare *p)
     uint64_t size = 0;
     enum err e = ERR_OK;
 
+    ASSERT(p->kind != WAL_PREPARE_REMOVE);
+    ASSERT(!p->files[0]); /* those of the one before were taken or closed */
     wal_segment_path(p->header.number, to);
     if (p->kind == WAL_PREPARE_REUSE && p->from != p->header.number) {
         wal_segment_path(p->from, from);
@@ -172,6 +185,7 @@ void wal_prepare_run(struct os_job *job)
 {
     struct wal_prepare *p = LIST_ENTRY(job, struct wal_prepare, job);
 
+    ASSERT(p->segment && p->buffer);
     p->renamed = false;
     if (p->kind == WAL_PREPARE_REMOVE) {
         p->result = remove_file(p->os, p->from);
@@ -185,12 +199,14 @@ void wal_prepare_run(struct os_job *job)
      * header could be seen by the next start although the disk never got it. */
     if (p->renamed)
         remove_file(p->os, p->header.number);
+    ASSERT(p->result != ERR_OK);
 }
 
 /* ---- on the loop ---- */
 
 static uint64_t next_number(const struct wal *w)
 {
+    ASSERT(w->limits.segment_bytes > 0);
     return list_is_empty(&w->segments) ? w->position / w->limits.segment_bytes
                                        : wal_segment_of(w->segments.previous)->number + 1;
 }
@@ -199,6 +215,7 @@ static uint64_t next_number(const struct wal *w)
  * another would replace it. */
 static struct wal_segment *choose_retired(struct wal *w, uint64_t number)
 {
+    ASSERT(list_is_empty(&w->retired) == (w->retired_count == 0));
     LIST_EACH (link, &w->retired)
         if (wal_segment_of(link)->number == number)
             return wal_segment_of(link);
@@ -213,9 +230,11 @@ enum err wal_prepare_begin(struct wal *w)
     enum err e = ERR_OK;
 
     ASSERT(!p->running);
+    ASSERT(!p->segment);
     if (s) {
         p->kind = WAL_PREPARE_REUSE;
         p->from = s->number;
+        ASSERT(w->retired_count > 0);
         list_remove(&s->in_list);
         w->retired_count--;
     } else {
@@ -231,6 +250,7 @@ enum err wal_prepare_begin(struct wal *w)
                                             .salt = w->salt};
     memcpy(p->header.identity, w->us.identity, WAL_IDENTITY_BYTES);
     p->files_wanted = w->in_flight_max;
+    ASSERT(p->segment->number == p->from || p->kind == WAL_PREPARE_MAKE);
     return ERR_OK;
 }
 
@@ -239,6 +259,7 @@ void wal_prepare_free(struct wal *w)
     files_close(w->os, w->prepare.files);
     wal_segment_free(w, w->prepare.segment);
     w->prepare.segment = NULL;
+    ASSERT(!w->prepare.segment);
 }
 
 enum err wal_prepare_end(struct wal *w)
@@ -246,6 +267,8 @@ enum err wal_prepare_end(struct wal *w)
     struct wal_prepare *p = &w->prepare;
     struct wal_segment *s = p->segment;
 
+    ASSERT(s);
+    ASSERT(!p->running);
     p->segment = NULL;
     if (p->kind == WAL_PREPARE_REMOVE) {
         wal_segment_free(w, s);
@@ -256,6 +279,8 @@ enum err wal_prepare_end(struct wal *w)
         memcpy(s->files, p->files, sizeof s->files);
         memset(p->files, 0, sizeof p->files);
         s->valid = true;
+        ASSERT(list_is_empty(&w->segments) ||
+               wal_segment_of(w->segments.previous)->number + 1 == s->number);
         list_push_back(&w->segments, &s->in_list);
         w->ready++;
         return ERR_OK;
@@ -276,6 +301,7 @@ static void prepare_done(struct os_job *job)
     bool removed = p->kind == WAL_PREPARE_REMOVE;
     enum err e;
 
+    ASSERT(p->running && p->segment);
     p->running = false;
     e = wal_prepare_end(w);
     w->prepare_error = w->room_error = e;
@@ -288,6 +314,7 @@ static void prepare_done(struct os_job *job)
         return;
     w->waiting = false;
     w->demand = 0; /* whoever still wants it says so again */
+    ASSERT(!w->waiting);
     w->events.on_room(w->events.context);
 }
 
@@ -295,6 +322,7 @@ static void prepare_submit(struct wal *w)
 {
     struct wal_prepare *p = &w->prepare;
 
+    ASSERT(!p->running && p->segment);
     p->running = true;
     p->wal = w;
     p->os = w->os;
@@ -311,12 +339,14 @@ static void remove_surplus(struct wal *w)
     unsigned wanted = w->live_peak + w->live_peak / 4 + 1 + w->spare_segments;
     struct wal_segment *s;
 
+    ASSERT(!w->prepare.running);
     if (list_is_empty(&w->retired) || w->live + w->ready + w->retired_count <= wanted)
         return;
     s = wal_segment_of(w->retired.next);
     if (s->number >= w->current->number)
         return; /* below a ready one: removing it would make a hole */
     list_remove(&s->in_list);
+    ASSERT(w->retired_count > 0);
     w->retired_count--;
     w->prepare.kind = WAL_PREPARE_REMOVE;
     w->prepare.from = s->number;
@@ -330,6 +360,7 @@ void wal_prepare_maybe(struct wal *w)
         w->ready < w->spare_segments || wal_room_is_short(w, w->demand, w->spare_segments - 1);
     enum err e;
 
+    ASSERT(w->spare_segments > 0);
     if (w->failed || w->prepare.running)
         return;
     if (!is_short) {

@@ -20,6 +20,7 @@ bool write_set_keep_value(struct stage *s, struct record *r)
     struct write_undo *undo = arena_alloc(s->memory, sizeof *undo);
 
     ASSERT(s->savepoints);
+    ASSERT(s->is_write_set);
     if (!undo)
         return false;
     *undo = (struct write_undo){s->undo, r, r->value, r->value_size};
@@ -39,6 +40,7 @@ void write_set_mark(struct stage *s, const struct stamp *stamp, struct write_mar
 void write_set_unmark(struct stage *s)
 {
     ASSERT(s->savepoints);
+    ASSERT(s->is_write_set);
     if (--s->savepoints == 0)
         s->undo = NULL; /* nobody can go back beyond here */
 }
@@ -62,6 +64,8 @@ static void undo_record(struct stage *s, struct record *r)
 
     ASSERT(s->is_write_set && s->records);
     ASSERT(*at == r && st->records); /* S-4 */
+    ASSERT(st);
+    ASSERT(s->value_bytes >= (uint64_t)r->key_size + r->value_size); /* S-6 */
     if (--st->records < STAGE_UNINDEXED) {
         st->index.root = NULL;
         st->is_indexed = false;
@@ -92,6 +96,7 @@ bool write_set_undo(struct stage *s, struct stamp *stamp, const struct write_mar
     for (; *first && steps; steps--) {
         struct record *r = *first;
 
+        ASSERT(r->stamp == stamp && stamp->records > 0);
         gone(context, r);
         *first = r->log_next;
         undo_record(s, r);
