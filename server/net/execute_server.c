@@ -50,35 +50,43 @@ static enum err hello_field(struct execution *w, struct slice name, struct msgpa
 
 static void put_limits(struct execution *w)
 {
-    const struct options *o = &execution_session(w)->server->options;
-    struct net_buffer *b = w->out;
+    const struct server *server = execution_session(w)->server;
+    const struct options *o = &server->options;
+    struct facts f = facts_begin(w->out);
 
-    put_map(b, 23);
-    put_fact(b, "frame_bytes", o->frame_size);
-    put_fact(b, "depth", o->depth);
-    put_fact(b, "elements", o->elements);
-    put_fact(b, "value_bytes", o->value_size);
-    put_fact(b, "update_work_bytes", o->update_work);
-    put_fact(b, "update_commits", o->update_commits);
-    put_fact(b, "key_bytes", o->key_size);
-    put_fact(b, "name_bytes", 255);
-    put_fact(b, "page_rows", o->scan_rows);
-    put_fact(b, "page_bytes", o->scan_size);
-    put_fact(b, "result_bytes", o->result_size);
-    put_fact(b, "connections", execution_session(w)->server->seats.clients_max);
-    put_fact(b, "client_connections", o->client_connections);
-    put_fact(b, "requests_in_flight", o->requests_in_flight);
-    put_fact(b, "transactions", o->transactions_per_connection);
-    put_fact(b, "cursors", o->cursors_per_connection);
-    put_fact(b, "transaction_bytes",
-             o->transaction_max < o->writes_total / 2 ? o->transaction_max
-                                                      : o->writes_total / 2);
-    put_fact(b, "writes_total_bytes", o->writes_total);
-    put_fact(b, "catalogue_bytes", o->catalogue_max);
-    put_fact(b, "transaction_idle_ms", o->transaction_idle);
-    put_fact(b, "output_pause_bytes", o->output_pause);
-    put_fact(b, "output_bytes", o->output_max);
-    put_fact(b, "connection_memory_bytes", execution_session(w)->server->limits.one);
+    facts_add(&f, "frame_bytes", o->frame_size);
+    facts_add(&f, "depth", o->depth);
+    facts_add(&f, "elements", o->elements);
+    facts_add(&f, "value_bytes", o->value_size);
+    facts_add(&f, "update_work_bytes", o->update_work);
+    facts_add(&f, "update_commits", o->update_commits);
+    facts_add(&f, "key_bytes", o->key_size);
+    facts_add(&f, "name_bytes", 255);
+    facts_add(&f, "page_rows", o->scan_rows);
+    facts_add(&f, "page_bytes", o->scan_size);
+    facts_add(&f, "result_bytes", o->result_size);
+    facts_add(&f, "connections", server->seats.clients_max);
+    facts_add(&f, "client_connections", o->client_connections);
+    facts_add(&f, "requests_in_flight", o->requests_in_flight);
+    facts_add(&f, "requests_total", o->requests);
+    facts_add(&f, "transactions", o->transactions_per_connection);
+    facts_add(&f, "transactions_total", server_handles_max(server));
+    facts_add(&f, "cursors", o->cursors_per_connection);
+    facts_add(&f, "transaction_bytes",
+              o->transaction_max < o->writes_total / 2 ? o->transaction_max
+                                                       : o->writes_total / 2);
+    facts_add(&f, "writes_total_bytes", o->writes_total);
+    facts_add(&f, "reads_bytes", o->reads_max);
+    facts_add(&f, "reads_total_bytes", o->reads_total);
+    facts_add(&f, "catalogue_bytes", o->catalogue_max);
+    facts_add(&f, "transaction_idle_ms", o->transaction_idle);
+    facts_add(&f, "output_pause_bytes", o->output_pause);
+    facts_add(&f, "output_bytes", o->output_max);
+    facts_add(&f, "output_stall_ms", o->output_stall);
+    facts_add(&f, "frame_time_ms", o->frame_time);
+    facts_add(&f, "connection_memory_bytes", server->limits.one);
+    facts_add(&f, "client_memory_bytes", server->limits.all);
+    facts_end(&f);
 }
 
 static const char *const features[] = {"run", "serializable", "greatest-version",

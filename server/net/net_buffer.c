@@ -90,23 +90,43 @@ void net_buffer_swap(struct net_buffer *a, struct net_buffer *b)
     resize(b, was.data, was.room);
 }
 
-size_t put_array_later(struct net_buffer *b)
+static size_t put_head_later(struct net_buffer *b, uint8_t head)
 {
     size_t place = b->used;
     uint8_t *to = net_buffer_reserve(b, 3);
 
     if (to) {
-        to[0] = 0xdc; /* array 16 */
+        to[0] = head;
         b->used += 3;
     }
     return place;
 }
 
-void put_array_now(struct net_buffer *b, size_t place, uint32_t count)
+static void put_head_now(struct net_buffer *b, size_t place, uint32_t count)
 {
     ASSERT(count <= 65535);
     if (b->failed)
         return;
     b->data[place + 1] = (uint8_t)(count >> 8);
     b->data[place + 2] = (uint8_t)count;
+}
+
+size_t put_array_later(struct net_buffer *b)
+{
+    return put_head_later(b, 0xdc); /* array 16 */
+}
+
+void put_array_now(struct net_buffer *b, size_t place, uint32_t count)
+{
+    put_head_now(b, place, count);
+}
+
+size_t put_map_later(struct net_buffer *b)
+{
+    return put_head_later(b, 0xde); /* map 16 */
+}
+
+void put_map_now(struct net_buffer *b, size_t place, uint32_t pairs)
+{
+    put_head_now(b, place, pairs);
 }

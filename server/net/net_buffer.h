@@ -125,11 +125,38 @@ static inline void put_value(struct net_buffer *b, struct slice value)
 size_t put_array_later(struct net_buffer *b);
 void put_array_now(struct net_buffer *b, size_t place, uint32_t count);
 
+/* The same for a map. */
+size_t put_map_later(struct net_buffer *b);
+void put_map_now(struct net_buffer *b, size_t place, uint32_t pairs);
+
 /* name: n, in a map. */
 static inline void put_fact(struct net_buffer *b, const char *name, uint64_t n)
 {
     put_word(b, name);
     put_uint(b, n);
+}
+
+/* A map of facts that counts them itself: facts_begin, a facts_add for each, facts_end. */
+struct facts {
+    struct net_buffer *out;
+    size_t place;
+    uint32_t count;
+};
+
+static inline struct facts facts_begin(struct net_buffer *b)
+{
+    return (struct facts){b, put_map_later(b), 0};
+}
+
+static inline void facts_add(struct facts *f, const char *name, uint64_t n)
+{
+    f->count++;
+    put_fact(f->out, name, n);
+}
+
+static inline void facts_end(const struct facts *f)
+{
+    put_map_now(f->out, f->place, f->count);
 }
 
 #endif

@@ -26,4 +26,10 @@ void pool_fini(struct pool *p);
 void *pool_take(struct pool *p);
 void pool_give(struct pool *p, void *thing);
 
+/* What the free ones take. */
+static inline size_t pool_bytes(const struct pool *p)
+{
+    return p->free_count * p->size;
+}
+
 #endif

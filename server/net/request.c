@@ -98,6 +98,18 @@ void request_free_spare(struct server *server)
     }
 }
 
+size_t request_free_bytes(const struct server *server)
+{
+    size_t bytes = 0;
+
+    LIST_EACH (link, &server->free_requests) {
+        const struct request *r = LIST_ENTRY(link, struct request, in_queue);
+
+        bytes += sizeof *r + r->held.room + r->frame.room;
+    }
+    return bytes;
+}
+
 static void give_back(struct server *server, struct request *r)
 {
     if (server->request_count < server->options.requests)

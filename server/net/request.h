@@ -77,6 +77,8 @@ void request_free(struct request *r);
 
 /* Free those that are kept for later. */
 void request_free_spare(struct server *server);
+/* What the free ones take, their buffers included. */
+size_t request_free_bytes(const struct server *server);
 
 void request_move(struct request *r, enum request_state next);
 

@@ -1,5 +1,6 @@
 /* status.c - what `status` shows. The names are fixed in docs/protocol.md; maps may grow. */
 #include "server/net/execute.h"
+#include "server/net/request.h"
 #include "server/net/server.h"
 
 struct status_listing {
@@ -156,6 +157,26 @@ static void put_damage(void *context, const struct db_damage_status *s)
     put_bool(l->out, s->is_lost);
 }
 
+/* What nobody uses any more: on its way back to the system, or kept for the next requests. */
+static void put_unused_memory(struct net_buffer *b, const struct server *server,
+                              const struct db_status *s)
+{
+    struct facts f;
+
+    put_word(b, "unused_memory");
+    f = facts_begin(b);
+    facts_add(&f, "garbage_bytes", s->garbage_bytes);
+    facts_add(&f, "ended_reads_bytes", s->reads_ended_bytes);
+    facts_add(&f, "free_requests", server->free_request_count);
+    facts_add(&f, "free_strands", server->strands.free_count);
+    facts_add(&f, "free_cursors", server->cursors.free_count);
+    facts_add(&f, "free_runs", server->runs.free_count);
+    facts_add(&f, "pool_bytes",
+              request_free_bytes(server) + pool_bytes(&server->strands) +
+                  pool_bytes(&server->cursors) + pool_bytes(&server->runs));
+    facts_end(&f);
+}
+
 enum err execute_status(struct execution *w)
 {
     struct server *server = execution_session(w)->server;
@@ -166,7 +187,7 @@ enum err execute_status(struct execution *w)
 
     memset(&s, 0, sizeof s);
     db_status(server->db, &s);
-    put_map(b, 12);
+    put_map(b, 13);
     put_word(b, "server");
     put_map(b, 3);
     put_word(b, "version");
@@ -201,5 +222,6 @@ enum err execute_status(struct execution *w)
     l.count = 0;
     db_each_damage(server->db, put_damage, &l);
     put_array_now(b, place, l.count);
+    put_unused_memory(b, server, &s);
     return ERR_OK;
 }

@@ -59,6 +59,7 @@ struct read_set {
     struct list_link readers; /* reads.in_set */
     struct list_link ended;   /* likewise, let go of, being freed */
     uint64_t bytes;           /* of all, the ended included */
+    uint64_t ended_bytes;     /* of those that have ended */
     struct read_set_limits limits;
     uint64_t random;
     uint64_t last_number; /* of readers */

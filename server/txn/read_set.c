@@ -133,6 +133,7 @@ static bool reads_free(struct reads *r, uint64_t *steps)
     }
     list_remove(&r->in_set);
     set->bytes -= r->bytes;
+    set->ended_bytes -= r->is_ended ? r->bytes : 0;
     os_free(set->os, r, sizeof *r);
     return true;
 }
@@ -143,6 +144,7 @@ void read_set_end(struct reads *r)
 
     ASSERT(!r->is_ended); /* rule 8: once */
     r->is_ended = true;
+    r->set->ended_bytes += r->bytes;
     list_remove(&r->in_set);
     list_push_back(&r->set->ended, &r->in_set);
     if (r->point_count + r->range_count < COLLECT_INLINE)
@@ -391,7 +393,7 @@ bool read_set_check(const struct read_set *set)
 {
     const struct list_link *const lists[] = {&set->readers, &set->ended};
     size_t points = 0, ranges = 0;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, ended = 0;
 
     for (unsigned i = 0; i < 2; i++) {
         LIST_EACH (link, lists[i]) {
@@ -401,8 +403,11 @@ bool read_set_check(const struct read_set *set)
                 return false;
             ranges += i == 1 ? r->range_count : 0;
             bytes += r->bytes;
+            ended += i == 1 ? r->bytes : 0;
         }
     }
+    if (ended != set->ended_bytes)
+        return false;
     if (list_is_empty(&set->ended) && points != set->points.count)
         return false;
     return bytes == set->bytes && ranges == set->range_count && read_tree_check(set) &&

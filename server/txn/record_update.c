@@ -179,6 +179,7 @@ static enum err updating_write(struct op *op, struct txn *t, struct updating *u,
         t->write_set.keeps_values = true;
         commit_marks_add(&t->commit_marks, u->mark, r->value);
         u->mark = NULL;
+        usage_note(t);
     }
     return ERR_OK;
 }

@@ -174,6 +174,8 @@ void db_status(struct db *db, struct db_status *out)
     out->ledger_bytes = db->ledger_bytes;
     out->ledger_disk_bytes = db->ledger_disk_bytes;
     out->reads_bytes = db->read_set.bytes;
+    out->reads_ended_bytes = db->read_set.ended_bytes;
+    out->garbage_bytes = db->garbage.bytes;
     out->reads_limit = db->options.reads_total_max;
     out->writes_bytes = db->usage.writes;
     out->writes_limit = db->options.writes_total_max;

@@ -243,6 +243,7 @@ START_TEST(the_end_of_a_large_transaction_is_short)
     core_rollback(&rig, t);
     steps_note(&s);
     MUST(s.most <= CALL_STEPS_MAX);
+    MUST(core_status(&rig).garbage_bytes > 1000000 * 50);
     t = begin(&rig, true);
     for (unsigned i = 0; i < 50000; i++)
         MUST_EQ(core_get(&rig, t, "s", 2 * i, &n), ERR_OK);
@@ -250,6 +251,8 @@ START_TEST(the_end_of_a_large_transaction_is_short)
     steps_note(&s);
     s.most = 0;
     core_rollback(&rig, t);
+    MUST_EQ(core_status(&rig).reads_ended_bytes, core_status(&rig).reads_bytes);
+    MUST(core_status(&rig).reads_ended_bytes > 0);
     steps_note(&s);
     for (unsigned turn = 0; turn < 100; turn++) {
         db_turn(rig.db);
@@ -257,6 +260,9 @@ START_TEST(the_end_of_a_large_transaction_is_short)
     }
     MUST(s.most <= 3 * 4000);
     MUST_EQ(core_status(&rig).reads_bytes, 0);
+    MUST_EQ(core_status(&rig).reads_ended_bytes, 0);
+    while (core_status(&rig).garbage_bytes)
+        db_turn(rig.db);
     core_close(&rig);
 }
 END_TEST
