@@ -3,6 +3,7 @@
  * Starts the peers that are wanted and here, loads each with the same records, and
  * runs each workload on one after another, as often as asked, so that a slow moment
  * of the machine falls on all. Prints a table for each workload. */
+#include "tests/bench/attack.h"
 #include "tests/bench/client.h"
 #include "tests/bench/guard.h"
 #include "tests/bench/long.h"
@@ -38,7 +39,7 @@ static unsigned table_order(const char *name)
         if (strcmp(long_workloads[i].name, name) == 0)
             return workload_count + i;
     }
-    return workload_count + long_count;
+    return workload_count + long_count + (strcmp(name, ATTACK_NAME) != 0);
 }
 
 static bool takes_part(const struct bench_options *o, const struct peer *p)
@@ -147,6 +148,7 @@ static void list_all(void)
     for (unsigned i = 0; i < long_count; i++)
         printf("%-22s %s%s\n", long_workloads[i].name, long_workloads[i].title,
                long_workloads[i].only_full ? " (full form)" : "");
+    printf("%-22s %s\n", ATTACK_NAME, ATTACK_TITLE);
     for (unsigned i = 0; i < peer_count; i++)
         printf("%-22s %s%s\n", peers[i].name, peers[i].driver->available() ? "" : "(not here) ",
                peers[i].config);
@@ -179,6 +181,8 @@ static int bench_work(void *context)
         if (is_wanted(o, long_workloads[i].name, long_workloads[i].only_full))
             long_run(&long_workloads[i], r);
     }
+    if (is_wanted(o, ATTACK_NAME, false))
+        attacks_run(r);
     markdown_free(r->page);
     if (r->bad)
         fprintf(stderr, "bench: %u cells are not to be trusted\n", r->bad);

@@ -33,7 +33,7 @@ enum op_kind {
 };
 
 /* How much a write waits for before it counts as done. */
-enum durability { SYNCED, UNSYNCED };
+enum bench_durability { SYNCED, UNSYNCED };
 
 /* How many trips to the server a transaction takes. A driver that cannot make
  * six makes one for each step that it has, and says so in its configuration. */
@@ -46,7 +46,7 @@ enum isolation { ISOLATION_SNAPSHOT, ISOLATION_SERIALIZABLE };
 /* One operation at work. The runner fills the first part, the driver the second. */
 struct work {
     enum op_kind kind;
-    enum durability durability;
+    enum bench_durability durability;
     enum txn_shape shape;
     enum isolation isolation;
     unsigned rows;             /* SCAN */
@@ -70,7 +70,7 @@ struct work {
 
 /* What a runner is asked for. */
 struct run_spec {
-    enum durability durability;
+    enum bench_durability durability;
     enum txn_shape shape;
     enum isolation isolation;
     bool writes_others;   /* TXN: writes two records that it has not read */
