@@ -55,7 +55,8 @@ uint64_t read_set_steps(const struct read_set *set);
 
 /* R-1 own ranges are disjoint and in order; R-2 each node's `last` has the greatest end of its
  * subtree; R-3 priorities fall on every way down; R-4 chains of a point are of one key; R-5 bytes
- * and ended_bytes are what the readers' parts sum up to. Walks everything; false: one does not hold. */
+ * and ended_bytes are what the readers' parts sum up to. Walks everything; false: one does not
+ * hold. */
 bool read_set_check(const struct read_set *set);
 
 #endif
