@@ -99,8 +99,7 @@ struct db_status {
     uint64_t ledgers, ledger_keys;            /* what is held of stages already unstaged, */
     uint64_t ledger_bytes, ledger_disk_bytes; /* in memory, on disk */
     uint64_t reads_bytes, reads_limit;        /* of what serializable transactions have read */
-    uint64_t
-        reads_ended_bytes;  /* the part of it whose transactions have ended; freed in slices */
+    uint64_t reads_ended_bytes; /* of reads_bytes, by those that ended; freed in slices */
     uint64_t garbage_bytes;     /* of stages and large write-sets, being freed in slices */
     uint64_t writes_bytes, writes_limit;      /* of what open transactions have written */
     uint64_t steps;                           /* of work for conflicts, ever; for tests */

@@ -12,6 +12,7 @@
 #include "server/txn/txn.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/update.h"
+#include "server/txn/usage.h"
 #include "server/txn/update_read.h"
 
 #define SMALL_BYTES 2048 /* a document that needs no more is changed on the stack */
