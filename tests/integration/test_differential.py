@@ -11,9 +11,55 @@ def test_random_requests_are_answered_as_the_model_says():
         lives.live(seed, 3000)
 
 
+MEETING = (103, 138)
+
+
 def test_random_requests_meet_small_limits():
-    for seed in (101, 102):
-        lives.live(seed, 2000, tiny=True)
+    met = set()
+    for seed in MEETING:
+        met |= set(lives.live(seed, 1000, tiny=True))
+    assert {"transactions-per-connection", "cursors-per-connection", "value-size",
+            "scan-size"} <= met, met
+
+
+# Refusals that no limit of the life allows: (methods, the error).
+UNDUE = [
+    (("begin",), {"name": "OVERLOADED", "message": "1 is the limit (transactions-per-connection)",
+                  "details": {}}),
+    (("scan",), {"name": "OVERLOADED", "message": "too many cursors", "details": {}}),
+    (("put",), {"name": "TOO_LARGE", "message": "",
+                "details": {"limit": "value-size", "max": 1024, "size": 1025}}),
+    (("put", "get"), {"name": "OVERLOADED", "message": "writes-total", "details": {}}),
+    (("create_store",), {"name": "OVERLOADED", "message": "catalogue-max", "details": {}}),
+    (("get",), {"name": "TXN_EXPIRED", "message": "", "details": {}}),
+]
+
+
+def test_the_model_notices_a_refusal_that_no_limit_allows():
+    for methods, lie in UNDUE:
+        life = lives.Life(9)
+        life.model.limits.is_lenient = True
+        ask, lies = life.ask, []
+
+        def lying(c, method, params):
+            error, result = ask(c, method, params)
+            if method not in methods or error is not None:
+                return error, result
+            lies.append(method)
+            return dict(lie, code=0, retryable=True, maybe_committed=False,
+                        **{"class": "limit"}), None
+
+        life.ask = lying
+        with life.daemon:
+            try:
+                for _ in range(3000):
+                    life.step()
+                    assert not lies, "%r was believed" % lie
+                raise AssertionError("%r was never asked" % (methods,))
+            except Difference:
+                assert len(lies) == 1
+            finally:
+                life.close()
 
 
 # One wrong reply each: (methods, what becomes of the result).

@@ -20,8 +20,9 @@ LABELS = [None, None, "nightly", "é", "x\0y", "\0z"]
 
 
 class Draw:
-    def __init__(self, random, handles=3):
+    def __init__(self, random, handles=3, large=0):
         self.random = random
+        self.large = large  # bytes of some values; 0: none is large
         self.handles = handles
         self.specs = {}  # name -> spec that a store of this name had last: a guess
 
@@ -54,6 +55,8 @@ class Draw:
         if spec.parts is None:
             value = self.one([1, "text", {"v": self.random.randrange(1000)}, [1, 2],
                               b"\0" * self.random.randrange(40)])
+            if self.large and self.maybe(25):
+                value = b"\0" * self.random.randrange(self.large)
             return (value,) if self.maybe(15) else (value, self.plain_key())
         value = {"v": self.random.randrange(1000)}
         for steps, _ in spec.parts:

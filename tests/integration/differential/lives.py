@@ -13,20 +13,40 @@ sys.path.insert(0, os.path.dirname(HERE))
 
 import holdfast  # noqa: E402
 from differential.draw import Draw  # noqa: E402
+from differential.limits import Limits  # noqa: E402
 from differential.model import Model  # noqa: E402
 from differential.state import Difference  # noqa: E402
 
 CONNECTIONS = 3
 SHOWN = 25  # requests before the one that differs
 
-# Limits so small that random requests meet them; {} leaves the server's own.
-TINY = [
-    {},
-    {"--stage-size": "64KiB", "--staged-max": "1MiB"},
-    {"--held-memory": "64KiB"},
-    {"--cache-size": "1MiB"},
-    {"--amalgamate-percent": "1"},
+# Limits so small that random requests meet them; a life draws some, and limits.py says what each
+# allows and demands.
+TINY = [  # what stands together is drawn together
+    {"--stage-size": ("64KiB", "256KiB"), "--staged-max": ("1MiB", "2MiB")},
+    {"--held-max": ("1MiB", "2MiB"), "--held-memory": ("64KiB",)},
+    {"--link-max": ("4KiB", "16KiB")},
+    {"--cache-size": ("1MiB",)},
+    {"--catalogue-max": ("1MiB",)},
+    {"--amalgamate-percent": ("1", "50")},
+    {"--reads-max": ("64KiB",), "--reads-total": ("64KiB",)},
+    {"--transaction-max": ("64KiB", "128KiB"), "--link-max": ("4KiB", "16KiB")},
+    {"--writes-total": ("64KiB", "128KiB")},
+    {"--value-size": ("1KiB", "2KiB", "8KiB")},
+    {"--key-size": ("64", "100")},
+    {"--scan-rows": ("1", "2", "3")},
+    {"--scan-size": ("1KiB",)},
+    {"--result-size": ("64KiB",)},
+    {"--transactions": ("3", "5"), "--transactions-reserved": ("0",)},
+    {"--transactions-per-connection": ("1", "2")},
+    {"--cursors-per-connection": ("1", "2", "4")},
+    {"--requests-in-flight": ("1",), "--requests": ("16",)},
 ]
+
+
+def draw_flags(random):
+    return {flag: random.choice(values) for group in TINY if random.randrange(3) == 0
+            for flag, values in group.items()}
 
 
 def for_the_wire(method, params):
@@ -44,12 +64,14 @@ class Life:
 
     def __init__(self, seed, tiny=False):
         self.random = random.Random(seed)
-        flags = dict(self.random.choice(TINY)) if tiny else {}
+        flags = draw_flags(self.random) if tiny else {}
+        limits = Limits(flags, tiny)
         if self.random.randrange(10):  # most lives do not wait for the disk
             flags["--durability"], flags["--interval"] = "interval", "1ms"
         self.daemon = holdfast.daemon(*[x for pair in flags.items() for x in pair])
-        self.model = Model(lenient=tiny)
-        self.draw = Draw(self.random)
+        self.model = Model(limits)
+        self.draw = Draw(self.random, large=self.random.choice([0, 1500, 20000]) if tiny else 0)
+        self.flags = flags
         self.said = []
         self.connect()
 
@@ -118,7 +140,7 @@ class Life:
 
 
 def live(seed, requests, tiny=False):
-    """A whole life; raises Difference with what led to it."""
+    """A whole life; raises Difference with what led to it. How often each limit was met."""
     life = Life(seed, tiny)
     with life.daemon:
         try:
@@ -129,10 +151,11 @@ def live(seed, requests, tiny=False):
                      "\n      -> " + (repr(result) if error is None else "%s %r" % (
                          error["name"], error["details"] or error["message"]))
                      for c, method, params, error, result in life.said]
-            raise Difference("seed %d, request %d: %s\n%s" % (
-                seed, at, difference, "\n".join(lines))) from difference
+            raise Difference("seed %d, request %d (%s): %s\n%s" % (
+                seed, at, life.flags, difference, "\n".join(lines))) from difference
         finally:
             life.close()
+    return life.model.limits.met
 
 
 def main():
@@ -142,13 +165,16 @@ def main():
     parser.add_argument("--requests", type=int, default=20000, help="of each seed")
     parser.add_argument("--tiny", action="store_true", help="with limits that are met")
     o = parser.parse_args()
-    begun, failed = time.monotonic(), 0
+    begun, failed, met = time.monotonic(), 0, {}
     for seed in range(o.seed, o.seed + o.seeds):
         try:
-            live(seed, o.requests, o.tiny)
+            for limit, times in live(seed, o.requests, o.tiny).items():
+                met[limit] = met.get(limit, 0) + times
         except Difference as difference:
             failed += 1
             print(difference)
+    if met:
+        print("limits met: %s" % ", ".join("%s %d" % item for item in sorted(met.items())))
     print("%d seeds of %d requests in %d s" % (o.seeds, o.requests, time.monotonic() - begun))
     print("%d passed, %d failed" % (o.seeds - failed, failed))
     return failed != 0

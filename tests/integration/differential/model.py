@@ -6,15 +6,16 @@ Where the documents leave a choice (whether the row behind a full page has been 
 several conflicts is named), the model takes either and follows the server."""
 import itertools
 
+from differential.limits import Limits
 from differential.order import BadKey, canonical, inject, order_of, same
-from differential.state import (CARRY_ON_DOOMS, CLASSES, LIMITS, TOP, Answer, Connection, Counter,
+from differential.state import (CARRY_ON_DOOMS, CLASSES, TOP, Answer, Connection, Counter,
                                 Cursor, Reason, Store, Txn, Versions, Winner, check)
 from differential.updates import Updates
 
 
 class Model(Updates):
-    def __init__(self, lenient=False):
-        self.lenient = lenient  # limits are small: refusals by limits are believed
+    def __init__(self, limits=None):
+        self.limits = limits or Limits()
         self.commit = 0         # the model's own count
         self.version = 0        # the greatest that was told
         self.commits = {}       # the model's number -> the server's, where it was told
@@ -262,6 +263,7 @@ class Model(Updates):
         """One request of connection c and what it was answered with."""
         connection = self.connections.setdefault(c, Connection())
         self.error, self.result = error, result
+        self.asked = method, params
         try:
             if method == "begin":
                 self.begin(connection, *params)
@@ -299,9 +301,9 @@ class Model(Updates):
             check(name in error["details"] and same(canonical(error["details"][name]), value),
                   "details.%s is not %r", name, value)
 
-    def believed(self):
-        """A refusal by a limit, where limits are small."""
-        return self.lenient and self.error is not None and self.error["name"] in LIMITS
+    def believed(self, connection):
+        """A refusal by a limit that is reached."""
+        return self.limits.believes(self, connection, *self.asked)
 
     def doom(self, txn, name):
         if txn.failure is None and (not txn.carry_on or name in CARRY_ON_DOOMS):
@@ -344,7 +346,7 @@ class Model(Updates):
                 return
         before = dict(txn.counters)
         try:
-            if self.believed():
+            if self.believed(connection):
                 self.doom(txn, self.error["name"])
                 return
             act(txn)
@@ -371,10 +373,11 @@ class Model(Updates):
             if not there.lost:
                 self.doom(there, "BAD_REQUEST")
             return
-        if self.believed():
+        if self.believed(connection):
             return
         txn = Txn(self.commit, options)
         check(self.error is None, "refused with %r", self.error)
+        self.limits.check_begun(self, connection)
         txn.version = self.result["version"]
         check(txn.version > self.version, "the version is not new")
         self.version = txn.version
@@ -405,7 +408,7 @@ class Model(Updates):
             check(self.error is not None and self.error["name"] == txn.failure,
                   "commit repeats the first error, which was %s", txn.failure)
         elif not self.learns(txn):
-            if self.believed():
+            if self.believed(connection):
                 self.end(connection, t)
                 return
             check(self.error is None, "refused with %r", self.error)
@@ -499,6 +502,7 @@ class Model(Updates):
             if self.visible_one(txn, store.number, order) is not None:
                 raise Answer("EXISTS", store=name, key=key)
         self.write(txn, name, store, order, key, value)
+        check(not self.limits.is_over(value), "the value is over value-size")
         if store.generate:
             self.push(txn, store.counter, key)
         self.succeeded(key)
@@ -646,11 +650,14 @@ class Model(Updates):
 
     def page(self, connection, cursor, page, skipped=()):
         txn, number = cursor.txn, cursor.store.number
-        most = min(x for x in (page, cursor.left, 1000) if x is not None)
+        most = min(x for x in (page, cursor.left, self.limits.scan_rows()) if x is not None)
         place = cursor.place
         if skipped:
             cursor.place = (skipped[-1][0], -1 if cursor.reverse else 1)
         rows, ended, following = self.rows_of(txn, cursor, number, most)
+        told = len(self.result["rows"]) if self.error is None else len(rows)
+        if told < len(rows) and self.limits.ends_page(rows, told):
+            rows, ended, following = rows[:told], False, rows[told][0]
         stands, cursor.place = cursor.place, place
         self.note_walk(txn, cursor, number, list(skipped) + rows, ended, following)
         cursor.place = stands
@@ -671,6 +678,7 @@ class Model(Updates):
             old = connection.cursors.get(told)
             check(old is None or old is cursor, "the cursor's number is in use")
             connection.cursors[told] = cursor
+            self.limits.check_cursors(connection)
 
     def forget(self, connection, cursor):
         for number in [n for n, c in connection.cursors.items() if c is cursor]:
@@ -730,7 +738,7 @@ class Model(Updates):
         txn = Txn(self.commit, dict(options or {}, isolation=None))
         txn.auto = True
         error, result = self.error, self.result
-        if self.believed():
+        if self.believed(connection):
             return
         for i, (method, params) in enumerate(ops):
             self.error = None

@@ -3,7 +3,6 @@ has lost."""
 from differential.order import canonical, same
 
 
-LIMITS = ("OVERLOADED", "TOO_LARGE", "TXN_EXPIRED", "NO_SPACE")
 CARRY_ON_DOOMS = ("CONFLICT", "TXN_EXPIRED", "TXN_KILLED", "TOO_LARGE")
 CLASSES = {"CONFLICT": "conflict", "TXN_KILLED": "limit", "TXN_EXPIRED": "limit",
            "TOO_LARGE": "limit", "OVERLOADED": "unavailable"}
