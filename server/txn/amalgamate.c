@@ -190,7 +190,7 @@ static uint64_t amalgamate_read_bytes(struct db *db, struct stage **oldest)
 
     *oldest = NULL;
     for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = s->above) {
-        if (!snapshot_needs_stage(db, s))
+        if (!snapshot_needs_stage(&db->snapshots, s))
             continue;
         bytes += s->arena.bytes;
         if (!*oldest)
@@ -238,7 +238,7 @@ static void amalgamate_limit_held(struct db *db)
     failure_init(&why);
     while ((read = amalgamate_read_bytes(db, &stage)) > for_readers) {
         amalgamate_say_held(&why, read + ledgers, limit, "among the oldest readers");
-        while ((s = snapshot_oldest_in(db, stage)) != NULL)
+        while ((s = snapshot_oldest_in(&db->snapshots, stage)) != NULL)
             amalgamate_expire_snapshot(db, s, &why);
     }
     /* Of those who began at one moment all, for a ledger is held as long as one needs it. */
@@ -532,7 +532,7 @@ static void amalgamate_plan_roots(struct amalgamation *a, uint64_t upto)
     uint64_t at = root_facts(primary_root(db->primary))->commit;
 
     a->limit_count = a->limit_at = 0;
-    LIST_EACH (link, &db->snapshots_by_commit) {
+    LIST_EACH (link, &db->snapshots.by_commit) {
         struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
 
         if (s->commit >= upto || a->limit_count == PASS_ROOTS_MAX)
@@ -550,7 +550,7 @@ static void amalgamate_plan_roots(struct amalgamation *a, uint64_t upto)
 static uint64_t amalgamate_young(struct db *db, uint64_t *old_at)
 {
     *old_at = 0;
-    LIST_EACH (link, &db->snapshots_by_commit) {
+    LIST_EACH (link, &db->snapshots.by_commit) {
         struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
 
         if (s->root_commit < s->commit && db->pulse.now_ms < s->taken_ms + SNAPSHOT_OLD_MS) {

@@ -273,7 +273,7 @@ void commit_on_durable(void *context, uint64_t number)
         db->undurable_first = stamp->next;
         if (!db->undurable_first)
             db->undurable_last = NULL;
-        stage_prune(stamp, snapshot_sees, db);
+        stage_prune(stamp, snapshot_sees, &db->snapshots);
     }
     replies_release(&db->replies);
     if (db->sealed_count || catalogue_has_garbage(&db->catalogue, number))

@@ -21,6 +21,7 @@
 #include "server/txn/snapshot.h"
 #include "server/txn/txn.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/view.h"
 
 #define STEPS_A_TURN 2000
 
@@ -315,7 +316,7 @@ bool cursor_hold(const struct cursor *c, struct cursor_hold *out)
     out->bytes = sizeof *c + c->bounds_room;
     if (c->sources != c->few)
         out->bytes += c->source_room * sizeof *c->sources;
-    out->held = snapshot_held_bytes(c->db, c->snapshot);
+    out->held = snapshot_held_bytes(c->snapshot, c->db->oldest_stage);
     out->disk = root_only_bytes(c->snapshot->root);
     return true;
 }

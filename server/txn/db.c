@@ -233,12 +233,10 @@ enum err db_open(struct os *os, const struct db_options *options,
     arena_init(&db->garbage, os);
     list_init(&db->open);
     list_init(&db->txn_pool);
-    list_init(&db->snapshot_pool);
     list_init(&db->cursor_pool);
     list_init(&db->writers);
     list_init(&db->large);
-    list_init(&db->snapshots);
-    list_init(&db->snapshots_by_commit);
+    snapshots_init(&db->snapshots);
     list_init(&db->cursors);
     list_init(&db->undoing);
     list_init(&db->tasks);
@@ -288,7 +286,7 @@ static void db_try_close(struct db *db)
 /* In slices: whoever ends last may leave much behind. */
 static void db_reclaim_catalogue(struct db *db)
 {
-    struct catalogue_readers readers = {db, snapshot_versions};
+    struct catalogue_readers readers = {&db->snapshots, snapshot_versions};
 
     if (catalogue_reclaim(&db->catalogue, db->numbers.durable, &readers,
                           CATALOGUE_RECLAIM_STEPS))
@@ -394,7 +392,7 @@ void db_free(struct db *db, bool abandon)
     leaving_end(&db->leaving);
     losers_fini(db);
     txn_pool_free(db);
-    snapshot_pool_free(db);
+    snapshots_fini(&db->snapshots, db->os);
     cursor_pool_free(db);
     arena_free(&db->garbage);
     stage_spares_free(&db->spares, db->os);

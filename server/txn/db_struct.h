@@ -6,7 +6,7 @@
  *   T-1 stages stand in db.newest_stage -> below in falling order of commits;
  *       only the newest may be open.
  *   T-2 db.writers stand in the order in which they began, so their snapshots' commits
- *       never fall; db.snapshots_by_commit is sorted.
+ *       never fall; db.snapshots.by_commit is sorted.
  *   T-3 a doomed transaction holds nothing: no snapshot, no write-set, no reservation. What it
  *       had written may be on its way out of the tables (leaving.h).
  *   T-4 a record in a write-set is in db.intents unless its transaction is large, its
@@ -34,6 +34,7 @@
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
 #include "server/txn/replies.h"
+#include "server/txn/snapshots.h"
 #include "server/txn/txn_struct.h"
 
 struct amalgamation;
@@ -87,14 +88,11 @@ struct db {
     struct list_link tellings;           /* commits whose losers are not all told; losers.c */
     struct list_link waiting_for_losers; /* op.in_waiting, until all are */
     struct leaving leaving;              /* ended ones that still stand in the tables */
-    struct list_link snapshots;
-    struct list_link snapshots_by_commit;
+    struct snapshots snapshots;
     struct list_link cursors; /* all that are open; cursor.c */
     uint64_t open_count;
     struct list_link txn_pool; /* ended ones, to be used again */
     unsigned txn_pool_count;
-    struct list_link snapshot_pool; /* likewise, by in_taken */
-    unsigned snapshot_pool_count;
     struct list_link cursor_pool; /* likewise */
     unsigned cursor_pool_count;
     struct intents intents;

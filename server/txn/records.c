@@ -19,6 +19,7 @@
 #include "server/txn/statement.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/view.h"
 #include "server/txn/write.h"
 
 #define STEPS_A_TURN 2000 /* of what may be long; then others get their turn */

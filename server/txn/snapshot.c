@@ -6,6 +6,7 @@
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/snapshots.h"
 #include "server/txn/stages.h"
 
 static uint64_t primary_commit(const struct db *db)
@@ -13,65 +14,19 @@ static uint64_t primary_commit(const struct db *db)
     return root_facts(primary_root(db->primary))->commit;
 }
 
-static void snapshot_insert_by_commit(struct db *db, struct snapshot *s)
-{
-    struct list_link *at = db->snapshots_by_commit.previous;
-
-    while (at != &db->snapshots_by_commit &&
-           LIST_ENTRY(at, struct snapshot, in_commit)->commit > s->commit)
-        at = at->previous;
-    list_insert_after(at, &s->in_commit);
-    ASSERT(s->in_commit.next == &db->snapshots_by_commit || /* T-2 */
-           LIST_ENTRY(s->in_commit.next, struct snapshot, in_commit)->commit > s->commit);
-}
-
-#define SNAPSHOT_POOL_MAX 256
-
-static struct snapshot *snapshot_alloc(struct db *db)
-{
-    struct list_link *pooled = list_first(&db->snapshot_pool);
-
-    if (!pooled)
-        return os_alloc(db->os, sizeof(struct snapshot));
-    list_remove(pooled);
-    db->snapshot_pool_count--;
-    return LIST_ENTRY(pooled, struct snapshot, in_taken);
-}
-
-static void snapshot_dealloc(struct db *db, struct snapshot *s)
-{
-    ASSERT(!s->refs && !s->busy);
-    if (db->snapshot_pool_count == SNAPSHOT_POOL_MAX) {
-        os_free(db->os, s, sizeof *s);
-        return;
-    }
-    list_push_front(&db->snapshot_pool, &s->in_taken);
-    db->snapshot_pool_count++;
-}
-
-void snapshot_pool_free(struct db *db)
-{
-    struct list_link *pooled;
-
-    while ((pooled = list_first(&db->snapshot_pool)) != NULL) {
-        list_remove(pooled);
-        os_free(db->os, LIST_ENTRY(pooled, struct snapshot, in_taken), sizeof(struct snapshot));
-    }
-}
-
 struct snapshot *snapshot_take(struct db *db, uint64_t commit)
 {
     struct root *root = primary_root(db->primary);
     struct snapshot *s;
 
-    if (!list_is_empty(&db->snapshots)) {
-        s = LIST_ENTRY(db->snapshots.previous, struct snapshot, in_taken);
+    if (!list_is_empty(&db->snapshots.taken)) {
+        s = LIST_ENTRY(db->snapshots.taken.previous, struct snapshot, in_taken);
         if (s->commit == commit && s->root == root && s->top == db->newest_stage) {
             s->refs++;
             return s;
         }
     }
-    s = snapshot_alloc(db);
+    s = snapshots_alloc(&db->snapshots, db->os);
     if (!s)
         return NULL;
     s->commit = commit;
@@ -84,15 +39,7 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit)
     s->moved = NULL;
     s->taken_ms = db->pulse.now_ms;
     list_init(&s->versions);
-    list_push_back(&db->snapshots, &s->in_taken);
-    snapshot_insert_by_commit(db, s);
-    return s;
-}
-
-struct snapshot *snapshot_ref(struct snapshot *s)
-{
-    ASSERT(s->refs > 0); /* rule 8 */
-    s->refs++;
+    snapshots_add(&db->snapshots, s);
     return s;
 }
 
@@ -108,7 +55,7 @@ void snapshot_unref(struct db *db, struct snapshot *s)
     if (s->moved)
         root_unref(db->primary, s->moved);
     root_unref(db->primary, s->root);
-    snapshot_dealloc(db, s);
+    snapshots_dealloc(&db->snapshots, db->os, s);
     stages_unstage(db);
 }
 
@@ -127,8 +74,8 @@ void snapshots_move(struct db *db, struct root *root)
 {
     uint64_t commit = root_facts(root)->commit;
 
-    for (struct list_link *at = db->snapshots_by_commit.previous;
-         at != &db->snapshots_by_commit; at = at->previous) {
+    for (struct list_link *at = db->snapshots.by_commit.previous;
+         at != &db->snapshots.by_commit; at = at->previous) {
         struct snapshot *s = LIST_ENTRY(at, struct snapshot, in_commit);
 
         if (s->commit < commit)
@@ -145,12 +92,6 @@ void snapshots_move(struct db *db, struct root *root)
     }
 }
 
-void snapshot_enter(struct snapshot *s)
-{
-    ASSERT(s->refs > 0);
-    s->busy++;
-}
-
 void snapshot_leave(struct db *db, struct snapshot *s)
 {
     struct root *moved = s->moved;
@@ -162,119 +103,8 @@ void snapshot_leave(struct db *db, struct snapshot *s)
     snapshot_take_root(db, s, moved);
 }
 
-static bool snapshot_reads_stage(const struct snapshot *s, const struct stage *stage)
-{
-    return s->commit >= stage->first_commit && s->root_commit < stage->last_commit &&
-           s->root_commit < s->commit;
-}
-
-bool snapshot_needs_stage(const struct db *db, const struct stage *stage)
-{
-    for (struct list_link *at = db->snapshots_by_commit.previous;
-         at != &db->snapshots_by_commit; at = at->previous) {
-        struct snapshot *s = LIST_ENTRY(at, struct snapshot, in_commit);
-
-        if (s->commit < stage->first_commit)
-            return false;
-        if (snapshot_reads_stage(s, stage))
-            return true;
-    }
-    return false;
-}
-
-uint64_t snapshot_held_bytes(const struct db *db, const struct snapshot *s)
-{
-    uint64_t held = 0;
-
-    for (const struct stage *stage = db->oldest_stage;
-         stage && stage->state == STAGE_AMALGAMATED; stage = stage->above) {
-        if (snapshot_reads_stage(s, stage))
-            held += stage->arena.bytes;
-    }
-    return held;
-}
-
-struct snapshot *snapshot_oldest_in(const struct db *db, const struct stage *stage)
-{
-    LIST_EACH (link, &db->snapshots_by_commit) {
-        struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
-
-        if (snapshot_reads_stage(s, stage))
-            return s;
-    }
-    return NULL;
-}
-
-bool snapshot_sees(void *context, uint64_t from, uint64_t to)
-{
-    struct db *db = context;
-
-    for (struct list_link *at = db->snapshots_by_commit.previous;
-         at != &db->snapshots_by_commit; at = at->previous) {
-        uint64_t commit = LIST_ENTRY(at, struct snapshot, in_commit)->commit;
-
-        if (commit < from)
-            return false;
-        if (commit < to)
-            return true;
-    }
-    return false;
-}
-
-struct list_link *snapshot_versions(void *context, uint64_t from, uint64_t to)
-{
-    struct db *db = context;
-
-    for (struct list_link *at = db->snapshots_by_commit.previous;
-         at != &db->snapshots_by_commit; at = at->previous) {
-        struct snapshot *s = LIST_ENTRY(at, struct snapshot, in_commit);
-
-        if (s->commit < from)
-            return NULL;
-        if (s->commit < to)
-            return &s->versions;
-    }
-    return NULL;
-}
-
-struct view view_of(const struct snapshot *s, struct stage *own)
-{
-    return (struct view){s->commit, s->root_commit, own, s->top, s->root};
-}
-
 struct view view_now(const struct db *db, uint64_t commit)
 {
     return (struct view){commit, primary_commit(db), NULL, db->newest_stage,
                          primary_root(db->primary)};
-}
-
-struct stage *view_next_stage(const struct view *v, struct stage *s)
-{
-    if (v->root_commit >= v->commit)
-        return NULL; /* the root is all of it */
-    for (s = s ? s->below : v->top; s; s = s->below) {
-        if (!s->first_commit || s->first_commit > v->commit)
-            continue; /* nothing in it, or nothing for us */
-        return s->last_commit <= v->root_commit ? NULL : s;
-    }
-    return NULL;
-}
-
-struct record *view_find(const struct view *v, uint32_t store, struct slice key)
-{
-    struct record *r;
-
-    if (v->own && v->own->records) {
-        r = stage_find(v->own, store, key);
-        if (r)
-            return r;
-    }
-    for (struct stage *s = view_next_stage(v, NULL); s; s = view_next_stage(v, s)) {
-        r = stage_find(s, store, key);
-        if (r)
-            r = record_visible(r, v->commit);
-        if (r)
-            return r;
-    }
-    return NULL;
 }

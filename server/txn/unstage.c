@@ -21,7 +21,7 @@ static void stage_unlink(struct db *db, struct stage *s)
     else
         db->oldest_stage = s->above;
     /* a snapshot that was taken when s was open and empty begins below it */
-    LIST_EACH (link, &db->snapshots) {
+    LIST_EACH (link, &db->snapshots.taken) {
         struct snapshot *snapshot = LIST_ENTRY(link, struct snapshot, in_taken);
 
         if (snapshot->top == s)
@@ -50,7 +50,8 @@ void stages_free_unneeded(struct db *db)
     db->unstage_due = false;
     for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = above) {
         above = s->above;
-        if (snapshot_needs_stage(db, s) || (s->last_commit > writers && !s->has_ledger))
+        if (snapshot_needs_stage(&db->snapshots, s) ||
+            (s->last_commit > writers && !s->has_ledger))
             continue; /* rule 7 */
         if (s->last_commit >= untold)
             continue; /* L-2 */

@@ -1,0 +1,156 @@
+#include "server/txn/snapshots.h"
+
+#include "server/base/assert.h"
+
+#define SNAPSHOT_POOL_MAX 256
+
+void snapshots_init(struct snapshots *all)
+{
+    list_init(&all->taken);
+    list_init(&all->by_commit);
+    list_init(&all->pool);
+    all->pool_count = 0;
+}
+
+static void snapshots_insert(struct snapshots *all, struct snapshot *s)
+{
+    struct list_link *at = all->by_commit.previous;
+
+    while (at != &all->by_commit &&
+           LIST_ENTRY(at, struct snapshot, in_commit)->commit > s->commit)
+        at = at->previous;
+    list_insert_after(at, &s->in_commit);
+    ASSERT(s->in_commit.next == &all->by_commit || /* T-2 */
+           LIST_ENTRY(s->in_commit.next, struct snapshot, in_commit)->commit > s->commit);
+}
+
+struct snapshot *snapshots_alloc(struct snapshots *all, struct os *os)
+{
+    struct list_link *pooled = list_first(&all->pool);
+
+    if (!pooled)
+        return os_alloc(os, sizeof(struct snapshot));
+    list_remove(pooled);
+    all->pool_count--;
+    return LIST_ENTRY(pooled, struct snapshot, in_taken);
+}
+
+void snapshots_dealloc(struct snapshots *all, struct os *os, struct snapshot *s)
+{
+    ASSERT(!s->refs && !s->busy);
+    if (all->pool_count == SNAPSHOT_POOL_MAX) {
+        os_free(os, s, sizeof *s);
+        return;
+    }
+    list_push_front(&all->pool, &s->in_taken);
+    all->pool_count++;
+}
+
+void snapshots_fini(struct snapshots *all, struct os *os)
+{
+    struct list_link *pooled;
+
+    while ((pooled = list_first(&all->pool)) != NULL) {
+        list_remove(pooled);
+        os_free(os, LIST_ENTRY(pooled, struct snapshot, in_taken), sizeof(struct snapshot));
+    }
+}
+
+void snapshots_add(struct snapshots *all, struct snapshot *s)
+{
+    list_push_back(&all->taken, &s->in_taken);
+    snapshots_insert(all, s);
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    ASSERT(s->refs > 0); /* rule 8 */
+    s->refs++;
+    return s;
+}
+
+void snapshot_enter(struct snapshot *s)
+{
+    ASSERT(s->refs > 0);
+    s->busy++;
+}
+
+static bool snapshot_reads_stage(const struct snapshot *s, const struct stage *stage)
+{
+    return s->commit >= stage->first_commit && s->root_commit < stage->last_commit &&
+           s->root_commit < s->commit;
+}
+
+bool snapshot_needs_stage(const struct snapshots *all, const struct stage *stage)
+{
+    for (struct list_link *at = all->by_commit.previous; at != &all->by_commit;
+         at = at->previous) {
+        struct snapshot *s = LIST_ENTRY(at, struct snapshot, in_commit);
+
+        if (s->commit < stage->first_commit)
+            return false;
+        if (snapshot_reads_stage(s, stage))
+            return true;
+    }
+    return false;
+}
+
+uint64_t snapshot_held_bytes(const struct snapshot *s, const struct stage *oldest)
+{
+    uint64_t held = 0;
+
+    for (const struct stage *stage = oldest; stage && stage->state == STAGE_AMALGAMATED;
+         stage = stage->above) {
+        if (snapshot_reads_stage(s, stage))
+            held += stage->arena.bytes;
+    }
+    return held;
+}
+
+struct snapshot *snapshot_oldest_in(const struct snapshots *all, const struct stage *stage)
+{
+    LIST_EACH (link, &all->by_commit) {
+        struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
+
+        if (snapshot_reads_stage(s, stage))
+            return s;
+    }
+    return NULL;
+}
+
+bool snapshot_sees(void *context, uint64_t from, uint64_t to)
+{
+    struct snapshots *all = context;
+
+    for (struct list_link *at = all->by_commit.previous; at != &all->by_commit;
+         at = at->previous) {
+        uint64_t commit = LIST_ENTRY(at, struct snapshot, in_commit)->commit;
+
+        if (commit < from)
+            return false;
+        if (commit < to)
+            return true;
+    }
+    return false;
+}
+
+struct list_link *snapshot_versions(void *context, uint64_t from, uint64_t to)
+{
+    struct snapshots *all = context;
+
+    for (struct list_link *at = all->by_commit.previous; at != &all->by_commit;
+         at = at->previous) {
+        struct snapshot *s = LIST_ENTRY(at, struct snapshot, in_commit);
+
+        if (s->commit < from)
+            return NULL;
+        if (s->commit < to)
+            return &s->versions;
+    }
+    return NULL;
+}
+
+struct view view_of(const struct snapshot *s, struct stage *own)
+{
+    return (struct view){s->commit, s->root_commit, own, s->top, s->root};
+}
