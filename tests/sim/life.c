@@ -548,6 +548,8 @@ static void life_tighten(struct life *l)
         o->open_txns_max = 2 + sim_random(l->sim, l->options->actors);
     if (sim_chance(l->sim, 50))
         o->held_bytes_max = UINT64_C(1000) << sim_random(l->sim, 8);
+    if (sim_chance(l->sim, 50)) /* of its stores alone, and up to some versions of each */
+        o->catalogue_bytes_max = 4096 + sim_random(l->sim, 4096);
 }
 
 bool life_run(uint64_t seed, const struct life_options *options, struct life_counts *counts,
