@@ -21,8 +21,14 @@
 struct key_part {
     bool descending;
     unsigned step_count;               /* 0: an explicit key has no path */
-    struct slice steps[KEY_STEPS_MAX]; /* names to descend by, outermost first */
+    struct slice steps[KEY_STEPS_MAX]; /* to descend by, outermost first: names, and places */
 };
+
+/* A step that is a place in an array, its number in size: it has no text. */
+static inline bool key_step_is_place(struct slice step)
+{
+    return step.data == NULL;
+}
 
 struct key_spec {
     bool is_explicit;    /* the key comes beside the record */
@@ -32,8 +38,9 @@ struct key_spec {
 
 /* Read the `key` option of docs/protocol.md: a path, or a list of parts, each a path or
  * {path, order: "asc"|"desc"}; a path is text (one field name, taken whole) or a list of
- * steps. A list of texts is a list of parts; nil is the explicit key. The spec borrows
- * its texts from option. ERR_BAD_REQUEST; *why (may be NULL) gets a static text. */
+ * steps: names, and numbers of places in arrays; no steps are the whole document. A list of
+ * texts is a list of parts; nil is the explicit key. The spec borrows its texts from option.
+ * ERR_BAD_REQUEST; *why (may be NULL) gets a static text. */
 enum err key_spec_read(struct slice option, struct key_spec *out, const char **why);
 
 /* Put the spec in one canonical MessagePack form (nil for explicit keys; what `stores`
@@ -52,8 +59,8 @@ enum err key_encode_value(struct slice value, bool descending, uint8_t *to, size
 enum err key_encode(const struct key_spec *spec, struct slice key, uint8_t *to, size_t *size,
                     const char **why);
 
-/* The key of a document by the spec's paths. A step names a field of a map, never an
- * element of an array; a field that is nil is there, and its key is nil.
+/* The key of a document by the spec's paths. A text names a field of a map, a number a place in
+ * an array; a field that is nil is there, and its key is nil.
  * ERR_NOT_FOUND: a field is missing (*part says of which part; so too for ERR_BAD_KEY);
  * ERR_BAD_KEY; ERR_TOO_LARGE. An explicit spec is a broken promise. */
 enum err key_of_document(const struct key_spec *spec, struct slice document, uint8_t *to,

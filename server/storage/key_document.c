@@ -48,15 +48,56 @@ static enum err field_find(struct msgpack_cursor *c, struct slice field)
     return e ? e : ERR_NOT_FOUND;
 }
 
+/* Move c from an array to the element at a place. */
+static enum err place_find(struct msgpack_cursor *c, size_t place)
+{
+    struct msgpack_token t;
+
+    if (msgpack_read(c, &t))
+        return ERR_BAD_KEY;
+    if (t.type != MSGPACK_ARRAY || t.count <= place)
+        return ERR_NOT_FOUND;
+    while (place-- > 0) {
+        if (msgpack_skip(c, MSGPACK_DEPTH_MAX, NULL))
+            return ERR_BAD_KEY;
+    }
+    return ERR_OK;
+}
+
+/* Go down by all steps of a part from first on. */
+static enum err steps_follow(struct msgpack_cursor *c, const struct key_part *part,
+                             unsigned first)
+{
+    enum err e = ERR_OK;
+
+    for (unsigned i = first; i < part->step_count && !e; i++)
+        e = key_step_is_place(part->steps[i]) ? place_find(c, part->steps[i].size)
+                                              : field_find(c, part->steps[i]);
+    return e;
+}
+
+static bool begins_with_name(const struct key_part *part)
+{
+    return part->step_count && !key_step_is_place(part->steps[0]);
+}
+
 /* Point found[i] at the value of the first step of part i, for all parts; those that
  * are missing stay as they are. */
 static enum err first_steps_find(const struct key_spec *spec, struct slice document,
                                  struct msgpack_cursor *found)
 {
     struct msgpack_cursor c = msgpack_open(document);
-    unsigned missing = spec->part_count;
+    unsigned missing = 0;
     uint32_t pairs;
-    enum err e = map_enter(&c, &pairs);
+    enum err e;
+
+    for (unsigned i = 0; i < spec->part_count; i++)
+        missing += begins_with_name(&spec->parts[i]);
+    if (!missing)
+        return ERR_OK;
+    e = map_enter(&c, &pairs);
+    if (e == ERR_NOT_FOUND)
+        return ERR_OK; /* no map: those stay as they are */
 
     ASSERT(spec->part_count > 0 && spec->part_count <= KEY_PARTS_MAX);
     for (uint32_t pair = 0; !e && pair < pairs && missing; pair++) {
@@ -67,7 +108,7 @@ static enum err first_steps_find(const struct key_spec *spec, struct slice docum
             break;
         ASSERT(spec->parts[0].step_count > 0);
         for (unsigned i = 0; i < spec->part_count; i++) {
-            if (!found[i].at && !slice_is_none(name) &&
+            if (!found[i].at && !slice_is_none(name) && begins_with_name(&spec->parts[i]) &&
                 slice_equal(name, spec->parts[i].steps[0])) {
                 ASSERT(missing > 0);
                 found[i] = c;
@@ -96,10 +137,12 @@ enum err key_of_document(const struct key_spec *spec, struct slice document, uin
     for (; !e && i < spec->part_count; i++) {
         const struct key_part *p = &spec->parts[i];
 
-        if (!found[i].at)
-            e = ERR_NOT_FOUND;
-        for (unsigned step = 1; !e && step < p->step_count; step++)
-            e = field_find(&found[i], p->steps[step]);
+        if (begins_with_name(p)) {
+            e = found[i].at ? steps_follow(&found[i], p, 1) : ERR_NOT_FOUND;
+        } else {
+            found[i] = msgpack_open(document);
+            e = steps_follow(&found[i], p, 0);
+        }
         if (!e)
             e = key_part_encode(&found[i], p->descending, &w, &reason);
         if (e)

@@ -13,15 +13,22 @@ static enum err spec_refuse(const char **why, const char *text)
     return ERR_BAD_REQUEST;
 }
 
-static enum err step_read(struct msgpack_cursor *c, struct key_part *part, const char **why)
+static enum err step_read(struct msgpack_cursor *c, bool is_in_list, struct key_part *part,
+                          const char **why)
 {
     struct slice name;
+    uint64_t place;
 
     ASSERT(part->step_count <= KEY_STEPS_MAX);
-    if (msgpack_read_text(c, &name))
-        return spec_refuse(why, "each step of a key path must be a string");
-    if (!msgpack_text_is_utf8(name))
-        return spec_refuse(why, "a step of a key path is not valid UTF-8");
+    if (msgpack_read_text(c, &name) == ERR_OK) {
+        if (!msgpack_text_is_utf8(name))
+            return spec_refuse(why, "a step of a key path is not valid UTF-8");
+    } else if (is_in_list && msgpack_read_uint(c, &place) == ERR_OK && place <= UINT32_MAX) {
+        name = slice_make(NULL, (size_t)place);
+    } else {
+        return spec_refuse(why, "each step of a key path must be a string, or a whole number "
+                                "for a place in an array");
+    }
     if (part->step_count == KEY_STEPS_MAX)
         return spec_refuse(why, "a key path can have at most 16 steps");
     part->steps[part->step_count++] = name;
@@ -34,13 +41,11 @@ static enum err path_read(struct msgpack_cursor *c, struct key_part *part, const
     uint32_t count;
     enum err e = ERR_OK;
 
-    ASSERT(part->step_count == 0);
+    part->step_count = 0;
     if (msgpack_read_array(c, &count))
-        return step_read(c, part, why);
-    if (count == 0)
-        return spec_refuse(why, "a key path needs at least one step");
+        return step_read(c, false, part, why);
     while (count-- > 0 && !e)
-        e = step_read(c, part, why);
+        e = step_read(c, true, part, why);
     return e;
 }
 
@@ -63,7 +68,7 @@ static enum err order_read(struct msgpack_cursor *c, struct key_part *part, cons
 static enum err part_map_read(struct msgpack_cursor *c, uint32_t pairs, struct key_part *part,
                               const char **why)
 {
-    bool has_order = false;
+    bool has_order = false, has_path = false;
     enum err e = ERR_OK;
 
     ASSERT(part->step_count == 0);
@@ -72,7 +77,8 @@ static enum err part_map_read(struct msgpack_cursor *c, uint32_t pairs, struct k
 
         if (msgpack_read_text(c, &name))
             name = SLICE_NONE;
-        if (slice_equal(name, slice_text("path")) && part->step_count == 0) {
+        if (slice_equal(name, slice_text("path")) && !has_path) {
+            has_path = true;
             e = path_read(c, part, why);
         } else if (slice_equal(name, slice_text("order")) && !has_order) {
             has_order = true;
@@ -81,7 +87,7 @@ static enum err part_map_read(struct msgpack_cursor *c, uint32_t pairs, struct k
             e = spec_refuse(why, "a key part takes only path and order, each once");
         }
     }
-    if (!e && part->step_count == 0)
+    if (!e && !has_path)
         e = spec_refuse(why, "a key part needs a path");
     ASSERT(e || part->step_count <= KEY_STEPS_MAX);
     return e;
@@ -178,11 +184,30 @@ static void spec_put_path(struct spec_writer *w, const struct key_part *part)
 {
     uint8_t head[MSGPACK_HEAD_MAX];
 
-    ASSERT(part->step_count > 0 && part->step_count <= KEY_STEPS_MAX);
-    if (part->step_count > 1)
+    ASSERT(part->step_count <= KEY_STEPS_MAX);
+    if (part->step_count != 1 || key_step_is_place(part->steps[0]))
         spec_put(w, head, msgpack_put_array_head(head, part->step_count));
-    for (unsigned i = 0; i < part->step_count; i++)
-        spec_put_text(w, part->steps[i]);
+    for (unsigned i = 0; i < part->step_count; i++) {
+        if (key_step_is_place(part->steps[i]))
+            spec_put(w, head, msgpack_put_uint(head, part->steps[i].size));
+        else
+            spec_put_text(w, part->steps[i]);
+    }
+}
+
+static void spec_put_part(struct spec_writer *w, const struct key_part *part)
+{
+    uint8_t head[MSGPACK_HEAD_MAX];
+
+    if (part->descending) {
+        spec_put(w, head, msgpack_put_map_head(head, 2));
+        spec_put_text(w, slice_text("path"));
+    }
+    spec_put_path(w, part);
+    if (part->descending) {
+        spec_put_text(w, slice_text("order"));
+        spec_put_text(w, slice_text("desc"));
+    }
 }
 
 size_t key_spec_write(const struct key_spec *spec, uint8_t *to, size_t room)
@@ -195,23 +220,13 @@ size_t key_spec_write(const struct key_spec *spec, uint8_t *to, size_t room)
     ASSERT(!spec->is_explicit || (spec->part_count == 1 && first->step_count == 0));
     if (spec->is_explicit) {
         spec_put(&w, head, msgpack_put_nil(head));
-    } else if (spec->part_count == 1 && first->step_count == 1 && !first->descending) {
+    } else if (spec->part_count == 1 && first->step_count == 1 && !first->descending &&
+               !key_step_is_place(first->steps[0])) {
         spec_put_text(&w, first->steps[0]);
     } else {
         spec_put(&w, head, msgpack_put_array_head(head, spec->part_count));
-        for (unsigned i = 0; i < spec->part_count; i++) {
-            const struct key_part *part = &spec->parts[i];
-
-            if (part->descending) {
-                spec_put(&w, head, msgpack_put_map_head(head, 2));
-                spec_put_text(&w, slice_text("path"));
-            }
-            spec_put_path(&w, part);
-            if (part->descending) {
-                spec_put_text(&w, slice_text("order"));
-                spec_put_text(&w, slice_text("desc"));
-            }
-        }
+        for (unsigned i = 0; i < spec->part_count; i++)
+            spec_put_part(&w, &spec->parts[i]);
     }
     return w.size <= room ? w.size : 0;
 }
