@@ -76,7 +76,13 @@ struct method_param {
     X(TO, "to", ANY, "continue from this key (inclusive)")                                 \
     X(KEEP, "keep", BOOL, "true: the cursor stays open after the last row")                \
     X(UPSERT, "upsert", BOOL, "true: create the record if it does not exist")                \
-    X(UNIQUE, "unique", BOOL, "true: only the first row of each index key")
+    X(UNIQUE, "unique", BOOL,                                                                \
+      "of scan and next: true: only the first row of each index key; of create_index: true: "  \
+      "no two records have the same index key")                                              \
+    X(SKIP, "skip", NUMBER, "number of rows to skip; with unique: of index keys")             \
+    X(MULTI, "multi", BOOL, "true: an entry for each element of an array")                   \
+    X(TYPES, "types", ANY, "list of the types that can be index keys; omitted: all")          \
+    X(WHERE, "where", ANY, "condition: only records that meet it are in the index")
 
 enum method_option {
 #define X(id, name, type, help) OPTION_ID_##id,

@@ -14,7 +14,7 @@ void failure_init(struct failure *f)
     f->offset = 0;
     f->conflict = CONFLICT_NONE;
     f->store.size = 0;
-    f->key = f->index = f->near = f->wrote = SLICE_NONE;
+    f->key = f->index = f->near = f->wrote = f->record = SLICE_NONE;
     f->limit = NULL;
     f->limit_max = 0;
     f->limit_size = 0;
@@ -35,6 +35,7 @@ void failure_reset(struct failure *f)
     drop(&f->index);
     drop(&f->near);
     drop(&f->wrote);
+    drop(&f->record);
     failure_init(f);
 }
 
@@ -131,6 +132,12 @@ void failure_set_key(struct failure *f, enum err e, struct slice key)
         keep(&f->key, key);
 }
 
+void failure_set_record(struct failure *f, enum err e, struct slice key)
+{
+    if (is_of(f, e))
+        keep(&f->record, key);
+}
+
 void failure_set_index(struct failure *f, enum err e, struct slice name)
 {
     if (is_of(f, e))
@@ -151,17 +158,20 @@ void failure_set_near(struct failure *f, enum err e, struct slice name)
 
 void failure_copy(struct failure *to, const struct failure *from)
 {
-    struct slice key = to->key, index = to->index, near = to->near, wrote = to->wrote;
+    struct slice key = to->key, index = to->index, near = to->near, wrote = to->wrote,
+                 record = to->record;
 
     *to = *from;
     to->key = key;
     to->index = index;
     to->near = near;
     to->wrote = wrote;
+    to->record = record;
     keep(&to->key, from->key);
     keep(&to->index, from->index);
     keep(&to->near, from->near);
     keep(&to->wrote, from->wrote);
+    keep(&to->record, from->record);
 }
 
 const char *conflict_kind_name(enum conflict_kind kind)

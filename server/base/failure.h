@@ -35,6 +35,7 @@ struct failure {
     struct text_name store;            /* the store's name; size 0: unsaid */
     struct slice key;                  /* owned (malloc), MessagePack; none: unsaid */
     struct slice index;                /* the same: the index's name */
+    struct slice record;               /* NOT_UNIQUE: the key of the other record, as key */
     struct slice near;                 /* the same: the name there is that is nearest */
     struct slice wrote;                /* the same: CONFLICT: stores that the loser wrote */
     const char *limit;                 /* TOO_LARGE: the option's name, static; NULL unsaid */
@@ -72,6 +73,7 @@ void failure_set_place(struct failure *f, enum err e, const char *file, uint64_t
  * made; when memory is short the detail stays unsaid. */
 void failure_set_store(struct failure *f, enum err e, struct slice name);
 void failure_set_key(struct failure *f, enum err e, struct slice key);       /* MessagePack */
+void failure_set_record(struct failure *f, enum err e, struct slice key);    /* MessagePack */
 void failure_set_index(struct failure *f, enum err e, struct slice name);
 void failure_set_wrote(struct failure *f, enum err e, struct slice stores);  /* MessagePack */
 void failure_set_near(struct failure *f, enum err e, struct slice name);

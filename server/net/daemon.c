@@ -139,6 +139,8 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->interval_ms = (uint32_t)o->interval;
     to->key_bytes_max = (uint32_t)o->key_size;
     to->value_bytes_max = o->value_size;
+    to->indexes_max = (uint32_t)o->indexes;
+    to->index_entries_max = (uint32_t)o->index_entries;
     to->update_work_max = o->update_work;
     to->update_commits_max = o->update_commits;
     to->log_in_flight = (unsigned)o->wal_in_flight;

@@ -16,7 +16,7 @@ execute execute_put, execute_insert, execute_update, execute_delete, execute_get
     execute_get_many, execute_count, execute_size, execute_delete_range;
 /* execute_store.c */
 execute execute_create_store, execute_drop_store, execute_clear_store, execute_rename_store,
-    execute_stores;
+    execute_create_index, execute_drop_index, execute_rename_index, execute_stores;
 /* execute_scan.c */
 execute execute_scan, execute_next, execute_close;
 /* execute_run.c */

@@ -55,13 +55,19 @@ enum err execute_delete(struct execution *w)
     return e;
 }
 
+static enum err get(struct execution *w, struct txn *t, const struct source *source,
+                    struct slice key, struct slice *value)
+{
+    return slice_is_none(source->index) ? record_get(w->op, t, source->store, key, value)
+                                        : index_get(w->op, t, source, key, value);
+}
+
 enum err execute_get(struct execution *w)
 {
-    struct slice store, value = SLICE_NONE;
-    enum err e = execution_source(w, &store);
+    struct source source = execution_source(w);
+    struct slice value = SLICE_NONE;
+    enum err e = get(w, w->txn, &source, w->call->params[PARAM_ID_KEY].raw, &value);
 
-    if (!e)
-        e = record_get(w->op, w->txn, store, w->call->params[PARAM_ID_KEY].raw, &value);
     if (!e)
         put_value(w->out, value);
     return e;
@@ -69,12 +75,13 @@ enum err execute_get(struct execution *w)
 
 enum err execute_has(struct execution *w)
 {
-    struct slice store;
+    struct source source = execution_source(w);
+    struct slice key = w->call->params[PARAM_ID_KEY].raw;
     bool there = false;
-    enum err e = execution_source(w, &store);
+    enum err e = slice_is_none(source.index)
+                     ? record_has(w->op, w->txn, source.store, key, &there)
+                     : index_has(w->op, w->txn, &source, key, &there);
 
-    if (!e)
-        e = record_has(w->op, w->txn, store, w->call->params[PARAM_ID_KEY].raw, &there);
     if (!e)
         put_bool(w->out, there);
     return e;
@@ -90,7 +97,7 @@ static enum err begin_own(struct execution *w)
     return txn_begin(w->op, &options, &w->own);
 }
 
-static enum err get_next_key(struct execution *w, struct slice store,
+static enum err get_next_key(struct execution *w, const struct source *source,
                              struct msgpack_cursor *keys)
 {
     struct txn *txn = w->txn ? w->txn : w->own;
@@ -102,7 +109,7 @@ static enum err get_next_key(struct execution *w, struct slice store,
     if (msgpack_skip(&at, MSGPACK_DEPTH_MAX, &key))
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                            "get_many: keys must be an array");
-    e = record_get(w->op, txn, store, key, &value);
+    e = get(w, txn, source, key, &value);
     if (e)
         return e;
     put_value(w->out, value);
@@ -117,24 +124,31 @@ static enum err get_next_key(struct execution *w, struct slice store,
     return execution_check_room(w);
 }
 
+/* Without a key the source must be there all the same. */
+static enum err find_source(struct execution *w, const struct source *source)
+{
+    struct txn *t = w->txn ? w->txn : w->own;
+
+    return slice_is_none(source->index) ? record_find_store(w->op, t, source->store)
+                                        : index_find_source(w->op, t, source);
+}
+
 enum err execute_get_many(struct execution *w)
 {
     struct slice list = w->call->params[PARAM_ID_KEYS].raw;
     struct msgpack_cursor keys = msgpack_open(list);
     uint64_t began = uv_hrtime();
-    struct slice store;
+    struct source source = execution_source(w);
     uint32_t count;
-    enum err e = execution_source(w, &store);
+    enum err e = begin_own(w);
 
-    if (!e)
-        e = begin_own(w);
     if (!e && msgpack_read_array(&keys, &count))
         e = failure_set(execution_failure(w), ERR_BAD_REQUEST,
                         "get_many: keys must be an array");
     if (e)
         return e;
     if (!w->begun) {
-        e = count ? ERR_OK : record_find_store(w->op, w->txn ? w->txn : w->own, store);
+        e = count ? ERR_OK : find_source(w, &source);
         if (e)
             return e;
         w->begun = true;
@@ -147,7 +161,7 @@ enum err execute_get_many(struct execution *w)
         if (execution_has_had_enough(w, began, done))
             return ERR_WAIT;
         w->offset = (size_t)(keys.at - list.data);
-        e = get_next_key(w, store, &keys);
+        e = get_next_key(w, &source, &keys);
         if (e)
             return e;
     }
@@ -156,12 +170,13 @@ enum err execute_get_many(struct execution *w)
 
 enum err execute_count(struct execution *w)
 {
-    struct slice store;
-    uint64_t records = 0;
-    enum err e = execution_source(w, &store);
+    struct source source = execution_source(w);
+    struct slice range = w->call->params[PARAM_ID_RANGE].raw;
+    uint64_t records = 0, bytes;
+    enum err e = slice_is_none(source.index)
+                     ? record_count(w->op, w->txn, source.store, range, &records)
+                     : index_measure(w->op, w->txn, &source, range, &records, &bytes);
 
-    if (!e)
-        e = record_count(w->op, w->txn, store, w->call->params[PARAM_ID_RANGE].raw, &records);
     if (!e)
         put_uint(w->out, records);
     return e;
@@ -169,12 +184,13 @@ enum err execute_count(struct execution *w)
 
 enum err execute_size(struct execution *w)
 {
-    struct slice store;
-    uint64_t bytes = 0;
-    enum err e = execution_source(w, &store);
+    struct source source = execution_source(w);
+    struct slice range = w->call->params[PARAM_ID_RANGE].raw;
+    uint64_t entries, bytes = 0;
+    enum err e = slice_is_none(source.index)
+                     ? record_size(w->op, w->txn, source.store, range, &bytes)
+                     : index_measure(w->op, w->txn, &source, range, &entries, &bytes);
 
-    if (!e)
-        e = record_size(w->op, w->txn, store, w->call->params[PARAM_ID_RANGE].raw, &bytes);
     if (!e)
         put_uint(w->out, bytes);
     return e;

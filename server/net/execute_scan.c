@@ -12,7 +12,11 @@
  * page is too large with it, taken back. */
 static void put_row(struct net_buffer *b, unsigned only, const struct cursor_row *row)
 {
-    put_array(b, only ? 1 : 2);
+    bool of_index = !slice_is_none(row->index_key);
+
+    put_array(b, only == 2 ? 1 : 1u + of_index + (only != 1));
+    if (only != 2 && of_index)
+        put_value(b, row->index_key);
     if (only != 2)
         put_value(b, row->key);
     if (only != 1)
@@ -158,10 +162,11 @@ enum err execute_scan(struct execution *w)
         .reverse = call_number(c, OPTION_ID_REVERSE, 0),
         .limit = UINT64_MAX,
         .offset = call_number(c, OPTION_ID_OFFSET, 0),
+        .unique = call_number(c, OPTION_ID_UNIQUE, 0),
     };
     uint64_t limit = call_number(c, OPTION_ID_LIMIT, UINT64_MAX);
     struct cursor *core;
-    struct slice store;
+    struct source source = execution_source(w);
     unsigned only;
     enum err e;
 
@@ -170,8 +175,8 @@ enum err execute_scan(struct execution *w)
     e = call_word(c, OPTION_ID_ONLY, onlys, 3, &only, execution_failure(w));
     if (!e)
         e = check_page(w);
-    if (!e)
-        e = execution_source(w, &store);
+    options.only_keys = only == 1;
+    options.index = source.index;
     if (!e && s->cursors.count >= s->server->options.cursors_per_connection)
         e = failure_set(execution_failure(w), ERR_OVERLOADED,
                         "scan: %zu cursors are open on this connection, which is the limit "
@@ -180,7 +185,8 @@ enum err execute_scan(struct execution *w)
     if (!e && !session_has_room(s, CURSOR_ROOM))
         e = session_refuse(s, execution_failure(w), "scan");
     if (!e)
-        e = cursor_open(w->op, w->txn, store, c->params[PARAM_ID_RANGE].raw, &options, &core);
+        e = cursor_open(w->op, w->txn, source.store, c->params[PARAM_ID_RANGE].raw, &options,
+                        &core);
     if (!e)
         e = take_cursor(w, core, only, options.reverse, limit);
     return e ? e : put_page(w);
@@ -223,6 +229,10 @@ enum err execute_next(struct execution *w)
         cursor->reverse = !cursor->reverse;
         cursor_set_direction(cursor->core, cursor->reverse);
     }
+    if (call_has(c, OPTION_ID_UNIQUE))
+        cursor_set_unique(cursor->core, c->options[OPTION_ID_UNIQUE].number);
+    if (call_has(c, OPTION_ID_SKIP))
+        cursor_skip(cursor->core, c->options[OPTION_ID_SKIP].number);
     if (call_has(c, OPTION_ID_TO)) {
         e = cursor_move_to(w->op, cursor->core, c->options[OPTION_ID_TO].raw);
         if (e)

@@ -61,6 +61,8 @@ static void put_limits(struct execution *w)
     facts_add(&f, "update_work_bytes", o->update_work);
     facts_add(&f, "update_commits", o->update_commits);
     facts_add(&f, "key_bytes", o->key_size);
+    facts_add(&f, "indexes", o->indexes);
+    facts_add(&f, "index_entries", o->index_entries);
     facts_add(&f, "name_bytes", 255);
     facts_add(&f, "page_rows", o->scan_rows);
     facts_add(&f, "page_bytes", o->scan_size);
@@ -90,7 +92,7 @@ static void put_limits(struct execution *w)
 }
 
 static const char *const features[] = {"run", "serializable", "greatest-version",
-                                       "durability-interval"};
+                                       "durability-interval", "indexes"};
 #define FEATURE_COUNT (sizeof features / sizeof features[0])
 
 enum err execute_hello(struct execution *w)

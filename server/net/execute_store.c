@@ -1,5 +1,7 @@
-/* execute_store.c - making, changing and listing stores. */
+/* execute_store.c - making, changing and listing stores and indexes. */
 #include "server/net/execute.h"
+#include "server/storage/index_definition.h"
+#include "server/txn/indexes.h"
 #include "server/txn/stores.h"
 
 static enum err done(struct execution *w, enum err e)
@@ -43,6 +45,81 @@ enum err execute_rename_store(struct execution *w)
                                 w->call->params[PARAM_ID_NEW].text));
 }
 
+/* The options of an index, as they came, in one map. The loop has one thread, and the core is done
+ * with it when the call returns. ERR_TOO_LARGE. */
+static enum err index_options(struct execution *w, struct slice *out)
+{
+    static const enum method_option ids[] = {OPTION_ID_KEY, OPTION_ID_UNIQUE, OPTION_ID_MULTI,
+                                             OPTION_ID_TYPES, OPTION_ID_WHERE};
+    static uint8_t room[INDEX_OPTIONS_BYTES_MAX + 64];
+    const struct call *c = w->call;
+    unsigned count = 0;
+    size_t bytes = 0, size;
+
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        count += call_has(c, ids[i]);
+        bytes += call_has(c, ids[i]) ? c->options[ids[i]].raw.size : 0;
+    }
+    if (bytes > INDEX_OPTIONS_BYTES_MAX)
+        return failure_set_limit(execution_failure(w), "key", INDEX_OPTIONS_BYTES_MAX, bytes,
+                                 "create_index: the options take %zu bytes, at most %d fit",
+                                 bytes, INDEX_OPTIONS_BYTES_MAX);
+    size = msgpack_put_map_head(room, count);
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        struct slice value = c->options[ids[i]].raw;
+
+        if (!call_has(c, ids[i]))
+            continue;
+        size += msgpack_put_text(room + size, slice_text(method_options[ids[i]].name));
+        memcpy(room + size, value.data, value.size);
+        size += value.size;
+    }
+    *out = slice_make(room, size);
+    return ERR_OK;
+}
+
+enum err execute_create_index(struct execution *w)
+{
+    const struct call *c = w->call;
+    struct slice options;
+    enum err e = index_options(w, &options);
+
+    return e ? e
+             : done(w, index_create(w->op, w->txn, c->params[PARAM_ID_STORE].text,
+                                    c->params[PARAM_ID_NAME].text, options));
+}
+
+enum err execute_drop_index(struct execution *w)
+{
+    const struct call *c = w->call;
+
+    return done(w, index_drop(w->op, w->txn, c->params[PARAM_ID_STORE].text,
+                              c->params[PARAM_ID_NAME].text));
+}
+
+enum err execute_rename_index(struct execution *w)
+{
+    const struct call *c = w->call;
+
+    return done(w, index_rename(w->op, w->txn, c->params[PARAM_ID_STORE].text,
+                                c->params[PARAM_ID_NAME].text, c->params[PARAM_ID_NEW].text));
+}
+
+/* {name, state, key, unique, ...}: what it is stands in its definition already as pairs. */
+static void put_index(struct net_buffer *b, const struct store_index *index)
+{
+    struct msgpack_cursor pairs = msgpack_open(index->definition);
+    uint32_t count = 0;
+
+    msgpack_read_map(&pairs, &count);
+    put_map(b, 2 + count);
+    put_word(b, "name");
+    put_text(b, index->name);
+    put_word(b, "state");
+    put_word(b, "ready");
+    put_value(b, slice_make(pairs.at, (size_t)(pairs.end - pairs.at)));
+}
+
 static void put_store(void *context, const struct store_info *info)
 {
     struct execution *w = context;
@@ -54,7 +131,12 @@ static void put_store(void *context, const struct store_info *info)
     put_word(w->out, "key");
     put_value(w->out, info->key);
     put_word(w->out, "indexes");
-    put_array(w->out, 0);
+    put_array(w->out, info->index_count);
+    for (unsigned i = 0; i < info->index_count; i++) {
+        struct store_index index = store_info_index(info, i);
+
+        put_index(w->out, &index);
+    }
     put_fact(w->out, "records", info->records);
     put_fact(w->out, "bytes", info->bytes);
     put_word(w->out, "generate");

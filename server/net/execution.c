@@ -45,22 +45,15 @@ bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t don
     return true;
 }
 
-enum err execution_source(struct execution *w, struct slice *store)
+struct source execution_source(const struct execution *w)
 {
-    const struct call_value *source = &w->call->params[PARAM_ID_SOURCE];
-    struct msgpack_cursor at = msgpack_open(source->raw);
-    struct slice index = SLICE_NONE;
+    const struct call_value *given = &w->call->params[PARAM_ID_SOURCE];
+    struct source source = {given->text, SLICE_NONE};
+    struct msgpack_cursor at = msgpack_open(given->raw);
     uint32_t count;
 
-    *store = source->text;
-    if (!source->indexed)
-        return ERR_OK;
-    if (msgpack_read_array(&at, &count) == ERR_OK && msgpack_skip(&at, 1, NULL) == ERR_OK)
-        msgpack_read_text(&at, &index);
-    failure_set(execution_failure(w), ERR_NO_INDEX,
-                "store \"%s\" has no index \"%s\" (indexes are not supported in this version)",
-                text_show(source->text), text_show(index));
-    failure_set_store(execution_failure(w), ERR_NO_INDEX, source->text);
-    failure_set_index(execution_failure(w), ERR_NO_INDEX, index);
-    return ERR_NO_INDEX;
+    if (given->indexed && msgpack_read_array(&at, &count) == ERR_OK &&
+        msgpack_skip(&at, 1, NULL) == ERR_OK)
+        msgpack_read_text(&at, &source.index);
+    return source;
 }

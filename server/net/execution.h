@@ -11,6 +11,7 @@
 
 #include "server/net/call.h"
 #include "server/net/strand.h"
+#include "server/txn/index_read.h"
 #include "server/txn/op.h"
 
 /* Perhaps over several turns. */
@@ -58,7 +59,7 @@ bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t don
  * memory as they may. */
 enum err execution_check_room(struct execution *w);
 
-/* ERR_NO_INDEX where a source is [store, index]: there are none yet. */
-enum err execution_source(struct execution *w, struct slice *store);
+/* What the parameter `source` names: a store, or [store, index]. */
+struct source execution_source(const struct execution *w);
 
 #endif

@@ -129,6 +129,10 @@ enum option_type {
       "maximum work of one update: the size of the record, counted once for each change")      \
     X(COUNT, update_commits, "update-commits", "10000", 1, 1000000, NULL, false,               \
       "maximum number of records per transaction that receive its commit number by update")    \
+    X(COUNT, indexes, "indexes", "64", 1, 1024, NULL, false,                                   \
+      "maximum number of indexes of a store")                                                  \
+    X(COUNT, index_entries, "index-entries", "10000", 1, 100000, NULL, false,                  \
+      "maximum number of entries of a record in one index")                                    \
     X(BYTES, key_size, "key-size", "4KiB", 64, 4 * KIB, NULL, false,                           \
       "maximum size of a key: all its parts, encoded")                                         \
     X(COUNT, scan_rows, "scan-rows", "1000", 1, 65535, NULL, true,                             \

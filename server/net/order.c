@@ -148,10 +148,13 @@ void order_told(struct request *r, enum err e)
 
 /* ---- finishing ---- */
 
-static bool dooms(const struct strand *strand, enum err e)
+/* why may be NULL. */
+static bool dooms(const struct strand *strand, enum err e, const struct failure *why)
 {
     if (!strand->carry_on)
         return true;
+    if (e == ERR_TOO_LARGE && why && !slice_is_none(why->index))
+        return false; /* as a record that an index refuses for any other reason */
     switch (err_class(e)) {
     case ERR_CLASS_CONFLICT:
     case ERR_CLASS_LIMIT:
@@ -216,7 +219,8 @@ static void finish(struct request *r, enum err e)
         s->last_commit = r->commit;
     if (e)
         request_reply_error(r, e);
-    if (e && strand && strand->running == r && !r->failed_txn && strand->t && dooms(strand, e))
+    if (e && strand && strand->running == r && !r->failed_txn && strand->t &&
+        dooms(strand, e, &r->op.failure))
         strand_fail(strand, &r->op.failure);
     if (e && strand && strand->running == r)
         strand_tell(strand, r);
@@ -549,7 +553,7 @@ void order_expired(struct request *r)
             r, ERR_DEADLINE,
             r->commit ? "deadline exceeded; the request was executed and will be durable soon"
                       : "deadline exceeded before the reply was durable");
-        if (strand && strand->txn && dooms(strand, ERR_DEADLINE)) {
+        if (strand && strand->txn && dooms(strand, ERR_DEADLINE, NULL)) {
             if (!strand->running) {
                 strand_fail(strand, &r->op.failure);
                 strand_tell(strand, r);

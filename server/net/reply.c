@@ -5,8 +5,16 @@
  * details is a map, empty where nothing more is known. */
 #include "server/net/reply.h"
 
-static void put_conflict(struct net_buffer *b, const struct failure *f)
+/* Beside the number of an operation of `run`, which is `index` there, it has another name. */
+static const char *name_of_index(const struct reply_error *error)
 {
+    return error->has_index ? "index_name" : "index";
+}
+
+static void put_conflict(struct net_buffer *b, const struct reply_error *error)
+{
+    const struct failure *f = error->why;
+
     put_word(b, "kind");
     put_word(b, conflict_kind_name(f->conflict));
     put_word(b, "store");
@@ -26,6 +34,10 @@ static void put_conflict(struct net_buffer *b, const struct failure *f)
         put_text(b, text_label_of(&f->winner_label));
     else
         put_nil(b);
+    if (!slice_is_none(f->index)) {
+        put_word(b, name_of_index(error));
+        put_text(b, f->index);
+    }
     if (slice_is_none(f->wrote))
         return;
     put_word(b, "wrote");
@@ -36,7 +48,8 @@ static void put_conflict(struct net_buffer *b, const struct failure *f)
 static uint32_t count_facts(const struct failure *f)
 {
     return (uint32_t)((f->store.size > 0) + !slice_is_none(f->key) + !slice_is_none(f->index) +
-                      !slice_is_none(f->near) + 3 * (f->limit != NULL));
+                      !slice_is_none(f->record) + !slice_is_none(f->near) +
+                      3 * (f->limit != NULL));
 }
 
 static void put_named(struct net_buffer *b, const char *name, struct slice text)
@@ -47,15 +60,21 @@ static void put_named(struct net_buffer *b, const char *name, struct slice text)
     put_text(b, text);
 }
 
-static void put_facts(struct net_buffer *b, const struct failure *f)
+static void put_facts(struct net_buffer *b, const struct reply_error *error)
 {
+    const struct failure *f = error->why;
+
     if (f->store.size)
         put_named(b, "store", text_name_of(&f->store));
     if (!slice_is_none(f->key)) {
         put_word(b, "key");
         put_value(b, f->key);
     }
-    put_named(b, "index", f->index);
+    put_named(b, name_of_index(error), f->index);
+    if (!slice_is_none(f->record)) {
+        put_word(b, "record");
+        put_value(b, f->record);
+    }
     put_named(b, "near", f->near);
     if (f->limit) {
         put_word(b, "limit");
@@ -75,8 +94,8 @@ static void put_details(struct net_buffer *b, const struct reply_error *error)
     bool has_facts = !nested && !conflict;
     uint32_t facts = has_facts ? count_facts(f) : 0;
 
-    facts += nested + 4 * conflict + (conflict && f->wrote.data) + 2 * file + retry +
-             error->has_index;
+    facts += nested + 4 * conflict + (conflict && f->wrote.data) + (conflict && f->index.data) +
+             2 * file + retry + error->has_index;
     put_map(b, facts);
     if (nested) {
         struct reply_error first = {.error = f->error, .why = f};
@@ -85,9 +104,9 @@ static void put_details(struct net_buffer *b, const struct reply_error *error)
         reply_put_error(b, &first);
     }
     if (conflict)
-        put_conflict(b, f);
+        put_conflict(b, error);
     if (has_facts)
-        put_facts(b, f);
+        put_facts(b, error);
     if (file) {
         put_word(b, "file");
         put_word(b, f->file);

@@ -275,7 +275,7 @@ struct record *record_new(struct stage *s, struct stamp *stamp, uint32_t store,
     r->store = store;
     r->key_size = (uint16_t)key.size;
     r->next = NULL;
-    r->last_writer_wins = false;
+    r->last_writer_wins = r->is_entry = r->is_new = false;
     memcpy(r->key, key.data, key.size);
     r->value = NULL;
     r->value_size = 0;
@@ -364,6 +364,11 @@ static bool write_set_replace(struct stage *s, struct record *r, struct slice va
     ASSERT(s->value_bytes >= r->value_size); /* S-6 */
     s->value_bytes += value.size;
     s->value_bytes -= r->value_size;
+    if (r->is_entry) {
+        s->entry_bytes += value.size;
+        s->entry_bytes -= r->value_size;
+        s->has_voids |= slice_is_none(value);
+    }
     r->value = bytes;
     r->value_size = (uint32_t)value.size;
     return true;
@@ -549,7 +554,7 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
     if (!write_set->is_absorbed)
         arena_splice(&s->arena, &write_set->arena);
     write_set_empty(write_set);
-    write_set->records = 0;
+    write_set->records = write_set->entries = 0;
     ASSERT(stage_is_sane(s));
 }
 
@@ -567,7 +572,7 @@ void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,
     s->value_bytes = write_set->value_bytes;
     arena_splice(&s->arena, &write_set->arena);
     write_set_empty(write_set);
-    write_set->records = 0;
+    write_set->records = write_set->entries = 0;
     ASSERT(stage_is_sane(s));
 }
 

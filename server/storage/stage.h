@@ -74,7 +74,9 @@ struct record {
     uint32_t value_size;
     uint32_t store;
     uint16_t key_size;
-    bool last_writer_wins; /* of a store without conflicts */
+    bool last_writer_wins : 1; /* of a store without conflicts */
+    bool is_entry : 1;         /* of an index: not in the log, which has its record */
+    bool is_new : 1; /* an entry that its transaction wrote where there was none */
     uint8_t key[];
 };
 
@@ -128,6 +130,9 @@ struct stage {
     unsigned savepoints;      /* a write-set's: how many are set; write_set.c */
     bool keeps_values;        /* a write-set's: a value that is replaced stays as it was */
     struct write_undo *undo;  /* values that were replaced since the first of them */
+    uint64_t entries;         /* a write-set's: how many of its records are entries of indexes, */
+    uint64_t entry_bytes;     /* and those of value_bytes that are theirs */
+    bool has_voids;           /* a write-set's: some may be void */
     struct os *os;
 };
 
@@ -166,6 +171,12 @@ static inline bool record_is_delete(const struct record *r)
     return r->value == NULL;
 }
 
+/* An entry that its transaction has put and taken back: nothing has come of it. */
+static inline bool record_is_void(const struct record *r)
+{
+    return r->is_new && !r->value;
+}
+
 static inline struct record *record_newest(struct record *linked)
 {
     return linked->newest ? linked->newest : linked;
@@ -184,6 +195,13 @@ uint64_t record_bytes(struct slice key, struct slice value);
  * to stamp's list). NULL: no memory, nothing has changed. */
 struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint32_t store,
                              struct slice key, struct slice value, bool *fresh);
+
+/* r, which write_set_put has just made, is an entry of an index. */
+void write_set_mark_entry(struct stage *write_set, struct record *r, bool is_new);
+/* Take out all entries that are void; gone(context, r) is called for each before it goes. No
+ * savepoint is set, and nobody stands in it. */
+void write_set_drop_voids(struct stage *write_set, struct stamp *stamp,
+                          void (*gone)(void *context, struct record *r), void *context);
 
 /* ---- savepoints in a write-set (write_set.c) ---- */
 

@@ -52,6 +52,10 @@ static void undo_value(struct stage *s, const struct write_undo *undo)
     ASSERT(s->value_bytes + undo->value_size >= r->value_size);
     s->value_bytes += undo->value_size;
     s->value_bytes -= r->value_size;
+    if (r->is_entry) {
+        s->entry_bytes += undo->value_size;
+        s->entry_bytes -= r->value_size;
+    }
     r->value = undo->value;
     r->value_size = undo->value_size;
 }
@@ -75,8 +79,45 @@ static void undo_record(struct stage *s, struct record *r)
     *at = r->next;
     s->records--;
     s->value_bytes -= (uint64_t)r->key_size + r->value_size;
+    if (r->is_entry) {
+        ASSERT(s->entries);
+        s->entries--;
+        s->entry_bytes -= (uint64_t)r->key_size + r->value_size;
+    }
     if (!st->records)
         stage_drop_store(s, st);
+}
+
+void write_set_mark_entry(struct stage *s, struct record *r, bool is_new)
+{
+    ASSERT(s->is_write_set && !r->is_entry);
+    r->is_entry = true;
+    r->is_new = is_new;
+    s->entries++;
+    s->entry_bytes += (uint64_t)r->key_size + r->value_size;
+}
+
+void write_set_drop_voids(struct stage *s, struct stamp *stamp,
+                          void (*gone)(void *context, struct record *r), void *context)
+{
+    struct record **at = &stamp->first;
+
+    ASSERT(s->is_write_set && !s->savepoints);
+    stamp->last = NULL;
+    while (*at) {
+        struct record *r = *at;
+
+        if (record_is_void(r)) {
+            gone(context, r);
+            *at = r->log_next;
+            undo_record(s, r);
+            stamp->records--;
+        } else {
+            stamp->last = r;
+            at = &r->log_next;
+        }
+    }
+    s->has_voids = false;
 }
 
 bool write_set_undo(struct stage *s, struct stamp *stamp, const struct write_mark *mark,

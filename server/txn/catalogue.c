@@ -1,14 +1,17 @@
 #include "server/txn/catalogue.h"
 
 #include "server/base/assert.h"
+#include "server/storage/arena.h"
+#include "server/storage/index_definition.h"
+#include "server/txn/catalogue_internal.h"
 #include "server/txn/catalogue_row.h"
+#include "server/txn/index_row.h"
 
 #include <string.h>
 #include <xxhash.h>
 
 #define ENTRY_OF(link) LIST_ENTRY(link, struct catalogue_entry, in_names)
 #define SHELF_OF(link) LIST_ENTRY(link, struct shelf, in_numbers)
-#define VERSION_OF(link) LIST_ENTRY(link, struct schema, in_queue)
 
 /* ---- names ---- */
 
@@ -53,7 +56,7 @@ static struct catalogue_entry *entry_make(struct catalogue *c, struct slice name
     return e;
 }
 
-static void entry_unref(struct catalogue *c, struct catalogue_entry *e)
+void entry_unref(struct catalogue *c, struct catalogue_entry *e)
 {
     ASSERT(e->refs > 0);
     if (--e->refs > 0)
@@ -96,8 +99,6 @@ static struct shelf *shelf_make(struct catalogue *c, uint32_t number)
     return shelf;
 }
 
-static void shelf_try_free(struct catalogue *c, struct shelf *shelf);
-
 void shelf_unref(struct catalogue *c, struct shelf *shelf)
 {
     ASSERT(shelf->refs > 0);
@@ -125,8 +126,7 @@ static void shelf_free(struct catalogue *c, struct shelf *shelf)
     os_free(c->os, shelf, sizeof *shelf);
 }
 
-/* It goes with its last version, but for one that a root may have a tree of. */
-static void shelf_try_free(struct catalogue *c, struct shelf *shelf)
+void shelf_try_free(struct catalogue *c, struct shelf *shelf)
 {
     if (!shelf->refs && !shelf->live && !list_is_linked(&shelf->in_ended))
         shelf_free(c, shelf);
@@ -172,25 +172,48 @@ static struct schema *schema_alloc(struct catalogue *c, const struct key_spec *s
     return s;
 }
 
+static void shelf_forget(struct catalogue *c, struct shelf *shelf, const struct schema *s)
+{
+    if (!shelf)
+        return;
+    if (shelf->newest == s)
+        shelf->newest = NULL;
+    shelf_unref(c, shelf);
+}
+
+/* The memory of its indexes. */
+static void schema_free_indexes(struct catalogue *c, struct schema *s)
+{
+    for (unsigned i = 0; i < s->index_count; i++) {
+        c->bytes -= s->indexes[i]->size;
+        os_free(c->os, s->indexes[i], s->indexes[i]->size);
+    }
+    c->bytes -= s->index_room * sizeof *s->indexes;
+    os_free(c->os, s->indexes, s->index_room * sizeof *s->indexes);
+    s->indexes = NULL;
+    s->index_count = s->index_room = 0;
+}
+
 static void schema_free(struct catalogue *c, struct schema *s)
 {
     struct catalogue_entry *e = s->entry;
     struct shelf *shelf = s->shelf;
 
-    ASSERT(!list_is_linked(&s->in_queue) && !s->older && !s->newer);
+    ASSERT(!list_is_linked(&s->in_queue) && !s->older && !s->newer && !s->of);
+    for (unsigned i = 0; i < s->index_count; i++)
+        shelf_forget(c, s->indexes[i]->shelf, s->indexes[i]);
+    schema_free_indexes(c, s);
+    shelf_forget(c, shelf, s);
     c->bytes -= s->size;
     c->versions--;
-    if (shelf && shelf->newest == s)
-        shelf->newest = NULL;
     os_free(c->os, s, s->size);
-    if (shelf)
-        shelf_unref(c, shelf);
     if (e)
         entry_unref(c, e);
 }
 
 void schema_unref(struct catalogue *c, struct schema *s)
 {
+    s = schema_store(s);
     ASSERT(s->refs > 0 && s->refs <= SCHEMA_REFS_MAX);
     if (--s->refs == 0)
         schema_free(c, s);
@@ -211,6 +234,101 @@ static void schema_set(struct schema *s, const struct definition *d)
     s->follows = d->follows;
     s->shelf->generate = d->generate;
     s->shelf->descending = spec.parts[0].descending;
+}
+
+/* ---- indexes of a version ---- */
+
+struct schema *schema_index(const struct schema *s, struct slice name)
+{
+    for (unsigned i = 0; i < s->index_count; i++) {
+        if (slice_equal(s->indexes[i]->index, name))
+            return s->indexes[i];
+    }
+    return NULL;
+}
+
+/* With room for its definition, and behind that for the bytes that it is read from. */
+static struct schema *index_alloc(struct catalogue *c, const struct key_spec *spec,
+                                  const struct index_row *row)
+{
+    size_t head = arena_round_up(offsetof(struct schema, spec) + spec_bytes(spec));
+    size_t size =
+        head + sizeof(struct index_definition) + row->definition.size + row->name.size;
+    struct schema *s = os_alloc(c->os, size);
+    uint8_t *at = (uint8_t *)s + head;
+
+    if (!s)
+        return NULL;
+    memset(s, 0, head);
+    s->size = size;
+    list_init(&s->in_queue);
+    s->is = (struct index_definition *)(void *)at;
+    at += sizeof(struct index_definition);
+    memcpy(at, row->definition.data, row->definition.size);
+    s->key = slice_make(at, row->definition.size);
+    at += row->definition.size;
+    memcpy(at, row->name.data, row->name.size);
+    s->index = slice_make(at, row->name.size);
+    s->number = row->number;
+    c->bytes += size;
+    return s;
+}
+
+/* One more of store, whose list has room. */
+static enum err index_make(struct catalogue *c, struct schema *store,
+                           const struct index_row *row)
+{
+    struct index_definition d;
+    struct key_spec spec;
+    struct schema *s;
+
+    if (index_definition_read(row->definition, &d, NULL) != ERR_OK)
+        return ERR_CORRUPT;
+    index_definition_spec(&d, &spec);
+    s = index_alloc(c, &spec, row);
+    if (!s)
+        return ERR_NOMEM;
+    /* again, so that it borrows from there */
+    index_definition_read(s->key, (struct index_definition *)(uintptr_t)s->is, NULL);
+    memcpy(&s->spec, &spec, spec_bytes(&spec));
+    s->unique = s->is->unique;
+    s->of = store;
+    s->entry = store->entry;
+    s->label = store->label;
+    store->indexes[store->index_count++] = s;
+    s->shelf = shelf_make(c, row->number);
+    if (!s->shelf)
+        return ERR_NOMEM;
+    s->shelf->refs++;
+    return ERR_OK;
+}
+
+static enum err schema_make_indexes(struct catalogue *c, struct schema *s, struct slice list)
+{
+    struct msgpack_cursor at = msgpack_open(list);
+    size_t bytes;
+    uint32_t count;
+    enum err e;
+
+    if (slice_is_none(list))
+        return ERR_OK;
+    if (msgpack_read_array(&at, &count) != ERR_OK)
+        return ERR_CORRUPT;
+    if (!count)
+        return ERR_OK;
+    bytes = count * sizeof *s->indexes;
+    s->indexes = os_alloc(c->os, bytes);
+    if (!s->indexes)
+        return ERR_NOMEM;
+    c->bytes += bytes;
+    s->index_room = count;
+    e = ERR_OK;
+    for (uint32_t i = 0; i < count && !e; i++) {
+        struct index_row row;
+
+        e = index_row_read(&at, &row) == ERR_OK ? index_make(c, s, &row) : ERR_CORRUPT;
+    }
+    return e;
 }
 
 /* d is read: its key is good. */
@@ -236,6 +354,19 @@ static enum err schema_make(struct catalogue *c, const struct definition *d,
     return ERR_OK;
 }
 
+/* An index's definition begins with that of its store: its name and label. */
+static enum err schema_finish(struct catalogue *c, struct schema *s,
+                              struct catalogue_entry *entry, const struct definition *d)
+{
+    enum err e;
+
+    s->entry = entry;
+    e = d ? schema_make_indexes(c, s, d->indexes) : ERR_OK;
+    if (e)
+        schema_unref(c, s); /* and its entry */
+    return e;
+}
+
 enum err catalogue_make(struct catalogue *c, struct slice name, const struct definition *d,
                         struct slice label, struct schema **out)
 {
@@ -254,7 +385,9 @@ enum err catalogue_make(struct catalogue *c, struct slice name, const struct def
     if (e)
         entry_unref(c, entry);
     else
-        (*out)->entry = entry;
+        e = schema_finish(c, *out, entry, d);
+    if (e)
+        *out = NULL;
     return e;
 }
 
@@ -376,6 +509,10 @@ static void shelf_join(struct catalogue *c, struct shelf *shelf, struct schema *
     if (shelf->live++ == 0)
         list_remove(&shelf->in_ended); /* a swap of names let it go for a moment */
     shelf->newest = s;
+    if (!shelf->born)
+        shelf->born = schema_store(s)->commit;
+    if (s->number > c->last_number)
+        c->last_number = s->number;
 }
 
 /* A store that was cleared goes on counting where the one before it was. */
@@ -404,6 +541,9 @@ static void version_supersede(struct catalogue *c, struct schema *before, struct
     s->older = before;
     if (!before->is_dropped) {
         shelf_leave(c, before->shelf);
+        for (unsigned i = 0; i < before->index_count; i++)
+            shelf_leave(c, before->indexes[i]->shelf);
+        c->indexes -= before->index_count;
         c->stores--;
     }
     list_remove(&before->in_queue); /* a drop may be waiting already */
@@ -428,9 +568,10 @@ void catalogue_publish(struct catalogue *c, struct schema *s, uint64_t commit, u
         return;
     }
     c->stores++;
-    if (s->number > c->last_number)
-        c->last_number = s->number;
     shelf_join(c, s->shelf, s);
+    for (unsigned i = 0; i < s->index_count; i++)
+        shelf_join(c, s->indexes[i]->shelf, s->indexes[i]);
+    c->indexes += s->index_count;
     if (s->generate)
         shelf_inherit(c, s);
 }
@@ -504,111 +645,6 @@ enum err catalogue_note_written(struct catalogue *c, uint32_t number, uint64_t c
     return ERR_OK;
 }
 
-/* ---- letting go ---- */
-
-static void version_unlink(struct catalogue *c, struct schema *s)
-{
-    struct catalogue_entry *e = s->entry;
-    struct schema *newest;
-
-    if (s->newer)
-        s->newer->older = s->older;
-    else
-        e->newest = s->older;
-    if (s->older)
-        s->older->newer = s->newer;
-    s->older = s->newer = NULL;
-    e->refs++;
-    schema_unref(c, s);
-    newest = e->newest;
-    if (newest && newest->is_dropped && !newest->older && !list_is_linked(&newest->in_queue))
-        version_unlink(c, newest); /* nobody sees what was dropped any more: once, no deeper */
-    entry_unref(c, e);
-}
-
-/* s is in no queue: free it, or leave it with its newest reader. */
-static void version_release(struct catalogue *c, struct schema *s,
-                            const struct catalogue_readers *readers)
-{
-    struct list_link *list = NULL;
-
-    if (!s->superseded) { /* a drop: it hides those before it */
-        if (!s->older)
-            version_unlink(c, s);
-        return;
-    }
-    if (!s->is_dropped && readers)
-        list = readers->versions(readers->context, s->commit, s->superseded);
-    if (list)
-        list_push_back(list, &s->in_queue);
-    else
-        version_unlink(c, s);
-}
-
-void catalogue_unread(struct catalogue *c, struct list_link *versions)
-{
-    list_splice_back(&c->unread, versions);
-}
-
-void catalogue_rooted(struct catalogue *c, uint64_t commit)
-{
-    ASSERT(commit >= c->rooted);
-    c->rooted = commit;
-    while (!list_is_empty(&c->counting)) {
-        struct shelf *shelf = LIST_ENTRY(c->counting.next, struct shelf, in_counting);
-
-        if (shelf->used_commit > commit)
-            break;
-        list_remove(&shelf->in_counting);
-    }
-}
-
-static struct schema *waiting_first(const struct catalogue *c, uint64_t durable)
-{
-    struct schema *s;
-
-    if (list_is_empty(&c->waiting))
-        return NULL;
-    s = VERSION_OF(c->waiting.next);
-    return (s->superseded ? s->superseded : s->commit) <= durable ? s : NULL; /* C-3 */
-}
-
-static struct shelf *ended_first(const struct catalogue *c)
-{
-    struct shelf *shelf;
-
-    if (list_is_empty(&c->ended))
-        return NULL;
-    shelf = LIST_ENTRY(c->ended.next, struct shelf, in_ended);
-    return shelf->ended <= c->rooted ? shelf : NULL;
-}
-
-bool catalogue_has_garbage(const struct catalogue *c, uint64_t durable)
-{
-    return !list_is_empty(&c->unread) || waiting_first(c, durable) || ended_first(c);
-}
-
-bool catalogue_reclaim(struct catalogue *c, uint64_t durable,
-                       const struct catalogue_readers *readers, uint64_t steps)
-{
-    for (; steps > 0; steps--, c->steps++) {
-        struct schema *s =
-            list_is_empty(&c->unread) ? waiting_first(c, durable) : VERSION_OF(c->unread.next);
-        struct shelf *shelf = s ? NULL : ended_first(c);
-
-        if (!s && !shelf)
-            return false;
-        if (s) {
-            list_remove(&s->in_queue);
-            version_release(c, s, readers);
-        } else {
-            list_remove(&shelf->in_ended);
-            shelf_try_free(c, shelf);
-        }
-    }
-    return catalogue_has_garbage(c, durable);
-}
-
 /* ---- all of it ---- */
 
 uint64_t catalogue_bytes(const struct catalogue *c)
@@ -662,6 +698,7 @@ static void entry_take_down(struct catalogue *c, struct catalogue_entry *e)
         struct schema *s = e->newest;
 
         e->newest = s->older;
+        schema_free_indexes(c, s);
         os_free(c->os, s, s->size);
     }
     os_free(c->os, e, entry_bytes(e));
@@ -693,6 +730,23 @@ void catalogue_fini(struct catalogue *c)
 
 /* ---- checking ---- */
 
+/* Returns the bytes of its indexes. */
+static uint64_t schema_check_indexes(const struct schema *s)
+{
+    uint64_t bytes = s->index_room * sizeof *s->indexes;
+
+    ASSERT(s->index_count <= s->index_room);
+    for (unsigned i = 0; i < s->index_count; i++) {
+        const struct schema *index = s->indexes[i];
+
+        ASSERT(index->of == s && index->entry == s->entry);
+        ASSERT(index->shelf && index->shelf->number == index->number);
+        ASSERT(s->superseded || index->shelf->live > 0); /* C-2 */
+        bytes += index->size;
+    }
+    return bytes;
+}
+
 static uint64_t entry_check(const struct catalogue_entry *e, uint64_t *bytes, uint64_t *stores)
 {
     uint64_t versions = 0;
@@ -703,7 +757,7 @@ static uint64_t entry_check(const struct catalogue_entry *e, uint64_t *bytes, ui
         ASSERT((s == e->newest) == !s->superseded);
         ASSERT(s->is_dropped || (s->shelf && s->shelf->number == s->number));
         versions++;
-        *bytes += s->size;
+        *bytes += s->size + schema_check_indexes(s);
     }
     if (e->newest && !e->newest->is_dropped) {
         ++*stores;

@@ -40,6 +40,7 @@
     (UINT32_MAX / 2)                 /* more has been freed already, and filled by the tests */
 #define CATALOGUE_RECLAIM_STEPS 1000 /* versions and shelves looked at in a turn, to be freed */
 
+struct index_definition;
 struct txn;
 
 struct shelf {
@@ -50,6 +51,7 @@ struct shelf {
     bool generate;
     bool descending;       /* its key, of one part */
     struct schema *newest; /* the last version with this number that was committed; or NULL */
+    uint64_t born;         /* the commit that first had a definition with it; 0: none has */
     uint64_t ended;        /* the commit with which it ended; 0: it has not */
     struct list_link in_ended; /* catalogue.ending, then .ended, ascending by commit */
     /* the generator (generator.h) */
@@ -74,13 +76,20 @@ struct catalogue_entry { /* a name */
     uint8_t name[];
 };
 
-/* One version of a store's definition. */
+/* One version of a store's definition; or, as a part of it (of), an index of the store: that has
+ * a number and a tree of its own, in which its entries are the records (entries.h). */
 struct schema {
     struct catalogue_entry *entry;
     struct schema *older, *newer; /* in the entry, once it is committed */
     struct shelf *shelf;
     uint32_t refs; /* its entry or transaction, cursors, writers of the store */
     uint32_t number;
+    struct schema *of;       /* of an index: the definition that it is a part of; else NULL */
+    struct schema **indexes; /* of a store, in the order of its row; owned */
+    unsigned index_count, index_room;
+    struct slice index; /* of an index: its name; none: it is a store */
+    bool unique;        /* of an index */
+    const struct index_definition *is; /* of an index: what it is, read from key */
     uint64_t commit; /* 0: a draft */
     uint64_t version;
     uint64_t superseded; /* the commit that has put another in its place; 0: none */
@@ -97,8 +106,8 @@ struct schema {
     /* txn.schemas; then catalogue.waiting, snapshot.versions or catalogue.unread */
     struct list_link in_queue;
     struct slice label;   /* of its transaction; behind the spec */
-    struct slice key;     /* the key option as kept; behind the spec */
-    size_t size;          /* bytes allocated */
+    struct slice key;     /* the key option as kept, an index's definition; behind the spec */
+    size_t size;          /* bytes allocated, without its indexes */
     struct key_spec spec; /* the last, and only as long as it has parts */
 };
 
@@ -120,6 +129,7 @@ struct catalogue {
     uint64_t rooted;           /* shelves that ended up to here may go */
     uint64_t bytes;            /* of all of it, tables left out */
     uint64_t stores;           /* newest versions that are not dropped */
+    uint64_t indexes;          /* of those */
     uint64_t versions;         /* schemas */
     uint64_t steps;            /* versions looked at, ever: tests count them */
 };
@@ -154,9 +164,18 @@ static inline struct slice schema_name(const struct schema *s)
     return slice_make(s->entry->name, s->entry->name_size);
 }
 
+/* The store's definition, of it or of its index. */
+static inline struct schema *schema_store(const struct schema *s)
+{
+    return s->of ? s->of : (struct schema *)(uintptr_t)s;
+}
+
+/* NULL: the store has no index of that name. */
+struct schema *schema_index(const struct schema *s, struct slice name);
+
 static inline struct schema *schema_ref(struct schema *s)
 {
-    s->refs++;
+    schema_store(s)->refs++;
     return s;
 }
 void schema_unref(struct catalogue *c, struct schema *s);
@@ -164,7 +183,8 @@ void schema_unref(struct catalogue *c, struct schema *s);
 /* ---- changing ---- */
 
 /* A definition for a name (d NULL: from here on there is no such store), with the label of its
- * transaction. The caller has the one reference. ERR_NOMEM, ERR_CORRUPT: the key is none. */
+ * transaction. The caller has the one reference. ERR_NOMEM, ERR_CORRUPT: the key, or an index, is
+ * none. */
 enum err catalogue_make(struct catalogue *c, struct slice name, const struct definition *d,
                         struct slice label, struct schema **out);
 /* s is t's from now on; ends as in struct schema. The caller keeps the reference, and s in

@@ -47,10 +47,12 @@ static size_t put_flag_field(uint8_t *at, const char *name)
 
 size_t catalogue_row_write(const struct definition *d, uint8_t *to, size_t room)
 {
-    unsigned fields = 2u + d->generate + d->last_writer_wins + (d->used > 0) + (d->follows > 0);
+    bool has_indexes = !slice_is_none(d->indexes);
+    unsigned fields =
+        2u + d->generate + d->last_writer_wins + (d->used > 0) + (d->follows > 0) + has_indexes;
     uint8_t *at = to;
 
-    if (room < ROW_HEAD_BYTES_MAX + d->key.size)
+    if (room < ROW_HEAD_BYTES_MAX + d->key.size + d->indexes.size)
         return 0;
     at += msgpack_put_map_head(at, fields);
     at += put_number_field(at, "number", d->number);
@@ -62,6 +64,11 @@ size_t catalogue_row_write(const struct definition *d, uint8_t *to, size_t room)
         at += put_number_field(at, "used", d->used);
     if (d->follows)
         at += put_number_field(at, "follows", d->follows);
+    if (has_indexes) {
+        at += msgpack_put_text(at, slice_text("indexes"));
+        memcpy(at, d->indexes.data, d->indexes.size);
+        at += d->indexes.size;
+    }
     at += msgpack_put_text(at, slice_text("key"));
     memcpy(at, d->key.data, d->key.size);
     return (size_t)(at - to) + d->key.size;
@@ -97,6 +104,8 @@ static enum err read_field(struct definition *d, struct msgpack_cursor *c)
         return read_number(c, &d->follows);
     if (slice_equal(name, slice_text("key")))
         return msgpack_skip(c, MSGPACK_DEPTH_MAX, &d->key);
+    if (slice_equal(name, slice_text("indexes")))
+        return msgpack_skip(c, MSGPACK_DEPTH_MAX, &d->indexes);
     return ERR_BAD_REQUEST;
 }
 

@@ -21,6 +21,7 @@ struct definition {
     uint64_t used;    /* generator: numbers up to here are used up; 0: none */
     uint32_t follows; /* the store that it was before it was cleared; 0: none */
     struct slice key; /* MessagePack, as key_spec_write puts it */
+    struct slice indexes; /* an array of definitions (index_row.h); none: there are none */
 };
 
 /* The key of a name's row; to has KEY_BYTES_MAX bytes. */

@@ -122,6 +122,10 @@ static size_t commit_encode(struct wal_item *item, uint8_t *to, size_t room, boo
     for (struct record *r = item->at; r; r = r->log_next) {
         bool end = true;
 
+        if (r->is_entry) { /* of an index: its record is in the log */
+            item->at = r->log_next;
+            continue;
+        }
         if (commit_record_bytes(r) <= COMMIT_WHOLE_BYTES_MAX)
             size = commit_encode_record(r, to + put, room - put);
         else
@@ -202,6 +206,27 @@ static struct stamp *commit_into_stages(struct db *db, struct txn *t)
     return stamp;
 }
 
+static void commit_void_goes(void *context, struct record *r)
+{
+    written_remove_intent(context, r);
+}
+
+/* What it has put into indexes and taken back conflicts with nobody, and need not be kept. */
+static void commit_drop_voids(struct txn *t)
+{
+    if (t->write_set.has_voids && !t->is_large)
+        write_set_drop_voids(&t->write_set, t->stamp, commit_void_goes, t);
+}
+
+/* The bytes that it takes in the log, where entries of indexes are left out. */
+static uint64_t commit_bytes(const struct txn *t, const struct stamp *stamp)
+{
+    ASSERT(stamp->records > t->write_set.entries); /* entries come with a record */
+    return commit_log_head_bytes(t) +
+           (stamp->records - t->write_set.entries) * COMMIT_RECORD_HEAD_BYTES +
+           t->write_set.value_bytes - t->write_set.entry_bytes;
+}
+
 static enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
 {
     struct db *db = t->db;
@@ -218,8 +243,8 @@ static enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     stamp->commit = ++db->numbers.last_commit; /* rule 4: reserved at begin */
     ASSERT(stamp->commit <= db->numbers.reserved.commit);
     commit_marks_fill(&t->commit_marks, stamp->commit);
-    stamp->item.bytes = commit_log_head_bytes(t) + stamp->records * COMMIT_RECORD_HEAD_BYTES +
-                        t->write_set.value_bytes;
+    commit_drop_voids(t);
+    stamp->item.bytes = commit_bytes(t, stamp);
     commit_leave(t);
     stamp->owner = NULL;
     list_init(&schema_writers);

@@ -13,6 +13,27 @@ struct winner winner_of(const struct stamp *s)
     return (struct winner){s->version, s->commit, s->durability, s->label};
 }
 
+enum conflict_kind conflict_kind_of(uint32_t store, const struct schema *schema)
+{
+    if (store == CATALOGUE_STORE)
+        return CONFLICT_SCHEMA;
+    return schema && schema->of ? CONFLICT_UNIQUE : CONFLICT_WRITE;
+}
+
+/* The part of key that a client may see, in the client's form; its size, 0: it cannot be shown. */
+static size_t conflict_show_key(const struct schema *schema, struct slice key, uint8_t *plain)
+{
+    size_t size = 0;
+
+    if (schema->of) /* without the key of the record */
+        key.size = entry_index_size(schema, key);
+    if (!key.size)
+        return 0;
+    return key_decode_known(&schema->spec, key, plain, KEY_PLAIN_BYTES_MAX, &size) == ERR_OK
+               ? size
+               : 0;
+}
+
 void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
                        struct slice key, const struct winner *winner)
 {
@@ -20,9 +41,8 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
     size_t size = 0;
     struct slice name = schema ? schema_name(schema) : slice_text("");
 
-    if (schema && !slice_is_none(key) &&
-        key_decode_known(&schema->spec, key, plain, sizeof plain, &size) != ERR_OK)
-        size = 0;
+    if (schema && !slice_is_none(key))
+        size = conflict_show_key(schema, key, plain);
     if (size && schema->number == CATALOGUE_STORE) {
         /* what was written is the definition of the store that the key names */
         struct msgpack_cursor c = msgpack_open(slice_make(plain, size));
@@ -40,9 +60,12 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
         kind == CONFLICT_GREATEST_VERSION ? "is newer and wrote the record"
         : kind == CONFLICT_SCHEMA         ? "changed the store"
         : kind == CONFLICT_READ           ? "overwrote what this one read"
+        : kind == CONFLICT_UNIQUE         ? "wrote a record with the same key in a unique index"
                                           : "wrote the record");
     f->conflict = kind;
     failure_set_store(f, ERR_CONFLICT, name);
+    if (schema && schema->of)
+        failure_set_index(f, ERR_CONFLICT, schema->index);
     if (size && kind != CONFLICT_SCHEMA)
         failure_set_key(f, ERR_CONFLICT, slice_make(plain, size));
     f->winner_version = winner->version;

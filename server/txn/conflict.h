@@ -22,6 +22,9 @@ struct winner {
 
 struct winner winner_of(const struct stamp *s);
 
+/* What a conflict of two writes of a key is, in the store of that number (schema may be NULL). */
+enum conflict_kind conflict_kind_of(uint32_t store, const struct schema *schema);
+
 /* Say in f why a transaction loses. key is encoded; none where there is none. */
 void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
                        struct slice key, const struct winner *winner);

@@ -38,7 +38,7 @@ bool cursor_is_only_staged(const struct cursor *c)
 
 /* ---- sources ---- */
 
-static void source_seek(const struct cursor *c, struct source *s)
+static void source_seek(const struct cursor *c, struct cursor_source *s)
 {
     struct slice place = slice_make(c->place, c->place_size);
 
@@ -50,7 +50,7 @@ static void source_seek(const struct cursor *c, struct source *s)
         s->at = c->place_is_end ? NULL : stage_seek(s->st, place);
 }
 
-static void source_advance(const struct cursor *c, struct source *s)
+static void source_advance(const struct cursor *c, struct cursor_source *s)
 {
     ASSERT(s->used && s->at);
     s->used = false;
@@ -63,7 +63,7 @@ static enum err cursor_add_source(struct cursor *c, struct stage_store *st, bool
         return ERR_OK;
     if (c->source_count == c->source_room) {
         size_t room = 2 * c->source_room;
-        struct source *grown = os_alloc(c->db->os, room * sizeof *grown);
+        struct cursor_source *grown = os_alloc(c->db->os, room * sizeof *grown);
 
         if (!grown)
             return ERR_NOMEM;
@@ -73,7 +73,7 @@ static enum err cursor_add_source(struct cursor *c, struct stage_store *st, bool
         c->sources = grown;
         c->source_room = room;
     }
-    c->sources[c->source_count] = (struct source){.st = st, .is_own = is_own};
+    c->sources[c->source_count] = (struct cursor_source){.st = st, .is_own = is_own};
     source_seek(c, &c->sources[c->source_count++]);
     return ERR_OK;
 }
@@ -133,7 +133,7 @@ static enum err cursor_advance(struct op *op, struct cursor *c)
     return ERR_OK;
 }
 
-static enum err cursor_ready(struct op *op, struct cursor *c)
+enum err cursor_ready(struct op *op, struct cursor *c)
 {
     enum err e = ERR_OK;
 
@@ -146,8 +146,7 @@ static enum err cursor_ready(struct op *op, struct cursor *c)
     return e;
 }
 
-/* The nearest key ahead; false: none. */
-static bool cursor_nearest(const struct cursor *c, struct slice *key)
+bool cursor_nearest(const struct cursor *c, struct slice *key)
 {
     bool found = c->tree.valid;
     int sign = c->reverse ? -1 : 1;
@@ -164,7 +163,7 @@ static bool cursor_nearest(const struct cursor *c, struct slice *key)
     return found;
 }
 
-static bool cursor_in_range(const struct cursor *c, struct slice key)
+bool cursor_in_range(const struct cursor *c, struct slice key)
 {
     if (c->reverse)
         return !c->from_size || slice_compare(key, slice_make(c->from, c->from_size)) >= 0;
@@ -177,7 +176,7 @@ static struct record *cursor_resolve(struct cursor *c, struct slice key, bool *i
     struct record *newest = NULL;
 
     for (size_t i = 0; i < c->source_count; i++) {
-        struct source *s = &c->sources[i];
+        struct cursor_source *s = &c->sources[i];
 
         if (!s->at || !slice_equal(record_key(s->at), key))
             continue;
@@ -236,16 +235,22 @@ enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct 
     }
 }
 
-/* Stand again where it stood before a step, which could not be noted: nothing has moved. */
-static void cursor_step_back(struct cursor *c, struct slice before, bool before_is_end,
-                             size_t last_size)
+void cursor_step_back(struct cursor *c, const struct cursor_place *before)
 {
-    ASSERT(before.size <= sizeof c->place);
+    ASSERT(before->size <= sizeof c->place);
     cursor_rest(c); /* the sources find the place again */
-    memcpy(c->place, before.data, before.size);
-    c->place_size = before.size;
-    c->place_is_end = before_is_end;
-    c->last_size = last_size;
+    memcpy(c->place, before->bytes, before->size);
+    c->place_size = before->size;
+    c->place_is_end = before->is_end;
+    c->last_size = before->last_size;
+}
+
+void cursor_place_of(const struct cursor *c, struct cursor_place *out)
+{
+    out->size = c->place_size;
+    out->is_end = c->place_is_end;
+    out->last_size = c->last_size;
+    memcpy(out->bytes, c->place, c->place_size);
 }
 
 /* Between the place before a step (before, as kept) and the one after it nothing else was. */
@@ -265,21 +270,18 @@ static enum err cursor_note(struct op *op, struct cursor *c, struct slice before
 enum err cursor_read(struct op *op, struct cursor *c, struct slice *key, struct record **record,
                      struct slice *value)
 {
-    uint8_t copy[KEY_BYTES_MAX + 1];
-    struct slice before = slice_make(copy, c->place_size);
-    bool before_is_end = c->place_is_end;
-    size_t last_size = c->last_size;
+    struct cursor_place before;
     enum err e, noted;
 
     if (!c->txn || !c->txn->options.serializable || c->range_is_empty)
         return cursor_step(op, c, key, record, value);
-    memcpy(copy, c->place, c->place_size);
+    cursor_place_of(c, &before);
     e = cursor_step(op, c, key, record, value);
     if (e && e != ERR_END)
         return e;
-    noted = cursor_note(op, c, before, before_is_end);
+    noted = cursor_note(op, c, slice_make(before.bytes, before.size), before.is_end);
     if (noted && noted != ERR_CONFLICT)
-        cursor_step_back(c, before, before_is_end, last_size);
+        cursor_step_back(c, &before);
     return noted ? noted : e;
 }
 
@@ -319,218 +321,4 @@ bool cursor_hold(const struct cursor *c, struct cursor_hold *out)
     out->held = snapshot_held_bytes(c->snapshot, c->db->oldest_stage);
     out->disk = root_only_bytes(c->snapshot->root);
     return true;
-}
-
-/* ---- for requests ---- */
-
-/* What its own transaction has put in the place of a store that it has dropped as dropped says:
- * another one of that name, with the same keys. */
-static enum err cursor_find_again(struct op *op, struct cursor *c, const struct schema *dropped,
-                                  struct schema **out)
-{
-    struct slice name = schema_name(dropped);
-    enum err e = catalogue_look(op, c->txn, c->snapshot->commit, name, out);
-
-    if (e || slice_equal((*out)->key, c->schema->key))
-        return e;
-    failure_set(&op->failure, ERR_NO_STORE,
-                "the transaction has dropped store \"%s\", over which the cursor is",
-                text_show(name));
-    failure_set_store(&op->failure, ERR_NO_STORE, name);
-    return ERR_NO_STORE;
-}
-
-/* Its own transaction has changed definitions. A store that it has cleared goes on under another
- * number, with nothing in it but what was put since; the place stays. */
-static enum err cursor_follow(struct op *op, struct cursor *c)
-{
-    struct catalogue *catalogue = &c->db->catalogue;
-    struct schema *s;
-
-    while ((s = catalogue_draft_ending(catalogue, c->txn, c->store)) != NULL) {
-        enum err e = s->is_dropped ? cursor_find_again(op, c, s, &s) : ERR_OK;
-
-        if (e)
-            return e;
-        cursor_rest(c);
-        schema_unref(catalogue, c->schema);
-        c->schema = schema_ref(s);
-        c->store = s->number;
-    }
-    c->schemas_made = c->txn->schemas_made;
-    return ERR_OK;
-}
-
-static enum err cursor_check(struct op *op, struct cursor *c)
-{
-    enum err e = c->txn ? txn_check(op, c->txn) : ERR_OK;
-
-    if (e)
-        return e; /* its transaction has let go of it */
-    failure_clear(&op->failure);
-    if (!c->schema)
-        return failure_set(&op->failure, ERR_NO_STORE,
-                           "the store was created after the savepoint that was rolled back to");
-    if (c->is_killed)
-        return failure_set(&op->failure, ERR_TXN_KILLED, "the scan was ended by kill");
-    if (!c->snapshot)
-        return failure_set(&op->failure, ERR_TXN_EXPIRED,
-                           "too much data was retained for old readers (held-max); this scan "
-                           "was among the oldest");
-    if (c->txn && c->schemas_made != c->txn->schemas_made)
-        return cursor_follow(op, c);
-    return ERR_OK;
-}
-
-enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct slice range,
-                     const struct cursor_options *options, struct cursor **out)
-{
-    struct db *db = op->db;
-    uint64_t answered = db->numbers.answered > op->after ? db->numbers.answered : op->after;
-    struct snapshot *s;
-    struct schema *schema;
-    struct key_range bounds;
-    const char *why = "";
-    enum err e = t ? txn_check(op, t) : ERR_OK;
-
-    *out = NULL;
-    if (e)
-        return e;
-    failure_clear(&op->failure);
-    s = t ? snapshot_ref(t->snapshot) : snapshot_take(db, answered);
-    if (!s)
-        return failure_set(&op->failure, ERR_NOMEM, "out of memory for a snapshot");
-    e = catalogue_find(op, t, s->commit, store, &schema);
-    if (!e) {
-        e = key_range_read(&schema->spec, range, &bounds, &why);
-        if (e)
-            op_refuse_key(op, e, schema, "invalid range", why);
-    }
-    if (!e) {
-        *out = cursor_new(op, t, s, schema, &bounds, options->reverse, false);
-        if (!*out)
-            e = failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
-    }
-    if (!e) {
-        (*out)->limit = options->limit;
-        (*out)->offset = options->offset;
-    }
-    snapshot_unref(db, s);
-    return e;
-}
-
-enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
-{
-    enum err e = cursor_check(op, c);
-
-    for (unsigned steps = 0; !e; steps++) {
-        struct record *r;
-        struct slice key, value;
-        size_t size;
-
-        if (!c->limit)
-            return ERR_END;
-        if (steps == STEPS_A_TURN) {
-            wait_yield(c->db->primary, &op->wait);
-            return ERR_WAIT;
-        }
-        e = cursor_read(op, c, &key, &r, &value);
-        if (e == ERR_END)
-            c->offset = 0; /* rows were passed over as far as there were any */
-        if (e)
-            break;
-        op_release(op); /* the cursor pins the page that it stands in; those behind it may go */
-        if (r) {
-            decided_note(op, r->stamp);
-            if (record_is_delete(r))
-                continue;
-        }
-        if (c->offset) {
-            c->offset--;
-            continue;
-        }
-        e = key_decode_known(&c->schema->spec, key, c->plain, sizeof c->plain, &size);
-        if (e)
-            return cursor_corrupt(op, c, "corrupt key in the store");
-        if (c->limit != UINT64_MAX)
-            c->limit--;
-        row->key = slice_make(c->plain, size);
-        row->value = value;
-        return ERR_OK;
-    }
-    return e;
-}
-
-enum err cursor_look(struct op *op, struct cursor *c)
-{
-    struct slice key, value;
-    struct record *r;
-
-    if (cursor_check(op, c) || c->range_is_empty)
-        return ERR_OK; /* the next page says it */
-    if (cursor_ready(op, c) || (cursor_nearest(c, &key) && cursor_in_range(c, key)))
-        return ERR_OK;
-    return cursor_read(op, c, &key, &r, &value) == ERR_END ? ERR_END : ERR_OK;
-}
-
-void cursor_mark(struct cursor *c)
-{
-    ASSERT(c->place_size <= sizeof c->mark.place);
-    c->mark.reverse = c->reverse;
-    c->mark.place_is_end = c->place_is_end;
-    c->mark.limit = c->limit;
-    c->mark.offset = c->offset;
-    c->mark.place_size = c->place_size;
-    memcpy(c->mark.place, c->place, c->place_size);
-}
-
-void cursor_back(struct cursor *c)
-{
-    ASSERT(c->mark.place_size <= sizeof c->place);
-    cursor_rest(c); /* the sources find the place again by key */
-    c->reverse = c->mark.reverse;
-    c->place_is_end = c->mark.place_is_end;
-    c->limit = c->mark.limit;
-    c->offset = c->mark.offset;
-    c->place_size = c->mark.place_size;
-    memcpy(c->place, c->mark.place, c->mark.place_size);
-}
-
-void cursor_set_direction(struct cursor *c, bool reverse)
-{
-    if (c->reverse == reverse)
-        return;
-    c->reverse = reverse;
-    cursor_rest(c); /* the place is between rows: it is good both ways */
-}
-
-enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key)
-{
-    uint8_t encoded[KEY_BYTES_MAX];
-    const char *why = "";
-    size_t size;
-    enum err e = cursor_check(op, c);
-
-    if (e)
-        return e;
-    e = key_encode(&c->schema->spec, key, encoded, &size, &why);
-    if (e) {
-        op_refuse_key(op, e, c->schema, "invalid key in \"to\"", why);
-        if (key.size <= KEY_PLAIN_BYTES_MAX)
-            failure_set_key(&op->failure, e, key);
-        return e;
-    }
-    cursor_rest(c);
-    c->place_is_end = false;
-    c->place_size = size;
-    memcpy(c->place, encoded, size);
-    if (c->reverse) /* behind the key, so that it comes first */
-        c->place[c->place_size++] = 0;
-    if (c->from_size &&
-        slice_compare(slice_make(encoded, size), slice_make(c->from, c->from_size)) < 0)
-        cursor_place_at_edge(c, false);
-    else if (c->to_size && slice_compare(slice_make(c->place, c->place_size),
-                                         slice_make(c->to, c->to_size)) > 0)
-        cursor_place_at_edge(c, true);
-    return ERR_OK;
 }

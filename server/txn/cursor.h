@@ -17,12 +17,16 @@
 struct cursor_options {
     bool reverse;
     uint64_t limit;  /* rows in all; UINT64_MAX: no limit */
-    uint64_t offset; /* rows to pass over at the beginning */
+    uint64_t offset; /* rows to pass over at the beginning; with unique: index keys */
+    struct slice index; /* of the store; none: the store itself */
+    bool unique;        /* of an index: the first row of each index key */
+    bool only_keys;     /* of an index: values are not wanted */
 };
 
 struct cursor_row {     /* borrowed until the next call on the cursor or op_release */
     struct slice key;   /* in the client's form */
-    struct slice value; /* the record */
+    struct slice value; /* the record; none of an index with only_keys */
+    struct slice index_key; /* of an index, in the client's form; none of a store */
 };
 
 /* range: MessagePack, or none for all. ERR_NO_STORE, ERR_BAD_REQUEST, ERR_BAD_KEY, ... May
@@ -46,8 +50,15 @@ void cursor_back(struct cursor *c);
 /* Go the other way from here on. */
 void cursor_set_direction(struct cursor *c, bool reverse);
 
+/* Only the first row of each index key from here on, or every row. In reverse the row of an index
+ * key is the one with the least record key. Nothing over a store. */
+void cursor_set_unique(struct cursor *c, bool unique);
+/* Pass over so many of the next rows; with unique: index keys. */
+void cursor_skip(struct cursor *c, uint64_t rows);
+
 /* Go on from the first row at or beyond key, in the direction of the cursor: a row with that
- * very key comes first either way. */
+ * very key comes first either way. Over an index it is an index key, or {index, key} for one
+ * entry. ERR_WAIT. */
 enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key);
 
 /* ---- for operators ---- */

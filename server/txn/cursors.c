@@ -154,7 +154,7 @@ void cursors_end_schema(struct txn *t, struct schema *s)
     LIST_EACH (link, &t->cursors) {
         struct cursor *c = LIST_ENTRY(link, struct cursor, in_txn);
 
-        if (c->schema == s) {
+        if (c->schema && schema_store(c->schema) == s) {
             cursor_end(c);
             c->schema = NULL;
             schema_unref(&t->db->catalogue, s);

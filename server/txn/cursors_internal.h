@@ -15,7 +15,7 @@
 
 #define CURSOR_SOURCES 8 /* that every cursor has room for */
 
-struct source { /* a write-set or a stage */
+struct cursor_source { /* a write-set or a stage */
     struct stage_store *st;
     struct record *at; /* the key it stands on; NULL: at its end */
     bool is_own;
@@ -37,6 +37,10 @@ struct cursor {
     bool tree_placed;
     bool range_is_empty;
     bool is_killed;
+    bool only_keys;    /* of an index: the records are not wanted */
+    bool unique;       /* of an index: the first row of each index key */
+    bool has_row;      /* the last step gave a row, and it stands right behind it */
+    bool is_again;     /* the last row had to be waited for: what it waited for stays pinned */
     uint32_t store;        /* its number */
     uint64_t schemas_made; /* txn.schemas_made when the store was looked up */
     struct record *pending;
@@ -44,18 +48,18 @@ struct cursor {
     size_t from_size, to_size; /* 0: no bound */
     size_t place_size;
     size_t last_size;
-    struct source *sources; /* newest first; few, or owned */
+    struct cursor_source *sources; /* newest first; few, or owned */
     size_t source_count, source_room;
     struct tree_cursor tree;
     uint8_t *from, *to; /* behind the struct */
     size_t bounds_room; /* bytes there */
     struct list_link in_pool;
-    struct source few[CURSOR_SOURCES];
+    struct cursor_source few[CURSOR_SOURCES];
     uint8_t place[KEY_BYTES_MAX + 1];
     struct { /* cursor_mark */
-        bool reverse, place_is_end;
+        bool reverse, place_is_end, unique, has_row;
         uint64_t limit, offset;
-        size_t place_size;
+        size_t place_size, last_size;
         uint8_t place[KEY_BYTES_MAX + 1];
     } mark;
     uint8_t plain[KEY_PLAIN_BYTES_MAX];
@@ -80,5 +84,21 @@ bool cursor_is_only_staged(const struct cursor *c);
 enum err cursor_corrupt(struct op *op, const struct cursor *c, const char *text);
 /* Put the place at the side from which the cursor sets out. */
 void cursor_place_at_edge(struct cursor *c, bool at_end);
+
+/* A place, to stand there again. */
+struct cursor_place {
+    size_t size, last_size;
+    bool is_end;
+    uint8_t bytes[KEY_BYTES_MAX + 1];
+};
+
+void cursor_place_of(const struct cursor *c, struct cursor_place *out);
+/* Stand again where it stood before a step that came to nothing: nothing has moved. */
+void cursor_step_back(struct cursor *c, const struct cursor_place *before);
+/* Have every source stand where the place says. */
+enum err cursor_ready(struct op *op, struct cursor *c);
+/* The nearest key ahead; false: none. */
+bool cursor_nearest(const struct cursor *c, struct slice *key);
+bool cursor_in_range(const struct cursor *c, struct slice key);
 
 #endif

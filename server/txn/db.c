@@ -231,6 +231,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     db->options = *options;
     failure_init(&db->log_failure);
     arena_init(&db->garbage, os);
+    entries_init(&db->entries, os, options->index_entries_max);
     list_init(&db->open);
     list_init(&db->txn_pool);
     list_init(&db->cursor_pool);
@@ -395,6 +396,7 @@ void db_free(struct db *db, bool abandon)
     snapshots_fini(&db->snapshots, db->os);
     cursor_pool_free(db);
     arena_free(&db->garbage);
+    entries_fini(&db->entries);
     stage_spares_free(&db->spares, db->os);
     amalgamate_fini(db, abandon);
     while (db->newest_stage) {

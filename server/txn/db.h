@@ -82,6 +82,9 @@ void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hol
 /* Whether what open transactions have written and read, and the catalogue, are as they must be;
  * walks all of it, for tests. */
 bool db_check(const struct db *db);
+/* Compare every index with the records of its store, in both directions. ERR_CORRUPT: f says
+ * which and how. Blocks; for tests. */
+enum err db_check_indexes(struct db *db, struct failure *f);
 
 struct db_damage_status { /* a store that is damaged on the disk */
     struct slice name;    /* none: it has been dropped */

@@ -1,5 +1,6 @@
 #include "server/txn/db_options.h"
 
+#include "server/storage/index_entries.h"
 #include "server/storage/key.h"
 #include "server/storage/wal.h"
 
@@ -25,6 +26,8 @@ void db_options_default(struct db_options *o)
         .idle_ms = 3600000,
         .interval_ms = 100,
         .key_bytes_max = KEY_BYTES_MAX,
+        .indexes_max = 64,
+        .index_entries_max = INDEX_ENTRIES_MAX,
         .value_bytes_max = UINT64_C(4) << 20,
         .update_work_max = UINT64_C(16) << 20,
         .update_commits_max = 10000,

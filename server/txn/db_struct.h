@@ -28,6 +28,7 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/damage.h"
 #include "server/txn/db_options.h"
+#include "server/txn/entries.h"
 #include "server/txn/intents.h"
 #include "server/txn/numbers.h"
 #include "server/txn/op.h"
@@ -73,6 +74,7 @@ struct db {
     size_t spares_needed;
     struct chains
         written_stores; /* txn_store of transactions with many, by transaction and number */
+    struct entries entries;   /* of the record that is being written */
     struct list_link ledgers; /* newest first */
     uint64_t ledger_bytes;    /* in memory */
     uint64_t ledger_disk_bytes;

@@ -89,8 +89,7 @@ static void losers_doom_key(struct txn *loser, const struct stamp *winner,
 {
     struct txn_store *s = written_store_of(loser, written->store);
 
-    losers_doom(loser, winner,
-                written->store == CATALOGUE_STORE ? CONFLICT_SCHEMA : CONFLICT_WRITE,
+    losers_doom(loser, winner, conflict_kind_of(written->store, s ? s->schema : NULL),
                 s ? s->schema : NULL, record_key(written));
 }
 
@@ -120,7 +119,7 @@ static bool tell_writers_of(struct db *db, struct telling *g, uint64_t until)
         struct record *next = intents_next(&db->intents, r); /* another writer's */
         size_t buckets = db->intents.table.buckets;
 
-        if (txn_is_older(r->stamp->owner, g->commit)) {
+        if (txn_is_older(r->stamp->owner, g->commit) && !record_is_void(r)) {
             intents_remove(&db->intents,
                            r); /* so that it is met once, while its owner leaves */
             losers_doom_key(r->stamp->owner, g->stamp, g->at);
@@ -192,7 +191,7 @@ static bool tell_large_one(struct db *db, struct telling *g, struct txn *large, 
 
         db->steps++;
         met = r->last_writer_wins ? NULL : stage_find(in, r->store, record_key(r));
-        if (met &&
+        if (met && !record_is_void(large->tell_by_own ? r : met) &&
             (!large->tell_by_own ||
              record_newest((struct record *)(uintptr_t)met)->stamp->commit >= g->commit)) {
             losers_doom_key(large, g->stamp, r);
@@ -329,7 +328,7 @@ static enum err check_writes(struct op *op, struct txn *t, uint64_t until)
 
         if (slice_is_over(t->db, until))
             return ERR_WAIT;
-        if (r->last_writer_wins)
+        if (r->last_writer_wins || record_is_void(r))
             continue;
         e = conflict_find_staged(t, r->store, record_key(r), &newer);
         if (e == ERR_OK)

@@ -18,4 +18,6 @@ void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char
     else
         failure_set(&op->failure, e, "%s: %s", what, why);
     failure_set_store(&op->failure, e, schema_name(s));
+    if (s->of)
+        failure_set_index(&op->failure, e, s->index);
 }

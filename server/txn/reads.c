@@ -39,12 +39,23 @@ static struct reads *reads_of(struct txn *t)
 
 /* ---- becoming stale ---- */
 
+/* Whether t has made an index over the store: then whoever writes there conflicts with that. */
+static bool reads_has_built(const struct txn *t, const struct schema *schema)
+{
+    for (const struct build_note *n = t->builds; n; n = n->next) {
+        if (n->store == schema->number)
+            return true;
+    }
+    return false;
+}
+
 /* Somebody has overwritten what t read. */
 static void reads_stale(struct txn *t, const struct winner *winner, const struct schema *schema,
                         struct slice key)
 {
-    enum conflict_kind kind =
-        schema && schema->number == CATALOGUE_STORE ? CONFLICT_SCHEMA : CONFLICT_READ;
+    bool is_schema =
+        schema && (schema->number == CATALOGUE_STORE || reads_has_built(t, schema));
+    enum conflict_kind kind = is_schema ? CONFLICT_SCHEMA : CONFLICT_READ;
 
     ASSERT(!t->stale.error);
     ASSERT(winner->commit > t->snapshot->commit); /* rule 6: it would read something else */
@@ -172,16 +183,14 @@ static enum err range_check_keep(struct op *op, struct txn *t,
 
 /* First the range is noted, so that nobody writes there unseen from now on; then what is newer than
  * the snapshot already is looked for, in slices if there is much. */
-enum err reads_note_range(struct op *op, struct txn *t, const struct schema *schema,
-                          struct slice from, struct slice to)
+static enum err reads_note(struct op *op, struct txn *t, const struct schema *schema,
+                           struct slice from, struct slice to)
 {
     struct conflict_range range = {schema->number, from, to};
     struct conflict_found found;
     struct conflict_walk walk;
     enum err e;
 
-    if (!reads_wanted(t))
-        return ERR_OK;
     e = reads_keep_range(op, t, &range);
     if (e)
         return e;
@@ -199,6 +208,32 @@ enum err reads_note_range(struct op *op, struct txn *t, const struct schema *sch
     if (e == ERR_OK)
         return reads_meet(op, t, &found.winner, schema, found.key);
     return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+enum err reads_note_range(struct op *op, struct txn *t, const struct schema *schema,
+                          struct slice from, struct slice to)
+{
+    return reads_wanted(t) ? reads_note(op, t, schema, from, to) : ERR_OK;
+}
+
+enum err reads_note_build(struct op *op, struct txn *t, struct schema *schema)
+{
+    struct build_note *n;
+    enum err e;
+
+    if (t->stale.error)
+        return reads_check_write(op, t);
+    if (!reads_has_built(t, schema)) {
+        n = arena_alloc(&t->write_set.arena, sizeof *n);
+        if (!n)
+            return reads_no_memory(op);
+        *n = (struct build_note){t->builds, schema->number};
+        t->builds = n;
+        usage_note(t);
+    }
+    e = reads_note(op, t, schema, SLICE_NONE, SLICE_NONE);
+    /* it will have written, so it has lost now if it has at all */
+    return !e && t->stale.error ? reads_check_write(op, t) : e;
 }
 
 enum err reads_note_name(struct op *op, struct txn *t, struct slice name)

@@ -30,6 +30,10 @@ enum err reads_note_point(struct op *op, struct txn *t, const struct schema *sch
  * through: the same call again goes on with it. */
 enum err reads_note_range(struct op *op, struct txn *t, const struct schema *schema,
                           struct slice from, struct slice to);
+/* t makes an index over the store: it has read all of it, whatever its isolation, and loses
+ * (CONFLICT_SCHEMA) to whoever writes there. As reads_note_range; t has not written that index
+ * yet, but will. */
+enum err reads_note_build(struct op *op, struct txn *t, struct schema *schema);
 /* t has looked a store up by its name. */
 enum err reads_note_name(struct op *op, struct txn *t, struct slice name);
 

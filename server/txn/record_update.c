@@ -4,6 +4,7 @@
  * page, room), it begins again with the newest one, so that it meets nobody who has committed
  * meanwhile, and never has to be run again. In a transaction it is a read and a write. */
 #include "server/base/assert.h"
+#include "server/storage/index_definition.h"
 #include "server/txn/auto.h"
 #include "server/txn/commit_marks.h"
 #include "server/txn/db_struct.h"
@@ -38,8 +39,11 @@ static struct slice key_of(const struct updating *u)
 static void path_of_part(const struct key_part *part, struct update_path *path)
 {
     path->count = part->step_count;
-    for (unsigned i = 0; i < part->step_count; i++)
+    for (unsigned i = 0; i < part->step_count; i++) {
         path->steps[i].name = part->steps[i];
+        if (key_step_is_place(part->steps[i]))
+            path->steps[i].place = (uint32_t)part->steps[i].size;
+    }
 }
 
 static enum err updating_find(struct op *op, struct txn **t, struct updating *u)
@@ -145,6 +149,31 @@ static enum err updating_check_key(struct op *op, struct updating *u)
     return record_refuse_key(op, u->schema, u->changes->key, "", "");
 }
 
+/* The number of the commit comes when the entries have been made. */
+static enum err updating_check_indexes(struct op *op, struct updating *u)
+{
+    for (unsigned i = 0; u->document.commit_count && i < u->schema->index_count; i++) {
+        const struct schema *index = u->schema->indexes[i];
+        bool is_met = !slice_is_none(index->is->where); /* it may ask for any field */
+
+        for (unsigned p = 0; p < index->is->path_count && !is_met; p++) {
+            struct update_path path = {.count = index->is->paths[p].count};
+
+            memcpy(path.steps, index->is->paths[p].steps, path.count * sizeof *path.steps);
+            is_met = update_commit_is_at(&u->document, &path);
+        }
+        if (!is_met)
+            continue;
+        failure_set(&op->failure, ERR_BAD_VALUE,
+                    "update: the number of the commit cannot be in index \"%s\"",
+                    text_show(index->index));
+        failure_set_store(&op->failure, ERR_BAD_VALUE, schema_name(index));
+        failure_set_index(&op->failure, ERR_BAD_VALUE, index->index);
+        return ERR_BAD_VALUE;
+    }
+    return ERR_OK;
+}
+
 static enum err updating_reserve_mark(struct op *op, struct txn *t, struct updating *u)
 {
     uint64_t max = op->db->options.update_commits_max;
@@ -196,6 +225,8 @@ static enum err update_in(struct op *op, struct txn *t, struct updating *u, stru
         e = update_apply(&u->document, u->changes->changes, &op->failure);
     if (!e)
         e = updating_check_key(op, u);
+    if (!e)
+        e = updating_check_indexes(op, u);
     if (!e)
         e = updating_write(op, t, u, value);
     return e;

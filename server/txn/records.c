@@ -14,6 +14,7 @@
 #include "server/txn/lookup.h"
 #include "server/txn/op.h"
 #include "server/txn/reads.h"
+#include "server/txn/record_see.h"
 #include "server/txn/records_internal.h"
 #include "server/txn/snapshot.h"
 #include "server/txn/statement.h"
@@ -68,22 +69,12 @@ static enum err read_end(struct op *op, struct txn *t, enum err e)
 enum err record_read(struct op *op, struct txn *t, const struct view *v, const struct schema *s,
                      struct slice key, struct slice *value)
 {
-    struct record *r = view_find(v, s->number, key);
-    enum err e;
+    bool is_own;
+    enum err e = record_find(op, v, s->number, key, value, &is_own);
 
     ASSERT(!t || v->commit == t->snapshot->commit); /* a transaction has one snapshot */
-
-    *value = SLICE_NONE;
-    if (r) {
-        decided_note(op, r->stamp);
-        *value = record_value(r);
-        if (!r->stamp->commit)
-            return ERR_OK; /* its own: nobody else can change that */
-    } else {
-        e = tree_get(op->db->primary, v->root, s->number, key, &op->wait, value, &op->failure);
-        if (e && e != ERR_NOT_FOUND)
-            return e;
-    }
+    if (e || is_own)
+        return e; /* its own: nobody else can change that */
     return reads_note_point(op, t, s, key);
 }
 

@@ -33,7 +33,14 @@ void recovery_init(struct recovery *r, struct db *db)
     r->shelf = NULL;
     r->upto = root_facts(primary_root(db->primary))->commit;
     r->bytes_before = db->newest_stage->arena.bytes;
+    recovery_index_init(&r->index, db);
     recovery_begin_commit(r);
+}
+
+void recovery_fini(struct recovery *r)
+{
+    recovery_index_fini(&r->index);
+    scratch_fini(r->db->os, &r->cut);
 }
 
 /* What the open stage's memory has grown by counts, whatever became of it. */
@@ -47,15 +54,12 @@ static void recovery_count(struct recovery *r)
 
 enum err recovery_end(struct recovery *r, struct failure *f)
 {
-    enum err e = stage_settle(r->db->newest_stage);
+    enum err e;
 
+    recovery_index_settle(&r->index);
+    e = stage_settle(r->db->newest_stage);
     recovery_count(r);
     return e ? failure_set(f, e, "out of memory for a stage") : ERR_OK;
-}
-
-void recovery_fini(struct recovery *r)
-{
-    scratch_fini(r->db->os, &r->cut);
 }
 
 static enum err recovery_rotate(struct recovery *r, struct failure *f)
@@ -206,19 +210,58 @@ static enum err recovery_note_records(struct recovery *r, struct failure *f)
     return e;
 }
 
+/* The commit at hand creates an index over what was committed before: that is put in order, and
+ * the commit begins a stage of its own. */
+static enum err recovery_restage(struct recovery *r, struct failure *f)
+{
+    struct stamp *before = r->stamp, *s;
+    enum err e = recovery_rotate(r, f);
+
+    if (e)
+        return e;
+    s = arena_alloc(&r->db->newest_stage->arena, sizeof *s + before->label.size);
+    if (!s)
+        return failure_set(f, ERR_NOMEM, "out of memory for commit %llu of the WAL",
+                           (unsigned long long)r->number);
+    *s = *before;
+    s->first = s->last = NULL;
+    s->records = 0;
+    stamp_set_label(s, before->label);
+    for (const struct record *n = before->first; n && !e; n = n->log_next) {
+        if (!stage_append(r->db->newest_stage, s, n->store, record_key(n), record_value(n)))
+            e = failure_set(f, ERR_NOMEM, "out of memory for commit %llu of the WAL",
+                            (unsigned long long)r->number);
+    }
+    r->stamp = s;
+    return e;
+}
+
+static enum err recovery_make_entries(struct recovery *r, struct failure *f)
+{
+    enum err e = ERR_OK;
+
+    if (recovery_index_builds(&r->index, r->stamp))
+        e = recovery_restage(r, f);
+    return e ? e : recovery_index_commit(&r->index, r->stamp, f);
+}
+
 static enum err recovery_commit(struct recovery *r, struct failure *f)
 {
     struct db *db = r->db;
-    struct stage *stage = db->newest_stage;
+    struct stage *stage;
     enum err e;
 
     if (r->number <= db->numbers.last_commit)
         return recovery_damaged(f, r->number);
     e = recovery_note_records(r, f);
+    if (!e && db->catalogue.indexes)
+        e = recovery_make_entries(r, f);
     if (e)
         return e;
+    stage = db->newest_stage;
     if (stage_fill(stage, r->stamp) != ERR_OK)
         return failure_set(f, ERR_NOMEM, "out of memory for a stage");
+    recovery_index_note(&r->index, r->stamp);
     db->numbers.last_commit = r->number;
     if (r->stamp->version > db->numbers.last_version)
         db->numbers.last_version = r->stamp->version;

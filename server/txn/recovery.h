@@ -7,6 +7,7 @@
 #include "proto/slice.h"
 #include "server/base/failure.h"
 #include "server/storage/scratch.h"
+#include "server/txn/recovery_index.h"
 
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct recovery {
     uint64_t replayed;      /* commits */
     /* Of the record before, since commits mostly stay with a store; NULL: unknown. */
     struct shelf *shelf;
+    struct recovery_index index;
 };
 
 void recovery_init(struct recovery *r, struct db *db);

@@ -97,6 +97,14 @@ static enum err list_estimate(struct op *op, const struct txn *t, const struct s
     return ERR_OK;
 }
 
+struct store_index store_info_index(const struct store_info *info, unsigned i)
+{
+    const struct schema *s = info->schema;
+
+    ASSERT(i < s->index_count);
+    return (struct store_index){s->indexes[i]->index, s->indexes[i]->key};
+}
+
 static enum err list_count(struct op *op, struct txn *t, struct store_list *l,
                            struct store_info *info)
 {
@@ -113,6 +121,8 @@ static enum err list_count(struct op *op, struct txn *t, struct store_list *l,
     info->key = s->key;
     info->generate = s->generate;
     info->last_writer_wins = s->last_writer_wins;
+    info->index_count = s->index_count;
+    info->schema = s;
     info->next = 0;
     if (s->generate) {
         info->next = generator_next(c, t, s->shelf);

@@ -10,10 +10,11 @@
 #include "server/txn/lookup.h"
 #include "server/txn/snapshot.h"
 #include "server/txn/statement.h"
+#include "server/txn/stores_internal.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/write.h"
 
-#define ROW_BYTES_MAX 8192
+#define KEY_OPTION_BYTES_MAX 8192
 
 static enum err store_check_name(struct op *op, struct slice name)
 {
@@ -25,8 +26,7 @@ static enum err store_check_name(struct op *op, struct slice name)
                        STORE_NAME_BYTES_MAX);
 }
 
-/* Room in the catalogue for another version. An eighth more is kept for what makes room. */
-static enum err store_check_room(struct op *op, bool makes_room)
+enum err store_check_room(struct op *op, bool makes_room)
 {
     struct db *db = op->db;
     uint64_t max = db->options.catalogue_bytes_max, bytes = catalogue_bytes(&db->catalogue);
@@ -46,7 +46,7 @@ static enum err store_exists(struct op *op, struct slice name)
     return ERR_EXISTS;
 }
 
-static enum err store_begin_write(struct op *op, struct txn **t)
+enum err store_begin_write(struct op *op, struct txn **t)
 {
     enum err e = auto_begin(op, t, false);
 
@@ -60,7 +60,7 @@ struct change {
     struct schema *schema;
     struct write write;
     uint8_t key[KEY_BYTES_MAX];
-    uint8_t row[ROW_BYTES_MAX];
+    uint8_t row[DEFINITION_BYTES_MAX];
 };
 
 /* max: what fits, about; no option sets it. */
@@ -100,32 +100,39 @@ static void change_keep(struct txn *t, struct change *change, uint32_t ends)
     t->schemas_made++;
     if (s->number > c->last_number)
         c->last_number = s->number;
+    for (unsigned i = 0; i < s->index_count; i++) {
+        if (s->indexes[i]->number > c->last_number)
+            c->last_number = s->indexes[i]->number;
+    }
 }
 
-/* Write the row of name (d NULL: its end) and keep the definition with the transaction. */
-static enum err store_define(struct op *op, struct txn *t, struct slice name,
-                             const struct definition *d, uint32_t ends)
+enum err store_define(struct op *op, struct txn *t, struct slice name,
+                      const struct definition *d, uint32_t ends)
 {
     struct catalogue *c = &t->db->catalogue;
-    struct change change;
-    enum err e = change_make(op, t, name, d, &change);
+    struct change *change = os_alloc(t->db->os, sizeof *change);
+    enum err e;
 
-    if (e)
-        return e;
-    e = write_record(op, t, c->self, change.write.key, change.write.value);
-    if (e)
-        schema_unref(c, change.schema);
-    else
-        change_keep(t, &change, ends);
+    if (!change)
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for a store definition");
+    e = change_make(op, t, name, d, change);
+    if (!e) {
+        e = write_record(op, t, c->self, change->write.key, change->write.value);
+        if (e)
+            schema_unref(c, change->schema);
+        else
+            change_keep(t, change, ends);
+    }
+    os_free(t->db->os, change, sizeof *change);
     return e;
 }
 
-static enum err store_next_number(struct op *op, uint32_t *number)
+enum err store_next_numbers(struct op *op, unsigned count, uint32_t *first)
 {
     uint32_t last = op->db->catalogue.last_number;
 
-    *number = last + 1;
-    if (last < CATALOGUE_NUMBER_MAX)
+    *first = last + 1;
+    if (last < CATALOGUE_NUMBER_MAX - count)
         return ERR_OK;
     return failure_set(&op->failure, ERR_TOO_LARGE,
                        "all %u numbers of stores have been used; export into a new database",
@@ -140,10 +147,29 @@ static enum err store_check_absent(struct op *op, struct txn *t, struct slice na
     return !e && there ? store_exists(op, name) : e;
 }
 
+static enum err store_check_generate(struct op *op, const struct store_options *o,
+                                     const struct key_spec *spec)
+{
+    const struct key_part *part = &spec->parts[0];
+    bool is_path_of_names = spec->is_explicit || part->step_count;
+
+    if (!o->generate)
+        return ERR_OK;
+    if (spec->part_count != 1)
+        return failure_set(&op->failure, ERR_BAD_REQUEST,
+                           "generate: only single-part keys can be generated");
+    for (unsigned i = 0; i < part->step_count; i++)
+        is_path_of_names = is_path_of_names && !key_step_is_place(part->steps[i]);
+    if (!is_path_of_names)
+        return failure_set(&op->failure, ERR_BAD_REQUEST,
+                           "generate: the key path must name fields only");
+    return ERR_OK;
+}
+
 static enum err store_create_in(struct op *op, struct txn *t, struct slice name,
                                 const struct store_options *o)
 {
-    uint8_t key[ROW_BYTES_MAX];
+    uint8_t key[KEY_OPTION_BYTES_MAX];
     struct definition d = {.generate = o->generate, .last_writer_wins = o->last_writer_wins};
     struct key_spec spec;
     const char *why = "";
@@ -156,15 +182,15 @@ static enum err store_create_in(struct op *op, struct txn *t, struct slice name,
     e = key_spec_read(slice_is_none(o->key) ? slice_text("\xc0") : o->key, &spec, &why);
     if (e)
         return failure_set(&op->failure, e, "key: %s", why);
-    if (o->generate && spec.part_count != 1)
-        return failure_set(&op->failure, ERR_BAD_REQUEST,
-                           "generate: only single-part keys can be generated");
+    e = store_check_generate(op, o, &spec);
+    if (e)
+        return e;
     d.key = slice_make(key, key_spec_write(&spec, key, sizeof key));
     if (!d.key.size)
         return definition_too_large(op, sizeof key, o->key.size);
     e = store_check_room(op, false);
     if (!e)
-        e = store_next_number(op, &d.number);
+        e = store_next_numbers(op, 1, &d.number);
     return e ? e : store_define(op, t, name, &d, 0);
 }
 
@@ -211,9 +237,7 @@ enum err store_drop(struct op *op, struct txn *t, struct slice name)
     return e;
 }
 
-/* The same again under its number. What a store that is not committed yet goes on counting from
- * is only in its definition. */
-static struct definition store_definition(const struct schema *s)
+struct definition store_definition(const struct schema *s)
 {
     bool is_new = !s->shelf->live;
 
@@ -225,23 +249,38 @@ static struct definition store_definition(const struct schema *s)
                                .key = s->key};
 }
 
+/* New numbers for it and its indexes. */
+static enum err store_clear_as(struct op *op, struct txn *t, struct schema *s, uint8_t *room)
+{
+    struct definition d = store_definition(s);
+    enum err e;
+
+    if (s->generate) { /* it goes on counting */
+        d.used = generator_next(&t->db->catalogue, t, s->shelf) - 1;
+        d.follows = s->shelf->live ? s->number : s->follows;
+    }
+    e = store_next_numbers(op, 1 + s->index_count, &d.number);
+    if (!e)
+        e = store_indexes_write(op, s, &(struct index_edit){.number = d.number + 1}, room, &d);
+    return e ? e : store_define(op, t, schema_name(s), &d, s->number);
+}
+
 static enum err store_clear_in(struct op *op, struct txn *t, struct slice name)
 {
-    struct definition d;
     struct schema *s;
+    uint8_t *room;
     enum err e = catalogue_find(op, t, t->snapshot->commit, name, &s);
 
     if (!e)
         e = store_check_room(op, true);
     if (e)
         return e;
-    d = store_definition(s);
-    if (s->generate) { /* it goes on counting */
-        d.used = generator_next(&t->db->catalogue, t, s->shelf) - 1;
-        d.follows = s->shelf->live ? s->number : s->follows;
-    }
-    e = store_next_number(op, &d.number);
-    return e ? e : store_define(op, t, name, &d, s->number);
+    room = os_alloc(t->db->os, DEFINITION_BYTES_MAX);
+    if (!room)
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for a store definition");
+    e = store_clear_as(op, t, s, room);
+    os_free(t->db->os, room, DEFINITION_BYTES_MAX);
+    return e;
 }
 
 enum err store_clear(struct op *op, struct txn *t, struct slice name)
@@ -273,7 +312,9 @@ static enum err store_move(struct op *op, struct txn *t, const struct schema *s,
     if (!changes)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for renaming a store");
     changes[1].schema = NULL;
-    e = change_make(op, t, new_name, &d, &changes[0]);
+    e = store_indexes_write(op, s, &(struct index_edit){.number = 0}, changes[1].row, &d);
+    if (!e)
+        e = change_make(op, t, new_name, &d, &changes[0]);
     if (!e) {
         e = change_make(op, t, schema_name(s), NULL, &changes[1]);
         if (!e) {

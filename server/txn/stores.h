@@ -12,6 +12,8 @@
 #include "server/txn/op.h"
 #include "server/txn/txn.h"
 
+struct schema;
+
 struct store_options {
     struct slice key; /* MessagePack: the `key` option; none: explicit keys */
     bool generate;
@@ -35,8 +37,17 @@ struct store_info { /* borrowed inside the callback */
     bool is_damaged;  /* on the disk: it takes no writes */
     uint64_t records; /* exact, unless it is damaged */
     uint64_t bytes;   /* about */
+    unsigned index_count;
+    const struct schema *schema; /* for store_info_index */
     uint64_t next;    /* the number that the transaction would be given next; 0: none are */
 };
+
+struct store_index { /* likewise */
+    struct slice name;
+    struct slice definition; /* a map, as index_definition_write puts it */
+};
+/* i is below index_count. */
+struct store_index store_info_index(const struct store_info *info, unsigned i);
 
 #define STORES_A_TURN 256 /* listed; then others get their turn */
 

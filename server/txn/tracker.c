@@ -48,7 +48,7 @@ enum err tracker_lose_key(struct op *op, struct txn *t, const struct record *r,
 {
     struct txn_store *s = written_store_of(t, r->store);
 
-    return conflict_lose(op, t, r->store == CATALOGUE_STORE ? CONFLICT_SCHEMA : CONFLICT_WRITE,
+    return conflict_lose(op, t, conflict_kind_of(r->store, s ? s->schema : NULL),
                          s ? s->schema : NULL, record_key(r), winner);
 }
 
@@ -56,6 +56,7 @@ enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema 
 {
     struct schema *newest = schema->entry->newest;
 
+    schema = schema_store(schema);
     if (schema->commit == 0 || newest == schema || !newest ||
         newest->commit <= t->snapshot->commit)
         return ERR_OK;
@@ -71,7 +72,7 @@ static struct txn *tracker_find_greater(const struct txn *t, uint32_t store, str
 
     for (struct record *r = intents_find(&db->intents, store, key); r;
          r = intents_next(&db->intents, r)) {
-        if (r->stamp->version > t->version && r->stamp->owner->snapshot)
+        if (r->stamp->version > t->version && r->stamp->owner->snapshot && !record_is_void(r))
             return r->stamp->owner;
     }
     LIST_EACH (link, &db->large) {
@@ -86,8 +87,7 @@ static struct txn *tracker_find_greater(const struct txn *t, uint32_t store, str
 enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *schema,
                              struct slice key)
 {
-    enum conflict_kind kind =
-        schema->number == CATALOGUE_STORE ? CONFLICT_SCHEMA : CONFLICT_WRITE;
+    enum conflict_kind kind = conflict_kind_of(schema->number, schema);
     struct winner newer;
     enum err e;
 

@@ -188,6 +188,7 @@ static void txn_release(struct txn *t)
     statement_forget(t);
     generator_end(&db->catalogue, &t->uses, 0, false);
     txn_forget_reads(t);
+    t->builds = NULL;
     leaving_enter(&db->leaving, t);
     commit_marks_forget(&t->commit_marks, db->os);
     list_remove(&t->in_large);

@@ -54,6 +54,12 @@ struct txn_store {
 
 #define TXN_FEW_STORES 8u /* written by a transaction, which a walk finds soon enough */
 
+/* A store over which a transaction has made an index. */
+struct build_note {
+    struct build_note *next;
+    uint32_t store;
+};
+
 struct txn {
     struct db *db;
     uint64_t version;
@@ -79,7 +85,8 @@ struct txn {
     bool is_single;      /* one write: written and committed before anybody else runs */
     bool is_conditional; /* ... by itself, and it holds only for what it has found */
     bool is_counted;     /* in db.open_count */
-    struct reads *reads; /* what it has read, if it is serializable */
+    struct build_note *builds; /* in the arena */
+    struct reads *reads; /* what it has read, if it is serializable or makes an index */
     struct range_check *range_check; /* of a read that is not noted yet; reads.c */
     uint64_t range_check_bytes;      /* of memory that it takes */
     struct usage usage;              /* what has been counted for it */

@@ -7,10 +7,13 @@
 #include "server/txn/commit.h"
 #include "server/txn/damage.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/entries.h"
+#include "server/txn/entries_change.h"
 #include "server/txn/intents.h"
 #include "server/txn/pulse.h"
 #include "server/txn/reads.h"
 #include "server/txn/stages.h"
+#include "server/txn/statement.h"
 #include "server/txn/tracker.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
@@ -51,10 +54,9 @@ static enum err write_wait_for_stages(struct op *op, struct txn *t, bool frees)
     return pulse_wait_for_room(&op->db->pulse, op);
 }
 
-static enum err write_check_size(struct op *op, struct txn *t, struct slice key,
-                                 struct slice value)
+static enum err write_check_size(struct op *op, struct txn *t, uint64_t more)
 {
-    uint64_t bytes = t->write_set.arena.bytes + record_bytes(key, value);
+    uint64_t bytes = t->write_set.arena.bytes + more;
 
     if (bytes <= t->db->options.txn_bytes_max)
         return ERR_OK;
@@ -66,10 +68,9 @@ static enum err write_check_size(struct op *op, struct txn *t, struct slice key,
 }
 
 /* A client that takes too much of what all may write loses its transaction: that makes room. */
-static enum err write_check_sum(struct op *op, struct txn *t, struct slice key,
-                                struct slice value)
+static enum err write_check_sum(struct op *op, struct txn *t, uint64_t more)
 {
-    uint64_t bytes = t->usage.writes + record_bytes(key, value);
+    uint64_t bytes = t->usage.writes + more;
     uint64_t max = t->db->options.writes_total_max;
 
     if (t->is_single || usage_allows(t, bytes)) /* a single write lies in a stage at once */
@@ -131,13 +132,32 @@ static void write_note_large(struct txn *t)
     written_become_large(t);
 }
 
+/* Put it into the write-set, as a record or as an entry of an index. */
+static struct record *write_put(struct txn *t, struct schema *schema, struct slice key,
+                                struct slice value)
+{
+    bool fresh;
+    struct record *r =
+        write_set_put(&t->write_set, t->stamp, schema->number, key, value, &fresh);
+
+    if (!r || !fresh)
+        return r;
+    if (schema->of)
+        write_set_mark_entry(&t->write_set, r, !slice_is_none(value));
+    /* who writes an entry that is not unique writes its record, and conflicts there */
+    r->last_writer_wins = schema->of ? !schema->unique : schema->last_writer_wins;
+    /* one write by itself commits before anybody else runs: nobody can meet it */
+    if (!t->is_large && !t->is_single && !r->last_writer_wins)
+        intents_add(&t->db->intents, r);
+    return r;
+}
+
 static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
                            struct slice key, struct slice value)
 {
     struct stage *open = t->db->newest_stage;
     uint64_t before = open->arena.bytes;
     struct record *r;
-    bool fresh;
     enum err e;
 
     if (t->is_single)
@@ -149,26 +169,78 @@ static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
         t->db->staged_bytes += open->arena.bytes - before;
         return failure_set(&op->failure, e, "out of memory for the transaction's writes");
     }
-    r = write_set_put(&t->write_set, t->stamp, schema->number, key, value, &fresh);
-    if (!r) {
-        t->db->staged_bytes += open->arena.bytes - before;
-        return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
-    }
-    if (fresh) {
-        r->last_writer_wins = schema->last_writer_wins;
-        /* one write by itself commits before anybody else runs: nobody can meet it */
-        if (!t->is_large && !t->is_single && !r->last_writer_wins)
-            intents_add(&t->db->intents, r);
-    }
+    r = write_put(t, schema, key, value);
     t->db->staged_bytes += open->arena.bytes - before;
+    if (!r)
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
     write_note_large(t);
     return ERR_OK;
+}
+
+/* Room for so much memory, and so many bytes in the log. */
+static enum err write_reserve(struct op *op, struct txn *t, uint64_t bytes, uint64_t log_bytes,
+                              bool frees)
+{
+    enum err e = write_check_size(op, t, bytes);
+
+    if (!e)
+        e = write_check_sum(op, t, bytes);
+    if (!e)
+        e = write_wait_for_stages(op, t, frees);
+    if (!e)
+        e = write_reserve_log(op, t, log_bytes, frees);
+    return e;
+}
+
+/* A store takes no writes either while the tree of one of its indexes is damaged. */
+static enum err write_check_indexes(struct op *op, const struct txn *t,
+                                    const struct schema *schema)
+{
+    for (unsigned i = 0; t->db->damage.count && i < schema->index_count; i++) {
+        const struct schema *index = schema->indexes[i];
+        const struct tree_damage *damage = damage_find(&t->db->damage, index->number);
+
+        if (damage) {
+            damage_refuse(damage, schema_name(schema), &op->failure);
+            failure_set_index(&op->failure, ERR_CORRUPT, index->index);
+            return ERR_CORRUPT;
+        }
+    }
+    return ERR_OK;
+}
+
+/* The record with its entries in the indexes of its store: all that may have to wait, or fail but
+ * for memory, comes before the first is written. */
+static enum err write_indexed(struct op *op, struct txn *t, struct schema *schema,
+                              const struct write *w)
+{
+    bool is_statement = !op->statement && !t->is_autocommit;
+    struct entries *entries = &t->db->entries;
+    enum err e;
+
+    if (!t->stamp)
+        t->is_single = false; /* it is more than one write */
+    ASSERT(!t->is_single);
+    e = write_check_indexes(op, t, schema);
+    if (!e)
+        e = entries_change(op, t, schema, w->key, w->value);
+    if (!e)
+        e = write_reserve(op, t, record_bytes(w->key, w->value) + entries->bytes,
+                          commit_log_bytes(w->key, w->value), !w->value.data);
+    if (e)
+        return e;
+    if (is_statement)
+        statement_begin(op, t);
+    e = write_into(op, t, schema, w->key, w->value);
+    for (const struct entry *n = entries->first; n && !e; n = n->next)
+        e = write_into(op, t, n->index, n->key, n->value);
+    return is_statement ? statement_end(op, e) : e;
 }
 
 enum err write_record(struct op *op, struct txn *t, struct schema *schema, struct slice key,
                       struct slice value)
 {
-    bool frees = write_frees(t, schema, value);
+    struct write w = {key, value};
     enum err e;
 
     ASSERT(!t->failure.error && !t->options.read_only);
@@ -183,16 +255,30 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
         e = tracker_check_schema(op, t, schema);
     if (!e)
         e = tracker_check_write(op, t, schema, key);
+    if (!e && schema->index_count) {
+        e = write_indexed(op, t, schema, &w);
+    } else if (!e) {
+        e = write_reserve(op, t, record_bytes(key, value), commit_log_bytes(key, value),
+                          write_frees(t, schema, value));
+        if (!e)
+            e = write_into(op, t, schema, key, value);
+    }
+    usage_note(t);
+    return e;
+}
+
+enum err write_entry(struct op *op, struct txn *t, struct schema *index, struct slice key,
+                     struct slice value)
+{
+    uint64_t bytes = record_bytes(key, value);
+    enum err e;
+
+    ASSERT(index->of && t->stamp); /* its definition was written before */
+    e = write_check_size(op, t, bytes);
     if (!e)
-        e = write_check_size(op, t, key, value);
+        e = write_check_sum(op, t, bytes);
     if (!e)
-        e = write_check_sum(op, t, key, value);
-    if (!e)
-        e = write_wait_for_stages(op, t, frees);
-    if (!e)
-        e = write_reserve_log(op, t, commit_log_bytes(key, value), frees);
-    if (!e)
-        e = write_into(op, t, schema, key, value);
+        e = write_into(op, t, index, key, value);
     usage_note(t);
     return e;
 }
@@ -200,26 +286,19 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
 /* All that may have to wait comes before the first is written. */
 enum err write_two(struct op *op, struct txn *t, struct schema *schema, const struct write w[2])
 {
-    bool frees = schema == t->db->catalogue.self;
     enum err e = ERR_OK;
 
-    ASSERT(!t->failure.error && !t->options.read_only);
+    ASSERT(!t->failure.error && !t->options.read_only && !schema->index_count);
     e = reads_check_write(op, t);
     if (!e)
         e = tracker_check_schema(op, t, schema);
     for (unsigned i = 0; i < 2 && !e; i++)
         e = tracker_check_write(op, t, schema, w[i].key);
-    for (unsigned i = 0; i < 2 && !e; i++)
-        e = write_check_size(op, t, w[i].key, w[i].value);
-    for (unsigned i = 0; i < 2 && !e; i++)
-        e = write_check_sum(op, t, w[i].key, w[i].value);
     if (!e)
-        e = write_wait_for_stages(op, t, frees);
-    if (!e)
-        e = write_reserve_log(op, t,
-                              commit_log_bytes(w[0].key, w[0].value) +
-                                  commit_log_bytes(w[1].key, w[1].value),
-                              frees);
+        e = write_reserve(
+            op, t, record_bytes(w[0].key, w[0].value) + record_bytes(w[1].key, w[1].value),
+            commit_log_bytes(w[0].key, w[0].value) + commit_log_bytes(w[1].key, w[1].value),
+            schema == t->db->catalogue.self);
     if (!e)
         e = write_into(op, t, schema, w[0].key, w[0].value);
     if (!e)

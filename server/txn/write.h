@@ -14,6 +14,10 @@ struct txn;
 enum err write_record(struct op *op, struct txn *t, struct schema *schema, struct slice key,
                       struct slice value);
 
+/* Write one entry of an index that t is making. Never waits. */
+enum err write_entry(struct op *op, struct txn *t, struct schema *index, struct slice key,
+                     struct slice value);
+
 struct write {
     struct slice key, value; /* value data NULL: delete */
 };

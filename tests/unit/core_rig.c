@@ -1,5 +1,7 @@
 #include "tests/unit/core_rig.h"
 
+#include "server/txn/indexes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +89,16 @@ static void core_wait(struct core_rig *rig)
     rig->is_woken = false;
 }
 
+/* Make the call again for as long as it waits. */
+#define CORE_CALL(rig, call)                    \
+    ({                                          \
+        enum err core_err;                      \
+        core_begin_op(rig);                     \
+        while ((core_err = (call)) == ERR_WAIT) \
+            core_wait(rig);                     \
+        core_err;                               \
+    })
+
 void core_settle(struct core_rig *rig)
 {
     do {
@@ -95,6 +107,27 @@ void core_settle(struct core_rig *rig)
     } while (sim_step(rig->sim));
     db_turn(rig->db);
     MUST(db_check(rig->db));
+    MUST_EQ(db_check_indexes(rig->db, NULL), ERR_OK);
+}
+
+enum err core_create_index(struct core_rig *rig, struct txn *t, const char *store,
+                           const char *name, struct slice options)
+{
+    return CORE_CALL(rig,
+                     index_create(&rig->op, t, slice_text(store), slice_text(name), options));
+}
+
+enum err core_drop_index(struct core_rig *rig, struct txn *t, const char *store,
+                         const char *name)
+{
+    return CORE_CALL(rig, index_drop(&rig->op, t, slice_text(store), slice_text(name)));
+}
+
+enum err core_rename_index(struct core_rig *rig, struct txn *t, const char *store,
+                           const char *name, const char *new_name)
+{
+    return CORE_CALL(rig, index_rename(&rig->op, t, slice_text(store), slice_text(name),
+                                       slice_text(new_name)));
 }
 
 void core_rest(struct core_rig *rig, uint64_t ms)
@@ -150,16 +183,6 @@ void core_restart(struct core_rig *rig, bool crash)
     core_check_floor(rig);
     core_start(rig);
 }
-
-/* Make the call again for as long as it waits. */
-#define CORE_CALL(rig, call)                    \
-    ({                                          \
-        enum err core_err;                      \
-        core_begin_op(rig);                     \
-        while ((core_err = (call)) == ERR_WAIT) \
-            core_wait(rig);                     \
-        core_err;                               \
-    })
 
 struct txn *core_begin(struct core_rig *rig, const char *label,
                        const struct txn_options *options)

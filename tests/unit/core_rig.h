@@ -50,6 +50,14 @@ void core_settle(struct core_rig *rig);
 /* Let time go by with nothing to do. */
 void core_rest(struct core_rig *rig, uint64_t ms);
 
+/* options: a map, as index_definition.h says. */
+enum err core_create_index(struct core_rig *rig, struct txn *t, const char *store,
+                           const char *name, struct slice options);
+enum err core_drop_index(struct core_rig *rig, struct txn *t, const char *store,
+                         const char *name);
+enum err core_rename_index(struct core_rig *rig, struct txn *t, const char *store,
+                           const char *name, const char *new_name);
+
 struct txn *core_begin(struct core_rig *rig, const char *label,
                        const struct txn_options *options);
 enum err core_commit(struct core_rig *rig, struct txn *t, uint64_t *commit);

@@ -1,0 +1,13 @@
+/* catalogue_internal.h - what the files of the catalogue share. */
+#ifndef HOLDFAST_TXN_CATALOGUE_INTERNAL_H
+#define HOLDFAST_TXN_CATALOGUE_INTERNAL_H
+
+#include "server/txn/catalogue.h"
+
+#define VERSION_OF(link) LIST_ENTRY(link, struct schema, in_queue)
+
+void entry_unref(struct catalogue *c, struct catalogue_entry *e);
+/* It goes with its last version, but for one that a root may have a tree of. */
+void shelf_try_free(struct catalogue *c, struct shelf *shelf);
+
+#endif

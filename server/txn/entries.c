@@ -1,0 +1,93 @@
+#include "server/txn/entries.h"
+
+#include "server/base/assert.h"
+#include "server/storage/stage.h"
+
+#define ENTRIES_KEEP_BYTES (64u << 10) /* of memory, for the next write */
+
+static void entries_empty(struct entries *s)
+{
+    s->first = NULL;
+    s->last = &s->first;
+    s->bytes = 0;
+}
+
+void entries_init(struct entries *s, struct os *os, uint32_t max)
+{
+    arena_init(&s->arena, os);
+    index_entries_init(&s->before, os, max);
+    index_entries_init(&s->after, os, max);
+    entries_empty(s);
+}
+
+void entries_fini(struct entries *s)
+{
+    if (!s->last)
+        return;
+    arena_free(&s->arena);
+    index_entries_fini(&s->before);
+    index_entries_fini(&s->after);
+    entries_empty(s);
+}
+
+/* What a very large record has taken is given back. */
+static void made_trim(struct index_entries *made)
+{
+    if (made->bytes_room > ENTRIES_KEEP_BYTES)
+        index_entries_fini(made);
+}
+
+void entries_reset(struct entries *s)
+{
+    made_trim(&s->before);
+    made_trim(&s->after);
+    arena_reset(&s->arena, ENTRIES_KEEP_BYTES);
+    entries_empty(s);
+}
+
+/* One change; is_put: else it is taken out. */
+static enum err entries_add(struct entries *s, struct schema *index, struct slice parts,
+                            struct slice record, bool is_put)
+{
+    size_t key_size = parts.size + (index->unique ? 0 : record.size);
+    struct entry *n = arena_alloc(&s->arena, sizeof *n + key_size);
+    uint8_t *key = (uint8_t *)(n + 1);
+
+    if (!n)
+        return ERR_NOMEM;
+    memcpy(key, parts.data, parts.size);
+    if (!index->unique)
+        memcpy(key + parts.size, record.data, record.size);
+    n->next = NULL;
+    n->index = index;
+    n->key = slice_make(key, key_size);
+    n->value = SLICE_NONE;
+    if (is_put)
+        n->value = index->unique ? record : slice_make(key + key_size, 0);
+    *s->last = n;
+    s->last = &n->next;
+    s->bytes += record_bytes(n->key, n->value);
+    return ERR_OK;
+}
+
+enum err entries_add_difference(struct entries *s, struct schema *index, struct slice key,
+                                const struct entry_versions *record, struct failure *f)
+{
+    struct index_diff diff;
+    enum index_change change = INDEX_SAME;
+    struct slice entry;
+    size_t index_key;
+    enum err e = index_entries_make(&s->before, index->is, record->before, key, f);
+
+    if (!e)
+        e = index_entries_make(&s->after, index->is, record->after, key, f);
+    if (!e)
+        index_diff_begin(&diff, &s->before, &s->after);
+    while (!e && (change = index_diff_next(&diff, &entry, &index_key)) != INDEX_SAME)
+        e = entries_add(s, index, slice_make(entry.data, index_key), key, change == INDEX_ADD);
+    if (e)
+        failure_set(f, e, "out of memory for the entries of an index");
+    failure_set_store(f, e, schema_name(index));
+    failure_set_index(f, e, index->index);
+    return e;
+}

@@ -1,0 +1,62 @@
+#include "server/txn/entries_change.h"
+
+#include "server/txn/catalogue.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/entries.h"
+#include "server/txn/reads.h"
+#include "server/txn/record_see.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/tracker.h"
+#include "server/txn/txn_struct.h"
+
+enum err entries_not_unique(struct failure *f, const struct schema *index, struct slice key,
+                            struct slice record)
+{
+    uint8_t plain[KEY_PLAIN_BYTES_MAX];
+    size_t size;
+
+    failure_set(f, ERR_NOT_UNIQUE,
+                "duplicate key: unique index \"%s\" of store \"%s\" has that key for another "
+                "record",
+                text_show(index->index), text_show(schema_name(index)));
+    failure_set_store(f, ERR_NOT_UNIQUE, schema_name(index));
+    failure_set_index(f, ERR_NOT_UNIQUE, index->index);
+    if (key_decode_known(&index->spec, key, plain, sizeof plain, &size) == ERR_OK)
+        failure_set_key(f, ERR_NOT_UNIQUE, slice_make(plain, size));
+    if (key_decode_known(&index->of->spec, record, plain, sizeof plain, &size) == ERR_OK)
+        failure_set_record(f, ERR_NOT_UNIQUE, slice_make(plain, size));
+    return ERR_NOT_UNIQUE;
+}
+
+/* An entry that is to be put into a unique index: is there another record? */
+static enum err entry_check_unique(struct op *op, struct txn *t, const struct entry *n)
+{
+    struct view v = view_of(t->snapshot, &t->write_set);
+    struct slice there;
+    enum err e = tracker_check_write(op, t, n->index, n->key);
+
+    if (!e)
+        e = record_see(op, &v, n->index->number, n->key, &there);
+    if (e || slice_is_none(there) || slice_equal(there, n->value))
+        return e;
+    e = reads_note_point(op, t, n->index, n->key); /* a failed write has read */
+    return e ? e : entries_not_unique(&op->failure, n->index, n->key, there);
+}
+
+enum err entries_change(struct op *op, struct txn *t, struct schema *schema, struct slice key,
+                        struct slice value)
+{
+    struct entries *s = &op->db->entries;
+    struct view v = view_of(t->snapshot, &t->write_set);
+    struct entry_versions record = {SLICE_NONE, value};
+    enum err e = record_see(op, &v, schema->number, key, &record.before);
+
+    entries_reset(s);
+    for (unsigned i = 0; i < schema->index_count && !e; i++)
+        e = entries_add_difference(s, schema->indexes[i], key, &record, &op->failure);
+    for (const struct entry *n = s->first; n && !e; n = n->next) {
+        if (n->index->unique && !slice_is_none(n->value))
+            e = entry_check_unique(op, t, n);
+    }
+    return e;
+}

@@ -1,0 +1,198 @@
+#include "server/txn/index_read.h"
+
+#include "server/base/assert.h"
+#include "server/txn/indexes.h"
+#include "server/txn/records_internal.h"
+#include "server/txn/auto.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/conflict.h"
+#include "server/txn/cursor_internal.h"
+#include "server/txn/damage.h"
+#include "server/txn/db_damage.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
+#include "server/txn/lookup.h"
+#include "server/txn/op.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/stages.h"
+#include "server/txn/statement.h"
+#include "server/txn/tracker.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/usage.h"
+#include "server/txn/write.h"
+
+#define STEPS_A_TURN 2000
+
+static enum err source_find(struct op *op, struct txn *t, const struct source *source,
+                            struct schema **index)
+{
+    struct schema *s;
+    enum err e = catalogue_find(op, t, t->snapshot->commit, source->store, &s);
+
+    if (!e)
+        e = index_find(op, s, source->index, index);
+    return e ? e : index_check_damage(op, *index);
+}
+
+/* The first entry of an index key: the encoded key of its record, in op->cursor's memory or in a
+ * pinned page. ERR_END: there is none. */
+static enum err first_of_many(struct op *op, struct txn *t, struct schema *index,
+                              struct slice key, struct slice *record_key)
+{
+    struct key_range range = {.from_size = key.size, .to_size = key.size};
+    struct slice entry, value;
+    struct record *r = NULL;
+    bool is_bounded;
+    enum err e = ERR_OK;
+
+    memcpy(range.from, key.data, key.size);
+    memcpy(range.to, key.data, key.size);
+    is_bounded = key_successor(range.to, &range.to_size);
+    ASSERT(is_bounded);
+    if (!op->cursor)
+        op->cursor = cursor_new(op, t, t->snapshot, index, &range, false, false);
+    if (!op->cursor)
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
+    if (op->progress[0]) { /* it was found before; the record had to be waited for */
+        e = cursor_current(op->cursor, &entry);
+    } else {
+        for (unsigned steps = 0; !e; steps++) {
+            if (steps == STEPS_A_TURN) {
+                wait_yield(op->db->primary, &op->wait);
+                return ERR_WAIT;
+            }
+            e = cursor_read(op, op->cursor, &entry, &r, &value);
+            if (!e && r)
+                decided_note(op, r->stamp);
+            if (!e && (!r || !record_is_delete(r)))
+                break;
+        }
+    }
+    if (e)
+        return e;
+    op->progress[0] = 1;
+    *record_key = entry_record_key(index, entry, SLICE_NONE);
+    return ERR_OK;
+}
+
+static enum err first_of_unique(struct op *op, struct txn *t, struct schema *index,
+                                struct slice key, struct slice *record_key)
+{
+    struct view v = view_of(t->snapshot, &t->write_set);
+    enum err e = record_read(op, t, &v, index, key, record_key);
+
+    return !e && slice_is_none(*record_key) ? ERR_END : e;
+}
+
+/* The record of the first match; *there, and unless value is NULL the record. */
+static enum err index_read_in(struct op *op, struct txn *t, const struct source *source,
+                              struct slice key, bool *there, struct slice *value)
+{
+    struct view v = view_of(t->snapshot, &t->write_set);
+    uint8_t encoded[KEY_BYTES_MAX], copy[KEY_BYTES_MAX];
+    struct schema *index;
+    struct slice record_key;
+    size_t size;
+    enum err e = source_find(op, t, source, &index);
+
+    if (!e)
+        e = record_encode_key(op, index, key, encoded, &size);
+    if (!e)
+        e = index->unique
+                ? first_of_unique(op, t, index, slice_make(encoded, size), &record_key)
+                : first_of_many(op, t, index, slice_make(encoded, size), &record_key);
+    if (e)
+        return e == ERR_END ? ERR_OK : e;
+    *there = true;
+    if (!value)
+        return ERR_OK;
+    memcpy(copy, record_key.data, record_key.size);
+    e = record_read(op, t, &v, index->of, slice_make(copy, record_key.size), value);
+    if (!e && slice_is_none(*value))
+        e = failure_set(&op->failure, ERR_CORRUPT,
+                        "index \"%s\" of store \"%s\" has an entry without a record",
+                        text_show(index->index), text_show(schema_name(index)));
+    return e;
+}
+
+static void index_read_end(struct op *op)
+{
+    if (op->cursor)
+        cursor_close(op->cursor);
+    op->cursor = NULL;
+    op->progress[0] = op->progress[1] = 0;
+}
+
+static enum err index_read(struct op *op, struct txn *t, const struct source *source,
+                           struct slice key, bool *there, struct slice *value)
+{
+    struct txn *in = t;
+    bool again;
+    enum err e = auto_begin(op, &in, true);
+
+    *there = false;
+    if (value)
+        *value = SLICE_NONE;
+    if (!e)
+        e = index_read_in(op, in, source, key, there, value);
+    if (e != ERR_WAIT)
+        index_read_end(op);
+    return auto_end(op, t, e, &again);
+}
+
+enum err index_get(struct op *op, struct txn *t, const struct source *source, struct slice key,
+                   struct slice *value)
+{
+    bool there;
+
+    return index_read(op, t, source, key, &there, value);
+}
+
+enum err index_has(struct op *op, struct txn *t, const struct source *source, struct slice key,
+                   bool *out)
+{
+    return index_read(op, t, source, key, out, NULL);
+}
+
+static enum err index_measure_in(struct op *op, struct txn *t, const struct source *source,
+                                 struct slice range, uint64_t *entries, uint64_t *bytes)
+{
+    struct key_range bounds;
+    struct schema *index;
+    const char *why = "";
+    enum err e = source_find(op, t, source, &index);
+
+    if (!e) {
+        e = key_range_read(&index->spec, range, &bounds, &why);
+        if (e)
+            op_refuse_key(op, e, index, "invalid range", why);
+    }
+    return e ? e : records_count_in(op, t, index, &bounds, entries, bytes);
+}
+
+enum err index_measure(struct op *op, struct txn *t, const struct source *source,
+                       struct slice range, uint64_t *entries, uint64_t *bytes)
+{
+    struct txn *in = t;
+    bool again;
+    enum err e = auto_begin(op, &in, true);
+
+    *entries = *bytes = 0;
+    if (!e)
+        e = index_measure_in(op, in, source, range, entries, bytes);
+    if (e != ERR_WAIT)
+        index_read_end(op);
+    return auto_end(op, t, e, &again);
+}
+
+enum err index_find_source(struct op *op, struct txn *t, const struct source *source)
+{
+    struct txn *in = t;
+    struct schema *index;
+    bool again;
+    enum err e = auto_begin(op, &in, true);
+
+    if (!e)
+        e = source_find(op, in, source, &index);
+    return auto_end(op, t, e, &again);
+}

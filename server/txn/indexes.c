@@ -1,0 +1,344 @@
+/* Changing indexes: the next version of the store's definition, and the entries of a new one.
+ *
+ * An index is made over what its transaction sees, so it is right only if nobody commits into the
+ * store between the snapshot and the commit. Its transaction has read all of the store in that
+ * sense, whatever its isolation, and loses to whoever writes there (reads_note_build). */
+#include "server/txn/indexes.h"
+
+#include "server/base/assert.h"
+#include "server/storage/index_definition.h"
+#include "server/txn/reads.h"
+#include "server/txn/records_internal.h"
+#include "server/txn/stores_internal.h"
+#include "server/txn/auto.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/conflict.h"
+#include "server/txn/cursor_internal.h"
+#include "server/txn/entries_change.h"
+#include "server/txn/damage.h"
+#include "server/txn/db_damage.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
+#include "server/txn/lookup.h"
+#include "server/txn/op.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/stages.h"
+#include "server/txn/statement.h"
+#include "server/txn/tracker.h"
+#include "server/txn/txn_struct.h"
+#include "server/txn/usage.h"
+#include "server/txn/write.h"
+
+#define BUILD_STEPS_A_TURN 1000
+#define NEAR_EDITS_MAX 2
+
+static const struct key_range everything = {.from_size = 0};
+
+/* ---- definitions ---- */
+
+static enum err index_define(struct op *op, struct txn *t, const struct schema *s,
+                             const struct index_edit *edit)
+{
+    struct definition d = store_definition(s);
+    uint8_t *room = os_alloc(t->db->os, DEFINITION_BYTES_MAX);
+    enum err e;
+
+    if (!room)
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for an index definition");
+    e = store_indexes_write(op, s, edit, room, &d);
+    if (!e)
+        e = store_define(op, t, schema_name(s), &d, 0);
+    os_free(t->db->os, room, DEFINITION_BYTES_MAX);
+    return e;
+}
+
+/* ---- names ---- */
+
+static enum err index_check_name(struct op *op, struct slice name)
+{
+    if (!slice_is_none(name) && name.size >= 1 && name.size <= INDEX_NAME_BYTES_MAX &&
+        msgpack_text_is_utf8(name))
+        return ERR_OK;
+    return failure_set(&op->failure, ERR_BAD_REQUEST,
+                       "invalid index name: expected 1 to %d bytes of UTF-8",
+                       INDEX_NAME_BYTES_MAX);
+}
+
+static struct slice index_near(const struct schema *s, struct slice name)
+{
+    unsigned least = NEAR_EDITS_MAX + 1;
+    struct slice best = SLICE_NONE;
+
+    for (unsigned i = 0; i < s->index_count; i++) {
+        unsigned edits = text_distance(name, s->indexes[i]->index);
+
+        if (edits < least && edits < name.size) {
+            least = edits;
+            best = s->indexes[i]->index;
+        }
+    }
+    return best;
+}
+
+enum err index_find(struct op *op, const struct schema *s, struct slice name,
+                    struct schema **out)
+{
+    struct failure *f = &op->failure;
+    struct slice near;
+
+    *out = schema_index(s, name);
+    if (*out)
+        return ERR_OK;
+    near = index_near(s, name);
+    if (slice_is_none(near))
+        failure_set(f, ERR_NO_INDEX, "store \"%s\" has no index \"%s\"",
+                    text_show(schema_name(s)), text_show(name));
+    else
+        failure_set(f, ERR_NO_INDEX, "store \"%s\" has no index \"%s\"; did you mean \"%s\"?",
+                    text_show(schema_name(s)), text_show(name), text_show(near));
+    failure_set_store(f, ERR_NO_INDEX, schema_name(s));
+    failure_set_index(f, ERR_NO_INDEX, name);
+    failure_set_near(f, ERR_NO_INDEX, near);
+    return ERR_NO_INDEX;
+}
+
+enum err index_check_damage(struct op *op, const struct schema *index)
+{
+    const struct tree_damage *damage = damage_find(&op->db->damage, index->number);
+
+    if (!damage || !damage->is_lost)
+        return ERR_OK;
+    failure_set_at(&op->failure, ERR_CORRUPT, PRIMARY_FILE, damage->offset,
+                   "index \"%s\" of store \"%s\" is damaged; drop it and create it again",
+                   text_show(index->index), text_show(schema_name(index)));
+    failure_set_store(&op->failure, ERR_CORRUPT, schema_name(index));
+    failure_set_index(&op->failure, ERR_CORRUPT, index->index);
+    return ERR_CORRUPT;
+}
+
+static enum err index_check_absent(struct op *op, const struct schema *s, struct slice name)
+{
+    if (!schema_index(s, name))
+        return ERR_OK;
+    failure_set(&op->failure, ERR_EXISTS, "store \"%s\" already has an index \"%s\"",
+                text_show(schema_name(s)), text_show(name));
+    failure_set_store(&op->failure, ERR_EXISTS, schema_name(s));
+    failure_set_index(&op->failure, ERR_EXISTS, name);
+    return ERR_EXISTS;
+}
+
+/* ---- making ---- */
+
+static enum err index_check_store(struct op *op, const struct txn *t, const struct schema *s)
+{
+    uint64_t max = op->db->options.indexes_max;
+
+    if (s->last_writer_wins)
+        return failure_set(&op->failure, ERR_BAD_REQUEST,
+                           "store \"%s\" has conflict: \"none\"; it cannot have indexes",
+                           text_show(schema_name(s)));
+    if (t->commit_marks.count)
+        return failure_set(
+            &op->failure, ERR_BAD_REQUEST,
+            "create_index: the transaction has put the number of its commit into "
+            "records; create the index in another one");
+    if (s->index_count >= max)
+        return failure_set_limit(&op->failure, "indexes", max, s->index_count + UINT64_C(1),
+                                 "store \"%s\" already has %u indexes, which is the limit "
+                                 "(indexes)",
+                                 text_show(schema_name(s)), s->index_count);
+    return ERR_OK;
+}
+
+static enum err index_define_new(struct op *op, struct txn *t, const struct schema *s,
+                                 struct slice name, struct slice options)
+{
+    uint8_t bytes[INDEX_DEFINITION_BYTES_MAX];
+    struct index_row row = {.name = name};
+    struct index_definition d;
+    enum err e = index_check_store(op, t, s);
+
+    if (!e)
+        e = index_definition_read(options, &d, &op->failure);
+    if (e)
+        return e;
+    row.definition = slice_make(bytes, index_definition_write(&d, bytes, sizeof bytes));
+    ASSERT(row.definition.size > 0);
+    e = store_check_room(op, false);
+    if (!e)
+        e = store_next_numbers(op, 1, &row.number);
+    return e ? e : index_define(op, t, s, &(struct index_edit){.added = &row});
+}
+
+/* The entries of one record that was there. */
+static enum err build_record(struct op *op, struct txn *t, struct schema *index,
+                             struct slice key, struct slice value)
+{
+    struct entries *s = &op->db->entries;
+    struct entry_versions record = {SLICE_NONE, value};
+    enum err e;
+
+    entries_reset(s);
+    e = entries_add_difference(s, index, key, &record, &op->failure);
+    for (const struct entry *n = s->first; n && !e; n = n->next) {
+        struct record *there =
+            index->unique ? stage_find(&t->write_set, index->number, n->key) : NULL;
+
+        if (there)
+            e = entries_not_unique(&op->failure, index, n->key, record_value(there));
+        else
+            e = write_entry(op, t, index, n->key, n->value);
+    }
+    return e;
+}
+
+/* ERR_OK: every record has its entries. */
+static enum err build_steps(struct op *op, struct txn *t, struct schema *index)
+{
+    for (unsigned steps = 0;; steps++) {
+        struct slice key, value;
+        struct record *r;
+        enum err e;
+
+        if (steps == BUILD_STEPS_A_TURN) {
+            wait_yield(op->db->primary, &op->wait);
+            return ERR_WAIT;
+        }
+        e = cursor_step(op, op->cursor, &key, &r, &value);
+        if (e)
+            return e == ERR_END ? ERR_OK : e;
+        if (r)
+            decided_note(op, r->stamp);
+        if (!r || !record_is_delete(r))
+            e = build_record(op, t, index, key, value);
+        if (e)
+            return e;
+        op_release(op); /* the cursor pins what it stands on */
+    }
+}
+
+static void build_end(struct op *op)
+{
+    if (op->cursor)
+        cursor_close(op->cursor);
+    op->cursor = NULL;
+}
+
+static enum err index_create_in(struct op *op, struct txn *t, struct slice store,
+                                struct slice name, struct slice options)
+{
+    struct schema *s, *index;
+    enum err e = catalogue_find(op, t, t->snapshot->commit, store, &s);
+
+    if (!e && !op->cursor) { /* once, though the rest takes several turns */
+        e = record_check_document(op, options, "create_index: invalid options");
+        if (!e)
+            e = index_check_name(op, name);
+        if (!e)
+            e = index_check_absent(op, s, name);
+        if (!e)
+            e = reads_note_build(op, t, s);
+        if (!e)
+            e = index_define_new(op, t, s, name, options);
+        if (!e)
+            e = catalogue_find(op, t, t->snapshot->commit, store, &s);
+        if (!e) {
+            op->cursor = cursor_new(op, t, t->snapshot, s, &everything, false, false);
+            if (!op->cursor)
+                e = failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
+        }
+    }
+    if (!e)
+        e = index_find(op, s, name, &index);
+    return e ? e : build_steps(op, t, index);
+}
+
+enum err index_create(struct op *op, struct txn *t, struct slice store, struct slice name,
+                      struct slice options)
+{
+    enum err e;
+    bool again;
+
+    do {
+        struct txn *in = t;
+
+        e = store_begin_write(op, &in);
+        if (!e && !op->is_ending) {
+            statement_begin(op, t);
+            e = index_create_in(op, in, store, name, options);
+        }
+        if (e != ERR_WAIT) {
+            build_end(op);
+            record_forget_check(op);
+        }
+        e = auto_end(op, t, statement_end(op, e), &again);
+    } while (again);
+    return e;
+}
+
+/* ---- dropping and renaming ---- */
+
+static enum err index_drop_in(struct op *op, struct txn *t, struct slice store,
+                              struct slice name)
+{
+    struct schema *s, *index;
+    enum err e = catalogue_find(op, t, t->snapshot->commit, store, &s);
+
+    if (!e)
+        e = index_find(op, s, name, &index);
+    if (!e)
+        e = store_check_room(op, true);
+    return e ? e : index_define(op, t, s, &(struct index_edit){.left_out = index});
+}
+
+enum err index_drop(struct op *op, struct txn *t, struct slice store, struct slice name)
+{
+    enum err e;
+    bool again;
+
+    do {
+        struct txn *in = t;
+
+        e = store_begin_write(op, &in);
+        if (!e)
+            e = index_drop_in(op, in, store, name);
+        e = auto_end(op, t, e, &again);
+    } while (again);
+    return e;
+}
+
+static enum err index_rename_in(struct op *op, struct txn *t, struct slice store,
+                                struct slice name, struct slice new_name)
+{
+    struct schema *s, *index;
+    enum err e = index_check_name(op, new_name);
+
+    if (!e)
+        e = catalogue_find(op, t, t->snapshot->commit, store, &s);
+    if (!e)
+        e = index_find(op, s, name, &index);
+    if (e || slice_equal(name, new_name))
+        return e;
+    e = index_check_absent(op, s, new_name);
+    if (!e)
+        e = store_check_room(op, false);
+    return e ? e
+             : index_define(op, t, s, &(struct index_edit){.renamed = index, .name = new_name});
+}
+
+enum err index_rename(struct op *op, struct txn *t, struct slice store, struct slice name,
+                      struct slice new_name)
+{
+    enum err e;
+    bool again;
+
+    do {
+        struct txn *in = t;
+
+        e = store_begin_write(op, &in);
+        if (!e)
+            e = index_rename_in(op, in, store, name, new_name);
+        e = auto_end(op, t, e, &again);
+    } while (again);
+    return e;
+}

@@ -1,0 +1,33 @@
+#include "server/txn/record_see.h"
+
+#include "server/storage/primary.h"
+#include "server/storage/stage.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
+#include "server/txn/snapshot.h"
+
+enum err record_find(struct op *op, const struct view *v, uint32_t store, struct slice key,
+                     struct slice *value, bool *is_own)
+{
+    struct record *r = view_find(v, store, key);
+    enum err e = ERR_OK;
+
+    *value = SLICE_NONE;
+    *is_own = false;
+    if (r) {
+        decided_note(op, r->stamp);
+        *value = record_value(r);
+        *is_own = !r->stamp->commit;
+    } else {
+        e = tree_get(op->db->primary, v->root, store, key, &op->wait, value, &op->failure);
+    }
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+enum err record_see(struct op *op, const struct view *v, uint32_t store, struct slice key,
+                    struct slice *value)
+{
+    bool is_own;
+
+    return record_find(op, v, store, key, value, &is_own);
+}

@@ -1,0 +1,23 @@
+/* stores_internal.h - what the files share that change definitions of stores and indexes. */
+#ifndef HOLDFAST_TXN_STORES_INTERNAL_H
+#define HOLDFAST_TXN_STORES_INTERNAL_H
+
+#include "server/txn/catalogue_row.h"
+#include "server/txn/op.h"
+#include "server/txn/index_list.h"
+
+/* A transaction that may write: *t, or the op's own. */
+enum err store_begin_write(struct op *op, struct txn **t);
+/* Room in the catalogue for another version. An eighth more is kept for what makes room. */
+enum err store_check_room(struct op *op, bool makes_room);
+/* Numbers that no store and no index has had: *first and those behind it. */
+enum err store_next_numbers(struct op *op, unsigned count, uint32_t *first);
+/* The definition again under its number, without indexes. What a store that is not committed yet
+ * goes on counting from is only in its definition. */
+struct definition store_definition(const struct schema *s);
+/* Write the row of name (d NULL: its end) and keep the definition with the transaction; ends: the
+ * number of the store that ends with it. */
+enum err store_define(struct op *op, struct txn *t, struct slice name,
+                      const struct definition *d, uint32_t ends);
+
+#endif

@@ -1,0 +1,269 @@
+/* Indexes in the core: lives of random writes over stages, merges, savepoints, rollbacks and
+ * restarts, after each of which every index is compared with its records in both directions. */
+#include "tests/unit/core_rig.h"
+#include "tests/unit/notation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYS 40
+
+static struct dice dice;
+
+static enum err create(struct core_rig *rig, struct txn *t, const char *name,
+                       const char *options)
+{
+    struct buffer b = packed(options);
+    enum err e = core_create_index(rig, t, "s", name, buffer_slice(&b));
+
+    buffer_fini(&b);
+    return e;
+}
+
+static void check(struct core_rig *rig)
+{
+    struct failure f;
+
+    failure_init(&f);
+    if (db_check_indexes(rig->db, &f) != ERR_OK)
+        ck_abort_msg("%s", f.text);
+}
+
+/* A record is [number, bytes]: index "low" is not unique, "own" is. */
+static void define(struct core_rig *rig, struct txn *t)
+{
+    core_drop_index(rig, t, "s", "low");
+    core_drop_index(rig, t, "s", "own");
+    MUST_EQ(create(rig, t, "low", "{\"key\": [[0]]}"), ERR_OK);
+    MUST_EQ(create(rig, t, "own", "{\"key\": [[0]], \"unique\": T}"), ERR_OK);
+    MUST_EQ(create(rig, t, "part", "{\"key\": [[1], [0]], \"where\": {0: {\"$gt\": 30}}}"),
+            ERR_OK);
+}
+
+static enum err write_some(struct core_rig *rig, struct txn *t)
+{
+    unsigned key = 1 + (unsigned)dice_below(&dice, KEYS);
+    uint64_t value = 1 + dice_below(&dice, 2 * KEYS);
+    uint64_t deleted;
+
+    switch (dice_below(&dice, 8)) {
+    case 0: return core_delete(rig, t, "s", key, NULL);
+    case 1: return core_insert(rig, t, "s", key, value);
+    case 2:
+        return dice_below(&dice, 8) ? ERR_OK
+                                    : core_delete_range(rig, t, "s", key, key + 5, &deleted);
+    default: return core_put(rig, t, "s", key, value);
+    }
+}
+
+/* A transaction of some writes, of which some are refused and taken back. */
+static void transact(struct core_rig *rig)
+{
+    struct txn *t = core_begin(rig, "life", NULL);
+    unsigned writes = 1 + (unsigned)dice_below(&dice, 12);
+    enum err e = ERR_OK;
+
+    for (unsigned i = 0; i < writes && e != ERR_CONFLICT; i++)
+        e = write_some(rig, t);
+    if (dice_below(&dice, 5) == 0)
+        core_rollback(rig, t);
+    else
+        MUST(core_commit(rig, t, NULL) == ERR_OK);
+}
+
+/* Two at once, of which one may lose. */
+static void meet(struct core_rig *rig)
+{
+    struct txn *a = core_begin(rig, "a", NULL), *b = core_begin(rig, "b", NULL);
+    enum err e;
+
+    for (unsigned i = 0; i < 4; i++) {
+        write_some(rig, a);
+        write_some(rig, b);
+    }
+    e = core_commit(rig, a, NULL);
+    MUST(e == ERR_OK);
+    e = core_commit(rig, b, NULL);
+    MUST(e == ERR_OK || e == ERR_CONFLICT);
+}
+
+static void redefine(struct core_rig *rig)
+{
+    struct txn *t = core_begin(rig, "schema", NULL);
+    enum err e;
+
+    write_some(rig, t);
+    switch (dice_below(&dice, 6)) {
+    case 0: core_clear(rig, t, "s"); break;
+    case 1: core_rename_index(rig, t, "s", "low", "other"); break;
+    case 2: core_rename_index(rig, t, "s", "other", "low"); break;
+    case 3: core_drop_index(rig, t, "s", "own"); break;
+    case 4: create(rig, t, "own", "{\"key\": [[0]], \"unique\": T}"); break;
+    default:
+        core_drop_index(rig, t, "s", "low");
+        create(rig, t, "low", "{\"key\": [[0]]}");
+        break;
+    }
+    write_some(rig, t);
+    e = dice_below(&dice, 4) ? core_commit(rig, t, NULL) : (core_rollback(rig, t), ERR_OK);
+    MUST(e == ERR_OK);
+}
+
+static void live(struct core_rig *rig, unsigned steps)
+{
+    for (unsigned i = 0; i < steps; i++) {
+        switch (dice_below(&dice, 24)) {
+        case 0: core_rotate(rig); break;
+        case 1: core_amalgamate(rig); break;
+        case 2:
+            core_settle(rig);
+            core_restart(rig, dice_below(&dice, 2) == 0);
+            break;
+        case 3:
+        case 4: redefine(rig); break;
+        case 5:
+        case 6:
+        case 7: meet(rig); break;
+        case 8:
+        case 9:
+        case 10: write_some(rig, NULL); break;
+        default: transact(rig); break;
+        }
+        check(rig);
+    }
+}
+
+START_TEST(every_entry_is_of_a_record_and_every_record_has_its_entries)
+{
+    struct core_rig rig;
+
+    dice = (struct dice){(uint64_t)_i + 1};
+    core_open(&rig, (uint64_t)_i);
+    if (_i % 3 == 0) { /* large write-sets, and small stages */
+        rig.options.link_bytes_max = 1024;
+        core_restart(&rig, false);
+    }
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    if (_i % 2)
+        define(&rig, NULL);
+    live(&rig, 30);
+    if (_i % 2 == 0)
+        core_clear(&rig, NULL, "s");
+    if (_i % 2 == 0)
+        define(&rig, NULL);
+    live(&rig, 60);
+    core_settle(&rig);
+    core_restart(&rig, true);
+    check(&rig);
+    core_amalgamate(&rig);
+    check(&rig);
+    core_restart(&rig, false);
+    check(&rig);
+    core_close(&rig);
+}
+END_TEST
+
+/* _i: 0 in the open stage, 1 over a sealed one, 2 merged, 3 some of each. */
+START_TEST(an_index_created_over_records_is_made_again_by_replay)
+{
+    struct core_rig rig;
+    struct txn *t;
+
+    core_open(&rig, 7);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    for (unsigned key = 1; key <= 30; key++) {
+        core_set(&rig, "s", key, 100 + key);
+        if (key == 10 && (_i == 2 || _i == 3))
+            core_amalgamate(&rig);
+        if (key == 20 && _i)
+            core_rotate(&rig);
+    }
+    if (_i == 2)
+        core_amalgamate(&rig);
+    t = core_begin(&rig, "index", NULL);
+    MUST_EQ(core_put(&rig, t, "s", 5, 131), ERR_OK);
+    define(&rig, t);
+    MUST_EQ(core_put(&rig, t, "s", 6, 105), ERR_OK);
+    MUST_EQ(core_delete(&rig, t, "s", 7, NULL), ERR_OK);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    MUST_EQ(core_put(&rig, NULL, "s", 8, 107), ERR_OK);
+    core_settle(&rig);
+    check(&rig);
+    core_restart(&rig, true);
+    check(&rig);
+    MUST_EQ(core_insert(&rig, NULL, "s", 50, 131), ERR_NOT_UNIQUE);
+    MUST_EQ(core_insert(&rig, NULL, "s", 50, 106), ERR_OK);
+    check(&rig);
+    core_amalgamate(&rig);
+    check(&rig);
+    core_close(&rig);
+}
+END_TEST
+
+START_TEST(entries_are_not_in_the_log)
+{
+    struct core_rig rig;
+    uint64_t without, with;
+
+    core_open(&rig, 8);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, NULL, "plain", NULL), ERR_OK);
+    define(&rig, NULL);
+    core_settle(&rig);
+    without = core_status(&rig).log.position;
+    core_set(&rig, "plain", 1, 77);
+    core_settle(&rig);
+    with = core_status(&rig).log.position;
+    without = with - without;
+    core_set(&rig, "s", 1, 77);
+    core_settle(&rig);
+    MUST_EQ(core_status(&rig).log.position - with, without);
+    core_close(&rig);
+}
+END_TEST
+
+/* Whichever allocation fails, a record and its entries are written together or not at all. */
+START_TEST(a_write_that_lacks_memory_changes_no_index)
+{
+    struct core_rig rig;
+    struct txn *t;
+    enum err e;
+
+    core_open(&rig, 9);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    define(&rig, NULL);
+    for (unsigned key = 1; key <= 20; key++)
+        core_set(&rig, "s", key, 30 + key);
+    t = core_begin(&rig, "poor", NULL);
+    MUST_EQ(core_put(&rig, t, "s", 1, 99), ERR_OK);
+    sim_fail_alloc_at(rig.sim, (uint64_t)_i);
+    e = core_put(&rig, t, "s", 2, 98);
+    if (!e)
+        e = core_put(&rig, t, "s", 3, 97);
+    sim_fail_alloc_at(rig.sim, UINT64_MAX);
+    MUST(e == ERR_OK || e == ERR_NOMEM);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    check(&rig);
+    core_close(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("indexes");
+    TCase *tcase = tcase_create("indexes");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tcase, 300);
+    suite_add_tcase(suite, tcase);
+    tcase_add_loop_test(tcase, every_entry_is_of_a_record_and_every_record_has_its_entries, 0,
+                        60);
+    tcase_add_loop_test(tcase, an_index_created_over_records_is_made_again_by_replay, 0, 4);
+    tcase_add_test(tcase, entries_are_not_in_the_log);
+    tcase_add_loop_test(tcase, a_write_that_lacks_memory_changes_no_index, 0, 12);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
