@@ -280,16 +280,22 @@ static enum err index_make(struct catalogue *c, struct schema *store,
 {
     struct index_definition d;
     struct key_spec spec;
+    struct failure why;
     struct schema *s;
+    enum err e;
 
-    if (index_definition_read(row->definition, &d, NULL) != ERR_OK)
+    failure_init(&why);
+    e = index_definition_read(row->definition, &d, &why);
+    failure_clear(&why);
+    if (e)
         return ERR_CORRUPT;
     index_definition_spec(&d, &spec);
     s = index_alloc(c, &spec, row);
     if (!s)
         return ERR_NOMEM;
     /* again, so that it borrows from there */
-    index_definition_read(s->key, (struct index_definition *)(uintptr_t)s->is, NULL);
+    e = index_definition_read(s->key, (struct index_definition *)(uintptr_t)s->is, &why);
+    ASSERT(!e);
     memcpy(&s->spec, &spec, spec_bytes(&spec));
     s->unique = s->is->unique;
     s->of = store;
