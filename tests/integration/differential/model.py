@@ -273,6 +273,8 @@ class Model(Updates):
                 getattr(self, method)(connection, *params)
             elif method in ("ping", "rotate", "amalgamate", "holds", "kill", "run", "nonsense"):
                 getattr(self, method)(connection, *params)
+            elif method == "delete_range" and params[2] is None:
+                self.nonsense(connection, *params)  # seen before its transaction is looked for
             else:
                 self.in_txn(connection, params[0], lambda txn: getattr(self, method)(
                     connection, txn, *params[1:]))
