@@ -222,8 +222,8 @@ enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct 
         if (e)
             return e;
         if (!cursor_nearest(c, key) || !cursor_in_range(c, *key)) {
-            cursor_place_at_edge(c, !c->reverse);
-            cursor_rest(c);
+            cursor_rest(
+                c); /* it stands behind its last row: more may come in its transaction */
             return ERR_END;
         }
         *record = cursor_resolve(c, *key, &in_tree);
@@ -253,12 +253,15 @@ void cursor_place_of(const struct cursor *c, struct cursor_place *out)
     memcpy(out->bytes, c->place, c->place_size);
 }
 
-/* Between the place before a step (before, as kept) and the one after it nothing else was. */
+/* Between the place before a step (before, as kept) and the one after it, or the edge if there was
+ * no row, nothing else was. */
 static enum err cursor_note(struct op *op, struct cursor *c, struct slice before,
-                            bool before_is_end)
+                            bool before_is_end, bool ended)
 {
     struct slice after = slice_make(c->place, c->place_is_end ? 0 : c->place_size);
 
+    if (ended)
+        after = c->reverse ? slice_make(c->from, c->from_size) : slice_make(c->to, c->to_size);
     if (c->reverse ? !before_is_end && !before.size : before_is_end)
         return ERR_OK; /* it stood at the very edge already */
     if (before_is_end)
@@ -279,7 +282,8 @@ enum err cursor_read(struct op *op, struct cursor *c, struct slice *key, struct 
     e = cursor_step(op, c, key, record, value);
     if (e && e != ERR_END)
         return e;
-    noted = cursor_note(op, c, slice_make(before.bytes, before.size), before.is_end);
+    noted =
+        cursor_note(op, c, slice_make(before.bytes, before.size), before.is_end, e == ERR_END);
     if (noted && noted != ERR_CONFLICT)
         cursor_step_back(c, &before);
     return noted ? noted : e;

@@ -264,3 +264,26 @@ def test_get_many_of_no_keys_looks_for_its_store():
         assert c.fails("get_many", 0, "nowhere", []).name == "NO_STORE"
         c.call("create_store", 0, "s")
         assert c.call("get_many", 0, "s", []) == []
+
+
+def test_a_cursor_at_its_end_meets_what_its_transaction_writes_behind_it(d):
+    for isolation in "snapshot", "serializable":
+        for reverse in False, True:
+            for there in 0, 2:
+                for page in 1, 2, 3:
+                    with d.client() as c:
+                        name = "ends-%s-%d-%d-%d" % (isolation, reverse, there, page)
+                        c.call("create_store", 0, name)
+                        for key in range(there):
+                            c.call("put", 0, name, key, key)
+                        c.call("begin", 1, {"isolation": isolation})
+                        cursor = c.call("scan", 1, name, {}, {
+                            "keep": True, "page": page, "reverse": reverse})["cursor"]
+                        while c.call("next", cursor)["rows"]:
+                            pass
+                        key = -5 if reverse else 5
+                        c.call("put", 1, name, "late", key)
+                        assert c.call("next", cursor)["rows"] == [[key, "late"]], name
+                        assert c.call("next", cursor)["rows"] == [], name
+                        back = c.call("next", cursor, {"reverse": not reverse})["rows"]
+                        assert back[0] == [key, "late"] and len(back) == there + 1, (name, back)

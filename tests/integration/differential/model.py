@@ -647,7 +647,8 @@ class Model(Updates):
         cursor = Cursor(txn, store, name, store.spec.bounds(range_), bool(o.get("reverse")), o)
         if txn.auto:
             cursor.txn = Txn(txn.snapshot, auto=True)
-        skipped, ended, _ = self.rows_of(cursor.txn, cursor, store.number, o.get("offset", 0))
+        offset = o.get("offset", 0) if cursor.left != 0 else 0  # no row is wanted: none is read
+        skipped, ended, _ = self.rows_of(cursor.txn, cursor, store.number, offset)
         self.page(connection, cursor, o.get("page"), skipped)
 
     def page(self, connection, cursor, page, skipped=()):
