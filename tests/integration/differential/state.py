@@ -144,6 +144,7 @@ class Cursor:
         self.left = options.get("limit")
         self.only = options.get("only")
         self.keep = options.get("keep")
+        self.ended = False  # its last page was the last that there was
         self.place = None  # None: at the edge; else (order, 1 behind it or -1 before it)
 
     def ahead(self, order):
