@@ -103,7 +103,6 @@ void stage_drop_store(struct stage *s, struct stage_store *st)
 void stage_free(struct stage *s)
 {
     ASSERT(!s->is_write_set);
-    ASSERT(!s->above || s->above->below != s);
     LIST_EACH_SAFE (link, &s->stores) {
         struct stage_store *st = STORE_OF(link);
 
