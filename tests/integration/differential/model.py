@@ -8,7 +8,7 @@ import itertools
 
 from differential.limits import Limits
 from differential.order import BadKey, canonical, inject, order_of, same
-from differential.state import (CARRY_ON_DOOMS, CLASSES, TOP, Answer, Connection, Counter,
+from differential.state import (CARRY_ON_DOOMS, CLASSES, Answer, Connection, Counter,
                                 Cursor, Reason, Store, Txn, Versions, Winner, check)
 from differential.updates import Updates
 
@@ -648,7 +648,7 @@ class Model(Updates):
         if txn.auto:
             cursor.txn = Txn(txn.snapshot, auto=True)
         offset = o.get("offset", 0) if cursor.left != 0 else 0  # no row is wanted: none is read
-        skipped, ended, _ = self.rows_of(cursor.txn, cursor, store.number, offset)
+        skipped, _, _ = self.rows_of(cursor.txn, cursor, store.number, offset)
         self.page(connection, cursor, o.get("page"), skipped)
 
     def page(self, connection, cursor, page, skipped=()):
@@ -667,8 +667,7 @@ class Model(Updates):
         check(self.error is None, "refused with %r", self.error)
         shape = {"keys": lambda r: [r[0]], "values": lambda r: [r[1]], None: list}[cursor.only]
         expected = [shape(record) for _, record in rows]
-        if cursor.ended and not same(expected, self.result["rows"]):
-            # What it wrote since where deleted records were passed may lie behind the cursor.
+        if cursor.ended and not same(expected, self.result["rows"]):  # deleted ones were passed
             rows = [(o, r) for o, r in rows if (number, o) not in txn.writes]
             expected = [shape(record) for _, record in rows]
         check(same(expected, self.result["rows"]), "the rows are %r", expected)
@@ -720,16 +719,11 @@ class Model(Updates):
             cursor.store = moved
         if "reverse" in o:
             if cursor.place is None and o["reverse"] != cursor.reverse:
-                self.turn_at_edge(cursor)
+                cursor.turn_at_edge()
             cursor.reverse = o["reverse"]
         if place is not None:
             cursor.place = (place, 1 if cursor.reverse else -1)
         self.page(connection, cursor, o.get("page"))
-
-    @staticmethod
-    def turn_at_edge(cursor):
-        """Nothing has been read: it stands at the end from which it set out."""
-        cursor.place = ((), -1) if not cursor.reverse else (TOP, 1)
 
     def close(self, connection, number):
         cursor = connection.cursors.get(number)
@@ -789,11 +783,10 @@ class Model(Updates):
 
     def holds(self, connection):
         check(self.error is None, "refused with %r", self.error)
+        there = sorted(t.version for t in self.open)
         told = sorted(h["version"] for h in self.result
-                      if h.get("kind", "transaction") == "transaction" and
-                      h["version"] in {t.version for t in self.open})
-        check(told == sorted(t.version for t in self.open), "open are %r",
-              sorted(t.version for t in self.open))
+                      if h.get("kind", "transaction") == "transaction" and h["version"] in there)
+        check(told == there, "open are %r", there)
 
     def kill(self, connection, version):
         txn = next((t for t in self.open if t.version == version), None)

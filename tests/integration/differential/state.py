@@ -156,6 +156,10 @@ class Cursor:
             return order < at or (order == at and side > 0)
         return order > at or (order == at and side < 0)
 
+    def turn_at_edge(self):
+        """Nothing has been read: it stands at the end from which it set out."""
+        self.place = ((), -1) if not self.reverse else (TOP, 1)
+
 
 class Connection:
     def __init__(self):
