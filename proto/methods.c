@@ -253,7 +253,7 @@ const struct method method_table[METHOD_COUNT] = {
     [METHOD_STATUS] =
         {NAME("status"), 0, RIGHT_OPERATE, {{0}}, 0, "a map", "server statistics", FIRST},
     [METHOD_HOLDS] = {NAME("holds"),
-                      0,
+                      METHOD_GOES_ON,
                       RIGHT_OPERATE,
                       {{0}},
                       0,
@@ -261,7 +261,7 @@ const struct method method_table[METHOD_COUNT] = {
                       "open transactions and cursors, and what is retained for them",
                       FIRST},
     [METHOD_CLIENTS] = {NAME("clients"),
-                        0,
+                        METHOD_GOES_ON,
                         RIGHT_OPERATE,
                         {{0}},
                         0,

@@ -579,6 +579,24 @@ static bool refuse(struct connection *c, const char *why)
     return true;
 }
 
+static uint64_t id_hash(uint64_t id)
+{
+    return hash_pair(id, 0);
+}
+
+struct connection *connection_of_id(struct server *server, uint64_t id)
+{
+    struct hash_link *link = hash_table_first(&server->connection_ids, id_hash(id));
+
+    for (; link; link = hash_table_next(&server->connection_ids, link)) {
+        struct connection *c = LIST_ENTRY(link, struct connection, in_ids);
+
+        if (c->id == id)
+            return c;
+    }
+    return NULL;
+}
+
 bool connection_accept(struct server *server, uv_stream_t *listener, enum connection_kind kind)
 {
     struct connection *c = calloc(1, sizeof *c);
@@ -616,6 +634,7 @@ bool connection_accept(struct server *server, uv_stream_t *listener, enum connec
     c->begun_ms = c->session.used_ms = server_now(server);
     server->connection_count++;
     list_push_back(&server->connections, &c->in_all);
+    hash_table_insert(&server->connection_ids, &c->in_ids, id_hash(c->id));
     if (log_line_begin(LOG_LEVEL_DEBUG, "connection_opened")) {
         log_line_slice("client", connection_name(c));
         log_line_end();
@@ -639,7 +658,9 @@ void connection_close(struct connection *c, const char *why)
         return;
     reactor_leave(&c->session.member);
     connection_move(c, CONNECTION_CLOSING);
+    list_walks_leave(&c->server->connection_walks, &c->in_all);
     list_remove(&c->in_all);
+    hash_table_remove(&c->server->connection_ids, &c->in_ids);
     if (why)
         c->server->counters.hung_up++;
     if ((!why || server_logs_client(c->server)) &&

@@ -71,6 +71,7 @@ struct connection {
     uint64_t progress_ms; /* when the client last took some of it */
     uint64_t shut_ms;
     struct list_link in_all;
+    struct hash_link in_ids; /* server.connection_ids */
 };
 
 enum connection_kind { CONNECTION_TCP, CONNECTION_UNIX };
@@ -79,6 +80,8 @@ enum connection_kind { CONNECTION_TCP, CONNECTION_UNIX };
  * nothing was accepted, and libuv will not ask again. */
 bool connection_accept(struct server *server, uv_stream_t *listener, enum connection_kind kind);
 
+/* NULL: none of that id is open. */
+struct connection *connection_of_id(struct server *server, uint64_t id);
 bool connection_is_admin(const struct connection *c);
 
 /* For logs and holds: "name@127.0.0.1:40000". */

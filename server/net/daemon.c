@@ -182,6 +182,24 @@ static void say_failure(const struct failure *f, enum err e, char *why)
                  f->text[0] ? f->text : err_message(e));
 }
 
+static enum err tables_init(struct server *server, struct os *os)
+{
+    enum err e = peers_init(&server->peers, os);
+
+    if (e)
+        return e;
+    e = hash_table_init(&server->connection_ids, os);
+    if (e)
+        peers_fini(&server->peers);
+    return e;
+}
+
+static void tables_fini(struct server *server)
+{
+    hash_table_fini(&server->connection_ids);
+    peers_fini(&server->peers);
+}
+
 enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *posix,
                      const struct options *options, const struct command_line *line, char *why)
 {
@@ -202,6 +220,7 @@ enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     server->started_ms = server_now(server);
     list_init(&server->listeners);
     list_init(&server->connections);
+    list_walks_init(&server->connection_walks);
     list_init(&server->free_requests);
     pool_init(&server->strands, sizeof(struct strand));
     pool_init(&server->cursors, sizeof(struct session_cursor));
@@ -209,7 +228,7 @@ enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     account_init(&server->account, NULL);
     bound_memory(server);
     bound_connections(server);
-    e = peers_init(&server->peers, os_posix_table(posix));
+    e = tables_init(server, os_posix_table(posix));
     if (e) {
         snprintf(why, OPTION_ERROR_BYTES, "%s", err_message(e));
         return e;
@@ -217,7 +236,7 @@ enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     e = os_uv_attach(posix, loop, NULL, &server->jobs);
     if (e) {
         snprintf(why, OPTION_ERROR_BYTES, "cannot start threads: %s", err_message(e));
-        peers_fini(&server->peers);
+        tables_fini(server);
         return e;
     }
     db_options_of(options, &db_options);
@@ -227,7 +246,7 @@ enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *po
         failure_clear(&f);
         os_uv_detach(server->jobs, NULL, NULL);
         uv_run(loop, UV_RUN_DEFAULT);
-        peers_fini(&server->peers);
+        tables_fini(server);
         return e;
     }
     uv_prepare_init(loop, &server->prepare);
@@ -408,7 +427,7 @@ static void free_lists(struct server *server)
     pool_fini(&server->strands);
     pool_fini(&server->cursors);
     pool_fini(&server->runs);
-    peers_fini(&server->peers);
+    tables_fini(server);
 }
 
 int daemon_run(struct server *server)

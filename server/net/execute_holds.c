@@ -1,7 +1,8 @@
 /* execute_holds.c - who is connected, who holds what, and ending it. The names are fixed in
  * docs/protocol.md; maps may grow.
  *
- * Lists end where a reply would be too large: the oldest come first. */
+ * Lists go on over several turns, and end where a reply would be too large: the oldest come
+ * first. */
 #include "server/net/connection.h"
 #include "server/net/execute.h"
 #include "server/net/log_line.h"
@@ -9,28 +10,53 @@
 
 #include <inttypes.h>
 
-struct hold_listing {
-    struct net_buffer *out;
-    size_t begin;     /* where it begins in out */
-    size_t bytes_max; /* more entries are left out beyond it */
-    uint32_t count;
-};
+#define LISTED_A_TURN 500 /* connections, and their scans */
+#define LISTED_MAX 65535
 
-static struct hold_listing listing_of(struct execution *w)
+/* The array of a list, which grows from turn to turn (METHOD_GOES_ON). */
+static void listing_begin(struct execution *w)
 {
-    return (struct hold_listing){.out = w->out,
-                                 .begin = w->out->used,
-                                 .bytes_max =
-                                     execution_session(w)->server->options.result_size};
+    if (w->begun)
+        return;
+    w->begun = true;
+    w->place = put_array_later(w->out) - w->base;
+    w->start = w->out->used - w->base;
+}
+
+static void listing_end(struct execution *w)
+{
+    put_array_now(w->out, w->base + w->place, (uint32_t)w->index);
 }
 
 /* false: it is full. */
-static bool listing_add(struct hold_listing *l)
+static bool listing_add(struct execution *w)
 {
-    if (l->count == 65535 || l->out->used - l->begin > l->bytes_max)
+    if (w->index == LISTED_MAX ||
+        w->out->used - w->base - w->start > execution_session(w)->server->options.result_size)
         return false;
-    l->count++;
+    w->index++;
     return true;
+}
+
+/* Call each for connections, the oldest first, as far as the steps of a turn go; each returns how
+ * many it has taken. ERR_WAIT: there are more. */
+static enum err each_connection(struct execution *w,
+                                size_t (*each)(struct execution *w, const struct connection *c))
+{
+    struct server *server = execution_session(w)->server;
+
+    if (!list_walk_begin(&w->walk, &server->connection_walks, &server->connections))
+        return execution_yield(w);
+    for (size_t steps = 0; w->walk.at != &server->connections;) {
+        const struct connection *c = LIST_ENTRY(w->walk.at, struct connection, in_all);
+
+        if (steps >= LISTED_A_TURN)
+            return execution_yield(w);
+        steps += each(w, c);
+        w->walk.at = w->walk.at->next;
+    }
+    list_walk_end(&w->walk);
+    return ERR_OK;
 }
 
 static void put_optional_text(struct net_buffer *b, const char *name, struct slice text)
@@ -46,133 +72,131 @@ static void put_optional_text(struct net_buffer *b, const char *name, struct sli
 
 static void put_txn_hold(void *context, const struct db_hold_status *h)
 {
-    struct hold_listing *l = context;
+    struct execution *w = context;
+    struct net_buffer *out = w->out;
 
-    if (!listing_add(l))
+    if (!listing_add(w))
         return;
-    put_map(l->out, 13);
-    put_word(l->out, "kind");
-    put_word(l->out, "transaction");
-    put_fact(l->out, "version", h->version);
-    put_word(l->out, "cursor");
-    put_nil(l->out);
-    put_fact(l->out, "snapshot", h->snapshot);
-    put_optional_text(l->out, "label", h->label);
-    put_optional_text(l->out, "client", h->client);
-    put_fact(l->out, "age_ms", h->age_ms);
-    put_fact(l->out, "idle_ms", h->idle_ms);
-    put_fact(l->out, "bytes", h->bytes);
-    put_fact(l->out, "reads", h->reads);
-    put_fact(l->out, "held", h->held);
-    put_fact(l->out, "disk", h->disk);
-    put_word(l->out, "doomed");
-    put_bool(l->out, h->doomed);
+    put_map(out, 13);
+    put_word(out, "kind");
+    put_word(out, "transaction");
+    put_fact(out, "version", h->version);
+    put_word(out, "cursor");
+    put_nil(out);
+    put_fact(out, "snapshot", h->snapshot);
+    put_optional_text(out, "label", h->label);
+    put_optional_text(out, "client", h->client);
+    put_fact(out, "age_ms", h->age_ms);
+    put_fact(out, "idle_ms", h->idle_ms);
+    put_fact(out, "bytes", h->bytes);
+    put_fact(out, "reads", h->reads);
+    put_fact(out, "held", h->held);
+    put_fact(out, "disk", h->disk);
+    put_word(out, "doomed");
+    put_bool(out, h->doomed);
 }
 
-static void put_cursor_hold(struct hold_listing *l, const struct connection *owner,
+static void put_cursor_hold(struct execution *w, const struct connection *owner,
                             const struct session_cursor *c)
 {
     struct server *server = owner->server;
+    struct net_buffer *out = w->out;
     struct cursor_hold h;
 
-    if (!cursor_hold(c->core, &h) || !listing_add(l))
+    if (!cursor_hold(c->core, &h) || !listing_add(w))
         return;
-    put_map(l->out, 13);
-    put_word(l->out, "kind");
-    put_word(l->out, "cursor");
-    put_word(l->out, "version");
-    put_nil(l->out);
-    put_word(l->out, "cursor");
-    put_array(l->out, 2);
-    put_uint(l->out, owner->id);
-    put_uint(l->out, c->number);
-    put_fact(l->out, "snapshot", h.snapshot);
-    put_optional_text(l->out, "label", SLICE_NONE);
-    put_optional_text(l->out, "client", connection_name(owner));
-    put_fact(l->out, "age_ms", h.age_ms);
-    put_fact(l->out, "idle_ms", c->strand->running ? 0 : server_now(server) - c->used_ms);
-    put_fact(l->out, "bytes", h.bytes);
-    put_fact(l->out, "reads", 0); /* it is not serializable */
-    put_fact(l->out, "held", h.held);
-    put_fact(l->out, "disk", h.disk);
-    put_word(l->out, "doomed");
-    put_bool(l->out, false);
+    put_map(out, 13);
+    put_word(out, "kind");
+    put_word(out, "cursor");
+    put_word(out, "version");
+    put_nil(out);
+    put_word(out, "cursor");
+    put_array(out, 2);
+    put_uint(out, owner->id);
+    put_uint(out, c->number);
+    put_fact(out, "snapshot", h.snapshot);
+    put_optional_text(out, "label", SLICE_NONE);
+    put_optional_text(out, "client", connection_name(owner));
+    put_fact(out, "age_ms", h.age_ms);
+    put_fact(out, "idle_ms", c->strand->running ? 0 : server_now(server) - c->used_ms);
+    put_fact(out, "bytes", h.bytes);
+    put_fact(out, "reads", 0); /* it is not serializable */
+    put_fact(out, "held", h.held);
+    put_fact(out, "disk", h.disk);
+    put_word(out, "doomed");
+    put_bool(out, false);
+}
+
+static size_t put_cursor_holds(struct execution *w, const struct connection *c)
+{
+    size_t steps = 1;
+
+    LIST_EACH (link, &c->session.cursor_list) {
+        put_cursor_hold(w, c, LIST_ENTRY(link, struct session_cursor, in_session));
+        steps++;
+    }
+    return steps;
 }
 
 enum err execute_holds(struct execution *w)
 {
-    struct server *server = execution_session(w)->server;
-    struct hold_listing l = listing_of(w);
-    size_t place = put_array_later(w->out);
+    bool *transactions_done = &w->stepping_back; /* no method needs both */
+    enum err e = ERR_OK;
 
-    db_each_hold(server->db, put_txn_hold, &l);
-    LIST_EACH (at, &server->connections) {
-        const struct connection *c = LIST_ENTRY(at, struct connection, in_all);
-
-        LIST_EACH (link, &c->session.cursor_list) {
-            put_cursor_hold(&l, c, LIST_ENTRY(link, struct session_cursor, in_session));
-        }
-    }
-    put_array_now(w->out, place, l.count);
-    return ERR_OK;
+    listing_begin(w);
+    if (!*transactions_done)
+        e = db_each_hold(execution_session(w)->server->db, &w->walk, put_txn_hold, w);
+    if (e == ERR_WAIT)
+        return execution_yield(w);
+    *transactions_done = true;
+    e = each_connection(w, put_cursor_holds);
+    if (!e)
+        listing_end(w);
+    return e;
 }
 
 /* ---- clients ---- */
 
-static void put_client(struct hold_listing *l, const struct connection *c, uint64_t now_ms)
+static size_t put_client(struct execution *w, const struct connection *c)
 {
     const struct session *s = &c->session;
+    uint64_t now_ms = server_now(c->server);
+    struct net_buffer *out = w->out;
 
-    if (!listing_add(l))
-        return;
-    put_map(l->out, 11);
-    put_fact(l->out, "id", c->id);
-    put_optional_text(l->out, "user", SLICE_NONE); /* there is no login yet */
-    put_optional_text(l->out, "address", slice_text(c->peer));
-    put_optional_text(l->out, "client",
-                      s->client.size ? text_label_of(&s->client) : SLICE_NONE);
-    put_fact(l->out, "requests", s->request_count);
-    put_fact(l->out, "bytes", s->account.bytes + s->usage.writes + s->usage.reads);
-    put_fact(l->out, "transactions", s->transactions.count);
-    put_fact(l->out, "cursors", s->cursors.count);
-    put_fact(l->out, "age_ms", now_ms - c->begun_ms);
-    put_fact(l->out, "idle_ms", s->request_count ? 0 : now_ms - s->used_ms);
-    put_word(l->out, "memory");
-    put_map(l->out, ACCOUNT_KINDS + 2);
+    if (!listing_add(w))
+        return 1;
+    put_map(out, 11);
+    put_fact(out, "id", c->id);
+    put_optional_text(out, "user", SLICE_NONE); /* there is no login yet */
+    put_optional_text(out, "address", slice_text(c->peer));
+    put_optional_text(out, "client", s->client.size ? text_label_of(&s->client) : SLICE_NONE);
+    put_fact(out, "requests", s->request_count);
+    put_fact(out, "bytes", s->account.bytes + s->usage.writes + s->usage.reads);
+    put_fact(out, "transactions", s->transactions.count);
+    put_fact(out, "cursors", s->cursors.count);
+    put_fact(out, "age_ms", now_ms - c->begun_ms);
+    put_fact(out, "idle_ms", s->request_count ? 0 : now_ms - s->used_ms);
+    put_word(out, "memory");
+    put_map(out, ACCOUNT_KINDS + 2);
     for (unsigned i = 0; i < ACCOUNT_KINDS; i++)
-        put_fact(l->out, account_kind_name(i), s->account.of[i]);
-    put_fact(l->out, "writes", s->usage.writes);
-    put_fact(l->out, "reads", s->usage.reads);
+        put_fact(out, account_kind_name(i), s->account.of[i]);
+    put_fact(out, "writes", s->usage.writes);
+    put_fact(out, "reads", s->usage.reads);
+    return 1;
 }
 
 enum err execute_clients(struct execution *w)
 {
-    struct server *server = execution_session(w)->server;
-    struct hold_listing l = listing_of(w);
-    size_t place = put_array_later(w->out);
+    enum err e;
 
-    LIST_EACH (link, &server->connections) {
-        const struct connection *c = LIST_ENTRY(link, struct connection, in_all);
-
-        if (c->state != CONNECTION_CLOSING)
-            put_client(&l, c, server_now(server));
-    }
-    put_array_now(w->out, place, l.count);
-    return ERR_OK;
+    listing_begin(w);
+    e = each_connection(w, put_client);
+    if (!e)
+        listing_end(w);
+    return e;
 }
 
 /* ---- kill ---- */
-
-static struct connection *find_client(struct server *server, uint64_t id)
-{
-    LIST_EACH (link, &server->connections) {
-        struct connection *c = LIST_ENTRY(link, struct connection, in_all);
-
-        if (c->id == id && c->state != CONNECTION_CLOSING)
-            return c;
-    }
-    return NULL;
-}
 
 static enum err no_client(struct execution *w, uint64_t id)
 {
@@ -182,7 +206,7 @@ static enum err no_client(struct execution *w, uint64_t id)
 
 static enum err kill_client(struct execution *w, uint64_t id)
 {
-    struct connection *c = find_client(execution_session(w)->server, id);
+    struct connection *c = connection_of_id(execution_session(w)->server, id);
 
     if (!c)
         return no_client(w, id);
@@ -195,7 +219,7 @@ static enum err kill_client(struct execution *w, uint64_t id)
 
 static enum err kill_cursor(struct execution *w, uint64_t id, uint64_t number)
 {
-    struct connection *c = find_client(execution_session(w)->server, id);
+    struct connection *c = connection_of_id(execution_session(w)->server, id);
     struct session_cursor *cursor = NULL;
 
     if (!c)

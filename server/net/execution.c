@@ -34,14 +34,21 @@ void execution_fini(struct execution *w)
     if (w->own)
         txn_rollback(w->own);
     w->own = NULL;
+    list_walk_end(&w->walk);
+}
+
+enum err execution_yield(struct execution *w)
+{
+    w->yields = true;
+    execution_session(w)->server->clock.yields++;
+    return ERR_WAIT;
 }
 
 bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t done)
 {
     if (done % STEPS_A_LOOK || !done || uv_hrtime() - began_ns < SHARE_NS)
         return false;
-    w->yields = true;
-    execution_session(w)->server->clock.yields++;
+    execution_yield(w);
     return true;
 }
 

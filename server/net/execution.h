@@ -9,6 +9,7 @@
 #ifndef HOLDFAST_NET_EXECUTION_H
 #define HOLDFAST_NET_EXECUTION_H
 
+#include "server/base/list_walk.h"
 #include "server/net/call.h"
 #include "server/net/strand.h"
 #include "server/txn/index_read.h"
@@ -29,6 +30,7 @@ struct execution {
     size_t place;                  /* of an array's head, from base */
     size_t start;                  /* of the results, from base */
     struct txn *own;               /* begun by the method for itself */
+    struct list_walk walk;         /* of a method that lists transactions or connections */
     struct session_cursor *cursor; /* opened by this scan, or in use by this `next` */
     bool begun;                    /* what is done once has been done */
     bool stepping_back;            /* the row that did not fit is being given back */
@@ -54,6 +56,8 @@ void execution_fini(struct execution *w);
  * call of it began (uv_hrtime); done: things done in it. If so it answers ERR_WAIT and goes
  * on in the next turn. */
 bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t done);
+/* The method has done the steps of a turn. ERR_WAIT. */
+enum err execution_yield(struct execution *w);
 
 /* ERR_OVERLOADED when the reply so far is large and its client, or all of them, take as much
  * memory as they may. */

@@ -11,6 +11,7 @@
 
 #include "proto/methods.h"
 #include "server/base/failure.h"
+#include "server/base/list_walk.h"
 #include "server/net/account.h"
 #include "server/net/options.h"
 #include "server/net/peers.h"
@@ -56,6 +57,8 @@ struct server {
     /* What there is. */
     struct list_link listeners;
     struct list_link connections;
+    struct list_walks connection_walks; /* over them: those who list them */
+    struct hash_table connection_ids;   /* the same, by id */
     size_t connection_count; /* refused ones included, while they are told so */
     struct seats seats;
     struct peers peers;

@@ -233,6 +233,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     arena_init(&db->garbage, os);
     entries_init(&db->entries, os, options->index_entries_max);
     list_init(&db->open);
+    list_walks_init(&db->open_walks);
     list_init(&db->txn_pool);
     list_init(&db->cursor_pool);
     list_init(&db->writers);
@@ -251,7 +252,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     db->check_memory = (struct msgpack_memory){check_alloc, check_free, os};
     e = db_open_lock(db, f);
     if (!e && (amalgamate_init(db) || intents_init(&db->intents, os, db->hash_seed) ||
-               written_init(db) || reads_init(db) ||
+               written_init(db) || reads_init(db) || hash_table_init(&db->killable, os) ||
                catalogue_init(&db->catalogue, os, db->hash_seed)))
         e = failure_set(f, ERR_NOMEM, "out of memory for the database");
     first = e ? NULL : stage_new(os, ++db->stage_count_made);
@@ -410,6 +411,7 @@ void db_free(struct db *db, bool abandon)
     }
     intents_fini(&db->intents);
     written_fini(db);
+    hash_table_fini(&db->killable);
     read_set_fini(&db->read_set);
     catalogue_fini(&db->catalogue);
     if (db->wal)

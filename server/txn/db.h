@@ -10,6 +10,7 @@
 
 #include "proto/slice.h"
 #include "server/base/failure.h"
+#include "server/base/list_walk.h"
 #include "server/os/os.h"
 #include "server/txn/db_options.h"
 #include "server/txn/op.h"
@@ -76,8 +77,11 @@ struct db_hold_status {
 };
 void db_each_stage(struct db *db, void (*each)(void *context, const struct db_stage_status *s),
                    void *context);
-void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hold_status *h),
-                  void *context);
+/* Tell of open transactions, the oldest first, as far as the steps of a turn go. walk is all zero
+ * at first. ERR_WAIT: go on in a later turn; list_walk_end gives up. ERR_OK: that is all. */
+enum err db_each_hold(struct db *db, struct list_walk *walk,
+                      void (*each)(void *context, const struct db_hold_status *h),
+                      void *context);
 
 /* Whether what open transactions have written and read, and the catalogue, are as they must be;
  * walks all of it, for tests. */

@@ -22,7 +22,9 @@
 #define HOLDFAST_TXN_DB_STRUCT_H
 
 #include "proto/msgpack.h"
+#include "server/base/list_walk.h"
 #include "server/os/os.h"
+#include "server/storage/hash_table.h"
 #include "server/storage/stage.h"
 #include "server/storage/wal.h"
 #include "server/txn/catalogue.h"
@@ -85,6 +87,8 @@ struct db {
 
     /* transactions */
     struct list_link open;
+    struct list_walks open_walks; /* over it: those who list what is held */
+    struct hash_table killable;   /* by version */
     struct list_link writers;
     struct list_link large;
     struct list_link tellings;           /* commits whose losers are not all told; losers.c */

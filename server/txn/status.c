@@ -15,22 +15,19 @@
 
 enum err db_kill(struct db *db, uint64_t version, struct failure *f)
 {
-    LIST_EACH (link, &db->open) {
-        struct txn *t = LIST_ENTRY(link, struct txn, in_open);
-        struct failure why;
+    struct txn *t = txn_of_version(db, version);
+    struct failure why;
 
-        if (t->version != version || t->is_autocommit)
-            continue;
-        if (t->failure.error)
-            return ERR_OK;
-        failure_init(&why);
-        failure_set(&why, ERR_TXN_KILLED, "transaction %llu was ended by kill",
-                    (unsigned long long)version);
-        txn_lose(t, &why);
+    if (!t)
+        return failure_set(f, ERR_NO_TXN, "no open transaction has id %llu; see holds",
+                           (unsigned long long)version);
+    if (t->failure.error)
         return ERR_OK;
-    }
-    return failure_set(f, ERR_NO_TXN, "no open transaction has id %llu; see holds",
-                       (unsigned long long)version);
+    failure_init(&why);
+    failure_set(&why, ERR_TXN_KILLED, "transaction %llu was ended by kill",
+                (unsigned long long)version);
+    txn_lose(t, &why);
+    return ERR_OK;
 }
 
 void db_each_stage(struct db *db, void (*each)(void *context, const struct db_stage_status *s),
@@ -53,6 +50,7 @@ static uint64_t txn_held_bytes(struct db *db, const struct txn *t)
     bool writes = !t->options.read_only;
 
     for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = s->above) {
+        db->steps++;
         if ((s->first_commit <= t->snapshot->commit &&
              s->last_commit > t->snapshot->root_commit) ||
             (writes && !s->has_ledger && s->last_commit > t->snapshot->commit))
@@ -61,34 +59,53 @@ static uint64_t txn_held_bytes(struct db *db, const struct txn *t)
     LIST_EACH (link, &db->ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
 
+        db->steps++;
         if (writes && l->last_commit > t->snapshot->commit)
             held += l->bytes + l->disk_bytes;
     }
     return held;
 }
 
-void db_each_hold(struct db *db, void (*each)(void *context, const struct db_hold_status *h),
-                  void *context)
+static void tell_hold(struct db *db, struct txn *t,
+                      void (*each)(void *context, const struct db_hold_status *h),
+                      void *context)
 {
-    LIST_EACH (link, &db->open) {
-        struct txn *t = LIST_ENTRY(link, struct txn, in_open);
-        struct db_hold_status h = {
-            .version = t->version,
-            .snapshot = t->snapshot ? t->snapshot->commit : 0,
-            .label = t->options.label,
-            .client = t->options.client,
-            .age_ms = db->pulse.now_ms - t->begun_ms,
-            .idle_ms = txn_idle_ms(t),
-            .bytes = t->usage.writes,
-            .reads = t->usage.reads,
-            .held = t->snapshot ? txn_held_bytes(db, t) : 0,
-            .disk = t->snapshot ? root_only_bytes(t->snapshot->root) : 0,
-            .doomed = t->failure.error != ERR_OK,
-        };
+    struct db_hold_status h = {
+        .version = t->version,
+        .snapshot = t->snapshot ? t->snapshot->commit : 0,
+        .label = t->options.label,
+        .client = t->options.client,
+        .age_ms = db->pulse.now_ms - t->begun_ms,
+        .idle_ms = txn_idle_ms(t),
+        .bytes = t->usage.writes,
+        .reads = t->usage.reads,
+        .held = t->snapshot ? txn_held_bytes(db, t) : 0,
+        .disk = t->snapshot ? root_only_bytes(t->snapshot->root) : 0,
+        .doomed = t->failure.error != ERR_OK,
+    };
 
+    each(context, &h);
+}
+
+enum err db_each_hold(struct db *db, struct list_walk *walk,
+                      void (*each)(void *context, const struct db_hold_status *h),
+                      void *context)
+{
+    uint64_t until = db->steps + db->options.slice_steps;
+
+    if (!list_walk_begin(walk, &db->open_walks, &db->open))
+        return ERR_WAIT;
+    for (; walk->at != &db->open; walk->at = walk->at->next) {
+        struct txn *t = LIST_ENTRY(walk->at, struct txn, in_open);
+
+        if (db->steps >= until)
+            return ERR_WAIT;
+        db->steps++;
         if (!t->is_autocommit)
-            each(context, &h);
+            tell_hold(db, t, each, context);
     }
+    list_walk_end(walk);
+    return ERR_OK;
 }
 
 bool db_check(const struct db *db)

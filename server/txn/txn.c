@@ -86,16 +86,44 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     return ERR_OK;
 }
 
+static uint64_t version_hash(uint64_t version)
+{
+    return hash_pair(version, 0);
+}
+
+/* kill finds it until it ends. */
+static void txn_enter_versions(struct txn *t)
+{
+    hash_table_insert(&t->db->killable, &t->in_killable, version_hash(t->version));
+}
+
+struct txn *txn_of_version(struct db *db, uint64_t version)
+{
+    struct hash_link *link = hash_table_first(&db->killable, version_hash(version));
+
+    for (; link; link = hash_table_next(&db->killable, link)) {
+        struct txn *t = LIST_ENTRY(link, struct txn, in_killable);
+
+        if (t->version == version)
+            return t;
+    }
+    return NULL;
+}
+
 enum err txn_begin(struct op *op, const struct txn_options *options, struct txn **out)
 {
     struct db *db = op->db;
     uint64_t commit = db->numbers.last_commit;
+    enum err e;
 
     failure_clear(&op->failure);
     *out = NULL;
     if (options->read_only)
         commit = db->numbers.answered > op->after ? db->numbers.answered : op->after;
-    return txn_begin_at(op, options, commit, out);
+    e = txn_begin_at(op, options, commit, out);
+    if (!e)
+        txn_enter_versions(*out);
+    return e;
 }
 
 enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
@@ -226,6 +254,8 @@ void txn_free(struct txn *t)
     ASSERT(!t->statement.is_open && !t->log_reserved);
     if (t->at_work)
         txn_leave(t->at_work);
+    hash_table_remove(&db->killable, &t->in_killable);
+    list_walks_leave(&db->open_walks, &t->in_open);
     list_remove(&t->in_open);
     db->open_count--;
     failure_clear(&t->failure);

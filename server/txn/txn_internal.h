@@ -16,6 +16,8 @@ enum err txn_begin_own(struct op *op, bool read_only, struct txn **out); /* auto
 /* Let go of all that t has read, or of where looking through a range goes on. */
 void txn_forget_reads(struct txn *t);
 void txn_forget_range_check(struct txn *t);
+/* The open one, NULL: none that is not autocommit. */
+struct txn *txn_of_version(struct db *db, uint64_t version);
 /* The end of t, whatever became of it: nothing of it is left. */
 void txn_free(struct txn *t);
 enum err txn_first_write(struct op *op, struct txn *t);

@@ -6,6 +6,7 @@
 #define HOLDFAST_TXN_TXN_STRUCT_H
 
 #include "server/base/failure.h"
+#include "server/storage/hash_table.h"
 #include "server/storage/stage.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/commit_marks.h"
@@ -94,6 +95,7 @@ struct txn {
         winner_durability; /* the winner that doomed it asked for less than a sync */
     uint64_t begun_ms, used_ms;
     struct list_link in_open;    /* db.open */
+    struct hash_link in_killable; /* db.killable, unless it is autocommit */
     struct list_link in_writers; /* db.writers: all that may write, by snapshot */
     struct list_link in_large;   /* db.large */
     /* While it is large: the commit that it is compared with, and the next record that is looked

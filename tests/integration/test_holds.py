@@ -67,3 +67,37 @@ def test_clients_are_listed_and_ended():
             assert op.fails("kill", wrong).name == "BAD_REQUEST", wrong
         assert op.call("kill", {"client": me["id"]}) is None  # answered, and then ended
         assert op.at_end()
+
+
+def test_long_lists_are_made_a_part_at_a_time():
+    with daemon("--client-connections", "2000", "--connections", "2000") as d, d.client() as op:
+        op.call("create_store", 0, "s")
+        clients = [d.client() for _ in range(600)]
+        busy = clients[:3]
+        for c in busy:
+            c.cork()
+            asked = [c.send("begin", t) for t in range(1, 1001)]
+            c.uncork()
+            for msgid in asked:
+                c.reply(msgid)
+        stays = {c.call("begin", 2000)["version"] for c in busy}
+        before = op.call("status")["loop"]["yields"]
+        asked = [op.send(method) for method in ["holds", "clients"] * 20]
+        ended = [c.send("rollback", t) for t in range(1, 1001) for c in busy]
+        for i, msgid in enumerate(asked):
+            entries = op.reply(msgid)
+            names = [e["version"] if i % 2 == 0 else e["id"] for e in entries]
+            assert names == sorted(set(names)), "the oldest first, each once"
+            assert i % 2 or stays <= set(names)
+            assert i % 2 == 0 or len(names) == 601
+        for i, msgid in enumerate(ended):
+            busy[i % 3].reply(msgid)
+        assert op.call("status")["loop"]["yields"] - before >= 20 * 2
+        assert len(op.call("holds")) == 3
+        versions = sorted(stays)
+        assert op.call("kill", versions[1]) is None
+        assert [h["doomed"] for h in op.call("holds")] == [False, True, False]
+        ids = [e["id"] for e in op.call("clients")]
+        assert op.call("kill", {"client": ids[300]}) is None
+        until(lambda: len(op.call("clients")) == 600)
+        assert ids[300] not in [e["id"] for e in op.call("clients")]

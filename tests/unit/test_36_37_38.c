@@ -153,6 +153,7 @@ static void check_holds(struct game *g)
 {
     struct hold_check check = {g, 0};
     struct db_status status;
+    struct list_walk walk = {.walks = NULL};
     unsigned open = 0;
     bool is_held = false;
 
@@ -163,7 +164,8 @@ static void check_holds(struct game *g)
         open += p->txn && !p->is_over;
         is_held |= p->txn && !p->is_over && !p->is_doomed && p->snapshot < g->merged;
     }
-    db_each_hold(g->rig.db, check_hold, &check);
+    while (db_each_hold(g->rig.db, &walk, check_hold, &check) == ERR_WAIT)
+        continue;
     MUST_EQ(check.seen, open);
     status = core_status(&g->rig);
     MUST_EQ(status.open_txns, open);

@@ -345,6 +345,68 @@ START_TEST(the_end_of_one_with_many_stores_is_short)
 }
 END_TEST
 
+struct listed {
+    uint64_t last;
+    unsigned count;
+};
+
+static void note_listed(void *context, const struct db_hold_status *h)
+{
+    struct listed *listed = context;
+
+    MUST(h->version > listed->last); /* the oldest first, each once */
+    listed->last = h->version;
+    listed->count++;
+}
+
+/* Of 5,000 beside ten held stages; each slice those end where the walk stands. */
+START_TEST(what_is_held_is_listed_in_slices)
+{
+    enum { OPEN = 5000 };
+    struct txn **open = calloc(OPEN, sizeof *open);
+    struct listed listed = {0, 0};
+    struct list_walk walk = {.walks = NULL}, others[LIST_WALKS_MAX] = {{.walks = NULL}};
+    struct core_rig rig;
+    struct steps s;
+    unsigned ended = 0, slices = 0;
+
+    open_rig(&rig, false);
+    for (unsigned i = 0; i < OPEN; i++) {
+        open[i] = begin(&rig, false);
+        if (i < 10) {
+            core_set(&rig, "s", i, 1);
+            core_amalgamate(&rig);
+        }
+    }
+    steps_begin(&s, &rig);
+    while (db_each_hold(rig.db, &walk, note_listed, &listed) == ERR_WAIT) {
+        steps_note(&s);
+        for (unsigned n = 0; n < 3; n++, ended++) {
+            core_rollback(&rig, open[listed.count + ended]);
+            open[listed.count + ended] = NULL;
+        }
+        slices++;
+        steps_note(&s);
+    }
+    MUST(s.most <= CALL_STEPS_MAX);
+    MUST(slices >= OPEN / SLICE);
+    MUST_EQ(listed.count + ended, OPEN);
+    for (unsigned i = 0; i < LIST_WALKS_MAX; i++)
+        MUST_EQ(db_each_hold(rig.db, &others[i], note_listed, &(struct listed){0, 0}),
+                ERR_WAIT);
+    MUST_EQ(db_each_hold(rig.db, &walk, note_listed, &listed), ERR_WAIT); /* too many at once */
+    MUST(!walk.walks);
+    for (unsigned i = 0; i < LIST_WALKS_MAX; i++)
+        list_walk_end(&others[i]);
+    for (unsigned i = 0; i < OPEN; i++) {
+        if (open[i])
+            core_rollback(&rig, open[i]);
+    }
+    free(open);
+    core_close(&rig);
+}
+END_TEST
+
 /* A count of many staged records, while somebody commits in another store. */
 START_TEST(a_count_looks_through_its_range_once)
 {
@@ -407,6 +469,7 @@ int main(void)
     tcase_add_test(tc, the_end_of_a_large_transaction_is_short);
     tcase_add_loop_test(tc, those_who_end_leave_in_slices_and_are_met_by_nobody, 0, 2);
     tcase_add_test(tc, the_end_of_one_with_many_stores_is_short);
+    tcase_add_test(tc, what_is_held_is_listed_in_slices);
     tcase_add_test(tc, a_count_looks_through_its_range_once);
     tcase_add_loop_test(tc, a_range_is_looked_through_to_its_end, 0, 4);
     suite_add_tcase(suite, tc);
