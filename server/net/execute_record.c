@@ -5,8 +5,7 @@
 static enum err put_record(struct execution *w, bool only_insert)
 {
     const struct call *c = w->call;
-    /* The loop has one thread, and the core is done with it when the call returns. */
-    static uint8_t key_room[KEY_PLAIN_BYTES_MAX];
+    uint8_t key_room[KEY_PLAIN_BYTES_MAX]; /* the core is done with it when the call returns */
     struct slice key;
     enum err e;
 

@@ -6,13 +6,11 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-static uint64_t secret; /* odd */
-
 static size_t place_of(const struct number_map *m, uint32_t number)
 {
     /* Multiply and shift with a secret odd factor: two numbers share a place with a chance
      * of at most two in the count of places, whoever chose them. */
-    return (size_t)(((uint64_t)number + 1) * secret >> m->shift);
+    return (size_t)(((uint64_t)number + 1) * m->secret >> m->shift);
 }
 
 static size_t places(const struct number_map *m)
@@ -41,16 +39,21 @@ void *number_map_find(const struct number_map *m, uint32_t number)
     return m->count ? find_entry(m, number)->value : NULL;
 }
 
+static uint64_t make_secret(const struct number_map *m)
+{
+    uint64_t secret;
+
+    if (getrandom(&secret, sizeof secret, 0) != sizeof secret)
+        secret = (uint64_t)(uintptr_t)m * UINT64_C(0x9e3779b97f4a7c15);
+    return secret | 1;
+}
+
 static bool grow(struct number_map *m)
 {
     struct number_map larger = {.shift = m->shift ? m->shift - 1 : 64 - 4,
+                                .secret = m->secret ? m->secret : make_secret(m),
                                 .account = m->account};
 
-    if (!secret) {
-        if (getrandom(&secret, sizeof secret, 0) != sizeof secret)
-            secret = (uint64_t)(uintptr_t)m * UINT64_C(0x9e3779b97f4a7c15);
-        secret |= 1;
-    }
     larger.entries = calloc(places(&larger), sizeof *larger.entries);
     if (!larger.entries)
         return false;

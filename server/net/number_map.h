@@ -1,7 +1,7 @@
 /* number_map.h - from a client's numbers (handles, message ids) to pointers.
  *
  * Open addressing. Clients choose the numbers, so the place of one is made with
- * a secret of this process: nobody can pick numbers that collide.
+ * a secret of the map: nobody can pick numbers that collide.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_NET_NUMBER_MAP_H
@@ -22,6 +22,7 @@ struct number_map {
     struct number_entry *entries; /* owned; NULL while shift is 0 */
     size_t count;                 /* numbers in it */
     unsigned shift;               /* 64 - log2 of the places; 0: none yet */
+    uint64_t secret;              /* odd; 0: none yet */
     struct account *account;      /* borrowed: counts the places, as handles; NULL: none */
 };
 
