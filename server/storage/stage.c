@@ -602,16 +602,15 @@ void stage_spares_free(struct stage_spares *spares, struct os *os)
     spares->count = 0;
 }
 
-void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from, uint64_t to),
-                 void *context)
+void stage_prune(struct stamp *stamp, uint64_t reader)
 {
-    ASSERT(stamp->commit);
+    ASSERT(stamp->commit > reader);
     ASSERT(!stamp->superseded || stamp->first);
     if (!stamp->superseded)
         return;
     for (struct record *r = stamp->first; r; r = r->log_next) {
         ASSERT(!r->older || r->older->stamp->commit < stamp->commit); /* S-5 */
-        while (r->older && !sees(context, r->older->stamp->commit, stamp->commit))
+        while (r->older && r->older->stamp->commit > reader)
             r->older = r->older->older;
     }
 }

@@ -261,9 +261,8 @@ enum err stage_spares_fill(struct stage_spares *spares, struct os *os, size_t co
 void stage_spares_free(struct stage_spares *spares, struct os *os);
 
 /* The commit of stamp has become durable: take versions that nobody can see any more out of the
- * chains. sees(context, from, to): does an open snapshot have from <= commit < to? */
-void stage_prune(struct stamp *stamp, bool (*sees)(void *context, uint64_t from, uint64_t to),
-                 void *context);
+ * chains. reader: the commit of the newest open snapshot before that commit; 0: there is none. */
+void stage_prune(struct stamp *stamp, uint64_t reader);
 
 /* ---- walking ---- */
 

@@ -122,7 +122,7 @@ struct catalogue {
     struct schema *self;      /* the definition of the store of definitions */
     uint32_t last_number;     /* store numbers given */
     struct list_link waiting; /* superseded versions, and drops, until that is durable */
-    struct list_link unread;  /* versions whose snapshot has ended */
+    struct list_link unread;  /* versions whose last reader has ended */
     struct list_link ending;  /* shelves whose live fell to 0 in the commit at hand */
     struct list_link ended; /* shelves that ended, oldest first, until a root is without them */
     struct list_link counting; /* shelves with a counter that no root has, by used_commit */
@@ -216,11 +216,12 @@ enum err catalogue_note_written(struct catalogue *c, uint32_t number, uint64_t c
 struct catalogue_readers { /* who may still read a version */
     void *context;
     /* The list of the newest snapshot with from <= commit < to, whose versions come back by
-     * catalogue_unread when it ends. NULL: none. */
+     * catalogue_unread when the last that sees them has ended. NULL: none. Asked with ascending
+     * `to` within a call. */
     struct list_link *(*versions)(void *context, uint64_t from, uint64_t to);
 };
 
-/* A snapshot has ended: its list of versions. */
+/* A list of versions that no snapshot sees any more. */
 void catalogue_unread(struct catalogue *c, struct list_link *versions);
 /* A root is durable that holds all up to the commit. */
 void catalogue_rooted(struct catalogue *c, uint64_t commit);

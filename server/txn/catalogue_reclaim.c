@@ -88,15 +88,15 @@ bool catalogue_reclaim(struct catalogue *c, uint64_t durable,
                        const struct catalogue_readers *readers, uint64_t steps)
 {
     for (; steps > 0; steps--, c->steps++) {
-        struct schema *s =
-            list_is_empty(&c->unread) ? waiting_first(c, durable) : VERSION_OF(c->unread.next);
+        bool is_unread = !list_is_empty(&c->unread);
+        struct schema *s = is_unread ? VERSION_OF(c->unread.next) : waiting_first(c, durable);
         struct shelf *shelf = s ? NULL : ended_first(c);
 
         if (!s && !shelf)
             return false;
         if (s) {
             list_remove(&s->in_queue);
-            version_release(c, s, readers);
+            version_release(c, s, is_unread ? NULL : readers);
         } else {
             list_remove(&shelf->in_ended);
             shelf_try_free(c, shelf);

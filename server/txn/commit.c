@@ -286,9 +286,19 @@ void commit_on_written(void *context, uint64_t number)
     replies_release(&db->replies);
 }
 
+/* What it has superseded goes, but what somebody still reads. */
+static void commit_prune(struct snapshot_finger *readers, struct stamp *stamp)
+{
+    const struct snapshot *reader = snapshot_below(readers, stamp->commit);
+
+    stage_prune(stamp, reader ? reader->commit : 0);
+}
+
 void commit_on_durable(void *context, uint64_t number)
 {
     struct db *db = context;
+
+    struct snapshot_finger readers = snapshot_finger(&db->snapshots);
 
     ASSERT(!db->log_failed); /* rule 9 */
     numbers_note_durable(&db->numbers, number);
@@ -298,7 +308,8 @@ void commit_on_durable(void *context, uint64_t number)
         db->undurable_first = stamp->next;
         if (!db->undurable_first)
             db->undurable_last = NULL;
-        stage_prune(stamp, snapshot_sees, &db->snapshots);
+        if (stamp->superseded)
+            commit_prune(&readers, stamp);
     }
     replies_release(&db->replies);
     if (db->sealed_count || catalogue_has_garbage(&db->catalogue, number))

@@ -288,8 +288,11 @@ static void db_try_close(struct db *db)
 /* In slices: whoever ends last may leave much behind. */
 static void db_reclaim_catalogue(struct db *db)
 {
-    struct catalogue_readers readers = {&db->snapshots, snapshot_versions};
+    struct snapshot_finger finger = snapshot_finger(&db->snapshots);
+    struct catalogue_readers readers = {&finger, snapshot_versions};
 
+    if (snapshots_pass_on(db, CATALOGUE_RECLAIM_STEPS))
+        pulse_wake(&db->pulse);
     if (catalogue_reclaim(&db->catalogue, db->numbers.durable, &readers,
                           CATALOGUE_RECLAIM_STEPS))
         pulse_wake(&db->pulse);

@@ -39,8 +39,66 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit)
     s->moved = NULL;
     s->taken_ms = db->pulse.now_ms;
     list_init(&s->versions);
+    list_init(&s->passed);
+    list_init(&s->in_heirs);
     snapshots_add(&db->snapshots, s);
     return s;
+}
+
+/* What s saw goes to the one before it, if that sees it, too; nobody else can: a definition hangs
+ * on the newest that sees it, and none begins before a commit that is durable and told. */
+static void snapshot_bequeath(struct db *db, struct snapshot *s)
+{
+    struct list_link *before = s->in_commit.previous;
+    struct snapshot *heir;
+
+    list_remove(&s->in_heirs);
+    if (before == &db->snapshots.by_commit) {
+        catalogue_unread(&db->catalogue, &s->versions);
+        catalogue_unread(&db->catalogue, &s->passed);
+        return;
+    }
+    if (list_is_empty(&s->versions) && list_is_empty(&s->passed))
+        return;
+    heir = LIST_ENTRY(before, struct snapshot, in_commit);
+    list_splice_back(&heir->passed, &s->versions);
+    list_splice_back(&heir->passed, &s->passed);
+    if (!list_is_linked(&heir->in_heirs))
+        list_push_back(&db->snapshots.heirs, &heir->in_heirs);
+    pulse_wake(&db->pulse);
+}
+
+static void heir_take(struct db *db, struct snapshot *heir, struct schema *version)
+{
+    const struct list_link *next = heir->in_commit.next;
+    struct list_link nobodys;
+
+    ASSERT(next == &db->snapshots.by_commit || /* T-2 */
+           LIST_ENTRY(next, struct snapshot, in_commit)->commit >= version->superseded);
+    list_remove(&version->in_queue);
+    if (version->commit <= heir->commit) {
+        list_push_back(&heir->versions, &version->in_queue);
+        return;
+    }
+    list_init(&nobodys);
+    list_push_back(&nobodys, &version->in_queue);
+    catalogue_unread(&db->catalogue, &nobodys);
+}
+
+bool snapshots_pass_on(struct db *db, uint64_t steps)
+{
+    while (!list_is_empty(&db->snapshots.heirs)) {
+        struct snapshot *heir = LIST_ENTRY(db->snapshots.heirs.next, struct snapshot, in_heirs);
+
+        for (; !list_is_empty(&heir->passed); steps--) {
+            if (!steps)
+                return true;
+            db->steps++;
+            heir_take(db, heir, LIST_ENTRY(heir->passed.next, struct schema, in_queue));
+        }
+        list_remove(&heir->in_heirs);
+    }
+    return false;
 }
 
 void snapshot_unref(struct db *db, struct snapshot *s)
@@ -49,9 +107,9 @@ void snapshot_unref(struct db *db, struct snapshot *s)
     if (--s->refs > 0)
         return;
     ASSERT(!s->busy);
+    snapshot_bequeath(db, s);
     list_remove(&s->in_taken);
     list_remove(&s->in_commit);
-    catalogue_unread(&db->catalogue, &s->versions);
     if (s->moved)
         root_unref(db->primary, s->moved);
     root_unref(db->primary, s->root);

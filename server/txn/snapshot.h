@@ -11,6 +11,8 @@ struct db;
 /* NULL: no memory. */
 struct snapshot *snapshot_take(struct db *db, uint64_t commit);
 void snapshot_unref(struct db *db, struct snapshot *s);
+/* Hand on definitions of snapshots that have ended, a few steps of it. true: there are more. */
+bool snapshots_pass_on(struct db *db, uint64_t steps);
 /* Snapshots that see all that is in root, and no root as new, go over to it. */
 void snapshots_move(struct db *db, struct root *root);
 /* A cursor has left what the snapshot reads (snapshot_enter). */

@@ -8,6 +8,8 @@ void snapshots_init(struct snapshots *all)
 {
     list_init(&all->taken);
     list_init(&all->by_commit);
+    list_init(&all->heirs);
+    all->steps = 0;
     list_init(&all->pool);
     all->pool_count = 0;
 }
@@ -118,36 +120,35 @@ struct snapshot *snapshot_oldest_in(const struct snapshots *all, const struct st
     return NULL;
 }
 
-bool snapshot_sees(void *context, uint64_t from, uint64_t to)
+struct snapshot_finger snapshot_finger(struct snapshots *all)
 {
-    struct snapshots *all = context;
-
-    for (struct list_link *at = all->by_commit.previous; at != &all->by_commit;
-         at = at->previous) {
-        uint64_t commit = LIST_ENTRY(at, struct snapshot, in_commit)->commit;
-
-        if (commit < from)
-            return false;
-        if (commit < to)
-            return true;
-    }
-    return false;
+    return (struct snapshot_finger){all, all->by_commit.previous};
 }
 
-struct list_link *snapshot_versions(void *context, uint64_t from, uint64_t to)
+static bool finger_is_below(const struct snapshot_finger *f, const struct list_link *at,
+                            uint64_t to)
 {
-    struct snapshots *all = context;
+    f->all->steps++;
+    return at == &f->all->by_commit ||
+           LIST_ENTRY(at, const struct snapshot, in_commit)->commit < to;
+}
 
-    for (struct list_link *at = all->by_commit.previous; at != &all->by_commit;
-         at = at->previous) {
-        struct snapshot *s = LIST_ENTRY(at, struct snapshot, in_commit);
+struct snapshot *snapshot_below(struct snapshot_finger *f, uint64_t to)
+{
+    struct list_link *head = &f->all->by_commit;
 
-        if (s->commit < from)
-            return NULL;
-        if (s->commit < to)
-            return &s->versions;
-    }
-    return NULL;
+    while (!finger_is_below(f, f->at, to))
+        f->at = f->at->previous;
+    while (f->at->next != head && finger_is_below(f, f->at->next, to))
+        f->at = f->at->next;
+    return f->at == head ? NULL : LIST_ENTRY(f->at, struct snapshot, in_commit);
+}
+
+struct list_link *snapshot_versions(void *finger, uint64_t from, uint64_t to)
+{
+    struct snapshot *s = snapshot_below(finger, to);
+
+    return s && s->commit >= from ? &s->versions : NULL;
 }
 
 struct view view_of(const struct snapshot *s, struct stage *own)

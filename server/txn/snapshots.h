@@ -22,11 +22,15 @@ struct snapshot { /* shared by all that began at the same moment */
     struct list_link in_commit; /* snapshots.by_commit */
     struct list_link
         versions; /* superseded definitions that no newer one sees (schema.in_queue) */
+    struct list_link passed;   /* such ones of newer snapshots that have ended: it may see them */
+    struct list_link in_heirs; /* snapshots.heirs, while there are any */
 };
 
 struct snapshots {
     struct list_link taken;     /* in the order in which they were */
     struct list_link by_commit; /* ascending; T-2 */
+    struct list_link heirs;     /* those to which definitions were passed on */
+    uint64_t steps;             /* snapshots looked at for what they see, ever */
     struct list_link pool;      /* ended ones, to be used again; by in_taken */
     unsigned pool_count;
 };
@@ -44,9 +48,16 @@ struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_enter(struct snapshot *s);
 struct view view_of(const struct snapshot *s, struct stage *own);
 
-bool snapshot_sees(void *snapshots, uint64_t from, uint64_t to); /* for stage_prune */
-/* For catalogue_reclaim. */
-struct list_link *snapshot_versions(void *snapshots, uint64_t from, uint64_t to);
+/* Looks for snapshots by ascending commits, within one call: passes each at most twice. */
+struct snapshot_finger {
+    struct snapshots *all;
+    struct list_link *at;
+};
+struct snapshot_finger snapshot_finger(struct snapshots *all);
+/* The newest with a commit below to, which is no less than at the call before; NULL: none. */
+struct snapshot *snapshot_below(struct snapshot_finger *f, uint64_t to);
+/* For catalogue_reclaim; a finger. */
+struct list_link *snapshot_versions(void *finger, uint64_t from, uint64_t to);
 /* Whether an open snapshot reads from the stage. */
 bool snapshot_needs_stage(const struct snapshots *all, const struct stage *s);
 /* Bytes of amalgamated stages that the snapshot still reads; oldest is the lowest of the stack. */

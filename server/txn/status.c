@@ -196,7 +196,8 @@ void db_status(struct db *db, struct db_status *out)
     out->reads_limit = db->options.reads_total_max;
     out->writes_bytes = db->usage.writes;
     out->writes_limit = db->options.writes_total_max;
-    out->steps = db->steps + db->intents.table.steps + read_set_steps(&db->read_set);
+    out->steps = db->steps + db->intents.table.steps + db->snapshots.steps +
+                 read_set_steps(&db->read_set);
     out->stores = db->catalogue.stores;
     out->definitions = db->catalogue.versions;
     out->catalogue_bytes = catalogue_bytes(&db->catalogue);

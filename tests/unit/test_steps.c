@@ -345,6 +345,107 @@ START_TEST(the_end_of_one_with_many_stores_is_short)
 }
 END_TEST
 
+static void begin_many_readers(struct core_rig *rig, struct txn **readers, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        core_set(rig, "t", 1, i + 1); /* each at a commit of its own */
+        readers[i] = begin(rig, false);
+    }
+}
+
+static void end_all(struct core_rig *rig, struct txn **readers, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        core_rollback(rig, readers[i]);
+    core_settle(rig);
+}
+
+/* 2,000 versions, 2,000 snapshots: who still reads them is looked for once. */
+START_TEST(versions_are_pruned_beside_many_snapshots)
+{
+    enum { READERS = 2000, RECORDS = 2000 };
+    struct txn **readers = calloc(READERS, sizeof *readers), *first;
+    struct core_rig rig;
+    struct steps s;
+    uint64_t value;
+
+    open_rig(&rig, false);
+    MUST_EQ(core_commit(&rig, put_many(&rig, "s", 0, RECORDS), NULL), ERR_OK);
+    core_settle(&rig);
+    first = begin(&rig, false);
+    core_set(&rig, "s", 7, 2);
+    MUST_EQ(core_commit(&rig, put_many(&rig, "s", 0, RECORDS), NULL), ERR_OK);
+    begin_many_readers(&rig, readers, READERS);
+    steps_begin(&s, &rig);
+    core_settle(&rig);
+    steps_note(&s);
+    MUST(s.sum < 20 * READERS);
+    MUST_EQ(core_get(&rig, first, "s", 7, &value), ERR_OK);
+    MUST_EQ(value, 1);
+    core_rollback(&rig, first);
+    end_all(&rig, readers, READERS);
+    free(readers);
+    core_close(&rig);
+}
+END_TEST
+
+static void name_of(unsigned i, char name[16])
+{
+    snprintf(name, 16, "many%u", i);
+}
+
+static struct txn *change_stores(struct core_rig *rig, unsigned from, unsigned to, bool drop)
+{
+    struct txn *t = begin(rig, false);
+    char name[16];
+
+    for (unsigned i = from; i < to; i++) {
+        name_of(i, name);
+        MUST_EQ(drop ? core_drop(rig, t, name) : core_create(rig, t, name, NULL), ERR_OK);
+    }
+    MUST_EQ(core_commit(rig, t, NULL), ERR_OK);
+    core_settle(rig);
+    return begin(rig, false);
+}
+
+/* 1,000 definitions that older readers see, beside 1,000 newer ones: who sees them after the last
+ * reader is not looked for, and they are freed with the last one. */
+START_TEST(definitions_are_freed_beside_many_snapshots)
+{
+    enum { READERS = 1000, STORES = 1000 };
+    struct txn **readers = calloc(READERS, sizeof *readers), *half, *whole, *gone;
+    struct core_rig rig;
+    struct steps s;
+    uint64_t value, definitions;
+
+    open_rig(&rig, false);
+    definitions = core_status(&rig).definitions;
+    half = change_stores(&rig, 0, STORES / 2, false);
+    whole = change_stores(&rig, STORES / 2, STORES, false);
+    gone = change_stores(&rig, 0, STORES, true);
+    begin_many_readers(&rig, readers, READERS);
+    core_settle(&rig);
+    MUST(core_status(&rig).definitions >= definitions + STORES);
+    steps_begin(&s, &rig);
+    core_rollback(&rig, whole);
+    core_settle(&rig);
+    steps_note(&s);
+    MUST(s.sum < 5 * STORES);
+    MUST_EQ(core_status(&rig).definitions, definitions + STORES); /* a half, and its drops */
+    MUST_EQ(core_get(&rig, half, "many7", 1, &value), ERR_OK);
+    MUST_EQ(core_get(&rig, gone, "many7", 1, &value), ERR_NO_STORE);
+    core_rollback(&rig, half);
+    core_settle(&rig);
+    steps_note(&s);
+    MUST(s.sum < 10 * STORES);
+    MUST_EQ(core_status(&rig).definitions, definitions);
+    core_rollback(&rig, gone);
+    end_all(&rig, readers, READERS);
+    free(readers);
+    core_close(&rig);
+}
+END_TEST
+
 struct listed {
     uint64_t last;
     unsigned count;
@@ -470,6 +571,8 @@ int main(void)
     tcase_add_loop_test(tc, those_who_end_leave_in_slices_and_are_met_by_nobody, 0, 2);
     tcase_add_test(tc, the_end_of_one_with_many_stores_is_short);
     tcase_add_test(tc, what_is_held_is_listed_in_slices);
+    tcase_add_test(tc, versions_are_pruned_beside_many_snapshots);
+    tcase_add_test(tc, definitions_are_freed_beside_many_snapshots);
     tcase_add_test(tc, a_count_looks_through_its_range_once);
     tcase_add_loop_test(tc, a_range_is_looked_through_to_its_end, 0, 4);
     suite_add_tcase(suite, tc);
