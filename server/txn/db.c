@@ -407,6 +407,8 @@ void db_free(struct db *db, bool abandon)
         struct stage *s = db->newest_stage;
 
         db->newest_stage = s->below;
+        if (s->below)
+            s->below->above = NULL;
         stage_free(s);
     }
     while (!list_is_empty(&db->ledgers)) {
