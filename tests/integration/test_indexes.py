@@ -1,6 +1,6 @@
 """docs/protocol.md, "Indexes": every sentence; at rest, with own writes, over stages, merged, and
 after a restart and a kill."""
-from holdfast import Ext, Failed
+from holdfast import Ext, Failed, daemon
 
 TIME = Ext((-1, b"\0\0\0\5"))
 
@@ -345,3 +345,16 @@ def test_entries_survive_merging_restart_and_kill(d):
         with d.client() as c:
             check(c, 2)
             failed(lambda: c.call("insert", 0, "s", {"id": 5000, "u": 10}), "NOT_UNIQUE")
+
+
+def test_indexes_of_a_store_and_entries_of_a_record_have_limits():
+    with daemon("--indexes", "1", "--index-entries", "3") as d, d.client() as c, d.client() as o:
+        c.call("create_store", 0, "s")
+        c.call("create_index", 0, "s", "tags", {"key": "tags", "multi": True})
+        failed(lambda: c.call("create_index", 0, "s", "more", {"key": "more"}),
+               "TOO_LARGE", limit="indexes", max=1)
+        c.call("put", 0, "s", {"tags": [1, 2, 3]}, 1)
+        failed(lambda: c.call("put", 0, "s", {"tags": [1, 2, 3, 4]}, 2),
+               "TOO_LARGE", limit="index-entries", max=3)
+        assert o.call("count", 0, ["s", "tags"]) == 3
+        assert o.call("get", 0, "s", 2) is None
