@@ -11,9 +11,10 @@ from differential.order import BadKey, canonical, inject, order_of, same
 from differential.state import (CARRY_ON_DOOMS, CLASSES, Answer, Connection, Counter,
                                 Cursor, Reason, Store, Txn, Versions, Winner, check)
 from differential.updates import Updates
+from differential.writes import Writes
 
 
-class Model(Updates):
+class Model(Updates, Writes):
     def __init__(self, limits=None):
         self.limits = limits or Limits()
         self.commit = 0         # the model's own count
@@ -112,71 +113,6 @@ class Model(Updates):
                 self.note(txn, True, [Reason("CONFLICT", "schema", w, store=name)
                                       for w in versions.winners_after(txn.snapshot)])
 
-    # ---- writing ----
-
-    def writable(self, txn):
-        if txn.read_only:
-            raise Answer("READ_ONLY")
-
-    def check_stale(self, txn):
-        if txn.stale:
-            raise Answer("CONFLICT", txn.stale + txn.may_be_stale)
-        if txn.may_be_stale and self.error and any(
-                r.fits(self.error, self.commits) for r in txn.may_be_stale):
-            raise Answer("CONFLICT", txn.may_be_stale)
-
-    def write(self, txn, name, store, order, key, value):
-        self.check_stale(txn)
-        if store not in txn.names.values():
-            self.check_schema(txn, name, store)
-        if not store.last_writer_wins:
-            versions = self.records.get(store.number, {}).get(order)
-            winners = versions.winners_after(txn.snapshot) if versions else []
-            if winners:
-                raise Answer("CONFLICT", [
-                    Reason("CONFLICT", "write", w, names=self.called[store.number], key=key)
-                    for w in winners])
-            self.check_greater(txn, [u for u in self.open if (store.number, order) in u.writes],
-                               Reason("CONFLICT", "greatest-version",
-                                      names=self.called[store.number], key=key))
-        else:
-            txn.last_writer_wins.add(store.number)
-        txn.writes[store.number, order] = (key, value)
-        txn.entries.add(name)
-
-    def check_schema(self, txn, name, store):
-        versions = self.names.get(name)
-        if versions and versions.newest_commit() > txn.snapshot:
-            raise Answer("CONFLICT", [
-                Reason("CONFLICT", "schema", w, names=self.called[store.number] | {name})
-                for w in versions.winners_after(txn.snapshot)])
-
-    def check_greater(self, txn, others, reason):
-        if not txn.greatest:
-            return
-        reasons = []
-        for other in others:
-            if other.version is not None and other.version > txn.version and \
-                    not other.failure and not other.lost:
-                r = Reason("CONFLICT", reason.kind, Winner(other, None), names=reason.names,
-                           key=reason.key)
-                reasons.append(r)
-        if reasons:
-            raise Answer("CONFLICT", reasons)
-
-    def write_name(self, txn, name, store):
-        self.check_stale(txn)
-        versions = self.names.get(name)
-        winners = versions.winners_after(txn.snapshot) if versions else []
-        if winners:
-            raise Answer("CONFLICT", [Reason("CONFLICT", "schema", w, store=name)
-                                      for w in winners])
-        self.check_greater(txn, [u for u in self.open if name in u.names],
-                           Reason("CONFLICT", "greatest-version", store=name))
-        txn.names[name] = store
-        if store is not None:
-            self.called.setdefault(store.number, set()).add(name)
-
     # ---- the end of a transaction ----
 
     def apply(self, txn):
@@ -190,6 +126,9 @@ class Model(Updates):
             versions.list.append((self.commit, record, winner))
         for name, store in txn.names.items():
             self.names.setdefault(name, Versions()).list.append((self.commit, store, winner))
+            if store is not None and store.counter is not None:  # cleared: what was given stays so
+                store.counter.loose = max([store.counter.loose] + [
+                    t.counters.get(store.counter, 0) for t in self.open if t is not txn])
         for counter, number in txn.counters.items():
             counter.committed = max(counter.committed, number)
         for other in self.open:
@@ -597,6 +536,8 @@ class Model(Updates):
         test = store.spec.bounds(range_)
         cursor = Cursor(txn, store, name, test, bool(o.get("reverse")), o)
         rows, ended, following = self.rows_of(txn, cursor, store.number, o.get("limit"))
+        for order, (key, _) in rows:  # it reads as it deletes: the first that it meets is told
+            self.check_told(txn, store, order, key)
         self.note_walk(txn, cursor, store.number, rows, ended, following)
         before = dict(txn.writes)
         try:
