@@ -63,12 +63,12 @@ build_and_run $(sed -n 's/^Killed by: //p' "$@" | tr ' ' '\n' | sort -u) || {
 killed=0 failed=0
 for patch in "$@"; do
     name=$(basename "$patch" .patch)
-    if ! patch -s -p1 --dry-run <"$patch" >"$root/$log" 2>&1; then
+    if ! patch -s -F0 -p1 --dry-run <"$patch" >"$root/$log" 2>&1; then
         echo "FAILED   $name: the patch does not apply"
         failed=$((failed + 1))
         continue
     fi
-    patch -s -p1 --no-backup-if-mismatch <"$patch" >"$root/$log" 2>&1
+    patch -s -F0 -p1 --no-backup-if-mismatch <"$patch" >"$root/$log" 2>&1
     # shellcheck disable=SC2046
     build_and_run $(sed -n 's/^Killed by: //p' "$patch")
     case $? in
