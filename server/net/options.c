@@ -317,12 +317,6 @@ bool options_check(const struct options *o, struct option_conflict *conflict)
                               "stage-size: %" PRIu64 " is over staged-max, which is %" PRIu64
                               "; allowed: at most that",
                               o->stage_size, o->staged_max);
-    if (o->wal_segment_size < db_segment_bytes_min(o->value_size))
-        return options_refuse(
-            conflict, OPTIONS("wal-segment-size", "value-size"),
-            "wal-segment-size: %" PRIu64 " does not hold a record of value-size %" PRIu64
-            "; allowed: at least %" PRIu64,
-            o->wal_segment_size, o->value_size, db_segment_bytes_min(o->value_size));
     return check_output(o, conflict) && check_messages(o, conflict);
 }
 

@@ -46,10 +46,10 @@ struct wal; /* opaque, owned by the core */
 /* One item: the caller's memory, lent from wal_append until on_durable has named
  * a number at or above it (or the log is closed). */
 struct wal_item {
-    struct list_link in_queue; /* the log's own use */
-    uint64_t number;           /* grows from item to item; not 0 */
+    struct list_link in_queue;  /* the log's own use */
+    uint64_t number;            /* grows from item to item; not 0 */
     enum durability durability; /* INTERVAL: it may wait for the interval's sync */
-    uint64_t bytes;            /* at least what encode will put in total */
+    uint64_t bytes;             /* at least what encode will put in total */
     /* Put the next piece, cut where the item may be cut, into at most room bytes; return the bytes
      * put. Pieces that follow each other in one batch are joined in replay. 0 with *last
      * false means that room is too small for the next record, which never happens with room
@@ -60,9 +60,6 @@ struct wal_item {
     void *at;          /* encode's own use; NULL at wal_append */
 };
 
-/* The least segment_bytes for such pieces. */
-uint64_t wal_segment_bytes_min(uint64_t piece_bytes_max);
-
 struct wal_numbers { /* reserved ahead so that no crash makes one used twice */
     uint64_t version;
     uint64_t commit;
@@ -70,7 +67,7 @@ struct wal_numbers { /* reserved ahead so that no crash makes one used twice */
 
 struct wal_options {
     /* Of a new log; an old one keeps what it was made with. A multiple of
-     * WAL_SECTOR_BYTES, at most 1 GiB, at least wal_segment_bytes_min. */
+     * WAL_SECTOR_BYTES, at most 1 GiB, at least two batches of the largest piece. */
     uint64_t segment_bytes;
     unsigned
         in_flight_max; /* batches written and synced side by side, 1 to WAL_IN_FLIGHT_MAX */

@@ -71,7 +71,7 @@ static void limits_of(struct wal_limits *l, uint64_t piece)
     ASSERT(l->tail_bytes > l->piece_bytes);
 }
 
-uint64_t wal_segment_bytes_min(uint64_t piece_bytes_max)
+static uint64_t segment_bytes_min(uint64_t piece_bytes_max)
 {
     struct wal_limits l;
 
@@ -91,13 +91,12 @@ static enum err limits_set(struct wal *w, const struct wal_options *options,
     l->segment_bytes = segment_bytes;
     l->reserve_bytes = segment_bytes / WAL_RESERVE_SHARE;
     if (piece < WAL_SECTOR_BYTES || segment_bytes % WAL_SECTOR_BYTES ||
-        segment_bytes > WAL_SEGMENT_BYTES_MAX || segment_bytes < wal_segment_bytes_min(piece))
-        return failure_set(f, ERR_BAD_REQUEST,
-                           "the WAL has segments of %llu bytes, and a record as large as "
-                           "value-size allows needs at least %llu; a WAL keeps the "
-                           "wal-segment-size that it was made with",
-                           (unsigned long long)segment_bytes,
-                           (unsigned long long)wal_segment_bytes_min(piece));
+        segment_bytes > WAL_SEGMENT_BYTES_MAX || segment_bytes < segment_bytes_min(piece))
+        return failure_set(
+            f, ERR_BAD_REQUEST,
+            "the WAL has segments of %llu bytes; expected at least %llu, in whole "
+            "sectors",
+            (unsigned long long)segment_bytes, (unsigned long long)segment_bytes_min(piece));
     if (options->in_flight_max < 1 || options->in_flight_max > WAL_IN_FLIGHT_MAX ||
         options->spare_segments < 2)
         return failure_set(

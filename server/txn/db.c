@@ -174,8 +174,6 @@ static enum err db_open_log(struct db *db, struct failure *f)
                                   .in_flight_max = db->options.log_in_flight,
                                   .spare_segments = 2,
                                   .interval_ms = db->options.interval_ms,
-                                  .piece_bytes_max =
-                                      db_piece_bytes(db->options.value_bytes_max),
                                   .direct_bytes_max = DIRECT_BYTES_MAX,
                                   .numbers_ahead = NUMBERS_AHEAD};
     struct wal_events events = {

@@ -2,9 +2,6 @@
 
 #include "server/storage/index_entries.h"
 #include "server/storage/key.h"
-#include "server/storage/wal.h"
-
-#define PIECE_SLACK_BYTES (16u << 10) /* heads, and a generated key put into the record */
 
 void db_options_default(struct db_options *o)
 {
@@ -35,16 +32,4 @@ void db_options_default(struct db_options *o)
         .amalgamate_percent = 400,
         .slice_steps = 2000,
     };
-}
-
-uint32_t db_piece_bytes(uint64_t value_bytes_max)
-{
-    uint64_t bytes = value_bytes_max + KEY_BYTES_MAX + PIECE_SLACK_BYTES;
-
-    return bytes > WAL_PIECE_BYTES_MAX ? (uint32_t)bytes : WAL_PIECE_BYTES_MAX;
-}
-
-uint64_t db_segment_bytes_min(uint64_t value_bytes_max)
-{
-    return wal_segment_bytes_min(db_piece_bytes(value_bytes_max));
 }

@@ -19,8 +19,8 @@ struct db_options {
     uint32_t page_bytes;      /* for a new primary; default 8 KiB */
     uint64_t segment_bytes;   /* of the log; default 16 MiB */
     uint64_t catalogue_bytes_max; /* definitions of stores in memory; default 256 MiB */
-    uint32_t indexes_max;       /* of one store; default 64 */
-    uint32_t index_entries_max; /* of one record in one index; default INDEX_ENTRIES_MAX */
+    uint32_t indexes_max;         /* of one store; default 64 */
+    uint32_t index_entries_max;   /* of one record in one index; default INDEX_ENTRIES_MAX */
     uint64_t open_txns_max;       /* in all; default 65,536 */
     uint64_t reads_bytes_max;     /* noted of what one serializable transaction reads; 16 MiB */
     uint64_t reads_total_max;     /* of all of them; default 256 MiB */
@@ -37,11 +37,5 @@ struct db_options {
     bool manual;                  /* tests: no amalgamation or rotation but when asked */
 };
 void db_options_default(struct db_options *o);
-
-/* The least segment_bytes with such values. */
-uint64_t db_segment_bytes_min(uint64_t value_bytes_max);
-
-/* Room that a record of the largest size needs in the log, with its commit's head. */
-uint32_t db_piece_bytes(uint64_t value_bytes_max);
 
 #endif

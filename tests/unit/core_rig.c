@@ -43,17 +43,12 @@ static void core_start(struct core_rig *rig)
 
 void core_open(struct core_rig *rig, uint64_t seed)
 {
-    core_open_with_segments(rig, seed, UINT64_C(16) << 20);
-}
-
-void core_open_with_segments(struct core_rig *rig, uint64_t seed, uint64_t segment_bytes)
-{
     memset(rig, 0, sizeof *rig);
     rig->sim = sim_new(seed);
     db_options_default(&rig->options);
     rig->options.manual = true;
     rig->options.page_bytes = 4096;
-    rig->options.segment_bytes = segment_bytes;
+    rig->options.segment_bytes = UINT64_C(16) << 20;
     core_start(rig);
 }
 

@@ -39,8 +39,6 @@ struct core_rig {
 
 /* A manual database: nothing rotates or amalgamates but when asked. */
 void core_open(struct core_rig *rig, uint64_t seed);
-/* The log keeps the size of the segments that it is made with. */
-void core_open_with_segments(struct core_rig *rig, uint64_t seed, uint64_t segment_bytes);
 /* Ends cleanly; every byte must have come back. */
 void core_close(struct core_rig *rig);
 /* crash: the power goes off; else a clean end. Open transactions must have ended. */

@@ -16,7 +16,7 @@ static const size_t sizes[] = {
 /* _i: a bit for each option that stands at its other end. */
 static void sizes_open(struct core_rig *rig, int i)
 {
-    core_open_with_segments(rig, 90 + (uint64_t)i, db_segment_bytes_min(VALUE_BYTES_MAX));
+    core_open(rig, 90 + (uint64_t)i);
     rig->options.value_bytes_max = VALUE_BYTES_MAX;
     rig->options.stage_bytes = i & 1 ? 64 * MIB * 1024 : 64 << 10;
     rig->options.link_bytes_max = i & 2 ? 1024 * MIB : 4 << 10;
