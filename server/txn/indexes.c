@@ -278,14 +278,13 @@ enum err index_create(struct op *op, struct txn *t, struct slice store, struct s
 
 /* ---- dropping and renaming ---- */
 
-static enum err index_drop_in(struct op *op, struct txn *t, struct slice store,
-                              struct slice name)
+static enum err index_drop_in(struct op *op, struct txn *t, const struct store_request *r)
 {
     struct schema *s, *index;
-    enum err e = catalogue_find(op, t, t->snapshot->commit, store, &s);
+    enum err e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
 
     if (!e)
-        e = index_find(op, s, name, &index);
+        e = index_find(op, s, r->name, &index);
     if (!e)
         e = store_check_room(op, true);
     return e ? e : index_define(op, t, s, &(struct index_edit){.left_out = index});
@@ -293,52 +292,33 @@ static enum err index_drop_in(struct op *op, struct txn *t, struct slice store,
 
 enum err index_drop(struct op *op, struct txn *t, struct slice store, struct slice name)
 {
-    enum err e;
-    bool again;
-
-    do {
-        struct txn *in = t;
-
-        e = store_begin_write(op, &in);
-        if (!e)
-            e = index_drop_in(op, in, store, name);
-        e = auto_end(op, t, e, &again);
-    } while (again);
-    return e;
+    return store_run(op, t, index_drop_in,
+                     &(struct store_request){.store = store, .name = name});
 }
 
-static enum err index_rename_in(struct op *op, struct txn *t, struct slice store,
-                                struct slice name, struct slice new_name)
+static enum err index_rename_in(struct op *op, struct txn *t, const struct store_request *r)
 {
     struct schema *s, *index;
-    enum err e = index_check_name(op, new_name);
+    enum err e = index_check_name(op, r->new_name);
 
     if (!e)
-        e = catalogue_find(op, t, t->snapshot->commit, store, &s);
+        e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
     if (!e)
-        e = index_find(op, s, name, &index);
-    if (e || slice_equal(name, new_name))
+        e = index_find(op, s, r->name, &index);
+    if (e || slice_equal(r->name, r->new_name))
         return e;
-    e = index_check_absent(op, s, new_name);
+    e = index_check_absent(op, s, r->new_name);
     if (!e)
         e = store_check_room(op, false);
     return e ? e
-             : index_define(op, t, s, &(struct index_edit){.renamed = index, .name = new_name});
+             : index_define(op, t, s,
+                            &(struct index_edit){.renamed = index, .name = r->new_name});
 }
 
 enum err index_rename(struct op *op, struct txn *t, struct slice store, struct slice name,
                       struct slice new_name)
 {
-    enum err e;
-    bool again;
-
-    do {
-        struct txn *in = t;
-
-        e = store_begin_write(op, &in);
-        if (!e)
-            e = index_rename_in(op, in, store, name, new_name);
-        e = auto_end(op, t, e, &again);
-    } while (again);
-    return e;
+    return store_run(
+        op, t, index_rename_in,
+        &(struct store_request){.store = store, .name = name, .new_name = new_name});
 }

@@ -55,6 +55,23 @@ enum err store_begin_write(struct op *op, struct txn **t)
     return e;
 }
 
+enum err store_run(struct op *op, struct txn *t, store_step *step,
+                   const struct store_request *request)
+{
+    enum err e;
+    bool again;
+
+    do {
+        struct txn *in = t;
+
+        e = store_begin_write(op, &in);
+        if (!e)
+            e = step(op, in, request);
+        e = auto_end(op, t, e, &again);
+    } while (again);
+    return e;
+}
+
 /* A change of a definition, before it is written. */
 struct change {
     struct schema *schema;
@@ -166,17 +183,17 @@ static enum err store_check_generate(struct op *op, const struct store_options *
     return ERR_OK;
 }
 
-static enum err store_create_in(struct op *op, struct txn *t, struct slice name,
-                                const struct store_options *o)
+static enum err store_create_in(struct op *op, struct txn *t, const struct store_request *r)
 {
+    const struct store_options *o = r->options;
     uint8_t key[KEY_OPTION_BYTES_MAX];
     struct definition d = {.generate = o->generate, .last_writer_wins = o->last_writer_wins};
     struct key_spec spec;
     const char *why = "";
-    enum err e = store_check_name(op, name);
+    enum err e = store_check_name(op, r->store);
 
     if (!e)
-        e = store_check_absent(op, t, name);
+        e = store_check_absent(op, t, r->store);
     if (e)
         return e;
     e = key_spec_read(slice_is_none(o->key) ? slice_text("\xc0") : o->key, &spec, &why);
@@ -191,50 +208,29 @@ static enum err store_create_in(struct op *op, struct txn *t, struct slice name,
     e = store_check_room(op, false);
     if (!e)
         e = store_next_numbers(op, 1, &d.number);
-    return e ? e : store_define(op, t, name, &d, 0);
+    return e ? e : store_define(op, t, r->store, &d, 0);
 }
 
 enum err store_create(struct op *op, struct txn *t, struct slice name,
                       const struct store_options *options)
 {
-    enum err e;
-    bool again;
-
-    do {
-        struct txn *in = t;
-
-        e = store_begin_write(op, &in);
-        if (!e)
-            e = store_create_in(op, in, name, options);
-        e = auto_end(op, t, e, &again);
-    } while (again);
-    return e;
+    return store_run(op, t, store_create_in,
+                     &(struct store_request){.store = name, .options = options});
 }
 
-static enum err store_drop_in(struct op *op, struct txn *t, struct slice name)
+static enum err store_drop_in(struct op *op, struct txn *t, const struct store_request *r)
 {
     struct schema *s;
-    enum err e = catalogue_find(op, t, t->snapshot->commit, name, &s);
+    enum err e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
 
     if (!e)
         e = store_check_room(op, true);
-    return e ? e : store_define(op, t, name, NULL, s->number);
+    return e ? e : store_define(op, t, r->store, NULL, s->number);
 }
 
 enum err store_drop(struct op *op, struct txn *t, struct slice name)
 {
-    enum err e;
-    bool again;
-
-    do {
-        struct txn *in = t;
-
-        e = store_begin_write(op, &in);
-        if (!e)
-            e = store_drop_in(op, in, name);
-        e = auto_end(op, t, e, &again);
-    } while (again);
-    return e;
+    return store_run(op, t, store_drop_in, &(struct store_request){.store = name});
 }
 
 struct definition store_definition(const struct schema *s)
@@ -265,11 +261,11 @@ static enum err store_clear_as(struct op *op, struct txn *t, struct schema *s, u
     return e ? e : store_define(op, t, schema_name(s), &d, s->number);
 }
 
-static enum err store_clear_in(struct op *op, struct txn *t, struct slice name)
+static enum err store_clear_in(struct op *op, struct txn *t, const struct store_request *r)
 {
     struct schema *s;
     uint8_t *room;
-    enum err e = catalogue_find(op, t, t->snapshot->commit, name, &s);
+    enum err e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
 
     if (!e)
         e = store_check_room(op, true);
@@ -285,18 +281,7 @@ static enum err store_clear_in(struct op *op, struct txn *t, struct slice name)
 
 enum err store_clear(struct op *op, struct txn *t, struct slice name)
 {
-    enum err e;
-    bool again;
-
-    do {
-        struct txn *in = t;
-
-        e = store_begin_write(op, &in);
-        if (!e)
-            e = store_clear_in(op, in, name);
-        e = auto_end(op, t, e, &again);
-    } while (again);
-    return e;
+    return store_run(op, t, store_clear_in, &(struct store_request){.store = name});
 }
 
 /* Both rows or none; the new name first: so whoever reads the rows in order sees that the number

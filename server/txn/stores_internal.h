@@ -8,6 +8,16 @@
 
 /* A transaction that may write: *t, or the op's own. */
 enum err store_begin_write(struct op *op, struct txn **t);
+
+struct store_request { /* what a change of definitions was asked for; what it has not is none */
+    struct slice store, name, new_name; /* name: of an index */
+    const struct store_options *options;
+};
+typedef enum err store_step(struct op *op, struct txn *t, const struct store_request *r);
+/* The step in t, or in a transaction of the op's own, again as often as that one loses. */
+enum err store_run(struct op *op, struct txn *t, store_step *step,
+                   const struct store_request *request);
+
 /* Room in the catalogue for another version. An eighth more is kept for what makes room. */
 enum err store_check_room(struct op *op, bool makes_room);
 /* Numbers that no store and no index has had: *first and those behind it. */

@@ -92,7 +92,7 @@ static bool field_find(const struct update *u, struct msgpack_cursor *c, uint32_
     return false;
 }
 
-/* ERR_NOT_FOUND: the value before step p->missing is no map or array that could have it. */
+/* ERR_NOT_FOUND: the value before step p->missing is not a map or an array that could have it. */
 static enum err place_find(const struct update *u, const struct update_path *path,
                            struct update_place *p)
 {
