@@ -4,7 +4,7 @@
 
 #include "proto/slice.h"
 
-/* The field of a map; none if there is no such field, it is nil, or map is no map. */
+/* The field of a map; none if there is no such field, it is nil, or map is not one. */
 struct slice value_field(struct slice map, const char *name);
 
 /* The field as text, or none. */

@@ -73,18 +73,19 @@ enum hf_code {
     HF_LOG_FAILED = 6001,
     HF_NO_SPACE = 6002,
     HF_CORRUPT = 6003,
-    HF_IO = 6004,         /* a file could not be read or written */
-    HF_LOCKED = 6005,     /* this one and FORMAT end a server that starts; never a reply */
+    HF_IO = 6004,     /* a file could not be read or written */
+    HF_LOCKED = 6005, /* this one and FORMAT end a server that starts; never a reply */
     HF_FORMAT = 6006,
     HF_INTERNAL = 9001,   /* a fault in the server */
     HF_NOMEM = 9002,      /* the server is out of memory */
     HF_CONNECTION = 8001, /* cannot connect, or the connection is lost */
     HF_TIMEOUT = 8002,    /* no answer in time; the connection lives on, but
                            * for hf_wait_all and hf_wait_any */
-    HF_PROTOCOL = 8003,   /* the server sent what is no answer; the connection is ended */
-    HF_MISUSE = 8004,     /* the library was called as it must not be */
-    HF_MEMORY = 8005,     /* out of memory in this process */
-    HF_END = 8006,        /* no error: there are no more rows */
+    HF_PROTOCOL =
+        8003, /* the server sent something other than a reply; the connection is ended */
+    HF_MISUSE = 8004, /* the library was called as it must not be */
+    HF_MEMORY = 8005, /* out of memory in this process */
+    HF_END = 8006,    /* no error: there are no more rows */
 };
 
 /* A run of bytes that somebody else owns. data NULL: none. Where a parameter is

@@ -167,7 +167,7 @@ static size_t put_client(struct execution *w, const struct connection *c)
         return 1;
     put_map(out, 11);
     put_fact(out, "id", c->id);
-    put_optional_text(out, "user", SLICE_NONE); /* there is no login yet */
+    put_optional_text(out, "user", SLICE_NONE); /* this version has no users */
     put_optional_text(out, "address", slice_text(c->peer));
     put_optional_text(out, "client", s->client.size ? text_label_of(&s->client) : SLICE_NONE);
     put_fact(out, "requests", s->request_count);

@@ -15,7 +15,7 @@
 
 #define BACKLOG 1024
 #define DESCRIPTORS_KEPT 64 /* for files, listeners, the loop, and the moment of a refusal */
-#define DESCRIPTORS_MIN 32 /* without them it does not start */
+#define DESCRIPTORS_MIN 32  /* without them it does not start */
 #define CLIENTS_MIN 8       /* where that leaves fewer, some are served all the same */
 #define SOCKET_PATH_MAX (sizeof((struct sockaddr_un *)NULL)->sun_path - 1)
 #define FIRST_PASSED_FD 3 /* as the service manager counts */
@@ -94,11 +94,11 @@ static unsigned read_address(const char *text, struct address *out)
 
 static bool refuse_open(const char *what, char *error)
 {
-    snprintf(
-        error, OPTION_ERROR_BYTES,
-        "listen: \"%.200s\" is reachable from other machines, and there is no authentication "
-        "yet; use a loopback address (127.0.0.1, [::1] or localhost), or set insecure-listen",
-        what);
+    snprintf(error, OPTION_ERROR_BYTES,
+             "listen: \"%.200s\" is reachable from other machines, and clients are not "
+             "authenticated; use a loopback address (127.0.0.1, [::1] or localhost), or set "
+             "insecure-listen",
+             what);
     return false;
 }
 

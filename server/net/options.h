@@ -35,7 +35,7 @@ enum option_type {
 
 /* X(type, field, name, default, min, max, words, reload, help): min, max for
  * numbers; words for choices; reload: SIGHUP may change it. */
-#define OPTION_LIST_OF(X) \
+#define OPTION_LIST_OF(X)                                                                      \
     X(TEXT, data, "data", "data", 0, 0, NULL, false,                                           \
       "the data directory; created if it does not exist")                                      \
     X(LIST, listen, "listen", "localhost:4653", 0, 0, NULL, false,                             \
@@ -45,7 +45,7 @@ enum option_type {
       "path of the Unix socket; empty: holdfast.sock in the data directory; none: no Unix "    \
       "socket")                                                                                \
     X(BOOL, insecure_listen, "insecure-listen", "no", 0, 0, NULL, false,                       \
-      "allow addresses other than loopback although there is no authentication yet")           \
+      "allow addresses other than loopback; clients are not authenticated")                    \
     X(BYTES, stage_size, "stage-size", "64MiB", 64 * KIB, 64 * GIB, NULL, false,               \
       "size at which the open stage (memtable) is sealed and a new one is opened")             \
     X(BYTES, staged_max, "staged-max", "512MiB", MIB, 1024 * GIB, NULL, false,                 \

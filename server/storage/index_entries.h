@@ -7,7 +7,7 @@
  *
  * No entry where a part is missing or is not of the index's types (an array: also anything in
  * it), or where the condition does not hold. multi: an entry for each element that is a key,
- * doubles once; an empty array has none, what is no array one.
+ * doubles once; an empty array has none, any other value one.
  *
  *     index_entries_make(&before, d, old document, record key);   either may be none
  *     index_entries_make(&after, d, new document, record key);

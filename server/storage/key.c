@@ -247,7 +247,7 @@ static enum err put_bytes(struct key_writer *w, struct slice bytes, bool is_text
 
 /* -- one part ------------------------------------------------------------- */
 
-/* A value that is no array. */
+/* A value other than an array. */
 static enum err put_scalar(struct key_writer *w, const struct msgpack_token *t,
                            const char **why)
 {

@@ -7,7 +7,7 @@
 
 #include "server/base/assert.h"
 
-/* Read a map's head. ERR_NOT_FOUND: it is no map, so it has no fields. */
+/* Read a map's head. ERR_NOT_FOUND: it is not a map, so it has no fields. */
 static enum err map_enter(struct msgpack_cursor *c, uint32_t *pairs)
 {
     struct msgpack_token t;

@@ -4,7 +4,7 @@
 #include "tests/bench/workloads.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,8 +17,8 @@
 struct innocent {
     struct attacker client;
     struct histogram pings; /* nanoseconds */
-    atomic_bool stop;
-    bool is_lost; /* a ping was not answered */
+    sem_t ended;            /* posted when the strike has ended */
+    bool is_lost;           /* a ping was not answered */
 };
 
 struct attack_result {
@@ -27,12 +27,24 @@ struct attack_result {
     char note[128]; /* "": all as it should be */
 };
 
+/* Waits for it, but no longer than until the next ping is due. */
+static bool strike_has_ended(struct innocent *i)
+{
+    struct timespec due;
+
+    clock_gettime(CLOCK_REALTIME, &due);
+    due.tv_nsec += PING_PAUSE_NS;
+    if (due.tv_nsec >= 1000000000) {
+        due.tv_nsec -= 1000000000;
+        due.tv_sec++;
+    }
+    return sem_timedwait(&i->ended, &due) == 0;
+}
+
 static void *innocent_pings(void *argument)
 {
     struct innocent *i = argument;
-    const struct timespec pause = {0, PING_PAUSE_NS};
-
-    while (!atomic_load(&i->stop)) {
+    while (!strike_has_ended(i)) {
         uint64_t began = now_ns();
 
         attacker_ask(&i->client, "ping", 0);
@@ -41,7 +53,6 @@ static void *innocent_pings(void *argument)
             break;
         }
         histogram_add(&i->pings, now_ns() - began);
-        nanosleep(&pause, NULL);
     }
     return NULL;
 }
@@ -92,7 +103,7 @@ static bool attack_strike(const struct attack *a, struct attack_run *r, struct i
     ok = a->strike(r);
     out->seconds = (double)(now_ns() - r->begun_ns) / 1e9;
     out->cpu_ms = (attack_cpu(r->peer->pid) - r->begun_cpu) * 1e3;
-    atomic_store(&i->stop, true);
+    sem_post(&i->ended);
     pthread_join(thread, NULL);
     return ok;
 }
@@ -104,6 +115,7 @@ static bool attack_do(const struct attack *a, struct attack_run *r, struct attac
     bool ok;
 
     memset(&i, 0, sizeof i);
+    sem_init(&i.ended, 0, 0);
     ok = attacker_open(&watch, r->peer) && attacker_open(&i.client, r->peer) &&
          attack_prepare(a, r) && attack_strike(a, r, &i, out);
     if (ok) {
@@ -119,6 +131,7 @@ static bool attack_do(const struct attack *a, struct attack_run *r, struct attac
     attacker_close(&r->main);
     attacker_close(&i.client);
     attacker_close(&watch);
+    sem_destroy(&i.ended);
     return ok;
 }
 

@@ -147,7 +147,7 @@ static size_t line_size(const uint8_t *data, size_t size)
     return end ? (size_t)(end - data) + 1 : 0;
 }
 
-/* The bytes of one reply that is no array; 0: not whole. */
+/* The bytes of one reply other than an array; 0: not whole. */
 static size_t plain_size(const uint8_t *data, size_t size)
 {
     size_t whole = line_size(data, size);

@@ -95,7 +95,7 @@ static void judge_error(struct model *m, const msgpack_object *error, unsigned d
 static void judge_holds(struct model *m, const msgpack_object *list)
 {
     if (list->type != MSGPACK_OBJECT_ARRAY)
-        model_fail("holds is no list (M-2)");
+        model_fail("holds: expected a list (M-2)");
     for (uint32_t i = 0; i < list->via.array.size; i++) {
         const msgpack_object *entry = &list->via.array.ptr[i];
 
@@ -239,7 +239,7 @@ void model_judge_answer(struct model_client *c, const msgpack_object *message)
     if (message->type != MSGPACK_OBJECT_ARRAY || message->via.array.size != 4 ||
         part[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER || part[0].via.u64 != 1 ||
         part[1].type != MSGPACK_OBJECT_POSITIVE_INTEGER || part[1].via.u64 > UINT32_MAX)
-        model_fail("what the server has sent is no answer (M-2)");
+        model_fail("the server sent something other than an answer (M-2)");
     if (!object_is_utf8(message))
         model_fail("an answer with text that is not UTF-8 (M-2)");
     if (part[2].type != MSGPACK_OBJECT_NIL && part[3].type != MSGPACK_OBJECT_NIL)
