@@ -146,30 +146,6 @@ enum err cursor_ready(struct op *op, struct cursor *c)
     return e;
 }
 
-bool cursor_nearest(const struct cursor *c, struct slice *key)
-{
-    bool found = c->tree.valid;
-    int sign = c->reverse ? -1 : 1;
-
-    if (found)
-        *key = c->tree.key;
-    for (size_t i = 0; i < c->source_count; i++) {
-        if (!c->sources[i].at)
-            continue;
-        if (!found || sign * slice_compare(record_key(c->sources[i].at), *key) < 0)
-            *key = record_key(c->sources[i].at);
-        found = true;
-    }
-    return found;
-}
-
-bool cursor_in_range(const struct cursor *c, struct slice key)
-{
-    if (c->reverse)
-        return !c->from_size || slice_compare(key, slice_make(c->from, c->from_size)) >= 0;
-    return !c->to_size || slice_compare(key, slice_make(c->to, c->to_size)) < 0;
-}
-
 /* The newest visible version of key among the sources; all that stand on key are used up. */
 static struct record *cursor_resolve(struct cursor *c, struct slice key, bool *in_tree)
 {
@@ -222,8 +198,8 @@ enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct 
         if (e)
             return e;
         if (!cursor_nearest(c, key) || !cursor_in_range(c, *key)) {
-            cursor_rest(
-                c); /* it stands behind its last row: more may come in its transaction */
+            /* It stands behind its last row: more may come in its transaction. */
+            cursor_rest(c);
             return ERR_END;
         }
         *record = cursor_resolve(c, *key, &in_tree);

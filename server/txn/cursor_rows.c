@@ -119,7 +119,8 @@ static enum err cursor_check(struct op *op, struct cursor *c)
 
     if (e)
         return e; /* its transaction has let go of it */
-    failure_clear(&op->failure);
+    if (op->failure.error)
+        failure_clear(&op->failure);
     if (!c->schema)
         return failure_set(&op->failure, ERR_NO_STORE,
                            "the store was created after the savepoint that was rolled back to");
@@ -246,9 +247,9 @@ static enum err cursor_next_key(struct op *op, struct cursor *c, struct slice *k
         e = cursor_read(op, c, key, &r, value);
         if (e)
             return e;
-        if (!c->schema->of)
-            op_release(
-                op); /* the cursor pins the page that it stands in; those behind may go */
+        /* The cursor pins the page that it stands in; those behind it may go. */
+        if (!c->schema->of && op->wait.pins)
+            op_release(op);
         if (r)
             decided_note(op, r->stamp);
         if (!r || !record_is_delete(r))

@@ -37,11 +37,11 @@ struct cursor {
     bool tree_placed;
     bool range_is_empty;
     bool is_killed;
-    bool only_keys;    /* of an index: the records are not wanted */
-    bool unique;       /* of an index: the first row of each index key */
-    bool has_row;      /* the last step gave a row, and it stands right behind it */
-    bool is_again;     /* the last row had to be waited for: what it waited for stays pinned */
-    uint32_t store;        /* its number */
+    bool only_keys; /* of an index: the records are not wanted */
+    bool unique;    /* of an index: the first row of each index key */
+    bool has_row;   /* the last step gave a row, and it stands right behind it */
+    bool is_again;  /* the last row had to be waited for: what it waited for stays pinned */
+    uint32_t store; /* its number */
     uint64_t schemas_made; /* txn.schemas_made when the store was looked up */
     struct record *pending;
     uint64_t limit, offset;
@@ -98,7 +98,28 @@ void cursor_step_back(struct cursor *c, const struct cursor_place *before);
 /* Have every source stand where the place says. */
 enum err cursor_ready(struct op *op, struct cursor *c);
 /* The nearest key ahead; false: none. */
-bool cursor_nearest(const struct cursor *c, struct slice *key);
-bool cursor_in_range(const struct cursor *c, struct slice key);
+static inline bool cursor_nearest(const struct cursor *c, struct slice *key)
+{
+    bool found = c->tree.valid;
+    int sign = c->reverse ? -1 : 1;
+
+    if (found)
+        *key = c->tree.key;
+    for (size_t i = 0; i < c->source_count; i++) {
+        if (!c->sources[i].at)
+            continue;
+        if (!found || sign * slice_compare(record_key(c->sources[i].at), *key) < 0)
+            *key = record_key(c->sources[i].at);
+        found = true;
+    }
+    return found;
+}
+
+static inline bool cursor_in_range(const struct cursor *c, struct slice key)
+{
+    if (c->reverse)
+        return !c->from_size || slice_compare(key, slice_make(c->from, c->from_size)) >= 0;
+    return !c->to_size || slice_compare(key, slice_make(c->to, c->to_size)) < 0;
+}
 
 #endif
