@@ -56,6 +56,14 @@ FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ))
 BINS := $(if $(wildcard server/main.c),$(B)/holdfastd) $(if $(CLI),$(B)/holdfast) \
         $(if $(LIB),$(B)/libholdfast.a $(B)/libholdfast.so)
 
+# The floors of the server are many small files; gcc optimises the daemon as one
+# (-flto), so that a call from one to another costs what it would inside one file.
+# `make LTO=` leaves that out: a quicker link while one works on it.
+LTO ?= $(if $(filter releasegcc,$(MODE)$(findstring gcc,$(CC))),-flto=auto)
+WHOLE := $(if $(LTO),-O3 $(LTO) -ffat-lto-objects)
+$(B)/server/%.o $(B)/proto/%.o: CFLAGS += $(WHOLE)
+NO_LTO := $(if $(LTO),-fno-lto)
+
 all: $(BINS) ## the daemon, the client and the library (this is plain `make`)
 tests: $(UNIT_BINS) $(FUZZ_BINS)
 
@@ -67,7 +75,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@)
 # A stamp is written only when what it says has changed.
 say_if_new = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(B)/flags: FORCE
-	$(call say_if_new,$(CC) $(CFLAGS))
+	$(call say_if_new,$(CC) $(CFLAGS) $(WHOLE))
 $(B)/files: FORCE
 	$(call say_if_new,$(PROTO) $(CORE) $(NET) $(LIB) $(CLI) $(FAKE) $(SIM) $(RIG) $(FUZZ_RIG))
 
@@ -94,30 +102,30 @@ $(B)/%.a: $(B)/files
 $(B)/libholdfast.o: $(call obj,$(LIB)) $(call obj,$(PROTO)) $(B)/files
 	$(call say,LD)
 	$(Q)ld -r -o $@ $(filter %.o,$^)
-	$(Q)objcopy --localize-hidden $@
+	$(Q)objcopy --localize-hidden --remove-section=.gnu.lto_* $@
 
 $(B)/libholdfast.so: $(call obj,$(LIB)) $(call obj,$(PROTO)) $(B)/files
 	$(call say,LD)
-	$(Q)$(CC) -shared -Wl,-soname,libholdfast.so.$(LIB_SONAME) $(LDFLAGS) -o $@ $(filter %.o,$^)
+	$(Q)$(CC) $(NO_LTO) -shared -Wl,-soname,libholdfast.so.$(LIB_SONAME) $(LDFLAGS) -o $@ $(filter %.o,$^)
 
 $(B)/holdfastd: $(B)/server/main.o $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(WHOLE) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/holdfast: $(call obj,$(CLI)) $(B)/libholdfast.a $(B)/libproto.a
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(Q)$(CC) $(NO_LTO) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
 $(B)/tests/test_client_%: $(B)/tests/unit/test_client_%.o $(B)/libclient.a $(B)/libproto.a
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lmsgpackc $(CLI_LIBS) -lpthread
+	$(Q)$(CC) $(NO_LTO) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lmsgpackc $(CLI_LIBS) -lpthread
 
 CORE_LIBS := $(B)/libsim.a $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a
 $(B)/tests/%: $(B)/tests/unit/%.o $(CORE_LIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
+	$(Q)$(CC) $(NO_LTO) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
 
 # With MODE=fuzz (clang) a target is driven by libFuzzer, else by the main of fuzz.h.
 ifeq ($(MODE),fuzz)
@@ -128,7 +136,7 @@ endif
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libfuzz.a $(CORE_LIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(CHECK_LIBS) $(LIBS)
+	$(Q)$(CC) $(NO_LTO) $(LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(CHECK_LIBS) $(LIBS)
 
 # QUICK=1: fewer seeds of what is random, for a first answer under a slow sanitizer.
 RUN = $(if $(QUICK),LIFE_COUNT=8) $(PYTHON) tests/run.py --build $(B) \
@@ -189,7 +197,7 @@ BENCH_LIBS := $(if $(wildcard /usr/include/lmdb.h),-llmdb) \
 $(B)/tests/bench/bench: $(call obj,$(wildcard tests/bench/*.c)) $(B)/libcore.a $(B)/libproto.a
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(BENCH_LIBS)
+	$(Q)$(CC) $(WHOLE) $(LDFLAGS) -o $@ $^ $(LIBS) $(BENCH_LIBS)
 bench: ## beside the rivals that are installed, about ten minutes; BENCH_FLAGS='--only W2'
 bench-full: ## every workload, about 75 minutes, into docs/performance.md
 bench bench-full: all $(B)/tests/bench/bench
