@@ -37,7 +37,7 @@ CLI_LIBS := -ledit -lutf8proc -lm
 CHECK_LIBS := -lcheck -lsubunit -lrt
 
 PROTO := $(wildcard proto/*.c)
-CORE := $(wildcard server/base/*.c server/storage/*.c server/txn/*.c) \
+CORE := $(wildcard server/base/*.c server/storage/*.c server/txn/*.c server/query/*.c) \
         $(filter-out server/os/os_uv.c,$(wildcard server/os/*.c))
 NET := $(wildcard server/net/*.c) $(wildcard server/os/os_uv.c)
 LIB := $(wildcard client/lib/*.c)

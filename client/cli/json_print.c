@@ -2,7 +2,7 @@
 #include "client/cli/base64.h"
 #include "client/cli/json.h"
 #include "client/cli/text.h"
-#include "client/cli/timestamp.h"
+#include "proto/timestamp.h"
 #include "proto/msgpack.h"
 
 #include <float.h>

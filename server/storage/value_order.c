@@ -93,32 +93,66 @@ static int compare_encoded(struct slice a, struct slice b)
     return slice_compare(slice_make(key_a, size_a), slice_make(key_b, size_b));
 }
 
-/* One token of each, of which bytes were read; of arrays only that they are. */
+static bool is_nan(const struct msgpack_token *t)
+{
+    return t->type == MSGPACK_FLOAT && isnan(t->real);
+}
+
+/* The types of keys, and above them what cannot be one. */
+static unsigned rank_of(const struct msgpack_token *t)
+{
+    unsigned type = type_of(t);
+
+    if (type)
+        return type;
+    if (is_nan(t))
+        return VALUE_NUMBER;
+    return t->type == MSGPACK_MAP ? VALUE_TYPES_ALL + 1 : VALUE_TYPES_ALL + 2;
+}
+
+static int compare_numbers(const struct msgpack_token *t, const struct msgpack_token *u,
+                           struct slice a, struct slice b)
+{
+    if (t->type == MSGPACK_UINT && u->type == MSGPACK_UINT)
+        return compare_uints(t->uint, u->uint);
+    if (is_nan(t) || is_nan(u))
+        return is_nan(t) - is_nan(u);
+    return compare_encoded(a, b);
+}
+
+/* One token of each, of which bytes were read; of arrays and maps only that they are. */
 static int compare_tokens(const struct msgpack_token *t, const struct msgpack_token *u,
                           struct slice a, struct slice b)
 {
-    unsigned type = type_of(t), other = type_of(u);
+    unsigned type = rank_of(t), other = rank_of(u);
 
-    ASSERT(type && other);
     if (type != other)
         return type < other ? -1 : 1;
     switch (type) {
     case VALUE_BOOLEAN: return (t->type == MSGPACK_TRUE) - (u->type == MSGPACK_TRUE);
     case VALUE_TEXT:
     case VALUE_BINARY: return slice_compare(t->bytes, u->bytes);
-    case VALUE_NUMBER:
-        if (t->type == MSGPACK_UINT && u->type == MSGPACK_UINT)
-            return compare_uints(t->uint, u->uint);
-        return compare_encoded(a, b);
+    case VALUE_NUMBER: return compare_numbers(t, u, a, b);
     case VALUE_TIMESTAMP: return compare_encoded(a, b);
+    case VALUE_TYPES_ALL + 2:
+        return t->ext_type != u->ext_type ? (t->ext_type < u->ext_type ? -1 : 1)
+                                          : slice_compare(t->bytes, u->bytes);
     default: return 0;
     }
+}
+
+/* How many values follow a head. */
+static uint64_t values_within(const struct msgpack_token *t)
+{
+    if (t->type == MSGPACK_MAP)
+        return 2 * (uint64_t)t->count;
+    return t->type == MSGPACK_ARRAY ? t->count : 0;
 }
 
 int value_compare(struct slice a, struct slice b)
 {
     struct msgpack_cursor at_a = msgpack_open(a), at_b = msgpack_open(b);
-    uint32_t left_a[MSGPACK_DEPTH_MAX + 1], left_b[MSGPACK_DEPTH_MAX + 1];
+    uint64_t left_a[MSGPACK_DEPTH_MAX + 1], left_b[MSGPACK_DEPTH_MAX + 1];
     unsigned depth = 0;
 
     left_a[0] = left_b[0] = 1;
@@ -143,10 +177,10 @@ int value_compare(struct slice a, struct slice b)
                                slice_make(from_b, (size_t)(at_b.at - from_b)));
         if (order)
             return order;
-        if (t.type == MSGPACK_ARRAY && depth < MSGPACK_DEPTH_MAX) {
+        if ((t.type == MSGPACK_ARRAY || t.type == MSGPACK_MAP) && depth < MSGPACK_DEPTH_MAX) {
             depth++;
-            left_a[depth] = t.count;
-            left_b[depth] = u.count;
+            left_a[depth] = values_within(&t);
+            left_b[depth] = values_within(&u);
         }
     }
 }

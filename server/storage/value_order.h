@@ -28,7 +28,9 @@ bool value_is_key(struct slice value, unsigned types);
 /* The bit of the value's type; 0: it is a map, NaN, or an extension that is no timestamp. */
 unsigned value_type_of(struct slice value);
 
-/* Below, at or above 0 as a is to b. Both can be keys. */
+/* Below, at or above 0 as a is to b. What cannot be a key has its place too: NaN is above all other
+ * numbers and equal to itself, maps come after arrays and are compared field by field as they are
+ * written, extensions that are no timestamps come last, by their bytes. */
 int value_compare(struct slice a, struct slice b);
 
 /* "nil", "boolean", "number", "timestamp", "text", "binary", "array": the bit of that name; 0:

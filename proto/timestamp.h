@@ -1,6 +1,6 @@
 /* timestamp.h - moments as RFC 3339 text, in UTC, to the nanosecond. */
-#ifndef HOLDFAST_CLI_TIMESTAMP_H
-#define HOLDFAST_CLI_TIMESTAMP_H
+#ifndef HOLDFAST_PROTO_TIMESTAMP_H
+#define HOLDFAST_PROTO_TIMESTAMP_H
 
 #include "proto/slice.h"
 
@@ -9,6 +9,11 @@
 /* Years 0000 to 9999, which is what the text form has digits for. */
 #define TIMESTAMP_SECONDS_MIN (-62167219200)
 #define TIMESTAMP_SECONDS_MAX 253402300799
+
+/* Days since 1970-01-01 in the Gregorian calendar without end, and back. */
+int64_t timestamp_days(int64_t year, int month, int day);
+void timestamp_date(int64_t days, int64_t *year, int *month, int *day);
+int timestamp_month_days(int64_t year, int month); /* 28 to 31; month from 1 */
 
 /* "2026-01-02T03:04:05Z", with nine digits of a fraction unless it is 0. The seconds are
  * within the bounds above. Returns the length. */

@@ -1,10 +1,10 @@
-#include "client/cli/timestamp.h"
+#include "proto/timestamp.h"
 
 #include <stdio.h>
 
-/* Days since 1970-01-01 in the Gregorian calendar without end, and back. The year is
- * taken to begin in March, so that the leap day comes last; 400 years are 146,097 days. */
-static int64_t days_of_date(int64_t year, int month, int day)
+/* The year is taken to begin in March, so that the leap day comes last; 400 years are 146,097
+ * days. */
+int64_t timestamp_days(int64_t year, int month, int day)
 {
     int64_t era, of_era;
     int of_year;
@@ -16,7 +16,7 @@ static int64_t days_of_date(int64_t year, int month, int day)
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-static void date_of_days(int64_t days, int64_t *year, int *month, int *day)
+void timestamp_date(int64_t days, int64_t *year, int *month, int *day)
 {
     int64_t era, of_era, year_of_era;
     int of_year, shifted;
@@ -32,6 +32,14 @@ static void date_of_days(int64_t days, int64_t *year, int *month, int *day)
     *year = year_of_era + era * 400 + (*month <= 2);
 }
 
+int timestamp_month_days(int64_t year, int month)
+{
+    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+    return month == 2 && leap ? 29 : days[month - 1];
+}
+
 size_t timestamp_print(char to[TIMESTAMP_TEXT_MAX], int64_t seconds, uint32_t nanoseconds)
 {
     int64_t days = seconds / 86400, year;
@@ -41,7 +49,7 @@ size_t timestamp_print(char to[TIMESTAMP_TEXT_MAX], int64_t seconds, uint32_t na
         of_day += 86400;
         days--;
     }
-    date_of_days(days, &year, &month, &day);
+    timestamp_date(days, &year, &month, &day);
     size = snprintf(to, TIMESTAMP_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year, month,
                     day, of_day / 3600, of_day / 60 % 60, of_day % 60);
     if (nanoseconds)
@@ -110,8 +118,7 @@ static bool take_offset(struct slice *text, int *offset_seconds)
 
 bool timestamp_parse(struct slice text, int64_t *seconds, uint32_t *nanoseconds)
 {
-    static const uint8_t month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int year, month, day, hour, minute, second, offset, days;
+    int year, month, day, hour, minute, second, offset;
 
     if (!take_digits(&text, 4, "-", &year) || !take_digits(&text, 2, "-", &month) ||
         !take_digits(&text, 2, "Tt ", &day) || !take_digits(&text, 2, ":", &hour) ||
@@ -120,12 +127,9 @@ bool timestamp_parse(struct slice text, int64_t *seconds, uint32_t *nanoseconds)
         return false;
     if (month < 1 || month > 12 || hour > 23 || minute > 59 || second > 59)
         return false;
-    days = month_days[month - 1];
-    if (month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0))
-        days = 29;
-    if (day < 1 || day > days)
+    if (day < 1 || day > timestamp_month_days(year, month))
         return false;
     *seconds =
-        days_of_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
+        timestamp_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
     return true;
 }
