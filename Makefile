@@ -65,7 +65,7 @@ $(B)/server/%.o $(B)/proto/%.o: CFLAGS += $(WHOLE)
 NO_LTO := $(if $(LTO),-fno-lto)
 
 all: $(BINS) ## the daemon, the client and the library (this is plain `make`)
-tests: $(UNIT_BINS) $(FUZZ_BINS)
+tests: $(UNIT_BINS) $(FUZZ_BINS) $(B)/tests/library
 
 # V=1 shows each command whole.
 Q := $(if $(V),,@)
@@ -120,6 +120,12 @@ $(B)/tests/test_client_%: $(B)/tests/unit/test_client_%.o $(B)/libclient.a $(B)/
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(NO_LTO) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lmsgpackc $(CLI_LIBS) -lpthread
+
+# libholdfast as a program sees it, for test_library.
+$(B)/tests/library: $(B)/tests/integration/library.o $(B)/libholdfast.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
 
 CORE_LIBS := $(B)/libsim.a $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a
 $(B)/tests/%: $(B)/tests/unit/%.o $(CORE_LIBS)

@@ -178,10 +178,16 @@ int cli_connect(struct cli *cli)
 
 bool cli_parse(struct cli *cli, const char *what, const char *text, struct hf_pack *out)
 {
+    return cli_parse_as(cli, what, text, cli->style, out);
+}
+
+bool cli_parse_as(struct cli *cli, const char *what, const char *text, unsigned style,
+                  struct hf_pack *out)
+{
     struct json_error error;
     const char *first = text + strspn(text, " \t\r\n");
 
-    if (json_parse(slice_text(text), cli->style, out, &error)) {
+    if (json_parse(slice_text(text), style, out, &error)) {
         /* A value is one value of its own pack, and nil is none. */
         return true;
     }
@@ -201,7 +207,7 @@ bool cli_parse(struct cli *cli, const char *what, const char *text, struct hf_pa
     return true;
 }
 
-const char *cli_store(struct cli *cli, const char *text, char *name)
+const char *cli_name(struct cli *cli, const char *kind, const char *text, char *name)
 {
     struct hf_pack packed = {0};
     struct json_error error;
@@ -209,12 +215,6 @@ const char *cli_store(struct cli *cli, const char *text, char *name)
     struct slice slice = slice_text(text);
     bool ok = true;
 
-    if (strcmp(text, ".") == 0) {
-        if (!cli->store)
-            cli_usage(cli,
-                      "\".\" stands for the store in use, and none is: run `use STORE` first");
-        return cli->store;
-    }
     if (text[0] == '"') {
         ok = json_parse(slice_text(text), JSON_TYPED, &packed, &error);
         cursor = msgpack_open(slice_of_pack(&packed));
@@ -226,8 +226,18 @@ const char *cli_store(struct cli *cli, const char *text, char *name)
         memcpy(name, slice.data, slice.size);
         name[slice.size] = '\0';
     } else {
-        cli_usage(cli, "invalid store name \"%.80s\": expected 1 to 255 bytes of UTF-8", text);
+        cli_usage(cli, "invalid %s name \"%.80s\": expected 1 to 255 bytes of UTF-8", kind,
+                  text);
     }
     hf_pack_fini(&packed);
     return ok ? name : NULL;
+}
+
+const char *cli_store(struct cli *cli, const char *text, char *name)
+{
+    if (strcmp(text, ".") != 0)
+        return cli_name(cli, "store", text, name);
+    if (!cli->store)
+        cli_usage(cli, "\".\" stands for the store in use, and none is: run `use STORE` first");
+    return cli->store;
 }

@@ -109,9 +109,17 @@ int cli_connect(struct cli *cli);
  * no JSON and does not look like it, the text itself. False: a message was printed. */
 bool cli_parse(struct cli *cli, const char *what, const char *text, struct hf_pack *out);
 
+/* The same with a style of json.h. */
+bool cli_parse_as(struct cli *cli, const char *what, const char *text, unsigned style,
+                  struct hf_pack *out);
+
 /* The store an argument names: itself, "." for that of `use`, or a JSON string. NULL: a
  * message was printed. name has 256 bytes. */
 const char *cli_store(struct cli *cli, const char *text, char *name);
+
+/* The same for a name of another kind, which kind ("index") says in messages; a dot is no
+ * abbreviation there. */
+const char *cli_name(struct cli *cli, const char *kind, const char *text, char *name);
 
 bool cli_tables(const struct cli *cli); /* whether to print tables */
 

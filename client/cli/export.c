@@ -17,7 +17,7 @@
 /* What the cursor needs, and where lines go. */
 struct export_job {
     struct cli *cli;
-    const char *store;
+    struct args_source source; /* a store */
     const char *path; /* "-": standard output */
     bool keeps;       /* a failure leaves what was at path */
     FILE *out;
@@ -39,7 +39,7 @@ static int settle_lines(struct export_job *job, const struct args *args)
     }
     if (hf_stores(cli->conn, cli->txn, &stores) != HF_OK)
         return cli_failed(cli);
-    entry = value_find(slice_of(stores), "name", job->store);
+    entry = value_find(slice_of(stores), "name", job->source.store);
     job->rows = slice_is_none(value_field(entry, "key"));
     return CLI_OK;
 }
@@ -69,11 +69,11 @@ static int export_rows(struct export_job *job)
 
     /* For the bar only; the scan's own moment decides what is written. */
     if (cli->err_is_terminal &&
-        hf_count(cli->conn, cli->txn, job->store, &job->range.range, &total) != HF_OK)
+        hf_count(cli->conn, cli->txn, job->source.store, &job->range.range, &total) != HF_OK)
         return cli_failed(cli);
     if (job->scan.has_limit && job->scan.limit < total)
         total = job->scan.limit;
-    if (hf_cursor_open(cli->conn, cli->txn, job->store, &job->range.range, &job->scan,
+    if (hf_cursor_open(cli->conn, cli->txn, job->source.store, &job->range.range, &job->scan,
                        &cursor) != HF_OK)
         return cli_failed(cli);
     progress_begin(&progress, cli->err_is_terminal ? cli->err : NULL, false, total);
@@ -94,7 +94,7 @@ static int export_rows(struct export_job *job)
     hf_cursor_close(cursor);
     hf_pack_fini(&text);
     if (e == HF_END && count == 0 && !job->scan.has_limit)
-        range_explain_empty(&job->range, cli, job->store);
+        range_explain_empty(&job->range, cli, &job->source);
     if (exit_code == CLI_OK && job->out != cli->out && cli_tables(cli))
         fprintf(cli->out, "%llu records\n", (unsigned long long)count);
     return exit_code;
@@ -204,18 +204,16 @@ int verb_export(struct cli *cli, const struct args *args)
                  .has_limit = args_option(args, "limit") != NULL,
                  .fetch_ahead = true},
     };
-    char name[256];
     int exit_code = CLI_USAGE;
 
-    job.store = cli_store(cli, args->positional[0], name);
-    if (!range_init(&job.range, cli, args) || !job.store ||
+    if (!range_init(&job.range, cli, args) || !source_init(&job.source, cli, args) ||
         !args_number(cli, args, "limit", &job.scan.limit))
         goto done;
     if (args_option(args, "rows") && args_option(args, "records")) {
         cli_usage(cli, "--rows and --records cannot be combined");
         goto done;
     }
-    exit_code = range_open(&job.range, cli, job.store);
+    exit_code = range_open(&job.range, cli, &job.source);
     if (exit_code)
         goto done;
     exit_code = settle_lines(&job, args);

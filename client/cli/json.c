@@ -23,6 +23,7 @@ struct parser {
     const uint8_t *where;
     unsigned nesting;
     bool plain; /* a dollar sign means nothing */
+    bool operators; /* JSON_OPERATORS */
     char unknown[120]; /* the message about a type that is not known */
 };
 
@@ -490,7 +491,11 @@ static bool finish_typed(struct parser *p, size_t head_at, const uint8_t *where)
             ok =
                 msgpack_read(&value.cursor, &value.token) == ERR_OK && types[i].take(p, &value);
         }
-        if (why == p->unknown)
+        if (why == p->unknown && p->operators) {
+            hf_pack_map(p->out, 1);
+            hf_pack_raw(p->out, hf_pack_bytes(&pair));
+            ok = true;
+        } else if (why == p->unknown)
             snprintf(
                 p->unknown, sizeof p->unknown,
                 "unknown type \"%.*s\"; to store a field with that name write \"$%.*s\" or "
@@ -686,7 +691,8 @@ bool json_parse_first(struct slice text, unsigned style, struct hf_pack *out, si
                        .at = text.data,
                        .end = text.data + text.size,
                        .out = out,
-                       .plain = style & JSON_PLAIN};
+                       .plain = style & JSON_PLAIN,
+                       .operators = style & JSON_OPERATORS};
     size_t before = out->size;
 
     if (text.size > 0 && parse_value(&p, 0) && out->failed)

@@ -31,6 +31,7 @@
 /* How to read or print; to be added up. */
 #define JSON_TYPED 0u  /* as above */
 #define JSON_PLAIN 1u  /* a dollar sign means nothing */
+#define JSON_OPERATORS 4u /* a lone {"$gte": 1} that names no type is a map */
 #define JSON_INDENT 2u /* print on lines of their own, indented by two; else on one line */
 
 struct json_error {

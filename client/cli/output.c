@@ -227,50 +227,59 @@ void output_value(struct cli *cli, struct slice value)
 
 /* ---- Rows ---- */
 
-void output_rows_begin(struct output_rows *rows, struct cli *cli)
+void output_rows_begin(struct output_rows *rows, struct cli *cli, const char *index)
 {
     memset(rows, 0, sizeof *rows);
     rows->cli = cli;
+    /* In parentheses: the record may have a field of that name. */
+    snprintf(rows->index_column, sizeof rows->index_column, "(%s)", index ? index : "");
     table_init(&rows->table, cli->out, output_width());
 }
 
-static void add_to_table(struct output_rows *rows, struct hf_bytes key, struct hf_bytes value)
+static void add_to_table(struct output_rows *rows, const struct hf_row *row)
 {
     struct table *t = &rows->table;
 
     table_row(t);
-    if (key.data)
-        put_cell(t, table_column(t, slice_text("key")), slice_of(key));
-    if (value.data && is_record(slice_of(value)))
-        put_record(t, slice_of(value));
-    else if (value.data)
-        put_cell(t, table_column(t, slice_text("value")), slice_of(value));
+    if (row->index_key.data)
+        put_cell(t, table_column(t, slice_text(rows->index_column)), slice_of(row->index_key));
+    if (row->key.data)
+        put_cell(t, table_column(t, slice_text("key")), slice_of(row->key));
+    if (row->value.data && is_record(slice_of(row->value)))
+        put_record(t, slice_of(row->value));
+    else if (row->value.data)
+        put_cell(t, table_column(t, slice_text("value")), slice_of(row->value));
     if (++rows->gathered == ROWS_AT_ONCE) {
         table_flush(t);
         rows->gathered = 0;
     }
 }
 
-void output_rows_add(struct output_rows *rows, struct hf_bytes key, struct hf_bytes value)
+void output_rows_add(struct output_rows *rows, const struct hf_row *row)
 {
+    const struct {
+        const char *name;
+        struct hf_bytes value;
+    } fields[] = {{"index", row->index_key}, {"key", row->key}, {"value", row->value}};
     struct hf_pack *text = &rows->text;
-    bool both = key.data && value.data;
+    unsigned count = 0, printed = 0;
 
     rows->count++;
     if (cli_tables(rows->cli)) {
-        add_to_table(rows, key, value);
+        add_to_table(rows, row);
         return;
     }
     hf_pack_reset(text);
-    if (both)
-        text_append(text, "{\"key\":");
-    if (key.data)
-        json_print(slice_of(key), rows->cli->style, text);
-    if (both)
-        text_append(text, ",\"value\":");
-    if (value.data)
-        json_print(slice_of(value), rows->cli->style, text);
-    if (both)
+    for (int i = 0; i < 3; i++)
+        count += fields[i].value.data != NULL;
+    for (int i = 0; i < 3; i++) {
+        if (!fields[i].value.data)
+            continue;
+        if (count > 1)
+            text_printf(text, "%s\"%s\":", printed++ ? "," : "{", fields[i].name);
+        json_print(slice_of(fields[i].value), rows->cli->style, text);
+    }
+    if (count > 1)
         text_append(text, "}");
     write_line(rows->cli, text);
 }

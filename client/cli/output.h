@@ -12,19 +12,20 @@ void output_value(struct cli *cli, struct slice value);
 /* A value as JSON on a line, whatever the mode. */
 void output_json(struct cli *cli, struct slice value);
 
-/* Rows of a scan. As JSON each is {"key": ..., "value": ...}, or the bare key or value
- * where only that was asked for. */
+/* Rows of a scan. As JSON each is {"key": ..., "value": ...}, of an index with the index key
+ * as "index" before them; or the bare key or value where that is all there is. */
 struct output_rows {
     struct cli *cli;
+    char index_column[260]; /* what the column of index keys is called */
     struct table table;
     struct hf_pack text;
     size_t gathered; /* rows not flushed yet */
     uint64_t count;
 };
 
-void output_rows_begin(struct output_rows *rows, struct cli *cli);
-/* key or value may be none. */
-void output_rows_add(struct output_rows *rows, struct hf_bytes key, struct hf_bytes value);
+/* index is the name of the index by which the rows come; NULL: none. */
+void output_rows_begin(struct output_rows *rows, struct cli *cli, const char *index);
+void output_rows_add(struct output_rows *rows, const struct hf_row *row);
 void output_rows_end(struct output_rows *rows);
 
 /* Whether all that was printed got where it should; else a message. */

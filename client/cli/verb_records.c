@@ -1,4 +1,5 @@
 /* verb_records.c - verbs on records. */
+#include "client/cli/changes.h"
 #include "client/cli/json.h"
 #include "client/cli/output.h"
 #include "client/cli/range.h"
@@ -8,16 +9,15 @@
 
 /* STORE KEY: what most verbs begin with. */
 struct target {
-    char name[256];
-    const char *store;
+    struct args_source source;
     struct hf_pack key;
 };
 
 static bool target_init(struct target *target, struct cli *cli, const struct args *args)
 {
     memset(target, 0, sizeof *target);
-    target->store = cli_store(cli, args->positional[0], target->name);
-    return target->store && cli_parse(cli, "KEY", args->positional[1], &target->key);
+    return source_init(&target->source, cli, args) &&
+           cli_parse(cli, "KEY", args->positional[1], &target->key);
 }
 
 static void print_none(struct cli *cli)
@@ -41,7 +41,8 @@ static void hint_at_text(struct cli *cli, const struct target *target, const cha
     if (strchr("[{\"", word[0]) || msgpack_read_text(&at, &given) == ERR_OK)
         return;
     hf_pack_text(&text, word);
-    if (hf_has(cli->conn, cli->txn, target->store, hf_pack_bytes(&text), &found) == HF_OK &&
+    if (hf_index_has(cli->conn, cli->txn, target->source.store, target->source.index,
+                     hf_pack_bytes(&text), &found) == HF_OK &&
         found)
         cli_usage(cli,
                   "%.60s is not a string; for the record with the key \"%.60s\" write "
@@ -61,8 +62,8 @@ int verb_get(struct cli *cli, const struct args *args)
     exit_code = cli_connect(cli);
     if (exit_code)
         goto done;
-    if (hf_get(cli->conn, cli->txn, target.store, hf_pack_bytes(&target.key), &value) !=
-        HF_OK) {
+    if (hf_index_get(cli->conn, cli->txn, target.source.store, target.source.index,
+                     hf_pack_bytes(&target.key), &value) != HF_OK) {
         exit_code = cli_failed(cli);
     } else if (value.data) {
         output_value(cli, slice_of(value));
@@ -76,10 +77,16 @@ done:
     return exit_code;
 }
 
+static int delete (struct hf_conn *c, struct hf_txn *t, const char *store, const char *index,
+                   struct hf_bytes key, bool *existed)
+{
+    return hf_delete(c, t, store, key, existed); /* which takes no --index */
+}
+
 /* has and delete: a key in, true or false out. */
 static int verb_of_bool(struct cli *cli, const struct args *args,
                         int (*call)(struct hf_conn *c, struct hf_txn *t, const char *store,
-                                    struct hf_bytes key, bool *answer))
+                                    const char *index, struct hf_bytes key, bool *answer))
 {
     struct target target;
     bool answer;
@@ -90,7 +97,8 @@ static int verb_of_bool(struct cli *cli, const struct args *args,
     exit_code = cli_connect(cli);
     if (exit_code)
         goto done;
-    if (call(cli->conn, cli->txn, target.store, hf_pack_bytes(&target.key), &answer) != HF_OK)
+    if (call(cli->conn, cli->txn, target.source.store, target.source.index,
+             hf_pack_bytes(&target.key), &answer) != HF_OK)
         exit_code = cli_failed(cli);
     else
         print_bool(cli, answer);
@@ -101,73 +109,12 @@ done:
 
 int verb_has(struct cli *cli, const struct args *args)
 {
-    return verb_of_bool(cli, args, hf_has);
+    return verb_of_bool(cli, args, hf_index_has);
 }
 
 int verb_delete(struct cli *cli, const struct args *args)
 {
-    return verb_of_bool(cli, args, hf_delete);
-}
-
-/* The operators of update; those that take no value. */
-static const char *const changes_of_three[] = {"set", "add", "min", "max", "append", NULL};
-static const char *const changes_of_two[] = {"unset", "commit", NULL};
-
-static bool is_one_of(const char *word, const char *const *words)
-{
-    while (*words && strcmp(word, *words) != 0)
-        words++;
-    return *words != NULL;
-}
-
-/* A field's name as it stands, or a list of steps. */
-static bool path_parse(struct cli *cli, const char *text, struct hf_pack *out)
-{
-    if (text[0] == '[' || text[0] == '"')
-        return cli_parse(cli, "PATH", text, out);
-    if (!msgpack_text_is_utf8(slice_text(text))) {
-        cli_usage(cli, "PATH: not valid UTF-8");
-        return false;
-    }
-    hf_pack_text(out, text);
-    return true;
-}
-
-/* The words from i on, OPERATOR PATH [VALUE], as a list of changes. */
-static bool changes_parse(struct cli *cli, const struct args *args, unsigned i,
-                          struct hf_pack *out)
-{
-    struct hf_pack changes = {0};
-    uint32_t count = 0;
-    bool ok = true;
-
-    while (ok && i < args->count) {
-        const char *what = args->positional[i];
-        unsigned parts = is_one_of(what, changes_of_three) ? 3
-                         : is_one_of(what, changes_of_two) ? 2
-                                                           : 0;
-
-        if (!parts)
-            cli_usage(cli,
-                      "unknown change \"%.60s\"; expected set, unset, add, min, max, append or "
-                      "commit",
-                      what);
-        else if (args->count - i < parts)
-            cli_usage(cli, "%s needs %s", what, parts == 3 ? "PATH VALUE" : "PATH");
-        ok = parts && args->count - i >= parts;
-        if (!ok)
-            break;
-        hf_pack_array(&changes, parts);
-        hf_pack_text(&changes, what);
-        ok = path_parse(cli, args->positional[i + 1], &changes) &&
-             (parts == 2 || cli_parse(cli, "VALUE", args->positional[i + 2], &changes));
-        i += parts;
-        count++;
-    }
-    hf_pack_array(out, count);
-    hf_pack_raw(out, hf_pack_bytes(&changes));
-    hf_pack_fini(&changes);
-    return ok;
+    return verb_of_bool(cli, args, delete);
 }
 
 int verb_update(struct cli *cli, const struct args *args)
@@ -178,12 +125,13 @@ int verb_update(struct cli *cli, const struct args *args)
     struct hf_bytes value;
     int exit_code = CLI_USAGE;
 
-    if (!target_init(&target, cli, args) || !changes_parse(cli, args, 2, &changes))
+    if (!target_init(&target, cli, args) ||
+        !changes_parse(cli, args->positional + 2, args->count - 2, &changes))
         goto done;
     exit_code = cli_connect(cli);
     if (exit_code)
         goto done;
-    if (hf_update(cli->conn, cli->txn, target.store, hf_pack_bytes(&target.key),
+    if (hf_update(cli->conn, cli->txn, target.source.store, hf_pack_bytes(&target.key),
                   hf_pack_bytes(&changes), &options, &value) != HF_OK)
         exit_code = cli_failed(cli);
     else if (value.data)
@@ -200,11 +148,10 @@ int verb_get_many(struct cli *cli, const struct args *args)
 {
     struct hf_pack keys = {0};
     struct hf_bytes values;
-    char name[256];
-    const char *store = cli_store(cli, args->positional[0], name);
+    struct args_source source;
     int exit_code = CLI_USAGE;
 
-    if (!store)
+    if (!source_init(&source, cli, args))
         goto done;
     hf_pack_array(&keys, args->count - 1);
     for (unsigned i = 1; i < args->count; i++) {
@@ -214,7 +161,8 @@ int verb_get_many(struct cli *cli, const struct args *args)
     exit_code = cli_connect(cli);
     if (exit_code)
         goto done;
-    if (hf_get_many(cli->conn, cli->txn, store, hf_pack_bytes(&keys), &values) != HF_OK)
+    if (hf_index_get_many(cli->conn, cli->txn, source.store, source.index, hf_pack_bytes(&keys),
+                          &values) != HF_OK)
         exit_code = cli_failed(cli);
     else
         output_value(cli, slice_of(values));
@@ -269,25 +217,26 @@ int verb_insert(struct cli *cli, const struct args *args)
 }
 
 /* Print all rows; what was printed before an error stays printed. */
-static int print_scan(struct cli *cli, const char *store, const struct range *range,
-                      const struct hf_scan_options *scan)
+static int print_scan(struct cli *cli, const struct args_source *source,
+                      const struct range *range, const struct hf_scan_options *scan)
 {
     struct output_rows rows;
     struct hf_cursor *cursor;
     struct hf_row row;
     int e, exit_code = CLI_OK;
 
-    if (hf_cursor_open(cli->conn, cli->txn, store, &range->range, scan, &cursor) != HF_OK)
+    if (hf_cursor_open(cli->conn, cli->txn, source->store, &range->range, scan, &cursor) !=
+        HF_OK)
         return cli_failed(cli);
-    output_rows_begin(&rows, cli);
+    output_rows_begin(&rows, cli, source->index);
     while ((e = hf_cursor_next(cursor, &row)) == HF_OK && !ferror(cli->out))
-        output_rows_add(&rows, row.key, row.value);
+        output_rows_add(&rows, &row);
     output_rows_end(&rows);
     if (e != HF_OK && e != HF_END)
         exit_code = cli_failed(cli);
     hf_cursor_close(cursor);
     if (e == HF_END && rows.count == 0 && !scan->has_limit && !scan->offset)
-        range_explain_empty(range, cli, store);
+        range_explain_empty(range, cli, source);
     return exit_code;
 }
 
@@ -298,14 +247,14 @@ int verb_scan(struct cli *cli, const struct args *args)
         .keys_only = args_option(args, "keys") != NULL,
         .values_only = args_option(args, "values") != NULL,
         .has_limit = args_option(args, "limit") != NULL,
+        .unique = args_option(args, "unique") != NULL,
         .fetch_ahead = true, /* nothing is written between the rows */
     };
     struct range range;
-    char name[256];
-    const char *store = cli_store(cli, args->positional[0], name);
+    struct args_source source;
     int exit_code = CLI_USAGE;
 
-    if (!range_init(&range, cli, args) || !store ||
+    if (!range_init(&range, cli, args) || !source_init(&source, cli, args) ||
         !args_number(cli, args, "limit", &scan.limit) ||
         !args_number(cli, args, "offset", &scan.offset))
         goto done;
@@ -313,42 +262,47 @@ int verb_scan(struct cli *cli, const struct args *args)
         cli_usage(cli, "--keys and --values cannot be combined");
         goto done;
     }
-    exit_code = range_open(&range, cli, store);
+    if (scan.unique && !source.index) {
+        cli_usage(cli, "--unique applies to a scan by --index; keys of a store are unique");
+        goto done;
+    }
+    scan.index = source.index;
+    exit_code = range_open(&range, cli, &source);
     if (exit_code == CLI_OK)
-        exit_code = print_scan(cli, store, &range, &scan);
+        exit_code = print_scan(cli, &source, &range, &scan);
 done:
     range_fini(&range);
     return exit_code;
 }
 
 /* What was found in the range, and if that is nothing, why. */
-static void range_print_number(const struct range *range, struct cli *cli, const char *store,
-                               uint64_t number)
+static void range_print_number(const struct range *range, struct cli *cli,
+                               const struct args_source *source, uint64_t number)
 {
     fprintf(cli->out, "%llu\n", (unsigned long long)number);
     if (number == 0)
-        range_explain_empty(range, cli, store);
+        range_explain_empty(range, cli, source);
 }
 
 static int verb_of_range(struct cli *cli, const struct args *args,
                          int (*call)(struct hf_conn *c, struct hf_txn *t, const char *store,
-                                     const struct hf_range *range, uint64_t *number))
+                                     const char *index, const struct hf_range *range,
+                                     uint64_t *number))
 {
     struct range range;
+    struct args_source source;
     uint64_t number;
-    char name[256];
-    const char *store = cli_store(cli, args->positional[0], name);
     int exit_code = CLI_USAGE;
 
-    if (!range_init(&range, cli, args) || !store)
+    if (!range_init(&range, cli, args) || !source_init(&source, cli, args))
         goto done;
-    exit_code = range_open(&range, cli, store);
+    exit_code = range_open(&range, cli, &source);
     if (exit_code)
         goto done;
-    if (call(cli->conn, cli->txn, store, &range.range, &number) != HF_OK)
+    if (call(cli->conn, cli->txn, source.store, source.index, &range.range, &number) != HF_OK)
         exit_code = cli_failed(cli);
     else
-        range_print_number(&range, cli, store, number);
+        range_print_number(&range, cli, &source, number);
 done:
     range_fini(&range);
     return exit_code;
@@ -356,24 +310,23 @@ done:
 
 int verb_count(struct cli *cli, const struct args *args)
 {
-    return verb_of_range(cli, args, hf_count);
+    return verb_of_range(cli, args, hf_index_count);
 }
 
 int verb_size(struct cli *cli, const struct args *args)
 {
-    return verb_of_range(cli, args, hf_size);
+    return verb_of_range(cli, args, hf_index_size);
 }
 
 int verb_delete_range(struct cli *cli, const struct args *args)
 {
     struct hf_delete_range_options options = {.reverse = args_option(args, "reverse") != NULL};
     struct range range;
+    struct args_source source;
     uint64_t deleted;
-    char name[256];
-    const char *store = cli_store(cli, args->positional[0], name);
     int exit_code = CLI_USAGE;
 
-    if (!range_init(&range, cli, args) || !store ||
+    if (!range_init(&range, cli, args) || !source_init(&source, cli, args) ||
         !args_number(cli, args, "limit", &options.limit))
         goto done;
     if (range_is_given(&range) == (args_option(args, "all") != NULL)) {
@@ -387,13 +340,14 @@ int verb_delete_range(struct cli *cli, const struct args *args)
         fputs("0\n", cli->out);
         goto done;
     }
-    exit_code = range_open(&range, cli, store);
+    exit_code = range_open(&range, cli, &source);
     if (exit_code)
         goto done;
-    if (hf_delete_range(cli->conn, cli->txn, store, &range.range, &options, &deleted) != HF_OK)
+    if (hf_delete_range(cli->conn, cli->txn, source.store, &range.range, &options, &deleted) !=
+        HF_OK)
         exit_code = cli_failed(cli);
     else
-        range_print_number(&range, cli, store, deleted);
+        range_print_number(&range, cli, &source, deleted);
 done:
     range_fini(&range);
     return exit_code;

@@ -160,18 +160,25 @@ int verb_describe(struct cli *cli, const struct args *args)
 {
     struct hf_bytes result;
     struct slice method;
+    char name[256];
+    const char *store;
     int exit_code;
 
     if (args->count == 0)
         return verb_of_result(cli, NULL, hf_describe);
+    store = cli_store(cli, args->positional[0], name);
+    if (!store)
+        return CLI_USAGE;
     exit_code = cli_connect(cli);
     if (exit_code)
         return exit_code;
+    if (args_option(args, "store"))
+        return verb_stores_describe(cli, store);
     if (hf_describe(cli->conn, &result) != HF_OK)
         return server_failed(cli);
-    method = value_find(slice_of(result), "name", args->positional[0]);
+    method = value_find(slice_of(result), "name", store);
     if (slice_is_none(method))
-        return cli_usage(cli, "unknown method \"%.60s\"", args->positional[0]);
+        return verb_stores_describe(cli, store);
     output_value(cli, method);
     return CLI_OK;
 }

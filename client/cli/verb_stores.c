@@ -1,6 +1,7 @@
 /* verb_stores.c - verbs on stores. */
 #include "client/cli/keypath.h"
 #include "client/cli/output.h"
+#include "client/cli/stores.h"
 #include "client/cli/value.h"
 #include "client/cli/verbs.h"
 
@@ -14,10 +15,38 @@ int verb_stores(struct cli *cli, const struct args *args)
         return exit_code;
     if (hf_stores(cli->conn, cli->txn, &result) != HF_OK)
         return cli_failed(cli);
-    if (cli_tables(cli) && value_is_empty_list(slice_of(result)))
+    if (cli_tables(cli) && value_is_empty_list(slice_of(result))) {
         fputs("(no stores)\n", cli->out);
-    else
+    } else if (cli_tables(cli)) {
+        struct hf_pack list = {0};
+
+        stores_shorten(slice_of(result), &list);
+        output_value(cli, slice_of_pack(&list));
+        hf_pack_fini(&list);
+    } else {
         output_value(cli, slice_of(result));
+    }
+    return CLI_OK;
+}
+
+int verb_stores_describe(struct cli *cli, const char *name)
+{
+    struct hf_pack text = {0};
+    struct hf_bytes result;
+    struct slice entry;
+
+    if (hf_stores(cli->conn, cli->txn, &result) != HF_OK)
+        return cli_failed(cli);
+    entry = value_find(slice_of(result), "name", name);
+    if (slice_is_none(entry))
+        return cli_usage(cli, "no method of the protocol and no store is called \"%.60s\"",
+                         name);
+    if (cli_tables(cli)) {
+        stores_describe(entry, &text);
+        entry = slice_of_pack(&text);
+    }
+    output_value(cli, entry);
+    hf_pack_fini(&text);
     return CLI_OK;
 }
 

@@ -13,10 +13,20 @@
         {"prefix", "KEY", "multi-part keys that begin with these parts"},                    \
         {"starts", "KEY", "keys whose (last given) part begins with this string"}
 
-static const struct verb_option range_options[] = {RANGE_OPTIONS, {NULL, NULL, NULL}};
+#define INDEX_OPTION {"index", "NAME", "by this index: its keys in the place of the store's"}
+
+static const struct verb_option source_options[] = {INDEX_OPTION, {NULL, NULL, NULL}};
+
+static const struct verb_option range_options[] = {
+    INDEX_OPTION,
+    RANGE_OPTIONS,
+    {NULL, NULL, NULL},
+};
 
 static const struct verb_option scan_options[] = {
+    INDEX_OPTION,
     RANGE_OPTIONS,
+    {"unique", NULL, "of each index key only the first row"},
     {"reverse", NULL, "in descending order"},
     {"limit", "N", "at most N rows"},
     {"offset", "N", "skip the first N rows"},
@@ -60,6 +70,22 @@ static const struct verb_option create_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct verb_option index_options[] = {
+    {"key", "PATH,PATH", "index these fields (default: the path that NAME is)"},
+    {"unique", NULL, "refuse a second record with the same index key"},
+    {"multi", NULL, "an entry for each element of an array"},
+    {"desc", NULL, "in descending order"},
+    {"types", "TYPE,TYPE", "index only values of these types (see below)"},
+    {"where", "CONDITION", "index only records that meet it (see below)"},
+    {"online", NULL, "build in the background; `stores` shows the state"},
+    {NULL, NULL, NULL},
+};
+
+static const struct verb_option describe_options[] = {
+    {"store", NULL, "NAME is a store, though a method has that name too"},
+    {NULL, NULL, NULL},
+};
+
 static const struct verb_option import_options[] = {
     {"key", "PATH,PATH", "create the store with this key if it does not exist"},
     {"create", NULL, "create the store with explicit keys if it does not exist"},
@@ -85,18 +111,19 @@ static const struct verb_option put_options[] = {
 };
 
 #define KEY_HELP                                                                           \
-    "PATH is a field name; several, separated by commas, make a multi-part key. A part that\n" \
-    "ends in :desc sorts in descending order. For nested fields write JSON:\n"               \
-    "--key '[[\"address\", \"city\"], \"name\"]'."
+    "PATH is a field name, or address.city for a nested field, or tags[0] for a place in an\n" \
+    "array; several, separated by commas, make a multi-part key. A part that ends in :desc\n"   \
+    "sorts in descending order. Write other names as JSON: --key '[[\"a.b\", \"c\"], \"d,e\"]'."
 
 const struct verb verbs[] = {
     {"get", "STORE KEY", VERB_BOTH, verb_get, "Print a record, or null if it does not exist",
-     NULL, "get packages '[\"libuv1-dev\",\"amd64\"]'", NULL},
+     "By an index, it is the record with the least key of those that match.",
+     "get packages '[\"libuv1-dev\",\"amd64\"]'", source_options},
     {"has", "STORE KEY", VERB_BOTH, verb_has, "Print whether a record exists", NULL,
-     "has users alice", NULL},
+     "has users alice@example.org --index email", source_options},
     {"get-many", "STORE KEY...", VERB_BOTH, verb_get_many,
      "Print several records as a list, with null for those that do not exist", NULL,
-     "get-many users alice bob", NULL},
+     "get-many users alice bob", source_options},
     {"put", "STORE VALUE [KEY]", VERB_BOTH, verb_put,
      "Insert or replace a record and print its key",
      "The value comes first, then the key: put STORE VALUE KEY or put STORE VALUE --key KEY.\n"
@@ -111,24 +138,25 @@ const struct verb verbs[] = {
     {"update", "STORE KEY CHANGE...", VERB_BOTH, verb_update,
      "Change a record in place and print it, or null if it does not exist",
      "Changes are made in their order, all or none:\n"
-     "  set PATH VALUE      replace or add a value\n"
+     "  set PATH=VALUE      replace or add a value; set is the default\n"
+     "  add PATH=NUMBER     add to a number; a missing one is 0\n"
+     "  min PATH=VALUE      keep the lesser of the two\n"
+     "  max PATH=VALUE      keep the greater of the two\n"
+     "  append PATH=VALUE   add an element to an array, or text to text\n"
      "  unset PATH          remove a field, or an element of an array\n"
-     "  add PATH NUMBER     add to a number; a missing one is 0\n"
-     "  min PATH VALUE      keep the lesser of the two\n"
-     "  max PATH VALUE      keep the greater of the two\n"
-     "  append PATH VALUE   add an element to an array, or text to text\n"
      "  commit PATH         put in the number of the commit\n"
-     "PATH is a field name, or JSON: '[\"address\", \"city\"]', '[\"tags\", 0]', and [] for the\n"
-     "record itself.",
-     "update users alice add logins 1 set '[\"address\", \"city\"]' Rome", update_options},
+     "Several may follow one word: set name=Ann age=30 add logins=1. PATH is a field name,\n"
+     "address.city for a nested field, or tags[0] for a place in an array; others are JSON:\n"
+     "'[\"a.b\"]=1', and [] is the record itself.",
+     "update users alice address.city=Rome add logins=1", update_options},
     {"delete", "STORE KEY", VERB_BOTH, verb_delete,
      "Delete a record and print whether it existed", NULL, "delete users alice", NULL},
     {"delete-range", "STORE", VERB_BOTH, verb_delete_range,
      "Delete the records of a range and print their number", NULL,
      "delete-range log --lt '{\"$timestamp\": \"2026-01-01T00:00:00Z\"}'", delete_range_options},
     {"scan", "STORE", VERB_BOTH, verb_scan, "Print records in key order",
-     "In a pipe, each row is one line {\"key\": ..., \"value\": ...}; with --keys or\n"
-     "--values, the bare key or record.",
+     "In a pipe, each row is one line {\"key\": ..., \"value\": ...}, by an index with the index\n"
+     "key as \"index\" before them; with --keys or --values, the bare key or record.",
      "scan packages --starts '[\"libuv\"]' --limit 5", scan_options},
     {"count", "STORE", VERB_BOTH, verb_count, "Print the number of records", NULL,
      "count packages --prefix '[\"libuv1-dev\"]'", range_options},
@@ -152,6 +180,21 @@ const struct verb verbs[] = {
      "clear-store packages", NULL},
     {"rename-store", "STORE NAME", VERB_BOTH, verb_rename_store, "Rename a store", NULL,
      "rename-store packages bookworm", NULL},
+
+    {"create-index", "STORE NAME", VERB_BOTH, verb_create_index,
+     "Create an index over the records of a store",
+     "Without --key, NAME is the path that is indexed: create-index users email. A record has no\n"
+     "entry where the path is missing or its value cannot be a key.\n"
+     KEY_HELP
+     "\n'[{\"any\": [\"mobile\", \"phone\"]}]' takes the first of the paths that is there.\n"
+     "TYPE is nil, boolean, number, timestamp, text, binary or array. CONDITION is JSON on fields\n"
+     "of the record: '{\"state\": \"open\", \"age\": {\"$gte\": 18}}'; with $eq, $ne, $gt, $gte,\n"
+     "$lt, $lte, $exists, $and and $or.",
+     "create-index users email --unique", index_options},
+    {"drop-index", "STORE NAME", VERB_BOTH, verb_drop_index, "Drop an index", NULL,
+     "drop-index users email", NULL},
+    {"rename-index", "STORE NAME NEW", VERB_BOTH, verb_rename_index, "Rename an index", NULL,
+     "rename-index users email mail", NULL},
 
     {"import", "STORE [FILE]", VERB_BOTH, verb_import,
      "Import a file of JSON lines, or standard input, into a store",
@@ -181,8 +224,10 @@ const struct verb verbs[] = {
     {"amalgamate", "", VERB_BOTH, verb_amalgamate, "Merge sealed stages into the data file", NULL,
      "amalgamate", NULL},
     {"ping", "", VERB_BOTH, verb_ping, "Check that the server responds", NULL, "ping", NULL},
-    {"describe", "[METHOD]", VERB_BOTH, verb_describe, "List the methods of the protocol", NULL,
-     "describe put", NULL},
+    {"describe", "[NAME]", VERB_BOTH, verb_describe,
+     "Show a store with its key and indexes, or a method of the protocol",
+     "Without NAME, list the methods. A method is shown before a store of the same name.",
+     "describe users", describe_options},
     {"call", "METHOD [PARAMETER]...", VERB_BOTH, verb_call, "Call any method of the protocol",
      "Parameters are JSON, in the order that `describe METHOD` shows; null as the transaction\n"
      "handle means that the call is a transaction of its own.",

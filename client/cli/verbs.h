@@ -25,6 +25,12 @@ int verb_create_store(struct cli *cli, const struct args *args);
 int verb_drop_store(struct cli *cli, const struct args *args);
 int verb_clear_store(struct cli *cli, const struct args *args);
 int verb_rename_store(struct cli *cli, const struct args *args);
+/* What `describe STORE` does, connected. */
+int verb_stores_describe(struct cli *cli, const char *name);
+
+int verb_create_index(struct cli *cli, const struct args *args);
+int verb_drop_index(struct cli *cli, const struct args *args);
+int verb_rename_index(struct cli *cli, const struct args *args);
 
 int verb_import(struct cli *cli, const struct args *args);
 int verb_export(struct cli *cli, const struct args *args);

@@ -26,7 +26,7 @@ static bool take_json(struct words *w, const char *line, const char **at, struct
     }
     text_append_slice(word, slice_make(*at, used));
     *at += used;
-    if (**at && !is_blank(**at)) {
+    if (**at && !is_blank(**at) && **at != '=') {
         snprintf(w->why, sizeof w->why, "column %lu: expected a space after the JSON value",
                  (unsigned long)(*at - line) + 1);
         return false;
@@ -39,11 +39,14 @@ static bool take_word(struct words *w, const char *line, const char **at, struct
     const char *from = *at;
 
     while (**at && !is_blank(**at)) {
-        bool begins = *at == from || (from[0] == '-' && (*at)[-1] == '=');
+        bool begins = *at == from || (*at)[-1] == '=';
         const char *end;
 
-        if (begins && (**at == '{' || **at == '[' || **at == '"'))
-            return take_json(w, line, at, word);
+        if (begins && (**at == '{' || **at == '[' || **at == '"')) {
+            if (!take_json(w, line, at, word))
+                return false;
+            continue;
+        }
         if (**at != '\'') {
             text_append_slice(word, slice_make((*at)++, 1));
             continue;

@@ -13,9 +13,10 @@ struct words {
     char why[160]; /* of a failure */
 };
 
-/* Blanks part words, but a word that begins with {, [ or " (or has it behind an = of an
- * option) is a whole JSON value, blanks and all; '...' is a word or a piece of one as in
- * other shells; # at the beginning of a word begins a comment. False: why says it. */
+/* Blanks part words, but a word that begins with {, [ or " (or has it behind an =, as in
+ * --gt=["a"] and name="Ann Lee") is a whole JSON value, blanks and all; '...' is a word or a
+ * piece of one as in other shells; # at the beginning of a word begins a comment. False: why
+ * says it. */
 bool words_split(struct words *w, const char *line);
 void words_free(struct words *w);
 

@@ -144,6 +144,13 @@ int call_finish(struct hf_conn *c, struct call_options *options, struct hf_bytes
 /* The same without waiting. */
 int call_send(struct hf_conn *c, struct call_options *options, struct hf_reply **out);
 
+/* What is read: a store, or (index not NULL) an index of it. */
+struct call_source {
+    const char *store, *index;
+};
+
+void pack_source(struct hf_pack *p, struct call_source source);
+
 /* A range as the server takes it: nil for NULL. */
 void pack_range(struct hf_pack *p, const struct hf_range *range);
 

@@ -128,6 +128,7 @@ int hf_cursor_open(struct hf_conn *c, struct hf_txn *t, const char *store,
     cursor->page = scan->page;
     cursor->ahead = !t || t->read_only || scan->fetch_ahead;
     call_options_bool(&o, "reverse", scan->reverse);
+    call_options_bool(&o, "unique", scan->unique);
     if (scan->keys_only || scan->values_only)
         call_options_text(&o, "only", scan->keys_only ? "keys" : "values");
     if (scan->has_limit)
@@ -137,11 +138,7 @@ int hf_cursor_open(struct hf_conn *c, struct hf_txn *t, const char *store,
     if (scan->page)
         call_options_uint(&o, "page", scan->page);
     p = txn_start(c, t, "scan", 3, &o);
-    if (scan->index)
-        hf_pack_array(p, 2);
-    hf_pack_text(p, store);
-    if (scan->index)
-        hf_pack_text(p, scan->index);
+    pack_source(p, (struct call_source){store, scan->index});
     pack_range(p, range);
     e = txn_finish(c, t, &o, NULL);
     if (e == HF_OK) {

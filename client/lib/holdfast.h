@@ -296,7 +296,28 @@ HF_API int hf_drop_store(struct hf_conn *c, struct hf_txn *t, const char *store)
 HF_API int hf_clear_store(struct hf_conn *c, struct hf_txn *t, const char *store);
 HF_API int hf_rename_store(struct hf_conn *c, struct hf_txn *t, const char *store,
                            const char *name);
+/* *result gets a packed list of maps, by name: {name, key, indexes, records, bytes ...}. */
 HF_API int hf_stores(struct hf_conn *c, struct hf_txn *t, struct hf_bytes *result);
+
+struct hf_index_options {
+    struct hf_bytes key;   /* a packed key path or list of parts, as of a store; required */
+    bool unique;           /* HF_NOT_UNIQUE for a second record with the same index key */
+    bool multi;            /* an entry for each element of an array */
+    const char *types;     /* which values are keys, as "text" or "number,timestamp": nil, boolean,
+                            * number, timestamp, text, binary, array; NULL: all of them */
+    struct hf_bytes where; /* a packed condition: only records that meet it; none: all */
+    bool online;           /* answer at once and build in the background; hf_stores shows the
+                            * state. Refused by servers that cannot (HF_BAD_REQUEST) */
+};
+
+/* Make an index over the records there are, in t like everything else. HF_EXISTS,
+ * HF_NO_STORE, HF_NOT_UNIQUE (two records have one key; nothing is done). */
+HF_API int hf_create_index(struct hf_conn *c, struct hf_txn *t, const char *store,
+                           const char *index, const struct hf_index_options *options);
+HF_API int hf_drop_index(struct hf_conn *c, struct hf_txn *t, const char *store,
+                         const char *index);
+HF_API int hf_rename_index(struct hf_conn *c, struct hf_txn *t, const char *store,
+                           const char *index, const char *name);
 
 /* Insert or replace. key is none where the store takes it from the record or makes it;
  * *stored (may be NULL) gets the key. */
@@ -340,6 +361,21 @@ HF_API int hf_count(struct hf_conn *c, struct hf_txn *t, const char *store,
                     const struct hf_range *range, uint64_t *records);
 HF_API int hf_size(struct hf_conn *c, struct hf_txn *t, const char *store,
                    const struct hf_range *range, uint64_t *bytes);
+
+/* The same by an index: key, keys and range are those of the index. A get takes the first
+ * match, the record with the least key of its own; hf_index_count counts entries. For scans,
+ * and for the keys of what was found, there is `index` of struct hf_scan_options. index NULL
+ * is the store itself, as in the functions above. */
+HF_API int hf_index_get(struct hf_conn *c, struct hf_txn *t, const char *store,
+                        const char *index, struct hf_bytes key, struct hf_bytes *value);
+HF_API int hf_index_has(struct hf_conn *c, struct hf_txn *t, const char *store,
+                        const char *index, struct hf_bytes key, bool *has);
+HF_API int hf_index_get_many(struct hf_conn *c, struct hf_txn *t, const char *store,
+                             const char *index, struct hf_bytes keys, struct hf_bytes *values);
+HF_API int hf_index_count(struct hf_conn *c, struct hf_txn *t, const char *store,
+                          const char *index, const struct hf_range *range, uint64_t *entries);
+HF_API int hf_index_size(struct hf_conn *c, struct hf_txn *t, const char *store,
+                         const char *index, const struct hf_range *range, uint64_t *bytes);
 
 struct hf_delete_range_options {
     uint64_t limit; /* 0: none */
@@ -427,9 +463,9 @@ HF_API int hf_transact(struct hf_conn *c, const struct hf_transact_options *opti
 /* ---- Cursors ------------------------------------------------------------ */
 
 struct hf_scan_options {
-    const char *index; /* NULL: the records themselves. Servers of this version have no
-                        * indexes and answer one with HF_BAD_REQUEST */
+    const char *index; /* rows in the order of this index; NULL: by the records' keys */
     bool reverse;
+    bool unique; /* of each index key the first row only; limit and offset count these */
     bool keys_only;
     bool values_only;
     bool has_limit; /* whether limit counts: a limit of 0 gives no rows */
@@ -444,7 +480,7 @@ struct hf_scan_options {
 /* Bytes are borrowed until the next call of hf_cursor_next or hf_cursor_close; other
  * calls on the connection leave them alone. */
 struct hf_row {
-    struct hf_bytes index_key; /* none; of an index, where a server has them */
+    struct hf_bytes index_key; /* of a scan by an index; else none, and none with values_only */
     struct hf_bytes key;       /* none with values_only */
     struct hf_bytes value;     /* none with keys_only */
 };

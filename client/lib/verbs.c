@@ -2,6 +2,15 @@
 #include "client/lib/txn_internal.h"
 #include "proto/msgpack.h"
 
+void pack_source(struct hf_pack *p, struct call_source source)
+{
+    if (source.index)
+        hf_pack_array(p, 2);
+    hf_pack_text(p, source.store);
+    if (source.index)
+        hf_pack_text(p, source.index);
+}
+
 void pack_range(struct hf_pack *p, const struct hf_range *range)
 {
     const struct {
@@ -170,6 +179,74 @@ int hf_stores(struct hf_conn *c, struct hf_txn *t, struct hf_bytes *result)
     return txn_finish(c, t, NULL, result);
 }
 
+/* ---- Indexes ---- */
+
+/* "text,number" as a list of its words. */
+static void options_types(struct call_options *o, const char *types)
+{
+    struct hf_pack list = {0};
+    uint32_t count = 0;
+
+    for (const char *at = types; *at;) {
+        size_t size = strcspn(at, ", ");
+
+        if (size > 0) {
+            hf_pack_text_bytes(&list, (struct hf_bytes){at, size});
+            count++;
+        }
+        at += size;
+        at += strspn(at, ", ");
+    }
+    hf_pack_text(&o->pack, "types");
+    hf_pack_array(&o->pack, count);
+    if (list.size > 0)
+        hf_pack_raw(&o->pack, hf_pack_bytes(&list));
+    o->pack.failed = o->pack.failed || list.failed;
+    o->pairs++;
+    hf_pack_fini(&list);
+}
+
+int hf_create_index(struct hf_conn *c, struct hf_txn *t, const char *store, const char *index,
+                    const struct hf_index_options *options)
+{
+    struct call_options o = {0};
+    struct hf_pack *p;
+
+    if (options->key.data)
+        call_options_raw(&o, "key", options->key);
+    call_options_bool(&o, "unique", options->unique);
+    call_options_bool(&o, "multi", options->multi);
+    call_options_bool(&o, "online", options->online);
+    if (options->types)
+        options_types(&o, options->types);
+    if (options->where.data)
+        call_options_raw(&o, "where", options->where);
+    p = txn_start(c, t, "create_index", 3, &o);
+    hf_pack_text(p, store);
+    hf_pack_text(p, index);
+    return txn_finish(c, t, &o, NULL);
+}
+
+int hf_drop_index(struct hf_conn *c, struct hf_txn *t, const char *store, const char *index)
+{
+    struct hf_pack *p = txn_start(c, t, "drop_index", 3, NULL);
+
+    hf_pack_text(p, store);
+    hf_pack_text(p, index);
+    return txn_finish(c, t, NULL, NULL);
+}
+
+int hf_rename_index(struct hf_conn *c, struct hf_txn *t, const char *store, const char *index,
+                    const char *name)
+{
+    struct hf_pack *p = txn_start(c, t, "rename_index", 4, NULL);
+
+    hf_pack_text(p, store);
+    hf_pack_text(p, index);
+    hf_pack_text(p, name);
+    return txn_finish(c, t, NULL, NULL);
+}
+
 /* ---- Records ---- */
 
 static int call_write(struct hf_conn *c, struct hf_txn *t, const char *method,
@@ -198,12 +275,12 @@ int hf_insert(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_
     return call_write(c, t, "insert", store, (struct hf_bytes[]){value, key}, stored);
 }
 
-static int call_key(struct hf_conn *c, struct hf_txn *t, const char *method, const char *store,
-                    struct hf_bytes key, struct hf_bytes *result)
+static int call_key(struct hf_conn *c, struct hf_txn *t, const char *method,
+                    struct call_source source, struct hf_bytes key, struct hf_bytes *result)
 {
     struct hf_pack *p = txn_start(c, t, method, 3, NULL);
 
-    hf_pack_text(p, store);
+    pack_source(p, source);
     hf_pack_raw(p, key);
     return txn_finish(c, t, NULL, result);
 }
@@ -212,7 +289,7 @@ int hf_delete(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_
               bool *existed)
 {
     struct hf_bytes result;
-    int e = call_key(c, t, "delete", store, key, &result);
+    int e = call_key(c, t, "delete", (struct call_source){store, NULL}, key, &result);
 
     return e ? e : take_bool(c, "delete", result, existed);
 }
@@ -223,16 +300,28 @@ static struct hf_bytes value_or_none(struct hf_bytes result)
     return ((const uint8_t *)result.data)[0] == 0xc0 ? HF_NONE : result;
 }
 
-int hf_get(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
-           struct hf_bytes *value)
+static int get(struct hf_conn *c, struct hf_txn *t, struct call_source source,
+               struct hf_bytes key, struct hf_bytes *value)
 {
     struct hf_bytes result;
-    int e = call_key(c, t, "get", store, key, &result);
+    int e = call_key(c, t, "get", source, key, &result);
 
     if (e)
         return e;
     *value = value_or_none(result);
     return HF_OK;
+}
+
+int hf_get(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
+           struct hf_bytes *value)
+{
+    return get(c, t, (struct call_source){store, NULL}, key, value);
+}
+
+int hf_index_get(struct hf_conn *c, struct hf_txn *t, const char *store, const char *index,
+                 struct hf_bytes key, struct hf_bytes *value)
+{
+    return get(c, t, (struct call_source){store, index}, key, value);
 }
 
 int hf_update(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
@@ -256,29 +345,47 @@ int hf_update(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_
     return e;
 }
 
-int hf_has(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
-           bool *has)
+static int has(struct hf_conn *c, struct hf_txn *t, struct call_source source,
+               struct hf_bytes key, bool *answer)
 {
     struct hf_bytes result;
-    int e = call_key(c, t, "has", store, key, &result);
+    int e = call_key(c, t, "has", source, key, &result);
 
-    return e ? e : take_bool(c, "has", result, has);
+    return e ? e : take_bool(c, "has", result, answer);
+}
+
+int hf_has(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes key,
+           bool *answer)
+{
+    return has(c, t, (struct call_source){store, NULL}, key, answer);
+}
+
+int hf_index_has(struct hf_conn *c, struct hf_txn *t, const char *store, const char *index,
+                 struct hf_bytes key, bool *answer)
+{
+    return has(c, t, (struct call_source){store, index}, key, answer);
 }
 
 int hf_get_many(struct hf_conn *c, struct hf_txn *t, const char *store, struct hf_bytes keys,
                 struct hf_bytes *values)
 {
-    return call_key(c, t, "get_many", store, keys, values);
+    return call_key(c, t, "get_many", (struct call_source){store, NULL}, keys, values);
+}
+
+int hf_index_get_many(struct hf_conn *c, struct hf_txn *t, const char *store, const char *index,
+                      struct hf_bytes keys, struct hf_bytes *values)
+{
+    return call_key(c, t, "get_many", (struct call_source){store, index}, keys, values);
 }
 
 static int call_range(struct hf_conn *c, struct hf_txn *t, const char *method,
-                      const char *store, const struct hf_range *range, uint64_t *number)
+                      struct call_source source, const struct hf_range *range, uint64_t *number)
 {
     struct hf_pack *p = txn_start(c, t, method, 3, NULL);
     struct hf_bytes result;
     int e;
 
-    hf_pack_text(p, store);
+    pack_source(p, source);
     pack_range(p, range);
     e = txn_finish(c, t, NULL, &result);
     return e ? e : take_uint(c, method, result, number);
@@ -287,13 +394,25 @@ static int call_range(struct hf_conn *c, struct hf_txn *t, const char *method,
 int hf_count(struct hf_conn *c, struct hf_txn *t, const char *store,
              const struct hf_range *range, uint64_t *records)
 {
-    return call_range(c, t, "count", store, range, records);
+    return call_range(c, t, "count", (struct call_source){store, NULL}, range, records);
+}
+
+int hf_index_count(struct hf_conn *c, struct hf_txn *t, const char *store, const char *index,
+                   const struct hf_range *range, uint64_t *entries)
+{
+    return call_range(c, t, "count", (struct call_source){store, index}, range, entries);
 }
 
 int hf_size(struct hf_conn *c, struct hf_txn *t, const char *store,
             const struct hf_range *range, uint64_t *bytes)
 {
-    return call_range(c, t, "size", store, range, bytes);
+    return call_range(c, t, "size", (struct call_source){store, NULL}, range, bytes);
+}
+
+int hf_index_size(struct hf_conn *c, struct hf_txn *t, const char *store, const char *index,
+                  const struct hf_range *range, uint64_t *bytes)
+{
+    return call_range(c, t, "size", (struct call_source){store, index}, range, bytes);
 }
 
 static bool range_is_all(const struct hf_range *r)

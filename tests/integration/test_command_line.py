@@ -19,21 +19,72 @@ def cli(d, *words, stdin=b""):
 
 def test_update_changes_a_record_in_place(d):
     cli(d, "create-store", "upd", "--key", "id")
-    assert cli(d, "update", "upd", "5", "add", "n", "1") == (0, b"null\n", "")
-    assert cli(d, "update", "upd", "5", "add", "n", "-1", "--upsert") == (0, b'{"id":5,"n":-1}\n', "")
-    assert cli(d, "update", "upd", "5", "set", '["a","b"]', "text", "append", "l", "[1]", "unset", "n",
-               "max", "m", "2.5") == (0, b'{"id":5,"a":{"b":"text"},"l":[[1]],"m":2.5}\n', "")
+    assert cli(d, "update", "upd", "5", "add", "n=1") == (0, b"null\n", "")
+    assert cli(d, "update", "upd", "5", "add", "n=-1", "--upsert") == (0, b'{"id":5,"n":-1}\n', "")
+    assert cli(d, "update", "upd", "5", "set", "a.b=text", "c=d=e", "append", "l=[1]", "unset", "n",
+               "max", "m=2.5") == (0, b'{"id":5,"a":{"b":"text"},"c":"d=e","l":[[1]],"m":2.5}\n', "")
+    assert cli(d, "update", "upd", "5", 'e=""', "unset", "c", "l[0]", "m", "set", '["a.b","c"]={"x": [1]}', "set=5") == (
+        0, b'{"id":5,"a":{"b":"text"},"l":[],"e":"","a.b":{"c":{"x":[1]}},"set":5}\n', "")
     code, out, err = cli(d, "update", "upd", "5", "commit", "at")
     assert code == 0 and json.loads(out)["at"] > 0
-    for words, said in ((["mul", "n", "2"], 'unknown change "mul"'), (["add", "n"], "add needs PATH VALUE"),
+    for words, said in ((["mul", "n=2"], 'unknown change "mul"'), (["add", "n"], 'add takes PATH=VALUE, not "n"'),
                         (["unset"], "unset needs PATH"), (["set", '["a"', "1"], "PATH, column"),
+                        (["unset", "n=1"], 'unset takes PATH, not "n=1"'), (["set", "add", "n=1"], "set needs PATH=VALUE"),
+                        (["x..y=1"], "is not a path"), (["x[y]=1"], "is not a path"), (["=1"], "is not a path"),
                         ([], "too few arguments")):
         code, out, err = cli(d, "update", "upd", "5", *words)
         assert code == 1 and said in err, (words, code, err)
-    code, out, err = cli(d, "update", "upd", "5", "set", "n", "1", "add", "id", "1")
+    code, out, err = cli(d, "update", "upd", "5", "n=1", "add", "id=1")
     assert code == 3 and "BAD_KEY" in err, (code, err)
-    code, out, err = cli(d, stdin=b"begin\nupdate upd 5 set n 1\nrollback\nget upd 5\n")
-    assert code == 0 and b'"n":1' in out.splitlines()[0] and b'"n"' not in out.splitlines()[-1], out
+    code, out, err = cli(d, stdin=b'begin\nupdate upd 5 n="a b" m={"x": 1} ["p", "q"]=3\nrollback\nget upd 5\n')
+    first, last = out.splitlines()[0], out.splitlines()[-1]
+    assert code == 0 and b'"n":"a b","m":{"x":1},"p":{"q":3}' in first and b'"n"' not in last, (out, err)
+
+
+def test_records_are_found_by_index(d):
+    cli(d, "create-store", "idx")
+    for key, record in (("ann", {"email": "a@x", "at": {"city": "Rome"}, "tags": ["x", "y"], "n": 1}),
+                        ("bob", {"email": "b@x", "at": {"city": "Oslo"}, "tags": ["y"], "n": 2})):
+        cli(d, "put", "idx", json.dumps(record), key)
+    assert cli(d, "create-index", "idx", "email", "--unique") == (0, b"", "")
+    assert cli(d, "create-index", "idx", "at.city") == (0, b"", "")
+    assert cli(d, "create-index", "idx", "tag", "--key", "tags", "--multi", "--desc") == (0, b"", "")
+    assert cli(d, "create-index", "idx", "some", "--key", "n:desc,at.city", "--types", "number,text",
+               "--where", '{"n": {"$gte": 2}}') == (0, b"", "")
+    assert cli(d, "get", "idx", "b@x", "--index", "email")[1].startswith(b'{"email":"b@x"')
+    assert cli(d, "get", "idx", "z", "--index", "email") == (0, b"null\n", "")
+    assert cli(d, "has", "idx", "a@x", "--index", "email")[1] == b"true\n"
+    assert [r and r["n"] for r in json.loads(cli(d, "get-many", "idx", "b@x", "q", "a@x", "--index", "email")[1])] == [2, None, 1]
+    assert cli(d, "scan", "idx", "--index", "tag", "--keys") == (
+        0, b'{"index":"y","key":"ann"}\n{"index":"y","key":"bob"}\n{"index":"x","key":"ann"}\n', "")
+    assert cli(d, "scan", "idx", "--index", "tag", "--keys", "--unique")[1].count(b"\n") == 2
+    row = json.loads(cli(d, "scan", "idx", "--index", "some")[1])
+    assert row["index"] == [2, "Oslo"] and row["key"] == "bob" and row["value"]["n"] == 2
+    assert cli(d, "count", "idx", "--index", "at.city", "--eq", "Rome")[1] == b"1\n"
+    assert int(cli(d, "size", "idx", "--index", "email")[1]) > 0
+    assert cli(d, "count", "idx", "--index", "some", "--prefix", "[2]")[1] == b"1\n"
+    shown = cli(d, "stores", "--table")[1].decode()
+    assert "email (unique), at.city, tag, some" in shown, shown
+    shown = cli(d, "describe", "idx", "--table")[1].decode()
+    assert "tags:desc" in shown and "n:desc,at.city" in shown and '{"n":{"$gte":2}}' in shown, shown
+    assert json.loads(cli(d, "describe", "idx")[1])["indexes"][0]["unique"] is True
+    assert json.loads(cli(d, "describe", "get")[1])["name"] == "get"
+    for words, code, said in ((["create-index", "idx", "email"], 3, "EXISTS"), (["create-index", "no", "x"], 3, "NO_STORE"),
+                              (["put", "idx", '{"email": "a@x"}', "eve"], 3, "NOT_UNIQUE"),
+                              (["count", "idx", "--index", "email", "--prefix", "a"], 1, 'keys of "email" have one part'),
+                              (["scan", "idx", "--unique"], 1, "--unique applies to a scan by --index"),
+                              (["get", "idx", "a", "--index", "no"], 3, "NO_INDEX"),
+                              (["create-index", "idx", "x", "--where", "[1"], 1, "--where, column"),
+                              (["create-index", "idx", "a..b"], 1, "is not a path"),
+                              (["delete", "idx", "a", "--index", "email"], 1, "unknown option --index"),
+                              (["describe", "nothing"], 1, 'no store is called "nothing"')):
+        got, out, err = cli(d, *words)
+        assert (got, out) == (code, b"") and said in err, (words, got, out, err)
+    assert cli(d, "rename-index", "idx", "email", "mail") == (0, b"", "")
+    assert cli(d, "has", "idx", "a@x", "--index", "mail")[1] == b"true\n"
+    assert cli(d, "drop-index", "idx", "mail") == (0, b"", "")
+    assert cli(d, "put", "idx", '{"email": "a@x"}', "eve")[0] == 0
+    assert cli(d, stdin=b"use idx\nbegin\ncreate-index . n\ncount . --index n --gt 1\nrollback\nstores\n")[1].count(b'"name":"n"') == 0
 
 
 def test_a_conflict_met_before_commit_exits_with_4(d):

@@ -96,7 +96,9 @@ START_TEST(a_line_is_split_into_words)
         {"scan s --gte=[1, 2] --lt=x", 4, {"scan", "s", "--gte=[1, 2]", "--lt=x"}},
         {"get 'a store' a#b", 3, {"get", "a store", "a#b"}},
         {"get s '' ", 3, {"get", "s", ""}},
-        {"x a=[1 a", 3, {"x", "a=[1", "a"}},
+        {"update s k a={\"x\": 1} [\"b\", 0]=\"two words\"",
+         5,
+         {"update", "s", "k", "a={\"x\": 1}", "[\"b\", 0]=\"two words\""}},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -116,6 +118,7 @@ START_TEST(a_line_that_cannot_be_split_says_where)
     static const char *const cases[][2] = {
         {"get s {\"a\":", "column 12"},
         {"get s [1]x", "column 10: expected a space"},
+        {"x a=[1 a", "column 8"},
         {"get s 'abc", "column 7: unterminated quote"},
         {"get s \"abc", "column 11: unterminated string"},
     };
@@ -209,7 +212,8 @@ START_TEST(wrong_usage_is_told_and_exits_with_1)
         {"create-store s --key a,,b", "--key takes field names"},
         {"create-store s --key a,at:descending", "unknown order in \"at:descending\""},
         {"create-store s --key a:b:desc", "unknown order in \"a:b:desc\""},
-        {"create-store s --key a.b", "has a dot"},
+        {"create-store s --key a..b", "\"a..b\" is not a path"},
+        {"create-store s --key a.b,c[x]", "\"c[x]\" is not a path"},
         {"create-store s --conflict first", "--conflict takes \"none\""},
         {"run '[1'", "OPS, line 1, column 3"},
         {"kill x", "TXID must be a transaction id"},
@@ -393,6 +397,9 @@ START_TEST(keys_are_compared_by_what_they_mean)
         {"a", "[\"a\",\"b\"]", false},
         {"[[\"a\",\"b\"]]", "[[\"a\",\"b\"]]", true},
         {"\"a.b\"", "\"a.b\"", true},
+        {"a.b", "[[\"a\",\"b\"]]", true},
+        {"a.b,c[2]:desc", "[[\"a\",\"b\"],{\"path\":[\"c\",2],\"order\":\"desc\"}]", true},
+        {"a.b", "[\"a\",\"b\"]", false},
         {"[\"a:b\"]", "\"a:b\"", true},
     };
     struct cli cli = {.where = "test", .out = stdout, .err = stderr};
