@@ -33,6 +33,7 @@ enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again
     *again = false;
     if (given || !own || result == ERR_WAIT)
         return result;
+    ASSERT(!op->cursor); /* it would outlive its transaction */
     if (result == ERR_OK)
         result = txn_commit(op, own, SLICE_NONE, &op->committed);
     else

@@ -341,7 +341,8 @@ enum err losers_check(struct op *op, struct txn *t)
 {
     struct db *db = t->db;
     uint64_t until = losers_steps(db) + db->options.slice_steps;
-    bool is_few = (t->is_autocommit || t->is_single) && t->stamp->records <= LOSERS_FEW;
+    uint64_t records = t->stamp->records - t->write_set.entries;
+    bool is_few = (t->is_autocommit || t->is_single) && records <= LOSERS_FEW;
     const struct telling *latest;
     enum err e;
 

@@ -26,7 +26,9 @@ struct txn;
 
 #define LOSERS_SLICES_A_TURN 4 /* times db_options.slice_steps, of all that is untold */
 #define LOSERS_STEPS_A_LOSER 20 /* what dooming one takes, in steps */
-#define LOSERS_FEW 20           /* an autocommit of so few records never waits */
+/* An autocommit of so few records never waits, however many entries of indexes these have: what
+ * it answers is known from the call that wrote them. */
+#define LOSERS_FEW 20
 
 void losers_init(struct db *db);
 void losers_fini(struct db *db);

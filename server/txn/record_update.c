@@ -244,6 +244,24 @@ static void update_begin_again(struct op *op)
     txn_rollback(own);
 }
 
+/* The record as an autocommit has left it: a write with entries of indexes is copied into the
+ * stage at its commit, and what it was written into is freed. */
+static void update_find_committed(const struct op *op, struct updating *u, uint32_t store,
+                                  struct slice *value)
+{
+    for (const struct stage *s = op->db->newest_stage; s; s = s->below) {
+        struct record *r = stage_find(s, store, key_of(u));
+
+        if (!r)
+            continue;
+        r = record_newest(r);
+        ASSERT(r->stamp->commit == op->committed); /* nobody has run since */
+        *value = record_value(r);
+        return;
+    }
+    ASSERT(!"a commit lies in a stage");
+}
+
 enum err record_update(struct op *op, struct txn *t, const struct record_changes *changes,
                        struct slice *value)
 {
@@ -255,6 +273,7 @@ enum err record_update(struct op *op, struct txn *t, const struct record_changes
     do {
         struct updating u;
         struct txn *in = t;
+        uint32_t store = 0;
 
         memset(&u, 0, offsetof(struct updating, key));
         u.changes = changes;
@@ -264,12 +283,15 @@ enum err record_update(struct op *op, struct txn *t, const struct record_changes
             in->is_single = in->is_single || !t;
             in->is_conditional = !t;
             e = update_in(op, in, &u, value);
+            store = u.schema ? u.schema->number : 0;
         }
         if (u.mark)
             commit_mark_free(op->db->os, u.mark);
         if (u.is_allocated && u.document.bytes)
             os_free(op->db->os, u.document.bytes, u.document.room);
         e = auto_end(op, t, e, &again);
+        if (!t && !e && !slice_is_none(*value))
+            update_find_committed(op, &u, store, value);
     } while (again);
     if (e != ERR_WAIT) /* the next changes are others */
         record_forget_check(op);

@@ -460,7 +460,7 @@ static enum err range_of_request(struct op *op, const struct schema *s, struct s
     return e;
 }
 
-static void range_forget(struct op *op)
+void records_range_forget(struct op *op)
 {
     ASSERT(op->cursor || !(op->progress[0] | op->progress[1]));
     if (op->cursor)
@@ -527,7 +527,7 @@ static enum err delete_range_in(struct op *op, struct txn *t, struct slice store
         e = ERR_OK;
     }
     if (e != ERR_WAIT)
-        range_forget(op);
+        records_range_forget(op);
     return e;
 }
 
@@ -549,7 +549,7 @@ enum err record_delete_range(struct op *op, struct txn *t, struct slice store,
             statement_begin(op, t);
             e = delete_range_in(op, in, store, range, limit, reverse, deleted);
         } else if (e != ERR_WAIT) {
-            range_forget(op);
+            records_range_forget(op);
         }
         e = auto_end(op, t, statement_end(op, e), &again);
         if (op->is_ending || e != ERR_WAIT)
@@ -679,7 +679,7 @@ enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
         *bytes += op->progress[1];
     }
     if (e != ERR_WAIT)
-        range_forget(op);
+        records_range_forget(op);
     return e;
 }
 
@@ -694,7 +694,7 @@ static enum err count_in(struct op *op, struct txn *t, struct slice store, struc
         e = range_of_request(op, s, range, &bounds);
     if (!e)
         return records_count_in(op, t, s, &bounds, records, bytes);
-    range_forget(op);
+    records_range_forget(op);
     return e;
 }
 
@@ -709,7 +709,7 @@ static enum err record_measure(struct op *op, struct txn *t, struct slice store,
     if (!e)
         e = count_in(op, in, store, range, records, bytes);
     else
-        range_forget(op);
+        records_range_forget(op);
     return auto_end(op, t, e, &again);
 }
 

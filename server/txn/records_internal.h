@@ -36,7 +36,10 @@ enum err record_write(struct op *op, struct txn *t, struct schema *s, struct sli
 enum err record_check_document(struct op *op, struct slice document, const char *refused);
 void record_forget_check(struct op *op);
 
-/* Count what t sees of a store in the bounds; works over several turns (op->cursor). */
+/* Close op->cursor and forget how far the walk over a range has come. */
+void records_range_forget(struct op *op);
+/* Count what t sees of a store in the bounds; works over several turns (op->cursor), and ends what
+ * it has begun unless it answers ERR_WAIT. Who does not call again calls records_range_forget. */
 enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
                           const struct key_range *bounds, uint64_t *records, uint64_t *bytes);
 

@@ -169,7 +169,9 @@ enum err stores_list(struct op *op, struct txn *t,
         e = list_begin(op, in);
     if (!e)
         e = list_stores(op, in, each, context);
-    if (e != ERR_WAIT)
+    if (e != ERR_WAIT) {
         stores_forget_list(op);
+        records_range_forget(op); /* its transaction may have ended while a store was counted */
+    }
     return auto_end(op, t, e, &again);
 }

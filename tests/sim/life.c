@@ -85,6 +85,8 @@ static void life_turn(struct life *l)
     db_tick(l->db);
     life_end_expired(l);
     LIFE_CHECK(l, db_check(l->db), "what is written or read is not where it must be");
+    if (l->options->indexes && sim_chance(l->sim, 1))
+        life_check_indexes(l);
     db_status(l->db, &status);
     l->merged = status.primary.commit;
     l->on_disk = status.ledger_disk_bytes > 0;
@@ -92,7 +94,7 @@ static void life_turn(struct life *l)
 }
 
 /* Let time pass until what was waited for has come. */
-static void life_settle(struct life *l)
+void life_settle(struct life *l)
 {
     life_turn(l);
     if (!sim_step(l->sim))
@@ -139,9 +141,11 @@ static void life_abandon(struct life *l)
 #define UNIT_BYTES 512u          /* of the data file */
 #define PRIMARY_BEGIN 8192u      /* behind the slots */
 #define STATE_UNKNOWN UINT64_MAX /* the page that would say it has rotted */
+#define STATE_INDEXES (MODEL_KEYS + 1) /* behind keys and the store: the kinds of its indexes */
+#define STATE_SIZE (STATE_INDEXES + MODEL_INDEXES)
 
 /* What the opened database holds, key by key; 0: nothing. */
-static void life_read_all(struct life *l, uint64_t state[MODEL_STORES][MODEL_KEYS + 1])
+static void life_read_all(struct life *l, uint64_t state[MODEL_STORES][STATE_SIZE])
 {
     struct actor *a = &l->actors[0];
 
@@ -172,10 +176,11 @@ static void life_read_all(struct life *l, uint64_t state[MODEL_STORES][MODEL_KEY
             state[s][k] = e || slice_is_none(value) ? 0 : life_read_value(l, value);
             op_fini(&a->op);
         }
+        life_read_indexes(l, s, &state[s][STATE_INDEXES]);
     }
 }
 
-static bool state_is(const struct life *l, uint64_t state[MODEL_STORES][MODEL_KEYS + 1],
+static bool state_is(const struct life *l, uint64_t state[MODEL_STORES][STATE_SIZE],
                      uint64_t commit)
 {
     uint64_t decided;
@@ -186,6 +191,10 @@ static bool state_is(const struct life *l, uint64_t state[MODEL_STORES][MODEL_KE
         for (unsigned k = 0; k < MODEL_KEYS; k++) {
             if (state[s][k] != STATE_UNKNOWN &&
                 model_get(&l->model, s, k, commit, &decided) != state[s][k])
+                return false;
+        }
+        for (unsigned i = 0; i < MODEL_INDEXES; i++) {
+            if (model_index(&l->model, s, i, commit) != state[s][STATE_INDEXES + i])
                 return false;
         }
     }
@@ -202,7 +211,7 @@ static int commit_order(const void *a, const void *b)
 /* Rules 1 and 2: the state is a prefix of the commits that holds all that were told. */
 static void life_check_prefix(struct life *l, uint64_t least)
 {
-    static uint64_t state[MODEL_STORES][MODEL_KEYS + 1];
+    static uint64_t state[MODEL_STORES][STATE_SIZE];
     uint64_t *commits = malloc(sizeof *commits * 1000000);
     size_t count = 0;
     bool found = false;
@@ -261,6 +270,7 @@ static void life_die(struct life *l)
     if (sim_chance(l->sim, 20))
         least = l->told; /* a second crash may follow before anybody reads */
     life_check_prefix(l, least);
+    life_check_indexes(l);
     /* what was read back has been told */
     l->told = l->told_kill = l->model.last_commit;
 }
@@ -417,7 +427,7 @@ static void life_check_floor(struct life *l)
 {
     struct db_task task = {.done = task_done};
     struct db_status status;
-    uint64_t records = 0, stores = 0, decided;
+    uint64_t records = 0, stores = 0, indexes, entries = model_entries(l, &indexes), decided;
 
     list_init(&task.in_queue);
     db_amalgamate(l->db, &task);
@@ -436,10 +446,15 @@ static void life_check_floor(struct life *l)
                (unsigned long long)status.stages, (unsigned long long)status.ledgers,
                (unsigned long long)status.open_txns);
     LIFE_CHECK(
-        l, status.primary.records == records + stores && status.primary.trees <= stores + 1,
-        "the primary has %llu records in %llu trees, the model %llu in %llu stores",
+        l,
+        status.primary.records == records + stores + entries &&
+            status.primary.trees <= stores + indexes + 1,
+        "the primary has %llu records in %llu trees, the model %llu in %llu stores, and %llu "
+        "entries in %llu indexes",
         (unsigned long long)status.primary.records, (unsigned long long)status.primary.trees,
-        (unsigned long long)records, (unsigned long long)stores);
+        (unsigned long long)records, (unsigned long long)stores, (unsigned long long)entries,
+        (unsigned long long)indexes);
+    life_check_indexes(l);
 }
 
 /* Passes go on beside the damage; with its store that ends. */
@@ -506,6 +521,7 @@ static void life_end(struct life *l)
     }
     LIFE_CHECK(l, life_open(l), "the last open failed");
     life_check_prefix(l, l->told);
+    life_check_indexes(l);
     life_heal(l);
     life_check_floor(l);
     l->is_failed = true; /* so that the rest is abandoned */

@@ -19,6 +19,7 @@ struct life_options {
     bool tiny;             /* the smallest stages */
     bool rots;             /* pages of one store rot, and no store is changed */
     bool spills;           /* ledgers are on disk; a small cache */
+    unsigned indexes;      /* percent of requests on indexes; 0: there are none */
 };
 
 #define LIFE_ACTORS_MAX 8
@@ -37,6 +38,8 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t limited, expired; /* answers that named a limit; transactions ended by one */
     uint64_t changes;          /* of stores within transactions */
     uint64_t renames;
+    uint64_t indexes, index_scans, index_gets; /* changes of indexes; reads by them */
+    uint64_t index_checks; /* indexes compared with their records, all of them */
     uint64_t roots;                /* intermediate ones, for old snapshots */
     uint64_t waits, old_conflicts; /* conflicts with what was amalgamated */
     uint64_t spilled;              /* turns with a ledger on disk */

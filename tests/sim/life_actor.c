@@ -71,6 +71,10 @@ bool actor_call(struct life *l, struct actor *a)
     case ACT_CLEAR: e = store_clear(&a->op, t, name); break;
     case ACT_DROP: e = store_drop(&a->op, t, name); break;
     case ACT_CREATE: e = store_create(&a->op, t, name, &made); break;
+    case ACT_INDEX_CREATE:
+    case ACT_INDEX_DROP:
+    case ACT_INDEX_GET:
+    case ACT_INDEX_SCAN: e = index_call(l, a, t, &value); break;
     case ACT_RENAME: e = store_rename(&a->op, t, name, life_store_name(a->store_to)); break;
     case ACT_COMMIT:
     case ACT_NONE: break;
@@ -105,6 +109,8 @@ bool actor_call(struct life *l, struct actor *a)
         judge_delete_range(l, a, e, number);
     else if (a->act == ACT_SCAN)
         scan_finish(l, a, e);
+    else if (a->act >= ACT_INDEX_CREATE && a->act <= ACT_INDEX_SCAN)
+        judge_index(l, a, e, value);
     else if (a->act == ACT_RENAME)
         judge_rename(l, a, e);
     else
@@ -131,6 +137,8 @@ static void actor_request(struct life *l, struct actor *a)
     if (!a->autocommit && a->read_only && a->act != ACT_GET && a->act != ACT_COUNT)
         a->act = ACT_SCAN;
     a->store = (unsigned)sim_random(l->sim, MODEL_STORES);
+    if (l->options->indexes && sim_chance(l->sim, l->options->indexes))
+        index_draw(l, a);
     if (a->act == ACT_RENAME) { /* among the stores of one kind, all but the last */
         a->store %= MODEL_STORES - 1;
         a->store_to = (a->store + 1 + (unsigned)sim_random(l->sim, MODEL_STORES - 2)) %
@@ -174,7 +182,7 @@ static void actor_commit(struct life *l, struct actor *a)
         return;
     }
     if (a->serializable && e == ERR_CONFLICT) {
-        LIFE_CHECK(l, a->is_doomed || a->is_stale || l->is_coarse,
+        LIFE_CHECK(l, a->is_doomed || a->is_stale || l->is_coarse || a->is_vague,
                    "serializable %llu lost to nobody: %s", (unsigned long long)a->version,
                    a->op.failure.text);
         op_fini(&a->op);
@@ -202,6 +210,8 @@ static void actor_commit(struct life *l, struct actor *a)
             if (was.changed[s]) {
                 wrote = true;
                 life_commit_store(l, a, s, was.changed[s] == CHANGE_FRESH, commit, was.version);
+                for (unsigned i = 0; i < MODEL_INDEXES; i++)
+                    model_change_index(&l->model, s, i, was.indexes[s][i], commit, was.version);
             }
             for (unsigned k = 0; k < MODEL_KEYS; k++) {
                 if (!was.wrote[s][k])

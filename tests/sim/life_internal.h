@@ -1,14 +1,16 @@
 /* life_internal.h - what the files of a life share: its actors and what is judged.
  *
  * life_model.c keeps what the model says of each actor's transaction, life_judge.c
- * compares answers with it, life_scan.c walks, life_actor.c chooses and makes calls,
- * life.c lives, dies and starts again. */
+ * compares answers with it, life_scan.c walks, life_index.c makes and reads indexes,
+ * life_actor.c chooses and makes calls, life.c lives, dies and starts again. */
 #ifndef HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
 #define HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
 
 #include "server/storage/primary.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
+#include "server/txn/index_read.h"
+#include "server/txn/indexes.h"
 #include "server/txn/records.h"
 #include "server/txn/stores.h"
 #include "server/txn/txn.h"
@@ -32,6 +34,10 @@ enum act {
     ACT_DROP,
     ACT_CREATE,
     ACT_RENAME,
+    ACT_INDEX_CREATE,
+    ACT_INDEX_DROP,
+    ACT_INDEX_GET,
+    ACT_INDEX_SCAN,
     ACT_COMMIT /* that has had to wait */
 };
 
@@ -58,6 +64,7 @@ struct actor {
     bool greatest;
     bool serializable;
     bool is_stale; /* what it read was overwritten */
+    bool is_vague; /* it has read by an index: what it loses to is more than keys */
     bool is_murky; /* a request of it was under way then: what it had read is not known */
     bool has_read[MODEL_STORES][MODEL_KEYS];
     bool has_read_store[MODEL_STORES];
@@ -71,6 +78,8 @@ struct actor {
     bool autocommit;
     unsigned store, key, key_to;
     unsigned store_to; /* of a rename */
+    unsigned index, index_kind;
+    uint64_t index_value; /* of a get by it */
     uint64_t value;
     uint64_t at;    /* the snapshot of an autocommit read */
     uint64_t since; /* the last commit when the request began */
@@ -88,6 +97,7 @@ struct actor {
         bool reverse;
     } page;                            /* where the page of a scan began */
     enum change changed[MODEL_STORES]; /* what its transaction has made of a store */
+    uint64_t indexes[MODEL_STORES][MODEL_INDEXES]; /* of such a store: kinds, 0: none */
     bool wrote_before[MODEL_STORES]
                      [MODEL_KEYS]; /* before it made that change: it may still lose by them */
 };
@@ -142,6 +152,9 @@ void life_commit_put(struct life *l, const struct actor *winner, unsigned store,
                      uint64_t value, uint64_t commit, uint64_t version);
 void life_commit_store(struct life *l, const struct actor *winner, unsigned store,
                        uint64_t value, uint64_t commit, uint64_t version);
+/* An autocommit has made (kind) or dropped (0) an index. */
+void life_commit_index(struct life *l, unsigned store, unsigned index, uint64_t kind,
+                       uint64_t commit);
 void life_commit_rename(struct life *l, unsigned from, unsigned to, uint64_t commit);
 uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned store, unsigned key,
                       uint64_t at, uint64_t *decided);
@@ -167,6 +180,21 @@ void judge_reads(struct life *l, const struct actor *a);
 size_t actor_range(const struct actor *a, uint8_t room[64]);
 enum err scan_step(struct life *l, struct actor *a, struct txn *t);
 void scan_finish(struct life *l, struct actor *a, enum err e);
+/* The kind of an index as a sees it; 0: it has none. */
+uint64_t actor_index(const struct life *l, const struct actor *a, unsigned store,
+                     unsigned index);
+/* Make what a asks of an index: its act, which index, which kind. */
+void index_draw(struct life *l, struct actor *a);
+enum err index_call(struct life *l, struct actor *a, struct txn *t, struct slice *value);
+void judge_index(struct life *l, struct actor *a, enum err e, struct slice value);
+/* Entries in all indexes of the stores as they are now, and how many indexes these are. */
+uint64_t model_entries(const struct life *l, uint64_t *indexes);
+/* The kinds of the indexes that a store has now; 0: none. */
+void life_read_indexes(struct life *l, unsigned store, uint64_t kinds[MODEL_INDEXES]);
+/* Every index has the entries of its records. */
+void life_check_indexes(struct life *l);
+/* Let time pass until what was waited for has come. */
+void life_settle(struct life *l);
 bool actor_call(struct life *l, struct actor *a);
 void actor_act(struct life *l, struct actor *a);
 

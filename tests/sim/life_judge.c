@@ -9,7 +9,7 @@ uint64_t judge_winner(struct life *l, struct actor *a, uint64_t version, uint64_
 
     if (l->is_late && (f->winner_commit > a->snapshot || a->greatest))
         return f->winner_commit; /* of several winners it may have met another one by itself */
-    if (l->is_coarse && a->serializable)
+    if ((l->is_coarse || a->is_vague) && a->serializable)
         return f->winner_commit; /* and it may have lost before, by what it has read too much */
     /* the version of an autocommit write is nobody's business: the model has 0 */
     LIFE_CHECK(l, (f->winner_version == version || !version) && f->winner_commit == commit,
@@ -59,7 +59,7 @@ bool commit_excuses(struct life *l, const struct actor *a, enum err e)
 bool judge_common(struct life *l, struct actor *a, enum err e)
 {
     if (!a->autocommit && a->serializable && !a->read_only && e == ERR_CONFLICT &&
-        (a->is_doomed || a->is_stale || l->is_coarse)) {
+        (a->is_doomed || a->is_stale || l->is_coarse || a->is_vague)) {
         /* of several winners it names one */
         actor_lose(a, a->op.failure.winner_version, a->op.failure.winner_commit);
         return true;
@@ -203,8 +203,8 @@ static bool judge_write(struct life *l, struct actor *a, enum err e, bool had_ef
             /* one that is stale and has written may have been ended for it */
             LIFE_CHECK(l,
                        o == a || !o->txn || o->is_doomed || o->is_stale ||
-                           (l->is_coarse && o->serializable) || o->version < a->version ||
-                           !actor_contends(o, a->store, a->key),
+                           ((l->is_coarse || o->is_vague) && o->serializable) ||
+                           o->version < a->version || !actor_contends(o, a->store, a->key),
                        "greatest version: transaction %llu wrote what newer %llu has written",
                        (unsigned long long)a->version, (unsigned long long)o->version);
         }

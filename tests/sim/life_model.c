@@ -42,16 +42,21 @@ static unsigned pad_of(const struct life *l, uint64_t value)
                               : (unsigned)(mixed >> 20) % 40;
 }
 
-/* [value, padding]; room has pad_max + 32 bytes */
+/* [value, padding, class, [class, another]]; room has pad_max + 64 bytes */
 struct slice life_value(const struct life *l, uint64_t value, uint8_t *room)
 {
     unsigned pad = pad_of(l, value);
-    size_t size = msgpack_put_array_head(room, 2);
+    size_t size = msgpack_put_array_head(room, 4);
 
     size += msgpack_put_uint(room + size, value);
     size += msgpack_put_binary_head(room + size, pad);
     memset(room + size, (int)(value & 0x7f), pad);
-    return slice_make(room, size + pad);
+    size += pad;
+    size += msgpack_put_uint(room + size, value % 5);
+    size += msgpack_put_array_head(room + size, 2);
+    size += msgpack_put_uint(room + size, value % 5);
+    size += msgpack_put_uint(room + size, value % 7);
+    return slice_make(room, size);
 }
 
 uint64_t life_read_value(struct life *l, struct slice document)
@@ -63,7 +68,7 @@ uint64_t life_read_value(struct life *l, struct slice document)
     bool same;
 
     LIFE_CHECK(l,
-               msgpack_read_array(&c, &count) == ERR_OK && count == 2 &&
+               msgpack_read_array(&c, &count) == ERR_OK && count == 4 &&
                    msgpack_read_uint(&c, &value) == ERR_OK,
                "a record came back that is none of ours (%zu bytes)", document.size);
     same = slice_equal(life_value(l, value, room), document);
@@ -127,7 +132,7 @@ void actor_forget(struct actor *a)
     memset(a->wrote_store, 0, sizeof a->wrote_store);
     memset(a->has_read, 0, sizeof a->has_read);
     memset(a->has_read_store, 0, sizeof a->has_read_store);
-    a->is_stale = a->is_murky = false;
+    a->is_stale = a->is_murky = a->is_vague = false;
     memset(a->wrote, 0, sizeof a->wrote);
     memset(a->wrote_before, 0, sizeof a->wrote_before);
     memset(a->changed, 0, sizeof a->changed);
@@ -202,6 +207,12 @@ void actor_change_store(struct actor *a, unsigned store, enum change change)
 {
     if (!a->changed[store])
         memcpy(a->wrote_before[store], a->wrote[store], sizeof a->wrote[store]);
+    for (unsigned i = 0; i < MODEL_INDEXES; i++) { /* a cleared store keeps its indexes */
+        if (change == CHANGE_DROPPED)
+            a->indexes[store][i] = 0;
+        else if (!a->changed[store])
+            a->indexes[store][i] = model_index(&a->life->model, store, i, a->snapshot);
+    }
     memset(a->wrote[store], 0, sizeof a->wrote[store]);
     a->changed[store] = change;
     a->wrote_store[store] = true;
@@ -248,10 +259,10 @@ void life_commit_put(struct life *l, const struct actor *winner, unsigned store,
     model_put(&l->model, store, key, value, commit, version);
 }
 
-void life_commit_store(struct life *l, const struct actor *winner, unsigned store,
-                       uint64_t value, uint64_t commit, uint64_t version)
+/* Of a store, by a commit: whoever has read its name or written in it loses. */
+static void life_doom_definition(struct life *l, const struct actor *winner, unsigned store,
+                                 uint64_t commit, uint64_t version)
 {
-    model_change_store(&l->model, store, value, commit, version);
     for (unsigned i = 0; i < l->options->actors; i++) {
         struct actor *a = &l->actors[i];
 
@@ -262,19 +273,40 @@ void life_commit_store(struct life *l, const struct actor *winner, unsigned stor
     }
 }
 
+void life_commit_store(struct life *l, const struct actor *winner, unsigned store,
+                       uint64_t value, uint64_t commit, uint64_t version)
+{
+    model_change_store(&l->model, store, value, commit, version);
+    for (unsigned i = 0; !value && i < MODEL_INDEXES; i++)
+        model_change_index(&l->model, store, i, 0, commit, version);
+    life_doom_definition(l, winner, store, commit, version);
+}
+
+void life_commit_index(struct life *l, unsigned store, unsigned index, uint64_t kind,
+                       uint64_t commit)
+{
+    model_change_index(&l->model, store, index, kind, commit, 0);
+    model_touch_store(&l->model, store, commit, 0);
+    life_doom_definition(l, NULL, store, commit, 0);
+}
+
 /* An autocommit rename: one name goes, the other comes with all that the first had. */
 void life_commit_rename(struct life *l, unsigned from, unsigned to, uint64_t commit)
 {
-    uint64_t values[MODEL_KEYS], decided;
+    uint64_t values[MODEL_KEYS], kinds[MODEL_INDEXES], decided;
 
     for (unsigned k = 0; k < MODEL_KEYS; k++)
         values[k] = model_get(&l->model, from, k, commit, &decided);
+    for (unsigned i = 0; i < MODEL_INDEXES; i++)
+        kinds[i] = model_index(&l->model, from, i, commit);
     life_commit_store(l, NULL, from, 0, commit, 0);
     life_commit_store(l, NULL, to, 1, commit, 0);
     for (unsigned k = 0; k < MODEL_KEYS; k++) {
         if (values[k])
             model_put(&l->model, to, k, values[k], commit, 0);
     }
+    for (unsigned i = 0; i < MODEL_INDEXES; i++)
+        model_change_index(&l->model, to, i, kinds[i], commit, 0);
 }
 
 /* What a's read of a key should give at commit at. */

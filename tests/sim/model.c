@@ -12,6 +12,8 @@ void model_fini(struct model *m)
 {
     for (unsigned s = 0; s < MODEL_STORES; s++) {
         free(m->stores[s].versions);
+        for (unsigned i = 0; i < MODEL_INDEXES; i++)
+            free(m->indexes[s][i].versions);
         for (unsigned k = 0; k < MODEL_KEYS; k++)
             free(m->keys[s][k].versions);
     }
@@ -65,6 +67,26 @@ void model_change_store(struct model *m, unsigned store, uint64_t value, uint64_
     }
 }
 
+void model_change_index(struct model *m, unsigned store, unsigned index, uint64_t kind,
+                        uint64_t commit, uint64_t version)
+{
+    history_add(&m->indexes[store][index], (struct model_version){commit, version, kind});
+    m->last_commit = commit;
+}
+
+void model_touch_store(struct model *m, unsigned store, uint64_t commit, uint64_t version)
+{
+    history_add(&m->stores[store], (struct model_version){commit, version, 1});
+    m->last_commit = commit;
+}
+
+uint64_t model_index(const struct model *m, unsigned store, unsigned index, uint64_t commit)
+{
+    const struct model_version *v = history_at(&m->indexes[store][index], commit);
+
+    return v ? v->value : 0;
+}
+
 uint64_t model_get(const struct model *m, unsigned store, unsigned key, uint64_t commit,
                    uint64_t *decided)
 {
@@ -103,6 +125,8 @@ void model_cut(struct model *m, uint64_t upto)
 {
     for (unsigned s = 0; s < MODEL_STORES; s++) {
         history_cut(&m->stores[s], upto);
+        for (unsigned i = 0; i < MODEL_INDEXES; i++)
+            history_cut(&m->indexes[s][i], upto);
         for (unsigned k = 0; k < MODEL_KEYS; k++)
             history_cut(&m->keys[s][k], upto);
     }

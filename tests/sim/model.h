@@ -12,6 +12,7 @@
 
 #define MODEL_STORES 4
 #define MODEL_KEYS 48
+#define MODEL_INDEXES 3 /* names of indexes of a store */
 
 struct model_version {
     uint64_t commit;
@@ -27,6 +28,7 @@ struct model_history {
 struct model {
     struct model_history keys[MODEL_STORES][MODEL_KEYS];
     struct model_history stores[MODEL_STORES]; /* value: 0 dropped, else there is one */
+    struct model_history indexes[MODEL_STORES][MODEL_INDEXES]; /* value: its kind, 0: none */
     bool last_writer_wins[MODEL_STORES];
     uint64_t last_commit; /* the greatest that made something */
 };
@@ -39,6 +41,13 @@ void model_put(struct model *m, unsigned store, unsigned key, uint64_t value, ui
 /* The store was made (1), cleared (2) or dropped (0) by a commit. */
 void model_change_store(struct model *m, unsigned store, uint64_t value, uint64_t commit,
                         uint64_t version);
+
+/* The store's index of that name is of that kind from a commit on; 0: there is none. */
+void model_change_index(struct model *m, unsigned store, unsigned index, uint64_t kind,
+                        uint64_t commit, uint64_t version);
+/* The definition of a store has changed, and its records are as they were. */
+void model_touch_store(struct model *m, unsigned store, uint64_t commit, uint64_t version);
+uint64_t model_index(const struct model *m, unsigned store, unsigned index, uint64_t commit);
 
 /* What a snapshot sees; 0: nothing. *decided gets the commit that decided it, 0 for none. */
 uint64_t model_get(const struct model *m, unsigned store, unsigned key, uint64_t commit,

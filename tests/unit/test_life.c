@@ -19,6 +19,19 @@ static void check_rot(const struct life_counts *counts, uint64_t lives)
     ck_assert_uint_gt(counts->copies_met, 0);
 }
 
+static void check_indexes(const struct life_counts *counts, uint64_t lives)
+{
+    printf("%llu changes of indexes, %llu gets and %llu scans by them, %llu checks of all\n",
+           (unsigned long long)counts->indexes, (unsigned long long)counts->index_gets,
+           (unsigned long long)counts->index_scans, (unsigned long long)counts->index_checks);
+    if (lives < 10)
+        return;
+    ck_assert_uint_gt(counts->indexes, 5 * lives);
+    ck_assert_uint_gt(counts->index_gets, 10 * lives);
+    ck_assert_uint_gt(counts->index_scans, 10 * lives);
+    ck_assert_uint_gt(counts->index_checks, lives);
+}
+
 static void run_lives(uint64_t from, uint64_t count, const struct life_options *options)
 {
     struct life_counts counts = {0};
@@ -50,6 +63,8 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
     ck_assert_uint_gt(counts.amalgamations, 0);
     ck_assert(count < 20 || (counts.given_up > 0 && counts.pages_again > 0));
     ck_assert(count < 20 || counts.limited > 0);
+    if (options->indexes)
+        check_indexes(&counts, count);
     if (options->rots)
         check_rot(&counts, count);
     ck_assert(!options->spills || count < 20 || counts.disk_conflicts > 0);
@@ -118,6 +133,26 @@ START_TEST(lives_with_old_transactions_and_changing_stores_keep_every_promise)
 }
 END_TEST
 
+/* _i: with crashes; with failing disks and memory; with old transactions and changing stores;
+ * serializable. */
+START_TEST(lives_with_indexes_keep_every_promise)
+{
+    struct life_options options = {.steps = 4000,
+                                   .actors = _i < 2 ? 6 : 8,
+                                   .crashes = _i < 2 ? 20 : 4,
+                                   .pad_max = _i < 2 ? 3000 : 600,
+                                   .faults = _i == 1,
+                                   .changes = _i < 2 ? 0 : 3,
+                                   .ends = _i == 2 ? 2 : 0,
+                                   .tiny = _i == 2,
+                                   .serializable = _i == 3 ? 95 : 0,
+                                   .indexes = 30};
+
+    run_lives(setting("LIFE_SEED", 9000 + 1000 * (uint64_t)_i), setting("LIFE_COUNT", 15),
+              &options);
+}
+END_TEST
+
 START_TEST(serializable_lives_keep_every_promise)
 {
     struct life_options options = {.steps = 4000,
@@ -151,7 +186,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("life");
-    TCase *lives = tcase_create("lives");
+    TCase *lives = tcase_create("lives"), *indexes = tcase_create("indexes");
     SRunner *runner = srunner_create(suite);
     int failed;
 
@@ -162,8 +197,11 @@ int main(void)
     tcase_add_loop_test(lives, lives_with_pages_that_rot_lose_no_more_than_they_must, 0, 2);
     tcase_add_test(lives, lives_with_old_transactions_and_changing_stores_keep_every_promise);
     tcase_add_test(lives, serializable_lives_keep_every_promise);
+    tcase_set_timeout(indexes, 0);
+    tcase_add_loop_test(indexes, lives_with_indexes_keep_every_promise, 0, 4);
     tcase_add_loop_test(lives, lives_with_ledgers_on_disk_keep_every_promise, 0, 2);
     suite_add_tcase(suite, lives);
+    suite_add_tcase(suite, indexes);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
