@@ -126,6 +126,7 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->held_bytes_max = o->held_max;
     to->catalogue_bytes_max = o->catalogue_max;
     to->held_memory_max = o->held_memory;
+    to->roots_bytes_max = o->roots_memory;
     to->txn_bytes_max = o->transaction_max;
     to->link_bytes_max = o->link_max;
     to->cache_bytes = o->cache_size;

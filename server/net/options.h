@@ -56,6 +56,9 @@ enum option_type {
     X(BYTES, held_memory, "held-memory", "64MiB", 64 * KIB, 1024 * GIB, NULL, false,           \
       "memory for conflict metadata of old transactions (part of held-max); the rest spills "  \
       "to disk")                                                                               \
+    X(BYTES, roots_memory, "roots-memory", "256MiB", 16 * KIB, 1024 * GIB, NULL, false,        \
+      "memory for the roots of the data file that old readers keep, 80 bytes for each store "  \
+      "in each; above it, the oldest readers are ended")                                       \
     X(BYTES, catalogue_max, "catalogue-max", "256MiB", MIB, 1024 * GIB, NULL, false,           \
       "memory for store definitions, including those that old transactions still see; above "  \
       "it no store can be created or renamed")                                                 \

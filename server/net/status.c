@@ -37,7 +37,7 @@ static void put_trouble(struct net_buffer *b, enum err e)
 static void put_primary(struct net_buffer *b, const struct db_status *s)
 {
     put_word(b, "primary");
-    put_map(b, 12);
+    put_map(b, 15);
     put_trouble(b, s->pass_error);
     put_fact(b, "file_bytes", s->primary.file_bytes);
     put_fact(b, "used_bytes", s->primary.used_bytes);
@@ -48,6 +48,9 @@ static void put_primary(struct net_buffer *b, const struct db_status *s)
     put_fact(b, "root", s->primary.root);
     put_fact(b, "commit", s->primary.commit);
     put_fact(b, "bytes_written", s->primary.bytes_written);
+    put_fact(b, "roots", s->primary.roots_held);
+    put_fact(b, "roots_bytes", s->primary.roots_bytes);
+    put_fact(b, "roots_limit", s->primary.roots_limit);
     put_fact(b, "amalgamations", s->amalgamations);
     put_fact(b, "amalgamated_bytes", s->amalgamated_bytes);
 }

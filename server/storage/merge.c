@@ -755,7 +755,7 @@ static void merge_publish(struct primary *p, struct merge *m)
     space_merged(&p->space, m->replaced, m->made, m->plan.durable);
     p->leaked_units += m->tree.hidden_units;
     m->replaced = m->made = NULL;
-    list_push_back(&p->roots, &m->root->in_roots);
+    primary_roots_add(p, m->root);
     if (m->plan.durable) {
         ASSERT(m->root->facts.number > p->durable->facts.number);
         root_unref(p, p->durable);

@@ -64,6 +64,40 @@ enum err primary_reserve_numbers(struct primary *p, uint64_t number)
     return e;
 }
 
+/* ---- held roots ---- */
+
+void primary_roots_add(struct primary *p, struct root *r)
+{
+    ASSERT(!list_is_linked(&r->in_roots) && r->memory);
+    list_push_back(&p->roots, &r->in_roots);
+    p->root_count++;
+    p->roots_bytes += r->memory;
+}
+
+static void primary_roots_remove(struct primary *p, struct root *r)
+{
+    ASSERT(p->root_count && p->roots_bytes >= r->memory);
+    list_remove(&r->in_roots);
+    p->root_count--;
+    p->roots_bytes -= r->memory;
+}
+
+uint64_t primary_roots_bytes(const struct primary *p)
+{
+    ASSERT(p->roots_bytes >= p->durable->memory);
+    return p->roots_bytes - p->durable->memory;
+}
+
+const struct root *primary_oldest_root(const struct primary *p)
+{
+    const struct list_link *at = p->roots.next;
+
+    ASSERT(p->root_count);
+    if (at == &p->durable->in_roots)
+        at = at->next;
+    return at == &p->roots ? NULL : LIST_ENTRY(at, struct root, in_roots);
+}
+
 /* ---- space ---- */
 
 enum err primary_held(struct primary *p, struct space_held *out)
@@ -72,10 +106,7 @@ enum err primary_held(struct primary *p, struct space_held *out)
 
     ASSERT(!list_is_empty(&p->roots));
     memset(out, 0, sizeof *out);
-    LIST_EACH (link, &p->roots) {
-        ++out->count;
-        (void)link;
-    }
+    out->count = p->root_count;
     out->numbers = os_alloc(p->os, 2 * out->count * sizeof *out->numbers);
     if (!out->numbers)
         return ERR_NOMEM;
@@ -283,7 +314,7 @@ static enum err primary_load(struct primary *p, const struct primary_options *op
     if (e)
         return e;
     ASSERT(p->durable->refs == 1);
-    list_push_back(&p->roots, &p->durable->in_roots);
+    primary_roots_add(p, p->durable);
     e = slots_renew(p, slot.number_limit, f);
     if (e)
         return e;
@@ -356,9 +387,10 @@ void primary_close(struct primary *p, bool abandon)
         struct root *r = LIST_ENTRY(list_first(&p->roots), struct root, in_roots);
 
         ASSERT(abandon || (r == p->durable && r->refs == 1));
-        list_remove(&r->in_roots);
+        primary_roots_remove(p, r);
         root_free(p->os, r);
     }
+    ASSERT(!p->root_count && !p->roots_bytes);
     space_fini(&p->space);
     scratch_fini(os, &p->found);
     if (p->file)
@@ -379,7 +411,7 @@ void root_unref(struct primary *p, struct root *r)
         return;
     ASSERT(list_is_linked(&r->in_roots));
     p->needs_reclaim = true;
-    list_remove(&r->in_roots);
+    primary_roots_remove(p, r);
     root_free(p->os, r);
 }
 
@@ -441,9 +473,7 @@ void primary_stats(const struct primary *p, struct primary_stats *out)
     out->leaked_bytes = p->leaked_units * PAGE_UNIT_BYTES;
     out->records = p->durable->records;
     out->trees = p->durable->count - p->durable->side_count;
-    out->roots_held = 0;
-    for (const struct list_link *link = p->roots.next; link != &p->roots; link = link->next)
-        out->roots_held++;
+    out->roots_held = p->root_count;
 }
 
 bool primary_is_busy(const struct primary *p)

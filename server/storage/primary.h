@@ -85,6 +85,13 @@ struct root *primary_root(struct primary *p);
 struct root *root_ref(struct root *r);
 void root_unref(struct primary *p, struct root *r);
 const struct root_facts *root_facts(const struct root *r);
+/* How many trees it has, and bytes of memory that a root of so many takes. */
+size_t root_trees(const struct root *r);
+size_t root_memory(size_t trees);
+/* Bytes of memory that all held roots but the durable one take. */
+uint64_t primary_roots_bytes(const struct primary *p);
+/* The one of them that was made first, borrowed; NULL: there is none. */
+const struct root *primary_oldest_root(const struct primary *p);
 /* Bytes on the disk that wait for this root and for no other, as the last merge or reclaiming found
  * them: so much is free at the next one if the root is let go now, and more if others have been
  * let go since. */

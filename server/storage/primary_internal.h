@@ -22,6 +22,8 @@ struct primary {
     /* The loop's. */
     struct page_cache cache;
     struct list_link roots;            /* struct root.in_roots: all held, ascending by number */
+    unsigned root_count;               /* in roots */
+    uint64_t roots_bytes;              /* their memory */
     struct root *durable;              /* one reference */
     uint64_t number_next;              /* of the next root */
     struct merge *merge;               /* under way, or NULL */
@@ -90,6 +92,9 @@ enum err primary_reserve_numbers(struct primary *p, uint64_t number);
 /* Abandon: free a merge or a reclaiming whose jobs never finish. */
 void merge_free(struct primary *p, struct merge *m);
 void reclaim_free(struct primary *p, struct reclaim *t);
+
+/* Loop. The newest root is held from now on. */
+void primary_roots_add(struct primary *p, struct root *r);
 
 /* The held roots; the caller ends it with primary_held_fini. ERR_NOMEM. */
 enum err primary_held(struct primary *p, struct space_held *out);

@@ -4,12 +4,22 @@
 #include "server/base/assert.h"
 #include "server/base/bytes.h"
 
+size_t root_trees(const struct root *r)
+{
+    ASSERT(r->refs > 0);
+    return r->count;
+}
+
+size_t root_memory(size_t trees)
+{
+    return sizeof(struct root) + trees * (sizeof(struct tree_info) + sizeof(struct page *));
+}
+
 struct root *root_new(struct os *os, const struct root_facts *facts,
                       const struct tree_info *infos, size_t count,
                       const struct page_ptr *catalogue, uint32_t catalogue_height)
 {
-    size_t memory =
-        sizeof(struct root) + count * (sizeof(struct tree_info) + sizeof(struct page *));
+    size_t memory = root_memory(count);
     struct root *r = os_alloc(os, memory);
     struct tree_info *copies;
 

@@ -18,11 +18,11 @@
 
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
-#include "server/txn/cursors_internal.h"
 #include "server/txn/damage.h"
 #include "server/txn/db_damage.h"
 #include "server/txn/db_fail.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/held.h"
 #include "server/txn/pass.h"
 #include "server/txn/pulse.h"
 #include "server/txn/snapshot.h"
@@ -148,6 +148,7 @@ static void amalgamate_put_back(struct amalgamation *a)
     amalgamate_reset(a);
     ASSERT(!a->pass.stage_count && !a->base);
     db->pass_retry_ms = db->pulse.now_ms + PASS_RETRY_MS;
+    stages_unstage(db); /* ledgers that were lent */
 }
 
 /* The new ledger stands for the stages, and for the older ledgers that it took in. */
@@ -166,90 +167,6 @@ static void amalgamate_publish_ledger(struct pass *p)
     ledgers_add(db, p->ledger);
     p->ledger = NULL;
     p->older_count = 0;
-}
-
-/* Everybody who reads at that snapshot is ended, and told so. */
-static void amalgamate_expire_snapshot(struct db *db, struct snapshot *s,
-                                       const struct failure *why)
-{
-    snapshot_ref(s);
-    LIST_EACH_SAFE (link, &db->open) {
-        struct txn *t = LIST_ENTRY(link, struct txn, in_open);
-
-        if (t->snapshot == s)
-            txn_lose(t, why);
-    }
-    cursors_end(db, s);
-    snapshot_unref(db, s);
-}
-
-/* Amalgamated stages that somebody reads from; the oldest of them. */
-static uint64_t amalgamate_read_bytes(struct db *db, struct stage **oldest)
-{
-    uint64_t bytes = 0;
-
-    *oldest = NULL;
-    for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = s->above) {
-        if (!snapshot_needs_stage(&db->snapshots, s))
-            continue;
-        bytes += s->arena.bytes;
-        if (!*oldest)
-            *oldest = s;
-    }
-    return bytes;
-}
-
-static void amalgamate_say_held(struct failure *why, uint64_t held, uint64_t limit,
-                                const char *whom)
-{
-    failure_clear(why);
-    failure_set(
-        why, ERR_TXN_EXPIRED,
-        "%llu bytes are retained for old transactions, the limit is %llu (held-max); this one "
-        "was %s",
-        (unsigned long long)held, (unsigned long long)limit, whom);
-}
-
-/* Bytes of the ledgers that open writers may still ask. */
-static uint64_t ledgers_needed(struct db *db)
-{
-    uint64_t oldest = tracker_oldest_writer(db), bytes = 0;
-
-    LIST_EACH (link, &db->ledgers) {
-        const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
-
-        if (l->last_commit > oldest)
-            bytes += l->bytes + l->disk_bytes;
-    }
-    return bytes;
-}
-
-/* What is held has a limit: beyond it the oldest are ended, and told so. Of those who read from
- * one stage all, for it is held as long as one does. Readers and writers are each sure of half. */
-static void amalgamate_limit_held(struct db *db)
-{
-    uint64_t ledgers = db->ledger_bytes + db->ledger_disk_bytes, read;
-    uint64_t limit = db->options.held_bytes_max;
-    uint64_t for_readers = limit - (ledgers < limit / 2 ? ledgers : limit / 2);
-    struct stage *stage;
-    struct snapshot *s;
-    struct failure why;
-
-    failure_init(&why);
-    while ((read = amalgamate_read_bytes(db, &stage)) > for_readers) {
-        amalgamate_say_held(&why, read + ledgers, limit, "among the oldest readers");
-        while ((s = snapshot_oldest_in(&db->snapshots, stage)) != NULL)
-            amalgamate_expire_snapshot(db, s, &why);
-    }
-    /* Of those who began at one moment all, for a ledger is held as long as one needs it. */
-    while (!list_is_empty(&db->writers) && read + (ledgers = ledgers_needed(db)) > limit) {
-        uint64_t oldest = tracker_oldest_writer(db);
-
-        amalgamate_say_held(&why, read + ledgers, limit, "among the oldest writers");
-        while (tracker_oldest_writer(db) == oldest)
-            txn_lose(LIST_ENTRY(db->writers.next, struct txn, in_writers), &why);
-    }
-    failure_clear(&why);
 }
 
 static void amalgamate_publish(struct amalgamation *a, struct root *root)
@@ -288,7 +205,7 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
         damage_forget(&db->damage, a->pass.dropped[i]);
     amalgamate_reset(a);
     catalogue_rooted(&db->catalogue, upto);
-    amalgamate_limit_held(db);
+    held_limit(db);
     stages_unstage(db);
     pulse_room_changed(&db->pulse);
 }
@@ -525,17 +442,33 @@ static void amalgamate_done(struct os_job *job)
     }
 }
 
+/* How many intermediate roots there is room for, beside those that are held. The durable one will
+ * be one of them. */
+static size_t amalgamate_roots_max(const struct pass *p)
+{
+    const struct db *db = p->db;
+    uint64_t trees = root_trees(primary_root(db->primary));
+    uint64_t held = primary_roots_bytes(db->primary) + root_memory(trees);
+    uint64_t room = db->options.roots_bytes_max > held ? db->options.roots_bytes_max - held : 0;
+
+    for (size_t i = 0; i < p->stage_count; i++)
+        trees += stage_store_count(p->stages[i]);
+    room /= root_memory(trees);
+    return room < PASS_ROOTS_MAX ? room : PASS_ROOTS_MAX;
+}
+
 /* The commits of the roots that this pass makes: of each old snapshot, and the last one. */
 static void amalgamate_plan_roots(struct amalgamation *a, uint64_t upto)
 {
     struct db *db = a->pass.db;
     uint64_t at = root_facts(primary_root(db->primary))->commit;
+    size_t roots_max = amalgamate_roots_max(&a->pass);
 
     a->limit_count = a->limit_at = 0;
     LIST_EACH (link, &db->snapshots.by_commit) {
         struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
 
-        if (s->commit >= upto || a->limit_count == PASS_ROOTS_MAX)
+        if (s->commit >= upto || a->limit_count == roots_max)
             break;
         if (s->commit <= at || db->pulse.now_ms - s->taken_ms < SNAPSHOT_OLD_MS)
             continue;

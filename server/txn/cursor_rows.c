@@ -128,8 +128,8 @@ static enum err cursor_check(struct op *op, struct cursor *c)
         return failure_set(&op->failure, ERR_TXN_KILLED, "the scan was ended by kill");
     if (!c->snapshot)
         return failure_set(&op->failure, ERR_TXN_EXPIRED,
-                           "too much data was retained for old readers (held-max); this scan "
-                           "was among the oldest");
+                           "too much was retained for old readers (held-max, roots-memory); "
+                           "this scan was among the oldest");
     if (c->txn && c->schemas_made != c->txn->schemas_made)
         return cursor_follow(op, c);
     return ERR_OK;

@@ -133,12 +133,12 @@ static void cursor_end(struct cursor *c)
     snapshot_unref(c->db, s);
 }
 
-void cursors_end(struct db *db, const struct snapshot *s)
+void cursors_expire(struct db *db)
 {
     LIST_EACH_SAFE (link, &db->cursors) {
         struct cursor *c = LIST_ENTRY(link, struct cursor, in_db);
 
-        if (c->snapshot == s)
+        if (c->snapshot && c->snapshot->is_expiring)
             cursor_end(c);
     }
 }

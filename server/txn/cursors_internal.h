@@ -67,9 +67,10 @@ struct cursor {
 
 void cursor_pool_free(struct db *db);
 
-/* Let every cursor go of the snapshot; the next call on it is told. */
-void cursors_end(struct db *db, const struct snapshot *s);
-/* The same for all of a transaction, and for those over a definition of its own that goes. */
+/* Let cursors go of snapshots that are expiring; the next call on each is told. */
+void cursors_expire(struct db *db);
+/* Let go of what they see: all of a transaction, and those over a definition of its own that
+ * goes. */
 void cursors_end_all(struct txn *t);
 void cursors_end_schema(struct txn *t, struct schema *s);
 /* Let the transaction's cursors go of their places in its write-set. */

@@ -307,8 +307,7 @@ void db_turn(struct db *db)
     statements_turn(db);
     reclaim_turn(db);
     amalgamate_turn(db);
-    if (db->unstage_due)
-        stages_free_unneeded(db);
+    stages_free_unneeded(db);
     tasks_turn(db);
     replies_turn(&db->replies);
     pulse_turn_end(&db->pulse);

@@ -117,6 +117,8 @@ struct db_status {
     struct {
         uint64_t file_bytes, used_bytes, held_bytes, free_bytes, records, trees, root, commit;
         uint64_t bytes_written;
+        uint64_t roots_held;               /* the newest included */
+        uint64_t roots_bytes, roots_limit; /* memory of the older ones */
     } primary;
     struct {
         uint64_t bytes, limit, hits, misses;

@@ -10,6 +10,7 @@ void db_options_default(struct db_options *o)
         .staged_bytes_max = UINT64_C(512) << 20,
         .held_bytes_max = UINT64_C(1) << 30,
         .held_memory_max = UINT64_C(64) << 20,
+        .roots_bytes_max = UINT64_C(256) << 20,
         .txn_bytes_max = UINT64_C(1) << 30,
         .link_bytes_max = UINT64_C(2) << 20,
         .cache_bytes = UINT64_C(256) << 20,

@@ -13,6 +13,7 @@ struct db_options {
     uint64_t
         held_bytes_max; /* kept for conflict checks, in memory and on disk; default 1 GiB */
     uint64_t held_memory_max; /* of it in memory; default 64 MiB */
+    uint64_t roots_bytes_max; /* of roots that old readers keep; default 256 MiB */
     uint64_t txn_bytes_max;   /* written by one transaction; default 1 GiB */
     uint64_t link_bytes_max;  /* a larger write-set becomes a stage of its own; default 2 MiB */
     uint64_t cache_bytes;     /* unpacked pages; default 256 MiB */

@@ -16,6 +16,7 @@
  *       own transaction.
  *   T-6 a cursor that has let go of its snapshot stands nowhere: not in a stage, not in a page.
  *   T-7 between calls, txn.usage is what the transaction takes, and db.usage is their sum.
+ *   T-8 snapshot.top is a stage that the snapshot reads, or NULL: a stage that nobody reads may go.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_TXN_DB_STRUCT_H
@@ -80,7 +81,8 @@ struct db {
     struct list_link ledgers; /* newest first */
     uint64_t ledger_bytes;    /* in memory */
     uint64_t ledger_disk_bytes;
-    bool unstage_due; /* something that was held may be free */
+    bool unstage_due; /* a stage that was held may be free */
+    bool ledgers_due; /* a ledger */
     unsigned sealed_count;
     uint64_t sealed_ms;      /* since when one of them has waited for a pass */
     uint64_t sealed_last_ms; /* since when none has joined them */

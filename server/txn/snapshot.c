@@ -14,6 +14,17 @@ static uint64_t primary_commit(const struct db *db)
     return root_facts(primary_root(db->primary))->commit;
 }
 
+/* The newest stage that a snapshot reads; NULL: its root has all that it sees. Looks at stages that
+ * are newer than the commit only. */
+static struct stage *newest_read(const struct db *db, uint64_t commit, uint64_t root_commit)
+{
+    struct stage *s = root_commit < commit ? db->newest_stage : NULL;
+
+    while (s && (!s->first_commit || s->first_commit > commit))
+        s = s->below;
+    return s && s->last_commit > root_commit ? s : NULL;
+}
+
 struct snapshot *snapshot_take(struct db *db, uint64_t commit)
 {
     struct root *root = primary_root(db->primary);
@@ -21,7 +32,7 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit)
 
     if (!list_is_empty(&db->snapshots.taken)) {
         s = LIST_ENTRY(db->snapshots.taken.previous, struct snapshot, in_taken);
-        if (s->commit == commit && s->root == root && s->top == db->newest_stage) {
+        if (s->commit == commit && s->root == root) {
             s->refs++;
             return s;
         }
@@ -33,10 +44,11 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit)
     s->root = root_ref(root);
     s->root_commit = root_facts(root)->commit;
     ASSERT(s->root_commit <= commit);
-    s->top = db->newest_stage;
+    s->top = newest_read(db, commit, s->root_commit);
     s->refs = 1;
     s->busy = 0;
     s->moved = NULL;
+    s->is_expiring = false;
     s->taken_ms = db->pulse.now_ms;
     list_init(&s->versions);
     list_init(&s->passed);
@@ -113,8 +125,9 @@ void snapshot_unref(struct db *db, struct snapshot *s)
     if (s->moved)
         root_unref(db->primary, s->moved);
     root_unref(db->primary, s->root);
+    if (s->root_commit < s->commit && s->root_commit < primary_commit(db))
+        stages_unstage(db); /* it has read from a stage that is in the primary */
     snapshots_dealloc(&db->snapshots, db->os, s);
-    stages_unstage(db);
 }
 
 /* ---- moving ---- */
@@ -125,6 +138,8 @@ static void snapshot_take_root(struct db *db, struct snapshot *s, struct root *r
     root_unref(db->primary, s->root);
     s->root = root; /* the reference is ours */
     s->root_commit = root_facts(root)->commit;
+    if (s->root_commit == s->commit || (s->top && s->top->last_commit <= s->root_commit))
+        s->top = NULL; /* T-8 */
     stages_unstage(db);
 }
 

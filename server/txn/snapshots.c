@@ -83,18 +83,23 @@ static bool snapshot_reads_stage(const struct snapshot *s, const struct stage *s
            s->root_commit < s->commit;
 }
 
-bool snapshot_needs_stage(const struct snapshots *all, const struct stage *stage)
+struct stage_readers stage_readers(struct snapshots *all)
 {
-    for (struct list_link *at = all->by_commit.previous; at != &all->by_commit;
-         at = at->previous) {
-        struct snapshot *s = LIST_ENTRY(at, struct snapshot, in_commit);
+    return (struct stage_readers){all, all->by_commit.previous, UINT64_MAX};
+}
+
+bool stage_has_reader(struct stage_readers *r, const struct stage *stage)
+{
+    for (; r->at != &r->all->by_commit; r->at = r->at->previous) {
+        const struct snapshot *s = LIST_ENTRY(r->at, struct snapshot, in_commit);
 
         if (s->commit < stage->first_commit)
-            return false;
-        if (snapshot_reads_stage(s, stage))
-            return true;
+            break;
+        r->all->steps++;
+        if (s->root_commit < s->commit && s->root_commit < r->root_commit)
+            r->root_commit = s->root_commit;
     }
-    return false;
+    return r->root_commit < stage->last_commit;
 }
 
 uint64_t snapshot_held_bytes(const struct snapshot *s, const struct stage *oldest)
@@ -109,15 +114,22 @@ uint64_t snapshot_held_bytes(const struct snapshot *s, const struct stage *oldes
     return held;
 }
 
-struct snapshot *snapshot_oldest_in(const struct snapshots *all, const struct stage *stage)
+void snapshots_expire_stage(struct snapshots *all, const struct stage *stage)
 {
     LIST_EACH (link, &all->by_commit) {
         struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
 
-        if (snapshot_reads_stage(s, stage))
-            return s;
+        s->is_expiring = s->is_expiring || snapshot_reads_stage(s, stage);
     }
-    return NULL;
+}
+
+void snapshots_expire_root(struct snapshots *all, const struct root *r)
+{
+    LIST_EACH (link, &all->by_commit) {
+        struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
+
+        s->is_expiring = s->is_expiring || s->root == r || s->moved == r;
+    }
 }
 
 struct snapshot_finger snapshot_finger(struct snapshots *all)

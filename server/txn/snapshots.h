@@ -13,11 +13,12 @@ struct snapshot { /* shared by all that began at the same moment */
     uint64_t commit;
     uint64_t root_commit;
     struct root *root; /* holds a reference */
-    struct stage *top;
+    struct stage *top; /* the newest stage that it reads; NULL: none. T-8 */
     uint32_t refs;
     uint32_t busy;      /* cursors that stand in its stages and root: it cannot move now */
     struct root *moved; /* the root that it moves to when it can; holds a reference */
     uint64_t taken_ms;
+    bool is_expiring; /* whoever reads at it is about to be ended */
     struct list_link in_taken;  /* snapshots.taken */
     struct list_link in_commit; /* snapshots.by_commit */
     struct list_link
@@ -58,11 +59,20 @@ struct snapshot_finger snapshot_finger(struct snapshots *all);
 struct snapshot *snapshot_below(struct snapshot_finger *f, uint64_t to);
 /* For catalogue_reclaim; a finger. */
 struct list_link *snapshot_versions(void *finger, uint64_t from, uint64_t to);
-/* Whether an open snapshot reads from the stage. */
-bool snapshot_needs_stage(const struct snapshots *all, const struct stage *s);
+/* Asks for stages whether an open snapshot reads from them, within one call: passes each snapshot
+ * once, however many stages there are. */
+struct stage_readers {
+    struct snapshots *all;
+    struct list_link *at;
+    uint64_t root_commit; /* the least of those passed that read from a stage */
+};
+struct stage_readers stage_readers(struct snapshots *all);
+/* Of stages from the newest down. */
+bool stage_has_reader(struct stage_readers *r, const struct stage *s);
 /* Bytes of amalgamated stages that the snapshot still reads; oldest is the lowest of the stack. */
 uint64_t snapshot_held_bytes(const struct snapshot *s, const struct stage *oldest);
-/* The oldest snapshot that reads from the stage; NULL: none does. */
-struct snapshot *snapshot_oldest_in(const struct snapshots *all, const struct stage *s);
+/* Mark those that read from the stage, or keep the root: they are to be ended. */
+void snapshots_expire_stage(struct snapshots *all, const struct stage *s);
+void snapshots_expire_root(struct snapshots *all, const struct root *r);
 
 #endif

@@ -110,10 +110,34 @@ void stages_close_adopted(struct db *db, struct txn *t)
     t->spare[1] = NULL;
 }
 
+struct stage *stages_newest_amalgamated(const struct db *db)
+{
+    struct stage *s = NULL;
+
+    for (struct stage *at = db->oldest_stage; at && at->state == STAGE_AMALGAMATED;
+         at = at->above)
+        s = at;
+    return s;
+}
+
 void stages_unstage(struct db *db)
 {
     if (db->held_bytes || db->ledger_bytes) {
         db->unstage_due = true;
+        pulse_wake(&db->pulse);
+    }
+}
+
+void stages_writer_left(struct db *db, uint64_t commit)
+{
+    for (const struct stage *s = stages_newest_amalgamated(db); s; s = s->below) {
+        if (s->last_commit > commit && !s->has_ledger) {
+            stages_unstage(db);
+            break;
+        }
+    }
+    if (!list_is_empty(&db->ledgers)) {
+        db->ledgers_due = true;
         pulse_wake(&db->pulse);
     }
 }

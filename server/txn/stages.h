@@ -12,7 +12,11 @@ struct txn;
 
 enum err stages_rotate(struct db *db);            /* seal the open stage if anything is in it */
 void stages_push(struct db *db, struct stage *s); /* on top */
+/* The newest that is in the durable root already, as all below it are; NULL: none is. */
+struct stage *stages_newest_amalgamated(const struct db *db);
 void stages_unstage(struct db *db); /* look at the turn's end what rule 7 allows to free */
+/* The oldest writer goes, which began at that commit: look for what was held for it. */
+void stages_writer_left(struct db *db, uint64_t commit);
 /* Ledgers: the newest one; and one that nobody asks any more, which is freed. */
 void ledgers_add(struct db *db, struct ledger *l);
 void ledgers_remove(struct db *db, struct ledger *l);

@@ -108,6 +108,21 @@ enum err db_each_hold(struct db *db, struct list_walk *walk,
     return ERR_OK;
 }
 
+/* T-8 */
+static bool tops_check(const struct db *db)
+{
+    LIST_EACH (link, &db->snapshots.by_commit) {
+        const struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
+        const struct stage *at = s->top ? db->newest_stage : NULL;
+
+        while (at && at != s->top)
+            at = at->below;
+        if (at != s->top || (at && at->first_commit > s->commit))
+            return false;
+    }
+    return true;
+}
+
 bool db_check(const struct db *db)
 {
     struct usage usage = {0, 0};
@@ -120,6 +135,8 @@ bool db_check(const struct db *db)
         if (s->below && s->first_commit && s->below->last_commit >= s->first_commit)
             return false; /* S-2, T-1 */
     }
+    if (!tops_check(db))
+        return false;
     LIST_EACH (link, &db->writers) {
         const struct txn *t = LIST_ENTRY(link, struct txn, in_writers);
 
@@ -220,6 +237,9 @@ void db_status(struct db *db, struct db_status *out)
     out->primary.root = root_facts(primary_root(db->primary))->number;
     out->primary.commit = root_facts(primary_root(db->primary))->commit;
     out->primary.bytes_written = p.bytes_written;
+    out->primary.roots_held = p.roots_held;
+    out->primary.roots_bytes = primary_roots_bytes(db->primary);
+    out->primary.roots_limit = db->options.roots_bytes_max;
     out->cache.bytes = p.cache_bytes;
     out->cache.limit = p.cache_limit;
     out->cache.hits = p.cache_hits;

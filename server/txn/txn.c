@@ -220,6 +220,8 @@ static void txn_release(struct txn *t)
     leaving_enter(&db->leaving, t);
     commit_marks_forget(&t->commit_marks, db->os);
     list_remove(&t->in_large);
+    if (db->writers.next == &t->in_writers)
+        stages_writer_left(db, t->snapshot->commit);
     list_remove(&t->in_writers);
     if (t->is_large || t->write_set.arena.bytes > LEAVING_FREED_AT_ONCE)
         stages_discard(db, &t->write_set.arena);
@@ -242,7 +244,6 @@ static void txn_release(struct txn *t)
     ASSERT(leaving_has(&t->departure) || (!t->stores && list_is_empty(&t->schemas))); /* T-3 */
     snapshot_unref(db, t->snapshot);
     t->snapshot = NULL;
-    stages_unstage(db); /* what was held for this writer */
 }
 
 void txn_free(struct txn *t)

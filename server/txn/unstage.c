@@ -6,7 +6,7 @@
 #include "server/txn/db_struct.h"
 #include "server/txn/losers.h"
 #include "server/txn/pulse.h"
-#include "server/txn/snapshot.h"
+#include "server/txn/snapshots.h"
 #include "server/txn/stages.h"
 #include "server/txn/tracker.h"
 
@@ -20,13 +20,6 @@ static void stage_unlink(struct db *db, struct stage *s)
         s->below->above = s->above;
     else
         db->oldest_stage = s->above;
-    /* a snapshot that was taken when s was open and empty begins below it */
-    LIST_EACH (link, &db->snapshots.taken) {
-        struct snapshot *snapshot = LIST_ENTRY(link, struct snapshot, in_taken);
-
-        if (snapshot->top == s)
-            snapshot->top = s->below;
-    }
 }
 
 static void ledgers_free_unneeded(struct db *db, uint64_t oldest_writer)
@@ -40,31 +33,46 @@ static void ledgers_free_unneeded(struct db *db, uint64_t oldest_writer)
     }
 }
 
-/* Only at the end of a turn: what was lent from a stage in this turn has been used. */
-void stages_free_unneeded(struct db *db)
+static void stage_let_go(struct db *db, struct stage *s)
 {
-    uint64_t writers = tracker_oldest_writer(db), untold = losers_oldest(db);
-    struct stage *above;
+    stage_unlink(db, s);
+    ASSERT(db->held_bytes >= s->arena.bytes);
+    db->held_bytes -= s->arena.bytes;
+    pulse_event(&db->pulse, "stage_freed", "stage=%llu bytes=%llu",
+                (unsigned long long)s->number, (unsigned long long)s->arena.bytes);
+    stages_discard(db, &s->arena);
+    stage_free(s);
+}
+
+static void stages_free(struct db *db, uint64_t writers)
+{
+    uint64_t untold = losers_oldest(db);
+    struct stage_readers readers = stage_readers(&db->snapshots);
+    struct stage *at = stages_newest_amalgamated(db), *below;
     bool any = false;
 
     db->unstage_due = false;
-    for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = above) {
-        above = s->above;
-        if (snapshot_needs_stage(&db->snapshots, s) ||
-            (s->last_commit > writers && !s->has_ledger))
-            continue; /* rule 7 */
-        if (s->last_commit >= untold)
+    for (; at; at = below) {
+        below = at->below;
+        if (at->last_commit >= untold)
             continue; /* L-2 */
-        stage_unlink(db, s);
-        ASSERT(db->held_bytes >= s->arena.bytes);
-        db->held_bytes -= s->arena.bytes;
-        pulse_event(&db->pulse, "stage_freed", "stage=%llu bytes=%llu",
-                    (unsigned long long)s->number, (unsigned long long)s->arena.bytes);
-        stages_discard(db, &s->arena);
-        stage_free(s);
+        if ((at->last_commit > writers && !at->has_ledger) || stage_has_reader(&readers, at))
+            continue; /* rule 7 */
+        stage_let_go(db, at);
         any = true;
     }
-    ledgers_free_unneeded(db, writers);
     if (any)
         pulse_room_changed(&db->pulse);
+}
+
+void stages_free_unneeded(struct db *db)
+{
+    uint64_t writers = tracker_oldest_writer(db);
+
+    if (!db->unstage_due && !db->ledgers_due)
+        return;
+    if (db->unstage_due)
+        stages_free(db, writers);
+    ledgers_free_unneeded(db, writers);
+    db->ledgers_due = false;
 }

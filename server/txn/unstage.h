@@ -6,6 +6,7 @@
 
 struct db;
 
+/* Only at the end of a turn: what was lent from a stage in this turn has been used. */
 void stages_free_unneeded(struct db *db);
 
 #endif

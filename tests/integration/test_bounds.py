@@ -354,6 +354,33 @@ def turns(c):
     return c.call("status")["loop"]["turns"]
 
 
+def test_roots_that_old_readers_keep_have_a_limit():
+    with daemon("--roots-memory", "64KiB") as d, d.client() as c, d.client() as innocent:
+        innocent.call("create_store", 0, "mine")
+        c.call("run", [["create_store", ["s%d" % n]] for n in range(150)] +
+               [["put", ["s%d" % n, n, n]] for n in range(150)])
+        limit = c.call("hello")["limits"]["roots_bytes"]
+        assert limit == 64 << 10
+        innocent.call("begin", 1, {"read_only": True})
+        for n in range(12):  # each sees a root of its own, of some 12 KB
+            innocent.call("put", 0, "mine", n, 1)
+            innocent.call("rollback", 1)
+            innocent.call("begin", 1, {"read_only": True})
+            c.call("begin", 100 + n, {"read_only": True})
+            c.call("amalgamate")
+            primary = innocent.call("status")["primary"]
+            assert primary["roots_limit"] == limit and primary["roots_bytes"] <= limit, primary
+            assert primary["roots"] <= 7, primary
+            assert innocent.call("get", 1, "mine", 1) == n
+        e = c.fails("get", 100, "s1", 1)
+        assert e.name == "TXN_EXPIRED" and "roots-memory" in str(e), e.error
+        assert c.call("get", 111, "mine", 1) == 11
+        for n in range(12):
+            c.call("rollback", 100 + n)
+        innocent.call("rollback", 1)
+        until(lambda: innocent.call("status")["primary"]["roots"] == 1)
+
+
 def test_a_document_of_very_many_keys_is_checked_in_parts():
     keys = b"".join(b"\xce" + struct.pack(">I", n) + b"\x01" for n in range(480000))
     value = b"\xdf" + struct.pack(">I", 480000) + keys

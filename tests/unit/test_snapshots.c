@@ -100,18 +100,33 @@ static bool reads(const struct snapshot *s, const struct stage *stage)
     return false;
 }
 
-static void check_stage(struct rig *rig, const struct stage *stage)
+/* Every stage is asked for, from the newest down, and each snapshot is passed once. */
+static void check_stages(struct rig *rig)
 {
-    const struct snapshot *oldest = NULL;
+    struct stage_readers readers = stage_readers(&rig->all);
+    uint64_t steps = rig->all.steps;
 
-    for (unsigned i = 0; i < OPEN_MAX; i++) {
-        const struct snapshot *s = rig->open[i];
+    for (unsigned k = STAGES; k-- > 0;) {
+        const struct stage *stage = &rig->stages[k];
+        bool any = false;
 
-        if (s && reads(s, stage) && (!oldest || s->commit < oldest->commit))
-            oldest = s;
+        for (unsigned i = 0; i < OPEN_MAX; i++)
+            any = any || (rig->open[i] && reads(rig->open[i], stage));
+        MUST(stage_has_reader(&readers, stage) == any);
     }
-    MUST(snapshot_oldest_in(&rig->all, stage) == oldest);
-    MUST(snapshot_needs_stage(&rig->all, stage) == (oldest != NULL));
+    MUST(rig->all.steps - steps <= OPEN_MAX);
+}
+
+static void check_expiring(struct rig *rig, const struct stage *stage)
+{
+    snapshots_expire_stage(&rig->all, stage);
+    for (unsigned i = 0; i < OPEN_MAX; i++) {
+        struct snapshot *s = rig->open[i];
+
+        MUST(!s || s->is_expiring == reads(s, stage));
+        if (s)
+            s->is_expiring = false;
+    }
 }
 
 static void check_held(struct rig *rig)
@@ -154,7 +169,8 @@ START_TEST(who_reads_a_stage_is_known)
             let_go(&rig, i);
         else
             take(&rig, i);
-        check_stage(&rig, &rig.stages[below(&rig, STAGES)]);
+        check_stages(&rig);
+        check_expiring(&rig, &rig.stages[below(&rig, STAGES)]);
         finger = snapshot_finger(&rig.all);
         for (uint64_t to = from; to < from + COMMITS; to += 1 + below(&rig, COMMITS))
             check_commits(&rig, &finger, from, to);

@@ -389,6 +389,60 @@ START_TEST(versions_are_pruned_beside_many_snapshots)
 }
 END_TEST
 
+static void never_woken(struct op *op)
+{
+    (void)op;
+}
+
+/* 20 stages that a scan in the middle of a page still reads, beside 2,000 newer snapshots: the end
+ * of one of those asks for no stage, the end of the scan asks for all at once. */
+START_TEST(stages_are_freed_beside_many_snapshots)
+{
+    enum { READERS = 2000, STAGES = 20 };
+    struct txn **readers = calloc(READERS, sizeof *readers);
+    struct cursor_options all = {.limit = UINT64_MAX};
+    struct core_rig rig;
+    struct steps s;
+    struct cursor *cursor;
+    struct cursor_row row;
+    struct op op;
+    uint8_t range[64];
+
+    open_rig(&rig, false);
+    core_amalgamate(&rig);
+    for (unsigned i = 0; i < STAGES; i++) {
+        core_set(&rig, "s", i, 1);
+        core_settle(&rig);
+        core_rotate(&rig);
+    }
+    op_init(&op, rig.db, never_woken);
+    MUST_EQ(cursor_open(&op, NULL, slice_text("s"), core_range(0, 1000, range), &all, &cursor),
+            ERR_OK);
+    MUST_EQ(cursor_next(&op, cursor, &row), ERR_OK);
+    sim_advance_ms(rig.sim, 1000);
+    core_amalgamate(&rig);
+    begin_many_readers(&rig, readers, READERS);
+    core_settle(&rig);
+    MUST_EQ(core_status(&rig).stages, STAGES + 1);
+    steps_begin(&s, &rig);
+    for (unsigned i = 0; i < READERS / 2; i++) {
+        core_rollback(&rig, readers[i]);
+        core_settle(&rig);
+    }
+    steps_note(&s);
+    MUST(s.sum < 2 * READERS);
+    cursor_close(cursor);
+    core_settle(&rig);
+    steps_note(&s);
+    MUST(s.sum < 4 * READERS);
+    MUST_EQ(core_status(&rig).stages, 1);
+    op_fini(&op);
+    end_all(&rig, readers + READERS / 2, READERS / 2);
+    free(readers);
+    core_close(&rig);
+}
+END_TEST
+
 static void name_of(unsigned i, char name[16])
 {
     snprintf(name, 16, "many%u", i);
@@ -572,6 +626,7 @@ int main(void)
     tcase_add_test(tc, the_end_of_one_with_many_stores_is_short);
     tcase_add_test(tc, what_is_held_is_listed_in_slices);
     tcase_add_test(tc, versions_are_pruned_beside_many_snapshots);
+    tcase_add_test(tc, stages_are_freed_beside_many_snapshots);
     tcase_add_test(tc, definitions_are_freed_beside_many_snapshots);
     tcase_add_test(tc, a_count_looks_through_its_range_once);
     tcase_add_loop_test(tc, a_range_is_looked_through_to_its_end, 0, 4);

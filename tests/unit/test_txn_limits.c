@@ -3,6 +3,7 @@
 #include "server/txn/usage.h"
 #include "tests/unit/core_rig.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -447,6 +448,76 @@ START_TEST(more_readers_than_that_keep_their_stage_within_what_may_be_held)
 }
 END_TEST
 
+/* ---- the memory of roots ---- */
+
+#define ROOT_STORES 50
+#define ROOT_READERS 12
+
+/* A root of ROOT_STORES stores, which is the durable one and the only one. */
+static void roots_open(struct core_rig *rig, unsigned roots_max)
+{
+    char name[8];
+
+    core_open(rig, 14);
+    rig->options.roots_bytes_max = roots_max * root_memory(ROOT_STORES + 1) + 1000;
+    core_restart(rig, false);
+    for (unsigned i = 0; i < ROOT_STORES; i++) {
+        snprintf(name, sizeof name, "s%u", i);
+        MUST_EQ(core_create(rig, NULL, name, NULL), ERR_OK);
+        core_set(rig, name, 1, 1);
+    }
+    core_amalgamate(rig);
+    MUST_EQ(core_status(rig).primary.roots_held, 1);
+    MUST_EQ(core_status(rig).primary.roots_bytes, 0);
+}
+
+/* The readers of commit after commit; _i: a pass after each, or one after all. */
+START_TEST(roots_that_old_readers_keep_stay_within_their_memory)
+{
+    enum { ROOTS = 4 };
+
+    struct txn_options options = {.read_only = true};
+    struct core_rig rig;
+    struct txn *txns[ROOT_READERS];
+    unsigned alive = 0;
+    uint64_t n;
+
+    roots_open(&rig, ROOTS);
+    for (unsigned i = 0; i < ROOT_READERS; i++) {
+        core_set(&rig, "s0", 2, i + 1);
+        core_settle(&rig);
+        txns[i] = core_begin(&rig, "reader", &options);
+        sim_advance_ms(rig.sim, 1000);
+        if (_i)
+            core_amalgamate(&rig);
+        MUST(core_status(&rig).primary.roots_bytes <= rig.options.roots_bytes_max);
+    }
+    core_set(&rig, "s0", 2, 1000);
+    core_amalgamate(&rig);
+    MUST(core_status(&rig).primary.roots_bytes <= rig.options.roots_bytes_max);
+    for (unsigned i = 0; i < ROOT_READERS; i++) {
+        enum err e = core_get(&rig, txns[i], "s0", 2, &n);
+
+        if (_i && i < ROOT_READERS - ROOTS) { /* the oldest have gone, each with its root */
+            MUST_EQ(e, ERR_TXN_EXPIRED);
+            MUST(strstr(rig.op.failure.text, "roots-memory") != NULL);
+            continue;
+        }
+        MUST_EQ(e, ERR_OK); /* the others have a root, or read from their stage */
+        MUST_EQ(n, i + 1);
+        alive++;
+    }
+    MUST_EQ(alive, _i ? ROOTS : ROOT_READERS);
+    MUST_EQ(core_status(&rig).primary.roots_held, 1 + (_i ? ROOTS : ROOTS - 1));
+    MUST_EQ(core_value(&rig, "s0", 2), 1000);
+    for (unsigned i = 0; i < ROOT_READERS; i++)
+        core_rollback(&rig, txns[i]);
+    core_settle(&rig);
+    MUST_EQ(core_status(&rig).primary.roots_held, 1);
+    core_close(&rig);
+}
+END_TEST
+
 START_TEST(generators_go_on_behind_what_they_have_given_over_restarts)
 {
     struct core_rig rig;
@@ -617,6 +688,7 @@ int main(void)
     tcase_add_test(tc, readers_of_many_commits_of_one_stage_get_roots_of_their_own);
     tcase_add_loop_test(tc, more_readers_than_that_keep_their_stage_within_what_may_be_held, 0,
                         2);
+    tcase_add_loop_test(tc, roots_that_old_readers_keep_stay_within_their_memory, 0, 2);
     tcase_add_test(tc, generators_go_on_behind_what_they_have_given_over_restarts);
     tcase_add_loop_test(tc, whichever_allocation_fails_a_commit_happens_wholly_or_not_at_all, 0,
                         2);

@@ -1,0 +1,122 @@
+/* Limits of what is kept for old transactions. */
+#include "server/txn/held.h"
+
+#include "server/base/assert.h"
+#include "server/storage/primary.h"
+#include "server/txn/cursors_internal.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/snapshots.h"
+#include "server/txn/stages.h"
+#include "server/txn/tracker.h"
+#include "server/txn/txn.h"
+
+/* Everybody who reads at a snapshot that is_expiring is ended, and told so: one walk, however many
+ * snapshots those are. */
+static void held_expire(struct db *db, const struct failure *why)
+{
+    LIST_EACH_SAFE (link, &db->open) {
+        struct txn *t = LIST_ENTRY(link, struct txn, in_open);
+
+        db->steps++;
+        if (t->snapshot && t->snapshot->is_expiring)
+            txn_lose(t, why);
+    }
+    cursors_expire(db);
+}
+
+/* ---- held-max ---- */
+
+/* Amalgamated stages that somebody reads from; the oldest of them. */
+static uint64_t held_for_readers(struct db *db, const struct stage **oldest)
+{
+    struct stage_readers readers = stage_readers(&db->snapshots);
+    uint64_t bytes = 0;
+
+    *oldest = NULL;
+    for (const struct stage *s = stages_newest_amalgamated(db); s; s = s->below) {
+        if (!stage_has_reader(&readers, s))
+            continue;
+        bytes += s->arena.bytes;
+        *oldest = s;
+    }
+    return bytes;
+}
+
+static void held_say(struct failure *why, uint64_t held, uint64_t limit, const char *whom)
+{
+    failure_clear(why);
+    failure_set(
+        why, ERR_TXN_EXPIRED,
+        "%llu bytes are retained for old transactions, the limit is %llu (held-max); this one "
+        "was %s",
+        (unsigned long long)held, (unsigned long long)limit, whom);
+}
+
+/* Bytes of the ledgers that open writers may still ask. */
+static uint64_t held_for_writers(struct db *db)
+{
+    uint64_t oldest = tracker_oldest_writer(db), bytes = 0;
+
+    LIST_EACH (link, &db->ledgers) {
+        const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
+
+        if (l->last_commit > oldest)
+            bytes += l->bytes + l->disk_bytes;
+    }
+    return bytes;
+}
+
+/* Of those who read from one stage all are ended, for it is held as long as one does. Readers and
+ * writers are each sure of half. */
+static void held_limit_bytes(struct db *db)
+{
+    uint64_t ledgers = db->ledger_bytes + db->ledger_disk_bytes, read;
+    uint64_t limit = db->options.held_bytes_max;
+    uint64_t for_readers = limit - (ledgers < limit / 2 ? ledgers : limit / 2);
+    const struct stage *stage;
+    struct failure why;
+
+    failure_init(&why);
+    while ((read = held_for_readers(db, &stage)) > for_readers) {
+        held_say(&why, read + ledgers, limit, "among the oldest readers");
+        snapshots_expire_stage(&db->snapshots, stage);
+        held_expire(db, &why);
+    }
+    /* Of those who began at one moment all, for a ledger is held as long as one needs it. */
+    while (!list_is_empty(&db->writers) && read + (ledgers = held_for_writers(db)) > limit) {
+        uint64_t oldest = tracker_oldest_writer(db);
+
+        held_say(&why, read + ledgers, limit, "among the oldest writers");
+        while (tracker_oldest_writer(db) == oldest)
+            txn_lose(LIST_ENTRY(db->writers.next, struct txn, in_writers), &why);
+    }
+    failure_clear(&why);
+}
+
+/* ---- roots-memory ---- */
+
+static void held_limit_roots(struct db *db)
+{
+    uint64_t limit = db->options.roots_bytes_max, held;
+    struct failure why;
+
+    failure_init(&why);
+    while ((held = primary_roots_bytes(db->primary)) > limit) {
+        failure_clear(&why);
+        failure_set(&why, ERR_TXN_EXPIRED,
+                    "roots of the data file take %llu bytes of memory for old readers, the "
+                    "limit is %llu (roots-memory); this one was among the oldest readers",
+                    (unsigned long long)held, (unsigned long long)limit);
+        snapshots_expire_root(&db->snapshots, primary_oldest_root(db->primary));
+        held_expire(db, &why);
+        ASSERT(primary_roots_bytes(db->primary) < held); /* only snapshots keep old roots */
+    }
+    failure_clear(&why);
+}
+
+void held_limit(struct db *db)
+{
+    ASSERT(db->primary);
+    held_limit_bytes(db);
+    held_limit_roots(db);
+}
