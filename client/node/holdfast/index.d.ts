@@ -1,0 +1,316 @@
+// Types of the package holdfast. Hand-written; `tsc` checks them against test/types.ts.
+/// <reference types="node" />
+import { EventEmitter } from 'node:events'
+
+/** What can be stored; nil (null) inside of records only. Instances of classes are stored as their fields. */
+export type Value = any
+/** A key: a number, text, binary, timestamp, boolean, null or an array of these. */
+export type Key = null | boolean | number | bigint | string | Date | Timestamp | Uint8Array | Key[]
+/** A store's name, or `[store, index]`. */
+export type Source = string | readonly [store: string, index: string]
+export type Path = string | readonly (string | number)[]
+export type KeyPart = Path | { path: Path, order?: 'asc' | 'desc' }
+export type IndexKeyPart = KeyPart | { any: readonly Path[], order?: 'asc' | 'desc' }
+
+export interface Range {
+  gt?: Key
+  gte?: Key
+  lt?: Key
+  lte?: Key
+  eq?: Key
+  /** Keys of several parts: the first of them. */
+  prefix?: readonly Key[]
+  /** The same, and the last part given is only the beginning of a text or binary. */
+  starts?: Key
+}
+
+export type Change =
+  | readonly ['set' | 'min' | 'max' | 'append', Path, Value]
+  | readonly ['add', Path, number | bigint]
+  | readonly ['unset' | 'commit', Path]
+
+/** Options of every request. */
+export interface RequestOptions {
+  /** Ends the wait: the promise is rejected with its reason. */
+  signal?: AbortSignal
+  /** The server's limit; then it answers DEADLINE and has changed nothing. */
+  deadlineMs?: number
+  [option: string]: unknown
+}
+
+export interface ScanOptions extends RequestOptions {
+  reverse?: boolean
+  limit?: number
+  offset?: number
+  /** Rows of one page, at most 1,000. */
+  page?: number
+  /** Only the first row of each index key. */
+  unique?: boolean
+  /** false: do not fetch the next page before it is needed. */
+  ahead?: boolean
+  only?: 'keys' | 'values'
+}
+
+export interface CursorOptions extends Omit<ScanOptions, 'ahead'> {
+  /** The cursor stays after its last row, until close. */
+  keep?: boolean
+}
+
+export interface NextOptions extends RequestOptions {
+  page?: number
+  reverse?: boolean
+  /** Go on from the first row at or beyond this key. Of an index: an index key, or `{index, key}`. */
+  to?: Key | { index: Key, key: Key }
+  unique?: boolean
+  skip?: number
+}
+
+export interface StoreOptions extends RequestOptions {
+  key?: Path | readonly KeyPart[]
+  generate?: boolean
+  conflict?: 'none'
+}
+
+export interface IndexOptions extends RequestOptions {
+  key: Path | IndexKeyPart | readonly IndexKeyPart[]
+  unique?: boolean
+  multi?: boolean
+  types?: readonly ('nil' | 'boolean' | 'number' | 'timestamp' | 'text' | 'binary' | 'array')[]
+  where?: object
+}
+
+export interface BeginOptions extends RequestOptions {
+  isolation?: 'snapshot' | 'serializable'
+  readOnly?: boolean
+  conflict?: 'first-committer' | 'greatest-version'
+  onError?: 'fail' | 'continue'
+  label?: string
+  durability?: 'sync' | 'interval'
+  timeoutMs?: number
+  idleMs?: number
+  /** Stores that nobody else may write to (exclusive) or may lock so (shared) until the end; or all of them. */
+  lock?: 'database' | { shared?: readonly string[], exclusive?: readonly string[] }
+  /** How long to wait for the lock. */
+  waitMs?: number
+}
+
+export interface TransactionOptions extends BeginOptions {
+  /** How many times to run the work (10). */
+  attempts?: number
+  /** No attempt begins later than this (30,000). */
+  retryMs?: number
+}
+
+export interface CommitOptions extends RequestOptions {
+  /** 16 bytes by which `outcome` tells what became of the commit. */
+  token?: Uint8Array
+}
+
+export interface StoreInfo {
+  name: string
+  key: unknown
+  indexes: { name: string, state: string, key: unknown, unique: boolean, multi: boolean }[]
+  records: number
+  bytes: number
+  [more: string]: unknown
+}
+
+export type Operation = readonly [method: string, params: readonly unknown[]]
+
+/** Rows as an async iterable, which fetches a page ahead. */
+export class Scan<Row = [Key, Value]> implements AsyncIterableIterator<Row> {
+  private constructor ()
+  next (): Promise<IteratorResult<Row, undefined>>
+  return (value?: any): Promise<IteratorResult<Row, any>>
+  throw (error?: any): Promise<IteratorResult<Row, any>>
+  [Symbol.asyncIterator] (): this
+  /** All rows as an array. */
+  all (): Promise<Row[]>
+  /** The rows as the pages in which they arrive. */
+  pages (): AsyncGenerator<Row[], void, undefined>
+}
+
+/** A cursor that can be turned and moved. */
+export class Cursor<Row = [Key, Value]> {
+  private constructor ()
+  readonly isOpen: boolean
+  /** The rows of the first page, then of the next; `[]` at the end. */
+  next (options?: NextOptions): Promise<Row[]>
+  close (): Promise<void>
+}
+
+/** The methods of stores and records; a client has them, each call by itself, and a transaction. */
+export interface Records {
+  createStore (name: string, options?: StoreOptions): Promise<null>
+  dropStore (name: string, options?: RequestOptions): Promise<null>
+  clearStore (name: string, options?: RequestOptions): Promise<null>
+  renameStore (name: string, to: string, options?: RequestOptions): Promise<null>
+  createIndex (store: string, name: string, options: IndexOptions): Promise<null>
+  dropIndex (store: string, name: string, options?: RequestOptions): Promise<null>
+  renameIndex (store: string, name: string, to: string, options?: RequestOptions): Promise<null>
+  stores (options?: RequestOptions): Promise<StoreInfo[]>
+
+  /** Insert or replace; gives the key. */
+  put (store: string, value: Value, key?: Key, options?: RequestOptions): Promise<any>
+  /** Insert; EXISTS if there is one. */
+  insert (store: string, value: Value, key?: Key, options?: RequestOptions): Promise<any>
+  /** Change in place; gives the record after it, null if there is none. */
+  update (store: string, key: Key, changes: readonly Change[], options?: RequestOptions & { upsert?: boolean }): Promise<any>
+  delete (store: string, key: Key, options?: RequestOptions): Promise<boolean>
+  /** The record, null where there is none. */
+  get (source: Source, key: Key, options?: RequestOptions): Promise<any>
+  has (source: Source, key: Key, options?: RequestOptions): Promise<boolean>
+  getMany (source: Source, keys: readonly Key[], options?: RequestOptions): Promise<any[]>
+  count (source: Source, range?: Range | null, options?: RequestOptions): Promise<number>
+  size (source: Source, range?: Range | null, options?: RequestOptions): Promise<number>
+  deleteRange (store: string, range: Range, options?: RequestOptions & { limit?: number, reverse?: boolean }): Promise<number>
+
+  scan (source: Source, range: Range | null | undefined, options: ScanOptions & { only: 'keys' | 'values' }): Scan<any>
+  scan (source: readonly [string, string], range?: Range | null, options?: ScanOptions): Scan<[any, any, any]>
+  scan (source: string, range?: Range | null, options?: ScanOptions): Scan<[any, any]>
+  cursor (source: Source, range?: Range | null, options?: CursorOptions): Promise<Cursor<any[]>>
+}
+
+/** A transaction that is open. Nobody has to wait for each request: its commit repeats what went wrong. */
+export class Transaction implements Records {
+  private constructor ()
+  /** Resolves when the server has begun it; with a lock, when that is granted. */
+  readonly ready: Promise<{ version: number, snapshot: number }>
+  readonly version: number | undefined
+  readonly snapshot: number | undefined
+  /** The number of its commit; null where nothing was written, undefined before. */
+  readonly committed: number | null | undefined
+  readonly isOpen: boolean
+  readonly hasEnded: boolean
+  /** Aborted when the transaction is certain to lose; needs `db.subscribe(['doomed'])`. */
+  readonly signal: AbortSignal
+  commit (options?: CommitOptions): Promise<number | null>
+  rollback (options?: RequestOptions): Promise<void>
+}
+export interface Transaction extends Records {}
+
+export interface ConnectOptions {
+  /** What logs and `holds` call this program. */
+  client?: string
+  database?: string
+  /** false: a lost connection is not connected again. */
+  reconnect?: boolean
+  /** For a connection, and for all tries to get a lost one back (10,000). */
+  connectTimeoutMs?: number
+  /** For answers that are still on their way when closing (5,000). */
+  closeTimeoutMs?: number
+  /** Of silence after which the server is asked whether it is there (30,000). */
+  heartbeatMs?: number
+  /** That wait to be sent; more is refused with OVERLOADED (64 MiB). */
+  queueBytesMax?: number
+  attempts?: number
+  retryMs?: number
+  delayFirstMs?: number
+  delayMaxMs?: number
+}
+
+export interface ServerInfo {
+  server: string
+  version: string
+  protocol: number
+  features: string[]
+  limits: Record<string, number>
+}
+
+export interface ClientEvents {
+  connect: []
+  disconnect: [error: Error]
+  doomed: [transaction: Transaction | undefined, error: HoldfastError]
+  shutdown: any[]
+  warning: any[]
+}
+
+/** A database. `connect` makes one. */
+export class Client extends EventEmitter implements Records {
+  private constructor ()
+  readonly server: ServerInfo | null
+  readonly limits: Record<string, number>
+  readonly isConnected: boolean
+  /** Whether the server has this feature. */
+  hasFeature (feature: string): boolean
+
+  /** Run `work` in a transaction and commit it; run it again where it loses. Gives what `work` gives. */
+  transaction<T> (work: (tx: Transaction) => T | Promise<T>, options?: TransactionOptions): Promise<T>
+  begin (options?: BeginOptions): Promise<Transaction>
+  /** Several operations as one transaction in one trip. */
+  run (operations: readonly Operation[], options?: BeginOptions & CommitOptions): Promise<{ results: any[] | null, commit: number | null }>
+  outcome (token: Uint8Array, options?: RequestOptions & { snapshot?: number }):
+    Promise<{ state: 'committed' | 'not-committed' | 'unknown', commit: number | null }>
+
+  describe (options?: RequestOptions): Promise<any[]>
+  ping (options?: RequestOptions): Promise<'pong'>
+  status (options?: RequestOptions): Promise<any>
+  holds (options?: RequestOptions): Promise<any[]>
+  clients (options?: RequestOptions): Promise<any[]>
+  kill (what: number | { client: number } | { cursor: readonly [number, number] }, options?: RequestOptions): Promise<null>
+  rotate (options?: RequestOptions): Promise<null>
+  amalgamate (options?: RequestOptions): Promise<null>
+  subscribe (events: readonly string[]): Promise<void>
+  /** Any method by its name, with all of its parameters. */
+  call (method: string, ...params: unknown[]): Promise<any>
+
+  /** Resolves when less than a quarter of queueBytesMax waits to be sent. */
+  drained (): Promise<void>
+  /** What was asked is still answered, then the connection is closed. */
+  close (): Promise<void>
+  ref (): void
+  unref (): void
+
+  on<E extends keyof ClientEvents> (event: E, listener: (...args: ClientEvents[E]) => void): this
+  on (event: string | symbol, listener: (...args: any[]) => void): this
+  once<E extends keyof ClientEvents> (event: E, listener: (...args: ClientEvents[E]) => void): this
+  once (event: string | symbol, listener: (...args: any[]) => void): this
+}
+export interface Client extends Records {}
+
+/** `holdfast://HOST:PORT/DATABASE` or `holdfast+unix:PATH?database=NAME`. */
+export function connect (address?: string, options?: ConnectOptions): Promise<Client>
+/** 16 random bytes: the token of a commit. */
+export function newToken (): Buffer
+export function parseAddress (address?: string):
+  { host: string, port: number, database: string | undefined } | { path: string, database: string | undefined }
+
+/** Every error of Holdfast; `errors` has the class of each name. */
+export class HoldfastError extends Error {
+  readonly name: string
+  readonly code: number
+  readonly class: string
+  /** The same request, or the transaction run again, may go well. */
+  readonly retryable: boolean
+  /** The commit asked for may be in force although an error came. */
+  readonly maybeCommitted: boolean
+  readonly details: Record<string, any>
+  readonly retryAfterMs: number
+}
+export type ErrorName = 'BAD_REQUEST' | 'BAD_KEY' | 'NO_STORE' | 'NO_INDEX' | 'NO_TXN' | 'NO_CURSOR' | 'EXISTS' |
+  'NOT_UNIQUE' | 'READ_ONLY' | 'TXN_FAILED' | 'TOKEN_FENCED' | 'BAD_VALUE' | 'GENERATOR_FULL' | 'BAD_VERSION' |
+  'NO_SAVEPOINT' | 'NO_BOOKMARK' | 'BAD_QUERY' | 'AUTH_REQUIRED' | 'AUTH_FAILED' | 'FORBIDDEN' | 'CONFLICT' |
+  'TOO_LARGE' | 'TXN_EXPIRED' | 'TXN_KILLED' | 'OVERLOADED' | 'DEADLINE' | 'SHUTDOWN' | 'CANCELLED' |
+  'LOCK_TIMEOUT' | 'NOT_LEADER' | 'LOG_FAILED' | 'NO_SPACE' | 'CORRUPT' | 'IO' | 'INTERNAL' | 'NOMEM' |
+  'CONNECTION' | 'PROTOCOL' | 'MISUSE'
+export const errors: Readonly<Record<ErrorName, typeof HoldfastError>>
+
+/** A moment that a Date cannot hold. */
+export class Timestamp {
+  constructor (seconds: number | bigint, nanoseconds?: number)
+  static fromDate (date: Date): Timestamp
+  readonly seconds: number | bigint
+  readonly nanoseconds: number
+  toDate (): Date
+}
+/** An extension of MessagePack that has no meaning here. */
+export class Ext {
+  constructor (type: number, data: Uint8Array | readonly number[])
+  type: number
+  data: Buffer
+}
+/** A value that cannot be sent; `path` says where it is. */
+export class EncodeError extends TypeError { path: (string | number)[] }
+export class DecodeError extends Error {}
+export function encode (value: Value, depthMax?: number): Buffer
+export function decode (bytes: Uint8Array): any

@@ -1,0 +1,7 @@
+// holdfast - a client for Holdfast, a transactional database server.
+export { Client, connect, newToken } from './lib/client.js'
+export { decode, DecodeError, encode, EncodeError, Ext, Timestamp } from './lib/codec.js'
+export { HoldfastError, errors } from './lib/errors.js'
+export { parseAddress } from './lib/address.js'
+export { Cursor, Scan } from './lib/scan.js'
+export { Transaction } from './lib/transaction.js'

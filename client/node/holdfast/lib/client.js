@@ -1,0 +1,397 @@
+// client.js - a database: connects, connects again, retries transactions, and finds out by token
+// what became of a commit whose answer was lost.
+import { randomFillSync } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import { parseAddress } from './address.js'
+import { ALWAYS, Connection } from './connection.js'
+import { HoldfastError, local } from './errors.js'
+import { camel, METHODS } from './methods.js'
+import { checkArguments, Records, Transaction } from './transaction.js'
+
+const DEFAULTS = {
+  client: undefined, // what logs and `holds` call this program
+  database: undefined,
+  reconnect: true,
+  connectTimeoutMs: 10_000, // for a connection, also for all tries to get a lost one back
+  closeTimeoutMs: 5_000, // for answers that are still on their way when closing
+  heartbeatMs: 30_000, // of silence after which the server is asked whether it is there
+  queueBytesMax: 64 * 1024 * 1024, // that wait to be sent; more is refused (OVERLOADED)
+  attempts: 10, // of a transaction
+  retryMs: 30_000, // after which no further attempt begins
+  delayFirstMs: 5, // bound of the first pause between attempts; it doubles,
+  delayMaxMs: 1_000 // up to this
+}
+
+const LOCK_AFTER_LOSSES = 3
+
+/** Connect to a server. Rejects where that fails; what is lost later is connected again. */
+export async function connect (address, options = {}) {
+  const client = new Client(address, options)
+  await client._connect()
+  return client
+}
+
+export class Client extends EventEmitter {
+  #target
+  #settings
+  #connection = null
+  #connecting = null // the promise of the next connection
+  #waiting = [] // {resolve, reject}: who wants it, in their order
+  #events = new Set() // subscribed to
+  #isClosed = false
+  #closing = null
+
+  constructor (address, options = {}) {
+    super()
+    for (const name of Object.keys(options)) {
+      if (!(name in DEFAULTS)) {
+        throw local('MISUSE', `connect: unknown option "${name}"; there are ${Object.keys(DEFAULTS).join(', ')}`)
+      }
+    }
+    this.#target = parseAddress(address)
+    this.#settings = { ...DEFAULTS, ...options }
+    this.#settings.database ??= this.#target.database
+  }
+
+  /** What the server has said of itself: {server, version, protocol, features, limits}. */
+  get server () { return this.#connection?.server ?? null }
+  get limits () { return this.#connection?.limits ?? {} }
+  get isConnected () { return this.#connection !== null }
+
+  /** Whether the server has this feature, as `server.features` lists them. */
+  hasFeature (feature) { return this.#connection?.features.has(feature) === true }
+
+  // ---- The connection --------------------------------------------------------------------
+
+  async _connect () {
+    this.#connection = await this.#open()
+    this.emit('connect')
+  }
+
+  async #open () {
+    const settings = this.#settings
+    let connection = null
+    const isCurrent = () => connection !== null && this.#connection === connection
+    connection = await Connection.open(this.#target, settings,
+      (name, params) => this.#pushed(connection, name, params),
+      error => { if (isCurrent()) this.#lost(error) })
+    try {
+      const hello = { client: settings.client ?? `holdfast (Node ${process.versions.node})`, protocol: 1 }
+      if (settings.database !== undefined) hello.database = settings.database
+      connection.greet(await connection.request('hello', [hello], 1, { signal: AbortSignal.timeout(settings.connectTimeoutMs) }, ALWAYS))
+      if (this.#events.size > 0) await connection.request('subscribe', [[...this.#events]], 1, undefined, ALWAYS)
+    } catch (e) {
+      connection.destroy(null)
+      if (e instanceof HoldfastError) throw e
+      throw local('CONNECTION', `no answer to hello after ${settings.connectTimeoutMs} ms`, { retryable: true, cause: e })
+    }
+    if (!connection.isOpen) throw local('CONNECTION', 'the server has closed the connection', { retryable: true })
+    return connection
+  }
+
+  #lost (error) {
+    this.#connection = null
+    if (this.#isClosed) return
+    this.emit('disconnect', error)
+    if (this.#settings.reconnect) this.#reconnect()
+  }
+
+  // Try until a connection is there or connectTimeoutMs is over; then the next request tries again.
+  #reconnect () {
+    this.#connecting ??= this.#tryAgain().then(connection => {
+      this.#connecting = null
+      if (this.#isClosed) {
+        connection.destroy(null)
+        throw closedError()
+      }
+      this.#connection = connection
+      for (const { resolve } of this.#waiting.splice(0)) resolve(connection)
+      this.emit('connect')
+    }).catch(error => {
+      this.#connecting = null
+      for (const { reject } of this.#waiting.splice(0)) reject(error)
+    })
+  }
+
+  async #tryAgain () {
+    const until = performance.now() + this.#settings.connectTimeoutMs
+    for (let failures = 1; ; failures++) {
+      if (this.#isClosed) throw closedError()
+      try {
+        return await this.#open()
+      } catch (e) {
+        if (!e.retryable) throw e
+        const delay = Math.max(e.retryAfterMs, pause(failures, 20, 1000))
+        if (performance.now() + delay > until) throw e
+        await sleep(delay, null, this.#waiting.length === 0)
+      }
+    }
+  }
+
+  // The connection, or the promise of the next one. Whoever waits gets it in the order of the calls.
+  #ready () {
+    if (this.#connection !== null && this.#waiting.length === 0) return this.#connection
+    if (this.#isClosed || !this.#settings.reconnect) {
+      return Promise.reject(this.#isClosed ? closedError() : local('CONNECTION', 'the connection is lost', { retryable: false }))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      this.#reconnect()
+    })
+  }
+
+  /** End: what was asked is still answered, then the connection is closed. */
+  close () {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  async #end () {
+    this.#isClosed = true
+    const connection = this.#connection
+    for (const { reject } of this.#waiting.splice(0)) reject(closedError())
+    if (connection === null) return
+    await connection.end(this.#settings.closeTimeoutMs)
+    this.#connection = null
+  }
+
+  async [Symbol.asyncDispose] () { await this.close() }
+
+  /** Whether the open connection keeps the process alive (it does, unless unref was called). */
+  ref () { this.#connection?.ref() }
+  unref () { this.#connection?.unref() }
+
+  /** Resolves when less than a quarter of queueBytesMax waits to be sent. */
+  async drained () { await this.#connection?.drained() }
+
+  // ---- Requests --------------------------------------------------------------------------
+
+  _place () {
+    const ready = this.#ready()
+    if (ready instanceof Promise) return ready.then(connection => ({ connection, owner: null }))
+    return { connection: ready, owner: null }
+  }
+
+  // An async function would settle a tick later; where the connection is there this is the hot path.
+  _call (method, args, names) {
+    try {
+      const { params, options } = checkArguments(method, args, names)
+      params.unshift(null)
+      return this.#request(method, params, names.length + 1, options)
+    } catch (e) {
+      return Promise.reject(e)
+    }
+  }
+
+  _server (method, args, names) {
+    try {
+      const { params, options } = checkArguments(method, args, names)
+      return this.#request(method, params, names.length, options)
+    } catch (e) {
+      return Promise.reject(e)
+    }
+  }
+
+  #request (method, params, places, options, place) {
+    const ready = this.#ready()
+    if (ready instanceof Promise) return ready.then(connection => connection.request(method, params, places, options, place))
+    return ready.request(method, params, places, options, place)
+  }
+
+  /** Any method of the protocol by its name, with all of its parameters: `db.call('get', null, 'users', 7)`. */
+  call (method, ...params) {
+    try {
+      return this.#request(method, params, params.length, undefined)
+    } catch (e) {
+      return Promise.reject(e)
+    }
+  }
+
+  /** Ask for events: 'doomed', 'shutdown', 'warning'. They are emitted under these names. */
+  async subscribe (events) {
+    await this.call('subscribe', events)
+    for (const event of events) this.#events.add(event)
+  }
+
+  #pushed (connection, name, params) {
+    const event = name.replace(/^\$/, '')
+    if (event !== 'doomed') return this.emit(event, ...params)
+    const transaction = connection.owner(params[0])
+    const error = local('CONFLICT', 'the transaction is certain to lose', { retryable: true })
+    if (params[1] !== null && typeof params[1] === 'object') {
+      error.message = params[1].message ?? error.message
+      error.details = params[1].details ?? {}
+    }
+    transaction?._doomed(error)
+    this.emit('doomed', transaction, error)
+  }
+
+  // ---- Transactions ----------------------------------------------------------------------
+
+  /** Begin a transaction; commit it or roll it back. `transaction` does that, and retries. */
+  async begin (options = {}) {
+    const transaction = await this.#begin(options, options.signal, this.#settings.retryMs)
+    await transaction.ready
+    return transaction
+  }
+
+  async #begin (options, signal, waitMs) {
+    signal?.throwIfAborted()
+    const connection = await this.#ready()
+    const transaction = new Transaction(this, connection)
+    const handle = connection.takeHandle(transaction) || await connection.waitForHandle(transaction, signal, waitMs)
+    return transaction._begin(handle, options)
+  }
+
+  /**
+   * Run `work(tx)` in a transaction and commit it; gives what `work` gives. Where the transaction loses to
+   * another or the connection is lost, it is run again from its beginning, so what `work` does besides
+   * must bear repetition. What may be in force is never run again.
+   */
+  async transaction (work, options = {}) {
+    const { signal, attempts = this.#settings.attempts, retryMs = this.#settings.retryMs, ...begin } = options
+    const until = performance.now() + retryMs
+    for (let losses = 1; ; losses++) {
+      const { value, error } = await this.#attempt(work, begin, signal, until)
+      if (error === undefined) return value
+      const isOver = !(error instanceof HoldfastError) || !error.retryable || error.maybeCommitted || losses >= attempts
+      if (isOver) throw error
+      const delay = Math.max(error.retryAfterMs, pause(losses, this.#settings.delayFirstMs, this.#settings.delayMaxMs))
+      if (performance.now() + delay > until) throw error
+      await sleep(delay, signal)
+      // Whoever has lost so often asks to be the one that others lose to.
+      const { wrote } = error.details
+      if (losses >= LOCK_AFTER_LOSSES && begin.lock === undefined && wrote?.length > 0 && this.hasFeature('locks')) {
+        begin.lock = { exclusive: wrote }
+      }
+    }
+  }
+
+  // One attempt: {value}, or {error} with error.retryable where another one may go well.
+  async #attempt (work, options, signal, until) {
+    let transaction
+    try {
+      transaction = await this.#begin(options, signal, Math.max(1, until - performance.now()))
+      if (options.lock !== undefined) await abortable(transaction, transaction.ready, signal)
+    } catch (error) {
+      signal?.throwIfAborted()
+      return { error }
+    }
+    let value
+    try {
+      value = await abortable(transaction, work(transaction), signal)
+    } catch (error) {
+      await transaction.rollback().catch(ignore)
+      signal?.throwIfAborted()
+      return { error: transaction.refused ?? error }
+    }
+    return this.#commit(transaction, value)
+  }
+
+  async #commit (transaction, value) {
+    if (transaction.refused !== null) return { error: transaction.refused }
+    if (transaction.hasEnded) return { value } // by the work itself
+    try {
+      await transaction.commit()
+      return { value }
+    } catch (error) {
+      if (transaction.refused === null && !error.maybeCommitted) await transaction.rollback().catch(ignore)
+      return await this.#becameOf(transaction, value, error)
+    }
+  }
+
+  // The commit has answered an error. Is it in force?
+  async #becameOf (transaction, value, error) {
+    if (!error.maybeCommitted) return { error }
+    if (!transaction.hasWritten) return { error: local('CONNECTION', error.message, { cause: error, retryable: true }) }
+    if (transaction.token === undefined) return { error }
+    try {
+      const known = transaction.snapshot === undefined ? undefined : { snapshot: transaction.snapshot }
+      const { state, commit } = await this.#request('outcome', [transaction.token], 1, known)
+      if (state === 'committed') {
+        transaction.committed = commit
+        return { value }
+      }
+      if (state === 'not-committed') {
+        return { error: local('CONNECTION', error.message, { cause: error, retryable: true }) }
+      }
+    } catch (cause) {
+      error.cause ??= cause
+    }
+    return { error }
+  }
+
+  /** What became of the commit with this token: {state, commit}. */
+  outcome (token, options) {
+    return this.#request('outcome', [token], 1, options)
+  }
+
+  _newToken () { return this.hasFeature('tokens') ? newToken() : undefined }
+}
+
+// The methods of stores and records, and those of the server.
+for (const name of Object.getOwnPropertyNames(Records.prototype)) {
+  if (name === 'constructor') continue
+  Object.defineProperty(Client.prototype, name, Object.getOwnPropertyDescriptor(Records.prototype, name))
+}
+const SPECIAL = new Set(['hello', 'begin', 'next', 'close', 'subscribe', 'outcome', 'query'])
+for (const [method, names] of Object.entries(METHODS)) {
+  if (names[0] === 't' || SPECIAL.has(method)) continue
+  const name = camel(method)
+  Object.defineProperty(Client.prototype, name, {
+    value: { [name] (...args) { return this._server(method, args, names) } }[name],
+    configurable: true,
+    writable: true
+  })
+}
+
+/** 16 random bytes: the token of a commit. */
+export function newToken () { return randomFillSync(Buffer.alloc(16)) }
+
+// Full jitter: 0 to first, the bound doubling with each loss up to max.
+function pause (losses, first, max) {
+  return Math.random() * Math.min(max, first * 2 ** (losses - 1))
+}
+
+function sleep (ms, signal, isIdle = false) {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const onAbort = () => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    }, ms)
+    if (isIdle) timer.unref()
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+// The promise, or the reason of the signal as soon as that is aborted; the transaction is then rolled back.
+async function abortable (transaction, promise, signal) {
+  if (!signal) return promise
+  let onAbort
+  const aborted = new Promise((resolve, reject) => {
+    onAbort = () => {
+      transaction._abandon(signal.reason)
+      reject(signal.reason)
+    }
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    aborted.catch(ignore)
+    Promise.resolve(promise).catch(ignore)
+  }
+}
+
+function closedError () {
+  return local('CONNECTION', 'the client is closed', { retryable: false })
+}
+
+function ignore () {}

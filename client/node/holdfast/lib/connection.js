@@ -1,0 +1,404 @@
+// connection.js - one socket: requests go out many at a time, answers come back in any order, and
+// when the socket ends every promise that waits is settled, once.
+import net from 'node:net'
+import { Decoder, EncodeError, Encoder } from './codec.js'
+import { fromServer, local } from './errors.js'
+import { snake, WRITES } from './methods.js'
+
+const MSGIDS = 0x100000000
+const HANDLES = 0xffffffff
+const ANSWER_BYTES_MAX = 256 * 1024 * 1024 // no server sends as much in one answer
+
+// A request that waits for its answer. `late` is called instead of the promise when the answer comes
+// although nobody waits any more: it cleans up what the request has opened.
+class Request {
+  constructor (method, resolve, reject) {
+    this.method = method
+    this.resolve = resolve
+    this.reject = reject
+    this.owner = null
+    this.late = null
+    this.signal = null
+    this.onAbort = null
+    this.isSettled = false
+  }
+
+  settle () {
+    this.isSettled = true
+    if (this.onAbort !== null) {
+      this.signal.removeEventListener('abort', this.onAbort)
+      this.onAbort = null
+    }
+  }
+}
+
+/** What callers may say of a request beside its parameters. */
+export const PLAIN = Object.freeze({ owner: null, late: null, always: false })
+
+export class Connection {
+  #socket
+  #settings
+  #encoder = new Encoder()
+  #decoder = new Decoder()
+  #waiting = new Map() // msgid: Request
+  #unsent = [] // requests of which no byte was given to the socket
+  #msgid = 0
+  #handle = 0
+  #handles = new Map() // of open transactions: their owner
+  #slots = [] // who waits to begin a transaction
+  #isFlushing = false
+  #drains = []
+  #heartbeat = null
+  #pingAt = 0
+  #heardAt = 0
+  #error = null
+  #onClose
+  #onPush
+  closed
+
+  /** What `hello` has answered; what it says of limits and features counts from then on. */
+  server = null
+  limits = {}
+  features = new Set()
+
+  /** `settings`: {queueBytesMax, heartbeatMs}; onPush(name, params); onClose(error), once. */
+  constructor (socket, settings, onPush, onClose) {
+    this.#socket = socket
+    this.#settings = settings
+    this.#onPush = onPush
+    this.#onClose = onClose
+    this.closed = new Promise(resolve => socket.once('close', resolve))
+    socket.on('data', bytes => this.#read(bytes))
+    socket.on('drain', () => this.#drained())
+    socket.on('error', error => this.#lose(error))
+    socket.on('close', () => this.#lose(null))
+    this.#heardAt = performance.now()
+    this.#heartbeat = setInterval(() => this.#beat(), Math.max(10, settings.heartbeatMs / 2))
+    this.#heartbeat.unref()
+  }
+
+  /** Connect to {path} or {host, port}; within timeoutMs. Does not say hello. */
+  static open (target, settings, onPush, onClose) {
+    return new Promise((resolve, reject) => {
+      const where = target.path ?? `${target.host}:${target.port}`
+      const socket = net.connect(target.path === undefined
+        ? { host: target.host, port: target.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }
+        : { path: target.path })
+      const fail = cause => {
+        clearTimeout(timer)
+        socket.destroy()
+        reject(local('CONNECTION', `cannot connect to ${where}: ${cause.message || cause.code || cause}`,
+          { retryable: true, cause, details: { address: where } }))
+      }
+      const timer = setTimeout(() => fail(new Error(`no connection after ${settings.connectTimeoutMs} ms`)),
+        settings.connectTimeoutMs)
+      socket.once('error', fail)
+      socket.once('connect', () => {
+        clearTimeout(timer)
+        socket.off('error', fail)
+        resolve(new Connection(socket, settings, onPush, onClose))
+      })
+    })
+  }
+
+  get isOpen () { return this.#error === null }
+
+  /** Requests that wait for their answers. */
+  get inFlight () { return this.#waiting.size }
+
+  /** Bytes that the socket has not taken yet. */
+  get queuedBytes () { return this.#encoder.pending + this.#socket.writableLength }
+
+  ref () { this.#socket.ref() }
+  unref () { this.#socket.unref() }
+
+  greet (server) {
+    this.server = server
+    this.limits = server.limits ?? {}
+    this.features = new Set(server.features)
+    if (this.limits.depth > 0) this.#encoder.depthMax = this.limits.depth
+  }
+
+  // ---- Requests --------------------------------------------------------------------------
+
+  /**
+   * Send a request. `params` are encoded before this returns. `options` go behind the first `places`
+   * parameters; their names are translated (readOnly: read_only), those that are undefined are left
+   * out, and `signal` (an AbortSignal) stays here.
+   */
+  request (method, params, places, options, { owner, late, always } = PLAIN) {
+    return new Promise((resolve, reject) => {
+      const signal = options?.signal
+      if (signal?.aborted) return reject(signal.reason)
+      if (this.#error !== null) return reject(this.#lost(method, false))
+      if (!always && this.queuedBytes > this.#settings.queueBytesMax) {
+        return reject(local('OVERLOADED', `${this.queuedBytes} bytes wait to be sent (queueBytesMax ` +
+          `${this.#settings.queueBytesMax}); await answers, or drained()`, { retryable: true }))
+      }
+      const msgid = this.#freeMsgid()
+      try {
+        this.#encode(msgid, method, params, places, options)
+      } catch (e) {
+        this.#encoder.discard()
+        return reject(e)
+      }
+      const request = new Request(method, resolve, reject)
+      request.owner = owner
+      request.late = late
+      this.#waiting.set(msgid, request)
+      this.#unsent.push(request)
+      if (signal) this.#watch(msgid, request, signal)
+      this.#flushSoon()
+    })
+  }
+
+  #freeMsgid () {
+    do {
+      this.#msgid = (this.#msgid + 1) % MSGIDS
+    } while (this.#waiting.has(this.#msgid))
+    return this.#msgid
+  }
+
+  #encode (msgid, method, params, places, options) {
+    const encoder = this.#encoder
+    let names
+    let count = params.length
+    if (options !== undefined && options !== null) {
+      names = Object.keys(options).filter(name => options[name] !== undefined && name !== 'signal')
+      if (names.length > 0) count = places + 1
+    }
+    encoder.begin()
+    encoder.array(4)
+    encoder.number(0)
+    encoder.number(msgid)
+    encoder.text(method)
+    encoder.array(count)
+    const depth = encoder.depthMax - 2
+    let step = 0
+    try {
+      for (; step < params.length; step++) encoder.value(params[step], depth)
+      for (; step < count - 1; step++) encoder.nil()
+      if (count > params.length) this.#encodeOptions(names, options, depth - 1)
+    } catch (e) {
+      if (e instanceof EncodeError) e.message = `${method}: ${e.message}${where(e.path)}`
+      throw e
+    }
+    const max = this.limits.frame_bytes
+    if (encoder.messageBytes > max) {
+      throw local('TOO_LARGE', `${method}: the message has ${encoder.messageBytes} bytes (limit: ${max})`,
+        { details: { limit: 'frame_bytes', max, size: encoder.messageBytes } })
+    }
+    encoder.end()
+  }
+
+  #encodeOptions (names, options, depth) {
+    this.#encoder.map(names.length)
+    for (const name of names) {
+      this.#encoder.text(snake(name))
+      this.#encoder.value(options[name], depth)
+    }
+  }
+
+  #watch (msgid, request, signal) {
+    request.signal = signal
+    request.onAbort = () => this.#abandon(msgid, request, signal.reason)
+    signal.addEventListener('abort', request.onAbort, { once: true })
+  }
+
+  // Nobody waits for it any more; its answer will still come and is taken then.
+  #abandon (msgid, request, reason) {
+    if (request.isSettled) return
+    request.settle()
+    request.reject(reason)
+    if (this.features.has('cancel')) this.request('cancel', [msgid], 1, undefined, ALWAYS).catch(ignore)
+  }
+
+  /** Reject with `reason` whatever waits on behalf of `owner`. */
+  abandon (owner, reason) {
+    for (const [msgid, request] of this.#waiting) {
+      if (request.owner === owner) this.#abandon(msgid, request, reason)
+    }
+  }
+
+  #flushSoon () {
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    process.nextTick(() => this.#flush())
+  }
+
+  #flush () {
+    this.#isFlushing = false
+    if (this.#error !== null) return
+    this.#unsent.length = 0
+    const parts = this.#encoder.take()
+    if (parts.length === 1) this.#socket.write(parts[0])
+    else {
+      this.#socket.cork()
+      for (const part of parts) this.#socket.write(part)
+      this.#socket.uncork()
+    }
+  }
+
+  /** Resolves when less than a quarter of queueBytesMax waits to be sent. */
+  drained () {
+    if (this.#error !== null || this.#isDrained()) return Promise.resolve()
+    return new Promise(resolve => this.#drains.push(resolve))
+  }
+
+  #isDrained () { return this.queuedBytes <= this.#settings.queueBytesMax / 4 }
+
+  #drained () {
+    if (this.#drains.length === 0 || !this.#isDrained()) return
+    for (const resolve of this.#drains.splice(0)) resolve()
+  }
+
+  // ---- Answers ---------------------------------------------------------------------------
+
+  #read (bytes) {
+    if (this.#error !== null) return
+    this.#heardAt = performance.now()
+    this.#pingAt = 0
+    try {
+      this.#decoder.push(bytes)
+      for (let message = this.#decoder.read(); message !== undefined; message = this.#decoder.read()) {
+        this.#take(message)
+      }
+      if (this.#decoder.waiting > ANSWER_BYTES_MAX) throw new Error(`an answer of more than ${ANSWER_BYTES_MAX} bytes`)
+    } catch (cause) {
+      this.destroy(local('PROTOCOL', `the server has sent something other than an answer: ${cause.message}`,
+        { cause, retryable: false }))
+    }
+  }
+
+  #take (message) {
+    if (!Array.isArray(message)) throw new Error('a message that is not an array')
+    if (message[0] === 2 && typeof message[1] === 'string') {
+      return this.#onPush(message[1], Array.isArray(message[2]) ? message[2] : [])
+    }
+    const request = message[0] === 1 && message.length === 4 ? this.#waiting.get(message[1]) : undefined
+    if (request === undefined) throw new Error('an answer to no request')
+    this.#waiting.delete(message[1])
+    if (request.isSettled) {
+      if (message[2] === null && request.late !== null) request.late(message[3])
+      return
+    }
+    request.settle()
+    if (message[2] === null) request.resolve(message[3])
+    else request.reject(fromServer(message[2]))
+  }
+
+  // ---- Transactions ----------------------------------------------------------------------
+
+  /** A handle for a transaction of `owner`; 0 where as many are open as the server takes. */
+  takeHandle (owner) {
+    if (this.#slots.length > 0 || this.#handles.size >= (this.limits.transactions ?? 1024)) return 0
+    return this.#nextHandle(owner)
+  }
+
+  #nextHandle (owner) {
+    do {
+      this.#handle = this.#handle % HANDLES + 1
+    } while (this.#handles.has(this.#handle))
+    this.#handles.set(this.#handle, owner)
+    return this.#handle
+  }
+
+  /** The same, but wait in line until another transaction ends. */
+  waitForHandle (owner, signal, timeoutMs) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason)
+      if (this.#error !== null) return reject(this.#lost('begin', false))
+      const waiter = { owner, leave: null }
+      waiter.leave = (error, handle) => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
+        if (error === null) return resolve(handle)
+        const place = this.#slots.indexOf(waiter)
+        if (place >= 0) this.#slots.splice(place, 1)
+        reject(error)
+      }
+      const onAbort = () => waiter.leave(signal.reason)
+      const timer = setTimeout(() => waiter.leave(local('OVERLOADED',
+        `${this.#handles.size} transactions are open on this connection, and none has ended for ${timeoutMs} ms`,
+        { retryable: true })), timeoutMs)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#slots.push(waiter)
+    })
+  }
+
+  freeHandle (handle) {
+    if (!this.#handles.delete(handle) || this.#slots.length === 0) return
+    const waiter = this.#slots.shift()
+    waiter.leave(null, this.#nextHandle(waiter.owner))
+  }
+
+  owner (handle) { return this.#handles.get(handle) }
+
+  // ---- The end ---------------------------------------------------------------------------
+
+  // A server that does not hang up and does not answer is gone; one that is busy answers a ping.
+  #beat () {
+    if (this.#error !== null || this.#waiting.size === 0) return
+    const now = performance.now()
+    if (this.#pingAt !== 0 && now - this.#pingAt > 2 * this.#settings.heartbeatMs) {
+      return this.destroy(local('CONNECTION', `the server has been silent for ${Math.round(now - this.#heardAt)} ms`))
+    }
+    if (this.#pingAt === 0 && now - this.#heardAt > this.#settings.heartbeatMs) {
+      this.#pingAt = now
+      this.request('ping', [], 0, undefined, ALWAYS).catch(ignore)
+    }
+  }
+
+  /** Send what is there, take the answers to what was asked, and end; after timeoutMs, at once. */
+  async end (timeoutMs) {
+    if (this.#error !== null) return
+    if (this.#isFlushing || this.#encoder.pending > 0) this.#flush()
+    this.#socket.end()
+    const timer = setTimeout(() => this.destroy(null), timeoutMs)
+    await this.closed
+    clearTimeout(timer)
+  }
+
+  /** End now. What waits is rejected. */
+  destroy (error) {
+    this.#lose(error)
+    this.#socket.destroy()
+  }
+
+  #lose (cause) {
+    if (this.#error !== null) return
+    this.#error = cause ?? new Error('the server has closed the connection')
+    clearInterval(this.#heartbeat)
+    this.#socket.destroy()
+    const unsent = new Set(this.#unsent)
+    const waiting = [...this.#waiting.values()]
+    this.#waiting.clear()
+    this.#unsent.length = 0
+    for (const request of waiting) {
+      if (request.isSettled) continue
+      request.settle()
+      request.reject(this.#lost(request.method, !unsent.has(request), request.owner))
+    }
+    for (const resolve of this.#drains.splice(0)) resolve()
+    for (const waiter of this.#slots.splice(0)) waiter.leave(this.#lost('begin', false))
+    this.#onClose(this.#error)
+  }
+
+  // Within a transaction only its commit can be in force although the answer is lost.
+  #lost (method, isSent, owner = null) {
+    const maybe = isSent && WRITES.has(method) && (owner === null || method === 'commit')
+    const reason = this.#error
+    if (reason.name === 'PROTOCOL') return local('PROTOCOL', reason.message, { cause: reason, maybe_committed: maybe })
+    return local('CONNECTION', `${method}: the connection is lost: ${reason.message}` +
+      (maybe ? '; it may be in force' : ''), { retryable: !maybe, maybe_committed: maybe, cause: reason })
+  }
+}
+
+export const ALWAYS = Object.freeze({ owner: null, late: null, always: true })
+
+function ignore () {}
+
+function where (path) {
+  if (path.length === 0) return ''
+  return ' (at ' + path.map(step => typeof step === 'number' ? `[${step}]` : `.${step}`).join('').replace(/^\./, '') + ')'
+}

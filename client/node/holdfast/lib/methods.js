@@ -1,0 +1,63 @@
+// methods.js - the protocol's methods as data. A test compares this table with what `describe` of a
+// running server says, so that no method can be missing.
+
+// method: parameters in their order (without options). `t` is the transaction's handle, which the
+// client fills in; `key` is a key, which must be there; a name with ? may be left out.
+export const METHODS = {
+  hello: ['client?'],
+  describe: [],
+  ping: [],
+  begin: ['t'],
+  commit: ['t'],
+  rollback: ['t'],
+  run: ['ops'],
+  create_store: ['t', 'name'],
+  drop_store: ['t', 'name'],
+  clear_store: ['t', 'name'],
+  rename_store: ['t', 'name', 'new'],
+  create_index: ['t', 'store', 'name'],
+  drop_index: ['t', 'store', 'name'],
+  rename_index: ['t', 'store', 'name', 'new'],
+  stores: ['t'],
+  put: ['t', 'store', 'value', 'key?'],
+  insert: ['t', 'store', 'value', 'key?'],
+  update: ['t', 'store', 'key', 'changes'],
+  delete: ['t', 'store', 'key'],
+  get: ['t', 'source', 'key'],
+  has: ['t', 'source', 'key'],
+  get_many: ['t', 'source', 'keys'],
+  scan: ['t', 'source', 'range?'],
+  next: ['cursor'],
+  close: ['cursor'],
+  count: ['t', 'source', 'range?'],
+  size: ['t', 'source', 'range?'],
+  delete_range: ['t', 'store', 'range'],
+  status: [],
+  holds: [],
+  clients: [],
+  kill: ['what'],
+  rotate: [],
+  amalgamate: []
+}
+
+// What may change something. The loss of its answer leaves open whether it did.
+export const WRITES = new Set(['commit', 'run', 'create_store', 'drop_store', 'clear_store', 'rename_store',
+  'create_index', 'drop_index', 'rename_index', 'put', 'insert', 'update', 'delete', 'delete_range', 'query',
+  'drop_database', 'upgrade'])
+
+/** create_store -> createStore */
+export function camel (name) {
+  return name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())
+}
+
+const snakes = new Map()
+
+/** deadlineMs -> deadline_ms */
+export function snake (name) {
+  let known = snakes.get(name)
+  if (known === undefined) {
+    known = name.replace(/[A-Z]/g, letter => '_' + letter.toLowerCase())
+    if (snakes.size < 1000) snakes.set(name, known)
+  }
+  return known
+}

@@ -1,0 +1,207 @@
+// transaction.js - the methods of stores and records, and the transaction that has them.
+import { HoldfastError, local } from './errors.js'
+import { camel, METHODS, WRITES } from './methods.js'
+import { Cursor, Scan } from './scan.js'
+
+// What the two classes below and the table do not make methods of by themselves.
+const SPECIAL = new Set(['begin', 'commit', 'rollback', 'scan', 'query'])
+
+/** The methods of stores and records. A client has them, each call by itself, and a transaction. */
+export class Records {
+  /** The rows of a range, as an async iterable that fetches a page ahead. See Scan. */
+  scan (source, range, options) {
+    return new Scan(() => this._place(), source, range, options)
+  }
+
+  /** A cursor that can be turned and moved. See Cursor. */
+  async cursor (source, range, options) {
+    const place = this._place()
+    const { connection, owner } = place instanceof Promise ? await place : place
+    return new Cursor(connection, owner, source, range, options)
+  }
+}
+
+for (const [method, parameters] of Object.entries(METHODS)) {
+  if (parameters[0] !== 't' || SPECIAL.has(method)) continue
+  const names = parameters.slice(1)
+  const name = camel(method)
+  Object.defineProperty(Records.prototype, name, {
+    value: { [name] (...args) { return this._call(method, args, names) } }[name],
+    configurable: true,
+    writable: true
+  })
+}
+
+/** Split what a method was called with into parameters and options; complain of what is missing. */
+export function checkArguments (method, args, names) {
+  if (args.length > names.length + 1) {
+    throw local('MISUSE', `${method}: ${args.length} arguments; it takes ${names.join(', ')} and options`)
+  }
+  const options = args.length > names.length ? args[names.length] : undefined
+  const isMap = options === undefined || options === null ||
+    (typeof options === 'object' && !Array.isArray(options))
+  if (!isMap) throw local('MISUSE', `${method}: options are an object, not ${String(options)}`)
+  const params = args.length > names.length ? args.slice(0, names.length) : args
+  while (params.length > 0 && params[params.length - 1] === undefined) params.pop()
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i]
+    const isOptional = name.endsWith('?')
+    if (params[i] === undefined) {
+      if (!isOptional) throw local('MISUSE', `${method}: the argument "${name}" is missing`)
+      if (i < params.length) params[i] = null
+    } else if (name === 'key' || name === 'key?') checkKey(method, params[i])
+  }
+  return { params, options }
+}
+
+function checkKey (method, key) {
+  if (typeof key === 'number' && Number.isNaN(key)) throw local('BAD_KEY', `${method}: NaN cannot be a key`)
+}
+
+/** A transaction that is open. `db.transaction` and `db.begin` make one. */
+export class Transaction extends Records {
+  #client
+  #connection
+  #handle
+  #state = 'open' // 'ending' while commit or rollback is on its way, then 'over'
+  #abort = null
+  #doom = null
+
+  /** Resolves to {version, snapshot} when the server has begun it; with a lock, when that is granted. */
+  ready
+  /** The server's number of it, and the last commit that it sees; known when `ready`. */
+  version
+  snapshot
+  /** The number of its commit; null where nothing was written, undefined before. */
+  committed
+  /** Why `begin` was refused, if it was. */
+  refused = null
+  /** Whether it has asked for anything that writes. */
+  hasWritten = false
+
+  constructor (client, connection) {
+    super()
+    this.#client = client
+    this.#connection = connection
+  }
+
+  /** Take the handle and send `begin`. */
+  _begin (handle, options) {
+    this.#handle = handle
+    this.ready = this.#connection.request('begin', [handle], 1, options, { owner: this, late: null, always: true })
+      .then(answer => {
+        this.version = answer.version
+        this.snapshot = answer.snapshot
+        return answer
+      }, error => {
+        this.refused = error
+        if (error instanceof HoldfastError) this.#over()
+        else this.#sendRollback().catch(ignore) // nobody waits for it, but the server will begin it
+        throw error
+      })
+    this.ready.catch(ignore)
+    return this
+  }
+
+  get handle () { return this.#handle }
+  get isOpen () { return this.#state === 'open' && this.#connection.isOpen }
+  get hasEnded () { return this.#state !== 'open' }
+  get connection () { return this.#connection }
+
+  /** Aborted when the transaction is certain to lose (needs `db.subscribe(['doomed'])`) or was aborted. */
+  get signal () {
+    if (this.#abort === null) {
+      this.#abort = new AbortController()
+      if (this.#doom !== null) this.#abort.abort(this.#doom)
+    }
+    return this.#abort.signal
+  }
+
+  _doomed (error) {
+    this.#doom ??= error
+    this.#abort?.abort(error)
+  }
+
+  /** Reject all that waits in it with `reason`, and roll it back. */
+  _abandon (reason) {
+    this._doomed(reason)
+    this.#connection.abandon(this, reason)
+    return this.rollback().catch(ignore)
+  }
+
+  _place () {
+    this.#check('scan')
+    return { connection: this.#connection, owner: this }
+  }
+
+  #check (method) {
+    if (this.#state === 'open') return
+    throw this.refused ?? local('MISUSE', `${method}: the transaction has ended`)
+  }
+
+  _call (method, args, names) {
+    let promise
+    try {
+      const { params, options } = checkArguments(method, args, names)
+      this.#check(method)
+      if (WRITES.has(method)) this.hasWritten = true
+      params.unshift(this.#handle)
+      promise = this.#connection.request(method, params, names.length + 1, options,
+        { owner: this, late: null, always: false })
+    } catch (e) {
+      promise = Promise.reject(e)
+    }
+    // Its commit repeats what went wrong, so nobody has to wait for each request.
+    promise.catch(ignore)
+    return promise
+  }
+
+  /**
+   * Commit. Gives the number of the commit, null where nothing was written. `token` in the options is 16
+   * bytes by which `db.outcome` tells what became of it.
+   */
+  async commit (options) {
+    this.#check('commit')
+    this.#state = 'ending'
+    const token = options?.token ?? this.#client._newToken()
+    this.token = this.hasWritten ? token : options?.token
+    try {
+      const answer = await this.#connection.request('commit', [this.#handle], 1, { ...options, token: this.token },
+        { owner: this, late: null, always: true })
+      this.#over()
+      this.committed = answer.commit
+      return answer.commit
+    } catch (e) {
+      // A deadline that passed before the commit began leaves the transaction as it was.
+      if (e.name === 'DEADLINE' && !e.maybeCommitted) this.#state = 'open'
+      else this.#over()
+      throw this.refused ?? e
+    }
+  }
+
+  /** Roll back; harmless where it has ended already. */
+  async rollback (options) {
+    if (this.#state === 'open') await this.#sendRollback(options)
+  }
+
+  async #sendRollback (options) {
+    this.#state = 'ending'
+    try {
+      await this.#connection.request('rollback', [this.#handle], 1, options, { owner: null, late: null, always: true })
+    } catch (e) {
+      // With the connection or its handle the transaction is gone: what was asked for.
+      if (e.name !== 'CONNECTION' && e.name !== 'NO_TXN' && e.name !== 'PROTOCOL') throw e
+    } finally {
+      this.#over()
+    }
+  }
+
+  #over () {
+    this.#state = 'over'
+    this.#connection.freeHandle(this.#handle)
+  }
+
+  async [Symbol.asyncDispose] () { await this.rollback() }
+}
+
+function ignore () {}

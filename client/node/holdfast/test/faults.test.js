@@ -1,0 +1,245 @@
+// The client over a network that cuts, delays, splits and joins: no promise stays open, no commit is
+// applied twice, and none is told wrongly.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { connect, HoldfastError } from '../index.js'
+import { Proxy } from '../../testing/proxy.js'
+import { noServer, Server } from '../../testing/server.js'
+
+let server
+let direct
+const skip = noServer
+
+before(async () => {
+  if (skip) return
+  server = await Server.start()
+  direct = await connect(server.address)
+  await direct.createStore('ledger', { generate: true })
+  await direct.createStore('counter')
+})
+
+after(async () => {
+  if (skip) return
+  await direct.close()
+  await server.stop()
+})
+
+let works = 0
+
+/**
+ * Do a little of everything through `db`. Each piece of work writes a number of its own, in a transaction
+ * that may be run again, and says afterwards what it was told: 'in', 'out' or 'unknown'.
+ */
+async function work (db) {
+  const told = new Map()
+  const tell = (number, promise) => promise.then(() => told.set(number, 'in'), error => {
+    assert.ok(error instanceof HoldfastError, error.stack)
+    told.set(number, error.maybeCommitted ? 'unknown' : 'out')
+  })
+  const one = ++works
+  const two = ++works
+  const three = ++works
+  await Promise.all([
+    tell(one, db.transaction(async tx => {
+      const n = await tx.get('counter', 'n') ?? 0
+      tx.put('counter', n + 1, 'n')
+      await tx.insert('ledger', one)
+    }, { label: 'faults', attempts: 100 })),
+    tell(two, db.run([['insert', ['ledger', two]]])),
+    tell(three, db.insert('ledger', three)),
+    db.get('counter', 'n').catch(checkError),
+    db.scan('ledger', null, { page: 2, limit: 5 }).all().catch(checkError),
+    db.ping().catch(checkError)
+  ])
+  return told
+}
+
+function checkError (error) {
+  assert.ok(error instanceof HoldfastError, error.stack)
+  assert.equal(error.maybeCommitted, false)
+}
+
+/** What was told is what is. */
+async function check (told) {
+  const there = new Map()
+  for (const number of await direct.scan('ledger', null, { only: 'values' }).all()) {
+    there.set(number, (there.get(number) ?? 0) + 1)
+  }
+  for (const [number, what] of told) {
+    const times = there.get(number) ?? 0
+    if (what === 'in') assert.equal(times, 1, `${number} was told in`)
+    if (what === 'out') assert.equal(times, 0, `${number} was told out`)
+    assert.ok(times <= 1, `${number} is there ${times} times`)
+  }
+}
+
+async function through (faults, options) {
+  const proxy = await Proxy.start(server.port, faults)
+  let db
+  try {
+    db = await connect(proxy.address, { connectTimeoutMs: 5000, closeTimeoutMs: 1000, ...options })
+  } catch (e) {
+    await proxy.stop()
+    assert.equal(e.name, 'CONNECTION')
+    return null
+  }
+  try {
+    return await work(db)
+  } finally {
+    await db.close()
+    await proxy.stop()
+  }
+}
+
+test('faults: bytes that are split and joined anywhere change nothing', { skip }, async () => {
+  const all = new Map()
+  for (const fault of [{ split: 1 }, { split: 2 }, { split: 7 }, { join: 50 }, { join: 300 }, { join: 1e6 }, { split: 3, join: 100 }]) {
+    const told = await through(() => fault)
+    for (const [number, what] of told) {
+      assert.equal(what, 'in', JSON.stringify(fault))
+      all.set(number, what)
+    }
+  }
+  await check(all)
+})
+
+for (const side of ['cutUp', 'cutDown']) {
+  test(`faults: a connection that is cut at any byte (${side}) settles all, and tells the truth`, { skip }, async () => {
+    const proxy = await Proxy.start(server.port)
+    const db = await connect(proxy.address)
+    const first = await work(db)
+    const bytes = side === 'cutUp' ? proxy.up : proxy.down
+    await db.close()
+    await proxy.stop()
+    assert.ok(bytes > 200, String(bytes))
+    const all = new Map(first)
+    const counts = { in: 0, out: 0, unknown: 0 }
+    // Every byte of the messages' ends; answers to hello are long, so what is inside them is taken in steps.
+    for (let at = 1; at <= bytes; at += at < bytes - 450 ? 17 : 1) {
+      const told = await through(number => number === 0 ? { [side]: at } : {})
+      if (told === null) continue // cut before hello was answered
+      for (const [number, what] of told) {
+        counts[what]++
+        all.set(number, what)
+      }
+    }
+    await check(all)
+    assert.ok(counts.in > 0 && counts.unknown > 0, JSON.stringify(counts))
+    assert.equal((await direct.holds()).length, 0)
+  })
+}
+
+test('faults: a transaction is run again on a new connection', { skip }, async () => {
+  const proxy = await Proxy.start(server.port)
+  const db = await connect(proxy.address)
+  const seen = []
+  db.on('disconnect', () => seen.push('disconnect'))
+  db.on('connect', () => seen.push('connect'))
+  let runs = 0
+  const value = await db.transaction(async tx => {
+    await tx.put('counter', runs, 'again')
+    if (++runs < 3) proxy.cut()
+    return tx.get('counter', 'again')
+  })
+  assert.equal(value, 2)
+  assert.equal(runs, 3)
+  assert.deepEqual(seen, ['disconnect', 'connect', 'disconnect', 'connect'])
+  assert.equal(await db.ping(), 'pong')
+  await db.close()
+  await proxy.stop()
+})
+
+test('faults: a scan whose connection is lost ends with an error', { skip }, async () => {
+  await direct.createStore('long')
+  await direct.transaction(tx => { for (let i = 0; i < 500; i++) tx.put('long', i, i) })
+  const proxy = await Proxy.start(server.port)
+  const db = await connect(proxy.address)
+  await assert.rejects(async () => {
+    for await (const [key] of db.scan('long', null, { page: 10 })) if (key === 15) proxy.cut()
+  }, { name: 'CONNECTION', retryable: true })
+  await db.close()
+  await proxy.stop()
+})
+
+test('faults: a server that is killed settles everything, and is found again when it is back', { skip }, async () => {
+  const own = await Server.start()
+  const db = await connect(own.address, { connectTimeoutMs: 20_000 })
+  await db.createStore('x', { generate: true })
+  const told = []
+  const all = Array.from({ length: 300 }, (_, i) => db.insert('x', i).then(() => told.push(i), error => {
+    assert.equal(error.name, 'CONNECTION')
+    assert.equal(error.maybeCommitted, true)
+  }))
+  await all[0]
+  await own.kill()
+  await Promise.all(all)
+  const waiting = db.scan('x', null, { only: 'values' }).all()
+  await own.run()
+  const there = new Set(await waiting)
+  for (const i of told) assert.ok(there.has(i))
+  await db.close()
+  await own.stop()
+})
+
+test('faults: with no server, requests wait as long as they are told to, then fail', { skip }, async () => {
+  const own = await Server.start()
+  const db = await connect(own.address, { connectTimeoutMs: 200 })
+  await own.kill()
+  await assert.rejects(db.ping(), { name: 'CONNECTION' })
+  await assert.rejects(db.transaction(tx => tx.stores(), { retryMs: 100 }), { name: 'CONNECTION' })
+  await own.run()
+  assert.equal(await db.ping(), 'pong')
+  await db.close()
+  await assert.rejects(db.ping(), { name: 'CONNECTION', message: /closed/ })
+  const once = await connect(own.address, { reconnect: false })
+  await own.stop()
+  await assert.rejects(once.ping(), { name: 'CONNECTION' })
+  await once.close()
+})
+
+test('faults: a server that says nothing is given up, and a signal ends a single wait', { skip }, async () => {
+  const own = await Server.start()
+  const db = await connect(own.address, { heartbeatMs: 50, connectTimeoutMs: 100, closeTimeoutMs: 100 })
+  await db.createStore('x')
+  own.freeze()
+  const controller = new AbortController()
+  const aborted = db.put('x', 1, 1, { signal: controller.signal })
+  const silent = db.put('x', 1, 1)
+  controller.abort(new Error('enough'))
+  await assert.rejects(aborted, /enough/)
+  await assert.rejects(silent, { name: 'CONNECTION', maybeCommitted: true, message: /silent/ })
+  own.thaw()
+  await db.close()
+  await own.stop()
+})
+
+test('faults: an answer that is none ends the connection, not the process', { skip: false }, async () => {
+  const net = await import('node:net')
+  const hello = Buffer.from('940101c0' + '80', 'hex')
+  for (const bytes of ['c1', '05', '9401630000', '9301c0c0', 'ddffffffff']) {
+    const fake = net.createServer(socket => {
+      let count = 0
+      socket.on('error', () => {})
+      socket.on('data', () => { if (count < 2) socket.write(count++ === 0 ? hello : Buffer.from(bytes, 'hex')) })
+    })
+    await new Promise(resolve => fake.listen(0, '127.0.0.1', resolve))
+    const db = await connect(`127.0.0.1:${fake.address().port}`, { reconnect: false, heartbeatMs: 100 })
+    await assert.rejects(db.put('x', 1, 1), error => {
+      assert.ok(error.name === 'PROTOCOL' || (bytes === 'ddffffffff' && error.name === 'CONNECTION'), error.stack)
+      assert.equal(error.maybeCommitted, true)
+      return true
+    })
+    await db.close()
+    fake.close()
+  }
+})
+
+test('faults: a server that accepts and says nothing is no connection', { skip: false }, async () => {
+  const net = await import('node:net')
+  const sockets = []
+  const mute = net.createServer(socket => { sockets.push(socket.on('error', () => {})) })
+  await new Promise(resolve => mute.listen(0, '127.0.0.1', resolve))
+  await assert.rejects(connect(`127.0.0.1:${mute.address().port}`, { connectTimeoutMs: 50 }), { name: 'CONNECTION' })
+  for (const socket of sockets) socket.destroy()
+  mute.close()
+})

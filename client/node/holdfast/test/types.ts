@@ -1,0 +1,42 @@
+// Never run: what a program in TypeScript writes, for tsc.
+import { connect, errors, HoldfastError, Timestamp, type Client, type Key, type Transaction } from 'holdfast'
+
+async function transfer (db: Client, from: string, to: string, amount: number): Promise<number> {
+  return db.transaction(async (tx: Transaction) => {
+    const source = await tx.get('accounts', from)
+    await tx.update('accounts', from, [['add', 'money', -amount]])
+    await tx.update('accounts', to, [['add', ['money'], amount]], { upsert: true })
+    return source.money as number
+  }, { isolation: 'serializable', label: 'transfer', lock: { exclusive: ['accounts'] }, readOnly: false })
+}
+
+export async function main (): Promise<void> {
+  const db = await connect('holdfast://127.0.0.1:4653/main', { client: 'types' })
+  await db.createStore('accounts', { key: ['country', { path: ['a', 0], order: 'desc' }], generate: false })
+  await db.createIndex('accounts', 'mail', { key: 'mail', unique: true, types: ['text'] })
+  const keys: Key[] = [1, 2n, 'a', new Date(), new Timestamp(1, 5), [null, true], new Uint8Array()]
+  await db.getMany('accounts', keys)
+  for await (const [key, value] of db.scan('accounts', { gte: 'a' }, { limit: 5 })) console.log(key, value)
+  for await (const [mail, key, value] of db.scan(['accounts', 'mail'])) console.log(mail, key, value)
+  for await (const key of db.scan('accounts', null, { only: 'keys' })) console.log(key)
+  try {
+    const before: number = await transfer(db, 'a', 'b', 5)
+    console.log(before)
+  } catch (e) {
+    if (e instanceof errors.CONFLICT) console.log(e.details.winner.label)
+    else if (e instanceof HoldfastError && e.maybeCommitted) console.log(e.code.toFixed(0))
+  }
+  db.on('disconnect', error => console.log(error.message))
+  const tx = await db.begin({ readOnly: true, signal: AbortSignal.timeout(5) })
+  const commit: number | null = await tx.commit()
+  console.log(commit)
+  // @ts-expect-error: no such level
+  await db.begin({ isolation: 'chaos' })
+  // @ts-expect-error: an index needs a key
+  await db.createIndex('accounts', 'x', {})
+  // @ts-expect-error: a map is not a key
+  await db.get('accounts', {})
+  // @ts-expect-error: no such option
+  await connect('', { tls: true })
+  await db.close()
+}

@@ -1,0 +1,88 @@
+// proxy.js - a proxy that cuts, delays, splits and joins what goes through it.
+import net from 'node:net'
+
+/**
+ * `Proxy.start(port, faults)`: a proxy to a port of this machine. `faults(number)` is asked for each
+ * connection (the first is 0) and gives what goes wrong on it:
+ *
+ * - `cutUp`, `cutDown`: both sides are reset when so many bytes have gone to the server, or to the client;
+ * - `split`: pieces of so many bytes, each in a write of its own;
+ * - `join`: bytes wait until so many are there or nothing has come for a turn of the loop;
+ * - `stallDown`: after so many bytes nothing more reaches the client, and nobody hangs up.
+ */
+export class Proxy {
+  #server
+  #sockets = new Set()
+  connections = 0
+  up = 0 // bytes towards the server on the newest connection
+  down = 0
+
+  static async start (port, faults = () => ({})) {
+    const proxy = new Proxy()
+    proxy.#server = net.createServer({ noDelay: true }, socket => proxy.#serve(socket, port, faults(proxy.connections++)))
+    await new Promise(resolve => proxy.#server.listen(0, '127.0.0.1', resolve))
+    return proxy
+  }
+
+  get address () { return `holdfast://127.0.0.1:${this.#server.address().port}` }
+
+  /** Reset every connection that is open. */
+  cut () { for (const socket of this.#sockets) socket.resetAndDestroy() }
+
+  async stop () {
+    this.cut()
+    await new Promise(resolve => this.#server.close(resolve))
+  }
+
+  #serve (client, port, faults) {
+    const server = net.connect({ port, host: '127.0.0.1', noDelay: true })
+    const end = () => {
+      for (const socket of [client, server]) {
+        this.#sockets.delete(socket)
+        socket.resetAndDestroy()
+      }
+    }
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket)
+      socket.on('error', end)
+    }
+    client.on('end', () => server.end())
+    server.on('end', () => client.end())
+    this.up = this.down = 0
+    this.#carry(client, server, faults, faults.cutUp, Infinity, n => { this.up = n }, end)
+    this.#carry(server, client, faults, faults.cutDown, faults.stallDown ?? Infinity, n => { this.down = n }, end)
+  }
+
+  #carry (from, to, faults, cut = Infinity, stall, count, end) {
+    let bytes = 0
+    let held = []
+    let isTimed = false
+    const give = piece => {
+      const rest = Math.min(piece.length, cut - bytes, stall - bytes)
+      const part = piece.subarray(0, rest)
+      bytes += rest
+      count(bytes)
+      const step = faults.split ?? part.length
+      for (let at = 0; at < part.length; at += step) to.write(part.subarray(at, at + step))
+      // What was written before the cut arrives; then both sides are gone.
+      if (bytes >= cut) setImmediate(end)
+    }
+    from.on('data', piece => {
+      if (faults.join === undefined) return give(piece)
+      held.push(piece)
+      const all = Buffer.concat(held)
+      if (all.length >= faults.join) {
+        held = []
+        give(all)
+      } else if (!isTimed) {
+        isTimed = true
+        setImmediate(() => setImmediate(() => {
+          isTimed = false
+          const late = Buffer.concat(held)
+          held = []
+          if (late.length > 0) give(late)
+        }))
+      }
+    })
+  }
+}
