@@ -1,17 +1,19 @@
 """Run test programs, each with a time limit, and say in one last line how many tests
 passed and failed.
 
-    tests/run.py --build build/release [--fuzz-runs N] [--integration] PROGRAM...
+    tests/run.py --build build/release [--fuzz-runs N] [--integration] [--node] PROGRAM...
 
 A program under tests/ of the build folder is a suite of check's; each of its tests
 counts. One under fuzz/ counts as one test, which begins with what tests/fuzz/corpus keeps for it. With --integration the tests over the
 socket follow (tests/integration/run.py, whose own last line is counted), if this
-build has a daemon. Of what passed only a line is shown, of what failed everything.
+build has a daemon, and with --node those of the packages for Node, if there is a Node that they run
+on. Of what passed only a line is shown, of what failed everything.
 """
 import argparse
 import concurrent.futures
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +22,8 @@ import time
 SUMMARY = re.compile(r'^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)', re.M)
 LAST_LINE = re.compile(r'^(\d+) passed, (\d+) failed(, \d+ skipped)?$')
 INTEGRATION = 'tests/integration/run.py'
+NODE = 'client/node/run-tests.js'
+NODE_MIN = (20, 19)
 
 
 def counted(text):
@@ -53,15 +57,14 @@ def run_program(command, limit_s):
     return passed, failed, text, time.monotonic() - start
 
 
-def run_integration(build, limit_s):
-    """(passed, failed) of the tests over the socket, shown as they run."""
+def run_suite(command, build, limit_s):
+    """(passed, failed) of a command whose last line says so, shown as it runs."""
     passed = failed = None
     programs = {name.upper(): os.path.abspath(os.path.join(build, name))
                 for name in ('holdfastd', 'holdfast')}
     environment = dict(os.environ, **programs, PYTHONUNBUFFERED='1')
-    process = subprocess.Popen([sys.executable, INTEGRATION], stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, env=environment, errors='replace',
-                               text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               env=environment, errors='replace', text=True)
     guard = threading.Timer(limit_s, process.kill)
     guard.start()
     for line in process.stdout:
@@ -74,11 +77,22 @@ def run_integration(build, limit_s):
     guard.cancel()
     if failed is None:
         passed, failed = 0, 1
-        print(f'{INTEGRATION} did not say what it found; it ended with {code} (limit: {limit_s} s)')
+        print(f'{command[-1]} did not say what it found; it ended with {code} (limit: {limit_s} s)')
     elif code != 0 and failed == 0:
         failed = 1
-        print(f'{INTEGRATION} ended with {code}')
+        print(f'{command[-1]} ended with {code}')
     return passed, failed
+
+
+def node_missing():
+    """Why the tests for Node cannot run; None if they can."""
+    node = shutil.which('node')
+    if not node:
+        return 'node is not installed'
+    version = subprocess.run([node, '--version'], capture_output=True, text=True).stdout.strip()
+    if tuple(map(int, re.findall(r'\d+', version)[:2])) < NODE_MIN:
+        return f'needs Node {NODE_MIN[0]}.{NODE_MIN[1]} or later; this is {version}'
+    return None
 
 
 def corpus(program):
@@ -93,6 +107,7 @@ def main():
     parser.add_argument('--build', required=True)
     parser.add_argument('--fuzz-runs', type=int, default=20000)
     parser.add_argument('--integration', action='store_true')
+    parser.add_argument('--node', action='store_true')
     parser.add_argument('--limit', type=int, default=300, help='seconds for one program')
     parser.add_argument('programs', nargs='*')
     arguments = parser.parse_args()
@@ -113,9 +128,17 @@ def main():
                   f'tests {seconds:7.1f} s', flush=True)
     daemon = os.path.join(arguments.build, 'holdfastd')
     if arguments.integration and os.path.exists(INTEGRATION) and os.path.exists(daemon):
-        passed, failed = run_integration(arguments.build, 3 * arguments.limit)
+        passed, failed = run_suite([sys.executable, INTEGRATION], arguments.build, 3 * arguments.limit)
         total_passed += passed
         total_failed += failed
+    if arguments.node and os.path.exists(NODE) and os.path.exists(daemon):
+        missing = node_missing()
+        if missing:
+            print(f'{NODE}: skipped: {missing}')
+        else:
+            passed, failed = run_suite(['node', NODE], arguments.build, 2 * arguments.limit)
+            total_passed += passed
+            total_failed += failed
     print(f'{total_passed} passed, {total_failed} failed')
     return total_failed != 0 or total_passed == 0
 

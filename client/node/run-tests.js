@@ -1,7 +1,7 @@
 // run-tests.js - the tests of all packages; the last line says how many passed and failed.
 //
 //     node run-tests.js [WORD]...      only files whose path has a WORD
-import { readdirSync, existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,13 @@ import { fileURLToPath } from 'node:url'
 const here = fileURLToPath(new URL('.', import.meta.url))
 const words = process.argv.slice(2)
 const workspaces = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8')).workspaces
+// The packages find each other as `npm install` would have it, which nobody needs to run for this.
+for (const name of workspaces) {
+  const link = join(here, 'node_modules', name)
+  if (existsSync(link)) continue
+  mkdirSync(join(here, 'node_modules'), { recursive: true })
+  symlinkSync(join('..', name), link)
+}
 const files = []
 for (const folder of [...workspaces, 'testing']) {
   const tests = join(here, folder, folder === 'testing' ? '.' : 'test')
