@@ -29,7 +29,7 @@ CFLAGS_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -O1 -g -fsanitize=thread
 CFLAGS_cov := -O0 -g --coverage -Wno-maybe-uninitialized
 CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden $(WARN) $(CFLAGS_$(MODE)) \
+CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -fPIC -fvisibility=hidden $(WARN) $(CFLAGS_$(MODE)) \
           $(EXTRA_CFLAGS)
 LDFLAGS := $(filter -fsanitize% --coverage,$(CFLAGS_$(MODE)))
 LIBS := -luv -lmsgpackc -llz4 -lxxhash -lpthread -lm
@@ -79,13 +79,24 @@ $(B)/flags: FORCE
 $(B)/files: FORCE
 	$(call say_if_new,$(PROTO) $(CORE) $(NET) $(LIB) $(CLI) $(FAKE) $(SIM) $(RIG) $(FUZZ_RIG))
 
+# The parser of queries, which lemon makes of its grammar.
+$(B)/server/query/grammar.c: server/query/grammar.y
+	$(call say,GEN)
+	@mkdir -p $(@D)
+	$(Q)cp $< $(@D)/ && cd $(@D) && lemon -q grammar.y
+$(B)/server/query/grammar.h: $(B)/server/query/grammar.c
+$(call obj,$(wildcard server/query/*.c)): | $(B)/server/query/grammar.h
+$(B)/server/query/grammar.o: $(B)/server/query/grammar.c $(B)/flags
+	$(call say,CC)
+	$(Q)$(CC) $(CFLAGS) -Wno-missing-prototypes -Wno-unused-variable -DNDEBUG -MMD -MP -c -o $@ $<
+
 $(B)/%.o: %.c $(B)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/libproto.a: $(call obj,$(PROTO))
-$(B)/libcore.a: $(call obj,$(CORE))
+$(B)/libcore.a: $(call obj,$(CORE)) $(B)/server/query/grammar.o
 $(B)/libnet.a: $(call obj,$(NET))
 $(B)/libsim.a: $(call obj,$(SIM)) $(call obj,$(RIG))
 $(B)/libfuzz.a: $(call obj,$(FUZZ_RIG))

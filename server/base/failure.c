@@ -18,6 +18,7 @@ void failure_init(struct failure *f)
     f->limit = NULL;
     f->limit_max = 0;
     f->limit_size = 0;
+    f->line = f->column = 0;
     f->winner_version = 0;
     f->winner_commit = 0;
     f->winner_label.size = 0;
@@ -154,6 +155,14 @@ void failure_set_near(struct failure *f, enum err e, struct slice name)
 {
     if (is_of(f, e))
         keep(&f->near, text_cut(name, TEXT_NAME_BYTES_MAX));
+}
+
+void failure_set_line(struct failure *f, enum err e, uint32_t line, uint32_t column)
+{
+    if (!is_of(f, e))
+        return;
+    f->line = line;
+    f->column = column;
 }
 
 void failure_copy(struct failure *to, const struct failure *from)

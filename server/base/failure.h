@@ -41,6 +41,7 @@ struct failure {
     const char *limit;                 /* TOO_LARGE: the option's name, static; NULL unsaid */
     uint64_t limit_max;                /* TOO_LARGE: its value */
     uint64_t limit_size;               /* TOO_LARGE: what was met */
+    uint32_t line, column;             /* of a query's text, from 1; 0: unsaid */
     uint64_t winner_version;           /* CONFLICT */
     uint64_t winner_commit;            /* CONFLICT; 0: the winner is still open */
     struct text_label winner_label;    /* CONFLICT; size 0: there is none */
@@ -77,6 +78,8 @@ void failure_set_record(struct failure *f, enum err e, struct slice key);    /* 
 void failure_set_index(struct failure *f, enum err e, struct slice name);
 void failure_set_wrote(struct failure *f, enum err e, struct slice stores);  /* MessagePack */
 void failure_set_near(struct failure *f, enum err e, struct slice name);
+/* Where in the text of a query, from 1. */
+void failure_set_line(struct failure *f, enum err e, uint32_t line, uint32_t column);
 
 /* TOO_LARGE with its text and details: size is over max, which the option sets. option is
  * a static text. Returns the error. */

@@ -41,6 +41,8 @@ def check_layers():
             if is_ours:
                 what = included_file(name, what)
                 there = room(what)
+                if what in rules.GENERATED:
+                    continue
                 if not os.path.exists(what):
                     yield f'{name}:{line}: there is no {what}'
                     continue
@@ -96,12 +98,12 @@ def check_unused(build):
     objects = glob.glob(f'{build}/**/*.o', recursive=True)
     for path in objects:
         source = os.path.relpath(path, build)[:-1] + 'c'
-        if not os.path.exists(source):
+        if not os.path.exists(source) and not os.path.exists(f'{build}/{source}'):
             continue  # libholdfast.o, and what is left of a file that is gone
         for kind, symbol in symbols(path, '-g'):
             if kind == 'U':
                 used.add(symbol)
-            elif kind in 'TDBR' and room(source) in rules.ROOMS:
+            elif kind in 'TDBR' and room(source) in rules.ROOMS and os.path.exists(source):
                 defined[symbol] = source
     for symbol, source in sorted(defined.items()):
         if symbol not in used and symbol != 'main' and not symbol.startswith('hf_'):

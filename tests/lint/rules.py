@@ -20,6 +20,9 @@ ROOMS = {
 # The core sees files, time, threads and memory through the table of server/os/os.h only.
 CORE = ('proto', 'server/base', 'server/storage', 'server/txn', 'server/query')
 
+# Headers that are made while building, and what makes them.
+GENERATED = {'server/query/grammar.h': 'lemon, from grammar.y'}
+
 # System headers that only some rooms may name.
 HEADERS = {
     'uv.h': ('server/net/', 'server/main.c', 'server/os/os_uv.', 'tests/sim/sim_uv.'),
