@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Install what Holdfast needs on Debian 12: to be built and tried, or (`install.sh test`)
-# to be tested by all its tests. What is there already is left alone.
+# to be tested by all its tests, or (`install.sh bench`) to be measured beside its rivals. What is
+# there already is left alone.
 set -euo pipefail
 
 build="build-essential libuv1-dev libmsgpack-dev liblz4-dev libxxhash-dev libedit-dev
@@ -10,7 +11,11 @@ build="build-essential libuv1-dev libmsgpack-dev liblz4-dev libxxhash-dev libedi
 test="clang clang-format libclang-rt-14-dev git procps check libsubunit-dev pkg-config
     python3-pynvim"
 
+# The rivals of `make bench`. Their services need not run: the tool starts its own.
+bench="redis-server postgresql tarantool liblmdb-dev librocksdb-dev"
+
 wanted=$build
+[ "${1:-build}" = bench ] && wanted="$build $bench"
 [ "${1:-build}" = test ] && wanted="$build $test"
 # Debian's npm does not install beside another node, so only where there is none.
 [ "${1:-build}" = test ] && ! command -v npm > /dev/null && wanted="$wanted nodejs npm"

@@ -62,6 +62,44 @@ static bool guest_takes_part(const struct bench_options *o, const struct peer *h
     return false;
 }
 
+static uint64_t indexed_records(const struct bench_options *o)
+{
+    return o->records < BENCH_INDEXED_RECORDS ? o->records : BENCH_INDEXED_RECORDS;
+}
+
+/* Make and fill the stores of the index workloads, if any is wanted. */
+static void prepare_indexes(struct peer *p, const struct bench_options *o)
+{
+    static const unsigned stores[] = {0, 1, 4, INDEXED_BY_FIRST};
+    static struct measure m;
+    bool wanted = false;
+
+    for (unsigned w = 0; w < workload_count; w++)
+        wanted = wanted || (workload_is_wanted(o, &workloads[w]) &&
+                            (workloads[w].serves & p->serves & BENCH_SERVES_INDEXES));
+    if (!wanted)
+        return;
+    if (p->driver->prepare && !p->driver->prepare(p)) {
+        fprintf(stderr, "bench: %s: cannot make the stores with indexes\n", p->name);
+        p->is_lost = true;
+        return;
+    }
+    for (unsigned i = 0; i < sizeof stores / sizeof *stores; i++) {
+        struct run_spec spec = {.durability = UNSYNCED,
+                                .connections = 16,
+                                .depth = 4,
+                                .order = KEYS_SHUFFLED,
+                                .indexes = stores[i],
+                                .mix = {[OP_INDEX_PUT] = 100},
+                                .inserts = &p->inserts};
+
+        spec.records = spec.load_count = indexed_records(o);
+        peer_run(p, &spec, &m);
+    }
+    if (p->driver->compact)
+        p->driver->compact(p);
+}
+
 /* Start and load everybody who takes part in anything; who does not start is told of. */
 static void open_peers(struct report *r)
 {
@@ -86,6 +124,7 @@ static void open_peers(struct report *r)
             p->driver->compact(p);
         fprintf(stderr, "bench: %s: %llu records loaded in %.2f s\n", p->name,
                 (unsigned long long)m.rows, seconds);
+        prepare_indexes(p, o);
     }
 }
 
@@ -110,7 +149,7 @@ static void run_cell(const struct workload *w, const struct bench_options *o, st
     if (!p->is_up || p->is_lost || !is_listed(o->peers, p->name) || !workload_suits(w, p))
         return;
     workload_spec(w, p, &spec);
-    spec.records = o->records;
+    spec.records = w->serves == BENCH_SERVES_INDEXES ? indexed_records(o) : o->records;
     spec.seconds = o->seconds;
     spec.seed = repeat + 1;
     spec.inserts = &p->inserts;

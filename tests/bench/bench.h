@@ -18,6 +18,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* The index workloads have four stores of so many records at most. A record has five numbers,
+ * the first of them its own number, and a value. The stores have no index, one, four (each
+ * over one of the other numbers, all new with each put), and one over the first. */
+#define BENCH_INDEXED_RECORDS 100000
+#define BENCH_NUMBERS 5
+#define INDEXED_BY_FIRST 9
+
 #define BENCH_WORK_BATCH_MAX 1000 /* records in one OP_LOAD */
 
 enum op_kind {
@@ -29,6 +36,10 @@ enum op_kind {
     OP_MODIFY, /* read a record, write it back: two requests, no transaction */
     OP_LOAD,   /* put batch records */
     OP_INSERT, /* in a mix: a put of the next new key */
+    OP_INDEX_PUT,  /* put a record with five numbers into a store with work.indexes indexes */
+    OP_INDEX_GET,  /* the record whose first number is the key */
+    OP_INDEX_SCAN, /* rows records in the order of their first numbers, from the key on */
+    OP_ADD,        /* add 1 to the one counter */
     OP_KINDS,
 };
 
@@ -46,6 +57,7 @@ enum isolation { ISOLATION_SNAPSHOT, ISOLATION_SERIALIZABLE };
 /* One operation at work. The runner fills the first part, the driver the second. */
 struct work {
     enum op_kind kind;
+    unsigned indexes; /* INDEX_PUT: how many, or INDEXED_BY_FIRST */
     enum bench_durability durability;
     enum txn_shape shape;
     enum isolation isolation;
@@ -77,6 +89,7 @@ struct run_spec {
     unsigned connections; /* or threads, in process */
     unsigned depth;       /* operations in flight on each */
     unsigned rows;        /* SCAN */
+    unsigned indexes;     /* INDEX_PUT */
     unsigned mix[OP_KINDS]; /* share of each kind, in percent */
     enum key_order order;   /* which keys */
     uint64_t records;       /* key space */
@@ -141,6 +154,8 @@ struct driver {
     /* Take one reply: its bytes, 0: not whole yet, -1: broken. *slot is the oldest
      * reply's; a peer that answers out of order sets it. */
     long (*decode)(struct conn *c, const uint8_t *data, size_t size, unsigned *slot);
+    /* Make the stores of the index workloads, and the counter. NULL: start has. */
+    bool (*prepare)(struct peer *p);
     unsigned load_depth, load_batch; /* how it likes to be loaded, on 4 connections */
     bool is_scanning;                /* has ordered scans */
 };
@@ -171,6 +186,7 @@ struct peer {
 #define BENCH_SERVES_UNSYNCED 4u
 #define BENCH_SERVES_LOADS 8u
 #define BENCH_SERVES_TXNS 16u /* durable */
+#define BENCH_SERVES_INDEXES 32u
 
 #define BENCH_HOLDS_WRITER 1u
 #define BENCH_HOLDS_READER 2u
@@ -192,6 +208,9 @@ void work_source_init(struct work_source *s, const struct run_spec *spec);
 /* Fill w with the next operation; false: a load has none left. load_keys and random
  * stay the caller's. */
 bool work_next(struct work_source *s, struct work *w);
+
+/* The numbers of the record that an INDEX_PUT writes. */
+void work_numbers(struct work *w, uint64_t numbers[BENCH_NUMBERS]);
 
 /* Account for an operation that has ended. */
 void measure_add(struct measure *m, const struct work *w, uint64_t began_ns, uint64_t ended_ns);

@@ -201,6 +201,94 @@ static void send_next(struct buffer *out, unsigned id, uint64_t cursor)
     request_end(&r);
 }
 
+/* ---- with indexes ---- */
+
+/* "x0", "x1", "x4", "x9" */
+static void put_indexed_store(struct request *r, unsigned indexes)
+{
+    const char name[] = {'x', (char)('0' + indexes), 0};
+
+    put_text(r, name);
+}
+
+/* {"n1": ..., "n5": ..., "v": ...} */
+static void put_indexed_record(struct request *r, struct work *w)
+{
+    uint64_t numbers[BENCH_NUMBERS];
+
+    work_numbers(w, numbers);
+    r->at += msgpack_put_map_head(r->at, BENCH_NUMBERS + 1);
+    for (unsigned i = 0; i < BENCH_NUMBERS; i++) {
+        const char name[] = {'n', (char)('1' + i), 0};
+
+        put_text(r, name);
+        r->at += msgpack_put_uint(r->at, numbers[i]);
+    }
+    put_text(r, "v");
+    put_value(r, 1, &w->random);
+}
+
+static void send_index_put(struct buffer *out, unsigned id, struct work *w)
+{
+    bool in_run = w->durability == UNSYNCED;
+    struct request r = request_begin(out, id, in_run ? "run" : "put", in_run ? 2 : 4);
+
+    if (in_run) {
+        r.at += msgpack_put_array_head(r.at, 1);
+        r.at += msgpack_put_array_head(r.at, 2);
+        put_text(&r, "put");
+        r.at += msgpack_put_array_head(r.at, 3);
+    } else {
+        *r.at++ = 0;
+    }
+    put_indexed_store(&r, w->indexes);
+    put_indexed_record(&r, w);
+    put_key(&r, w->key[0]);
+    if (in_run) {
+        r.at += msgpack_put_map_head(r.at, 1);
+        put_option(&r, "durability", "interval");
+    }
+    request_end(&r);
+}
+
+/* INDEX_GET, INDEX_SCAN */
+static void send_index_read(struct buffer *out, unsigned id, const struct work *w)
+{
+    bool is_scan = w->kind == OP_INDEX_SCAN;
+    struct request r = request_begin(out, id, is_scan ? "scan" : "get", is_scan ? 4 : 3);
+
+    *r.at++ = 0;
+    r.at += msgpack_put_array_head(r.at, 2);
+    put_indexed_store(&r, INDEXED_BY_FIRST);
+    put_text(&r, "n1");
+    if (is_scan) {
+        r.at += msgpack_put_map_head(r.at, 1);
+        put_text(&r, "gte");
+    }
+    r.at += msgpack_put_uint(r.at, w->key[0]);
+    if (is_scan) {
+        r.at += msgpack_put_map_head(r.at, 1);
+        put_text(&r, "limit");
+        r.at += msgpack_put_uint(r.at, w->rows);
+    }
+    request_end(&r);
+}
+
+static void send_add(struct buffer *out, unsigned id)
+{
+    struct request r = request_begin(out, id, "update", 4);
+
+    *r.at++ = 0;
+    put_text(&r, "counter");
+    *r.at++ = 1;
+    r.at += msgpack_put_array_head(r.at, 1);
+    r.at += msgpack_put_array_head(r.at, 3);
+    put_text(&r, "add");
+    put_text(&r, "n");
+    *r.at++ = 1;
+    request_end(&r);
+}
+
 /* ---- trips ---- */
 
 static unsigned encode_six(struct buffer *out, unsigned id, unsigned t, struct work *w)
@@ -286,6 +374,10 @@ static unsigned holdfast_encode(struct conn *c, unsigned slot, struct work *w)
         return 1;
     case OP_PUT: return encode_put(c, id, w);
     case OP_LOAD: send_run(out, id, w, w->load_keys, 0, w->batch); return 1;
+    case OP_INDEX_PUT: send_index_put(out, id, w); return 1;
+    case OP_INDEX_GET:
+    case OP_INDEX_SCAN: send_index_read(out, id, w); return 1;
+    case OP_ADD: send_add(out, id); return 1;
     case OP_SCAN: send_scan(out, id, w); return 1;
     default:
         if (w->finished || w->failed)
@@ -358,6 +450,7 @@ static void take_error(struct conn *c, struct work *w, struct slice error)
 
 static void take_result(struct work *w, unsigned step, struct slice result)
 {
+    w->missing |= (w->kind == OP_INDEX_GET || w->kind == OP_ADD) && result.size == 1;
     if (w->kind == OP_GET || step == 1 || step == 2) {
         w->missing |= result.size == 1;
         w->got_rows++;
@@ -387,7 +480,8 @@ static long holdfast_decode(struct conn *c, const uint8_t *data, size_t size, un
     if (e || count != 4 || type != 1 || id / HOLDFAST_STEPS >= c->slot_count)
         return -1;
     w = &c->slots[id / HOLDFAST_STEPS].work;
-    if (error.size == 1 && (w->kind == OP_SCAN || w->kind == OP_FULL))
+    if (error.size == 1 &&
+        (w->kind == OP_SCAN || w->kind == OP_FULL || w->kind == OP_INDEX_SCAN))
         e = take_page(c, w, data, &m);
     else
         e = msgpack_skip(&m, MSGPACK_DEPTH_MAX, &result);
@@ -522,6 +616,60 @@ static bool held_ask(struct held *h, struct buffer *out, unsigned answers, uint8
     return false;
 }
 
+static void send_create_index(struct buffer *out, unsigned indexes, const char *number)
+{
+    struct request r = request_begin(out, 0, "create_index", 4);
+
+    *r.at++ = 0;
+    put_indexed_store(&r, indexes);
+    put_text(&r, number);
+    r.at += msgpack_put_map_head(r.at, 1);
+    put_option(&r, "key", number);
+    request_end(&r);
+}
+
+/* The stores with indexes, and a counter. */
+static bool holdfast_prepare(struct peer *p)
+{
+    static const char *const stores[] = {"x0", "x1", "x4", "x9", "counter"};
+    static const char *const numbers[] = {"n2", "n3", "n4", "n5"};
+    struct held h = {.fd = tcp_connect(p->port, 5, p->pid)};
+    struct buffer out = {0};
+    uint8_t in[4096];
+    struct slice last = SLICE_NONE;
+    struct request r;
+    bool ok = h.fd >= 0;
+
+    for (unsigned i = 0; i < 5; i++) {
+        r = request_begin(&out, i, "create_store", 2);
+        *r.at++ = 0;
+        put_text(&r, stores[i]);
+        request_end(&r);
+    }
+    ok = ok && held_ask(&h, &out, 5, in, sizeof in, &last);
+    send_create_index(&out, INDEXED_BY_FIRST, "n1");
+    ok = ok && held_ask(&h, &out, 1, in, sizeof in, &last);
+    send_create_index(&out, 1, "n2");
+    ok = ok && held_ask(&h, &out, 1, in, sizeof in, &last);
+    for (unsigned i = 0; i < 4; i++) {
+        send_create_index(&out, 4, numbers[i]);
+        ok = ok && held_ask(&h, &out, 1, in, sizeof in, &last);
+    }
+    r = request_begin(&out, 0, "put", 4);
+    *r.at++ = 0;
+    put_text(&r, "counter");
+    r.at += msgpack_put_map_head(r.at, 1);
+    put_text(&r, "n");
+    *r.at++ = 0;
+    *r.at++ = 1;
+    request_end(&r);
+    ok = ok && held_ask(&h, &out, 1, in, sizeof in, &last) && last.data[3] == 0xc0;
+    free(out.data);
+    if (h.fd >= 0)
+        close(h.fd);
+    return ok;
+}
+
 /* The record that a reader has read, as it came. */
 static bool held_read(struct held *h, uint8_t record[RECORD_VALUE_BYTES])
 {
@@ -596,6 +744,7 @@ const struct driver driver_holdfast = {
     .name = "holdfast",
     .available = holdfast_available,
     .start = holdfast_start,
+    .prepare = holdfast_prepare,
     .stop = holdfast_stop,
     .settle = holdfast_settle,
     .compact = holdfast_compact,

@@ -11,6 +11,16 @@
 #define POSTGRES_USER "postgres"
 #define POSTGRES_PAGE_ROWS 10000
 
+#define ON_CONFLICT                                                                            \
+    " ON CONFLICT (k) DO UPDATE SET n1 = excluded.n1, n2 = excluded.n2, n3 = excluded.n3, "    \
+    "n4 = excluded.n4, n5 = excluded.n5, v = excluded.v"
+#define INDEXED(name)                                                                          \
+    "CREATE TABLE IF NOT EXISTS " name                                                         \
+    " (k bytea PRIMARY KEY, n1 int8, n2 int8, n3 int8, n4 int8, n5 int8, v bytea);"            \
+    "ALTER TABLE " name " ALTER v SET STORAGE PLAIN;"
+#define INDEX(name, column)                                                                    \
+    "CREATE INDEX IF NOT EXISTS " name column " ON " name " (" column ");"
+
 static const char *const statements[][2] = {
     {"g", "SELECT v FROM b WHERE k = $1"},
     {"p", "INSERT INTO b VALUES ($1, $2) ON CONFLICT (k) DO UPDATE SET v = excluded.v"},
@@ -18,6 +28,13 @@ static const char *const statements[][2] = {
     {"s", "SELECT k, v FROM b WHERE k >= $1 ORDER BY k LIMIT $2::int4"},
     {"n", "SELECT k, v FROM b WHERE k > $1 ORDER BY k LIMIT $2::int4"},
     {"x", "SELECT a, z FROM read_write($1, $2, $3, $4)"},
+    {"0", "INSERT INTO x0 VALUES ($1, $2, $3, $4, $5, $6, $7)" ON_CONFLICT},
+    {"1", "INSERT INTO x1 VALUES ($1, $2, $3, $4, $5, $6, $7)" ON_CONFLICT},
+    {"4", "INSERT INTO x4 VALUES ($1, $2, $3, $4, $5, $6, $7)" ON_CONFLICT},
+    {"9", "INSERT INTO x9 VALUES ($1, $2, $3, $4, $5, $6, $7)" ON_CONFLICT},
+    {"i", "SELECT k, v FROM x9 WHERE n1 = $1"},
+    {"I", "SELECT k, v FROM x9 WHERE n1 >= $1 ORDER BY n1 LIMIT $2::int4"},
+    {"a", "UPDATE counter SET n = n + 1 WHERE k = 1 RETURNING n"},
     {"t", "BEGIN ISOLATION LEVEL REPEATABLE READ"},
     {"T", "BEGIN ISOLATION LEVEL SERIALIZABLE"},
     {"c", "COMMIT"},
@@ -27,11 +44,18 @@ static const char *const statements[][2] = {
 static const char setup[] =
     "SET client_min_messages = error;"
     "CREATE TABLE IF NOT EXISTS b (k bytea PRIMARY KEY, v bytea);"
-    "ALTER TABLE b ALTER v SET STORAGE PLAIN;"
-    "CREATE OR REPLACE FUNCTION read_write(k1 bytea, k2 bytea, v1 bytea, v2 bytea,"
-    "  OUT a bytea, OUT z bytea) LANGUAGE plpgsql AS $f$"
-    "  BEGIN SELECT v INTO a FROM b WHERE k = k1; SELECT v INTO z FROM b WHERE k = k2;"
-    "  UPDATE b SET v = v1 WHERE k = k1; UPDATE b SET v = v2 WHERE k = k2; END $f$";
+    "ALTER TABLE b ALTER v SET STORAGE PLAIN;" INDEXED("x0") INDEXED("x1") INDEXED("x4")
+        INDEXED("x9") INDEX("x1", "n2") INDEX("x4", "n2") INDEX("x4", "n3") INDEX("x4", "n4")
+            INDEX("x4", "n5") INDEX(
+                "x9", "n1") "CREATE TABLE IF NOT EXISTS counter (k int4 PRIMARY KEY, n int8);"
+                            "INSERT INTO counter VALUES (1, 0) ON CONFLICT DO NOTHING;"
+                            "CREATE OR REPLACE FUNCTION read_write(k1 bytea, k2 bytea, v1 "
+                            "bytea, v2 bytea,"
+                            "  OUT a bytea, OUT z bytea) LANGUAGE plpgsql AS $f$"
+                            "  BEGIN SELECT v INTO a FROM b WHERE k = k1; SELECT v INTO z FROM "
+                            "b WHERE k = k2;"
+                            "  UPDATE b SET v = v1 WHERE k = k1; UPDATE b SET v = v2 WHERE k = "
+                            "k2; END $f$";
 
 /* The directory of the newest version's programs; false: there is none. */
 static bool postgres_programs(char room[256])
@@ -158,6 +182,36 @@ static void send_scan(struct buffer *out, const struct work *w)
     bind_end(out, at);
 }
 
+static void send_index_put(struct buffer *out, struct work *w)
+{
+    char statement[] = {(char)('0' + w->indexes), 0};
+    size_t at = bind_begin(out, statement, BENCH_NUMBERS + 2);
+    uint64_t numbers[BENCH_NUMBERS];
+
+    work_numbers(w, numbers);
+    put_key(out, w->key[0]);
+    for (unsigned i = 0; i < BENCH_NUMBERS; i++) {
+        put_number(out, 8, 4);
+        put_number(out, numbers[i], 8);
+    }
+    put_value(out, 1, &w->random);
+    bind_end(out, at);
+}
+
+static void send_index_read(struct buffer *out, const struct work *w)
+{
+    bool is_scan = w->kind == OP_INDEX_SCAN;
+    size_t at = bind_begin(out, is_scan ? "I" : "i", is_scan ? 2 : 1);
+
+    put_number(out, 8, 4);
+    put_number(out, w->key[0], 8);
+    if (is_scan) {
+        put_number(out, 4, 4);
+        put_number(out, w->rows, 4);
+    }
+    bind_end(out, at);
+}
+
 /* A query and its data at once: the server reads on in COPY mode by itself. */
 static void send_copy(struct buffer *out, struct work *w)
 {
@@ -243,6 +297,12 @@ static unsigned postgres_encode(struct conn *c, unsigned slot, struct work *w)
     } else if (w->kind == OP_LOAD) {
         send_copy(out, w);
         return 1;
+    } else if (w->kind == OP_INDEX_PUT) {
+        send_index_put(out, w);
+    } else if (w->kind == OP_INDEX_GET || w->kind == OP_INDEX_SCAN) {
+        send_index_read(out, w);
+    } else if (w->kind == OP_ADD) {
+        send_plain(out, "a");
     } else if (w->kind == OP_GET || (w->kind == OP_MODIFY && w->trip == 0)) {
         send_get(out, w->key[0]);
     } else if (w->kind == OP_SCAN || w->kind == OP_FULL) {
@@ -272,7 +332,7 @@ static void take_row(struct work *w, const uint8_t *data)
     w->got_rows++;
     if (w->kind == OP_FULL)
         memcpy(w->last, first, RECORD_KEY_BYTES);
-    else if (w->kind != OP_SCAN)
+    else if (w->kind == OP_GET || w->kind == OP_MODIFY || w->kind == OP_TXN)
         w->counter[which] = record_counter(first, number_at(data + 2));
 }
 
@@ -311,7 +371,8 @@ static long postgres_decode(struct conn *c, const uint8_t *data, size_t size, un
     }
     if (w->kind == OP_FULL)
         w->finished = w->got_rows - w->cursor < POSTGRES_PAGE_ROWS;
-    w->missing |= w->kind == OP_GET && w->got_rows == 0;
+    w->missing |=
+        (w->kind == OP_GET || w->kind == OP_INDEX_GET || w->kind == OP_ADD) && w->got_rows == 0;
     return (long)size;
 }
 
@@ -477,7 +538,7 @@ static void postgres_settle(struct peer *p)
 /* What autovacuum would do a minute later, in the middle of somebody's measurement. */
 static void postgres_compact(struct peer *p)
 {
-    postgres_ask(p, "VACUUM ANALYZE b", true);
+    postgres_ask(p, "VACUUM ANALYZE", true);
 }
 
 /* A synced commit takes what came before it along. */

@@ -13,6 +13,10 @@
 static const char redis_script[] =
     "local a = redis.call('GET', KEYS[1]) local z = redis.call('GET', KEYS[2]) "
     "redis.call('SET', KEYS[1], ARGV[1]) redis.call('SET', KEYS[2], ARGV[2]) return {a, z}";
+/* The records from a number on, at most ARGV[3] of them, by the sorted set of the numbers. */
+static const char redis_index_script[] =
+    "return redis.call('MGET', unpack(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[2], "
+    "'LIMIT', 0, ARGV[3])))";
 
 static bool redis_available(void)
 {
@@ -90,6 +94,79 @@ static void send_script(struct buffer *out, struct work *w, const char *sha)
     put_value(out, 1, &w->random);
 }
 
+/* A key of the store with so many indexes. */
+static void put_indexed_key(struct buffer *out, const struct work *w)
+{
+    uint8_t *at = buffer_room(out, RECORD_KEY_BYTES + 9);
+
+    memcpy(at, "$18\r\n", 5);
+    at[5] = 'x';
+    at[6] = (uint8_t)('0' + w->indexes);
+    record_key((char *)at + 7, w->key[0]);
+    memcpy(at + 7 + RECORD_KEY_BYTES, "\r\n", 2);
+    buffer_grew(out, RECORD_KEY_BYTES + 9);
+}
+
+static void put_number(struct buffer *out, uint64_t number)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+    buffer_grew(out, (size_t)snprintf((char *)buffer_room(out, 64), 64, "$%zu\r\n%s\r\n",
+                                      strlen(text), text));
+}
+
+static void put_set(struct buffer *out, unsigned indexes, unsigned which)
+{
+    buffer_grew(out, (size_t)snprintf((char *)buffer_room(out, 16), 16, "$3\r\nz%u%u\r\n",
+                                      indexes, which));
+}
+
+/* The record and its places in the sorted sets, as one. The value has the numbers in it too. */
+static unsigned send_index_put(struct buffer *out, struct work *w)
+{
+    bool by_first = w->indexes == INDEXED_BY_FIRST;
+    unsigned sets = by_first ? 1 : w->indexes;
+    uint64_t numbers[BENCH_NUMBERS];
+    uint8_t *at;
+
+    work_numbers(w, numbers);
+    if (sets > 0)
+        put_head(out, 1, "MULTI");
+    put_head(out, 3, "SET");
+    put_indexed_key(out, w);
+    at = buffer_room(out, RECORD_VALUE_BYTES + sizeof numbers + 8);
+    memcpy(at, "$140\r\n", 6);
+    record_value(at + 6, 1, &w->random);
+    memcpy(at + 6 + RECORD_VALUE_BYTES, numbers, sizeof numbers);
+    memcpy(at + 6 + RECORD_VALUE_BYTES + sizeof numbers, "\r\n", 2);
+    buffer_grew(out, RECORD_VALUE_BYTES + sizeof numbers + 8);
+    for (unsigned i = 0; i < sets; i++) {
+        put_head(out, 4, "ZADD");
+        put_set(out, w->indexes, i);
+        put_number(out, numbers[by_first ? 0 : i + 1]);
+        put_indexed_key(out, w);
+    }
+    if (sets > 0)
+        put_head(out, 1, "EXEC");
+    return sets > 0 ? sets + 3 : 1;
+}
+
+/* INDEX_GET, INDEX_SCAN */
+static void send_index_read(struct buffer *out, const struct work *w, const char *sha)
+{
+    bool is_scan = w->kind == OP_INDEX_SCAN;
+
+    put_head(out, 7, "EVALSHA");
+    buffer_text(out, "$40\r\n");
+    buffer_put(out, sha, REDIS_SHA_BYTES);
+    buffer_text(out, "\r\n$1\r\n1\r\n");
+    put_set(out, INDEXED_BY_FIRST, 0);
+    put_number(out, w->key[0]);
+    put_number(out, is_scan ? UINT64_C(1) << 50 : w->key[0]);
+    put_number(out, is_scan ? w->rows : 1);
+}
+
 static unsigned encode_txn(struct conn *c, struct work *w)
 {
     struct buffer *out = &c->out;
@@ -130,7 +207,13 @@ static unsigned redis_encode(struct conn *c, unsigned slot, struct work *w)
             send_set(&c->out, w->load_keys[i], 0, &w->random);
         return w->batch;
     }
-    if (w->kind == OP_GET || (w->kind == OP_MODIFY && w->trip == 0))
+    if (w->kind == OP_INDEX_PUT)
+        return send_index_put(&c->out, w);
+    if (w->kind == OP_INDEX_GET || w->kind == OP_INDEX_SCAN)
+        send_index_read(&c->out, w, (char *)c->peer->state + REDIS_SHA_BYTES);
+    else if (w->kind == OP_ADD)
+        send_key(&c->out, "INCR", 0x636f756e7465);
+    else if (w->kind == OP_GET || (w->kind == OP_MODIFY && w->trip == 0))
         send_key(&c->out, "GET", w->key[0]);
     else
         send_set(&c->out, w->key[0], w->counter[0] + 1, &w->random);
@@ -193,6 +276,8 @@ static long redis_decode(struct conn *c, const uint8_t *data, size_t size, unsig
         w->got_rows++;
     } else if (data[0] == '*' && data[1] == '-') {
         w->refused = true;
+    } else if (data[0] == '*' && w->kind != OP_INDEX_PUT) {
+        w->got_rows += strtoul((const char *)data + 1, NULL, 10);
     }
     return (long)whole;
 }
@@ -221,17 +306,27 @@ static bool redis_ask(struct peer *p, const char *line, char *answer, size_t siz
     return n > 0;
 }
 
-static bool redis_load_script(struct peer *p)
+/* Load a script and keep its name at place; state has room for all. */
+static bool redis_load_script(struct peer *p, const char *script, char *place)
 {
     char line[1024], answer[128];
 
     snprintf(line, sizeof line, "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n$%zu\r\n%s\r\n",
-             sizeof redis_script - 1, redis_script);
+             strlen(script), script);
     if (!redis_ask(p, line, answer, sizeof answer, 5) || strncmp(answer, "$40\r\n", 5) != 0)
         return false;
-    free(p->state);
-    p->state = strndup(answer + 5, REDIS_SHA_BYTES);
+    memcpy(place, answer + 5, REDIS_SHA_BYTES);
     return true;
+}
+
+static bool redis_load_scripts(struct peer *p)
+{
+    char *names = calloc(2, REDIS_SHA_BYTES);
+
+    free(p->state);
+    p->state = names;
+    return redis_load_script(p, redis_script, names) &&
+           redis_load_script(p, redis_index_script, names + REDIS_SHA_BYTES);
 }
 
 static bool redis_start(struct peer *p)
@@ -264,7 +359,7 @@ static bool redis_start(struct peer *p)
             !redis_ask(p, "PING\r\n", answer, sizeof answer, 20))
             return false;
     } while (strncmp(answer, "+PONG", 5) != 0 && usleep(1000) == 0);
-    return redis_load_script(p);
+    return redis_load_scripts(p);
 }
 
 static void redis_stop(struct peer *p, bool kill_it)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { IPROTO_SELECT = 1, IPROTO_REPLACE = 3, IPROTO_CALL = 10 };
+enum { IPROTO_SELECT = 1, IPROTO_REPLACE = 3, IPROTO_UPDATE = 4, IPROTO_CALL = 10 };
 enum {
     IPROTO_CODE = 0x00, IPROTO_SYNC = 0x01, IPROTO_SPACE = 0x10, IPROTO_INDEX = 0x11,
     IPROTO_LIMIT = 0x12, IPROTO_OFFSET = 0x13, IPROTO_ITERATOR = 0x14, IPROTO_KEY = 0x20,
@@ -19,6 +19,8 @@ enum {
 enum { ITERATOR_EQ = 0, ITERATOR_ALL = 2, ITERATOR_GE = 5, ITERATOR_GT = 6 };
 
 #define TARANTOOL_SPACE 512
+#define TARANTOOL_INDEXED 600 /* and the number of indexes */
+#define TARANTOOL_COUNTER 700
 #define TARANTOOL_STEPS 4
 #define TARANTOOL_MESSAGE_BYTES 512
 #define TARANTOOL_GREETING_BYTES 128
@@ -30,6 +32,17 @@ static const char tarantool_script[] =
     "  local s = box.schema.space.create('b', {id = 512})\n"
     "  s:create_index('pk', {type = 'tree', parts = {1, 'string'}})\n"
     "  box.schema.user.grant('guest', 'super')\n"
+    "  for _, n in ipairs{0, 1, 4, 9} do\n"
+    "    local x = box.schema.space.create('x' .. n, {id = 600 + n})\n"
+    "    x:create_index('pk', {type = 'tree', parts = {1, 'string'}})\n"
+    "    for i = 1, (n == 9 and 1 or n) do\n"
+    "      x:create_index('i' .. i, {type = 'tree', unique = false,\n"
+    "        parts = {n == 9 and 2 or i + 2, 'unsigned'}})\n"
+    "    end\n"
+    "  end\n"
+    "  local c = box.schema.space.create('counter', {id = 700})\n"
+    "  c:create_index('pk', {type = 'tree', parts = {1, 'unsigned'}})\n"
+    "  c:insert{1, 0}\n"
     "end)\n"
     "local s = box.space.b\n"
     "function cas(k1, o1, k2, o2, w1, v1, w2, v2)\n"
@@ -138,6 +151,58 @@ static void send_replace(struct buffer *out, unsigned sync, uint64_t key, uint32
     request_end(&r);
 }
 
+/* A tuple of the key, the numbers and the value. */
+static void send_index_put(struct buffer *out, unsigned sync, struct work *w)
+{
+    struct request r = request_begin(out, IPROTO_REPLACE, sync, 2);
+    uint64_t numbers[BENCH_NUMBERS];
+
+    work_numbers(w, numbers);
+    put_field(&r, IPROTO_SPACE, TARANTOOL_INDEXED + w->indexes);
+    *r.at++ = IPROTO_TUPLE;
+    r.at += msgpack_put_array_head(r.at, BENCH_NUMBERS + 2);
+    put_key(&r, w->key[0]);
+    for (unsigned i = 0; i < BENCH_NUMBERS; i++)
+        r.at += msgpack_put_uint(r.at, numbers[i]);
+    put_value(&r, 1, &w->random);
+    request_end(&r);
+}
+
+static void send_index_read(struct buffer *out, unsigned sync, const struct work *w)
+{
+    struct request r = request_begin(out, IPROTO_SELECT, sync, 6);
+    bool is_scan = w->kind == OP_INDEX_SCAN;
+
+    put_field(&r, IPROTO_SPACE, TARANTOOL_INDEXED + INDEXED_BY_FIRST);
+    put_field(&r, IPROTO_INDEX, 1);
+    put_field(&r, IPROTO_LIMIT, is_scan ? w->rows : 1);
+    put_field(&r, IPROTO_OFFSET, 0);
+    put_field(&r, IPROTO_ITERATOR, is_scan ? ITERATOR_GE : ITERATOR_EQ);
+    *r.at++ = IPROTO_KEY;
+    r.at += msgpack_put_array_head(r.at, 1);
+    r.at += msgpack_put_uint(r.at, w->key[0]);
+    request_end(&r);
+}
+
+/* [["+", the second field, 1]] */
+static void send_add(struct buffer *out, unsigned sync)
+{
+    struct request r = request_begin(out, IPROTO_UPDATE, sync, 4);
+
+    put_field(&r, IPROTO_SPACE, TARANTOOL_COUNTER);
+    put_field(&r, IPROTO_INDEX, 0);
+    *r.at++ = IPROTO_KEY;
+    r.at += msgpack_put_array_head(r.at, 1);
+    *r.at++ = 1;
+    *r.at++ = IPROTO_TUPLE;
+    r.at += msgpack_put_array_head(r.at, 1);
+    r.at += msgpack_put_array_head(r.at, 3);
+    r.at += msgpack_put_text(r.at, slice_text("+"));
+    *r.at++ = 1;
+    *r.at++ = 1;
+    request_end(&r);
+}
+
 /* both: two keys, two values; cas: keys read with what was read, keys to write, values */
 static void send_call(struct buffer *out, unsigned sync, const char *function, struct work *w)
 {
@@ -201,7 +266,13 @@ static unsigned tarantool_encode(struct conn *c, unsigned slot, struct work *w)
             send_replace(&c->out, sync, w->load_keys[i], 0, &w->random);
         return w->batch;
     }
-    if (w->kind == OP_PUT || (w->kind == OP_MODIFY && w->trip == 1))
+    if (w->kind == OP_INDEX_PUT)
+        send_index_put(&c->out, sync, w);
+    else if (w->kind == OP_INDEX_GET || w->kind == OP_INDEX_SCAN)
+        send_index_read(&c->out, sync + 1, w);
+    else if (w->kind == OP_ADD)
+        send_add(&c->out, sync);
+    else if (w->kind == OP_PUT || (w->kind == OP_MODIFY && w->trip == 1))
         send_replace(&c->out, sync, w->key[0], w->counter[0] + 1, &w->random);
     else
         send_select(&c->out, sync + 1, w, w->key[0]);
@@ -220,6 +291,10 @@ static void take_tuples(struct work *w, struct msgpack_cursor *m, unsigned step)
     if (w->kind == OP_FULL)
         w->finished = tuples < 1000;
     w->missing |= tuples == 0 && w->kind != OP_FULL;
+    if (w->kind == OP_INDEX_GET || w->kind == OP_INDEX_SCAN) {
+        w->got_rows += tuples;
+        return;
+    }
     for (uint32_t i = 0; i < tuples; i++) {
         if (msgpack_read_array(m, &fields) || fields != 2 || msgpack_read_text(m, &key) ||
             msgpack_read_text(m, &value))

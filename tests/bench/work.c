@@ -39,6 +39,7 @@ bool work_next(struct work_source *s, struct work *w)
     w->durability = spec->durability;
     w->shape = spec->shape;
     w->isolation = spec->isolation;
+    w->indexes = spec->indexes;
     if (spec->order == KEYS_LATEST) /* those that have surely been acknowledged */
         s->keys.records = *spec->inserts - 2 * (uint64_t)spec->connections * spec->depth;
     switch (w->kind) {
@@ -52,6 +53,7 @@ bool work_next(struct work_source *s, struct work *w)
         if (spec->writes_others)
             key_stream_pair(&s->keys, w->write_key);
         break;
+    case OP_INDEX_SCAN:
     case OP_SCAN:
         w->rows = spec->rows;
         w->key[0] = key_stream_next(&s->keys);
@@ -63,6 +65,8 @@ bool work_next(struct work_source *s, struct work *w)
         }
         return w->batch > 0;
     case OP_FULL: break;
+    case OP_ADD: break;
+    case OP_INDEX_PUT:
     case OP_PUT:
         if (spec->load_count && s->loaded++ >= spec->load_count)
             return false;
@@ -71,6 +75,13 @@ bool work_next(struct work_source *s, struct work *w)
     default: w->key[0] = key_stream_next(&s->keys); break;
     }
     return true;
+}
+
+void work_numbers(struct work *w, uint64_t numbers[BENCH_NUMBERS])
+{
+    numbers[0] = w->key[0];
+    for (unsigned i = 1; i < BENCH_NUMBERS; i++)
+        numbers[i] = random_below(&w->random, UINT64_C(1) << 32);
 }
 
 void measure_add(struct measure *m, const struct work *w, uint64_t began_ns, uint64_t ended_ns)

@@ -9,6 +9,8 @@
 #define PUT .mix = {[OP_PUT] = 100}
 #define TXN .serves = BENCH_SERVES_TXNS
 #define SCAN .mix = {[OP_SCAN] = 100}, .rows = 100
+#define INDEXES .serves = BENCH_SERVES_INDEXES
+#define INDEX_PUT(n) INDEXES, 64, 1, .indexes = n, .mix = {[OP_INDEX_PUT] = 100}
 #define FULL_FORM .only_full = true
 
 #define SERVES_ALL                                                                               \
@@ -77,6 +79,19 @@ const struct workload workloads[] = {
      1, .order = KEYS_ZIPF, .rows = 50, .mix = {[OP_SCAN] = 95, [OP_INSERT] = 5}, FULL_FORM},
     {"Y-F", "YCSB F: half reads, half read-modify-write, Zipf, 16 connections", SYNC, 16, 1,
      .order = KEYS_ZIPF, .mix = {[OP_GET] = 50, [OP_MODIFY] = 50}},
+    {"W10-put-0", "durable writes of a record without indexes, 64 connections", INDEX_PUT(0)},
+    {"W10-put-1", "durable writes of a record with 1 index that changes, 64 connections",
+     INDEX_PUT(1)},
+    {"W10-put-4", "durable writes of a record with 4 indexes that change, 64 connections",
+     INDEX_PUT(4)},
+    {"W10-get-64", "reads by index, 64 connections", INDEXES, 64, 1,
+     .mix = {[OP_INDEX_GET] = 100}},
+    {"W10-get-4x32", "reads by index, 4 connections, 32 in flight on each", INDEXES, 4, 32,
+     .mix = {[OP_INDEX_GET] = 100}},
+    {"W10-scan-16", "100-record scans by index, 16 connections", INDEXES, 16, 1, .rows = 100,
+     .mix = {[OP_INDEX_SCAN] = 100}},
+    {"W10-counter-64", "one counter that 64 connections add to, durable", INDEXES, 64, 1,
+     .mix = {[OP_ADD] = 100}},
 };
 const unsigned workload_count = sizeof workloads / sizeof *workloads;
 
@@ -87,7 +102,7 @@ struct peer peers[] = {
          "MessagePack-RPC; cache 256 MB, stages 64 MB; every commit synced before its "
          "answer; unsynced: durability \"interval\" (written at once, synced every 100 ms); "
          "loads: `run` of 100 puts",
-     SERVES_ALL},
+     SERVES_ALL | BENCH_SERVES_INDEXES},
     {.name = "holdfast-serializable",
      .driver = &driver_holdfast,
      .host = "holdfast",
@@ -104,10 +119,12 @@ struct peer peers[] = {
     {.name = "redis-always",
      .driver = &driver_redis,
      .variant = "always",
-     .config = "RESP2, strings; AOF, appendfsync always; transactions: WATCH and GETs, MULTI "
-               "SETs EXEC (four trips or two), or one Lua call that takes the new values and "
-               "gives the old; no ordered scans",
-     SERVES_SYNCED},
+     .config =
+         "RESP2, strings; AOF, appendfsync always; transactions: WATCH and GETs, MULTI "
+         "SETs EXEC (four trips or two), or one Lua call that takes the new values and "
+         "gives the old; no ordered scans; an index is a sorted set, written in one MULTI "
+         "with the record and read by a Lua call",
+     SERVES_SYNCED | BENCH_SERVES_INDEXES},
     {.name = "redis-everysec",
      .driver = &driver_redis,
      .variant = "everysec",
@@ -124,7 +141,7 @@ struct peer peers[] = {
      .config = "IPROTO; memtx, tree index, wal_mode fsync; transactions: get, get, then a "
                "procedure that compares and replaces (three trips or two), or one procedure "
                "that takes the new values and gives the old",
-     SERVES_SYNCED},
+     SERVES_SYNCED | BENCH_SERVES_INDEXES},
     {.name = "tarantool-write",
      .driver = &driver_tarantool,
      .variant = "write",
@@ -136,7 +153,7 @@ struct peer peers[] = {
          "v3 protocol, prepared, binary; shared_buffers 2 GB, max_wal_size 8 GB, fsync on; "
          "transactions repeatable read, six trips or two; one call: a plpgsql function, read "
          "committed; unsynced: synchronous_commit off; loads: COPY BINARY and CHECKPOINT",
-     SERVES_ALL},
+     SERVES_ALL | BENCH_SERVES_INDEXES},
     {.name = "postgres-serializable",
      .driver = &driver_postgres,
      .host = "postgres",
@@ -201,6 +218,7 @@ void workload_spec(const struct workload *w, const struct peer *p, struct run_sp
     out->connections = w->connections;
     out->depth = w->depth;
     out->rows = w->rows;
+    out->indexes = w->indexes;
     memcpy(out->mix, w->mix, sizeof out->mix);
     out->order = w->order;
 }

@@ -12,6 +12,7 @@ struct workload {
     enum txn_shape shape;
     enum key_order order;
     unsigned rows;
+    unsigned indexes;   /* INDEX_PUT */
     unsigned mix[OP_KINDS];
     bool writes_others; /* TXN: not those that it has read */
     bool only_full;     /* not in the short form */
