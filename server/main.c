@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 static void complain(void *context, const char *error)
 {
@@ -35,30 +36,32 @@ static void report_os(void *context, const char *operation, const char *path, in
 {
     char why[128];
 
-    log_io_error(operation, path, strerror_r(number, why, sizeof why));
+    log_io_error(context, operation, path, strerror_r(number, why, sizeof why));
 }
 
 /* The one line on standard output, for scripts that wait for it. */
 static void say_ready(const struct server *server)
 {
     char where[2048];
+    struct log_line line;
 
     listener_describe(server, where, sizeof where);
     printf("holdfastd %s ready %s\n", SERVER_VERSION, where);
     fflush(stdout);
-    if (log_line_begin(LOG_LEVEL_INFO, "ready")) {
-        log_line_facts(where);
-        log_line_number("pid", (uint64_t)server->pid);
-        log_line_end();
+    if (log_line_begin(&line, server->log, LOG_LEVEL_INFO, "ready")) {
+        log_line_facts(&line, where);
+        log_line_number(&line, "pid", (uint64_t)server->pid);
+        log_line_end(&line);
     }
     notify_ready();
 }
 
-static int serve(struct os_posix *posix, const struct options *options,
+static int serve(struct os_posix *posix, struct log_output *log, const struct options *options,
                  const struct command_line *line)
 {
     static struct server server; /* large, and one for all of the process's life */
     uv_loop_t loop;
+    struct daemon_ground ground = {&loop, posix, log};
     char why[OPTION_ERROR_BYTES];
     int code;
     enum err e;
@@ -67,7 +70,7 @@ static int serve(struct os_posix *posix, const struct options *options,
         complain(NULL, "the event loop could not be created");
         return EX_OSERR;
     }
-    e = daemon_open(&server, &loop, posix, options, line, why);
+    e = daemon_open(&server, &ground, options, line, why);
     if (e) {
         complain(NULL, why);
         uv_loop_close(&loop);
@@ -98,6 +101,7 @@ static void tune_memory(void)
 
 static int open_and_serve(const struct options *options, const struct command_line *line)
 {
+    static struct log_output log; /* threads may report to it to the end */
     struct os_posix *posix;
     char why[OPTION_ERROR_BYTES];
     int code;
@@ -112,14 +116,14 @@ static int open_and_serve(const struct options *options, const struct command_li
     prctl(PR_SET_DUMPABLE, 0); /* no record in a core file */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* the write says EFBIG, and its error is told */
-    log_line_level((enum log_level)options->log_level);
+    log_output_init(&log, STDERR_FILENO, (enum log_level)options->log_level);
     e = os_posix_open(options->data, true, &posix, why, sizeof why);
     if (e) {
         complain(NULL, why);
         return e == ERR_NOMEM ? EX_OSERR : EX_CANTCREAT;
     }
-    os_posix_set_report(posix, report_os, NULL);
-    code = serve(posix, options, line);
+    os_posix_set_report(posix, report_os, &log);
+    code = serve(posix, &log, options, line);
     os_posix_close(posix);
     return code;
 }

@@ -120,16 +120,19 @@ static void start_reading(struct connection *c)
 static void break_off(struct connection *c, struct slice bytes, bool addressed, uint32_t msgid,
                       enum err e, const char *why)
 {
+    struct log_line line;
+
     if (!addressed && !c->skipping)
         addressed = frame_peek_msgid(bytes, &msgid);
     if (addressed && !number_map_find(&c->session.in_flight, msgid)) {
         reply_put_refusal(&c->output, msgid, e, why);
         session_flush_later(&c->session);
     }
-    if (server_logs_client(c->server) && log_line_begin(LOG_LEVEL_WARN, "broken_frame")) {
-        log_line_slice("client", connection_name(c));
-        log_line_text("why", why);
-        log_line_end();
+    if (server_logs_client(c->server) &&
+        log_line_begin(&line, c->server->log, LOG_LEVEL_WARN, "broken_frame")) {
+        log_line_slice(&line, "client", connection_name(c));
+        log_line_text(&line, "why", why);
+        log_line_end(&line);
     }
     c->taken = c->input.used; /* whatever follows is not looked at */
     c->frame_begun_ms = 0;
@@ -535,15 +538,16 @@ static void on_closed_early(uv_handle_t *handle)
 static void note_refused(struct server *server, const char *why)
 {
     uint64_t now = server_now(server);
+    struct log_line line;
 
     server->counters.refused++;
     if (!server->refused_ms || now - server->refused_ms >= 10 * SECOND) {
         server->refused_ms = now;
-        if (log_line_begin(LOG_LEVEL_WARN, "connection_refused")) {
-            log_line_text("why", why);
-            log_line_number("open", seats_served(&server->seats));
-            log_line_number("refused", server->counters.refused);
-            log_line_end();
+        if (log_line_begin(&line, server->log, LOG_LEVEL_WARN, "connection_refused")) {
+            log_line_text(&line, "why", why);
+            log_line_number(&line, "open", seats_served(&server->seats));
+            log_line_number(&line, "refused", server->counters.refused);
+            log_line_end(&line);
         }
     }
 }
@@ -599,6 +603,7 @@ struct connection *connection_of_id(struct server *server, uint64_t id)
 
 bool connection_accept(struct server *server, uv_stream_t *listener, enum connection_kind kind)
 {
+    struct log_line line;
     struct connection *c = calloc(1, sizeof *c);
     const char *why;
 
@@ -635,9 +640,9 @@ bool connection_accept(struct server *server, uv_stream_t *listener, enum connec
     server->connection_count++;
     list_push_back(&server->connections, &c->in_all);
     hash_table_insert(&server->connection_ids, &c->in_ids, id_hash(c->id));
-    if (log_line_begin(LOG_LEVEL_DEBUG, "connection_opened")) {
-        log_line_slice("client", connection_name(c));
-        log_line_end();
+    if (log_line_begin(&line, server->log, LOG_LEVEL_DEBUG, "connection_opened")) {
+        log_line_slice(&line, "client", connection_name(c));
+        log_line_end(&line);
     }
     start_reading(c);
     return true;
@@ -654,6 +659,8 @@ void connection_drain(struct connection *c)
 
 void connection_close(struct connection *c, const char *why)
 {
+    struct log_line line;
+
     if (c->state == CONNECTION_CLOSING)
         return;
     reactor_leave(&c->session.member);
@@ -664,13 +671,14 @@ void connection_close(struct connection *c, const char *why)
     if (why)
         c->server->counters.hung_up++;
     if ((!why || server_logs_client(c->server)) &&
-        log_line_begin(why ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connection_closed")) {
-        log_line_slice("client", connection_name(c));
+        log_line_begin(&line, c->server->log, why ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
+                       "connection_closed")) {
+        log_line_slice(&line, "client", connection_name(c));
         if (why)
-            log_line_text("why", why);
-        log_line_number("requests", c->session.request_count);
-        log_line_number("transactions", c->session.transactions.count);
-        log_line_end();
+            log_line_text(&line, "why", why);
+        log_line_number(&line, "requests", c->session.request_count);
+        log_line_number(&line, "transactions", c->session.transactions.count);
+        log_line_end(&line);
     }
     order_end(&c->session);
     uv_close(&c->uv.handle, on_closed);

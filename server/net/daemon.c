@@ -47,12 +47,15 @@ static void on_prepare(uv_prepare_t *prepare)
 /* Say what was left out, and begin to count again. */
 static void tell_left_out(struct server *server, uint64_t now)
 {
+    struct log_line line;
+
     if (!server->client_lines || now - server->client_lines_ms < CLIENT_LINES_MS)
         return;
     server->client_lines = 0;
-    if (server->lines_left_out && log_line_begin(LOG_LEVEL_WARN, "client_lines_left_out")) {
-        log_line_number("lines", server->lines_left_out);
-        log_line_end();
+    if (server->lines_left_out &&
+        log_line_begin(&line, server->log, LOG_LEVEL_WARN, "client_lines_left_out")) {
+        log_line_number(&line, "lines", server->lines_left_out);
+        log_line_end(&line);
     }
     server->lines_left_out = 0;
 }
@@ -105,15 +108,18 @@ static enum log_level event_level(const char *event)
 
 static void on_event(void *context, const char *event, const char *facts)
 {
+    struct server *server = context;
+    struct log_line line;
+
     /* what was freed lies between what is in use: give the pages back all the same */
     if (strcmp(event, "memory_freed") == 0) {
         malloc_trim(0);
         return;
     }
-    if (!log_line_begin(event_level(event), event))
+    if (!log_line_begin(&line, server->log, event_level(event), event))
         return;
-    log_line_facts(facts);
-    log_line_end();
+    log_line_facts(&line, facts);
+    log_line_end(&line);
 }
 
 /* ---- the beginning ---- */
@@ -153,13 +159,14 @@ static void bound_connections(struct server *server)
 {
     uint64_t asked = server->options.connections;
     uint64_t reserved = server->options.connections_reserved;
+    struct log_line line;
 
     seats_bound(&server->seats, asked, reserved, listener_claim_descriptors(asked + reserved));
     if (server->seats.clients_max < asked &&
-        log_line_begin(LOG_LEVEL_WARN, "few_descriptors")) {
-        log_line_number("connections", server->seats.clients_max);
-        log_line_number("asked", asked);
-        log_line_end();
+        log_line_begin(&line, server->log, LOG_LEVEL_WARN, "few_descriptors")) {
+        log_line_number(&line, "connections", server->seats.clients_max);
+        log_line_number(&line, "asked", asked);
+        log_line_end(&line);
     }
 }
 
@@ -201,9 +208,11 @@ static void tables_fini(struct server *server)
     peers_fini(&server->peers);
 }
 
-enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *posix,
+enum err daemon_open(struct server *server, const struct daemon_ground *ground,
                      const struct options *options, const struct command_line *line, char *why)
 {
+    uv_loop_t *loop = ground->loop;
+    struct os_posix *posix = ground->posix;
     struct db_events events = {server, on_ready, on_failed, on_event};
     struct db_options db_options;
     struct failure f;
@@ -214,6 +223,7 @@ enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *po
     failure_init(&server->failure);
     reactor_init(&server->reactor, loop);
     server->posix = posix;
+    server->log = ground->log;
     server->options = *options;
     server->line = line;
     server->methods = executors;
@@ -281,20 +291,23 @@ int daemon_exit_code(enum err e)
 
 static void reload_complain(void *context, const char *error)
 {
-    log_event_text(LOG_LEVEL_ERROR, "config_error", "error", error);
+    struct server *server = context;
+
+    log_event_text(server->log, LOG_LEVEL_ERROR, "config_error", "error", error);
 }
 
 void daemon_reload(struct server *server)
 {
     static struct options fresh; /* large */
-    struct command_line line;
+    struct command_line again;
+    struct log_line line;
     char changed[OPTION_TEXT_BYTES] = "";
     size_t used = 0;
 
     notify_reloading();
-    if (command_line_read(server->line->argc, server->line->argv, &line, &fresh,
-                          reload_complain, NULL) != COMMAND_LINE_OK) {
-        log_event(LOG_LEVEL_ERROR, "config_not_reloaded");
+    if (command_line_read(server->line->argc, server->line->argv, &again, &fresh,
+                          reload_complain, server) != COMMAND_LINE_OK) {
+        log_event(server->log, LOG_LEVEL_ERROR, "config_not_reloaded");
         notify_ready();
         return;
     }
@@ -304,19 +317,20 @@ void daemon_reload(struct server *server)
         if (option_same(&server->options, &fresh, option))
             continue;
         if (!option->reload) {
-            log_event_text(LOG_LEVEL_WARN, "option_needs_restart", "option", option->name);
+            log_event_text(server->log, LOG_LEVEL_WARN, "option_needs_restart", "option",
+                           option->name);
             continue;
         }
         option_copy(&server->options, &fresh, option);
         used += (size_t)snprintf(changed + used, sizeof changed - used, "%s%s", used ? "," : "",
                                  option->name);
     }
-    log_line_level((enum log_level)server->options.log_level);
+    log_output_level(server->log, (enum log_level)server->options.log_level);
     bound_memory(server);
     bound_connections(server);
-    if (log_line_begin(LOG_LEVEL_INFO, "config_reloaded")) {
-        log_line_text("changed", used ? changed : "none");
-        log_line_end();
+    if (log_line_begin(&line, server->log, LOG_LEVEL_INFO, "config_reloaded")) {
+        log_line_text(&line, "changed", used ? changed : "none");
+        log_line_end(&line);
     }
     notify_ready();
 }
@@ -335,7 +349,7 @@ static void on_close_bound(uv_timer_t *timer)
 {
     struct server *server = timer->data;
 
-    log_event(LOG_LEVEL_ERROR, "close_timed_out");
+    log_event(server->log, LOG_LEVEL_ERROR, "close_timed_out");
     _exit(server->exit_code);
 }
 
@@ -364,15 +378,16 @@ static void on_stop_bound(uv_timer_t *timer)
 void daemon_stop(struct server *server, int code, const char *why)
 {
     struct failure stops;
+    struct log_line line;
 
     if (server->state != SERVER_SERVING)
         return;
     server->exit_code = code;
-    if (log_line_begin(LOG_LEVEL_INFO, "stopping")) {
-        log_line_text("why", why);
-        log_line_number("connections", server->connection_count);
-        log_line_number("requests", server->request_count);
-        log_line_end();
+    if (log_line_begin(&line, server->log, LOG_LEVEL_INFO, "stopping")) {
+        log_line_text(&line, "why", why);
+        log_line_number(&line, "connections", server->connection_count);
+        log_line_number(&line, "requests", server->request_count);
+        log_line_end(&line);
     }
     notify_stopping();
     listener_close_all(server);
@@ -392,11 +407,13 @@ void daemon_stop(struct server *server, int code, const char *why)
 
 static void log_failed(struct server *server)
 {
-    if (log_line_begin(LOG_LEVEL_ERROR, "wal_failed")) {
-        log_line_text("why", server->failure.text);
+    struct log_line line;
+
+    if (log_line_begin(&line, server->log, LOG_LEVEL_ERROR, "wal_failed")) {
+        log_line_text(&line, "why", server->failure.text);
         if (server->failure.file[0])
-            log_line_text("file", server->failure.file);
-        log_line_end();
+            log_line_text(&line, "file", server->failure.file);
+        log_line_end(&line);
     }
     LIST_EACH_SAFE (link, &server->connections) {
         order_fail(&LIST_ENTRY(link, struct connection, in_all)->session, &server->failure,
@@ -445,6 +462,6 @@ int daemon_run(struct server *server)
     free_lists(server);
     account_fini(&server->account);
     failure_clear(&server->failure);
-    log_event(LOG_LEVEL_INFO, "stopped");
+    log_event(server->log, LOG_LEVEL_INFO, "stopped");
     return server->exit_code;
 }

@@ -7,8 +7,14 @@
 #include "server/net/command_line.h"
 #include "server/net/server.h"
 
+struct daemon_ground { /* what it stands on; lent until daemon_run has returned */
+    uv_loop_t *loop;
+    struct os_posix *posix;
+    struct log_output *log;
+};
+
 /* Open the database in the directory and make ready to serve. why: OPTION_ERROR_BYTES. */
-enum err daemon_open(struct server *server, uv_loop_t *loop, struct os_posix *posix,
+enum err daemon_open(struct server *server, const struct daemon_ground *ground,
                      const struct options *options, const struct command_line *line, char *why);
 
 /* Serve until stopped; returns the exit code. Frees everything. */

@@ -267,14 +267,16 @@ static void kill_log(struct execution *w, const struct kill *kill)
     static const char *const events[] = {"transaction_killed", "client_killed",
                                          "cursor_killed"};
     static const char *const names[] = {"version", "id", "id"};
+    struct log_line line;
 
-    if (!log_line_begin(LOG_LEVEL_INFO, events[kill->kind]))
+    if (!log_line_begin(&line, execution_session(w)->server->log, LOG_LEVEL_INFO,
+                        events[kill->kind]))
         return;
-    log_line_number(names[kill->kind], kill->number);
+    log_line_number(&line, names[kill->kind], kill->number);
     if (kill->kind == KILL_CURSOR)
-        log_line_number("cursor", kill->cursor);
-    log_line_slice("client", connection_name(execution_session(w)->connection));
-    log_line_end();
+        log_line_number(&line, "cursor", kill->cursor);
+    log_line_slice(&line, "client", connection_name(execution_session(w)->connection));
+    log_line_end(&line);
 }
 
 enum err execute_kill(struct execution *w)

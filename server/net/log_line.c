@@ -9,43 +9,34 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_BYTES 2048
+_Static_assert(LOG_LINE_BYTES <= 4096, "a pipe that is ready takes a line whole");
 
-_Static_assert(LINE_BYTES <= 4096, "a pipe that is ready takes a line whole");
-
-static struct {
-    enum log_level least;
-    int fd;
-    bool on; /* a line is being gathered */
-    _Atomic uint64_t dropped; /* lines that the descriptor did not take */
-    size_t used;
-    char line[LINE_BYTES];
-} at = {.least = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
-
-void log_line_level(enum log_level least)
+void log_output_init(struct log_output *log, int fd, enum log_level least)
 {
-    at.least = least;
+    log->fd = fd;
+    log->least = least;
+    log->dropped = 0;
 }
 
-void log_line_to(int fd)
+void log_output_level(struct log_output *log, enum log_level least)
 {
-    at.fd = fd;
+    log->least = least;
 }
 
 /* What does not fit is left out; one byte stays for the line's end. */
-static void put(const char *bytes, size_t size)
+static void put(struct log_line *line, const char *bytes, size_t size)
 {
-    size_t room = LINE_BYTES - 1 - at.used;
+    size_t room = LOG_LINE_BYTES - 1 - line->used;
 
     if (size > room)
         size = room;
-    memcpy(at.line + at.used, bytes, size);
-    at.used += size;
+    memcpy(line->bytes + line->used, bytes, size);
+    line->used += size;
 }
 
-static void put_text(const char *text)
+static void put_text(struct log_line *line, const char *text)
 {
-    put(text, strlen(text));
+    put(line, text, strlen(text));
 }
 
 /* Time, level and event, as every line begins; the size. */
@@ -64,12 +55,12 @@ static size_t begin_line(char *to, size_t room, enum log_level level, const char
     return size;
 }
 
-bool log_line_begin(enum log_level level, const char *event)
+bool log_line_begin(struct log_line *line, struct log_output *log, enum log_level level,
+                    const char *event)
 {
-    at.on = level >= at.least;
-    if (at.on)
-        at.used = begin_line(at.line, LINE_BYTES, level, event);
-    return at.on;
+    line->log = (unsigned)level >= log->least ? log : NULL;
+    line->used = line->log ? begin_line(line->bytes, LOG_LINE_BYTES, level, event) : 0;
+    return line->log != NULL;
 }
 
 /* Whether the text needs no quotes. */
@@ -82,112 +73,119 @@ static bool is_word(struct slice text)
     return text.size && text_is_plain(text);
 }
 
-void log_line_slice(const char *name, struct slice text)
+void log_line_slice(struct log_line *line, const char *name, struct slice text)
 {
     bool quoted = !is_word(text);
 
-    if (!at.on)
+    if (!line->log)
         return;
-    put_text(" ");
-    put_text(name);
-    put_text(quoted ? "=\"" : "=");
+    put_text(line, " ");
+    put_text(line, name);
+    put_text(line, quoted ? "=\"" : "=");
     while (text.size) {
         char piece[TEXT_ESCAPE_BYTES];
 
         if (text.data[0] == '"' || text.data[0] == '\\')
-            put_text("\\");
-        put(piece, text_escape_next(&text, piece));
+            put_text(line, "\\");
+        put(line, piece, text_escape_next(&text, piece));
     }
     if (quoted)
-        put_text("\"");
+        put_text(line, "\"");
 }
 
-void log_line_text(const char *name, const char *text)
+void log_line_text(struct log_line *line, const char *name, const char *text)
 {
-    log_line_slice(name, slice_text(text));
+    log_line_slice(line, name, slice_text(text));
 }
 
-void log_line_number(const char *name, uint64_t n)
+void log_line_number(struct log_line *line, const char *name, uint64_t n)
 {
     char text[96];
 
-    if (!at.on)
+    if (!line->log)
         return;
     snprintf(text, sizeof text, " %s=%" PRIu64, name, n);
-    put_text(text);
+    put_text(line, text);
 }
 
-void log_line_facts(const char *facts)
+void log_line_facts(struct log_line *line, const char *facts)
 {
-    if (!at.on || !facts || !*facts)
+    if (!line->log || !facts || !*facts)
         return;
-    put_text(" ");
-    put_text(facts);
+    put_text(line, " ");
+    put_text(line, facts);
 }
 
 /* Whether a write now would not wait. The descriptor is not ours alone, so it stays blocking;
  * a pipe that is ready takes as much as a line has. */
-static bool is_taken(void)
+static bool is_taken(const struct log_output *log)
 {
-    struct pollfd ready = {.fd = at.fd, .events = POLLOUT};
+    struct pollfd ready = {.fd = log->fd, .events = POLLOUT};
 
     return poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT);
 }
 
-static void write_line(const char *line, size_t size)
+static bool write_line(const struct log_output *log, const char *line, size_t size)
 {
-    if (!is_taken() || write(at.fd, line, size) < 0)
-        at.dropped++;
+    return is_taken(log) && write(log->fd, line, size) >= 0;
 }
 
-/* Lines are missing here: say how many. */
-static void tell_dropped(void)
+/* Lines are missing before this one: say how many. */
+static void tell_dropped(const struct log_line *line)
 {
-    char line[LINE_BYTES];
-    uint64_t dropped = at.dropped;
+    struct log_output *log = line->log;
+    char text[96];
+    uint64_t dropped;
     int size;
 
-    if (!dropped || !is_taken())
+    if (!log->dropped || !is_taken(log))
         return;
-    size = snprintf(line, sizeof line, "%.24s warn log_lines_dropped lines=%" PRIu64 "\n",
-                    at.line, dropped);
-    at.dropped = 0;
-    write_line(line, (size_t)size);
-    if (at.dropped)
-        at.dropped = dropped;
+    dropped = atomic_exchange(&log->dropped, 0);
+    size = snprintf(text, sizeof text, "%.24s warn log_lines_dropped lines=%" PRIu64 "\n",
+                    line->bytes, dropped);
+    if (!write_line(log, text, (size_t)size))
+        log->dropped += dropped;
 }
 
-void log_line_end(void)
+void log_line_end(struct log_line *line)
 {
-    if (!at.on)
+    if (!line->log)
         return;
-    at.on = false;
-    at.line[at.used++] = '\n';
-    tell_dropped();
-    write_line(at.line, at.used);
+    line->bytes[line->used++] = '\n';
+    tell_dropped(line);
+    if (!write_line(line->log, line->bytes, line->used))
+        line->log->dropped++;
+    line->log = NULL;
 }
 
-void log_event(enum log_level level, const char *event)
+void log_event(struct log_output *log, enum log_level level, const char *event)
 {
-    if (log_line_begin(level, event))
-        log_line_end();
+    struct log_line line;
+
+    if (log_line_begin(&line, log, level, event))
+        log_line_end(&line);
 }
 
-void log_event_text(enum log_level level, const char *event, const char *name, const char *text)
+void log_event_text(struct log_output *log, enum log_level level, const char *event,
+                    const char *name, const char *text)
 {
-    if (!log_line_begin(level, event))
+    struct log_line line;
+
+    if (!log_line_begin(&line, log, level, event))
         return;
-    log_line_text(name, text);
-    log_line_end();
+    log_line_text(&line, name, text);
+    log_line_end(&line);
 }
 
-void log_io_error(const char *operation, const char *path, const char *error)
+void log_io_error(struct log_output *log, const char *operation, const char *path,
+                  const char *error)
 {
-    char line[LINE_BYTES];
+    char line[LOG_LINE_BYTES];
     size_t size = begin_line(line, sizeof line, LOG_LEVEL_ERROR, "io_error");
 
     size += (size_t)snprintf(line + size, sizeof line - size,
                              " operation=\"%.64s\" file=\"%.512s\" error=\"%.256s\"\n",
                              operation, path, error);
-    write_line(line, size);
+    if (!write_line(log, line, size))
+        log->dropped++;
 }

@@ -27,6 +27,7 @@
 struct command_line;
 struct db;
 struct execution;
+struct log_output;
 typedef enum err execute(struct execution *w); /* a method (execution.h) */
 
 enum server_state {
@@ -40,6 +41,7 @@ struct server {
     struct reactor reactor;
     struct os_posix *posix; /* borrowed */
     struct os_uv *jobs;     /* owned */
+    struct log_output *log; /* borrowed */
     struct db *db;          /* owned */
     struct options options;
     execute *const *methods; /* borrowed: by enum method_id; NULL: not in this version */

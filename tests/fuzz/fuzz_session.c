@@ -437,11 +437,14 @@ static void choose_options(struct world *w, uint8_t choice)
     o->value_size = 2 * KIB;
 }
 
+static struct log_output server_log;
+
 /* An error that the disk has not told anybody yet is told to the next who syncs the file, and that
  * may be a server at its start, which gives up. Then the next one starts. */
 static void open_server(struct world *w)
 {
     static struct server server; /* large */
+    struct daemon_ground ground = {.log = &server_log};
     char why[OPTION_ERROR_BYTES];
     unsigned tries = w->was_hurt ? 3 : 1;
     enum err e = ERR_IO;
@@ -449,8 +452,9 @@ static void open_server(struct world *w)
     w->server = &server;
     while (e && tries--) {
         w->loop = sim_loop_new(w->sim, on_poll, w);
-        e = daemon_open(&server, sim_loop_uv(w->loop), sim_loop_posix(w->loop), &w->options,
-                        NULL, why);
+        ground.loop = sim_loop_uv(w->loop);
+        ground.posix = sim_loop_posix(w->loop);
+        e = daemon_open(&server, &ground, &w->options, NULL, why);
         if (e)
             sim_loop_free(w->loop);
     }
@@ -513,14 +517,11 @@ static void run_input(struct slice input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool is_ready;
-
-    if (!is_ready) {
-        if (!getenv("MODEL_SAY"))
-            log_line_to(open("/dev/null", O_WRONLY | O_CLOEXEC));
-        log_line_level(LOG_LEVEL_DEBUG);
-        is_ready = true;
-    }
+    if (!server_log.fd)
+        log_output_init(&server_log,
+                        getenv("MODEL_SAY") ? STDERR_FILENO
+                                            : open("/dev/null", O_WRONLY | O_CLOEXEC),
+                        LOG_LEVEL_DEBUG);
     run_input(slice_make(data, size));
     return 0;
 }

@@ -287,7 +287,7 @@ def check_documents():
 
 def check_events():
     """Events of the server's log have one style, and stand in the documents."""
-    named = re.compile(r'\b(?:db_event|log_event|log_event_text|log_line_begin)\(([^;{]*?)"([^"]*)"')
+    named = re.compile(r'\b(?:pulse_event|log_event|log_event_text|log_line_begin)\(([^;{]*?)"([^"]*)"')
     known = text('docs/operations.md') if os.path.exists('docs/operations.md') else ''
     for name in files('.c'):
         if not name.startswith('server/'):

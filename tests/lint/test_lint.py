@@ -55,7 +55,7 @@ PLANTED = {
                    'tests/mutants/01-x.patch': ''},
                   ['there is no y.md', 'what proto/a.c is for', 'there is no test_a: c',
                    'there is no mutant 02']),
-    'events': ({'server/a.c': 'f(db_event(db, "stage-full", ""), log_event(LOG, "lost"));\n'
+    'events': ({'server/a.c': 'f(pulse_event(db, "stage-full", ""), log_event(LOG, "lost"));\n'
                               'log_line_begin(why ? 1 : 2, "found");\n',
                 'docs/operations.md': '`found`\n'}, ['event stage-full', 'the event lost']),
     'letters': ({'server/a.h': '/* Invariants: T-1 this; T-2 that. */\n',

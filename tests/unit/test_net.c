@@ -564,26 +564,33 @@ END_TEST
 
 START_TEST(no_text_ends_a_log_line_or_begins_another_fact)
 {
-    char line[512] = "";
+    struct log_output log;
+    struct log_line line, other;
+    char text[512] = "";
     int ends[2];
 
     ck_assert_int_eq(pipe(ends), 0);
-    log_line_to(ends[1]);
-    ck_assert(log_line_begin(LOG_LEVEL_INFO, "event"));
-    log_line_slice("a", slice_make("x\ny=\"1\"\\\x1b\0\xc2\x9b\xe2\x80\xae", 15));
-    log_line_text("b", "plain");
-    log_line_text("c", "");
-    log_line_number("n", 7);
-    log_line_end();
-    ck_assert(!log_line_begin(LOG_LEVEL_DEBUG, "hidden"));
-    log_line_text("a", "b");
-    log_line_end();
-    log_line_to(STDERR_FILENO);
-    ck_assert_int_gt(read(ends[0], line, sizeof line - 1), 0);
+    log_output_init(&log, ends[1], LOG_LEVEL_INFO);
+    ck_assert(log_line_begin(&line, &log, LOG_LEVEL_INFO, "event"));
+    ck_assert(log_line_begin(&other, &log, LOG_LEVEL_WARN, "other")); /* of another loop */
+    log_line_slice(&line, "a", slice_make("x\ny=\"1\"\\\x1b\0\xc2\x9b\xe2\x80\xae", 15));
+    log_line_text(&line, "b", "plain");
+    log_line_text(&line, "c", "");
+    log_line_number(&line, "n", 7);
+    log_line_end(&line);
+    ck_assert(!log_line_begin(&line, &log, LOG_LEVEL_DEBUG, "hidden"));
+    log_line_text(&line, "a", "b");
+    log_line_end(&line);
+    ck_assert_int_gt(read(ends[0], text, sizeof text - 1), 0);
     ck_assert_ptr_nonnull(
-        strstr(line, "Z info event a=\"x\\x0ay=\\\"1\\\"\\\\\\x1b\\x00\\u{9b}\\u{202e}\" "
+        strstr(text, "Z info event a=\"x\\x0ay=\\\"1\\\"\\\\\\x1b\\x00\\u{9b}\\u{202e}\" "
                      "b=plain c=\"\" n=7\n"));
-    ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
+    ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+    memset(text, 0, sizeof text);
+    log_line_number(&other, "n", 8);
+    log_line_end(&other);
+    ck_assert_int_gt(read(ends[0], text, sizeof text - 1), 0);
+    ck_assert_ptr_nonnull(strstr(text, "Z warn other n=8\n"));
     close(ends[0]);
     close(ends[1]);
 }
