@@ -32,7 +32,7 @@ CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-
 CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -fPIC -fvisibility=hidden $(WARN) $(CFLAGS_$(MODE)) \
           $(EXTRA_CFLAGS)
 LDFLAGS := $(filter -fsanitize% --coverage,$(CFLAGS_$(MODE)))
-LIBS := -luv -lmsgpackc -llz4 -lxxhash -lpthread -lm
+LIBS := -luv -lmsgpackc -llz4 -lxxhash -lutf8proc -lpthread -lm
 CLI_LIBS := -ledit -lutf8proc -lm
 CHECK_LIBS := -lcheck -lsubunit -lrt
 

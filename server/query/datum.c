@@ -1,6 +1,6 @@
 /* datum.c - reading, writing, making and telling apart. datum_number.c has arithmetic,
  * datum_text.c what is done with texts, datum_order.c order and hashes, datum_cast.c casts. */
-#include "server/query/datum.h"
+#include "server/query/datum_internal.h"
 
 #include "server/base/assert.h"
 
@@ -209,9 +209,8 @@ bool datum_next_field(struct datum_walk *w, struct datum *name, struct datum *ou
 
 /* ---- makers ---- */
 
-/* What was made of values nests one deeper than they do. */
-static enum datum_fault made(struct datum_memory *m, enum datum_type type, struct slice bytes,
-                             struct datum *out)
+enum datum_fault datum_made(struct datum_memory *m, enum datum_type type, struct slice bytes,
+                            struct datum *out)
 {
     struct msgpack_cursor c = msgpack_open(bytes);
 
@@ -238,7 +237,7 @@ enum datum_fault datum_make_array(struct datum_memory *m, const struct datum *it
     for (uint32_t i = 0; i < count; i++)
         size += datum_write(&items[i], to + size);
     ASSERT(size <= room);
-    return made(m, DATUM_ARRAY, slice_make(to, size), out);
+    return datum_made(m, DATUM_ARRAY, slice_make(to, size), out);
 }
 
 /* Whether the field is in the map: it has a value, and no later one has its name. */
@@ -277,7 +276,7 @@ enum datum_fault datum_make_map(struct datum_memory *m, const struct slice *name
         size += datum_write(&values[i], to + size);
     }
     ASSERT(size <= room);
-    return made(m, DATUM_MAP, slice_make(to, size), out);
+    return datum_made(m, DATUM_MAP, slice_make(to, size), out);
 }
 
 enum datum_fault datum_copy(struct datum_memory *m, const struct datum *d, struct datum *out)

@@ -31,7 +31,7 @@ enum datum_fault datum_of_whole(struct datum_memory *m, __int128 n, struct datum
     return DATUM_OK;
 }
 
-static enum datum_fault datum_real(struct datum_memory *m, const struct datum *d, double *out)
+enum datum_fault datum_real(struct datum_memory *m, const struct datum *d, double *out)
 {
     __int128 n;
 
@@ -49,8 +49,8 @@ static enum datum_fault datum_real(struct datum_memory *m, const struct datum *d
     return DATUM_OK;
 }
 
-static enum datum_fault datum_of_real(struct datum_memory *m, double result, bool from_finite,
-                                      bool from_nan, struct datum *out)
+enum datum_fault datum_of_real(struct datum_memory *m, double result, bool from_finite,
+                               bool from_nan, struct datum *out)
 {
     if (isinf(result) && from_finite)
         return datum_refuse(m, DATUM_OVERFLOW, "the result is beyond the range of doubles");

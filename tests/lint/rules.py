@@ -31,7 +31,7 @@ HEADERS = {
     'check.h': ('tests/',),
     'msgpack.h': ('client/', 'tests/'),
     'histedit.h': ('client/cli/',),
-    'utf8proc.h': ('client/cli/',),
+    'utf8proc.h': ('client/cli/', 'server/query/'),
     'pthread.h': ('server/os/', 'tests/', 'proto/msgpack_check.c'),
 }
 # What the core may not include at all.

@@ -78,7 +78,7 @@ static void write_value(const char **at, struct buffer *out)
     } else if (**at == 't') {
         ++*at;
         buffer_put(out, bytes, msgpack_put_timestamp(bytes, strtol(*at, NULL, 10), 0));
-        *at += strspn(*at, "0123456789");
+        *at += strspn(*at, "-0123456789");
     } else if (**at == '@') {
         ++*at;
         buffer_put(out, "\xcf\0\0\0\0\0\0\0", 9);

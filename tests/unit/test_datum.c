@@ -2,65 +2,11 @@
  * notation.h says how values are written; "" is what is missing. */
 #include "server/query/datum.h"
 
-#include "notation.h"
-#include "tests/sim/sim_os.h"
+#include "query_rig.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define MEMORY_MAX (1u << 20)
-
-/* A memory, and what values are packed into. */
-struct trial {
-    struct arena arena;
-    struct datum_memory m;
-    struct buffer buffers[64];
-    unsigned count;
-    struct sim *sim;
-};
-
-static void trial_init(struct trial *t)
-{
-    memset(t, 0, sizeof *t);
-    t->sim = sim_new(1);
-    arena_init(&t->arena, sim_table(t->sim));
-    t->m.arena = &t->arena;
-    t->m.bytes_max = MEMORY_MAX;
-}
-
-static void trial_fini(struct trial *t)
-{
-    for (unsigned i = 0; i < t->count; i++)
-        buffer_fini(&t->buffers[i]);
-    arena_free(&t->arena);
-    ck_assert_uint_eq(sim_alloc_outstanding(t->sim), 0);
-    sim_free(t->sim);
-}
-
-static struct datum value(struct trial *t, const char *text)
-{
-    if (!*text)
-        return (struct datum){.type = DATUM_MISSING};
-    ck_assert(t->count < 64);
-    t->buffers[t->count] = packed(text);
-    return datum_read(buffer_slice(&t->buffers[t->count++]));
-}
-
-/* What came out, as bytes of the notation. */
-static void check_is(const struct datum *d, const char *wanted, const char *sentence)
-{
-    struct buffer expected = packed(wanted);
-    uint8_t bytes[1024];
-    size_t size = datum_size(d);
-
-    ck_assert_msg(size <= sizeof bytes, "%s", sentence);
-    ck_assert_msg(datum_write(d, bytes) == size, "%s: the size is not what is written",
-                  sentence);
-    ck_assert_msg(slice_equal(slice_make(bytes, size), buffer_slice(&expected)),
-                  "%s is not %s but of type %s", sentence, wanted, datum_type_name(d));
-    buffer_fini(&expected);
-}
 
 /* ---- operators ---- */
 
@@ -127,23 +73,23 @@ static const struct {
 
 START_TEST(operators_answer_what_the_reference_says)
 {
-    struct trial t;
+    struct query_rig t;
     struct datum a, b, out = datum_integer(-77);
     char sentence[128];
     enum datum_fault fault;
 
-    trial_init(&t);
-    a = value(&t, operations[_i].a);
-    b = value(&t, operations[_i].b);
+    query_rig_open(&t);
+    a = query_rig_value(&t, operations[_i].a);
+    b = query_rig_value(&t, operations[_i].b);
     snprintf(sentence, sizeof sentence, "%s op %d %s", operations[_i].a, operations[_i].op,
              operations[_i].b);
     fault = datum_operate(&t.m, operations[_i].op, &a, &b, &out);
     ck_assert_msg(fault == operations[_i].fault, "%s: fault %d: %s", sentence, fault, t.m.why);
     if (!fault)
-        check_is(&out, operations[_i].result, sentence);
+        query_rig_expect(&out, operations[_i].result, sentence);
     else
         ck_assert(t.m.why[0]);
-    trial_fini(&t);
+    query_rig_close(&t);
 }
 END_TEST
 
@@ -176,20 +122,20 @@ static const struct {
 
 START_TEST(like_matches_whole_texts_and_minds_case)
 {
-    struct trial t;
+    struct query_rig t;
     struct datum text, pattern, escape, out;
     enum datum_fault fault;
 
-    trial_init(&t);
-    text = value(&t, likes[_i].text);
-    pattern = value(&t, likes[_i].pattern);
-    escape = value(&t, likes[_i].escape ? likes[_i].escape : "");
+    query_rig_open(&t);
+    text = query_rig_value(&t, likes[_i].text);
+    pattern = query_rig_value(&t, likes[_i].pattern);
+    escape = query_rig_value(&t, likes[_i].escape ? likes[_i].escape : "");
     fault = datum_like(&t.m, &text, &pattern, likes[_i].escape ? &escape : NULL, &out);
     ck_assert_msg(!fault == !!likes[_i].result, "%s like %s: fault %d", likes[_i].text,
                   likes[_i].pattern, fault);
     if (!fault)
-        check_is(&out, likes[_i].result, likes[_i].pattern);
-    trial_fini(&t);
+        query_rig_expect(&out, likes[_i].result, likes[_i].pattern);
+    query_rig_close(&t);
 }
 END_TEST
 
@@ -199,15 +145,15 @@ START_TEST(like_refuses_to_take_all_day)
     static uint8_t text[1 << 20], pattern[1 << 15];
     struct datum t_text = datum_text(slice_make(text, sizeof text)), out;
     struct datum t_pattern = datum_text(slice_make(pattern, sizeof pattern));
-    struct trial t;
+    struct query_rig t;
 
-    trial_init(&t);
+    query_rig_open(&t);
     memset(text, 'a', sizeof text);
     memset(pattern, 'a', sizeof pattern);
     pattern[0] = '%';
     pattern[sizeof pattern - 1] = 'b';
     ck_assert_int_eq(datum_like(&t.m, &t_text, &t_pattern, NULL, &out), DATUM_LIMIT);
-    trial_fini(&t);
+    query_rig_close(&t);
 }
 END_TEST
 
@@ -264,19 +210,19 @@ static const struct {
 
 START_TEST(casts_give_values_of_the_type_or_refuse)
 {
-    struct trial t;
+    struct query_rig t;
     enum datum_cast type = datum_cast_named(slice_text(cast_table[_i].type));
     struct datum a, out;
     enum datum_fault fault;
 
-    trial_init(&t);
-    a = value(&t, cast_table[_i].a);
+    query_rig_open(&t);
+    a = query_rig_value(&t, cast_table[_i].a);
     fault = datum_cast_to(&t.m, type, &a, &out);
     ck_assert_msg(fault == cast_table[_i].fault, "%s as %s: fault %d: %s", cast_table[_i].a,
                   cast_table[_i].type, fault, t.m.why);
     if (!fault)
-        check_is(&out, cast_table[_i].result, cast_table[_i].a);
-    trial_fini(&t);
+        query_rig_expect(&out, cast_table[_i].result, cast_table[_i].a);
+    query_rig_close(&t);
 }
 END_TEST
 
@@ -284,18 +230,18 @@ END_TEST
 
 START_TEST(fields_and_elements_are_found_without_decoding)
 {
-    struct trial t;
+    struct query_rig t;
     struct datum d, name, field;
     struct datum_walk w;
 
-    trial_init(&t);
-    d = value(&t, "{\"a\":{\"b\":[10,{\"c\":\"x\"}]},\"n\":nil}");
+    query_rig_open(&t);
+    d = query_rig_value(&t, "{\"a\":{\"b\":[10,{\"c\":\"x\"}]},\"n\":nil}");
     field = datum_field(&d, slice_text("a"));
     ck_assert_int_eq(field.type, DATUM_MAP);
     field = datum_field(&field, slice_text("b"));
     field = datum_element(&field, 1);
     field = datum_field(&field, slice_text("c"));
-    check_is(&field, "\"x\"", "a.b[1].c");
+    query_rig_expect(&field, "\"x\"", "a.b[1].c");
     field = datum_field(&d, slice_text("n"));
     ck_assert(datum_is_null(&field) && !datum_is_missing(&field));
     field = datum_field(&d, slice_text("z"));
@@ -306,26 +252,26 @@ START_TEST(fields_and_elements_are_found_without_decoding)
     ck_assert(datum_is_missing(&field));
     w = datum_fields(&d);
     ck_assert(datum_next_field(&w, &name, &field));
-    check_is(&name, "\"a\"", "the first field");
+    query_rig_expect(&name, "\"a\"", "the first field");
     ck_assert(datum_next_field(&w, &name, &field));
     ck_assert(!datum_next_field(&w, &name, &field));
-    trial_fini(&t);
+    query_rig_close(&t);
 }
 END_TEST
 
 START_TEST(elements_come_one_after_the_other)
 {
-    struct trial t;
+    struct query_rig t;
     struct datum d, item, n;
     enum datum_truth truth;
     struct datum_walk w;
 
-    trial_init(&t);
-    d = value(&t, "[1,[T],nil]");
+    query_rig_open(&t);
+    d = query_rig_value(&t, "[1,[T],nil]");
     w = datum_elements(&d);
     ck_assert(datum_next_element(&w, &item));
     ck_assert(!datum_negate(&t.m, &item, &n));
-    check_is(&n, "-1", "- 1");
+    query_rig_expect(&n, "-1", "- 1");
     ck_assert_int_eq(datum_truth_of(&t.m, &item, &truth), DATUM_WRONG_TYPE);
     ck_assert(datum_next_element(&w, &item));
     ck_assert_int_eq(datum_negate(&t.m, &item, &n), DATUM_WRONG_TYPE);
@@ -338,48 +284,48 @@ START_TEST(elements_come_one_after_the_other)
     n = datum_unsigned((uint64_t)1 << 63);
     ck_assert(!datum_negate(&t.m, &n, &n));
     ck_assert(n.type == DATUM_INTEGER && n.integer == INT64_MIN);
-    trial_fini(&t);
+    query_rig_close(&t);
 }
 END_TEST
 
 START_TEST(arrays_and_maps_are_made_of_values)
 {
-    struct trial t;
+    struct query_rig t;
     struct datum items[3], out, deep;
     struct slice names[3] = {slice_text("x"), slice_text("y"), slice_text("x")};
 
-    trial_init(&t);
+    query_rig_open(&t);
     items[0] = datum_integer(1);
-    items[1] = value(&t, "");
-    items[2] = value(&t, "[2,3]");
+    items[1] = query_rig_value(&t, "");
+    items[2] = query_rig_value(&t, "[2,3]");
     ck_assert(!datum_make_array(&t.m, items, 3, &out));
-    check_is(&out, "[1,nil,[2,3]]", "an array");
+    query_rig_expect(&out, "[1,nil,[2,3]]", "an array");
     ck_assert(!datum_make_map(&t.m, names, items, 3, &out));
-    check_is(&out, "{\"x\":[2,3]}", "a map");
+    query_rig_expect(&out, "{\"x\":[2,3]}", "a map");
     ck_assert(!datum_make_map(&t.m, names, items, 2, &out));
-    check_is(&out, "{\"x\":1}", "a map");
+    query_rig_expect(&out, "{\"x\":1}", "a map");
     deep = datum_integer(1);
     for (unsigned i = 0; i < MSGPACK_DEPTH_MAX; i++)
         ck_assert(!datum_make_array(&t.m, &deep, 1, &deep));
     ck_assert_int_eq(datum_make_array(&t.m, &deep, 1, &deep), DATUM_LIMIT);
-    trial_fini(&t);
+    query_rig_close(&t);
 }
 END_TEST
 
 START_TEST(memory_has_a_limit)
 {
     static uint8_t long_text[100000];
-    struct trial t;
+    struct query_rig t;
     struct datum text = datum_text(slice_make(long_text, sizeof long_text));
     enum datum_fault fault = DATUM_OK;
 
-    trial_init(&t);
+    query_rig_open(&t);
     memset(long_text, 'x', sizeof long_text);
     for (unsigned i = 0; i < 10 && !fault; i++)
         fault = datum_operate(&t.m, DATUM_CONCATENATE, &text, &text, &text);
     ck_assert_int_eq(fault, DATUM_LIMIT);
-    ck_assert_uint_le(t.arena.bytes, MEMORY_MAX);
-    trial_fini(&t);
+    ck_assert_uint_le(t.arena.bytes, QUERY_RIG_MEMORY_MAX);
+    query_rig_close(&t);
 }
 END_TEST
 
