@@ -26,6 +26,7 @@
     X(BAD_VALUE, 1012, REQUEST, false, "invalid value")                    \
     X(GENERATOR_FULL, 1013, REQUEST, false, "all generated keys are used")                    \
     X(BAD_QUERY, 1017, REQUEST, false, "the query cannot be understood")                    \
+    X(NO_SAVEPOINT, 1015, REQUEST, false, "no savepoint has this name")                    \
     X(CONFLICT, 3001, CONFLICT, true,                                                        \
       "a conflicting transaction committed first; retry from the beginning")                 \
     X(TOO_LARGE, 4001, LIMIT, false, "a size limit is exceeded")                         \

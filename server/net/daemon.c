@@ -150,6 +150,7 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->index_entries_max = (uint32_t)o->index_entries;
     to->update_work_max = o->update_work;
     to->update_commits_max = o->update_commits;
+    to->savepoints_max = o->savepoints;
     to->log_in_flight = (unsigned)o->wal_in_flight;
     to->amalgamate_percent = (unsigned)o->amalgamate_percent;
 }

@@ -60,6 +60,7 @@ static void put_limits(struct execution *w)
     facts_add(&f, "value_bytes", o->value_size);
     facts_add(&f, "update_work_bytes", o->update_work);
     facts_add(&f, "update_commits", o->update_commits);
+    facts_add(&f, "savepoints", o->savepoints);
     facts_add(&f, "key_bytes", o->key_size);
     facts_add(&f, "indexes", o->indexes);
     facts_add(&f, "index_entries", o->index_entries);
@@ -92,8 +93,8 @@ static void put_limits(struct execution *w)
     facts_end(&f);
 }
 
-static const char *const features[] = {"run", "serializable", "greatest-version",
-                                       "durability-interval", "indexes"};
+static const char *const features[] = {
+    "run", "serializable", "greatest-version", "durability-interval", "indexes", "savepoints"};
 #define FEATURE_COUNT (sizeof features / sizeof features[0])
 
 enum err execute_hello(struct execution *w)

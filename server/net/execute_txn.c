@@ -2,6 +2,7 @@
 #include "server/net/connection.h"
 #include "server/net/execute.h"
 #include "server/net/server.h"
+#include "server/txn/savepoints.h"
 
 #include <inttypes.h>
 
@@ -184,4 +185,30 @@ enum err execute_rollback(struct execution *w)
     txn_rollback(txn);
     put_nil(w->out);
     return ERR_OK;
+}
+
+typedef enum err savepoint_call(struct op *op, struct txn *t, struct slice name);
+
+static enum err call_savepoint(struct execution *w, savepoint_call *call)
+{
+    enum err e = call(w->op, w->txn, w->call->params[PARAM_ID_NAME].text);
+
+    if (!e)
+        put_nil(w->out);
+    return e;
+}
+
+enum err execute_savepoint(struct execution *w)
+{
+    return call_savepoint(w, txn_savepoint);
+}
+
+enum err execute_rollback_to(struct execution *w)
+{
+    return call_savepoint(w, txn_rollback_to);
+}
+
+enum err execute_release(struct execution *w)
+{
+    return call_savepoint(w, txn_release_savepoint);
 }

@@ -132,6 +132,8 @@ enum option_type {
       "maximum work of one update: the size of the record, counted once for each change")      \
     X(COUNT, update_commits, "update-commits", "10000", 1, 1000000, NULL, false,               \
       "maximum number of records per transaction that receive its commit number by update")    \
+    X(COUNT, savepoints, "savepoints", "1000", 1, 1000000, NULL, false,                        \
+      "maximum number of savepoints that are set in one transaction")                          \
     X(COUNT, indexes, "indexes", "64", 1, 1024, NULL, false,                                   \
       "maximum number of indexes of a store")                                                  \
     X(COUNT, index_entries, "index-entries", "10000", 1, 100000, NULL, false,                  \

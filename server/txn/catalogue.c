@@ -490,6 +490,9 @@ static void draft_end(struct catalogue *c, struct schema *s)
     list_remove(&s->in_queue);
     s->txn = NULL;
     s->ends = 0;
+    if (s->before)
+        schema_unref(c, s->before);
+    s->before = NULL;
 }
 
 void catalogue_discard(struct catalogue *c, struct schema *s)

@@ -100,6 +100,7 @@ struct schema {
     uint64_t used;              /* as in the row */
     uint32_t follows;           /* as in the row */
     uint32_t ends;              /* a draft: the number that ends with it for its transaction */
+    struct schema *before;      /* a draft: what its transaction had of that store; a reference */
     const struct txn *txn;      /* whose draft it is; NULL: it is committed */
     struct hash_link in_drafts; /* by transaction and entry */
     struct hash_link in_ends;   /* by transaction and number */

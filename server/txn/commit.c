@@ -17,6 +17,7 @@
 #include "server/txn/pulse.h"
 #include "server/txn/reads.h"
 #include "server/txn/replies.h"
+#include "server/txn/savepoint.h"
 #include "server/txn/snapshot.h"
 #include "server/txn/stages.h"
 #include "server/txn/txn_internal.h"
@@ -239,6 +240,7 @@ static enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     e = losers_check(op, t);
     if (e)
         return e;
+    savepoint_forget_named(t);
     ASSERT(t->snapshot && stamp && stamp->owner == t && !stamp->commit); /* T-3 */
     stamp->commit = ++db->numbers.last_commit; /* rule 4: reserved at begin */
     ASSERT(stamp->commit <= db->numbers.reserved.commit);

@@ -53,13 +53,19 @@ void commit_marks_fill(const struct commit_marks *m, uint64_t commit)
     }
 }
 
+void commit_marks_back(struct commit_marks *m, struct os *os, const struct commit_mark *mark)
+{
+    while (m->newest != mark) {
+        struct commit_mark *newest = m->newest;
+
+        ASSERT(newest && m->count);
+        m->newest = newest->next;
+        m->count--;
+        commit_mark_free(os, newest);
+    }
+}
+
 void commit_marks_forget(struct commit_marks *m, struct os *os)
 {
-    while (m->newest) {
-        struct commit_mark *mark = m->newest;
-
-        m->newest = mark->next;
-        commit_mark_free(os, mark);
-    }
-    m->count = 0;
+    commit_marks_back(m, os, NULL);
 }

@@ -30,6 +30,9 @@ void commit_mark_free(struct os *os, struct commit_mark *mark);
 /* Takes mark. */
 void commit_marks_add(struct commit_marks *m, struct commit_mark *mark, const uint8_t *value);
 
+/* Forget those that were added after mark (NULL: all): nobody will see their values. */
+void commit_marks_back(struct commit_marks *m, struct os *os, const struct commit_mark *mark);
+
 /* What is marked in the value becomes u's, whose document is a copy of it. One step for each
  * mark: their number is bounded (update-commits). */
 void commit_marks_find(const struct commit_marks *m, const uint8_t *value, struct update *u);

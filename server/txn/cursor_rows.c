@@ -122,8 +122,9 @@ static enum err cursor_check(struct op *op, struct cursor *c)
     if (op->failure.error)
         failure_clear(&op->failure);
     if (!c->schema)
-        return failure_set(&op->failure, ERR_NO_STORE,
-                           "the store was created after the savepoint that was rolled back to");
+        return failure_set(&op->failure, c->was_index ? ERR_NO_INDEX : ERR_NO_STORE,
+                           "the %s was created after the savepoint that was rolled back to",
+                           c->was_index ? "index" : "store");
     if (c->is_killed)
         return failure_set(&op->failure, ERR_TXN_KILLED, "the scan was ended by kill");
     if (!c->snapshot)

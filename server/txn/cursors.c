@@ -149,16 +149,43 @@ void cursors_end_all(struct txn *t)
         cursor_end(LIST_ENTRY(link, struct cursor, in_txn));
 }
 
+/* What the cursor went over before its transaction made s; NULL: nothing. */
+static struct schema *cursor_schema_before(const struct cursor *c, const struct schema *s)
+{
+    struct schema *index;
+
+    if (!s->before || !c->schema->of)
+        return s->before;
+    for (unsigned i = 0; i < s->before->index_count; i++) {
+        if (s->before->indexes[i]->number == c->schema->number)
+            return s->before->indexes[i];
+    }
+    if (s->number == s->before->number)
+        return NULL;
+    index =
+        schema_index(s->before, c->schema->index); /* it was cleared: all have new numbers */
+    return index && slice_equal(index->key, c->schema->key) ? index : NULL;
+}
+
 void cursors_end_schema(struct txn *t, struct schema *s)
 {
     LIST_EACH (link, &t->cursors) {
         struct cursor *c = LIST_ENTRY(link, struct cursor, in_txn);
+        struct schema *before;
 
-        if (c->schema && schema_store(c->schema) == s) {
+        if (!c->schema || schema_store(c->schema) != s)
+            continue;
+        before = cursor_schema_before(c, s);
+        if (before) {
+            cursor_rest(c);
+            c->store = before->number;
+            schema_ref(before);
+        } else {
             cursor_end(c);
-            c->schema = NULL;
-            schema_unref(&t->db->catalogue, s);
+            c->was_index = c->schema->of != NULL;
         }
+        c->schema = before;
+        schema_unref(&t->db->catalogue, s);
     }
 }
 

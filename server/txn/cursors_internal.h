@@ -37,6 +37,7 @@ struct cursor {
     bool tree_placed;
     bool range_is_empty;
     bool is_killed;
+    bool was_index; /* what was taken back was an index, not the store */
     bool only_keys; /* of an index: the records are not wanted */
     bool unique;    /* of an index: the first row of each index key */
     bool has_row;   /* the last step gave a row, and it stands right behind it */
@@ -70,7 +71,7 @@ void cursor_pool_free(struct db *db);
 /* Let cursors go of snapshots that are expiring; the next call on each is told. */
 void cursors_expire(struct db *db);
 /* Let go of what they see: all of a transaction, and those over a definition of its own that
- * goes. */
+ * goes, but where there was one before it: they go on with that. */
 void cursors_end_all(struct txn *t);
 void cursors_end_schema(struct txn *t, struct schema *s);
 /* Let the transaction's cursors go of their places in its write-set. */

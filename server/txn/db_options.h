@@ -32,6 +32,7 @@ struct db_options {
     uint64_t value_bytes_max;     /* default 4 MiB */
     uint64_t update_work_max;     /* bytes that one update goes through; default 16 MiB */
     uint64_t update_commits_max;  /* records that take the commit's number; default 10,000 */
+    uint64_t savepoints_max;      /* set at once in one transaction; default 1,000 */
     unsigned log_in_flight;       /* batches synced side by side; default 2 */
     unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */
     unsigned slice_steps;         /* of work for conflicts within one call; default 2000 */

@@ -95,6 +95,28 @@ void generator_use_number(struct generator_use *use, uint64_t n, bool is_generat
     list_push_back(&use->given_in->uses, &use->in_shelf);
 }
 
+void generator_use_back(const struct generator_note *note)
+{
+    struct generator_use *use = note->use;
+    struct list_link *uses = &use->given_in->uses;
+
+    use->used = note->used;
+    use->saved = note->saved;
+    if (use->given == note->given || uses->previous != &use->in_shelf)
+        return; /* the last of the list is what counts */
+    list_remove(&use->in_shelf);
+    use->given = note->given;
+    if (!use->given)
+        return;
+    if (!list_is_empty(uses)) { /* the list ascends */
+        uint64_t before = LIST_ENTRY(uses->previous, struct generator_use, in_shelf)->given;
+
+        if (before > use->given)
+            use->given = before;
+    }
+    list_push_back(uses, &use->in_shelf);
+}
+
 static void shelf_use(struct catalogue *c, struct shelf *shelf, uint64_t used, uint64_t commit)
 {
     if (used <= shelf->used)

@@ -19,6 +19,13 @@
 
 #define GENERATOR_MAX (UINT64_C(1) << 53) /* the last number */
 
+/* What a use was before a savepoint; in its transaction's list, newest first. */
+struct generator_note {
+    struct generator_note *before;
+    struct generator_use *use;
+    uint64_t used, given, saved;
+};
+
 /* What one open transaction has used of one generator. */
 struct generator_use {
     const struct txn *txn;
@@ -30,6 +37,7 @@ struct generator_use {
     struct list_link in_shelf;  /* given_in.uses, if it was given any */
     uint64_t used;              /* the greatest, explicit keys too; 0: none */
     uint64_t given;             /* the greatest that was generated; 0: none */
+    uint64_t saved;             /* the last savepoint since which it has a note */
 };
 
 /* The next number for t (NULL: for a transaction that has used none); above GENERATOR_MAX: all
@@ -43,6 +51,10 @@ struct generator_use *generator_use_of(struct catalogue *c, const struct txn *t,
                                        struct generator_use *room);
 /* The write has succeeded: n was generated, or came as an explicit key. */
 void generator_use_number(struct generator_use *use, uint64_t n, bool is_generated);
+
+/* Back to what the note says; where others have been given greater numbers since, those that it
+ * was given stay so. */
+void generator_use_back(const struct generator_note *note);
 
 /* t ends: uses is its list. commit 0: it was rolled back. */
 void generator_end(struct catalogue *c, struct generator_use **uses, uint64_t commit,

@@ -36,7 +36,7 @@ static const struct key_range everything = {.from_size = 0};
 
 /* ---- definitions ---- */
 
-static enum err index_define(struct op *op, struct txn *t, const struct schema *s,
+static enum err index_define(struct op *op, struct txn *t, struct schema *s,
                              const struct index_edit *edit)
 {
     struct definition d = store_definition(s);
@@ -47,7 +47,7 @@ static enum err index_define(struct op *op, struct txn *t, const struct schema *
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for an index definition");
     e = store_indexes_write(op, s, edit, room, &d);
     if (!e)
-        e = store_define(op, t, schema_name(s), &d, 0);
+        e = store_define(op, t, schema_name(s), &d, s);
     os_free(t->db->os, room, DEFINITION_BYTES_MAX);
     return e;
 }
@@ -150,7 +150,7 @@ static enum err index_check_store(struct op *op, const struct txn *t, const stru
     return ERR_OK;
 }
 
-static enum err index_define_new(struct op *op, struct txn *t, const struct schema *s,
+static enum err index_define_new(struct op *op, struct txn *t, struct schema *s,
                                  struct slice name, struct slice options)
 {
     uint8_t bytes[INDEX_DEFINITION_BYTES_MAX];

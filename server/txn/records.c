@@ -334,6 +334,8 @@ enum err record_write(struct op *op, struct txn *t, struct schema *s, struct sli
         use = generator_use_of(&op->db->catalogue, t, s->shelf, &t->uses, &t->use_room);
         if (!use)
             return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
+        if (savepoint_keep_use(t, use) != ERR_OK)
+            return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
     }
     e = write_record(op, t, s, key, value);
     if (!e && use)

@@ -49,6 +49,15 @@ static void statement_fail(struct txn *t)
     pulse_wake(&t->db->pulse);
 }
 
+void statement_take_back(struct txn *t, const struct savepoint *s)
+{
+    ASSERT(!t->statement.is_open && !t->statement.op); /* T-5 */
+    savepoint_repeat(t, s);
+    t->statement.savepoint = *s;
+    t->statement.is_open = true;
+    statement_fail(t);
+}
+
 enum err statement_end(struct op *op, enum err e)
 {
     struct txn *t = op->statement;
@@ -75,8 +84,9 @@ void statement_abandon(struct op *op)
 
 void statement_forget(struct txn *t)
 {
-    while (t->write_set.savepoints)
+    if (t->statement.is_open)
         savepoint_release(t);
+    ASSERT(!t->write_set.savepoints);
     list_remove(&t->statement.in_undoing);
     if (t->statement.op)
         t->statement.op->statement = NULL;

@@ -28,6 +28,10 @@ enum err statement_end(struct op *op, enum err e);
 /* The op of a statement that had to wait is given up. */
 void statement_abandon(struct op *op);
 
+/* Take back what t has written since s, which is set and stays so: as a statement that has
+ * failed. */
+void statement_take_back(struct txn *t, const struct savepoint *s);
+
 /* A slice of taking back what a failed statement wrote; true: it is done. */
 bool statement_undo(struct txn *t);
 /* The transaction lets go of everything. */

@@ -106,12 +106,15 @@ static enum err change_make(struct op *op, struct txn *t, struct slice name,
     return ERR_OK;
 }
 
-/* It is written: t sees it from now on. ends: the number of the store that ends with it. */
-static void change_keep(struct txn *t, struct change *change, uint32_t ends)
+/* It is written: t sees it from now on. was: what t had of that store; NULL: it is a new one, or
+ * its old name. */
+static void change_keep(struct txn *t, struct change *change, struct schema *was)
 {
     struct catalogue *c = &t->db->catalogue;
     struct schema *s = change->schema;
+    uint32_t ends = was && (s->is_dropped || s->number != was->number) ? was->number : 0;
 
+    s->before = was && !s->is_dropped ? schema_ref(was) : NULL;
     catalogue_draft(c, s, t, ends);
     list_push_back(&t->schemas, &s->in_queue);
     t->schemas_made++;
@@ -124,7 +127,7 @@ static void change_keep(struct txn *t, struct change *change, uint32_t ends)
 }
 
 enum err store_define(struct op *op, struct txn *t, struct slice name,
-                      const struct definition *d, uint32_t ends)
+                      const struct definition *d, struct schema *was)
 {
     struct catalogue *c = &t->db->catalogue;
     struct change *change = os_alloc(t->db->os, sizeof *change);
@@ -138,7 +141,7 @@ enum err store_define(struct op *op, struct txn *t, struct slice name,
         if (e)
             schema_unref(c, change->schema);
         else
-            change_keep(t, change, ends);
+            change_keep(t, change, was);
     }
     os_free(t->db->os, change, sizeof *change);
     return e;
@@ -208,7 +211,7 @@ static enum err store_create_in(struct op *op, struct txn *t, const struct store
     e = store_check_room(op, false);
     if (!e)
         e = store_next_numbers(op, 1, &d.number);
-    return e ? e : store_define(op, t, r->store, &d, 0);
+    return e ? e : store_define(op, t, r->store, &d, NULL);
 }
 
 enum err store_create(struct op *op, struct txn *t, struct slice name,
@@ -225,7 +228,7 @@ static enum err store_drop_in(struct op *op, struct txn *t, const struct store_r
 
     if (!e)
         e = store_check_room(op, true);
-    return e ? e : store_define(op, t, r->store, NULL, s->number);
+    return e ? e : store_define(op, t, r->store, NULL, s);
 }
 
 enum err store_drop(struct op *op, struct txn *t, struct slice name)
@@ -258,7 +261,7 @@ static enum err store_clear_as(struct op *op, struct txn *t, struct schema *s, u
     e = store_next_numbers(op, 1 + s->index_count, &d.number);
     if (!e)
         e = store_indexes_write(op, s, &(struct index_edit){.number = d.number + 1}, room, &d);
-    return e ? e : store_define(op, t, schema_name(s), &d, s->number);
+    return e ? e : store_define(op, t, schema_name(s), &d, s);
 }
 
 static enum err store_clear_in(struct op *op, struct txn *t, const struct store_request *r)
@@ -286,7 +289,7 @@ enum err store_clear(struct op *op, struct txn *t, struct slice name)
 
 /* Both rows or none; the new name first: so whoever reads the rows in order sees that the number
  * lives on. */
-static enum err store_move(struct op *op, struct txn *t, const struct schema *s,
+static enum err store_move(struct op *op, struct txn *t, struct schema *s,
                            struct slice new_name)
 {
     struct catalogue *c = &t->db->catalogue;
@@ -309,7 +312,7 @@ static enum err store_move(struct op *op, struct txn *t, const struct schema *s,
         }
         for (unsigned i = 0; i < 2; i++) {
             if (!e)
-                change_keep(t, &changes[i], 0);
+                change_keep(t, &changes[i], i == 0 ? s : NULL);
             else if (changes[i].schema)
                 schema_unref(c, changes[i].schema);
         }

@@ -25,9 +25,9 @@ enum err store_next_numbers(struct op *op, unsigned count, uint32_t *first);
 /* The definition again under its number, without indexes. What a store that is not committed yet
  * goes on counting from is only in its definition. */
 struct definition store_definition(const struct schema *s);
-/* Write the row of name (d NULL: its end) and keep the definition with the transaction; ends: the
- * number of the store that ends with it. */
+/* Write the row of name (d NULL: its end) and keep the definition with the transaction; was:
+ * what it has had of that store, which ends if that is not its number any more; NULL: nothing. */
 enum err store_define(struct op *op, struct txn *t, struct slice name,
-                      const struct definition *d, uint32_t ends);
+                      const struct definition *d, struct schema *was);
 
 #endif

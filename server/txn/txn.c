@@ -18,6 +18,7 @@
 #include "server/txn/numbers.h"
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
+#include "server/txn/savepoint.h"
 #include "server/txn/snapshot.h"
 #include "server/txn/stages.h"
 #include "server/txn/statement.h"
@@ -213,6 +214,7 @@ static void txn_release(struct txn *t)
     if (!t->snapshot)
         return;
     cursors_end_all(t);
+    savepoint_forget_named(t);
     statement_forget(t);
     generator_end(&db->catalogue, &t->uses, 0, false);
     txn_forget_reads(t);

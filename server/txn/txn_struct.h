@@ -18,6 +18,17 @@ struct savepoint {
     struct write_mark writes;
     struct txn_store *stores;  /* the last that had been written before it; NULL: none */
     struct list_link *schemas; /* the last definition made before it, or the list's head */
+    struct generator_note *generators; /* the last that had been kept before it */
+    struct commit_mark *marks;         /* likewise */
+    struct build_note *builds;         /* likewise */
+};
+
+/* One that its owner has given a name; savepoints.h. */
+struct named_savepoint {
+    struct named_savepoint *before; /* set earlier */
+    struct savepoint savepoint;
+    size_t name_size;
+    uint8_t name[];
 };
 
 /* The statement of a transaction; embedded in it. */
@@ -78,6 +89,10 @@ struct txn {
     uint64_t schemas_made;      /* how often it has changed a definition */
     struct generator_use
         *uses;              /* of generators; the first is use_room, the others in the arena */
+    struct generator_note *generator_notes; /* for savepoints; in the arena */
+    uint64_t savepoints_set;                /* ever */
+    struct named_savepoint *named;          /* the newest; owned */
+    uint64_t named_count, named_bytes;
     struct commit_marks commit_marks; /* where its records take the number of the commit */
     uint64_t log_reserved;  /* bytes of the log */
     struct stage *spare[2]; /* for a write-set that becomes a stage of its own */

@@ -13,8 +13,8 @@ static void usage_change(struct usage *sum, const struct usage *before, const st
 
 static uint64_t writes_of(const struct txn *t)
 {
-    uint64_t bytes =
-        t->write_set.arena.bytes + t->commit_marks.count * sizeof(struct commit_mark);
+    uint64_t bytes = t->write_set.arena.bytes +
+                     t->commit_marks.count * sizeof(struct commit_mark) + t->named_bytes;
 
     for (unsigned i = 0; i < 2; i++) {
         if (t->spare[i])

@@ -76,6 +76,9 @@ bool actor_call(struct life *l, struct actor *a)
     case ACT_INDEX_GET:
     case ACT_INDEX_SCAN: e = index_call(l, a, t, &value); break;
     case ACT_RENAME: e = store_rename(&a->op, t, name, life_store_name(a->store_to)); break;
+    case ACT_SAVEPOINT:
+    case ACT_ROLLBACK_TO:
+    case ACT_RELEASE: e = savepoint_call(a, t); break;
     case ACT_COMMIT:
     case ACT_NONE: break;
     }
@@ -85,7 +88,8 @@ bool actor_call(struct life *l, struct actor *a)
         free(key_out_room);
         return false;
     }
-    actor_read_name(l, a, a->store);
+    if (a->act < ACT_SAVEPOINT)
+        actor_read_name(l, a, a->store);
     if (a->act == ACT_GET || a->act == ACT_INSERT || a->act == ACT_DELETE ||
         a->act == ACT_UPDATE)
         actor_read(l, a, a->store, a->key);
@@ -111,6 +115,8 @@ bool actor_call(struct life *l, struct actor *a)
         scan_finish(l, a, e);
     else if (a->act >= ACT_INDEX_CREATE && a->act <= ACT_INDEX_SCAN)
         judge_index(l, a, e, value);
+    else if (a->act >= ACT_SAVEPOINT)
+        judge_savepoint(l, a, e);
     else if (a->act == ACT_RENAME)
         judge_rename(l, a, e);
     else
@@ -134,10 +140,12 @@ static void actor_request(struct life *l, struct actor *a)
         a->act = ACT_PUT; /* a store keeps its number, by which its pages are known */
     if (!a->autocommit && sim_chance(l->sim, l->options->changes))
         a->act = ACT_CLEAR + (enum act)sim_random(l->sim, 3);
-    if (!a->autocommit && a->read_only && a->act != ACT_GET && a->act != ACT_COUNT)
+    if (!a->autocommit && sim_chance(l->sim, 8))
+        savepoint_draw(l, a);
+    else if (!a->autocommit && a->read_only && a->act != ACT_GET && a->act != ACT_COUNT)
         a->act = ACT_SCAN;
     a->store = (unsigned)sim_random(l->sim, MODEL_STORES);
-    if (l->options->indexes && sim_chance(l->sim, l->options->indexes))
+    if (a->act < ACT_SAVEPOINT && l->options->indexes && sim_chance(l->sim, l->options->indexes))
         index_draw(l, a);
     if (a->act == ACT_RENAME) { /* among the stores of one kind, all but the last */
         a->store %= MODEL_STORES - 1;

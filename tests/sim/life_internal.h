@@ -38,12 +38,27 @@ enum act {
     ACT_INDEX_DROP,
     ACT_INDEX_GET,
     ACT_INDEX_SCAN,
+    ACT_SAVEPOINT,
+    ACT_ROLLBACK_TO,
+    ACT_RELEASE,
     ACT_COMMIT /* that has had to wait */
 };
 
 #define LIFE_TASKS 4
+#define LIFE_SAVEPOINTS_MAX 4
 
 enum change { CHANGE_NONE, CHANGE_FRESH, CHANGE_DROPPED };
+
+/* What a transaction had written when it set a savepoint. */
+struct saved {
+    unsigned name;
+    bool wrote_store[MODEL_STORES];
+    bool wrote[MODEL_STORES][MODEL_KEYS];
+    bool wrote_before[MODEL_STORES][MODEL_KEYS];
+    uint64_t writes[MODEL_STORES][MODEL_KEYS];
+    enum change changed[MODEL_STORES];
+    uint64_t indexes[MODEL_STORES][MODEL_INDEXES];
+};
 
 struct promise { /* a reply that has not been told yet */
     struct decided_wait wait;
@@ -100,6 +115,9 @@ struct actor {
     uint64_t indexes[MODEL_STORES][MODEL_INDEXES]; /* of such a store: kinds, 0: none */
     bool wrote_before[MODEL_STORES]
                      [MODEL_KEYS]; /* before it made that change: it may still lose by them */
+    struct saved saved[LIFE_SAVEPOINTS_MAX]; /* the oldest first */
+    unsigned saved_count;
+    unsigned savepoint; /* the name of the request at work */
 };
 
 struct life {
@@ -177,6 +195,11 @@ void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t de
 void judge_store(struct life *l, struct actor *a, enum err e);
 void judge_rename(struct life *l, struct actor *a, enum err e);
 void judge_reads(struct life *l, const struct actor *a);
+/* A request for a savepoint: drawn, called, judged. */
+void savepoint_draw(struct life *l, struct actor *a);
+enum err savepoint_call(struct actor *a, struct txn *t);
+void judge_savepoint(struct life *l, struct actor *a, enum err e);
+bool actor_has_written(const struct actor *a);
 size_t actor_range(const struct actor *a, uint8_t room[64]);
 enum err scan_step(struct life *l, struct actor *a, struct txn *t);
 void scan_finish(struct life *l, struct actor *a, enum err e);

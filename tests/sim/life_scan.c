@@ -23,6 +23,8 @@ static void scan_check(struct life *l, struct actor *a, const struct cursor_row 
     uint64_t expected = 0, decided, got_key;
     unsigned key = 0;
 
+    if (!a->autocommit && a->is_doomed && l->is_late)
+        return; /* what it has written since is not kept: it will know at its commit */
     while (a->scan_at < a->key_to - a->key && !expected) {
         key = scan_key(a, a->scan_at++);
         expected = actor_expect(l, a, a->store, key, actor_at(a), &decided);

@@ -44,7 +44,8 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
            "%llu rotations, %llu amalgamations, %llu serializable, %llu roots for the old, "
            "%llu changes of stores within transactions, %llu renames, %llu turns, "
            "%llu with ledgers on disk, %llu conflicts meanwhile, %llu requests given up, "
-           "%llu errors gone on after, %llu pages again, %llu limits met, %llu expired\n",
+           "%llu errors gone on after, %llu pages again, %llu limits met, %llu expired, "
+           "%llu times back to a savepoint\n",
            (unsigned long long)from, (unsigned long long)(from + count - 1),
            (unsigned long long)counts.commits, (unsigned long long)counts.conflicts,
            (unsigned long long)counts.old_conflicts, (unsigned long long)counts.reads,
@@ -57,7 +58,7 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
            (unsigned long long)counts.spilled, (unsigned long long)counts.disk_conflicts,
            (unsigned long long)counts.given_up, (unsigned long long)counts.carried_on,
            (unsigned long long)counts.pages_again, (unsigned long long)counts.limited,
-           (unsigned long long)counts.expired);
+           (unsigned long long)counts.expired, (unsigned long long)counts.taken_back);
     ck_assert_uint_gt(counts.commits, 0);
     ck_assert_uint_gt(counts.conflicts, 0);
     ck_assert_uint_gt(counts.amalgamations, 0);
@@ -65,6 +66,7 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
     ck_assert(count < 20 || counts.limited > 0);
     if (options->indexes)
         check_indexes(&counts, count);
+    ck_assert(count < 20 || counts.taken_back > 0);
     if (options->rots)
         check_rot(&counts, count);
     ck_assert(!options->spills || count < 20 || counts.disk_conflicts > 0);

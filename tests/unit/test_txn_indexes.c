@@ -1,5 +1,6 @@
 /* Indexes in the core: lives of random writes over stages, merges, savepoints, rollbacks and
  * restarts, after each of which every index is compared with its records in both directions. */
+#include "server/txn/savepoints.h"
 #include "tests/unit/core_rig.h"
 #include "tests/unit/notation.h"
 
@@ -9,6 +10,11 @@
 #define KEYS 40
 
 static struct dice dice;
+
+static void op_wake_none(struct op *op)
+{
+    (void)op;
+}
 
 static enum err create(struct core_rig *rig, struct txn *t, const char *name,
                        const char *options)
@@ -56,15 +62,35 @@ static enum err write_some(struct core_rig *rig, struct txn *t)
     }
 }
 
+/* Set a savepoint, or go back to the last one. */
+static void save_some(struct core_rig *rig, struct txn *t, bool *is_set)
+{
+    struct op op;
+
+    if (dice_below(&dice, 4))
+        return;
+    op_init(&op, rig->db, op_wake_none);
+    if (*is_set && dice_below(&dice, 2)) {
+        MUST_EQ(txn_rollback_to(&op, t, slice_text("s")), ERR_OK);
+    } else {
+        MUST_EQ(txn_savepoint(&op, t, slice_text("s")), ERR_OK);
+        *is_set = true;
+    }
+    op_fini(&op);
+}
+
 /* A transaction of some writes, of which some are refused and taken back. */
 static void transact(struct core_rig *rig)
 {
     struct txn *t = core_begin(rig, "life", NULL);
     unsigned writes = 1 + (unsigned)dice_below(&dice, 12);
     enum err e = ERR_OK;
+    bool is_set = false;
 
-    for (unsigned i = 0; i < writes && e != ERR_CONFLICT; i++)
+    for (unsigned i = 0; i < writes && e != ERR_CONFLICT; i++) {
+        save_some(rig, t, &is_set);
         e = write_some(rig, t);
+    }
     if (dice_below(&dice, 5) == 0)
         core_rollback(rig, t);
     else

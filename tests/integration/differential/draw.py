@@ -248,6 +248,9 @@ class Draw:
             return "run", ([self.operation() for _ in range(self.random.randrange(1, 5))],)
         t = self.one(open_) if open_ and self.maybe(80) else \
             0 if self.maybe(98) else self.random.randrange(1, self.handles + 1)
+        if r < 430 and r >= 405 and open_:
+            return self.one(["savepoint", "savepoint", "rollback_to", "rollback_to", "release"]), (
+                0 if self.maybe(2) else self.one(open_), self.one(["one", "two"]))
         missing = not model.names or self.missing(model)
         if r < 405 or (missing and self.maybe(30)):
             method, params = self.of_stores()

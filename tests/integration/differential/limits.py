@@ -57,6 +57,8 @@ class Limits:
         check("--" + limit in self.of, "%s is not small", limit)
         check(most in (self.get(limit), self.get(limit) // 2), "%s is %r", limit, self.get(limit))
         check(size > most, "%r is not over %s", size, limit)
+        if limit == "savepoints":
+            check(method == "savepoint", "savepoints is no limit of this")
         if limit == "value-size" and method in ("put", "insert"):
             check(self.is_over(params[2]), "the value is not too large")
         self.note(limit)
@@ -102,6 +104,10 @@ class Limits:
         most = self.get("transactions")
         check(not self.handles_are_full(connection), "transactions-per-connection is passed")
         check(most is None or len(model.open) < most, "transactions is passed")
+
+    def check_savepoints(self, txn):
+        most = self.get("savepoints")
+        check(most is None or len(txn.saved) <= most, "savepoints is passed")
 
     def check_cursors(self, connection):
         most = self.get("cursors-per-connection")

@@ -40,6 +40,7 @@ TINY = [  # what stands together is drawn together
     {"--transactions": ("3", "5"), "--transactions-reserved": ("0",)},
     {"--transactions-per-connection": ("1", "2")},
     {"--cursors-per-connection": ("1", "2", "4")},
+    {"--savepoints": ("1", "3")},
     {"--requests-in-flight": ("1",), "--requests": ("16",)},
 ]
 

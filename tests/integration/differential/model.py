@@ -8,13 +8,14 @@ import itertools
 
 from differential.limits import Limits
 from differential.order import BadKey, canonical, inject, order_of, same
+from differential.savepoints import Savepoints
 from differential.state import (CARRY_ON_DOOMS, CLASSES, Answer, Connection, Counter,
                                 Cursor, Reason, Store, Txn, Versions, Winner, check)
 from differential.updates import Updates
 from differential.writes import Writes
 
 
-class Model(Updates, Writes):
+class Model(Savepoints, Updates, Writes):
     def __init__(self, limits=None):
         self.limits = limits or Limits()
         self.commit = 0         # the model's own count
@@ -396,6 +397,7 @@ class Model(Updates, Writes):
         store = self.find_store(txn, name)
         new = Store(next(self.numbers), store.spec, store.generate, store.last_writer_wins,
                     store.counter)
+        new.before = store
         self.write_name(txn, name, new)
         txn.moved[store.number] = new
         self.succeeded(None)
@@ -652,6 +654,8 @@ class Model(Updates, Writes):
         txn = cursor.txn
         if "bad" in o or o.get("page") == 0:
             raise Answer("BAD_REQUEST")
+        if cursor.store is None:  # it was made after a savepoint that was rolled back to
+            raise Answer("NO_STORE")
         place = cursor.store.spec.of_value(o["to"])[0] if "to" in o else None
         while cursor.store.number in txn.moved:
             moved = txn.moved[cursor.store.number]

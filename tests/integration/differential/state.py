@@ -56,6 +56,7 @@ class Store:
         self.generate = generate
         self.last_writer_wins = last_writer_wins
         self.counter = counter
+        self.before = None  # of one that was cleared: the store before that
 
 
 class Winner:
@@ -124,6 +125,7 @@ class Txn:
         self.may_be_lost = []
         self.stale = []      # reasons: it loses if it writes
         self.may_be_stale = []
+        self.saved = []      # (name, Saved), oldest first
         self.failure = None  # the name of the error that doomed it: told
         self.last_writer_wins = set()  # numbers of such stores
 
