@@ -389,8 +389,11 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
     if (!*fresh)
         return write_set_replace(write_set, r, value) ? r : NULL;
     r = record_new(write_set, stamp, store, key, value);
-    if (!r)
+    if (!r) {
+        if (!st->records)
+            stage_drop_store(write_set, st); /* no stage takes an empty one */
         return NULL;
+    }
     ASSERT(r->stamp == stamp && r->store == store);
     stage_insert(write_set, st, r, before);
     stamp_add(stamp, r);

@@ -11,7 +11,7 @@ def test_random_requests_are_answered_as_the_model_says():
         lives.live(seed, 3000)
 
 
-MEETING = (103, 138)
+MEETING = (103, 108)
 
 
 def test_random_requests_meet_small_limits():

@@ -145,7 +145,8 @@ static void actor_request(struct life *l, struct actor *a)
     else if (!a->autocommit && a->read_only && a->act != ACT_GET && a->act != ACT_COUNT)
         a->act = ACT_SCAN;
     a->store = (unsigned)sim_random(l->sim, MODEL_STORES);
-    if (a->act < ACT_SAVEPOINT && l->options->indexes && sim_chance(l->sim, l->options->indexes))
+    if (a->act < ACT_SAVEPOINT && l->options->indexes &&
+        sim_chance(l->sim, l->options->indexes))
         index_draw(l, a);
     if (a->act == ACT_RENAME) { /* among the stores of one kind, all but the last */
         a->store %= MODEL_STORES - 1;

@@ -216,6 +216,25 @@ START_TEST(taking_back_takes_a_step_for_each_change)
 }
 END_TEST
 
+/* A stage takes no store without a record. */
+START_TEST(a_record_without_memory_leaves_no_empty_store)
+{
+    struct fixture f;
+    uint8_t bytes[40000] = {0};
+    bool fresh;
+
+    for (uint64_t n = 1; n < 4; n++) {
+        fixture_open(&f, n, 1);
+        sim_fail_alloc_at(f.sim, n);
+        if (!write_set_put(&f.write_set, &f.stamp, 5, slice_text("k"),
+                           slice_make(bytes, sizeof bytes), &fresh))
+            MUST(!stage_store_of(&f.write_set, 5));
+        sim_fail_clear(f.sim);
+        fixture_close(&f);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("write_set");
@@ -225,6 +244,7 @@ int main(void)
 
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, what_is_taken_back_was_never_written, 0, 12);
+    tcase_add_test(tc, a_record_without_memory_leaves_no_empty_store);
     tcase_add_test(tc, taking_back_takes_a_step_for_each_change);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
