@@ -86,9 +86,13 @@ static void answer(struct request *r, struct decided decided)
 
     request_move(r, REQUEST_ANSWERING);
     if (r->notification) {
+        struct session *s = r->session;
+
         r->execution.out->used = r->execution.base;
         r->held.used = 0;
         request_free(r);
+        if (!s->request_count)
+            session_ready(s); /* it may be at its end, and no reply says so */
         return;
     }
     r->wait.told = on_told;

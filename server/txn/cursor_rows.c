@@ -542,8 +542,7 @@ enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key)
     e = key_encode(&c->schema->spec, key, encoded, &size, &why);
     if (e) {
         op_refuse_key(op, e, c->schema, "invalid key in \"to\"", why);
-        if (key.size <= KEY_PLAIN_BYTES_MAX)
-            failure_set_key(&op->failure, e, key);
+        op_show_key(op, e, key);
         return e;
     }
     cursor_rest(c);

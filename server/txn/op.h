@@ -73,6 +73,10 @@ void op_fini(struct op *op);
 void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char *what,
                    const char *why);
 
+/* The details of e show the client's key as it came, where it is not too long and every client
+ * can read it: a map or NaN does no harm, a text that is not UTF-8 does. */
+void op_show_key(struct op *op, enum err e, struct slice key);
+
 /* Unpin what the last call lent (values, keys), keep decided: for an op that makes many
  * calls one after another. */
 void op_release(struct op *op);

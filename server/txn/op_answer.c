@@ -1,4 +1,5 @@
 /* What a call of a request lends, and how it refuses. */
+#include "proto/msgpack.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/op.h"
@@ -20,4 +21,12 @@ void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char
     failure_set_store(&op->failure, e, schema_name(s));
     if (s->of)
         failure_set_index(&op->failure, e, s->index);
+}
+
+void op_show_key(struct op *op, enum err e, struct slice key)
+{
+    if (slice_is_none(key) || key.size > KEY_PLAIN_BYTES_MAX)
+        return;
+    if (msgpack_check_document(key, MSGPACK_DEPTH_MAX, NULL) == ERR_OK)
+        failure_set_key(&op->failure, e, key);
 }

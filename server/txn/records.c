@@ -83,8 +83,7 @@ enum err record_refuse_key(struct op *op, const struct schema *s, struct slice k
 {
     failure_set(&op->failure, ERR_BAD_KEY, "invalid %s: %s", what, why);
     failure_set_store(&op->failure, ERR_BAD_KEY, schema_name(s));
-    if (!slice_is_none(key) && key.size <= KEY_PLAIN_BYTES_MAX)
-        failure_set_key(&op->failure, ERR_BAD_KEY, key);
+    op_show_key(op, ERR_BAD_KEY, key);
     return ERR_BAD_KEY;
 }
 

@@ -313,6 +313,52 @@ START_TEST(reads_by_themselves_see_what_was_told_before_its_sync)
 }
 END_TEST
 
+static void told(struct decided_wait *w, enum err e)
+{
+    (void)w;
+    MUST_EQ(e, ERR_LOG_FAILED);
+}
+
+static void failed(struct db_task *task, enum err e, const struct failure *f)
+{
+    (void)f;
+    MUST_EQ(e, ERR_LOG_FAILED);
+    task->done = NULL;
+}
+
+/* The data file cannot be synced while a batch of the log is on its way: that batch is synced
+ * after all, and nothing is acknowledged by it. */
+START_TEST(a_failure_of_the_data_file_is_final_for_batches_in_flight)
+{
+    struct core_rig rig;
+    struct db_task task = {.done = failed};
+    struct decided_wait wait = {.told = told};
+
+    core_open(&rig, 37);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    core_set(&rig, "a", 1, 10);
+    core_settle(&rig);
+    sim_stall_lane(rig.sim, OS_LANE_MERGE, true);
+    db_amalgamate(rig.db, &task);
+    core_settle(&rig);
+    sim_stall_lane(rig.sim, OS_LANE_LOG, true);
+    core_set(&rig, "a", 1, 11);
+    MUST(!db_wait_decided(rig.db, rig.op.decided, &wait));
+    core_settle(&rig);
+    sim_fail_only(rig.sim, PRIMARY_FILE);
+    sim_fail_at(rig.sim, SIM_FAULT_SYNC, 1);
+    sim_stall_lane(rig.sim, OS_LANE_MERGE, false);
+    core_settle(&rig);
+    MUST(rig.has_failed && !task.done);
+    sim_fail_clear(rig.sim);
+    sim_stall_lane(rig.sim, OS_LANE_LOG, false);
+    core_settle(&rig);
+    core_restart(&rig, true);
+    MUST_EQ(core_value(&rig, "a", 1), 11); /* it may survive, and does */
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("txn replies");
@@ -330,6 +376,7 @@ int main(void)
     tcase_add_test(tc, a_reply_is_told_when_the_sync_is_done_and_not_at_its_writing);
     tcase_add_test(tc, a_commit_with_an_interval_waits_for_its_writing_only);
     tcase_add_test(tc, reads_by_themselves_see_what_was_told_before_its_sync);
+    tcase_add_test(tc, a_failure_of_the_data_file_is_final_for_batches_in_flight);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
