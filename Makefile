@@ -198,7 +198,7 @@ fuzz: ## SECONDS=60: libFuzzer on each decoder, and on the whole server (clang)
 fuzz-run: $(FUZZ_BINS)
 	@set -e; for f in $(FUZZ_BINS); do mkdir -p build/corpus/$${f##*/}; \
 	    kept=tests/fuzz/corpus/$${f##*/}; [ -d $$kept ] || kept=; \
-	    $$f -max_total_time=$(SECONDS) -timeout=30 -verbosity=0 -print_final_stats=1 \
+	    $$f -max_total_time=$(SECONDS) -len_control=0 -timeout=30 -verbosity=0 -print_final_stats=1 \
 	        -artifact_prefix=build/corpus/ build/corpus/$${f##*/} $$kept; done
 FROM ?= 1
 SEEDS ?= 1000

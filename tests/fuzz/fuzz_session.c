@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <sysexits.h>
 
+#define LIFE_HEAD 2 /* bytes before the steps: the server's options, the machine's seed */
 #define STEP_BYTES 10
 #define STEPS_MAX 96
 #define CLIENTS 4
@@ -501,8 +502,8 @@ static void run_input(struct slice input)
     w.sim = sim_new(input.size > 1 ? input.data[1] : 0);
     w.model = model_new();
     choose_options(&w, input.size ? input.data[0] : 0);
-    if (input.size >= 2)
-        w.input = slice_make(input.data + 2, input.size - 2);
+    if (input.size >= LIFE_HEAD)
+        w.input = slice_make(input.data + LIFE_HEAD, input.size - LIFE_HEAD);
     do {
         w.reads_back = w.lives > 0;
         live(&w);
@@ -526,10 +527,94 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
+/* A step that is likely to mean something beside the others: mostly a right request, one of those
+ * that clients send most, about few records. */
+static void make_step(struct dice *d, uint8_t *step)
+{
+    for (unsigned i = 0; i < STEP_BYTES; i++)
+        step[i] = (uint8_t)dice_next(d);
+    if (dice_below(d, 16) == 0)
+        return; /* anything */
+    step[0] = (uint8_t)(dice_below(d, 16) ? dice_below(d, STEP_MUTATED)
+                                          : STEP_WRONG + dice_below(d, STEP_RAW - STEP_WRONG));
+    step[1] &= 0xfd; /* two of the clients */
+    step[2] = (uint8_t)dice_below(d, SESSION_OFTEN);
+    step[6] &= (uint8_t)dice_next(d); /* few options */
+    step[4] = (uint8_t)dice_below(d, 2);
+    step[5] = (uint8_t)dice_below(d, 2);
+    step[9] &= 0xe3; /* what is no notification is answered, and judged */
+}
+
+/* What most of the steps behind it need: two stores, and a transaction of each of two clients. */
+static void make_first_steps(struct dice *d, uint8_t *steps, unsigned count)
+{
+    for (unsigned i = 0; i < count && i < 4; i++) {
+        uint8_t *step = steps + i * STEP_BYTES;
+
+        memset(step, 0, STEP_BYTES);
+        step[1] = (uint8_t)(2 << 6 | (i & 1)); /* settled before the next */
+        step[2] = i < 2 ? SESSION_CREATE_STORE : SESSION_BEGIN;
+        step[3] = i < 2 ? 224 : 225; /* by itself; handle 1 */
+        step[4] = (uint8_t)(i & 1);
+        if (i >= 2)
+            step[6] = (uint8_t)dice_next(d);
+        step[7] = (uint8_t)dice_next(d);
+    }
+}
+
+static void make_life(struct dice *d, uint8_t *bytes, unsigned steps)
+{
+    for (unsigned i = 0; i < LIFE_HEAD; i++)
+        bytes[i] = (uint8_t)dice_next(d);
+    for (unsigned i = 0; i < steps; i++)
+        make_step(d, bytes + LIFE_HEAD + i * STEP_BYTES);
+    if (dice_below(d, 8))
+        make_first_steps(d, bytes + LIFE_HEAD, steps);
+}
+
 void fuzz_seed(struct dice *d, struct buffer *out)
 {
+    uint8_t bytes[LIFE_HEAD + 64 * STEP_BYTES];
     unsigned steps = 4 + (unsigned)dice_below(d, 60);
 
-    for (unsigned i = 0; i < 2 + steps * STEP_BYTES; i++)
-        buffer_put_byte(out, (uint8_t)dice_next(d));
+    make_life(d, bytes, steps);
+    buffer_put(out, bytes, LIFE_HEAD + steps * STEP_BYTES);
 }
+
+#ifndef FUZZ_STANDALONE
+/* One step more, or another one in its place. */
+static size_t mutate_step(struct dice *d, uint8_t *data, size_t size, size_t max)
+{
+    size_t steps = (size - LIFE_HEAD) / STEP_BYTES;
+    uint8_t *at = data + LIFE_HEAD + dice_below(d, steps + 1) * STEP_BYTES;
+    size_t behind = (size_t)(data + LIFE_HEAD + steps * STEP_BYTES - at);
+
+    if (dice_below(d, 3) && size + STEP_BYTES <= max) {
+        memmove(at + STEP_BYTES, at, behind);
+        size = LIFE_HEAD + (steps + 1) * STEP_BYTES;
+    } else if (!behind) {
+        return size;
+    }
+    make_step(d, at);
+    return size;
+}
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
+{
+    struct dice d = {seed};
+    size_t steps_max = (max - LIFE_HEAD) / STEP_BYTES;
+
+    if (max < LIFE_HEAD + STEP_BYTES || !dice_below(&d, 4))
+        return LLVMFuzzerMutate(data, size, max);
+    if (size < LIFE_HEAD + 4 * STEP_BYTES || !dice_below(&d, 16)) {
+        unsigned steps = 1 + (unsigned)dice_below(&d, steps_max < 64 ? steps_max : 64);
+
+        make_life(&d, data, steps);
+        return LIFE_HEAD + steps * STEP_BYTES;
+    }
+    return mutate_step(&d, data, size, max);
+}
+#endif

@@ -2,6 +2,7 @@
 #include "tests/fuzz/session_request.h"
 
 #include "proto/methods.h"
+#include "server/base/assert.h"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
 #define DEEP \
@@ -35,9 +36,13 @@ static const struct {
     {"0123456789012345678901234567890123456789012345678901234567890\xf0\x9f\x8c\xb3", 65},
 };
 
+_Static_assert(SESSION_OFTEN % COUNT_OF(often) == 0, "each as often as it stands there");
+
 static const struct method *choose_method(uint8_t choice)
 {
-    if (choice < 5 * COUNT_OF(often))
+    ASSERT(often[SESSION_BEGIN] == METHOD_BEGIN &&
+           often[SESSION_CREATE_STORE] == METHOD_CREATE_STORE);
+    if (choice < SESSION_OFTEN)
         return &method_table[often[choice % COUNT_OF(often)]];
     return &method_table[choice % METHOD_COUNT];
 }

@@ -23,6 +23,11 @@ enum request_fault {
     REQUEST_FAULT_COUNT,
 };
 
+/* Methods below this are those that clients call most, each as often as they do. */
+#define SESSION_OFTEN 145
+#define SESSION_BEGIN 0 /* one of them */
+#define SESSION_CREATE_STORE 24 /* another */
+
 struct request_choice {
     uint8_t method, t, store, key, options, extra; /* any values */
     uint32_t open_t; /* a handle that is open, instead of t where one is wanted; 0: none */

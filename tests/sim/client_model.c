@@ -207,6 +207,40 @@ static bool can_be_seen(const struct model_cell *cell, uint64_t start, uint64_t 
     return start < MODEL_NEVER;
 }
 
+static bool effects_have(const struct model_effect *effects, unsigned count, int store, int key,
+                         uint64_t n)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct model_effect *e = &effects[i];
+
+        if (e->store == store &&
+            (e->key == key || e->key < 0 || e->whole_store || e->key_told) &&
+            (e->n == n || e->n == MODEL_UNKNOWN))
+            return true;
+    }
+    return false;
+}
+
+/* A write of n whose answer is on its way: the bytes of two connections arrive in any order. */
+static bool is_on_its_way(struct model *m, int store, int key, uint64_t n)
+{
+    for (unsigned i = 0; i < m->client_count; i++) {
+        struct model_client *c = m->clients[i];
+
+        for (unsigned j = 0; j < c->request_count; j++) {
+            struct model_request *r = c->requests[j];
+
+            if (effects_have(r->effects, r->effect_count, store, key, n) ||
+                (r->is_commit && r->txn &&
+                 effects_have(r->txn->pending, r->txn->pending_count, store, key, n))) {
+                r->is_told = !(r->txn ? r->txn->interval : r->interval);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* A read that was asked for at that time told n (0: there is none). M-5. */
 void model_judge_read(struct model *m, int store, int key, uint64_t n, uint64_t asked)
 {
@@ -225,6 +259,8 @@ void model_judge_read(struct model *m, int store, int key, uint64_t n, uint64_t 
             return;
         }
     }
+    if (is_on_its_way(m, store, key, n))
+        return;
     for (unsigned i = 0; i < cell->count; i++)
         fprintf(stderr, "  write of %llu between %llu and %llu%s\n",
                 (unsigned long long)cell->writes[i].n,
@@ -252,14 +288,15 @@ static void leave_open(struct model_client *c)
 
     for (unsigned i = 0; i < c->request_count; i++) {
         struct model_request *r = c->requests[i];
+        uint64_t end = r->is_told ? m->now : MODEL_NEVER; /* told, it cannot be lost any more */
 
         if (!r->txn)
-            model_apply(m, r->effects, r->effect_count, r->sent, MODEL_NEVER, r->interval);
+            model_apply(m, r->effects, r->effect_count, r->sent, end, r->interval);
         else
             for (unsigned j = 0; j < r->effect_count; j++)
                 model_pend(r->txn, &r->effects[j]);
         if (r->txn && r->is_commit)
-            model_apply(m, r->txn->pending, r->txn->pending_count, r->sent, MODEL_NEVER,
+            model_apply(m, r->txn->pending, r->txn->pending_count, r->sent, end,
                         r->txn->interval);
     }
     while (c->request_count)

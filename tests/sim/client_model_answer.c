@@ -173,7 +173,7 @@ static void settle_ok(struct model_client *c, struct model_request *r,
     } else if (t && r->is_commit) {
         model_apply(m, t->pending, t->pending_count, r->sent,
                     r->has_token || c->lost_track ? MODEL_NEVER : m->now, t->interval);
-    } else if (t && c->lost_track) {
+    } else if (r->t && c->lost_track) { /* t may be NULL: its end has failed, so it goes on */
         model_apply(m, r->effects, r->effect_count, 0, MODEL_NEVER, false);
     } else if (t) {
         for (unsigned i = 0; i < r->effect_count; i++)

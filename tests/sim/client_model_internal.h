@@ -52,6 +52,7 @@ struct model_request {
     uint32_t t;
     bool is_begin, is_commit, is_end, has_token, interval;
     bool reads_cell; /* an autocommit get of */
+    bool is_told;    /* somebody else has been told what it wrote, before its own answer came */
     int store, key;
     struct model_effect *effects;
     unsigned effect_count;
