@@ -208,7 +208,7 @@ const struct method method_table[METHOD_COUNT] = {
                      METHOD_CURSOR | METHOD_GOES_ON | METHOD_LARGE,
                      RIGHT_READ,
                      {{PARAM_ID_CURSOR, "cursor", PARAM_NUMBER, false}},
-                     BIT(PAGE) | BIT(REVERSE) | BIT(TO) | BIT(UNIQUE) | BIT(SKIP),
+                     BIT(PAGE) | BIT(REVERSE) | BIT(TO) | BIT(UNIQUE) | BIT(SKIP) | BIT(KEEP),
                      "{rows, cursor}",
                      "read the next page of a scan",
                      FIRST},

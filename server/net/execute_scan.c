@@ -97,6 +97,8 @@ static enum err put_page(struct execution *w)
         return e;
     put_array_now(w->out, w->base + w->place, (uint32_t)w->index);
     put_word(w->out, "cursor");
+    if (call_has(w->call, OPTION_ID_KEEP))
+        c->keep = w->call->options[OPTION_ID_KEEP].number;
     if (e == ERR_END && !c->keep) {
         put_nil(w->out);
         c->has_ended = true; /* request_free closes it: until then the page may be given up */
@@ -149,7 +151,6 @@ static enum err take_cursor(struct execution *w, struct cursor *core, unsigned o
     w->cursor->reverse = reverse;
     w->cursor->left = limit;
     w->cursor->pages = 1;
-    w->cursor->keep = call_number(w->call, OPTION_ID_KEEP, 0);
     return ERR_OK;
 }
 

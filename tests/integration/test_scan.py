@@ -138,6 +138,12 @@ def test_a_cursor_that_is_kept_turns_after_its_last_row(d):
         assert c.call("next", n) == {"rows": [], "cursor": n}  # it has not turned
         assert c.call("close", n) is None
         assert c.fails("next", n).name == "NO_CURSOR"
+        # `next` may ask for it too, and take it back; a page that fails changes nothing.
+        n = c.call("scan", 0, "kept", None, {"page": 2})["cursor"]
+        assert c.call("next", n, {"keep": True, "page": 9})["cursor"] == n
+        assert c.fails("next", n, {"keep": False, "to": {}}).name == "BAD_KEY"
+        assert c.call("next", n) == {"rows": [], "cursor": n}
+        assert c.call("next", n, {"to": 5, "keep": False}) == {"rows": [[5, "x"]], "cursor": None}
 
 
 def test_a_page_that_is_full_gives_its_row_back_in_both_directions(d):

@@ -146,6 +146,8 @@ class Draw:
             o["reverse"] = self.maybe(50)
         if self.maybe(15):
             o["to"] = self.key(name)
+        if self.maybe(10):
+            o["keep"] = self.maybe(50)
         if self.maybe(2):
             o["bad"] = 1
         return o

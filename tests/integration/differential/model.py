@@ -668,7 +668,13 @@ class Model(Savepoints, Updates, Writes):
             cursor.reverse = o["reverse"]
         if place is not None:
             cursor.place = (place, 1 if cursor.reverse else -1)
-        self.page(connection, cursor, o.get("page"))
+        kept = cursor.keep
+        cursor.keep = o.get("keep", kept)
+        try:
+            self.page(connection, cursor, o.get("page"))
+        except (Answer, BadKey):
+            cursor.keep = kept
+            raise
 
     def close(self, connection, number):
         cursor = connection.cursors.get(number)
@@ -687,6 +693,7 @@ class Model(Savepoints, Updates, Writes):
         error, result = self.error, self.result
         if self.believed(connection):
             return
+        check(error or len(result["results"]) == len(ops), "there are %d results", len(ops))
         for i, (method, params) in enumerate(ops):
             self.error = None
             self.result = None if error else result["results"][i]
