@@ -163,6 +163,8 @@ test: all tests ## every test; the last line says how many passed and failed
 	@$(RUN) --integration --node $(UNIT_BINS) $(FUZZ_BINS)
 node: all ## only the tests of the packages for Node
 	@$(RUN) --node
+conformance: all ## the suites of others over the packages for Node, fetched with npm
+	@HOLDFASTD=$(abspath $(B)/holdfastd) node client/node/conformance.js $(WORDS)
 unit: tests ## the tests without a daemon
 	@$(RUN) $(UNIT_BINS) $(FUZZ_BINS)
 lint: all ## format, layers, lone headers, symbols, banned calls, sizes
@@ -279,7 +281,7 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1@\2/p' Makefile | awk -F@ '{printf "  %-12s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: FORCE all tests test node unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
+.PHONY: FORCE all tests test node conformance unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
         mutants test-long bench bench-full bench-smoke kill histories options stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -26,3 +26,9 @@ export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -q
 # shellcheck disable=SC2086
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $wanted
+
+# Node's packages: abstract-level and TypeScript, which their tests use where they are there.
+if [ "${1:-build}" = test ]; then
+    (cd "$(dirname "$0")/../client/node" && npm install --silent --no-audit --no-fund) ||
+        echo "npm install in client/node failed; the tests that need it will be skipped"
+fi

@@ -63,6 +63,8 @@ export interface NextOptions extends RequestOptions {
   to?: Key | { index: Key, key: Key }
   unique?: boolean
   skip?: number
+  /** From this page on the cursor stays after its last row. */
+  keep?: boolean
 }
 
 export interface StoreOptions extends RequestOptions {
@@ -136,7 +138,7 @@ export class Cursor<Row = [Key, Value]> {
   readonly isOpen: boolean
   /** The rows of the first page, then of the next; `[]` at the end. */
   next (options?: NextOptions): Promise<Row[]>
-  close (): Promise<void>
+  close (): void
 }
 
 /** The methods of stores and records; a client has them, each call by itself, and a transaction. */
@@ -168,7 +170,8 @@ export interface Records {
   scan (source: Source, range: Range | null | undefined, options: ScanOptions & { only: 'keys' | 'values' }): Scan<any>
   scan (source: readonly [string, string], range?: Range | null, options?: ScanOptions): Scan<[any, any, any]>
   scan (source: string, range?: Range | null, options?: ScanOptions): Scan<[any, any]>
-  cursor (source: Source, range?: Range | null, options?: CursorOptions): Promise<Cursor<any[]>>
+  /** Its snapshot is taken now, where the connection is there. */
+  cursor (source: Source, range?: Range | null, options?: CursorOptions): Cursor<any[]>
 }
 
 /** A transaction that is open. Nobody has to wait for each request: its commit repeats what went wrong. */
@@ -237,6 +240,8 @@ export class Client extends EventEmitter implements Records {
   /** Run `work` in a transaction and commit it; run it again where it loses. Gives what `work` gives. */
   transaction<T> (work: (tx: Transaction) => T | Promise<T>, options?: TransactionOptions): Promise<T>
   begin (options?: BeginOptions): Promise<Transaction>
+  /** Begin without waiting: it sees nothing that is sent later. Throws where no connection is there. */
+  start (options?: BeginOptions): Transaction
   /** Several operations as one transaction in one trip. */
   run (operations: readonly Operation[], options?: BeginOptions & CommitOptions): Promise<{ results: any[] | null, commit: number | null }>
   outcome (token: Uint8Array, options?: RequestOptions & { snapshot?: number }):
@@ -258,7 +263,9 @@ export class Client extends EventEmitter implements Records {
   drained (): Promise<void>
   /** What was asked is still answered, then the connection is closed. */
   close (): Promise<void>
+  /** Keep the process alive until the client is closed, as it does by itself. */
   ref (): void
+  /** Keep the process alive only while an answer is waited for. */
   unref (): void
 
   on<E extends keyof ClientEvents> (event: E, listener: (...args: ClientEvents[E]) => void): this

@@ -8,6 +8,7 @@ import net from 'node:net'
  * - `cutUp`, `cutDown`: both sides are reset when so many bytes have gone to the server, or to the client;
  * - `split`: pieces of so many bytes, each in a write of its own;
  * - `join`: bytes wait until so many are there or nothing has come for a turn of the loop;
+ * - `onUp(piece)` is told what goes to the server;
  * - `stallDown`: after so many bytes nothing more reaches the client, and nobody hangs up.
  */
 export class Proxy {
@@ -46,6 +47,7 @@ export class Proxy {
       this.#sockets.add(socket)
       socket.on('error', end)
     }
+    if (faults.onUp) client.on('data', faults.onUp)
     client.on('end', () => server.end())
     server.on('end', () => client.end())
     this.up = this.down = 0

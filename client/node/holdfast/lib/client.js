@@ -40,6 +40,7 @@ export class Client extends EventEmitter {
   #events = new Set() // subscribed to
   #isClosed = false
   #closing = null
+  #isKeeping = true
 
   constructor (address, options = {}) {
     super()
@@ -85,6 +86,7 @@ export class Client extends EventEmitter {
       if (e instanceof HoldfastError) throw e
       throw local('CONNECTION', `no answer to hello after ${settings.connectTimeoutMs} ms`, { retryable: true, cause: e })
     }
+    if (!this.#isKeeping) connection.unref()
     if (!connection.isOpen) throw local('CONNECTION', 'the server has closed the connection', { retryable: true })
     return connection
   }
@@ -157,9 +159,17 @@ export class Client extends EventEmitter {
 
   async [Symbol.asyncDispose] () { await this.close() }
 
-  /** Whether the open connection keeps the process alive (it does, unless unref was called). */
-  ref () { this.#connection?.ref() }
-  unref () { this.#connection?.unref() }
+  /** Keep the process alive as long as the client is not closed: what it does unless unref is called. */
+  ref () {
+    this.#isKeeping = true
+    this.#connection?.ref()
+  }
+
+  /** Keep the process alive only while an answer is waited for. */
+  unref () {
+    this.#isKeeping = false
+    this.#connection?.unref()
+  }
 
   /** Resolves when less than a quarter of queueBytesMax waits to be sent. */
   async drained () { await this.#connection?.drained() }
@@ -233,6 +243,22 @@ export class Client extends EventEmitter {
     const transaction = await this.#begin(options, options.signal, this.#settings.retryMs)
     await transaction.ready
     return transaction
+  }
+
+  /**
+   * Begin a transaction without waiting, so that it sees nothing that is sent later; requests in it follow
+   * right behind. Throws where no connection is there, or as many are open as the server takes.
+   */
+  start (options = {}) {
+    const connection = this.#ready()
+    if (connection instanceof Promise) {
+      connection.catch(ignore)
+      throw local('CONNECTION', 'start: the connection is lost', { retryable: true })
+    }
+    const transaction = new Transaction(this, connection)
+    const handle = connection.takeHandle(transaction)
+    if (handle === 0) throw local('OVERLOADED', 'start: too many transactions are open', { retryable: true })
+    return transaction._begin(handle, options)
   }
 
   async #begin (options, signal, waitMs) {

@@ -530,7 +530,7 @@ export class Decoder {
 
   #bytes (n) {
     const place = this.#need(n)
-    const bytes = Buffer.allocUnsafeSlow(n)
+    const bytes = Buffer.allocUnsafe(n) // small ones share a pool of 8 KiB, as Buffers do
     this.#buffer.copy(bytes, 0, place, place + n)
     return bytes
   }

@@ -52,6 +52,7 @@ export class Connection {
   #pingAt = 0
   #heardAt = 0
   #error = null
+  #isKeeping = true
   #onClose
   #onPush
   closed
@@ -109,8 +110,16 @@ export class Connection {
   /** Bytes that the socket has not taken yet. */
   get queuedBytes () { return this.#encoder.pending + this.#socket.writableLength }
 
-  ref () { this.#socket.ref() }
-  unref () { this.#socket.unref() }
+  /** Whether it keeps the process alive while nothing is in flight. */
+  ref () {
+    this.#isKeeping = true
+    this.#socket.ref()
+  }
+
+  unref () {
+    this.#isKeeping = false
+    if (this.#waiting.size === 0) this.#socket.unref()
+  }
 
   greet (server) {
     this.server = server
@@ -145,6 +154,7 @@ export class Connection {
       const request = new Request(method, resolve, reject)
       request.owner = owner
       request.late = late
+      if (!this.#isKeeping && this.#waiting.size === 0) this.#socket.ref()
       this.#waiting.set(msgid, request)
       this.#unsent.push(request)
       if (signal) this.#watch(msgid, request, signal)
@@ -278,6 +288,7 @@ export class Connection {
     const request = message[0] === 1 && message.length === 4 ? this.#waiting.get(message[1]) : undefined
     if (request === undefined) throw new Error('an answer to no request')
     this.#waiting.delete(message[1])
+    if (!this.#isKeeping && this.#waiting.size === 0) this.#socket.unref()
     if (request.isSettled) {
       if (message[2] === null && request.late !== null) request.late(message[3])
       return

@@ -138,39 +138,46 @@ function plainRows (rows) {
 }
 
 /**
- * A cursor: `next({page, reverse, to, unique, skip})` gives rows as an array, `[]` at the end. It can be
- * turned and moved, and with `keep: true` goes on after its last row. Close it.
+ * A cursor: `next({page, reverse, to, unique, skip, keep})` gives rows as an array, `[]` at the end. It can
+ * be turned and moved, and with `keep: true` goes on after its last row. Close it. Its snapshot is taken
+ * when it is made, where the connection is there.
  */
 export class Cursor {
-  #first
-  #connection
-  #owner
+  #first // the answer of the first page, not yet given; null afterwards
+  #connection = null
+  #owner = null
   #cursor = null
   #page
   #isClosed = false
 
-  constructor (connection, owner, source, range, options = {}) {
-    this.#connection = connection
-    this.#owner = owner
+  constructor (place, source, range, options = {}) {
     this.#page = options.page
-    this.#first = connection.request('scan', [owner?.handle ?? null, source, range ?? null], 3, options,
-      { owner, late: answer => this.#drop(answer.cursor), always: false })
+    this.#first = place instanceof Promise
+      ? place.then(there => this.#scan(there, source, range, options))
+      : this.#scan(place, source, range, options)
     this.#first.catch(ignore)
   }
 
+  #scan ({ connection, owner }, source, range, options) {
+    this.#connection = connection
+    this.#owner = owner
+    return connection.request('scan', [owner?.handle ?? null, source, range ?? null], 3, options,
+      { owner, late: answer => this.#drop(answer.cursor), always: false })
+  }
+
   /** The rows of the first page, then of the next; `[]` at the end. */
-  async next (options = {}) {
+  async next (options) {
     if (this.#isClosed) throw local('MISUSE', 'the cursor is closed')
-    let answer
     if (this.#first !== null) {
       const first = this.#first
       this.#first = null
-      answer = await first
+      const answer = await first
       this.#cursor = answer.cursor
-      if (isEmpty(options)) return answer.rows
+      if (this.#isClosed) this.#drop(answer.cursor)
+      if (options === undefined || isEmpty(options)) return answer.rows
     }
-    if (this.#cursor === null) return []
-    answer = await this.#connection.request('next', [this.#cursor], 1, { page: this.#page, ...options },
+    if (this.#cursor === null || this.#isClosed) return []
+    const answer = await this.#connection.request('next', [this.#cursor], 1, { page: this.#page, ...options },
       { owner: this.#owner, late: null, always: false })
     this.#cursor = answer.cursor
     return answer.rows
@@ -179,24 +186,24 @@ export class Cursor {
   /** Whether there may be more. */
   get isOpen () { return !this.#isClosed && (this.#first !== null || this.#cursor !== null) }
 
-  async close () {
+  /** Does not wait for the server. */
+  close () {
     if (this.#isClosed) return
     this.#isClosed = true
     if (this.#first !== null) this.#first.then(answer => this.#drop(answer.cursor), ignore)
-    else await this.#drop(this.#cursor)
+    else this.#drop(this.#cursor)
   }
 
-  async [Symbol.asyncDispose] () { await this.close() }
+  async [Symbol.asyncDispose] () { this.close() }
 
-  async #drop (cursor) {
-    if (cursor === null || !this.#connection.isOpen) return
-    await this.#connection.request('close', [cursor], 1, undefined, { owner: null, late: null, always: true })
-      .catch(ignore)
+  #drop (cursor) {
+    if (cursor === null || cursor === undefined || this.#connection === null || !this.#connection.isOpen) return
+    this.#connection.request('close', [cursor], 1, undefined, { owner: null, late: null, always: true }).catch(ignore)
   }
 }
 
 function isEmpty (options) {
-  for (const name in options) if (options[name] !== undefined) return false
+  for (const name in options) if (options[name] !== undefined && name !== 'signal') return false
   return true
 }
 

@@ -14,10 +14,14 @@ export class Records {
   }
 
   /** A cursor that can be turned and moved. See Cursor. */
-  async cursor (source, range, options) {
-    const place = this._place()
-    const { connection, owner } = place instanceof Promise ? await place : place
-    return new Cursor(connection, owner, source, range, options)
+  cursor (source, range, options) {
+    let place
+    try {
+      place = this._place()
+    } catch (e) {
+      place = Promise.reject(e) // the first page says so
+    }
+    return new Cursor(place, source, range, options)
   }
 }
 

@@ -280,18 +280,31 @@ test('client: a scan goes page by page, ahead, and is closed when the loop is le
 test('client: a cursor turns round and goes where it is told', { skip }, async () => {
   await freshStore('c')
   for (let i = 0; i < 20; i++) await db.put('c', i * 10, i)
-  const cursor = await db.cursor('c', null, { page: 3, keep: true })
+  const cursor = db.cursor('c', null, { page: 3, keep: true })
   assert.deepEqual(await cursor.next(), [[0, 0], [1, 10], [2, 20]])
   assert.deepEqual((await cursor.next({ reverse: true })).map(r => r[0]), [2, 1, 0])
   assert.deepEqual((await cursor.next({ reverse: false, to: 15 })).map(r => r[0]), [15, 16, 17])
   assert.deepEqual((await cursor.next({ skip: 1 })).map(r => r[0]), [19])
   assert.deepEqual(await cursor.next(), [])
   assert.equal((await db.holds()).length, 1)
-  await cursor.close()
+  cursor.close()
   await rejects(cursor.next(), 'MISUSE')
-  const unread = await db.cursor('c', null, { page: 3 })
-  await unread.close()
+  const unread = db.cursor('c', null, { page: 3 })
+  unread.close()
   await nothingHeld()
+})
+
+test('client: what is started at once sees nothing that is sent later', { skip }, async () => {
+  await freshStore('start')
+  const tx = db.start({ readOnly: true })
+  const cursor = db.cursor('start', null, { page: 1 })
+  const scan = db.scan('start').next()
+  const put = db.put('start', 1, 1)
+  assert.deepEqual(await cursor.next(), [])
+  assert.equal((await scan).done, true)
+  await put
+  assert.equal(await tx.get('start', 1), null)
+  await tx.rollback()
 })
 
 test('client: a signal ends the wait, and what was begun is taken back', { skip }, async () => {

@@ -153,8 +153,8 @@ test('codec: a large message in small pieces is looked at once, not once for eac
 })
 
 test('codec: binaries do not keep the bytes around them', () => {
-  const [binary] = decode(encode([Buffer.from('xyz'), text(10_000)]))
-  assert.equal(binary.buffer.byteLength, 3)
+  const [binary] = decode(encode([Buffer.from('xyz'), text(100_000)]))
+  assert.ok(binary.buffer.byteLength <= Buffer.poolSize)
 })
 
 test('codec: random values come back as they were', () => {

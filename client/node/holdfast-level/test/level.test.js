@@ -1,0 +1,208 @@
+// What abstract-level's own suite (make conformance) does not ask for: two clients, faults, sizes.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { Decoder } from '../../holdfast/lib/codec.js'
+import { Proxy } from '../../testing/proxy.js'
+import { noServer, Server } from '../../testing/server.js'
+
+const here = fileURLToPath(new URL('..', import.meta.url))
+let HoldfastLevel
+let connect
+let skip = noServer
+try {
+  ({ HoldfastLevel } = await import('../index.js'));
+  ({ connect } = await import('holdfast'))
+} catch (e) {
+  if (e.code !== 'ERR_MODULE_NOT_FOUND') throw e
+  skip = 'abstract-level is not installed (npm install in client/node)'
+}
+
+let server
+let client
+let number = 0
+const fresh = async options => {
+  const db = new HoldfastLevel(`level ${++number}`, { address: server.address, ...options })
+  await db.open()
+  return db
+}
+
+before(async () => {
+  if (skip) return
+  server = await Server.start()
+  client = await connect(server.address)
+})
+
+after(async () => {
+  if (skip) return
+  await client.close()
+  await server.stop()
+})
+
+test('level: keys are bytes in their order, and values texts where they are', { skip }, async () => {
+  const db = await fresh()
+  await db.put('é', 'text')
+  await db.put(Buffer.from([0xff, 0]), Buffer.from([1, 2]), { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  await db.put('😀', { a: 1 }, { valueEncoding: 'json' })
+  await db.put('half \ud800', 'half \ud800')
+  assert.equal(await db.get('é'), 'text')
+  assert.deepEqual(await db.get(Buffer.from('é'), { keyEncoding: 'buffer', valueEncoding: 'view' }), Buffer.from('text'))
+  assert.equal(await db.get('half \ufffd'), 'half \ufffd')
+  const keys = await db.keys({ keyEncoding: 'buffer' }).all()
+  assert.deepEqual(keys, keys.toSorted(Buffer.compare))
+  assert.equal(await client.get(db.location, Buffer.from('😀')), '{"a":1}')
+  await client.put(db.location, { not: 'of Level' }, Buffer.from('x'))
+  await assert.rejects(db.get('x'), { code: 'LEVEL_CORRUPTION' })
+  await db.close()
+})
+
+test('level: an iterator sees what was there when it was made, wherever it is moved', { skip }, async () => {
+  const db = await fresh()
+  const name = i => String(i).padStart(5, '0')
+  await db.batch(Array.from({ length: 2500 }, (_, i) => ({ type: 'put', key: name(i), value: 'old' })))
+  for (const reverse of [false, true]) {
+    const iterator = db.iterator({ reverse, gte: name(100), lt: name(2400) })
+    await db.batch(Array.from({ length: 2500 }, (_, i) => ({ type: 'put', key: name(i), value: 'new' })))
+    await db.put(name(150) + 'x', 'new')
+    const seen = []
+    for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) seen.push(entry)
+    assert.equal(seen.length, 2300)
+    assert.ok(seen.every(([, value]) => value === 'old'))
+    // At its end, far from it, outside of it and back.
+    for (const target of [150, 2399, 100, 1234]) {
+      iterator.seek(name(target))
+      assert.deepEqual(await iterator.next(), [name(target), 'old'])
+    }
+    iterator.seek(name(50))
+    assert.equal(await iterator.next(), undefined)
+    iterator.seek(name(2450))
+    assert.deepEqual(await iterator.nextv(3), [])
+    iterator.seek(name(2000))
+    const rest = await iterator.nextv(2000)
+    assert.ok(rest.length > 0 && rest[0][0] === name(2000))
+    await iterator.close()
+    await db.del(name(150) + 'x')
+    await db.batch(Array.from({ length: 2500 }, (_, i) => ({ type: 'put', key: name(i), value: 'old' })))
+  }
+  await db.close()
+})
+
+test('level: seeks in an iterator that has come in one page, before and after its rows are read', { skip }, async () => {
+  const db = await fresh()
+  await db.batch('bdfhj'.split('').map(key => ({ type: 'put', key, value: key })))
+  for (const reverse of [false, true]) {
+    for (const kind of ['iterator', 'keys', 'values']) {
+      const item = letter => kind === 'iterator' ? [letter, letter] : letter
+      const it = db[kind]({ reverse })
+      it.seek('e')
+      assert.deepEqual(await it.next(), item(reverse ? 'd' : 'f'))
+      it.seek('a')
+      assert.deepEqual(await it.next(), reverse ? undefined : item('b'))
+      it.seek('z')
+      assert.deepEqual(await it.next(), reverse ? item('j') : undefined)
+      it.seek('f')
+      assert.deepEqual((await it.all()).length, 3)
+    }
+  }
+  await db.close()
+})
+
+test('level: nothing is held when iterators and snapshots are closed', { skip }, async () => {
+  const db = await fresh()
+  await db.batch(Array.from({ length: 500 }, (_, i) => ({ type: 'put', key: String(i), value: 'x' })))
+  const open = db.iterator()
+  await open.next()
+  for await (const _ of db.iterator({ limit: 300 })) break // eslint-disable-line no-unused-vars, no-unreachable-loop
+  await db.keys({ limit: 10 }).all()
+  await db.values().nextv(10)
+  const snapshot = db.snapshot()
+  await db.clear()
+  assert.equal(await db.get('5', { snapshot }), 'x')
+  assert.equal(await db.get('5'), undefined)
+  assert.equal((await db.keys({ snapshot }).all()).length, 500)
+  await snapshot.close()
+  await open.close()
+  await db.close()
+  for (let tries = 0; (await client.holds()).length > 0; tries++) assert.ok(tries < 1000)
+})
+
+test('level: ten rows take one trip', { skip }, async () => {
+  const seen = new Decoder()
+  const methods = []
+  const proxy = await Proxy.start(server.port, () => ({ onUp: piece => seen.push(Buffer.from(piece)) }))
+  const db = await fresh({ address: proxy.address })
+  await db.batch(Array.from({ length: 50 }, (_, i) => ({ type: 'put', key: String(i + 10), value: 'x' })))
+  assert.equal((await db.iterator({ gte: '20', limit: 10 }).all()).length, 10)
+  assert.equal((await db.iterator({ gte: '20', lt: '30' }).all()).length, 10)
+  await db.client.ping()
+  for (let message = seen.read(); message !== undefined; message = seen.read()) methods.push(message[2])
+  // Nobody waits for the close of what was not read to its end.
+  assert.deepEqual(methods, ['hello', 'create_store', 'run', 'scan', 'close', 'scan', 'ping'])
+  await db.close()
+  await proxy.stop()
+})
+
+test('level: large batches are whole, and large values come one by one', { skip }, async () => {
+  const db = await fresh()
+  await db.batch(Array.from({ length: 25_000 }, (_, i) => ({ type: 'put', key: String(i), value: 'v' })))
+  assert.equal(await client.count(db.location), 25_000)
+  await db.clear()
+  const large = 'x'.repeat(3 * 1024 * 1024)
+  await db.batch(Array.from({ length: 8 }, (_, i) => ({ type: 'put', key: String(i), value: large })))
+  assert.equal((await db.getMany(['0', '1', '2', 'none'])).filter(v => v === large).length, 3)
+  await assert.rejects(db.put('k', 'x'.repeat(5 * 1024 * 1024)), { code: 'LEVEL_REMOTE_ERROR' })
+  await assert.rejects(db.put('k'.repeat(5000), 'x'), { code: 'LEVEL_INVALID_KEY' })
+  await db.put('synced', 'v', { sync: true })
+  await db.put('soon', 'v', { sync: false })
+  await db.del('soon', { sync: false })
+  assert.deepEqual(await db.getMany(['synced', 'soon']), ['v', undefined])
+  assert.ok(await db.approximateSize('0', '9') > 0)
+  await db.close()
+  await HoldfastLevel.destroy(db.location, { address: server.address })
+  assert.ok(!(await client.stores()).some(s => s.name === db.location))
+})
+
+test('level: a lost server is LEVEL_CONNECTION_LOST, and it is found again', { skip }, async () => {
+  const own = await Server.start()
+  const db = new HoldfastLevel('lost', { address: own.address })
+  await db.put('a', '1')
+  own.freeze()
+  const put = assert.rejects(db.put('b', '2'), e => e.code === 'LEVEL_CONNECTION_LOST' && e.cause.maybeCommitted)
+  await new Promise(resolve => setImmediate(resolve)) // it is on its way
+  await own.kill()
+  await put
+  await own.run()
+  assert.equal(await db.get('a'), '1')
+  await db.close()
+  await own.stop()
+  const nowhere = new HoldfastLevel('x', { address: '127.0.0.1:1' })
+  await assert.rejects(nowhere.open(), { code: 'LEVEL_DATABASE_NOT_OPEN' })
+})
+
+test('level: a client of one\'s own is used and left open', { skip }, async () => {
+  const db = new HoldfastLevel('own', { client })
+  await db.put('a', '1')
+  assert.equal(db.client, client)
+  await db.close()
+  assert.equal(await client.ping(), 'pong')
+})
+
+test('level: the program in the README runs, and ends though the process does not close', { skip }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-level-'))
+  const modules = join(folder, 'node_modules')
+  mkdirSync(modules)
+  symlinkSync(here, join(modules, 'holdfast-level'))
+  const program = /```js\n(.*?)```/s.exec(readFileSync(join(here, 'README.md'), 'utf8'))[1]
+    .replace('holdfast://127.0.0.1:4653', server.address)
+  for (const text of [program, program.replace('await db.close()', '')]) {
+    writeFileSync(join(folder, 'program.mjs'), text)
+    const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'program.mjs')], { timeout: 20_000 })
+    assert.equal(stdout, 'bob 7\n')
+  }
+  rmSync(folder, { recursive: true })
+})
