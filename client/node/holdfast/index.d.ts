@@ -187,6 +187,12 @@ export class Transaction implements Records {
   readonly hasEnded: boolean
   /** Aborted when the transaction is certain to lose; needs `db.subscribe(['doomed'])`. */
   readonly signal: AbortSignal
+  /** Writes behind it can be taken back. The newest of a name counts. */
+  savepoint (name: string, options?: RequestOptions): Promise<null>
+  rollbackTo (name: string, options?: RequestOptions): Promise<null>
+  release (name: string, options?: RequestOptions): Promise<null>
+  /** null, or rejects with the error that commit would give now. */
+  check (options?: RequestOptions): Promise<null>
   commit (options?: CommitOptions): Promise<number | null>
   rollback (options?: RequestOptions): Promise<void>
 }

@@ -5,8 +5,7 @@ import { EventEmitter } from 'node:events'
 import { parseAddress } from './address.js'
 import { ALWAYS, Connection } from './connection.js'
 import { HoldfastError, local } from './errors.js'
-import { camel, METHODS } from './methods.js'
-import { checkArguments, Records, Transaction } from './transaction.js'
+import { checkArguments, defineMethods, Records, Transaction } from './transaction.js'
 
 const DEFAULTS = {
   client: undefined, // what logs and `holds` call this program
@@ -360,16 +359,8 @@ for (const name of Object.getOwnPropertyNames(Records.prototype)) {
   if (name === 'constructor') continue
   Object.defineProperty(Client.prototype, name, Object.getOwnPropertyDescriptor(Records.prototype, name))
 }
-const SPECIAL = new Set(['hello', 'begin', 'next', 'close', 'subscribe', 'outcome', 'query'])
-for (const [method, names] of Object.entries(METHODS)) {
-  if (names[0] === 't' || SPECIAL.has(method)) continue
-  const name = camel(method)
-  Object.defineProperty(Client.prototype, name, {
-    value: { [name] (...args) { return this._server(method, args, names) } }[name],
-    configurable: true,
-    writable: true
-  })
-}
+const SPECIAL = new Set(['hello', 'next', 'close', 'cancel', 'login_begin', 'login_end'])
+defineMethods(Client.prototype, (method, parameters) => parameters[0] !== 't' && !SPECIAL.has(method), '_server')
 
 /** 16 random bytes: the token of a commit. */
 export function newToken () { return randomFillSync(Buffer.alloc(16)) }

@@ -136,7 +136,11 @@ export class Connection {
    * out, and `signal` (an AbortSignal) stays here.
    */
   request (method, params, places, options, { owner, late, always } = PLAIN) {
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve, fail) => {
+      const reject = owner === null || always ? fail : error => {
+        owner._refuse(error)
+        fail(error)
+      }
       const signal = options?.signal
       if (signal?.aborted) return reject(signal.reason)
       if (this.#error !== null) return reject(this.#lost(method, false))
@@ -151,7 +155,7 @@ export class Connection {
         this.#encoder.discard()
         return reject(e)
       }
-      const request = new Request(method, resolve, reject)
+      const request = new Request(method, resolve, fail)
       request.owner = owner
       request.late = late
       if (!this.#isKeeping && this.#waiting.size === 0) this.#socket.ref()
@@ -219,6 +223,7 @@ export class Connection {
   #abandon (msgid, request, reason) {
     if (request.isSettled) return
     request.settle()
+    request.owner?._refuse(reason)
     request.reject(reason)
     if (this.features.has('cancel')) this.request('cancel', [msgid], 1, undefined, ALWAYS).catch(ignore)
   }

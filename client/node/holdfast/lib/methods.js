@@ -37,13 +37,33 @@ export const METHODS = {
   clients: [],
   kill: ['what'],
   rotate: [],
-  amalgamate: []
+  amalgamate: [],
+  savepoint: ['t', 'name'],
+  rollback_to: ['t', 'name'],
+  release: ['t', 'name'],
+  check: ['t'],
+  outcome: ['token'],
+  cancel: ['msgid'],
+  subscribe: ['events'],
+  query: ['t', 'text', 'args?'],
+  explain: ['t', 'text', 'args?'],
+  databases: [],
+  drop_database: ['name'],
+  attach: ['o'],
+  upgrade: ['o', 't', 'to'],
+  versionchange_seen: ['o'],
+  detach: ['o'],
+  login_begin: ['mechanism', 'first'],
+  login_end: ['final']
 }
+
+/** What has a meaning in a transaction only. */
+export const IN_TRANSACTION = new Set(['begin', 'commit', 'rollback', 'savepoint', 'rollback_to', 'release', 'check'])
 
 // What may change something. The loss of its answer leaves open whether it did.
 export const WRITES = new Set(['commit', 'run', 'create_store', 'drop_store', 'clear_store', 'rename_store',
   'create_index', 'drop_index', 'rename_index', 'put', 'insert', 'update', 'delete', 'delete_range', 'query',
-  'drop_database', 'upgrade'])
+  'drop_database'])
 
 /** create_store -> createStore */
 export function camel (name) {

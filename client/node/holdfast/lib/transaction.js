@@ -1,10 +1,8 @@
 // transaction.js - the methods of stores and records, and the transaction that has them.
 import { HoldfastError, local } from './errors.js'
-import { camel, METHODS, WRITES } from './methods.js'
+import { camel, IN_TRANSACTION, METHODS, WRITES } from './methods.js'
 import { Cursor, Scan } from './scan.js'
 
-// What the two classes below and the table do not make methods of by themselves.
-const SPECIAL = new Set(['begin', 'commit', 'rollback', 'scan', 'query'])
 
 /** The methods of stores and records. A client has them, each call by itself, and a transaction. */
 export class Records {
@@ -25,16 +23,21 @@ export class Records {
   }
 }
 
-for (const [method, parameters] of Object.entries(METHODS)) {
-  if (parameters[0] !== 't' || SPECIAL.has(method)) continue
-  const names = parameters.slice(1)
-  const name = camel(method)
-  Object.defineProperty(Records.prototype, name, {
-    value: { [name] (...args) { return this._call(method, args, names) } }[name],
-    configurable: true,
-    writable: true
-  })
+/** Make methods of a class of those of the table for which `isMeant(method, parameters)`. */
+export function defineMethods (prototype, isMeant, call) {
+  for (const [method, parameters] of Object.entries(METHODS)) {
+    const name = camel(method)
+    if (!isMeant(method, parameters) || Object.hasOwn(prototype, name)) continue
+    const names = parameters[0] === 't' ? parameters.slice(1) : parameters
+    Object.defineProperty(prototype, name, {
+      value: { [name] (...args) { return this[call](method, args, names) } }[name],
+      configurable: true,
+      writable: true
+    })
+  }
 }
+
+defineMethods(Records.prototype, (method, parameters) => parameters[0] === 't' && !IN_TRANSACTION.has(method), '_call')
 
 /** Split what a method was called with into parameters and options; complain of what is missing. */
 export function checkArguments (method, args, names) {
@@ -70,6 +73,8 @@ export class Transaction extends Records {
   #state = 'open' // 'ending' while commit or rollback is on its way, then 'over'
   #abort = null
   #doom = null
+  #fails = true // on_error: 'fail'
+  #failed = null // the first error that the server knows nothing of
 
   /** Resolves to {version, snapshot} when the server has begun it; with a lock, when that is granted. */
   ready
@@ -92,6 +97,7 @@ export class Transaction extends Records {
   /** Take the handle and send `begin`. */
   _begin (handle, options) {
     this.#handle = handle
+    this.#fails = options.onError !== 'continue' && options.on_error !== 'continue'
     this.ready = this.#connection.request('begin', [handle], 1, options, { owner: this, late: null, always: true })
       .then(answer => {
         this.version = answer.version
@@ -138,6 +144,11 @@ export class Transaction extends Records {
     return { connection: this.#connection, owner: this }
   }
 
+  /** A request in it was refused before it was sent: as with the server's errors, it cannot commit. */
+  _refuse (error) {
+    if (this.#fails) this.#failed ??= error
+  }
+
   #check (method) {
     if (this.#state === 'open') return
     throw this.refused ?? local('MISUSE', `${method}: the transaction has ended`)
@@ -153,6 +164,7 @@ export class Transaction extends Records {
       promise = this.#connection.request(method, params, names.length + 1, options,
         { owner: this, late: null, always: false })
     } catch (e) {
+      this._refuse(e)
       promise = Promise.reject(e)
     }
     // Its commit repeats what went wrong, so nobody has to wait for each request.
@@ -166,6 +178,10 @@ export class Transaction extends Records {
    */
   async commit (options) {
     this.#check('commit')
+    if (this.#failed !== null) {
+      await this.#sendRollback()
+      throw this.#failed
+    }
     this.#state = 'ending'
     const token = options?.token ?? this.#client._newToken()
     this.token = this.hasWritten ? token : options?.token
@@ -207,5 +223,7 @@ export class Transaction extends Records {
 
   async [Symbol.asyncDispose] () { await this.rollback() }
 }
+
+defineMethods(Transaction.prototype, method => IN_TRANSACTION.has(method) && method !== 'begin', '_call')
 
 function ignore () {}
