@@ -156,10 +156,8 @@ static enum err index_define_new(struct op *op, struct txn *t, struct schema *s,
     uint8_t bytes[INDEX_DEFINITION_BYTES_MAX];
     struct index_row row = {.name = name};
     struct index_definition d;
-    enum err e = index_check_store(op, t, s);
+    enum err e = index_definition_read(options, &d, &op->failure);
 
-    if (!e)
-        e = index_definition_read(options, &d, &op->failure);
     if (e)
         return e;
     row.definition = slice_make(bytes, index_definition_write(&d, bytes, sizeof bytes));
@@ -236,6 +234,8 @@ static enum err index_create_in(struct op *op, struct txn *t, struct slice store
             e = index_check_name(op, name);
         if (!e)
             e = index_check_absent(op, s, name);
+        if (!e)
+            e = index_check_store(op, t, s);
         if (!e)
             e = reads_note_build(op, t, s);
         if (!e)

@@ -358,3 +358,17 @@ def test_indexes_of_a_store_and_entries_of_a_record_have_limits():
                "TOO_LARGE", limit="index-entries", max=3)
         assert o.call("count", 0, ["s", "tags"]) == 3
         assert o.call("get", 0, "s", 2) is None
+
+
+def test_an_index_that_could_not_be_made_dooms_nobody(d):
+    with fresh(d) as c, d.client() as other:
+        c.call("create_store", 0, "s")
+        c.call("create_store", 0, "loose", {"conflict": "none"})
+        c.call("put", 0, "s", {"k": 1}, 1)
+        c.call("put", 0, "s", {"k": 1}, 2)
+        for store, name in (("s", "NOT_UNIQUE"), ("loose", "BAD_REQUEST")):
+            c.call("begin", 1, {"on_error": "continue"})
+            failed(lambda: c.call("create_index", 1, store, "i", {"key": "k", "unique": True}), name)
+            other.call("put", 0, store, {"k": 2}, 3)
+            c.call("put", 1, "s", {"k": 7}, 7)
+            c.call("commit", 1)

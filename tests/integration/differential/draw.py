@@ -1,6 +1,7 @@
 """Requests at random, from small sets of names and keys, so that they meet."""
 from holdfast import Ext
 
+from differential.indexes import Definition
 from differential.order import KeySpec
 
 NAMES = ["a", "b", "c", "d", "a\0b", "é" * 3]
@@ -16,6 +17,40 @@ KEYS = [0, 1, 2, 3, 1.0, 2.5, -1, -2.5, 7, 2**60, 1e300, "", "a", "ab", "abc", "
         b"", b"a", b"ab", True, False, Ext((-1, b"\0\0\0\1")), Ext((-1, b"\0\0\0\2")),
         [], [1], [1, "a"], ["a", [2]]]
 BAD_KEYS = [{"a": 1}, float("nan"), [1, {"b": 2}]]
+INDEX_NAMES = ["i", "j", "k"]
+
+
+def over(*names, down=False):
+    return [([(n,) if isinstance(n, str) else n], down) for n in names]
+
+
+def at_least(n):
+    return lambda record: isinstance(record, dict) and "v" in record and (
+        isinstance(record["v"], (str, bytes, list)) or (
+            isinstance(record["v"], (int, float)) and record["v"] >= n))
+
+
+DEFINITIONS = [
+    Definition(over("v")),
+    Definition(over("v", down=True)),
+    Definition(over("u"), unique=True),
+    Definition(over("u", down=True), unique=True),
+    Definition(over("u", "v")),
+    Definition(over("v") + over("u", down=True)),
+    Definition(over("tags"), multi=True),
+    Definition(over("tags"), multi=True, unique=True),
+    Definition(over("tags", down=True), multi=True, types=["number", "text"]),
+    Definition(over("tags")),
+    Definition(over("k"), types=["number", "text", "array"]),
+    Definition(over("k", down=True)),
+    Definition([([("w",), ("u",)], False)]),
+    Definition(over("u"), where={"v": {"$gte": 500}}, test=at_least(500)),
+    Definition(over("u"), unique=True, where={"v": {"$gte": 500}}, test=at_least(500)),
+    Definition(over(())),
+    Definition(over((0,))),
+    Definition(over(("tags", 0))),
+    Definition(over(("m", "n"))),
+]
 LABELS = [None, None, "nightly", "é", "x\0y", "\0z"]
 
 
@@ -24,6 +59,7 @@ class Draw:
         self.random = random
         self.large = large  # bytes of some values; 0: none is large
         self.handles = handles
+        self.indexes = {}  # name -> its indexes, likewise
         self.specs = {}  # name -> spec that a store of this name had last: a guess
 
     def one(self, things):
@@ -40,8 +76,24 @@ class Draw:
         return self.one(BAD_KEYS) if self.maybe(1) else self.one(KEYS[:10]) if self.maybe(70) \
             else self.one(KEYS)
 
+    def index_of(self, source):
+        """The index of a source, as far as is known; None: it is a store, or there is none."""
+        if not isinstance(source, (list, tuple)):
+            return None
+        return next((i for i in self.indexes.get(source[0], ()) if i.name == source[1]), None)
+
     def spec(self, name):
-        return self.specs.get(name, SPECS[0])
+        index = self.index_of(name)
+        if index:
+            return index.of.spec
+        return SPECS[0] if isinstance(name, (list, tuple)) else self.specs.get(name, SPECS[0])
+
+    def source(self, name):
+        """A store, or an index of it."""
+        there = self.indexes.get(name, ())
+        if self.maybe(3):
+            return [name, self.one(INDEX_NAMES)]
+        return [name, self.one(there).name] if there and self.maybe(45) else name
 
     def key(self, name):
         n = self.spec(name).count
@@ -53,12 +105,13 @@ class Draw:
         if self.maybe(1):
             return (None,)
         if spec.parts is None:
-            value = self.one([1, "text", {"v": self.random.randrange(1000)}, [1, 2],
-                              b"\0" * self.random.randrange(40)])
+            value = self.fields({"v": self.random.randrange(1000)}) if self.maybe(60) else self.one(
+                [1, "text", {"v": self.random.randrange(1000)}, [1, 2],
+                 b"\0" * self.random.randrange(40)])
             if self.large and self.maybe(25):
                 value = b"\0" * self.random.randrange(self.large)
             return (value,) if self.maybe(15) else (value, self.plain_key())
-        value = {"v": self.random.randrange(1000)}
+        value = self.fields({"v": self.random.randrange(1000)})
         for steps, _ in spec.parts:
             if self.maybe(12):
                 continue
@@ -68,14 +121,28 @@ class Draw:
             at[steps[-1]] = self.plain_key()
         return (value, self.plain_key()) if self.maybe(1) else (value,)
 
+    def fields(self, value):
+        """With fields that indexes are over."""
+        if self.maybe(50):
+            value["u"] = self.random.randrange(8)
+        if self.maybe(40):
+            value["tags"] = [self.element() for _ in range(self.random.randrange(4))] \
+                if self.maybe(85) else self.element()
+        if self.maybe(30):
+            value["k"] = self.plain_key()
+        return value
+
+    def element(self):
+        return self.random.randrange(6) if self.maybe(70) else self.plain_key()
+
     def changes(self, name):
         """What may be done to such records, mostly."""
-        paths = ["v", "v", "w", ["m", "n"], [], [0], "id", ["x", "y"], "b"]
+        paths = ["v", "u", "w", ["m", "n"], "tags", ["tags", 0], [], [0], "id", ["x", "y"], "b"]
         out = []
         for _ in range(self.random.randrange(1, 4)):
-            path = self.one(paths[:4]) if self.maybe(85) else self.one(paths)
+            path = self.one(paths[:6]) if self.maybe(85) else self.one(paths)
             what = self.one(["set", "add", "add", "min", "max", "append", "unset"])
-            value = self.random.randrange(100) if self.maybe(80) else self.one(
+            value = self.random.randrange(8) if self.maybe(30) else self.random.randrange(100) if self.maybe(80) else self.one(
                 ["t", b"b", 2.5, [1], {"z": 1}, 2**64 - 1, -2**63])
             out.append([what, path] if what == "unset" else [what, path, value])
         return out + [self.one([["mul", "v", 1], ["set", "v"], ["add", 1, 1]])] \
@@ -136,6 +203,8 @@ class Draw:
             o["only"] = self.one(["keys", "values"])
         if self.maybe(30):
             o["keep"] = True
+        if self.maybe(20):
+            o["unique"] = True
         return o
 
     def next_options(self, name):
@@ -148,6 +217,11 @@ class Draw:
             o["to"] = self.key(name)
         if self.maybe(10):
             o["keep"] = self.maybe(50)
+            index = self.index_of(name)
+            if index and not index.of.unique and self.maybe(40):
+                o["to"] = {"index": o["to"], "key": self.key(name[0])}
+        if self.maybe(10):
+            o["skip"] = self.random.randrange(4)
         if self.maybe(2):
             o["bad"] = 1
         return o
@@ -175,6 +249,8 @@ class Draw:
                               {"upsert": True} if self.maybe(50) else {})
         if r < 46:
             return "delete", (name, self.key(name))
+        if r >= 46 and (r < 80 or r >= 85):
+            name = self.source(name)
         if r < 64:
             return self.one(["get", "get", "has"]), (name, self.key(name))
         if r < 70:
@@ -194,7 +270,7 @@ class Draw:
         return "scan", (name, self.range(name), self.scan_options())
 
     def of_stores(self):
-        r = self.random.randrange(20)
+        r = self.random.randrange(22)
         name = self.name()
         if r < 9:
             return "create_store", (name, self.store_options())
@@ -204,7 +280,19 @@ class Draw:
             return "clear_store", (name,)
         if r < 14:
             return "rename_store", (name, self.name())
-        return "stores", ()
+        return self.of_indexes(name) if r < 20 else ("stores", ())
+
+    def of_indexes(self, name):
+        r = self.random.randrange(10)
+        index = self.one(INDEX_NAMES)
+        if r < 6:
+            return "create_index", (name, index, self.one(DEFINITIONS).options())
+        if r < 8:
+            return "drop_index", (name, index)
+        return "rename_index", (name, index, self.one(INDEX_NAMES))
+
+    def source_of(self, cursor):
+        return [cursor.name, cursor.index.name] if cursor.index else cursor.name
 
     def missing(self, model):
         """Are fewer stores there than are asked for?"""
@@ -235,7 +323,7 @@ class Draw:
             number = self.one(cursors)
             if self.maybe(6):
                 return "close", (number,)
-            return "next", (number, self.next_options(there.cursors[number].name))
+            return "next", (number, self.next_options(self.source_of(there.cursors[number])))
         if r < 331:  # it may wait for a snapshot to come of age
             return "amalgamate", ()
         if r < 340:
@@ -254,7 +342,11 @@ class Draw:
             return self.one(["savepoint", "savepoint", "rollback_to", "rollback_to", "release"]), (
                 0 if self.maybe(2) else self.one(open_), self.one(["one", "two"]))
         missing = not model.names or self.missing(model)
-        if r < 405 or (missing and self.maybe(30)):
+        bare = [n for n in NAMES[:4] if n in self.indexes and not self.indexes[n]]
+        if bare and self.maybe(4):
+            return "create_index", (0, self.one(bare), self.one(INDEX_NAMES),
+                                    self.one(DEFINITIONS).options())
+        if r < 415 or (missing and self.maybe(30)):
             method, params = self.of_stores()
         else:
             method, params = self.in_store(self.name())

@@ -116,7 +116,7 @@ class Limits:
     def ends_page(self, rows, told):
         """Whether a page may end behind so many rows, since the next one makes it too large."""
         most = self.get("scan-size")
-        size = sum(len(holdfast.pack(list(row))) + ROW_BYTES for _, row in rows[:told + 1])
+        size = sum(len(holdfast.pack(row)) + ROW_BYTES for row in rows[:told + 1])
         if most is None or told == 0 or size <= most:
             return False
         self.note("scan-size")

@@ -52,7 +52,7 @@ def draw_flags(random):
 
 def for_the_wire(method, params):
     """The parameters without what only the model needs."""
-    if method == "create_store":
+    if method in ("create_store", "create_index"):
         params = params[:-1] + ({k: v for k, v in params[-1].items() if k != "model"},)
     if method == "run":
         ops = [[m, list(for_the_wire(m, p))] for m, p in params[0]]
@@ -102,6 +102,7 @@ class Life:
             store = versions.list[-1][1]
             if store is not None:
                 self.draw.specs[name] = store.spec
+                self.draw.indexes[name] = store.indexes
 
     def end_connection(self, c):
         """The client goes away, and with it all that it left open."""
@@ -136,7 +137,8 @@ class Life:
         method, params = self.draw.request(c, self.model)
         error, result = self.ask(c, method, params)
         self.model.take(c, method, params, error, result)
-        if method in ("commit", "run", "create_store", "rename_store"):
+        if method in ("commit", "run", "create_store", "rename_store", "create_index",
+                      "drop_index"):
             self.learn_specs()
 
 

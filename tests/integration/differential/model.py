@@ -6,16 +6,18 @@ Where the documents leave a choice (whether the row behind a full page has been 
 several conflicts is named), the model takes either and follows the server."""
 import itertools
 
+from differential.indexes import Indexes
 from differential.limits import Limits
 from differential.order import BadKey, canonical, inject, order_of, same
 from differential.savepoints import Savepoints
 from differential.state import (CARRY_ON_DOOMS, CLASSES, Answer, Connection, Counter,
                                 Cursor, Reason, Store, Txn, Versions, Winner, check)
+from differential.scans import Scans
 from differential.updates import Updates
 from differential.writes import Writes
 
 
-class Model(Savepoints, Updates, Writes):
+class Model(Savepoints, Updates, Writes, Indexes, Scans):
     def __init__(self, limits=None):
         self.limits = limits or Limits()
         self.commit = 0         # the model's own count
@@ -24,6 +26,10 @@ class Model(Savepoints, Updates, Writes):
         self.names = {}         # name -> Versions of Store
         self.records = {}       # number -> {order: Versions of (key, value)}
         self.called = {}        # number -> names that it has had
+        self.touched = {}       # of indexes: versions of entries written and the same as before
+        self.of_index = {}      # number of an index -> (its store's number, its names)
+        self.unique = set()     # numbers of unique indexes
+        self.is_run = False
         self.numbers = itertools.count(1)
         self.restarted = None   # the last commit before the last restart
         self.open = []          # transactions that are open, doomed or not
@@ -87,9 +93,15 @@ class Model(Savepoints, Updates, Writes):
         for order, versions in self.records.get(number, {}).items():
             if versions.newest_commit() > txn.snapshot and test(order):
                 key = versions.list[-1][1][0]
-                reasons += [Reason("CONFLICT", "read", w, names=self.called[number], key=key)
+                reasons += [Reason("CONFLICT", "read", w, names=self.names_of(number), key=key,
+                                   index=self.index_names(number))
                             for w in versions.winners_after(txn.snapshot)]
         self.note(txn, certain, reasons)
+        self.note(txn, False, [
+            Reason("CONFLICT", "read", w, names=self.names_of(number),
+                   index=self.index_names(number))
+            for order, versions in self.touched.get(number, {}).items() if test(order)
+            for w in versions.winners_after(txn.snapshot)])
         txn.reads.append((number, test, certain))
 
     def note_point(self, txn, number, order):
@@ -122,7 +134,11 @@ class Model(Savepoints, Updates, Writes):
             return None
         self.commit += 1
         winner = Winner(txn, self.commit)
+        became = {}  # of entries
         for (number, order), record in txn.writes.items():
+            if number in self.of_index:
+                became[number, order] = self.apply_entry(number, order, record, winner)
+                continue
             versions = self.records.setdefault(number, {}).setdefault(order, Versions())
             versions.list.append((self.commit, record, winner))
         for name, store in txn.names.items():
@@ -134,12 +150,19 @@ class Model(Savepoints, Updates, Writes):
             counter.committed = max(counter.committed, number)
         for other in self.open:
             if other is not txn and not other.failure and not other.read_only:
-                self.meet(txn, other, winner)
+                self.meet(txn, other, winner, became)
         return self.commit
 
-    def meet(self, txn, other, winner):
+    def meet(self, txn, other, winner, became):
+        for number in {n for n, _ in txn.writes} & other.built:
+            (other.lost if number not in other.moved else other.may_be_lost).append(
+                Reason("CONFLICT", "schema", winner, names=self.called[number]))
         for (number, order), (key, _) in txn.writes.items():
-            if (number, order) in other.writes and number not in txn.last_writer_wins:
+            if became.get((number, order)) == "void":
+                continue
+            if (number, order) in other.writes and number in self.of_index:
+                self.meet_entry_of(winner, txn, other, (number, order), became[number, order])
+            elif (number, order) in other.writes and number not in txn.last_writer_wins:
                 reason = Reason("CONFLICT", "write", winner, names=self.called[number], key=key)
                 if number in other.moved:
                     other.may_be_lost.append(reason)
@@ -147,8 +170,10 @@ class Model(Savepoints, Updates, Writes):
                     other.lost.append(reason)
             for n, test, certain in other.reads:
                 if n == number and test(order):
+                    certain = certain and became.get((number, order)) != "same"
                     self.overwrite(other, certain, Reason(
-                        "CONFLICT", "read", winner, names=self.called[number], key=key))
+                        "CONFLICT", "read", winner, names=self.names_of(number), key=key,
+                        index=self.index_names(number)))
         for name in txn.names:
             reason = Reason("CONFLICT", "schema", winner, store=name, names=self.names_near(name))
             if name in other.names or name in other.entries:
@@ -220,6 +245,7 @@ class Model(Savepoints, Updates, Writes):
                     connection, txn, *params[1:]))
         finally:
             self.error = self.result = None
+            self.is_run = False
 
     def succeeded(self, value):
         check(self.error is None, "the server refuses with %r, the model does not",
@@ -239,9 +265,12 @@ class Model(Savepoints, Updates, Writes):
                   "none of these reasons fits: %r (commits are %r)", answer.reasons,
                   [(r.winner.commit, self.commits.get(r.winner.commit), r.winner.version,
                     r.winner.label) for r in answer.reasons if r.winner])
-        for name, value in answer.details.items():
-            check(name in error["details"] and same(canonical(error["details"][name]), value),
-                  "details.%s is not %r", name, value)
+        check(any(self.has_details(error["details"], choice) for choice in answer.choices),
+              "details are none of %r", answer.choices)
+
+    def has_details(self, told, details):
+        return all(same(canonical(told.get("index_name" if n == "index" and self.is_run else n)),
+                        value) for n, value in details.items())
 
     def believed(self, connection):
         """A refusal by a limit that is reached."""
@@ -398,8 +427,14 @@ class Model(Savepoints, Updates, Writes):
         new = Store(next(self.numbers), store.spec, store.generate, store.last_writer_wins,
                     store.counter)
         new.before = store
-        self.write_name(txn, name, new)
-        txn.moved[store.number] = new
+        moved = dict(txn.moved)
+        new.indexes = self.fresh_indexes(txn, store)
+        try:
+            self.define(txn, name, new, new.indexes)
+        except Answer:
+            txn.moved = moved
+            raise
+        txn.moved[store.number] = txn.names[name]
         self.succeeded(None)
 
     def rename_store(self, connection, txn, name, new_name):
@@ -431,6 +466,7 @@ class Model(Savepoints, Updates, Writes):
             check(told["records"] == len(self.visible(txn, store.number)),
                   "%s has %d records", told["name"], len(self.visible(txn, store.number)))
             check(bool(told["generate"]) == store.generate, "generate of %s", told["name"])
+            self.check_indexes_told(store, told["indexes"])
 
     # ---- records ----
 
@@ -496,37 +532,37 @@ class Model(Savepoints, Updates, Writes):
             if n > max(counter.committed, txn.counters.get(counter, 0)):
                 txn.counters[counter] = n
 
-    def get(self, connection, txn, name, key):
-        store = self.find_store(txn, name)
-        order, _ = store.spec.of_value(key)
-        self.note_point(txn, store.number, order)
-        self.succeeded(self.visible_one(txn, store.number, order))
+    def read_one(self, txn, source, key):
+        store, index, number, spec = self.find_source(txn, source)
+        if index:
+            row = self.first_match(txn, index, key)
+            return self.record_of(txn, store, row) if row else None
+        order, _ = spec.of_value(key)
+        self.note_point(txn, number, order)
+        return self.visible_one(txn, number, order)
 
-    def has(self, connection, txn, name, key):
-        store = self.find_store(txn, name)
-        order, _ = store.spec.of_value(key)
-        self.note_point(txn, store.number, order)
-        self.succeeded(self.visible_one(txn, store.number, order) is not None)
+    def get(self, connection, txn, source, key):
+        self.succeeded(self.read_one(txn, source, key))
 
-    def get_many(self, connection, txn, name, keys):
-        store = self.find_store(txn, name)
-        values = []
-        for key in keys:
-            order, _ = store.spec.of_value(key)
-            self.note_point(txn, store.number, order)
-            values.append(self.visible_one(txn, store.number, order))
-        self.succeeded(values)
+    def has(self, connection, txn, source, key):
+        _, index, _, _ = self.find_source(txn, source)
+        found = self.first_match(txn, index, key) if index else self.read_one(txn, source, key)
+        self.succeeded(found is not None)
 
-    def count(self, connection, txn, name, range_=None):
-        store = self.find_store(txn, name)
-        test = store.spec.bounds(range_)
-        self.note_test(txn, store.number, test)
-        self.succeeded(sum(1 for o in self.visible(txn, store.number) if test(o)))
+    def get_many(self, connection, txn, source, keys):
+        self.find_source(txn, source)
+        self.succeeded([self.read_one(txn, source, key) for key in keys])
 
-    def size(self, connection, txn, name, range_=None):
-        store = self.find_store(txn, name)
-        test = store.spec.bounds(range_)
-        self.note_test(txn, store.number, test)
+    def count(self, connection, txn, source, range_=None):
+        _, _, number, spec = self.find_source(txn, source)
+        test = spec.bounds(range_)
+        self.note_test(txn, number, test)
+        self.succeeded(sum(1 for o in self.visible(txn, number) if test(o)))
+
+    def size(self, connection, txn, source, range_=None):
+        _, _, number, spec = self.find_source(txn, source)
+        test = spec.bounds(range_)
+        self.note_test(txn, number, test)
         check(self.error is None and isinstance(self.result, int), "a size is a number")
 
     def delete_range(self, connection, txn, name, range_, options=None):
@@ -550,146 +586,11 @@ class Model(Savepoints, Updates, Writes):
             raise
         self.succeeded(len(rows))
 
-    # ---- scans ----
-
-    def rows_of(self, txn, cursor, number, most):
-        """(rows ahead, whether the range ends with them, the row behind them or None)"""
-        ahead = sorted((o for o in self.visible(txn, number)
-                        if cursor.test(o) and cursor.ahead(o)), reverse=cursor.reverse)
-        seen = self.visible(txn, number)
-        most = len(ahead) + 1 if most is None else most
-        rows = [(o, seen[o]) for o in ahead[:most]]
-        return rows, len(ahead) < most, ahead[most] if len(ahead) > most else None
-
-    def note_walk(self, txn, cursor, number, rows, ended, following):
-        """Up to the last row or the bound; the row behind a full page may have been looked at."""
-        if not txn.watches() or txn.auto:
-            return
-        test, place, reverse = cursor.test, cursor.place, cursor.reverse
-
-        def ahead(o):
-            probe = Cursor(txn, None, None, test, reverse, {})
-            probe.place = place
-            return test(o) and probe.ahead(o)
-        if ended:
-            self.note_test(txn, number, ahead)
-            return
-        if rows:
-            last = rows[-1][0]
-            self.note_test(txn, number, lambda o: ahead(o) and (o >= last if reverse else
-                                                                o <= last))
-        if following is None:
-            self.note_test(txn, number, ahead, certain=False)
-        else:
-            self.note_test(txn, number, lambda o: ahead(o) and (
-                o >= following if reverse else o <= following), certain=False)
-
-    def scan(self, connection, txn, name, range_=None, options=None):
-        o = options or {}
-        store = self.find_store(txn, name)
-        cursor = Cursor(txn, store, name, store.spec.bounds(range_), bool(o.get("reverse")), o)
-        if txn.auto:
-            cursor.txn = Txn(txn.snapshot, auto=True)
-        offset = o.get("offset", 0) if cursor.left != 0 else 0  # no row is wanted: none is read
-        skipped, _, _ = self.rows_of(cursor.txn, cursor, store.number, offset)
-        self.page(connection, cursor, o.get("page"), skipped)
-
-    def page(self, connection, cursor, page, skipped=()):
-        txn, number = cursor.txn, cursor.store.number
-        most = min(x for x in (page, cursor.left, self.limits.scan_rows()) if x is not None)
-        place = cursor.place
-        if skipped:
-            cursor.place = (skipped[-1][0], -1 if cursor.reverse else 1)
-        rows, ended, following = self.rows_of(txn, cursor, number, most)
-        told = len(self.result["rows"]) if self.error is None else len(rows)
-        if told < len(rows) and self.limits.ends_page(rows, told):
-            rows, ended, following = rows[:told], False, rows[told][0]
-        stands, cursor.place = cursor.place, place
-        self.note_walk(txn, cursor, number, list(skipped) + rows, ended, following)
-        cursor.place = stands
-        check(self.error is None, "refused with %r", self.error)
-        shape = {"keys": lambda r: [r[0]], "values": lambda r: [r[1]], None: list}[cursor.only]
-        expected = [shape(record) for _, record in rows]
-        if cursor.ended and not same(expected, self.result["rows"]):  # deleted ones were passed
-            rows = [(o, r) for o, r in rows if (number, o) not in txn.writes]
-            expected = [shape(record) for _, record in rows]
-        check(same(expected, self.result["rows"]), "the rows are %r", expected)
-        cursor.ended = ended
-        if rows:
-            cursor.place = (rows[-1][0], -1 if cursor.reverse else 1)
-        if cursor.left is not None:
-            cursor.left -= len(rows)
-        told = self.result["cursor"]
-        if told is None:
-            check(not cursor.keep, "the cursor was to be kept")
-            check(cursor.left == 0 or following is None, "there are more rows")
-            self.forget(connection, cursor)
-        else:
-            old = connection.cursors.get(told)
-            check(old is None or old is cursor, "the cursor's number is in use")
-            connection.cursors[told] = cursor
-            self.limits.check_cursors(connection)
-
-    def forget(self, connection, cursor):
-        for number in [n for n, c in connection.cursors.items() if c is cursor]:
-            del connection.cursors[number]
-
-    def next(self, connection, number, options=None):
-        o = options or {}
-        cursor = connection.cursors.get(number)
-        if cursor is None:
-            self.refused(Answer("NO_CURSOR"))
-            return
-        txn = cursor.txn
-        if not txn.auto and self.learns(txn):
-            return
-        try:
-            self.next_in(connection, cursor, o)
-        except (Answer, BadKey) as e:
-            answer = e if isinstance(e, Answer) else Answer("BAD_KEY")
-            self.refused(answer)
-            self.doom(txn, answer.name)
-
-    def next_in(self, connection, cursor, o):
-        txn = cursor.txn
-        if "bad" in o or o.get("page") == 0:
-            raise Answer("BAD_REQUEST")
-        if cursor.store is None:  # it was made after a savepoint that was rolled back to
-            raise Answer("NO_STORE")
-        place = cursor.store.spec.of_value(o["to"])[0] if "to" in o else None
-        while cursor.store.number in txn.moved:
-            moved = txn.moved[cursor.store.number]
-            if moved is None:
-                raise Answer("NO_STORE")
-            cursor.store = moved
-        if "reverse" in o:
-            if cursor.place is None and o["reverse"] != cursor.reverse:
-                cursor.turn_at_edge()
-            cursor.reverse = o["reverse"]
-        if place is not None:
-            cursor.place = (place, 1 if cursor.reverse else -1)
-        kept = cursor.keep
-        cursor.keep = o.get("keep", kept)
-        try:
-            self.page(connection, cursor, o.get("page"))
-        except (Answer, BadKey):
-            cursor.keep = kept
-            raise
-
-    def close(self, connection, number):
-        cursor = connection.cursors.get(number)
-        txn = cursor.txn if cursor else None
-        if txn is not None and not txn.auto and self.error is not None and self.learns(txn):
-            return
-        self.succeeded(None)
-        if cursor:
-            self.forget(connection, cursor)
-
     # ---- one trip, and the server ----
 
     def run(self, connection, ops, options=None):
         txn = Txn(self.commit, dict(options or {}, isolation=None))
-        txn.auto = True
+        txn.auto = self.is_run = True
         error, result = self.error, self.result
         if self.believed(connection):
             return

@@ -78,7 +78,7 @@ def canonical(v):
 
 
 def int_or_none(v):
-    if v in (float("inf"), float("-inf")) or v != int(v) or not -2**63 <= v < 2**64:
+    if v != v or v in (float("inf"), float("-inf")) or v != int(v) or not -2**63 <= v < 2**64:
         return None
     return int(v)
 
@@ -92,7 +92,7 @@ def same(a, b):
     if isinstance(a, dict):
         return isinstance(b, dict) and len(a) == len(b) and all(
             k in b and same(x, b[k]) for k, x in a.items())
-    return type(a) is type(b) and a == b
+    return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
 class KeySpec:

@@ -8,6 +8,7 @@ class Saved:
         self.entries, self.moved = set(txn.entries), dict(txn.moved)
         self.counters, self.given = dict(txn.counters), dict(txn.given)
         self.last_writer_wins = set(txn.last_writer_wins)
+        self.built = set(txn.built)
         self.number = number  # stores from here on were made after it
 
 
@@ -43,10 +44,15 @@ class Savepoints:
         txn.entries, txn.moved = set(saved.entries), dict(saved.moved)
         txn.counters, txn.given = dict(saved.counters), dict(saved.given)
         txn.last_writer_wins = set(saved.last_writer_wins)
+        for number in txn.built - saved.built if txn.watches() else ():
+            txn.reads.append((number, lambda o: True, False))  # what was read stays so
+        txn.built = set(saved.built)
         for cursor in connection.cursors.values():
             if cursor.txn is txn:
                 while cursor.store is not None and cursor.store.number >= saved.number:
                     cursor.store = cursor.store.before
+                while cursor.index and cursor.index.number >= saved.number:
+                    cursor.index, cursor.is_over = cursor.index.before, not cursor.index.before
 
     def let_go_numbers(self, txn, kept):
         """Numbers taken back come again, unless somebody else has had some meanwhile."""

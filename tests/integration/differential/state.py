@@ -15,8 +15,9 @@ class Difference(Exception):
 class Answer(Exception):
     """The error that the request must be answered with."""
 
-    def __init__(self, name, reasons=(), **details):
+    def __init__(self, name, reasons=(), choices=None, **details):
         super().__init__(name)
+        self.choices = choices or [details]  # what the details may be
         self.name = name
         self.reasons = list(reasons)
         self.details = details
@@ -57,6 +58,7 @@ class Store:
         self.last_writer_wins = last_writer_wins
         self.counter = counter
         self.before = None  # of one that was cleared: the store before that
+        self.indexes = ()
 
 
 class Winner:
@@ -69,8 +71,9 @@ class Winner:
 class Reason:
     """Why a transaction has lost."""
 
-    def __init__(self, name, kind=None, winner=None, store=None, key=None, names=()):
+    def __init__(self, name, kind=None, winner=None, store=None, key=None, names=(), index=None):
         self.name = name
+        self.index = index  # names of an index, None: it is over none
         self.kind = kind
         self.winner = winner
         self.key = key
@@ -83,6 +86,9 @@ class Reason:
             return True
         details = error["details"]
         winner = details.get("winner") or {}
+        index = details.get("index_name", details.get("index"))
+        if self.index and index not in self.index:
+            return False
         if details.get("kind") != self.kind or details.get("store") not in self.names:
             return False
         if details.get("key") is not None and (
@@ -118,6 +124,7 @@ class Txn:
         self.moved = {}      # store number -> the number that took its place, None: none
         self.counters = {}   # Counter -> greatest number of its own
         self.given = {}      # Counter -> greatest number that was generated for it
+        self.built = set()   # numbers of stores that it has made an index over
         self.reads = []      # (store number, test of an order, certain)
         self.name_reads = set()
         self.all_names = False
@@ -137,8 +144,11 @@ class Txn:
 
 
 class Cursor:
-    def __init__(self, txn, store, name, test, reverse, options):
+    def __init__(self, txn, store, name, test, reverse, options, index=None):
         self.txn = txn
+        self.index = index
+        self.is_over = False  # its index was taken back with a savepoint
+        self.unique = bool(options.get("unique")) and index is not None
         self.store = store
         self.name = name
         self.test = test
@@ -154,9 +164,18 @@ class Cursor:
         if self.place is None:
             return True
         at, side = self.place
+        if at is not TOP:
+            order = order[:len(at)]  # a place may be that of an index key, with all of its rows
         if self.reverse:
             return order < at or (order == at and side > 0)
         return order > at or (order == at and side < 0)
+
+    @property
+    def number(self):
+        return self.index.number if self.index else self.store.number
+
+    def index_key(self, order):
+        return order[:self.index.of.spec.count]
 
     def turn_at_edge(self):
         """Nothing has been read: it stands at the end from which it set out."""

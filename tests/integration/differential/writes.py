@@ -22,6 +22,8 @@ class Writes:
             self.check_record(txn, store, order, key)
         else:
             txn.last_writer_wins.add(store.number)
+        if store.indexes:
+            self.write_entries(txn, name, store, order, key, value)
         txn.writes[store.number, order] = (key, value)
         txn.entries.add(name)
 
