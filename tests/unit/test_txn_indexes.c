@@ -274,6 +274,27 @@ START_TEST(a_write_that_lacks_memory_changes_no_index)
 }
 END_TEST
 
+/* An index that could not be made leaves its transaction as it was: it does not lose to those who
+ * write in the store. */
+START_TEST(an_index_that_could_not_be_made_dooms_nobody)
+{
+    struct core_rig rig;
+    struct txn *t;
+
+    core_open(&rig, 10);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    core_set(&rig, "s", 1, 7);
+    core_set(&rig, "s", 2, 7);
+    t = core_begin(&rig, "index", NULL);
+    MUST_EQ(create(&rig, t, "own", "{\"key\": [[0]], \"unique\": T}"), ERR_NOT_UNIQUE);
+    core_set(&rig, "s", 3, 8);
+    MUST_EQ(core_put(&rig, t, "s", 4, 9), ERR_OK);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    check(&rig);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("indexes");
@@ -287,6 +308,7 @@ int main(void)
                         60);
     tcase_add_loop_test(tcase, an_index_created_over_records_is_made_again_by_replay, 0, 4);
     tcase_add_test(tcase, entries_are_not_in_the_log);
+    tcase_add_test(tcase, an_index_that_could_not_be_made_dooms_nobody);
     tcase_add_loop_test(tcase, a_write_that_lacks_memory_changes_no_index, 0, 12);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
