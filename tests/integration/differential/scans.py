@@ -161,7 +161,13 @@ class Scans:
             cursor.place = (place, 1 if cursor.reverse else -1)
         skip = o.get("skip", 0)
         skipped, _, _ = self.rows_of(txn, cursor, cursor.number, skip)
-        self.page(connection, cursor, o.get("page"), skipped)
+        kept = cursor.keep
+        cursor.keep = o.get("keep", kept)
+        try:
+            self.page(connection, cursor, o.get("page"), skipped)
+        except (Answer, BadKey):
+            cursor.keep = kept
+            raise
 
     def place_of(self, cursor, to):
         if cursor.index is None:
