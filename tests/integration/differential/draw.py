@@ -215,11 +215,11 @@ class Draw:
             o["reverse"] = self.maybe(50)
         if self.maybe(15):
             o["to"] = self.key(name)
-        if self.maybe(10):
-            o["keep"] = self.maybe(50)
             index = self.index_of(name)
             if index and not index.of.unique and self.maybe(40):
                 o["to"] = {"index": o["to"], "key": self.key(name[0])}
+        if self.maybe(10):
+            o["keep"] = self.maybe(50)
         if self.maybe(10):
             o["skip"] = self.random.randrange(4)
         if self.maybe(2):
