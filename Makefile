@@ -223,6 +223,8 @@ bench: ## beside the rivals that are installed, about ten minutes; BENCH_FLAGS='
 bench-full: ## every workload, about 75 minutes, into docs/performance.md
 bench bench-full: all $(B)/tests/bench/bench
 	$(BENCH) $(if $(filter bench-full,$@),--full) --markdown $(BENCH_TABLES) $(BENCH_FLAGS)
+bench-queries: all ## queries beside SQLite and PostgreSQL, of RECORDS=1000000 documents
+	HOLDFASTD=$(B)/holdfastd $(PYTHON) tests/bench/query_bench.py --records $(or $(RECORDS),1000000)
 SMOKE := $(B)/bench-smoke
 bench-smoke: all $(B)/tests/bench/bench ## does the load tool work? every workload, tiny
 	@cp docs/performance.md $(SMOKE).md
@@ -282,6 +284,6 @@ help: ## this list
 
 FORCE:
 .PHONY: FORCE all tests test node conformance unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
-        mutants test-long bench bench-full bench-smoke kill histories options stress install clean help
+        mutants test-long bench bench-full bench-queries bench-smoke kill histories options stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

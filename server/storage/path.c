@@ -48,17 +48,50 @@ enum err path_read(struct slice text, struct path_step *steps, unsigned room, un
     return e;
 }
 
-/* c is behind a map's head: move it to the field's value. */
+/* The bytes that a value takes by its first one; 0: that is not enough to know. */
+static const uint8_t value_sizes[256] = {
+    [0x00 ... 0x7f] = 1, [0x80] = 1,  [0x90] = 1,  [0xc0] = 1,          [0xa0] = 1,
+    [0xa1] = 2,          [0xa2] = 3,  [0xa3] = 4,  [0xa4] = 5,          [0xa5] = 6,
+    [0xa6] = 7,          [0xa7] = 8,  [0xa8] = 9,  [0xa9] = 10,         [0xaa] = 11,
+    [0xab] = 12,         [0xac] = 13, [0xad] = 14, [0xae] = 15,         [0xaf] = 16,
+    [0xb0] = 17,         [0xb1] = 18, [0xb2] = 19, [0xb3] = 20,         [0xb4] = 21,
+    [0xb5] = 22,         [0xb6] = 23, [0xb7] = 24, [0xb8] = 25,         [0xb9] = 26,
+    [0xba] = 27,         [0xbb] = 28, [0xbc] = 29, [0xbd] = 30,         [0xbe] = 31,
+    [0xbf] = 32,         [0xc2] = 1,  [0xc3] = 1,  [0xca] = 5,          [0xcb] = 9,
+    [0xcc] = 2,          [0xcd] = 3,  [0xce] = 5,  [0xcf] = 9,          [0xd0] = 2,
+    [0xd1] = 3,          [0xd2] = 5,  [0xd3] = 9,  [0xd4] = 3,          [0xd5] = 4,
+    [0xd6] = 6,          [0xd7] = 10, [0xd8] = 18, [0xe0 ... 0xff] = 1,
+};
+
+static inline void value_skip(struct msgpack_cursor *c)
+{
+    size_t size = c->at < c->end ? value_sizes[*c->at] : 0;
+
+    if (size && size <= (size_t)(c->end - c->at))
+        c->at += size;
+    else
+        msgpack_skip(c, MSGPACK_DEPTH_MAX, NULL);
+}
+
+static inline bool name_is(struct slice name, struct slice field)
+{
+    return name.size == field.size &&
+           (!name.size ||
+            (*name.data == *field.data && memcmp(name.data, field.data, name.size) == 0));
+}
+
+/* c is behind a map's head: move it to the field's value. Queries do it for every record that
+ * they look at: short names and values of known sizes are passed over in place. */
 static bool field_find(struct msgpack_cursor *c, uint32_t pairs, struct slice field)
 {
     while (pairs-- > 0) {
         struct msgpack_cursor text = *c;
         struct slice name;
 
-        msgpack_skip(c, MSGPACK_DEPTH_MAX, NULL);
-        if (!msgpack_read_text(&text, &name) && slice_equal(name, field))
+        value_skip(c);
+        if (!msgpack_read_text(&text, &name) && name_is(name, field))
             return true;
-        msgpack_skip(c, MSGPACK_DEPTH_MAX, NULL);
+        value_skip(c);
     }
     return false;
 }
@@ -79,7 +112,7 @@ struct slice path_find(const struct value_path *path, struct slice document)
         if (is_field ? !field_find(&c, t.count, step->name) : step->place >= t.count)
             return SLICE_NONE;
         for (uint32_t n = 0; !is_field && n < step->place; n++)
-            msgpack_skip(&c, MSGPACK_DEPTH_MAX, NULL);
+            value_skip(&c);
     }
     return msgpack_skip(&c, MSGPACK_DEPTH_MAX, &value) ? SLICE_NONE : value;
 }
