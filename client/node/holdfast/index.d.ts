@@ -141,6 +141,24 @@ export class Cursor<Row = [Key, Value]> {
   close (): void
 }
 
+export interface QueryAnswer {
+  columns?: string[]
+  rows?: any[][]
+  /** How many records a statement that writes has changed. */
+  changed?: number
+}
+
+/** The answer to a query: `await` gives it whole, `for await` row by row. */
+export class Query implements PromiseLike<QueryAnswer>, AsyncIterable<any[]> {
+  private constructor ()
+  then<A = QueryAnswer, B = never> (resolve?: ((answer: QueryAnswer) => A | PromiseLike<A>) | null, reject?: ((error: any) => B | PromiseLike<B>) | null): Promise<A | B>
+  catch<B = never> (reject?: ((error: any) => B | PromiseLike<B>) | null): Promise<QueryAnswer | B>
+  finally (f?: (() => void) | null): Promise<QueryAnswer>
+  /** Rows as objects by the names of their columns. */
+  objects (): Promise<Record<string, any>[]>
+  [Symbol.asyncIterator] (): AsyncIterator<any[]>
+}
+
 /** The methods of stores and records; a client has them, each call by itself, and a transaction. */
 export interface Records {
   createStore (name: string, options?: StoreOptions): Promise<null>
@@ -166,6 +184,10 @@ export interface Records {
   count (source: Source, range?: Range | null, options?: RequestOptions): Promise<number>
   size (source: Source, range?: Range | null, options?: RequestOptions): Promise<number>
   deleteRange (store: string, range: Range, options?: RequestOptions & { limit?: number, reverse?: boolean }): Promise<number>
+
+  /** Run a query; `args` are for `$1`, `$2`, ... or, an object, for `$name`. */
+  query (text: string, args?: readonly Value[] | Record<string, Value> | null, options?: RequestOptions & { page?: number }): Query
+  explain (text: string, args?: readonly Value[] | Record<string, Value> | null, options?: RequestOptions): Promise<any>
 
   scan (source: Source, range: Range | null | undefined, options: ScanOptions & { only: 'keys' | 'values' }): Scan<any>
   scan (source: readonly [string, string], range?: Range | null, options?: ScanOptions): Scan<[any, any, any]>
@@ -248,7 +270,7 @@ export class Client extends EventEmitter implements Records {
   begin (options?: BeginOptions): Promise<Transaction>
   /** Begin without waiting: it sees nothing that is sent later. Throws where no connection is there. */
   start (options?: BeginOptions): Transaction
-  /** Several operations as one transaction in one trip. */
+  /** Several operations as one transaction in one trip. With a token it is sent again when the connection is lost, and done once. */
   run (operations: readonly Operation[], options?: BeginOptions & CommitOptions): Promise<{ results: any[] | null, commit: number | null }>
   outcome (token: Uint8Array, options?: RequestOptions & { snapshot?: number }):
     Promise<{ state: 'committed' | 'not-committed' | 'unknown', commit: number | null }>

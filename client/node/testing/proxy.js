@@ -15,6 +15,8 @@ export class Proxy {
   #server
   #sockets = new Set()
   connections = 0
+  isMute = false // true: what the server says on the connections there are is lost
+  isDeaf = false // true: what the client says is
   up = 0 // bytes towards the server on the newest connection
   down = 0
 
@@ -27,8 +29,11 @@ export class Proxy {
 
   get address () { return `holdfast://127.0.0.1:${this.#server.address().port}` }
 
-  /** Reset every connection that is open. */
-  cut () { for (const socket of this.#sockets) socket.resetAndDestroy() }
+  /** Reset every connection that is open; those that follow are heard. */
+  cut () {
+    this.isMute = this.isDeaf = false
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
 
   async stop () {
     this.cut()
@@ -51,11 +56,11 @@ export class Proxy {
     client.on('end', () => server.end())
     server.on('end', () => client.end())
     this.up = this.down = 0
-    this.#carry(client, server, faults, faults.cutUp, Infinity, n => { this.up = n }, end)
-    this.#carry(server, client, faults, faults.cutDown, faults.stallDown ?? Infinity, n => { this.down = n }, end)
+    this.#carry(client, server, client, faults, faults.cutUp, Infinity, n => { this.up = n }, end)
+    this.#carry(server, client, client, faults, faults.cutDown, faults.stallDown ?? Infinity, n => { this.down = n }, end)
   }
 
-  #carry (from, to, faults, cut = Infinity, stall, count, end) {
+  #carry (from, to, client, faults, cut = Infinity, stall, count, end) {
     let bytes = 0
     let held = []
     let isTimed = false
@@ -69,7 +74,9 @@ export class Proxy {
       // What was written before the cut arrives; then both sides are gone.
       if (bytes >= cut) setImmediate(end)
     }
+    const isTowardsServer = from === client
     from.on('data', piece => {
+      if (isTowardsServer ? this.isDeaf : this.isMute) return
       if (faults.join === undefined) return give(piece)
       held.push(piece)
       const all = Buffer.concat(held)

@@ -48,6 +48,7 @@ export class Server {
         text += piece
         if (text.includes('\n')) resolve(text)
       })
+      child.once('error', reject)
       child.once('exit', code => reject(new Error(`holdfastd ended with ${code}: ${this.#errors}`)))
     })
     this.port = Number(/tcp=127\.0\.0\.1:(\d+)/.exec(ready)[1])

@@ -330,20 +330,41 @@ export class Client extends EventEmitter {
     if (!error.maybeCommitted) return { error }
     if (!transaction.hasWritten) return { error: local('CONNECTION', error.message, { cause: error, retryable: true }) }
     if (transaction.token === undefined) return { error }
-    try {
-      const known = transaction.snapshot === undefined ? undefined : { snapshot: transaction.snapshot }
-      const { state, commit } = await this.#request('outcome', [transaction.token], 1, known)
-      if (state === 'committed') {
-        transaction.committed = commit
-        return { value }
-      }
-      if (state === 'not-committed') {
-        return { error: local('CONNECTION', error.message, { cause: error, retryable: true }) }
-      }
-    } catch (cause) {
-      error.cause ??= cause
+    const known = transaction.snapshot === undefined ? undefined : { snapshot: transaction.snapshot }
+    const { state, commit } = await this.#ask(transaction.token, known).catch(cause => ({ state: 'unknown', cause }))
+    if (state === 'committed') {
+      transaction.committed = commit
+      return { value }
     }
-    return { error }
+    if (state === 'unknown') return { error }
+    return { error: local('CONNECTION', error.message, { cause: error, retryable: true }) }
+  }
+
+  // The question may be lost as well.
+  async #ask (token, known) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#request('outcome', [token], 1, known)
+      } catch (e) {
+        if (!e.retryable || attempt >= this.#settings.attempts) throw e
+        await sleep(Math.max(e.retryAfterMs, pause(attempt, this.#settings.delayFirstMs, this.#settings.delayMaxMs)))
+      }
+    }
+  }
+
+  /**
+   * Several operations as one transaction in one trip: {results, commit}. With a `token` (newToken()) it is sent again when
+   * the connection is lost, and still done once; `results` is then null where it had been done already.
+   */
+  async run (operations, options) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#request('run', [operations], 1, options)
+      } catch (e) {
+        const isAgain = e.name === 'CONNECTION' && e.maybeCommitted && options?.token !== undefined
+        if (!isAgain || attempt >= this.#settings.attempts) throw e
+      }
+    }
   }
 
   /** What became of the commit with this token: {state, commit}. */

@@ -14,6 +14,7 @@ const ANSWER_BYTES_MAX = 256 * 1024 * 1024 // no server sends as much in one ans
 class Request {
   constructor (method, resolve, reject) {
     this.method = method
+    this.isWrite = false
     this.resolve = resolve
     this.reject = reject
     this.owner = null
@@ -135,7 +136,7 @@ export class Connection {
    * parameters; their names are translated (readOnly: read_only), those that are undefined are left
    * out, and `signal` (an AbortSignal) stays here.
    */
-  request (method, params, places, options, { owner, late, always } = PLAIN) {
+  request (method, params, places, options, { owner, late, always, isWrite } = PLAIN) {
     return new Promise((resolve, fail) => {
       const reject = owner === null || always ? fail : error => {
         owner._refuse(error)
@@ -157,6 +158,7 @@ export class Connection {
       }
       const request = new Request(method, resolve, fail)
       request.owner = owner
+      request.isWrite = isWrite ?? WRITES.has(method)
       request.late = late
       if (!this.#isKeeping && this.#waiting.size === 0) this.#socket.ref()
       this.#waiting.set(msgid, request)
@@ -393,7 +395,7 @@ export class Connection {
     for (const request of waiting) {
       if (request.isSettled) continue
       request.settle()
-      request.reject(this.#lost(request.method, !unsent.has(request), request.owner))
+      request.reject(this.#lost(request.method, request.isWrite && !unsent.has(request), request.owner))
     }
     for (const resolve of this.#drains.splice(0)) resolve()
     for (const waiter of this.#slots.splice(0)) waiter.leave(this.#lost('begin', false))
@@ -401,8 +403,8 @@ export class Connection {
   }
 
   // Within a transaction only its commit can be in force although the answer is lost.
-  #lost (method, isSent, owner = null) {
-    const maybe = isSent && WRITES.has(method) && (owner === null || method === 'commit')
+  #lost (method, isSentWrite, owner = null) {
+    const maybe = isSentWrite && (owner === null || method === 'commit')
     const reason = this.#error
     if (reason.name === 'PROTOCOL') return local('PROTOCOL', reason.message, { cause: reason, maybe_committed: maybe })
     return local('CONNECTION', `${method}: the connection is lost: ${reason.message}` +

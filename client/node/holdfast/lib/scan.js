@@ -202,6 +202,90 @@ export class Cursor {
   }
 }
 
+/**
+ * The answer to a query. `await` gives it whole, `{columns, rows}` or `{changed}`; `for await` gives the rows one by one,
+ * page by page from the server; `objects()` gives rows as objects. It is sent at once, whatever is done with it.
+ */
+export class Query {
+  #answer
+  #connection = null
+  #owner = null
+  #page
+  #whole = null
+
+  constructor (place, text, args, options = {}) {
+    this.#page = options.page
+    this.#answer = place instanceof Promise
+      ? place.then(there => this.#send(there, text, args, options))
+      : this.#send(place, text, args, options)
+    // A commit repeats what went wrong in its transaction; elsewhere somebody has to look.
+    if (this.#owner !== null) this.#answer.catch(ignore)
+  }
+
+  #send ({ connection, owner }, text, args, options) {
+    this.#connection = connection
+    this.#owner = owner
+    return connection.request('query', [owner?.handle ?? null, text, args ?? null], 3, options,
+      { owner, late: answer => this.#close(answer.cursor), always: false, isWrite: !READS.test(text) })
+  }
+
+  /** Everything: {columns, rows} or {changed}. */
+  then (resolve, reject) {
+    this.#whole ??= this.#readAll()
+    return this.#whole.then(resolve, reject)
+  }
+
+  catch (reject) { return this.then(undefined, reject) }
+  finally (f) { return this.then().finally(f) }
+
+  async #readAll () {
+    const { cursor, ...answer } = await this.#answer
+    for await (const page of this.#pages(cursor)) {
+      for (let i = 0; i < page.length; i++) answer.rows.push(page[i])
+    }
+    return answer
+  }
+
+  /** Rows as objects by the names of their columns. */
+  async objects () {
+    const { columns, rows } = await this
+    return rows.map(row => Object.fromEntries(row.map((value, i) => [columns[i], value])))
+  }
+
+  async * [Symbol.asyncIterator] () {
+    const { rows = [], cursor } = await this.#answer
+    yield * rows
+    for await (const page of this.#pages(cursor)) yield * page
+  }
+
+  // The pages behind the first, one fetched ahead.
+  async * #pages (cursor) {
+    let next = cursor === null || cursor === undefined ? null : this.#next(cursor)
+    try {
+      while (next !== null) {
+        const answer = await next
+        cursor = answer.cursor
+        next = cursor === null ? null : this.#next(cursor)
+        yield answer.rows
+      }
+    } finally {
+      next?.catch(ignore)
+      if (next !== null) this.#close(cursor)
+    }
+  }
+
+  #next (cursor) {
+    return this.#connection.request('next', [cursor], 1, { page: this.#page }, { owner: this.#owner, late: null, always: false })
+  }
+
+  #close (cursor) {
+    if (cursor === null || cursor === undefined || !this.#connection.isOpen) return
+    this.#connection.request('close', [cursor], 1, undefined, { owner: null, late: null, always: true }).catch(ignore)
+  }
+}
+
+const READS = /^[\s(]*(select|values)\b/i
+
 function isEmpty (options) {
   for (const name in options) if (options[name] !== undefined && name !== 'signal') return false
   return true

@@ -1,7 +1,7 @@
 // transaction.js - the methods of stores and records, and the transaction that has them.
 import { HoldfastError, local } from './errors.js'
 import { camel, IN_TRANSACTION, METHODS, WRITES } from './methods.js'
-import { Cursor, Scan } from './scan.js'
+import { Cursor, Query, Scan } from './scan.js'
 
 
 /** The methods of stores and records. A client has them, each call by itself, and a transaction. */
@@ -9,6 +9,13 @@ export class Records {
   /** The rows of a range, as an async iterable that fetches a page ahead. See Scan. */
   scan (source, range, options) {
     return new Scan(() => this._place(), source, range, options)
+  }
+
+  /** The answer to a query: to be awaited, or iterated over. See Query. `args` is a list or an object. */
+  query (text, args, options) {
+    if (typeof text !== 'string') throw local('MISUSE', 'query: the text is missing')
+    this._writes?.()
+    return new Query(this._place(), text, args, options ?? undefined)
   }
 
   /** A cursor that can be turned and moved. See Cursor. */
@@ -138,6 +145,8 @@ export class Transaction extends Records {
     this.#connection.abandon(this, reason)
     return this.rollback().catch(ignore)
   }
+
+  _writes () { this.hasWritten = true }
 
   _place () {
     this.#check('scan')

@@ -227,6 +227,28 @@ test('client: what is refused before it is sent fails the commit too', { skip },
   assert.equal(await db.count('here'), 1)
 })
 
+test('client: queries, whole, row by row and as objects', { skip }, async t => {
+  if (!(await db.describe()).some(method => method.name === 'query')) return t.skip('the server has no queries')
+  await freshStore('q', { key: 'id' })
+  await db.transaction(tx => { for (let id = 0; id < 2500; id++) tx.put('q', { id, name: `n${id}` }) })
+  const { columns, rows } = await db.query('select id, name from q where id > $1 order by id', [10])
+  assert.deepEqual(columns, ['id', 'name'])
+  assert.equal(rows.length, 2489)
+  assert.deepEqual(rows[0], [11, 'n11'])
+  let sum = 0
+  for await (const [id] of db.query('select id from q', null, { page: 100 })) sum += id
+  assert.equal(sum, 2499 * 1250)
+  assert.deepEqual(await db.query('select name from q where id = $id', { id: 5 }).objects(), [{ name: 'n5' }])
+  for await (const [id] of db.query('select id from q', null, { page: 10 })) if (id > 50) break
+  await nothingHeld()
+  await rejects(db.query('select from'), 'BAD_QUERY', e => assert.equal(e.details.line, 1))
+  assert.equal(await db.transaction(async tx => {
+    tx.put('q', { id: -1, name: 'own' })
+    return (await tx.query('select count(*) from q')).rows[0][0]
+  }), 2501)
+  await rejects(db.transaction(tx => { tx.query('select from') }), 'BAD_QUERY')
+})
+
 test('client: savepoints', { skip }, async () => {
   await freshStore('sp')
   await db.transaction(async tx => {

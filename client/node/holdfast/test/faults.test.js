@@ -2,18 +2,20 @@
 // applied twice, and none is told wrongly.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { connect, HoldfastError } from '../index.js'
+import { connect, HoldfastError, newToken } from '../index.js'
 import { Proxy } from '../../testing/proxy.js'
 import { noServer, Server } from '../../testing/server.js'
 
 let server
 let direct
+let hasTokens
 const skip = noServer
 
 before(async () => {
   if (skip) return
   server = await Server.start()
   direct = await connect(server.address)
+  hasTokens = direct.hasFeature('tokens')
   await direct.createStore('ledger', { generate: true })
   await direct.createStore('counter')
 })
@@ -45,12 +47,14 @@ async function work (db) {
       tx.put('counter', n + 1, 'n')
       await tx.insert('ledger', one)
     }, { label: 'faults', attempts: 100 })),
-    tell(two, db.run([['insert', ['ledger', two]]])),
+    tell(two, db.run([['insert', ['ledger', two]]], { token: hasTokens ? newToken() : undefined })),
     tell(three, db.insert('ledger', three)),
     db.get('counter', 'n').catch(checkError),
     db.scan('ledger', null, { page: 2, limit: 5 }).all().catch(checkError),
     db.ping().catch(checkError)
   ])
+  // Where the server keeps the outcomes of commits, only what has no token may stay unknown.
+  if (hasTokens) for (const number of [one, two]) assert.notEqual(told.get(number), 'unknown')
   return told
 }
 
@@ -145,6 +149,46 @@ test('faults: a transaction is run again on a new connection', { skip }, async (
   assert.equal(runs, 3)
   assert.deepEqual(seen, ['disconnect', 'connect', 'disconnect', 'connect'])
   assert.equal(await db.ping(), 'pong')
+  await db.close()
+  await proxy.stop()
+})
+
+test('faults: a commit whose answer is lost is found by its token, and one that never arrived is done again', { skip }, async t => {
+  if (!hasTokens) return t.skip('the server keeps no outcomes of commits')
+  const proxy = await Proxy.start(server.port)
+  const db = await connect(proxy.address)
+  for (const lose of ['isMute', 'isDeaf']) {
+    const number = ++works
+    let runs = 0
+    let tx
+    const done = db.transaction(async transaction => {
+      tx = transaction
+      await tx.insert('ledger', number)
+      if (++runs === 1) proxy[lose] = true
+      return runs
+    })
+    if (lose === 'isMute') {
+      const isThere = async () => (await direct.scan('ledger', null, { only: 'values' }).all()).includes(number)
+      while (!await isThere()) await direct.ping()
+    } else while (runs === 0) await direct.ping()
+    await direct.ping()
+    proxy.cut()
+    assert.equal(await done, lose === 'isMute' ? 1 : 2)
+    assert.ok(tx.committed > 0)
+    await check(new Map([[number, 'in']]))
+  }
+  const token = newToken()
+  const number = ++works
+  proxy.isMute = true
+  const ran = db.run([['insert', ['ledger', number]]], { token })
+  while ((await direct.count('ledger')) === 0) await direct.ping()
+  proxy.cut()
+  const { results, commit } = await ran
+  assert.ok(results === null || results.length === 1)
+  assert.ok(commit > 0)
+  await check(new Map([[number, 'in']]))
+  assert.deepEqual(await db.outcome(token), { state: 'committed', commit })
+  assert.equal((await db.outcome(newToken(), { snapshot: commit })).state, 'not-committed')
   await db.close()
   await proxy.stop()
 })
