@@ -32,9 +32,10 @@ CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-
 CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -fPIC -fvisibility=hidden $(WARN) $(CFLAGS_$(MODE)) \
           $(EXTRA_CFLAGS)
 LDFLAGS := $(filter -fsanitize% --coverage,$(CFLAGS_$(MODE)))
-LIBS := -luv -lmsgpackc -llz4 -lxxhash -lutf8proc -lpthread -lm
+LIBS := -luv -llz4 -lxxhash -lutf8proc -lpthread -lm
 CLI_LIBS := -ledit -lutf8proc -lm
-CHECK_LIBS := -lcheck -lsubunit -lrt
+# msgpack-c judges ours in the tests; no program of ours links it.
+CHECK_LIBS := -lcheck -lsubunit -lrt -lmsgpackc
 
 PROTO := $(wildcard proto/*.c)
 CORE := $(wildcard server/base/*.c server/storage/*.c server/txn/*.c server/query/*.c) \
@@ -130,7 +131,7 @@ $(B)/holdfast: $(call obj,$(CLI)) $(B)/libholdfast.a $(B)/libproto.a
 $(B)/tests/test_client_%: $(B)/tests/unit/test_client_%.o $(B)/libclient.a $(B)/libproto.a
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(NO_LTO) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lmsgpackc $(CLI_LIBS) -lpthread
+	$(Q)$(CC) $(NO_LTO) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(CLI_LIBS) -lpthread
 
 # libholdfast as a program sees it, for test_library.
 $(B)/tests/library: $(B)/tests/integration/library.o $(B)/libholdfast.a
@@ -150,6 +151,8 @@ $(B)/fuzz/%: FUZZ_LINK := -fsanitize=fuzzer
 else
 $(B)/tests/fuzz/%.o: CFLAGS += -DFUZZ_STANDALONE
 endif
+# The library's symbols from proto are local to it.
+$(B)/fuzz/fuzz_values: $(B)/libholdfast.a
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libfuzz.a $(CORE_LIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
@@ -187,7 +190,7 @@ ubsan: ## every test under UndefinedBehaviorSanitizer alone
 THREADED := $(filter %/test_os %/test_os_jobs %/test_os_uv %_posix %_threads,$(UNIT_BINS))
 tsan: ## what has threads, under ThreadSanitizer
 	@$(MAKE) MODE=tsan tsan-run
-tsan-run: all $(THREADED)
+tsan-run: all $(THREADED) $(B)/tests/library
 	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(RUN) --integration $(THREADED)
 cov: ## every test, then how much of each file has run
 	@find build/cov -name '*.gcda' -delete 2>/dev/null; true
@@ -265,7 +268,7 @@ install: all ## PREFIX=/usr/local DESTDIR=: programs, library, header, unit, doc
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/include $(LIBDIR)/pkgconfig \
 	    $(UNITDIR) $(DOCDIR)/docs/decisions)
 	install $(filter %/holdfast %/holdfastd,$(BINS)) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 client/lib/holdfast.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 client/lib/holdfast.h client/lib/holdfast_msgpack.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(B)/libholdfast.a $(DESTDIR)$(LIBDIR)
 	install -m 644 $(B)/libholdfast.so $(DESTDIR)$(LIBDIR)/libholdfast.so.$(LIB_VERSION)
 	ln -sf libholdfast.so.$(LIB_VERSION) $(DESTDIR)$(LIBDIR)/libholdfast.so.$(LIB_SONAME)

@@ -164,7 +164,7 @@ int cli_failed(struct cli *cli)
 
 int cli_connect(struct cli *cli)
 {
-    struct hf_open_options options = {.timeout_ms = cli->timeout_ms};
+    struct hf_open_options options = {.timeout_ms = cli->timeout_ms ? cli->timeout_ms : -1};
     struct hf_error error;
 
     if (cli->conn && hf_conn_fd(cli->conn) >= 0)

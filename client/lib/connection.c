@@ -8,12 +8,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* Keepalive finds a peer that is gone without a word. What a unix socket does not know fails,
+ * and is not needed there. */
+static void connection_tune(const struct hf_conn *c)
+{
+    struct timeval receive = {.tv_sec = CONNECTION_RECEIVE_MS / 1000};
+    int on = 1, idle_s = c->options.keepalive_s, interval_s = 10, count = 3;
+
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof receive);
+    if (idle_s < 0)
+        return;
+    setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
 
 /* Blocking from here on; see the top of the file. */
 int connection_connect(struct hf_conn *c, struct hf_error *error)
@@ -25,6 +43,7 @@ int connection_connect(struct hf_conn *c, struct hf_error *error)
         return error->code;
     flags = fcntl(c->fd, F_GETFL);
     fcntl(c->fd, F_SETFL, flags & ~O_NONBLOCK);
+    connection_tune(c);
     error_clear(&c->lost);
     frame_scan_init(&c->scan);
     return HF_OK;
@@ -48,6 +67,7 @@ static void fail_one(struct hf_conn *c, struct connection_slot *slot)
     slot->reply = NULL;
     c->free_slots[c->free_count++] = (uint32_t)(slot - c->slots);
     c->in_flight--;
+    c->patient_in_flight -= reply->patient;
     reply_fail(reply, &error);
 }
 
@@ -223,8 +243,13 @@ int connection_pump(struct hf_conn *c, uint64_t until_ms)
     status = connection_send(c);
     if (status)
         return connection_send_failed(c, status);
-    if (c->out.size == 0 && until_ms == CLOCK_NEVER)
-        return connection_receive(c, 0, &got);
+    /* The kernel ends each receive after CONNECTION_RECEIVE_MS: no poll in the common case. */
+    while (c->out.size == 0 && until_ms > 0 &&
+           (until_ms == CLOCK_NEVER || clock_left_ms(until_ms) >= CONNECTION_RECEIVE_MS)) {
+        status = connection_receive(c, 0, &got);
+        if (status || got)
+            return status;
+    }
     if (until_ms > 0) {
         struct pollfd ready = {.fd = c->fd, .events = hf_conn_events(c)};
         int count = poll(&ready, 1, clock_left_ms(until_ms));
@@ -240,16 +265,24 @@ int connection_pump(struct hf_conn *c, uint64_t until_ms)
     return connection_receive(c, MSG_DONTWAIT, &got);
 }
 
-uint64_t connection_until_ms(const struct hf_conn *c)
+int connection_wait_ms(const struct hf_conn *c, bool patient)
 {
-    if (c->options.timeout_ms <= 0)
-        return CLOCK_NEVER;
-    return clock_now_ms() + (uint64_t)c->options.timeout_ms + CONNECTION_GRACE_MS;
+    if (c->options.timeout_ms > 0)
+        return c->options.timeout_ms + CONNECTION_GRACE_MS;
+    return c->options.timeout_ms < 0 || patient ? 0 : CONNECTION_TIMEOUT_MS;
+}
+
+uint64_t connection_until_ms(const struct hf_conn *c, bool patient)
+{
+    int wait_ms = connection_wait_ms(c, patient);
+
+    return wait_ms ? clock_now_ms() + (uint64_t)wait_ms : CLOCK_NEVER;
 }
 
 int connection_wait(struct hf_conn *c)
 {
-    uint64_t until_ms = connection_until_ms(c);
+    bool patient = c->patient_in_flight > 0;
+    uint64_t until_ms = connection_until_ms(c, patient);
     uint64_t moves = c->moves;
 
     while (c->moves == moves) {
@@ -259,7 +292,7 @@ int connection_wait(struct hf_conn *c)
             return e;
         if (c->moves == moves && until_ms != CLOCK_NEVER && clock_now_ms() >= until_ms)
             return connection_lose(c, HF_TIMEOUT, "nothing from %s within %d ms", c->address,
-                                   c->options.timeout_ms + CONNECTION_GRACE_MS);
+                                   connection_wait_ms(c, patient));
     }
     return HF_OK;
 }

@@ -17,6 +17,8 @@
 #define CONNECTION_QUEUE_BYTES_MAX (4u << 20) /* so much may wait to be sent */
 #define CONNECTION_READ_BYTES (64u << 10)     /* room kept free for one read */
 #define CONNECTION_GRACE_MS 500               /* waited longer than deadline_ms */
+#define CONNECTION_TIMEOUT_MS 60000           /* waited where no timeout is given */
+#define CONNECTION_RECEIVE_MS 1000            /* a receive ends by itself, to look at the clock */
 
 struct hf_reply {
     struct hf_conn *conn;           /* borrowed */
@@ -25,6 +27,7 @@ struct hf_reply {
     bool done;
     bool abandoned;   /* freed by its owner before it was done */
     bool applies;     /* autocommit write or commit: if lost, who knows */
+    bool patient;     /* may take as long as there is data: no timeout unless one is given */
     uint64_t sent_at; /* position behind its last byte in the stream of bytes */
     hf_reply_fn fn;   /* NULL: a future */
     void *ctx;
@@ -58,6 +61,7 @@ struct hf_conn {
     size_t building_from; /* offset in out of the request being built */
     uint32_t building_count;
     enum request_applies building_applies; /* by its method */
+    bool building_patient;                 /* likewise */
     size_t building_params;   /* offset in out of its first parameter */
 
     uint8_t *in; /* owned; in_from to in_to is not understood yet */
@@ -69,6 +73,7 @@ struct hf_conn {
     uint32_t *free_slots;          /* a stack of free_count */
     uint32_t slot_count, free_count;
     unsigned in_flight;
+    unsigned patient_in_flight; /* of them */
     uint64_t answered;        /* requests, so far */
     uint64_t moves;           /* times that bytes went out or came in */
     struct hf_reply *replies; /* every reply that is not freed */
@@ -100,8 +105,11 @@ int connection_pump(struct hf_conn *c, uint64_t until_ms);
  * given up: HF_TIMEOUT is the answer of every request in flight. */
 int connection_wait(struct hf_conn *c);
 
-/* When a blocking form that begins now must end. */
-uint64_t connection_until_ms(const struct hf_conn *c);
+/* How long what begins now may take: a blocking form, whose request is patient or not. 0: for
+ * ever. */
+int connection_wait_ms(const struct hf_conn *c, bool patient);
+/* When it must end. */
+uint64_t connection_until_ms(const struct hf_conn *c, bool patient);
 
 /* Take one whole response or push off the wire. NULL, or what was sent instead. */
 const char *reply_dispatch(struct hf_conn *c, struct slice frame);

@@ -5,22 +5,79 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Every code of holdfast.h but HF_OK. */
+#define CODES(X)                                                                               \
+    X(BAD_REQUEST)                                                                             \
+    X(BAD_KEY)                                                                                 \
+    X(NO_STORE)                                                                                \
+    X(NO_INDEX)                                                                                \
+    X(NO_TXN)                                                                                  \
+    X(NO_CURSOR)                                                                               \
+    X(EXISTS)                                                                                  \
+    X(NOT_UNIQUE)                                                                              \
+    X(READ_ONLY)                                                                               \
+    X(TXN_FAILED)                                                                              \
+    X(TOKEN_FENCED)                                                                            \
+    X(BAD_VALUE)                                                                               \
+    X(GENERATOR_FULL)                                                                          \
+    X(BAD_VERSION)                                                                             \
+    X(NO_SAVEPOINT)                                                                            \
+    X(NO_BOOKMARK)                                                                             \
+    X(BAD_QUERY)                                                                               \
+    X(AUTH_REQUIRED)                                                                           \
+    X(AUTH_FAILED)                                                                             \
+    X(FORBIDDEN)                                                                               \
+    X(CONFLICT)                                                                                \
+    X(TOO_LARGE)                                                                               \
+    X(TXN_EXPIRED)                                                                             \
+    X(TXN_KILLED)                                                                              \
+    X(OVERLOADED)                                                                              \
+    X(DEADLINE)                                                                                \
+    X(SHUTDOWN)                                                                                \
+    X(CANCELLED)                                                                               \
+    X(LOCK_TIMEOUT)                                                                            \
+    X(NOT_LEADER)                                                                              \
+    X(LOG_FAILED)                                                                              \
+    X(NO_SPACE)                                                                                \
+    X(CORRUPT)                                                                                 \
+    X(IO)                                                                                      \
+    X(LOCKED)                                                                                  \
+    X(FORMAT)                                                                                  \
+    X(INTERNAL)                                                                                \
+    X(NOMEM)                                                                                   \
+    X(CONNECTION)                                                                              \
+    X(TIMEOUT)                                                                                 \
+    X(PROTOCOL)                                                                                \
+    X(MISUSE)                                                                                  \
+    X(MEMORY)                                                                                  \
+    X(END)                                                                                     \
+    X(ABSENT)                                                                                  \
+    X(WRONG_TYPE)                                                                              \
+    X(OUT_OF_RANGE)                                                                            \
+    X(MALFORMED)
+
+const char *hf_code_name(int code)
+{
+    switch (code) {
+    case HF_OK: return "OK";
+#define X(name)                                                                                \
+    case HF_##name: return #name;
+        CODES(X)
+#undef X
+    default: return "";
+    }
+}
+
 #define CODES_OWN_END 9000 /* HF_CONNECTION up to here are never a server's */
 
 /* What the library finds itself, or answers in the server's place. */
 static const struct {
     int code;
-    const char *name;
     const char *class_name;
 } own[] = {
-    {HF_CONNECTION, "CONNECTION", "unavailable"},
-    {HF_TIMEOUT, "TIMEOUT", "unavailable"},
-    {HF_PROTOCOL, "PROTOCOL", "internal"},
-    {HF_MISUSE, "MISUSE", "request"},
-    {HF_MEMORY, "MEMORY", "internal"},
-    {HF_TOO_LARGE, "TOO_LARGE", "limit"},
-    {HF_NO_TXN, "NO_TXN", "request"},
-    {HF_NO_CURSOR, "NO_CURSOR", "request"},
+    {HF_CONNECTION, "unavailable"}, {HF_TIMEOUT, "unavailable"}, {HF_PROTOCOL, "internal"},
+    {HF_MISUSE, "request"},         {HF_MEMORY, "internal"},     {HF_TOO_LARGE, "limit"},
+    {HF_NO_TXN, "request"},         {HF_NO_CURSOR, "request"},
 };
 
 void error_clear(struct hf_error *error)
@@ -62,7 +119,7 @@ int error_set(struct hf_error *error, int code, const char *format, ...)
     error->code = code;
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (own[i].code == code) {
-            error_copy_text(error->name, sizeof error->name, slice_text(own[i].name));
+            error_copy_text(error->name, sizeof error->name, slice_text(hf_code_name(code)));
             error_copy_text(error->class_name, sizeof error->class_name,
                             slice_text(own[i].class_name));
         }

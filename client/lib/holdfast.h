@@ -7,8 +7,9 @@
  * hf_poll bring their answers. Whenever the library waits, it reads while it
  * writes, so a server that stops reading until we read cannot stop us both.
  *
- * Records, keys and results are MessagePack (github.com/msgpack/msgpack). hf_pack
- * writes it; to read it, any MessagePack library does, msgpack-c for one.
+ * Records, keys and results are MessagePack (github.com/msgpack/msgpack). hf_packf and the
+ * hf_pack_ functions write it, hf_unpackf, hf_read_ and hf_field read it. For programs that use
+ * msgpack-c there is holdfast_msgpack.h.
  *
  * Errors: functions that can fail return HF_OK or a code below; the whole error
  * (name, text, what to do) is then in hf_conn_error. A lost connection is final
@@ -46,7 +47,8 @@ HF_API const char *hf_version(void);
 
 /* ---- Errors ------------------------------------------------------------ */
 
-/* The numbers never change. Those from 8001 to 8999 are found by the library itself; all
+/* The numbers never change, and those of errors that only later servers send are here already.
+ * Those from 8001 to 8999 are found by the library itself; all
  * others come from the server, and a newer server may send further ones. */
 enum hf_code {
     HF_OK = 0,
@@ -63,8 +65,13 @@ enum hf_code {
     HF_TOKEN_FENCED = 1011,
     HF_BAD_VALUE = 1012,
     HF_GENERATOR_FULL = 1013,
-    HF_BAD_QUERY = 1017,
+    HF_BAD_VERSION = 1014,
     HF_NO_SAVEPOINT = 1015,
+    HF_NO_BOOKMARK = 1016,
+    HF_BAD_QUERY = 1017,
+    HF_AUTH_REQUIRED = 2001,
+    HF_AUTH_FAILED = 2002,
+    HF_FORBIDDEN = 2003,
     HF_CONFLICT = 3001,
     HF_TOO_LARGE = 4001,
     HF_TXN_EXPIRED = 4002,
@@ -72,6 +79,9 @@ enum hf_code {
     HF_OVERLOADED = 5001,
     HF_DEADLINE = 5002,
     HF_SHUTDOWN = 5003,
+    HF_CANCELLED = 5004,
+    HF_LOCK_TIMEOUT = 5005,
+    HF_NOT_LEADER = 5006,
     HF_LOG_FAILED = 6001,
     HF_NO_SPACE = 6002,
     HF_CORRUPT = 6003,
@@ -88,7 +98,15 @@ enum hf_code {
     HF_MISUSE = 8004, /* the library was called as it must not be */
     HF_MEMORY = 8005, /* out of memory in this process */
     HF_END = 8006,    /* no error: there are no more rows */
+    HF_ABSENT =
+        8007, /* of the functions that read values, from here on: there is none, or nil */
+    HF_WRONG_TYPE = 8008,
+    HF_OUT_OF_RANGE = 8009, /* it does not fit into what is to hold it */
+    HF_MALFORMED = 8010,    /* no whole value of MessagePack */
 };
+
+/* "NO_STORE" for HF_NO_STORE; "" for a number that this library does not know. Static. */
+HF_API const char *hf_code_name(int code);
 
 /* A run of bytes that somebody else owns. data NULL: none. Where a parameter is
  * called a key or a value, the bytes are one MessagePack value. */
@@ -161,6 +179,106 @@ static inline struct hf_bytes hf_pack_bytes(const struct hf_pack *p)
  * there is no whole value. */
 HF_API size_t hf_value_size(struct hf_bytes bytes);
 
+/* ---- Packing by a format ------------------------------------------------ */
+
+/* Append values as format says them; its arguments follow.
+ *
+ *     struct hf_pack value = {0};
+ *
+ *     hf_packf(&value, "{'name': s, 'age': i, 'tags': [s, s]}", "Ann", 30, "new", "vip");
+ *     e = hf_put(c, NULL, "people", hf_pack_bytes(&value), HF_NONE, NULL);
+ *     hf_pack_fini(&value);
+ *
+ *     i  int                        s  const char *; NULL is nil
+ *     I  int64_t                    t  struct hf_bytes, as text
+ *     u  unsigned                   y  struct hf_bytes, as binary
+ *     U  uint64_t                   v  struct hf_bytes, packed already; none is nil
+ *     d  double                     T  int64_t, unsigned: a timestamp, seconds and nanoseconds
+ *     b  bool                       n  nil
+ *     'text'  this text             [...]  an array      {key: value, ...}  a map
+ *
+ * Several values may stand side by side. HF_OK; HF_MISUSE: the format cannot be read, or nests
+ * deeper than 64; HF_MEMORY: p->failed is set. After a failure nothing was appended. */
+HF_API int hf_packf(struct hf_pack *p, const char *format, ...);
+
+/* ---- Reading MessagePack ------------------------------------------------ */
+
+/* Values that are read are never copied: what comes out borrows from what goes in. Nothing is
+ * read beyond the bytes given, whatever they hold and however deep they nest; bytes that are no
+ * whole value are HF_MALFORMED. Where a value is taken, what follows it is passed over.
+ *
+ *     if (hf_unpackf(row.value, "{'name': s, 'age': ?i}", &name, &age) == HF_OK)
+ *         printf("%.*s is %d\n", (int)name.size, (const char *)name.data, age);
+ */
+enum hf_type {
+    HF_TYPE_NONE, /* no value, or not MessagePack */
+    HF_TYPE_NIL,
+    HF_TYPE_BOOL,
+    HF_TYPE_INT,
+    HF_TYPE_FLOAT,
+    HF_TYPE_TEXT,
+    HF_TYPE_BINARY,
+    HF_TYPE_ARRAY,
+    HF_TYPE_MAP,
+    HF_TYPE_TIMESTAMP,
+    HF_TYPE_EXT,
+};
+
+HF_API enum hf_type hf_type(struct hf_bytes value);
+HF_API const char *hf_type_name(enum hf_type type); /* "text" and so on; static */
+
+/* Of all of these: HF_OK; HF_ABSENT: the value is none or nil; HF_WRONG_TYPE; HF_OUT_OF_RANGE: a number
+ * that *out cannot hold; HF_MALFORMED. *out is left alone unless HF_OK. */
+HF_API int hf_read_bool(struct hf_bytes value, bool *out);
+HF_API int hf_read_int(struct hf_bytes value, int64_t *out);
+HF_API int hf_read_uint(struct hf_bytes value, uint64_t *out);
+HF_API int hf_read_double(struct hf_bytes value, double *out); /* an integer, too, if exact */
+HF_API int hf_read_text(struct hf_bytes value, struct hf_bytes *out); /* no 0 behind it */
+HF_API int hf_read_binary(struct hf_bytes value, struct hf_bytes *out);
+HF_API int hf_read_timestamp(struct hf_bytes value, int64_t *seconds, uint32_t *nanoseconds);
+HF_API int hf_read_ext(struct hf_bytes value, int8_t *type, struct hf_bytes *payload);
+/* Text with a 0 behind it. HF_OUT_OF_RANGE: it does not fit into room bytes, or has a 0 in it. */
+HF_API int hf_read_string(struct hf_bytes value, char *out, size_t room);
+HF_API bool hf_text_is(struct hf_bytes value, const char *text);
+
+/* How many elements an array has, or pairs a map; 0 for all else. */
+HF_API uint32_t hf_length(struct hf_bytes value);
+
+/* The value of a map under that text, or the element of an array, from 0; none if there is
+ * none, or value is something else: so calls may be nested, and the reader says HF_ABSENT. */
+HF_API struct hf_bytes hf_field(struct hf_bytes map, const char *name);
+HF_API struct hf_bytes hf_element(struct hf_bytes array, uint32_t index);
+
+/* All elements or pairs, one after another.
+ *
+ *     struct hf_walk walk = hf_walk(stores);
+ *     struct hf_bytes store;
+ *
+ *     while (hf_walk_next(&walk, NULL, &store))
+ *         count++;
+ */
+struct hf_walk {
+    struct hf_bytes rest; /* what has not come yet */
+    uint32_t left;        /* elements or pairs */
+    bool of_map;
+};
+
+/* Of what is neither an array nor a map, nothing comes. */
+HF_API struct hf_walk hf_walk(struct hf_bytes value);
+/* False: there are no more. key (may be NULL) gets a map's key; of an array it is none. */
+HF_API bool hf_walk_next(struct hf_walk *walk, struct hf_bytes *key, struct hf_bytes *value);
+
+/* Read several values at once. The letters are those of hf_packf, with pointers as arguments:
+ * int *, int64_t *, unsigned *, uint64_t *, double *, bool *; s, t and y take struct hf_bytes *
+ * (s and t text, y binary), v the value as it stands, T int64_t * and unsigned *. n is a nil and
+ * 'text' this text. In a map, keys are 'texts', found in any order; others are passed over. An
+ * array has as many elements as are named, or more if the last one is *. A ? before a value:
+ * where it is none or nil, its arguments are left alone.
+ *
+ * HF_OK; HF_ABSENT, HF_WRONG_TYPE, HF_OUT_OF_RANGE, HF_MALFORMED as above; HF_MISUSE: the format. Unless
+ * it is HF_OK, no argument has been written to. */
+HF_API int hf_unpackf(struct hf_bytes value, const char *format, ...);
+
 /* ---- Connections -------------------------------------------------------- */
 
 struct hf_conn;  /* owned by the caller from hf_open to hf_close */
@@ -171,8 +289,12 @@ struct hf_cursor;
 /* All zero is the default of each. */
 struct hf_open_options {
     int connect_timeout_ms;   /* 0: 10,000 */
-    int timeout_ms;           /* of each blocking form: the server is told it as deadline_ms,
-                              * and the library waits half a second longer; 0: for ever */
+    int timeout_ms;           /* of each blocking form: the server is told it as deadline_ms, and the
+                              * library waits half a second longer. 0: it waits 60 s and the
+                              * server is told nothing; for create_index, rotate and amalgamate
+                              * it waits for ever then. Negative: for ever */
+    int keepalive_s;          /* TCP: a connection without traffic is probed after this time, and
+                              * lost half a minute later if nobody answers; 0: 30; negative: not */
     unsigned in_flight_max;   /* requests without an answer; more wait; 0: 1,000 */
     size_t request_bytes_max; /* a larger request is HF_TOO_LARGE, unsent; 0: 16 MiB */
     size_t reply_bytes_max;   /* a larger reply is HF_PROTOCOL; 0: 64 MiB */
@@ -461,6 +583,41 @@ struct hf_transact_options {
  * what may have been committed. HF_OK, fn's negative number, or the last error. Blocks. */
 HF_API int hf_transact(struct hf_conn *c, const struct hf_transact_options *options,
                        hf_transact_fn fn, void *ctx, uint64_t *commit);
+
+/* ---- A pool that threads share ------------------------------------------ */
+
+struct hf_pool; /* every function but hf_pool_close may be called by any thread at any time */
+
+struct hf_pool_options {
+    struct hf_open_options open; /* of each connection */
+    unsigned connections_max;    /* 0: 8 */
+    int wait_ms;                 /* hf_pool_take: how long for one to be free; 0: 10,000; negative:
+                                  * for ever */
+};
+
+/* address and options as of hf_open; connects once, so that a wrong address is told here. NULL on
+ * failure, with *error. */
+HF_API struct hf_pool *hf_pool_open(const char *address, const struct hf_pool_options *options,
+                                    struct hf_error *error);
+
+/* A connection for this thread alone, until hf_pool_give: one that is free, else a new one, else
+ * the next that is given back. One that was lost while it was free is connected again. NULL:
+ * *error (may be NULL) is HF_TIMEOUT, HF_CONNECTION or HF_MEMORY. */
+HF_API struct hf_conn *hf_pool_take(struct hf_pool *pool, struct hf_error *error);
+
+/* Give it back. Transactions and cursors that are still open, and requests in flight, end with the
+ * connection, which is closed then, as one that was lost is. NULL is allowed. */
+HF_API void hf_pool_give(struct hf_pool *pool, struct hf_conn *c);
+
+/* hf_transact on a connection of the pool, with reconnect. *error (may be NULL) gets what went wrong, details left
+ * out. */
+HF_API int hf_pool_transact(struct hf_pool *pool, const struct hf_transact_options *options,
+                            hf_transact_fn fn, void *ctx, uint64_t *commit,
+                            struct hf_error *error);
+
+/* Close and free, once every connection has been given back: it waits for them. NULL is
+ * allowed. */
+HF_API void hf_pool_close(struct hf_pool *pool);
 
 /* ---- Cursors ------------------------------------------------------------ */
 

@@ -13,6 +13,8 @@ static void options_fill(struct hf_open_options *o)
 {
     if (o->connect_timeout_ms <= 0)
         o->connect_timeout_ms = 10000;
+    if (o->keepalive_s == 0)
+        o->keepalive_s = 30;
     if (o->in_flight_max == 0)
         o->in_flight_max = 1000;
     if (o->in_flight_max > 65536)

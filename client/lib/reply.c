@@ -108,6 +108,7 @@ static const char *reply_take(struct hf_conn *c, uint64_t id, struct slice error
     slot->reply = NULL;
     c->free_slots[c->free_count++] = (uint32_t)(slot - c->slots);
     c->in_flight--;
+    c->patient_in_flight -= reply->patient;
     c->answered++;
     if (reply->abandoned || reply->fn) {
         reply->result = result;

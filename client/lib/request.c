@@ -19,6 +19,13 @@ static enum request_applies method_applies(const char *name)
     return m->flags & METHOD_TAKES_T ? APPLIES_AUTOCOMMIT : APPLIES_ALWAYS;
 }
 
+/* What takes the longer the more data there is, and is worth waiting for. */
+static bool method_is_patient(const char *name)
+{
+    return strcmp(name, "create_index") == 0 || strcmp(name, "amalgamate") == 0 ||
+           strcmp(name, "rotate") == 0;
+}
+
 /* Wait while the queue or the table of requests is full. In a callback there is no
  * waiting; the slot of the reply at hand is free there. */
 static void wait_for_room(struct hf_conn *c)
@@ -40,6 +47,7 @@ struct hf_pack *hf_call_begin(struct hf_conn *c, const char *method, uint32_t co
     c->building_from = c->out.size;
     c->building_count = count;
     c->building_applies = method_applies(method);
+    c->building_patient = method_is_patient(method);
     slot = c->free_count ? c->free_slots[c->free_count - 1] : 0;
     id = c->slots[slot].uses * c->slot_count + slot;
     hf_pack_array(&c->out, 4);
@@ -129,9 +137,11 @@ static int request_end(struct hf_conn *c, hf_reply_fn fn, void *ctx, struct hf_r
     reply->fn = fn;
     reply->ctx = ctx;
     reply->applies = request_applies(c);
+    reply->patient = c->building_patient;
     reply->sent_at = c->sent_total + (c->out.size - c->out_sent);
     c->slots[slot].reply = reply;
     c->in_flight++;
+    c->patient_in_flight += reply->patient;
     c->building = false;
     *out = reply;
     /* A loss now shows in the reply, which is in flight already. */
@@ -160,12 +170,12 @@ int hf_wait(struct hf_reply *reply)
 
     if (!reply->done && (c->dispatching || c->building))
         return error_set(&c->error, HF_MISUSE, "hf_wait inside of a callback or request");
-    until_ms = reply->done ? 0 : connection_until_ms(c);
+    until_ms = reply->done ? 0 : connection_until_ms(c, reply->patient);
     while (!reply->done) {
         connection_pump(c, until_ms); /* a loss finishes the reply too */
         if (!reply->done && until_ms != CLOCK_NEVER && clock_now_ms() >= until_ms) {
             error_set(&c->error, HF_TIMEOUT, "no answer from %s within %d ms", c->address,
-                      c->options.timeout_ms + CONNECTION_GRACE_MS);
+                      connection_wait_ms(c, reply->patient));
             c->error.maybe_committed = reply->applies && reply->sent_at <= c->sent_total;
             c->error.retryable = !c->error.maybe_committed;
             return HF_TIMEOUT;

@@ -2,10 +2,13 @@
  * a check that fails says its line and exits with 1. */
 #include "client/lib/holdfast.h"
 
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static struct hf_conn *conn;
+static const char *address;
 
 #define CHECK(what)                                                                            \
     do {                                                                                       \
@@ -136,6 +139,161 @@ static void indexes_are_made_and_dropped(void)
     CHECK(hf_stores(conn, NULL, &found) == HF_OK && found.size > 0);
 }
 
+/* ---- Changing and reading records without another library ---- */
+
+static void values_are_packed_and_read(void)
+{
+    struct hf_pack key = {0}, value = {0}, changes = {0};
+    struct hf_update_options upsert = {.upsert = true};
+    struct hf_bytes found, name;
+    struct hf_walk stores;
+    bool listed = false;
+    int age = 0;
+
+    CHECK(hf_create_store(conn, NULL, "values", NULL) == HF_OK);
+    CHECK(hf_packf(&key, "s", "ann") == HF_OK);
+    CHECK(hf_packf(&value, "{'name': s, 'age': i}", "Ann", 30) == HF_OK);
+    CHECK(hf_put(conn, NULL, "values", hf_pack_bytes(&value), hf_pack_bytes(&key), NULL) ==
+          HF_OK);
+    CHECK(hf_packf(&changes, "[['add', 'age', i], ['set', ['at', 'city'], s]]", 1, "Rome") ==
+          HF_OK);
+    CHECK(hf_update(conn, NULL, "values", hf_pack_bytes(&key), hf_pack_bytes(&changes), &upsert,
+                    &found) == HF_OK);
+    CHECK(hf_unpackf(found, "{'name': s, 'age': i, 'at': {'city': 'Rome'}}", &name, &age) ==
+          HF_OK);
+    CHECK(age == 31 && name.size == 3);
+    CHECK(hf_stores(conn, NULL, &found) == HF_OK);
+    stores = hf_walk(found);
+    while (hf_walk_next(&stores, NULL, &found))
+        listed = listed || hf_text_is(hf_field(found, "name"), "values");
+    CHECK(listed);
+    hf_pack_fini(&key);
+    hf_pack_fini(&value);
+    hf_pack_fini(&changes);
+}
+
+/* ---- The pool ---- */
+
+#define POOL_THREADS 6
+#define POOL_ROUNDS 20
+
+struct adder {
+    struct hf_pool *pool;
+    int e; /* of the first round that failed */
+};
+
+/* Read the counter, add 1, write it back. */
+static int add_one(struct hf_conn *c, struct hf_txn *t, void *ctx)
+{
+    struct hf_pack value = {0};
+    struct hf_bytes found;
+    int64_t n = 0;
+    int e = hf_get(c, t, "pool", PACKED("\x01"), &found);
+
+    if (e == HF_OK && found.data)
+        e = hf_read_int(found, &n);
+    if (e == HF_OK)
+        e = hf_packf(&value, "I", n + 1);
+    if (e == HF_OK)
+        e = hf_put(c, t, "pool", hf_pack_bytes(&value), PACKED("\x01"), NULL);
+    hf_pack_fini(&value);
+    return e;
+}
+
+static void *adder_run(void *ctx)
+{
+    struct hf_transact_options options = {.attempts_max = 1000, .delay_max_ms = 20};
+    struct adder *a = ctx;
+
+    for (int i = 0; i < POOL_ROUNDS && !a->e; i++)
+        a->e = hf_pool_transact(a->pool, &options, add_one, NULL, NULL, NULL);
+    return NULL;
+}
+
+static void threads_share_a_pool(void)
+{
+    struct hf_pool_options options = {.connections_max = 3, .wait_ms = -1};
+    struct hf_error error;
+    struct hf_pool *pool = hf_pool_open(address, &options, &error);
+    struct adder adders[POOL_THREADS];
+    pthread_t threads[POOL_THREADS];
+    struct hf_bytes found;
+    int64_t n = 0;
+
+    CHECK(pool);
+    CHECK(hf_create_store(conn, NULL, "pool", NULL) == HF_OK);
+    for (int i = 0; i < POOL_THREADS; i++) {
+        adders[i] = (struct adder){pool, HF_OK};
+        CHECK(pthread_create(&threads[i], NULL, adder_run, &adders[i]) == 0);
+    }
+    for (int i = 0; i < POOL_THREADS; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+        CHECK(adders[i].e == HF_OK);
+    }
+    hf_pool_close(pool);
+    CHECK(hf_get(conn, NULL, "pool", PACKED("\x01"), &found) == HF_OK);
+    CHECK(hf_read_int(found, &n) == HF_OK && n == POOL_THREADS * POOL_ROUNDS);
+}
+
+/* The server ends every connection but this one. */
+static unsigned end_other_clients(void)
+{
+    struct hf_bytes clients, client, params;
+    struct hf_pack request = {0};
+    struct hf_walk walk;
+    uint64_t ids[16];
+    unsigned count = 0, ended = 0;
+
+    CHECK(hf_call(conn, "clients", PACKED("\x90"), &clients) == HF_OK);
+    walk = hf_walk(clients);
+    while (hf_walk_next(&walk, NULL, &client) && count < 16)
+        CHECK(hf_read_uint(hf_field(client, "id"), &ids[count++]) == HF_OK);
+    for (unsigned i = 1; i < count; i++) {
+        hf_pack_reset(&request);
+        CHECK(hf_packf(&request, "[{'client': U}]", ids[i]) == HF_OK);
+        params = hf_pack_bytes(&request);
+        CHECK(hf_call(conn, "kill", params, &client) == HF_OK);
+        ended++;
+    }
+    hf_pack_fini(&request);
+    return ended;
+}
+
+static void a_pool_waits_and_revives(void)
+{
+    struct hf_pool_options options = {.connections_max = 2, .wait_ms = 20};
+    struct hf_error error;
+    struct hf_pool *pool = hf_pool_open(address, &options, &error);
+    struct pollfd closed = {.events = POLLIN};
+    struct hf_conn *one, *two;
+    struct hf_txn *t;
+
+    CHECK(pool);
+    one = hf_pool_take(pool, &error);
+    two = hf_pool_take(pool, &error);
+    CHECK(one && two && one != two);
+    CHECK(!hf_pool_take(pool, &error) && error.code == HF_TIMEOUT);
+    CHECK(strstr(error.message, "all 2 connections"));
+    /* a transaction that is left open ends with its connection */
+    CHECK(hf_txn_begin(two, NULL, &t) == HF_OK);
+    hf_pool_give(pool, two);
+    hf_pool_give(pool, one);
+    two = hf_pool_take(pool, &error);
+    CHECK(two == one && hf_ping(two) == HF_OK);
+    closed.fd = hf_conn_fd(two);
+    hf_pool_give(pool, two);
+    /* the server hangs up on the one that is free */
+    CHECK(end_other_clients() >= 1);
+    CHECK(poll(&closed, 1, 60000) == 1);
+    one = hf_pool_take(pool, &error);
+    CHECK(one && hf_ping(one) == HF_OK);
+    hf_pool_give(pool, one);
+    hf_pool_give(pool, NULL);
+    hf_pool_close(pool);
+    hf_pool_close(NULL);
+    CHECK(!hf_pool_open("127.0.0.1:1", NULL, &error) && error.code == HF_CONNECTION);
+}
+
 /* ---- The scenes ---- */
 
 static const struct {
@@ -145,6 +303,9 @@ static const struct {
     {"reads_by_index", reads_by_index},
     {"scans_by_index", scans_by_index},
     {"indexes_are_made_and_dropped", indexes_are_made_and_dropped},
+    {"values_are_packed_and_read", values_are_packed_and_read},
+    {"threads_share_a_pool", threads_share_a_pool},
+    {"a_pool_waits_and_revives", a_pool_waits_and_revives},
 };
 
 int main(int argc, char **argv)
@@ -152,7 +313,8 @@ int main(int argc, char **argv)
     struct hf_error error;
     unsigned run = 0;
 
-    conn = hf_open(argc > 1 ? argv[1] : NULL, NULL, &error);
+    address = argc > 1 ? argv[1] : NULL;
+    conn = hf_open(address, NULL, &error);
     if (!conn) {
         fprintf(stderr, "%s\n", error.message);
         return 2;
