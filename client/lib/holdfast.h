@@ -189,13 +189,13 @@ HF_API size_t hf_value_size(struct hf_bytes bytes);
  *     e = hf_put(c, NULL, "people", hf_pack_bytes(&value), HF_NONE, NULL);
  *     hf_pack_fini(&value);
  *
- *     i  int                        s  const char *; NULL is nil
- *     I  int64_t                    t  struct hf_bytes, as text
- *     u  unsigned                   y  struct hf_bytes, as binary
- *     U  uint64_t                   v  struct hf_bytes, packed already; none is nil
- *     d  double                     T  int64_t, unsigned: a timestamp, seconds and nanoseconds
- *     b  bool                       n  nil
- *     'text'  this text             [...]  an array      {key: value, ...}  a map
+ *   i  int                        s  const char *; NULL is nil
+ *   I  int64_t                    t  struct hf_bytes, as text
+ *   u  unsigned                   y  struct hf_bytes, as binary
+ *   U  uint64_t                   v  struct hf_bytes, packed already; none is nil
+ *   d  double                     T  int64_t, unsigned: a timestamp, seconds and nanoseconds
+ *   b  bool                       n  nil
+ *   'text'  this text             [...]  an array      {key: value, ...}  a map
  *
  * Several values may stand side by side. HF_OK; HF_MISUSE: the format cannot be read, or nests
  * deeper than 64; HF_MEMORY: p->failed is set. After a failure nothing was appended. */

@@ -1,8 +1,12 @@
-"""libholdfast against the real server: each scene of library.c, built by `make tests`."""
+"""libholdfast against the real server: each scene of library.c, built by `make tests`, and the examples of its
+page and its headers."""
 import os
+import re
 import subprocess
+import tempfile
 
-from holdfast import binary
+from holdfast import ROOT, binary, daemon
+from run import Skipped
 
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(binary())), "tests", "library")
 
@@ -44,3 +48,114 @@ def test_programs_link_what_they_use_and_no_more():
         needed = {line.split("[")[1].split(".so")[0] for line in shown.split("\n") if "(NEEDED)" in line}
         assert needed - {"libc", "libm", "ld-linux-x86-64", "ld-linux-aarch64", "libpthread", "libasan", "libubsan", "libtsan",
                          "libgcc_s"} == wanted, (name, needed)
+
+
+# ---- What the page and the headers show ----
+
+FLAGS = {"asan": ["-fsanitize=address,undefined"], "ubsan": ["-fsanitize=undefined"], "tsan": ["-fsanitize=thread"],
+         "cov": ["--coverage"]}
+
+FRAME = """#include <holdfast.h>
+%s
+#include <stdio.h>
+
+%s
+
+static int example(struct hf_conn *c)
+{
+    struct hf_row row = {HF_NONE, HF_NONE, {"\\x82\\xa4name\\xa3" "Ann\\xa3" "age\\x1e", 15}};
+    struct hf_bytes name = HF_NONE, found = HF_NONE, stores = HF_NONE;
+    int e = HF_OK, age = 0;
+    unsigned count = 0;
+
+    (void)row, (void)name, (void)found, (void)age, (void)count;
+    if (hf_stores(c, NULL, &stores) != HF_OK)
+        return HF_MISUSE;
+    {
+%s
+    }
+    return e;
+}
+
+int main(int argc, char **argv)
+{
+    struct hf_conn *c = argc == 2 ? hf_open(argv[1], NULL, NULL) : NULL;
+    int e = c ? example(c) : HF_CONNECTION;
+
+    if (e)
+        fprintf(stderr, "%%s: %%s\\n", hf_code_name(e), c ? hf_conn_error(c)->message : "");
+    hf_close(c);
+    return e != HF_OK;
+}
+"""
+
+
+def of_page(path):
+    """The examples in ```c fences."""
+    with open(os.path.join(ROOT, path)) as f:
+        return re.findall(r"^```c\n(.*?)^```$", f.read(), re.M | re.S)
+
+
+def of_header(path):
+    """Runs of lines of a comment that are indented by five, each as one example."""
+    examples, lines = [], []
+    with open(os.path.join(ROOT, path)) as f:
+        for line in list(f) + ["\n"]:
+            if line.startswith(" *     ") or (line == " *\n" and lines):
+                lines.append(line[7:] or "\n")
+            elif lines:
+                examples.append("".join(lines))
+                lines = []
+    return examples
+
+
+def whole(example, header=""):
+    """The example as a program: it is one, or functions and structs, and then statements."""
+    if "int main(" in example:
+        return example
+    at = 0
+    for end in re.finditer(r"^(?:};?)\n", example, re.M):
+        if example[:end.end()].lstrip().startswith(("struct ", "static ")) and not re.match(
+                r"struct \w+ \*?\w+ ?(=|;|\[)", example):
+            at = end.end()
+    return FRAME % (header, example[:at], example[at:])
+
+
+def run_example(d, source, libraries=()):
+    build = os.path.dirname(os.path.abspath(binary()))
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "example.c")
+        with open(path, "w") as f:
+            f.write(source)
+        made = subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Werror", "-I",
+                               os.path.join(ROOT, "client/lib"), *FLAGS.get(os.path.basename(build), []), "-o", path[:-2],
+                               path, os.path.join(build, "libholdfast.a"), "-lpthread", *libraries], capture_output=True, text=True)
+        assert made.returncode == 0, made.stderr + source
+        done = subprocess.run([path[:-2], "%s:%d" % d.tcp[0]], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and done.stderr == "", (done, source)
+        return done.stdout
+
+
+def test_the_examples_of_the_page_run():
+    examples = of_page("docs/c-library.md")
+    assert len(examples) >= 9
+    with daemon() as d:
+        printed = "".join(run_example(d, whole(e)) for e in examples)
+    for text in ("Alice is 30", "new\nvip", "found by name"):
+        assert text in printed, printed
+
+
+def test_the_examples_of_the_headers_run(d):
+    with d.client() as c:
+        c.call("create_store", 0, "people", {"generate": True})
+    examples = of_header("client/lib/holdfast.h")
+    assert len(examples) == 3, examples
+    assert "Ann is 30" in "".join(run_example(d, whole(e)) for e in examples)
+    with d.client() as c:
+        assert c.call("get", 0, "people", 1) == {"name": "Ann", "age": 30, "tags": ["new", "vip"]}
+        c.call("put", 0, "people", {"seven": True}, 7)
+    if not os.path.exists("/usr/include/msgpack.h"):
+        raise Skipped("msgpack-c is not here")
+    examples = of_header("client/lib/holdfast_msgpack.h")
+    assert len(examples) == 1, examples
+    assert '{"seven"=>true}' in run_example(d, whole(examples[0], "#include <holdfast_msgpack.h>"), ["-lmsgpackc"])
