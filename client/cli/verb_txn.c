@@ -96,6 +96,33 @@ int verb_rollback(struct cli *cli, const struct args *args)
     return hf_txn_rollback(t) == HF_OK ? CLI_OK : cli_failed(cli);
 }
 
+static int verb_of_savepoint(struct cli *cli, const struct args *args,
+                             int (*call)(struct hf_txn *t, const char *name))
+{
+    char name[256];
+
+    if (!cli->txn)
+        return no_txn(cli);
+    if (!cli_name(cli, "savepoint", args->positional[0], name))
+        return CLI_USAGE;
+    return call(cli->txn, name) == HF_OK ? CLI_OK : cli_failed(cli);
+}
+
+int verb_savepoint(struct cli *cli, const struct args *args)
+{
+    return verb_of_savepoint(cli, args, hf_savepoint);
+}
+
+int verb_rollback_to(struct cli *cli, const struct args *args)
+{
+    return verb_of_savepoint(cli, args, hf_rollback_to);
+}
+
+int verb_release(struct cli *cli, const struct args *args)
+{
+    return verb_of_savepoint(cli, args, hf_release);
+}
+
 int verb_use(struct cli *cli, const struct args *args)
 {
     char name[256];

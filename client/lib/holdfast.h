@@ -227,8 +227,8 @@ enum hf_type {
 HF_API enum hf_type hf_type(struct hf_bytes value);
 HF_API const char *hf_type_name(enum hf_type type); /* "text" and so on; static */
 
-/* Of all of these: HF_OK; HF_ABSENT: the value is none or nil; HF_WRONG_TYPE; HF_OUT_OF_RANGE: a number
- * that *out cannot hold; HF_MALFORMED. *out is left alone unless HF_OK. */
+/* Of all of these: HF_OK; HF_ABSENT: the value is none or nil; HF_WRONG_TYPE; HF_OUT_OF_RANGE: a
+ * number that *out cannot hold; HF_MALFORMED. *out is left alone unless HF_OK. */
 HF_API int hf_read_bool(struct hf_bytes value, bool *out);
 HF_API int hf_read_int(struct hf_bytes value, int64_t *out);
 HF_API int hf_read_uint(struct hf_bytes value, uint64_t *out);
@@ -275,8 +275,8 @@ HF_API bool hf_walk_next(struct hf_walk *walk, struct hf_bytes *key, struct hf_b
  * array has as many elements as are named, or more if the last one is *. A ? before a value:
  * where it is none or nil, its arguments are left alone.
  *
- * HF_OK; HF_ABSENT, HF_WRONG_TYPE, HF_OUT_OF_RANGE, HF_MALFORMED as above; HF_MISUSE: the format. Unless
- * it is HF_OK, no argument has been written to. */
+ * HF_OK; HF_ABSENT, HF_WRONG_TYPE, HF_OUT_OF_RANGE, HF_MALFORMED as above; HF_MISUSE: the
+ * format. Unless it is HF_OK, no argument has been written to. */
 HF_API int hf_unpackf(struct hf_bytes value, const char *format, ...);
 
 /* ---- Connections -------------------------------------------------------- */
@@ -289,10 +289,10 @@ struct hf_cursor;
 /* All zero is the default of each. */
 struct hf_open_options {
     int connect_timeout_ms;   /* 0: 10,000 */
-    int timeout_ms;           /* of each blocking form: the server is told it as deadline_ms, and the
-                              * library waits half a second longer. 0: it waits 60 s and the
-                              * server is told nothing; for create_index, rotate and amalgamate
-                              * it waits for ever then. Negative: for ever */
+    int timeout_ms;           /* of each blocking form: the server is told it as deadline_ms, and
+                              * the library waits half a second longer. 0: it waits 60 s and
+                              * the server is told nothing; for create_index, rotate and
+                              * amalgamate it waits for ever then. Negative: for ever */
     int keepalive_s;          /* TCP: a connection without traffic is probed after this time, and
                               * lost half a minute later if nobody answers; 0: 30; negative: not */
     unsigned in_flight_max;   /* requests without an answer; more wait; 0: 1,000 */
@@ -538,6 +538,12 @@ HF_API int hf_txn_commit(struct hf_txn *t, const uint8_t *token, uint64_t *commi
 /* Roll back and free t. HF_OK if it was rolled back already. NULL is allowed. */
 HF_API int hf_txn_rollback(struct hf_txn *t);
 
+/* Savepoints, as in SQL: set one; undo what t has written since the newest of that name, which
+ * stays set; forget it and those set after it, and keep what was written. HF_NO_SAVEPOINT. */
+HF_API int hf_savepoint(struct hf_txn *t, const char *name);
+HF_API int hf_rollback_to(struct hf_txn *t, const char *name);
+HF_API int hf_release(struct hf_txn *t, const char *name);
+
 /* For servers to come: the error that commit would give now, HF_OK if none. A server of this
  * version answers HF_BAD_REQUEST, which fails the transaction. */
 HF_API int hf_txn_check(struct hf_txn *t);
@@ -609,8 +615,8 @@ HF_API struct hf_conn *hf_pool_take(struct hf_pool *pool, struct hf_error *error
  * connection, which is closed then, as one that was lost is. NULL is allowed. */
 HF_API void hf_pool_give(struct hf_pool *pool, struct hf_conn *c);
 
-/* hf_transact on a connection of the pool, with reconnect. *error (may be NULL) gets what went wrong, details left
- * out. */
+/* hf_transact on a connection of the pool, with reconnect. *error (may be NULL) gets what went
+ * wrong, details left out. */
 HF_API int hf_pool_transact(struct hf_pool *pool, const struct hf_transact_options *options,
                             hf_transact_fn fn, void *ctx, uint64_t *commit,
                             struct hf_error *error);

@@ -237,6 +237,27 @@ int hf_txn_rollback(struct hf_txn *t)
     return e == HF_NO_TXN || e == HF_CONNECTION ? HF_OK : e;
 }
 
+static int call_name(struct hf_txn *t, const char *method, const char *name)
+{
+    hf_pack_text(txn_start(t->conn, t, method, 2, NULL), name);
+    return txn_finish(t->conn, t, NULL, NULL);
+}
+
+int hf_savepoint(struct hf_txn *t, const char *name)
+{
+    return call_name(t, "savepoint", name);
+}
+
+int hf_rollback_to(struct hf_txn *t, const char *name)
+{
+    return call_name(t, "rollback_to", name);
+}
+
+int hf_release(struct hf_txn *t, const char *name)
+{
+    return call_name(t, "release", name);
+}
+
 int hf_txn_check(struct hf_txn *t)
 {
     txn_start(t->conn, t, "check", 1, NULL);

@@ -172,6 +172,27 @@ static void values_are_packed_and_read(void)
     hf_pack_fini(&changes);
 }
 
+/* ---- Savepoints ---- */
+
+static void savepoints_take_writes_back(void)
+{
+    struct hf_begin_options go_on = {.on_error_continue = true};
+    struct hf_bytes found;
+    struct hf_txn *t;
+
+    CHECK(hf_create_store(conn, NULL, "points", NULL) == HF_OK);
+    CHECK(hf_txn_begin(conn, &go_on, &t) == HF_OK);
+    CHECK(hf_put(conn, t, "points", PACKED("\x01"), PACKED("\x01"), NULL) == HF_OK);
+    CHECK(hf_savepoint(t, "a") == HF_OK);
+    CHECK(hf_put(conn, t, "points", PACKED("\x02"), PACKED("\x01"), NULL) == HF_OK);
+    CHECK(hf_rollback_to(t, "b") == HF_NO_SAVEPOINT);
+    CHECK(hf_rollback_to(t, "a") == HF_OK);
+    CHECK(hf_get(conn, t, "points", PACKED("\x01"), &found) == HF_OK);
+    CHECK(same(found, PACKED("\x01")));
+    CHECK(hf_release(t, "a") == HF_OK && hf_release(t, "a") == HF_NO_SAVEPOINT);
+    CHECK(hf_txn_commit(t, NULL, NULL) == HF_OK);
+}
+
 /* ---- The pool ---- */
 
 #define POOL_THREADS 6
@@ -304,6 +325,7 @@ static const struct {
     {"scans_by_index", scans_by_index},
     {"indexes_are_made_and_dropped", indexes_are_made_and_dropped},
     {"values_are_packed_and_read", values_are_packed_and_read},
+    {"savepoints_take_writes_back", savepoints_take_writes_back},
     {"threads_share_a_pool", threads_share_a_pool},
     {"a_pool_waits_and_revives", a_pool_waits_and_revives},
 };

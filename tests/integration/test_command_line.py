@@ -87,6 +87,15 @@ def test_records_are_found_by_index(d):
     assert cli(d, stdin=b"use idx\nbegin\ncreate-index . n\ncount . --index n --gt 1\nrollback\nstores\n")[1].count(b'"name":"n"') == 0
 
 
+def test_a_savepoint_takes_writes_back(d):
+    cli(d, "create-store", "sp")
+    code, out, err = cli(d, stdin=b"begin\nput sp 1 a\nsavepoint s\nput sp 2 a\nrollback-to s\nget sp a\nrelease s\ncommit\n")
+    assert (code, err) == (0, "") and out.splitlines()[:3] == [b'"a"', b'"a"', b"1"], (out, err)
+    code, out, err = cli(d, stdin=b"begin\nrollback-to s\n")
+    assert code == 3 and "NO_SAVEPOINT" in err, err
+    assert "no transaction is open" in cli(d, stdin=b"savepoint s\n")[2]
+
+
 def test_a_conflict_met_before_commit_exits_with_4(d):
     cli(d, "create-store", "early", "--key", "id")
     p = start(d)

@@ -69,6 +69,7 @@ END_TEST
 
 START_TEST(values_are_read_by_type_and_range)
 {
+    const struct hf_bytes most = BYTES("\xcf\xff\xff\xff\xff\xff\xff\xff\xff");
     int64_t n = 9, seconds;
     uint64_t u = 9;
     uint32_t nanoseconds;
@@ -80,7 +81,7 @@ START_TEST(values_are_read_by_type_and_range)
 
     ck_assert_int_eq(hf_read_int(BYTES("\xff"), &n), HF_OK);
     ck_assert_int_eq(n, -1);
-    ck_assert_int_eq(hf_read_int(BYTES("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), &n), HF_OUT_OF_RANGE);
+    ck_assert_int_eq(hf_read_int(most, &n), HF_OUT_OF_RANGE);
     ck_assert_int_eq(hf_read_uint(BYTES("\xff"), &u), HF_OUT_OF_RANGE);
     ck_assert_int_eq(hf_read_uint(BYTES("\xd0\x05"), &u), HF_OK);
     ck_assert_uint_eq(u, 5);
@@ -94,7 +95,7 @@ START_TEST(values_are_read_by_type_and_range)
     ck_assert_int_eq(n, -1);
     ck_assert_int_eq(hf_read_double(BYTES("\x05"), &d), HF_OK);
     ck_assert(d == 5);
-    ck_assert_int_eq(hf_read_double(BYTES("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), &d), HF_OUT_OF_RANGE);
+    ck_assert_int_eq(hf_read_double(most, &d), HF_OUT_OF_RANGE);
     ck_assert_int_eq(hf_read_double(BYTES("\xcf\x80\0\0\0\0\0\0\0"), &d), HF_OK);
     ck_assert_int_eq(hf_read_double(BYTES("\xd3\x80\0\0\0\0\0\0\1"), &d), HF_OUT_OF_RANGE);
     ck_assert(d == 0x1p63);
@@ -155,7 +156,9 @@ END_TEST
 START_TEST(a_format_reads_what_it_says)
 {
     /* {"name": "Ann", "age": 30, "tags": ["x", "y"], "gone": nil} */
-    const struct hf_bytes map = BYTES("\x84\xa4name\xa3" "Ann\xa3" "age\x1e\xa4tags\x92\xa1x\xa1y\xa4gone\xc0");
+    const struct hf_bytes map = BYTES("\x84\xa4name\xa3"
+                                      "Ann\xa3"
+                                      "age\x1e\xa4tags\x92\xa1x\xa1y\xa4gone\xc0");
     struct hf_bytes name = HF_NONE, tag = HF_NONE, raw = HF_NONE;
     int age = 0, other = 7;
     unsigned u = 0;
