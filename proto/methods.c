@@ -354,7 +354,15 @@ const struct method method_table[METHOD_COUNT] = {
                         FIRST},
     [METHOD_CHECK] =
         {NAME("check"), METHOD_TAKES_T | METHOD_ABSENT, RIGHT_READ, {T}, 0, "", "", ""},
-    [METHOD_OUTCOME] = {NAME("outcome"), METHOD_ABSENT, RIGHT_READ, {{0}}, 0, "", "", ""},
+    [METHOD_OUTCOME] = {NAME("outcome"),
+                        0,
+                        RIGHT_CONNECT,
+                        {{PARAM_ID_TOKEN, "token", PARAM_BINARY, false}},
+                        BIT(SNAPSHOT),
+                        "{state: \"committed\", \"not-committed\" or \"unknown\", commit}",
+                        "what became of the commit with this token; one that has not committed "
+                        "never will",
+                        FIRST},
     [METHOD_SUBSCRIBE] = {NAME("subscribe"), METHOD_ABSENT, RIGHT_READ, {{0}}, 0, "", "", ""},
 };
 

@@ -41,6 +41,7 @@ enum param_id {
     PARAM_ID_OPS,
     PARAM_ID_CLIENT,
     PARAM_ID_WHAT,
+    PARAM_ID_TOKEN,
     PARAM_ID_COUNT
 };
 
@@ -66,6 +67,7 @@ struct method_param {
     X(TIMEOUT_MS, "timeout_ms", NUMBER, "maximum lifetime of the transaction, ms")         \
     X(IDLE_MS, "idle_ms", NUMBER, "maximum time between requests, ms")                     \
     X(TOKEN, "token", BINARY, "16 bytes chosen by the client")                             \
+    X(SNAPSHOT, "snapshot", NUMBER, "a commit number known before the commit was sent")    \
     X(KEY, "key", ANY, "key path, or list of key parts; omitted: explicit keys")           \
     X(GENERATE, "generate", BOOL, "true: generate numeric keys for records without one")   \
     X(REVERSE, "reverse", BOOL, "true: in descending order")                               \

@@ -25,6 +25,16 @@ static bool read_source(struct msgpack_cursor *c, struct call_value *out)
            msgpack_read_text(c, &index) == ERR_OK && is_name(index);
 }
 
+static bool read_binary(struct msgpack_cursor *c, struct slice *out)
+{
+    struct msgpack_token token;
+
+    if (msgpack_read(c, &token) != ERR_OK || token.type != MSGPACK_BINARY)
+        return false;
+    *out = token.bytes;
+    return true;
+}
+
 /* One parameter that is not nil: its extent is out->raw, its type is. false: wrong type. */
 static bool read_param(enum param_type type, enum msgpack_type is, struct call_value *out)
 {
@@ -39,7 +49,7 @@ static bool read_param(enum param_type type, enum msgpack_type is, struct call_v
     case PARAM_MAP: return is == MSGPACK_MAP;
     case PARAM_LIST: return is == MSGPACK_ARRAY;
     case PARAM_NUMBER: return msgpack_read_uint(&c, &out->number) == ERR_OK;
-    case PARAM_BINARY: return is == MSGPACK_BINARY;
+    case PARAM_BINARY: return read_binary(&c, &out->text);
     case PARAM_ANY:
     case PARAM_NONE: break;
     }

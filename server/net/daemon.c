@@ -98,6 +98,7 @@ static enum log_level event_level(const char *event)
         {"store_damaged", LOG_LEVEL_ERROR},   {"amalgamation_failed", LOG_LEVEL_ERROR},
         {"wal_failed", LOG_LEVEL_ERROR},      {"ledger_unreadable", LOG_LEVEL_ERROR},
         {"ledger_in_memory", LOG_LEVEL_WARN}, {"copy_damaged", LOG_LEVEL_WARN},
+        {"tokens_lost", LOG_LEVEL_WARN},
     };
 
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
@@ -150,6 +151,8 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->index_entries_max = (uint32_t)o->index_entries;
     to->update_work_max = o->update_work;
     to->update_commits_max = o->update_commits;
+    to->tokens_max = o->tokens_max;
+    to->tokens_ms = o->tokens_time;
     to->savepoints_max = o->savepoints;
     to->log_in_flight = (unsigned)o->wal_in_flight;
     to->amalgamate_percent = (unsigned)o->amalgamate_percent;

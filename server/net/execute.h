@@ -8,7 +8,7 @@
 
 /* execute_txn.c */
 execute execute_begin, execute_commit, execute_rollback, execute_savepoint, execute_rollback_to,
-    execute_release;
+    execute_release, execute_outcome;
 enum err txn_options_read(const struct call *call, struct session *s, struct txn_options *out,
                           struct failure *f);
 enum err token_read(const struct call *call, struct slice *token, struct failure *f);

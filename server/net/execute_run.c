@@ -5,6 +5,7 @@
  * sees one only after several losses. */
 #include "server/net/execute.h"
 #include "server/net/gate.h"
+#include "server/txn/commit.h"
 
 #include <inttypes.h>
 
@@ -86,7 +87,8 @@ static enum err run_op(struct execution *w, struct msgpack_cursor *ops, bool alo
 
     if (e)
         return e;
-    if (alone && (run->call.method->flags & METHOD_WRITES_ONE))
+    if (alone && (run->call.method->flags & METHOD_WRITES_ONE) &&
+        !call_has(w->call, OPTION_ID_TOKEN))
         txn_set_single(w->own);
     run->execution.txn = w->own;
     run->execution.op = w->op;
@@ -141,6 +143,36 @@ static enum err run_ops(struct execution *w)
     return ERR_OK;
 }
 
+static void put_commit(struct execution *w, uint64_t number)
+{
+    w->request->commit = number;
+    w->request->commits = true;
+    if (w->op->is_repeated) { /* what it would read now is not what it read then */
+        w->out->used = w->base + w->start;
+        put_nil(w->out);
+    }
+    put_word(w->out, "commit");
+    if (number)
+        put_uint(w->out, number);
+    else
+        put_nil(w->out);
+}
+
+/* A run with that token has been committed: its operations are not tried again, since they might
+ * find what they have done. ERR_NOT_FOUND: none has. */
+static enum err repeat(struct execution *w)
+{
+    struct slice token;
+    uint64_t number;
+    enum err e = token_read(w->call, &token, execution_failure(w));
+
+    if (!e)
+        e = slice_is_none(token) ? ERR_NOT_FOUND : commit_of_token(w->op, token, &number);
+    if (!e)
+        put_commit(w, number);
+    return e;
+}
+
 static enum err commit(struct execution *w)
 {
     struct txn *txn = w->own;
@@ -156,15 +188,9 @@ static enum err commit(struct execution *w)
     w->own = NULL; /* it has ended, whatever came out */
     if (e)
         return e;
-    w->request->commit = number;
     reactor_tick_within(&execution_session(w)->server->reactor,
                         execution_session(w)->server->options.interval);
-    w->request->commits = true;
-    put_word(w->out, "commit");
-    if (number)
-        put_uint(w->out, number);
-    else
-        put_nil(w->out);
+    put_commit(w, number);
     return ERR_OK;
 }
 
@@ -189,8 +215,12 @@ enum err execute_run(struct execution *w)
     enum err e = r->run ? ERR_OK : prepare(w);
 
     while (!e) {
-        if (!w->own)
+        if (!w->own) {
+            e = repeat(w);
+            if (e != ERR_NOT_FOUND)
+                return e;
             e = begin(w);
+        }
         if (!e)
             e = run_ops(w);
         if (!e)

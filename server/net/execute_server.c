@@ -60,6 +60,8 @@ static void put_limits(struct execution *w)
     facts_add(&f, "value_bytes", o->value_size);
     facts_add(&f, "update_work_bytes", o->update_work);
     facts_add(&f, "update_commits", o->update_commits);
+    facts_add(&f, "tokens", o->tokens_max);
+    facts_add(&f, "tokens_ms", o->tokens_time);
     facts_add(&f, "savepoints", o->savepoints);
     facts_add(&f, "key_bytes", o->key_size);
     facts_add(&f, "indexes", o->indexes);
@@ -94,7 +96,8 @@ static void put_limits(struct execution *w)
 }
 
 static const char *const features[] = {
-    "run", "serializable", "greatest-version", "durability-interval", "indexes", "savepoints"};
+    "run",        "serializable", "greatest-version", "durability-interval", "indexes",
+    "savepoints", "tokens"};
 #define FEATURE_COUNT (sizeof features / sizeof features[0])
 
 enum err execute_hello(struct execution *w)

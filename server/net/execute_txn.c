@@ -2,7 +2,9 @@
 #include "server/net/connection.h"
 #include "server/net/execute.h"
 #include "server/net/server.h"
+#include "server/txn/outcome.h"
 #include "server/txn/savepoints.h"
+#include "server/txn/tokens.h"
 
 #include <inttypes.h>
 
@@ -43,16 +45,21 @@ enum err txn_options_read(const struct call *call, struct session *s, struct txn
     return ERR_OK;
 }
 
+static enum err token_check(const struct call *call, struct slice token, struct failure *f)
+{
+    if (token.size == TOKEN_BYTES)
+        return ERR_OK;
+    return failure_set(f, ERR_BAD_REQUEST, "%s: token must be %d bytes, got %zu",
+                       call->method->name, TOKEN_BYTES, token.size);
+}
+
 enum err token_read(const struct call *call, struct slice *token, struct failure *f)
 {
     *token = SLICE_NONE;
     if (!call_has(call, OPTION_ID_TOKEN))
         return ERR_OK;
     *token = call->options[OPTION_ID_TOKEN].text;
-    if (token->size != TXN_TOKEN_BYTES)
-        return failure_set(f, ERR_BAD_REQUEST, "%s: token must be %d bytes, got %zu",
-                           call->method->name, TXN_TOKEN_BYTES, token->size);
-    return ERR_OK;
+    return token_check(call, *token, f);
 }
 
 /* The handle belongs to a transaction that is at rest. That transaction is doomed: what its
@@ -145,7 +152,7 @@ enum err execute_commit(struct execution *w)
     if (e == ERR_WAIT)
         return e;
     e = token_read(w->call, &token, execution_failure(w));
-    if (txn_failure(txn)) { /* the error that doomed it is the one to tell */
+    if (e && txn_failure(txn)) { /* the error that doomed it is the one to tell */
         failure_clear(execution_failure(w));
         token = SLICE_NONE;
         e = ERR_OK;
@@ -211,4 +218,31 @@ enum err execute_rollback_to(struct execution *w)
 enum err execute_release(struct execution *w)
 {
     return call_savepoint(w, txn_release_savepoint);
+}
+
+static void put_commit(struct net_buffer *out, uint64_t commit)
+{
+    put_word(out, "commit");
+    if (commit)
+        put_uint(out, commit);
+    else
+        put_nil(out);
+}
+
+enum err execute_outcome(struct execution *w)
+{
+    static const char *const states[] = {"committed", "not-committed", "unknown"};
+    struct slice token = w->call->params[PARAM_ID_TOKEN].text;
+    struct outcome outcome;
+    enum err e = token_check(w->call, token, execution_failure(w));
+
+    if (!e)
+        e = db_outcome(w->op, token, call_number(w->call, OPTION_ID_SNAPSHOT, 0), &outcome);
+    if (e)
+        return e;
+    put_map(w->out, 2);
+    put_word(w->out, "state");
+    put_word(w->out, states[outcome.state]);
+    put_commit(w->out, outcome.commit);
+    return ERR_OK;
 }

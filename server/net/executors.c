@@ -10,6 +10,7 @@ execute *const executors[METHOD_COUNT] = {
     [METHOD_BEGIN] = execute_begin,
     [METHOD_COMMIT] = execute_commit,
     [METHOD_ROLLBACK] = execute_rollback,
+    [METHOD_OUTCOME] = execute_outcome,
     [METHOD_SAVEPOINT] = execute_savepoint,
     [METHOD_ROLLBACK_TO] = execute_rollback_to,
     [METHOD_RELEASE] = execute_release,

@@ -132,6 +132,10 @@ enum option_type {
       "maximum work of one update: the size of the record, counted once for each change")      \
     X(COUNT, update_commits, "update-commits", "10000", 1, 1000000, NULL, false,               \
       "maximum number of records per transaction that receive its commit number by update")    \
+    X(COUNT, tokens_max, "tokens-max", "4000000", 1, 1000000000, NULL, false,                  \
+      "maximum number of commit tokens that are kept; each takes 56 bytes of memory")          \
+    X(DURATION, tokens_time, "tokens-time", "10min", 10, 8760 * HOUR, NULL, false,             \
+      "how long a commit token is kept, unless tokens-max newer ones come")                    \
     X(COUNT, savepoints, "savepoints", "1000", 1, 1000000, NULL, false,                        \
       "maximum number of savepoints that are set in one transaction")                          \
     X(COUNT, indexes, "indexes", "64", 1, 1024, NULL, false,                                   \

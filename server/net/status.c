@@ -135,6 +135,17 @@ static void put_catalogue(struct net_buffer *b, const struct db_status *s, uint6
     put_fact(b, "limit", limit);
 }
 
+static void put_tokens(struct net_buffer *b, const struct db_status *s, uint64_t limit)
+{
+    put_word(b, "tokens");
+    put_map(b, 5);
+    put_fact(b, "known", s->tokens);
+    put_fact(b, "limit", limit);
+    put_fact(b, "forgotten", s->tokens_forgotten);
+    put_fact(b, "horizon", s->tokens_horizon);
+    put_fact(b, "bytes", s->tokens_bytes);
+}
+
 static void put_optional_text(struct net_buffer *b, const char *name, struct slice text)
 {
     put_word(b, name);
@@ -190,7 +201,7 @@ enum err execute_status(struct execution *w)
 
     memset(&s, 0, sizeof s);
     db_status(server->db, &s);
-    put_map(b, 13);
+    put_map(b, 14);
     put_word(b, "server");
     put_map(b, 3);
     put_word(b, "version");
@@ -209,6 +220,7 @@ enum err execute_status(struct execution *w)
     put_fact(b, "disk_bytes", s.ledger_disk_bytes);
     put_fact(b, "keys", s.ledger_keys);
     put_catalogue(b, &s, server->options.catalogue_max);
+    put_tokens(b, &s, server->options.tokens_max);
     put_primary(b, &s);
     put_word(b, "cache");
     put_map(b, 4);

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define STORE_NAME_BYTES_MAX 255
-#define CATALOGUE_NUMBER_MAX (UINT32_MAX - 1) /* the last number that a store can have */
+#define CATALOGUE_NUMBER_MAX ((uint32_t)INT32_MAX - 1) /* the last that a store can have */
 
 /* What a row of store 0 says. */
 struct definition {

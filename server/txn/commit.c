@@ -228,7 +228,49 @@ static uint64_t commit_bytes(const struct txn *t, const struct stamp *stamp)
            t->write_set.value_bytes - t->write_set.entry_bytes;
 }
 
-static enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
+/* The token goes with the commit, as a record whose key is the number that it will have. The room
+ * for it in the log was reserved with the first write. ERR_NOMEM: nothing is committed. */
+static enum err commit_add_token(struct op *op, struct txn *t, struct slice bytes, bool fences)
+{
+    uint8_t key[TOKEN_KEY_BYTES], value[TOKEN_VALUE_BYTES];
+    struct commit_token token = {.is_fenced = fences};
+    struct db *db = t->db;
+    bool fresh;
+
+    ASSERT(!t->is_single && !t->token && bytes.size == TOKEN_BYTES);
+    memset(key, 0xff, sizeof key);
+    memcpy(token.bytes, bytes.data, TOKEN_BYTES);
+    token_encode(&token, db->os->ops->day_ms(db->os), value);
+    if (tokens_make_room(&db->tokens) == ERR_OK &&
+        stage_spares_fill(&db->spares, db->os, db->spares_needed + 1) == ERR_OK)
+        t->token =
+            write_set_put(&t->write_set, t->stamp, TOKENS_STORE, slice_make(key, sizeof key),
+                          slice_make(value, sizeof value), &fresh);
+    if (!t->token)
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for the commit's token");
+    t->token->last_writer_wins = true;
+    return ERR_OK;
+}
+
+/* The commit has its number, and the token is known. */
+static void commit_number_token(struct txn *t, const struct stamp *stamp)
+{
+    struct tokens *tokens = &t->db->tokens;
+    struct commit_token token = {.commit = stamp->commit,
+                                 .durability = (uint8_t)stamp->durability};
+
+    if (!t->token)
+        return;
+    bytes_put_be64(t->token->key, stamp->commit); /* alone in its store: it stands in order */
+    token.is_fenced = t->token->value[0] == TOKEN_FENCED;
+    token.until_ms = t->db->pulse.now_ms + tokens->keep_ms;
+    memcpy(token.bytes, t->token->value + TOKEN_VALUE_BYTES - TOKEN_BYTES, TOKEN_BYTES);
+    tokens_add(tokens, &token);
+    t->token = NULL;
+}
+
+static enum err commit_apply(struct op *op, struct txn *t, struct slice token, bool fences,
+                             uint64_t *commit)
 {
     struct db *db = t->db;
     struct stamp *stamp = t->stamp;
@@ -241,10 +283,15 @@ static enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     if (e)
         return e;
     savepoint_forget_named(t);
+    if (!slice_is_none(token))
+        e = commit_add_token(op, t, token, fences);
+    if (e)
+        return e;
     ASSERT(t->snapshot && stamp && stamp->owner == t && !stamp->commit); /* T-3 */
     stamp->commit = ++db->numbers.last_commit; /* rule 4: reserved at begin */
     ASSERT(stamp->commit <= db->numbers.reserved.commit);
     commit_marks_fill(&t->commit_marks, stamp->commit);
+    commit_number_token(t, stamp);
     commit_drop_voids(t);
     stamp->item.bytes = commit_bytes(t, stamp);
     commit_leave(t);
@@ -261,22 +308,66 @@ static enum err commit_apply(struct op *op, struct txn *t, uint64_t *commit)
     return ERR_OK;
 }
 
+/* A commit had the token: its answer is given again. Or it is fenced. e: what t has come to. */
+static enum err commit_known(struct op *op, const struct commit_token *token, enum err e,
+                             uint64_t *commit)
+{
+    if (token->is_fenced && e)
+        return e;
+    decided_note_commit(op, token->commit, (enum durability)token->durability);
+    if (token->is_fenced)
+        return failure_set(&op->failure, ERR_TOKEN_FENCED,
+                           "outcome was asked about this token, and answered that it is not "
+                           "committed; commit with a new one");
+    failure_clear(&op->failure);
+    op->is_repeated = true;
+    *commit = token->commit;
+    return ERR_OK;
+}
+
+enum err commit_of_token(struct op *op, struct slice token, uint64_t *commit)
+{
+    const struct commit_token *known = tokens_find(&op->db->tokens, token);
+
+    failure_clear(&op->failure);
+    op->is_repeated = false;
+    return known ? commit_known(op, known, ERR_OK, commit) : ERR_NOT_FOUND;
+}
+
+static enum err commit_end(struct txn *t, enum err e, bool is_applied)
+{
+    if (e == ERR_WAIT)
+        return e;
+    if (e || !is_applied)
+        t->db->rolled_back++;
+    txn_free(t);
+    return e;
+}
+
 enum err txn_commit(struct op *op, struct txn *t, struct slice token, uint64_t *commit)
+{
+    const struct commit_token *known = NULL;
+    enum err e = txn_check(op, t);
+
+    *commit = 0;
+    op->is_repeated = false;
+    if (e != ERR_WAIT && !slice_is_none(token))
+        known = tokens_find(&t->db->tokens, token);
+    if (known)
+        e = commit_known(op, known, e, commit);
+    else if (!e && t->stamp && t->stamp->records)
+        e = commit_apply(op, t, token, false, commit);
+    return commit_end(t, e, !known);
+}
+
+enum err txn_fence(struct op *op, struct txn *t, struct slice token, uint64_t *commit)
 {
     enum err e = txn_check(op, t);
 
     *commit = 0;
-    if (!e && !slice_is_none(token))
-        e = failure_set(&op->failure, ERR_BAD_REQUEST,
-                        "commit tokens are not supported in this version");
-    if (!e && t->stamp && t->stamp->records)
-        e = commit_apply(op, t, commit);
-    if (e == ERR_WAIT)
-        return e;
-    if (e)
-        t->db->rolled_back++;
-    txn_free(t);
-    return e;
+    if (!e)
+        e = commit_apply(op, t, token, true, commit);
+    return commit_end(t, e, true);
 }
 
 void commit_on_written(void *context, uint64_t number)

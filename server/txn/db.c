@@ -15,6 +15,7 @@
 #include "server/txn/leaving.h"
 #include "server/txn/losers.h"
 #include "server/txn/numbers.h"
+#include "server/txn/outcome.h"
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
 #include "server/txn/reads.h"
@@ -139,7 +140,7 @@ static void db_load_tree(void *context, uint32_t store, const struct tree_facts 
 
     if (!load->result && store == CATALOGUE_STORE && facts->counter > 0)
         load->result = catalogue_note_tree(&load->db->catalogue, (uint32_t)facts->counter, 0);
-    else if (!load->result)
+    else if (!load->result && store != TOKENS_STORE)
         load->result = catalogue_note_tree(&load->db->catalogue, store, facts->counter);
 }
 
@@ -158,6 +159,8 @@ static enum err db_open_primary(struct db *db, struct failure *f)
         return failure_set(f, load.result, "out of memory for the catalogue");
     primary_read_blocking(db->primary, true);
     e = recovery_load_catalogue(db, f);
+    if (!e)
+        e = recovery_load_tokens(db, f);
     primary_read_blocking(db->primary, false);
     if (!e) {
         primary_on_bad_copy(db->primary, db_on_bad_copy, db);
@@ -251,8 +254,11 @@ enum err db_open(struct os *os, const struct db_options *options,
     e = db_open_lock(db, f);
     if (!e && (amalgamate_init(db) || intents_init(&db->intents, os, db->hash_seed) ||
                written_init(db) || reads_init(db) || hash_table_init(&db->killable, os) ||
-               catalogue_init(&db->catalogue, os, db->hash_seed)))
+               catalogue_init(&db->catalogue, os, db->hash_seed) ||
+               tokens_init(&db->tokens, os, db->hash_seed)))
         e = failure_set(f, ERR_NOMEM, "out of memory for the database");
+    db->tokens.max = options->tokens_max;
+    db->tokens.keep_ms = options->tokens_ms;
     first = e ? NULL : stage_new(os, ++db->stage_count_made);
     if (!e && !first)
         e = failure_set(f, ERR_NOMEM, "out of memory for the database");
@@ -309,6 +315,7 @@ void db_turn(struct db *db)
     amalgamate_turn(db);
     stages_free_unneeded(db);
     tasks_turn(db);
+    outcome_turn(db);
     replies_turn(&db->replies);
     pulse_turn_end(&db->pulse);
     wal_kick(db->wal); /* it may tell of what it has written, or that it has failed */
@@ -355,6 +362,10 @@ uint64_t db_tick(struct db *db)
         next = db->pulse.now_ms + EXPIRY_STEP_MS;
     }
     wal_next = wal_tick(db->wal, db->pulse.now_ms);
+    if (tokens_next_ms(&db->tokens) <= db->pulse.now_ms)
+        pulse_wake(&db->pulse);
+    if (tokens_next_ms(&db->tokens) != UINT64_MAX && db->pulse.now_ms + EXPIRY_STEP_MS < next)
+        next = db->pulse.now_ms + EXPIRY_STEP_MS;
     if (db_next_pass_ms(db) < next)
         next = db_next_pass_ms(db);
     if (db->sealed_count && !db->is_merging && db->pulse.now_ms >= db->pass_retry_ms)
@@ -416,6 +427,7 @@ void db_free(struct db *db, bool abandon)
     hash_table_fini(&db->killable);
     read_set_fini(&db->read_set);
     catalogue_fini(&db->catalogue);
+    tokens_fini(&db->tokens);
     if (db->wal)
         wal_close(db->wal, abandon || db->log_failed);
     if (db->primary)

@@ -30,6 +30,8 @@ void db_options_default(struct db_options *o)
         .update_work_max = UINT64_C(16) << 20,
         .update_commits_max = 10000,
         .savepoints_max = 1000,
+        .tokens_max = 4000000,
+        .tokens_ms = 600000,
         .log_in_flight = 2,
         .amalgamate_percent = 400,
         .slice_steps = 2000,

@@ -32,6 +32,8 @@ struct db_options {
     uint64_t value_bytes_max;     /* default 4 MiB */
     uint64_t update_work_max;     /* bytes that one update goes through; default 16 MiB */
     uint64_t update_commits_max;  /* records that take the commit's number; default 10,000 */
+    uint64_t tokens_max; /* of commits, kept at once; default 4,000,000 */
+    uint64_t tokens_ms;  /* kept so long; default 10 minutes */
     uint64_t savepoints_max;      /* set at once in one transaction; default 1,000 */
     unsigned log_in_flight;       /* batches synced side by side; default 2 */
     unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */

@@ -39,6 +39,7 @@
 #include "server/txn/read_set.h"
 #include "server/txn/replies.h"
 #include "server/txn/snapshots.h"
+#include "server/txn/tokens.h"
 #include "server/txn/txn_struct.h"
 
 struct amalgamation;
@@ -107,6 +108,8 @@ struct db {
     struct read_set read_set; /* of open serializable transactions */
     struct usage usage;       /* the sum over open transactions */
     struct catalogue catalogue;
+    struct tokens tokens;     /* of commits, and fenced */
+    uint64_t tokens_retry_ms; /* forgotten ones are not deleted before */
     struct stamp *undurable_first, *undurable_last;
 
     /* waiting */

@@ -188,6 +188,19 @@ static enum err recovery_note_schemas(struct recovery *r, struct failure *f)
     return e;
 }
 
+static enum err recovery_token(struct db *db, struct slice key, struct slice value,
+                               struct failure *f)
+{
+    struct token_clock clock = {os_now_ms(db->os), db->os->ops->day_ms(db->os)};
+    enum err e = tokens_load(&db->tokens, key, value, &clock);
+
+    return e ? failure_set(f, e,
+                           e == ERR_NOMEM ? "out of memory for tokens"
+                                          : "a token's record is corrupt although its "
+                                            "checksum is valid")
+             : ERR_OK;
+}
+
 /* What a commit means beyond its records: definitions of stores, and generators. */
 static enum err recovery_note_records(struct recovery *r, struct failure *f)
 {
@@ -196,7 +209,9 @@ static enum err recovery_note_records(struct recovery *r, struct failure *f)
 
     r->shelf = NULL;
     for (struct record *rec = r->stamp->first; rec && !e; rec = rec->log_next) {
-        if (rec->store == CATALOGUE_STORE)
+        if (rec->store == TOKENS_STORE)
+            e = recovery_token(r->db, record_key(rec), record_value(rec), f);
+        if (e || rec->store == CATALOGUE_STORE || rec->store == TOKENS_STORE)
             continue;
         if (!r->shelf || r->shelf->number != rec->store)
             e = catalogue_note_written(c, rec->store, r->stamp->commit, &r->shelf);
@@ -319,4 +334,39 @@ enum err recovery_load_catalogue(struct db *db, struct failure *f)
     tree_cursor_fini(&c);
     wait_release(db->primary, &w);
     return e;
+}
+
+static enum err recovery_walk_tokens(struct db *db, struct tree_cursor *c, struct wait *w,
+                                     struct failure *f)
+{
+    enum err e = tree_cursor_seek(c, slice_text(""), false, w, f);
+
+    while (!e && c->valid) {
+        if (!slice_is_none(c->value))
+            e = recovery_token(db, c->key, c->value, f);
+        if (!e)
+            e = tree_cursor_next(c, w, f);
+    }
+    return e;
+}
+
+enum err recovery_load_tokens(struct db *db, struct failure *f)
+{
+    struct root *root = primary_root(db->primary);
+    struct tree_cursor c;
+    struct wait w;
+    enum err e;
+
+    wait_init(&w, NULL);
+    tree_cursor_init(&c, db->primary, root, TOKENS_STORE);
+    e = recovery_walk_tokens(db, &c, &w, f);
+    ASSERT(e != ERR_WAIT); /* db_open reads without jobs */
+    tree_cursor_fini(&c);
+    wait_release(db->primary, &w);
+    if (e != ERR_CORRUPT)
+        return e;
+    pulse_event(&db->pulse, "tokens_lost", "file=%s text=\"%s\"", PRIMARY_FILE, f->text);
+    failure_clear(f);
+    db->tokens.horizon = root_facts(root)->commit;
+    return ERR_OK;
 }

@@ -41,6 +41,10 @@ enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
                         struct slice bytes, struct failure *f);
 
 /* The definitions that the root has. */
+/* The tokens in the root, likewise. Where they cannot be read they count as forgotten. */
+enum err recovery_load_tokens(struct db *db, struct failure *f);
 enum err recovery_load_catalogue(struct db *db, struct failure *f);
+/* The tokens in the root, likewise. Where they cannot be read they count as forgotten. */
+enum err recovery_load_tokens(struct db *db, struct failure *f);
 
 #endif

@@ -215,6 +215,10 @@ void db_status(struct db *db, struct db_status *out)
     out->writes_limit = db->options.writes_total_max;
     out->steps = db->steps + db->intents.table.steps + db->snapshots.steps +
                  read_set_steps(&db->read_set);
+    out->tokens = db->tokens.count - db->tokens.forgotten;
+    out->tokens_bytes = tokens_bytes(&db->tokens);
+    out->tokens_forgotten = db->tokens.forgotten;
+    out->tokens_horizon = db->tokens.horizon;
     out->stores = db->catalogue.stores;
     out->definitions = db->catalogue.versions;
     out->catalogue_bytes = catalogue_bytes(&db->catalogue);

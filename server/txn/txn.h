@@ -17,8 +17,6 @@
 #include "server/txn/op.h"
 #include "server/txn/txn_options.h"
 
-#define TXN_TOKEN_BYTES 16
-
 /* ERR_OVERLOADED: too many are open, or numbers not yet reserved; ERR_NOMEM. Never waits. */
 enum err txn_begin(struct op *op, const struct txn_options *options, struct txn **out);
 
@@ -51,7 +49,10 @@ enum err txn_settle(struct op *op, struct txn *t);
 /* Ends t. ERR_OK: *commit is the commit number, 0 if nothing was written. ERR_CONFLICT,
  * ERR_TXN_EXPIRED, ...: what doomed it; nothing was applied. ERR_WAIT: t is still open; others
  * have committed so much that who loses to it is not known yet. An autocommit of a few records
- * never waits. token: TXN_TOKEN_BYTES or none. op->decided is what the reply has to wait for. */
+ * never waits. token: TOKEN_BYTES or none; if a
+ * commit has had it, *commit is that one's, op->is_repeated is set, and nothing is applied,
+ * whatever has become of t; ERR_TOKEN_FENCED (outcome.h). The token of a commit that wrote nothing
+ * is not kept. op->decided is what the reply has to wait for. */
 enum err txn_commit(struct op *op, struct txn *t, struct slice token, uint64_t *commit);
 
 /* Ends t. Cannot fail. */

@@ -102,6 +102,7 @@ struct txn {
     bool is_conditional; /* ... by itself, and it holds only for what it has found */
     bool is_counted;     /* in db.open_count */
     struct build_note *builds; /* in the arena */
+    struct record *token;      /* in the write-set, while it commits; or NULL */
     struct reads *reads; /* what it has read, if it is serializable or makes an index */
     struct range_check *range_check; /* of a read that is not noted yet; reads.c */
     uint64_t range_check_bytes;      /* of memory that it takes */

@@ -98,7 +98,7 @@ static enum err write_reserve_log(struct op *op, struct txn *t, uint64_t bytes, 
     enum err e;
 
     if (!t->log_reserved)
-        bytes += commit_log_head_bytes(t) + WAL_ITEM_OVERHEAD;
+        bytes += commit_log_head_bytes(t) + COMMIT_TOKEN_LOG_BYTES + WAL_ITEM_OVERHEAD;
     e = frees ? wal_reserve_to_free(t->db->wal, bytes) : wal_reserve(t->db->wal, bytes);
     if (e == ERR_WAIT)
         return pulse_wait_for_room(&op->db->pulse, op);
@@ -305,4 +305,33 @@ enum err write_two(struct op *op, struct txn *t, struct schema *schema, const st
         e = write_into(op, t, schema, w[1].key, w[1].value);
     usage_note(t);
     return e;
+}
+
+enum err write_nothing(struct op *op, struct txn *t)
+{
+    enum err e = txn_check(op, t);
+
+    if (!e && !t->log_reserved)
+        e = write_reserve(op, t, 0, 0, false);
+    return e ? e : txn_first_write(op, t);
+}
+
+enum err write_token(struct op *op, struct txn *t, struct slice key, struct slice value)
+{
+    struct record *r;
+    bool fresh;
+    enum err e =
+        write_reserve(op, t, record_bytes(key, value), commit_log_bytes(key, value), true);
+
+    if (!e)
+        e = txn_first_write(op, t);
+    if (!e)
+        e = stage_spares_fill(&t->db->spares, t->db->os, t->db->spares_needed + 1);
+    if (e)
+        return e;
+    r = write_set_put(&t->write_set, t->stamp, TOKENS_STORE, key, value, &fresh);
+    if (!r)
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
+    r->last_writer_wins = true;
+    return ERR_OK;
 }

@@ -26,4 +26,10 @@ struct write {
 enum err write_two(struct op *op, struct txn *t, struct schema *schema,
                    const struct write w[2]);
 
+/* t will commit though it has written nothing: all that this takes. Errors as of a write. */
+enum err write_nothing(struct op *op, struct txn *t);
+/* Write a record of the hidden store of tokens, in a transaction that is committed in the same call
+ * of the core. */
+enum err write_token(struct op *op, struct txn *t, struct slice key, struct slice value);
+
 #endif
