@@ -116,9 +116,10 @@ const struct method method_table[METHOD_COUNT] = {
                        METHOD_READS | METHOD_GOES_ON | METHOD_LARGE,
                        RIGHT_READ,
                        {T},
-                       0,
-                       "list of {name, key, indexes, records, bytes}",
-                       "list the stores",
+                       BIT(FROM) | BIT(LIMIT),
+                       "list of {name, key, indexes, records, bytes}; with from or limit: "
+                       "{stores, next}",
+                       "list the stores; with from or limit: a page of them",
                        FIRST},
     [METHOD_PUT] = {NAME("put"),
                     METHOD_CHANGES | METHOD_WRITES_ONE,

@@ -71,7 +71,7 @@ struct method_param {
     X(KEY, "key", ANY, "key path, or list of key parts; omitted: explicit keys")           \
     X(GENERATE, "generate", BOOL, "true: generate numeric keys for records without one")   \
     X(REVERSE, "reverse", BOOL, "true: in descending order")                               \
-    X(LIMIT, "limit", NUMBER, "maximum number of rows")                                    \
+    X(LIMIT, "limit", NUMBER, "maximum number of rows; of stores, in a page")               \
     X(OFFSET, "offset", NUMBER, "number of rows to skip")                                  \
     X(ONLY, "only", TEXT, "\"keys\" or \"values\"")                                        \
     X(PAGE, "page", NUMBER, "maximum number of rows in this page")                         \
@@ -84,7 +84,8 @@ struct method_param {
     X(SKIP, "skip", NUMBER, "number of rows to skip; with unique: of index keys")             \
     X(MULTI, "multi", BOOL, "true: an entry for each element of an array")                   \
     X(TYPES, "types", ANY, "list of the types that can be index keys; omitted: all")          \
-    X(WHERE, "where", ANY, "condition: only records that meet it are in the index")
+    X(WHERE, "where", ANY, "condition: only records that meet it are in the index")          \
+    X(FROM, "from", TEXT, "of stores: the name with which the page begins")
 
 enum method_option {
 #define X(id, name, type, help) OPTION_ID_##id,

@@ -86,6 +86,7 @@ int call_finish(struct hf_conn *c, struct call_options *options, struct hf_bytes
     /* The last answer goes only now: the parameters just packed may have pointed into it. */
     e = call_send(c, options, &reply);
     hf_reply_free(c->last);
+    hf_pack_fini(&c->joined);
     c->last = reply;
     if (e == HF_OK)
         e = hf_wait(reply);

@@ -78,7 +78,8 @@ struct hf_conn {
     uint64_t moves;           /* times that bytes went out or came in */
     struct hf_reply *replies; /* every reply that is not freed */
     struct hf_reply *spare;   /* one to use again */
-    struct hf_reply *last;    /* of the last blocking form: results borrow from it */
+    struct hf_reply *last;    /* of the last blocking form: results borrow from it, */
+    struct hf_pack joined;    /* or from this: a list that came in several answers */
 
     struct hf_txn *txns;       /* open ones */
     struct hf_cursor *cursors; /* open ones */

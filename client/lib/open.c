@@ -88,6 +88,7 @@ void hf_close(struct hf_conn *c)
         reply_destroy(c->replies);
     free(c->spare);
     hf_pack_fini(&c->out);
+    hf_pack_fini(&c->joined);
     free(c->in);
     free(c->slots);
     free(c->free_slots);

@@ -173,12 +173,6 @@ int hf_rename_store(struct hf_conn *c, struct hf_txn *t, const char *store, cons
     return txn_finish(c, t, NULL, NULL);
 }
 
-int hf_stores(struct hf_conn *c, struct hf_txn *t, struct hf_bytes *result)
-{
-    txn_start(c, t, "stores", 1, NULL);
-    return txn_finish(c, t, NULL, result);
-}
-
 /* ---- Indexes ---- */
 
 /* "text,number" as a list of its words. */

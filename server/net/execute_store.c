@@ -154,24 +154,91 @@ static void put_store(void *context, const struct store_info *info)
     }
 }
 
-/* What a turn has listed is kept for the next (METHOD_GOES_ON). */
-enum err execute_stores(struct execution *w)
+static void stores_begin(struct execution *w, bool in_pages)
+{
+    if (w->begun)
+        return;
+    w->begun = true;
+    if (in_pages) {
+        put_map(w->out, 2);
+        put_word(w->out, "stores");
+    }
+    w->place = put_array_later(w->out) - w->base;
+    w->start = w->out->used - w->base;
+}
+
+static void stores_end(struct execution *w)
+{
+    put_array_now(w->out, w->base + w->place, (uint32_t)w->index);
+}
+
+/* The whole list in one answer. What a turn has listed is kept for the next (METHOD_GOES_ON). */
+static enum err stores_whole(struct execution *w)
 {
     uint64_t max = execution_session(w)->server->options.result_size;
     enum err e;
 
-    if (!w->begun) {
-        w->begun = true;
-        w->place = put_array_later(w->out) - w->base;
-        w->start = w->out->used - w->base;
-    }
-    e = stores_list(w->op, w->txn, put_store, w);
+    stores_begin(w, false);
+    e = stores_list(w->op, w->txn, NULL, put_store, w);
     if ((!e || e == ERR_WAIT) && w->out->used - w->base - w->start > max)
         return failure_set_limit(execution_failure(w), "result-size", max,
                                  w->out->used - w->base - w->start,
-                                 "stores: the list of %llu stores exceeds result-size",
+                                 "stores: the list of %llu stores exceeds result-size; read it "
+                                 "in pages, with from and limit",
                                  (unsigned long long)w->index);
     if (!e)
-        put_array_now(w->out, w->base + w->place, (uint32_t)w->index);
+        stores_end(w);
     return e;
+}
+
+struct page_listing {
+    struct execution *w;
+    uint64_t stores_max, bytes_max;
+    struct store_page page;
+};
+
+static void put_store_of_page(void *context, const struct store_info *info)
+{
+    struct page_listing *p = context;
+
+    put_store(p->w, info);
+    p->page.is_full = p->w->index >= p->stores_max ||
+                      p->w->out->used - p->w->base - p->w->start >= p->bytes_max;
+}
+
+static enum err stores_of_page(struct execution *w)
+{
+    const struct options *o = &execution_session(w)->server->options;
+    uint64_t limit = call_number(w->call, OPTION_ID_LIMIT, o->scan_rows);
+    struct page_listing p = {
+        w, limit < o->scan_rows ? limit : o->scan_rows, o->scan_size, {.from = SLICE_NONE}};
+    enum err e;
+
+    if (limit == 0)
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "stores: limit must be at least 1");
+    if (call_has(w->call, OPTION_ID_FROM))
+        p.page.from = w->call->options[OPTION_ID_FROM].text;
+    if (p.page.from.size > STORE_NAME_BYTES_MAX)
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "stores: from takes a name of at most %d bytes",
+                           STORE_NAME_BYTES_MAX);
+    stores_begin(w, true);
+    e = stores_list(w->op, w->txn, &p.page, put_store_of_page, &p);
+    if (e)
+        return e;
+    stores_end(w);
+    put_word(w->out, "next");
+    if (p.page.next_size)
+        put_text(w->out, slice_make(p.page.next, p.page.next_size));
+    else
+        put_nil(w->out);
+    return ERR_OK;
+}
+
+enum err execute_stores(struct execution *w)
+{
+    bool in_pages = call_has(w->call, OPTION_ID_FROM) || call_has(w->call, OPTION_ID_LIMIT);
+
+    return in_pages ? stores_of_page(w) : stores_whole(w);
 }

@@ -155,6 +155,8 @@ struct schema *catalogue_version(struct catalogue *c, const struct txn *t, uint6
                                  struct slice name);
 /* The newest committed definition with that number; NULL: it has ended. */
 struct schema *catalogue_by_number(struct catalogue *c, uint32_t number);
+/* The same of a store that has ended, too, as long as somebody sees it. */
+struct schema *catalogue_last_by_number(struct catalogue *c, uint32_t number);
 /* t's draft that ends the store of that number: by clearing it or (is_dropped) dropping it.
  * NULL: it goes on. */
 struct schema *catalogue_draft_ending(struct catalogue *c, const struct txn *t,

@@ -5,6 +5,12 @@
 #include "server/txn/catalogue.h"
 
 #define VERSION_OF(link) LIST_ENTRY(link, struct schema, in_queue)
+#define ENTRY_OF(link) LIST_ENTRY(link, struct catalogue_entry, in_names)
+
+static inline size_t entry_bytes(const struct catalogue_entry *e)
+{
+    return sizeof *e + e->name_size;
+}
 
 void entry_unref(struct catalogue *c, struct catalogue_entry *e);
 /* It goes with its last version, but for one that a root may have a tree of. */

@@ -66,7 +66,7 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
     failure_set_store(f, ERR_CONFLICT, name);
     if (schema && schema->of)
         failure_set_index(f, ERR_CONFLICT, schema->index);
-    if (size && kind != CONFLICT_SCHEMA)
+    if (size && kind != CONFLICT_SCHEMA && schema->number != CATALOGUE_STORE)
         failure_set_key(f, ERR_CONFLICT, slice_make(plain, size));
     f->winner_version = winner->version;
     f->winner_commit = winner->commit;

@@ -88,7 +88,7 @@ enum err reads_check_write(struct op *op, struct txn *t)
 static const struct schema *reads_schema(struct db *db, uint32_t store)
 {
     return store == CATALOGUE_STORE ? db->catalogue.self
-                                    : catalogue_by_number(&db->catalogue, store);
+                                    : catalogue_last_by_number(&db->catalogue, store);
 }
 
 void reads_lose(struct txn *t, const struct stamp *stamp, const struct record *written)

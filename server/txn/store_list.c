@@ -18,11 +18,10 @@
 #include "server/txn/stores.h"
 #include "server/txn/txn_struct.h"
 
-static const struct key_range everything = {.from_size = 0};
-
 struct store_list { /* where it stands between two turns */
     struct cursor *names;
     struct schema *at; /* being counted, referenced; NULL: the next is to be found */
+    bool is_full;      /* the page is: only the next name is wanted */
 };
 
 void stores_forget_list(struct op *op)
@@ -38,7 +37,7 @@ void stores_forget_list(struct op *op)
     op->list = NULL;
 }
 
-static enum err list_begin(struct op *op, struct txn *t)
+static enum err list_begin(struct op *op, struct txn *t, const struct key_range *range)
 {
     struct store_list *l;
 
@@ -47,8 +46,8 @@ static enum err list_begin(struct op *op, struct txn *t)
     l = os_alloc(op->db->os, sizeof *l);
     if (l) {
         l->at = NULL;
-        l->names =
-            cursor_new(op, t, t->snapshot, op->db->catalogue.self, &everything, false, false);
+        l->is_full = false;
+        l->names = cursor_new(op, t, t->snapshot, op->db->catalogue.self, range, false, false);
     }
     if (l && l->names) {
         op->list = l;
@@ -110,6 +109,7 @@ static enum err list_count(struct op *op, struct txn *t, struct store_list *l,
 {
     struct catalogue *c = &op->db->catalogue;
     struct schema *s = l->at;
+    static const struct key_range everything = {.from_size = 0};
     enum err e = records_count_in(op, t, s, &everything, &info->records, &info->bytes);
 
     info->is_damaged = damage_find(&op->db->damage, s->number) != NULL;
@@ -131,7 +131,16 @@ static enum err list_count(struct op *op, struct txn *t, struct store_list *l,
     return ERR_OK;
 }
 
-static enum err list_stores(struct op *op, struct txn *t,
+static void list_note_next(struct store_page *page, const struct schema *s)
+{
+    struct slice name = schema_name(s);
+
+    ASSERT(name.size && name.size <= sizeof page->next);
+    memcpy(page->next, name.data, name.size);
+    page->next_size = name.size;
+}
+
+static enum err list_stores(struct op *op, struct txn *t, struct store_page *page,
                             void (*each)(void *context, const struct store_info *info),
                             void *context)
 {
@@ -146,29 +155,48 @@ static enum err list_stores(struct op *op, struct txn *t,
         }
         if (!l->at)
             e = list_next(op, t, l);
+        if (!e && l->is_full) {
+            list_note_next(page, l->at);
+            return ERR_OK;
+        }
         if (!e)
             e = list_count(op, t, l, &info);
         if (e)
             return e == ERR_END ? ERR_OK : e;
         each(context, &info);
+        l->is_full = page && page->is_full;
         schema_unref(&op->db->catalogue, l->at);
         l->at = NULL;
     }
 }
 
-enum err stores_list(struct op *op, struct txn *t,
+/* From the page's first name to the end of all. */
+static void list_range(const struct store_page *page, struct key_range *out)
+{
+    out->empty = false;
+    out->to_size = 0;
+    out->from_size =
+        page && !slice_is_none(page->from) ? catalogue_row_key(page->from, out->from) : 0;
+}
+
+enum err stores_list(struct op *op, struct txn *t, struct store_page *page,
                      void (*each)(void *context, const struct store_info *info), void *context)
 {
     struct txn *in = t;
+    struct key_range range;
     bool again;
     enum err e = auto_begin(op, &in, true);
 
+    list_range(page, &range);
+    if (page)
+        page->next_size = 0;
     if (!e)
-        e = reads_note_range(op, in, op->db->catalogue.self, slice_text(""), slice_text(""));
+        e = reads_note_range(op, in, op->db->catalogue.self,
+                             slice_make(range.from, range.from_size), slice_text(""));
     if (!e)
-        e = list_begin(op, in);
+        e = list_begin(op, in, &range);
     if (!e)
-        e = list_stores(op, in, each, context);
+        e = list_stores(op, in, page, each, context);
     if (e != ERR_WAIT) {
         stores_forget_list(op);
         records_range_forget(op); /* its transaction may have ended while a store was counted */

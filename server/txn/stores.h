@@ -51,10 +51,19 @@ struct store_index store_info_index(const struct store_info *info, unsigned i);
 
 #define STORES_A_TURN 256 /* listed; then others get their turn */
 
+struct store_page { /* a part of the list */
+    struct slice
+        from;     /* in: begin with this name or the first behind it; none: with the first */
+    bool is_full;      /* each sets it: this store was the last one of the page */
+    size_t
+        next_size; /* out: of the name with which the next page begins; 0: this was the last */
+    uint8_t next[STORE_NAME_BYTES_MAX];
+};
+
 /* Call each for every store of the snapshot, ascending by name, while they are counted: what is
  * staged costs a look at each key. Over several turns (ERR_WAIT): a call goes on with the stores
- * that the one before has not given. */
-enum err stores_list(struct op *op, struct txn *t,
+ * that the one before has not given. page: NULL for all of them; else the same at each call. */
+enum err stores_list(struct op *op, struct txn *t, struct store_page *page,
                      void (*each)(void *context, const struct store_info *info), void *context);
 
 #endif

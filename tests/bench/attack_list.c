@@ -216,6 +216,28 @@ static bool list_stores(struct attack_run *r)
     return attacker_wait(&r->main);
 }
 
+/* All pages at once: where each begins is known. */
+static bool list_pages(struct attack_run *r)
+{
+    struct attacker *a = &r->main;
+    unsigned stores = scaled(r, 500) * 200, page = 1000;
+
+    strike_begins(r);
+    for (unsigned from = 0; from < stores; from += page) {
+        char name[32];
+
+        snprintf(name, sizeof name, "s%06u", from);
+        attacker_ask(a, "stores", 2);
+        attacker_uint(a, 0);
+        attacker_map(a, 2);
+        attacker_text(a, "from");
+        attacker_text(a, name);
+        attacker_text(a, "limit");
+        attacker_uint(a, page);
+    }
+    return attacker_wait(a);
+}
+
 /* ---- many of one kind ---- */
 
 static bool open_cursors(struct attack_run *r)
@@ -348,6 +370,7 @@ const struct attack attacks[] = {
     {"`get_many` of 300,000 keys", NULL, get_many, NULL},
     {"100,000 stores made, and `stores` (over `result-size`)", make_stores, list_stores,
      "TOO_LARGE"},
+    {"the same in pages of 1,000", make_stores, list_pages, NULL},
     {"1,000 cursors open", NULL, open_cursors, NULL},
     {"1,000 connections", NULL, connect_many, "OVERLOADED"},
     {"gets of 4 MB whose answers are not read", NULL, sends_only, NULL},

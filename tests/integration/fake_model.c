@@ -310,27 +310,41 @@ void fake_do_store(struct state *state, const char *method, msgpack_object param
     }
 }
 
-void fake_do_stores(struct state *state, struct answer *a)
+static void pack_store(struct answer *a, const struct store *s)
 {
+    msgpack_pack_map(&a->packer, 3);
+    fake_pack_text(&a->packer, "name");
+    fake_pack_text(&a->packer, s->name);
+    fake_pack_text(&a->packer, "key");
+    if (s->key.size)
+        fake_pack_raw(&a->packer, s->key);
+    else
+        msgpack_pack_nil(&a->packer);
+    fake_pack_text(&a->packer, "records");
+    msgpack_pack_uint64(&a->packer, s->count);
+}
+
+/* Pages of FAKE_PAGE_STORES; the order is that of making. */
+void fake_do_stores(struct state *state, msgpack_object params, struct answer *a)
+{
+    struct store *from = fake_store_find(state, fake_map_get(fake_param(params, 1), "from"));
+    int at = from ? (int)(from - state->stores) : 0, end = at;
     uint32_t count = 0;
 
-    for (int i = 0; i < STORES_MAX; i++)
-        count += state->stores[i].name[0] != '\0';
+    for (; end < STORES_MAX && count < FAKE_PAGE_STORES; end++)
+        count += state->stores[end].name[0] != '\0';
+    msgpack_pack_map(&a->packer, 2);
+    fake_pack_text(&a->packer, "stores");
     msgpack_pack_array(&a->packer, count);
-    for (int i = 0; i < STORES_MAX; i++) {
-        struct store *s = &state->stores[i];
-
-        if (!s->name[0])
-            continue;
-        msgpack_pack_map(&a->packer, 3);
-        fake_pack_text(&a->packer, "name");
-        fake_pack_text(&a->packer, s->name);
-        fake_pack_text(&a->packer, "key");
-        if (s->key.size)
-            fake_pack_raw(&a->packer, s->key);
-        else
-            msgpack_pack_nil(&a->packer);
-        fake_pack_text(&a->packer, "records");
-        msgpack_pack_uint64(&a->packer, s->count);
+    for (; at < end; at++) {
+        if (state->stores[at].name[0])
+            pack_store(a, &state->stores[at]);
     }
+    while (end < STORES_MAX && !state->stores[end].name[0])
+        end++;
+    fake_pack_text(&a->packer, "next");
+    if (end < STORES_MAX)
+        fake_pack_text(&a->packer, state->stores[end].name);
+    else
+        msgpack_pack_nil(&a->packer);
 }

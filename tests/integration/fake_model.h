@@ -56,7 +56,8 @@ void fake_do_create(struct state *state, msgpack_object params, struct answer *a
 /* drop_store, clear_store, rename_store, and delete_range, whose range is always all. */
 void fake_do_store(struct state *state, const char *method, msgpack_object params,
                    struct answer *a);
-void fake_do_stores(struct state *state, struct answer *a);
+#define FAKE_PAGE_STORES 2
+void fake_do_stores(struct state *state, msgpack_object params, struct answer *a);
 void fake_record_free(struct record *r);
 
 #endif

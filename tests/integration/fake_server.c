@@ -216,7 +216,7 @@ static bool do_in_state(struct fake_server *server, struct state *state, const c
                strcmp(method, "rename_store") == 0 || strcmp(method, "delete_range") == 0) {
         fake_do_store(state, method, params, a);
     } else if (strcmp(method, "stores") == 0) {
-        fake_do_stores(state, a);
+        fake_do_stores(state, params, a);
     } else if (strcmp(method, "scan") == 0) {
         do_scan(server, state, params, a);
     } else if (strcmp(method, "count") == 0) {

@@ -1,9 +1,11 @@
 """docs/limits.md: its rows name options and tests that are there, and the limits that no other
 test drives."""
+import json
 import os
 import re
+import subprocess
 
-from holdfast import Failed, daemon, until
+from holdfast import Failed, binary, daemon, until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -113,6 +115,41 @@ def test_the_catalogue_has_a_limit():
         c.call("amalgamate")
         until(lambda: innocent.call("status")["catalogue"]["bytes"] < 1 << 17)
         innocent.call("create_store", 0, "another")
+
+
+def pages_of_stores(c, t, limit):
+    names, at = [], None
+    while True:
+        page = c.call("stores", t, {"limit": limit, **({"from": at} if at else {})})
+        assert 1 <= len(page["stores"]) <= limit
+        names += [s["name"] for s in page["stores"]]
+        at = page["next"]
+        if at is None:
+            return names
+
+
+def test_more_stores_than_fit_into_an_answer_are_listed_in_pages():
+    with daemon("--result-size", "64KiB") as d, d.client() as c, d.client() as innocent:
+        assert c.call("stores", 0, {"limit": 1}) == {"stores": [], "next": None}
+        names = sorted("s%d" % n for n in range(1500))
+        for at in range(0, 1500, 500):
+            c.call("run", [["create_store", [name]] for name in names[at:at + 500]])
+        e = c.fails("stores")
+        assert e.name == "TOO_LARGE" and e.details["limit"] == "result-size", e.error
+        assert "from and limit" in str(e)
+        assert pages_of_stores(c, 0, 7) == pages_of_stores(c, 0, 100000) == names
+        page = c.call("stores", 0, {"from": "s1499x"})  # there is none of that name
+        assert [s["name"] for s in page["stores"]] == [n for n in names if n > "s1499x"][:1000]
+        c.call("begin", 1)
+        c.call("create_store", 1, "zz")
+        innocent.call("create_store", 0, "zzz")
+        assert pages_of_stores(c, 1, 400) == names + ["zz"]
+        assert c.fails("stores", 0, {"limit": 0}).name == "BAD_REQUEST"
+        assert c.fails("stores", 0, {"from": 1}).name == "BAD_REQUEST"
+        assert c.call("stores", 0, {"from": "zzzz"}) == {"stores": [], "next": None}
+        shown = subprocess.run([binary("holdfast"), "--connect", "%s:%d" % d.tcp[0], "stores", "--json"],
+                               capture_output=True, check=True, timeout=60).stdout
+        assert [s["name"] for s in json.loads(shown)] == names + ["zzz"]
 
 
 def test_marks_for_the_number_of_the_commit_are_counted_as_writes():

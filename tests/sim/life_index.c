@@ -131,7 +131,7 @@ void life_read_indexes(struct life *l, unsigned store, uint64_t kinds[MODEL_INDE
     if (!l->options->indexes)
         return;
     op_init(&a->op, l->db, actor_wake);
-    while ((e = stores_list(&a->op, NULL, note_kinds, &k)) == ERR_WAIT) {
+    while ((e = stores_list(&a->op, NULL, NULL, note_kinds, &k)) == ERR_WAIT) {
         for (a->is_woken = false; !a->is_woken;)
             life_settle(l);
     }

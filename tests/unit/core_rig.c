@@ -251,7 +251,7 @@ enum err core_list(struct core_rig *rig, struct txn *t,
                    void (*each)(void *context, const struct store_info *info), void *context,
                    uint64_t *calls)
 {
-    return CORE_CALL(rig, (++*calls, stores_list(&rig->op, t, each, context)));
+    return CORE_CALL(rig, (++*calls, stores_list(&rig->op, t, NULL, each, context)));
 }
 
 static enum err core_write(struct core_rig *rig, struct txn *t, const char *store, unsigned key,

@@ -1,8 +1,10 @@
 /* libholdfast against a small server of our own: transactions, cursors, the retry loop. */
 #include "client/lib/retry.h"
+#include "proto/msgpack.h"
 #include "tests/integration/fake_rig.h"
 
 #include <check.h>
+#include <stdio.h>
 
 /* ---- Transactions ---- */
 
@@ -28,6 +30,60 @@ START_TEST(a_transaction_is_seen_when_it_commits)
     rig_ok(&rig, hf_txn_rollback(t));
     rig_ok(&rig, hf_count(rig.c, NULL, "s", NULL, &count));
     ck_assert_uint_eq(count, 2);
+    rig_close(&rig);
+}
+END_TEST
+
+static void check_stores(struct rig *rig, struct hf_txn *t, unsigned count)
+{
+    struct hf_bytes list = HF_NONE;
+    struct msgpack_cursor at;
+    struct slice name;
+    uint32_t n, pairs;
+
+    rig_ok(rig, hf_stores(rig->c, t, &list));
+    at = msgpack_open(slice_make(list.data, list.size));
+    ck_assert_int_eq(msgpack_read_array(&at, &n), ERR_OK);
+    ck_assert_uint_eq(n, count);
+    for (uint32_t i = 0; i < n; i++) {
+        char expected[16];
+
+        snprintf(expected, sizeof expected, "s%u", i);
+        ck_assert_int_eq(msgpack_read_map(&at, &pairs), ERR_OK);
+        ck_assert_int_eq(msgpack_read_text(&at, &name), ERR_OK);
+        ck_assert_int_eq(msgpack_read_text(&at, &name), ERR_OK);
+        ck_assert(slice_equal(name, slice_text(expected)));
+        for (uint32_t pair = 1; pair < pairs; pair++) {
+            ck_assert_int_eq(msgpack_skip(&at, 8, NULL), ERR_OK);
+            ck_assert_int_eq(msgpack_skip(&at, 8, NULL), ERR_OK);
+        }
+    }
+    ck_assert_ptr_eq(at.at, at.end);
+}
+
+/* The list comes whole, however many pages the server makes of it, and an error in the midst of it
+ * leaves no transaction behind. */
+START_TEST(a_list_of_stores_is_read_to_its_end)
+{
+    struct fake_options fake = {.faults = {{"stores", 14, 1, HF_OVERLOADED, "OVERLOADED",
+                                            "unavailable", true, 70, -1, 0}}};
+    struct hf_bytes list;
+    struct hf_txn *t;
+    struct rig rig;
+    char name[8];
+
+    rig_open(&rig, &fake, NULL);
+    for (unsigned i = 0; i < 5; i++) {
+        check_stores(&rig, NULL, i); /* 1, 1, 1, 1 + 2, 1 + 2: 9 requests */
+        snprintf(name, sizeof name, "s%u", i);
+        rig_ok(&rig, hf_create_store(rig.c, NULL, name, NULL));
+    }
+    rig_ok(&rig, hf_txn_begin(rig.c, NULL, &t));
+    check_stores(&rig, t, 5); /* 3 requests */
+    rig_ok(&rig, hf_txn_commit(t, NULL, NULL));
+    ck_assert_int_eq(hf_stores(rig.c, NULL, &list), HF_OVERLOADED); /* of the second one */
+    ck_assert_uint_eq(hf_conn_error(rig.c)->retry_after_ms, 70);
+    check_stores(&rig, NULL, 5);
     rig_close(&rig);
 }
 END_TEST
@@ -330,6 +386,7 @@ int main(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, a_transaction_is_seen_when_it_commits);
+    tcase_add_test(tc, a_list_of_stores_is_read_to_its_end);
     tcase_add_test(tc, a_begin_not_waited_for_shows_its_error_in_the_next_call);
     tcase_add_test(tc, closing_with_everything_open_leaks_nothing);
     tcase_add_loop_test(tc, a_cursor_gives_each_row_once, 0, 8);

@@ -179,6 +179,51 @@ START_TEST(a_serializable_transaction_loses_when_a_name_that_it_looked_up_change
 }
 END_TEST
 
+/* The winner wrote a record and dropped its store: the loser that read it is told which it was. */
+START_TEST(a_conflict_names_a_store_that_its_winner_has_dropped)
+{
+    struct txn_options options = {.serializable = true};
+    struct core_rig rig;
+    struct txn *winner, *loser;
+    uint64_t n;
+
+    core_open(&rig, 15);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, NULL, "b", NULL), ERR_OK);
+    loser = core_begin(&rig, "loser", &options);
+    MUST_EQ(core_count(&rig, loser, "a", 0, 100, &n), ERR_OK);
+    MUST_EQ(core_put(&rig, loser, "b", 1, 1), ERR_OK);
+    winner = core_begin(&rig, "winner", NULL);
+    MUST_EQ(core_put(&rig, winner, "a", 7, 1), ERR_OK);
+    MUST_EQ(core_drop(&rig, winner, "a"), ERR_OK);
+    MUST_EQ(core_commit(&rig, winner, NULL), ERR_OK);
+    MUST_EQ(core_commit(&rig, loser, NULL), ERR_CONFLICT);
+    MUST(slice_equal(text_name_of(&rig.op.failure.store), slice_text("a")));
+    core_close(&rig);
+}
+END_TEST
+
+/* The record that both write is the definition: the conflict is over a store, not over a key. */
+START_TEST(a_conflict_over_a_definition_has_no_key)
+{
+    struct txn_options options = {.greatest_version = true};
+    struct core_rig rig;
+    struct txn *older, *newer;
+
+    core_open(&rig, 16);
+    older = core_begin(&rig, "older", &options);
+    newer = core_begin(&rig, "newer", NULL);
+    MUST_EQ(core_create(&rig, newer, "a", NULL), ERR_OK);
+    MUST_EQ(core_create(&rig, older, "a", NULL), ERR_CONFLICT);
+    MUST_EQ(rig.op.failure.conflict, CONFLICT_GREATEST_VERSION);
+    MUST(slice_equal(text_name_of(&rig.op.failure.store), slice_text("a")));
+    MUST(slice_is_none(rig.op.failure.key));
+    core_rollback(&rig, older);
+    MUST_EQ(core_commit(&rig, newer, NULL), ERR_OK);
+    core_close(&rig);
+}
+END_TEST
+
 START_TEST(a_rolled_back_change_of_a_store_has_not_been)
 {
     struct core_rig rig;
@@ -370,6 +415,8 @@ int main(void)
                         16);
     tcase_add_loop_test(tc, an_open_cursor_sees_that_its_own_transaction_drops_the_store, 0, 4);
     tcase_add_test(tc, definitions_that_nobody_sees_are_freed);
+    tcase_add_test(tc, a_conflict_names_a_store_that_its_winner_has_dropped);
+    tcase_add_test(tc, a_conflict_over_a_definition_has_no_key);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);

@@ -280,7 +280,18 @@ class Draw:
             return "clear_store", (name,)
         if r < 14:
             return "rename_store", (name, self.name())
-        return self.of_indexes(name) if r < 20 else ("stores", ())
+        return self.of_indexes(name) if r < 20 else ("stores", self.page_of_stores(name))
+
+    def page_of_stores(self, name):
+        """Options for a page of them; none: the whole list."""
+        if self.maybe(40):
+            return ()
+        o = {}
+        if self.maybe(70):
+            o["limit"] = self.random.randrange(5)
+        if self.maybe(70) or not o:
+            o["from"] = name
+        return (o,)
 
     def of_indexes(self, name):
         r = self.random.randrange(10)

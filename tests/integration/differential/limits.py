@@ -113,6 +113,14 @@ class Limits:
         most = self.get("cursors-per-connection")
         check(most is None or len(connection.cursors) <= most, "cursors-per-connection is passed")
 
+    def ends_stores(self, listed):
+        """Whether a page of stores may end behind these, which make it large."""
+        most = self.get("scan-size")
+        if most is None or len(holdfast.pack(listed)) < most:
+            return False
+        self.note("scan-size")
+        return True
+
     def ends_page(self, rows, told):
         """Whether a page may end behind so many rows, since the next one makes it too large."""
         most = self.get("scan-size")

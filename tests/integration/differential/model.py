@@ -117,12 +117,13 @@ class Model(Savepoints, Updates, Writes, Indexes, Scans):
                                   for w in versions.winners_after(txn.snapshot)])
         txn.name_reads.add(name)
 
-    def note_all_names(self, txn):
+    def note_names_from(self, txn, first):
         if not txn.watches() or txn.auto:
             return
-        txn.all_names = True
+        if txn.names_from is None or first.encode() < txn.names_from.encode():
+            txn.names_from = first
         for name, versions in self.names.items():
-            if versions.newest_commit() > txn.snapshot:
+            if name.encode() >= first.encode() and versions.newest_commit() > txn.snapshot:
                 self.note(txn, True, [Reason("CONFLICT", "schema", w, store=name)
                                       for w in versions.winners_after(txn.snapshot)])
 
@@ -178,7 +179,7 @@ class Model(Savepoints, Updates, Writes, Indexes, Scans):
             reason = Reason("CONFLICT", "schema", winner, store=name, names=self.names_near(name))
             if name in other.names or name in other.entries:
                 other.lost.append(reason)
-            if other.serializable and (name in other.name_reads or other.all_names):
+            if other.serializable and (name in other.name_reads or other.has_read_name(name)):
                 self.overwrite(other, True, reason)
 
     def names_near(self, name):
@@ -453,15 +454,31 @@ class Model(Savepoints, Updates, Writes, Indexes, Scans):
                 raise
         self.succeeded(None)
 
-    def stores(self, connection, txn):
-        self.note_all_names(txn)
+    def stores(self, connection, txn, options=None):
+        """The whole list, or a page of it: what is read is all names from its first one on."""
+        o = options or {}
+        if o.get("limit") == 0:
+            raise Answer("BAD_REQUEST")
+        first = o.get("from", "")
+        self.note_names_from(txn, first)
         names = sorted((n for n in set(self.names) | set(txn.names)
-                        if self.visible_store(txn, n) is not None), key=str.encode)
-        for name in names:  # their records are counted
-            self.note_test(txn, self.visible_store(txn, name).number, lambda o: True)
+                        if n.encode() >= first.encode()
+                        and self.visible_store(txn, n) is not None), key=str.encode)
+        most = min(o.get("limit", len(names)), self.limits.scan_rows()) if o else len(names)
+        told = len(self.result["stores"]) if o and not self.error else most
+        for at, name in enumerate(names[:most]):  # their records are counted
+            certain = not o or at < (1 if self.error and self.limits.get("scan-size") else told)
+            self.note_test(txn, self.visible_store(txn, name).number, lambda o: True, certain)
         check(self.error is None, "refused with %r", self.error)
-        check([s["name"] for s in self.result] == names, "the stores are %r", names)
-        for told in self.result:
+        if o:
+            following = names[told] if told < len(names) else None
+            check(self.result["next"] == following, "not %r is next", following)
+            check(told == min(most, len(names)) or
+                  (told and self.limits.ends_stores(self.result["stores"])),
+                  "a page of %d stores of %d", told, most)
+        listed = self.result["stores"] if o else self.result
+        check([s["name"] for s in listed] == names[:told], "the stores are %r", names[:told])
+        for told in listed:
             store = self.visible_store(txn, told["name"])
             check(told["records"] == len(self.visible(txn, store.number)),
                   "%s has %d records", told["name"], len(self.visible(txn, store.number)))

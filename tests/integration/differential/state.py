@@ -127,7 +127,7 @@ class Txn:
         self.built = set()   # numbers of stores that it has made an index over
         self.reads = []      # (store number, test of an order, certain)
         self.name_reads = set()
-        self.all_names = False
+        self.names_from = None  # names from there on were listed
         self.lost = []       # reasons: it has lost, and has not been told
         self.may_be_lost = []
         self.stale = []      # reasons: it loses if it writes
@@ -135,6 +135,9 @@ class Txn:
         self.saved = []      # (name, Saved), oldest first
         self.failure = None  # the name of the error that doomed it: told
         self.last_writer_wins = set()  # numbers of such stores
+
+    def has_read_name(self, name):
+        return self.names_from is not None and name.encode() >= self.names_from.encode()
 
     def has_written(self):
         return bool(self.writes or self.names)
