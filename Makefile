@@ -176,6 +176,9 @@ lint: all ## format, layers, lone headers, symbols, banned calls, sizes
 format: ## FILES=: put right what `make lint` says of the format
 	@$(PYTHON) tests/lint/lint.py --fix-format $(FILES)
 
+asserts: ## print how many asserts there are in each room of the server
+	@$(PYTHON) tests/lint/lint.py --show-asserts
+
 modules: ## draw the modules in docs/architecture.md from the includes
 	@$(PYTHON) tests/lint/modules.py
 

@@ -91,6 +91,7 @@ enum err amalgamate_init(struct db *db)
 {
     struct amalgamation *a = os_alloc(db->os, sizeof *a);
 
+    ASSERT(!db->amalgamation);
     if (!a)
         return ERR_NOMEM;
     memset(a, 0, sizeof *a);
@@ -101,6 +102,7 @@ enum err amalgamate_init(struct db *db)
 
 static void pass_lend_ledgers(struct pass *p, bool lent)
 {
+    ASSERT(p->older_count <= PASS_LEDGERS_MAX);
     for (size_t i = 0; i < p->older_count; i++)
         p->older[i]->is_lent = lent;
 }
@@ -109,6 +111,7 @@ static void amalgamate_drop_ledger(struct pass *p)
 {
     pass_lend_ledgers(p, false);
     pass_drop_ledger(p);
+    ASSERT(!p->ledger && p->older_count == 0);
 }
 
 /* Forget the pass; what it read is free again. */
@@ -143,6 +146,7 @@ static void amalgamate_put_back(struct amalgamation *a)
 {
     struct db *db = a->pass.db;
 
+    ASSERT(a->pass.stage_count > 0);
     for (size_t i = 0; i < a->pass.stage_count; i++)
         stage_move(a->pass.stages[i], STAGE_SEALED);
     amalgamate_reset(a);
@@ -156,6 +160,7 @@ static void amalgamate_publish_ledger(struct pass *p)
 {
     struct db *db = p->db;
 
+    ASSERT(!p->ledger || p->ledger->spill || !p->ledger->primary);
     if (!p->ledger)
         return;
     for (size_t i = 0; i < p->stage_count; i++) {
@@ -177,6 +182,7 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
 
     ASSERT(upto <= db->numbers.durable && count); /* only what the log has synced is merged */
     ASSERT(a->pass.stages[0]->last_commit == upto);
+    ASSERT(a->phase == PHASE_MERGE && a->limit_at + 1 == a->limit_count);
     wal_trim(db->wal, root_facts(root)->log_position);
     amalgamate_publish_ledger(&a->pass);
     for (size_t i = 0; i < count; i++) {
@@ -214,6 +220,7 @@ static void amalgamate_fail(struct amalgamation *a, enum err e, const struct fai
 {
     struct db *db = a->pass.db;
 
+    ASSERT(e != ERR_OK);
     pulse_event(&db->pulse, "amalgamation_failed", "error=%s file=%s offset=%llu text=\"%s\"",
                 err_name(e), why->file[0] ? why->file : "-", (unsigned long long)why->offset,
                 why->text);
@@ -234,6 +241,7 @@ static void amalgamate_run(struct os_job *job)
 {
     struct amalgamation *a = LIST_ENTRY(job, struct amalgamation, job);
 
+    ASSERT(a->phase != PHASE_IDLE);
     a->result = a->phase == PHASE_LEDGER ? pass_build_ledger(&a->pass, PASS_SLICE_KEYS)
                                          : merge_run(a->merge, PASS_SLICE_BYTES);
 }
@@ -261,6 +269,7 @@ static enum err amalgamate_begin_root(struct amalgamation *a)
     };
     enum err e = pass_list_damaged(p);
 
+    ASSERT(plan.durable == is_last && p->stage_count > 0);
     if (e)
         return e;
     plan.damaged = p->damaged;
@@ -279,6 +288,7 @@ static bool amalgamate_get_past(struct amalgamation *a, enum err e,
 {
     struct db *db = a->pass.db;
 
+    ASSERT(e != ERR_OK && damage->store < PRIMARY_STORES_END);
     if (!damage_try(&db->damage, damage, e) || db_note_damage(db, damage) != ERR_OK ||
         amalgamate_begin_root(a) != ERR_OK)
         return false;
@@ -295,6 +305,7 @@ static void amalgamate_root_done(struct amalgamation *a)
     bool has_damage;
     enum err e;
 
+    ASSERT(a->merge && a->limit_at < a->limit_count);
     failure_init(&why);
     has_damage = merge_found_damage(a->merge, &damage);
     e = primary_merge_end(db->primary, a->merge, &root, &why);
@@ -332,6 +343,7 @@ static void amalgamate_pick_ledgers(struct amalgamation *a)
     struct pass *p = &a->pass;
     uint64_t keys = 0;
 
+    ASSERT(!p->ledger && p->stage_count > 0);
     for (size_t i = 0; i < p->stage_count; i++)
         keys += p->stages[i]->records;
     p->older_count = 0;
@@ -346,6 +358,7 @@ static void amalgamate_pick_ledgers(struct amalgamation *a)
         p->older[p->older_count++] = l;
     }
     pass_lend_ledgers(p, true);
+    ASSERT(p->older_count <= PASS_LEDGERS_MAX);
 }
 
 /* What a ledger in memory may take: what is left beside those that stay. */
@@ -354,6 +367,7 @@ static uint64_t amalgamate_ledger_room(const struct amalgamation *a)
     const struct pass *p = &a->pass;
     uint64_t others = p->db->ledger_bytes;
 
+    ASSERT(p->older_count <= PASS_LEDGERS_MAX);
     for (size_t i = 0; i < p->older_count; i++)
         others -= p->older[i]->bytes;
     return others < p->db->options.held_memory_max ? p->db->options.held_memory_max - others
@@ -366,6 +380,7 @@ static uint64_t amalgamate_ledger_estimate(const struct amalgamation *a)
     const struct pass *p = &a->pass;
     uint64_t keys = 0, bytes = 0;
 
+    ASSERT(p->stage_count > 0);
     for (size_t i = 0; i < p->stage_count; i++)
         keys += p->stages[i]->records;
     for (size_t i = 0; i < p->older_count; i++) {
@@ -379,6 +394,7 @@ static enum err amalgamate_begin_ledger(struct amalgamation *a, enum ledger_home
 {
     struct pass *p = &a->pass;
 
+    ASSERT(a->limit_count > 0);
     amalgamate_drop_ledger(p);
     a->home = home;
     amalgamate_pick_ledgers(a);
@@ -392,6 +408,7 @@ static enum err amalgamate_begin_ledger(struct amalgamation *a, enum ledger_home
 
 static enum err amalgamate_ledger_done(struct amalgamation *a)
 {
+    ASSERT(a->phase == PHASE_LEDGER && a->pass.ledger);
     pass_finish_ledger(&a->pass);
     return amalgamate_begin_root(a);
 }
@@ -402,6 +419,7 @@ static enum err amalgamate_ledger_failed(struct amalgamation *a, enum err e)
 {
     struct pass *p = &a->pass;
 
+    ASSERT(e != ERR_OK && a->phase == PHASE_LEDGER);
     if (p->unreadable) {
         p->unreadable->is_unreadable = true;
         pulse_event(&p->db->pulse, "ledger_unreadable", "error=%s keys=%llu", err_name(e),
@@ -422,6 +440,7 @@ static void amalgamate_done(struct os_job *job)
     struct amalgamation *a = LIST_ENTRY(job, struct amalgamation, job);
     struct db *db = a->pass.db;
 
+    ASSERT(a->phase != PHASE_IDLE && a->pass.stage_count > 0);
     if (a->result == ERR_WAIT) {
         os_job_submit(db->os, &a->job);
     } else if (a->phase == PHASE_MERGE) {
@@ -464,6 +483,7 @@ static void amalgamate_plan_roots(struct amalgamation *a, uint64_t upto)
     uint64_t at = root_facts(primary_root(db->primary))->commit;
     size_t roots_max = amalgamate_roots_max(&a->pass);
 
+    ASSERT(upto > at);
     a->limit_count = a->limit_at = 0;
     LIST_EACH (link, &db->snapshots.by_commit) {
         struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
@@ -475,6 +495,7 @@ static void amalgamate_plan_roots(struct amalgamation *a, uint64_t upto)
         a->limits[a->limit_count++] = at = s->commit;
     }
     a->limits[a->limit_count++] = upto;
+    ASSERT(a->limit_count > 0 && a->limit_count <= PASS_ROOTS_MAX + 1);
 }
 
 /* The least commit of a snapshot that may need stages and is not old yet. It may end any
@@ -501,6 +522,7 @@ static void amalgamate_pick_stages(struct amalgamation *a)
     struct stage *found[PASS_STAGES_MAX];
     size_t count = 0;
 
+    ASSERT(p->stage_count == 0 && a->phase == PHASE_IDLE);
     a->bytes = 0;
     for (struct stage *s = p->db->oldest_stage; s && count < PASS_STAGES_MAX; s = s->above) {
         if (s->state == STAGE_AMALGAMATED)
@@ -513,6 +535,7 @@ static void amalgamate_pick_stages(struct amalgamation *a)
     }
     for (size_t i = 0; i < count; i++) {
         p->stages[i] = found[count - 1 - i];
+        ASSERT(i == 0 || p->stages[i - 1]->first_commit > p->stages[i]->last_commit); /* S-2 */
         stage_move(p->stages[i], STAGE_AMALGAMATING);
     }
     p->stage_count = count;
@@ -528,10 +551,12 @@ static void amalgamate_begin(struct db *db)
     struct failure why;
     enum err e;
 
+    ASSERT(!db->is_merging && a->phase == PHASE_IDLE);
     amalgamate_pick_stages(a);
     if (!p->stage_count)
         return;
     upto = p->stages[0]->last_commit;
+    ASSERT(upto <= db->numbers.durable);
     a->begun_ms = os_now_ms(db->os);
     amalgamate_plan_roots(a, upto);
     e = pass_prepare(p, upto);
@@ -560,6 +585,7 @@ static uint64_t amalgamate_waited_ms(const struct db *db)
     uint64_t rested = db->sealed_last_ms + PASS_REST_MS;
     uint64_t waited = db->sealed_ms + PASS_WAIT_MS;
 
+    ASSERT(db->sealed_ms <= db->sealed_last_ms);
     return rested < waited ? rested : waited;
 }
 
@@ -567,6 +593,7 @@ uint64_t amalgamate_next_ms(const struct db *db)
 {
     uint64_t waited = amalgamate_waited_ms(db);
 
+    ASSERT(!db->sealed_count || db->newest_stage->below); /* T-1 */
     if (db->is_merging || !db->sealed_count)
         return UINT64_MAX;
     if (db->pulse.now_ms < db->pass_retry_ms)
@@ -598,6 +625,7 @@ static bool amalgamate_is_due(struct db *db)
     if (enough > db->options.staged_bytes_max / 2)
         enough = db->options.staged_bytes_max / 2;
     /* what was sealed just now may not be synced, and would be left out */
+    ASSERT(db->newest_stage->below);
     return db->sealed_bytes >= enough &&
            db->newest_stage->below->last_commit <= db->numbers.durable;
 }
@@ -609,6 +637,7 @@ static void amalgamate_want_durable(struct db *db)
     bool is_wanted = db->amalgamate_upto > db->numbers.durable ||
                      !list_is_empty(&db->pulse.waiting_for_room);
 
+    ASSERT(!db->sealed_count || db->newest_stage->below);
     if (is_wanted && db->sealed_count &&
         db->newest_stage->below->last_commit > db->numbers.durable)
         wal_sync_soon(db->wal);
@@ -616,6 +645,7 @@ static void amalgamate_want_durable(struct db *db)
 
 void amalgamate_turn(struct db *db)
 {
+    ASSERT(db->amalgamation);
     amalgamate_want_durable(db);
     if (amalgamate_is_due(db))
         amalgamate_begin(db);

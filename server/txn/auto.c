@@ -51,5 +51,6 @@ enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again
                 "the request conflicted with other transactions %d times in a row; retry later",
                 AUTO_LOSSES_MAX);
     }
+    ASSERT(!op->own);
     return result;
 }

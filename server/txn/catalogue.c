@@ -38,6 +38,7 @@ static struct catalogue_entry *entry_make(struct catalogue *c, struct slice name
 
     if (e)
         return e;
+    ASSERT(name.size <= UINT16_MAX);
     e = os_alloc(c->os, sizeof *e + name.size);
     if (!e)
         return NULL;
@@ -57,6 +58,7 @@ void entry_unref(struct catalogue *c, struct catalogue_entry *e)
         return;
     ASSERT(!e->newest && list_is_empty(&e->writers));
     hash_table_remove(&c->names, &e->in_names);
+    ASSERT(c->bytes >= entry_bytes(e));
     c->bytes -= entry_bytes(e);
     os_free(c->os, e, entry_bytes(e));
 }
@@ -74,7 +76,7 @@ static struct shelf *shelf_find(struct catalogue *c, uint32_t number)
     return NULL;
 }
 
-static struct shelf *shelf_make(struct catalogue *c, uint32_t number)
+struct shelf *shelf_make(struct catalogue *c, uint32_t number)
 {
     struct shelf *shelf = shelf_find(c, number);
 
@@ -104,6 +106,7 @@ static void shelf_leave_origin(struct catalogue *c, struct shelf *shelf)
 {
     struct shelf *origin = shelf->origin;
 
+    ASSERT(!origin || (!origin->origin && origin != shelf)); /* C-4 */
     shelf->origin = NULL;
     if (origin)
         shelf_unref(c, origin); /* once, no deeper: C-4 */
@@ -112,6 +115,7 @@ static void shelf_leave_origin(struct catalogue *c, struct shelf *shelf)
 static void shelf_free(struct catalogue *c, struct shelf *shelf)
 {
     ASSERT(!shelf->live && !shelf->refs && list_is_empty(&shelf->uses)); /* C-2 */
+    ASSERT(c->bytes >= sizeof *shelf);
     shelf_leave_origin(c, shelf);
     list_remove(&shelf->in_ended);
     list_remove(&shelf->in_counting);
@@ -122,6 +126,7 @@ static void shelf_free(struct catalogue *c, struct shelf *shelf)
 
 void shelf_try_free(struct catalogue *c, struct shelf *shelf)
 {
+    ASSERT(shelf->live <= c->versions);
     if (!shelf->refs && !shelf->live && !list_is_linked(&shelf->in_ended))
         shelf_free(c, shelf);
 }
@@ -148,6 +153,7 @@ static struct schema *schema_alloc(struct catalogue *c, const struct key_spec *s
     struct schema *s = os_alloc(c->os, size);
     uint8_t *at;
 
+    ASSERT(label.size <= TEXT_LABEL_BYTES_MAX);
     if (!s)
         return NULL;
     at = (uint8_t *)s + head;
@@ -163,11 +169,13 @@ static struct schema *schema_alloc(struct catalogue *c, const struct key_spec *s
         memcpy(at + key.size, label.data, label.size);
     c->bytes += size;
     c->versions++;
+    ASSERT(s->key.size + s->label.size < s->size);
     return s;
 }
 
 static void shelf_forget(struct catalogue *c, struct shelf *shelf, const struct schema *s)
 {
+    ASSERT(!shelf || shelf->number == s->number);
     if (!shelf)
         return;
     if (shelf->newest == s)
@@ -178,6 +186,7 @@ static void shelf_forget(struct catalogue *c, struct shelf *shelf, const struct 
 /* The memory of its indexes. */
 static void schema_free_indexes(struct catalogue *c, struct schema *s)
 {
+    ASSERT(!s->of && s->index_count <= s->index_room);
     for (unsigned i = 0; i < s->index_count; i++) {
         c->bytes -= s->indexes[i]->size;
         os_free(c->os, s->indexes[i], s->indexes[i]->size);
@@ -193,6 +202,8 @@ static void schema_free(struct catalogue *c, struct schema *s)
     struct catalogue_entry *e = s->entry;
     struct shelf *shelf = s->shelf;
 
+    ASSERT(s->refs == 0 && !s->txn);
+    ASSERT(c->bytes >= s->size && c->versions > 0);
     ASSERT(!list_is_linked(&s->in_queue) && !s->older && !s->newer && !s->of);
     for (unsigned i = 0; i < s->index_count; i++)
         shelf_forget(c, s->indexes[i]->shelf, s->indexes[i]);
@@ -220,6 +231,8 @@ static void schema_set(struct schema *s, const struct definition *d)
     enum err e = key_spec_read(s->key, &spec, NULL);
 
     ASSERT(!e); /* it was read before */
+    ASSERT(s->shelf && s->shelf->number == d->number);
+    ASSERT(spec.part_count > 0);
     memcpy(&s->spec, &spec, spec_bytes(&spec));
     s->number = d->number;
     s->generate = d->generate;
@@ -234,6 +247,7 @@ static void schema_set(struct schema *s, const struct definition *d)
 
 struct schema *schema_index(const struct schema *s, struct slice name)
 {
+    ASSERT(!s->of);
     for (unsigned i = 0; i < s->index_count; i++) {
         if (slice_equal(s->indexes[i]->index, name))
             return s->indexes[i];
@@ -251,6 +265,7 @@ static struct schema *index_alloc(struct catalogue *c, const struct key_spec *sp
     struct schema *s = os_alloc(c->os, size);
     uint8_t *at = (uint8_t *)s + head;
 
+    ASSERT(row->number > 0 && row->name.size <= INDEX_NAME_BYTES_MAX);
     if (!s)
         return NULL;
     memset(s, 0, head);
@@ -310,6 +325,7 @@ static enum err schema_make_indexes(struct catalogue *c, struct schema *s, struc
     uint32_t count;
     enum err e;
 
+    ASSERT(!s->of && !s->indexes && s->entry);
     if (slice_is_none(list))
         return ERR_OK;
     if (msgpack_read_array(&at, &count) != ERR_OK)
@@ -338,6 +354,7 @@ static enum err schema_make(struct catalogue *c, const struct definition *d,
 {
     struct schema *s = schema_alloc(c, spec, d ? d->key : SLICE_NONE, label);
 
+    ASSERT(!d || d->number <= CATALOGUE_NUMBER_MAX);
     *out = s;
     if (!s)
         return ERR_NOMEM;
@@ -360,6 +377,7 @@ static enum err schema_finish(struct catalogue *c, struct schema *s,
 {
     enum err e;
 
+    ASSERT(!s->entry && !s->commit);
     s->entry = entry;
     e = d ? schema_make_indexes(c, s, d->indexes) : ERR_OK;
     if (e)
@@ -374,6 +392,7 @@ enum err catalogue_make(struct catalogue *c, struct slice name, const struct def
     struct catalogue_entry *entry;
     enum err e;
 
+    ASSERT(!d || d->number <= CATALOGUE_NUMBER_MAX);
     *out = NULL;
     if (d && key_spec_read(d->key, &spec, NULL) != ERR_OK)
         return ERR_CORRUPT;
@@ -409,6 +428,7 @@ static struct schema *draft_find(struct catalogue *c, const struct txn *t,
     for (; link; link = hash_table_next(&c->drafts, link)) {
         struct schema *s = LIST_ENTRY(link, struct schema, in_drafts);
 
+        ASSERT(!s->commit);
         if (s->txn == t && s->entry == e)
             return s;
     }
@@ -425,6 +445,7 @@ struct schema *catalogue_version(struct catalogue *c, const struct txn *t, uint6
         return s;
     for (s = e->newest; s && s->commit > commit; s = s->older)
         c->steps++;
+    ASSERT(!s || (s->commit && s->commit <= commit));
     return s && s->superseded && s->superseded <= commit ? NULL : s;
 }
 
@@ -463,6 +484,7 @@ static void shelf_go_on(struct catalogue *c, struct shelf *shelf, const struct s
 {
     struct shelf *origin = s->follows ? shelf_find(c, s->follows) : NULL;
 
+    ASSERT(!shelf->live && shelf == s->shelf);
     if (s->used > shelf->used)
         shelf->used = s->used;
     if (!origin || shelf->origin)
@@ -475,6 +497,7 @@ static void shelf_go_on(struct catalogue *c, struct shelf *shelf, const struct s
 void catalogue_draft(struct catalogue *c, struct schema *s, const struct txn *t, uint32_t ends)
 {
     ASSERT(!s->commit && !s->txn);
+    ASSERT(t && s->refs > 0);
     s->txn = t;
     s->ends = ends;
     hash_table_insert(&c->drafts, &s->in_drafts, draft_hash(t, (uintptr_t)s->entry));
@@ -486,6 +509,7 @@ void catalogue_draft(struct catalogue *c, struct schema *s, const struct txn *t,
 
 static void draft_end(struct catalogue *c, struct schema *s)
 {
+    ASSERT(s->txn || !s->in_drafts.is_in);
     hash_table_remove(&c->drafts, &s->in_drafts);
     hash_table_remove(&c->ends, &s->in_ends);
     list_remove(&s->in_queue);
@@ -499,6 +523,7 @@ static void draft_end(struct catalogue *c, struct schema *s)
 void catalogue_discard(struct catalogue *c, struct schema *s)
 {
     ASSERT(!s->commit);
+    ASSERT(!s->older && !s->newer);
     draft_end(c, s);
     schema_unref(c, s);
 }
@@ -508,6 +533,7 @@ void catalogue_discard(struct catalogue *c, struct schema *s)
 static void shelf_leave(struct catalogue *c, struct shelf *shelf)
 {
     ASSERT(shelf->live > 0); /* C-2 */
+    ASSERT(!shelf->ended);
     if (--shelf->live == 0)
         list_push_back(&c->ending, &shelf->in_ended);
 }
@@ -515,6 +541,7 @@ static void shelf_leave(struct catalogue *c, struct shelf *shelf)
 static void shelf_join(struct catalogue *c, struct shelf *shelf, struct schema *s)
 {
     ASSERT(!shelf->ended); /* rule 4 */
+    ASSERT(s->shelf == shelf);
     shelf_leave_origin(c, shelf);
     if (shelf->live++ == 0)
         list_remove(&shelf->in_ended); /* a swap of names let it go for a moment */
@@ -523,6 +550,7 @@ static void shelf_join(struct catalogue *c, struct shelf *shelf, struct schema *
         shelf->born = schema_store(s)->commit;
     if (s->number > c->last_number)
         c->last_number = s->number;
+    ASSERT(shelf->live > 0 && !shelf->origin); /* C-2, C-4 */
 }
 
 /* A store that was cleared goes on counting where the one before it was. */
@@ -531,6 +559,7 @@ static void shelf_inherit(struct catalogue *c, const struct schema *s)
     struct shelf *shelf = s->shelf, *before = s->follows ? shelf_find(c, s->follows) : NULL;
     uint64_t used = before && before->used > s->used ? before->used : s->used;
 
+    ASSERT(s->commit && s->generate);
     if (!used || shelf->base_commit)
         return;
     if (used > shelf->used) /* it may have used some itself already */
@@ -540,12 +569,14 @@ static void shelf_inherit(struct catalogue *c, const struct schema *s)
     shelf->used_durability = s->durability;
     list_remove(&shelf->in_counting);
     list_push_back(&c->counting, &shelf->in_counting);
+    ASSERT(shelf->used >= shelf->base);
 }
 
 /* Another is in its place: it goes when that is durable and nobody reads it. */
 static void version_supersede(struct catalogue *c, struct schema *before, struct schema *s)
 {
     ASSERT(before->commit <= s->commit && !before->superseded); /* C-1 */
+    ASSERT(before->entry == s->entry && !s->older && !before->newer);
     before->superseded = s->commit;
     before->newer = s;
     s->older = before;
@@ -553,6 +584,7 @@ static void version_supersede(struct catalogue *c, struct schema *before, struct
         shelf_leave(c, before->shelf);
         for (unsigned i = 0; i < before->index_count; i++)
             shelf_leave(c, before->indexes[i]->shelf);
+        ASSERT(c->stores > 0 && c->indexes >= before->index_count);
         c->indexes -= before->index_count;
         c->stores--;
     }
@@ -566,6 +598,7 @@ void catalogue_publish(struct catalogue *c, struct schema *s, uint64_t commit, u
     struct catalogue_entry *e = s->entry;
 
     ASSERT(commit > 0 && !s->commit);
+    ASSERT(e && s->refs > 0);
     draft_end(c, s);
     s->commit = commit;
     s->version = version;
@@ -577,6 +610,7 @@ void catalogue_publish(struct catalogue *c, struct schema *s, uint64_t commit, u
         list_push_back(&c->waiting, &s->in_queue);
         return;
     }
+    ASSERT(s->shelf && s->shelf->number == s->number);
     c->stores++;
     shelf_join(c, s->shelf, s);
     for (unsigned i = 0; i < s->index_count; i++)
@@ -596,63 +630,7 @@ void catalogue_settle(struct catalogue *c, uint64_t commit)
         shelf->ended = commit;
         list_push_back(&c->ended, &shelf->in_ended);
     }
-}
-
-/* ---- at start ---- */
-
-enum err catalogue_load(struct catalogue *c, struct slice key, struct slice row,
-                        uint64_t commit, uint64_t version, struct slice label,
-                        struct failure *f)
-{
-    uint8_t room[KEY_PLAIN_BYTES_MAX];
-    bool is_dropped = slice_is_none(row);
-    struct definition d;
-    struct schema *s;
-    struct slice name;
-    enum err e;
-
-    if (catalogue_row_name(key, room, &name) != ERR_OK)
-        return failure_set(f, ERR_CORRUPT, "corrupt key in the catalogue");
-    e = is_dropped ? ERR_OK : catalogue_row_read(row, &d);
-    if (!e)
-        e = catalogue_make(c, name, is_dropped ? NULL : &d, label, &s);
-    if (e == ERR_NOMEM)
-        return failure_set(f, e, "out of memory for the catalogue");
-    if (e)
-        return failure_set(f, ERR_CORRUPT, "the definition of store \"%s\" is corrupt",
-                           text_show(name));
-    catalogue_publish(c, s, commit ? commit : 1, version, false);
-    return ERR_OK;
-}
-
-enum err catalogue_note_tree(struct catalogue *c, uint32_t number, uint64_t used)
-{
-    struct shelf *shelf = shelf_make(c, number);
-
-    if (!shelf)
-        return ERR_NOMEM;
-    if (number > c->last_number)
-        c->last_number = number;
-    if (used > shelf->used)
-        shelf->used = used;
-    return ERR_OK;
-}
-
-enum err catalogue_note_written(struct catalogue *c, uint32_t number, uint64_t commit,
-                                struct shelf **out)
-{
-    struct shelf *shelf = shelf_make(c, number);
-
-    *out = shelf;
-    if (!shelf)
-        return ERR_NOMEM;
-    if (number > c->last_number)
-        c->last_number = number; /* rule 4 */
-    if (!shelf->live && !shelf->ended) {
-        shelf->ended = commit;
-        list_push_back(&c->ended, &shelf->in_ended);
-    }
-    return ERR_OK;
+    ASSERT(list_is_empty(&c->ending));
 }
 
 /* ---- all of it ---- */
@@ -680,6 +658,7 @@ static enum err catalogue_make_self(struct catalogue *c)
         shelf_join(c, c->self->shelf, c->self);
         c->self->commit = 1; /* it always was */
     }
+    ASSERT(e || c->self->shelf->live == 1); /* C-2 */
     return e;
 }
 
@@ -703,6 +682,7 @@ enum err catalogue_init(struct catalogue *c, struct os *os, uint64_t seed)
 
 static void entry_take_down(struct catalogue *c, struct catalogue_entry *e)
 {
+    ASSERT(!e->in_names.is_in || c->names.count > 0);
     hash_table_remove(&c->names, &e->in_names);
     while (e->newest) {
         struct schema *s = e->newest;

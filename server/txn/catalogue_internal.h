@@ -13,6 +13,8 @@ static inline size_t entry_bytes(const struct catalogue_entry *e)
 }
 
 void entry_unref(struct catalogue *c, struct catalogue_entry *e);
+/* The shelf of a number; where there is none it is made. NULL: no memory. */
+struct shelf *shelf_make(struct catalogue *c, uint32_t number);
 /* It goes with its last version, but for one that a root may have a tree of. */
 void shelf_try_free(struct catalogue *c, struct shelf *shelf);
 

@@ -7,6 +7,8 @@ static void version_unlink(struct catalogue *c, struct schema *s)
     struct catalogue_entry *e = s->entry;
     struct schema *newest;
 
+    ASSERT(e->refs > 0 && !list_is_linked(&s->in_queue));
+    ASSERT(!s->newer || s->newer->commit >= s->commit); /* C-1 */
     if (s->newer)
         s->newer->older = s->older;
     else
@@ -28,6 +30,8 @@ static void version_release(struct catalogue *c, struct schema *s,
 {
     struct list_link *list = NULL;
 
+    ASSERT(s->commit && !list_is_linked(&s->in_queue));
+    ASSERT(!s->superseded || s->superseded >= s->commit); /* C-1 */
     if (!s->superseded) { /* a drop: it hides those before it */
         if (!s->older)
             version_unlink(c, s);
@@ -66,6 +70,7 @@ static struct schema *waiting_first(const struct catalogue *c, uint64_t durable)
     if (list_is_empty(&c->waiting))
         return NULL;
     s = VERSION_OF(c->waiting.next);
+    ASSERT(s->commit); /* C-3 */
     return (s->superseded ? s->superseded : s->commit) <= durable ? s : NULL; /* C-3 */
 }
 
@@ -76,6 +81,7 @@ static struct shelf *ended_first(const struct catalogue *c)
     if (list_is_empty(&c->ended))
         return NULL;
     shelf = LIST_ENTRY(c->ended.next, struct shelf, in_ended);
+    ASSERT(shelf->ended && !shelf->live); /* C-2 */
     return shelf->ended <= c->rooted ? shelf : NULL;
 }
 
@@ -87,6 +93,7 @@ bool catalogue_has_garbage(const struct catalogue *c, uint64_t durable)
 bool catalogue_reclaim(struct catalogue *c, uint64_t durable,
                        const struct catalogue_readers *readers, uint64_t steps)
 {
+    ASSERT(durable >= c->rooted);
     for (; steps > 0; steps--, c->steps++) {
         bool is_unread = !list_is_empty(&c->unread);
         struct schema *s = is_unread ? VERSION_OF(c->unread.next) : waiting_first(c, durable);

@@ -1,5 +1,6 @@
 #include "server/txn/catalogue_row.h"
 
+#include "server/base/assert.h"
 #include "proto/msgpack.h"
 #include "server/storage/key.h"
 
@@ -14,6 +15,7 @@ size_t catalogue_row_key(struct slice name, uint8_t *to)
         name.size = STORE_NAME_BYTES_MAX; /* no store can have it */
     key_encode_value(slice_make(text, msgpack_put_text(text, name)), false, to, KEY_BYTES_MAX,
                      &put);
+    ASSERT(put > 0 && put <= KEY_BYTES_MAX);
     return put;
 }
 
@@ -52,6 +54,7 @@ size_t catalogue_row_write(const struct definition *d, uint8_t *to, size_t room)
         2u + d->generate + d->last_writer_wins + (d->used > 0) + (d->follows > 0) + has_indexes;
     uint8_t *at = to;
 
+    ASSERT(d->number <= CATALOGUE_NUMBER_MAX && d->key.size > 0);
     if (room < ROW_HEAD_BYTES_MAX + d->key.size + d->indexes.size)
         return 0;
     at += msgpack_put_map_head(at, fields);
@@ -79,6 +82,7 @@ static enum err read_number(struct msgpack_cursor *c, uint32_t *out)
     uint64_t n;
     enum err e = msgpack_read_uint(c, &n);
 
+    ASSERT(c->at <= c->end);
     if (!e && n > CATALOGUE_NUMBER_MAX)
         e = ERR_BAD_REQUEST;
     *out = e ? 0 : (uint32_t)n;
@@ -90,6 +94,7 @@ static enum err read_field(struct definition *d, struct msgpack_cursor *c)
     struct slice name;
     enum err e = msgpack_read_text(c, &name);
 
+    ASSERT(c->at <= c->end);
     if (e)
         return e;
     if (slice_equal(name, slice_text("number")))

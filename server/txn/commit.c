@@ -113,6 +113,7 @@ static size_t commit_encode(struct wal_item *item, uint8_t *to, size_t room, boo
     struct stamp *s = LIST_ENTRY(item, struct stamp, item);
     size_t put = 0, size = 0;
 
+    ASSERT(s->commit == item->number);
     if (!item->progress) { /* from here on: one more than the bytes put of the record at hand */
         put = commit_encode_head(s, to, room);
         if (!put)
@@ -138,6 +139,7 @@ static size_t commit_encode(struct wal_item *item, uint8_t *to, size_t room, boo
         item->at = r->log_next;
     }
     *last = item->at == NULL;
+    ASSERT(put <= room);
     return put;
 }
 
@@ -147,6 +149,7 @@ static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
 
     ASSERT(stamp->commit == db->numbers.last_commit && !stamp->owner);
     ASSERT(!db->undurable_last || db->undurable_last->commit < stamp->commit); /* in order */
+    ASSERT((db->undurable_first == NULL) == (db->undurable_last == NULL));
     item->number = stamp->commit;
     item->durability = stamp->durability;
     item->encode = commit_encode;
@@ -186,6 +189,7 @@ static void commit_leave(struct txn *t)
     written_forget_stores(t);
     txn_forget_reads(t);
     list_remove(&t->in_large);
+    ASSERT(!t->stores && !t->reads);
 }
 
 /* Where the commit lies from now on: in the open stage, or as a stage of its own. */
@@ -215,6 +219,7 @@ static void commit_void_goes(void *context, struct record *r)
 /* What it has put into indexes and taken back conflicts with nobody, and need not be kept. */
 static void commit_drop_voids(struct txn *t)
 {
+    ASSERT(!t->failure.error && t->stamp);
     if (t->write_set.has_voids && !t->is_large)
         write_set_drop_voids(&t->write_set, t->stamp, commit_void_goes, t);
 }

@@ -7,6 +7,7 @@ struct commit_mark *commit_mark_new(struct os *os, const struct update *u)
 {
     struct commit_mark *mark = os_alloc(os, sizeof *mark);
 
+    ASSERT(u->commit_count <= UPDATE_COMMITS_MAX);
     if (!mark)
         return NULL;
     mark->next = NULL;
@@ -23,6 +24,8 @@ void commit_mark_free(struct os *os, struct commit_mark *mark)
 
 void commit_marks_add(struct commit_marks *m, struct commit_mark *mark, const uint8_t *value)
 {
+    ASSERT(!mark->next && mark->count <= UPDATE_COMMITS_MAX);
+    ASSERT((m->newest == NULL) == (m->count == 0));
     mark->value = value;
     mark->next = m->newest;
     m->newest = mark;
@@ -31,6 +34,7 @@ void commit_marks_add(struct commit_marks *m, struct commit_mark *mark, const ui
 
 void commit_marks_find(const struct commit_marks *m, const uint8_t *value, struct update *u)
 {
+    ASSERT((m->newest == NULL) == (m->count == 0));
     for (const struct commit_mark *mark = m->newest; mark; mark = mark->next) {
         if (mark->value != value)
             continue;

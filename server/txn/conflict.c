@@ -15,6 +15,7 @@ struct winner winner_of(const struct stamp *s)
 
 enum conflict_kind conflict_kind_of(uint32_t store, const struct schema *schema)
 {
+    ASSERT(!schema || schema->number == store || store == CATALOGUE_STORE);
     if (store == CATALOGUE_STORE)
         return CONFLICT_SCHEMA;
     return schema && schema->of ? CONFLICT_UNIQUE : CONFLICT_WRITE;
@@ -25,6 +26,7 @@ static size_t conflict_show_key(const struct schema *schema, struct slice key, u
 {
     size_t size = 0;
 
+    ASSERT(schema->entry);
     if (schema->of) /* without the key of the record */
         key.size = entry_index_size(schema, key);
     if (!key.size)
@@ -97,6 +99,7 @@ void conflict_note_wrote(struct failure *f, const struct txn *t)
             continue;
         at += msgpack_put_text(at, schema_name(s->schema));
         count++;
+        ASSERT(count <= CONFLICT_WROTE_MAX);
     }
     msgpack_put_array_head(list, count);
     failure_set_wrote(f, ERR_CONFLICT, slice_make(list, (size_t)(at - list)));
@@ -114,6 +117,7 @@ static enum err conflict_ask_ledgers(struct op *op, const struct txn *t, uint32_
 {
     bool wait = false;
 
+    ASSERT(t->snapshot && newest->commit >= t->snapshot->commit);
     LIST_EACH (link, &t->db->ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
         struct ledger_entry entry;
@@ -137,6 +141,7 @@ enum err conflict_find_staged(const struct txn *t, uint32_t store, struct slice 
 {
     uint64_t snapshot = t->snapshot->commit;
 
+    ASSERT(t->snapshot); /* T-3 */
     for (struct stage *s = t->db->newest_stage; s; s = s->below) {
         struct record *r;
 
@@ -151,6 +156,7 @@ enum err conflict_find_staged(const struct txn *t, uint32_t store, struct slice 
         if (record_newest(r)->stamp->commit <= snapshot)
             break; /* S-2 again; but a newer stage may be gone and in a ledger */
         *out = winner_of(record_newest(r)->stamp);
+        ASSERT(out->commit > snapshot);
         return ERR_OK;
     }
     return ERR_NOT_FOUND;
@@ -162,11 +168,13 @@ enum err conflict_find_newer(struct op *op, const struct txn *t, uint32_t store,
     uint64_t snapshot = t->snapshot->commit;
     enum err e;
 
+    ASSERT(t->snapshot);
     *out = (struct winner){.commit = snapshot, .label = SLICE_NONE};
     conflict_find_staged(t, store, key, out);
     e = conflict_ask_ledgers(op, t, store, key, out);
     if (!e && out->commit <= snapshot)
         e = ERR_NOT_FOUND;
+    ASSERT(e || out->commit > snapshot);
     return e;
 }
 
@@ -181,6 +189,7 @@ static enum err conflict_walk_stage(const struct txn *t, const struct stage *s,
     struct slice from =
         s->number == walk->stage ? slice_make(walk->at, walk->at_size) : range->from;
 
+    ASSERT(!s->first_commit || s->first_commit <= s->last_commit);
     for (struct record *r = st ? stage_seek(st, from) : NULL; r; r = record_following(r)) {
         if (range->to.size && slice_compare(record_key(r), range->to) >= 0)
             return ERR_NOT_FOUND;
@@ -204,6 +213,7 @@ enum err conflict_find_staged_in_range(const struct txn *t, const struct conflic
                                        struct conflict_walk *walk, uint64_t until,
                                        struct conflict_found *out)
 {
+    ASSERT(t->snapshot);
     for (struct stage *s = t->db->newest_stage; s; s = s->below) {
         struct record *r = NULL;
         enum err e;
@@ -219,6 +229,7 @@ enum err conflict_find_staged_in_range(const struct txn *t, const struct conflic
         if (e == ERR_OK) {
             out->key = record_key(r);
             out->winner = winner_of(record_newest(r)->stamp);
+            ASSERT(out->winner.commit > t->snapshot->commit);
             return ERR_OK;
         }
     }
@@ -233,6 +244,7 @@ enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
     struct ledger_range newer = {range->store, range->from, range->to, snapshot};
     enum err e = ERR_NOT_FOUND;
 
+    ASSERT(t->snapshot);
     if (!walk->is_staged)
         e = conflict_find_staged_in_range(t, range, walk,
                                           t->db->steps + t->db->options.slice_steps, out);

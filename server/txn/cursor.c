@@ -43,6 +43,7 @@ static void source_seek(const struct cursor *c, struct cursor_source *s)
     struct slice place = slice_make(c->place, c->place_size);
 
     ASSERT(s->st->store == c->store);
+    ASSERT(c->place_size <= sizeof c->place);
     s->used = false;
     if (c->reverse)
         s->at = stage_seek_below(s->st, c->place_is_end ? SLICE_NONE : place);
@@ -53,12 +54,14 @@ static void source_seek(const struct cursor *c, struct cursor_source *s)
 static void source_advance(const struct cursor *c, struct cursor_source *s)
 {
     ASSERT(s->used && s->at);
+    ASSERT(s->at->store == c->store);
     s->used = false;
     s->at = c->reverse ? stage_seek_below(s->st, record_key(s->at)) : record_following(s->at);
 }
 
 static enum err cursor_add_source(struct cursor *c, struct stage_store *st, bool is_own)
 {
+    ASSERT(c->source_count <= c->source_room);
     if (!st)
         return ERR_OK;
     if (c->source_count == c->source_room) {
@@ -84,6 +87,7 @@ static enum err cursor_place_sources(struct op *op, struct cursor *c)
     enum err e = ERR_OK;
 
     ASSERT(!c->is_placed && !c->tree_placed);
+    ASSERT(c->snapshot && c->snapshot->refs > 0);
     c->source_count = 0;
     if (v.own)
         e = cursor_add_source(c, stage_store_of(v.own, c->store), true);
@@ -94,6 +98,7 @@ static enum err cursor_place_sources(struct op *op, struct cursor *c)
     snapshot_enter(c->snapshot);
     tree_cursor_init(&c->tree, c->db->primary, c->snapshot->root, c->store);
     c->is_placed = true;
+    ASSERT(c->snapshot->busy > 0);
     return ERR_OK;
 }
 
@@ -103,6 +108,7 @@ static enum err cursor_place_tree(struct op *op, struct cursor *c)
     enum err e = ERR_OK;
 
     ASSERT(c->is_placed && !c->tree_placed);
+    ASSERT(c->tree.height == 0);
     if (c->only_staged || (c->place_is_end && !c->reverse)) {
         c->tree.valid = false;
     } else {
@@ -119,6 +125,7 @@ static enum err cursor_place_tree(struct op *op, struct cursor *c)
 /* Move on every source whose key has been given. */
 static enum err cursor_advance(struct op *op, struct cursor *c)
 {
+    ASSERT(c->is_placed && c->tree_placed);
     if (c->tree_used) {
         enum err e = c->reverse ? tree_cursor_previous(&c->tree, &op->wait, &op->failure)
                                 : tree_cursor_next(&c->tree, &op->wait, &op->failure);
@@ -143,6 +150,7 @@ enum err cursor_ready(struct op *op, struct cursor *c)
         e = cursor_place_tree(op, c);
     if (!e)
         e = cursor_advance(op, c);
+    ASSERT(e || (c->is_placed && c->tree_placed));
     return e;
 }
 
@@ -151,6 +159,7 @@ static struct record *cursor_resolve(struct cursor *c, struct slice key, bool *i
 {
     struct record *newest = NULL;
 
+    ASSERT(c->is_placed && c->snapshot);
     for (size_t i = 0; i < c->source_count; i++) {
         struct cursor_source *s = &c->sources[i];
 
@@ -166,6 +175,7 @@ static struct record *cursor_resolve(struct cursor *c, struct slice key, bool *i
         c->tree_used = true;
     if (*in_tree && slice_is_none(c->tree.value))
         *in_tree = false; /* deleted, as the side of a damaged tree says */
+    ASSERT(!newest || newest->store == c->store);
     return newest;
 }
 
@@ -179,11 +189,13 @@ static void cursor_pass(struct cursor *c, struct slice key)
     c->place[key.size] = 0;
     if (!c->reverse)
         c->place_size++;
+    ASSERT(c->place_size <= sizeof c->place);
 }
 
 enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct record **record,
                      struct slice *value)
 {
+    ASSERT(c->snapshot); /* T-6 */
     if (c->range_is_empty)
         return ERR_END;
     for (unsigned steps = 0;; steps++) {
@@ -223,6 +235,7 @@ void cursor_step_back(struct cursor *c, const struct cursor_place *before)
 
 void cursor_place_of(const struct cursor *c, struct cursor_place *out)
 {
+    ASSERT(c->place_size <= sizeof out->bytes);
     out->size = c->place_size;
     out->is_end = c->place_is_end;
     out->last_size = c->last_size;
@@ -236,6 +249,7 @@ static enum err cursor_note(struct op *op, struct cursor *c, struct slice before
 {
     struct slice after = slice_make(c->place, c->place_is_end ? 0 : c->place_size);
 
+    ASSERT(c->txn && c->schema && c->snapshot);
     if (ended)
         after = c->reverse ? slice_make(c->from, c->from_size) : slice_make(c->to, c->to_size);
     if (c->reverse ? !before_is_end && !before.size : before_is_end)
@@ -252,6 +266,7 @@ enum err cursor_read(struct op *op, struct cursor *c, struct slice *key, struct 
     struct cursor_place before;
     enum err e, noted;
 
+    ASSERT(c->snapshot);
     if (!c->txn || !c->txn->options.serializable || c->range_is_empty)
         return cursor_step(op, c, key, record, value);
     cursor_place_of(c, &before);
@@ -267,6 +282,7 @@ enum err cursor_read(struct op *op, struct cursor *c, struct slice *key, struct 
 
 enum err cursor_current(struct cursor *c, struct slice *key)
 {
+    ASSERT(c->last_size <= c->place_size);
     *key = slice_make(c->place, c->last_size);
     return ERR_OK;
 }
@@ -274,11 +290,13 @@ enum err cursor_current(struct cursor *c, struct slice *key)
 void cursor_keep_pending(struct cursor *c, struct record *r)
 {
     ASSERT(c->only_staged && !c->pending);
+    ASSERT(r->store == c->store);
     c->pending = r;
 }
 
 enum err cursor_current_pending(struct cursor *c, struct slice *key, struct record **record)
 {
+    ASSERT(!c->pending || c->only_staged);
     if (!c->pending)
         return ERR_NOT_FOUND;
     *record = c->pending;
@@ -291,6 +309,7 @@ enum err cursor_current_pending(struct cursor *c, struct slice *key, struct reco
 
 bool cursor_hold(const struct cursor *c, struct cursor_hold *out)
 {
+    ASSERT(c->snapshot || !c->is_placed); /* T-6 */
     if (c->txn || !c->snapshot)
         return false;
     out->snapshot = c->snapshot->commit;

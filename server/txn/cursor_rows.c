@@ -36,6 +36,7 @@ static enum err cursor_find_again(struct op *op, struct cursor *c, const struct 
     struct slice name = schema_name(dropped);
     enum err e = catalogue_look(op, c->txn, c->snapshot->commit, name, out);
 
+    ASSERT(dropped->is_dropped && c->txn);
     if (e || slice_equal((*out)->key, schema_store(c->schema)->key))
         return e;
     failure_set(&op->failure, ERR_NO_STORE,
@@ -51,6 +52,7 @@ static struct schema *cursor_store_now(const struct cursor *c, struct schema *wa
 {
     struct list_link *schemas = &c->txn->schemas;
 
+    ASSERT(!was->of && c->txn);
     for (struct list_link *l = schemas->previous; l != schemas; l = l->previous) {
         struct schema *s = LIST_ENTRY(l, struct schema, in_queue);
 
@@ -67,6 +69,7 @@ static enum err cursor_index_now(struct op *op, const struct cursor *c, const st
 {
     const struct schema *was = c->schema;
 
+    ASSERT(c->schema->of && !s->of);
     for (unsigned i = 0; i < s->index_count; i++) {
         if (s->indexes[i]->number == was->number) {
             *out = s->indexes[i];
@@ -92,6 +95,7 @@ static enum err cursor_follow(struct op *op, struct cursor *c)
     struct schema *store = schema_store(c->schema), *s, *ended;
     enum err e = ERR_OK;
 
+    ASSERT(c->txn && c->snapshot == c->txn->snapshot);
     s = store;
     while (!e && (ended = catalogue_draft_ending(catalogue, c->txn, s->number)) != NULL) {
         s = ended;
@@ -117,6 +121,7 @@ static enum err cursor_check(struct op *op, struct cursor *c)
 {
     enum err e = c->txn ? txn_check(op, c->txn) : ERR_OK;
 
+    ASSERT(e || !c->txn || !c->snapshot || c->snapshot == c->txn->snapshot);
     if (e)
         return e; /* its transaction has let go of it */
     if (op->failure.error)
@@ -184,6 +189,7 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
 /* Where the index key of an entry ends. */
 static struct slice cursor_prefix(const struct cursor *c, struct slice entry)
 {
+    ASSERT(c->schema->of);
     return slice_make(entry.data, entry_index_size(c->schema, entry));
 }
 
@@ -191,6 +197,7 @@ static struct slice cursor_prefix(const struct cursor *c, struct slice entry)
  * place's own. */
 static void cursor_stand_at(struct cursor *c, struct slice prefix, bool is_behind)
 {
+    ASSERT(prefix.size <= sizeof c->place);
     cursor_rest(c);
     memmove(c->place, prefix.data, prefix.size);
     c->place_size = prefix.size;
@@ -200,6 +207,7 @@ static void cursor_stand_at(struct cursor *c, struct slice prefix, bool is_behin
 /* Over the rows of the same index key as the last one, in the direction of the cursor. */
 static void cursor_pass_key(struct cursor *c)
 {
+    ASSERT(c->last_size <= c->place_size);
     cursor_stand_at(c, cursor_prefix(c, slice_make(c->place, c->last_size)), !c->reverse);
 }
 
@@ -216,6 +224,7 @@ static enum err cursor_find_least(struct op *op, struct cursor *c,
     struct record *r;
     enum err e = ERR_OK;
 
+    ASSERT(c->reverse && c->unique);
     if (c->schema->unique)
         return ERR_OK; /* there is only one */
     memcpy(copy, c->place, prefix.size);
@@ -237,6 +246,7 @@ static enum err cursor_find_least(struct op *op, struct cursor *c,
 static enum err cursor_next_key(struct op *op, struct cursor *c, struct slice *key,
                                 struct slice *value)
 {
+    ASSERT(c->snapshot); /* T-6 */
     for (unsigned steps = 0;; steps++) {
         struct record *r;
         enum err e;
@@ -263,6 +273,7 @@ static enum err cursor_decode(struct op *op, struct cursor *c, const struct sche
 {
     size_t size;
 
+    ASSERT(*used <= sizeof c->plain);
     if (key_decode_known(&s->spec, key, c->plain + *used, sizeof c->plain - *used, &size))
         return cursor_corrupt(op, c, "corrupt key in the store");
     *out = slice_make(c->plain + *used, size);
@@ -280,6 +291,7 @@ static enum err cursor_row_of_entry(struct op *op, struct cursor *c, struct slic
     size_t used = 0;
     enum err e = cursor_decode(op, c, index, cursor_prefix(c, entry), &used, &row->index_key);
 
+    ASSERT(index->of && !index->of->of);
     if (!e)
         e = cursor_decode(op, c, index->of, key, &used, &row->key);
     row->value = SLICE_NONE;
@@ -301,6 +313,7 @@ static enum err cursor_next_entry(struct op *op, struct cursor *c, struct cursor
     struct slice key, value;
     enum err e;
 
+    ASSERT(c->schema->of);
     cursor_place_of(c, &before);
     if (!c->is_again)
         op_release(op);
@@ -329,6 +342,7 @@ static enum err cursor_next_record(struct op *op, struct cursor *c, struct curso
     size_t used = 0;
     enum err e = cursor_next_key(op, c, &key, &row->value);
 
+    ASSERT(!c->schema->of && !c->unique);
     return e || is_passed ? e : cursor_decode(op, c, c->schema, key, &used, &row->key);
 }
 
@@ -336,6 +350,7 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
 {
     enum err e = cursor_check(op, c);
 
+    ASSERT(c->db == op->db);
     row->index_key = SLICE_NONE;
     for (unsigned steps = 0; !e; steps++) {
         bool is_passed = c->offset > 0;
@@ -369,6 +384,7 @@ enum err cursor_look(struct op *op, struct cursor *c)
     struct slice key, value;
     struct record *r;
 
+    ASSERT(c->db == op->db);
     if (cursor_check(op, c) || c->range_is_empty)
         return ERR_OK; /* the next page says it */
     if (cursor_ready(op, c) || (cursor_nearest(c, &key) && cursor_in_range(c, key)))
@@ -407,6 +423,7 @@ void cursor_back(struct cursor *c)
 
 void cursor_set_direction(struct cursor *c, bool reverse)
 {
+    ASSERT(c->snapshot || !c->is_placed); /* T-6 */
     if (c->reverse == reverse)
         return;
     c->reverse = reverse;
@@ -460,6 +477,7 @@ static enum err entry_is_passed(struct op *op, struct cursor *c, struct slice in
     enum err e = record_read(op, c->txn, &v, c->schema, index_key, &there);
     int order = e || slice_is_none(there) ? 0 : slice_compare(there, key);
 
+    ASSERT(c->schema->of && c->schema->unique);
     *is_passed = c->reverse ? order > 0 : order < 0;
     return e;
 }
@@ -474,6 +492,7 @@ static enum err cursor_move_to_entry(struct op *op, struct cursor *c, struct sli
     const char *why = "expected a key of the index, or {index, key}";
     enum err e = entry_key_read(map, &index_key, &record_key);
 
+    ASSERT(c->schema->of);
     if (!e)
         e = key_encode(&c->schema->spec, index_key, place, &size, &why);
     if (!e)
@@ -507,6 +526,7 @@ static void cursor_place_in_range(struct cursor *c)
 {
     struct slice place = slice_make(c->place, c->place_size);
 
+    ASSERT(!c->is_placed && c->place_size <= sizeof c->place);
     c->has_row = false;
     if (c->from_size && !c->place_is_end &&
         slice_compare(place, slice_make(c->from, c->from_size)) < 0)

@@ -16,6 +16,7 @@ static struct cursor *cursor_alloc(struct db *db, size_t bounds)
     struct list_link *pooled = list_first(&db->cursor_pool);
     struct cursor *c;
 
+    ASSERT((db->cursor_pool_count == 0) == list_is_empty(&db->cursor_pool));
     if (pooled && bounds <= CURSOR_BOUNDS_BYTES) {
         list_remove(pooled);
         db->cursor_pool_count--;
@@ -26,11 +27,13 @@ static struct cursor *cursor_alloc(struct db *db, size_t bounds)
     c = os_alloc(db->os, sizeof *c + bounds);
     if (c)
         c->bounds_room = bounds;
+    ASSERT(!c || c->bounds_room >= bounds);
     return c;
 }
 
 size_t cursor_bytes(const struct cursor *c)
 {
+    ASSERT(c->source_count <= c->source_room);
     return sizeof *c + c->bounds_room +
            (c->sources == c->few ? 0 : c->source_room * sizeof *c->sources);
 }
@@ -38,6 +41,7 @@ size_t cursor_bytes(const struct cursor *c)
 static void cursor_dealloc(struct db *db, struct cursor *c)
 {
     ASSERT(!c->snapshot && !c->is_placed && !c->tree.height); /* T-6 */
+    ASSERT(!list_is_linked(&c->in_db) && !list_is_linked(&c->in_txn));
     if (c->bounds_room != CURSOR_BOUNDS_BYTES || db->cursor_pool_count == CURSOR_POOL_MAX) {
         os_free(db->os, c, sizeof *c + c->bounds_room);
         return;
@@ -75,6 +79,7 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
     struct cursor *c = cursor_alloc(op->db, range->from_size + range->to_size);
 
     ASSERT(!t || t->snapshot == s); /* a transaction has one snapshot */
+    ASSERT(s->refs > 0 && schema_store(schema)->refs > 0);
     if (!c)
         return NULL;
     ASSERT(c->bounds_room >= range->from_size + range->to_size);
@@ -117,6 +122,7 @@ void cursor_rest(struct cursor *c)
     c->tree_placed = false;
     c->pending = NULL;
     tree_cursor_fini(&c->tree);
+    ASSERT(!c->is_placed && !c->tree.height); /* T-6 */
 }
 
 /* Let go of what it sees; it cannot go on. */
@@ -124,6 +130,7 @@ static void cursor_end(struct cursor *c)
 {
     struct snapshot *s = c->snapshot;
 
+    ASSERT(c->snapshot || !c->is_placed); /* T-6 */
     if (!s)
         return;
     cursor_rest(c);
@@ -169,6 +176,7 @@ static struct schema *cursor_schema_before(const struct cursor *c, const struct 
 
 void cursors_end_schema(struct txn *t, struct schema *s)
 {
+    ASSERT(!s->commit);
     LIST_EACH (link, &t->cursors) {
         struct cursor *c = LIST_ENTRY(link, struct cursor, in_txn);
         struct schema *before;
@@ -199,6 +207,7 @@ void cursor_close(struct cursor *c)
 {
     struct db *db = c->db;
 
+    ASSERT(list_is_linked(&c->in_db));
     cursor_end(c);
     if (c->schema)
         schema_unref(&db->catalogue, c->schema);
@@ -211,6 +220,7 @@ void cursor_close(struct cursor *c)
 
 void cursor_kill(struct cursor *c)
 {
+    ASSERT(!c->txn);
     if (!c->snapshot)
         return;
     cursor_end(c);

@@ -7,6 +7,7 @@
 #ifndef HOLDFAST_TXN_CURSORS_INTERNAL_H
 #define HOLDFAST_TXN_CURSORS_INTERNAL_H
 
+#include "server/base/assert.h"
 #include "server/storage/primary.h"
 #include "server/storage/key.h"
 #include "server/storage/stage.h"
@@ -105,6 +106,7 @@ static inline bool cursor_nearest(const struct cursor *c, struct slice *key)
     bool found = c->tree.valid;
     int sign = c->reverse ? -1 : 1;
 
+    ASSERT(c->is_placed); /* T-6 */
     if (found)
         *key = c->tree.key;
     for (size_t i = 0; i < c->source_count; i++) {

@@ -24,6 +24,7 @@ static size_t damage_seek(const struct damage *d, uint32_t store)
 {
     size_t i = 0;
 
+    ASSERT(d->count <= d->room);
     while (i < d->count && d->items[i].store < store)
         i++;
     return i;
@@ -33,6 +34,7 @@ const struct tree_damage *damage_find(const struct damage *d, uint32_t store)
 {
     size_t i = damage_seek(d, store);
 
+    ASSERT(d->count <= d->room);
     return i < d->count && d->items[i].store == store ? &d->items[i] : NULL;
 }
 
@@ -41,6 +43,7 @@ static enum err damage_grow(struct damage *d)
     size_t room = d->room ? 2 * d->room : 8;
     struct tree_damage *items;
 
+    ASSERT(d->count <= d->room && (d->items || !d->room));
     if (d->count < d->room)
         return ERR_OK;
     items = os_alloc(d->os, room * sizeof *items);
@@ -76,6 +79,7 @@ enum err damage_note(struct damage *d, const struct tree_damage *damage)
 
 bool damage_try(struct damage *d, const struct tree_damage *damage, enum err e)
 {
+    ASSERT(damage->store < PRIMARY_STORES_END);
     if (e == ERR_CORRUPT)
         return true;
     if (e != ERR_IO)
@@ -98,6 +102,7 @@ void damage_forget(struct damage *d, uint32_t store)
 
 enum err damage_refuse(const struct tree_damage *damage, struct slice name, struct failure *f)
 {
+    ASSERT(damage->store < PRIMARY_STORES_END);
     return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, damage->offset,
                           "store \"%s\" is damaged on the disk (%s, offset %llu) and takes no "
                           "writes; export what can be read, then clear or drop it",

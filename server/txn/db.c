@@ -53,11 +53,13 @@ void db_cancel_wait(struct decided_wait *w)
 
 uint64_t db_answered(const struct db *db)
 {
+    ASSERT(db->numbers.answered <= db->numbers.last_commit); /* V-1 */
     return db->numbers.answered;
 }
 
 void db_note_answered(struct db *db, uint64_t commit)
 {
+    ASSERT(commit <= db->numbers.last_commit);
     numbers_note_answered(&db->numbers, commit);
 }
 
@@ -67,6 +69,7 @@ static void db_on_damage(void *context, uint32_t store, uint64_t offset)
 {
     struct tree_damage damage = {.store = store, .offset = offset};
 
+    ASSERT(store < PRIMARY_STORES_END);
     db_note_damage(context, &damage); /* where there is no memory the next read meets it */
 }
 
@@ -92,11 +95,15 @@ static void db_on_reserved(void *context, struct wal_numbers numbers)
 {
     struct db *db = context;
 
+    ASSERT(numbers.version >= db->numbers.reserved.version &&
+           numbers.commit >= db->numbers.reserved.commit);
     db->numbers.reserved = numbers;
+    ASSERT(db->numbers.reserved.commit <= db->numbers.asked.commit); /* V-1 */
 }
 
 static void db_on_log_failed(void *context, enum err e, const char *text)
 {
+    ASSERT(e != ERR_OK);
     db_fail(context, e, text);
 }
 
@@ -151,6 +158,7 @@ static enum err db_open_primary(struct db *db, struct failure *f)
     struct load_trees load = {db, ERR_OK};
     enum err e = primary_open(db->os, &options, &db->primary, f);
 
+    ASSERT(!db->wal);
     if (e)
         return e;
     primary_on_ready(db->primary, db_on_pages, db);
@@ -188,6 +196,7 @@ static enum err db_open_log(struct db *db, struct failure *f)
     uint64_t begun = os_now_ms(db->os);
     enum err e;
 
+    ASSERT(!db->wal && db->newest_stage);
     primary_identity(db->primary, options.identity);
     db->numbers.last_commit = root->commit;
     recovery_init(&recovery, db);
@@ -209,6 +218,7 @@ static enum err db_open_log(struct db *db, struct failure *f)
 
 static void *check_alloc(void *os, size_t bytes)
 {
+    ASSERT(bytes > 0);
     return os_alloc(os, bytes);
 }
 
@@ -224,6 +234,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     struct stage *first;
     enum err e;
 
+    ASSERT(os && options && events);
     *out = NULL;
     if (!db)
         return failure_set(f, ERR_NOMEM, "out of memory for the database");
@@ -281,6 +292,7 @@ static void db_try_close(struct db *db)
 {
     void (*closed)(void *context) = db->closed;
 
+    ASSERT(!db->pulse.is_in_turn);
     if (!closed || db->is_merging || wal_is_busy(db->wal) || primary_is_busy(db->primary))
         return;
     if (db->undurable_first && !db->log_failed)
@@ -295,6 +307,7 @@ static void db_reclaim_catalogue(struct db *db)
     struct snapshot_finger finger = snapshot_finger(&db->snapshots);
     struct catalogue_readers readers = {&finger, snapshot_versions};
 
+    ASSERT(db->catalogue.rooted <= db->numbers.durable);
     if (snapshots_pass_on(db, CATALOGUE_RECLAIM_STEPS))
         pulse_wake(&db->pulse);
     if (catalogue_reclaim(&db->catalogue, db->numbers.durable, &readers,
@@ -304,6 +317,7 @@ static void db_reclaim_catalogue(struct db *db)
 
 void db_turn(struct db *db)
 {
+    ASSERT(db->newest_stage->state == STAGE_OPEN && !db->newest_stage->above); /* T-1 */
     pulse_turn_begin(&db->pulse, os_now_ms(db->os));
     losers_turn(db);
     if (leaving_turn(&db->leaving, db->options.slice_steps))
@@ -324,10 +338,12 @@ void db_turn(struct db *db)
     if (read_set_collect(&db->read_set, READS_FREED_A_TURN) || !list_is_empty(&db->tellings))
         pulse_wake(&db->pulse);
     db_try_close(db);
+    ASSERT(db->staged_bytes >= db->sealed_bytes);
 }
 
 static void db_expire(struct db *db)
 {
+    ASSERT(!list_is_empty(&db->open));
     LIST_EACH_SAFE (link, &db->open) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_open);
         uint64_t idle_max = t->options.idle_ms ? t->options.idle_ms : db->options.idle_ms;
@@ -356,6 +372,7 @@ uint64_t db_tick(struct db *db)
 {
     uint64_t next = UINT64_MAX, wal_next;
 
+    ASSERT(db->wal && !db->pulse.is_in_turn);
     db->pulse.now_ms = os_now_ms(db->os);
     if (!list_is_empty(&db->open)) {
         db_expire(db);
@@ -379,6 +396,7 @@ uint64_t db_next_pass_ms(const struct db *db)
 {
     uint64_t next = amalgamate_next_ms(db);
 
+    ASSERT(db->amalgamation);
     return db->reclaiming.due_ms && db->reclaiming.due_ms < next ? db->reclaiming.due_ms : next;
 }
 
@@ -387,6 +405,7 @@ uint64_t db_next_pass_ms(const struct db *db)
 void db_close(struct db *db, void (*closed)(void *context), void *context)
 {
     ASSERT(list_is_empty(&db->open));
+    ASSERT(closed && !db->closed);
     db->closed = closed;
     db->closed_context = context;
     db->amalgamate_upto = 0;

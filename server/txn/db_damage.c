@@ -1,6 +1,7 @@
 /* Stores that are damaged on the disk: noted, and said. */
 #include "server/txn/db_damage.h"
 
+#include "server/base/assert.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/damage.h"
 #include "server/txn/db_struct.h"
@@ -11,6 +12,7 @@ enum err db_note_damage(struct db *db, const struct tree_damage *damage)
     const struct schema *s;
     enum err e = damage_note(&db->damage, damage);
 
+    ASSERT(damage->store < PRIMARY_STORES_END);
     if (e == ERR_EXISTS)
         return ERR_OK;
     if (e)

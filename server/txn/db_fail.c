@@ -1,6 +1,7 @@
 /* The end of the log: nothing is written any more. */
 #include "server/txn/db_fail.h"
 
+#include "server/base/assert.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/pulse.h"
 #include "server/txn/replies.h"
@@ -8,6 +9,7 @@
 
 void db_fail(struct db *db, enum err e, const char *text)
 {
+    ASSERT(e != ERR_OK && text);
     if (db->log_failed)
         return;
     db->log_failed = true; /* rule 9: final */

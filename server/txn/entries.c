@@ -39,6 +39,7 @@ static void made_trim(struct index_entries *made)
 
 void entries_reset(struct entries *s)
 {
+    ASSERT(s->last);
     made_trim(&s->before);
     made_trim(&s->after);
     arena_reset(&s->arena, ENTRIES_KEEP_BYTES);
@@ -53,6 +54,7 @@ static enum err entries_add(struct entries *s, struct schema *index, struct slic
     struct entry *n = arena_alloc(&s->arena, sizeof *n + key_size);
     uint8_t *key = (uint8_t *)(n + 1);
 
+    ASSERT(index->of && parts.size > 0);
     if (!n)
         return ERR_NOMEM;
     memcpy(key, parts.data, parts.size);
@@ -79,6 +81,7 @@ enum err entries_add_difference(struct entries *s, struct schema *index, struct 
     size_t index_key;
     enum err e = index_entries_make(&s->before, index->is, record->before, key, f);
 
+    ASSERT(index->of && index->is && key.size > 0);
     if (!e)
         e = index_entries_make(&s->after, index->is, record->after, key, f);
     if (!e)

@@ -1,5 +1,6 @@
 #include "server/txn/entries_change.h"
 
+#include "server/base/assert.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/entries.h"
@@ -15,6 +16,7 @@ enum err entries_not_unique(struct failure *f, const struct schema *index, struc
     uint8_t plain[KEY_PLAIN_BYTES_MAX];
     size_t size;
 
+    ASSERT(index->of && index->unique);
     failure_set(f, ERR_NOT_UNIQUE,
                 "duplicate key: unique index \"%s\" of store \"%s\" has that key for another "
                 "record",
@@ -35,6 +37,7 @@ static enum err entry_check_unique(struct op *op, struct txn *t, const struct en
     struct slice there;
     enum err e = tracker_check_write(op, t, n->index, n->key);
 
+    ASSERT(n->index->unique && !slice_is_none(n->value));
     if (!e)
         e = record_see(op, &v, n->index->number, n->key, &there);
     if (e || slice_is_none(there) || slice_equal(there, n->value))
@@ -51,6 +54,7 @@ enum err entries_change(struct op *op, struct txn *t, struct schema *schema, str
     struct entry_versions record = {SLICE_NONE, value};
     enum err e = record_see(op, &v, schema->number, key, &record.before);
 
+    ASSERT(schema->index_count > 0 && !schema->of);
     entries_reset(s);
     for (unsigned i = 0; i < schema->index_count && !e; i++)
         e = entries_add_difference(s, schema->indexes[i], key, &record, &op->failure);

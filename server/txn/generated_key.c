@@ -1,11 +1,15 @@
 #include "server/txn/generated_key.h"
 
+#include "server/base/assert.h"
+
 size_t generated_key_room(struct slice document, const struct key_part *path)
 {
     size_t room = document.size + MSGPACK_HEAD_MAX * 2;
 
+    ASSERT(path->step_count > 0 && path->step_count <= KEY_STEPS_MAX);
     for (unsigned i = 0; i < path->step_count; i++)
         room += path->steps[i].size + MSGPACK_HEAD_MAX * 3;
+    ASSERT(room > document.size);
     return room;
 }
 
@@ -19,6 +23,7 @@ static uint8_t *generated_key_copy(uint8_t *at, struct slice bytes)
 static uint8_t *generated_key_new(uint8_t *at, const struct slice *steps, unsigned count,
                                   struct slice value)
 {
+    ASSERT(count > 0 && count <= KEY_STEPS_MAX);
     for (unsigned i = 0; i < count; i++) {
         if (i > 0)
             at += msgpack_put_map_head(at, 1);
@@ -37,6 +42,7 @@ static uint8_t *generated_key_level(uint8_t *at, struct msgpack_cursor *c,
     uint32_t pairs;
     bool found = false;
 
+    ASSERT(count > 0);
     if (msgpack_read_map(c, &pairs) != ERR_OK)
         return NULL;
     look = *c;
@@ -74,5 +80,7 @@ struct slice generated_key_put(struct slice document, const struct key_part *pat
     struct msgpack_cursor c = msgpack_open(document);
     uint8_t *end = generated_key_level(to, &c, path->steps, path->step_count, value);
 
+    ASSERT(value.size > 0);
+    ASSERT(!end || end > to);
     return end ? slice_make(to, (size_t)(end - to)) : SLICE_NONE;
 }

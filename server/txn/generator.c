@@ -9,6 +9,7 @@ uint64_t generator_number(bool descending, struct slice key)
 {
     uint64_t n = key_whole_number(key, descending);
 
+    ASSERT(n == 0 || key.size > 0);
     return n < GENERATOR_MAX ? n : GENERATOR_MAX;
 }
 
@@ -18,6 +19,7 @@ uint64_t generator_used_in(const struct stage_store *st, bool descending)
     struct slice at = slice_make(&bound, 1);
     const struct record *r = descending ? stage_seek(st, at) : stage_seek_below(st, at);
 
+    ASSERT(st->records > 0);
     return r ? generator_number(descending, record_key(r)) : 0;
 }
 
@@ -44,6 +46,7 @@ uint64_t generator_next(struct catalogue *c, const struct txn *t, const struct s
     const struct shelf *counts = shelf->origin ? shelf->origin : shelf;
     uint64_t used = shelf->used;
 
+    ASSERT(!shelf->origin || !shelf->origin->origin); /* C-4 */
     if (counts->used > used)
         used = counts->used;
     if (use && use->used > used)
@@ -55,6 +58,7 @@ uint64_t generator_next(struct catalogue *c, const struct txn *t, const struct s
         if (last->given > used)
             used = last->given;
     }
+    ASSERT(used >= shelf->used);
     return used + 1;
 }
 
@@ -64,6 +68,7 @@ struct generator_use *generator_use_of(struct catalogue *c, const struct txn *t,
 {
     struct generator_use *use = use_find(c, t, shelf);
 
+    ASSERT(t && (*uses || room));
     if (use)
         return use;
     use = *uses ? os_alloc(c->os, sizeof *use) : room;
@@ -85,6 +90,7 @@ struct generator_use *generator_use_of(struct catalogue *c, const struct txn *t,
 
 void generator_use_number(struct generator_use *use, uint64_t n, bool is_generated)
 {
+    ASSERT(use->shelf && use->txn);
     if (n > use->used)
         use->used = n;
     if (!is_generated)
@@ -119,6 +125,7 @@ void generator_use_back(const struct generator_note *note)
 
 static void shelf_use(struct catalogue *c, struct shelf *shelf, uint64_t used, uint64_t commit)
 {
+    ASSERT(commit > 0);
     if (used <= shelf->used)
         return;
     shelf->used = used;
@@ -135,6 +142,7 @@ void generator_end(struct catalogue *c, struct generator_use **uses, uint64_t co
         struct shelf *shelf = use->shelf, *given_in = use->given_in;
 
         *uses = use->next;
+        ASSERT(shelf->refs > 0 && given_in->refs > 0);
         if (commit && use->used > shelf->used) {
             shelf_use(c, shelf, use->used, commit);
             shelf->used_durability = durability;
@@ -151,5 +159,6 @@ void generator_end(struct catalogue *c, struct generator_use **uses, uint64_t co
 void generator_replay(struct catalogue *c, struct shelf *shelf, struct slice key,
                       uint64_t commit)
 {
+    ASSERT(shelf->generate);
     shelf_use(c, shelf, generator_number(shelf->descending, key), commit);
 }

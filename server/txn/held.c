@@ -14,6 +14,7 @@
  * snapshots those are. */
 static void held_expire(struct db *db, const struct failure *why)
 {
+    ASSERT(why->error);
     LIST_EACH_SAFE (link, &db->open) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_open);
 
@@ -39,11 +40,13 @@ static uint64_t held_for_readers(struct db *db, const struct stage **oldest)
         bytes += s->arena.bytes;
         *oldest = s;
     }
+    ASSERT(bytes <= db->held_bytes);
     return bytes;
 }
 
 static void held_say(struct failure *why, uint64_t held, uint64_t limit, const char *whom)
 {
+    ASSERT(held > limit);
     failure_clear(why);
     failure_set(
         why, ERR_TXN_EXPIRED,
@@ -63,6 +66,7 @@ static uint64_t held_for_writers(struct db *db)
         if (l->last_commit > oldest)
             bytes += l->bytes + l->disk_bytes;
     }
+    ASSERT(bytes <= db->ledger_bytes + db->ledger_disk_bytes);
     return bytes;
 }
 
@@ -76,6 +80,7 @@ static void held_limit_bytes(struct db *db)
     const struct stage *stage;
     struct failure why;
 
+    ASSERT(for_readers >= limit / 2);
     failure_init(&why);
     while ((read = held_for_readers(db, &stage)) > for_readers) {
         held_say(&why, read + ledgers, limit, "among the oldest readers");

@@ -40,6 +40,7 @@ static void nobody_waits(struct op *op)
 static enum err check_step(struct index_check *c, struct cursor *cursor, struct slice *key,
                            struct slice *value)
 {
+    ASSERT(cursor->snapshot == c->snapshot);
     for (;;) {
         struct record *r;
         enum err e;
@@ -56,6 +57,7 @@ static enum err check_step(struct index_check *c, struct cursor *cursor, struct 
 static enum err check_failed(struct index_check *c, const struct schema *index,
                              const char *what)
 {
+    ASSERT(index->of);
     return failure_set(&c->op.failure, ERR_CORRUPT, "index \"%s\" of store \"%s\": %s",
                        text_show(index->index), text_show(schema_name(index)), what);
 }
@@ -69,6 +71,7 @@ static enum err check_entry(struct index_check *c, const struct schema *index,
     size_t size = entry_index_size(index, entry);
     enum err e = record_see(&c->op, &v, index->of->number, key, &document);
 
+    ASSERT(index->of);
     if (e)
         return e;
     if (slice_is_none(document))
@@ -88,6 +91,7 @@ static enum err check_walk(struct index_check *c, struct schema *index, bool ent
                                        &everything, false, false);
     enum err e = cursor ? ERR_OK : ERR_NOMEM;
 
+    ASSERT(index->of);
     while (!e) {
         struct slice key, value;
 
@@ -109,6 +113,7 @@ static enum err check_index(struct index_check *c, struct schema *index)
 {
     enum err e;
 
+    ASSERT(index->of && !index->of->is_dropped);
     c->there = c->wanted = 0;
     e = check_walk(c, index, true);
     if (!e)

@@ -1,5 +1,6 @@
 #include "server/txn/index_list.h"
 
+#include "server/base/assert.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/catalogue_row.h"
 
@@ -8,6 +9,7 @@ static enum err list_add(struct op *op, const struct index_row *row, uint8_t *ro
 {
     size_t size = index_row_write(row, room + *used, DEFINITION_BYTES_MAX - *used);
 
+    ASSERT(*used <= DEFINITION_BYTES_MAX);
     if (!size)
         return failure_set_limit(
             &op->failure, "key", DEFINITION_BYTES_MAX, DEFINITION_BYTES_MAX + 1,
@@ -23,6 +25,8 @@ enum err store_indexes_write(struct op *op, const struct schema *s,
     size_t used = msgpack_put_array_head(room, count);
     enum err e = ERR_OK;
 
+    ASSERT(!s->of);
+    ASSERT(!edit->left_out || s->index_count > 0);
     d->indexes = SLICE_NONE;
     for (unsigned i = 0; i < s->index_count && !e; i++) {
         const struct schema *index = s->indexes[i];

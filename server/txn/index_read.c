@@ -29,6 +29,7 @@ static enum err source_find(struct op *op, struct txn *t, const struct source *s
     struct schema *s;
     enum err e = catalogue_find(op, t, t->snapshot->commit, source->store, &s);
 
+    ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
         e = index_find(op, s, source->index, index);
     return e ? e : index_check_damage(op, *index);
@@ -45,6 +46,8 @@ static enum err first_of_many(struct op *op, struct txn *t, struct schema *index
     bool is_bounded;
     enum err e = ERR_OK;
 
+    ASSERT(!index->unique && key.size > 0);
+    ASSERT(!op->cursor || op->cursor->schema == index);
     memcpy(range.from, key.data, key.size);
     memcpy(range.to, key.data, key.size);
     is_bounded = key_successor(range.to, &range.to_size);
@@ -81,6 +84,7 @@ static enum err first_of_unique(struct op *op, struct txn *t, struct schema *ind
     struct view v = view_of(t->snapshot, &t->write_set);
     enum err e = record_read(op, t, &v, index, key, record_key);
 
+    ASSERT(index->unique);
     return !e && slice_is_none(*record_key) ? ERR_END : e;
 }
 
@@ -95,6 +99,7 @@ static enum err index_read_in(struct op *op, struct txn *t, const struct source 
     size_t size;
     enum err e = source_find(op, t, source, &index);
 
+    ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
         e = record_encode_key(op, index, key, encoded, &size);
     if (!e)
@@ -162,6 +167,7 @@ static enum err index_measure_in(struct op *op, struct txn *t, const struct sour
     const char *why = "";
     enum err e = source_find(op, t, source, &index);
 
+    ASSERT(e || t->snapshot); /* T-3 */
     if (!e) {
         e = key_range_read(&index->spec, range, &bounds, &why);
         if (e)

@@ -1,5 +1,7 @@
 #include "server/txn/index_row.h"
 
+#include "server/base/assert.h"
+
 enum err index_row_read(struct msgpack_cursor *c, struct index_row *out)
 {
     uint32_t count;
@@ -18,6 +20,7 @@ size_t index_row_write(const struct index_row *row, uint8_t *to, size_t room)
 {
     uint8_t *at = to;
 
+    ASSERT(row->number > 0 && row->name.size <= INDEX_NAME_BYTES_MAX);
     if (room < 3 * MSGPACK_HEAD_MAX + 1 + row->name.size + row->definition.size)
         return 0;
     at += msgpack_put_array_head(at, 3);

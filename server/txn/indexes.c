@@ -43,6 +43,7 @@ static enum err index_define(struct op *op, struct txn *t, struct schema *s,
     uint8_t *room = os_alloc(t->db->os, DEFINITION_BYTES_MAX);
     enum err e;
 
+    ASSERT(!s->of && t->snapshot);
     if (!room)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for an index definition");
     e = store_indexes_write(op, s, edit, room, &d);
@@ -69,6 +70,7 @@ static struct slice index_near(const struct schema *s, struct slice name)
     unsigned least = NEAR_EDITS_MAX + 1;
     struct slice best = SLICE_NONE;
 
+    ASSERT(!s->of);
     for (unsigned i = 0; i < s->index_count; i++) {
         unsigned edits = text_distance(name, s->indexes[i]->index);
 
@@ -86,6 +88,7 @@ enum err index_find(struct op *op, const struct schema *s, struct slice name,
     struct failure *f = &op->failure;
     struct slice near;
 
+    ASSERT(!s->of);
     *out = schema_index(s, name);
     if (*out)
         return ERR_OK;
@@ -106,6 +109,7 @@ enum err index_check_damage(struct op *op, const struct schema *index)
 {
     const struct tree_damage *damage = damage_find(&op->db->damage, index->number);
 
+    ASSERT(index->of);
     if (!damage || !damage->is_lost)
         return ERR_OK;
     failure_set_at(&op->failure, ERR_CORRUPT, PRIMARY_FILE, damage->offset,
@@ -133,6 +137,7 @@ static enum err index_check_store(struct op *op, const struct txn *t, const stru
 {
     uint64_t max = op->db->options.indexes_max;
 
+    ASSERT(!s->of);
     if (s->last_writer_wins)
         return failure_set(&op->failure, ERR_BAD_REQUEST,
                            "store \"%s\" has conflict: \"none\"; it cannot have indexes",
@@ -176,6 +181,7 @@ static enum err build_record(struct op *op, struct txn *t, struct schema *index,
     struct entry_versions record = {SLICE_NONE, value};
     enum err e;
 
+    ASSERT(index->of && t->stamp);
     entries_reset(s);
     e = entries_add_difference(s, index, key, &record, &op->failure);
     for (const struct entry *n = s->first; n && !e; n = n->next) {
@@ -193,6 +199,7 @@ static enum err build_record(struct op *op, struct txn *t, struct schema *index,
 /* ERR_OK: every record has its entries. */
 static enum err build_steps(struct op *op, struct txn *t, struct schema *index)
 {
+    ASSERT(op->cursor && op->cursor->schema == index->of);
     for (unsigned steps = 0;; steps++) {
         struct slice key, value;
         struct record *r;
@@ -228,6 +235,7 @@ static enum err index_create_in(struct op *op, struct txn *t, struct slice store
     struct schema *s, *index;
     enum err e = catalogue_find(op, t, t->snapshot->commit, store, &s);
 
+    ASSERT(e || t->is_autocommit || t->statement.op == op); /* T-5 */
     if (!e && !op->cursor) { /* once, though the rest takes several turns */
         e = record_check_document(op, options, "create_index: invalid options");
         if (!e)
@@ -283,6 +291,7 @@ static enum err index_drop_in(struct op *op, struct txn *t, const struct store_r
     struct schema *s, *index;
     enum err e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
 
+    ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
         e = index_find(op, s, r->name, &index);
     if (!e)
@@ -301,6 +310,7 @@ static enum err index_rename_in(struct op *op, struct txn *t, const struct store
     struct schema *s, *index;
     enum err e = index_check_name(op, r->new_name);
 
+    ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
         e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
     if (!e)

@@ -11,6 +11,7 @@ static struct record *record_of(const struct chain_link *link)
 
 static uint64_t key_hash(const struct chains *table, uint32_t store, struct slice key)
 {
+    ASSERT(key.size > 0);
     return XXH3_64bits_withSeed(key.data, key.size, table->seed + store);
 }
 
@@ -18,6 +19,7 @@ static uint64_t intent_hash_of(const struct chains *table, const struct chain_li
 {
     const struct record *r = record_of(link);
 
+    ASSERT(r->stamp->owner); /* N-1 */
     return key_hash(table, r->store, record_key(r));
 }
 
@@ -35,12 +37,14 @@ void intents_add(struct intents *intents, struct record *r)
 {
     ASSERT(!chain_is_linked(&r->in_intents)); /* T-4: once */
     ASSERT(r->stamp->owner && !r->stamp->commit);
+    ASSERT(r->key_size > 0);
     chains_add(&intents->table, &r->in_intents,
                key_hash(&intents->table, r->store, record_key(r)));
 }
 
 void intents_remove(struct intents *intents, struct record *r)
 {
+    ASSERT(!chain_is_linked(&r->in_intents) || intents->table.count > 0);
     chains_remove(&intents->table, &r->in_intents);
 }
 
@@ -49,6 +53,7 @@ static struct record *intents_walk(struct intents *intents, struct chain_link *l
 {
     for (; link; link = link->next) {
         struct record *r = record_of(link);
+        ASSERT(r->stamp->owner);
 
         intents->table.steps++;
         if (r->store == store && slice_equal(record_key(r), key))
@@ -61,6 +66,7 @@ struct record *intents_find(struct intents *intents, uint32_t store, struct slic
 {
     struct chains *table = &intents->table;
 
+    ASSERT(key.size > 0);
     table->steps++;
     return intents_walk(intents, chains_first(table, key_hash(table, store, key)), store, key);
 }
@@ -68,6 +74,7 @@ struct record *intents_find(struct intents *intents, uint32_t store, struct slic
 struct record *intents_next(struct intents *intents, const struct record *r)
 {
     ASSERT(chain_is_linked(&r->in_intents));
+    ASSERT(r->stamp->owner && !r->stamp->commit); /* N-1 */
     return intents_walk(intents, r->in_intents.next, r->store, record_key(r));
 }
 

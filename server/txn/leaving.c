@@ -32,6 +32,7 @@ static bool leaving_go_on(struct leaving *leaving, struct txn *t)
 {
     struct departure *d = &t->departure;
 
+    ASSERT(!t->snapshot || !leaving_has(&t->departure));
     for (; d->at; d->at = d->at->log_next) {
         if (!leaving_step(leaving, t))
             return false;
@@ -70,6 +71,7 @@ static void leaving_done(struct txn *t)
 {
     struct departure *d = &t->departure;
 
+    ASSERT(!t->departure.at && !t->stores && list_is_empty(&t->schemas));
     list_remove(&d->in_leaving);
     stages_discard(t->db, &d->memory);
     if (d->is_freed)
@@ -78,6 +80,7 @@ static void leaving_done(struct txn *t)
 
 bool leaving_turn(struct leaving *leaving, uint64_t steps)
 {
+    ASSERT(steps > 0);
     leaving->steps_left = steps;
     while (!list_is_empty(&leaving->txns)) {
         struct txn *t = TXN_OF(leaving->txns.next);
@@ -91,5 +94,6 @@ bool leaving_turn(struct leaving *leaving, uint64_t steps)
 
 void leaving_end(struct leaving *leaving)
 {
+    ASSERT(leaving->txns.next);
     leaving_turn(leaving, UINT64_MAX);
 }

@@ -1,6 +1,7 @@
 /* Finding a store by its name, as a transaction sees it: a read like any other. */
 #include "server/txn/lookup.h"
 
+#include "server/base/assert.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
@@ -16,6 +17,7 @@ static bool is_shown(const struct db *db, const struct catalogue_entry *e, uint6
 {
     const struct schema *s = e->newest;
 
+    ASSERT(!s || s->entry == e);
     return s && !s->is_dropped && s->commit <= commit && s->commit <= db->numbers.durable;
 }
 
@@ -45,6 +47,7 @@ static struct slice catalogue_near(const struct db *db, uint64_t commit, struct 
             best = other;
         }
     }
+    ASSERT(slice_is_none(best) || least <= NEAR_EDITS_MAX);
     return best;
 }
 
@@ -53,6 +56,7 @@ static enum err catalogue_no_store(struct op *op, uint64_t commit, struct slice 
     struct failure *f = &op->failure;
     struct slice near = catalogue_near(op->db, commit, name);
 
+    ASSERT(commit <= op->db->numbers.last_commit);
     if (slice_is_none(near))
         failure_set(f, ERR_NO_STORE, "store \"%s\" does not exist", text_show(name));
     else
@@ -86,6 +90,7 @@ enum err catalogue_find_other(struct op *op, struct txn *t, struct slice name,
 {
     enum err e = reads_note_name(op, t, name);
 
+    ASSERT(e || t->snapshot); /* T-3 */
     *out = e ? NULL : schema_seen(op, t, t->snapshot->commit, name);
     return e;
 }
@@ -95,6 +100,7 @@ enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct sl
 {
     enum err e = ERR_OK;
 
+    ASSERT(!t || (t->snapshot && t->snapshot->commit == commit));
     if (t)
         e = reads_note_name(op, t, name);
     return e ? e : catalogue_look(op, t, commit, name, out);

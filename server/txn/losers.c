@@ -43,6 +43,7 @@ void losers_init(struct db *db)
 
 static void telling_free(struct db *db, struct telling *g)
 {
+    ASSERT(list_is_linked(&g->in_db) && list_is_empty(&g->schema_writers));
     list_remove(&g->in_db);
     os_free(db->os, g, sizeof *g);
 }
@@ -59,6 +60,7 @@ uint64_t losers_oldest(const struct db *db)
 {
     if (list_is_empty(&db->tellings))
         return UINT64_MAX;
+    ASSERT(LIST_ENTRY(db->tellings.next, struct telling, in_db)->commit > 0);
     return LIST_ENTRY(db->tellings.next, struct telling, in_db)->commit; /* L-1 */
 }
 
@@ -66,6 +68,7 @@ uint64_t losers_oldest(const struct db *db)
 
 static bool txn_is_older(const struct txn *t, uint64_t commit)
 {
+    ASSERT(commit > 0);
     return t->snapshot && t->snapshot->commit < commit;
 }
 
@@ -76,12 +79,14 @@ static void losers_doom(struct txn *loser, const struct stamp *winner, enum conf
     struct failure why;
 
     ASSERT(txn_is_older(loser, winner->commit)); /* rule 5: they overlapped */
+    ASSERT(winner->commit && !winner->owner);
     failure_init(&why);
     conflict_describe(&why, kind, schema, key, &w);
     loser->db->steps += LOSERS_STEPS_A_LOSER;
     loser->winner_durability = w.durability;
     txn_lose(loser, &why);
     failure_clear(&why);
+    ASSERT(loser->failure.error && !loser->snapshot); /* T-3 */
 }
 
 static void losers_doom_key(struct txn *loser, const struct stamp *winner,
@@ -89,6 +94,7 @@ static void losers_doom_key(struct txn *loser, const struct stamp *winner,
 {
     struct txn_store *s = written_store_of(loser, written->store);
 
+    ASSERT(written->key_size > 0 && winner->commit);
     losers_doom(loser, winner, conflict_kind_of(written->store, s ? s->schema : NULL),
                 s ? s->schema : NULL, record_key(written));
 }
@@ -97,6 +103,7 @@ static void losers_doom_key(struct txn *loser, const struct stamp *winner,
 
 static bool tell_schema_writers(struct db *db, struct telling *g, uint64_t until)
 {
+    ASSERT(g->stamp->commit == g->commit);
     while (!list_is_empty(&g->schema_writers)) {
         struct txn_store *s = LIST_ENTRY(g->schema_writers.next, struct txn_store, in_entry);
 
@@ -115,6 +122,7 @@ static bool tell_writers_of(struct db *db, struct telling *g, uint64_t until)
     struct slice key = record_key(g->at);
     struct record *r = intents_find(&db->intents, g->at->store, key);
 
+    ASSERT(g->at && g->at->stamp == g->stamp);
     while (r) {
         struct record *next = intents_next(&db->intents, r); /* another writer's */
         size_t buckets = db->intents.table.buckets;
@@ -138,6 +146,7 @@ static bool tell_readers_of(struct db *db, struct telling *g, uint64_t until)
     struct read_key key = {g->at->store, record_key(g->at)};
     struct txn *loser;
 
+    ASSERT(g->at->stamp->commit == g->commit);
     while ((loser = read_set_find(&db->read_set, key, g->commit)) != NULL) {
         db->steps += LOSERS_STEPS_A_LOSER;
         reads_lose(loser, g->stamp, g->at);
@@ -149,6 +158,7 @@ static bool tell_readers_of(struct db *db, struct telling *g, uint64_t until)
 
 static bool tell_by_key(struct db *db, struct telling *g, uint64_t until)
 {
+    ASSERT(g->commit > 0);
     for (; g->at; g->at = g->at->log_next) {
         if (intents_is_empty(&db->intents) && read_set_is_empty(&db->read_set)) {
             g->at = NULL;
@@ -169,6 +179,7 @@ static struct stage *stage_of_commit(const struct db *db, uint64_t commit)
 {
     struct stage *s = db->newest_stage;
 
+    ASSERT(commit > 0 && commit <= db->numbers.last_commit);
     while (s && (!s->first_commit || s->first_commit > commit))
         s = s->below;
     ASSERT(s && commit <= s->last_commit); /* L-2 */
@@ -180,6 +191,7 @@ static bool tell_large_one(struct db *db, struct telling *g, struct txn *large, 
 {
     const struct stage *stage = stage_of_commit(db, g->commit);
 
+    ASSERT(large->is_large && large->stamp); /* T-4 */
     if (large->tell_commit != g->commit) {
         large->tell_commit = g->commit;
         large->tell_by_own = large->write_set.records < g->stamp->records;
@@ -210,6 +222,7 @@ static bool tell_large(struct db *db, struct telling *g, uint64_t until)
     LIST_EACH_SAFE (link, &db->large) {
         struct txn *large = LIST_ENTRY(link, struct txn, in_large);
 
+        ASSERT(large->is_large);
         db->steps++;
         if (txn_is_older(large, g->commit) && large->told_commit < g->commit &&
             !tell_large_one(db, g, large, until))
@@ -221,6 +234,7 @@ static bool tell_large(struct db *db, struct telling *g, uint64_t until)
 /* Whether anybody but t can have lost to that commit. */
 static bool losers_are_possible(const struct db *db, uint64_t commit, const struct txn *t)
 {
+    ASSERT(commit <= db->numbers.last_commit);
     LIST_EACH (link, &db->writers) {
         const struct txn *other = LIST_ENTRY(link, struct txn, in_writers);
 
@@ -318,6 +332,7 @@ static enum err check_writes(struct op *op, struct txn *t, uint64_t until)
 {
     enum err e;
 
+    ASSERT(t->snapshot && t->stamp); /* T-3 */
     for (struct txn_store *s = t->stores; s; s = s->next) {
         e = tracker_check_schema(op, t, s->schema);
         if (e)
@@ -346,6 +361,7 @@ enum err losers_check(struct op *op, struct txn *t)
     const struct telling *latest;
     enum err e;
 
+    ASSERT(t->snapshot && t->stamp && t->stamp->records); /* T-3 */
     if (list_is_empty(&db->tellings))
         return ERR_OK;
     if (t->stamp->records > db->options.slice_steps && !is_few)

@@ -7,11 +7,13 @@ static void op_wake(struct wait *w)
 {
     struct op *op = LIST_ENTRY(w, struct op, wait);
 
+    ASSERT(op->wake);
     op->wake(op);
 }
 
 void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
 {
+    ASSERT(db);
     op->wake = wake;
     op->db = db;
     op->after = 0;

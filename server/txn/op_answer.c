@@ -1,5 +1,6 @@
 /* What a call of a request lends, and how it refuses. */
 #include "proto/msgpack.h"
+#include "server/base/assert.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/op.h"
@@ -12,6 +13,7 @@ void op_release(struct op *op)
 void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char *what,
                    const char *why)
 {
+    ASSERT(e && s->entry);
     if (e == ERR_TOO_LARGE) /* met while it is encoded: how large it would be is not known */
         failure_set_limit(&op->failure, "key-size", op->db->options.key_bytes_max,
                           KEY_BYTES_MAX + 1, "%s: a key has more than %u bytes (key-size)",

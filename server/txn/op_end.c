@@ -27,4 +27,5 @@ void op_fini(struct op *op)
     ASSERT(!op->statement && !op->at); /* nothing of the core knows it any more */
     wait_release(op->db->primary, &op->wait);
     failure_clear(&op->failure);
+    ASSERT(!op->own);
 }

@@ -25,6 +25,8 @@ void pass_free_lists(struct pass *p)
 {
     struct os *os = p->db->os;
 
+    ASSERT(p->store_count <= p->store_room && p->dropped_count <= p->dropped_room);
+    ASSERT(p->counter_count <= p->counter_room);
     os_free(os, p->stores, p->store_room * sizeof *p->stores);
     os_free(os, p->dropped, p->dropped_room * sizeof *p->dropped);
     os_free(os, p->counters, p->counter_room * sizeof *p->counters);
@@ -47,6 +49,7 @@ static enum err pass_list_dropped(struct pass *p, uint64_t limit)
     const struct list_link *ended = &p->db->catalogue.ended, *at;
     size_t count = 0;
 
+    ASSERT(!p->dropped && p->dropped_count == 0);
     for (at = ended->next; at != ended; at = at->next, count++) {
         if (LIST_ENTRY(at, struct shelf, in_ended)->ended > limit)
             break;
@@ -57,6 +60,7 @@ static enum err pass_list_dropped(struct pass *p, uint64_t limit)
         return ERR_NOMEM;
     for (at = ended->next; p->dropped_count < count; at = at->next)
         p->dropped[p->dropped_count++] = LIST_ENTRY(at, struct shelf, in_ended)->number;
+    ASSERT(p->dropped_count < p->dropped_room);
     return ERR_OK;
 }
 
@@ -67,6 +71,7 @@ static enum err pass_list_counting(struct pass *p, uint64_t limit)
     struct catalogue *c = &p->db->catalogue;
     size_t count = 0;
 
+    ASSERT(!p->counters && !p->counting);
     p->counter_room = 1;
     LIST_EACH (link, &c->counting) {
         p->counter_room++;
@@ -86,6 +91,7 @@ static enum err pass_list_counting(struct pass *p, uint64_t limit)
             shelf->number, shelf->descending, shelf->base_commit <= limit ? shelf->base : 0};
     }
     p->counter_count = 1 + count;
+    ASSERT(p->counter_count <= p->counter_room);
     return ERR_OK;
 }
 
@@ -93,6 +99,7 @@ enum err pass_prepare(struct pass *p, uint64_t limit)
 {
     enum err e = pass_list_dropped(p, limit);
 
+    ASSERT(p->stage_count > 0 && p->stage_count <= PASS_STAGES_MAX && !p->is_listed);
     return e ? e : pass_list_counting(p, limit);
 }
 
@@ -102,6 +109,7 @@ static enum err pass_list_stores(struct pass *p)
 {
     size_t count = 0, kept = 0;
 
+    ASSERT(!p->stores);
     for (size_t i = 0; i < p->stage_count; i++)
         count += stage_store_count(p->stages[i]);
     p->store_room = count + 1;
@@ -118,6 +126,7 @@ static enum err pass_list_stores(struct pass *p)
             p->stores[kept++] = p->stores[i];
     }
     p->store_count = kept;
+    ASSERT(p->store_count < p->store_room);
     return ERR_OK;
 }
 
@@ -125,6 +134,7 @@ static uint64_t pass_used(const struct pass *p, const struct pass_counter *of)
 {
     uint64_t used = of->base;
 
+    ASSERT(of->store != CATALOGUE_STORE);
     for (size_t i = 0; i < p->stage_count; i++) {
         const struct stage_store *st = stage_store_of(p->stages[i], of->store);
         uint64_t here = st ? generator_used_in(st, of->descending) : 0;
@@ -138,6 +148,7 @@ enum err pass_list_damaged(struct pass *p)
 {
     const struct damage *d = &p->db->damage;
 
+    ASSERT(d->count <= d->room && (p->damaged || !p->damaged_room));
     os_free(p->db->os, p->damaged, p->damaged_room * sizeof *p->damaged);
     p->damaged = NULL;
     p->damaged_room = p->damaged_count = d->count;
@@ -158,6 +169,7 @@ static enum err pass_list(struct pass *p)
     size_t counting = p->counter_count - 1;
     enum err e;
 
+    ASSERT(p->counter_count > 0);
     if (p->is_listed)
         return ERR_OK;
     e = pass_list_stores(p);
@@ -176,6 +188,7 @@ static enum err pass_list(struct pass *p)
 
 void pass_rewind(struct pass *p, uint64_t floor, uint64_t limit)
 {
+    ASSERT(floor < limit);
     p->floor = floor;
     p->limit = limit;
     p->store_at = 0;
@@ -186,6 +199,7 @@ void pass_rewind(struct pass *p, uint64_t floor, uint64_t limit)
 
 static void pass_open_store(struct pass *p)
 {
+    ASSERT(p->store_at < p->store_count && !p->store_is_open);
     for (size_t i = 0; i < p->stage_count; i++) {
         const struct stage *s = p->stages[i];
         bool has_any = s->last_commit > p->floor && s->first_commit <= p->limit;
@@ -199,6 +213,7 @@ static void pass_open_store(struct pass *p)
 /* The least key that the feeds stand on, going from store to store; NULL at the end. */
 static struct record *pass_least(struct pass *p)
 {
+    ASSERT(p->is_listed && p->store_at <= p->store_count);
     for (; p->store_at < p->store_count; p->store_at++, p->store_is_open = false) {
         struct record *least = NULL;
 
@@ -219,6 +234,7 @@ static struct record *pass_least(struct pass *p)
 /* The newest version of the next key in (floor, limit]; NULL at the end. */
 static struct record *pass_step(struct pass *p)
 {
+    ASSERT(p->floor < p->limit);
     for (;;) {
         struct record *least = pass_least(p), *found = NULL;
         bool is_new = false;
@@ -256,6 +272,7 @@ enum err pass_next(void *context, struct merge_change *out)
     out->store = r->store;
     out->key = record_key(r);
     out->value = record_value(r);
+    ASSERT(r->store == p->stores[p->store_at]);
     return ERR_OK;
 }
 
@@ -266,6 +283,7 @@ enum err pass_begin_ledger(struct pass *p, uint64_t floor, bool on_disk)
     struct stage *oldest = p->stages[p->stage_count - 1];
     enum err e = ERR_NOMEM;
 
+    ASSERT(!p->ledger && !p->older_at && p->older_count <= PASS_LEDGERS_MAX);
     p->ledger_floor = floor;
     p->older_is_open = false;
     p->unreadable = NULL;
@@ -283,6 +301,7 @@ enum err pass_begin_ledger(struct pass *p, uint64_t floor, bool on_disk)
         if (p->older[i]->first_commit < p->ledger->first_commit)
             p->ledger->first_commit = p->older[i]->first_commit;
     }
+    ASSERT(p->ledger->first_commit <= p->ledger->last_commit);
     return ERR_OK;
 }
 
@@ -294,10 +313,12 @@ static void pass_close_older(struct pass *p)
         ledger_cursor_fini(&p->older_at[i]);
     os_free(p->db->os, p->older_at, PASS_LEDGERS_MAX * sizeof *p->older_at);
     p->older_at = NULL;
+    ASSERT(!p->older_at);
 }
 
 void pass_finish_ledger(struct pass *p)
 {
+    ASSERT(p->ledger);
     pass_close_older(p);
     ledger_finish(p->ledger);
 }
@@ -309,6 +330,7 @@ void pass_drop_ledger(struct pass *p)
     if (p->ledger)
         ledger_free(p->ledger);
     p->ledger = NULL;
+    ASSERT(!p->ledger && p->older_count == 0);
 }
 
 /* Move an older ledger on. */
@@ -316,6 +338,7 @@ static enum err pass_older_next(struct pass *p, size_t i)
 {
     enum err e = ledger_cursor_next(&p->older_at[i]);
 
+    ASSERT(i < p->older_count && p->older_at);
     if (e == ERR_CORRUPT || e == ERR_IO)
         p->unreadable = p->older[i];
     return e;
@@ -325,6 +348,7 @@ static enum err pass_open_older(struct pass *p)
 {
     enum err e = ERR_OK;
 
+    ASSERT(p->older_count == 0 || p->older_at);
     if (p->older_is_open)
         return ERR_OK;
     for (size_t i = 0; i < p->older_count && !e; i++)
@@ -339,6 +363,7 @@ static struct ledger_cursor *pass_older_least(struct pass *p, const struct recor
 {
     struct ledger_cursor *least = NULL;
 
+    ASSERT(p->older_count == 0 || p->older_is_open);
     for (size_t i = 0; i < p->older_count; i++) {
         struct ledger_cursor *c = &p->older_at[i];
         int order;
@@ -370,6 +395,7 @@ static enum err pass_older_skip(struct pass *p, uint32_t store, struct slice key
     uint8_t copy[KEY_BYTES_MAX];
     enum err e = ERR_OK;
 
+    ASSERT(key.size <= KEY_BYTES_MAX);
     memcpy(copy, key.data, key.size); /* key may be a cursor's own */
     for (size_t i = 0; i < p->older_count && !e; i++) {
         struct ledger_cursor *c = &p->older_at[i];
@@ -387,6 +413,7 @@ static enum err pass_add_older(struct pass *p, const struct record *limit)
     struct ledger_cursor *c;
     enum err e = ERR_OK;
 
+    ASSERT(p->ledger);
     while (!e && (c = pass_older_least(p, limit)) != NULL) {
         struct slice key = slice_make(c->key, c->key_size);
         bool is_same = limit && c->store == limit->store && slice_equal(key, record_key(limit));
@@ -405,6 +432,7 @@ enum err pass_build_ledger(struct pass *p, uint64_t keys_max)
 {
     enum err e = pass_list(p);
 
+    ASSERT(p->ledger && keys_max > 0);
     if (!e)
         e = pass_open_older(p);
     for (uint64_t keys = 0; keys < keys_max && !e; keys++) {

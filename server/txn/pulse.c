@@ -25,6 +25,7 @@ void pulse_wake(struct pulse *p)
 void pulse_turn_begin(struct pulse *p, uint64_t now_ms)
 {
     ASSERT(!p->is_in_turn);
+    ASSERT(now_ms >= p->now_ms);
     p->is_in_turn = true;
     p->is_ready = false;
     p->now_ms = now_ms;
@@ -41,6 +42,7 @@ void pulse_event(struct pulse *p, const char *event, const char *format, ...)
     char facts[256];
     va_list args;
 
+    ASSERT(event && event[0]);
     if (!p->events.on_event)
         return;
     va_start(args, format);
@@ -51,6 +53,7 @@ void pulse_event(struct pulse *p, const char *event, const char *format, ...)
 
 void pulse_room_changed(struct pulse *p)
 {
+    ASSERT(p->waiting_for_room.next);
     if (list_is_empty(&p->waiting_for_room))
         return;
     p->has_room_news = true;
@@ -59,9 +62,11 @@ void pulse_room_changed(struct pulse *p)
 
 enum err pulse_wait_for_room(struct pulse *p, struct op *op)
 {
+    ASSERT(op->wake);
     if (!list_is_linked(&op->in_waiting))
         list_push_back(&p->waiting_for_room, &op->in_waiting);
     pulse_wake(p);
+    ASSERT(list_is_linked(&op->in_waiting));
     return ERR_WAIT;
 }
 
@@ -78,6 +83,7 @@ void pulse_wake_waiting(struct pulse *p)
         struct op *op = LIST_ENTRY(woken.next, struct op, in_waiting);
 
         list_remove(&op->in_waiting);
+        ASSERT(!list_is_linked(&op->in_waiting));
         op->wake(op);
     }
 }

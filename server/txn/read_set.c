@@ -15,18 +15,21 @@ static uint64_t point_hash_of(const struct chains *h, const struct chain_link *l
 {
     const struct read_point *p = LIST_ENTRY(link, struct read_point, in_set);
 
+    ASSERT(p->key_size < READ_SET_KEY_BYTES_MAX);
     return XXH3_64bits_withSeed(p->key, p->key_size, h->seed + p->store);
 }
 
 enum err read_set_init(struct read_set *set, struct os *os, uint64_t seed,
                        struct read_set_limits limits)
 {
+    ASSERT(limits.reader_bytes_max > 0 && limits.bytes_max > 0);
     memset(set, 0, sizeof *set);
     set->os = os;
     set->limits = limits;
     set->random = seed | 1;
     list_init(&set->readers);
     list_init(&set->ended);
+    ASSERT(set->random != 0 && !set->ranges);
     return chains_init(&set->points, os, seed, point_hash_of);
 }
 
@@ -40,10 +43,12 @@ void read_set_fini(struct read_set *set)
     ASSERT(set->bytes == 0 && set->points.count == 0 && !set->ranges); /* */
     chains_fini(&set->points);
     set->os = NULL;
+    ASSERT(list_is_empty(&set->readers) && list_is_empty(&set->ended));
 }
 
 uint64_t read_set_steps(const struct read_set *set)
 {
+    ASSERT(set->os);
     return set->steps + set->points.steps;
 }
 
@@ -55,14 +60,17 @@ static void reads_count(struct reads *r)
     uint64_t bytes = sizeof *r + r->arena.bytes + r->range_bytes;
 
     ASSERT(r->set->bytes >= r->bytes); /* */
+    ASSERT(r->bytes <= r->set->bytes); /* */
     r->set->bytes += bytes - r->bytes;
     r->bytes = bytes;
+    ASSERT(r->bytes >= sizeof *r && r->set->bytes >= r->bytes);
 }
 
 static uint64_t reads_limit(const struct reads *r)
 {
     const struct read_set_limits *limits = &r->set->limits;
 
+    ASSERT(limits->reader_bytes_max > 0);
     if (r->set->bytes > limits->bytes_max && limits->reader_bytes_max > READ_SET_SMALL_BYTES)
         return READ_SET_SMALL_BYTES;
     return limits->reader_bytes_max;
@@ -82,11 +90,13 @@ struct reads *read_set_open(struct read_set *set, void *owner, uint64_t snapshot
     arena_init(&r->arena, set->os);
     list_push_back(&set->readers, &r->in_set);
     reads_count(r);
+    ASSERT(r->number > 0 && !r->is_ended && r->bytes <= set->bytes);
     return r;
 }
 
 static void point_remove(struct read_set *set, struct read_point *p)
 {
+    ASSERT(p->reads->set == set);
     set->steps++;
     if (chain_is_linked(&p->in_set)) {
         if (list_is_linked(&p->same))
@@ -96,11 +106,13 @@ static void point_remove(struct read_set *set, struct read_point *p)
             chains_remove(&set->points, &p->in_set);
     }
     list_remove(&p->same);
+    ASSERT(!chain_is_linked(&p->in_set) && !list_is_linked(&p->same));
 }
 
 /* Free so many of its points and ranges; true: all are gone. */
 static bool reads_free_some(struct reads *r, uint64_t *steps)
 {
+    ASSERT(r->is_ended);
     for (; r->points && *steps; --*steps) {
         struct read_point *p = r->points;
 
@@ -124,6 +136,7 @@ static bool reads_free(struct reads *r, uint64_t *steps)
     struct read_set *set = r->set;
     bool more;
 
+    ASSERT(r->is_ended && list_is_linked(&r->in_set));
     if (!reads_free_some(r, steps))
         return false;
     more = arena_free_some(&r->arena, (size_t)(*steps < UINT32_MAX ? *steps * 64 : SIZE_MAX));
@@ -132,6 +145,7 @@ static bool reads_free(struct reads *r, uint64_t *steps)
         return false;
     }
     list_remove(&r->in_set);
+    ASSERT(set->bytes >= r->bytes); /* */
     set->bytes -= r->bytes;
     set->ended_bytes -= r->is_ended ? r->bytes : 0;
     os_free(set->os, r, sizeof *r);
@@ -143,6 +157,7 @@ void read_set_end(struct reads *r)
     uint64_t steps = COLLECT_INLINE;
 
     ASSERT(!r->is_ended); /* rule 8: once */
+    ASSERT(list_is_linked(&r->in_set));
     r->is_ended = true;
     r->set->ended_bytes += r->bytes;
     list_remove(&r->in_set);
@@ -156,6 +171,7 @@ bool read_set_collect(struct read_set *set, uint64_t steps)
     while (steps && !list_is_empty(&set->ended)) {
         struct reads *r = LIST_ENTRY(set->ended.next, struct reads, in_set);
 
+        ASSERT(r->is_ended && r->set == set);
         if (!reads_free(r, &steps))
             break;
     }
@@ -173,6 +189,7 @@ static struct read_point *point_find(const struct read_set *set, struct read_key
     uint64_t hash =
         XXH3_64bits_withSeed(key.key.data, key.key.size, set->points.seed + key.store);
 
+    ASSERT(key.key.size < READ_SET_KEY_BYTES_MAX);
     ++*steps;
     for (struct chain_link *link = chains_first(&set->points, hash); link; link = link->next) {
         struct read_point *p = LIST_ENTRY(link, struct read_point, in_set);
@@ -189,6 +206,7 @@ static bool point_is_noted(const struct reads *r, const struct read_point *oldes
 {
     const struct read_point *p = oldest;
 
+    ASSERT(chain_is_linked(&oldest->in_set)); /* the oldest of its key, and it alone */
     for (unsigned i = 0; i < SAME_KEY_LOOKS; i++) {
         if (p->reads == r)
             return true;
@@ -203,6 +221,7 @@ enum err read_set_add_point(struct reads *r, struct read_key key)
     struct read_point *oldest, *p;
 
     ASSERT(!r->is_ended);
+    ASSERT(key.key.size < READ_SET_KEY_BYTES_MAX);
     oldest = point_find(set, key, &set->steps);
     if (oldest && point_is_noted(r, oldest))
         return ERR_OK;
@@ -232,6 +251,7 @@ enum err read_set_add_point(struct reads *r, struct read_key key)
     r->points = p;
     r->point_count++;
     reads_count(r);
+    ASSERT(r->points == p && r->point_count > 0);
     return ERR_OK;
 }
 
@@ -240,6 +260,9 @@ static void range_cover(struct reads *r, struct read_range *range)
 {
     struct read_range *covered = read_tree_cut(r, range);
 
+    ASSERT(range->reads == r);
+    ASSERT(range->node[READ_ALL].parent ||
+           r->set->ranges == range); /* it is in the tree of all */
     if (covered)
         read_tree_push(&r->loose, covered);
 }
@@ -247,10 +270,12 @@ static void range_cover(struct reads *r, struct read_range *range)
 /* Over the limit: neighbours become one, which covers what is between them as well. */
 static void reads_merge(struct reads *r)
 {
+    ASSERT(!r->is_ended);
     for (unsigned i = 0;
          i < MERGES_A_CALL && read_tree_has_pair(r) && r->bytes > reads_limit(r); i++) {
         struct read_range *low = read_tree_any_pair(r), *high = read_tree_next(low);
 
+        ASSERT(high && low->reads == r && high->reads == r);
         read_tree_join(low, high);
         read_range_free(high);
         reads_count(r);
@@ -264,6 +289,7 @@ static enum err reads_add_fresh(struct reads *r, struct read_key from, struct re
     if (!range)
         return ERR_NOMEM;
     read_tree_insert(range);
+    ASSERT(r->range_count > 0 && r->set->range_count >= r->range_count);
     return ERR_OK;
 }
 
@@ -274,6 +300,7 @@ static enum err reads_add(struct reads *r, struct read_key from, struct read_key
     struct read_range *high = read_tree_at_or_below(r, to);
     enum err e;
 
+    ASSERT(!r->is_ended);
     if (read_key_compare(from, to) >= 0)
         return ERR_OK;
     if (high && read_key_compare(read_bound_key(&high->to), to) > 0)
@@ -314,6 +341,7 @@ enum err read_set_add_range(struct reads *r, uint32_t store, struct slice from, 
 
 static bool reads_is_wanted(const struct reads *r, uint64_t commit)
 {
+    ASSERT(r->number > 0);
     return !r->is_ended && r->snapshot < commit;
 }
 
@@ -331,6 +359,7 @@ void *read_set_find(struct read_set *set, struct read_key key, uint64_t commit)
             break;
     }
     range = read_tree_find(set, key, commit);
+    ASSERT(!range || reads_is_wanted(range->reads, commit));
     return range ? range->reads->owner : NULL;
 }
 
@@ -338,6 +367,7 @@ bool read_set_holds(const struct reads *r, struct read_key key)
 {
     const struct read_range *low = read_tree_at_or_below(r, key);
 
+    ASSERT(!r->is_ended);
     if (low && read_key_compare(key, read_bound_key(&low->to)) < 0)
         return true;
     for (const struct read_point *p = r->points; p; p = p->next) {

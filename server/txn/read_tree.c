@@ -36,6 +36,7 @@ static bool bound_reserve(struct reads *r, struct read_bound *b, size_t size)
     uint8_t *data;
 
     ASSERT(room <= UINT16_MAX);
+    ASSERT(b->data || b->room == 0);
     if (b->data && size <= b->room)
         return true;
     data = os_alloc(r->set->os, room);
@@ -57,10 +58,12 @@ static void bound_set(struct read_bound *b, struct read_key key)
         memmove(b->data, key.key.data, key.key.size);
     b->size = (uint16_t)key.key.size;
     b->store = key.store;
+    ASSERT(b->size <= b->room);
 }
 
 static void bound_fini(struct reads *r, struct read_bound *b)
 {
+    ASSERT(r->range_bytes >= b->room);
     os_free(r->set->os, b->data, b->room);
     r->range_bytes -= b->room;
     *b = (struct read_bound){0};
@@ -82,6 +85,7 @@ static void range_sum_up(struct read_range *range)
 /* The end of the range has been raised. */
 static void range_tell_raised(struct read_range *range)
 {
+    ASSERT(range->reads->set->ranges);
     for (struct read_range *at = range; at; at = at->node[READ_ALL].parent) {
         range->reads->set->steps++;
         if (at->last == range)
@@ -108,6 +112,8 @@ static struct read_range **tree_place(struct read_range *range, enum read_tree t
 {
     struct read_range *parent = range->node[tree].parent;
 
+    ASSERT(!parent || parent->node[tree].child[0] == range ||
+           parent->node[tree].child[1] == range);
     if (!parent)
         return tree_root(range, tree);
     return &parent->node[tree].child[parent->node[tree].child[1] == range];
@@ -119,6 +125,8 @@ static void tree_rotate(struct read_range *range, enum read_tree tree, unsigned 
     struct read_range *up = range->node[tree].child[side];
     struct read_range *between = up->node[tree].child[!side];
 
+    ASSERT(side < 2 && up);
+    ASSERT(up->node[tree].parent == range);
     *tree_place(range, tree) = up;
     up->node[tree].parent = range->node[tree].parent;
     up->node[tree].child[!side] = range;
@@ -136,6 +144,8 @@ static void tree_add(struct read_range *range, enum read_tree tree)
 {
     struct read_range **at = tree_root(range, tree), *parent = NULL;
 
+    ASSERT(!range->node[tree].parent && !range->node[tree].child[0] &&
+           !range->node[tree].child[1]);
     while (*at) {
         parent = *at;
         range->reads->set->steps++;
@@ -156,6 +166,7 @@ static void tree_remove(struct read_range *range, enum read_tree tree)
     struct read_node *node = &range->node[tree];
     struct read_range *parent;
 
+    ASSERT(*tree_place(range, tree) == range);
     while (node->child[0] || node->child[1]) {
         unsigned side = !node->child[0] ||
                         (node->child[1] && node->child[1]->priority > node->child[0]->priority);
@@ -165,6 +176,7 @@ static void tree_remove(struct read_range *range, enum read_tree tree)
     }
     parent = node->parent;
     *tree_place(range, tree) = NULL;
+    ASSERT(!node->child[0] && !node->child[1]);
     *node = (struct read_node){{NULL, NULL}, NULL};
     if (tree == READ_OWN)
         return;
@@ -178,6 +190,7 @@ static void tree_remove(struct read_range *range, enum read_tree tree)
 
 static uint32_t read_tree_random(struct read_set *set)
 {
+    ASSERT(set->random != 0);
     set->random ^= set->random << 13; /* xorshift */
     set->random ^= set->random >> 7;
     set->random ^= set->random << 17;
@@ -189,6 +202,7 @@ struct read_range *read_range_new(struct reads *r, struct read_key from, struct 
     struct read_set *set = r->set;
     struct read_range *range = os_alloc(set->os, sizeof *range);
 
+    ASSERT(read_key_compare(from, to) < 0);
     if (!range)
         return NULL;
     memset(range, 0, sizeof *range);
@@ -204,6 +218,7 @@ struct read_range *read_range_new(struct reads *r, struct read_key from, struct 
     bound_set(&range->from, from);
     bound_set(&range->to, to);
     range->priority = read_tree_random(set);
+    ASSERT(range->from.data && range->to.data);
     return range;
 }
 
@@ -212,6 +227,7 @@ void read_range_free(struct read_range *range)
     struct reads *r = range->reads;
     struct os *os = r->set->os;
 
+    ASSERT(!range->node[READ_OWN].parent); /* it is in no tree of its reader */
     tree_remove(range, READ_ALL);
     ASSERT(r->range_count > 0 && r->set->range_count > 0);
     r->range_count--;
@@ -225,6 +241,7 @@ void read_range_free(struct read_range *range)
 enum err read_range_raise(struct read_range *range, struct read_key to)
 {
     ASSERT(read_key_compare(to, read_bound_key(&range->to)) > 0);
+    ASSERT(range->reads->range_count > 0);
     if (!bound_reserve(range->reads, &range->to, to.key.size))
         return ERR_NOMEM;
     bound_set(&range->to, to);
@@ -235,6 +252,7 @@ enum err read_range_raise(struct read_range *range, struct read_key to)
 enum err read_range_widen(struct read_range *range, struct read_key from, struct read_key to)
 {
     ASSERT(read_key_compare(from, read_bound_key(&range->from)) < 0);
+    ASSERT(range->reads->range_count > 0);
     if (!bound_reserve(range->reads, &range->from, from.key.size))
         return ERR_NOMEM;
     if (read_key_compare(to, read_bound_key(&range->to)) > 0 && read_range_raise(range, to))
@@ -251,6 +269,7 @@ void read_tree_insert(struct read_range *range)
     tree_add(range, READ_ALL);
     range->reads->range_count++;
     range->reads->set->range_count++;
+    ASSERT(range->reads->set->range_count >= range->reads->range_count);
 }
 
 void read_tree_join(struct read_range *low, struct read_range *high)
@@ -259,6 +278,7 @@ void read_tree_join(struct read_range *low, struct read_range *high)
     struct read_bound to = low->to;
 
     ASSERT(high->reads == r && read_tree_next(low) == high);
+    ASSERT(bound_compare(&low->to, &high->from) < 0); /* */
     tree_remove(high, READ_OWN);
     low->to = high->to;
     range_tell_raised(low);
@@ -273,6 +293,7 @@ void read_tree_join(struct read_range *low, struct read_range *high)
 static void own_hang(struct read_range **at, struct read_range *parent,
                      struct read_range *child)
 {
+    ASSERT(child != parent);
     *at = child;
     if (child)
         child->node[READ_OWN].parent = parent;
@@ -286,6 +307,7 @@ static void own_split(struct read_range *tree, struct read_key key, bool or_at,
     struct read_range **at[2] = {before, behind};
     struct read_range *parent[2] = {NULL, NULL};
 
+    ASSERT(!tree || !tree->node[READ_OWN].parent);
     *before = *behind = NULL;
     while (tree) {
         int order = read_key_compare(read_bound_key(&tree->from), key);
@@ -305,6 +327,8 @@ static struct read_range *own_join(struct read_range *low, struct read_range *hi
 {
     struct read_range *root = NULL, **at = &root, *parent = NULL;
 
+    ASSERT(!low || !low->node[READ_OWN].parent);
+    ASSERT(!high || !high->node[READ_OWN].parent);
     while (low && high) {
         struct read_range **top = low->priority > high->priority ? &low : &high;
         struct read_range *range = *top;
@@ -323,6 +347,7 @@ struct read_range *read_tree_cut(struct reads *r, struct read_range *range)
 {
     struct read_range *low, *rest, *covered, *high, *next = read_tree_next(range);
 
+    ASSERT(range->reads == r);
     if (!next || bound_compare(&next->from, &range->to) > 0)
         return NULL;
     own_split(r->ranges, read_bound_key(&range->from), true, &low, &rest);
@@ -335,6 +360,7 @@ struct read_range *read_tree_cut(struct reads *r, struct read_range *range)
 void read_tree_push(struct read_range **trees, struct read_range *tree)
 {
     ASSERT(!tree->node[READ_OWN].parent);
+    ASSERT(*trees != tree);
     tree->node[READ_OWN].parent = *trees;
     *trees = tree;
 }
@@ -392,6 +418,7 @@ struct read_range *read_tree_at_or_below(const struct reads *r, struct read_key 
 {
     struct read_range *found = NULL, *at = r->ranges;
 
+    ASSERT(!r->is_ended);
     while (at) {
         bool below = read_key_compare(read_bound_key(&at->from), key) <= 0;
 
@@ -415,6 +442,7 @@ struct read_range *read_tree_any_pair(struct reads *r)
     struct read_range *at = r->ranges, *down = at;
 
     ASSERT(read_tree_has_pair(r));
+    ASSERT(r->range_count > 1);
     while (down) {
         at = down;
         down = at->node[READ_OWN].child[read_tree_random(r->set) & 1];
@@ -447,6 +475,7 @@ static struct read_range *tree_find(struct read_set *set, struct read_range *at,
 
 struct read_range *read_tree_find(struct read_set *set, struct read_key key, uint64_t commit)
 {
+    ASSERT(!set->ranges || set->range_count > 0);
     return tree_find(set, set->ranges, key, commit);
 }
 

@@ -27,11 +27,13 @@ enum err reads_init(struct db *db)
 {
     struct read_set_limits limits = {db->options.reads_bytes_max, db->options.reads_total_max};
 
+    ASSERT(limits.reader_bytes_max > 0);
     return read_set_init(&db->read_set, db->os, db->hash_seed, limits);
 }
 
 static struct reads *reads_of(struct txn *t)
 {
+    ASSERT(t->snapshot && (t->options.serializable || t->builds)); /* T-3 */
     if (!t->reads)
         t->reads = read_set_open(&t->db->read_set, t, t->snapshot->commit);
     return t->reads;
@@ -59,15 +61,18 @@ static void reads_stale(struct txn *t, const struct winner *winner, const struct
 
     ASSERT(!t->stale.error);
     ASSERT(winner->commit > t->snapshot->commit); /* rule 6: it would read something else */
+    ASSERT(t->snapshot);
     conflict_describe(&t->stale, kind, schema, key, winner);
     t->winner_durability = winner->durability;
     txn_forget_reads(t); /* one is enough */
+    ASSERT(t->stale.error && !t->reads);
 }
 
 /* t itself has met something newer: it loses now if it has written. */
 static enum err reads_meet(struct op *op, struct txn *t, const struct winner *winner,
                            const struct schema *schema, struct slice key)
 {
+    ASSERT(winner->commit > t->snapshot->commit);
     reads_stale(t, winner, schema, key);
     if (!t->stamp || !t->stamp->records)
         return ERR_OK;
@@ -87,6 +92,7 @@ enum err reads_check_write(struct op *op, struct txn *t)
 
 static const struct schema *reads_schema(struct db *db, uint32_t store)
 {
+    ASSERT(store <= CATALOGUE_NUMBER_MAX);
     return store == CATALOGUE_STORE ? db->catalogue.self
                                     : catalogue_last_by_number(&db->catalogue, store);
 }
@@ -96,6 +102,7 @@ void reads_lose(struct txn *t, const struct stamp *stamp, const struct record *w
     struct winner winner = winner_of(stamp);
 
     ASSERT(t->reads && t->snapshot);
+    ASSERT(t->reads->owner == t && stamp->commit > t->snapshot->commit);
     reads_stale(t, &winner, reads_schema(t->db, written->store), record_key(written));
     if (!t->stamp || !t->stamp->records)
         return;
@@ -141,6 +148,7 @@ enum err reads_note_point(struct op *op, struct txn *t, const struct schema *sch
 
     if (!reads_wanted(t))
         return ERR_OK;
+    ASSERT(t->snapshot);
     e = conflict_find_newer(op, t, schema->number, key, &newer);
     if (e == ERR_OK)
         return reads_meet(op, t, &newer, schema, key);
@@ -151,6 +159,8 @@ enum err reads_note_point(struct op *op, struct txn *t, const struct schema *sch
 
 static bool range_check_is_of(const struct range_check *c, const struct conflict_range *range)
 {
+    ASSERT(!c ||
+           (c->from_size <= READ_SET_KEY_BYTES_MAX && c->to_size <= READ_SET_KEY_BYTES_MAX));
     return c && c->store == range->store &&
            slice_equal(slice_make(c->from, c->from_size), range->from) &&
            slice_equal(slice_make(c->to, c->to_size), range->to);
@@ -163,6 +173,8 @@ static enum err range_check_keep(struct op *op, struct txn *t,
 {
     struct range_check *c = t->range_check;
 
+    ASSERT(range->from.size <= READ_SET_KEY_BYTES_MAX &&
+           range->to.size <= READ_SET_KEY_BYTES_MAX);
     if (!c) {
         c = t->range_check = os_alloc(t->db->os, sizeof *c);
         t->range_check_bytes = c ? sizeof *c : 0;
@@ -191,6 +203,7 @@ static enum err reads_note(struct op *op, struct txn *t, const struct schema *sc
     struct conflict_walk walk;
     enum err e;
 
+    ASSERT(from.size <= READ_SET_KEY_BYTES_MAX && to.size <= READ_SET_KEY_BYTES_MAX);
     e = reads_keep_range(op, t, &range);
     if (e)
         return e;
@@ -221,6 +234,7 @@ enum err reads_note_build(struct op *op, struct txn *t, struct schema *schema)
     struct build_note *n;
     enum err e;
 
+    ASSERT(t->snapshot && !t->options.read_only && !schema->of); /* T-3 */
     if (t->stale.error)
         return reads_check_write(op, t);
     if (!reads_has_built(t, schema)) {
@@ -256,6 +270,7 @@ static enum err range_find_staged(struct txn *t, const struct read_range *range,
     struct conflict_range in = {from.store, from.key, to.key};
     struct conflict_walk walk;
 
+    ASSERT(t->snapshot && range->reads == t->reads); /* T-3 */
     walk.stage = 0;
     if (to.store != from.store && (to.store != from.store + 1 || to.key.size))
         return ERR_WAIT;
@@ -267,6 +282,7 @@ enum err reads_check_staged(struct op *op, struct txn *t, uint64_t until)
     struct db *db = t->db;
     struct conflict_found found;
 
+    ASSERT(t->snapshot && t->stamp);
     if (!t->reads)
         return reads_check_write(op, t);
     for (const struct read_point *p = t->reads->points; p; p = p->next) {

@@ -15,6 +15,7 @@
 
 static void reclaiming_run(struct os_job *job)
 {
+    ASSERT(LIST_ENTRY(job, struct reclaiming, job)->reclaim);
     reclaim_run(LIST_ENTRY(job, struct reclaiming, job)->reclaim);
 }
 
@@ -24,6 +25,7 @@ static void reclaiming_done(struct os_job *job)
     struct db *db = t->db;
     struct primary_stats before, after;
 
+    ASSERT(t->reclaim && db->is_merging);
     primary_stats(db->primary, &before);
     primary_reclaim_end(db->primary, t->reclaim);
     primary_stats(db->primary, &after);
@@ -40,6 +42,7 @@ static void reclaiming_begin(struct db *db)
 {
     struct reclaiming *t = &db->reclaiming;
 
+    ASSERT(!db->is_merging && !db->reclaiming.reclaim);
     wal_reclaim(db->wal);
     t->db = db;
     t->due_ms = 0;
@@ -54,6 +57,7 @@ static void reclaiming_begin(struct db *db)
     t->job.done = reclaiming_done;
     t->job.lane = OS_LANE_MERGE;
     os_job_submit(db->os, &t->job);
+    ASSERT(t->reclaim);
 }
 
 /* Whether an operator waits for what has been merged to be reclaimed, too. */
@@ -61,6 +65,7 @@ static bool reclaiming_is_awaited(const struct db *db)
 {
     uint64_t merged = root_facts(primary_root(db->primary))->commit;
 
+    ASSERT(db->reclaiming.reclaimed <= merged);
     for (const struct list_link *link = db->tasks.next; link != &db->tasks; link = link->next) {
         const struct db_task *task = LIST_ENTRY(link, struct db_task, in_queue);
 
@@ -74,6 +79,7 @@ void reclaim_turn(struct db *db)
 {
     struct reclaiming *t = &db->reclaiming;
 
+    ASSERT(!t->reclaim || db->is_merging);
     if (db->is_merging || db->log_failed) {
         t->due_ms = 0;
     } else if (reclaiming_is_awaited(db)) {

@@ -1,5 +1,6 @@
 #include "server/txn/record_see.h"
 
+#include "server/base/assert.h"
 #include "server/storage/primary.h"
 #include "server/storage/stage.h"
 #include "server/txn/db_struct.h"

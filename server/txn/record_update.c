@@ -33,6 +33,7 @@ struct updating {
 
 static struct slice key_of(const struct updating *u)
 {
+    ASSERT(u->key_size > 0 && u->key_size <= sizeof u->key);
     return slice_make(u->key, u->key_size);
 }
 
@@ -51,6 +52,7 @@ static enum err updating_find(struct op *op, struct txn **t, struct updating *u)
     struct view v;
     enum err e = record_begin_write(op, t, u->changes->store, &u->schema);
 
+    ASSERT(!u->key_size);
     if (!e)
         e = record_check_document(op, u->changes->changes, "invalid changes");
     if (!e)
@@ -68,6 +70,7 @@ static enum err updating_reserve(struct op *op, struct updating *u, size_t size)
 {
     struct update *d = &u->document;
 
+    ASSERT(!u->document.bytes && !u->is_allocated);
     d->bytes_max = op->db->options.value_bytes_max;
     d->work_max = op->db->options.update_work_max;
     d->room = update_room(&u->needs, size, d->bytes_max) + 1;
@@ -90,6 +93,7 @@ static enum err updating_make(struct op *op, struct updating *u)
     size_t size = 0;
     enum err e;
 
+    ASSERT(slice_is_none(u->before));
     if (spec->part_count > 1)
         msgpack_read_array(&c, &count); /* it is as long as the spec: it has been encoded */
     for (unsigned i = 0; i < parts; i++) {
@@ -111,6 +115,7 @@ static enum err updating_copy(struct op *op, struct txn *t, struct updating *u)
 {
     enum err e = updating_reserve(op, u, u->before.size);
 
+    ASSERT(!slice_is_none(u->before));
     if (e)
         return e;
     memcpy(u->document.bytes, u->before.data, u->before.size);
@@ -130,6 +135,7 @@ static enum err updating_check_key(struct op *op, struct updating *u)
     size_t size = 0;
     bool is_same;
 
+    ASSERT(u->document.size <= u->document.room);
     if (spec->is_explicit)
         return ERR_OK;
     is_same = key_of_document(spec, slice_make(u->document.bytes, u->document.size), key, &size,
@@ -152,6 +158,7 @@ static enum err updating_check_key(struct op *op, struct updating *u)
 /* The number of the commit comes when the entries have been made. */
 static enum err updating_check_indexes(struct op *op, struct updating *u)
 {
+    ASSERT(u->document.commit_count <= UPDATE_COMMITS_MAX);
     for (unsigned i = 0; u->document.commit_count && i < u->schema->index_count; i++) {
         const struct schema *index = u->schema->indexes[i];
         bool is_met = !slice_is_none(index->is->where); /* it may ask for any field */
@@ -178,6 +185,7 @@ static enum err updating_reserve_mark(struct op *op, struct txn *t, struct updat
 {
     uint64_t max = op->db->options.update_commits_max;
 
+    ASSERT(!u->mark);
     if (!u->document.commit_count)
         return ERR_OK;
     if (t->commit_marks.count >= max)
@@ -197,6 +205,7 @@ static enum err updating_write(struct op *op, struct txn *t, struct updating *u,
     struct record *r;
     enum err e = updating_reserve_mark(op, t, u);
 
+    ASSERT(t->snapshot && u->document.size > 0); /* T-3 */
     if (!e)
         e = record_write(op, t, u->schema, key, slice_make(u->document.bytes, u->document.size),
                          false);
@@ -218,6 +227,7 @@ static enum err update_in(struct op *op, struct txn *t, struct updating *u, stru
 {
     enum err e = updating_find(op, &t, u);
 
+    ASSERT(e || t->snapshot); /* T-3 */
     if (e || (slice_is_none(u->before) && !u->changes->upsert))
         return e;
     e = slice_is_none(u->before) ? updating_make(op, u) : updating_copy(op, t, u);
@@ -237,6 +247,7 @@ static void update_begin_again(struct op *op)
 {
     struct txn *own = op->own;
 
+    ASSERT(!own || own->is_autocommit);
     if (!own || !own->snapshot || own->stamp ||
         own->snapshot->commit == op->db->numbers.last_commit)
         return;

@@ -48,6 +48,7 @@ static enum err read_view(struct op *op, struct txn *t, struct view *v)
 /* The end of a read: one by itself that must wait takes hold of its snapshot. */
 static enum err read_end(struct op *op, struct txn *t, enum err e)
 {
+    ASSERT(!op->own || t || op->own->is_autocommit);
     if (t)
         return e;
     if (e == ERR_WAIT) {
@@ -92,6 +93,7 @@ static enum err key_too_large(struct op *op, const struct schema *s, size_t size
 {
     unsigned max = op->db->options.key_bytes_max;
 
+    ASSERT(max <= KEY_BYTES_MAX);
     failure_set_limit(&op->failure, "key-size", max, size,
                       "key too large: %zu bytes, the limit is %u (key-size)", size, max);
     failure_set_store(&op->failure, ERR_TOO_LARGE, schema_name(s));
@@ -238,6 +240,7 @@ static enum err put_generate(struct op *op, struct txn *t, struct schema *s, str
     enum err e;
 
     ASSERT(s->generate && !put->generated);
+    ASSERT(n > 0);
     if (n > GENERATOR_MAX) {
         failure_set(&op->failure, ERR_GENERATOR_FULL,
                     "store \"%s\" has used all generated keys up to 2^53; give the key "
@@ -260,6 +263,7 @@ static enum err put_generate(struct op *op, struct txn *t, struct schema *s, str
     if (slice_is_none(put->value))
         return record_refuse_key(op, s, SLICE_NONE, "record",
                                  "it must be a map to receive the generated key");
+    ASSERT(put->value.size <= put->injected_size);
     return ERR_OK;
 }
 
@@ -270,6 +274,7 @@ static enum err put_find_key(struct op *op, struct txn *t, struct schema *s, str
     unsigned part = 0;
     enum err e;
 
+    ASSERT(put->key_size == 0);
     if (s->spec.is_explicit) {
         if (!slice_is_none(key))
             return record_encode_key(op, s, key, put->key, &put->key_size);
@@ -308,6 +313,7 @@ static enum err put_check_absent(struct op *op, struct txn *t, const struct sche
     struct slice there;
     enum err e = record_read(op, t, &v, s, key, &there);
 
+    ASSERT(e || t->snapshot); /* T-3 */
     if (!e && !slice_is_none(there)) {
         uint8_t plain[KEY_PLAIN_BYTES_MAX];
         size_t size;
@@ -351,6 +357,7 @@ static enum err put_in(struct op *op, struct txn *t, struct slice store, struct 
     size_t size;
     enum err e;
 
+    ASSERT(put->key_size == 0 && !put->injected);
     e = record_begin_write(op, &t, store, &s);
     if (!e) {
         e = put_check_value(op, put->value);
@@ -413,6 +420,7 @@ static enum err delete_in(struct op *op, struct txn *t, struct slice store, stru
     size_t size;
     enum err e;
 
+    ASSERT(!*existed);
     e = record_begin_write(op, &t, store, &s);
     if (!e)
         e = record_encode_key(op, s, key, encoded, &size);
@@ -458,6 +466,7 @@ static enum err range_of_request(struct op *op, const struct schema *s, struct s
 
     if (e)
         op_refuse_key(op, e, s, "invalid range", why);
+    ASSERT(e || (out->from_size <= KEY_BYTES_MAX + 1 && out->to_size <= KEY_BYTES_MAX + 1));
     return e;
 }
 
@@ -476,6 +485,7 @@ static enum err delete_range_steps(struct op *op, struct txn *t, struct schema *
                                    uint64_t limit)
 {
     ASSERT(t->is_autocommit || t->statement.op == op); /* T-5 */
+    ASSERT(op->cursor && op->progress[1] <= 1);
     for (unsigned steps = 0; op->progress[0] < limit; steps++) {
         struct record *r;
         struct slice key, value;
@@ -563,6 +573,7 @@ enum err record_delete_range(struct op *op, struct txn *t, struct slice store,
  * in progress[0] (as a signed number), bytes in progress[1]. */
 static enum err count_staged(struct op *op, const struct view *v, uint32_t store)
 {
+    ASSERT(op->cursor);
     for (unsigned steps = 0;; steps++) {
         struct record *r = NULL;
         struct slice key, value, in_root = SLICE_NONE;
@@ -602,6 +613,7 @@ static enum err count_root(struct op *op, const struct view *v, uint32_t store,
     uint64_t below = 0, upto = 0;
     enum err e = ERR_OK;
 
+    ASSERT(v->root_commit <= v->commit);
     if (range->empty || !root_tree_facts(v->root, store, &facts)) {
         *records = *bytes = 0;
         return ERR_OK;
@@ -626,6 +638,7 @@ static enum err count_root(struct op *op, const struct view *v, uint32_t store,
 /* A damaged tree and its side hold versions of the same keys: only walking them counts. */
 static enum err count_walked(struct op *op, uint64_t *records, uint64_t *bytes)
 {
+    ASSERT(op->cursor);
     for (unsigned steps = 0;; steps++) {
         struct record *r;
         struct slice key, value;
@@ -658,6 +671,7 @@ enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
     struct tree_facts facts;
     enum err e = ERR_OK;
 
+    ASSERT(t->snapshot);
     if (!bounds->empty && !op->cursor) /* once, though this goes on over several turns */
         e = reads_note_range(op, t, s, slice_make(bounds->from, bounds->from_size),
                              slice_make(bounds->to, bounds->to_size));
@@ -691,6 +705,7 @@ static enum err count_in(struct op *op, struct txn *t, struct slice store, struc
     struct schema *s;
     enum err e = catalogue_find(op, t, t->snapshot->commit, store, &s);
 
+    ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
         e = range_of_request(op, s, range, &bounds);
     if (!e)

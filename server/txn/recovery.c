@@ -27,6 +27,7 @@ static void recovery_begin_commit(struct recovery *r)
 
 void recovery_init(struct recovery *r, struct db *db)
 {
+    ASSERT(db->newest_stage->state == STAGE_OPEN);
     r->db = db;
     r->cut = (struct scratch){0};
     r->replayed = 0;
@@ -48,6 +49,7 @@ static void recovery_count(struct recovery *r)
 {
     uint64_t bytes = r->db->newest_stage->arena.bytes;
 
+    ASSERT(bytes >= r->bytes_before);
     r->db->staged_bytes += bytes - r->bytes_before;
     r->bytes_before = bytes;
 }
@@ -56,6 +58,7 @@ enum err recovery_end(struct recovery *r, struct failure *f)
 {
     enum err e;
 
+    ASSERT(r->db->newest_stage->state == STAGE_OPEN); /* T-1 */
     recovery_index_settle(&r->index);
     e = stage_settle(r->db->newest_stage);
     recovery_count(r);
@@ -69,6 +72,7 @@ static enum err recovery_rotate(struct recovery *r, struct failure *f)
     if (!e)
         e = stages_rotate(r->db);
     r->bytes_before = r->db->newest_stage->arena.bytes;
+    ASSERT(e || !r->db->newest_stage->first_commit);
     return e ? failure_set(f, e, "out of memory for a stage") : ERR_OK;
 }
 
@@ -78,6 +82,7 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
     const uint8_t *at = bytes->data;
     struct stamp *s;
 
+    ASSERT(!r->stamp && number > r->upto);
     if (bytes->size < COMMIT_HEAD_BYTES || bytes->size - COMMIT_HEAD_BYTES < at[9] ||
         at[9] > TEXT_LABEL_BYTES_MAX)
         return recovery_damaged(f, number);
@@ -127,11 +132,12 @@ static enum err recovery_record(struct recovery *r, struct slice *bytes, struct 
     size_t key_size, value_size, size = recovery_record_bytes(*bytes);
     struct slice key, value;
 
+    ASSERT(r->stamp && r->number);
     if (!size || bytes->size < size)
         return recovery_damaged(f, r->number);
     key_size = bytes_get_le16(at + 5);
     value_size = bytes_get_le32(at + 7);
-    if (key_size > KEY_BYTES_MAX || !key_size)
+    if (key_size > KEY_BYTES_MAX || !key_size || bytes_get_le32(at) > CATALOGUE_NUMBER_MAX)
         return recovery_damaged(f, r->number);
     key = slice_make(at + COMMIT_RECORD_HEAD_BYTES, key_size);
     value = slice_make(key.data + key_size, value_size);
@@ -150,6 +156,7 @@ static enum err recovery_records(struct recovery *r, struct slice *bytes, struct
 {
     enum err e = ERR_OK;
 
+    ASSERT(r->stamp && r->number);
     if (r->cut_size) {
         struct slice cut = slice_make(r->cut.data, r->cut_size);
         size_t size = recovery_record_bytes(cut); /* the first part holds the head */
@@ -178,6 +185,7 @@ static enum err recovery_note_schemas(struct recovery *r, struct failure *f)
 {
     enum err e = ERR_OK;
 
+    ASSERT(r->stamp->commit == r->number);
     for (struct record *rec = r->stamp->first; rec && !e; rec = rec->log_next) {
         if (rec->store == CATALOGUE_STORE)
             e = catalogue_load(&r->db->catalogue, record_key(rec), record_value(rec),
@@ -207,6 +215,7 @@ static enum err recovery_note_records(struct recovery *r, struct failure *f)
     struct catalogue *c = &r->db->catalogue;
     enum err e = recovery_note_schemas(r, f);
 
+    ASSERT(r->stamp->commit == r->number);
     r->shelf = NULL;
     for (struct record *rec = r->stamp->first; rec && !e; rec = rec->log_next) {
         if (rec->store == TOKENS_STORE)
@@ -232,6 +241,7 @@ static enum err recovery_restage(struct recovery *r, struct failure *f)
     struct stamp *before = r->stamp, *s;
     enum err e = recovery_rotate(r, f);
 
+    ASSERT(before && before->commit == r->number);
     if (e)
         return e;
     s = arena_alloc(&r->db->newest_stage->arena, sizeof *s + before->label.size);
@@ -255,6 +265,7 @@ static enum err recovery_make_entries(struct recovery *r, struct failure *f)
 {
     enum err e = ERR_OK;
 
+    ASSERT(r->stamp->commit == r->number);
     if (recovery_index_builds(&r->index, r->stamp))
         e = recovery_restage(r, f);
     return e ? e : recovery_index_commit(&r->index, r->stamp, f);
@@ -266,6 +277,8 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
     struct stage *stage;
     enum err e;
 
+    ASSERT(r->stamp && r->stamp->commit == r->number);
+    ASSERT(r->stamp && r->stamp->commit == r->number);
     if (r->number <= db->numbers.last_commit)
         return recovery_damaged(f, r->number);
     e = recovery_note_records(r, f);
@@ -318,6 +331,7 @@ enum err recovery_load_catalogue(struct db *db, struct failure *f)
     struct wait w;
     enum err e;
 
+    ASSERT(list_is_empty(&db->open));
     wait_init(&w, NULL);
     tree_cursor_init(&c, db->primary, root, CATALOGUE_STORE);
     e = tree_cursor_seek(&c, slice_text(""), false, &w, f);

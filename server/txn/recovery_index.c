@@ -68,6 +68,7 @@ static struct record *seen_find(const struct recovery_index *r, uint32_t store,
     struct chain_link *link =
         r->is_open ? chains_first(&r->seen, key_hash(&r->seen, store, key)) : NULL;
 
+    ASSERT(key.size > 0);
     for (; link; link = link->next) {
         if (record_of(link)->store == store && slice_equal(record_key(record_of(link)), key))
             return record_of(link);
@@ -78,6 +79,7 @@ static struct record *seen_find(const struct recovery_index *r, uint32_t store,
 /* It is in the stage like any other from here on. */
 static void seen_let_go(struct record *record)
 {
+    ASSERT(record->stamp->commit);
     record->newest = NULL;
     record->older = NULL;
 }
@@ -106,11 +108,13 @@ static struct schema *indexed_store(struct db *db, uint32_t number)
     struct schema *s =
         number == CATALOGUE_STORE ? NULL : catalogue_by_number(&db->catalogue, number);
 
+    ASSERT(db->newest_stage->state == STAGE_OPEN); /* T-1 */
     return s && !s->of && s->index_count ? s : NULL;
 }
 
 void recovery_index_note(struct recovery_index *r, struct stamp *stamp)
 {
+    ASSERT(stamp->commit && !stamp->owner);
     if (!r->is_open)
         return;
     for (struct record *n = stamp->first; n; n = n->log_next) {
@@ -139,6 +143,7 @@ static enum err record_before(struct recovery_index *r, uint32_t store, struct s
     struct record *found = seen_find(r, store, key);
     enum err e;
 
+    ASSERT(r->db->newest_stage->state == STAGE_OPEN); /* T-1 */
     for (struct stage *s = db->newest_stage->below; s && !found; s = s->below) {
         found = stage_find(s, store, key);
         if (found)
@@ -160,6 +165,7 @@ static enum err change_add(struct recovery_index *r, const struct entry *n, stru
     struct record *there = stage_find(&r->changes, n->index->number, n->key);
     bool fresh;
 
+    ASSERT(n->index->of && n->key.size > 0);
     if (n->index->unique && slice_is_none(n->value) && there && !record_is_delete(there) &&
         !slice_equal(record_value(there), record))
         return ERR_OK;
@@ -174,6 +180,7 @@ static enum err changes_add(struct recovery_index *r, struct schema *index, stru
     struct entries *s = &r->db->entries;
     enum err e;
 
+    ASSERT(index->of && !slice_is_none(key));
     entries_reset(s);
     e = entries_add_difference(s, index, key, record, f);
     for (const struct entry *n = s->first; n && !e; n = n->next)
@@ -186,6 +193,7 @@ static enum err changes_add(struct recovery_index *r, struct schema *index, stru
 static enum err indexes_lose(struct recovery_index *r, const struct schema *s, enum err e,
                              struct failure *f)
 {
+    ASSERT(s->index_count > 0 && !s->of);
     if (e != ERR_CORRUPT && e != ERR_IO)
         return e;
     for (unsigned i = 0; i < s->index_count; i++) {
@@ -202,6 +210,7 @@ static bool is_lost(const struct recovery_index *r, const struct schema *index)
 {
     const struct tree_damage *damage = damage_find(&r->db->damage, index->number);
 
+    ASSERT(index->of);
     return damage && damage->is_lost;
 }
 
@@ -212,6 +221,7 @@ static enum err record_change(struct recovery_index *r, const struct record *n,
     struct entry_versions record = {SLICE_NONE, record_value(n)};
     enum err e;
 
+    ASSERT(!n->is_entry && n->stamp->commit);
     if (!s || is_lost(r, s->indexes[0]))
         return ERR_OK;
     e = record_before(r, n->store, record_key(n), &record.before, f);
@@ -231,6 +241,7 @@ static bool store_has_records(const struct db *db, uint32_t store)
 {
     struct tree_facts facts;
 
+    ASSERT(store != CATALOGUE_STORE);
     if (root_tree_facts(primary_root(db->primary), store, &facts))
         return true;
     for (const struct stage *s = db->newest_stage; s; s = s->below) {
@@ -242,6 +253,7 @@ static bool store_has_records(const struct db *db, uint32_t store)
 
 static bool is_built(const struct db *db, const struct schema *index, uint64_t commit)
 {
+    ASSERT(index->of && commit > 0);
     return index->shelf->born == commit && index->of->shelf->born != commit &&
            store_has_records(db, index->of->number);
 }
@@ -253,6 +265,7 @@ static struct schema *defined_store(struct db *db, const struct record *n)
     struct schema *s;
     struct slice name;
 
+    ASSERT(n->stamp->commit);
     if (n->store != CATALOGUE_STORE || record_is_delete(n) ||
         catalogue_row_name(record_key(n), room, &name) != ERR_OK)
         return NULL;
@@ -262,6 +275,7 @@ static struct schema *defined_store(struct db *db, const struct record *n)
 
 bool recovery_index_builds(const struct recovery_index *r, const struct stamp *stamp)
 {
+    ASSERT(stamp->commit && !stamp->owner);
     for (const struct record *n = stamp->first; n; n = n->log_next) {
         struct schema *s = defined_store(r->db, n);
 
@@ -275,6 +289,7 @@ bool recovery_index_builds(const struct recovery_index *r, const struct stamp *s
 
 static enum err build_walk(struct recovery_index *r, struct cursor *c, struct schema *index)
 {
+    ASSERT(!c->schema->of && c->schema == index->of);
     for (;;) {
         struct entry_versions record = {SLICE_NONE, SLICE_NONE};
         struct slice key;
@@ -303,6 +318,7 @@ static enum err build_index(struct recovery_index *r, struct schema *index, stru
     struct cursor *c = NULL;
     enum err e = ERR_NOMEM;
 
+    ASSERT(index->of && !index->of->is_dropped);
     op_init(&r->op, db, nobody_waits);
     if (snapshot)
         c = cursor_new(&r->op, NULL, snapshot, index->of, &everything, false, false);
@@ -325,6 +341,7 @@ static enum err build_indexes(struct recovery_index *r, const struct stamp *stam
 {
     enum err e = ERR_OK;
 
+    ASSERT(stamp->commit && !stamp->owner);
     for (const struct record *n = stamp->first; n && !e; n = n->log_next) {
         struct schema *s = defined_store(r->db, n);
 
@@ -365,6 +382,7 @@ enum err recovery_index_commit(struct recovery_index *r, struct stamp *stamp, st
     struct record *last = stamp->last;
     enum err e = ERR_OK;
 
+    ASSERT(stamp->commit && !stamp->owner);
     if (!db->catalogue.indexes)
         return ERR_OK;
     if (!r->is_open) {

@@ -18,6 +18,7 @@ static void wait_insert_synced(struct replies *r, struct decided_wait *w)
 {
     struct list_link *at = r->synced_waits.previous;
 
+    ASSERT(w->decided.synced > r->numbers->durable);
     while (at != &r->synced_waits &&
            LIST_ENTRY(at, struct decided_wait, in_queue)->decided.synced > w->decided.synced)
         at = at->previous;
@@ -28,6 +29,7 @@ static void wait_insert_written(struct replies *r, struct decided_wait *w)
 {
     struct list_link *at = r->written_waits.previous;
 
+    ASSERT(w->decided.synced <= r->numbers->durable);
     while (at != &r->written_waits &&
            LIST_ENTRY(at, struct decided_wait, in_queue)->decided.written > w->decided.written)
         at = at->previous;
@@ -48,6 +50,8 @@ bool replies_wait(struct replies *r, struct decided decided, struct decided_wait
 {
     bool synced = decided.synced <= r->numbers->durable;
 
+    ASSERT(decided.synced <= r->numbers->last_commit &&
+           decided.written <= r->numbers->last_commit);
     if (synced && decided.written <= r->numbers->written) {
         reply_is_told(r, decided);
         return true;
@@ -67,6 +71,7 @@ bool replies_wait(struct replies *r, struct decided decided, struct decided_wait
 void replies_release(struct replies *r)
 {
     ASSERT(!r->has_failed); /* rule 9 */
+    ASSERT(r->numbers->durable <= r->numbers->written); /* V-1 */
     while (!list_is_empty(&r->synced_waits)) {
         struct decided_wait *w =
             LIST_ENTRY(r->synced_waits.next, struct decided_wait, in_queue);
@@ -104,10 +109,12 @@ void replies_fail(struct replies *r)
         list_remove(&w->in_queue);
         w->told(w, ERR_LOG_FAILED);
     }
+    ASSERT(list_is_empty(&r->synced_waits) && list_is_empty(&r->written_waits));
 }
 
 void replies_turn(struct replies *r)
 {
+    ASSERT(list_is_empty(&r->lost_waits) || r->has_failed);
     if (!list_is_empty(&r->lost_waits))
         replies_fail(r);
 }

@@ -50,6 +50,7 @@ enum err savepoint_keep_use(struct txn *t, struct generator_use *use)
 
 void savepoint_release(struct txn *t)
 {
+    ASSERT(t->write_set.savepoints > 0);
     write_set_unmark(&t->write_set);
     if (!t->write_set.savepoints)
         t->generator_notes = NULL; /* nobody can go back beyond here */
@@ -57,6 +58,7 @@ void savepoint_release(struct txn *t)
 
 static void savepoint_record_goes(void *context, struct record *r)
 {
+    ASSERT(r->stamp->owner == context);
     written_remove_intent(context, r);
 }
 
@@ -116,6 +118,7 @@ static void savepoint_forget_builds(struct txn *t, struct build_note *kept)
 
 bool savepoint_rollback(struct txn *t, const struct savepoint *s, unsigned steps)
 {
+    ASSERT(t->snapshot && t->write_set.savepoints > 0); /* T-3 */
     cursors_rest(t); /* they find their place again by key */
     t->tell_commit = t->told_commit; /* a comparison under way stands in what goes */
     if (!savepoint_generators_back(t, s->generators, steps))

@@ -30,6 +30,7 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit)
     struct root *root = primary_root(db->primary);
     struct snapshot *s;
 
+    ASSERT(commit <= db->numbers.last_commit);
     if (!list_is_empty(&db->snapshots.taken)) {
         s = LIST_ENTRY(db->snapshots.taken.previous, struct snapshot, in_taken);
         if (s->commit == commit && s->root == root) {
@@ -64,6 +65,7 @@ static void snapshot_bequeath(struct db *db, struct snapshot *s)
     struct list_link *before = s->in_commit.previous;
     struct snapshot *heir;
 
+    ASSERT(!s->refs);
     list_remove(&s->in_heirs);
     if (before == &db->snapshots.by_commit) {
         catalogue_unread(&db->catalogue, &s->versions);
@@ -147,6 +149,7 @@ void snapshots_move(struct db *db, struct root *root)
 {
     uint64_t commit = root_facts(root)->commit;
 
+    ASSERT(commit <= db->numbers.durable);
     for (struct list_link *at = db->snapshots.by_commit.previous;
          at != &db->snapshots.by_commit; at = at->previous) {
         struct snapshot *s = LIST_ENTRY(at, struct snapshot, in_commit);
@@ -178,6 +181,7 @@ void snapshot_leave(struct db *db, struct snapshot *s)
 
 struct view view_now(const struct db *db, uint64_t commit)
 {
+    ASSERT(commit <= db->numbers.last_commit);
     return (struct view){commit, primary_commit(db), NULL, db->newest_stage,
                          primary_root(db->primary)};
 }

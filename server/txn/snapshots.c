@@ -30,6 +30,7 @@ struct snapshot *snapshots_alloc(struct snapshots *all, struct os *os)
 {
     struct list_link *pooled = list_first(&all->pool);
 
+    ASSERT((all->pool_count == 0) == list_is_empty(&all->pool));
     if (!pooled)
         return os_alloc(os, sizeof(struct snapshot));
     list_remove(pooled);
@@ -52,6 +53,7 @@ void snapshots_fini(struct snapshots *all, struct os *os)
 {
     struct list_link *pooled;
 
+    ASSERT(list_is_empty(&all->by_commit));
     while ((pooled = list_first(&all->pool)) != NULL) {
         list_remove(pooled);
         os_free(os, LIST_ENTRY(pooled, struct snapshot, in_taken), sizeof(struct snapshot));
@@ -79,6 +81,7 @@ void snapshot_enter(struct snapshot *s)
 
 static bool snapshot_reads_stage(const struct snapshot *s, const struct stage *stage)
 {
+    ASSERT(s->root_commit <= s->commit);
     return s->commit >= stage->first_commit && s->root_commit < stage->last_commit &&
            s->root_commit < s->commit;
 }
@@ -106,6 +109,7 @@ uint64_t snapshot_held_bytes(const struct snapshot *s, const struct stage *oldes
 {
     uint64_t held = 0;
 
+    ASSERT(s->refs > 0);
     for (const struct stage *stage = oldest; stage && stage->state == STAGE_AMALGAMATED;
          stage = stage->above) {
         if (snapshot_reads_stage(s, stage))
@@ -116,6 +120,7 @@ uint64_t snapshot_held_bytes(const struct snapshot *s, const struct stage *oldes
 
 void snapshots_expire_stage(struct snapshots *all, const struct stage *stage)
 {
+    ASSERT(stage->first_commit <= stage->last_commit);
     LIST_EACH (link, &all->by_commit) {
         struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
 
@@ -149,6 +154,7 @@ struct snapshot *snapshot_below(struct snapshot_finger *f, uint64_t to)
 {
     struct list_link *head = &f->all->by_commit;
 
+    ASSERT(f->at);
     while (!finger_is_below(f, f->at, to))
         f->at = f->at->previous;
     while (f->at->next != head && finger_is_below(f, f->at->next, to))

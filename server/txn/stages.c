@@ -24,6 +24,7 @@ void stages_push(struct db *db, struct stage *s)
 static void stages_seal(struct db *db, struct stage *s)
 {
     ASSERT(s->first_commit); /* an empty stage is never sealed */
+    ASSERT(db->newest_stage == s && !s->above);
     stage_move(s, STAGE_SEALED);
     /* at recovery there is no log yet: what is replayed lies behind the root's position */
     s->log_position =
@@ -38,6 +39,7 @@ static void stages_seal(struct db *db, struct stage *s)
                 (unsigned long long)s->arena.bytes, (unsigned long long)s->first_commit,
                 (unsigned long long)s->last_commit);
     pulse_wake(&db->pulse);
+    ASSERT(db->sealed_count > 0 && db->sealed_bytes >= s->arena.bytes);
 }
 
 enum err stages_rotate(struct db *db)
@@ -61,6 +63,7 @@ static void stages_link(struct db *db, struct stage *write_set, struct stamp *st
 {
     uint64_t before = db->newest_stage->arena.bytes;
 
+    ASSERT(write_set->is_write_set && stamp->commit);
     stage_link(db->newest_stage, write_set, stamp, &db->spares);
     ASSERT(db->newest_stage->arena.bytes >= before);
     db->staged_bytes += db->newest_stage->arena.bytes - before; /* the index has grown, too */
@@ -70,6 +73,7 @@ struct stamp *stages_absorb(struct db *db, struct txn *t, struct stamp *stamp)
 {
     uint64_t before = db->newest_stage->arena.bytes;
 
+    ASSERT(t->stamp == stamp);
     stamp = stage_absorb(db->newest_stage, &t->write_set, stamp);
     db->staged_bytes += db->newest_stage->arena.bytes - before;
     return stamp;
@@ -88,6 +92,7 @@ void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp)
 {
     uint64_t before;
 
+    ASSERT(stamp->commit && t->spare[1]);
     if (db->newest_stage->first_commit) {
         stages_seal(db, db->newest_stage);
         t->spare[0]->number = ++db->stage_count_made;
@@ -98,6 +103,7 @@ void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp)
     before = db->newest_stage->arena.bytes;
     stage_adopt(db->newest_stage, &t->write_set, stamp, &db->spares);
     db->staged_bytes += db->newest_stage->arena.bytes - before;
+    ASSERT(db->newest_stage->last_commit == stamp->commit);
 }
 
 /* After the log has taken the commit: seal the stage that it became. */
@@ -122,6 +128,7 @@ struct stage *stages_newest_amalgamated(const struct db *db)
 
 void stages_unstage(struct db *db)
 {
+    ASSERT(!db->held_bytes || db->oldest_stage);
     if (db->held_bytes || db->ledger_bytes) {
         db->unstage_due = true;
         pulse_wake(&db->pulse);
@@ -144,6 +151,7 @@ void stages_writer_left(struct db *db, uint64_t commit)
 
 void ledgers_add(struct db *db, struct ledger *l)
 {
+    ASSERT(!list_is_linked(&l->in_db) && !l->writer);
     list_push_front(&db->ledgers, &l->in_db);
     db->ledger_bytes += l->bytes;
     db->ledger_disk_bytes += l->disk_bytes;
@@ -162,12 +170,14 @@ void ledgers_remove(struct db *db, struct ledger *l)
 void stages_discard(struct db *db, struct arena *arena)
 {
     arena_splice(&db->garbage, arena);
+    ASSERT(!arena->newest);
 }
 
 void stages_collect(struct db *db)
 {
     uint64_t before = db->garbage.bytes;
 
+    ASSERT(!before || db->garbage.newest);
     if (!before)
         return;
     if (arena_free_some(&db->garbage, GARBAGE_WORK_A_TURN))

@@ -18,6 +18,7 @@ void statement_begin(struct op *op, struct txn *t)
 {
     if (!t || op->statement)
         return;
+    ASSERT(op->db == t->db && t->snapshot);
     ASSERT(!t->statement.is_open); /* one call at a time on one transaction */
     savepoint_set(t, &t->statement.savepoint);
     t->statement.is_open = true;
@@ -30,11 +31,13 @@ bool statement_undo(struct txn *t)
     struct statement *s = &t->statement;
 
     ASSERT(s->is_open && s->is_undoing);
+    ASSERT(t->snapshot); /* T-3 */
     if (!savepoint_rollback(t, &s->savepoint, UNDO_STEPS_A_TURN))
         return false;
     savepoint_release(t);
     list_remove(&s->in_undoing);
     s->is_open = s->is_undoing = false;
+    ASSERT(!list_is_linked(&s->in_undoing));
     return true;
 }
 
@@ -42,6 +45,7 @@ bool statement_undo(struct txn *t)
 static void statement_fail(struct txn *t)
 {
     ASSERT(t->statement.is_open);
+    ASSERT(!t->statement.is_undoing && !t->statement.op);
     t->statement.is_undoing = true;
     if (statement_undo(t))
         return;
@@ -64,6 +68,7 @@ enum err statement_end(struct op *op, enum err e)
 
     if (!t || e == ERR_WAIT)
         return e;
+    ASSERT(t->statement.is_open && !t->statement.is_undoing);
     ASSERT(t->statement.op == op);
     op->statement = NULL;
     t->statement.op = NULL;
@@ -80,6 +85,7 @@ enum err statement_end(struct op *op, enum err e)
 void statement_abandon(struct op *op)
 {
     statement_end(op, ERR_DEADLINE);
+    ASSERT(!op->statement);
 }
 
 void statement_forget(struct txn *t)
@@ -92,6 +98,7 @@ void statement_forget(struct txn *t)
         t->statement.op->statement = NULL;
     t->statement.op = NULL;
     t->statement.is_open = t->statement.is_undoing = false;
+    ASSERT(t->write_set.savepoints == 0);
 }
 
 void statements_turn(struct db *db)
@@ -100,6 +107,7 @@ void statements_turn(struct db *db)
 
     if (!first)
         return;
+    ASSERT(LIST_ENTRY(first, struct txn, statement.in_undoing)->statement.is_undoing);
     /* it leaves the list when it is done */
     statement_undo(LIST_ENTRY(first, struct txn, statement.in_undoing));
     if (!list_is_empty(&db->undoing))

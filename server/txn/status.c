@@ -33,6 +33,7 @@ enum err db_kill(struct db *db, uint64_t version, struct failure *f)
 void db_each_stage(struct db *db, void (*each)(void *context, const struct db_stage_status *s),
                    void *context)
 {
+    ASSERT(db->newest_stage && !db->newest_stage->above); /* T-1 */
     for (struct stage *s = db->newest_stage; s; s = s->below) {
         struct db_stage_status status = {stage_state_name(s->state), s->arena.bytes, s->records,
                                          s->first_commit, s->last_commit};
@@ -84,6 +85,7 @@ static void tell_hold(struct db *db, struct txn *t,
         .doomed = t->failure.error != ERR_OK,
     };
 
+    ASSERT(t->db == db && !t->is_autocommit);
     each(context, &h);
 }
 

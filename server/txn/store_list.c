@@ -30,6 +30,7 @@ void stores_forget_list(struct op *op)
 
     if (!l)
         return;
+    ASSERT(l->names);
     if (l->at)
         schema_unref(&op->db->catalogue, l->at);
     cursor_close(l->names);
@@ -41,6 +42,7 @@ static enum err list_begin(struct op *op, struct txn *t, const struct key_range 
 {
     struct store_list *l;
 
+    ASSERT(t->snapshot);
     if (op->list)
         return ERR_OK;
     l = os_alloc(op->db->os, sizeof *l);
@@ -60,6 +62,7 @@ static enum err list_begin(struct op *op, struct txn *t, const struct key_range 
 /* The next store; ERR_END. */
 static enum err list_next(struct op *op, struct txn *t, struct store_list *l)
 {
+    ASSERT(!l->at && l->names);
     for (;;) {
         uint8_t room[KEY_PLAIN_BYTES_MAX];
         struct slice key, value, name;
@@ -89,6 +92,7 @@ static enum err list_estimate(struct op *op, const struct txn *t, const struct s
 {
     struct tree_facts facts = {0};
 
+    ASSERT(info->is_damaged && s->refs > 0);
     root_tree_facts(t->snapshot->root, s->number, &facts);
     info->records = facts.records;
     info->bytes = facts.bytes;
@@ -112,6 +116,7 @@ static enum err list_count(struct op *op, struct txn *t, struct store_list *l,
     static const struct key_range everything = {.from_size = 0};
     enum err e = records_count_in(op, t, s, &everything, &info->records, &info->bytes);
 
+    ASSERT(s && s->refs > 0);
     info->is_damaged = damage_find(&op->db->damage, s->number) != NULL;
     if (e == ERR_CORRUPT && info->is_damaged)
         e = list_estimate(op, t, s, info);
@@ -144,6 +149,7 @@ static enum err list_stores(struct op *op, struct txn *t, struct store_page *pag
                             void (*each)(void *context, const struct store_info *info),
                             void *context)
 {
+    ASSERT(op->list);
     for (unsigned steps = 0;; steps++) {
         struct store_list *l = op->list;
         struct store_info info;

@@ -2,6 +2,7 @@
  * Each is one statement: all that may fail or wait comes before its first write. */
 #include "server/txn/stores.h"
 
+#include "server/base/assert.h"
 #include "server/txn/auto.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/catalogue_row.h"
@@ -31,6 +32,7 @@ enum err store_check_room(struct op *op, bool makes_room)
     struct db *db = op->db;
     uint64_t max = db->options.catalogue_bytes_max, bytes = catalogue_bytes(&db->catalogue);
 
+    ASSERT(max > 0);
     if (bytes < max + (makes_room ? max / 8 : 0))
         return ERR_OK;
     return failure_set(&op->failure, ERR_OVERLOADED,
@@ -41,6 +43,7 @@ enum err store_check_room(struct op *op, bool makes_room)
 
 static enum err store_exists(struct op *op, struct slice name)
 {
+    ASSERT(name.size > 0 && name.size <= STORE_NAME_BYTES_MAX);
     failure_set(&op->failure, ERR_EXISTS, "store \"%s\" already exists", text_show(name));
     failure_set_store(&op->failure, ERR_EXISTS, name);
     return ERR_EXISTS;
@@ -52,6 +55,7 @@ enum err store_begin_write(struct op *op, struct txn **t)
 
     if (!e && (*t)->options.read_only)
         e = failure_set(&op->failure, ERR_READ_ONLY, "the transaction is read-only");
+    ASSERT(e || (*t)->snapshot); /* T-3 */
     return e;
 }
 
@@ -83,6 +87,7 @@ struct change {
 /* max: what fits, about; no option sets it. */
 static enum err definition_too_large(struct op *op, size_t max, size_t size)
 {
+    ASSERT(max > 0);
     if (size <= max) /* it has grown over it as it was written out */
         size = max + 1;
     return failure_set_limit(&op->failure, "key", max, size,
@@ -96,6 +101,7 @@ static enum err change_make(struct op *op, struct txn *t, struct slice name,
     size_t size = d ? catalogue_row_write(d, change->row, sizeof change->row) : 0;
     enum err e;
 
+    ASSERT(!d || (d->number > 0 && d->number <= CATALOGUE_NUMBER_MAX));
     if (d && !size)
         return definition_too_large(op, sizeof change->row, d->key.size + name.size);
     e = catalogue_make(&t->db->catalogue, name, d, t->options.label, &change->schema);
@@ -133,6 +139,7 @@ enum err store_define(struct op *op, struct txn *t, struct slice name,
     struct change *change = os_alloc(t->db->os, sizeof *change);
     enum err e;
 
+    ASSERT(t->snapshot); /* T-3 */
     if (!change)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a store definition");
     e = change_make(op, t, name, d, change);
@@ -151,6 +158,7 @@ enum err store_next_numbers(struct op *op, unsigned count, uint32_t *first)
 {
     uint32_t last = op->db->catalogue.last_number;
 
+    ASSERT(count > 0 && last <= CATALOGUE_NUMBER_MAX); /* rule 4 */
     *first = last + 1;
     if (last < CATALOGUE_NUMBER_MAX - count)
         return ERR_OK;
@@ -164,6 +172,7 @@ static enum err store_check_absent(struct op *op, struct txn *t, struct slice na
     struct schema *there;
     enum err e = catalogue_find_other(op, t, name, &there);
 
+    ASSERT(name.size > 0);
     return !e && there ? store_exists(op, name) : e;
 }
 
@@ -173,6 +182,7 @@ static enum err store_check_generate(struct op *op, const struct store_options *
     const struct key_part *part = &spec->parts[0];
     bool is_path_of_names = spec->is_explicit || part->step_count;
 
+    ASSERT(spec->is_explicit || spec->part_count > 0);
     if (!o->generate)
         return ERR_OK;
     if (spec->part_count != 1)
@@ -195,6 +205,7 @@ static enum err store_create_in(struct op *op, struct txn *t, const struct store
     const char *why = "";
     enum err e = store_check_name(op, r->store);
 
+    ASSERT(t->snapshot && r->options); /* T-3 */
     if (!e)
         e = store_check_absent(op, t, r->store);
     if (e)
@@ -226,6 +237,7 @@ static enum err store_drop_in(struct op *op, struct txn *t, const struct store_r
     struct schema *s;
     enum err e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
 
+    ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
         e = store_check_room(op, true);
     return e ? e : store_define(op, t, r->store, NULL, s);
@@ -240,6 +252,7 @@ struct definition store_definition(const struct schema *s)
 {
     bool is_new = !s->shelf->live;
 
+    ASSERT(!s->of && !s->is_dropped);
     return (struct definition){.number = s->number,
                                .generate = s->generate,
                                .last_writer_wins = s->last_writer_wins,
@@ -254,6 +267,7 @@ static enum err store_clear_as(struct op *op, struct txn *t, struct schema *s, u
     struct definition d = store_definition(s);
     enum err e;
 
+    ASSERT(!s->of && !s->is_dropped);
     if (s->generate) { /* it goes on counting */
         d.used = generator_next(&t->db->catalogue, t, s->shelf) - 1;
         d.follows = s->shelf->live ? s->number : s->follows;
@@ -270,6 +284,7 @@ static enum err store_clear_in(struct op *op, struct txn *t, const struct store_
     uint8_t *room;
     enum err e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
 
+    ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
         e = store_check_room(op, true);
     if (e)
@@ -297,6 +312,7 @@ static enum err store_move(struct op *op, struct txn *t, struct schema *s,
     struct change *changes = os_alloc(t->db->os, 2 * sizeof *changes);
     enum err e;
 
+    ASSERT(!s->of && !slice_equal(schema_name(s), new_name));
     if (!changes)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for renaming a store");
     changes[1].schema = NULL;
@@ -327,6 +343,7 @@ static enum err store_rename_in(struct op *op, struct txn *t, struct slice name,
     struct schema *s;
     enum err e = store_check_name(op, new_name);
 
+    ASSERT(t->is_autocommit || t->statement.op == op); /* T-5 */
     if (!e)
         e = catalogue_find(op, t, t->snapshot->commit, name, &s);
     if (e || slice_equal(name, new_name))

@@ -1,11 +1,13 @@
 #include "server/txn/tasks.h"
 
+#include "server/base/assert.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/pulse.h"
 #include "server/txn/stages.h"
 
 void tasks_fail(struct db *db, enum err e, const struct failure *f)
 {
+    ASSERT(e != ERR_OK);
     while (!list_is_empty(&db->tasks)) {
         struct db_task *task = LIST_ENTRY(db->tasks.next, struct db_task, in_queue);
 
@@ -30,6 +32,7 @@ void tasks_turn(struct db *db)
 
 void db_rotate(struct db *db, struct db_task *task)
 {
+    ASSERT(task->done);
     stages_rotate(db);
     task->upto = 0;
     list_push_back(&db->tasks, &task->in_queue);
@@ -38,6 +41,7 @@ void db_rotate(struct db *db, struct db_task *task)
 
 void db_amalgamate(struct db *db, struct db_task *task)
 {
+    ASSERT(task->done);
     stages_rotate(db);
     task->upto = db->sealed_count ? db->newest_stage->below->last_commit
                                   : root_facts(primary_root(db->primary))->commit;
@@ -46,6 +50,7 @@ void db_amalgamate(struct db *db, struct db_task *task)
     db->pass_retry_ms = 0;
     list_push_back(&db->tasks, &task->in_queue);
     pulse_wake(&db->pulse);
+    ASSERT(task->upto <= db->numbers.last_commit);
 }
 
 void db_cancel_task(struct db_task *task)

@@ -24,6 +24,7 @@ uint64_t tracker_oldest_writer(const struct db *db)
 {
     if (db->writers.next == &db->writers)
         return UINT64_MAX;
+    ASSERT(LIST_ENTRY(db->writers.next, struct txn, in_writers)->snapshot); /* T-3 */
     return LIST_ENTRY(db->writers.next, struct txn, in_writers)->snapshot->commit; /* T-2 */
 }
 
@@ -34,12 +35,14 @@ static enum err conflict_lose(struct op *op, struct txn *t, enum conflict_kind k
                               const struct schema *schema, struct slice key,
                               struct winner winner)
 {
+    ASSERT(t->snapshot && !t->failure.error);
     conflict_describe(&op->failure, kind, schema, key, &winner);
     decided_note_commit(op, winner.commit, winner.durability);
     ASSERT(t->snapshot && winner.version != t->version); /* T-3; nobody loses to itself */
     conflict_note_wrote(&op->failure, t);
     t->winner_durability = winner.durability;
     txn_doom(t, &op->failure);
+    ASSERT(t->failure.error == ERR_CONFLICT && !t->snapshot); /* T-3 */
     return ERR_CONFLICT;
 }
 
@@ -48,6 +51,7 @@ enum err tracker_lose_key(struct op *op, struct txn *t, const struct record *r,
 {
     struct txn_store *s = written_store_of(t, r->store);
 
+    ASSERT(winner.commit > t->snapshot->commit); /* rule 5 */
     return conflict_lose(op, t, conflict_kind_of(r->store, s ? s->schema : NULL),
                          s ? s->schema : NULL, record_key(r), winner);
 }
@@ -78,6 +82,7 @@ static struct txn *tracker_find_greater(const struct txn *t, uint32_t store, str
     LIST_EACH (link, &db->large) {
         struct txn *other = LIST_ENTRY(link, struct txn, in_large);
 
+        ASSERT(other->is_large && other->stamp); /* T-4 */
         if (other->version > t->version && stage_find(&other->write_set, store, key))
             return other;
     }
@@ -91,6 +96,7 @@ enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *
     struct winner newer;
     enum err e;
 
+    ASSERT(t->snapshot && !t->failure.error); /* T-3 */
     /* What an insert or a delete by itself has found must still be so, in whatever store: it
      * may have waited for a page meanwhile. It is run again. */
     if (schema->last_writer_wins && !t->is_conditional)

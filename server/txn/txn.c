@@ -27,10 +27,22 @@
 #include "server/txn/txn_struct.h"
 #include "server/txn/usage.h"
 
+/* T-3, and what belongs together while it is open. */
+static bool txn_is_sane(const struct txn *t)
+{
+    if (!t->snapshot)
+        return !t->stamp && !t->stores && !t->store_count && !t->log_reserved && !t->reads &&
+               !t->is_large == !list_is_linked(&t->in_large);
+    return t->snapshot->refs > 0 && (!t->stamp || t->stamp->owner == t) &&
+           (t->store_count == 0) == (t->stores == NULL) && (!t->stores || t->stamp) &&
+           (!t->is_large || t->stamp) && t->version > 0;
+}
+
 static void text_keep(struct text_label *to, struct slice *text)
 {
-    text_label_set(to, *text);
+    text_label_set(to, *text); /* cut, where it is too long */
     *text = text_label_of(to);
+    ASSERT(text->size <= TEXT_LABEL_BYTES_MAX);
 }
 
 #define TXN_KEEP_BYTES 4096 /* of a write-set's memory, for the next one */
@@ -84,6 +96,7 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     db->open_count++;
     db->begun++;
     *out = t;
+    ASSERT(t->version <= db->numbers.reserved.version); /* rule 4 */
     return ERR_OK;
 }
 
@@ -95,6 +108,7 @@ static uint64_t version_hash(uint64_t version)
 /* kill finds it until it ends. */
 static void txn_enter_versions(struct txn *t)
 {
+    ASSERT(!t->is_autocommit && t->version > 0);
     hash_table_insert(&t->db->killable, &t->in_killable, version_hash(t->version));
 }
 
@@ -117,6 +131,7 @@ enum err txn_begin(struct op *op, const struct txn_options *options, struct txn 
     uint64_t commit = db->numbers.last_commit;
     enum err e;
 
+    ASSERT(options->read_only || commit >= db->numbers.answered);
     failure_clear(&op->failure);
     *out = NULL;
     if (options->read_only)
@@ -144,16 +159,19 @@ enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
 void txn_set_single(struct txn *t)
 {
     ASSERT(!t->stamp);
+    ASSERT(t->is_autocommit || !t->is_single);
     t->is_single = true;
 }
 
 uint64_t txn_version(const struct txn *t)
 {
+    ASSERT(t->version > 0);
     return t->version;
 }
 
 uint64_t txn_snapshot(const struct txn *t)
 {
+    ASSERT(txn_is_sane(t));
     return t->snapshot ? t->snapshot->commit : 0;
 }
 
@@ -213,6 +231,7 @@ static void txn_release(struct txn *t)
 
     if (!t->snapshot)
         return;
+    ASSERT(t->snapshot->refs > 0);
     cursors_end_all(t);
     savepoint_forget_named(t);
     statement_forget(t);
@@ -231,6 +250,7 @@ static void txn_release(struct txn *t)
     if (!t->kept.newest)
         arena_move(&t->kept, &t->write_set.arena);
     write_set_fini(&t->write_set);
+    ASSERT(t->write_set.store_count == 0);
     t->stamp = NULL;
     for (unsigned i = 0; i < 2; i++) {
         if (t->spare[i])
@@ -260,6 +280,7 @@ void txn_free(struct txn *t)
     hash_table_remove(&db->killable, &t->in_killable);
     list_walks_leave(&db->open_walks, &t->in_open);
     list_remove(&t->in_open);
+    ASSERT(db->open_count > 0);
     db->open_count--;
     failure_clear(&t->failure);
     failure_clear(&t->stale);
@@ -271,6 +292,7 @@ void txn_free(struct txn *t)
 /* What status counts. */
 static void txn_count_loss(struct db *db, enum err why)
 {
+    ASSERT(why != ERR_OK);
     db->conflicts += why == ERR_CONFLICT;
     db->expired += why == ERR_TXN_EXPIRED;
     db->killed += why == ERR_TXN_KILLED;
@@ -278,6 +300,7 @@ static void txn_count_loss(struct db *db, enum err why)
 
 void txn_doom(struct txn *t, const struct failure *why)
 {
+    ASSERT(txn_is_sane(t));
     if (t->failure.error)
         return;
     ASSERT(why->error);
@@ -290,6 +313,7 @@ void txn_doom(struct txn *t, const struct failure *why)
 void txn_lose(struct txn *t, const struct failure *why)
 {
     ASSERT(!t->failure.error); /* T-3: it would have been found nowhere */
+    ASSERT(why->error && t->snapshot);
     txn_doom(t, why);
     if (t->options.on_doomed)
         t->options.on_doomed(t, t->options.context);
@@ -297,6 +321,7 @@ void txn_lose(struct txn *t, const struct failure *why)
 
 static void txn_enter(struct op *op, struct txn *t)
 {
+    ASSERT(op->db == t->db);
     t->used_ms = t->db->pulse.now_ms;
     if (t->at_work == op)
         return;
@@ -323,6 +348,7 @@ uint64_t txn_idle_ms(const struct txn *t)
 {
     const struct op *op = t->at_work;
 
+    ASSERT(t->used_ms <= t->db->pulse.now_ms);
     if (op && (op->wait.pending || list_is_linked(&op->wait.in_ready) ||
                list_is_linked(&op->in_waiting)))
         return 0;

@@ -1,6 +1,7 @@
 /* Memory for transactions, used again and again. */
 #include "server/txn/txn_pool.h"
 
+#include "server/base/assert.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/txn_struct.h"
 
@@ -11,6 +12,7 @@ struct txn *txn_alloc(struct db *db)
     struct list_link *pooled = list_first(&db->txn_pool);
     struct txn *t;
 
+    ASSERT((db->txn_pool_count == 0) == list_is_empty(&db->txn_pool));
     if (pooled) {
         list_remove(pooled);
         db->txn_pool_count--;
@@ -24,6 +26,7 @@ struct txn *txn_alloc(struct db *db)
 
 static void txn_really_free(struct db *db, struct txn *t)
 {
+    ASSERT(!list_is_linked(&t->in_open));
     arena_free(&t->kept);
     os_free(db->os, t, sizeof *t);
 }

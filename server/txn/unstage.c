@@ -12,6 +12,7 @@
 
 static void stage_unlink(struct db *db, struct stage *s)
 {
+    ASSERT(db->oldest_stage && s != db->newest_stage);
     ASSERT(s->above &&
            s->state == STAGE_AMALGAMATED); /* rule 7; the open one is always above */
     ASSERT(s->above->below == s && (!s->below || s->below->above == s));
@@ -27,6 +28,7 @@ static void ledgers_free_unneeded(struct db *db, uint64_t oldest_writer)
     LIST_EACH_SAFE (link, &db->ledgers) {
         struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
 
+        ASSERT(l->first_commit <= l->last_commit);
         if (l->is_lent || l->last_commit > oldest_writer)
             continue;
         ledgers_remove(db, l);
@@ -51,6 +53,7 @@ static void stages_free(struct db *db, uint64_t writers)
     struct stage *at = stages_newest_amalgamated(db), *below;
     bool any = false;
 
+    ASSERT(db->newest_stage && !db->newest_stage->above);
     db->unstage_due = false;
     for (; at; at = below) {
         below = at->below;

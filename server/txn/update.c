@@ -46,17 +46,20 @@ static void update_splice(struct update *u, size_t at, size_t old, size_t size)
 
 static void update_write(struct update *u, size_t at, struct slice bytes)
 {
+    ASSERT(at + bytes.size <= u->size);
     if (bytes.size)
         memcpy(u->bytes + at, bytes.data, bytes.size);
 }
 
 static struct msgpack_cursor update_cursor(const struct update *u, size_t at)
 {
+    ASSERT(at <= u->size);
     return msgpack_open(slice_make(u->bytes + at, u->size - at));
 }
 
 static size_t update_offset(const struct update *u, const struct msgpack_cursor *c)
 {
+    ASSERT(c->at >= u->bytes && c->at <= u->bytes + u->size);
     return (size_t)(c->at - u->bytes);
 }
 
@@ -79,6 +82,7 @@ static void head_set(struct update *u, const struct update_place *p, uint32_t co
 static bool field_find(const struct update *u, struct msgpack_cursor *c, uint32_t pairs,
                        struct slice field, size_t *entry)
 {
+    ASSERT(c->at <= c->end);
     for (uint32_t i = 0; i < pairs; i++) {
         struct msgpack_cursor text = *c;
         struct slice name;
@@ -99,6 +103,7 @@ static enum err place_find(const struct update *u, const struct update_path *pat
     struct msgpack_cursor c = update_cursor(u, 0);
     struct slice value;
 
+    ASSERT(u->size <= u->room && path->count <= PATH_STEPS_MAX);
     memset(p, 0, sizeof *p);
     if (!u->size)
         return ERR_OK;
@@ -140,6 +145,7 @@ static size_t place_make(struct update *u, const struct update_path *path,
 {
     size_t at = p->at, bytes = size;
 
+    ASSERT(!p->found && p->missing <= path->count);
     for (unsigned i = p->missing; i < path->count; i++) {
         uint8_t head[MSGPACK_HEAD_MAX];
 
@@ -163,6 +169,7 @@ static void place_put(struct update *u, const struct update_path *path,
     bool is_commit = slice_is_none(value);
     size_t size = is_commit ? UPDATE_COMMIT_BYTES : value.size, at = p->at;
 
+    ASSERT(u->commit_count <= UPDATE_COMMITS_MAX);
     if (p->found)
         update_splice(u, at, p->size, size);
     else
@@ -181,6 +188,7 @@ bool update_put(struct update *u, const struct update_path *path, struct slice v
 {
     struct update_place p;
 
+    ASSERT(value.size > 0);
     if (place_find(u, path, &p) || p.found)
         return false;
     place_put(u, path, &p, value);
@@ -195,6 +203,7 @@ static enum err place_check(const struct update_change *change, const struct upd
 {
     const struct update_path *path = &change->path;
 
+    ASSERT(p->found || p->missing <= change->path.count);
     if (p->found)
         return ERR_OK;
     for (unsigned i = p->missing; i < path->count; i++) {
@@ -217,6 +226,7 @@ static enum err depth_check(const struct update_change *change, unsigned around,
 {
     struct msgpack_cursor c = msgpack_open(change->value);
 
+    ASSERT(around <= MSGPACK_DEPTH_MAX);
     if (slice_is_none(change->value) || !msgpack_skip(&c, MSGPACK_DEPTH_MAX - around, NULL))
         return ERR_OK;
     return update_refuse(f, ERR_BAD_VALUE, change, "the record would nest deeper than %u",
@@ -225,6 +235,7 @@ static enum err depth_check(const struct update_change *change, unsigned around,
 
 static void unset(struct update *u, const struct update_place *p)
 {
+    ASSERT(!p->found || (p->has_holder && p->head.count > 0));
     if (!p->found)
         return;
     update_splice(u, p->entry, p->at + p->size - p->entry, 0);
@@ -241,6 +252,7 @@ static enum err add(struct update *u, const struct update_change *change,
     const char *why = "";
     size_t size;
 
+    ASSERT(change->what == UPDATE_ADD);
     if (p->found)
         msgpack_read(&at_old, &old);
     msgpack_read(&at_new, &by);
@@ -263,6 +275,7 @@ static enum err least_or_greatest(struct update *u, const struct update_change *
 {
     int order = 1;
 
+    ASSERT(change->what == UPDATE_MIN || change->what == UPDATE_MAX);
     if (p->found &&
         !update_compare(slice_make(u->bytes + p->at, p->size), change->value, &order)) {
         struct msgpack_cursor c = update_cursor(u, p->at);
@@ -283,6 +296,7 @@ static enum err least_or_greatest(struct update *u, const struct update_change *
 static void extend(struct update *u, const struct update_place *p, size_t old_head,
                    struct slice head, struct slice more)
 {
+    ASSERT(old_head <= p->size);
     update_splice(u, p->at + p->size, 0, more.size);
     update_write(u, p->at + p->size, more);
     update_splice(u, p->at, old_head, head.size);
@@ -298,6 +312,7 @@ static enum err append(struct update *u, const struct update_change *change,
     struct slice tail = change->value;
     size_t size, old_head;
 
+    ASSERT(change->what == UPDATE_APPEND);
     if (!p->found) { /* an array of it */
         struct update_place made;
 
@@ -335,6 +350,7 @@ static enum err commit(struct update *u, const struct update_change *change,
 {
     unsigned before = u->commit_count;
 
+    ASSERT(u->commit_count <= UPDATE_COMMITS_MAX);
     /* one that it replaces does not count */
     for (unsigned i = 0; p->found && i < u->commit_count; i++)
         before -= u->commits[i] >= p->at && u->commits[i] < p->at + p->size;
@@ -354,6 +370,7 @@ static enum err change_make(struct update *u, const struct update_change *change
     struct update_place p;
     enum err e = place_find(u, &change->path, &p);
 
+    ASSERT(change->path.count <= PATH_STEPS_MAX);
     if (change->what == UPDATE_UNSET) {
         if (!e)
             unset(u, &p);
@@ -382,6 +399,7 @@ static enum err change_make(struct update *u, const struct update_change *change
 
 static enum err size_check(const struct update *u, struct failure *f)
 {
+    ASSERT(u->size <= u->room);
     if (u->size <= u->bytes_max)
         return ERR_OK;
     return failure_set_limit(f, "value-size", u->bytes_max, u->size,
@@ -396,6 +414,7 @@ enum err update_apply(struct update *u, struct slice changes, struct failure *f)
     uint32_t count = 0;
     enum err e = ERR_OK;
 
+    ASSERT(u->size <= u->room);
     msgpack_read_array(&c, &count);
     for (uint32_t i = 0; i < count && !e; i++) {
         struct update_change change;
@@ -427,6 +446,7 @@ bool update_commit_is_at(const struct update *u, const struct update_path *path)
     enum err e = u->commit_count ? place_find(u, path, &p) : ERR_END;
     size_t from, to;
 
+    ASSERT(u->commit_count <= UPDATE_COMMITS_MAX);
     if (e == ERR_END || (!e && !p.found))
         return false;
     from = e ? p.holder : p.at; /* what ends the path is a number itself, or holds one */

@@ -1,6 +1,7 @@
 /* update_number.c - exact sums, and which of two values is the lesser. */
 #include "server/txn/update_number.h"
 
+#include "server/base/assert.h"
 #include "server/storage/value_order.h"
 
 #include <math.h>
@@ -10,6 +11,7 @@
 /* An integer of MessagePack: 65 bits and a sign. */
 static __int128 whole_of(const struct msgpack_token *t)
 {
+    ASSERT(t->type == MSGPACK_UINT || t->type == MSGPACK_INT);
     return t->type == MSGPACK_UINT ? (__int128)t->uint : (__int128)t->integer;
 }
 

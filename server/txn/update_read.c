@@ -1,6 +1,7 @@
 /* update_read.c - a list of changes, as a client gives it. */
 #include "server/txn/update_read.h"
 
+#include "server/base/assert.h"
 #include "server/txn/update_number.h"
 
 #include <stdarg.h>
@@ -80,6 +81,7 @@ enum err update_refuse(struct failure *f, enum err e, const struct update_change
     char path[PATH_SHOWN_BYTES], what[FAILURE_TEXT_BYTES];
     va_list args;
 
+    ASSERT(e && change->number > 0 && change->what < UPDATE_OPERATORS);
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
@@ -90,6 +92,7 @@ enum err update_refuse(struct failure *f, enum err e, const struct update_change
 
 static enum err malformed(struct failure *f, uint32_t number, const char *why)
 {
+    ASSERT(number > 0);
     return failure_set(f, ERR_BAD_REQUEST, "update: change %u: %s", number, why);
 }
 
@@ -98,6 +101,7 @@ static enum err operator_read(struct msgpack_cursor *c, struct update_change *ou
 {
     struct slice name;
 
+    ASSERT(out->number > 0);
     if (msgpack_read_text(c, &name))
         return malformed(f, out->number, "a change begins with the name of its operator");
     for (unsigned i = 0; i < UPDATE_OPERATORS; i++) {
@@ -119,6 +123,7 @@ enum err update_change_read(struct msgpack_cursor *c, uint32_t number,
     uint32_t parts;
     enum err e;
 
+    ASSERT(number > 0);
     out->number = number;
     out->value = SLICE_NONE;
     if (msgpack_read_array(c, &parts) || parts < 2 || parts > 3)
@@ -144,6 +149,7 @@ static enum err change_check(const struct update_change *change, struct failure 
     enum msgpack_type type = MSGPACK_NIL;
     int order;
 
+    ASSERT(change->what < UPDATE_OPERATORS);
     if (!change->path.count && change->what == UPDATE_UNSET)
         return update_refuse(f, ERR_BAD_VALUE, change,
                              "the record itself cannot be unset; use delete");
@@ -171,6 +177,7 @@ size_t update_put_room(const struct update_path *path, struct slice value)
 {
     size_t room = value.size + VALUE_HEADS_MAX;
 
+    ASSERT(path->count <= PATH_STEPS_MAX);
     for (unsigned i = 0; i < path->count; i++) /* a map with one field for each name */
         room += path->steps[i].name.size + 1 + MSGPACK_HEAD_MAX;
     return room;
@@ -205,5 +212,6 @@ size_t update_room(const struct update_needs *needs, size_t size, size_t bytes_m
 {
     size_t most = (bytes_max > size ? bytes_max - size : 0) + needs->growth_max;
 
+    ASSERT(needs->growth_max <= needs->growth);
     return size + (needs->growth < most ? needs->growth : most);
 }

@@ -1,5 +1,7 @@
 #include "server/txn/view.h"
 
+#include "server/base/assert.h"
+
 struct stage *view_next_stage(const struct view *v, struct stage *s)
 {
     if (v->root_commit >= v->commit)

@@ -58,6 +58,7 @@ static enum err write_check_size(struct op *op, struct txn *t, uint64_t more)
 {
     uint64_t bytes = t->write_set.arena.bytes + more;
 
+    ASSERT(more > 0);
     if (bytes <= t->db->options.txn_bytes_max)
         return ERR_OK;
     return failure_set_limit(
@@ -112,6 +113,7 @@ static enum err write_reserve_log(struct op *op, struct txn *t, uint64_t bytes, 
                            t->db->log_failed ? t->db->log_failure.text
                                              : "the WAL accepts no more writes");
     t->log_reserved += bytes;
+    ASSERT(t->log_reserved >= bytes);
     return ERR_OK;
 }
 
@@ -130,6 +132,7 @@ static void write_note_large(struct txn *t)
             return;
     }
     written_become_large(t);
+    ASSERT(t->spare[0] && t->spare[1] && t->is_large);
 }
 
 /* Put it into the write-set, as a record or as an entry of an index. */
@@ -140,8 +143,10 @@ static struct record *write_put(struct txn *t, struct schema *schema, struct sli
     struct record *r =
         write_set_put(&t->write_set, t->stamp, schema->number, key, value, &fresh);
 
+    ASSERT(t->stamp && t->stamp->owner == t && t->snapshot); /* T-3 */
     if (!r || !fresh)
         return r;
+    ASSERT(r->stamp == t->stamp && !chain_is_linked(&r->in_intents)); /* T-4 */
     if (schema->of)
         write_set_mark_entry(&t->write_set, r, !slice_is_none(value));
     /* who writes an entry that is not unique writes its record, and conflicts there */
@@ -160,6 +165,7 @@ static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
     struct record *r;
     enum err e;
 
+    ASSERT(open->state == STAGE_OPEN); /* T-1 */
     if (t->is_single)
         t->write_set.memory = &open->arena; /* it is committed into it in this same call */
     e = txn_first_write(op, t);
@@ -196,6 +202,7 @@ static enum err write_reserve(struct op *op, struct txn *t, uint64_t bytes, uint
 static enum err write_check_indexes(struct op *op, const struct txn *t,
                                     const struct schema *schema)
 {
+    ASSERT(!schema->of);
     for (unsigned i = 0; t->db->damage.count && i < schema->index_count; i++) {
         const struct schema *index = schema->indexes[i];
         const struct tree_damage *damage = damage_find(&t->db->damage, index->number);
@@ -244,6 +251,7 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
     enum err e;
 
     ASSERT(!t->failure.error && !t->options.read_only);
+    ASSERT(t->snapshot && key.size > 0 && key.size <= KEY_BYTES_MAX); /* T-3 */
     if (t->db->damage.count) {
         const struct tree_damage *damage = damage_find(&t->db->damage, schema->number);
 
@@ -280,6 +288,7 @@ enum err write_entry(struct op *op, struct txn *t, struct schema *index, struct 
     if (!e)
         e = write_into(op, t, index, key, value);
     usage_note(t);
+    ASSERT(e || t->log_reserved > 0);
     return e;
 }
 
@@ -304,6 +313,7 @@ enum err write_two(struct op *op, struct txn *t, struct schema *schema, const st
     if (!e)
         e = write_into(op, t, schema, w[1].key, w[1].value);
     usage_note(t);
+    ASSERT(e || t->log_reserved > 0);
     return e;
 }
 

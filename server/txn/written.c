@@ -10,6 +10,7 @@
 
 void written_remove_intents(struct txn *t)
 {
+    ASSERT(!list_is_linked(&t->in_large) == !t->is_large); /* T-4 */
     if (t->is_large || !t->stamp)
         return;
     for (struct record *r = t->stamp->first; r; r = r->log_next)
@@ -44,6 +45,7 @@ static uint64_t written_hash_of(const struct chains *h, const struct chain_link 
 {
     const struct txn_store *s = STORE_OF(link);
 
+    ASSERT(s->txn && s->schema);
     (void)h;
     return written_hash(s->txn, s->schema->number);
 }
@@ -93,6 +95,7 @@ static void written_enter(struct txn *t)
     struct chains *written = &t->db->written_stores;
     unsigned rest = t->store_count == TXN_FEW_STORES + 1 ? t->store_count : 1;
 
+    ASSERT(t->stores && t->stores->txn == t);
     if (t->store_count <= TXN_FEW_STORES)
         return;
     for (struct txn_store *s = t->stores; rest > 0; s = s->next, rest--) {
@@ -127,6 +130,7 @@ enum err written_note_store(struct txn *t, struct schema *schema)
 
 void written_forget_stores_since(struct txn *t, struct txn_store *since)
 {
+    ASSERT(!since || t->stores);
     for (; t->stores != since; t->stores = t->stores->next) {
         ASSERT(t->stores && t->db->spares_needed);
         list_remove(&t->stores->in_entry);

@@ -316,6 +316,30 @@ def check_letters():
                 yield f'{name}: no contract has {letter}-{number}'
 
 
+def asserts_by_room():
+    """{room: (functions, asserts)} of the server."""
+    counts = {}
+    for name in files('.c', '.h'):
+        if name.startswith('server/'):
+            functions_there, asserts = counts.get(room(name), (0, 0))
+            counts[room(name)] = (functions_there + len(list(functions(name))),
+                                  asserts + len(re.findall(r'\bASSERT\(', bare(name))))
+    return counts
+
+
+def check_asserts():
+    """The core says what it relies on: so many asserts a function, on average."""
+    for name, (count, asserts) in asserts_by_room().items():
+        least = rules.ASSERTS_MIN.get(name, 0)
+        if asserts < least * count:
+            yield f'{name}: {asserts / count:.2f} asserts a function; at least {least}'
+
+
+def show_asserts():
+    for name, (count, asserts) in sorted(asserts_by_room().items()):
+        print(f'{name:16} {count:5} functions {asserts:5} asserts {asserts / max(count, 1):6.2f}')
+
+
 def check_example(build):
     """config.example is what the daemon prints."""
     done = subprocess.run([f'{build}/holdfastd', '--print-config'], stdout=subprocess.PIPE,
@@ -348,6 +372,7 @@ def main():
     parser.add_argument('--cflags', default='-std=gnu11 -D_GNU_SOURCE -I. -Wall -Wextra -Werror')
     parser.add_argument('--only', default='')
     parser.add_argument('--fix-format', action='store_true')
+    parser.add_argument('--show-asserts', action='store_true')
     parser.add_argument('files', nargs='*')
     arguments = parser.parse_args()
     checks = {
@@ -367,11 +392,14 @@ def main():
         'documents': check_documents,
         'events': check_events,
         'letters': check_letters,
+        'asserts': check_asserts,
         'example': lambda: check_example(arguments.build),
         'unit': check_unit,
     }
     if arguments.fix_format:
         return fix_format(arguments.files)
+    if arguments.show_asserts:
+        return show_asserts()
     failed = 0
     for name in arguments.only.split(',') if arguments.only else checks:
         offences = list(checks[name]())

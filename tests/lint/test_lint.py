@@ -62,6 +62,9 @@ PLANTED = {
                  'server/b.h': '/* The invariants are:\n * T-3 no other. U-1 one. */\n',
                  'server/c.c': '/* by T-2 and U-2; UTF-8 */\n'},
                 ['server/b.h: T- is the letter of server/a.h', 'no contract has U-2']),
+    'asserts': ({'server/txn/a.c': 'void f(void)\n{\n    ASSERT(1);\n}\nvoid g(void)\n{\n}\n',
+                 'server/net/b.c': 'void f(void)\n{\n}\n'},
+                ['server/txn: 0.50 asserts a function; at least 0.85']),
 }
 
 
