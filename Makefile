@@ -167,7 +167,7 @@ test: all tests ## every test; the last line says how many passed and failed
 node: all ## only the tests of the packages for Node
 	@$(RUN) --node
 conformance: all ## the suites of others over the packages for Node, fetched with npm
-	@HOLDFASTD=$(abspath $(B)/holdfastd) node client/node/conformance.js $(WORDS)
+	@HOLDFASTD=$(abspath $(B)/holdfastd) node client/node/conformance/run.js $(WORDS)
 unit: tests ## the tests without a daemon
 	@$(RUN) $(UNIT_BINS) $(FUZZ_BINS)
 lint: all ## format, layers, lone headers, symbols, banned calls, sizes

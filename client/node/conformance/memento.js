@@ -1,4 +1,4 @@
-// Memento's own tests over this package, for conformance.js: node memento-suite.js ADDRESS FOLDER. Its helpers are
+// Memento's own tests over holdfast-memento: node memento.js ADDRESS FOLDER. Its helpers are
 // in FOLDER/node_modules; the tests come out of MEMENTO_GIT, a git directory of Memento's repository.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,7 @@ if (!git) {
   console.log("# skipped: MEMENTO_GIT does not name a git directory of Memento's repository, which has the tests")
   process.exit(0)
 }
-const where = join(folder, 'memento')
+const where = join(folder, 'tests')
 rmSync(where, { recursive: true, force: true })
 mkdirSync(where, { recursive: true })
 execFileSync('tar', ['-x', '-C', where], { input: execFileSync('git', ['-C', git, 'archive', 'HEAD', 'test']) })
@@ -19,7 +19,7 @@ execFileSync('tar', ['-x', '-C', where], { input: execFileSync('git', ['-C', git
 // Memento keeps a database in a directory: where a test has removed that, the database must be new.
 writeFileSync(join(where, 'index.js'), `
 const fs = require('fs'), path = require('path')
-const M = require(${JSON.stringify(fileURLToPath(new URL('../index.js', import.meta.url)))})
+const M = require(${JSON.stringify(fileURLToPath(new URL('../holdfast-memento/index.js', import.meta.url)))})
 const open = M.open
 M.open = function (options, upgrade) {
   const mark = path.join(options.directory, 'opened')
