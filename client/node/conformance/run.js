@@ -19,6 +19,7 @@ const SUITES = {
   'datastore-level 13.0.1': ['datastore-level.js', ['datastore-level@13.0.1', 'interface-datastore-tests@7.0.1', 'mocha@11', 'chai@4',
     'chai-as-promised@7', 'chai-parentheses@0.0.2', 'chai-subset@1', 'chai-string@1', 'chai-bites@0.3'], 42],
   'aedes-persistence-level 9.2.0': ['aedes-persistence-level.js', ['aedes-persistence-level@9.2.0', 'mqemitter@7'], 50],
+  'keyv 5.5.5': ['keyv.js', ['keyv@5.5.5', '@keyv/test-suite@2.1.2', 'vitest@4'], 38],
   'y-leveldb 0.2.0, flows': ['y-leveldb.js', ['y-leveldb@0.2.0', 'yjs@13'], 9],
   'PouchDB 9.0.0, flows': ['pouchdb.js', ['pouchdb-adapter-leveldb-core@9.0.0', 'pouchdb-core@9.0.0', 'pouchdb-replication@9.0.0',
     'abstract-leveldown@6.2.3'], 15],
