@@ -353,8 +353,14 @@ const struct method method_table[METHOD_COUNT] = {
                         "nil",
                         "forget the savepoint and those set after it; keep what was written",
                         FIRST},
-    [METHOD_CHECK] =
-        {NAME("check"), METHOD_TAKES_T | METHOD_ABSENT, RIGHT_READ, {T}, 0, "", "", ""},
+    [METHOD_CHECK] = {NAME("check"),
+                      METHOD_TAKES_T | METHOD_ASKS,
+                      RIGHT_CONNECT,
+                      {{PARAM_ID_T, "t", PARAM_HANDLE, false}},
+                      0,
+                      "nil, or the error that commit would answer now",
+                      "find out whether the transaction has already lost",
+                      FIRST},
     [METHOD_OUTCOME] = {NAME("outcome"),
                         0,
                         RIGHT_CONNECT,
@@ -364,7 +370,15 @@ const struct method method_table[METHOD_COUNT] = {
                         "what became of the commit with this token; one that has not committed "
                         "never will",
                         FIRST},
-    [METHOD_SUBSCRIBE] = {NAME("subscribe"), METHOD_ABSENT, RIGHT_READ, {{0}}, 0, "", "", ""},
+    [METHOD_SUBSCRIBE] = {NAME("subscribe"),
+                          0,
+                          RIGHT_CONNECT,
+                          {{PARAM_ID_EVENTS, "events", PARAM_LIST, false}},
+                          0,
+                          "nil",
+                          "be sent these events instead of those before: \"doomed\", "
+                          "\"shutdown\", \"warning\"; [] sends none",
+                          FIRST},
 };
 
 /* Names differ in length and first byte so much that this beats a hash. */

@@ -42,6 +42,7 @@ enum param_id {
     PARAM_ID_CLIENT,
     PARAM_ID_WHAT,
     PARAM_ID_TOKEN,
+    PARAM_ID_EVENTS,
     PARAM_ID_COUNT
 };
 
@@ -122,6 +123,7 @@ enum method_flag {
     METHOD_IN_RUN = 1 << 7,     /* may stand in the list of `run` */
     METHOD_GOES_ON = 1 << 8,    /* what it has put stays while it waits */
     METHOD_LARGE = 1 << 9,      /* its answer may be large: not begun when there is no room */
+    METHOD_ASKS = 1 << 11,      /* it learns nothing: what t has come to is told again */
     METHOD_ABSENT = 1 << 10,    /* known, and not there yet: BAD_REQUEST, not in `describe` */
 };
 

@@ -7,6 +7,7 @@
 #include "server/net/listener.h"
 #include "server/net/log_line.h"
 #include "server/net/notify.h"
+#include "server/net/push.h"
 #include "server/net/turn.h"
 
 #include <malloc.h>
@@ -235,6 +236,8 @@ enum err daemon_open(struct server *server, const struct daemon_ground *ground,
     server->started_ms = server_now(server);
     list_init(&server->listeners);
     list_init(&server->connections);
+    list_init(&server->pushes);
+    list_init(&server->warned);
     list_walks_init(&server->connection_walks);
     list_init(&server->free_requests);
     pool_init(&server->strands, sizeof(struct strand));
@@ -403,6 +406,7 @@ void daemon_stop(struct server *server, int code, const char *why)
     LIST_EACH_SAFE (link, &server->connections) {
         struct connection *c = LIST_ENTRY(link, struct connection, in_all);
 
+        push_shutdown(&c->session);
         order_fail(&c->session, &stops, true);
         connection_drain(c);
     }

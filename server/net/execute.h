@@ -8,7 +8,7 @@
 
 /* execute_txn.c */
 execute execute_begin, execute_commit, execute_rollback, execute_savepoint, execute_rollback_to,
-    execute_release, execute_outcome;
+    execute_release, execute_outcome, execute_check;
 enum err txn_options_read(const struct call *call, struct session *s, struct txn_options *out,
                           struct failure *f);
 enum err token_read(const struct call *call, struct slice *token, struct failure *f);
@@ -23,7 +23,8 @@ execute execute_scan, execute_next, execute_close;
 /* execute_run.c */
 execute execute_run;
 /* execute_server.c */
-execute execute_hello, execute_describe, execute_ping, execute_rotate, execute_amalgamate;
+execute execute_hello, execute_describe, execute_ping, execute_subscribe, execute_rotate,
+    execute_amalgamate;
 /* status.c */
 execute execute_status;
 /* execute_holds.c */

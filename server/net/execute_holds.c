@@ -165,7 +165,7 @@ static size_t put_client(struct execution *w, const struct connection *c)
 
     if (!listing_add(w))
         return 1;
-    put_map(out, 11);
+    put_map(out, 12);
     put_fact(out, "id", c->id);
     put_optional_text(out, "user", SLICE_NONE); /* this version has no users */
     put_optional_text(out, "address", slice_text(c->peer));
@@ -176,6 +176,7 @@ static size_t put_client(struct execution *w, const struct connection *c)
     put_fact(out, "cursors", s->cursors.count);
     put_fact(out, "age_ms", now_ms - c->begun_ms);
     put_fact(out, "idle_ms", s->request_count ? 0 : now_ms - s->used_ms);
+    put_fact(out, "pushes_left_out", s->pushes_left_out);
     put_word(out, "memory");
     put_map(out, ACCOUNT_KINDS + 2);
     for (unsigned i = 0; i < ACCOUNT_KINDS; i++)

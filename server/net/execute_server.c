@@ -2,6 +2,7 @@
 #include "server/net/connection.h"
 #include "server/net/execute.h"
 #include "server/net/log_line.h"
+#include "server/net/push.h"
 #include "server/net/server.h"
 
 #include <inttypes.h>
@@ -96,8 +97,8 @@ static void put_limits(struct execution *w)
 }
 
 static const char *const features[] = {
-    "run",        "serializable", "greatest-version", "durability-interval", "indexes",
-    "savepoints", "tokens"};
+    "run",     "serializable", "greatest-version", "durability-interval",
+    "indexes", "savepoints",   "tokens",           "subscribe"};
 #define FEATURE_COUNT (sizeof features / sizeof features[0])
 
 enum err execute_hello(struct execution *w)
@@ -233,6 +234,45 @@ static enum err run_task(struct execution *w,
         return ERR_WAIT;
     if (r->bad)
         return r->op.failure.error;
+    put_nil(w->out);
+    return ERR_OK;
+}
+
+static enum err event_read(struct execution *w, struct msgpack_cursor *at, unsigned *events)
+{
+    static const struct {
+        const char *name;
+        enum push_event event;
+    } known[] = {
+        {"doomed", PUSH_DOOMED}, {"shutdown", PUSH_SHUTDOWN}, {"warning", PUSH_WARNING}};
+    struct slice name;
+
+    if (msgpack_read_text(at, &name))
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "subscribe: expected event names (strings)");
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (slice_equal(name, slice_text(known[i].name))) {
+            *events |= known[i].event;
+            return ERR_OK;
+        }
+    }
+    return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                       "subscribe: unknown event \"%s\"; there are: doomed, shutdown, warning",
+                       text_show(name));
+}
+
+enum err execute_subscribe(struct execution *w)
+{
+    struct msgpack_cursor at = msgpack_open(w->call->params[PARAM_ID_EVENTS].raw);
+    unsigned events = 0;
+    uint32_t count;
+    enum err e = msgpack_read_array(&at, &count);
+
+    for (uint32_t i = 0; i < count && !e; i++)
+        e = event_read(w, &at, &events);
+    if (e)
+        return e;
+    push_subscribe(execution_session(w), events);
     put_nil(w->out);
     return ERR_OK;
 }

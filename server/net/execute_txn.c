@@ -1,10 +1,12 @@
 /* execute_txn.c - begin, commit, rollback. */
 #include "server/net/connection.h"
 #include "server/net/execute.h"
+#include "server/net/push.h"
 #include "server/net/server.h"
 #include "server/txn/outcome.h"
 #include "server/txn/savepoints.h"
 #include "server/txn/tokens.h"
+#include "server/txn/txn_limits.h"
 
 #include <inttypes.h>
 
@@ -122,6 +124,8 @@ enum err execute_begin(struct execution *w)
         return ERR_NOMEM;
     strand->t = w->call->t;
     strand->carry_on = options.carry_on;
+    options.on_doomed = push_on_doomed;
+    options.context = strand;
     e = number_map_add(&s->transactions, strand->t, strand) ? ERR_OK : ERR_NOMEM;
     if (!e)
         e = txn_begin(w->op, &options, &strand->txn);
@@ -245,4 +249,13 @@ enum err execute_outcome(struct execution *w)
     put_word(w->out, states[outcome.state]);
     put_commit(w->out, outcome.commit);
     return ERR_OK;
+}
+
+enum err execute_check(struct execution *w)
+{
+    enum err e = txn_would_fail(w->op, w->txn);
+
+    if (!e)
+        put_nil(w->out);
+    return e;
 }

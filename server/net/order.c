@@ -6,6 +6,7 @@
 
 #include "server/base/assert.h"
 #include "server/net/gate.h"
+#include "server/net/push.h"
 #include "server/txn/records.h"
 
 #include <inttypes.h>
@@ -174,10 +175,16 @@ static void strand_fail(struct strand *strand, const struct failure *why)
         txn_doom(strand->txn, why);
 }
 
+/* It is no learning: it asks what has become of the transaction. */
+static bool asks(const struct request *r)
+{
+    return r->method && r->method->flags & METHOD_ASKS;
+}
+
 /* r answers e. If the transaction is lost now, its owner has learnt it by that. */
 static void strand_tell(struct strand *strand, const struct request *r)
 {
-    if (strand->txn && txn_failure(strand->txn) && !r->notification)
+    if (strand->txn && txn_failure(strand->txn) && !r->notification && !asks(r))
         strand->told = true;
 }
 
@@ -228,6 +235,8 @@ static void finish(struct request *r, enum err e)
         strand_fail(strand, &r->op.failure);
     if (e && strand && strand->running == r)
         strand_tell(strand, r);
+    if (s->events && strand && strand->txn)
+        push_look(strand);
     execution_fini(&r->execution);
     op_fini(&r->op);
     if (s->barrier == r)
@@ -292,7 +301,8 @@ static enum err check_strand(struct request *r)
         return ERR_OK;
     if (txn_failure(strand->txn)) {
         e = txn_check(&r->op, strand->txn);
-        r->failed_txn = strand->told; /* the first to learn of it answers the error itself */
+        r->failed_txn =
+            strand->told && !asks(r); /* the first to learn of it answers the error itself */
         return e;
     }
     return ERR_OK;
@@ -590,6 +600,7 @@ void order_fail(struct session *s, const struct failure *why, bool tasks_only)
 
 void order_end(struct session *s)
 {
+    push_end(s);
     LIST_EACH_SAFE (link, &s->requests) {
         struct request *r = LIST_ENTRY(link, struct request, in_session);
 

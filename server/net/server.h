@@ -64,6 +64,8 @@ struct server {
     size_t connection_count; /* refused ones included, while they are told so */
     struct seats seats;
     struct peers peers;
+    struct list_link pushes; /* strand.in_pushes: to be looked at when the turn ends */
+    struct list_link warned; /* session.in_warned: subscribed to warnings */
     uint64_t handles_open;  /* transactions that clients began and have not ended */
     struct account account; /* what is kept for all clients */
     struct account_limits limits;

@@ -42,6 +42,10 @@ struct session {
     uint64_t flush_number;        /* of the write that the next replies go with */
     size_t unflushed; /* replies in it that none of their transactions waits behind */
     uint32_t next_cursor;
+    unsigned events;             /* that it has subscribed to: enum push_event */
+    unsigned warned;             /* of which limits of the server, by kind */
+    uint64_t pushes_left_out;    /* since it did not read */
+    struct list_link in_warned;  /* server.warned */
     struct text_label client; /* what `hello` called it; size 0: unsaid */
 };
 

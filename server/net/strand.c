@@ -19,6 +19,7 @@ struct strand *strand_new(struct session *s)
     list_init(&strand->queue);
     list_init(&strand->answers);
     list_init(&strand->cursors);
+    list_init(&strand->in_pushes);
     list_push_back(&s->strands, &strand->in_session);
     s->strand_count++;
     return strand;
@@ -52,6 +53,10 @@ void strand_end(struct strand *strand)
 {
     ASSERT(list_is_empty(&strand->cursors));
     strand->txn = NULL;
+    list_remove(&strand->in_pushes);
+    if (strand->push_waits)
+        db_cancel_wait(&strand->push_wait);
+    strand->push_waits = false;
     strand->session->server->handles_open -= strand->is_counted;
     strand->is_counted = false;
     if (strand->t && number_map_find(&strand->session->transactions, strand->t) == strand)

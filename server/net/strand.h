@@ -6,6 +6,7 @@
 
 #include "server/net/session.h"
 #include "server/txn/cursor.h"
+#include "server/txn/db.h"
 #include "server/txn/txn.h"
 
 struct request;
@@ -27,6 +28,13 @@ struct strand {
     unsigned users;           /* its handle or cursor, and requests */
     uint64_t flush_number;    /* of session.unflushed, so many are its: */
     size_t unflushed;
+    /* Pushes (push.h). */
+    struct list_link in_pushes;    /* server.pushes */
+    struct decided_wait push_wait; /* lent to the core while push_waits */
+    bool push_waits;
+    bool push_may_go; /* what doomed it cannot be taken back */
+    bool is_pushed;   /* its owner has been sent that it is doomed */
+    unsigned warned;  /* of which limits, by kind */
     struct list_link in_session;
 };
 

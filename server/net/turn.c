@@ -3,6 +3,7 @@
 
 #include "server/net/connection.h"
 #include "server/net/order.h"
+#include "server/net/push.h"
 
 #define TURN_NS UINT64_C(2000000) /* budget of one turn */
 
@@ -90,6 +91,8 @@ static void tick(struct server *server)
         uint64_t os_now = os_now_ms(os_posix_table(server->posix));
         uint64_t next = db_tick(server->db);
 
+        push_tick(server);
+
         server->reactor.tick_at_ms = next == UINT64_MAX ? UINT64_MAX
                                      : next > os_now    ? now + (next - os_now)
                                                         : now + 1;
@@ -115,6 +118,7 @@ void turn_take(struct server *server)
     work(server);
     db_turn(server->db);
     tick(server);
+    push_turn(server);
     tell(server);
     flush(server);
 }

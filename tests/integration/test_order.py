@@ -168,7 +168,7 @@ def test_every_error_of_a_request_that_names_a_handle_counts(d):
         refused = [sends("insert", "flight", {"id": 1}), sends("put", "flight", {}), sends("put", "gone", {"id": 1}),
                    sends("put", "flight", {"id": 2}, None, {}, 5), sends("put", "flight"),
                    sends("scan", "flight", None, {"lmit": 1}), sends("put", 5, {"id": 2}),
-                   sends("update", "flight", 1, [["ad", "n", 1]]), sends("check"),
+                   sends("update", "flight", 1, [["ad", "n", 1]]), sends("checks"),
                    sends("create_index", "flight", "i", {}), sends("putt", "flight", {"id": 2}),
                    sends("delet", "flight", 1), sends("deleteRange", "flight", {}), sends("delete_range", "flight"),
                    sends("begin"), sends("begin", {"colour": 1}), sends("commit", {"token": b"short"}),

@@ -1,0 +1,58 @@
+#include "server/txn/txn_limits.h"
+
+#include "server/base/assert.h"
+#include "server/txn/catalogue.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
+#include "server/txn/losers.h"
+#include "server/txn/txn_internal.h"
+#include "server/txn/txn_struct.h"
+
+unsigned txn_limits(const struct txn *t, struct txn_limit *limits)
+{
+    const struct db_options *o = &t->db->options;
+    uint64_t idle = t->options.idle_ms ? t->options.idle_ms : o->idle_ms;
+
+    ASSERT(!t->failure.error);
+    limits[0] = (struct txn_limit){TXN_LIMIT_WRITES, "transaction-max",
+                                   t->write_set.arena.bytes, o->txn_bytes_max};
+    limits[1] = (struct txn_limit){TXN_LIMIT_LIFE, "timeout_ms",
+                                   t->db->pulse.now_ms - t->begun_ms, t->options.timeout_ms};
+    limits[2] =
+        (struct txn_limit){TXN_LIMIT_IDLE, t->options.idle_ms ? "idle_ms" : "transaction-idle",
+                           txn_idle_ms(t), idle};
+    return 3;
+}
+
+unsigned db_limits(struct db *db, struct txn_limit *limits)
+{
+    const struct db_options *o = &db->options;
+
+    limits[0] = (struct txn_limit){DB_LIMIT_WRITES_TOTAL, "writes-total", db->usage.writes,
+                                   o->writes_total_max};
+    limits[1] = (struct txn_limit){DB_LIMIT_HELD, "held-max",
+                                   db->ledger_bytes + db->ledger_disk_bytes + db->held_bytes,
+                                   o->held_bytes_max};
+    limits[2] = (struct txn_limit){DB_LIMIT_CATALOGUE, "catalogue-max",
+                                   catalogue_bytes(&db->catalogue), o->catalogue_bytes_max};
+    limits[3] = (struct txn_limit){DB_LIMIT_TRANSACTIONS, "transactions", db->open_count,
+                                   o->open_txns_max};
+    return 4;
+}
+
+struct decided txn_decided_by(const struct txn *t)
+{
+    struct op op = {.db = t->db};
+
+    decided_note_commit(&op, t->failure.winner_commit, t->winner_durability);
+    return op.decided;
+}
+
+enum err txn_would_fail(struct op *op, struct txn *t)
+{
+    enum err e = txn_check(op, t);
+
+    if (!e && t->stamp && t->stamp->records)
+        e = losers_check(op, t);
+    return e;
+}
