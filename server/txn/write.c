@@ -321,8 +321,8 @@ enum err write_nothing(struct op *op, struct txn *t)
 {
     enum err e = txn_check(op, t);
 
-    if (!e && !t->log_reserved)
-        e = write_reserve(op, t, 0, 0, false);
+    if (!e && !t->log_reserved) /* a fence has one record */
+        e = write_reserve(op, t, TOKEN_KEY_BYTES + TOKEN_VALUE_BYTES, 0, false);
     return e ? e : txn_first_write(op, t);
 }
 
