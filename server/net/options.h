@@ -163,6 +163,9 @@ enum option_type {
       "memory for one client (messages, requests, replies, handles)")                          \
     X(DURATION, shutdown_time, "shutdown-time", "10s", 0, HOUR, NULL, true,                    \
       "time that SIGTERM allows clients to read pending replies")                              \
+    X(DURATION, check_interval, "check-interval", "0s", 0, 24 * HOUR, NULL, true,              \
+      "how often the server checks its structures in memory, for tests: a check visits every "  \
+      "staged record, and the server aborts if one fails; 0 disables it")                       \
     X(CHOICE, log_level, "log-level", "info", 0, 0, "debug info warn error", true,             \
       "minimum level of events written to standard error")
 

@@ -118,9 +118,10 @@ static void put_connections(struct net_buffer *b, const struct server *server)
 static void put_loop(struct net_buffer *b, const struct turn_clock *clock)
 {
     put_word(b, "loop");
-    put_map(b, 4);
+    put_map(b, 5);
     put_fact(b, "turns", clock->turns);
     put_fact(b, "yields", clock->yields);
+    put_fact(b, "checks", clock->checks);
     put_fact(b, "turn_max_us", clock->max_us);
     put_fact(b, "turn_recent_us", turn_clock_recent_us(clock));
 }

@@ -1,6 +1,7 @@
 /* turn.c - see turn.h. */
 #include "server/net/turn.h"
 
+#include "server/base/assert.h"
 #include "server/net/connection.h"
 #include "server/net/order.h"
 #include "server/net/push.h"
@@ -111,11 +112,24 @@ static void on_idle(uv_idle_t *idle)
 {
 }
 
+/* For tests: what the core keeps in memory is compared with itself, all of it. */
+static void check(struct server *server)
+{
+    uint64_t interval = server->options.check_interval;
+
+    if (!interval || server_now(server) < server->clock.checked_ms + interval)
+        return;
+    server->clock.checked_ms = server_now(server);
+    server->clock.checks++;
+    ASSERT(db_check(server->db));
+}
+
 void turn_take(struct server *server)
 {
     server->reactor.due = false;
     expire(server);
     work(server);
+    check(server);
     db_turn(server->db);
     tick(server);
     push_turn(server);

@@ -16,6 +16,8 @@ struct turn_clock {
     uint64_t minute_us;     /* of the minute that is under way, */
     uint64_t minute_was_us; /* and of the one before */
     uint64_t minute_ms;     /* when it began, the loop's clock */
+    uint64_t checks;        /* of the core, since the start (check-interval), */
+    uint64_t checked_ms;    /* and the last of them, the loop's clock */
 };
 
 /* From here on; the start of the server does not count. */

@@ -94,6 +94,15 @@ def test_36_37_38():
                 play(d, rotate_before, loser_reads)
 
 
+def test_36_37_38_with_a_check_at_every_turn():
+    with daemon("--stage-size", "64KiB", "--link-max", "32KiB", "--check-interval", "1ms") as d:
+        play(d, rotate_before=False, loser_reads=True)
+        with d.client() as op:
+            assert op.call("status")["loop"]["checks"] > 1
+    with daemon() as d, d.client() as op:
+        assert op.call("status")["loop"]["checks"] == 0
+
+
 def test_36_37_38_by_those_very_numbers():
     with daemon("--stage-size", "64KiB") as d, d.client() as c, d.client() as op:
         op.call("create_store", 0, STORE)
