@@ -14,6 +14,7 @@ const struct verb_option global_options[] = {
      "HOLDFAST_CONNECT; default " HF_ADDRESS_DEFAULT ")"},
     {"json", NULL, "print JSON, one value per line (default in a pipe)"},
     {"table", NULL, "print tables (default on a terminal)"},
+    {"format", "NAME", "auto, table, vertical, json, csv, tsv or markdown"},
     {"label", "TEXT",
      "label for the transactions of begin, run and import, shown by `holds` and in conflicts"},
     {"timeout-ms", "N", "time limit of each request (default: none)"},
@@ -119,6 +120,15 @@ static bool global_set(struct cli *cli, struct globals *globals, const char *nam
         cli->mode = CLI_MODE_JSON;
     } else if (strcmp(name, "table") == 0) {
         cli->mode = CLI_MODE_TABLE;
+    } else if (strcmp(name, "format") == 0) {
+        if (!cli_mode_named(value, &cli->mode)) {
+            cli_usage(
+                cli,
+                "unknown format \"%.40s\"; expected auto, table, vertical, json, csv, tsv "
+                "or markdown",
+                value);
+            return false;
+        }
     } else if (strcmp(name, "label") == 0) {
         cli->label = value;
         globals->label = true;

@@ -1,5 +1,6 @@
 /* cli.c - what verbs share: messages, the connection, arguments that are JSON. */
 #include "client/cli/cli.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/json.h"
 #include "client/cli/output.h"
 #include "client/cli/text.h"
@@ -169,9 +170,13 @@ int cli_connect(struct cli *cli)
 
     if (cli->conn && hf_conn_fd(cli->conn) >= 0)
         return CLI_OK;
+    interrupt_connection(-1);
     hf_close(cli->conn);
     cli->conn = hf_open(cli->address, &options, &error);
-    return cli->conn ? CLI_OK : cli_report(cli, "", &error);
+    if (!cli->conn)
+        return cli_report(cli, "", &error);
+    interrupt_connection(hf_conn_fd(cli->conn));
+    return CLI_OK;
 }
 
 /* ---- Arguments ---- */

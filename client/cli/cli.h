@@ -24,6 +24,10 @@ enum cli_mode {
     CLI_MODE_AUTO, /* tables on a terminal, JSON elsewhere */
     CLI_MODE_JSON,
     CLI_MODE_TABLE,
+    CLI_MODE_VERTICAL, /* field by field */
+    CLI_MODE_CSV,      /* RFC 4180, with a header */
+    CLI_MODE_TSV,
+    CLI_MODE_MARKDOWN,
 };
 
 struct verb;
@@ -49,6 +53,9 @@ struct cli {
     bool txn_continue;    /* begun with on_error continue */
     bool txn_failed;      /* only commit or rollback are left to do */
     char *store;          /* owned; what "." stands for (verb `use`), NULL: nothing */
+    enum cli_mode shell_mode; /* of lines that say nothing else */
+    FILE *terminal;           /* where out goes when `output` names no file; NULL: out is it */
+    bool timing;
     bool in_shell;
     bool leaving; /* verb `exit` */
 };
@@ -121,6 +128,8 @@ const char *cli_store(struct cli *cli, const char *text, char *name);
  * abbreviation there. */
 const char *cli_name(struct cli *cli, const char *kind, const char *text, char *name);
 
-bool cli_tables(const struct cli *cli); /* whether to print tables */
+bool cli_tables(const struct cli *cli); /* whether to print what people read */
+/* The mode of that name; false: there is none. */
+bool cli_mode_named(const char *name, enum cli_mode *mode);
 
 #endif

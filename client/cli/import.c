@@ -1,6 +1,7 @@
 /* import.c - `import`: the lines of a file into a store. */
 #include "client/cli/args.h"
 #include "client/cli/import_internal.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/json.h"
 #include "client/cli/keypath.h"
 #include "client/cli/output.h"
@@ -293,6 +294,10 @@ static void import_lines(struct import *im)
     bool ok = true;
 
     while (ok && !im->failed) {
+        if (interrupt_seen()) {
+            fail_line(im, 0, "interrupted");
+            break;
+        }
         result = lines_next(&im->lines, &line);
         if (result != LINES_ONE)
             break;
@@ -488,8 +493,10 @@ int verb_import(struct cli *cli, const struct args *args)
     if (!lines_open(&im.lines, path, cli->in))
         return cli_usage(cli, "cannot open %s: %s", path, strerror(errno));
     exit_code = cli_connect(cli);
-    if (exit_code == CLI_OK)
+    if (exit_code == CLI_OK) {
+        interrupt_catch(); /* it stops and says what is in */
         exit_code = import_run(&im, args);
+    }
     import_send_fini(&im);
     lines_close(&im.lines);
     return exit_code;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define ROWS_AT_ONCE 500 /* settle a table's widths */
+#define ROWS_AT_ONCE_PLAIN 50000 /* and the columns of CSV and its like */
 
 /* Columns of the terminal. */
 static size_t output_width(void)
@@ -26,7 +27,35 @@ static size_t output_width(void)
 
 bool cli_tables(const struct cli *cli)
 {
-    return cli->mode == CLI_MODE_TABLE || (cli->mode == CLI_MODE_AUTO && cli->out_is_terminal);
+    return cli->mode == CLI_MODE_AUTO ? cli->out_is_terminal : cli->mode != CLI_MODE_JSON;
+}
+
+bool cli_mode_named(const char *name, enum cli_mode *mode)
+{
+    static const char *const names[] = {
+        [CLI_MODE_AUTO] = "auto",         [CLI_MODE_JSON] = "json", [CLI_MODE_TABLE] = "table",
+        [CLI_MODE_VERTICAL] = "vertical", [CLI_MODE_CSV] = "csv",   [CLI_MODE_TSV] = "tsv",
+        [CLI_MODE_MARKDOWN] = "markdown",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], name) == 0) {
+            *mode = (enum cli_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum table_style table_style(const struct cli *cli)
+{
+    switch (cli->mode) {
+    case CLI_MODE_VERTICAL: return TABLE_VERTICAL;
+    case CLI_MODE_CSV: return TABLE_CSV;
+    case CLI_MODE_TSV: return TABLE_TSV;
+    case CLI_MODE_MARKDOWN: return TABLE_MARKDOWN;
+    default: return TABLE_ALIGNED;
+    }
 }
 
 bool output_flush(struct cli *cli)
@@ -134,12 +163,24 @@ static void print_list(struct cli *cli, struct slice list)
     struct table table;
     uint32_t count = 0;
 
-    table_init(&table, cli->out, output_width());
+    table_init(&table, cli->out, table_style(cli), output_width());
     msgpack_read_array(&c, &count);
     while (count-- > 0 && msgpack_skip(&c, MSGPACK_DEPTH_MAX, &element) == ERR_OK) {
         table_row(&table);
         put_record(&table, element);
     }
+    table_end(&table);
+    table_fini(&table);
+}
+
+/* A record as a table of one row. */
+static void print_one(struct cli *cli, struct slice record)
+{
+    struct table table;
+
+    table_init(&table, cli->out, table_style(cli), output_width());
+    table_row(&table);
+    put_record(&table, record);
     table_end(&table);
     table_fini(&table);
 }
@@ -215,13 +256,15 @@ void output_value(struct cli *cli, struct slice value)
         print_json(cli, value, JSON_TYPED);
     } else if (is_list_of_records(value)) {
         print_list(cli, value);
+    } else if (is_record(value) && cli->mode >= CLI_MODE_CSV) {
+        print_one(cli, value);
     } else if (is_record(value)) {
         walk_fields(&fields, value);
         fields.print = true;
         walk_fields(&fields, value);
         hf_pack_fini(&fields.name);
     } else {
-        print_json(cli, value, JSON_INDENT);
+        print_json(cli, value, cli->mode < CLI_MODE_CSV ? JSON_INDENT : JSON_TYPED);
     }
 }
 
@@ -233,7 +276,7 @@ void output_rows_begin(struct output_rows *rows, struct cli *cli, const char *in
     rows->cli = cli;
     /* In parentheses: the record may have a field of that name. */
     snprintf(rows->index_column, sizeof rows->index_column, "(%s)", index ? index : "");
-    table_init(&rows->table, cli->out, output_width());
+    table_init(&rows->table, cli->out, table_style(cli), output_width());
 }
 
 static void add_to_table(struct output_rows *rows, const struct hf_row *row)
@@ -249,7 +292,7 @@ static void add_to_table(struct output_rows *rows, const struct hf_row *row)
         put_record(t, slice_of(row->value));
     else if (row->value.data)
         put_cell(t, table_column(t, slice_text("value")), slice_of(row->value));
-    if (++rows->gathered == ROWS_AT_ONCE) {
+    if (++rows->gathered == (t->style > TABLE_VERTICAL ? ROWS_AT_ONCE_PLAIN : ROWS_AT_ONCE)) {
         table_flush(t);
         rows->gathered = 0;
     }
@@ -288,8 +331,9 @@ void output_rows_end(struct output_rows *rows)
 {
     if (cli_tables(rows->cli)) {
         table_end(&rows->table);
-        fprintf(rows->cli->out, "(%llu row%s)\n", (unsigned long long)rows->count,
-                rows->count == 1 ? "" : "s");
+        if (rows->table.style <= TABLE_VERTICAL)
+            fprintf(rows->cli->out, "(%llu row%s)\n", (unsigned long long)rows->count,
+                    rows->count == 1 ? "" : "s");
     }
     table_fini(&rows->table);
     hf_pack_fini(&rows->text);

@@ -1,9 +1,11 @@
 #include "client/cli/shell.h"
 #include "client/cli/line.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/run.h"
 #include "client/cli/words.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 void shell_prompt(const struct cli *cli, char *to, size_t room)
@@ -15,16 +17,77 @@ void shell_prompt(const struct cli *cli, char *to, size_t room)
         snprintf(to, room, "holdfast> ");
 }
 
+/* Put text in the place of the n-th word, or behind the last. */
+static void word_set(struct words *w, int n, const char *text)
+{
+    char *copy = strdup(text);
+
+    if (!copy || n >= WORDS_MAX)
+        return;
+    if (n < w->count)
+        free(w->words[n]);
+    else
+        w->count++;
+    w->words[n] = copy;
+}
+
+/* Words of psql's kind: a backslash before a verb, and short names for some. */
+static void expand_backslash(struct words *w)
+{
+    static const struct {
+        const char *word, *verb;
+    } names[] = {{"d", "stores"}, {"q", "exit"},   {"?", "help"},
+                 {"h", "help"},   {"o", "output"}, {"x", "format"}};
+    const char *name;
+
+    if (w->count == 0 || w->words[0][0] != '\\')
+        return;
+    if (strcmp(w->words[0], "\\d") == 0 && w->count > 1) {
+        word_set(w, 0, "describe");
+        word_set(w, w->count, "--store");
+        return;
+    }
+    if (strcmp(w->words[0], "\\x") == 0 && w->count == 1)
+        word_set(w, 1, "vertical");
+    name = w->words[0] + 1;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i].word, name) == 0) {
+            word_set(w, 0, names[i].verb);
+            return;
+        }
+    }
+    memmove(w->words[0], name, strlen(name) + 1);
+}
+
+static int run_words(struct cli *cli, struct words *words)
+{
+    struct timespec begun, ended;
+    int exit_code;
+
+    interrupt_begin();
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    exit_code = cli_run(cli, words->count, words->words);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    if (cli->timing)
+        fprintf(cli->err, "%.3f ms\n",
+                (double)(ended.tv_sec - begun.tv_sec) * 1e3 +
+                    (double)(ended.tv_nsec - begun.tv_nsec) / 1e6);
+    return exit_code;
+}
+
 int shell_line(struct cli *cli, const char *line)
 {
     const struct cli before = *cli;
     struct words words;
     int exit_code;
 
-    if (words_split(&words, line))
-        exit_code = words.count ? cli_run(cli, words.count, words.words) : CLI_OK;
-    else
+    cli->mode = cli->shell_mode;
+    if (words_split(&words, line)) {
+        expand_backslash(&words);
+        exit_code = words.count ? run_words(cli, &words) : CLI_OK;
+    } else {
         exit_code = cli_usage(cli, "%s", words.why[0] ? words.why : "out of memory");
+    }
     words_free(&words);
     /* Options of one line are of that line, and borrow from it. */
     cli->mode = before.mode;
@@ -91,9 +154,16 @@ int shell_run(struct cli *cli)
     int exit_code;
 
     cli->in_shell = true;
-    if (isatty(fileno(cli->in)))
-        line = line_open(cli->in, cli->out, cli->err);
+    cli->shell_mode = cli->mode;
+    if (isatty(fileno(cli->in))) {
+        interrupt_catch();
+        line = line_open(cli);
+    }
     exit_code = line ? run_terminal(cli, line) : run_script(cli);
     line_close(line);
+    if (cli->terminal) {
+        fclose(cli->out);
+        cli->out = cli->terminal;
+    }
     return exit_code;
 }

@@ -2,14 +2,17 @@
 #include "client/cli/text.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define COLUMN_WIDTH_MIN 12 /* narrower says nothing; the column goes instead */
 #define GAP 2               /* between columns */
 
-void table_init(struct table *t, FILE *out, size_t width)
+void table_init(struct table *t, FILE *out, enum table_style style, size_t width)
 {
     memset(t, 0, sizeof *t);
     t->out = out;
+    t->style = style;
+    t->raw = style == TABLE_CSV && !isatty(fileno(out));
     t->width = width;
 }
 
@@ -80,10 +83,13 @@ void table_put(struct table *t, size_t column, struct slice text, bool right)
     if (column == TABLE_NO_COLUMN || t->row_count == 0)
         return;
     cell = t->cells + (t->row_count - 1) * TABLE_COLUMNS_MAX + column;
-    text_escape(&t->texts, text);
+    if (t->raw)
+        text_append_slice(&t->texts, text);
+    else
+        text_escape(&t->texts, text);
     if (t->texts.failed)
         return;
-    *cell = (struct table_cell){at, t->texts.size - at, right};
+    *cell = (struct table_cell){at, t->texts.size - at, right, true};
 }
 
 static struct slice cell_text(const struct table *t, const struct table_cell *cell)
@@ -205,8 +211,122 @@ static void print_head(struct table *t)
     fputc('\n', t->out);
 }
 
+/* ---- Styles for programs ---- */
+
+static void print_quoted(FILE *out, struct slice text)
+{
+    fputc('"', out);
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '"')
+            fputc('"', out);
+        fputc(text.data[i], out);
+    }
+    fputc('"', out);
+}
+
+static bool needs_quotes(struct slice text)
+{
+    if (text.size == 0 || text.data[0] == ' ' || text.data[text.size - 1] == ' ')
+        return true;
+    for (size_t i = 0; i < text.size; i++) {
+        if (memchr(",\"\r\n", text.data[i], 4))
+            return true;
+    }
+    return false;
+}
+
+/* A cell, or (given false) none. */
+static void print_plain(struct table *t, struct slice text, bool given)
+{
+    if (t->style == TABLE_CSV && given && needs_quotes(text)) {
+        print_quoted(t->out, text);
+        return;
+    }
+    for (size_t i = 0; i < text.size; i++) {
+        if (t->style == TABLE_MARKDOWN && text.data[i] == '|')
+            fputc('\\', t->out);
+        fputc(text.data[i], t->out);
+    }
+}
+
+static const char *line_part(const struct table *t, int part)
+{
+    static const char *const csv[] = {"", ",", "\r\n"}, *const tsv[] = {"", "\t", "\n"},
+                             *const markdown[] = {"| ", " | ", " |\n"};
+
+    return (t->style == TABLE_CSV ? csv : t->style == TABLE_TSV ? tsv : markdown)[part];
+}
+
+static void print_plain_head(struct table *t)
+{
+    fputs(line_part(t, 0), t->out);
+    for (size_t i = 0; i < t->column_count; i++) {
+        fputs(i ? line_part(t, 1) : "", t->out);
+        print_plain(t, slice_text(t->names[i]), true);
+    }
+    fputs(line_part(t, 2), t->out);
+    for (size_t i = 0; t->style == TABLE_MARKDOWN && i < t->column_count; i++)
+        fprintf(t->out, "|---%s", i + 1 == t->column_count ? "|\n" : "");
+}
+
+static void print_plain_row(struct table *t, const struct table_cell *cells)
+{
+    fputs(line_part(t, 0), t->out);
+    for (size_t i = 0; i < t->column_count; i++) {
+        struct slice text = cells[i].size ? cell_text(t, &cells[i]) : slice_text("");
+
+        fputs(i ? line_part(t, 1) : "", t->out);
+        print_plain(t, text, cells[i].given);
+    }
+    fputs(line_part(t, 2), t->out);
+}
+
+static void print_vertical_row(struct table *t, const struct table_cell *cells)
+{
+    size_t widest = 0;
+
+    for (size_t i = 0; i < t->column_count; i++) {
+        size_t width = text_width(slice_text(t->names[i]));
+
+        widest = width > widest ? width : widest;
+    }
+    if (t->printed > 0)
+        fputc('\n', t->out);
+    for (size_t i = 0; i < t->column_count; i++) {
+        if (!cells[i].given)
+            continue;
+        fputs(t->names[i], t->out);
+        spaces(t->out, widest - text_width(slice_text(t->names[i])) + GAP);
+        if (cells[i].size)
+            fwrite(t->texts.data + cells[i].at, 1, cells[i].size, t->out);
+        fputc('\n', t->out);
+    }
+}
+
+static void flush_plain(struct table *t)
+{
+    if (!t->settled && t->column_count > 0 && t->style != TABLE_VERTICAL)
+        print_plain_head(t);
+    t->columns_shown = t->column_count;
+    t->settled = t->style != TABLE_VERTICAL; /* where each row has its own fields */
+    for (size_t row = 0; row < t->row_count; row++, t->printed++) {
+        const struct table_cell *cells = t->cells + row * TABLE_COLUMNS_MAX;
+
+        if (t->style == TABLE_VERTICAL)
+            print_vertical_row(t, cells);
+        else
+            print_plain_row(t, cells);
+    }
+    t->row_count = 0;
+    hf_pack_reset(&t->texts);
+}
+
 void table_flush(struct table *t)
 {
+    if (t->style != TABLE_ALIGNED) {
+        flush_plain(t);
+        return;
+    }
     if (!t->settled) {
         settle(t);
         if (t->column_count > 0)
@@ -241,6 +361,8 @@ void table_end(struct table *t)
             fprintf(t->out, "%s%s", i > t->columns_shown ? ", " : "", t->names[i]);
         fprintf(t->out, "; --json shows all)\n");
     }
-    if (t->columns_lost > 0)
+    if (t->columns_lost > 0 && t->style > TABLE_VERTICAL)
+        fprintf(stderr, "holdfast: fields that came late have no column; --json shows all\n");
+    else if (t->columns_lost > 0)
         fprintf(t->out, "(fields that came late have no column; --json shows all)\n");
 }

@@ -15,13 +15,25 @@
 #define TABLE_COLUMNS_MAX 64
 #define TABLE_NO_COLUMN SIZE_MAX
 
+enum table_style {
+    TABLE_ALIGNED,
+    TABLE_VERTICAL, /* "name  value", a blank line between rows */
+    TABLE_CSV,      /* RFC 4180; a text that is empty is "", what is absent is nothing */
+    TABLE_TSV,      /* tabs, ends of lines and backslashes in cells are \\t, \\n, \\\\ */
+    TABLE_MARKDOWN,
+};
+
 struct table_cell {
     size_t at, size; /* in texts, escaped already; size 0: empty */
     bool right;      /* aligned to the right: numbers */
+    bool given;      /* it was put, if only as an empty text */
 };
 
 struct table {
     FILE *out;
+    enum table_style style;
+    bool raw;                       /* cells as they are: CSV to what is no terminal */
+    uint64_t printed;               /* rows */
     size_t width;                   /* of the terminal, in cells */
     char *names[TABLE_COLUMNS_MAX]; /* owned, escaped */
     size_t widths[TABLE_COLUMNS_MAX];
@@ -34,7 +46,7 @@ struct table {
     size_t row_count, row_room;
 };
 
-void table_init(struct table *t, FILE *out, size_t width);
+void table_init(struct table *t, FILE *out, enum table_style style, size_t width);
 void table_fini(struct table *t);
 
 /* The column of that name, made if it is new; TABLE_NO_COLUMN if it can be no more. */

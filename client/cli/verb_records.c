@@ -1,5 +1,6 @@
 /* verb_records.c - verbs on records. */
 #include "client/cli/changes.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/json.h"
 #include "client/cli/output.h"
 #include "client/cli/range.h"
@@ -22,7 +23,8 @@ static bool target_init(struct target *target, struct cli *cli, const struct arg
 
 static void print_none(struct cli *cli)
 {
-    fputs(cli_tables(cli) ? "(none)\n" : "null\n", cli->out);
+    if (cli->mode < CLI_MODE_CSV) /* there a record that is not there is no row */
+        fputs(cli_tables(cli) ? "(none)\n" : "null\n", cli->out);
 }
 
 static void print_bool(struct cli *cli, bool b)
@@ -229,10 +231,14 @@ static int print_scan(struct cli *cli, const struct args_source *source,
         HF_OK)
         return cli_failed(cli);
     output_rows_begin(&rows, cli, source->index);
-    while ((e = hf_cursor_next(cursor, &row)) == HF_OK && !ferror(cli->out))
+    while ((e = hf_cursor_next(cursor, &row)) == HF_OK && !ferror(cli->out) &&
+           !interrupt_seen())
         output_rows_add(&rows, &row);
     output_rows_end(&rows);
-    if (e != HF_OK && e != HF_END)
+    if (e == HF_OK && interrupt_seen())
+        exit_code =
+            cli_usage(cli, "interrupted after %llu rows", (unsigned long long)rows.count);
+    else if (e != HF_OK && e != HF_END)
         exit_code = cli_failed(cli);
     hf_cursor_close(cursor);
     if (e == HF_END && rows.count == 0 && !scan->has_limit && !scan->offset)

@@ -4,7 +4,9 @@
 #include "client/cli/suggest.h"
 #include "client/cli/verbs.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static bool begin_word(struct hf_begin_options *options, const char *word)
 {
@@ -133,6 +135,49 @@ int verb_use(struct cli *cli, const struct args *args)
         return CLI_USAGE;
     free(cli->store);
     cli->store = copy;
+    return CLI_OK;
+}
+
+int verb_timing(struct cli *cli, const struct args *args)
+{
+    const char *word = args->count > 0 ? args->positional[0] : cli->timing ? "off" : "on";
+
+    if (strcmp(word, "on") != 0 && strcmp(word, "off") != 0)
+        return cli_usage(cli, "timing takes on or off, not \"%.40s\"", word);
+    cli->timing = strcmp(word, "on") == 0;
+    return CLI_OK;
+}
+
+int verb_format(struct cli *cli, const struct args *args)
+{
+    if (!cli_mode_named(args->positional[0], &cli->shell_mode))
+        return cli_usage(cli,
+                         "unknown format \"%.40s\"; expected auto, table, vertical, json, csv, "
+                         "tsv or markdown",
+                         args->positional[0]);
+    return CLI_OK;
+}
+
+int verb_output(struct cli *cli, const struct args *args)
+{
+    FILE *file = NULL;
+
+    if (args->count > 0) {
+        file = fopen(args->positional[0], "we");
+        if (!file)
+            return cli_usage(cli, "cannot open %s: %s", args->positional[0], strerror(errno));
+    }
+    if (cli->terminal) {
+        fclose(cli->out);
+        cli->out = cli->terminal;
+        cli->terminal = NULL;
+        cli->out_is_terminal = isatty(fileno(cli->out));
+    }
+    if (file) {
+        cli->terminal = cli->out;
+        cli->out = file;
+        cli->out_is_terminal = false;
+    }
     return CLI_OK;
 }
 

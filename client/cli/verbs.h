@@ -53,6 +53,9 @@ int verb_savepoint(struct cli *cli, const struct args *args);
 int verb_rollback_to(struct cli *cli, const struct args *args);
 int verb_release(struct cli *cli, const struct args *args);
 int verb_use(struct cli *cli, const struct args *args);
+int verb_timing(struct cli *cli, const struct args *args);
+int verb_format(struct cli *cli, const struct args *args);
+int verb_output(struct cli *cli, const struct args *args);
 int verb_exit(struct cli *cli, const struct args *args);
 int verb_help(struct cli *cli, const struct args *args);
 

@@ -338,6 +338,39 @@ START_TEST(tables_are_for_people)
 }
 END_TEST
 
+START_TEST(rows_are_printed_as_other_programs_read_them)
+{
+    struct run r;
+
+    run_start(&r, NULL);
+    run(&r, "create-store users", "");
+    run(&r, "put users '{\"name\":\"Ann, \\\"A\\\"\",\"note\":\"\"}' a", "");
+    run(&r, "put users '{\"name\":\"x|y\\tz\\n\",\"tags\":[1,2]}' b", "");
+    check_run(
+        &r, "scan users --format csv", "", 0,
+        "key,name,note,tags\r\na,\"Ann, \"\"A\"\"\",\"\",\r\nb,\"x|y\tz\n\",,\"[1,2]\"\r\n",
+        "");
+    check_run(&r, "scan users --format tsv", "", 0,
+              "key\tname\tnote\ttags\na\tAnn, \"A\"\t\t\nb\tx|y\\tz\\n\t\t[1,2]\n", "");
+    check_run(&r, "scan users --format markdown", "", 0,
+              "| key | name | note | tags |\n|---|---|---|---|\n| a | Ann, \"A\" |  |  |\n"
+              "| b | x\\|y\\tz\\n |  | [1,2] |\n",
+              "");
+    check_run(&r, "scan users --format vertical", "", 0,
+              "key   a\nname  Ann, \"A\"\nnote  \n\nkey   b\nname  x|y\\tz\\n\ntags  [1,2]\n(2 "
+              "rows)\n",
+              "");
+    check_run(&r, "get users a --format csv", "", 0, "name,note\r\n\"Ann, \"\"A\"\"\",\"\"\r\n",
+              "");
+    check_run(&r, "get users c --format csv", "", 0, "", "");
+    check_run(&r, "count users --format csv", "", 0, "2\n", "");
+    check_run(&r, "count users --format xml", "", 1, "", "unknown format \"xml\"");
+    check_run(&r, "", "format csv\ncount users\nget users a\nformat json\nget users c\n", 0,
+              "2\nname,note\r\n\"Ann, \"\"A\"\"\",\"\"\r\nnull\n", "");
+    run_end(&r);
+}
+END_TEST
+
 /* Whatever the cells are, lines are no wider than the terminal and columns stand under one
  * another. */
 START_TEST(tables_fit_the_terminal)
@@ -350,7 +383,7 @@ START_TEST(tables_fit_the_terminal)
         char *text, *line, *rest;
         FILE *out = open_memstream(&text, &size);
 
-        table_init(&table, out, width);
+        table_init(&table, out, TABLE_ALIGNED, width);
         for (unsigned c = 0; c < columns; c++) {
             char name[2] = {(char)('a' + c), 0};
 
@@ -519,6 +552,7 @@ int main(void)
     tcase_add_test(tc, a_conflict_exits_with_4);
     tcase_add_test(tc, conflicts_and_late_answers_have_their_exit_codes_everywhere);
     tcase_add_test(tc, tables_are_for_people);
+    tcase_add_test(tc, rows_are_printed_as_other_programs_read_them);
     tcase_add_test(tc, tables_fit_the_terminal);
     tcase_add_test(tc, keys_are_compared_by_what_they_mean);
     tcase_add_test(tc, a_script_ends_at_its_first_error);

@@ -1,0 +1,38 @@
+#include "client/cli/interrupt.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+static volatile sig_atomic_t times, connection = -1;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    times = times + 1;
+    if (times > 1 && connection >= 0)
+        shutdown(connection, SHUT_RDWR);
+}
+
+void interrupt_catch(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+}
+
+void interrupt_begin(void)
+{
+    times = 0;
+}
+
+void interrupt_connection(int fd)
+{
+    connection = fd;
+}
+
+bool interrupt_seen(void)
+{
+    return times > 0;
+}
