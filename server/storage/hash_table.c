@@ -1,6 +1,7 @@
 /* Linear hashing: the table has room / 2 + split buckets. An element's bucket is its hash
  * modulo room / 2, or modulo room if that bucket has been split. When all are split, the
- * array is doubled, which copies pointers to chains and visits no element. */
+ * array is doubled, which copies pointers to chains and visits no element. Where elements have
+ * become few, the bucket that was split last is merged again, and the array halved. */
 #include "server/storage/hash_table.h"
 
 #include "server/base/assert.h"
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define ROOM_FIRST 64
+#define SPARSE 4 /* buckets for each element, beyond which there are fewer buckets */
 
 enum err hash_table_init(struct hash_table *t, struct os *os)
 {
@@ -43,6 +45,11 @@ static struct hash_link **bucket_of(const struct hash_table *t, uint64_t hash)
 
     ASSERT(t->room >= ROOM_FIRST && t->split <= half);
     return &t->buckets[b < t->split ? hash & (t->room - 1) : b];
+}
+
+static size_t bucket_count(const struct hash_table *t)
+{
+    return t->room / 2 + t->split;
 }
 
 /* Behind previous, or as the first of the bucket. */
@@ -110,6 +117,43 @@ static void table_split(struct hash_table *t)
     }
 }
 
+/* None is split: the lower half is all there is. false: no memory; the table stays as it is. */
+static bool table_halve(struct hash_table *t)
+{
+    size_t room = t->room / 2;
+    struct hash_link **shrunk = os_alloc(t->os, room * sizeof *shrunk);
+
+    ASSERT(!t->split && room >= ROOM_FIRST);
+    if (!shrunk)
+        return false;
+    memcpy(shrunk, t->buckets, room * sizeof *shrunk);
+    os_free(t->os, t->buckets, t->room * sizeof *shrunk);
+    t->buckets = shrunk;
+    t->room = room;
+    t->split = room / 2;
+    return true;
+}
+
+/* Put the bucket that was split last together again; elements keep their order. */
+static void table_merge(struct hash_table *t)
+{
+    struct hash_link **low, **high, *last = NULL;
+
+    if (!t->split && !table_halve(t))
+        return;
+    t->split--;
+    low = &t->buckets[t->split];
+    high = &t->buckets[t->split + t->room / 2];
+    for (struct hash_link *link = *low; link; link = link->next) {
+        t->steps++;
+        last = link;
+    }
+    *(last ? &last->next : low) = *high;
+    if (*high)
+        (*high)->previous = last;
+    *high = NULL;
+}
+
 void hash_table_insert(struct hash_table *t, struct hash_link *link, uint64_t hash)
 {
     ASSERT(!link->is_in);
@@ -117,7 +161,7 @@ void hash_table_insert(struct hash_table *t, struct hash_link *link, uint64_t ha
     link->is_in = true;
     link_behind(bucket_of(t, hash), NULL, link);
     t->count++;
-    if (t->count > t->room / 2 + t->split)
+    if (t->count > bucket_count(t))
         table_split(t);
     ASSERT(t->count > 0);
 }
@@ -131,6 +175,9 @@ void hash_table_remove(struct hash_table *t, struct hash_link *link)
     link->is_in = false;
     ASSERT(!link->is_in);
     t->count--;
+    for (unsigned i = 0; i < SPARSE && bucket_count(t) > SPARSE * t->count + ROOM_FIRST / 2;
+         i++)
+        table_merge(t);
 }
 
 static struct hash_link *table_find(struct hash_table *t, struct hash_link *link, uint64_t hash)
@@ -157,9 +204,11 @@ struct hash_link *hash_table_next(struct hash_table *t, const struct hash_link *
 
 struct hash_link *hash_table_any(const struct hash_table *t, size_t *bucket)
 {
-    for (; *bucket < t->room; ++*bucket) {
+    if (!t->count)
+        return NULL;
+    for (;; ++*bucket) { /* round: what was merged lies before */
+        *bucket &= t->room - 1;
         if (t->buckets[*bucket])
             return t->buckets[*bucket];
     }
-    return NULL;
 }

@@ -1,9 +1,10 @@
-/* hash_table.h - an intrusive hash table that grows by one bucket at a time.
+/* hash_table.h - an intrusive hash table that grows and shrinks by one bucket at a time.
  *
  * The link lives in the element, so inserting cannot fail; without memory for more buckets the
- * table only becomes slower. Growing splits one bucket at each insertion (linear hashing), so
- * no insertion pays for all that came before it. Elements with the same hash are found newest
- * first.
+ * table only becomes slower. Growing splits one bucket at each insertion (linear hashing), so no
+ * insertion pays for all that came before it; shrinking merges at most four at each removal, and
+ * keeps the buckets below 32 and four for each element. Elements with the same hash are found
+ * newest first.
  *
  * Threads: one at a time. */
 #ifndef HOLDFAST_STORAGE_HASH_TABLE_H

@@ -1,5 +1,6 @@
 /* What a store costs among 1,000 and among 100,000: made, found, listed, cleared, renamed,
  * dropped, restarted. Steps and allocations are counted, so nothing here depends on time. */
+#include "server/txn/catalogue.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdio.h>
@@ -169,6 +170,32 @@ START_TEST(a_store_costs_the_same_among_few_and_among_many)
 }
 END_TEST
 
+/* What a mass drop leaves: no more memory than there was before the stores came. */
+START_TEST(stores_that_were_dropped_leave_no_memory_behind)
+{
+    struct core_rig rig;
+    uint64_t before, most;
+
+    core_open(&rig, 3);
+    make_all(&rig, 100);
+    core_amalgamate(&rig);
+    before = core_status(&rig).catalogue_bytes;
+    for (unsigned i = 100; i < 30000; i++)
+        MUST_EQ(core_create(&rig, NULL, name_of(i, "s"), NULL), ERR_OK);
+    core_settle(&rig);
+    most = core_status(&rig).catalogue_bytes;
+    for (unsigned i = 100; i < 30000; i++)
+        MUST_EQ(core_drop(&rig, NULL, name_of(i, "s")), ERR_OK);
+    core_amalgamate(&rig);
+    for (unsigned i = 0; i < 30000 / CATALOGUE_RECLAIM_STEPS + 1; i++)
+        core_settle(&rig); /* numbers go in slices */
+    MUST(most > 100 * before);
+    MUST(core_status(&rig).catalogue_bytes <= before * 3 / 2); /* the tables may be sparse */
+    MUST_EQ(core_status(&rig).stores, 100);
+    core_close(&rig);
+}
+END_TEST
+
 /* One transaction that writes in all of the stores, twice, and commits or (an odd number) is
  * rolled back. */
 static struct cost written_by_one(unsigned stores)
@@ -212,6 +239,7 @@ int main(void)
 
     tcase_set_timeout(tc, 0);
     tcase_add_test(tc, a_store_costs_the_same_among_few_and_among_many);
+    tcase_add_test(tc, stores_that_were_dropped_leave_no_memory_behind);
     tcase_add_test(tc, a_transaction_that_writes_in_many_stores_walks_none_of_them);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
