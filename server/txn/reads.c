@@ -92,7 +92,7 @@ enum err reads_check_write(struct op *op, struct txn *t)
 
 static const struct schema *reads_schema(struct db *db, uint32_t store)
 {
-    ASSERT(store <= CATALOGUE_NUMBER_MAX);
+    ASSERT(store <= TOKENS_STORE);
     return store == CATALOGUE_STORE ? db->catalogue.self
                                     : catalogue_last_by_number(&db->catalogue, store);
 }

@@ -137,7 +137,7 @@ static enum err recovery_record(struct recovery *r, struct slice *bytes, struct 
         return recovery_damaged(f, r->number);
     key_size = bytes_get_le16(at + 5);
     value_size = bytes_get_le32(at + 7);
-    if (key_size > KEY_BYTES_MAX || !key_size || bytes_get_le32(at) > CATALOGUE_NUMBER_MAX)
+    if (key_size > KEY_BYTES_MAX || !key_size || bytes_get_le32(at) > TOKENS_STORE)
         return recovery_damaged(f, r->number);
     key = slice_make(at + COMMIT_RECORD_HEAD_BYTES, key_size);
     value = slice_make(key.data + key_size, value_size);
