@@ -3,6 +3,8 @@
 #include "server/txn/auto.h"
 
 #include "server/base/assert.h"
+#include "server/txn/cursors.h"
+#include "server/txn/statement.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
 
@@ -53,4 +55,33 @@ enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again
     }
     ASSERT(!op->own);
     return result;
+}
+
+/* What a request that has failed was walking over. */
+static void auto_end_walk(struct op *op)
+{
+    if (op->cursor)
+        cursor_close(op->cursor);
+    op->cursor = NULL;
+    op->progress[0] = op->progress[1] = 0;
+}
+
+enum err auto_write(struct op *op, struct txn *given, auto_step *step, void *request)
+{
+    enum err e;
+    bool again;
+
+    do {
+        struct txn *t = given;
+
+        e = auto_begin(op, &t, false);
+        if (!e)
+            e = step(op, t, request);
+        if (e && e != ERR_WAIT && op->cursor)
+            auto_end_walk(op);
+        if (op->statement)
+            e = statement_end(op, e);
+        e = auto_end(op, given, e, &again);
+    } while (again);
+    return e;
 }

@@ -261,26 +261,27 @@ static enum err index_create_in(struct op *op, struct txn *t, struct slice store
     return e ? e : build_steps(op, t, index);
 }
 
+static enum err index_create_step(struct op *op, struct txn *t, const struct store_request *r)
+{
+    enum err e;
+
+    if (op->is_ending)
+        return ERR_OK;
+    statement_begin(op, t->is_autocommit ? NULL : t);
+    e = index_create_in(op, t, r->store, r->name, r->index_options);
+    if (e != ERR_WAIT)
+        build_end(op);
+    return e;
+}
+
 enum err index_create(struct op *op, struct txn *t, struct slice store, struct slice name,
                       struct slice options)
 {
-    enum err e;
-    bool again;
+    struct store_request r = {.store = store, .name = name, .index_options = options};
+    enum err e = store_run(op, t, index_create_step, &r);
 
-    do {
-        struct txn *in = t;
-
-        e = store_begin_write(op, &in);
-        if (!e && !op->is_ending) {
-            statement_begin(op, t);
-            e = index_create_in(op, in, store, name, options);
-        }
-        if (e != ERR_WAIT) {
-            build_end(op);
-            record_forget_check(op);
-        }
-        e = auto_end(op, t, statement_end(op, e), &again);
-    } while (again);
+    if (e != ERR_WAIT || op->is_ending)
+        record_forget_check(op);
     return e;
 }
 

@@ -19,13 +19,16 @@
 #define SMALL_BYTES 2048 /* a document that needs no more is changed on the stack */
 
 struct updating {
-    const struct record_changes *changes;
+    const struct record_changes *changes; /* what was asked for; value: where the record goes */
+    struct slice *value;
+    /* from here to the key: of this run */
     struct update_needs needs;
     struct schema *schema;
     struct slice before;      /* the record; none: there is none */
     struct update document;
     struct commit_mark *mark; /* owned until it is added */
     bool is_allocated;        /* document.bytes is owned */
+    uint32_t store;           /* its number */
     size_t key_size;
     uint8_t key[KEY_BYTES_MAX];
     uint8_t small[SMALL_BYTES];
@@ -47,7 +50,7 @@ static void path_of_part(const struct key_part *part, struct update_path *path)
     }
 }
 
-static enum err updating_find(struct op *op, struct txn **t, struct updating *u)
+static enum err updating_find(struct op *op, struct txn *t, struct updating *u)
 {
     struct view v;
     enum err e = record_begin_write(op, t, u->changes->store, &u->schema);
@@ -61,8 +64,8 @@ static enum err updating_find(struct op *op, struct txn **t, struct updating *u)
         e = record_encode_key(op, u->schema, u->changes->key, u->key, &u->key_size);
     if (e)
         return e;
-    v = view_of((*t)->snapshot, &(*t)->write_set);
-    return record_read(op, *t, &v, u->schema, key_of(u), &u->before);
+    v = view_of(t->snapshot, &t->write_set);
+    return record_read(op, t, &v, u->schema, key_of(u), &u->before);
 }
 
 /* Room for the record and all that the changes may add to it. */
@@ -198,8 +201,7 @@ static enum err updating_reserve_mark(struct op *op, struct txn *t, struct updat
     return u->mark ? ERR_OK : failure_set(&op->failure, ERR_NOMEM, "out of memory");
 }
 
-static enum err updating_write(struct op *op, struct txn *t, struct updating *u,
-                               struct slice *value)
+static enum err updating_write(struct op *op, struct txn *t, struct updating *u)
 {
     struct slice key = key_of(u);
     struct record *r;
@@ -213,7 +215,7 @@ static enum err updating_write(struct op *op, struct txn *t, struct updating *u,
         return e;
     r = stage_find(&t->write_set, u->schema->number, key);
     ASSERT(r && r->stamp == t->stamp);
-    *value = record_value(r);
+    *u->value = record_value(r);
     if (u->mark) {
         t->write_set.keeps_values = true;
         commit_marks_add(&t->commit_marks, u->mark, r->value);
@@ -223,9 +225,9 @@ static enum err updating_write(struct op *op, struct txn *t, struct updating *u,
     return ERR_OK;
 }
 
-static enum err update_in(struct op *op, struct txn *t, struct updating *u, struct slice *value)
+static enum err update_in(struct op *op, struct txn *t, struct updating *u)
 {
-    enum err e = updating_find(op, &t, u);
+    enum err e = updating_find(op, t, u);
 
     ASSERT(e || t->snapshot); /* T-3 */
     if (e || (slice_is_none(u->before) && !u->changes->upsert))
@@ -238,7 +240,24 @@ static enum err update_in(struct op *op, struct txn *t, struct updating *u, stru
     if (!e)
         e = updating_check_indexes(op, u);
     if (!e)
-        e = updating_write(op, t, u, value);
+        e = updating_write(op, t, u);
+    return e;
+}
+
+static enum err update_step(struct op *op, struct txn *t, void *request)
+{
+    struct updating *u = request;
+    enum err e;
+
+    memset(&u->needs, 0, offsetof(struct updating, key) - offsetof(struct updating, needs));
+    *u->value = SLICE_NONE;
+    record_is_single(t, true);
+    e = update_in(op, t, u);
+    u->store = u->schema ? u->schema->number : 0;
+    if (u->mark)
+        commit_mark_free(op->db->os, u->mark);
+    if (u->is_allocated && u->document.bytes)
+        os_free(op->db->os, u->document.bytes, u->document.room);
     return e;
 }
 
@@ -257,17 +276,16 @@ static void update_begin_again(struct op *op)
 
 /* The record as an autocommit has left it: a write with entries of indexes is copied into the
  * stage at its commit, and what it was written into is freed. */
-static void update_find_committed(const struct op *op, struct updating *u, uint32_t store,
-                                  struct slice *value)
+static void update_find_committed(const struct op *op, struct updating *u)
 {
     for (const struct stage *s = op->db->newest_stage; s; s = s->below) {
-        struct record *r = stage_find(s, store, key_of(u));
+        struct record *r = stage_find(s, u->store, key_of(u));
 
         if (!r)
             continue;
         r = record_newest(r);
         ASSERT(r->stamp->commit == op->committed); /* nobody has run since */
-        *value = record_value(r);
+        *u->value = record_value(r);
         return;
     }
     ASSERT(!"a commit lies in a stage");
@@ -276,34 +294,17 @@ static void update_find_committed(const struct op *op, struct updating *u, uint3
 enum err record_update(struct op *op, struct txn *t, const struct record_changes *changes,
                        struct slice *value)
 {
-    bool again;
+    struct updating u;
     enum err e;
 
     if (!t)
         update_begin_again(op);
-    do {
-        struct updating u;
-        struct txn *in = t;
-        uint32_t store = 0;
-
-        memset(&u, 0, offsetof(struct updating, key));
-        u.changes = changes;
-        *value = SLICE_NONE;
-        e = auto_begin(op, &in, false);
-        if (!e) {
-            in->is_single = in->is_single || !t;
-            in->is_conditional = !t;
-            e = update_in(op, in, &u, value);
-            store = u.schema ? u.schema->number : 0;
-        }
-        if (u.mark)
-            commit_mark_free(op->db->os, u.mark);
-        if (u.is_allocated && u.document.bytes)
-            os_free(op->db->os, u.document.bytes, u.document.room);
-        e = auto_end(op, t, e, &again);
-        if (!t && !e && !slice_is_none(*value))
-            update_find_committed(op, &u, store, value);
-    } while (again);
+    u.changes = changes;
+    u.value = value;
+    *value = SLICE_NONE;
+    e = auto_write(op, t, update_step, &u);
+    if (!t && !e && !slice_is_none(*value))
+        update_find_committed(op, &u);
     if (e != ERR_WAIT) /* the next changes are others */
         record_forget_check(op);
     return e;

@@ -167,16 +167,12 @@ enum err record_has(struct op *op, struct txn *t, struct slice store, struct sli
 
 /* ---- writes ---- */
 
-enum err record_begin_write(struct op *op, struct txn **t, struct slice store,
+enum err record_begin_write(struct op *op, struct txn *t, struct slice store,
                             struct schema **schema)
 {
-    enum err e = auto_begin(op, t, false);
-
-    if (!e && (*t)->options.read_only)
-        e = failure_set(&op->failure, ERR_READ_ONLY, "the transaction is read-only");
-    if (!e)
-        e = catalogue_find(op, *t, (*t)->snapshot->commit, store, schema);
-    return e;
+    if (t->options.read_only)
+        return failure_set(&op->failure, ERR_READ_ONLY, "the transaction is read-only");
+    return catalogue_find(op, t, t->snapshot->commit, store, schema);
 }
 
 #define CHECK_STEPS_A_TURN 8192 /* values of a document: less than a millisecond */
@@ -348,71 +344,86 @@ enum err record_write(struct op *op, struct txn *t, struct schema *s, struct sli
     return e;
 }
 
-static enum err put_in(struct op *op, struct txn *t, struct slice store, struct put *put,
-                       struct slice key, bool only_insert, uint8_t *key_room,
-                       struct slice *key_out)
+struct put_request {
+    struct slice store, value, key;
+    bool only_insert;
+    uint8_t *key_room;
+    struct slice *key_out;
+};
+
+static enum err put_in(struct op *op, struct txn *t, const struct put_request *r,
+                       struct put *put)
 {
     struct schema *s;
     struct slice encoded;
     size_t size;
-    enum err e;
+    enum err e = record_begin_write(op, t, r->store, &s);
 
-    ASSERT(put->key_size == 0 && !put->injected);
-    e = record_begin_write(op, &t, store, &s);
     if (!e) {
         e = put_check_value(op, put->value);
         failure_set_store(&op->failure, e, schema_name(s));
     }
     if (!e)
-        e = put_find_key(op, t, s, key, put);
+        e = put_find_key(op, t, s, r->key, put);
     if (e)
         return e;
     encoded = slice_make(put->key, put->key_size);
-    if (only_insert && !put->generated)
+    if (r->only_insert && !put->generated)
         e = put_check_absent(op, t, s, encoded);
     if (!e)
         e = record_write(op, t, s, encoded, put->value, put->generated > 0);
     if (e)
         return e;
-    e = key_decode_known(&s->spec, encoded, key_room, KEY_PLAIN_BYTES_MAX, &size);
+    e = key_decode_known(&s->spec, encoded, r->key_room, KEY_PLAIN_BYTES_MAX, &size);
     ASSERT(!e); /* we have just encoded it */
-    *key_out = slice_make(key_room, size);
+    *r->key_out = slice_make(r->key_room, size);
     return ERR_OK;
+}
+
+void record_is_single(struct txn *t, bool is_conditional)
+{
+    t->is_single = t->is_single || t->is_autocommit;
+    t->is_conditional = t->is_autocommit && is_conditional;
+}
+
+static enum err put_step(struct op *op, struct txn *t, void *request)
+{
+    const struct put_request *r = request;
+    struct put put;
+    enum err e;
+
+    put.value = r->value;
+    put.injected = NULL;
+    put.generated = 0;
+    put.key_size = 0;
+    record_is_single(t, r->only_insert);
+    e = put_in(op, t, r, &put);
+    os_free(op->db->os, put.injected, put.injected_size);
+    return e;
 }
 
 enum err record_put(struct op *op, struct txn *t, struct slice store, struct slice value,
                     struct slice key, bool only_insert, uint8_t *key_room,
                     struct slice *key_out)
 {
-    bool again;
+    struct put_request r = {store, value, key, only_insert, key_room, key_out};
     enum err e;
 
     *key_out = SLICE_NONE;
-    do {
-        struct put put;
-        struct txn *in = t;
-
-        put.value = value;
-        put.injected = NULL;
-        put.generated = 0;
-        put.key_size = 0;
-        e = auto_begin(op, &in, false);
-        if (!e) {
-            in->is_single = in->is_single || !t;
-            in->is_conditional = !t && only_insert;
-            e = put_in(op, in, store, &put, key, only_insert, key_room, key_out);
-        }
-        os_free(op->db->os, put.injected, put.injected_size);
-        e = auto_end(op, t, e, &again);
-    } while (again);
+    e = auto_write(op, t, put_step, &r);
     if (e != ERR_WAIT) /* the next document is another one */
         record_forget_check(op);
     return e;
 }
 
-static enum err delete_in(struct op *op, struct txn *t, struct slice store, struct slice key,
-                          bool *existed)
+struct delete_request {
+    struct slice store, key;
+    bool *existed;
+};
+
+static enum err delete_step(struct op *op, struct txn *t, void *request)
 {
+    const struct delete_request *r = request;
     uint8_t encoded[KEY_BYTES_MAX];
     struct schema *s;
     struct slice there;
@@ -420,10 +431,11 @@ static enum err delete_in(struct op *op, struct txn *t, struct slice store, stru
     size_t size;
     enum err e;
 
-    ASSERT(!*existed);
-    e = record_begin_write(op, &t, store, &s);
+    *r->existed = false;
+    record_is_single(t, true);
+    e = record_begin_write(op, t, r->store, &s);
     if (!e)
-        e = record_encode_key(op, s, key, encoded, &size);
+        e = record_encode_key(op, s, r->key, encoded, &size);
     if (e)
         return e;
     v = view_of(t->snapshot, &t->write_set);
@@ -431,29 +443,17 @@ static enum err delete_in(struct op *op, struct txn *t, struct slice store, stru
     if (e || slice_is_none(there))
         return e;
     e = write_record(op, t, s, slice_make(encoded, size), SLICE_NONE);
-    *existed = !e;
+    *r->existed = !e;
     return e;
 }
 
 enum err record_delete(struct op *op, struct txn *t, struct slice store, struct slice key,
                        bool *existed)
 {
-    bool again;
-    enum err e;
+    struct delete_request r = {store, key, existed};
 
-    do {
-        struct txn *in = t;
-
-        *existed = false;
-        e = auto_begin(op, &in, false);
-        if (!e) {
-            in->is_single = in->is_single || !t;
-            in->is_conditional = !t;
-            e = delete_in(op, in, store, key, existed);
-        }
-        e = auto_end(op, t, e, &again);
-    } while (again);
-    return e;
+    *existed = false;
+    return auto_write(op, t, delete_step, &r);
 }
 
 /* ---- ranges ---- */
@@ -515,26 +515,33 @@ static enum err delete_range_steps(struct op *op, struct txn *t, struct schema *
     return ERR_END;
 }
 
-static enum err delete_range_in(struct op *op, struct txn *t, struct slice store,
-                                struct slice range, uint64_t limit, bool reverse,
-                                uint64_t *deleted)
+struct delete_range_request {
+    struct slice store, range;
+    uint64_t limit;
+    bool reverse;
+    uint64_t *deleted;
+};
+
+static enum err delete_range_in(struct op *op, struct txn *t,
+                                const struct delete_range_request *r)
 {
     struct key_range bounds;
     struct schema *s;
-    enum err e = record_begin_write(op, &t, store, &s);
+    enum err e = record_begin_write(op, t, r->store, &s);
 
     if (!e && !op->cursor) {
-        e = range_of_request(op, s, range, &bounds);
+        op->progress[0] = op->progress[1] = 0; /* of a run that lost */
+        e = range_of_request(op, s, r->range, &bounds);
         if (!e) {
-            op->cursor = cursor_new(op, t, t->snapshot, s, &bounds, reverse, false);
+            op->cursor = cursor_new(op, t, t->snapshot, s, &bounds, r->reverse, false);
             if (!op->cursor)
                 e = failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
         }
     }
     if (!e)
-        e = delete_range_steps(op, t, s, limit);
+        e = delete_range_steps(op, t, s, r->limit);
     if (e == ERR_END) {
-        *deleted = op->progress[0];
+        *r->deleted = op->progress[0];
         e = ERR_OK;
     }
     if (e != ERR_WAIT)
@@ -542,30 +549,33 @@ static enum err delete_range_in(struct op *op, struct txn *t, struct slice store
     return e;
 }
 
+static enum err delete_range_step(struct op *op, struct txn *t, void *request)
+{
+    const struct delete_range_request *r = request;
+    enum err e;
+
+    if (op->is_ending) {
+        *r->deleted = op->progress[0];
+        return ERR_OK;
+    }
+    statement_begin(op, t->is_autocommit ? NULL : t);
+    e = delete_range_in(op, t, r);
+    if (e == ERR_OK)
+        op->progress[0] = *r->deleted; /* for the calls in which the commit waits */
+    return e;
+}
+
 enum err record_delete_range(struct op *op, struct txn *t, struct slice store,
                              struct slice range, uint64_t limit, bool reverse,
                              uint64_t *deleted)
 {
-    bool again;
+    struct delete_range_request r = {store, range, limit, reverse, deleted};
     enum err e;
 
-    do {
-        struct txn *in = t;
-
-        *deleted = 0;
-        e = auto_begin(op, &in, false);
-        if (!e && op->is_ending) {
-            *deleted = op->progress[0];
-        } else if (!e) {
-            statement_begin(op, t);
-            e = delete_range_in(op, in, store, range, limit, reverse, deleted);
-        } else if (e != ERR_WAIT) {
-            records_range_forget(op);
-        }
-        e = auto_end(op, t, statement_end(op, e), &again);
-        if (op->is_ending || e != ERR_WAIT)
-            op->progress[0] = op->is_ending ? *deleted : 0;
-    } while (again);
+    *deleted = 0;
+    e = auto_write(op, t, delete_range_step, &r);
+    if (e != ERR_WAIT)
+        op->progress[0] = 0;
     return e;
 }
 

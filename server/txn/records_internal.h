@@ -9,10 +9,14 @@
 
 struct schema;
 
-/* Begin a write of a record: *t becomes the transaction to work in (auto.c), *schema the
- * store's definition. ERR_READ_ONLY, ERR_NO_STORE, ... */
-enum err record_begin_write(struct op *op, struct txn **t, struct slice store,
+/* Begin a write of a record in t: *schema is the store's definition. ERR_READ_ONLY,
+ * ERR_NO_STORE, ... */
+enum err record_begin_write(struct op *op, struct txn *t, struct slice store,
                             struct schema **schema);
+
+/* t writes one record if it is an autocommit: it commits before anybody else runs. is_conditional:
+ * it holds only for what it has found. */
+void record_is_single(struct txn *t, bool is_conditional);
 
 /* The key of a request, encoded. ERR_BAD_KEY, ERR_TOO_LARGE. */
 enum err record_encode_key(struct op *op, const struct schema *s, struct slice key,

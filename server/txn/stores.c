@@ -49,31 +49,26 @@ static enum err store_exists(struct op *op, struct slice name)
     return ERR_EXISTS;
 }
 
-enum err store_begin_write(struct op *op, struct txn **t)
-{
-    enum err e = auto_begin(op, t, false);
+struct store_call {
+    store_step *step;
+    const struct store_request *request;
+};
 
-    if (!e && (*t)->options.read_only)
-        e = failure_set(&op->failure, ERR_READ_ONLY, "the transaction is read-only");
-    ASSERT(e || (*t)->snapshot); /* T-3 */
-    return e;
+static enum err store_call_step(struct op *op, struct txn *t, void *call)
+{
+    const struct store_call *c = call;
+
+    if (t->options.read_only)
+        return failure_set(&op->failure, ERR_READ_ONLY, "the transaction is read-only");
+    return c->step(op, t, c->request);
 }
 
 enum err store_run(struct op *op, struct txn *t, store_step *step,
                    const struct store_request *request)
 {
-    enum err e;
-    bool again;
+    struct store_call call = {step, request};
 
-    do {
-        struct txn *in = t;
-
-        e = store_begin_write(op, &in);
-        if (!e)
-            e = step(op, in, request);
-        e = auto_end(op, t, e, &again);
-    } while (again);
-    return e;
+    return auto_write(op, t, store_call_step, &call);
 }
 
 /* A change of a definition, before it is written. */
@@ -337,9 +332,9 @@ static enum err store_move(struct op *op, struct txn *t, struct schema *s,
     return e;
 }
 
-static enum err store_rename_in(struct op *op, struct txn *t, struct slice name,
-                                struct slice new_name)
+static enum err store_rename_in(struct op *op, struct txn *t, const struct store_request *r)
 {
+    struct slice name = r->store, new_name = r->new_name;
     struct schema *s;
     enum err e = store_check_name(op, new_name);
 
@@ -354,20 +349,14 @@ static enum err store_rename_in(struct op *op, struct txn *t, struct slice name,
     return e ? e : store_move(op, t, s, new_name);
 }
 
+static enum err store_rename_step(struct op *op, struct txn *t, const struct store_request *r)
+{
+    statement_begin(op, t->is_autocommit ? NULL : t);
+    return store_rename_in(op, t, r);
+}
+
 enum err store_rename(struct op *op, struct txn *t, struct slice name, struct slice new_name)
 {
-    enum err e;
-    bool again;
-
-    do {
-        struct txn *in = t;
-
-        e = store_begin_write(op, &in);
-        if (!e) {
-            statement_begin(op, t);
-            e = store_rename_in(op, in, name, new_name);
-        }
-        e = auto_end(op, t, statement_end(op, e), &again);
-    } while (again);
-    return e;
+    return store_run(op, t, store_rename_step,
+                     &(struct store_request){.store = name, .new_name = new_name});
 }

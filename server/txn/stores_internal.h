@@ -6,12 +6,10 @@
 #include "server/txn/op.h"
 #include "server/txn/index_list.h"
 
-/* A transaction that may write: *t, or the op's own. */
-enum err store_begin_write(struct op *op, struct txn **t);
-
 struct store_request { /* what a change of definitions was asked for; what it has not is none */
     struct slice store, name, new_name; /* name: of an index */
     const struct store_options *options;
+    struct slice index_options;
 };
 typedef enum err store_step(struct op *op, struct txn *t, const struct store_request *r);
 /* The step in t, or in a transaction of the op's own, again as often as that one loses. */
