@@ -246,7 +246,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     entries_init(&db->entries, os, options->index_entries_max);
     list_init(&db->open);
     list_walks_init(&db->open_walks);
-    list_init(&db->txn_pool);
+    txn_pool_init(&db->txn_pool, os);
     list_init(&db->cursor_pool);
     list_init(&db->writers);
     list_init(&db->large);
@@ -423,7 +423,7 @@ void db_free(struct db *db, bool abandon)
     }
     leaving_end(&db->leaving);
     losers_fini(db);
-    txn_pool_free(db);
+    txn_pool_fini(&db->txn_pool);
     snapshots_fini(&db->snapshots, db->os);
     cursor_pool_free(db);
     arena_free(&db->garbage);

@@ -40,6 +40,7 @@
 #include "server/txn/replies.h"
 #include "server/txn/snapshots.h"
 #include "server/txn/tokens.h"
+#include "server/txn/txn_pool.h"
 #include "server/txn/txn_struct.h"
 
 struct amalgamation;
@@ -100,9 +101,8 @@ struct db {
     struct snapshots snapshots;
     struct list_link cursors; /* all that are open; cursor.c */
     uint64_t open_count;
-    struct list_link txn_pool; /* ended ones, to be used again */
-    unsigned txn_pool_count;
-    struct list_link cursor_pool; /* likewise */
+    struct txn_pool txn_pool;     /* memory of ended ones */
+    struct list_link cursor_pool; /* likewise, of cursors */
     unsigned cursor_pool_count;
     struct intents intents;
     struct read_set read_set; /* of open serializable transactions */

@@ -62,14 +62,14 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     if (!numbers_left(&db->numbers, db->open_count, db->wal, &db->pulse))
         return failure_set(&op->failure, ERR_OVERLOADED,
                            "waiting for transaction ids to be reserved in the WAL; retry");
-    t = txn_alloc(db);
+    t = txn_alloc(&db->txn_pool);
     if (!t)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a transaction");
     memset(t, 0, offsetof(struct txn, failure));
     t->db = db;
     t->snapshot = snapshot_take(db, commit);
     if (!t->snapshot) {
-        txn_dealloc(db, t);
+        txn_dealloc(&db->txn_pool, t);
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a snapshot");
     }
     t->options = *options;
@@ -286,7 +286,7 @@ void txn_free(struct txn *t)
     failure_clear(&t->stale);
     t->departure.is_freed = true;
     if (!leaving_has(&t->departure))
-        txn_dealloc(db, t);
+        txn_dealloc(&db->txn_pool, t);
 }
 
 /* What status counts. */

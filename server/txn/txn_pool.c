@@ -1,52 +1,58 @@
-/* Memory for transactions, used again and again. */
 #include "server/txn/txn_pool.h"
 
 #include "server/base/assert.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/txn_struct.h"
 
 #define TXN_POOL_MAX 256
 
-struct txn *txn_alloc(struct db *db)
+void txn_pool_init(struct txn_pool *pool, struct os *os)
 {
-    struct list_link *pooled = list_first(&db->txn_pool);
+    pool->os = os;
+    list_init(&pool->ended);
+    pool->count = 0;
+}
+
+struct txn *txn_alloc(struct txn_pool *pool)
+{
+    struct list_link *pooled = list_first(&pool->ended);
     struct txn *t;
 
-    ASSERT((db->txn_pool_count == 0) == list_is_empty(&db->txn_pool));
+    ASSERT((pool->count == 0) == list_is_empty(&pool->ended));
     if (pooled) {
         list_remove(pooled);
-        db->txn_pool_count--;
+        pool->count--;
         return LIST_ENTRY(pooled, struct txn, in_open);
     }
-    t = os_alloc(db->os, sizeof *t);
+    t = os_alloc(pool->os, sizeof *t);
     if (t)
-        arena_init(&t->kept, db->os);
+        arena_init(&t->kept, pool->os);
     return t;
 }
 
-static void txn_really_free(struct db *db, struct txn *t)
+static void txn_really_free(struct txn_pool *pool, struct txn *t)
 {
     ASSERT(!list_is_linked(&t->in_open));
     arena_free(&t->kept);
-    os_free(db->os, t, sizeof *t);
+    os_free(pool->os, t, sizeof *t);
 }
 
-void txn_dealloc(struct db *db, struct txn *t)
+void txn_dealloc(struct txn_pool *pool, struct txn *t)
 {
-    if (db->txn_pool_count == TXN_POOL_MAX) {
-        txn_really_free(db, t);
+    if (pool->count == TXN_POOL_MAX) {
+        txn_really_free(pool, t);
         return;
     }
-    list_push_front(&db->txn_pool, &t->in_open);
-    db->txn_pool_count++;
+    list_push_front(&pool->ended, &t->in_open);
+    pool->count++;
 }
 
-void txn_pool_free(struct db *db)
+void txn_pool_fini(struct txn_pool *pool)
 {
     struct list_link *pooled;
 
-    while ((pooled = list_first(&db->txn_pool)) != NULL) {
+    while ((pooled = list_first(&pool->ended)) != NULL) {
         list_remove(pooled);
-        txn_really_free(db, LIST_ENTRY(pooled, struct txn, in_open));
+        txn_really_free(pool, LIST_ENTRY(pooled, struct txn, in_open));
     }
+    pool->count = 0;
 }
