@@ -60,6 +60,7 @@ enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again
 /* What a request that has failed was walking over. */
 static void auto_end_walk(struct op *op)
 {
+    ASSERT(op->cursor);
     if (op->cursor)
         cursor_close(op->cursor);
     op->cursor = NULL;

@@ -265,6 +265,7 @@ static enum err index_create_step(struct op *op, struct txn *t, const struct sto
 {
     enum err e;
 
+    ASSERT(t->snapshot); /* T-3 */
     if (op->is_ending)
         return ERR_OK;
     statement_begin(op, t->is_autocommit ? NULL : t);

@@ -382,6 +382,7 @@ static enum err put_in(struct op *op, struct txn *t, const struct put_request *r
 
 void record_is_single(struct txn *t, bool is_conditional)
 {
+    ASSERT(t->snapshot); /* T-3 */
     t->is_single = t->is_single || t->is_autocommit;
     t->is_conditional = t->is_autocommit && is_conditional;
 }
@@ -554,6 +555,7 @@ static enum err delete_range_step(struct op *op, struct txn *t, void *request)
     const struct delete_range_request *r = request;
     enum err e;
 
+    ASSERT(t->snapshot); /* T-3 */
     if (op->is_ending) {
         *r->deleted = op->progress[0];
         return ERR_OK;

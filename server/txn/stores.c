@@ -58,6 +58,7 @@ static enum err store_call_step(struct op *op, struct txn *t, void *call)
 {
     const struct store_call *c = call;
 
+    ASSERT(t->snapshot); /* T-3 */
     if (t->options.read_only)
         return failure_set(&op->failure, ERR_READ_ONLY, "the transaction is read-only");
     return c->step(op, t, c->request);

@@ -38,6 +38,7 @@ static void txn_really_free(struct txn_pool *pool, struct txn *t)
 
 void txn_dealloc(struct txn_pool *pool, struct txn *t)
 {
+    ASSERT(pool->count <= TXN_POOL_MAX);
     if (pool->count == TXN_POOL_MAX) {
         txn_really_free(pool, t);
         return;
