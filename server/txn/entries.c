@@ -14,6 +14,7 @@ static void entries_empty(struct entries *s)
 
 void entries_init(struct entries *s, struct os *os, uint32_t max)
 {
+    s->work = 0;
     arena_init(&s->arena, os);
     index_entries_init(&s->before, os, max);
     index_entries_init(&s->after, os, max);
@@ -69,6 +70,7 @@ static enum err entries_add(struct entries *s, struct schema *index, struct slic
     *s->last = n;
     s->last = &n->next;
     s->bytes += record_bytes(n->key, n->value);
+    s->work++;
     return ERR_OK;
 }
 
@@ -82,6 +84,7 @@ enum err entries_add_difference(struct entries *s, struct schema *index, struct 
     enum err e = index_entries_make(&s->before, index->is, record->before, key, f);
 
     ASSERT(index->of && index->is && key.size > 0);
+    s->work += (record->before.size + record->after.size) >> 10;
     if (!e)
         e = index_entries_make(&s->after, index->is, record->after, key, f);
     if (!e)

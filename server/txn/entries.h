@@ -28,6 +28,7 @@ struct entries {
     struct index_entries before, after; /* of one index */
     struct entry *first, **last;
     uint64_t bytes; /* that they take in a write-set */
+    uint64_t work;  /* changes made, and KiB of records that were read for them, ever */
 };
 
 /* max: entries of one record in one index. */

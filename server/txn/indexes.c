@@ -199,13 +199,16 @@ static enum err build_record(struct op *op, struct txn *t, struct schema *index,
 /* ERR_OK: every record has its entries. */
 static enum err build_steps(struct op *op, struct txn *t, struct schema *index)
 {
+    const uint64_t *work = &op->db->entries.work;
+    uint64_t begun = *work;
+
     ASSERT(op->cursor && op->cursor->schema == index->of);
     for (unsigned steps = 0;; steps++) {
         struct slice key, value;
         struct record *r;
         enum err e;
 
-        if (steps == BUILD_STEPS_A_TURN) {
+        if (steps + (*work - begun) >= BUILD_STEPS_A_TURN) {
             wait_yield(op->db->primary, &op->wait);
             return ERR_WAIT;
         }

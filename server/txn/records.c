@@ -485,6 +485,9 @@ void records_range_forget(struct op *op)
 static enum err delete_range_steps(struct op *op, struct txn *t, struct schema *s,
                                    uint64_t limit)
 {
+    const uint64_t *work = &op->db->entries.work; /* in the store's indexes */
+    uint64_t begun = *work;
+
     ASSERT(t->is_autocommit || t->statement.op == op); /* T-5 */
     ASSERT(op->cursor && op->progress[1] <= 1);
     for (unsigned steps = 0; op->progress[0] < limit; steps++) {
@@ -492,7 +495,7 @@ static enum err delete_range_steps(struct op *op, struct txn *t, struct schema *
         struct slice key, value;
         enum err e;
 
-        if (steps == STEPS_A_TURN) {
+        if (steps + (*work - begun) >= STEPS_A_TURN) {
             wait_yield(op->db->primary, &op->wait);
             return ERR_WAIT;
         }

@@ -221,6 +221,7 @@ void db_status(struct db *db, struct db_status *out)
     out->tokens_bytes = tokens_bytes(&db->tokens);
     out->tokens_forgotten = db->tokens.forgotten;
     out->tokens_horizon = db->tokens.horizon;
+    out->entries_work = db->entries.work;
     out->stores = db->catalogue.stores;
     out->definitions = db->catalogue.versions;
     out->catalogue_bytes = catalogue_bytes(&db->catalogue);

@@ -1,9 +1,11 @@
 /* test_steps.c - what one call or turn may take of work for conflicts, however many readers,
  * writers or losers there are. Steps are counted by the core, so nothing here depends on time. */
+#include "server/txn/indexes.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SLICE 2000u
 /* A call: its slice, and the removal of one loser's writes or the last look-ups of a key. */
@@ -500,6 +502,87 @@ START_TEST(definitions_are_freed_beside_many_snapshots)
 }
 END_TEST
 
+/* [[0 .. ELEMENTS), size bytes]: a value with many entries, or a long one. */
+#define ELEMENTS 300
+
+static void put_listing(struct core_rig *rig, unsigned key, unsigned size)
+{
+    uint8_t *value = malloc(ELEMENTS * 5 + size + 16), key_room[16];
+    size_t used = msgpack_put_array_head(value, 2);
+    struct slice stored, k = slice_make(key_room, msgpack_put_uint(key_room, key));
+    uint8_t room[KEY_PLAIN_BYTES_MAX];
+    enum err e;
+
+    used += msgpack_put_array_head(value + used, ELEMENTS);
+    for (unsigned i = 0; i < ELEMENTS; i++)
+        used += msgpack_put_uint(value + used, i);
+    used += msgpack_put_binary_head(value + used, size);
+    memset(value + used, 7, size);
+    used += size;
+    op_fini(&rig->op);
+    op_init(&rig->op, rig->db, rig->op.wake);
+    while ((e = record_put(&rig->op, NULL, slice_text("s"), slice_make(value, used), k, false,
+                           room, &stored)) == ERR_WAIT)
+        core_settle(rig);
+    MUST_EQ(e, ERR_OK);
+    free(value);
+}
+
+static struct slice multi_of_first(uint8_t room[64])
+{
+    size_t size = msgpack_put_map_head(room, 2);
+
+    size += msgpack_put_text(room + size, slice_text("key"));
+    size += msgpack_put_array_head(room + size, 1); /* one part: */
+    size += msgpack_put_array_head(room + size, 1); /* a path of one step */
+    size += msgpack_put_uint(room + size, 0);
+    size += msgpack_put_text(room + size, slice_text("multi"));
+    size += msgpack_put_bool(room + size, true);
+    return slice_make(room, size);
+}
+
+/* An index is made, and a range of its store deleted: a turn ends behind so many entries, and so
+ * many KiB that were read for them, not behind so many records. _i: of long records. */
+START_TEST(a_turn_of_an_index_ends_behind_so_many_entries)
+{
+    enum { RECORDS = 60 };
+    struct core_rig rig;
+    uint8_t room[64], range[64];
+    struct op op;
+    uint64_t work, deleted, most = 0, calls = 0;
+    enum err e;
+
+    open_rig(&rig, false);
+    for (unsigned i = 0; i < RECORDS; i++)
+        put_listing(&rig, i, _i ? 500000 : 0);
+    core_settle(&rig);
+    op_init(&op, rig.db, never_woken);
+    for (unsigned round = 0; round < 2; round++) {
+        do {
+            work = core_status(&rig).entries_work;
+            e = round ? record_delete_range(&op, NULL, slice_text("s"),
+                                            core_range(0, 1000, range), UINT64_MAX, false,
+                                            &deleted)
+                      : index_create(&op, NULL, slice_text("s"), slice_text("i"),
+                                     multi_of_first(room));
+            work = core_status(&rig).entries_work - work;
+            most = work > most ? work : most;
+            calls++;
+            if (e == ERR_WAIT)
+                core_settle(&rig);
+        } while (e == ERR_WAIT);
+        MUST_EQ(e, ERR_OK);
+        op_fini(&op);
+        op_init(&op, rig.db, never_woken);
+    }
+    MUST_EQ(deleted, RECORDS);
+    MUST(most <= SLICE + 2 * (ELEMENTS + 500)); /* and one record more */
+    MUST(calls > 2 * RECORDS * ELEMENTS / SLICE);
+    op_fini(&op);
+    core_close(&rig);
+}
+END_TEST
+
 struct listed {
     uint64_t last;
     unsigned count;
@@ -628,6 +711,7 @@ int main(void)
     tcase_add_test(tc, versions_are_pruned_beside_many_snapshots);
     tcase_add_test(tc, stages_are_freed_beside_many_snapshots);
     tcase_add_test(tc, definitions_are_freed_beside_many_snapshots);
+    tcase_add_loop_test(tc, a_turn_of_an_index_ends_behind_so_many_entries, 0, 2);
     tcase_add_test(tc, a_count_looks_through_its_range_once);
     tcase_add_loop_test(tc, a_range_is_looked_through_to_its_end, 0, 4);
     suite_add_tcase(suite, tc);
