@@ -25,7 +25,7 @@ static bool connection_is_sane(const struct connection *c)
     switch (c->state) {
     case CONNECTION_OPEN: return true;
     case CONNECTION_DRAINING: return !c->reading;
-    case CONNECTION_SHUT: return !c->session.request_count && !c->session.strand_count;
+    case CONNECTION_SHUT: return !c->session.request_count;
     case CONNECTION_CLOSING: return c->session.member.is_gone;
     }
     return false;
@@ -512,9 +512,8 @@ static struct peer_key name_unix(struct connection *c)
     return peer_key_of_user(peer.pid ? peer.uid : UINT32_MAX);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void connection_free(struct connection *c)
 {
-    struct connection *c = handle->data;
     struct server *server = c->server;
     enum seat seat = c->seat;
     struct peer *peer = c->peer_of;
@@ -525,6 +524,22 @@ static void on_closed(uv_handle_t *handle)
     account_fini(&c->session.account);
     free(c);
     server_connection_closed(server, seat, peer);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *c = handle->data;
+
+    c->is_closed = true;
+    if (!list_is_linked(&c->session.member.in_ending))
+        connection_free(c);
+}
+
+void connection_ended(struct connection *c)
+{
+    ASSERT(!list_is_linked(&c->session.member.in_ending));
+    if (c->is_closed)
+        connection_free(c);
 }
 
 #define NO_SEAT "connection limit reached"

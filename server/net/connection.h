@@ -40,6 +40,7 @@ struct connection {
     } uv;
     struct server *server; /* borrowed */
     enum connection_state state;
+    bool is_closed; /* CLOSING: its socket is */
     enum seat seat;
     struct peer *peer_of; /* the client that it is a connection of; NULL: it is refused */
     bool has_share; /* refused: its client already has as many connections as one may have */
@@ -100,6 +101,9 @@ void connection_drain(struct connection *c);
 /* Close now. Everything of it is rolled back. why: a static text for the log; NULL: it has
  * come to its end as it should. */
 void connection_close(struct connection *c, const char *why);
+
+/* What it had left open is ended: it may go. */
+void connection_ended(struct connection *c);
 
 /* Once in a while: stalls, slow messages, lingering. */
 void connection_sweep(struct connection *c, uint64_t now_ms);

@@ -609,20 +609,43 @@ void order_end(struct session *s)
             r->strand->running = NULL;
         request_free(r);
     }
-    LIST_EACH_SAFE (link, &s->strands) {
+    reactor_end(&s->server->reactor, &s->member);
+}
+
+/* A transaction and its cursors; *steps is what is left. false: cursors are, too. */
+static bool strand_end_some(struct strand *strand, unsigned *steps)
+{
+    struct txn *txn = strand->txn;
+
+    for (; !list_is_empty(&strand->cursors); --*steps) {
+        if (!*steps)
+            return false;
+        session_cursor_close(strand->session, LIST_ENTRY(list_first(&strand->cursors),
+                                                         struct session_cursor, in_strand));
+    }
+    strand_end(strand); /* frees the strand */
+    txn_rollback(txn);
+    return true;
+}
+
+bool order_end_some(struct session *s, unsigned *steps)
+{
+    ASSERT(list_is_empty(&s->requests));
+    LIST_EACH_SAFE (link, &s->strands) { /* those without a transaction go with their cursor */
         struct strand *strand = LIST_ENTRY(link, struct strand, in_session);
 
-        if (strand->txn) {
-            struct txn *txn = strand->txn;
-
-            strand_close_cursors(strand);
-            strand_end(strand); /* frees the strand */
-            txn_rollback(txn);
-        }
+        if (!*steps)
+            return false;
+        --*steps;
+        if (strand->txn && !strand_end_some(strand, steps))
+            return false;
     }
-    while (!list_is_empty(&s->cursor_list))
+    for (; !list_is_empty(&s->cursor_list); --*steps) {
+        if (!*steps)
+            return false;
         session_cursor_close(
             s, LIST_ENTRY(list_first(&s->cursor_list), struct session_cursor, in_session));
+    }
     ASSERT(list_is_empty(&s->strands));
     ASSERT(s->usage.writes == 0 && s->usage.reads == 0);
     ASSERT(s->request_count == 0 && s->strand_count == 0 && s->held_bytes == 0 &&
@@ -630,4 +653,6 @@ void order_end(struct session *s)
     number_map_fini(&s->transactions);
     number_map_fini(&s->cursors);
     number_map_fini(&s->in_flight);
+    reactor_ended(&s->member);
+    return true;
 }

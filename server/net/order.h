@@ -33,7 +33,10 @@ void order_expired(struct request *r);
  * stops). tasks_only: only what waits for `rotate` and `amalgamate`. */
 void order_fail(struct session *s, const struct failure *why, bool tasks_only);
 
-/* Roll back, close and free everything, whatever it is at; nothing is answered. */
+/* Free its requests, whatever they are at; nothing is answered. What it has left open is ended in
+ * the turns that follow (reactor_end). May be called twice. */
 void order_end(struct session *s);
+/* Roll back and close what it has left open, so many steps of it. true: it is at its end. */
+bool order_end_some(struct session *s, unsigned *steps);
 
 #endif

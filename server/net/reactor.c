@@ -12,6 +12,7 @@ void reactor_init(struct reactor *r, uv_loop_t *loop)
     list_init(&r->starved);
     list_init(&r->flush);
     list_init(&r->told);
+    list_init(&r->ending);
     deadline_wheel_init(&r->deadlines, reactor_now(r));
 }
 
@@ -20,6 +21,7 @@ void reactor_member_init(struct reactor_member *m)
     m->is_gone = m->stuck = false;
     list_init(&m->in_ready);
     list_init(&m->in_flush);
+    list_init(&m->in_ending);
 }
 
 void reactor_ready(struct reactor *r, struct reactor_member *m)
@@ -51,6 +53,19 @@ void reactor_flush_later(struct reactor *r, struct reactor_member *m)
         list_push_back(&r->flush, &m->in_flush);
 }
 
+void reactor_end(struct reactor *r, struct reactor_member *m)
+{
+    ASSERT(m->in_ending.next);
+    if (!list_is_linked(&m->in_ending))
+        list_push_back(&r->ending, &m->in_ending);
+}
+
+void reactor_ended(struct reactor_member *m)
+{
+    ASSERT(list_is_linked(&m->in_ending));
+    list_remove(&m->in_ending);
+}
+
 void reactor_leave(struct reactor_member *m)
 {
     m->is_gone = true;
@@ -69,5 +84,5 @@ void reactor_tick_within(struct reactor *r, uint64_t ms)
 bool reactor_has_work(const struct reactor *r)
 {
     return r->due || !list_is_empty(&r->ready) || !list_is_empty(&r->told) ||
-           !list_is_empty(&r->flush);
+           !list_is_empty(&r->flush) || !list_is_empty(&r->ending);
 }

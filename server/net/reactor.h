@@ -18,6 +18,7 @@ struct reactor_member {
     bool stuck;   /* it cannot take another message now, though one may be there */
     struct list_link in_ready;
     struct list_link in_flush;
+    struct list_link in_ending;
 };
 
 struct reactor {
@@ -28,6 +29,7 @@ struct reactor {
     struct list_link starved; /* reactor_member.in_ready: until others have been answered */
     struct list_link flush;   /* reactor_member.in_flush */
     struct list_link told;    /* request.in_queue: the core has decided on their replies */
+    struct list_link ending;  /* reactor_member.in_ending: what they left open is being ended */
     struct deadline_wheel deadlines;
 };
 
@@ -46,7 +48,10 @@ void reactor_starve(struct reactor *r, struct reactor_member *m);
 void reactor_wake_starved(struct reactor *r);
 /* The member has output. */
 void reactor_flush_later(struct reactor *r, struct reactor_member *m);
-/* No turns any more: it is in no list from now on. */
+/* What the member has left open is ended in the turns to come. */
+void reactor_end(struct reactor *r, struct reactor_member *m);
+void reactor_ended(struct reactor_member *m);
+/* No turns any more, but for that: it is in no other list from now on. */
 void reactor_leave(struct reactor_member *m);
 
 /* Something was begun that has a time limit: call db_tick no later than in ms from now. */

@@ -7,6 +7,7 @@
 #include "server/net/push.h"
 
 #define TURN_NS UINT64_C(2000000) /* budget of one turn */
+#define ENDED_A_TURN 2000 /* transactions and cursors of connections that have ended */
 
 static struct connection *connection_of(struct reactor_member *m)
 {
@@ -61,6 +62,20 @@ static void flush(struct server *server)
 
         list_remove(&m->in_flush);
         connection_flush(connection_of(m));
+    }
+}
+
+/* Connections that have ended: each time a part of what they have left open. */
+static void end(struct server *server)
+{
+    unsigned steps = ENDED_A_TURN;
+    struct list_link *first;
+
+    while (steps && (first = list_first(&server->reactor.ending)) != NULL) {
+        struct reactor_member *m = LIST_ENTRY(first, struct reactor_member, in_ending);
+
+        if (order_end_some(&connection_of(m)->session, &steps))
+            connection_ended(connection_of(m));
     }
 }
 
@@ -128,6 +143,7 @@ void turn_take(struct server *server)
 {
     server->reactor.due = false;
     expire(server);
+    end(server);
     work(server);
     check(server);
     db_turn(server->db);

@@ -354,6 +354,36 @@ def turns(c):
     return c.call("status")["loop"]["turns"]
 
 
+def test_what_a_connection_leaves_open_is_ended_in_slices():
+    flags = ("--transactions-per-connection", "20000", "--cursors-per-connection", "20000",
+             "--connection-memory", "256MiB")
+    with daemon(*flags) as d, d.client() as innocent:
+        innocent.call("create_store", 0, "s")
+        for n in range(10):
+            innocent.call("put", 0, "s", n, n)
+        c = d.client()
+        for t in range(1, 12001):
+            c.send("begin", t)
+        opened = [c.send("scan", 1 + n % 3000, "s", None, {"page": 1}) for n in range(6000)]
+        assert c.reply(opened[-1])["cursor"]
+
+        def seen():
+            s = innocent.call("status")
+            return s["loop"]["turns"], s["transactions"]["open"]
+
+        turns, open_ = seen()
+        assert open_ == 12000, open_
+        c.close()
+        most = 0
+        while open_:
+            before = turns, open_
+            turns, open_ = seen()
+            most = max(most, (before[1] - open_) / (turns - before[0]))
+        assert most <= 2000, most
+        until(lambda: innocent.call("status")["connections"]["open"] == 1)
+        assert [e["transactions"] for e in innocent.call("clients")] == [0]
+
+
 def test_roots_that_old_readers_keep_have_a_limit():
     with daemon("--roots-memory", "64KiB") as d, d.client() as c, d.client() as innocent:
         innocent.call("create_store", 0, "mine")
