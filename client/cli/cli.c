@@ -168,9 +168,11 @@ int cli_connect(struct cli *cli)
     struct hf_open_options options = {.timeout_ms = cli->timeout_ms ? cli->timeout_ms : -1};
     struct hf_error error;
 
-    if (cli->conn && hf_conn_fd(cli->conn) >= 0)
-        return CLI_OK;
     interrupt_connection(-1);
+    if (cli->conn && hf_conn_fd(cli->conn) >= 0) {
+        interrupt_connection(hf_conn_fd(cli->conn));
+        return CLI_OK;
+    }
     hf_close(cli->conn);
     cli->conn = hf_open(cli->address, &options, &error);
     if (!cli->conn)

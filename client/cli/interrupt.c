@@ -1,17 +1,25 @@
 #include "client/cli/interrupt.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t times, connection = -1;
 
 static void on_interrupt(int number)
 {
     (void)number;
+    static const char again[] = " (again to hang up)";
+    int before = errno;
+
     times = times + 1;
     if (times > 1 && connection >= 0)
         shutdown(connection, SHUT_RDWR);
+    else if (connection >= 0 && write(STDERR_FILENO, again, sizeof again - 1) < 0)
+        times = 1; /* nobody to be told */
+    errno = before;
 }
 
 void interrupt_catch(void)

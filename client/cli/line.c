@@ -196,6 +196,7 @@ const char *line_read(struct line *l, const char *prompt)
     int count = 0;
 
     l->prompt = prompt;
+    interrupt_connection(-1);
     interrupt_begin();
     typed = el_gets(l->editor, &count);
     if (interrupt_seen()) {

@@ -122,7 +122,7 @@ def test_a_second_ctrl_c_hangs_up(d):
         with accepted:
             accepted.recv(1)
             s.type("\x03")
-            s.expect("^C")
+            s.expect("(again to hang up)")
             s.type("\x03")
             s.expect("holdfast> ")
             assert s.end() == 0
