@@ -334,6 +334,10 @@ HF_API short hf_conn_events(const struct hf_conn *c);
 typedef void (*hf_pushed_fn)(void *ctx, struct hf_bytes method, struct hf_bytes params);
 HF_API void hf_on_pushed(struct hf_conn *c, hf_pushed_fn fn, void *ctx);
 
+/* Have events pushed: names as "doomed" or "doomed,shutdown,warning"; NULL: none any more. They
+ * come as $doomed with [t, error], and so on, whenever a function on c reads. */
+HF_API int hf_subscribe(struct hf_conn *c, const char *events);
+
 /* ---- Pipelined requests ------------------------------------------------- */
 
 /* Begin a request of count parameters and return where to pack them. Waits, reading
@@ -530,9 +534,8 @@ HF_API int hf_txn_begin(struct hf_conn *c, const struct hf_begin_options *option
                         struct hf_txn **out);
 
 /* Commit and free t, whatever the answer: after any error but one with maybe_committed,
- * nothing of it was applied. token: NULL; servers of this version have no commit tokens and
- * answer one with HF_BAD_REQUEST. *commit (may be NULL) gets the commit's number, 0 if nothing
- * was written. */
+ * nothing of it was applied. token: 16 random bytes of your own, by which hf_outcome finds it;
+ * NULL: none. *commit (may be NULL) gets the commit's number, 0 if nothing was written. */
 HF_API int hf_txn_commit(struct hf_txn *t, const uint8_t *token, uint64_t *commit);
 
 /* Roll back and free t. HF_OK if it was rolled back already. NULL is allowed. */
@@ -544,8 +547,7 @@ HF_API int hf_savepoint(struct hf_txn *t, const char *name);
 HF_API int hf_rollback_to(struct hf_txn *t, const char *name);
 HF_API int hf_release(struct hf_txn *t, const char *name);
 
-/* For servers to come: the error that commit would give now, HF_OK if none. A server of this
- * version answers HF_BAD_REQUEST, which fails the transaction. */
+/* The error that commit would give now, HF_OK if none; it changes nothing. */
 HF_API int hf_txn_check(struct hf_txn *t);
 
 /* The number on the wire, for requests one packs oneself. 0 for NULL: autocommit. The
@@ -555,11 +557,17 @@ HF_API uint32_t hf_txn_handle(const struct hf_txn *t);
 HF_API uint64_t hf_txn_version(const struct hf_txn *t);
 HF_API uint64_t hf_txn_snapshot(const struct hf_txn *t);
 
-/* For servers to come: what became of a commit with that token; *commit gets its number, 0 if
- * it was not committed (and then never will be). A server of this version answers
- * HF_BAD_REQUEST. */
-HF_API int hf_outcome(struct hf_conn *c, const uint8_t *token, bool *committed,
-                      uint64_t *commit);
+enum hf_outcome {
+    HF_OUTCOME_UNKNOWN, /* the token may have been forgotten */
+    HF_OUTCOME_COMMITTED,
+    HF_OUTCOME_NOT_COMMITTED, /* and it never will be: such a commit is HF_TOKEN_FENCED now */
+};
+
+/* What became of the commit with that token of 16 bytes. snapshot is that of its transaction
+ * (hf_txn_snapshot); 0: not known, then the answer is more often that it is not known. *commit (may
+ * be NULL) gets the number of the commit, else 0. */
+HF_API int hf_outcome(struct hf_conn *c, const uint8_t *token, uint64_t snapshot,
+                      enum hf_outcome *outcome, uint64_t *commit);
 
 /* Several operations as one transaction in one round trip. ops is a packed list of
  * [method, params without t]; options may be NULL (no_wait means nothing here). *result
@@ -580,13 +588,16 @@ struct hf_transact_options {
     uint32_t time_max_ms;    /* no attempt begins later; 0: 30,000 */
     uint32_t delay_first_ms; /* bound of the first pause; doubles each time; 0: 5 */
     uint32_t delay_max_ms;   /* 0: 1,000 */
-    bool reconnect;          /* after a loss that surely applied nothing, connect again */
+    bool no_reconnect;       /* after a loss do not connect again */
     uint64_t seed;           /* of the jitter; 0: from the system */
 };
 
-/* Run fn in a transaction and commit it; after a retryable error roll back, pause for a
- * random time (anywhere from 0 to the bound: full jitter) and do it again. Never repeats
- * what may have been committed. HF_OK, fn's negative number, or the last error. Blocks. */
+/* Run fn in a transaction and commit it; after a retryable error roll back, pause for a random
+ * time (anywhere from 0 to the bound: full jitter) and do it again. Where the answer to a commit
+ * is lost, it asks the server what became of it, by a token that goes with each commit: so it
+ * never repeats what was committed, and an error with maybe_committed remains only if the server
+ * cannot be reached in time or has forgotten. HF_OK, fn's negative number, or the last error.
+ * Blocks. */
 HF_API int hf_transact(struct hf_conn *c, const struct hf_transact_options *options,
                        hf_transact_fn fn, void *ctx, uint64_t *commit);
 
@@ -615,8 +626,8 @@ HF_API struct hf_conn *hf_pool_take(struct hf_pool *pool, struct hf_error *error
  * connection, which is closed then, as one that was lost is. NULL is allowed. */
 HF_API void hf_pool_give(struct hf_pool *pool, struct hf_conn *c);
 
-/* hf_transact on a connection of the pool, with reconnect. *error (may be NULL) gets what went
- * wrong, details left out. */
+/* hf_transact on a connection of the pool. *error (may be NULL) gets what went wrong, details
+ * left out. */
 HF_API int hf_pool_transact(struct hf_pool *pool, const struct hf_transact_options *options,
                             hf_transact_fn fn, void *ctx, uint64_t *commit,
                             struct hf_error *error);

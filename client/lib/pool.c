@@ -171,7 +171,6 @@ void hf_pool_give(struct hf_pool *pool, struct hf_conn *c)
 int hf_pool_transact(struct hf_pool *pool, const struct hf_transact_options *options,
                      hf_transact_fn fn, void *ctx, uint64_t *commit, struct hf_error *error)
 {
-    struct hf_transact_options with = options ? *options : (struct hf_transact_options){0};
     struct hf_error taken;
     struct hf_conn *c = hf_pool_take(pool, &taken);
     int e;
@@ -181,8 +180,7 @@ int hf_pool_transact(struct hf_pool *pool, const struct hf_transact_options *opt
             *error = taken;
         return taken.code;
     }
-    with.reconnect = true; /* the server may have closed it while it was free */
-    e = hf_transact(c, &with, fn, ctx, commit);
+    e = hf_transact(c, options, fn, ctx, commit);
     if (e != HF_OK && error) {
         *error = *hf_conn_error(c);
         error->details = HF_NONE;

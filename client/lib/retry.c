@@ -1,6 +1,6 @@
 /* retry.c - run a transaction until it is through, or it is time to give up. */
 #include "client/lib/retry.h"
-#include "client/lib/connection_internal.h"
+#include "client/lib/txn_internal.h"
 
 #include <errno.h>
 #include <sys/random.h>
@@ -38,13 +38,77 @@ static uint64_t random_seed(uint64_t seed)
     return seed;
 }
 
-/* One attempt. *judged says whether c's error tells what e was. */
-static int attempt(struct hf_conn *c, const struct hf_begin_options *begin, hf_transact_fn fn,
-                   void *ctx, uint64_t *commit, bool *judged)
+/* What hf_transact keeps from one attempt to the next. */
+struct transact {
+    struct hf_conn *conn;
+    const struct hf_transact_options *options;
+    uint32_t first_ms, max_ms; /* bounds of the pauses */
+    uint64_t until_ms;
+    uint64_t random;
+};
+
+/* Pause before the next try; false: there is no time for it. */
+static bool pause_before(struct transact *w, unsigned losses, uint32_t least_ms)
 {
+    uint32_t delay = retry_delay_ms(losses, w->first_ms, w->max_ms, &w->random);
+
+    if (delay < least_ms)
+        delay = least_ms;
+    if (clock_now_ms() + delay >= w->until_ms)
+        return false;
+    sleep_ms(delay);
+    return true;
+}
+
+/* Whether the commit that was not answered, with c's error, is in force: ask until it is known.
+ * HF_OK; or the error, which is retryable where the commit is surely not in force. */
+static int settle(struct transact *w, const uint8_t *token, uint64_t snapshot, uint64_t *commit)
+{
+    enum hf_outcome outcome = HF_OUTCOME_UNKNOWN;
+    struct hf_conn *c = w->conn;
+    struct hf_error lost = c->error;
+
+    lost.details = HF_NONE;
+    for (unsigned tries = 1;; tries++) {
+        int e = c->fd < 0 ? hf_reconnect(c) : HF_OK;
+
+        if (e == HF_OK)
+            e = hf_outcome(c, token, snapshot, &outcome, commit);
+        if (e == HF_OK || (!c->error.retryable && e != HF_CONNECTION && e != HF_TIMEOUT) ||
+            !pause_before(w, tries, c->error.retry_after_ms))
+            break;
+    }
+    if (outcome == HF_OUTCOME_COMMITTED)
+        return HF_OK;
+    if (outcome == HF_OUTCOME_NOT_COMMITTED) {
+        lost.maybe_committed = false;
+        lost.retryable = true;
+    }
+    return connection_fail(c, &lost);
+}
+
+/* Commit with a token, so that a lost answer is no question. What writes nothing needs none. */
+static int commit_surely(struct transact *w, struct hf_txn *t, uint64_t *commit)
+{
+    uint64_t snapshot = hf_txn_snapshot(t);
+    uint8_t token[TOKEN_BYTES];
+    bool has_token = !w->options->begin.read_only &&
+                     getrandom(token, sizeof token, 0) == (ssize_t)sizeof token;
+    int e = hf_txn_commit(t, has_token ? token : NULL, commit);
+
+    if (e == HF_OK || !has_token || !w->conn->error.maybe_committed)
+        return e;
+    return settle(w, token, snapshot, commit);
+}
+
+/* One attempt. *judged says whether c's error tells what e was. */
+static int attempt(struct transact *w, hf_transact_fn fn, void *ctx, uint64_t *commit,
+                   bool *judged)
+{
+    struct hf_conn *c = w->conn;
     struct hf_txn *t;
     struct hf_error error;
-    int e = hf_txn_begin(c, begin, &t);
+    int e = hf_txn_begin(c, &w->options->begin, &t);
 
     *judged = true;
     if (e)
@@ -52,7 +116,7 @@ static int attempt(struct hf_conn *c, const struct hf_begin_options *begin, hf_t
     e = fn(c, t, ctx);
     /* TXN_FAILED only says that something went wrong before: commit repeats what. */
     if (e == HF_OK || e == HF_TXN_FAILED)
-        return hf_txn_commit(t, NULL, commit);
+        return commit_surely(w, t, commit);
     *judged = c->error.code == e;
     error = c->error;
     hf_txn_rollback(t);
@@ -67,27 +131,23 @@ int hf_transact(struct hf_conn *c, const struct hf_transact_options *options, hf
     static const struct hf_transact_options defaults;
     const struct hf_transact_options *o = options ? options : &defaults;
     unsigned attempts_max = o->attempts_max ? o->attempts_max : 10;
-    uint32_t first_ms = o->delay_first_ms ? o->delay_first_ms : 5;
-    uint32_t max_ms = o->delay_max_ms ? o->delay_max_ms : 1000;
-    uint64_t until_ms = clock_now_ms() + (o->time_max_ms ? o->time_max_ms : 30000);
-    uint64_t random = random_seed(o->seed);
+    struct transact w = {
+        .conn = c,
+        .options = o,
+        .first_ms = o->delay_first_ms ? o->delay_first_ms : 5,
+        .max_ms = o->delay_max_ms ? o->delay_max_ms : 1000,
+        .until_ms = clock_now_ms() + (o->time_max_ms ? o->time_max_ms : 30000),
+        .random = random_seed(o->seed),
+    };
     bool judged;
 
     for (unsigned losses = 1;; losses++) {
-        int e = attempt(c, &o->begin, fn, ctx, commit, &judged);
-        uint32_t delay;
+        int e = attempt(&w, fn, ctx, commit, &judged);
 
         if (e == HF_OK || !judged || !c->error.retryable || c->error.maybe_committed ||
-            losses >= attempts_max)
+            losses >= attempts_max || (c->fd < 0 && o->no_reconnect) ||
+            !pause_before(&w, losses, c->error.retry_after_ms))
             return e;
-        delay = retry_delay_ms(losses, first_ms, max_ms, &random);
-        if (delay < c->error.retry_after_ms)
-            delay = c->error.retry_after_ms;
-        if (c->fd < 0 && !o->reconnect)
-            return e;
-        if (clock_now_ms() + delay >= until_ms)
-            return e;
-        sleep_ms(delay);
         if (c->fd < 0)
             hf_reconnect(c); /* if it fails, so does the next begin */
     }

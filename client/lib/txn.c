@@ -203,7 +203,7 @@ int hf_txn_commit(struct hf_txn *t, const uint8_t *token, uint64_t *commit)
 
     if (token) {
         hf_pack_text(&o.pack, "token");
-        hf_pack_binary(&o.pack, (struct hf_bytes){token, 16});
+        hf_pack_binary(&o.pack, (struct hf_bytes){token, TOKEN_BYTES});
         o.pairs++;
     }
     txn_start(c, t, "commit", 1, &o);
@@ -279,20 +279,24 @@ uint64_t hf_txn_snapshot(const struct hf_txn *t)
     return t->snapshot;
 }
 
-int hf_outcome(struct hf_conn *c, const uint8_t *token, bool *committed, uint64_t *commit)
+int hf_outcome(struct hf_conn *c, const uint8_t *token, uint64_t snapshot,
+               enum hf_outcome *outcome, uint64_t *commit)
 {
-    struct hf_bytes result;
-    struct slice state;
+    struct call_options o = {0};
+    struct hf_bytes result, state;
     int e;
 
-    hf_pack_binary(call_start(c, "outcome", 1, NULL), (struct hf_bytes){token, 16});
-    e = call_finish(c, NULL, &result);
+    if (snapshot)
+        call_options_uint(&o, "snapshot", snapshot);
+    hf_pack_binary(call_start(c, "outcome", 1, &o), (struct hf_bytes){token, TOKEN_BYTES});
+    e = call_finish(c, &o, &result);
     if (e)
         return e;
-    state = map_find(result, "state");
-    /* The state is a short text: its first byte is its head. */
-    *committed = state.size > 0 && slice_equal(slice_make(state.data + 1, state.size - 1),
-                                               slice_text("committed"));
-    *commit = map_find_uint(result, "commit");
+    state = hf_field(result, "state");
+    *outcome = hf_text_is(state, "committed")       ? HF_OUTCOME_COMMITTED
+               : hf_text_is(state, "not-committed") ? HF_OUTCOME_NOT_COMMITTED
+                                                    : HF_OUTCOME_UNKNOWN;
+    if (commit)
+        *commit = map_find_uint(result, "commit");
     return HF_OK;
 }

@@ -4,6 +4,8 @@
 
 #include "client/lib/connection_internal.h"
 
+#define TOKEN_BYTES 16 /* of a commit */
+
 struct hf_txn {
     struct hf_conn *conn;         /* borrowed */
     struct hf_txn *next, *before; /* in conn->txns */

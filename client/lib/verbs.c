@@ -176,12 +176,12 @@ int hf_rename_store(struct hf_conn *c, struct hf_txn *t, const char *store, cons
 /* ---- Indexes ---- */
 
 /* "text,number" as a list of its words. */
-static void options_types(struct call_options *o, const char *types)
+static void pack_names(struct hf_pack *p, const char *names)
 {
     struct hf_pack list = {0};
     uint32_t count = 0;
 
-    for (const char *at = types; *at;) {
+    for (const char *at = names; *at;) {
         size_t size = strcspn(at, ", ");
 
         if (size > 0) {
@@ -191,13 +191,24 @@ static void options_types(struct call_options *o, const char *types)
         at += size;
         at += strspn(at, ", ");
     }
-    hf_pack_text(&o->pack, "types");
-    hf_pack_array(&o->pack, count);
+    hf_pack_array(p, count);
     if (list.size > 0)
-        hf_pack_raw(&o->pack, hf_pack_bytes(&list));
-    o->pack.failed = o->pack.failed || list.failed;
-    o->pairs++;
+        hf_pack_raw(p, hf_pack_bytes(&list));
+    p->failed = p->failed || list.failed;
     hf_pack_fini(&list);
+}
+
+static void options_types(struct call_options *o, const char *types)
+{
+    hf_pack_text(&o->pack, "types");
+    pack_names(&o->pack, types);
+    o->pairs++;
+}
+
+int hf_subscribe(struct hf_conn *c, const char *events)
+{
+    pack_names(call_start(c, "subscribe", 1, NULL), events ? events : "");
+    return call_finish(c, NULL, NULL);
 }
 
 int hf_create_index(struct hf_conn *c, struct hf_txn *t, const char *store, const char *index,

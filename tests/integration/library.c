@@ -193,15 +193,7 @@ static void savepoints_take_writes_back(void)
     CHECK(hf_txn_commit(t, NULL, NULL) == HF_OK);
 }
 
-/* ---- The pool ---- */
-
-#define POOL_THREADS 6
-#define POOL_ROUNDS 20
-
-struct adder {
-    struct hf_pool *pool;
-    int e; /* of the first round that failed */
-};
+/* ---- Lost answers ---- */
 
 /* Read the counter, add 1, write it back. */
 static int add_one(struct hf_conn *c, struct hf_txn *t, void *ctx)
@@ -220,6 +212,85 @@ static int add_one(struct hf_conn *c, struct hf_txn *t, void *ctx)
     hf_pack_fini(&value);
     return e;
 }
+
+#define LOST_ROUNDS 20
+
+/* The address is that of a proxy which cuts connections at commits: before the server has them, or
+ * before their answers are back. */
+static void lost_answers_are_no_question(void)
+{
+    struct hf_transact_options options = {.attempts_max = 100, .delay_max_ms = 5};
+
+    for (int i = 0; i < LOST_ROUNDS; i++) {
+        uint64_t commit = 0;
+
+        CHECK(hf_transact(conn, &options, add_one, NULL, &commit) == HF_OK && commit > 0);
+    }
+}
+
+static void a_token_tells_what_became_of_a_commit(void)
+{
+    const uint8_t token[16] = "a token of mine", other[16] = "and another one";
+    enum hf_outcome outcome;
+    struct hf_txn *t;
+    uint64_t commit, asked = 0, snapshot;
+
+    CHECK(hf_create_store(conn, NULL, "tokens", NULL) == HF_OK);
+    CHECK(hf_txn_begin(conn, NULL, &t) == HF_OK);
+    snapshot = hf_txn_snapshot(t);
+    CHECK(hf_put(conn, t, "tokens", PACKED("\x01"), PACKED("\x01"), NULL) == HF_OK);
+    CHECK(hf_txn_commit(t, token, &commit) == HF_OK);
+    CHECK(hf_outcome(conn, token, snapshot, &outcome, &asked) == HF_OK);
+    CHECK(outcome == HF_OUTCOME_COMMITTED && asked == commit);
+    CHECK(hf_outcome(conn, other, snapshot, &outcome, NULL) == HF_OK);
+    CHECK(outcome == HF_OUTCOME_NOT_COMMITTED);
+    CHECK(hf_txn_begin(conn, NULL, &t) == HF_OK);
+    CHECK(hf_put(conn, t, "tokens", PACKED("\x02"), PACKED("\x01"), NULL) == HF_OK);
+    CHECK(hf_txn_commit(t, other, NULL) == HF_TOKEN_FENCED);
+}
+
+/* ---- Events ---- */
+
+static void on_push(void *ctx, struct hf_bytes method, struct hf_bytes params)
+{
+    struct hf_bytes name = HF_NONE;
+    unsigned *seen = ctx, t = 0;
+
+    CHECK(method.size == 7 && memcmp(method.data, "$doomed", 7) == 0);
+    CHECK(hf_unpackf(params, "[u, {'name': s}]", &t, &name) == HF_OK && t > 0);
+    CHECK(name.size == 8 && memcmp(name.data, "CONFLICT", 8) == 0);
+    (*seen)++;
+}
+
+static void a_loss_is_pushed_and_checked(void)
+{
+    struct hf_txn *t;
+    unsigned seen = 0;
+
+    CHECK(hf_create_store(conn, NULL, "pushed", NULL) == HF_OK);
+    hf_on_pushed(conn, on_push, &seen);
+    CHECK(hf_subscribe(conn, "doomed, shutdown") == HF_OK);
+    CHECK(hf_subscribe(conn, "nonsense") == HF_BAD_REQUEST);
+    CHECK(hf_txn_begin(conn, NULL, &t) == HF_OK);
+    CHECK(hf_put(conn, t, "pushed", PACKED("\x01"), PACKED("\x01"), NULL) == HF_OK);
+    CHECK(hf_txn_check(t) == HF_OK && seen == 0);
+    CHECK(hf_put(conn, NULL, "pushed", PACKED("\x02"), PACKED("\x01"), NULL) == HF_OK);
+    while (seen == 0)
+        CHECK(hf_poll(conn, -1) == HF_OK);
+    CHECK(hf_txn_check(t) == HF_CONFLICT);
+    CHECK(hf_txn_commit(t, NULL, NULL) == HF_CONFLICT && seen == 1);
+    CHECK(hf_subscribe(conn, NULL) == HF_OK);
+}
+
+/* ---- The pool ---- */
+
+#define POOL_THREADS 6
+#define POOL_ROUNDS 20
+
+struct adder {
+    struct hf_pool *pool;
+    int e; /* of the first round that failed */
+};
 
 static void *adder_run(void *ctx)
 {
@@ -326,6 +397,9 @@ static const struct {
     {"indexes_are_made_and_dropped", indexes_are_made_and_dropped},
     {"values_are_packed_and_read", values_are_packed_and_read},
     {"savepoints_take_writes_back", savepoints_take_writes_back},
+    {"a_token_tells_what_became_of_a_commit", a_token_tells_what_became_of_a_commit},
+    {"lost_answers_are_no_question", lost_answers_are_no_question},
+    {"a_loss_is_pushed_and_checked", a_loss_is_pushed_and_checked},
     {"threads_share_a_pool", threads_share_a_pool},
     {"a_pool_waits_and_revives", a_pool_waits_and_revives},
 };

@@ -2,8 +2,11 @@
 page and its headers."""
 import os
 import re
+import select
+import socket
 import subprocess
 import tempfile
+import threading
 
 from holdfast import ROOT, binary, daemon
 from run import Skipped
@@ -11,8 +14,8 @@ from run import Skipped
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(binary())), "tests", "library")
 
 
-def scene(d, name):
-    done = subprocess.run([LIBRARY, "%s:%d" % d.tcp[0], name], capture_output=True, text=True, timeout=120)
+def scene(d, name, address=None):
+    done = subprocess.run([LIBRARY, address or "%s:%d" % d.tcp[0], name], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stderr == "", done
 
 
@@ -34,6 +37,74 @@ def test_values_are_packed_and_read(d):
 
 def test_savepoints_take_writes_back(d):
     scene(d, "savepoints_take_writes_back")
+
+
+class Proxy:
+    """Between a client and the server. Of every three commits one passes, one is cut before the server has it, one
+    before its answer is back."""
+
+    def __init__(self, address):
+        self.address, self.commits, self.lost = address, 0, 0
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            client, _ = self.listening.accept()
+            with client, socket.create_connection(self.address) as server:
+                if not self.serve(client, server):
+                    return
+
+    def serve(self, client, server):
+        """Until one of the two ends, or is made to; false: close() has asked for the end of all."""
+        while True:
+            for s in select.select([client, server], [], [])[0]:
+                data = s.recv(65536)
+                if data == b"end":
+                    return False
+                if not data:
+                    return True
+                if s is client and b"\xa6commit" in data:
+                    self.commits += 1
+                    if self.commits % 3 == 1:
+                        self.lost += 1
+                        return True
+                    server.sendall(data)
+                    if self.commits % 3 == 2:
+                        self.lost += 1
+                        server.recv(1)
+                        return True
+                else:
+                    (server if s is client else client).sendall(data)
+
+    def close(self):
+        with socket.create_connection(self.listening.getsockname()) as s:
+            s.sendall(b"end")
+        self.thread.join()
+        self.listening.close()
+
+
+def test_a_token_tells_what_became_of_a_commit(d):
+    scene(d, "a_token_tells_what_became_of_a_commit")
+
+
+def test_lost_answers_are_no_question(d):
+    with d.client() as c:
+        c.call("create_store", 0, "pool")
+    proxy = Proxy(d.tcp[0])
+    try:
+        scene(d, "lost_answers_are_no_question", "%s:%d" % proxy.listening.getsockname()[:2])
+    finally:
+        proxy.close()
+    assert proxy.lost >= 20
+    with d.client() as c:
+        assert c.call("get", 0, "pool", 1) == 20
+        c.call("drop_store", 0, "pool")
+
+
+def test_a_loss_is_pushed_and_checked(d):
+    scene(d, "a_loss_is_pushed_and_checked")
 
 
 def test_threads_share_a_pool(d):

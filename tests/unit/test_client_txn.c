@@ -326,7 +326,6 @@ START_TEST(what_may_have_been_committed_is_never_repeated)
     struct rig rig;
     struct work work = {&rig, 0, 0};
 
-    options.reconnect = true;
     rig_open(&rig, &fake, NULL);
     rig_fill(&rig, "s", 0);
     ck_assert_int_eq(hf_transact(rig.c, &options, add_one, &work, NULL), HF_CONNECTION);
@@ -345,7 +344,6 @@ START_TEST(a_loss_before_the_commit_is_repeated_on_a_new_connection)
     struct rig rig;
     struct work work = {&rig, 0, 0};
 
-    options.reconnect = true;
     rig_open(&rig, &fake, NULL);
     rig_fill(&rig, "s", 0);
     rig_ok(&rig, hf_transact(rig.c, &options, add_one, &work, NULL));
