@@ -68,7 +68,8 @@ static void life_end_expired(struct life *l)
 
         if (!why || why->error != ERR_TXN_EXPIRED)
             continue;
-        LIFE_CHECK(l, strstr(why->text, "held-max"), "it expired by itself: %s", why->text);
+        LIFE_CHECK(l, strstr(why->text, "held-max") || strstr(why->text, "roots-memory"),
+                   "it expired by itself: %s", why->text);
         if (a->act != ACT_NONE && !a->autocommit)
             life_end_request(a);
         txn_rollback(a->txn);
@@ -566,6 +567,14 @@ static void life_tighten(struct life *l)
         o->held_bytes_max = UINT64_C(1000) << sim_random(l->sim, 8);
     if (sim_chance(l->sim, 50)) /* of its stores alone, and up to some versions of each */
         o->catalogue_bytes_max = 4096 + sim_random(l->sim, 4096);
+    if (sim_chance(l->sim, 50))
+        o->roots_bytes_max = UINT64_C(500) << sim_random(l->sim, 6);
+    if (sim_chance(l->sim, 50))
+        o->indexes_max = 1 + (uint32_t)sim_random(l->sim, 4);
+    if (sim_chance(l->sim, 50))
+        o->index_entries_max = 1 + (uint32_t)sim_random(l->sim, 4);
+    if (sim_chance(l->sim, 20)) /* of some keys, of all of an index, or of none */
+        o->key_bytes_max = 4 + (uint32_t)sim_random(l->sim, 20);
 }
 
 bool life_run(uint64_t seed, const struct life_options *options, struct life_counts *counts,
