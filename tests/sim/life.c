@@ -271,6 +271,7 @@ static void life_die(struct life *l)
     if (sim_chance(l->sim, 20))
         least = l->told; /* a second crash may follow before anybody reads */
     life_check_prefix(l, least);
+    life_cut_tokens(l, least);
     life_check_indexes(l);
     /* what was read back has been told */
     l->told = l->told_kill = l->model.last_commit;
@@ -427,6 +428,7 @@ static void life_closed(void *context)
 static void life_check_floor(struct life *l)
 {
     struct db_task task = {.done = task_done};
+    uint64_t tokens;
     struct db_status status;
     uint64_t records = 0, stores = 0, indexes, entries = model_entries(l, &indexes), decided;
 
@@ -446,10 +448,11 @@ static void life_check_floor(struct life *l)
                "at the end there are %llu stages, %llu ledgers, %llu transactions",
                (unsigned long long)status.stages, (unsigned long long)status.ledgers,
                (unsigned long long)status.open_txns);
+    tokens = status.tokens + status.tokens_forgotten; /* so few that none were deleted */
     LIFE_CHECK(
         l,
-        status.primary.records == records + stores + entries &&
-            status.primary.trees <= stores + indexes + 1,
+        status.primary.records == records + stores + entries + tokens &&
+            status.primary.trees <= stores + indexes + 1 + (tokens > 0),
         "the primary has %llu records in %llu trees, the model %llu in %llu stores, and %llu "
         "entries in %llu indexes",
         (unsigned long long)status.primary.records, (unsigned long long)status.primary.trees,
@@ -565,6 +568,8 @@ static void life_tighten(struct life *l)
         o->open_txns_max = 2 + sim_random(l->sim, l->options->actors);
     if (sim_chance(l->sim, 50))
         o->held_bytes_max = UINT64_C(1000) << sim_random(l->sim, 8);
+    if (sim_chance(l->sim, 50))
+        o->tokens_max = 1 + sim_random(l->sim, 8);
     if (sim_chance(l->sim, 50)) /* of its stores alone, and up to some versions of each */
         o->catalogue_bytes_max = 4096 + sim_random(l->sim, 4096);
     if (sim_chance(l->sim, 50))

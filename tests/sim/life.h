@@ -41,6 +41,7 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t indexes, index_scans, index_gets; /* changes of indexes; reads by them */
     uint64_t index_checks; /* indexes compared with their records, all of them */
     uint64_t taken_back; /* to a savepoint */
+    uint64_t tokens, tokens_again, outcomes, fenced; /* commits with one; repeated; asked; so */
     uint64_t roots;                /* intermediate ones, for old snapshots */
     uint64_t waits, old_conflicts; /* conflicts with what was amalgamated */
     uint64_t spilled;              /* turns with a ledger on disk */

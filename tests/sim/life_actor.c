@@ -79,6 +79,7 @@ bool actor_call(struct life *l, struct actor *a)
     case ACT_SAVEPOINT:
     case ACT_ROLLBACK_TO:
     case ACT_RELEASE: e = savepoint_call(a, t); break;
+    case ACT_OUTCOME: e = outcome_call(a); break;
     case ACT_COMMIT:
     case ACT_NONE: break;
     }
@@ -115,6 +116,8 @@ bool actor_call(struct life *l, struct actor *a)
         scan_finish(l, a, e);
     else if (a->act >= ACT_INDEX_CREATE && a->act <= ACT_INDEX_SCAN)
         judge_index(l, a, e, value);
+    else if (a->act == ACT_OUTCOME)
+        judge_outcome(l, a, e);
     else if (a->act >= ACT_SAVEPOINT)
         judge_savepoint(l, a, e);
     else if (a->act == ACT_RENAME)
@@ -144,6 +147,8 @@ static void actor_request(struct life *l, struct actor *a)
         savepoint_draw(l, a);
     else if (!a->autocommit && a->read_only && a->act != ACT_GET && a->act != ACT_COUNT)
         a->act = ACT_SCAN;
+    if (a->autocommit)
+        outcome_draw(l, a);
     a->store = (unsigned)sim_random(l->sim, MODEL_STORES);
     if (a->act < ACT_SAVEPOINT && l->options->indexes &&
         sim_chance(l->sim, l->options->indexes))
@@ -184,10 +189,16 @@ static void actor_commit(struct life *l, struct actor *a)
         op_init(&a->op, l->db, actor_wake);
     a->autocommit = false;
     a->is_woken = false;
-    e = txn_commit(&a->op, t, SLICE_NONE, &commit);
+    e = txn_commit(&a->op, t, token_draw(l, a), &commit);
     a->act = e == ERR_WAIT ? ACT_COMMIT : ACT_NONE;
     if (e == ERR_WAIT) {
         l->counts->waits++;
+        return;
+    }
+    if (judge_token(l, a, e, commit)) {
+        life_reply(l, a, commit);
+        op_fini(&a->op);
+        actor_forget(a);
         return;
     }
     if (a->serializable && e == ERR_CONFLICT) {

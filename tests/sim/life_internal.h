@@ -9,10 +9,12 @@
 #include "server/storage/primary.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
+#include "server/txn/outcome.h"
 #include "server/txn/index_read.h"
 #include "server/txn/indexes.h"
 #include "server/txn/records.h"
 #include "server/txn/stores.h"
+#include "server/txn/tokens.h"
 #include "server/txn/txn.h"
 #include "tests/sim/life.h"
 #include "tests/sim/model.h"
@@ -41,6 +43,7 @@ enum act {
     ACT_SAVEPOINT,
     ACT_ROLLBACK_TO,
     ACT_RELEASE,
+    ACT_OUTCOME,
     ACT_COMMIT /* that has had to wait */
 };
 
@@ -58,6 +61,20 @@ struct saved {
     uint64_t writes[MODEL_STORES][MODEL_KEYS];
     enum change changed[MODEL_STORES];
     uint64_t indexes[MODEL_STORES][MODEL_INDEXES];
+};
+
+#define LIFE_TOKENS_MAX 400
+
+enum token_state {
+    TOKEN_FRESH,        /* no commit has had it, as far as anybody was told */
+    TOKEN_IS_COMMITTED, /* by that commit */
+    TOKEN_IS_FENCED,    /* by that commit */
+    TOKEN_MAYBE         /* a crash may have taken that back */
+};
+
+struct life_token {
+    enum token_state state;
+    uint64_t commit;
 };
 
 struct promise { /* a reply that has not been told yet */
@@ -117,6 +134,9 @@ struct actor {
                      [MODEL_KEYS]; /* before it made that change: it may still lose by them */
     struct saved saved[LIFE_SAVEPOINTS_MAX]; /* the oldest first */
     unsigned saved_count;
+    unsigned token; /* of its commit, or that it asks for; 0: none */
+    uint8_t token_room[TOKEN_BYTES];
+    struct outcome outcome;
     unsigned savepoint; /* the name of the request at work */
 };
 
@@ -130,6 +150,8 @@ struct life {
     struct promise promises[256];
     struct db_task tasks[LIFE_TASKS];
     uint64_t next_value;
+    struct life_token tokens[LIFE_TOKENS_MAX + 1]; /* from 1 on */
+    unsigned token_count;
     uint64_t told;      /* greatest commit that somebody has been told of */
     uint64_t told_kill; /* ... by durability "interval": a kill must keep it */
     bool is_failed;     /* the log has failed: the server would exit */
@@ -199,6 +221,13 @@ void judge_reads(struct life *l, const struct actor *a);
 void savepoint_draw(struct life *l, struct actor *a);
 enum err savepoint_call(struct actor *a, struct txn *t);
 void judge_savepoint(struct life *l, struct actor *a, enum err e);
+/* The token of a's commit, or none; what its answer says of it: true, it was not applied. */
+struct slice token_draw(struct life *l, struct actor *a);
+bool judge_token(struct life *l, struct actor *a, enum err e, uint64_t commit);
+bool outcome_draw(struct life *l, struct actor *a);
+enum err outcome_call(struct actor *a);
+void judge_outcome(struct life *l, struct actor *a, enum err e);
+void life_cut_tokens(struct life *l, uint64_t told);
 bool actor_has_written(const struct actor *a);
 size_t actor_range(const struct actor *a, uint8_t room[64]);
 enum err scan_step(struct life *l, struct actor *a, struct txn *t);

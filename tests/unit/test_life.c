@@ -39,26 +39,29 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
 
     for (uint64_t seed = from; seed < from + count; seed++)
         ck_assert_msg(life_run(seed, options, &counts, why, sizeof why), "%s", why);
-    printf("lives %llu..%llu: %llu commits, %llu conflicts (%llu with what was amalgamated), "
-           "%llu reads, %llu scans, %llu waits, %llu crashes, %llu kills, %llu lost tails, "
-           "%llu rotations, %llu amalgamations, %llu serializable, %llu roots for the old, "
-           "%llu changes of stores within transactions, %llu renames, %llu turns, "
-           "%llu with ledgers on disk, %llu conflicts meanwhile, %llu requests given up, "
-           "%llu errors gone on after, %llu pages again, %llu limits met, %llu expired, "
-           "%llu times back to a savepoint\n",
-           (unsigned long long)from, (unsigned long long)(from + count - 1),
-           (unsigned long long)counts.commits, (unsigned long long)counts.conflicts,
-           (unsigned long long)counts.old_conflicts, (unsigned long long)counts.reads,
-           (unsigned long long)counts.scans, (unsigned long long)counts.waits,
-           (unsigned long long)counts.crashes, (unsigned long long)counts.kills,
-           (unsigned long long)counts.lost, (unsigned long long)counts.rotations,
-           (unsigned long long)counts.amalgamations, (unsigned long long)counts.serializable,
-           (unsigned long long)counts.roots, (unsigned long long)counts.changes,
-           (unsigned long long)counts.renames, (unsigned long long)counts.turns,
-           (unsigned long long)counts.spilled, (unsigned long long)counts.disk_conflicts,
-           (unsigned long long)counts.given_up, (unsigned long long)counts.carried_on,
-           (unsigned long long)counts.pages_again, (unsigned long long)counts.limited,
-           (unsigned long long)counts.expired, (unsigned long long)counts.taken_back);
+    printf(
+        "lives %llu..%llu: %llu commits, %llu conflicts (%llu with what was amalgamated), "
+        "%llu reads, %llu scans, %llu waits, %llu crashes, %llu kills, %llu lost tails, "
+        "%llu rotations, %llu amalgamations, %llu serializable, %llu roots for the old, "
+        "%llu changes of stores within transactions, %llu renames, %llu turns, "
+        "%llu with ledgers on disk, %llu conflicts meanwhile, %llu requests given up, "
+        "%llu errors gone on after, %llu pages again, %llu limits met, %llu expired, "
+        "%llu times back to a savepoint, %llu tokens, %llu again, %llu outcomes, %llu fenced\n",
+        (unsigned long long)from, (unsigned long long)(from + count - 1),
+        (unsigned long long)counts.commits, (unsigned long long)counts.conflicts,
+        (unsigned long long)counts.old_conflicts, (unsigned long long)counts.reads,
+        (unsigned long long)counts.scans, (unsigned long long)counts.waits,
+        (unsigned long long)counts.crashes, (unsigned long long)counts.kills,
+        (unsigned long long)counts.lost, (unsigned long long)counts.rotations,
+        (unsigned long long)counts.amalgamations, (unsigned long long)counts.serializable,
+        (unsigned long long)counts.roots, (unsigned long long)counts.changes,
+        (unsigned long long)counts.renames, (unsigned long long)counts.turns,
+        (unsigned long long)counts.spilled, (unsigned long long)counts.disk_conflicts,
+        (unsigned long long)counts.given_up, (unsigned long long)counts.carried_on,
+        (unsigned long long)counts.pages_again, (unsigned long long)counts.limited,
+        (unsigned long long)counts.expired, (unsigned long long)counts.taken_back,
+        (unsigned long long)counts.tokens, (unsigned long long)counts.tokens_again,
+        (unsigned long long)counts.outcomes, (unsigned long long)counts.fenced);
     ck_assert_uint_gt(counts.commits, 0);
     ck_assert_uint_gt(counts.conflicts, 0);
     ck_assert_uint_gt(counts.amalgamations, 0);
@@ -67,6 +70,7 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
     if (options->indexes)
         check_indexes(&counts, count);
     ck_assert(count < 20 || counts.taken_back > 0);
+    ck_assert(count < 20 || (counts.tokens_again > 0 && counts.fenced > 0));
     if (options->rots)
         check_rot(&counts, count);
     ck_assert(!options->spills || count < 20 || counts.disk_conflicts > 0);

@@ -1,0 +1,87 @@
+#include "server/txn/health.h"
+
+#include "server/storage/primary.h"
+#include "server/txn/db_struct.h"
+
+static void health_note(struct health *h, enum health_problem what, bool is_wrong,
+                        uint64_t now_ms)
+{
+    if (is_wrong && !h->is_wrong[what])
+        h->since_ms[what] = now_ms;
+    h->is_wrong[what] = is_wrong;
+}
+
+void health_turn(struct db *db)
+{
+    struct health *h = &db->health;
+    uint64_t now = db->pulse.now_ms;
+
+    health_note(h, HEALTH_LOG_FAILED, db->log_failed, now);
+    health_note(h, HEALTH_DAMAGE, db->damage.count > 0, now);
+    health_note(h, HEALTH_DISK_FULL, h->no_space || db->pass_error == ERR_NO_SPACE, now);
+    health_note(h, HEALTH_MERGE_FAILS, db->pass_error && db->pass_error != ERR_NO_SPACE, now);
+}
+
+const char *health_state(const struct db *db, uint64_t *for_ms)
+{
+    static const char *const names[HEALTH_PROBLEMS] = {"log failed", "damage", "disk full",
+                                                       "amalgamation failing"};
+
+    for (unsigned i = 0; i < HEALTH_PROBLEMS; i++) {
+        if (!db->health.is_wrong[i])
+            continue;
+        *for_ms = db->pulse.now_ms - db->health.since_ms[i];
+        return names[i];
+    }
+    *for_ms = 0;
+    return "ok";
+}
+
+static uint64_t oldest_snapshot(const struct db *db)
+{
+    const struct list_link *first = db->snapshots.by_commit.next;
+
+    return first == &db->snapshots.by_commit
+               ? 0
+               : LIST_ENTRY(first, struct snapshot, in_commit)->commit;
+}
+
+static uint64_t oldest_writer(const struct db *db)
+{
+    const struct list_link *first = db->writers.next;
+
+    return first == &db->writers ? 0
+                                 : LIST_ENTRY(first, struct txn, in_writers)->snapshot->commit;
+}
+
+static const char *merging_waits_for(const struct db *db)
+{
+    if (db->pass_error)
+        return "the last pass failed; it is tried again";
+    if (db->is_merging)
+        return "a pass is under way";
+    return "more is gathered before a pass (amalgamate-percent)";
+}
+
+void db_each_wait(struct db *db, void (*each)(void *context, const struct db_wait *w),
+                  void *context)
+{
+    struct primary_stats primary;
+    struct wal_stats wal;
+
+    primary_stats(db->primary, &primary);
+    wal_stats(db->wal, &wal);
+    struct db_wait waits[] = {
+        {"amalgamation", merging_waits_for(db), db->sealed_bytes, 0},
+        {"unstaging", "open snapshots read amalgamated stages", db->held_bytes,
+         oldest_snapshot(db)},
+        {"ledgers", "open writers may conflict with what was amalgamated",
+         db->ledger_bytes + db->ledger_disk_bytes, oldest_writer(db)},
+        {"wal", "commits that are not amalgamated yet", wal.position - wal.oldest, 0},
+        {"pages", "open snapshots read older roots", primary.held_bytes, oldest_snapshot(db)}};
+
+    for (unsigned i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        if (waits[i].bytes)
+            each(context, &waits[i]);
+    }
+}
