@@ -85,6 +85,13 @@ void failure_set_place(struct failure *f, enum err e, const char *file, uint64_t
     f->offset = offset;
 }
 
+void failure_note_limit(struct failure *f, const char *option, uint64_t max, uint64_t size)
+{
+    f->limit = option;
+    f->limit_max = max;
+    f->limit_size = size;
+}
+
 enum err failure_set_limit(struct failure *f, const char *option, uint64_t max, uint64_t size,
                            const char *format, ...)
 {
@@ -95,9 +102,7 @@ enum err failure_set_limit(struct failure *f, const char *option, uint64_t max, 
     va_start(args, format);
     set_text(f, ERR_TOO_LARGE, format, args);
     va_end(args);
-    f->limit = option;
-    f->limit_max = max;
-    f->limit_size = size;
+    failure_note_limit(f, option, max, size);
     return ERR_TOO_LARGE;
 }
 

@@ -83,6 +83,8 @@ void failure_set_line(struct failure *f, enum err e, uint32_t line, uint32_t col
 
 /* TOO_LARGE with its text and details: size is over max, which the option sets. option is
  * a static text. Returns the error. */
+/* The limit that the error, which is set, is about: its details. option: static. */
+void failure_note_limit(struct failure *f, const char *option, uint64_t max, uint64_t size);
 enum err failure_set_limit(struct failure *f, const char *option, uint64_t max, uint64_t size,
                            const char *format, ...) __attribute__((format(printf, 5, 6)));
 

@@ -144,6 +144,7 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->reads_bytes_max = o->reads_max;
     to->reads_total_max = o->reads_total;
     to->writes_total_max = o->writes_total;
+    to->life_ms = o->transaction_life;
     to->idle_ms = o->transaction_idle;
     to->interval_ms = (uint32_t)o->interval;
     to->key_bytes_max = (uint32_t)o->key_size;

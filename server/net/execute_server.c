@@ -86,6 +86,7 @@ static void put_limits(struct execution *w)
     facts_add(&f, "reads_total_bytes", o->reads_total);
     facts_add(&f, "catalogue_bytes", o->catalogue_max);
     facts_add(&f, "roots_bytes", o->roots_memory);
+    facts_add(&f, "transaction_life_ms", o->transaction_life);
     facts_add(&f, "transaction_idle_ms", o->transaction_idle);
     facts_add(&f, "output_pause_bytes", o->output_pause);
     facts_add(&f, "output_bytes", o->output_max);

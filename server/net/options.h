@@ -116,6 +116,9 @@ enum option_type {
     X(BYTES, writes_total, "writes-total", "2GiB", 64 * KIB, 1024 * GIB, NULL, false,          \
       "memory for the uncommitted writes of all transactions; one client can use as much as "  \
       "it leaves free, that is, at most half; each transaction can always write 16KiB")        \
+    X(DURATION, transaction_life, "transaction-life", "0s", 0, 8760 * HOUR, NULL, false,       \
+      "transactions that are open for this long are ended; 0s: no limit; `begin` can set "     \
+      "another one (timeout_ms)")                                                              \
     X(DURATION, transaction_idle, "transaction-idle", "1h", 10, 8760 * HOUR, NULL, false,      \
       "transactions and cursors that are idle for this long are ended")                        \
     X(BYTES, frame_size, "frame-size", "16MiB", 4 * KIB, 64 * MIB, NULL, true,                 \

@@ -2,6 +2,7 @@
 #include "server/net/execute.h"
 #include "server/net/request.h"
 #include "server/net/server.h"
+#include "server/txn/health.h"
 
 struct status_listing {
     struct net_buffer *out;
@@ -147,6 +148,35 @@ static void put_tokens(struct net_buffer *b, const struct db_status *s, uint64_t
     put_fact(b, "bytes", s->tokens_bytes);
 }
 
+static void put_health(struct net_buffer *b, const struct db *db)
+{
+    uint64_t for_ms;
+
+    put_word(b, "health");
+    put_map(b, 2);
+    put_word(b, "state");
+    put_word(b, health_state(db, &for_ms));
+    put_fact(b, "for_ms", for_ms);
+}
+
+static void put_wait(void *context, const struct db_wait *w)
+{
+    struct status_listing *l = context;
+
+    put_map(l->out, 4);
+    put_word(l->out, "what");
+    put_word(l->out, w->what);
+    put_word(l->out, "why");
+    put_word(l->out, w->why);
+    put_fact(l->out, "bytes", w->bytes);
+    put_word(l->out, "snapshot");
+    if (w->snapshot)
+        put_uint(l->out, w->snapshot);
+    else
+        put_nil(l->out);
+    l->count++;
+}
+
 static void put_optional_text(struct net_buffer *b, const char *name, struct slice text)
 {
     put_word(b, name);
@@ -202,7 +232,8 @@ enum err execute_status(struct execution *w)
 
     memset(&s, 0, sizeof s);
     db_status(server->db, &s);
-    put_map(b, 14);
+    put_map(b, 16);
+    put_health(b, server->db);
     put_word(b, "server");
     put_map(b, 3);
     put_word(b, "version");
@@ -233,6 +264,11 @@ enum err execute_status(struct execution *w)
     put_transactions(b, &s);
     put_connections(b, server);
     put_loop(b, &server->clock);
+    put_word(b, "waits");
+    place = put_array_later(b);
+    l.count = 0;
+    db_each_wait(server->db, put_wait, &l);
+    put_array_now(b, place, l.count);
     put_word(b, "damaged");
     place = put_array_later(b);
     l.count = 0;

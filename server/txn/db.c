@@ -15,6 +15,7 @@
 #include "server/txn/leaving.h"
 #include "server/txn/losers.h"
 #include "server/txn/numbers.h"
+#include "server/txn/health.h"
 #include "server/txn/outcome.h"
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
@@ -110,7 +111,10 @@ static void db_on_log_failed(void *context, enum err e, const char *text)
 static void db_on_room(void *context)
 {
     struct db *db = context;
+    struct wal_stats wal;
 
+    wal_stats(db->wal, &wal);
+    db->health.no_space = wal.error == ERR_NO_SPACE;
     pulse_room_changed(&db->pulse);
 }
 
@@ -331,6 +335,7 @@ void db_turn(struct db *db)
     tasks_turn(db);
     outcome_turn(db);
     replies_turn(&db->replies);
+    health_turn(db);
     pulse_turn_end(&db->pulse);
     wal_kick(db->wal); /* it may tell of what it has written, or that it has failed */
     db_reclaim_catalogue(db);
@@ -341,6 +346,19 @@ void db_turn(struct db *db)
     ASSERT(db->staged_bytes >= db->sealed_bytes);
 }
 
+static void db_expire_txn(struct txn *t, const char *limit, const char *what, uint64_t ms,
+                          uint64_t max)
+{
+    struct failure why;
+
+    failure_init(&why);
+    failure_set(&why, ERR_TXN_EXPIRED,
+                "transaction timed out: it %s for %llu ms, the limit is %llu (%s)", what,
+                (unsigned long long)ms, (unsigned long long)max, limit);
+    failure_note_limit(&why, limit, max, ms);
+    txn_lose(t, &why);
+}
+
 static void db_expire(struct db *db)
 {
     ASSERT(!list_is_empty(&db->open));
@@ -348,23 +366,16 @@ static void db_expire(struct db *db)
         struct txn *t = LIST_ENTRY(link, struct txn, in_open);
         uint64_t idle_max = t->options.idle_ms ? t->options.idle_ms : db->options.idle_ms;
         uint64_t age = db->pulse.now_ms - t->begun_ms, idle = txn_idle_ms(t);
-        struct failure why;
+        uint64_t life_max = t->options.timeout_ms ? t->options.timeout_ms : db->options.life_ms;
 
         if (t->failure.error || t->is_autocommit)
             continue;
-        failure_init(&why);
-        if (t->options.timeout_ms && age >= t->options.timeout_ms)
-            failure_set(&why, ERR_TXN_EXPIRED,
-                        "transaction timed out: it was open for %llu ms, timeout_ms is %llu",
-                        (unsigned long long)age, (unsigned long long)t->options.timeout_ms);
+        if (life_max && age >= life_max)
+            db_expire_txn(t, t->options.timeout_ms ? "timeout_ms" : "transaction-life",
+                          "was open", age, life_max);
         else if (idle_max && idle >= idle_max)
-            failure_set(
-                &why, ERR_TXN_EXPIRED,
-                "transaction timed out: it was idle for %llu ms, the limit is %llu (idle_ms)",
-                (unsigned long long)idle, (unsigned long long)idle_max);
-        else
-            continue;
-        txn_lose(t, &why);
+            db_expire_txn(t, t->options.idle_ms ? "idle_ms" : "transaction-idle", "was idle",
+                          idle, idle_max);
     }
 }
 

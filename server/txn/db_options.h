@@ -26,6 +26,7 @@ struct db_options {
     uint64_t reads_bytes_max;     /* noted of what one serializable transaction reads; 16 MiB */
     uint64_t reads_total_max;     /* of all of them; default 256 MiB */
     uint64_t writes_total_max;    /* written by all open transactions; default 2 GiB */
+    uint64_t life_ms;             /* default of transactions; 0: none */
     uint64_t idle_ms;             /* default of transactions; 1 hour */
     uint32_t interval_ms;         /* sync of durability "interval"; default 100 */
     uint32_t key_bytes_max;       /* default KEY_BYTES_MAX */

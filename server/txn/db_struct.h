@@ -55,6 +55,21 @@ struct reclaiming {
     uint64_t due_ms;         /* when the next begins if no pass comes between; 0: none is due */
 };
 
+enum health_problem { /* the worst first */
+                      HEALTH_LOG_FAILED,
+                      HEALTH_DAMAGE,
+                      HEALTH_DISK_FULL,
+                      HEALTH_MERGE_FAILS,
+                      HEALTH_PROBLEMS
+};
+
+/* What is wrong, and since when (health.c). */
+struct health {
+    bool no_space; /* the last reservation in the log has found none */
+    bool is_wrong[HEALTH_PROBLEMS];
+    uint64_t since_ms[HEALTH_PROBLEMS]; /* the loop's clock */
+};
+
 struct db {
     struct os *os;
     struct db_options options;
@@ -122,6 +137,7 @@ struct db {
     enum err pass_error;      /* why the last pass failed; ERR_OK: it did not */
     bool is_merging;          /* the primary is a pass's, or a reclaiming's */
     struct reclaiming reclaiming;
+    struct health health;
     struct damage damage; /* stores that are damaged */
 
     bool log_failed;

@@ -5,24 +5,9 @@
 #ifndef HOLDFAST_TXN_HEALTH_H
 #define HOLDFAST_TXN_HEALTH_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct db;
-
-enum health_problem { /* the worst first */
-    HEALTH_LOG_FAILED,
-    HEALTH_DAMAGE,
-    HEALTH_DISK_FULL,
-    HEALTH_MERGE_FAILS,
-    HEALTH_PROBLEMS
-};
-
-struct health {
-    bool no_space; /* the last reservation in the log has found none */
-    bool is_wrong[HEALTH_PROBLEMS];
-    uint64_t since_ms[HEALTH_PROBLEMS]; /* the loop's clock */
-};
 
 /* In a turn: note what has begun, or ended. */
 void health_turn(struct db *db);

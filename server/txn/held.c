@@ -53,6 +53,7 @@ static void held_say(struct failure *why, uint64_t held, uint64_t limit, const c
         "%llu bytes are retained for old transactions, the limit is %llu (held-max); this one "
         "was %s",
         (unsigned long long)held, (unsigned long long)limit, whom);
+    failure_note_limit(why, "held-max", limit, held);
 }
 
 /* Bytes of the ledgers that open writers may still ask. */

@@ -16,8 +16,10 @@ unsigned txn_limits(const struct txn *t, struct txn_limit *limits)
     ASSERT(!t->failure.error);
     limits[0] = (struct txn_limit){TXN_LIMIT_WRITES, "transaction-max",
                                    t->write_set.arena.bytes, o->txn_bytes_max};
-    limits[1] = (struct txn_limit){TXN_LIMIT_LIFE, "timeout_ms",
-                                   t->db->pulse.now_ms - t->begun_ms, t->options.timeout_ms};
+    limits[1] = (struct txn_limit){TXN_LIMIT_LIFE,
+                                   t->options.timeout_ms ? "timeout_ms" : "transaction-life",
+                                   t->db->pulse.now_ms - t->begun_ms,
+                                   t->options.timeout_ms ? t->options.timeout_ms : o->life_ms};
     limits[2] =
         (struct txn_limit){TXN_LIMIT_IDLE, t->options.idle_ms ? "idle_ms" : "transaction-idle",
                            txn_idle_ms(t), idle};

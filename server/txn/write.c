@@ -103,6 +103,8 @@ static enum err write_reserve_log(struct op *op, struct txn *t, uint64_t bytes, 
     e = frees ? wal_reserve_to_free(t->db->wal, bytes) : wal_reserve(t->db->wal, bytes);
     if (e == ERR_WAIT)
         return pulse_wait_for_room(&op->db->pulse, op);
+    if (e == ERR_NO_SPACE || (!e && !frees))
+        t->db->health.no_space = e == ERR_NO_SPACE;
     if (e == ERR_NO_SPACE)
         return failure_set(
             &op->failure, e,

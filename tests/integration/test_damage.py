@@ -56,6 +56,7 @@ def check_damage(c, at):
     assert stores == {"a": True, "b": False}, stores
     damaged = c.call("status")["damaged"]
     assert damaged == [{"store": "a", "file": "primary", "offset": at, "lost": False}], damaged
+    assert c.call("status")["health"]["state"] == "damage"
     names_its_place(c.fails("put", 0, "a", 1, 1), at)
     names_its_place(c.fails("delete", 0, "a", 1), at)
     assert c.call("put", 0, "b", "new", 1) == 1

@@ -39,8 +39,10 @@ def full_disk(says, size, *flags):
             for name in ("big", "clear", "drop"):
                 c.call("create_store", 0, name)
                 c.call("put", 0, name, 1, 1)
+            assert c.call("status")["health"] == {"state": "ok", "for_ms": 0}
             gate.hold("full")
             n, refusal = fill(c, size)
+            until(lambda: c.call("status")["health"]["state"] == "disk full")
             assert says in refusal.message, refusal.error
             left = frees(c, n)
             check(c, left)
@@ -52,6 +54,7 @@ def full_disk(says, size, *flags):
                 except Failed as e:
                     assert e.name == "NO_SPACE", e
             until(writes)
+            until(lambda: c.call("status")["health"]["state"] == "ok")
             check(c, left + [n])
         d.restart()
         with d.client() as c:
