@@ -379,6 +379,16 @@ const struct method method_table[METHOD_COUNT] = {
                           "be sent these events instead of those before: \"doomed\", "
                           "\"shutdown\", \"warning\"; [] sends none",
                           FIRST},
+    [METHOD_QUERY] = {NAME("query"),
+                      METHOD_READS | METHOD_GOES_ON | METHOD_LARGE,
+                      RIGHT_READ,
+                      {T,
+                       {PARAM_ID_TEXT, "text", PARAM_TEXT, false},
+                       {PARAM_ID_ARGS, "args", PARAM_ANY, true}},
+                      BIT(PAGE),
+                      "{columns, rows, cursor}",
+                      "run a query (docs/query.md); args is a list or a map of parameters",
+                      FIRST},
 };
 
 /* Names differ in length and first byte so much that this beats a hash. */
@@ -415,7 +425,7 @@ const char *param_type_name(enum param_type type)
         [PARAM_NONE] = "none",     [PARAM_HANDLE] = "handle", [PARAM_NAME] = "name",
         [PARAM_SOURCE] = "source", [PARAM_ANY] = "any",       [PARAM_RANGE] = "range",
         [PARAM_LIST] = "list",     [PARAM_MAP] = "map",       [PARAM_NUMBER] = "number",
-        [PARAM_BINARY] = "binary",
+        [PARAM_BINARY] = "binary", [PARAM_TEXT] = "text",
     };
 
     return names[type];

@@ -23,6 +23,7 @@ enum param_type {
     PARAM_MAP,    /* a map */
     PARAM_NUMBER, /* an unsigned integer */
     PARAM_BINARY,
+    PARAM_TEXT,   /* any UTF-8, of any size */
 };
 
 /* What a parameter is, in whatever place its method takes it. */
@@ -43,6 +44,8 @@ enum param_id {
     PARAM_ID_WHAT,
     PARAM_ID_TOKEN,
     PARAM_ID_EVENTS,
+    PARAM_ID_TEXT,
+    PARAM_ID_ARGS,
     PARAM_ID_COUNT
 };
 
@@ -177,6 +180,7 @@ enum method_id {
     METHOD_CHECK,
     METHOD_OUTCOME,
     METHOD_SUBSCRIBE,
+    METHOD_QUERY,
     METHOD_COUNT
 };
 

@@ -43,6 +43,8 @@ static bool read_param(enum param_type type, enum msgpack_type is, struct call_v
     switch (type) {
     case PARAM_HANDLE:
         return msgpack_read_uint(&c, &out->number) == ERR_OK && out->number <= UINT32_MAX;
+    case PARAM_TEXT:
+        return msgpack_read_text(&c, &out->text) == ERR_OK && msgpack_text_is_utf8(out->text);
     case PARAM_NAME: return msgpack_read_text(&c, &out->text) == ERR_OK && is_name(out->text);
     case PARAM_SOURCE: return read_source(&c, out);
     case PARAM_RANGE:
@@ -69,6 +71,7 @@ static const char *param_wish(enum param_type type)
         [PARAM_MAP] = "a map",
         [PARAM_NUMBER] = "a non-negative integer",
         [PARAM_BINARY] = "binary",
+        [PARAM_TEXT] = "a text: valid UTF-8",
     };
 
     return wishes[type];

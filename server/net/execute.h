@@ -20,6 +20,8 @@ execute execute_create_store, execute_drop_store, execute_clear_store, execute_r
     execute_create_index, execute_drop_index, execute_rename_index, execute_stores;
 /* execute_scan.c */
 execute execute_scan, execute_next, execute_close;
+/* execute_query.c */
+execute execute_query, execute_next_of_query;
 /* execute_run.c */
 execute execute_run;
 /* execute_server.c */

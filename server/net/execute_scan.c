@@ -121,28 +121,11 @@ static enum err check_page(struct execution *w)
     return ERR_OK;
 }
 
-/* Outside of a transaction a cursor has a strand of its own, in which this request is first:
- * clients can guess the cursor's number. */
-static struct strand *own_strand(struct request *r)
-{
-    struct strand *strand = strand_new(r->session);
-
-    if (strand) {
-        r->strand = strand; /* its one user so far is the request */
-        strand->running = r;
-    }
-    return strand;
-}
-
 /* Make the cursor known; it stays with the work until the first page is done. */
 static enum err take_cursor(struct execution *w, struct cursor *core, unsigned only,
                             bool reverse, uint64_t limit)
 {
-    struct request *r = w->request;
-    struct strand *strand = r->strand ? r->strand : own_strand(r);
-
-    if (strand)
-        w->cursor = session_cursor_new(r->session, strand, core);
+    w->cursor = request_open_cursor(w->request, core);
     if (!w->cursor) {
         cursor_close(core);
         return ERR_NOMEM;
@@ -150,7 +133,6 @@ static enum err take_cursor(struct execution *w, struct cursor *core, unsigned o
     w->cursor->only = only;
     w->cursor->reverse = reverse;
     w->cursor->left = limit;
-    w->cursor->pages = 1;
     return ERR_OK;
 }
 
@@ -202,6 +184,25 @@ static struct session_cursor *find_cursor(struct execution *w)
     return number_map_find(&execution_session(w)->cursors, (uint32_t)number);
 }
 
+/* Rows of a query come in its order, from its first to its last. */
+static enum err next_of_query(struct execution *w, struct session_cursor *cursor)
+{
+    static const unsigned scans[] = {OPTION_ID_REVERSE, OPTION_ID_TO, OPTION_ID_UNIQUE,
+                                     OPTION_ID_SKIP, OPTION_ID_KEEP};
+
+    for (size_t i = 0; i < sizeof scans / sizeof *scans; i++)
+        if (call_has(w->call, scans[i]))
+            return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                               "next: option \"%s\" is for the cursor of a scan; this one is "
+                               "of a query",
+                               method_options[scans[i]].name);
+    if (!w->cursor) {
+        w->cursor = cursor;
+        cursor->pages++;
+    }
+    return execute_next_of_query(w);
+}
+
 enum err execute_next(struct execution *w)
 {
     const struct call *c = w->call;
@@ -216,6 +217,8 @@ enum err execute_next(struct execution *w)
                            "; a cursor ends with its last row, its transaction or its "
                            "connection",
                            c->params[PARAM_ID_CURSOR].number);
+    if (cursor->portal)
+        return next_of_query(w, cursor);
     if (w->cursor && w->begun)
         return put_page(w);
     if (!w->cursor) {

@@ -1,6 +1,7 @@
 /* execute_server.c - hello, describe, ping, and what operators ask for. */
 #include "server/net/connection.h"
 #include "server/net/execute.h"
+#include "server/query/parse.h"
 #include "server/net/log_line.h"
 #include "server/net/push.h"
 #include "server/net/server.h"
@@ -71,6 +72,9 @@ static void put_limits(struct execution *w)
     facts_add(&f, "page_rows", o->scan_rows);
     facts_add(&f, "page_bytes", o->scan_size);
     facts_add(&f, "result_bytes", o->result_size);
+    facts_add(&f, "query_text_bytes", o->query_text);
+    facts_add(&f, "query_memory_bytes", o->query_memory);
+    facts_add(&f, "query_depth", QUERY_DEPTH_MAX);
     facts_add(&f, "connections", server->seats.clients_max);
     facts_add(&f, "client_connections", o->client_connections);
     facts_add(&f, "requests_in_flight", o->requests_in_flight);

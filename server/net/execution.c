@@ -31,6 +31,8 @@ void execution_fini(struct execution *w)
     if (w->cursor) /* the page did not come to its end */
         session_cursor_take_back(execution_session(w), w->cursor);
     w->cursor = NULL;
+    portal_free(w->portal);
+    w->portal = NULL;
     if (w->own)
         txn_rollback(w->own);
     w->own = NULL;

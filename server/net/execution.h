@@ -31,6 +31,7 @@ struct execution {
     size_t start;                  /* of the results, from base */
     struct txn *own;               /* begun by the method for itself */
     struct list_walk walk;         /* of a method that lists transactions or connections */
+    struct portal *portal;         /* owned: a query on its first page */
     struct session_cursor *cursor; /* opened by this scan, or in use by this `next` */
     bool begun;                    /* what is done once has been done */
     bool stepping_back;            /* the row that did not fit is being given back */

@@ -38,6 +38,7 @@ execute *const executors[METHOD_COUNT] = {
     [METHOD_COUNT_RECORDS] = execute_count,
     [METHOD_SIZE] = execute_size,
     [METHOD_DELETE_RANGE] = execute_delete_range,
+    [METHOD_QUERY] = execute_query,
     [METHOD_STATUS] = execute_status,
     [METHOD_HOLDS] = execute_holds,
     [METHOD_CLIENTS] = execute_clients,

@@ -131,6 +131,10 @@ enum option_type {
       "maximum time from the first to the last byte of a message")                             \
     X(BYTES, value_size, "value-size", "4MiB", KIB, 16 * MIB, NULL, false,                     \
       "maximum size of a record")                                                              \
+    X(BYTES, query_text, "query-text", "256KiB", KIB, MIB, NULL, true,                         \
+      "maximum size of the text of a query")                                                   \
+    X(BYTES, query_memory, "query-memory", "64MiB", 64 * KIB, 64 * GIB, NULL, true,            \
+      "maximum memory of one query: its plan, and what it sorts, groups and joins")            \
     X(BYTES, update_work, "update-work", "16MiB", KIB, GIB, NULL, false,                       \
       "maximum work of one update: the size of the record, counted once for each change")      \
     X(COUNT, update_commits, "update-commits", "10000", 1, 1000000, NULL, false,               \

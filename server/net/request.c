@@ -194,6 +194,29 @@ enum err request_keep(struct request *r)
     return call_read(&r->call, r->method, r->params, false, &ignored);
 }
 
+/* Outside of a transaction a cursor has a strand of its own, in which this request is first:
+ * clients can guess the cursor's number. */
+static struct strand *own_strand(struct request *r)
+{
+    struct strand *strand = strand_new(r->session);
+
+    if (strand) {
+        r->strand = strand; /* its one user so far is the request */
+        strand->running = r;
+    }
+    return strand;
+}
+
+struct session_cursor *request_open_cursor(struct request *r, struct cursor *core)
+{
+    struct strand *strand = r->strand ? r->strand : own_strand(r);
+    struct session_cursor *c = strand ? session_cursor_new(r->session, strand, core) : NULL;
+
+    if (c)
+        c->pages = 1;
+    return c;
+}
+
 void request_reply_begin(struct request *r)
 {
     struct execution *w = &r->execution;

@@ -85,6 +85,10 @@ void request_move(struct request *r, enum request_state next);
 /* Copy what is borrowed from the input, since the request stays. */
 enum err request_keep(struct request *r);
 
+/* Make a cursor known whose first page is r's; outside of a transaction it gets a strand of its
+ * own. NULL: out of memory; core is not taken then. */
+struct session_cursor *request_open_cursor(struct request *r, struct cursor *core);
+
 /* Begin the reply: where the result goes. Goes on where it was if the last turn left some. */
 void request_reply_begin(struct request *r);
 

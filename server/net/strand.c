@@ -96,6 +96,11 @@ void session_cursor_take_back(struct session *s, struct session_cursor *cursor)
         session_cursor_close(s, cursor);
         return;
     }
+    if (cursor->portal) {
+        portal_take_back(cursor->portal);
+        cursor->has_ended = false;
+        return;
+    }
     cursor->reverse = cursor->mark_reverse;
     cursor->left = cursor->mark_left;
     cursor->has_ended = false;
@@ -107,7 +112,10 @@ void session_cursor_close(struct session *s, struct session_cursor *cursor)
     number_map_remove(&s->cursors, cursor->number);
     list_remove(&cursor->in_strand);
     list_remove(&cursor->in_session);
-    cursor_close(cursor->core);
+    if (cursor->portal)
+        portal_free(cursor->portal);
+    else
+        cursor_close(cursor->core);
     account_sub(&s->account, ACCOUNT_HANDLES, cursor->bytes);
     strand_unref(cursor->strand);
     pool_give(&s->server->cursors, cursor);

@@ -4,6 +4,7 @@
 #ifndef HOLDFAST_NET_STRAND_H
 #define HOLDFAST_NET_STRAND_H
 
+#include "server/net/portal.h"
 #include "server/net/session.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
@@ -40,7 +41,8 @@ struct strand {
 
 struct session_cursor {
     uint32_t number;
-    struct cursor *core;   /* owned */
+    struct cursor *core;   /* owned; with a portal it is its query's */
+    struct portal *portal; /* owned: rows are of a query; NULL: of a scan */
     size_t bytes;          /* counted for it */
     struct strand *strand; /* its transaction's, or its own */
     unsigned only;         /* 0: both, 1: keys, 2: values */

@@ -35,6 +35,14 @@ static void place_of(struct slice text, uint32_t place, uint32_t *line, uint32_t
     }
 }
 
+void query_set_place(struct failure *f, enum err e, struct slice text, uint32_t place)
+{
+    uint32_t line, column;
+
+    place_of(text, place, &line, &column);
+    failure_set_line(f, e, line, column);
+}
+
 enum err query_refuse_as(struct failure *f, enum err e, struct slice text, uint32_t place,
                          const char *why)
 {

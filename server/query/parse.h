@@ -23,4 +23,7 @@ enum err query_refuse(struct failure *f, struct slice text, uint32_t place, cons
 enum err query_refuse_as(struct failure *f, enum err e, struct slice text, uint32_t place,
                          const char *why);
 
+/* An error that was set where the query is not known is of a place in it. */
+void query_set_place(struct failure *f, enum err e, struct slice text, uint32_t place);
+
 #endif

@@ -23,6 +23,9 @@ struct cursor_options {
     bool only_keys;     /* of an index: values are not wanted */
 };
 
+struct key_range;
+struct schema;
+
 struct cursor_row {     /* borrowed until the next call on the cursor or op_release */
     struct slice key;   /* in the client's form */
     struct slice value; /* the record; none of an index with only_keys */
@@ -33,6 +36,20 @@ struct cursor_row {     /* borrowed until the next call on the cursor or op_rele
  * answer ERR_WAIT (then *out is not set and the same call is made again). */
 enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct slice range,
                      const struct cursor_options *options, struct cursor **out);
+
+/* A cursor over nothing, which holds what a request sees that is to open many cursors over it: of
+ * t, or (t NULL) a snapshot of its own, as cursor_open takes it. */
+enum err cursor_open_anchor(struct op *op, struct txn *t, struct cursor **out);
+/* Whether what the anchor sees is still there. ERR_TXN_EXPIRED, ERR_TXN_KILLED, ... */
+enum err cursor_check_anchor(struct op *op, struct cursor *anchor);
+/* The store of that name as the anchor sees it, a read like any other; borrowed as long as the
+ * anchor sees it. ERR_NO_STORE. */
+enum err cursor_find_store(struct op *op, struct cursor *anchor, struct slice name,
+                           struct schema **out);
+/* A cursor over encoded bounds of a store or index that the anchor sees. */
+enum err cursor_open_over(struct op *op, struct cursor *anchor, struct schema *s,
+                          const struct key_range *range, const struct cursor_options *options,
+                          struct cursor **out);
 
 /* The next row in the cursor's direction. ERR_END: there is none (a later call after turning
  * or moving may find some). ERR_WAIT: nothing has moved; call again. ERR_TXN_EXPIRED: too much

@@ -184,6 +184,62 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
     return e;
 }
 
+/* ---- many cursors over one view ---- */
+
+enum err cursor_open_anchor(struct op *op, struct txn *t, struct cursor **out)
+{
+    static const struct key_range nothing = {.empty = true};
+    struct db *db = op->db;
+    uint64_t answered = db->numbers.answered > op->after ? db->numbers.answered : op->after;
+    struct snapshot *s;
+    enum err e = t ? txn_check(op, t) : ERR_OK;
+
+    *out = NULL;
+    if (e)
+        return e;
+    failure_clear(&op->failure);
+    s = t ? snapshot_ref(t->snapshot) : snapshot_take(db, answered);
+    if (s)
+        *out = cursor_new(op, t, s, db->catalogue.self, &nothing, false, false);
+    if (s)
+        snapshot_unref(db, s);
+    return *out ? ERR_OK : failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
+}
+
+enum err cursor_check_anchor(struct op *op, struct cursor *anchor)
+{
+    return cursor_check(op, anchor);
+}
+
+enum err cursor_find_store(struct op *op, struct cursor *anchor, struct slice name,
+                           struct schema **out)
+{
+    enum err e = cursor_check(op, anchor);
+
+    return e ? e : catalogue_find(op, anchor->txn, anchor->snapshot->commit, name, out);
+}
+
+enum err cursor_open_over(struct op *op, struct cursor *anchor, struct schema *s,
+                          const struct key_range *range, const struct cursor_options *options,
+                          struct cursor **out)
+{
+    enum err e = cursor_check(op, anchor);
+
+    *out = NULL;
+    if (!e && s->of)
+        e = index_check_damage(op, s);
+    if (e)
+        return e;
+    *out = cursor_new(op, anchor->txn, anchor->snapshot, s, range, options->reverse, false);
+    if (!*out)
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
+    (*out)->limit = options->limit;
+    (*out)->offset = options->offset;
+    (*out)->unique = options->unique && s->of;
+    (*out)->only_keys = options->only_keys;
+    return ERR_OK;
+}
+
 /* ---- rows ---- */
 
 /* Where the index key of an entry ends. */

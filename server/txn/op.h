@@ -82,4 +82,7 @@ void op_show_key(struct op *op, enum err e, struct slice key);
  * calls one after another. */
 void op_release(struct op *op);
 
+/* A request that has done the work of a turn lets others have theirs: ERR_WAIT. */
+enum err op_yield(struct op *op);
+
 #endif

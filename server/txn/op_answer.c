@@ -10,6 +10,12 @@ void op_release(struct op *op)
     wait_release(op->db->primary, &op->wait);
 }
 
+enum err op_yield(struct op *op)
+{
+    wait_yield(op->db->primary, &op->wait);
+    return ERR_WAIT;
+}
+
 void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char *what,
                    const char *why)
 {

@@ -260,7 +260,7 @@ def test_what_is_not_there_yet_says_so(d):
 
 def test_describe_tells_the_truth(d):
     samples = {"handle": 0, "name": "n", "source": "n", "any": 1, "range": {}, "list": [], "map": {},
-               "number": 1, "binary": b""}
+               "number": 1, "binary": b"", "text": "select 1"}
     values = {"number": 1, "text": "snapshot", "bool": True, "binary": b"x" * 16, "any": "k"}
     with d.client() as c:
         for m in c.call("describe"):

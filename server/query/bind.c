@@ -1,0 +1,587 @@
+/* bind.c - see bind.h. */
+#include "server/query/bind.h"
+
+#include "server/base/assert.h"
+#include "server/query/aggregate.h"
+#include "server/query/function_table.h"
+#include "server/query/parse.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void bind_refuse(struct binder *b, uint32_t place, const char *format, ...)
+{
+    char why[FAILURE_TEXT_BYTES];
+    va_list arguments;
+
+    if (b->e)
+        return;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    b->e = query_refuse_as(&b->op->failure, ERR_BAD_QUERY, b->plan->text, place, why);
+}
+
+void *bind_alloc(struct binder *b, size_t size)
+{
+    void *memory = b->e ? NULL : arena_alloc(b->plan->arena, size ? size : 1);
+
+    if (memory)
+        memset(memory, 0, size);
+    else if (!b->e)
+        b->e = failure_set(&b->op->failure, ERR_NOMEM, "out of memory for the query");
+    return memory;
+}
+
+unsigned bind_slots(struct binder *b, unsigned count)
+{
+    unsigned first = b->plan->slot_count;
+
+    if (count > PLAN_SLOTS_MAX - first) {
+        bind_refuse(b, 0, "the query has too many columns and sources");
+        return 0;
+    }
+    b->plan->slot_count += count;
+    return first;
+}
+
+struct expr *bind_new(struct binder *b, enum expr_kind kind, const struct ast *a)
+{
+    struct expr *e = bind_alloc(b, sizeof *e);
+
+    if (!e)
+        return NULL;
+    e->kind = kind;
+    e->place = a ? a->place : 0;
+    e->end = a ? a->end : 0;
+    return e;
+}
+
+struct expr *bind_slot(struct binder *b, const struct ast *a, unsigned slot, uint64_t reads)
+{
+    struct expr *e = bind_new(b, EXPR_SLOT, a);
+
+    if (!e)
+        return NULL;
+    e->number = slot;
+    e->reads = reads;
+    return e;
+}
+
+static struct expr *bind_constant(struct binder *b, const struct ast *a, struct datum d)
+{
+    struct expr *e = bind_new(b, EXPR_CONSTANT, a);
+
+    if (e)
+        e->constant = d;
+    return e;
+}
+
+struct step *bind_new_step(struct binder *b, enum step_kind kind, uint32_t place)
+{
+    struct step *s = bind_alloc(b, sizeof *s);
+
+    if (!s)
+        return NULL;
+    s->kind = kind;
+    s->place = place;
+    s->number = b->plan->step_count++;
+    return s;
+}
+
+/* What a text of a number or of a timestamp means. */
+static struct expr *bind_read(struct binder *b, const struct ast *a)
+{
+    struct datum_memory m = {.arena = b->plan->arena, .bytes_max = UINT64_MAX};
+    struct datum text = datum_text(a->text), d = datum_null();
+    enum datum_fault fault = a->kind == AST_TIMESTAMP
+                                 ? datum_cast_to(&m, DATUM_CAST_TIMESTAMP, &text, &d)
+                                 : datum_number_of(&m, a->text, &d);
+
+    if (fault)
+        bind_refuse(b, a->place, "%s", m.why);
+    return bind_constant(b, a, d);
+}
+
+/* ---- names ---- */
+
+static struct bind_source *scope_find(struct bind_scope *s, struct slice alias)
+{
+    for (unsigned i = 0; i < s->source_count && i < s->visible; i++)
+        if (slice_equal(s->sources[i].alias, alias))
+            return &s->sources[i];
+    return NULL;
+}
+
+struct bind_source *bind_find(struct binder *b, struct slice alias)
+{
+    for (struct bind_scope *s = b->scope; s; s = s->outer) {
+        struct bind_source *found = scope_find(s, alias);
+
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+static struct expr *bind_step(struct binder *b, struct expr *of, const struct ast *a,
+                              struct path_step step)
+{
+    struct expr *e;
+    struct path_step *steps;
+    unsigned count = of->kind == EXPR_PATH ? of->path.count : 0;
+
+    if ((of->kind != EXPR_PATH && of->kind != EXPR_SLOT) || count == PATH_STEPS_MAX)
+        return NULL;
+    e = bind_new(b, EXPR_PATH, a);
+    steps = bind_alloc(b, (count + 1) * sizeof *steps);
+    if (b->e)
+        return NULL;
+    if (count)
+        memcpy(steps, of->path.steps, count * sizeof *steps);
+    steps[count] = step;
+    e->number = of->number;
+    e->reads = of->reads;
+    e->path = (struct value_path){steps, count + 1};
+    return e;
+}
+
+static const char *sources_named(const struct bind_scope *s, char *to, size_t room)
+{
+    size_t used = 0;
+
+    to[0] = '\0';
+    for (unsigned i = 0; i < s->source_count && used < room; i++)
+        used += (size_t)snprintf(to + used, room - used, "%s%s", i ? ", " : "",
+                                 text_show(s->sources[i].alias));
+    return to;
+}
+
+/* A field of the one source of the innermost query that has any. */
+static struct expr *bind_field_of_source(struct binder *b, const struct ast *a)
+{
+    struct bind_scope *s = b->scope;
+    char names[120];
+
+    while (s && (s->source_count == 0 || s->visible == 0))
+        s = s->outer;
+    if (!s) {
+        bind_refuse(b, a->place,
+                    "\"%s\" is no source, and there is none whose field it could be",
+                    text_show(a->text));
+        return NULL;
+    }
+    if (s->source_count > 1) {
+        bind_refuse(
+            b, a->place, "\"%s\" could be a field of any of the sources %s; write source.%s",
+            text_show(a->text), sources_named(s, names, sizeof names), text_show(a->text));
+        return NULL;
+    }
+    return bind_step(b,
+                     &(struct expr){.kind = EXPR_SLOT,
+                                    .number = s->sources[0].slot,
+                                    .reads = UINT64_C(1) << s->sources[0].bit},
+                     a, (struct path_step){.name = a->text});
+}
+
+/* The column that was given this name with `as`; NULL: there is none. */
+static const struct ast *column_named(const struct binder *b, struct slice name)
+{
+    const struct ast_list *items = b->scope->items;
+
+    for (const struct ast *i = items ? items->first : NULL; i; i = i->next)
+        if (!slice_is_none(i->alias) && slice_equal(i->alias, name))
+            return i->a;
+    return NULL;
+}
+
+bool bind_column_named(const struct binder *b, struct slice name)
+{
+    return column_named(b, name) != NULL;
+}
+
+struct expr *bind_column(struct binder *b, struct slice name)
+{
+    const struct ast_list *items = b->scope->items;
+    const struct ast *column = column_named(b, name);
+    struct expr *e;
+
+    ASSERT(column);
+    b->scope->items = NULL; /* names in it are no columns */
+    e = bind_expr(b, column);
+    b->scope->items = items;
+    return e;
+}
+
+static struct expr *bind_name(struct binder *b, const struct ast *a)
+{
+    struct bind_source *source;
+
+    if (column_named(b, a->text))
+        return bind_column(b, a->text);
+    source = bind_find(b, a->text);
+    if (source)
+        return bind_slot(b, a, source->slot, UINT64_C(1) << source->bit);
+    return bind_field_of_source(b, a);
+}
+
+/* ---- what has operands ---- */
+
+static struct expr *bind_operands(struct binder *b, struct expr *e, const struct ast *a)
+{
+    const struct ast *operands[3] = {a->a, a->b, a->c};
+    struct expr **places[3];
+    unsigned i = 0;
+
+    if (!e)
+        return NULL;
+    places[0] = &e->a;
+    places[1] = &e->b;
+    places[2] = &e->c;
+    for (i = 0; i < 3; i++) {
+        if (!operands[i])
+            continue;
+        *places[i] = bind_expr(b, operands[i]);
+        if (b->e)
+            return NULL;
+        e->reads |= (*places[i])->reads;
+    }
+    e->is_negated = a->is_negated;
+    return e;
+}
+
+static struct expr *bind_list(struct binder *b, struct expr *e, const struct ast_list *list)
+{
+    if (!e)
+        return NULL;
+    e->list = bind_alloc(b, list->count * sizeof *e->list);
+    for (const struct ast *i = list->first; i && !b->e; i = i->next) {
+        e->list[e->count] = bind_expr(b, i);
+        if (!b->e)
+            e->reads |= e->list[e->count++]->reads;
+    }
+    return b->e ? NULL : e;
+}
+
+static struct expr *bind_case(struct binder *b, const struct ast *a)
+{
+    struct expr *e = bind_operands(b, bind_new(b, EXPR_CASE, a), a);
+
+    if (!e)
+        return NULL;
+    e->list = bind_alloc(b, 2 * a->list.count * sizeof *e->list);
+    for (const struct ast *i = a->list.first; i && !b->e; i = i->next) {
+        struct expr *when = bind_expr(b, i->a), *then = b->e ? NULL : bind_expr(b, i->b);
+
+        if (b->e)
+            return NULL;
+        e->list[e->count++] = when;
+        e->list[e->count++] = then;
+        e->reads |= when->reads | then->reads;
+    }
+    return b->e ? NULL : e;
+}
+
+static struct expr *bind_map(struct binder *b, const struct ast *a)
+{
+    struct expr *e = bind_new(b, EXPR_MAP, a);
+
+    if (!e)
+        return NULL;
+    e->list = bind_alloc(b, a->list.count * sizeof *e->list);
+    e->names = bind_alloc(b, a->list.count * sizeof *e->names);
+    for (const struct ast *i = a->list.first; i && !b->e; i = i->next) {
+        e->names[e->count] = i->a->text;
+        e->list[e->count] = bind_expr(b, i->b);
+        if (!b->e)
+            e->reads |= e->list[e->count++]->reads;
+    }
+    return b->e ? NULL : e;
+}
+
+static struct expr *bind_cast(struct binder *b, const struct ast *a)
+{
+    char lower[32];
+    enum datum_cast type = DATUM_CAST_NONE;
+    struct expr *e;
+
+    if (a->text.size <= sizeof lower) {
+        for (size_t i = 0; i < a->text.size; i++) {
+            char c = (char)a->text.data[i];
+
+            lower[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+        }
+        type = datum_cast_named(slice_make(lower, a->text.size));
+    }
+    if (type == DATUM_CAST_NONE)
+        bind_refuse(b, a->number,
+                    "there is no type \"%s\"; expected boolean, integer, double, number, "
+                    "timestamp, text or binary",
+                    text_show(a->text));
+    e = bind_operands(b, bind_new(b, EXPR_CAST, a), a);
+    if (e)
+        e->number = type;
+    return e;
+}
+
+static struct expr *bind_element(struct binder *b, const struct ast *a)
+{
+    struct expr *of = bind_expr(b, a->a), *at = b->e ? NULL : bind_expr(b, a->b), *e = NULL;
+
+    if (b->e)
+        return NULL;
+    if (at->kind == EXPR_CONSTANT && at->constant.type == DATUM_TEXT)
+        e = bind_step(b, of, a, (struct path_step){.name = at->constant.bytes});
+    else if (at->kind == EXPR_CONSTANT && at->constant.type == DATUM_INTEGER &&
+             at->constant.integer >= 0 && at->constant.integer <= UINT32_MAX)
+        e = bind_step(
+            b, of, a,
+            (struct path_step){.name = SLICE_NONE, .place = (uint32_t)at->constant.integer});
+    if (e || b->e)
+        return e;
+    e = bind_new(b, EXPR_ELEMENT, a);
+    if (!e)
+        return NULL;
+    e->a = of;
+    e->b = at;
+    e->reads = of->reads | at->reads;
+    return e;
+}
+
+static struct expr *bind_field(struct binder *b, const struct ast *a)
+{
+    struct expr *of = bind_expr(b, a->a), *e;
+
+    if (b->e)
+        return NULL;
+    e = bind_step(b, of, a, (struct path_step){.name = a->text});
+    if (e || b->e)
+        return e;
+    e = bind_new(b, EXPR_FIELD, a);
+    if (!e)
+        return NULL;
+    e->a = of;
+    e->name = a->text;
+    e->reads = of->reads;
+    return e;
+}
+
+/* ---- calls ---- */
+
+static bool is_called(const struct ast *a, const char *name)
+{
+    struct slice known = slice_text(name);
+
+    if (a->text.size != known.size)
+        return false;
+    for (size_t i = 0; i < known.size; i++)
+        if ((a->text.data[i] | 0x20) != known.data[i])
+            return false;
+    return true;
+}
+
+/* key(alias) */
+static struct expr *bind_key(struct binder *b, const struct ast *a)
+{
+    const struct ast *of = a->list.first;
+    struct bind_source *source;
+
+    if (a->list.count != 1 || of->kind != AST_NAME) {
+        bind_refuse(b, a->place, "expected one source in key(...)");
+        return NULL;
+    }
+    source = bind_find(b, of->text);
+    if (!source) {
+        bind_refuse(b, of->place, "there is no source \"%s\"", text_show(of->text));
+        return NULL;
+    }
+    if (!source->is_store) {
+        bind_refuse(b, of->place, "\"%s\" is no store: its rows have no keys",
+                    text_show(of->text));
+        return NULL;
+    }
+    if (source->scan)
+        source->scan->scan->has_key = true;
+    return bind_slot(b, a, source->key_slot, UINT64_C(1) << source->bit);
+}
+
+static void refuse_function(struct binder *b, const struct ast *a, const char *near)
+{
+    if (aggregate_named(a->text, false) != AGGREGATE_NONE)
+        bind_refuse(b, a->place, "the aggregate %s cannot stand here", text_show(a->text));
+    else if (near)
+        bind_refuse(b, a->place, "there is no function \"%s\"; did you mean \"%s\"?",
+                    text_show(a->text), near);
+    else
+        bind_refuse(b, a->place, "there is no function \"%s\"", text_show(a->text));
+    if (near)
+        failure_set_near(&b->op->failure, ERR_BAD_QUERY, slice_text(near));
+}
+
+static struct expr *bind_call(struct binder *b, const struct ast *a)
+{
+    const char *near = NULL;
+    struct expr *e;
+
+    if (is_called(a, "key"))
+        return bind_key(b, a);
+    e = bind_new(b, EXPR_CALL, a);
+    if (!e)
+        return NULL;
+    e->function = query_function_find(a->text, &near);
+    if (!e->function)
+        refuse_function(b, a, near);
+    else if (a->is_star || a->is_distinct)
+        bind_refuse(b, a->place, "%s is no aggregate: it takes no %s", e->function->name,
+                    a->is_star ? "*" : "distinct");
+    else if (a->list.count < e->function->least ||
+             (e->function->most != FUNCTION_MANY && a->list.count > e->function->most))
+        bind_refuse(b, a->place, "%s takes other arguments: %s(%s)", e->function->name,
+                    e->function->name, e->function->parameters);
+    return b->e ? NULL : bind_list(b, e, &a->list);
+}
+
+/* ---- parameters ---- */
+
+static struct expr *bind_parameter(struct binder *b, const struct ast *a)
+{
+    const struct plan_arguments *given = b->plan->arguments;
+    bool by_place = a->kind == AST_PARAMETER;
+    struct expr *e = bind_new(b, EXPR_PARAMETER, a);
+
+    if (!e)
+        return NULL;
+    e->number = by_place ? a->number - 1 : 0;
+    while (!by_place && given->names && e->number < given->count &&
+           !slice_equal(given->names[e->number], a->text))
+        e->number++;
+    if (by_place && given->names)
+        bind_refuse(b, a->place, "args is a map: its parameters have names, as $name");
+    else if (!by_place && !given->names && given->count)
+        bind_refuse(b, a->place, "args is a list: its parameters have places, as $1");
+    else if (e->number >= given->count || (!by_place && !given->names))
+        bind_refuse(b, a->place, "args has no value for $%s", text_show(a->text));
+    return b->e ? NULL : e;
+}
+
+/* ---- all of them ---- */
+
+static struct expr *bind_plain(struct binder *b, const struct ast *a)
+{
+    static const uint8_t operators[] = {
+        [AST_EQUAL] = DATUM_EQUAL,
+        [AST_NOT_EQUAL] = DATUM_NOT_EQUAL,
+        [AST_LESS] = DATUM_LESS,
+        [AST_LESS_EQUAL] = DATUM_LESS_EQUAL,
+        [AST_GREATER] = DATUM_GREATER,
+        [AST_GREATER_EQUAL] = DATUM_GREATER_EQUAL,
+        [AST_ADD] = DATUM_ADD,
+        [AST_SUBTRACT] = DATUM_SUBTRACT,
+        [AST_MULTIPLY] = DATUM_MULTIPLY,
+        [AST_DIVIDE] = DATUM_DIVIDE,
+        [AST_REMAINDER] = DATUM_REMAINDER,
+        [AST_CONCAT] = DATUM_CONCATENATE,
+    };
+    static const uint8_t kinds[] = {
+        [AST_NEGATE] = EXPR_NEGATE,
+        [AST_NOT] = EXPR_NOT,
+        [AST_AND] = EXPR_AND,
+        [AST_OR] = EXPR_OR,
+        [AST_IS] = EXPR_IS,
+        [AST_LIKE] = EXPR_LIKE,
+        [AST_BETWEEN] = EXPR_BETWEEN,
+        [AST_IN_LIST] = EXPR_IN_LIST,
+        [AST_IN_VALUE] = EXPR_IN_VALUE,
+        [AST_ARRAY] = EXPR_ARRAY,
+    };
+    bool operates = a->kind >= AST_EQUAL && a->kind <= AST_CONCAT;
+    struct expr *e = bind_operands(
+        b, bind_new(b, operates ? EXPR_OPERATE : (enum expr_kind)kinds[a->kind], a), a);
+
+    if (!e)
+        return NULL;
+    if (operates)
+        e->number = operators[a->kind];
+    if (a->kind == AST_IS)
+        e->number = a->number == AST_NULL      ? EXPR_IS_NULL
+                    : a->number == AST_MISSING ? EXPR_IS_MISSING
+                    : a->number == AST_TRUE    ? EXPR_IS_TRUE
+                                               : EXPR_IS_FALSE;
+    return a->list.count ? bind_list(b, e, &a->list) : e;
+}
+
+struct expr *bind_node(struct binder *b, const struct ast *a)
+{
+    switch (a->kind) {
+    case AST_NULL: return bind_constant(b, a, datum_null());
+    case AST_MISSING: return bind_constant(b, a, (struct datum){.type = DATUM_MISSING});
+    case AST_TRUE:
+    case AST_FALSE: return bind_constant(b, a, datum_boolean(a->kind == AST_TRUE));
+    case AST_TEXT: return bind_constant(b, a, datum_text(a->text));
+    case AST_BINARY:
+        return bind_constant(b, a, (struct datum){.type = DATUM_BINARY, .bytes = a->text});
+    case AST_INTEGER:
+    case AST_DECIMAL:
+    case AST_TIMESTAMP: return bind_read(b, a);
+    case AST_PARAMETER:
+    case AST_NAMED_PARAMETER: return bind_parameter(b, a);
+    case AST_NAME: return bind_name(b, a);
+    case AST_FIELD: return bind_field(b, a);
+    case AST_ELEMENT: return bind_element(b, a);
+    case AST_CASE: return bind_case(b, a);
+    case AST_CAST: return bind_cast(b, a);
+    case AST_MAP: return bind_map(b, a);
+    case AST_CALL: return bind_call(b, a);
+    case AST_EXISTS:
+    case AST_QUERY:
+    case AST_IN_QUERY:
+        bind_refuse(b, a->place, "queries in expressions are not there yet");
+        return NULL;
+    default: return bind_plain(b, a);
+    }
+}
+
+struct expr *bind_expr(struct binder *b, const struct ast *a)
+{
+    struct expr *e = NULL;
+
+    if (!b->e)
+        e = b->scope->group ? b->scope->group->bind(b, a) : bind_node(b, a);
+    ASSERT((e == NULL) == (b->e != ERR_OK));
+    return e;
+}
+
+/* ---- the same calculation? ---- */
+
+static bool equal_paths(const struct value_path *a, const struct value_path *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (unsigned i = 0; i < a->count; i++)
+        if (slice_is_none(a->steps[i].name) != slice_is_none(b->steps[i].name) ||
+            !slice_equal(a->steps[i].name, b->steps[i].name) ||
+            a->steps[i].place != b->steps[i].place)
+            return false;
+    return true;
+}
+
+static bool equal_operand(const struct expr *a, const struct expr *b)
+{
+    return a && b ? bind_equal(a, b) : a == b;
+}
+
+bool bind_equal(const struct expr *a, const struct expr *b)
+{
+    if (a->kind != b->kind || a->number != b->number || a->is_negated != b->is_negated ||
+        a->function != b->function || a->count != b->count || !slice_equal(a->name, b->name) ||
+        !equal_paths(&a->path, &b->path))
+        return false;
+    if (a->kind == EXPR_CONSTANT && (a->constant.type != b->constant.type ||
+                                     datum_compare(&a->constant, &b->constant) != 0))
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (!bind_equal(a->list[i], b->list[i]) ||
+            (a->names && !slice_equal(a->names[i], b->names[i])))
+            return false;
+    return equal_operand(a->a, b->a) && equal_operand(a->b, b->b) && equal_operand(a->c, b->c);
+}

@@ -1,0 +1,32 @@
+/* plan.c - see plan.h. */
+#include "server/query/plan.h"
+
+#include "server/base/assert.h"
+#include "server/query/plan_select.h"
+
+enum err plan_make(struct op *op, struct cursor *anchor, struct slice text,
+                   const struct ast_statement *s, const struct plan_arguments *arguments,
+                   struct plan *out)
+{
+    struct binder b = {.op = op, .anchor = anchor, .plan = out};
+    struct bind_rows rows = {0};
+
+    out->text = text;
+    out->statement = s;
+    out->arguments = arguments;
+    if (s->verb != AST_SELECT) {
+        bind_refuse(&b, 0, "statements that write are not supported in this version");
+        return b.e;
+    }
+    plan_select(&b, s->select, NULL, &rows);
+    if (b.e)
+        return b.e;
+    ASSERT(rows.root);
+    out->root = rows.root;
+    out->column_slot = rows.slot;
+    out->column_count = rows.count;
+    out->columns = rows.names;
+    out->is_value = rows.is_value;
+    out->keeps_rows = out->keeps_rows || out->scan_count > 1;
+    return ERR_OK;
+}

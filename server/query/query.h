@@ -1,0 +1,49 @@
+/* query.h - one query, from its text to its rows.
+ *
+ * query_begin reads and plans; query_next gives rows one by one; query_close lets go of everything.
+ * A query outside of a transaction reads a snapshot of its own until it is closed, one within a
+ * transaction what that sees.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_QUERY_QUERY_H
+#define HOLDFAST_QUERY_QUERY_H
+
+#include "server/query/datum.h"
+#include "server/txn/op.h"
+#include "server/txn/txn.h"
+
+struct cursor;
+struct query; /* opaque, owned by who began it */
+
+struct query_request { /* borrowed during query_begin */
+    struct slice text;
+    struct slice arguments; /* MessagePack, a list or a map; none: there are none */
+    uint64_t text_max, memory_max; /* bytes: query-text, query-memory */
+};
+
+/* t NULL: autocommit. ERR_BAD_QUERY, ERR_NO_STORE: the failure has the place in the text;
+ * ERR_TOO_LARGE, ERR_NOMEM, what a read answers. ERR_WAIT: call again with the same. */
+enum err query_begin(struct op *op, struct txn *t, const struct query_request *request,
+                     struct query **out);
+void query_close(struct query *q);
+
+unsigned query_column_count(const struct query *q);
+struct slice query_column_name(const struct query *q, unsigned i);
+
+/* To be called at the beginning of each call of the request that works on it. */
+void query_turn(struct query *q, struct op *op);
+/* The next row; its columns are good until the next call. ERR_END, ERR_WAIT, ERR_BAD_QUERY (a
+ * value has no result), ERR_TOO_LARGE (query-memory), ERR_TXN_EXPIRED, ERR_TXN_KILLED, ... After
+ * an error there are no more. */
+enum err query_next(struct query *q, struct op *op);
+const struct datum *query_column(const struct query *q, unsigned i);
+
+/* A page is over: let go of what it pins. */
+void query_rest(struct query *q);
+/* What it takes, for the account of its client. */
+uint64_t query_bytes(const struct query *q);
+/* The cursor that stands for it among those of the session: it holds the snapshot, and can be
+ * killed. The query closes it. */
+struct cursor *query_cursor(const struct query *q);
+
+#endif

@@ -1,0 +1,262 @@
+/* run.c - see run.h. */
+#include "server/query/run.h"
+
+#include "server/base/assert.h"
+#include "server/query/run_group.h"
+#include "server/query/run_scan.h"
+#include "server/query/run_sort.h"
+#include "server/txn/op.h"
+
+enum err run_init(struct query_run *r, struct plan *p, struct cursor *anchor)
+{
+    size_t states = p->step_count * sizeof *r->states;
+    size_t slots = (p->slot_count + 1) * sizeof *r->expr.slots;
+
+    r->next = step_next;
+    r->plan = p;
+    r->os = p->arena->os;
+    r->anchor = anchor;
+    r->states = arena_alloc(p->arena, states);
+    r->expr.slots = arena_alloc(p->arena, slots);
+    if (!r->states || !r->expr.slots)
+        return ERR_NOMEM;
+    memset(r->states, 0, states);
+    memset(r->expr.slots, 0, slots);
+    for (unsigned i = 0; i < p->step_count; i++) {
+        arena_init(&r->states[i].arena, r->os);
+        arena_init(&r->states[i].row_arena, r->os);
+    }
+    r->expr.text = p->text;
+    r->expr.parameters = p->arguments->values;
+    r->expr.parameter_count = p->arguments->count;
+    r->bytes = p->arena->bytes;
+    return ERR_OK;
+}
+
+static void state_fini(struct query_run *r, struct step_state *st)
+{
+    if (st->cursor) {
+        cursor_close(st->cursor);
+        r->bytes -= RUN_CURSOR_BYTES;
+    }
+    st->cursor = NULL;
+    if (st->sort)
+        while (sort_free_some(st->sort, SIZE_MAX))
+            ;
+    arena_free(&st->arena);
+    arena_free(&st->row_arena);
+    r->bytes -= st->counted + st->row_counted;
+    st->counted = st->row_counted = 0;
+    st->sort = NULL;
+    st->group = NULL;
+    st->is_open = st->has_row = st->has_given = st->has_ended = false;
+}
+
+void run_fini(struct query_run *r)
+{
+    for (unsigned i = 0; r->states && r->expr.slots && i < r->plan->step_count; i++)
+        state_fini(r, &r->states[i]);
+}
+
+void run_resume(struct query_run *r, struct op *op)
+{
+    r->op = op;
+    r->steps = 0;
+    r->expr.failure = &op->failure;
+    if (op->failure.error)
+        failure_clear(&op->failure);
+}
+
+void run_rest(struct query_run *r)
+{
+    for (unsigned i = 0; i < r->plan->step_count; i++)
+        if (r->states[i].cursor)
+            cursor_rest(r->states[i].cursor);
+}
+
+/* ---- steps ---- */
+
+void step_open(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+
+    state_fini(r, st);
+    st->is_open = true;
+    if (s->input)
+        step_open(r, s->input);
+}
+
+static enum err one_next(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+
+    if (st->has_given)
+        return ERR_END;
+    st->has_given = true;
+    return ERR_OK;
+}
+
+static enum err filter_next(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+
+    for (;;) {
+        bool holds = false;
+        enum err e = step_next(r, s->input);
+
+        if (!e)
+            e = expr_holds(&r->expr, s->condition, run_row_memory(r, st), &holds);
+        if (e || holds)
+            return e;
+    }
+}
+
+static enum err join_next(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+
+    for (;;) {
+        bool holds = false;
+        enum err e;
+
+        if (!st->has_row) {
+            e = step_next(r, s->input);
+            if (e)
+                return e;
+            st->has_row = true;
+            st->has_given = false;
+            step_open(r, s->inner);
+        }
+        e = step_next(r, s->inner);
+        if (e && e != ERR_END)
+            return e;
+        if (!e) {
+            e = expr_holds(&r->expr, s->condition, run_row_memory(r, st), &holds);
+            if (e)
+                return e;
+            if (!holds)
+                continue;
+            st->has_given = true;
+            return ERR_OK;
+        }
+        st->has_row = false;
+        if (!s->is_left || st->has_given)
+            continue;
+        for (unsigned i = s->null_from; i < s->null_to; i++)
+            r->expr.slots[i] = (struct datum){.type = DATUM_MISSING};
+        return ERR_OK;
+    }
+}
+
+/* The elements of the array of each row of input; without input, of one. */
+static enum err unnest_next(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+
+    for (;;) {
+        struct datum array = {.type = DATUM_MISSING};
+        enum err e = run_step(r);
+
+        if (e)
+            return e;
+        if (st->has_row && datum_next_element(&st->walk, &r->expr.slots[s->slot])) {
+            if (s->has_at)
+                r->expr.slots[s->at_slot] = datum_integer(st->at);
+            st->at++;
+            return ERR_OK;
+        }
+        st->has_row = false;
+        if (!s->input && st->has_given)
+            return ERR_END;
+        st->has_given = true;
+        e = s->input ? step_next(r, s->input) : ERR_OK;
+        if (!e)
+            e = expr_evaluate(&r->expr, s->value, run_row_memory(r, st), &array);
+        if (!e)
+            e = run_count(r, s);
+        if (e)
+            return e;
+        st->walk = datum_elements(&array);
+        st->has_row = true;
+        st->at = 0;
+    }
+}
+
+/* A row of the query in from, as one value. */
+static enum err derived_next(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+    const struct datum *columns = &r->expr.slots[s->null_from];
+    struct datum_memory *m;
+    enum datum_fault fault;
+    enum err e = step_next(r, s->input);
+
+    if (e)
+        return e;
+    if (s->is_value) {
+        r->expr.slots[s->slot] = columns[0];
+        return ERR_OK;
+    }
+    m = run_row_memory(r, st);
+    fault = datum_make_map(m, s->names, columns, s->output_count, &r->expr.slots[s->slot]);
+    return fault ? run_refuse(r, s, m, fault) : run_count(r, s);
+}
+
+static enum err project_next(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+    enum err e = step_next(r, s->input);
+
+    if (!e)
+        e = run_outputs(r, s, run_row_memory(r, st), &r->expr.slots[s->slot]);
+    return e ? e : run_count(r, s);
+}
+
+static enum err limit_next(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+    enum err e = ERR_OK;
+
+    if (!st->has_given) {
+        e = run_limit(r, s, s->limit, UINT64_MAX, &st->left);
+        if (!e)
+            e = run_limit(r, s, s->offset, 0, &st->skip);
+        if (e)
+            return e;
+        st->has_given = true;
+    }
+    while (st->left) {
+        e = step_next(r, s->input);
+        if (e)
+            return e;
+        if (st->skip) {
+            st->skip--;
+            continue;
+        }
+        if (st->left != UINT64_MAX)
+            st->left--;
+        return ERR_OK;
+    }
+    return ERR_END;
+}
+
+enum err step_next(struct query_run *r, const struct step *s)
+{
+    ASSERT(r->states[s->number].is_open);
+    switch (s->kind) {
+    case STEP_ONE: return one_next(r, s);
+    case STEP_SCAN: return scan_next(r, s);
+    case STEP_DERIVED: return derived_next(r, s);
+    case STEP_UNNEST: return unnest_next(r, s);
+    case STEP_JOIN: return join_next(r, s);
+    case STEP_FILTER: return filter_next(r, s);
+    case STEP_PROJECT: return project_next(r, s);
+    case STEP_DISTINCT: return distinct_next(r, s);
+    case STEP_SORT: return sort_next(r, s);
+    case STEP_LIMIT: return limit_next(r, s);
+    case STEP_GROUP: return group_next(r, s);
+    case STEP_APPLY: break;
+    }
+    ASSERT(false);
+    return ERR_INTERNAL;
+}

@@ -1,0 +1,11 @@
+/* run_scan.h - records of a store within the bounds of a scan.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_QUERY_RUN_SCAN_H
+#define HOLDFAST_QUERY_RUN_SCAN_H
+
+#include "server/query/run_state.h"
+
+enum err scan_next(struct query_run *r, const struct step *s);
+
+#endif

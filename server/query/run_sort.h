@@ -1,0 +1,14 @@
+/* run_sort.h - order by, and distinct: as step_next of run.h, for such a step.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_QUERY_RUN_SORT_H
+#define HOLDFAST_QUERY_RUN_SORT_H
+
+#include "server/query/run_state.h"
+
+enum err sort_next(struct query_run *r, const struct step *s);
+enum err distinct_next(struct query_run *r, const struct step *s);
+/* Free some rows of a sort that is over; true: there are more. */
+bool sort_free_some(struct sort_rows *s, size_t rows);
+
+#endif

@@ -1,0 +1,99 @@
+/* run_state.c - see run_state.h. */
+#include "server/query/run_state.h"
+
+#include "server/base/assert.h"
+#include "server/txn/op.h"
+
+#include <inttypes.h>
+
+#define ROW_KEEP_BYTES 4096 /* of an arena, from row to row */
+
+enum err run_step(struct query_run *r)
+{
+    if (++r->steps <= RUN_STEPS_A_TURN)
+        return ERR_OK;
+    r->steps = RUN_STEPS_A_TURN; /* until it is resumed */
+    return op_yield(r->op);
+}
+
+/* ---- memory ---- */
+
+static void memory_set(struct query_run *r, struct datum_memory *m, struct arena *a,
+                       uint64_t counted)
+{
+    uint64_t others = r->bytes - counted;
+
+    m->arena = a;
+    m->bytes_max = r->bytes_max > others ? r->bytes_max - others : 0;
+}
+
+struct datum_memory *run_row_memory(struct query_run *r, struct step_state *st)
+{
+    if (st->row_arena.newest)
+        arena_reset(&st->row_arena, ROW_KEEP_BYTES);
+    r->bytes = r->bytes - st->row_counted + st->row_arena.bytes;
+    st->row_counted = st->row_arena.bytes;
+    memory_set(r, &st->row_memory, &st->row_arena, st->row_counted);
+    return &st->row_memory;
+}
+
+struct datum_memory *run_kept_memory(struct query_run *r, struct step_state *st)
+{
+    memory_set(r, &st->memory, &st->arena, st->counted);
+    return &st->memory;
+}
+
+enum err run_count(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+
+    r->bytes += st->arena.bytes - st->counted + st->row_arena.bytes - st->row_counted;
+    st->counted = st->arena.bytes;
+    st->row_counted = st->row_arena.bytes;
+    if (r->bytes <= r->bytes_max)
+        return ERR_OK;
+    failure_set_limit(&r->op->failure, "query-memory", r->bytes_max, r->bytes,
+                      "the query needs more than %" PRIu64 " bytes of memory (query-memory)",
+                      r->bytes_max);
+    return ERR_TOO_LARGE;
+}
+
+enum err run_outputs(struct query_run *r, const struct step *s, struct datum_memory *m,
+                     struct datum *out)
+{
+    for (unsigned i = 0; i < s->output_count; i++) {
+        enum err e = expr_evaluate(&r->expr, s->outputs[i], m, &out[i]);
+
+        if (e)
+            return e;
+    }
+    return ERR_OK;
+}
+
+enum err run_limit(struct query_run *r, const struct step *s, const struct expr *e,
+                   uint64_t standard, uint64_t *out)
+{
+    struct datum_memory *m = run_row_memory(r, &r->states[s->number]);
+    struct datum d;
+    enum err error;
+
+    *out = standard;
+    if (!e)
+        return ERR_OK;
+    error = expr_evaluate(&r->expr, e, m, &d);
+    if (error)
+        return error;
+    if (d.type != DATUM_INTEGER || d.integer < 0) {
+        datum_refuse(m, DATUM_BAD_ARGUMENT, "expected a whole number from 0, got %s",
+                     d.type == DATUM_INTEGER ? "one below 0" : datum_type_name(&d));
+        return expr_refuse(&r->expr, e, m, DATUM_BAD_ARGUMENT);
+    }
+    *out = (uint64_t)d.integer;
+    return ERR_OK;
+}
+
+enum err run_refuse(struct query_run *r, const struct step *s, struct datum_memory *m,
+                    enum datum_fault fault)
+{
+    return expr_refuse(&r->expr, &(struct expr){.place = s->place}, m, fault);
+}

@@ -1,0 +1,73 @@
+/* run_state.h - what a plan at work keeps: for each step, and for all of it.
+ *
+ * Nothing here keeps a stack between two calls: what a step has done is in its state, so a call
+ * that answers ERR_WAIT is made again and goes on. After RUN_STEPS_A_TURN rows of any step others
+ * have a turn. All memory is of arenas that are counted against memory_max.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_QUERY_RUN_STATE_H
+#define HOLDFAST_QUERY_RUN_STATE_H
+
+#include "server/query/step.h"
+#include "server/txn/cursor.h"
+
+#define RUN_STEPS_A_TURN 2000
+#define RUN_CURSOR_BYTES (18u << 10) /* what a cursor takes, about */
+
+struct sort_rows;
+struct group_rows;
+
+struct step_state {
+    bool is_open;
+    bool has_row;  /* of input */
+    bool has_given; /* JOIN: a row for it; ONE, UNNEST: its rows */
+    bool has_ended;
+    struct cursor *cursor;
+    struct arena arena; /* of the row at hand, or of all that the step keeps */
+    uint64_t counted;   /* of its bytes, in run.bytes */
+    struct datum_memory memory, row_memory;
+    struct datum_walk walk; /* UNNEST */
+    int64_t at;
+    uint64_t left, skip;      /* LIMIT */
+    struct sort_rows *sort;   /* SORT, in the arena */
+    struct group_rows *group; /* GROUP, likewise */
+    struct value_set distinct;
+    struct arena row_arena;   /* of steps that keep much: of the row at hand */
+    uint64_t row_counted;
+};
+
+struct query_run {
+    /* step_next of run.h, for steps that pull from others */
+    enum err (*next)(struct query_run *r, const struct step *s);
+    struct plan *plan; /* borrowed */
+    struct os *os;
+    struct op *op;     /* of the call at hand */
+    struct cursor *anchor; /* borrowed: whose snapshot it reads */
+    struct expr_run expr;
+    struct step_state *states; /* in the plan's arena */
+    uint64_t bytes;            /* of all arenas, the plan's included, and cursors */
+    uint64_t bytes_max;        /* query-memory */
+    unsigned steps;            /* in this turn */
+    uint64_t seed;             /* of hash tables */
+};
+
+/* One unit of work; ERR_WAIT: others have a turn. */
+enum err run_step(struct query_run *r);
+/* Memory of the step for the row at hand, empty. */
+struct datum_memory *run_row_memory(struct query_run *r, struct step_state *st);
+/* Memory of the step for what it keeps until it is opened again. */
+struct datum_memory *run_kept_memory(struct query_run *r, struct step_state *st);
+/* A fault at the step's place. */
+enum err run_refuse(struct query_run *r, const struct step *s, struct datum_memory *m,
+                    enum datum_fault fault);
+/* The step's outputs for the row at hand. */
+enum err run_outputs(struct query_run *r, const struct step *s, struct datum_memory *m,
+                     struct datum *out);
+/* Count what the arenas of the step have grown by; ERR_TOO_LARGE: too much in all. */
+enum err run_count(struct query_run *r, const struct step *s);
+
+/* A whole number from 0 of limit or offset; standard where e is NULL. */
+enum err run_limit(struct query_run *r, const struct step *s, const struct expr *e,
+                   uint64_t standard, uint64_t *out);
+
+#endif

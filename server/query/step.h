@@ -1,0 +1,139 @@
+/* step.h - how a query is answered: a tree of steps, each of which gives rows to the one above.
+ *
+ * Made by plan.h from a parsed statement and the stores as a transaction sees them; lies in one
+ * arena and is not changed afterwards: what a step keeps while it works is in run_state.h. A row
+ * is in slots (expr.h); a step puts into the slots that are its own, and those below stay as they
+ * are until it is asked for the next row.
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_QUERY_STEP_H
+#define HOLDFAST_QUERY_STEP_H
+
+#include "server/query/aggregate.h"
+#include "server/query/ast.h"
+#include "server/query/expr.h"
+#include "server/storage/key.h"
+#include "server/txn/catalogue.h"
+
+#define PLAN_SOURCES_MAX 32  /* of one select: bits of expr.reads are for all of the query */
+#define PLAN_SLOTS_MAX 65535
+
+enum step_kind {
+    STEP_ONE,      /* one row of nothing */
+    STEP_SCAN,     /* records of a store, perhaps by an index */
+    STEP_DERIVED,  /* rows of a query in from: input is its plan */
+    STEP_UNNEST,   /* for each row of input: the elements of value */
+    STEP_JOIN,     /* for each row of input: the rows of inner */
+    STEP_FILTER,   /* rows for which condition holds */
+    STEP_APPLY,    /* for each row of input: the answer of the query inner, into slot */
+    STEP_GROUP,    /* rows of equal keys become one */
+    STEP_PROJECT,  /* outputs into slots */
+    STEP_DISTINCT, /* rows whose outputs have not been there before */
+    STEP_SORT,     /* by keys; puts outputs into slots */
+    STEP_LIMIT,
+};
+
+struct step_key { /* of a sort */
+    struct expr *value;
+    bool is_descending;
+    bool nulls_last;
+};
+
+struct step_bound { /* of a part of a key */
+    struct expr *value; /* NULL: none */
+    bool is_open;       /* the value itself is not in */
+};
+
+struct step_scan {
+    struct schema *store; /* borrowed: it stays as long as the anchor sees it */
+    struct schema *index; /* of it; NULL: by the key of the store */
+    uint64_t bit;         /* in expr.reads */
+    bool is_reverse;
+    bool has_record; /* the record is wanted, not its key alone */
+    bool has_key;
+    unsigned equal_count; /* parts of the key that are known */
+    struct expr *equal[KEY_PARTS_MAX];
+    struct step_bound low, high; /* of the part behind them */
+    unsigned key_slot;
+};
+
+enum apply_kind { APPLY_EXISTS, APPLY_IN, APPLY_VALUE };
+
+struct step_aggregate {
+    enum aggregate_kind kind;
+    uint32_t place;
+    struct expr *argument; /* NULL: of rows */
+    bool is_distinct;
+    unsigned slot;
+};
+
+struct step {
+    enum step_kind kind;
+    unsigned number; /* of its state */
+    uint32_t place;  /* in the text */
+    struct step *input, *inner;
+    unsigned slot; /* SCAN: the record; DERIVED, UNNEST, APPLY: the value; GROUP, PROJECT, SORT:
+                      the first output */
+    struct step_scan *scan;
+    struct expr *value;     /* UNNEST: the array; APPLY_IN: what is looked for */
+    bool has_at;            /* UNNEST: the place is wanted, */
+    unsigned at_slot;       /* here */
+    struct expr *condition; /* FILTER, JOIN */
+    bool is_left;           /* JOIN, UNNEST: where there is none, one of nulls */
+    unsigned null_from, null_to; /* of such a one: slots */
+    enum apply_kind apply;
+    bool is_fixed; /* APPLY: it depends on no row outside, so once is enough */
+    struct expr **outputs;
+    unsigned output_count;
+    bool is_value;       /* PROJECT: of select value */
+    struct slice *names; /* PROJECT: of the outputs */
+    struct step_key *keys;
+    unsigned key_count;
+    struct step_aggregate *aggregates;
+    unsigned aggregate_count;
+    bool is_grouped; /* GROUP: there is a group by: no rows, no groups */
+    struct expr *limit, *offset; /* LIMIT; of SORT: how many are wanted, as far as known */
+};
+
+struct plan_arguments { /* what parameters stand for */
+    struct slice *names; /* of a map; NULL: they have places */
+    struct datum *values;
+    uint32_t count;
+};
+
+struct plan {
+    struct arena *arena;
+    struct slice text;
+    const struct ast_statement *statement;
+    struct step *root; /* of select; of writes: what is read */
+    unsigned step_count, slot_count, scan_count;
+    bool keeps_rows; /* rows of scans are copied: they outlive the next call of a cursor */
+    /* Of select and returning. */
+    unsigned column_count;
+    unsigned column_slot;
+    struct slice *columns;
+    bool is_value;
+    const struct plan_arguments *arguments; /* borrowed */
+    /* Of statements that write. */
+    struct schema *target;
+    unsigned target_slot, target_key_slot;
+    struct step *returning; /* PROJECT over ONE */
+    struct plan_row *rows;  /* of insert */
+    uint32_t row_count;
+    struct plan_set *sets;
+    uint32_t set_count;
+};
+
+struct plan_row { /* a record to be inserted */
+    uint32_t place;
+    struct expr *value;
+    struct expr *key; /* NULL: none is given */
+};
+
+struct plan_set { /* a change of a record */
+    uint32_t place;
+    struct value_path path;
+    struct expr *value; /* NULL: it is taken out */
+};
+
+#endif

@@ -1,0 +1,288 @@
+"""docs/query.md: the method query, and what the language means."""
+from holdfast import Ext, daemon, until
+
+PEOPLE = [
+    {"id": 1, "name": "Ann", "age": 31, "tags": ["a", "b"], "home": {"town": "Ulm"}},
+    {"id": 2, "name": "Bob", "age": 25, "tags": [], "home": {"town": "Bonn"}},
+    {"id": 3, "name": "Cid", "age": None, "tags": ["b"]},
+    {"id": 4, "name": "Dee", "tags": ["c", "a"], "home": {"town": "Ulm"}},
+]
+
+
+def people(c, store="people", key=("id",)):
+    c.call("create_store", 0, store, {"key": list(key)})
+    c.call("run", [["put", [store, p]] for p in PEOPLE])
+
+
+def rows(c, text, args=None, t=0):
+    return c.call("query", t, text, args)["rows"]
+
+
+def column(c, text, args=None, t=0):
+    return [r[0] for r in rows(c, text, args, t)]
+
+
+def test_a_select_has_columns_and_rows(d):
+    with d.client() as c:
+        people(c)
+        assert c.call("query", 0, "select name, age as years, age + 1 from people where id = 1") == {
+            "columns": ["name", "years", "column3"], "rows": [["Ann", 31, 32]], "cursor": None}
+        assert c.call("query", 0, "select * from people where id = 2") == {
+            "columns": ["people"], "rows": [[PEOPLE[1]]], "cursor": None}
+        assert c.call("query", 0, "select value name from people p where p.home.town = 'Ulm'") == {
+            "columns": ["value"], "rows": [["Ann"], ["Dee"]], "cursor": None}
+        assert rows(c, "select 1 + 1, 'x' || 'y', [1, null], {a: missing, b: 2}") == [
+            [2, "xy", [1, None], {"b": 2}]]
+        assert rows(c, "select p.*, key(p) from people p where key(p) = 3") == [[PEOPLE[2], 3]]
+        assert column(c, "select tags[0] from people") == ["a", None, "b", "c"]
+
+
+def test_null_and_missing(d):
+    with d.client() as c:
+        people(c, "nulls")
+        assert column(c, "select id from nulls where age is null") == [3, 4]
+        assert column(c, "select id from nulls where age is missing") == [4]
+        assert column(c, "select id from nulls where age is not missing") == [1, 2, 3]
+        assert column(c, "select id from nulls where age > 0") == [1, 2]
+        assert column(c, "select id from nulls where not age > 30") == [2]
+        assert column(c, "select id from nulls where (age > 30) is null") == [3, 4]
+        assert column(c, "select age from nulls") == [31, 25, None, None]
+
+
+def test_order_limit_offset_distinct(d):
+    with d.client() as c:
+        people(c, "ordered")
+        assert column(c, "select name from ordered order by age") == ["Cid", "Dee", "Bob", "Ann"]
+        assert column(c, "select name from ordered order by age desc") == ["Ann", "Bob", "Cid", "Dee"]
+        assert column(c, "select name from ordered order by age nulls last, name desc") == [
+            "Bob", "Ann", "Dee", "Cid"]
+        assert column(c, "select name from ordered order by 1 desc limit 2") == ["Dee", "Cid"]
+        assert column(c, "select name as n from ordered order by n limit 2 offset 1") == ["Bob", "Cid"]
+        assert column(c, "select name from ordered order by id desc limit $1", [3]) == ["Dee", "Cid", "Bob"]
+        assert column(c, "select distinct home.town from ordered order by home.town") == [
+            None, "Bonn", "Ulm"]
+        assert column(c, "select name from ordered limit 0") == []
+        for text, place in (("select 1 from ordered limit 'x'", 29), ("select 1 from ordered limit -1", 29)):
+            assert c.fails("query", 0, text).details["column"] == place
+        assert "selected columns only" in c.fails(
+            "query", 0, "select distinct name from ordered order by age").message
+
+
+def test_keys_bound_what_is_read(d):
+    with d.client() as c:
+        c.call("create_store", 0, "bounds", {"key": ["a", {"path": "b", "order": "desc"}]})
+        all_keys = [[a, b] for a in (1, 2, "x") for b in (3, 2, 1)]
+        c.call("run", [["put", ["bounds", {"a": a, "b": b}]] for a, b in all_keys])
+        for where, test in (
+                ("a = 2", lambda a, b: a == 2),
+                ("a = 2 and b > 1", lambda a, b: a == 2 and b > 1),
+                ("a = 2 and b >= 2 and b < 3", lambda a, b: a == 2 and b == 2),
+                ("a = 2 and b between 2 and 3", lambda a, b: a == 2 and b >= 2),
+                ("2 > a", lambda a, b: a == 1),
+                ("a > 1 and a < 'x'", lambda a, b: a == 2),
+                ("a > 1", lambda a, b: a != 1),
+                ("a = null", lambda a, b: False),
+                ("a > {x: 1}", lambda a, b: False),
+                ("a < {x: 1}", lambda a, b: True),
+                ("a = 1 and a = 2", lambda a, b: False),
+                ("a in (1) and b = 1", lambda a, b: a == 1 and b == 1),
+                ("a >= 2 and b = 1", lambda a, b: a != 1 and b == 1)):
+            wanted = [[a, b] for a, b in all_keys if test(a, b)]
+            assert rows(c, "select a, b from bounds where " + where) == wanted, where
+            assert rows(c, "select a, b from bounds where %s order by a desc, b" % where) == wanted[::-1], where
+            assert rows(c, "select a, b from bounds where %s order by a, b" % where) == sorted(
+                wanted, key=lambda r: (isinstance(r[0], str), r)), where
+
+
+def test_joins_unnest_and_queries_in_from(d):
+    with d.client() as c:
+        people(c, "joined")
+        c.call("create_store", 0, "towns")
+        c.call("run", [["put", ["towns", {"name": "Ulm", "size": 126}, 1]],
+                       ["put", ["towns", {"name": "Kiel", "size": 247}, 2]]])
+        assert rows(c, "select p.name, t.size from joined p join towns t on t.name = p.home.town") == [
+            ["Ann", 126], ["Dee", 126]]
+        assert rows(c, "select p.name, t.size, key(t), t from joined p left join towns t "
+                       "on t.name = p.home.town and t.size > 1") == [
+            ["Ann", 126, 1, {"name": "Ulm", "size": 126}], ["Bob", None, None, None],
+            ["Cid", None, None, None], ["Dee", 126, 1, {"name": "Ulm", "size": 126}]]
+        assert rows(c, "select p.name, t.size from joined p left join towns t on t.name = p.home.town "
+                       "where t.size is missing") == [["Bob", None], ["Cid", None]]
+        assert rows(c, "select t.name, p.id from towns t, joined p where p.id = key(t)") == [
+            ["Ulm", 1], ["Kiel", 2]]
+        assert rows(c, "select p.id, tag, i from joined p, unnest(p.tags) tag at i where tag <> 'b'") == [
+            [1, "a", 0], [4, "c", 0], [4, "a", 1]]
+        assert rows(c, "select p.id, tag from joined p left join unnest(p.tags) tag on tag <> 'b'") == [
+            [1, "a"], [2, None], [3, None], [4, "c"], [4, "a"]]
+        assert column(c, "select x from unnest([3, 1, 2]) x order by x") == [1, 2, 3]
+        assert rows(c, "select q.n, q.years from (select name as n, age as years from joined "
+                       "where age is not null order by age) q") == [["Bob", 25], ["Ann", 31]]
+        assert column(c, "select v from (select value id from joined) v where v > 2") == [3, 4]
+        assert "two sources" in c.fails("query", 0, "select 1 from joined, joined").message
+        assert c.fails("query", 0, "select name from joined p, towns t").details["column"] == 8
+
+
+def test_values_come_back_as_what_they_were(d):
+    with d.client() as c:
+        c.call("create_store", 0, "kinds")
+        values = [False, True, -1, 1, 1.0, 2**64 - 1, -2**63, 0.1, Ext((-1, b"\0\0\0\1")), "t", b"b",
+                  [1, [2]], {"m": {"n": 1}}, Ext((5, b"x"))]
+        c.call("run", [["put", ["kinds", {"v": v}, i]] for i, v in enumerate(values)])
+        got = column(c, "select v from kinds")
+        assert [(type(g), g) for g in got] == [(type(v), v) for v in values]
+        assert column(c, "select v from kinds order by v desc limit 20")[-2:] == [True, False]
+
+
+def test_parameters(d):
+    with d.client() as c:
+        people(c, "asked")
+        assert column(c, "select name from asked where id = $2 or name = $1", ["Ann", 2]) == ["Ann", "Bob"]
+        assert column(c, "select name from asked where id = $id", {"id": 3}) == ["Cid"]
+        assert column(c, "select $1", [{"a": [1]}]) == [{"a": [1]}]
+        for text, args in (("select $2", [1]), ("select $x", {"y": 1}), ("select $x", [1]),
+                           ("select $1", {"a": 1}), ("select $1", None)):
+            e = c.fails("query", 0, text, args)
+            assert e.name == "BAD_QUERY" and (e.details["line"], e.details["column"]) == (1, 8), e.error
+        assert c.fails("query", 0, "select 1", 7).name == "BAD_REQUEST"
+
+
+def test_errors_have_their_place(d):
+    with d.client() as c:
+        people(c, "wrong")
+        for text, line, col, says in (
+                ("select *\nfrom wrong were id = 1", 2, 17, "unexpected id"),
+                ("select nme(1)", 1, 8, "no function"),
+                ("select lenght(name) from wrong", 1, 8, "length"),
+                ("select 1 / 0", 1, 8, "zero"),
+                ("select name + 1 from wrong", 1, 8, ""),
+                ("select x", 1, 8, "no source"),
+                ("select cast(1 as thing)", 1, 18, "no type"),
+                ("select * from wrong where age", 1, 27, ""),
+                ("select 9223372036854775807 * 3", 1, 8, "")):
+            e = c.fails("query", 0, text)
+            assert e.name == "BAD_QUERY", (text, e.error)
+            assert (e.details["line"], e.details["column"]) == (line, col), (text, e.error)
+            assert says in e.message, (text, e.error)
+        e = c.fails("query", 0, "select *\n from wrnog")
+        assert e.name == "NO_STORE" and e.details["near"] == "wrong"
+        assert (e.details["line"], e.details["column"]) == (2, 7)
+        assert c.fails("query", 0, "select " + "- " * 300 + "1").name == "BAD_QUERY"
+        e = c.fails("query", 0, "select 1" + " " * (256 << 10))
+        assert e.name == "TOO_LARGE" and e.details["limit"] == "query-text"
+
+
+def test_pages_are_those_of_a_scan(d):
+    with d.client() as c:
+        c.call("create_store", 0, "paged")
+        for low in range(0, 2500, 500):
+            c.call("run", [["put", ["paged", {"n": k, "s": "x" * 200}, k]] for k in range(low, low + 500)])
+        page = c.call("query", 0, "select n, s from paged")
+        assert page["columns"] == ["n", "s"] and len(page["rows"]) == 1000
+        got = page["rows"]
+        c.call("put", 0, "paged", {"n": -1}, 5000)  # not in its snapshot
+        assert c.fails("next", page["cursor"], {"reverse": True}).name == "BAD_REQUEST"
+        while page["cursor"] is not None:
+            page = c.call("next", page["cursor"])
+            assert set(page) == {"rows", "cursor"}
+            got += page["rows"]
+        assert [r[0] for r in got] == list(range(2500))
+        page = c.call("query", 0, "select n from paged order by n desc", None, {"page": 7})
+        got = page["rows"]
+        assert len(got) == 7
+        for _ in range(3):
+            page = c.call("next", page["cursor"], {"page": 2})
+            got += page["rows"]
+        assert [r[0] for r in got] == [None if n < 0 else n for n in [2499 - i for i in range(13)]]
+        assert c.call("close", page["cursor"]) is None
+        assert c.fails("next", page["cursor"]).name == "NO_CURSOR"
+        page = c.call("query", 0, "select repeat('x', 100000) from paged")
+        assert len(page["rows"]) == 2
+        page = c.call("next", page["cursor"])
+        assert len(page["rows"]) == 2
+        c.call("close", page["cursor"])
+
+
+def test_a_query_in_a_transaction_sees_its_writes(d):
+    with d.client() as c, d.client() as other:
+        people(c, "seen")
+        c.call("begin", 1, {"isolation": "serializable"})
+        c.call("put", 1, "seen", {"id": 9, "name": "Eve"})
+        assert column(c, "select name from seen where id > 3", None, 1) == ["Dee", "Eve"]
+        assert column(other, "select name from seen where id > 3") == ["Dee"]
+        other.call("put", 0, "seen", {"id": 1, "name": "Al"})  # outside of what was read
+        c.call("commit", 1)
+        c.call("begin", 1, {"isolation": "serializable"})
+        assert column(c, "select name from seen where id between 3 and 7", None, 1) == ["Cid", "Dee"]
+        other.call("put", 0, "seen", {"id": 5, "name": "Fay"})
+        e = c.fails("put", 1, "seen", {"id": 10, "name": "Gus"})
+        assert e.name == "CONFLICT" and e.details["kind"] == "read"
+        c.call("rollback", 1)
+
+
+def test_a_query_in_run(d):
+    with d.client() as c:
+        people(c, "within")
+        r = c.call("run", [["put", ["within", {"id": 7, "name": "Hal"}]],
+                           ["query", ["select name from within where id = $1", [7]]],
+                           ["query", ["select count_of from (select 1 as count_of) q"]]])
+        assert r["results"][1] == {"columns": ["name"], "rows": [["Hal"]], "cursor": None}
+        assert r["results"][2]["rows"] == [[1]]
+        e = c.fails("run", [["query", ["select x from within"]], ["query", ["select 1 +"]]])
+        assert e.name == "BAD_QUERY" and e.details["index"] == 1 and e.details["column"] == 11
+
+
+def test_memory_of_a_query_is_bounded():
+    with daemon("--query-memory", "256KiB") as d, d.client() as c:
+        c.call("create_store", 0, "large")
+        for low in range(0, 2000, 500):
+            c.call("run", [["put", ["large", {"n": k, "s": "x" * 300}, k]] for k in range(low, low + 500)])
+        for text in ("select s, n from large order by n desc", "select distinct n, s from large order by 1"):
+            e = c.fails("query", 0, text, None, {"page": 1})
+            assert e.name == "TOO_LARGE" and e.details["limit"] == "query-memory", text
+        assert column(c, "select n from large order by n desc limit 3") == [1999, 1998, 1997]
+        before = c.call("clients")[0]["bytes"]
+        cursor = c.call("query", 0, "select s from large order by n limit 500", None, {"page": 1})["cursor"]
+        assert c.call("clients")[0]["bytes"] > before + 150000
+        c.call("close", cursor)
+        assert c.call("clients")[0]["bytes"] < before + 10000
+
+
+def test_a_deadline_ends_a_query(d):
+    with d.client() as c, d.client() as other:
+        c.call("create_store", 0, "slow")
+        for low in range(0, 3000, 500):
+            c.call("run", [["put", ["slow", {"n": k}, k]] for k in range(low, low + 500)])
+        msgid = c.send("query", 0, "select a.n from slow a, slow b, slow c where a.n + b.n + c.n < 0", None,
+               {"deadline_ms": 300})
+        other.call("ping")
+        assert c.error(msgid).name == "DEADLINE"
+        assert c.call("ping") == "pong"
+        until(lambda: not [h for h in c.call("holds") if h["kind"] == "cursor"])
+
+
+def test_groups_and_aggregates(d):
+    with d.client() as c:
+        people(c, "grouped")
+        assert c.call("query", 0, "select count(*), count(age), sum(age), min(name), max(age), avg(age) "
+                                  "from grouped") == {
+            "columns": ["count", "count", "sum", "min", "max", "avg"],
+            "rows": [[4, 2, 56, "Ann", 31, 28.0]], "cursor": None}
+        assert rows(c, "select count(*), sum(age), array_agg(id) from grouped where id > 9") == [[0, None, None]]
+        assert rows(c, "select home.town, count(*) as n, array_agg(name) from grouped group by home.town "
+                       "order by n desc, 1") == [
+            ["Ulm", 2, ["Ann", "Dee"]], [None, 1, ["Cid"]], ["Bonn", 1, ["Bob"]]]
+        assert rows(c, "select p.home.town || '!' as t, count(*) from grouped p group by t "
+                       "having count(*) > 1") == [["Ulm!", 2]]
+        assert rows(c, "select upper(home.town) from grouped group by home.town having home.town is not null "
+                       "order by home.town desc") == [["ULM"], ["BONN"]]
+        assert rows(c, "select count(distinct tag), count(tag) from grouped p, unnest(p.tags) tag") == [[3, 5]]
+        assert rows(c, "select count(*) from grouped group by id having id > 9") == []
+        assert rows(c, "select max(q.n) from (select count(*) as n from grouped group by home.town) q") == [[2]]
+        assert rows(c, "select 2 from grouped having count(*) > 3") == [[2]]
+        assert rows(c, "select sum(age) + count(*) * 2 from grouped") == [[64]]
+        for text, col in (("select name, count(*) from grouped", 8), ("select sum(count(*)) from grouped", 12),
+                          ("select 1 from grouped where count(*) > 1", 29),
+                          ("select home from grouped group by home.town", 8), ("select sum(name) from grouped", 8),
+                          ("select * from grouped group by id", 8)):
+            e = c.fails("query", 0, text)
+            assert e.name == "BAD_QUERY" and e.details["column"] == col, (text, e.error)
