@@ -79,6 +79,7 @@ static enum err begin(struct execution *w)
         .arguments = params[PARAM_ID_ARGS].raw,
         .text_max = o->query_text,
         .memory_max = o->query_memory,
+        .answer_max = o->result_size,
     };
     struct query *query;
     enum err e = check_begin(w);
@@ -128,9 +129,42 @@ static enum err keep_open(struct execution *w)
     return ERR_OK;
 }
 
+static void put_answer(void *context, struct slice row)
+{
+    put_value(context, row);
+}
+
+/* A statement that writes: {changed}, or {changed, columns, rows}. */
+static enum err execute_write(struct execution *w)
+{
+    struct portal *p = w->portal;
+    uint64_t changed;
+    enum err e;
+
+    w->orders = true;
+    e = query_write(&p->query, w->op, &changed);
+    portal_count(p);
+    if (e)
+        return e;
+    put_map(w->out, query_column_count(p->query) ? 3 : 1);
+    put_fact(w->out, "changed", changed);
+    if (query_column_count(p->query)) {
+        put_columns(w, p->query);
+        put_word(w->out, "rows");
+        put_array(w->out, query_answer_count(p->query));
+        query_answers(p->query, put_answer, w->out);
+    }
+    portal_free(p);
+    w->portal = NULL;
+    return ERR_OK;
+}
+
 enum err execute_query(struct execution *w)
 {
     enum err e = w->portal ? ERR_OK : begin(w);
+
+    if (!e && query_writes(w->portal->query))
+        return execute_write(w);
 
     if (!e && !w->begun) {
         put_map(w->out, 3);

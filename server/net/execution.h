@@ -35,6 +35,7 @@ struct execution {
     struct session_cursor *cursor; /* opened by this scan, or in use by this `next` */
     bool begun;                    /* what is done once has been done */
     bool stepping_back;            /* the row that did not fit is being given back */
+    bool orders;                   /* as METHOD_ORDERS, of this one */
     bool yields;                   /* it answers ERR_WAIT only to let others have a turn */
 };
 

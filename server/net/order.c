@@ -363,7 +363,7 @@ static void run(struct request *r)
     }
     request_move(r, REQUEST_WAITING);
     request_reply_suspend(r, r->method->flags & METHOD_GOES_ON);
-    if (alone && (r->method->flags & METHOD_ORDERS))
+    if (alone && ((r->method->flags & METHOD_ORDERS) || r->execution.orders))
         s->barrier = r;
     if (request_keep(r)) {
         finish_early(r, ERR_NOMEM, "out of memory for a waiting request");

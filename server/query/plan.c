@@ -3,6 +3,7 @@
 
 #include "server/base/assert.h"
 #include "server/query/plan_select.h"
+#include "server/query/plan_write.h"
 
 enum err plan_make(struct op *op, struct cursor *anchor, struct slice text,
                    const struct ast_statement *s, const struct plan_arguments *arguments,
@@ -15,7 +16,7 @@ enum err plan_make(struct op *op, struct cursor *anchor, struct slice text,
     out->statement = s;
     out->arguments = arguments;
     if (s->verb != AST_SELECT) {
-        bind_refuse(&b, 0, "statements that write are not supported in this version");
+        plan_write(&b);
         return b.e;
     }
     plan_select(&b, s->select, NULL, &rows);

@@ -552,3 +552,27 @@ void plan_select(struct binder *b, const struct ast_select *s, struct bind_scope
     }
     b->scope = around;
 }
+
+struct step *plan_sources(struct binder *b, const struct ast_select *s,
+                          struct bind_scope *scope)
+{
+    struct from f = {.b = b, .scope = scope};
+
+    scope->visible = PLAN_SOURCES_MAX;
+    b->scope = scope;
+    plan_from(&f, s);
+    b->scope = NULL;
+    return f.tree;
+}
+
+void plan_returning(struct binder *b, const struct ast_list *items)
+{
+    struct columns columns = {0};
+    struct plan *p = b->plan;
+
+    plan_columns(b, items, &columns);
+    p->column_slot = bind_slots(b, columns.count);
+    p->column_count = columns.count;
+    p->columns = columns.names;
+    p->returning = project_over(b, NULL, &columns, p->column_slot);
+}

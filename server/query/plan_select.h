@@ -18,4 +18,10 @@ struct bind_rows {
 void plan_select(struct binder *b, const struct ast_select *s, struct bind_scope *outer,
                  struct bind_rows *out);
 
+/* The sources and the condition of s alone, in a scope that stays. */
+struct step *plan_sources(struct binder *b, const struct ast_select *s,
+                          struct bind_scope *scope);
+/* The columns of `returning`, as those of the plan. */
+void plan_returning(struct binder *b, const struct ast_list *items);
+
 #endif

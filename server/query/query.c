@@ -2,15 +2,23 @@
 #include "server/query/query.h"
 
 #include "server/base/assert.h"
+#include "server/query/definition.h"
 #include "server/query/parse.h"
 #include "server/query/plan.h"
 #include "server/query/run.h"
+#include "server/query/writer.h"
+#include "server/txn/auto.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/statement.h"
 
 #include <inttypes.h>
 
 struct query {
     struct os *os;
+    struct txn *given; /* that it is of; NULL: autocommit */
+    struct query_request request; /* as it was begun, in the arena */
+    struct ast_statement *statement;
+    struct statement_writer writer; /* of statements that write */
     struct arena arena; /* of the text, the trees, the plan */
     struct plan plan;
     struct plan_arguments arguments;
@@ -19,15 +27,28 @@ struct query {
     enum err ended;        /* how; ERR_OK: it goes on */
 };
 
+/* Of what it reads; what it has answered stays. */
+static void query_let_go(struct query *q)
+{
+    run_close_cursors(&q->run);
+    if (q->anchor)
+        cursor_close(q->anchor);
+    q->anchor = NULL;
+}
+
 void query_close(struct query *q)
 {
     if (!q)
         return;
+    query_let_go(q);
     run_fini(&q->run);
-    if (q->anchor)
-        cursor_close(q->anchor);
     arena_free(&q->arena);
     os_free(q->os, q, sizeof *q);
+}
+
+static bool query_defines(const struct query *q)
+{
+    return q->statement->verb >= AST_CREATE_STORE;
 }
 
 static enum err query_nomem(struct op *op)
@@ -99,26 +120,56 @@ static enum err arguments_check(struct op *op, struct slice bytes)
 
 /* ---- from text to plan ---- */
 
-static enum err query_plan(struct query *q, struct op *op, const struct query_request *request)
+static enum err query_read(struct query *q, struct op *op, const struct query_request *request)
 {
-    struct ast_statement *statement;
-    struct slice text, arguments = SLICE_NONE;
-    enum err e = query_keep(q, op, request->text, &text);
+    enum err e = query_keep(q, op, request->text, &q->request.text);
 
+    q->request.text_max = request->text_max;
+    q->request.memory_max = request->memory_max;
+    q->request.answer_max = request->answer_max;
     if (!e && !slice_is_none(request->arguments))
-        e = query_keep(q, op, request->arguments, &arguments);
+        e = query_keep(q, op, request->arguments, &q->request.arguments);
     if (!e)
-        e = arguments_check(op, arguments);
+        e = arguments_check(op, q->request.arguments);
     if (!e)
-        e = arguments_read(q, op, arguments);
+        e = arguments_read(q, op, q->request.arguments);
+    return e ? e : query_parse(q->request.text, &q->arena, &q->statement, &op->failure);
+}
+
+static enum err query_plan(struct query *q, struct op *op, struct txn *t)
+{
+    enum err e = cursor_open_anchor(op, t, &q->anchor);
+
     if (!e)
-        e = query_parse(text, &q->arena, &statement, &op->failure);
-    if (!e)
-        e = plan_make(op, q->anchor, text, statement, &q->arguments, &q->plan);
+        e = plan_make(op, q->anchor, q->request.text, q->statement, &q->arguments, &q->plan);
     if (e)
         return e;
     e = run_init(&q->run, &q->plan, q->anchor);
-    return e ? query_nomem(op) : ERR_OK;
+    if (e)
+        return query_nomem(op);
+    q->run.bytes_max = q->run.expr.memory_max = q->request.memory_max;
+    q->run.seed = op->db->hash_seed;
+    q->writer = (struct statement_writer){
+        .run = &q->run, .txn = t, .answer_max = q->request.answer_max};
+    run_resume(&q->run, op);
+    if (q->plan.root)
+        step_open(&q->run, q->plan.root);
+    return ERR_OK;
+}
+
+/* A statement that writes, outside of a transaction, is one of its own from its first read on. */
+static enum err query_plan_write(struct query *q, struct op *op)
+{
+    struct txn *in = q->given;
+    bool again;
+    enum err e = auto_begin(op, &in, false);
+
+    if (!e)
+        e = query_plan(q, op, in);
+    if (!e)
+        return ERR_OK;
+    query_let_go(q);
+    return auto_end(op, q->given, e, &again);
 }
 
 static enum err query_check_size(struct op *op, const struct query_request *request)
@@ -148,23 +199,82 @@ enum err query_begin(struct op *op, struct txn *t, const struct query_request *r
         return query_nomem(op);
     memset(q, 0, sizeof *q);
     q->os = os;
+    q->given = t;
+    q->request.arguments = SLICE_NONE;
     arena_init(&q->arena, os);
     q->plan.arena = &q->arena;
-    e = cursor_open_anchor(op, t, &q->anchor);
-    if (!e)
-        e = query_plan(q, op, request);
+    e = query_read(q, op, request);
+    if (!e && q->statement->verb == AST_SELECT)
+        e = query_plan(q, op, t);
+    else if (!e && !query_defines(q))
+        e = query_plan_write(q, op);
     if (e) {
         query_close(q);
         return e;
     }
-    q->run.bytes_max = q->run.expr.memory_max = request->memory_max;
     q->run.expr.now_seconds = (int64_t)(day_ms / 1000);
     q->run.expr.now_nanoseconds = (uint32_t)(day_ms % 1000) * 1000000;
-    q->run.seed = op->db->hash_seed;
-    run_resume(&q->run, op);
-    step_open(&q->run, q->plan.root);
     *out = q;
     return ERR_OK;
+}
+
+/* ---- statements that write ---- */
+
+bool query_writes(const struct query *q)
+{
+    return q->statement->verb != AST_SELECT;
+}
+
+/* Begin it again, since another has committed what it would have written. */
+static enum err query_again(struct query **at, struct op *op)
+{
+    struct query *q = *at;
+    enum err e;
+
+    op_release(op);
+    e = query_begin(op, NULL, &q->request, at);
+    if (e) {
+        *at = q;
+        return e;
+    }
+    query_close(q);
+    return op_yield(op);
+}
+
+enum err query_write(struct query **at, struct op *op, uint64_t *changed)
+{
+    struct query *q = *at;
+    struct txn *in = q->given;
+    bool again;
+    enum err e;
+
+    if (query_defines(q)) {
+        *changed = 0;
+        return definition_run(op, q->given, q->statement, q->request.text, &q->arena);
+    }
+    e = auto_begin(op, &in, false);
+    if (!e && !op->is_ending) {
+        statement_begin(op, q->given);
+        run_resume(&q->run, op);
+        e = writer_run(&q->writer);
+    }
+    *changed = q->writer.changed;
+    if (e != ERR_WAIT && !op->is_ending)
+        query_let_go(q);
+    e = auto_end(op, q->given, statement_end(op, e), &again);
+    return again ? query_again(at, op) : e;
+}
+
+uint32_t query_answer_count(const struct query *q)
+{
+    return q->writer.answer_count;
+}
+
+void query_answers(const struct query *q, void (*each)(void *context, struct slice row),
+                   void *context)
+{
+    for (const struct writer_answer *a = q->writer.answers; a; a = a->next)
+        each(context, slice_make(a->bytes, a->size));
 }
 
 /* ---- rows ---- */

@@ -19,6 +19,7 @@ struct query_request { /* borrowed during query_begin */
     struct slice text;
     struct slice arguments; /* MessagePack, a list or a map; none: there are none */
     uint64_t text_max, memory_max; /* bytes: query-text, query-memory */
+    uint64_t answer_max;           /* bytes of the rows of `returning`: result-size */
 };
 
 /* t NULL: autocommit. ERR_BAD_QUERY, ERR_NO_STORE: the failure has the place in the text;
@@ -26,6 +27,17 @@ struct query_request { /* borrowed during query_begin */
 enum err query_begin(struct op *op, struct txn *t, const struct query_request *request,
                      struct query **out);
 void query_close(struct query *q);
+
+/* Whether it is to be run by query_write, and has columns only for `returning`. */
+bool query_writes(const struct query *q);
+/* Go on with a statement that writes; ERR_OK: all of it is done, and *changed counts the records.
+ * It is one statement: after an error nothing has changed. Outside of a transaction it is begun
+ * anew when it loses to another; *q may be another one then. */
+enum err query_write(struct query **q, struct op *op, uint64_t *changed);
+/* The rows of `returning`: arrays in MessagePack. */
+uint32_t query_answer_count(const struct query *q);
+void query_answers(const struct query *q, void (*each)(void *context, struct slice row),
+                   void *context);
 
 unsigned query_column_count(const struct query *q);
 struct slice query_column_name(const struct query *q, unsigned i);

@@ -33,6 +33,17 @@ enum err run_init(struct query_run *r, struct plan *p, struct cursor *anchor)
     return ERR_OK;
 }
 
+void run_close_cursors(struct query_run *r)
+{
+    for (unsigned i = 0; r->states && r->expr.slots && i < r->plan->step_count; i++) {
+        if (r->states[i].cursor) {
+            cursor_close(r->states[i].cursor);
+            r->bytes -= RUN_CURSOR_BYTES;
+        }
+        r->states[i].cursor = NULL;
+    }
+}
+
 static void state_fini(struct query_run *r, struct step_state *st)
 {
     if (st->cursor) {

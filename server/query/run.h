@@ -9,6 +9,8 @@
 /* states and slots lie in the plan's arena. ERR_NOMEM. */
 enum err run_init(struct query_run *r, struct plan *p, struct cursor *anchor);
 void run_fini(struct query_run *r);
+/* Let go of all cursors; the plan reads nothing any more. */
+void run_close_cursors(struct query_run *r);
 /* To be called at the beginning of each call of a request: op is its, and it has a turn's steps. */
 void run_resume(struct query_run *r, struct op *op);
 /* The request has a page, and lets go of what it pins. */

@@ -117,7 +117,9 @@ struct plan {
     /* Of statements that write. */
     struct schema *target;
     unsigned target_slot, target_key_slot;
-    struct step *returning; /* PROJECT over ONE */
+    bool is_direct;         /* rows are written as they are read */
+    struct step *write;     /* its place, and its memory */
+    struct step *returning; /* PROJECT of nothing; NULL: there is none */
     struct plan_row *rows;  /* of insert */
     uint32_t row_count;
     struct plan_set *sets;

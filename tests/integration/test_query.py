@@ -286,3 +286,86 @@ def test_groups_and_aggregates(d):
                           ("select * from grouped group by id", 8)):
             e = c.fails("query", 0, text)
             assert e.name == "BAD_QUERY" and e.details["column"] == col, (text, e.error)
+
+
+def test_insert_upsert_update_delete(d):
+    with d.client() as c:
+        assert c.call("query", 0, "create store w key (id)") == {"changed": 0}
+        assert c.call("query", 0, "insert into w value {id: 1, n: 10}") == {"changed": 1}
+        assert c.call("query", 0, "insert into w values {id: 2, n: 20}, {id: 3, n: 30} returning id, key(w) + 1 as k") == {
+            "changed": 2, "columns": ["id", "k"], "rows": [[2, 3], [3, 4]]}
+        assert c.call("query", 0, "insert into w (id, n) values (4, 40), ($1, $2)", [5, 50]) == {"changed": 2}
+        e = c.fails("query", 0, "insert into w values {id: 6, n: 60}, {id: 1, n: 11}")
+        assert e.name == "EXISTS" and e.details["key"] == 1 and e.details["column"] == 38, e.error
+        assert column(c, "select id from w") == [1, 2, 3, 4, 5]
+        assert c.call("query", 0, "upsert into w value {id: 1, n: 11}") == {"changed": 1}
+        assert c.call("query", 0, "update w set n = n + 1, home.town = 'Ulm' where id between 2 and 3 returning *") == {
+            "changed": 2, "columns": ["w"],
+            "rows": [[{"id": 2, "n": 21, "home": {"town": "Ulm"}}], [{"id": 3, "n": 31, "home": {"town": "Ulm"}}]]}
+        assert c.call("query", 0, "update w x set n = x.home.nothing unset home where id = 2 returning x") == {
+            "changed": 1, "columns": ["x"], "rows": [[{"id": 2}]]}
+        assert c.fails("query", 0, "update w set id = id + 1").name == "BAD_KEY"
+        assert c.call("query", 0, "delete from w where n > 30 returning id, n")["rows"] == [[3, 31], [4, 40], [5, 50]]
+        assert rows(c, "select id, n from w") == [[1, 11], [2, None]]
+        e = c.fails("query", 0, "update w set n = n / 0")
+        assert e.name == "BAD_QUERY" and e.details["column"] == 18
+        assert c.call("query", 0, "delete from w") == {"changed": 2}
+        assert c.call("get", 0, "w", 1) is None
+
+
+def test_explicit_and_generated_keys(d):
+    with d.client() as c:
+        c.call("query", 0, "create store if not exists ek")
+        c.call("query", 0, "create store if not exists ek")
+        assert c.fails("query", 0, "create store ek").name == "EXISTS"
+        assert c.call("query", 0, "insert into ek key 7 value {a: 1} returning key(ek), a") == {
+            "changed": 1, "columns": ["key", "a"], "rows": [[7, 1]]}
+        assert c.call("query", 0, "update ek set a = key(ek) where key(ek) = 7 returning a")["rows"] == [[7]]
+        c.call("query", 0, "create store gk key (id) generate")
+        assert c.call("query", 0, "insert into gk values {x: 'a'}, {x: 'b'} returning *")["rows"] == [
+            [{"id": 1, "x": "a"}], [{"id": 2, "x": "b"}]]
+        assert column(c, "select id from gk") == [1, 2]
+        assert c.call("query", 0, "insert into gk select x || '!' as x from gk") == {"changed": 2}
+        assert column(c, "select x from gk") == ["a", "b", "a!", "b!"]
+        c.call("query", 0, "drop store ek")
+        assert c.fails("query", 0, "drop store ek").name == "NO_STORE"
+        c.call("query", 0, "drop store if exists ek")
+
+
+def test_indexes_by_query(d):
+    with d.client() as c:
+        people(c, "ix")
+        c.call("query", 0, "create unique index by_name on ix (name)")
+        c.call("query", 0, "create multi index by_tag on ix (tags)")
+        c.call("query", 0, "create index by_town on ix (home.town, age desc)")
+        assert column(c, "select id from ix where name = 'Cid'") == [3]
+        assert column(c, "select id from ix where name between 'B' and 'D'") == [2, 3]
+        assert column(c, "select id from ix where 'a' in tags") == [1, 4]
+        assert column(c, "select id from ix where home.town = 'Ulm' and age = 31") == [1]
+        assert c.call("query", 0, "update ix set name = name || '?' where name between 'A' and 'Z'") == {"changed": 4}
+        assert column(c, "select name from ix") == ["Ann?", "Bob?", "Cid?", "Dee?"]
+        assert c.fails("query", 0, "insert into ix value {id: 7, name: 'Bob?'}").name == "NOT_UNIQUE"
+        c.call("query", 0, "drop index by_tag on ix")
+        assert c.fails("query", 0, "drop index by_tag on ix").name == "NO_INDEX"
+
+
+def test_statements_are_atomic_and_autocommit_never_conflicts(d):
+    with d.client() as c, d.client() as other:
+        c.call("query", 0, "create store at")
+        for k in range(50):
+            c.call("query", 0, "insert into at key $1 value {n: 0}", [k])
+        waiting = [x.send("query", 0, "update at set n = n + 1") for x in [c, other] * 10]
+        for x, msgid in zip([c, other] * 10, waiting):
+            assert x.reply(msgid) == {"changed": 50}
+        assert set(column(c, "select n from at")) == {20}
+        c.call("begin", 1, {"on_error": "continue"})
+        c.call("query", 1, "update at set n = -1 where key(at) < 5")
+        assert c.fails("query", 1, "update at set n = 100 / (n - 20)").name == "BAD_QUERY"
+        assert column(c, "select count(*) from at where n = -1", None, 1) == [5]
+        c.call("commit", 1)
+        assert column(c, "select count(*) from at where n = -1") == [5]
+        c.call("begin", 1, {"read_only": True})
+        assert c.fails("query", 1, "delete from at").name == "READ_ONLY"
+        c.call("rollback", 1)
+        r = c.call("run", [["query", ["delete from at where n = -1"]], ["query", ["select count(*) from at"]]])
+        assert r["results"] == [{"changed": 5}, {"columns": ["count"], "rows": [[45]], "cursor": None}]
