@@ -338,3 +338,93 @@ void output_rows_end(struct output_rows *rows)
     table_fini(&rows->table);
     hf_pack_fini(&rows->text);
 }
+
+/* ---- Columns ---- */
+
+void output_columns_begin(struct output_columns *rows, struct cli *cli, struct slice names)
+{
+    memset(rows, 0, sizeof *rows);
+    rows->cli = cli;
+    text_append_slice(&rows->names, names);
+    table_init(&rows->table, cli->out, output_width());
+}
+
+/* Columns of one name are told apart by their places. */
+static size_t column_of(struct output_columns *rows, struct slice packed, unsigned place)
+{
+    struct msgpack_cursor c = msgpack_open(packed);
+    struct hf_pack other = {0};
+    struct slice name = SLICE_NONE;
+    size_t column;
+
+    msgpack_read_text(&c, &name);
+    column = table_column(&rows->table, name);
+
+    if (column == TABLE_NO_COLUMN || column >= place)
+        return column;
+    text_append_slice(&other, name);
+    text_printf(&other, "#%u", place + 1);
+    column = table_column(&rows->table, slice_of_pack(&other));
+    hf_pack_fini(&other);
+    return column;
+}
+
+static void add_columns(struct output_columns *rows, struct slice row)
+{
+    struct msgpack_cursor names = msgpack_open(slice_of_pack(&rows->names));
+    struct msgpack_cursor values = msgpack_open(row);
+    bool tables = cli_tables(rows->cli);
+    struct slice name, value;
+    uint32_t count = 0, ignored;
+
+    msgpack_read_array(&names, &count);
+    msgpack_read_array(&values, &ignored);
+    hf_pack_reset(&rows->text);
+    if (tables)
+        table_row(&rows->table);
+    for (uint32_t i = 0; i < count && msgpack_skip(&names, 1, &name) == ERR_OK &&
+                         msgpack_skip(&values, MSGPACK_DEPTH_MAX, &value) == ERR_OK;
+         i++) {
+        if (tables) {
+            put_cell(&rows->table, column_of(rows, name, i), value);
+            continue;
+        }
+        text_append(&rows->text, i ? "," : "{");
+        json_print(name, 0, &rows->text);
+        text_append(&rows->text, ":");
+        json_print(value, rows->cli->style, &rows->text);
+    }
+    if (tables)
+        return;
+    text_append(&rows->text, count ? "}" : "{}");
+    write_line(rows->cli, &rows->text);
+}
+
+void output_columns_add(struct output_columns *rows, struct slice list)
+{
+    struct msgpack_cursor c = msgpack_open(list);
+    struct slice row;
+    uint32_t count = 0;
+
+    msgpack_read_array(&c, &count);
+    while (count-- > 0 && msgpack_skip(&c, MSGPACK_DEPTH_MAX, &row) == ERR_OK) {
+        add_columns(rows, row);
+        rows->count++;
+        if (++rows->gathered < ROWS_AT_ONCE)
+            continue;
+        table_flush(&rows->table);
+        rows->gathered = 0;
+    }
+}
+
+void output_columns_end(struct output_columns *rows)
+{
+    if (cli_tables(rows->cli)) {
+        table_end(&rows->table);
+        fprintf(rows->cli->out, "(%llu row%s)\n", (unsigned long long)rows->count,
+                rows->count == 1 ? "" : "s");
+    }
+    table_fini(&rows->table);
+    hf_pack_fini(&rows->text);
+    hf_pack_fini(&rows->names);
+}

@@ -28,6 +28,21 @@ void output_rows_begin(struct output_rows *rows, struct cli *cli, const char *in
 void output_rows_add(struct output_rows *rows, const struct hf_row *row);
 void output_rows_end(struct output_rows *rows);
 
+/* Rows that are lists with a value for each column. As JSON each is an object. */
+struct output_columns {
+    struct cli *cli;
+    struct hf_pack names; /* a list of texts */
+    struct table table;
+    struct hf_pack text;
+    size_t gathered; /* rows not flushed yet */
+    uint64_t count;
+};
+
+/* names: a list of texts, copied. */
+void output_columns_begin(struct output_columns *rows, struct cli *cli, struct slice names);
+void output_columns_add(struct output_columns *rows, struct slice list);
+void output_columns_end(struct output_columns *rows);
+
 /* Whether all that was printed got where it should; else a message. */
 bool output_flush(struct cli *cli);
 

@@ -5,6 +5,7 @@
 #include "client/cli/words.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -75,14 +76,34 @@ static int run_words(struct cli *cli, struct words *words)
     return exit_code;
 }
 
+/* `query ...` whose text is written without quotes: two words. False: the line is another one. */
+static bool take_query(struct words *w, const char *line)
+{
+    static const char verb[] = "query";
+    const char *text;
+
+    line += strspn(line, " \t");
+    if (strncmp(line, verb, sizeof verb - 1) != 0 || !line[sizeof verb - 1] ||
+        !strchr(" \t", line[sizeof verb - 1]))
+        return false;
+    text = line + sizeof verb - 1;
+    text += strspn(text, " \t");
+    if (!*text || strchr("'\"-", *text))
+        return false;
+    word_set(w, 0, verb);
+    word_set(w, 1, text);
+    return w->count == 2;
+}
+
 int shell_line(struct cli *cli, const char *line)
 {
     const struct cli before = *cli;
-    struct words words;
+    struct words words = {.count = 0};
+    bool is_query = take_query(&words, line);
     int exit_code;
 
     cli->mode = cli->shell_mode;
-    if (words_split(&words, line)) {
+    if (is_query || words_split(&words, line)) {
         expand_backslash(&words);
         exit_code = words.count ? run_words(cli, &words) : CLI_OK;
     } else {

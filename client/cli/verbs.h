@@ -32,6 +32,8 @@ int verb_create_index(struct cli *cli, const struct args *args);
 int verb_drop_index(struct cli *cli, const struct args *args);
 int verb_rename_index(struct cli *cli, const struct args *args);
 
+int verb_query(struct cli *cli, const struct args *args);
+
 int verb_import(struct cli *cli, const struct args *args);
 int verb_export(struct cli *cli, const struct args *args);
 

@@ -1,5 +1,7 @@
 """docs/query.md: the method query, and what the language means."""
-from holdfast import Ext, daemon, until
+import subprocess
+
+from holdfast import Ext, binary, daemon, until
 
 PEOPLE = [
     {"id": 1, "name": "Ann", "age": 31, "tags": ["a", "b"], "home": {"town": "Ulm"}},
@@ -369,3 +371,26 @@ def test_statements_are_atomic_and_autocommit_never_conflicts(d):
         c.call("rollback", 1)
         r = c.call("run", [["query", ["delete from at where n = -1"]], ["query", ["select count(*) from at"]]])
         assert r["results"] == [{"changed": 5}, {"columns": ["count"], "rows": [[45]], "cursor": None}]
+
+
+def command(d, script, *words):
+    done = subprocess.run([binary("holdfast"), "--connect", "%s:%d" % d.tcp[0], "--keep-going", *words],
+                          input=script, capture_output=True, text=True, timeout=60)
+    return done.stdout, done.stderr
+
+
+def test_the_command_line_shows_columns_and_places(d):
+    with d.client() as c:
+        people(c, "shown")
+    out, err = command(d, "query select id, name as \"n m\", tags from shown where id < 3;\n"
+                          "  query update shown set age = 1 where id = 1\nquery select 'it''s', 'it''s'\n", "--table")
+    assert err == ""
+    assert out.split("\n") == ["id  n m  tags", "--  ---  ---------", " 1  Ann  [\"a\",\"b\"]", " 2  Bob  []",
+                               "(2 rows)", "(1 changed)", "column1  column2", "-------  -------", "it's     it's",
+                               "(1 row)", ""], out
+    out, err = command(d, "", "query", "select id, age from shown where id > $least", '{"least": 2}')
+    assert out == '{"id":3,"age":null}\n{"id":4,"age":null}\n' and err == ""
+    out, err = command(d, "", "query", "select \u00e4,\n  nme(1) from shown")
+    assert out == "" and err.split("\n")[1:] == ["    nme(1) from shown", "    ^", ""], err
+    out, err = command(d, "begin\nquery delete from shown\nquery select count(*) from shown\nrollback\ncount shown\n")
+    assert out.split("\n")[1:] == ["4", '{"count":0}', "4", ""], out
