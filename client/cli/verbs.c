@@ -208,7 +208,8 @@ const struct verb verbs[] = {
      "The export is one consistent snapshot. An existing file is replaced only when the new one\n"
      "is complete.", "export packages packages.ndjson",
      export_options},
-    {"query", "TEXT [ARGS]", VERB_BOTH, verb_query, "Run a query: select, insert, update, delete, create, drop",
+    {"query", "TEXT [ARGS]", VERB_BOTH, verb_query,
+     "Run a query: select, insert, update, delete, create, drop",
      "ARGS is a JSON list of the values of $1, $2, ..., or an object with those of $name. In the\n"
      "shell TEXT is the rest of the line, without quotes; a semicolon may end it.",
      "query 'select name, age from users where age > $1 order by age' '[30]'", NULL},

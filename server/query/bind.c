@@ -65,7 +65,14 @@ struct expr *bind_slot(struct binder *b, const struct ast *a, unsigned slot, uin
         return NULL;
     e->number = slot;
     e->reads = reads;
+    b->touched |= reads;
     return e;
+}
+
+void bind_depends(struct expr *e, const struct expr *on)
+{
+    e->reads |= on->reads;
+    e->applies |= on->applies;
 }
 
 static struct expr *bind_constant(struct binder *b, const struct ast *a, struct datum d)
@@ -141,7 +148,7 @@ static struct expr *bind_step(struct binder *b, struct expr *of, const struct as
         memcpy(steps, of->path.steps, count * sizeof *steps);
     steps[count] = step;
     e->number = of->number;
-    e->reads = of->reads;
+    bind_depends(e, of);
     e->path = (struct value_path){steps, count + 1};
     return e;
 }
@@ -177,6 +184,7 @@ static struct expr *bind_field_of_source(struct binder *b, const struct ast *a)
             text_show(a->text), sources_named(s, names, sizeof names), text_show(a->text));
         return NULL;
     }
+    b->touched |= UINT64_C(1) << s->sources[0].bit;
     return bind_step(b,
                      &(struct expr){.kind = EXPR_SLOT,
                                     .number = s->sources[0].slot,
@@ -244,7 +252,7 @@ static struct expr *bind_operands(struct binder *b, struct expr *e, const struct
         *places[i] = bind_expr(b, operands[i]);
         if (b->e)
             return NULL;
-        e->reads |= (*places[i])->reads;
+        bind_depends(e, *places[i]);
     }
     e->is_negated = a->is_negated;
     return e;
@@ -258,7 +266,7 @@ static struct expr *bind_list(struct binder *b, struct expr *e, const struct ast
     for (const struct ast *i = list->first; i && !b->e; i = i->next) {
         e->list[e->count] = bind_expr(b, i);
         if (!b->e)
-            e->reads |= e->list[e->count++]->reads;
+            bind_depends(e, e->list[e->count++]);
     }
     return b->e ? NULL : e;
 }
@@ -277,7 +285,8 @@ static struct expr *bind_case(struct binder *b, const struct ast *a)
             return NULL;
         e->list[e->count++] = when;
         e->list[e->count++] = then;
-        e->reads |= when->reads | then->reads;
+        bind_depends(e, when);
+        bind_depends(e, then);
     }
     return b->e ? NULL : e;
 }
@@ -294,7 +303,7 @@ static struct expr *bind_map(struct binder *b, const struct ast *a)
         e->names[e->count] = i->a->text;
         e->list[e->count] = bind_expr(b, i->b);
         if (!b->e)
-            e->reads |= e->list[e->count++]->reads;
+            bind_depends(e, e->list[e->count++]);
     }
     return b->e ? NULL : e;
 }
@@ -344,7 +353,8 @@ static struct expr *bind_element(struct binder *b, const struct ast *a)
         return NULL;
     e->a = of;
     e->b = at;
-    e->reads = of->reads | at->reads;
+    bind_depends(e, of);
+    bind_depends(e, at);
     return e;
 }
 
@@ -362,7 +372,7 @@ static struct expr *bind_field(struct binder *b, const struct ast *a)
         return NULL;
     e->a = of;
     e->name = a->text;
-    e->reads = of->reads;
+    bind_depends(e, of);
     return e;
 }
 
@@ -534,9 +544,7 @@ struct expr *bind_node(struct binder *b, const struct ast *a)
     case AST_CALL: return bind_call(b, a);
     case AST_EXISTS:
     case AST_QUERY:
-    case AST_IN_QUERY:
-        bind_refuse(b, a->place, "queries in expressions are not there yet");
-        return NULL;
+    case AST_IN_QUERY: return b->bind_query(b, a);
     default: return bind_plain(b, a);
     }
 }
@@ -549,6 +557,20 @@ struct expr *bind_expr(struct binder *b, const struct ast *a)
         e = b->scope->group ? b->scope->group->bind(b, a) : bind_node(b, a);
     ASSERT((e == NULL) == (b->e != ERR_OK));
     return e;
+}
+
+struct step *bind_applied(struct binder *b, struct step *input, uint64_t applies)
+{
+    for (unsigned i = 0; i < b->plan->apply_count && !b->e; i++) {
+        struct step *s = b->plan->applies[i];
+
+        if (!(applies & UINT64_C(1) << i))
+            continue;
+        ASSERT(!s->input);
+        s->input = input ? input : bind_new_step(b, STEP_ONE, s->place);
+        input = s;
+    }
+    return input;
 }
 
 /* ---- the same calculation? ---- */

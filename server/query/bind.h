@@ -45,6 +45,9 @@ struct binder {
     struct plan *plan;
     struct bind_scope *scope;
     unsigned source_count; /* of all scopes, so far: bits */
+    uint64_t touched;      /* bits of the sources that were named */
+    /* a query in an expression (plan_apply.c) */
+    struct expr *(*bind_query)(struct binder *b, const struct ast *a);
     enum err e;            /* the first error */
 };
 
@@ -59,6 +62,10 @@ struct expr *bind_column(struct binder *b, struct slice name);
 void *bind_alloc(struct binder *b, size_t size);
 struct expr *bind_new(struct binder *b, enum expr_kind kind, const struct ast *a);
 struct expr *bind_slot(struct binder *b, const struct ast *a, unsigned slot, uint64_t reads);
+/* e depends on what `on` depends on. */
+void bind_depends(struct expr *e, const struct expr *on);
+/* The queries of expressions that are to be evaluated for rows of input, over it. */
+struct step *bind_applied(struct binder *b, struct step *input, uint64_t applies);
 /* ERR_BAD_QUERY at a place. */
 void bind_refuse(struct binder *b, uint32_t place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -46,6 +46,7 @@ struct expr {
     unsigned number;
     bool is_negated;
     uint64_t reads; /* bits of the sources whose values it depends on */
+    uint64_t applies; /* bits of the queries in it: of plan.applies */
     struct datum constant;
     struct slice name;
     struct value_path path;

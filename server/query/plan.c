@@ -2,6 +2,7 @@
 #include "server/query/plan.h"
 
 #include "server/base/assert.h"
+#include "server/query/plan_apply.h"
 #include "server/query/plan_select.h"
 #include "server/query/plan_write.h"
 
@@ -9,7 +10,7 @@ enum err plan_make(struct op *op, struct cursor *anchor, struct slice text,
                    const struct ast_statement *s, const struct plan_arguments *arguments,
                    struct plan *out)
 {
-    struct binder b = {.op = op, .anchor = anchor, .plan = out};
+    struct binder b = {.op = op, .anchor = anchor, .plan = out, .bind_query = plan_apply};
     struct bind_rows rows = {0};
 
     out->text = text;

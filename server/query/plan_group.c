@@ -89,6 +89,8 @@ static struct expr *bind_aggregate(struct binder *b, const struct ast *a,
         .is_distinct = a->is_distinct,
         .slot = bind_slots(b, 1),
     };
+    if (argument && !b->e)
+        g->step->input = bind_applied(b, g->step->input, argument->applies);
     return b->e ? NULL : bind_slot(b, a, made->slot, 0);
 }
 
@@ -166,8 +168,10 @@ static void bind_keys(struct binder *b, const struct ast_select *s, struct step 
     for (const struct ast *a = s->group.first; a && !b->e; a = a->next) {
         struct expr *e = bind_expr(b, a);
 
-        if (e)
-            group->outputs[group->output_count++] = e;
+        if (!e)
+            break;
+        group->outputs[group->output_count++] = e;
+        group->input = bind_applied(b, group->input, e->applies);
     }
     b->scope->items = NULL;
     if (!b->e)
@@ -203,7 +207,7 @@ struct step *plan_group(struct binder *b, const struct ast_select *s, struct ste
     tree = bind_new_step(b, STEP_FILTER, s->place);
     if (b->e)
         return NULL;
-    tree->input = group;
+    tree->input = bind_applied(b, group, having->applies);
     tree->condition = having;
     return tree;
 }

@@ -55,7 +55,7 @@ static bool is_part(const struct expr *e, const struct step *scan, const struct 
 
 static bool is_free(const struct expr *e, const struct step *scan)
 {
-    return !(e->reads & scan->scan->bit);
+    return !(e->reads & scan->scan->bit) && !e->applies;
 }
 
 struct part_bounds {

@@ -66,7 +66,7 @@ static struct expr *conditions_join(struct binder *b, const struct conditions *c
     e->list = c->list;
     e->count = c->count;
     for (unsigned i = 0; i < c->count; i++)
-        e->reads |= c->list[i]->reads;
+        bind_depends(e, c->list[i]);
     return e;
 }
 
@@ -78,8 +78,11 @@ static struct step *filter_over(struct binder *b, struct step *input,
     if (!c->count || b->e)
         return input;
     s = step_over(b, STEP_FILTER, input);
-    if (s)
-        s->condition = conditions_join(b, c);
+    if (!s)
+        return NULL;
+    s->condition = conditions_join(b, c);
+    if (!b->e)
+        s->input = bind_applied(b, input, s->condition->applies);
     return s;
 }
 
@@ -206,12 +209,31 @@ static struct conditions split_conditions(struct from *f, struct conditions *all
     return own;
 }
 
+/* Conditions with queries in them are tested over the join. */
+static struct conditions split_applies(struct from *f, const struct ast *a,
+                                       struct conditions *all)
+{
+    struct conditions with = {0}, rest = {0};
+
+    for (unsigned i = 0; i < all->count; i++) {
+        struct expr *e = all->list[i];
+
+        if (e->applies && a->number == AST_JOIN_LEFT)
+            bind_refuse(f->b, e->place,
+                        "in `on` of a left join no query can stand that reads "
+                        "more than the joined source");
+        conditions_add(f->b, e->applies ? &with : &rest, e);
+    }
+    *all = rest;
+    return with;
+}
+
 static void join_source(struct from *f, const struct ast *a, struct step *s,
                         unsigned first_source)
 {
     struct binder *b = f->b;
     uint64_t before = f->seen, bits = 0;
-    struct conditions on = {0}, own;
+    struct conditions on = {0}, own, above;
     struct step *join;
     bool is_left = a->number == AST_JOIN_LEFT, has_at = s->has_at;
 
@@ -240,6 +262,7 @@ static void join_source(struct from *f, const struct ast *a, struct step *s,
         return;
     }
     s = filter_over(b, s, &own);
+    above = split_applies(f, a, &on);
     join = step_over(b, STEP_JOIN, f->tree);
     if (!join)
         return;
@@ -248,7 +271,7 @@ static void join_source(struct from *f, const struct ast *a, struct step *s,
     join->is_left = is_left;
     join->null_from = f->scope->sources[first_source].slot;
     join->null_to = join->null_from + 1 + (f->scope->sources[first_source].is_store || has_at);
-    f->tree = join;
+    f->tree = filter_over(b, join, &above);
     if (is_left) {
         struct conditions where = take_conditions(f);
 
@@ -296,6 +319,8 @@ static void plan_from(struct from *f, const struct ast_select *s)
             f->scope->visible = PLAN_SOURCES_MAX;
             if (a->number != AST_JOIN_LEFT && f->tree)
                 step->input = f->tree;
+            if (!b->e)
+                step->input = bind_applied(b, step->input, step->value->applies);
         }
         if (!b->e)
             join_source(f, a, step, firsts[count]);
@@ -389,6 +414,15 @@ static void plan_columns(struct binder *b, const struct ast_list *items, struct 
     }
 }
 
+static uint64_t applies_of(const struct columns *c)
+{
+    uint64_t applies = 0;
+
+    for (unsigned i = 0; i < c->count; i++)
+        applies |= c->list[i]->applies;
+    return applies;
+}
+
 static struct step *project_over(struct binder *b, struct step *input, const struct columns *c,
                                  unsigned slot)
 {
@@ -399,6 +433,7 @@ static struct step *project_over(struct binder *b, struct step *input, const str
     s->outputs = c->list;
     s->output_count = c->count;
     s->slot = slot;
+    s->input = bind_applied(b, input, applies_of(c));
     return s;
 }
 
@@ -459,7 +494,7 @@ static struct expr *plan_limit(struct binder *b, const struct ast *a)
 {
     struct expr *e = a ? bind_expr(b, a) : NULL;
 
-    if (e && e->reads) {
+    if (e && (e->reads || e->applies)) {
         bind_refuse(b, a->place, "limit and offset cannot depend on rows");
         return NULL;
     }
@@ -481,6 +516,7 @@ static struct step *plan_tail(struct binder *b, const struct ast_select *s, stru
 {
     struct expr *limit, *offset;
     struct step_key *keys;
+    uint64_t applies = 0;
 
     b->scope->items = &s->items;
     keys = plan_keys(b, s, c, slot);
@@ -513,6 +549,11 @@ static struct step *plan_tail(struct binder *b, const struct ast_select *s, stru
         tree->slot = slot;
         tree->limit = limit;
         tree->offset = offset;
+        for (unsigned i = 0; i < tree->key_count; i++)
+            applies |= keys[i].value->applies;
+        if (!s->is_distinct)
+            applies |= applies_of(&outputs);
+        tree->input = bind_applied(b, tree->input, applies);
     }
     if ((limit || offset) && tree) {
         tree = step_over(b, STEP_LIMIT, tree);
@@ -574,5 +615,7 @@ void plan_returning(struct binder *b, const struct ast_list *items)
     p->column_slot = bind_slots(b, columns.count);
     p->column_count = columns.count;
     p->columns = columns.names;
-    p->returning = project_over(b, NULL, &columns, p->column_slot);
+    if (!b->e && applies_of(&columns))
+        bind_refuse(b, items->first->place, "no query can stand in `returning`");
+    p->returning = b->e ? NULL : project_over(b, NULL, &columns, p->column_slot);
 }

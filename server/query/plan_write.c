@@ -47,8 +47,7 @@ static struct bind_scope *plan_target(struct binder *b, const struct ast_stateme
     scan = scope->sources[0].scan;
     scan->scan->has_key = true;
     b->plan->target = scan->scan->store;
-    /* Only a walk by the key of the store meets no record again that it has written. */
-    b->plan->is_direct = !scan->scan->index && b->plan->scan_count == 1;
+    b->plan->is_direct = !scan->scan->index;
     return scope;
 }
 
@@ -73,8 +72,13 @@ static void plan_sets(struct binder *b, const struct ast_statement *s)
 
     p->sets = bind_alloc(b, (s->sets.count + s->unsets.count) * sizeof *p->sets);
     for (const struct ast *a = s->sets.first; a && !b->e; a = a->next)
-        if (plan_path(b, a->a, &p->sets[p->set_count]))
-            p->sets[p->set_count++].value = bind_expr(b, a->b);
+        if (plan_path(b, a->a, &p->sets[p->set_count])) {
+            struct expr *e = bind_expr(b, a->b);
+
+            p->sets[p->set_count++].value = e;
+            if (e)
+                p->root = bind_applied(b, p->root, e->applies);
+        }
     for (const struct ast *a = s->unsets.first; a && !b->e; a = a->next)
         if (plan_path(b, a, &p->sets[p->set_count]))
             p->set_count++;
@@ -115,6 +119,8 @@ static void plan_values(struct binder *b, const struct ast_statement *s)
         row->value = s->columns.count ? row_of_columns(b, s, a) : bind_expr(b, a->a);
         if (a->b && !b->e)
             row->key = bind_expr(b, a->b);
+        if (!b->e && (row->value->applies || (row->key && row->key->applies)))
+            bind_refuse(b, a->place, "no query can stand in values; use insert ... select");
     }
     b->scope = around;
 }
@@ -163,6 +169,9 @@ void plan_write(struct binder *b)
     p->target_slot = scope->sources[0].slot;
     p->target_key_slot = scope->sources[0].key_slot;
     plan_sets(b, s);
+    /* Only a walk by the key of the store alone meets no record that it has written. */
+    if (p->scan_count > 1)
+        p->is_direct = false;
     p->write = bind_new_step(b, STEP_ONE, s->store_place);
     if (s->has_returning && !b->e)
         plan_returning(b, &s->returning);

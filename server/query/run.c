@@ -2,6 +2,7 @@
 #include "server/query/run.h"
 
 #include "server/base/assert.h"
+#include "server/query/run_apply.h"
 #include "server/query/run_group.h"
 #include "server/query/run_scan.h"
 #include "server/query/run_sort.h"
@@ -13,6 +14,7 @@ enum err run_init(struct query_run *r, struct plan *p, struct cursor *anchor)
     size_t slots = (p->slot_count + 1) * sizeof *r->expr.slots;
 
     r->next = step_next;
+    r->open = step_open;
     r->plan = p;
     r->os = p->arena->os;
     r->anchor = anchor;
@@ -60,6 +62,8 @@ static void state_fini(struct query_run *r, struct step_state *st)
     st->counted = st->row_counted = 0;
     st->sort = NULL;
     st->group = NULL;
+    st->values = NULL;
+    st->is_asked = false;
     st->is_open = st->has_row = st->has_given = st->has_ended = false;
 }
 
@@ -266,7 +270,7 @@ enum err step_next(struct query_run *r, const struct step *s)
     case STEP_SORT: return sort_next(r, s);
     case STEP_LIMIT: return limit_next(r, s);
     case STEP_GROUP: return group_next(r, s);
-    case STEP_APPLY: break;
+    case STEP_APPLY: return apply_next(r, s);
     }
     ASSERT(false);
     return ERR_INTERNAL;

@@ -14,6 +14,7 @@
 #define RUN_STEPS_A_TURN 2000
 #define RUN_CURSOR_BYTES (18u << 10) /* what a cursor takes, about */
 
+struct apply_values;
 struct sort_rows;
 struct group_rows;
 
@@ -32,6 +33,11 @@ struct step_state {
     struct sort_rows *sort;   /* SORT, in the arena */
     struct group_rows *group; /* GROUP, likewise */
     struct value_set distinct;
+    /* APPLY: */
+    bool is_asked, has_found;
+    enum datum_truth truth;
+    struct datum looked_for;
+    struct apply_values *values;
     struct arena row_arena;   /* of steps that keep much: of the row at hand */
     uint64_t row_counted;
 };
@@ -39,6 +45,7 @@ struct step_state {
 struct query_run {
     /* step_next of run.h, for steps that pull from others */
     enum err (*next)(struct query_run *r, const struct step *s);
+    void (*open)(struct query_run *r, const struct step *s); /* step_open */
     struct plan *plan; /* borrowed */
     struct os *os;
     struct op *op;     /* of the call at hand */

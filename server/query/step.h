@@ -17,6 +17,7 @@
 
 #define PLAN_SOURCES_MAX 32  /* of one select: bits of expr.reads are for all of the query */
 #define PLAN_SLOTS_MAX 65535
+#define PLAN_APPLIES_MAX 64 /* queries in expressions: bits of expr.applies */
 
 enum step_kind {
     STEP_ONE,      /* one row of nothing */
@@ -82,6 +83,7 @@ struct step {
     bool is_left;           /* JOIN, UNNEST: where there is none, one of nulls */
     unsigned null_from, null_to; /* of such a one: slots */
     enum apply_kind apply;
+    bool is_negated;
     bool is_fixed; /* APPLY: it depends on no row outside, so once is enough */
     struct expr **outputs;
     unsigned output_count;
@@ -107,6 +109,8 @@ struct plan {
     const struct ast_statement *statement;
     struct step *root; /* of select; of writes: what is read */
     unsigned step_count, slot_count, scan_count;
+    struct step *applies[PLAN_APPLIES_MAX];
+    unsigned apply_count;
     bool keeps_rows; /* rows of scans are copied: they outlive the next call of a cursor */
     /* Of select and returning. */
     unsigned column_count;

@@ -393,4 +393,39 @@ def test_the_command_line_shows_columns_and_places(d):
     out, err = command(d, "", "query", "select \u00e4,\n  nme(1) from shown")
     assert out == "" and err.split("\n")[1:] == ["    nme(1) from shown", "    ^", ""], err
     out, err = command(d, "begin\nquery delete from shown\nquery select count(*) from shown\nrollback\ncount shown\n")
-    assert out.split("\n")[1:] == ["4", '{"count":0}', "4", ""], out
+    assert out.split("\n") == ["4", '{"count":0}', "4", ""], out
+
+
+def test_queries_in_expressions(d):
+    with d.client() as c:
+        people(c, "sub")
+        c.call("create_store", 0, "pets")
+        c.call("run", [["put", ["pets", {"of": of, "kind": kind}, n]] for n, (of, kind) in enumerate(
+            [(1, "cat"), (1, "dog"), (3, "cat"), (None, "fish")])])
+        assert column(c, "select name from sub s where exists (select 1 from pets p where p.of = s.id)") == ["Ann", "Cid"]
+        assert column(c, "select name from sub s where not exists (select 1 from pets p where p.of = s.id)") == ["Bob", "Dee"]
+        assert column(c, "select name from sub where id in (select p.of from pets p where p.of is not null)") == ["Ann", "Cid"]
+        assert column(c, "select name from sub where id not in (select p.of from pets p)") == []
+        assert column(c, "select name from sub where id not in (select p.of from pets p where p.of > 2)") == ["Ann", "Bob", "Dee"]
+        assert column(c, "select id in (select p.of from pets p) from sub") == [True, None, True, None]
+        assert column(c, "select null in (select 1 from pets p where p.of > 7) from sub where id = 1") == [False]
+        assert rows(c, "select name, (select count(*) from pets p where p.of = s.id) as n from sub s order by n desc, 1") == [
+            ["Ann", 2], ["Cid", 1], ["Bob", 0], ["Dee", 0]]
+        assert column(c, "select (select max(p.of) from pets p) + 1") == [4]
+        assert column(c, "select name from sub where age = (select max(age) from sub)") == ["Ann"]
+        assert column(c, "select (select p.of from pets p where p.kind = 'horse')") == [None]
+        assert column(c, "select s.name from sub s where 'dog' in (select p.kind from pets p where p.of = s.id)") == ["Ann"]
+        assert column(c, "select a.name from sub a where a.id in (select b.id + 1 from sub b where b.id in "
+                         "(select p.of from pets p))") == ["Bob", "Dee"]
+        assert rows(c, "select s.id, p.kind from sub s join pets p on p.of = s.id and exists "
+                       "(select 1 from pets q where q.of = s.id and q.kind <> p.kind)") == [[1, "cat"], [1, "dog"]]
+        assert rows(c, "select home.town, sum((select count(*) from pets p where p.of = id)) as n from sub s "
+                       "where s.home is not null group by home.town order by 1") == [["Bonn", 0], ["Ulm", 0]]
+        assert rows(c, "select count(*) from sub s group by exists (select 1 from pets p where p.of = s.id)") == [[2], [2]]
+        e = c.fails("query", 0, "select (select p.of from pets p)")
+        assert e.name == "BAD_QUERY" and "more than one row" in e.message and e.details["column"] == 8
+        assert c.fails("query", 0, "select id in (select 1, 2 from pets) from sub").details["column"] == 15
+        assert c.call("query", 0, "update sub s set pets = (select count(*) from pets p where p.of = s.id) "
+                                  "where s.id < 3 returning pets")["rows"] == [[2], [0]]
+        assert c.call("query", 0, "delete from sub where id in (select id + 1 from sub)") == {"changed": 3}
+        assert column(c, "select id from sub") == [1]
