@@ -389,6 +389,25 @@ const struct method method_table[METHOD_COUNT] = {
                       "{columns, rows, cursor}",
                       "run a query (docs/query.md); args is a list or a map of parameters",
                       FIRST},
+    [METHOD_CANCEL] = {NAME("cancel"),
+                       METHOD_AT_ONCE,
+                       RIGHT_CONNECT,
+                       {{PARAM_ID_MSGID, "msgid", PARAM_NUMBER, false}},
+                       0,
+                       "nil",
+                       "end a request of this connection that is not answered yet: it answers "
+                       "CANCELLED",
+                       FIRST},
+    [METHOD_EXPLAIN] = {NAME("explain"),
+                        METHOD_READS | METHOD_GOES_ON,
+                        RIGHT_READ,
+                        {T,
+                         {PARAM_ID_TEXT, "text", PARAM_TEXT, false},
+                         {PARAM_ID_ARGS, "args", PARAM_ANY, true}},
+                        BIT(ANALYZE),
+                        "{text, plan}",
+                        "show how a query would be answered, as lines and as a tree of maps",
+                        FIRST},
 };
 
 /* Names differ in length and first byte so much that this beats a hash. */

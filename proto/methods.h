@@ -44,6 +44,7 @@ enum param_id {
     PARAM_ID_WHAT,
     PARAM_ID_TOKEN,
     PARAM_ID_EVENTS,
+    PARAM_ID_MSGID,
     PARAM_ID_TEXT,
     PARAM_ID_ARGS,
     PARAM_ID_COUNT
@@ -89,7 +90,8 @@ struct method_param {
     X(MULTI, "multi", BOOL, "true: an entry for each element of an array")                   \
     X(TYPES, "types", ANY, "list of the types that can be index keys; omitted: all")          \
     X(WHERE, "where", ANY, "condition: only records that meet it are in the index")          \
-    X(FROM, "from", TEXT, "of stores: the name with which the page begins")
+    X(FROM, "from", TEXT, "of stores: the name with which the page begins")                  \
+    X(ANALYZE, "analyze", BOOL, "true: run the query, and show rows and times of each step")
 
 enum method_option {
 #define X(id, name, type, help) OPTION_ID_##id,
@@ -127,6 +129,7 @@ enum method_flag {
     METHOD_GOES_ON = 1 << 8,    /* what it has put stays while it waits */
     METHOD_LARGE = 1 << 9,      /* its answer may be large: not begun when there is no room */
     METHOD_ASKS = 1 << 11,      /* it learns nothing: what t has come to is told again */
+    METHOD_AT_ONCE = 1 << 12,   /* it waits for nothing that came before it */
     METHOD_ABSENT = 1 << 10,    /* known, and not there yet: BAD_REQUEST, not in `describe` */
 };
 
@@ -181,6 +184,8 @@ enum method_id {
     METHOD_OUTCOME,
     METHOD_SUBSCRIBE,
     METHOD_QUERY,
+    METHOD_EXPLAIN,
+    METHOD_CANCEL,
     METHOD_COUNT
 };
 

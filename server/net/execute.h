@@ -21,7 +21,8 @@ execute execute_create_store, execute_drop_store, execute_clear_store, execute_r
 /* execute_scan.c */
 execute execute_scan, execute_next, execute_close;
 /* execute_query.c */
-execute execute_query, execute_next_of_query;
+execute execute_cancel;
+execute execute_query, execute_explain, execute_next_of_query;
 /* execute_run.c */
 execute execute_run;
 /* execute_server.c */

@@ -1,8 +1,9 @@
-/* execute_query.c - query: rows of a text, page by page as those of a scan.
+/* execute_query.c - query, explain, cancel: rows of a text, page by page as those of a scan.
  *
  * The first page is made before the cursor has a number: a query that ends with it never gets
  * one. */
 #include "server/net/execute.h"
+#include "server/net/order.h"
 
 #include <inttypes.h>
 
@@ -70,7 +71,7 @@ static enum err check_begin(struct execution *w)
     return ERR_OK;
 }
 
-static enum err begin(struct execution *w)
+static enum err begin(struct execution *w, bool only_explains)
 {
     const struct options *o = &w->session->server->options;
     const struct call_value *params = w->call->params;
@@ -80,6 +81,7 @@ static enum err begin(struct execution *w)
         .text_max = o->query_text,
         .memory_max = o->query_memory,
         .answer_max = o->result_size,
+        .only_explains = only_explains,
     };
     struct query *query;
     enum err e = check_begin(w);
@@ -159,9 +161,60 @@ static enum err execute_write(struct execution *w)
     return ERR_OK;
 }
 
+/* `explain ...` as a query: a row for each line of the plan. */
+static enum err execute_explained(struct execution *w)
+{
+    struct slice text, data;
+    uint32_t count = 0;
+    size_t place;
+    enum err e = query_explain(w->portal->query, w->op, false, &text, &data);
+
+    if (e)
+        return e;
+    put_map(w->out, 3);
+    put_word(w->out, "columns");
+    put_array(w->out, 1);
+    put_word(w->out, "plan");
+    put_word(w->out, "rows");
+    place = put_array_later(w->out);
+    for (const uint8_t *at = text.data, *end = at + text.size; at < end; count++) {
+        const uint8_t *line = memchr(at, '\n', (size_t)(end - at));
+
+        put_array(w->out, 1);
+        put_text(w->out, slice_make(at, (size_t)(line - at)));
+        at = line + 1;
+    }
+    put_array_now(w->out, place, count);
+    put_word(w->out, "cursor");
+    put_nil(w->out);
+    return ERR_OK;
+}
+
+/* {text, plan} */
+enum err execute_explain(struct execution *w)
+{
+    struct slice text, data;
+    enum err e = w->portal ? ERR_OK : begin(w, true);
+
+    if (!e)
+        e = query_explain(w->portal->query, w->op, call_number(w->call, OPTION_ID_ANALYZE, 0),
+                          &text, &data);
+    if (e)
+        return e;
+    put_map(w->out, 2);
+    put_word(w->out, "text");
+    put_text(w->out, text);
+    put_word(w->out, "plan");
+    put_value(w->out, data);
+    return ERR_OK;
+}
+
 enum err execute_query(struct execution *w)
 {
-    enum err e = w->portal ? ERR_OK : begin(w);
+    enum err e = w->portal ? ERR_OK : begin(w, false);
+
+    if (!e && query_is_explained(w->portal->query))
+        return execute_explained(w);
 
     if (!e && query_writes(w->portal->query))
         return execute_write(w);
@@ -208,5 +261,15 @@ enum err execute_next_of_query(struct execution *w)
     w->request->page = c->pages;
     c->used_ms = server_now(w->session->server);
     w->cursor = NULL;
+    return ERR_OK;
+}
+
+enum err execute_cancel(struct execution *w)
+{
+    uint64_t msgid = w->call->params[PARAM_ID_MSGID].number;
+
+    if (msgid <= UINT32_MAX)
+        order_cancel(w->session, (uint32_t)msgid, w->request);
+    put_nil(w->out);
     return ERR_OK;
 }

@@ -339,6 +339,8 @@ static enum err call_method(struct request *r)
     if (is_late(r))
         return failure_set(&r->op.failure, ERR_DEADLINE,
                            "deadline exceeded before the request was executed");
+    if (r->cancelled)
+        return failure_set(&r->op.failure, ERR_CANCELLED, "the request was cancelled");
     e = check_strand(r);
     if (e)
         return e;
@@ -495,7 +497,8 @@ bool order_take(struct session *s, const struct frame *frame)
     s->server->counters.requests++;
     s->used_ms = server_now(s->server);
     read_request(r, frame);
-    if (!s->barrier && list_is_empty(&s->queue) && !must_wait(r)) {
+    if ((r->method && (r->method->flags & METHOD_AT_ONCE)) ||
+        (!s->barrier && list_is_empty(&s->queue) && !must_wait(r))) {
         start(r);
         return true;
     }
@@ -577,6 +580,24 @@ void order_expired(struct request *r)
         answer_ready(r);
         break;
     default: break; /* it runs in this turn */
+    }
+}
+
+/* By the flag alone: the one who asks is in the middle of its own reply, so this one is answered
+ * when it runs, which is soon. */
+void order_cancel(struct session *s, uint32_t msgid, const struct request *by)
+{
+    struct request *r = number_map_find(&s->in_flight, msgid);
+
+    if (!r || r == by || r->state == REQUEST_ANSWERING)
+        return;
+    r->cancelled = true;
+    if (r->state == REQUEST_WAITING ||
+        (r->state == REQUEST_QUEUED && !r->strand && !strand_of(r))) {
+        list_remove(&r->in_queue);
+        request_move(r, REQUEST_RUNNABLE);
+        list_push_back(&s->runnable, &r->in_queue);
+        session_ready(s);
     }
 }
 

@@ -29,6 +29,10 @@ void order_told(struct request *r, enum err e);
 /* r's deadline has passed and it is not answered. */
 void order_expired(struct request *r);
 
+/* End the request of that number, unless it is `by`, which asks for it, or has been executed: it
+ * answers CANCELLED, now or when it would have gone on. */
+void order_cancel(struct session *s, uint32_t msgid, const struct request *by);
+
 /* Answer everything that has not been executed with why (the log has failed, the server
  * stops). tasks_only: only what waits for `rotate` and `amalgamate`. */
 void order_fail(struct session *s, const struct failure *why, bool tasks_only);

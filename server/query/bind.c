@@ -120,7 +120,7 @@ static struct bind_source *scope_find(struct bind_scope *s, struct slice alias)
     return NULL;
 }
 
-struct bind_source *bind_find(struct binder *b, struct slice alias)
+static struct bind_source *bind_find(struct binder *b, struct slice alias)
 {
     for (struct bind_scope *s = b->scope; s; s = s->outer) {
         struct bind_source *found = scope_find(s, alias);

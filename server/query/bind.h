@@ -73,8 +73,6 @@ void bind_refuse(struct binder *b, uint32_t place, const char *format, ...)
 unsigned bind_slots(struct binder *b, unsigned count);
 /* Whether two expressions are the same calculation. */
 bool bind_equal(const struct expr *a, const struct expr *b);
-/* The source of that name, in any scope. */
-struct bind_source *bind_find(struct binder *b, struct slice alias);
 struct step *bind_new_step(struct binder *b, enum step_kind kind, uint32_t place);
 
 #endif

@@ -315,7 +315,8 @@ part(P) ::= path(A) direction(D).
 // A path on its own: to what is set, and of keys.
 path(E) ::= ID(N). { E = parse_leaf(p, AST_NAME, &N, N.text); }
 path(E) ::= path(A) DOT ID(N). { E = parse_field(p, A, &N); }
-path(E) ::= path(A) LB expr(B) RB(T). { E = parse_node(p, AST_ELEMENT, A->place, A, B, NULL); parse_end_at(p, E, &T); }
+path(E) ::= path(A) LB expr(B) RB(T).
+  { E = parse_node(p, AST_ELEMENT, A->place, A, B, NULL); parse_end_at(p, E, &T); }
 
 // ---- expressions ----
 
@@ -347,17 +348,18 @@ expr(E) ::= PLUS expr(A). [UMINUS] { E = A; }
 expr(E) ::= expr(A) IS isnt(N) state(S). [IS]
 {
     E = parse_node(p, AST_IS, A->place, A, NULL, NULL);
-    E->number = S;
+    E->number = S.kind;
     E->is_negated = N;
+    parse_end_at(p, E, &S.token);
 }
 %type isnt {bool}
 isnt(N) ::= . { N = false; }
 isnt(N) ::= NOT. { N = true; }
-%type state {uint32_t}
-state(S) ::= NULL. { S = AST_NULL; }
-state(S) ::= MISSING. { S = AST_MISSING; }
-state(S) ::= TRUE. { S = AST_TRUE; }
-state(S) ::= FALSE. { S = AST_FALSE; }
+%type state {struct parse_state}
+state(S) ::= NULL(T). { S = (struct parse_state){AST_NULL, T}; }
+state(S) ::= MISSING(T). { S = (struct parse_state){AST_MISSING, T}; }
+state(S) ::= TRUE(T). { S = (struct parse_state){AST_TRUE, T}; }
+state(S) ::= FALSE(T). { S = (struct parse_state){AST_FALSE, T}; }
 
 %type like {bool}
 like(N) ::= LIKE. { N = false; }

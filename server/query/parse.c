@@ -200,7 +200,7 @@ static struct ast *parse_new(struct parse *p, enum ast_kind kind, uint32_t place
         node = memset(&p->nowhere, 0, sizeof p->nowhere);
     node->kind = kind;
     node->place = place;
-    node->end = p->end;
+    node->end = place; /* until its parts are known: the parser has read a token beyond */
     node->depth = 1;
     return node;
 }

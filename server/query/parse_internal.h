@@ -37,6 +37,10 @@ struct parse_group {
     bool is_grouped;
     struct ast *having;
 };
+struct parse_state { /* behind `is` */
+    enum ast_kind kind;
+    struct token token;
+};
 struct parse_limit {
     struct ast *limit, *offset;
 };

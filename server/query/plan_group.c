@@ -6,6 +6,7 @@
 #include "server/query/plan_group.h"
 
 #include "server/base/assert.h"
+#include "server/query/plan_scan.h"
 
 static bool list_has_aggregate(const struct ast_list *list);
 
@@ -210,4 +211,45 @@ struct step *plan_group(struct binder *b, const struct ast_select *s, struct ste
     tree->input = bind_applied(b, group, having->applies);
     tree->condition = having;
     return tree;
+}
+
+/* ---- short cuts ---- */
+
+static bool only_counts_rows(const struct step *group)
+{
+    for (unsigned i = 0; i < group->aggregate_count; i++)
+        if (group->aggregates[i].kind != AGGREGATE_COUNT_ROWS)
+            return false;
+    return group->aggregate_count > 0;
+}
+
+/* The scan of a group's rows, if they are its records as they come. */
+static struct step *scan_below(struct step *group, bool *is_filtered)
+{
+    struct step *s = group->input;
+
+    for (*is_filtered = false; s->kind == STEP_FILTER; s = s->input)
+        *is_filtered = true;
+    return s->kind == STEP_SCAN ? s : NULL;
+}
+
+void plan_group_shorten(struct step *tree)
+{
+    struct step *group = tree, *scan;
+    bool is_filtered;
+
+    while (group && group->kind != STEP_GROUP)
+        group = group->input;
+    if (!group || group->output_count)
+        return;
+    scan = scan_below(group, &is_filtered);
+    if (!scan)
+        return;
+    if (only_counts_rows(group) && (!is_filtered || scan->scan->is_covered)) {
+        group->counts = scan;
+        return;
+    }
+    if (group->aggregate_count == 1 && !scan->scan->index && group->aggregates[0].argument)
+        group->stops =
+            plan_scan_finds_end(scan, group->aggregates[0].argument, group->aggregates[0].kind);
 }

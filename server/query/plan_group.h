@@ -13,4 +13,7 @@ struct step *plan_group(struct binder *b, const struct ast_select *s, struct ste
 /* e, of a row, as it is seen where the rows are groups: one of their expressions, or refused. */
 struct expr *plan_group_seen(struct binder *b, struct expr *e);
 
+/* The tree of the select is complete: what its groups need not read all rows for. */
+void plan_group_shorten(struct step *tree);
+
 #endif

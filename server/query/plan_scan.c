@@ -61,19 +61,25 @@ static bool is_free(const struct expr *e, const struct step *scan)
 struct part_bounds {
     struct expr *equal;
     struct step_bound low, high;
+    unsigned taken; /* of what was offered */
 };
 
 static void bounds_compare(struct part_bounds *out, enum datum_operator op, struct expr *value)
 {
     switch (op) {
-    case DATUM_EQUAL: out->equal = out->equal ? out->equal : value; break;
+    case DATUM_EQUAL:
+        out->taken += !out->equal;
+        out->equal = out->equal ? out->equal : value;
+        break;
     case DATUM_GREATER:
     case DATUM_GREATER_EQUAL:
+        out->taken += !out->low.value;
         if (!out->low.value)
             out->low = (struct step_bound){value, op == DATUM_GREATER};
         break;
     case DATUM_LESS:
     case DATUM_LESS_EQUAL:
+        out->taken += !out->high.value;
         if (!out->high.value)
             out->high = (struct step_bound){value, op == DATUM_LESS};
         break;
@@ -154,6 +160,7 @@ struct choice {
     struct expr *equal[KEY_PARTS_MAX];
     struct step_bound low, high;
     unsigned part_count;
+    unsigned covered; /* conditions that the bounds say wholly */
 };
 
 static unsigned worth(const struct choice *c)
@@ -177,9 +184,17 @@ static bool choose(struct binder *b, const struct step *scan, struct choice *c,
 
         if (!(c->index ? part_of_index(c->index, i, &part) : part_of_store(b, store, i, &part)))
             return false;
-        for (unsigned n = 0; n < count; n++)
+        for (unsigned n = 0; n < count; n++) {
+            unsigned before = bounds.taken;
+
             bounds_of(conditions[n], scan, &part, &bounds);
+            c->covered +=
+                !part.is_elements &&
+                bounds.taken - before == (conditions[n]->kind == EXPR_BETWEEN ? 2 : 1);
+        }
         if (bounds.equal) {
+            if (bounds.low.value || bounds.high.value)
+                c->covered = 0; /* of which the bounds leave some out */
             c->equal[c->equal_count++] = bounds.equal;
             continue;
         }
@@ -214,6 +229,7 @@ void plan_scan_bounds(struct binder *b, struct step *scan, struct expr *const *c
     memcpy(s->equal, best.equal, sizeof s->equal);
     s->low = best.low;
     s->high = best.high;
+    s->is_covered = best.covered == count;
 }
 
 /* ---- order ---- */
@@ -274,5 +290,17 @@ bool plan_scan_is_ordered(struct step *tree, const struct step_key *keys, unsign
         is_reverse = turned;
     }
     scan->scan->is_reverse = is_reverse;
+    return true;
+}
+
+bool plan_scan_finds_end(struct step *scan, const struct expr *e, enum aggregate_kind kind)
+{
+    const struct key_spec *spec = &scan->scan->store->spec;
+    unsigned at = scan->scan->equal_count;
+
+    if ((kind != AGGREGATE_MIN && kind != AGGREGATE_MAX) || at == spec->part_count ||
+        !is_store_part(e, scan, at))
+        return false;
+    scan->scan->is_reverse = (kind == AGGREGATE_MAX) != spec->parts[at].descending;
     return true;
 }

@@ -18,4 +18,8 @@ void plan_scan_bounds(struct binder *b, struct step *scan, struct expr *const *c
 /* Whether rows of the tree come in the order of the keys; its scan may be turned round for it. */
 bool plan_scan_is_ordered(struct step *tree, const struct step_key *keys, unsigned count);
 
+/* Whether the least (AGGREGATE_MIN) or greatest (AGGREGATE_MAX) value of e is that of the first
+ * record, whose scan is turned round for it if need be. */
+bool plan_scan_finds_end(struct step *scan, const struct expr *e, enum aggregate_kind kind);
+
 #endif

@@ -585,6 +585,7 @@ void plan_select(struct binder *b, const struct ast_select *s, struct bind_scope
     if (!b->e) {
         out->slot = bind_slots(b, columns.count);
         out->root = plan_tail(b, s, f.tree, &columns, out->slot);
+        plan_group_shorten(out->root);
         out->count = columns.count;
         out->names = columns.names;
         out->is_value = s->is_value;

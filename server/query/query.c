@@ -3,6 +3,7 @@
 
 #include "server/base/assert.h"
 #include "server/query/definition.h"
+#include "server/query/explain.h"
 #include "server/query/parse.h"
 #include "server/query/plan.h"
 #include "server/query/run.h"
@@ -24,6 +25,7 @@ struct query {
     struct plan_arguments arguments;
     struct query_run run;
     struct cursor *anchor; /* owned */
+    bool is_measured;      /* of explain: nothing is to be run, or it has been */
     enum err ended;        /* how; ERR_OK: it goes on */
 };
 
@@ -204,7 +206,9 @@ enum err query_begin(struct op *op, struct txn *t, const struct query_request *r
     arena_init(&q->arena, os);
     q->plan.arena = &q->arena;
     e = query_read(q, op, request);
-    if (!e && q->statement->verb == AST_SELECT)
+    if (!e && !query_defines(q) &&
+        (q->statement->verb == AST_SELECT || request->only_explains ||
+         q->statement->is_explained))
         e = query_plan(q, op, t);
     else if (!e && !query_defines(q))
         e = query_plan_write(q, op);
@@ -263,6 +267,53 @@ enum err query_write(struct query **at, struct op *op, uint64_t *changed)
         query_let_go(q);
     e = auto_end(op, q->given, statement_end(op, e), &again);
     return again ? query_again(at, op) : e;
+}
+
+/* ---- explain ---- */
+
+bool query_is_explained(const struct query *q)
+{
+    return q->statement->is_explained;
+}
+
+static enum err query_measure(struct query *q, struct op *op)
+{
+    enum err e;
+
+    if (query_writes(q))
+        return query_refuse(&op->failure, q->request.text, 0,
+                            "explain analyze takes a select: it would have to write");
+    q->run.measures = true;
+    do {
+        e = query_next(q, op);
+    } while (!e);
+    return e == ERR_END ? ERR_OK : e;
+}
+
+enum err query_explain(struct query *q, struct op *op, bool analyze, struct slice *text,
+                       struct slice *data)
+{
+    struct explain_text words = {.arena = &q->arena}, tree = {.arena = &q->arena};
+    enum err e = ERR_OK;
+
+    run_resume(&q->run, op);
+    if (query_defines(q))
+        return query_refuse(&op->failure, q->request.text, 0,
+                            "there is no plan of create and drop");
+    if (!q->is_measured && (analyze || q->statement->is_analyzed))
+        e = query_measure(q, op);
+    q->is_measured = q->is_measured || !e;
+    if (!e)
+        e = explain_estimate(&q->run);
+    if (e)
+        return e;
+    explain_as_text(&q->run, &words);
+    explain_as_data(&q->run, &tree);
+    if (words.failed || tree.failed)
+        return query_nomem(op);
+    *text = slice_make(words.data, words.size);
+    *data = slice_make(tree.data, tree.size);
+    return ERR_OK;
 }
 
 uint32_t query_answer_count(const struct query *q)

@@ -19,6 +19,7 @@ struct query_request { /* borrowed during query_begin */
     struct slice text;
     struct slice arguments; /* MessagePack, a list or a map; none: there are none */
     uint64_t text_max, memory_max; /* bytes: query-text, query-memory */
+    bool only_explains;            /* nothing is written */
     uint64_t answer_max;           /* bytes of the rows of `returning`: result-size */
 };
 
@@ -34,6 +35,7 @@ bool query_writes(const struct query *q);
  * It is one statement: after an error nothing has changed. Outside of a transaction it is begun
  * anew when it loses to another; *q may be another one then. */
 enum err query_write(struct query **q, struct op *op, uint64_t *changed);
+
 /* The rows of `returning`: arrays in MessagePack. */
 uint32_t query_answer_count(const struct query *q);
 void query_answers(const struct query *q, void (*each)(void *context, struct slice row),
@@ -57,5 +59,15 @@ uint64_t query_bytes(const struct query *q);
 /* The cursor that stands for it among those of the session: it holds the snapshot, and can be
  * killed. The query closes it. */
 struct cursor *query_cursor(const struct query *q);
+
+/* ---- explain ---- */
+
+/* Whether the text begins with `explain`: then query_explain is to be called, and nothing else. */
+bool query_is_explained(const struct query *q);
+/* The plan as text and (*data, MessagePack) as a tree; with measured rows and times if the query
+ * was run for it (analyze, or `explain analyze`). Lent until query_close. ERR_WAIT: call again.
+ * Of statements that write, analyze is ERR_BAD_QUERY. */
+enum err query_explain(struct query *q, struct op *op, bool analyze, struct slice *text,
+                       struct slice *data);
 
 #endif

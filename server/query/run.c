@@ -255,7 +255,7 @@ static enum err limit_next(struct query_run *r, const struct step *s)
     return ERR_END;
 }
 
-enum err step_next(struct query_run *r, const struct step *s)
+static enum err step_run(struct query_run *r, const struct step *s)
 {
     ASSERT(r->states[s->number].is_open);
     switch (s->kind) {
@@ -274,4 +274,19 @@ enum err step_next(struct query_run *r, const struct step *s)
     }
     ASSERT(false);
     return ERR_INTERNAL;
+}
+
+enum err step_next(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+    uint64_t began;
+    enum err e;
+
+    if (!r->measures)
+        return step_run(r, s);
+    began = r->os->ops->now_ns(r->os);
+    e = step_run(r, s);
+    st->spent_ns += r->os->ops->now_ns(r->os) - began;
+    st->rows += e == ERR_OK;
+    return e;
 }

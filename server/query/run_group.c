@@ -5,6 +5,7 @@
 #include "server/query/run_group.h"
 
 #include "server/base/assert.h"
+#include "server/query/run_scan.h"
 #include "server/txn/op.h"
 
 #define GROUP_FEW 16 /* keys that need no memory */
@@ -141,6 +142,7 @@ static enum err group_feed(struct query_run *r, const struct step *s, struct ste
         fault = aggregate_add(m, &group->aggregates[i], a->argument ? &d : NULL);
         if (fault)
             return expr_refuse(&r->expr, &(struct expr){.place = a->place}, m, fault);
+        st->has_ended = s->stops && !datum_is_null(&d);
     }
     return ERR_OK;
 }
@@ -191,14 +193,33 @@ static enum err group_give(struct query_run *r, const struct step *s, struct ste
     return run_count(r, s);
 }
 
+/* count(*) of all records within bounds: from the counts of the tree. */
+static enum err group_count(struct query_run *r, const struct step *s, struct step_state *st)
+{
+    uint64_t count;
+    bool is_known;
+    enum err e = scan_count(r, s->counts, &count, &is_known);
+
+    if (!e && is_known)
+        e = group_add(r, s, NULL, r->seed, &st->group->at);
+    if (e || !is_known)
+        return e;
+    for (unsigned i = 0; i < s->aggregate_count; i++)
+        st->group->at->aggregates[i].count = count;
+    st->group->is_read = true;
+    return ERR_OK;
+}
+
 enum err group_next(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
     struct group *all;
     enum err e = st->group ? ERR_OK : group_begin(r, s, st);
 
+    if (!e && s->counts && !st->group->is_read)
+        e = group_count(r, s, st);
     while (!e && !st->group->is_read) {
-        e = r->next(r, s->input);
+        e = st->has_ended ? ERR_END : r->next(r, s->input);
         if (!e)
             e = group_take(r, s, st);
         if (e != ERR_END)

@@ -8,6 +8,9 @@
 #include "server/base/assert.h"
 #include "server/txn/op.h"
 
+/* Below it no value that a comparison is true for. */
+static const struct expr nil = {.kind = EXPR_CONSTANT, .constant = {.type = DATUM_NULL}};
+
 struct range_builder {
     struct query_run *r;
     const struct step *s;
@@ -30,7 +33,7 @@ static enum err range_encode(struct range_builder *b, const struct expr *e, unsi
 
     if (error)
         return error;
-    if (datum_is_null(&d)) {
+    if (datum_is_null(&d) && e != &nil) {
         b->range->empty = true;
         return ERR_OK;
     }
@@ -99,10 +102,13 @@ static enum err range_build(struct range_builder *b)
     range->from_size = prefix;
     if (!b->is_loose && scan->equal_count < b->spec->part_count) {
         bool descending = b->spec->parts[scan->equal_count].descending;
+        struct step_bound low = scan->low;
 
-        e = range_side(b, descending ? &scan->high : &scan->low, true, prefix);
+        if (scan->high.value && !low.value)
+            low = (struct step_bound){(struct expr *)(uintptr_t)&nil, true};
+        e = range_side(b, descending ? &scan->high : &low, true, prefix);
         if (!e)
-            e = range_side(b, descending ? &scan->low : &scan->high, false, prefix);
+            e = range_side(b, descending ? &low : &scan->high, false, prefix);
     }
     if (e || b->has_to)
         return e;
@@ -119,6 +125,23 @@ static void range_close(struct key_range *range)
         slice_compare(slice_make(range->from, range->from_size),
                       slice_make(range->to, range->to_size)) >= 0)
         range->empty = true;
+}
+
+enum err scan_count(struct query_run *r, const struct step *s, uint64_t *count, bool *is_known)
+{
+    const struct step_scan *scan = s->scan;
+    struct step_state *st = &r->states[s->number];
+    struct schema *over = scan->index ? scan->index : scan->store;
+    struct key_range range;
+    struct range_builder b = {
+        .r = r, .s = s, .spec = &over->spec, .m = run_row_memory(r, st), .range = &range};
+    enum err e = range_build(&b);
+
+    *is_known = !e && !b.is_loose;
+    if (e || b.is_loose)
+        return e;
+    range_close(&range);
+    return cursor_count_over(r->op, r->anchor, over, &range, count);
 }
 
 static enum err scan_open(struct query_run *r, const struct step *s, struct step_state *st)

@@ -7,5 +7,8 @@
 #include "server/query/run_state.h"
 
 enum err scan_next(struct query_run *r, const struct step *s);
+/* How many records are within its bounds, without reading them; *is_known false: a bound is no key.
+ * ERR_WAIT. */
+enum err scan_count(struct query_run *r, const struct step *s, uint64_t *count, bool *is_known);
 
 #endif

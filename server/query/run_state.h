@@ -33,6 +33,11 @@ struct step_state {
     struct sort_rows *sort;   /* SORT, in the arena */
     struct group_rows *group; /* GROUP, likewise */
     struct value_set distinct;
+    /* For explain: */
+    bool has_estimate;
+    uint64_t estimate; /* records within the bounds of a scan */
+    uint64_t rows;     /* given */
+    uint64_t spent_ns; /* by it and by those below it */
     /* APPLY: */
     bool is_asked, has_found;
     enum datum_truth truth;
@@ -55,6 +60,7 @@ struct query_run {
     uint64_t bytes;            /* of all arenas, the plan's included, and cursors */
     uint64_t bytes_max;        /* query-memory */
     unsigned steps;            /* in this turn */
+    bool measures;             /* rows and time of each step are counted */
     uint64_t seed;             /* of hash tables */
 };
 

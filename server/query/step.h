@@ -56,6 +56,8 @@ struct step_scan {
     struct expr *equal[KEY_PARTS_MAX];
     struct step_bound low, high; /* of the part behind them */
     unsigned key_slot;
+    bool
+        is_covered; /* records within the bounds are just those for which all conditions hold */
 };
 
 enum apply_kind { APPLY_EXISTS, APPLY_IN, APPLY_VALUE };
@@ -93,6 +95,8 @@ struct step {
     unsigned key_count;
     struct step_aggregate *aggregates;
     unsigned aggregate_count;
+    struct step *counts; /* GROUP: the scan whose records it counts, and does nothing else */
+    bool stops;      /* GROUP: the first value that is not null decides */
     bool is_grouped; /* GROUP: there is a group by: no rows, no groups */
     struct expr *limit, *offset; /* LIMIT; of SORT: how many are wanted, as far as known */
 };

@@ -51,6 +51,11 @@ enum err cursor_open_over(struct op *op, struct cursor *anchor, struct schema *s
                           const struct key_range *range, const struct cursor_options *options,
                           struct cursor **out);
 
+/* How many records of a store, or entries of an index, are within the bounds, as the anchor sees
+ * them: from the counts of the tree and a look at what is staged. ERR_WAIT. */
+enum err cursor_count_over(struct op *op, struct cursor *anchor, struct schema *s,
+                           const struct key_range *range, uint64_t *records);
+
 /* The next row in the cursor's direction. ERR_END: there is none (a later call after turning
  * or moving may find some). ERR_WAIT: nothing has moved; call again. ERR_TXN_EXPIRED: too much
  * was held for it. */

@@ -240,6 +240,16 @@ enum err cursor_open_over(struct op *op, struct cursor *anchor, struct schema *s
     return ERR_OK;
 }
 
+enum err cursor_count_over(struct op *op, struct cursor *anchor, struct schema *s,
+                           const struct key_range *range, uint64_t *records)
+{
+    enum err e = cursor_check(op, anchor);
+
+    if (!e && s->of)
+        e = index_check_damage(op, s);
+    return e ? e : records_count_at(op, anchor->txn, anchor->snapshot, s, range, records);
+}
+
 /* ---- rows ---- */
 
 /* Where the index key of an entry ends. */

@@ -679,30 +679,42 @@ static enum err count_walked(struct op *op, uint64_t *records, uint64_t *bytes)
     }
 }
 
-enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
-                          const struct key_range *bounds, uint64_t *records, uint64_t *bytes)
+struct counting { /* what is counted */
+    struct txn *txn; /* NULL: of no transaction */
+    struct snapshot *snapshot;
+    struct schema *schema;
+    const struct key_range *bounds;
+};
+
+static enum err count_begin(struct op *op, const struct counting *c, const struct view *v)
 {
-    struct view v = view_of(t->snapshot, &t->write_set);
     struct tree_facts facts;
+    bool walks = root_tree_facts(v->root, c->schema->number, &facts) && facts.has_side;
+
+    op->cursor = cursor_new(op, c->txn, c->snapshot, c->schema, c->bounds, false, !walks);
+    return op->cursor ? ERR_OK
+                      : failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
+}
+
+static enum err count_all(struct op *op, const struct counting *c, uint64_t *records,
+                          uint64_t *bytes)
+{
+    struct view v = view_of(c->snapshot, c->txn ? &c->txn->write_set : NULL);
+    const struct key_range *bounds = c->bounds;
     enum err e = ERR_OK;
 
-    ASSERT(t->snapshot);
-    if (!bounds->empty && !op->cursor) /* once, though this goes on over several turns */
-        e = reads_note_range(op, t, s, slice_make(bounds->from, bounds->from_size),
+    ASSERT(c->snapshot);
+    if (c->txn && !bounds->empty && !op->cursor) /* once, though this goes on over turns */
+        e = reads_note_range(op, c->txn, c->schema, slice_make(bounds->from, bounds->from_size),
                              slice_make(bounds->to, bounds->to_size));
-    if (!e && !op->cursor) {
-        bool walks = root_tree_facts(v.root, s->number, &facts) && facts.has_side;
-
-        op->cursor = cursor_new(op, t, t->snapshot, s, bounds, false, !walks);
-        if (!op->cursor)
-            e = failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
-    }
+    if (!e && !op->cursor)
+        e = count_begin(op, c, &v);
     if (!e && !cursor_is_only_staged(op->cursor)) {
         e = count_walked(op, records, bytes);
     } else if (!e) {
-        e = count_staged(op, &v, s->number);
+        e = count_staged(op, &v, c->schema->number);
         if (!e)
-            e = count_root(op, &v, s->number, bounds, records, bytes);
+            e = count_root(op, &v, c->schema->number, bounds, records, bytes);
     }
     if (!e) {
         *records += op->progress[0];
@@ -711,6 +723,23 @@ enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
     if (e != ERR_WAIT)
         records_range_forget(op);
     return e;
+}
+
+enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
+                          const struct key_range *bounds, uint64_t *records, uint64_t *bytes)
+{
+    struct counting c = {t, t->snapshot, s, bounds};
+
+    return count_all(op, &c, records, bytes);
+}
+
+enum err records_count_at(struct op *op, struct txn *t, struct snapshot *snapshot,
+                          struct schema *s, const struct key_range *bounds, uint64_t *records)
+{
+    struct counting c = {t, snapshot, s, bounds};
+    uint64_t bytes;
+
+    return count_all(op, &c, records, &bytes);
 }
 
 static enum err count_in(struct op *op, struct txn *t, struct slice store, struct slice range,

@@ -46,5 +46,8 @@ void records_range_forget(struct op *op);
  * it has begun unless it answers ERR_WAIT. Who does not call again calls records_range_forget. */
 enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
                           const struct key_range *bounds, uint64_t *records, uint64_t *bytes);
+/* The same of a snapshot; t is NULL, or it is t's. */
+enum err records_count_at(struct op *op, struct txn *t, struct snapshot *snapshot,
+                          struct schema *s, const struct key_range *bounds, uint64_t *records);
 
 #endif

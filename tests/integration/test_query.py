@@ -429,3 +429,79 @@ def test_queries_in_expressions(d):
                                   "where s.id < 3 returning pets")["rows"] == [[2], [0]]
         assert c.call("query", 0, "delete from sub where id in (select id + 1 from sub)") == {"changed": 3}
         assert column(c, "select id from sub") == [1]
+
+
+def test_explain(d):
+    with d.client() as c:
+        people(c, "ex")
+        c.call("query", 0, "create index ex_name on ex (name)")
+        e = c.call("explain", 0, "select name from ex where id between 2 and 3 and age > 1 order by name limit 2")
+        assert e["text"].split("\n") == [
+            "limit 2",
+            "  sort by name, keeping what the limit wants",
+            "    filter id between 2 and 3 and age > 1",
+            "      scan ex by key >= 2 <= 3  (2 records)", ""], e["text"]
+        assert e["plan"]["step"] == "limit" and e["plan"]["inputs"][0]["inputs"][0]["inputs"][0] == {
+            "step": "scan", "text": "scan ex by key >= 2 <= 3", "store": "ex", "records": 2, "inputs": []}
+        assert "by index ex_name = 'Ann'  (1 records)" in c.call("explain", 0, "select * from ex where name = 'Ann'")["text"]
+        assert "sort" not in c.call("explain", 0, "select * from ex order by id desc")["text"]
+        assert "backwards" in c.call("explain", 0, "select * from ex order by id desc")["text"]
+        e = c.call("explain", 0, "select a.id from ex a join ex b on b.id = a.age", None, {"analyze": True})
+        assert "scan ex by key = a.age  [0 rows" in e["text"] and "scan ex (all)  (4 records)  [4 rows" in e["text"]
+        assert column(c, "explain select count(*) from ex where id > 2") == [
+            "columns count(*)", "  group of all: from the counts of the tree", "    filter id > 2",
+            "      scan ex by key > 2  (2 records)"]
+        assert "[1 rows" in column(c, "explain analyze select max(id) from ex")[1]
+        assert c.call("explain", 0, "delete from ex where id = 1")["text"].startswith("delete\n  filter id = 1\n")
+        assert column(c, "select count(*) from ex") == [4]
+        assert c.fails("explain", 0, "delete from ex", None, {"analyze": True}).name == "BAD_QUERY"
+
+
+def test_counts_and_ends_come_from_the_tree(d):
+    with d.client() as c:
+        c.call("create_store", 0, "ends", {"key": ["a", {"path": "b", "order": "desc"}]})
+        c.call("run", [["put", ["ends", {"a": a, "b": b}]] for a in (None, 1, 2) for b in (None, 5, 7, "x")])
+        c.call("amalgamate")
+        c.call("put", 0, "ends", {"a": 2, "b": 6})
+        c.call("delete", 0, "ends", [1, 5])
+        for where, count in (("", 12), (" where a = 2", 5), (" where a < 2", 3), (" where a = 2 and b < 7", 2),
+                             (" where a = 2 and b <= 7 and b > 5", 2), (" where a = null", 0), (" where a > {x: 1}", 0),
+                             (" where a < {x: 1}", 8), (" where a between 1 and 2 and b is null", 2)):
+            assert column(c, "select count(*) from ends" + where) == [count], where
+            assert column(c, "select sum(1) from ends" + where) == [count or None], where
+        assert rows(c, "select min(a) from ends") == [[1]] and rows(c, "select max(a) from ends") == [[2]]
+        assert rows(c, "select min(b) from ends where a = 2") == [[5]]
+        assert rows(c, "select max(b) from ends where a = 2") == [["x"]]
+        assert rows(c, "select max(b) from ends where a = 2 and b < 'a'") == [[7]]
+        assert rows(c, "select min(a) from ends where a > 5") == [[None]]
+
+
+def test_cancel_ends_a_request_of_its_connection(d):
+    with d.client() as c, d.client() as other:
+        c.call("create_store", 0, "long")
+        for low in range(0, 3000, 500):
+            c.call("run", [["put", ["long", {"n": k}, k]] for k in range(low, low + 500)])
+        endless = "select count(*) from long a, long b, long c where a.n + b.n + c.n < 0"
+        slow = c.send("query", 0, endless)
+        assert other.call("cancel", slow) is None  # not of its connection
+        assert c.call("get", 0, "long", 7) == {"n": 7}  # reads pass it
+        assert c.call("cancel", slow) is None
+        e = c.error(slow)
+        assert e.name == "CANCELLED" and e.error["class"] == "unavailable" and not e.error["retryable"]
+        slow = c.send("query", 0, "update long set n = 1 where exists (select 1 from long b, long c where b.n + c.n < 0)")
+        behind = c.send("get", 0, "long", 7)
+        assert c.call("cancel", behind) is None
+        assert c.error(behind).name == "CANCELLED"
+        c.notify("cancel", slow)
+        assert c.error(slow).name == "CANCELLED"
+        assert c.call("get", 0, "long", 7) == {"n": 7}
+        c.call("begin", 1, {"on_error": "continue"})
+        c.call("put", 1, "long", {"n": -5}, 7)
+        slow = c.send("query", 1, endless)
+        behind = c.send("query", 1, endless)
+        c.call("cancel", behind)
+        c.call("cancel", slow)
+        assert c.error(slow).name == c.error(behind).name == "CANCELLED"
+        assert column(c, "select n from long l where key(l) = 7", None, 1) == [-5]
+        c.call("rollback", 1)
+        assert c.call("cancel", 4000000000) is None
