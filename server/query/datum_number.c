@@ -99,6 +99,27 @@ static enum datum_fault operate_reals(struct datum_memory *m, enum datum_operato
     return datum_of_real(m, result, isfinite(a) && isfinite(b), isnan(a) || isnan(b), out);
 }
 
+/* Of two that 64 bits with a sign hold, as most are. False: the long way. */
+static bool operate_short(enum datum_operator op, int64_t a, int64_t b, struct datum *out)
+{
+    int64_t n = 0;
+    bool is_over = true;
+
+    switch (op) {
+    case DATUM_ADD: is_over = __builtin_add_overflow(a, b, &n); break;
+    case DATUM_SUBTRACT: is_over = __builtin_sub_overflow(a, b, &n); break;
+    case DATUM_MULTIPLY: is_over = __builtin_mul_overflow(a, b, &n); break;
+    default:
+        is_over = b == 0 || b == -1;
+        if (!is_over)
+            n = op == DATUM_DIVIDE ? a / b : a % b;
+        break;
+    }
+    if (!is_over)
+        *out = datum_integer(n);
+    return !is_over;
+}
+
 static enum datum_fault calculate(struct datum_memory *m, enum datum_operator op,
                                   const struct datum *a, const struct datum *b,
                                   struct datum *out)
@@ -106,6 +127,9 @@ static enum datum_fault calculate(struct datum_memory *m, enum datum_operator op
     double x, y;
     enum datum_fault fault;
 
+    if (a->type == DATUM_INTEGER && b->type == DATUM_INTEGER &&
+        operate_short(op, a->integer, b->integer, out))
+        return DATUM_OK;
     if (!datum_is_number(a) || !datum_is_number(b))
         return datum_refuse(m, DATUM_WRONG_TYPE, "%s expects two numbers, got %s and %s",
                             operator_signs[op], datum_type_name(a), datum_type_name(b));

@@ -63,9 +63,20 @@ static const uint8_t value_sizes[256] = {
     [0xd6] = 6,          [0xd7] = 10, [0xd8] = 18, [0xe0 ... 0xff] = 1,
 };
 
+/* Documents of one store mostly look alike, so what branches decide is known ahead, and the next
+ * value can be looked at before this one's size is there; a table alone would make it wait. */
+static inline size_t value_size(uint8_t first)
+{
+    if (first < 0x80 || first >= 0xe0)
+        return 1;
+    if ((first & 0xe0) == 0xa0)
+        return 1u + (first & 0x1f);
+    return first == 0xcb ? 9 : value_sizes[first];
+}
+
 static inline void value_skip(struct msgpack_cursor *c)
 {
-    size_t size = c->at < c->end ? value_sizes[*c->at] : 0;
+    size_t size = c->at < c->end ? value_size(*c->at) : 0;
 
     if (size && size <= (size_t)(c->end - c->at))
         c->at += size;
@@ -73,23 +84,39 @@ static inline void value_skip(struct msgpack_cursor *c)
         msgpack_skip(c, MSGPACK_DEPTH_MAX, NULL);
 }
 
-static inline bool name_is(struct slice name, struct slice field)
+/* Whether the name that begins at c is the field, which has at most 31 bytes; it moves behind
+ * it. Written in a longer form than need be, it is found by the caller. */
+static inline bool short_name_is(struct msgpack_cursor *c, struct slice field)
 {
-    return name.size == field.size &&
-           (!name.size ||
-            (*name.data == *field.data && memcmp(name.data, field.data, name.size) == 0));
+    if ((size_t)(c->end - c->at) <= field.size || *c->at != (0xa0 | field.size) ||
+        c->at[1] != *field.data || memcmp(c->at + 1, field.data, field.size) != 0)
+        return false;
+    c->at += 1 + field.size;
+    return true;
+}
+
+/* Any other name. */
+static bool long_name_is(struct msgpack_cursor c, struct slice field)
+{
+    struct slice name;
+
+    return !msgpack_read_text(&c, &name) && slice_equal(name, field);
 }
 
 /* c is behind a map's head: move it to the field's value. Queries do it for every record that
  * they look at: short names and values of known sizes are passed over in place. */
 static bool field_find(struct msgpack_cursor *c, uint32_t pairs, struct slice field)
 {
-    while (pairs-- > 0) {
-        struct msgpack_cursor text = *c;
-        struct slice name;
+    bool is_short = field.size < 32 && field.size > 0;
 
+    while (pairs-- > 0) {
+        struct msgpack_cursor name = *c;
+
+        if (is_short && short_name_is(c, field))
+            return true;
         value_skip(c);
-        if (!msgpack_read_text(&text, &name) && name_is(name, field))
+        if ((!is_short || (name.at < name.end && *name.at >= 0xd9)) &&
+            long_name_is(name, field))
             return true;
         value_skip(c);
     }
@@ -107,6 +134,13 @@ struct slice path_find(const struct value_path *path, struct slice document)
         bool is_field = !slice_is_none(step->name);
         struct msgpack_token t;
 
+        if (is_field && c.at < c.end && (*c.at & 0xf0) == 0x80) { /* a map of few fields */
+            uint32_t pairs = *c.at++ & 0x0f;
+
+            if (!field_find(&c, pairs, step->name))
+                return SLICE_NONE;
+            continue;
+        }
         if (msgpack_read(&c, &t) || t.type != (is_field ? MSGPACK_MAP : MSGPACK_ARRAY))
             return SLICE_NONE;
         if (is_field ? !field_find(&c, t.count, step->name) : step->place >= t.count)
