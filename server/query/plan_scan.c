@@ -262,9 +262,11 @@ bool plan_scan_is_ordered(struct step *tree, const struct step_key *keys, unsign
     bool is_reverse = false, is_joined = false;
     unsigned at;
 
-    while (scan && (scan->kind == STEP_FILTER || scan->kind == STEP_JOIN ||
-                    scan->kind == STEP_UNNEST || scan->kind == STEP_APPLY)) {
-        is_joined = is_joined || scan->kind == STEP_JOIN || scan->kind == STEP_UNNEST;
+    while (scan &&
+           (scan->kind == STEP_FILTER || scan->kind == STEP_JOIN || scan->kind == STEP_HASH ||
+            scan->kind == STEP_UNNEST || scan->kind == STEP_APPLY)) {
+        is_joined = is_joined || scan->kind == STEP_JOIN || scan->kind == STEP_HASH ||
+                    scan->kind == STEP_UNNEST;
         scan = scan->input;
     }
     if (!scan || scan->kind != STEP_SCAN || scan->scan->index)

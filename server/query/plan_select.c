@@ -11,6 +11,7 @@
 #include "server/query/parse.h"
 #include "server/query/plan_scan.h"
 #include "server/query/plan_group.h"
+#include "server/query/plan_hash.h"
 
 #include <stdio.h>
 
@@ -269,6 +270,7 @@ static void join_source(struct from *f, const struct ast *a, struct step *s,
     join->inner = s;
     join->condition = conditions_join(b, &on);
     join->is_left = is_left;
+    plan_hash_join(b, join, on.list, on.count, before, bits);
     join->null_from = f->scope->sources[first_source].slot;
     join->null_to = join->null_from + 1 + (f->scope->sources[first_source].is_store || has_at);
     f->tree = filter_over(b, join, &above);

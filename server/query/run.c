@@ -4,6 +4,7 @@
 #include "server/base/assert.h"
 #include "server/query/run_apply.h"
 #include "server/query/run_group.h"
+#include "server/query/run_hash.h"
 #include "server/query/run_scan.h"
 #include "server/query/run_sort.h"
 #include "server/txn/op.h"
@@ -62,6 +63,7 @@ static void state_fini(struct query_run *r, struct step_state *st)
     st->counted = st->row_counted = 0;
     st->sort = NULL;
     st->group = NULL;
+    st->hash = NULL;
     st->values = NULL;
     st->is_asked = false;
     st->is_open = st->has_row = st->has_given = st->has_ended = false;
@@ -264,6 +266,7 @@ static enum err step_run(struct query_run *r, const struct step *s)
     case STEP_DERIVED: return derived_next(r, s);
     case STEP_UNNEST: return unnest_next(r, s);
     case STEP_JOIN: return join_next(r, s);
+    case STEP_HASH: return hash_next(r, s);
     case STEP_FILTER: return filter_next(r, s);
     case STEP_PROJECT: return project_next(r, s);
     case STEP_DISTINCT: return distinct_next(r, s);

@@ -17,6 +17,7 @@
 struct apply_values;
 struct sort_rows;
 struct group_rows;
+struct hash_rows;
 
 struct step_state {
     bool is_open;
@@ -32,6 +33,7 @@ struct step_state {
     uint64_t left, skip;      /* LIMIT */
     struct sort_rows *sort;   /* SORT, in the arena */
     struct group_rows *group; /* GROUP, likewise */
+    struct hash_rows *hash;   /* HASH, likewise */
     struct value_set distinct;
     /* For explain: */
     bool has_estimate;

@@ -25,6 +25,7 @@ enum step_kind {
     STEP_DERIVED,  /* rows of a query in from: input is its plan */
     STEP_UNNEST,   /* for each row of input: the elements of value */
     STEP_JOIN,     /* for each row of input: the rows of inner */
+    STEP_HASH,     /* the same by hash: inner is read once, and depends on no row of input */
     STEP_FILTER,   /* rows for which condition holds */
     STEP_APPLY,    /* for each row of input: the answer of the query inner, into slot */
     STEP_GROUP,    /* rows of equal keys become one */
@@ -81,7 +82,9 @@ struct step {
     struct expr *value;     /* UNNEST: the array; APPLY_IN: what is looked for */
     bool has_at;            /* UNNEST: the place is wanted, */
     unsigned at_slot;       /* here */
-    struct expr *condition; /* FILTER, JOIN */
+    struct expr *condition; /* FILTER, JOIN, HASH */
+    struct expr **outer_keys, **inner_keys; /* HASH: equal ones, of input and of inner */
+    unsigned pair_count;
     bool is_left;           /* JOIN, UNNEST: where there is none, one of nulls */
     unsigned null_from, null_to; /* of such a one: slots */
     enum apply_kind apply;
