@@ -77,11 +77,18 @@ class Draw:
     def path(self, scope, field):
         return ("path", self.choice(scope), [field])
 
+    def constant(self, kind=None):
+        """There is no way to write NaN."""
+        while True:
+            v = self.scalar(kind) if kind else self.anything(1)
+            if "nan" not in repr(v):
+                return ("const", v)
+
     def number(self, scope, depth=2):
         n = self.r.randrange(11)
         if depth == 0 or n < 3:
             if not scope or self.one_in(3):
-                return ("const", self.scalar(self.choice("iif")))
+                return self.constant(self.choice("iif"))
             return self.choice([self.path(scope, "n"), self.path(scope, "i"),
                                 self.path(scope, "f"),
                                 ("path", self.choice(scope), ["o", "x"]),
@@ -146,7 +153,7 @@ class Draw:
     def array(self, scope, depth=2):
         n = self.r.randrange(6)
         if depth <= 0 or n < 2:
-            return self.path(scope, "a") if scope else ("const", self.value_of("a"))
+            return self.path(scope, "a") if scope else ("const", [1, 2])
         if n == 2:
             return ("array", [self.value(scope, depth - 1) for _ in range(self.r.randrange(3))])
         a = self.array(scope, depth - 1)
@@ -167,7 +174,7 @@ class Draw:
                 [["m"], ["a", self.choice([0, 1, 9])], ["o", "x"], ["m", "x"], ["zzz"], ["s"],
                  ["b"], ["o", "z"], []]))
         if self.one_in(8):
-            return ("const", self.anything(1))
+            return self.constant()
         if depth and self.one_in(8):
             return ("map", [("p", self.value(scope, depth - 1)), ("q", self.number(scope, 0))])
         return self.choice([self.number, self.text, self.condition, self.array])(

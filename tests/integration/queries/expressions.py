@@ -278,8 +278,8 @@ def call(name, args, env):
     return functions.call(name, [value(x, env) for x in args])
 
 
-def has(e, kinds):
-    """Whether there is a node of one of the kinds in it."""
-    if isinstance(e, tuple) and e and isinstance(e[0], str) and e[0] in kinds:
-        return True
-    return isinstance(e, (tuple, list)) and any(has(x, kinds) for x in e)
+def nodes(e, kind):
+    """The nodes of a kind in it."""
+    if isinstance(e, tuple) and e and e[0] == kind:
+        return [e]
+    return [x for y in e for x in nodes(y, kind)] if isinstance(e, (tuple, list)) else []

@@ -9,8 +9,9 @@ import random
 import holdfast
 
 from .draw import Draw
-from .expressions import has
+from .expressions import nodes
 from .select import Select, Source
+from .statements import Exists, draw_statement
 from .values import MISSING, Refused, Time, equal, from_wire, shown, to_wire
 
 BIG, SMALL = 60, 15
@@ -120,6 +121,7 @@ class Life:
             self.make_indexes()
 
     has_indexes = False
+    writes = True  # whether statements that write are asked, too
 
     def make_indexes(self):
         self.has_indexes = True
@@ -147,7 +149,7 @@ class Life:
         self.committed = {name: dict(rows) for name, rows in self.stores.items()}
         self.t = 1
         self.client.call("begin", 1, {"isolation": self.random.choice(
-            ["snapshot", "serializable"])})
+            ["snapshot", "serializable"]), "on_error": "continue"})
 
     def end(self):
         if self.random.randrange(2):
@@ -200,6 +202,9 @@ class Life:
                     self.differ(text, "is not refused: %s" % e, answer, None)
             return
         if isinstance(answer, holdfast.Failed):
+            if "not there yet" in answer.message:
+                self.counts["not there yet"] += 1
+                return
             if len(query.sources) > 1 or has_query(query):
                 self.counts["refused there alone"] += 1
                 return
@@ -272,8 +277,72 @@ class Life:
             self.differ(Select(items, sources, condition).written(), "is no partition",
                         [p[1] for p in parts], whole[1])
 
+    # ---- statements that write ----
+
+    def state_one(self):
+        """The same statement on the store and on its copy without indexes."""
+        statement = draw_statement(self.draw)
+        self.counts["statements"] += 1
+        for one in (statement, statement.rename("big", "plain")):
+            if one.store != statement.store or one is statement:
+                self.state(one)
+        if statement.store == "big" and \
+                shown(self.stores["big"]) != shown(self.stores["plain"]):
+            self.differ(statement.written(), "big and plain differ", None, None)
+
+    def state(self, statement):
+        text, before = statement.written(), dict(self.stores)
+        env = self.env()
+        try:
+            wanted = statement.apply(self.stores, env)
+        except Exists:
+            wanted = "EXISTS"
+        except Refused:
+            wanted = "BAD_QUERY"
+        try:
+            answer = self.client.call("query", self.t or 0, text, None, {})
+        except holdfast.Failed as e:
+            answer = e.name
+            if "not there yet" in e.message:
+                self.stores = before
+                self.counts["not there yet"] += 1
+                return
+            if wanted != answer:
+                self.differ(text, "is refused: %s" % e, answer, wanted)
+        else:
+            if wanted == "BAD_QUERY": # fewer rows were looked at
+                self.stores = before
+                self.look_again(statement.store)
+                return
+            if wanted == "EXISTS" or answer["changed"] != wanted[0]:
+                self.differ(text, "changed", answer, wanted)
+            rows = collections.Counter(row_shown(from_wire(r), False)
+                                       for r in answer.get("rows") or ())
+            if statement.returning and rows != collections.Counter(
+                    row_shown(r, False) for r in wanted[1]):
+                self.differ(text, "rows", answer["rows"], wanted[1])
+            self.counts["changed"] += answer["changed"]
+        self.compare_store(statement.store, text)
+
+    def look_again(self, store):
+        """What the store holds now."""
+        rows = self.client.rows(self.t or 0, store)
+        self.stores[store] = {key: from_wire(document) for key, document in rows}
+
+    def compare_store(self, store, text):
+        rows = self.client.rows(self.t or 0, store)
+        given = {key: shown(from_wire(document)) for key, document in rows}
+        wanted = {key: shown(document) for key, document in self.stores[store].items()}
+        if given != wanted:
+            keys = [k for k in {**given, **wanted} if given.get(k) != wanted.get(k)]
+            self.differ(text, "records of %s: %r" % (store, keys),
+                        [given.get(k) for k in keys], [wanted.get(k) for k in keys])
+
     def step(self):
         n = self.random.randrange(20)
+        if self.writes and n in (0, 7, 8):
+            self.state_one()
+            return
         if n < 3:
             self.write_some()
         elif n == 3 and not self.t:
@@ -301,7 +370,7 @@ def has_select(e):
 
 def has_choice(query):
     """Whether one of equal values was chosen somewhere: 1 or 1.0."""
-    return has([query.items, query.where], ("call",))
+    return bool(nodes([query.items, query.where], "call"))
 
 
 def live(seed, steps):

@@ -1,8 +1,7 @@
 """Queries as trees: what they are worth, row by row, and how they are written."""
 import functools
 
-from . import functions
-from .expressions import name_text, value, written
+from .expressions import name_text, nodes, value, written
 from .values import MISSING, compare, is_null, same, truth
 
 
@@ -110,11 +109,13 @@ class Select:
             envs = [e for e in envs if truth(value(self.where, e)) is True]
         return envs
 
-    def has_aggregates(self):
-        from .expressions import has
+    def aggregates(self):
         parts = [] if self.items == "*" else [e for e, _ in self.items]
         parts += [e for e, _, _ in self.order] + ([self.having] if self.having else [])
-        return any(has(e, ("agg",)) for e in parts)
+        return nodes(parts, "agg")
+
+    def has_aggregates(self):
+        return bool(self.aggregates())
 
     def grouped(self, env, envs):
         if not self.group and self.having is None and not self.has_aggregates():
@@ -126,13 +127,17 @@ class Select:
             groups = {(): envs}
         # Without rows there is nothing to take names from; there is nothing but aggregates then.
         out = [dict(rows[0] if rows else env, group=rows) for rows in groups.values()]
+        # Aggregates take all rows in before a group is left out.
+        for e in out:
+            for x in self.aggregates():
+                value(x, e)
         if self.having is not None:
             out = [e for e in out if truth(value(self.having, e)) is True]
         return out
 
     def columns(self, env):
         if self.items == "*":
-            return [env[source.alias] for source in self.sources]
+            return [env[name] for name in self.names()]
         return [value(e, env) for e, _ in self.items]
 
     def ordered(self, pairs):
@@ -169,15 +174,15 @@ class Select:
 
     def names(self):
         if self.items == "*":
-            return [source.alias for source in self.sources]
+            return [name for source in self.sources for name in (source.alias, source.at) if name]
         if self.is_value:
             return ["value"]
         out = []
         for i, (e, alias) in enumerate(self.items):
             if alias:
                 out.append(alias)
-            elif e[0] == "path" and ([s for s in e[2] if isinstance(s, str)] or not e[2]):
-                out.append(([e[1]] + [s for s in e[2] if isinstance(s, str)])[-1])
+            elif e[0] == "path" and isinstance(([e[1]] + e[2])[-1], str):
+                out.append(([e[1]] + e[2])[-1])
             elif e[0] == "call":
                 out.append(e[1])
             elif e[0] == "agg":
