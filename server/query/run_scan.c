@@ -193,6 +193,7 @@ enum err scan_next(struct query_run *r, const struct step *s)
         e = cursor_next(r->op, st->cursor, &row);
     if (e)
         return e;
+    run_charge(r, row.value.size);
     *record = datum_read(row.value);
     if (s->scan->has_key)
         *key = datum_read(row.key);

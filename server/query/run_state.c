@@ -16,6 +16,12 @@ enum err run_step(struct query_run *r)
     return op_yield(r->op);
 }
 
+void run_charge(struct query_run *r, uint64_t bytes)
+{
+    if (bytes >= RUN_BYTES_A_STEP)
+        r->steps += (unsigned)(bytes / RUN_BYTES_A_STEP);
+}
+
 /* ---- memory ---- */
 
 static void memory_set(struct query_run *r, struct datum_memory *m, struct arena *a,
@@ -29,6 +35,8 @@ static void memory_set(struct query_run *r, struct datum_memory *m, struct arena
 
 struct datum_memory *run_row_memory(struct query_run *r, struct step_state *st)
 {
+    if (st->row_arena.bytes > ROW_KEEP_BYTES)
+        run_charge(r, st->row_arena.bytes);
     if (st->row_arena.newest)
         arena_reset(&st->row_arena, ROW_KEEP_BYTES);
     r->bytes = r->bytes - st->row_counted + st->row_arena.bytes;

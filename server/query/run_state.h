@@ -12,6 +12,7 @@
 #include "server/txn/cursor.h"
 
 #define RUN_STEPS_A_TURN 2000
+#define RUN_BYTES_A_STEP 1024 /* looking at so many bytes takes as long as a step */
 #define RUN_CURSOR_BYTES (18u << 10) /* what a cursor takes, about */
 
 struct apply_values;
@@ -68,6 +69,8 @@ struct query_run {
 
 /* One unit of work; ERR_WAIT: others have a turn. */
 enum err run_step(struct query_run *r);
+/* So many bytes are looked at, or were made, besides. */
+void run_charge(struct query_run *r, uint64_t bytes);
 /* Memory of the step for the row at hand, empty. */
 struct datum_memory *run_row_memory(struct query_run *r, struct step_state *st);
 /* Memory of the step for what it keeps until it is opened again. */
