@@ -261,6 +261,29 @@ class Life:
         other = self.ask(plain.written(), args)
         self.check(plain, plain.written(), other, self.env())
 
+    def ask_between_writes(self):
+        """Outside of a transaction a query sees what was there when it began, whatever is written
+        and amalgamated between its pages."""
+        query = self.draw.query()
+        query.order = [o for o in query.order if o[0][0] != "const"]
+        text, env = query.written(), self.env()
+        try:
+            page = self.client.call("query", 0, text, None, {"page": 1})
+            columns, rows = page["columns"], page["rows"]
+            while page["cursor"] is not None:
+                self.write_some()
+                if self.random.randrange(10) == 0:
+                    self.client.call(self.random.choice(["rotate", "amalgamate"]))
+                page = self.client.call("next", page["cursor"])
+                rows += page["rows"]
+            answer = columns, from_wire(rows)
+            self.counts["between writes"] += len(rows) > 1
+        except holdfast.Failed as e:
+            if e.name != "BAD_QUERY":
+                raise Difference("%s: %s" % (text, e))
+            answer = e
+        self.check(query, text, answer, env)
+
     def partition(self):
         """Each row is in one of: the condition, its negation, neither."""
         sources, scope = self.draw.sources()
@@ -351,6 +374,8 @@ class Life:
             self.end()
         elif n == 5:
             self.partition()
+        elif n == 9 and not self.t:
+            self.ask_between_writes()
         elif n == 6 and not self.t:
             self.client.call(self.random.choice(["rotate", "amalgamate"]))
         else:

@@ -145,8 +145,17 @@ def put(document, path, v):
 
 
 def draw_statement(draw):
-    """One for the draw's documents."""
-    store = draw.choice(draw.stores)
+    """One for the draw's documents. Queries within read `small` alone, since what changes `big` is
+    asked of its copy, too."""
+    store, stores = draw.choice(draw.stores), draw.stores
+    draw.stores = ["small"]
+    try:
+        return draw_for(draw, store)
+    finally:
+        draw.stores = stores
+
+
+def draw_for(draw, store):
     alias = "r"
     returning = None
     if draw.one_in(2):
