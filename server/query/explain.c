@@ -36,10 +36,19 @@ static void put_chars(struct explain_text *t, const char *text)
 }
 
 static const char *const step_names[] = {
-    [STEP_ONE] = "one row",       [STEP_SCAN] = "scan",   [STEP_DERIVED] = "rows of a query",
-    [STEP_UNNEST] = "unnest",     [STEP_JOIN] = "join",   [STEP_FILTER] = "filter",
-    [STEP_APPLY] = "ask a query", [STEP_GROUP] = "group", [STEP_PROJECT] = "columns",
-    [STEP_DISTINCT] = "distinct", [STEP_SORT] = "sort",   [STEP_LIMIT] = "limit",
+    [STEP_ONE] = "one row",
+    [STEP_SCAN] = "scan",
+    [STEP_DERIVED] = "rows of a query",
+    [STEP_UNNEST] = "unnest",
+    [STEP_JOIN] = "join",
+    [STEP_FILTER] = "filter",
+    [STEP_APPLY] = "ask a query",
+    [STEP_GROUP] = "group",
+    [STEP_PROJECT] = "columns",
+    [STEP_HASH] = "join by hash",
+    [STEP_DISTINCT] = "distinct",
+    [STEP_SORT] = "sort",
+    [STEP_LIMIT] = "limit",
 };
 
 /* ---- what a step does, in words ---- */
@@ -155,6 +164,7 @@ static void say_step(struct explain_text *t, const struct query_run *r, const st
     case STEP_UNNEST: say_bound(t, r, " ", s->value); break;
     case STEP_FILTER: say_bound(t, r, " ", s->condition); break;
     case STEP_JOIN:
+    case STEP_HASH:
         if (s->condition)
             say_bound(t, r, " on ", s->condition);
         break;
