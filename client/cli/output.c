@@ -346,7 +346,7 @@ void output_columns_begin(struct output_columns *rows, struct cli *cli, struct s
     memset(rows, 0, sizeof *rows);
     rows->cli = cli;
     text_append_slice(&rows->names, names);
-    table_init(&rows->table, cli->out, output_width());
+    table_init(&rows->table, cli->out, table_style(cli), output_width());
 }
 
 /* Columns of one name are told apart by their places. */
@@ -421,8 +421,9 @@ void output_columns_end(struct output_columns *rows)
 {
     if (cli_tables(rows->cli)) {
         table_end(&rows->table);
-        fprintf(rows->cli->out, "(%llu row%s)\n", (unsigned long long)rows->count,
-                rows->count == 1 ? "" : "s");
+        if (rows->table.style <= TABLE_VERTICAL)
+            fprintf(rows->cli->out, "(%llu row%s)\n", (unsigned long long)rows->count,
+                    rows->count == 1 ? "" : "s");
     }
     table_fini(&rows->table);
     hf_pack_fini(&rows->text);
