@@ -260,7 +260,9 @@ enum err query_write(struct query **at, struct op *op, uint64_t *changed)
     if (!e && !op->is_ending) {
         statement_begin(op, q->given);
         run_resume(&q->run, op);
+        op->is_part = true;
         e = writer_run(&q->writer);
+        op->is_part = false;
     }
     *changed = q->writer.changed;
     if (e != ERR_WAIT && !op->is_ending)

@@ -80,7 +80,7 @@ enum err auto_write(struct op *op, struct txn *given, auto_step *step, void *req
             e = step(op, t, request);
         if (e && e != ERR_WAIT && op->cursor)
             auto_end_walk(op);
-        if (op->statement)
+        if (op->statement && !op->is_part)
             e = statement_end(op, e);
         e = auto_end(op, given, e, &again);
     } while (again);

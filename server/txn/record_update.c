@@ -251,7 +251,7 @@ static enum err update_step(struct op *op, struct txn *t, void *request)
 
     memset(&u->needs, 0, offsetof(struct updating, key) - offsetof(struct updating, needs));
     *u->value = SLICE_NONE;
-    record_is_single(t, true);
+    record_is_single(op, t, true);
     e = update_in(op, t, u);
     u->store = u->schema ? u->schema->number : 0;
     if (u->mark)

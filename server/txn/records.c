@@ -380,11 +380,11 @@ static enum err put_in(struct op *op, struct txn *t, const struct put_request *r
     return ERR_OK;
 }
 
-void record_is_single(struct txn *t, bool is_conditional)
+void record_is_single(const struct op *op, struct txn *t, bool is_conditional)
 {
     ASSERT(t->snapshot); /* T-3 */
-    t->is_single = t->is_single || t->is_autocommit;
-    t->is_conditional = t->is_autocommit && is_conditional;
+    t->is_single = t->is_single || (t->is_autocommit && !op->is_part);
+    t->is_conditional = t->is_autocommit && !op->is_part && is_conditional;
 }
 
 static enum err put_step(struct op *op, struct txn *t, void *request)
@@ -397,7 +397,7 @@ static enum err put_step(struct op *op, struct txn *t, void *request)
     put.injected = NULL;
     put.generated = 0;
     put.key_size = 0;
-    record_is_single(t, r->only_insert);
+    record_is_single(op, t, r->only_insert);
     e = put_in(op, t, r, &put);
     os_free(op->db->os, put.injected, put.injected_size);
     return e;
@@ -433,7 +433,7 @@ static enum err delete_step(struct op *op, struct txn *t, void *request)
     enum err e;
 
     *r->existed = false;
-    record_is_single(t, true);
+    record_is_single(op, t, true);
     e = record_begin_write(op, t, r->store, &s);
     if (!e)
         e = record_encode_key(op, s, r->key, encoded, &size);

@@ -16,7 +16,7 @@ enum err record_begin_write(struct op *op, struct txn *t, struct slice store,
 
 /* t writes one record if it is an autocommit: it commits before anybody else runs. is_conditional:
  * it holds only for what it has found. */
-void record_is_single(struct txn *t, bool is_conditional);
+void record_is_single(const struct op *op, struct txn *t, bool is_conditional);
 
 /* The key of a request, encoded. ERR_BAD_KEY, ERR_TOO_LARGE. */
 enum err record_encode_key(struct op *op, const struct schema *s, struct slice key,

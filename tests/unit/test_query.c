@@ -139,6 +139,7 @@ START_TEST(a_statement_does_not_meet_its_own_writes)
 
     MUST_EQ(ask(t, "upsert into s value {id: 0, n: 5}").changed, 1);
     MUST_EQ(ask(t, "update s set n = n + 10 where n between 0 and 1000").changed, RECORDS);
+    MUST_EQ(ask_within(t, "update s set n = 1000 / (id - 50)", 1 << 22).error, ERR_BAD_QUERY);
     MUST_EQ(core_commit(&rig, t, &commit), ERR_OK);
     EXPECT("select sum(n - id) from s", 10 * RECORDS + 5);
     MUST_EQ(ask(NULL, "insert into s select id + 1000 as id, 0 as n from s").changed, RECORDS);
