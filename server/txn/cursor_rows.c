@@ -194,6 +194,7 @@ enum err cursor_open_anchor(struct op *op, struct txn *t, struct cursor **out)
     struct snapshot *s;
     enum err e = t ? txn_check(op, t) : ERR_OK;
 
+    ASSERT(db->catalogue.self && (!t || t->db == db));
     *out = NULL;
     if (e)
         return e;
@@ -208,6 +209,7 @@ enum err cursor_open_anchor(struct op *op, struct txn *t, struct cursor **out)
 
 enum err cursor_check_anchor(struct op *op, struct cursor *anchor)
 {
+    ASSERT(anchor->range_is_empty && op->db == anchor->db);
     return cursor_check(op, anchor);
 }
 
@@ -216,6 +218,7 @@ enum err cursor_find_store(struct op *op, struct cursor *anchor, struct slice na
 {
     enum err e = cursor_check(op, anchor);
 
+    ASSERT(anchor->range_is_empty);
     return e ? e : catalogue_find(op, anchor->txn, anchor->snapshot->commit, name, out);
 }
 
@@ -225,6 +228,7 @@ enum err cursor_open_over(struct op *op, struct cursor *anchor, struct schema *s
 {
     enum err e = cursor_check(op, anchor);
 
+    ASSERT(anchor->range_is_empty && !s->is_dropped);
     *out = NULL;
     if (!e && s->of)
         e = index_check_damage(op, s);
@@ -245,6 +249,7 @@ enum err cursor_count_over(struct op *op, struct cursor *anchor, struct schema *
 {
     enum err e = cursor_check(op, anchor);
 
+    ASSERT(anchor->range_is_empty && !s->is_dropped);
     if (!e && s->of)
         e = index_check_damage(op, s);
     return e ? e : records_count_at(op, anchor->txn, anchor->snapshot, s, range, records);

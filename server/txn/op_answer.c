@@ -12,6 +12,7 @@ void op_release(struct op *op)
 
 enum err op_yield(struct op *op)
 {
+    ASSERT(op->db && op->wake);
     wait_yield(op->db->primary, &op->wait);
     return ERR_WAIT;
 }

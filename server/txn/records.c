@@ -691,6 +691,7 @@ static enum err count_begin(struct op *op, const struct counting *c, const struc
     struct tree_facts facts;
     bool walks = root_tree_facts(v->root, c->schema->number, &facts) && facts.has_side;
 
+    ASSERT(!op->cursor && c->schema);
     op->cursor = cursor_new(op, c->txn, c->snapshot, c->schema, c->bounds, false, !walks);
     return op->cursor ? ERR_OK
                       : failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
@@ -730,6 +731,7 @@ enum err records_count_in(struct op *op, struct txn *t, struct schema *s,
 {
     struct counting c = {t, t->snapshot, s, bounds};
 
+    ASSERT(t->db == op->db);
     return count_all(op, &c, records, bytes);
 }
 
@@ -739,6 +741,7 @@ enum err records_count_at(struct op *op, struct txn *t, struct snapshot *snapsho
     struct counting c = {t, snapshot, s, bounds};
     uint64_t bytes;
 
+    ASSERT(!t || t->snapshot == snapshot);
     return count_all(op, &c, records, &bytes);
 }
 
