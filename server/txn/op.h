@@ -48,7 +48,8 @@ struct op {
     struct failure failure; /* out: of the last call that failed */
     uint64_t committed; /* out: number of the commit that an autocommit write made; 0: none */
     bool is_repeated;   /* out: txn_commit gave the answer of the commit that had its token */
-    bool is_part; /* in: the calls are parts of a larger request, which begins and ends for them */
+    bool
+        is_part; /* in: the calls are parts of a larger request, which begins and ends for them */
     /* The core's own from here on. */
     struct wait wait;            /* pages, or a turn */
     struct list_link in_waiting; /* pulse.waiting_for_room: log or stage memory */
