@@ -252,8 +252,10 @@ export interface ClientEvents {
   connect: []
   disconnect: [error: Error]
   doomed: [transaction: Transaction | undefined, error: HoldfastError]
-  shutdown: any[]
-  warning: any[]
+  /** The server stops; it waits so long for what is pending to be read. */
+  shutdown: [ms: number]
+  /** `value` has come near to `max`, the limit of that name. */
+  warning: [warning: { limit: string, value: number, max: number, t: number | null }, transaction: Transaction | undefined]
 }
 
 /** A database. `connect` makes one. */
@@ -283,7 +285,8 @@ export class Client extends EventEmitter implements Records {
   kill (what: number | { client: number } | { cursor: readonly [number, number] }, options?: RequestOptions): Promise<null>
   rotate (options?: RequestOptions): Promise<null>
   amalgamate (options?: RequestOptions): Promise<null>
-  subscribe (events: readonly string[]): Promise<void>
+  /** From now on these events are emitted, instead of those before. */
+  subscribe (events: readonly ('doomed' | 'warning' | 'shutdown')[]): Promise<void>
   /** Any method by its name, with all of its parameters. */
   call (method: string, ...params: unknown[]): Promise<any>
 

@@ -4,7 +4,7 @@ import { randomFillSync } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { parseAddress } from './address.js'
 import { ALWAYS, Connection } from './connection.js'
-import { HoldfastError, local } from './errors.js'
+import { fromServer, HoldfastError, local } from './errors.js'
 import { checkArguments, defineMethods, Records, Transaction } from './transaction.js'
 
 const DEFAULTS = {
@@ -216,23 +216,21 @@ export class Client extends EventEmitter {
     }
   }
 
-  /** Ask for events: 'doomed', 'shutdown', 'warning'. They are emitted under these names. */
+  /** From now on these events are emitted, instead of those before: 'doomed', 'warning', 'shutdown'. */
   async subscribe (events) {
-    await this.call('subscribe', events)
-    for (const event of events) this.#events.add(event)
+    await this.call('subscribe', [...events])
+    this.#events = new Set(events)
   }
 
-  #pushed (connection, name, params) {
+  #pushed (connection, name, [first, second]) {
     const event = name.replace(/^\$/, '')
-    if (event !== 'doomed') return this.emit(event, ...params)
-    const transaction = connection.owner(params[0])
-    const error = local('CONFLICT', 'the transaction is certain to lose', { retryable: true })
-    if (params[1] !== null && typeof params[1] === 'object') {
-      error.message = params[1].message ?? error.message
-      error.details = params[1].details ?? {}
-    }
-    transaction?._doomed(error)
-    this.emit('doomed', transaction, error)
+    if (event === 'doomed') {
+      const transaction = connection.owner(first)
+      const error = fromServer(second)
+      transaction?._doomed(error)
+      this.emit('doomed', transaction, error)
+    } else if (event === 'warning') this.emit('warning', first, connection.owner(first?.t))
+    else if (event !== 'error') this.emit(event, first, second)
   }
 
   // ---- Transactions ----------------------------------------------------------------------

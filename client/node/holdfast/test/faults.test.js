@@ -1,6 +1,7 @@
 // The client over a network that cuts, delays, splits and joins: no promise stays open, no commit is
 // applied twice, and none is told wrongly.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { connect, HoldfastError, newToken } from '../index.js'
 import { Proxy } from '../../testing/proxy.js'
@@ -191,6 +192,43 @@ test('faults: a commit whose answer is lost is found by its token, and one that 
   assert.equal((await db.outcome(newToken(), { snapshot: commit })).state, 'not-committed')
   await db.close()
   await proxy.stop()
+})
+
+test('faults: events come over the next connection too', { skip }, async t => {
+  if (!(await direct.describe()).some(method => method.name === 'subscribe')) return t.skip('the server has no events')
+  const own = await Server.start()
+  const proxy = await Proxy.start(own.port)
+  const db = await connect(proxy.address)
+  const other = await connect(own.address)
+  await db.createStore('x')
+  await db.subscribe(['doomed', 'shutdown'])
+  for (const round of ['first', 'next']) {
+    const tx = await db.begin({ label: round })
+    await tx.put('x', 1, 'k')
+    assert.equal(await tx.check(), null)
+    const doomed = once(db, 'doomed')
+    await other.put('x', round, 'k')
+    const [who, error] = await doomed
+    assert.equal(who, tx)
+    assert.equal(error.name, 'CONFLICT')
+    assert.equal(error.details.key, 'k')
+    assert.ok(tx.signal.aborted)
+    assert.equal(tx.signal.reason, error)
+    await assert.rejects(tx.check(), { name: 'CONFLICT' })
+    await assert.rejects(tx.commit(), { name: 'CONFLICT' })
+    if (round === 'first') {
+      const back = once(db, 'connect')
+      proxy.cut()
+      await back
+    }
+  }
+  const stops = once(db, 'shutdown')
+  await other.close()
+  const stopped = own.stop()
+  assert.ok((await stops)[0] >= 0)
+  await db.close()
+  await proxy.stop()
+  await stopped
 })
 
 test('faults: a scan whose connection is lost ends with an error', { skip }, async () => {
