@@ -54,6 +54,7 @@ export class Connection {
   #heardAt = 0
   #error = null
   #isKeeping = true
+  #cancels = null // the promise of whether the server can
   #onClose
   #onPush
   closed
@@ -227,7 +228,16 @@ export class Connection {
     request.settle()
     request.owner?._refuse(reason)
     request.reject(reason)
-    if (this.features.has('cancel')) this.request('cancel', [msgid], 1, undefined, ALWAYS).catch(ignore)
+    this.#canCancel().then(can => {
+      if (can && this.#waiting.has(msgid)) this.request('cancel', [msgid], 1, undefined, ALWAYS).catch(ignore)
+    }, ignore)
+  }
+
+  // A server that does not know the method would take the number for a transaction's.
+  #canCancel () {
+    this.#cancels ??= this.request('describe', [], 0, undefined, ALWAYS)
+      .then(methods => methods.some(method => method.name === 'cancel'))
+    return this.#cancels
   }
 
   /** Reject with `reason` whatever waits on behalf of `owner`. */

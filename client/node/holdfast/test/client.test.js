@@ -389,12 +389,20 @@ test('client: a signal ends the wait, and what was begun is taken back', { skip 
   }, { signal: during.signal }), /during/)
   assert.equal(inside.isOpen, false)
   await nothingHeld()
-  const begun = new AbortController()
-  const begin = db.begin({ signal: begun.signal })
+  const later = new AbortController()
+  const begin = db.begin({ signal: later.signal })
   await Promise.resolve()
-  begun.abort(new Error('begun'))
+  later.abort(new Error('begun'))
   await assert.rejects(begin, /begun/)
   await nothingHeld()
+  if ((await db.describe()).some(method => method.name === 'cancel')) {
+    // What is abandoned ends in the server, too; nothing else does, whatever its number is.
+    const others = await Promise.all(Array.from({ length: 50 }, () => db.begin()))
+    const slow = db.query('select count(*) from many as a, many as b, many as c', null, { signal: AbortSignal.timeout(50) })
+    await assert.rejects(slow.then(), { name: 'TimeoutError' })
+    for (let tries = 0; (await db.clients()).some(client => client.requests > 1); tries++) assert.ok(tries < 10_000)
+    for (const tx of others) await tx.commit()
+  }
   const scan = db.scan('abort', null, { signal: AbortSignal.timeout(0) })
   await new Promise(resolve => setTimeout(resolve, 5))
   await assert.rejects(scan.next(), { name: 'TimeoutError' })
