@@ -231,6 +231,17 @@ def test_notifications_are_executed_and_not_answered(d):
         assert sorted(c.order) == list(range(1, c.next + 1))
 
 
+def test_after_a_half_close_what_was_asked_behind_a_message_over_a_limit_is_answered(d):
+    with daemon("--elements", "1000") as small, small.client() as c:
+        c.cork()
+        c.raw(pack([2, "ping", list(range(3000))]))
+        sent = c.send("ping")
+        c.uncork()
+        c.s.shutdown(socket.SHUT_WR)
+        assert c.reply(sent) == "pong"
+        assert c.at_end()
+
+
 def test_after_a_half_close_what_was_asked_is_answered(d):
     with d.client() as c:
         c.call("create_store", 0, "half")
