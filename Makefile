@@ -243,6 +243,10 @@ ROUNDS ?= 1000
 kill: $(B)/holdfastd ## ROUNDS=1000: kill -9 under load and look what is there
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/kill_loop.py --rounds $(ROUNDS)
 
+build-index: $(B)/holdfastd ## RECORDS=1000000: an index built online under writers and kills, and at rest
+	HOLDFASTD=$(abspath $(B)/holdfastd) timeout 1800 $(PYTHON) tests/integration/build_index.py \
+	    --records $(or $(RECORDS),1000000)
+
 SEED ?= $(shell date +%s)
 TEST_LONG_SEEDS ?= 100
 test-long: all ## a million random requests against the model, about half an hour

@@ -301,7 +301,8 @@ const struct method method_table[METHOD_COUNT] = {
                              {T,
                               {PARAM_ID_STORE, "store", PARAM_NAME, false},
                               {PARAM_ID_NAME, "name", PARAM_NAME, false}},
-                             BIT(KEY) | BIT(UNIQUE) | BIT(MULTI) | BIT(TYPES) | BIT(WHERE),
+                             BIT(KEY) | BIT(UNIQUE) | BIT(MULTI) | BIT(TYPES) | BIT(WHERE) |
+                                 BIT(ONLINE),
                              "nil",
                              "create an index of a store, with entries for its records",
                              FIRST},

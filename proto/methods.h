@@ -90,6 +90,8 @@ struct method_param {
     X(MULTI, "multi", BOOL, "true: an entry for each element of an array")                   \
     X(TYPES, "types", ANY, "list of the types that can be index keys; omitted: all")          \
     X(WHERE, "where", ANY, "condition: only records that meet it are in the index")          \
+    X(ONLINE, "online", BOOL,                                                                \
+      "true: answer at once, and make the index in the background; `stores` shows its state")  \
     X(FROM, "from", TEXT, "of stores: the name with which the page begins")                  \
     X(ANALYZE, "analyze", BOOL, "true: run the query, and show rows and times of each step")
 

@@ -49,8 +49,9 @@ enum err execute_rename_store(struct execution *w)
  * with it when the call returns. ERR_TOO_LARGE. */
 static enum err index_options(struct execution *w, struct slice *out)
 {
-    static const enum method_option ids[] = {OPTION_ID_KEY, OPTION_ID_UNIQUE, OPTION_ID_MULTI,
-                                             OPTION_ID_TYPES, OPTION_ID_WHERE};
+    static const enum method_option ids[] = {OPTION_ID_KEY,   OPTION_ID_UNIQUE,
+                                             OPTION_ID_MULTI, OPTION_ID_TYPES,
+                                             OPTION_ID_WHERE, OPTION_ID_ONLINE};
     static uint8_t room[INDEX_OPTIONS_BYTES_MAX + 64];
     const struct call *c = w->call;
     unsigned count = 0;
@@ -105,18 +106,46 @@ enum err execute_rename_index(struct execution *w)
                                 c->params[PARAM_ID_NAME].text, c->params[PARAM_ID_NEW].text));
 }
 
+/* Why a build has failed. */
+static void put_why(struct net_buffer *b, struct slice why)
+{
+    struct index_why is;
+
+    if (index_why_read(why, &is) != ERR_OK) {
+        put_nil(b);
+        return;
+    }
+    put_map(b, 4);
+    put_word(b, "name");
+    put_text(b, is.name);
+    put_word(b, "message");
+    put_text(b, is.text);
+    put_word(b, "key");
+    put_value(b, is.key);
+    put_word(b, "record");
+    put_value(b, is.record);
+}
+
 /* {name, state, key, unique, ...}: what it is stands in its definition already as pairs. */
 static void put_index(struct net_buffer *b, const struct store_index *index)
 {
+    static const char *const states[] = {
+        [INDEX_READY] = "ready", [INDEX_BUILDING] = "building", [INDEX_FAILED] = "failed"};
     struct msgpack_cursor pairs = msgpack_open(index->definition);
     uint32_t count = 0;
 
     msgpack_read_map(&pairs, &count);
-    put_map(b, 2 + count);
+    put_map(b, 2 + count + (index->state != INDEX_READY));
     put_word(b, "name");
     put_text(b, index->name);
     put_word(b, "state");
-    put_word(b, "ready");
+    put_word(b, states[index->state]);
+    if (index->state == INDEX_BUILDING)
+        put_fact(b, "built", index->built);
+    if (index->state == INDEX_FAILED) {
+        put_word(b, "error");
+        put_why(b, index->why);
+    }
     put_value(b, slice_make(pairs.at, (size_t)(pairs.end - pairs.at)));
 }
 

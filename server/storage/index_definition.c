@@ -156,6 +156,8 @@ static enum err option_read(struct slice name, struct slice value, struct index_
         return key_read(value, d, f);
     if (slice_equal(name, slice_text("unique")))
         return bool_read(value, "unique", &d->unique, f);
+    if (slice_equal(name, slice_text("online")))
+        return bool_read(value, "online", &d->online, f);
     if (slice_equal(name, slice_text("multi")))
         return bool_read(value, "multi", &d->multi, f);
     if (slice_equal(name, slice_text("types")))
@@ -179,7 +181,7 @@ enum err index_definition_read(struct slice options, struct index_definition *ou
     enum err e = ERR_OK;
 
     ASSERT(f);
-    out->unique = out->multi = false;
+    out->unique = out->multi = out->online = false;
     out->types = VALUE_TYPES_ALL;
     out->part_count = out->path_count = out->step_count = 0;
     out->where = SLICE_NONE;

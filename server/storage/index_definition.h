@@ -11,6 +11,7 @@
  *     types   which types of values are keys here: "nil", "boolean", "number", "timestamp",
  *             "text", "binary", "array"; all if it is left out
  *     where   a condition (condition.h): records for which it does not hold have no keys
+ *     online  its entries are made in the background; no part of the definition
  *
  * Threads: any; keeps no state, allocates nothing. */
 #ifndef HOLDFAST_STORAGE_INDEX_DEFINITION_H
@@ -37,6 +38,7 @@ struct index_part {
 struct index_definition {
     bool unique;
     bool multi;
+    bool online; /* as asked; index_definition_write leaves it out */
     unsigned types; /* bits of enum value_type */
     unsigned part_count;
     struct index_part parts[KEY_PARTS_MAX];

@@ -260,8 +260,8 @@ static struct schema *index_alloc(struct catalogue *c, const struct key_spec *sp
                                   const struct index_row *row)
 {
     size_t head = arena_round_up(offsetof(struct schema, spec) + spec_bytes(spec));
-    size_t size =
-        head + sizeof(struct index_definition) + row->definition.size + row->name.size;
+    size_t size = head + sizeof(struct index_definition) + row->definition.size +
+                  row->name.size + row->why.size;
     struct schema *s = os_alloc(c->os, size);
     uint8_t *at = (uint8_t *)s + head;
 
@@ -278,6 +278,11 @@ static struct schema *index_alloc(struct catalogue *c, const struct key_spec *sp
     at += row->definition.size;
     memcpy(at, row->name.data, row->name.size);
     s->index = slice_make(at, row->name.size);
+    at += row->name.size;
+    if (row->why.size)
+        memcpy(at, row->why.data, row->why.size);
+    s->why = row->why.size ? slice_make(at, row->why.size) : SLICE_NONE;
+    s->state = row->state;
     s->number = row->number;
     c->bytes += size;
     return s;

@@ -34,6 +34,7 @@
 #include "server/storage/hash_table.h"
 #include "server/storage/key.h"
 #include "server/txn/catalogue_row.h"
+#include "server/txn/index_row.h"
 
 #define CATALOGUE_STORE 0u                    /* the store of store definitions: name -> row */
 #define SCHEMA_REFS_MAX \
@@ -89,6 +90,8 @@ struct schema {
     unsigned index_count, index_room;
     struct slice index; /* of an index: its name; none: it is a store */
     bool unique;        /* of an index */
+    enum index_state state;            /* of an index */
+    struct slice why;                  /* of an index that has FAILED; behind its name */
     const struct index_definition *is; /* of an index: what it is, read from key */
     uint64_t commit; /* 0: a draft */
     uint64_t version;

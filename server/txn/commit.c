@@ -178,6 +178,7 @@ static void commit_publish_schemas(struct db *db, struct txn *t, const struct st
 
         list_splice_back(schema_writers, &s->entry->writers);
         catalogue_publish(&db->catalogue, s, stamp->commit, stamp->version, stamp->durability);
+        db->builds_due |= s->index_count > 0;
     }
     catalogue_settle(&db->catalogue, stamp->commit);
 }
@@ -227,7 +228,7 @@ static void commit_drop_voids(struct txn *t)
 /* The bytes that it takes in the log, where entries of indexes are left out. */
 static uint64_t commit_bytes(const struct txn *t, const struct stamp *stamp)
 {
-    ASSERT(stamp->records > t->write_set.entries); /* entries come with a record */
+    ASSERT(stamp->records >= t->write_set.entries); /* of a build there are entries alone */
     return commit_log_head_bytes(t) +
            (stamp->records - t->write_set.entries) * COMMIT_RECORD_HEAD_BYTES +
            t->write_set.value_bytes - t->write_set.entry_bytes;

@@ -163,7 +163,7 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
     if (!e && !slice_is_none(options->index))
         e = index_find(op, schema, options->index, &schema);
     if (!e && schema->of)
-        e = index_check_damage(op, schema);
+        e = index_check_usable(op, schema);
     if (!e) {
         e = key_range_read(&schema->spec, range, &bounds, &why);
         if (e)

@@ -11,6 +11,7 @@
 #include "server/txn/db_fail.h"
 #include "server/txn/db_options.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/index_build.h"
 #include "server/txn/intents.h"
 #include "server/txn/leaving.h"
 #include "server/txn/losers.h"
@@ -283,6 +284,11 @@ enum err db_open(struct os *os, const struct db_options *options,
     }
     if (!e)
         e = db_open_log(db, f);
+    if (!e) {
+        db->build = index_build_new(db);
+        if (!db->build)
+            e = failure_set(f, ERR_NOMEM, "out of memory for the database");
+    }
     if (e)
         db_free(db, true);
     else
@@ -334,6 +340,7 @@ void db_turn(struct db *db)
     stages_free_unneeded(db);
     tasks_turn(db);
     outcome_turn(db);
+    index_build_turn(db->build);
     replies_turn(&db->replies);
     health_turn(db);
     pulse_turn_end(&db->pulse);
@@ -398,6 +405,10 @@ uint64_t db_tick(struct db *db)
         next = db_next_pass_ms(db);
     if (db->sealed_count && !db->is_merging && db->pulse.now_ms >= db->pass_retry_ms)
         pulse_wake(&db->pulse);
+    if (index_build_next_ms(db->build) <= db->pulse.now_ms)
+        pulse_wake(&db->pulse);
+    else if (index_build_next_ms(db->build) < next)
+        next = index_build_next_ms(db->build);
     if (db->reclaiming.due_ms && db->pulse.now_ms >= db->reclaiming.due_ms)
         pulse_wake(&db->pulse);
     return wal_next < next ? wal_next : next;
@@ -419,6 +430,7 @@ void db_close(struct db *db, void (*closed)(void *context), void *context)
     ASSERT(closed && !db->closed);
     db->closed = closed;
     db->closed_context = context;
+    index_build_stop(db->build);
     db->amalgamate_upto = 0;
     db->options.manual = true; /* no new pass */
     pulse_wake(&db->pulse);
@@ -432,6 +444,8 @@ void db_free(struct db *db, bool abandon)
         ASSERT(abandon);
         txn_rollback(t);
     }
+    if (db->build)
+        index_build_free(db->build);
     leaving_end(&db->leaving);
     losers_fini(db);
     txn_pool_fini(&db->txn_pool);

@@ -44,6 +44,12 @@
 #include "server/txn/txn_struct.h"
 
 struct amalgamation;
+struct index_build;
+
+struct build_progress { /* of the index that is being made in the background */
+    uint32_t number; /* 0: none is */
+    uint64_t built;  /* records of its store that have their entries */
+};
 
 /* Giving space on the disk back (reclaim.c). */
 struct reclaiming {
@@ -95,6 +101,9 @@ struct db {
     struct chains
         written_stores; /* txn_store of transactions with many, by transaction and number */
     struct entries entries;   /* of the record that is being written */
+    struct index_build *build; /* of indexes, in the background */
+    bool builds_due;           /* there may be one that is not being made */
+    struct build_progress building;
     struct list_link ledgers; /* newest first */
     uint64_t ledger_bytes;    /* in memory */
     uint64_t ledger_disk_bytes;

@@ -97,3 +97,14 @@ enum err entries_add_difference(struct entries *s, struct schema *index, struct 
     failure_set_index(f, e, index->index);
     return e;
 }
+
+void entries_leave_out(struct entries *s, struct entry **at)
+{
+    struct entry *n = *at;
+
+    ASSERT(n && s->bytes >= record_bytes(n->key, n->value));
+    s->bytes -= record_bytes(n->key, n->value);
+    *at = n->next;
+    if (s->last == &n->next)
+        s->last = at;
+}

@@ -15,6 +15,13 @@
 #include "server/storage/index_entries.h"
 #include "server/txn/catalogue.h"
 
+/* The row of an index's tree that says how far its build has come (index_build.h): no entry has
+ * that key. */
+static inline struct slice index_progress_key(void)
+{
+    return slice_text("\x01");
+}
+
 struct entry { /* a change of one */
     struct entry *next;
     struct schema *index;
@@ -44,6 +51,8 @@ struct entry_versions {
  * ERR_TOO_LARGE, ERR_NOMEM: f says why. */
 enum err entries_add_difference(struct entries *s, struct schema *index, struct slice key,
                                 const struct entry_versions *record, struct failure *f);
+/* Take out the change that *at leads to. */
+void entries_leave_out(struct entries *s, struct entry **at);
 /* Begin anew. */
 void entries_reset(struct entries *s);
 

@@ -30,6 +30,28 @@ enum err entries_not_unique(struct failure *f, const struct schema *index, struc
     return ERR_NOT_UNIQUE;
 }
 
+/* While a unique index is being built, another record may have the key that this one leaves: that
+ * the two clash has not been met yet. The entry is that one's, and stays. */
+static enum err entries_leave_others(struct op *op, struct txn *t, struct slice record)
+{
+    struct view v = view_of(t->snapshot, &t->write_set);
+    struct entries *s = &op->db->entries;
+    enum err e = ERR_OK;
+
+    for (struct entry **at = &s->first; *at && !e;) {
+        struct entry *n = *at;
+        struct slice there = SLICE_NONE;
+
+        if (n->index->state == INDEX_BUILDING && n->index->unique && slice_is_none(n->value))
+            e = record_see(op, &v, n->index->number, n->key, &there);
+        if (!slice_is_none(there) && !slice_equal(there, record))
+            entries_leave_out(s, at);
+        else
+            at = &n->next;
+    }
+    return e;
+}
+
 /* An entry that is to be put into a unique index: is there another record? */
 static enum err entry_check_unique(struct op *op, struct txn *t, const struct entry *n)
 {
@@ -52,12 +74,18 @@ enum err entries_change(struct op *op, struct txn *t, struct schema *schema, str
     struct entries *s = &op->db->entries;
     struct view v = view_of(t->snapshot, &t->write_set);
     struct entry_versions record = {SLICE_NONE, value};
+    bool is_building = false;
     enum err e = record_see(op, &v, schema->number, key, &record.before);
 
     ASSERT(schema->index_count > 0 && !schema->of);
     entries_reset(s);
-    for (unsigned i = 0; i < schema->index_count && !e; i++)
-        e = entries_add_difference(s, schema->indexes[i], key, &record, &op->failure);
+    for (unsigned i = 0; i < schema->index_count && !e; i++) {
+        is_building |= schema->indexes[i]->state == INDEX_BUILDING;
+        if (schema->indexes[i]->state != INDEX_FAILED)
+            e = entries_add_difference(s, schema->indexes[i], key, &record, &op->failure);
+    }
+    if (!e && is_building)
+        e = entries_leave_others(op, t, key);
     for (const struct entry *n = s->first; n && !e; n = n->next) {
         if (n->index->unique && !slice_is_none(n->value))
             e = entry_check_unique(op, t, n);

@@ -132,8 +132,10 @@ static enum err check_all(struct index_check *c)
         for (struct hash_link *l = names->buckets[b]; l && !e; l = l->next) {
             struct schema *s = LIST_ENTRY(l, struct catalogue_entry, in_names)->newest;
 
-            for (unsigned i = 0; s && !s->is_dropped && i < s->index_count && !e; i++)
-                e = check_index(c, s->indexes[i]);
+            for (unsigned i = 0; s && !s->is_dropped && i < s->index_count && !e; i++) {
+                if (s->indexes[i]->state == INDEX_READY)
+                    e = check_index(c, s->indexes[i]);
+            }
         }
     }
     return e;

@@ -30,12 +30,19 @@ enum err store_indexes_write(struct op *op, const struct schema *s,
     d->indexes = SLICE_NONE;
     for (unsigned i = 0; i < s->index_count && !e; i++) {
         const struct schema *index = s->indexes[i];
-        struct index_row row = {index->index, index->number, index->key};
+        struct index_row row = {index->index, index->number, index->key, index->state,
+                                index->why};
 
         if (index == edit->left_out)
             continue;
-        if (edit->number)
+        if (edit->number) { /* the store is cleared: there is nothing to build */
             row.number = edit->number + i;
+            row.state = INDEX_READY;
+        }
+        if (index == edit->changed) {
+            row.state = edit->state;
+            row.why = edit->why;
+        }
         if (index == edit->renamed)
             row.name = edit->name;
         e = list_add(op, &row, room, &used);

@@ -19,6 +19,9 @@ struct index_edit {
     const struct schema *renamed;     /* NULL: none is */
     struct slice name;                /* of that one */
     const struct index_row *added;    /* NULL: none is */
+    const struct schema *changed;     /* whose state becomes another; NULL: none's */
+    enum index_state state;
+    struct slice why; /* of INDEX_FAILED */
 };
 /* The indexes of s as edited, put into d->indexes, which lies in room (DEFINITION_BYTES_MAX
  * bytes). ERR_TOO_LARGE. */

@@ -32,7 +32,7 @@ static enum err source_find(struct op *op, struct txn *t, const struct source *s
     ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
         e = index_find(op, s, source->index, index);
-    return e ? e : index_check_damage(op, *index);
+    return e ? e : index_check_usable(op, *index);
 }
 
 /* The first entry of an index key: the encoded key of its record, in op->cursor's memory or in a

@@ -105,11 +105,27 @@ enum err index_find(struct op *op, const struct schema *s, struct slice name,
     return ERR_NO_INDEX;
 }
 
-enum err index_check_damage(struct op *op, const struct schema *index)
+static enum err index_not_ready(struct op *op, const struct schema *index)
+{
+    failure_set(
+        &op->failure, ERR_NO_INDEX,
+        index->state == INDEX_BUILDING
+            ? "index \"%s\" of store \"%s\" is being built; it cannot be read yet"
+            : "the build of index \"%s\" of store \"%s\" has failed; `stores` says why; "
+              "drop it",
+        text_show(index->index), text_show(schema_name(index)));
+    failure_set_store(&op->failure, ERR_NO_INDEX, schema_name(index));
+    failure_set_index(&op->failure, ERR_NO_INDEX, index->index);
+    return ERR_NO_INDEX;
+}
+
+enum err index_check_usable(struct op *op, const struct schema *index)
 {
     const struct tree_damage *damage = damage_find(&op->db->damage, index->number);
 
     ASSERT(index->of);
+    if (index->state != INDEX_READY)
+        return index_not_ready(op, index);
     if (!damage || !damage->is_lost)
         return ERR_OK;
     failure_set_at(&op->failure, ERR_CORRUPT, PRIMARY_FILE, damage->offset,
@@ -156,21 +172,27 @@ static enum err index_check_store(struct op *op, const struct txn *t, const stru
 }
 
 static enum err index_define_new(struct op *op, struct txn *t, struct schema *s,
-                                 struct slice name, struct slice options)
+                                 struct slice name, const struct index_definition *d)
 {
     uint8_t bytes[INDEX_DEFINITION_BYTES_MAX];
-    struct index_row row = {.name = name};
-    struct index_definition d;
-    enum err e = index_definition_read(options, &d, &op->failure);
+    struct index_row row = {
+        .name = name, .state = d->online ? INDEX_BUILDING : INDEX_READY, .why = SLICE_NONE};
+    enum err e;
 
-    if (e)
-        return e;
-    row.definition = slice_make(bytes, index_definition_write(&d, bytes, sizeof bytes));
+    row.definition = slice_make(bytes, index_definition_write(d, bytes, sizeof bytes));
     ASSERT(row.definition.size > 0);
     e = store_check_room(op, false);
     if (!e)
         e = store_next_numbers(op, 1, &row.number);
     return e ? e : index_define(op, t, s, &(struct index_edit){.added = &row});
+}
+
+enum err index_set_state(struct op *op, struct txn *t, const struct schema *index,
+                         enum index_state state, struct slice why)
+{
+    /* catalogue-max is for what clients ask for; this takes the place of a version as large */
+    return index_define(op, t, index->of,
+                        &(struct index_edit){.changed = index, .state = state, .why = why});
 }
 
 /* The entries of one record that was there. */
@@ -232,35 +254,58 @@ static void build_end(struct op *op)
     op->cursor = NULL;
 }
 
-static enum err index_create_in(struct op *op, struct txn *t, struct slice store,
-                                struct slice name, struct slice options)
+/* What may be refused before anything is written. */
+static enum err index_check_new(struct op *op, const struct txn *t, const struct schema *s,
+                                const struct store_request *r, struct index_definition *d)
+{
+    enum err e = record_check_document(op, r->index_options, "create_index: invalid options");
+
+    if (!e)
+        e = index_check_name(op, r->name);
+    if (!e)
+        e = index_check_absent(op, s, r->name);
+    if (!e)
+        e = index_check_store(op, t, s);
+    return e ? e : index_definition_read(r->index_options, d, &op->failure);
+}
+
+/* ERR_END: its entries are made in the background. */
+static enum err index_create_begin(struct op *op, struct txn *t, const struct store_request *r,
+                                   struct schema *s)
+{
+    struct index_definition d;
+    enum err e = index_check_new(op, t, s, r, &d);
+
+    if (!e && !d.online)
+        e = reads_note_build(op, t, s);
+    if (!e)
+        e = index_define_new(op, t, s, r->name, &d);
+    if (!e && d.online)
+        return ERR_END;
+    if (!e)
+        e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
+    if (e)
+        return e;
+    op->cursor = cursor_new(op, t, t->snapshot, s, &everything, false, false);
+    return op->cursor ? ERR_OK
+                      : failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
+}
+
+static enum err index_create_in(struct op *op, struct txn *t, const struct store_request *r)
 {
     struct schema *s, *index;
-    enum err e = catalogue_find(op, t, t->snapshot->commit, store, &s);
+    enum err e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
 
     ASSERT(e || t->is_autocommit || t->statement.op == op); /* T-5 */
     if (!e && !op->cursor) { /* once, though the rest takes several turns */
-        e = record_check_document(op, options, "create_index: invalid options");
+        e = index_create_begin(op, t, r, s);
+        if (e == ERR_END)
+            return ERR_OK;
         if (!e)
-            e = index_check_name(op, name);
-        if (!e)
-            e = index_check_absent(op, s, name);
-        if (!e)
-            e = index_check_store(op, t, s);
-        if (!e)
-            e = reads_note_build(op, t, s);
-        if (!e)
-            e = index_define_new(op, t, s, name, options);
-        if (!e)
-            e = catalogue_find(op, t, t->snapshot->commit, store, &s);
-        if (!e) {
-            op->cursor = cursor_new(op, t, t->snapshot, s, &everything, false, false);
-            if (!op->cursor)
-                e = failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
-        }
+            e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
     }
     if (!e)
-        e = index_find(op, s, name, &index);
+        e = index_find(op, s, r->name, &index);
     return e ? e : build_steps(op, t, index);
 }
 
@@ -272,7 +317,7 @@ static enum err index_create_step(struct op *op, struct txn *t, const struct sto
     if (op->is_ending)
         return ERR_OK;
     statement_begin(op, t->is_autocommit ? NULL : t);
-    e = index_create_in(op, t, r->store, r->name, r->index_options);
+    e = index_create_in(op, t, r);
     if (e != ERR_WAIT)
         build_end(op);
     return e;

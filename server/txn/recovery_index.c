@@ -112,6 +112,14 @@ static struct schema *indexed_store(struct db *db, uint32_t number)
     return s && !s->of && s->index_count ? s : NULL;
 }
 
+/* Its entries are looked up while it is made again, too. */
+static bool is_building_unique(struct db *db, uint32_t number)
+{
+    const struct schema *s = catalogue_by_number(&db->catalogue, number);
+
+    return s && s->of && s->unique && s->state == INDEX_BUILDING;
+}
+
 void recovery_index_note(struct recovery_index *r, struct stamp *stamp)
 {
     ASSERT(stamp->commit && !stamp->owner);
@@ -120,7 +128,8 @@ void recovery_index_note(struct recovery_index *r, struct stamp *stamp)
     for (struct record *n = stamp->first; n; n = n->log_next) {
         struct record *before;
 
-        if (n->is_entry || !indexed_store(r->db, n->store))
+        if (n->is_entry ? !is_building_unique(r->db, n->store)
+                        : !indexed_store(r->db, n->store))
             continue;
         before = seen_find(r, n->store, record_key(n));
         chain_link_init(&n->in_intents);
@@ -163,12 +172,20 @@ static enum err change_add(struct recovery_index *r, const struct entry *n, stru
                            struct failure *f)
 {
     struct record *there = stage_find(&r->changes, n->index->number, n->key);
+    struct slice before;
     bool fresh;
 
     ASSERT(n->index->of && n->key.size > 0);
     if (n->index->unique && slice_is_none(n->value) && there && !record_is_delete(there) &&
         !slice_equal(record_value(there), record))
         return ERR_OK;
+    if (n->index->unique && n->index->state == INDEX_BUILDING && slice_is_none(n->value) &&
+        !there) {
+        enum err e = record_before(r, n->index->number, n->key, &before, f);
+
+        if (e || (!slice_is_none(before) && !slice_equal(before, record)))
+            return e; /* it is another record's (entries_change.c) */
+    }
     if (!write_set_put(&r->changes, &r->made, n->index->number, n->key, n->value, &fresh))
         return failure_set(f, ERR_NOMEM, "out of memory for the entries of an index");
     return ERR_OK;
@@ -229,8 +246,10 @@ static enum err record_change(struct recovery_index *r, const struct record *n,
         wait_release(r->db->primary, &r->wait);
         return indexes_lose(r, s, e, f);
     }
-    for (unsigned i = 0; i < s->index_count && !e; i++)
-        e = changes_add(r, s->indexes[i], record_key(n), &record, f);
+    for (unsigned i = 0; i < s->index_count && !e; i++) {
+        if (s->indexes[i]->state != INDEX_FAILED)
+            e = changes_add(r, s->indexes[i], record_key(n), &record, f);
+    }
     wait_release(r->db->primary, &r->wait);
     return e;
 }
@@ -254,8 +273,8 @@ static bool store_has_records(const struct db *db, uint32_t store)
 static bool is_built(const struct db *db, const struct schema *index, uint64_t commit)
 {
     ASSERT(index->of && commit > 0);
-    return index->shelf->born == commit && index->of->shelf->born != commit &&
-           store_has_records(db, index->of->number);
+    return index->state == INDEX_READY && index->shelf->born == commit &&
+           index->of->shelf->born != commit && store_has_records(db, index->of->number);
 }
 
 /* The store of a definition among the records of a commit; NULL: it has no indexes. */
@@ -353,6 +372,25 @@ static enum err build_indexes(struct recovery_index *r, const struct stamp *stam
     return e;
 }
 
+/* The last commit of a build in the background takes away the row that says how far it has come. */
+static enum err end_builds(struct recovery_index *r, const struct stamp *stamp,
+                           struct failure *f)
+{
+    bool fresh;
+
+    for (const struct record *n = stamp->first; n; n = n->log_next) {
+        struct schema *s = defined_store(r->db, n);
+
+        for (unsigned i = 0; s && i < s->index_count; i++) {
+            if (s->indexes[i]->state == INDEX_READY &&
+                !write_set_put(&r->changes, &r->made, s->indexes[i]->number,
+                               index_progress_key(), SLICE_NONE, &fresh))
+                return failure_set(f, ERR_NOMEM, "out of memory for the entries of an index");
+        }
+    }
+    return ERR_OK;
+}
+
 /* ---- one commit ---- */
 
 /* Into the stage's memory, behind the records. There is nothing to delete in an index that the
@@ -393,6 +431,8 @@ enum err recovery_index_commit(struct recovery_index *r, struct stamp *stamp, st
     memset(&r->made, 0, sizeof r->made);
     primary_read_blocking(db->primary, true);
     e = build_indexes(r, stamp, f);
+    if (!e)
+        e = end_builds(r, stamp, f);
     for (const struct record *n = stamp->first; n && !e; n = n == last ? NULL : n->log_next)
         e = record_change(r, n, f);
     primary_read_blocking(db->primary, false);

@@ -105,7 +105,12 @@ struct store_index store_info_index(const struct store_info *info, unsigned i)
     const struct schema *s = info->schema;
 
     ASSERT(i < s->index_count);
-    return (struct store_index){s->indexes[i]->index, s->indexes[i]->key};
+    return (struct store_index){.name = s->indexes[i]->index,
+                                .definition = s->indexes[i]->key,
+                                .state = s->indexes[i]->state,
+                                .why = s->indexes[i]->why,
+                                .built =
+                                    s->indexes[i]->number == info->building ? info->built : 0};
 }
 
 static enum err list_count(struct op *op, struct txn *t, struct store_list *l,
@@ -128,6 +133,8 @@ static enum err list_count(struct op *op, struct txn *t, struct store_list *l,
     info->last_writer_wins = s->last_writer_wins;
     info->index_count = s->index_count;
     info->schema = s;
+    info->building = op->db->building.number;
+    info->built = op->db->building.built;
     info->next = 0;
     if (s->generate) {
         info->next = generator_next(c, t, s->shelf);

@@ -9,6 +9,7 @@
 
 #include "server/storage/key.h"
 #include "server/txn/catalogue_row.h"
+#include "server/txn/index_row.h"
 #include "server/txn/op.h"
 #include "server/txn/txn.h"
 
@@ -39,12 +40,18 @@ struct store_info { /* borrowed inside the callback */
     uint64_t bytes;   /* about */
     unsigned index_count;
     const struct schema *schema; /* for store_info_index */
+    uint32_t
+        building; /* the index that is being made in the background, by its number; 0: none is */
+    uint64_t built;    /* records of its store that have their entries */
     uint64_t next;    /* the number that the transaction would be given next; 0: none are */
 };
 
 struct store_index { /* likewise */
     struct slice name;
     struct slice definition; /* a map, as index_definition_write puts it */
+    enum index_state state;
+    struct slice why; /* of INDEX_FAILED: index_row.h */
+    uint64_t built;   /* of INDEX_BUILDING: records that have their entries */
 };
 /* i is below index_count. */
 struct store_index store_info_index(const struct store_info *info, unsigned i);

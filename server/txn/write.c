@@ -347,3 +347,30 @@ enum err write_token(struct op *op, struct txn *t, struct slice key, struct slic
     r->last_writer_wins = true;
     return ERR_OK;
 }
+
+enum err write_begin_built(struct op *op, struct txn *t)
+{
+    struct db *db = t->db;
+
+    if (!db->options.manual && db->staged_bytes >= db->options.staged_bytes_max / 2 &&
+        (db->newest_stage->first_commit || db->sealed_count)) {
+        if (db->sealed_count || stages_rotate(db) == ERR_OK)
+            return pulse_wait_for_room(&db->pulse, op);
+    }
+    return write_reserve_log(op, t, 0, false);
+}
+
+enum err write_built(struct op *op, struct txn *t, struct schema *index, struct slice key,
+                     struct slice value)
+{
+    struct record *r;
+    enum err e = write_into(op, t, index, key, value);
+
+    if (e)
+        return e;
+    r = stage_find(&t->write_set, index->number, key);
+    ASSERT(r && index->of);
+    r->last_writer_wins = true;
+    usage_note(t);
+    return ERR_OK;
+}

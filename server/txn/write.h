@@ -32,4 +32,12 @@ enum err write_nothing(struct op *op, struct txn *t);
  * of the core. */
 enum err write_token(struct op *op, struct txn *t, struct slice key, struct slice value);
 
+/* ---- by index_build.h: entries alone, committed in the same call ---- */
+
+/* Room for a slice: stages half full are left to the clients. */
+enum err write_begin_built(struct op *op, struct txn *t);
+/* An entry, or a row of the build; nobody conflicts with it (but see entry_build). */
+enum err write_built(struct op *op, struct txn *t, struct schema *index, struct slice key,
+                     struct slice value);
+
 #endif

@@ -43,6 +43,7 @@ static void life_on_event(void *context, const char *event, const char *facts)
         l->counts->roots += roots ? strtoull(roots + 6, NULL, 10) - 1 : 0;
     }
     life_on_damage(l, event, facts);
+    life_on_index(l, event, facts);
     if (strcmp(event, "stage_sealed") == 0)
         l->counts->rotations++;
     if (sim_knobs(l->sim)->trace)
@@ -527,6 +528,7 @@ static void life_end(struct life *l)
     life_check_prefix(l, l->told);
     life_check_indexes(l);
     life_heal(l);
+    life_end_builds(l);
     life_check_floor(l);
     l->is_failed = true; /* so that the rest is abandoned */
     sim_crash(l->sim);

@@ -39,6 +39,8 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t changes;          /* of stores within transactions */
     uint64_t renames;
     uint64_t indexes, index_scans, index_gets; /* changes of indexes; reads by them */
+    uint64_t builds,
+        builds_read;       /* indexes that became ready in the background; reads before */
     uint64_t index_checks; /* indexes compared with their records, all of them */
     uint64_t taken_back; /* to a savepoint */
     uint64_t tokens, tokens_again, outcomes, fenced; /* commits with one; repeated; asked; so */

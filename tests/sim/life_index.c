@@ -5,6 +5,8 @@
 #include "server/storage/index_definition.h"
 #include "tests/sim/life_internal.h"
 
+#include <stdlib.h>
+
 #define KINDS 4
 
 enum kind { KIND_VALUE = 1, KIND_UNIQUE, KIND_CLASS, KIND_MULTI };
@@ -143,6 +145,55 @@ void life_read_indexes(struct life *l, unsigned store, uint64_t kinds[MODEL_INDE
     LIFE_CHECK(l, e == ERR_OK, "after a restart the stores cannot be listed: %s", err_name(e));
 }
 
+/* ---- builds in the background ---- */
+
+void life_on_index(struct life *l, const char *event, const char *facts)
+{
+    const char *store = strstr(facts, "store=\""), *commit = strstr(facts, " commit=");
+
+    LIFE_CHECK(l, strcmp(event, "index_failed") != 0, "a build has failed: %s", facts);
+    if (strcmp(event, "index_ready") != 0)
+        return;
+    LIFE_CHECK(l, store && commit, "an event without its facts: %s", facts);
+    for (unsigned s = 0; s < MODEL_STORES; s++) {
+        struct slice name = life_store_name(s);
+
+        if (strncmp(store + 7, (const char *)name.data, name.size) == 0 &&
+            store[7 + name.size] == '"')
+            life_commit_ready(l, s, strtoull(commit + 8, NULL, 10));
+    }
+    l->counts->builds++;
+}
+
+static void count_builds(void *context, const struct store_info *info)
+{
+    for (unsigned i = 0; i < info->index_count; i++)
+        *(unsigned *)context += store_info_index(info, i).state == INDEX_BUILDING;
+}
+
+void life_end_builds(struct life *l)
+{
+    struct actor *a = &l->actors[0];
+    unsigned building = l->options->indexes > 0;
+
+    for (unsigned tries = 0; building; tries++) {
+        enum err e;
+
+        LIFE_CHECK(l, tries < 2000, "%u indexes are not ready at the end", building);
+        for (unsigned i = 0; i < 10; i++)
+            life_settle(l);
+        building = 0;
+        op_init(&a->op, l->db, actor_wake);
+        while ((e = stores_list(&a->op, NULL, NULL, count_builds, &building)) == ERR_WAIT) {
+            for (a->is_woken = false; !a->is_woken;)
+                life_settle(l);
+        }
+        op_fini(&a->op);
+        if (e == ERR_TXN_EXPIRED && l->is_tight)
+            building = 1;
+    }
+}
+
 /* ---- asking ---- */
 
 void index_draw(struct life *l, struct actor *a)
@@ -155,6 +206,7 @@ void index_draw(struct life *l, struct actor *a)
     if (changes) {
         a->autocommit = true;
         a->act = sim_chance(l->sim, 70) ? ACT_INDEX_CREATE : ACT_INDEX_DROP;
+        a->index_online = sim_chance(l->sim, 50);
         return;
     }
     a->act = sim_chance(l->sim, 50) ? ACT_INDEX_GET : ACT_INDEX_SCAN;
@@ -257,12 +309,29 @@ static enum err index_ask_scan(struct life *l, struct actor *a, struct txn *t)
     return e;
 }
 
+/* With `online`, as one more pair of the options. */
+static enum err index_make(struct actor *a, struct txn *t, struct slice store,
+                           struct slice name)
+{
+    static const uint8_t online[] = "\xa6online\xc3";
+    struct slice options = index_options(a->index_kind);
+    uint8_t room[64];
+
+    if (!a->index_online)
+        return index_create(&a->op, t, store, name, options);
+    memcpy(room, options.data, options.size);
+    room[0]++; /* the pairs of the map */
+    memcpy(room + options.size, online, sizeof online - 1);
+    return index_create(&a->op, t, store, name,
+                        slice_make(room, options.size + sizeof online - 1));
+}
+
 enum err index_call(struct life *l, struct actor *a, struct txn *t, struct slice *value)
 {
     struct slice store = life_store_name(a->store), name = index_name(a->index);
 
     if (a->act == ACT_INDEX_CREATE)
-        return index_create(&a->op, t, store, name, index_options(a->index_kind));
+        return index_make(a, t, store, name);
     if (a->act == ACT_INDEX_DROP)
         return index_drop(&a->op, t, store, name);
     a->is_vague = a->is_vague || (a->serializable && !a->autocommit);
@@ -337,6 +406,10 @@ void judge_index(struct life *l, struct actor *a, enum err e, struct slice value
         LIFE_CHECK(l, e == ERR_NO_INDEX,
                    "index %u of store %u is not there, but the answer is %s", a->index,
                    a->store, err_name(e));
+        return;
+    }
+    if (e == ERR_NO_INDEX && strstr(a->op.failure.text, "is being built")) {
+        l->counts->builds_read++;
         return;
     }
     LIFE_CHECK(l, e == (a->act == ACT_INDEX_SCAN ? ERR_END : ERR_OK),

@@ -112,6 +112,7 @@ struct actor {
     unsigned store_to; /* of a rename */
     unsigned index, index_kind;
     uint64_t index_value; /* of a get by it */
+    bool index_online;
     uint64_t value;
     uint64_t at;    /* the snapshot of an autocommit read */
     uint64_t since; /* the last commit when the request began */
@@ -195,6 +196,8 @@ void life_commit_store(struct life *l, const struct actor *winner, unsigned stor
 /* An autocommit has made (kind) or dropped (0) an index. */
 void life_commit_index(struct life *l, unsigned store, unsigned index, uint64_t kind,
                        uint64_t commit);
+/* The definition of a store has changed as a build in the background has ended. */
+void life_commit_ready(struct life *l, unsigned store, uint64_t commit);
 void life_commit_rename(struct life *l, unsigned from, unsigned to, uint64_t commit);
 uint64_t actor_expect(const struct life *l, const struct actor *a, unsigned store, unsigned key,
                       uint64_t at, uint64_t *decided);
@@ -243,6 +246,10 @@ void judge_index(struct life *l, struct actor *a, enum err e, struct slice value
 uint64_t model_entries(const struct life *l, uint64_t *indexes);
 /* The kinds of the indexes that a store has now; 0: none. */
 void life_read_indexes(struct life *l, unsigned store, uint64_t kinds[MODEL_INDEXES]);
+/* What an event says of a build in the background. */
+void life_on_index(struct life *l, const char *event, const char *facts);
+/* Nothing is being built any more. */
+void life_end_builds(struct life *l);
 /* Every index has the entries of its records. */
 void life_check_indexes(struct life *l);
 /* Let time pass until what was waited for has come. */

@@ -291,6 +291,12 @@ void life_commit_index(struct life *l, unsigned store, unsigned index, uint64_t 
     life_doom_definition(l, NULL, store, commit, 0);
 }
 
+void life_commit_ready(struct life *l, unsigned store, uint64_t commit)
+{
+    model_touch_store(&l->model, store, commit, 0);
+    life_doom_definition(l, NULL, store, commit, 0);
+}
+
 /* An autocommit rename: one name goes, the other comes with all that the first had. */
 void life_commit_rename(struct life *l, unsigned from, unsigned to, uint64_t commit)
 {

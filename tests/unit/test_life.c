@@ -24,8 +24,11 @@ static void check_indexes(const struct life_counts *counts, uint64_t lives)
     printf("%llu changes of indexes, %llu gets and %llu scans by them, %llu checks of all\n",
            (unsigned long long)counts->indexes, (unsigned long long)counts->index_gets,
            (unsigned long long)counts->index_scans, (unsigned long long)counts->index_checks);
+    printf("%llu became ready in the background, %llu reads came too early\n",
+           (unsigned long long)counts->builds, (unsigned long long)counts->builds_read);
     if (lives < 10)
         return;
+    ck_assert_uint_gt(counts->builds, lives);
     ck_assert_uint_gt(counts->indexes, 5 * lives);
     ck_assert_uint_gt(counts->index_gets, 10 * lives);
     ck_assert_uint_gt(counts->index_scans, 10 * lives);

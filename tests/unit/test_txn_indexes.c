@@ -1,6 +1,8 @@
 /* Indexes in the core: lives of random writes over stages, merges, savepoints, rollbacks and
  * restarts, after each of which every index is compared with its records in both directions. */
 #include "server/txn/savepoints.h"
+#include "server/txn/entries.h"
+#include "server/txn/index_row.h"
 #include "tests/unit/core_rig.h"
 #include "tests/unit/notation.h"
 
@@ -295,6 +297,164 @@ START_TEST(an_index_that_could_not_be_made_dooms_nobody)
 }
 END_TEST
 
+/* docs/formats.md: what a store's row has for each of its indexes. */
+START_TEST(the_row_of_an_index_is_as_documented)
+{
+    static const struct {
+        enum index_state state;
+        const char *bytes;
+        size_t size;
+    } golden[] = {
+        {INDEX_READY, "\x93\xa1i\x05\x81\xa3key\xa1k", 11},
+        {INDEX_BUILDING, "\x94\xa1i\x05\x81\xa3key\xa1k\x01", 12},
+        {INDEX_FAILED, "\x94\xa1i\x05\x81\xa3key\xa1k\x94\xa3ONE\xa3why\x07\xc0", 22},
+    };
+    static uint8_t why[INDEX_WHY_BYTES_MAX];
+    struct index_why is = {slice_text("ONE"), slice_text("why"), slice_text("\x07"), SLICE_NONE};
+    uint8_t room[256];
+
+    for (size_t i = 0; i < sizeof golden / sizeof *golden; i++) {
+        struct index_row row = {.name = slice_text("i"),
+                                .number = 5,
+                                .definition = slice_text("\x81\xa3key\xa1k"),
+                                .state = golden[i].state,
+                                .why = slice_make(why, index_why_write(&is, why, sizeof why))};
+        struct index_row back;
+        struct msgpack_cursor c;
+
+        MUST_EQ(index_row_write(&row, room, sizeof room), golden[i].size);
+        MUST(memcmp(room, golden[i].bytes, golden[i].size) == 0);
+        c = msgpack_open(slice_make(room, golden[i].size));
+        MUST_EQ(index_row_read(&c, &back), ERR_OK);
+        MUST(back.state == row.state && slice_equal(back.definition, row.definition));
+    }
+    MUST(slice_equal(index_progress_key(), slice_text("\x01")));
+}
+END_TEST
+
+/* ---- in the background ---- */
+
+struct states { /* of indexes, as `stores` tells */
+    unsigned of[3];
+};
+
+static void note_states(void *context, const struct store_info *info)
+{
+    struct states *s = context;
+
+    for (unsigned i = 0; i < info->index_count; i++)
+        s->of[store_info_index(info, i).state]++;
+}
+
+static struct states states(struct core_rig *rig)
+{
+    struct states s = {0};
+    uint64_t calls = 0;
+
+    MUST_EQ(core_list(rig, NULL, note_states, &s, &calls), ERR_OK);
+    return s;
+}
+
+static void wait_for_builds(struct core_rig *rig)
+{
+    core_settle(rig);
+    for (unsigned i = 0; i < 1000 && states(rig).of[INDEX_BUILDING]; i++)
+        core_rest(rig, 50);
+    MUST_EQ(states(rig).of[INDEX_BUILDING], 0);
+}
+
+/* A life in which indexes are built while others write, merge, crash and change definitions. */
+START_TEST(an_index_built_online_is_as_one_built_at_rest)
+{
+    struct core_rig rig;
+
+    dice = (struct dice){(uint64_t)_i + 1000};
+    core_open(&rig, (uint64_t)_i);
+    if (_i % 3 == 0)
+        rig.options.link_bytes_max = 1024;
+    rig.options.slice_steps = _i % 2 ? 3 : 2000; /* and so of each slice of a build */
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    for (unsigned key = 1; key <= KEYS; key++)
+        core_set(&rig, "s", key, 1 + dice_below(&dice, _i % 4 ? 1000 : 100000));
+    for (unsigned round = 0; round < 6; round++) {
+        create(&rig, NULL, "low", "{\"key\": [[0]], \"online\": T}");
+        create(&rig, NULL, "own", "{\"key\": [[0]], \"unique\": T, \"online\": T}");
+        create(&rig, NULL, "part",
+               "{\"key\": [[1], [0]], \"where\": {0: {\"$gt\": 30}}, \"online\": T}");
+        live(&rig, 12);
+        if (dice_below(&dice, 2))
+            wait_for_builds(&rig);
+        check(&rig);
+        if (dice_below(&dice, 2))
+            core_drop_index(&rig, NULL, "s", "part");
+        core_drop_index(&rig, NULL, "s", "own");
+        if (dice_below(&dice, 2))
+            core_drop_index(&rig, NULL, "s", "low");
+    }
+    create(&rig, NULL, "low", "{\"key\": [[0]], \"online\": T}");
+    core_settle(&rig);
+    core_restart(&rig, true);
+    wait_for_builds(&rig);
+    check(&rig);
+    core_restart(&rig, true);
+    check(&rig);
+    MUST_EQ(states(&rig).of[INDEX_BUILDING], 0);
+    core_close(&rig);
+}
+END_TEST
+
+/* Nobody reads it before it is ready; what violates it ends it, and is named. */
+START_TEST(a_build_that_meets_a_violation_fails_and_says_so)
+{
+    struct core_rig rig;
+    struct states s;
+
+    core_open(&rig, 11);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    core_set(&rig, "s", 1, 7);
+    core_set(&rig, "s", 2, 7);
+    MUST_EQ(create(&rig, NULL, "own", "{\"key\": [[0]], \"unique\": T, \"online\": T}"),
+            ERR_OK);
+    wait_for_builds(&rig);
+    s = states(&rig);
+    MUST(s.of[INDEX_FAILED] == 1 && s.of[INDEX_READY] == 0);
+    MUST_EQ(core_put(&rig, NULL, "s", 3, 7), ERR_OK); /* nobody keeps it any more */
+    core_restart(&rig, true);
+    MUST_EQ(states(&rig).of[INDEX_FAILED], 1);
+    MUST_EQ(core_drop_index(&rig, NULL, "s", "own"), ERR_OK);
+    core_close(&rig);
+}
+END_TEST
+
+/* While it is built, what others write keeps it, and takes nothing from another's entry. */
+START_TEST(writes_keep_an_index_that_is_being_built)
+{
+    struct core_rig rig;
+    struct txn *t;
+
+    core_open(&rig, 12);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    core_set(&rig, "s", 1, 7);
+    core_amalgamate(&rig);
+    t = core_begin(&rig, "during", NULL);
+    MUST_EQ(create(&rig, t, "own", "{\"key\": [[0]], \"unique\": T, \"online\": T}"), ERR_OK);
+    MUST_EQ(core_put(&rig, t, "s", 2, 7), ERR_OK); /* the builder has not met 1 yet */
+    MUST_EQ(core_put(&rig, t, "s", 1, 8), ERR_OK); /* what it leaves is 2's by now */
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    if (_i) {
+        core_settle(&rig);
+        core_restart(&rig, true);
+    }
+    wait_for_builds(&rig);
+    MUST_EQ(states(&rig).of[INDEX_READY], 1);
+    check(&rig);
+    MUST_EQ(core_put(&rig, NULL, "s", 3, 7), ERR_NOT_UNIQUE);
+    MUST_EQ(core_put(&rig, NULL, "s", 3, 8), ERR_NOT_UNIQUE);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("indexes");
@@ -309,6 +469,10 @@ int main(void)
     tcase_add_loop_test(tcase, an_index_created_over_records_is_made_again_by_replay, 0, 4);
     tcase_add_test(tcase, entries_are_not_in_the_log);
     tcase_add_test(tcase, an_index_that_could_not_be_made_dooms_nobody);
+    tcase_add_loop_test(tcase, an_index_built_online_is_as_one_built_at_rest, 0, 40);
+    tcase_add_test(tcase, the_row_of_an_index_is_as_documented);
+    tcase_add_test(tcase, a_build_that_meets_a_violation_fails_and_says_so);
+    tcase_add_loop_test(tcase, writes_keep_an_index_that_is_being_built, 0, 2);
     tcase_add_loop_test(tcase, a_write_that_lacks_memory_changes_no_index, 0, 12);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
