@@ -49,14 +49,14 @@ def build(records, kills, writes):
             c.call("create_index", 0, "s", name, dict(options, online=True))
         killed = 0
         for _ in range(10000):
-            write_some(c, r, records, writes)
-            if all(index_of(c, n)["state"] == "ready" for n in ("by", "own")):
-                break
             if killed < kills:
                 c.close()
                 d.kill()
                 d.start()
                 c, killed = d.client(), killed + 1
+            write_some(c, r, records, r.randrange(writes))
+            if all(index_of(c, n)["state"] == "ready" for n in ("by", "own")):
+                break
         write_some(c, r, records, writes)
         c.call("create_index", 0, "s", "by2", {"key": "v"})
         c.call("create_index", 0, "s", "own2", {"key": "own", "unique": True})
