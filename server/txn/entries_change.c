@@ -38,6 +38,7 @@ static enum err entries_leave_others(struct op *op, struct txn *t, struct slice 
     struct entries *s = &op->db->entries;
     enum err e = ERR_OK;
 
+    ASSERT(record.size > 0);
     for (struct entry **at = &s->first; *at && !e;) {
         struct entry *n = *at;
         struct slice there = SLICE_NONE;

@@ -63,6 +63,7 @@ static struct index_build *build_of(struct op *op)
 
 static void build_woken(struct op *op)
 {
+    ASSERT(build_of(op)->db == op->db);
     build_of(op)->is_waiting = false;
     pulse_wake(&op->db->pulse);
 }
@@ -72,6 +73,7 @@ static void build_merged(struct db_task *task, enum err e, const struct failure 
     struct index_build *b = LIST_ENTRY(task, struct index_build, task);
 
     (void)f;
+    ASSERT(!list_is_linked(&task->in_queue));
     if (b->phase != BUILD_MERGING)
         return;
     if (!e && root_facts(primary_root(b->db->primary))->commit >= b->last_commit) {
@@ -102,6 +104,7 @@ struct index_build *index_build_new(struct db *db)
 
 static void build_leave(struct index_build *b)
 {
+    ASSERT(!b->op.own && !b->op.cursor);
     b->phase = BUILD_NONE;
     b->db->building = (struct build_progress){0};
     b->is_waiting = false;
@@ -152,6 +155,7 @@ static void build_find(struct index_build *b)
     }
     if (!found)
         return;
+    ASSERT(found->of && found->number);
     b->phase = BUILD_LOADING;
     b->number = found->number;
     b->built = 0;
@@ -177,6 +181,7 @@ static enum err progress_load(struct index_build *b, struct txn *t, const struct
 
     if (e)
         return e;
+    ASSERT(b->phase == BUILD_LOADING && !t->stamp);
     b->phase = BUILD_WALKING;
     if (slice_is_none(row) || row.size < PROGRESS_HEAD_BYTES ||
         row.size - PROGRESS_HEAD_BYTES > sizeof b->place)
@@ -194,6 +199,7 @@ static enum err progress_write(struct index_build *b, struct txn *t, struct sche
 {
     uint8_t row[PROGRESS_HEAD_BYTES + KEY_BYTES_MAX];
 
+    ASSERT(b->place_size <= KEY_BYTES_MAX && index->number == b->number);
     bytes_put_le64(row, b->built);
     row[8] = is_last;
     memcpy(row + PROGRESS_HEAD_BYTES, b->place, b->place_size);
@@ -212,7 +218,9 @@ static void build_fail(struct index_build *b, const struct failure *f)
         .key = f->key.size ? slice_make(f->key.data, f->key.size) : SLICE_NONE,
         .record = f->record.size ? slice_make(f->record.data, f->record.size) : SLICE_NONE};
 
+    ASSERT(f->error && b->phase == BUILD_WALKING);
     b->why_size = index_why_write(&why, b->why, sizeof b->why);
+    ASSERT(b->why_size <= sizeof b->why);
     b->ends_as = INDEX_FAILED;
     b->phase = BUILD_ENDING;
 }
@@ -220,6 +228,7 @@ static void build_fail(struct index_build *b, const struct failure *f)
 /* Whether somebody who is open has put the index key for another record. */
 static bool is_put_elsewhere(struct db *db, const struct entry *n)
 {
+    ASSERT(n->index->unique && !slice_is_none(n->value));
     for (struct record *r = intents_find(&db->intents, n->index->number, n->key); r;
          r = intents_next(&db->intents, r)) {
         if (!record_is_delete(r) && !slice_equal(record_value(r), n->value))
@@ -264,6 +273,7 @@ static enum err record_build(struct index_build *b, struct txn *t, struct schema
     struct entry_versions record = {SLICE_NONE, value};
     enum err e;
 
+    ASSERT(key.size > 0 && !slice_is_none(value));
     entries_reset(s);
     e = entries_add_difference(s, index, key, &record, &b->op.failure);
     for (const struct entry *n = s->first; n && !e; n = n->next, (*entries)++)
@@ -314,6 +324,7 @@ static enum err slice_end(struct index_build *b, struct txn *t, struct schema *i
     uint64_t commit = 0;
     enum err written = ERR_OK;
 
+    ASSERT(b->phase == BUILD_WALKING);
     if (goes_on && (t->stamp || is_last))
         written = progress_write(b, t, index, is_last);
     if (!goes_on || written) {
@@ -364,7 +375,11 @@ static enum err build_end_in(struct index_build *b, struct txn *t, struct schema
 {
     struct slice why = b->why_size ? slice_make(b->why, b->why_size) : SLICE_NONE;
     uint64_t commit = 0;
-    enum err e = index_set_state(&b->op, t, index, b->ends_as, why);
+    enum err e;
+
+    ASSERT(b->phase == BUILD_ENDING && index->state == INDEX_BUILDING);
+    ASSERT((b->ends_as == INDEX_FAILED) == (b->why_size > 0));
+    e = index_set_state(&b->op, t, index, b->ends_as, why);
 
     if (!e && b->ends_as == INDEX_READY)
         e = write_built(&b->op, t, index, index_progress_key(), SLICE_NONE);
@@ -396,6 +411,7 @@ static enum err build_step(struct index_build *b, struct schema *index)
     struct txn *t;
     enum err e;
 
+    ASSERT(!b->is_waiting && index->number == b->number);
     if (!list_is_empty(&b->db->tellings))
         return ERR_OK; /* its commit would have to wait: when all are told */
     b->op.durability = b->phase == BUILD_ENDING ? DURABILITY_SYNC : DURABILITY_INTERVAL;
@@ -407,6 +423,7 @@ static enum err build_step(struct index_build *b, struct schema *index)
 
 static void build_merge(struct index_build *b)
 {
+    ASSERT(b->phase == BUILD_MERGING);
     if (list_is_linked(&b->task.in_queue))
         return;
     db_amalgamate(b->db, &b->task);

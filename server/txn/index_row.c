@@ -11,6 +11,7 @@ static enum err state_read(struct msgpack_cursor *c, struct index_row *out)
 
     if (msgpack_skip(c, MSGPACK_DEPTH_MAX, &element))
         return ERR_BAD_REQUEST;
+    ASSERT(element.size > 0);
     at = msgpack_open(element);
     if (msgpack_read_uint(&at, &state) == ERR_OK) {
         out->state = INDEX_BUILDING;
@@ -73,6 +74,7 @@ enum err index_why_read(struct slice why, struct index_why *out)
 
 static size_t key_write(struct slice key, uint8_t *to, size_t room)
 {
+    ASSERT(room > 0);
     if (slice_is_none(key) || !key.size || key.size + 1 > room)
         return msgpack_put_nil(to);
     memcpy(to, key.data, key.size);
@@ -92,5 +94,6 @@ size_t index_why_write(const struct index_why *why, uint8_t *to, size_t room)
     at += msgpack_put_text(at, text);
     at += key_write(why->key, at, room - (size_t)(at - to));
     at += key_write(why->record, at, room - (size_t)(at - to));
+    ASSERT((size_t)(at - to) <= room);
     return (size_t)(at - to);
 }

@@ -107,6 +107,7 @@ enum err index_find(struct op *op, const struct schema *s, struct slice name,
 
 static enum err index_not_ready(struct op *op, const struct schema *index)
 {
+    ASSERT(index->of && index->state != INDEX_READY);
     failure_set(
         &op->failure, ERR_NO_INDEX,
         index->state == INDEX_BUILDING
@@ -190,6 +191,8 @@ static enum err index_define_new(struct op *op, struct txn *t, struct schema *s,
 enum err index_set_state(struct op *op, struct txn *t, const struct schema *index,
                          enum index_state state, struct slice why)
 {
+    ASSERT(index->state == INDEX_BUILDING && state != INDEX_BUILDING);
+    ASSERT((state == INDEX_FAILED) == !slice_is_none(why));
     /* catalogue-max is for what clients ask for; this takes the place of a version as large */
     return index_define(op, t, index->of,
                         &(struct index_edit){.changed = index, .state = state, .why = why});
@@ -275,6 +278,8 @@ static enum err index_create_begin(struct op *op, struct txn *t, const struct st
 {
     struct index_definition d;
     enum err e = index_check_new(op, t, s, r, &d);
+
+    ASSERT(!op->cursor);
 
     if (!e && !d.online)
         e = reads_note_build(op, t, s);

@@ -117,6 +117,7 @@ static bool is_building_unique(struct db *db, uint32_t number)
 {
     const struct schema *s = catalogue_by_number(&db->catalogue, number);
 
+    ASSERT(!s || s->number == number);
     return s && s->of && s->unique && s->state == INDEX_BUILDING;
 }
 
@@ -378,6 +379,7 @@ static enum err end_builds(struct recovery_index *r, const struct stamp *stamp,
 {
     bool fresh;
 
+    ASSERT(stamp->commit > 0 && !r->changes.savepoints);
     for (const struct record *n = stamp->first; n; n = n->log_next) {
         struct schema *s = defined_store(r->db, n);
 

@@ -352,6 +352,7 @@ enum err write_begin_built(struct op *op, struct txn *t)
 {
     struct db *db = t->db;
 
+    ASSERT(!t->stamp && t->is_autocommit);
     if (!db->options.manual && db->staged_bytes >= db->options.staged_bytes_max / 2 &&
         (db->newest_stage->first_commit || db->sealed_count)) {
         if (db->sealed_count || stages_rotate(db) == ERR_OK)
@@ -364,7 +365,10 @@ enum err write_built(struct op *op, struct txn *t, struct schema *index, struct 
                      struct slice value)
 {
     struct record *r;
-    enum err e = write_into(op, t, index, key, value);
+    enum err e;
+
+    ASSERT(index->of && t->is_autocommit && t->log_reserved);
+    e = write_into(op, t, index, key, value);
 
     if (e)
         return e;
