@@ -258,3 +258,65 @@ bool condition_holds(struct slice condition, struct slice document)
 {
     return fields_hold(condition, document);
 }
+
+/* ---- what it asks for ---- */
+
+struct asking {
+    bool (*is_met)(void *context, const struct value_path *path);
+    void *context;
+    struct path_step steps[CONDITION_DEPTH_MAX];
+};
+
+static bool fields_ask(struct asking *a, unsigned depth, struct slice map);
+
+static bool list_asks(struct asking *a, unsigned depth, struct slice list)
+{
+    struct msgpack_cursor c = msgpack_open(list);
+    struct slice one;
+    uint32_t count = 0;
+
+    msgpack_read_array(&c, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        msgpack_skip(&c, MSGPACK_DEPTH_MAX, &one);
+        if (fields_ask(a, depth, one))
+            return true;
+    }
+    return false;
+}
+
+static bool fields_ask(struct asking *a, unsigned depth, struct slice map)
+{
+    struct msgpack_cursor c = msgpack_open(map);
+    struct value_path path = {a->steps, depth};
+    uint32_t pairs = 0;
+
+    if (!is_map(map)) /* a value that the field is to be equal to */
+        return a->is_met(a->context, &path);
+    if (is_tests(map) && a->is_met(a->context, &path))
+        return true;
+    msgpack_read_map(&c, &pairs);
+    for (uint32_t i = 0; i < pairs; i++) {
+        struct path_step *step = &a->steps[depth];
+        struct slice value;
+        const char *why;
+
+        ASSERT(depth < CONDITION_DEPTH_MAX); /* it was checked */
+        path_step_read(&c, step, &why);
+        msgpack_skip(&c, MSGPACK_DEPTH_MAX, &value);
+        if (is_named(step, "$and") || is_named(step, "$or")) {
+            if (list_asks(a, depth, value))
+                return true;
+        } else if (!begins_with_dollar(step->name) && fields_ask(a, depth + 1, value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool condition_asks(struct slice condition,
+                    bool (*is_met)(void *context, const struct value_path *path), void *context)
+{
+    struct asking a = {.is_met = is_met, .context = context};
+
+    return fields_ask(&a, 0, condition);
+}

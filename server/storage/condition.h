@@ -17,6 +17,7 @@
 
 #include "proto/msgpack.h"
 #include "server/base/failure.h"
+#include "server/storage/path.h"
 
 #define CONDITION_BYTES_MAX 4096
 #define CONDITION_DEPTH_MAX 16 /* of conditions within conditions */
@@ -28,5 +29,11 @@ enum err condition_check(struct slice condition, struct failure *f);
 /* Whether a checked condition holds for a document. Costs the size of the document for each
  * field that is asked for. */
 bool condition_holds(struct slice condition, struct slice document);
+
+/* Whether any of the fields that a checked condition asks for is one that the function says yes
+ * to; the path is borrowed inside the call. */
+bool condition_asks(struct slice condition,
+                    bool (*is_met)(void *context, const struct value_path *path),
+                    void *context);
 
 #endif

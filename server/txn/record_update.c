@@ -4,6 +4,7 @@
  * page, room), it begins again with the newest one, so that it meets nobody who has committed
  * meanwhile, and never has to be run again. In a transaction it is a read and a write. */
 #include "server/base/assert.h"
+#include "server/storage/condition.h"
 #include "server/storage/index_definition.h"
 #include "server/txn/auto.h"
 #include "server/txn/commit_marks.h"
@@ -158,20 +159,27 @@ static enum err updating_check_key(struct op *op, struct updating *u)
     return record_refuse_key(op, u->schema, u->changes->key, "", "");
 }
 
+static bool is_number_at(void *context, const struct value_path *at)
+{
+    const struct updating *u = context;
+    struct update_path path = {.count = at->count};
+
+    ASSERT(at->count <= PATH_STEPS_MAX);
+    memcpy(path.steps, at->steps, path.count * sizeof *path.steps);
+    return update_commit_is_at(&u->document, &path);
+}
+
 /* The number of the commit comes when the entries have been made. */
 static enum err updating_check_indexes(struct op *op, struct updating *u)
 {
     ASSERT(u->document.commit_count <= UPDATE_COMMITS_MAX);
     for (unsigned i = 0; u->document.commit_count && i < u->schema->index_count; i++) {
         const struct schema *index = u->schema->indexes[i];
-        bool is_met = !slice_is_none(index->is->where); /* it may ask for any field */
+        bool is_met = !slice_is_none(index->is->where) &&
+                      condition_asks(index->is->where, is_number_at, u);
 
-        for (unsigned p = 0; p < index->is->path_count && !is_met; p++) {
-            struct update_path path = {.count = index->is->paths[p].count};
-
-            memcpy(path.steps, index->is->paths[p].steps, path.count * sizeof *path.steps);
-            is_met = update_commit_is_at(&u->document, &path);
-        }
+        for (unsigned p = 0; p < index->is->path_count && !is_met; p++)
+            is_met = is_number_at(u, &index->is->paths[p]);
         if (!is_met)
             continue;
         failure_set(&op->failure, ERR_BAD_VALUE,

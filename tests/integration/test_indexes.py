@@ -372,3 +372,20 @@ def test_an_index_that_could_not_be_made_dooms_nobody(d):
             other.call("put", 0, store, {"k": 2}, 3)
             c.call("put", 1, "s", {"k": 7}, 7)
             c.call("commit", 1)
+
+
+def test_the_number_of_a_commit_is_refused_only_where_an_index_uses_it(d):
+    with fresh(d) as c:
+        c.call("create_store", 0, "s")
+        c.call("put", 0, "s", {"state": "open", "at": {"n": 1}, "k": 1, "x": 1}, 1)
+        c.call("create_index", 0, "s", "i", {"key": "k", "where": {
+            "$or": [{"state": {"$eq": "open"}}, {"at": {"n": {"$gt": 5}}}, {"plain": 3}]}})
+        for path in ("k", "state", "at", ["at", "n"], "plain"):
+            failed(lambda: c.call("update", 0, "s", 1, [["commit", path]]), "BAD_VALUE", index="i",
+                   store="s")
+        for path in ("x", ["at", "m"], ["other", "state"]):
+            made = c.call("update", 0, "s", 1, [["commit", path]])
+            assert made["k"] == 1
+        assert c.call("get", 0, ["s", "i"], 1) == c.call("get", 0, "s", 1)
+        c.call("create_index", 0, "s", "all", {"key": "k", "where": {"$gte": 0}})
+        failed(lambda: c.call("update", 0, "s", 1, [["commit", "x"]]), "BAD_VALUE", index="all")
