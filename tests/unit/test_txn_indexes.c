@@ -455,6 +455,42 @@ START_TEST(writes_keep_an_index_that_is_being_built)
 }
 END_TEST
 
+/* The builder has passed by the record that takes a key, and has not met the one that leaves it. */
+START_TEST(a_record_behind_the_builder_keeps_the_key_that_one_ahead_leaves)
+{
+    struct core_rig rig;
+    struct txn *t;
+
+    core_open(&rig, 13);
+    rig.options.slice_steps = 3; /* a record in each slice */
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    for (unsigned key = 10; key < 200; key++)
+        core_set(&rig, "s", key, 1000 + key);
+    core_set(&rig, "s", 200, 7);
+    core_settle(&rig);
+    MUST_EQ(create(&rig, NULL, "own", "{\"key\": [[0]], \"unique\": T, \"online\": T}"),
+            ERR_OK);
+    for (unsigned i = 0; i < 6; i++)
+        db_turn(rig.db);
+    t = core_begin(&rig, "behind", NULL);
+    MUST_EQ(core_put(&rig, t, "s", 1, 7), ERR_OK);
+    MUST_EQ(core_put(&rig, t, "s", 200, 8), ERR_OK);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    if (_i) { /* the log has it, and the root nothing of the build */
+        for (unsigned i = 0; i < 3; i++)
+            db_turn(rig.db);
+        core_settle(&rig);
+        core_restart(&rig, true);
+    }
+    wait_for_builds(&rig);
+    MUST_EQ(states(&rig).of[INDEX_READY], 1);
+    check(&rig);
+    MUST_EQ(core_insert(&rig, NULL, "s", 300, 7), ERR_NOT_UNIQUE);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("indexes");
@@ -473,6 +509,8 @@ int main(void)
     tcase_add_test(tcase, the_row_of_an_index_is_as_documented);
     tcase_add_test(tcase, a_build_that_meets_a_violation_fails_and_says_so);
     tcase_add_loop_test(tcase, writes_keep_an_index_that_is_being_built, 0, 2);
+    tcase_add_loop_test(tcase, a_record_behind_the_builder_keeps_the_key_that_one_ahead_leaves, 0,
+                        2);
     tcase_add_loop_test(tcase, a_write_that_lacks_memory_changes_no_index, 0, 12);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
