@@ -1,0 +1,289 @@
+"""What docs/protocol.md says of generators, indexes and cursors, sentence by sentence; each with the
+records merged, in one stage, over two stages, as own writes, and after a restart and a kill."""
+from holdfast import Failed, daemon
+
+NAN = float("nan")
+
+
+def failed(what, name, **details):
+    try:
+        what()
+    except Failed as e:
+        assert e.name == name, (e.name, name, e.error)
+        for key, value in details.items():
+            assert e.details.get(key) == value, (key, value, e.details)
+        return e
+    raise AssertionError("nothing failed; expected " + name)
+
+
+def rows(c, t, source, range_=None, **options):
+    page = c.call("scan", t, source, {} if range_ is None else range_, options)
+    out = page["rows"]
+    while page["cursor"] is not None:
+        page = c.call("next", page["cursor"])
+        out += page["rows"]
+    return out
+
+
+PLACES = ("merged", "stage", "stages", "own", "restart", "kill")
+
+
+def everywhere(define, records, judge):
+    """define(c) makes stores and indexes; judge(c, t) looks at the records, wherever they lie."""
+    for place in PLACES:
+        with daemon() as d:
+            c = d.client()
+            define(c)
+            t = 0
+            if place == "own":
+                t = 1
+                c.call("begin", t)
+            half = len(records) // 2
+            for at, (key, value) in enumerate(records):
+                if at == half and place == "stages":
+                    c.call("rotate")
+                if at == half and place == "merged":
+                    c.call("amalgamate")
+                c.call("put", t, "s", value, key)
+            if place == "merged":
+                c.call("amalgamate")
+            if place in ("restart", "kill"):
+                c.close()
+                d.kill() if place == "kill" else d.stop()
+                d.start()
+                c = d.client()
+            judge(c, t)
+            c.close()
+
+
+def test_what_is_no_key_has_no_entry():
+    def define(c):
+        c.call("create_store", 0, "s")
+        c.call("create_index", 0, "s", "any", {"key": {"any": ["a", "k"]}})
+        c.call("create_index", 0, "s", "k", {"key": "k"})
+        c.call("create_index", 0, "s", "two", {"key": ["k", "n"]})
+        c.call("create_index", 0, "s", "multi", {"key": "k", "multi": True})
+        c.call("create_index", 0, "s", "text", {"key": "k", "multi": True, "types": ["text", "array"]})
+
+    records = [(1, {"k": NAN, "n": 1}), (2, {"k": [1, NAN], "n": 2}), (3, {"k": {}, "n": 3}),
+               (4, {"n": 4}), (5, {"k": None, "n": 5}), (6, {"k": [], "n": 6}),
+               (7, {"k": ["a", 1, "a", ["b"], ["b", 1]], "n": 7}), (8, {"a": {}, "k": 1}),
+               (9, {"a": NAN, "k": 2}), (10, {"a": 3, "k": NAN}), (11, 11)]
+
+    def judge(c, t):
+        assert rows(c, t, ["s", "k"], only="keys") == [
+            [None, 5], [1, 8], [2, 9], [[], 6], [["a", 1, "a", ["b"], ["b", 1]], 7]]
+        assert rows(c, t, ["s", "two"], only="keys") == [
+            [[None, 5], 5], [[[], 6], 6], [[["a", 1, "a", ["b"], ["b", 1]], 7], 7]]
+        assert rows(c, t, ["s", "any"], only="keys") == [
+            [None, 5], [3, 10], [[], 6], [["a", 1, "a", ["b"], ["b", 1]], 7]]
+        assert rows(c, t, ["s", "multi"], only="keys") == [
+            [None, 5], [1, 2], [1, 7], [1, 8], [2, 9], ["a", 7], [["b"], 7], [["b", 1], 7]]
+        assert rows(c, t, ["s", "text"], only="keys") == [["a", 7], [["b"], 7]]
+        assert c.call("count", t, ["s", "multi"]) == 8
+    everywhere(define, records, judge)
+
+
+def test_cursors_over_indexes():
+    def define(c):
+        c.call("create_store", 0, "s")
+        c.call("create_index", 0, "s", "k", {"key": "k"})
+        c.call("create_index", 0, "s", "u", {"key": "u", "unique": True})
+        c.call("create_index", 0, "s", "d", {"key": {"path": "k", "order": "desc"}})
+
+    records = [(n, {"k": n // 3, "u": n * 10}) for n in (5, 0, 8, 1, 7, 3, 2, 6, 4)]
+
+    def judge(c, t):
+        k, u, desc = ["s", "k"], ["s", "u"], ["s", "d"]
+        one = {"page": 1}
+
+        def opened(source, **options):
+            page = c.call("scan", t, source, {}, dict(options, page=1, keep=True, only="keys"))
+            return page["cursor"], page["rows"]
+
+        def step(n, **options):
+            return c.call("next", n, dict(one, **options))["rows"]
+        # unique counts towards the limit, and offset counts index keys
+        assert rows(c, t, k, unique=True, limit=2, only="keys") == [[0, 0], [1, 3]]
+        assert rows(c, t, k, unique=True, offset=2, only="keys") == [[2, 6]]
+        assert rows(c, t, k, unique=True, offset=3, only="keys") == []
+        # in reverse, from the greatest down, the row with the least record key
+        assert rows(c, t, k, unique=True, reverse=True, only="keys") == [[2, 6], [1, 3], [0, 0]]
+        assert rows(c, t, k, unique=True, reverse=True, offset=1, limit=1, only="keys") == [[1, 3]]
+        assert rows(c, t, desc, unique=True, only="keys") == [[2, 6], [1, 3], [0, 0]]
+        assert rows(c, t, desc, unique=True, reverse=True, only="keys") == [[0, 0], [1, 3], [2, 6]]
+        assert rows(c, t, desc, only="keys")[:4] == [[2, 6], [2, 7], [2, 8], [1, 3]]
+        # to: at or beyond the key, in either direction; over unique, too
+        n, first = opened(u)
+        assert first == [[0, 0]]
+        assert step(n, to=30) == [[30, 3]]
+        assert step(n, to=31) == [[40, 4]]
+        assert step(n, to=30, reverse=True) == [[30, 3]]
+        assert step(n, to=29) == [[20, 2]]
+        assert step(n, to={"index": 50, "key": 5}) == [[50, 5]]
+        assert step(n, to={"index": 50, "key": 4}) == [[40, 4]]
+        assert step(n, to={"index": 50, "key": 6}, reverse=False) == [[60, 6]]
+        c.call("close", n)
+        n, first = opened(k, unique=True, reverse=True)
+        assert first == [[2, 6]]
+        assert step(n, to=1) == [[1, 3]]
+        assert step(n) == [[0, 0]]
+        assert step(n) == []
+        assert step(n, to=0.5, reverse=False) == [[1, 3]]
+        assert step(n, skip=1) == []
+        assert step(n, to=0, skip=2) == [[2, 6]]
+        c.call("close", n)
+        n, first = opened(k)
+        assert step(n, to={"index": 1, "key": 4}) == [[1, 4]]
+        assert step(n, skip=2) == [[2, 7]]
+        assert step(n, to={"index": 1, "key": 4}, reverse=True) == [[1, 4]]
+        assert step(n) == [[1, 3]]
+        assert step(n) == [[0, 2]]
+        # nil is a key here, not an absence
+        assert step(n, to=None) == []
+        assert step(n, to=None, reverse=False) == [[0, 0]]
+        c.call("close", n)
+    everywhere(define, records, judge)
+
+
+def test_next_in_a_transaction_sees_what_its_loop_changes():
+    with daemon() as d, d.client() as c:
+        c.call("create_store", 0, "s")
+        c.call("create_index", 0, "s", "k", {"key": "k"})
+        for n in range(4):
+            c.call("put", 0, "s", {"k": n}, n)
+        c.call("begin", 1)
+        page = c.call("scan", 1, ["s", "k"], {}, {"page": 1, "only": "keys", "keep": True})
+        seen = [page["rows"][0]]
+        c.call("put", 1, "s", {"k": 1.5}, 0)  # it comes again, ahead
+        while page["rows"]:
+            page = c.call("next", page["cursor"] or 0, {"page": 1})
+            seen += page["rows"]
+        assert seen == [[0, 0], [1, 1], [1.5, 0], [2, 2], [3, 3]]
+        c.call("rollback", 1)
+
+
+def test_an_older_snapshot_keeps_an_index_that_was_dropped():
+    with daemon() as d, d.client() as c, d.client() as old:
+        c.call("create_store", 0, "s")
+        c.call("create_index", 0, "s", "k", {"key": "k"})
+        for n in range(20):
+            c.call("put", 0, "s", {"k": n % 4}, n)
+        old.call("begin", 1, {"read_only": True})
+        page = old.call("scan", 1, ["s", "k"], {"eq": 1}, {"page": 1, "only": "keys"})
+        c.call("drop_index", 0, "s", "k")
+        c.call("put", 0, "s", {"k": 1}, 100)
+        failed(lambda: c.call("get", 0, ["s", "k"], 1), "NO_INDEX", store="s", index="k")
+        for _ in range(2):
+            c.call("amalgamate")
+            assert old.call("count", 1, ["s", "k"], {"eq": 1}) == 5
+        assert old.call("next", page["cursor"], {"page": 2})["rows"] == [[1, 5], [1, 9]]
+        old.call("rollback", 1)
+
+
+def test_definitions_and_data_are_committed_together_or_not_at_all():
+    with daemon() as d:
+        with d.client() as c, d.client() as other:
+            for end in ("rollback", "commit"):
+                c.call("create_store", 0, "a")
+                c.call("create_store", 0, "gone")
+                c.call("put", 0, "a", {"k": 1}, 1)
+                c.call("begin", 1, {"label": "schema"})
+                other.call("begin", 1)
+                other.call("put", 1, "a", {"k": 5}, 5)
+                c.call("create_store", 1, "b")
+                c.call("create_index", 1, "b", "k", {"key": "k", "unique": True})
+                c.call("put", 1, "b", {"k": 7}, 1)
+                c.call("create_index", 1, "a", "k", {"key": "k"})
+                c.call("rename_index", 1, "a", "k", "by")
+                c.call("put", 1, "a", {"k": 2}, 2)
+                c.call("rename_store", 1, "a", "c")
+                c.call("clear_store", 1, "gone")
+                c.call("drop_store", 1, "gone")
+                assert c.call("get", 1, ["c", "by"], 2) == {"k": 2}
+                assert c.call("get", 1, ["b", "k"], 7) == {"k": 7}
+                failed(lambda: other.call("get", 0, ["b", "k"], 7), "NO_STORE", store="b")
+                c.call(end, 1)
+                names = [s["name"] for s in c.call("stores", 0)]
+                if end == "rollback":
+                    assert names == ["a", "gone"]
+                    other.call("commit", 1)
+                    failed(lambda: c.call("get", 0, ["a", "by"], 2), "NO_INDEX")
+                    c.call("drop_store", 0, "a")
+                    c.call("drop_store", 0, "gone")
+                    continue
+                assert names == ["b", "c"]
+                e = failed(lambda: other.call("commit", 1), "CONFLICT", kind="schema")
+                assert e.details["winner"]["label"] == "schema"
+        d.kill()
+        d.start()
+        with d.client() as c:
+            assert [s["name"] for s in c.call("stores", 0)] == ["b", "c"]
+            assert rows(c, 0, ["c", "by"], only="keys") == [[1, 1], [2, 2]]
+            failed(lambda: c.call("put", 0, "b", {"k": 7}, 2), "NOT_UNIQUE", record=1)
+
+
+def test_generators_are_part_of_the_transaction():
+    with daemon() as d:
+        with d.client() as c, d.client() as other:
+            c.call("create_store", 0, "s", {"generate": True})
+            c.call("create_index", 0, "s", "u", {"key": "u", "unique": True})
+
+            def told():
+                return c.call("stores", 0)[0]["next"]
+            assert c.call("put", 0, "s", {"u": 1}) == 1
+            c.call("begin", 1, {"on_error": "continue"})
+            assert c.call("put", 1, "s", {"u": 2}) == 2
+            failed(lambda: c.call("put", 1, "s", {"u": 1}), "NOT_UNIQUE")  # takes back its number
+            failed(lambda: c.call("put", 1, "s", {"u": 2}, 50.5), "NOT_UNIQUE")
+            failed(lambda: c.call("insert", 1, "s", {"u": 3}, 2), "EXISTS")
+            assert c.call("put", 1, "s", {"u": 3}) == 3
+            c.call("put", 1, "s", {}, 9.7)
+            assert c.call("put", 1, "s", {}) == 10
+            for key in ("100", [100], -5, 9):
+                c.call("put", 1, "s", {}, key)
+            assert c.call("stores", 1)[0]["next"] == 11
+            c.call("rollback", 1)
+            assert told() == 2 and c.call("put", 0, "s", {}) == 2
+            c.call("begin", 1)
+            other.call("begin", 1)
+            mine, theirs = c.call("put", 1, "s", {}), other.call("put", 1, "s", {})
+            assert mine != theirs
+            c.call("commit", 1)
+            other.call("commit", 1)
+            c.call("clear_store", 0, "s")
+            assert told() == max(mine, theirs) + 1
+            c.call("put", 0, "s", {}, 2**53 - 1)
+            assert c.call("put", 0, "s", {}) == 2**53
+            c.call("begin", 1, {"on_error": "continue"})
+            failed(lambda: c.call("put", 1, "s", {}), "GENERATOR_FULL", store="s")
+            c.call("put", 1, "s", {}, "still")
+            c.call("commit", 1)
+        d.kill()
+        d.start()
+        with d.client() as c:
+            failed(lambda: c.call("put", 0, "s", {}), "GENERATOR_FULL")
+
+
+def test_limits_of_index_keys():
+    with daemon() as d, d.client() as c:
+        c.call("create_store", 0, "s")
+        c.call("create_index", 0, "s", "k", {"key": "k"})
+        c.call("begin", 1, {"on_error": "continue"})
+        fits = 4096 - 3 - 3  # tags and ends of a text, and a small number behind it
+        while True:  # the longest text that fits beside the key 1
+            try:
+                c.call("put", 1, "s", {"k": "x" * (fits + 1)}, 1)
+                fits += 1
+            except Failed as e:
+                assert e.name == "TOO_LARGE" and e.details["index"] == "k", e.error
+                break
+        c.call("put", 1, "s", {"k": "x" * fits}, 1)
+        assert c.call("count", 1, ["s", "k"]) == 1
+        c.call("commit", 1)
+        c.call("put", 0, "s", {"n": "y" * 5000}, 2)
+        failed(lambda: c.call("create_index", 0, "s", "n", {"key": "n"}), "TOO_LARGE", store="s",
+               index="n")
+        assert [i["name"] for i in c.call("stores", 0)[0]["indexes"]] == ["k"]
+        failed(lambda: c.call("create_index", 0, "s", "m", {"key": ["k", "n"], "multi": True}),
+               "BAD_REQUEST")
