@@ -509,8 +509,8 @@ int main(void)
     tcase_add_test(tcase, the_row_of_an_index_is_as_documented);
     tcase_add_test(tcase, a_build_that_meets_a_violation_fails_and_says_so);
     tcase_add_loop_test(tcase, writes_keep_an_index_that_is_being_built, 0, 2);
-    tcase_add_loop_test(tcase, a_record_behind_the_builder_keeps_the_key_that_one_ahead_leaves, 0,
-                        2);
+    tcase_add_loop_test(tcase, a_record_behind_the_builder_keeps_the_key_that_one_ahead_leaves,
+                        0, 2);
     tcase_add_loop_test(tcase, a_write_that_lacks_memory_changes_no_index, 0, 12);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
