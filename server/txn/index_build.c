@@ -218,7 +218,7 @@ static void build_fail(struct index_build *b, const struct failure *f)
         .key = f->key.size ? slice_make(f->key.data, f->key.size) : SLICE_NONE,
         .record = f->record.size ? slice_make(f->record.data, f->record.size) : SLICE_NONE};
 
-    ASSERT(f->error && b->phase == BUILD_WALKING);
+    ASSERT(f->error && b->phase != BUILD_ENDING);
     b->why_size = index_why_write(&why, b->why, sizeof b->why);
     ASSERT(b->why_size <= sizeof b->why);
     b->ends_as = INDEX_FAILED;
@@ -400,10 +400,24 @@ static enum err build_end_in(struct index_build *b, struct txn *t, struct schema
 
 /* ---- turns ---- */
 
-/* Whether the error is one of the records, which no trying again will mend. */
-static bool is_violation(enum err e)
+/* Whether the error is one of the records or of the disk, which no trying again will mend. */
+static bool is_final(enum err e)
 {
-    return e == ERR_NOT_UNIQUE || e == ERR_TOO_LARGE;
+    return e == ERR_NOT_UNIQUE || e == ERR_TOO_LARGE || e == ERR_CORRUPT;
+}
+
+/* What replay could not make again is not made by going on (recovery_index.c). */
+static enum err build_check_damage(struct index_build *b, const struct schema *index)
+{
+    const struct tree_damage *damage = damage_find(&b->db->damage, b->number);
+
+    ASSERT(index->number == b->number);
+    if (!damage || b->phase == BUILD_ENDING)
+        return ERR_OK;
+    return failure_set_at(
+        &b->op.failure, ERR_CORRUPT, PRIMARY_FILE, damage->offset,
+        "index \"%s\" of store \"%s\" is damaged; drop it and create it again",
+        text_show(index->index), text_show(schema_name(index)));
 }
 
 static enum err build_step(struct index_build *b, struct schema *index)
@@ -414,6 +428,9 @@ static enum err build_step(struct index_build *b, struct schema *index)
     ASSERT(!b->is_waiting && index->number == b->number);
     if (!list_is_empty(&b->db->tellings))
         return ERR_OK; /* its commit would have to wait: when all are told */
+    e = build_check_damage(b, index);
+    if (e)
+        return e;
     b->op.durability = b->phase == BUILD_ENDING ? DURABILITY_SYNC : DURABILITY_INTERVAL;
     e = txn_begin_own(&b->op, false, &t);
     if (e)
@@ -456,7 +473,7 @@ void index_build_turn(struct index_build *b)
         b->is_waiting = true;
     else if (e == ERR_END)
         build_leave(b);
-    else if (is_violation(e) && b->phase == BUILD_WALKING)
+    else if (is_final(e) && b->phase != BUILD_ENDING)
         build_fail(b, &b->op.failure);
     else if (e)
         b->retry_ms = b->db->pulse.now_ms + RETRY_MS;

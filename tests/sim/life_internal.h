@@ -161,6 +161,7 @@ struct life {
     bool is_damaged;     /* and that was met */
     bool is_copy_rotten; /* one of two copies of a page that all stores depend on has rotted */
     bool on_disk;        /* a ledger is */
+    bool has_failed_build; /* of an index, in a life with faults: its tree is not judged */
     bool
         is_late; /* losers may be told after the answer of the winner, but not after their own */
     bool is_coarse; /* what was read may be kept as more than that */
