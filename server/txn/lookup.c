@@ -40,7 +40,8 @@ static struct slice catalogue_near(const struct db *db, uint64_t commit, struct 
                 continue;
             steps += name.size * other.size;
             edits = text_distance(name, other);
-            if (edits > least || edits >= name.size || edits > NEAR_EDITS_MAX ||
+            /* the very name is one that the transaction has dropped */
+            if (!edits || edits > least || edits >= name.size || edits > NEAR_EDITS_MAX ||
                 (edits == least && slice_compare(other, best) > 0))
                 continue;
             least = edits;
