@@ -219,7 +219,8 @@ void plan_scan_bounds(struct binder *b, struct step *scan, struct expr *const *c
         struct schema *index = s->store->indexes[i];
         struct choice c = {.index = index, .part_count = index->is->part_count};
 
-        if (index->is->types != VALUE_TYPES_ALL || !slice_is_none(index->is->where))
+        if (index->state != INDEX_READY || index->is->types != VALUE_TYPES_ALL ||
+            !slice_is_none(index->is->where))
             continue;
         if (choose(b, scan, &c, conditions, count) && worth(&c) > worth(&best))
             best = c;

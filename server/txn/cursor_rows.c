@@ -231,7 +231,7 @@ enum err cursor_open_over(struct op *op, struct cursor *anchor, struct schema *s
     ASSERT(anchor->range_is_empty && !s->is_dropped);
     *out = NULL;
     if (!e && s->of)
-        e = index_check_damage(op, s);
+        e = index_check_usable(op, s);
     if (e)
         return e;
     *out = cursor_new(op, anchor->txn, anchor->snapshot, s, range, options->reverse, false);
@@ -251,7 +251,7 @@ enum err cursor_count_over(struct op *op, struct cursor *anchor, struct schema *
 
     ASSERT(anchor->range_is_empty && !s->is_dropped);
     if (!e && s->of)
-        e = index_check_damage(op, s);
+        e = index_check_usable(op, s);
     return e ? e : records_count_at(op, anchor->txn, anchor->snapshot, s, range, records);
 }
 
