@@ -199,9 +199,10 @@ enum err hash_next(struct query_run *r, const struct step *s)
             e = hash_take(r, s, st);
         } else if (st->hash->at) {
             e = hash_meet(r, s, st, &holds);
-            st->has_given = st->has_given || holds;
-            if (holds)
-                return ERR_OK;
+            if (e || !holds)
+                continue;
+            st->has_given = true;
+            return ERR_OK;
         } else {
             st->has_row = false;
             if (!s->is_left || st->has_given)
