@@ -241,7 +241,7 @@ static bool take_frame(struct connection *c)
     if (c->is_over) {
         refuse_over(c, bytes, e != ERR_WAIT);
         if (c->taken == c->input.used || c->state == CONNECTION_CLOSING)
-            return false; /* it was broken besides; a client that has only closed its side goes on */
+            return false; /* broken besides; who has only closed his side goes on */
     }
     if (e == ERR_WAIT) {
         if (!c->frame_begun_ms)

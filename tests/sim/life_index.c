@@ -151,8 +151,9 @@ void life_on_index(struct life *l, const char *event, const char *facts)
 {
     const char *store = strstr(facts, "store=\""), *commit = strstr(facts, " commit=");
 
-    if (strcmp(event, "index_failed") == 0) { /* replay could not read what it needed */
-        LIFE_CHECK(l, l->options->faults, "a build has failed: %s", facts);
+    if (strcmp(event, "index_failed") ==
+        0) { /* replay could not read it, or too many entries */
+        LIFE_CHECK(l, l->options->faults || l->is_tight, "a build has failed: %s", facts);
         l->has_failed_build = true;
     } else if (strcmp(event, "index_ready") != 0) {
         return;
