@@ -111,6 +111,11 @@ static enum err index_read_in(struct op *op, struct txn *t, const struct source 
     *there = true;
     if (!value)
         return ERR_OK;
+    if (record_key.size > sizeof copy) /* of a unique index it is a value, as the file has it */
+        return failure_set_at(
+            &op->failure, ERR_CORRUPT, PRIMARY_FILE, 0,
+            "index \"%s\" of store \"%s\" has an entry with a key of %zu bytes",
+            text_show(index->index), text_show(schema_name(index)), record_key.size);
     memcpy(copy, record_key.data, record_key.size);
     e = record_read(op, t, &v, index->of, slice_make(copy, record_key.size), value);
     if (!e && slice_is_none(*value))

@@ -212,8 +212,8 @@ START_TEST(memory_beyond_the_limit_is_refused)
         "select distinct id, repeat('x', 1000) from s order by 1",
         "select id, array_agg(repeat('x', 1000)) from s group by id",
         "select repeat('x', 1000000)",
-        "select id from s where repeat('x', 100) || id in "
-        "(select repeat('y', 1000) || b.id from s b)",
+        ("select id from s where repeat('x', 100) || id in "
+         "(select repeat('y', 1000) || b.id from s b)"),
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
