@@ -139,7 +139,8 @@ static void settings(struct line *l)
     el_set(l->editor, EL_HIST, history, l->history);
     el_set(l->editor, EL_SIGNAL, 1); /* leave the terminal as it was when killed */
     el_set(l->editor, EL_GETCFN, line_getc);
-    el_set(l->editor, EL_ADDFN, "holdfast-complete", "complete the word", line_complete);
+    /* The form for char copies both texts and loses the copies. */
+    el_wset(l->editor, EL_ADDFN, L"holdfast-complete", L"complete the word", line_complete);
     el_set(l->editor, EL_BIND, "^I", "holdfast-complete", NULL);
     el_set(l->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(l->editor, NULL); /* the user's .editrc */

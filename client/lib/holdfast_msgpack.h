@@ -17,6 +17,7 @@
  *     if (e == HF_OK && hf_msgpack_unpack(found, &record) == HF_OK)
  *         msgpack_object_print(stdout, record.data);
  *     msgpack_unpacked_destroy(&record);
+ *     hf_pack_fini(&key);
  */
 #ifndef HOLDFAST_MSGPACK_H
 #define HOLDFAST_MSGPACK_H
