@@ -154,7 +154,7 @@ int address_connect(const char *address, int timeout_ms, struct hf_error *error)
         return unix_connect(address, address + 5, until_ms, error);
     if (!address_split(address, host, port)) {
         error_set(error, HF_MISUSE,
-                  "%s is no address; use HOST:PORT, [IPV6]:PORT or unix:/PATH", address);
+                  "%s is not an address; use HOST:PORT, [IPV6]:PORT or unix:/PATH", address);
         return -1;
     }
     status = getaddrinfo(host, port, &hints, &found);

@@ -173,8 +173,7 @@ static struct expr *bind_field_of_source(struct binder *b, const struct ast *a)
     while (s && (s->source_count == 0 || s->visible == 0))
         s = s->outer;
     if (!s) {
-        bind_refuse(b, a->place,
-                    "\"%s\" is no source, and there is none whose field it could be",
+        bind_refuse(b, a->place, "unknown name \"%s\": a field needs a source (from ...)",
                     text_show(a->text));
         return NULL;
     }
@@ -324,7 +323,7 @@ static struct expr *bind_cast(struct binder *b, const struct ast *a)
     }
     if (type == DATUM_CAST_NONE)
         bind_refuse(b, a->number,
-                    "there is no type \"%s\"; expected boolean, integer, double, number, "
+                    "unknown type \"%s\"; expected boolean, integer, double, number, "
                     "timestamp, text or binary",
                     text_show(a->text));
     e = bind_operands(b, bind_new(b, EXPR_CAST, a), a);
@@ -402,11 +401,11 @@ static struct expr *bind_key(struct binder *b, const struct ast *a)
     }
     source = bind_find(b, of->text);
     if (!source) {
-        bind_refuse(b, of->place, "there is no source \"%s\"", text_show(of->text));
+        bind_refuse(b, of->place, "unknown source \"%s\"", text_show(of->text));
         return NULL;
     }
     if (!source->is_store) {
-        bind_refuse(b, of->place, "\"%s\" is no store: its rows have no keys",
+        bind_refuse(b, of->place, "key(...) needs a store, and \"%s\" is not a store",
                     text_show(of->text));
         return NULL;
     }
@@ -418,12 +417,12 @@ static struct expr *bind_key(struct binder *b, const struct ast *a)
 static void refuse_function(struct binder *b, const struct ast *a, const char *near)
 {
     if (aggregate_named(a->text, false) != AGGREGATE_NONE)
-        bind_refuse(b, a->place, "the aggregate %s cannot stand here", text_show(a->text));
+        bind_refuse(b, a->place, "aggregate %s is not allowed here", text_show(a->text));
     else if (near)
-        bind_refuse(b, a->place, "there is no function \"%s\"; did you mean \"%s\"?",
+        bind_refuse(b, a->place, "unknown function \"%s\"; did you mean \"%s\"?",
                     text_show(a->text), near);
     else
-        bind_refuse(b, a->place, "there is no function \"%s\"", text_show(a->text));
+        bind_refuse(b, a->place, "unknown function \"%s\"", text_show(a->text));
     if (near)
         failure_set_near(&b->op->failure, ERR_BAD_QUERY, slice_text(near));
 }
@@ -442,8 +441,8 @@ static struct expr *bind_call(struct binder *b, const struct ast *a)
     if (!e->function)
         refuse_function(b, a, near);
     else if (a->is_star || a->is_distinct)
-        bind_refuse(b, a->place, "%s is no aggregate: it takes no %s", e->function->name,
-                    a->is_star ? "*" : "distinct");
+        bind_refuse(b, a->place, "%s is not an aggregate and does not take %s",
+                    e->function->name, a->is_star ? "*" : "distinct");
     else if (a->list.count < e->function->least ||
              (e->function->most != FUNCTION_MANY && a->list.count > e->function->most))
         bind_refuse(b, a->place, "%s takes other arguments: %s(%s)", e->function->name,

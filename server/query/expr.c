@@ -193,7 +193,7 @@ static enum err evaluate_in_value(struct expr_run *r, const struct expr *e,
     if (b.type != DATUM_ARRAY)
         return expr_refuse(r, e->b, m,
                            datum_refuse(m, DATUM_WRONG_TYPE,
-                                        "expected an array behind in, got %s",
+                                        "expected an array after in, got %s",
                                         datum_type_name(&b)));
     walk = datum_elements(&b);
     while (!error && any != DATUM_IS_TRUE && datum_next_element(&walk, &element)) {

@@ -296,7 +296,7 @@ static enum err read_parameter(struct lexer *l, int *code, struct token *out)
         while (goes_on_word(byte_at(l, l->at)))
             l->at++;
     } else {
-        return refuse(l, "expected a number or a name behind $");
+        return refuse(l, "expected a number or a name after $");
     }
     out->text = slice_make(l->text.data + out->place + 1, l->at - out->place - 1);
     return ERR_OK;

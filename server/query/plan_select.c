@@ -221,8 +221,8 @@ static struct conditions split_applies(struct from *f, const struct ast *a,
 
         if (e->applies && a->number == AST_JOIN_LEFT)
             bind_refuse(f->b, e->place,
-                        "in `on` of a left join no query can stand that reads "
-                        "more than the joined source");
+                        "a query in `on` of a left join may read only the "
+                        "joined source");
         conditions_add(f->b, e->applies ? &with : &rest, e);
     }
     *all = rest;
@@ -400,7 +400,7 @@ static void column_star(struct binder *b, struct columns *c, const struct ast *i
     if (slice_is_none(item->text))
         bind_refuse(b, item->place, "* needs a source (from ...)");
     else
-        bind_refuse(b, item->place, "there is no source \"%s\"", text_show(item->text));
+        bind_refuse(b, item->place, "unknown source \"%s\"", text_show(item->text));
 }
 
 static void plan_columns(struct binder *b, const struct ast_list *items, struct columns *c)
@@ -452,8 +452,8 @@ static struct expr *column_by_place(struct binder *b, const struct ast *a,
     for (size_t i = 0; i < a->text.size && place <= c->count; i++)
         place = place * 10 + (a->text.data[i] - '0');
     if (place == 0 || place > c->count) {
-        bind_refuse(b, a->place, "there is no column %s: the query has %u", text_show(a->text),
-                    c->count);
+        bind_refuse(b, a->place, "column %s is out of range: the query has %u",
+                    text_show(a->text), c->count);
         return NULL;
     }
     return c->list[place - 1];
@@ -619,6 +619,6 @@ void plan_returning(struct binder *b, const struct ast_list *items)
     p->column_count = columns.count;
     p->columns = columns.names;
     if (!b->e && applies_of(&columns))
-        bind_refuse(b, items->first->place, "no query can stand in `returning`");
+        bind_refuse(b, items->first->place, "queries are not supported in `returning`");
     p->returning = b->e ? NULL : project_over(b, NULL, &columns, p->column_slot);
 }

@@ -120,7 +120,8 @@ static void plan_values(struct binder *b, const struct ast_statement *s)
         if (a->b && !b->e)
             row->key = bind_expr(b, a->b);
         if (!b->e && (row->value->applies || (row->key && row->key->applies)))
-            bind_refuse(b, a->place, "no query can stand in values; use insert ... select");
+            bind_refuse(b, a->place,
+                        "queries are not supported in values; use insert ... select");
     }
     b->scope = around;
 }

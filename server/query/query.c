@@ -284,7 +284,7 @@ static enum err query_measure(struct query *q, struct op *op)
 
     if (query_writes(q))
         return query_refuse(&op->failure, q->request.text, 0,
-                            "explain analyze takes a select: it would have to write");
+                            "explain analyze supports only select: this statement would write");
     q->run.measures = true;
     do {
         e = query_next(q, op);
@@ -301,7 +301,7 @@ enum err query_explain(struct query *q, struct op *op, bool analyze, struct slic
     run_resume(&q->run, op);
     if (query_defines(q))
         return query_refuse(&op->failure, q->request.text, 0,
-                            "there is no plan of create and drop");
+                            "explain does not support create and drop");
     if (!q->is_measured && (analyze || q->statement->is_analyzed))
         e = query_measure(q, op);
     q->is_measured = q->is_measured || !e;

@@ -162,7 +162,7 @@ static enum err value_rows(struct query_run *r, const struct step *s, struct ste
         }
         if (!e && st->has_found)
             return query_refuse(r->expr.failure, r->expr.text, s->place,
-                                "this query has more than one row");
+                                "the query returned more than one row; expected at most one");
         if (!e)
             e = value_keep(r, s, &r->expr.slots[s->null_from]);
         if (e)

@@ -188,16 +188,12 @@ class Postgres:
                             "--clear-groups", "--"]
         data = os.path.join(self.directory, "data")
         self.command("initdb", "-D", data, "-A", "trust", "-U", "postgres")
-        self.process = subprocess.Popen(
-            self.as_user + [os.path.join(self.bin, "postgres"), "-D", data, "-k", self.directory,
-                            "-c", "listen_addresses=", "-c", "shared_buffers=1GB",
-                            "-c", "synchronous_commit=off"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        subprocess.run(self.as_user + [os.path.join(self.bin, "pg_isready"), "-q", "-h",
-                                       self.directory], timeout=30)
-        while subprocess.run([os.path.join(self.bin, "pg_isready"), "-q", "-h", self.directory],
-                             timeout=30).returncode:
-            time.sleep(0.1)
+        # pg_ctl itself waits until the server accepts connections, and fails after -t seconds.
+        self.data = data
+        self.command("pg_ctl", "start", "-w", "-t", "60", "-D", data,
+                     "-l", os.path.join(self.directory, "log"),
+                     "-o", "-k %s -c listen_addresses= -c shared_buffers=1GB "
+                           "-c synchronous_commit=off" % self.directory)
 
     def command(self, name, *args, data=None):
         return subprocess.run(self.as_user + [os.path.join(self.bin, name), *args], input=data,
@@ -237,8 +233,7 @@ class Postgres:
         return Timing(float(word[-1].split()[1]) / 1000 if word else None, None)
 
     def close(self):
-        self.process.terminate()
-        self.process.wait()
+        self.command("pg_ctl", "stop", "-D", self.data, "-m", "immediate")
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

@@ -153,12 +153,12 @@ def test_errors_have_their_place(d):
         people(c, "wrong")
         for text, line, col, says in (
                 ("select *\nfrom wrong were id = 1", 2, 17, "unexpected id"),
-                ("select nme(1)", 1, 8, "no function"),
+                ("select nme(1)", 1, 8, "unknown function"),
                 ("select lenght(name) from wrong", 1, 8, "length"),
                 ("select 1 / 0", 1, 8, "zero"),
                 ("select name + 1 from wrong", 1, 8, ""),
-                ("select x", 1, 8, "no source"),
-                ("select cast(1 as thing)", 1, 18, "no type"),
+                ("select x", 1, 8, "unknown name"),
+                ("select cast(1 as thing)", 1, 18, "unknown type"),
                 ("select * from wrong where age", 1, 27, ""),
                 ("select 9223372036854775807 * 3", 1, 8, "")):
             e = c.fails("query", 0, text)

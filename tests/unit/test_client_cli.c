@@ -228,7 +228,7 @@ START_TEST(wrong_usage_is_told_and_exits_with_1)
     fake_server_stop(r.server);
     ck_assert_uint_eq(fake_server_calls(r.server, "scan"), 0);
     check_run(&r, "ping", "", 2, "", "is holdfastd running?");
-    check_run(&r, "-c 127.0.0.1: ping", "", 1, "", "is no address");
+    check_run(&r, "-c 127.0.0.1: ping", "", 1, "", "is not an address");
     run_end(&r);
 }
 END_TEST

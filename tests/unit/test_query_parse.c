@@ -181,7 +181,7 @@ START_TEST(errors_point_at_their_place)
         {"select \xc3\xa4 \xc3\xb6 \xc3\xbc", 1, 12, "unexpected "},
         {"select 12ab", 1, 8, "cannot begin with a digit"},
         {"select a ? b", 1, 10, "no meaning"},
-        {"select $", 1, 8, "behind $"},
+        {"select $", 1, 8, "after $"},
         {"select $0", 1, 8, "numbered from $1"},
         {"select x'0'", 1, 8, "two hexadecimal digits"},
         {"select 1 2", 1, 10, "unexpected 2; expected an operator"},
