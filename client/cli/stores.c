@@ -62,7 +62,7 @@ static void put_key(struct map *m, struct slice entry)
     hf_pack_fini(&text);
 }
 
-/* The names of a list of indexes, each followed by "(unique)" and by its state unless it is ready. */
+/* The names of a list of indexes, each followed by "(unique)" and its state unless ready. */
 static void put_names(struct map *m, const char *name, struct slice list)
 {
     struct msgpack_cursor c = msgpack_open(list);
