@@ -148,6 +148,19 @@ def test_parameters(d):
         assert c.fails("query", 0, "select 1", 7).name == "BAD_REQUEST"
 
 
+def test_an_error_in_the_condition_of_a_join_by_hash_ends_the_query(d):
+    with d.client() as c:
+        c.call("create_store", 0, "hash-a", {"key": "id"})
+        c.call("create_store", 0, "hash-b", {"key": "id"})
+        for i in range(20):
+            c.call("put", 0, "hash-a", {"id": i, "v": i % 3, "z": i % 2})
+            c.call("put", 0, "hash-b", {"id": i, "v": i % 3})
+        text = "select a.id from \"hash-a\" a join \"hash-b\" b on a.v = b.v and b.id / a.z > 0"
+        assert "hash" in c.call("explain", 0, text)["text"]
+        e = c.fails("query", 0, text)
+        assert e.name == "BAD_QUERY" and "zero" in e.message, e.error
+
+
 def test_errors_have_their_place(d):
     with d.client() as c:
         people(c, "wrong")
