@@ -409,6 +409,14 @@ const struct method method_table[METHOD_COUNT] = {
                         "{text, plan}",
                         "show how a query would be answered, as lines and as a tree of maps",
                         FIRST},
+    [METHOD_DATABASES] = {NAME("databases"),
+                          METHOD_GOES_ON | METHOD_LARGE,
+                          RIGHT_READ,
+                          {{0}},
+                          0,
+                          "list of {name, version, stores, bytes}",
+                          "list the databases that exist",
+                          FIRST},
 };
 
 /* Names differ in length and first byte so much that this beats a hash. */

@@ -188,6 +188,7 @@ enum method_id {
     METHOD_QUERY,
     METHOD_EXPLAIN,
     METHOD_CANCEL,
+    METHOD_DATABASES,
     METHOD_COUNT
 };
 

@@ -133,6 +133,7 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->staged_bytes_max = o->staged_max;
     to->held_bytes_max = o->held_max;
     to->catalogue_bytes_max = o->catalogue_max;
+    to->databases_max = o->databases;
     to->held_memory_max = o->held_memory;
     to->roots_bytes_max = o->roots_memory;
     to->txn_bytes_max = o->transaction_max;

@@ -18,6 +18,8 @@ execute execute_put, execute_insert, execute_update, execute_delete, execute_get
 /* execute_store.c */
 execute execute_create_store, execute_drop_store, execute_clear_store, execute_rename_store,
     execute_create_index, execute_drop_index, execute_rename_index, execute_stores;
+/* execute_database.c */
+execute execute_databases;
 /* execute_scan.c */
 execute execute_scan, execute_next, execute_close;
 /* execute_query.c */

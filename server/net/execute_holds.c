@@ -77,9 +77,10 @@ static void put_txn_hold(void *context, const struct db_hold_status *h)
 
     if (!listing_add(w))
         return;
-    put_map(out, 13);
+    put_map(out, 14);
     put_word(out, "kind");
     put_word(out, "transaction");
+    put_optional_text(out, "database", h->database);
     put_fact(out, "version", h->version);
     put_word(out, "cursor");
     put_nil(out);
@@ -105,9 +106,10 @@ static void put_cursor_hold(struct execution *w, const struct connection *owner,
 
     if (!cursor_hold(c->core, &h) || !listing_add(w))
         return;
-    put_map(out, 13);
+    put_map(out, 14);
     put_word(out, "kind");
     put_word(out, "cursor");
+    put_optional_text(out, "database", session_database(&owner->session));
     put_word(out, "version");
     put_nil(out);
     put_word(out, "cursor");
@@ -165,8 +167,9 @@ static size_t put_client(struct execution *w, const struct connection *c)
 
     if (!listing_add(w))
         return 1;
-    put_map(out, 12);
+    put_map(out, 13);
     put_fact(out, "id", c->id);
+    put_optional_text(out, "database", session_database(s));
     put_optional_text(out, "user", SLICE_NONE); /* this version has no users */
     put_optional_text(out, "address", slice_text(c->peer));
     put_optional_text(out, "client", s->client.size ? text_label_of(&s->client) : SLICE_NONE);

@@ -9,7 +9,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static enum err hello_field(struct execution *w, struct slice name, struct msgpack_cursor *at)
+struct hello {
+    struct slice database; /* none: the connection stays with the one that it has */
+};
+
+static enum err hello_field(struct execution *w, struct slice name, struct msgpack_cursor *at,
+                            struct hello *hello)
 {
     struct session *s = execution_session(w);
     struct call_value value;
@@ -28,9 +33,8 @@ static enum err hello_field(struct execution *w, struct slice name, struct msgpa
                                value.number, PROTOCOL_VERSION);
     } else if (slice_equal(name, slice_text("database"))) {
         e = call_read_value(at, OPTION_VALUE_TEXT, &value);
-        if (!e && !slice_equal(value.text, slice_text("main")))
-            return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                               "hello: unknown database; this version has only \"main\"");
+        if (!e)
+            hello->database = value.text;
     } else if (slice_equal(name, slice_text("features"))) {
         enum msgpack_type type;
 
@@ -89,6 +93,7 @@ static void put_limits(struct execution *w)
     facts_add(&f, "reads_bytes", o->reads_max);
     facts_add(&f, "reads_total_bytes", o->reads_total);
     facts_add(&f, "catalogue_bytes", o->catalogue_max);
+    facts_add(&f, "databases", o->databases);
     facts_add(&f, "roots_bytes", o->roots_memory);
     facts_add(&f, "transaction_life_ms", o->transaction_life);
     facts_add(&f, "transaction_idle_ms", o->transaction_idle);
@@ -102,12 +107,34 @@ static void put_limits(struct execution *w)
 }
 
 static const char *const features[] = {
-    "run",     "serializable", "greatest-version", "durability-interval",
-    "indexes", "savepoints",   "tokens",           "subscribe"};
+    "run",      "serializable", "greatest-version", "durability-interval",
+    "indexes",  "savepoints",   "tokens",           "subscribe",
+    "databases"};
 #define FEATURE_COUNT (sizeof features / sizeof features[0])
+
+/* What is open is of the database that the connection has now. */
+static enum err hello_bind(struct execution *w, const struct hello *hello)
+{
+    struct session *s = execution_session(w);
+    struct database *d;
+    enum err e;
+
+    if (slice_is_none(hello->database) || slice_equal(hello->database, session_database(s)))
+        return ERR_OK;
+    if (s->transactions.count || s->cursors.count)
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "hello: the connection has open transactions or cursors in database "
+                           "\"%s\"; end them before it changes to another one",
+                           text_show(session_database(s)));
+    e = db_use_database(s->server->db, hello->database, &d, execution_failure(w));
+    if (!e)
+        session_bind(s, d);
+    return e;
+}
 
 enum err execute_hello(struct execution *w)
 {
+    struct hello hello = {SLICE_NONE};
     struct msgpack_cursor at = msgpack_open(w->call->params[PARAM_ID_CLIENT].raw);
     struct slice name;
     uint32_t pairs = 0;
@@ -119,8 +146,10 @@ enum err execute_hello(struct execution *w)
         if (msgpack_read_text(&at, &name))
             return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                                "hello: field names must be strings");
-        e = hello_field(w, name, &at);
+        e = hello_field(w, name, &at, &hello);
     }
+    if (!e)
+        e = hello_bind(w, &hello);
     if (e)
         return e;
     connection_rename(execution_session(w)->connection);

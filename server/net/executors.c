@@ -25,6 +25,7 @@ execute *const executors[METHOD_COUNT] = {
     [METHOD_DROP_INDEX] = execute_drop_index,
     [METHOD_RENAME_INDEX] = execute_rename_index,
     [METHOD_STORES] = execute_stores,
+    [METHOD_DATABASES] = execute_databases,
     [METHOD_PUT] = execute_put,
     [METHOD_INSERT] = execute_insert,
     [METHOD_UPDATE] = execute_update,

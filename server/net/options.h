@@ -62,6 +62,9 @@ enum option_type {
     X(BYTES, catalogue_max, "catalogue-max", "256MiB", MIB, 1024 * GIB, NULL, false,           \
       "memory for store definitions, including those that old transactions still see; above "  \
       "it no store can be created or renamed")                                                 \
+    X(COUNT, databases, "databases", "65535", 1, 65535, NULL, false,                           \
+      "maximum number of databases that exist; their names and versions are part of "          \
+      "catalogue-max")                                                                         \
     X(BYTES, transaction_max, "transaction-max", "1GiB", 64 * KIB, 1024 * GIB, NULL, false,    \
       "maximum size of the writes of one transaction")                                         \
     X(BYTES, link_max, "link-max", "2MiB", 4 * KIB, GIB, NULL, false,                          \

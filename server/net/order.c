@@ -259,7 +259,7 @@ static void finish_early(struct request *r, enum err e, const char *text)
     if (r->state == REQUEST_WAITING)
         quit_core(r);
     list_remove(&r->in_queue);
-    failure_clear(&r->op.failure);
+    op_fini(&r->op);
     op_init(&r->op, r->session->server->db, r->op.wake);
     failure_set(&r->op.failure, e, "%s", text);
     r->session->partial_bytes -= r->held.used;
@@ -419,6 +419,8 @@ static void start(struct request *r)
     r->op.after = s->last_commit;
     r->op.durability = server_durability(s->server);
     r->op.usage = &s->usage;
+    if (s->database)
+        op_use_database(&r->op, s->database);
     if (!strand && r->method && (r->method->flags & METHOD_TAKES_T) && r->call.t && !r->bad) {
         r->bad = true;
         failure_set(&r->op.failure, ERR_NO_TXN, "no open transaction has handle %" PRIu32,
@@ -674,6 +676,7 @@ bool order_end_some(struct session *s, unsigned *steps)
     number_map_fini(&s->transactions);
     number_map_fini(&s->cursors);
     number_map_fini(&s->in_flight);
+    session_bind(s, NULL);
     reactor_ended(&s->member);
     return true;
 }

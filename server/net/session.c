@@ -1,6 +1,9 @@
 /* session.c - see session.h. */
 #include "server/net/session.h"
 
+#include "server/txn/database.h"
+#include "server/txn/db.h"
+
 void session_init(struct session *s, struct server *server, struct connection *connection,
                   struct net_buffer *out)
 {
@@ -34,6 +37,18 @@ void session_hang_up(struct session *s, const char *why)
     if (!s->hang_up)
         s->hang_up = why;
     session_ready(s);
+}
+
+void session_bind(struct session *s, struct database *d)
+{
+    if (s->database)
+        db_leave_database(s->server->db, s->database);
+    s->database = d;
+}
+
+struct slice session_database(const struct session *s)
+{
+    return s->database ? database_name(s->database) : slice_text(DATABASE_MAIN);
 }
 
 bool session_has_room(const struct session *s, uint64_t bytes)

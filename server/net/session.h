@@ -47,6 +47,7 @@ struct session {
     uint64_t pushes_left_out;    /* since it did not read */
     struct list_link in_warned;  /* server.warned */
     struct text_label client; /* what `hello` called it; size 0: unsaid */
+    struct database *database; /* that `hello` bound it to, in use; NULL: "main" */
 };
 
 void session_init(struct session *s, struct server *server, struct connection *connection,
@@ -58,6 +59,10 @@ void session_flush_later(struct session *s);
 
 /* Its connection will be closed when it is no longer at work. why: a static text. */
 void session_hang_up(struct session *s, const char *why);
+
+/* Its requests are of that database from now on; d is in use (db_use_database), and taken. */
+void session_bind(struct session *s, struct database *d);
+struct slice session_database(const struct session *s);
 
 /* Whether the client may take so many bytes more; if not, the error that says so. name: of the
  * method. */

@@ -130,7 +130,8 @@ static void put_loop(struct net_buffer *b, const struct turn_clock *clock)
 static void put_catalogue(struct net_buffer *b, const struct db_status *s, uint64_t limit)
 {
     put_word(b, "catalogue");
-    put_map(b, 4);
+    put_map(b, 5);
+    put_fact(b, "databases", s->databases);
     put_fact(b, "stores", s->stores);
     put_fact(b, "versions", s->definitions);
     put_fact(b, "bytes", s->catalogue_bytes);
@@ -193,7 +194,8 @@ static void put_damage(void *context, const struct db_damage_status *s)
     if (l->count == 65535)
         return;
     l->count++;
-    put_map(l->out, 4);
+    put_map(l->out, 5);
+    put_optional_text(l->out, "database", s->database);
     put_optional_text(l->out, "store", s->name);
     put_word(l->out, "file");
     put_word(l->out, s->file);

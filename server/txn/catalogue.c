@@ -14,27 +14,29 @@
 
 /* ---- names ---- */
 
-static uint64_t name_hash(const struct catalogue *c, struct slice name)
+static uint64_t name_hash(const struct catalogue *c, struct store_name of)
 {
-    return XXH3_64bits_withSeed(name.data, name.size, c->seed);
+    return XXH3_64bits_withSeed(of.name.data, of.name.size, c->seed + of.database->id);
 }
 
-static struct catalogue_entry *entry_find(struct catalogue *c, struct slice name)
+static struct catalogue_entry *entry_find(struct catalogue *c, struct store_name of)
 {
-    struct hash_link *link = hash_table_first(&c->names, name_hash(c, name));
+    struct hash_link *link = hash_table_first(&c->names, name_hash(c, of));
 
     for (; link; link = hash_table_next(&c->names, link)) {
         struct catalogue_entry *e = ENTRY_OF(link);
 
-        if (slice_equal(slice_make(e->name, e->name_size), name))
+        if (e->database == of.database &&
+            slice_equal(slice_make(e->name, e->name_size), of.name))
             return e;
     }
     return NULL;
 }
 
-static struct catalogue_entry *entry_make(struct catalogue *c, struct slice name)
+static struct catalogue_entry *entry_make(struct catalogue *c, struct store_name of)
 {
-    struct catalogue_entry *e = entry_find(c, name);
+    struct catalogue_entry *e = entry_find(c, of);
+    struct slice name = of.name;
 
     if (e)
         return e;
@@ -46,7 +48,8 @@ static struct catalogue_entry *entry_make(struct catalogue *c, struct slice name
     list_init(&e->writers);
     e->name_size = (uint16_t)name.size;
     memcpy(e->name, name.data, name.size);
-    hash_table_insert(&c->names, &e->in_names, name_hash(c, name));
+    e->database = database_ref(of.database);
+    hash_table_insert(&c->names, &e->in_names, name_hash(c, of));
     c->bytes += entry_bytes(e);
     return e;
 }
@@ -60,6 +63,7 @@ void entry_unref(struct catalogue *c, struct catalogue_entry *e)
     hash_table_remove(&c->names, &e->in_names);
     ASSERT(c->bytes >= entry_bytes(e));
     c->bytes -= entry_bytes(e);
+    database_unref(&c->databases, e->database);
     os_free(c->os, e, entry_bytes(e));
 }
 
@@ -390,7 +394,7 @@ static enum err schema_finish(struct catalogue *c, struct schema *s,
     return e;
 }
 
-enum err catalogue_make(struct catalogue *c, struct slice name, const struct definition *d,
+enum err catalogue_make(struct catalogue *c, struct store_name name, const struct definition *d,
                         struct slice label, struct schema **out)
 {
     struct key_spec spec = {.part_count = 0};
@@ -441,7 +445,7 @@ static struct schema *draft_find(struct catalogue *c, const struct txn *t,
 }
 
 struct schema *catalogue_version(struct catalogue *c, const struct txn *t, uint64_t commit,
-                                 struct slice name)
+                                 struct store_name name)
 {
     struct catalogue_entry *e = entry_find(c, name);
     struct schema *s = e ? draft_find(c, t, e) : NULL;
@@ -592,6 +596,7 @@ static void version_supersede(struct catalogue *c, struct schema *before, struct
         ASSERT(c->stores > 0 && c->indexes >= before->index_count);
         c->indexes -= before->index_count;
         c->stores--;
+        database_remove_store(&c->databases, schema_database(before));
     }
     list_remove(&before->in_queue); /* a drop may be waiting already */
     list_push_back(&c->waiting, &before->in_queue);
@@ -617,6 +622,7 @@ void catalogue_publish(struct catalogue *c, struct schema *s, uint64_t commit, u
     }
     ASSERT(s->shelf && s->shelf->number == s->number);
     c->stores++;
+    database_add_store(&c->databases, schema_database(s));
     shelf_join(c, s->shelf, s);
     for (unsigned i = 0; i < s->index_count; i++)
         shelf_join(c, s->indexes[i]->shelf, s->indexes[i]);
@@ -642,29 +648,37 @@ void catalogue_settle(struct catalogue *c, uint64_t commit)
 
 uint64_t catalogue_bytes(const struct catalogue *c)
 {
-    return c->bytes + hash_table_bytes(&c->names) + hash_table_bytes(&c->numbers) +
+    return c->bytes + c->databases.bytes + hash_table_bytes(&c->databases.names) +
+           hash_table_bytes(&c->names) + hash_table_bytes(&c->numbers) +
            hash_table_bytes(&c->drafts) + hash_table_bytes(&c->ends) +
            hash_table_bytes(&c->uses);
 }
 
 uint64_t catalogue_steps(const struct catalogue *c)
 {
-    return c->steps + c->names.steps + c->numbers.steps + c->drafts.steps + c->ends.steps +
-           c->uses.steps;
+    return c->steps + c->databases.names.steps + c->names.steps + c->numbers.steps +
+           c->drafts.steps + c->ends.steps + c->uses.steps;
 }
 
 static enum err catalogue_make_self(struct catalogue *c)
 {
     static const uint8_t key[] = {0xc0};
     struct definition d = {.number = CATALOGUE_STORE, .key = slice_make(key, sizeof key)};
-    enum err e = catalogue_make(c, slice_text(""), &d, slice_text(""), &c->self);
+    struct store_name of = {c->databases.main, slice_text("")};
+    enum err e = catalogue_make(c, of, &d, slice_text(""), &c->self);
 
-    if (!e) {
-        shelf_join(c, c->self->shelf, c->self);
-        c->self->commit = 1; /* it always was */
-    }
-    ASSERT(e || c->self->shelf->live == 1); /* C-2 */
-    return e;
+    if (e)
+        return e;
+    shelf_join(c, c->self->shelf, c->self);
+    c->self->commit = 1; /* it always was */
+    ASSERT(c->self->shelf->live == 1); /* C-2 */
+    c->marks = os_alloc(c->os, c->self->size);
+    if (!c->marks)
+        return ERR_NOMEM;
+    memcpy(c->marks, c->self, c->self->size);
+    list_init(&c->marks->in_queue);
+    c->marks->last_writer_wins = true;
+    return ERR_OK;
 }
 
 enum err catalogue_init(struct catalogue *c, struct os *os, uint64_t seed)
@@ -682,6 +696,8 @@ enum err catalogue_init(struct catalogue *c, struct os *os, uint64_t seed)
     list_init(&c->counting);
     for (size_t i = 0; i < sizeof tables / sizeof *tables && !e; i++)
         e = hash_table_init(tables[i], os);
+    if (!e)
+        e = databases_init(&c->databases, os, seed);
     return e ? e : catalogue_make_self(c);
 }
 
@@ -706,6 +722,8 @@ void catalogue_fini(struct catalogue *c)
 
     if (!c->os)
         return;
+    if (c->marks)
+        os_free(c->os, c->marks, c->self->size);
     if (c->self)
         c->self->entry->newest = c->self;
     while ((link = hash_table_any(&c->names, &bucket)) != NULL)
@@ -720,5 +738,6 @@ void catalogue_fini(struct catalogue *c)
     hash_table_fini(&c->drafts);
     hash_table_fini(&c->ends);
     hash_table_fini(&c->uses);
+    databases_fini(&c->databases);
     memset(c, 0, sizeof *c);
 }

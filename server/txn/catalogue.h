@@ -1,9 +1,9 @@
-/* catalogue.h - which stores there are, for every snapshot that is open.
+/* catalogue.h - which databases and stores there are, for every snapshot that is open.
  *
  * Definitions are rows of store 0, so they commit, recover and conflict like records; this is
  * the same in memory. Three things, each found by hashing:
  *
- *   entry   a name; its versions hang on it, newest first
+ *   entry   a name in a database; its versions hang on it, newest first
  *   schema  one version of a definition: a draft of an open transaction, then committed
  *   shelf   what belongs to a store's number over all of its versions: the generator's
  *           counter, and the commit with which its tree ends
@@ -34,6 +34,7 @@
 #include "server/storage/hash_table.h"
 #include "server/storage/key.h"
 #include "server/txn/catalogue_row.h"
+#include "server/txn/database.h"
 #include "server/txn/index_row.h"
 
 #define CATALOGUE_STORE 0u                    /* the store of store definitions: name -> row */
@@ -70,6 +71,7 @@ struct shelf {
 
 struct catalogue_entry { /* a name */
     struct hash_link in_names;
+    struct database *database; /* a reference */
     struct schema *newest;    /* committed versions, newest first; may be NULL */
     struct list_link writers; /* txn_store.in_entry of open writers */
     uint32_t refs;            /* schemas that have this name */
@@ -123,7 +125,9 @@ struct catalogue {
     struct hash_table drafts;
     struct hash_table ends;
     struct hash_table uses;   /* generator_use */
+    struct databases databases;
     struct schema *self;      /* the definition of the store of definitions */
+    struct schema *marks;     /* the same for rows that conflict with nobody (database_mark.c) */
     uint32_t last_number;     /* store numbers given */
     struct list_link waiting; /* superseded versions, and drops, until that is durable */
     struct list_link unread;  /* versions whose last reader has ended */
@@ -152,10 +156,15 @@ uint64_t catalogue_steps(const struct catalogue *c);
 
 /* ---- finding ---- */
 
+struct store_name {
+    struct database *database;
+    struct slice name;
+};
+
 /* The version of a name as of a commit, and (t may be NULL) as t has changed it: dropped ones
  * too. NULL: there has been none, as far as anybody can still see. */
 struct schema *catalogue_version(struct catalogue *c, const struct txn *t, uint64_t commit,
-                                 struct slice name);
+                                 struct store_name name);
 /* The newest committed definition with that number; NULL: it has ended. */
 struct schema *catalogue_by_number(struct catalogue *c, uint32_t number);
 /* The same of a store that has ended, too, as long as somebody sees it. */
@@ -168,6 +177,11 @@ struct schema *catalogue_draft_ending(struct catalogue *c, const struct txn *t,
 static inline struct slice schema_name(const struct schema *s)
 {
     return slice_make(s->entry->name, s->entry->name_size);
+}
+
+static inline struct database *schema_database(const struct schema *s)
+{
+    return s->entry->database;
 }
 
 /* The store's definition, of it or of its index. */
@@ -191,7 +205,7 @@ void schema_unref(struct catalogue *c, struct schema *s);
 /* A definition for a name (d NULL: from here on there is no such store), with the label of its
  * transaction. The caller has the one reference. ERR_NOMEM, ERR_CORRUPT: the key, or an index, is
  * none. */
-enum err catalogue_make(struct catalogue *c, struct slice name, const struct definition *d,
+enum err catalogue_make(struct catalogue *c, struct store_name name, const struct definition *d,
                         struct slice label, struct schema **out);
 /* s is t's from now on; ends as in struct schema. The caller keeps the reference, and s in
  * t's list by in_queue. */
@@ -206,7 +220,8 @@ void catalogue_settle(struct catalogue *c, uint64_t commit);
 
 /* ---- at start ---- */
 
-/* A committed row found at start, of a transaction with that label. ERR_NOMEM, ERR_CORRUPT. */
+/* A committed row found at start, of a store or a database, of a transaction with that label.
+ * ERR_NOMEM, ERR_CORRUPT. */
 enum err catalogue_load(struct catalogue *c, struct slice key, struct slice row,
                         uint64_t commit, uint64_t version, struct slice label,
                         struct failure *f);

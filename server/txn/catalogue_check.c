@@ -23,6 +23,8 @@ static uint64_t entry_check(const struct catalogue_entry *e, uint64_t *bytes, ui
 {
     uint64_t versions = 0;
 
+    ASSERT(e->database && e->database->refs > 0);
+
     for (const struct schema *s = e->newest; s; s = s->older) {
         ASSERT(s->entry == e && s->refs > 0 && s->commit);
         ASSERT(!s->older || (s->older->newer == s && s->older->commit <= s->commit)); /* C-1 */
@@ -50,6 +52,7 @@ void catalogue_check(const struct catalogue *c)
             versions += entry_check(ENTRY_OF(l), &bytes, &stores);
     }
     ASSERT(stores == c->stores);
+    databases_check(&c->databases, stores);
     ASSERT(versions <= c->versions && bytes <= c->bytes); /* those with other owners besides */
     for (const struct list_link *l = c->waiting.next; l != &c->waiting; l = l->next) {
         const struct schema *s = VERSION_OF(l);

@@ -87,7 +87,8 @@ static struct shelf *ended_first(const struct catalogue *c)
 
 bool catalogue_has_garbage(const struct catalogue *c, uint64_t durable)
 {
-    return !list_is_empty(&c->unread) || waiting_first(c, durable) || ended_first(c);
+    return !list_is_empty(&c->unread) || waiting_first(c, durable) || ended_first(c) ||
+           databases_have_garbage(&c->databases, durable);
 }
 
 bool catalogue_reclaim(struct catalogue *c, uint64_t durable,
@@ -99,8 +100,11 @@ bool catalogue_reclaim(struct catalogue *c, uint64_t durable,
         struct schema *s = is_unread ? VERSION_OF(c->unread.next) : waiting_first(c, durable);
         struct shelf *shelf = s ? NULL : ended_first(c);
 
-        if (!s && !shelf)
-            return false;
+        if (!s && !shelf) {
+            if (!databases_reclaim(&c->databases, durable))
+                return false;
+            continue;
+        }
         if (s) {
             list_remove(&s->in_queue);
             version_release(c, s, is_unread ? NULL : readers);

@@ -9,6 +9,7 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/commit_format.h"
 #include "server/txn/commit_marks.h"
+#include "server/txn/database_change.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
 #include "server/txn/generator.h"
@@ -171,6 +172,8 @@ static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
 static void commit_publish_schemas(struct db *db, struct txn *t, const struct stamp *stamp,
                                    struct list_link *schema_writers)
 {
+    if (t->writes_database)
+        database_change_commit(t, stamp);
     if (list_is_empty(&t->schemas))
         return;
     while (!list_is_empty(&t->schemas)) {

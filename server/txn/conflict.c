@@ -43,15 +43,15 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
     size_t size = 0;
     struct slice name = schema ? schema_name(schema) : slice_text("");
 
-    if (schema && !slice_is_none(key))
+    if (schema && !slice_is_none(key) && schema->number == CATALOGUE_STORE) {
+        struct row_name of;
+
+        /* what was written is the definition of the store that the key names, or its database */
+        if (catalogue_row_name(key, plain, &of) == ERR_OK)
+            name = slice_is_none(of.name) ? slice_text("") : of.name;
+    } else if (schema && !slice_is_none(key)) {
         size = conflict_show_key(schema, key, plain);
-    if (size && schema->number == CATALOGUE_STORE) {
-        /* what was written is the definition of the store that the key names */
-        struct msgpack_cursor c = msgpack_open(slice_make(plain, size));
-
-        msgpack_read_text(&c, &name);
     }
-
     ASSERT(winner->version && (winner->commit != 0) == (kind != CONFLICT_GREATEST_VERSION));
     failure_clear(f);
     failure_set(
@@ -59,16 +59,17 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
         "conflicts with transaction %llu%s%s%s, which %s first; retry from the beginning",
         (unsigned long long)winner->version, winner->label.size ? " (" : "",
         winner->label.size ? text_show(winner->label) : "", winner->label.size ? ")" : "",
-        kind == CONFLICT_GREATEST_VERSION ? "is newer and wrote the record"
-        : kind == CONFLICT_SCHEMA         ? "changed the store"
-        : kind == CONFLICT_READ           ? "overwrote what this one read"
-        : kind == CONFLICT_UNIQUE         ? "wrote a record with the same key in a unique index"
-                                          : "wrote the record");
+        kind == CONFLICT_GREATEST_VERSION       ? "is newer and wrote the record"
+        : kind == CONFLICT_SCHEMA && !name.size ? "dropped the database"
+        : kind == CONFLICT_SCHEMA               ? "changed the store"
+        : kind == CONFLICT_READ                 ? "overwrote what this one read"
+        : kind == CONFLICT_UNIQUE ? "wrote a record with the same key in a unique index"
+                                  : "wrote the record");
     f->conflict = kind;
     failure_set_store(f, ERR_CONFLICT, name);
     if (schema && schema->of)
         failure_set_index(f, ERR_CONFLICT, schema->index);
-    if (size && kind != CONFLICT_SCHEMA && schema->number != CATALOGUE_STORE)
+    if (size && kind != CONFLICT_SCHEMA)
         failure_set_key(f, ERR_CONFLICT, slice_make(plain, size));
     f->winner_version = winner->version;
     f->winner_commit = winner->commit;

@@ -65,6 +65,26 @@ void db_note_answered(struct db *db, uint64_t commit)
     numbers_note_answered(&db->numbers, commit);
 }
 
+/* ---- databases ---- */
+
+enum err db_use_database(struct db *db, struct slice name, struct database **out,
+                         struct failure *f)
+{
+    *out = NULL;
+    if (name.size > DATABASE_NAME_BYTES_MAX || !msgpack_text_is_utf8(name))
+        return failure_set(f, ERR_BAD_REQUEST,
+                           "invalid database name: expected UTF-8 of at most %d bytes",
+                           DATABASE_NAME_BYTES_MAX);
+    *out = database_use(&db->catalogue.databases, name);
+    return *out ? ERR_OK : failure_set(f, ERR_NOMEM, "out of memory for a database");
+}
+
+void db_leave_database(struct db *db, struct database *d)
+{
+    database_unref(&db->catalogue.databases, d);
+    pulse_wake(&db->pulse); /* it may be freed */
+}
+
 /* ---- damage ---- */
 
 static void db_on_damage(void *context, uint32_t store, uint64_t offset)

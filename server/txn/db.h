@@ -18,6 +18,7 @@
 #include "server/txn/replies.h"
 #include "server/txn/tasks.h"
 
+struct database;
 struct db;
 
 /* Blocks while it recovers. ERR_LOCKED, ERR_CORRUPT, ERR_FORMAT, ERR_IO, ERR_NO_SPACE,
@@ -56,6 +57,14 @@ uint64_t db_answered(const struct db *db);
  * it from now on). */
 void db_note_answered(struct db *db, uint64_t commit);
 
+/* ---- databases ---- */
+
+/* The database of a name, whether it exists or not, until it is left. ERR_BAD_REQUEST: it is not
+ * a name; ERR_NOMEM. */
+enum err db_use_database(struct db *db, struct slice name, struct database **out,
+                         struct failure *f);
+void db_leave_database(struct db *db, struct database *d);
+
 /* ---- for operators ---- */
 
 /* ERR_NO_TXN: no open transaction has that version. */
@@ -67,6 +76,7 @@ struct db_stage_status {
 };
 struct db_hold_status {
     uint64_t version, snapshot;
+    struct slice database;
     struct slice label, client; /* borrowed inside the callback; may be none */
     uint64_t age_ms, idle_ms;
     uint64_t bytes; /* written by it */
@@ -91,7 +101,7 @@ bool db_check(const struct db *db);
 enum err db_check_indexes(struct db *db, struct failure *f);
 
 struct db_damage_status { /* a store that is damaged on the disk */
-    struct slice name;    /* none: it has been dropped */
+    struct slice database, name; /* none: it has been dropped */
     const char *file;
     uint64_t offset;      /* in it, bytes */
     bool is_lost;         /* nothing of it can be read */
@@ -111,6 +121,7 @@ struct db_status {
     uint64_t writes_bytes, writes_limit;      /* of what open transactions have written */
     uint64_t steps;                           /* of work for conflicts, ever; for tests */
     uint64_t entries_work;                    /* of work for indexes, likewise */
+    uint64_t databases;
     uint64_t stores, definitions, catalogue_bytes; /* newest ones, all in memory */
     uint64_t tokens, tokens_bytes, tokens_forgotten, tokens_horizon; /* tokens.h */
     uint64_t catalogue_steps; /* of looking for stores, ever; for tests */

@@ -17,6 +17,7 @@ void db_options_default(struct db_options *o)
         .page_bytes = 8192,
         .segment_bytes = UINT64_C(16) << 20,
         .catalogue_bytes_max = UINT64_C(256) << 20,
+        .databases_max = 65535,
         .open_txns_max = 65536,
         .reads_bytes_max = UINT64_C(16) << 20,
         .reads_total_max = UINT64_C(256) << 20,

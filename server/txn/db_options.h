@@ -20,6 +20,7 @@ struct db_options {
     uint32_t page_bytes;      /* for a new primary; default 8 KiB */
     uint64_t segment_bytes;   /* of the log; default 16 MiB */
     uint64_t catalogue_bytes_max; /* definitions of stores in memory; default 256 MiB */
+    uint64_t databases_max;       /* that exist; default 65,535 */
     uint32_t indexes_max;         /* of one store; default 64 */
     uint32_t index_entries_max;   /* of one record in one index; default INDEX_ENTRIES_MAX */
     uint64_t open_txns_max;       /* in all; default 65,536 */

@@ -432,6 +432,7 @@ static enum err build_step(struct index_build *b, struct schema *index)
     if (e)
         return e;
     b->op.durability = b->phase == BUILD_ENDING ? DURABILITY_SYNC : DURABILITY_INTERVAL;
+    op_use_database(&b->op, schema_database(index));
     e = txn_begin_own(&b->op, false, &t);
     if (e)
         return e;

@@ -13,18 +13,19 @@
 #define NEAR_EDITS_MAX 2
 
 /* Whether a name may be shown to whoever sees the commit: without waiting for anything. */
-static bool is_shown(const struct db *db, const struct catalogue_entry *e, uint64_t commit)
+static bool is_shown(const struct op *op, const struct catalogue_entry *e, uint64_t commit)
 {
     const struct schema *s = e->newest;
 
     ASSERT(!s || s->entry == e);
-    return s && !s->is_dropped && s->commit <= commit && s->commit <= db->numbers.durable;
+    return s && e->database == op_database(op) && !s->is_dropped && s->commit <= commit &&
+           s->commit <= op->db->numbers.durable;
 }
 
 /* The store whose name is nearest to one that no store has; none: none is near. */
-static struct slice catalogue_near(const struct db *db, uint64_t commit, struct slice name)
+static struct slice catalogue_near(const struct op *op, uint64_t commit, struct slice name)
 {
-    const struct hash_table *names = &db->catalogue.names;
+    const struct hash_table *names = &op->db->catalogue.names;
     unsigned least = NEAR_EDITS_MAX + 1;
     struct slice best = SLICE_NONE;
     size_t steps = 0;
@@ -35,7 +36,7 @@ static struct slice catalogue_near(const struct db *db, uint64_t commit, struct 
             struct slice other = slice_make(e->name, e->name_size);
             unsigned edits;
 
-            if (!is_shown(db, e, commit) || other.size > name.size + NEAR_EDITS_MAX ||
+            if (!is_shown(op, e, commit) || other.size > name.size + NEAR_EDITS_MAX ||
                 name.size > other.size + NEAR_EDITS_MAX)
                 continue;
             steps += name.size * other.size;
@@ -55,7 +56,7 @@ static struct slice catalogue_near(const struct db *db, uint64_t commit, struct 
 static enum err catalogue_no_store(struct op *op, uint64_t commit, struct slice name)
 {
     struct failure *f = &op->failure;
-    struct slice near = catalogue_near(op->db, commit, name);
+    struct slice near = catalogue_near(op, commit, name);
 
     ASSERT(commit <= op->db->numbers.last_commit);
     if (slice_is_none(near))
@@ -72,8 +73,10 @@ static enum err catalogue_no_store(struct op *op, uint64_t commit, struct slice 
 static struct schema *schema_seen(struct op *op, struct txn *t, uint64_t commit,
                                   struct slice name)
 {
-    struct schema *s = catalogue_version(&op->db->catalogue, t, commit, name);
+    struct store_name of = {op_database(op), name};
+    struct schema *s = catalogue_version(&op->db->catalogue, t, commit, of);
 
+    ASSERT(!t || t->database == of.database);
     if (s && s->commit > op->db->numbers.durable)
         decided_note_commit(op, s->commit, s->durability); /* the catalogue decides, too */
     return s && !s->is_dropped ? s : NULL;

@@ -18,6 +18,7 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->db = db;
     op->after = 0;
     op->durability = DURABILITY_SYNC;
+    op->database = NULL;
     op->usage = NULL;
     op->decided = (struct decided){0, 0};
     failure_init(&op->failure);
@@ -32,6 +33,7 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->losses = 0;
     op->cursor = NULL;
     op->list = NULL;
+    op->databases = NULL;
     op->check = NULL;
     op->is_checked = false;
     op->progress[0] = op->progress[1] = 0;

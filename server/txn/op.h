@@ -22,6 +22,8 @@
 #include <stdint.h>
 
 struct cursor;
+struct database;
+struct database_list;
 struct db;
 struct msgpack_check;
 struct schema;
@@ -43,6 +45,7 @@ struct op {
     struct db *db;
     uint64_t after; /* in: an autocommit snapshot taken here holds at least this commit */
     enum durability durability; /* in: of an autocommit write */
+    struct database *database; /* op_use_database; NULL: "main" */
     struct usage *usage; /* in: what its own transaction takes is counted here, too; or NULL */
     struct decided decided; /* out: gathers */
     struct failure failure; /* out: of the last call that failed */
@@ -61,12 +64,16 @@ struct op {
     struct cursor *cursor;       /* of a function that works over several turns */
     uint64_t progress[2];        /* likewise */
     struct store_list *list;     /* of stores, being made */
+    struct database_list *databases; /* likewise */
     struct msgpack_check *check; /* of a large document that is looked at in parts */
     bool is_checked;             /* its document is good */
 };
 
-/* wake is called as above; after is 0, durability SYNC. */
+/* wake is called as above; after is 0, durability SYNC, the database "main". */
 void op_init(struct op *op, struct db *db, void (*wake)(struct op *op));
+/* The stores that it names are those of d (NULL: of "main"), which is referenced until op_fini. */
+void op_use_database(struct op *op, struct database *d);
+struct database *op_database(const struct op *op);
 
 /* Forget what it waits for, roll back what an unfinished autocommit began, unpin, free.
  * The op may be used again after op_init. Values that were borrowed from it end here. */

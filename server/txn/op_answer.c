@@ -10,6 +10,21 @@ void op_release(struct op *op)
     wait_release(op->db->primary, &op->wait);
 }
 
+void op_use_database(struct op *op, struct database *d)
+{
+    ASSERT(!op->own && !op->at); /* it has not begun, or has ended */
+    if (d)
+        database_ref(d);
+    if (op->database)
+        database_unref(&op->db->catalogue.databases, op->database);
+    op->database = d;
+}
+
+struct database *op_database(const struct op *op)
+{
+    return op->database ? op->database : op->db->catalogue.databases.main;
+}
+
 enum err op_yield(struct op *op)
 {
     ASSERT(op->db && op->wake);

@@ -3,6 +3,7 @@
 #include "server/storage/primary.h"
 #include "server/txn/cursor.h"
 #include "server/txn/cursors.h"
+#include "server/txn/database_list.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/op.h"
 #include "server/txn/statement.h"
@@ -17,6 +18,7 @@ void op_fini(struct op *op)
         op->cursor = NULL;
     }
     stores_forget_list(op);
+    databases_forget_list(op);
     msgpack_check_free(&op->check);
     statement_abandon(op);
     txn_leave(op);
@@ -28,4 +30,5 @@ void op_fini(struct op *op)
     wait_release(op->db->primary, &op->wait);
     failure_clear(&op->failure);
     ASSERT(!op->own);
+    op_use_database(op, NULL);
 }

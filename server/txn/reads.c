@@ -252,12 +252,13 @@ enum err reads_note_build(struct op *op, struct txn *t, struct schema *schema)
 
 enum err reads_note_name(struct op *op, struct txn *t, struct slice name)
 {
+    struct row_name of = {database_name(t->database), name};
     uint8_t key[KEY_BYTES_MAX];
 
     if (!reads_wanted(t))
         return ERR_OK;
     return reads_note_point(op, t, t->db->catalogue.self,
-                            slice_make(key, catalogue_row_key(name, key)));
+                            slice_make(key, catalogue_row_key(of, key)));
 }
 
 /* ---- before a commit ---- */

@@ -283,13 +283,17 @@ static struct schema *defined_store(struct db *db, const struct record *n)
 {
     uint8_t room[KEY_PLAIN_BYTES_MAX];
     struct schema *s;
-    struct slice name;
+    struct row_name of;
+    struct database *d;
 
     ASSERT(n->stamp->commit);
     if (n->store != CATALOGUE_STORE || record_is_delete(n) ||
-        catalogue_row_name(record_key(n), room, &name) != ERR_OK)
+        catalogue_row_name(record_key(n), room, &of) != ERR_OK || slice_is_none(of.name))
         return NULL;
-    s = catalogue_version(&db->catalogue, NULL, n->stamp->commit, name);
+    d = database_find(&db->catalogue.databases, of.database);
+    ASSERT(d); /* it has just been loaded */
+    s = catalogue_version(&db->catalogue, NULL, n->stamp->commit,
+                          (struct store_name){d, of.name});
     return s && !s->is_dropped && s->index_count ? s : NULL;
 }
 

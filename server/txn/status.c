@@ -74,6 +74,7 @@ static void tell_hold(struct db *db, struct txn *t,
     struct db_hold_status h = {
         .version = t->version,
         .snapshot = t->snapshot ? t->snapshot->commit : 0,
+        .database = database_name(t->database),
         .label = t->options.label,
         .client = t->options.client,
         .age_ms = db->pulse.now_ms - t->begun_ms,
@@ -180,7 +181,8 @@ void db_each_damage(struct db *db,
     for (size_t i = 0; i < db->damage.count; i++) {
         const struct tree_damage *damage = &db->damage.items[i];
         const struct schema *s = catalogue_by_number(&db->catalogue, damage->store);
-        struct db_damage_status status = {s ? schema_name(s) : SLICE_NONE, PRIMARY_FILE,
+        struct db_damage_status status = {s ? database_name(schema_database(s)) : SLICE_NONE,
+                                          s ? schema_name(s) : SLICE_NONE, PRIMARY_FILE,
                                           damage->offset, damage->is_lost};
 
         ASSERT(damage->store < PRIMARY_STORES_END);
@@ -222,6 +224,7 @@ void db_status(struct db *db, struct db_status *out)
     out->tokens_forgotten = db->tokens.forgotten;
     out->tokens_horizon = db->tokens.horizon;
     out->entries_work = db->entries.work;
+    out->databases = db->catalogue.databases.count;
     out->stores = db->catalogue.stores;
     out->definitions = db->catalogue.versions;
     out->catalogue_bytes = catalogue_bytes(&db->catalogue);

@@ -65,7 +65,8 @@ static enum err list_next(struct op *op, struct txn *t, struct store_list *l)
     ASSERT(!l->at && l->names);
     for (;;) {
         uint8_t room[KEY_PLAIN_BYTES_MAX];
-        struct slice key, value, name;
+        struct slice key, value;
+        struct row_name of;
         struct record *r;
         struct schema *s;
         enum err e = cursor_step(op, l->names, &key, &r, &value);
@@ -76,9 +77,9 @@ static enum err list_next(struct op *op, struct txn *t, struct store_list *l)
             decided_note(op, r->stamp);
         if (r && record_is_delete(r))
             continue;
-        if (catalogue_row_name(key, room, &name) != ERR_OK)
+        if (catalogue_row_name(key, room, &of) != ERR_OK)
             return cursor_corrupt(op, l->names, "corrupt key in the catalogue");
-        e = catalogue_look(op, t, t->snapshot->commit, name, &s);
+        e = catalogue_look(op, t, t->snapshot->commit, of.name, &s);
         if (e)
             return e;
         l->at = schema_ref(s);
@@ -113,11 +114,9 @@ struct store_index store_info_index(const struct store_info *info, unsigned i)
                                     s->indexes[i]->number == info->building ? info->built : 0};
 }
 
-static enum err list_count(struct op *op, struct txn *t, struct store_list *l,
-                           struct store_info *info)
+enum err store_count(struct op *op, struct txn *t, struct schema *s, struct store_info *info)
 {
     struct catalogue *c = &op->db->catalogue;
-    struct schema *s = l->at;
     static const struct key_range everything = {.from_size = 0};
     enum err e = records_count_in(op, t, s, &everything, &info->records, &info->bytes);
 
@@ -173,7 +172,7 @@ static enum err list_stores(struct op *op, struct txn *t, struct store_page *pag
             return ERR_OK;
         }
         if (!e)
-            e = list_count(op, t, l, &info);
+            e = store_count(op, t, l->at, &info);
         if (e)
             return e == ERR_END ? ERR_OK : e;
         each(context, &info);
@@ -183,13 +182,21 @@ static enum err list_stores(struct op *op, struct txn *t, struct store_page *pag
     }
 }
 
-/* From the page's first name to the end of all. */
-static void list_range(const struct store_page *page, struct key_range *out)
+/* From the page's first name to the end of those of the database. */
+static void list_range(const struct op *op, const struct store_page *page,
+                       struct key_range *out)
 {
+    struct row_name of = {database_name(op_database(op)), SLICE_NONE};
+
     out->empty = false;
-    out->to_size = 0;
-    out->from_size =
-        page && !slice_is_none(page->from) ? catalogue_row_key(page->from, out->from) : 0;
+    out->to_size = catalogue_rows_begin(of.database, out->to);
+    out->from_size = out->to_size;
+    memcpy(out->from, out->to, out->to_size);
+    out->to[out->to_size - 1]++;
+    if (page)
+        of.name = page->from;
+    if (!slice_is_none(of.name))
+        out->from_size = catalogue_row_key(of, out->from);
 }
 
 enum err stores_list(struct op *op, struct txn *t, struct store_page *page,
@@ -200,12 +207,13 @@ enum err stores_list(struct op *op, struct txn *t, struct store_page *page,
     bool again;
     enum err e = auto_begin(op, &in, true);
 
-    list_range(page, &range);
+    list_range(op, page, &range);
     if (page)
         page->next_size = 0;
     if (!e)
         e = reads_note_range(op, in, op->db->catalogue.self,
-                             slice_make(range.from, range.from_size), slice_text(""));
+                             slice_make(range.from, range.from_size),
+                             slice_make(range.to, range.to_size));
     if (!e)
         e = list_begin(op, in, &range);
     if (!e)

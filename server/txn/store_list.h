@@ -6,6 +6,15 @@
 
 #include "server/txn/op.h"
 
+struct schema;
+struct store_info;
+struct txn;
+
 void stores_forget_list(struct op *op);
+
+/* ---- for database_list.c ---- */
+
+/* Count a store, as t sees it. ERR_WAIT. */
+enum err store_count(struct op *op, struct txn *t, struct schema *s, struct store_info *info);
 
 #endif

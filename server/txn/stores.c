@@ -6,6 +6,7 @@
 #include "server/txn/auto.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/catalogue_row.h"
+#include "server/txn/database_mark.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/generator.h"
 #include "server/txn/lookup.h"
@@ -95,15 +96,17 @@ static enum err change_make(struct op *op, struct txn *t, struct slice name,
                             const struct definition *d, struct change *change)
 {
     size_t size = d ? catalogue_row_write(d, change->row, sizeof change->row) : 0;
+    struct row_name row = {database_name(t->database), name};
+    struct store_name of = {t->database, name};
     enum err e;
 
     ASSERT(!d || (d->number > 0 && d->number <= CATALOGUE_NUMBER_MAX));
     if (d && !size)
         return definition_too_large(op, sizeof change->row, d->key.size + name.size);
-    e = catalogue_make(&t->db->catalogue, name, d, t->options.label, &change->schema);
+    e = catalogue_make(&t->db->catalogue, of, d, t->options.label, &change->schema);
     if (e)
         return failure_set(&op->failure, e, "out of memory for a store definition");
-    change->write.key = slice_make(change->key, catalogue_row_key(name, change->key));
+    change->write.key = slice_make(change->key, catalogue_row_key(row, change->key));
     change->write.value = d ? slice_make(change->row, size) : SLICE_NONE;
     return ERR_OK;
 }
@@ -218,6 +221,8 @@ static enum err store_create_in(struct op *op, struct txn *t, const struct store
     e = store_check_room(op, false);
     if (!e)
         e = store_next_numbers(op, 1, &d.number);
+    if (!e)
+        e = database_mark(op, t);
     return e ? e : store_define(op, t, r->store, &d, NULL);
 }
 

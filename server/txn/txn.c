@@ -72,6 +72,7 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
         txn_dealloc(&db->txn_pool, t);
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a snapshot");
     }
+    t->database = database_ref(op_database(op));
     t->options = *options;
     text_keep(&t->label, &t->options.label);
     text_keep(&t->client, &t->options.client);
@@ -284,6 +285,7 @@ void txn_free(struct txn *t)
     db->open_count--;
     failure_clear(&t->failure);
     failure_clear(&t->stale);
+    database_unref(&db->catalogue.databases, t->database);
     t->departure.is_freed = true;
     if (!leaving_has(&t->departure))
         txn_dealloc(&db->txn_pool, t);

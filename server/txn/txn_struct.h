@@ -74,6 +74,7 @@ struct build_note {
 
 struct txn {
     struct db *db;
+    struct database *database; /* whose stores it names; a reference */
     uint64_t version;
     struct txn_options options; /* slices point into the texts below */
     struct snapshot *snapshot;  /* NULL once doomed */
@@ -101,6 +102,7 @@ struct txn {
     bool is_single;      /* one write: written and committed before anybody else runs */
     bool is_conditional; /* ... by itself, and it holds only for what it has found */
     bool is_counted;     /* in db.open_count */
+    bool writes_database; /* it may have written its database's row (database_change.h) */
     struct build_note *builds; /* in the arena */
     struct record *token;      /* in the write-set, while it commits; or NULL */
     struct reads *reads; /* what it has read, if it is serializable or makes an index */

@@ -23,9 +23,9 @@
 #define SMALL_WRITER_BYTES (16u << 10)
 
 /* Deletes, and definitions of stores: one that is dropped or cleared gets another. */
-static bool write_frees(struct txn *t, const struct schema *schema, struct slice value)
+static bool write_frees(const struct schema *schema, struct slice value)
 {
-    return !value.data || schema == t->db->catalogue.self;
+    return !value.data || schema->number == CATALOGUE_STORE;
 }
 
 /* Room in memory: stages that wait for amalgamation are bounded, so writes wait. Where merging
@@ -269,7 +269,7 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
         e = write_indexed(op, t, schema, &w);
     } else if (!e) {
         e = write_reserve(op, t, record_bytes(key, value), commit_log_bytes(key, value),
-                          write_frees(t, schema, value));
+                          write_frees(schema, value));
         if (!e)
             e = write_into(op, t, schema, key, value);
     }
@@ -309,7 +309,7 @@ enum err write_two(struct op *op, struct txn *t, struct schema *schema, const st
         e = write_reserve(
             op, t, record_bytes(w[0].key, w[0].value) + record_bytes(w[1].key, w[1].value),
             commit_log_bytes(w[0].key, w[0].value) + commit_log_bytes(w[1].key, w[1].value),
-            schema == t->db->catalogue.self);
+            schema->number == CATALOGUE_STORE);
     if (!e)
         e = write_into(op, t, schema, w[0].key, w[0].value);
     if (!e)

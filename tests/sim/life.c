@@ -449,12 +449,16 @@ static void life_check_floor(struct life *l)
                "at the end there are %llu stages, %llu ledgers, %llu transactions",
                (unsigned long long)status.stages, (unsigned long long)status.ledgers,
                (unsigned long long)status.open_txns);
+    LIFE_CHECK(l, status.databases <= 1 && (status.databases || !stores),
+               "%llu stores are in %llu databases", (unsigned long long)stores,
+               (unsigned long long)status.databases);
     tokens = status.tokens + status.tokens_forgotten; /* so few that none were deleted */
     LIFE_CHECK(
         l,
         l->has_failed_build ||
             (status.primary.trees <= stores + indexes + 1 + (tokens > 0) &&
-             (status.primary.records == records + stores + entries + tokens ||
+             (status.primary.records ==
+                  records + stores + entries + tokens + status.databases ||
               (l->options->rots && tokens && /* rows of those forgotten before a restart stay */
                status.primary.records > records + stores + entries))),
         "the primary has %llu records in %llu trees, the model %llu in %llu stores, and %llu "

@@ -283,6 +283,8 @@ export class Client extends EventEmitter implements Records {
   holds (options?: RequestOptions): Promise<any[]>
   clients (options?: RequestOptions): Promise<any[]>
   kill (what: number | { client: number } | { cursor: readonly [number, number] }, options?: RequestOptions): Promise<null>
+  /** The databases that exist; this client's is the one that its address names. */
+  databases (options?: RequestOptions): Promise<{ name: string, version: number, stores: number, bytes: number }[]>
   rotate (options?: RequestOptions): Promise<null>
   amalgamate (options?: RequestOptions): Promise<null>
   /** From now on these events are emitted, instead of those before. */

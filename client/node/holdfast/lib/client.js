@@ -222,7 +222,8 @@ export class Client extends EventEmitter {
     this.#events = new Set(events)
   }
 
-  #pushed (connection, name, [first, second]) {
+  #pushed (connection, name, params) {
+    const [first, second] = params
     const event = name.replace(/^\$/, '')
     if (event === 'doomed') {
       const transaction = connection.owner(first)
@@ -230,7 +231,7 @@ export class Client extends EventEmitter {
       transaction?._doomed(error)
       this.emit('doomed', transaction, error)
     } else if (event === 'warning') this.emit('warning', first, connection.owner(first?.t))
-    else if (event !== 'error') this.emit(event, first, second)
+    else if (event !== 'error') this.emit(event, ...params)
   }
 
   // ---- Transactions ----------------------------------------------------------------------

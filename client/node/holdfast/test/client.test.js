@@ -123,6 +123,28 @@ test('client: what cannot be sent is refused, and the connection lives', { skip 
   assert.equal(await db.ping(), 'pong')
 })
 
+test('client: the address names the database, over every later connection too', { skip }, async () => {
+  const other = await connect(`${server.address}/${encodeURIComponent('a/b π')}`)
+  assert.ok(other.hasFeature('databases'))
+  assert.ok(!(await db.databases()).some(d => d.name === 'a/b π'))
+  await other.createStore('s')
+  await other.put('s', 'other', 1)
+  await freshStore('s')
+  await db.put('s', 'main', 1)
+  assert.equal(await other.get('s', 1), 'other')
+  const [found] = (await db.databases()).filter(d => d.name === 'a/b π')
+  assert.ok(found.version === 0 && found.stores === 1 && found.bytes > 0)
+  const mine = (await db.clients()).find(c => c.database === 'a/b π')
+  const again = new Promise(resolve => other.once('connect', resolve))
+  await db.kill({ client: mine.id })
+  await again
+  assert.equal(await other.get('s', 1), 'other')
+  await other.close()
+  const named = await connect(server.address, { database: '' })
+  assert.deepEqual(await named.stores(), [])
+  await named.close()
+})
+
 test('client: methods of stores and records', { skip }, async () => {
   await freshStore('m', { key: 'id', generate: true })
   assert.equal(await db.put('m', { a: 1 }), 1)
