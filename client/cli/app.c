@@ -10,10 +10,11 @@
 
 int app_run(int argc, char **argv, FILE *in, FILE *out, FILE *err)
 {
-    const char *address = getenv("HOLDFAST_CONNECT");
+    const char *address = getenv("HOLDFAST_CONNECT"), *database = getenv("HOLDFAST_DATABASE");
     struct cli cli = {
         .verbs = verbs,
         .address = address && address[0] ? address : HF_ADDRESS_DEFAULT,
+        .database = database && database[0] ? database : NULL,
         .in = in,
         .out = out,
         .err = err,
@@ -34,6 +35,8 @@ int app_run(int argc, char **argv, FILE *in, FILE *out, FILE *err)
         exit_code = shell_run(&cli);
     hf_close(cli.conn);
     free(cli.store);
+    free(cli.bound);
+    free(cli.shell_database);
     if (!output_flush(&cli) && exit_code == CLI_OK)
         exit_code = CLI_USAGE;
     return exit_code;

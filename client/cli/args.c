@@ -12,6 +12,7 @@ const struct verb_option global_options[] = {
     {"connect", "ADDRESS",
      "HOST:PORT, [IPV6]:PORT or unix:PATH (also -c; or "
      "HOLDFAST_CONNECT; default " HF_ADDRESS_DEFAULT ")"},
+    {"database", "NAME", "the database (also HOLDFAST_DATABASE; default main)"},
     {"json", NULL, "print JSON, one value per line (default in a pipe)"},
     {"table", NULL, "print tables (default on a terminal)"},
     {"format", "NAME", "auto, table, vertical, json, csv, tsv or markdown"},
@@ -116,6 +117,8 @@ static bool global_set(struct cli *cli, struct globals *globals, const char *nam
     unquote(cli, value);
     if (strcmp(name, "connect") == 0) {
         cli->address = value;
+    } else if (strcmp(name, "database") == 0) {
+        cli->database = value;
     } else if (strcmp(name, "json") == 0) {
         cli->mode = CLI_MODE_JSON;
     } else if (strcmp(name, "table") == 0) {

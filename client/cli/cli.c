@@ -8,6 +8,7 @@
 #include "proto/msgpack.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 
 /* A whole line on standard error, after what went to standard output before it. */
 static void say(struct cli *cli, struct slice message)
@@ -163,6 +164,22 @@ int cli_failed(struct cli *cli)
 
 /* ---- The connection ---- */
 
+/* The connection belongs to the database that the line is about. */
+static int bind_database(struct cli *cli)
+{
+    const char *wanted = cli->database ? cli->database : "main";
+    char *copy;
+
+    if (strcmp(cli->bound ? cli->bound : "main", wanted) == 0)
+        return CLI_OK;
+    if (hf_use_database(cli->conn, wanted) != HF_OK)
+        return cli_failed(cli);
+    copy = strdup(wanted);
+    free(cli->bound);
+    cli->bound = copy;
+    return copy ? CLI_OK : cli_usage(cli, "out of memory");
+}
+
 int cli_connect(struct cli *cli)
 {
     struct hf_open_options options = {.timeout_ms = cli->timeout_ms ? cli->timeout_ms : -1};
@@ -171,14 +188,16 @@ int cli_connect(struct cli *cli)
     interrupt_connection(-1);
     if (cli->conn && hf_conn_fd(cli->conn) >= 0) {
         interrupt_connection(hf_conn_fd(cli->conn));
-        return CLI_OK;
+        return bind_database(cli);
     }
     hf_close(cli->conn);
+    free(cli->bound);
+    cli->bound = NULL;
     cli->conn = hf_open(cli->address, &options, &error);
     if (!cli->conn)
         return cli_report(cli, "", &error);
     interrupt_connection(hf_conn_fd(cli->conn));
-    return CLI_OK;
+    return bind_database(cli);
 }
 
 /* ---- Arguments ---- */

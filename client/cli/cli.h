@@ -38,6 +38,7 @@ struct cli {
 
     /* From the command line and the environment. */
     const char *address;
+    const char *database; /* NULL: "main" */
     int timeout_ms;
     const char *label; /* NULL: none */
     enum cli_mode mode;
@@ -49,6 +50,8 @@ struct cli {
     const char *where; /* begins messages: "holdfast", or "line 3" of a script */
 
     struct hf_conn *conn; /* owned; opened by the first verb that needs it */
+    char *bound;          /* owned; the database that it belongs to; NULL: "main" */
+    char *shell_database; /* owned; of lines that say nothing else; NULL: that of the start */
     struct hf_txn *txn;   /* owned; the shell's open transaction */
     bool txn_continue;    /* begun with on_error continue */
     bool txn_failed;      /* only commit or rollback are left to do */

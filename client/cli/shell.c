@@ -9,13 +9,36 @@
 #include <time.h>
 #include <unistd.h>
 
+#define PROMPT_DATABASE_BYTES 24 /* of its name */
+
+/* ":name" of a database other than main, where a terminal can take it as it is. */
+static void prompt_database(const struct cli *cli, char *to, size_t room)
+{
+    const char *name = cli->database ? cli->database : "main";
+    size_t size = strlen(name);
+
+    to[0] = '\0';
+    if (strcmp(name, "main") == 0)
+        return;
+    for (size_t i = 0; i < size; i++) {
+        if (name[i] <= ' ' || name[i] > '~')
+            size = 0;
+    }
+    if (!size || size > PROMPT_DATABASE_BYTES)
+        name = "...";
+    snprintf(to, room, ":%s", name);
+}
+
 void shell_prompt(const struct cli *cli, char *to, size_t room)
 {
+    char database[PROMPT_DATABASE_BYTES + 2];
+
+    prompt_database(cli, database, sizeof database);
     if (cli->txn)
-        snprintf(to, room, "holdfast[txn %llu%s]> ",
+        snprintf(to, room, "holdfast%s[txn %llu%s]> ", database,
                  (unsigned long long)hf_txn_version(cli->txn), cli->txn_failed ? "!" : "");
     else
-        snprintf(to, room, "holdfast> ");
+        snprintf(to, room, "holdfast%s> ", database);
 }
 
 /* Put text in the place of the n-th word, or behind the last. */
@@ -115,6 +138,7 @@ int shell_line(struct cli *cli, const char *line)
     cli->style = before.style;
     cli->label = before.label;
     cli->address = before.address;
+    cli->database = cli->shell_database ? cli->shell_database : before.database;
     cli->timeout_ms = before.timeout_ms;
     cli->keep_going = before.keep_going;
     return exit_code;
@@ -122,7 +146,7 @@ int shell_line(struct cli *cli, const char *line)
 
 static int run_terminal(struct cli *cli, struct line *line)
 {
-    char prompt[64];
+    char prompt[96];
     const char *text = "";
 
     fprintf(cli->out, "holdfast %s; type `help` for a list of verbs, `exit` to leave.\n",

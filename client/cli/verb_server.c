@@ -52,6 +52,11 @@ int verb_holds(struct cli *cli, const struct args *args)
     return verb_of_result(cli, "(no open transactions or scans)", hf_holds);
 }
 
+int verb_databases(struct cli *cli, const struct args *args)
+{
+    return verb_of_result(cli, "(no databases)", hf_databases);
+}
+
 static int clients(struct hf_conn *c, struct hf_bytes *result)
 {
     static const uint8_t none[] = {0x90};

@@ -138,6 +138,30 @@ int verb_use(struct cli *cli, const struct args *args)
     return CLI_OK;
 }
 
+/* The connection changes with the next line that needs one, or now. */
+int verb_database(struct cli *cli, const struct args *args)
+{
+    char name[256];
+    const char *given = cli_name(cli, "database", args->positional[0], name);
+    char *copy = given ? strdup(given) : NULL;
+    int exit_code;
+
+    if (!given)
+        return CLI_USAGE;
+    if (!copy)
+        return cli_usage(cli, "out of memory");
+    cli->database = copy;
+    exit_code = cli_connect(cli);
+    if (exit_code) {
+        free(copy);
+        cli->database = cli->shell_database; /* as the line's end sets it */
+        return exit_code;
+    }
+    free(cli->shell_database);
+    cli->shell_database = copy;
+    return CLI_OK;
+}
+
 int verb_timing(struct cli *cli, const struct args *args)
 {
     const char *word = args->count > 0 ? args->positional[0] : cli->timing ? "off" : "on";

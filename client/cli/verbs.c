@@ -225,6 +225,9 @@ const struct verb verbs[] = {
      "Abort a transaction, disconnect a client, or end a cursor",
      "TXID is the transaction id, which `holds` shows as \"version\"; `clients` shows the\n"
      "numbers of clients.", "kill 36", kill_options},
+    {"databases", "", VERB_BOTH, verb_databases, "List the databases that exist",
+     "A database exists from the first commit in it: holdfast --database NAME create-store STORE.",
+     "databases", NULL},
     {"rotate", "", VERB_BOTH, verb_rotate, "Seal the open in-memory stage", NULL, "rotate", NULL},
     {"amalgamate", "", VERB_BOTH, verb_amalgamate, "Merge sealed stages into the data file", NULL,
      "amalgamate", NULL},
@@ -256,6 +259,8 @@ const struct verb verbs[] = {
      "Forget the savepoint and keep what was written", NULL, "release a", NULL},
     {"use", "STORE", VERB_SHELL, verb_use, "Set the store that . stands for", NULL, "use packages",
      NULL},
+    {"database", "NAME", VERB_SHELL, verb_database, "Change to another database",
+     "It need not exist yet: the first commit in it creates it.", "database shop", NULL},
     {"timing", "[on|off]", VERB_SHELL, verb_timing, "Print how long each line takes",
      "Also \\timing.", "timing on", NULL},
     {"format", "NAME", VERB_SHELL, verb_format, "Set how results are printed",

@@ -37,6 +37,8 @@ int verb_query(struct cli *cli, const struct args *args);
 int verb_import(struct cli *cli, const struct args *args);
 int verb_export(struct cli *cli, const struct args *args);
 
+int verb_database(struct cli *cli, const struct args *args);
+int verb_databases(struct cli *cli, const struct args *args);
 int verb_status(struct cli *cli, const struct args *args);
 int verb_holds(struct cli *cli, const struct args *args);
 int verb_clients(struct cli *cli, const struct args *args);

@@ -50,6 +50,7 @@ enum request_applies {
 struct hf_conn {
     int fd; /* -1: lost */
     char *address;
+    char *database; /* owned; that it is bound to; NULL: the server's default */
     struct hf_open_options options; /* with the defaults filled in */
     struct hf_error error;          /* of the last function that failed */
     struct hf_error lost;           /* why fd is -1 */
@@ -152,6 +153,9 @@ struct hf_pack *call_start(struct hf_conn *c, const char *method, uint32_t count
 int call_finish(struct hf_conn *c, struct call_options *options, struct hf_bytes *result);
 /* The same without waiting. */
 int call_send(struct hf_conn *c, struct call_options *options, struct hf_reply **out);
+
+/* Say which database the connection belongs to, where that was asked for; it is new. */
+int database_bind(struct hf_conn *c);
 
 /* What is read: a store, or (index not NULL) an index of it. */
 struct call_source {

@@ -298,6 +298,7 @@ struct hf_open_options {
     unsigned in_flight_max;   /* requests without an answer; more wait; 0: 1,000 */
     size_t request_bytes_max; /* a larger request is HF_TOO_LARGE, unsent; 0: 16 MiB */
     size_t reply_bytes_max;   /* a larger reply is HF_PROTOCOL; 0: 64 MiB */
+    const char *database;     /* whose stores the connection names, copied; NULL: "main" */
 };
 
 /* Connect. address: "host:port", "[ipv6]:port", "host" (port 4653) or "unix:/path";
@@ -317,6 +318,10 @@ HF_API void hf_close(struct hf_conn *c);
  * fails as lost; transactions of before are HF_NO_TXN from now on and cursors
  * HF_NO_CURSOR; both still want their end called. HF_OK, HF_CONNECTION, HF_MISUSE. */
 HF_API int hf_reconnect(struct hf_conn *c);
+
+/* Belong to another database from now on, after each reconnect too. It exists from the first commit
+ * in it. HF_BAD_REQUEST: it is not a name, or transactions or cursors of c are open. */
+HF_API int hf_use_database(struct hf_conn *c, const char *name);
 
 /* The error of the last function on c that failed. Borrowed until the next call. */
 HF_API const struct hf_error *hf_conn_error(const struct hf_conn *c);
@@ -405,6 +410,8 @@ HF_API int hf_call(struct hf_conn *c, const char *method, struct hf_bytes params
 /* Methods of the server: results as PROTOCOL describes them, packed. */
 HF_API int hf_hello(struct hf_conn *c, const char *client, struct hf_bytes *result);
 HF_API int hf_ping(struct hf_conn *c);
+/* *result gets a packed list of maps, by name: {name, version, stores, bytes}. */
+HF_API int hf_databases(struct hf_conn *c, struct hf_bytes *result);
 HF_API int hf_describe(struct hf_conn *c, struct hf_bytes *result);
 HF_API int hf_status(struct hf_conn *c, struct hf_bytes *result);
 HF_API int hf_holds(struct hf_conn *c, struct hf_bytes *result);

@@ -59,10 +59,16 @@ struct hf_conn *hf_open(const char *address, const struct hf_open_options *optio
         c->options = *options;
     options_fill(&c->options);
     c->address = strdup(address ? address : HF_ADDRESS_DEFAULT);
-    if (!c->address || !slots_new(c))
+    c->database = c->options.database ? strdup(c->options.database) : NULL;
+    if (!c->address || (c->options.database && !c->database) || !slots_new(c))
         error_set(error, HF_MEMORY, "out of memory");
     else
         connected = connection_connect(c, error) == HF_OK;
+    if (connected && database_bind(c) != HF_OK) {
+        *error = c->error;
+        error->details = HF_NONE; /* they go with the connection */
+        connected = false;
+    }
     if (connected)
         return c;
     hf_close(c);
@@ -93,6 +99,7 @@ void hf_close(struct hf_conn *c)
     free(c->slots);
     free(c->free_slots);
     free(c->address);
+    free(c->database);
     free(c);
 }
 
@@ -112,5 +119,5 @@ int hf_reconnect(struct hf_conn *c)
         c->lost = error;
         return connection_fail(c, &error);
     }
-    return HF_OK;
+    return database_bind(c);
 }

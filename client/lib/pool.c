@@ -15,6 +15,7 @@
 
 struct hf_pool {
     char *address; /* owned; NULL: the default */
+    char *database; /* likewise */
     struct hf_pool_options options;
 
     pthread_mutex_t lock;
@@ -58,8 +59,11 @@ struct hf_pool *hf_pool_open(const char *address, const struct hf_pool_options *
     if (pool->options.wait_ms == 0)
         pool->options.wait_ms = POOL_WAIT_DEFAULT_MS;
     pool->address = address ? strdup(address) : NULL;
+    if (pool->options.open.database)
+        pool->options.open.database = pool->database = strdup(pool->options.open.database);
     pool->free = calloc(pool->options.connections_max, sizeof *pool->free);
-    if ((address && !pool->address) || !pool->free)
+    if ((address && !pool->address) || !pool->free ||
+        (options && options->open.database && !pool->database))
         error_set(error, HF_MEMORY, "out of memory for a pool");
     else
         pool->free[0] = hf_open(pool->address, &pool->options.open, error);
@@ -203,5 +207,6 @@ void hf_pool_close(struct hf_pool *pool)
     pthread_mutex_destroy(&pool->lock);
     free(pool->free);
     free(pool->address);
+    free(pool->database);
     free(pool);
 }

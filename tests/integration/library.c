@@ -386,6 +386,57 @@ static void a_pool_waits_and_revives(void)
     CHECK(!hf_pool_open("127.0.0.1:1", NULL, &error) && error.code == HF_CONNECTION);
 }
 
+/* ---- Databases ---- */
+
+static uint64_t records_of(struct hf_conn *c, const char *store)
+{
+    uint64_t count = UINT64_MAX;
+
+    return hf_count(c, NULL, store, NULL, &count) == HF_OK ? count : UINT64_MAX;
+}
+
+static void a_connection_belongs_to_a_database(void)
+{
+    struct hf_open_options options = {.database = "lib one"};
+    struct hf_error error;
+    struct hf_conn *c = hf_open(address, &options, &error);
+    struct hf_bytes list;
+    struct hf_txn *t;
+
+    CHECK(c && hf_create_store(c, NULL, "in one", NULL) == HF_OK);
+    CHECK(hf_put(c, NULL, "in one", PACKED("\x05"), PACKED("\x01"), NULL) == HF_OK);
+    CHECK(records_of(conn, "in one") == UINT64_MAX);
+    CHECK(hf_databases(conn, &list) == HF_OK && list.size > 20);
+    CHECK(hf_reconnect(c) == HF_OK && records_of(c, "in one") == 1);
+    CHECK(hf_txn_begin(c, NULL, &t) == HF_OK);
+    CHECK(hf_use_database(c, "lib two") == HF_BAD_REQUEST);
+    CHECK(hf_txn_rollback(t) == HF_OK);
+    CHECK(hf_use_database(c, "lib two") == HF_OK && records_of(c, "in one") == UINT64_MAX);
+    CHECK(hf_reconnect(c) == HF_OK && records_of(c, "in one") == UINT64_MAX);
+    CHECK(hf_use_database(c, "lib one") == HF_OK && records_of(c, "in one") == 1);
+    hf_close(c);
+    options.database = "not \xff UTF-8";
+    CHECK(!hf_open(address, &options, &error) && error.code == HF_BAD_REQUEST);
+}
+
+static void a_pool_is_of_a_database(void)
+{
+    struct hf_pool_options options = {.open = {.database = "lib pool"}};
+    struct hf_error error;
+    struct hf_pool *pool = hf_pool_open(address, &options, &error);
+    struct hf_conn *one, *two;
+
+    options.open.database = NULL;
+    CHECK(pool);
+    one = hf_pool_take(pool, &error);
+    two = hf_pool_take(pool, &error);
+    CHECK(one && two && hf_create_store(one, NULL, "in pool", NULL) == HF_OK);
+    CHECK(records_of(two, "in pool") == 0 && records_of(conn, "in pool") == UINT64_MAX);
+    hf_pool_give(pool, one);
+    hf_pool_give(pool, two);
+    hf_pool_close(pool);
+}
+
 /* ---- The scenes ---- */
 
 static const struct {
@@ -402,6 +453,8 @@ static const struct {
     {"a_loss_is_pushed_and_checked", a_loss_is_pushed_and_checked},
     {"threads_share_a_pool", threads_share_a_pool},
     {"a_pool_waits_and_revives", a_pool_waits_and_revives},
+    {"a_connection_belongs_to_a_database", a_connection_belongs_to_a_database},
+    {"a_pool_is_of_a_database", a_pool_is_of_a_database},
 };
 
 int main(int argc, char **argv)

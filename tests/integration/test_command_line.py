@@ -41,6 +41,39 @@ def test_update_changes_a_record_in_place(d):
     assert code == 0 and b'"n":"a b","m":{"x":1},"p":{"q":3}' in first and b'"n"' not in last, (out, err)
 
 
+def test_verbs_are_of_the_database_that_is_named(d):
+    assert cli(d, "--database", "cli one", "create-store", "only") == (0, b"", "")
+    assert cli(d, "put", "--database", "cli one", "only", "5", "1") == (0, b"1\n", "")
+    code, out, err = cli(d, "get", "only", "1")
+    assert code == 3 and "NO_STORE" in err
+    env = dict(os.environ, HOLDFAST_DATABASE="cli one")
+    p = start(d, "get", "only", "1", env=env)
+    assert p.communicate()[0] == b"5\n" and p.returncode == 0
+    p = start(d, "get", "only", "1", "--database", "main", env=env)
+    assert p.communicate()[0] == b"" and p.returncode == 3
+    code, out, err = cli(d, "databases")
+    [one] = [x for x in json.loads(out) if x["name"] == "cli one"]
+    assert code == 0 and (one["version"], one["stores"]) == (0, 1)
+    code, out, err = cli(d, stdin=b"""database "cli one"
+get only 1
+put only 6 2 --database "cli two"
+get only 1
+begin
+database main
+""")
+    assert out == b"5\n" and code == 3 and "line 3: NO_STORE" in err, (code, out, err)
+    code, out, err = cli(d, "--keep-going", stdin=b"""database "cli one"
+begin
+database main
+get only 1
+commit
+database main
+get only 1
+""")
+    assert b"5" in out.splitlines(), (code, out, err)
+    assert "open transactions" in err and "line 7: NO_STORE" in err, (code, out, err)
+
+
 def test_records_are_found_by_index(d):
     cli(d, "create-store", "idx")
     for key, record in (("ann", {"email": "a@x", "at": {"city": "Rome"}, "tags": ["x", "y"], "n": 1}),

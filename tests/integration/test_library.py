@@ -23,6 +23,14 @@ def test_reads_by_index(d):
     scene(d, "reads_by_index")
 
 
+def test_a_connection_belongs_to_a_database(d):
+    scene(d, "a_connection_belongs_to_a_database")
+
+
+def test_a_pool_is_of_a_database(d):
+    scene(d, "a_pool_is_of_a_database")
+
+
 def test_scans_by_index(d):
     scene(d, "scans_by_index")
 

@@ -65,6 +65,16 @@ class Home:
         shutil.rmtree(self.path)
 
 
+def test_the_prompt_shows_the_database(d):
+    with Home() as home:
+        shell = Shell(d, home)
+        assert shell.line("database prompted", ">").endswith("holdfast:prompted>")
+        assert shell.line("begin", ">").endswith("]>") and shell.line("rollback", ">").endswith("holdfast:prompted>")
+        assert shell.line('database "a b"', ">").endswith("holdfast:...>")
+        assert shell.line("database main", ">").endswith("holdfast>")
+        assert shell.end() == 0
+
+
 def test_ctrl_c_drops_the_line_and_keeps_the_transaction(d):
     with Home() as home:
         s = Shell(d, home)
