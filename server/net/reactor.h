@@ -9,7 +9,7 @@
 #ifndef HOLDFAST_NET_REACTOR_H
 #define HOLDFAST_NET_REACTOR_H
 
-#include "server/net/deadline.h"
+#include "server/base/deadline.h"
 
 #include <uv.h>
 

@@ -7,7 +7,7 @@
 #ifndef HOLDFAST_NET_REQUEST_H
 #define HOLDFAST_NET_REQUEST_H
 
-#include "server/net/deadline.h"
+#include "server/base/deadline.h"
 #include "server/net/execution.h"
 #include "server/net/frame.h"
 #include "server/txn/db.h"

@@ -4,7 +4,7 @@
 #include "server/base/assert.h"
 #include "server/net/net_buffer.h"
 #include "server/net/call.h"
-#include "server/net/deadline.h"
+#include "server/base/deadline.h"
 #include "server/net/frame.h"
 #include "server/net/log_line.h"
 #include "server/net/number_map.h"

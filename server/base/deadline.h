@@ -4,8 +4,8 @@
  * the lists whose time has come. Only requests that wait are in it.
  *
  * Threads: loop only. Times are milliseconds of the loop's clock. */
-#ifndef HOLDFAST_NET_DEADLINE_H
-#define HOLDFAST_NET_DEADLINE_H
+#ifndef HOLDFAST_BASE_DEADLINE_H
+#define HOLDFAST_BASE_DEADLINE_H
 
 #include "server/base/list.h"
 

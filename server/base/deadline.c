@@ -1,6 +1,6 @@
 /* deadline.c - the wheel. A slot holds all times that fall on it, of any round;
  * those of later rounds stay when it is looked at. */
-#include "server/net/deadline.h"
+#include "server/base/deadline.h"
 
 static struct list_link *slot_of(struct deadline_wheel *w, uint64_t ms)
 {
