@@ -1,17 +1,23 @@
 /* deadline.c - the wheel. A slot holds all times that fall on it, of any round;
- * those of later rounds stay when it is looked at. */
+ * those of later rounds go back when it is looked at. */
 #include "server/base/deadline.h"
+
+#include "server/base/assert.h"
 
 static struct list_link *slot_of(struct deadline_wheel *w, uint64_t ms)
 {
-    return &w->slots[ms / DEADLINE_SLOT_MS % DEADLINE_SLOTS];
+    return &w->slots[ms / w->slot_ms % DEADLINE_SLOTS];
 }
 
-void deadline_wheel_init(struct deadline_wheel *w, uint64_t now_ms)
+void deadline_wheel_init(struct deadline_wheel *w, uint64_t now_ms, uint64_t slot_ms)
 {
+    ASSERT(slot_ms > 0);
     for (unsigned i = 0; i < DEADLINE_SLOTS; i++)
         list_init(&w->slots[i]);
+    list_init(&w->looking);
+    w->slot_ms = slot_ms;
     w->looked_ms = now_ms;
+    w->gone_ms = 0;
     w->count = 0;
 }
 
@@ -22,38 +28,63 @@ void deadline_add(struct deadline_wheel *w, struct deadline *d)
 
     list_push_back(slot_of(w, at), &d->in_slot);
     w->count++;
+    if (at <= w->gone_ms)
+        w->gone_ms = 0; /* it is due already */
 }
 
 void deadline_remove(struct deadline_wheel *w, struct deadline *d)
 {
     if (!list_is_linked(&d->in_slot))
         return;
+    ASSERT(w->count > 0);
     list_remove(&d->in_slot);
     w->count--;
 }
 
-struct deadline *deadline_take(struct deadline_wheel *w, uint64_t now_ms)
+/* One of those that are being looked at whose time has come; the others go back. */
+static struct deadline *take_due(struct deadline_wheel *w, uint64_t now_ms, uint64_t *steps)
+{
+    struct list_link *link;
+
+    while ((link = list_first(&w->looking)) != NULL) {
+        struct deadline *d = LIST_ENTRY(link, struct deadline, in_slot);
+
+        if (steps && *steps == 0)
+            return NULL;
+        if (steps)
+            --*steps;
+        if (d->at_ms <= now_ms) {
+            deadline_remove(w, d);
+            return d;
+        }
+        list_remove(link);
+        list_push_back(slot_of(w, d->at_ms), link);
+    }
+    return NULL;
+}
+
+struct deadline *deadline_take(struct deadline_wheel *w, uint64_t now_ms, uint64_t *steps)
 {
     if (w->count == 0) {
         w->looked_ms = now_ms;
         return NULL;
     }
-    if (now_ms > w->looked_ms + DEADLINE_SLOTS * DEADLINE_SLOT_MS) {
+    if (now_ms > w->looked_ms + DEADLINE_SLOTS * w->slot_ms) {
         /* The clock jumped over a whole round; one round looks at everything. */
-        w->looked_ms = now_ms - DEADLINE_SLOTS * DEADLINE_SLOT_MS;
+        w->looked_ms = now_ms - DEADLINE_SLOTS * w->slot_ms;
     }
     for (;;) {
-        LIST_EACH (link, slot_of(w, w->looked_ms)) {
-            struct deadline *d = LIST_ENTRY(link, struct deadline, in_slot);
+        struct deadline *d = take_due(w, now_ms, steps);
+        uint64_t slot = w->looked_ms / w->slot_ms;
 
-            if (d->at_ms <= now_ms) {
-                deadline_remove(w, d);
-                return d;
-            }
-        }
-        if (w->looked_ms / DEADLINE_SLOT_MS >= now_ms / DEADLINE_SLOT_MS)
-            break; /* this slot is looked at again: its time is not over */
-        w->looked_ms = (w->looked_ms / DEADLINE_SLOT_MS + 1) * DEADLINE_SLOT_MS;
+        if (d || !list_is_empty(&w->looking))
+            return d;
+        if (slot >= now_ms / w->slot_ms && w->gone_ms == now_ms)
+            return NULL;
+        list_splice_back(&w->looking, slot_of(w, w->looked_ms));
+        if (slot < now_ms / w->slot_ms)
+            w->looked_ms = (slot + 1) * w->slot_ms;
+        else
+            w->gone_ms = now_ms; /* this slot is looked at again: its time is not over */
     }
-    return NULL;
 }

@@ -1,7 +1,8 @@
-/* deadline.h - requests that must be answered by some time.
+/* deadline.h - what must happen by some time: requests that are to be answered, transactions that
+ * expire.
  *
- * A wheel of lists: adding and removing cost nothing, and a turn looks only at
- * the lists whose time has come. Only requests that wait are in it.
+ * A wheel of lists: adding and removing cost nothing, and a look goes over only the lists whose
+ * time has come, over each of their members once.
  *
  * Threads: loop only. Times are milliseconds of the loop's clock. */
 #ifndef HOLDFAST_BASE_DEADLINE_H
@@ -9,10 +10,10 @@
 
 #include "server/base/list.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define DEADLINE_SLOTS 256
-#define DEADLINE_SLOT_MS 8
 
 struct deadline {   /* the caller's memory, in the wheel until it passes or is removed */
     uint64_t at_ms; /* set by the caller; 0: none */
@@ -21,15 +22,22 @@ struct deadline {   /* the caller's memory, in the wheel until it passes or is r
 
 struct deadline_wheel {
     struct list_link slots[DEADLINE_SLOTS];
-    uint64_t looked_ms; /* everything before has been looked at */
+    struct list_link
+        looking;        /* what was in the slot at looked_ms, as far as it was not gone over */
+    uint64_t slot_ms;         /* the time that a slot stands for */
+    uint64_t looked_ms;       /* everything before has been looked at */
+    uint64_t gone_ms;         /* when the slot of looked_ms was last gone over */
     size_t count;
 };
 
-void deadline_wheel_init(struct deadline_wheel *w, uint64_t now_ms);
+/* A round of slots should be longer than most of its deadlines: those of later rounds are gone
+ * over in each. */
+void deadline_wheel_init(struct deadline_wheel *w, uint64_t now_ms, uint64_t slot_ms);
 void deadline_add(struct deadline_wheel *w, struct deadline *d);
 void deadline_remove(struct deadline_wheel *w, struct deadline *d); /* may be called twice */
 
-/* Take one whose time has come out of the wheel; NULL: no more. */
-struct deadline *deadline_take(struct deadline_wheel *w, uint64_t now_ms);
+/* Take one whose time has come out of the wheel; NULL: no more. *steps, if it is not NULL, is
+ * lowered by those that were gone over, and at 0 there are no more for now. */
+struct deadline *deadline_take(struct deadline_wheel *w, uint64_t now_ms, uint64_t *steps);
 
 #endif

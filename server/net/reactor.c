@@ -3,6 +3,8 @@
 
 #include "server/base/assert.h"
 
+#define REQUEST_SLOT_MS 8 /* of deadlines */
+
 void reactor_init(struct reactor *r, uv_loop_t *loop)
 {
     r->loop = loop;
@@ -13,7 +15,7 @@ void reactor_init(struct reactor *r, uv_loop_t *loop)
     list_init(&r->flush);
     list_init(&r->told);
     list_init(&r->ending);
-    deadline_wheel_init(&r->deadlines, reactor_now(r));
+    deadline_wheel_init(&r->deadlines, reactor_now(r), REQUEST_SLOT_MS);
 }
 
 void reactor_member_init(struct reactor_member *m)

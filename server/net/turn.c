@@ -83,7 +83,7 @@ static void expire(struct server *server)
 {
     struct deadline *d;
 
-    while ((d = deadline_take(&server->reactor.deadlines, server_now(server))) != NULL)
+    while ((d = deadline_take(&server->reactor.deadlines, server_now(server), NULL)) != NULL)
         order_expired(LIST_ENTRY(d, struct request, deadline));
 }
 
@@ -114,8 +114,8 @@ static void tick(struct server *server)
                                                         : now + 1;
     }
     at = server->reactor.tick_at_ms;
-    if (server->reactor.deadlines.count && now + DEADLINE_SLOT_MS < at)
-        at = now + DEADLINE_SLOT_MS;
+    if (server->reactor.deadlines.count && now + server->reactor.deadlines.slot_ms < at)
+        at = now + server->reactor.deadlines.slot_ms;
     if (at == UINT64_MAX)
         uv_timer_stop(&server->ticker);
     else

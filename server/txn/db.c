@@ -11,12 +11,13 @@
 #include "server/txn/db_fail.h"
 #include "server/txn/db_options.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/expiry.h"
+#include "server/txn/health.h"
 #include "server/txn/index_build.h"
 #include "server/txn/intents.h"
 #include "server/txn/leaving.h"
 #include "server/txn/losers.h"
 #include "server/txn/numbers.h"
-#include "server/txn/health.h"
 #include "server/txn/outcome.h"
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
@@ -38,7 +39,6 @@
 #include <stdio.h>
 
 #define DIRECT_BYTES_MAX (64u << 10) /* of the log, copied in some ten microseconds */
-#define EXPIRY_STEP_MS 250
 #define READS_FREED_A_TURN 4000 /* points and ranges of transactions that have ended */
 
 /* ---- replies ---- */
@@ -271,6 +271,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     entries_init(&db->entries, os, options->index_entries_max);
     list_init(&db->open);
     list_walks_init(&db->open_walks);
+    expiry_init(db, os_now_ms(os));
     txn_pool_init(&db->txn_pool, os);
     list_init(&db->cursor_pool);
     list_init(&db->writers);
@@ -373,49 +374,13 @@ void db_turn(struct db *db)
     ASSERT(db->staged_bytes >= db->sealed_bytes);
 }
 
-static void db_expire_txn(struct txn *t, const char *limit, const char *what, uint64_t ms,
-                          uint64_t max)
-{
-    struct failure why;
-
-    failure_init(&why);
-    failure_set(&why, ERR_TXN_EXPIRED,
-                "transaction timed out: it %s for %llu ms, the limit is %llu (%s)", what,
-                (unsigned long long)ms, (unsigned long long)max, limit);
-    failure_note_limit(&why, limit, max, ms);
-    txn_lose(t, &why);
-}
-
-static void db_expire(struct db *db)
-{
-    ASSERT(!list_is_empty(&db->open));
-    LIST_EACH_SAFE (link, &db->open) {
-        struct txn *t = LIST_ENTRY(link, struct txn, in_open);
-        uint64_t idle_max = t->options.idle_ms ? t->options.idle_ms : db->options.idle_ms;
-        uint64_t age = db->pulse.now_ms - t->begun_ms, idle = txn_idle_ms(t);
-        uint64_t life_max = t->options.timeout_ms ? t->options.timeout_ms : db->options.life_ms;
-
-        if (t->failure.error || t->is_autocommit)
-            continue;
-        if (life_max && age >= life_max)
-            db_expire_txn(t, t->options.timeout_ms ? "timeout_ms" : "transaction-life",
-                          "was open", age, life_max);
-        else if (idle_max && idle >= idle_max)
-            db_expire_txn(t, t->options.idle_ms ? "idle_ms" : "transaction-idle", "was idle",
-                          idle, idle_max);
-    }
-}
-
 uint64_t db_tick(struct db *db)
 {
-    uint64_t next = UINT64_MAX, wal_next;
+    uint64_t next, wal_next;
 
     ASSERT(db->wal && !db->pulse.is_in_turn);
     db->pulse.now_ms = os_now_ms(db->os);
-    if (!list_is_empty(&db->open)) {
-        db_expire(db);
-        next = db->pulse.now_ms + EXPIRY_STEP_MS;
-    }
+    next = expiry_turn(db);
     wal_next = wal_tick(db->wal, db->pulse.now_ms);
     if (tokens_next_ms(&db->tokens) <= db->pulse.now_ms)
         pulse_wake(&db->pulse);

@@ -116,6 +116,7 @@ struct db {
     /* transactions */
     struct list_link open;
     struct list_walks open_walks; /* over it: those who list what is held */
+    struct deadline_wheel expiries; /* txn.expiry */
     struct hash_table killable;   /* by version */
     struct list_link writers;
     struct list_link large;

@@ -85,6 +85,7 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     arena_init(&t->departure.memory, db->os);
     list_init(&t->in_writers);
     list_init(&t->in_large);
+    list_init(&t->expiry.in_slot);
     failure_init(&t->failure);
     failure_init(&t->stale);
     t->begun_ms = t->used_ms = db->pulse.now_ms;
@@ -138,9 +139,11 @@ enum err txn_begin(struct op *op, const struct txn_options *options, struct txn 
     if (options->read_only)
         commit = db->numbers.answered > op->after ? db->numbers.answered : op->after;
     e = txn_begin_at(op, options, commit, out);
-    if (!e)
-        txn_enter_versions(*out);
-    return e;
+    if (e)
+        return e;
+    txn_enter_versions(*out);
+    txn_set_expiry(*out);
+    return ERR_OK;
 }
 
 enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
@@ -242,6 +245,7 @@ static void txn_release(struct txn *t)
     leaving_enter(&db->leaving, t);
     commit_marks_forget(&t->commit_marks, db->os);
     list_remove(&t->in_large);
+    deadline_remove(&db->expiries, &t->expiry);
     if (db->writers.next == &t->in_writers)
         stages_writer_left(db, t->snapshot->commit);
     list_remove(&t->in_writers);
@@ -344,6 +348,24 @@ void txn_leave(struct op *op)
     t->used_ms = t->db->pulse.now_ms;
     t->at_work = NULL;
     op->at = NULL;
+}
+
+static uint64_t soonest(uint64_t a, uint64_t since, uint64_t limit)
+{
+    return limit && since + limit < a ? since + limit : a;
+}
+
+void txn_set_expiry(struct txn *t)
+{
+    const struct db_options *o = &t->db->options;
+    uint64_t idle_since = t->db->pulse.now_ms - txn_idle_ms(t), at = UINT64_MAX;
+
+    ASSERT(!t->is_autocommit && !t->failure.error && !list_is_linked(&t->expiry.in_slot));
+    at = soonest(at, t->begun_ms, t->options.timeout_ms ? t->options.timeout_ms : o->life_ms);
+    at = soonest(at, idle_since, t->options.idle_ms ? t->options.idle_ms : o->idle_ms);
+    t->expiry.at_ms = at;
+    if (at != UINT64_MAX)
+        deadline_add(&t->db->expiries, &t->expiry);
 }
 
 uint64_t txn_idle_ms(const struct txn *t)

@@ -5,6 +5,7 @@
 #ifndef HOLDFAST_TXN_TXN_STRUCT_H
 #define HOLDFAST_TXN_TXN_STRUCT_H
 
+#include "server/base/deadline.h"
 #include "server/base/failure.h"
 #include "server/storage/hash_table.h"
 #include "server/storage/stage.h"
@@ -112,6 +113,7 @@ struct txn {
     enum durability
         winner_durability; /* the winner that doomed it asked for less than a sync */
     uint64_t begun_ms, used_ms;
+    struct deadline expiry;      /* in db.expiries unless it is autocommit; expiry.h */
     struct list_link in_open;    /* db.open */
     struct hash_link in_killable; /* db.killable, unless it is autocommit */
     struct list_link in_writers; /* db.writers: all that may write, by snapshot */

@@ -1,10 +1,9 @@
-/* test_net.c - the small parts of net/: maps of numbers, deadlines, messages,
+/* test_net.c - the small parts of net/: maps of numbers, messages,
  * calls, buffers, log lines. The whole is judged over the socket
  * (tests/integration). */
 #include "server/base/assert.h"
 #include "server/net/net_buffer.h"
 #include "server/net/call.h"
-#include "server/base/deadline.h"
 #include "server/net/frame.h"
 #include "server/net/log_line.h"
 #include "server/net/number_map.h"
@@ -64,52 +63,6 @@ START_TEST(a_number_map_is_as_its_model)
     number_map_fini(&m);
     number_map_remove(&m, 5);
     ck_assert_ptr_null(number_map_find(&m, 5));
-}
-END_TEST
-
-/* ---- deadlines ---- */
-
-#define DEADLINES 500
-
-START_TEST(each_deadline_passes_once_and_neither_early_nor_late)
-{
-    static struct deadline all[DEADLINES];
-    struct deadline_wheel w;
-    uint64_t now = 1000000;
-    size_t in = 0;
-
-    deadline_wheel_init(&w, now);
-    for (size_t i = 0; i < DEADLINES; i++) {
-        list_init(&all[i].in_slot);
-        all[i].at_ms = 0;
-    }
-    for (int step = 0; step < 20000; step++) {
-        struct deadline *d = &all[any(DEADLINES)];
-        struct deadline *passed;
-
-        if (d->at_ms && any(4) == 0) {
-            deadline_remove(&w, d);
-            deadline_remove(&w, d);
-            d->at_ms = 0;
-            in--;
-        } else if (!d->at_ms) {
-            d->at_ms = now + any(any(10) ? 3000 : 100000);
-            deadline_add(&w, d);
-            in++;
-        }
-        now += any(any(50) ? 20 : 10000);
-        while ((passed = deadline_take(&w, now)) != NULL) {
-            ck_assert_uint_le(passed->at_ms, now);
-            ck_assert_uint_ne(passed->at_ms, 0);
-            passed->at_ms = 0;
-            in--;
-        }
-        ck_assert_uint_eq(w.count, in);
-        if (step % 100)
-            continue;
-        for (size_t i = 0; i < DEADLINES; i++)
-            ck_assert(all[i].at_ms == 0 || all[i].at_ms > now);
-    }
 }
 END_TEST
 
@@ -604,7 +557,6 @@ int main(void)
     int failed;
 
     tcase_add_test(all, a_number_map_is_as_its_model);
-    tcase_add_test(all, each_deadline_passes_once_and_neither_early_nor_late);
     tcase_add_test(all, messages_are_requests_notifications_or_broken);
     tcase_add_test(all, the_msgid_of_a_message_that_does_not_end_is_found_where_it_can_be);
     tcase_add_test(all, no_beginning_and_no_change_of_a_message_is_read_beyond_its_end);

@@ -1,0 +1,56 @@
+/* expiry.c - see expiry.h. */
+#include "server/txn/expiry.h"
+
+#include "server/base/assert.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/txn_internal.h"
+#include "server/txn/txn_struct.h"
+
+void expiry_init(struct db *db, uint64_t now_ms)
+{
+    deadline_wheel_init(&db->expiries, now_ms, EXPIRY_STEP_MS);
+}
+
+static void expire(struct txn *t, const char *limit, const char *what, uint64_t ms,
+                   uint64_t max)
+{
+    struct failure why;
+
+    failure_init(&why);
+    failure_set(&why, ERR_TXN_EXPIRED,
+                "transaction timed out: it %s for %llu ms, the limit is %llu (%s)", what,
+                (unsigned long long)ms, (unsigned long long)max, limit);
+    failure_note_limit(&why, limit, max, ms);
+    txn_lose(t, &why);
+}
+
+/* The first of its limits that it has passed ends it; else it waits for the next. */
+static void look_at(struct txn *t, uint64_t now_ms)
+{
+    const struct txn_options *own = &t->options;
+    const struct db_options *o = &t->db->options;
+    uint64_t age = now_ms - t->begun_ms, idle = txn_idle_ms(t);
+    uint64_t life_max = own->timeout_ms ? own->timeout_ms : o->life_ms;
+    uint64_t idle_max = own->idle_ms ? own->idle_ms : o->idle_ms;
+
+    ASSERT(!t->failure.error && !t->is_autocommit); /* T-3: it had left the wheel */
+    if (life_max && age >= life_max)
+        expire(t, own->timeout_ms ? "timeout_ms" : "transaction-life", "was open", age,
+               life_max);
+    else if (idle_max && idle >= idle_max)
+        expire(t, own->idle_ms ? "idle_ms" : "transaction-idle", "was idle", idle, idle_max);
+    else
+        txn_set_expiry(t);
+}
+
+uint64_t expiry_turn(struct db *db)
+{
+    uint64_t now_ms = db->pulse.now_ms, steps = EXPIRED_A_TURN;
+    struct deadline *d;
+
+    while ((d = deadline_take(&db->expiries, now_ms, &steps)) != NULL)
+        look_at(LIST_ENTRY(d, struct txn, expiry), now_ms);
+    if (!steps)
+        return now_ms;
+    return db->expiries.count ? now_ms + EXPIRY_STEP_MS : UINT64_MAX;
+}
