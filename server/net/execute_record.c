@@ -1,5 +1,6 @@
 /* execute_record.c - reading and writing records. */
 #include "server/net/execute.h"
+#include "server/txn/record_many.h"
 #include "server/txn/records.h"
 
 static enum err put_record(struct execution *w, bool only_insert)
@@ -96,31 +97,55 @@ static enum err begin_own(struct execution *w)
     return txn_begin(w->op, &options, &w->own);
 }
 
-static enum err get_next_key(struct execution *w, const struct source *source,
-                             struct msgpack_cursor *keys)
+/* The next max keys. */
+static enum err read_keys(struct execution *w, struct msgpack_cursor *keys, unsigned max,
+                          struct slice *out)
+{
+    for (unsigned i = 0; i < max; i++) {
+        if (msgpack_skip(keys, MSGPACK_DEPTH_MAX, &out[i]))
+            return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                               "get_many: keys must be an array");
+    }
+    return ERR_OK;
+}
+
+/* Answer what was read. */
+static enum err put_values(struct execution *w, const struct slice *values, unsigned count)
+{
+    uint64_t max = execution_session(w)->server->options.result_size;
+
+    for (unsigned i = 0; i < count; i++) {
+        put_value(w->out, values[i]);
+        if (w->out->used - w->base - w->start > max)
+            return failure_set_limit(execution_failure(w), "result-size", max,
+                                     w->out->used - w->base - w->start,
+                                     "get_many: the first %zu records exceed %llu bytes "
+                                     "(result-size); request fewer keys",
+                                     w->index + i + 1, (unsigned long long)max);
+    }
+    return execution_check_room(w);
+}
+
+/* Read and answer the next ones, at most wanted. *done: how many. */
+static enum err get_next_keys(struct execution *w, const struct source *source,
+                              const struct slice *keys, unsigned wanted, unsigned *done)
 {
     struct txn *txn = w->txn ? w->txn : w->own;
-    struct msgpack_cursor at = *keys;
-    struct slice key, value = SLICE_NONE;
-    uint64_t max = execution_session(w)->server->options.result_size;
+    struct slice values[RECORD_MANY_MAX];
     enum err e;
 
-    if (msgpack_skip(&at, MSGPACK_DEPTH_MAX, &key))
-        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           "get_many: keys must be an array");
-    e = get(w, txn, source, key, &value);
-    if (e)
-        return e;
-    put_value(w->out, value);
-    op_release(w->op);
-    if (w->out->used - w->base - w->start > max)
-        return failure_set_limit(execution_failure(w), "result-size", max,
-                                 w->out->used - w->base - w->start,
-                                 "get_many: the first %zu records exceed %llu bytes "
-                                 "(result-size); request fewer keys",
-                                 w->index + 1, (unsigned long long)max);
-    *keys = at;
-    return execution_check_room(w);
+    *done = 1;
+    if (slice_is_none(source->index)) {
+        e = record_get_many(w->op, txn, source->store, keys, wanted, values, done);
+    } else {
+        values[0] = SLICE_NONE;
+        e = index_get(w->op, txn, source, keys[0], values);
+    }
+    if (!e)
+        e = put_values(w, values, *done);
+    if (e != ERR_WAIT)
+        op_release(w->op);
+    return e;
 }
 
 /* Without a key the source must be there all the same. */
@@ -132,11 +157,43 @@ static enum err find_source(struct execution *w, const struct source *source)
                                         : index_find_source(w->op, t, source);
 }
 
+/* All that are left, in pieces; a piece that had to wait is half as large when it comes again, so
+ * that what it holds meanwhile has a bound. */
+static enum err get_keys(struct execution *w, const struct source *source,
+                         struct msgpack_cursor *keys, uint32_t count)
+{
+    const uint8_t *first = w->call->params[PARAM_ID_KEYS].raw.data;
+    uint64_t began = uv_hrtime();
+    struct slice piece[RECORD_MANY_MAX];
+
+    bool in_pieces = slice_is_none(source->index);
+
+    for (size_t steps = 0; w->index < count; steps += in_pieces ? STEPS_A_LOOK : 1) {
+        unsigned most = in_pieces ? RECORD_MANY_MAX >> w->waits : 1, done;
+        unsigned wanted = count - w->index < most ? (unsigned)(count - w->index) : most;
+        enum err e;
+
+        if (execution_has_had_enough(w, began, steps))
+            return ERR_WAIT;
+        w->offset = (size_t)(keys->at - first);
+        e = read_keys(w, keys, wanted, piece);
+        if (!e)
+            e = get_next_keys(w, source, piece, wanted, &done);
+        if (e == ERR_WAIT && most > 1)
+            w->waits++;
+        if (e)
+            return e;
+        w->waits = 0;
+        w->index += done;
+        keys->at = piece[done - 1].data + piece[done - 1].size;
+    }
+    return ERR_OK;
+}
+
 enum err execute_get_many(struct execution *w)
 {
     struct slice list = w->call->params[PARAM_ID_KEYS].raw;
     struct msgpack_cursor keys = msgpack_open(list);
-    uint64_t began = uv_hrtime();
     struct source source = execution_source(w);
     uint32_t count;
     enum err e = begin_own(w);
@@ -156,15 +213,7 @@ enum err execute_get_many(struct execution *w)
     } else {
         keys.at = list.data + w->offset;
     }
-    for (size_t done = 0; w->index < count; w->index++, done++) {
-        if (execution_has_had_enough(w, began, done))
-            return ERR_WAIT;
-        w->offset = (size_t)(keys.at - list.data);
-        e = get_next_key(w, &source, &keys);
-        if (e)
-            return e;
-    }
-    return ERR_OK;
+    return get_keys(w, &source, &keys, count);
 }
 
 enum err execute_count(struct execution *w)

@@ -5,7 +5,6 @@
 
 #define SHARE_NS UINT64_C(1000000) /* of a turn, for one request */
 #define REPLY_SMALL (64u << 10)    /* bytes that are answered without looking for room */
-#define STEPS_A_LOOK 16            /* looking at the clock costs something, too */
 
 enum err execution_check_room(struct execution *w)
 {

@@ -27,6 +27,7 @@ struct execution {
     /* Progress; 0 at first. */
     size_t index;                  /* keys, rows or operations done */
     size_t offset;                 /* of the next key in its list */
+    unsigned waits;                /* for the next keys, in a row */
     size_t place;                  /* of an array's head, from base */
     size_t start;                  /* of the results, from base */
     struct txn *own;               /* begun by the method for itself */
@@ -53,6 +54,8 @@ void execution_init(struct execution *w, struct session *s, struct request *r, s
                     const struct call *call);
 /* Give up or finish: end what the method began for itself. */
 void execution_fini(struct execution *w);
+
+#define STEPS_A_LOOK 16 /* looking at the clock costs something, too */
 
 /* Whether a method that does many things has had its share of the turn. began_ns: when this
  * call of it began (uv_hrtime); done: things done in it. If so it answers ERR_WAIT and goes

@@ -135,6 +135,21 @@ void primary_each_damage(const struct primary *p,
 enum err tree_get(struct primary *p, struct root *r, uint32_t store, struct slice key,
                   struct wait *w, struct slice *value, struct failure *f);
 
+/* One of several records that are read at once. */
+struct tree_want {
+    struct slice key;   /* the caller's; borrowed */
+    struct slice value; /* as of tree_get; none: there is no such record */
+};
+
+#define TREE_LOADS_MAX 16u               /* of pages that one tree_get_many asks for ... */
+#define TREE_LOAD_BYTES_MAX (1u << 20)   /* ... and what they come to; at least one */
+
+/* All of them in one pass over the tree; keys ascending. Pages that are not in memory are asked
+ * for together, before ERR_WAIT. ERR_OK, ERR_WAIT, ERR_CORRUPT, ERR_IO, ERR_NOMEM. */
+enum err tree_get_many(struct primary *p, struct root *r, uint32_t store,
+                       struct tree_want *wants, unsigned count, struct wait *w,
+                       struct failure *f);
+
 /* How many records have a key below key (size 0: none; data NULL: all). O(height). Of a tree
  * that has a side (tree_facts) it leaves that out: there, only walking counts. */
 enum err tree_rank(struct primary *p, struct root *r, uint32_t store, struct slice key,

@@ -63,32 +63,54 @@ enum err tree_lost(const struct tree_info *side, struct failure *f)
                           "the store's pages are damaged, and so is what was kept beside them");
 }
 
+/* The leaf where key belongs. upper, unless NULL: the least key that belongs to a leaf further
+ * right, none where there is none; known also at ERR_WAIT, of the page that is waited for, whose
+ * pointer is *at then. */
+static inline enum err tree_leaf(struct primary *p, struct root *r,
+                                 const struct tree_info *info, struct slice key, struct wait *w,
+                                 struct page **out, struct slice *upper,
+                                 const struct page_ptr **at, struct failure *f)
+{
+    struct page **home = &r->tops[info - r->infos];
+    struct page *page;
+    unsigned i;
+    enum err e;
+
+    ASSERT(info->height > 0);
+    *at = &info->top;
+    for (unsigned level = info->height - 1;; level--) {
+        e = cache_get(&p->cache, *at, info->store, level, home, w, &page, f);
+        if (e)
+            return tree_failed(p, r, info->store, *at, e);
+        ASSERT(page->level == level && page->store == info->store);
+        if (level == 0)
+            break;
+        i = page_find_child(page, key);
+        if (upper && i + 1 < page->count)
+            *upper = page_key(page, i + 1);
+        *at = &page->children[i];
+        home = &page->cached[i];
+    }
+    *out = page;
+    return ERR_OK;
+}
+
 /* In one tree. */
 static enum err tree_find(struct primary *p, struct root *r, const struct tree_info *info,
                           struct slice key, struct wait *w, struct slice *value,
                           struct failure *f)
 {
-    const struct page_ptr *ptr = &info->top;
-    struct page **home = &r->tops[info - r->infos];
+    const struct page_ptr *at;
     struct page *page;
-    unsigned level, i;
+    unsigned i;
     enum err e;
 
     ASSERT(r->refs > 0);
     if (info->height == 0)
         return ERR_NOT_FOUND;
-    for (level = info->height - 1;; level--) {
-        e = cache_get(&p->cache, ptr, info->store, level, home, w, &page, f);
-        if (e)
-            return tree_failed(p, r, info->store, ptr, e);
-        ASSERT(page->level == level && page->store == info->store);
-        if (level == 0)
-            break;
-        ASSERT(page->level == level);
-        i = page_find_child(page, key);
-        ptr = &page->children[i];
-        home = &page->cached[i];
-    }
+    e = tree_leaf(p, r, info, key, w, &page, NULL, &at, f);
+    if (e)
+        return e;
     ASSERT(page->level == 0);
     if (!page_find_equal(page, key, &i))
         return ERR_NOT_FOUND;
@@ -138,6 +160,96 @@ enum err tree_get(struct primary *p, struct root *r, uint32_t store, struct slic
             return e;
     }
     return info ? tree_find(p, r, info, key, w, value, f) : ERR_NOT_FOUND;
+}
+
+/* Where a pass over sorted keys stands in a tree. */
+struct tree_pass {
+    struct page *leaf;  /* NULL: it is being waited for, or there was none yet */
+    struct slice
+        upper; /* what belongs to leaf, or to what is waited for, is below; none: all */
+    bool is_placed;
+    unsigned loads; /* asked for */
+    uint64_t load_bytes;
+};
+
+/* Go to the leaf of want, or ask for it. */
+static enum err pass_place(struct tree_pass *pass, struct primary *p, struct root *r,
+                           const struct tree_info *info, const struct tree_want *want,
+                           struct wait *w, struct failure *f)
+{
+    const struct page_ptr *at;
+    enum err e;
+
+    if (pass->is_placed &&
+        (slice_is_none(pass->upper) || slice_compare(want->key, pass->upper) < 0))
+        return pass->leaf ? ERR_OK : ERR_WAIT;
+    pass->is_placed = true;
+    pass->leaf = NULL;
+    pass->upper = SLICE_NONE;
+    e = tree_leaf(p, r, info, want->key, w, &pass->leaf, &pass->upper, &at, f);
+    if (e == ERR_WAIT) {
+        pass->loads++;
+        pass->load_bytes += at->image;
+    }
+    return e;
+}
+
+static enum err pass_take(struct tree_pass *pass, struct primary *p, struct tree_want *want,
+                          struct wait *w, struct failure *f)
+{
+    unsigned i;
+    enum err e;
+
+    ASSERT(pass->leaf && pass->leaf->level == 0);
+    if (pass->loads || !page_find_equal(pass->leaf, want->key, &i))
+        return ERR_OK; /* it will come again, or is not there */
+    e = cache_pin_wait(&p->cache, pass->leaf, w);
+    if (e)
+        return failure_set(f, e, "%s", err_message(e));
+    want->value = page_value(pass->leaf, i);
+    return ERR_OK;
+}
+
+/* The way by which damage is read; seldom. */
+static enum err get_each(struct primary *p, struct root *r, uint32_t store,
+                         struct tree_want *wants, unsigned count, struct wait *w,
+                         struct failure *f)
+{
+    for (unsigned i = 0; i < count; i++) {
+        enum err e = tree_get(p, r, store, wants[i].key, w, &wants[i].value, f);
+
+        if (e && e != ERR_NOT_FOUND)
+            return e;
+    }
+    return ERR_OK;
+}
+
+enum err tree_get_many(struct primary *p, struct root *r, uint32_t store,
+                       struct tree_want *wants, unsigned count, struct wait *w,
+                       struct failure *f)
+{
+    const struct tree_info *info = root_find(r, store);
+    struct tree_pass pass = {.upper = SLICE_NONE};
+    enum err e;
+
+    ASSERT(r->refs > 0);
+    if (root_find_side(r, store))
+        return get_each(p, r, store, wants, count, w, f);
+    cache_trim(&p->cache);
+    for (unsigned i = 0; i < count; i++) {
+        ASSERT(i == 0 || slice_compare(wants[i - 1].key, wants[i].key) <= 0);
+        wants[i].value = SLICE_NONE;
+        if (!info || info->height == 0)
+            continue;
+        e = pass_place(&pass, p, r, info, &wants[i], w, f);
+        if (!e)
+            e = pass_take(&pass, p, &wants[i], w, f);
+        if (e && e != ERR_WAIT)
+            return e;
+        if (pass.loads == TREE_LOADS_MAX || pass.load_bytes >= TREE_LOAD_BYTES_MAX)
+            break;
+    }
+    return pass.loads ? ERR_WAIT : ERR_OK;
 }
 
 enum err tree_rank(struct primary *p, struct root *r, uint32_t store, struct slice key,

@@ -35,6 +35,23 @@ static enum err actor_update(struct actor *a, struct txn *t, struct slice value,
     return e;
 }
 
+/* Up or down. values: in the order of the keys. */
+static enum err actor_get_many(struct actor *a, struct txn *t, struct slice values[MODEL_KEYS])
+{
+    unsigned count = a->key_to > a->key ? a->key_to - a->key : 1, done;
+    struct slice keys[MODEL_KEYS], got[MODEL_KEYS];
+    uint8_t room[MODEL_KEYS][16];
+    enum err e;
+
+    for (unsigned i = 0; i < count; i++)
+        keys[i] = life_key(a->reverse ? a->key + count - 1 - i : a->key + i, room[i]);
+    e = record_get_many(&a->op, t, life_store_name(a->store), keys, count, got, &done);
+    for (unsigned i = 0; !e && i < count; i++)
+        values[a->reverse ? count - 1 - i : i] = got[i];
+    LIFE_CHECK(a->life, e || done == count, "of %u records %u were read", count, done);
+    return e;
+}
+
 /* Call the core for the request at work; true: it is finished. */
 bool actor_call(struct life *l, struct actor *a)
 {
@@ -42,7 +59,7 @@ bool actor_call(struct life *l, struct actor *a)
     struct store_options made = {.last_writer_wins = l->model.last_writer_wins[a->store]};
     uint8_t key_room[16], range[64], *value_room, *key_out_room;
     struct slice key = life_key(a->key, key_room), name = life_store_name(a->store), value,
-                 key_out, after = SLICE_NONE;
+                 key_out, after = SLICE_NONE, many[MODEL_KEYS];
     uint64_t number = 0;
     bool existed = false;
     enum err e = ERR_OK;
@@ -53,6 +70,7 @@ bool actor_call(struct life *l, struct actor *a)
     a->is_woken = false;
     switch (a->act) {
     case ACT_GET: e = record_get(&a->op, t, name, key, &value); break;
+    case ACT_GET_MANY: e = actor_get_many(a, t, many); break;
     case ACT_PUT:
     case ACT_INSERT:
         e = record_put(&a->op, t, name, value, key, a->act == ACT_INSERT, key_out_room,
@@ -92,16 +110,18 @@ bool actor_call(struct life *l, struct actor *a)
     if (a->act < ACT_SAVEPOINT)
         actor_read_name(l, a, a->store);
     if (a->act == ACT_GET || a->act == ACT_INSERT || a->act == ACT_DELETE ||
-        a->act == ACT_UPDATE)
+        a->act == ACT_UPDATE || a->act == ACT_GET_MANY)
         actor_read(l, a, a->store, a->key);
     for (unsigned k = a->key; k < a->key_to; k++) {
         /* where a walk of a range lost is not told; it is over with the transaction anyway */
-        if (a->act == ACT_COUNT ||
+        if (a->act == ACT_COUNT || a->act == ACT_GET_MANY ||
             (e == ERR_CONFLICT && (a->act == ACT_SCAN || a->act == ACT_DELETE_RANGE)))
             actor_read(l, a, a->store, k);
     }
     if (a->act == ACT_GET)
-        judge_get(l, a, e, value);
+        judge_get(l, a, e, &value, 1);
+    else if (a->act == ACT_GET_MANY)
+        judge_get(l, a, e, many, a->key_to > a->key ? a->key_to - a->key : 1);
     else if (a->act == ACT_PUT || a->act == ACT_INSERT)
         judge_put(l, a, e);
     else if (a->act == ACT_UPDATE)
@@ -131,9 +151,9 @@ bool actor_call(struct life *l, struct actor *a)
 
 static void actor_request(struct life *l, struct actor *a)
 {
-    static const enum act acts[] = {ACT_GET,   ACT_GET,  ACT_PUT,          ACT_PUT,
-                                    ACT_PUT,   ACT_PUT,  ACT_INSERT,       ACT_DELETE,
-                                    ACT_COUNT, ACT_SCAN, ACT_DELETE_RANGE, ACT_UPDATE};
+    static const enum act acts[] = {ACT_GET,   ACT_GET_MANY, ACT_PUT,          ACT_PUT,
+                                    ACT_PUT,   ACT_PUT,      ACT_INSERT,       ACT_DELETE,
+                                    ACT_COUNT, ACT_SCAN,     ACT_DELETE_RANGE, ACT_UPDATE};
 
     a->autocommit = !a->txn || sim_chance(l->sim, 10);
     a->act = acts[sim_random(l->sim, sizeof acts / sizeof *acts)];
@@ -145,8 +165,11 @@ static void actor_request(struct life *l, struct actor *a)
         a->act = ACT_CLEAR + (enum act)sim_random(l->sim, 3);
     if (!a->autocommit && sim_chance(l->sim, 8))
         savepoint_draw(l, a);
-    else if (!a->autocommit && a->read_only && a->act != ACT_GET && a->act != ACT_COUNT)
+    else if (!a->autocommit && a->read_only && a->act != ACT_GET && a->act != ACT_GET_MANY &&
+             a->act != ACT_COUNT)
         a->act = ACT_SCAN;
+    if (a->autocommit && a->act == ACT_GET_MANY)
+        a->act = ACT_GET;
     if (a->autocommit)
         outcome_draw(l, a);
     a->store = (unsigned)sim_random(l->sim, MODEL_STORES);

@@ -12,6 +12,7 @@
 #include "server/txn/outcome.h"
 #include "server/txn/index_read.h"
 #include "server/txn/indexes.h"
+#include "server/txn/record_many.h"
 #include "server/txn/records.h"
 #include "server/txn/stores.h"
 #include "server/txn/tokens.h"
@@ -25,6 +26,7 @@
 enum act {
     ACT_NONE,
     ACT_GET,
+    ACT_GET_MANY, /* of the keys of a range */
     ACT_PUT,
     ACT_INSERT,
     ACT_DELETE,
@@ -212,7 +214,8 @@ uint64_t judge_winner(struct life *l, struct actor *a, uint64_t version, uint64_
 bool judge_common(struct life *l, struct actor *a, enum err e);
 void judge_no_store(struct life *l, struct actor *a, enum err e, uint64_t at);
 uint64_t actor_at(const struct actor *a);
-void judge_get(struct life *l, struct actor *a, enum err e, struct slice value);
+void judge_get(struct life *l, struct actor *a, enum err e, const struct slice *values,
+               unsigned count);
 void judge_put(struct life *l, struct actor *a, enum err e);
 void judge_update(struct life *l, struct actor *a, enum err e, struct slice value);
 void judge_delete(struct life *l, struct actor *a, enum err e, bool existed);

@@ -180,8 +180,8 @@ void actor_read(struct life *l, struct actor *a, unsigned store, unsigned key)
 {
     const struct model_history *h = &l->model.keys[store][key];
 
-    bool is_point = a->act == ACT_GET || a->act == ACT_INSERT || a->act == ACT_DELETE ||
-                    a->act == ACT_UPDATE;
+    bool is_point = a->act == ACT_GET || a->act == ACT_GET_MANY || a->act == ACT_INSERT ||
+                    a->act == ACT_DELETE || a->act == ACT_UPDATE;
 
     if (a->autocommit || !a->serializable || (is_point && a->wrote[store][key]))
         return;

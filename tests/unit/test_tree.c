@@ -129,6 +129,63 @@ START_TEST(one_wait_may_wait_for_several_pages)
 }
 END_TEST
 
+/* Ascending, some twice, some that are not there (odd). */
+static unsigned wants_draw(struct rig *rig, struct tree_want *wants, unsigned *at,
+                           unsigned most)
+{
+    unsigned count = 0;
+
+    for (unsigned i = (unsigned)sim_random(rig->sim, 50); i < 2 * RECORDS && count < most;
+         i += (unsigned)sim_random(rig->sim, 120)) {
+        at[count] = i;
+        wants[count++].key = rig_key_number(rig, i);
+    }
+    return count;
+}
+
+#define WANTS 64
+
+/* _i: a large cache; one in which hardly anything stays; pages read on the loop. */
+START_TEST(many_keys_are_read_in_one_pass_whose_misses_are_waited_for_together)
+{
+    struct tree_want wants[WANTS];
+    unsigned at[WANTS], rounds;
+    struct rig rig;
+    struct wait w;
+    enum err e;
+
+    tree_make(&rig, 3, _i == 1 ? 32 << 10 : 1 << 20);
+    if (_i == 2)
+        sim_knobs(rig.sim)->wait_percent = 0;
+    for (unsigned pass = 0; pass < 50; pass++) {
+        unsigned count = wants_draw(&rig, wants, at, WANTS);
+
+        wait_init(&w, on_wake);
+        for (rounds = 0;; rounds++) {
+            e = tree_get_many(rig.p, primary_root(rig.p), 1, wants, count, &w, &rig.failure);
+            if (e != ERR_WAIT)
+                break;
+            ck_assert_uint_le(sim_jobs(rig.sim), TREE_LOADS_MAX);
+            while (!primary_wake(rig.p))
+                ck_assert(sim_step(rig.sim));
+        }
+        ck_assert_int_eq(e, ERR_OK);
+        /* the levels above, and then leaves by the load */
+        ck_assert_uint_le(rounds, 3 + WANTS / TREE_LOADS_MAX);
+        for (unsigned i = 0; i < count; i++) {
+            bool is_there = at[i] % 2 == 0;
+
+            ck_assert_int_eq(slice_is_none(wants[i].value), !is_there);
+            ck_assert(!is_there ||
+                      slice_equal(wants[i].value, rig.model.items[at[i] / 2].value));
+        }
+        wait_release(rig.p, &w);
+        ck_assert(!primary_is_busy(rig.p));
+    }
+    rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(a_failed_load_answers_each_wait_once_and_is_tried_again)
 {
     struct failure f[2];
@@ -383,6 +440,8 @@ static Suite *suite(void)
     tcase_add_test(tc, a_wait_is_woken_once_and_not_inside_another_call);
     tcase_add_test(tc, many_waits_share_one_load_and_each_is_woken);
     tcase_add_test(tc, one_wait_may_wait_for_several_pages);
+    tcase_add_loop_test(tc, many_keys_are_read_in_one_pass_whose_misses_are_waited_for_together,
+                        0, 3);
     tcase_add_test(tc, a_failed_load_answers_each_wait_once_and_is_tried_again);
     tcase_add_test(tc, the_cache_keeps_its_limit_and_what_is_pinned);
     tcase_add_test(tc, a_cache_of_nothing_still_gets_on);
