@@ -98,6 +98,23 @@ enum err entries_add_difference(struct entries *s, struct schema *index, struct 
     return e;
 }
 
+enum err entries_find_key(struct entries *s, const struct schema *index, struct slice record,
+                          struct slice document, struct slice index_key, bool *there)
+{
+    struct failure f;
+    enum err e;
+
+    ASSERT(index->of && index->is);
+    failure_init(&f);
+    e = index_entries_make(&s->before, index->is, document, record, &f);
+    failure_clear(&f);
+    *there = false;
+    s->work += 1 + (document.size >> 10);
+    for (uint32_t i = 0; !e && !*there && i < s->before.count; i++)
+        *there = slice_equal(index_entry_key(&s->before, i), index_key);
+    return e;
+}
+
 void entries_leave_out(struct entries *s, struct entry **at)
 {
     struct entry *n = *at;

@@ -51,6 +51,10 @@ struct entry_versions {
  * ERR_TOO_LARGE, ERR_NOMEM: f says why. */
 enum err entries_add_difference(struct entries *s, struct schema *index, struct slice key,
                                 const struct entry_versions *record, struct failure *f);
+/* Whether the document of a record (none: it has none) has an entry of that index key.
+ * ERR_NOMEM, ERR_TOO_LARGE. */
+enum err entries_find_key(struct entries *s, const struct schema *index, struct slice record,
+                          struct slice document, struct slice index_key, bool *there);
 /* Take out the change that *at leads to. */
 void entries_leave_out(struct entries *s, struct entry **at);
 /* Begin anew. */

@@ -34,11 +34,12 @@ enum err entries_not_unique(struct failure *f, const struct schema *index, struc
  * the two clash has not been met yet. The entry is that one's, and stays. */
 static enum err entries_leave_others(struct op *op, struct txn *t, struct slice record)
 {
-    struct view v = view_of(t->snapshot, &t->write_set);
+    struct view v = view_now(op->db, op->db->numbers.last_commit);
     struct entries *s = &op->db->entries;
     enum err e = ERR_OK;
 
     ASSERT(record.size > 0);
+    v.own = &t->write_set; /* the builder may have come by since the snapshot */
     for (struct entry **at = &s->first; *at && !e;) {
         struct entry *n = *at;
         struct slice there = SLICE_NONE;
@@ -92,4 +93,21 @@ enum err entries_change(struct op *op, struct txn *t, struct schema *schema, str
             e = entry_check_unique(op, t, n);
     }
     return e;
+}
+
+bool entries_agree(struct txn *t, const struct schema *index, const struct record *mine,
+                   const struct record *theirs)
+{
+    struct slice key = record_value(theirs), index_key = record_key(theirs);
+    const struct record *written;
+    bool keeps;
+
+    ASSERT(index->of && slice_equal(record_key(mine), index_key));
+    if (index->state != INDEX_BUILDING || !index->unique || record_is_delete(theirs))
+        return false;
+    written = stage_find(&t->write_set, index->of->number, key);
+    if (!written || entries_find_key(&t->db->entries, index, key, record_value(written),
+                                     index_key, &keeps) != ERR_OK)
+        return false;
+    return !keeps || slice_equal(record_value(mine), key);
 }

@@ -9,6 +9,7 @@
 #include "server/base/failure.h"
 #include "server/txn/op.h"
 
+struct record;
 struct schema;
 struct txn;
 
@@ -21,5 +22,12 @@ enum err entries_change(struct op *op, struct txn *t, struct schema *schema, str
 /* Another record, whose key that is, has the key in the unique index. */
 enum err entries_not_unique(struct failure *f, const struct schema *index, struct slice key,
                             struct slice record);
+
+/* Whether t, which has written the record mine of a unique index that is being built, may go on
+ * beside the commit that has written the same index key as theirs, an entry of a record as it
+ * stands: t has written that record too, and what it has written there, mine included, says what
+ * becomes of the entry. */
+bool entries_agree(struct txn *t, const struct schema *index, const struct record *mine,
+                   const struct record *theirs);
 
 #endif

@@ -225,20 +225,16 @@ static void build_fail(struct index_build *b, const struct failure *f)
     b->phase = BUILD_ENDING;
 }
 
-/* Whether somebody who is open has put the index key for another record. */
-static bool is_put_elsewhere(struct db *db, const struct entry *n)
+/* Whether somebody who is open has written the index key. */
+static bool is_written(struct db *db, const struct entry *n)
 {
     ASSERT(n->index->unique && !slice_is_none(n->value));
-    for (struct record *r = intents_find(&db->intents, n->index->number, n->key); r;
-         r = intents_next(&db->intents, r)) {
-        if (!record_is_delete(r) && !slice_equal(record_value(r), n->value))
-            return true;
-    }
+    if (intents_find(&db->intents, n->index->number, n->key))
+        return true;
     LIST_EACH (link, &db->large) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_large);
-        struct record *r = stage_find(&t->write_set, n->index->number, n->key);
 
-        if (r && !record_is_delete(r) && !slice_equal(record_value(r), n->value))
+        if (stage_find(&t->write_set, n->index->number, n->key))
             return true;
     }
     return false;
@@ -260,8 +256,8 @@ static enum err entry_build(struct index_build *b, struct txn *t, const struct e
         return e;
     e = write_built(&b->op, t, n->index, n->key, n->value);
     r = e ? NULL : stage_find(&t->write_set, n->index->number, n->key);
-    if (r && is_put_elsewhere(b->db, n))
-        r->last_writer_wins = false; /* they lose to it */
+    if (r && is_written(b->db, n))
+        r->last_writer_wins = false; /* they lose to it, unless they agree (losers.c) */
     return e;
 }
 

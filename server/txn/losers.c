@@ -3,6 +3,7 @@
 #include "server/base/assert.h"
 #include "server/txn/conflict.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/entries_change.h"
 #include "server/txn/intents.h"
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
@@ -99,6 +100,18 @@ static void losers_doom_key(struct txn *loser, const struct stamp *winner,
                 s ? s->schema : NULL, record_key(written));
 }
 
+/* Two that have written one key, of which the loser lets the winner's entry be (entries_agree). */
+static bool losers_agree(const struct txn *loser, const struct record *mine,
+                         const struct record *theirs)
+{
+    struct txn_store *s;
+
+    if (!theirs || !theirs->is_entry)
+        return false;
+    s = written_store_of(loser, mine->store);
+    return s && s->schema->of && entries_agree(s->txn, s->schema, mine, theirs);
+}
+
 /* ---- telling; each: false: the slice is over ---- */
 
 static bool tell_schema_writers(struct db *db, struct telling *g, uint64_t until)
@@ -127,7 +140,9 @@ static bool tell_writers_of(struct db *db, struct telling *g, uint64_t until)
         struct record *next = intents_next(&db->intents, r); /* another writer's */
         size_t buckets = db->intents.table.buckets;
 
-        if (txn_is_older(r->stamp->owner, g->commit) && !record_is_void(r)) {
+        db->steps++;
+        if (txn_is_older(r->stamp->owner, g->commit) && !record_is_void(r) &&
+            !losers_agree(r->stamp->owner, r, g->at)) {
             intents_remove(&db->intents,
                            r); /* so that it is met once, while its owner leaves */
             losers_doom_key(r->stamp->owner, g->stamp, g->at);
@@ -186,6 +201,29 @@ static struct stage *stage_of_commit(const struct db *db, uint64_t commit)
     return s;
 }
 
+/* The version of a linked record that the commit has written; NULL: there is none. */
+static const struct record *version_of(const struct record *linked, const struct stamp *stamp)
+{
+    const struct record *r = record_newest((struct record *)(uintptr_t)linked);
+
+    while (r && r->stamp != stamp)
+        r = r->older;
+    return r;
+}
+
+/* What the large one and the winner have both written makes the large one lose. */
+static bool large_meets(struct telling *g, struct txn *large, const struct record *r,
+                        const struct record *met)
+{
+    const struct record *mine = large->tell_by_own ? r : met;
+    const struct record *theirs = large->tell_by_own ? version_of(met, g->stamp) : r;
+
+    if (record_is_void(mine) || losers_agree(large, mine, theirs))
+        return false;
+    return !large->tell_by_own ||
+           record_newest((struct record *)(uintptr_t)met)->stamp->commit >= g->commit;
+}
+
 /* A large transaction and the winner: the shorter one's records are looked up in the other. */
 static bool tell_large_one(struct db *db, struct telling *g, struct txn *large, uint64_t until)
 {
@@ -203,9 +241,7 @@ static bool tell_large_one(struct db *db, struct telling *g, struct txn *large, 
 
         db->steps++;
         met = r->last_writer_wins ? NULL : stage_find(in, r->store, record_key(r));
-        if (met && !record_is_void(large->tell_by_own ? r : met) &&
-            (!large->tell_by_own ||
-             record_newest((struct record *)(uintptr_t)met)->stamp->commit >= g->commit)) {
+        if (met && large_meets(g, large, r, met)) {
             losers_doom_key(large, g->stamp, r);
             return true;
         }
@@ -328,6 +364,27 @@ static enum err losers_wait(struct op *op)
     return ERR_WAIT;
 }
 
+/* All versions of a record of its own that are newer than what t sees are entries that it lets be. */
+static bool staged_agree(const struct txn *t, const struct record *mine)
+{
+    uint64_t seen = t->snapshot->commit;
+
+    if (!mine->is_entry)
+        return false;
+    for (const struct stage *s = t->db->newest_stage; s; s = s->below) {
+        struct record *linked = stage_find(s, mine->store, record_key(mine));
+
+        if (s->last_commit && s->last_commit <= seen)
+            break;
+        for (const struct record *r = linked ? record_newest(linked) : NULL;
+             r && r->stamp->commit > seen; r = r->older) {
+            if (!losers_agree(t, mine, r))
+                return false;
+        }
+    }
+    return true;
+}
+
 static enum err check_writes(struct op *op, struct txn *t, uint64_t until)
 {
     enum err e;
@@ -346,7 +403,7 @@ static enum err check_writes(struct op *op, struct txn *t, uint64_t until)
         if (r->last_writer_wins || record_is_void(r))
             continue;
         e = conflict_find_staged(t, r->store, record_key(r), &newer);
-        if (e == ERR_OK)
+        if (e == ERR_OK && !staged_agree(t, r))
             return tracker_lose_key(op, t, r, newer);
     }
     return ERR_OK;

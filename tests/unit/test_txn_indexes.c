@@ -336,14 +336,17 @@ END_TEST
 
 struct states { /* of indexes, as `stores` tells */
     unsigned of[3];
+    uint64_t built;
 };
 
 static void note_states(void *context, const struct store_info *info)
 {
     struct states *s = context;
 
-    for (unsigned i = 0; i < info->index_count; i++)
+    for (unsigned i = 0; i < info->index_count; i++) {
         s->of[store_info_index(info, i).state]++;
+        s->built += store_info_index(info, i).built;
+    }
 }
 
 static struct states states(struct core_rig *rig)
@@ -491,6 +494,129 @@ START_TEST(a_record_behind_the_builder_keeps_the_key_that_one_ahead_leaves)
 }
 END_TEST
 
+/* Records 1 to 200, of which the last has the value of the first; the builder of a unique index
+ * will make one entry in a turn. */
+static void begin_slow_build(struct core_rig *rig, uint64_t last)
+{
+    core_open(rig, 14);
+    rig->options.slice_steps = 3;
+    rig->options.link_bytes_max = 4096; /* beyond that a transaction is large */
+    core_restart(rig, false);
+    MUST_EQ(core_create(rig, NULL, "s", NULL), ERR_OK);
+    for (unsigned key = 1; key < 200; key++)
+        core_set(rig, "s", key, key);
+    core_set(rig, "s", 200, last);
+    core_settle(rig);
+    MUST_EQ(create(rig, NULL, "own", "{\"key\": [[0]], \"unique\": T, \"online\": T}"), ERR_OK);
+}
+
+/* It does not see the entry that the builder has made meanwhile. _i: it ends in a crash. */
+START_TEST(an_old_writer_takes_no_key_from_a_record_behind_the_builder)
+{
+    struct core_rig rig;
+    struct txn *t;
+
+    begin_slow_build(&rig, 1);
+    t = core_begin(&rig, "old", NULL);
+    for (unsigned i = 0; i < 12; i++)
+        db_turn(rig.db);
+    MUST_EQ(core_delete(&rig, t, "s", 200, NULL),
+            ERR_OK); /* the builder has met 1, and not 200 */
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    if (_i) {
+        core_settle(&rig);
+        core_restart(&rig, true);
+    }
+    wait_for_builds(&rig);
+    MUST_EQ(states(&rig).of[INDEX_READY], 1);
+    check(&rig);
+    MUST_EQ(core_insert(&rig, NULL, "s", 300, 1), ERR_NOT_UNIQUE);
+    core_close(&rig);
+}
+END_TEST
+
+/* Nor can it put a key that a record has which the builder has met since. _i: the record of that
+ * key is its own by then. */
+START_TEST(an_old_writer_puts_no_key_of_a_record_behind_the_builder)
+{
+    struct core_rig rig;
+    struct txn *t;
+
+    begin_slow_build(&rig, 200);
+    t = core_begin(&rig, "old", NULL);
+    for (unsigned i = 0; i < 12; i++)
+        db_turn(rig.db);
+    if (_i)
+        MUST_EQ(core_put(&rig, t, "s", 1, 1000), ERR_OK);
+    MUST_EQ(core_put(&rig, t, "s", 300, 1), ERR_CONFLICT);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_CONFLICT);
+    wait_for_builds(&rig);
+    MUST_EQ(states(&rig).of[INDEX_READY], 1);
+    check(&rig);
+    core_close(&rig);
+}
+END_TEST
+
+/* _i: what t does to records that the builder then meets. */
+START_TEST(who_takes_an_entry_away_loses_to_no_builder)
+{
+    struct core_rig rig;
+    struct txn *t;
+
+    begin_slow_build(&rig, 200);
+    t = core_begin(&rig, "leaves", NULL);
+    switch (_i) {
+    case 0: MUST_EQ(core_delete(&rig, t, "s", 100, NULL), ERR_OK); break;
+    case 1: MUST_EQ(core_put(&rig, t, "s", 100, 1000), ERR_OK); break;
+    case 2: /* another has the key */
+        MUST_EQ(core_delete(&rig, t, "s", 100, NULL), ERR_OK);
+        MUST_EQ(core_put(&rig, t, "s", 300, 100), ERR_OK);
+        break;
+    case 3: /* the same has it again */
+        MUST_EQ(core_delete(&rig, t, "s", 100, NULL), ERR_OK);
+        MUST_EQ(core_put(&rig, t, "s", 100, 100), ERR_OK);
+        break;
+    default: /* more than is linked */
+        for (unsigned key = 20; key < 180; key++)
+            MUST_EQ(core_put(&rig, t, "s", key, 1000 + key), ERR_OK);
+    }
+    for (unsigned i = 0; i < 1000 && states(&rig).built < 185; i++) {
+        sim_run_until_idle(rig.sim);
+        db_turn(rig.db);
+    }
+    MUST(states(&rig).built >= 185 && states(&rig).of[INDEX_BUILDING] == 1);
+    MUST(txn_failure(t) == NULL);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
+    wait_for_builds(&rig);
+    MUST_EQ(states(&rig).of[INDEX_READY], 1);
+    check(&rig);
+    core_close(&rig);
+}
+END_TEST
+
+/* Two of one value, of which the builder has met none: t takes the key from the second; the first
+ * needs it. */
+START_TEST(who_takes_the_entry_of_another_away_loses_to_the_builder)
+{
+    struct core_rig rig;
+    struct txn *t;
+
+    begin_slow_build(&rig, 50);
+    t = core_begin(&rig, "leaves", NULL);
+    MUST_EQ(core_delete(&rig, t, "s", 200, NULL), ERR_OK);
+    if (_i) /* and writes the first, which keeps it */
+        MUST_EQ(core_put(&rig, t, "s", 50, 50), ERR_OK);
+    for (unsigned i = 0; i < 100 && !txn_failure(t); i++)
+        db_turn(rig.db);
+    MUST_EQ(core_commit(&rig, t, NULL), ERR_CONFLICT);
+    MUST_EQ(rig.op.failure.conflict, CONFLICT_UNIQUE); /* not to the end of the build */
+    MUST_EQ(core_delete(&rig, NULL, "s", 200, NULL), ERR_OK);
+    wait_for_builds(&rig);
+    check(&rig);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("indexes");
@@ -511,6 +637,11 @@ int main(void)
     tcase_add_loop_test(tcase, writes_keep_an_index_that_is_being_built, 0, 2);
     tcase_add_loop_test(tcase, a_record_behind_the_builder_keeps_the_key_that_one_ahead_leaves,
                         0, 2);
+    tcase_add_loop_test(tcase, an_old_writer_takes_no_key_from_a_record_behind_the_builder, 0,
+                        2);
+    tcase_add_loop_test(tcase, an_old_writer_puts_no_key_of_a_record_behind_the_builder, 0, 2);
+    tcase_add_loop_test(tcase, who_takes_an_entry_away_loses_to_no_builder, 0, 5);
+    tcase_add_loop_test(tcase, who_takes_the_entry_of_another_away_loses_to_the_builder, 0, 2);
     tcase_add_loop_test(tcase, a_write_that_lacks_memory_changes_no_index, 0, 12);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
