@@ -364,7 +364,7 @@ static enum err losers_wait(struct op *op)
     return ERR_WAIT;
 }
 
-/* All versions of a record of its own that are newer than what t sees are entries that it lets be. */
+/* All versions of a record of its own that t does not see yet are entries that it lets be. */
 static bool staged_agree(const struct txn *t, const struct record *mine)
 {
     uint64_t seen = t->snapshot->commit;
