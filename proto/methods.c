@@ -394,10 +394,10 @@ const struct method method_table[METHOD_COUNT] = {
                        METHOD_AT_ONCE,
                        RIGHT_CONNECT,
                        {{PARAM_ID_MSGID, "msgid", PARAM_NUMBER, false}},
-                       0,
+                       BIT(KEEP),
                        "nil",
                        "end a request of this connection that is not answered yet: it answers "
-                       "CANCELLED",
+                       "CANCELLED; with keep its transaction goes on",
                        FIRST},
     [METHOD_EXPLAIN] = {NAME("explain"),
                         METHOD_READS | METHOD_GOES_ON,

@@ -1,5 +1,6 @@
 #include "client/cli/app.h"
 #include "client/cli/args.h"
+#include "client/cli/colour.h"
 #include "client/cli/output.h"
 #include "client/cli/run.h"
 #include "client/cli/shell.h"
@@ -26,6 +27,7 @@ int app_run(int argc, char **argv, FILE *in, FILE *out, FILE *err)
     struct args args;
     int exit_code;
 
+    cli.colour = colour_wanted(&cli);
     /* Parsed twice where there is a verb: here to see whether there is one. */
     if (!args_parse(&cli, argc - 1, argv + 1, &args, &globals))
         exit_code = CLI_USAGE;
@@ -37,6 +39,7 @@ int app_run(int argc, char **argv, FILE *in, FILE *out, FILE *err)
     free(cli.store);
     free(cli.bound);
     free(cli.shell_database);
+    free(cli.kept);
     if (!output_flush(&cli) && exit_code == CLI_OK)
         exit_code = CLI_USAGE;
     return exit_code;

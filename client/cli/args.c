@@ -10,16 +10,20 @@
 
 const struct verb_option global_options[] = {
     {"connect", "ADDRESS",
-     "HOST:PORT, [IPV6]:PORT or unix:PATH (also -c; or "
-     "HOLDFAST_CONNECT; default " HF_ADDRESS_DEFAULT ")"},
+     "HOST:PORT, [IPV6]:PORT or unix:PATH (or HOLDFAST_CONNECT; default " HF_ADDRESS_DEFAULT
+     ")"},
     {"database", "NAME", "the database (also HOLDFAST_DATABASE; default main)"},
+    {"command", "TEXT", "run these verbs and queries (also -c; several are one session)"},
+    {"file", "FILE", "run the verbs and queries of a file (also -f; - is standard input)"},
     {"json", NULL, "print JSON, one value per line (default in a pipe)"},
     {"table", NULL, "print tables (default on a terminal)"},
-    {"format", "NAME", "auto, table, vertical, json, csv, tsv or markdown"},
+    {"format", "NAME", CLI_MODES},
     {"label", "TEXT",
      "label for the transactions of begin, run and import, shown by `holds` and in conflicts"},
     {"timeout-ms", "N", "time limit of each request (default: none)"},
     {"keep-going", NULL, "continue after errors in a script"},
+    {"read-only", NULL, "refuse everything that writes"},
+    {"yes", NULL, "do not ask before a store is dropped or cleared"},
     {"plain", NULL, "treat {\"$name\": ...} as an ordinary object, in input and output"},
     {"help", NULL, "show this help, or the help of a verb (also -h)"},
     {"version", NULL, "print the version"},
@@ -72,8 +76,14 @@ bool args_number(struct cli *cli, const struct args *args, const char *name, uin
  * digit is a number. */
 static bool is_option(const char *word)
 {
-    return word[0] == '-' && (word[1] == '-' || word[1] == 'c' || word[1] == 'h') &&
-           (word[1] == '-' || word[2] == '\0');
+    return word[0] == '-' &&
+           (word[1] == '-' || (word[1] && strchr("cfh", word[1]) && word[2] == '\0'));
+}
+
+/* The whole name of an option that has one letter. */
+static const char *whole_name(char letter)
+{
+    return letter == 'c' ? "command" : letter == 'f' ? "file" : "help";
 }
 
 /* The options by which word is meant, and its index in them. */
@@ -83,8 +93,7 @@ static const struct verb_option *option_find(const struct verb *verb, const char
     if (verb && (*index = option_index(verb->options, name, size)) >= 0)
         return verb->options;
     if (size == 1)
-        return option_find(NULL, name[0] == 'c' ? "connect" : "help", name[0] == 'c' ? 7 : 4,
-                           index);
+        return option_find(NULL, whole_name(name[0]), strlen(whole_name(name[0])), index);
     *index = option_index(global_options, name, size);
     return *index >= 0 ? global_options : NULL;
 }
@@ -110,6 +119,17 @@ static void unquote(struct cli *cli, char *word)
     hf_pack_fini(&packed);
 }
 
+/* -c or -f. */
+static bool input_add(struct cli *cli, bool is_file, const char *text)
+{
+    if (cli->input_count == CLI_INPUTS_MAX) {
+        cli_usage(cli, "too many -c and -f: at most %d", CLI_INPUTS_MAX);
+        return false;
+    }
+    cli->inputs[cli->input_count++] = (struct cli_input){is_file, text};
+    return true;
+}
+
 static bool global_set(struct cli *cli, struct globals *globals, const char *name, char *value)
 {
     uint64_t number;
@@ -125,11 +145,7 @@ static bool global_set(struct cli *cli, struct globals *globals, const char *nam
         cli->mode = CLI_MODE_TABLE;
     } else if (strcmp(name, "format") == 0) {
         if (!cli_mode_named(value, &cli->mode)) {
-            cli_usage(
-                cli,
-                "unknown format \"%.40s\"; expected auto, table, vertical, json, csv, tsv "
-                "or markdown",
-                value);
+            cli_usage(cli, "unknown format \"%.40s\"; expected " CLI_MODES, value);
             return false;
         }
     } else if (strcmp(name, "label") == 0) {
@@ -139,8 +155,14 @@ static bool global_set(struct cli *cli, struct globals *globals, const char *nam
         if (!args_parse_number(cli, name, value, INT32_MAX / 2, &number))
             return false;
         cli->timeout_ms = (int)number;
+    } else if (strcmp(name, "command") == 0 || strcmp(name, "file") == 0) {
+        return input_add(cli, name[0] == 'f', value);
     } else if (strcmp(name, "keep-going") == 0) {
         cli->keep_going = true;
+    } else if (strcmp(name, "read-only") == 0) {
+        cli->read_only = true;
+    } else if (strcmp(name, "yes") == 0) {
+        cli->yes = true;
     } else if (strcmp(name, "plain") == 0) {
         cli->style = JSON_PLAIN;
     } else if (strcmp(name, "help") == 0) {
@@ -161,6 +183,21 @@ static bool unknown_option(struct cli *cli, const struct verb *verb, const char 
               near ? "?" : "", cli->in_shell ? "help " : "holdfast help ",
               verb ? verb->name : "");
     return false;
+}
+
+/* Whether the option may be given here: in the shell, not those of a whole session. */
+static bool of_session(struct cli *cli, const char *name)
+{
+    static const char *const names[] = {"connect", "command", "file", "keep-going"};
+
+    for (size_t i = 0; cli->in_shell && i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], name) != 0)
+            continue;
+        cli_usage(cli, "--%s applies to a whole session: give it when holdfast is started",
+                  name);
+        return false;
+    }
+    return true;
 }
 
 /* Take the option at words[*at], and its value. */
@@ -189,7 +226,8 @@ static bool option_take(struct cli *cli, struct args *args, struct globals *glob
         value = equals ? equals + 1 : words[++*at];
     }
     if (options == global_options)
-        return global_set(cli, globals, options[index].name, value);
+        return of_session(cli, options[index].name) &&
+               global_set(cli, globals, options[index].name, value);
     args->options[index] = options[index].value ? value : "";
     return true;
 }
@@ -256,11 +294,8 @@ static void unknown_verb(struct cli *cli, const struct verb *verb, const char *w
 /* A label would be lost on a verb that begins no transaction of its own. */
 static bool label_is_used(struct cli *cli, const struct verb *verb)
 {
-    static const char *const takes[] = {"begin", "run", "import"};
-
-    for (size_t i = 0; i < sizeof takes / sizeof takes[0]; i++)
-        if (strcmp(verb->name, takes[i]) == 0)
-            return true;
+    if (verb->kind & VERB_LABEL)
+        return true;
     cli_usage(cli, "--label applies only to begin, run and import, not to %s", verb->name);
     return false;
 }
@@ -280,7 +315,7 @@ bool args_parse(struct cli *cli, int count, char **words, struct args *args,
                 return false;
         } else if (!args->verb) {
             args->verb = verb_find(cli->verbs, words[i]);
-            if (!args->verb || (args->verb->place == VERB_SHELL && !cli->in_shell)) {
+            if (!args->verb || ((args->verb->kind & VERB_SHELL) && !cli->in_shell)) {
                 unknown_verb(cli, args->verb, words[i]);
                 return false;
             }
@@ -296,5 +331,10 @@ bool args_parse(struct cli *cli, int count, char **words, struct args *args,
     }
     if (globals->help || globals->version || !args->verb)
         return true;
+    if (!cli->in_shell && (cli->input_count > 0 || cli->keep_going)) {
+        cli_usage(cli, "%s cannot be combined with a verb (%s)",
+                  cli->keep_going ? "--keep-going" : "-c and -f", args->verb->name);
+        return false;
+    }
     return count_is_right(cli, args) && (!globals->label || label_is_used(cli, args->verb));
 }

@@ -1,6 +1,7 @@
 /* cli.c - what verbs share: messages, the connection, arguments that are JSON. */
 #include "client/cli/cli.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/colour.h"
 #include "client/cli/json.h"
 #include "client/cli/output.h"
 #include "client/cli/text.h"
@@ -15,9 +16,14 @@ static void say(struct cli *cli, struct slice message)
 {
     struct hf_pack text = {0};
 
-    text_printf(&text, "%s: ", cli->where);
+    bool colour = cli->colour && cli->err_is_terminal;
+
+    text_printf(&text, "%s%s:%s ", colour ? COLOUR_ERROR : "", cli->where,
+                colour ? COLOUR_END : "");
     text_make_safe(&text, message);
     text_append(&text, "\n");
+    if (cli->at_prompt)
+        fputs("\r\x1b[K", cli->out);
     fflush(cli->out);
     fwrite(text.data, 1, text.failed ? 0 : text.size, cli->err);
     fflush(cli->err);
@@ -137,7 +143,8 @@ static void txn_judge(struct cli *cli, const struct hf_error *error)
                 strcmp(error->class_name, "limit") == 0 ||
                 strcmp(error->class_name, "storage") == 0 || error->code == HF_TXN_FAILED;
 
-    if (!cli->txn || error->code == HF_TIMEOUT || error->code == HF_MISUSE)
+    if (!cli->txn || error->code == HF_TIMEOUT || error->code == HF_MISUSE ||
+        error->code == HF_CANCELLED)
         return;
     if (error->code == HF_NO_TXN || error->code == HF_CONNECTION ||
         error->code == HF_PROTOCOL) {
@@ -146,7 +153,7 @@ static void txn_judge(struct cli *cli, const struct hf_error *error)
         cli->txn = NULL;
         cli->txn_failed = false;
         hf_txn_rollback(t);
-        fprintf(cli->err, "%s: transaction rolled back: the connection was lost\n", cli->where);
+        cli_usage(cli, "transaction rolled back: the connection was lost");
     } else if (ends || !cli->txn_continue) {
         cli->txn_failed = true;
     }
@@ -180,14 +187,20 @@ static int bind_database(struct cli *cli)
     return copy ? CLI_OK : cli_usage(cli, "out of memory");
 }
 
+const char *cli_database(const struct cli *cli)
+{
+    return cli->database ? cli->database : "main";
+}
+
 int cli_connect(struct cli *cli)
 {
     struct hf_open_options options = {.timeout_ms = cli->timeout_ms ? cli->timeout_ms : -1};
     struct hf_error error;
 
-    interrupt_connection(-1);
+    interrupt_connection(NULL);
     if (cli->conn && hf_conn_fd(cli->conn) >= 0) {
-        interrupt_connection(hf_conn_fd(cli->conn));
+        hf_set_timeout(cli->conn, options.timeout_ms);
+        interrupt_connection(cli->conn);
         return bind_database(cli);
     }
     hf_close(cli->conn);
@@ -196,7 +209,9 @@ int cli_connect(struct cli *cli)
     cli->conn = hf_open(cli->address, &options, &error);
     if (!cli->conn)
         return cli_report(cli, "", &error);
-    interrupt_connection(hf_conn_fd(cli->conn));
+    interrupt_connection(cli->conn);
+    if (cli->on_connect)
+        cli->on_connect(cli);
     return bind_database(cli);
 }
 

@@ -28,9 +28,20 @@ enum cli_mode {
     CLI_MODE_CSV,      /* RFC 4180, with a header */
     CLI_MODE_TSV,
     CLI_MODE_MARKDOWN,
+    CLI_MODE_MSGPACK, /* values as they are, one behind the other */
 };
 
+#define CLI_MODES "auto, table, vertical, json, csv, tsv, markdown or msgpack"
+
 struct verb;
+
+#define CLI_INPUTS_MAX 64
+
+/* What -c or -f gives. */
+struct cli_input {
+    bool is_file;
+    const char *text; /* statements, or the file's path */
+};
 
 struct cli {
     const struct verb *verbs; /* the table; the last has no name. The only way to it, since
@@ -44,9 +55,14 @@ struct cli {
     enum cli_mode mode;
     unsigned style;  /* JSON_PLAIN (of json.h), or 0 */
     bool keep_going; /* a script goes on after an error */
+    bool yes;        /* ask nothing */
+    bool read_only;  /* refuse what writes */
+    struct cli_input inputs[CLI_INPUTS_MAX];
+    unsigned input_count;
 
     FILE *in, *out, *err;
     bool out_is_terminal, err_is_terminal;
+    bool colour;       /* results and messages may be coloured */
     const char *where; /* begins messages: "holdfast", or "line 3" of a script */
 
     struct hf_conn *conn; /* owned; opened by the first verb that needs it */
@@ -58,8 +74,15 @@ struct cli {
     char *store;          /* owned; what "." stands for (verb `use`), NULL: nothing */
     enum cli_mode shell_mode; /* of lines that say nothing else */
     FILE *terminal;           /* where out goes when `output` names no file; NULL: out is it */
+    bool expand_auto; /* rows that do not fit the terminal are printed field by field */
     bool timing;
     bool in_shell;
+    bool interactive; /* of the shell: statements are typed */
+    char *kept;       /* owned; the last statement, for `watch` and `explain` */
+    unsigned script_depth;
+    unsigned notices; /* pushed by the server so far */
+    bool at_prompt;   /* a message has to clear the line first */
+    void (*on_connect)(struct cli *cli); /* NULL: nothing more is to be done */
     bool leaving; /* verb `exit` */
 };
 
@@ -75,11 +98,18 @@ struct verb_option {
 
 struct args;
 
+#define VERB_BOTH 0u
+#define VERB_SHELL 1u  /* not a subcommand */
+#define VERB_WRITES 2u /* refused with --read-only */
+#define VERB_DESTROYS 4u /* never suggested for a word that is not nearly it */
+#define VERB_LABEL 8u    /* takes --label */
+#define VERB_DIRECT 16u  /* what it prints never goes through a pager */
+
 struct verb {
     const char *name;
     const char *arguments; /* "STORE VALUE [KEY]": brackets for what may be left out, "..."
                             * behind the last for any number */
-    enum { VERB_BOTH, VERB_SHELL } place;                 /* VERB_SHELL: not a subcommand */
+    unsigned kind;         /* VERB_ flags */
     int (*run)(struct cli *cli, const struct args *args); /* a cli_exit */
     const char *help;                                     /* one line */
     const char *more; /* further lines of `help VERB`; NULL: none */
@@ -111,6 +141,9 @@ int cli_report(struct cli *cli, const char *prefix, const struct hf_error *error
 /* The exit code for an error whose details are still there: a failed transaction counts as
  * what failed it. */
 int cli_exit_of(const struct hf_error *error);
+
+/* The database in use. */
+const char *cli_database(const struct cli *cli);
 
 /* Connect unless connected. CLI_OK, or what to exit with; a message was printed. */
 int cli_connect(struct cli *cli);

@@ -13,7 +13,7 @@ static void print_option(FILE *out, const struct verb_option *o)
 static void print_verb(struct cli *cli, const struct verb *verb)
 {
     FILE *out = cli->out;
-    const char *program = verb->place == VERB_SHELL || cli->in_shell ? "" : "holdfast ";
+    const char *program = (verb->kind & VERB_SHELL) || cli->in_shell ? "" : "holdfast ";
 
     fprintf(out, "%s%s%s%s%s\n\n%s.\n", program, verb->name, verb->arguments[0] ? " " : "",
             verb->arguments, verb->options ? " [OPTION]..." : "", verb->help);
@@ -33,7 +33,7 @@ static void print_verbs(struct cli *cli)
     for (const struct verb *v = cli->verbs; v->name; v++) {
         char left[80];
 
-        if (v->place == VERB_SHELL && !cli->in_shell)
+        if ((v->kind & VERB_SHELL) && !cli->in_shell)
             continue;
         snprintf(left, sizeof left, "%s %s", v->name, v->arguments);
         fprintf(cli->out, "  %-34s %s\n", left, v->help);
@@ -49,9 +49,11 @@ void help_print(struct cli *cli, const struct verb *verb)
         return;
     }
     if (!cli->in_shell)
-        fprintf(out,
-                "holdfast [OPTION]... VERB [ARGUMENT]...\n"
-                "holdfast [OPTION]...            interactive shell, with transactions\n\n");
+        fprintf(
+            out,
+            "holdfast [OPTION]... VERB [ARGUMENT]...\n"
+            "holdfast [OPTION]...            interactive shell: queries, verbs, transactions\n"
+            "holdfast -c TEXT | -f FILE      run queries and verbs, and end\n\n");
     fprintf(out, "Verbs:\n");
     print_verbs(cli);
     fprintf(out, "\nOptions, before or after the verb:\n");

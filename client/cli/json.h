@@ -32,12 +32,14 @@
 #define JSON_TYPED 0u  /* as above */
 #define JSON_PLAIN 1u  /* a dollar sign means nothing */
 #define JSON_OPERATORS 4u /* a lone {"$gte": 1} that names no type is a map */
+#define JSON_COLOUR 8u /* print in the colours of a terminal */
 #define JSON_INDENT 2u /* print on lines of their own, indented by two; else on one line */
 
 struct json_error {
     unsigned long line;   /* from 1 */
     unsigned long column; /* in characters, from 1 */
     char message[140];
+    bool open; /* the text ended within an array or object: more of it may follow */
 };
 
 /* Append the one JSON value that text holds to out, as MessagePack in its shortest form.

@@ -1,5 +1,6 @@
 /* json_print.c - MessagePack as JSON text. */
 #include "client/cli/base64.h"
+#include "client/cli/colour.h"
 #include "client/cli/json.h"
 #include "client/cli/text.h"
 #include "proto/timestamp.h"
@@ -17,6 +18,7 @@ struct printer {
     struct hf_pack *out;
     bool indent;
     bool plain;
+    bool colour;
     unsigned level;
 };
 
@@ -215,6 +217,13 @@ static bool print_pairs(struct printer *p, struct msgpack_cursor *c, uint32_t pa
     return true;
 }
 
+static void print_name(struct printer *p, struct slice name)
+{
+    text_append(p->out, p->colour ? COLOUR_NAME : "");
+    print_text(name, p->out);
+    text_append(p->out, p->colour ? COLOUR_END : "");
+}
+
 static bool print_map(struct printer *p, struct msgpack_cursor *c, uint32_t pairs)
 {
     struct slice key;
@@ -234,10 +243,10 @@ static bool print_map(struct printer *p, struct msgpack_cursor *c, uint32_t pair
 
             text_append(&escaped, "$");
             text_append_slice(&escaped, key);
-            print_text(slice_make(escaped.data, escaped.failed ? 0 : escaped.size), p->out);
+            print_name(p, slice_make(escaped.data, escaped.failed ? 0 : escaped.size));
             hf_pack_fini(&escaped);
         } else {
-            print_text(key, p->out);
+            print_name(p, key);
         }
         text_append(p->out, p->indent ? ": " : ":");
         if (!print_value(p, c))
@@ -250,13 +259,45 @@ static bool print_map(struct printer *p, struct msgpack_cursor *c, uint32_t pair
     return true;
 }
 
+/* What begins the colour of a scalar; "" where it has none. */
+static const char *colour_of(enum msgpack_type type)
+{
+    switch (type) {
+    case MSGPACK_NIL:
+    case MSGPACK_FALSE:
+    case MSGPACK_TRUE: return COLOUR_WORD;
+    case MSGPACK_UINT:
+    case MSGPACK_INT:
+    case MSGPACK_FLOAT: return COLOUR_NUMBER;
+    case MSGPACK_TEXT: return COLOUR_TEXT;
+    default: return "";
+    }
+}
+
+static bool print_token(struct printer *p, struct msgpack_cursor *c, const uint8_t *head,
+                        const struct msgpack_token *token);
+
 static bool print_value(struct printer *p, struct msgpack_cursor *c)
 {
     const uint8_t *head = c->at;
     struct msgpack_token token;
+    const char *colour;
+    bool ok;
 
     if (p->level > PRINT_DEPTH_MAX || msgpack_read(c, &token) != ERR_OK)
         return false;
+    colour = p->colour ? colour_of(token.type) : "";
+    text_append(p->out, colour);
+    ok = print_token(p, c, head, &token);
+    text_append(p->out, colour[0] ? COLOUR_END : "");
+    return ok;
+}
+
+static bool print_token(struct printer *p, struct msgpack_cursor *c, const uint8_t *head,
+                        const struct msgpack_token *given)
+{
+    struct msgpack_token token = *given;
+
     switch (token.type) {
     case MSGPACK_NIL: text_append(p->out, "null"); break;
     case MSGPACK_FALSE: text_append(p->out, "false"); break;
@@ -279,7 +320,10 @@ static bool print_value(struct printer *p, struct msgpack_cursor *c)
 
 void json_print(struct slice value, unsigned style, struct hf_pack *out)
 {
-    struct printer p = {.out = out, .indent = style & JSON_INDENT, .plain = style & JSON_PLAIN};
+    struct printer p = {.out = out,
+                        .indent = style & JSON_INDENT,
+                        .plain = style & JSON_PLAIN,
+                        .colour = style & JSON_COLOUR};
     struct msgpack_cursor cursor = msgpack_open(value);
 
     if (!print_value(&p, &cursor))

@@ -1,6 +1,8 @@
 #include "client/cli/line.h"
 #include "client/cli/history.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/notice.h"
+#include "client/cli/prompt.h"
 
 #include <errno.h>
 #include <histedit.h>
@@ -16,7 +18,8 @@ struct line {
     FILE *out;       /* the terminal, wherever cli->out goes */
     EditLine *editor;
     History *history;
-    const char *prompt; /* borrowed during line_read */
+    const char *before; /* borrowed during line_read */
+    char prompt[400];
     char *text;         /* owned; the last line */
     char path[4096];    /* of the history; "": none */
 };
@@ -29,16 +32,28 @@ static struct line *line_of(EditLine *editor)
     return l;
 }
 
+/* Made anew each time, since a transaction may be lost meanwhile. */
 static char *line_prompt(EditLine *editor)
 {
-    return (char *)line_of(editor)->prompt;
+    struct line *l = line_of(editor);
+
+    prompt_format(l->cli, l->before[0] != '\0', l->cli->colour, l->prompt, sizeof l->prompt);
+    return l->prompt;
+}
+
+/* Bytes have come, or the end: what there is to say stands above the line, which is drawn again. */
+static void hear(struct line *l)
+{
+    l->cli->at_prompt = true;
+    if (notice_read(l->cli))
+        el_set(l->editor, EL_REFRESH);
+    l->cli->at_prompt = false;
 }
 
 /* Wait for a byte. Ctrl-C ends it, also one that comes just before: the signal is let through
  * only while it waits. 1, 0 at the end, -1. */
-static int wait_byte(int fd, char *byte)
+static int wait_byte(struct line *l, int fd, char *byte)
 {
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
     sigset_t interrupt, before;
     int count = -1;
 
@@ -46,12 +61,18 @@ static int wait_byte(int fd, char *byte)
     sigaddset(&interrupt, SIGINT);
     sigprocmask(SIG_BLOCK, &interrupt, &before);
     while (!interrupt_seen()) {
-        count = ppoll(&ready, 1, NULL, &before);
-        if (count >= 0 || errno != EINTR)
+        struct pollfd ready[] = {
+            {.fd = fd, .events = POLLIN},
+            {.fd = l->cli->conn ? hf_conn_fd(l->cli->conn) : -1, .events = POLLIN}};
+
+        count = ppoll(ready, 2, NULL, &before);
+        if (count > 0 && ready[1].revents)
+            hear(l);
+        if (count > 0 ? ready[0].revents != 0 : errno != EINTR)
             break;
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
-    return count > 0 ? (int)read(fd, byte, 1) : -1;
+    return count > 0 && !interrupt_seen() ? (int)read(fd, byte, 1) : -1;
 }
 
 /* One character. libedit's own reader goes on after Ctrl-C; here the line is to be dropped. */
@@ -62,7 +83,7 @@ static int line_getc(EditLine *editor, wchar_t *c)
 
     for (;;) {
         char byte;
-        int n = wait_byte(fd, &byte);
+        int n = wait_byte(line_of(editor), fd, &byte);
         size_t used;
 
         if (n <= 0)
@@ -86,11 +107,22 @@ static void show_words(struct line *l, const struct completion *c)
     fflush(l->out);
 }
 
+/* The statement up to the cursor, with the lines before this one. Owned by the caller. */
+static char *typed_so_far(const struct line *l, const LineInfo *info)
+{
+    char *text = NULL;
+
+    if (asprintf(&text, "%s%.*s", l->before, (int)(info->cursor - info->buffer), info->buffer) <
+        0)
+        return NULL;
+    return text;
+}
+
 static unsigned char line_complete(EditLine *editor, int key)
 {
     struct line *l = line_of(editor);
     const LineInfo *info = el_line(editor);
-    char *before = strndup(info->buffer, (size_t)(info->cursor - info->buffer));
+    char *before = typed_so_far(l, info);
     unsigned char result = CC_NORM;
     struct completion c;
     size_t shared;
@@ -134,7 +166,7 @@ static void settings(struct line *l)
     history(l->history, &event, H_SETSIZE, HISTORY_LINES);
     history(l->history, &event, H_SETUNIQUE, 1);
     el_set(l->editor, EL_CLIENTDATA, l);
-    el_set(l->editor, EL_PROMPT, line_prompt);
+    el_set(l->editor, EL_PROMPT_ESC, line_prompt, PROMPT_ESCAPE);
     el_set(l->editor, EL_EDITOR, "emacs");
     el_set(l->editor, EL_HIST, history, l->history);
     el_set(l->editor, EL_SIGNAL, 1); /* leave the terminal as it was when killed */
@@ -180,38 +212,57 @@ void line_close(struct line *l)
     free(l);
 }
 
-static void remember(struct line *l)
+/* A history has one line for each: those of a query can be joined, unless a comment would reach
+ * over what follows it. */
+static void join_lines(char *text)
 {
-    HistEvent event;
-
-    if (l->text[strspn(l->text, " \t")] == '\0')
-        return;
-    history(l->history, &event, H_ENTER, l->text);
-    if (l->path[0] && history_keeps(l->text))
-        history_append(l->path, l->text);
+    for (char *c = text; *c; c++)
+        if (*c == '\n' || *c == '\r')
+            *c = ' ';
 }
 
-const char *line_read(struct line *l, const char *prompt)
+void line_remember(struct line *l, const char *statement)
+{
+    HistEvent event;
+    char *text = strdup(statement);
+
+    if (!text)
+        return;
+    if (!strstr(text, "--"))
+        join_lines(text);
+    for (char *rest = text, *one; (one = strsep(&rest, "\n")) != NULL;) {
+        if (one[strspn(one, " \t")] == '\0')
+            continue;
+        history(l->history, &event, H_ENTER, one);
+        if (l->path[0] && history_keeps(one))
+            history_append(l->path, one);
+    }
+    free(text);
+}
+
+enum line_result line_read(struct line *l, const char *before, const char **text)
 {
     const char *typed;
     int count = 0;
 
-    l->prompt = prompt;
-    interrupt_connection(-1);
+    l->before = before;
+    interrupt_connection(NULL);
     interrupt_begin();
+    /* el_gets shows the prompt first: what is typed then must find the terminal in this mode. */
+    el_set(l->editor, EL_PREP_TERM, 1);
     typed = el_gets(l->editor, &count);
     if (interrupt_seen()) {
         fputs("^C\n", l->out);
         fflush(l->out);
-        return "";
+        return LINE_DROPPED;
     }
     if (!typed || count <= 0)
-        return NULL;
+        return LINE_END;
     free(l->text);
     l->text = strdup(typed);
     if (!l->text)
-        return NULL;
+        return LINE_END;
     l->text[strcspn(l->text, "\r\n")] = '\0';
-    remember(l);
-    return l->text;
+    *text = l->text;
+    return LINE_ONE;
 }

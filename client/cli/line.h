@@ -15,8 +15,17 @@ struct line;
 struct line *line_open(struct cli *cli);
 void line_close(struct line *l);
 
-/* Ask with the prompt; the line without its end, borrowed until the next call; "" after Ctrl-C;
- * NULL at the end of input. Lines that are not blank go into the history. */
-const char *line_read(struct line *l, const char *prompt);
+enum line_result {
+    LINE_ONE,
+    LINE_DROPPED, /* by Ctrl-C */
+    LINE_END,
+};
+
+/* Ask for a line; *text is borrowed until the next call, and has no end of line. before: the
+ * statement's lines so far, "" at its beginning. What the server says meanwhile stands above. */
+enum line_result line_read(struct line *l, const char *before, const char **text);
+
+/* A statement, perhaps of several lines, goes into the history unless it is blank. */
+void line_remember(struct line *l, const char *statement);
 
 #endif

@@ -27,15 +27,18 @@ static size_t output_width(void)
 
 bool cli_tables(const struct cli *cli)
 {
-    return cli->mode == CLI_MODE_AUTO ? cli->out_is_terminal : cli->mode != CLI_MODE_JSON;
+    if (cli->mode == CLI_MODE_AUTO)
+        return cli->out_is_terminal;
+    return cli->mode != CLI_MODE_JSON && cli->mode != CLI_MODE_MSGPACK;
 }
 
 bool cli_mode_named(const char *name, enum cli_mode *mode)
 {
     static const char *const names[] = {
-        [CLI_MODE_AUTO] = "auto",         [CLI_MODE_JSON] = "json", [CLI_MODE_TABLE] = "table",
-        [CLI_MODE_VERTICAL] = "vertical", [CLI_MODE_CSV] = "csv",   [CLI_MODE_TSV] = "tsv",
-        [CLI_MODE_MARKDOWN] = "markdown",
+        [CLI_MODE_AUTO] = "auto",         [CLI_MODE_JSON] = "json",
+        [CLI_MODE_TABLE] = "table",       [CLI_MODE_VERTICAL] = "vertical",
+        [CLI_MODE_CSV] = "csv",           [CLI_MODE_TSV] = "tsv",
+        [CLI_MODE_MARKDOWN] = "markdown", [CLI_MODE_MSGPACK] = "msgpack",
     };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -58,6 +61,14 @@ static enum table_style table_style(const struct cli *cli)
     }
 }
 
+static void begin_table(struct cli *cli, struct table *t)
+{
+    table_init(t, cli->out, table_style(cli), output_width());
+    t->raw = t->style == TABLE_CSV && !cli->out_is_terminal;
+    t->expand_auto = cli->expand_auto && t->style == TABLE_ALIGNED;
+    t->colour = cli->colour && cli->out_is_terminal && t->style <= TABLE_VERTICAL;
+}
+
 bool output_flush(struct cli *cli)
 {
     if (fflush(cli->out) == 0 && !ferror(cli->out))
@@ -77,7 +88,13 @@ static void print_json(struct cli *cli, struct slice value, unsigned style)
 {
     struct hf_pack text = {0};
 
-    json_print(value, style | cli->style, &text);
+    if (cli->mode == CLI_MODE_MSGPACK) {
+        fwrite(value.data, 1, value.size, cli->out);
+        return;
+    }
+    json_print(value,
+               style | cli->style | (cli->colour && cli->out_is_terminal ? JSON_COLOUR : 0),
+               &text);
     write_line(cli, &text);
     hf_pack_fini(&text);
 }
@@ -85,6 +102,36 @@ static void print_json(struct cli *cli, struct slice value, unsigned style)
 void output_json(struct cli *cli, struct slice value)
 {
     print_json(cli, value, JSON_TYPED);
+}
+
+static void print_pack(struct cli *cli, struct hf_pack *value)
+{
+    output_json(cli, slice_of_pack(value));
+    hf_pack_fini(value);
+}
+
+void output_number(struct cli *cli, uint64_t number)
+{
+    struct hf_pack value = {0};
+
+    hf_pack_uint(&value, number);
+    print_pack(cli, &value);
+}
+
+void output_bool(struct cli *cli, bool b)
+{
+    struct hf_pack value = {0};
+
+    hf_pack_bool(&value, b);
+    print_pack(cli, &value);
+}
+
+void output_nil(struct cli *cli)
+{
+    struct hf_pack value = {0};
+
+    hf_pack_nil(&value);
+    print_pack(cli, &value);
 }
 
 /* ---- Cells ---- */
@@ -163,7 +210,7 @@ static void print_list(struct cli *cli, struct slice list)
     struct table table;
     uint32_t count = 0;
 
-    table_init(&table, cli->out, table_style(cli), output_width());
+    begin_table(cli, &table);
     msgpack_read_array(&c, &count);
     while (count-- > 0 && msgpack_skip(&c, MSGPACK_DEPTH_MAX, &element) == ERR_OK) {
         table_row(&table);
@@ -178,7 +225,7 @@ static void print_one(struct cli *cli, struct slice record)
 {
     struct table table;
 
-    table_init(&table, cli->out, table_style(cli), output_width());
+    begin_table(cli, &table);
     table_row(&table);
     put_record(&table, record);
     table_end(&table);
@@ -276,7 +323,7 @@ void output_rows_begin(struct output_rows *rows, struct cli *cli, const char *in
     rows->cli = cli;
     /* In parentheses: the record may have a field of that name. */
     snprintf(rows->index_column, sizeof rows->index_column, "(%s)", index ? index : "");
-    table_init(&rows->table, cli->out, table_style(cli), output_width());
+    begin_table(cli, &rows->table);
 }
 
 static void add_to_table(struct output_rows *rows, const struct hf_row *row)
@@ -315,6 +362,18 @@ void output_rows_add(struct output_rows *rows, const struct hf_row *row)
     hf_pack_reset(text);
     for (int i = 0; i < 3; i++)
         count += fields[i].value.data != NULL;
+    if (rows->cli->mode == CLI_MODE_MSGPACK && count > 1)
+        hf_pack_map(text, count);
+    for (int i = 0; i < 3 && rows->cli->mode == CLI_MODE_MSGPACK; i++) {
+        if (fields[i].value.data && count > 1)
+            hf_pack_text(text, fields[i].name);
+        if (fields[i].value.data)
+            hf_pack_raw(text, fields[i].value);
+    }
+    if (rows->cli->mode == CLI_MODE_MSGPACK) {
+        fwrite(text->data, 1, text->failed ? 0 : text->size, rows->cli->out);
+        return;
+    }
     for (int i = 0; i < 3; i++) {
         if (!fields[i].value.data)
             continue;
@@ -346,7 +405,7 @@ void output_columns_begin(struct output_columns *rows, struct cli *cli, struct s
     memset(rows, 0, sizeof *rows);
     rows->cli = cli;
     text_append_slice(&rows->names, names);
-    table_init(&rows->table, cli->out, table_style(cli), output_width());
+    begin_table(cli, &rows->table);
 }
 
 /* Columns of one name are told apart by their places. */
@@ -373,7 +432,7 @@ static void add_columns(struct output_columns *rows, struct slice row)
 {
     struct msgpack_cursor names = msgpack_open(slice_of_pack(&rows->names));
     struct msgpack_cursor values = msgpack_open(row);
-    bool tables = cli_tables(rows->cli);
+    bool tables = cli_tables(rows->cli), packs = rows->cli->mode == CLI_MODE_MSGPACK;
     struct slice name, value;
     uint32_t count = 0, ignored;
 
@@ -382,11 +441,22 @@ static void add_columns(struct output_columns *rows, struct slice row)
     hf_pack_reset(&rows->text);
     if (tables)
         table_row(&rows->table);
+    if (packs)
+        hf_pack_map(&rows->text, count);
     for (uint32_t i = 0; i < count && msgpack_skip(&names, 1, &name) == ERR_OK &&
                          msgpack_skip(&values, MSGPACK_DEPTH_MAX, &value) == ERR_OK;
          i++) {
+        if (tables && count == 1 && is_record(value)) {
+            put_record(&rows->table, value); /* `select *`: its fields are what one looks for */
+            continue;
+        }
         if (tables) {
             put_cell(&rows->table, column_of(rows, name, i), value);
+            continue;
+        }
+        if (packs) {
+            text_append_slice(&rows->text, name);
+            text_append_slice(&rows->text, value);
             continue;
         }
         text_append(&rows->text, i ? "," : "{");
@@ -396,6 +466,10 @@ static void add_columns(struct output_columns *rows, struct slice row)
     }
     if (tables)
         return;
+    if (packs) {
+        fwrite(rows->text.data, 1, rows->text.failed ? 0 : rows->text.size, rows->cli->out);
+        return;
+    }
     text_append(&rows->text, count ? "}" : "{}");
     write_line(rows->cli, &rows->text);
 }

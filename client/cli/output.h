@@ -12,6 +12,11 @@ void output_value(struct cli *cli, struct slice value);
 /* A value as JSON on a line, whatever the mode. */
 void output_json(struct cli *cli, struct slice value);
 
+/* These as JSON, or as MessagePack where that is asked for. */
+void output_number(struct cli *cli, uint64_t number);
+void output_bool(struct cli *cli, bool b);
+void output_nil(struct cli *cli);
+
 /* Rows of a scan. As JSON each is {"key": ..., "value": ...}, of an index with the index key
  * as "index" before them; or the bare key or value where that is all there is. */
 struct output_rows {

@@ -52,8 +52,12 @@ const char *suggest_verb(const struct verb *verbs, const char *word, bool in_she
     const char *best = NULL;
 
     for (const struct verb *v = verbs; v->name; v++) {
-        if (in_shell || v->place != VERB_SHELL)
-            consider(word, v->name, &nearest, &best);
+        if (!in_shell && (v->kind & VERB_SHELL))
+            continue;
+        /* What destroys is offered only for what was surely meant to be it: one slip of the pen. */
+        if (v->kind & VERB_DESTROYS && suggest_distance(word, v->name) > 1)
+            continue;
+        consider(word, v->name, &nearest, &best);
     }
     return best;
 }

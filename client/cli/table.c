@@ -1,8 +1,8 @@
 #include "client/cli/table.h"
+#include "client/cli/colour.h"
 #include "client/cli/text.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #define COLUMN_WIDTH_MIN 12 /* narrower says nothing; the column goes instead */
 #define GAP 2               /* between columns */
@@ -12,7 +12,6 @@ void table_init(struct table *t, FILE *out, enum table_style style, size_t width
     memset(t, 0, sizeof *t);
     t->out = out;
     t->style = style;
-    t->raw = style == TABLE_CSV && !isatty(fileno(out));
     t->width = width;
 }
 
@@ -155,8 +154,6 @@ static void measure(struct table *t)
  * may be are dropped from the right; then the widest gives way until the rest fits. */
 static void settle(struct table *t)
 {
-    measure(t);
-    t->columns_shown = t->column_count;
     while (t->columns_shown > 1 && least_width(t) > t->width)
         t->columns_shown--;
     while (total_width(t) > t->width) {
@@ -199,8 +196,12 @@ static void print_cell(struct table *t, size_t column, struct slice text, bool r
 
 static void print_head(struct table *t)
 {
+    if (t->colour)
+        fputs(COLOUR_HEAD, t->out);
     for (size_t i = 0; i < t->columns_shown; i++)
         print_cell(t, i, slice_text(t->names[i]), false, i + 1 == t->columns_shown);
+    if (t->colour)
+        fputs(COLOUR_END, t->out);
     fputc('\n', t->out);
     for (size_t i = 0; i < t->columns_shown; i++) {
         for (size_t k = 0; k < t->widths[i]; k++)
@@ -295,7 +296,8 @@ static void print_vertical_row(struct table *t, const struct table_cell *cells)
     for (size_t i = 0; i < t->column_count; i++) {
         if (!cells[i].given)
             continue;
-        fputs(t->names[i], t->out);
+        fprintf(t->out, "%s%s%s", t->colour ? COLOUR_NAME : "", t->names[i],
+                t->colour ? COLOUR_END : "");
         spaces(t->out, widest - text_width(slice_text(t->names[i])) + GAP);
         if (cells[i].size)
             fwrite(t->texts.data + cells[i].at, 1, cells[i].size, t->out);
@@ -321,8 +323,18 @@ static void flush_plain(struct table *t)
     hf_pack_reset(&t->texts);
 }
 
+/* Measure what there is. False: it is to be printed field by field instead. */
+static bool fits(struct table *t)
+{
+    measure(t);
+    t->columns_shown = t->column_count;
+    return !t->expand_auto || total_width(t) <= t->width;
+}
+
 void table_flush(struct table *t)
 {
+    if (t->style == TABLE_ALIGNED && !t->settled && !fits(t))
+        t->style = TABLE_VERTICAL;
     if (t->style != TABLE_ALIGNED) {
         flush_plain(t);
         return;

@@ -32,6 +32,8 @@ struct table_cell {
 struct table {
     FILE *out;
     enum table_style style;
+    bool expand_auto; /* aligned, unless a row would not fit: then field by field */
+    bool colour;      /* of the head and of names */
     bool raw;                       /* cells as they are: CSV to what is no terminal */
     uint64_t printed;               /* rows */
     size_t width;                   /* of the terminal, in cells */

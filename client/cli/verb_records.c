@@ -1,5 +1,6 @@
 /* verb_records.c - verbs on records. */
 #include "client/cli/changes.h"
+#include "client/cli/confirm.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/json.h"
 #include "client/cli/output.h"
@@ -23,13 +24,10 @@ static bool target_init(struct target *target, struct cli *cli, const struct arg
 
 static void print_none(struct cli *cli)
 {
-    if (cli->mode < CLI_MODE_CSV) /* there a record that is not there is no row */
-        fputs(cli_tables(cli) ? "(none)\n" : "null\n", cli->out);
-}
-
-static void print_bool(struct cli *cli, bool b)
-{
-    fputs(b ? "true\n" : "false\n", cli->out);
+    if (!cli_tables(cli))
+        output_nil(cli);
+    else if (cli->mode < CLI_MODE_CSV) /* there a record that is not there is no row */
+        fputs("(none)\n", cli->out);
 }
 
 /* get S 12 found nothing. Where there is a record with the text "12", say so. */
@@ -103,7 +101,7 @@ static int verb_of_bool(struct cli *cli, const struct args *args,
              hf_pack_bytes(&target.key), &answer) != HF_OK)
         exit_code = cli_failed(cli);
     else
-        print_bool(cli, answer);
+        output_bool(cli, answer);
 done:
     hf_pack_fini(&target.key);
     return exit_code;
@@ -285,7 +283,7 @@ done:
 static void range_print_number(const struct range *range, struct cli *cli,
                                const struct args_source *source, uint64_t number)
 {
-    fprintf(cli->out, "%llu\n", (unsigned long long)number);
+    output_number(cli, number);
     if (number == 0)
         range_explain_empty(range, cli, source);
 }
@@ -343,12 +341,17 @@ int verb_delete_range(struct cli *cli, const struct args *args)
     exit_code = CLI_OK;
     if (args_option(args, "limit") &&
         options.limit == 0) { /* 0 means no limit in the library */
-        fputs("0\n", cli->out);
+        output_number(cli, 0);
         goto done;
     }
     exit_code = range_open(&range, cli, &source);
     if (exit_code)
         goto done;
+    if (args_option(args, "all") &&
+        !confirm(cli, "Delete all records of store \"%s\"?", source.store)) {
+        exit_code = CLI_USAGE;
+        goto done;
+    }
     if (hf_delete_range(cli->conn, cli->txn, source.store, &range.range, &options, &deleted) !=
         HF_OK)
         exit_code = cli_failed(cli);

@@ -69,6 +69,20 @@ int verb_clients(struct cli *cli, const struct args *args)
     return verb_of_result(cli, NULL, clients);
 }
 
+/* Methods that change nothing, in a session that is to change nothing. */
+static bool only_reads(const char *method)
+{
+    static const char *const names[] = {"hello", "describe", "ping",     "stores", "get",
+                                        "has",   "get_many", "scan",     "next",   "close",
+                                        "count", "size",     "explain",  "check",  "status",
+                                        "holds", "clients",  "databases"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], method) == 0)
+            return true;
+    return false;
+}
+
 /* Any method, also one that this client knows nothing of. */
 int verb_call(struct cli *cli, const struct args *args)
 {
@@ -77,6 +91,9 @@ int verb_call(struct cli *cli, const struct args *args)
     char what[32];
     int exit_code = CLI_OK;
 
+    if (cli->read_only && !only_reads(args->positional[0]))
+        return cli_usage(cli, "call %.60s is refused: this session is read-only (--read-only)",
+                         args->positional[0]);
     hf_pack_array(&params, args->count - 1);
     for (unsigned i = 1; i < args->count && !exit_code; i++) {
         snprintf(what, sizeof what, "parameter %u", i);

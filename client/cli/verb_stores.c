@@ -1,4 +1,5 @@
 /* verb_stores.c - verbs on stores. */
+#include "client/cli/confirm.h"
 #include "client/cli/keypath.h"
 #include "client/cli/output.h"
 #include "client/cli/stores.h"
@@ -80,7 +81,19 @@ done:
     return exit_code;
 }
 
-static int verb_of_store(struct cli *cli, const struct args *args,
+/* Ask before the records of a store go. */
+static bool confirm_loss(struct cli *cli, const char *what, const char *store)
+{
+    uint64_t records = 0;
+
+    /* Asked beside the open transaction: it is no read of the user's. */
+    if (hf_count(cli->conn, NULL, store, NULL, &records) != HF_OK)
+        return confirm(cli, "%s store \"%s\"?", what, store);
+    return confirm(cli, "%s store \"%s\" with %llu record%s?", what, store,
+                   (unsigned long long)records, records == 1 ? "" : "s");
+}
+
+static int verb_of_store(struct cli *cli, const struct args *args, const char *what,
                          int (*call)(struct hf_conn *c, struct hf_txn *t, const char *store))
 {
     char name[256];
@@ -92,17 +105,19 @@ static int verb_of_store(struct cli *cli, const struct args *args,
     exit_code = cli_connect(cli);
     if (exit_code)
         return exit_code;
+    if (!confirm_loss(cli, what, store))
+        return CLI_USAGE;
     return call(cli->conn, cli->txn, store) == HF_OK ? CLI_OK : cli_failed(cli);
 }
 
 int verb_drop_store(struct cli *cli, const struct args *args)
 {
-    return verb_of_store(cli, args, hf_drop_store);
+    return verb_of_store(cli, args, "Drop", hf_drop_store);
 }
 
 int verb_clear_store(struct cli *cli, const struct args *args)
 {
-    return verb_of_store(cli, args, hf_clear_store);
+    return verb_of_store(cli, args, "Clear", hf_clear_store);
 }
 
 int verb_rename_store(struct cli *cli, const struct args *args)

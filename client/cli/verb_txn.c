@@ -1,12 +1,7 @@
-/* verb_txn.c - transactions of the shell, and what concerns the shell itself. */
+/* verb_txn.c - transactions of the shell. */
 #include "client/cli/args.h"
-#include "client/cli/help.h"
-#include "client/cli/suggest.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/verbs.h"
-
-#include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 static bool begin_word(struct hf_begin_options *options, const char *word)
 {
@@ -38,7 +33,7 @@ static bool begin_ms(struct cli *cli, const struct args *args, const char *name,
 
 int verb_begin(struct cli *cli, const struct args *args)
 {
-    struct hf_begin_options options = {.label = cli->label};
+    struct hf_begin_options options = {.label = cli->label, .read_only = cli->read_only};
     int exit_code;
 
     for (unsigned i = 0; i < args->count; i++) {
@@ -75,6 +70,7 @@ int verb_commit(struct cli *cli, const struct args *args)
         return no_txn(cli);
     cli->txn = NULL;
     cli->txn_failed = false;
+    interrupt_lets_finish(); /* half a commit would be one whose outcome is not known */
     if (hf_txn_commit(t, NULL, &commit) != HF_OK)
         return cli_failed(cli);
     if (!cli_tables(cli))
@@ -123,104 +119,4 @@ int verb_rollback_to(struct cli *cli, const struct args *args)
 int verb_release(struct cli *cli, const struct args *args)
 {
     return verb_of_savepoint(cli, args, hf_release);
-}
-
-int verb_use(struct cli *cli, const struct args *args)
-{
-    char name[256];
-    const char *store = cli_store(cli, args->positional[0], name);
-    char *copy = store ? strdup(store) : NULL;
-
-    if (!copy)
-        return CLI_USAGE;
-    free(cli->store);
-    cli->store = copy;
-    return CLI_OK;
-}
-
-/* The connection changes with the next line that needs one, or now. */
-int verb_database(struct cli *cli, const struct args *args)
-{
-    char name[256];
-    const char *given = cli_name(cli, "database", args->positional[0], name);
-    char *copy = given ? strdup(given) : NULL;
-    int exit_code;
-
-    if (!given)
-        return CLI_USAGE;
-    if (!copy)
-        return cli_usage(cli, "out of memory");
-    cli->database = copy;
-    exit_code = cli_connect(cli);
-    if (exit_code) {
-        free(copy);
-        cli->database = cli->shell_database; /* as the line's end sets it */
-        return exit_code;
-    }
-    free(cli->shell_database);
-    cli->shell_database = copy;
-    return CLI_OK;
-}
-
-int verb_timing(struct cli *cli, const struct args *args)
-{
-    const char *word = args->count > 0 ? args->positional[0] : cli->timing ? "off" : "on";
-
-    if (strcmp(word, "on") != 0 && strcmp(word, "off") != 0)
-        return cli_usage(cli, "timing takes on or off, not \"%.40s\"", word);
-    cli->timing = strcmp(word, "on") == 0;
-    return CLI_OK;
-}
-
-int verb_format(struct cli *cli, const struct args *args)
-{
-    if (!cli_mode_named(args->positional[0], &cli->shell_mode))
-        return cli_usage(cli,
-                         "unknown format \"%.40s\"; expected auto, table, vertical, json, csv, "
-                         "tsv or markdown",
-                         args->positional[0]);
-    return CLI_OK;
-}
-
-int verb_output(struct cli *cli, const struct args *args)
-{
-    FILE *file = NULL;
-
-    if (args->count > 0) {
-        file = fopen(args->positional[0], "we");
-        if (!file)
-            return cli_usage(cli, "cannot open %s: %s", args->positional[0], strerror(errno));
-    }
-    if (cli->terminal) {
-        fclose(cli->out);
-        cli->out = cli->terminal;
-        cli->terminal = NULL;
-        cli->out_is_terminal = isatty(fileno(cli->out));
-    }
-    if (file) {
-        cli->terminal = cli->out;
-        cli->out = file;
-        cli->out_is_terminal = false;
-    }
-    return CLI_OK;
-}
-
-int verb_exit(struct cli *cli, const struct args *args)
-{
-    cli->leaving = true;
-    return CLI_OK;
-}
-
-int verb_help(struct cli *cli, const struct args *args)
-{
-    const struct verb *verb = args->count ? verb_find(cli->verbs, args->positional[0]) : NULL;
-    const char *near;
-
-    if (verb || args->count == 0) {
-        help_print(cli, verb);
-        return CLI_OK;
-    }
-    near = suggest_verb(cli->verbs, args->positional[0], true);
-    return cli_usage(cli, "unknown verb \"%.60s\"%s%s%s", args->positional[0],
-                     near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }

@@ -81,6 +81,16 @@ static const struct verb_option index_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct verb_option explain_options[] = {
+    {"analyze", NULL, "run the query, and show the rows and the time of each step"},
+    {NULL, NULL, NULL},
+};
+
+static const struct verb_option watch_options[] = {
+    {"times", "N", "end after so many times"},
+    {NULL, NULL, NULL},
+};
+
 static const struct verb_option describe_options[] = {
     {"store", NULL, "NAME is a store, though a method has that name too"},
     {NULL, NULL, NULL},
@@ -124,18 +134,18 @@ const struct verb verbs[] = {
     {"get-many", "STORE KEY...", VERB_BOTH, verb_get_many,
      "Print several records as a list, with null for those that do not exist", NULL,
      "get-many users alice bob", source_options},
-    {"put", "STORE VALUE [KEY]", VERB_BOTH, verb_put,
+    {"put", "STORE VALUE [KEY]", VERB_WRITES, verb_put,
      "Insert or replace a record and print its key",
      "The value comes first, then the key: put STORE VALUE KEY or put STORE VALUE --key KEY.\n"
      "A key is given only to stores with explicit keys.",
      "put users '{\"name\": \"Alice\"}' --key alice", put_options},
-    {"insert", "STORE VALUE [KEY]", VERB_BOTH, verb_insert,
+    {"insert", "STORE VALUE [KEY]", VERB_WRITES, verb_insert,
      "Insert a record and print its key; fails if the key exists",
      "The value comes first, then the key: insert STORE VALUE KEY or insert STORE VALUE "
      "--key KEY.\n"
      "A key is given only to stores with explicit keys.",
      "insert users '{\"name\": \"Alice\"}' --key alice", put_options},
-    {"update", "STORE KEY CHANGE...", VERB_BOTH, verb_update,
+    {"update", "STORE KEY CHANGE...", VERB_WRITES, verb_update,
      "Change a record in place and print it, or null if it does not exist",
      "Changes are made in their order, all or none:\n"
      "  set PATH=VALUE      replace or add a value; set is the default\n"
@@ -149,9 +159,9 @@ const struct verb verbs[] = {
      "address.city for a nested field, or tags[0] for a place in an array; others are JSON:\n"
      "'[\"a.b\"]=1', and [] is the record itself.",
      "update users alice address.city=Rome add logins=1", update_options},
-    {"delete", "STORE KEY", VERB_BOTH, verb_delete,
+    {"delete", "STORE KEY", VERB_WRITES | VERB_DESTROYS, verb_delete,
      "Delete a record and print whether it existed", NULL, "delete users alice", NULL},
-    {"delete-range", "STORE", VERB_BOTH, verb_delete_range,
+    {"delete-range", "STORE", VERB_WRITES | VERB_DESTROYS, verb_delete_range,
      "Delete the records of a range and print their number", NULL,
      "delete-range log --lt '{\"$timestamp\": \"2026-01-01T00:00:00Z\"}'", delete_range_options},
     {"scan", "STORE", VERB_BOTH, verb_scan, "Print records in key order",
@@ -162,7 +172,7 @@ const struct verb verbs[] = {
      "count packages --prefix '[\"libuv1-dev\"]'", range_options},
     {"size", "STORE", VERB_BOTH, verb_size, "Print the approximate size in bytes", NULL,
      "size packages", range_options},
-    {"run", "[OPS]", VERB_BOTH, verb_run,
+    {"run", "[OPS]", VERB_WRITES | VERB_LABEL, verb_run,
      "Run several operations in one transaction and print the results",
      "OPS is a JSON list of [METHOD, [PARAMETER, ...]] as in the protocol, without the\n"
      "transaction handle. If OPS is missing or -, it is read from standard input.",
@@ -171,17 +181,19 @@ const struct verb verbs[] = {
      NULL},
 
     {"stores", "", VERB_BOTH, verb_stores, "List the stores", NULL, "stores", NULL},
-    {"create-store", "NAME", VERB_BOTH, verb_create_store, "Create a store",
+    {"create-store", "NAME", VERB_WRITES, verb_create_store, "Create a store",
      "Without --key or --generate, every put names its key explicitly.\n" KEY_HELP,
      "create-store packages --key Package,Architecture", create_options},
-    {"drop-store", "STORE", VERB_BOTH, verb_drop_store, "Drop a store and all its records",
+    {"drop-store", "STORE", VERB_WRITES | VERB_DESTROYS, verb_drop_store,
+     "Drop a store and all its records",
      NULL, "drop-store packages", NULL},
-    {"clear-store", "STORE", VERB_BOTH, verb_clear_store, "Delete all records of a store", NULL,
+    {"clear-store", "STORE", VERB_WRITES | VERB_DESTROYS, verb_clear_store,
+     "Delete all records of a store", NULL,
      "clear-store packages", NULL},
-    {"rename-store", "STORE NAME", VERB_BOTH, verb_rename_store, "Rename a store", NULL,
+    {"rename-store", "STORE NAME", VERB_WRITES, verb_rename_store, "Rename a store", NULL,
      "rename-store packages bookworm", NULL},
 
-    {"create-index", "STORE NAME", VERB_BOTH, verb_create_index,
+    {"create-index", "STORE NAME", VERB_WRITES, verb_create_index,
      "Create an index over the records of a store",
      "Without --key, NAME is the path that is indexed: create-index users email. A record has no\n"
      "entry where the path is missing or its value cannot be a key.\n"
@@ -191,12 +203,13 @@ const struct verb verbs[] = {
      "of the record: '{\"state\": \"open\", \"age\": {\"$gte\": 18}}'; with $eq, $ne, $gt, $gte,\n"
      "$lt, $lte, $exists, $and and $or.",
      "create-index users email --unique", index_options},
-    {"drop-index", "STORE NAME", VERB_BOTH, verb_drop_index, "Drop an index", NULL,
+    {"drop-index", "STORE NAME", VERB_WRITES | VERB_DESTROYS, verb_drop_index,
+     "Drop an index", NULL,
      "drop-index users email", NULL},
-    {"rename-index", "STORE NAME NEW", VERB_BOTH, verb_rename_index, "Rename an index", NULL,
+    {"rename-index", "STORE NAME NEW", VERB_WRITES, verb_rename_index, "Rename an index", NULL,
      "rename-index users email mail", NULL},
 
-    {"import", "STORE [FILE]", VERB_BOTH, verb_import,
+    {"import", "STORE [FILE]", VERB_WRITES | VERB_LABEL, verb_import,
      "Import a file of JSON lines, or standard input, into a store",
      "Lines are sent in batches; each batch is one transaction, and several are in flight at\n"
      "once. With --transaction, either all lines are imported or none. An error names the line\n"
@@ -221,15 +234,20 @@ const struct verb verbs[] = {
      NULL, "holds", NULL},
     {"clients", "", VERB_BOTH, verb_clients, "List the clients and the memory held for each",
      NULL, "clients", NULL},
-    {"kill", "[TXID]", VERB_BOTH, verb_kill,
+    {"explain", "[TEXT] [ARGS]", VERB_BOTH, verb_explain,
+     "Show how a query would be answered: what is read, by which index",
+     "In the shell TEXT is the rest of the line; without it, the last query. With --analyze the\n"
+     "query is run, and each step shows its rows and time.",
+     "explain 'select * from users where email = $1' '[\"ann@example.org\"]'", explain_options},
+    {"kill", "[TXID]", VERB_WRITES | VERB_DESTROYS, verb_kill,
      "Abort a transaction, disconnect a client, or end a cursor",
      "TXID is the transaction id, which `holds` shows as \"version\"; `clients` shows the\n"
      "numbers of clients.", "kill 36", kill_options},
     {"databases", "", VERB_BOTH, verb_databases, "List the databases that exist",
      "A database exists from the first commit in it: holdfast --database NAME create-store STORE.",
      "databases", NULL},
-    {"rotate", "", VERB_BOTH, verb_rotate, "Seal the open in-memory stage", NULL, "rotate", NULL},
-    {"amalgamate", "", VERB_BOTH, verb_amalgamate, "Merge sealed stages into the data file", NULL,
+    {"rotate", "", VERB_WRITES, verb_rotate, "Seal the open in-memory stage", NULL, "rotate", NULL},
+    {"amalgamate", "", VERB_WRITES, verb_amalgamate, "Merge sealed stages into the data file", NULL,
      "amalgamate", NULL},
     {"ping", "", VERB_BOTH, verb_ping, "Check that the server responds", NULL, "ping", NULL},
     {"describe", "[NAME]", VERB_BOTH, verb_describe,
@@ -243,7 +261,7 @@ const struct verb verbs[] = {
     {"hello", "", VERB_BOTH, verb_hello, "Show the server's version and limits", NULL, "hello",
      NULL},
 
-    {"begin", "[WORD]...", VERB_SHELL, verb_begin, "Begin a transaction",
+    {"begin", "[WORD]...", VERB_SHELL | VERB_LABEL, verb_begin, "Begin a transaction",
      "Words: serializable or snapshot (default); read-only; greatest-version (newer open\n"
      "transactions win conflicts); continue (errors such as EXISTS do not abort it); interval\n"
      "(the commit does not wait for the disk).",
@@ -264,11 +282,22 @@ const struct verb verbs[] = {
     {"timing", "[on|off]", VERB_SHELL, verb_timing, "Print how long each line takes",
      "Also \\timing.", "timing on", NULL},
     {"format", "NAME", VERB_SHELL, verb_format, "Set how results are printed",
-     "NAME is auto, table, vertical, json, csv, tsv or markdown. \\x is format vertical.",
+     "NAME is " CLI_MODES ".",
      "format vertical", NULL},
     {"output", "[FILE]", VERB_SHELL, verb_output,
      "Send results to a file; without FILE, to the terminal again", "Also \\o FILE.",
      "output \"report.json\"", NULL},
+    {"expand", "[on|off|auto]", VERB_SHELL, verb_expand,
+     "Print rows field by field; with auto, those that do not fit the terminal", "Also \\x.",
+     "expand auto", NULL},
+    {"watch", "[SECONDS]", VERB_SHELL, verb_watch,
+     "Repeat the last query or verb until Ctrl-C",
+     "SECONDS is the pause (default 2). Also behind a query, in the place of its semicolon:\n"
+     "select count(*) from users \\watch 5.",
+     "watch 5", watch_options},
+    {"include", "FILE", VERB_SHELL, verb_include, "Run the queries and verbs of a file",
+     "Also \\i FILE.", "include report.hf", NULL},
+    {"clear", "", VERB_SHELL, verb_clear, "Clear the screen", NULL, "clear", NULL},
     {"exit", "", VERB_SHELL, verb_exit, "Leave the shell; an open transaction is rolled back",
      NULL, "exit", NULL},
     {"help", "[VERB]", VERB_BOTH, verb_help, "Show help on a verb, or list all verbs", NULL,

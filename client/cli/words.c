@@ -20,8 +20,12 @@ static bool take_json(struct words *w, const char *line, const char **at, struct
 
     hf_pack_fini(&ignored);
     if (!ok) {
-        snprintf(w->why, sizeof w->why, "column %lu: %.110s",
-                 (unsigned long)(*at - line) + error.column, error.message);
+        if (error.line > 1) /* of a value over several lines */
+            snprintf(w->why, sizeof w->why, "line %lu of the value, column %lu: %.100s",
+                     error.line, error.column, error.message);
+        else
+            snprintf(w->why, sizeof w->why, "column %lu: %.110s",
+                     (unsigned long)(*at - line) + error.column, error.message);
         return false;
     }
     text_append_slice(word, slice_make(*at, used));

@@ -233,6 +233,14 @@ static int connection_send_failed(struct hf_conn *c, int status)
     return connection_fail(c, &c->lost);
 }
 
+/* What it packs goes out when the waiting goes on. */
+static void connection_wake(struct hf_conn *c)
+{
+    c->dispatching = true;
+    c->wake(c->wake_ctx);
+    c->dispatching = false;
+}
+
 int connection_pump(struct hf_conn *c, uint64_t until_ms)
 {
     bool got = false;
@@ -244,20 +252,23 @@ int connection_pump(struct hf_conn *c, uint64_t until_ms)
     if (status)
         return connection_send_failed(c, status);
     /* The kernel ends each receive after CONNECTION_RECEIVE_MS: no poll in the common case. */
-    while (c->out.size == 0 && until_ms > 0 &&
+    while (c->out.size == 0 && until_ms > 0 && c->wake_fd < 0 &&
            (until_ms == CLOCK_NEVER || clock_left_ms(until_ms) >= CONNECTION_RECEIVE_MS)) {
         status = connection_receive(c, 0, &got);
         if (status || got)
             return status;
     }
     if (until_ms > 0) {
-        struct pollfd ready = {.fd = c->fd, .events = hf_conn_events(c)};
-        int count = poll(&ready, 1, clock_left_ms(until_ms));
+        struct pollfd ready[] = {{.fd = c->fd, .events = hf_conn_events(c)},
+                                 {.fd = c->wake_fd, .events = POLLIN}};
+        int count = poll(ready, 2, clock_left_ms(until_ms));
 
         if (count < 0 && errno != EINTR)
             return lose_by_errno(c, errno);
         if (count <= 0)
             return HF_OK;
+        if (ready[1].revents)
+            connection_wake(c);
         status = connection_send(c);
         if (status)
             return connection_send_failed(c, status);
@@ -383,6 +394,40 @@ void hf_on_pushed(struct hf_conn *c, hf_pushed_fn fn, void *ctx)
 {
     c->pushed = fn;
     c->pushed_ctx = ctx;
+}
+
+void hf_on_wake(struct hf_conn *c, int fd, hf_wake_fn fn, void *ctx)
+{
+    c->wake_fd = fn ? fd : -1;
+    c->wake = fn;
+    c->wake_ctx = ctx;
+}
+
+void hf_set_timeout(struct hf_conn *c, int timeout_ms)
+{
+    c->options.timeout_ms = timeout_ms;
+}
+
+/* [2, "cancel", [id, {keep: true}]]: a notification, so nothing more is to be answered. */
+int hf_cancel(struct hf_conn *c)
+{
+    if (c->building)
+        return misuse(c);
+    if (c->fd < 0)
+        return connection_fail(c, &c->lost);
+    for (uint32_t i = 0; i < c->slot_count; i++) {
+        if (!c->slots[i].reply)
+            continue;
+        hf_pack_array(&c->out, 3);
+        hf_pack_uint(&c->out, 2);
+        hf_pack_text(&c->out, "cancel");
+        hf_pack_array(&c->out, 2);
+        hf_pack_uint(&c->out, c->slots[i].reply->id);
+        hf_pack_map(&c->out, 1);
+        hf_pack_text(&c->out, "keep");
+        hf_pack_bool(&c->out, true);
+    }
+    return c->out.failed ? connection_lose(c, HF_MEMORY, "out of memory for a request") : HF_OK;
 }
 
 unsigned hf_in_flight(const struct hf_conn *c)

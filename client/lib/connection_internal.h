@@ -90,6 +90,10 @@ struct hf_conn {
 
     hf_pushed_fn pushed;
     void *pushed_ctx;
+
+    int wake_fd; /* -1: none; what is waited for beside fd */
+    hf_wake_fn wake;
+    void *wake_ctx;
 };
 
 /* Connect to c->address; blocks up to the connect timeout. HF_OK, or *error. */

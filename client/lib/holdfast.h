@@ -343,6 +343,21 @@ HF_API void hf_on_pushed(struct hf_conn *c, hf_pushed_fn fn, void *ctx);
  * come as $doomed with [t, error], and so on, whenever a function on c reads. */
 HF_API int hf_subscribe(struct hf_conn *c, const char *events);
 
+/* Wake those who wait: whenever a function on c waits for the server, it waits for fd to be
+ * readable too, and then calls fn, which reads from fd. In fn one may begin and end requests, and
+ * call hf_cancel, but not wait. fd may be the end of a pipe that a signal handler writes to; -1:
+ * none. */
+typedef void (*hf_wake_fn)(void *ctx);
+HF_API void hf_on_wake(struct hf_conn *c, int fd, hf_wake_fn fn, void *ctx);
+
+/* Ask the server to end every request in flight that it has not executed: they answer
+ * HF_CANCELLED and have changed nothing, and the transactions that they belong to go on. Does not
+ * wait. HF_OK, HF_CONNECTION, HF_MEMORY, HF_MISUSE (between hf_call_begin and hf_call_end). */
+HF_API int hf_cancel(struct hf_conn *c);
+
+/* As timeout_ms of hf_open_options, from the next request on. */
+HF_API void hf_set_timeout(struct hf_conn *c, int timeout_ms);
+
 /* ---- Pipelined requests ------------------------------------------------- */
 
 /* Begin a request of count parameters and return where to pack them. Waits, reading

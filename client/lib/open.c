@@ -58,6 +58,7 @@ struct hf_conn *hf_open(const char *address, const struct hf_open_options *optio
     if (options)
         c->options = *options;
     options_fill(&c->options);
+    c->wake_fd = -1;
     c->address = strdup(address ? address : HF_ADDRESS_DEFAULT);
     c->database = c->options.database ? strdup(c->options.database) : NULL;
     if (!c->address || (c->options.database && !c->database) || !slots_new(c))

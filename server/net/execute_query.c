@@ -269,7 +269,9 @@ enum err execute_cancel(struct execution *w)
     uint64_t msgid = w->call->params[PARAM_ID_MSGID].number;
 
     if (msgid <= UINT32_MAX)
-        order_cancel(w->session, (uint32_t)msgid, w->request);
+        order_cancel(w->session, (uint32_t)msgid, w->request,
+                     call_has(w->call, OPTION_ID_KEEP) &&
+                         w->call->options[OPTION_ID_KEEP].number);
     put_nil(w->out);
     return ERR_OK;
 }

@@ -231,7 +231,7 @@ static void finish(struct request *r, enum err e)
     if (e)
         request_reply_error(r, e);
     if (e && strand && strand->running == r && !r->failed_txn && strand->t &&
-        dooms(strand, e, &r->op.failure))
+        !(e == ERR_CANCELLED && r->cancel_keeps) && dooms(strand, e, &r->op.failure))
         strand_fail(strand, &r->op.failure);
     if (e && strand && strand->running == r)
         strand_tell(strand, r);
@@ -587,13 +587,14 @@ void order_expired(struct request *r)
 
 /* By the flag alone: the one who asks is in the middle of its own reply, so this one is answered
  * when it runs, which is soon. */
-void order_cancel(struct session *s, uint32_t msgid, const struct request *by)
+void order_cancel(struct session *s, uint32_t msgid, const struct request *by, bool keeps)
 {
     struct request *r = number_map_find(&s->in_flight, msgid);
 
     if (!r || r == by || r->state == REQUEST_ANSWERING)
         return;
     r->cancelled = true;
+    r->cancel_keeps = keeps;
     if (r->state == REQUEST_WAITING ||
         (r->state == REQUEST_QUEUED && !r->strand && !strand_of(r))) {
         list_remove(&r->in_queue);

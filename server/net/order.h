@@ -30,8 +30,8 @@ void order_told(struct request *r, enum err e);
 void order_expired(struct request *r);
 
 /* End the request of that number, unless it is `by`, which asks for it, or has been executed: it
- * answers CANCELLED, now or when it would have gone on. */
-void order_cancel(struct session *s, uint32_t msgid, const struct request *by);
+ * answers CANCELLED, now or when it would have gone on. keeps: its transaction does not fail. */
+void order_cancel(struct session *s, uint32_t msgid, const struct request *by, bool keeps);
 
 /* Answer everything that has not been executed with why (the log has failed, the server
  * stops). tasks_only: only what waits for `rotate` and `amalgamate`. */

@@ -65,7 +65,7 @@ struct request *request_new(struct session *s, const struct frame *frame)
     r->state = REQUEST_NEW;
     r->notification = frame->kind == FRAME_NOTIFICATION;
     r->bad = r->failed_txn = r->has_index = r->commits = r->ready = false;
-    r->cancelled = false;
+    r->cancelled = r->cancel_keeps = false;
     r->waits_told = r->has_task = r->task_done = false;
     r->msgid = frame->msgid;
     r->method = NULL;

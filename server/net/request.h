@@ -43,7 +43,8 @@ struct request {
     bool failed_txn; /* op.failure doomed the transaction before: TXN_FAILED */
     bool has_index;  /* the error has details.index */
     bool commits;    /* if its reply is lost, it may be committed */
-    bool cancelled;  /* it is to answer so when its turn comes */
+    bool cancelled;  /* it is to answer so when its turn comes, */
+    bool cancel_keeps; /* and its transaction goes on then */
     bool ready;      /* ANSWERING: may be let go as far as the log goes */
     bool waits_told; /* wait is lent to the core */
     bool has_task;   /* task is lent to the core */

@@ -16,14 +16,15 @@ from holdfast import binary
 class Shell:
     """`holdfast` at a terminal of its own."""
 
-    def __init__(self, d, home, address=None, **environment):
+    def __init__(self, d, home, address=None, words=(), **environment):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            env = {"PATH": os.environ["PATH"], "TERM": "xterm", "HOME": home, "LC_ALL": "C.UTF-8", "COLUMNS": "100"}
+            env = {"PATH": os.environ["PATH"], "TERM": "xterm", "HOME": home, "LC_ALL": "C.UTF-8", "COLUMNS": "100",
+                   "NO_COLOR": "1"}
             env.update(environment)
-            os.execve(binary("holdfast"), ["holdfast", "--connect", address or "%s:%d" % d.tcp[0]], env)
+            os.execve(binary("holdfast"), ["holdfast", "--connect", address or "%s:%d" % d.tcp[0], *words], env)
         self.seen = ""
-        self.expect("holdfast> ")
+        self.expect("main> ")
 
     def expect(self, text):
         """Read until text has come; what came up to it, and forget it."""
@@ -40,6 +41,15 @@ class Shell:
         came, self.seen = self.seen[:at], self.seen[at:]
         return came
 
+    def rest(self):
+        """All that comes until the shell has left the terminal."""
+        try:
+            while select.select([self.fd], [], [], 60)[0]:
+                self.seen += os.read(self.fd, 65536).decode()
+        except OSError:
+            return
+        raise AssertionError("the shell did not end: %r" % self.seen[-500:])
+
     def type(self, text):
         os.write(self.fd, text.encode())
 
@@ -51,6 +61,7 @@ class Shell:
 
     def end(self, keys="exit\n"):
         self.type(keys)
+        self.rest()
         _, status = os.waitpid(self.pid, 0)
         os.close(self.fd)
         return os.waitstatus_to_exitcode(status)
@@ -68,10 +79,10 @@ class Home:
 def test_the_prompt_shows_the_database(d):
     with Home() as home:
         shell = Shell(d, home)
-        assert shell.line("database prompted", ">").endswith("holdfast:prompted>")
-        assert shell.line("begin", ">").endswith("]>") and shell.line("rollback", ">").endswith("holdfast:prompted>")
-        assert shell.line('database "a b"', ">").endswith("holdfast:...>")
-        assert shell.line("database main", ">").endswith("holdfast>")
+        assert shell.line("database prompted", ">").endswith("/prompted>")
+        assert shell.line("begin", ">").endswith("]>") and shell.line("rollback", ">").endswith("/prompted>")
+        assert shell.line('database "a b"', ">").endswith("/...>")
+        assert shell.line("database main", ">").endswith("/main>")
         assert shell.end() == 0
 
 
@@ -100,7 +111,7 @@ def test_ctrl_c_stops_a_long_scan(d):
         s.expect('{"key":1,')
         s.type("\x03")
         s.expect("interrupted after")
-        s.expect("holdfast> ")
+        s.expect("main> ")
         assert "20000" in s.line("count long")
         assert s.end("\x04") == 0
 
@@ -124,7 +135,7 @@ def test_a_second_ctrl_c_hangs_up(d):
     with Home() as home, socket.create_server(("127.0.0.1", 0)) as deaf:
         s = Shell(d, home)
         s.type("\x03")
-        s.expect("holdfast> ")
+        s.expect("main> ")
         assert s.end() == 0
         s = Shell(d, home, address="127.0.0.1:%d" % deaf.getsockname()[1])
         s.type("ping\n")
@@ -134,7 +145,7 @@ def test_a_second_ctrl_c_hangs_up(d):
             s.type("\x03")
             s.expect("(again to hang up)")
             s.type("\x03")
-            s.expect("holdfast> ")
+            s.expect("main> ")
             assert s.end() == 0
 
 
@@ -154,7 +165,7 @@ def test_history_goes_on_in_the_next_session(d):
         s = Shell(d, home, XDG_STATE_HOME=os.path.join(home, "state"))
         s.type("\x1b[A\x1b[A\n")  # twice up: ping
         s.expect("pong")
-        s.expect("holdfast> ")
+        s.expect("main> ")
         assert s.end() == 0
         s = Shell(d, home, HOLDFAST_HISTORY="")
         s.line("stores")
@@ -183,7 +194,7 @@ def test_tab_completes_verbs_options_stores_and_indexes(d):
         s.expect("_email ")
         s.type("\n")
         s.expect("0")
-        s.expect("holdfast> ")
+        s.expect("main> ")
         assert s.end() == 0
 
 
@@ -211,3 +222,160 @@ def test_backslash_words_and_timing(d):
             assert f.read() == '{"key":1,"value":{"id":1,"name":"Ann, \\"A\\""}}\n'
         assert "unknown verb" in s.line("\\nonsense")
         assert s.end("\\q\n") == 0
+
+
+def long_query(c):
+    """A query that runs for minutes unless it is ended."""
+    c.call("create_store", 0, "wide", {"generate": True})
+    c.call("run", [["put", ["wide", {"x": i}]] for i in range(2000)])
+    return "select count(*) from wide a, wide b, wide c where a.x + b.x + c.x < 0"
+
+
+def test_ctrl_c_cancels_what_runs_and_keeps_the_transaction(d):
+    with d.client() as c, Home() as home:
+        text = long_query(c)
+        s = Shell(d, home)
+        s.line("begin", "]> ")
+        s.line("put wide {\"x\": 0}", "]> ")
+        s.type(text + ";\n")
+        while c.call("status")["connections"]["in_flight"] < 2:  # this status, and the query
+            pass
+        s.type("\x03")
+        s.expect("CANCELLED")
+        s.expect("]> ")
+        assert "2001" in s.line("select count(*) from wide;", "]> ")
+        assert "committed as" in s.line("commit")
+        assert s.end() == 0
+
+
+def test_queries_span_lines_and_end_with_a_semicolon(d):
+    with Home() as home:
+        s = Shell(d, home)
+        s.line("create store lines key (id);")
+        s.line("insert into lines", "/main-> ")
+        s.line("  values {id: 1, a: 'x;'},", "/main-> ")
+        assert "2 changed" in s.line("  {id: 2, a: null};")
+        s.line("put lines {", "/main-> ")
+        s.line('  "id": 3, "a": [1,', "/main-> ")
+        assert "3" in s.line("  2]}")
+        s.line("select * from", "/main-> ")
+        s.type("nonsense\x03")
+        s.expect("^C")
+        s.expect("/main> ")
+        s.line("select", "/main-> ")
+        s.type("\x04")  # ends the statement, and not the shell
+        s.expect("/main> ")
+        shown = s.line("select * from lines;")
+        assert "id  a\r\n" in shown and " 3  [1,2]" in shown, shown
+        assert "(3 rows)" in s.line("\\watch 1 --times 1")
+        assert "scan lines" in s.line("\\explain")
+        assert s.end() == 0
+        path = os.path.join(home, ".local", "state", "holdfast", "history")
+        with open(path) as f:
+            assert "insert into lines   values {id: 1, a: 'x;'},   {id: 2, a: null};\n" in f.read()
+
+
+def test_a_doomed_transaction_is_told_at_once(d):
+    with d.client() as c, Home() as home:
+        c.call("create_store", 0, "doomed")
+        s = Shell(d, home)
+        s.line("begin --label mine", "]> ")
+        s.line("put doomed 1 k", "]> ")
+        c.call("put", 0, "doomed", 2, "k")
+        said = s.expect("!]> ")  # nothing was typed
+        assert "was aborted" in said and "CONFLICT" in said and '"k"' in said, said
+        s.line("get doomed k", "!]> ")
+        assert "CONFLICT" in s.line("commit")
+        assert s.end() == 0
+
+
+def test_the_end_of_input_in_a_transaction_says_that_it_rolls_back(d):
+    with d.client() as c, Home() as home:
+        c.call("create_store", 0, "ends")
+        s = Shell(d, home)
+        s.line("begin", "]> ")
+        s.line("put ends 1 k", "]> ")
+        s.type("\x04")
+        said = s.expect("rolled back")
+        assert re.search(r"transaction \d+ was rolled back", said), said
+        assert s.end("") == 0 and c.call("count", 0, "ends") == 0
+
+
+def test_a_lost_connection_ends_the_transaction_with_a_word(d):
+    with d.client() as c, Home() as home:
+        s = Shell(d, home)
+        s.line("begin", "]> ")
+        me = [e["id"] for e in c.call("clients") if e["transactions"] == 1]
+        c.call("kill", {"client": me[0]})
+        said = s.expect("/main> ")
+        assert "transaction rolled back: the connection was lost" in said, said
+        s.line("ping")
+        assert s.end() == 0
+
+
+def test_what_destroys_asks_on_a_terminal(d):
+    with d.client() as c, Home() as home:
+        for name in ("ask1", "ask2", "ask3", "ask4", "ask5"):
+            c.call("create_store", 0, name)
+            c.call("put", 0, name, 1, 1)
+        s = Shell(d, home)
+        for line, name in (("drop-store ask1", "ask1"), ("drop store ask1;", "ask1"), ("clear-store ask1", "ask1"),
+                           ("delete from ask1;", "ask1"), ("delete-range ask1 --all", "ask1")):
+            s.type(line + "\n")
+            s.expect("[y/N] ")
+            s.type("n\n")
+            assert "nothing was done" in s.expect("/main> ")
+            assert c.call("count", 0, name) == 1, line
+        s.type("drop-store ask2\n")
+        assert 'Drop store "ask2" with 1 record?' in s.expect("[y/N] ")
+        s.type("y\n")
+        s.expect("/main> ")
+        s.line("drop-store ask3 --yes")
+        s.line("delete from ask4 where true;")
+        assert c.call("count", 0, "ask4") == 0
+        assert [e["name"] for e in c.call("stores", 0) if e["name"].startswith("ask")] == ["ask1", "ask4", "ask5"]
+        assert s.end() == 0
+        p = subprocess.run([binary("holdfast"), "--connect", "%s:%d" % d.tcp[0], "drop-store", "ask5"], check=False)
+        assert p.returncode == 0 and "ask5" not in [e["name"] for e in c.call("stores", 0)]
+
+
+def test_a_start_file_and_scripts_within(d):
+    with Home() as home:
+        for name, text in (("start", "\\timing on\nselect 41 + 1;\n"), ("inner", "ping\nget nosuch x\nping\n"),
+                           ("loop", "\\i %s\n" % os.path.join(home, "loop"))):
+            with open(os.path.join(home, name), "w") as f:
+                f.write(text)
+        s = Shell(d, home, HOLDFAST_START=os.path.join(home, "start"))
+        assert s.line("\\timing off").count("ms") == 0
+        said = s.line("\\i %s/inner" % home)
+        assert said.count("pong") == 1 and "inner:2: NO_STORE" in said, said
+        assert "more than 16 deep" in s.line("include %s/loop" % home)
+        assert s.end() == 0
+
+
+def test_x_auto_prints_wide_rows_field_by_field(d):
+    with d.client() as c, Home() as home:
+        c.call("create_store", 0, "xauto")
+        c.call("put", 0, "xauto", {"a": 1, "b": "y" * 120}, "k")
+        s = Shell(d, home)
+        assert "(1 row)" in s.line("scan xauto") and "y" * 120 not in s.seen
+        s.line("\\x auto")
+        assert "b    " + "y" * 120 in s.line("scan xauto")
+        assert "a  b" not in s.line("select a, b from xauto;")
+        assert "a\r\n" in s.line("select a from xauto;")
+        s.line("\\x off")
+        assert "key  a" in s.line("scan xauto")
+        assert s.end() == 0
+
+
+def test_colours_come_only_where_they_are_wanted(d):
+    with d.client() as c, Home() as home:
+        c.call("create_store", 0, "colour")
+        c.call("put", 0, "colour", {"a": 1}, "k")
+        for environment, coloured in (({"NO_COLOR": ""}, True), ({}, False), ({"NO_COLOR": "", "TERM": "dumb"}, False)):
+            s = Shell(d, home, **environment)
+            s.type("get colour k --json\n")
+            assert ("\x1b[36m1" in s.expect("main> ")) == coloured, environment
+            s.type("begin\n")
+            assert ("\x1b[33m[txn" in s.expect("> ") + s.line("rollback")) == coloured
+            assert s.end() == 0

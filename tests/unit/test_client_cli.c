@@ -4,7 +4,9 @@
 #include "client/cli/keypath.h"
 #include "client/cli/output.h"
 #include "client/cli/progress.h"
-#include "client/cli/shell.h"
+#include "client/cli/command.h"
+#include "client/cli/statement.h"
+#include "client/cli/prompt.h"
 #include "client/cli/suggest.h"
 #include "client/cli/table.h"
 #include "client/cli/text.h"
@@ -171,7 +173,7 @@ START_TEST(help_names_verbs_options_and_examples)
     run(&r, "help", "");
     ck_assert_int_eq(r.exit_code, 0);
     for (const struct verb *v = verbs; v->name; v++)
-        ck_assert_msg((strstr(r.out, v->help) != NULL) == (v->place != VERB_SHELL), "%s",
+        ck_assert_msg((strstr(r.out, v->help) != NULL) == !(v->kind & VERB_SHELL), "%s",
                       v->name);
     ck_assert_ptr_nonnull(strstr(r.out, "--timeout-ms N"));
     run(&r, "scan --help", "");
@@ -228,7 +230,7 @@ START_TEST(wrong_usage_is_told_and_exits_with_1)
     fake_server_stop(r.server);
     ck_assert_uint_eq(fake_server_calls(r.server, "scan"), 0);
     check_run(&r, "ping", "", 2, "", "is holdfastd running?");
-    check_run(&r, "-c 127.0.0.1: ping", "", 1, "", "is not an address");
+    check_run(&r, "--connect 127.0.0.1: ping", "", 1, "", "is not an address");
     run_end(&r);
 }
 END_TEST
@@ -453,17 +455,86 @@ END_TEST
 
 /* ---- The shell ---- */
 
+/* Text, line by line, into statements: "kind:line:text|" for each, "open" at the end if one is. */
+static void check_statements(const char *text, const char *expected)
+{
+    struct statements statements;
+    struct typed_statement one;
+    enum statement_state state = STATEMENT_NONE;
+    char found[1000] = "", line[200];
+    size_t at = 0;
+
+    statements_init(&statements);
+    while (*text) {
+        size_t size = strcspn(text, "\n") + 1;
+
+        snprintf(line, sizeof line, "%.*s", (int)size, text);
+        text += size;
+        statements_add(&statements, line);
+        while ((state = statements_take(&statements, false, &one)) == STATEMENT_ONE) {
+            at += (size_t)snprintf(found + at, sizeof found - at, "%c:%lu:%s|", "vqk"[one.kind],
+                                   one.line, one.text);
+            free(one.text);
+        }
+    }
+    snprintf(found + at, sizeof found - at, "%s", state == STATEMENT_OPEN ? "open" : "");
+    statements_fini(&statements);
+    ck_assert_msg(strcmp(found, expected) == 0, "%s\nis not\n%s", found, expected);
+}
+
+START_TEST(text_is_taken_apart_into_statements)
+{
+    static const char *const cases[][2] = {
+        {"stores\n", "v:1:stores|"},
+        {"\n# c\n-- c\nstores;\n", "v:4:stores|"},
+        {"select 1; select\n 2;\n", "q:1:select 1|q:1:select\n 2|"},
+        {"select ';' -- ;\n/* ; */ from \"a;b\"\n", "open"},
+        {"select ';' -- ;\n/* ; */ from \"a;b\";\n",
+         "q:1:select ';' -- ;\n/* ; */ from \"a;b\"|"},
+        {"select 'it''s;';\n", "q:1:select 'it''s;'|"},
+        {"select 1 \\watch 5\nping\n", "k:1:select 1|v:1:\\watch 5|v:2:ping|"},
+        {"put s {\"a\": [\n1, \"]\\\"}\"]\n} k\nping\n",
+         "v:1:put s {\"a\": [\n1, \"]\\\"}\"]\n} k|v:4:ping|"},
+        {"put s {\"a\":\n", "open"},
+        {"put s {\"a\": \"b\n", "v:1:put s {\"a\": \"b|"}, /* a string ends on its line */
+        {"put s [}\nping\n", "v:1:put s [}|v:2:ping|"},
+        {"put s it's {\nping\n", "v:1:put s it's {|v:2:ping|"},
+        {"put s k={\n}\n", "v:1:put s k={\n}|"},
+        {"put s ab{\n", "v:1:put s ab{|"},
+        {"put s x # {\n", "v:1:put s x # {|"},
+        {"insert s {}\n", "v:1:insert s {}|"},
+        {"insert into s value {};\n", "q:1:insert into s value {}|"},
+        {"INSERT\n", "open"},
+        {"insert\ninto s value {a: 1}\n;\n", "q:1:insert\ninto s value {a: 1}|"},
+        {"update s k set a=1\n", "v:1:update s k set a=1|"},
+        {"update s set a = 1\nwhere b;\n", "q:1:update s set a = 1\nwhere b|"},
+        {"delete s k\n", "v:1:delete s k|"},
+        {"delete from s;\n", "q:1:delete from s|"},
+        {"create-store s\ncreate store s;\n", "v:1:create-store s|q:2:create store s|"},
+        {"query select [1, {a: 2\nping\n", "v:1:query select [1, {a: 2|v:2:ping|"},
+        {"query 'select 1' [\n1]\n", "v:1:query 'select 1' [\n1]|"},
+        {"explain select 1;\n", "q:1:explain select 1|"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        check_statements(cases[i][0], cases[i][1]);
+}
+END_TEST
+
 START_TEST(a_script_ends_at_its_first_error)
 {
     struct run r;
 
     run_start(&r, NULL);
-    check_run(&r, "", "create-store s\n\n# a comment\nput s 1 a\nget s [\nput s 2 b\n", 1,
+    check_run(&r, "", "create-store s\n\n# a comment\nput s 1 a\nget s [}\nput s 2 b\n", 1,
               "\"a\"\n", "holdfast: line 5: column 8");
     check_run(&r, "--keep-going", "insert s 1 a\nput s 2 b\nget nowhere x\n", 3, "\"b\"\n",
               "holdfast: line 1: EXISTS");
     ck_assert_ptr_nonnull(strstr(r.err, "line 3: NO_STORE"));
     check_run(&r, "", "use s\ncount .\nexit\ncount nowhere\n", 0, "2\n", "");
+    check_run(&r, "", "put s {\"a\":\n  [1,\n   2]\n} 4 # one\ndelete s 4;\nget s 4 5\n", 1,
+              "4\ntrue\n", "line 6: too many");
+    check_run(&r, "", "put s [1,\n  2,\n oops]\n", 1, "", "line 3 of the value, column 2");
     check_run(&r, "", "commit\n", 1, "", "no transaction is open");
     check_run(&r, "", "begin\nbegin\n", 1, "", "a transaction is already open");
     check_run(&r, "", "begin\nput s 3 c\n", 1, "\"c\"\n", "left a transaction open");
@@ -477,10 +548,13 @@ END_TEST
 
 static void check_prompt(struct cli *cli, const char *line, const char *prompt)
 {
-    char text[64];
+    char text[200], *server;
 
-    shell_line(cli, line);
-    shell_prompt(cli, text, sizeof text);
+    command_run(cli, line);
+    prompt_format(cli, false, false, text, sizeof text);
+    server = strstr(text, "/main");
+    ck_assert(server && strncmp(text, cli->address, (size_t)(server - text)) == 0);
+    memmove(text, server + 1, strlen(server));
     ck_assert_msg(strcmp(text, prompt) == 0, "after %s: %s", line, text);
 }
 
@@ -497,23 +571,24 @@ START_TEST(the_prompt_shows_an_open_transaction)
                       .out = sink,
                       .err = sink};
 
-    check_prompt(&cli, "", "holdfast> ");
-    check_prompt(&cli, "create-store s", "holdfast> ");
-    check_prompt(&cli, "begin", "holdfast[txn 1]> ");
-    check_prompt(&cli, "insert s 1 a", "holdfast[txn 1]> ");
-    check_prompt(&cli, "nonsense", "holdfast[txn 1]> ");
-    check_prompt(&cli, "status", "holdfast[txn 1]> "); /* refused, but not its business */
-    check_prompt(&cli, "insert s 1 a", "holdfast[txn 1!]> ");
-    check_prompt(&cli, "put s 2 b", "holdfast[txn 1!]> ");
-    check_prompt(&cli, "commit", "holdfast> ");
-    check_prompt(&cli, "begin continue", "holdfast[txn 2]> ");
-    check_prompt(&cli, "get nowhere x", "holdfast[txn 2]> ");
-    check_prompt(&cli, "rollback", "holdfast> ");
-    check_prompt(&cli, "begin", "holdfast[txn 3]> ");
+    check_prompt(&cli, "", "main> ");
+    check_prompt(&cli, "create-store s", "main> ");
+    check_prompt(&cli, "begin", "main[txn 1]> ");
+    check_prompt(&cli, "insert s 1 a", "main[txn 1]> ");
+    check_prompt(&cli, "nonsense", "main[txn 1]> ");
+    check_prompt(&cli, "status", "main[txn 1]> "); /* refused, but not its business */
+    check_prompt(&cli, "insert s 1 a", "main[txn 1!]> ");
+    check_prompt(&cli, "put s 2 b", "main[txn 1!]> ");
+    check_prompt(&cli, "commit", "main> ");
+    check_prompt(&cli, "begin continue", "main[txn 2]> ");
+    check_prompt(&cli, "get nowhere x", "main[txn 2]> ");
+    check_prompt(&cli, "rollback", "main> ");
+    check_prompt(&cli, "begin", "main[txn 3]> ");
     fake_server_stop(server);
-    check_prompt(&cli, "count s", "holdfast> ");
+    check_prompt(&cli, "count s", "main> ");
     hf_close(cli.conn);
     free(cli.store);
+    free(cli.kept);
     fclose(sink);
     free(ignored);
     fake_server_free(server);
@@ -555,6 +630,7 @@ int main(void)
     tcase_add_test(tc, rows_are_printed_as_other_programs_read_them);
     tcase_add_test(tc, tables_fit_the_terminal);
     tcase_add_test(tc, keys_are_compared_by_what_they_mean);
+    tcase_add_test(tc, text_is_taken_apart_into_statements);
     tcase_add_test(tc, a_script_ends_at_its_first_error);
     tcase_add_test(tc, the_prompt_shows_an_open_transaction);
     tcase_add_test(tc, progress_says_how_far_and_how_long);
