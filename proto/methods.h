@@ -93,7 +93,9 @@ struct method_param {
     X(ONLINE, "online", BOOL,                                                                \
       "true: answer at once, and make the index in the background; `stores` shows its state")  \
     X(FROM, "from", TEXT, "of stores: the name with which the page begins")                  \
-    X(ANALYZE, "analyze", BOOL, "true: run the query, and show rows and times of each step")
+    X(ANALYZE, "analyze", BOOL, "true: run the query, and show rows and times of each step")    \
+    X(PLAN, "plan", NUMBER,                                                                  \
+      "for tests: not 0: take any plan that gives the same rows, chosen by this number")
 
 enum method_option {
 #define X(id, name, type, help) OPTION_ID_##id,

@@ -81,6 +81,7 @@ static enum err begin(struct execution *w, bool only_explains)
         .text_max = o->query_text,
         .memory_max = o->query_memory,
         .answer_max = o->result_size,
+        .plan_seed = call_number(w->call, OPTION_ID_PLAN, 0),
         .only_explains = only_explains,
     };
     struct query *query;

@@ -2,6 +2,7 @@
 #include "server/query/explain.h"
 
 #include "server/base/assert.h"
+#include "server/query/run_choose.h"
 #include "server/query/run_scan.h"
 #include "server/txn/op.h"
 
@@ -81,35 +82,58 @@ static void say_bound(struct explain_text *t, const struct query_run *r, const c
     say_expression(t, r, e);
 }
 
-/* " key = 3, >= 4, < 5": of the parts in their order. */
-static void say_bounds(struct explain_text *t, const struct query_run *r,
-                       const struct step_scan *s)
+static void say_equal(struct explain_text *t, const struct query_run *r,
+                      const struct scan_equal *equal, bool is_first)
 {
-    for (unsigned i = 0; i < s->equal_count; i++)
-        say_bound(t, r, i ? ", = " : " = ", s->equal[i]);
-    if (s->low.value)
-        say_bound(t, r, s->low.is_open ? " > " : " >= ", s->low.value);
-    if (s->high.value)
-        say_bound(t, r, s->high.is_open ? " < " : " <= ", s->high.value);
+    put_chars(t, is_first ? " " : ", ");
+    if (equal->value) {
+        say_bound(t, r, "= ", equal->value);
+        return;
+    }
+    say_expression(t, r, equal->any); /* a in (...) as it is written */
+}
+
+/* " = 3, >= 4 < 5": of the parts in their order. */
+static void say_bounds(struct explain_text *t, const struct query_run *r,
+                       const struct scan_path *p)
+{
+    for (unsigned i = 0; i < p->equal_count; i++)
+        say_equal(t, r, &p->equal[i], i == 0);
+    if (p->low.value)
+        say_bound(t, r, p->low.is_open ? " > " : " >= ", p->low.value);
+    if (p->high.value)
+        say_bound(t, r, p->high.is_open ? " < " : " <= ", p->high.value);
+    if (p->like)
+        say_bound(t, r, ", ", p->like);
+}
+
+/* The way of a scan that was decided on; before it is, the one that it has by its key. */
+static const struct scan_path *path_of(const struct query_run *r, const struct step *s)
+{
+    const struct scan_path *path = r->states[s->number].path;
+
+    return path ? path : &s->scan->paths[0];
 }
 
 static void say_scan(struct explain_text *t, const struct query_run *r, const struct step *s)
 {
-    const struct step_scan *scan = s->scan;
-    struct slice name = schema_name(scan->store);
+    const struct scan_path *path = path_of(r, s);
+    struct slice name = schema_name(s->scan->store);
 
     put_chars(t, " ");
     put(t, name.data, name.size);
-    if (scan->index) {
+    if (path->index) {
         put_chars(t, " by index ");
-        put(t, scan->index->index.data, scan->index->index.size);
-    } else if (scan->equal_count || scan->low.value || scan->high.value) {
+        put(t, path->index->index.data, path->index->index.size);
+    } else if (path->equal_count || path->low.value || path->high.value || path->like) {
         put_chars(t, " by key");
     } else {
         put_chars(t, " (all)");
     }
-    say_bounds(t, r, scan);
-    put_chars(t, scan->is_reverse ? ", backwards" : "");
+    say_bounds(t, r, path);
+    put_chars(t, (path->is_ordered && path->is_turned) || (path->finds_end && path->end_turned)
+                     ? ", backwards"
+                     : "");
 }
 
 static void say_list(struct explain_text *t, const struct query_run *r,
@@ -142,11 +166,21 @@ static void say_apply(struct explain_text *t, const struct step *s)
     put_chars(t, s->is_fixed ? ", once" : ", for each row");
 }
 
+static bool counts_tree(const struct query_run *r, const struct step *s)
+{
+    return s->counts && (s->input == s->counts || path_of(r, s->counts)->is_covered);
+}
+
+static bool is_in_order(const struct query_run *r, const struct step *s)
+{
+    return s->ordered && path_of(r, s->ordered)->is_ordered;
+}
+
 static void say_group(struct explain_text *t, const struct query_run *r, const struct step *s)
 {
-    if (s->counts)
+    if (counts_tree(r, s))
         put_chars(t, " of all: from the counts of the tree");
-    else if (s->stops)
+    else if (s->ends && path_of(r, s->ends)->finds_end)
         put_chars(t, " of all: from the end of the key");
     else if (!s->output_count)
         put_chars(t, " of all");
@@ -155,10 +189,20 @@ static void say_group(struct explain_text *t, const struct query_run *r, const s
     say_list(t, r, s->outputs, s->output_count);
 }
 
+/* A sort of rows that come in order does not sort. */
+static const char *name_of(const struct query_run *r, const struct step *s)
+{
+    return step_names[is_in_order(r, s) ? STEP_PROJECT : s->kind];
+}
+
 static void say_step(struct explain_text *t, const struct query_run *r, const struct step *s)
 {
     put_chars(t, s->is_left ? "left " : "");
-    put_chars(t, step_names[s->kind]);
+    put_chars(t, name_of(r, s));
+    if (is_in_order(r, s)) {
+        say_list(t, r, s->outputs, s->output_count);
+        return;
+    }
     switch (s->kind) {
     case STEP_SCAN: say_scan(t, r, s); break;
     case STEP_UNNEST: say_bound(t, r, " ", s->value); break;
@@ -222,6 +266,13 @@ static const char *const verb_names[] = {
     [AST_DROP_INDEX] = "drop index",
 };
 
+static bool gathers(const struct query_run *r)
+{
+    const struct plan *p = r->plan;
+
+    return !p->is_direct || (p->target_scan && path_of(r, p->target_scan)->index);
+}
+
 void explain_as_text(const struct query_run *r, struct explain_text *out)
 {
     const struct plan *p = r->plan;
@@ -229,7 +280,7 @@ void explain_as_text(const struct query_run *r, struct explain_text *out)
     if (p->statement->verb != AST_SELECT) {
         put_chars(out, verb_names[p->statement->verb]);
         put_chars(out,
-                  !p->root || p->is_direct ? "\n" : ", all rows before the first is written\n");
+                  !p->root || !gathers(r) ? "\n" : ", all rows before the first is written\n");
     }
     if (p->root)
         text_of(out, r, p->root, p->statement->verb != AST_SELECT);
@@ -260,18 +311,18 @@ static void data_of(struct explain_text *t, const struct query_run *r, const str
     struct explain_text words = {.arena = t->arena};
     uint8_t head[MSGPACK_HEAD_MAX];
     unsigned inputs = (s->input != NULL) + (s->inner != NULL);
-    bool has_index = s->kind == STEP_SCAN && s->scan->index;
+    bool has_index = s->kind == STEP_SCAN && path_of(r, s)->index;
 
     say_step(&words, r, s);
     put(t, head,
         msgpack_put_map_head(head, 3u + (s->kind == STEP_SCAN) + has_index + st->has_estimate +
                                        2u * r->measures));
-    put_data_text(t, "step", slice_text(step_names[s->kind]));
+    put_data_text(t, "step", slice_text(name_of(r, s)));
     put_data_text(t, "text", slice_make(words.data, words.size));
     if (s->kind == STEP_SCAN)
         put_data_text(t, "store", schema_name(s->scan->store));
     if (has_index)
-        put_data_text(t, "index", s->scan->index->index);
+        put_data_text(t, "index", path_of(r, s)->index->index);
     if (st->has_estimate)
         put_data_number(t, "records", st->estimate);
     if (r->measures) {
@@ -299,26 +350,34 @@ void explain_as_data(const struct query_run *r, struct explain_text *out)
 
 /* ---- estimates ---- */
 
-static bool depends_on_rows(const struct step_scan *s)
+static uint64_t reads_of(const struct expr *e)
 {
-    uint64_t reads = 0;
+    return e ? e->reads : 0;
+}
 
-    for (unsigned i = 0; i < s->equal_count; i++)
-        reads |= s->equal[i]->reads;
-    if (s->low.value)
-        reads |= s->low.value->reads;
-    if (s->high.value)
-        reads |= s->high.value->reads;
+static bool depends_on_rows(const struct scan_path *p)
+{
+    uint64_t reads = reads_of(p->low.value) | reads_of(p->high.value) | reads_of(p->like);
+
+    for (unsigned i = 0; i < p->equal_count; i++)
+        reads |= reads_of(p->equal[i].value) | reads_of(p->equal[i].any);
     return reads != 0;
+}
+
+static enum err estimate_scan(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+    enum err e = scan_choose(r, s);
+
+    if (e || st->has_estimate || depends_on_rows(st->path))
+        return e;
+    return scan_count(r, s, &st->estimate, &st->has_estimate);
 }
 
 static enum err estimate(struct query_run *r, const struct step *s)
 {
-    struct step_state *st = &r->states[s->number];
-    enum err e = ERR_OK;
+    enum err e = s->kind == STEP_SCAN ? estimate_scan(r, s) : ERR_OK;
 
-    if (s->kind == STEP_SCAN && !st->has_estimate && !depends_on_rows(s->scan))
-        e = scan_count(r, s, &st->estimate, &st->has_estimate);
     if (!e && s->input)
         e = estimate(r, s->input);
     if (!e && s->inner)

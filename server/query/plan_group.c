@@ -6,7 +6,7 @@
 #include "server/query/plan_group.h"
 
 #include "server/base/assert.h"
-#include "server/query/plan_scan.h"
+#include "server/query/plan_order.h"
 
 static bool list_has_aggregate(const struct ast_list *list);
 
@@ -245,11 +245,14 @@ void plan_group_shorten(struct step *tree)
     scan = scan_below(group, &is_filtered);
     if (!scan)
         return;
-    if (only_counts_rows(group) && (!is_filtered || scan->scan->is_covered)) {
-        group->counts = scan;
-        return;
+    if (only_counts_rows(group)) {
+        for (unsigned i = 0; i < scan->scan->path_count; i++)
+            if (!is_filtered || scan->scan->paths[i].is_covered)
+                group->counts = scan;
+        scan->scan->counts = group->counts != NULL;
+    } else if (group->aggregate_count == 1 && group->aggregates[0].argument &&
+               plan_order_mark_end(scan, group->aggregates[0].argument,
+                                   group->aggregates[0].kind)) {
+        group->ends = scan;
     }
-    if (group->aggregate_count == 1 && !scan->scan->index && group->aggregates[0].argument)
-        group->stops =
-            plan_scan_finds_end(scan, group->aggregates[0].argument, group->aggregates[0].kind);
 }

@@ -7,6 +7,15 @@ static bool reads_any(const struct expr *e, uint64_t bits)
     return e && (e->reads & bits);
 }
 
+static bool path_reads(const struct scan_path *p, uint64_t bits)
+{
+    for (unsigned i = 0; i < p->equal_count; i++)
+        if (reads_any(p->equal[i].value, bits) || reads_any(p->equal[i].any, bits))
+            return true;
+    return reads_any(p->low.value, bits) || reads_any(p->high.value, bits) ||
+           reads_any(p->like, bits);
+}
+
 /* Whether the rows of the step depend on the row that is at hand in those sources. */
 static bool depends_on(const struct step *s, uint64_t before)
 {
@@ -19,12 +28,9 @@ static bool depends_on(const struct step *s, uint64_t before)
             return true; /* what it reads is not known here */
         if (s->kind == STEP_DERIVED)
             return false; /* it sees no source beside it */
-        for (unsigned i = 0; scan && i < scan->equal_count; i++) {
-            if (reads_any(scan->equal[i], before))
+        for (unsigned i = 0; scan && i < scan->path_count; i++)
+            if (path_reads(&scan->paths[i], before))
                 return true;
-        }
-        if (scan && (reads_any(scan->low.value, before) || reads_any(scan->high.value, before)))
-            return true;
     }
     return false;
 }

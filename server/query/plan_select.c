@@ -12,6 +12,7 @@
 #include "server/query/plan_scan.h"
 #include "server/query/plan_group.h"
 #include "server/query/plan_hash.h"
+#include "server/query/plan_order.h"
 
 #include <stdio.h>
 
@@ -517,8 +518,10 @@ static struct step *plan_tail(struct binder *b, const struct ast_select *s, stru
                               struct columns *c, unsigned slot)
 {
     struct expr *limit, *offset;
+    struct step *ordered = NULL;
     struct step_key *keys;
     uint64_t applies = 0;
+    bool always = false;
 
     b->scope->items = &s->items;
     keys = plan_keys(b, s, c, slot);
@@ -527,7 +530,9 @@ static struct step *plan_tail(struct binder *b, const struct ast_select *s, stru
     offset = b->e ? NULL : plan_limit(b, s->offset);
     if (b->e)
         return NULL;
-    if (s->order.count && plan_scan_is_ordered(tree, keys, s->order.count))
+    if (s->order.count)
+        ordered = plan_order_mark(tree, keys, s->order.count, &always);
+    if (ordered && always)
         keys = NULL; /* the rows come so */
     if (s->is_distinct || !s->order.count || !keys)
         tree = project_over(b, tree, c, slot);
@@ -551,6 +556,9 @@ static struct step *plan_tail(struct binder *b, const struct ast_select *s, stru
         tree->slot = slot;
         tree->limit = limit;
         tree->offset = offset;
+        tree->ordered = s->is_distinct ? NULL : ordered;
+        if (ordered)
+            ordered->scan->sort = tree;
         for (unsigned i = 0; i < tree->key_count; i++)
             applies |= keys[i].value->applies;
         if (!s->is_distinct)

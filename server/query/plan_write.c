@@ -47,7 +47,8 @@ static struct bind_scope *plan_target(struct binder *b, const struct ast_stateme
     scan = scope->sources[0].scan;
     scan->scan->has_key = true;
     b->plan->target = scan->scan->store;
-    b->plan->is_direct = !scan->scan->index;
+    b->plan->target_scan = scan;
+    b->plan->is_direct = true;
     return scope;
 }
 

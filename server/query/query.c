@@ -129,6 +129,7 @@ static enum err query_read(struct query *q, struct op *op, const struct query_re
     q->request.text_max = request->text_max;
     q->request.memory_max = request->memory_max;
     q->request.answer_max = request->answer_max;
+    q->request.plan_seed = request->plan_seed;
     if (!e && !slice_is_none(request->arguments))
         e = query_keep(q, op, request->arguments, &q->request.arguments);
     if (!e)
@@ -151,6 +152,7 @@ static enum err query_plan(struct query *q, struct op *op, struct txn *t)
         return query_nomem(op);
     q->run.bytes_max = q->run.expr.memory_max = q->request.memory_max;
     q->run.seed = op->db->hash_seed;
+    q->run.plan_seed = q->request.plan_seed;
     q->writer = (struct statement_writer){
         .run = &q->run, .txn = t, .answer_max = q->request.answer_max};
     run_resume(&q->run, op);

@@ -20,6 +20,7 @@ struct query_request { /* borrowed during query_begin */
     struct slice arguments; /* MessagePack, a list or a map; none: there are none */
     uint64_t text_max, memory_max; /* bytes: query-text, query-memory */
     bool only_explains;            /* nothing is written */
+    uint64_t plan_seed;            /* not 0: any plan that gives the same rows, by it */
     uint64_t answer_max;           /* bytes of the rows of `returning`: result-size */
 };
 

@@ -18,6 +18,7 @@ enum err run_init(struct query_run *r, struct plan *p, struct cursor *anchor)
     r->open = step_open;
     r->plan = p;
     r->os = p->arena->os;
+    r->arena = p->arena;
     r->anchor = anchor;
     r->states = arena_alloc(p->arena, states);
     r->expr.slots = arena_alloc(p->arena, slots);
@@ -65,7 +66,8 @@ static void state_fini(struct query_run *r, struct step_state *st)
     st->group = NULL;
     st->hash = NULL;
     st->values = NULL;
-    st->is_asked = false;
+    st->now = NULL;
+    st->is_asked = st->is_counting = false;
     st->is_open = st->has_row = st->has_given = st->has_ended = false;
 }
 

@@ -142,7 +142,8 @@ static enum err group_feed(struct query_run *r, const struct step *s, struct ste
         fault = aggregate_add(m, &group->aggregates[i], a->argument ? &d : NULL);
         if (fault)
             return expr_refuse(&r->expr, &(struct expr){.place = a->place}, m, fault);
-        st->has_ended = s->stops && !datum_is_null(&d);
+        st->has_ended = s->ends && !datum_is_null(&d) && r->states[s->ends->number].now &&
+                        r->states[s->ends->number].now->finds_end;
     }
     return ERR_OK;
 }
@@ -193,13 +194,17 @@ static enum err group_give(struct query_run *r, const struct step *s, struct ste
     return run_count(r, s);
 }
 
-/* count(*) of all records within bounds: from the counts of the tree. */
+/* count(*) of all records within bounds: from the counts of the tree, if they say all that the
+ * conditions say. */
 static enum err group_count(struct query_run *r, const struct step *s, struct step_state *st)
 {
-    uint64_t count;
-    bool is_known;
-    enum err e = scan_count(r, s->counts, &count, &is_known);
+    const struct step *scan = s->counts;
+    bool is_filtered = s->input != scan, is_known = false;
+    uint64_t count = 0;
+    enum err e = scan_prepare(r, scan);
 
+    if (!e && (!is_filtered || r->states[scan->number].now->is_covered))
+        e = scan_count(r, scan, &count, &is_known);
     if (!e && is_known)
         e = group_add(r, s, NULL, r->seed, &st->group->at);
     if (e || !is_known)

@@ -6,6 +6,8 @@
 
 #include "server/query/run_state.h"
 
+/* Have states[s->number].now, the way by which this opening of the scan goes. ERR_WAIT. */
+enum err scan_prepare(struct query_run *r, const struct step *s);
 enum err scan_next(struct query_run *r, const struct step *s);
 /* How many records are within its bounds, without reading them; *is_known false: a bound is no key.
  * ERR_WAIT. */

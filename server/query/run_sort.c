@@ -9,6 +9,7 @@
 #include "server/query/run_sort.h"
 
 #include "server/base/assert.h"
+#include "server/query/run_scan.h"
 #include "server/txn/op.h"
 
 #include <inttypes.h>
@@ -24,6 +25,7 @@ struct sort_row {
 
 struct sort_rows {
     const struct step *step;
+    bool is_passing; /* rows come in order: nothing is kept */
     struct os *os;
     struct query_run *run;
     struct sort_row **rows; /* a heap; owned */
@@ -215,8 +217,10 @@ static enum err sort_begin(struct query_run *r, const struct step *s, struct ste
     uint64_t limit = UINT64_MAX, offset = 0;
     enum datum_fault fault = DATUM_OK;
     struct datum_memory *m = run_kept_memory(r, st);
-    enum err e = run_limit(r, s, s->limit, UINT64_MAX, &limit);
+    enum err e = s->ordered ? scan_prepare(r, s->ordered) : ERR_OK;
 
+    if (!e)
+        e = run_limit(r, s, s->limit, UINT64_MAX, &limit);
     if (!e)
         e = run_limit(r, s, s->offset, 0, &offset);
     if (e)
@@ -230,8 +234,18 @@ static enum err sort_begin(struct query_run *r, const struct step *s, struct ste
     sort->run = r;
     sort->wanted =
         limit <= SORT_KEPT_MAX && offset <= SORT_KEPT_MAX ? limit + offset : UINT64_MAX;
+    sort->is_passing = s->ordered && r->states[s->ordered->number].now->is_ordered;
     st->sort = sort;
     return run_count(r, s);
+}
+
+static enum err sort_pass(struct query_run *r, const struct step *s, struct step_state *st)
+{
+    enum err e = r->next(r, s->input);
+
+    if (!e)
+        e = run_outputs(r, s, run_row_memory(r, st), &r->expr.slots[s->slot]);
+    return e ? e : run_count(r, s);
 }
 
 /* Whether a row with these keys would be pushed out at once: it is not less than the greatest. */
@@ -317,6 +331,8 @@ enum err sort_next(struct query_run *r, const struct step *s)
     struct sort_row *row;
     enum err e = st->sort ? ERR_OK : sort_begin(r, s, st);
 
+    if (!e && st->sort->is_passing)
+        return sort_pass(r, s, st);
     while (!e && !st->sort->is_read) {
         e = st->sort->wanted ? r->next(r, s->input) : ERR_END;
         if (!e)

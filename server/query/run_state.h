@@ -19,6 +19,21 @@ struct apply_values;
 struct sort_rows;
 struct group_rows;
 struct hash_rows;
+struct scan_choice;
+
+struct scan_list { /* the values of a part, encoded, in order, without doubles */
+    struct slice *values;
+    uint32_t count, at;
+};
+
+struct scan_ranges { /* of one opening of a scan; zeroed, then by ranges_begin */
+    const struct scan_path *path;
+    struct scan_list *lists; /* for each equal part; NULL: each has one value */
+    unsigned used;           /* equal parts that are used */
+    uint64_t count;          /* of ranges */
+    bool is_loose;           /* they hold more than the bounds say */
+    bool is_empty;           /* no value can be in them */
+};
 
 struct step_state {
     bool is_open;
@@ -36,6 +51,16 @@ struct step_state {
     struct group_rows *group; /* GROUP, likewise */
     struct hash_rows *hash;   /* HASH, likewise */
     struct value_set distinct;
+    /* SCAN: */
+    const struct scan_path *path; /* that it goes by; stays over openings. NULL: not decided */
+    const struct scan_path *now;  /* by which this opening goes; NULL: not prepared */
+    struct scan_choice *choice;   /* in the run's arena */
+    struct scan_ranges ranges;    /* of this opening; lists in the arena */
+    bool is_checked;              /* the path can be used with the values at hand */
+    bool is_total;                /* each record has an entry in its index */
+    bool is_turned;               /* it goes backwards */
+    bool is_counting;             /* a count goes on, */
+    uint64_t rows_counted;        /* which is so far */
     /* For explain: */
     bool has_estimate;
     uint64_t estimate; /* records within the bounds of a scan */
@@ -58,6 +83,8 @@ struct query_run {
     struct os *os;
     struct op *op;     /* of the call at hand */
     struct cursor *anchor; /* borrowed: whose snapshot it reads */
+    struct arena *arena;   /* of what stays as long as the run */
+    uint64_t plan_seed;    /* not 0: scans take any way that gives the same rows */
     struct expr_run expr;
     struct step_state *states; /* in the plan's arena */
     uint64_t bytes;            /* of all arenas, the plan's included, and cursors */

@@ -46,19 +46,43 @@ struct step_bound { /* of a part of a key */
     bool is_open;       /* the value itself is not in */
 };
 
+#define SCAN_PATHS_MAX 16 /* ways to read a store that are considered */
+
+struct scan_equal { /* what a part of a key is equal to: a value, or one of several */
+    struct expr *value;
+    const struct expr *any; /* IN_LIST, IN_VALUE: its values; value is NULL */
+};
+
+/* A way to read the records of a store for which all conditions hold: within bounds of its key or
+ * of an index. Which way is taken is decided when the values of the bounds are known
+ * (run_choose.h). */
+struct scan_path {
+    struct schema *index; /* of the store; NULL: by the key of the store */
+    unsigned part_count;
+    unsigned equal_count; /* parts of the key that are known */
+    struct scan_equal equal[KEY_PARTS_MAX];
+    struct step_bound low, high; /* of the part behind them */
+    const struct expr *like;     /* LIKE, CALL of starts_with: it is a text that begins so */
+    bool is_elements; /* of a multi index: entries are elements of what is there */
+    bool is_covered; /* records within the bounds are just those for which all conditions hold */
+    bool is_ordered; /* they come in the order that the step above wants */
+    bool is_turned;  /* ... backwards */
+    bool finds_end;  /* the first one has the least or greatest value that is wanted, */
+    bool end_turned; /* ... from the other end */
+};
+
 struct step_scan {
     struct schema *store; /* borrowed: it stays as long as the anchor sees it */
-    struct schema *index; /* of it; NULL: by the key of the store */
     uint64_t bit;         /* in expr.reads */
-    bool is_reverse;
     bool has_record; /* the record is wanted, not its key alone */
     bool has_key;
-    unsigned equal_count; /* parts of the key that are known */
-    struct expr *equal[KEY_PARTS_MAX];
-    struct step_bound low, high; /* of the part behind them */
     unsigned key_slot;
-    bool
-        is_covered; /* records within the bounds are just those for which all conditions hold */
+    struct scan_path *paths; /* the first one is by the key of the store */
+    unsigned path_count;
+    struct expr **conditions; /* all hold for each record that is wanted */
+    unsigned condition_count;
+    bool counts;       /* its records are counted, and nothing else is wanted */
+    struct step *sort; /* the sort whose order a path may have; NULL: none */
 };
 
 enum apply_kind { APPLY_EXISTS, APPLY_IN, APPLY_VALUE };
@@ -98,8 +122,11 @@ struct step {
     unsigned key_count;
     struct step_aggregate *aggregates;
     unsigned aggregate_count;
-    struct step *counts; /* GROUP: the scan whose records it counts, and does nothing else */
-    bool stops;      /* GROUP: the first value that is not null decides */
+    struct step *counts; /* GROUP: the scan whose records it counts, and does nothing else, if all
+                            conditions are in its bounds */
+    struct step *ends;   /* GROUP: the scan by a path of which the first value that is not null
+                            may decide */
+    struct step *ordered; /* SORT: the scan by a path of which rows may come in order */
     bool is_grouped; /* GROUP: there is a group by: no rows, no groups */
     struct expr *limit, *offset; /* LIMIT; of SORT: how many are wanted, as far as known */
 };
@@ -127,8 +154,9 @@ struct plan {
     const struct plan_arguments *arguments; /* borrowed */
     /* Of statements that write. */
     struct schema *target;
+    struct step *target_scan; /* of update and delete */
     unsigned target_slot, target_key_slot;
-    bool is_direct;         /* rows are written as they are read */
+    bool is_direct; /* rows are written as they are read, if that is by the key of the store */
     struct step *write;     /* its place, and its memory */
     struct step *returning; /* PROJECT of nothing; NULL: there is none */
     struct plan_row *rows;  /* of insert */

@@ -3,6 +3,7 @@
 
 #include "server/base/assert.h"
 #include "server/query/parse.h"
+#include "server/query/run_scan.h"
 #include "server/txn/op.h"
 #include "server/txn/records.h"
 
@@ -171,14 +172,30 @@ static enum err gather(struct statement_writer *w)
     return ERR_OK;
 }
 
+/* Only a walk by the key of the store alone meets no record that it has written. */
+static enum err decide(struct statement_writer *w)
+{
+    const struct plan *p = w->run->plan;
+    enum err e = p->target_scan ? scan_prepare(w->run, p->target_scan) : ERR_OK;
+
+    if (e)
+        return e;
+    w->gathers = !p->is_direct ||
+                 (p->target_scan && w->run->states[p->target_scan->number].now->index);
+    w->is_ready = true;
+    return ERR_OK;
+}
+
 /* Have w->at be the next row to be written; ERR_END: there is none. */
 static enum err pull(struct statement_writer *w)
 {
     const struct plan *p = w->run->plan;
     struct datum_memory *m;
-    enum err e;
+    enum err e = w->is_ready ? ERR_OK : decide(w);
 
-    if (!p->is_direct) {
+    if (e)
+        return e;
+    if (w->gathers) {
         e = w->has_gathered ? ERR_END : gather(w);
         return e || w->at ? e : ERR_END;
     }
@@ -331,8 +348,8 @@ enum err writer_run(struct statement_writer *w)
             return e;
         }
         w->changed++;
-        w->at = w->run->plan->is_direct ? NULL : w->at->next;
-        if (!w->at && !w->run->plan->is_direct)
+        w->at = w->gathers ? w->at->next : NULL;
+        if (!w->at && w->gathers)
             return ERR_OK;
     }
 }

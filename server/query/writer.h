@@ -29,6 +29,8 @@ struct statement_writer {
     struct query_run *run;
     struct txn *txn;
     struct writer_row *first, *last; /* gathered */
+    bool is_ready;  /* it is known whether rows are gathered first */
+    bool gathers;
     bool has_gathered;
     struct writer_row *at; /* being written; NULL: none */
     struct writer_row row; /* of rows that are not gathered */

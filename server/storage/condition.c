@@ -4,6 +4,7 @@
 #include "server/storage/path.h"
 #include "server/storage/value_order.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 enum test { TEST_EQ, TEST_NE, TEST_GT, TEST_GTE, TEST_LT, TEST_LTE, TEST_EXISTS, TEST_COUNT };
@@ -319,4 +320,78 @@ bool condition_asks(struct slice condition,
     struct asking a = {.is_met = is_met, .context = context};
 
     return fields_ask(&a, 0, condition);
+}
+
+/* ---- what it follows from ---- */
+
+struct following {
+    bool (*is_met)(void *context, const struct value_path *path, enum condition_test test,
+                   struct slice wanted);
+    void *context;
+    struct path_step steps[CONDITION_DEPTH_MAX];
+};
+
+static bool fields_follow(struct following *f, unsigned depth, struct slice map);
+
+static bool list_follows(struct following *f, unsigned depth, struct slice list, bool all)
+{
+    struct msgpack_cursor c = msgpack_open(list);
+    struct slice one;
+    uint32_t count = 0;
+
+    msgpack_read_array(&c, &count);
+    while (count-- > 0) {
+        msgpack_skip(&c, MSGPACK_DEPTH_MAX, &one);
+        if (fields_follow(f, depth, one) != all)
+            return !all;
+    }
+    return all;
+}
+
+static bool fields_follow(struct following *f, unsigned depth, struct slice map)
+{
+    struct msgpack_cursor c = msgpack_open(map);
+    struct value_path path = {f->steps, depth};
+    bool tests, follows = true;
+    uint32_t pairs = 0;
+
+    if (!is_map(map))
+        return f->is_met(f->context, &path, CONDITION_EQ, map);
+    tests = is_tests(map);
+    msgpack_read_map(&c, &pairs);
+    for (uint32_t i = 0; i < pairs && follows; i++) {
+        struct path_step step;
+        struct slice value;
+        const char *why;
+
+        path_step_read(&c, &step, &why);
+        msgpack_skip(&c, MSGPACK_DEPTH_MAX, &value);
+        if (is_named(&step, "$and") || is_named(&step, "$or")) {
+            follows = list_follows(f, depth, value, is_named(&step, "$and"));
+        } else if (tests) {
+            follows =
+                f->is_met(f->context, &path, (enum condition_test)test_find(&step), value);
+        } else {
+            ASSERT(depth < CONDITION_DEPTH_MAX); /* it was checked */
+            f->steps[depth] = step;
+            follows = fields_follow(f, depth + 1, value);
+        }
+    }
+    return follows;
+}
+
+bool condition_follows(struct slice condition,
+                       bool (*is_met)(void *context, const struct value_path *path,
+                                      enum condition_test test, struct slice wanted),
+                       void *context)
+{
+    struct following f = {.is_met = is_met, .context = context};
+
+    static_assert((int)CONDITION_EXISTS == (int)TEST_EXISTS, "the same order");
+    return fields_follow(&f, 0, condition);
+}
+
+bool condition_test_holds(enum condition_test test, struct slice wanted, struct slice value)
+{
+    return test_holds((enum test)test, wanted, value);
 }

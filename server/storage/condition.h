@@ -36,4 +36,24 @@ bool condition_asks(struct slice condition,
                     bool (*is_met)(void *context, const struct value_path *path),
                     void *context);
 
+enum condition_test { /* $eq, and so on */
+    CONDITION_EQ,
+    CONDITION_NE,
+    CONDITION_GT,
+    CONDITION_GTE,
+    CONDITION_LT,
+    CONDITION_LTE,
+    CONDITION_EXISTS,
+};
+
+/* Whether it holds for a value, none if there is none. */
+bool condition_test_holds(enum condition_test test, struct slice wanted, struct slice value);
+
+/* Whether the condition follows, if those tests hold to which the function says yes; the path is
+ * borrowed inside the call. */
+bool condition_follows(struct slice condition,
+                       bool (*is_met)(void *context, const struct value_path *path,
+                                      enum condition_test test, struct slice wanted),
+                       void *context);
+
 #endif

@@ -63,13 +63,24 @@ class Draw:
             return {k: v for k, v in out.items() if not self.one_in(4)}
         return self.anything() if field == "m" else self.scalar(field)
 
+    whole = False  # each document has what indexes are over, so that an index has each document
+
     def document(self, n):
         out = {"n": n}
         for field in FIELDS:
+            if self.whole and field in "ift":
+                out[field] = None if self.one_in(10) else self.key_of(field)
+                continue
             if self.one_in(8):
                 continue
             out[field] = None if self.one_in(10) else self.value_of(field)
         return out
+
+    def key_of(self, field):
+        while True:
+            v = self.scalar(field)
+            if v == v:
+                return v
 
     # ---- expressions ----
     # scope: aliases of documents as above; alone: kinds of fields that may be used.
@@ -226,6 +237,53 @@ class Draw:
             ("call", "is_number", [self.value(scope, depth - 1)]),
         ])
 
+    # ---- what bounds a key ----
+
+    def bound(self, alias):
+        """A condition that may narrow what is read."""
+        field = self.choice(["i", "i", "t", "t", "f", "n", "a", "x", "m"])
+        path = ("path", alias, ["o", "x"] if field == "x" else [field])
+        kind = {"x": "i", "n": "i", "m": self.choice("iftb"), "a": "i"}.get(field, field)
+
+        def value():
+            return self.constant() if self.one_in(12) else self.constant(kind)
+        if field == "a" and self.one_in(2):
+            return ("in_value", value(), path, False)
+        n = self.r.randrange(10)
+        if n < 3:
+            return ("op", "=", path, value())
+        if n < 6:
+            return ("op", self.choice(["<", "<=", ">", ">="]), path, value())
+        if n == 6:
+            return ("between", path, value(), value(), False)
+        if n == 7:
+            return ("in", path, [value() for _ in range(self.r.randrange(5))], False)
+        if n == 8:
+            return ("in_value", path, ("const", [value()[1] for _ in range(self.r.randrange(4))]),
+                    False)
+        t = ("path", alias, ["t"])
+        if self.one_in(3):
+            return ("call", "starts_with", [t, ("const", self.choice(["", "a", "ab", "\u00e4"]))])
+        return ("like", t, ("const", self.choice(["a%", "ab%", "%", "a_%", "a!%%", "\u00e4%", "abc",
+                                                  "a%b", ""])),
+                ("const", "!") if self.one_in(3) else None, False)
+
+    def bounds(self, scope):
+        out = self.bound(scope[0])
+        for _ in range(self.r.randrange(3)):
+            out = ("and", out, self.bound(scope[0]))
+        if self.one_in(5):
+            out = ("and", out, self.condition(scope, 1))
+        if self.one_in(8):
+            out = ("and", out, ("is", ("path", scope[0], [self.choice("itf")]),
+                                self.choice(["null", "missing"]), True))
+        return out
+
+    def where(self, sources, scope):
+        if sources[0].kind == "store" and self.one_in(2):
+            return self.bounds(scope)
+        return self.condition(scope, 2) if not self.one_in(5) else None
+
     def nested(self, scope):
         """A condition with a query in it, which may use what is around it."""
         self.names += 1
@@ -284,7 +342,7 @@ class Draw:
 
     def query(self):
         sources, scope = self.sources()
-        where = self.condition(scope, 2) if not self.one_in(5) else None
+        where = self.where(sources, scope)
         extra = [("path", s.alias, []) for s in sources if s.kind == "unnest"]
         extra += [("path", s.at, []) for s in sources if s.at]
         if self.one_in(3):
@@ -302,7 +360,13 @@ class Draw:
             if items == "*":
                 order = self.order([("path", scope[0], [self.choice(["n", "i", "t", "m"])])])
             else:
-                order = self.order([e for e, _ in items][:1 + self.r.randrange(2)])
+                if sources[0].kind == "store" and self.one_in(2):
+                    paths = [("path", "r", [f]) for f in self.choice(
+                        ["i", "t", "f", "n", "ti", "tin", "fn"])]
+                    items = [(e, None) for e in paths] + items
+                    order = self.order(paths)
+                else:
+                    order = self.order([e for e, _ in items][:1 + self.r.randrange(2)])
         out = Select(items, sources, where, order=order,
                      distinct=items != "*" and self.one_in(6),
                      is_value=items != "*" and len(items) == 1 and self.one_in(3),

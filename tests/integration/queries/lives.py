@@ -21,6 +21,12 @@ INDEXES = [
     ("by_a", {"key": [["a"]], "multi": True}),
     ("by_x", {"key": [["o", "x"]]}),
     ("by_f", {"key": [{"path": ["f"], "order": "desc"}]}),
+    ("numbers_m", {"key": [["m"]], "types": ["number", "boolean"]}),
+    ("texts_t", {"key": [["t"]], "types": ["text"]}),
+    ("where_i", {"key": [["f"]], "where": {"i": {"$gte": 1, "$lt": 8}}}),
+    ("where_t", {"key": [["i"], ["n"]], "where": {"t": {"$exists": True}}}),
+    ("where_b", {"key": [["t"]], "where": {"$or": [{"i": 1}, {"i": {"$gt": 2}}]}}),
+    ("by_ti", {"key": [["t"], ["i"], ["f"]]}),
 ]
 
 
@@ -105,6 +111,7 @@ class Life:
     def make(self):
         call = self.client.call
         self.draw = Draw(self.random, ["big", "small"])
+        self.draw.whole = self.random.randrange(2) == 0
         self.stores = {"big": {}, "plain": {}, "small": {}}
         for name in self.stores:
             call("create_store", 0, name, {"key": [["n"]]})
@@ -165,10 +172,12 @@ class Life:
         return {"stores": {name: sorted(rows.items())
                            for name, rows in (stores or self.stores).items()}}
 
-    def ask(self, text, args=None, t=None, client=None):
+    def ask(self, text, args=None, t=None, client=None, plan=0):
         """(columns, rows), or the name of the error."""
         client = client or self.client
         options = {"page": self.random.choice([1, 3, 1000])} if self.random.randrange(3) else {}
+        if plan:
+            options["plan"] = plan
         try:
             page = client.call("query", self.t or 0 if t is None else t, text, args, options)
             columns, rows = page["columns"], page["rows"]
@@ -251,6 +260,14 @@ class Life:
             self.counts["beside"] += 1
             self.check(query, text, self.ask(text, args, 0, self.other), self.env(self.committed))
         self.ask_plain(query, text, args, answer)
+        for _ in range(2):
+            self.ask_other_plan(query, text, args)
+
+    def ask_other_plan(self, query, text, args):
+        """The same by any plan that can answer it."""
+        plan = self.random.randrange(1, 1 << 40)
+        self.counts["other plans"] += 1
+        self.check(query, text + " -- plan %d" % plan, self.ask(text, args, plan=plan), self.env())
 
     def ask_plain(self, query, text, args, answer):
         """The same with and without indexes."""
