@@ -355,13 +355,13 @@ static uint64_t reads_of(const struct expr *e)
     return e ? e->reads : 0;
 }
 
-static bool depends_on_rows(const struct scan_path *p)
+static bool depends_on_rows(const struct step_scan *s, const struct scan_path *p)
 {
     uint64_t reads = reads_of(p->low.value) | reads_of(p->high.value) | reads_of(p->like);
 
     for (unsigned i = 0; i < p->equal_count; i++)
         reads |= reads_of(p->equal[i].value) | reads_of(p->equal[i].any);
-    return reads != 0;
+    return (reads & ~s->bit) != 0;
 }
 
 static enum err estimate_scan(struct query_run *r, const struct step *s)
@@ -369,7 +369,7 @@ static enum err estimate_scan(struct query_run *r, const struct step *s)
     struct step_state *st = &r->states[s->number];
     enum err e = scan_choose(r, s);
 
-    if (e || st->has_estimate || depends_on_rows(st->path))
+    if (e || st->has_estimate || depends_on_rows(s->scan, st->path))
         return e;
     return scan_count(r, s, &st->estimate, &st->has_estimate);
 }

@@ -127,13 +127,20 @@ static double cost_of(const struct step_scan *s, const struct scan_path *p,
 
 /* ---- the choice ---- */
 
+static uint64_t mix(uint64_t n)
+{
+    n = (n ^ (n >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    n = (n ^ (n >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return n ^ (n >> 31);
+}
+
 static bool is_wanted(const struct query_run *r, const struct step_scan *s,
                       const struct scan_path *p)
 {
     if (!p->index || is_bounded(p))
         return true;
     return p->is_ordered || p->finds_end || (s->counts && p->is_covered) ||
-           (r->plan_seed && !p->is_elements);
+           (r->plan_seed && !p->is_elements && mix(r->plan_seed) % 4 == 0);
 }
 
 static enum err look_at_all(struct query_run *r, const struct step *s, struct scan_choice *c)
@@ -167,13 +174,6 @@ static unsigned count_wanted(const struct step *s, const struct scan_choice *c)
     for (unsigned i = 0; i < s->scan->path_count; i++)
         count += c->candidates[i].is_wanted;
     return count;
-}
-
-static uint64_t mix(uint64_t n)
-{
-    n = (n ^ (n >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    n = (n ^ (n >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return n ^ (n >> 31);
 }
 
 static enum err count_all(struct query_run *r, const struct step *s, struct scan_choice *c)

@@ -239,9 +239,9 @@ class Draw:
 
     # ---- what bounds a key ----
 
-    def bound(self, alias):
+    def bound(self, alias, field=None):
         """A condition that may narrow what is read."""
-        field = self.choice(["i", "i", "t", "t", "f", "n", "a", "x", "m"])
+        field = field or self.choice(["i", "i", "t", "t", "f", "n", "a", "x", "m", "m"])
         path = ("path", alias, ["o", "x"] if field == "x" else [field])
         kind = {"x": "i", "n": "i", "m": self.choice("iftb"), "a": "i"}.get(field, field)
 
@@ -252,9 +252,9 @@ class Draw:
         n = self.r.randrange(10)
         if n < 3:
             return ("op", "=", path, value())
-        if n < 6:
+        if n < 5:
             return ("op", self.choice(["<", "<=", ">", ">="]), path, value())
-        if n == 6:
+        if n < 7:
             return ("between", path, value(), value(), False)
         if n == 7:
             return ("in", path, [value() for _ in range(self.r.randrange(5))], False)
@@ -268,8 +268,16 @@ class Draw:
                                                   "a%b", ""])),
                 ("const", "!") if self.one_in(3) else None, False)
 
+    def several(self, alias, field):
+        """One of several values."""
+        kind = "i" if field == "n" else field
+        values = [self.constant(kind) for _ in range(2 + self.r.randrange(4))]
+        return ("in", ("path", alias, [field]), values, False)
+
     def bounds(self, scope):
         out = self.bound(scope[0])
+        if self.one_in(4):
+            out = self.several(scope[0], self.choice("itfn"))
         for _ in range(self.r.randrange(3)):
             out = ("and", out, self.bound(scope[0]))
         if self.one_in(5):
@@ -361,8 +369,10 @@ class Draw:
                 order = self.order([("path", scope[0], [self.choice(["n", "i", "t", "m"])])])
             else:
                 if sources[0].kind == "store" and self.one_in(2):
-                    paths = [("path", "r", [f]) for f in self.choice(
-                        ["i", "t", "f", "n", "ti", "tin", "fn"])]
+                    fields = self.choice(["i", "t", "f", "n", "ti", "tin", "fn"])
+                    paths = [("path", "r", [f]) for f in fields]
+                    if self.one_in(3):
+                        where = self.several("r", fields[0])
                     items = [(e, None) for e in paths] + items
                     order = self.order(paths)
                 else:
