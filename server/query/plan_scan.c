@@ -4,8 +4,9 @@
  * where the key has one part), and the other depends on no record of this scan.
  *
  * An index has no entry for a record in which a part of its key is missing, or is a value that
- * cannot be a key (maps, NaN). Whether it can stand for the store all the same depends on the values
- * of the bounds and on what is in the store, so it is decided when the query runs (run_usable.c). */
+ * cannot be a key (maps, NaN). Whether it can stand for the store all the same depends on the
+ * values of the bounds and on what is in the store, so it is decided when the query runs
+ * (run_usable.c). */
 #include "server/query/plan_scan.h"
 
 #include "server/base/assert.h"
@@ -116,7 +117,8 @@ static bool is_plain_beginning(const struct expr *like)
     return text.size && text.data[text.size - 1] == '%';
 }
 
-static void path_end(struct scan_path *out, struct saying *all, const struct part_bounds *bounds)
+static void path_end(struct scan_path *out, struct saying *all,
+                     const struct part_bounds *bounds)
 {
     out->low = bounds->low;
     out->high = bounds->high;

@@ -239,7 +239,8 @@ static enum err take_best(struct query_run *r, const struct step *s, struct scan
             r->states[s->number].is_total = c->total & 1u << best;
             return ERR_OK;
         }
-        e = estimate_is_total(r->op, r->anchor, s->scan->paths[best].index, &c->count, &is_total);
+        e = estimate_is_total(r->op, r->anchor, s->scan->paths[best].index, &c->count,
+                              &is_total);
         if (e)
             return e;
         c->count = (struct total_count){0};

@@ -1,9 +1,9 @@
 /* run_choose.h - which of its ways a scan reads the store by.
  *
- * Decided once in a run, when the scan is opened first, since only then the values of its bounds are
- * known: by how many records lie within the bounds of each, as the tree counts them, by the order in
- * which rows are wanted, and by how many. A run with a plan_seed takes any way that gives the same
- * rows, for tests.
+ * Decided once in a run, when the scan is opened first, since only then the values of its bounds
+ * are known: by how many records lie within the bounds of each, as the tree counts them, by the
+ * order in which rows are wanted, and by how many. A run with a plan_seed takes any way that
+ * gives the same rows, for tests.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_QUERY_RUN_CHOOSE_H

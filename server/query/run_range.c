@@ -304,9 +304,8 @@ static enum err range_beginning(struct range_builder *b, size_t prefix)
     b->is_loose = b->is_loose || !is_text;
     if (is_null || !is_text)
         return ERR_OK;
-    e = encode(b->r, b->path->like, &d, b->m,
-               b->spec->parts[b->path->equal_count].descending, range->from + prefix,
-               KEY_BYTES_MAX - prefix, &put);
+    e = encode(b->r, b->path->like, &d, b->m, b->spec->parts[b->path->equal_count].descending,
+               range->from + prefix, KEY_BYTES_MAX - prefix, &put);
     if (e == ERR_NOT_FOUND) { /* a text that is too long for a key, or none */
         b->is_loose = true;
         return ERR_OK;

@@ -64,7 +64,8 @@ struct scan_path {
     struct step_bound low, high; /* of the part behind them */
     const struct expr *like;     /* LIKE, CALL of starts_with: it is a text that begins so */
     bool is_elements; /* of a multi index: entries are elements of what is there */
-    bool is_covered; /* records within the bounds are just those for which all conditions hold */
+    bool
+        is_covered; /* records within the bounds are just those for which all conditions hold */
     bool is_ordered; /* they come in the order that the step above wants */
     bool is_turned;  /* ... backwards */
     bool finds_end;  /* the first one has the least or greatest value that is wanted, */
@@ -122,7 +123,8 @@ struct step {
     unsigned key_count;
     struct step_aggregate *aggregates;
     unsigned aggregate_count;
-    struct step *counts; /* GROUP: the scan whose records it counts, and does nothing else, if all
+    struct step
+        *counts;       /* GROUP: the scan whose records it counts, and does nothing else, if all
                             conditions are in its bounds */
     struct step *ends;   /* GROUP: the scan by a path of which the first value that is not null
                             may decide */

@@ -180,8 +180,8 @@ static enum err decide(struct statement_writer *w)
 
     if (e)
         return e;
-    w->gathers = !p->is_direct ||
-                 (p->target_scan && w->run->states[p->target_scan->number].now->index);
+    w->gathers =
+        !p->is_direct || (p->target_scan && w->run->states[p->target_scan->number].now->index);
     w->is_ready = true;
     return ERR_OK;
 }

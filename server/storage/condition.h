@@ -37,13 +37,13 @@ bool condition_asks(struct slice condition,
                     void *context);
 
 enum condition_test { /* $eq, and so on */
-    CONDITION_EQ,
-    CONDITION_NE,
-    CONDITION_GT,
-    CONDITION_GTE,
-    CONDITION_LT,
-    CONDITION_LTE,
-    CONDITION_EXISTS,
+                      CONDITION_EQ,
+                      CONDITION_NE,
+                      CONDITION_GT,
+                      CONDITION_GTE,
+                      CONDITION_LT,
+                      CONDITION_LTE,
+                      CONDITION_EXISTS,
 };
 
 /* Whether it holds for a value, none if there is none. */

@@ -3,6 +3,8 @@
  * statement; and bounds say what their conditions say, wherever the records lie. */
 #include "server/query/query.h"
 #include "server/txn/cursor.h"
+#include "server/txn/indexes.h"
+#include "tests/unit/notation.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdio.h>
@@ -68,12 +70,15 @@ static enum err run_query(struct answer *a, struct query **q)
     }
 }
 
+static uint64_t plan_seed;
+
 static struct answer ask_within(struct txn *t, const char *text, uint64_t memory_max)
 {
     struct query_request request = {.text = slice_text(text),
                                     .arguments = SLICE_NONE,
                                     .text_max = 10000,
                                     .memory_max = memory_max,
+                                    .plan_seed = plan_seed,
                                     .answer_max = 1 << 20};
     struct answer a = {.error = ERR_WAIT};
     struct query *q = NULL;
@@ -190,6 +195,119 @@ START_TEST(keys_that_are_null_are_within_no_bounds)
 }
 END_TEST
 
+/* ---- plans ---- */
+
+static void make_index(const char *name, const char *options)
+{
+    struct buffer bytes = packed(options);
+    struct answer a = {0};
+    enum err e;
+
+    op_init(&op, rig.db, wake);
+    is_woken = false;
+    while ((e = index_create(&op, NULL, slice_text("m"), slice_text(name),
+                             buffer_slice(&bytes))) == ERR_WAIT)
+        wait_turn(&a);
+    ck_assert_msg(!e, "%s: %s", name, op.failure.text);
+    op_fini(&op);
+    buffer_fini(&bytes);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+#define PLANS 24
+
+/* The same by every plan; in that order, where the text has one. */
+static void check_plans(const char *text)
+{
+    struct answer first = {0};
+
+    for (plan_seed = 0; plan_seed < PLANS; plan_seed++) {
+        struct answer a = ask(NULL, text);
+
+        if (!strstr(text, "order by"))
+            qsort(a.numbers, a.count, sizeof *a.numbers, compare_numbers);
+        if (!plan_seed)
+            first = a;
+        if (a.count != first.count ||
+            memcmp(a.numbers, first.numbers, a.count * sizeof *a.numbers) != 0)
+            ck_abort_msg("%s by plan %llu: %u rows and not %u", text,
+                         (unsigned long long)plan_seed, a.count, first.count);
+    }
+    plan_seed = 0;
+}
+
+static void check_all_plans(void)
+{
+    static const char *const texts[] = {
+        "select id from m where v > 3",
+        "select id from m where v < 3",
+        "select id from m where v < 'b'",
+        "select id from m where v >= 2 and v < {x: 1}",
+        "select id from m where v between 'a' and 'c'",
+        "select id from m where v between [0] and [9]",
+        "select id from m where v in (1, 'a', {x: 1}, [1], null)",
+        "select id from m where v in [5, 'b', 5, 2]",
+        "select id from m where v = 7 and w = 1",
+        "select id from m where w = 1",
+        "select id from m where w = 1 and v = 'a'",
+        "select id from m where w in (2, 1) and v < 9 order by w desc, v desc, id",
+        "select id from m order by v, id",
+        "select id from m where w in (2, 0) order by w desc, id",
+        "select id from m where w = 2 and id > 10 order by w, id desc",
+        "select id from whole where x in (5, 9, 2) order by x desc",
+        "select id from whole where x > 30 order by x",
+        "select id from whole where t like 'a%' order by t, id",
+        "select max(x) from whole where y = 1",
+        "select count(*) from whole where x >= 7",
+        "select count(*) from whole where y in (0, 2, 2)",
+        "select a.id from whole a join whole b on b.x = a.y and b.t like 'a%'",
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        check_plans(texts[i]);
+}
+
+/* Records of m have all that cannot be a key, and lack what they can lack; those of whole are in
+ * every index. */
+START_TEST(every_plan_gives_the_same_rows)
+{
+    ask(NULL, "create store m key (id)");
+    ask(NULL, "create store whole key (id)");
+    make_index("by_v", "{\"key\": [[\"v\"]]}");
+    make_index("numbers", "{\"key\": [[\"v\"]], \"types\": [\"number\"]}");
+    make_index("texts", "{\"key\": [[\"v\"]], \"types\": [\"text\"]}");
+    make_index("by_w", "{\"key\": [[\"w\"], [\"v\"]]}");
+    make_index("one", "{\"key\": [[\"v\"]], \"where\": {\"w\": 1}}");
+    make_index("some", "{\"key\": [[\"w\"]], \"where\": {\"v\": {\"$gte\": 2, \"$lt\": 8}}}");
+    ask(NULL, "create index by_x on whole (x)");
+    ask(NULL, "create index by_yx on whole (y, x desc)");
+    ask(NULL, "create index by_t on whole (t)");
+    ask(NULL,
+        "insert into m select n as id, n % 10 as v, n % 3 as w from unnest(range(0, 40)) n");
+    ask(NULL, "insert into m values {id: 50, v: 'a', w: 1}, {id: 51, v: {x: 1}, w: 1}, "
+              "{id: 52, w: 1}, {id: 53, v: null, w: 2}, {id: 54, v: [1], w: 0}, "
+              "{id: 55, v: [1, {}], w: 1}, {id: 56, v: 'b'}, {id: 57, v: true, w: 1}, "
+              "{id: 58, v: timestamp '2026-01-01T00:00:00Z', w: 1}");
+    ask(NULL, "insert into whole select n as id, n * 7 % 60 as x, n % 4 as y, "
+              "case when n % 2 = 0 then 'a' else 'b' end || cast(n as text) as t "
+              "from unnest(range(0, 60)) n");
+    core_settle(&rig);
+    check_all_plans();
+    core_amalgamate(&rig);
+    check_all_plans();
+    ask(NULL, "update m set v = {y: 2} where id < 3");
+    ask(NULL, "update whole set x = x + 100 where id < 3");
+    core_settle(&rig);
+    check_all_plans();
+}
+END_TEST
+
 START_TEST(others_have_a_turn_between_any_two_rows)
 {
     struct answer a = ask(NULL, "select count(*) from s a, s b where a.n + b.n < 0");
@@ -271,6 +389,7 @@ int main(void)
     tcase_add_test(all, a_statement_does_not_meet_its_own_writes);
     tcase_add_test(all, bounds_say_what_conditions_say_wherever_records_lie);
     tcase_add_test(all, keys_that_are_null_are_within_no_bounds);
+    tcase_add_test(all, every_plan_gives_the_same_rows);
     tcase_add_test(all, others_have_a_turn_between_any_two_rows);
     tcase_add_test(all, memory_beyond_the_limit_is_refused);
     tcase_add_test(all, a_failed_allocation_ends_a_query_and_nothing_else);
