@@ -1,4 +1,6 @@
 """Requests at random, from small sets of names and keys, so that they meet."""
+import struct
+
 from holdfast import Ext
 
 from differential.indexes import Definition
@@ -57,10 +59,23 @@ LABELS = [None, None, "nightly", "é", "x\0y", "\0z"]
 class Draw:
     def __init__(self, random, handles=3, large=0):
         self.random = random
+        self.tokens = 0
         self.large = large  # bytes of some values; 0: none is large
         self.handles = handles
         self.indexes = {}  # name -> its indexes, likewise
         self.specs = {}  # name -> spec that a store of this name had last: a guess
+
+    def token(self):
+        """The options of a commit: none, a new token, or one that was given before."""
+        if self.maybe(60):
+            return ()
+        if self.maybe(80):
+            self.tokens += 1
+            return {"token": struct.pack(">QQ", 1, self.tokens)},
+        return {"token": self.any_token()},
+
+    def any_token(self):
+        return struct.pack(">QQ", 1, self.random.randrange(self.tokens + 2))
 
     def one(self, things):
         return things[self.random.randrange(len(things))]
@@ -329,7 +344,9 @@ class Draw:
                 return "commit", (self.one(open_),)
             return "begin", (t, self.options_of_begin())
         if r < 230 and open_:
-            return ("commit" if self.maybe(75) else "rollback"), (self.one(open_),)
+            if self.maybe(75):
+                return "commit", (self.one(open_),) + self.token()
+            return "rollback", (self.one(open_),)
         if r < 330 and cursors:
             number = self.one(cursors)
             if self.maybe(6):
@@ -345,6 +362,8 @@ class Draw:
             return "nonsense", (self.one(open_) if open_ else 0,)
         if r < 348:
             return "next", (4000000000, {})
+        if 348 <= r < 352 and self.tokens:
+            return "outcome", (self.any_token(), {"snapshot": 1} if self.maybe(30) else {})
         if r < 390:
             return "run", ([self.operation() for _ in range(self.random.randrange(1, 5))],)
         t = self.one(open_) if open_ and self.maybe(80) else \

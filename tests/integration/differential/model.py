@@ -13,11 +13,12 @@ from differential.savepoints import Savepoints
 from differential.state import (CARRY_ON_DOOMS, CLASSES, Answer, Connection, Counter,
                                 Cursor, Reason, Store, Txn, Versions, Winner, check)
 from differential.scans import Scans
+from differential.tokens import Tokens
 from differential.updates import Updates
 from differential.writes import Writes
 
 
-class Model(Savepoints, Updates, Writes, Indexes, Scans):
+class Model(Savepoints, Tokens, Updates, Writes, Indexes, Scans):
     def __init__(self, limits=None):
         self.limits = limits or Limits()
         self.commit = 0         # the model's own count
@@ -31,6 +32,7 @@ class Model(Savepoints, Updates, Writes, Indexes, Scans):
         self.unique = set()     # numbers of unique indexes
         self.is_run = False
         self.numbers = itertools.count(1)
+        self.tokens = {}        # token -> the commit that had it, None: it is fenced
         self.restarted = None   # the last commit before the last restart
         self.open = []          # transactions that are open, doomed or not
         self.connections = {}
@@ -237,7 +239,8 @@ class Model(Savepoints, Updates, Writes, Indexes, Scans):
                 self.commit_txn(connection, *params)
             elif method in ("rollback", "next", "close"):
                 getattr(self, method)(connection, *params)
-            elif method in ("ping", "rotate", "amalgamate", "holds", "kill", "run", "nonsense"):
+            elif method in ("ping", "rotate", "amalgamate", "holds", "kill", "run", "nonsense",
+                            "outcome"):
                 getattr(self, method)(connection, *params)
             elif method == "delete_range" and params[2] is None:
                 self.nonsense(connection, *params)  # seen before its transaction is looked for
@@ -376,6 +379,9 @@ class Model(Savepoints, Updates, Writes, Indexes, Scans):
             self.refused(Answer("NO_TXN"))
             return
         txn = connection.handles[t]
+        token = (options or {}).get("token")
+        if self.repeats(connection, t, token):
+            return
         if txn.failure is not None:
             check(self.error is not None and self.error["name"] == txn.failure,
                   "commit repeats the first error, which was %s", txn.failure)
@@ -383,8 +389,12 @@ class Model(Savepoints, Updates, Writes, Indexes, Scans):
             if self.believed(connection):
                 self.end(connection, t)
                 return
+            if self.is_fenced(token):
+                self.refuse_fenced(connection, t)
+                return
             check(self.error is None, "refused with %r", self.error)
             self.commit_of(self.apply(txn), self.result["commit"])
+            self.keep_token(token, self.result["commit"])
         self.end(connection, t)
 
     def rollback(self, connection, t, *more):
