@@ -317,3 +317,25 @@ def test_a_long_good_history_passes():
     good(*history)
     history.append(T(1001, read(3, *lists[3][:-1]), t0=500, t1=501))
     bad("stale snapshot (real time)", *history)
+
+
+# ---- savepoints ----
+
+SET, BACK = ["savepoint", "s", None], ["rollback_to", "s", None]
+
+
+def test_what_was_taken_back_is_seen_by_nobody():
+    taker = T(1, SET, append(1, 1), BACK, append(2, 2))
+    good(taker, T(2, read(1), read(2, 2), **FINAL))
+    bad("intermediate read (G1b)", taker, T(2, read(1, 1), **FINAL))
+    good(T(1, append(1, 1), SET, append(1, 1, 2), BACK, read(1, 1)), T(2, read(1, 1), **FINAL))
+    bad("internal inconsistency", T(1, append(1, 1), SET, append(1, 1, 2), BACK, read(1, 1, 2)))
+
+
+def test_nobody_loses_by_what_was_taken_back():
+    winner = T(1, put(1, 1), commit=5, snapshot=1, version=7)
+    told = {"kind": "write", "store": "mark", "key": 1,
+            "winner": {"version": 7, "commit": 5, "label": "T1"}}
+    lost = {"status": "fail", "error": "CONFLICT", "conflict": told, "snapshot": 2}
+    good(winner, T(2, put(1, 2), SET, put(2, 3), BACK, **lost))
+    bad("conflict explained wrongly", winner, T(2, put(2, 2), SET, put(1, 3), BACK, put(3, 4), **lost))

@@ -64,7 +64,7 @@ class Judge:
                     raise ValueError("%s of %s is written twice" % (made, place))
                 if t.status == "fail":
                     self.refused.add(made)
-                self.last[place, made] = self.seen[t.id].own[place] == value
+                self.last[place, made] = self.seen[t.id].own.get(place) == value
 
     def know_the_committed(self):
         """Those whose answer was lost are committed if anyone has seen what they wrote."""

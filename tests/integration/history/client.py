@@ -40,6 +40,11 @@ def attempted(method, params):
     return tried + ([["put", params[0], params[1], None]] if method == "delete" else [])
 
 
+def token_of(number):
+    """Of a transaction; the same again wherever it is needed."""
+    return b"history " + number.to_bytes(8, "big")
+
+
 class Client:
     def __init__(self, load, number, d, rng):
         self.load = load
@@ -65,6 +70,11 @@ class Client:
             options["read_only"] = True
         options.update(more)
         return options
+
+    def with_token(self, txn):
+        """The options of some commits."""
+        txn.token = self.rng.random() < 0.7
+        return {"token": token_of(txn.id)} if txn.token else {}
 
     def end(self, txn, status="ok", commit=None):
         txn.t1 = None if status == "info" else time.monotonic()
@@ -150,7 +160,7 @@ class Client:
                 self.end(txn, "fail")
                 return
             committing = True
-            self.end(txn, "ok", self.c.call("commit", txn.id)["commit"])
+            self.end(txn, "ok", self.c.call("commit", txn.id, self.with_token(txn))["commit"])
         except Failed as e:
             self.end(txn, "fail")
             self.refuse(txn, e)
@@ -178,7 +188,10 @@ class Client:
         writing = (self.append,) * 6 + (self.put_mark, self.put_mark, self.delete_mark,
                                         self.insert, self.insert, self.clear_range)
         deleted = wrote = False
+        saved = 0
         for _ in range(length):
+            if not txn.read_only and rng.random() < 0.15:
+                saved += self.savepoint(txn, saved)
             step = rng.choice(reading if txn.read_only or rng.random() < 0.5 else writing)
             step(txn)
             deleted |= step in (self.delete_mark, self.clear_range)
@@ -190,6 +203,14 @@ class Client:
                 self.do(txn, "put", MARKS, {**self.mark(txn), "p": "x" * 2000}, self.key(MARKS))
         if deleted or (wrote and rng.random() < 0.5):
             self.do(txn, "put", LOG, txn.id, txn.id)
+
+    def savepoint(self, txn, saved):
+        """Set one, or go back to one that is there. How many more there are."""
+        method = "rollback_to" if saved and self.rng.random() < 0.6 else "savepoint"
+        name = "s%d" % self.rng.randrange(saved) if method == "rollback_to" else "s%d" % saved
+        self.c.call(method, txn.id, name)
+        txn.ops.append([method, name, None])
+        return 1 if method == "savepoint" else int(name[1:]) + 1 - saved
 
     def do(self, txn, method, *params):
         try:
@@ -318,7 +339,7 @@ class Client:
             self.c.cork()
             begin = self.c.send("begin", txn.id, self.options(txn))
             sent = [self.c.send(method, txn.id, *params) for method, params in todo]
-            commit = self.c.send("commit", txn.id)
+            commit = self.c.send("commit", txn.id, self.with_token(txn))
             self.c.uncork()
             got = self.c.reply(begin)
             txn.version, txn.snapshot = got["version"], got["snapshot"]
@@ -348,7 +369,8 @@ class Client:
         txn = self.new("run")
         todo = self.blind(txn)
         try:
-            got = self.c.call("run", [[m, list(p)] for m, p in todo], self.options(txn))
+            got = self.c.call("run", [[m, list(p)] for m, p in todo],
+                              self.options(txn, **self.with_token(txn)))
             txn.ops = [told(m, p, r) for (m, p), r in zip(todo, got["results"])]
             self.end(txn, "ok", got["commit"])
         except Failed as e:

@@ -1,6 +1,6 @@
 """Whether a CONFLICT blames the right one: its winner committed a write of the key it
 names, after the loser's snapshot, and the loser had to do with that key."""
-from history.seen import Read, covered
+from history.seen import Read, covered, standing
 from history.story import Finding, tell
 
 
@@ -21,7 +21,7 @@ def touched(judge, loser, place, kind):
     """Whether the loser wrote or, for a conflict of reads, read the place."""
     if kind in ("write", "greatest-version"):
         return any(op[1:3] == list(place) and op[0] in ("put", "insert", "delete") or
-                   op[0] == "delete_range" and op[1] == place[0] for op in loser.ops)
+                   op[0] == "delete_range" and op[1] == place[0] for op in standing(loser.ops))
     seen = judge.seen[loser.id]
     return loser.level == "serializable" and (
         any(r.place == place for r in seen.reads) or

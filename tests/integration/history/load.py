@@ -22,7 +22,7 @@ if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from history.checker import check  # noqa: E402
-from history.client import STORES, Client  # noqa: E402
+from history.client import STORES, Client, token_of  # noqa: E402
 from history.story import save  # noqa: E402
 from holdfast import Closed, Failed, daemon  # noqa: E402
 
@@ -94,6 +94,24 @@ class Load:
         if self.broken:
             raise self.broken[0]
 
+    def ask_outcomes(self, d):
+        """Of commits whose answers were lost, most; a repeated commit must say the same."""
+        with d.client() as c:
+            for t in self.history:
+                if t.status != "info" or not t.token or self.rng.random() < 0.3:
+                    continue
+                got = c.call("outcome", token_of(t.id))
+                if got["state"] == "unknown":
+                    raise AssertionError("the outcome of T%d is unknown" % t.id)
+                t.status = "ok" if got["state"] == "committed" else "fail"
+                t.commit, t.t1 = got["commit"], time.monotonic()
+                c.call("begin", 1)
+                if t.status == "ok":
+                    again = c.call("commit", 1, {"token": token_of(t.id)})
+                    assert again == {"commit": t.commit}, (t.id, t.commit, again)
+                else:
+                    assert c.fails("commit", 1, {"token": token_of(t.id)}).name == "TOKEN_FENCED"
+
     def read_all(self, d, everything):
         """A transaction that sees all that is there, and of the log the last life's."""
         since = 1 if everything else self.first_of_epoch
@@ -131,6 +149,8 @@ class Load:
             process.stdout.close()
         d.start()
         self.epoch += 1
+        if self.rng.random() < 0.5:
+            self.ask_outcomes(d)
         next_first = next(self.numbers)
         self.read_all(d, False)
         self.first_of_epoch = next_first

@@ -8,6 +8,7 @@ Operations, with what was answered last:
     ["put", store, key, value]          ["insert", store, key, value, done]
     ["delete", store, key, bool]        ["delete_range", store, range, n]
     ["tried", store, key or range, method]  what was refused
+    ["savepoint", name, n]              ["rollback_to", name, n]
 
 A key is a number; absence is None. A range read is a read of every key in it that
 anyone in the history ever writes: of those that it did not show, as absent."""
@@ -58,6 +59,21 @@ def covered(keys, range_, options=None, rows=()):
     return keys[low:high]
 
 
+def standing(ops):
+    """Of the operations those that no return to a savepoint has taken back."""
+    out, marks = [], []
+    for op in ops:
+        if op[0] == "savepoint":
+            marks.append((op[1], len(out)))
+        elif op[0] == "rollback_to":
+            while marks[-1][0] != op[1]:
+                marks.pop()
+            del out[marks[-1][1]:]
+        else:
+            out.append(op)
+    return out
+
+
 class Seen:
     def __init__(self, txn, universe):
         self.txn = txn
@@ -69,6 +85,7 @@ class Seen:
         self.between = {}         # place -> values that it overwrote itself
         self.values = {}          # place -> what it was first seen to be
         self.presences = {}
+        self.saved = []           # (name of a savepoint, own at that time)
         for op in txn.ops:
             getattr(self, "do_" + op[0])(*op[1:])
 
@@ -159,6 +176,19 @@ class Seen:
         if n < sum(known) or (len(known) == len(others) and n != sum(known)):
             self.wrong("T%s counted %s in %s, and had read otherwise", self.txn.id, n, range_)
         self.counts.append(Count(store, others, n))
+
+    def do_savepoint(self, name, n):
+        self.saved.append((name, dict(self.own)))
+
+    def do_rollback_to(self, name, n):
+        """The newest of that name stays; what was written since is as if it had never been."""
+        while self.saved[-1][0] != name:
+            self.saved.pop()
+        own = dict(self.saved[-1][1])
+        for place, value in self.own.items():
+            if place not in own or own[place] != value:
+                self.between.setdefault(place, set()).add(value)
+        self.own = own
 
     def do_tried(self, store, what, method):
         pass

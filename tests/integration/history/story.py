@@ -20,7 +20,8 @@ class Txn:
 
     FIELDS = {"id": None, "client": 0, "epoch": 0, "kind": "txn", "level": "snapshot",
               "read_only": False, "t0": 0.0, "t1": None, "version": None, "snapshot": None,
-              "commit": None, "status": "ok", "error": None, "conflict": None, "ops": None}
+              "commit": None, "status": "ok", "error": None, "conflict": None, "token": None,
+              "ops": None}
 
     def __init__(self, **fields):
         for name, default in self.FIELDS.items():
@@ -73,6 +74,8 @@ def tell_op(op):
         return "put %s %s := %s" % (store, op[2], short(op[3]))
     if name == "insert":
         return "insert %s %s := %s%s" % (store, op[2], short(op[3]), "" if op[4] else ": EXISTS")
+    if name in ("savepoint", "rollback_to"):
+        return "%s %s" % (name, store)
     if name == "get_many":
         return "get_many %s %s" % (store, ", ".join(
             "%s = %s" % (k, short(v)) for k, v in zip(op[2], op[3])))
