@@ -275,8 +275,8 @@ const struct method method_table[METHOD_COUNT] = {
                      {{PARAM_ID_WHAT, "what", PARAM_ANY, false}},
                      0,
                      "nil",
-                     "end a transaction (by transaction id), a connection {client: id} or a "
-                     "cursor {cursor: [client, cursor]}",
+                     "end a transaction (by transaction id), a connection {client: id}, a "
+                     "cursor {cursor: [client, cursor]} or a backup {backup: [client, backup]}",
                      FIRST},
     [METHOD_ROTATE] = {NAME("rotate"),
                        0,
@@ -417,6 +417,33 @@ const struct method method_table[METHOD_COUNT] = {
                           "list of {name, version, stores, bytes}",
                           "list the databases that exist",
                           FIRST},
+    [METHOD_BACKUP] = {NAME("backup"),
+                       0,
+                       RIGHT_OPERATE,
+                       {{PARAM_ID_BASE, "base", PARAM_MAP, true}},
+                       0,
+                       "{backup, identity, root, commit, time_ms, wal_position, bytes}",
+                       "merge all stages, then begin a backup as of the commit reached; with "
+                       "base {identity, root, commit}: of what has changed since that root",
+                       FIRST},
+    [METHOD_BACKUP_READ] = {NAME("backup_read"),
+                            METHOD_LARGE,
+                            RIGHT_OPERATE,
+                            {{PARAM_ID_BACKUP, "backup", PARAM_NUMBER, false},
+                             {PARAM_ID_POSITION, "position", PARAM_NUMBER, false}},
+                            0,
+                            "{data, last}",
+                            "read the chunk of a backup that begins at position: the next one, "
+                            "or the last one again",
+                            FIRST},
+    [METHOD_BACKUP_CLOSE] = {NAME("backup_close"),
+                             0,
+                             RIGHT_OPERATE,
+                             {{PARAM_ID_BACKUP, "backup", PARAM_NUMBER, false}},
+                             0,
+                             "nil",
+                             "end a backup",
+                             FIRST},
 };
 
 /* Names differ in length and first byte so much that this beats a hash. */

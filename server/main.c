@@ -27,7 +27,9 @@ static void print_help(void)
            "  --config FILE\n      read options from FILE; command-line options override it\n"
            "  --check-config\n      check the options and exit\n"
            "  --print-config\n      print a configuration file with every option at its "
-           "default\n  --version\n  --help\n\nOptions (defaults in parentheses):\n");
+           "default\n"
+           "  --restore BACKUP\n      make the data directory (--data) from a backup and exit\n"
+           "  --version\n  --help\n\nOptions (defaults in parentheses):\n");
     options_print_help(stdout);
 }
 
@@ -144,6 +146,7 @@ int main(int argc, char **argv)
         return EX_OK;
     case COMMAND_PRINT_CONFIG: options_print_example(stdout); return EX_OK;
     case COMMAND_CHECK_CONFIG: printf("configuration OK\n"); return EX_OK;
+    case COMMAND_RESTORE: umask(077); return restore_run(&line.restore, &options);
     case COMMAND_SERVE: break;
     }
     return open_and_serve(&options, &line);

@@ -18,6 +18,7 @@ void progress_begin(struct progress *p, FILE *out, bool in_bytes, uint64_t total
     memset(p, 0, sizeof *p);
     p->out = out;
     p->unit = in_bytes ? "bytes" : "records";
+    p->counts = "records";
     p->total = total;
     p->started_ms = now_ms();
     p->shown_ms = p->started_ms;
@@ -52,7 +53,7 @@ void progress_format(const struct progress *p, uint64_t now, uint64_t done, uint
         at += format_bar(p, part, to, room);
     if (bytes)
         at += (size_t)snprintf(to + at, room - at, "%.1f MB  ", (double)done / 1e6);
-    at += (size_t)snprintf(to + at, room - at, "%llu records", (unsigned long long)records);
+    at += (size_t)snprintf(to + at, room - at, "%llu %s", (unsigned long long)records, p->counts);
     if (seconds > 0)
         at += (size_t)snprintf(to + at, room - at, "  %.0f/s", (double)records / seconds);
     if (part > 0 && part < 1) {

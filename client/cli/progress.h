@@ -9,6 +9,7 @@
 struct progress {
     FILE *out;        /* NULL: nobody looks */
     const char *unit; /* what total counts: "bytes" are shown as MB */
+    const char *counts; /* what is counted beside bytes: "records" */
     uint64_t total;   /* 0: not known */
     uint64_t started_ms;
     uint64_t shown_ms; /* when it was last drawn */

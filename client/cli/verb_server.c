@@ -112,8 +112,8 @@ int verb_call(struct cli *cli, const struct args *args)
     return exit_code;
 }
 
-/* {client: id} or {cursor: [client, cursor]}. */
-static int kill_of_client(struct cli *cli, uint64_t client, const uint64_t *cursor)
+/* {client: id} or, of a kind, {cursor: [client, number]}. */
+static int kill_of_client(struct cli *cli, uint64_t client, const char *kind, uint64_t number)
 {
     struct hf_pack params = {0};
     struct hf_bytes result;
@@ -123,12 +123,12 @@ static int kill_of_client(struct cli *cli, uint64_t client, const uint64_t *curs
         return exit_code;
     hf_pack_array(&params, 1);
     hf_pack_map(&params, 1);
-    hf_pack_text(&params, cursor ? "cursor" : "client");
-    if (cursor)
+    hf_pack_text(&params, kind ? kind : "client");
+    if (kind)
         hf_pack_array(&params, 2);
     hf_pack_uint(&params, client);
-    if (cursor)
-        hf_pack_uint(&params, *cursor);
+    if (kind)
+        hf_pack_uint(&params, number);
     if (hf_call(cli->conn, "kill", hf_pack_bytes(&params), &result) != HF_OK)
         exit_code = server_failed(cli);
     hf_pack_fini(&params);
@@ -138,17 +138,23 @@ static int kill_of_client(struct cli *cli, uint64_t client, const uint64_t *curs
 int verb_kill(struct cli *cli, const struct args *args)
 {
     bool has_client = args_option(args, "client"), has_cursor = args_option(args, "cursor");
-    uint64_t version, client = 0, cursor = 0;
+    bool has_backup = args_option(args, "backup");
+    uint64_t version, client = 0, number = 0;
     int exit_code;
 
-    if ((args->count == 1) == has_client || (has_cursor && !has_client))
-        return cli_usage(cli, "expected a transaction id, --client N, or --client N "
-                              "--cursor M, as shown by `holds`");
+    if ((args->count == 1) == has_client || ((has_cursor || has_backup) && !has_client) ||
+        (has_cursor && has_backup))
+        return cli_usage(cli, "expected a transaction id, --client N, or --client N with "
+                              "--cursor M or --backup M, as shown by `holds`");
     if (!args_number(cli, args, "client", &client) ||
-        !args_number(cli, args, "cursor", &cursor))
+        !args_number(cli, args, "cursor", &number) || !args_number(cli, args, "backup", &number))
         return CLI_USAGE;
     if (has_client)
-        return kill_of_client(cli, client, has_cursor ? &cursor : NULL);
+        return kill_of_client(cli, client,
+                              has_cursor   ? "cursor"
+                              : has_backup ? "backup"
+                                           : NULL,
+                              number);
     if (!args_is_number(args->positional[0], (uint64_t)1 << 53, &version))
         return cli_usage(cli,
                          "TXID must be a transaction id, as shown by `holds`, not \"%.40s\"",

@@ -46,6 +46,7 @@ static const struct verb_option delete_range_options[] = {
 static const struct verb_option kill_options[] = {
     {"client", "N", "disconnect the client with this number"},
     {"cursor", "M", "of this client, end only this cursor, as shown by `holds`"},
+    {"backup", "M", "of this client, end only this backup, as shown by `holds`"},
     {NULL, NULL, NULL},
 };
 
@@ -106,6 +107,12 @@ static const struct verb_option import_options[] = {
     {"on-exists", "WHAT", "replace (default), fail or skip"},
     {"records", NULL, "read lines as records (default unless keys are explicit)"},
     {"rows", NULL, "read lines {\"key\": ..., \"value\": ...} (default for explicit keys)"},
+    {NULL, NULL, NULL},
+};
+
+static const struct verb_option backup_options[] = {
+    {"base", "OLDDIR", "only what has changed since the backup in OLDDIR"},
+    {"rate", "SIZE", "at most so many bytes a second, such as 20MB"},
     {NULL, NULL, NULL},
 };
 
@@ -227,6 +234,19 @@ const struct verb verbs[] = {
      "shell TEXT is the rest of the line, without quotes; a semicolon may end it.",
      "query 'select name, age from users where age > $1 order by age' '[30]'", NULL},
 
+    {"backup", "DIR", VERB_BOTH, verb_backup,
+     "Back up the database, as of one commit, into a new directory",
+     "The server goes on meanwhile. The backup is checked while it comes and read back when it is\n"
+     "written. With --base it holds only what has changed since the backup in OLDDIR, which is\n"
+     "needed to restore it.", "backup /backups/monday", backup_options},
+    {"verify-backup", "DIR", VERB_BOTH, verb_verify_backup,
+     "Read a backup and check every page of it", NULL, "verify-backup /backups/monday", NULL},
+    {"restore", "DIR DATA", VERB_BOTH, verb_restore,
+     "Make a new data directory from a backup",
+     "Runs holdfastd --restore on this machine; no server may use DATA, which must be empty or not\n"
+     "there. The bases of an incremental backup are found by themselves.",
+     "restore /backups/monday /var/lib/holdfast/data", NULL},
+
     {"status", "", VERB_BOTH, verb_status, "Show server statistics", NULL, "status",
      NULL},
     {"holds", "", VERB_BOTH, verb_holds, "List open transactions and scans, and what is "
@@ -240,7 +260,7 @@ const struct verb verbs[] = {
      "query is run, and each step shows its rows and time.",
      "explain 'select * from users where email = $1' '[\"ann@example.org\"]'", explain_options},
     {"kill", "[TXID]", VERB_WRITES | VERB_DESTROYS, verb_kill,
-     "Abort a transaction, disconnect a client, or end a cursor",
+     "Abort a transaction, disconnect a client, or end a cursor or a backup",
      "TXID is the transaction id, which `holds` shows as \"version\"; `clients` shows the\n"
      "numbers of clients.", "kill 36", kill_options},
     {"databases", "", VERB_BOTH, verb_databases, "List the databases that exist",

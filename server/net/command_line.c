@@ -83,6 +83,36 @@ static int read_option(struct flags *f, int i)
     return i;
 }
 
+/* A flag of what the server does instead of serving, at argv[i], with its value. false: it is none;
+ * else *next is the index behind it. */
+static bool read_task(struct flags *f, struct command_line *line, int i, int *next)
+{
+    const struct {
+        const char *flag;
+        enum command command;
+        const char **value;
+    } tasks[] = {
+        {"--restore", COMMAND_RESTORE, &line->restore.backup},
+    };
+    char error[OPTION_ERROR_BYTES];
+
+    for (size_t k = 0; k < sizeof tasks / sizeof tasks[0]; k++) {
+        if (strcmp(f->argv[i], tasks[k].flag) != 0)
+            continue;
+        *next = i + 1;
+        if (has_value(f, i + 1)) {
+            *tasks[k].value = f->argv[i + 1];
+            line->command = tasks[k].command;
+            *next = i + 2;
+        } else {
+            snprintf(error, sizeof error, "%s needs a value", tasks[k].flag);
+            complain(f, error);
+        }
+        return true;
+    }
+    return false;
+}
+
 /* With options NULL only the commands and --config are taken. */
 static void read_flags(struct flags *f, struct command_line *line)
 {
@@ -109,6 +139,8 @@ static void read_flags(struct flags *f, struct command_line *line)
         }
         if (taken) {
             i++;
+        } else if (read_task(f, line, i, &i)) {
+            continue;
         } else if (strcmp(text, "--config") == 0 && has_value(f, i + 1)) {
             line->config = f->argv[i + 1];
             i += 2;

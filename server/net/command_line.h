@@ -7,6 +7,7 @@
 #define HOLDFAST_NET_COMMAND_LINE_H
 
 #include "server/net/config_file.h"
+#include "server/net/restore_run.h"
 
 enum command {
     COMMAND_SERVE,
@@ -14,11 +15,13 @@ enum command {
     COMMAND_VERSION,
     COMMAND_CHECK_CONFIG,
     COMMAND_PRINT_CONFIG,
+    COMMAND_RESTORE,
 };
 
 struct command_line {
     enum command command;
     const char *config; /* path of the configuration file, borrowed from argv; NULL: none */
+    struct restore_request restore; /* borrowed from argv */
     int argc;           /* kept for reading again at SIGHUP; borrowed */
     char **argv;
 };

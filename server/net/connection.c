@@ -4,6 +4,7 @@
 #include "server/base/assert.h"
 #include "server/net/log_line.h"
 #include "server/net/reply.h"
+#include "server/net/session_backup.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -742,4 +743,6 @@ void connection_sweep(struct connection *c, uint64_t now_ms)
     c->rests = true;
     strand_close_idle(&c->session,
                       now_ms > o->transaction_idle ? now_ms - o->transaction_idle : 0);
+    session_backups_close(&c->session,
+                          now_ms > o->transaction_idle ? now_ms - o->transaction_idle : 0);
 }

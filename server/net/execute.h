@@ -30,6 +30,10 @@ execute execute_run;
 /* execute_server.c */
 execute execute_hello, execute_describe, execute_ping, execute_subscribe, execute_rotate,
     execute_amalgamate;
+/* Wait until the database has done what an operator asks for. ERR_WAIT; ERR_OK: it has. */
+enum err execute_task(struct execution *w, void (*submit)(struct db *db, struct db_task *task));
+/* execute_backup.c */
+execute execute_backup, execute_backup_read, execute_backup_close;
 /* status.c */
 execute execute_status;
 /* execute_holds.c */

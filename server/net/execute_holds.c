@@ -7,6 +7,7 @@
 #include "server/net/execute.h"
 #include "server/net/log_line.h"
 #include "server/net/server.h"
+#include "server/net/session_backup.h"
 
 #include <inttypes.h>
 
@@ -129,9 +130,50 @@ static void put_cursor_hold(struct execution *w, const struct connection *owner,
     put_bool(out, false);
 }
 
+static void put_backup_hold(struct execution *w, const struct connection *owner,
+                            const struct session_backup *b)
+{
+    struct server *server = owner->server;
+    struct net_buffer *out = w->out;
+    struct backup_facts h;
+
+    backup_facts(b->core, &h);
+    if (!h.is_open || !listing_add(w))
+        return;
+    put_map(out, 16);
+    put_word(out, "kind");
+    put_word(out, "backup");
+    put_word(out, "version");
+    put_nil(out);
+    put_word(out, "cursor");
+    put_nil(out);
+    put_fact(out, "snapshot", h.commit);
+    put_optional_text(out, "label", SLICE_NONE);
+    put_optional_text(out, "client", connection_name(owner));
+    put_fact(out, "age_ms", h.age_ms);
+    put_fact(out, "idle_ms", server_now(server) - b->used_ms);
+    put_fact(out, "bytes", h.memory);
+    put_fact(out, "reads", 0);
+    put_fact(out, "held", 0); /* a root, and no stage */
+    put_fact(out, "disk", h.disk);
+    put_word(out, "doomed");
+    put_bool(out, false);
+    put_word(out, "backup");
+    put_array(out, 2);
+    put_uint(out, owner->id);
+    put_uint(out, b->number);
+    put_fact(out, "sent", h.sent);
+    put_fact(out, "size", h.bytes);
+}
+
 static size_t put_cursor_holds(struct execution *w, const struct connection *c)
 {
     size_t steps = 1;
+
+    LIST_EACH (link, &c->session.backups) {
+        put_backup_hold(w, c, LIST_ENTRY(link, struct session_backup, in_session));
+        steps++;
+    }
 
     LIST_EACH (link, &c->session.cursor_list) {
         put_cursor_hold(w, c, LIST_ENTRY(link, struct session_cursor, in_session));
@@ -238,11 +280,27 @@ static enum err kill_cursor(struct execution *w, uint64_t id, uint64_t number)
     return ERR_OK;
 }
 
-/* What is to be ended: a version, {client: id}, {cursor: [client, cursor]}. */
+static enum err kill_backup(struct execution *w, uint64_t id, uint64_t number)
+{
+    struct connection *c = connection_of_id(execution_session(w)->server, id);
+    struct session_backup *b = c ? session_backup_find(&c->session, number) : NULL;
+
+    if (!c)
+        return no_client(w, id);
+    if (!b)
+        return failure_set(execution_failure(w), ERR_NO_CURSOR,
+                           "kill: client %" PRIu64 " has no backup %" PRIu64 "; see holds", id,
+                           number);
+    backup_kill(b->core); /* its owner is told at the next read */
+    return ERR_OK;
+}
+
+/* What is to be ended: a version, {client: id}, {cursor: [client, cursor]}, {backup: [client,
+ * backup]}. */
 struct kill {
-    enum { KILL_TRANSACTION, KILL_CLIENT, KILL_CURSOR } kind;
+    enum { KILL_TRANSACTION, KILL_CLIENT, KILL_CURSOR, KILL_BACKUP } kind;
     uint64_t number; /* the version, or the client's */
-    uint64_t cursor;
+    uint64_t second; /* the cursor's or the backup's */
 };
 
 static bool kill_read(struct slice what, struct kill *kill)
@@ -260,44 +318,47 @@ static bool kill_read(struct slice what, struct kill *kill)
     kill->kind = KILL_CLIENT;
     if (slice_equal(name, slice_text("client")))
         return msgpack_read_uint(&at, &kill->number) == ERR_OK;
-    kill->kind = KILL_CURSOR;
-    return slice_equal(name, slice_text("cursor")) && msgpack_read_array(&at, &two) == ERR_OK &&
-           two == 2 && msgpack_read_uint(&at, &kill->number) == ERR_OK &&
-           msgpack_read_uint(&at, &kill->cursor) == ERR_OK;
+    kill->kind = slice_equal(name, slice_text("backup")) ? KILL_BACKUP : KILL_CURSOR;
+    return (kill->kind == KILL_BACKUP || slice_equal(name, slice_text("cursor"))) &&
+           msgpack_read_array(&at, &two) == ERR_OK && two == 2 &&
+           msgpack_read_uint(&at, &kill->number) == ERR_OK &&
+           msgpack_read_uint(&at, &kill->second) == ERR_OK;
 }
 
 static void kill_log(struct execution *w, const struct kill *kill)
 {
     static const char *const events[] = {"transaction_killed", "client_killed",
-                                         "cursor_killed"};
-    static const char *const names[] = {"version", "id", "id"};
+                                         "cursor_killed", "backup_killed"};
+    static const char *const names[] = {"version", "id", "id", "id"};
     struct log_line line;
 
     if (!log_line_begin(&line, execution_session(w)->server->log, LOG_LEVEL_INFO,
                         events[kill->kind]))
         return;
     log_line_number(&line, names[kill->kind], kill->number);
-    if (kill->kind == KILL_CURSOR)
-        log_line_number(&line, "cursor", kill->cursor);
+    if (kill->kind == KILL_CURSOR || kill->kind == KILL_BACKUP)
+        log_line_number(&line, kill->kind == KILL_CURSOR ? "cursor" : "backup", kill->second);
     log_line_slice(&line, "client", connection_name(execution_session(w)->connection));
     log_line_end(&line);
 }
 
 enum err execute_kill(struct execution *w)
 {
-    struct kill kill = {.cursor = 0};
+    struct kill kill = {.second = 0};
     enum err e = ERR_OK;
 
     if (!kill_read(w->call->params[PARAM_ID_WHAT].raw, &kill))
         return failure_set(
             execution_failure(w), ERR_BAD_REQUEST,
-            "kill: expected a transaction id, {client: id} or {cursor: [client, cursor]}");
+            "kill: expected a transaction id, {client: id}, {cursor: [client, cursor]} or "
+            "{backup: [client, backup]}");
     switch (kill.kind) {
     case KILL_TRANSACTION:
         e = db_kill(execution_session(w)->server->db, kill.number, execution_failure(w));
         break;
     case KILL_CLIENT: e = kill_client(w, kill.number); break;
-    case KILL_CURSOR: e = kill_cursor(w, kill.number, kill.cursor); break;
+    case KILL_CURSOR: e = kill_cursor(w, kill.number, kill.second); break;
+    case KILL_BACKUP: e = kill_backup(w, kill.number, kill.second); break;
     }
     if (e)
         return e;

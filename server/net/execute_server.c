@@ -97,6 +97,9 @@ static void put_limits(struct execution *w)
     facts_add(&f, "roots_bytes", o->roots_memory);
     facts_add(&f, "transaction_life_ms", o->transaction_life);
     facts_add(&f, "transaction_idle_ms", o->transaction_idle);
+    facts_add(&f, "backups", o->backups);
+    facts_add(&f, "backup_chunk_bytes",
+              o->backup_chunk < o->result_size ? o->backup_chunk : o->result_size);
     facts_add(&f, "output_pause_bytes", o->output_pause);
     facts_add(&f, "output_bytes", o->output_max);
     facts_add(&f, "output_stall_ms", o->output_stall);
@@ -254,8 +257,7 @@ static void task_done(struct db_task *task, enum err e, const struct failure *f)
         r->op.wake(&r->op);
 }
 
-static enum err run_task(struct execution *w,
-                         void (*submit)(struct db *db, struct db_task *task))
+enum err execute_task(struct execution *w, void (*submit)(struct db *db, struct db_task *task))
 {
     struct request *r = w->request;
 
@@ -266,10 +268,17 @@ static enum err run_task(struct execution *w,
     }
     if (r->has_task)
         return ERR_WAIT;
-    if (r->bad)
-        return r->op.failure.error;
-    put_nil(w->out);
-    return ERR_OK;
+    return r->bad ? r->op.failure.error : ERR_OK;
+}
+
+static enum err run_task(struct execution *w,
+                         void (*submit)(struct db *db, struct db_task *task))
+{
+    enum err e = execute_task(w, submit);
+
+    if (!e)
+        put_nil(w->out);
+    return e;
 }
 
 static enum err event_read(struct execution *w, struct msgpack_cursor *at, unsigned *events)

@@ -48,4 +48,7 @@ execute *const executors[METHOD_COUNT] = {
     [METHOD_KILL] = execute_kill,
     [METHOD_ROTATE] = execute_rotate,
     [METHOD_AMALGAMATE] = execute_amalgamate,
+    [METHOD_BACKUP] = execute_backup,
+    [METHOD_BACKUP_READ] = execute_backup_read,
+    [METHOD_BACKUP_CLOSE] = execute_backup_close,
 };

@@ -106,6 +106,14 @@ static inline void put_text(struct net_buffer *b, struct slice text)
         b->used += msgpack_put_text(to, text);
 }
 
+static inline void put_binary(struct net_buffer *b, struct slice bytes)
+{
+    uint8_t *to = net_buffer_reserve(b, MSGPACK_HEAD_MAX + bytes.size);
+
+    if (to)
+        b->used += msgpack_put_binary(to, bytes);
+}
+
 static inline void put_word(struct net_buffer *b, const char *text)
 {
     put_text(b, slice_text(text));

@@ -160,6 +160,10 @@ enum option_type {
       "maximum size of a page of a scan; a single row may be larger")                          \
     X(BYTES, result_size, "result-size", "4MiB", 64 * KIB, 16 * MIB, NULL, true,               \
       "maximum size of the results of one get_many or run")                                    \
+    X(COUNT, backups, "backups", "2", 0, 64, NULL, true,                                       \
+      "maximum number of backups that are read at once")                                       \
+    X(BYTES, backup_chunk, "backup-chunk", "256KiB", 64 * KIB, 4 * MIB, NULL, true,            \
+      "size of the pieces in which a backup is read, at most result-size")                     \
     X(BYTES, output_pause, "output-pause", "256KiB", 4 * KIB, 64 * MIB, NULL, true,            \
       "unread replies of a client above which the server stops reading from it")               \
     X(BYTES, output_max, "output-max", "8MiB", 128 * KIB, GIB, NULL, true,                     \
@@ -187,7 +191,7 @@ enum option_type {
 #define OPTION_FIELD_COUNT(field) uint64_t field;
 #define OPTION_FIELD_BOOL(field) bool field;
 
-#define OPTION_COUNT_MAX 64
+#define OPTION_COUNT_MAX 96
 #define OPTION_BY_FLAG UINT32_MAX
 
 struct options {

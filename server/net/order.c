@@ -7,6 +7,7 @@
 #include "server/base/assert.h"
 #include "server/net/gate.h"
 #include "server/net/push.h"
+#include "server/net/session_backup.h"
 #include "server/txn/records.h"
 
 #include <inttypes.h>
@@ -670,6 +671,7 @@ bool order_end_some(struct session *s, unsigned *steps)
         session_cursor_close(
             s, LIST_ENTRY(list_first(&s->cursor_list), struct session_cursor, in_session));
     }
+    session_backups_close(s, UINT64_MAX);
     ASSERT(list_is_empty(&s->strands));
     ASSERT(s->usage.writes == 0 && s->usage.reads == 0);
     ASSERT(s->request_count == 0 && s->strand_count == 0 && s->held_bytes == 0 &&

@@ -67,6 +67,7 @@ struct server {
     struct list_link pushes; /* strand.in_pushes: to be looked at when the turn ends */
     struct list_link warned; /* session.in_warned: subscribed to warnings */
     uint64_t handles_open;  /* transactions that clients began and have not ended */
+    unsigned backup_count;  /* that clients read */
     struct account account; /* what is kept for all clients */
     struct account_limits limits;
     struct turn_clock clock;

@@ -19,6 +19,7 @@ void session_init(struct session *s, struct server *server, struct connection *c
     list_init(&s->runnable);
     list_init(&s->strands);
     list_init(&s->cursor_list);
+    list_init(&s->backups);
     list_init(&s->in_warned);
 }
 

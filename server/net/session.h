@@ -33,6 +33,8 @@ struct session {
     struct list_link runnable;    /* started, may go on; request.in_queue */
     struct list_link strands;     /* strand.in_session */
     struct list_link cursor_list; /* session_cursor.in_session */
+    struct list_link backups;     /* session_backup.in_session */
+    uint32_t next_backup;
     struct request *barrier;      /* nothing starts before it has been executed; NULL: none */
     size_t request_count;         /* not answered */
     size_t strand_count;          /* open transactions and cursors outside of one */

@@ -73,7 +73,7 @@ static bool slot_is_sane(const struct slot *slot)
            top->image <= PAGE_IMAGE_BYTES_MAX;
 }
 
-static void slot_encode(const struct slot *slot, unsigned place, uint8_t to[SLOT_BYTES])
+void slot_encode(const struct slot *slot, unsigned place, uint8_t to[SLOT_BYTES])
 {
     ASSERT(place < SLOT_COUNT && slot->facts.number < slot->number_limit);
     ASSERT(slot_is_sane(slot)); /* checked again on the way back */

@@ -30,6 +30,9 @@ struct slot {
     struct page_ptr catalogue; /* its top page */
 };
 
+/* The block of that place. */
+void slot_encode(const struct slot *slot, unsigned place, uint8_t to[SLOT_BYTES]);
+
 /* ERR_CORRUPT: no slot of that place; ERR_FORMAT: one of a newer format. */
 enum err slot_decode(struct slot *slot, unsigned place, const uint8_t from[SLOT_BYTES]);
 

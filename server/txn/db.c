@@ -2,7 +2,9 @@
 #include "server/txn/db.h"
 
 #include "server/base/assert.h"
+#include "server/storage/restore.h"
 #include "server/txn/amalgamate.h"
+#include "server/txn/backup.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/commit.h"
 #include "server/txn/cursors_internal.h"
@@ -85,6 +87,14 @@ void db_leave_database(struct db *db, struct database *d)
     pulse_wake(&db->pulse); /* it may be freed */
 }
 
+/* ---- identity ---- */
+
+void db_identity(const struct db *db, uint8_t *to)
+{
+    ASSERT(db->primary);
+    primary_identity(db->primary, to);
+}
+
 /* ---- damage ---- */
 
 static void db_on_damage(void *context, uint32_t store, uint64_t offset)
@@ -159,6 +169,24 @@ static enum err db_open_lock(struct db *db, struct failure *f)
     else if (e)
         failure_set(f, e, "cannot lock the data directory: %s", err_message(e));
     return e;
+}
+
+/* What a restore has not finished is not a database. */
+static enum err db_open_check(struct db *db, struct failure *f)
+{
+    bool unfinished = false;
+    enum err e;
+
+    if (db->options.is_restoring)
+        return ERR_OK;
+    e = restore_is_unfinished(db->os, &unfinished);
+    if (e)
+        return failure_set(f, e, "cannot read the data directory: %s", err_message(e));
+    if (unfinished)
+        return failure_set_at(f, ERR_CORRUPT, RESTORE_MARK, 0,
+                              "the data directory holds an unfinished restore; delete the "
+                              "directory and restore again");
+    return ERR_OK;
 }
 
 struct load_trees {
@@ -280,6 +308,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     list_init(&db->cursors);
     list_init(&db->undoing);
     list_init(&db->tasks);
+    backups_init(&db->backups);
     list_init(&db->ledgers);
     losers_init(db);
     leaving_init(&db->leaving, options->slice_steps);
@@ -289,6 +318,8 @@ enum err db_open(struct os *os, const struct db_options *options,
     os->ops->random(os, &db->hash_seed, sizeof db->hash_seed);
     db->check_memory = (struct msgpack_memory){check_alloc, check_free, os};
     e = db_open_lock(db, f);
+    if (!e)
+        e = db_open_check(db, f);
     if (!e && (amalgamate_init(db) || intents_init(&db->intents, os, db->hash_seed) ||
                written_init(db) || reads_init(db) || hash_table_init(&db->killable, os) ||
                catalogue_init(&db->catalogue, os, db->hash_seed) ||
@@ -324,7 +355,8 @@ static void db_try_close(struct db *db)
     void (*closed)(void *context) = db->closed;
 
     ASSERT(!db->pulse.is_in_turn);
-    if (!closed || db->is_merging || wal_is_busy(db->wal) || primary_is_busy(db->primary))
+    if (!closed || db->is_merging || db->backups.running || wal_is_busy(db->wal) ||
+        primary_is_busy(db->primary))
         return;
     if (db->undurable_first && !db->log_failed)
         return;
@@ -360,6 +392,7 @@ void db_turn(struct db *db)
     amalgamate_turn(db);
     stages_free_unneeded(db);
     tasks_turn(db);
+    backups_turn(&db->backups);
     outcome_turn(db);
     index_build_turn(db->build);
     replies_turn(&db->replies);
@@ -457,6 +490,7 @@ void db_free(struct db *db, bool abandon)
     read_set_fini(&db->read_set);
     catalogue_fini(&db->catalogue);
     tokens_fini(&db->tokens);
+    backups_fini(&db->backups);
     if (db->wal)
         wal_close(db->wal, abandon || db->log_failed);
     if (db->primary)

@@ -43,6 +43,9 @@ void db_close(struct db *db, void (*closed)(void *context), void *context);
 /* Free everything. abandon: a simulated crash; jobs never finish. */
 void db_free(struct db *db, bool abandon);
 
+/* The random number that names the database: PRIMARY_IDENTITY_BYTES. */
+void db_identity(const struct db *db, uint8_t *to);
+
 /* ---- replies ---- */
 
 /* true: it may be told now. false: told will be called later, from the loop. Waits in order

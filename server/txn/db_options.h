@@ -40,6 +40,7 @@ struct db_options {
     unsigned log_in_flight;       /* batches synced side by side; default 2 */
     unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */
     unsigned slice_steps;         /* of work for conflicts within one call; default 2000 */
+    bool is_restoring; /* the directory is a restore's, which is at work on it */
     bool manual;                  /* tests: no amalgamation or rotation but when asked */
 };
 void db_options_default(struct db_options *o);

@@ -28,6 +28,7 @@
 #include "server/storage/hash_table.h"
 #include "server/storage/stage.h"
 #include "server/storage/wal.h"
+#include "server/txn/backup.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/damage.h"
 #include "server/txn/db_options.h"
@@ -140,6 +141,7 @@ struct db {
     /* waiting */
     struct list_link undoing; /* transactions whose failed statement is being taken back */
     struct list_link tasks;
+    struct backups backups; /* being sent */
 
     struct amalgamation *amalgamation;
     uint64_t amalgamate_upto; /* asked for by an operator or the tests */

@@ -21,6 +21,7 @@
 
 #include <stdint.h>
 
+struct backup;
 struct cursor;
 struct database;
 struct database_list;
@@ -63,6 +64,7 @@ struct op {
     unsigned losses;             /* conflicts that an autocommit write has met */
     struct cursor *cursor;       /* of a function that works over several turns */
     uint64_t progress[2];        /* likewise */
+    struct backup *backup;       /* whose next chunk it waits for */
     struct store_list *list;     /* of stores, being made */
     struct database_list *databases; /* likewise */
     struct msgpack_check *check; /* of a large document that is looked at in parts */

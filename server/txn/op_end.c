@@ -1,6 +1,7 @@
 /* The end of a request: what it has left on any floor of the core goes. */
 #include "server/base/assert.h"
 #include "server/storage/primary.h"
+#include "server/txn/backup.h"
 #include "server/txn/cursor.h"
 #include "server/txn/cursors.h"
 #include "server/txn/database_list.h"
@@ -13,6 +14,8 @@
 void op_fini(struct op *op)
 {
     list_remove(&op->in_waiting);
+    if (op->backup)
+        backup_leave(op);
     if (op->cursor) {
         cursor_close(op->cursor);
         op->cursor = NULL;

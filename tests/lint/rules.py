@@ -27,7 +27,7 @@ GENERATED = {'server/query/grammar.h': 'lemon, from grammar.y'}
 HEADERS = {
     'uv.h': ('server/net/', 'server/main.c', 'server/os/os_uv.', 'tests/sim/sim_uv.'),
     'lz4.h': ('server/storage/',),
-    'xxhash.h': ('server/storage/', 'server/txn/', 'server/query/', 'tests/'),
+    'xxhash.h': ('proto/backup_format.c', 'server/storage/', 'server/txn/', 'server/query/', 'tests/'),
     'check.h': ('tests/',),
     'msgpack.h': ('client/', 'tests/'),
     'histedit.h': ('client/cli/',),

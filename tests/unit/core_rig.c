@@ -43,8 +43,13 @@ static void core_start(struct core_rig *rig)
 
 void core_open(struct core_rig *rig, uint64_t seed)
 {
+    core_open_on(rig, sim_new(seed));
+}
+
+void core_open_on(struct core_rig *rig, struct sim *sim)
+{
     memset(rig, 0, sizeof *rig);
-    rig->sim = sim_new(seed);
+    rig->sim = sim;
     db_options_default(&rig->options);
     rig->options.manual = true;
     rig->options.page_bytes = 4096;
@@ -505,4 +510,25 @@ bool core_may_tell(struct core_rig *rig)
     if (!now)
         db_cancel_wait(&wait);
     return now;
+}
+
+enum err core_backup(struct core_rig *rig, const struct backup_options *options,
+                     struct backup **out)
+{
+    return CORE_CALL(rig, backup_open(&rig->op, options, out));
+}
+
+enum err core_backup_read(struct core_rig *rig, struct backup *b, uint64_t position,
+                          struct slice *bytes, bool *last)
+{
+    return CORE_CALL(rig, backup_read(&rig->op, b, position, bytes, last));
+}
+
+void core_backup_ask(struct core_rig *rig, struct backup *b, uint64_t position)
+{
+    struct slice bytes;
+    bool last;
+
+    core_begin_op(rig);
+    MUST_EQ(backup_read(&rig->op, b, position, &bytes, &last), ERR_WAIT);
 }

@@ -6,6 +6,7 @@
 #define HOLDFAST_TESTS_UNIT_CORE_RIG_H
 
 #include "server/storage/primary.h"
+#include "server/txn/backup.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
 #include "server/txn/records.h"
@@ -39,6 +40,8 @@ struct core_rig {
 
 /* A manual database: nothing rotates or amalgamates but when asked. */
 void core_open(struct core_rig *rig, uint64_t seed);
+/* The same on a machine that is there; it becomes the rig's. */
+void core_open_on(struct core_rig *rig, struct sim *sim);
 /* Ends cleanly; every byte must have come back. */
 void core_close(struct core_rig *rig);
 /* crash: the power goes off; else a clean end. Open transactions must have ended. */
@@ -105,6 +108,14 @@ void core_amalgamate(struct core_rig *rig);
 struct db_status core_status(struct core_rig *rig);
 /* A reply decided by the last call may be told at once. */
 bool core_may_tell(struct core_rig *rig);
+
+/* Of the durable root. */
+enum err core_backup(struct core_rig *rig, const struct backup_options *options,
+                     struct backup **out);
+enum err core_backup_read(struct core_rig *rig, struct backup *b, uint64_t position,
+                          struct slice *bytes, bool *last);
+/* Begin to read, and leave the op waiting. */
+void core_backup_ask(struct core_rig *rig, struct backup *b, uint64_t position);
 
 struct slice core_range(unsigned from, unsigned to, uint8_t room[64]);
 
