@@ -1,0 +1,430 @@
+"""Backups through the client: what is restored is the database as of the backup's commit, to the
+record, whatever was written meanwhile; and what goes wrong ends with a message and an exit code."""
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+from holdfast import Daemon, binary, daemon, until
+from run import Skipped
+
+KEYS = 300
+
+
+class Place:
+    """A directory for backups and what is restored from them."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="holdfast-backup.")
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def __call__(self, name):
+        return os.path.join(self.path, name)
+
+
+def cli(d, *words, **options):
+    command = [binary("holdfast")]
+    if d:
+        command += ["--connect", "%s:%d" % d.address]
+    return subprocess.Popen(command + list(words), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, **options)
+
+
+def run(d, *words, code=0, **options):
+    """The client with these words; what it prints (of an error: what it says)."""
+    process = cli(d, *words, **options)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, (words, process.returncode, out, err)
+    return err if code else out
+
+
+def backup(d, path, *words, **options):
+    return json.loads(run(d, "backup", path, *words, **options))
+
+
+def restored(place, backup_path, *words):
+    """A daemon on what is restored from the backup."""
+    data = place("data%d" % len(os.listdir(place.path)))
+    run(None, "restore", backup_path, data, *words)
+    return daemon(data=data)
+
+
+def fill(c, records=KEYS, size=600):
+    c.call("create_store", 0, "s")
+    for key in range(records):
+        c.call("put", 0, "s", [0, os.urandom(size)], key)
+
+
+class Writer:
+    """Commits without end, and keeps what each wrote by its number."""
+
+    def __init__(self, d, seed):
+        self.d = d
+        self.rng = random.Random(seed)
+        self.commits = {}  # number: {key: value}
+        self.ends = False
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        with self.d.client() as c:
+            while not self.ends:
+                wrote = {self.rng.randrange(KEYS): [self.rng.getrandbits(40), b"x" * 400]
+                         for _ in range(self.rng.randrange(1, 20))}
+                ops = [["put", ["s", value, key]] for key, value in wrote.items()]
+                gone = self.rng.randrange(KEYS)
+                if gone not in wrote:
+                    wrote[gone] = None
+                    ops.append(["delete", ["s", gone]])
+                self.commits[c.call("run", ops)["commit"]] = wrote
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ends = True
+        self.thread.join()
+
+    def at(self, before, commit):
+        state = dict(before)
+        for number in sorted(self.commits):
+            if number <= commit:
+                state.update(self.commits[number])
+        return {key: value for key, value in state.items() if value is not None}
+
+
+def state_of(c):
+    return {row[0]: row[1] for row in c.rows(0, "s")}
+
+
+def test_a_backup_under_a_writer_is_the_state_at_its_commit():
+    with Place() as place, daemon("--stage-size", "64KiB") as d:
+        with d.client() as c:
+            fill(c)
+            before = state_of(c)
+        made = []
+        with Writer(d, 7) as writer:
+            for n in range(4):
+                words = ("--base", place("b%d" % (n - 1))) if n % 2 else ()
+                made.append(backup(d, place("b%d" % n), *words))
+                until(lambda: len(writer.commits) > 40 * (n + 1))
+        assert made[1]["base"] == made[0]["root"] and made[1]["bytes"] < made[0]["bytes"]
+        assert [m["commit"] for m in made] == sorted({m["commit"] for m in made})
+        for n, m in enumerate(made):
+            assert json.loads(run(None, "verify-backup", place("b%d" % n)))["commit"] == m["commit"]
+            with restored(place, place("b%d" % n)) as other, other.client() as c:
+                assert state_of(c) == writer.at(before, m["commit"]), n
+                assert c.call("put", 0, "s", 1, 1) == 1
+
+
+def test_all_that_a_database_has_is_restored():
+    with Place() as place, daemon() as d:
+        with d.client() as c:
+            c.call("create_store", 0, "people", {"key": "id", "generate": True})
+            c.call("create_index", 0, "people", "name", {"key": "name", "unique": True})
+            c.call("create_index", 0, "people", "tags", {"key": "tags", "multi": True})
+            for n in range(50):
+                c.call("put", 0, "people", {"name": "n%d" % n, "tags": ["a", "t%d" % (n % 3)]})
+            token = b"0123456789abcdef"
+            c.call("begin", 1)
+            c.call("put", 1, "people", {"name": "with a token"})
+            commit = c.call("commit", 1, {"token": token})["commit"]
+            backup(d, place("b"))
+            stores = c.call("stores", 0)
+            last = c.call("put", 0, "people", {"name": "behind the backup"})
+        with restored(place, place("b")) as other, other.client() as c:
+            assert c.call("stores", 0) == stores
+            assert c.call("outcome", token) == {"state": "committed", "commit": commit}
+            assert c.call("count", 0, ["people", "tags"], {"eq": "a"}) == 50
+            error = c.fails("put", 0, "people", {"name": "n7"})
+            assert error.name == "NOT_UNIQUE", error
+            assert c.call("get", 0, ["people", "name"], "n7")["tags"] == ["a", "t1"]
+            assert c.call("put", 0, "people", {"name": "new"}) == last  # the generator goes on
+            again = c.call("backup")
+            other.restart()
+        with d.client() as c:  # it is another database, so no base
+            mine = c.call("backup")
+            assert mine["identity"] != again["identity"]
+            error = c.fails("backup", {"identity": again["identity"], "root": again["root"]})
+            assert error.name == "BAD_REQUEST" and "full backup" in error.message, error
+
+
+def test_an_empty_database_is_restored():
+    with Place() as place, daemon() as d:
+        backup(d, place("b"))
+        with restored(place, place("b")) as other, other.client() as c:
+            assert c.call("stores", 0) == []
+            fill(c, 3)
+
+
+def test_holds_shows_a_backup_and_kill_ends_it():
+    with daemon("--backup-chunk", "64KiB") as d, d.client() as c, d.client() as op:
+        fill(c)
+        b = c.call("backup")
+        first = c.call("backup_read", b["backup"], 0)
+        assert not first["last"] and first["data"].startswith(b"HFBACKUP")
+        held, = [h for h in op.call("holds") if h["kind"] == "backup"]
+        assert held["snapshot"] == b["commit"] and held["version"] is None
+        assert held["size"] == b["bytes"] and held["bytes"] > len(first["data"])
+        assert op.call("status")["primary"]["roots"] == 1  # no pass since
+        for key in range(KEYS):
+            op.call("put", 0, "s", key, key)
+        op.call("amalgamate")
+        assert op.call("status")["primary"]["roots"] == 2
+        assert [h for h in op.call("holds") if h["kind"] == "backup"][0]["disk"] > 0
+        assert c.call("backup_read", b["backup"], 0) == first  # the chunk comes again
+        op.call("kill", {"backup": held["backup"]})
+        assert op.call("holds") == []
+        error = c.fails("backup_read", b["backup"], len(first["data"]))
+        assert error.name == "TXN_KILLED", error
+        assert op.call("status")["primary"]["roots"] == 1
+        assert c.call("backup_close", b["backup"]) is None
+        assert c.fails("backup_read", b["backup"], 0).name == "NO_CURSOR"
+        assert op.fails("kill", {"backup": held["backup"]}).name == "NO_CURSOR"
+        error = c.fails("backup", {"identity": b"short", "root": 1})
+        assert error.name == "BAD_REQUEST", error
+
+
+def test_backups_are_limited_and_end_with_their_connection():
+    with daemon("--backups", "1") as d, d.client() as op:
+        fill(op)
+        c = d.client()
+        assert c.call("hello")["limits"]["backups"] == 1
+        c.call("backup")
+        error = op.fails("backup")
+        assert error.name == "OVERLOADED" and "(backups)" in error.message, error
+        c.close()
+        until(lambda: op.call("holds") == [])
+        assert op.call("backup_close", op.call("backup")["backup"]) is None
+    with daemon("--transaction-idle", "50ms") as d, d.client() as c:
+        fill(c)
+        b = c.call("backup")
+        until(lambda: c.call("holds") == [])
+        assert c.fails("backup_read", b["backup"], 0).name == "NO_CURSOR"
+
+
+def test_a_client_that_does_not_read_stops_nobody():
+    with daemon() as d, d.client() as c, d.client() as other:
+        fill(c)
+        b = c.call("backup")
+        for n in range(200):  # asked for, and not read
+            c.send("backup_read", b["backup"], 0)
+        for n in range(50):
+            other.call("put", 0, "s", n, n)
+        other.call("amalgamate")
+        assert other.call("get", 0, "s", 49) == 49
+
+
+def large(d):
+    """A database whose backup takes a while at 1 MB a second."""
+    with d.client() as c:
+        fill(c, 3000, 1000)
+
+
+def slow_backup(d, path):
+    """A client that is in the middle of a backup."""
+    process = cli(d, "backup", path, "--rate", "1MB")
+    until(lambda: os.path.exists(os.path.join(path, "pages.part"))
+          and os.path.getsize(os.path.join(path, "pages.part")) > 300000)
+    assert process.poll() is None
+    return process
+
+
+def test_a_server_that_is_killed_leaves_no_backup():
+    with Place() as place, daemon() as d:
+        large(d)
+        process = slow_backup(d, place("b"))
+        d.kill()
+        err = process.communicate(timeout=60)[1]
+        assert process.returncode == 2 and "closed the connection" in err, err
+        assert not os.path.exists(place("b"))
+        d.start()
+        backup(d, place("b"))
+        with restored(place, place("b")) as other, other.client() as c:
+            assert c.call("count", 0, "s") == 3000
+
+
+def test_a_client_that_is_killed_leaves_no_hold_and_no_backup():
+    with Place() as place, daemon() as d:
+        large(d)
+        process = slow_backup(d, place("b"))
+        with d.client() as c:
+            assert [h["kind"] for h in c.call("holds")] == ["backup"]
+            process.kill()
+            process.communicate()
+            until(lambda: c.call("holds") == [])
+            c.call("put", 0, "s", 1, 1)
+            c.call("amalgamate")
+            assert c.call("status")["primary"]["roots"] == 1
+        assert os.listdir(place("b")) == ["pages.part"]
+        err = run(None, "restore", place("b"), place("r"), code=73)
+        assert "no finished backup" in err, err
+        assert os.listdir(place("r")) == ["restoring"]
+        backup(d, place("b"))  # the place may be used again
+        err = run(d, "backup", place("b"), code=1)
+        assert "already holds a backup" in err, err
+
+
+def test_ctrl_c_ends_a_backup():
+    with Place() as place, daemon() as d:
+        large(d)
+        process = slow_backup(d, place("b"))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode != 0
+        with d.client() as c:
+            until(lambda: c.call("holds") == [])
+
+
+def test_the_rate_is_a_limit():
+    with Place() as place, daemon() as d:
+        large(d)
+        begun = time.monotonic()
+        made = backup(d, place("b"), "--rate", "2MB")
+        took = time.monotonic() - begun
+        assert took >= (made["bytes"] - 300000) / 2e6, (took, made)
+        err = run(d, "backup", place("c"), "--rate", "fast", code=1)
+        assert "--rate" in err
+
+
+def rot(path, at):
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)
+        f.seek(at)
+        f.write(bytes([byte[0] ^ 1]))
+
+
+def test_a_rotten_page_fails_the_backup_by_name():
+    with Place() as place, daemon() as d:
+        with d.client() as c:
+            fill(c)
+            c.call("amalgamate")
+        d.stop()
+        primary = os.path.join(d.data, "primary")
+        at = os.path.getsize(primary) // 2
+        rot(primary, at)
+        d.start()
+        err = run(d, "backup", place("b"), code=3)
+        assert "CORRUPT" in err and "primary" in err, err
+        offset = int(re.search(r'"offset":(\d+)', err)[1])
+        assert offset <= at < offset + 70000, (err, at)
+        assert not os.path.exists(place("b"))
+        with d.client() as c:
+            error = c.fails("backup_read", c.call("backup")["backup"], 0)
+            assert error.details["file"] == "primary" and error.details["offset"] == offset, error
+            assert c.call("holds") == []  # it has let go of its root
+
+
+def test_a_backup_that_rots_is_found():
+    with Place() as place, daemon() as d:
+        with d.client() as c:
+            fill(c)
+        backup(d, place("b"))
+        pages = place("b") + "/pages"
+        good = open(pages, "rb").read()
+        rng = random.Random(3)
+        for at in [0, 20, 5000] + [rng.randrange(len(good)) for _ in range(20)]:
+            rot(pages, at)
+            err = run(None, "verify-backup", place("b"), code=1)
+            assert "pages" in err and "offset" in err, err
+            if at % 4 == 0:
+                data = place("r%d" % at)
+                err = run(None, "restore", place("b"), data, code=65)
+                assert "CORRUPT" in err, err
+                with Daemon(data=data, start=False) as other:
+                    refused(other)
+            with open(pages, "wb") as f:
+                f.write(good)
+        with open(pages, "wb") as f:
+            f.write(good[:-1])
+        assert "cut short" in run(None, "verify-backup", place("b"), code=1)
+
+
+def refused(d):
+    """The daemon does not start on an unfinished restore, and says why."""
+    process = d.spawn()
+    assert process.wait(60) == 65
+    assert "unfinished restore" in d.errors(), d.errors()
+    process.stdout.close()
+
+
+def small_files():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+
+
+def test_a_full_disk_at_the_target_is_told():
+    with Place() as place, daemon() as d:
+        with d.client() as c:
+            fill(c)
+        err = run(d, "backup", place("b"), code=1, preexec_fn=small_files)
+        assert "cannot write" in err and place("b") in err, err
+        assert not os.path.exists(place("b"))
+        backup(d, place("b"))
+        err = run(None, "restore", place("b"), place("r"), code=74, preexec_fn=small_files)
+        assert "NO_SPACE" in err and "primary" in err, err
+        with Daemon(data=place("r"), start=False) as other:
+            refused(other)
+        err = run(None, "restore", place("b"), place("r"), code=73)
+        assert "not empty" in err, err
+        shutil.rmtree(place("r"))
+        run(None, "restore", place("b"), place("r"))
+
+
+def test_a_real_full_disk_is_told():
+    if os.geteuid() != 0:
+        raise Skipped("mounting needs root")
+    with Place() as place, daemon() as d:
+        large(d)
+        os.mkdir(place("small"))
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", place("small")],
+                          stderr=subprocess.DEVNULL).returncode:
+            raise Skipped("a small file system cannot be mounted here")
+        try:
+            err = run(d, "backup", place("small/b"), code=1)
+            assert "No space left on device" in err, err
+            assert os.listdir(place("small")) == []
+        finally:
+            subprocess.run(["umount", place("small")])
+
+
+def test_a_missing_base_is_named():
+    with Place() as place, daemon() as d:
+        with d.client() as c:
+            fill(c)
+            backup(d, place("b0"))
+            c.call("put", 0, "s", 1, 1)
+            backup(d, place("b1"), "--base", place("b0"))
+        os.rename(place("b0"), place("elsewhere"))
+        err = run(None, "restore", place("b1"), place("r"), code=73)
+        assert "b0" in err, err
+        err = run(d, "backup", place("b2"), "--base", place("b0"), code=1)
+        assert "no finished backup" in err, err
+        os.rename(place("elsewhere"), place("b0"))
+        os.mkdir(place("moved"))  # both together: they find each other
+        for name in ("b0", "b1"):
+            os.rename(place(name), place("moved/" + name))
+        with restored(place, place("moved/b1")) as other, other.client() as c:
+            assert c.call("get", 0, "s", 1) == 1
+
+
+def test_a_backup_begins_only_when_what_was_committed_is_in_it():
+    with daemon() as d, d.client() as c:
+        c.call("create_store", 0, "s")
+        for n in range(20):
+            commit = c.call("run", [["put", ["s", n, n]]])["commit"]
+            b = c.call("backup")
+            assert b["commit"] >= commit
+            c.call("backup_close", b["backup"])
+        assert c.call("status")["stages"][0]["records"] == 0
