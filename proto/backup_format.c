@@ -38,7 +38,8 @@ enum head_kind { HEAD_PAGE = 1, HEAD_END = 2 };
 
 _Static_assert(AT_META + BACKUP_META_BYTES == BACKUP_HEADER_BYTES, "the meta page ends it");
 _Static_assert(AT_LINK + 8 == BACKUP_HEAD_BYTES, "the link ends it");
-_Static_assert(sizeof(XXH3_state_t) + 63 <= sizeof((struct backup_hash){{0}}.state), "it has room");
+_Static_assert(sizeof(XXH3_state_t) + 63 <= sizeof((struct backup_hash){{0}}.state),
+               "it has room");
 
 static void put32(uint8_t *to, uint32_t n)
 {

@@ -64,7 +64,7 @@ void backup_hash_begin(struct backup_hash *h, const struct backup_page *page);
 void backup_hash_add(struct backup_hash *h, struct slice bytes);
 bool backup_hash_matches(const struct backup_hash *h, const struct backup_page *page);
 
-/* Where a reader tells what it has read; either may be NULL. An error of theirs ends the reading. */
+/* Where a reader tells what it has read; either may be NULL. Their errors end the reading. */
 struct backup_sink {
     void *context;
     enum err (*header)(void *context, const struct backup_header *header);

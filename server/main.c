@@ -4,6 +4,7 @@
 #include "server/net/listener.h"
 #include "server/net/log_line.h"
 #include "server/net/notify.h"
+#include "server/net/restore_run.h"
 #include "server/net/signals.h"
 
 #include <malloc.h>

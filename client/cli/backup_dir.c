@@ -38,8 +38,8 @@ int backup_dir_begin(struct backup_dir *d, struct cli *cli, const char *path)
     if (d->fd < 0)
         return failed(d, "cannot open the directory");
     if (faccessat(d->fd, BACKUP_FILE, F_OK, 0) == 0)
-        return cli_usage(cli, "%s already holds a backup; each backup has a directory of its own",
-                         path);
+        return cli_usage(
+            cli, "%s already holds a backup; each backup has a directory of its own", path);
     unlinkat(d->fd, BACKUP_BASE_FILE, 0); /* of one that was not finished */
     d->file = openat(d->fd, BACKUP_FILE_PART, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     return d->file < 0 ? failed(d, "cannot make the file " BACKUP_FILE_PART) : CLI_OK;
@@ -129,8 +129,8 @@ int backup_dir_end(struct backup_dir *d, const char *base, struct progress *prog
         return failed(d, "cannot sync");
     posix_fadvise(d->file, 0, 0, POSIX_FADV_DONTNEED); /* so that the disk is read */
     exit_code = read_back(d->cli, d->path, d->file, progress, &d->reader);
-    if (exit_code == CLI_OK && (sent.root != d->reader.header.root ||
-                                sent.commit != d->reader.header.commit))
+    if (exit_code == CLI_OK &&
+        (sent.root != d->reader.header.root || sent.commit != d->reader.header.commit))
         exit_code = cli_usage(d->cli, "%s is not what was written", d->path);
     if (exit_code == CLI_OK && base)
         exit_code = write_base(d, base);

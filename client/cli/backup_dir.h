@@ -1,7 +1,8 @@
 /* backup_dir.h - the directory of a backup: written, read back, found again.
  *
- * While it is written its file has another name, so a directory with the file BACKUP_FILE is a whole
- * backup that was read back from the disk. Functions that return a cli_exit have said what is wrong. */
+ * While it is written its file has another name, so a directory with the file BACKUP_FILE is a
+ * whole backup that was read back from the disk. Functions that return a cli_exit have said what
+ * is wrong. */
 #ifndef HOLDFAST_CLI_BACKUP_DIR_H
 #define HOLDFAST_CLI_BACKUP_DIR_H
 

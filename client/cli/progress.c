@@ -53,7 +53,8 @@ void progress_format(const struct progress *p, uint64_t now, uint64_t done, uint
         at += format_bar(p, part, to, room);
     if (bytes)
         at += (size_t)snprintf(to + at, room - at, "%.1f MB  ", (double)done / 1e6);
-    at += (size_t)snprintf(to + at, room - at, "%llu %s", (unsigned long long)records, p->counts);
+    at +=
+        (size_t)snprintf(to + at, room - at, "%llu %s", (unsigned long long)records, p->counts);
     if (seconds > 0)
         at += (size_t)snprintf(to + at, room - at, "  %.0f/s", (double)records / seconds);
     if (part > 0 && part < 1) {

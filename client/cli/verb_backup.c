@@ -1,8 +1,8 @@
 /* verb_backup.c - verbs on backups: `backup`, `verify-backup`, `restore`.
  *
  * The server sends a backup as it is kept; this client checks each page as it comes, and all of
- * them again when they are on the disk. `restore` is the server's program, run in place of this one:
- * it knows the data file. */
+ * them again when they are on the disk. `restore` is the server's program, run in place of this
+ * one: it knows the data file. */
 #include "client/cli/backup_dir.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/output.h"
@@ -37,7 +37,7 @@ static bool parse_size(const char *text, uint64_t *out)
     static const struct {
         const char *name;
         uint64_t factor;
-    } units[] = {{"", 1},          {"kB", 1000},        {"KiB", 1024},      {"MB", 1000000},
+    } units[] = {{"", 1},          {"kB", 1000},       {"KiB", 1024},      {"MB", 1000000},
                  {"MiB", 1048576}, {"GB", 1000000000}, {"GiB", 1073741824}};
     char *end;
     unsigned long long n;
@@ -167,7 +167,7 @@ static void say_done(struct cli *cli, const struct backup_reader *r, const char 
         if (r->header.base)
             fprintf(cli->out, "; builds on commit %llu",
                     (unsigned long long)r->header.base_commit);
-        fprintf(cli->out, seconds > 0 ? " (%.1f s)\n" : "\n", seconds);
+        fprintf(cli->out, seconds >= 0 ? " (%.1f s)\n" : "\n", seconds);
         return;
     }
     hf_packf(&text, "{'commit': U, 'root': U, 'base': U, 'time_ms': U, 'pages': U, 'bytes': U}",
@@ -216,8 +216,8 @@ int verb_backup(struct cli *cli, const struct args *args)
     job->cli = cli;
     job->base = args_option(args, "base");
     if (rate && (!parse_size(rate, &job->rate) || !job->rate))
-        exit_code = cli_usage(cli, "--rate: expected bytes a second, such as 20MB, not \"%.40s\"",
-                              rate);
+        exit_code = cli_usage(
+            cli, "--rate: expected bytes a second, such as 20MB, not \"%.40s\"", rate);
     if (exit_code == CLI_OK && job->base)
         exit_code = backup_dir_header(cli, job->base, &job->base_header);
     if (exit_code == CLI_OK)
@@ -239,7 +239,7 @@ int verb_verify_backup(struct cli *cli, const struct args *args)
     exit_code = backup_dir_verify(cli, args->positional[0], &progress, r);
     progress_clear(&progress);
     if (exit_code == CLI_OK)
-        say_done(cli, r, args->positional[0], 0);
+        say_done(cli, r, args->positional[0], -1);
     free(r);
     return exit_code;
 }
@@ -266,9 +266,8 @@ static void run_server(const char **words)
 int verb_restore(struct cli *cli, const struct args *args)
 {
     char flags[VERB_OPTIONS_MAX][40];
-    const char *words[VERB_OPTIONS_MAX * 2 + 8] = {"holdfastd", "--restore",
-                                                   args->positional[0], "--data",
-                                                   args->positional[1]};
+    const char *words[VERB_OPTIONS_MAX * 2 + 8] = {
+        "holdfastd", "--restore", args->positional[0], "--data", args->positional[1]};
     unsigned count = 5;
 
     for (unsigned i = 0; args->verb->options && args->verb->options[i].name; i++) {

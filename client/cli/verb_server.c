@@ -147,7 +147,8 @@ int verb_kill(struct cli *cli, const struct args *args)
         return cli_usage(cli, "expected a transaction id, --client N, or --client N with "
                               "--cursor M or --backup M, as shown by `holds`");
     if (!args_number(cli, args, "client", &client) ||
-        !args_number(cli, args, "cursor", &number) || !args_number(cli, args, "backup", &number))
+        !args_number(cli, args, "cursor", &number) ||
+        !args_number(cli, args, "backup", &number))
         return CLI_USAGE;
     if (has_client)
         return kill_of_client(cli, client,

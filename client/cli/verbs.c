@@ -243,8 +243,8 @@ const struct verb verbs[] = {
      "Read a backup and check every page of it", NULL, "verify-backup /backups/monday", NULL},
     {"restore", "DIR DATA", VERB_BOTH, verb_restore,
      "Make a new data directory from a backup",
-     "Runs holdfastd --restore on this machine; no server may use DATA, which must be empty or not\n"
-     "there. The bases of an incremental backup are found by themselves.",
+     "Runs holdfastd --restore on this machine; no server may use DATA, which must be empty or\n"
+     "missing. The bases of an incremental backup are found by themselves.",
      "restore /backups/monday /var/lib/holdfast/data", NULL},
 
     {"status", "", VERB_BOTH, verb_status, "Show server statistics", NULL, "status",

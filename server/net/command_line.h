@@ -7,7 +7,7 @@
 #define HOLDFAST_NET_COMMAND_LINE_H
 
 #include "server/net/config_file.h"
-#include "server/net/restore_run.h"
+#include "server/net/restore_request.h"
 
 enum command {
     COMMAND_SERVE,

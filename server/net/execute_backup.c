@@ -51,9 +51,9 @@ static enum err options_read(struct execution *w, struct backup_options *o)
     enum err e = ERR_OK;
 
     *o = (struct backup_options){.identity = SLICE_NONE};
-    o->chunk_bytes = (uint32_t)(options->backup_chunk < options->result_size
-                                    ? options->backup_chunk
-                                    : options->result_size);
+    o->chunk_bytes =
+        (uint32_t)(options->backup_chunk < options->result_size ? options->backup_chunk
+                                                                : options->result_size);
     if (slice_is_none(base))
         return ERR_OK;
     if (msgpack_read_map(&at, &pairs))

@@ -140,12 +140,14 @@ static void put_backup_hold(struct execution *w, const struct connection *owner,
     backup_facts(b->core, &h);
     if (!h.is_open || !listing_add(w))
         return;
-    put_map(out, 16);
+    put_map(out, 17);
     put_word(out, "kind");
     put_word(out, "backup");
     put_word(out, "version");
     put_nil(out);
     put_word(out, "cursor");
+    put_nil(out);
+    put_word(out, "database"); /* of all */
     put_nil(out);
     put_fact(out, "snapshot", h.commit);
     put_optional_text(out, "label", SLICE_NONE);
@@ -327,8 +329,8 @@ static bool kill_read(struct slice what, struct kill *kill)
 
 static void kill_log(struct execution *w, const struct kill *kill)
 {
-    static const char *const events[] = {"transaction_killed", "client_killed",
-                                         "cursor_killed", "backup_killed"};
+    static const char *const events[] = {"transaction_killed", "client_killed", "cursor_killed",
+                                         "backup_killed"};
     static const char *const names[] = {"version", "id", "id", "id"};
     struct log_line line;
 

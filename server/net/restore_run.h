@@ -5,10 +5,7 @@
 #define HOLDFAST_NET_RESTORE_RUN_H
 
 #include "server/net/options.h"
-
-struct restore_request {
-    const char *backup; /* directory of the backup; NULL: nothing is to be restored */
-};
+#include "server/net/restore_request.h"
 
 /* Restore into options->data, and say so on standard output, or what is wrong on standard error.
  * Returns the exit code. */

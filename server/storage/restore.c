@@ -154,8 +154,8 @@ enum err restore_pages(struct os *data, struct os *from, const struct backup_hea
     enum err e = os_file_open(from, BACKUP_FILE, OS_READ, &file);
 
     if (e == ERR_NOT_FOUND)
-        failure_set_at(f, e, BACKUP_FILE, 0,
-                       "the directory holds no finished backup (file %s)", BACKUP_FILE);
+        failure_set_at(f, e, BACKUP_FILE, 0, "the directory holds no finished backup (file %s)",
+                       BACKUP_FILE);
     else if (e)
         fail(f, e, BACKUP_FILE, "the backup could not be opened");
     if (!e) {

@@ -4,11 +4,11 @@
  * all; what lies between them is free. A backup and those that build on it are written one over the
  * other, the oldest first. Then both meta pages are written, and the file is whole.
  *
- * From the first step to the last a mark stands in the directory, and a server refuses it (db_open),
- * so a restore that was cut short is never taken for a database.
+ * From the first step to the last a mark stands in the directory, and a server refuses it
+ * (db_open), so a restore that was cut short is never taken for a database.
  *
- * A restored database is another one: it gets an identity of its own and begins a WAL of its own, so
- * that no segment and no incremental backup of the one can be used with the other
+ * A restored database is another one: it gets an identity of its own and begins a WAL of its own,
+ * so that no segment and no incremental backup of the one can be used with the other
  * (docs/decisions/0039).
  *
  * Threads: one; everything blocks. */
@@ -28,9 +28,10 @@ struct restore_count {
 /* The directory must be empty. ERR_LOCKED: it is not; ERR_IO, ERR_NO_SPACE. */
 enum err restore_begin(struct os *data, struct failure *f);
 
-/* Write the pages of a backup, whose directory is `from`, over what is there. base: the header of the
- * backup that was written before it, NULL: it is the first. ERR_CORRUPT: the backup is damaged, or
- * does not build on base; ERR_NOT_FOUND: no backup is there; ERR_FORMAT, ERR_IO, ERR_NO_SPACE. */
+/* Write the pages of a backup, whose directory is `from`, over what is there. base: the header of
+ * the backup that was written before it, NULL: it is the first. ERR_CORRUPT: the backup is damaged,
+ * or does not build on base; ERR_NOT_FOUND: no backup is there; ERR_FORMAT, ERR_IO,
+ * ERR_NO_SPACE. */
 enum err restore_pages(struct os *data, struct os *from, const struct backup_header *base,
                        struct backup_header *out, struct restore_count *count,
                        struct failure *f);

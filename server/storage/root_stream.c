@@ -11,7 +11,7 @@
 
 _Static_assert(SLOT_BYTES == BACKUP_META_BYTES, "a meta page is one");
 
-struct step { /* a branch on the way down */
+struct branch_step { /* a branch on the way down */
     struct page *page;
     unsigned next; /* child */
 };
@@ -23,7 +23,7 @@ struct root_stream {
     uint64_t time_ms;
 
     /* The job's while it runs. */
-    struct step path[PAGE_LEVELS_MAX];
+    struct branch_step path[PAGE_LEVELS_MAX];
     unsigned depth;
     size_t tree;    /* the next one: 0 the tree of trees, then root.infos */
     uint32_t store; /* whose pages come */
@@ -114,7 +114,7 @@ static bool is_wanted(const struct root_stream *s, const struct page_ptr *ptr)
 static bool next_page(struct root_stream *s, unsigned *level)
 {
     while (s->depth) {
-        struct step *step = &s->path[s->depth - 1];
+        struct branch_step *step = &s->path[s->depth - 1];
 
         if (step->next == step->page->count) {
             page_free(s->p->os, step->page);
@@ -182,7 +182,7 @@ static enum err close_page(struct root_stream *s)
     s->pages++;
     if (s->branch) {
         ASSERT(s->depth < PAGE_LEVELS_MAX);
-        s->path[s->depth++] = (struct step){s->branch, 0};
+        s->path[s->depth++] = (struct branch_step){s->branch, 0};
         s->branch = NULL;
     }
     s->why = "the checksum of the page does not match";

@@ -29,8 +29,8 @@ void root_stream_free(struct root_stream *s);
 /* Blocks: bring the next chunk, which replaces the last one. An error stays. */
 void root_stream_fill(struct root_stream *s);
 
-/* After a fill. ERR_OK; ERR_CORRUPT, ERR_IO with file and offset; ERR_NOMEM. Damage is noted with the
- * primary, as any read of the page would. */
+/* After a fill. ERR_OK; ERR_CORRUPT, ERR_IO with file and offset; ERR_NOMEM. Damage is noted with
+ * the primary, as any read of the page would. */
 enum err root_stream_result(struct root_stream *s, struct failure *f);
 /* What the last fill brought; borrowed until the next one. */
 struct slice root_stream_chunk(const struct root_stream *s);

@@ -166,9 +166,8 @@ enum err backup_open(struct op *op, const struct backup_options *options, struct
     b->begun_ms = db->pulse.now_ms;
     list_push_back(&db->backups.all, &b->in_all);
     db->backups.begun++;
-    pulse_event(&db->pulse, "backup_begun",
-                "root=%" PRIu64 " commit=%" PRIu64 " base=%" PRIu64, b->root.number,
-                b->root.commit, options->base);
+    pulse_event(&db->pulse, "backup_begun", "root=%" PRIu64 " commit=%" PRIu64 " base=%" PRIu64,
+                b->root.number, b->root.commit, options->base);
     *out = b;
     return ERR_OK;
 }

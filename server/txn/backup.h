@@ -1,8 +1,8 @@
 /* backup.h - backups that are being sent: each holds one root of the data file, and nothing else.
  *
- * A backup is begun when what is to be in it has been merged (db_amalgamate): it is the durable root
- * then, so its commit is that of the whole backup, and what is committed later goes on beside it.
- * Its bytes (root_stream.h) are asked for chunk by chunk and read by a job, so neither a slow
+ * A backup is begun when what is to be in it has been merged (db_amalgamate): it is the durable
+ * root then, so its commit is that of the whole backup, and what is committed later goes on beside
+ * it. Its bytes (root_stream.h) are asked for chunk by chunk and read by a job, so neither a slow
  * client nor a slow disk stops anybody. It ends with backup_close, whatever became of it; an
  * operator, and the limit of memory for roots, end it earlier: then the root is let go at once, or
  * when the job under way is done, and the next read is told why.
@@ -12,18 +12,11 @@
 #define HOLDFAST_TXN_BACKUP_H
 
 #include "server/base/failure.h"
-#include "server/base/list.h"
+#include "server/txn/backups.h"
 #include "server/txn/op.h"
 
 struct backup; /* opaque, owned by who opened it */
 struct root;
-
-struct backups {            /* of a database */
-    struct list_link all;   /* those that were closed while their job runs, too */
-    unsigned running;       /* jobs */
-    bool is_due;            /* somebody is to be woken, or freed */
-    uint64_t begun, ended;  /* ever; ended: with their last byte */
-};
 
 void backups_init(struct backups *all);
 /* In a turn: wake those whose chunk has come. */

@@ -28,7 +28,7 @@
 #include "server/storage/hash_table.h"
 #include "server/storage/stage.h"
 #include "server/storage/wal.h"
-#include "server/txn/backup.h"
+#include "server/txn/backups.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/damage.h"
 #include "server/txn/db_options.h"

@@ -64,6 +64,25 @@ def test_the_recipes_do_what_they_say():
                 command, printed, done.stderr, expected)
 
 
+def test_the_page_on_backups_does_what_it_says():
+    """One shell runs all of the page, as a person would: with its jobs and its directory."""
+    shown = commands_of(read("backup.md"))
+    assert len(shown) > 20
+    mark = "==== end of a command ===="
+    script = "exec 2>&1\n" + "".join("%s\necho '%s'\n" % (c, mark) for c, _ in shown)
+    path = os.path.dirname(os.path.abspath(holdfast.binary("holdfast")))
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run(["bash", "-c", script], cwd=directory, text=True, timeout=120,
+                              env=dict(os.environ, PATH=path + ":" + os.environ["PATH"]),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    parts = done.stdout.split(mark + "\n")
+    assert len(parts) == len(shown) + 1, done.stdout
+    for (command, expected), printed in zip(shown, parts):
+        lines = [re.sub(r"\(\d+\.\d s\)", "(0.0 s)", line) for line in printed.splitlines()]
+        assert matches(expected, lines), "%s\nprints %r\nthe page says %r" % (
+            command, lines, expected)
+
+
 def program(name, language):
     """(the only block of code in that language, what the page says that it prints)"""
     text = read(name)

@@ -282,11 +282,16 @@ export class Client extends EventEmitter implements Records {
   status (options?: RequestOptions): Promise<any>
   holds (options?: RequestOptions): Promise<any[]>
   clients (options?: RequestOptions): Promise<any[]>
-  kill (what: number | { client: number } | { cursor: readonly [number, number] }, options?: RequestOptions): Promise<null>
   /** The databases that exist; this client's is the one that its address names. */
   databases (options?: RequestOptions): Promise<{ name: string, version: number, stores: number, bytes: number }[]>
+  kill (what: number | { client: number } | { cursor: readonly [number, number] } | { backup: readonly [number, number] }, options?: RequestOptions): Promise<null>
   rotate (options?: RequestOptions): Promise<null>
   amalgamate (options?: RequestOptions): Promise<null>
+  /** Begin a backup; its bytes come with backupRead. */
+  backup (base?: { identity: Uint8Array, root: number, commit?: number }, options?: RequestOptions):
+    Promise<{ backup: number, identity: Uint8Array, root: number, commit: number, time_ms: number, wal_position: number, bytes: number }>
+  backupRead (backup: number, position: number, options?: RequestOptions): Promise<{ data: Uint8Array, last: boolean }>
+  backupClose (backup: number, options?: RequestOptions): Promise<null>
   /** From now on these events are emitted, instead of those before. */
   subscribe (events: readonly ('doomed' | 'warning' | 'shutdown')[]): Promise<void>
   /** Any method by its name, with all of its parameters. */

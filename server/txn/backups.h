@@ -1,0 +1,19 @@
+/* backups.h - what a database keeps of its backups (backup.h).
+ *
+ * Threads: loop only. */
+#ifndef HOLDFAST_TXN_BACKUPS_H
+#define HOLDFAST_TXN_BACKUPS_H
+
+#include "server/base/list.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct backups {            /* of a database */
+    struct list_link all;   /* those that were closed while their job runs, too */
+    unsigned running;       /* jobs */
+    bool is_due;            /* somebody is to be woken, or freed */
+    uint64_t begun, ended;  /* ever; ended: with their last byte */
+};
+
+#endif
