@@ -32,6 +32,7 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->is_ending = false;
     op->losses = 0;
     op->cursor = NULL;
+    op->backup = NULL;
     op->list = NULL;
     op->databases = NULL;
     op->check = NULL;
