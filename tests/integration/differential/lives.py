@@ -42,6 +42,15 @@ TINY = [  # what stands together is drawn together
     {"--cursors-per-connection": ("1", "2", "4")},
     {"--savepoints": ("1", "3")},
     {"--requests-in-flight": ("1",), "--requests": ("16",)},
+    {"--roots-memory": ("64KiB",)},
+    {"--indexes": ("1", "2")},
+    {"--index-entries": ("1", "2", "3")},
+    {"--update-work": ("4KiB",)},
+    {"--update-commits": ("1", "2")},
+    {"--output-pause": ("4KiB",)},
+    {"--frame-size": ("64KiB",), "--value-size": ("8KiB",)},
+    {"--depth": ("8",)},
+    {"--elements": ("200",)},
 ]
 
 

@@ -322,7 +322,8 @@ class Model(Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         before = dict(txn.counters)
         try:
             if self.believed(connection):
-                self.doom(txn, self.error["name"])
+                if not (txn.carry_on and isinstance(self.error["details"].get("index"), str)):
+                    self.doom(txn, self.error["name"])  # an index that refuses a record ends nothing
                 return
             act(txn)
         except Answer as answer:

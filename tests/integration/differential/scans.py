@@ -174,6 +174,8 @@ class Scans:
             return cursor.store.spec.of_value(to)[0]
         if not isinstance(to, dict):
             return cursor.index.of.spec.of_value(to)[0]
+        if set(to) != {"index", "key"}:
+            raise Answer("BAD_REQUEST")
         order = cursor.index.of.spec.of_value(to["index"])[0]
         record = cursor.store.spec.of_value(to["key"])[0]
         return order if cursor.index.of.unique else order + record
