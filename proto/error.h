@@ -36,6 +36,7 @@
     X(DEADLINE, 5002, UNAVAIL, true, "the deadline of the request has passed")          \
     X(SHUTDOWN, 5003, UNAVAIL, true, "the server is shutting down")                     \
     X(CANCELLED, 5004, UNAVAIL, false, "the request was cancelled")                     \
+    X(LOCK_TIMEOUT, 5005, UNAVAIL, true, "the lock was not granted in time")               \
     X(LOG_FAILED, 6001, STORAGE, false, "the WAL could not be made durable")            \
     X(NO_SPACE, 6002, STORAGE, true, "the disk is full")                                \
     X(CORRUPT, 6003, STORAGE, false, "a file is damaged")                               \

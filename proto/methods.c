@@ -1,14 +1,14 @@
 /* methods.c - the table of methods, and how one is found by its name. */
 #include "proto/methods.h"
 
-#define BIT(id) (1u << OPTION_ID_##id)
+#define BIT(id) (UINT64_C(1) << OPTION_ID_##id)
 #define T                                   \
     {                                       \
         PARAM_ID_T, "t", PARAM_HANDLE, true \
     }
 #define TXN_OPTIONS                                                                 \
     (BIT(ISOLATION) | BIT(READ_ONLY) | BIT(CONFLICT) | BIT(ON_ERROR) | BIT(LABEL) | \
-     BIT(DURABILITY) | BIT(TIMEOUT_MS) | BIT(IDLE_MS))
+     BIT(DURABILITY) | BIT(TIMEOUT_MS) | BIT(IDLE_MS) | BIT(LOCK) | BIT(WAIT_MS))
 /* Of stores and records: alone, in a transaction, in `run`. */
 #define METHOD_READS (METHOD_TAKES_T | METHOD_IN_RUN)
 #define METHOD_CHANGES (METHOD_READS | METHOD_WRITES | METHOD_ORDERS)
@@ -23,7 +23,7 @@ const struct method_option_info method_options[OPTION_ID_COUNT] = {
 
 const struct method method_table[METHOD_COUNT] = {
     [METHOD_HELLO] = {NAME("hello"),
-                      0,
+                      METHOD_ORDERS,
                       RIGHT_CONNECT,
                       {{PARAM_ID_CLIENT, "client", PARAM_MAP, true}},
                       0,
@@ -63,7 +63,7 @@ const struct method method_table[METHOD_COUNT] = {
                        "commit the transaction",
                        FIRST},
     [METHOD_ROLLBACK] = {NAME("rollback"),
-                         METHOD_TAKES_T | METHOD_ENDS,
+                         METHOD_TAKES_T | METHOD_ENDS | METHOD_GIVES_UP,
                          RIGHT_CONNECT,
                          {{PARAM_ID_T, "t", PARAM_HANDLE, false}},
                          0,

@@ -98,7 +98,10 @@ struct method_param {
     X(FROM, "from", TEXT, "of stores: the name with which the page begins")                  \
     X(ANALYZE, "analyze", BOOL, "true: run the query, and show rows and times of each step")    \
     X(PLAN, "plan", NUMBER,                                                                  \
-      "for tests: not 0: take any plan that gives the same rows, chosen by this number")
+      "for tests: not 0: take any plan that gives the same rows, chosen by this number")     \
+    X(LOCK, "lock", ANY,                                                                     \
+      "{shared: [stores], exclusive: [stores]} or \"database\": begin when they are locked")  \
+    X(WAIT_MS, "wait_ms", NUMBER, "time limit for the lock, ms; 0: do not wait")
 
 enum method_option {
 #define X(id, name, type, help) OPTION_ID_##id,
@@ -137,6 +140,7 @@ enum method_flag {
     METHOD_LARGE = 1 << 9,      /* its answer may be large: not begun when there is no room */
     METHOD_ASKS = 1 << 11,      /* it learns nothing: what t has come to is told again */
     METHOD_AT_ONCE = 1 << 12,   /* it waits for nothing that came before it */
+    METHOD_GIVES_UP = 1 << 13,  /* where t still waits to begin, it ends that */
     METHOD_ABSENT = 1 << 10,    /* known, and not there yet: BAD_REQUEST, not in `describe` */
 };
 
@@ -206,7 +210,7 @@ struct method {
     unsigned flags;                                    /* enum method_flag */
     enum method_right right;
     struct method_param params[METHOD_PARAMS_MAX + 1]; /* ends with PARAM_NONE */
-    uint32_t options;   /* bits of enum method_option, besides deadline_ms */
+    uint64_t options;   /* bits of enum method_option, besides deadline_ms */
     const char *result; /* in words */
     const char *help;   /* a line */
     const char *since;  /* the server's version */

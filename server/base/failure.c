@@ -197,6 +197,7 @@ const char *conflict_kind_name(enum conflict_kind kind)
         [CONFLICT_UNIQUE] = "unique",
         [CONFLICT_READ] = "read",
         [CONFLICT_SCHEMA] = "schema",
+        [CONFLICT_LOCK] = "lock",
     };
 
     return names[kind];

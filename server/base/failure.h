@@ -22,6 +22,7 @@ enum conflict_kind {
     CONFLICT_UNIQUE,
     CONFLICT_READ,
     CONFLICT_SCHEMA,
+    CONFLICT_LOCK,
 };
 
 struct failure {
@@ -91,7 +92,7 @@ enum err failure_set_limit(struct failure *f, const char *option, uint64_t max, 
 /* Deep copy; when memory is short the key is left out. to is initialised or set. */
 void failure_copy(struct failure *to, const struct failure *from);
 
-/* "write", "greatest-version", "unique", "read", "schema". */
+/* "write", "greatest-version", "unique", "read", "schema", "lock". */
 const char *conflict_kind_name(enum conflict_kind kind);
 
 #endif

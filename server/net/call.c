@@ -155,7 +155,7 @@ static enum err read_option(struct call *c, struct msgpack_cursor *at, bool inne
         return failure_set(f, ERR_BAD_REQUEST, "%s: option \"%s\" must be a %s",
                            c->method->name, method_options[i].name,
                            option_value_name(method_options[i].type));
-    c->given |= 1u << i;
+    c->given |= UINT64_C(1) << i;
     return ERR_OK;
 }
 

@@ -19,7 +19,7 @@ struct call_value {
 struct call {
     const struct method *method;
     uint32_t t;     /* METHOD_TAKES_T, begin; 0: autocommit */
-    uint32_t given; /* bits of enum method_option that were given */
+    uint64_t given; /* bits of enum method_option that were given */
     struct call_value params[PARAM_ID_COUNT]; /* by their name; those of its method are set */
     struct call_value options[OPTION_ID_COUNT];  /* only those given are set */
 };
@@ -35,7 +35,7 @@ uint32_t call_handle_named(struct slice params);
 
 static inline bool call_has(const struct call *c, enum method_option option)
 {
-    return c->given & (1u << option);
+    return (c->given >> option) & 1;
 }
 
 /* A number or bool that was given, or standard. */

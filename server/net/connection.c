@@ -437,10 +437,11 @@ bool connection_work(struct connection *c)
             c->session.member.stuck = true;
             break;
         }
-        if (c->session.request_count >= server->options.requests_in_flight ||
-            server->request_count >= server->options.requests) {
+        if (c->session.request_count - c->session.behind_locks >=
+                server->options.requests_in_flight ||
+            server_requests(server) >= server->options.requests) {
             c->session.member.stuck = c->taken < c->input.used;
-            if (c->session.member.stuck && server->request_count >= server->options.requests)
+            if (c->session.member.stuck && server_requests(server) >= server->options.requests)
                 reactor_starve(&server->reactor, &c->session.member);
             break;
         }

@@ -157,6 +157,10 @@ static void db_options_of(const struct options *o, struct db_options *to)
     to->tokens_max = o->tokens_max;
     to->tokens_ms = o->tokens_time;
     to->savepoints_max = o->savepoints;
+    to->lock_names_max = o->lock_names;
+    to->lock_waiters_max = o->lock_waiters;
+    to->lock_wait_ms = o->lock_wait;
+    to->lock_idle_ms = o->lock_idle;
     to->log_in_flight = (unsigned)o->wal_in_flight;
     to->amalgamate_percent = (unsigned)o->amalgamate_percent;
 }

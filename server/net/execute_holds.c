@@ -8,6 +8,7 @@
 #include "server/net/log_line.h"
 #include "server/net/server.h"
 #include "server/net/session_backup.h"
+#include "server/txn/locks.h"
 
 #include <inttypes.h>
 
@@ -71,6 +72,73 @@ static void put_optional_text(struct net_buffer *b, const char *name, struct sli
 
 /* ---- holds ---- */
 
+#define WAITS_FOR_MAX 100 /* versions shown of those that a lock waits for */
+
+/* The names of a lock in one mode. */
+static void put_lock_names(struct net_buffer *out, const struct lock *lock, bool exclusive)
+{
+    size_t place = put_array_later(out);
+    uint32_t count = 0;
+
+    for (unsigned i = 0; i < lock->part_count; i++) {
+        struct slice name = lock_part_name(&lock->parts[i]);
+
+        if (slice_is_none(name) || lock->parts[i].is_exclusive != exclusive)
+            continue;
+        put_text(out, name);
+        count++;
+    }
+    put_array_now(out, place, count);
+}
+
+static void put_lock(struct net_buffer *out, const struct lock *lock)
+{
+    put_word(out, "lock");
+    if (!lock) {
+        put_nil(out);
+    } else if (lock->is_whole) {
+        put_word(out, "database");
+    } else {
+        put_map(out, 2);
+        put_word(out, "shared");
+        put_lock_names(out, lock, false);
+        put_word(out, "exclusive");
+        put_lock_names(out, lock, true);
+    }
+}
+
+struct versions {
+    unsigned count;
+    uint64_t all[WAITS_FOR_MAX];
+};
+
+static bool note_version(void *context, const struct lock *before)
+{
+    struct versions *v = context;
+
+    for (unsigned i = 0; i < v->count; i++) {
+        if (v->all[i] == before->version)
+            return true;
+    }
+    v->all[v->count++] = before->version;
+    return v->count < WAITS_FOR_MAX;
+}
+
+static void put_waits_for(struct net_buffer *out, const struct lock *lock)
+{
+    struct versions v = {.count = 0};
+
+    put_word(out, "waits_for");
+    if (!lock || lock->state != LOCK_WAITING) {
+        put_nil(out);
+        return;
+    }
+    lock_each_before(lock, note_version, &v);
+    put_array(out, v.count);
+    for (unsigned i = 0; i < v.count; i++)
+        put_uint(out, v.all[i]);
+}
+
 static void put_txn_hold(void *context, const struct db_hold_status *h)
 {
     struct execution *w = context;
@@ -78,9 +146,9 @@ static void put_txn_hold(void *context, const struct db_hold_status *h)
 
     if (!listing_add(w))
         return;
-    put_map(out, 14);
+    put_map(out, 16);
     put_word(out, "kind");
-    put_word(out, "transaction");
+    put_word(out, h->lock && h->lock->state == LOCK_WAITING ? "waiting" : "transaction");
     put_optional_text(out, "database", h->database);
     put_fact(out, "version", h->version);
     put_word(out, "cursor");
@@ -96,6 +164,8 @@ static void put_txn_hold(void *context, const struct db_hold_status *h)
     put_fact(out, "disk", h->disk);
     put_word(out, "doomed");
     put_bool(out, h->doomed);
+    put_lock(out, h->lock);
+    put_waits_for(out, h->lock);
 }
 
 static void put_cursor_hold(struct execution *w, const struct connection *owner,
@@ -107,7 +177,7 @@ static void put_cursor_hold(struct execution *w, const struct connection *owner,
 
     if (!cursor_hold(c->core, &h) || !listing_add(w))
         return;
-    put_map(out, 14);
+    put_map(out, 16);
     put_word(out, "kind");
     put_word(out, "cursor");
     put_optional_text(out, "database", session_database(&owner->session));
@@ -128,6 +198,8 @@ static void put_cursor_hold(struct execution *w, const struct connection *owner,
     put_fact(out, "disk", h.disk);
     put_word(out, "doomed");
     put_bool(out, false);
+    put_lock(out, NULL);
+    put_waits_for(out, NULL);
 }
 
 static void put_backup_hold(struct execution *w, const struct connection *owner,
@@ -140,7 +212,7 @@ static void put_backup_hold(struct execution *w, const struct connection *owner,
     backup_facts(b->core, &h);
     if (!h.is_open || !listing_add(w))
         return;
-    put_map(out, 17);
+    put_map(out, 19);
     put_word(out, "kind");
     put_word(out, "backup");
     put_word(out, "version");
@@ -160,6 +232,8 @@ static void put_backup_hold(struct execution *w, const struct connection *owner,
     put_fact(out, "disk", h.disk);
     put_word(out, "doomed");
     put_bool(out, false);
+    put_lock(out, NULL);
+    put_waits_for(out, NULL);
     put_word(out, "backup");
     put_array(out, 2);
     put_uint(out, owner->id);
@@ -186,15 +260,21 @@ static size_t put_cursor_holds(struct execution *w, const struct connection *c)
 
 enum err execute_holds(struct execution *w)
 {
-    bool *transactions_done = &w->stepping_back; /* no method needs both */
+    struct db *db = execution_session(w)->server->db;
     enum err e = ERR_OK;
 
     listing_begin(w);
-    if (!*transactions_done)
-        e = db_each_hold(execution_session(w)->server->db, &w->walk, put_txn_hold, w);
+    if (w->listed == 0)
+        e = db_each_hold(db, &w->walk, put_txn_hold, w);
     if (e == ERR_WAIT)
         return execution_yield(w);
-    *transactions_done = true;
+    if (w->listed == 0)
+        w->listed = 1;
+    if (w->listed == 1)
+        e = db_each_waiting(db, &w->walk, put_txn_hold, w);
+    if (e == ERR_WAIT)
+        return execution_yield(w);
+    w->listed = 2;
     e = each_connection(w, put_cursor_holds);
     if (!e)
         listing_end(w);

@@ -6,6 +6,7 @@
 #include "server/net/execute.h"
 #include "server/net/gate.h"
 #include "server/txn/commit.h"
+#include "server/txn/lock_wait.h"
 
 #include <inttypes.h>
 
@@ -33,8 +34,9 @@ static enum err begin(struct execution *w)
     enum err e =
         txn_options_read(w->call, execution_session(w), &options, execution_failure(w));
 
+    options.waits_to_write = true;
     if (!e)
-        e = txn_begin(w->op, &options, &w->own);
+        e = lock_begin(w->op, &options, &w->own);
     if (e)
         w->own = NULL;
     return e;
@@ -213,6 +215,7 @@ enum err execute_run(struct execution *w)
 {
     struct request *r = w->request;
     enum err e = r->run ? ERR_OK : prepare(w);
+    bool waits;
 
     while (!e) {
         if (!w->own) {
@@ -227,13 +230,19 @@ enum err execute_run(struct execution *w)
             e = commit(w);
         if (!e)
             return ERR_OK;
-        if (e != ERR_CONFLICT || ++r->run->losses > RUN_LOSSES_MAX)
+        if (e != ERR_CONFLICT)
+            return e;
+        waits = execution_failure(w)->conflict == CONFLICT_LOCK &&
+                !call_has(w->call, OPTION_ID_LOCK);
+        if (!waits && ++r->run->losses > RUN_LOSSES_MAX)
             return e;
         r->has_index = false;
         start_over(w);
-        failure_clear(execution_failure(w));
         op_release(w->op);
-        e = ERR_OK;
+        e = waits ? lock_wait_join(w->op)
+                  : ERR_OK; /* its turn comes, and then it is run again */
+        if (!e)
+            failure_clear(execution_failure(w));
     }
     return e;
 }

@@ -69,6 +69,10 @@ static void put_limits(struct execution *w)
     facts_add(&f, "tokens", o->tokens_max);
     facts_add(&f, "tokens_ms", o->tokens_time);
     facts_add(&f, "savepoints", o->savepoints);
+    facts_add(&f, "lock_names", o->lock_names);
+    facts_add(&f, "lock_waiters", o->lock_waiters);
+    facts_add(&f, "lock_wait_ms", o->lock_wait);
+    facts_add(&f, "lock_idle_ms", o->lock_idle);
     facts_add(&f, "key_bytes", o->key_size);
     facts_add(&f, "indexes", o->indexes);
     facts_add(&f, "index_entries", o->index_entries);
@@ -110,9 +114,8 @@ static void put_limits(struct execution *w)
 }
 
 static const char *const features[] = {
-    "run",      "serializable", "greatest-version", "durability-interval",
-    "indexes",  "savepoints",   "tokens",           "subscribe",
-    "databases"};
+    "run",        "serializable", "greatest-version", "durability-interval", "indexes",
+    "savepoints", "tokens",       "subscribe",        "databases",           "locks"};
 #define FEATURE_COUNT (sizeof features / sizeof features[0])
 
 /* What is open is of the database that the connection has now. */
@@ -173,8 +176,8 @@ enum err execute_hello(struct execution *w)
 
 static void describe_options(struct net_buffer *b, const struct method *m)
 {
-    uint32_t mask = m->options | 1u << OPTION_ID_DEADLINE_MS;
-    uint32_t count = (uint32_t)__builtin_popcount(mask);
+    uint64_t mask = m->options | UINT64_C(1) << OPTION_ID_DEADLINE_MS;
+    uint32_t count = (uint32_t)__builtin_popcountll(mask);
 
     put_array(b, count);
     for (unsigned i = 0; i < OPTION_ID_COUNT; i++) {

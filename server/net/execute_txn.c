@@ -3,6 +3,8 @@
 #include "server/net/execute.h"
 #include "server/net/push.h"
 #include "server/net/server.h"
+#include "server/txn/lock_request.h"
+#include "server/txn/lock_wait.h"
 #include "server/txn/outcome.h"
 #include "server/txn/savepoints.h"
 #include "server/txn/tokens.h"
@@ -11,6 +13,12 @@
 #include <inttypes.h>
 
 #define TICK_MS 250
+
+/* What the names of a lock take in the core, about. */
+static size_t lock_bytes(struct slice lock)
+{
+    return slice_is_none(lock) ? 0 : sizeof(struct lock_request) + 96 * lock.size;
+}
 
 enum err txn_options_read(const struct call *call, struct session *s, struct txn_options *out,
                           struct failure *f)
@@ -42,6 +50,8 @@ enum err txn_options_read(const struct call *call, struct session *s, struct txn
     out->idle_ms = call_number(call, OPTION_ID_IDLE_MS, 0);
     if (call_has(call, OPTION_ID_LABEL))
         out->label = call->options[OPTION_ID_LABEL].text;
+    out->lock = call_has(call, OPTION_ID_LOCK) ? call->options[OPTION_ID_LOCK].raw : SLICE_NONE;
+    out->wait_ms = call_number(call, OPTION_ID_WAIT_MS, UINT64_MAX);
     out->client = connection_name(s->connection);
     out->usage = &s->usage;
     return ERR_OK;
@@ -88,23 +98,18 @@ static void tick_for(struct server *server, const struct txn_options *options)
         within = options->timeout_ms;
     if (options->idle_ms && options->idle_ms < within)
         within = options->idle_ms;
+    if (options->wait_ms < within)
+        within = options->wait_ms;
     if (options->durability == DURABILITY_INTERVAL && server->options.interval < within)
         within = server->options.interval;
     reactor_tick_within(&server->reactor, within);
 }
 
-enum err execute_begin(struct execution *w)
+/* Whether there may be one more on this connection, and on the server. */
+static enum err check_begin(struct execution *w, const struct txn_options *options)
 {
     struct session *s = execution_session(w);
-    struct strand *strand = number_map_find(&s->transactions, w->call->t);
-    struct txn_options options;
-    enum err e;
 
-    if (strand)
-        return in_use(w, strand);
-    e = txn_options_read(w->call, s, &options, execution_failure(w));
-    if (e)
-        return e;
     if (s->transactions.count >= s->server->options.transactions_per_connection)
         return failure_set(execution_failure(w), ERR_OVERLOADED,
                            "begin: %zu transactions are open on this connection, which is the "
@@ -117,28 +122,64 @@ enum err execute_begin(struct execution *w)
                            " transactions are open, which is the limit for clients "
                            "(transactions minus transactions-reserved)",
                            s->server->handles_open);
-    if (!session_has_room(s, sizeof *strand))
+    if (!session_has_room(s, sizeof(struct strand) + lock_bytes(options->lock)))
         return session_refuse(s, execution_failure(w), "begin");
-    strand = strand_new(s);
+    return ERR_OK;
+}
+
+/* Its handle is known from now on. */
+static enum err open_strand(struct execution *w, struct txn_options *options)
+{
+    struct session *s = execution_session(w);
+    struct strand *strand = strand_new(s);
+
     if (!strand)
         return ERR_NOMEM;
     strand->t = w->call->t;
-    strand->carry_on = options.carry_on;
-    options.on_doomed = push_on_doomed;
-    options.context = strand;
-    e = number_map_add(&s->transactions, strand->t, strand) ? ERR_OK : ERR_NOMEM;
-    if (!e)
-        e = txn_begin(w->op, &options, &strand->txn);
-    if (e) {
-        strand->txn = NULL;
+    strand->carry_on = options->carry_on;
+    strand->lock_bytes = lock_bytes(options->lock);
+    account_add(&s->account, ACCOUNT_HANDLES, strand->lock_bytes);
+    if (!number_map_add(&s->transactions, strand->t, strand)) {
         strand_end(strand);
-        return e;
+        return ERR_NOMEM;
     }
     strand->is_counted = true;
     s->server->handles_open++;
-    tick_for(s->server, &options);
     strand->users++;
     w->request->strand = strand; /* its reply goes before those of the transaction's requests */
+    return ERR_OK;
+}
+
+enum err execute_begin(struct execution *w)
+{
+    struct session *s = execution_session(w);
+    struct strand *strand = number_map_find(&s->transactions, w->call->t);
+    struct txn_options options;
+    enum err e;
+
+    if (strand && !w->begun)
+        return in_use(w, strand);
+    e = txn_options_read(w->call, s, &options, execution_failure(w));
+    if (!e && !w->begun)
+        e = check_begin(w, &options);
+    if (!e && !w->begun)
+        e = open_strand(w, &options);
+    if (e)
+        return e;
+    strand = w->request->strand;
+    options.on_doomed = push_on_doomed;
+    options.context = strand;
+    e = lock_begin(w->op, &options, &strand->txn);
+    if (!w->begun)
+        tick_for(s->server, &options);
+    if (e == ERR_WAIT && !w->begun) { /* what comes for it stands behind this */
+        w->begun = strand->waits = true;
+        strand->running = w->request;
+    }
+    if (e && !strand->waits)
+        strand_end(strand);
+    if (e)
+        return e;
     put_map(w->out, 2);
     put_fact(w->out, "version", txn_version(strand->txn));
     put_fact(w->out, "snapshot", txn_snapshot(strand->txn));

@@ -34,6 +34,7 @@ struct execution {
     struct list_walk walk;         /* of a method that lists transactions or connections */
     struct portal *portal;         /* owned: a query on its first page */
     struct session_cursor *cursor; /* opened by this scan, or in use by this `next` */
+    unsigned listed;               /* of `holds`: kinds that are done */
     bool begun;                    /* what is done once has been done */
     bool stepping_back;            /* the row that did not fit is being given back */
     bool orders;                   /* as METHOD_ORDERS, of this one */

@@ -148,6 +148,15 @@ enum option_type {
       "how long a commit token is kept, unless tokens-max newer ones come")                    \
     X(COUNT, savepoints, "savepoints", "1000", 1, 1000000, NULL, false,                        \
       "maximum number of savepoints that are set in one transaction")                          \
+    X(COUNT, lock_names, "lock-names", "1000", 1, 100000, NULL, false,                         \
+      "maximum number of store names in one lock")                                             \
+    X(COUNT, lock_waiters, "lock-waiters", "10000", 1, 1000000, NULL, false,                   \
+      "maximum number of requests that wait for locks")                                        \
+    X(DURATION, lock_wait, "lock-wait", "30s", 10, 8760 * HOUR, NULL, false,                   \
+      "maximum time that a write without a transaction waits for a lock; `begin` has wait_ms") \
+    X(DURATION, lock_idle, "lock-idle", "10s", 10, 8760 * HOUR, NULL, false,                   \
+      "transactions that hold a lock while others wait for it are ended when they are idle "   \
+      "for this long")                                                                         \
     X(COUNT, indexes, "indexes", "64", 1, 1024, NULL, false,                                   \
       "maximum number of indexes of a store")                                                  \
     X(COUNT, index_entries, "index-entries", "10000", 1, 100000, NULL, false,                  \

@@ -7,13 +7,20 @@
 #include "server/base/assert.h"
 #include "server/net/gate.h"
 #include "server/net/push.h"
+#include "server/net/queue.h"
 #include "server/net/session_backup.h"
+#include "server/txn/lock_wait.h"
 #include "server/txn/records.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 static void run(struct request *r);
+
+static bool ends_txn(const struct request *r)
+{
+    return r->method && r->method->flags & METHOD_ENDS;
+}
 
 /* ---- answering ---- */
 
@@ -152,6 +159,18 @@ void order_told(struct request *r, enum err e)
     answer_ready(r);
 }
 
+/* ---- what waits for locks ---- */
+
+/* A `begin` that waits for its lock: strand->waits. */
+static void strand_begun(struct strand *strand, enum err e)
+{
+    if (!strand->waits)
+        return;
+    strand->waits = false;
+    if (e) /* the handle is free; what stands behind it finds no transaction */
+        strand_end(strand);
+}
+
 /* ---- finishing ---- */
 
 /* why may be NULL. */
@@ -222,6 +241,7 @@ static void finish(struct request *r, enum err e)
     struct strand *strand = r->strand;
     struct decided decided = r->op.decided;
 
+    list_remove(&r->in_begins);
     if (r->op.committed) {
         r->commit = r->op.committed;
         r->commits = true;
@@ -231,6 +251,8 @@ static void finish(struct request *r, enum err e)
         s->last_commit = r->commit;
     if (e)
         request_reply_error(r, e);
+    if (strand && strand->running == r && request_begins(r))
+        strand_begun(strand, e);
     if (e && strand && strand->running == r && !r->failed_txn && strand->t &&
         !(e == ERR_CANCELLED && r->cancel_keeps) && dooms(strand, e, &r->op.failure))
         strand_fail(strand, &r->op.failure);
@@ -242,7 +264,7 @@ static void finish(struct request *r, enum err e)
     op_fini(&r->op);
     if (s->barrier == r)
         s->barrier = NULL;
-    if (!list_is_empty(&s->queue))
+    if (!list_is_empty(&s->queue) || !list_is_empty(&s->passing))
         session_ready(s);
     if (strand && strand->running == r) {
         strand->users++;
@@ -257,10 +279,8 @@ static void finish(struct request *r, enum err e)
 /* Finish a request that is not being run, with an error of our own. */
 static void finish_early(struct request *r, enum err e, const char *text)
 {
-    if (r->state == REQUEST_WAITING)
-        quit_core(r);
-    list_remove(&r->in_queue);
-    op_fini(&r->op);
+    quit_core(r);
+    failure_clear(&r->op.failure);
     op_init(&r->op, r->session->server->db, r->op.wake);
     failure_set(&r->op.failure, e, "%s", text);
     r->session->partial_bytes -= r->held.used;
@@ -271,23 +291,13 @@ static void finish_early(struct request *r, enum err e, const char *text)
 
 /* ---- running ---- */
 
-static bool begins_txn(const struct request *r)
-{
-    return r->method && r->method->flags & METHOD_BEGINS;
-}
-
-static bool ends_txn(const struct request *r)
-{
-    return r->method && r->method->flags & METHOD_ENDS;
-}
-
 /* Whether the request's transaction can be used; else the error to answer. */
 static enum err check_strand(struct request *r)
 {
     struct strand *strand = r->strand;
     enum err e;
 
-    if (!strand || !strand->t || begins_txn(r))
+    if (!strand || !strand->t || request_begins(r))
         return ERR_OK;
     if (!strand->txn && (!r->method || (r->method->flags & METHOD_CURSOR)))
         return ERR_OK; /* what it says itself is nearer: no such method, no such cursor */
@@ -333,6 +343,15 @@ static enum err end_unread(struct request *r)
     return e;
 }
 
+/* The `begin` that it took back has been answered, and what stood between. */
+static enum err answer_given_up(struct request *r)
+{
+    if (r->bad)
+        return r->op.failure.error;
+    put_nil(r->execution.out);
+    return ERR_OK;
+}
+
 static enum err call_method(struct request *r)
 {
     enum err e;
@@ -342,6 +361,8 @@ static enum err call_method(struct request *r)
                            "deadline exceeded before the request was executed");
     if (r->cancelled)
         return failure_set(&r->op.failure, ERR_CANCELLED, "the request was cancelled");
+    if (r->gives_up)
+        return answer_given_up(r);
     e = check_strand(r);
     if (e)
         return e;
@@ -358,6 +379,7 @@ static void run(struct request *r)
     enum err e;
 
     request_move(r, REQUEST_RUNNING);
+    request_not_behind(r);
     request_reply_begin(r);
     e = call_method(r);
     if (e != ERR_WAIT) {
@@ -366,13 +388,17 @@ static void run(struct request *r)
     }
     request_move(r, REQUEST_WAITING);
     request_reply_suspend(r, r->method->flags & METHOD_GOES_ON);
-    if (alone && ((r->method->flags & METHOD_ORDERS) || r->execution.orders))
+    if (alone && ((r->method->flags & METHOD_ORDERS) || r->execution.orders)) {
         s->barrier = r;
+        s->unsifted = true;
+    }
     if (request_keep(r)) {
         finish_early(r, ERR_NOMEM, "out of memory for a waiting request");
         return;
     }
     stay(r);
+    if (lock_wait_is_on(&r->op))
+        request_behind(r);
     if (r->execution.yields) {
         r->execution.yields = false;
         r->op.wake(&r->op);
@@ -386,7 +412,7 @@ static struct strand *strand_of(struct request *r)
 {
     struct session *s = r->session;
 
-    if (!r->method || (r->bad && begins_txn(r)))
+    if (!r->method || (r->bad && request_begins(r)))
         return r->call.t ? number_map_find(&s->transactions, r->call.t) : NULL;
     if (r->method->flags & METHOD_TAKES_T)
         return r->call.t ? number_map_find(&s->transactions, r->call.t) : NULL;
@@ -400,15 +426,15 @@ static struct strand *strand_of(struct request *r)
     return NULL;
 }
 
-/* A `begin` whose handle a transaction still has, which has more to do: perhaps a commit. */
-static bool must_wait(const struct request *r)
+/* While t waits to begin, its `rollback` ends that: `begin` is answered, and then what stands
+ * between them, which finds no transaction; and then the rollback. */
+static void give_up(struct request *r)
 {
-    struct strand *strand;
+    struct request *begin = r->strand->running;
 
-    if (!begins_txn(r) || r->bad)
-        return false;
-    strand = number_map_find(&r->session->transactions, r->call.t);
-    return strand && (strand->running || !list_is_empty(&strand->queue));
+    ASSERT(r->strand->waits && request_begins(begin) && begin->state != REQUEST_RUNNING);
+    r->gives_up = true;
+    finish_early(begin, ERR_NO_TXN, "rolled back while it was waiting for its lock");
 }
 
 /* In order of arrival, never while something before it holds it back. */
@@ -439,6 +465,10 @@ static void start(struct request *r)
         if (request_keep(r))
             session_hang_up(s, "out of memory");
         stay(r);
+        if (strand->waits)
+            request_behind(r);
+        if (strand->waits && r->method && r->method->flags & METHOD_GIVES_UP)
+            give_up(r);
         return;
     }
     strand->running = r;
@@ -500,13 +530,11 @@ bool order_take(struct session *s, const struct frame *frame)
     s->server->counters.requests++;
     s->used_ms = server_now(s->server);
     read_request(r, frame);
-    if ((r->method && (r->method->flags & METHOD_AT_ONCE)) ||
-        (!s->barrier && list_is_empty(&s->queue) && !must_wait(r))) {
+    if ((r->method && (r->method->flags & METHOD_AT_ONCE)) || queue_may_start(r)) {
         start(r);
         return true;
     }
-    request_move(r, REQUEST_QUEUED);
-    list_push_back(&s->queue, &r->in_queue);
+    queue_add(r);
     if (request_keep(r))
         session_hang_up(s, "out of memory");
     stay(r);
@@ -523,15 +551,10 @@ bool order_step(struct session *s, bool may_start)
         run(LIST_ENTRY(link, struct request, in_queue));
         return true;
     }
-    link = s->barrier || !may_start ? NULL : list_first(&s->queue);
-    if (!link)
-        return false;
-    r = LIST_ENTRY(link, struct request, in_queue);
-    if (must_wait(r))
-        return false;
-    list_remove(link);
-    start(r);
-    return true;
+    r = queue_take(s, may_start);
+    if (r)
+        start(r);
+    return r != NULL;
 }
 
 /* ---- endings that are not the request's own ---- */
@@ -605,14 +628,15 @@ void order_cancel(struct session *s, uint32_t msgid, const struct request *by, b
     }
 }
 
-void order_fail(struct session *s, const struct failure *why, bool tasks_only)
+void order_fail(struct session *s, const struct failure *why, bool only_waits)
 {
     /* Finishing one may start the next of its strand; so begin again until nothing changes. */
     for (bool again = true; again;) {
         again = false;
         LIST_EACH (link, &s->requests) {
             struct request *r = LIST_ENTRY(link, struct request, in_session);
-            bool hit = tasks_only ? r->has_task : r->state != REQUEST_ANSWERING;
+            bool hit = only_waits ? r->has_task || lock_wait_is_on(&r->op)
+                                  : r->state != REQUEST_ANSWERING;
 
             if (hit) {
                 finish_early(r, why->error, why->text);
@@ -630,8 +654,10 @@ void order_end(struct session *s)
         struct request *r = LIST_ENTRY(link, struct request, in_session);
 
         quit_core(r);
-        if (r->strand && r->strand->running == r)
+        if (r->strand && r->strand->running == r) {
             r->strand->running = NULL;
+            strand_begun(r->strand, ERR_NO_TXN);
+        }
         request_free(r);
     }
     reactor_end(&s->server->reactor, &s->member);

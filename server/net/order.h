@@ -5,9 +5,11 @@
  *
  * - The session's queue: requests that have not started, because an autocommit
  *   write before them waits (`barrier`), or a `begin` waits for its handle to be
- *   freed by a commit before it. Requests start in order of arrival.
+ *   freed by a commit before it. Requests start in order of arrival. Where all of that waits
+ *   for a lock, only `begin`s and autocommit requests stand: the others pass, so that whoever
+ *   has the lock is heard.
  * - A strand for each transaction and for each cursor outside of one: its requests run one after
- *   the other, and are answered in that order.
+ *   the other, and are answered in that order. A `begin` that waits for a lock is the first.
  * - The core: a reply waits until what decided it is durable.
  *
  * Threads: loop only. */
@@ -34,8 +36,8 @@ void order_expired(struct request *r);
 void order_cancel(struct session *s, uint32_t msgid, const struct request *by, bool keeps);
 
 /* Answer everything that has not been executed with why (the log has failed, the server
- * stops). tasks_only: only what waits for `rotate` and `amalgamate`. */
-void order_fail(struct session *s, const struct failure *why, bool tasks_only);
+ * stops). only_waits: only what waits for `rotate` and `amalgamate`, or for a lock. */
+void order_fail(struct session *s, const struct failure *why, bool only_waits);
 
 /* Free its requests, whatever they are at; nothing is answered. What it has left open is ended in
  * the turns that follow (reactor_end). May be called twice. */

@@ -57,6 +57,7 @@ struct request *request_new(struct session *s, const struct frame *frame)
             return NULL;
         list_init(&r->in_queue);
         list_init(&r->in_answers);
+        list_init(&r->in_begins);
         list_init(&r->deadline.in_slot);
         failure_init(&r->op.failure);
     }
@@ -65,9 +66,10 @@ struct request *request_new(struct session *s, const struct frame *frame)
     r->state = REQUEST_NEW;
     r->notification = frame->kind == FRAME_NOTIFICATION;
     r->bad = r->failed_txn = r->has_index = r->commits = r->ready = false;
-    r->cancelled = r->cancel_keeps = false;
+    r->cancelled = r->cancel_keeps = r->gives_up = r->is_behind = false;
     r->waits_told = r->has_task = r->task_done = false;
     r->msgid = frame->msgid;
+    r->number = ++s->requests_taken;
     r->method = NULL;
     r->params = frame->params;
     r->commit = 0;
@@ -111,9 +113,27 @@ size_t request_free_bytes(const struct server *server)
     return bytes;
 }
 
+void request_behind(struct request *r)
+{
+    if (r->is_behind)
+        return;
+    r->is_behind = true;
+    r->session->behind_locks++;
+    r->session->server->behind_locks++;
+}
+
+void request_not_behind(struct request *r)
+{
+    if (!r->is_behind)
+        return;
+    r->is_behind = false;
+    r->session->behind_locks--;
+    r->session->server->behind_locks--;
+}
+
 static void give_back(struct server *server, struct request *r)
 {
-    if (server->request_count < server->options.requests)
+    if (server_requests(server) < server->options.requests)
         reactor_wake_starved(&server->reactor);
     if (server->free_request_count >= FREE_REQUESTS_MAX) {
         free_for_good(r);
@@ -151,6 +171,8 @@ void request_free(struct request *r)
     list_remove(&r->in_session);
     list_remove(&r->in_queue);
     list_remove(&r->in_answers);
+    list_remove(&r->in_begins);
+    request_not_behind(r);
     if (!r->notification && number_map_find(&s->in_flight, r->msgid) == r)
         number_map_remove(&s->in_flight, r->msgid);
     if (s->barrier == r)

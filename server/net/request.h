@@ -18,7 +18,7 @@
  *   From everywhere but RUNNING a deadline or the log's failure leads to ANSWERING. */
 enum request_state {
     REQUEST_NEW,
-    REQUEST_QUEUED,    /* in session.queue or strand.queue */
+    REQUEST_QUEUED,    /* in session.queue, session.passing or strand.queue */
     REQUEST_RUNNABLE,  /* in session.runnable */
     REQUEST_RUNNING,   /* its method is being called now */
     REQUEST_WAITING,   /* the core will wake it; in no list */
@@ -43,6 +43,8 @@ struct request {
     bool failed_txn; /* op.failure doomed the transaction before: TXN_FAILED */
     bool has_index;  /* the error has details.index */
     bool commits;    /* if its reply is lost, it may be committed */
+    bool gives_up;   /* it has ended the `begin` of its transaction, which was waiting */
+    bool is_behind;  /* it waits for a lock, or behind one that does: session.behind_locks */
     bool cancelled;  /* it is to answer so when its turn comes, */
     bool cancel_keeps; /* and its transaction goes on then */
     bool ready;      /* ANSWERING: may be let go as far as the log goes */
@@ -50,6 +52,7 @@ struct request {
     bool has_task;   /* task is lent to the core */
     bool task_done;
     uint32_t msgid;
+    uint64_t number; /* of arrival at the session */
     uint32_t error_index;
     uint32_t cursor;             /* whose page the reply is; 0: it is none */
     uint64_t page;               /* ... and which */
@@ -67,7 +70,8 @@ struct request {
     struct deadline deadline;
     struct net_buffer held; /* the reply, or its beginning, while it cannot go */
     struct list_link in_session;
-    struct list_link in_queue; /* of the session, a strand, runnable, or told */
+    struct list_link in_queue; /* of the session, a strand, passing, runnable, or told */
+    struct list_link in_begins; /* session.begins */
     struct list_link in_answers;
 };
 
@@ -81,6 +85,16 @@ void request_free(struct request *r);
 void request_free_spare(struct server *server);
 /* What the free ones take, their buffers included. */
 size_t request_free_bytes(const struct server *server);
+
+static inline bool request_begins(const struct request *r)
+{
+    return r->method && r->method->flags & METHOD_BEGINS;
+}
+
+/* It is not answered because others have locks: it waits for one, or behind one that does, and
+ * does not count against requests-in-flight; and that it does no longer. */
+void request_behind(struct request *r);
+void request_not_behind(struct request *r);
 
 void request_move(struct request *r, enum request_state next);
 

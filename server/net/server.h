@@ -72,6 +72,7 @@ struct server {
     struct account_limits limits;
     struct turn_clock clock;
     size_t request_count;
+    size_t behind_locks; /* of them, those that wait for a lock, or behind one that does */
     struct list_link free_requests;
     struct pool strands;
     struct pool cursors;
@@ -94,6 +95,13 @@ struct server {
 static inline uint64_t server_now(const struct server *server)
 {
     return reactor_now(&server->reactor);
+}
+
+/* Requests at work: what `requests` limits. Those that stand because of a lock count as memory
+ * alone, so that whoever has the lock is still read. */
+static inline size_t server_requests(const struct server *server)
+{
+    return server->request_count - server->behind_locks;
 }
 
 /* What the option says of commits that do not say themselves. */

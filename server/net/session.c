@@ -16,6 +16,8 @@ void session_init(struct session *s, struct server *server, struct connection *c
     s->transactions.account = s->cursors.account = s->in_flight.account = &s->account;
     list_init(&s->requests);
     list_init(&s->queue);
+    list_init(&s->passing);
+    list_init(&s->begins);
     list_init(&s->runnable);
     list_init(&s->strands);
     list_init(&s->cursor_list);

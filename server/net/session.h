@@ -30,6 +30,10 @@ struct session {
     struct number_map in_flight;  /* msgid to struct request; only those not answered at once */
     struct list_link requests;    /* all that are not answered; request.in_session */
     struct list_link queue;       /* not started; request.in_queue */
+    struct list_link passing;     /* not started, and pass those that wait for a lock; likewise */
+    struct list_link begins;      /* of queue, the `begin`s; request.in_begins */
+    bool unsifted; /* queue may hold some that may pass, once it stands because of a lock */
+    uint64_t requests_taken;      /* ever */
     struct list_link runnable;    /* started, may go on; request.in_queue */
     struct list_link strands;     /* strand.in_session */
     struct list_link cursor_list; /* session_cursor.in_session */
@@ -37,6 +41,7 @@ struct session {
     uint32_t next_backup;
     struct request *barrier;      /* nothing starts before it has been executed; NULL: none */
     size_t request_count;         /* not answered */
+    size_t behind_locks; /* of them, those that wait for a lock, or behind one that does */
     size_t strand_count;          /* open transactions and cursors outside of one */
     size_t held_bytes;            /* of replies that wait */
     size_t partial_bytes;         /* of replies that are not whole yet, of requests that wait */

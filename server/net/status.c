@@ -79,8 +79,10 @@ static void put_log(struct net_buffer *b, const struct db_status *s)
 static void put_transactions(struct net_buffer *b, const struct db_status *s)
 {
     put_word(b, "transactions");
-    put_map(b, 11);
+    put_map(b, 13);
     put_fact(b, "open", s->open_txns);
+    put_fact(b, "waiting", s->lock_waiters);
+    put_fact(b, "waiting_limit", s->lock_waiters_limit);
     put_fact(b, "begun", s->begun);
     put_fact(b, "committed", s->committed);
     put_fact(b, "rolled_back", s->rolled_back);

@@ -37,7 +37,8 @@ void strand_unref(struct strand *strand)
     }
     list_remove(&strand->in_session);
     strand->session->strand_count--;
-    account_sub(&strand->session->account, ACCOUNT_HANDLES, sizeof *strand);
+    account_sub(&strand->session->account, ACCOUNT_HANDLES,
+                sizeof *strand + strand->lock_bytes);
     pool_give(&strand->session->server->strands, strand);
 }
 

@@ -19,6 +19,7 @@ struct strand {
     uint32_t t;              /* the handle; 0: a cursor's strand */
     struct txn *txn;         /* owned by the core; NULL once ended, and for a cursor's strand */
     bool carry_on;           /* on_error "continue" */
+    bool waits;              /* its `begin` waits for a lock: it is `running`, txn NULL */
     bool told;               /* its owner has been answered the error that doomed it */
     bool is_counted;         /* in server.handles_open */
     struct failure *late;    /* owned: dooms the transaction when its request at work is done */
@@ -26,6 +27,7 @@ struct strand {
     struct list_link queue;  /* behind it; request.in_queue */
     struct list_link answers; /* executed, not answered; request.in_answers */
     struct list_link cursors; /* session_cursor.in_strand */
+    size_t lock_bytes;        /* counted for what it has locked */
     unsigned users;           /* its handle or cursor, and requests */
     uint64_t flush_number;    /* of session.unflushed, so many are its: */
     size_t unflushed;

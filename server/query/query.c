@@ -25,6 +25,7 @@ struct query {
     struct plan_arguments arguments;
     struct query_run run;
     struct cursor *anchor; /* owned */
+    bool is_lost;          /* it has been taken back, and is begun again when there is a lock */
     bool is_measured;      /* of explain: nothing is to be run, or it has been */
     enum err ended;        /* how; ERR_OK: it goes on */
 };
@@ -241,6 +242,7 @@ static enum err query_again(struct query **at, struct op *op)
     e = query_begin(op, NULL, &q->request, at);
     if (e) {
         *at = q;
+        q->is_lost = e == ERR_WAIT; /* it waits for a lock */
         return e;
     }
     query_close(q);
@@ -254,6 +256,8 @@ enum err query_write(struct query **at, struct op *op, uint64_t *changed)
     bool again;
     enum err e;
 
+    if (q->is_lost)
+        return query_again(at, op);
     if (query_defines(q)) {
         *changed = 0;
         return definition_run(op, q->given, q->statement, q->request.text, &q->arena);

@@ -4,6 +4,7 @@
 
 #include "server/base/assert.h"
 #include "server/txn/cursors.h"
+#include "server/txn/lock_wait.h"
 #include "server/txn/statement.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
@@ -19,7 +20,9 @@ enum err auto_begin(struct op *op, struct txn **t, bool read_only)
         enum err e;
 
         failure_clear(&op->failure);
-        e = txn_begin_own(op, read_only, &op->own);
+        e = op->lock ? lock_wait_for_write(op) : ERR_OK;
+        if (!e)
+            e = txn_begin_own(op, read_only, &op->own);
         if (e)
             return e;
     }
@@ -44,7 +47,10 @@ enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again
     if (op->is_ending)
         return result;
     op->own = NULL;
-    if (result == ERR_CONFLICT) {
+    if (result == ERR_CONFLICT && op->failure.conflict == CONFLICT_LOCK) {
+        result = lock_wait_join(op);
+        *again = !result;
+    } else if (result == ERR_CONFLICT) {
         *again = ++op->losses <= AUTO_LOSSES_MAX;
         failure_clear(&op->failure);
         if (!*again)

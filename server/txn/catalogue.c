@@ -458,6 +458,13 @@ struct schema *catalogue_version(struct catalogue *c, const struct txn *t, uint6
     return s && s->superseded && s->superseded <= commit ? NULL : s;
 }
 
+struct list_link *catalogue_writers(struct catalogue *c, struct store_name name)
+{
+    struct catalogue_entry *e = entry_find(c, name);
+
+    return e ? &e->writers : NULL;
+}
+
 struct schema *catalogue_last_by_number(struct catalogue *c, uint32_t number)
 {
     struct shelf *shelf = shelf_find(c, number);

@@ -190,6 +190,9 @@ static inline struct schema *schema_store(const struct schema *s)
     return s->of ? s->of : (struct schema *)(uintptr_t)s;
 }
 
+/* txn_store.in_entry of those who have written in a store of that name; NULL: none has. */
+struct list_link *catalogue_writers(struct catalogue *c, struct store_name name);
+
 /* NULL: the store has no index of that name. */
 struct schema *schema_index(const struct schema *s, struct slice name);
 

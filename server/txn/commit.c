@@ -299,6 +299,8 @@ static enum err commit_apply(struct op *op, struct txn *t, struct slice token, b
     ASSERT(t->snapshot && stamp && stamp->owner == t && !stamp->commit); /* T-3 */
     stamp->commit = ++db->numbers.last_commit; /* rule 4: reserved at begin */
     ASSERT(stamp->commit <= db->numbers.reserved.commit);
+    if (stamp->durability == DURABILITY_SYNC)
+        db->numbers.last_to_sync = stamp->commit;
     commit_marks_fill(&t->commit_marks, stamp->commit);
     commit_number_token(t, stamp);
     commit_drop_voids(t);

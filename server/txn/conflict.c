@@ -36,6 +36,42 @@ static size_t conflict_show_key(const struct schema *schema, struct slice key, u
                : 0;
 }
 
+static const char *conflict_deed(enum conflict_kind kind, struct slice store)
+{
+    switch (kind) {
+    case CONFLICT_GREATEST_VERSION: return "is newer and wrote the record";
+    case CONFLICT_SCHEMA: return store.size ? "changed the store" : "dropped the database";
+    case CONFLICT_READ: return "overwrote what this one read";
+    case CONFLICT_UNIQUE: return "wrote a record with the same key in a unique index";
+    case CONFLICT_LOCK: return "locked the store";
+    default: return "wrote the record";
+    }
+}
+
+/* Who has won, and by what. */
+static void conflict_say(struct failure *f, enum conflict_kind kind, struct slice store,
+                         const struct winner *winner)
+{
+    failure_clear(f);
+    failure_set(
+        f, ERR_CONFLICT,
+        "conflicts with transaction %llu%s%s%s, which %s first; retry from the beginning",
+        (unsigned long long)winner->version, winner->label.size ? " (" : "",
+        winner->label.size ? text_show(winner->label) : "", winner->label.size ? ")" : "",
+        conflict_deed(kind, store));
+    f->conflict = kind;
+    failure_set_store(f, ERR_CONFLICT, store);
+    f->winner_version = winner->version;
+    f->winner_commit = winner->commit;
+    text_label_set(&f->winner_label, winner->label);
+}
+
+void conflict_describe_lock(struct failure *f, struct slice store, const struct winner *winner)
+{
+    ASSERT(winner->version && !winner->commit);
+    conflict_say(f, CONFLICT_LOCK, store, winner);
+}
+
 void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
                        struct slice key, const struct winner *winner)
 {
@@ -53,27 +89,11 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
         size = conflict_show_key(schema, key, plain);
     }
     ASSERT(winner->version && (winner->commit != 0) == (kind != CONFLICT_GREATEST_VERSION));
-    failure_clear(f);
-    failure_set(
-        f, ERR_CONFLICT,
-        "conflicts with transaction %llu%s%s%s, which %s first; retry from the beginning",
-        (unsigned long long)winner->version, winner->label.size ? " (" : "",
-        winner->label.size ? text_show(winner->label) : "", winner->label.size ? ")" : "",
-        kind == CONFLICT_GREATEST_VERSION       ? "is newer and wrote the record"
-        : kind == CONFLICT_SCHEMA && !name.size ? "dropped the database"
-        : kind == CONFLICT_SCHEMA               ? "changed the store"
-        : kind == CONFLICT_READ                 ? "overwrote what this one read"
-        : kind == CONFLICT_UNIQUE ? "wrote a record with the same key in a unique index"
-                                  : "wrote the record");
-    f->conflict = kind;
-    failure_set_store(f, ERR_CONFLICT, name);
+    conflict_say(f, kind, name, winner);
     if (schema && schema->of)
         failure_set_index(f, ERR_CONFLICT, schema->index);
     if (size && kind != CONFLICT_SCHEMA)
         failure_set_key(f, ERR_CONFLICT, slice_make(plain, size));
-    f->winner_version = winner->version;
-    f->winner_commit = winner->commit;
-    text_label_set(&f->winner_label, winner->label);
 }
 
 /* Whether a store of the list before end has the same name. */

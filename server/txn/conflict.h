@@ -29,6 +29,9 @@ enum conflict_kind conflict_kind_of(uint32_t store, const struct schema *schema)
 void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
                        struct slice key, const struct winner *winner);
 
+/* The same where the winner has locked the store of that name. */
+void conflict_describe_lock(struct failure *f, struct slice store, const struct winner *winner);
+
 /* Say in f, a CONFLICT, which stores t has written: the first CONFLICT_WROTE_MAX of them. */
 #define CONFLICT_WROTE_MAX 15
 void conflict_note_wrote(struct failure *f, const struct txn *t);

@@ -37,6 +37,7 @@ static struct database *database_make(struct databases *all, struct slice name)
         return NULL;
     memset(d, 0, sizeof *d);
     list_init(&d->in_idle);
+    locks_init(&d->locks, &all->turns);
     d->id = all->main ? ++all->last_id : 0;
     d->name_size = (uint16_t)name.size;
     if (name.size)
@@ -52,6 +53,7 @@ static void database_free(struct databases *all, struct database *d)
     ASSERT(all->bytes >= database_bytes(d));
     hash_table_remove(&all->names, &d->in_names);
     all->bytes -= database_bytes(d);
+    locks_fini(&d->locks);
     os_free(all->os, d, database_bytes(d));
 }
 
@@ -176,6 +178,7 @@ enum err databases_init(struct databases *d, struct os *os, uint64_t seed)
     d->os = os;
     d->seed = seed;
     list_init(&d->idle);
+    lock_turns_init(&d->turns, os, seed);
     e = hash_table_init(&d->names, os);
     if (e)
         return e;

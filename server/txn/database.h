@@ -18,6 +18,7 @@
 #include "server/os/os.h"
 #include "server/storage/durability.h"
 #include "server/storage/hash_table.h"
+#include "server/txn/locks.h"
 
 #include <stdbool.h>
 
@@ -35,6 +36,7 @@ struct database {
     uint64_t changed;         /* the commit that wrote or deleted its row last; 0: none */
     uint64_t dropped;         /* the commit that deleted it last */
     enum durability durability; /* that commit asked for less than a sync */
+    struct locks locks; /* on its stores, and on itself */
     uint16_t name_size;
     uint8_t name[];
 };
@@ -44,6 +46,7 @@ struct databases {
     uint64_t seed;
     struct hash_table names;
     struct list_link idle;
+    struct lock_turns turns; /* of all locks */
     struct database *main; /* always there */
     uint32_t last_id;
     uint64_t count; /* that exist */

@@ -18,6 +18,8 @@
 #include "server/txn/index_build.h"
 #include "server/txn/intents.h"
 #include "server/txn/leaving.h"
+#include "server/txn/lock_request.h"
+#include "server/txn/lock_wait.h"
 #include "server/txn/losers.h"
 #include "server/txn/numbers.h"
 #include "server/txn/outcome.h"
@@ -304,6 +306,8 @@ enum err db_open(struct os *os, const struct db_options *options,
     list_init(&db->cursor_pool);
     list_init(&db->writers);
     list_init(&db->large);
+    list_init(&db->defining);
+    lock_wait_init(db, os_now_ms(os));
     snapshots_init(&db->snapshots);
     list_init(&db->cursors);
     list_init(&db->undoing);
@@ -380,9 +384,12 @@ static void db_reclaim_catalogue(struct db *db)
 
 void db_turn(struct db *db)
 {
+    bool grants_left;
+
     ASSERT(db->newest_stage->state == STAGE_OPEN && !db->newest_stage->above); /* T-1 */
     pulse_turn_begin(&db->pulse, os_now_ms(db->os));
     losers_turn(db);
+    grants_left = lock_wait_turn(db);
     if (leaving_turn(&db->leaving, db->options.slice_steps))
         pulse_wake(&db->pulse);
     pulse_wake_waiting(&db->pulse);
@@ -398,6 +405,8 @@ void db_turn(struct db *db)
     replies_turn(&db->replies);
     health_turn(db);
     pulse_turn_end(&db->pulse);
+    if (grants_left || locks_due(lock_turns_of(db)))
+        pulse_wake(&db->pulse);
     wal_kick(db->wal); /* it may tell of what it has written, or that it has failed */
     db_reclaim_catalogue(db);
     stages_collect(db);
@@ -409,11 +418,14 @@ void db_turn(struct db *db)
 
 uint64_t db_tick(struct db *db)
 {
-    uint64_t next, wal_next;
+    uint64_t next, wal_next, locks_next;
 
     ASSERT(db->wal && !db->pulse.is_in_turn);
     db->pulse.now_ms = os_now_ms(db->os);
     next = expiry_turn(db);
+    locks_next = lock_wait_tick(db);
+    if (locks_next < next)
+        next = locks_next;
     wal_next = wal_tick(db->wal, db->pulse.now_ms);
     if (tokens_next_ms(&db->tokens) <= db->pulse.now_ms)
         pulse_wake(&db->pulse);

@@ -20,6 +20,7 @@
 
 struct database;
 struct db;
+struct lock;
 
 /* Blocks while it recovers. ERR_LOCKED, ERR_CORRUPT, ERR_FORMAT, ERR_IO, ERR_NO_SPACE,
  * ERR_NOMEM. */
@@ -87,6 +88,7 @@ struct db_hold_status {
     uint64_t held;  /* kept on its behalf, in memory and on disk, bytes */
     uint64_t disk;  /* of the data file, kept for its root alone: root_only_bytes */
     bool doomed;
+    const struct lock *lock; /* that it has, or waits for; NULL: none. Borrowed likewise */
 };
 void db_each_stage(struct db *db, void (*each)(void *context, const struct db_stage_status *s),
                    void *context);
@@ -95,6 +97,11 @@ void db_each_stage(struct db *db, void (*each)(void *context, const struct db_st
 enum err db_each_hold(struct db *db, struct list_walk *walk,
                       void (*each)(void *context, const struct db_hold_status *h),
                       void *context);
+
+/* The same for those that wait for a lock, in the order of their arrival. */
+enum err db_each_waiting(struct db *db, struct list_walk *walk,
+                         void (*each)(void *context, const struct db_hold_status *h),
+                         void *context);
 
 /* Whether what open transactions have written and read, and the catalogue, are as they must be;
  * walks all of it, for tests. */
@@ -128,6 +135,7 @@ struct db_status {
     uint64_t stores, definitions, catalogue_bytes; /* newest ones, all in memory */
     uint64_t tokens, tokens_bytes, tokens_forgotten, tokens_horizon; /* tokens.h */
     uint64_t catalogue_steps; /* of looking for stores, ever; for tests */
+    uint64_t lock_waiters, lock_waiters_limit; /* requests that wait for locks */
     uint64_t open_txns, begun, committed, rolled_back, conflicts, expired, killed;
     uint64_t amalgamations, amalgamated_bytes;
     struct {

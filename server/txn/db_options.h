@@ -37,6 +37,10 @@ struct db_options {
     uint64_t tokens_max; /* of commits, kept at once; default 4,000,000 */
     uint64_t tokens_ms;  /* kept so long; default 10 minutes */
     uint64_t savepoints_max;      /* set at once in one transaction; default 1,000 */
+    uint64_t lock_names_max;      /* of one lock; default 1,000 */
+    uint64_t lock_waiters_max;    /* that wait for locks; default 10,000 */
+    uint64_t lock_wait_ms;        /* of a write without a transaction; default 30 s */
+    uint64_t lock_idle_ms;        /* of a transaction whose lock others want; default 10 s */
     unsigned log_in_flight;       /* batches synced side by side; default 2 */
     unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */
     unsigned slice_steps;         /* of work for conflicts within one call; default 2000 */

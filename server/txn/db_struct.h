@@ -120,6 +120,13 @@ struct db {
     struct deadline_wheel expiries; /* txn.expiry */
     struct hash_table killable;   /* by version */
     struct list_link writers;
+    struct list_link defining; /* txn.in_defining */
+    struct list_link granting; /* lock_request.in_granting: locks that are being granted */
+    struct deadline_wheel lock_timeouts; /* lock_request.timeout, of those that wait */
+    struct list_link holding;            /* lock_request.in_holding, looked at in turn */
+    size_t holding_count;                /* of them */
+    size_t holding_left;                 /* of them, to be looked at in this round, */
+    uint64_t holding_ms;                 /* which began then */
     struct list_link large;
     struct list_link tellings;           /* commits whose losers are not all told; losers.c */
     struct list_link waiting_for_losers; /* op.in_waiting, until all are */
@@ -164,5 +171,10 @@ struct db {
     uint64_t begun, committed, rolled_back, conflicts, expired, killed;
     uint64_t amalgamations, amalgamated_bytes;
 };
+
+static inline struct lock_turns *lock_turns_of(struct db *db)
+{
+    return &db->catalogue.databases.turns;
+}
 
 #endif

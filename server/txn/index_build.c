@@ -16,6 +16,7 @@
 #include "server/txn/index_row.h"
 #include "server/txn/indexes.h"
 #include "server/txn/intents.h"
+#include "server/txn/lock_wait.h"
 #include "server/txn/lookup.h"
 #include "server/txn/pulse.h"
 #include "server/txn/record_see.h"
@@ -427,12 +428,19 @@ static enum err build_step(struct index_build *b, struct schema *index)
     e = build_check_damage(b, index);
     if (e)
         return e;
-    b->op.durability = b->phase == BUILD_ENDING ? DURABILITY_SYNC : DURABILITY_INTERVAL;
     op_use_database(&b->op, schema_database(index));
+    e = lock_wait_join_for(&b->op, schema_name(index)); /* whoever has it would lose to it */
+    if (!e)
+        e = lock_wait_for_write(&b->op);
+    if (e)
+        return e;
+    b->op.durability = b->phase == BUILD_ENDING ? DURABILITY_SYNC : DURABILITY_INTERVAL;
     e = txn_begin_own(&b->op, false, &t);
     if (e)
         return e;
-    return b->phase == BUILD_ENDING ? build_end_in(b, t, index) : slice_make_in(b, t, index);
+    e = b->phase == BUILD_ENDING ? build_end_in(b, t, index) : slice_make_in(b, t, index);
+    lock_wait_end(&b->op); /* for the next slice it joins again */
+    return e;
 }
 
 static void build_merge(struct index_build *b)

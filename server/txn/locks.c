@@ -13,13 +13,13 @@
 
 static uint64_t name_hash(const struct locks *l, struct slice name)
 {
-    return XXH3_64bits_withSeed(name.data, name.size, l->seed);
+    return XXH3_64bits_withSeed(name.data, name.size, l->turns->seed);
 }
 
 static struct lock_name *name_find(const struct locks *l, struct slice name)
 {
     struct hash_table *names = (struct hash_table *)(uintptr_t)&l->names; /* it counts steps */
-    struct hash_link *link = hash_table_first(names, name_hash(l, name));
+    struct hash_link *link = names->count ? hash_table_first(names, name_hash(l, name)) : NULL;
 
     for (; link; link = hash_table_next(names, link)) {
         struct lock_name *n = NAME_OF(link);
@@ -44,8 +44,10 @@ static struct lock_queue *queue_of_name(struct locks *l, struct slice name)
 
     if (n)
         return &n->queue;
+    if (!l->names.os && hash_table_init(&l->names, l->turns->os))
+        return NULL;
     ASSERT(name.size <= UINT16_MAX);
-    n = os_alloc(l->os, sizeof *n + name.size);
+    n = os_alloc(l->turns->os, sizeof *n + name.size);
     if (!n)
         return NULL;
     memset(n, 0, sizeof *n);
@@ -66,7 +68,7 @@ static void queue_try_free(struct locks *l, struct lock_queue *q)
         return;
     ASSERT(!q->first_waiting && !q->exclusive);
     hash_table_remove(&l->names, &n->in_names);
-    os_free(l->os, n, sizeof *n + n->size);
+    os_free(l->turns->os, n, sizeof *n + n->size);
 }
 
 struct slice lock_part_name(const struct lock_part *part)
@@ -82,12 +84,12 @@ struct slice lock_part_name(const struct lock_part *part)
 
 static void lock_leave_state(struct lock *lock)
 {
-    struct locks *l = lock->locks;
+    struct lock_turns *turns = lock->locks->turns;
 
     if (lock->state == LOCK_WAITING) {
-        list_walks_leave(&l->waiting_walks, &lock->in_state);
-        ASSERT(l->waiting_count > 0);
-        l->waiting_count--;
+        list_walks_leave(&turns->waiting_walks, &lock->in_state);
+        ASSERT(turns->waiting_count > 0);
+        turns->waiting_count--;
     }
     list_remove(&lock->in_state);
 }
@@ -95,13 +97,14 @@ static void lock_leave_state(struct lock *lock)
 /* Those that are due stand in the order of their arrival, so they are granted in it. */
 static void lock_become_due(struct lock *lock)
 {
-    struct list_link *before = lock->locks->due.previous;
+    struct lock_turns *turns = lock->locks->turns;
+    struct list_link *before = turns->due.previous;
 
     ASSERT(lock->waiting_parts == 0); /* K-3 */
     lock_leave_state(lock);
-    while (before != &lock->locks->due && LOCK_OF(before)->number > lock->number) {
+    while (before != &turns->due && LOCK_OF(before)->number > lock->number) {
         before = before->previous;
-        lock->locks->steps++;
+        turns->steps++;
     }
     list_insert_after(before, &lock->in_state);
     lock->state = LOCK_DUE;
@@ -109,11 +112,11 @@ static void lock_become_due(struct lock *lock)
 
 static void lock_wait(struct lock *lock)
 {
-    struct locks *l = lock->locks;
+    struct lock_turns *turns = lock->locks->turns;
 
     ASSERT(lock->waiting_parts > 0); /* K-3 */
-    list_push_back(&l->waiting, &lock->in_state);
-    l->waiting_count++;
+    list_push_back(&turns->waiting, &lock->in_state);
+    turns->waiting_count++;
     lock->state = LOCK_WAITING;
 }
 
@@ -125,9 +128,9 @@ void lock_grant(struct lock *lock)
     lock->state = LOCK_GRANTED;
 }
 
-struct lock *locks_due(const struct locks *l)
+struct lock *locks_due(const struct lock_turns *turns)
 {
-    return list_is_empty(&l->due) ? NULL : LOCK_OF(l->due.next);
+    return list_is_empty(&turns->due) ? NULL : LOCK_OF(turns->due.next);
 }
 
 /* ---- queues ---- */
@@ -153,7 +156,7 @@ static void queue_advance(struct lock_queue *q)
     while ((p = q->first_waiting) != NULL && part_may_go(p)) {
         p->is_waiting = false;
         q->first_waiting = p->in_queue.next == &q->parts ? NULL : PART_OF(p->in_queue.next);
-        p->lock->locks->steps++;
+        p->lock->locks->turns->steps++;
         ASSERT(p->lock->waiting_parts > 0 && p->lock->state == LOCK_WAITING); /* K-3 */
         if (--p->lock->waiting_parts == 0)
             lock_become_due(p->lock);
@@ -164,12 +167,13 @@ static void part_leave(struct lock_part *p)
 {
     struct lock_queue *q = p->queue;
 
+    ASSERT(q->exclusive >= p->is_exclusive && p->lock->locks->exclusive >= p->is_exclusive);
     if (q->first_waiting == p)
         q->first_waiting = p->in_queue.next == &q->parts ? NULL : PART_OF(p->in_queue.next);
     list_remove(&p->in_queue);
     q->exclusive -= p->is_exclusive;
     p->lock->locks->exclusive -= p->is_exclusive;
-    p->lock->locks->steps++;
+    p->lock->locks->turns->steps++;
 }
 
 void lock_leave(struct lock *lock)
@@ -185,7 +189,7 @@ void lock_leave(struct lock *lock)
         queue_advance(lock->parts[i].queue);
         queue_try_free(l, lock->parts[i].queue);
     }
-    os_free(l->os, lock->parts, lock->part_room * sizeof *lock->parts);
+    os_free(l->turns->os, lock->parts, lock->part_room * sizeof *lock->parts);
     lock->parts = NULL;
     lock->part_count = lock->waiting_parts = 0;
 }
@@ -216,6 +220,7 @@ static void part_settle(struct lock_part *p, uint64_t now_ms)
 {
     struct lock_queue *q = p->queue;
 
+    ASSERT(!p->is_waiting && q->exclusive >= p->is_exclusive); /* K-5 */
     p->is_waiting = p->is_exclusive ? queue_first(q) != p : q->exclusive > 0;
     if (!p->is_waiting)
         return;
@@ -237,10 +242,10 @@ enum err lock_enter(struct locks *l, struct lock *lock, const struct lock_ask *a
 {
     ASSERT(lock->state == LOCK_OUT && (!is_whole || !count));
     lock->locks = l;
-    lock->number = ++l->arrived;
+    lock->number = ++l->turns->arrived;
     lock->is_whole = is_whole;
     lock->part_room = count + 1;
-    lock->parts = os_alloc(l->os, lock->part_room * sizeof *lock->parts);
+    lock->parts = os_alloc(l->turns->os, lock->part_room * sizeof *lock->parts);
     if (!lock->parts)
         return ERR_NOMEM;
     lock->state = LOCK_DUE; /* of no list yet */
@@ -281,6 +286,7 @@ struct lock *locks_against(struct locks *l, struct slice name, const struct lock
     struct lock *holder = queue_holder(&l->whole, own);
     const struct lock_name *n;
 
+    ASSERT(l->exclusive > 0); /* else nobody asks */
     if (holder || !l->names.count)
         return holder;
     n = name_find(l, name);
@@ -290,7 +296,7 @@ struct lock *locks_against(struct locks *l, struct slice name, const struct lock
 static bool lock_has_part(const struct lock *lock, const struct lock_queue *q)
 {
     for (unsigned i = 0; i < lock->part_count; i++) {
-        lock->locks->steps++;
+        lock->locks->turns->steps++;
         if (lock->parts[i].queue == q)
             return true;
     }
@@ -308,6 +314,7 @@ struct lock *locks_ahead(struct locks *l, struct slice name, const struct lock *
 {
     const struct lock_name *n;
 
+    ASSERT(l->exclusive > 0 && (!own || own->state == LOCK_GRANTED));
     if (!own && l->whole.exclusive)
         return queue_ahead(&l->whole);
     n = l->names.count ? name_find(l, name) : NULL;
@@ -322,10 +329,11 @@ uint64_t lock_wanted_ms(const struct lock *lock)
 {
     uint64_t since = UINT64_MAX;
 
+    ASSERT(lock->state != LOCK_OUT && lock->state != LOCK_WAITING);
     for (unsigned i = 0; i < lock->part_count; i++) {
         const struct lock_queue *q = lock->parts[i].queue;
 
-        lock->locks->steps++;
+        lock->locks->turns->steps++;
         if (q->first_waiting && q->wanted_ms < since)
             since = q->wanted_ms; /* K-2: the first that waits does so for all before it */
     }
@@ -335,6 +343,7 @@ uint64_t lock_wanted_ms(const struct lock *lock)
 void lock_each_before(const struct lock *lock,
                       bool (*each)(void *context, const struct lock *before), void *context)
 {
+    ASSERT(lock->state == LOCK_WAITING || !lock->waiting_parts); /* K-3 */
     for (unsigned i = 0; i < lock->part_count; i++) {
         const struct lock_part *p = &lock->parts[i];
 
@@ -343,7 +352,7 @@ void lock_each_before(const struct lock *lock,
         LIST_EACH (link, &p->queue->parts) {
             const struct lock_part *before = PART_OF(link);
 
-            lock->locks->steps++;
+            lock->locks->turns->steps++;
             if (before == p)
                 break;
             if ((before->is_exclusive || p->is_exclusive) && !each(context, before->lock))
@@ -354,26 +363,31 @@ void lock_each_before(const struct lock *lock,
 
 /* ---- all of it ---- */
 
-enum err locks_init(struct locks *l, struct os *os, uint64_t seed)
+void lock_turns_init(struct lock_turns *turns, struct os *os, uint64_t seed)
+{
+    memset(turns, 0, sizeof *turns);
+    turns->os = os;
+    turns->seed = seed;
+    list_init(&turns->waiting);
+    list_init(&turns->due);
+    list_walks_init(&turns->waiting_walks);
+}
+
+void locks_init(struct locks *l, struct lock_turns *turns)
 {
     memset(l, 0, sizeof *l);
-    l->os = os;
-    l->seed = seed;
+    l->turns = turns;
     queue_init(&l->whole);
-    list_init(&l->waiting);
-    list_init(&l->due);
-    list_walks_init(&l->waiting_walks);
-    return hash_table_init(&l->names, os);
 }
 
 void locks_fini(struct locks *l)
 {
-    if (!l->os)
-        return;
-    ASSERT(list_is_empty(&l->waiting) && list_is_empty(&l->due));
-    ASSERT(list_is_empty(&l->whole.parts) && l->names.count == 0 && l->exclusive == 0);
-    hash_table_fini(&l->names);
-    l->os = NULL;
+    ASSERT(list_is_empty(&l->whole.parts) &&
+           l->exclusive == 0);   /* every lock has a part there */
+    ASSERT(l->names.count == 0);                                 /* K-4 */
+    if (l->names.os)
+        hash_table_fini(&l->names);
+    l->names.os = NULL;
 }
 
 static bool queue_check(const struct lock_queue *q)
@@ -410,9 +424,9 @@ static bool lock_check(const struct lock *lock)
            (lock->state == LOCK_WAITING) == (waiting > 0) && lock->state != LOCK_OUT;
 }
 
-bool locks_check(const struct locks *l)
+bool locks_check(const struct locks *l, size_t *waiting)
 {
-    size_t exclusive = l->whole.exclusive, waiting = 0, seen = 0;
+    size_t exclusive = l->whole.exclusive, seen = 0;
 
     if (!queue_check(&l->whole))
         return false;
@@ -431,8 +445,7 @@ bool locks_check(const struct locks *l)
 
         if (!lock_check(lock))
             return false;
-        waiting += lock->state == LOCK_WAITING;
+        *waiting += lock->state == LOCK_WAITING;
     }
-    return exclusive == l->exclusive && waiting == l->waiting_count && /* K-5 */
-           seen == l->names.count;
+    return exclusive == l->exclusive && seen == l->names.count; /* K-5 */
 }

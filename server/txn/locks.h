@@ -49,18 +49,22 @@ struct lock_name {
     uint8_t bytes[];
 };
 
-struct locks {
+struct lock_turns { /* what the locks of all databases share */
     struct os *os;
-    uint64_t seed;           /* of the hashes of names */
-    struct hash_table names; /* those that are locked or waited for */
-    struct lock_queue whole;
-    size_t exclusive; /* K-5; 0: no writer need ask */
+    uint64_t seed;    /* of the hashes of names */
     uint64_t arrived; /* locks, ever */
     uint64_t steps;   /* parts looked at, ever: tests count them */
     struct list_link waiting; /* lock.in_state, by arrival; WAITING */
     struct list_link due;     /* likewise; DUE */
     size_t waiting_count;
     struct list_walks waiting_walks; /* over waiting: those who list it */
+};
+
+struct locks { /* of one database */
+    struct lock_turns *turns; /* borrowed */
+    struct hash_table names;  /* those that are locked or waited for; made with the first */
+    struct lock_queue whole;
+    size_t exclusive; /* K-5; 0: no writer need ask */
 };
 
 enum lock_state { LOCK_OUT, LOCK_WAITING, LOCK_DUE, LOCK_GRANTED };
@@ -91,8 +95,9 @@ struct lock_ask { /* one name */
     bool is_exclusive;
 };
 
-/* ERR_NOMEM. */
-enum err locks_init(struct locks *l, struct os *os, uint64_t seed);
+void lock_turns_init(struct lock_turns *turns, struct os *os, uint64_t seed);
+/* Takes no memory before there are locks. */
+void locks_init(struct locks *l, struct lock_turns *turns);
 /* Every lock has left. */
 void locks_fini(struct locks *l);
 
@@ -106,8 +111,8 @@ void lock_grant(struct lock *lock);
 /* Whatever it is: OUT afterwards. Others may be DUE then. */
 void lock_leave(struct lock *lock);
 
-/* The first to arrive of those that are DUE; NULL: none is. */
-struct lock *locks_due(const struct locks *l);
+/* The first to arrive of those that are DUE, of all databases; NULL: none is. */
+struct lock *locks_due(const struct lock_turns *turns);
 
 /* What keeps somebody from writing in the store of that name: a lock that was granted to another,
  * exclusively. own: its own lock, or NULL. NULL: nothing does. */
@@ -127,7 +132,7 @@ void lock_each_before(const struct lock *lock,
 /* The name of a part; none: it is that of the database. */
 struct slice lock_part_name(const struct lock_part *part);
 
-/* K-1 to K-5, of all of it; false: it is not so. */
-bool locks_check(const struct locks *l);
+/* K-1 to K-5, of one database; false: it is not so. *waiting grows by those that wait. */
+bool locks_check(const struct locks *l, size_t *waiting);
 
 #endif

@@ -16,6 +16,7 @@ void numbers_start(struct numbers *n, struct wal_numbers found)
         n->last_commit = found.commit; /* rule 4 */
     if (found.version > n->last_version)
         n->last_version = found.version;
+    n->last_to_sync = n->last_commit;
     n->durable = n->written = n->answered = n->last_commit;
     n->reserved.version = found.version + NUMBERS_AHEAD;
     n->reserved.commit = found.commit + NUMBERS_AHEAD;

@@ -14,6 +14,7 @@
 struct numbers {
     uint64_t last_version;
     uint64_t last_commit;
+    uint64_t last_to_sync; /* the last commit that asked for a sync */
     uint64_t durable;  /* commits synced up to here */
     uint64_t written;  /* ... and given to the system up to here */
     uint64_t answered; /* the last that anybody was told of: autocommit reads see it */

@@ -26,6 +26,7 @@ struct cursor;
 struct database;
 struct database_list;
 struct db;
+struct lock_request;
 struct msgpack_check;
 struct schema;
 struct store_list;
@@ -57,6 +58,7 @@ struct op {
     /* The core's own from here on. */
     struct wait wait;            /* pages, or a turn */
     struct list_link in_waiting; /* pulse.waiting_for_room: log or stage memory */
+    struct lock_request *lock;   /* that it has asked for; lock_wait.h */
     struct txn *own;             /* the transaction of an autocommit request at work */
     struct txn *at;              /* the transaction that it was last called on */
     struct txn *statement;       /* whose savepoint the request runs under; statement.h */

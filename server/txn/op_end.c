@@ -6,6 +6,7 @@
 #include "server/txn/cursors.h"
 #include "server/txn/database_list.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/lock_wait.h"
 #include "server/txn/op.h"
 #include "server/txn/statement.h"
 #include "server/txn/store_list.h"
@@ -29,6 +30,7 @@ void op_fini(struct op *op)
         txn_rollback(op->own);
         op->own = NULL;
     }
+    lock_wait_end(op);
     ASSERT(!op->statement && !op->at); /* nothing of the core knows it any more */
     wait_release(op->db->primary, &op->wait);
     failure_clear(&op->failure);

@@ -6,6 +6,8 @@
 #include "server/txn/db.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/intents.h"
+#include "server/txn/lock_request.h"
+#include "server/txn/lock_wait.h"
 #include "server/txn/read_set.h"
 #include "server/txn/reads.h"
 #include "server/txn/snapshot.h"
@@ -18,6 +20,8 @@ enum err db_kill(struct db *db, uint64_t version, struct failure *f)
     struct txn *t = txn_of_version(db, version);
     struct failure why;
 
+    if (!t && lock_wait_kill(db, version))
+        return ERR_OK;
     if (!t)
         return failure_set(f, ERR_NO_TXN, "no open transaction has id %llu; see holds",
                            (unsigned long long)version);
@@ -84,6 +88,7 @@ static void tell_hold(struct db *db, struct txn *t,
         .held = t->snapshot ? txn_held_bytes(db, t) : 0,
         .disk = t->snapshot ? root_only_bytes(t->snapshot->root) : 0,
         .doomed = t->failure.error != ERR_OK,
+        .lock = t->lock ? &t->lock->lock : NULL,
     };
 
     ASSERT(t->db == db && !t->is_autocommit);
@@ -111,6 +116,34 @@ enum err db_each_hold(struct db *db, struct list_walk *walk,
     return ERR_OK;
 }
 
+enum err db_each_waiting(struct db *db, struct list_walk *walk,
+                         void (*each)(void *context, const struct db_hold_status *h),
+                         void *context)
+{
+    struct lock_turns *l = lock_turns_of(db);
+    uint64_t until = l->steps + db->options.slice_steps;
+
+    if (!list_walk_begin(walk, &l->waiting_walks, &l->waiting))
+        return ERR_WAIT;
+    for (; walk->at != &l->waiting; walk->at = walk->at->next) {
+        const struct lock *lock = LIST_ENTRY(walk->at, struct lock, in_state);
+        const struct lock_request *r = LIST_ENTRY(lock, struct lock_request, lock);
+        struct db_hold_status h = {.version = lock->version,
+                                   .database = database_name(r->database),
+                                   .label = r->options.label,
+                                   .client = r->options.client,
+                                   .age_ms = db->pulse.now_ms - r->since_ms,
+                                   .lock = lock};
+
+        if (l->steps >= until)
+            return ERR_WAIT;
+        l->steps++;
+        each(context, &h);
+    }
+    list_walk_end(walk);
+    return ERR_OK;
+}
+
 /* T-8 */
 static bool tops_check(const struct db *db)
 {
@@ -124,6 +157,48 @@ static bool tops_check(const struct db *db)
             return false;
     }
     return true;
+}
+
+/* A lock has an open transaction, or a request at work. */
+static bool lock_has_owner(const struct lock *lock)
+{
+    const struct lock_request *r = LIST_ENTRY(lock, struct lock_request, lock);
+
+    if (lock->locks != &r->database->locks)
+        return false;
+    if (r->txn)
+        return lock->state == LOCK_GRANTED && r->txn->lock == r && r->txn->snapshot &&
+               r->txn->database == r->database;
+    if (!r->op || r->op->lock != r)
+        return false;
+    return lock->state != LOCK_GRANTED || r->is_write || list_is_linked(&r->in_granting);
+}
+
+/* Every lock has an owner, and every open transaction what it has locked. */
+static bool db_check_locks(const struct db *db)
+{
+    const struct databases *all = &db->catalogue.databases;
+    size_t waiting = 0;
+
+    for (size_t i = 0; i < all->names.room; i++) {
+        for (struct hash_link *link = all->names.buckets[i]; link; link = link->next) {
+            const struct database *d = LIST_ENTRY(link, struct database, in_names);
+
+            if (!locks_check(&d->locks, &waiting))
+                return false;
+            LIST_EACH (part, &d->locks.whole.parts) {
+                if (!lock_has_owner(LIST_ENTRY(part, struct lock_part, in_queue)->lock))
+                    return false;
+            }
+        }
+    }
+    LIST_EACH (link, &db->open) {
+        const struct txn *t = LIST_ENTRY(link, struct txn, in_open);
+
+        if (t->lock && (t->lock->txn != t || t->lock->lock.state != LOCK_GRANTED))
+            return false;
+    }
+    return waiting == all->turns.waiting_count;
 }
 
 bool db_check(const struct db *db)
@@ -170,8 +245,8 @@ bool db_check(const struct db *db)
     }
     if (usage.writes != db->usage.writes || usage.reads != db->usage.reads) /* T-7 */
         return false;
-    return intents == db->intents.table.count && intents_check(&db->intents) &&
-           read_set_check(&db->read_set);
+    return intents == db->intents.table.count && db_check_locks(db) &&
+           intents_check(&db->intents) && read_set_check(&db->read_set);
 }
 
 void db_each_damage(struct db *db,
@@ -217,8 +292,8 @@ void db_status(struct db *db, struct db_status *out)
     out->reads_limit = db->options.reads_total_max;
     out->writes_bytes = db->usage.writes;
     out->writes_limit = db->options.writes_total_max;
-    out->steps = db->steps + db->intents.table.steps + db->snapshots.steps +
-                 read_set_steps(&db->read_set);
+    out->steps = db->steps + db->catalogue.databases.turns.steps + db->intents.table.steps +
+                 db->snapshots.steps + read_set_steps(&db->read_set);
     out->tokens = db->tokens.count - db->tokens.forgotten;
     out->tokens_bytes = tokens_bytes(&db->tokens);
     out->tokens_forgotten = db->tokens.forgotten;
@@ -229,6 +304,8 @@ void db_status(struct db *db, struct db_status *out)
     out->definitions = db->catalogue.versions;
     out->catalogue_bytes = catalogue_bytes(&db->catalogue);
     out->catalogue_steps = catalogue_steps(&db->catalogue);
+    out->lock_waiters = db->catalogue.databases.turns.waiting_count;
+    out->lock_waiters_limit = db->options.lock_waiters_max;
     out->open_txns = db->open_count;
     out->begun = db->begun;
     out->committed = db->committed;

@@ -13,6 +13,7 @@
 #include "server/txn/snapshot.h"
 #include "server/txn/statement.h"
 #include "server/txn/stores_internal.h"
+#include "server/txn/tracker.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/write.h"
 
@@ -122,6 +123,8 @@ static void change_keep(struct txn *t, struct change *change, struct schema *was
     s->before = was && !s->is_dropped ? schema_ref(was) : NULL;
     catalogue_draft(c, s, t, ends);
     list_push_back(&t->schemas, &s->in_queue);
+    if (!list_is_linked(&t->in_defining))
+        list_push_back(&t->db->defining, &t->in_defining);
     t->schemas_made++;
     if (s->number > c->last_number)
         c->last_number = s->number;
@@ -141,7 +144,9 @@ enum err store_define(struct op *op, struct txn *t, struct slice name,
     ASSERT(t->snapshot); /* T-3 */
     if (!change)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a store definition");
-    e = change_make(op, t, name, d, change);
+    e = tracker_check_lock(op, t, name);
+    if (!e)
+        e = change_make(op, t, name, d, change);
     if (!e) {
         e = write_record(op, t, c->self, change->write.key, change->write.value);
         if (e)
@@ -317,7 +322,11 @@ static enum err store_move(struct op *op, struct txn *t, struct schema *s,
     if (!changes)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for renaming a store");
     changes[1].schema = NULL;
-    e = store_indexes_write(op, s, &(struct index_edit){.number = 0}, changes[1].row, &d);
+    e = tracker_check_lock(op, t, schema_name(s));
+    if (!e)
+        e = tracker_check_lock(op, t, new_name);
+    if (!e)
+        e = store_indexes_write(op, s, &(struct index_edit){.number = 0}, changes[1].row, &d);
     if (!e)
         e = change_make(op, t, new_name, &d, &changes[0]);
     if (!e) {

@@ -15,6 +15,7 @@
 #include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
 #include "server/txn/intents.h"
+#include "server/txn/lock_request.h"
 #include "server/txn/snapshot.h"
 #include "server/txn/txn.h"
 #include "server/txn/txn_struct.h"
@@ -67,6 +68,31 @@ enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema 
     return conflict_lose(
         op, t, CONFLICT_SCHEMA, schema, SLICE_NONE,
         (struct winner){newest->version, newest->commit, newest->durability, newest->label});
+}
+
+enum err tracker_check_lock(struct op *op, struct txn *t, struct slice store)
+{
+    struct locks *l = &t->database->locks;
+    const struct lock_request *own = t->lock ? t->lock : op->lock;
+    const struct lock *mine = own ? &own->lock : NULL, *other;
+    struct winner winner = {.durability = DURABILITY_SYNC};
+
+    if (!l->exclusive)
+        return ERR_OK;
+    other = !t->lock && (t->is_autocommit || t->options.waits_to_write)
+                ? locks_ahead(l, store, mine)
+                : locks_against(l, store, mine);
+    if (!other)
+        return ERR_OK;
+    ASSERT(other != mine);
+    winner.version = other->version;
+    winner.label = lock_label(other);
+    conflict_describe_lock(&op->failure, store, &winner);
+    conflict_note_wrote(&op->failure, t);
+    t->winner_durability = DURABILITY_SYNC;
+    txn_doom(t, &op->failure);
+    ASSERT(t->failure.error == ERR_CONFLICT && !t->snapshot); /* T-3 */
+    return ERR_CONFLICT;
 }
 
 /* A newer open transaction that wrote the key. One that is leaving has no snapshot. */

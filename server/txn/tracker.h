@@ -11,6 +11,8 @@ struct record;
 
 enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *schema,
                              struct slice key);
+/* The same for the locks of others on the store: t writes in it, or changes its definition. */
+enum err tracker_check_lock(struct op *op, struct txn *t, struct slice store);
 enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema *schema);
 uint64_t tracker_oldest_writer(const struct db *db); /* least snapshot commit; UINT64_MAX */
 

@@ -15,6 +15,7 @@
 #include "server/txn/decided.h"
 #include "server/txn/generator.h"
 #include "server/txn/leaving.h"
+#include "server/txn/lock_request.h"
 #include "server/txn/numbers.h"
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
@@ -76,13 +77,14 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     t->options = *options;
     text_keep(&t->label, &t->options.label);
     text_keep(&t->client, &t->options.client);
-    t->version = ++db->numbers.last_version; /* rule 4 */
+    t->version = options->version ? options->version : ++db->numbers.last_version; /* rule 4 */
     write_set_init(&t->write_set, db->os, &t->stage_room);
     list_init(&t->schemas);
     list_init(&t->cursors);
     statement_init(&t->statement);
     list_init(&t->departure.in_leaving);
     arena_init(&t->departure.memory, db->os);
+    list_init(&t->in_defining);
     list_init(&t->in_writers);
     list_init(&t->in_large);
     list_init(&t->expiry.in_slot);
@@ -127,23 +129,29 @@ struct txn *txn_of_version(struct db *db, uint64_t version)
     return NULL;
 }
 
+enum err txn_begin_seen(struct op *op, const struct txn_options *options, uint64_t commit,
+                        struct txn **out)
+{
+    enum err e = txn_begin_at(op, options, commit, out);
+
+    if (e)
+        return e;
+    txn_enter_versions(*out);
+    txn_set_expiry(*out);
+    return ERR_OK;
+}
+
 enum err txn_begin(struct op *op, const struct txn_options *options, struct txn **out)
 {
     struct db *db = op->db;
     uint64_t commit = db->numbers.last_commit;
-    enum err e;
 
     ASSERT(options->read_only || commit >= db->numbers.answered);
     failure_clear(&op->failure);
     *out = NULL;
     if (options->read_only)
         commit = db->numbers.answered > op->after ? db->numbers.answered : op->after;
-    e = txn_begin_at(op, options, commit, out);
-    if (e)
-        return e;
-    txn_enter_versions(*out);
-    txn_set_expiry(*out);
-    return ERR_OK;
+    return txn_begin_seen(op, options, commit, out);
 }
 
 enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
@@ -236,6 +244,8 @@ static void txn_release(struct txn *t)
     if (!t->snapshot)
         return;
     ASSERT(t->snapshot->refs > 0);
+    lock_release(t);
+    list_remove(&t->in_defining);
     cursors_end_all(t);
     savepoint_forget_named(t);
     statement_forget(t);

@@ -15,6 +15,9 @@ uint64_t txn_idle_ms(const struct txn *t);
 /* t is to be looked at when the first of its limits of time is passed if nobody uses it (expiry.h);
  * it is not waiting for that yet. */
 void txn_set_expiry(struct txn *t);
+/* Begin at that commit; kill finds it. ERR_OVERLOADED, ERR_NOMEM. */
+enum err txn_begin_seen(struct op *op, const struct txn_options *options, uint64_t commit,
+                        struct txn **out);
 enum err txn_begin_own(struct op *op, bool read_only, struct txn **out); /* autocommit */
 /* Let go of all that t has read, or of where looking through a range goes on. */
 void txn_forget_reads(struct txn *t);

@@ -23,6 +23,10 @@ struct txn_options {
     uint64_t idle_ms;      /* 0: the database's default */
     struct slice label;    /* text for people; cut to TEXT_LABEL_BYTES_MAX; may be none */
     struct slice client;   /* where it comes from, for people; cut likewise */
+    struct slice lock;     /* as lock_option.h reads it; none: no lock */
+    uint64_t wait_ms;      /* for the lock; 0: not at all; UINT64_MAX: without end */
+    bool waits_to_write;   /* a lock that it meets at a write is waited for: it is run again */
+    uint64_t version;      /* the core's own: given already; 0: a new one */
     struct usage *usage;   /* of the client; lives longer than its transactions; may be NULL */
     /* May be NULL; called as soon as the transaction is doomed by somebody else (a winner,
      * expiry, a kill), from the loop; must not call the core. */

@@ -15,6 +15,8 @@
 #include "server/txn/op.h"
 #include "server/txn/txn_options.h"
 
+struct lock_request;
+
 struct savepoint {
     struct write_mark writes;
     struct txn_store *stores;  /* the last that had been written before it; NULL: none */
@@ -116,6 +118,8 @@ struct txn {
     struct deadline expiry;      /* in db.expiries unless it is autocommit; expiry.h */
     struct list_link in_open;    /* db.open */
     struct hash_link in_killable; /* db.killable, unless it is autocommit */
+    struct list_link in_defining; /* db.defining: while it may have made definitions */
+    struct lock_request *lock;    /* what it has locked; owned, or NULL */
     struct list_link in_writers; /* db.writers: all that may write, by snapshot */
     struct list_link in_large;   /* db.large */
     /* While it is large: the commit that it is compared with, and the next record that is looked

@@ -261,6 +261,8 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
             return damage_refuse(damage, schema_name(schema), &op->failure);
     }
     e = reads_check_write(op, t);
+    if (!e && t->database->locks.exclusive && schema->number != CATALOGUE_STORE)
+        e = tracker_check_lock(op, t, schema_name(schema));
     if (!e)
         e = tracker_check_schema(op, t, schema);
     if (!e)

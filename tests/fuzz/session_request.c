@@ -256,25 +256,25 @@ static void put_option(struct dice *d, const struct request_choice *c, const str
 }
 
 /* Which options: those of the method whose bit the choice has, counted from the first. */
-static uint32_t choose_options(const struct request_choice *c, const struct method *m)
+static uint64_t choose_options(const struct request_choice *c, const struct method *m)
 {
-    uint32_t chosen = 0;
+    uint64_t chosen = 0;
     unsigned seen = 0;
 
     for (unsigned o = 0; o < OPTION_ID_COUNT; o++)
-        if (m->options >> o & 1)
-            chosen |= (uint32_t)(c->options >> (seen++ % 7) & 1) << o;
+        if (m->options >> o & 1 && o != OPTION_ID_LOCK && o != OPTION_ID_WAIT_MS)
+            chosen |= (uint64_t)(c->options >> (seen++ % 7) & 1) << o;
     if (c->options & 0x80 && c->extra % 8 == 0)
-        chosen |= 1u << OPTION_ID_DEADLINE_MS;
+        chosen |= UINT64_C(1) << OPTION_ID_DEADLINE_MS;
     return chosen;
 }
 
 static void put_options(struct dice *d, const struct request_choice *c, const struct method *m,
-                        uint32_t chosen, struct buffer *out)
+                        uint64_t chosen, struct buffer *out)
 {
     bool bad = c->fault == REQUEST_BAD_OPTION;
 
-    value_put_map_head(d, (uint32_t)__builtin_popcount(chosen) + bad, out);
+    value_put_map_head(d, (uint32_t)__builtin_popcountll(chosen) + bad, out);
     for (unsigned o = 0; o < OPTION_ID_COUNT; o++)
         if (chosen >> o & 1)
             put_option(d, c, m, (enum method_option)o, out);
@@ -304,7 +304,7 @@ static void put_name(struct dice *d, const struct request_choice *c, const struc
 static void put_params(struct dice *d, const struct request_choice *c, const struct method *m,
                        struct buffer *out)
 {
-    uint32_t chosen = choose_options(c, m);
+    uint64_t chosen = choose_options(c, m);
     unsigned params = 0;
     bool has_options;
 
