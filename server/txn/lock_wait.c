@@ -48,6 +48,7 @@ static enum err refuse_names(struct op *op, uint64_t count)
 {
     uint64_t max = op->db->options.lock_names_max;
 
+    ASSERT(count > max);
     return failure_set_limit(&op->failure, "lock-names", max, count,
                              "lock: %llu store names, the limit is %llu (lock-names)",
                              (unsigned long long)count, (unsigned long long)max);
@@ -60,6 +61,7 @@ static enum err request_enter(struct op *op, struct lock_request *r,
     struct db *db = op->db;
     uint64_t max = db->options.lock_waiters_max;
 
+    ASSERT(r->lock.state == LOCK_OUT && r->database == op_database(op));
     if (lock_enter(&r->database->locks, &r->lock, asks, count, is_whole, db->pulse.now_ms))
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a lock");
     if (r->lock.state == LOCK_WAITING && lock_turns_of(db)->waiting_count > max) {
@@ -180,6 +182,7 @@ static bool doom_writers(struct lock_request *r, struct slice store, uint64_t un
     struct store_name of = {r->database, store};
     struct list_link *writers = catalogue_writers(&r->db->catalogue, of);
 
+    ASSERT(!slice_is_none(store) && !r->is_write);
     while (writers && !list_is_empty(writers)) {
         struct txn_store *s = LIST_ENTRY(writers->next, struct txn_store, in_entry);
 
@@ -218,6 +221,7 @@ static struct slice written_name(const struct txn *t)
 {
     const struct txn_store *s = t->stores;
 
+    ASSERT(s && s->txn == t && t->store_count > 0);
     while (s->next && s->schema->number == CATALOGUE_STORE)
         s = s->next;
     if (s->schema->number != CATALOGUE_STORE || list_is_empty(&t->schemas))
@@ -309,6 +313,7 @@ static bool request_hold(struct lock_request *r)
 /* As far as the steps go. false: there is more to do. */
 static bool request_go_on(struct lock_request *r, uint64_t until)
 {
+    ASSERT(list_is_linked(&r->in_granting) && !r->failure.error);
     if (!doom_some(r, until))
         return false;
     list_remove(&r->in_granting);
@@ -411,6 +416,7 @@ enum err lock_begin(struct op *op, const struct txn_options *options, struct txn
 {
     enum err e;
 
+    ASSERT(!op->own || slice_is_none(options->lock));
     failure_clear(&op->failure);
     *out = NULL;
     if (slice_is_none(options->lock)) {
@@ -502,6 +508,7 @@ enum err lock_wait_join(struct op *op)
 {
     struct text_name store = op->failure.store;
 
+    ASSERT(!op->own && (!op->lock || op->lock->is_write));
     ASSERT(op->failure.conflict == CONFLICT_LOCK);
     failure_clear(&op->failure);
     return join(op, text_name_of(&store));
@@ -650,6 +657,7 @@ bool lock_wait_kill(struct db *db, uint64_t version)
 {
     struct lock_request *r = request_of_version(db, version);
 
+    ASSERT(!r || (!r->txn && r->op));
     if (!r)
         return false;
     failure_set(&r->failure, ERR_TXN_KILLED, "transaction %llu was ended by kill",

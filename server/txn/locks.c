@@ -114,7 +114,7 @@ static void lock_wait(struct lock *lock)
 {
     struct lock_turns *turns = lock->locks->turns;
 
-    ASSERT(lock->waiting_parts > 0); /* K-3 */
+    ASSERT(lock->waiting_parts > 0 && !list_is_linked(&lock->in_state)); /* K-3 */
     list_push_back(&turns->waiting, &lock->in_state);
     turns->waiting_count++;
     lock->state = LOCK_WAITING;
@@ -275,6 +275,7 @@ static struct lock *queue_holder(const struct lock_queue *q, const struct lock *
 {
     const struct lock_part *first = queue_first(q);
 
+    ASSERT(!first || !first->is_waiting); /* K-2 */
     return first && first->is_exclusive && first->lock->state == LOCK_GRANTED &&
                    first->lock != own
                ? first->lock
@@ -365,6 +366,7 @@ void lock_each_before(const struct lock *lock,
 
 void lock_turns_init(struct lock_turns *turns, struct os *os, uint64_t seed)
 {
+    ASSERT(os);
     memset(turns, 0, sizeof *turns);
     turns->os = os;
     turns->seed = seed;
@@ -375,6 +377,7 @@ void lock_turns_init(struct lock_turns *turns, struct os *os, uint64_t seed)
 
 void locks_init(struct locks *l, struct lock_turns *turns)
 {
+    ASSERT(turns->os);
     memset(l, 0, sizeof *l);
     l->turns = turns;
     queue_init(&l->whole);

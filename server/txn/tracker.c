@@ -84,7 +84,7 @@ enum err tracker_check_lock(struct op *op, struct txn *t, struct slice store)
                 : locks_against(l, store, mine);
     if (!other)
         return ERR_OK;
-    ASSERT(other != mine);
+    ASSERT(other != mine && other->version > 0);
     winner.version = other->version;
     winner.label = lock_label(other);
     conflict_describe_lock(&op->failure, store, &winner);
