@@ -213,6 +213,8 @@ export class Transaction implements Records {
   savepoint (name: string, options?: RequestOptions): Promise<null>
   rollbackTo (name: string, options?: RequestOptions): Promise<null>
   release (name: string, options?: RequestOptions): Promise<null>
+  /** Any method that takes a transaction, or a cursor of it (`next`, `close`), by its name, with all of its parameters but the transaction. */
+  call (method: string, ...params: unknown[]): Promise<any>
   /** null, or rejects with the error that commit would give now. */
   check (options?: RequestOptions): Promise<null>
   commit (options?: CommitOptions): Promise<number | null>
@@ -254,6 +256,10 @@ export interface ClientEvents {
   doomed: [transaction: Transaction | undefined, error: HoldfastError]
   /** The server stops; it waits so long for what is pending to be read. */
   shutdown: [ms: number]
+  /** Somebody wants to upgrade the database, or (`to` null) to delete it, and waits for this opener to detach. */
+  versionchange: [opener: number, database: string, from: number, to: number | null]
+  /** An upgrade of this opener, or (null) a deletion, waits for others to detach. */
+  blocked: [opener: number | null, database: string, from: number, to: number | null]
   /** `value` has come near to `max`, the limit of that name. */
   warning: [warning: { limit: string, value: number, max: number, t: number | null }, transaction: Transaction | undefined]
 }
@@ -284,6 +290,15 @@ export class Client extends EventEmitter implements Records {
   clients (options?: RequestOptions): Promise<any[]>
   /** The databases that exist; this client's is the one that its address names. */
   databases (options?: RequestOptions): Promise<{ name: string, version: number, stores: number, bytes: number }[]>
+  /** Delete a database when nobody has it open; gives its version. */
+  dropDatabase (name: string, options?: RequestOptions & { waitMs?: number }): Promise<number>
+  /** `opener`, a number of the program's choice, opens the database. With `upgrade` in the answer it is its turn to. */
+  attach (opener: number, options?: RequestOptions & { version?: number, waitMs?: number }): Promise<{ version: number, upgrade?: boolean }>
+  detach (opener: number, options?: RequestOptions): Promise<null>
+  /** The handlers of `versionchange` for this opener have run. */
+  versionchangeSeen (opener: number, options?: RequestOptions): Promise<null>
+  /** The transaction that changes the version: it begins, with the database locked, when no other opener is left. Its commit sets the version. */
+  upgrade (opener: number, to: number, options?: BeginOptions): Transaction
   kill (what: number | { client: number } | { cursor: readonly [number, number] } | { backup: readonly [number, number] }, options?: RequestOptions): Promise<null>
   rotate (options?: RequestOptions): Promise<null>
   amalgamate (options?: RequestOptions): Promise<null>

@@ -248,15 +248,29 @@ export class Client extends EventEmitter {
    * right behind. Throws where no connection is there, or as many are open as the server takes.
    */
   start (options = {}) {
+    const { transaction, handle } = this.#take('start')
+    return transaction._begin(handle, options)
+  }
+
+  /**
+   * The transaction that changes the database's version, for an opener (see `attach`): it begins, with the whole
+   * database locked, when no other opener is left. Its commit sets the version.
+   */
+  upgrade (opener, to, options = {}) {
+    const { transaction, handle } = this.#take('upgrade')
+    return transaction._begin(handle, options, 'upgrade', [opener, handle, to])
+  }
+
+  #take (what) {
     const connection = this.#ready()
     if (connection instanceof Promise) {
       connection.catch(ignore)
-      throw local('CONNECTION', 'start: the connection is lost', { retryable: true })
+      throw local('CONNECTION', `${what}: the connection is lost`, { retryable: true })
     }
     const transaction = new Transaction(this, connection)
     const handle = connection.takeHandle(transaction)
-    if (handle === 0) throw local('OVERLOADED', 'start: too many transactions are open', { retryable: true })
-    return transaction._begin(handle, options)
+    if (handle === 0) throw local('OVERLOADED', `${what}: too many transactions are open`, { retryable: true })
+    return { transaction, handle }
   }
 
   async #begin (options, signal, waitMs) {

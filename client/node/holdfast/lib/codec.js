@@ -357,7 +357,9 @@ function at (error, step) {
 // ---- Decoder -----------------------------------------------------------------------------
 
 const MORE = new Error('more bytes are needed')
-const LIST_TRUST = 4096 // elements for which a list is made before they have arrived
+// Lists of up to so many elements are made before those have arrived. Elements that are there are written to, whatever
+// setters Object.prototype has been given.
+const DENSE = Array(4096).fill(null)
 
 /** Thrown for bytes that are not MessagePack. */
 export class DecodeError extends Error {
@@ -547,7 +549,7 @@ export class Decoder {
 
   #list (n, depth) {
     if (depth > 1024) throw new DecodeError('a message of more than 1,024 levels')
-    const list = n <= LIST_TRUST ? new Array(n) : []
+    const list = n <= DENSE.length ? DENSE.slice(0, n) : []
     for (let i = 0; i < n; i++) list[i] = this.#value(depth + 1)
     return list
   }

@@ -101,11 +101,11 @@ export class Transaction extends Records {
     this.#connection = connection
   }
 
-  /** Take the handle and send `begin`. */
-  _begin (handle, options) {
+  /** Take the handle and send `begin`, or another method that begins it. */
+  _begin (handle, options, method = 'begin', params = [handle]) {
     this.#handle = handle
     this.#fails = options.onError !== 'continue' && options.on_error !== 'continue'
-    this.ready = this.#connection.request('begin', [handle], 1, options, { owner: this, late: null, always: true })
+    this.ready = this.#connection.request(method, params, params.length, options, { owner: this, late: null, always: true })
       .then(answer => {
         this.version = answer.version
         this.snapshot = answer.snapshot
@@ -164,21 +164,39 @@ export class Transaction extends Records {
   }
 
   _call (method, args, names) {
-    let promise
     try {
       const { params, options } = checkArguments(method, args, names)
+      params.unshift(this.#handle)
+      return this.#request(method, params, names.length + 1, options)
+    } catch (e) {
+      return this.#refused(e)
+    }
+  }
+
+  // Its commit repeats what went wrong, so nobody has to wait for each request.
+  #request (method, params, places, options) {
+    try {
       this.#check(method)
       if (WRITES.has(method)) this.hasWritten = true
-      params.unshift(this.#handle)
-      promise = this.#connection.request(method, params, names.length + 1, options,
-        { owner: this, late: null, always: false })
+      const promise = this.#connection.request(method, params, places, options, { owner: this, late: null, always: false })
+      promise.catch(ignore)
+      return promise
     } catch (e) {
-      this._refuse(e)
-      promise = Promise.reject(e)
+      return this.#refused(e)
     }
-    // Its commit repeats what went wrong, so nobody has to wait for each request.
+  }
+
+  #refused (error) {
+    this._refuse(error)
+    const promise = Promise.reject(error)
     promise.catch(ignore)
     return promise
+  }
+
+  /** Any method that takes a transaction or a cursor in it, by its name, with all of its parameters but the transaction. */
+  call (method, ...params) {
+    if (method !== 'next' && method !== 'close') params.unshift(this.#handle)
+    return this.#request(method, params, params.length, undefined)
   }
 
   /**
