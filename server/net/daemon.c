@@ -201,13 +201,26 @@ static void say_failure(const struct failure *f, enum err e, char *why)
                  f->text[0] ? f->text : err_message(e));
 }
 
+static enum err plans_init(struct server *server, struct os *os)
+{
+    uint64_t seed;
+
+    os->ops->random(os, &seed, sizeof seed);
+    return plan_cache_init(&server->plans, os, server->options.query_cache, seed);
+}
+
 static enum err tables_init(struct server *server, struct os *os)
 {
     enum err e = peers_init(&server->peers, os);
 
     if (e)
         return e;
-    e = hash_table_init(&server->connection_ids, os);
+    e = plans_init(server, os);
+    if (!e) {
+        e = hash_table_init(&server->connection_ids, os);
+        if (e)
+            plan_cache_fini(&server->plans);
+    }
     if (e)
         peers_fini(&server->peers);
     return e;
@@ -215,6 +228,7 @@ static enum err tables_init(struct server *server, struct os *os)
 
 static void tables_fini(struct server *server)
 {
+    plan_cache_fini(&server->plans);
     hash_table_fini(&server->connection_ids);
     peers_fini(&server->peers);
 }

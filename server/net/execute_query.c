@@ -76,6 +76,7 @@ static enum err begin(struct execution *w, bool only_explains)
     const struct options *o = &w->session->server->options;
     const struct call_value *params = w->call->params;
     struct query_request request = {
+        .plans = &w->session->server->plans,
         .text = params[PARAM_ID_TEXT].text,
         .arguments = params[PARAM_ID_ARGS].raw,
         .text_max = o->query_text,

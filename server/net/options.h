@@ -138,6 +138,8 @@ enum option_type {
       "maximum size of the text of a query")                                                   \
     X(BYTES, query_memory, "query-memory", "64MiB", 64 * KIB, 64 * GIB, NULL, true,            \
       "maximum memory of one query: its plan, and what it sorts, groups and joins")            \
+    X(BYTES, query_cache, "query-cache", "16MiB", 0, 64 * GIB, NULL, false,                    \
+      "memory for texts of queries that are kept with their plans; 0 keeps none")               \
     X(BYTES, update_work, "update-work", "16MiB", KIB, GIB, NULL, false,                       \
       "maximum work of one update: the size of the record, counted once for each change")      \
     X(COUNT, update_commits, "update-commits", "10000", 1, 1000000, NULL, false,               \

@@ -20,6 +20,7 @@
 #include "server/net/seats.h"
 #include "server/net/turn_clock.h"
 #include "server/os/os_uv.h"
+#include "server/query/plan_cache.h"
 #include "server/storage/durability.h"
 
 #define SERVER_VERSION "0.1.0"
@@ -63,6 +64,7 @@ struct server {
     struct hash_table connection_ids;   /* the same, by id */
     size_t connection_count; /* refused ones included, while they are told so */
     struct seats seats;
+    struct plan_cache plans; /* of queries, for all clients */
     struct peers peers;
     struct list_link pushes; /* strand.in_pushes: to be looked at when the turn ends */
     struct list_link warned; /* session.in_warned: subscribed to warnings */

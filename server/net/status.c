@@ -226,6 +226,17 @@ static void put_unused_memory(struct net_buffer *b, const struct server *server,
     facts_end(&f);
 }
 
+static void put_plans(struct net_buffer *b, const struct plan_cache *plans)
+{
+    put_word(b, "plans");
+    put_map(b, 5);
+    put_fact(b, "texts", plans->texts.count);
+    put_fact(b, "bytes", plans->bytes);
+    put_fact(b, "limit", plans->bytes_max);
+    put_fact(b, "hits", plans->found);
+    put_fact(b, "misses", plans->missed);
+}
+
 enum err execute_status(struct execution *w)
 {
     struct server *server = execution_session(w)->server;
@@ -236,7 +247,7 @@ enum err execute_status(struct execution *w)
 
     memset(&s, 0, sizeof s);
     db_status(server->db, &s);
-    put_map(b, 16);
+    put_map(b, 17);
     put_health(b, server->db);
     put_word(b, "server");
     put_map(b, 3);
@@ -264,6 +275,7 @@ enum err execute_status(struct execution *w)
     put_fact(b, "limit", s.cache.limit);
     put_fact(b, "hits", s.cache.hits);
     put_fact(b, "misses", s.cache.misses);
+    put_plans(b, &server->plans);
     put_log(b, &s);
     put_transactions(b, &s);
     put_connections(b, server);

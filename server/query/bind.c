@@ -452,25 +452,53 @@ static struct expr *bind_call(struct binder *b, const struct ast *a)
 
 /* ---- parameters ---- */
 
+static bool is_parameter(const struct plan_parameter *p, const struct ast *a)
+{
+    if (a->kind == AST_PARAMETER)
+        return slice_is_none(p->name) && p->number == a->number - 1;
+    return !slice_is_none(p->name) && slice_equal(p->name, a->text);
+}
+
+static struct plan_parameter *parameter_room(struct binder *b)
+{
+    struct plan *p = b->plan;
+    uint32_t room = 2 * p->parameter_room + 4;
+    struct plan_parameter *grown;
+
+    if (p->parameter_count < p->parameter_room)
+        return &p->parameters[p->parameter_count++];
+    grown = bind_alloc(b, room * sizeof *grown);
+    if (!grown)
+        return NULL;
+    if (p->parameter_count)
+        memcpy(grown, p->parameters, p->parameter_count * sizeof *grown);
+    p->parameters = grown;
+    p->parameter_room = room;
+    return &p->parameters[p->parameter_count++];
+}
+
+/* Arguments are not known here: the plan may be used again with others (arguments.h). */
 static struct expr *bind_parameter(struct binder *b, const struct ast *a)
 {
-    const struct plan_arguments *given = b->plan->arguments;
-    bool by_place = a->kind == AST_PARAMETER;
     struct expr *e = bind_new(b, EXPR_PARAMETER, a);
+    struct plan_parameter *made;
 
     if (!e)
         return NULL;
-    e->number = by_place ? a->number - 1 : 0;
-    while (!by_place && given->names && e->number < given->count &&
-           !slice_equal(given->names[e->number], a->text))
+    while (e->number < b->plan->parameter_count &&
+           !is_parameter(&b->plan->parameters[e->number], a))
         e->number++;
-    if (by_place && given->names)
-        bind_refuse(b, a->place, "args is a map: its parameters have names, as $name");
-    else if (!by_place && !given->names && given->count)
-        bind_refuse(b, a->place, "args is a list: its parameters have places, as $1");
-    else if (e->number >= given->count || (!by_place && !given->names))
-        bind_refuse(b, a->place, "args has no value for $%s", text_show(a->text));
-    return b->e ? NULL : e;
+    if (e->number < b->plan->parameter_count)
+        return e;
+    made = parameter_room(b);
+    if (!made)
+        return NULL;
+    *made = (struct plan_parameter){.name = SLICE_NONE, .at = a->place};
+    if (a->kind == AST_PARAMETER)
+        made->number = a->number - 1;
+    else
+        made->name = a->text;
+    return e;
 }
 
 /* ---- all of them ---- */

@@ -7,15 +7,13 @@
 #include "server/query/plan_write.h"
 
 enum err plan_make(struct op *op, struct cursor *anchor, struct slice text,
-                   const struct ast_statement *s, const struct plan_arguments *arguments,
-                   struct plan *out)
+                   const struct ast_statement *s, struct plan *out)
 {
     struct binder b = {.op = op, .anchor = anchor, .plan = out, .bind_query = plan_apply};
     struct bind_rows rows = {0};
 
     out->text = text;
     out->statement = s;
-    out->arguments = arguments;
     if (s->verb != AST_SELECT) {
         plan_write(&b);
         return b.e;

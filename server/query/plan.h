@@ -12,7 +12,6 @@ struct cursor;
 /* Plan the statement, with the stores that the anchor sees. ERR_BAD_QUERY, ERR_NO_STORE, ERR_NOMEM,
  * ...: op->failure says where. out->arena is set; everything lies in it. */
 enum err plan_make(struct op *op, struct cursor *anchor, struct slice text,
-                   const struct ast_statement *s, const struct plan_arguments *arguments,
-                   struct plan *out);
+                   const struct ast_statement *s, struct plan *out);
 
 #endif

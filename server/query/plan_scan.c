@@ -17,6 +17,25 @@
 
 #include <string.h>
 
+/* Who uses the plan again finds it again, too. */
+static void note_store(struct binder *b, struct slice name, struct schema *schema)
+{
+    struct plan *p = b->plan;
+    uint32_t room = 2 * p->store_room + 4;
+
+    if (p->store_count == p->store_room) {
+        struct plan_store *grown = bind_alloc(b, room * sizeof *grown);
+
+        if (!grown)
+            return;
+        if (p->store_count)
+            memcpy(grown, p->stores, p->store_count * sizeof *grown);
+        p->stores = grown;
+        p->store_room = room;
+    }
+    p->stores[p->store_count++] = (struct plan_store){name, schema};
+}
+
 void plan_find_store(struct binder *b, struct slice name, uint32_t place, struct schema **out)
 {
     if (b->e)
@@ -28,6 +47,8 @@ void plan_find_store(struct binder *b, struct slice name, uint32_t place, struct
     b->e = cursor_find_store(b->op, b->anchor, name, out);
     if (b->e)
         query_set_place(&b->op->failure, b->e, b->plan->text, place);
+    else
+        note_store(b, name, *out);
 }
 
 /* ---- the keys that there are ---- */

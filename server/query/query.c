@@ -5,7 +5,9 @@
 #include "server/query/definition.h"
 #include "server/query/explain.h"
 #include "server/query/parse.h"
+#include "server/query/arguments.h"
 #include "server/query/plan.h"
+#include "server/query/prepared.h"
 #include "server/query/run.h"
 #include "server/query/writer.h"
 #include "server/txn/auto.h"
@@ -18,10 +20,9 @@ struct query {
     struct os *os;
     struct txn *given; /* that it is of; NULL: autocommit */
     struct query_request request; /* as it was begun, in the arena */
-    struct ast_statement *statement;
+    struct prepared *prepared;    /* its text and plan; a reference */
     struct statement_writer writer; /* of statements that write */
-    struct arena arena; /* of the text, the trees, the plan */
-    struct plan plan;
+    struct arena arena; /* of its arguments, and of what stays as long as it runs */
     struct plan_arguments arguments;
     struct query_run run;
     struct cursor *anchor; /* owned */
@@ -46,12 +47,13 @@ void query_close(struct query *q)
     query_let_go(q);
     run_fini(&q->run);
     arena_free(&q->arena);
+    prepared_unref(q->prepared);
     os_free(q->os, q, sizeof *q);
 }
 
 static bool query_defines(const struct query *q)
 {
-    return q->statement->verb >= AST_CREATE_STORE;
+    return q->prepared->statement->verb >= AST_CREATE_STORE;
 }
 
 static enum err query_nomem(struct op *op)
@@ -73,92 +75,117 @@ static enum err query_keep(struct query *q, struct op *op, struct slice bytes,
     return ERR_OK;
 }
 
-/* ---- arguments ---- */
-
-static enum err arguments_refuse(struct op *op)
-{
-    return failure_set(&op->failure, ERR_BAD_REQUEST,
-                       "query: args must be a list of values, or a map with names as keys");
-}
-
-static enum err arguments_read(struct query *q, struct op *op, struct slice bytes)
-{
-    struct plan_arguments *a = &q->arguments;
-    struct msgpack_cursor c = msgpack_open(bytes);
-    struct msgpack_token head;
-    bool is_map;
-
-    if (slice_is_none(bytes))
-        return ERR_OK;
-    if (msgpack_read(&c, &head) || (head.type != MSGPACK_ARRAY && head.type != MSGPACK_MAP))
-        return arguments_refuse(op);
-    is_map = head.type == MSGPACK_MAP;
-    a->values = arena_alloc(&q->arena, (head.count + 1) * sizeof *a->values);
-    a->names = is_map ? arena_alloc(&q->arena, (head.count + 1) * sizeof *a->names) : NULL;
-    if (!a->values || (is_map && !a->names))
-        return query_nomem(op);
-    for (; a->count < head.count; a->count++) {
-        struct slice value;
-
-        if (is_map && msgpack_read_text(&c, &a->names[a->count]))
-            return arguments_refuse(op);
-        if (msgpack_skip(&c, MSGPACK_DEPTH_MAX, &value))
-            return arguments_refuse(op);
-        a->values[a->count] = datum_read(value);
-    }
-    return ERR_OK;
-}
-
-/* Values that become parts of documents: texts are UTF-8, and so on. */
-static enum err arguments_check(struct op *op, struct slice bytes)
-{
-    const char *why = "";
-    enum err e =
-        slice_is_none(bytes) ? ERR_OK : msgpack_check_document(bytes, MSGPACK_DEPTH_MAX, &why);
-
-    if (!e || e == ERR_NOMEM)
-        return e ? query_nomem(op) : ERR_OK;
-    return failure_set(&op->failure, ERR_BAD_VALUE, "query: invalid args: %s", why);
-}
-
 /* ---- from text to plan ---- */
 
 static enum err query_read(struct query *q, struct op *op, const struct query_request *request)
 {
-    enum err e = query_keep(q, op, request->text, &q->request.text);
+    enum err e = ERR_OK;
 
-    q->request.text_max = request->text_max;
-    q->request.memory_max = request->memory_max;
-    q->request.answer_max = request->answer_max;
-    q->request.plan_seed = request->plan_seed;
-    if (!e && !slice_is_none(request->arguments))
+    q->request = *request;
+    q->request.text = q->request.arguments = SLICE_NONE;
+    if (!slice_is_none(request->arguments))
         e = query_keep(q, op, request->arguments, &q->request.arguments);
+    return e ? e : arguments_read(op, q->request.arguments, &q->arena, &q->arguments);
+}
+
+static enum err query_parse_text(struct query *q, struct op *op, struct slice text)
+{
+    struct prepared *p = prepared_new(q->os, text);
+    enum err e;
+
+    if (!p)
+        return query_nomem(op);
+    e = query_parse(p->text, &p->arena, &p->statement, &op->failure);
+    prepared_unref(q->prepared);
+    q->prepared = p;
+    return e;
+}
+
+/* As it is kept, or read anew. */
+static enum err query_prepare(struct query *q, struct op *op, const struct query_request *r)
+{
+    if (r->plans)
+        q->prepared =
+            plan_cache_find(r->plans, op_database(op), op->db->catalogue.changes, r->text);
+    return q->prepared ? ERR_OK : query_parse_text(q, op, r->text);
+}
+
+/* Whether the stores of the plan are those that the anchor sees. */
+static enum err query_is_as_seen(struct query *q, struct op *op, bool *is_same)
+{
+    const struct plan *p = &q->prepared->plan;
+
+    *is_same = q->prepared->is_planned;
+    for (uint32_t i = 0; i < p->store_count && *is_same; i++) {
+        struct schema *seen;
+        enum err e = cursor_find_store(op, q->anchor, p->stores[i].name, &seen);
+
+        if (e == ERR_NO_STORE)
+            failure_clear(&op->failure);
+        else if (e)
+            return e;
+        *is_same = !e && seen == p->stores[i].schema;
+    }
+    return ERR_OK;
+}
+
+/* Drafts are their transaction's alone, and what has been superseded is for old snapshots. */
+static bool query_can_be_kept(const struct query *q)
+{
+    const struct plan *p = &q->prepared->plan;
+
+    for (uint32_t i = 0; i < p->store_count; i++)
+        if (!p->stores[i].schema->commit || p->stores[i].schema->superseded)
+            return false;
+    return q->request.plans && !q->prepared->is_kept && p->store_count > 0;
+}
+
+/* *is_new: it is nobody else's. */
+static enum err query_make_plan(struct query *q, struct op *op, bool *is_new)
+{
+    bool is_same = false;
+    enum err e = query_is_as_seen(q, op, &is_same);
+
+    *is_new = !is_same;
+    if (e || is_same)
+        return e;
+    if (q->prepared->is_planned) { /* another's view of the stores */
+        e = query_parse_text(q, op, q->prepared->text);
+        *is_new = false;
+    }
     if (!e)
-        e = arguments_check(op, q->request.arguments);
-    if (!e)
-        e = arguments_read(q, op, q->request.arguments);
-    return e ? e : query_parse(q->request.text, &q->arena, &q->statement, &op->failure);
+        e = plan_make(op, q->anchor, q->prepared->text, q->prepared->statement,
+                      &q->prepared->plan);
+    q->prepared->is_planned = !e;
+    return e;
 }
 
 static enum err query_plan(struct query *q, struct op *op, struct txn *t)
 {
+    struct datum *values = NULL;
+    bool is_new = false;
     enum err e = cursor_open_anchor(op, t, &q->anchor);
 
     if (!e)
-        e = plan_make(op, q->anchor, q->request.text, q->statement, &q->arguments, &q->plan);
+        e = query_make_plan(q, op, &is_new);
+    if (!e)
+        e = arguments_match(op, &q->arguments, &q->prepared->plan, &q->arena, &values);
     if (e)
         return e;
-    e = run_init(&q->run, &q->plan, q->anchor);
+    e = run_init(&q->run, &q->prepared->plan, q->anchor, &q->arena);
     if (e)
         return query_nomem(op);
+    if (is_new && query_can_be_kept(q))
+        plan_cache_keep(q->request.plans, op_database(op), q->prepared);
+    q->run.expr.parameters = values;
     q->run.bytes_max = q->run.expr.memory_max = q->request.memory_max;
     q->run.seed = op->db->hash_seed;
     q->run.plan_seed = q->request.plan_seed;
     q->writer = (struct statement_writer){
         .run = &q->run, .txn = t, .answer_max = q->request.answer_max};
     run_resume(&q->run, op);
-    if (q->plan.root)
-        step_open(&q->run, q->plan.root);
+    if (q->prepared->plan.root)
+        step_open(&q->run, q->prepared->plan.root);
     return ERR_OK;
 }
 
@@ -207,11 +234,12 @@ enum err query_begin(struct op *op, struct txn *t, const struct query_request *r
     q->given = t;
     q->request.arguments = SLICE_NONE;
     arena_init(&q->arena, os);
-    q->plan.arena = &q->arena;
     e = query_read(q, op, request);
+    if (!e)
+        e = query_prepare(q, op, request);
     if (!e && !query_defines(q) &&
-        (q->statement->verb == AST_SELECT || request->only_explains ||
-         q->statement->is_explained))
+        (q->prepared->statement->verb == AST_SELECT || request->only_explains ||
+         q->prepared->statement->is_explained))
         e = query_plan(q, op, t);
     else if (!e && !query_defines(q))
         e = query_plan_write(q, op);
@@ -229,7 +257,7 @@ enum err query_begin(struct op *op, struct txn *t, const struct query_request *r
 
 bool query_writes(const struct query *q)
 {
-    return q->statement->verb != AST_SELECT;
+    return q->prepared->statement->verb != AST_SELECT;
 }
 
 /* Begin it again, since another has committed what it would have written. */
@@ -239,6 +267,7 @@ static enum err query_again(struct query **at, struct op *op)
     enum err e;
 
     op_release(op);
+    q->request.text = q->prepared->text;
     e = query_begin(op, NULL, &q->request, at);
     if (e) {
         *at = q;
@@ -260,7 +289,8 @@ enum err query_write(struct query **at, struct op *op, uint64_t *changed)
         return query_again(at, op);
     if (query_defines(q)) {
         *changed = 0;
-        return definition_run(op, q->given, q->statement, q->request.text, &q->arena);
+        return definition_run(op, q->given, q->prepared->statement, q->prepared->text,
+                              &q->arena);
     }
     e = auto_begin(op, &in, false);
     if (!e && !op->is_ending) {
@@ -281,7 +311,7 @@ enum err query_write(struct query **at, struct op *op, uint64_t *changed)
 
 bool query_is_explained(const struct query *q)
 {
-    return q->statement->is_explained;
+    return q->prepared->statement->is_explained;
 }
 
 static enum err query_measure(struct query *q, struct op *op)
@@ -289,7 +319,7 @@ static enum err query_measure(struct query *q, struct op *op)
     enum err e;
 
     if (query_writes(q))
-        return query_refuse(&op->failure, q->request.text, 0,
+        return query_refuse(&op->failure, q->prepared->text, 0,
                             "explain analyze supports only select: this statement would write");
     q->run.measures = true;
     do {
@@ -306,9 +336,9 @@ enum err query_explain(struct query *q, struct op *op, bool analyze, struct slic
 
     run_resume(&q->run, op);
     if (query_defines(q))
-        return query_refuse(&op->failure, q->request.text, 0,
+        return query_refuse(&op->failure, q->prepared->text, 0,
                             "explain does not support create and drop");
-    if (!q->is_measured && (analyze || q->statement->is_analyzed))
+    if (!q->is_measured && (analyze || q->prepared->statement->is_analyzed))
         e = query_measure(q, op);
     q->is_measured = q->is_measured || !e;
     if (!e)
@@ -340,13 +370,13 @@ void query_answers(const struct query *q, void (*each)(void *context, struct sli
 
 unsigned query_column_count(const struct query *q)
 {
-    return q->plan.column_count;
+    return q->prepared->plan.column_count;
 }
 
 struct slice query_column_name(const struct query *q, unsigned i)
 {
-    ASSERT(i < q->plan.column_count);
-    return q->plan.columns[i];
+    ASSERT(i < q->prepared->plan.column_count);
+    return q->prepared->plan.columns[i];
 }
 
 enum err query_next(struct query *q, struct op *op)
@@ -358,7 +388,7 @@ enum err query_next(struct query *q, struct op *op)
     ASSERT(q->run.op == op);
     e = cursor_check_anchor(op, q->anchor);
     if (!e)
-        e = step_next(&q->run, q->plan.root);
+        e = step_next(&q->run, q->prepared->plan.root);
     if (e == ERR_END)
         q->ended = e;
     return e;
@@ -366,8 +396,8 @@ enum err query_next(struct query *q, struct op *op)
 
 const struct datum *query_column(const struct query *q, unsigned i)
 {
-    ASSERT(i < q->plan.column_count);
-    return &q->run.expr.slots[q->plan.column_slot + i];
+    ASSERT(i < q->prepared->plan.column_count);
+    return &q->run.expr.slots[q->prepared->plan.column_slot + i];
 }
 
 void query_turn(struct query *q, struct op *op)

@@ -13,9 +13,11 @@
 #include "server/txn/txn.h"
 
 struct cursor;
+struct plan_cache;
 struct query; /* opaque, owned by who began it */
 
 struct query_request { /* borrowed during query_begin */
+    struct plan_cache *plans; /* where plans are kept; NULL: nowhere */
     struct slice text;
     struct slice arguments; /* MessagePack, a list or a map; none: there are none */
     uint64_t text_max, memory_max; /* bytes: query-text, query-memory */

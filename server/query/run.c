@@ -9,7 +9,8 @@
 #include "server/query/run_sort.h"
 #include "server/txn/op.h"
 
-enum err run_init(struct query_run *r, struct plan *p, struct cursor *anchor)
+enum err run_init(struct query_run *r, const struct plan *p, struct cursor *anchor,
+                  struct arena *arena)
 {
     size_t states = p->step_count * sizeof *r->states;
     size_t slots = (p->slot_count + 1) * sizeof *r->expr.slots;
@@ -17,11 +18,11 @@ enum err run_init(struct query_run *r, struct plan *p, struct cursor *anchor)
     r->next = step_next;
     r->open = step_open;
     r->plan = p;
-    r->os = p->arena->os;
-    r->arena = p->arena;
+    r->os = arena->os;
+    r->arena = arena;
     r->anchor = anchor;
-    r->states = arena_alloc(p->arena, states);
-    r->expr.slots = arena_alloc(p->arena, slots);
+    r->states = arena_alloc(arena, states);
+    r->expr.slots = arena_alloc(arena, slots);
     if (!r->states || !r->expr.slots)
         return ERR_NOMEM;
     memset(r->states, 0, states);
@@ -31,9 +32,7 @@ enum err run_init(struct query_run *r, struct plan *p, struct cursor *anchor)
         arena_init(&r->states[i].row_arena, r->os);
     }
     r->expr.text = p->text;
-    r->expr.parameters = p->arguments->values;
-    r->expr.parameter_count = p->arguments->count;
-    r->bytes = p->arena->bytes;
+    r->bytes = p->arena->bytes + arena->bytes;
     return ERR_OK;
 }
 

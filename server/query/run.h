@@ -6,8 +6,9 @@
 
 #include "server/query/run_state.h"
 
-/* states and slots lie in the plan's arena. ERR_NOMEM. */
-enum err run_init(struct query_run *r, struct plan *p, struct cursor *anchor);
+/* States and slots lie in the arena, as all that stays as long as the run. ERR_NOMEM. */
+enum err run_init(struct query_run *r, const struct plan *p, struct cursor *anchor,
+                  struct arena *arena);
 void run_fini(struct query_run *r);
 /* Let go of all cursors; the plan reads nothing any more. */
 void run_close_cursors(struct query_run *r);

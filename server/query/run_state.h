@@ -79,14 +79,14 @@ struct query_run {
     /* step_next of run.h, for steps that pull from others */
     enum err (*next)(struct query_run *r, const struct step *s);
     void (*open)(struct query_run *r, const struct step *s); /* step_open */
-    struct plan *plan; /* borrowed */
+    const struct plan *plan; /* borrowed */
     struct os *os;
     struct op *op;     /* of the call at hand */
     struct cursor *anchor; /* borrowed: whose snapshot it reads */
     struct arena *arena;   /* of what stays as long as the run */
     uint64_t plan_seed;    /* not 0: scans take any way that gives the same rows */
     struct expr_run expr;
-    struct step_state *states; /* in the plan's arena */
+    struct step_state *states; /* in the run's arena */
     uint64_t bytes;            /* of all arenas, the plan's included, and cursors */
     uint64_t bytes_max;        /* query-memory */
     unsigned steps;            /* in this turn */

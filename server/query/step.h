@@ -133,10 +133,15 @@ struct step {
     struct expr *limit, *offset; /* LIMIT; of SORT: how many are wanted, as far as known */
 };
 
-struct plan_arguments { /* what parameters stand for */
-    struct slice *names; /* of a map; NULL: they have places */
-    struct datum *values;
-    uint32_t count;
+struct plan_parameter { /* EXPR_PARAMETER by its number */
+    struct slice name; /* none: it has a place among the arguments, */
+    uint32_t number;   /* from 0 */
+    uint32_t at;       /* where it stands in the text first */
+};
+
+struct plan_store { /* that the plan reads or writes */
+    struct slice name;
+    struct schema *schema; /* borrowed, as the anchor of the plan has seen it */
 };
 
 struct plan {
@@ -153,7 +158,10 @@ struct plan {
     unsigned column_slot;
     struct slice *columns;
     bool is_value;
-    const struct plan_arguments *arguments; /* borrowed */
+    struct plan_parameter *parameters;
+    uint32_t parameter_count, parameter_room;
+    struct plan_store *stores;
+    uint32_t store_count, store_room;
     /* Of statements that write. */
     struct schema *target;
     struct step *target_scan; /* of update and delete */

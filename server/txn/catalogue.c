@@ -617,6 +617,7 @@ void catalogue_publish(struct catalogue *c, struct schema *s, uint64_t commit, u
     ASSERT(commit > 0 && !s->commit);
     ASSERT(e && s->refs > 0);
     draft_end(c, s);
+    c->changes++;
     s->commit = commit;
     s->version = version;
     s->durability = durability;

@@ -139,6 +139,7 @@ struct catalogue {
     uint64_t stores;           /* newest versions that are not dropped */
     uint64_t indexes;          /* of those */
     uint64_t versions;         /* schemas */
+    uint64_t changes;          /* definitions published, ever: what was made of them is outdated */
     uint64_t steps;            /* versions looked at, ever: tests count them */
 };
 

@@ -1,5 +1,5 @@
 """Which way a query reads its stores, and that it is answered alike by each."""
-from holdfast import Ext
+from holdfast import Ext, daemon
 
 NAN = float("nan")
 
@@ -203,3 +203,85 @@ def test_a_range_of_an_index_is_what_a_serializable_transaction_reads(d):
                 assert c.fails("commit", 1).name in ("CONFLICT", "TXN_FAILED"), text
             else:
                 c.call("commit", 1)
+
+
+def kept(c):
+    return c.call("status")["plans"]
+
+
+def test_a_text_that_was_asked_before_is_not_planned_again(d):
+    with d.client() as c:
+        make(c, "again", [{"v": n} for n in range(200)], [("by_v", {"key": ["v"]})])
+        text = "select id from again where v = $1"
+        for n in range(20):
+            before = kept(c)
+            assert c.call("query", 0, text, [n])["rows"] == [[n]]
+            after = kept(c)
+            assert after["misses"] - before["misses"] == (n == 0), (n, before, after)
+            assert after["hits"] - before["hits"] == (n > 0)
+        # Whatever the arguments are, they are looked at each time.
+        assert c.call("query", 0, text, [{"m": 1}])["rows"] == []
+        assert c.call("query", 0, text, [None])["rows"] == []
+        assert c.fails("query", 0, text).details["column"] == 32
+        assert c.fails("query", 0, text, {"a": 1}).details["column"] == 32
+        named = "select id from again where v = $x or v = $y order by id"
+        assert c.call("query", 0, named, {"y": 3, "x": 5})["rows"] == [[3], [5]]
+        assert c.call("query", 0, named, {"x": 1, "z": 9, "y": 2})["rows"] == [[1], [2]]
+        assert "$y" in c.fails("query", 0, named, {"x": 1}).message
+        assert "by index by_v" in plan(c, text, [1])
+        assert "by index by_v" in plan(c, text, [2])
+
+
+def test_plans_go_with_the_definitions_that_they_are_of(d):
+    with d.client() as c, d.client() as old:
+        make(c, "changing", [{"v": n, "w": -n} for n in range(200)])
+        text = "select w from changing where v = $1"
+        assert c.call("query", 0, text, [7])["rows"] == [[-7]]
+        old.call("begin", 1, {"read_only": True})
+        assert old.call("query", 1, text, [8])["rows"] == [[-8]]
+        c.call("create_index", 0, "changing", "by_v", {"key": ["v"]})
+        assert "by index by_v" in plan(c, text, [7])
+        assert "(all)" in plan(old, text, [8], 1)
+        assert old.call("query", 1, text, [8])["rows"] == [[-8]]
+        assert c.call("query", 0, text, [7])["rows"] == [[-7]]
+        c.call("drop_index", 0, "changing", "by_v")
+        assert c.call("query", 0, text, [7])["rows"] == [[-7]]
+        c.call("begin", 1, {})
+        c.call("drop_store", 1, "changing")
+        c.call("create_store", 1, "changing", {"key": ["v"]})
+        c.call("put", 1, "changing", {"v": 7, "w": 1000})
+        assert c.call("query", 1, text, [7])["rows"] == [[1000]]
+        assert old.call("query", 0, text, [7])["rows"] == [[-7]]
+        c.call("commit", 1)
+        assert c.call("query", 0, text, [7])["rows"] == [[1000]]
+        assert old.call("query", 1, text, [8])["rows"] == [[-8]]
+        assert old.call("query", 0, text, [7])["rows"] == [[1000]]
+        c.call("drop_store", 0, "changing")
+        assert c.fails("query", 0, text, [7]).name == "NO_STORE"
+        assert old.call("query", 1, text, [8])["rows"] == [[-8]]
+        old.call("rollback", 1)
+        # A plan that an old reader made is not there for others.
+        before = kept(c)["misses"]
+        for _ in range(3):
+            assert c.fails("query", 0, text, [7]).name == "NO_STORE"
+        assert kept(c)["misses"] == before + 3
+
+
+def test_plans_are_kept_within_their_limit():
+    with daemon("--query-cache", "128KiB") as d, d.client() as c:
+        make(c, "many", [{"v": n} for n in range(10)])
+        for n in range(300):
+            assert c.call("query", 0, "select id from many where v = %d" % (n % 10 + n * 10))["rows"] == (
+                [[n]] if n < 1 else [])
+            plans = kept(c)
+            assert plans["bytes"] <= plans["limit"] == 128 << 10, plans
+        assert 3 < plans["texts"] < 300, plans
+        long = "select id from many where v in (%s)" % ", ".join(map(str, range(2000)))
+        texts = kept(c)["texts"]
+        assert len(c.call("query", 0, long)["rows"]) == 10
+        assert kept(c)["texts"] == texts
+    with daemon("--query-cache", "0") as d, d.client() as c:
+        make(c, "none", [{"v": 1}])
+        for _ in range(3):
+            assert c.call("query", 0, "select id from none")["rows"] == [[0]]
+        assert kept(c) == {"texts": 0, "bytes": 0, "limit": 0, "hits": 0, "misses": 3}

@@ -1,6 +1,7 @@
 /* test_query.c - queries in the core, on a simulated machine: whatever runs short of memory gives
  * all of it back; others have a turn between any two rows; what is read is the state before a
  * statement; and bounds say what their conditions say, wherever the records lie. */
+#include "server/query/prepared.h"
 #include "server/query/query.h"
 #include "server/txn/cursor.h"
 #include "server/txn/indexes.h"
@@ -71,10 +72,12 @@ static enum err run_query(struct answer *a, struct query **q)
 }
 
 static uint64_t plan_seed;
+static struct plan_cache plans;
 
 static struct answer ask_within(struct txn *t, const char *text, uint64_t memory_max)
 {
-    struct query_request request = {.text = slice_text(text),
+    struct query_request request = {.plans = &plans,
+                                    .text = slice_text(text),
                                     .arguments = SLICE_NONE,
                                     .text_max = 10000,
                                     .memory_max = memory_max,
@@ -125,6 +128,7 @@ static void expect(const char *text, unsigned count, const int64_t *numbers)
 static void setup(void)
 {
     core_open(&rig, 7);
+    MUST_EQ(plan_cache_init(&plans, sim_table(rig.sim), 1 << 20, 3), ERR_OK);
     ask(NULL, "create store s key (id)");
     ask(NULL, "create index by_n on s (n)");
     ask(NULL, "insert into s select x as id, x as n, 'text' as s from unnest(range(0, 200)) x");
@@ -133,6 +137,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+    plan_cache_fini(&plans);
     core_close(&rig); /* every byte must have come back */
 }
 
@@ -219,6 +224,27 @@ static int compare_numbers(const void *a, const void *b)
 
     return (x > y) - (x < y);
 }
+
+/* Definitions come and go, and nobody reads by those that are gone. */
+START_TEST(plans_go_with_definitions)
+{
+    uint64_t found;
+
+    EXPECT("select n from s where n = 7", 7);
+    found = plans.found;
+    EXPECT("select n from s where n = 7", 7);
+    MUST_EQ(plans.found, found + 1);
+    for (unsigned i = 0; i < 20; i++) {
+        ask(NULL, "drop index by_n on s");
+        EXPECT("select n from s where n = 7", 7);
+        EXPECT("select n from s where n = 7", 7);
+        ask(NULL, "create index by_n on s (n)");
+        EXPECT("select n from s where n = 7", 7);
+    }
+    MUST_EQ(plans.found, found + 21);
+    MUST(plans.bytes <= plans.bytes_max && plans.texts.count == 1);
+}
+END_TEST
 
 #define PLANS 24
 
@@ -389,6 +415,7 @@ int main(void)
     tcase_add_test(all, a_statement_does_not_meet_its_own_writes);
     tcase_add_test(all, bounds_say_what_conditions_say_wherever_records_lie);
     tcase_add_test(all, keys_that_are_null_are_within_no_bounds);
+    tcase_add_test(all, plans_go_with_definitions);
     tcase_add_test(all, every_plan_gives_the_same_rows);
     tcase_add_test(all, others_have_a_turn_between_any_two_rows);
     tcase_add_test(all, memory_beyond_the_limit_is_refused);
