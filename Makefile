@@ -33,7 +33,7 @@ CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -fPIC -fvisibility=hidden $(WARN) 
           $(EXTRA_CFLAGS)
 LDFLAGS := $(filter -fsanitize% --coverage,$(CFLAGS_$(MODE)))
 LIBS := -luv -llz4 -lxxhash -lutf8proc -lpthread -lm
-CLI_LIBS := -ledit -lutf8proc -lm
+CLI_LIBS := -ledit -lutf8proc -lz -lm
 # msgpack-c judges ours in the tests; no program of ours links it.
 CHECK_LIBS := -lcheck -lsubunit -lrt -lmsgpackc
 

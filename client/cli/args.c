@@ -144,10 +144,7 @@ static bool global_set(struct cli *cli, struct globals *globals, const char *nam
     } else if (strcmp(name, "table") == 0) {
         cli->mode = CLI_MODE_TABLE;
     } else if (strcmp(name, "format") == 0) {
-        if (!cli_mode_named(value, &cli->mode)) {
-            cli_usage(cli, "unknown format \"%.40s\"; expected " CLI_MODES, value);
-            return false;
-        }
+        globals->format = value;
     } else if (strcmp(name, "label") == 0) {
         cli->label = value;
         globals->label = true;
@@ -300,6 +297,16 @@ static bool label_is_used(struct cli *cli, const struct verb *verb)
     return false;
 }
 
+/* --format is that of the results, or of the file. */
+static bool format_set(struct cli *cli, const struct verb *verb, const char *format)
+{
+    cli->format = verb && verb->kind & VERB_FILES ? format : NULL;
+    if (!format || cli->format || cli_mode_named(format, &cli->mode))
+        return true;
+    cli_usage(cli, "unknown format \"%.40s\"; expected " CLI_MODES, format);
+    return false;
+}
+
 bool args_parse(struct cli *cli, int count, char **words, struct args *args,
                 struct globals *globals)
 {
@@ -330,11 +337,12 @@ bool args_parse(struct cli *cli, int count, char **words, struct args *args,
         }
     }
     if (globals->help || globals->version || !args->verb)
-        return true;
+        return format_set(cli, NULL, globals->format);
     if (!cli->in_shell && (cli->input_count > 0 || cli->keep_going)) {
         cli_usage(cli, "%s cannot be combined with a verb (%s)",
                   cli->keep_going ? "--keep-going" : "-c and -f", args->verb->name);
         return false;
     }
-    return count_is_right(cli, args) && (!globals->label || label_is_used(cli, args->verb));
+    return format_set(cli, args->verb, globals->format) && count_is_right(cli, args) &&
+           (!globals->label || label_is_used(cli, args->verb));
 }

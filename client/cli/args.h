@@ -9,6 +9,7 @@ struct globals {
     bool help;
     bool version;
     bool label; /* given with this verb */
+    const char *format;
 };
 
 /* Options that every verb takes; set in struct cli as they are met. */

@@ -53,6 +53,8 @@ struct cli {
     int timeout_ms;
     const char *label; /* NULL: none */
     enum cli_mode mode;
+    const char
+        *format;     /* --format of a verb that reads or writes files; NULL: by their names */
     unsigned style;  /* JSON_PLAIN (of json.h), or 0 */
     bool keep_going; /* a script goes on after an error */
     bool yes;        /* ask nothing */
@@ -103,6 +105,7 @@ struct args;
 #define VERB_WRITES 2u /* refused with --read-only */
 #define VERB_DESTROYS 4u /* never suggested for a word that is not nearly it */
 #define VERB_LABEL 8u    /* takes --label */
+#define VERB_FILES 32u    /* --format is that of the file */
 #define VERB_DIRECT 16u  /* what it prints never goes through a pager */
 
 struct verb {

@@ -1,4 +1,4 @@
-/* import.c - `import`: the lines of a file into a store. */
+/* import.c - `import`: the records of a file into a store. */
 #include "client/cli/args.h"
 #include "client/cli/import_internal.h"
 #include "client/cli/interrupt.h"
@@ -10,7 +10,6 @@
 #include "client/cli/verbs.h"
 #include "proto/msgpack.h"
 
-#include <errno.h>
 #include <stdarg.h>
 
 /* ---- The store ---- */
@@ -163,7 +162,7 @@ static bool read_limits(struct import *im)
     return true;
 }
 
-/* ---- Lines ---- */
+/* ---- Records ---- */
 
 /* Take {"key": ..., "value": ...} apart. */
 static bool split_row(struct slice line, struct slice *key, struct slice *value)
@@ -190,15 +189,6 @@ static void fail_line(struct import *im, uint64_t line, const char *format, ...)
     vsnprintf(error.message, sizeof error.message, format, args);
     va_end(args);
     import_fail(im, line, &error);
-}
-
-static bool is_blank(struct slice line)
-{
-    for (size_t i = 0; i < line.size; i++) {
-        if (!strchr(" \t\r", line.data[i]) || line.data[i] == '\0')
-            return false;
-    }
-    return true;
 }
 
 /* How many values, and whether they nest deeper than depth_max. */
@@ -244,7 +234,46 @@ static bool line_fits(struct import *im, struct import_line *line)
     return false;
 }
 
-/* What was read on a line, as a record. */
+/* The field of a map; none also if it is nil. */
+static struct slice key_column(struct slice record, const char **name)
+{
+    struct slice key = value_field(record, *name = "$key");
+
+    return slice_is_none(key) ? value_field(record, *name = "key") : key;
+}
+
+/* A record of a file with columns: the key is in "$key" or "key", a value that is no map in
+ * "$value", the fields of others in the rest. */
+static bool split_columns(struct import *im, struct slice record, struct import_line *line)
+{
+    struct msgpack_cursor at = msgpack_open(record);
+    const char *name;
+    struct slice field, value;
+    uint32_t pairs = 0;
+
+    line->key = key_column(record, &name);
+    line->value = value_field(record, "$value");
+    if (slice_is_none(line->key)) {
+        fail_line(im, line->line, "no key: expected a column \"$key\" or \"key\"");
+        return false;
+    }
+    if (!slice_is_none(line->value))
+        return true;
+    msgpack_read_map(&at, &pairs);
+    hf_pack_reset(&im->row);
+    hf_pack_map(&im->row, pairs - 1);
+    while (pairs-- > 0 && msgpack_read_text(&at, &field) == ERR_OK &&
+           msgpack_skip(&at, MSGPACK_DEPTH_MAX, &value) == ERR_OK) {
+        if (slice_equal(field, slice_text(name)))
+            continue;
+        hf_pack_text_bytes(&im->row, (struct hf_bytes){field.data, field.size});
+        hf_pack_raw(&im->row, (struct hf_bytes){value.data, value.size});
+    }
+    line->value = slice_of_pack(&im->row);
+    return true;
+}
+
+/* What was read, as a record. */
 static bool take_record(struct import *im, struct slice packed, struct import_line *line)
 {
     enum msgpack_type type;
@@ -252,63 +281,48 @@ static bool take_record(struct import *im, struct slice packed, struct import_li
 
     line->value = packed;
     line->key = SLICE_NONE;
-    line->line = im->lines.number;
+    line->line = im->reader.first_line;
+    line->line_end = im->reader.last_line;
+    if (im->rows && im->reader.columns)
+        return split_columns(im, packed, line);
     if (im->rows) {
         if (split_row(packed, &line->key, &line->value))
             return true;
         fail_line(im, line->line,
-                  "expected {\"key\": ..., \"value\": ...}; --records reads lines as records");
+                  "expected {\"key\": ..., \"value\": ...}; --records reads values as records");
         return false;
     }
     if (im->keyed && msgpack_peek(&at, &type) == ERR_OK && type == MSGPACK_ARRAY) {
         fail_line(im, line->line,
-                  "expected an object, found an array; for a file that is one JSON array use "
-                  "`jq -c '.[]'`");
+                  "expected an object, found an array; --format json reads a file that is one "
+                  "array");
         return false;
     }
     return true;
 }
 
-/* One line: to MessagePack, and on its way. */
-static bool import_line(struct import *im, struct slice text, struct hf_pack *packed)
-{
-    struct import_line line;
-    struct json_error error;
-
-    if (is_blank(text))
-        return true;
-    hf_pack_reset(packed);
-    if (!json_parse(text, im->cli->style, packed, &error)) {
-        fail_line(im, im->lines.number, "column %lu: %s", error.column, error.message);
-        return false;
-    }
-    return take_record(im, slice_of_pack(packed), &line) && line_fits(im, &line) &&
-           import_send_record(im, &line);
-}
-
-static void import_lines(struct import *im)
+static void import_records(struct import *im)
 {
     struct hf_pack packed = {0};
-    enum lines_result result = LINES_ONE;
-    struct slice line;
+    struct import_line line;
     bool ok = true;
 
     while (ok && !im->failed) {
+        enum reader_result result = READER_ONE;
+
         if (interrupt_seen()) {
             fail_line(im, 0, "interrupted");
             break;
         }
-        result = lines_next(&im->lines, &line);
-        if (result != LINES_ONE)
+        result = reader_next(&im->reader, &packed);
+        if (result == READER_FAILED)
+            fail_line(im, im->reader.failed_line, "%s", im->reader.why);
+        if (result != READER_ONE)
             break;
-        ok = import_line(im, line, &packed);
-        progress_update(&im->progress, im->lines.bytes, im->sure + im->skipped);
+        ok = take_record(im, slice_of_pack(&packed), &line) && line_fits(im, &line) &&
+             import_send_record(im, &line);
+        progress_update(&im->progress, reader_done_bytes(&im->reader), im->sure + im->skipped);
     }
-    if (result == LINES_TOO_LONG)
-        fail_line(im, im->lines.number + 1, "the line is longer than %u MiB",
-                  LINES_BYTES_MAX >> 20);
-    else if (result == LINES_FAILED)
-        fail_line(im, im->lines.number + 1, "cannot read: %s", strerror(errno));
     if (im->failed)
         import_send_stop(im);
     else
@@ -417,8 +431,8 @@ static int import_run(struct import *im, const struct args *args)
         return exit_code;
     }
     progress_begin(&im->progress, cli->err_is_terminal ? cli->err : NULL, true,
-                   im->lines.bytes_total);
-    import_lines(im);
+                   im->reader.bytes_total);
+    import_records(im);
     progress_clear(&im->progress);
     if (im->own_txn) {
         finish_txn(im);
@@ -482,6 +496,7 @@ int verb_import(struct cli *cli, const struct args *args)
 {
     const char *path = args->count > 1 ? args->positional[1] : "-";
     struct import im = {.cli = cli, .file = strcmp(path, "-") == 0 ? "standard input" : path};
+    struct file_format format;
     char name[256];
     int exit_code = CLI_USAGE;
 
@@ -490,14 +505,20 @@ int verb_import(struct cli *cli, const struct args *args)
         return CLI_USAGE;
     if (strcmp(path, "-") == 0 && cli->in_shell)
         return cli_usage(cli, "in the shell, import needs a file");
-    if (!lines_open(&im.lines, path, cli->in))
-        return cli_usage(cli, "cannot open %s: %s", path, strerror(errno));
+    if (!file_format_choose(cli, path, cli->format, &format))
+        return CLI_USAGE;
+    interrupt_lets_finish(); /* a batch on its way is in or not, and it is said which */
+    if (!reader_open(&im.reader, cli, path, &format, args_option(args, "types"))) {
+        reader_close(&im.reader);
+        return CLI_USAGE;
+    }
     exit_code = cli_connect(cli);
     if (exit_code == CLI_OK) {
         interrupt_catch(); /* it stops and says what is in */
         exit_code = import_run(&im, args);
     }
     import_send_fini(&im);
-    lines_close(&im.lines);
+    hf_pack_fini(&im.row);
+    reader_close(&im.reader);
     return exit_code;
 }

@@ -8,8 +8,8 @@
 #define HOLDFAST_CLI_IMPORT_INTERNAL_H
 
 #include "client/cli/cli.h"
-#include "client/cli/lines.h"
 #include "client/cli/progress.h"
+#include "client/cli/reader.h"
 
 #define IMPORT_BATCH_RECORDS_MAX 10000
 #define IMPORT_BATCH_BYTES_MAX (1u << 20) /* a batch that has so much is full */
@@ -37,8 +37,8 @@ struct import_limits {
 /* A record that is to be sent. Bytes are borrowed. */
 struct import_line {
     struct slice value, key; /* key none: the store makes it */
-    uint64_t line;
-    uint64_t elements; /* of both */
+    uint64_t line, line_end; /* from and to which it stands */
+    uint64_t elements;       /* of both */
     bool deep;         /* deeper than `run` takes */
 };
 
@@ -46,7 +46,7 @@ struct import_record {
     struct import_batch *batch;
     size_t value_at, value_size; /* in batch->bytes */
     size_t key_at, key_size;     /* size 0: the store makes the key */
-    uint64_t line;
+    uint64_t line, line_end;
 };
 
 struct import_batch {
@@ -71,7 +71,8 @@ struct import {
     const char *store;
     const char *file; /* as messages name it */
     struct import_limits limits;
-    struct lines lines;
+    struct reader reader;
+    struct hf_pack row; /* a record of columns without its key */
     struct progress progress;
     enum import_on_exists on_exists;
     bool rows;    /* lines are {"key": ..., "value": ...} */

@@ -93,7 +93,7 @@ static void count_sure(struct import *im)
         }
         moved = first && first->state == BATCH_DONE;
         if (moved) {
-            im->sure_line = first->records[first->count - 1].line;
+            im->sure_line = first->records[first->count - 1].line_end;
             im->sure_later -= first->count - first->skipped;
             first->state = BATCH_FREE;
         }
@@ -264,8 +264,8 @@ static bool batch_send(struct import_batch *b)
         uint64_t line = e == HF_TOO_LARGE && b->count == 1 ? b->records[0].line : 0;
 
         import_fail(im, line, hf_conn_error(im->cli->conn));
-    } else if (b->records[b->count - 1].line > im->sent_line) {
-        im->sent_line = b->records[b->count - 1].line;
+    } else if (b->records[b->count - 1].line_end > im->sent_line) {
+        im->sent_line = b->records[b->count - 1].line_end;
     }
     return !im->failed;
 }
@@ -357,6 +357,7 @@ static bool batch_append(struct import_batch *b, const struct import_line *line)
     struct import_record *r = &b->records[b->count++];
 
     r->line = line->line;
+    r->line_end = line->line_end;
     r->value_at = b->bytes.size;
     r->value_size = line->value.size;
     hf_pack_raw(&b->bytes, (struct hf_bytes){line->value.data, line->value.size});
@@ -423,13 +424,14 @@ static bool single_send(struct import *im, const struct import_line *line)
         return false;
     r = &im->batches[0].records[im->free_slots[--im->free_slot_count]];
     r->line = line->line;
+    r->line_end = line->line_end;
     p = hf_call_begin(c, method_of(im), key.size ? 4 : 3);
     hf_pack_uint(p, hf_txn_handle(im->txn));
     pack_params(p, im, (struct hf_bytes){value.data, value.size},
                 key.size ? (struct hf_bytes){key.data, key.size} : HF_NONE);
     if (hf_call_end_callback(c, single_answered, r) != HF_OK)
         import_fail(im, line->line, hf_conn_error(c));
-    im->sent_line = line->line;
+    im->sent_line = line->line_end;
     return !im->failed;
 }
 

@@ -1,4 +1,5 @@
 #include "client/cli/output.h"
+#include "client/cli/fields.h"
 #include "client/cli/json.h"
 #include "client/cli/text.h"
 #include "proto/msgpack.h"
@@ -315,6 +316,19 @@ void output_value(struct cli *cli, struct slice value)
     }
 }
 
+void output_fields(struct cli *cli, struct slice fields, struct slice record)
+{
+    struct hf_pack some = {0};
+
+    if (fields.size == 0) {
+        output_value(cli, record);
+        return;
+    }
+    fields_take(fields, record, &some);
+    output_value(cli, slice_of_pack(&some));
+    hf_pack_fini(&some);
+}
+
 /* ---- Rows ---- */
 
 void output_rows_begin(struct output_rows *rows, struct cli *cli, const char *index)
@@ -326,6 +340,15 @@ void output_rows_begin(struct output_rows *rows, struct cli *cli, const char *in
     begin_table(cli, &rows->table);
 }
 
+/* Columns that are asked for have their place before there is anything in them. */
+static void make_columns(struct table *t, struct slice fields)
+{
+    struct slice name;
+
+    for (uint32_t i = 0; !slice_is_none(name = fields_name(fields, i)); i++)
+        table_column(t, name);
+}
+
 static void add_to_table(struct output_rows *rows, const struct hf_row *row)
 {
     struct table *t = &rows->table;
@@ -335,6 +358,8 @@ static void add_to_table(struct output_rows *rows, const struct hf_row *row)
         put_cell(t, table_column(t, slice_text(rows->index_column)), slice_of(row->index_key));
     if (row->key.data)
         put_cell(t, table_column(t, slice_text("key")), slice_of(row->key));
+    if (rows->fields.size > 0 && rows->count == 1)
+        make_columns(t, rows->fields);
     if (row->value.data && is_record(slice_of(row->value)))
         put_record(t, slice_of(row->value));
     else if (row->value.data)
@@ -345,7 +370,7 @@ static void add_to_table(struct output_rows *rows, const struct hf_row *row)
     }
 }
 
-void output_rows_add(struct output_rows *rows, const struct hf_row *row)
+static void add_row(struct output_rows *rows, const struct hf_row *row)
 {
     const struct {
         const char *name;
@@ -386,6 +411,18 @@ void output_rows_add(struct output_rows *rows, const struct hf_row *row)
     write_line(rows->cli, text);
 }
 
+void output_rows_add(struct output_rows *rows, const struct hf_row *row)
+{
+    struct hf_row some = *row;
+
+    if (rows->fields.size > 0 && row->value.data) {
+        hf_pack_reset(&rows->record);
+        fields_take(rows->fields, slice_of(row->value), &rows->record);
+        some.value = hf_pack_bytes(&rows->record);
+    }
+    add_row(rows, &some);
+}
+
 void output_rows_end(struct output_rows *rows)
 {
     if (cli_tables(rows->cli)) {
@@ -396,6 +433,7 @@ void output_rows_end(struct output_rows *rows)
     }
     table_fini(&rows->table);
     hf_pack_fini(&rows->text);
+    hf_pack_fini(&rows->record);
 }
 
 /* ---- Columns ---- */

@@ -9,6 +9,9 @@
  * table, and all else as JSON. */
 void output_value(struct cli *cli, struct slice value);
 
+/* The same, but of a record only these fields (fields.h); none: all. */
+void output_fields(struct cli *cli, struct slice fields, struct slice record);
+
 /* A value as JSON on a line, whatever the mode. */
 void output_json(struct cli *cli, struct slice value);
 
@@ -21,6 +24,8 @@ void output_nil(struct cli *cli);
  * as "index" before them; or the bare key or value where that is all there is. */
 struct output_rows {
     struct cli *cli;
+    struct slice fields; /* of records only these (fields.h); none: all. Borrowed */
+    struct hf_pack record;
     char index_column[260]; /* what the column of index keys is called */
     struct table table;
     struct hf_pack text;

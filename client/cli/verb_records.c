@@ -1,6 +1,7 @@
 /* verb_records.c - verbs on records. */
 #include "client/cli/changes.h"
 #include "client/cli/confirm.h"
+#include "client/cli/fields.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/json.h"
 #include "client/cli/output.h"
@@ -51,13 +52,22 @@ static void hint_at_text(struct cli *cli, const struct target *target, const cha
     hf_pack_fini(&text);
 }
 
+/* --fields, if it is given. False: a message was printed. */
+static bool take_fields(struct cli *cli, const struct args *args, struct hf_pack *fields)
+{
+    const char *text = args_option(args, "fields");
+
+    return !text || fields_parse(cli, text, fields);
+}
+
 int verb_get(struct cli *cli, const struct args *args)
 {
+    struct hf_pack fields = {0};
     struct target target;
     struct hf_bytes value;
     int exit_code = CLI_USAGE;
 
-    if (!target_init(&target, cli, args))
+    if (!target_init(&target, cli, args) || !take_fields(cli, args, &fields))
         goto done;
     exit_code = cli_connect(cli);
     if (exit_code)
@@ -66,13 +76,14 @@ int verb_get(struct cli *cli, const struct args *args)
                      hf_pack_bytes(&target.key), &value) != HF_OK) {
         exit_code = cli_failed(cli);
     } else if (value.data) {
-        output_value(cli, slice_of(value));
+        output_fields(cli, slice_of_pack(&fields), slice_of(value));
     } else {
         print_none(cli);
         if (!cli->txn)
             hint_at_text(cli, &target, args->positional[1]);
     }
 done:
+    hf_pack_fini(&fields);
     hf_pack_fini(&target.key);
     return exit_code;
 }
@@ -218,7 +229,8 @@ int verb_insert(struct cli *cli, const struct args *args)
 
 /* Print all rows; what was printed before an error stays printed. */
 static int print_scan(struct cli *cli, const struct args_source *source,
-                      const struct range *range, const struct hf_scan_options *scan)
+                      const struct range *range, const struct hf_scan_options *scan,
+                      struct slice fields)
 {
     struct output_rows rows;
     struct hf_cursor *cursor;
@@ -229,6 +241,7 @@ static int print_scan(struct cli *cli, const struct args_source *source,
         HF_OK)
         return cli_failed(cli);
     output_rows_begin(&rows, cli, source->index);
+    rows.fields = fields;
     while ((e = hf_cursor_next(cursor, &row)) == HF_OK && !ferror(cli->out) &&
            !interrupt_seen())
         output_rows_add(&rows, &row);
@@ -254,14 +267,19 @@ int verb_scan(struct cli *cli, const struct args *args)
         .unique = args_option(args, "unique") != NULL,
         .fetch_ahead = true, /* nothing is written between the rows */
     };
+    struct hf_pack fields = {0};
     struct range range;
     struct args_source source;
     int exit_code = CLI_USAGE;
 
     if (!range_init(&range, cli, args) || !source_init(&source, cli, args) ||
         !args_number(cli, args, "limit", &scan.limit) ||
-        !args_number(cli, args, "offset", &scan.offset))
+        !args_number(cli, args, "offset", &scan.offset) || !take_fields(cli, args, &fields))
         goto done;
+    if (scan.keys_only && fields.size) {
+        cli_usage(cli, "--keys and --fields cannot be combined");
+        goto done;
+    }
     if (scan.keys_only && scan.values_only) {
         cli_usage(cli, "--keys and --values cannot be combined");
         goto done;
@@ -273,8 +291,9 @@ int verb_scan(struct cli *cli, const struct args *args)
     scan.index = source.index;
     exit_code = range_open(&range, cli, &source);
     if (exit_code == CLI_OK)
-        exit_code = print_scan(cli, &source, &range, &scan);
+        exit_code = print_scan(cli, &source, &range, &scan, slice_of_pack(&fields));
 done:
+    hf_pack_fini(&fields);
     range_fini(&range);
     return exit_code;
 }

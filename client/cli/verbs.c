@@ -15,7 +15,10 @@
 
 #define INDEX_OPTION {"index", "NAME", "by this index: its keys in the place of the store's"}
 
+#define FIELDS_OPTION {"fields", "PATH,PATH", "only these fields, and in this order"}
+
 static const struct verb_option source_options[] = {INDEX_OPTION, {NULL, NULL, NULL}};
+static const struct verb_option get_options[] = {INDEX_OPTION, FIELDS_OPTION, {NULL, NULL, NULL}};
 
 static const struct verb_option range_options[] = {
     INDEX_OPTION,
@@ -30,6 +33,7 @@ static const struct verb_option scan_options[] = {
     {"reverse", NULL, "in descending order"},
     {"limit", "N", "at most N rows"},
     {"offset", "N", "skip the first N rows"},
+    FIELDS_OPTION,
     {"keys", NULL, "print keys only"},
     {"values", NULL, "print records only"},
     {NULL, NULL, NULL},
@@ -59,6 +63,7 @@ static const struct verb_option export_options[] = {
     RANGE_OPTIONS,
     {"reverse", NULL, "in descending order"},
     {"limit", "N", "at most N records"},
+    FIELDS_OPTION,
     {"records", NULL, "write records without their keys"},
     {"rows", NULL, "write lines {\"key\": ..., \"value\": ...}"},
     {NULL, NULL, NULL},
@@ -105,6 +110,7 @@ static const struct verb_option import_options[] = {
     {"batch", "N", "records per request (default 500)"},
     {"in-flight", "N", "concurrent requests (default 16)"},
     {"on-exists", "WHAT", "replace (default), fail or skip"},
+    {"types", "NAME:TYPE,...", "of columns: text, boolean, integer, number, timestamp, json"},
     {"records", NULL, "read lines as records (default unless keys are explicit)"},
     {"rows", NULL, "read lines {\"key\": ..., \"value\": ...} (default for explicit keys)"},
     {NULL, NULL, NULL},
@@ -135,7 +141,7 @@ static const struct verb_option put_options[] = {
 const struct verb verbs[] = {
     {"get", "STORE KEY", VERB_BOTH, verb_get, "Print a record, or null if it does not exist",
      "By an index, it is the record with the least key of those that match.",
-     "get packages '[\"libuv1-dev\",\"amd64\"]'", source_options},
+     "get packages '[\"libuv1-dev\",\"amd64\"]'", get_options},
     {"has", "STORE KEY", VERB_BOTH, verb_has, "Print whether a record exists", NULL,
      "has users alice@example.org --index email", source_options},
     {"get-many", "STORE KEY...", VERB_BOTH, verb_get_many,
@@ -216,17 +222,20 @@ const struct verb verbs[] = {
     {"rename-index", "STORE NAME NEW", VERB_WRITES, verb_rename_index, "Rename an index", NULL,
      "rename-index users email mail", NULL},
 
-    {"import", "STORE [FILE]", VERB_WRITES | VERB_LABEL, verb_import,
-     "Import a file of JSON lines, or standard input, into a store",
-     "Lines are sent in batches; each batch is one transaction, and several are in flight at\n"
-     "once. With --transaction, either all lines are imported or none. An error names the line\n"
-     "and how many records were committed.\n"
+    {"import", "STORE [FILE]", VERB_WRITES | VERB_LABEL | VERB_FILES, verb_import,
+     "Import a file of records, or standard input, into a store",
+     "FILE is NDJSON, JSON (an array, or values one behind the other), CSV or TSV with a\n"
+     "header, by its extension or --format; gzip is unpacked. The types of columns are found in\n"
+     "the first rows, or given: --types zip:text,age:integer. Records are sent in batches; each\n"
+     "batch is one transaction, and several are in flight at once. With --transaction, all\n"
+     "records are imported or none. An error names the line and how many records were committed.\n"
      KEY_HELP,
      "import packages packages.ndjson --key Package,Architecture", import_options},
-    {"export", "STORE [FILE]", VERB_BOTH, verb_export,
-     "Export the records of a store as JSON lines to a file or standard output",
-     "The export is one consistent snapshot. An existing file is replaced only when the new one\n"
-     "is complete.", "export packages packages.ndjson",
+    {"export", "STORE [FILE]", VERB_FILES, verb_export,
+     "Export the records of a store to a file or standard output",
+     "FILE is NDJSON, JSON (an array), CSV or TSV, each also packed (.gz), by its extension or\n"
+     "--format. The export is one consistent snapshot. An existing file is replaced only when the\n"
+     "new one is complete.", "export packages packages.csv.gz",
      export_options},
     {"query", "TEXT [ARGS]", VERB_BOTH, verb_query,
      "Run a query: select, insert, update, delete, create, drop",

@@ -183,7 +183,7 @@ def test_a_failed_export_keeps_the_old_file(d):
         assert code in (1, 3) and err, (words, code, err)
         with open(path) as f:
             assert f.read() == "precious\n", words
-    assert cli(d, "export", "out", link)[0] == 0
+    assert cli(d, "export", "out", link, "--format", "ndjson")[0] == 0
     with open(path) as f:
         assert f.read() == '{"key":"a","value":1}\n'
     assert os.stat(path).st_mode & 0o777 == 0o640 and os.path.islink(link)

@@ -31,6 +31,7 @@ HEADERS = {
     'check.h': ('tests/',),
     'msgpack.h': ('client/', 'tests/'),
     'histedit.h': ('client/cli/',),
+    'zlib.h': ('client/cli/gzip.c',),
     'utf8proc.h': ('client/cli/', 'server/query/'),
     'pthread.h': ('server/os/', 'tests/', 'proto/msgpack_check.c', 'client/lib/pool.c'),
 }

@@ -1,7 +1,7 @@
 /* import and export against a small server of our own: what is in, what is not, what is
  * not known, and the line that is to blame. */
 #include "client/cli/app.h"
-#include "client/cli/lines.h"
+#include "client/cli/reader.h"
 #include "client/lib/holdfast.h"
 #include "tests/integration/fake_server.h"
 
@@ -90,42 +90,58 @@ static void check_records(struct rig *rig, size_t count)
     ck_assert_uint_eq(fake_server_records(rig->server, "s"), count);
 }
 
-/* ---- Lines ---- */
+/* ---- Reading ---- */
 
-/* However long the lines are and wherever reads end, each comes out as it went in. */
-START_TEST(lines_come_out_as_they_went_in)
+/* However long the values are, however many lines they take and wherever reads end, each comes
+ * out as it went in: on lines of their own, one behind the other, pretty, and in an array. */
+START_TEST(values_come_out_as_they_went_in)
 {
-    struct lines lines;
-    struct slice line;
+    static const char *const between[] = {"\n", " ", "\n\n  ", ",\n"};
+    static const char *const within[] = {"", "", "\n   ", "\n"};
+    struct cli cli = {.where = "test", .err = stderr};
+    struct file_format format = {_i == 3 ? FILE_JSON : FILE_NDJSON, false};
+    struct hf_pack packed = {0};
+    struct reader reader;
     char path[] = "/tmp/holdfast-test-XXXXXX";
-    int fd = mkstemp(path);
-    FILE *file = fdopen(fd, "w");
+    FILE *file = fdopen(mkstemp(path), "w");
     unsigned sizes[200];
-    bool right = true;
 
     srand((unsigned)_i + 1);
+    fputs(_i == 3 ? "\n [" : "", file);
     for (int i = 0; i < 200; i++) {
         sizes[i] = rand() % 10 == 0 ? (unsigned)rand() % 300000 : (unsigned)rand() % 50;
+        fprintf(file, "%s{%s\"a]\\\"\":%s[%d, \"", i ? between[_i] : "", within[_i], within[_i],
+                i);
         for (unsigned k = 0; k < sizes[i]; k++)
             fputc('a' + (int)((unsigned)i + k) % 26, file);
-        if (i < 199 || _i % 2)
-            fputc('\n', file);
+        fprintf(file, "\"%s]%s}", within[_i], within[_i]);
     }
+    fputs(_i == 3 ? "\n]\n" : "", file);
     fclose(file);
-    sizes[199] = sizes[199] || _i % 2 ? sizes[199] : UINT32_MAX; /* nothing is no line */
-    ck_assert(lines_open(&lines, path, NULL));
-    for (unsigned i = 0; i < 200 && sizes[i] != UINT32_MAX; i++) {
-        ck_assert_int_eq(lines_next(&lines, &line), LINES_ONE);
-        ck_assert_uint_eq(lines.number, i + 1);
-        ck_assert_uint_eq(line.size, sizes[i]);
+    ck_assert(reader_open(&reader, &cli, path, &format, NULL));
+    for (int i = 0; i < 200; i++) {
+        struct hf_bytes pair = HF_NONE, text;
+        int number;
+
+        ck_assert_msg(reader_next(&reader, &packed) == READER_ONE, "%d: %s", i, reader.why);
+        ck_assert_int_eq(hf_unpackf(hf_pack_bytes(&packed), "{'a]\"': v}", &pair), HF_OK);
+        ck_assert_int_eq(hf_unpackf(pair, "[i, t]", &number, &text), HF_OK);
+        ck_assert_int_eq(number, i);
+        ck_assert_uint_eq(text.size, sizes[i]);
         for (unsigned k = 0; k < sizes[i]; k++)
-            right = right && line.data[k] == 'a' + (int)(i + k) % 26;
-        ck_assert(right);
+            if (((const char *)text.data)[k] != 'a' + (int)((unsigned)i + k) % 26)
+                ck_abort();
+        if (_i == 0)
+            ck_assert_uint_eq(reader.first_line, (unsigned)i + 1);
+        ck_assert_uint_eq(reader.last_line, reader.first_line + (_i == 2   ? 4
+                                                                 : _i == 3 ? 4
+                                                                           : 0));
     }
-    ck_assert_int_eq(lines_next(&lines, &line), LINES_END);
-    ck_assert_int_eq(lines_next(&lines, &line), LINES_END);
-    ck_assert_uint_eq(lines.bytes, lines.bytes_total);
-    lines_close(&lines);
+    ck_assert_int_eq(reader_next(&reader, &packed), READER_END);
+    ck_assert_int_eq(reader_next(&reader, &packed), READER_END);
+    ck_assert_uint_eq(reader_done_bytes(&reader), reader.bytes_total);
+    reader_close(&reader);
+    hf_pack_fini(&packed);
     unlink(path);
 }
 END_TEST
@@ -175,7 +191,7 @@ START_TEST(a_file_goes_in_whole_and_comes_out_the_same)
     ck_assert_str_eq(rig.out, _i < 2 ? "{\"records\":3000,\"skipped\":0}\n"
                                      : "{\"records\":2,\"skipped\":0}\n");
     ck_assert_str_eq(rig.err, "");
-    snprintf(out_path, sizeof out_path, "%s.out", rig.path);
+    snprintf(out_path, sizeof out_path, "%s.ndjson", rig.path);
     ck_assert_int_eq(RUN(&rig, "export", "s", out_path), 0);
     check_same_files(rig.path, out_path);
     unlink(out_path);
@@ -227,8 +243,10 @@ START_TEST(an_error_in_the_file_names_its_line)
     rig_open(&rig, NULL);
     rig_write(&rig, "{\"id\":1}\n\n{\"id\":2}\n{\"id\":3\n{\"id\":4}\n");
     ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id", "--batch", "1"), 1);
-    snprintf(expected, sizeof expected, "holdfast: %s:4: column 8: expected \",\" or \"}\"",
-             rig.path);
+    snprintf(
+        expected, sizeof expected,
+        "holdfast: %s:5: column 1: expected \",\" or \"}\", in the value that begins on line 4",
+        rig.path);
     check_said(&rig, expected);
     check_said(&rig, "2 records committed (lines 1-3)");
     ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--rows"), 1);
@@ -426,11 +444,11 @@ START_TEST(an_export_that_breaks_off_says_so_and_keeps_the_old_file)
 
     rig_open(&rig, &fake);
     rig_write_records(&rig, 1000, 100);
-    snprintf(out_path, sizeof out_path, "%s.out", rig.path);
+    snprintf(out_path, sizeof out_path, "%s.ndjson", rig.path);
     ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--key", "id"), 0);
     ck_assert_int_eq(RUN(&rig, "export", "s", out_path), 3);
     check_said(&rig, "CORRUPT");
-    check_said(&rig, ".out was not written");
+    check_said(&rig, ".ndjson was not written");
     ck_assert_int_ne(access(out_path, F_OK), 0);
     rig_write(&rig, "precious\n");
     ck_assert_int_eq(RUN(&rig, "export", "nosuch", "FILE"), 3);
@@ -440,7 +458,7 @@ START_TEST(an_export_that_breaks_off_says_so_and_keeps_the_old_file)
     check_said(&rig, "the output is incomplete: 10 records were written");
     ck_assert_int_eq(RUN(&rig, "export", "s", "FILE", "--limit", "1"), 0);
     check_file(rig.path, "{\"id\":1000,\"name\":\"record 1000\"}\n");
-    snprintf(out_path, sizeof out_path, "%s.partial-*", rig.path);
+    snprintf(out_path, sizeof out_path, "%.40s.ndjson.partial-*", rig.path);
     ck_assert_int_eq(glob(out_path, 0, NULL, &found), GLOB_NOMATCH);
     ck_assert_int_eq(RUN(&rig, "export", "s", "/dev/full"), 1);
     check_said(&rig, "cannot write /dev/full");
@@ -457,7 +475,7 @@ int main(void)
     int failed;
 
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, lines_come_out_as_they_went_in, 0, 4);
+    tcase_add_loop_test(tc, values_come_out_as_they_went_in, 0, 4);
     tcase_add_loop_test(tc, a_file_goes_in_whole_and_comes_out_the_same, 0, 3);
     tcase_add_test(tc, standard_input_blank_lines_and_marks_are_taken);
     tcase_add_test(tc, a_store_is_made_only_when_asked_and_only_once);
