@@ -272,6 +272,7 @@ static void life_die(struct life *l)
     if (sim_chance(l->sim, 20))
         least = l->told; /* a second crash may follow before anybody reads */
     life_check_prefix(l, least);
+    life_cut_generated(l, least);
     life_cut_tokens(l, least);
     life_check_indexes(l);
     /* what was read back has been told */
@@ -439,6 +440,10 @@ static void life_check_floor(struct life *l)
         life_settle(l);
     for (unsigned i = 0; i < 100; i++)
         life_settle(l);
+    if (l->has_generated) {
+        stores = 1;
+        records = life_generated_records(l);
+    }
     for (unsigned s = 0; s < MODEL_STORES; s++) {
         stores += model_has_store(&l->model, s, UINT64_MAX);
         for (unsigned k = 0; k < MODEL_KEYS; k++)
@@ -533,6 +538,7 @@ static void life_end(struct life *l)
     }
     LIFE_CHECK(l, life_open(l), "the last open failed");
     life_check_prefix(l, l->told);
+    life_cut_generated(l, l->told);
     life_check_indexes(l);
     life_heal(l);
     life_end_builds(l);
@@ -632,6 +638,7 @@ bool life_run(uint64_t seed, const struct life_options *options, struct life_cou
     if (setjmp(l->broken) == 0) {
         LIFE_CHECK(l, life_open(l), "the first open failed");
         life_make_stores(l);
+        life_make_generated(l);
         for (l->step = 0; l->step < options->steps; l->step++)
             life_step(l);
         if (sim_is_off(l->sim) || l->is_failed)

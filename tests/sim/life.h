@@ -43,6 +43,7 @@ struct life_counts { /* what happened, so that a run can show that it met what i
         builds_read;       /* indexes that became ready in the background; reads before */
     uint64_t index_checks; /* indexes compared with their records, all of them */
     uint64_t taken_back; /* to a savepoint */
+    uint64_t generated; /* keys */
     uint64_t tokens, tokens_again, outcomes, fenced; /* commits with one; repeated; asked; so */
     uint64_t roots;                /* intermediate ones, for old snapshots */
     uint64_t waits, old_conflicts; /* conflicts with what was amalgamated */

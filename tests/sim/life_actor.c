@@ -98,6 +98,7 @@ bool actor_call(struct life *l, struct actor *a)
     case ACT_ROLLBACK_TO:
     case ACT_RELEASE: e = savepoint_call(a, t); break;
     case ACT_OUTCOME: e = outcome_call(a); break;
+    case ACT_GENERATE: e = generate_call(l, a, t, &number); break;
     case ACT_COMMIT:
     case ACT_NONE: break;
     }
@@ -107,7 +108,7 @@ bool actor_call(struct life *l, struct actor *a)
         free(key_out_room);
         return false;
     }
-    if (a->act < ACT_SAVEPOINT)
+    if (a->act < ACT_GENERATE)
         actor_read_name(l, a, a->store);
     if (a->act == ACT_GET || a->act == ACT_INSERT || a->act == ACT_DELETE ||
         a->act == ACT_UPDATE || a->act == ACT_GET_MANY)
@@ -136,6 +137,8 @@ bool actor_call(struct life *l, struct actor *a)
         scan_finish(l, a, e);
     else if (a->act >= ACT_INDEX_CREATE && a->act <= ACT_INDEX_SCAN)
         judge_index(l, a, e, value);
+    else if (a->act == ACT_GENERATE)
+        judge_generate(l, a, e, number);
     else if (a->act == ACT_OUTCOME)
         judge_outcome(l, a, e);
     else if (a->act >= ACT_SAVEPOINT)
@@ -172,9 +175,10 @@ static void actor_request(struct life *l, struct actor *a)
         a->act = ACT_GET;
     if (a->autocommit)
         outcome_draw(l, a);
+    if (a->act < ACT_GENERATE)
+        generate_draw(l, a);
     a->store = (unsigned)sim_random(l->sim, MODEL_STORES);
-    if (a->act < ACT_SAVEPOINT && l->options->indexes &&
-        sim_chance(l->sim, l->options->indexes))
+    if (a->act < ACT_GENERATE && l->options->indexes && sim_chance(l->sim, l->options->indexes))
         index_draw(l, a);
     if (a->act == ACT_RENAME) { /* among the stores of one kind, all but the last */
         a->store %= MODEL_STORES - 1;
@@ -205,7 +209,7 @@ static void actor_commit(struct life *l, struct actor *a)
 {
     struct txn *t = a->txn;
     uint64_t commit;
-    bool wrote = false;
+    bool wrote = a->made_count > 0;
     enum err e;
 
     if (a->act == ACT_NONE)
@@ -248,6 +252,7 @@ static void actor_commit(struct life *l, struct actor *a)
     } else {
         struct actor was = *a;
 
+        generated_commit(l, a, commit);
         actor_forget(a);
         for (unsigned s = 0; s < MODEL_STORES; s++) {
             if (was.changed[s]) {

@@ -42,6 +42,7 @@ enum act {
     ACT_INDEX_DROP,
     ACT_INDEX_GET,
     ACT_INDEX_SCAN,
+    ACT_GENERATE, /* a key, for a record of a store of its own */
     ACT_SAVEPOINT,
     ACT_ROLLBACK_TO,
     ACT_RELEASE,
@@ -63,6 +64,17 @@ struct saved {
     uint64_t writes[MODEL_STORES][MODEL_KEYS];
     enum change changed[MODEL_STORES];
     uint64_t indexes[MODEL_STORES][MODEL_INDEXES];
+    unsigned made_count;
+};
+
+#define LIFE_GENERATED_MAX 4096
+#define LIFE_MADE_MAX 8
+
+struct actor;
+
+struct life_generated {  /* a number that was given */
+    struct actor *owner; /* whose transaction has it; NULL: it has ended */
+    uint64_t commit;     /* of its record; 0: there is none */
 };
 
 #define LIFE_TOKENS_MAX 400
@@ -137,6 +149,8 @@ struct actor {
                      [MODEL_KEYS]; /* before it made that change: it may still lose by them */
     struct saved saved[LIFE_SAVEPOINTS_MAX]; /* the oldest first */
     unsigned saved_count;
+    uint64_t made[LIFE_MADE_MAX]; /* numbers that it was given */
+    unsigned made_count;
     unsigned token; /* of its commit, or that it asks for; 0: none */
     uint8_t token_room[TOKEN_BYTES];
     struct outcome outcome;
@@ -155,6 +169,10 @@ struct life {
     uint64_t next_value;
     struct life_token tokens[LIFE_TOKENS_MAX + 1]; /* from 1 on */
     unsigned token_count;
+    struct life_generated generated[LIFE_GENERATED_MAX]; /* by number */
+    uint64_t given_ever;                                 /* the greatest */
+    bool has_generated;                                  /* the store is there */
+    uint64_t generated_commit;                           /* ... since that one */
     uint64_t told;      /* greatest commit that somebody has been told of */
     uint64_t told_kill; /* ... by durability "interval": a kill must keep it */
     bool is_failed;     /* the log has failed: the server would exit */
@@ -235,6 +253,16 @@ bool outcome_draw(struct life *l, struct actor *a);
 enum err outcome_call(struct actor *a);
 void judge_outcome(struct life *l, struct actor *a, enum err e);
 void life_cut_tokens(struct life *l, uint64_t told);
+/* Records without keys: their store; drawn, called, judged; what becomes of those of a transaction
+ * that commits, or ends or goes back with so many left; what is there after a restart. */
+void life_make_generated(struct life *l);
+bool generate_draw(struct life *l, struct actor *a);
+enum err generate_call(struct life *l, struct actor *a, struct txn *t, uint64_t *number);
+void judge_generate(struct life *l, struct actor *a, enum err e, uint64_t number);
+void generated_commit(struct life *l, struct actor *a, uint64_t commit);
+void generated_forget(struct actor *a, unsigned left);
+void life_cut_generated(struct life *l, uint64_t told);
+uint64_t life_generated_records(const struct life *l);
 bool actor_has_written(const struct actor *a);
 size_t actor_range(const struct actor *a, uint8_t room[64]);
 enum err scan_step(struct life *l, struct actor *a, struct txn *t);

@@ -130,6 +130,7 @@ void actor_forget(struct actor *a)
     a->txn = NULL;
     a->is_doomed = false;
     a->saved_count = 0;
+    generated_forget(a, 0);
     memset(a->wrote_store, 0, sizeof a->wrote_store);
     memset(a->has_read, 0, sizeof a->has_read);
     memset(a->has_read_store, 0, sizeof a->has_read_store);
@@ -150,6 +151,8 @@ void actor_lose(struct actor *a, uint64_t version, uint64_t commit)
 
 bool actor_has_written(const struct actor *a)
 {
+    if (a->made_count)
+        return true;
     for (unsigned s = 0; s < MODEL_STORES; s++) {
         if (a->changed[s])
             return true;

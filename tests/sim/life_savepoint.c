@@ -34,6 +34,7 @@ static void saved_take(struct actor *a)
     memcpy(s->writes, a->writes, sizeof s->writes);
     memcpy(s->changed, a->changed, sizeof s->changed);
     memcpy(s->indexes, a->indexes, sizeof s->indexes);
+    s->made_count = a->made_count;
 }
 
 /* Losers that are not told yet may have taken back what they would have lost by. */
@@ -63,6 +64,7 @@ static void saved_restore(struct life *l, struct actor *a, const struct saved *s
     memcpy(a->writes, s->writes, sizeof s->writes);
     memcpy(a->changed, s->changed, sizeof s->changed);
     memcpy(a->indexes, s->indexes, sizeof s->indexes);
+    generated_forget(a, s->made_count);
     if (a->is_doomed)
         judge_again(l, a);
     l->counts->taken_back++;

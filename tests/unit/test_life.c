@@ -74,6 +74,7 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
         check_indexes(&counts, count);
     ck_assert(count < 20 || counts.taken_back > 0);
     ck_assert(count < 20 || (counts.tokens_again > 0 && counts.fenced > 0));
+    ck_assert(count < 20 || counts.generated > 0);
     if (options->rots)
         check_rot(&counts, count);
     ck_assert(!options->spills || count < 20 || counts.disk_conflicts > 0);
