@@ -108,7 +108,7 @@ export function defineTarget (Interface) {
       const target = inner(this, Target)
       need(arguments, 1, 'dispatchEvent')
       if (!(event instanceof Event)) throw new TypeError('dispatchEvent takes an Event')
-      dispatch(event, target)
+      dispatch(event, target, true)
       return !event.defaultPrevented
     }
   }
@@ -187,8 +187,11 @@ const SHOWN = {
 }
 for (const descriptor of Object.values(SHOWN)) descriptor.configurable = true
 
-/** Send an event to its target and the parents of that. Gives whether a listener has thrown. */
-export function dispatch (event, target) {
+/**
+ * Send an event to its target and the parents of that. Gives whether a listener has thrown. Within a call of a program
+ * (`isNested`) promise jobs wait, as they do behind any call.
+ */
+export function dispatch (event, target, isNested = false) {
   const path = []
   for (let node = target; node !== null; node = node.parent) path.push(node)
   const flight = new Flight(path)
@@ -197,11 +200,11 @@ export function dispatch (event, target) {
   let hasThrown = false
   for (let i = path.length - 1; i >= 0 && !flight.isStopped; i--) {
     flight.phase = i === 0 ? 2 : 1
-    hasThrown = invoke(path[i], event, flight, true) || hasThrown
+    hasThrown = invoke(path[i], event, flight, true, isNested) || hasThrown
   }
   for (let i = 0; i < (event.bubbles ? path.length : 1) && !flight.isStopped; i++) {
     flight.phase = i === 0 ? 2 : 3
-    hasThrown = invoke(path[i], event, flight, false) || hasThrown
+    hasThrown = invoke(path[i], event, flight, false, isNested) || hasThrown
   }
   flight.phase = 0
   flight.current = null
@@ -209,7 +212,7 @@ export function dispatch (event, target) {
   return hasThrown
 }
 
-function invoke (node, event, flight, isCapture) {
+function invoke (node, event, flight, isCapture, isNested) {
   if (node.listeners.length === 0) return false
   flight.current = node.wrapper
   let hasThrown = false
@@ -224,7 +227,7 @@ function invoke (node, event, flight, isCapture) {
       hasThrown = true
       report(e)
     }
-    checkpoint()
+    if (!isNested) checkpoint()
     if (flight.isStoppedAtOnce) break
   }
   return hasThrown

@@ -24,10 +24,14 @@ export class Link {
       if (o === null || o === undefined) this.#drops[0]?.(old)
       else this.openers.get(o)?.onBlocked(old, to)
     })
-    client.on('disconnect', error => {
-      this.isLost = true
-      for (const opener of [...this.openers.values()]) opener.onLost(error)
-    })
+    client.on('disconnect', error => this.#lost(error))
+  }
+
+  #lost (error) {
+    if (this.isLost) return
+    this.isLost = true
+    for (const opener of [...this.openers.values()]) opener.onLost(error)
+    for (const begin of this.#waiting.splice(0)) begin() // is refused
   }
 
   static async open (address, name) {
@@ -55,6 +59,7 @@ export class Link {
   async upgrade (o, to, options) {
     const transaction = this.client.upgrade(o, to, options)
     await transaction.ready
+    this.#open++
     return transaction
   }
 
@@ -80,17 +85,22 @@ export class Link {
   /** A transaction of the package holdfast, or the promise of one where too many are open. `release` it in the end. */
   begin (lock, options) {
     const start = () => {
+      const transaction = this.client.start({ ...options, lock })
       this.#open++
-      return this.client.start({ ...options, lock })
+      return transaction
     }
-    if (this.#open < TRANSACTIONS && this.#waiting.length === 0) return start()
-    return new Promise((resolve, reject) => this.#waiting.push(() => {
-      try {
-        resolve(start())
-      } catch (e) {
-        reject(e)
+    if (this.#open < TRANSACTIONS && this.#waiting.length === 0 && !this.isLost) return start()
+    return new Promise((resolve, reject) => {
+      const begin = () => {
+        try {
+          resolve(start())
+        } catch (e) {
+          reject(e)
+        }
       }
-    }))
+      if (this.isLost) begin()
+      else this.#waiting.push(begin)
+    })
   }
 
   release () {
@@ -98,7 +108,10 @@ export class Link {
     while (this.#open < TRANSACTIONS && this.#waiting.length > 0) this.#waiting.shift()()
   }
 
-  close () { return this.client.close() }
+  async close () {
+    await this.client.close()
+    this.#lost(new Error('the factory was closed'))
+  }
 }
 
 /** The links of one factory: one for each database, closed when nobody has used it for a while. */
@@ -131,7 +144,7 @@ export class Links {
 
   release (link) {
     const entry = this.#links.get(link.name)
-    if (entry === undefined || --entry.users > 0) return
+    if (entry?.link !== link || --entry.users > 0) return
     entry.timer = setTimeout(() => {
       if (entry.users > 0) return
       this.#drop(link.name, entry)

@@ -15,7 +15,7 @@ const SAVEPOINT = 'put'
 export class ObjectStore extends Source {
   isIndex = false
   serial = 0 // of writes: what cursors have fetched before may be old
-  #indexes = new Map() // name: Index, the handles of this transaction
+  #indexes = new Map() // IndexMeta: Index, the handles of this transaction
   #keyPath = undefined
 
   constructor (transaction, meta) {

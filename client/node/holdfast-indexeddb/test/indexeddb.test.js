@@ -303,6 +303,50 @@ test('indexeddb: a program ends by itself with a database open', { skip: noServe
   assert.equal(stdout, 'complete\n')
 })
 
+test('indexeddb: it works without the function that runs promise jobs between listeners', { skip: noServer }, async () => {
+  const program = `
+    delete process._tickCallback
+    const { createFactory } = await import(${JSON.stringify(here + 'index.js')})
+    const request = createFactory({ address: process.argv[1] }).open('plain jobs', 1)
+    const done = request => new Promise(resolve => { request.onsuccess = () => resolve(request.result) })
+    request.onupgradeneeded = () => { request.result.createObjectStore('s', { autoIncrement: true }).put('first') }
+    const db = await done(request)
+    const tx = db.transaction('s', 'readwrite')
+    const store = tx.objectStore('s')
+    const key = await done(store.put('second'))
+    await done(store.delete(1))
+    console.log(key, await done(store.getAll()))
+    tx.oncomplete = () => console.log('complete')`
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program, server.address], { timeout: 20_000 })
+  assert.equal(stdout, "2 [ 'second' ]\ncomplete\n")
+})
+
+test('indexeddb: closing a factory closes its databases', { skip: noServer }, async () => {
+  const own = createFactory({ address: server.address })
+  const db = await open('closed', 1, db => { db.createObjectStore('s') }, own)
+  const closed = new Promise(resolve => { db.onclose = resolve })
+  await closeFactory(own)
+  await closed
+  assert.throws(() => db.transaction('s'), { name: 'InvalidStateError' })
+  const again = await open('closed', 2, () => {}, own)
+  assert.equal(again.version, 2)
+  again.close()
+})
+
+test('indexeddb: promise jobs wait while a program sends an event itself', { skip: noServer }, async () => {
+  const db = await open('nested', 1)
+  const order = []
+  db.addEventListener('close', () => {
+    order.push('listener')
+    Promise.resolve().then(() => order.push('job'))
+  })
+  db.dispatchEvent(new Event('close'))
+  order.push('behind')
+  await Promise.resolve()
+  assert.deepEqual(order, ['listener', 'behind', 'job'])
+  db.close()
+})
+
 test('indexeddb: values larger than the server takes, and nothing of them is left over', { skip: noServer }, async () => {
   const big = (n, mib) => ({ n, bytes: new Uint8Array(mib * 1024 * 1024).fill(n), tag: 'big' })
   const db = await open('pieces', 1, db => {
