@@ -30,6 +30,9 @@ static void print_help(void)
            "  --print-config\n      print a configuration file with every option at its "
            "default\n"
            "  --restore BACKUP\n      make the data directory (--data) from a backup and exit\n"
+           "  --wal DIRECTORY\n      of --restore: go on with the WAL segments there; may be "
+           "given more than once\n"
+           "  --to-commit N, --before-commit N, --to-time TIME\n      of --restore: stop there\n"
            "  --version\n  --help\n\nOptions (defaults in parentheses):\n");
     options_print_help(stdout);
 }

@@ -263,23 +263,57 @@ static void run_server(const char **words)
     execvp("holdfastd", (char *const *)words);
 }
 
+#define WORDS_MAX 40
+
+struct words { /* of the server's command line */
+    const char *words[WORDS_MAX];
+    unsigned count;
+};
+
+static bool words_add(struct words *w, const char *word)
+{
+    if (w->count == WORDS_MAX - 1)
+        return false;
+    w->words[w->count++] = word;
+    return true;
+}
+
+/* An option of the verb is a flag of the server; the directories of --wal are one flag each. text is
+ * cut at its commas. */
+static bool words_add_option(struct words *w, const char *flag, char *text, bool is_list)
+{
+    char *comma;
+
+    do {
+        comma = is_list ? strchr(text, ',') : NULL;
+        if (comma)
+            *comma = 0;
+        if (!words_add(w, flag) || !words_add(w, text))
+            return false;
+        text = comma + 1;
+    } while (comma);
+    return true;
+}
+
 int verb_restore(struct cli *cli, const struct args *args)
 {
-    char flags[VERB_OPTIONS_MAX][40];
-    const char *words[VERB_OPTIONS_MAX * 2 + 8] = {
-        "holdfastd", "--restore", args->positional[0], "--data", args->positional[1]};
-    unsigned count = 5;
+    struct words w = {.words = {"holdfastd", "--restore", args->positional[0], "--data",
+                                args->positional[1]},
+                      .count = 5};
+    char flags[VERB_OPTIONS_MAX][40], *text;
+    const struct verb_option *options = args->verb->options;
 
-    for (unsigned i = 0; args->verb->options && args->verb->options[i].name; i++) {
-        if (!args->options[i])
-            continue;
-        snprintf(flags[i], sizeof flags[i], "--%s", args->verb->options[i].name);
-        words[count++] = flags[i];
-        words[count++] = args->options[i];
-    }
     if (cli->in_shell)
         return cli_usage(cli, "restore works only as a command: holdfast restore ...");
+    for (unsigned i = 0; options && options[i].name; i++) {
+        if (!args->options[i])
+            continue;
+        snprintf(flags[i], sizeof flags[i], "--%s", options[i].name);
+        text = strdup(args->options[i]); /* this program ends, one way or the other */
+        if (!text || !words_add_option(&w, flags[i], text, strcmp(options[i].name, "wal") == 0))
+            return cli_usage(cli, "--%s: too many directories", options[i].name);
+    }
     fflush(cli->out);
-    run_server(words);
+    run_server(w.words);
     return cli_usage(cli, "cannot run holdfastd: %s", strerror(errno));
 }

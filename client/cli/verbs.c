@@ -122,6 +122,14 @@ static const struct verb_option backup_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct verb_option restore_options[] = {
+    {"wal", "WALDIR,WALDIR", "go on from the backup with the WAL segments in these directories"},
+    {"to-commit", "N", "up to commit N"},
+    {"before-commit", "N", "up to the commit before N"},
+    {"to-time", "TIME", "up to this time, such as 2026-01-31T12:00:00Z"},
+    {NULL, NULL, NULL},
+};
+
 static const struct verb_option begin_options[] = {
     {"timeout-after-ms", "N", "maximum lifetime of the transaction"},
     {"idle-ms", "N", "maximum time without a request"},
@@ -254,7 +262,7 @@ const struct verb verbs[] = {
      "Make a new data directory from a backup",
      "Runs holdfastd --restore on this machine; no server may use DATA, which must be empty or\n"
      "missing. The bases of an incremental backup are found by themselves.",
-     "restore /backups/monday /var/lib/holdfast/data", NULL},
+     "restore /backups/monday /var/lib/holdfast/data", restore_options},
 
     {"status", "", VERB_BOTH, verb_status, "Show server statistics", NULL, "status",
      NULL},

@@ -93,8 +93,20 @@ static bool read_task(struct flags *f, struct command_line *line, int i, int *ne
         const char **value;
     } tasks[] = {
         {"--restore", COMMAND_RESTORE, &line->restore.backup},
+        {"--to-commit", COMMAND_RESTORE, &line->restore.to_commit},
+        {"--before-commit", COMMAND_RESTORE, &line->restore.before_commit},
+        {"--to-time", COMMAND_RESTORE, &line->restore.to_time},
+        {"--wal", COMMAND_RESTORE, &line->restore.wal[line->restore.wal_count]},
     };
+    bool is_wal = strcmp(f->argv[i], "--wal") == 0;
     char error[OPTION_ERROR_BYTES];
+
+    if (is_wal && line->restore.wal_count == RESTORE_WALS_MAX - 1) {
+        snprintf(error, sizeof error, "--wal: at most %d directories", RESTORE_WALS_MAX - 1);
+        complain(f, error);
+        *next = i + 2;
+        return true;
+    }
 
     for (size_t k = 0; k < sizeof tasks / sizeof tasks[0]; k++) {
         if (strcmp(f->argv[i], tasks[k].flag) != 0)
@@ -103,6 +115,7 @@ static bool read_task(struct flags *f, struct command_line *line, int i, int *ne
         if (has_value(f, i + 1)) {
             *tasks[k].value = f->argv[i + 1];
             line->command = tasks[k].command;
+            line->restore.wal_count += is_wal;
             *next = i + 2;
         } else {
             snprintf(error, sizeof error, "%s needs a value", tasks[k].flag);
@@ -199,7 +212,10 @@ enum command_line_result command_line_read(int argc, char **argv, struct command
     read_flags(&first, line); /* finds --config */
     if (line->config && line->command != COMMAND_HELP && line->command != COMMAND_VERSION)
         errors = config_file_read(line->config, o, told, context);
+    line->restore = (struct restore_request){.backup = NULL};
     read_flags(&second, line);
+    if (line->command == COMMAND_RESTORE && !line->restore.backup)
+        complain(&second, "--to-commit, --before-commit, --to-time and --wal need --restore");
     if (second.errors)
         return COMMAND_LINE_USAGE;
     if (errors)

@@ -126,7 +126,7 @@ static void on_event(void *context, const char *event, const char *facts)
 
 /* ---- the beginning ---- */
 
-static void db_options_of(const struct options *o, struct db_options *to)
+void daemon_db_options(const struct options *o, struct db_options *to)
 {
     db_options_default(to);
     to->stage_bytes = o->stage_size;
@@ -277,7 +277,7 @@ enum err daemon_open(struct server *server, const struct daemon_ground *ground,
         tables_fini(server);
         return e;
     }
-    db_options_of(options, &db_options);
+    daemon_db_options(options, &db_options);
     e = db_open(os_posix_table(posix), &db_options, &events, &server->db, &f);
     if (e) {
         say_failure(&f, e, why);

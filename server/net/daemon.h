@@ -7,6 +7,11 @@
 #include "server/net/command_line.h"
 #include "server/net/server.h"
 
+struct db_options;
+
+/* What the options say of the database. */
+void daemon_db_options(const struct options *o, struct db_options *to);
+
 struct daemon_ground { /* what it stands on; lent until daemon_run has returned */
     uv_loop_t *loop;
     struct os_posix *posix;

@@ -5,6 +5,7 @@
 #include "server/net/restore_run.h"
 
 #include "server/net/daemon.h"
+#include "server/net/restore_replay.h"
 #include "server/os/os_posix.h"
 #include "server/storage/restore.h"
 
@@ -115,70 +116,117 @@ static int restore_chain(struct os *data, const struct chain *chain,
     return code;
 }
 
-static int finish(struct os *data, const struct backup_header *header, const char *directory)
-{
-    struct failure f;
-    int code = EX_OK;
-    enum err e;
+/* What one restore knows on its way. */
+struct restoring {
+    struct os_posix *posix;
+    struct os *data;
+    const struct restore_request *request;
+    const struct options *options;
+    struct restore_target target;
+    struct chain chain;
+    struct backup_header header; /* of the newest backup */
+    struct restore_count count;
+    uint64_t commit; /* that has been reached */
+};
 
-    failure_init(&f);
-    e = restore_root(data, header, &f);
+/* From the pages to a database. */
+static enum err finish(struct restoring *r, struct failure *f)
+{
+    enum err e = restore_root(r->data, &r->header, f);
+
+    r->commit = r->header.commit;
+    if (!e && r->request->wal_count)
+        e = restore_replay(r->posix, r->request, r->options, &r->header, &r->target, &r->commit,
+                           f);
     if (!e)
-        e = restore_adopt(data, &f);
-    if (!e)
-        e = restore_end(data, &f);
-    if (e)
-        code = complain(&f, e, directory);
-    failure_clear(&f);
-    return code;
+        e = restore_adopt(r->data, f);
+    return e ? e : restore_end(r->data, f);
 }
 
-static int restore_into(struct os *data, const struct restore_request *request,
-                        const struct options *options)
+/* What can be said before anything is written. */
+static int prepare(struct restoring *r)
 {
-    struct backup_header header = {.root = 0};
-    struct restore_count count = {0};
-    struct chain chain = {.count = 0};
+    const char *backup = r->request->backup;
     struct failure f;
-    enum err e;
     int code = EX_OK;
+    enum err e;
 
     failure_init(&f);
-    e = chain_read(&chain, request->backup, &f);
-    if (e)
-        code = complain(&f, e, request->backup);
+    e = restore_target_read(r->request, &r->target, &f);
+    if (e) {
+        complain(&f, e, backup);
+        code = EX_USAGE;
+    }
     if (!e) {
-        e = restore_begin(data, &f);
+        e = chain_read(&r->chain, backup, &f);
+        if (e)
+            code = complain(&f, e, backup);
+    }
+    if (!e) {
+        e = restore_begin(r->data, &f);
         if (e) {
-            complain(&f, e, options->data);
+            complain(&f, e, r->options->data);
             code = EX_CANTCREAT;
         }
     }
     failure_clear(&f);
+    return code;
+}
+
+/* Not before the header is known: it is that of the newest backup, which is read last. */
+static int check_target(struct restoring *r)
+{
+    struct failure f;
+    int code = EX_OK;
+
+    failure_init(&f);
+    if (restore_target_check(&r->target, r->header.commit, r->header.time_ms,
+                             r->request->wal_count > 0, &f)) {
+        complain(&f, f.error, r->request->backup);
+        code = EX_USAGE;
+    }
+    failure_clear(&f);
+    return code;
+}
+
+static int restore_into(struct restoring *r)
+{
+    struct failure f;
+    enum err e;
+    int code = prepare(r);
+
     if (code == EX_OK)
-        code = restore_chain(data, &chain, &header, &count);
+        code = restore_chain(r->data, &r->chain, &r->header, &r->count);
     if (code == EX_OK)
-        code = finish(data, &header, options->data);
-    if (code == EX_OK)
+        code = check_target(r);
+    if (code != EX_OK)
+        return code;
+    failure_init(&f);
+    e = finish(r, &f);
+    if (e)
+        code = complain(&f, e, r->options->data);
+    failure_clear(&f);
+    if (!e)
         printf("restored commit=%" PRIu64 " backups=%u pages=%" PRIu64 " bytes=%" PRIu64
                " data=%s\n",
-               header.commit, chain.count, count.pages, count.bytes, options->data);
-    chain_free(&chain);
+               r->commit, r->chain.count, r->count.pages, r->count.bytes, r->options->data);
     return code;
 }
 
 int restore_run(const struct restore_request *request, const struct options *options)
 {
-    struct os_posix *posix;
+    struct restoring r = {.request = request, .options = options};
     char why[512];
     int code;
-    enum err e = os_posix_open(options->data, true, &posix, why, sizeof why);
+    enum err e = os_posix_open(options->data, true, &r.posix, why, sizeof why);
 
     if (e) {
         fprintf(stderr, "holdfastd: %s\n", why);
         return e == ERR_NOMEM ? EX_OSERR : EX_CANTCREAT;
     }
-    code = restore_into(os_posix_table(posix), request, options);
-    os_posix_close(posix);
+    r.data = os_posix_table(r.posix);
+    code = restore_into(&r);
+    chain_free(&r.chain);
+    os_posix_close(r.posix);
     return code;
 }

@@ -107,6 +107,9 @@ struct wal_replay {
     void *context;
     enum err (*piece)(void *context, uint64_t number, bool first, bool last, struct slice bytes,
                       struct failure *f);
+    /* The pieces of a batch follow, which was issued at this time of day, ms since 1970. NULL:
+     * nobody asks. */
+    void (*batch)(void *context, uint64_t time_ms);
 };
 
 /* Open the log below "wal", and replay from position (0: from its beginning;

@@ -365,6 +365,8 @@ static enum err deliver(struct wal_recovery *r, const struct wal_batch *b, uint6
     uint32_t i;
 
     ASSERT(b->used >= WAL_HEADER_BYTES && b->used <= b->span);
+    if (r->replay->batch)
+        r->replay->batch(r->replay->context, b->time_ms);
     for (i = 0; !e && i < b->fragments; i++) {
         if (left < WAL_FRAGMENT_BYTES)
             return fail_at(r, ERR_CORRUPT, number, offset, "a WAL batch is inconsistent");

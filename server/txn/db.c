@@ -247,7 +247,7 @@ static enum err db_open_log(struct db *db, struct failure *f)
         NULL};
     struct wal_numbers numbers = {root->version_reserved, root->commit_reserved};
     struct recovery recovery;
-    struct wal_replay replay = {&recovery, recovery_piece};
+    struct wal_replay replay = {&recovery, recovery_piece, recovery_batch};
     uint64_t begun = os_now_ms(db->os);
     enum err e;
 

@@ -45,6 +45,9 @@ struct db_options {
     unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */
     unsigned slice_steps;         /* of work for conflicts within one call; default 2000 */
     bool is_restoring; /* the directory is a restore's, which is at work on it */
+    /* Of a restore: take no commit behind this one, and none of a batch that was issued later
+     * than this, ms since 1970; 0: take all that the WAL has. */
+    uint64_t restore_commit, restore_ms;
     bool manual;                  /* tests: no amalgamation or rotation but when asked */
 };
 void db_options_default(struct db_options *o);

@@ -77,6 +77,12 @@ struct health {
     uint64_t since_ms[HEALTH_PROBLEMS]; /* the loop's clock */
 };
 
+struct wal_found { /* what recovery has met in the WAL, taken or not */
+    uint64_t commit;  /* the last one that is whole; 0: none */
+    uint64_t time_ms; /* when its last batch was issued */
+    bool is_more;     /* a restore has as much in memory as it may; the rest comes in a next round */
+};
+
 struct db {
     struct os *os;
     struct db_options options;
@@ -84,6 +90,7 @@ struct db {
     struct os_file *lock;
     struct primary *primary;
     struct wal *wal;
+    struct wal_found wal_found;
     struct msgpack_memory check_memory; /* the same os, for checks of documents */
     uint64_t hash_seed;                 /* of the hash tables over client keys and names */
 

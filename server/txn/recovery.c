@@ -33,6 +33,9 @@ void recovery_init(struct recovery *r, struct db *db)
     r->replayed = 0;
     r->shelf = NULL;
     r->upto = root_facts(primary_root(db->primary))->commit;
+    r->until = db->options.restore_commit ? db->options.restore_commit : UINT64_MAX;
+    r->until_ms = db->options.restore_ms ? db->options.restore_ms : UINT64_MAX;
+    r->is_past = false;
     r->bytes_before = db->newest_stage->arena.bytes;
     recovery_index_init(&r->index, db);
     recovery_begin_commit(r);
@@ -297,7 +300,19 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
     recovery_begin_commit(r);
     if (stage->arena.bytes + stage->records * STAGE_INDEX_ENTRY_BYTES < db->options.stage_bytes)
         return ERR_OK;
-    return recovery_rotate(r, f);
+    e = recovery_rotate(r, f);
+    if (db->options.is_restoring && db->staged_bytes >= db->options.staged_bytes_max / 2)
+        db->wal_found.is_more = true;
+    return e;
+}
+
+void recovery_batch(void *context, uint64_t time_ms)
+{
+    struct recovery *r = context;
+
+    /* The clock may go back: whatever is behind the first batch that is too late is too late. */
+    r->is_past = r->is_past || time_ms > r->until_ms;
+    r->db->wal_found.time_ms = time_ms;
 }
 
 enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
@@ -306,8 +321,12 @@ enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
     struct recovery *r = context;
     enum err e = ERR_OK;
 
+    if (last)
+        r->db->wal_found.commit = number;
     if (number <= r->upto)
         return ERR_OK; /* the root has it */
+    if (number > r->until || r->is_past || r->db->wal_found.is_more)
+        return ERR_OK; /* a restore that ends before it */
     if (first) {
         recovery_begin_commit(r);
         e = recovery_head(r, number, &bytes, f);

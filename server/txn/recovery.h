@@ -24,6 +24,8 @@ struct recovery {
     size_t cut_size;        /* bytes of it so far */
     uint64_t upto;          /* the root has all up to here */
     uint64_t replayed;      /* commits */
+    uint64_t until, until_ms; /* nothing behind this commit, nothing of a batch issued later */
+    bool is_past;             /* such a batch has come: nothing is taken any more */
     /* Of the record before, since commits mostly stay with a store; NULL: unknown. */
     struct shelf *shelf;
     struct recovery_index index;
@@ -40,9 +42,10 @@ void recovery_fini(struct recovery *r);
 enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
                         struct slice bytes, struct failure *f);
 
+/* For wal_replay.batch. */
+void recovery_batch(void *context, uint64_t time_ms);
+
 /* The definitions that the root has. */
-/* The tokens in the root, likewise. Where they cannot be read they count as forgotten. */
-enum err recovery_load_tokens(struct db *db, struct failure *f);
 enum err recovery_load_catalogue(struct db *db, struct failure *f);
 /* The tokens in the root, likewise. Where they cannot be read they count as forgotten. */
 enum err recovery_load_tokens(struct db *db, struct failure *f);

@@ -27,8 +27,10 @@ static void stages_seal(struct db *db, struct stage *s)
     ASSERT(db->newest_stage == s && !s->above);
     stage_move(s, STAGE_SEALED);
     /* at recovery there is no log yet: what is replayed lies behind the root's position */
-    s->log_position =
-        db->wal ? wal_position(db->wal) : root_facts(primary_root(db->primary))->log_position;
+    /* A restore may leave commits in the log for its next round. */
+    s->log_position = db->wal && !db->options.is_restoring
+                          ? wal_position(db->wal)
+                          : root_facts(primary_root(db->primary))->log_position;
     db->sealed_bytes += s->arena.bytes;
     if (db->sealed_count++ == 0)
         db->sealed_ms = db->pulse.now_ms;

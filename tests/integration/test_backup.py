@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import threading
@@ -428,3 +429,98 @@ def test_a_backup_begins_only_when_what_was_committed_is_in_it():
             assert b["commit"] >= commit
             c.call("backup_close", b["backup"])
         assert c.call("status")["stages"][0]["records"] == 0
+
+
+# ---- to a point in time ----
+
+def at_points(d, place, rounds=12):
+    """A backup, and commits behind it: [(commit, time between it and the next, state)]."""
+    points = []
+    with d.client() as c:
+        fill(c, 20, 50)
+        state = state_of(c)
+        made = backup(d, place("b"))
+        points.append((made["commit"], time.time(), dict(state)))
+        rng = random.Random(5)
+        for n in range(rounds):
+            key = rng.randrange(20)
+            c.call("begin", 1)
+            c.call("put", 1, "s", [n, "new"], key)
+            c.call("put", 1, "s", n, 100 + n)
+            if n % 5 == 3:
+                c.call("create_store", 1, "t%d" % n)
+            if n % 4 == 1:
+                c.call("amalgamate")
+            commit = c.call("commit", 1)["commit"]
+            state.update({key: [n, "new"], 100 + n: n})
+            time.sleep(0.003)  # so that moments lie between commits
+            points.append((commit, time.time(), dict(state)))
+            time.sleep(0.003)
+    return points
+
+
+def moment(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + (
+        "%.6f" % (seconds % 1))[1:] + "Z"
+
+
+def test_every_commit_of_a_run_is_a_point_to_restore_to():
+    with Place() as place, daemon() as d:
+        points = at_points(d, place)
+        d.kill()
+        wal = os.path.join(d.data, "wal")
+        shutil.copytree(wal, place("wal"))
+        for n, (commit, moment_behind, state) in enumerate(points):
+            before = str(points[n + 1][0]) if n + 1 < len(points) else str(commit + 1)
+            ways = [("--to-commit", str(commit)), ("--before-commit", before),
+                    ("--to-time", moment(moment_behind))]
+            way = ways[n % 3]
+            with restored(place, place("b"), "--wal", wal, *way) as other:
+                with other.client() as c:
+                    assert state_of(c) == state, (n, way)
+                    c.call("put", 0, "s", "goes on", 1)
+                other.restart()
+                with other.client() as c:
+                    assert c.call("get", 0, "s", 1) == "goes on"
+        with restored(place, place("b"), "--wal", wal) as other, other.client() as c:
+            assert state_of(c) == points[-1][2]  # without a target: all of it
+            assert [s["name"] for s in c.call("stores", 0)] == ["s", "t3", "t8"]
+            made = c.call("backup")
+            assert made["commit"] == points[-1][0] and made["wal_position"] < 1 << 20, made
+        assert {f: open(place("wal/" + f), "rb").read() for f in os.listdir(place("wal"))} == {
+            f: open(os.path.join(wal, f), "rb").read() for f in os.listdir(wal)}  # only read
+
+
+def test_a_target_that_cannot_be_reached_is_refused():
+    with Place() as place, daemon() as d:
+        points = at_points(d, place, 3)
+        first, last = points[0][0], points[-1][0]
+        d.kill()
+        wal = os.path.join(d.data, "wal")
+
+        def refused_with(code, *words):
+            data = place("r%d" % len(os.listdir(place.path)))
+            return run(None, "restore", place("b"), data, *words, code=code)
+
+        assert "older backup" in refused_with(64, "--wal", wal, "--to-commit", str(first - 1))
+        assert "older backup" in refused_with(64, "--wal", wal, "--to-time", "2020-01-01T00:00:00Z")
+        assert "(--wal)" in refused_with(64, "--to-commit", str(last))
+        assert "ends at commit %d" % last in refused_with(
+            65, "--wal", wal, "--to-commit", str(last + 1))
+        assert "cannot be combined" in refused_with(
+            64, "--wal", wal, "--to-commit", "5", "--to-time", "2030-01-01T00:00:00Z")
+        assert "number of a commit" in refused_with(64, "--wal", wal, "--to-commit", "soon")
+        assert "time such as" in refused_with(64, "--wal", wal, "--to-time", "noon")
+        os.mkdir(place("empty"))
+        assert "no segment" in refused_with(73, "--wal", place("empty"))
+        with open(place("b/pages"), "rb") as f:  # damage right behind the backup
+            position, = struct.unpack("<Q", f.read(88)[80:])
+        number, offset = divmod(position, 16 << 20)
+        with open(os.path.join(wal, "%016x" % number), "r+b") as f:
+            f.seek(offset + 100)
+            f.write(b"rotten")
+        data = place("damaged")
+        err = run(None, "restore", place("b"), data, "--wal", wal, "--to-commit", str(last), code=65)
+        assert "CORRUPT" in err, err
+        with Daemon(data=data, start=False) as other:
+            refused(other)

@@ -95,7 +95,7 @@ static void rig_open(struct rig *rig)
                                   .piece_bytes_max = 64 << 10};
     struct wal_events events = {rig,       on_written, on_durable, on_reserved,
                                 on_failed, on_room,    NULL};
-    struct wal_replay replay = {rig, replay_piece};
+    struct wal_replay replay = {rig, replay_piece, NULL};
     struct os_lanes_options lanes = os_lanes_defaults();
     struct wal_numbers numbers = {0, 0};
     struct failure failure;

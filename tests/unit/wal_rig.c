@@ -263,7 +263,7 @@ enum err wal_rig_try_open(struct wal_rig *rig)
                                 on_failed,
                                 on_room,
                                 rig->is_lent ? on_issued : NULL};
-    struct wal_replay replay = {rig, replay_piece};
+    struct wal_replay replay = {rig, replay_piece, NULL};
     struct wal_numbers numbers = rig->root_numbers;
     enum err e;
 
