@@ -23,17 +23,18 @@ static void complain(void *context, const char *error)
 
 static void print_help(void)
 {
-    printf("holdfastd - a transactional database server\n\n"
-           "  holdfastd [--config FILE] [--OPTION VALUE]...\n\n"
-           "  --config FILE\n      read options from FILE; command-line options override it\n"
-           "  --check-config\n      check the options and exit\n"
-           "  --print-config\n      print a configuration file with every option at its "
-           "default\n"
-           "  --restore BACKUP\n      make the data directory (--data) from a backup and exit\n"
-           "  --wal DIRECTORY\n      of --restore: go on with the WAL segments there; may be "
-           "given more than once\n"
-           "  --to-commit N, --before-commit N, --to-time TIME\n      of --restore: stop there\n"
-           "  --version\n  --help\n\nOptions (defaults in parentheses):\n");
+    printf(
+        "holdfastd - a transactional database server\n\n"
+        "  holdfastd [--config FILE] [--OPTION VALUE]...\n\n"
+        "  --config FILE\n      read options from FILE; command-line options override it\n"
+        "  --check-config\n      check the options and exit\n"
+        "  --print-config\n      print a configuration file with every option at its "
+        "default\n"
+        "  --restore BACKUP\n      make the data directory (--data) from a backup and exit\n"
+        "  --wal DIRECTORY\n      of --restore: go on with the WAL segments there; may be "
+        "given more than once\n"
+        "  --to-commit N, --before-commit N, --to-time TIME\n      of --restore: stop there\n"
+        "  --version\n  --help\n\nOptions (defaults in parentheses):\n");
     options_print_help(stdout);
 }
 

@@ -265,12 +265,12 @@ static void run_server(const char **words)
 
 #define WORDS_MAX 40
 
-struct words { /* of the server's command line */
+struct server_words { /* of the server's command line */
     const char *words[WORDS_MAX];
     unsigned count;
 };
 
-static bool words_add(struct words *w, const char *word)
+static bool words_add(struct server_words *w, const char *word)
 {
     if (w->count == WORDS_MAX - 1)
         return false;
@@ -278,9 +278,9 @@ static bool words_add(struct words *w, const char *word)
     return true;
 }
 
-/* An option of the verb is a flag of the server; the directories of --wal are one flag each. text is
- * cut at its commas. */
-static bool words_add_option(struct words *w, const char *flag, char *text, bool is_list)
+/* An option of the verb is a flag of the server; the directories of --wal are one flag each. text
+ * is cut at its commas. */
+static bool words_add_option(struct server_words *w, const char *flag, char *text, bool is_list)
 {
     char *comma;
 
@@ -297,9 +297,9 @@ static bool words_add_option(struct words *w, const char *flag, char *text, bool
 
 int verb_restore(struct cli *cli, const struct args *args)
 {
-    struct words w = {.words = {"holdfastd", "--restore", args->positional[0], "--data",
-                                args->positional[1]},
-                      .count = 5};
+    struct server_words w = {
+        .words = {"holdfastd", "--restore", args->positional[0], "--data", args->positional[1]},
+        .count = 5};
     char flags[VERB_OPTIONS_MAX][40], *text;
     const struct verb_option *options = args->verb->options;
 

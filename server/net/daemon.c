@@ -99,7 +99,7 @@ static enum log_level event_level(const char *event)
         {"store_damaged", LOG_LEVEL_ERROR},   {"amalgamation_failed", LOG_LEVEL_ERROR},
         {"wal_failed", LOG_LEVEL_ERROR},      {"ledger_unreadable", LOG_LEVEL_ERROR},
         {"ledger_in_memory", LOG_LEVEL_WARN}, {"copy_damaged", LOG_LEVEL_WARN},
-        {"tokens_lost", LOG_LEVEL_WARN},
+        {"tokens_lost", LOG_LEVEL_WARN},      {"wal_keep_failed", LOG_LEVEL_ERROR},
     };
 
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
@@ -278,10 +278,15 @@ enum err daemon_open(struct server *server, const struct daemon_ground *ground,
         return e;
     }
     daemon_db_options(options, &db_options);
-    e = db_open(os_posix_table(posix), &db_options, &events, &server->db, &f);
+    e = wal_archive_open(&server->archive, options, &db_options, why);
+    if (!e) {
+        e = db_open(os_posix_table(posix), &db_options, &events, &server->db, &f);
+        if (e)
+            say_failure(&f, e, why);
+    }
     if (e) {
-        say_failure(&f, e, why);
         failure_clear(&f);
+        wal_archive_close(&server->archive);
         os_uv_detach(server->jobs, NULL, NULL);
         uv_run(loop, UV_RUN_DEFAULT);
         tables_fini(server);
@@ -486,6 +491,7 @@ int daemon_run(struct server *server)
         uv_run(server->reactor.loop, UV_RUN_DEFAULT);
     os_uv_detach(server->jobs, NULL, NULL);
     db_free(server->db, false);
+    wal_archive_close(&server->archive);
     uv_run(server->reactor.loop, UV_RUN_DEFAULT); /* what is closing */
     free_lists(server);
     account_fini(&server->account);

@@ -78,6 +78,13 @@ enum option_type {
       "value-size")                                                                            \
     X(COUNT, wal_in_flight, "wal-in-flight", "2", 1, WAL_IN_FLIGHT_MAX, NULL, false,           \
       "maximum number of WAL batches written and synced concurrently")                         \
+    X(TEXT, wal_keep, "wal-keep", "", 0, 0, NULL, false,                                       \
+      "directory to which each WAL segment is copied when it is full, for restores to a "      \
+      "point "                                                                                 \
+      "in time; empty: none")                                                                  \
+    X(TEXT, wal_keep_command, "wal-keep-command", "", 0, 0, NULL, false,                       \
+      "shell command that is run for each full WAL segment, with %p for its path and %f for "  \
+      "its name; it is repeated until it exits with 0; empty: none")                           \
     X(CHOICE, durability, "durability", "sync", 0, 0, "sync interval", true,                   \
       "default durability of a commit: sync = fsync before the commit is acknowledged; "       \
       "interval = acknowledge after write(), fsync within the time set by interval")           \

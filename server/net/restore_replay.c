@@ -1,7 +1,8 @@
 /* restore_replay.c - see restore_replay.h.
  *
  * The database is opened as after a crash, told where to stop, and merged. A WAL larger than the
- * stages may be is taken in rounds, each from its beginning: what the data file has is passed over. */
+ * stages may be is taken in rounds, each from its beginning: what the data file has is passed
+ * over. */
 #include "server/net/restore_replay.h"
 
 #include "server/base/assert.h"

@@ -10,8 +10,8 @@
 #include "server/storage/restore.h"
 
 /* The data directory holds what is restored from the backup `of`, under its old identity: copy the
- * segments there, replay them as far as the target, and merge it all into the data file. *commit: the
- * last one that it holds then. ERR_CORRUPT: the WAL is damaged, has a gap, or ends before the
+ * segments there, replay them as far as the target, and merge it all into the data file. *commit:
+ * the last one that it holds then. ERR_CORRUPT: the WAL is damaged, has a gap, or ends before the
  * target; or what opening a database returns. */
 enum err restore_replay(struct os_posix *data, const struct restore_request *request,
                         const struct options *options, const struct backup_header *of,

@@ -15,8 +15,9 @@ static enum err read_commit(const char *flag, const char *text, uint64_t *out,
     errno = 0;
     *out = strtoull(text, &end, 10);
     if (errno || end == text || *end || text[0] == '-' || !*out)
-        return failure_set(f, ERR_BAD_REQUEST, "%s: expected the number of a commit, not \"%s\"",
-                           flag, text_show(slice_text(text)));
+        return failure_set(f, ERR_BAD_REQUEST,
+                           "%s: expected the number of a commit, not \"%s\"", flag,
+                           text_show(slice_text(text)));
     return ERR_OK;
 }
 
@@ -26,9 +27,10 @@ static enum err read_time(const char *text, uint64_t *out, struct failure *f)
     uint32_t nanoseconds;
 
     if (!timestamp_parse(slice_text(text), &seconds, &nanoseconds) || seconds < 1)
-        return failure_set(f, ERR_BAD_REQUEST,
-                           "--to-time: expected a time such as 2026-01-31T12:00:00Z, not \"%s\"",
-                           text_show(slice_text(text)));
+        return failure_set(
+            f, ERR_BAD_REQUEST,
+            "--to-time: expected a time such as 2026-01-31T12:00:00Z, not \"%s\"",
+            text_show(slice_text(text)));
     *out = (uint64_t)seconds * 1000 + nanoseconds / 1000000;
     return ERR_OK;
 }
@@ -61,8 +63,8 @@ enum err restore_target_check(const struct restore_target *target, uint64_t comm
 {
     if (target->commit && target->commit < commit)
         return failure_set(f, ERR_BAD_REQUEST,
-                           "the backup is of commit %" PRIu64 ", which is behind commit %" PRIu64
-                           "; restore an older backup",
+                           "the backup is of commit %" PRIu64
+                           ", which is behind commit %" PRIu64 "; restore an older backup",
                            commit, target->commit);
     if (target->time_ms && target->time_ms < time_ms)
         return failure_set(f, ERR_BAD_REQUEST,

@@ -18,8 +18,8 @@ struct restore_target {
 enum err restore_target_read(const struct restore_request *request, struct restore_target *out,
                              struct failure *f);
 
-/* Whether a backup of that commit, begun at that time, is not behind the target; has_wal: there is a
- * WAL to go on with. ERR_BAD_REQUEST. */
+/* Whether a backup of that commit, begun at that time, is not behind the target; has_wal: there is
+ * a WAL to go on with. ERR_BAD_REQUEST. */
 enum err restore_target_check(const struct restore_target *target, uint64_t commit,
                               uint64_t time_ms, bool has_wal, struct failure *f);
 

@@ -19,6 +19,7 @@
 #include "server/net/reactor.h"
 #include "server/net/seats.h"
 #include "server/net/turn_clock.h"
+#include "server/net/wal_archive.h"
 #include "server/os/os_uv.h"
 #include "server/query/plan_cache.h"
 #include "server/storage/durability.h"
@@ -44,6 +45,7 @@ struct server {
     struct os_uv *jobs;     /* owned */
     struct log_output *log; /* borrowed */
     struct db *db;          /* owned */
+    struct wal_archive archive; /* that its log is kept in */
     struct options options;
     execute *const *methods; /* borrowed: by enum method_id; NULL: not in this version */
     const struct command_line *line; /* borrowed: read again at SIGHUP */

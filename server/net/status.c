@@ -59,7 +59,7 @@ static void put_primary(struct net_buffer *b, const struct db_status *s)
 static void put_log(struct net_buffer *b, const struct db_status *s)
 {
     put_word(b, "log");
-    put_map(b, 13);
+    put_map(b, 15);
     put_trouble(b, s->log.error);
     put_fact(b, "position", s->log.position);
     put_fact(b, "synced", s->log.synced);
@@ -71,6 +71,12 @@ static void put_log(struct net_buffer *b, const struct db_status *s)
     put_fact(b, "items", s->log.items);
     put_word(b, "failed");
     put_bool(b, s->log.failed);
+    put_fact(b, "kept", s->log.kept);
+    put_word(b, "keep_error");
+    if (s->log.keep_error)
+        put_word(b, err_name(s->log.keep_error));
+    else
+        put_nil(b);
     put_fact(b, "last_commit", s->last_commit);
     put_fact(b, "durable_commit", s->durable_commit);
     put_fact(b, "answered_commit", s->answered_commit);

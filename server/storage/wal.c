@@ -701,11 +701,12 @@ void wal_kick(struct wal *w)
     while (issue(w))
         continue;
     wal_prepare_maybe(w);
+    wal_keep_maybe(w);
     tell(w, before);
     ASSERT(wal_is_sane(w));
 }
 
-uint64_t wal_tick(struct wal *w, uint64_t now_ms)
+static uint64_t tick_syncs(struct wal *w, uint64_t now_ms)
 {
     uint64_t due = w->dirty_since_ms + w->interval_ms;
 
@@ -717,6 +718,13 @@ uint64_t wal_tick(struct wal *w, uint64_t now_ms)
     w->sync_due = true;
     wal_kick(w);
     return w->sync_due && now_ms != UINT64_MAX ? now_ms + 1 : UINT64_MAX;
+}
+
+uint64_t wal_tick(struct wal *w, uint64_t now_ms)
+{
+    uint64_t keep = wal_keep_tick(w), syncs = tick_syncs(w, now_ms);
+
+    return keep < syncs ? keep : syncs;
 }
 
 void wal_sync_soon(struct wal *w)
@@ -775,13 +783,15 @@ void wal_stats(const struct wal *w, struct wal_stats *out)
     out->items = w->items;
     out->reserved = w->reserved;
     out->failed = w->failed;
+    out->kept = w->keep.kept;
+    out->keep_error = w->keep.error;
     out->error = w->failed ? ERR_LOG_FAILED : w->room_error;
 }
 
 bool wal_is_busy(const struct wal *w)
 {
     ASSERT((w->in_flight == 0) == list_is_empty(&w->flying));
-    if (w->in_flight || w->prepare.running)
+    if (w->in_flight || w->prepare.running || w->keep.running)
         return true;
     return !w->failed && (!list_is_empty(&w->queue) || w->sync_due ||
                           numbers_differ(w->numbers, w->numbers_issued));

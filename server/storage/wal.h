@@ -78,6 +78,11 @@ struct wal_options {
     uint32_t direct_bytes_max; /* an unsynced batch up to this goes in wal_kick; 0: none */
     uint8_t identity[WAL_IDENTITY_BYTES]; /* of the database; files of another are refused */
     bool is_confirmed; /* durable is also only what wal_confirmed has passed */
+    /* Keep a copy of the segment whose file is at path, which no longer changes: its file is used
+     * again only when this has returned ERR_OK; after an error it is tried again. On a lane, and it
+     * may block. It may be asked for what it has kept. NULL: nobody keeps segments. */
+    enum err (*keep)(void *context, struct os *os, const char *path);
+    void *keep_context;
 };
 
 /* Called from the loop, never inside a call of the log but wal_kick, wal_tick and
@@ -203,6 +208,8 @@ struct wal_stats {
     uint64_t batches, syncs, items; /* since start */
     uint64_t reserved;              /* bytes */
     bool failed;
+    uint64_t kept;       /* segments, since start */
+    enum err keep_error; /* why the last one could not be kept, or OK */
     enum err error; /* LOG_FAILED; NO_SPACE, NOMEM: no segment can be prepared; or OK */
 };
 void wal_stats(const struct wal *w, struct wal_stats *out);

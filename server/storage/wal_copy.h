@@ -7,9 +7,9 @@
 #include "server/base/failure.h"
 #include "server/os/os.h"
 
-/* Copy the segments that a replay from position may need from the directory of `from` into the log's
- * directory of `to`, and the marks of failed syncs; what is there already stays. *copied grows by
- * the segments. ERR_IO, ERR_NO_SPACE, ERR_NOMEM. */
+/* Copy the segments that a replay from position may need from the directory of `from` into the
+ * log's directory of `to`, and the marks of failed syncs; what is there already stays. *copied
+ * grows by the segments. ERR_IO, ERR_NO_SPACE, ERR_NOMEM. */
 enum err wal_copy(struct os *to, struct os *from, uint64_t position, unsigned *copied,
                   struct failure *f);
 

@@ -48,6 +48,21 @@ struct wal_segment {
     bool resembles; /* recovery: a batch is at its first place, good or rotten */
 };
 
+/* Hands whole segments to an archive (wal_keep.c). */
+struct wal_keep {
+    enum err (*keep)(void *context, struct os *os, const char *path); /* NULL: there is none */
+    void *context;
+    struct os_job job;
+    struct wal *wal;    /* for the job */
+    bool running;
+    uint64_t number;    /* of the segment at hand */
+    uint64_t next;      /* all whole segments below have been kept */
+    uint64_t kept;      /* since the start */
+    uint64_t failed_ms; /* when it failed last */
+    enum err error;     /* of the last one; OK: it was kept */
+    enum err result;    /* the job's */
+};
+
 struct wal_limits { /* derived from the options */
     uint64_t segment_bytes;
     uint64_t piece_bytes;      /* a piece of an item, at most */
@@ -157,6 +172,7 @@ struct wal {
     unsigned live_peak; /* how many segments were live at a time, slowly forgotten */
     uint64_t oldest;    /* trimmed up to here */
     struct wal_prepare prepare;
+    struct wal_keep keep;
     enum err prepare_error; /* of the last preparation: OK, NO_SPACE or NOMEM */
     enum err
         room_error; /* the same, but a preparation that is under way clears it at its end */
@@ -238,6 +254,14 @@ void wal_prepare_free(struct wal *w); /* what is under way, when the log is free
 enum err wal_prepare_end(struct wal *w);
 /* Prepare, or remove, in the background if that is needed. */
 void wal_prepare_maybe(struct wal *w);
+
+/* wal_keep.c */
+/* Whether the segment must be kept before its file is used for anything else. */
+bool wal_keep_wants(const struct wal *w, const struct wal_segment *s);
+/* Begin to keep the next one if there is one. */
+void wal_keep_maybe(struct wal *w);
+/* When to call again, ms on the table's clock; UINT64_MAX: nothing waits. */
+uint64_t wal_keep_tick(struct wal *w);
 
 /* wal_mark.c */
 struct wal_mark_file {

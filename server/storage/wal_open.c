@@ -121,6 +121,8 @@ enum err wal_open(struct os *os, const struct wal_options *options,
     w->spare_segments = options->spare_segments;
     w->interval_ms = options->interval_ms;
     w->direct_bytes_max = options->direct_bytes_max;
+    w->keep.keep = options->keep;
+    w->keep.context = options->keep_context;
     memcpy(w->us.identity, options->identity, WAL_IDENTITY_BYTES);
     w->confirmed = options->is_confirmed ? 0 : UINT64_MAX;
     list_init(&w->segments);

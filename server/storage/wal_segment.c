@@ -219,7 +219,10 @@ static struct wal_segment *choose_retired(struct wal *w, uint64_t number)
     LIST_EACH (link, &w->retired)
         if (wal_segment_of(link)->number == number)
             return wal_segment_of(link);
-    return list_is_empty(&w->retired) ? NULL : wal_segment_of(w->retired.next);
+    LIST_EACH (link, &w->retired)
+        if (!wal_keep_wants(w, wal_segment_of(link)))
+            return wal_segment_of(link);
+    return NULL;
 }
 
 enum err wal_prepare_begin(struct wal *w)
@@ -343,6 +346,8 @@ static void remove_surplus(struct wal *w)
     if (list_is_empty(&w->retired) || w->live + w->ready + w->retired_count <= wanted)
         return;
     s = wal_segment_of(w->retired.next);
+    if (wal_keep_wants(w, s))
+        return;
     if (s->number >= w->current->number)
         return; /* below a ready one: removing it would make a hole */
     list_remove(&s->in_list);

@@ -241,6 +241,8 @@ static enum err db_open_log(struct db *db, struct failure *f)
                                   .spare_segments = 2,
                                   .interval_ms = db->options.interval_ms,
                                   .direct_bytes_max = DIRECT_BYTES_MAX,
+                                  .keep = db->options.keep,
+                                  .keep_context = db->options.keep_context,
                                   .numbers_ahead = NUMBERS_AHEAD};
     struct wal_events events = {
         db,  commit_on_written, commit_on_durable, db_on_reserved, db_on_log_failed, db_on_room,

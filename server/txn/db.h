@@ -149,7 +149,10 @@ struct db_status {
     } cache;
     struct {
         uint64_t position, synced, oldest, segments, bytes, batches, syncs, items;
-        uint64_t found_commit, found_ms; /* the last that recovery has met in it, taken or not */
+        uint64_t kept;       /* segments that were handed to the archive, since start */
+        enum err keep_error; /* why the last one was not */
+        uint64_t found_commit,
+            found_ms;    /* the last that recovery has met in it, taken or not */
         bool found_more; /* by a restore: more than it has taken; another round takes it */
         bool failed;
         enum err error; /* why commits cannot be written, ERR_OK: they can */

@@ -4,8 +4,12 @@
 #ifndef HOLDFAST_TXN_DB_OPTIONS_H
 #define HOLDFAST_TXN_DB_OPTIONS_H
 
+#include "proto/error.h"
+
 #include <stdbool.h>
 #include <stdint.h>
+
+struct os;
 
 struct db_options {
     uint64_t stage_bytes;      /* the open stage is rotated at this size; default 64 MiB */
@@ -44,6 +48,9 @@ struct db_options {
     unsigned log_in_flight;       /* batches synced side by side; default 2 */
     unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */
     unsigned slice_steps;         /* of work for conflicts within one call; default 2000 */
+    /* Of the log: wal_options.keep. NULL: nobody keeps its segments. */
+    enum err (*keep)(void *context, struct os *os, const char *path);
+    void *keep_context;
     bool is_restoring; /* the directory is a restore's, which is at work on it */
     /* Of a restore: take no commit behind this one, and none of a batch that was issued later
      * than this, ms since 1970; 0: take all that the WAL has. */

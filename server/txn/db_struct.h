@@ -67,6 +67,7 @@ enum health_problem { /* the worst first */
                       HEALTH_DAMAGE,
                       HEALTH_DISK_FULL,
                       HEALTH_MERGE_FAILS,
+                      HEALTH_KEEP_FAILS,
                       HEALTH_PROBLEMS
 };
 
@@ -80,7 +81,7 @@ struct health {
 struct wal_found { /* what recovery has met in the WAL, taken or not */
     uint64_t commit;  /* the last one that is whole; 0: none */
     uint64_t time_ms; /* when its last batch was issued */
-    bool is_more;     /* a restore has as much in memory as it may; the rest comes in a next round */
+    bool is_more;     /* a restore has as much in memory as it may: another round takes the rest */
 };
 
 struct db {

@@ -16,6 +16,13 @@ void health_turn(struct db *db)
     struct health *h = &db->health;
     uint64_t now = db->pulse.now_ms;
 
+    struct wal_stats wal;
+
+    wal_stats(db->wal, &wal);
+    if (wal.keep_error && !h->is_wrong[HEALTH_KEEP_FAILS])
+        pulse_event(&db->pulse, "wal_keep_failed", "error=%s kept=%llu",
+                    err_name(wal.keep_error), (unsigned long long)wal.kept);
+    health_note(h, HEALTH_KEEP_FAILS, wal.keep_error != ERR_OK, now);
     health_note(h, HEALTH_LOG_FAILED, db->log_failed, now);
     health_note(h, HEALTH_DAMAGE, db->damage.count > 0, now);
     health_note(h, HEALTH_DISK_FULL, h->no_space || db->pass_error == ERR_NO_SPACE, now);
@@ -24,8 +31,8 @@ void health_turn(struct db *db)
 
 const char *health_state(const struct db *db, uint64_t *for_ms)
 {
-    static const char *const names[HEALTH_PROBLEMS] = {"log failed", "damage", "disk full",
-                                                       "amalgamation failing"};
+    static const char *const names[HEALTH_PROBLEMS] = {
+        "log failed", "damage", "disk full", "amalgamation failing", "wal-keep failing"};
 
     for (unsigned i = 0; i < HEALTH_PROBLEMS; i++) {
         if (!db->health.is_wrong[i])

@@ -339,6 +339,8 @@ void db_status(struct db *db, struct db_status *out)
     out->log.batches = w.batches;
     out->log.syncs = w.syncs;
     out->log.items = w.items;
+    out->log.kept = w.kept;
+    out->log.keep_error = w.keep_error;
     out->log.found_commit = db->wal_found.commit;
     out->log.found_ms = db->wal_found.time_ms;
     out->log.found_more = db->wal_found.is_more;

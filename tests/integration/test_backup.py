@@ -524,3 +524,104 @@ def test_a_target_that_cannot_be_reached_is_refused():
         assert "CORRUPT" in err, err
         with Daemon(data=data, start=False) as other:
             refused(other)
+
+
+# ---- segments that are kept ----
+
+def churn(d, place, megabytes=50):
+    """Enough commits to fill a few segments; [(commit, key)]."""
+    commits = []
+    with d.client() as c:
+        c.call("create_store", 0, "s")
+        backup(d, place("b"))
+        for n in range(megabytes):
+            commits.append((c.call("run", [["put", ["s", os.urandom(1 << 20), n % 3]],
+                                           ["put", ["s", n, "last"]]])["commit"], n))
+            if n % 8 == 7:
+                c.call("amalgamate")
+        until(lambda: c.call("status")["log"]["kept"] >= megabytes // 16 - 1)
+        assert c.call("status")["log"]["keep_error"] is None
+    return commits
+
+
+def test_segments_are_kept_and_lead_to_any_commit():
+    with Place() as place, daemon("--wal-keep", place("kept"), "--stage-size", "2MiB",
+                                  "--amalgamate-percent", "1") as d:
+        commits = churn(d, place)
+        kept = sorted(os.listdir(place("kept")))
+        assert kept == ["%016x" % n for n in range(len(kept))], kept
+        d.kill()
+        both = place("kept") + "," + os.path.join(d.data, "wal")
+        for commit, n in (commits[5], commits[len(commits) // 2], commits[-1]):
+            with restored(place, place("b"), "--wal", both, "--to-commit", str(commit)) as other:
+                with other.client() as c:
+                    assert c.call("get", 0, "s", "last") == n
+        # the disk with the directory is lost: what was kept leads as far as it goes
+        with restored(place, place("b"), "--wal", place("kept")) as other, other.client() as c:
+            assert c.call("get", 0, "s", "last") >= 16 * len(kept) - 3 - 1
+        os.unlink(place("kept/%016x" % 1))
+        err = run(None, "restore", place("b"), place("gap"), "--wal", place("kept"), "--to-commit",
+                  str(commits[-1][0]), code=65)
+        assert "CORRUPT" in err and "missing" in err, err
+
+
+def test_an_archive_that_refuses_keeps_the_segments_and_says_so():
+    with Place() as place:
+        flag = place("may")
+        script = "test -e %s && cp %%p %s/%%f" % (flag, place("by-command"))
+        os.mkdir(place("by-command"))
+        with daemon("--wal-keep-command", script, "--stage-size", "2MiB",
+                    "--amalgamate-percent", "1") as d, d.client() as c:
+            c.call("create_store", 0, "s")
+            for n in range(60):
+                c.call("put", 0, "s", os.urandom(1 << 20), n % 3)
+            c.call("amalgamate")
+            until(lambda: c.call("status")["health"]["state"] == "wal-keep failing")
+            log = c.call("status")["log"]
+            assert log["keep_error"] == "IO" and log["kept"] == 0 and log["segments"] >= 4, log
+            assert os.path.exists(os.path.join(d.data, "wal", "%016x" % 0))
+            assert "wal_keep_failed" in d.errors()
+            open(flag, "w").close()
+            until(lambda: c.call("status")["log"]["kept"] >= 3)
+            until(lambda: c.call("status")["health"]["state"] == "ok")
+            names = sorted(os.listdir(place("by-command")))
+            assert names[:3] == ["%016x" % n for n in range(3)], names
+            for n in range(40):  # and files are used again
+                c.call("put", 0, "s", os.urandom(1 << 20), n % 3)
+            c.call("amalgamate")
+            until(lambda: c.call("status")["log"]["segments"] <= log["segments"] + 2)
+
+
+def test_an_archive_of_another_database_is_not_written_to():
+    with Place() as place:
+        for n in range(2):
+            with daemon("--wal-keep", place("kept"), "--stage-size", "2MiB") as d, d.client() as c:
+                c.call("create_store", 0, "s")
+                for k in range(20):
+                    c.call("put", 0, "s", os.urandom(1 << 20), k % 3)
+                if n == 0:
+                    until(lambda: c.call("status")["log"]["kept"] == 1)
+                    first = open(place("kept/%016x" % 0), "rb").read()
+                else:
+                    until(lambda: c.call("status")["log"]["keep_error"] == "CORRUPT")
+        assert open(place("kept/%016x" % 0), "rb").read() == first
+
+
+def test_a_kept_log_survives_kills():
+    """Killed and started again and again, the archive has every segment, whole."""
+    with Place() as place, daemon("--wal-keep", place("kept"), "--stage-size", "2MiB",
+                                  "--amalgamate-percent", "1") as d:
+        with d.client() as c:
+            c.call("create_store", 0, "s")
+            backup(d, place("b"))
+        for n in range(60):
+            with d.client() as c:
+                c.call("run", [["put", ["s", os.urandom(1 << 20), n % 3]],
+                               ["put", ["s", n, "last"]]])
+            if n % 7 == 6:
+                d.kill()
+                d.start()
+        d.kill()
+        both = place("kept") + "," + os.path.join(d.data, "wal")
+        with restored(place, place("b"), "--wal", both) as other, other.client() as c:
+            assert c.call("get", 0, "s", "last") == 59

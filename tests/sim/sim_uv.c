@@ -679,3 +679,17 @@ struct os *os_posix_table(struct os_posix *posix)
 {
     return (struct os *)posix;
 }
+
+/* An archive for the log is the only other directory; no simulated server has one. */
+enum err os_posix_open(const char *directory, bool create, struct os_posix **out, char *why,
+                       size_t why_size)
+{
+    (void)directory, (void)create, (void)why, (void)why_size;
+    *out = NULL;
+    return ERR_NOT_FOUND;
+}
+
+void os_posix_close(struct os_posix *posix)
+{
+    ASSERT(!posix);
+}

@@ -3,6 +3,7 @@
 #include "proto/backup_format.h"
 #include "server/storage/page.h"
 #include "server/storage/restore.h"
+#include "server/storage/wal_format.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdio.h>
@@ -610,6 +611,69 @@ START_TEST(a_restore_into_a_directory_that_is_used_is_refused)
 }
 END_TEST
 
+/* ---- segments of the log that are kept ---- */
+
+struct shelf { /* an archive that often refuses */
+    struct sim *sim;
+    uint64_t next;  /* all before have been kept */
+    unsigned refused, kept;
+};
+
+static enum err shelve(void *context, struct os *os, const char *path)
+{
+    struct shelf *shelf = context;
+    struct wal_segment_header header;
+    uint8_t sector[WAL_SECTOR_BYTES];
+    uint64_t number;
+    size_t got;
+    struct os_file *file;
+
+    MUST_EQ(os_file_open(os, path, OS_READ, &file), ERR_OK);
+    MUST_EQ(os->ops->file_read(file, 0, sector, sizeof sector, &got), ERR_OK);
+    os->ops->file_close(file);
+    MUST_EQ(wal_segment_header_decode(sector, &header), ERR_OK);
+    MUST(sscanf(path, "wal/%16llx", (unsigned long long *)&number) == 1);
+    MUST_EQ(header.number, number); /* it has not been used again */
+    MUST(number <= shelf->next);    /* in order; after a restart those before come again */
+    if (sim_chance(shelf->sim, 40)) {
+        shelf->refused++;
+        return ERR_IO;
+    }
+    if (number == shelf->next)
+        shelf->next++;
+    shelf->kept++;
+    return ERR_OK;
+}
+
+START_TEST(segments_are_kept_in_order_before_they_are_used_again)
+{
+    struct core_rig rig;
+    struct shelf shelf = {.next = 0};
+    unsigned n = 0;
+
+    core_open(&rig, 700 + (uint64_t)_i);
+    shelf.sim = rig.sim;
+    rig.options.keep = shelve;
+    rig.options.keep_context = &shelf;
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    for (unsigned round = 0; round < 10; round++) {
+        for (unsigned i = 0; i < 10; i++)
+            MUST_EQ(core_put_large(&rig, NULL, "s", n++ % 4, 1u << 20), ERR_OK);
+        core_amalgamate(&rig); /* the log is trimmed: files could be used again */
+        core_rest(&rig, 1500); /* what was refused is asked for again */
+        if (round % 4 == 3)
+            core_restart(&rig, _i & 1);
+    }
+    for (unsigned i = 0; i < 40 && core_status(&rig).log.keep_error; i++)
+        core_rest(&rig, 1500);
+    MUST(shelf.next >= 5 && shelf.kept >= 5);
+    MUST(shelf.refused > 0);
+    MUST(core_status(&rig).log.segments < 9); /* and they are used again */
+    core_close(&rig);
+}
+END_TEST
+
 /* ---- the format ---- */
 
 static struct bytes small_stream(void)
@@ -713,6 +777,7 @@ int main(void)
     tcase_add_loop_test(tcase, a_backup_survives_failures_or_says_so, 0, 2);
     tcase_add_loop_test(tcase, a_restore_that_was_cut_short_is_no_database, 0, 5);
     tcase_add_test(tcase, a_restore_into_a_directory_that_is_used_is_refused);
+    tcase_add_loop_test(tcase, segments_are_kept_in_order_before_they_are_used_again, 0, 4);
     tcase_add_test(tcase, no_bit_of_a_backup_can_change);
     tcase_add_test(tcase, a_backup_is_these_bytes);
     suite_add_tcase(suite, tcase);
