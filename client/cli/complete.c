@@ -135,8 +135,9 @@ static void offer_argument(struct cli *cli, struct completion *out, const struct
 {
     static const char *const changes[] = {"set",    "add",   "min",   "max",
                                           "append", "unset", "commit"};
-    static const char *const isolations[] = {"serializable",     "snapshot", "read-only",
-                                             "greatest-version", "continue", "interval"};
+    static const char *const isolations[] = {
+        "serializable", "snapshot", "read-only", "greatest-version", "continue",
+        "interval",     "lock",     "share",     "lock-database"};
     bool of_index =
         strcmp(t->verb->name, "drop-index") == 0 || strcmp(t->verb->name, "rename-index") == 0;
     const char *store;
@@ -151,6 +152,12 @@ static void offer_argument(struct cli *cli, struct completion *out, const struct
         offer_names(cli, out, typed, store);
     else if (strcmp(argument, "[VERB]") == 0)
         offer_verbs(cli, out, typed);
+    else if (strcmp(t->verb->name, "begin") == 0 && t->count > 2 &&
+             (strcmp(t->words[t->count - 2], "lock") == 0 ||
+              strcmp(t->words[t->count - 2], "share") == 0)) {
+        offer_names(cli, out, typed, NULL);
+        return;
+    }
     for (size_t i = 0; strcmp(t->verb->name, "update") == 0 && place >= 2 &&
                        i < sizeof changes / sizeof *changes;
          i++)

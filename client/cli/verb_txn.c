@@ -3,6 +3,39 @@
 #include "client/cli/interrupt.h"
 #include "client/cli/verbs.h"
 
+#include <stdlib.h>
+
+#define LOCK_NAMES_MAX 100 /* that a line of the shell may have */
+
+/* What `begin` is asked to be. Names point into text. */
+struct begin {
+    struct hf_begin_options options;
+    char *text[2];                           /* owned: of shared and exclusive names */
+    const char *names[2][LOCK_NAMES_MAX + 1]; /* each ended by NULL */
+};
+
+/* "a,b" as names. */
+static bool begin_names(struct cli *cli, struct begin *b, unsigned mode, const char *list)
+{
+    unsigned count = 0;
+    char *rest = b->text[mode] ? NULL : strdup(list);
+
+    if (!rest) {
+        cli_usage(cli, "name all stores at once, with commas between them");
+        return false;
+    }
+    b->text[mode] = rest;
+    for (char *name; (name = strsep(&rest, ",")) != NULL; count++) {
+        if (!*name || count == LOCK_NAMES_MAX) {
+            cli_usage(cli, "\"%.40s\": expected 1 to %d store names with commas between them",
+                      list, LOCK_NAMES_MAX);
+            return false;
+        }
+        b->names[mode][count] = name;
+    }
+    return true;
+}
+
 static bool begin_word(struct hf_begin_options *options, const char *word)
 {
     if (strcmp(word, "serializable") == 0)
@@ -31,29 +64,64 @@ static bool begin_ms(struct cli *cli, const struct args *args, const char *name,
     return true;
 }
 
-int verb_begin(struct cli *cli, const struct args *args)
+/* The words of `begin`. */
+static bool begin_words(struct cli *cli, const struct args *args, struct begin *b)
 {
-    struct hf_begin_options options = {.label = cli->label, .read_only = cli->read_only};
-    int exit_code;
+    static const char *const modes[] = {"share", "lock"};
 
     for (unsigned i = 0; i < args->count; i++) {
-        if (!begin_word(&options, args->positional[i]))
-            return cli_usage(cli, "unknown word \"%.40s\"; see `help begin`",
-                             args->positional[i]);
+        const char *word = args->positional[i];
+        unsigned mode = strcmp(word, modes[1]) == 0;
+
+        if (strcmp(word, "lock-database") == 0) {
+            b->options.lock_database = true;
+        } else if (strcmp(word, modes[mode]) == 0) {
+            if (++i == args->count) {
+                cli_usage(cli, "%s: expected store names; see `help begin`", word);
+                return false;
+            }
+            if (!begin_names(cli, b, mode, args->positional[i]))
+                return false;
+        } else if (!begin_word(&b->options, word)) {
+            cli_usage(cli, "unknown word \"%.40s\"; see `help begin`", word);
+            return false;
+        }
     }
-    if (!begin_ms(cli, args, "timeout-after-ms", &options.timeout_ms) ||
-        !begin_ms(cli, args, "idle-ms", &options.idle_ms))
+    b->options.lock_shared = b->text[0] ? b->names[0] : NULL;
+    b->options.lock_exclusive = b->text[1] ? b->names[1] : NULL;
+    b->options.try_lock = args_option(args, "wait-ms") && !b->options.wait_ms;
+    return true;
+}
+
+static int begin_run(struct cli *cli, const struct args *args, struct begin *b)
+{
+    struct hf_begin_options *options = &b->options;
+    int exit_code;
+
+    if (!begin_ms(cli, args, "wait-ms", &options->wait_ms) || !begin_words(cli, args, b) ||
+        !begin_ms(cli, args, "timeout-after-ms", &options->timeout_ms) ||
+        !begin_ms(cli, args, "idle-ms", &options->idle_ms))
         return CLI_USAGE;
     if (cli->txn)
         return cli_usage(cli, "a transaction is already open; commit or roll back first");
     exit_code = cli_connect(cli);
     if (exit_code)
         return exit_code;
-    if (hf_txn_begin(cli->conn, &options, &cli->txn) != HF_OK)
+    if (hf_txn_begin(cli->conn, options, &cli->txn) != HF_OK)
         return cli_failed(cli);
-    cli->txn_continue = options.on_error_continue;
+    cli->txn_continue = options->on_error_continue;
     cli->txn_failed = false;
     return CLI_OK;
+}
+
+int verb_begin(struct cli *cli, const struct args *args)
+{
+    struct begin b = {.options = {.label = cli->label, .read_only = cli->read_only}};
+    int exit_code = begin_run(cli, args, &b);
+
+    free(b.text[0]);
+    free(b.text[1]);
+    return exit_code;
 }
 
 static int no_txn(struct cli *cli)

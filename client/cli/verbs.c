@@ -131,6 +131,7 @@ static const struct verb_option restore_options[] = {
 };
 
 static const struct verb_option begin_options[] = {
+    {"wait-ms", "N", "maximum time to wait for locks; 0: do not wait"},
     {"timeout-after-ms", "N", "maximum lifetime of the transaction"},
     {"idle-ms", "N", "maximum time without a request"},
     {NULL, NULL, NULL},
@@ -301,8 +302,10 @@ const struct verb verbs[] = {
     {"begin", "[WORD]...", VERB_SHELL | VERB_LABEL, verb_begin, "Begin a transaction",
      "Words: serializable or snapshot (default); read-only; greatest-version (newer open\n"
      "transactions win conflicts); continue (errors such as EXISTS do not abort it); interval\n"
-     "(the commit does not wait for the disk).",
-     "begin serializable read-only", begin_options},
+     "(the commit does not wait for the disk). lock STORE,... locks these stores exclusively,\n"
+     "share STORE,... keeps exclusive locks away from them, lock-database locks all stores. The\n"
+     "transaction begins when it has its locks; it does not conflict in what it has exclusively.",
+     "begin lock accounts,audit", begin_options},
     {"commit", "", VERB_SHELL, verb_commit, "Commit the transaction", NULL, "commit", NULL},
     {"rollback", "", VERB_SHELL, verb_rollback, "Roll back the transaction", NULL, "rollback",
      NULL},

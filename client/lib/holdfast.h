@@ -549,6 +549,13 @@ struct hf_begin_options {
     const char *label;      /* for people; NULL: none */
     uint32_t timeout_ms;    /* life; 0: the server's */
     uint32_t idle_ms;       /* 0: the server's */
+    /* Locks: it begins when it has them, and gets no HF_CONFLICT in what it has exclusively. */
+    const char *const *lock_shared;    /* names of stores, ended by NULL; NULL: none */
+    const char *const *lock_exclusive; /* likewise */
+    bool lock_database;                /* all of them, exclusively */
+    bool try_lock;                     /* HF_LOCK_TIMEOUT at once where it would have to wait */
+    uint32_t wait_ms;                  /* for the locks, then HF_LOCK_TIMEOUT; 0: no limit but
+                                        * timeout_ms of the connection */
 };
 
 /* options may be NULL. *out is owned by the caller until commit or rollback. */
@@ -607,6 +614,7 @@ typedef int (*hf_transact_fn)(struct hf_conn *c, struct hf_txn *t, void *ctx);
 struct hf_transact_options {
     struct hf_begin_options begin;
     unsigned attempts_max;   /* 0: 10 */
+    unsigned retry_losses;   /* after so many HF_CONFLICTs it locks what it wrote; 0: 4 */
     uint32_t time_max_ms;    /* no attempt begins later; 0: 30,000 */
     uint32_t delay_first_ms; /* bound of the first pause; doubles each time; 0: 5 */
     uint32_t delay_max_ms;   /* 0: 1,000 */
@@ -618,8 +626,9 @@ struct hf_transact_options {
  * time (anywhere from 0 to the bound: full jitter) and do it again. Where the answer to a commit
  * is lost, it asks the server what became of it, by a token that goes with each commit: so it
  * never repeats what was committed, and an error with maybe_committed remains only if the server
- * cannot be reached in time or has forgotten. HF_OK, fn's negative number, or the last error.
- * Blocks. */
+ * cannot be reached in time or has forgotten. After retry_losses conflicts it begins with the
+ * stores that fn wrote locked exclusively, so that it comes to its end. HF_OK, fn's negative
+ * number, or the last error. Blocks. */
 HF_API int hf_transact(struct hf_conn *c, const struct hf_transact_options *options,
                        hf_transact_fn fn, void *ctx, uint64_t *commit);
 

@@ -45,7 +45,54 @@ struct transact {
     uint32_t first_ms, max_ms; /* bounds of the pauses */
     uint64_t until_ms;
     uint64_t random;
+    unsigned conflicts;      /* so far */
+    struct store_names lost; /* what the attempts that met them wrote */
 };
+
+#define LOST_NAMES_MAX 200 /* of different stores; beyond them no more are locked */
+
+static bool names_have(const struct store_names *names, struct hf_bytes name)
+{
+    struct slice rest = slice_make(names->pack.data, names->pack.size), one;
+
+    while (frame_take(&rest, &one)) {
+        if (one.size == name.size && memcmp(one.data, name.data, one.size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The attempt has failed with e, which is c's error: remember what it wrote, if it lost. */
+static void note_loss(struct transact *w, int e)
+{
+    struct hf_bytes wrote = hf_field(w->conn->error.details, "wrote");
+
+    if (e != HF_CONFLICT || w->conn->error.code != e)
+        return;
+    w->conflicts++;
+    for (uint32_t i = 0; i < hf_length(wrote) && w->lost.count < LOST_NAMES_MAX; i++) {
+        struct hf_bytes name = hf_element(wrote, i);
+
+        if (names_have(&w->lost, name))
+            continue;
+        hf_pack_raw(&w->lost.pack, name);
+        w->lost.count += !w->lost.pack.failed;
+    }
+}
+
+/* After some losses what was written is locked: then it comes to its end. */
+static int begin_attempt(struct transact *w, struct hf_txn **t)
+{
+    struct hf_begin_options options = w->options->begin;
+    unsigned losses_max = w->options->retry_losses ? w->options->retry_losses : 4;
+    bool locks = w->conflicts >= losses_max && w->lost.count && !options.read_only &&
+                 !w->lost.pack.failed;
+    uint64_t now_ms = clock_now_ms(), left_ms = w->until_ms > now_ms ? w->until_ms - now_ms : 1;
+
+    if (locks && !options.wait_ms)
+        options.wait_ms = left_ms < UINT32_MAX ? (uint32_t)left_ms : UINT32_MAX;
+    return txn_begin_with(w->conn, &options, locks ? &w->lost : NULL, t);
+}
 
 /* Pause before the next try; false: there is no time for it. */
 static bool pause_before(struct transact *w, unsigned losses, uint32_t least_ms)
@@ -108,15 +155,19 @@ static int attempt(struct transact *w, hf_transact_fn fn, void *ctx, uint64_t *c
     struct hf_conn *c = w->conn;
     struct hf_txn *t;
     struct hf_error error;
-    int e = hf_txn_begin(c, &w->options->begin, &t);
+    int e = begin_attempt(w, &t);
 
     *judged = true;
     if (e)
         return e;
     e = fn(c, t, ctx);
     /* TXN_FAILED only says that something went wrong before: commit repeats what. */
-    if (e == HF_OK || e == HF_TXN_FAILED)
-        return commit_surely(w, t, commit);
+    if (e == HF_OK || e == HF_TXN_FAILED) {
+        e = commit_surely(w, t, commit);
+        note_loss(w, e);
+        return e;
+    }
+    note_loss(w, e);
     *judged = c->error.code == e;
     error = c->error;
     hf_txn_rollback(t);
@@ -146,8 +197,10 @@ int hf_transact(struct hf_conn *c, const struct hf_transact_options *options, hf
 
         if (e == HF_OK || !judged || !c->error.retryable || c->error.maybe_committed ||
             losses >= attempts_max || (c->fd < 0 && o->no_reconnect) ||
-            !pause_before(&w, losses, c->error.retry_after_ms))
+            !pause_before(&w, losses, c->error.retry_after_ms)) {
+            hf_pack_fini(&w.lost.pack);
             return e;
+        }
         if (c->fd < 0)
             hf_reconnect(c); /* if it fails, so does the next begin */
     }

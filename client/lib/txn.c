@@ -31,10 +31,52 @@ static uint64_t map_find_uint(struct hf_bytes map, const char *name)
     return msgpack_read_uint(&cursor, &n) == ERR_OK ? n : 0;
 }
 
-void begin_options_fill(struct call_options *o, const struct hf_begin_options *options)
+static uint32_t count_names(const char *const *names)
 {
+    uint32_t count = 0;
+
+    while (names && names[count])
+        count++;
+    return count;
+}
+
+static void lock_names_fill(struct hf_pack *p, const char *mode, const char *const *names,
+                            const struct store_names *more)
+{
+    uint32_t count = count_names(names);
+
+    hf_pack_text(p, mode);
+    hf_pack_array(p, count + (more ? more->count : 0));
+    for (uint32_t i = 0; i < count; i++)
+        hf_pack_text(p, names[i]);
+    if (more && more->count)
+        hf_pack_raw(p, (struct hf_bytes){more->pack.data, more->pack.size});
+}
+
+static void lock_fill(struct call_options *o, const struct hf_begin_options *options,
+                      const struct store_names *more)
+{
+    if (options->lock_database) {
+        call_options_text(o, "lock", "database");
+    } else if (options->lock_shared || options->lock_exclusive || (more && more->count)) {
+        hf_pack_text(&o->pack, "lock");
+        hf_pack_map(&o->pack, 2);
+        lock_names_fill(&o->pack, "shared", options->lock_shared, NULL);
+        lock_names_fill(&o->pack, "exclusive", options->lock_exclusive, more);
+        o->pairs++;
+    }
+    if (options->wait_ms || options->try_lock)
+        call_options_uint(o, "wait_ms", options->try_lock ? 0 : options->wait_ms);
+}
+
+void begin_options_fill(struct call_options *o, const struct hf_begin_options *options,
+                        const struct store_names *more)
+{
+    static const struct hf_begin_options defaults;
+
     if (!options)
-        return;
+        options = &defaults;
+    lock_fill(o, options, more);
     if (options->serializable)
         call_options_text(o, "isolation", "serializable");
     call_options_bool(o, "read_only", options->read_only);
@@ -167,6 +209,12 @@ void txn_free_all(struct hf_conn *c)
 
 int hf_txn_begin(struct hf_conn *c, const struct hf_begin_options *options, struct hf_txn **out)
 {
+    return txn_begin_with(c, options, NULL, out);
+}
+
+int txn_begin_with(struct hf_conn *c, const struct hf_begin_options *options,
+                   const struct store_names *more, struct hf_txn **out)
+{
     struct call_options o = {0};
     struct hf_bytes result;
     struct hf_txn *t = txn_new(c);
@@ -176,7 +224,7 @@ int hf_txn_begin(struct hf_conn *c, const struct hf_begin_options *options, stru
     if (!t)
         return error_set(&c->error, HF_MEMORY, "out of memory for a transaction");
     t->read_only = options && options->read_only;
-    begin_options_fill(&o, options);
+    begin_options_fill(&o, options, more);
     txn_start(c, t, "begin", 1, &o);
     if (options && options->no_wait) {
         e = call_send(c, &o, &t->begin);

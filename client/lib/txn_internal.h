@@ -31,7 +31,17 @@ bool txn_is_open(const struct hf_conn *c, uint64_t serial);
 /* The value of a field of a packed map; none if there is no such field. */
 struct slice map_find(struct hf_bytes map, const char *name);
 
-/* The options of begin and run. */
-void begin_options_fill(struct call_options *o, const struct hf_begin_options *options);
+/* Packed texts: names of stores. */
+struct store_names {
+    struct hf_pack pack;
+    uint32_t count;
+};
+
+/* The options of begin and run; and more names that are locked exclusively (NULL: none). */
+void begin_options_fill(struct call_options *o, const struct hf_begin_options *options,
+                        const struct store_names *more);
+/* hf_txn_begin with these names locked, too. */
+int txn_begin_with(struct hf_conn *c, const struct hf_begin_options *options,
+                   const struct store_names *more, struct hf_txn **out);
 
 #endif

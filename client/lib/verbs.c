@@ -454,7 +454,7 @@ int hf_run(struct hf_conn *c, struct hf_bytes ops, const struct hf_begin_options
 {
     struct call_options o = {0};
 
-    begin_options_fill(&o, options);
+    begin_options_fill(&o, options, NULL);
     hf_pack_raw(call_start(c, "run", 1, &o), ops);
     return call_finish(c, &o, result);
 }

@@ -437,6 +437,67 @@ static void a_pool_is_of_a_database(void)
     hf_pool_close(pool);
 }
 
+/* ---- Locks ---- */
+
+static void locks_are_asked_for_at_begin(void)
+{
+    static const char *const names[] = {"locked", "unmade", NULL};
+    struct hf_begin_options exclusive = {.lock_exclusive = names};
+    struct hf_begin_options shared = {.lock_shared = names, .read_only = true, .wait_ms = 20};
+    struct hf_begin_options all = {.lock_database = true, .try_lock = true};
+    struct hf_conn *other = hf_open(address, NULL, NULL);
+    struct hf_txn *t, *late;
+
+    CHECK(hf_create_store(conn, NULL, "locked", NULL) == HF_OK);
+    CHECK(hf_txn_begin(conn, &exclusive, &t) == HF_OK);
+    CHECK(hf_txn_begin(other, &shared, &late) == HF_LOCK_TIMEOUT && !late);
+    CHECK(hf_conn_error(other)->retryable);
+    CHECK(hf_txn_begin(other, &all, &late) == HF_LOCK_TIMEOUT);
+    CHECK(hf_put(conn, t, "locked", PACKED("\x01"), PACKED("\x01"), NULL) == HF_OK);
+    CHECK(hf_txn_commit(t, NULL, NULL) == HF_OK);
+    CHECK(hf_txn_begin(other, &shared, &late) == HF_OK && hf_txn_rollback(late) == HF_OK);
+    CHECK(hf_txn_begin(other, &all, &late) == HF_OK && hf_txn_rollback(late) == HF_OK);
+    hf_close(other);
+}
+
+struct loser {
+    struct hf_conn *other; /* that always commits first */
+    unsigned tries, losses;
+};
+
+static int lose_to_other(struct hf_conn *c, struct hf_txn *t, void *ctx)
+{
+    struct loser *l = ctx;
+    struct hf_txn *rival;
+    int e = hf_put(c, t, "contended", PACKED("\x01"), PACKED("\x01"), NULL);
+
+    l->tries++;
+    if (e)
+        return e;
+    CHECK(hf_txn_begin(l->other, NULL, &rival) == HF_OK);
+    if (hf_put(l->other, rival, "contended", PACKED("\x02"), PACKED("\x01"), NULL) == HF_OK &&
+        hf_txn_commit(rival, NULL, NULL) == HF_OK)
+        l->losses++;
+    else
+        hf_txn_rollback(rival);
+    return HF_OK;
+}
+
+static void a_loser_locks_what_it_wrote(void)
+{
+    struct hf_transact_options options = {.attempts_max = 20, .delay_max_ms = 1};
+    struct loser l = {.other = hf_open(address, NULL, NULL)};
+
+    CHECK(hf_create_store(conn, NULL, "contended", NULL) == HF_OK);
+    CHECK(hf_transact(conn, &options, lose_to_other, &l, NULL) == HF_OK);
+    CHECK(l.tries == 5 && l.losses == 4);
+    l.tries = l.losses = 0;
+    options.retry_losses = 2;
+    CHECK(hf_transact(conn, &options, lose_to_other, &l, NULL) == HF_OK);
+    CHECK(l.tries == 3 && l.losses == 2);
+    hf_close(l.other);
+}
+
 /* ---- The scenes ---- */
 
 static const struct {
@@ -455,6 +516,8 @@ static const struct {
     {"a_pool_waits_and_revives", a_pool_waits_and_revives},
     {"a_connection_belongs_to_a_database", a_connection_belongs_to_a_database},
     {"a_pool_is_of_a_database", a_pool_is_of_a_database},
+    {"locks_are_asked_for_at_begin", locks_are_asked_for_at_begin},
+    {"a_loser_locks_what_it_wrote", a_loser_locks_what_it_wrote},
 };
 
 int main(int argc, char **argv)

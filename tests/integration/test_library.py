@@ -31,6 +31,14 @@ def test_a_pool_is_of_a_database(d):
     scene(d, "a_pool_is_of_a_database")
 
 
+def test_locks_are_asked_for_at_begin(d):
+    scene(d, "locks_are_asked_for_at_begin")
+
+
+def test_a_loser_locks_what_it_wrote(d):
+    scene(d, "a_loser_locks_what_it_wrote")
+
+
 def test_scans_by_index(d):
     scene(d, "scans_by_index")
 

@@ -379,3 +379,24 @@ def test_colours_come_only_where_they_are_wanted(d):
             s.type("begin\n")
             assert ("\x1b[33m[txn" in s.expect("> ") + s.line("rollback")) == coloured
             assert s.end() == 0
+
+
+def test_begin_takes_locks(d):
+    with d.client() as c, Home() as home:
+        c.call("create_store", 0, "lockable")
+        s = Shell(d, home)
+        s.line("begin lock lockable,unmade share audit read-only", "> ")
+        s.line("begin lock lockable,unmade share audit", "]> ")
+        held = next(h["lock"] for h in c.call("holds") if h["lock"])
+        assert held == {"shared": ["audit"], "exclusive": ["lockable", "unmade"]}, held
+        c.call("begin", 1)
+        assert c.fails("put", 1, "lockable", 1, 1).details["kind"] == "lock"
+        s.line("rollback", "> ")
+        c.call("begin", 2, {"lock": "database"})
+        assert "LOCK_TIMEOUT" in s.line("begin lock-database --wait-ms 0", "> ")
+        assert "LOCK_TIMEOUT" in s.line("begin lock a --wait-ms 1", "> ")
+        for words, why in (("lock", "expected store names"), ("lock a,,b", "expected 1 to"),
+                           ("lock a lock b", "at once"), ("locks a", "unknown word")):
+            assert why in s.line("begin " + words, "> "), words
+        c.call("rollback", 2)
+        assert s.end() == 0

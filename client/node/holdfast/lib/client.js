@@ -21,7 +21,7 @@ const DEFAULTS = {
   delayMaxMs: 1_000 // up to this
 }
 
-const LOCK_AFTER_LOSSES = 3
+const LOCK_AFTER_LOSSES = 4
 
 /** Connect to a server. Rejects where that fails; what is lost later is connected again. */
 export async function connect (address, options = {}) {

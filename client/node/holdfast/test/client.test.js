@@ -310,6 +310,36 @@ test('client: losers run again until all are through', { skip }, async () => {
   assert.equal(await db.get('counter', 'n'), 53)
 })
 
+test('client: a transaction begins when it has its locks', { skip }, async () => {
+  await freshStore('locked')
+  const first = await db.begin({ lock: { exclusive: ['locked'], shared: ['unmade'] } })
+  await rejects(db.begin({ lock: 'database', waitMs: 0 }), 'LOCK_TIMEOUT', error => assert.ok(error.retryable))
+  const second = db.start({ lock: { exclusive: ['locked'] } })
+  const read = second.get('locked', 'k')
+  const third = db.start({ lock: { exclusive: ['locked'] } })
+  await third.rollback()
+  await rejects(third.ready, 'NO_TXN')
+  await first.put('locked', 'first', 'k')
+  await first.commit()
+  assert.equal(await read, 'first')
+  assert.equal(second.snapshot, first.committed)
+  await second.commit()
+})
+
+test('client: whoever loses again and again locks what it wrote', { skip }, async () => {
+  await freshStore('contended')
+  let tries = 0
+  let losses = 0
+  await db.transaction(async tx => {
+    tries++
+    await tx.put('contended', 'mine', 'k')
+    const rival = await db.begin()
+    await rival.put('contended', 'theirs', 'k').then(() => rival.commit()).then(() => losses++, () => rival.rollback())
+  }, { attempts: 20 })
+  assert.deepEqual([tries, losses], [5, 4])
+  assert.equal(await db.get('contended', 'k'), 'mine')
+})
+
 test('client: thousands of transactions are open on one socket', { skip }, async () => {
   await freshStore('many')
   const connections = (await db.clients()).length
