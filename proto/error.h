@@ -25,6 +25,7 @@
     X(TOKEN_FENCED, 1011, REQUEST, false, "the token was reported as not committed")    \
     X(BAD_VALUE, 1012, REQUEST, false, "invalid value")                    \
     X(GENERATOR_FULL, 1013, REQUEST, false, "all generated keys are used")                    \
+    X(BAD_VERSION, 1014, REQUEST, false, "the database has that version, or a greater one")  \
     X(BAD_QUERY, 1017, REQUEST, false, "the query cannot be understood")                    \
     X(NO_SAVEPOINT, 1015, REQUEST, false, "no savepoint has this name")                    \
     X(CONFLICT, 3001, CONFLICT, true,                                                        \

@@ -50,6 +50,9 @@ enum param_id {
     PARAM_ID_BASE,
     PARAM_ID_BACKUP,
     PARAM_ID_POSITION,
+    PARAM_ID_O,
+    PARAM_ID_TO,
+    PARAM_ID_DATABASE,
     PARAM_ID_COUNT
 };
 
@@ -101,7 +104,9 @@ struct method_param {
       "for tests: not 0: take any plan that gives the same rows, chosen by this number")     \
     X(LOCK, "lock", ANY,                                                                     \
       "{shared: [stores], exclusive: [stores]} or \"database\": begin when they are locked")  \
-    X(WAIT_MS, "wait_ms", NUMBER, "time limit for the lock, ms; 0: do not wait")
+    X(WAIT_MS, "wait_ms", NUMBER,                                                             \
+      "time limit for the lock, or for a database to be free, ms; 0: do not wait")            \
+    X(VERSION, "version", NUMBER, "of attach: the version wanted; omitted: whichever it has")
 
 enum method_option {
 #define X(id, name, type, help) OPTION_ID_##id,
@@ -141,6 +146,7 @@ enum method_flag {
     METHOD_ASKS = 1 << 11,      /* it learns nothing: what t has come to is told again */
     METHOD_AT_ONCE = 1 << 12,   /* it waits for nothing that came before it */
     METHOD_GIVES_UP = 1 << 13,  /* where t still waits to begin, it ends that */
+    METHOD_OPENER = 1 << 16,    /* the first parameter is an opener, and no handle */
     METHOD_ABSENT = 1 << 10,    /* known, and not there yet: BAD_REQUEST, not in `describe` */
 };
 
@@ -201,6 +207,11 @@ enum method_id {
     METHOD_BACKUP,
     METHOD_BACKUP_READ,
     METHOD_BACKUP_CLOSE,
+    METHOD_ATTACH,
+    METHOD_UPGRADE,
+    METHOD_VERSIONCHANGE_SEEN,
+    METHOD_DETACH,
+    METHOD_DROP_DATABASE,
     METHOD_COUNT
 };
 

@@ -19,6 +19,7 @@ void failure_init(struct failure *f)
     f->limit_max = 0;
     f->limit_size = 0;
     f->line = f->column = 0;
+    f->has_version = false;
     f->winner_version = 0;
     f->winner_commit = 0;
     f->winner_label.size = 0;
@@ -160,6 +161,14 @@ void failure_set_near(struct failure *f, enum err e, struct slice name)
 {
     if (is_of(f, e))
         keep(&f->near, text_cut(name, TEXT_NAME_BYTES_MAX));
+}
+
+void failure_set_version(struct failure *f, enum err e, uint64_t version)
+{
+    if (!is_of(f, e))
+        return;
+    f->has_version = true;
+    f->version = version;
 }
 
 void failure_set_line(struct failure *f, enum err e, uint32_t line, uint32_t column)

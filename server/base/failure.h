@@ -43,6 +43,8 @@ struct failure {
     uint64_t limit_max;                /* TOO_LARGE: its value */
     uint64_t limit_size;               /* TOO_LARGE: what was met */
     uint32_t line, column;             /* of a query's text, from 1; 0: unsaid */
+    bool has_version;                  /* BAD_VERSION: */
+    uint64_t version;                  /* that the database has */
     uint64_t winner_version;           /* CONFLICT */
     uint64_t winner_commit;            /* CONFLICT; 0: the winner is still open */
     struct text_label winner_label;    /* CONFLICT; size 0: there is none */
@@ -79,6 +81,7 @@ void failure_set_record(struct failure *f, enum err e, struct slice key);    /* 
 void failure_set_index(struct failure *f, enum err e, struct slice name);
 void failure_set_wrote(struct failure *f, enum err e, struct slice stores);  /* MessagePack */
 void failure_set_near(struct failure *f, enum err e, struct slice name);
+void failure_set_version(struct failure *f, enum err e, uint64_t version);
 /* Where in the text of a query, from 1. */
 void failure_set_line(struct failure *f, enum err e, uint32_t line, uint32_t column);
 

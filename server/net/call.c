@@ -220,6 +220,12 @@ uint32_t call_handle_named(struct slice params)
     return t;
 }
 
+/* 0 where the method's first parameter is not a handle. */
+static uint32_t call_handle_of(const struct method *method, struct slice params)
+{
+    return method->flags & METHOD_OPENER ? 0 : call_handle_named(params);
+}
+
 enum err call_read(struct call *c, const struct method *method, struct slice params, bool inner,
                    struct failure *f)
 {
@@ -235,11 +241,11 @@ enum err call_read(struct call *c, const struct method *method, struct slice par
     c->params[PARAM_ID_CURSOR].number =
         0; /* a cursor's number, where there are no parameters */
     if (slice_is_none(params) || msgpack_read_array(&at, &count)) {
-        c->t = call_handle_named(params);
+        c->t = call_handle_of(method, params);
         return failure_set(f, ERR_BAD_REQUEST, "%s: params must be an array", method->name);
     }
     if (method->flags & METHOD_ABSENT) { /* whatever its parameters will be */
-        c->t = call_handle_named(params);
+        c->t = call_handle_of(method, params);
         return ERR_OK;
     }
     while (method->params[declared].type != PARAM_NONE)

@@ -5,6 +5,7 @@
 #include "server/net/log_line.h"
 #include "server/net/reply.h"
 #include "server/net/session_backup.h"
+#include "server/net/session_opener.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -404,9 +405,11 @@ static void settle(struct connection *c, bool more)
             stop_reading(c);
         else
             start_reading(c);
-    } else if (c->state == CONNECTION_DRAINING && !more && !c->session.member.stuck &&
-               c->session.request_count == 0 && !c->output.used && !c->write_busy) {
-        shut(c);
+    } else if (c->state == CONNECTION_DRAINING && !more && !c->session.member.stuck) {
+        if (c->eof)
+            session_openers_give_up(&c->session);
+        if (c->session.request_count == 0 && !c->output.used && !c->write_busy)
+            shut(c);
     }
 }
 

@@ -134,6 +134,8 @@ void daemon_db_options(const struct options *o, struct db_options *to)
     to->held_bytes_max = o->held_max;
     to->catalogue_bytes_max = o->catalogue_max;
     to->databases_max = o->databases;
+    to->upgrade_turn_ms = o->upgrade_turn;
+    to->versionchange_ms = o->versionchange_time;
     to->held_memory_max = o->held_memory;
     to->roots_bytes_max = o->roots_memory;
     to->txn_bytes_max = o->transaction_max;
@@ -257,6 +259,8 @@ enum err daemon_open(struct server *server, const struct daemon_ground *ground,
     list_init(&server->listeners);
     list_init(&server->connections);
     list_init(&server->pushes);
+    list_init(&server->opener_pushes);
+    list_init(&server->blocked);
     list_init(&server->warned);
     list_walks_init(&server->connection_walks);
     list_init(&server->free_requests);

@@ -6,7 +6,7 @@
 
 #include "server/net/request.h"
 
-/* execute_txn.c */
+/* execute_txn.c: `upgrade` is a begin, too */
 execute execute_begin, execute_commit, execute_rollback, execute_savepoint, execute_rollback_to,
     execute_release, execute_outcome, execute_check;
 enum err txn_options_read(const struct call *call, struct session *s, struct txn_options *out,
@@ -19,7 +19,10 @@ execute execute_put, execute_insert, execute_update, execute_delete, execute_get
 execute execute_create_store, execute_drop_store, execute_clear_store, execute_rename_store,
     execute_create_index, execute_drop_index, execute_rename_index, execute_stores;
 /* execute_database.c */
-execute execute_databases;
+execute execute_databases, execute_attach, execute_versionchange_seen, execute_detach,
+    execute_drop_database;
+/* The opener that `o` names. ERR_BAD_REQUEST: it is not a number of one. */
+enum err opener_number(struct execution *w, uint32_t *o);
 /* execute_scan.c */
 execute execute_scan, execute_next, execute_close;
 /* execute_query.c */

@@ -291,7 +291,7 @@ static size_t put_client(struct execution *w, const struct connection *c)
 
     if (!listing_add(w))
         return 1;
-    put_map(out, 13);
+    put_map(out, 14);
     put_fact(out, "id", c->id);
     put_optional_text(out, "database", session_database(s));
     put_optional_text(out, "user", SLICE_NONE); /* this version has no users */
@@ -301,6 +301,7 @@ static size_t put_client(struct execution *w, const struct connection *c)
     put_fact(out, "bytes", s->account.bytes + s->usage.writes + s->usage.reads);
     put_fact(out, "transactions", s->transactions.count);
     put_fact(out, "cursors", s->cursors.count);
+    put_fact(out, "openers", s->openers.count);
     put_fact(out, "age_ms", now_ms - c->begun_ms);
     put_fact(out, "idle_ms", s->request_count ? 0 : now_ms - s->used_ms);
     put_fact(out, "pushes_left_out", s->pushes_left_out);

@@ -4,6 +4,7 @@
 #include "server/query/parse.h"
 #include "server/net/log_line.h"
 #include "server/net/push.h"
+#include "server/net/session_opener.h"
 #include "server/net/server.h"
 
 #include <inttypes.h>
@@ -90,6 +91,9 @@ static void put_limits(struct execution *w)
     facts_add(&f, "transactions", o->transactions_per_connection);
     facts_add(&f, "transactions_total", server_handles_max(server));
     facts_add(&f, "cursors", o->cursors_per_connection);
+    facts_add(&f, "openers", o->openers_per_connection);
+    facts_add(&f, "upgrade_turn_ms", o->upgrade_turn);
+    facts_add(&f, "versionchange_ms", o->versionchange_time);
     facts_add(&f, "transaction_bytes",
               o->transaction_max < o->writes_total / 2 ? o->transaction_max
                                                        : o->writes_total / 2);
@@ -127,11 +131,12 @@ static enum err hello_bind(struct execution *w, const struct hello *hello)
 
     if (slice_is_none(hello->database) || slice_equal(hello->database, session_database(s)))
         return ERR_OK;
-    if (s->transactions.count || s->cursors.count)
-        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           "hello: the connection has open transactions or cursors in database "
-                           "\"%s\"; end them before it changes to another one",
-                           text_show(session_database(s)));
+    if (s->transactions.count || s->cursors.count || session_openers_count(s))
+        return failure_set(
+            execution_failure(w), ERR_BAD_REQUEST,
+            "hello: the connection has transactions, cursors or openers in database "
+            "\"%s\"; end them before it changes to another one",
+            text_show(session_database(s)));
     e = db_use_database(s->server->db, hello->database, &d, execution_failure(w));
     if (!e)
         session_bind(s, d);

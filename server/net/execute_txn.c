@@ -5,9 +5,11 @@
 #include "server/net/server.h"
 #include "server/txn/lock_request.h"
 #include "server/txn/lock_wait.h"
+#include "server/net/session_opener.h"
 #include "server/txn/outcome.h"
 #include "server/txn/savepoints.h"
 #include "server/txn/tokens.h"
+#include "server/txn/upgrade.h"
 #include "server/txn/txn_limits.h"
 
 #include <inttypes.h>
@@ -150,6 +152,38 @@ static enum err open_strand(struct execution *w, struct txn_options *options)
     return ERR_OK;
 }
 
+/* The transaction of an opener's upgrade. */
+static enum err upgrade_in_core(struct execution *w, const struct txn_options *options,
+                                struct txn **out)
+{
+    struct session *s = execution_session(w);
+    struct upgrade upgrade = {.to = w->call->params[PARAM_ID_TO].number,
+                              .options = options,
+                              .blocked = session_opener_blocked};
+    struct session_opener *opener;
+    uint32_t o;
+    enum err e = opener_number(w, &o);
+
+    if (!e && options->read_only)
+        e = failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                        "upgrade: the transaction writes the version; it cannot be read-only");
+    if (e)
+        return e;
+    opener = session_opener_find(s, o);
+    upgrade.opener = opener ? &opener->core : NULL;
+    e = upgrade_begin(w->op, &upgrade, out);
+    if (e == ERR_WAIT)
+        reactor_tick_within(&s->server->reactor, s->server->options.versionchange_time);
+    return e;
+}
+
+static enum err begin_in_core(struct execution *w, const struct txn_options *options,
+                              struct txn **out)
+{
+    return w->call->method->flags & METHOD_OPENER ? upgrade_in_core(w, options, out)
+                                                  : lock_begin(w->op, options, out);
+}
+
 enum err execute_begin(struct execution *w)
 {
     struct session *s = execution_session(w);
@@ -169,7 +203,7 @@ enum err execute_begin(struct execution *w)
     strand = w->request->strand;
     options.on_doomed = push_on_doomed;
     options.context = strand;
-    e = lock_begin(w->op, &options, &strand->txn);
+    e = begin_in_core(w, &options, &strand->txn);
     if (!w->begun)
         tick_for(s->server, &options);
     if (e == ERR_WAIT && !w->begun) { /* what comes for it stands behind this */

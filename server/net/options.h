@@ -112,6 +112,12 @@ enum option_type {
       NULL, true, "maximum number of open transactions per connection")                        \
     X(COUNT, cursors_per_connection, "cursors-per-connection", "1024", 1, 65536, NULL, true,   \
       "maximum number of open cursors per connection")                                         \
+    X(COUNT, openers_per_connection, "openers-per-connection", "1024", 1, 65536, NULL, true,   \
+      "maximum number of openers (attach) of one connection")                                  \
+    X(DURATION, upgrade_turn, "upgrade-turn", "30s", 10, 24 * HOUR, NULL, false,               \
+      "how long an opener that attach has given the turn to upgrade may take to begin")        \
+    X(DURATION, versionchange_time, "versionchange-time", "5s", 10, 24 * HOUR, NULL, false,    \
+      "how long openers that are asked to leave have to acknowledge")                          \
     X(COUNT, transactions, "transactions", "65536", 1, 1048576, NULL, false,                   \
       "maximum number of open transactions")                                                   \
     X(COUNT, transactions_reserved, "transactions-reserved", "256", 0, 65536, NULL, true,      \

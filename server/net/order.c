@@ -10,6 +10,7 @@
 #include "server/net/queue.h"
 #include "server/net/session_backup.h"
 #include "server/txn/lock_wait.h"
+#include "server/net/session_opener.h"
 #include "server/txn/records.h"
 
 #include <inttypes.h>
@@ -397,7 +398,7 @@ static void run(struct request *r)
         return;
     }
     stay(r);
-    if (lock_wait_is_on(&r->op))
+    if (lock_wait_is_on(&r->op) || r->op.turn)
         request_behind(r);
     if (r->execution.yields) {
         r->execution.yields = false;
@@ -482,7 +483,9 @@ static void read_request(struct request *r, const struct frame *frame)
 
     if (frame->refused) {
         r->method = slice_is_none(frame->method) ? NULL : method_find(frame->method);
-        r->call = (struct call){.method = r->method, .t = frame->t};
+        r->call =
+            (struct call){.method = r->method,
+                          .t = r->method && r->method->flags & METHOD_OPENER ? 0 : frame->t};
         r->call.params[PARAM_ID_CURSOR].number = frame->t; /* of a method that takes a cursor */
         if (frame->limit)
             failure_set_limit(f, frame->limit, frame->limit_max, frame->limit_size,
@@ -635,7 +638,7 @@ void order_fail(struct session *s, const struct failure *why, bool only_waits)
         again = false;
         LIST_EACH (link, &s->requests) {
             struct request *r = LIST_ENTRY(link, struct request, in_session);
-            bool hit = only_waits ? r->has_task || lock_wait_is_on(&r->op)
+            bool hit = only_waits ? r->has_task || lock_wait_is_on(&r->op) || r->op.turn
                                   : r->state != REQUEST_ANSWERING;
 
             if (hit) {
@@ -698,12 +701,19 @@ bool order_end_some(struct session *s, unsigned *steps)
             s, LIST_ENTRY(list_first(&s->cursor_list), struct session_cursor, in_session));
     }
     session_backups_close(s, UINT64_MAX);
+    for (; !list_is_empty(&s->opener_list); --*steps) {
+        if (!*steps)
+            return false;
+        session_opener_end(
+            LIST_ENTRY(list_first(&s->opener_list), struct session_opener, in_session));
+    }
     ASSERT(list_is_empty(&s->strands));
     ASSERT(s->usage.writes == 0 && s->usage.reads == 0);
     ASSERT(s->request_count == 0 && s->strand_count == 0 && s->held_bytes == 0 &&
            s->partial_bytes == 0);
     number_map_fini(&s->transactions);
     number_map_fini(&s->cursors);
+    number_map_fini(&s->openers);
     number_map_fini(&s->in_flight);
     session_bind(s, NULL);
     reactor_ended(&s->member);

@@ -49,7 +49,7 @@ static uint32_t count_facts(const struct failure *f)
 {
     return (uint32_t)((f->store.size > 0) + !slice_is_none(f->key) + !slice_is_none(f->index) +
                       !slice_is_none(f->record) + !slice_is_none(f->near) +
-                      3 * (f->limit != NULL) + 2 * (f->line != 0));
+                      3 * (f->limit != NULL) + 2 * (f->line != 0) + f->has_version);
 }
 
 static void put_named(struct net_buffer *b, const char *name, struct slice text)
@@ -76,6 +76,8 @@ static void put_facts(struct net_buffer *b, const struct reply_error *error)
         put_value(b, f->record);
     }
     put_named(b, "near", f->near);
+    if (f->has_version)
+        put_fact(b, "version", f->version);
     if (f->line) {
         put_fact(b, "line", f->line);
         put_fact(b, "column", f->column);

@@ -58,6 +58,7 @@ struct request *request_new(struct session *s, const struct frame *frame)
         list_init(&r->in_queue);
         list_init(&r->in_answers);
         list_init(&r->in_begins);
+        list_init(&r->in_blocked);
         list_init(&r->deadline.in_slot);
         failure_init(&r->op.failure);
     }
@@ -173,6 +174,7 @@ void request_free(struct request *r)
     list_remove(&r->in_answers);
     list_remove(&r->in_begins);
     request_not_behind(r);
+    list_remove(&r->in_blocked);
     if (!r->notification && number_map_find(&s->in_flight, r->msgid) == r)
         number_map_remove(&s->in_flight, r->msgid);
     if (s->barrier == r)

@@ -73,6 +73,7 @@ struct request {
     struct list_link in_queue; /* of the session, a strand, passing, runnable, or told */
     struct list_link in_begins; /* session.begins */
     struct list_link in_answers;
+    struct list_link in_blocked; /* server.blocked */
 };
 
 /* NULL: out of memory. In state NEW, counted in session and server. */

@@ -69,6 +69,8 @@ struct server {
     struct plan_cache plans; /* of queries, for all clients */
     struct peers peers;
     struct list_link pushes; /* strand.in_pushes: to be looked at when the turn ends */
+    struct list_link opener_pushes; /* session_opener.in_pushes */
+    struct list_link blocked;       /* request.in_blocked: upgrades and drops, to be told so */
     struct list_link warned; /* session.in_warned: subscribed to warnings */
     uint64_t handles_open;  /* transactions that clients began and have not ended */
     unsigned backup_count;  /* that clients read */

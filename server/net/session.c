@@ -14,6 +14,8 @@ void session_init(struct session *s, struct server *server, struct connection *c
     s->out = out;
     account_init(&s->account, &server->account);
     s->transactions.account = s->cursors.account = s->in_flight.account = &s->account;
+    s->openers.account = &s->account;
+    list_init(&s->opener_list);
     list_init(&s->requests);
     list_init(&s->queue);
     list_init(&s->passing);

@@ -39,6 +39,8 @@ struct session {
     struct list_link cursor_list; /* session_cursor.in_session */
     struct list_link backups;     /* session_backup.in_session */
     uint32_t next_backup;
+    struct number_map openers;    /* number to struct session_opener */
+    struct list_link opener_list; /* session_opener.in_session */
     struct request *barrier;      /* nothing starts before it has been executed; NULL: none */
     size_t request_count;         /* not answered */
     size_t behind_locks; /* of them, those that wait for a lock, or behind one that does */

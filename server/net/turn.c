@@ -5,6 +5,7 @@
 #include "server/net/connection.h"
 #include "server/net/order.h"
 #include "server/net/push.h"
+#include "server/net/session_opener.h"
 
 #define TURN_NS UINT64_C(2000000) /* budget of one turn */
 #define ENDED_A_TURN 2000 /* transactions and cursors of connections that have ended */
@@ -150,6 +151,7 @@ void turn_take(struct server *server)
     tick(server);
     push_turn(server);
     tell(server);
+    session_opener_turn(server);
     flush(server);
 }
 

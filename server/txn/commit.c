@@ -418,6 +418,7 @@ void commit_on_durable(void *context, uint64_t number)
             commit_prune(&readers, stamp);
     }
     replies_release(&db->replies);
-    if (db->sealed_count || catalogue_has_garbage(&db->catalogue, number))
+    if (db->sealed_count || !list_is_empty(&db->openings.undurable) ||
+        catalogue_has_garbage(&db->catalogue, number))
         pulse_wake(&db->pulse); /* a pass may begin now */
 }

@@ -38,6 +38,7 @@ static struct database *database_make(struct databases *all, struct slice name)
     memset(d, 0, sizeof *d);
     list_init(&d->in_idle);
     locks_init(&d->locks, &all->turns);
+    opening_struct_init(&d->opening);
     d->id = all->main ? ++all->last_id : 0;
     d->name_size = (uint16_t)name.size;
     if (name.size)
@@ -59,6 +60,7 @@ static void database_free(struct databases *all, struct database *d)
 
 struct database *database_ref(struct database *d)
 {
+    ASSERT(d->refs < UINT64_MAX);
     d->refs++;
     list_remove(&d->in_idle);
     return d;

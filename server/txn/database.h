@@ -19,10 +19,12 @@
 #include "server/storage/durability.h"
 #include "server/storage/hash_table.h"
 #include "server/txn/locks.h"
+#include "server/txn/opening_struct.h"
 
 #include <stdbool.h>
 
 #define DATABASE_NAME_BYTES_MAX 255
+#define DATABASE_VERSION_MAX (UINT64_C(1) << 53)
 #define DATABASE_MAIN "main" /* of a connection that names none */
 
 struct database {
@@ -37,6 +39,7 @@ struct database {
     uint64_t dropped;         /* the commit that deleted it last */
     enum durability durability; /* that commit asked for less than a sync */
     struct locks locks; /* on its stores, and on itself */
+    struct opening opening;     /* who has it open, and who wants to */
     uint16_t name_size;
     uint8_t name[];
 };

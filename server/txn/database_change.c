@@ -34,4 +34,6 @@ void database_change_commit(struct txn *t, const struct stamp *stamp)
     ASSERT(!e); /* as it was written */
     database_publish(&t->db->catalogue.databases, t->database, &row, stamp->commit,
                      stamp->durability);
+    if (t->turn)
+        t->turn->has_committed = true;
 }

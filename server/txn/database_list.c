@@ -157,6 +157,7 @@ static enum err list_count(struct op *op, struct txn *t, struct database_list *l
     struct store_info info;
     enum err e = store_count(op, t, l->at, &info);
 
+    ASSERT(l->at && l->at->refs > 0);
     ASSERT(l->to->is_there);
     if (e)
         return e;

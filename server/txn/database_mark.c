@@ -13,9 +13,11 @@ static enum err mark_write(struct op *op, struct txn *t, struct schema *as, stru
 {
     uint8_t room[KEY_BYTES_MAX];
 
+    enum err e = write_record(op, t, as, database_change_key(t, room), value);
+
     ASSERT(as->number == CATALOGUE_STORE);
-    t->writes_database = true;
-    return write_record(op, t, as, database_change_key(t, room), value);
+    t->writes_database = t->writes_database || !e;
+    return e;
 }
 
 static enum err mark_check_count(struct op *op)
@@ -48,4 +50,21 @@ enum err database_mark(struct op *op, struct txn *t)
     statement_begin(op, t->is_autocommit ? NULL : t);
     return mark_write(op, t, op->db->catalogue.marks,
                       slice_make(value, database_row_write(0, value)));
+}
+
+enum err database_set_version(struct op *op, struct txn *t, uint64_t version)
+{
+    uint8_t value[DATABASE_ROW_BYTES_MAX];
+    enum err e = database_exists(t->database) ? ERR_OK : mark_check_count(op);
+
+    ASSERT(version > t->database->version);
+    return e ? e
+             : mark_write(op, t, op->db->catalogue.self,
+                          slice_make(value, database_row_write(version, value)));
+}
+
+enum err database_delete(struct op *op, struct txn *t)
+{
+    ASSERT(t->snapshot); /* T-3 */
+    return mark_write(op, t, op->db->catalogue.self, SLICE_NONE);
 }

@@ -17,4 +17,10 @@ struct txn;
  * databases_max others. Otherwise as write_record. */
 enum err database_mark(struct op *op, struct txn *t);
 
+/* t has the database locked: from its commit on it has that version. As write_record; also
+ * ERR_OVERLOADED as above. */
+enum err database_set_version(struct op *op, struct txn *t, uint64_t version);
+/* ... or is gone, with all of its stores, which t has dropped. */
+enum err database_delete(struct op *op, struct txn *t);
+
 #endif

@@ -22,6 +22,7 @@
 #include "server/txn/lock_wait.h"
 #include "server/txn/losers.h"
 #include "server/txn/numbers.h"
+#include "server/txn/opening.h"
 #include "server/txn/outcome.h"
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
@@ -313,6 +314,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     snapshots_init(&db->snapshots);
     list_init(&db->cursors);
     list_init(&db->undoing);
+    openings_init(&db->openings, os, &db->catalogue.databases, &db->pulse);
     list_init(&db->tasks);
     backups_init(&db->backups);
     list_init(&db->ledgers);
@@ -400,6 +402,7 @@ void db_turn(struct db *db)
     reclaim_turn(db);
     amalgamate_turn(db);
     stages_free_unneeded(db);
+    opening_turn(db);
     tasks_turn(db);
     backups_turn(&db->backups);
     outcome_turn(db);
@@ -420,7 +423,7 @@ void db_turn(struct db *db)
 
 uint64_t db_tick(struct db *db)
 {
-    uint64_t next, wal_next, locks_next;
+    uint64_t next, wal_next, locks_next, opening_next;
 
     ASSERT(db->wal && !db->pulse.is_in_turn);
     db->pulse.now_ms = os_now_ms(db->os);
@@ -429,6 +432,9 @@ uint64_t db_tick(struct db *db)
     if (locks_next < next)
         next = locks_next;
     wal_next = wal_tick(db->wal, db->pulse.now_ms);
+    opening_next = opening_tick(db);
+    if (opening_next < next)
+        next = opening_next;
     if (tokens_next_ms(&db->tokens) <= db->pulse.now_ms)
         pulse_wake(&db->pulse);
     if (tokens_next_ms(&db->tokens) != UINT64_MAX && db->pulse.now_ms + EXPIRY_STEP_MS < next)

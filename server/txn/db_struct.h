@@ -36,6 +36,7 @@
 #include "server/txn/intents.h"
 #include "server/txn/numbers.h"
 #include "server/txn/op.h"
+#include "server/txn/openers.h"
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
 #include "server/txn/replies.h"
@@ -149,6 +150,7 @@ struct db {
     struct read_set read_set; /* of open serializable transactions */
     struct usage usage;       /* the sum over open transactions */
     struct catalogue catalogue;
+    struct openings openings;
     struct tokens tokens;     /* of commits, and fenced */
     uint64_t tokens_retry_ms; /* forgotten ones are not deleted before */
     struct stamp *undurable_first, *undurable_last;

@@ -8,6 +8,7 @@
 #include "server/txn/db_struct.h"
 #include "server/txn/lock_wait.h"
 #include "server/txn/op.h"
+#include "server/txn/opening.h"
 #include "server/txn/statement.h"
 #include "server/txn/store_list.h"
 #include "server/txn/txn_internal.h"
@@ -31,6 +32,7 @@ void op_fini(struct op *op)
         op->own = NULL;
     }
     lock_wait_end(op);
+    opening_op_ends(op);
     ASSERT(!op->statement && !op->at); /* nothing of the core knows it any more */
     wait_release(op->db->primary, &op->wait);
     failure_clear(&op->failure);

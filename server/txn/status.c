@@ -8,6 +8,7 @@
 #include "server/txn/intents.h"
 #include "server/txn/lock_request.h"
 #include "server/txn/lock_wait.h"
+#include "server/txn/opening.h"
 #include "server/txn/read_set.h"
 #include "server/txn/reads.h"
 #include "server/txn/snapshot.h"
@@ -244,6 +245,8 @@ bool db_check(const struct db *db)
             return false; /* T-7 */
     }
     if (usage.writes != db->usage.writes || usage.reads != db->usage.reads) /* T-7 */
+        return false;
+    if (!opening_check_all(db))
         return false;
     return intents == db->intents.table.count && db_check_locks(db) &&
            intents_check(&db->intents) && read_set_check(&db->read_set);

@@ -199,6 +199,27 @@ static void list_range(const struct op *op, const struct store_page *page,
         out->from_size = catalogue_row_key(of, out->from);
 }
 
+enum err stores_next(struct op *op, struct txn *t, struct schema **out)
+{
+    struct key_range range;
+    enum err e;
+
+    list_range(op, NULL, &range);
+    e = list_begin(op, t, &range);
+    if (!e && !op->list->at)
+        e = list_next(op, t, op->list);
+    *out = e ? NULL : op->list->at;
+    ASSERT(e || (*out)->refs > 0);
+    return e;
+}
+
+void stores_take(struct op *op)
+{
+    ASSERT(op->list->at);
+    schema_unref(&op->db->catalogue, op->list->at);
+    op->list->at = NULL;
+}
+
 enum err stores_list(struct op *op, struct txn *t, struct store_page *page,
                      void (*each)(void *context, const struct store_info *info), void *context)
 {

@@ -17,6 +17,7 @@
 #include "server/txn/leaving.h"
 #include "server/txn/lock_request.h"
 #include "server/txn/numbers.h"
+#include "server/txn/openers.h"
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
 #include "server/txn/savepoint.h"
@@ -236,6 +237,15 @@ void txn_forget_reads(struct txn *t)
     usage_note(t);
 }
 
+static void txn_end_upgrade(struct txn *t)
+{
+    struct turn *turn = t->turn;
+
+    t->turn = NULL;
+    if (turn)
+        turn_txn_ends(turn);
+}
+
 /* Let go of everything but the struct (T-3). */
 static void txn_release(struct txn *t)
 {
@@ -246,6 +256,7 @@ static void txn_release(struct txn *t)
     ASSERT(t->snapshot->refs > 0);
     lock_release(t);
     list_remove(&t->in_defining);
+    txn_end_upgrade(t);
     cursors_end_all(t);
     savepoint_forget_named(t);
     statement_forget(t);

@@ -21,6 +21,7 @@ static const uint8_t often[] = {
     METHOD_COUNT_RECORDS,
 };
 
+static const char *const databases[] = {"x", ""};
 static const char *const stores[] = {"a", "b", "c", "d\xc3\xa9"};
 
 /* What a text for people may hold, NUL first. */
@@ -183,12 +184,24 @@ static void put_param(struct dice *d, const struct request_choice *c, const stru
     case PARAM_MAP: {
         unsigned label = c->extra % COUNT_OF(labels);
 
+        if (c->extra % 8 == 7) { /* never back: from now on its reads are not judged */
+            value_put_map_head(d, 1, out);
+            put_text(d, "database", out);
+            put_text(d, databases[c->key % COUNT_OF(databases)], out);
+            break;
+        }
         value_put_map_head(d, 1, out);
         put_text(d, "client", out);
         value_put_text(d, slice_make(labels[label].bytes, labels[label].size), out);
         break;
     }
-    case PARAM_NUMBER: value_put_uint(d, c->cursor ? c->cursor : c->key, out); break;
+    case PARAM_TEXT: put_text(d, databases[c->key % COUNT_OF(databases)], out); break;
+    case PARAM_NUMBER:
+        if (m->flags & METHOD_OPENER) /* openers, and versions */
+            value_put_uint(d, at == 0 ? 1u + c->key % 2u : 1 + c->n % 3, out);
+        else
+            value_put_uint(d, c->cursor ? c->cursor : c->key, out);
+        break;
     case PARAM_BINARY: value_put_binary(d, slice_make(token, sizeof token), out); break;
     default: buffer_put_byte(out, 0xc0);
     }
@@ -311,7 +324,7 @@ static void put_params(struct dice *d, const struct request_choice *c, const str
     while (m->params[params].type)
         params++;
     if (c->fault == REQUEST_BAD_VALUE && !chosen)
-        chosen = 1u << OPTION_ID_DEADLINE_MS;
+        chosen = UINT64_C(1) << OPTION_ID_DEADLINE_MS;
     has_options = chosen || c->fault == REQUEST_BAD_OPTION;
     if (c->fault == REQUEST_SHORT && params) {
         params--;

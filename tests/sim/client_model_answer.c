@@ -229,6 +229,22 @@ static int find_request(const struct model_client *c, uint64_t msgid)
     return -1;
 }
 
+/* What an opener is sent, or who waits for openers. */
+static bool is_push(const msgpack_object *message)
+{
+    const msgpack_object *part = message->via.array.ptr;
+    struct slice name;
+
+    if (message->type != MSGPACK_OBJECT_ARRAY || message->via.array.size != 3 ||
+        part[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER || part[0].via.u64 != 2 ||
+        part[1].type != MSGPACK_OBJECT_STR || part[2].type != MSGPACK_OBJECT_ARRAY)
+        return false;
+    name = slice_make(part[1].via.str.ptr, part[1].via.str.size);
+    return part[2].via.array.size == 4 && object_is_utf8(message) &&
+           (slice_equal(name, slice_text("$versionchange")) ||
+            slice_equal(name, slice_text("$blocked")));
+}
+
 void model_judge_answer(struct model_client *c, const msgpack_object *message)
 {
     const msgpack_object *part = message->via.array.ptr;
@@ -236,6 +252,8 @@ void model_judge_answer(struct model_client *c, const msgpack_object *message)
     int at;
 
     model_say(c, "<-", message);
+    if (c->is_asked && is_push(message))
+        return;
     if (message->type != MSGPACK_OBJECT_ARRAY || message->via.array.size != 4 ||
         part[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER || part[0].via.u64 != 1 ||
         part[1].type != MSGPACK_OBJECT_POSITIVE_INTEGER || part[1].via.u64 > UINT32_MAX)

@@ -133,10 +133,11 @@ static bool option_is(const msgpack_object *options, const char *name, const cha
            slice_equal(slice_make(o->via.str.ptr, o->via.str.size), slice_text(word));
 }
 
-static void read_begin(struct model_client *c, struct model_request *r,
+/* at: the place of t among the parameters. */
+static void read_begin(struct model_client *c, struct model_request *r, unsigned at,
                        const msgpack_object *params, const msgpack_object *options)
 {
-    uint32_t t = number_of(param(params, 0));
+    uint32_t t = number_of(param(params, at));
     struct model_handle *handle = t ? handle_find(c, t) : NULL;
     const msgpack_object *label = model_field(options, "label");
 
@@ -176,16 +177,34 @@ static struct model_txn *txn_named(struct model_client *c, const struct method *
     return handle && !handle->txn->end_sent ? handle->txn : NULL;
 }
 
+/* What concerns databases. Nobody drops "main", to which those belong who are judged. */
+static void read_database(struct model_client *c, const struct method *m,
+                          const msgpack_object *params)
+{
+    const msgpack_object *name = param(params, 0);
+
+    if (!m)
+        return;
+    if (is_method(m, METHOD_HELLO) && model_field(name, "database"))
+        c->is_elsewhere = true;
+    if (m->flags & METHOD_OPENER || is_method(m, METHOD_DROP_DATABASE))
+        c->is_asked = true;
+    if (is_method(m, METHOD_DROP_DATABASE) && name->type == MSGPACK_OBJECT_STR &&
+        slice_equal(slice_make(name->via.str.ptr, name->via.str.size), slice_text("main")))
+        c->model->is_blind = true;
+}
+
 static void read_request(struct model_client *c, struct model_request *r,
                          const msgpack_object *params)
 {
     const struct method *m = r->method;
     const msgpack_object *options;
 
-    if (m && is_method(m, METHOD_BEGIN)) {
-        read_begin(c, r, params, options_of(params, m));
+    if (m && m->flags & METHOD_BEGINS) {
+        read_begin(c, r, is_method(m, METHOD_UPGRADE), params, options_of(params, m));
         return;
     }
+    read_database(c, m, params);
     r->txn = txn_named(c, m, params, &r->t);
     if (!m)
         return;
@@ -196,12 +215,16 @@ static void read_request(struct model_client *c, struct model_request *r,
     r->is_end = r->is_commit || is_method(m, METHOD_ROLLBACK);
     if (is_method(m, METHOD_RUN))
         read_run(c->model, r, params);
-    else if (m->flags & METHOD_WRITES)
+    else if (m->flags & METHOD_WRITES && !is_method(m, METHOD_DROP_DATABASE))
         read_effects(c->model, r, m, params, 1);
     if (is_method(m, METHOD_GET) && !r->t) {
         r->store = model_store_of(c->model, param(params, 1));
         r->key = model_key_of(param(params, 2));
-        r->reads_cell = r->store >= 0 && r->key >= 0;
+        r->reads_cell = r->store >= 0 && r->key >= 0 && !c->is_elsewhere;
+    }
+    for (unsigned i = 0; c->is_elsewhere && i < r->effect_count; i++) {
+        r->effects[i].n = MODEL_UNKNOWN; /* it was written here, or in another database */
+        r->effects[i].key_told = false;
     }
     if (r->txn && r->is_end)
         r->txn->end_sent = true;

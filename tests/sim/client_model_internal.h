@@ -74,6 +74,8 @@ struct model_client {
     bool is_broken; /* it has sent what ends a connection, or may */
     bool is_unread; /* where its next message begins is unknown */
     bool eof, is_over;
+    bool is_elsewhere; /* perhaps in another database: what it reads and writes is not judged */
+    bool is_asked;   /* it may be sent what concerns its openers, and its drops */
     bool lost_track; /* an end of a transaction failed, so that it may still be open */
     struct buffer out; /* sent, and not a whole message yet */
     struct buffer in;

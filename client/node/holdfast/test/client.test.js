@@ -145,6 +145,43 @@ test('client: the address names the database, over every later connection too', 
   await named.close()
 })
 
+test('client: openers are asked before an upgrade and a drop', { skip }, async () => {
+  const address = `${server.address}/opened`
+  const [one, two] = await Promise.all([connect(address), connect(address)])
+  assert.deepEqual(await one.attach(1, { version: 3 }), { version: 0, upgrade: true })
+  let tx = one.upgrade(1, 3)
+  await tx.createStore('s')
+  await tx.commit()
+  assert.deepEqual(await one.attach(1, { version: 3 }), { version: 3 })
+  await rejects(two.attach(1, { version: 2 }), 'BAD_VERSION', e => assert.equal(e.details.version, 3))
+  assert.deepEqual(await two.attach(1, { version: 4 }), { version: 3, upgrade: true })
+  const asked = new Promise(resolve => one.once('versionchange', (...args) => resolve(args)))
+  const blocked = new Promise(resolve => two.once('blocked', (...args) => resolve(args)))
+  tx = two.upgrade(1, 4)
+  tx.createStore('t')
+  assert.deepEqual(await asked, [1, 'opened', 3, 4])
+  assert.equal(await one.versionchangeSeen(1), null)
+  assert.deepEqual(await blocked, [1, 'opened', 3, 4])
+  await one.detach(1)
+  assert.ok((await tx.ready).version > 0)
+  await tx.commit()
+  assert.deepEqual((await one.stores()).map(s => s.name), ['s', 't'])
+  assert.equal((await one.databases()).find(d => d.name === 'opened').version, 4)
+  const left = new Promise(resolve => two.once('versionchange', (o, name, old, to) => {
+    assert.deepEqual([o, name, old, to], [1, 'opened', 4, null])
+    two.detach(o).then(resolve)
+  }))
+  assert.equal(await db.dropDatabase('opened'), 4)
+  await left
+  assert.ok(!(await db.databases()).some(d => d.name === 'opened'))
+  assert.equal(await db.dropDatabase('opened'), 0)
+  await two.attach(7)
+  const never = two.upgrade(7, 1, { waitMs: 60_000 })
+  await never.rollback()
+  await one.close()
+  await two.close()
+})
+
 test('client: methods of stores and records', { skip }, async () => {
   await freshStore('m', { key: 'id', generate: true })
   assert.equal(await db.put('m', { a: 1 }), 1)
