@@ -1,6 +1,7 @@
 /* definition.c - see definition.h: the options of create become the maps that the methods take. */
 #include "server/query/definition.h"
 
+#include "server/query/definition_where.h"
 #include "server/query/parse.h"
 #include "server/txn/indexes.h"
 #include "server/txn/stores.h"
@@ -102,15 +103,20 @@ static enum err create_store(struct op *op, struct txn *t, const struct ast_stat
 }
 
 static enum err create_index(struct op *op, struct txn *t, const struct ast_statement *s,
-                             struct slice text, struct option_writer *w)
+                             struct slice text, struct arena *arena, struct option_writer *w)
 {
-    enum err e;
+    struct slice where = SLICE_NONE;
+    enum err e = ERR_OK;
 
     if (s->where)
-        return query_refuse(&op->failure, text, s->where->place,
-                            "conditions of indexes are not supported in queries yet; "
-                            "the method create_index takes them");
-    put_head(w, 0x80, 1u + s->is_unique + s->is_multi);
+        e = definition_where(s->where, text, arena, &op->failure, &where);
+    if (e)
+        return e;
+    w->room += where.size;
+    w->to = arena_alloc(arena, w->room);
+    if (!w->to)
+        return failure_set(&op->failure, ERR_NOMEM, "out of memory for the query");
+    put_head(w, 0x80, 1u + s->is_unique + s->is_multi + (s->where != NULL));
     put_name(w, slice_text("key"));
     e = put_parts(w, s, op, text);
     if (e)
@@ -119,6 +125,10 @@ static enum err create_index(struct op *op, struct txn *t, const struct ast_stat
         put_flag(w, "unique");
     if (s->is_multi)
         put_flag(w, "multi");
+    if (s->where) {
+        put_name(w, slice_text("where"));
+        put_bytes(w, where.data, where.size);
+    }
     return index_create(op, t, s->store, s->index, slice_make(w->to, w->used));
 }
 
@@ -150,7 +160,7 @@ enum err definition_run(struct op *op, struct txn *t, const struct ast_statement
     switch (s->verb) {
     case AST_CREATE_STORE: e = create_store(op, t, s, text, &w); break;
     case AST_DROP_STORE: e = store_drop(op, t, s->store); break;
-    case AST_CREATE_INDEX: e = create_index(op, t, s, text, &w); break;
+    case AST_CREATE_INDEX: e = create_index(op, t, s, text, arena, &w); break;
     case AST_DROP_INDEX: e = index_drop(op, t, s->store, s->index); break;
     default: break;
     }

@@ -239,9 +239,13 @@ static void say_numbers(struct explain_text *t, const struct query_run *r, const
     }
     if (!r->measures)
         return;
-    snprintf(text, sizeof text, "  [%" PRIu64 " rows, %.3f ms]", st->rows,
+    snprintf(text, sizeof text, "  [%" PRIu64 " rows, %.3f ms", st->rows,
              (double)st->spent_ns / 1e6);
     put_chars(t, text);
+    snprintf(text, sizeof text, ", %" PRIu64 " pages, %" PRIu64 " loaded", st->pages_asked,
+             st->pages_loaded);
+    put_chars(t, st->pages_asked ? text : "");
+    put_chars(t, "]");
 }
 
 static void text_of(struct explain_text *t, const struct query_run *r, const struct step *s,
@@ -279,6 +283,7 @@ void explain_as_text(const struct query_run *r, struct explain_text *out)
 
     if (p->statement->verb != AST_SELECT) {
         put_chars(out, verb_names[p->statement->verb]);
+        put_chars(out, r->measures ? " (nothing is written)" : "");
         put_chars(out,
                   !p->root || !gathers(r) ? "\n" : ", all rows before the first is written\n");
     }
@@ -316,7 +321,7 @@ static void data_of(struct explain_text *t, const struct query_run *r, const str
     say_step(&words, r, s);
     put(t, head,
         msgpack_put_map_head(head, 3u + (s->kind == STEP_SCAN) + has_index + st->has_estimate +
-                                       2u * r->measures));
+                                       4u * r->measures));
     put_data_text(t, "step", slice_text(name_of(r, s)));
     put_data_text(t, "text", slice_make(words.data, words.size));
     if (s->kind == STEP_SCAN)
@@ -328,6 +333,8 @@ static void data_of(struct explain_text *t, const struct query_run *r, const str
     if (r->measures) {
         put_data_number(t, "rows", st->rows);
         put_data_number(t, "us", st->spent_ns / 1000);
+        put_data_number(t, "pages", st->pages_asked);
+        put_data_number(t, "loaded", st->pages_loaded);
     }
     put(t, head, msgpack_put_text_head(head, 6));
     put_chars(t, "inputs");

@@ -88,18 +88,43 @@ static enum err evaluate_is(struct expr_run *r, const struct expr *e, struct dat
     return error;
 }
 
+/* A map of slots alone: what a path of names is found in. */
+static inline struct datum evaluate_path(const struct datum *d, const struct value_path *path)
+{
+    if (d->type != DATUM_MAP && d->type != DATUM_ARRAY)
+        return (struct datum){.type = DATUM_MISSING};
+    return datum_at_path(path, d->bytes);
+}
+
+/* The value of an operand where it lies, or in room. */
+static inline enum err evaluate_operand(struct expr_run *r, const struct expr *e,
+                                        struct datum_memory *m, struct datum *room,
+                                        const struct datum **out)
+{
+    *out = room;
+    switch (e->kind) {
+    case EXPR_CONSTANT: *out = &e->constant; return ERR_OK;
+    case EXPR_PARAMETER: *out = &r->parameters[e->number]; return ERR_OK;
+    case EXPR_SLOT: *out = &r->slots[e->number]; return ERR_OK;
+    case EXPR_PATH: *room = evaluate_path(&r->slots[e->number], &e->path); return ERR_OK;
+    default: return expr_evaluate(r, e, m, room);
+    }
+}
+
 static enum err evaluate_operator(struct expr_run *r, const struct expr *e,
                                   struct datum_memory *m, struct datum *out)
 {
-    struct datum a, b;
-    enum err error = expr_evaluate(r, e->a, m, &a);
+    struct datum room_a, room_b;
+    const struct datum *a, *b;
+    enum err error = evaluate_operand(r, e->a, m, &room_a, &a);
 
     if (!error)
-        error = expr_evaluate(r, e->b, m, &b);
-    if (!error)
-        error =
-            expr_check(r, e, m, datum_operate(m, (enum datum_operator)e->number, &a, &b, out));
-    return error;
+        error = evaluate_operand(r, e->b, m, &room_b, &b);
+    if (error)
+        return error;
+    if (datum_operate_simple((enum datum_operator)e->number, a, b, out))
+        return ERR_OK;
+    return expr_check(r, e, m, datum_operate(m, (enum datum_operator)e->number, a, b, out));
 }
 
 static enum err compare_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
@@ -325,14 +350,6 @@ static enum err evaluate_unary(struct expr_run *r, const struct expr *e, struct 
     if (!error)
         *out = datum_of_truth(datum_not(truth));
     return error;
-}
-
-/* A map of slots alone: what a path of names is found in. */
-static struct datum evaluate_path(const struct datum *d, const struct value_path *path)
-{
-    if (d->type != DATUM_MAP && d->type != DATUM_ARRAY)
-        return (struct datum){.type = DATUM_MISSING};
-    return datum_at_path(path, d->bytes);
 }
 
 enum err expr_evaluate(struct expr_run *r, const struct expr *e, struct datum_memory *m,

@@ -12,6 +12,7 @@
 #include "server/query/plan_scan.h"
 #include "server/query/plan_group.h"
 #include "server/query/plan_hash.h"
+#include "server/query/plan_memo.h"
 #include "server/query/plan_order.h"
 
 #include <stdio.h>
@@ -272,6 +273,7 @@ static void join_source(struct from *f, const struct ast *a, struct step *s,
     join->condition = conditions_join(b, &on);
     join->is_left = is_left;
     plan_hash_join(b, join, on.list, on.count, before, bits);
+    plan_memo_join(b, join, before);
     join->null_from = f->scope->sources[first_source].slot;
     join->null_to = join->null_from + 1 + (f->scope->sources[first_source].is_store || has_at);
     f->tree = filter_over(b, join, &above);

@@ -101,7 +101,9 @@ static struct expr *row_of_columns(struct binder *b, const struct ast_statement 
     e->list = bind_alloc(b, row->list.count * sizeof *e->list);
     for (const struct ast *a = row->list.first; a && !b->e; a = a->next, name = name->next) {
         e->names[e->count] = name->text;
-        e->list[e->count++] = bind_expr(b, a);
+        e->list[e->count] = bind_expr(b, a);
+        if (!b->e)
+            bind_depends(e, e->list[e->count++]);
     }
     return b->e ? NULL : e;
 }
@@ -120,9 +122,11 @@ static void plan_values(struct binder *b, const struct ast_statement *s)
         row->value = s->columns.count ? row_of_columns(b, s, a) : bind_expr(b, a->a);
         if (a->b && !b->e)
             row->key = bind_expr(b, a->b);
-        if (!b->e && (row->value->applies || (row->key && row->key->applies)))
-            bind_refuse(b, a->place,
-                        "queries are not supported in values; use insert ... select");
+        if (!b->e)
+            row->queries =
+                bind_applied(b, NULL, row->value->applies | (row->key ? row->key->applies : 0));
+        if (row->queries)
+            p->is_direct = false; /* they see the state before the statement */
     }
     b->scope = around;
 }
@@ -135,8 +139,8 @@ static void plan_insert(struct binder *b, const struct ast_statement *s)
 
     plan_find_store(b, s->store, s->store_place, &p->target);
     if (!s->select) {
-        plan_values(b, s);
         p->is_direct = true;
+        plan_values(b, s);
         return;
     }
     plan_select(b, s->select, NULL, &rows);

@@ -314,17 +314,15 @@ bool query_is_explained(const struct query *q)
     return q->prepared->statement->is_explained;
 }
 
+/* Of a statement that writes what it reads: nothing is written. */
 static enum err query_measure(struct query *q, struct op *op)
 {
-    enum err e;
+    const struct step *root = q->prepared->plan.root;
+    enum err e = root ? ERR_OK : ERR_END;
 
-    if (query_writes(q))
-        return query_refuse(&op->failure, q->prepared->text, 0,
-                            "explain analyze supports only select: this statement would write");
     q->run.measures = true;
-    do {
-        e = query_next(q, op);
-    } while (!e);
+    while (!e)
+        e = query_writes(q) ? step_next(&q->run, root) : query_next(q, op);
     return e == ERR_END ? ERR_OK : e;
 }
 

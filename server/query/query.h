@@ -69,7 +69,7 @@ struct cursor *query_cursor(const struct query *q);
 bool query_is_explained(const struct query *q);
 /* The plan as text and (*data, MessagePack) as a tree; with measured rows and times if the query
  * was run for it (analyze, or `explain analyze`). Lent until query_close. ERR_WAIT: call again.
- * Of statements that write, analyze is ERR_BAD_QUERY. */
+ * Of statements that write, analyze runs what they read, and writes nothing. */
 enum err query_explain(struct query *q, struct op *op, bool analyze, struct slice *text,
                        struct slice *data);
 

@@ -5,8 +5,10 @@
 #include "server/query/run_apply.h"
 #include "server/query/run_group.h"
 #include "server/query/run_hash.h"
+#include "server/query/run_memo.h"
 #include "server/query/run_scan.h"
 #include "server/query/run_sort.h"
+#include "server/txn/estimate.h"
 #include "server/txn/op.h"
 
 enum err run_init(struct query_run *r, const struct plan *p, struct cursor *anchor,
@@ -64,6 +66,7 @@ static void state_fini(struct query_run *r, struct step_state *st)
     st->sort = NULL;
     st->group = NULL;
     st->hash = NULL;
+    st->memo = NULL;
     st->values = NULL;
     st->now = NULL;
     st->is_asked = st->is_counting = false;
@@ -143,9 +146,13 @@ static enum err join_next(struct query_run *r, const struct step *s)
                 return e;
             st->has_row = true;
             st->has_given = false;
-            step_open(r, s->inner);
+            if (!s->memo_key_count)
+                step_open(r, s->inner);
+            e = s->memo_key_count ? memo_open(r, s) : ERR_OK;
+            if (e)
+                return e;
         }
-        e = step_next(r, s->inner);
+        e = s->memo_key_count ? memo_next(r, s) : step_next(r, s->inner);
         if (e && e != ERR_END)
             return e;
         if (!e) {
@@ -283,14 +290,19 @@ static enum err step_run(struct query_run *r, const struct step *s)
 enum err step_next(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
+    struct page_counts pages, after;
     uint64_t began;
     enum err e;
 
     if (!r->measures)
         return step_run(r, s);
+    pages = estimate_pages(r->op);
     began = r->os->ops->now_ns(r->os);
     e = step_run(r, s);
     st->spent_ns += r->os->ops->now_ns(r->os) - began;
+    after = estimate_pages(r->op);
+    st->pages_asked += after.asked - pages.asked;
+    st->pages_loaded += after.loaded - pages.loaded;
     st->rows += e == ERR_OK;
     return e;
 }

@@ -93,6 +93,7 @@ static enum err scan_open(struct query_run *r, const struct step *s, struct step
         return e;
     options.reverse = st->is_turned;
     options.only_keys = st->now->index && !scan->has_record;
+    options.only_values = !scan->has_key;
     e = cursor_open_over(r->op, r->anchor, read_over(s, st->now), &range, &options,
                          &st->cursor);
     if (!e)

@@ -19,6 +19,7 @@ struct apply_values;
 struct sort_rows;
 struct group_rows;
 struct hash_rows;
+struct memo;
 struct scan_choice;
 
 struct scan_list { /* the values of a part, encoded, in order, without doubles */
@@ -50,6 +51,7 @@ struct step_state {
     struct sort_rows *sort;   /* SORT, in the arena */
     struct group_rows *group; /* GROUP, likewise */
     struct hash_rows *hash;   /* HASH, likewise */
+    struct memo *memo;        /* JOIN, likewise */
     struct value_set distinct;
     /* SCAN: */
     const struct scan_path *path; /* that it goes by; stays over openings. NULL: not decided */
@@ -65,7 +67,8 @@ struct step_state {
     bool has_estimate;
     uint64_t estimate; /* records within the bounds of a scan */
     uint64_t rows;     /* given */
-    uint64_t spent_ns; /* by it and by those below it */
+    uint64_t spent_ns; /* by it and by those below it; so are: */
+    uint64_t pages_asked, pages_loaded;
     /* APPLY: */
     bool is_asked, has_found;
     enum datum_truth truth;

@@ -110,6 +110,9 @@ struct step {
     struct expr *condition; /* FILTER, JOIN, HASH */
     struct expr **outer_keys, **inner_keys; /* HASH: equal ones, of input and of inner */
     unsigned pair_count;
+    struct expr *
+        *memo_keys; /* JOIN: the inner rows are kept by them, and depend on nothing else */
+    unsigned memo_key_count; /* 0: they are not kept */
     bool is_left;           /* JOIN, UNNEST: where there is none, one of nulls */
     unsigned null_from, null_to; /* of such a one: slots */
     enum apply_kind apply;
@@ -179,6 +182,7 @@ struct plan_row { /* a record to be inserted */
     uint32_t place;
     struct expr *value;
     struct expr *key; /* NULL: none is given */
+    struct step *queries; /* asks those that are in them; NULL: none are */
 };
 
 struct plan_set { /* a change of a record */

@@ -141,6 +141,29 @@ static enum err make_value(struct statement_writer *w, struct datum_memory *m,
     return e;
 }
 
+/* The next row that is read, in the slots; of values, what its queries answer. ERR_END. */
+static enum err next_row(struct statement_writer *w)
+{
+    const struct plan *p = w->run->plan;
+    const struct step *queries;
+    enum err e;
+
+    if (p->root)
+        return w->run->next(w->run, p->root);
+    if (w->next_value == p->row_count)
+        return ERR_END;
+    queries = p->rows[w->next_value].queries;
+    if (!queries)
+        return ERR_OK;
+    if (!w->is_asking)
+        w->run->open(w->run, queries);
+    w->is_asking = true;
+    e = w->run->next(w->run, queries);
+    w->is_asking = e == ERR_WAIT;
+    ASSERT(e != ERR_END);
+    return e;
+}
+
 /* All rows before the first is written. */
 static enum err gather(struct statement_writer *w)
 {
@@ -148,7 +171,7 @@ static enum err gather(struct statement_writer *w)
         struct datum_memory *m;
         struct writer_row *row;
         enum datum_fault fault = DATUM_OK;
-        enum err e = w->run->next(w->run, w->run->plan->root);
+        enum err e = next_row(w);
 
         if (e == ERR_END) {
             w->has_gathered = true;
@@ -161,11 +184,12 @@ static enum err gather(struct statement_writer *w)
         row = datum_alloc(m, sizeof *row, &fault);
         if (!row)
             return run_refuse(w->run, w->run->plan->write, m, fault);
-        e = make_row(w, m, row);
+        e = w->run->plan->root ? make_row(w, m, row) : make_value(w, m, row);
         if (!e)
             e = count_memory(w);
         if (e)
             return e;
+        w->next_value++;
         *(w->last ? &w->last->next : &w->first) = row;
         w->last = row;
     }
@@ -199,9 +223,7 @@ static enum err pull(struct statement_writer *w)
         e = w->has_gathered ? ERR_END : gather(w);
         return e || w->at ? e : ERR_END;
     }
-    if (!p->root && w->next_value == p->row_count)
-        return ERR_END;
-    e = p->root ? w->run->next(w->run, p->root) : ERR_OK;
+    e = next_row(w);
     if (e)
         return e;
     m = run_row_memory(w->run, state_of(w));

@@ -35,6 +35,7 @@ struct statement_writer {
     struct writer_row *at; /* being written; NULL: none */
     struct writer_row row; /* of rows that are not gathered */
     uint32_t next_value;   /* of plan.rows */
+    bool is_asking;        /* its queries */
     bool is_written;       /* and is to be read back */
     struct slice written_key;
     uint64_t changed;

@@ -21,6 +21,7 @@ struct cursor_options {
     struct slice index; /* of the store; none: the store itself */
     bool unique;        /* of an index: the first row of each index key */
     bool only_keys;     /* of an index: values are not wanted */
+    bool only_values;   /* keys are not wanted */
 };
 
 struct key_range;

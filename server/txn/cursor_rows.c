@@ -241,6 +241,7 @@ enum err cursor_open_over(struct op *op, struct cursor *anchor, struct schema *s
     (*out)->offset = options->offset;
     (*out)->unique = options->unique && s->of;
     (*out)->only_keys = options->only_keys;
+    (*out)->only_values = options->only_values;
     return ERR_OK;
 }
 
@@ -360,11 +361,14 @@ static enum err cursor_row_of_entry(struct op *op, struct cursor *c, struct slic
     struct view v = view_of(c->snapshot, c->txn ? &c->txn->write_set : NULL);
     struct slice key = entry_record_key(index, entry, value);
     size_t used = 0;
-    enum err e = cursor_decode(op, c, index, cursor_prefix(c, entry), &used, &row->index_key);
+    enum err e = ERR_OK;
 
     ASSERT(index->of && !index->of->of);
-    if (!e)
-        e = cursor_decode(op, c, index->of, key, &used, &row->key);
+    if (!c->only_values) {
+        e = cursor_decode(op, c, index, cursor_prefix(c, entry), &used, &row->index_key);
+        if (!e)
+            e = cursor_decode(op, c, index->of, key, &used, &row->key);
+    }
     row->value = SLICE_NONE;
     if (e || c->only_keys)
         return e;
@@ -414,7 +418,9 @@ static enum err cursor_next_record(struct op *op, struct cursor *c, struct curso
     enum err e = cursor_next_key(op, c, &key, &row->value);
 
     ASSERT(!c->schema->of && !c->unique);
-    return e || is_passed ? e : cursor_decode(op, c, c->schema, key, &used, &row->key);
+    return e || is_passed || c->only_values
+               ? e
+               : cursor_decode(op, c, c->schema, key, &used, &row->key);
 }
 
 enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)

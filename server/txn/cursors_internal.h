@@ -40,6 +40,7 @@ struct cursor {
     bool is_killed;
     bool was_index; /* what was taken back was an index, not the store */
     bool only_keys; /* of an index: the records are not wanted */
+    bool only_values; /* keys are not wanted */
     bool unique;    /* of an index: the first row of each index key */
     bool has_row;   /* the last step gave a row, and it stands right behind it */
     bool is_again;  /* the last row had to be waited for: what it waited for stays pinned */

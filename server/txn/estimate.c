@@ -19,6 +19,14 @@ static struct view view_at(const struct cursor *anchor)
     return view_of(anchor->snapshot, anchor->txn ? &anchor->txn->write_set : NULL);
 }
 
+struct page_counts estimate_pages(const struct op *op)
+{
+    struct primary_stats stats;
+
+    primary_stats(op->db->primary, &stats);
+    return (struct page_counts){stats.cache_hits + stats.cache_misses, stats.cache_misses};
+}
+
 bool estimate_notes_reads(const struct cursor *anchor)
 {
     return anchor->txn && anchor->txn->options.serializable;

@@ -285,3 +285,51 @@ def test_plans_are_kept_within_their_limit():
         for _ in range(3):
             assert c.call("query", 0, "select id from none")["rows"] == [[0]]
         assert kept(c) == {"texts": 0, "bytes": 0, "limit": 0, "hits": 0, "misses": 3}
+
+
+def test_create_index_has_a_condition(d):
+    with d.client() as c:
+        make(c, "conditions", [{"v": n, "s": "x" if n % 2 else "y"} for n in range(300)])
+        for name, text, where in (
+                ("a", "v >= 10 and 20 > v", {"$and": [{"v": {"$gte": 10}}, {"v": {"$lt": 20}}]}),
+                ("b", "s in ('x', 'z')", {"$or": [{"s": {"$eq": "x"}}, {"s": {"$eq": "z"}}]}),
+                ("c", "v between -1 and 2.5", {"$and": [{"v": {"$gte": -1}}, {"v": {"$lte": 2.5}}]}),
+                ("d", "o.p[0] <> x'00' or v is missing",
+                 {"$or": [{"o": {"p": {0: {"$ne": b"\x00"}}}}, {"v": {"$exists": False}}]})):
+            c.call("query", 0, "create index %s on conditions (v) where %s" % (name, text))
+            store = [s for s in c.call("stores", 0) if s["name"] == "conditions"][0]
+            assert store["indexes"][-1]["where"] == where, store["indexes"][-1]
+        assert "by index a " in plan(c, "select v from conditions where v between 12 and 14")
+        assert alike(c, "select v from conditions where v between 12 and 14") == [[12], [13], [14]]
+        for text, place in (("v = w", 36), ("s like 'x%'", 36), ("not v = 1", 36), ("v = null", 36),
+                            ("s = 'x' and v in (1, id)", 54), ("v is null", 36)):
+            e = c.fails("query", 0, "create index e on conditions (v) where " + text)
+            assert e.name == "BAD_QUERY", text
+
+
+def test_values_may_have_queries_in_them(d):
+    with d.client() as c:
+        make(c, "summed", [{"v": n} for n in range(5)])
+        answer = c.call("query", 0, "insert into summed values {id: 10, v: (select sum(v) from summed)}, "
+                        "{id: 11, v: (select max(id) from summed)} returning v")
+        assert answer["changed"] == 2 and answer["rows"] == [[10], [4]]
+        c.call("query", 0, "insert into summed (id, v) values (12, exists (select 1 from summed where v = 10)),"
+               " (13, 3 in (select v from summed))")
+        assert column(c, "select v from summed where id > 11 order by id") == [True, True]
+        e = c.fails("query", 0, "insert into summed values {id: 20, v: (select v from summed)}")
+        assert e.name == "BAD_QUERY" and "more than one row" in e.message
+        assert column(c, "select count(*) from summed") == [9]
+
+
+def test_a_join_keeps_what_it_has_looked_up(d):
+    with d.client() as c:
+        make(c, "kinds", [{"kind": n} for n in range(20)])
+        make(c, "things", [{"kind": n % 25} for n in range(400)])
+        text = "select t.id, k.id from things t %s join kinds k on k.id = t.kind order by t.id"
+        e = c.call("explain", 0, text % "", None, {"analyze": True})
+        assert "scan kinds by key = t.kind  [20 rows" in e["text"], e["text"]
+        assert alike(c, text % "") == [[n, n % 25] for n in range(400) if n % 25 < 20]
+        assert alike(c, text % "left") == [[n, n % 25 if n % 25 < 20 else None] for n in range(400)]
+        # Values that are equal in different types are one.
+        c.call("put", 0, "things", {"id": 1000, "kind": 3.0})
+        assert c.call("query", 0, (text % "").replace("order", "where t.id = 1000 order"))["rows"] == [[1000, 3]]
