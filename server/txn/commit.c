@@ -217,6 +217,7 @@ static struct stamp *commit_into_stages(struct db *db, struct txn *t)
 
 static void commit_void_goes(void *context, struct record *r)
 {
+    ASSERT(record_is_void(r));
     written_remove_intent(context, r);
 }
 
@@ -270,6 +271,7 @@ static void commit_number_token(struct txn *t, const struct stamp *stamp)
 
     if (!t->token)
         return;
+    ASSERT(stamp->commit && t->token->store == TOKENS_STORE);
     bytes_put_be64(t->token->key, stamp->commit); /* alone in its store: it stands in order */
     token.is_fenced = t->token->value[0] == TOKEN_FENCED;
     token.until_ms = t->db->pulse.now_ms + tokens->keep_ms;
@@ -323,6 +325,7 @@ static enum err commit_apply(struct op *op, struct txn *t, struct slice token, b
 static enum err commit_known(struct op *op, const struct commit_token *token, enum err e,
                              uint64_t *commit)
 {
+    ASSERT(e != ERR_WAIT && token->commit <= op->db->numbers.last_commit);
     if (token->is_fenced && e)
         return e;
     decided_note_commit(op, token->commit, (enum durability)token->durability);
@@ -347,6 +350,7 @@ enum err commit_of_token(struct op *op, struct slice token, uint64_t *commit)
 
 static enum err commit_end(struct txn *t, enum err e, bool is_applied)
 {
+    ASSERT(t->snapshot || t->failure.error || !t->stamp); /* T-3 */
     if (e == ERR_WAIT)
         return e;
     if (e || !is_applied)
@@ -385,6 +389,7 @@ void commit_on_written(void *context, uint64_t number)
 {
     struct db *db = context;
 
+    ASSERT(number <= db->numbers.last_commit);
     if (db->log_failed)
         return; /* rule 9: of the data file, and that is final for the log as well */
     numbers_note_written(&db->numbers, number);
@@ -396,6 +401,7 @@ static void commit_prune(struct snapshot_finger *readers, struct stamp *stamp)
 {
     const struct snapshot *reader = snapshot_below(readers, stamp->commit);
 
+    ASSERT(!reader || reader->commit < stamp->commit);
     stage_prune(stamp, reader ? reader->commit : 0);
 }
 

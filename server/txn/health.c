@@ -1,11 +1,13 @@
 #include "server/txn/health.h"
 
+#include "server/base/assert.h"
 #include "server/storage/primary.h"
 #include "server/txn/db_struct.h"
 
 static void health_note(struct health *h, enum health_problem what, bool is_wrong,
                         uint64_t now_ms)
 {
+    ASSERT(what < HEALTH_PROBLEMS && (!h->is_wrong[what] || h->since_ms[what] <= now_ms));
     if (is_wrong && !h->is_wrong[what])
         h->since_ms[what] = now_ms;
     h->is_wrong[what] = is_wrong;
@@ -37,6 +39,7 @@ const char *health_state(const struct db *db, uint64_t *for_ms)
     for (unsigned i = 0; i < HEALTH_PROBLEMS; i++) {
         if (!db->health.is_wrong[i])
             continue;
+        ASSERT(db->health.since_ms[i] <= db->pulse.now_ms);
         *for_ms = db->pulse.now_ms - db->health.since_ms[i];
         return names[i];
     }
@@ -76,6 +79,7 @@ void db_each_wait(struct db *db, void (*each)(void *context, const struct db_wai
     struct primary_stats primary;
     struct wal_stats wal;
 
+    ASSERT(each && db->primary && db->wal);
     primary_stats(db->primary, &primary);
     wal_stats(db->wal, &wal);
     struct db_wait waits[] = {

@@ -22,6 +22,7 @@ static bool outcome_is_clear(struct op *op, struct slice bytes, uint64_t since,
     const struct tokens *tokens = &op->db->tokens;
     const struct commit_token *token = tokens_find(tokens, bytes);
 
+    ASSERT(bytes.size == TOKEN_BYTES);
     *out = (struct outcome){OUTCOME_UNKNOWN, 0};
     if (!token)
         return !tokens_reach(tokens, since);
@@ -36,6 +37,7 @@ enum err db_outcome(struct op *op, struct slice token, uint64_t since, struct ou
     uint64_t commit;
     enum err e = ERR_OK;
 
+    ASSERT(!op->own || op->own->is_autocommit);
     failure_clear(&op->failure);
     if (outcome_is_clear(op, token, since, out)) {
         if (op->own)
@@ -48,6 +50,7 @@ enum err db_outcome(struct op *op, struct slice token, uint64_t since, struct ou
         e = txn_begin_own(op, false, &op->own);
     if (!e)
         e = write_nothing(op, op->own);
+    ASSERT(e || (op->own && op->own->stamp)); /* it has a room in the log */
     if (!e)
         e = txn_fence(op, op->own, token, &commit);
     else if (e != ERR_WAIT && op->own)
@@ -70,6 +73,7 @@ static enum err delete_forgotten(struct op *op, struct txn *t, uint64_t count)
     uint8_t key[TOKEN_KEY_BYTES], value[TOKEN_VALUE_BYTES];
     enum err e = ERR_OK;
 
+    ASSERT(count <= t->db->tokens.forgotten && t->is_autocommit);
     for (uint64_t i = 0; i < count && !e; i++) {
         bytes_put_be64(key, tokens_forgotten(&t->db->tokens, i)->commit);
         e = write_token(op, t, slice_make(key, sizeof key), SLICE_NONE);
@@ -87,6 +91,7 @@ static enum err outcome_delete(struct db *db, uint64_t count)
     uint64_t commit;
     enum err e;
 
+    ASSERT(!db->log_failed && !db->closed);
     op_init(&op, db, no_wake);
     e = txn_begin_own(&op, false, &t);
     if (!e) {
@@ -104,6 +109,7 @@ void outcome_turn(struct db *db)
 {
     struct tokens *tokens = &db->tokens;
 
+    ASSERT(tokens->forgotten <= tokens->count);
     if (tokens_expire(tokens, db->pulse.now_ms, EXPIRED_A_TURN))
         pulse_wake(&db->pulse);
     if (tokens->forgotten < DELETED_AT_ONCE || db->log_failed || db->closed ||

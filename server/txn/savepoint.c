@@ -42,6 +42,7 @@ enum err savepoint_keep_use(struct txn *t, struct generator_use *use)
     note = arena_alloc(&t->write_set.arena, sizeof *note);
     if (!note)
         return ERR_NOMEM;
+    ASSERT(use->saved < t->savepoints_set);
     *note = (struct generator_note){t->generator_notes, use, use->used, use->given, use->saved};
     t->generator_notes = note;
     use->saved = t->savepoints_set;
@@ -78,6 +79,7 @@ static void savepoint_forget_schemas(struct txn *t, const struct list_link *kept
 static bool savepoint_generators_back(struct txn *t, const struct generator_note *kept,
                                       unsigned steps)
 {
+    ASSERT(t->write_set.savepoints > 0);
     for (; t->generator_notes != kept && steps; steps--) {
         generator_use_back(t->generator_notes);
         t->generator_notes = t->generator_notes->before;
@@ -91,6 +93,7 @@ static enum err reads_of_builds(struct txn *t, struct reads **out)
     struct reads *r = read_set_open(&t->db->read_set, t, t->snapshot->commit);
     enum err e = r ? ERR_OK : ERR_NOMEM;
 
+    ASSERT(t->builds && !t->options.serializable);
     for (const struct build_note *n = t->builds; n && !e; n = n->next)
         e = read_set_add_range(r, n->store, SLICE_NONE, SLICE_NONE);
     if (e && r)

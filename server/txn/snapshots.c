@@ -62,6 +62,7 @@ void snapshots_fini(struct snapshots *all, struct os *os)
 
 void snapshots_add(struct snapshots *all, struct snapshot *s)
 {
+    ASSERT(s->refs > 0 && s->root_commit <= s->commit);
     list_push_back(&all->taken, &s->in_taken);
     snapshots_insert(all, s);
 }
@@ -77,6 +78,7 @@ void snapshot_enter(struct snapshot *s)
 {
     ASSERT(s->refs > 0);
     s->busy++;
+    ASSERT(s->busy > 0);
 }
 
 static bool snapshot_reads_stage(const struct snapshot *s, const struct stage *stage)
@@ -93,6 +95,7 @@ struct stage_readers stage_readers(struct snapshots *all)
 
 bool stage_has_reader(struct stage_readers *r, const struct stage *stage)
 {
+    ASSERT(stage->first_commit <= stage->last_commit);
     for (; r->at != &r->all->by_commit; r->at = r->at->previous) {
         const struct snapshot *s = LIST_ENTRY(r->at, struct snapshot, in_commit);
 
@@ -130,6 +133,7 @@ void snapshots_expire_stage(struct snapshots *all, const struct stage *stage)
 
 void snapshots_expire_root(struct snapshots *all, const struct root *r)
 {
+    ASSERT(r);
     LIST_EACH (link, &all->by_commit) {
         struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
 
@@ -166,10 +170,12 @@ struct list_link *snapshot_versions(void *finger, uint64_t from, uint64_t to)
 {
     struct snapshot *s = snapshot_below(finger, to);
 
+    ASSERT(from <= to && (!s || s->commit < to));
     return s && s->commit >= from ? &s->versions : NULL;
 }
 
 struct view view_of(const struct snapshot *s, struct stage *own)
 {
+    ASSERT(s->refs > 0); /* rule 8 */
     return (struct view){s->commit, s->root_commit, own, s->top, s->root};
 }

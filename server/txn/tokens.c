@@ -31,6 +31,7 @@ enum err tokens_init(struct tokens *t, struct os *os, uint64_t seed)
     memset(t, 0, sizeof *t);
     t->os = os;
     t->max = t->keep_ms = UINT64_MAX;
+    ASSERT(os && !t->count && !t->forgotten);
     list_init(&t->blocks);
     return chains_init(&t->table, os, seed, token_hash_of);
 }
@@ -39,6 +40,7 @@ static void tokens_free_block(struct tokens *t)
 {
     struct token_block *b = BLOCK_OF(t->blocks.next);
 
+    ASSERT(!list_is_empty(&t->blocks) && t->first <= TOKENS_A_BLOCK);
     if (t->known == &b->in_blocks)
         t->known = NULL; /* all of it is forgotten: the next block's first comes next */
     list_remove(&b->in_blocks);
@@ -57,6 +59,7 @@ void tokens_fini(struct tokens *t)
 
 uint64_t tokens_bytes(const struct tokens *t)
 {
+    ASSERT(t->forgotten <= t->count);
     return t->count * sizeof(struct commit_token) +
            t->table.buckets * sizeof(struct chain_link *);
 }
@@ -92,6 +95,7 @@ static struct commit_token *tokens_oldest(const struct tokens *t)
     struct list_link *block = t->known ? t->known : t->blocks.next;
     size_t at = t->known ? t->known_at : t->first;
 
+    ASSERT(t->forgotten <= t->count && at <= TOKENS_A_BLOCK);
     if (t->forgotten == t->count)
         return NULL;
     if (at == TOKENS_A_BLOCK) {
@@ -119,6 +123,7 @@ static void tokens_forget_oldest(struct tokens *t)
     if (token->commit > t->horizon)
         t->horizon = token->commit;
     t->forgotten++;
+    ASSERT(t->forgotten <= t->count && t->horizon >= token->commit);
 }
 
 enum err tokens_make_room(struct tokens *t)
@@ -132,6 +137,7 @@ enum err tokens_make_room(struct tokens *t)
         return ERR_NOMEM;
     b->used = 0;
     list_push_back(&t->blocks, &b->in_blocks);
+    ASSERT(BLOCK_OF(t->blocks.previous) == b);
     return ERR_OK;
 }
 
@@ -145,6 +151,7 @@ void tokens_add(struct tokens *t, const struct commit_token *made)
     ASSERT(!list_is_empty(&t->blocks) && b->used < TOKENS_A_BLOCK);
     if (before)
         chains_remove(&t->table, &before->in_table);
+    ASSERT(made->commit > 0 && (!before || before->commit < made->commit)); /* in order */
     token = &b->tokens[b->used++];
     *token = *made;
     chain_link_init(&token->in_table);
@@ -158,6 +165,7 @@ bool tokens_expire(struct tokens *t, uint64_t now_ms, unsigned most)
 {
     const struct commit_token *oldest;
 
+    ASSERT(most > 0);
     while ((oldest = tokens_oldest(t)) != NULL) {
         if (now_ms < oldest->until_ms && chain_is_linked(&oldest->in_table))
             return false;
@@ -196,6 +204,7 @@ void tokens_drop(struct tokens *t, uint64_t count)
 
 void token_encode(const struct commit_token *token, uint64_t day_ms, uint8_t *to)
 {
+    ASSERT(TOKEN_VALUE_BYTES == 9 + TOKEN_BYTES);
     to[0] = token->is_fenced ? TOKEN_FENCED : TOKEN_COMMITTED;
     bytes_put_le64(to + 1, day_ms);
     memcpy(to + 9, token->bytes, TOKEN_BYTES);
@@ -211,6 +220,7 @@ void token_encode_horizon(uint64_t horizon, uint8_t *to)
 /* The oldest goes, known or not: its record was deleted. */
 static void tokens_undo_oldest(struct tokens *t)
 {
+    ASSERT(t->count > 0);
     if (!t->forgotten)
         tokens_forget_oldest(t);
     tokens_drop(t, 1);

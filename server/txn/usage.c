@@ -38,6 +38,7 @@ void usage_note(struct txn *t)
     if (t->options.usage)
         usage_change(t->options.usage, &t->usage, &now);
     t->usage = now;
+    ASSERT(t->db->usage.writes >= t->usage.writes && t->db->usage.reads >= t->usage.reads); /* T-7 */
 }
 
 bool usage_allows(const struct txn *t, uint64_t bytes)
@@ -46,6 +47,7 @@ bool usage_allows(const struct txn *t, uint64_t bytes)
     uint64_t more = bytes > t->usage.writes ? bytes - t->usage.writes : 0;
     uint64_t all = t->db->usage.writes + more, max = t->db->options.writes_total_max;
 
+    ASSERT(t->db->usage.writes >= client->writes || t->options.usage == NULL); /* T-7 */
     if (bytes <= USAGE_SMALL_BYTES)
         return true;
     return all <= max && client->writes + more <= max - all;

@@ -52,6 +52,7 @@ static uint64_t written_hash_of(const struct chains *h, const struct chain_link 
 
 enum err written_init(struct db *db)
 {
+    ASSERT(!db->written_stores.count);
     return chains_init(&db->written_stores, db->os, 0, written_hash_of);
 }
 
@@ -108,6 +109,7 @@ enum err written_note_store(struct txn *t, struct schema *schema)
 {
     struct txn_store *s;
 
+    ASSERT(t->snapshot && (!t->store_count == !t->stores)); /* T-3 */
     if (written_find(t, schema->number, schema))
         return ERR_OK;
     if (stage_spares_fill(&t->db->spares, t->db->os, t->db->spares_needed + 1) != ERR_OK)
@@ -144,4 +146,5 @@ void written_forget_stores_since(struct txn *t, struct txn_store *since)
 void written_forget_stores(struct txn *t)
 {
     written_forget_stores_since(t, NULL);
+    ASSERT(!t->store_count && !t->stores);
 }
