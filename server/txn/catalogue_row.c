@@ -49,6 +49,7 @@ static enum err read_name(struct msgpack_cursor *c, size_t max, struct slice *na
 {
     enum err e = msgpack_read_text(c, name);
 
+    ASSERT(c->at <= c->end && max > 0);
     return !e && name->size > max ? ERR_CORRUPT : e;
 }
 
@@ -83,6 +84,7 @@ static size_t put_number_field(uint8_t *at, const char *name, uint64_t n)
 {
     size_t size = msgpack_put_text(at, slice_text(name));
 
+    ASSERT(size > 1);
     return size + msgpack_put_uint(at + size, n);
 }
 
@@ -90,6 +92,7 @@ static size_t put_flag_field(uint8_t *at, const char *name)
 {
     size_t size = msgpack_put_text(at, slice_text(name));
 
+    ASSERT(size > 1);
     return size + msgpack_put_bool(at + size, true);
 }
 
@@ -171,6 +174,7 @@ enum err catalogue_row_read(struct slice row, struct definition *out)
         e = read_field(out, &c);
     if (!e && (!msgpack_at_end(&c) || !out->number || slice_is_none(out->key)))
         e = ERR_BAD_REQUEST;
+    ASSERT(e || out->number <= CATALOGUE_NUMBER_MAX);
     return e;
 }
 

@@ -19,6 +19,7 @@ struct commit_mark *commit_mark_new(struct os *os, const struct update *u)
 
 void commit_mark_free(struct os *os, struct commit_mark *mark)
 {
+    ASSERT(mark && mark->count <= UPDATE_COMMITS_MAX);
     os_free(os, mark, sizeof *mark);
 }
 
@@ -72,4 +73,5 @@ void commit_marks_back(struct commit_marks *m, struct os *os, const struct commi
 void commit_marks_forget(struct commit_marks *m, struct os *os)
 {
     commit_marks_back(m, os, NULL);
+    ASSERT(!m->newest && !m->count);
 }

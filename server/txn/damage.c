@@ -7,12 +7,14 @@
 
 void damage_init(struct damage *d, struct os *os)
 {
+    ASSERT(os);
     memset(d, 0, sizeof *d);
     d->os = os;
 }
 
 void damage_fini(struct damage *d)
 {
+    ASSERT(d->count <= d->room);
     if (d->os)
         os_free(d->os, d->items, d->room * sizeof *d->items);
     d->items = NULL;
@@ -98,6 +100,7 @@ void damage_forget(struct damage *d, uint32_t store)
         return;
     d->count--;
     memmove(d->items + i, d->items + i + 1, (d->count - i) * sizeof *d->items);
+    ASSERT(i == d->count || d->items[i].store > store);
 }
 
 enum err damage_refuse(const struct tree_damage *damage, struct slice name, struct failure *f)

@@ -108,6 +108,7 @@ enum err entries_find_key(struct entries *s, const struct schema *index, struct 
     failure_init(&f);
     e = index_entries_make(&s->before, index->is, document, record, &f);
     failure_clear(&f);
+    ASSERT(record.size > 0 && index_key.size > 0);
     *there = false;
     s->work += 1 + (document.size >> 10);
     for (uint32_t i = 0; !e && !*there && i < s->before.count; i++)

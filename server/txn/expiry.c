@@ -16,6 +16,7 @@ static void expire(struct txn *t, const char *limit, const char *what, uint64_t 
 {
     struct failure why;
 
+    ASSERT(ms >= max && max > 0);
     failure_init(&why);
     failure_set(&why, ERR_TXN_EXPIRED,
                 "transaction timed out: it %s for %llu ms, the limit is %llu (%s)", what,
@@ -50,6 +51,7 @@ uint64_t expiry_turn(struct db *db)
 
     while ((d = deadline_take(&db->expiries, now_ms, &steps)) != NULL)
         look_at(LIST_ENTRY(d, struct txn, expiry), now_ms);
+    ASSERT(db->expiries.count <= db->open_count);
     if (!steps)
         return now_ms;
     return db->expiries.count ? now_ms + EXPIRY_STEP_MS : UINT64_MAX;

@@ -15,6 +15,7 @@ void leaving_init(struct leaving *leaving, uint64_t steps)
 {
     list_init(&leaving->txns);
     leaving->steps_left = steps;
+    ASSERT(steps > 0 && list_is_empty(&leaving->txns));
 }
 
 /* false: there are no steps left. */
@@ -96,4 +97,5 @@ void leaving_end(struct leaving *leaving)
 {
     ASSERT(leaving->txns.next);
     leaving_turn(leaving, UINT64_MAX);
+    ASSERT(list_is_empty(&leaving->txns));
 }

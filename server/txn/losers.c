@@ -38,6 +38,7 @@ static bool slice_is_over(const struct db *db, uint64_t until)
 
 void losers_init(struct db *db)
 {
+    ASSERT(!db->steps);
     list_init(&db->tellings);
     list_init(&db->waiting_for_losers);
 }
@@ -106,6 +107,7 @@ static bool losers_agree(const struct txn *loser, const struct record *mine,
 {
     struct txn_store *s;
 
+    ASSERT(mine->stamp == loser->stamp);
     if (!theirs || !theirs->is_entry)
         return false;
     s = written_store_of(loser, mine->store);
@@ -208,6 +210,7 @@ static const struct record *version_of(const struct record *linked, const struct
 
     while (r && r->stamp != stamp)
         r = r->older;
+    ASSERT(!r || !r->stamp->owner);
     return r;
 }
 
@@ -369,6 +372,7 @@ static bool staged_agree(const struct txn *t, const struct record *mine)
 {
     uint64_t seen = t->snapshot->commit;
 
+    ASSERT(mine->stamp == t->stamp);
     if (!mine->is_entry)
         return false;
     for (const struct stage *s = t->db->newest_stage; s; s = s->below) {

@@ -35,6 +35,7 @@ bool numbers_left(struct numbers *n, uint64_t open, struct wal *wal, struct puls
         wal_reserve_numbers(wal, n->asked);
         pulse_wake(pulse);
     }
+    ASSERT(n->reserved.version <= n->asked.version && n->reserved.commit <= n->asked.commit);
     return n->last_version < n->reserved.version && commits < n->reserved.commit;
 }
 

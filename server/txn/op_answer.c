@@ -7,6 +7,7 @@
 
 void op_release(struct op *op)
 {
+    ASSERT(op->db);
     wait_release(op->db->primary, &op->wait);
 }
 
@@ -22,6 +23,7 @@ void op_use_database(struct op *op, struct database *d)
 
 struct database *op_database(const struct op *op)
 {
+    ASSERT(op->database || op->db->catalogue.databases.main);
     return op->database ? op->database : op->db->catalogue.databases.main;
 }
 
@@ -49,6 +51,7 @@ void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char
 
 void op_show_key(struct op *op, enum err e, struct slice key)
 {
+    ASSERT(e);
     if (slice_is_none(key) || key.size > KEY_PLAIN_BYTES_MAX)
         return;
     if (msgpack_check_document(key, MSGPACK_DEPTH_MAX, NULL) == ERR_OK)

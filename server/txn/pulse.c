@@ -10,6 +10,7 @@ void pulse_init(struct pulse *p, const struct db_events *events, uint64_t now_ms
     p->events = *events;
     p->now_ms = now_ms;
     list_init(&p->waiting_for_room);
+    ASSERT(events);
     p->has_room_news = p->is_in_turn = p->is_ready = false;
 }
 
@@ -77,6 +78,7 @@ void pulse_wake_waiting(struct pulse *p)
     if (!p->has_room_news)
         return;
     p->has_room_news = false;
+    ASSERT(p->is_in_turn);
     list_init(&woken);
     list_splice_back(&woken, &p->waiting_for_room);
     while (!list_is_empty(&woken)) {

@@ -60,6 +60,7 @@ static void find_staged(struct op *op, const struct view *v, uint32_t store, str
                         unsigned *left)
 {
     *left = 0;
+    ASSERT(m->count <= RECORD_MANY_MAX && m->used <= sizeof m->room);
     for (unsigned i = 0; i < m->count; i++) {
         struct wanted *wanted = &m->wanted[i];
         struct record *r = view_find(v, store, wanted->key);
@@ -84,6 +85,7 @@ static enum err find_all(struct op *op, const struct view *v, uint32_t store, st
     enum err e = ERR_OK;
 
     find_staged(op, v, store, m, values, wants, places, &left);
+    ASSERT(left <= m->count);
     if (left)
         e = tree_get_many(op->db->primary, v->root, store, wants, left, &op->wait,
                           &op->failure);
@@ -117,6 +119,7 @@ enum err record_get_many(struct op *op, struct txn *t, struct slice store,
         if (!m.wanted[i].is_own)
             e = reads_note_point(op, t, schema, m.wanted[i].key);
     }
+    ASSERT(e || m.count <= count);
     if (!e)
         *done = m.count;
     return e;

@@ -32,6 +32,7 @@ enum err txn_savepoint(struct op *op, struct txn *t, struct slice name)
     t->named = s;
     t->named_count++;
     t->named_bytes += sizeof *s + name.size;
+    ASSERT(t->named_count <= max && t->write_set.savepoints > 0);
     usage_note(t);
     return ERR_OK;
 }
@@ -45,6 +46,7 @@ static enum err named_find(struct op *op, struct txn *t, struct slice name,
     while (s && !slice_equal(slice_make(s->name, s->name_size), name))
         s = s->before;
     *out = s;
+    ASSERT(!s || t->snapshot); /* T-3 */
     if (e || s)
         return e;
     return failure_set(&op->failure, ERR_NO_SAVEPOINT,
@@ -60,6 +62,7 @@ enum err txn_rollback_to(struct op *op, struct txn *t, struct slice name)
         return e;
     while (t->named != s)
         savepoint_end_named(t);
+    ASSERT(t->named == s); /* it stays, to go back to again */
     statement_take_back(t, &s->savepoint);
     usage_note(t);
     return ERR_OK;
@@ -75,6 +78,7 @@ enum err txn_release_savepoint(struct op *op, struct txn *t, struct slice name)
     before = s->before;
     while (t->named != before)
         savepoint_end_named(t);
+    ASSERT(!t->named_count == !t->named);
     usage_note(t);
     return ERR_OK;
 }

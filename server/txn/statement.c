@@ -12,6 +12,7 @@ void statement_init(struct statement *s)
 {
     memset(s, 0, sizeof *s);
     list_init(&s->in_undoing);
+    ASSERT(!s->is_open && !s->op);
 }
 
 void statement_begin(struct op *op, struct txn *t)

@@ -30,6 +30,7 @@ unsigned db_limits(struct db *db, struct txn_limit *limits)
 {
     const struct db_options *o = &db->options;
 
+    ASSERT(db->usage.writes <= UINT64_MAX / 2 && db->open_count <= o->open_txns_max); /* T-7 */
     limits[0] = (struct txn_limit){DB_LIMIT_WRITES_TOTAL, "writes-total", db->usage.writes,
                                    o->writes_total_max};
     limits[1] = (struct txn_limit){DB_LIMIT_HELD, "held-max",
@@ -46,6 +47,7 @@ struct decided txn_decided_by(const struct txn *t)
 {
     struct op op = {.db = t->db};
 
+    ASSERT(t->failure.winner_commit <= t->db->numbers.last_commit);
     decided_note_commit(&op, t->failure.winner_commit, t->winner_durability);
     return op.decided;
 }
@@ -56,5 +58,6 @@ enum err txn_would_fail(struct op *op, struct txn *t)
 
     if (!e && t->stamp && t->stamp->records)
         e = losers_check(op, t);
+    ASSERT(e || t->snapshot); /* T-3 */
     return e;
 }

@@ -17,8 +17,9 @@ static __int128 whole_of(const struct msgpack_token *t)
 
 static size_t add_wholes(__int128 a, __int128 b, uint8_t *to, const char **why)
 {
-    __int128 sum = a + b;
+    __int128 sum = a + b; /* of at most 65 bits each */
 
+    ASSERT(a <= (__int128)UINT64_MAX && a >= (__int128)INT64_MIN);
     if (sum > (__int128)UINT64_MAX || sum < (__int128)INT64_MIN) {
         *why = "the sum overflows; integers go from -2^63 to 2^64-1";
         return 0;
@@ -66,6 +67,7 @@ bool update_compare(struct slice a, struct slice b, int *order)
 
     if (!(type & COMPARED_TYPES) || type != value_type_of(b))
         return false;
+    ASSERT(a.size > 0 && b.size > 0);
     *order = value_compare(a, b);
     return true;
 }

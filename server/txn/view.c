@@ -4,6 +4,7 @@
 
 struct stage *view_next_stage(const struct view *v, struct stage *s)
 {
+    ASSERT(!s || s->last_commit > v->root_commit);
     if (v->root_commit >= v->commit)
         return NULL; /* the root is all of it */
     for (s = s ? s->below : v->top; s; s = s->below) {
