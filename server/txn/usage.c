@@ -38,7 +38,8 @@ void usage_note(struct txn *t)
     if (t->options.usage)
         usage_change(t->options.usage, &t->usage, &now);
     t->usage = now;
-    ASSERT(t->db->usage.writes >= t->usage.writes && t->db->usage.reads >= t->usage.reads); /* T-7 */
+    ASSERT(t->db->usage.writes >= t->usage.writes &&
+           t->db->usage.reads >= t->usage.reads); /* T-7 */
 }
 
 bool usage_allows(const struct txn *t, uint64_t bytes)
