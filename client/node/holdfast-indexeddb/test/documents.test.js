@@ -7,8 +7,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { Server } from '../../testing/server.js'
-import { noServer } from './needs.js'
+import { noServer, Server } from '../../testing/server.js'
 
 const run = promisify(execFile)
 const here = fileURLToPath(new URL('..', import.meta.url))

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { connect } from 'holdfast'
 import { Proxy } from '../../testing/proxy.js'
-import { Server } from '../../testing/server.js'
-import { noServer } from './needs.js'
+import { noServer, Server } from '../../testing/server.js'
 import { closeFactory, createFactory } from '../index.js'
 
 const PATIENCE_MS = 20_000

@@ -4,8 +4,7 @@ import { fork } from 'node:child_process'
 import { after, afterEach, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { connect } from 'holdfast'
-import { Server } from '../../testing/server.js'
-import { noServer } from './needs.js'
+import { noServer, Server } from '../../testing/server.js'
 
 const file = fileURLToPath(new URL('child.js', import.meta.url))
 const PATIENCE_MS = 20_000
