@@ -629,6 +629,8 @@ uint64_t lock_wait_tick(struct db *db)
     while ((d = deadline_take(&db->lock_timeouts, now_ms, &steps)) != NULL) {
         struct lock_request *r = LIST_ENTRY(d, struct lock_request, timeout);
 
+        if (r->lock.state != LOCK_WAITING)
+            continue; /* its turn has come: it is granted in the next turn */
         say_timeout(r);
         request_wake(r);
     }

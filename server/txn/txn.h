@@ -1,7 +1,8 @@
 /* txn.h - transactions: begin, commit, roll back.
  *
  * A transaction sees one snapshot and its own writes. It is optimistic: it
- * waits for nobody, and loses to whoever committed first (docs/architecture.md).
+ * waits for nobody, but for the locks that it asked for (lock_wait.h), and loses to whoever
+ * committed first (docs/architecture.md).
  * The winner dooms it at once: it is rolled back at that moment, and what is left
  * is the failure that it tells until its owner ends it.
  *

@@ -237,10 +237,28 @@ static void put_option_text(struct dice *d, const struct request_choice *c,
         put_text(d, word_of(o, m, (uint8_t)(c->extra >> (o & 3))), out);
 }
 
+static void put_lock(struct dice *d, const struct request_choice *c, struct buffer *out)
+{
+    if (c->extra % 5 == 0) {
+        put_text(d, "database", out);
+        return;
+    }
+    value_put_map_head(d, 2, out);
+    put_text(d, "shared", out);
+    value_put_array_head(d, c->extra % 2, out);
+    if (c->extra % 2)
+        put_store(d, (uint8_t)(c->store + 1), out);
+    put_text(d, "exclusive", out);
+    value_put_array_head(d, 1, out);
+    put_store(d, c->store, out);
+}
+
 static void put_option_any(struct dice *d, const struct request_choice *c, enum method_option o,
                            struct buffer *out)
 {
-    if (o == OPTION_ID_KEY)
+    if (o == OPTION_ID_LOCK)
+        put_lock(d, c, out);
+    else if (o == OPTION_ID_KEY)
         put_text(d, "id", out);
     else
         put_key(d, c->key, out);
@@ -274,9 +292,16 @@ static uint64_t choose_options(const struct request_choice *c, const struct meth
     uint64_t chosen = 0;
     unsigned seen = 0;
 
-    for (unsigned o = 0; o < OPTION_ID_COUNT; o++)
-        if (m->options >> o & 1 && o != OPTION_ID_LOCK && o != OPTION_ID_WAIT_MS)
+    for (unsigned o = 0; o < OPTION_ID_COUNT; o++) {
+        if (!(m->options >> o & 1))
+            continue;
+        if (o == OPTION_ID_LOCK || o == OPTION_ID_WAIT_MS) /* of some begins */
+            chosen |= (uint64_t)(m == &method_table[METHOD_BEGIN] &&
+                                 c->extra % (o == OPTION_ID_LOCK ? 3 : 4) == 0)
+                      << o;
+        else
             chosen |= (uint64_t)(c->options >> (seen++ % 7) & 1) << o;
+    }
     if (c->options & 0x80 && c->extra % 8 == 0)
         chosen |= UINT64_C(1) << OPTION_ID_DEADLINE_MS;
     return chosen;
