@@ -513,6 +513,7 @@ static void life_end(struct life *l)
     sim_set_disk_limit(l->sim, SIM_LIMIT_NONE);
     for (int lane = 0; lane < OS_LANE_COUNT; lane++)
         sim_stall_lane(l->sim, (enum os_lane)lane, false);
+    life_end_waits(l);
     for (unsigned i = 0; i < l->options->actors; i++) {
         struct actor *a = &l->actors[i];
 
@@ -624,6 +625,7 @@ bool life_run(uint64_t seed, const struct life_options *options, struct life_cou
     l->db_options.segment_bytes = UINT64_C(16) << 20;
     l->db_options.log_in_flight = 1 + (unsigned)sim_random(l->sim, 4);
     l->db_options.amalgamate_percent = 10;
+    l->db_options.lock_wait_ms = l->db_options.lock_idle_ms = UINT64_C(3600000);
     l->is_late = sim_chance(l->sim, 50);
     if (l->is_late)
         l->db_options.slice_steps = 1 + (unsigned)sim_random(l->sim, 60);

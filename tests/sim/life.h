@@ -20,6 +20,7 @@ struct life_options {
     bool rots;             /* pages of one store rot, and no store is changed */
     bool spills;           /* ledgers are on disk; a small cache */
     unsigned indexes;      /* percent of requests on indexes; 0: there are none */
+    unsigned locks;        /* percent of transactions that begin with locks */
 };
 
 #define LIFE_ACTORS_MAX 8
@@ -42,6 +43,7 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t builds,
         builds_read;       /* indexes that became ready in the background; reads before */
     uint64_t index_checks; /* indexes compared with their records, all of them */
+    uint64_t locks, lock_waits, lock_losses; /* granted; waited for; conflicts with them */
     uint64_t taken_back; /* to a savepoint */
     uint64_t generated; /* keys */
     uint64_t tokens, tokens_again, outcomes, fenced; /* commits with one; repeated; asked; so */

@@ -100,6 +100,7 @@ bool actor_call(struct life *l, struct actor *a)
     case ACT_OUTCOME: e = outcome_call(a); break;
     case ACT_GENERATE: e = generate_call(l, a, t, &number); break;
     case ACT_COMMIT:
+    case ACT_BEGIN:
     case ACT_NONE: break;
     }
     if (e == ERR_WAIT) {
@@ -297,6 +298,19 @@ static void actor_give_up(struct life *l, struct actor *a)
     a->act = ACT_NONE;
 }
 
+/* The request at work was woken. */
+void actor_go_on(struct life *l, struct actor *a)
+{
+    if (a->act == ACT_BEGIN) {
+        actor_begin(l, a);
+    } else if (a->act == ACT_COMMIT) {
+        actor_commit(l, a);
+    } else if (actor_call(l, a)) {
+        op_fini(&a->op);
+        a->act = ACT_NONE;
+    }
+}
+
 void actor_act(struct life *l, struct actor *a)
 {
     if (a->act != ACT_NONE) {
@@ -304,40 +318,19 @@ void actor_act(struct life *l, struct actor *a)
             actor_give_up(l, a);
             return;
         }
-        if (!a->is_woken)
-            return;
-        if (a->act == ACT_COMMIT) {
-            actor_commit(l, a);
-        } else if (actor_call(l, a)) {
-            op_fini(&a->op);
-            a->act = ACT_NONE;
-        }
+        if (a->is_woken)
+            actor_go_on(l, a);
         return;
     }
     if (!a->txn && sim_chance(l->sim, 60)) {
-        struct txn_options o = {
+        a->begin = (struct txn_options){
             .greatest_version = sim_chance(l->sim, 20),
             .durability = sim_chance(l->sim, 10) ? DURABILITY_INTERVAL : DURABILITY_SYNC,
             .serializable =
                 sim_chance(l->sim, l->options->serializable ? l->options->serializable : 40),
             .read_only = sim_chance(l->sim, 15)};
-        struct txn *t;
-        enum err e;
-
-        op_init(&a->op, l->db, actor_wake);
-        e = txn_begin(&a->op, &o, &t);
-        LIFE_CHECK(l, e == ERR_OK || life_excuses(l, e), "begin answered %s", err_name(e));
-        if (!e) {
-            actor_forget(a);
-            a->txn = t;
-            a->version = txn_version(t);
-            a->snapshot = txn_snapshot(t);
-            a->greatest = o.greatest_version;
-            a->durability = o.durability;
-            a->read_only = o.read_only;
-            a->serializable = o.serializable;
-        }
-        op_fini(&a->op);
+        lock_draw(l, a);
+        actor_begin(l, a);
         return;
     }
     if (a->txn && sim_chance(l->sim, l->options->ends ? l->options->ends : 15)) {

@@ -47,7 +47,8 @@ enum act {
     ACT_ROLLBACK_TO,
     ACT_RELEASE,
     ACT_OUTCOME,
-    ACT_COMMIT /* that has had to wait */
+    ACT_COMMIT, /* that has had to wait */
+    ACT_BEGIN   /* the same */
 };
 
 #define LIFE_TASKS 4
@@ -155,6 +156,12 @@ struct actor {
     uint8_t token_room[TOKEN_BYTES];
     struct outcome outcome;
     unsigned savepoint; /* the name of the request at work */
+    struct txn_options begin;     /* as it was begun */
+    unsigned locks[MODEL_STORES]; /* 0: not named, 1: shared, 2: exclusive */
+    bool locks_all;
+    bool has_locks;         /* and they are granted */
+    uint64_t lock_number;   /* in the order of their asking */
+    uint8_t lock_room[128]; /* the option */
 };
 
 struct life {
@@ -167,6 +174,7 @@ struct life {
     struct promise promises[256];
     struct db_task tasks[LIFE_TASKS];
     uint64_t next_value;
+    uint64_t locks_asked;
     struct life_token tokens[LIFE_TOKENS_MAX + 1]; /* from 1 on */
     unsigned token_count;
     struct life_generated generated[LIFE_GENERATED_MAX]; /* by number */
@@ -286,7 +294,18 @@ void life_end_builds(struct life *l);
 void life_check_indexes(struct life *l);
 /* Let time pass until what was waited for has come. */
 void life_settle(struct life *l);
+/* Locks (life_lock.c): drawn for a transaction that a begins; its begin, called again when it was
+ * woken. */
+void lock_draw(struct life *l, struct actor *a);
+void actor_begin(struct life *l, struct actor *a);
+/* A CONFLICT with a lock; false: e is something else. */
+bool judge_lock(struct life *l, struct actor *a, enum err e);
+/* The winner (NULL: a request of its own) has committed something in the store. */
+void judge_committed(struct life *l, const struct actor *winner, unsigned store);
+/* Whoever waits comes to its turn when those before it have ended. */
+void life_end_waits(struct life *l);
 bool actor_call(struct life *l, struct actor *a);
+void actor_go_on(struct life *l, struct actor *a);
 void actor_act(struct life *l, struct actor *a);
 
 #define LIFE_CHECK(l, fact, ...) ((fact) ? (void)0 : life_break((l), __VA_ARGS__))

@@ -58,6 +58,8 @@ bool commit_excuses(struct life *l, const struct actor *a, enum err e)
 /* The common part of all answers; true: it is dealt with. */
 bool judge_common(struct life *l, struct actor *a, enum err e)
 {
+    if (judge_lock(l, a, e))
+        return true;
     if (!a->autocommit && a->serializable && !a->read_only && e == ERR_CONFLICT &&
         (a->is_doomed || a->is_stale || l->is_coarse || a->is_vague)) {
         /* of several winners it names one */

@@ -128,6 +128,7 @@ void actor_wake(struct op *op)
 void actor_forget(struct actor *a)
 {
     a->txn = NULL;
+    a->has_locks = false;
     a->is_doomed = false;
     a->saved_count = 0;
     generated_forget(a, 0);
@@ -258,6 +259,7 @@ static void model_doom_writers(struct life *l, const struct actor *winner, unsig
 void life_commit_put(struct life *l, const struct actor *winner, unsigned store, unsigned key,
                      uint64_t value, uint64_t commit, uint64_t version)
 {
+    judge_committed(l, winner, store);
     model_doom_readers(l, winner, store, key, version, commit);
     model_doom_writers(l, winner, store, key, version, commit);
     model_put(&l->model, store, key, value, commit, version);
@@ -280,6 +282,7 @@ static void life_doom_definition(struct life *l, const struct actor *winner, uns
 void life_commit_store(struct life *l, const struct actor *winner, unsigned store,
                        uint64_t value, uint64_t commit, uint64_t version)
 {
+    judge_committed(l, winner, store);
     model_change_store(&l->model, store, value, commit, version);
     for (unsigned i = 0; !value && i < MODEL_INDEXES; i++)
         model_change_index(&l->model, store, i, 0, commit, version);
@@ -289,6 +292,7 @@ void life_commit_store(struct life *l, const struct actor *winner, unsigned stor
 void life_commit_index(struct life *l, unsigned store, unsigned index, uint64_t kind,
                        uint64_t commit)
 {
+    judge_committed(l, NULL, store);
     model_change_index(&l->model, store, index, kind, commit, 0);
     model_touch_store(&l->model, store, commit, 0);
     life_doom_definition(l, NULL, store, commit, 0);
@@ -296,6 +300,7 @@ void life_commit_index(struct life *l, unsigned store, unsigned index, uint64_t 
 
 void life_commit_ready(struct life *l, unsigned store, uint64_t commit)
 {
+    judge_committed(l, NULL, store);
     model_touch_store(&l->model, store, commit, 0);
     life_doom_definition(l, NULL, store, commit, 0);
 }

@@ -77,6 +77,12 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
     ck_assert(count < 20 || counts.generated > 0);
     if (options->rots)
         check_rot(&counts, count);
+    if (options->locks) {
+        printf("%llu locks, %llu waited for, %llu conflicts with them\n",
+               (unsigned long long)counts.locks, (unsigned long long)counts.lock_waits,
+               (unsigned long long)counts.lock_losses);
+        ck_assert(counts.locks > 0 && counts.lock_waits > 0 && counts.lock_losses > 0);
+    }
     ck_assert(!options->spills || count < 20 || counts.disk_conflicts > 0);
 }
 
@@ -113,6 +119,23 @@ START_TEST(lives_with_failing_disks_and_memory_keep_every_promise)
 END_TEST
 
 /* _i: with ledgers on disk, which rot as well. */
+/* _i: with crashes; serializable; with changing stores and indexes. */
+START_TEST(lives_with_locks_grant_them_in_order_and_let_nobody_in)
+{
+    struct life_options options = {.steps = 4000,
+                                   .actors = 8,
+                                   .crashes = _i == 0 ? 10 : 2,
+                                   .pad_max = 600,
+                                   .changes = _i == 2 ? 4 : 0,
+                                   .serializable = _i == 1 ? 80 : 0,
+                                   .indexes = _i == 2 ? 45 : 0,
+                                   .locks = 40};
+
+    run_lives(setting("LIFE_SEED", 14000 + 1000 * (uint64_t)_i), setting("LIFE_COUNT", 15),
+              &options);
+}
+END_TEST
+
 START_TEST(lives_with_pages_that_rot_lose_no_more_than_they_must)
 {
     struct life_options options = {.steps = _i ? 6000 : 4000,
@@ -203,6 +226,7 @@ int main(void)
     tcase_set_timeout(lives, 0);
     tcase_add_test(lives, lives_without_faults_keep_every_promise);
     tcase_add_test(lives, lives_with_crashes_lose_nothing_that_was_told);
+    tcase_add_loop_test(lives, lives_with_locks_grant_them_in_order_and_let_nobody_in, 0, 3);
     tcase_add_test(lives, lives_with_failing_disks_and_memory_keep_every_promise);
     tcase_add_loop_test(lives, lives_with_pages_that_rot_lose_no_more_than_they_must, 0, 2);
     tcase_add_test(lives, lives_with_old_transactions_and_changing_stores_keep_every_promise);

@@ -1,0 +1,223 @@
+/* Locks of actors, and what they promise: the order of the grants, and that nobody else commits in
+ * a store that is locked exclusively; so whoever has locked what it writes does not lose. */
+#include "server/txn/lock_request.h"
+#include "server/txn/lock_wait.h"
+#include "tests/sim/life_internal.h"
+
+/* ---- asking ---- */
+
+static size_t put_names(const struct actor *a, unsigned mode, uint8_t *to)
+{
+    size_t size = 1;
+    unsigned count = 0;
+
+    for (unsigned s = 0; s < MODEL_STORES; s++) {
+        if (a->locks[s] != mode)
+            continue;
+        size += msgpack_put_text(to + size, life_store_name(s));
+        count++;
+    }
+    msgpack_put_array_head(to, count);
+    return size;
+}
+
+void lock_draw(struct life *l, struct actor *a)
+{
+    uint8_t *to = a->lock_room;
+    size_t size;
+
+    memset(a->locks, 0, sizeof a->locks);
+    a->locks_all = a->has_locks = false;
+    a->begin.lock = SLICE_NONE;
+    a->begin.wait_ms = UINT64_MAX;
+    if (!sim_chance(l->sim, l->options->locks))
+        return;
+    a->lock_number = ++l->locks_asked;
+    a->locks_all = !a->begin.read_only && sim_chance(l->sim, 8);
+    if (a->locks_all) {
+        size = msgpack_put_text(to, slice_text("database"));
+    } else {
+        for (unsigned s = 0; s < MODEL_STORES; s++)
+            a->locks[s] = sim_chance(l->sim, 40) ? 0 : 1 + (unsigned)sim_random(l->sim, 2);
+        for (unsigned s = 0; s < MODEL_STORES && a->begin.read_only; s++)
+            a->locks[s] = a->locks[s] ? 1 : 0;
+        size = msgpack_put_map_head(to, 2);
+        size += msgpack_put_text(to + size, slice_text("shared"));
+        size += put_names(a, 1, to + size);
+        size += msgpack_put_text(to + size, slice_text("exclusive"));
+        size += put_names(a, 2, to + size);
+    }
+    a->begin.lock = slice_make(to, size);
+}
+
+/* ---- the rule ---- */
+
+static bool clashes(const struct actor *a, const struct actor *b)
+{
+    if (a->locks_all || b->locks_all)
+        return true;
+    for (unsigned s = 0; s < MODEL_STORES; s++) {
+        if (a->locks[s] && b->locks[s] && (a->locks[s] == 2 || b->locks[s] == 2))
+            return true;
+    }
+    return false;
+}
+
+static bool is_granted(const struct actor *a)
+{
+    if (a->act == ACT_BEGIN)
+        return a->op.lock && a->op.lock->lock.state == LOCK_GRANTED;
+    return a->txn && a->has_locks && !txn_failure(a->txn);
+}
+
+static bool has_exclusively(const struct actor *a, unsigned store)
+{
+    return is_granted(a) && (a->locks_all || a->locks[store] == 2);
+}
+
+/* It has been granted now. */
+static void judge_grant(struct life *l, const struct actor *a)
+{
+    for (unsigned i = 0; i < l->options->actors; i++) {
+        const struct actor *o = &l->actors[i];
+        bool waits = o->act == ACT_BEGIN && lock_wait_is_on(&o->op);
+
+        if (o == a || !clashes(a, o))
+            continue;
+        LIFE_CHECK(l, !is_granted(o), "%llu and %llu have locks that exclude each other",
+                   (unsigned long long)a->version, (unsigned long long)o->version);
+        LIFE_CHECK(l, !waits || o->lock_number > a->lock_number,
+                   "%llu was granted its locks before one that had asked earlier",
+                   (unsigned long long)a->version);
+    }
+}
+
+void judge_committed(struct life *l, const struct actor *winner, unsigned store)
+{
+    for (unsigned i = 0; l->options->locks && i < l->options->actors; i++) {
+        const struct actor *o = &l->actors[i];
+
+        LIFE_CHECK(l, o == winner || !has_exclusively(o, store),
+                   "a commit in store %u, which %llu has locked", store,
+                   (unsigned long long)o->version);
+    }
+}
+
+/* The store of a conflict with a lock is one that its winner has. */
+static void judge_winner_lock(struct life *l, const struct failure *f)
+{
+    struct slice name = text_name_of(&f->store);
+
+    for (unsigned i = 0; i < l->options->actors; i++) {
+        const struct actor *o = &l->actors[i];
+        uint64_t version =
+            o->act == ACT_BEGIN && o->op.lock ? o->op.lock->lock.version : o->version;
+
+        for (unsigned s = 0; s < MODEL_STORES; s++) {
+            if (version == f->winner_version && has_exclusively(o, s) &&
+                slice_equal(name, life_store_name(s)))
+                return;
+        }
+    }
+    life_break(l, "%llu is said to have locked \"%.*s\"", (unsigned long long)f->winner_version,
+               (int)name.size, (const char *)name.data);
+}
+
+bool judge_lock(struct life *l, struct actor *a, enum err e)
+{
+    if (e != ERR_CONFLICT || a->op.failure.conflict != CONFLICT_LOCK)
+        return false;
+    LIFE_CHECK(l, !a->autocommit, "a request of its own answers a conflict");
+    if (!a->is_doomed)
+        judge_winner_lock(l, &a->op.failure);
+    l->counts->lock_losses++;
+    actor_lose(a, a->op.failure.winner_version, 0);
+    return true;
+}
+
+/* Somebody was granted a lock where a has written. */
+static void on_doomed(struct txn *t, void *context)
+{
+    const struct failure *why = txn_failure(t);
+    struct actor *a = context;
+
+    if (why->error != ERR_CONFLICT || why->conflict != CONFLICT_LOCK || a->txn != t)
+        return;
+    judge_winner_lock(a->life, why);
+    actor_lose(a, why->winner_version, 0);
+}
+
+/* ---- begin ---- */
+
+static void note_begun(struct life *l, struct actor *a, struct txn *t)
+{
+    actor_forget(a);
+    a->txn = t;
+    a->version = txn_version(t);
+    a->snapshot = txn_snapshot(t);
+    a->greatest = a->begin.greatest_version;
+    a->durability = a->begin.durability;
+    a->read_only = a->begin.read_only;
+    a->serializable = a->begin.serializable;
+    a->has_locks = !slice_is_none(a->begin.lock);
+    if (!a->has_locks)
+        return;
+    l->counts->locks++;
+    LIFE_CHECK(l, a->snapshot >= a->since, "a lock was granted at %llu, before %llu",
+               (unsigned long long)a->snapshot, (unsigned long long)a->since);
+    life_reply(l, a, a->snapshot);
+    judge_grant(l, a);
+}
+
+void actor_begin(struct life *l, struct actor *a)
+{
+    bool is_first = a->act == ACT_NONE;
+    struct txn *t;
+    enum err e;
+
+    if (is_first) {
+        op_init(&a->op, l->db, actor_wake);
+        a->since = l->model.last_commit;
+        if (l->options->locks) {
+            a->begin.on_doomed = on_doomed;
+            a->begin.context = a;
+        }
+    }
+    a->autocommit = a->is_woken = false;
+    a->act = ACT_BEGIN;
+    e = lock_begin(&a->op, &a->begin, &t);
+    if (e == ERR_WAIT) {
+        l->counts->lock_waits += is_first;
+        return;
+    }
+    LIFE_CHECK(l, e == ERR_OK || life_excuses(l, e), "begin answered %s: %s", err_name(e),
+               a->op.failure.text);
+    a->act = ACT_NONE;
+    if (!e)
+        note_begun(l, a, t);
+    op_fini(&a->op);
+}
+
+/* ---- the end ---- */
+
+void life_end_waits(struct life *l)
+{
+    bool again = l->options->locks > 0;
+
+    for (unsigned rounds = 0; again && !l->is_failed && !sim_is_off(l->sim); rounds++) {
+        again = false;
+        LIFE_CHECK(l, rounds < 10000, "somebody waits for ever");
+        for (unsigned i = 0; i < l->options->actors; i++) {
+            struct actor *a = &l->actors[i];
+
+            if (a->act != ACT_NONE && a->is_woken)
+                actor_go_on(l, a);
+            if (a->txn && (a->act == ACT_NONE || a->autocommit)) {
+                txn_rollback(a->txn);
+                actor_forget(a);
+            }
+            again = again || a->act != ACT_NONE || a->txn;
+        }
+        life_settle(l);
+    }
+}
