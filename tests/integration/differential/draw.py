@@ -202,7 +202,16 @@ class Draw:
         label = self.one(LABELS)
         if label is not None:
             o["label"] = label
+        if self.maybe(12):
+            o["lock"], o["wait_ms"] = self.lock(), 0
         return o
+
+    def lock(self):
+        if self.maybe(10):
+            return "database"
+        some = [n for n in NAMES[:4] if self.maybe(40)]
+        return {"shared": [n for n in some if self.maybe(40)],
+                "exclusive": [n for n in some if self.maybe(60)]}
 
     def scan_options(self):
         o = {}

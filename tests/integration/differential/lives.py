@@ -78,6 +78,7 @@ class Life:
         limits = Limits(flags, tiny)
         if self.random.randrange(10):  # most lives do not wait for the disk
             flags["--durability"], flags["--interval"] = "interval", "1ms"
+        flags["--lock-wait"] = "10ms"
         self.daemon = holdfast.daemon(*[x for pair in flags.items() for x in pair])
         self.model = Model(limits)
         self.draw = Draw(self.random, large=self.random.choice([0, 1500, 20000]) if tiny else 0)

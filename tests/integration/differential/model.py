@@ -8,6 +8,7 @@ import itertools
 
 from differential.indexes import Indexes
 from differential.limits import Limits
+from differential.locks import Locks
 from differential.order import BadKey, canonical, inject, order_of, same
 from differential.savepoints import Savepoints
 from differential.state import (CARRY_ON_DOOMS, CLASSES, Answer, Connection, Counter,
@@ -18,7 +19,7 @@ from differential.updates import Updates
 from differential.writes import Writes
 
 
-class Model(Savepoints, Tokens, Updates, Writes, Indexes, Scans):
+class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
     def __init__(self, limits=None):
         self.limits = limits or Limits()
         self.commit = 0         # the model's own count
@@ -352,6 +353,8 @@ class Model(Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         if self.believed(connection):
             return
         txn = Txn(self.commit, options)
+        if txn.lock and self.refuses_lock(txn):
+            return
         check(self.error is None, "refused with %r", self.error)
         self.limits.check_begun(self, connection)
         txn.version = self.result["version"]
@@ -365,6 +368,8 @@ class Model(Savepoints, Tokens, Updates, Writes, Indexes, Scans):
             check(known == told, "the snapshot was %r before", known)
         connection.handles[t] = txn
         self.open.append(txn)
+        if txn.lock:
+            self.grant(txn)
 
     def commit_of(self, commit, told):
         if commit is None:
@@ -621,6 +626,10 @@ class Model(Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         txn.auto = self.is_run = True
         error, result = self.error, self.result
         if self.believed(connection):
+            return
+        if error and error["name"] == "LOCK_TIMEOUT":
+            check(any(u.lock and not u.failure for u in self.open), "nobody has a lock")
+            self.let_go(txn)
             return
         check(error or len(result["results"]) == len(ops), "there are %d results", len(ops))
         for i, (method, params) in enumerate(ops):

@@ -107,6 +107,22 @@ class Reason:
         return "%s(%s %s %r)" % (self.name, self.kind, sorted(self.names), self.key)
 
 
+class Lock:
+    def __init__(self, asked):
+        self.whole = asked == "database"
+        self.shared = set() if self.whole else set(asked.get("shared", ()))
+        self.exclusive = set() if self.whole else set(asked.get("exclusive", ()))
+
+    def has(self, name):
+        return self.whole or name in self.exclusive
+
+    def clashes(self, other):
+        if self.whole or other.whole:
+            return True
+        mine, theirs = self.shared | self.exclusive, other.shared | other.exclusive
+        return bool(self.exclusive & theirs or mine & other.exclusive)
+
+
 class Txn:
     def __init__(self, snapshot, options=None, auto=False):
         o = options or {}
@@ -118,6 +134,7 @@ class Txn:
         self.greatest = o.get("conflict") == "greatest-version"
         self.carry_on = o.get("on_error") == "continue"
         self.label = o.get("label")
+        self.lock = o.get("lock") and Lock(o["lock"])
         self.writes = {}     # (store number, order) -> (key, value or None)
         self.names = {}      # name -> Store or None: changed by itself
         self.entries = set()  # names of stores that it has written in

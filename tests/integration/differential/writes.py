@@ -15,6 +15,7 @@ class Writes:
             raise Answer("CONFLICT", txn.may_be_stale)
 
     def write(self, txn, name, store, order, key, value):
+        self.check_lock(txn, name)
         self.check_stale(txn)
         if store not in txn.names.values():
             self.check_schema(txn, name, store)
@@ -69,6 +70,7 @@ class Writes:
             raise Answer("CONFLICT", reasons)
 
     def write_name(self, txn, name, store):
+        self.check_lock(txn, name)
         self.check_stale(txn)
         versions = self.names.get(name)
         winners = versions.winners_after(txn.snapshot) if versions else []
