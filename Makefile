@@ -231,6 +231,8 @@ bench bench-full: all $(B)/tests/bench/bench
 	$(BENCH) $(if $(filter bench-full,$@),--full) --markdown $(BENCH_TABLES) $(BENCH_FLAGS)
 bench-queries: all ## queries beside SQLite and PostgreSQL, of RECORDS=1000000 documents
 	HOLDFASTD=$(B)/holdfastd $(PYTHON) tests/bench/query_bench.py --records $(or $(RECORDS),1000000)
+bench-locks: all ## a transaction of 1,000 keys among 64 writers of them, with a lock and without
+	HOLDFASTD=$(B)/holdfastd $(PYTHON) tests/bench/lock_bench.py
 SMOKE := $(B)/bench-smoke
 bench-smoke: all $(B)/tests/bench/bench ## does the load tool work? every workload, tiny
 	@cp docs/performance.md $(SMOKE).md
@@ -294,6 +296,6 @@ help: ## this list
 
 FORCE:
 .PHONY: FORCE all tests test node conformance unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
-        mutants test-long bench bench-full bench-queries bench-smoke kill histories options stress install clean help
+        mutants test-long bench bench-full bench-locks bench-queries bench-smoke kill histories options stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
