@@ -1,5 +1,8 @@
 #include "client/cli/complete.h"
 #include "client/cli/args.h"
+#include "client/cli/complete_internal.h"
+#include "client/cli/seen.h"
+#include "client/cli/statement.h"
 
 #include <stdlib.h>
 
@@ -31,61 +34,20 @@ static void typed_init(struct typed_line *t, struct cli *cli, const char *line)
         t->verb = verb_find(cli->verbs, t->words[0]);
 }
 
-/* Whether a name may stand in a line as it is. */
-static bool is_plain(const char *name)
-{
-    return name[0] != '\0' && !strchr("{[\"'#-.", name[0]) && !strpbrk(name, " \t'");
-}
-
-static void offer(struct completion *out, const char *typed, const char *before,
-                  const char *name)
-{
-    char word[300];
-
-    if ((size_t)snprintf(word, sizeof word, "%s%s", before, name) >= sizeof word ||
-        strncmp(word, typed, strlen(typed)) != 0 || out->count == COMPLETE_WORDS_MAX)
-        return;
-    out->words[out->count] = strdup(word);
-    out->count += out->words[out->count] != NULL;
-}
-
 static void offer_verbs(struct cli *cli, struct completion *out, const char *typed)
 {
     for (const struct verb *v = cli->verbs; v->name; v++)
-        offer(out, typed, "", v->name);
+        complete_offer(out, typed, v->name);
 }
 
 static void offer_options(struct completion *out, const char *typed,
                           const struct verb_option *options)
 {
-    for (const struct verb_option *o = options; o && o->name; o++)
-        offer(out, typed, "--", o->name);
-}
+    for (const struct verb_option *o = options; o && o->name; o++) {
+        char word[80];
 
-/* The names of stores, or of the indexes of one. */
-static void offer_names(struct cli *cli, struct completion *out, const char *typed,
-                        const char *of_store)
-{
-    struct hf_bytes stores, store;
-    struct hf_walk walk;
-    char name[256];
-
-    if (!cli->conn || hf_conn_fd(cli->conn) < 0 || hf_stores(cli->conn, NULL, &stores) != HF_OK)
-        return;
-    if (of_store && strcmp(of_store, ".") == 0)
-        of_store = cli->store;
-    walk = hf_walk(stores);
-    while (of_store && hf_walk_next(&walk, NULL, &store)) {
-        if (hf_text_is(hf_field(store, "name"), of_store)) {
-            stores = hf_field(store, "indexes");
-            walk = hf_walk(stores);
-            break;
-        }
-    }
-    while (hf_walk_next(&walk, NULL, &store)) {
-        if (hf_read_string(hf_field(store, "name"), name, sizeof name) == HF_OK &&
-            is_plain(name))
-            offer(out, typed, "", name);
+        snprintf(word, sizeof word, "--%s", o->name);
+        complete_offer(out, typed, word);
     }
 }
 
@@ -147,32 +109,64 @@ static void offer_argument(struct cli *cli, struct completion *out, const struct
     argument_at(t->verb, place, argument, sizeof argument);
     if (strcmp(argument, "STORE") == 0 ||
         (strcmp(t->verb->name, "describe") == 0 && place == 0))
-        offer_names(cli, out, typed, NULL);
+        complete_names(cli, out, typed, NULL);
     else if (of_index && place == 1 && store)
-        offer_names(cli, out, typed, store);
+        complete_names(cli, out, typed, store);
     else if (strcmp(argument, "[VERB]") == 0)
         offer_verbs(cli, out, typed);
     else if (strcmp(t->verb->name, "begin") == 0 && t->count > 2 &&
              (strcmp(t->words[t->count - 2], "lock") == 0 ||
               strcmp(t->words[t->count - 2], "share") == 0)) {
-        offer_names(cli, out, typed, NULL);
+        complete_names(cli, out, typed, NULL);
         return;
     }
     for (size_t i = 0; strcmp(t->verb->name, "update") == 0 && place >= 2 &&
                        i < sizeof changes / sizeof *changes;
          i++)
-        offer(out, typed, "", changes[i]);
+        complete_offer(out, typed, changes[i]);
     for (size_t i = 0;
          strcmp(t->verb->name, "begin") == 0 && i < sizeof isolations / sizeof *isolations; i++)
-        offer(out, typed, "", isolations[i]);
+        complete_offer(out, typed, isolations[i]);
+}
+
+/* What the verb takes, for whom does not remember. */
+static void make_hint(const struct typed_line *t, struct completion *out)
+{
+    const struct verb_option *o = t->verb->options;
+    int at = snprintf(out->hint, sizeof out->hint, "%s %s", t->verb->name, t->verb->arguments);
+
+    for (; o && o->name && at > 0 && (size_t)at < sizeof out->hint; o++)
+        at += snprintf(out->hint + at, sizeof out->hint - (size_t)at, " [--%s%s%s]", o->name,
+                       o->value ? " " : "", o->value ? o->value : "");
+}
+
+/* The last of several names behind --fields. */
+static void offer_fields(struct completion *out, const char *typed)
+{
+    const char *comma = strrchr(typed, ',');
+    const char *name;
+
+    typed = comma ? comma + 1 : typed;
+    out->typed = strlen(typed);
+    for (unsigned i = 0; (name = seen_name(i)) != NULL; i++)
+        complete_offer(out, typed, name);
 }
 
 void complete(struct cli *cli, const char *line, struct completion *out)
 {
     const char *typed, *before, *store;
     struct typed_line t;
+    size_t verb_size;
 
     memset(out, 0, sizeof *out);
+    if (statement_is_query(line) && strpbrk(line + strspn(line, " \t\n"), " \t\n")) {
+        complete_query(cli, line, out);
+        return;
+    }
+    if (statement_query_behind_verb(line, &verb_size)) {
+        complete_query(cli, statement_query_behind_verb(line, &verb_size), out);
+        return;
+    }
     typed_init(&t, cli, line);
     if (t.count == 0) {
         free(t.copy);
@@ -183,16 +177,22 @@ void complete(struct cli *cli, const char *line, struct completion *out)
     out->typed = strlen(typed);
     if (t.count == 1) {
         offer_verbs(cli, out, typed);
+        complete_offer(out, typed, "select");
+        complete_offer(out, typed, "upsert");
     } else if (t.verb && typed[0] == '-') {
         offer_options(out, typed, t.verb->options);
         offer_options(out, typed, global_options);
+    } else if (t.verb && strcmp(before, "--fields") == 0) {
+        offer_fields(out, typed);
     } else if (t.verb && strcmp(before, "--index") == 0) {
         t.count--;
         arguments_before(&t, &store);
         if (store)
-            offer_names(cli, out, typed, store);
+            complete_names(cli, out, typed, store);
     } else if (t.verb && (strncmp(before, "--", 2) != 0 || !takes_value(t.verb, before))) {
         offer_argument(cli, out, &t, typed);
+        if (out->count == 0 && typed[0] == '\0')
+            make_hint(&t, out);
     }
     free(t.copy);
 }

@@ -10,9 +10,11 @@ struct completion {
     char *words[COMPLETE_WORDS_MAX]; /* owned; each begins with what is typed */
     unsigned count;
     size_t typed; /* bytes of the word so far */
+    char hint[400]; /* where there is nothing to offer: what the verb takes; "" */
 };
 
-/* line is what stands before the cursor. Verbs, options, stores and indexes; names are asked of the
+/* line is what stands before the cursor. Verbs, options, stores and indexes; in a query its
+ * words, functions, and fields that results have had. Names are asked of the
  * server if there is a connection already, outside of the open transaction. */
 void complete(struct cli *cli, const char *line, struct completion *out);
 void complete_free(struct completion *c);

@@ -2,10 +2,10 @@
 #include "client/cli/csv.h"
 #include "client/cli/fields.h"
 #include "client/cli/file_format.h"
-#include "client/cli/gzip.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/json.h"
 #include "client/cli/output.h"
+#include "client/cli/out_file.h"
 #include "client/cli/progress.h"
 #include "client/cli/range.h"
 #include "client/cli/reader.h"
@@ -14,21 +14,13 @@
 #include "client/cli/verbs.h"
 #include "proto/msgpack.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 /* What the cursor needs, and where records go. */
 struct export_job {
     struct cli *cli;
     struct args_source source; /* a store */
     const char *path;          /* "-": standard output */
     struct file_format format;
-    bool keeps;     /* a failure leaves what was at path */
-    FILE *out;      /* packed, if the file is */
+    struct out_file file;
     bool rows;      /* records stand beside their key */
     struct hf_txn *txn; /* in which it is read; the shell's, or own_txn */
     bool own_txn;
@@ -110,7 +102,7 @@ static void write_head(struct export_job *job)
         csv_print_name(fields_name(slice_of_pack(&job->fields), i), tsv, &text);
     }
     text_append(&text, !has_columns(job) ? "" : tsv ? "\n" : "\r\n");
-    fwrite(text.data, 1, text.failed ? 0 : text.size, job->out);
+    fwrite(text.data, 1, text.failed ? 0 : text.size, job->file.out);
     hf_pack_fini(&text);
 }
 
@@ -138,7 +130,7 @@ static void write_row(struct export_job *job, const struct hf_row *row, struct h
         text_append(text, job->rows ? "}" : "");
         text_append(text, job->format.kind == FILE_JSON ? "" : "\n");
     }
-    fwrite(text->data, 1, text->failed ? 0 : text->size, job->out);
+    fwrite(text->data, 1, text->failed ? 0 : text->size, job->file.out);
     hf_pack_fini(&some);
     job->count++;
 }
@@ -206,7 +198,7 @@ static int walk_records(struct export_job *job, struct progress *progress, struc
 
     if (e)
         return e;
-    while ((e = hf_cursor_next(cursor, &row)) == HF_OK && !ferror(job->out) &&
+    while ((e = hf_cursor_next(cursor, &row)) == HF_OK && !ferror(job->file.out) &&
            !interrupt_seen()) {
         if (text)
             write_row(job, &row, text);
@@ -254,146 +246,24 @@ static int export_rows(struct export_job *job)
         e = walk_records(job, &progress, &text);
     }
     if (e == HF_END && job->format.kind == FILE_JSON)
-        fputs(job->count ? "\n]\n" : "]\n", job->out);
+        fputs(job->count ? "\n]\n" : "]\n", job->file.out);
     progress_clear(&progress);
     if (e != HF_END) {
         exit_code = e != HF_OK         ? cli_failed(cli)
                     : interrupt_seen() ? cli_usage(cli, "interrupted")
                                        : CLI_USAGE; /* said already, or of the file */
-        if (job->keeps)
+        if (job->file.keeps)
             cli_usage(cli, "%s was not written", job->path);
-        else if (!ferror(job->out))
+        else if (!ferror(job->file.out))
             cli_usage(cli, "the output is incomplete: %llu records were written",
                       (unsigned long long)job->count);
     }
     hf_pack_fini(&text);
     if (e == HF_END && job->count == 0 && !job->scan.has_limit)
         range_explain_empty(&job->range, cli, &job->source);
-    if (exit_code == CLI_OK && job->out != cli->out && cli_tables(cli))
+    if (exit_code == CLI_OK && job->file.out != cli->out && cli_tables(cli))
         fprintf(cli->out, "%llu records\n", (unsigned long long)job->count);
     return exit_code;
-}
-
-/* ---- Files ---- */
-
-/* The rows into file, packed if need be. False in *ok: errno is that of a failure to write. */
-static int export_packed(struct export_job *job, FILE *file, bool *ok)
-{
-    int exit_code;
-
-    *ok = false;
-    job->out = job->format.gzip ? gzip_writer(file) : file;
-    if (!job->out)
-        return cli_usage(job->cli, "out of memory");
-    exit_code = export_rows(job);
-    *ok = fflush(job->out) == 0 && !ferror(job->out);
-    if (job->format.gzip && fclose(job->out) != 0)
-        *ok = false;
-    *ok = *ok && fflush(file) == 0 && !ferror(file);
-    return exit_code;
-}
-
-/* A new file beside the one that is to be replaced, so that the old one stays until the new
- * one is whole. */
-struct beside {
-    char target[PATH_MAX]; /* what is replaced; links are followed */
-    char path[PATH_MAX];   /* while it is written */
-};
-
-/* The permissions of the file that is replaced, or those of any new file. */
-static mode_t beside_mode(const struct beside *b)
-{
-    struct stat info;
-    mode_t mask;
-
-    if (stat(b->target, &info) == 0)
-        return info.st_mode & 0777;
-    mask = umask(0);
-    umask(mask);
-    return 0666 & ~mask;
-}
-
-/* NULL: errno. */
-static FILE *beside_open(struct beside *b, const char *path)
-{
-    FILE *file;
-    int fd, n;
-
-    if (!realpath(path, b->target))
-        snprintf(b->target, sizeof b->target, "%s", path);
-    n = snprintf(b->path, sizeof b->path, "%s.partial-XXXXXX", b->target);
-    if (n < 0 || (size_t)n >= sizeof b->path) {
-        errno = ENAMETOOLONG;
-        return NULL;
-    }
-    fd = mkostemp(b->path, O_CLOEXEC);
-    if (fd < 0)
-        return NULL;
-    file = fdopen(fd, "w");
-    if (!file || fchmod(fd, beside_mode(b)) != 0) {
-        int e = errno;
-
-        unlink(b->path);
-        if (file)
-            fclose(file);
-        else
-            close(fd);
-        errno = e;
-        return NULL;
-    }
-    return file;
-}
-
-/* Whether path is there and no file that one could replace: a device, a pipe, a folder. */
-static bool is_special(const char *path)
-{
-    struct stat info;
-
-    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
-}
-
-/* The rows into file, which is closed. */
-static int export_and_close(struct export_job *job, FILE *file, bool sync)
-{
-    bool ok;
-    int exit_code = export_packed(job, file, &ok), e = ok ? 0 : errno;
-
-    if (ok && sync && fsync(fileno(file)) != 0)
-        e = errno;
-    if (fclose(file) != 0 && !e)
-        e = errno;
-    if (e)
-        exit_code = cli_usage(job->cli, "cannot write %s: %s", job->path, strerror(e));
-    return exit_code;
-}
-
-static int export_to_file(struct export_job *job)
-{
-    struct cli *cli = job->cli;
-    bool special = is_special(job->path);
-    struct beside beside;
-    FILE *file = special ? fopen(job->path, "we") : beside_open(&beside, job->path);
-    int exit_code;
-
-    job->keeps = !special;
-    if (!file)
-        return cli_usage(cli, "cannot open %s: %s", job->path, strerror(errno));
-    exit_code = export_and_close(job, file, !special);
-    if (special)
-        return exit_code;
-    if (exit_code == CLI_OK && rename(beside.path, beside.target) != 0)
-        exit_code = cli_usage(cli, "cannot replace %s: %s", job->path, strerror(errno));
-    if (exit_code != CLI_OK)
-        unlink(beside.path);
-    return exit_code;
-}
-
-static int export_to_standard(struct export_job *job)
-{
-    bool ok;
-    int exit_code = export_packed(job, job->cli->out, &ok);
-
-    return ok || exit_code ? exit_code : cli_usage(job->cli, "cannot write the output");
 }
 
 /* Two walks have one snapshot only in a transaction. */
@@ -420,8 +290,11 @@ static int export_run(struct export_job *job, const struct args *args)
     if (exit_code == CLI_OK)
         exit_code = settle_records(job, args);
     job->scan.values_only = !job->rows;
-    if (exit_code == CLI_OK)
-        exit_code = strcmp(job->path, "-") == 0 ? export_to_standard(job) : export_to_file(job);
+    if (exit_code == CLI_OK &&
+        !out_file_open(&job->file, job->cli, job->path, job->format.gzip))
+        exit_code = CLI_USAGE;
+    else if (exit_code == CLI_OK)
+        exit_code = out_file_close(&job->file, job->cli, export_rows(job));
     if (job->own_txn)
         hf_txn_rollback(job->txn);
     return exit_code;

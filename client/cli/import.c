@@ -12,6 +12,9 @@
 
 #include <stdarg.h>
 
+#define BATCH_RECORDS 500 /* by default */
+#define IN_FLIGHT 16
+
 /* ---- The store ---- */
 
 /* The fields of the store's entry in what `stores` answers. */
@@ -388,6 +391,34 @@ static void report_success(struct import *im)
             seconds > 0 ? (double)im->read / seconds : 0.0);
 }
 
+bool import_begin(struct import *im, struct cli *cli, const char *store, const char *file)
+{
+    memset(im, 0, sizeof *im);
+    im->cli = cli;
+    im->store = store;
+    im->file = file;
+    im->batch_max = BATCH_RECORDS;
+    im->in_flight_max = IN_FLIGHT;
+    return read_limits(im) && import_send_init(im);
+}
+
+bool import_take(struct import *im, struct import_line *line)
+{
+    return line_fits(im, line) && import_send_record(im, line) && !im->failed;
+}
+
+int import_end(struct import *im)
+{
+    if (im->failed)
+        import_send_stop(im);
+    else
+        import_send_end(im);
+    if (im->failed)
+        report_failure(im);
+    import_send_fini(im);
+    return im->exit_code;
+}
+
 /* End the import's own transaction. */
 static void finish_txn(struct import *im)
 {
@@ -454,7 +485,7 @@ static int import_run(struct import *im, const struct args *args)
 static bool read_options(struct import *im, const struct args *args)
 {
     const char *on_exists = args_option(args, "on-exists");
-    uint64_t batch = 500, in_flight = 16;
+    uint64_t batch = BATCH_RECORDS, in_flight = IN_FLIGHT;
 
     if (!args_number(im->cli, args, "batch", &batch) ||
         !args_number(im->cli, args, "in-flight", &in_flight))

@@ -104,6 +104,17 @@ struct import {
     int exit_code;
 };
 
+/* ---- For `load`: records that another has read, into a store that is there. ---- */
+
+/* im is filled; file is what messages name. False: no memory, or the connection is lost. */
+bool import_begin(struct import *im, struct cli *cli, const char *store, const char *file);
+/* False: it has failed; import_end says how. */
+bool import_take(struct import *im, struct import_line *line);
+/* Wait for all that is on its way. A cli_exit; a message was printed. */
+int import_end(struct import *im);
+
+/* ---- What sends (import_send.c) ---- */
+
 /* Make room for in_flight_max batches. False: no memory. */
 bool import_send_init(struct import *im);
 void import_send_fini(struct import *im);

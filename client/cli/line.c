@@ -132,7 +132,11 @@ static unsigned char line_complete(EditLine *editor, int key)
         return CC_ERROR;
     complete(l->cli, before, &c);
     shared = complete_shared(&c);
-    if (c.count == 0) {
+    if (c.count == 0 && c.hint[0]) {
+        fprintf(l->out, "\n%s\n", c.hint);
+        fflush(l->out);
+        result = CC_REDISPLAY;
+    } else if (c.count == 0) {
         result = CC_REFRESH_BEEP;
     } else if (c.count == 1 || shared > c.typed) {
         c.words[0][shared] = '\0';

@@ -185,7 +185,7 @@ static void describe_index(struct slice index, struct hf_pack *out)
     map_end(&m, out);
 }
 
-void stores_describe(struct slice entry, struct hf_pack *out)
+void stores_describe(struct slice entry, struct slice sample, struct hf_pack *out)
 {
     struct slice indexes = value_field(entry, "indexes"), index;
     struct msgpack_cursor c = msgpack_open(indexes);
@@ -204,6 +204,96 @@ void stores_describe(struct slice entry, struct hf_pack *out)
     while (count-- > 0 && msgpack_skip(&c, MSGPACK_DEPTH_MAX, &index) == ERR_OK)
         describe_index(index, &list);
     map_put(&m, "indexes", slice_of_text(&list));
+    if (sample.size > 0)
+        map_put(&m, "fields", sample);
     hf_pack_fini(&list);
     map_end(&m, out);
+}
+
+/* ---- A sample ---- */
+
+struct sampled {
+    struct hf_pack name; /* packed text */
+    unsigned types;      /* bits of hf_type */
+    uint64_t records;
+    struct hf_pack example; /* JSON, cut */
+};
+
+#define EXAMPLE_BYTES 40
+
+static void sample_field(struct sampled *fields, unsigned *count, struct hf_bytes name,
+                         struct hf_bytes value)
+{
+    unsigned i = 0;
+
+    while (i < *count &&
+           !slice_equal(slice_of_text(&fields[i].name), slice_make(name.data, name.size)))
+        i++;
+    if (i == STORES_SAMPLE_FIELDS)
+        return;
+    if (i == *count) {
+        memset(&fields[i], 0, sizeof fields[i]);
+        hf_pack_raw(&fields[i].name, name);
+        (*count)++;
+    }
+    fields[i].types |= 1u << hf_type(value);
+    fields[i].records++;
+    if (fields[i].example.size == 0 && hf_type(value) != HF_TYPE_NIL)
+        json_print(slice_make(value.data, value.size), JSON_TYPED, &fields[i].example);
+}
+
+static void describe_sampled(struct sampled *field, struct hf_pack *out)
+{
+    struct slice example = slice_of_text(&field->example);
+    struct hf_pack types = {0}, cut = {0}, number = {0};
+    struct map m = {0};
+    size_t used;
+
+    for (int type = HF_TYPE_NIL; type <= HF_TYPE_EXT; type++) {
+        if (!(field->types & 1u << type))
+            continue;
+        text_append(&types, types.size ? ", " : "");
+        text_append(&types, hf_type_name((enum hf_type)type));
+    }
+    text_append_slice(&cut, slice_make(example.data, text_fit(example, EXAMPLE_BYTES, &used)));
+    if (cut.size < example.size)
+        text_append(&cut, "\xe2\x80\xa6");
+    hf_pack_uint(&number, field->records);
+    map_put(&m, "field", slice_of_text(&field->name));
+    map_put_text(&m, "types", &types);
+    map_put(&m, "records", slice_of_text(&number));
+    map_put_text(&m, "example", &cut);
+    map_end(&m, out);
+    hf_pack_fini(&types);
+    hf_pack_fini(&cut);
+    hf_pack_fini(&number);
+}
+
+void stores_sample(struct cli *cli, const char *store, struct hf_pack *out)
+{
+    struct hf_scan_options scan = {
+        .values_only = true, .has_limit = true, .limit = STORES_SAMPLE_RECORDS};
+    struct sampled fields[STORES_SAMPLE_FIELDS];
+    struct hf_bytes name, value;
+    struct hf_cursor *cursor;
+    struct hf_walk walk;
+    struct hf_row row;
+    unsigned count = 0;
+
+    if (hf_cursor_open(cli->conn, NULL, store, NULL, &scan, &cursor) != HF_OK)
+        return;
+    while (hf_cursor_next(cursor, &row) == HF_OK) {
+        walk = hf_walk(row.value);
+        while (hf_type(row.value) == HF_TYPE_MAP && hf_walk_next(&walk, &name, &value))
+            if (hf_type(name) == HF_TYPE_TEXT)
+                sample_field(fields, &count, name, value);
+    }
+    hf_cursor_close(cursor);
+    if (count > 0)
+        hf_pack_array(out, count);
+    for (unsigned i = 0; i < count; i++) {
+        describe_sampled(&fields[i], out);
+        hf_pack_fini(&fields[i].name);
+        hf_pack_fini(&fields[i].example);
+    }
 }

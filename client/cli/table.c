@@ -1,5 +1,6 @@
 #include "client/cli/table.h"
 #include "client/cli/colour.h"
+#include "client/cli/seen.h"
 #include "client/cli/text.h"
 
 #include <stdlib.h>
@@ -53,6 +54,7 @@ size_t table_column(struct table *t, struct slice name)
         free(copy);
         return TABLE_NO_COLUMN;
     }
+    seen_note(name);
     t->names[t->column_count] = copy;
     t->widths[t->column_count] = text_width(slice_text(copy));
     return t->column_count++;

@@ -3,6 +3,7 @@
  * The server sends a backup as it is kept; this client checks each page as it comes, and all of
  * them again when they are on the disk. `restore` is the server's program, run in place of this
  * one: it knows the data file. */
+#include "client/cli/dump.h"
 #include "client/cli/backup_dir.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/output.h"
@@ -10,6 +11,7 @@
 #include "client/cli/verbs.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -297,12 +299,23 @@ static bool words_add_option(struct server_words *w, const char *flag, char *tex
 
 int verb_restore(struct cli *cli, const struct args *args)
 {
-    struct server_words w = {
-        .words = {"holdfastd", "--restore", args->positional[0], "--data", args->positional[1]},
-        .count = 5};
+    struct server_words w = {.words = {"holdfastd", "--restore", args->positional[0], "--data",
+                                       args->count > 1 ? args->positional[1] : ""},
+                             .count = 5};
     char flags[VERB_OPTIONS_MAX][40], *text;
     const struct verb_option *options = args->verb->options;
+    struct stat info;
+    bool is_file = stat(args->positional[0], &info) == 0 && S_ISREG(info.st_mode);
 
+    /* People expect that what `dump` has written is restored, too. */
+    if (is_file && args->count == 1)
+        return load_file(cli, args->positional[0]);
+    if (is_file || args->count == 1)
+        return cli_usage(cli, is_file
+                                  ? "restore FILE, a dump, goes into the running server, and "
+                                    "takes no DATA"
+                                  : "restore DIR needs DATA, the new data directory: restore "
+                                    "DIR DATA");
     if (cli->in_shell)
         return cli_usage(cli, "restore works only as a command: holdfast restore ...");
     for (unsigned i = 0; options && options[i].name; i++) {

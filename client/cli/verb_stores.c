@@ -32,7 +32,7 @@ int verb_stores(struct cli *cli, const struct args *args)
 
 int verb_stores_describe(struct cli *cli, const char *name)
 {
-    struct hf_pack text = {0};
+    struct hf_pack text = {0}, sample = {0}, copy = {0};
     struct hf_bytes result;
     struct slice entry;
 
@@ -43,7 +43,11 @@ int verb_stores_describe(struct cli *cli, const char *name)
         return cli_usage(cli, "no method of the protocol and no store is called \"%.60s\"",
                          name);
     if (cli_tables(cli)) {
-        stores_describe(entry, &text);
+        hf_pack_raw(&copy, (struct hf_bytes){entry.data, entry.size});
+        stores_sample(cli, name, &sample);
+        stores_describe(slice_of_pack(&copy), slice_of_pack(&sample), &text);
+        hf_pack_fini(&copy);
+        hf_pack_fini(&sample);
         entry = slice_of_pack(&text);
     }
     output_value(cli, entry);

@@ -231,7 +231,7 @@ const struct verb verbs[] = {
     {"rename-index", "STORE NAME NEW", VERB_WRITES, verb_rename_index, "Rename an index", NULL,
      "rename-index users email mail", NULL},
 
-    {"import", "STORE [FILE]", VERB_WRITES | VERB_LABEL | VERB_FILES, verb_import,
+    {"import", "STORE [FILE]", VERB_WRITES | VERB_DIRECT | VERB_LABEL | VERB_FILES, verb_import,
      "Import a file of records, or standard input, into a store",
      "FILE is NDJSON, JSON (an array, or values one behind the other), CSV or TSV with a\n"
      "header, by its extension or --format; gzip is unpacked. The types of columns are found in\n"
@@ -240,12 +240,23 @@ const struct verb verbs[] = {
      "records are imported or none. An error names the line and how many records were committed.\n"
      KEY_HELP,
      "import packages packages.ndjson --key Package,Architecture", import_options},
-    {"export", "STORE [FILE]", VERB_FILES, verb_export,
+    {"export", "STORE [FILE]", VERB_FILES | VERB_DIRECT, verb_export,
      "Export the records of a store to a file or standard output",
      "FILE is NDJSON, JSON (an array), CSV or TSV, each also packed (.gz), by its extension or\n"
      "--format. The export is one consistent snapshot. An existing file is replaced only when the\n"
      "new one is complete.", "export packages packages.csv.gz",
      export_options},
+    {"dump", "[FILE]", VERB_DIRECT, verb_dump,
+     "Write a whole database as text: stores, indexes and records",
+     "One snapshot of the database in use, which `load` brings into an empty one, of this server\n"
+     "or another, of this version or a later one. Each line is a method of the protocol with its\n"
+     "parameters. A FILE that ends in .gz is packed. `backup` copies the files of the whole\n"
+     "server instead: faster, with all databases, and for the same format of files only.",
+     "dump shop.dump.gz", NULL},
+    {"load", "FILE", VERB_WRITES | VERB_DIRECT, verb_load,
+     "Bring what `dump` has written into a database",
+     "Nothing is loaded if the file is not whole or one of its stores exists already.",
+     "load shop.dump.gz", NULL},
     {"query", "TEXT [ARGS]", VERB_BOTH, verb_query,
      "Run a query: select, insert, update, delete, create, drop",
      "ARGS is a JSON list of the values of $1, $2, ..., or an object with those of $name. In the\n"
@@ -259,9 +270,11 @@ const struct verb verbs[] = {
      "needed to restore it.", "backup /backups/monday", backup_options},
     {"verify-backup", "DIR", VERB_BOTH, verb_verify_backup,
      "Read a backup and check every page of it", NULL, "verify-backup /backups/monday", NULL},
-    {"restore", "DIR DATA", VERB_BOTH, verb_restore,
-     "Make a new data directory from a backup",
-     "Runs holdfastd --restore on this machine; no server may use DATA, which must be empty or\n"
+    {"restore", "FROM [DATA]", VERB_WRITES | VERB_DIRECT, verb_restore,
+     "Make a new data directory from a backup; or load a dump",
+     "FROM a directory, which `backup` has made: restore DIR DATA, without a server. FROM a file,\n"
+     "which `dump` has written: restore FILE is the same as load FILE. For a directory it\n"
+     "runs holdfastd --restore on this machine; no server may use DATA, which must be empty or\n"
      "missing. The bases of an incremental backup are found by themselves.",
      "restore /backups/monday /var/lib/holdfast/data", restore_options},
 
@@ -299,7 +312,7 @@ const struct verb verbs[] = {
     {"hello", "", VERB_BOTH, verb_hello, "Show the server's version and limits", NULL, "hello",
      NULL},
 
-    {"begin", "[WORD]...", VERB_SHELL | VERB_LABEL, verb_begin, "Begin a transaction",
+    {"begin", "[WORD]...", VERB_SHELL | VERB_DIRECT | VERB_LABEL, verb_begin, "Begin a transaction",
      "Words: serializable or snapshot (default); read-only; greatest-version (newer open\n"
      "transactions win conflicts); continue (errors such as EXISTS do not abort it); interval\n"
      "(the commit does not wait for the disk). lock STORE,... locks these stores exclusively,\n"
@@ -324,21 +337,23 @@ const struct verb verbs[] = {
     {"format", "NAME", VERB_SHELL, verb_format, "Set how results are printed",
      "NAME is " CLI_MODES ".",
      "format vertical", NULL},
-    {"output", "[FILE]", VERB_SHELL, verb_output,
+    {"output", "[FILE]", VERB_SHELL | VERB_DIRECT, verb_output,
      "Send results to a file; without FILE, to the terminal again", "Also \\o FILE.",
      "output \"report.json\"", NULL},
     {"expand", "[on|off|auto]", VERB_SHELL, verb_expand,
      "Print rows field by field; with auto, those that do not fit the terminal", "Also \\x.",
      "expand auto", NULL},
-    {"watch", "[SECONDS]", VERB_SHELL, verb_watch,
+    {"watch", "[SECONDS]", VERB_SHELL | VERB_DIRECT, verb_watch,
      "Repeat the last query or verb until Ctrl-C",
      "SECONDS is the pause (default 2). Also behind a query, in the place of its semicolon:\n"
      "select count(*) from users \\watch 5.",
      "watch 5", watch_options},
-    {"include", "FILE", VERB_SHELL, verb_include, "Run the queries and verbs of a file",
+    {"include", "FILE", VERB_SHELL | VERB_DIRECT, verb_include,
+     "Run the queries and verbs of a file",
      "Also \\i FILE.", "include report.hf", NULL},
-    {"clear", "", VERB_SHELL, verb_clear, "Clear the screen", NULL, "clear", NULL},
-    {"exit", "", VERB_SHELL, verb_exit, "Leave the shell; an open transaction is rolled back",
+    {"clear", "", VERB_SHELL | VERB_DIRECT, verb_clear, "Clear the screen", NULL, "clear", NULL},
+    {"exit", "", VERB_SHELL | VERB_DIRECT, verb_exit,
+     "Leave the shell; an open transaction is rolled back",
      NULL, "exit", NULL},
     {"help", "[VERB]", VERB_BOTH, verb_help, "Show help on a verb, or list all verbs", NULL,
      "help scan",

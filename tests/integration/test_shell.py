@@ -400,3 +400,74 @@ def test_begin_takes_locks(d):
             assert why in s.line("begin " + words, "> "), words
         c.call("rollback", 2)
         assert s.end() == 0
+
+
+def test_a_pager_comes_only_when_output_does_not_fit(d):
+    with d.client() as c, Home() as home:
+        c.call("create_store", 0, "paged", {"generate": True})
+        for i in range(30):
+            c.call("put", 0, "paged", {"n": i})
+        s = Shell(d, home, LINES="10", PAGER="sed 's/^/PAGED /'")
+        said = s.line("select n from paged where n < 3;")
+        assert "PAGED" not in said and "(3 rows)" in said
+        said = s.line("select n from paged;")
+        assert "PAGED n" in said and "PAGED (30 rows)" in said
+        assert "PAGED" in s.line("help") and "PAGED" not in s.line("count paged")
+        path = os.path.join(home, "out.csv")
+        s.line("\\o " + path)
+        assert "PAGED" not in s.line("scan paged")
+        s.line("\\o")
+        assert s.end() == 0
+        s = Shell(d, home, LINES="10", PAGER="head -n 2 > /dev/null")  # left before its end
+        s.line("scan paged")
+        assert "30" in s.line("count paged") and s.end() == 0
+        s = Shell(d, home, LINES="10", PAGER="false", HOLDFAST_PAGER="")
+        assert "(30 rows)" in s.line("scan paged") and s.end() == 0
+
+
+def test_a_store_is_described_with_a_sample_of_its_fields(d):
+    with d.client() as c, Home() as home:
+        c.call("create_store", 0, "sampled", {"key": "id"})
+        c.call("put", 0, "sampled", {"id": 1, "name": "Ann", "x": [1, "é" * 60]})
+        c.call("put", 0, "sampled", {"id": "two", "name": None})
+        s = Shell(d, home)
+        said = s.line("\\d sampled")
+        assert re.search(r"id +integer, text +2 +1\r\n", said), said
+        assert re.search(r"name +nil, text +2 +\"Ann\"\r\n", said) and "x      array" in said and "\u2026" in said, said
+        assert s.end() == 0
+
+
+def test_tab_completes_what_queries_are_made_of(d):
+    with d.client() as c, Home() as home:
+        c.call("create_store", 0, "qcomp")
+        c.call("put", 0, "qcomp", {"long_field_name": 1, "other": 2}, 1)
+        s = Shell(d, home)
+        s.line("scan qcomp")
+        for typed, come in (("sele\t", "ct "), ("array_len\t", "gth "), ("(long\t", "_field_name "), (") fr\t", "om "),
+                            ("qc\t", "omp "), ("wher\t", "e "), ("qcomp.oth\t", "er ")):
+            s.type(typed)
+            s.expect(come)
+        s.type("\x03")
+        s.expect("main> ")
+        s.type("scan qcomp --fields other,long\t")
+        s.expect("_field_name ")
+        s.type("\n")
+        assert "other  long_field_name" in s.expect("(1 row)")
+        s.expect("main> ")
+        s.type("put qcomp \t")
+        assert "put STORE VALUE [KEY] [--key KEY]" in s.expect("--key KEY]")
+        s.type("\x03")
+        s.expect("main> ")
+        assert s.end() == 0
+
+
+def test_every_function_of_the_language_can_be_completed():
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "docs", "query.md")) as f:
+        text = f.read()
+    text = text[text.index("## Aggregates"):text.index("## Statements that")] + text[text.index("## Functions"):text.index("## Errors")]
+    named = {n for line in text.split("\n") if line.startswith("| `")
+             for n in re.findall(r"`([a-z_0-9]+)[(`]", line.split("|")[1])}
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "client", "cli", "complete_query.c")) as f:
+        source = f.read()
+    listed = set(re.findall(r'"([a-z_0-9]+)"', source[source.index("functions[]"):source.index("keywords[]")]))
+    assert listed == named | {"key", "cast", "substring"}, (listed ^ named)

@@ -597,7 +597,8 @@ END_TEST
 
 START_TEST(progress_says_how_far_and_how_long)
 {
-    struct progress p = {.unit = "bytes", .total = 200000000, .started_ms = 1000};
+    struct progress p = {
+        .unit = "bytes", .counts = "records", .total = 200000000, .started_ms = 1000};
     char line[160];
 
     progress_format(&p, 11000, 50000000, 20000, line, sizeof line);
