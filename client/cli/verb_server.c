@@ -57,6 +57,23 @@ int verb_databases(struct cli *cli, const struct args *args)
     return verb_of_result(cli, "(no databases)", hf_databases);
 }
 
+/* Of the server, as the list of them is: not of the connection's database. */
+int verb_drop_database(struct cli *cli, const struct args *args)
+{
+    char name[256];
+    const char *database = cli_name(cli, "database", args->positional[0], name);
+    uint64_t version;
+    int exit_code;
+
+    if (!database)
+        return CLI_USAGE;
+    exit_code = cli_connect(cli);
+    if (exit_code)
+        return exit_code;
+    return hf_drop_database(cli->conn, database, &version) == HF_OK ? CLI_OK
+                                                                    : server_failed(cli);
+}
+
 static int clients(struct hf_conn *c, struct hf_bytes *result)
 {
     static const uint8_t none[] = {0x90};

@@ -39,6 +39,7 @@ int verb_export(struct cli *cli, const struct args *args);
 
 int verb_database(struct cli *cli, const struct args *args);
 int verb_databases(struct cli *cli, const struct args *args);
+int verb_drop_database(struct cli *cli, const struct args *args);
 int verb_backup(struct cli *cli, const struct args *args);
 int verb_verify_backup(struct cli *cli, const struct args *args);
 int verb_restore(struct cli *cli, const struct args *args);

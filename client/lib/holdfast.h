@@ -427,6 +427,9 @@ HF_API int hf_hello(struct hf_conn *c, const char *client, struct hf_bytes *resu
 HF_API int hf_ping(struct hf_conn *c);
 /* *result gets a packed list of maps, by name: {name, version, stores, bytes}. */
 HF_API int hf_databases(struct hf_conn *c, struct hf_bytes *result);
+/* Drop a database with all of its stores, once nobody is attached to it. *version (may be NULL)
+ * gets the one that it had; 0: it did not exist, or was never upgraded. */
+HF_API int hf_drop_database(struct hf_conn *c, const char *name, uint64_t *version);
 HF_API int hf_describe(struct hf_conn *c, struct hf_bytes *result);
 HF_API int hf_status(struct hf_conn *c, struct hf_bytes *result);
 HF_API int hf_holds(struct hf_conn *c, struct hf_bytes *result);
@@ -561,6 +564,24 @@ struct hf_begin_options {
 /* options may be NULL. *out is owned by the caller until commit or rollback. */
 HF_API int hf_txn_begin(struct hf_conn *c, const struct hf_begin_options *options,
                         struct hf_txn **out);
+
+/* ---- Opening and upgrading a database. An opener, o, is a number of one's own from 1; it is asked
+ * ($versionchange, by hf_on_pushed) before the database is upgraded or dropped. Openers go with
+ * their connection. ---- */
+
+struct hf_attached {
+    uint64_t version; /* of the database */
+    bool may_upgrade; /* it is not attached: hf_upgrade is expected, within the server's time */
+};
+/* version 0: whichever the database has. HF_BAD_VERSION: it has a greater one. */
+HF_API int hf_attach(struct hf_conn *c, uint32_t o, uint64_t version, struct hf_attached *out);
+/* A transaction with nobody else in the database, whose commit gives it that version. Waits until
+ * all others have detached; what is pushed meanwhile is handed on. */
+HF_API int hf_upgrade(struct hf_conn *c, uint32_t o, uint64_t to,
+                      const struct hf_begin_options *options, struct hf_txn **out);
+/* o's handlers have run; o is an opener no more. */
+HF_API int hf_versionchange_seen(struct hf_conn *c, uint32_t o);
+HF_API int hf_detach(struct hf_conn *c, uint32_t o);
 
 /* Commit and free t, whatever the answer: after any error but one with maybe_committed,
  * nothing of it was applied. token: 16 random bytes of your own, by which hf_outcome finds it;

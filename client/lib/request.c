@@ -19,11 +19,12 @@ static enum request_applies method_applies(const char *name)
     return m->flags & METHOD_TAKES_T ? APPLIES_AUTOCOMMIT : APPLIES_ALWAYS;
 }
 
-/* What takes the longer the more data there is, and is worth waiting for. */
+/* What takes the longer the more data there is, or waits for others, and is worth waiting for. */
 static bool method_is_patient(const char *name)
 {
     return strcmp(name, "create_index") == 0 || strcmp(name, "amalgamate") == 0 ||
-           strcmp(name, "rotate") == 0;
+           strcmp(name, "rotate") == 0 || strcmp(name, "attach") == 0 ||
+           strcmp(name, "upgrade") == 0 || strcmp(name, "drop_database") == 0;
 }
 
 /* Wait while the queue or the table of requests is full. In a callback there is no

@@ -22,8 +22,7 @@ struct slice map_find(struct hf_bytes map, const char *name)
     return SLICE_NONE;
 }
 
-/* The same as a number; 0 if it is none. */
-static uint64_t map_find_uint(struct hf_bytes map, const char *name)
+uint64_t map_find_uint(struct hf_bytes map, const char *name)
 {
     struct msgpack_cursor cursor = msgpack_open(map_find(map, name));
     uint64_t n;
@@ -207,29 +206,17 @@ void txn_free_all(struct hf_conn *c)
         txn_free(c->txns);
 }
 
-int hf_txn_begin(struct hf_conn *c, const struct hf_begin_options *options, struct hf_txn **out)
+/* The request that begins t has been packed: send it, and wait unless t is not to be waited for. */
+static int begin_finish(struct hf_txn *t, struct call_options *o, bool no_wait,
+                        struct hf_txn **out)
 {
-    return txn_begin_with(c, options, NULL, out);
-}
-
-int txn_begin_with(struct hf_conn *c, const struct hf_begin_options *options,
-                   const struct store_names *more, struct hf_txn **out)
-{
-    struct call_options o = {0};
     struct hf_bytes result;
-    struct hf_txn *t = txn_new(c);
     int e;
 
-    *out = NULL;
-    if (!t)
-        return error_set(&c->error, HF_MEMORY, "out of memory for a transaction");
-    t->read_only = options && options->read_only;
-    begin_options_fill(&o, options, more);
-    txn_start(c, t, "begin", 1, &o);
-    if (options && options->no_wait) {
-        e = call_send(c, &o, &t->begin);
+    if (no_wait) {
+        e = call_send(t->conn, o, &t->begin);
     } else {
-        e = call_finish(c, &o, &result);
+        e = call_finish(t->conn, o, &result);
         if (e == HF_OK) {
             t->version = map_find_uint(result, "version");
             t->snapshot = map_find_uint(result, "snapshot");
@@ -240,6 +227,44 @@ int txn_begin_with(struct hf_conn *c, const struct hf_begin_options *options,
     else
         *out = t;
     return e;
+}
+
+int hf_txn_begin(struct hf_conn *c, const struct hf_begin_options *options, struct hf_txn **out)
+{
+    return txn_begin_with(c, options, NULL, out);
+}
+
+int txn_begin_with(struct hf_conn *c, const struct hf_begin_options *options,
+                   const struct store_names *more, struct hf_txn **out)
+{
+    struct call_options o = {0};
+    struct hf_txn *t = txn_new(c);
+
+    *out = NULL;
+    if (!t)
+        return error_set(&c->error, HF_MEMORY, "out of memory for a transaction");
+    t->read_only = options && options->read_only;
+    begin_options_fill(&o, options, more);
+    txn_start(c, t, "begin", 1, &o);
+    return begin_finish(t, &o, options && options->no_wait, out);
+}
+
+int hf_upgrade(struct hf_conn *c, uint32_t o, uint64_t to,
+               const struct hf_begin_options *options, struct hf_txn **out)
+{
+    struct call_options filled = {0};
+    struct hf_txn *t = txn_new(c);
+    struct hf_pack *p;
+
+    *out = NULL;
+    if (!t)
+        return error_set(&c->error, HF_MEMORY, "out of memory for a transaction");
+    begin_options_fill(&filled, options, NULL);
+    p = call_start(c, "upgrade", 3, &filled);
+    hf_pack_uint(p, o);
+    hf_pack_uint(p, t->handle);
+    hf_pack_uint(p, to);
+    return begin_finish(t, &filled, options && options->no_wait, out);
 }
 
 int hf_txn_commit(struct hf_txn *t, const uint8_t *token, uint64_t *commit)

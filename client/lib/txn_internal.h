@@ -31,6 +31,9 @@ bool txn_is_open(const struct hf_conn *c, uint64_t serial);
 /* The value of a field of a packed map; none if there is no such field. */
 struct slice map_find(struct hf_bytes map, const char *name);
 
+/* The same as a number; 0 if it is none. */
+uint64_t map_find_uint(struct hf_bytes map, const char *name);
+
 /* Packed texts: names of stores. */
 struct store_names {
     struct hf_pack pack;

@@ -79,6 +79,7 @@ static enum err upgrade_enter(struct op *op, const struct upgrade *u, struct tur
                                : "not an opener of the database: attach first (a turn that is "
                                  "not used in time, upgrade-turn, is lost)");
     }
+    ASSERT(op_database(op) == o->database); /* the transaction will be of that one */
     if (turn && (turn->state != TURN_HELD || turn->op))
         return failure_set(&op->failure, ERR_BAD_REQUEST,
                            "the opener has an attach or an upgrade under way");

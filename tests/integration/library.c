@@ -419,6 +419,53 @@ static void a_connection_belongs_to_a_database(void)
     CHECK(!hf_open(address, &options, &error) && error.code == HF_BAD_REQUEST);
 }
 
+struct asked { /* what a connection has been pushed */
+    struct hf_conn *conn;
+    unsigned versionchange;
+};
+
+/* An opener that is asked leaves at once: requests in a callback are not waited for. */
+static void leave_when_asked(void *ctx, struct hf_bytes method, struct hf_bytes params)
+{
+    static const char name[] = "$versionchange";
+    struct asked *asked = ctx;
+
+    (void)params;
+    asked->versionchange += method.size >= sizeof name - 1 &&
+                            memcmp((const char *)method.data + method.size - (sizeof name - 1),
+                                   name, sizeof name - 1) == 0;
+}
+
+static void openers_upgrade_and_leave(void)
+{
+    struct hf_open_options options = {.database = "lib opened"};
+    struct hf_error error;
+    struct asked asked = {hf_open(address, &options, &error), 0};
+    struct hf_conn *c = hf_open(address, &options, &error);
+    struct hf_begin_options soon = {.wait_ms = 50}, at_once = {.try_lock = true};
+    struct hf_attached found;
+    struct hf_txn *t;
+    uint64_t version;
+
+    CHECK(c && asked.conn);
+    hf_on_pushed(asked.conn, leave_when_asked, &asked);
+    CHECK(hf_attach(c, 1, 0, &found) == HF_OK && found.version == 0 && found.may_upgrade);
+    CHECK(hf_upgrade(c, 1, 3, NULL, &t) == HF_OK && hf_txn_version(t) > 0);
+    CHECK(hf_create_store(c, t, "s", NULL) == HF_OK);
+    CHECK(hf_txn_commit(t, NULL, NULL) == HF_OK);
+    CHECK(hf_attach(asked.conn, 1, 3, &found) == HF_OK && !found.may_upgrade);
+    CHECK(hf_attach(asked.conn, 2, 2, &found) == HF_BAD_VERSION);
+    CHECK(hf_upgrade(c, 1, 4, &soon, &t) == HF_LOCK_TIMEOUT);
+    CHECK(hf_ping(asked.conn) == HF_OK && asked.versionchange == 1);
+    CHECK(hf_versionchange_seen(asked.conn, 1) == HF_OK && hf_detach(asked.conn, 1) == HF_OK);
+    CHECK(hf_upgrade(c, 1, 4, &at_once, &t) == HF_OK);
+    CHECK(hf_txn_rollback(t) == HF_OK);
+    CHECK(hf_drop_database(c, "lib opened", &version) == HF_OK && version == 3);
+    CHECK(hf_drop_database(c, "lib opened", &version) == HF_OK && version == 0);
+    hf_close(c);
+    hf_close(asked.conn);
+}
+
 static void a_pool_is_of_a_database(void)
 {
     struct hf_pool_options options = {.open = {.database = "lib pool"}};
@@ -516,6 +563,7 @@ static const struct {
     {"a_pool_waits_and_revives", a_pool_waits_and_revives},
     {"a_connection_belongs_to_a_database", a_connection_belongs_to_a_database},
     {"a_pool_is_of_a_database", a_pool_is_of_a_database},
+    {"openers_upgrade_and_leave", openers_upgrade_and_leave},
     {"locks_are_asked_for_at_begin", locks_are_asked_for_at_begin},
     {"a_loser_locks_what_it_wrote", a_loser_locks_what_it_wrote},
 };

@@ -62,6 +62,9 @@ begin
 database main
 """)
     assert out == b"5\n" and code == 3 and "line 3: NO_STORE" in err, (code, out, err)
+    assert cli(d, "--database", "cli three", "create-store", "gone") == (0, b"", "")
+    assert cli(d, "drop-database", "cli three") == (0, b"", "") == cli(d, "drop-database", "cli three")
+    assert b"cli three" not in cli(d, "databases")[1] and b"cli one" in cli(d, "databases")[1]
     code, out, err = cli(d, "--keep-going", stdin=b"""database "cli one"
 begin
 database main
@@ -71,7 +74,7 @@ database main
 get only 1
 """)
     assert b"5" in out.splitlines(), (code, out, err)
-    assert "open transactions" in err and "line 7: NO_STORE" in err, (code, out, err)
+    assert "openers in database" in err and "line 7: NO_STORE" in err, (code, out, err)
 
 
 def test_records_are_found_by_index(d):

@@ -27,6 +27,10 @@ def test_a_connection_belongs_to_a_database(d):
     scene(d, "a_connection_belongs_to_a_database")
 
 
+def test_openers_upgrade_and_leave(d):
+    scene(d, "openers_upgrade_and_leave")
+
+
 def test_a_pool_is_of_a_database(d):
     scene(d, "a_pool_is_of_a_database")
 
