@@ -166,7 +166,8 @@ test: all tests ## every test; the last line says how many passed and failed
 	@$(RUN) --integration --node $(UNIT_BINS) $(FUZZ_BINS)
 node: all ## only the tests of the packages for Node
 	@$(RUN) --node
-conformance: all ## the suites of others over the packages for Node, fetched with npm
+conformance: all ## suites of others: for Node, fetched with npm; sqllogictest (SQLLOGICTEST=FOLDER)
+	@HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/sqllogic.py $(WORDS)
 	@HOLDFASTD=$(abspath $(B)/holdfastd) node client/node/conformance/run.js $(WORDS)
 unit: tests ## the tests without a daemon
 	@$(RUN) $(UNIT_BINS) $(FUZZ_BINS)

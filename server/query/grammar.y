@@ -420,6 +420,7 @@ atom(E) ::= NAMED_PARAMETER(T). { E = parse_leaf(p, AST_NAMED_PARAMETER, &T, T.t
 atom(E) ::= ID(N) LP some(L) RP(T). { E = parse_call(p, &N, L, &T); }
 atom(E) ::= ID(N) LP DISTINCT exprs(L) RP(T).
   { E = parse_call(p, &N, L, &T); E->is_distinct = true; }
+atom(E) ::= ID(N) LP ALL exprs(L) RP(T). { E = parse_call(p, &N, L, &T); }
 atom(E) ::= ID(N) LP STAR RP(T).
   { E = parse_call(p, &N, (struct ast_list){0}, &T); E->is_star = true; }
 // These two words begin joins and statements, and are functions, too.

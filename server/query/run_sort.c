@@ -16,10 +16,11 @@
 
 #define SORT_KEPT_MAX 100000 /* more than that is not kept apart */
 #define SORT_FEW 64
+#define SORT_STEPS 4 /* that a row takes to its place in the heap */
 
 struct sort_row {
     uint64_t number;      /* in order of arrival */
-    size_t size;          /* bytes of the block */
+    size_t size;          /* bytes of the block; 0: it is in the step's arena */
     struct datum values[]; /* keys, then outputs; their bytes behind them */
 };
 
@@ -118,7 +119,7 @@ static struct sort_row *take_top(struct sort_rows *s)
 
 static void row_free(struct sort_rows *s, struct sort_row *row)
 {
-    if (!row)
+    if (!row || !row->size)
         return;
     s->run->bytes -= row->size;
     os_free(s->os, row, row->size);
@@ -178,22 +179,50 @@ static size_t outside(const struct datum *d)
     return d->type >= DATUM_TEXT ? d->bytes.size : 0;
 }
 
+/* Rows that are pushed out again have blocks of their own; those that all stay go at once. */
+static struct sort_row *row_alloc(struct query_run *r, struct sort_rows *s, size_t size,
+                                  enum err *e)
+{
+    struct step_state *st = &r->states[s->step->number];
+    enum datum_fault fault;
+    struct sort_row *row;
+
+    if (r->bytes + size > r->bytes_max) {
+        *e = refuse_memory(r);
+        return NULL;
+    }
+    if (s->wanted == UINT64_MAX) {
+        row = datum_alloc(run_kept_memory(r, st), size, &fault);
+        if (row)
+            row->size = 0;
+        if (row)
+            *e = run_count(r, s->step);
+        else if (fault == DATUM_LIMIT)
+            *e = refuse_memory(r);
+    } else {
+        row = os_alloc(s->os, size);
+        if (row)
+            row->size = size;
+        r->bytes += row ? size : 0;
+    }
+    if (!row && !*e)
+        *e = failure_set(&r->op->failure, ERR_NOMEM, "out of memory for a sort");
+    return *e ? NULL : row;
+}
+
 static enum err row_make(struct query_run *r, struct sort_rows *s, const struct datum *values,
                          unsigned count, struct sort_row **out)
 {
     size_t size = sizeof **out + count * sizeof *values;
     struct sort_row *row;
+    enum err e = ERR_OK;
     uint8_t *to;
 
     for (unsigned i = 0; i < count; i++)
         size += outside(&values[i]);
-    if (r->bytes + size > r->bytes_max)
-        return refuse_memory(r);
-    row = os_alloc(s->os, size);
+    row = row_alloc(r, s, size, &e);
     if (!row)
-        return failure_set(&r->op->failure, ERR_NOMEM, "out of memory for a sort");
-    r->bytes += size;
-    row->size = size;
+        return e;
     row->number = s->next_number++;
     to = (uint8_t *)&row->values[count];
     for (unsigned i = 0; i < count; i++) {
@@ -291,6 +320,7 @@ static enum err sort_take(struct query_run *r, const struct step *s, struct step
         return e;
     sort->rows[sort->count++] = row;
     rise(sort, sort->count - 1);
+    r->steps += SORT_STEPS;
     if (sort->count > sort->wanted)
         row_free(sort, take_top(sort));
     return ERR_OK;
@@ -308,6 +338,7 @@ static enum err sort_turn(struct query_run *r, struct sort_rows *s)
         if (e)
             return e;
         top = take_top(s);
+        r->steps += SORT_STEPS;
         s->rows[s->count] = top;
     }
     s->count = all;
@@ -349,6 +380,7 @@ enum err sort_next(struct query_run *r, const struct step *s)
         e = run_step(r);
     if (e)
         return e;
+    r->steps += SORT_STEPS;
     row = sort_give(st->sort);
     if (!row)
         return ERR_END;

@@ -11,7 +11,7 @@
 #include "server/query/step.h"
 #include "server/txn/cursor.h"
 
-#define RUN_STEPS_A_TURN 2000
+#define RUN_STEPS_A_TURN 1000
 #define RUN_BYTES_A_STEP 1024 /* looking at so many bytes takes as long as a step */
 #define RUN_CURSOR_BYTES (18u << 10) /* what a cursor takes, about */
 

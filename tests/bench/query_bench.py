@@ -248,6 +248,52 @@ def best(system, query):
     return Timing(min(r.wall for r in runs) / each, min(cpus) / each if cpus else None)
 
 
+HEAVY = [("filter, full scan", QUERIES[2][1]), ("group by", QUERIES[3][1]),
+         ("join on a key", QUERIES[6][1]),
+         ("sort of everything", "select d.id from docs d order by d.note, d.price, d.id limit 1 offset 90000"),
+         ("every pair", "select count(*) from docs a, others b where a.price = b.id + 0.5")]
+GETS = 4000
+
+
+def latencies(client, records, is_over):
+    """Of gets one after the other, until it is over."""
+    out = []
+    while not is_over(len(out)):
+        begun = time.perf_counter()
+        client.call("get", 0, "docs", random.randrange(records))
+        out.append(time.perf_counter() - begun)
+    return sorted(out)
+
+
+def beside(system):
+    """What a client waits for a get beside another's heavy query, which is cancelled in the end."""
+    print("\n| gets of one client beside | p50 us | p99 us | longest us | p99 : alone |")
+    print("| --- | --- | --- | --- | --- |")
+    alone = None
+    with holdfast.Client(system.daemon.unix[0]) as client, \
+            holdfast.Client(system.daemon.unix[0]) as heavy:
+        for name, text in [("nobody", None)] + HEAVY:
+            found = []
+            while len(found) < GETS:
+                msgid = heavy.send("query", 0, text) if text else None
+                some = latencies(client, system.records,
+                                 lambda n: n >= GETS or (text and heavy.answered(msgid)))
+                found += some
+                if not text:
+                    break
+                if not heavy.answered(msgid):
+                    heavy.call("cancel", msgid)
+                try:
+                    heavy.reply(msgid)
+                except holdfast.Failed as e:
+                    assert e.name == "CANCELLED", e
+            found.sort()
+            p99 = found[len(found) * 99 // 100]
+            alone = alone or p99
+            print("| %s | %.0f | %.0f | %.0f | %.2f |" % (
+                name, found[len(found) // 2] * 1e6, p99 * 1e6, found[-1] * 1e6, p99 / alone), flush=True)
+
+
 def shown(seconds):
     if seconds is None:
         return "-"
@@ -258,8 +304,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--records", type=int, default=1000000)
     parser.add_argument("--no-postgres", action="store_true")
+    parser.add_argument("--beside", action="store_true", help="what others wait meanwhile, alone")
     parser.add_argument("--only", help="queries whose name has this")
     args = parser.parse_args()
+    if args.beside:
+        system = Holdfast(args.records)
+        system.load()
+        beside(system)
+        system.close()
+        return
     kinds = [Holdfast, Sqlite]
     if Postgres.is_there() and not args.no_postgres:
         kinds.append(Postgres)

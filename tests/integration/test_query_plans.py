@@ -301,6 +301,7 @@ def test_create_index_has_a_condition(d):
             assert store["indexes"][-1]["where"] == where, store["indexes"][-1]
         assert "by index a " in plan(c, "select v from conditions where v between 12 and 14")
         assert alike(c, "select v from conditions where v between 12 and 14") == [[12], [13], [14]]
+        assert column(c, "select count(all v) from conditions") == [300]
         for text, place in (("v = w", 36), ("s like 'x%'", 36), ("not v = 1", 36), ("v = null", 36),
                             ("s = 'x' and v in (1, id)", 54), ("v is null", 36)):
             e = c.fails("query", 0, "create index e on conditions (v) where " + text)
