@@ -32,8 +32,9 @@ CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-
 CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -fPIC -fvisibility=hidden $(WARN) $(CFLAGS_$(MODE)) \
           $(EXTRA_CFLAGS)
 LDFLAGS := $(filter -fsanitize% --coverage,$(CFLAGS_$(MODE)))
-LIBS := -luv -llz4 -lxxhash -lutf8proc -lpthread -lm
-CLI_LIBS := -ledit -lutf8proc -lz -lm
+LIBS := -luv -llz4 -lxxhash -lutf8proc -lcrypto -lpthread -lm
+LIB_LIBS := -lcrypto
+CLI_LIBS := -ledit -lutf8proc -lz $(LIB_LIBS) -lm
 # msgpack-c judges ours in the tests; no program of ours links it.
 CHECK_LIBS := -lcheck -lsubunit -lrt -lmsgpackc
 
@@ -118,7 +119,7 @@ $(B)/libholdfast.o: $(call obj,$(LIB)) $(call obj,$(PROTO)) $(B)/files
 
 $(B)/libholdfast.so: $(call obj,$(LIB)) $(call obj,$(PROTO)) $(B)/files
 	$(call say,LD)
-	$(Q)$(CC) $(NO_LTO) -shared -Wl,-soname,libholdfast.so.$(LIB_SONAME) $(LDFLAGS) -o $@ $(filter %.o,$^)
+	$(Q)$(CC) $(NO_LTO) -shared -Wl,-soname,libholdfast.so.$(LIB_SONAME) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB_LIBS)
 
 $(B)/holdfastd: $(B)/server/main.o $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a
 	$(call say,LD)
@@ -137,7 +138,7 @@ $(B)/tests/test_client_%: $(B)/tests/unit/test_client_%.o $(B)/libclient.a $(B)/
 $(B)/tests/library: $(B)/tests/integration/library.o $(B)/libholdfast.a
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lpthread
 
 CORE_LIBS := $(B)/libsim.a $(B)/libnet.a $(B)/libcore.a $(B)/libproto.a
 $(B)/tests/%: $(B)/tests/unit/%.o $(CORE_LIBS)

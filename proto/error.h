@@ -28,6 +28,9 @@
     X(BAD_VERSION, 1014, REQUEST, false, "the database has that version, or a greater one")  \
     X(BAD_QUERY, 1017, REQUEST, false, "the query cannot be understood")                    \
     X(NO_SAVEPOINT, 1015, REQUEST, false, "no savepoint has this name")                    \
+    X(AUTH_REQUIRED, 2001, AUTH, false, "log in first")                                    \
+    X(AUTH_FAILED, 2002, AUTH, false, "authentication failed")                              \
+    X(FORBIDDEN, 2003, AUTH, false, "permission denied")                                    \
     X(CONFLICT, 3001, CONFLICT, true,                                                        \
       "a conflicting transaction committed first; retry from the beginning")                 \
     X(TOO_LARGE, 4001, LIMIT, false, "a size limit is exceeded")                         \

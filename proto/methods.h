@@ -53,6 +53,10 @@ enum param_id {
     PARAM_ID_O,
     PARAM_ID_TO,
     PARAM_ID_DATABASE,
+    PARAM_ID_MECHANISM,
+    PARAM_ID_MESSAGE,
+    PARAM_ID_USER,
+    PARAM_ID_SETTINGS,
     PARAM_ID_COUNT
 };
 
@@ -147,14 +151,17 @@ enum method_flag {
     METHOD_AT_ONCE = 1 << 12,   /* it waits for nothing that came before it */
     METHOD_GIVES_UP = 1 << 13,  /* where t still waits to begin, it ends that */
     METHOD_OPENER = 1 << 16,    /* the first parameter is an opener, and no handle */
+    METHOD_STRANGERS = 1 << 14, /* may be called before the login */
     METHOD_ABSENT = 1 << 10,    /* known, and not there yet: BAD_REQUEST, not in `describe` */
 };
 
-/* What a user must have been granted to call it; today everybody has every right. */
+/* What a user must have been granted to call it; of READ, WRITE and SCHEMA, on the store that it
+ * names. */
 enum method_right {
-    RIGHT_CONNECT, /* whoever may connect */
+    RIGHT_CONNECT, /* whoever has logged in */
     RIGHT_READ,
     RIGHT_WRITE,
+    RIGHT_UPDATE,  /* READ and WRITE: what it answers is what was there */
     RIGHT_SCHEMA,  /* making, changing and removing stores */
     RIGHT_OPERATE, /* looking after the server, ending what others do */
 };
@@ -212,6 +219,12 @@ enum method_id {
     METHOD_VERSIONCHANGE_SEEN,
     METHOD_DETACH,
     METHOD_DROP_DATABASE,
+    METHOD_LOGIN_BEGIN,
+    METHOD_LOGIN_END,
+    METHOD_CREATE_USER,
+    METHOD_ALTER_USER,
+    METHOD_DROP_USER,
+    METHOD_USERS,
     METHOD_COUNT
 };
 

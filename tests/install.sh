@@ -4,8 +4,8 @@
 # there already is left alone.
 set -euo pipefail
 
-build="build-essential libuv1-dev libmsgpack-dev liblz4-dev libxxhash-dev libedit-dev
-    libutf8proc-dev zlib1g-dev lemon python3 iso-codes"
+build="build-essential libuv1-dev libssl-dev libmsgpack-dev liblz4-dev libxxhash-dev
+    libedit-dev libutf8proc-dev zlib1g-dev lemon python3 iso-codes"
 # Clang, its formatter and runtime for `make lint`, `make CC=clang`, `make fuzz`; check
 # for the unit tests; pynvim and npm for clients that are not ours.
 test="clang clang-format libclang-rt-14-dev git procps check libsubunit-dev pkg-config

@@ -9,13 +9,22 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && value[0] ? value : NULL;
+}
+
 int app_run(int argc, char **argv, FILE *in, FILE *out, FILE *err)
 {
-    const char *address = getenv("HOLDFAST_CONNECT"), *database = getenv("HOLDFAST_DATABASE");
+    const char *address = variable("HOLDFAST_CONNECT");
     struct cli cli = {
         .verbs = verbs,
-        .address = address && address[0] ? address : HF_ADDRESS_DEFAULT,
-        .database = database && database[0] ? database : NULL,
+        .address = address ? address : HF_ADDRESS_DEFAULT,
+        .database = variable("HOLDFAST_DATABASE"),
+        .user = variable("HOLDFAST_USER"),
+        .password_file = variable("HOLDFAST_PASSWORD_FILE"),
         .in = in,
         .out = out,
         .err = err,

@@ -15,6 +15,11 @@ const struct verb_option global_options[] = {
     {"database", "NAME", "the database (also HOLDFAST_DATABASE; default main)"},
     {"command", "TEXT", "run these verbs and queries (also -c; several are one session)"},
     {"file", "FILE", "run the verbs and queries of a file (also -f; - is standard input)"},
+    {"user", "NAME",
+     "log in as this user (or HOLDFAST_USER, or holdfast://NAME@HOST as the address); the "
+     "password is asked for"},
+    {"password-file", "FILE",
+     "take the password from the first line of FILE (or HOLDFAST_PASSWORD_FILE)"},
     {"json", NULL, "print JSON, one value per line (default in a pipe)"},
     {"table", NULL, "print tables (default on a terminal)"},
     {"format", "NAME", CLI_MODES},
@@ -139,6 +144,10 @@ static bool global_set(struct cli *cli, struct globals *globals, const char *nam
         cli->address = value;
     } else if (strcmp(name, "database") == 0) {
         cli->database = value;
+    } else if (strcmp(name, "user") == 0) {
+        cli->user = value;
+    } else if (strcmp(name, "password-file") == 0) {
+        cli->password_file = value;
     } else if (strcmp(name, "json") == 0) {
         cli->mode = CLI_MODE_JSON;
     } else if (strcmp(name, "table") == 0) {

@@ -4,6 +4,7 @@
 #include "client/cli/colour.h"
 #include "client/cli/json.h"
 #include "client/cli/output.h"
+#include "client/cli/password.h"
 #include "client/cli/text.h"
 #include "client/cli/value.h"
 #include "proto/msgpack.h"
@@ -127,6 +128,8 @@ int cli_report(struct cli *cli, const char *prefix, const struct hf_error *error
         text_printf(&text, "%s: ", error->name);
     text_append(&text, error->message[0] ? error->message : "no message");
     append_details(&text, error);
+    if (error->code == HF_AUTH_REQUIRED)
+        text_append(&text, "; use --user NAME");
     if (error->retry_after_ms)
         text_printf(&text, "; retry after %u ms", error->retry_after_ms);
     if (error->maybe_committed)
@@ -192,23 +195,97 @@ const char *cli_database(const struct cli *cli)
     return cli->database ? cli->database : "main";
 }
 
-int cli_connect(struct cli *cli)
+/* The user that the address names; "": none. */
+static const char *user_of_address(const char *address, char *room, size_t size)
 {
-    struct hf_open_options options = {.timeout_ms = cli->timeout_ms ? cli->timeout_ms : -1};
+    const char *from = strstr(address, "://"), *at;
+
+    room[0] = '\0';
+    if (!from)
+        return room;
+    from += 3;
+    at = memchr(from, '@', strcspn(from, "/"));
+    if (at && (size_t)(at - from) < size) {
+        memcpy(room, from, (size_t)(at - from));
+        room[at - from] = '\0';
+    }
+    return room;
+}
+
+/* The password of whom it logs in as. False: a message was printed. */
+static bool take_password(struct cli *cli, char *password)
+{
+    char prompt[200], named[128];
+    const char *user =
+        cli->user ? cli->user : user_of_address(cli->address, named, sizeof named);
+    const char *why;
+
+    password[0] = '\0';
+    if (!user[0])
+        return true;
+    if (cli->password_file) {
+        why = password_read_file(cli->password_file, password);
+        if (why)
+            cli_usage(cli, "password file %.200s: %s", cli->password_file, why);
+        return !why;
+    }
+    snprintf(prompt, sizeof prompt, "Password of %.100s: ", user);
+    why = password_ask(prompt, password);
+    if (why)
+        cli_usage(cli, "%s (--password-file FILE)", why);
+    return !why;
+}
+
+static int timeout_ms(const struct cli *cli)
+{
+    return cli->timeout_ms ? cli->timeout_ms : -1;
+}
+
+/* As the same user: the connection still has the password. */
+static int reconnect(struct cli *cli)
+{
     struct hf_error error;
 
-    interrupt_connection(NULL);
-    if (cli->conn && hf_conn_fd(cli->conn) >= 0) {
-        hf_set_timeout(cli->conn, options.timeout_ms);
-        interrupt_connection(cli->conn);
-        return bind_database(cli);
-    }
+    if (hf_reconnect(cli->conn) == HF_OK)
+        return CLI_OK;
+    error = *hf_conn_error(cli->conn);
+    error.details = HF_NONE;
+    return cli_report(cli, "", &error);
+}
+
+static int open_new(struct cli *cli)
+{
+    struct hf_open_options options = {.timeout_ms = timeout_ms(cli), .user = cli->user};
+    char password[PASSWORD_ROOM];
+    struct hf_error error;
+
     hf_close(cli->conn);
     free(cli->bound);
     cli->bound = NULL;
+    cli->conn = NULL;
+    if (!take_password(cli, password))
+        return CLI_USAGE;
+    options.password = password[0] ? password : NULL;
     cli->conn = hf_open(cli->address, &options, &error);
-    if (!cli->conn)
-        return cli_report(cli, "", &error);
+    explicit_bzero(password, sizeof password);
+    return cli->conn ? CLI_OK : cli_report(cli, "", &error);
+}
+
+int cli_connect(struct cli *cli)
+{
+    int exit_code;
+
+    interrupt_connection(NULL);
+    if (cli->conn && hf_conn_fd(cli->conn) >= 0) {
+        hf_set_timeout(cli->conn, timeout_ms(cli));
+        interrupt_connection(cli->conn);
+        return bind_database(cli);
+    }
+    exit_code = cli->conn && strcmp(hf_conn_address(cli->conn), cli->address) == 0
+                    ? reconnect(cli)
+                    : open_new(cli);
+    if (exit_code)
+        return exit_code;
     interrupt_connection(cli->conn);
     if (cli->on_connect)
         cli->on_connect(cli);

@@ -51,7 +51,9 @@ struct cli {
     const char *address;
     const char *database; /* NULL: "main" */
     int timeout_ms;
-    const char *label; /* NULL: none */
+    const char *user;          /* to log in as; NULL: as the address says, or nobody */
+    const char *password_file; /* NULL: it is asked for */
+    const char *label;         /* NULL: none */
     enum cli_mode mode;
     const char
         *format;     /* --format of a verb that reads or writes files; NULL: by their names */

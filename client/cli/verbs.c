@@ -130,6 +130,15 @@ static const struct verb_option restore_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct verb_option user_options[] = {
+    {"role", "ROLE,ROLE", "what it may do, in the place of what it might before (see below)"},
+    {"new-password-file", "FILE", "take its password from the first line of FILE"},
+    {"password", NULL, "of alter: ask for a new password"},
+    {"no-password", NULL, "of add: it cannot log in by a password"},
+    {"uid", "N", "on the Unix socket, clients that run as this user id are it; none: no longer"},
+    {NULL, NULL, NULL},
+};
+
 static const struct verb_option begin_options[] = {
     {"wait-ms", "N", "maximum time to wait for locks; 0: do not wait"},
     {"timeout-after-ms", "N", "maximum lifetime of the transaction"},
@@ -278,6 +287,12 @@ const struct verb verbs[] = {
      "missing. The bases of an incremental backup are found by themselves.",
      "restore /backups/monday /var/lib/holdfast/data", restore_options},
 
+    {"user", "ACTION [NAME]", VERB_BOTH, verb_user, "Add, alter, drop or list users",
+     "ACTION is add, alter, drop or list. From the first user on, clients on TCP have to log\n"
+     "in. A password is asked for at the terminal, twice, or taken from a file.\n"
+     "ROLE is admin, or read, write and schema joined by +, on all stores of the database main\n"
+     "or on those that a pattern names: read+write:orders, read:log_*, schema:DATABASE/STORES.",
+     "user add ann --role read+write:orders,read:log_*", user_options},
     {"status", "", VERB_BOTH, verb_status, "Show server statistics", NULL, "status",
      NULL},
     {"holds", "", VERB_BOTH, verb_holds, "List open transactions and scans, and what is "

@@ -12,43 +12,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define HOST_SIZE_MAX 256
-
 /* A server whose machine is gone without a word is noticed after 60 + 6 * 10 seconds. */
 #define KEEPALIVE_IDLE_SECONDS 60
 #define KEEPALIVE_INTERVAL_SECONDS 10
 #define KEEPALIVE_PROBES 6
-
-/* Take "host:port", "[host]:port", "[host]", "host" or a bare IPv6 address apart. */
-static bool address_split(const char *address, char host[HOST_SIZE_MAX], char port[32])
-{
-    const char *host_from = address, *host_to, *colon;
-    const char *port_from = HF_PORT_DEFAULT;
-
-    if (address[0] == '[') {
-        host_from = address + 1;
-        host_to = strchr(host_from, ']');
-        if (!host_to || (host_to[1] != '\0' && host_to[1] != ':'))
-            return false;
-        if (host_to[1] == ':')
-            port_from = host_to + 2;
-    } else {
-        colon = strrchr(address, ':');
-        host_to = address + strlen(address);
-        if (colon && colon == strchr(address, ':')) { /* more than one: IPv6, no port */
-            host_to = colon;
-            port_from = colon + 1;
-        }
-    }
-    if (host_to == host_from || host_to - host_from >= HOST_SIZE_MAX)
-        return false;
-    if (port_from[0] == '\0' || strlen(port_from) >= 32)
-        return false;
-    memcpy(host, host_from, (size_t)(host_to - host_from));
-    host[host_to - host_from] = '\0';
-    memcpy(port, port_from, strlen(port_from) + 1);
-    return true;
-}
 
 /* 0 or an errno. The socket is nonblocking while it connects and blocking after:
  * the pump asks for MSG_DONTWAIT where it wants that. */
@@ -142,21 +109,17 @@ static int unix_connect(const char *address, const char *path, uint64_t until_ms
     return fd;
 }
 
-int address_connect(const char *address, int timeout_ms, struct hf_error *error)
+int address_connect(const char *address, const struct endpoint *target, int timeout_ms,
+                    struct hf_error *error)
 {
     uint64_t until_ms = clock_now_ms() + (uint64_t)timeout_ms;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *found = NULL;
-    char host[HOST_SIZE_MAX], port[32];
+    const char *host = target->host, *port = target->port;
     int fd = -1, status;
 
-    if (strncmp(address, "unix:", 5) == 0)
-        return unix_connect(address, address + 5, until_ms, error);
-    if (!address_split(address, host, port)) {
-        error_set(error, HF_MISUSE,
-                  "%s is not an address; use HOST:PORT, [IPV6]:PORT or unix:/PATH", address);
-        return -1;
-    }
+    if (target->path)
+        return unix_connect(address, target->path, until_ms, error);
     status = getaddrinfo(host, port, &hints, &found);
     if (status == EAI_ADDRFAMILY || status == EAI_NONAME) {
         /* A machine with nothing but loopback has no address "configured". */

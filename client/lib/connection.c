@@ -38,7 +38,7 @@ int connection_connect(struct hf_conn *c, struct hf_error *error)
 {
     int flags;
 
-    c->fd = address_connect(c->address, c->options.connect_timeout_ms, error);
+    c->fd = address_connect(c->address, &c->target, c->options.connect_timeout_ms, error);
     if (c->fd < 0)
         return error->code;
     flags = fcntl(c->fd, F_GETFL);

@@ -12,6 +12,8 @@
 #include "client/lib/error.h"
 #include "client/lib/frame.h"
 #include "client/lib/holdfast.h"
+#include "client/lib/target.h"
+#include "proto/scram.h"
 
 #define CONNECTION_SEND_AT_BYTES (64u << 10)  /* so much is sent without being asked */
 #define CONNECTION_QUEUE_BYTES_MAX (4u << 20) /* so much may wait to be sent */
@@ -47,10 +49,19 @@ enum request_applies {
     APPLIES_ALWAYS,
 };
 
+/* Who it is to log in as. Texts are owned. */
+struct identity {
+    char *user; /* NULL: nobody */
+    char *password;
+    struct scram_keys keys; /* made of the password */
+};
+
 struct hf_conn {
     int fd; /* -1: lost */
     char *address;
     char *database; /* owned; that it is bound to; NULL: the server's default */
+    struct endpoint target; /* the address, taken apart; path points into it */
+    struct identity identity;
     struct hf_open_options options; /* with the defaults filled in */
     struct hf_error error;          /* of the last function that failed */
     struct hf_error lost;           /* why fd is -1 */

@@ -299,14 +299,26 @@ struct hf_open_options {
     size_t request_bytes_max; /* a larger request is HF_TOO_LARGE, unsent; 0: 16 MiB */
     size_t reply_bytes_max;   /* a larger reply is HF_PROTOCOL; 0: 64 MiB */
     const char *database;     /* whose stores the connection names, copied; NULL: "main" */
+    const char *user;         /* log in as this user; NULL: as the address says, or not at all */
+    const char *password;     /* of the user; both are copied. It is never sent */
 };
 
-/* Connect. address: "host:port", "[ipv6]:port", "host" (port 4653) or "unix:/path";
+/* Connect, and log in if a user is given. address: "host:port", "[ipv6]:port", "host" (port 4653),
+ * "unix:/path" or "holdfast://[user@]host[:port]", with %40 for a @ in the user's name;
  * NULL is HF_ADDRESS_DEFAULT. options may be NULL. NULL on failure, with *error
- * (may be NULL) saying what could not be reached and why. Blocks up to the
+ * (may be NULL) saying what could not be reached and why: HF_AUTH_FAILED where the user or the
+ * password is wrong, or the server could not prove that it knows them. Blocks up to the
  * connect timeout; looking up a name may take longer. */
 HF_API struct hf_conn *hf_open(const char *address, const struct hf_open_options *options,
                                struct hf_error *error);
+
+/* What the server keeps of a password, for its methods create_user and alter_user: verifier gets
+ * HF_VERIFIER_BYTES at most, with a 0 at the end. HF_OK; HF_MISUSE: it is no password
+ * (hf_password_fault says why); HF_OUT_OF_RANGE; HF_MEMORY. */
+#define HF_VERIFIER_BYTES 256
+HF_API int hf_password_verifier(const char *password, char *verifier, size_t room);
+/* What is wrong with a password, in words; NULL: nothing. Static. */
+HF_API const char *hf_password_fault(const char *password);
 
 /* Close and free, with every transaction, cursor and reply that is left of it.
  * Requests not yet sent are dropped; callbacks are not called. NULL is allowed. Inside a

@@ -1,4 +1,5 @@
 /* open.c - a connection's life: opened, opened again, closed with all that hangs on it. */
+#include "client/lib/login.h"
 #include "client/lib/txn_internal.h"
 
 #include <stdlib.h>
@@ -40,12 +41,45 @@ static bool slots_new(struct hf_conn *c)
     return true;
 }
 
+/* The user may stand in the address; options come first. False: out of memory. */
+static bool identity_make(struct hf_conn *c)
+{
+    struct identity *who = &c->identity;
+    const char *user = c->options.user ? c->options.user : c->target.user;
+
+    const char *password = c->options.password;
+
+    who->user = user[0] ? strdup(user) : NULL;
+    who->password = password ? strdup(password) : NULL;
+    c->options.user = who->user;
+    c->options.password = NULL; /* the caller's is not kept */
+    return (!user[0] || who->user) && (!password || who->password);
+}
+
+static void identity_fini(struct identity *who)
+{
+    if (who->password)
+        scram_wipe(who->password, strlen(who->password));
+    free(who->password);
+    free(who->user);
+    scram_wipe(&who->keys, sizeof who->keys);
+}
+
+/* Connected and logged in. */
+static int connect_whole(struct hf_conn *c, struct hf_error *error)
+{
+    int e = connection_connect(c, error);
+
+    return e ? e : login_perform(c, error);
+}
+
 struct hf_conn *hf_open(const char *address, const struct hf_open_options *options,
                         struct hf_error *error)
 {
     struct hf_conn *c = calloc(1, sizeof *c);
     struct hf_error ignored;
     bool connected = false;
+    const char *why;
 
     if (!error)
         error = &ignored;
@@ -61,10 +95,18 @@ struct hf_conn *hf_open(const char *address, const struct hf_open_options *optio
     c->wake_fd = -1;
     c->address = strdup(address ? address : HF_ADDRESS_DEFAULT);
     c->database = c->options.database ? strdup(c->options.database) : NULL;
-    if (!c->address || (c->options.database && !c->database) || !slots_new(c))
+    why = c->address ? target_read(c->address, &c->target) : NULL;
+    if (c->address && !why && !c->options.database && c->target.database[0]) {
+        c->options.database = c->target.database;
+        c->database = strdup(c->target.database);
+    }
+    if (!c->address || (c->options.database && !c->database) || !slots_new(c) ||
+        !identity_make(c))
         error_set(error, HF_MEMORY, "out of memory");
+    else if (why)
+        error_set(error, HF_MISUSE, "%s is not an address; %s", c->address, why);
     else
-        connected = connection_connect(c, error) == HF_OK;
+        connected = connect_whole(c, error) == HF_OK;
     if (connected && database_bind(c) != HF_OK) {
         *error = c->error;
         error->details = HF_NONE; /* they go with the connection */
@@ -101,6 +143,7 @@ void hf_close(struct hf_conn *c)
     free(c->free_slots);
     free(c->address);
     free(c->database);
+    identity_fini(&c->identity);
     free(c);
 }
 
@@ -116,7 +159,7 @@ int hf_reconnect(struct hf_conn *c)
     connection_lose(c, HF_CONNECTION, "the connection to %s was closed to open it anew",
                     c->address);
     c->sent_total = 0;
-    if (connection_connect(c, &error) != HF_OK) {
+    if (connect_whole(c, &error) != HF_OK) {
         c->lost = error;
         return connection_fail(c, &error);
     }

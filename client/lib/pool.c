@@ -16,6 +16,7 @@
 struct hf_pool {
     char *address; /* owned; NULL: the default */
     char *database; /* likewise */
+    char *user, *password; /* owned; NULL: none */
     struct hf_pool_options options;
 
     pthread_mutex_t lock;
@@ -41,6 +42,23 @@ static bool pool_init(struct hf_pool *pool)
     return ok;
 }
 
+/* Texts that are used again later. False: out of memory. */
+static bool pool_keep(struct hf_pool *pool, const char *address)
+{
+    struct hf_open_options *o = &pool->options.open;
+    const char *user = o->user, *password = o->password, *database = o->database;
+
+    pool->address = address ? strdup(address) : NULL;
+    pool->user = user ? strdup(user) : NULL;
+    pool->password = password ? strdup(password) : NULL;
+    pool->database = database ? strdup(database) : NULL;
+    o->user = pool->user;
+    o->password = pool->password;
+    o->database = pool->database;
+    return (!address || pool->address) && (!user || pool->user) &&
+           (!password || pool->password) && (!database || pool->database);
+}
+
 struct hf_pool *hf_pool_open(const char *address, const struct hf_pool_options *options,
                              struct hf_error *error)
 {
@@ -58,12 +76,8 @@ struct hf_pool *hf_pool_open(const char *address, const struct hf_pool_options *
         pool->options.connections_max = POOL_CONNECTIONS_DEFAULT;
     if (pool->options.wait_ms == 0)
         pool->options.wait_ms = POOL_WAIT_DEFAULT_MS;
-    pool->address = address ? strdup(address) : NULL;
-    if (pool->options.open.database)
-        pool->options.open.database = pool->database = strdup(pool->options.open.database);
     pool->free = calloc(pool->options.connections_max, sizeof *pool->free);
-    if ((address && !pool->address) || !pool->free ||
-        (options && options->open.database && !pool->database))
+    if (!pool->free || !pool_keep(pool, address))
         error_set(error, HF_MEMORY, "out of memory for a pool");
     else
         pool->free[0] = hf_open(pool->address, &pool->options.open, error);
@@ -206,6 +220,10 @@ void hf_pool_close(struct hf_pool *pool)
     pthread_cond_destroy(&pool->changed);
     pthread_mutex_destroy(&pool->lock);
     free(pool->free);
+    if (pool->password)
+        scram_wipe(pool->password, strlen(pool->password));
+    free(pool->password);
+    free(pool->user);
     free(pool->address);
     free(pool->database);
     free(pool);

@@ -7,20 +7,22 @@
 #include "server/net/session_backup.h"
 #include "server/net/session_opener.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define CLIENT_SHOWN_BYTES 40 /* of what a client calls itself */
 #define INPUT_LEAST (16 * KIB)
-#define INPUT_AHEAD (256 * KIB)  /* what one turn may read beyond what is at work */
+#define INPUT_AHEAD (256 * KIB)  /* as ahead_bytes says */
 #define BUFFER_KEEP (64 * KIB)   /* memory that an empty buffer may keep */
 #define BUFFER_ACTIVE MIB        /* the same while there is plenty; it goes when it rests */
 #define WORK_NS UINT64_C(500000) /* and time of one, before the next one's turn */
 #define WORK_STEPS 64            /* requests of one connection before the next one's turn */
-#define KEEPALIVE_S 60
 #define STANDING_BYTES (4 * KIB) /* of a request that will be refused anyway */
+/* Before the login: of a message, and of what is read ahead. */
+#define STRANGER_BYTES (4 * KIB)
+#define STRANGER_ELEMENTS 16
+#define STRANGER_DEPTH 4
 
 static bool connection_is_sane(const struct connection *c)
 {
@@ -69,6 +71,12 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init((char *)to, to ? (unsigned)(c->input.room - c->input.used) : 0);
 }
 
+/* What one turn may read beyond what is at work. */
+static size_t ahead_bytes(const struct connection *c)
+{
+    return c->session.is_stranger ? STRANGER_BYTES : INPUT_AHEAD;
+}
+
 static void stop_reading(struct connection *c)
 {
     if (c->reading)
@@ -100,7 +108,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     } else {
         c->input.used += (size_t)n;
-        if (c->input.used - c->taken > INPUT_AHEAD)
+        if (c->input.used - c->taken > ahead_bytes(c))
             stop_reading(c); /* until the turn has looked at it */
     }
     session_ready(&c->session);
@@ -146,7 +154,12 @@ static void break_off_limit(struct connection *c, struct slice bytes, enum err e
     const struct options *o = &c->server->options;
     char why[160];
 
-    if (e == ERR_BAD_REQUEST)
+    if (e == ERR_TOO_LARGE && c->session.is_stranger)
+        snprintf(why, sizeof why,
+                 "message too large: before the login the limits are %u bytes, depth %u and %u "
+                 "elements",
+                 (unsigned)STRANGER_BYTES, STRANGER_DEPTH, STRANGER_ELEMENTS);
+    else if (e == ERR_BAD_REQUEST)
         snprintf(why, sizeof why, "invalid MessagePack: byte 0xc1");
     else
         snprintf(why, sizeof why,
@@ -163,13 +176,34 @@ static void turn_away(struct connection *c, const struct frame *frame)
     if (frame->kind == FRAME_REQUEST) {
         reply_put_refusal(
             &c->output, frame->msgid, ERR_OVERLOADED,
-            c->has_share ? "too many connections of this client (limit: client-connections)"
-                         : "too many connections (limit: connections); retry later");
+            !c->is_seated  ? "too many connections that have not logged in (limits: strangers, "
+                             "strangers-per-client); retry later"
+            : c->has_share ? "too many connections of this client (limit: client-connections)"
+                           : "too many connections (limit: connections); retry later");
         session_flush_later(&c->session);
     }
     c->taken = c->input.used;
     c->frame_begun_ms = 0;
     connection_drain(c);
+}
+
+/* Whether the message is one that may come before the login. */
+static bool is_for_strangers(const struct frame *frame)
+{
+    const struct method *m =
+        slice_is_none(frame->method) || !frame->method.size ? NULL : method_find(frame->method);
+
+    return m && (m->flags & METHOD_STRANGERS);
+}
+
+/* Nothing is kept or executed of it. */
+static void refuse_stranger(struct connection *c, const struct frame *frame)
+{
+    if (frame->kind != FRAME_REQUEST)
+        return;
+    reply_put_refusal(&c->output, frame->msgid, ERR_AUTH_REQUIRED,
+                      "log in first (login_begin)");
+    session_flush_later(&c->session);
 }
 
 static void take_request(struct connection *c, struct slice bytes, const struct frame *frame)
@@ -178,6 +212,8 @@ static void take_request(struct connection *c, struct slice bytes, const struct 
         break_off(c, bytes, frame->addressed, frame->msgid, ERR_BAD_REQUEST, frame->why);
     else if (c->seat == SEAT_STANDING)
         turn_away(c, frame);
+    else if (c->session.is_stranger && !is_for_strangers(frame))
+        refuse_stranger(c, frame);
     else if (!order_take(&c->session, frame))
         break_off(c, SLICE_NONE, false, 0, ERR_BAD_REQUEST,
                   "the msgid of a pending request was reused");
@@ -228,6 +264,7 @@ static bool take_frame(struct connection *c)
 {
     const struct options *o = &c->server->options;
     struct msgpack_limits limits = {o->frame_size, o->elements, (unsigned)o->depth};
+    bool is_stranger = c->session.is_stranger;
     struct slice bytes;
     struct frame frame;
     enum err e;
@@ -235,8 +272,10 @@ static bool take_frame(struct connection *c)
     if (c->taken == c->input.used)
         return false;
     bytes = slice_make(c->input.data + c->taken, c->input.used - c->taken);
+    if (is_stranger)
+        limits = (struct msgpack_limits){STRANGER_BYTES, STRANGER_ELEMENTS, STRANGER_DEPTH};
     e = msgpack_scan_feed(&c->scan, bytes.data, bytes.size, &limits);
-    if (e == ERR_TOO_LARGE && c->scan.over) {
+    if (e == ERR_TOO_LARGE && c->scan.over && !is_stranger) {
         c->is_over = !c->skipping;
         e = msgpack_scan_feed(&c->scan, bytes.data, bytes.size, &limits);
     }
@@ -326,7 +365,7 @@ void connection_flush(struct connection *c)
     uv_buf_t all = uv_buf_init((char *)c->output.data, (unsigned)c->output.used);
     int done;
 
-    if (c->state == CONNECTION_CLOSING || c->state == CONNECTION_SHUT)
+    if (c->state == CONNECTION_CLOSING || c->state == CONNECTION_SHUT || c->held_until_ms)
         return;
     if (c->output.failed) {
         connection_close(c, "out of memory");
@@ -401,7 +440,7 @@ static void settle(struct connection *c, bool more)
             net_buffer_trim(&c->input, BUFFER_KEEP);
     }
     if (c->state == CONNECTION_OPEN) {
-        if (c->session.member.stuck || (!c->cut && c->input.used - c->taken > INPUT_AHEAD))
+        if (c->session.member.stuck || (!c->cut && c->input.used - c->taken > ahead_bytes(c)))
             stop_reading(c);
         else
             start_reading(c);
@@ -422,6 +461,10 @@ bool connection_work(struct connection *c)
 
     if (c->state >= CONNECTION_SHUT)
         return false;
+    if (c->held_until_ms && !c->session.hang_up) {
+        stop_reading(c);
+        return false;
+    }
     c->rests = false;
     c->session.member.stuck = c->cut = false;
     for (; !c->session.hang_up; steps++) {
@@ -461,7 +504,28 @@ bool connection_work(struct connection *c)
 
 bool connection_is_admin(const struct connection *c)
 {
-    return c->is_admin;
+    const struct session *s = &c->session;
+
+    return s->is_trusted || (s->rights && s->rights->is_admin);
+}
+
+struct peer_key connection_peer_key(const struct connection *c)
+{
+    return c->peer_key;
+}
+
+struct slice connection_binding(const struct connection *c)
+{
+    (void)c;
+    return SLICE_NONE;
+}
+
+void connection_hold(struct connection *c, uint64_t ms)
+{
+    if (!ms)
+        return;
+    c->held_until_ms = server_now(c->server) + ms;
+    c->held_ms += ms;
 }
 
 struct slice connection_name(const struct connection *c)
@@ -483,46 +547,15 @@ void connection_rename(struct connection *c)
     text_name_set(&c->name, slice_make(name, client.size + peer.size));
 }
 
-static struct peer_key name_tcp(struct connection *c)
-{
-    struct sockaddr_storage address = {0};
-    int size = sizeof address;
-    char host[INET6_ADDRSTRLEN] = "?";
-    unsigned port = 0;
-
-    if (uv_tcp_getpeername(&c->uv.tcp, (struct sockaddr *)&address, &size) == 0) {
-        if (address.ss_family == AF_INET6) {
-            uv_ip6_name((struct sockaddr_in6 *)&address, host, sizeof host);
-            port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-        } else {
-            uv_ip4_name((struct sockaddr_in *)&address, host, sizeof host);
-            port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-        }
-    }
-    snprintf(c->peer, sizeof c->peer, address.ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", host,
-             port);
-    return peer_key_of_address((struct sockaddr *)&address);
-}
-
-static struct peer_key name_unix(struct connection *c)
-{
-    struct ucred peer = {0};
-    socklen_t size = sizeof peer;
-    uv_os_fd_t fd;
-
-    if (uv_fileno(&c->uv.handle, &fd) == 0)
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    snprintf(c->peer, sizeof c->peer, "unix:%d", (int)peer.pid);
-    c->is_admin = peer.pid && (peer.uid == 0 || peer.uid == geteuid());
-    return peer_key_of_user(peer.pid ? peer.uid : UINT32_MAX);
-}
-
 static void connection_free(struct connection *c)
 {
     struct server *server = c->server;
     enum seat seat = c->seat;
     struct peer *peer = c->peer_of;
 
+    if (peer && !c->is_seated)
+        peer->strangers--;
+    session_forget_user(&c->session);
     net_buffer_fini(&c->input);
     net_buffer_fini(&c->output);
     net_buffer_fini(&c->writing);
@@ -547,62 +580,6 @@ void connection_ended(struct connection *c)
         connection_free(c);
 }
 
-#define NO_SEAT "connection limit reached"
-#define NO_SHARE "connection limit of one client reached (client-connections)"
-
-static void on_closed_early(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-static void note_refused(struct server *server, const char *why)
-{
-    uint64_t now = server_now(server);
-    struct log_line line;
-
-    server->counters.refused++;
-    if (!server->refused_ms || now - server->refused_ms >= 10 * SECOND) {
-        server->refused_ms = now;
-        if (log_line_begin(&line, server->log, LOG_LEVEL_WARN, "connection_refused")) {
-            log_line_text(&line, "why", why);
-            log_line_number(&line, "open", seats_served(&server->seats));
-            log_line_number(&line, "refused", server->counters.refused);
-            log_line_end(&line);
-        }
-    }
-}
-
-/* Find it a seat. NULL: it may stay, perhaps only to be told that there is none; else why not. */
-static const char *seat_connection(struct connection *c, struct peer_key key)
-{
-    struct server *server = c->server;
-    const char *why;
-
-    c->peer_of = peers_enter(&server->peers, key);
-    if (!c->peer_of)
-        return "out of memory";
-    c->has_share = c->peer_of->connections > server->options.client_connections;
-    why = c->has_share ? NO_SHARE : NO_SEAT;
-    c->seat = seats_take(&server->seats, c->is_admin, c->has_share);
-    if (c->seat < SEAT_STANDING)
-        return NULL;
-    peers_leave(&server->peers, c->peer_of);
-    c->peer_of = NULL;
-    if (c->seat == SEAT_NONE)
-        return why;
-    note_refused(server, why);
-    return NULL;
-}
-
-/* One that cannot be served is taken and closed, so that the listener does not come again
- * for it. */
-static bool refuse(struct connection *c, const char *why)
-{
-    note_refused(c->server, why);
-    uv_close(&c->uv.handle, on_closed_early);
-    return true;
-}
-
 static uint64_t id_hash(uint64_t id)
 {
     return hash_pair(id, 0);
@@ -621,36 +598,13 @@ struct connection *connection_of_id(struct server *server, uint64_t id)
     return NULL;
 }
 
-bool connection_accept(struct server *server, uv_stream_t *listener, enum connection_kind kind)
+void connection_start(struct connection *c)
 {
+    struct server *server = c->server;
     struct log_line line;
-    struct connection *c = calloc(1, sizeof *c);
-    const char *why;
 
-    if (!c)
-        return false;
-    c->server = server;
-    if (kind == CONNECTION_TCP)
-        uv_tcp_init(server->reactor.loop, &c->uv.tcp);
-    else
-        uv_pipe_init(server->reactor.loop, &c->uv.pipe, 0);
-    c->uv.handle.data = c;
-    if (uv_accept(listener, &c->uv.stream))
-        return refuse(c, "accept failed");
-    if (server->state != SERVER_SERVING)
-        return refuse(c, "the server is shutting down");
-    if (kind == CONNECTION_TCP) {
-        uv_tcp_nodelay(&c->uv.tcp, 1);
-        uv_tcp_keepalive(&c->uv.tcp, 1, KEEPALIVE_S);
-        why = seat_connection(c, name_tcp(c));
-    } else {
-        why = seat_connection(c, name_unix(c));
-    }
-    if (why)
-        return refuse(c, why);
     c->opened_ms = server_now(server);
     msgpack_scan_init(&c->scan);
-    session_init(&c->session, server, c, &c->output);
     net_buffer_charge(&c->input, &c->session.account, ACCOUNT_INPUT);
     net_buffer_charge(&c->output, &c->session.account, ACCOUNT_OUTPUT);
     net_buffer_charge(&c->writing, &c->session.account, ACCOUNT_OUTPUT);
@@ -665,13 +619,13 @@ bool connection_accept(struct server *server, uv_stream_t *listener, enum connec
         log_line_end(&line);
     }
     start_reading(c);
-    return true;
 }
 
 void connection_drain(struct connection *c)
 {
     if (c->state != CONNECTION_OPEN)
         return;
+    c->held_until_ms = 0;
     stop_reading(c);
     connection_move(c, CONNECTION_DRAINING);
     session_ready(&c->session);
@@ -716,6 +670,16 @@ void connection_sweep(struct connection *c, uint64_t now_ms)
     if (c->seat == SEAT_STANDING && c->state == CONNECTION_OPEN &&
         now_ms - c->opened_ms > CONNECTION_STANDING_MS) {
         connection_close(c, NULL);
+        return;
+    }
+    if (c->held_until_ms && now_ms >= c->held_until_ms) {
+        c->held_until_ms = 0;
+        session_flush_later(&c->session);
+        session_ready(&c->session);
+    }
+    if (!c->is_seated && c->seat == SEAT_STRANGER && c->state == CONNECTION_OPEN &&
+        now_ms - c->opened_ms > o->login_time + c->held_ms) {
+        connection_close(c, "not logged in in time (login-time)");
         return;
     }
     if (c->write_busy) {

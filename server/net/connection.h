@@ -44,8 +44,12 @@ struct connection {
     enum seat seat;
     struct peer *peer_of; /* the client that it is a connection of; NULL: it is refused */
     bool has_share; /* refused: its client already has as many connections as one may have */
-    bool is_admin;      /* over the unix socket, as the server's user or root */
+    bool is_seated;     /* it has a seat of its own, not a stranger's */
+    bool is_remote;     /* it came where machines other than this one may */
     uint64_t opened_ms;
+    uint64_t held_until_ms; /* a login that waits: nothing is read or written before; 0: none */
+    uint64_t held_ms;       /* so long in all */
+    struct peer_key peer_key;
     uint64_t id;       /* told to operators; never used twice while the server runs */
     uint64_t begun_ms;
     char peer[64];
@@ -75,15 +79,18 @@ struct connection {
     struct hash_link in_ids; /* server.connection_ids */
 };
 
-enum connection_kind { CONNECTION_TCP, CONNECTION_UNIX };
-
-/* Accept from listener (uv_stream_t of the same kind), or refuse. false: there is no memory;
- * nothing was accepted, and libuv will not ask again. */
-bool connection_accept(struct server *server, uv_stream_t *listener, enum connection_kind kind);
+/* It has a seat: from now on it is one of the server's, and read from. */
+void connection_start(struct connection *c);
 
 /* NULL: none of that id is open. */
 struct connection *connection_of_id(struct server *server, uint64_t id);
 bool connection_is_admin(const struct connection *c);
+struct peer_key connection_peer_key(const struct connection *c);
+
+/* Neither read nor write for so long. */
+void connection_hold(struct connection *c, uint64_t ms);
+/* What binds a login to the TLS connection; none: it cannot be bound. */
+struct slice connection_binding(const struct connection *c);
 
 /* For logs and holds: "name@127.0.0.1:40000". */
 struct slice connection_name(const struct connection *c);

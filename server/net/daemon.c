@@ -172,9 +172,14 @@ static void bound_connections(struct server *server)
 {
     uint64_t asked = server->options.connections;
     uint64_t reserved = server->options.connections_reserved;
+    uint64_t strangers = server->options.strangers, most = asked + reserved + strangers;
+    uint64_t claimed = listener_claim_descriptors(most);
     struct log_line line;
 
-    seats_bound(&server->seats, asked, reserved, listener_claim_descriptors(asked + reserved));
+    /* Strangers have theirs only where there are enough. */
+    server->seats.strangers_max =
+        claimed < most ? (strangers < claimed / 8 ? strangers : claimed / 8) : strangers;
+    seats_bound(&server->seats, asked, reserved, claimed - server->seats.strangers_max);
     if (server->seats.clients_max < asked &&
         log_line_begin(&line, server->log, LOG_LEVEL_WARN, "few_descriptors")) {
         log_line_number(&line, "connections", server->seats.clients_max);
@@ -217,11 +222,19 @@ static enum err tables_init(struct server *server, struct os *os)
 
     if (e)
         return e;
-    e = plans_init(server, os);
+    os->ops->random(os, &server->logins.seed, sizeof server->logins.seed);
+    e = users_init(&server->users, os);
+    if (!e) {
+        e = plans_init(server, os);
+        if (e)
+            users_fini(&server->users);
+    }
     if (!e) {
         e = hash_table_init(&server->connection_ids, os);
-        if (e)
+        if (e) {
             plan_cache_fini(&server->plans);
+            users_fini(&server->users);
+        }
     }
     if (e)
         peers_fini(&server->peers);
@@ -232,6 +245,7 @@ static void tables_fini(struct server *server)
 {
     plan_cache_fini(&server->plans);
     hash_table_fini(&server->connection_ids);
+    users_fini(&server->users);
     peers_fini(&server->peers);
 }
 
@@ -285,6 +299,11 @@ enum err daemon_open(struct server *server, const struct daemon_ground *ground,
     e = wal_archive_open(&server->archive, options, &db_options, why);
     if (!e) {
         e = db_open(os_posix_table(posix), &db_options, &events, &server->db, &f);
+        if (!e) {
+            e = users_load(&server->users, server->db, &f);
+            if (e)
+                db_free(server->db, true);
+        }
         if (e)
             say_failure(&f, e, why);
     }

@@ -39,6 +39,9 @@ enum err execute_task(struct execution *w, void (*submit)(struct db *db, struct 
 execute execute_backup, execute_backup_read, execute_backup_close;
 /* status.c */
 execute execute_status;
+/* execute_user.c */
+execute execute_login_begin, execute_login_end, execute_create_user, execute_alter_user,
+    execute_drop_user, execute_users;
 /* execute_holds.c */
 execute execute_holds, execute_clients, execute_kill;
 

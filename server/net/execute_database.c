@@ -8,17 +8,30 @@
 #include "server/txn/opening.h"
 #include "server/txn/upgrade.h"
 
+/* Sums are over stores that a user may not know of: nil for those whose rights are limited. */
+static void put_sum(struct net_buffer *b, const char *name, uint64_t n, bool is_shown)
+{
+    put_word(b, name);
+    if (is_shown)
+        put_uint(b, n);
+    else
+        put_nil(b);
+}
+
 static void put_database(void *context, const struct database_info *info)
 {
     struct execution *w = context;
+    bool is_admin = session_is_admin(w->session);
 
+    if (!is_admin && !rights_see_database(w->session->rights, info->name))
+        return;
     w->index++;
     put_map(w->out, 4);
     put_word(w->out, "name");
     put_text(w->out, info->name);
     put_fact(w->out, "version", info->version);
-    put_fact(w->out, "stores", info->stores);
-    put_fact(w->out, "bytes", info->bytes);
+    put_sum(w->out, "stores", info->stores, is_admin);
+    put_sum(w->out, "bytes", info->bytes, is_admin);
 }
 
 /* What a turn has listed is kept for the next (METHOD_GOES_ON). */

@@ -139,12 +139,19 @@ static void put_waits_for(struct net_buffer *out, const struct lock *lock)
         put_uint(out, v.all[i]);
 }
 
+/* Others' transactions are the business of administrators. */
+static bool sees_hold(const struct execution *w, const struct db_hold_status *h)
+{
+    return session_is_admin(w->session) ||
+           (h->owner && session_sees(w->session, LIST_ENTRY(h->owner, struct session, usage)));
+}
+
 static void put_txn_hold(void *context, const struct db_hold_status *h)
 {
     struct execution *w = context;
     struct net_buffer *out = w->out;
 
-    if (!listing_add(w))
+    if (!sees_hold(w, h) || !listing_add(w))
         return;
     put_map(out, 16);
     put_word(out, "kind");
@@ -246,6 +253,8 @@ static size_t put_cursor_holds(struct execution *w, const struct connection *c)
 {
     size_t steps = 1;
 
+    if (!session_sees(w->session, &c->session))
+        return 1;
     LIST_EACH (link, &c->session.backups) {
         put_backup_hold(w, c, LIST_ENTRY(link, struct session_backup, in_session));
         steps++;
@@ -289,12 +298,12 @@ static size_t put_client(struct execution *w, const struct connection *c)
     uint64_t now_ms = server_now(c->server);
     struct net_buffer *out = w->out;
 
-    if (!listing_add(w))
+    if (!session_sees(w->session, s) || !listing_add(w))
         return 1;
     put_map(out, 14);
     put_fact(out, "id", c->id);
     put_optional_text(out, "database", session_database(s));
-    put_optional_text(out, "user", SLICE_NONE); /* this version has no users */
+    put_optional_text(out, "user", s->user ? user_name(s->user) : SLICE_NONE);
     put_optional_text(out, "address", slice_text(c->peer));
     put_optional_text(out, "client", s->client.size ? text_label_of(&s->client) : SLICE_NONE);
     put_fact(out, "requests", s->request_count);

@@ -84,6 +84,11 @@ static void put_limits(struct execution *w)
     facts_add(&f, "query_text_bytes", o->query_text);
     facts_add(&f, "query_memory_bytes", o->query_memory);
     facts_add(&f, "query_depth", QUERY_DEPTH_MAX);
+    facts_add(&f, "users", o->users_max);
+    facts_add(&f, "login_ms", o->login_time);
+    facts_add(&f, "login_delay_ms", o->login_delay);
+    facts_add(&f, "strangers", server->seats.strangers_max);
+    facts_add(&f, "client_strangers", o->strangers_per_client);
     facts_add(&f, "connections", server->seats.clients_max);
     facts_add(&f, "client_connections", o->client_connections);
     facts_add(&f, "requests_in_flight", o->requests_in_flight);
@@ -119,7 +124,8 @@ static void put_limits(struct execution *w)
 
 static const char *const features[] = {
     "run",        "serializable", "greatest-version", "durability-interval", "indexes",
-    "savepoints", "tokens",       "subscribe",        "databases",           "locks"};
+    "savepoints", "tokens",       "subscribe",        "databases",           "locks",
+    "login"};
 #define FEATURE_COUNT (sizeof features / sizeof features[0])
 
 /* What is open is of the database that the connection has now. */
@@ -143,6 +149,28 @@ static enum err hello_bind(struct execution *w, const struct hello *hello)
     return e;
 }
 
+/* Who has logged in; and by which mechanisms it has to be done, nil: it has not. */
+static void put_login(struct execution *w)
+{
+    const struct session *s = execution_session(w);
+    bool can_bind = connection_binding(s->connection).size > 0;
+
+    put_word(w->out, "user");
+    if (s->user)
+        put_text(w->out, user_name(s->user));
+    else
+        put_nil(w->out);
+    put_word(w->out, "login");
+    if (!s->is_stranger) {
+        put_nil(w->out);
+        return;
+    }
+    put_array(w->out, 1u + can_bind);
+    if (can_bind)
+        put_word(w->out, SCRAM_NAME_PLUS);
+    put_word(w->out, SCRAM_NAME);
+}
+
 enum err execute_hello(struct execution *w)
 {
     struct hello hello = {SLICE_NONE};
@@ -164,7 +192,8 @@ enum err execute_hello(struct execution *w)
     if (e)
         return e;
     connection_rename(execution_session(w)->connection);
-    put_map(w->out, 5);
+    put_map(w->out, 7);
+    put_login(w);
     put_word(w->out, "server");
     put_word(w->out, "holdfastd");
     put_word(w->out, "version");

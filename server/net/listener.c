@@ -2,11 +2,13 @@
 #include "server/net/listener.h"
 
 #include "server/base/assert.h"
-#include "server/net/connection.h"
+#include "server/net/accept.h"
 #include "server/net/log_line.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -28,7 +30,7 @@ struct listener {
         uv_pipe_t pipe;
     } uv;
     struct server *server;
-    enum connection_kind kind;
+    struct connection_ground ground;
     bool is_waiting; /* a connection that there was no memory for; libuv waits with it */
     char name[256];
     struct list_link in_all;
@@ -136,6 +138,44 @@ static bool read_addresses(const struct options *o, struct address *out, unsigne
     return true;
 }
 
+/* Permissions in octal. */
+static bool read_mode(const char *text, unsigned *mode)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 8);
+
+    *mode = (unsigned)n;
+    return *text >= '0' && *text <= '7' && *end == '\0' && n <= 0777;
+}
+
+/* A group by its name or number. */
+static bool read_group(const char *text, gid_t *group)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    const struct group *known = getgrnam(text);
+
+    *group = known ? known->gr_gid : (gid_t)n;
+    return known || (*text >= '0' && *text <= '9' && *end == '\0' && n < UINT32_MAX);
+}
+
+static bool check_socket(const struct options *o, struct option_conflict *conflict)
+{
+    unsigned mode;
+    gid_t group;
+
+    if (!read_mode(o->socket_mode, &mode))
+        return options_refuse(
+            conflict, OPTIONS("socket-mode"),
+            "socket-mode: \"%.40s\" is not a mode; expected octal digits such "
+            "as 0600, 0660 or 0666",
+            o->socket_mode);
+    if (o->socket_group[0] && !read_group(o->socket_group, &group))
+        return options_refuse(conflict, OPTIONS("socket-group"),
+                              "socket-group: unknown group \"%.100s\"", o->socket_group);
+    return true;
+}
+
 bool listener_check(const struct options *o, struct option_conflict *conflict)
 {
     struct address addresses[LISTEN_MAX];
@@ -148,7 +188,7 @@ bool listener_check(const struct options *o, struct option_conflict *conflict)
         return options_refuse(conflict, OPTIONS("socket"),
                               "socket: the path has %zu bytes; allowed: at most %zu",
                               strlen(o->socket), SOCKET_PATH_MAX);
-    return true;
+    return check_socket(o, conflict);
 }
 
 /* ---- sockets ---- */
@@ -191,7 +231,7 @@ static void on_connection(uv_stream_t *stream, int status)
     struct server *server = l->server;
 
     if (status == 0) {
-        l->is_waiting = !connection_accept(server, stream, l->kind);
+        l->is_waiting = !connection_accept(server, stream, &l->ground);
         return;
     }
     server->counters.refused++;
@@ -208,7 +248,7 @@ void listener_accept_again(struct server *server)
         struct listener *l = LIST_ENTRY(link, struct listener, in_all);
 
         if (l->is_waiting)
-            l->is_waiting = !connection_accept(server, &l->uv.stream, l->kind);
+            l->is_waiting = !connection_accept(server, &l->uv.stream, &l->ground);
     }
 }
 
@@ -219,7 +259,7 @@ static struct listener *listener_new(struct server *server, enum connection_kind
     if (!l)
         return NULL;
     l->server = server;
-    l->kind = kind;
+    l->ground.kind = kind;
     if (kind == CONNECTION_TCP)
         uv_tcp_init(server->reactor.loop, &l->uv.tcp);
     else
@@ -330,6 +370,18 @@ static bool make_way(const char *path, char *error)
     return true;
 }
 
+/* Who may connect to it; it is bound, for its owner alone so far, and nobody can connect yet. */
+static int open_to_group(const struct options *o, const char *path)
+{
+    unsigned mode;
+    gid_t group;
+
+    if (o->socket_group[0] &&
+        (!read_group(o->socket_group, &group) || chown(path, (uid_t)-1, group)))
+        return -errno;
+    return read_mode(o->socket_mode, &mode) && chmod(path, mode) == 0 ? 0 : -errno;
+}
+
 static bool open_unix(struct server *server, char *error)
 {
     const struct options *o = &server->options;
@@ -361,6 +413,8 @@ static bool open_unix(struct server *server, char *error)
     mask = umask(0177); /* mode 0600 from its first moment */
     e = uv_pipe_bind(&l->uv.pipe, path);
     umask(mask);
+    if (!e)
+        e = open_to_group(o, path);
     if (!e)
         e = uv_listen(&l->uv.stream, BACKLOG, on_connection);
     if (e) {
@@ -416,7 +470,7 @@ static bool open_passed_one(struct server *server, int fd, char *error)
     l = listener_new(server, at.ss_family == AF_UNIX ? CONNECTION_UNIX : CONNECTION_TCP);
     if (!l)
         return false;
-    if (l->kind == CONNECTION_UNIX) {
+    if (l->ground.kind == CONNECTION_UNIX) {
         snprintf(l->name, sizeof l->name, "%.100s", ((struct sockaddr_un *)&at)->sun_path);
         e = uv_pipe_open(&l->uv.pipe, fd);
     } else {
@@ -471,6 +525,6 @@ void listener_describe(const struct server *server, char *to, size_t room)
 
         if (used < room)
             used += (size_t)snprintf(to + used, room - used, "%s%s=%s", used ? " " : "",
-                                     l->kind == CONNECTION_TCP ? "tcp" : "unix", l->name);
+                                     l->ground.kind == CONNECTION_TCP ? "tcp" : "unix", l->name);
     }
 }

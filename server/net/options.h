@@ -44,8 +44,25 @@ enum option_type {
     X(TEXT, socket, "socket", "", 0, 0, NULL, false,                                           \
       "path of the Unix socket; empty: holdfast.sock in the data directory; none: no Unix "    \
       "socket")                                                                                \
+    X(TEXT, socket_mode, "socket-mode", "0600", 0, 0, NULL, false,                             \
+      "permissions of the Unix socket, in octal: who may connect to it")                       \
+    X(TEXT, socket_group, "socket-group", "", 0, 0, NULL, false,                               \
+      "group of the Unix socket, by name or number; empty: that of the server")                \
     X(BOOL, insecure_listen, "insecure-listen", "no", 0, 0, NULL, false,                       \
-      "allow addresses other than loopback; clients are not authenticated")                    \
+      "allow addresses other than loopback without TLS; while there are no users, clients "    \
+      "are "                                                                                   \
+      "not authenticated there")                                                               \
+    X(COUNT, users_max, "users-max", "10000", 1, 1000000, NULL, true,                          \
+      "maximum number of users")                                                               \
+    X(DURATION, login_time, "login-time", "5s", 100, HOUR, NULL, true,                         \
+      "maximum time from connecting to having logged in, the TLS handshake included")          \
+    X(DURATION, login_delay, "login-delay", "500ms", 0, 60 * SECOND, NULL, true,               \
+      "delay of a login after five failures within 10 s from the same address, multiplied by " \
+      "1 to 8 as there are more; 0 disables it")                                               \
+    X(COUNT, strangers, "strangers", "128", 1, 65535, NULL, true,                              \
+      "maximum number of connections that have not logged in yet")                             \
+    X(COUNT, strangers_per_client, "strangers-per-client", "16", 1, 65535, NULL, true,         \
+      "the same of one client, as in client-connections")                                      \
     X(BYTES, stage_size, "stage-size", "64MiB", 64 * KIB, 64 * GIB, NULL, false,               \
       "size at which the open stage (memtable) is sealed and a new one is opened")             \
     X(BYTES, staged_max, "staged-max", "512MiB", MIB, 1024 * GIB, NULL, false,                 \

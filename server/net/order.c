@@ -449,6 +449,7 @@ static void start(struct request *r)
     r->op.usage = &s->usage;
     if (s->database)
         op_use_database(&r->op, s->database);
+    r->op.guard = session_guard(s);
     if (!strand && r->method && (r->method->flags & METHOD_TAKES_T) && r->call.t && !r->bad) {
         r->bad = true;
         failure_set(&r->op.failure, ERR_NO_TXN, "no open transaction has handle %" PRIu32,

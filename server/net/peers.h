@@ -20,6 +20,7 @@ struct peer_key {
 struct peer { /* one that has connections open */
     struct peer_key key;
     size_t connections;
+    size_t strangers; /* of them, that have not logged in */
     struct hash_link in_peers;
 };
 

@@ -47,7 +47,7 @@ static void push_doomed(struct strand *strand)
 {
     struct session *s = strand->session;
     const struct failure *why = txn_failure(strand->txn);
-    struct reply_error error = {.error = why->error, .why = why};
+    struct reply_error error = {.error = why->error, .why = why, .guard = session_guard(s)};
 
     strand->is_pushed = true;
     if (!push_begin(s, PUSH_DOOMED, "$doomed"))

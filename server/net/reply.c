@@ -11,6 +11,56 @@ static const char *name_of_index(const struct reply_error *error)
     return error->has_index ? "index_name" : "index";
 }
 
+static unsigned rights_on_store(const struct reply_error *error)
+{
+    const struct guard *g = error->guard;
+
+    return g ? g->rights(g, NULL, text_name_of(&error->why->store)) : GUARD_READ;
+}
+
+/* Whether the failure tells of what others have done in a store that the client may not read, or
+ * in words that others have chosen: it is told that something was, and no more. */
+static bool is_veiled(const struct reply_error *error)
+{
+    const struct failure *f = error->why;
+
+    return error->guard &&
+           (f->error == ERR_CONFLICT ||
+            (f->error == ERR_NOT_UNIQUE && !(rights_on_store(error) & GUARD_READ)));
+}
+
+/* The same conflict, without the label of the winner; where the store cannot be read without the
+ * key, and where it cannot be seen without its name. */
+static void put_veiled_conflict(struct net_buffer *b, const struct reply_error *error)
+{
+    const struct failure *f = error->why;
+    unsigned rights = rights_on_store(error);
+
+    put_word(b, "kind");
+    put_word(b, conflict_kind_name(f->conflict));
+    put_word(b, "store");
+    if (rights)
+        put_text(b, text_name_of(&f->store));
+    else
+        put_nil(b);
+    put_word(b, "key");
+    put_value(b, rights & GUARD_READ ? f->key : SLICE_NONE);
+    put_word(b, "winner");
+    put_map(b, 3);
+    put_fact(b, "version", f->winner_version);
+    put_word(b, "commit");
+    if (f->winner_commit)
+        put_uint(b, f->winner_commit);
+    else
+        put_nil(b);
+    put_word(b, "label");
+    put_nil(b);
+    if (slice_is_none(f->wrote))
+        return;
+    put_word(b, "wrote");
+    put_value(b, f->wrote);
+}
+
 static void put_conflict(struct net_buffer *b, const struct reply_error *error)
 {
     const struct failure *f = error->why;
@@ -94,22 +144,25 @@ static void put_details(struct net_buffer *b, const struct reply_error *error)
 {
     const struct failure *f = error->why;
     bool nested = f->error != error->error;
+    bool veiled = is_veiled(error);
     bool conflict = !nested && f->conflict != CONFLICT_NONE;
-    bool file = !nested && f->file[0];
+    bool file = !nested && f->file[0] && !error->guard;
     bool retry = !nested && error->error == ERR_OVERLOADED;
-    bool has_facts = !nested && !conflict;
+    bool has_facts = !nested && !conflict && !veiled;
     uint32_t facts = has_facts ? count_facts(f) : 0;
 
-    facts += nested + 4 * conflict + (conflict && f->wrote.data) + (conflict && f->index.data) +
-             2 * file + retry + error->has_index;
+    facts += nested + 4 * conflict + (conflict && f->wrote.data) +
+             (conflict && !veiled && f->index.data) + 2 * file + retry + error->has_index;
     put_map(b, facts);
     if (nested) {
-        struct reply_error first = {.error = f->error, .why = f};
+        struct reply_error first = {.error = f->error, .why = f, .guard = error->guard};
 
         put_word(b, "error");
         reply_put_error(b, &first);
     }
-    if (conflict)
+    if (conflict && veiled)
+        put_veiled_conflict(b, error);
+    else if (conflict)
         put_conflict(b, error);
     if (has_facts)
         put_facts(b, error);
@@ -128,7 +181,8 @@ void reply_put_error(struct net_buffer *b, const struct reply_error *error)
 {
     const struct failure *f = error->why;
     bool nested = f->error != error->error;
-    const char *text = !nested && f->text[0] ? f->text : err_message(error->error);
+    bool has_text = !nested && f->text[0] && !is_veiled(error);
+    const char *text = has_text ? f->text : err_message(error->error);
 
     put_map(b, 7);
     put_word(b, "code");

@@ -6,6 +6,7 @@
 
 #include "server/base/failure.h"
 #include "server/net/net_buffer.h"
+#include "server/txn/guard.h"
 
 struct reply_error {
     enum err error; /* what is told */
@@ -14,6 +15,9 @@ struct reply_error {
     bool has_index; /* of `run` */
     uint32_t index;
     bool maybe_committed;
+    /* Of a client whose rights are limited: what it may not see is not in the answer. NULL: it may
+     * see everything. */
+    const struct guard *guard;
 };
 
 /* {code, name, message, class, retryable, maybe_committed, details} */

@@ -300,6 +300,7 @@ void request_reply_error(struct request *r, enum err e)
         .has_index = r->has_index,
         .index = r->error_index,
         .maybe_committed = r->commits && r->commit,
+        .guard = session_guard(r->session),
     };
 
     if (!r->failed_txn && r->op.failure.error != e) { /* nobody said more than the code */

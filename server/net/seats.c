@@ -37,6 +37,19 @@ enum seat seats_take(struct seats *s, bool is_admin, bool has_share)
     return seat;
 }
 
+enum seat seats_take_stranger(struct seats *s, bool has_share)
+{
+    enum seat seat = SEAT_NONE;
+
+    if (!has_share && s->taken[SEAT_STRANGER] < s->strangers_max)
+        seat = SEAT_STRANGER;
+    else if (s->taken[SEAT_STANDING] < standing_max(s))
+        seat = SEAT_STANDING;
+    if (seat != SEAT_NONE)
+        s->taken[seat]++;
+    return seat;
+}
+
 void seats_leave(struct seats *s, enum seat seat)
 {
     ASSERT(seat < SEAT_NONE && s->taken[seat] > 0);

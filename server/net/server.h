@@ -13,12 +13,14 @@
 #include "server/base/failure.h"
 #include "server/base/list_walk.h"
 #include "server/net/account.h"
+#include "server/net/logins.h"
 #include "server/net/options.h"
 #include "server/net/peers.h"
 #include "server/net/pool.h"
 #include "server/net/reactor.h"
 #include "server/net/seats.h"
 #include "server/net/turn_clock.h"
+#include "server/net/users.h"
 #include "server/net/wal_archive.h"
 #include "server/os/os_uv.h"
 #include "server/query/plan_cache.h"
@@ -68,6 +70,8 @@ struct server {
     struct seats seats;
     struct plan_cache plans; /* of queries, for all clients */
     struct peers peers;
+    struct users users;
+    struct logins logins;
     struct list_link pushes; /* strand.in_pushes: to be looked at when the turn ends */
     struct list_link opener_pushes; /* session_opener.in_pushes */
     struct list_link blocked;       /* request.in_blocked: upgrades and drops, to be told so */

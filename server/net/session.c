@@ -4,6 +4,17 @@
 #include "server/txn/database.h"
 #include "server/txn/db.h"
 
+#include <stdlib.h>
+
+static unsigned rights_of_session(const struct guard *g, const struct op *op,
+                                  struct slice store)
+{
+    const struct session *s = LIST_ENTRY(g, struct session, guard);
+    struct slice database = op ? database_name(op_database(op)) : session_database(s);
+
+    return s->rights ? rights_on(s->rights, database, store) : 0;
+}
+
 void session_init(struct session *s, struct server *server, struct connection *connection,
                   struct net_buffer *out)
 {
@@ -25,6 +36,28 @@ void session_init(struct session *s, struct server *server, struct connection *c
     list_init(&s->cursor_list);
     list_init(&s->backups);
     list_init(&s->in_warned);
+    s->guard.rights = rights_of_session;
+}
+
+void session_log_in(struct session *s, struct user *user)
+{
+    session_forget_user(s);
+    s->user = user_ref(user);
+    s->rights = &user->facts.rights;
+    s->is_stranger = s->is_trusted = false;
+}
+
+void session_forget_user(struct session *s)
+{
+    if (s->login) {
+        user_unref(s->login->user);
+        scram_wipe(s->login, sizeof *s->login);
+        free(s->login);
+    }
+    user_unref(s->user);
+    s->login = NULL;
+    s->user = NULL;
+    s->rights = NULL;
 }
 
 void session_ready(struct session *s)

@@ -16,6 +16,13 @@
 struct connection;
 struct request;
 
+/* What a client says of itself while it logs in. */
+struct login {
+    struct scram scram;
+    struct scram_verifier verifier;
+    struct user *user; /* a reference; NULL: there is none of that name */
+};
+
 struct session {
     struct server *server;          /* borrowed */
     struct connection *connection;  /* borrowed: for the methods, which stand above it */
@@ -55,12 +62,40 @@ struct session {
     unsigned warned;             /* of which limits of the server, by kind */
     uint64_t pushes_left_out;    /* since it did not read */
     struct list_link in_warned;  /* server.warned */
+    /* Who it is. */
+    bool is_stranger;           /* it has to log in before anything else */
+    bool is_trusted;            /* over the Unix socket, as the server's user or root */
+    struct login *login;        /* owned; NULL: none has been begun */
+    struct user *user;          /* a reference; NULL: nobody has logged in */
+    const struct rights *rights; /* of the user; NULL: everything is allowed */
+    struct guard guard;         /* lent to its requests, by which they ask for rights */
     struct text_label client; /* what `hello` called it; size 0: unsaid */
     struct database *database; /* that `hello` bound it to, in use; NULL: "main" */
 };
 
 void session_init(struct session *s, struct server *server, struct connection *connection,
                   struct net_buffer *out);
+
+/* Whether it may do whatever an administrator may. */
+static inline bool session_is_admin(const struct session *s)
+{
+    return !s->is_stranger && (!s->rights || s->rights->is_admin);
+}
+/* What its requests are checked by; NULL: it may do anything. */
+static inline const struct guard *session_guard(const struct session *s)
+{
+    return s->rights && !s->rights->is_admin ? &s->guard : NULL;
+}
+/* Whether it may know of what another one does. */
+static inline bool session_sees(const struct session *s, const struct session *other)
+{
+    return session_is_admin(s) || (s->user && s->user == other->user);
+}
+
+/* From now on it is the user; takes no reference. */
+void session_log_in(struct session *s, struct user *user);
+/* Nobody is logged in any more, and no login has been begun. */
+void session_forget_user(struct session *s);
 
 /* It gets a share of the next turn; it has output. */
 void session_ready(struct session *s);

@@ -106,7 +106,10 @@ static void put_connections(struct net_buffer *b, const struct server *server)
     const struct account *account = &server->account;
 
     put_word(b, "connections");
-    put_map(b, 10);
+    put_map(b, 13);
+    put_fact(b, "strangers", server->seats.taken[SEAT_STRANGER]);
+    put_fact(b, "logins", server->logins.done);
+    put_fact(b, "logins_failed", server->logins.failed);
     put_fact(b, "open", seats_served(&server->seats));
     put_fact(b, "reserved", server->seats.reserved_max);
     put_fact(b, "accepted", server->counters.accepted);
@@ -243,6 +246,19 @@ static void put_plans(struct net_buffer *b, const struct plan_cache *plans)
     put_fact(b, "misses", plans->missed);
 }
 
+/* What everybody may know. */
+static void put_server(struct net_buffer *b, const struct server *server, bool is_admin)
+{
+    put_health(b, server->db);
+    put_word(b, "server");
+    put_map(b, 2u + is_admin);
+    put_word(b, "version");
+    put_word(b, SERVER_VERSION);
+    if (is_admin)
+        put_fact(b, "pid", (uint64_t)server->pid);
+    put_fact(b, "uptime_ms", server_now(server) - server->started_ms);
+}
+
 enum err execute_status(struct execution *w)
 {
     struct server *server = execution_session(w)->server;
@@ -251,16 +267,15 @@ enum err execute_status(struct execution *w)
     struct db_status s;
     size_t place;
 
+    if (!session_is_admin(w->session)) {
+        put_map(b, 2);
+        put_server(b, server, false);
+        return ERR_OK;
+    }
     memset(&s, 0, sizeof s);
     db_status(server->db, &s);
     put_map(b, 17);
-    put_health(b, server->db);
-    put_word(b, "server");
-    put_map(b, 3);
-    put_word(b, "version");
-    put_word(b, SERVER_VERSION);
-    put_fact(b, "pid", (uint64_t)server->pid);
-    put_fact(b, "uptime_ms", server_now(server) - server->started_ms);
+    put_server(b, server, true);
     put_word(b, "stages");
     place = put_array_later(b);
     db_each_stage(server->db, put_stage, &l);

@@ -16,6 +16,7 @@ struct strand *strand_new(struct session *s)
     strand->session = s;
     account_add(&s->account, ACCOUNT_HANDLES, sizeof *strand);
     strand->users = 1;
+    strand->cuts = s->user ? s->user->cuts : 0;
     list_init(&strand->queue);
     list_init(&strand->answers);
     list_init(&strand->cursors);

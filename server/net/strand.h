@@ -38,6 +38,7 @@ struct strand {
     bool push_may_go; /* what doomed it cannot be taken back */
     bool is_pushed;   /* its owner has been sent that it is doomed */
     unsigned warned;  /* of which limits, by kind */
+    uint64_t cuts; /* of its user (users.h) when it was begun */
     struct list_link in_session;
 };
 

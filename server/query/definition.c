@@ -3,6 +3,7 @@
 
 #include "server/query/definition_where.h"
 #include "server/query/parse.h"
+#include "server/txn/guard.h"
 #include "server/txn/indexes.h"
 #include "server/txn/stores.h"
 
@@ -157,6 +158,10 @@ enum err definition_run(struct op *op, struct txn *t, const struct ast_statement
     w.to = arena_alloc(arena, w.room);
     if (!w.to)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for the query");
+    e = s->verb == AST_CREATE_STORE ? guard_check_new(op, s->store)
+                                    : guard_check(op, s->store, GUARD_SCHEMA);
+    if (e)
+        return query_set_place(&op->failure, e, text, s->store_place), e;
     switch (s->verb) {
     case AST_CREATE_STORE: e = create_store(op, t, s, text, &w); break;
     case AST_DROP_STORE: e = store_drop(op, t, s->store); break;

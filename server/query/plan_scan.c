@@ -14,11 +14,12 @@
 #include "server/query/parse.h"
 #include "server/storage/index_definition.h"
 #include "server/txn/cursor.h"
+#include "server/txn/guard.h"
 
 #include <string.h>
 
 /* Who uses the plan again finds it again, too. */
-static void note_store(struct binder *b, struct slice name, struct schema *schema)
+static void note_store(struct binder *b, const struct plan_claim *claim, struct schema *schema)
 {
     struct plan *p = b->plan;
     uint32_t room = 2 * p->store_room + 4;
@@ -33,22 +34,27 @@ static void note_store(struct binder *b, struct slice name, struct schema *schem
         p->stores = grown;
         p->store_room = room;
     }
-    p->stores[p->store_count++] = (struct plan_store){name, schema};
+    p->stores[p->store_count++] = (struct plan_store){claim->name, schema, claim->rights};
 }
 
-void plan_find_store(struct binder *b, struct slice name, uint32_t place, struct schema **out)
+void plan_find_store(struct binder *b, const struct plan_claim *claim, struct schema **out)
 {
+    struct slice name = claim->name;
+    uint32_t place = claim->place;
+
     if (b->e)
         return;
     if (name.size < 1 || name.size > TEXT_NAME_BYTES_MAX) {
         bind_refuse(b, place, "the name of a store has 1 to 255 bytes");
         return;
     }
-    b->e = cursor_find_store(b->op, b->anchor, name, out);
+    b->e = guard_check(b->op, name, claim->rights);
+    if (!b->e)
+        b->e = cursor_find_store(b->op, b->anchor, name, out);
     if (b->e)
         query_set_place(&b->op->failure, b->e, b->plan->text, place);
     else
-        note_store(b, name, *out);
+        note_store(b, claim, *out);
 }
 
 /* ---- the keys that there are ---- */

@@ -6,8 +6,14 @@
 
 #include "server/query/bind.h"
 
-/* The store of that name as the anchor sees it. */
-void plan_find_store(struct binder *b, struct slice name, uint32_t place, struct schema **out);
+struct plan_claim { /* as a statement names it */
+    struct slice name;
+    uint32_t place;
+    unsigned rights; /* that the statement needs on it (guard.h) */
+};
+
+/* The store of that name as the anchor sees it. ERR_NO_STORE, ERR_FORBIDDEN. */
+void plan_find_store(struct binder *b, const struct plan_claim *claim, struct schema **out);
 
 /* Note the ways to read the records of the scan for which the conditions hold. Each condition is
  * still to be tested: bounds never leave out a record for which all hold. */

@@ -14,6 +14,7 @@
 #include "server/query/plan_hash.h"
 #include "server/query/plan_memo.h"
 #include "server/query/plan_order.h"
+#include "server/txn/guard.h"
 
 #include <stdio.h>
 
@@ -127,7 +128,7 @@ static struct step *source_store(struct from *f, const struct ast *a, struct bin
         s->scan = bind_alloc(f->b, sizeof *s->scan);
     if (f->b->e)
         return NULL;
-    plan_find_store(f->b, a->text, a->place, &s->scan->store);
+    plan_find_store(f->b, &(struct plan_claim){a->text, a->place, GUARD_READ}, &s->scan->store);
     out->is_store = true;
     out->key_slot = bind_slots(f->b, 1);
     out->scan = s;

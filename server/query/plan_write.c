@@ -4,6 +4,7 @@
 #include "server/query/parse.h"
 #include "server/query/plan_scan.h"
 #include "server/query/plan_select.h"
+#include "server/txn/guard.h"
 
 /* The record that is written, as `returning` and `set` name it. */
 static struct bind_scope *scope_of_target(struct binder *b, const struct ast_statement *s)
@@ -32,6 +33,8 @@ static struct bind_scope *plan_target(struct binder *b, const struct ast_stateme
     struct ast *from = bind_alloc(b, sizeof *from);
     struct step *scan;
 
+    plan_find_store(b, &(struct plan_claim){s->store, s->store_place, GUARD_READ | GUARD_WRITE},
+                    &b->plan->target);
     if (b->e)
         return NULL;
     from->kind = AST_SOURCE;
@@ -137,7 +140,7 @@ static void plan_insert(struct binder *b, const struct ast_statement *s)
     struct bind_rows rows = {0};
     struct step *derived;
 
-    plan_find_store(b, s->store, s->store_place, &p->target);
+    plan_find_store(b, &(struct plan_claim){s->store, s->store_place, GUARD_WRITE}, &p->target);
     if (!s->select) {
         p->is_direct = true;
         plan_values(b, s);

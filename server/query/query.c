@@ -12,6 +12,7 @@
 #include "server/query/writer.h"
 #include "server/txn/auto.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/guard.h"
 #include "server/txn/statement.h"
 
 #include <inttypes.h>
@@ -118,9 +119,11 @@ static enum err query_is_as_seen(struct query *q, struct op *op, bool *is_same)
     *is_same = q->prepared->is_planned;
     for (uint32_t i = 0; i < p->store_count && *is_same; i++) {
         struct schema *seen;
-        enum err e = cursor_find_store(op, q->anchor, p->stores[i].name, &seen);
+        enum err e = guard_check(op, p->stores[i].name, p->stores[i].rights);
 
-        if (e == ERR_NO_STORE)
+        if (!e)
+            e = cursor_find_store(op, q->anchor, p->stores[i].name, &seen);
+        if (e == ERR_NO_STORE || e == ERR_FORBIDDEN) /* planning it anew says so, and where */
             failure_clear(&op->failure);
         else if (e)
             return e;

@@ -145,6 +145,7 @@ struct plan_parameter { /* EXPR_PARAMETER by its number */
 struct plan_store { /* that the plan reads or writes */
     struct slice name;
     struct schema *schema; /* borrowed, as the anchor of the plan has seen it */
+    unsigned rights;       /* that the statement needs on it (guard.h) */
 };
 
 struct plan {

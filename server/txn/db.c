@@ -203,7 +203,7 @@ static void db_load_tree(void *context, uint32_t store, const struct tree_facts 
 
     if (!load->result && store == CATALOGUE_STORE && facts->counter > 0)
         load->result = catalogue_note_tree(&load->db->catalogue, (uint32_t)facts->counter, 0);
-    else if (!load->result && store != TOKENS_STORE)
+    else if (!load->result && store != TOKENS_STORE && store != VAULT_STORE)
         load->result = catalogue_note_tree(&load->db->catalogue, store, facts->counter);
 }
 
@@ -225,6 +225,8 @@ static enum err db_open_primary(struct db *db, struct failure *f)
     e = recovery_load_catalogue(db, f);
     if (!e)
         e = recovery_load_tokens(db, f);
+    if (!e)
+        e = recovery_load_vault(db, f);
     primary_read_blocking(db->primary, false);
     if (!e) {
         primary_on_bad_copy(db->primary, db_on_bad_copy, db);
@@ -331,7 +333,8 @@ enum err db_open(struct os *os, const struct db_options *options,
     if (!e && (amalgamate_init(db) || intents_init(&db->intents, os, db->hash_seed) ||
                written_init(db) || reads_init(db) || hash_table_init(&db->killable, os) ||
                catalogue_init(&db->catalogue, os, db->hash_seed) ||
-               tokens_init(&db->tokens, os, db->hash_seed)))
+               tokens_init(&db->tokens, os, db->hash_seed) ||
+               vault_init(&db->vault, os, db->hash_seed)))
         e = failure_set(f, ERR_NOMEM, "out of memory for the database");
     db->tokens.max = options->tokens_max;
     db->tokens.keep_ms = options->tokens_ms;
@@ -511,6 +514,7 @@ void db_free(struct db *db, bool abandon)
     catalogue_fini(&db->catalogue);
     tokens_fini(&db->tokens);
     backups_fini(&db->backups);
+    vault_fini(&db->vault);
     if (db->wal)
         wal_close(db->wal, abandon || db->log_failed);
     if (db->primary)

@@ -82,6 +82,7 @@ struct db_hold_status {
     uint64_t version, snapshot;
     struct slice database;
     struct slice label, client; /* borrowed inside the callback; may be none */
+    const struct usage *owner;  /* as in txn_options; NULL: nobody's */
     uint64_t age_ms, idle_ms;
     uint64_t bytes; /* written by it */
     uint64_t reads; /* bytes that keep what it has read */

@@ -42,6 +42,7 @@
 #include "server/txn/replies.h"
 #include "server/txn/snapshots.h"
 #include "server/txn/tokens.h"
+#include "server/txn/vault.h"
 #include "server/txn/txn_pool.h"
 #include "server/txn/txn_struct.h"
 
@@ -152,6 +153,7 @@ struct db {
     struct catalogue catalogue;
     struct openings openings;
     struct tokens tokens;     /* of commits, and fenced */
+    struct vault vault;       /* rows of the server's own */
     uint64_t tokens_retry_ms; /* forgotten ones are not deleted before */
     struct stamp *undurable_first, *undurable_last;
 

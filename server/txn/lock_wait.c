@@ -1,3 +1,4 @@
+#include "server/txn/guard.h"
 #include "server/txn/lock_wait.h"
 
 #include "proto/msgpack.h"
@@ -6,6 +7,7 @@
 #include "server/txn/conflict.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
+#include "server/txn/guard.h"
 #include "server/txn/lock_option.h"
 #include "server/txn/lock_request.h"
 #include "server/txn/losers.h"
@@ -123,6 +125,34 @@ static void keep_text(struct text_label *to, struct slice *text)
     *text = text_label_of(to);
 }
 
+/* Who locks a store keeps others from it: that takes a right on its name, whether there is such a
+ * store or not. The whole of a database is for those who may do anything in it. */
+static enum err check_rights(struct op *op, const struct lock_option *option)
+{
+    static const unsigned needed[] = {
+        [LOCK_SHARED] = GUARD_READ, [LOCK_EXCLUSIVE] = GUARD_WRITE};
+    struct slice name;
+    uint32_t count;
+    enum err e = ERR_OK;
+
+    if (!op->guard)
+        return ERR_OK;
+    if (option->is_whole)
+        return op->guard->rights(op->guard, op, SLICE_NONE) & GUARD_WRITE
+                   ? ERR_OK
+                   : failure_set(&op->failure, ERR_FORBIDDEN,
+                                 "permission denied: write on every store of the database");
+    for (unsigned mode = 0; mode < LOCK_MODES; mode++) {
+        struct msgpack_cursor at = msgpack_open(option->names[mode]);
+
+        if (slice_is_none(option->names[mode]) || msgpack_read_array(&at, &count))
+            continue;
+        for (; count && !e && msgpack_read_text(&at, &name) == ERR_OK; count--)
+            e = guard_check_name(op, name, needed[mode]);
+    }
+    return e;
+}
+
 static enum err begin_ask(struct op *op, const struct txn_options *options)
 {
     struct lock_option option;
@@ -131,7 +161,8 @@ static enum err begin_ask(struct op *op, const struct txn_options *options)
 
     ASSERT(!op->lock && !op->own);
     e = lock_option_read(options->lock, &option, &op->failure);
-
+    if (!e)
+        e = check_rights(op, &option);
     if (e)
         return e;
     if (options->read_only && (option.is_whole || option.counts[LOCK_EXCLUSIVE]))

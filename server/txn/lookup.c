@@ -5,6 +5,7 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
+#include "server/txn/guard.h"
 #include "server/txn/reads.h"
 #include "server/txn/snapshot.h"
 #include "server/txn/txn_struct.h"
@@ -43,7 +44,7 @@ static struct slice catalogue_near(const struct op *op, uint64_t commit, struct 
             edits = text_distance(name, other);
             /* the very name is one that the transaction has dropped */
             if (!edits || edits > least || edits >= name.size || edits > NEAR_EDITS_MAX ||
-                (edits == least && slice_compare(other, best) > 0))
+                (edits == least && slice_compare(other, best) > 0) || !guard_sees(op, other))
                 continue;
             least = edits;
             best = other;
@@ -85,7 +86,7 @@ static struct schema *schema_seen(struct op *op, struct txn *t, uint64_t commit,
 enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct slice name,
                         struct schema **out)
 {
-    *out = schema_seen(op, t, commit, name);
+    *out = guard_sees(op, name) ? schema_seen(op, t, commit, name) : NULL;
     return *out ? ERR_OK : catalogue_no_store(op, commit, name);
 }
 

@@ -20,6 +20,7 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->durability = DURABILITY_SYNC;
     op->database = NULL;
     op->usage = NULL;
+    op->guard = NULL;
     op->decided = (struct decided){0, 0};
     failure_init(&op->failure);
     op->committed = 0;

@@ -26,6 +26,7 @@ struct cursor;
 struct database;
 struct database_list;
 struct db;
+struct guard;
 struct lock_request;
 struct msgpack_check;
 struct schema;
@@ -50,6 +51,8 @@ struct op {
     enum durability durability; /* in: of an autocommit write */
     struct database *database; /* op_use_database; NULL: "main" */
     struct usage *usage; /* in: what its own transaction takes is counted here, too; or NULL */
+    const struct guard
+        *guard;             /* in: what it may do with which stores (guard.h); NULL: anything */
     struct decided decided; /* out: gathers */
     struct failure failure; /* out: of the last call that failed */
     uint64_t committed; /* out: number of the commit that an autocommit write made; 0: none */

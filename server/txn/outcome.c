@@ -76,12 +76,13 @@ static enum err delete_forgotten(struct op *op, struct txn *t, uint64_t count)
     ASSERT(count <= t->db->tokens.forgotten && t->is_autocommit);
     for (uint64_t i = 0; i < count && !e; i++) {
         bytes_put_be64(key, tokens_forgotten(&t->db->tokens, i)->commit);
-        e = write_token(op, t, slice_make(key, sizeof key), SLICE_NONE);
+        e = write_hidden(op, t, TOKENS_STORE, slice_make(key, sizeof key), SLICE_NONE);
     }
     memset(key, 0, sizeof key);
     token_encode_horizon(t->db->tokens.horizon, value);
     return e ? e
-             : write_token(op, t, slice_make(key, sizeof key), slice_make(value, sizeof value));
+             : write_hidden(op, t, TOKENS_STORE, slice_make(key, sizeof key),
+                            slice_make(value, sizeof value));
 }
 
 static enum err outcome_delete(struct db *db, uint64_t count)

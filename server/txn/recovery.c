@@ -212,6 +212,20 @@ static enum err recovery_token(struct db *db, struct slice key, struct slice val
              : ERR_OK;
 }
 
+static enum err recovery_vault(struct db *db, struct slice key, struct slice value,
+                               struct failure *f)
+{
+    enum err e = vault_load(&db->vault, key, value);
+
+    ASSERT(key.size);
+    return e ? failure_set(f, e,
+                           e == ERR_NOMEM
+                               ? "out of memory for users"
+                               : "a row of the users is corrupt although its checksum "
+                                 "is valid")
+             : ERR_OK;
+}
+
 /* What a commit means beyond its records: definitions of stores, and generators. */
 static enum err recovery_note_records(struct recovery *r, struct failure *f)
 {
@@ -223,7 +237,10 @@ static enum err recovery_note_records(struct recovery *r, struct failure *f)
     for (struct record *rec = r->stamp->first; rec && !e; rec = rec->log_next) {
         if (rec->store == TOKENS_STORE)
             e = recovery_token(r->db, record_key(rec), record_value(rec), f);
-        if (e || rec->store == CATALOGUE_STORE || rec->store == TOKENS_STORE)
+        if (rec->store == VAULT_STORE)
+            e = recovery_vault(r->db, record_key(rec), record_value(rec), f);
+        if (e || rec->store == CATALOGUE_STORE || rec->store == TOKENS_STORE ||
+            rec->store == VAULT_STORE)
             continue;
         if (!r->shelf || r->shelf->number != rec->store)
             e = catalogue_note_written(c, rec->store, r->stamp->commit, &r->shelf);
@@ -369,33 +386,50 @@ enum err recovery_load_catalogue(struct db *db, struct failure *f)
     return e;
 }
 
-static enum err recovery_walk_tokens(struct db *db, struct tree_cursor *c, struct wait *w,
-                                     struct failure *f)
+typedef enum err recovery_row(struct db *db, struct slice key, struct slice value,
+                              struct failure *f);
+
+static enum err recovery_walk(struct db *db, struct tree_cursor *c, recovery_row *load,
+                              struct wait *w, struct failure *f)
 {
     enum err e = tree_cursor_seek(c, slice_text(""), false, w, f);
 
     while (!e && c->valid) {
         if (!slice_is_none(c->value))
-            e = recovery_token(db, c->key, c->value, f);
+            e = load(db, c->key, c->value, f);
         if (!e)
             e = tree_cursor_next(c, w, f);
     }
     return e;
 }
 
-enum err recovery_load_tokens(struct db *db, struct failure *f)
+/* Each row of a hidden store that the root has. */
+static enum err recovery_load_rows(struct db *db, uint32_t store, recovery_row *load,
+                                   struct failure *f)
 {
-    struct root *root = primary_root(db->primary);
     struct tree_cursor c;
     struct wait w;
     enum err e;
 
     wait_init(&w, NULL);
-    tree_cursor_init(&c, db->primary, root, TOKENS_STORE);
-    e = recovery_walk_tokens(db, &c, &w, f);
+    tree_cursor_init(&c, db->primary, primary_root(db->primary), store);
+    e = recovery_walk(db, &c, load, &w, f);
     ASSERT(e != ERR_WAIT); /* db_open reads without jobs */
     tree_cursor_fini(&c);
     wait_release(db->primary, &w);
+    return e;
+}
+
+enum err recovery_load_vault(struct db *db, struct failure *f)
+{
+    return recovery_load_rows(db, VAULT_STORE, recovery_vault, f);
+}
+
+enum err recovery_load_tokens(struct db *db, struct failure *f)
+{
+    struct root *root = primary_root(db->primary);
+    enum err e = recovery_load_rows(db, TOKENS_STORE, recovery_token, f);
+
     if (e != ERR_CORRUPT)
         return e;
     pulse_event(&db->pulse, "tokens_lost", "file=%s text=\"%s\"", PRIMARY_FILE, f->text);

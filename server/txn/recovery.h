@@ -49,5 +49,7 @@ void recovery_batch(void *context, uint64_t time_ms);
 enum err recovery_load_catalogue(struct db *db, struct failure *f);
 /* The tokens in the root, likewise. Where they cannot be read they count as forgotten. */
 enum err recovery_load_tokens(struct db *db, struct failure *f);
+/* The rows of the server's own in the root, likewise. Where they cannot be read: ERR_CORRUPT. */
+enum err recovery_load_vault(struct db *db, struct failure *f);
 
 #endif

@@ -12,6 +12,7 @@
 #include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
 #include "server/txn/generator.h"
+#include "server/txn/guard.h"
 #include "server/txn/lookup.h"
 #include "server/txn/reads.h"
 #include "server/txn/records_internal.h"
@@ -79,6 +80,8 @@ static enum err list_next(struct op *op, struct txn *t, struct store_list *l)
             continue;
         if (catalogue_row_name(key, room, &of) != ERR_OK)
             return cursor_corrupt(op, l->names, "corrupt key in the catalogue");
+        if (!guard_sees(op, of.name))
+            continue;
         e = catalogue_look(op, t, t->snapshot->commit, of.name, &s);
         if (e)
             return e;

@@ -330,7 +330,8 @@ enum err write_nothing(struct op *op, struct txn *t)
     return e ? e : txn_first_write(op, t);
 }
 
-enum err write_token(struct op *op, struct txn *t, struct slice key, struct slice value)
+enum err write_hidden(struct op *op, struct txn *t, uint32_t store, struct slice key,
+                      struct slice value)
 {
     struct record *r;
     bool fresh;
@@ -343,7 +344,7 @@ enum err write_token(struct op *op, struct txn *t, struct slice key, struct slic
         e = stage_spares_fill(&t->db->spares, t->db->os, t->db->spares_needed + 1);
     if (e)
         return e;
-    r = write_set_put(&t->write_set, t->stamp, TOKENS_STORE, key, value, &fresh);
+    r = write_set_put(&t->write_set, t->stamp, store, key, value, &fresh);
     if (!r)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
     r->last_writer_wins = true;

@@ -28,9 +28,10 @@ enum err write_two(struct op *op, struct txn *t, struct schema *schema,
 
 /* t will commit though it has written nothing: all that this takes. Errors as of a write. */
 enum err write_nothing(struct op *op, struct txn *t);
-/* Write a record of the hidden store of tokens, in a transaction that is committed in the same call
- * of the core. */
-enum err write_token(struct op *op, struct txn *t, struct slice key, struct slice value);
+/* Write a record of a hidden store (TOKENS_STORE, VAULT_STORE), in a transaction that is committed
+ * in the same call of the core. */
+enum err write_hidden(struct op *op, struct txn *t, uint32_t store, struct slice key,
+                      struct slice value);
 
 /* ---- by index_build.h: entries alone, committed in the same call ---- */
 

@@ -8,7 +8,7 @@
 #define FUZZ_SHARE 100
 #include "fuzz.h"
 
-#include "server/net/connection.h"
+#include "server/net/accept.h"
 #include "server/net/daemon.h"
 #include "server/net/log_line.h"
 #include "server/txn/db.h"
@@ -77,8 +77,9 @@ static void connect_client(struct world *w, struct client *c, bool by_unix)
     c->socket = sim_socket_connect(w->loop, &listener);
     c->model = model_connect(w->model, w->options.frame_size);
     c->is_stalled = false;
-    FUZZ_CHECK(
-        connection_accept(w->server, listener, by_unix ? CONNECTION_UNIX : CONNECTION_TCP));
+    FUZZ_CHECK(connection_accept(
+        w->server, listener,
+        &(struct connection_ground){by_unix ? CONNECTION_UNIX : CONNECTION_TCP, false}));
 }
 
 static void send_bytes(struct world *w, struct client *c, struct slice bytes)

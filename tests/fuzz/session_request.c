@@ -45,6 +45,9 @@ static const struct method *choose_method(uint8_t choice)
            often[SESSION_CREATE_STORE] == METHOD_CREATE_STORE);
     if (choice < SESSION_OFTEN)
         return &method_table[often[choice % COUNT_OF(often)]];
+    /* With the first user everybody would have to log in: that is another input's business. */
+    if (choice % METHOD_COUNT == METHOD_CREATE_USER)
+        return &method_table[METHOD_USERS];
     return &method_table[choice % METHOD_COUNT];
 }
 

@@ -51,7 +51,7 @@ def check_layers():
                 if what.endswith('_internal.h') and there != here and here in rules.ROOMS:
                     yield f'{name}:{line}: {what} is the inside of {there}'
                 continue
-            places = rules.HEADERS.get(what)
+            places = rules.HEADERS.get(what) or rules.HEADERS.get(what.split('/')[0] + '/')
             if places and not name.startswith(places):
                 yield f'{name}:{line}: {what} may be named in {", ".join(places)} only'
             if here in rules.CORE and what.startswith(rules.CORE_HEADERS) \

@@ -226,6 +226,10 @@ export interface ConnectOptions {
   /** What logs and `holds` call this program. */
   client?: string
   database?: string
+  /** Log in as this user. */
+  user?: string
+  /** Of the user; it is never sent. A function is called for each login. */
+  password?: string | (() => string | Promise<string>)
   /** false: a lost connection is not connected again. */
   reconnect?: boolean
   /** For a connection, and for all tries to get a lost one back (10,000). */
@@ -240,6 +244,16 @@ export interface ConnectOptions {
   retryMs?: number
   delayFirstMs?: number
   delayMaxMs?: number
+}
+
+export interface UserSettings {
+  /** As `passwordVerifier` gives it; null: no login by a password. */
+  verifier?: string | null
+  admin?: boolean
+  /** On the Unix socket, clients that run as this user of the machine are it. */
+  uid?: number | null
+  /** Patterns of database and store (* stands for anything), and what is allowed there. */
+  grants?: readonly (readonly [database: string, store: string, rights: readonly ('read' | 'write' | 'schema')[]])[]
 }
 
 export interface ServerInfo {
@@ -300,6 +314,11 @@ export class Client extends EventEmitter implements Records {
   /** The transaction that changes the version: it begins, with the database locked, when no other opener is left. Its commit sets the version. */
   upgrade (opener: number, to: number, options?: BeginOptions): Transaction
   kill (what: number | { client: number } | { cursor: readonly [number, number] } | { backup: readonly [number, number] }, options?: RequestOptions): Promise<null>
+  createUser (name: string, settings?: UserSettings, options?: RequestOptions): Promise<null>
+  /** What is left out stays. */
+  alterUser (name: string, settings: UserSettings, options?: RequestOptions): Promise<null>
+  dropUser (name: string, options?: RequestOptions): Promise<null>
+  users (options?: RequestOptions): Promise<(UserSettings & { name: string, password: boolean, connections: number })[]>
   rotate (options?: RequestOptions): Promise<null>
   amalgamate (options?: RequestOptions): Promise<null>
   /** Begin a backup; its bytes come with backupRead. */
@@ -330,10 +349,12 @@ export interface Client extends Records {}
 
 /** `holdfast://HOST:PORT/DATABASE` or `holdfast+unix:PATH?database=NAME`. */
 export function connect (address?: string, options?: ConnectOptions): Promise<Client>
+/** What `createUser` and `alterUser` take as `verifier`: the password itself never gets to the server. */
+export function passwordVerifier (password: string): Promise<string>
 /** 16 random bytes: the token of a commit. */
 export function newToken (): Buffer
 export function parseAddress (address?: string):
-  { host: string, port: number, database: string | undefined } | { path: string, database: string | undefined }
+  { host: string, port: number, database: string | undefined, user?: string } | { path: string, database: string | undefined }
 
 /** Every error of Holdfast; `errors` has the class of each name. */
 export class HoldfastError extends Error {

@@ -4,9 +4,9 @@ import { local } from './errors.js'
 export const PORT = 4653
 
 /**
- * `holdfast://HOST[:PORT][/DATABASE]`, `HOST[:PORT]`, `holdfast+unix:PATH[?database=NAME]` or
+ * `holdfast://[USER@]HOST[:PORT][/DATABASE]`, `HOST[:PORT]`, `holdfast+unix:PATH[?database=NAME]` or
  * `unix:PATH[?database=NAME]`; nothing is `holdfast://127.0.0.1:4653/main`.
- * Gives `{path, database}` or `{host, port, database}`.
+ * Gives `{path, database}` or `{host, port, database}`, with `user` if one is named.
  */
 export function parseAddress (address = '') {
   if (typeof address !== 'string') throw bad(String(address), 'expected a text')
@@ -33,13 +33,12 @@ function parseTcp (address, text) {
   if (url.protocol !== 'holdfast:') {
     throw bad(address, `unknown scheme "${url.protocol}"; expected holdfast: or holdfast+unix:`)
   }
-  if (url.username !== '' || url.password !== '') {
-    throw bad(address, 'servers of this version have no users')
-  }
+  if (url.password !== '') throw bad(address, 'a password has no place in an address; give it as the option password')
   if (url.hash !== '') throw bad(address, 'unexpected "#"')
   const path = decode(address, url.pathname.replace(/^\//, ''))
   const named = parseQuery(address, url.search.slice(1))
   return {
+    ...(url.username === '' ? {} : { user: decode(address, url.username) }),
     host: url.hostname.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1',
     port: url.port === '' ? PORT : Number(url.port),
     database: named ?? (path === '' ? undefined : path)

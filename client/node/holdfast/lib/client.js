@@ -5,11 +5,14 @@ import { EventEmitter } from 'node:events'
 import { parseAddress } from './address.js'
 import { ALWAYS, Connection } from './connection.js'
 import { fromServer, HoldfastError, local } from './errors.js'
+import { login } from './login.js'
 import { checkArguments, defineMethods, Records, Transaction } from './transaction.js'
 
 const DEFAULTS = {
   client: undefined, // what logs and `holds` call this program
   database: undefined,
+  user: undefined, // to log in as, with
+  password: undefined, // a text, or a function that gives one or the promise of one
   reconnect: true,
   connectTimeoutMs: 10_000, // for a connection, also for all tries to get a lost one back
   closeTimeoutMs: 5_000, // for answers that are still on their way when closing
@@ -40,6 +43,7 @@ export class Client extends EventEmitter {
   #isClosed = false
   #closing = null
   #isKeeping = true
+  #known = {} // of the password (login.js)
 
   constructor (address, options = {}) {
     super()
@@ -51,6 +55,10 @@ export class Client extends EventEmitter {
     this.#target = parseAddress(address)
     this.#settings = { ...DEFAULTS, ...options }
     this.#settings.database ??= this.#target.database
+    this.#settings.user ??= this.#target.user
+    if (this.#settings.user !== undefined && this.#settings.password === undefined) {
+      throw local('MISUSE', 'connect: a user needs a password (option password)')
+    }
   }
 
   /** What the server has said of itself: {server, version, protocol, features, limits}. */
@@ -79,6 +87,7 @@ export class Client extends EventEmitter {
       const hello = { client: settings.client ?? `holdfast (Node ${process.versions.node})`, protocol: 1 }
       if (settings.database !== undefined) hello.database = settings.database
       connection.greet(await connection.request('hello', [hello], 1, { signal: AbortSignal.timeout(settings.connectTimeoutMs) }, ALWAYS))
+      if (settings.user !== undefined) await this.#logIn(connection)
       if (this.#events.size > 0) await connection.request('subscribe', [[...this.#events]], 1, undefined, ALWAYS)
     } catch (e) {
       connection.destroy(null)
@@ -88,6 +97,17 @@ export class Client extends EventEmitter {
     if (!this.#isKeeping) connection.unref()
     if (!connection.isOpen) throw local('CONNECTION', 'the server has closed the connection', { retryable: true })
     return connection
+  }
+
+  async #logIn (connection) {
+    const { user, password, connectTimeoutMs } = this.#settings
+    const timer = setTimeout(() => connection.destroy(local('CONNECTION', `the login has taken more than ${connectTimeoutMs} ms`)),
+      connectTimeoutMs)
+    try {
+      await login(connection, user, typeof password === 'function' ? await password() : password, this.#known, null)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   #lost (error) {

@@ -56,8 +56,12 @@ export const METHODS = {
   upgrade: ['o', 't', 'to'],
   versionchange_seen: ['o'],
   detach: ['o'],
-  login_begin: ['mechanism', 'first'],
-  login_end: ['final']
+  login_begin: ['mechanism', 'message'],
+  login_end: ['message'],
+  create_user: ['name', 'settings?'],
+  alter_user: ['name', 'settings'],
+  drop_user: ['name'],
+  users: []
 }
 
 /** What has a meaning in a transaction only. */
@@ -66,7 +70,7 @@ export const IN_TRANSACTION = new Set(['begin', 'commit', 'rollback', 'savepoint
 // What may change something. The loss of its answer leaves open whether it did.
 export const WRITES = new Set(['commit', 'run', 'create_store', 'drop_store', 'clear_store', 'rename_store',
   'create_index', 'drop_index', 'rename_index', 'put', 'insert', 'update', 'delete', 'delete_range', 'query',
-  'drop_database'])
+  'drop_database', 'create_user', 'alter_user', 'drop_user'])
 
 /** create_store -> createStore */
 export function camel (name) {

@@ -51,6 +51,7 @@ test('client: addresses', () => {
   assert.deepEqual(parseAddress('unix:/run/h.sock'), { path: '/run/h.sock', database: undefined })
   assert.deepEqual(parseAddress('unix:h.sock?database=x'), { path: 'h.sock', database: 'x' })
   assert.deepEqual(parseAddress('holdfast+unix:///run/a%20b'), { path: '/run/a b', database: undefined })
+  assert.deepEqual(parseAddress('holdfast://a%40b@x:1'), { host: 'x', port: 1, database: undefined, user: 'a@b' })
   for (const bad of ['http://x', 'holdfast://a:b@x', 'unix:', 'holdfast://x?y=1', 'holdfast://x:99999', 5, 'unix:%zz']) {
     assert.throws(() => parseAddress(bad), errors.MISUSE, String(bad))
   }

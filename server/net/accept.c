@@ -1,0 +1,195 @@
+/* accept.c - see accept.h. */
+#include "server/net/accept.h"
+
+#include "server/net/log_line.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define KEEPALIVE_S 60
+
+/* ---- who it is ---- */
+
+static struct peer_key name_tcp(struct connection *c)
+{
+    struct sockaddr_storage address = {0};
+    int size = sizeof address;
+    char host[INET6_ADDRSTRLEN] = "?";
+    unsigned port = 0;
+
+    if (uv_tcp_getpeername(&c->uv.tcp, (struct sockaddr *)&address, &size) == 0) {
+        if (address.ss_family == AF_INET6) {
+            uv_ip6_name((struct sockaddr_in6 *)&address, host, sizeof host);
+            port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+        } else {
+            uv_ip4_name((struct sockaddr_in *)&address, host, sizeof host);
+            port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+        }
+    }
+    snprintf(c->peer, sizeof c->peer, address.ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", host,
+             port);
+    return peer_key_of_address((struct sockaddr *)&address);
+}
+
+/* Who it is, the system says: as of when it connected. */
+static void know_unix(struct connection *c, uint32_t uid)
+{
+    struct user *user = users_find_uid(&c->server->users, uid);
+
+    c->session.is_trusted = uid == 0 || uid == geteuid();
+    if (!c->session.is_trusted && user)
+        session_log_in(&c->session, user);
+}
+
+static struct peer_key name_unix(struct connection *c)
+{
+    struct ucred peer = {0};
+    socklen_t size = sizeof peer;
+    uv_os_fd_t fd;
+
+    if (uv_fileno(&c->uv.handle, &fd) == 0)
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    snprintf(c->peer, sizeof c->peer, "unix:%d", (int)peer.pid);
+    if (peer.pid)
+        know_unix(c, peer.uid);
+    return peer_key_of_user(peer.pid ? peer.uid : UINT32_MAX);
+}
+
+/* ---- seats ---- */
+
+#define NO_PLACE \
+    "too many connections that have not logged in (strangers, strangers-per-client)"
+#define NO_SEAT "connection limit reached"
+#define NO_SHARE "connection limit of one client reached (client-connections)"
+
+static void on_closed_early(uv_handle_t *handle)
+{
+    struct connection *c = handle->data;
+
+    session_forget_user(&c->session);
+    account_fini(&c->session.account);
+    free(c);
+}
+
+static void note_refused(struct server *server, const char *why)
+{
+    uint64_t now = server_now(server);
+    struct log_line line;
+
+    server->counters.refused++;
+    if (!server->refused_ms || now - server->refused_ms >= 10 * SECOND) {
+        server->refused_ms = now;
+        if (log_line_begin(&line, server->log, LOG_LEVEL_WARN, "connection_refused")) {
+            log_line_text(&line, "why", why);
+            log_line_number(&line, "open", seats_served(&server->seats));
+            log_line_number(&line, "refused", server->counters.refused);
+            log_line_end(&line);
+        }
+    }
+}
+
+/* Find it a seat. NULL: it may stay, perhaps only to be told that there is none; else why not. */
+static const char *seat_connection(struct connection *c, struct peer_key key)
+{
+    struct server *server = c->server;
+    const char *why;
+
+    c->peer_of = peers_enter(&server->peers, key);
+    if (!c->peer_of)
+        return "out of memory";
+    c->has_share = c->peer_of->connections > server->options.client_connections;
+    why = c->has_share ? NO_SHARE : NO_SEAT;
+    c->is_seated = !c->session.is_stranger;
+    if (c->is_seated) {
+        c->seat = seats_take(&server->seats, connection_is_admin(c), c->has_share);
+    } else {
+        c->has_share |= ++c->peer_of->strangers > server->options.strangers_per_client;
+        c->seat = seats_take_stranger(&server->seats, c->has_share);
+        why = NO_PLACE;
+    }
+    if (c->seat < SEAT_STANDING)
+        return NULL;
+    c->peer_of->strangers -= !c->is_seated;
+    peers_leave(&server->peers, c->peer_of);
+    c->peer_of = NULL;
+    if (c->seat == SEAT_NONE)
+        return why;
+    note_refused(server, why);
+    return NULL;
+}
+
+/* One that cannot be served is taken and closed, so that the listener does not come again
+ * for it. */
+static bool refuse(struct connection *c, const char *why)
+{
+    note_refused(c->server, why);
+    uv_close(&c->uv.handle, on_closed_early);
+    return true;
+}
+
+const char *connection_admit(struct connection *c, bool is_admin)
+{
+    struct server *server = c->server;
+    enum seat seat;
+
+    if (c->is_seated)
+        return NULL;
+    seat = seats_take(&server->seats, is_admin, false);
+    if (seat == SEAT_STANDING)
+        seats_leave(&server->seats, seat);
+    if (seat >= SEAT_STRANGER)
+        return "too many connections (limit: connections); retry later";
+    seats_leave(&server->seats, c->seat);
+    c->seat = seat;
+    c->is_seated = true;
+    c->peer_of->strangers--;
+    return NULL;
+}
+
+/* ---- accepting ---- */
+
+/* Whether it has to log in. */
+static bool is_stranger(const struct connection *c)
+{
+    const struct session *s = &c->session;
+
+    return !s->is_trusted && !s->user && (c->is_remote || c->server->users.count);
+}
+
+bool connection_accept(struct server *server, uv_stream_t *listener,
+                       const struct connection_ground *ground)
+{
+    enum connection_kind kind = ground->kind;
+    struct connection *c = calloc(1, sizeof *c);
+    const char *why;
+
+    if (!c)
+        return false;
+    c->server = server;
+    c->is_remote = ground->is_remote;
+    session_init(&c->session, server, c, &c->output);
+    if (kind == CONNECTION_TCP)
+        uv_tcp_init(server->reactor.loop, &c->uv.tcp);
+    else
+        uv_pipe_init(server->reactor.loop, &c->uv.pipe, 0);
+    c->uv.handle.data = c;
+    if (uv_accept(listener, &c->uv.stream))
+        return refuse(c, "accept failed");
+    if (server->state != SERVER_SERVING)
+        return refuse(c, "the server is shutting down");
+    if (kind == CONNECTION_TCP) {
+        uv_tcp_nodelay(&c->uv.tcp, 1);
+        uv_tcp_keepalive(&c->uv.tcp, 1, KEEPALIVE_S);
+        c->peer_key = name_tcp(c);
+    } else {
+        c->peer_key = name_unix(c);
+    }
+    c->session.is_stranger = is_stranger(c);
+    why = seat_connection(c, c->peer_key);
+    if (why)
+        return refuse(c, why);
+    connection_start(c);
+    return true;
+}
