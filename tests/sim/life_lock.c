@@ -113,9 +113,12 @@ static void judge_winner_lock(struct life *l, const struct failure *f)
         uint64_t version =
             o->act == ACT_BEGIN && o->op.lock ? o->op.lock->lock.version : o->version;
 
+        if (version != f->winner_version || !is_granted(o))
+            continue;
+        if (o->locks_all) /* of a store that the model does not follow, too */
+            return;
         for (unsigned s = 0; s < MODEL_STORES; s++) {
-            if (version == f->winner_version && has_exclusively(o, s) &&
-                slice_equal(name, life_store_name(s)))
+            if (o->locks[s] == 2 && slice_equal(name, life_store_name(s)))
                 return;
         }
     }
