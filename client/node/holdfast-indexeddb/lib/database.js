@@ -63,7 +63,12 @@ export class Database extends Target {
     }
     this.version = to
     const transaction = new Transaction({
-      database: this, mode: 'versionchange', names: null, durability: 'default', start: remote, onEnd: isCommitted => this.#ended(transaction, onEnd, isCommitted)
+      database: this,
+      mode: 'versionchange',
+      names: null,
+      durability: 'default',
+      start: remote,
+      onEnd: isCommitted => this.#ended(transaction, onEnd, isCommitted)
     })
     transaction.state = 'inactive'
     this.upgrade = transaction
