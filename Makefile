@@ -32,8 +32,8 @@ CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-
 CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -fPIC -fvisibility=hidden $(WARN) $(CFLAGS_$(MODE)) \
           $(EXTRA_CFLAGS)
 LDFLAGS := $(filter -fsanitize% --coverage,$(CFLAGS_$(MODE)))
-LIBS := -luv -llz4 -lxxhash -lutf8proc -lcrypto -lpthread -lm
-LIB_LIBS := -lcrypto
+LIBS := -luv -llz4 -lxxhash -lutf8proc -lssl -lcrypto -lpthread -lm
+LIB_LIBS := -lssl -lcrypto
 CLI_LIBS := -ledit -lutf8proc -lz $(LIB_LIBS) -lm
 # msgpack-c judges ours in the tests; no program of ours links it.
 CHECK_LIBS := -lcheck -lsubunit -lrt -lmsgpackc

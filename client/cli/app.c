@@ -25,6 +25,7 @@ int app_run(int argc, char **argv, FILE *in, FILE *out, FILE *err)
         .database = variable("HOLDFAST_DATABASE"),
         .user = variable("HOLDFAST_USER"),
         .password_file = variable("HOLDFAST_PASSWORD_FILE"),
+        .tls_ca = variable("HOLDFAST_TLS_CA"),
         .in = in,
         .out = out,
         .err = err,

@@ -20,6 +20,13 @@ const struct verb_option global_options[] = {
      "password is asked for"},
     {"password-file", "FILE",
      "take the password from the first line of FILE (or HOLDFAST_PASSWORD_FILE)"},
+    {"tls", "MODE",
+     "off, require, verify-ca or verify-full (default for holdfast+tls:// and tls:// "
+     "addresses)"},
+    {"tls-ca", "FILE",
+     "trust the certificates in FILE, in PEM (or HOLDFAST_TLS_CA; default: the system's)"},
+    {"tls-certificate", "FILE", "our own certificate, where the server asks for one"},
+    {"tls-key", "FILE", "its private key"},
     {"json", NULL, "print JSON, one value per line (default in a pipe)"},
     {"table", NULL, "print tables (default on a terminal)"},
     {"format", "NAME", CLI_MODES},
@@ -148,6 +155,14 @@ static bool global_set(struct cli *cli, struct globals *globals, const char *nam
         cli->user = value;
     } else if (strcmp(name, "password-file") == 0) {
         cli->password_file = value;
+    } else if (strcmp(name, "tls") == 0) {
+        cli->tls = value;
+    } else if (strcmp(name, "tls-ca") == 0) {
+        cli->tls_ca = value;
+    } else if (strcmp(name, "tls-certificate") == 0) {
+        cli->tls_certificate = value;
+    } else if (strcmp(name, "tls-key") == 0) {
+        cli->tls_key = value;
     } else if (strcmp(name, "json") == 0) {
         cli->mode = CLI_MODE_JSON;
     } else if (strcmp(name, "table") == 0) {

@@ -255,7 +255,14 @@ static int reconnect(struct cli *cli)
 
 static int open_new(struct cli *cli)
 {
-    struct hf_open_options options = {.timeout_ms = timeout_ms(cli), .user = cli->user};
+    struct hf_open_options options = {
+        .timeout_ms = timeout_ms(cli),
+        .user = cli->user,
+        .tls = cli->tls,
+        .tls_ca = cli->tls_ca,
+        .tls_certificate = cli->tls_certificate,
+        .tls_key = cli->tls_key,
+    };
     char password[PASSWORD_ROOM];
     struct hf_error error;
 

@@ -53,6 +53,7 @@ struct cli {
     int timeout_ms;
     const char *user;          /* to log in as; NULL: as the address says, or nobody */
     const char *password_file; /* NULL: it is asked for */
+    const char *tls, *tls_ca, *tls_certificate, *tls_key; /* as in struct hf_open_options */
     const char *label;         /* NULL: none */
     enum cli_mode mode;
     const char

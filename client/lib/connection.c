@@ -33,9 +33,29 @@ static void connection_tune(const struct hf_conn *c)
     setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
+/* Shake hands, if the options or the address say so. */
+static int connection_secure(struct hf_conn *c, uint64_t until_ms, struct hf_error *error)
+{
+    const char *why;
+    bool is_on;
+
+    if (!c->options.tls)
+        c->options.tls = c->target.tls ? "verify-full" : "off";
+    why = secure_mode_fault(c->options.tls, &is_on);
+    if (why)
+        return error_set(error, HF_MISUSE, "tls \"%.40s\": %s", c->options.tls, why);
+    if (is_on && c->target.path)
+        return error_set(error, HF_MISUSE, "%s is a Unix socket, which has no TLS", c->address);
+    if (!is_on && c->target.tls)
+        return error_set(error, HF_MISUSE, "%s is an address of TLS, which is off", c->address);
+    return is_on ? secure_open(c->fd, &c->options, c->target.host, until_ms, &c->secure, error)
+                 : HF_OK;
+}
+
 /* Blocking from here on; see the top of the file. */
 int connection_connect(struct hf_conn *c, struct hf_error *error)
 {
+    uint64_t until_ms = clock_now_ms() + (uint64_t)c->options.connect_timeout_ms;
     int flags;
 
     c->fd = address_connect(c->address, &c->target, c->options.connect_timeout_ms, error);
@@ -43,6 +63,11 @@ int connection_connect(struct hf_conn *c, struct hf_error *error)
         return error->code;
     flags = fcntl(c->fd, F_GETFL);
     fcntl(c->fd, F_SETFL, flags & ~O_NONBLOCK);
+    if (connection_secure(c, until_ms, error) != HF_OK) {
+        close(c->fd);
+        c->fd = -1;
+        return error->code;
+    }
     connection_tune(c);
     error_clear(&c->lost);
     frame_scan_init(&c->scan);
@@ -83,6 +108,8 @@ int connection_lose(struct hf_conn *c, int code, const char *format, ...)
     va_end(args);
     error_set(&c->lost, code, "%s", message);
     c->lost.retryable = code == HF_CONNECTION;
+    secure_close(c->secure);
+    c->secure = NULL;
     close(c->fd);
     c->fd = -1;
     c->life++;
@@ -113,12 +140,23 @@ static int lose_by_errno(struct hf_conn *c, int status)
                            strerror(status));
 }
 
+static ssize_t wire_send(struct hf_conn *c, const void *bytes, size_t size)
+{
+    return c->secure ? secure_send(c->secure, bytes, size)
+                     : send(c->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static ssize_t wire_receive(struct hf_conn *c, void *to, size_t room, int flags)
+{
+    return c->secure ? secure_receive(c->secure, to, room, flags)
+                     : recv(c->fd, to, room, flags);
+}
+
 /* Give the kernel what it takes now. */
 static int connection_send(struct hf_conn *c)
 {
     while (c->out_sent < c->out.size) {
-        ssize_t n = send(c->fd, c->out.data + c->out_sent, c->out.size - c->out_sent,
-                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = wire_send(c, c->out.data + c->out_sent, c->out.size - c->out_sent);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -207,7 +245,7 @@ static int connection_receive(struct hf_conn *c, int flags, bool *got)
     if (!connection_make_room(c))
         return connection_lose(c, HF_MEMORY, "out of memory for a reply");
     do {
-        n = recv(c->fd, c->in + c->in_to, c->in_capacity - c->in_to, flags);
+        n = wire_receive(c, c->in + c->in_to, c->in_capacity - c->in_to, flags);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return HF_OK;
@@ -251,6 +289,11 @@ int connection_pump(struct hf_conn *c, uint64_t until_ms)
     status = connection_send(c);
     if (status)
         return connection_send_failed(c, status);
+    if (c->secure && secure_has_more(c->secure)) {
+        status = connection_receive(c, MSG_DONTWAIT, &got);
+        if (status || got)
+            return status;
+    }
     /* The kernel ends each receive after CONNECTION_RECEIVE_MS: no poll in the common case. */
     while (c->out.size == 0 && until_ms > 0 && c->wake_fd < 0 &&
            (until_ms == CLOCK_NEVER || clock_left_ms(until_ms) >= CONNECTION_RECEIVE_MS)) {

@@ -12,6 +12,7 @@
 #include "client/lib/error.h"
 #include "client/lib/frame.h"
 #include "client/lib/holdfast.h"
+#include "client/lib/secure.h"
 #include "client/lib/target.h"
 #include "proto/scram.h"
 
@@ -54,6 +55,7 @@ struct identity {
     char *user; /* NULL: nobody */
     char *password;
     struct scram_keys keys; /* made of the password */
+    char *tls[5];           /* the options of TLS, in their order; NULL: not given */
 };
 
 struct hf_conn {
@@ -62,6 +64,7 @@ struct hf_conn {
     char *database; /* owned; that it is bound to; NULL: the server's default */
     struct endpoint target; /* the address, taken apart; path points into it */
     struct identity identity;
+    struct secure *secure; /* owned; NULL: no TLS, or not connected */
     struct hf_open_options options; /* with the defaults filled in */
     struct hf_error error;          /* of the last function that failed */
     struct hf_error lost;           /* why fd is -1 */

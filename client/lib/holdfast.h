@@ -301,10 +301,19 @@ struct hf_open_options {
     const char *database;     /* whose stores the connection names, copied; NULL: "main" */
     const char *user;         /* log in as this user; NULL: as the address says, or not at all */
     const char *password;     /* of the user; both are copied. It is never sent */
+    /* TLS; all are copied. NULL: "verify-full" if the address says tls, else "off". "verify-full":
+     * the certificate must be signed by whom we trust and be of the host of the address;
+     * "verify-ca": of any host; "require": it is not looked at */
+    const char *tls;
+    const char *tls_ca;          /* a file of certificates in PEM: trust these; NULL: the system's */
+    const char *tls_name;        /* the name in the certificate; NULL: the host of the address */
+    const char *tls_certificate; /* our own, in PEM, where the server asks for one */
+    const char *tls_key;         /* its key; NULL: in the same file */
 };
 
 /* Connect, and log in if a user is given. address: "host:port", "[ipv6]:port", "host" (port 4653),
- * "unix:/path" or "holdfast://[user@]host[:port]", with %40 for a @ in the user's name;
+ * "unix:/path", "holdfast://[user@]host[:port]" (with %40 for a @ in the user's name) or
+ * "holdfast+tls://..." ("tls://..." for short);
  * NULL is HF_ADDRESS_DEFAULT. options may be NULL. NULL on failure, with *error
  * (may be NULL) saying what could not be reached and why: HF_AUTH_FAILED where the user or the
  * password is wrong, or the server could not prove that it knows them. Blocks up to the

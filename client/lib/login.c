@@ -54,7 +54,8 @@ static struct slice text_of(const struct scram_text *t)
 static int exchange(struct hf_conn *c, struct hf_error *error)
 {
     struct identity *who = &c->identity;
-    struct slice bound = SLICE_NONE;
+    struct slice bound = c->secure ? secure_binding(c->secure) : SLICE_NONE;
+    enum scram_binding binding = c->secure ? SCRAM_EXPORTER : SCRAM_UNBOUND;
     struct scram_text message, answer;
     uint8_t random[RANDOM_BYTES];
     struct scram s;
@@ -62,12 +63,13 @@ static int exchange(struct hf_conn *c, struct hf_error *error)
     int e;
 
     if (getrandom(random, sizeof random, 0) != sizeof random ||
-        !scram_write_client_first(&s, slice_text(who->user), SCRAM_UNBOUND, random, &message))
+        !scram_write_client_first(&s, slice_text(who->user), binding, random, &message))
         return error_set(
             error, HF_MISUSE,
             "the name of a user is text of 1 to %u bytes without control characters",
             SCRAM_NAME_BYTES_MAX);
-    e = say(c, "login_begin", SCRAM_NAME, &message, &answer, error);
+    e = say(c, "login_begin", c->secure ? SCRAM_NAME_PLUS : SCRAM_NAME, &message, &answer,
+            error);
     if (e)
         return e;
     why = scram_write_client_final(&s, text_of(&answer), slice_text(who->password), bound,

@@ -49,6 +49,15 @@ static bool identity_make(struct hf_conn *c)
 
     const char *password = c->options.password;
 
+    const char **tls[] = {&c->options.tls, &c->options.tls_ca, &c->options.tls_name,
+                          &c->options.tls_certificate, &c->options.tls_key};
+
+    for (unsigned i = 0; i < sizeof tls / sizeof *tls; i++) {
+        who->tls[i] = *tls[i] ? strdup(*tls[i]) : NULL;
+        if (*tls[i] && !who->tls[i])
+            return false;
+        *tls[i] = who->tls[i];
+    }
     who->user = user[0] ? strdup(user) : NULL;
     who->password = password ? strdup(password) : NULL;
     c->options.user = who->user;
@@ -60,6 +69,8 @@ static void identity_fini(struct identity *who)
 {
     if (who->password)
         scram_wipe(who->password, strlen(who->password));
+    for (unsigned i = 0; i < sizeof who->tls / sizeof *who->tls; i++)
+        free(who->tls[i]);
     free(who->password);
     free(who->user);
     scram_wipe(&who->keys, sizeof who->keys);
@@ -128,6 +139,8 @@ void hf_close(struct hf_conn *c)
                         c->address);
         return;
     }
+    secure_close(c->secure);
+    c->secure = NULL;
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;

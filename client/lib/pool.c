@@ -17,6 +17,7 @@ struct hf_pool {
     char *address; /* owned; NULL: the default */
     char *database; /* likewise */
     char *user, *password; /* owned; NULL: none */
+    char *tls[5];          /* likewise: the options of TLS */
     struct hf_pool_options options;
 
     pthread_mutex_t lock;
@@ -48,6 +49,14 @@ static bool pool_keep(struct hf_pool *pool, const char *address)
     struct hf_open_options *o = &pool->options.open;
     const char *user = o->user, *password = o->password, *database = o->database;
 
+    const char **tls[] = {&o->tls, &o->tls_ca, &o->tls_name, &o->tls_certificate, &o->tls_key};
+
+    for (unsigned i = 0; i < sizeof tls / sizeof *tls; i++) {
+        pool->tls[i] = *tls[i] ? strdup(*tls[i]) : NULL;
+        if (*tls[i] && !pool->tls[i])
+            return false;
+        *tls[i] = pool->tls[i];
+    }
     pool->address = address ? strdup(address) : NULL;
     pool->user = user ? strdup(user) : NULL;
     pool->password = password ? strdup(password) : NULL;
@@ -222,6 +231,8 @@ void hf_pool_close(struct hf_pool *pool)
     free(pool->free);
     if (pool->password)
         scram_wipe(pool->password, strlen(pool->password));
+    for (unsigned i = 0; i < sizeof pool->tls / sizeof *pool->tls; i++)
+        free(pool->tls[i]);
     free(pool->password);
     free(pool->user);
     free(pool->address);

@@ -69,6 +69,7 @@ static void on_closed_early(uv_handle_t *handle)
     struct connection *c = handle->data;
 
     session_forget_user(&c->session);
+    transport_fini(&c->transport);
     account_fini(&c->session.account);
     free(c);
 }
@@ -101,7 +102,7 @@ static const char *seat_connection(struct connection *c, struct peer_key key)
         return "out of memory";
     c->has_share = c->peer_of->connections > server->options.client_connections;
     why = c->has_share ? NO_SHARE : NO_SEAT;
-    c->is_seated = !c->session.is_stranger;
+    c->is_seated = !c->session.is_stranger && !c->transport.tls;
     if (c->is_seated) {
         c->seat = seats_take(&server->seats, connection_is_admin(c), c->has_share);
     } else {
@@ -129,26 +130,48 @@ static bool refuse(struct connection *c, const char *why)
     return true;
 }
 
-const char *connection_admit(struct connection *c, bool is_admin)
-{
-    struct server *server = c->server;
-    enum seat seat;
+/* ---- accepting ---- */
 
-    if (c->is_seated)
-        return NULL;
-    seat = seats_take(&server->seats, is_admin, false);
-    if (seat == SEAT_STANDING)
-        seats_leave(&server->seats, seat);
-    if (seat >= SEAT_STRANGER)
-        return "too many connections (limit: connections); retry later";
-    seats_leave(&server->seats, c->seat);
-    c->seat = seat;
-    c->is_seated = true;
-    c->peer_of->strangers--;
+static uint64_t id_hash(uint64_t id)
+{
+    return hash_pair(id, 0);
+}
+
+struct connection *connection_of_id(struct server *server, uint64_t id)
+{
+    struct hash_link *link = hash_table_first(&server->connection_ids, id_hash(id));
+
+    for (; link; link = hash_table_next(&server->connection_ids, link)) {
+        struct connection *c = LIST_ENTRY(link, struct connection, in_ids);
+
+        if (c->id == id)
+            return c;
+    }
     return NULL;
 }
 
-/* ---- accepting ---- */
+static void start(struct connection *c)
+{
+    struct server *server = c->server;
+    struct log_line line;
+
+    c->opened_ms = server_now(server);
+    msgpack_scan_init(&c->scan);
+    net_buffer_charge(&c->input, &c->session.account, ACCOUNT_INPUT);
+    net_buffer_charge(&c->output, &c->session.account, ACCOUNT_OUTPUT);
+    net_buffer_charge(&c->writing, &c->session.account, ACCOUNT_OUTPUT);
+    connection_rename(c);
+    c->id = ++server->counters.accepted;
+    c->begun_ms = c->session.used_ms = server_now(server);
+    server->connection_count++;
+    list_push_back(&server->connections, &c->in_all);
+    hash_table_insert(&server->connection_ids, &c->in_ids, id_hash(c->id));
+    if (log_line_begin(&line, server->log, LOG_LEVEL_DEBUG, "connection_opened")) {
+        log_line_slice(&line, "client", connection_name(c));
+        log_line_end(&line);
+    }
+    connection_read(c);
+}
 
 /* Whether it has to log in. */
 static bool is_stranger(const struct connection *c)
@@ -186,10 +209,13 @@ bool connection_accept(struct server *server, uv_stream_t *listener,
     } else {
         c->peer_key = name_unix(c);
     }
+    if (!transport_init(&c->transport, ground->is_tls ? server->tls : NULL,
+                        &c->session.account))
+        return refuse(c, "out of memory");
     c->session.is_stranger = is_stranger(c);
     why = seat_connection(c, c->peer_key);
     if (why)
         return refuse(c, why);
-    connection_start(c);
+    start(c);
     return true;
 }

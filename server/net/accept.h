@@ -11,6 +11,7 @@ enum connection_kind { CONNECTION_TCP, CONNECTION_UNIX };
 
 struct connection_ground { /* what a listener says of those who come by it */
     enum connection_kind kind;
+    bool is_tls;
     bool is_remote; /* other machines reach it, and it is not trusted (insecure-listen) */
 };
 
@@ -19,7 +20,7 @@ struct connection_ground { /* what a listener says of those who come by it */
 bool connection_accept(struct server *server, uv_stream_t *listener,
                        const struct connection_ground *ground);
 
-/* It has logged in, and takes a seat of its own; NULL, or why there is none. */
-const char *connection_admit(struct connection *c, bool is_admin);
+/* NULL: none of that id is open. */
+struct connection *connection_of_id(struct server *server, uint64_t id);
 
 #endif

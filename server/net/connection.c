@@ -4,7 +4,6 @@
 #include "server/base/assert.h"
 #include "server/net/log_line.h"
 #include "server/net/reply.h"
-#include "server/net/session_backup.h"
 #include "server/net/session_opener.h"
 
 #include <stdio.h>
@@ -60,9 +59,15 @@ static size_t keep_bytes(const struct connection *c)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct connection *c = handle->data;
+    struct net_buffer *in = &c->transport.in;
     size_t least = c->input.room > INPUT_LEAST ? 1 : INPUT_LEAST;
     uint8_t *to;
 
+    if (c->transport.tls) {
+        to = net_buffer_reserve(in, INPUT_LEAST);
+        *buf = uv_buf_init((char *)to, to ? (unsigned)(in->room - in->used) : 0);
+        return;
+    }
     if (c->input.used == c->input.room)
         least = c->input.used < INPUT_LEAST     ? INPUT_LEAST
                 : c->input.used < BUFFER_ACTIVE ? c->input.used
@@ -84,6 +89,15 @@ static void stop_reading(struct connection *c)
     c->reading = false;
 }
 
+/* No more requests will come. */
+static void end_input(struct connection *c)
+{
+    stop_reading(c);
+    c->eof = true;
+    if (c->state == CONNECTION_OPEN)
+        connection_move(c, CONNECTION_DRAINING);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct connection *c = stream->data;
@@ -91,21 +105,27 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (n == 0)
         return;
     if (c->state == CONNECTION_SHUT) {
-        c->input.used = 0;
+        c->input.used = c->transport.in.used = 0;
         if (n < 0)
             connection_close(c, NULL);
         return;
     }
     if (n == UV_EOF) {
         stop_reading(c);
-        c->eof = true;
-        connection_move(c, CONNECTION_DRAINING);
+        if (c->transport.tls)
+            c->transport.eof = true; /* what came before it is to be decrypted first */
+        else
+            end_input(c);
     } else if (n == UV_ENOBUFS) {
         connection_close(c, "out of memory");
         return;
     } else if (n < 0) {
         connection_close(c, n == UV_ECONNRESET ? "reset" : "read error");
         return;
+    } else if (c->transport.tls) {
+        c->transport.in.used += (size_t)n;
+        if (c->transport.in.used - c->transport.taken > TRANSPORT_AHEAD)
+            stop_reading(c);
     } else {
         c->input.used += (size_t)n;
         if (c->input.used - c->taken > ahead_bytes(c))
@@ -114,7 +134,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     session_ready(&c->session);
 }
 
-static void start_reading(struct connection *c)
+void connection_read(struct connection *c)
 {
     if (c->reading)
         return;
@@ -312,7 +332,8 @@ static bool take_frame(struct connection *c)
 
 static size_t unread(const struct connection *c)
 {
-    return c->output.used + (c->write_busy ? uv_stream_get_write_queue_size(&c->uv.stream) : 0);
+    return c->output.used + c->transport.out.used +
+           (c->write_busy ? uv_stream_get_write_queue_size(&c->uv.stream) : 0);
 }
 
 static bool is_paused(const struct connection *c)
@@ -336,18 +357,18 @@ static void on_written(uv_write_t *write, int status)
         connection_close(c, "write error");
         return;
     }
-    if (c->output.used)
+    if (c->output.used || c->transport.out.used)
         session_flush_later(&c->session);
     session_ready(&c->session); /* it may have been paused, or be done */
 }
 
 /* What the socket does not take at once goes to libuv, with the buffer that it is in. */
-static void write_rest(struct connection *c, size_t done)
+static void write_rest(struct connection *c, struct net_buffer *from, size_t done)
 {
     uv_buf_t rest;
     int result;
 
-    net_buffer_swap(&c->output, &c->writing);
+    net_buffer_swap(from, &c->writing);
     rest = uv_buf_init((char *)c->writing.data + done, (unsigned)(c->writing.used - done));
     c->write.data = c;
     c->write_busy = true;
@@ -360,9 +381,21 @@ static void write_rest(struct connection *c, size_t done)
     c->unwritten = rest.len;
 }
 
+/* What is to be written: of TLS, what it has made of it. NULL: it could not. */
+static struct net_buffer *outgoing(struct connection *c)
+{
+    if (!c->transport.tls)
+        return &c->output;
+    if (c->output.used && transport_is_open(&c->transport) &&
+        !transport_seal(&c->transport, &c->output, keep_bytes(c)))
+        return NULL;
+    return &c->transport.out;
+}
+
 void connection_flush(struct connection *c)
 {
-    uv_buf_t all = uv_buf_init((char *)c->output.data, (unsigned)c->output.used);
+    struct net_buffer *from;
+    uv_buf_t all;
     int done;
 
     if (c->state == CONNECTION_CLOSING || c->state == CONNECTION_SHUT || c->held_until_ms)
@@ -375,8 +408,16 @@ void connection_flush(struct connection *c)
         connection_close(c, "too many unread replies (output-max)");
         return;
     }
-    if (c->write_busy || !c->output.used)
+    if (c->write_busy)
         return;
+    from = outgoing(c);
+    if (!from || from->failed) {
+        connection_close(c, "out of memory");
+        return;
+    }
+    if (!from->used)
+        return;
+    all = uv_buf_init((char *)from->data, (unsigned)from->used);
     done = uv_try_write(&c->uv.stream, &all, 1);
     if (done == UV_EAGAIN)
         done = 0;
@@ -384,13 +425,13 @@ void connection_flush(struct connection *c)
         connection_close(c, "write error");
         return;
     }
-    if ((size_t)done == c->output.used) {
-        net_buffer_clear(&c->output, keep_bytes(c));
+    if ((size_t)done == from->used) {
+        net_buffer_clear(from, keep_bytes(c));
         if (c->state == CONNECTION_DRAINING || c->session.member.stuck)
             session_ready(&c->session);
         return;
     }
-    write_rest(c, (size_t)done);
+    write_rest(c, from, (size_t)done);
     if (c->session.hang_up)
         connection_close(c, c->session.hang_up);
 }
@@ -406,17 +447,34 @@ static void on_shutdown(uv_shutdown_t *shutdown, int status)
     if (status)
         connection_close(c, NULL);
     else
-        start_reading(c); /* until the client has closed its side as well */
+        connection_read(c); /* until the client has closed its side as well */
+}
+
+/* TLS has a last word. What the socket does not take at once, nobody waits for. */
+static void say_goodbye(struct connection *c)
+{
+    struct net_buffer *out = &c->transport.out;
+    uv_buf_t last;
+
+    if (!c->transport.tls)
+        return;
+    transport_end(&c->transport);
+    last = uv_buf_init((char *)out->data, (unsigned)out->used);
+    if (out->used && !out->failed)
+        uv_try_write(&c->uv.stream, &last, 1);
+    net_buffer_clear(out, 0);
 }
 
 /* Everything is answered and written. */
 static void shut(struct connection *c)
 {
-    if (c->eof) { /* nothing can come any more that would reset what was written */
+    if (c->eof) {
+        say_goodbye(c); /* nothing can come any more that would reset what was written */
         connection_close(c, NULL);
         return;
     }
     order_end(&c->session); /* what it left open is rolled back now, not when it has gone */
+    say_goodbye(c);
     connection_move(c, CONNECTION_SHUT);
     c->shut_ms = server_now(c->server);
     net_buffer_clear(&c->input, 0);
@@ -440,16 +498,84 @@ static void settle(struct connection *c, bool more)
             net_buffer_trim(&c->input, BUFFER_KEEP);
     }
     if (c->state == CONNECTION_OPEN) {
-        if (c->session.member.stuck || (!c->cut && c->input.used - c->taken > ahead_bytes(c)))
+        if (c->session.member.stuck || (!c->cut && c->input.used - c->taken > ahead_bytes(c)) ||
+            c->transport.in.used - c->transport.taken > TRANSPORT_AHEAD || c->transport.eof)
             stop_reading(c);
         else
-            start_reading(c);
+            connection_read(c);
     } else if (c->state == CONNECTION_DRAINING && !more && !c->session.member.stuck) {
         if (c->eof)
             session_openers_give_up(&c->session);
-        if (c->session.request_count == 0 && !c->output.used && !c->write_busy)
+        if (c->session.request_count == 0 && !c->output.used && !c->transport.out.used &&
+            !c->write_busy)
             shut(c);
     }
+}
+
+/* The client's TLS cannot go on: perhaps it is none. */
+static void break_tls(struct connection *c, const char *why)
+{
+    struct log_line line;
+
+    if (server_logs_client(c->server) &&
+        log_line_begin(&line, c->server->log, LOG_LEVEL_WARN, "tls_failed")) {
+        log_line_slice(&line, "client", connection_name(c));
+        log_line_text(&line, "why", why);
+        log_line_end(&line);
+    }
+    c->server->counters.tls_failed++;
+    say_goodbye(c); /* its alert */
+    connection_close(c, "TLS failed");
+}
+
+/* Who need not log in takes a seat as soon as the handshake is done; or is told that there is none. */
+static void take_seat(struct connection *c)
+{
+    if (c->seat == SEAT_STANDING || !connection_admit(c, false))
+        return;
+    seats_leave(&c->server->seats, c->seat);
+    c->seat = seats_take(&c->server->seats, false, true);
+    if (c->seat == SEAT_NONE) {
+        c->seat = SEAT_STRANGER;
+        c->server->seats.taken[SEAT_STRANGER]++;
+        session_hang_up(&c->session, "connection limit reached");
+    }
+}
+
+/* Decrypt what came, as far as there is room for it. true: the connection goes on; *more: there is
+ * more to decrypt than a turn allows. */
+static bool open_up(struct connection *c, bool *more)
+{
+    bool was_open = transport_is_open(&c->transport);
+    size_t ahead = c->input.used - c->taken;
+    const char *why = NULL;
+    enum tls_result result;
+
+    *more = false;
+    if (c->state != CONNECTION_OPEN || c->transport.has_ended ||
+        (ahead > ahead_bytes(c) && !c->cut))
+        return true;
+    if (!was_open && c->transport.in.used && !server_may_shake_hands(c->server)) {
+        *more = true;
+        return true;
+    }
+    result = transport_read(&c->transport, &c->input, c->cut ? INPUT_AHEAD : ahead_bytes(c) + 1,
+                            &why);
+    if (c->transport.out.used)
+        session_flush_later(&c->session);
+    if (result == TLS_BROKEN) {
+        break_tls(c, why);
+        return false;
+    }
+    if (!was_open && transport_is_open(&c->transport)) {
+        c->server->counters.tls_handshakes++;
+        if (!c->session.is_stranger)
+            take_seat(c);
+    }
+    if (result == TLS_ENDED)
+        end_input(c);
+    *more = result == TLS_DATA;
+    return true;
 }
 
 bool connection_work(struct connection *c)
@@ -457,7 +583,7 @@ bool connection_work(struct connection *c)
     struct server *server = c->server;
     uint64_t began = uv_hrtime();
     unsigned steps = 0;
-    bool more = false, full;
+    bool more = false, sealed = false, full;
 
     if (c->state >= CONNECTION_SHUT)
         return false;
@@ -466,6 +592,8 @@ bool connection_work(struct connection *c)
         return false;
     }
     c->rests = false;
+    if (c->transport.tls && !open_up(c, &sealed))
+        return false;
     c->session.member.stuck = c->cut = false;
     for (; !c->session.hang_up; steps++) {
         more = steps >= WORK_STEPS || (steps % 8 == 7 && uv_hrtime() - began > WORK_NS);
@@ -499,7 +627,7 @@ bool connection_work(struct connection *c)
         return false;
     }
     settle(c, more);
-    return more;
+    return more || (sealed && !c->session.member.stuck && c->state == CONNECTION_OPEN);
 }
 
 bool connection_is_admin(const struct connection *c)
@@ -516,8 +644,26 @@ struct peer_key connection_peer_key(const struct connection *c)
 
 struct slice connection_binding(const struct connection *c)
 {
-    (void)c;
-    return SLICE_NONE;
+    return c->transport.tls ? tls_binding(c->transport.tls) : SLICE_NONE;
+}
+
+const char *connection_admit(struct connection *c, bool is_admin)
+{
+    struct server *server = c->server;
+    enum seat seat;
+
+    if (c->is_seated)
+        return NULL;
+    seat = seats_take(&server->seats, is_admin, false);
+    if (seat == SEAT_STANDING)
+        seats_leave(&server->seats, seat);
+    if (seat >= SEAT_STRANGER)
+        return "too many connections (limit: connections); retry later";
+    seats_leave(&server->seats, c->seat);
+    c->seat = seat;
+    c->is_seated = true;
+    c->peer_of->strangers--;
+    return NULL;
 }
 
 void connection_hold(struct connection *c, uint64_t ms)
@@ -556,6 +702,7 @@ static void connection_free(struct connection *c)
     if (peer && !c->is_seated)
         peer->strangers--;
     session_forget_user(&c->session);
+    transport_fini(&c->transport);
     net_buffer_fini(&c->input);
     net_buffer_fini(&c->output);
     net_buffer_fini(&c->writing);
@@ -578,47 +725,6 @@ void connection_ended(struct connection *c)
     ASSERT(!list_is_linked(&c->session.member.in_ending));
     if (c->is_closed)
         connection_free(c);
-}
-
-static uint64_t id_hash(uint64_t id)
-{
-    return hash_pair(id, 0);
-}
-
-struct connection *connection_of_id(struct server *server, uint64_t id)
-{
-    struct hash_link *link = hash_table_first(&server->connection_ids, id_hash(id));
-
-    for (; link; link = hash_table_next(&server->connection_ids, link)) {
-        struct connection *c = LIST_ENTRY(link, struct connection, in_ids);
-
-        if (c->id == id)
-            return c;
-    }
-    return NULL;
-}
-
-void connection_start(struct connection *c)
-{
-    struct server *server = c->server;
-    struct log_line line;
-
-    c->opened_ms = server_now(server);
-    msgpack_scan_init(&c->scan);
-    net_buffer_charge(&c->input, &c->session.account, ACCOUNT_INPUT);
-    net_buffer_charge(&c->output, &c->session.account, ACCOUNT_OUTPUT);
-    net_buffer_charge(&c->writing, &c->session.account, ACCOUNT_OUTPUT);
-    connection_rename(c);
-    c->id = ++server->counters.accepted;
-    c->begun_ms = c->session.used_ms = server_now(server);
-    server->connection_count++;
-    list_push_back(&server->connections, &c->in_all);
-    hash_table_insert(&server->connection_ids, &c->in_ids, id_hash(c->id));
-    if (log_line_begin(&line, server->log, LOG_LEVEL_DEBUG, "connection_opened")) {
-        log_line_slice(&line, "client", connection_name(c));
-        log_line_end(&line);
-    }
-    start_reading(c);
 }
 
 void connection_drain(struct connection *c)
@@ -656,61 +762,4 @@ void connection_close(struct connection *c, const char *why)
     }
     order_end(&c->session);
     uv_close(&c->uv.handle, on_closed);
-}
-
-void connection_sweep(struct connection *c, uint64_t now_ms)
-{
-    const struct options *o = &c->server->options;
-
-    if (c->state == CONNECTION_SHUT) {
-        if (now_ms - c->shut_ms > CONNECTION_LINGER_MS)
-            connection_close(c, NULL);
-        return;
-    }
-    if (c->seat == SEAT_STANDING && c->state == CONNECTION_OPEN &&
-        now_ms - c->opened_ms > CONNECTION_STANDING_MS) {
-        connection_close(c, NULL);
-        return;
-    }
-    if (c->held_until_ms && now_ms >= c->held_until_ms) {
-        c->held_until_ms = 0;
-        session_flush_later(&c->session);
-        session_ready(&c->session);
-    }
-    if (!c->is_seated && c->seat == SEAT_STRANGER && c->state == CONNECTION_OPEN &&
-        now_ms - c->opened_ms > o->login_time + c->held_ms) {
-        connection_close(c, "not logged in in time (login-time)");
-        return;
-    }
-    if (c->write_busy) {
-        size_t now = uv_stream_get_write_queue_size(&c->uv.stream);
-
-        if (now < c->unwritten)
-            c->progress_ms = now_ms;
-        c->unwritten = now;
-        if (now_ms - c->progress_ms > o->output_stall) {
-            connection_close(c, "the client does not read its replies (output-stall)");
-            return;
-        }
-    }
-    if (c->frame_begun_ms) {
-        if (!c->reading)
-            c->frame_begun_ms = now_ms; /* it is we who wait */
-        else if (now_ms - c->frame_begun_ms > o->frame_time) {
-            connection_close(c, "incomplete message (frame-time)");
-            return;
-        }
-    }
-    if (c->rests && !c->write_busy) {
-        if (!c->input.used)
-            net_buffer_clear(&c->input, 0);
-        if (!c->output.used)
-            net_buffer_clear(&c->output, 0);
-        net_buffer_clear(&c->writing, 0);
-    }
-    c->rests = true;
-    strand_close_idle(&c->session,
-                      now_ms > o->transaction_idle ? now_ms - o->transaction_idle : 0);
-    session_backups_close(&c->session,
-                          now_ms > o->transaction_idle ? now_ms - o->transaction_idle : 0);
 }

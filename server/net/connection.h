@@ -18,6 +18,7 @@
 #include "server/net/peers.h"
 #include "server/net/seats.h"
 #include "server/net/order.h"
+#include "server/net/transport.h"
 
 #include <uv.h>
 
@@ -55,6 +56,7 @@ struct connection {
     char peer[64];
     struct text_name name;            /* what it is called in logs and holds */
     struct session session;
+    struct transport transport;
     /* In. */
     struct net_buffer input;
     size_t taken;             /* bytes at the beginning of input that are done with */
@@ -79,14 +81,11 @@ struct connection {
     struct hash_link in_ids; /* server.connection_ids */
 };
 
-/* It has a seat: from now on it is one of the server's, and read from. */
-void connection_start(struct connection *c);
-
-/* NULL: none of that id is open. */
-struct connection *connection_of_id(struct server *server, uint64_t id);
 bool connection_is_admin(const struct connection *c);
 struct peer_key connection_peer_key(const struct connection *c);
 
+/* It has said who it is, and takes a seat of its own; NULL, or why there is none. */
+const char *connection_admit(struct connection *c, bool is_admin);
 /* Neither read nor write for so long. */
 void connection_hold(struct connection *c, uint64_t ms);
 /* What binds a login to the TLS connection; none: it cannot be bound. */
@@ -95,6 +94,9 @@ struct slice connection_binding(const struct connection *c);
 /* For logs and holds: "name@127.0.0.1:40000". */
 struct slice connection_name(const struct connection *c);
 void connection_rename(struct connection *c);
+
+/* Read what it sends, unless it is read already. */
+void connection_read(struct connection *c);
 
 /* Let it work for a share of the turn. true: there is more that it could do now. */
 bool connection_work(struct connection *c);
@@ -111,8 +113,5 @@ void connection_close(struct connection *c, const char *why);
 
 /* What it had left open is ended: it may go. */
 void connection_ended(struct connection *c);
-
-/* Once in a while: stalls, slow messages, lingering. */
-void connection_sweep(struct connection *c, uint64_t now_ms);
 
 #endif

@@ -8,6 +8,8 @@
 #include "server/net/log_line.h"
 #include "server/net/notify.h"
 #include "server/net/push.h"
+#include "server/net/sweep.h"
+#include "server/net/tls.h"
 #include "server/net/turn.h"
 
 #include <malloc.h>
@@ -69,7 +71,7 @@ static void on_sweep(uv_timer_t *timer)
     tell_left_out(server, now);
     listener_accept_again(server);
     LIST_EACH_SAFE (link, &server->connections) {
-        connection_sweep(LIST_ENTRY(link, struct connection, in_all), now);
+        sweep_connection(LIST_ENTRY(link, struct connection, in_all), now);
     }
 }
 
@@ -270,6 +272,8 @@ enum err daemon_open(struct server *server, const struct daemon_ground *ground,
     server->methods = executors;
     server->pid = (int)getpid();
     server->started_ms = server_now(server);
+    if (options->tls_certificate[0] && !(server->tls = tls_context_new(options, why)))
+        return ERR_BAD_REQUEST;
     list_init(&server->listeners);
     list_init(&server->connections);
     list_init(&server->pushes);
@@ -351,6 +355,24 @@ static void reload_complain(void *context, const char *error)
     log_event_text(server->log, LOG_LEVEL_ERROR, "config_error", "error", error);
 }
 
+/* A certificate and its key, whole or not at all: connections keep what they have. */
+static void reload_tls(struct server *server, const struct options *fresh)
+{
+    char why[OPTION_ERROR_BYTES];
+    struct tls_context *tls;
+
+    if (!server->tls)
+        return;
+    tls = tls_context_new(fresh, why);
+    if (!tls) {
+        log_event_text(server->log, LOG_LEVEL_ERROR, "tls_not_reloaded", "why", why);
+        return;
+    }
+    tls_context_free(server->tls);
+    server->tls = tls;
+    log_event(server->log, LOG_LEVEL_INFO, "tls_reloaded");
+}
+
 void daemon_reload(struct server *server)
 {
     static struct options fresh; /* large */
@@ -366,6 +388,7 @@ void daemon_reload(struct server *server)
         notify_ready();
         return;
     }
+    reload_tls(server, &fresh);
     for (size_t i = 0; i < option_count; i++) {
         const struct option *option = &option_table[i];
 
@@ -497,6 +520,7 @@ static void finish_closing(struct server *server)
 
 static void free_lists(struct server *server)
 {
+    tls_context_free(server->tls);
     request_free_spare(server);
     pool_fini(&server->strands);
     pool_fini(&server->cursors);

@@ -3,7 +3,7 @@
  *
  * Lists go on over several turns, and end where a reply would be too large: the oldest come
  * first. */
-#include "server/net/connection.h"
+#include "server/net/accept.h"
 #include "server/net/execute.h"
 #include "server/net/log_line.h"
 #include "server/net/server.h"

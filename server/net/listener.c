@@ -39,6 +39,7 @@ struct listener {
 struct address {
     struct sockaddr_storage at;
     bool loopback;
+    bool tls;
     bool optional; /* ::1 of localhost: a machine may have no IPv6 */
 };
 
@@ -68,9 +69,15 @@ static unsigned read_address(const char *text, struct address *out)
     char host[256];
     const char *colon = strrchr(text, ':');
     size_t size = colon ? (size_t)(colon - text) : 0;
+    unsigned n;
     int port;
 
     memset(out, 0, 2 * sizeof *out);
+    if (strncmp(text, "tls://", 6) == 0) {
+        n = read_address(text + 6, out);
+        out[0].tls = out[1].tls = n > 0;
+        return n;
+    }
     if (!colon || size == 0 || size >= sizeof host || !read_port(colon + 1, &port))
         return 0;
     memcpy(host, text, size);
@@ -97,10 +104,10 @@ static unsigned read_address(const char *text, struct address *out)
 static bool refuse_open(const char *what, char *error)
 {
     snprintf(error, OPTION_ERROR_BYTES,
-             "listen: \"%.200s\" is reachable from other machines, and clients are not "
-             "authenticated; use a loopback address (127.0.0.1, [::1] or localhost), or set "
+             "listen: \"%.200s\" is reachable from other machines, and not encrypted; use "
+             "tls://%.200s, a loopback address (127.0.0.1, [::1] or localhost), or set "
              "insecure-listen",
-             what);
+             what, what);
     return false;
 }
 
@@ -131,7 +138,7 @@ static bool read_addresses(const struct options *o, struct address *out, unsigne
                      one);
             return false;
         }
-        if (!out[*count].loopback && !o->insecure_listen)
+        if (!out[*count].loopback && !out[*count].tls && !o->insecure_listen)
             return refuse_open(one, error);
         *count += n;
     }
@@ -184,6 +191,10 @@ bool listener_check(const struct options *o, struct option_conflict *conflict)
 
     if (!read_addresses(o, addresses, &count, error))
         return options_refuse(conflict, OPTIONS("listen", "insecure-listen"), "%s", error);
+    for (unsigned i = 0; i < count; i++)
+        if (addresses[i].tls && (!o->tls_certificate[0] || !o->tls_key[0]))
+            return options_refuse(conflict, OPTIONS("listen", "tls-certificate", "tls-key"),
+                                  "listen: a tls:// address needs tls-certificate and tls-key");
     if (strlen(o->socket) > SOCKET_PATH_MAX)
         return options_refuse(conflict, OPTIONS("socket"),
                               "socket: the path has %zu bytes; allowed: at most %zu",
@@ -323,6 +334,8 @@ static bool open_tcp(struct server *server, const struct address *address,
 
     if (!l)
         return false;
+    l->ground.is_tls = address->tls;
+    l->ground.is_remote = !address->loopback && !server->options.insecure_listen;
     format_address((const struct sockaddr *)&address->at, wanted, sizeof wanted);
     e = uv_tcp_bind(&l->uv.tcp, (const struct sockaddr *)&address->at, 0);
     if (!e)
@@ -525,6 +538,9 @@ void listener_describe(const struct server *server, char *to, size_t room)
 
         if (used < room)
             used += (size_t)snprintf(to + used, room - used, "%s%s=%s", used ? " " : "",
-                                     l->ground.kind == CONNECTION_TCP ? "tcp" : "unix", l->name);
+                                     l->ground.is_tls                   ? "tls"
+                                     : l->ground.kind == CONNECTION_TCP ? "tcp"
+                                                                        : "unix",
+                                     l->name);
     }
 }

@@ -39,8 +39,8 @@ enum option_type {
     X(TEXT, data, "data", "data", 0, 0, NULL, false,                                           \
       "the data directory; created if it does not exist")                                      \
     X(LIST, listen, "listen", "localhost:4653", 0, 0, NULL, false,                             \
-      "TCP addresses to listen on, HOST:PORT separated by commas; localhost means both "       \
-      "127.0.0.1 and [::1], port 0 picks a free port, none disables TCP")                      \
+      "TCP addresses to listen on, HOST:PORT or tls://HOST:PORT separated by commas; "         \
+      "localhost means both 127.0.0.1 and [::1], port 0 picks a free port, none disables TCP")                      \
     X(TEXT, socket, "socket", "", 0, 0, NULL, false,                                           \
       "path of the Unix socket; empty: holdfast.sock in the data directory; none: no Unix "    \
       "socket")                                                                                \
@@ -52,6 +52,16 @@ enum option_type {
       "allow addresses other than loopback without TLS; while there are no users, clients "    \
       "are "                                                                                   \
       "not authenticated there")                                                               \
+    X(TEXT, tls_certificate, "tls-certificate", "", 0, 0, NULL, true,                          \
+      "certificate of the server in PEM, followed by those that signed it; for tls:// "        \
+      "addresses of listen")                                                                   \
+    X(TEXT, tls_key, "tls-key", "", 0, 0, NULL, true,                                          \
+      "private key of tls-certificate in PEM, without a passphrase; others may not read it")   \
+    X(TEXT, tls_client_ca, "tls-client-ca", "", 0, 0, NULL, true,                              \
+      "certificates in PEM, one of which must have signed that of each TLS client; empty: "    \
+      "clients need none")                                                                     \
+    X(CHOICE, tls_min_version, "tls-min-version", "1.3", 0, 0, "1.3 1.2", true,                \
+      "oldest version of TLS that is accepted")                                                \
     X(COUNT, users_max, "users-max", "10000", 1, 1000000, NULL, true,                          \
       "maximum number of users")                                                               \
     X(DURATION, login_time, "login-time", "5s", 100, HOUR, NULL, true,                         \

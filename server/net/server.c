@@ -3,6 +3,7 @@
 
 #include "server/base/assert.h"
 
+#define HANDSHAKES_A_TURN 2 /* each takes up to a millisecond */
 #define CLIENT_LINES_MAX \
     20 /* lines about clients that make trouble, until daemon.c begins to count again */
 
@@ -29,6 +30,11 @@ void server_move(struct server *server, enum server_state next)
     ASSERT(allowed[server->state] & 1u << next);
     server->state = next;
     ASSERT(server_is_sane(server));
+}
+
+bool server_may_shake_hands(struct server *server)
+{
+    return server->handshakes++ < HANDSHAKES_A_TURN;
 }
 
 bool server_logs_client(struct server *server)

@@ -32,6 +32,7 @@ struct command_line;
 struct db;
 struct execution;
 struct log_output;
+struct tls_context;
 typedef enum err execute(struct execution *w); /* a method (execution.h) */
 
 enum server_state {
@@ -70,6 +71,8 @@ struct server {
     struct seats seats;
     struct plan_cache plans; /* of queries, for all clients */
     struct peers peers;
+    struct tls_context *tls; /* owned; NULL: no address is one of TLS */
+    unsigned handshakes;     /* steps of them done in this turn */
     struct users users;
     struct logins logins;
     struct list_link pushes; /* strand.in_pushes: to be looked at when the turn ends */
@@ -99,6 +102,7 @@ struct server {
     uint64_t lines_left_out;  /* and so many not */
     struct {
         uint64_t requests, errors, accepted, refused, hung_up;
+        uint64_t tls_handshakes, tls_failed;
     } counters;
 };
 
@@ -122,6 +126,9 @@ static inline enum durability server_durability(const struct server *server)
 
 /* The server goes on to the next of its states. */
 void server_move(struct server *server, enum server_state next);
+
+/* Whether one more step of a TLS handshake, which takes long, may be done in this turn. */
+bool server_may_shake_hands(struct server *server);
 
 /* Whether one more line about a client that makes trouble may be logged now. */
 bool server_logs_client(struct server *server);

@@ -106,7 +106,9 @@ static void put_connections(struct net_buffer *b, const struct server *server)
     const struct account *account = &server->account;
 
     put_word(b, "connections");
-    put_map(b, 13);
+    put_map(b, 15);
+    put_fact(b, "tls_handshakes", server->counters.tls_handshakes);
+    put_fact(b, "tls_failed", server->counters.tls_failed);
     put_fact(b, "strangers", server->seats.taken[SEAT_STRANGER]);
     put_fact(b, "logins", server->logins.done);
     put_fact(b, "logins_failed", server->logins.failed);

@@ -143,6 +143,7 @@ static void check(struct server *server)
 void turn_take(struct server *server)
 {
     server->reactor.due = false;
+    server->handshakes = 0;
     expire(server);
     end(server);
     work(server);

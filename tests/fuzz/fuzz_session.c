@@ -79,7 +79,7 @@ static void connect_client(struct world *w, struct client *c, bool by_unix)
     c->is_stalled = false;
     FUZZ_CHECK(connection_accept(
         w->server, listener,
-        &(struct connection_ground){by_unix ? CONNECTION_UNIX : CONNECTION_TCP, false}));
+        &(struct connection_ground){.kind = by_unix ? CONNECTION_UNIX : CONNECTION_TCP}));
 }
 
 static void send_bytes(struct world *w, struct client *c, struct slice bytes)

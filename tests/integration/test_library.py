@@ -136,8 +136,8 @@ def test_a_pool_waits_and_revives(d):
 
 
 def test_programs_link_what_they_use_and_no_more():
-    used = {"holdfastd": {"libuv", "liblz4", "libxxhash", "libutf8proc", "libcrypto"},
-            "holdfast": {"libedit", "libutf8proc", "libcrypto"}, "libholdfast.so": {"libcrypto"}}
+    used = {"holdfastd": {"libuv", "liblz4", "libxxhash", "libutf8proc", "libssl", "libcrypto"},
+            "holdfast": {"libedit", "libutf8proc", "libz", "libssl", "libcrypto"}, "libholdfast.so": {"libssl", "libcrypto"}}
     for name, wanted in used.items():
         path = os.path.join(os.path.dirname(os.path.abspath(binary())), name)
         shown = subprocess.run(["readelf", "-d", path], capture_output=True, text=True, check=True).stdout
@@ -226,7 +226,7 @@ def run_example(d, source, libraries=()):
             f.write(source)
         made = subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Werror", "-I",
                                os.path.join(ROOT, "client/lib"), *FLAGS.get(os.path.basename(build), []), "-o", path[:-2],
-                               path, os.path.join(build, "libholdfast.a"), "-lcrypto", "-lpthread", *libraries], capture_output=True, text=True)
+                               path, os.path.join(build, "libholdfast.a"), "-lssl", "-lcrypto", "-lpthread", *libraries], capture_output=True, text=True)
         assert made.returncode == 0, made.stderr + source
         done = subprocess.run([path[:-2], "%s:%d" % d.tcp[0]], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0 and done.stderr == "", (done, source)

@@ -30,7 +30,7 @@ HEADERS = {
     'xxhash.h': ('proto/backup_format.c', 'server/storage/', 'server/txn/', 'server/query/', 'tests/'),
     'check.h': ('tests/',),
     'msgpack.h': ('client/', 'tests/'),
-    'openssl/': ('proto/scram.c', 'server/net/tls', 'client/lib/tls', 'tests/'),
+    'openssl/': ('proto/scram.c', 'server/net/tls.', 'client/lib/secure', 'tests/'),
     'histedit.h': ('client/cli/',),
     'zlib.h': ('client/cli/gzip.c',),
     'utf8proc.h': ('client/cli/', 'server/query/'),

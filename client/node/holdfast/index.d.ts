@@ -228,6 +228,8 @@ export interface ConnectOptions {
   database?: string
   /** Log in as this user. */
   user?: string
+  /** TLS, with the server's certificate checked; options are those of node:tls, such as {ca, cert, key}. */
+  tls?: boolean | import('node:tls').ConnectionOptions
   /** Of the user; it is never sent. A function is called for each login. */
   password?: string | (() => string | Promise<string>)
   /** false: a lost connection is not connected again. */
@@ -354,7 +356,7 @@ export function passwordVerifier (password: string): Promise<string>
 /** 16 random bytes: the token of a commit. */
 export function newToken (): Buffer
 export function parseAddress (address?: string):
-  { host: string, port: number, database: string | undefined, user?: string } | { path: string, database: string | undefined }
+  { host: string, port: number, database: string | undefined, user?: string, tls?: boolean } | { path: string, database: string | undefined }
 
 /** Every error of Holdfast; `errors` has the class of each name. */
 export class HoldfastError extends Error {

@@ -51,7 +51,8 @@ export class Server {
       child.once('error', reject)
       child.once('exit', code => reject(new Error(`holdfastd ended with ${code}: ${this.#errors}`)))
     })
-    this.port = Number(/tcp=127\.0\.0\.1:(\d+)/.exec(ready)[1])
+    this.ready = ready
+    this.port = Number(/tcp=127\.0\.0\.1:(\d+)/.exec(ready)?.[1] ?? 0)
     this.socket = /unix=(\S+)/.exec(ready)[1]
   }
 

@@ -12,6 +12,7 @@ const DEFAULTS = {
   client: undefined, // what logs and `holds` call this program
   database: undefined,
   user: undefined, // to log in as, with
+  tls: undefined, // true, or options of node:tls such as {ca, cert, key}
   password: undefined, // a text, or a function that gives one or the promise of one
   reconnect: true,
   connectTimeoutMs: 10_000, // for a connection, also for all tries to get a lost one back
@@ -56,6 +57,9 @@ export class Client extends EventEmitter {
     this.#settings = { ...DEFAULTS, ...options }
     this.#settings.database ??= this.#target.database
     this.#settings.user ??= this.#target.user
+    if (this.#target.tls && this.#settings.tls === false) throw local('MISUSE', 'connect: the address is one of TLS, which is off')
+    this.#settings.tls ??= this.#target.tls
+    if (this.#settings.tls && this.#target.path !== undefined) throw local('MISUSE', 'connect: a Unix socket has no TLS')
     if (this.#settings.user !== undefined && this.#settings.password === undefined) {
       throw local('MISUSE', 'connect: a user needs a password (option password)')
     }
@@ -104,7 +108,8 @@ export class Client extends EventEmitter {
     const timer = setTimeout(() => connection.destroy(local('CONNECTION', `the login has taken more than ${connectTimeoutMs} ms`)),
       connectTimeoutMs)
     try {
-      await login(connection, user, typeof password === 'function' ? await password() : password, this.#known, null)
+      await login(connection, user, typeof password === 'function' ? await password() : password, this.#known,
+        connection.binding, connection.server.login ?? [])
     } finally {
       clearTimeout(timer)
     }

@@ -1,6 +1,7 @@
 // connection.js - one socket: requests go out many at a time, answers come back in any order, and
 // when the socket ends every promise that waits is settled, once.
 import net from 'node:net'
+import tls from 'node:tls'
 import { Decoder, EncodeError, Encoder } from './codec.js'
 import { fromServer, local } from './errors.js'
 import { snake, WRITES } from './methods.js'
@@ -8,6 +9,13 @@ import { snake, WRITES } from './methods.js'
 const MSGIDS = 0x100000000
 const HANDLES = 0xffffffff
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024 // no server sends as much in one answer
+
+// The certificate must be signed by whom we trust and be of the host, unless the caller says otherwise
+// (rejectUnauthorized, servername, checkServerIdentity of node:tls).
+function tlsOptions (place, given) {
+  const name = net.isIP(place.host) ? {} : { servername: place.host }
+  return { minVersion: 'TLSv1.2', ALPNProtocols: ['holdfast/1'], ...name, ...(given === true ? {} : given), ...place }
+}
 
 // A request that waits for its answer. `late` is called instead of the promise when the answer comes
 // although nobody waits any more: it cleans up what the request has opened.
@@ -84,9 +92,10 @@ export class Connection {
   static open (target, settings, onPush, onClose) {
     return new Promise((resolve, reject) => {
       const where = target.path ?? `${target.host}:${target.port}`
-      const socket = net.connect(target.path === undefined
+      const place = target.path === undefined
         ? { host: target.host, port: target.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }
-        : { path: target.path })
+        : { path: target.path }
+      const socket = settings.tls ? tls.connect(tlsOptions(place, settings.tls)) : net.connect(place)
       const fail = cause => {
         clearTimeout(timer)
         socket.destroy()
@@ -96,7 +105,7 @@ export class Connection {
       const timer = setTimeout(() => fail(new Error(`no connection after ${settings.connectTimeoutMs} ms`)),
         settings.connectTimeoutMs)
       socket.once('error', fail)
-      socket.once('connect', () => {
+      socket.once(settings.tls ? 'secureConnect' : 'connect', () => {
         clearTimeout(timer)
         socket.off('error', fail)
         resolve(new Connection(socket, settings, onPush, onClose))
@@ -105,6 +114,13 @@ export class Connection {
   }
 
   get isOpen () { return this.#error === null }
+
+  /** What binds a login to this connection (RFC 9266); null where it has no TLS. */
+  get binding () {
+    return this.#socket.encrypted === true
+      ? this.#socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
+      : null
+  }
 
   /** Requests that wait for their answers. */
   get inFlight () { return this.#waiting.size }

@@ -58,22 +58,28 @@ function readServerFirst (text, nonce) {
   return { both: parts[1], salt: Buffer.from(parts[2], 'base64'), iterations }
 }
 
+// Bound where both can; where only we can, we say so: if somebody has hidden that the server can, it finds out.
+function chooseHeader (bound, mechanisms) {
+  if (bound === null) return 'n,,'
+  return mechanisms.includes('SCRAM-SHA-256-PLUS') ? 'p=tls-exporter,,' : 'y,,'
+}
+
 /**
  * Log the connection in. `known` keeps the keys that are made of the password, for the next time; `bound`
- * is what binds the login to a TLS connection, or null.
+ * is what binds the login to a TLS connection, or null; `mechanisms` are those that the server has named.
  */
-export async function login (connection, user, password, known, bound) {
+export async function login (connection, user, password, known, bound, mechanisms) {
   checkPassword(password)
   const nonce = randomBytes(18).toString('base64')
-  const header = bound === null ? 'n,,' : 'p=tls-exporter,,'
+  const header = chooseHeader(bound, mechanisms)
   const bare = `n=${user.replace(/=/g, '=3D').replace(/,/g, '=2C')},r=${nonce}`
-  const mechanism = bound === null ? 'SCRAM-SHA-256' : 'SCRAM-SHA-256-PLUS'
+  const mechanism = header.startsWith('p') ? 'SCRAM-SHA-256-PLUS' : 'SCRAM-SHA-256'
   const first = await connection.request('login_begin', [mechanism, header + bare], 2, undefined, ALWAYS)
   const { both, salt, iterations } = readServerFirst(String(first), nonce)
   const of = `${iterations}:${salt.toString('base64')}`
   if (known.of !== of) Object.assign(known, { of, keys: await makeKeys(password, salt, iterations) })
   const { client, stored, server } = known.keys
-  const channel = Buffer.concat([Buffer.from(header), bound ?? Buffer.alloc(0)]).toString('base64')
+  const channel = Buffer.concat([Buffer.from(header), header.startsWith('p') ? bound : Buffer.alloc(0)]).toString('base64')
   const without = `c=${channel},r=${both}`
   const all = `${bare},${first},${without}`
   const proof = mac(stored, all).map((byte, i) => byte ^ client[i])

@@ -84,7 +84,9 @@ test('client: connects by TCP and by the unix socket, and says who it is', { ski
   await rejects(other.ping(), 'CONNECTION', e => assert.equal(e.retryable, false))
   await rejects(connect('holdfast://127.0.0.1:1'), 'CONNECTION', e => assert.match(e.message, /127\.0\.0\.1:1/))
   await rejects(connect('unix:/nowhere/x.sock'), 'CONNECTION')
-  await rejects(connect(server.address, { tls: true }), 'MISUSE')
+  await rejects(connect(server.address, { tsl: true }), 'MISUSE')
+  await rejects(connect(`unix:${server.socket}`, { tls: true }), 'MISUSE')
+  await rejects(connect(server.address, { tls: true }), 'CONNECTION')
 })
 
 test('client: values keep their types', { skip }, async () => {

@@ -1,6 +1,10 @@
 // Logging in: with a password that is never sent, to a server that has to prove that it knows the user.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect, decode, encode, errors, passwordVerifier } from '../index.js'
 import { noServer, Server } from '../../testing/server.js'
@@ -92,6 +96,36 @@ test('28 and 22: a server that does not know the user is found out, and so is on
     assert.equal(e.name, 'AUTH_FAILED')
     assert.match(e.message, why)
     fake.close()
+  }
+})
+
+test('tls: the certificate is checked, and the login bound to the connection', { skip: noServer }, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-tls-'))
+  const certificate = join(folder, 'cert.pem')
+  const key = join(folder, 'key.pem')
+  try {
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+      '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate], { stdio: 'ignore' })
+  } catch {
+    return t.skip('there is no openssl')
+  }
+  chmodSync(key, 0o600)
+  const secure = await Server.start(['--listen', 'tls://127.0.0.1:0', '--tls-certificate', certificate, '--tls-key', key])
+  const ca = readFileSync(certificate)
+  try {
+    const trusted = await connect(`unix:${secure.socket}`)
+    await trusted.createUser('ann', { verifier: await passwordVerifier('pencil'), grants: [['main', '*', ['read']]] })
+    await trusted.close()
+    const port = /tls=127\.0\.0\.1:(\d+)/.exec(secure.ready)[1]
+    const db = await connect(`holdfast+tls://ann@localhost:${port}`, { tls: { ca }, password: 'pencil' })
+    assert.deepEqual(await db.stores(), [])
+    await db.close()
+    await rejects(connect(`tls://localhost:${port}`), 'CONNECTION')
+    await rejects(connect(`tls://127.0.0.1:${port}`, { tls: { ca } }), 'CONNECTION')
+    await rejects(connect(`tls://ann@localhost:${port}`, { tls: { ca }, password: 'pen' }), 'AUTH_FAILED')
+  } finally {
+    await secure.stop()
+    rmSync(folder, { recursive: true })
   }
 })
 
