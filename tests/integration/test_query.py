@@ -387,7 +387,8 @@ def test_statements_are_atomic_and_autocommit_never_conflicts(d):
 
 
 def command(d, script, *words):
-    done = subprocess.run([binary("holdfast"), "--connect", "%s:%d" % d.tcp[0], "--keep-going", *words],
+    flags = ["--keep-going"] if script else []
+    done = subprocess.run([binary("holdfast"), "--connect", "%s:%d" % d.tcp[0], *flags, *words],
                           input=script, capture_output=True, text=True, timeout=60)
     return done.stdout, done.stderr
 
