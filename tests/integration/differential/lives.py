@@ -12,12 +12,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 import holdfast  # noqa: E402
-from differential.draw import Draw  # noqa: E402
+from differential.draw import NAMES, Draw  # noqa: E402
 from differential.limits import Limits  # noqa: E402
 from differential.model import Model  # noqa: E402
 from differential.state import Difference  # noqa: E402
 
 CONNECTIONS = 3
+DATABASES = [("main", "x"), ("x", "main"), ("x", "y"), ("", "main"), ("main", "")]  # and the other
 SHOWN = 25  # requests before the one that differs
 
 # Limits so small that random requests meet them; a life draws some, and limits.py says what each
@@ -84,14 +85,42 @@ class Life:
         self.draw = Draw(self.random, large=self.random.choice([0, 1500, 20000]) if tiny else 0)
         self.flags = flags
         self.said = []
+        # The stores of which the model knows are those of one database. Beside it others are at
+        # work in a second one, on stores of the same names: of them nothing may be seen.
+        self.beside = random.Random("beside %d" % seed)  # so that the rest of the life stays the same
+        self.database, self.other = self.beside.choice(DATABASES)
+        self.has_others = self.model.has_others = not tiny and self.beside.randrange(2) == 0
         self.connect()
 
+    def client(self, database):
+        client = self.daemon.client()
+        if database != "main":
+            client.call("hello", {"database": database})
+        return client
+
     def connect(self):
-        self.clients = [self.daemon.client() for _ in range(CONNECTIONS)]
+        self.clients = [self.client(self.database) for _ in range(CONNECTIONS)]
+        self.neighbour = self.client(self.other) if self.has_others else None
 
     def close(self):
-        for client in self.clients:
+        for client in self.clients + [c for c in [self.neighbour] if c]:
             client.close()
+
+    def disturb(self):
+        """Something happens in the other database, or to all of it."""
+        r, names = self.beside, NAMES[:4]
+        name = r.choice(names)
+        requests = [("create_store", 0, name, r.choice([{}, {"generate": True}, {"key": "id"}])),
+                    ("put", 0, name, {"id": r.randrange(9)}), ("put", 0, name, "other", r.randrange(9)),
+                    ("put", 0, name, "other", r.randrange(9)), ("delete_range", 0, name, {}),
+                    ("clear_store", 0, name), ("drop_store", 0, name), ("rename_store", 0, name, r.choice(names)),
+                    ("create_index", 0, name, "i", {"key": "id"}), ("drop_database", self.other)]
+        msgid = self.neighbour.send(*requests[r.randrange(len(requests))])
+        while msgid not in self.neighbour.replies:
+            self.neighbour.poll()
+        error, _ = self.neighbour.replies.pop(msgid)
+        if error is not None and error["class"] != "request":
+            raise Difference("the neighbour is answered %s" % error)
 
     def ask(self, c, method, params):
         client = self.clients[c]
@@ -117,7 +146,7 @@ class Life:
     def end_connection(self, c):
         """The client goes away, and with it all that it left open."""
         self.clients[c].close()
-        self.clients[c] = self.daemon.client()
+        self.clients[c] = self.client(self.database)
         there = self.model.connections.get(c)
         for t in list(there.handles) if there else []:
             self.model.end(there, t)
@@ -143,6 +172,8 @@ class Life:
             self.restart()
         elif r < 4:
             self.end_connection(self.random.randrange(CONNECTIONS))
+        if self.has_others and self.beside.randrange(4) == 0:
+            self.disturb()
         c = self.random.randrange(CONNECTIONS)
         method, params = self.draw.request(c, self.model)
         error, result = self.ask(c, method, params)

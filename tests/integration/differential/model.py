@@ -35,6 +35,7 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         self.numbers = itertools.count(1)
         self.tokens = {}        # token -> the commit that had it, None: it is fenced
         self.restarted = None   # the last commit before the last restart
+        self.has_others = False  # commits of other databases lie between
         self.open = []          # transactions that are open, doomed or not
         self.connections = {}
         self.error = self.result = None
@@ -361,7 +362,8 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         check(txn.version > self.version, "the version is not new")
         self.version = txn.version
         told = self.result["snapshot"]
-        if self.commit == self.restarted:  # numbers reserved before a restart are passed over
+        # Numbers reserved before a restart are passed over, as those of other databases' commits are.
+        if self.commit == self.restarted or self.has_others:
             check(told >= self.commits.get(self.commit, 0), "the snapshot goes back")
         else:
             known = self.commits.setdefault(self.commit, told)
