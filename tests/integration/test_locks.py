@@ -1,4 +1,5 @@
 """docs/protocol.md, "Locks": sentence by sentence. Waiting is seen in `holds`, never timed."""
+import signal
 import socket
 import struct
 
@@ -653,3 +654,28 @@ def test_hello_does_not_pass_what_waits_for_a_lock():
         a.call("commit", 1)
         assert b.reply(put) == "k" and b.reply(got) == "auto" and b.reply(hello)
         assert b.error(behind).name == "NO_STORE"
+
+
+def test_a_stop_ends_the_waiting():
+    with daemon() as d, d.client() as a, d.client() as b, d.client() as c:
+        ready(a, "s")
+        a.call("begin", 1, exclusive("s"))
+        t, behind = b.send("begin", 1, {"lock": "database"}), b.send("get", 1, "s", 1)
+        put, got = c.send("put", 0, "s", 1, 1), c.send("get", 0, "s", 1)
+        wait_for(a, 2)
+        d.process.send_signal(signal.SIGTERM)
+        assert b.error(t).name == "SHUTDOWN" and b.error(behind).name == "NO_TXN"
+        assert c.error(put).name == "SHUTDOWN" and c.reply(got) is None
+        assert d.process.wait(60) == 0
+
+
+def test_a_write_that_waits_can_be_killed():
+    with daemon() as d, d.client() as a, d.client() as b, d.client() as look:
+        ready(look, "s")
+        a.call("begin", 1, exclusive("s"))
+        for call in (("put", 0, "s", 1, 1), ("run", [["put", ["s", 1, 1]]])):
+            t = b.send(*call)
+            look.call("kill", wait_for(look, 1)[0]["version"])
+            assert b.error(t).name == "TXN_KILLED"
+        a.call("commit", 1)
+        assert look.call("get", 0, "s", 1) is None

@@ -318,6 +318,8 @@ void actor_act(struct life *l, struct actor *a)
             actor_give_up(l, a);
             return;
         }
+        if (a->act == ACT_BEGIN && sim_chance(l->sim, 3))
+            lock_kill(l, a);
         if (a->is_woken)
             actor_go_on(l, a);
         return;

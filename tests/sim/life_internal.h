@@ -160,6 +160,7 @@ struct actor {
     unsigned locks[MODEL_STORES]; /* 0: not named, 1: shared, 2: exclusive */
     bool locks_all;
     bool has_locks;         /* and they are granted */
+    bool is_killed;         /* while it waited for them */
     uint64_t lock_number;   /* in the order of their asking */
     uint8_t lock_room[128]; /* the option */
 };
@@ -298,6 +299,8 @@ void life_settle(struct life *l);
  * woken. */
 void lock_draw(struct life *l, struct actor *a);
 void actor_begin(struct life *l, struct actor *a);
+/* An operator ends a's waiting for locks. */
+void lock_kill(struct life *l, struct actor *a);
 /* A CONFLICT with a lock; false: e is something else. */
 bool judge_lock(struct life *l, struct actor *a, enum err e);
 /* The winner (NULL: a request of its own) has committed something in the store. */

@@ -29,7 +29,10 @@ void lock_draw(struct life *l, struct actor *a)
     memset(a->locks, 0, sizeof a->locks);
     a->locks_all = a->has_locks = false;
     a->begin.lock = SLICE_NONE;
-    a->begin.wait_ms = UINT64_MAX;
+    a->begin.wait_ms = sim_chance(l->sim, 20) ? sim_random(l->sim, 300) : UINT64_MAX;
+    if (sim_chance(l->sim, 5))
+        a->begin.wait_ms = 0;
+    a->is_killed = false;
     if (!sim_chance(l->sim, l->options->locks))
         return;
     a->lock_number = ++l->locks_asked;
@@ -75,6 +78,42 @@ static bool has_exclusively(const struct actor *a, unsigned store)
     return is_granted(a) && (a->locks_all || a->locks[store] == 2);
 }
 
+/* Whether anybody has a lock that excludes a's, or waits for one. */
+static bool is_kept_out(const struct life *l, const struct actor *a)
+{
+    for (unsigned i = 0; i < l->options->actors; i++) {
+        const struct actor *o = &l->actors[i];
+        bool waits = o->act == ACT_BEGIN && o->op.lock; /* or its turn has come */
+        bool writes = o->autocommit && o->act != ACT_NONE && o->op.lock;
+
+        if (o != a && (writes || ((waits || is_granted(o)) && clashes(a, o))))
+            return true;
+    }
+    return a->begin.wait_ms > 0; /* they may have ended meanwhile */
+}
+
+/* Whether that is a right answer to a begin that has not got its locks. */
+static bool is_refused(const struct life *l, const struct actor *a, enum err e)
+{
+    if (e == ERR_TXN_KILLED)
+        return a->is_killed;
+    return e == ERR_LOCK_TIMEOUT && a->begin.wait_ms != UINT64_MAX && is_kept_out(l, a);
+}
+
+void lock_kill(struct life *l, struct actor *a)
+{
+    struct failure f;
+
+    failure_init(&f);
+    if (lock_wait_is_on(&a->op)) {
+        LIFE_CHECK(l, db_kill(l->db, a->op.lock->lock.version, &f) == ERR_OK,
+                   "nobody waits who does");
+        LIFE_CHECK(l, !lock_wait_is_on(&a->op), "a killed one waits on");
+        a->is_killed = true;
+    }
+    failure_clear(&f);
+}
+
 /* It has been granted now. */
 static void judge_grant(struct life *l, const struct actor *a)
 {
@@ -96,8 +135,10 @@ void judge_committed(struct life *l, const struct actor *winner, unsigned store)
 {
     for (unsigned i = 0; l->options->locks && i < l->options->actors; i++) {
         const struct actor *o = &l->actors[i];
+        bool has_begun = o->act != ACT_BEGIN || (o->op.lock && o->op.lock->txn);
 
-        LIFE_CHECK(l, o == winner || !has_exclusively(o, store),
+        /* until it begins, those who had written before may still be on their way out */
+        LIFE_CHECK(l, o == winner || !has_begun || !has_exclusively(o, store),
                    "a commit in store %u, which %llu has locked", store,
                    (unsigned long long)o->version);
     }
@@ -193,8 +234,9 @@ void actor_begin(struct life *l, struct actor *a)
         l->counts->lock_waits += is_first;
         return;
     }
-    LIFE_CHECK(l, e == ERR_OK || life_excuses(l, e), "begin answered %s: %s", err_name(e),
-               a->op.failure.text);
+    LIFE_CHECK(l, e == ERR_OK || is_refused(l, a, e) || life_excuses(l, e),
+               "begin answered %s: %s", err_name(e), a->op.failure.text);
+    LIFE_CHECK(l, !a->is_killed || e, "a killed one has begun");
     a->act = ACT_NONE;
     if (!e)
         note_begun(l, a, t);
