@@ -361,7 +361,7 @@ static void request_wake(struct lock_request *r)
 bool lock_wait_turn(struct db *db)
 {
     uint64_t until = steps_of(db) + LOSERS_SLICES_A_TURN * (uint64_t)db->options.slice_steps;
-    struct lock *lock;
+    struct lock *lock = NULL;
 
     while (!list_is_empty(&db->granting) || (lock = locks_due(lock_turns_of(db))) != NULL) {
         struct lock_request *r = NULL;
