@@ -184,6 +184,10 @@ asserts: ## print how many asserts there are in each room of the server
 modules: ## draw the modules in docs/architecture.md from the includes
 	@$(PYTHON) tests/lint/modules.py
 
+session: all ## record docs/session.txt anew, which a test compares
+	HOLDFASTD=$(abspath $(B)/holdfastd) HOLDFAST=$(abspath $(B)/holdfast) \
+	    $(PYTHON) tests/integration/session.py --write
+
 example: $(B)/holdfastd ## write config.example from the daemon's table of options
 	$(B)/holdfastd --print-config > config.example
 
@@ -300,7 +304,7 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1@\2/p' Makefile | awk -F@ '{printf "  %-12s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: FORCE all tests test node conformance unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
+.PHONY: FORCE session all tests test node conformance unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
         mutants test-long bench bench-full bench-locks bench-backup bench-queries bench-smoke kill histories options stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -92,6 +92,12 @@ static const struct verb_option explain_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct verb_option top_options[] = {
+    {"interval", "SECONDS", "between two samples (default 1)"},
+    {"times", "N", "end after so many samples"},
+    {NULL, NULL, NULL},
+};
+
 static const struct verb_option watch_options[] = {
     {"times", "N", "end after so many times"},
     {NULL, NULL, NULL},
@@ -295,6 +301,10 @@ const struct verb verbs[] = {
      "user add ann --role read+write:orders,read:log_*", user_options},
     {"status", "", VERB_BOTH, verb_status, "Show server statistics", NULL, "status",
      NULL},
+    {"top", "", VERB_DIRECT, verb_top,
+     "Show rates, the time of a ping, stages and holds, again and again",
+     "q or Ctrl-C ends it. The plots show the last 60 samples; the rates are per second.",
+     "top --interval 2", top_options},
     {"holds", "", VERB_BOTH, verb_holds, "List open transactions and scans, and what is "
      "retained for them",
      NULL, "holds", NULL},

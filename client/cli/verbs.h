@@ -64,6 +64,7 @@ int verb_rollback_to(struct cli *cli, const struct args *args);
 int verb_release(struct cli *cli, const struct args *args);
 int verb_dump(struct cli *cli, const struct args *args);
 int verb_load(struct cli *cli, const struct args *args);
+int verb_top(struct cli *cli, const struct args *args);
 int verb_expand(struct cli *cli, const struct args *args);
 int verb_include(struct cli *cli, const struct args *args);
 int verb_watch(struct cli *cli, const struct args *args);

@@ -24,7 +24,7 @@ class Shell:
             env.update(environment)
             os.execve(binary("holdfast"), ["holdfast", "--connect", address or "%s:%d" % d.tcp[0], *words], env)
         self.seen = ""
-        self.expect("main> ")
+        self.greeting = self.expect("main> ")
 
     def expect(self, text):
         """Read until text has come; what came up to it, and forget it."""
@@ -471,3 +471,25 @@ def test_every_function_of_the_language_can_be_completed():
         source = f.read()
     listed = set(re.findall(r'"([a-z_0-9]+)"', source[source.index("functions[]"):source.index("keywords[]")]))
     assert listed == named | {"key", "cast", "substring"}, (listed ^ named)
+
+
+def test_top_shows_rates_stages_and_holds(d):
+    with d.client() as c, Home() as home:
+        c.call("create_store", 0, "topped")
+        c.call("begin", 1, {"label": "the long one"})
+        s = Shell(d, home)
+        said = s.line("top --times 1")
+        for text in ("requests/s", "commits/s", "ping, us", "stages", "open ", "data file", "holds (1)", "the long one"):
+            assert text in said, (text, said)
+        s.type("top --interval 3600\n")
+        s.expect("the long one")
+        s.type("q")
+        s.expect("main> ")
+        s.type("top --interval 3600\n")
+        s.expect("the long one")
+        s.type("\x03")
+        s.expect("main> ")
+        assert s.end() == 0
+        p = subprocess.run([binary("holdfast"), "--connect", "%s:%d" % d.tcp[0], "top", "--times", "2"], check=False,
+                           stdout=subprocess.PIPE)
+        assert p.returncode == 0 and p.stdout.count(b"requests/s") == 2 and b"\x1b" not in p.stdout

@@ -5,6 +5,7 @@
 #include "client/cli/output.h"
 #include "client/cli/progress.h"
 #include "client/cli/command.h"
+#include "client/cli/top.h"
 #include "client/cli/statement.h"
 #include "client/cli/prompt.h"
 #include "client/cli/suggest.h"
@@ -558,6 +559,45 @@ static void check_prompt(struct cli *cli, const char *line, const char *prompt)
     ck_assert_msg(strcmp(text, prompt) == 0, "after %s: %s", line, text);
 }
 
+/* What destroys is not suggested for a word that may have meant something else, and --read-only
+ * refuses what writes before it is sent. */
+START_TEST(nothing_is_destroyed_by_mistake)
+{
+    struct run r;
+
+    run_start(&r, NULL);
+    run(&r, "clear-all s", "");
+    ck_assert_ptr_null(strstr(r.err, "clear-store"));
+    run(&r, "delet s 1 2 3", "");
+    ck_assert_ptr_nonnull(strstr(r.err, "did you mean delete?"));
+    run(&r, "dele s", "");
+    ck_assert_ptr_null(strstr(r.err, "did you mean delete?"));
+    check_run(&r, "create-store s", "", 0, "", "");
+    check_run(&r, "--read-only put s 1 a", "", 1, "", "this session is read-only");
+    check_run(&r, "--read-only", "get s a\nclear-store s\n", 1, "null\n",
+              "line 2: clear-store is refused");
+    check_run(&r, "--read-only call put 0 s 1 a", "", 1, "", "call put is refused");
+    check_run(&r, "count s", "", 0, "0\n", "");
+    check_run(&r, "-c 'ping' ping", "", 1, "", "cannot be combined with a verb");
+    check_run(&r, "--keep-going ping", "", 1, "", "cannot be combined with a verb");
+    check_run(&r, "", "ping --connect x\n", 1, "", "applies to a whole session");
+    run_end(&r);
+}
+END_TEST
+
+/* Plots are as high as their greatest value, and what is not 0 is seen. */
+START_TEST(a_plot_shows_the_greatest_and_the_least)
+{
+    static const uint64_t values[] = {0, 1, 1000000, 500000};
+    struct hf_pack text = {0};
+
+    top_plot(values, 4, &text);
+    hf_pack_raw(&text, (struct hf_bytes){"", 1});
+    ck_assert_str_eq((const char *)text.data, " \u2581\u2588\u2584");
+    hf_pack_fini(&text);
+}
+END_TEST
+
 START_TEST(the_prompt_shows_an_open_transaction)
 {
     struct fake_server *server = fake_server_start(NULL);
@@ -633,6 +673,8 @@ int main(void)
     tcase_add_test(tc, keys_are_compared_by_what_they_mean);
     tcase_add_test(tc, text_is_taken_apart_into_statements);
     tcase_add_test(tc, a_script_ends_at_its_first_error);
+    tcase_add_test(tc, nothing_is_destroyed_by_mistake);
+    tcase_add_test(tc, a_plot_shows_the_greatest_and_the_least);
     tcase_add_test(tc, the_prompt_shows_an_open_transaction);
     tcase_add_test(tc, progress_says_how_far_and_how_long);
     suite_add_tcase(suite, tc);
