@@ -295,6 +295,17 @@ const struct method method_table[METHOD_COUNT] = {
          "nil",
          "merge all stages into the data file and free them as far as their readers allow",
          FIRST},
+    [METHOD_CHECK_DATA] =
+        {NAME("check_data"),
+         0,
+         RIGHT_OPERATE,
+         {{0}},
+         0,
+         "{ok, snapshot, damaged, repaired, findings, pages, page_bytes, stores, records, "
+         "entries, "
+         "batches}",
+         "check every page, record, index and WAL batch of the newest root; takes long",
+         FIRST},
     [METHOD_CREATE_INDEX] = {NAME("create_index"),
                              METHOD_CHANGES,
                              RIGHT_SCHEMA,

@@ -4,6 +4,7 @@
 #include "server/net/listener.h"
 #include "server/net/log_line.h"
 #include "server/net/notify.h"
+#include "server/net/offline.h"
 #include "server/net/restore_run.h"
 #include "server/net/signals.h"
 
@@ -34,6 +35,9 @@ static void print_help(void)
         "  --wal DIRECTORY\n      of --restore: go on with the WAL segments there; may be "
         "given more than once\n"
         "  --to-commit N, --before-commit N, --to-time TIME\n      of --restore: stop there\n"
+        "  --check-data DIR\n      check a data directory that no server has open: every page, "
+        "record, index and\n      WAL batch; nothing is written. Exit code 0: no damage, 65: "
+        "damage\n"
         "  --version\n  --help\n\nOptions (defaults in parentheses):\n");
     options_print_help(stdout);
 }
@@ -152,6 +156,7 @@ int main(int argc, char **argv)
     case COMMAND_PRINT_CONFIG: options_print_example(stdout); return EX_OK;
     case COMMAND_CHECK_CONFIG: printf("configuration OK\n"); return EX_OK;
     case COMMAND_RESTORE: umask(077); return restore_run(&line.restore, &options);
+    case COMMAND_CHECK_DATA: return offline_check(&line, &options);
     case COMMAND_SERVE: break;
     }
     return open_and_serve(&options, &line);

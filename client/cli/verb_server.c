@@ -193,6 +193,21 @@ int verb_amalgamate(struct cli *cli, const struct args *args)
     return verb_of_nothing(cli, hf_amalgamate);
 }
 
+int verb_check_data(struct cli *cli, const struct args *args)
+{
+    struct hf_bytes result;
+    int exit_code = cli_connect(cli);
+    bool is_well = false;
+
+    if (exit_code)
+        return exit_code;
+    if (hf_check_data(cli->conn, &result) != HF_OK)
+        return server_failed(cli);
+    output_value(cli, slice_of(result));
+    hf_read_bool(hf_field(result, "ok"), &is_well);
+    return is_well ? CLI_OK : CLI_REFUSED;
+}
+
 int verb_ping(struct cli *cli, const struct args *args)
 {
     int exit_code = verb_of_nothing(cli, hf_ping);

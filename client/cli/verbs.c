@@ -329,6 +329,10 @@ const struct verb verbs[] = {
     {"rotate", "", VERB_WRITES, verb_rotate, "Seal the open in-memory stage", NULL, "rotate", NULL},
     {"amalgamate", "", VERB_WRITES, verb_amalgamate, "Merge sealed stages into the data file", NULL,
      "amalgamate", NULL},
+    {"check_data", "", VERB_BOTH, verb_check_data,
+     "Check every page, record, index and WAL batch of the data directory",
+     "It runs beside everything else and takes long; `holds` shows how far it is. The exit\n"
+     "code is 3 if there is damage.", "check_data", NULL},
     {"ping", "", VERB_BOTH, verb_ping, "Check that the server responds", NULL, "ping", NULL},
     {"describe", "[NAME]", VERB_BOTH, verb_describe,
      "Show a store with its key and indexes, or a method of the protocol",

@@ -52,6 +52,7 @@ int verb_call(struct cli *cli, const struct args *args);
 int verb_kill(struct cli *cli, const struct args *args);
 int verb_rotate(struct cli *cli, const struct args *args);
 int verb_amalgamate(struct cli *cli, const struct args *args);
+int verb_check_data(struct cli *cli, const struct args *args);
 int verb_ping(struct cli *cli, const struct args *args);
 int verb_describe(struct cli *cli, const struct args *args);
 int verb_hello(struct cli *cli, const struct args *args);

@@ -457,6 +457,8 @@ HF_API int hf_holds(struct hf_conn *c, struct hf_bytes *result);
 HF_API int hf_kill(struct hf_conn *c, uint64_t version);
 HF_API int hf_rotate(struct hf_conn *c);
 HF_API int hf_amalgamate(struct hf_conn *c);
+/* Takes long; HF_OK also where it has found damage: see "ok" in the result. */
+HF_API int hf_check_data(struct hf_conn *c, struct hf_bytes *result);
 
 struct hf_store_options {
     struct hf_bytes key;   /* a packed key path or list of parts; none: explicit keys */

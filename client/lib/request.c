@@ -24,7 +24,8 @@ static bool method_is_patient(const char *name)
 {
     return strcmp(name, "create_index") == 0 || strcmp(name, "amalgamate") == 0 ||
            strcmp(name, "rotate") == 0 || strcmp(name, "attach") == 0 ||
-           strcmp(name, "upgrade") == 0 || strcmp(name, "drop_database") == 0;
+           strcmp(name, "upgrade") == 0 || strcmp(name, "drop_database") == 0 ||
+           strcmp(name, "check_data") == 0;
 }
 
 /* Wait while the queue or the table of requests is full. In a callback there is no

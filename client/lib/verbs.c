@@ -126,6 +126,11 @@ int hf_amalgamate(struct hf_conn *c)
     return call_plain(c, "amalgamate", NULL);
 }
 
+int hf_check_data(struct hf_conn *c, struct hf_bytes *result)
+{
+    return call_plain(c, "check_data", result);
+}
+
 /* ---- Stores ---- */
 
 int hf_create_store(struct hf_conn *c, struct hf_txn *t, const char *store,

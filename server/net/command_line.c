@@ -126,6 +126,33 @@ static bool read_task(struct flags *f, struct command_line *line, int i, int *ne
     return false;
 }
 
+/* Commands that work on files, with what they take. */
+static const struct work {
+    const char *flag;
+    enum command command;
+    unsigned values_min, values_max;
+    const char *usage;
+} works[] = {
+    {"--check-data", COMMAND_CHECK_DATA, 1, 1, "--check-data needs a value: --check-data DIR"},
+};
+
+/* A command that works on files at argv[i]; returns the index of its last value. */
+static int read_work(struct flags *f, struct command_line *line, const struct work *work, int i)
+{
+    unsigned count = 0;
+
+    line->command = work->command;
+    while (count < work->values_max && has_value(f, i + 1))
+        line->values[count++] = f->argv[++i];
+    if (count < work->values_min)
+        complain(f, work->usage);
+    line->value_count = count;
+    if (f->options && count)
+        option_set(f->options, option_find(slice_text("data")), slice_text(line->values[0]),
+                   false, (char[OPTION_ERROR_BYTES]){0});
+    return i;
+}
+
 /* With options NULL only the commands and --config are taken. */
 static void read_flags(struct flags *f, struct command_line *line)
 {
@@ -148,6 +175,12 @@ static void read_flags(struct flags *f, struct command_line *line)
             if (strcmp(text, commands[k].flag) == 0) {
                 line->command = commands[k].command;
                 taken = true;
+            }
+        }
+        for (size_t k = 0; k < sizeof works / sizeof works[0] && !taken; k++) {
+            if (strcmp(text, works[k].flag) == 0) {
+                taken = true;
+                i = read_work(f, line, &works[k], i);
             }
         }
         if (taken) {

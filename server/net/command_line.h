@@ -16,7 +16,10 @@ enum command {
     COMMAND_CHECK_CONFIG,
     COMMAND_PRINT_CONFIG,
     COMMAND_RESTORE,
+    COMMAND_CHECK_DATA, /* DIR */
 };
+
+#define COMMAND_VALUES_MAX 2
 
 struct command_line {
     enum command command;
@@ -24,6 +27,8 @@ struct command_line {
     struct restore_request restore; /* borrowed from argv */
     int argc;           /* kept for reading again at SIGHUP; borrowed */
     char **argv;
+    const char *values[COMMAND_VALUES_MAX]; /* of a command that takes some; from argv */
+    unsigned value_count;
 };
 
 /* What went wrong decides the exit code. */

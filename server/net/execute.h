@@ -37,6 +37,8 @@ execute execute_hello, execute_describe, execute_ping, execute_subscribe, execut
 enum err execute_task(struct execution *w, void (*submit)(struct db *db, struct db_task *task));
 /* execute_backup.c */
 execute execute_backup, execute_backup_read, execute_backup_close;
+/* execute_check.c */
+execute execute_check_data;
 /* status.c */
 execute execute_status;
 /* execute_user.c */

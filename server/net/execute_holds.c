@@ -267,12 +267,48 @@ static size_t put_cursor_holds(struct execution *w, const struct connection *c)
     return steps;
 }
 
+/* A check keeps the root that it looks through. */
+static void put_check_hold(struct execution *w)
+{
+    struct net_buffer *out = w->out;
+    struct db_check_status s;
+
+    db_check_status(execution_session(w)->server->db, &s);
+    if (!s.phase || !listing_add(w))
+        return;
+    put_map(out, 15);
+    put_word(out, "kind");
+    put_word(out, "check");
+    put_word(out, "version");
+    put_nil(out);
+    put_word(out, "cursor");
+    put_nil(out);
+    put_fact(out, "snapshot", s.snapshot);
+    put_optional_text(out, "label", SLICE_NONE);
+    put_optional_text(out, "client", SLICE_NONE);
+    put_fact(out, "age_ms", s.age_ms);
+    put_fact(out, "idle_ms", 0);
+    put_fact(out, "bytes", 0);
+    put_fact(out, "reads", 0);
+    put_fact(out, "held", 0);
+    put_fact(out, "disk", s.disk);
+    put_word(out, "doomed");
+    put_bool(out, false);
+    put_word(out, "phase");
+    put_word(out, s.phase);
+    put_word(out, "percent");
+    put_uint(out, s.percent);
+}
+
 enum err execute_holds(struct execution *w)
 {
     struct db *db = execution_session(w)->server->db;
     enum err e = ERR_OK;
 
-    listing_begin(w);
+    if (!w->begun) {
+        listing_begin(w);
+        put_check_hold(w);
+    }
     if (w->listed == 0)
         e = db_each_hold(db, &w->walk, put_txn_hold, w);
     if (e == ERR_WAIT)

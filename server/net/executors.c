@@ -62,4 +62,5 @@ execute *const executors[METHOD_COUNT] = {
     [METHOD_BACKUP] = execute_backup,
     [METHOD_BACKUP_READ] = execute_backup_read,
     [METHOD_BACKUP_CLOSE] = execute_backup_close,
+    [METHOD_CHECK_DATA] = execute_check_data,
 };

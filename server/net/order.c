@@ -25,6 +25,16 @@ static bool ends_txn(const struct request *r)
 
 /* ---- answering ---- */
 
+/* What it asked of the core as an operator is asked no more, also by one that was cancelled. */
+static void quit_tasks(struct request *r)
+{
+    if (r->has_task)
+        db_cancel_task(&r->task);
+    if (r->has_check)
+        db_check_end(&r->check);
+    r->has_task = r->has_check = false;
+}
+
 /* Give up whatever the request does in the core. */
 static void quit_core(struct request *r)
 {
@@ -32,9 +42,8 @@ static void quit_core(struct request *r)
 
     if (r->waits_told)
         db_cancel_wait(&r->wait);
-    if (r->has_task)
-        db_cancel_task(&r->task);
-    r->waits_told = r->has_task = false;
+    r->waits_told = false;
+    quit_tasks(r);
     list_remove(&r->in_queue); /* runnable, or told */
     deadline_remove(&server->reactor.deadlines, &r->deadline);
     if (r->state == REQUEST_ANSWERING)
@@ -261,6 +270,7 @@ static void finish(struct request *r, enum err e)
         strand_tell(strand, r);
     if (s->events && strand && strand->txn)
         push_look(strand);
+    quit_tasks(r);
     execution_fini(&r->execution);
     op_fini(&r->op);
     if (s->barrier == r)

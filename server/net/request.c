@@ -68,7 +68,7 @@ struct request *request_new(struct session *s, const struct frame *frame)
     r->notification = frame->kind == FRAME_NOTIFICATION;
     r->bad = r->failed_txn = r->has_index = r->commits = r->ready = false;
     r->cancelled = r->cancel_keeps = r->gives_up = r->is_behind = false;
-    r->waits_told = r->has_task = r->task_done = false;
+    r->waits_told = r->has_task = r->task_done = r->has_check = false;
     r->msgid = frame->msgid;
     r->number = ++s->requests_taken;
     r->method = NULL;

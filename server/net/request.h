@@ -10,6 +10,7 @@
 #include "server/base/deadline.h"
 #include "server/net/execution.h"
 #include "server/net/frame.h"
+#include "server/txn/check.h"
 #include "server/txn/db.h"
 
 /*   (new) --> QUEUED --> RUNNABLE --> RUNNING --> ANSWERING --> (freed)
@@ -66,6 +67,8 @@ struct request {
     struct op op;
     struct decided_wait wait;
     struct db_task task;
+    bool has_check; /* check is lent to the core */
+    struct db_check check;
     uint64_t commit; /* that the reply tells of; 0: none */
     struct deadline deadline;
     struct net_buffer held; /* the reply, or its beginning, while it cannot go */

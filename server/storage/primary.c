@@ -98,6 +98,16 @@ const struct root *primary_oldest_root(const struct primary *p)
     return at == &p->roots ? NULL : LIST_ENTRY(at, struct root, in_roots);
 }
 
+const struct root *primary_newer_root(const struct primary *p, const struct root *r)
+{
+    const struct list_link *at = r->in_roots.next;
+
+    ASSERT(list_is_linked(&r->in_roots));
+    if (at == &p->durable->in_roots)
+        at = at->next;
+    return at == &p->roots ? NULL : LIST_ENTRY(at, struct root, in_roots);
+}
+
 /* ---- space ---- */
 
 enum err primary_held(struct primary *p, struct space_held *out)
@@ -259,6 +269,8 @@ static enum err file_find(struct primary *p, const struct primary_options *optio
 {
     enum err e = os_file_open(p->os, PRIMARY_FILE, OS_READ | OS_WRITE, &p->file);
 
+    if (e == ERR_NOT_FOUND && options->is_read_only)
+        return failure_set_at(f, e, PRIMARY_FILE, 0, "the data file does not exist");
     if (e == ERR_NOT_FOUND) {
         e = file_make(p, options);
         if (!e)
@@ -315,7 +327,8 @@ static enum err primary_load(struct primary *p, const struct primary_options *op
         return e;
     ASSERT(p->durable->refs == 1);
     primary_roots_add(p, p->durable);
-    e = slots_renew(p, slot.number_limit, f);
+    if (!options->is_read_only)
+        e = slots_renew(p, slot.number_limit, f);
     if (e)
         return e;
     e = p->os->ops->file_size(p->file, &p->last.file_bytes);

@@ -45,6 +45,7 @@ struct primary_options {
     uint32_t page_bytes;  /* soft target of an unpacked page, for a new file; 4096 to 65536;
                               0: the default */
     uint64_t cache_bytes; /* limit of unpacked pages kept */
+    bool is_read_only; /* nothing is written: the file must be there, and no merge may begin */
 };
 
 struct root_facts {        /* what a root says of itself */
@@ -92,6 +93,8 @@ size_t root_memory(size_t trees);
 uint64_t primary_roots_bytes(const struct primary *p);
 /* The one of them that was made first, borrowed; NULL: there is none. */
 const struct root *primary_oldest_root(const struct primary *p);
+/* The one behind it; NULL: there is none. */
+const struct root *primary_newer_root(const struct primary *p, const struct root *r);
 /* Bytes on the disk that wait for this root and for no other, as the last merge or reclaiming found
  * them: so much is free at the next one if the root is let go now, and more if others have been
  * let go since. */

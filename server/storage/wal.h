@@ -78,6 +78,8 @@ struct wal_options {
     uint32_t direct_bytes_max; /* an unsynced batch up to this goes in wal_kick; 0: none */
     uint8_t identity[WAL_IDENTITY_BYTES]; /* of the database; files of another are refused */
     bool is_confirmed; /* durable is also only what wal_confirmed has passed */
+    bool is_read_only; /* for a check: nothing is written or made durable, and wal_begin may not
+                          be called. ERR_NOT_FOUND: the directory of the log is missing */
     /* Keep a copy of the segment whose file is at path, which no longer changes: its file is used
      * again only when this has returned ERR_OK; after an error it is tried again. On a lane, and it
      * may block. It may be asked for what it has kept. NULL: nobody keeps segments. */

@@ -136,7 +136,7 @@ enum err wal_open(struct os *os, const struct wal_options *options,
     if (!w->prepare.buffer)
         goto done;
     e = wal_recover(w, options, replay, position, numbers, f);
-    if (!e)
+    if (!e && !options->is_read_only)
         e = make_flights(w);
     if (e)
         goto done;

@@ -29,6 +29,8 @@ struct wal_recovery {
     size_t window_bytes;  /* what of it is read */
     const uint8_t *batch; /* the last one that batch_at found; borrowed until the next */
     enum err list_error;
+    bool is_read_only;
+    uint64_t batches; /* of the chain */
     bool salted; /* w->salt and the segments' size are known */
     uint64_t segment_bytes;
     struct wal_mark marks[WAL_MARKS];
@@ -162,17 +164,17 @@ static void list_each(void *context, const char *name)
 static enum err list_files(struct wal_recovery *r)
 {
     struct os *os = r->w->os;
-    enum err e = os->ops->dir_make(os, WAL_DIRECTORY);
+    enum err e = r->is_read_only ? ERR_OK : os->ops->dir_make(os, WAL_DIRECTORY);
 
     ASSERT(list_is_empty(&r->w->segments));
-    if (!e)
+    if (!e && !r->is_read_only)
         e = os->ops->dir_sync(os, "");
     if (!e)
         e = os->ops->dir_list(os, WAL_DIRECTORY, list_each, r);
     if (!e)
         e = r->list_error;
     /* What a killed process renamed or made may not be durable yet. */
-    if (!e)
+    if (!e && !r->is_read_only)
         e = os->ops->dir_sync(os, WAL_DIRECTORY);
     return e;
 }
@@ -397,6 +399,7 @@ static void chain_add(struct wal_recovery *r, const struct wal_batch *b, uint64_
     r->place = wal_place(r->w, r->raw);
     r->epoch = b->epoch;
     r->previous = b->position;
+    r->batches++;
     if (b->synced > r->proven)
         r->proven = b->synced;
     if (b->numbers.version > r->numbers.version)
@@ -680,7 +683,11 @@ enum err wal_recover(struct wal *w, const struct wal_options *options,
                      const struct wal_replay *replay, uint64_t position,
                      struct wal_numbers *numbers, struct failure *f)
 {
-    struct wal_recovery r = {.w = w, .replay = replay, .f = f, .numbers = *numbers};
+    struct wal_recovery r = {.w = w,
+                             .replay = replay,
+                             .f = f,
+                             .numbers = *numbers,
+                             .is_read_only = options->is_read_only};
     enum err e;
 
     ASSERT(w->os && !w->current);
@@ -705,10 +712,14 @@ enum err wal_recover(struct wal *w, const struct wal_options *options,
     }
     if (!e)
         e = chain_follow(&r, position);
-    if (!e)
+    if (!e && !r.is_read_only)
         e = cut(&r);
-    if (!e)
+    if (!e && !r.is_read_only)
         *numbers = r.found;
+    if (!e && r.is_read_only) {
+        w->position = r.raw;
+        w->batches = r.batches;
+    }
 done:
     file_close(&r);
     os_free(w->os, r.memory, r.buffer_bytes + WAL_SECTOR_BYTES);

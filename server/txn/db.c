@@ -6,6 +6,7 @@
 #include "server/txn/amalgamate.h"
 #include "server/txn/backup.h"
 #include "server/txn/catalogue.h"
+#include "server/txn/check.h"
 #include "server/txn/commit.h"
 #include "server/txn/cursors_internal.h"
 #include "server/txn/damage.h"
@@ -320,6 +321,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     list_init(&db->tasks);
     backups_init(&db->backups);
     list_init(&db->ledgers);
+    list_init(&db->checks_leaving);
     losers_init(db);
     leaving_init(&db->leaving, options->slice_steps);
     replies_init(&db->replies, &db->numbers, &db->pulse);
@@ -367,7 +369,7 @@ static void db_try_close(struct db *db)
 
     ASSERT(!db->pulse.is_in_turn);
     if (!closed || db->is_merging || db->backups.running || wal_is_busy(db->wal) ||
-        primary_is_busy(db->primary))
+        primary_is_busy(db->primary) || check_is_busy(db))
         return;
     if (db->undurable_first && !db->log_failed)
         return;
@@ -418,6 +420,7 @@ void db_turn(struct db *db)
     wal_kick(db->wal); /* it may tell of what it has written, or that it has failed */
     db_reclaim_catalogue(db);
     stages_collect(db);
+    check_turn(db);
     if (read_set_collect(&db->read_set, READS_FREED_A_TURN) || !list_is_empty(&db->tellings))
         pulse_wake(&db->pulse);
     db_try_close(db);
@@ -472,6 +475,7 @@ void db_close(struct db *db, void (*closed)(void *context), void *context)
     db->closed = closed;
     db->closed_context = context;
     index_build_stop(db->build);
+    check_stop(db);
     db->amalgamate_upto = 0;
     db->options.manual = true; /* no new pass */
     pulse_wake(&db->pulse);
@@ -487,6 +491,7 @@ void db_free(struct db *db, bool abandon)
     }
     if (db->build)
         index_build_free(db->build);
+    check_abandon(db);
     leaving_end(&db->leaving);
     losers_fini(db);
     txn_pool_fini(&db->txn_pool);

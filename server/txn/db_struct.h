@@ -47,6 +47,7 @@
 #include "server/txn/txn_struct.h"
 
 struct amalgamation;
+struct check_run;
 struct index_build;
 
 struct build_progress { /* of the index that is being made in the background */
@@ -170,6 +171,8 @@ struct db {
     struct reclaiming reclaiming;
     struct health health;
     struct damage damage; /* stores that are damaged */
+    struct check_run *check;        /* under way, or NULL; check.c */
+    struct list_link checks_leaving; /* given up while a job of theirs was under way */
 
     bool log_failed;
     struct failure log_failure;

@@ -102,28 +102,41 @@ static void held_limit_bytes(struct db *db)
 
 /* ---- roots-memory ---- */
 
+/* End those who read the oldest roots, until one has gone. A root that a check keeps stays, and one
+ * that a job of a backup reads goes behind it. false: none goes now. */
+static bool held_end_root(struct db *db, const struct failure *why)
+{
+    uint64_t held = primary_roots_bytes(db->primary);
+    const struct root *r = primary_oldest_root(db->primary);
+
+    while (r && primary_roots_bytes(db->primary) == held) {
+        const struct root *next = primary_newer_root(db->primary, r);
+
+        backups_expire_root(&db->backups, r, why);
+        if (primary_roots_bytes(db->primary) == held) {
+            snapshots_expire_root(&db->snapshots, r);
+            held_expire(db, why);
+        }
+        r = next;
+    }
+    ASSERT(primary_roots_bytes(db->primary) <= held);
+    return primary_roots_bytes(db->primary) < held;
+}
+
 static void held_limit_roots(struct db *db)
 {
     uint64_t limit = db->options.roots_bytes_max, held;
+    bool goes_on = true;
     struct failure why;
 
     failure_init(&why);
-    while ((held = primary_roots_bytes(db->primary)) > limit) {
+    while (goes_on && (held = primary_roots_bytes(db->primary)) > limit) {
         failure_clear(&why);
         failure_set(&why, ERR_TXN_EXPIRED,
                     "roots of the data file take %llu bytes of memory for old readers, the "
                     "limit is %llu (roots-memory); this one was among the oldest readers",
                     (unsigned long long)held, (unsigned long long)limit);
-        backups_expire_root(&db->backups, primary_oldest_root(db->primary), &why);
-        if (primary_roots_bytes(db->primary) == held) {
-            snapshots_expire_root(&db->snapshots, primary_oldest_root(db->primary));
-            held_expire(db, &why);
-        }
-        /* Only snapshots and backups keep old roots; a backup whose job reads lets go behind it. */
-        if (primary_roots_bytes(db->primary) == held) {
-            ASSERT(db->backups.running);
-            break;
-        }
+        goes_on = held_end_root(db, &why);
     }
     failure_clear(&why);
 }

@@ -112,6 +112,7 @@ static bool life_open(struct life *l)
 
     failure_init(&f);
     l->is_failed = false;
+    life_check_disk(l);
     e = db_open(sim_table(l->sim), &l->db_options, &events, &l->db, &f);
     if (e && (sim_is_off(l->sim) || life_excuses(l, e))) {
         failure_clear(&f);
@@ -134,6 +135,7 @@ static void life_abandon(struct life *l)
     }
     memset(l->promises, 0, sizeof l->promises);
     memset(l->tasks, 0, sizeof l->tasks);
+    life_check_forget(l);
     db_free(l->db, true);
     l->db = NULL;
     LIFE_CHECK(l, sim_alloc_outstanding(l->sim) == 0, "%llu bytes were not given back",
@@ -401,6 +403,8 @@ static void life_step(struct life *l)
         sim_power_off_after(l->sim, sim_random(l->sim, 60));
     } else if (dice < 150) {
         life_operate(l);
+    } else if (dice >= 9980) {
+        life_check_online(l);
     } else if (l->options->faults && dice < 180) {
         life_fault(l);
     } else if (l->options->rots && dice < 190) {
@@ -532,6 +536,7 @@ static void life_end(struct life *l)
     } else {
         memset(l->promises, 0, sizeof l->promises);
         memset(l->tasks, 0, sizeof l->tasks);
+        life_check_forget(l);
         db_free(l->db, false);
         l->told = l->model.last_commit; /* a clean end loses nothing */
         if (sim_chance(l->sim, 50))

@@ -2,11 +2,13 @@
  *
  * life_model.c keeps what the model says of each actor's transaction, life_judge.c
  * compares answers with it, life_scan.c walks, life_index.c makes and reads indexes,
- * life_actor.c chooses and makes calls, life.c lives, dies and starts again. */
+ * life_actor.c chooses and makes calls, life_check.c checks disk and database, life.c lives,
+ * dies and starts again. */
 #ifndef HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
 #define HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
 
 #include "server/storage/primary.h"
+#include "server/txn/check.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
 #include "server/txn/outcome.h"
@@ -174,6 +176,8 @@ struct life {
     struct actor actors[LIFE_ACTORS_MAX];
     struct promise promises[256];
     struct db_task tasks[LIFE_TASKS];
+    struct db_check check;
+    bool is_checked; /* it is done, and its findings are kept */
     uint64_t next_value;
     uint64_t locks_asked;
     struct life_token tokens[LIFE_TOKENS_MAX + 1]; /* from 1 on */
@@ -291,6 +295,12 @@ void life_read_indexes(struct life *l, unsigned store, uint64_t kinds[MODEL_INDE
 void life_on_index(struct life *l, const char *event, const char *facts);
 /* Nothing is being built any more. */
 void life_end_builds(struct life *l);
+/* The disk before a start, looked through without writing. */
+void life_check_disk(struct life *l);
+/* Begin a check of the running database, or end one. */
+void life_check_online(struct life *l);
+/* Before the database is freed. */
+void life_check_forget(struct life *l);
 /* Every index has the entries of its records. */
 void life_check_indexes(struct life *l);
 /* Let time pass until what was waited for has come. */

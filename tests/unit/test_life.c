@@ -33,6 +33,8 @@ static void check_indexes(const struct life_counts *counts, uint64_t lives)
     ck_assert_uint_gt(counts->index_gets, 10 * lives);
     ck_assert_uint_gt(counts->index_scans, 10 * lives);
     ck_assert_uint_gt(counts->index_checks, lives);
+    ck_assert_uint_gt(counts->disk_checks, 0);
+    ck_assert_uint_gt(counts->checks, 0);
 }
 
 static void run_lives(uint64_t from, uint64_t count, const struct life_options *options)

@@ -124,7 +124,8 @@ static void read_one(struct life *l, struct root *r, unsigned i)
 
 START_TEST(readers_go_on_while_the_merge_lane_works)
 {
-    struct primary_options options = {4096, _i ? 100 << 10 : 4 << 20};
+    struct primary_options options = {.page_bytes = 4096,
+                                      .cache_bytes = _i ? 100 << 10 : 4 << 20};
     struct os_lanes_options lanes = os_lanes_defaults();
     struct root *old = NULL;
     struct primary_stats stats;

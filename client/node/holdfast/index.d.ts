@@ -328,6 +328,8 @@ export class Client extends EventEmitter implements Records {
     Promise<{ backup: number, identity: Uint8Array, root: number, commit: number, time_ms: number, wal_position: number, bytes: number }>
   backupRead (backup: number, position: number, options?: RequestOptions): Promise<{ data: Uint8Array, last: boolean }>
   backupClose (backup: number, options?: RequestOptions): Promise<null>
+  /** Looks through everything while the server runs; takes long. */
+  checkData (options?: RequestOptions): Promise<any>
   /** From now on these events are emitted, instead of those before. */
   subscribe (events: readonly ('doomed' | 'warning' | 'shutdown')[]): Promise<void>
   /** Any method by its name, with all of its parameters. */

@@ -41,6 +41,7 @@ export const METHODS = {
   backup: ['base?'],
   backup_read: ['backup', 'position'],
   backup_close: ['backup'],
+  check_data: [],
   savepoint: ['t', 'name'],
   rollback_to: ['t', 'name'],
   release: ['t', 'name'],
