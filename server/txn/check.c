@@ -59,7 +59,7 @@ enum err db_check_begin(struct db *db, struct db_check *c, struct failure *f)
     run->begun_ms = os_now_ms(db->os);
     list_init(&run->in_leaving);
     findings_init(&run->found, db->os);
-    replay = (struct wal_replay){&run->commits, commit_check_piece};
+    replay = (struct wal_replay){.context = &run->commits, .piece = commit_check_piece};
     wal_scan_begin(&run->wal, db->wal, root_facts(primary_root(db->primary))->log_position,
                    &replay, &run->found);
     run->snapshot = root_facts(primary_root(db->primary))->commit;

@@ -104,7 +104,7 @@ static enum err check_log(struct os *os, struct check_data *c, struct primary *p
                                 log_never_failed,
                                 log_never_room,
                                 NULL};
-    struct wal_replay replay = {&log, log_piece};
+    struct wal_replay replay = {.context = &log, .piece = log_piece};
     struct wal_numbers numbers = {root->version_reserved, root->commit_reserved};
     struct wal_stats stats;
     struct wal *w = NULL;
