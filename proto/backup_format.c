@@ -31,7 +31,10 @@ enum head_at { /* of a page, or of the end */
                AT_TWIN = 12,
                AT_BIRTH = 16, /* end: pages */
                AT_SUM = 24,   /* end: bytes */
-               AT_LINK = 32,
+               AT_STORE = 32,
+               AT_IMAGE = 36,
+               AT_LEVEL = 40,
+               AT_LINK = 48,
 };
 
 enum head_kind { HEAD_PAGE = 1, HEAD_END = 2 };
@@ -111,6 +114,10 @@ uint64_t backup_page_encode(const struct backup_page *page, uint64_t chain,
     put32(to + AT_TWIN, page->twin);
     put64(to + AT_BIRTH, page->birth);
     put64(to + AT_SUM, page->checksum);
+    put32(to + AT_STORE, page->store);
+    put32(to + AT_IMAGE, page->image);
+    put32(to + AT_LEVEL, page->level);
+    put32(to + AT_LEVEL + 4, 0);
     return head_end(to, chain);
 }
 
@@ -218,9 +225,13 @@ static enum err page_read(struct backup_reader *r)
     p->twin = get32(from + AT_TWIN);
     p->birth = get64(from + AT_BIRTH);
     p->checksum = get64(from + AT_SUM);
-    if (!p->packed || p->packed > BACKUP_PACKED_MAX || p->offset < BACKUP_OFFSET_MIN ||
-        (p->twin && p->twin < BACKUP_OFFSET_MIN) || p->birth > r->header.root ||
-        (r->header.base && p->birth <= r->header.base))
+    p->store = get32(from + AT_STORE);
+    p->image = get32(from + AT_IMAGE);
+    p->level = get32(from + AT_LEVEL);
+    if (!p->packed || p->packed > BACKUP_PACKED_MAX || p->packed > p->image ||
+        p->image > BACKUP_PACKED_MAX || p->level > BACKUP_LEVEL_MAX ||
+        p->offset < BACKUP_OFFSET_MIN || (p->twin && p->twin < BACKUP_OFFSET_MIN) ||
+        p->birth > r->header.root || (r->header.base && p->birth <= r->header.base))
         return refuse(r, ERR_CORRUPT, "the backup has an impossible page",
                       r->offset - BACKUP_HEAD_BYTES);
     r->page_left = p->packed;

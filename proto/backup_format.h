@@ -19,10 +19,11 @@
 #define BACKUP_FORMAT 1u
 #define BACKUP_HEADER_BYTES 4224u
 #define BACKUP_META_BYTES 4096u
-#define BACKUP_HEAD_BYTES 40u
+#define BACKUP_HEAD_BYTES 56u
 #define BACKUP_IDENTITY_BYTES 16u
 #define BACKUP_UNIT_BYTES 512u /* that offsets count */
 #define BACKUP_PACKED_MAX (128u << 20)
+#define BACKUP_LEVEL_MAX 23u
 #define BACKUP_OFFSET_MIN 16u /* units: behind both meta pages */
 
 struct backup_header {
@@ -44,6 +45,7 @@ struct backup_page {
     uint64_t birth;    /* number of the root that it was made for */
     uint64_t checksum; /* of its bytes, as the data file has it */
     uint32_t packed;   /* bytes */
+    uint32_t store, image, level; /* that its label in the data file says */
 };
 
 /* Returns the chain's first link. */

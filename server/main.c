@@ -38,6 +38,12 @@ static void print_help(void)
         "  --check-data DIR\n      check a data directory that no server has open: every page, "
         "record, index and\n      WAL batch; nothing is written. Exit code 0: no damage, 65: "
         "damage\n"
+        "  --salvage DIR OUT\n      write what can be read of a damaged data directory into a "
+        "new "
+        "one, and say\n      what could not be read\n"
+        "  --dump-file FILE [OFFSET]\n      show what is in a data file or a file of the WAL, "
+        "or at "
+        "OFFSET in it\n"
         "  --version\n  --help\n\nOptions (defaults in parentheses):\n");
     options_print_help(stdout);
 }
@@ -157,6 +163,8 @@ int main(int argc, char **argv)
     case COMMAND_CHECK_CONFIG: printf("configuration OK\n"); return EX_OK;
     case COMMAND_RESTORE: umask(077); return restore_run(&line.restore, &options);
     case COMMAND_CHECK_DATA: return offline_check(&line, &options);
+    case COMMAND_DUMP_FILE: return offline_dump(&line);
+    case COMMAND_SALVAGE: return offline_salvage(&line, &options);
     case COMMAND_SERVE: break;
     }
     return open_and_serve(&options, &line);

@@ -134,6 +134,9 @@ static const struct work {
     const char *usage;
 } works[] = {
     {"--check-data", COMMAND_CHECK_DATA, 1, 1, "--check-data needs a value: --check-data DIR"},
+    {"--dump-file", COMMAND_DUMP_FILE, 1, 2,
+     "--dump-file needs a value: --dump-file FILE [OFFSET]"},
+    {"--salvage", COMMAND_SALVAGE, 2, 2, "--salvage needs two values: --salvage DIR OUT"},
 };
 
 /* A command that works on files at argv[i]; returns the index of its last value. */

@@ -4,9 +4,12 @@
 #include "server/net/daemon.h"
 #include "server/os/os_posix.h"
 #include "server/txn/check_data.h"
+#include "server/txn/dump.h"
+#include "server/txn/salvage.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -113,5 +116,132 @@ int offline_check(const struct command_line *line, const struct options *options
     findings_fini(&found);
     failure_clear(&f);
     os_posix_close(o.posix);
+    return code;
+}
+
+/* ---- dump ---- */
+
+static void print_line(void *context, const char *text)
+{
+    ASSERT(!context);
+    puts(text);
+}
+
+/* The directory that a file is in, and its name there. */
+static bool path_split(const char *path, char *directory, size_t room, const char **name)
+{
+    const char *slash = strrchr(path, '/');
+    size_t size = slash ? (size_t)(slash - path) : 0;
+
+    *name = slash ? slash + 1 : path;
+    ASSERT(*name);
+    if (size >= room || !**name)
+        return false;
+    memcpy(directory, path, size);
+    directory[size] = '\0';
+    if (!size)
+        memcpy(directory, slash ? "/" : ".", 2);
+    return true;
+}
+
+static int dump_opened(struct offline *o, const char *name, uint64_t offset)
+{
+    struct dump dump = {.os = o->os, .line = print_line};
+    struct failure f;
+    int code;
+    enum err e;
+
+    failure_init(&f);
+    e = os_file_open(o->os, name, OS_READ, &dump.file);
+    if (e)
+        failure_set(&f, e, "the file cannot be opened");
+    else
+        e = dump_file(&dump, offset, &f);
+    if (dump.file)
+        o->os->ops->file_close(dump.file);
+    code = e ? offline_failed(&f, e) : EX_OK;
+    failure_clear(&f);
+    return code;
+}
+
+int offline_dump(const struct command_line *line)
+{
+    struct offline o = {0};
+    uint64_t offset = UINT64_MAX;
+    char directory[4096], *end = NULL;
+    const char *name;
+    int code;
+
+    if (line->value_count == 2) {
+        offset = strtoull(line->values[1], &end, 0);
+        if (*end || line->values[1][0] < '0' || line->values[1][0] > '9') {
+            complain("--dump-file: OFFSET must be a number of bytes");
+            return EX_USAGE;
+        }
+    }
+    if (!path_split(line->values[0], directory, sizeof directory, &name)) {
+        complain("--dump-file: expected the path of a file");
+        return EX_USAGE;
+    }
+    code = offline_open(&o, directory);
+    if (!code)
+        code = dump_opened(&o, name, offset);
+    os_posix_close(o.posix);
+    return code;
+}
+
+/* ---- salvage ---- */
+
+static void print_loss(void *context, const char *text)
+{
+    ASSERT(context);
+    puts(text);
+}
+
+static int salvage_opened(struct offline *from, struct offline *to)
+{
+    struct salvage salvage = {.from = from->os,
+                              .to = to->os,
+                              .lost = print_loss,
+                              .progress = tell_progress,
+                              .context = from};
+    struct failure f;
+    int code;
+    enum err e;
+
+    failure_init(&f);
+    e = salvage_run(&salvage, &f);
+    if (!e) {
+        printf("salvaged: %" PRIu64 " stores, %" PRIu64 " records, %" PRIu64
+               " bytes of the WAL; indexes are built when the directory is first served\n",
+               salvage.stores, salvage.records, salvage.wal_bytes);
+        printf(salvage.losses ? "not everything could be read: see above\n"
+                              : "everything could be read\n");
+    }
+    code = e ? offline_failed(&f, e) : salvage.losses ? EX_DATAERR : EX_OK;
+    failure_clear(&f);
+    return code;
+}
+
+int offline_salvage(const struct command_line *line, const struct options *options)
+{
+    struct offline from = {0}, to = {0};
+    char why[512];
+    int code = offline_open(&from, line->values[0]);
+    enum err e;
+
+    ASSERT(options && line->value_count == 2);
+    if (code)
+        return code;
+    e = os_posix_open(line->values[1], true, &to.posix, why, sizeof why);
+    if (e) {
+        complain(why);
+        code = EX_CANTCREAT;
+    } else {
+        to.os = os_posix_table(to.posix);
+        code = salvage_opened(&from, &to);
+    }
+    os_posix_close(to.posix);
+    os_posix_close(from.posix);
     return code;
 }

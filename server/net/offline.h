@@ -11,4 +11,11 @@
  * it. */
 int offline_check(const struct command_line *line, const struct options *options);
 
+/* --dump-file FILE [OFFSET]. EX_DATAERR: it is no such file, or nothing whole begins there. */
+int offline_dump(const struct command_line *line);
+
+/* --salvage DIR OUT. EX_OK: all could be read; EX_DATAERR: not all, and OUT has the rest; else what
+ * stopped it. */
+int offline_salvage(const struct command_line *line, const struct options *options);
+
 #endif

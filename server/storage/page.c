@@ -10,6 +10,9 @@
 #define PAGE_KIND_LEAF 1
 #define PAGE_KIND_BRANCH 2
 #define VARINT_BYTES_MAX 10
+#define PAGE_FORMAT 1 /* of the label */
+
+static const uint8_t label_magic[4] = {'H', 'F', 'P', 'G'};
 
 /* ---- numbers ---- */
 
@@ -508,6 +511,33 @@ enum err page_decode(struct os *os, const struct page_ptr *ptr, uint32_t store, 
     return ERR_OK;
 }
 
+bool page_measure(const uint8_t *image, struct page_ptr *ptr)
+{
+    struct page_reader r = {image + PAGE_HEADER_BYTES, image + ptr->image, false};
+    uint32_t count = bytes_get_le32(image + 8);
+    unsigned level = image[1];
+
+    ASSERT(ptr->image > PAGE_HEADER_BYTES);
+    ptr->records = ptr->bytes = 0;
+    ptr->units = page_own_units(ptr);
+    for (uint32_t i = 0; i < count && !r.bad; i++) {
+        uint32_t shared = read_size(&r, PAGE_KEY_BYTES_MAX);
+        uint32_t own = read_size(&r, PAGE_KEY_BYTES_MAX);
+        uint32_t value_size = level ? 0 : read_size(&r, PAGE_IMAGE_BYTES_MAX);
+        struct page_ptr child = {.records = 1, .bytes = (uint64_t)shared + own + value_size};
+
+        read_bytes(&r, own);
+        if (level)
+            read_ptr(&r, &child);
+        else
+            read_bytes(&r, value_size);
+        ptr->records += child.records;
+        ptr->bytes += child.bytes;
+        ptr->units += child.units;
+    }
+    return !r.bad && count > 0 && r.at == r.end;
+}
+
 /* ---- packing ---- */
 
 enum err page_pack(struct os *os, const uint8_t *image, size_t size, struct scratch *scratch,
@@ -541,10 +571,54 @@ uint64_t page_checksum(const struct page_ptr *ptr, const uint8_t *packed)
     return XXH3_64bits_withSeed(packed, ptr->packed, seed);
 }
 
+void page_label_encode(const struct page_ptr *ptr, uint32_t store, unsigned level, uint8_t *to)
+{
+    ASSERT(level < PAGE_LEVELS_MAX && ptr->packed > 0);
+    memcpy(to, label_magic, sizeof label_magic);
+    bytes_put_le32(to + 4, store);
+    bytes_put_le32(to + 8, ptr->packed);
+    bytes_put_le32(to + 12, ptr->image);
+    bytes_put_le32(to + 16, ptr->offset);
+    to[20] = (uint8_t)level;
+    to[21] = PAGE_FORMAT;
+    bytes_put_le16(to + 22, 0);
+    bytes_put_le64(to + 24, ptr->birth);
+    bytes_put_le64(to + 32, ptr->checksum);
+}
+
+bool page_label_decode(struct page_label *out, const uint8_t *from)
+{
+    memset(out, 0, sizeof *out);
+    if (memcmp(from, label_magic, sizeof label_magic) != 0)
+        return false;
+    out->store = bytes_get_le32(from + 4);
+    out->ptr.packed = bytes_get_le32(from + 8);
+    out->ptr.image = bytes_get_le32(from + 12);
+    out->ptr.offset = bytes_get_le32(from + 16);
+    out->level = from[20];
+    out->ptr.birth = bytes_get_le64(from + 24);
+    out->ptr.checksum = bytes_get_le64(from + 32);
+    return out->level < PAGE_LEVELS_MAX && from[21] == PAGE_FORMAT && out->ptr.packed > 0 &&
+           out->ptr.packed <= out->ptr.image && out->ptr.image > PAGE_HEADER_BYTES &&
+           out->ptr.image <= PAGE_IMAGE_BYTES_MAX;
+}
+
+/* Whether the extent is what ptr says: label and bytes. */
+static bool extent_matches(const struct page_ptr *ptr, uint32_t store, unsigned level,
+                           const uint8_t *extent)
+{
+    uint8_t label[PAGE_LABEL_BYTES];
+
+    page_label_encode(ptr, store, level, label);
+    return page_checksum(ptr, extent + PAGE_LABEL_BYTES) == ptr->checksum &&
+           memcmp(extent, label, sizeof label) == 0;
+}
+
 enum err page_unpack(struct os *os, const struct page_ptr *ptr, uint32_t store, unsigned level,
-                     const uint8_t *packed, struct scratch *scratch, struct page **out,
+                     const uint8_t *extent, struct scratch *scratch, struct page **out,
                      const char **why)
 {
+    const uint8_t *packed = extent + PAGE_LABEL_BYTES;
     const uint8_t *image = packed;
     int size;
     enum err e;
@@ -552,7 +626,7 @@ enum err page_unpack(struct os *os, const struct page_ptr *ptr, uint32_t store, 
     ASSERT(ptr->packed <= ptr->image);
     *out = NULL;
     *why = "the checksum of the page does not match";
-    if (page_checksum(ptr, packed) != ptr->checksum)
+    if (!extent_matches(ptr, store, level, extent))
         return ERR_CORRUPT;
     if (ptr->packed != ptr->image) {
         e = scratch_reserve(os, scratch, ptr->image, 0);
@@ -574,38 +648,38 @@ void page_scratch_fini(struct os *os, struct page_scratch *scratch)
     scratch_fini(os, &scratch->image);
 }
 
-/* Read the bytes of the copy at offset. */
+/* Read the extent of the copy at offset. */
 static enum err copy_read(struct os *os, struct os_file *file, const struct page_ptr *ptr,
                           uint64_t offset, bool nowait, struct page_scratch *scratch,
                           const char **why)
 {
-    size_t got = 0;
+    size_t got = 0, size = (size_t)PAGE_LABEL_BYTES + ptr->packed;
     enum err e;
 
     ASSERT(ptr->packed > 0);
     *why = "the file could not be read";
-    e = scratch_reserve(os, &scratch->packed, ptr->packed, 0);
+    e = scratch_reserve(os, &scratch->packed, size, 0);
     if (e)
         return e;
     if (nowait)
-        e = os->ops->file_read_nowait(file, offset, scratch->packed.data, ptr->packed, &got);
+        e = os->ops->file_read_nowait(file, offset, scratch->packed.data, size, &got);
     else
-        e = os->ops->file_read(file, offset, scratch->packed.data, ptr->packed, &got);
+        e = os->ops->file_read(file, offset, scratch->packed.data, size, &got);
     if (e)
         return e;
     *why = "the page lies behind the end of the file";
-    return got < ptr->packed ? ERR_CORRUPT : ERR_OK;
+    return got < size ? ERR_CORRUPT : ERR_OK;
 }
 
 enum err page_check_twin(struct os *os, struct os_file *file, const struct page_ptr *ptr,
-                         struct page_scratch *scratch)
+                         uint32_t store, unsigned level, struct page_scratch *scratch)
 {
     const char *why;
     enum err e;
 
     ASSERT(ptr->twin);
     e = copy_read(os, file, ptr, (uint64_t)ptr->twin * PAGE_UNIT_BYTES, false, scratch, &why);
-    if (!e && page_checksum(ptr, scratch->packed.data) != ptr->checksum)
+    if (!e && !extent_matches(ptr, store, level, scratch->packed.data))
         e = ERR_CORRUPT;
     return e;
 }

@@ -1,7 +1,8 @@
 /* page.h - one page of a tree: its image on disk, and the form that is searched.
  *
  * On disk a page is an image (a header, then front-coded cells) that lz4 packed
- * where that saved a unit; docs/formats.md has the byte tables. In memory it is
+ * where that saved a unit, behind a label that says what it is, so that a page can be found and
+ * believed where nothing points to it; docs/formats.md has the byte tables. In memory it is
  * taken apart once, when it is loaded: keys whole, values in one piece each, an
  * array of positions, and an array of heads (the first four bytes of each key
  * behind what all keys of the page begin with), so that a search touches a few
@@ -24,6 +25,7 @@
 #include "server/storage/scratch.h"
 
 #define PAGE_UNIT_BYTES 512u
+#define PAGE_LABEL_BYTES 40u /* in front of the packed bytes, in the same extent */
 #define PAGE_HEADER_BYTES 16u
 #define PAGE_KEY_BYTES_MAX 65535u
 #define PAGE_IMAGE_BYTES_MAX (128u << 20)
@@ -39,7 +41,7 @@ struct page_ptr {
     uint64_t records;  /* in all leaves below */
     uint64_t bytes;    /* of keys and values in all leaves below */
     uint64_t units;    /* of the extents of all pages below and of itself */
-    uint32_t packed;   /* bytes on disk */
+    uint32_t packed;   /* bytes on disk, behind the label */
     uint32_t image;    /* bytes unpacked; the same as packed: stored as it is */
 };
 
@@ -85,9 +87,11 @@ struct page_cell {
     const struct page_ptr *ptr; /* branch */
 };
 
-static inline uint32_t page_units(uint32_t bytes)
+/* Of the extent of a page with so many packed bytes. */
+static inline uint32_t page_units(uint32_t packed)
 {
-    return (uint32_t)(((uint64_t)bytes + PAGE_UNIT_BYTES - 1) / PAGE_UNIT_BYTES);
+    return (uint32_t)(((uint64_t)packed + PAGE_LABEL_BYTES + PAGE_UNIT_BYTES - 1) /
+                      PAGE_UNIT_BYTES);
 }
 
 /* Of its own extents, without what is below. */
@@ -146,9 +150,24 @@ enum err page_pack(struct os *os, const uint8_t *image, size_t size, struct scra
 /* The checksum that ptr must carry over its packed bytes. */
 uint64_t page_checksum(const struct page_ptr *ptr, const uint8_t *packed);
 
-/* Check packed bytes against ptr, unpack and take them apart. */
+/* What a page says of itself. */
+struct page_label {
+    struct page_ptr ptr; /* but for records, bytes and units, and whether it has a copy */
+    uint32_t store;
+    unsigned level;
+};
+/* to and from: PAGE_LABEL_BYTES. */
+void page_label_encode(const struct page_ptr *ptr, uint32_t store, unsigned level, uint8_t *to);
+/* false: no page begins there. What it says is true only if the checksum holds. */
+bool page_label_decode(struct page_label *out, const uint8_t *from);
+
+/* How many records an image has and their bytes, or, of a branch, what is below it: put in ptr, with
+ * units, whose packed and image are set. false: it is not well-formed. */
+bool page_measure(const uint8_t *image, struct page_ptr *ptr);
+
+/* Check an extent, label and packed bytes, against ptr, unpack and take them apart. */
 enum err page_unpack(struct os *os, const struct page_ptr *ptr, uint32_t store, unsigned level,
-                     const uint8_t *packed, struct scratch *scratch, struct page **out,
+                     const uint8_t *extent, struct scratch *scratch, struct page **out,
                      const char **why);
 
 /* The scratch spaces that page_read works in. */
@@ -163,7 +182,7 @@ void page_scratch_fini(struct os *os, struct page_scratch *scratch);
 /* Whether the second copy of a page (ptr->twin) is as it was written; blocks. ERR_CORRUPT, ERR_IO,
  * ERR_NOMEM. */
 enum err page_check_twin(struct os *os, struct os_file *file, const struct page_ptr *ptr,
-                         struct page_scratch *scratch);
+                         uint32_t store, unsigned level, struct page_scratch *scratch);
 
 /* Read and unpack, from the second copy if the first one is damaged; blocks, or with nowait
  * answers ERR_WAIT where it would. ERR_CORRUPT, ERR_IO, ERR_NOMEM. */

@@ -52,11 +52,23 @@ enum err writer_flush(struct page_writer *w)
     return ERR_OK;
 }
 
-static enum err write_extent(struct page_writer *w, uint32_t offset, const uint8_t *bytes,
-                             uint32_t size)
+/* A page whose extent is larger than what is gathered, in two writes. */
+static enum err write_large(struct page_writer *w, uint64_t at, const uint8_t *label,
+                            const uint8_t *bytes, uint32_t size)
+{
+    enum err e = w->os->ops->file_write(w->file, at, label, PAGE_LABEL_BYTES);
+
+    ASSERT(!w->gather_bytes);
+    w->bytes_written += PAGE_LABEL_BYTES + size;
+    return e ? e : w->os->ops->file_write(w->file, at + PAGE_LABEL_BYTES, bytes, size);
+}
+
+static enum err write_extent(struct page_writer *w, uint32_t offset, const uint8_t *label,
+                             const uint8_t *bytes, uint32_t size)
 {
     size_t padded = (size_t)page_units(size) * PAGE_UNIT_BYTES;
     bool follows = w->gather_start + w->gather_bytes / PAGE_UNIT_BYTES == offset;
+    uint8_t *to;
     enum err e;
 
     ASSERT(size > 0 && padded >= size);
@@ -65,14 +77,14 @@ static enum err write_extent(struct page_writer *w, uint32_t offset, const uint8
         if (e)
             return e;
     }
-    if (padded > WRITER_GATHER_BYTES) {
-        w->bytes_written += size;
-        return w->os->ops->file_write(w->file, (uint64_t)offset * PAGE_UNIT_BYTES, bytes, size);
-    }
+    if (padded > WRITER_GATHER_BYTES)
+        return write_large(w, (uint64_t)offset * PAGE_UNIT_BYTES, label, bytes, size);
     if (w->gather_bytes == 0)
         w->gather_start = offset;
-    memcpy(w->gather + w->gather_bytes, bytes, size);
-    memset(w->gather + w->gather_bytes + size, 0, padded - size);
+    to = w->gather + w->gather_bytes;
+    memcpy(to, label, PAGE_LABEL_BYTES);
+    memcpy(to + PAGE_LABEL_BYTES, bytes, size);
+    memset(to + PAGE_LABEL_BYTES + size, 0, padded - PAGE_LABEL_BYTES - size);
     w->gather_bytes += padded;
     ASSERT(w->gather_bytes <= WRITER_GATHER_BYTES);
     return ERR_OK;
@@ -137,6 +149,7 @@ enum err writer_put(struct page_writer *w, uint32_t store, unsigned level,
                     struct page_ptr *out)
 {
     struct page_ptr ptr = {.birth = w->number};
+    uint8_t label[PAGE_LABEL_BYTES];
     const uint8_t *bytes;
     size_t size;
     enum err e;
@@ -154,11 +167,12 @@ enum err writer_put(struct page_writer *w, uint32_t store, unsigned level,
     if (e)
         return e;
     ptr.checksum = page_checksum(&ptr, bytes);
+    page_label_encode(&ptr, store, level, label);
     ptr_sum(&ptr, level, cells, count);
     ASSERT(ptr.birth == w->number && ptr.packed > 0);
-    e = write_extent(w, ptr.offset, bytes, ptr.packed);
+    e = write_extent(w, ptr.offset, label, bytes, ptr.packed);
     if (!e && ptr.twin)
-        e = write_extent(w, ptr.twin, bytes, ptr.packed);
+        e = write_extent(w, ptr.twin, label, bytes, ptr.packed);
     if (e)
         return e;
     w->pages_written++;

@@ -239,6 +239,8 @@ static enum err file_fill(struct primary *p, const struct primary_options *optio
 
     ASSERT(slot.page_bytes > 0);
     p->os->ops->random(p->os, slot.uuid, sizeof slot.uuid);
+    if (options->identity)
+        memcpy(slot.uuid, options->identity, sizeof slot.uuid);
     e = p->os->ops->file_truncate(file, 0);
     for (unsigned i = 0; i < SLOT_COUNT && !e; i++)
         e = slot_write(p->os, file, &slot, i, &sync_failed);

@@ -45,6 +45,7 @@ struct primary_options {
     uint32_t page_bytes;  /* soft target of an unpacked page, for a new file; 4096 to 65536;
                               0: the default */
     uint64_t cache_bytes; /* limit of unpacked pages kept */
+    const uint8_t *identity; /* of a new file, PRIMARY_IDENTITY_BYTES; NULL: random */
     bool is_read_only; /* nothing is written: the file must be there, and no merge may begin */
 };
 

@@ -40,7 +40,7 @@ static bool keys_are_within(const struct page *page, const struct bounds *bounds
 }
 
 /* One copy has been read: is the other one well, too? */
-static void walk_copies(struct tree_walk *walk, const struct page_ptr *ptr)
+static void walk_copies(struct tree_walk *walk, const struct page_ptr *ptr, unsigned level)
 {
     uint64_t bad = walk->scratch.bad_copy;
     enum err e;
@@ -48,7 +48,8 @@ static void walk_copies(struct tree_walk *walk, const struct page_ptr *ptr)
     if (!ptr->twin)
         return;
     if (!bad) {
-        e = page_check_twin(walk->p->os, walk->p->file, ptr, &walk->scratch);
+        e = page_check_twin(walk->p->os, walk->p->file, ptr, walk->store, level,
+                            &walk->scratch);
         if (e == ERR_CORRUPT || e == ERR_IO)
             bad = (uint64_t)ptr->twin * PAGE_UNIT_BYTES;
     }
@@ -80,7 +81,7 @@ static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, un
                       &walk->scratch, &page, &why);
     if (e)
         return page_fault(walk, ptr, e, why, f);
-    walk_copies(walk, ptr);
+    walk_copies(walk, ptr, level);
     if (!keys_are_within(page, &bounds))
         e = page_fault(walk, ptr, ERR_CORRUPT, "a key is outside the bounds of its page", f);
     for (unsigned i = 0; level && i < page->count && !e; i++) {

@@ -95,12 +95,32 @@ static enum err put_at(struct pages *p, uint32_t unit, uint32_t at, struct slice
              : ERR_OK;
 }
 
+/* In front of the page's bytes, in both places. */
+static enum err put_label(struct pages *p, const struct backup_page *page)
+{
+    struct page_ptr ptr = {.offset = page->offset,
+                           .birth = page->birth,
+                           .checksum = page->checksum,
+                           .packed = page->packed,
+                           .image = page->image};
+    uint8_t label[PAGE_LABEL_BYTES];
+    struct slice bytes = slice_make(label, sizeof label);
+    enum err e;
+
+    ASSERT(page->level < PAGE_LEVELS_MAX);
+    page_label_encode(&ptr, page->store, page->level, label);
+    e = put_at(p, page->offset, 0, bytes);
+    return !e && page->twin ? put_at(p, page->twin, 0, bytes) : e;
+}
+
 static enum err take_bytes(void *context, const struct backup_page *page, uint32_t at,
                            struct slice bytes)
 {
-    enum err e = put_at(context, page->offset, at, bytes);
+    enum err e = at ? ERR_OK : put_label(context, page);
 
-    return !e && page->twin ? put_at(context, page->twin, at, bytes) : e;
+    if (!e)
+        e = put_at(context, page->offset, PAGE_LABEL_BYTES + at, bytes);
+    return !e && page->twin ? put_at(context, page->twin, PAGE_LABEL_BYTES + at, bytes) : e;
 }
 
 static enum err read_all(struct os *os, struct os_file *file, struct backup_reader *r,

@@ -10,6 +10,7 @@
 #include "server/storage/primary_internal.h"
 
 _Static_assert(SLOT_BYTES == BACKUP_META_BYTES, "a meta page is one");
+_Static_assert(BACKUP_LEVEL_MAX == PAGE_LEVELS_MAX - 1, "levels of pages");
 
 struct branch_step { /* a branch on the way down */
     struct page *page;
@@ -142,15 +143,25 @@ static bool next_page(struct root_stream *s, unsigned *level)
     return false;
 }
 
-static struct backup_page page_of(const struct page_ptr *ptr)
+static struct backup_page page_of(const struct root_stream *s, unsigned level)
 {
-    return (struct backup_page){ptr->offset, ptr->twin, ptr->birth, ptr->checksum, ptr->packed};
+    const struct page_ptr *ptr = &s->ptr;
+
+    ASSERT(level < PAGE_LEVELS_MAX);
+    return (struct backup_page){.offset = ptr->offset,
+                                .twin = ptr->twin,
+                                .birth = ptr->birth,
+                                .checksum = ptr->checksum,
+                                .packed = ptr->packed,
+                                .store = s->store,
+                                .image = ptr->image,
+                                .level = level};
 }
 
 /* Have the page at hand ready to be put. */
 static enum err open_page(struct root_stream *s, unsigned level)
 {
-    struct backup_page page = page_of(&s->ptr);
+    struct backup_page page = page_of(s, level);
     enum err e = ERR_OK;
 
     ASSERT(!s->branch && s->ptr.packed > 0);
@@ -161,7 +172,7 @@ static enum err open_page(struct root_stream *s, unsigned level)
                       &s->branch, &s->why);
         if (e)
             return e;
-        s->whole = s->scratch.packed.data;
+        s->whole = s->scratch.packed.data + PAGE_LABEL_BYTES;
         if (level == 0) {
             page_free(s->p->os, s->branch);
             s->branch = NULL;
@@ -176,7 +187,7 @@ static enum err open_page(struct root_stream *s, unsigned level)
 
 static enum err close_page(struct root_stream *s)
 {
-    struct backup_page page = page_of(&s->ptr);
+    struct backup_page page = page_of(s, 0);
 
     ASSERT(s->left == 0);
     s->pages++;
@@ -202,7 +213,8 @@ static enum err put_part(struct root_stream *s)
         memcpy(to, s->whole + at, size);
     } else {
         s->why = "the file could not be read";
-        e = s->p->os->ops->file_read(s->p->file, page_at(&s->ptr) + at, to, size, &got);
+        e = s->p->os->ops->file_read(s->p->file, page_at(&s->ptr) + PAGE_LABEL_BYTES + at, to,
+                                     size, &got);
         if (!e && got < size) {
             s->why = "the page lies behind the end of the file";
             e = ERR_CORRUPT;

@@ -103,6 +103,11 @@ enum err slot_decode(struct slot *slot, unsigned place, const uint8_t from[SLOT_
     /* In every format the magic, the format and the checksum stand where they stand. */
     if (bytes_get_le32(from + AT_FORMAT) != SLOT_FORMAT)
         return ERR_FORMAT;
+    return slot_decode_unchecked(slot, from) ? ERR_OK : ERR_CORRUPT;
+}
+
+bool slot_decode_unchecked(struct slot *slot, const uint8_t from[SLOT_BYTES])
+{
     slot->page_bytes = bytes_get_le32(from + AT_PAGE_BYTES);
     memcpy(slot->uuid, from + AT_UUID, sizeof slot->uuid);
     slot->facts.number = bytes_get_le64(from + AT_NUMBER);
@@ -115,7 +120,7 @@ enum err slot_decode(struct slot *slot, unsigned place, const uint8_t from[SLOT_
     slot->trees = bytes_get_le32(from + AT_TREES);
     slot->height = bytes_get_le32(from + AT_HEIGHT);
     get_ptr(from + AT_CATALOGUE, &slot->catalogue);
-    return slot_is_sane(slot) ? ERR_OK : ERR_CORRUPT;
+    return slot_is_sane(slot);
 }
 
 enum err slot_read_newest(struct os *os, struct os_file *file, struct slot *slot,
@@ -137,7 +142,7 @@ enum err slot_read_newest(struct os *os, struct os_file *file, struct slot *slot
         if (e == ERR_FORMAT)
             return failure_set_at(
                 f, e, PRIMARY_FILE, (uint64_t)i * SLOT_BYTES,
-                "the data file has format %u; this version supports formats up to %u",
+                "the data file has format %u; this version reads and writes format %u",
                 (unsigned)bytes_get_le32(bytes + AT_FORMAT), SLOT_FORMAT);
         if (e == ERR_OK && found && memcmp(read.uuid, slot->uuid, sizeof read.uuid) != 0)
             return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, (uint64_t)i * SLOT_BYTES,

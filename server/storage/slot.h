@@ -17,7 +17,7 @@
 #define SLOT_COUNT 2u
 #define SLOT_UNITS \
     (SLOT_COUNT * SLOT_BYTES / PAGE_UNIT_BYTES) /* both, at the file's beginning */
-#define SLOT_FORMAT 1u
+#define SLOT_FORMAT 2u
 
 struct slot {
     uint32_t page_bytes; /* soft target of an unpacked page */
@@ -35,6 +35,8 @@ void slot_encode(const struct slot *slot, unsigned place, uint8_t to[SLOT_BYTES]
 
 /* ERR_CORRUPT: no slot of that place; ERR_FORMAT: one of a newer format. */
 enum err slot_decode(struct slot *slot, unsigned place, const uint8_t from[SLOT_BYTES]);
+/* What the bytes say, whatever the checksum says of them. false: it is impossible. */
+bool slot_decode_unchecked(struct slot *slot, const uint8_t from[SLOT_BYTES]);
 
 /* Read both and keep the newest that is whole; *place says which. ERR_CORRUPT, ERR_FORMAT,
  * ERR_IO. */

@@ -41,13 +41,13 @@ static void scan_tell(struct tree_scan *s, uint64_t offset, bool is_repaired, co
 
 /* ---- reading ---- */
 
-/* *out: the packed bytes of the copy at offset, units; ERR_CORRUPT: behind the file's end. */
+/* *out: the extent of the copy at offset, units; ERR_CORRUPT: it is behind the file's end. */
 static enum err scan_read(struct tree_scan *s, const struct page_ptr *ptr, uint32_t offset,
                           const uint8_t **out)
 {
     uint64_t at = (uint64_t)offset * PAGE_UNIT_BYTES;
     uint64_t from = at / OS_UNCACHED_BYTES * OS_UNCACHED_BYTES;
-    uint64_t size = at + ptr->packed - from;
+    uint64_t end = at + PAGE_LABEL_BYTES + ptr->packed, size = end - from;
     size_t got = 0;
     uint8_t *to;
     enum err e;
@@ -68,7 +68,7 @@ static enum err scan_read(struct tree_scan *s, const struct page_ptr *ptr, uint3
     if (e)
         return e;
     *out = to + (at - from);
-    return from + got < at + ptr->packed ? ERR_CORRUPT : ERR_OK;
+    return from + got < end ? ERR_CORRUPT : ERR_OK;
 }
 
 static enum err scan_load_copy(struct tree_scan *s, const struct page_ptr *ptr, uint32_t offset,

@@ -37,9 +37,16 @@
 #include "server/storage/durability.h"
 
 #define WAL_SECTOR_BYTES 4096
+#define WAL_DIRECTORY "wal"
+#define WAL_PATH_BYTES 32
 #define WAL_IDENTITY_BYTES 16
 #define WAL_IN_FLIGHT_MAX 8
 #define WAL_PIECE_BYTES_MAX (6u << 20) /* the default of piece_bytes_max */
+
+/* The path of a segment's file; to has WAL_PATH_BYTES. */
+void wal_segment_path(uint64_t number, char *to);
+/* false: the name is not one of a segment. */
+bool wal_segment_parse(const char *name, uint64_t *number);
 
 struct wal; /* opaque, owned by the core */
 

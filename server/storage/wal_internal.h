@@ -25,8 +25,6 @@
 
 #include <stdatomic.h>
 
-#define WAL_DIRECTORY "wal"
-#define WAL_PATH_BYTES 32
 #define WAL_WHOLE_BYTES_MAX (1u << 20)    /* a batch of whole items */
 #define WAL_GATHER_BYTES (64u << 10)      /* so much queued is worth a batch of its own */
 #define WAL_ZEROS_BYTES (256u << 10)      /* one write when a segment is filled */
@@ -236,8 +234,6 @@ static inline bool wal_is_sane(const struct wal *w)
 }
 
 /* wal_segment.c */
-void wal_segment_path(uint64_t number, char *to); /* to: WAL_PATH_BYTES */
-bool wal_segment_parse(const char *name, uint64_t *number);
 /* ERR_NOMEM. *out is in no list. */
 enum err wal_segment_new(struct wal *w, uint64_t number, struct wal_segment **out);
 void wal_segment_free(struct wal *w, struct wal_segment *s); /* closes; out of its list */

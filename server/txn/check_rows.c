@@ -4,6 +4,7 @@
 #include "server/base/msgpack_show.h"
 #include "server/txn/catalogue_row.h"
 #include "server/txn/entries.h"
+#include "server/storage/key_show.h"
 #include "server/txn/index_row.h"
 
 #include <stdio.h>
@@ -84,19 +85,6 @@ void check_rows_fini(struct check_rows *c)
 }
 
 /* ---- saying ---- */
-
-static const char *key_show(const struct key_spec *spec, struct slice key, char *to)
-{
-    uint8_t plain[KEY_PLAIN_BYTES_MAX];
-    size_t size;
-
-    ASSERT(key.size <= KEY_BYTES_MAX);
-    if (key_decode(spec, key, plain, sizeof plain, &size) != ERR_OK)
-        return bytes_show(key, to, MSGPACK_SHOWN_BYTES);
-    return msgpack_show(slice_make(plain, size), to, MSGPACK_SHOWN_BYTES);
-}
-
-#define KEY_SHOW(spec, key) key_show((spec), (key), (char[MSGPACK_SHOWN_BYTES]){0})
 
 static struct finding about(const struct tree_cursor *at, uint32_t store)
 {

@@ -30,7 +30,9 @@ void recovery_init(struct recovery *r, struct db *db)
     ASSERT(db->newest_stage->state == STAGE_OPEN);
     r->db = db;
     r->cut = (struct scratch){0};
-    r->replayed = 0;
+    r->replayed = r->bytes = 0;
+    r->tell_at = db->options.segment_bytes;
+    r->begun_ms = os_now_ms(db->os);
     r->shelf = NULL;
     r->upto = root_facts(primary_root(db->primary))->commit;
     r->until = db->options.restore_commit ? db->options.restore_commit : UINT64_MAX;
@@ -332,6 +334,20 @@ void recovery_batch(void *context, uint64_t time_ms)
     r->db->wal_found.time_ms = time_ms;
 }
 
+/* Whoever waits for a long start learns how far it is: each time twice as much has been read. */
+static void recovery_tell(struct recovery *r, size_t bytes)
+{
+    r->bytes += bytes;
+    if (r->bytes < r->tell_at)
+        return;
+    ASSERT(r->tell_at > 0);
+    while (r->tell_at <= r->bytes)
+        r->tell_at *= 2;
+    pulse_event(&r->db->pulse, "recovering", "commits=%llu bytes=%llu ms=%llu",
+                (unsigned long long)r->replayed, (unsigned long long)r->bytes,
+                (unsigned long long)(os_now_ms(r->db->os) - r->begun_ms));
+}
+
 enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
                         struct slice bytes, struct failure *f)
 {
@@ -340,6 +356,7 @@ enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
 
     if (last)
         r->db->wal_found.commit = number;
+    recovery_tell(r, bytes.size);
     if (number <= r->upto)
         return ERR_OK; /* the root has it */
     if (number > r->until || r->is_past || r->db->wal_found.is_more)

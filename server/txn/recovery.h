@@ -24,6 +24,9 @@ struct recovery {
     size_t cut_size;        /* bytes of it so far */
     uint64_t upto;          /* the root has all up to here */
     uint64_t replayed;      /* commits */
+    uint64_t bytes;         /* of pieces */
+    uint64_t tell_at;       /* bytes: where it says again how far it is */
+    uint64_t begun_ms;
     uint64_t until, until_ms; /* nothing behind this commit, nothing of a batch issued later */
     bool is_past;             /* such a batch has come: nothing is taken any more */
     /* Of the record before, since commits mostly stay with a store; NULL: unknown. */

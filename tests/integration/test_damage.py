@@ -11,15 +11,9 @@ KEYS = 400
 
 
 def pages(primary, store):
-    """Where pages of the store begin, as their headers say; packed ones begin with literals."""
+    """Where pages of the store begin, as their labels say."""
     for at in range(BEGIN, len(primary) - UNIT + 1, UNIT):
-        head = primary[at:at + 32]
-        if head[0] >= 0xf0 and head[1] != 255:
-            head = head[2:]
-        kind, level = head[0], head[1]
-        number, cells = struct.unpack("<II", head[4:12])
-        if kind == 1 + (level > 0) and level < 6 and head[2:4] == b"\0\0" \
-                and number == store and 0 < cells <= 4096:
+        if primary[at:at + 4] == b"HFPG" and struct.unpack_from("<I", primary, at + 4)[0] == store:
             yield at
 
 
@@ -55,7 +49,7 @@ def check_damage(c, at):
     stores = {s["name"]: s.get("damaged", False) for s in c.call("stores", 0)}
     assert stores == {"a": True, "b": False}, stores
     damaged = c.call("status")["damaged"]
-    assert damaged == [{"store": "a", "file": "primary", "offset": at, "lost": False}], damaged
+    assert damaged == [{"database": "main", "store": "a", "file": "primary", "offset": at, "lost": False}], damaged
     assert c.call("status")["health"]["state"] == "damage"
     names_its_place(c.fails("put", 0, "a", 1, 1), at)
     names_its_place(c.fails("delete", 0, "a", 1), at)

@@ -298,22 +298,15 @@ static void life_fault(struct life *l)
     }
 }
 
-/* Whether a page begins in the bytes of a unit, packed or not, and of which store. */
+/* Whether a page begins in the bytes of a unit, and of which store. */
 static bool unit_begins_page(const uint8_t *unit, uint32_t *store)
 {
-    uint32_t n[3];
+    struct page_label label;
 
-    if (unit[0] >= 0xf0) { /* lz4: sixteen literals and more come first */
-        unit += 2;
-        if (unit[-1] == 255)
-            return false;
-    } else if (unit[0] > 2) {
+    if (!page_label_decode(&label, unit))
         return false;
-    }
-    memcpy(n, unit + 4, sizeof n); /* store, cells, bytes of keys */
-    *store = n[0];
-    return (unit[0] == 1 || unit[0] == 2) && unit[1] <= 5 && unit[0] == 1 + (unit[1] > 0) &&
-           !unit[2] && !unit[3] && n[1] && n[1] <= 4096 && n[2] <= 65536;
+    *store = label.store;
+    return true;
 }
 
 /* Whether the unit is in another place of the file, too. */

@@ -684,7 +684,8 @@ static struct bytes small_stream(void)
                                           .log_position = 4096,
                                           .bytes = 1024,
                                           .page_bytes = 8192};
-    struct backup_page page = {.offset = 16, .birth = 3, .packed = 5};
+    struct backup_page page = {
+        .offset = 16, .birth = 3, .packed = 5, .store = 2, .image = 6, .level = 1};
     struct page_ptr ptr = {.offset = 16, .birth = 3, .packed = 5};
     uint8_t head[BACKUP_HEAD_BYTES], top[BACKUP_HEADER_BYTES];
     struct bytes to = {NULL, 0};
@@ -741,16 +742,17 @@ START_TEST(a_backup_is_these_bytes)
         "0000000000000000070000000000000000100000000000000004000000000000";
     static const char *const rest =
         "010000000500000010000000000000000300000000000000d1babd5348c19d9f"
-        "a6c59d2713e4b77b68656c6c6f02000000000000000000000000000000010000"
-        "0000000000ad10000000000000247414309dec9f1b";
+        "02000000060000000100000000000000753ffdf39cc6eb9c68656c6c6f020000"
+        "000000000000000000000000000100000000000000bd10000000000000000000"
+        "0000000000000000000000000074c070271d959302";
     struct bytes b = small_stream();
-    char text[200];
+    char text[300];
 
-    MUST_EQ(b.size, BACKUP_HEADER_BYTES + 85);
+    MUST_EQ(b.size, BACKUP_HEADER_BYTES + 117);
     for (unsigned i = 0; i < 96; i++)
         snprintf(text + 2 * i, 3, "%02x", b.data[i]);
     MUST(strcmp(text, header) == 0);
-    for (unsigned i = 0; i < 85; i++)
+    for (unsigned i = 0; i < 117; i++)
         snprintf(text + 2 * i, 3, "%02x", b.data[BACKUP_HEADER_BYTES + i]);
     MUST(strcmp(text, rest) == 0);
     bytes_free(&b);

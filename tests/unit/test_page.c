@@ -52,6 +52,21 @@ static struct page_ptr raw_ptr(const uint8_t *image, size_t size, uint64_t recor
     return ptr;
 }
 
+/* page_unpack of bytes that have their label in front. */
+static enum err unpack(struct rig *rig, const struct page_ptr *ptr, uint32_t store,
+                       unsigned level, const uint8_t *packed, struct page **out,
+                       const char **why)
+{
+    uint8_t *extent = malloc(PAGE_LABEL_BYTES + ptr->packed);
+    enum err e;
+
+    page_label_encode(ptr, store, level, extent);
+    memcpy(extent + PAGE_LABEL_BYTES, packed, ptr->packed);
+    e = page_unpack(rig->os, ptr, store, level, extent, &rig->scratch, out, why);
+    free(extent);
+    return e;
+}
+
 START_TEST(a_leaf_has_the_bytes_of_the_table_in_formats)
 {
     /* clang-format off */
@@ -78,8 +93,7 @@ START_TEST(a_leaf_has_the_bytes_of_the_table_in_formats)
     ck_assert_uint_eq(size, sizeof golden);
     ck_assert_int_eq(memcmp(rig.image.data, golden, size), 0);
     ptr = raw_ptr(golden, size, 3, 13);
-    ck_assert_int_eq(
-        page_unpack(rig.os, &ptr, 0x12345678, 0, golden, &rig.scratch, &page, &why), ERR_OK);
+    ck_assert_int_eq(unpack(&rig, &ptr, 0x12345678, 0, golden, &page, &why), ERR_OK);
     ck_assert(slice_equal(page_key(page, 2), slice_text("axyz")));
     ck_assert(slice_equal(page_value(page, 0), slice_text("one")));
     ck_assert(slice_equal(page_value(page, 1), slice_text("")));
@@ -100,14 +114,14 @@ START_TEST(a_branch_has_the_bytes_of_the_table_in_formats)
         8, 7, 6, 5, 4, 3, 2, 1, /* checksum */
         16, 3, 0xd0, 0x0f,      /* offset, birth, 2 * packed */
         0x80, 0x20, 64,         /* image, records */
-        0x88, 0x27, 2,          /* bytes, units */
+        0x88, 0x27, 3,          /* bytes, units */
         0, 1, 'm',
         1, 0, 0, 0, 0, 0, 0, 0,
         18, 3, 35, 17, 1, 1, 2, /* 2 * packed + 1: it has a copy */
         0xac, 2,                /* at 300 */
     };
     /* clang-format on */
-    struct page_ptr ptrs[2] = {{16, 0, 3, 0x0102030405060708, 64, 5000, 2, 1000, 4096},
+    struct page_ptr ptrs[2] = {{16, 0, 3, 0x0102030405060708, 64, 5000, 3, 1000, 4096},
                                {18, 300, 3, 1, 1, 1, 2, 17, 17}};
     struct page_cell cells[2] = {{slice_text("ignored"), SLICE_NONE, &ptrs[0]},
                                  {slice_text("m"), SLICE_NONE, &ptrs[1]}};
@@ -122,15 +136,46 @@ START_TEST(a_branch_has_the_bytes_of_the_table_in_formats)
     ck_assert_uint_eq(size, sizeof golden);
     ck_assert_int_eq(memcmp(rig.image.data, golden, size), 0);
     ptr = raw_ptr(golden, size, 65, 5001);
-    ptr.units = 5;
-    ck_assert_int_eq(page_unpack(rig.os, &ptr, 5, 1, golden, &rig.scratch, &page, &why),
-                     ERR_OK);
+    ptr.units = 6;
+    ck_assert_int_eq(unpack(&rig, &ptr, 5, 1, golden, &page, &why), ERR_OK);
     ck_assert_uint_eq(page_find_child(page, slice_text("a")), 0);
     ck_assert_uint_eq(page_find_child(page, slice_text("m")), 1);
     ck_assert_uint_eq(page_find_child(page, slice_text("lzz")), 0);
     ck_assert_int_eq(memcmp(&page->children[0], &ptrs[0], sizeof ptrs[0]), 0);
     page_free(rig.os, page);
     rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_label_has_the_bytes_of_the_table_in_formats)
+{
+    /* clang-format off */
+    static const uint8_t golden[PAGE_LABEL_BYTES] = {
+        'H', 'F', 'P', 'G', 5, 0, 0, 0,     /* magic, store */
+        0xe8, 3, 0, 0, 0, 0x10, 0, 0,       /* packed, image */
+        16, 0, 0, 0, 1, 1, 0, 0,            /* offset, level, format */
+        3, 0, 0, 0, 0, 0, 0, 0,             /* birth */
+        8, 7, 6, 5, 4, 3, 2, 1,             /* checksum */
+    };
+    /* clang-format on */
+    struct page_ptr ptr = {16, 0, 3, 0x0102030405060708, 64, 5000, 3, 1000, 4096};
+    struct page_label label;
+    uint8_t bytes[PAGE_LABEL_BYTES];
+
+    page_label_encode(&ptr, 5, 1, bytes);
+    ck_assert_int_eq(memcmp(bytes, golden, sizeof golden), 0);
+    ck_assert(page_label_decode(&label, golden));
+    ck_assert_uint_eq(label.store, 5);
+    ck_assert_uint_eq(label.level, 1);
+    ptr.records = ptr.bytes = ptr.units = 0;
+    ck_assert_int_eq(memcmp(&label.ptr, &ptr, sizeof ptr), 0);
+    for (unsigned at = 0; at < 4; at++) {
+        bytes[at] ^= 1;
+        ck_assert(!page_label_decode(&label, bytes));
+        bytes[at] ^= 1;
+    }
+    bytes[21] = 2; /* another format */
+    ck_assert(!page_label_decode(&label, bytes));
 }
 END_TEST
 
@@ -221,7 +266,7 @@ static struct page *round_trip(struct rig *rig, const struct cells *cells, bool 
                      ERR_OK);
     ptr->units = page_units(ptr->packed) + (leaf ? 0 : cells->count);
     ptr->checksum = page_checksum(ptr, *packed);
-    e = page_unpack(rig->os, ptr, 9, leaf ? 0 : 3, *packed, &rig->scratch, &page, &why);
+    e = unpack(rig, ptr, 9, leaf ? 0 : 3, *packed, &page, &why);
     ck_assert_msg(e == ERR_OK, "%s", why);
     return page;
 }
@@ -300,11 +345,10 @@ START_TEST(damage_is_found_and_never_crashes)
 
             memcpy(copy, packed, ptr.packed);
             copy[sim_random(rig.sim, ptr.packed)] ^= (uint8_t)(1u << sim_random(rig.sim, 8));
-            ck_assert_int_eq(
-                page_unpack(rig.os, &ptr, 9, leaf ? 0 : 3, copy, &rig.scratch, &page, &why),
-                ERR_CORRUPT);
+            ck_assert_int_eq(unpack(&rig, &ptr, 9, leaf ? 0 : 3, copy, &page, &why),
+                             ERR_CORRUPT);
             ptr.checksum = page_checksum(&ptr, copy);
-            e = page_unpack(rig.os, &ptr, 9, leaf ? 0 : 3, copy, &rig.scratch, &page, &why);
+            e = unpack(&rig, &ptr, 9, leaf ? 0 : 3, copy, &page, &why);
             ck_assert(e == ERR_OK || e == ERR_CORRUPT);
             if (!e)
                 page_free(rig.os, page);
@@ -331,16 +375,12 @@ START_TEST(a_page_of_another_place_is_refused)
     page_free(rig.os, round_trip(&rig, cells, true, &ptr, &packed));
     moved = ptr;
     moved.offset++; /* misdirected */
-    ck_assert_int_eq(page_unpack(rig.os, &moved, 9, 0, packed, &rig.scratch, &page, &why),
-                     ERR_CORRUPT);
+    ck_assert_int_eq(unpack(&rig, &moved, 9, 0, packed, &page, &why), ERR_CORRUPT);
     moved = ptr;
     moved.birth--; /* a former tenant */
-    ck_assert_int_eq(page_unpack(rig.os, &moved, 9, 0, packed, &rig.scratch, &page, &why),
-                     ERR_CORRUPT);
-    ck_assert_int_eq(page_unpack(rig.os, &ptr, 8, 0, packed, &rig.scratch, &page, &why),
-                     ERR_CORRUPT);
-    ck_assert_int_eq(page_unpack(rig.os, &ptr, 9, 1, packed, &rig.scratch, &page, &why),
-                     ERR_CORRUPT);
+    ck_assert_int_eq(unpack(&rig, &moved, 9, 0, packed, &page, &why), ERR_CORRUPT);
+    ck_assert_int_eq(unpack(&rig, &ptr, 8, 0, packed, &page, &why), ERR_CORRUPT);
+    ck_assert_int_eq(unpack(&rig, &ptr, 9, 1, packed, &page, &why), ERR_CORRUPT);
     rig_close(&rig);
     free(cells);
 }
@@ -418,6 +458,7 @@ static Suite *suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, a_leaf_has_the_bytes_of_the_table_in_formats);
     tcase_add_test(tc, a_branch_has_the_bytes_of_the_table_in_formats);
+    tcase_add_test(tc, a_label_has_the_bytes_of_the_table_in_formats);
     tcase_add_loop_test(tc, pages_come_back_and_are_searched_as_plain_arrays, 0, 6);
     tcase_add_loop_test(tc, damage_is_found_and_never_crashes, 0, 4);
     tcase_add_test(tc, a_page_of_another_place_is_refused);

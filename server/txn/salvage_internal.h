@@ -1,0 +1,50 @@
+/* salvage_internal.h - what the files of salvage share. */
+#ifndef HOLDFAST_TXN_SALVAGE_INTERNAL_H
+#define HOLDFAST_TXN_SALVAGE_INTERNAL_H
+
+#include "server/storage/scratch.h"
+#include "server/storage/slot.h"
+#include "server/storage/tree_rescue.h"
+#include "server/txn/salvage.h"
+
+struct salvage_store { /* a definition; ascending by number */
+    uint32_t number;
+    struct slice key, row; /* owned; of store 0, key none: what has no row there */
+};
+
+struct salvage_run {
+    struct salvage *s;
+    struct failure *f;
+    struct os_file *file; /* the old data file */
+    struct slot slot;     /* the newest that is whole */
+    bool has_slot;
+    uint64_t log_position; /* UINT64_MAX: the log cannot be used */
+    uint8_t identity[16];
+    struct tree_info *trees; /* owned; ascending by number */
+    size_t tree_count, tree_room;
+    struct salvage_store *stores; /* owned; by key at first, then by number */
+    size_t store_count, store_room;
+    bool lacks_trees; /* the tree of trees was not whole */
+    /* the stream into the new data file */
+    size_t store;       /* at hand: 0 the definitions, then stores, then the tokens */
+    size_t row;
+    struct tree_rescue tree, side;
+    bool has_tree;
+    enum err result;
+};
+
+void salvage_lose(struct salvage_run *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+const struct tree_info *salvage_tree(const struct salvage_run *r, uint32_t number);
+
+/* salvage_trees.c: which trees and stores there are. ERR_NOMEM, ERR_FORMAT, ERR_IO. */
+enum err salvage_find_trees(struct salvage_run *r);
+enum err salvage_find_stores(struct salvage_run *r);
+void salvage_tell_loss(void *run, const struct tree_loss *loss);
+
+/* salvage_wal.c: copy the log; log_position UINT64_MAX: none can be used. */
+enum err salvage_wal_copy(struct salvage_run *r);
+/* Whether the log is whole from log_position on, and of that identity. */
+bool salvage_wal_fits(struct salvage_run *r);
+
+#endif

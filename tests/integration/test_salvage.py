@@ -1,0 +1,170 @@
+"""What can be read of a damaged data directory is written to a new one, and what could not is named;
+files are shown in words."""
+import os
+import re
+import subprocess
+
+from holdfast import binary, daemon
+from test_check import Copy, batches, check, fill, flip, last_segment
+from test_damage import CATALOGUE, KEYS, pages, read
+
+EX_DATAERR = 65
+
+
+def run(*flags):
+    p = subprocess.run([binary(), *flags], capture_output=True, text=True, timeout=120)
+    return p.returncode, (p.stdout + p.stderr).splitlines()
+
+
+def contents(directory):
+    """All records by store, after its indexes have been built and checked."""
+    found = {}
+    with daemon("--page-size", "4KiB", data=directory) as d:
+        with d.client() as c:
+            for store in c.call("stores", 0):
+                found[store["name"]] = dict(
+                    (repr(key), value) for key, value in c.rows(0, store["name"]))
+            for store in c.call("stores", 0):
+                for index in store["indexes"]:
+                    while index.get("state", "ready") == "building":
+                        index = [i for s in c.call("stores", 0) if s["name"] == store["name"]
+                                 for i in s["indexes"] if i["name"] == index["name"]][0]
+                    assert c.call("count", 0, [store["name"], index["name"]]) == len(
+                        found[store["name"]]), (store, index)
+            answer = c.call("check_data")
+            assert answer["ok"], answer
+        d.stop()
+    code, lines = check(directory)
+    assert code == 0, lines
+    return found
+
+
+def salvage(directory, code):
+    out = directory + ".out"
+    got, lines = run("--salvage", directory, out)
+    assert got == code, (got, lines)
+    return lines, contents(out)
+
+
+def filled(d):
+    with d.client() as c:
+        fill(c)
+        before = {store: dict((repr(k), v) for k, v in c.rows(0, store)) for store in ("a", "b")}
+    d.kill()
+    return before
+
+
+def test_a_sound_directory_is_salvaged_whole():
+    with daemon("--page-size", "4KiB") as d:
+        before = filled(d)
+        with Copy(d.data) as copy:
+            lines, after = salvage(copy, 0)
+            assert after == before
+            assert "everything could be read" in lines[-1], lines
+            assert run("--salvage", copy, copy + ".out")[0] != 0  # it is not empty any more
+
+
+def test_a_lost_leaf_is_named_and_the_rest_is_there():
+    with daemon("--page-size", "4KiB") as d:
+        before = filled(d)
+        at = list(pages(read(d), 4))[2]
+        with Copy(d.data) as copy:
+            flip(os.path.join(copy, "primary"), at + 200)
+            lines, after = salvage(copy, EX_DATAERR)
+            said = [line for line in lines if "offset %d" % at in line][0]
+            assert 'store "b"' in said and "keys from" in said, said
+            lost = int(re.search(r"(\d+) records are lost", said).group(1))
+            assert after["a"] == before["a"]
+            # what the log has besides is back
+            assert 0 < len(before["b"]) - len(after["b"]) <= lost, (said, len(after["b"]))
+            assert all(before["b"][k] == v for k, v in after["b"].items())
+
+
+def branches(primary, store):
+    return [at for at in pages(primary, store) if primary[at + 20] > 0]
+
+
+def test_leaves_below_a_lost_branch_are_found():
+    with daemon("--page-size", "4KiB") as d:
+        before = filled(d)
+        for store, name in ((1, "a"), (4, "b")):
+            tops = branches(read(d), store)
+            assert tops, store
+            with Copy(d.data) as copy:
+                for at in tops:
+                    flip(os.path.join(copy, "primary"), at + 60)
+                lines, after = salvage(copy, EX_DATAERR)
+                assert any("a branch is damaged" in x and "as many as there were" in x
+                           for x in lines), lines
+                assert after == before
+
+
+def test_a_lost_tree_of_trees_is_rebuilt_from_the_pages():
+    with daemon("--page-size", "4KiB") as d:
+        before = filled(d)
+        with Copy(d.data) as copy:
+            for at in pages(read(d), CATALOGUE):
+                flip(os.path.join(copy, "primary"), at + 60)
+            lines, after = salvage(copy, EX_DATAERR)
+            assert any("the tree of trees" in x for x in lines), lines
+            assert after == before
+
+
+def test_lost_meta_pages_are_made_up_for():
+    with daemon("--page-size", "4KiB") as d:
+        before = filled(d)
+        with Copy(d.data) as copy:
+            flip(os.path.join(copy, "primary"), 60)  # where the log goes on
+            flip(os.path.join(copy, "primary"), 4096 + 200)
+            lines, after = salvage(copy, EX_DATAERR)
+            assert any("both meta pages are damaged" in x for x in lines), lines
+            assert any("borne out by pages and WAL" in x for x in lines), lines
+            assert after == before
+        with Copy(d.data) as copy:
+            with open(os.path.join(copy, "primary"), "r+b") as f:
+                f.write(bytes(8192))
+            lines, after = salvage(copy, EX_DATAERR)
+            assert any("the WAL cannot be used" in x for x in lines), lines
+            assert after["a"] == before["a"] and set(after["b"]) == set(before["b"])
+            assert sum(before["b"][k] != v for k, v in after["b"].items()) == 20
+
+
+def test_the_log_is_taken_up_to_where_it_is_damaged():
+    with daemon("--page-size", "4KiB") as d:
+        before = filled(d)
+        segment = os.path.basename(last_segment(d.data))
+        at = batches(last_segment(d.data))[-4]
+        with Copy(d.data) as copy:
+            flip(os.path.join(copy, "wal", segment), at + 130)
+            lines, after = salvage(copy, EX_DATAERR)
+            assert any("wal/%s, offset %d" % (segment, at) in x for x in lines), lines
+            assert set(after["b"]) == set(before["b"])
+            changed = [k for k, v in after["b"].items() if before["b"][k] != v]
+            assert 0 < len(changed) <= 4, changed
+
+
+def test_files_are_shown_in_words():
+    with daemon("--page-size", "4KiB") as d:
+        filled(d)
+        primary = os.path.join(d.data, "primary")
+        code, lines = run("--dump-file", primary)
+        assert code == 0 and lines[0].startswith("offset 0: meta page 0, format 2: root "), lines
+        assert any(re.match(r"offset \d+: leaf of tree 1, level 0, birth \d+, \d+ records", x)
+                   for x in lines), lines
+        assert any("leaf of the tree of trees" in x and "second copy" in x for x in lines), lines
+        leaf = [x for x in lines if "leaf of tree 1," in x][0]
+        code, lines = run("--dump-file", primary, re.match(r"offset (\d+)", leaf).group(1))
+        assert code == 0 and any(re.match(r'  0: 0: \{"id":0,"n":0,', x) for x in lines), lines
+        code, lines = run("--dump-file", primary, "9000")
+        assert code == EX_DATAERR and "pages begin at multiples of 512" in lines[-1], lines
+        segment = last_segment(d.data)
+        code, lines = run("--dump-file", segment)
+        assert code == 0 and lines[0].startswith("offset 0: WAL segment "), lines
+        assert any("batch at position" in x for x in lines), lines
+        code, lines = run("--dump-file", segment, str(batches(segment)[-1]))
+        assert code == 0 and any("commit " in x for x in lines), lines
+        assert any(x.startswith("    tree 4: ") for x in lines), lines
+        code, lines = run("--dump-file", os.path.join(d.data, "wal", "closed"))
+        assert code == 0 and "a mark that says nothing" in lines[0], lines
+        assert run("--dump-file", os.path.join(d.data, "nothing"))[0] == 66
+        assert run("--dump-file", primary, "-1")[0] == 64
