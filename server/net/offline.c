@@ -146,7 +146,7 @@ static bool path_split(const char *path, char *directory, size_t room, const cha
 
 static int dump_opened(struct offline *o, const char *name, uint64_t offset)
 {
-    struct dump dump = {.os = o->os, .line = print_line};
+    struct file_dump dump = {.os = o->os, .line = print_line};
     struct failure f;
     int code;
     enum err e;

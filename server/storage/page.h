@@ -161,8 +161,8 @@ void page_label_encode(const struct page_ptr *ptr, uint32_t store, unsigned leve
 /* false: no page begins there. What it says is true only if the checksum holds. */
 bool page_label_decode(struct page_label *out, const uint8_t *from);
 
-/* How many records an image has and their bytes, or, of a branch, what is below it: put in ptr, with
- * units, whose packed and image are set. false: it is not well-formed. */
+/* How many records an image has and their bytes, or, of a branch, what is below it: put in ptr,
+ * with units, whose packed and image are set. false: it is not well-formed. */
 bool page_measure(const uint8_t *image, struct page_ptr *ptr);
 
 /* Check an extent, label and packed bytes, against ptr, unpack and take them apart. */

@@ -1,11 +1,11 @@
 /* tree_rescue.h - the records of a tree that is damaged, in order, as far as they can be read.
  *
- * The tree is walked from its top. Below a leaf that is lost nothing is found. Where a branch is lost
- * the leaves that were below it are looked for in the whole file, by their labels: those of the
- * same tree, with keys within the branch's bounds and not younger than it. A leaf that was replaced
- * may still be there; where leaves overlap, what the younger one spans is believed, so a record comes
- * back that was deleted only where no younger leaf spans its key. The pointer to the branch says
- * how many records there were.
+ * The tree is walked from its top. Below a leaf that is lost nothing is found. Where a branch is
+ * lost the leaves that were below it are looked for in the whole file, by their labels: those of
+ * the same tree, with keys within the branch's bounds and not younger than it. A leaf that was
+ * replaced may still be there; where leaves overlap, what the younger one spans is believed, so a
+ * record comes back that was deleted only where no younger leaf spans its key. The pointer to the
+ * branch says how many records there were.
  *
  * Threads: one; blocks. Memory: a path of pages, and all leaves below one lost branch. */
 #ifndef HOLDFAST_STORAGE_TREE_RESCUE_H

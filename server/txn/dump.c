@@ -17,9 +17,10 @@
 #define LINE_BYTES 1024
 #define MAGIC_BYTES 8
 
-static void say(struct dump *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct file_dump *d, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-static void say(struct dump *d, const char *format, ...)
+static void say(struct file_dump *d, const char *format, ...)
 {
     char text[LINE_BYTES];
     va_list args;
@@ -38,7 +39,7 @@ static enum err nothing_at(struct failure *f, uint64_t offset, const char *why)
 
 /* ---- the data file ---- */
 
-static void say_ptr(struct dump *d, const char *what, const struct page_ptr *ptr)
+static void say_ptr(struct file_dump *d, const char *what, const struct page_ptr *ptr)
 {
     ASSERT(ptr->packed > 0);
     say(d,
@@ -69,7 +70,7 @@ static const char *tree_kind(uint32_t store, char *to, size_t room)
 
 #define TREE_KIND(store) tree_kind((store), (char[64]){0}, 64)
 
-static enum err dump_slot(struct dump *d, unsigned place, struct failure *f)
+static enum err dump_slot(struct file_dump *d, unsigned place, struct failure *f)
 {
     uint8_t bytes[SLOT_BYTES];
     struct slot s;
@@ -101,7 +102,7 @@ static enum err dump_slot(struct dump *d, unsigned place, struct failure *f)
     return ERR_OK;
 }
 
-static void say_cell(struct dump *d, uint32_t store, const struct page *page, unsigned i)
+static void say_cell(struct file_dump *d, uint32_t store, const struct page *page, unsigned i)
 {
     struct slice key = page_key(page, i);
     struct tree_info info;
@@ -134,7 +135,7 @@ static void say_cell(struct dump *d, uint32_t store, const struct page *page, un
         say_ptr(d, "     ", &info.top);
 }
 
-static void say_page(struct dump *d, uint64_t at, const struct page_label *label)
+static void say_page(struct file_dump *d, uint64_t at, const struct page_label *label)
 {
     const struct page_ptr *ptr = &label->ptr;
 
@@ -146,7 +147,7 @@ static void say_page(struct dump *d, uint64_t at, const struct page_label *label
         ptr->records, ptr->packed, page_at(ptr) == at ? "" : "; the second copy");
 }
 
-static enum err dump_page(struct dump *d, uint64_t offset, struct failure *f)
+static enum err dump_page(struct file_dump *d, uint64_t offset, struct failure *f)
 {
     struct page_finder finder;
     struct page_label label;
@@ -171,7 +172,7 @@ static enum err dump_page(struct dump *d, uint64_t offset, struct failure *f)
     return e;
 }
 
-static enum err dump_pages(struct dump *d, struct failure *f)
+static enum err dump_pages(struct file_dump *d, struct failure *f)
 {
     struct page_finder finder;
     struct page_label label;
@@ -192,7 +193,7 @@ static enum err dump_pages(struct dump *d, struct failure *f)
     return e == ERR_END ? ERR_OK : e;
 }
 
-static enum err dump_primary(struct dump *d, uint64_t offset, struct failure *f)
+static enum err dump_primary(struct file_dump *d, uint64_t offset, struct failure *f)
 {
     if (offset == UINT64_MAX)
         return dump_pages(d, f);
@@ -204,7 +205,7 @@ static enum err dump_primary(struct dump *d, uint64_t offset, struct failure *f)
 /* ---- the log ---- */
 
 /* The records of a piece, as far as they are whole. */
-static void say_records(struct dump *d, const struct wal_fragment *fragment,
+static void say_records(struct file_dump *d, const struct wal_fragment *fragment,
                         const uint8_t *bytes)
 {
     const uint8_t *at = bytes, *end = bytes + fragment->bytes;
@@ -238,7 +239,7 @@ static void say_records(struct dump *d, const struct wal_fragment *fragment,
         say(d, "    %td bytes of a record that is cut", end - at);
 }
 
-static void say_batch(struct dump *d, uint64_t offset, const struct wal_batch *b)
+static void say_batch(struct file_dump *d, uint64_t offset, const struct wal_batch *b)
 {
     ASSERT(b->span > 0);
     say(d,
@@ -250,7 +251,7 @@ static void say_batch(struct dump *d, uint64_t offset, const struct wal_batch *b
         b->flags & WAL_BATCH_SKIP ? ", the next one is in the next segment" : "");
 }
 
-static void say_fragments(struct dump *d, const uint8_t *bytes, const struct wal_batch *b)
+static void say_fragments(struct file_dump *d, const uint8_t *bytes, const struct wal_batch *b)
 {
     const uint8_t *at = bytes + WAL_HEADER_BYTES, *end = bytes + b->used;
 
@@ -281,8 +282,8 @@ struct dump_segment {
 };
 
 /* ERR_OK: a batch begins there. ERR_CORRUPT: none that is whole. */
-static enum err dump_batch(struct dump *d, struct dump_segment *s, uint64_t offset, bool whole,
-                           uint64_t *span)
+static enum err dump_batch(struct file_dump *d, struct dump_segment *s, uint64_t offset,
+                           bool whole, uint64_t *span)
 {
     uint64_t position = s->header.number * s->header.segment_bytes + offset;
     uint8_t sector[WAL_SECTOR_BYTES];
@@ -312,7 +313,7 @@ static enum err dump_batch(struct dump *d, struct dump_segment *s, uint64_t offs
     return ERR_OK;
 }
 
-static void say_segment(struct dump *d, const struct wal_segment_header *h)
+static void say_segment(struct file_dump *d, const struct wal_segment_header *h)
 {
     ASSERT(h->segment_bytes > 0);
     say(d,
@@ -323,7 +324,7 @@ static void say_segment(struct dump *d, const struct wal_segment_header *h)
         bytes_show(slice_make(h->identity, WAL_IDENTITY_BYTES), (char[48]){0}, 48));
 }
 
-static enum err dump_batches(struct dump *d, struct dump_segment *s, uint64_t offset)
+static enum err dump_batches(struct file_dump *d, struct dump_segment *s, uint64_t offset)
 {
     uint64_t span = 0;
     enum err e;
@@ -343,7 +344,7 @@ static enum err dump_batches(struct dump *d, struct dump_segment *s, uint64_t of
     return ERR_OK;
 }
 
-static enum err dump_segment(struct dump *d, uint64_t offset, struct failure *f)
+static enum err dump_segment(struct file_dump *d, uint64_t offset, struct failure *f)
 {
     struct dump_segment s = {.size = 0};
     uint8_t sector[WAL_SECTOR_BYTES];
@@ -369,7 +370,7 @@ static enum err dump_segment(struct dump *d, uint64_t offset, struct failure *f)
     return e;
 }
 
-static enum err dump_marks(struct dump *d, enum wal_mark_kind kind)
+static enum err dump_marks(struct file_dump *d, enum wal_mark_kind kind)
 {
     uint8_t bytes[WAL_MARK_BYTES];
     size_t got = sizeof bytes;
@@ -399,7 +400,7 @@ static enum err dump_marks(struct dump *d, enum wal_mark_kind kind)
 
 /* ---- which ---- */
 
-enum err dump_file(struct dump *d, uint64_t offset, struct failure *f)
+enum err dump_file(struct file_dump *d, uint64_t offset, struct failure *f)
 {
     uint8_t magic[2 * SLOT_BYTES];
     size_t got = 0;
