@@ -18,8 +18,8 @@ enum guard_right {
 };
 
 struct guard {
-    /* The rights on a store of that name (none: on every one) in the database of op, or (op NULL) in the one that the
-     * client is bound to; bits of enum guard_right; 0: it may not be seen. */
+    /* The rights on a store of that name (none: on every one) in the database of op, or (op NULL)
+     * in the one that the client is bound to; bits of enum guard_right; 0: it may not be seen. */
     unsigned (*rights)(const struct guard *g, const struct op *op, struct slice store);
 };
 
@@ -32,8 +32,8 @@ static inline bool guard_sees(const struct op *op, struct slice store)
 /* ERR_FORBIDDEN: the store can be seen, and not all of the rights are there. A store that may not
  * be seen passes: the lookup does not find it. */
 enum err guard_check(struct op *op, struct slice store, unsigned rights);
-/* The same for a name that need not be a store's: one that may not be seen is refused, whether there
- * is such a store or not. */
+/* The same for a name that need not be a store's: one that may not be seen is refused, whether
+ * there is such a store or not. */
 enum err guard_check_name(struct op *op, struct slice store, unsigned rights);
 /* ... of a store that is to be made. */
 static inline enum err guard_check_new(struct op *op, struct slice store)
