@@ -8,24 +8,11 @@
 #include "server/txn/salvage_internal.h"
 #include "server/txn/tokens.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define MERGE_BYTES (16u << 20) /* a call of the merge */
 #define CACHE_BYTES (4u << 20)
-
-void salvage_lose(struct salvage_run *r, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    r->s->losses++;
-    r->s->lost(r->s->context, text);
-}
 
 /* ---- opening ---- */
 

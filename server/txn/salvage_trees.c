@@ -8,8 +8,21 @@
 #include "server/txn/tokens.h"
 #include "server/txn/tree_names.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+void salvage_lose(struct salvage_run *r, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    r->s->losses++;
+    r->s->lost(r->s->context, text);
+}
 
 static enum err grow(struct os *os, void **items, size_t count, size_t *room, size_t size)
 {
