@@ -102,7 +102,8 @@ static void write_head(struct export_job *job)
         csv_print_name(fields_name(slice_of_pack(&job->fields), i), tsv, &text);
     }
     text_append(&text, !has_columns(job) ? "" : tsv ? "\n" : "\r\n");
-    fwrite(text.data, 1, text.failed ? 0 : text.size, job->file.out);
+    if (text.size > 0)
+        fwrite(text.data, 1, text.failed ? 0 : text.size, job->file.out);
     hf_pack_fini(&text);
 }
 

@@ -105,7 +105,7 @@ static int pager_close(void *cookie)
         while (pclose(p->pipe) < 0 && errno == EINTR)
             continue;
         sigaction(SIGPIPE, &p->before, NULL);
-    } else {
+    } else if (p->held.size > 0) {
         fwrite(p->held.data, 1, p->held.failed ? 0 : p->held.size, p->terminal);
     }
     hf_pack_fini(&p->held);

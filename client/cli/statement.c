@@ -84,10 +84,12 @@ const char *statement_query_behind_verb(const char *text, size_t *verb_size)
     text += strspn(text, " \t");
     text += *text == '\\';
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        size_t size = strlen(verbs[i]), blanks = strspn(text + size, " \t");
+        size_t size = strlen(verbs[i]), blanks;
 
-        if (strncmp(text, verbs[i], size) != 0 || blanks == 0 || !text[size + blanks] ||
-            strchr("'\"-\n", text[size + blanks]))
+        if (strncmp(text, verbs[i], size) != 0)
+            continue;
+        blanks = strspn(text + size, " \t");
+        if (blanks == 0 || !text[size + blanks] || strchr("'\"-\n", text[size + blanks]))
             continue;
         *verb_size = size;
         return text + size + blanks;

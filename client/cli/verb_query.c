@@ -228,7 +228,8 @@ static void print_lines(struct cli *cli, struct slice lines)
             text_append(&text, "\n");
         }
     }
-    fwrite(text.data, 1, text.failed ? 0 : text.size, cli->out);
+    if (text.size > 0)
+        fwrite(text.data, 1, text.failed ? 0 : text.size, cli->out);
     hf_pack_fini(&text);
 }
 
