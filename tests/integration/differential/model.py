@@ -585,8 +585,13 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         self.succeeded(found is not None)
 
     def get_many(self, connection, txn, source, keys):
-        self.find_source(txn, source)
-        self.succeeded([self.read_one(txn, source, key) for key in keys])
+        _, _, _, spec = self.find_source(txn, source)
+        places = list(range(len(keys)))
+        if not isinstance(source, (list, tuple)):  # of a store in one sorted pass, once all are keys
+            orders = [spec.of_value(key)[0] for key in keys]
+            places.sort(key=lambda i: orders[i])
+        values = {i: self.read_one(txn, source, keys[i]) for i in places}
+        self.succeeded([values[i] for i in range(len(keys))])
 
     def count(self, connection, txn, source, range_=None):
         _, _, number, spec = self.find_source(txn, source)

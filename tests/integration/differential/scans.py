@@ -70,6 +70,9 @@ class Scans:
                 [self.shape(cursor, row) for _, row in rows], told):
             rows, ended, following = rows[:told], False, rows[told][0]
         stands, cursor.place = cursor.place, place
+        for _, row in rows if cursor.index and cursor.only != "keys" else ():
+            if (cursor.store.number, row[1][0]) not in txn.writes:  # each before the range is noted
+                self.note_test(txn, cursor.store.number, lambda o, at=row[1][0]: o == at, False)
         self.note_walk(txn, cursor, number, list(skipped) + rows, ended, following)
         for _, row in rows if cursor.index and cursor.only != "keys" else ():
             self.note_point(txn, cursor.store.number, row[1][0])
