@@ -132,7 +132,7 @@ enum err primary_held(struct primary *p, struct space_held *out)
 
 void primary_held_fini(struct primary *p, struct space_held *held)
 {
-    ASSERT(held->count == 0 || held->only == held->numbers + held->count || !held->numbers);
+    ASSERT(!held->numbers || held->only == held->numbers + held->count);
     os_free(p->os, held->numbers, 2 * held->count * sizeof *held->numbers);
 }
 
