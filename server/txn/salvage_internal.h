@@ -37,7 +37,8 @@ void salvage_lose(struct salvage_run *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 const struct tree_info *salvage_tree(const struct salvage_run *r, uint32_t number);
 
-/* salvage_trees.c: what could not be read; which trees and stores there are. ERR_NOMEM, ERR_FORMAT, ERR_IO. */
+/* salvage_trees.c: what could not be read; which trees and stores there are. ERR_NOMEM,
+ * ERR_FORMAT, ERR_IO. */
 enum err salvage_find_trees(struct salvage_run *r);
 enum err salvage_find_stores(struct salvage_run *r);
 void salvage_tell_loss(void *run, const struct tree_loss *loss);
