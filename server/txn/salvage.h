@@ -10,18 +10,7 @@
 #ifndef HOLDFAST_TXN_SALVAGE_H
 #define HOLDFAST_TXN_SALVAGE_H
 
-#include "server/base/failure.h"
-#include "server/os/os.h"
-
-struct salvage {
-    struct os *from, *to; /* to: an empty directory */
-    /* Something could not be read, or had to be guessed: a line. */
-    void (*lost)(void *context, const char *text);
-    void (*progress)(void *context, const char *phase, uint64_t done, uint64_t all);
-    void *context;
-    /* out */
-    uint64_t stores, records, losses, wal_bytes;
-};
+#include "server/txn/salvage_job.h"
 
 /* ERR_OK: to has all that could be read; losses says how much was lost. ERR_LOCKED, ERR_NOT_FOUND,
  * ERR_FORMAT, ERR_CORRUPT (nothing could be read), ERR_IO, ERR_NO_SPACE, ERR_NOMEM. */

@@ -5,7 +5,7 @@
 #include "server/storage/scratch.h"
 #include "server/storage/slot.h"
 #include "server/storage/tree_rescue.h"
-#include "server/txn/salvage.h"
+#include "server/txn/salvage_job.h"
 
 struct salvage_store { /* a definition; ascending by number */
     uint32_t number;
