@@ -5,7 +5,7 @@
 #include "server/storage/primary.h"
 #include "server/storage/slot.h"
 #include "server/storage/wal.h"
-#include "server/txn/salvage_internal.h"
+#include "server/txn/salvage_run.h"
 #include "server/txn/tokens.h"
 
 #include <stdio.h>

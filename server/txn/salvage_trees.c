@@ -4,7 +4,7 @@
 #include "server/storage/key_show.h"
 #include "server/txn/catalogue_row.h"
 #include "server/txn/index_row.h"
-#include "server/txn/salvage_internal.h"
+#include "server/txn/salvage_run.h"
 #include "server/txn/tokens.h"
 #include "server/txn/tree_names.h"
 

@@ -3,7 +3,7 @@
 #include "server/storage/wal.h"
 #include "server/storage/wal_format.h"
 #include "server/txn/commit_check.h"
-#include "server/txn/salvage_internal.h"
+#include "server/txn/salvage_run.h"
 
 #include <inttypes.h>
 

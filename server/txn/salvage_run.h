@@ -1,6 +1,6 @@
-/* salvage_internal.h - what the files of salvage share. */
-#ifndef HOLDFAST_TXN_SALVAGE_INTERNAL_H
-#define HOLDFAST_TXN_SALVAGE_INTERNAL_H
+/* salvage_run.h - what the files of salvage share. */
+#ifndef HOLDFAST_TXN_SALVAGE_RUN_H
+#define HOLDFAST_TXN_SALVAGE_RUN_H
 
 #include "server/storage/scratch.h"
 #include "server/storage/slot.h"
