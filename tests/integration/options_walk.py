@@ -21,7 +21,9 @@ import time
 
 from holdfast import Closed, Daemon, Failed, binary, until
 
-BY_HAND = {"data", "listen", "socket", "socket-mode", "socket-group"}  # the tests of the daemon walk these
+# Paths, addresses and commands: the tests of what they are for walk these.
+BY_HAND = {"data", "listen", "socket", "socket-mode", "socket-group", "tls-certificate", "tls-key",
+           "tls-client-ca", "wal-keep", "wal-keep-command"}
 SHORT_TIMES = {"frame-time": "100ms", "output-stall": "100ms", "transaction-idle": "10ms"}
 # In pairs not to its end: each start fills several such files with zeros.
 IN_PAIRS = {"wal-segment-size": ["16MiB", "64MiB"]}
