@@ -305,7 +305,7 @@ struct hf_open_options {
      * the certificate must be signed by whom we trust and be of the host of the address;
      * "verify-ca": of any host; "require": it is not looked at */
     const char *tls;
-    const char *tls_ca;          /* a file of certificates in PEM: trust these; NULL: the system's */
+    const char *tls_ca;          /* a file of certificates in PEM to trust; NULL: the system's */
     const char *tls_name;        /* the name in the certificate; NULL: the host of the address */
     const char *tls_certificate; /* our own, in PEM, where the server asks for one */
     const char *tls_key;         /* its key; NULL: in the same file */

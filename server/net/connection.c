@@ -528,7 +528,8 @@ static void break_tls(struct connection *c, const char *why)
     connection_close(c, "TLS failed");
 }
 
-/* Who need not log in takes a seat as soon as the handshake is done; or is told that there is none. */
+/* Who need not log in takes a seat as soon as the handshake is done, or is told that none is
+ * left. */
 static void take_seat(struct connection *c)
 {
     if (c->seat == SEAT_STANDING || !connection_admit(c, false))

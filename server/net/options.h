@@ -40,7 +40,7 @@ enum option_type {
       "the data directory; created if it does not exist")                                      \
     X(LIST, listen, "listen", "localhost:4653", 0, 0, NULL, false,                             \
       "TCP addresses to listen on, HOST:PORT or tls://HOST:PORT separated by commas; "         \
-      "localhost means both 127.0.0.1 and [::1], port 0 picks a free port, none disables TCP")                      \
+      "localhost means both 127.0.0.1 and [::1], port 0 picks a free port, none disables TCP") \
     X(TEXT, socket, "socket", "", 0, 0, NULL, false,                                           \
       "path of the Unix socket; empty: holdfast.sock in the data directory; none: no Unix "    \
       "socket")                                                                                \

@@ -2,8 +2,8 @@
  * sockets.
  *
  * A context is what all connections of a time share: the certificate and its key, and perhaps who
- * may have signed those of clients. It is made whole or not at all, so that another one may take its
- * place while the server runs; connections keep the one that they began with.
+ * may have signed those of clients. It is made whole or not at all, so that another one may take
+ * its place while the server runs; connections keep the one that they began with.
  *
  * TLS 1.3 (1.2 where tls-min-version says so); no resumption, no early data, no renegotiation.
  *

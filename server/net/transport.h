@@ -1,9 +1,10 @@
 /* transport.h - between a connection's socket and its messages: TLS, or nothing.
  *
- *     socket --> in --> TLS --> connection.input        connection.output --> TLS --> out --> socket
+ *     socket --> in --> TLS --> connection.input
+ *     connection.output --> TLS --> out --> socket
  *
- * What comes is kept here until the connection has its turn, since a handshake takes long; what goes
- * is encrypted when it is about to be written, so that no more of it waits than fits into
+ * What comes is kept here until the connection has its turn, since a handshake takes long; what
+ * goes is encrypted when it is about to be written, so that no more of it waits than fits into
  * output-max. Both are counted to the client, as what is not encrypted is.
  *
  * Threads: loop only. */
@@ -29,8 +30,8 @@ bool transport_init(struct transport *t, struct tls_context *context, struct acc
 void transport_fini(struct transport *t);
 
 /* Decrypt into plain until that has so many bytes more, or there is nothing more. TLS_DATA: there
- * may be more at once. TLS_ENDED: the client has ended in order. TLS_BROKEN: *why; what is to be told
- * to it is in out. */
+ * may be more at once. TLS_ENDED: the client has ended in order. TLS_BROKEN: *why; what is to be
+ * told to it is in out. */
 enum tls_result transport_read(struct transport *t, struct net_buffer *plain, size_t bytes_max,
                                const char **why);
 /* Encrypt all of plain, and clear it but for so much memory. false: it cannot be. */

@@ -677,11 +677,11 @@ START_TEST(a_newer_format_is_refused_by_name)
     life_begin(&rig, 82);
     rig_close(&rig);
     ck_assert(sim_file_read(rig.sim, PRIMARY_FILE, 4096, bytes, sizeof bytes));
-    bytes_put_le32(bytes + 8, 2);
+    bytes_put_le32(bytes + 8, 3);
     bytes_put_le64(bytes + 4088, XXH3_64bits_withSeed(bytes, 4088, 2));
     ck_assert(sim_file_write(rig.sim, PRIMARY_FILE, 4096, bytes, sizeof bytes));
     ck_assert_int_eq(rig_open(&rig), ERR_FORMAT);
-    ck_assert_ptr_nonnull(strstr(rig.failure.text, "format 2"));
+    ck_assert_ptr_nonnull(strstr(rig.failure.text, "format 3"));
     rig_fini(&rig);
 }
 END_TEST
