@@ -234,7 +234,8 @@ def large(d):
 
 def slow_backup(d, path):
     """A client that is in the middle of a backup."""
-    process = cli(d, "backup", path, "--rate", "1MB")
+    process = cli(d, "backup", path, "--rate", "1MB",  # whoever runs the tests may ignore Ctrl-C
+                  preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     until(lambda: os.path.exists(os.path.join(path, "pages.part"))
           and os.path.getsize(os.path.join(path, "pages.part")) > 300000)
     assert process.poll() is None
