@@ -123,7 +123,8 @@ static enum err check_log(struct os *os, struct check_data *c, struct primary *p
     if (e == ERR_NOT_FOUND && !why.file[0]) {
         struct finding n = {.file = "wal", .store = FINDING_NO_STORE};
 
-        findings_add(c->to, &n, "the WAL is missing");
+        if (root->log_position) /* else it begins with the first start, as after a restore */
+            findings_add(c->to, &n, "the WAL is missing");
         e = ERR_OK;
     } else if (e == ERR_CORRUPT || e == ERR_IO) {
         found_add(c, &why);

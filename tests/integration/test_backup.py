@@ -57,6 +57,8 @@ def restored(place, backup_path, *words):
     """A daemon on what is restored from the backup."""
     data = place("data%d" % len(os.listdir(place.path)))
     run(None, "restore", backup_path, data, *words)
+    checked = subprocess.run([binary(), "--check-data", data], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
     return daemon(data=data)
 
 
