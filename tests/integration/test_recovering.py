@@ -8,7 +8,7 @@ RECORD = 1 << 20
 
 
 def test_a_long_start_says_how_far_it_is():
-    with daemon("--staged-max", "256MiB") as d:
+    with daemon("--stage-size", "128MiB", "--staged-max", "256MiB") as d:  # no pass begins
         with d.client() as c:
             c.call("create_store", 0, "s")
             for key in range(70):
