@@ -35,8 +35,8 @@ void fuzz_seed(struct dice *d, struct buffer *out)
         "n,,n=user,r=rOprNGfwEbeRWgbNEkqO", "p=tls-exporter,,n=a=2Cb=3D,r=abcdefgh",
         "r=abcx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
         "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
-        "SCRAM-SHA-256$4096:AAECAwQFBgc=$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=:"
-        "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="};
+        ("SCRAM-SHA-256$4096:AAECAwQFBgc=$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=:"
+         "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")};
     struct scram_verifier v;
     struct scram_text final;
     struct scram server;

@@ -37,6 +37,6 @@ export async function main (): Promise<void> {
   // @ts-expect-error: a map is not a key
   await db.get('accounts', {})
   // @ts-expect-error: no such option
-  await connect('', { tls: true })
+  await connect('', { tsl: true })
   await db.close()
 }
