@@ -207,14 +207,15 @@ static void doom(struct lock_request *r, struct txn *loser, struct slice store)
     failure_clear(&why);
 }
 
-/* Those who have written in the store. One that is leaving has lost already. */
+/* Those who have written in the store. One that is leaving has lost already. Whoever has made the
+ * store and loses takes the name with it, so it is looked for again. */
 static bool doom_writers(struct lock_request *r, struct slice store, uint64_t until)
 {
     struct store_name of = {r->database, store};
-    struct list_link *writers = catalogue_writers(&r->db->catalogue, of);
+    struct list_link *writers;
 
     ASSERT(!slice_is_none(store) && !r->is_write);
-    while (writers && !list_is_empty(writers)) {
+    while ((writers = catalogue_writers(&r->db->catalogue, of)) && !list_is_empty(writers)) {
         struct txn_store *s = LIST_ENTRY(writers->next, struct txn_store, in_entry);
 
         list_remove(&s->in_entry);

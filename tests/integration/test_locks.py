@@ -679,3 +679,17 @@ def test_a_write_that_waits_can_be_killed():
             assert b.error(t).name == "TXN_KILLED"
         a.call("commit", 1)
         assert look.call("get", 0, "s", 1) is None
+
+
+def test_who_made_the_store_that_is_locked_loses_with_it():
+    with daemon() as d, d.client() as a, d.client() as b:
+        a.call("begin", 1)
+        a.call("create_store", 1, "new")
+        a.call("put", 1, "new", 1, 1)
+        b.call("begin", 1, exclusive("new"))
+        e = a.fails("commit", 1)
+        assert e.name == "CONFLICT" and e.details["kind"] == "lock", e.error
+        b.call("create_store", 1, "new")
+        assert b.call("put", 1, "new", 2, 1) == 1
+        b.call("commit", 1)
+        assert a.call("get", 0, "new", 1) == 2
