@@ -65,10 +65,11 @@ static bool names_have(const struct store_names *names, struct hf_bytes name)
 /* The attempt has failed with e, which is c's error: remember what it wrote, if it lost. */
 static void note_loss(struct transact *w, int e)
 {
-    struct hf_bytes wrote = hf_field(w->conn->error.details, "wrote");
+    struct hf_bytes wrote;
 
     if (e != HF_CONFLICT || w->conn->error.code != e)
-        return;
+        return; /* else the details are those of an earlier error, and gone */
+    wrote = hf_field(w->conn->error.details, "wrote");
     w->conflicts++;
     for (uint32_t i = 0; i < hf_length(wrote) && w->lost.count < LOST_NAMES_MAX; i++) {
         struct hf_bytes name = hf_element(wrote, i);
