@@ -101,7 +101,7 @@ static enum err tree_find(struct primary *p, struct root *r, const struct tree_i
                           struct failure *f)
 {
     const struct page_ptr *at;
-    struct page *page;
+    struct page *page = NULL;
     unsigned i;
     enum err e;
 
