@@ -595,8 +595,8 @@ void order_expired(struct request *r)
     switch (r->state) {
     case REQUEST_QUEUED:
         /* Behind others of its strand it is answered in its turn; in the session's queue it
-         * may be, unless it belongs to a transaction. */
-        if (!strand && !strand_of(r))
+         * may be, unless it belongs to a transaction, whose begin may be in the queue itself. */
+        if (!strand && !strand_of(r) && (!r->call.t || request_begins(r)))
             finish_early(r, ERR_DEADLINE, "deadline exceeded before the request was executed");
         break;
     case REQUEST_WAITING:
