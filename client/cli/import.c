@@ -245,8 +245,8 @@ static struct slice key_column(struct slice record, const char **name)
     return slice_is_none(key) ? value_field(record, *name = "key") : key;
 }
 
-/* A record of a file with columns: the key is in "$key" or "key", a value that is no map in
- * "$value", the fields of others in the rest. */
+/* A record of a file with columns: the key is in "$key" or "key", a value that is not a map
+ * in "$value", the fields of others in the rest. */
 static bool split_columns(struct import *im, struct slice record, struct import_line *line)
 {
     struct msgpack_cursor at = msgpack_open(record);

@@ -93,8 +93,8 @@ static bool look_at_end(struct load_job *l)
     fclose(lower);
     if (!whole)
         cli_usage(l->cli,
-                  "%s is no whole dump: its last line is not [\"end\", ...]; nothing was "
-                  "loaded",
+                  "%s is not a complete dump: its last line is not [\"end\", ...]; nothing "
+                  "was loaded",
                   l->path);
     return whole;
 }

@@ -423,15 +423,20 @@ void output_rows_add(struct output_rows *rows, const struct hf_row *row)
     add_row(rows, &some);
 }
 
+/* The end of a table of so many rows, where there is one. */
+static void end_table(struct cli *cli, struct table *table, uint64_t rows)
+{
+    if (cli_tables(cli)) {
+        table_end(table);
+        if (table->style <= TABLE_VERTICAL)
+            fprintf(cli->out, "(%llu row%s)\n", (unsigned long long)rows, rows == 1 ? "" : "s");
+    }
+    table_fini(table);
+}
+
 void output_rows_end(struct output_rows *rows)
 {
-    if (cli_tables(rows->cli)) {
-        table_end(&rows->table);
-        if (rows->table.style <= TABLE_VERTICAL)
-            fprintf(rows->cli->out, "(%llu row%s)\n", (unsigned long long)rows->count,
-                    rows->count == 1 ? "" : "s");
-    }
-    table_fini(&rows->table);
+    end_table(rows->cli, &rows->table, rows->count);
     hf_pack_fini(&rows->text);
     hf_pack_fini(&rows->record);
 }
@@ -531,13 +536,7 @@ void output_columns_add(struct output_columns *rows, struct slice list)
 
 void output_columns_end(struct output_columns *rows)
 {
-    if (cli_tables(rows->cli)) {
-        table_end(&rows->table);
-        if (rows->table.style <= TABLE_VERTICAL)
-            fprintf(rows->cli->out, "(%llu row%s)\n", (unsigned long long)rows->count,
-                    rows->count == 1 ? "" : "s");
-    }
-    table_fini(&rows->table);
+    end_table(rows->cli, &rows->table, rows->count);
     hf_pack_fini(&rows->text);
     hf_pack_fini(&rows->names);
 }

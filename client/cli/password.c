@@ -83,7 +83,7 @@ const char *password_ask(const char *prompt, char *to)
     if (fd < 0 || tcgetattr(fd, &before)) {
         if (fd >= 0)
             close(fd);
-        return "there is no terminal to ask for it; use a file";
+        return "no terminal to ask for it; use a file";
     }
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ICANON | ISIG);

@@ -8,6 +8,7 @@
 
 #define READER_RECORD_BYTES_MAX (64u << 20) /* the JSON of the largest record fits */
 #define READER_COLUMNS_MAX 4096
+#define READER_NOT_IN_TEXTS SIZE_MAX
 #define READER_SAMPLE_ROWS 1000            /* of a file with columns: types are found in them, */
 #define READER_SAMPLE_BYTES (1u << 20)     /* as far as they have no more than this */
 
@@ -24,7 +25,8 @@ struct reader_columns {
     bool given[READER_COLUMNS_MAX]; /* by --types */
     struct csv_cell cells[READER_COLUMNS_MAX + 1];
     unsigned cell_count;
-    struct hf_pack texts; /* of cells that were unquoted */
+    struct hf_pack texts;                  /* of cells that were unquoted or unescaped */
+    size_t begins[READER_COLUMNS_MAX + 1]; /* of a cell in texts; READER_NOT_IN_TEXTS */
 };
 
 struct reader {

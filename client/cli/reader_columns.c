@@ -42,12 +42,19 @@ static enum reader_result find_row(struct reader *r, bool fill, size_t *size)
     return READER_ONE;
 }
 
+/* The cell at hand lies in texts, from begin to the end. */
+static void put_in_texts(struct reader_columns *c, struct csv_cell *cell, size_t begin)
+{
+    c->begins[c->cell_count] = begin;
+    cell->text.size = c->texts.size - begin;
+}
+
 /* A cell behind its opening quote: unquoted into texts. NULL: what follows the closing quote is
  * wrong. */
 static const uint8_t *take_quoted(struct reader_columns *c, const uint8_t *at,
                                   const uint8_t *end, struct csv_cell *cell)
 {
-    size_t from = c->texts.size;
+    size_t begin = c->texts.size;
 
     for (;;) {
         const uint8_t *quote = memchr(at, '"', (size_t)(end - at));
@@ -62,8 +69,7 @@ static const uint8_t *take_quoted(struct reader_columns *c, const uint8_t *at,
         at++;
     }
     cell->quoted = true;
-    /* An offset for now: texts may still move. */
-    cell->text = (struct slice){(const uint8_t *)from, c->texts.size - from};
+    put_in_texts(c, cell, begin);
     return at == end || *at == ',' ? at : NULL;
 }
 
@@ -82,22 +88,19 @@ static void take_escaped(struct reader_columns *c, struct slice text, struct csv
                                            : slice_make(text.data + i, 1));
         i += known != NULL;
     }
-    cell->quoted = true; /* for now: it lies in texts */
-    cell->text = (struct slice){(const uint8_t *)begin, c->texts.size - begin};
+    put_in_texts(c, cell, begin);
 }
 
-/* Cells that were unquoted lie in texts, which has stopped moving. */
-static void settle_cells(struct reader *r)
+/* The cells in texts get their pointers when that has stopped moving. */
+static void settle_cells(struct reader_columns *c)
 {
-    struct reader_columns *c = r->columns;
-
     for (unsigned i = 0; i < c->cell_count; i++) {
-        if (!c->cells[i].quoted)
+        struct slice *text = &c->cells[i].text;
+
+        if (c->begins[i] == READER_NOT_IN_TEXTS)
             continue;
-        c->cells[i].text.data = c->texts.data + (size_t)c->cells[i].text.data;
-        if (c->cells[i].text.size == 0)
-            c->cells[i].text = slice_text("");
-        c->cells[i].quoted = r->format.kind == FILE_CSV;
+        *text =
+            text->size ? slice_make(c->texts.data + c->begins[i], text->size) : slice_text("");
     }
 }
 
@@ -119,6 +122,7 @@ static enum reader_result split_row(struct reader *r, size_t size)
         if (c->cell_count > READER_COLUMNS_MAX - 1)
             return reader_fail(r, r->line, "more than %d columns", READER_COLUMNS_MAX);
         cell->quoted = false;
+        c->begins[c->cell_count] = READER_NOT_IN_TEXTS;
         if (!tsv && at < end && *at == '"') {
             next = take_quoted(c, at + 1, end, cell);
             if (!next)
@@ -139,7 +143,7 @@ static enum reader_result split_row(struct reader *r, size_t size)
     }
     if (c->texts.failed)
         return reader_fail(r, 0, "out of memory");
-    settle_cells(r);
+    settle_cells(c);
     return READER_ONE;
 }
 

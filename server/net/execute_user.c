@@ -53,7 +53,7 @@ static enum err check_begin(struct execution *w)
                                    : "login_begin: a login is under way on this connection");
     if (!s->server->users.count && !s->is_stranger)
         return failure_set(execution_failure(w), ERR_AUTH_FAILED,
-                           "login_begin: the server has no users, so there is no login");
+                           "login_begin: the server has no users; no login is needed");
     return ERR_OK;
 }
 

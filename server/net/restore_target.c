@@ -51,7 +51,8 @@ enum err restore_target_read(const struct restore_request *request, struct resto
     if (request->before_commit) {
         e = read_commit("--before-commit", request->before_commit, &out->commit, f);
         if (!e && --out->commit == 0)
-            e = failure_set(f, ERR_BAD_REQUEST, "--before-commit: there is nothing before 1");
+            e = failure_set(f, ERR_BAD_REQUEST,
+                            "--before-commit: commit 1 is the first; nothing comes before it");
     }
     if (request->to_time)
         e = read_time(request->to_time, &out->time_ms, f);

@@ -1,6 +1,7 @@
 #include "server/storage/findings.h"
 
 #include "server/base/assert.h"
+#include "server/storage/scratch.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,25 +21,6 @@ void findings_fini(struct findings *s)
     s->count = s->room = 0;
 }
 
-static bool findings_grow(struct findings *s)
-{
-    size_t room = s->room ? 2 * s->room : 8;
-    struct finding *items;
-
-    ASSERT(s->count <= s->room && s->room <= 2 * FINDINGS_MAX);
-    if (s->count < s->room)
-        return true;
-    items = os_alloc(s->os, room * sizeof *items);
-    if (!items)
-        return false;
-    if (s->count)
-        memcpy(items, s->items, s->count * sizeof *items);
-    os_free(s->os, s->items, s->room * sizeof *s->items);
-    s->items = items;
-    s->room = room;
-    return true;
-}
-
 void findings_add(struct findings *s, const struct finding *about, const char *format, ...)
 {
     struct finding *n;
@@ -49,7 +31,8 @@ void findings_add(struct findings *s, const struct finding *about, const char *f
         s->repaired++;
     else
         s->damaged++;
-    if (s->count == FINDINGS_MAX || !findings_grow(s))
+    if (s->count == FINDINGS_MAX ||
+        items_grow(s->os, (void **)&s->items, s->count, &s->room, sizeof *s->items) != ERR_OK)
         return;
     n = &s->items[s->count++];
     *n = *about;

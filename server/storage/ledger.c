@@ -1,6 +1,7 @@
 #include "server/storage/ledger.h"
 
 #include "server/base/assert.h"
+#include "server/storage/scratch.h"
 
 #include <stdio.h>
 
@@ -229,27 +230,6 @@ static enum err spill_find_in_range(const struct ledger *l, const struct ledger_
 
 /* ---- building ---- */
 
-static enum err ledger_grow(struct os *os, void **array, size_t *room, size_t count,
-                            size_t each)
-{
-    size_t wanted = *room ? 2 * *room : 8;
-    void *grown;
-
-    ASSERT(count <= *room);
-    if (count < *room)
-        return ERR_OK;
-    grown = os_alloc(os, wanted * each);
-    if (!grown)
-        return ERR_NOMEM;
-    if (count)
-        memcpy(grown, *array, count * each);
-    os_free(os, *array, *room * each);
-    *array = grown;
-    *room = wanted;
-    ASSERT(count < *room);
-    return ERR_OK;
-}
-
 /* The number of a label, from 1; 0: no label, or no memory to keep it. Winners come in runs, so
  * the last few are looked at. */
 static uint64_t ledger_label(struct ledger *l, struct slice label)
@@ -264,8 +244,8 @@ static uint64_t ledger_label(struct ledger *l, struct slice label)
         if (slice_equal(text_label_of(&l->labels[i]), label))
             return i + 1;
     }
-    if (ledger_grow(l->os, (void **)&l->labels, &l->label_room, l->label_count,
-                    sizeof *l->labels) != ERR_OK)
+    if (items_grow(l->os, (void **)&l->labels, l->label_count, &l->label_room,
+                   sizeof *l->labels) != ERR_OK)
         return 0;
     text_label_set(&l->labels[l->label_count], label);
     l->bytes += sizeof *l->labels;
@@ -282,8 +262,8 @@ static struct ledger_block *ledger_block_for(struct ledger *l, uint32_t store, s
     ASSERT(!b || b->store <= store); /* ascending */
     if (b && b->store == store && b->room - b->used >= need)
         return b;
-    if (ledger_grow(l->os, (void **)&l->blocks, &l->block_room, l->block_count,
-                    sizeof *l->blocks) != ERR_OK)
+    if (items_grow(l->os, (void **)&l->blocks, l->block_count, &l->block_room,
+                   sizeof *l->blocks) != ERR_OK)
         return NULL;
     b = os_alloc(l->os, sizeof *b + room);
     if (!b)

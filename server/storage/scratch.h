@@ -45,4 +45,26 @@ static inline enum err scratch_reserve(struct os *os, struct scratch *r, size_t 
     return ERR_OK;
 }
 
+/* Have room for one more element behind count of size bytes each: *items is an array of *room of
+ * them, owned, NULL while *room is 0, which grows twofold. ERR_NOMEM: nothing changed. */
+static inline enum err items_grow(struct os *os, void **items, size_t count, size_t *room,
+                                  size_t size)
+{
+    size_t wanted = *room ? 2 * *room : 8;
+    void *grown;
+
+    ASSERT(count <= *room && (*items || !*room));
+    if (count < *room)
+        return ERR_OK;
+    grown = os_alloc(os, wanted * size);
+    if (!grown)
+        return ERR_NOMEM;
+    if (count)
+        memcpy(grown, *items, count * size);
+    os_free(os, *items, *room * size);
+    *items = grown;
+    *room = wanted;
+    return ERR_OK;
+}
+
 #endif

@@ -2,6 +2,7 @@
 #include "server/storage/space.h"
 
 #include "server/base/assert.h"
+#include "server/storage/scratch.h"
 
 #include <string.h>
 
@@ -36,19 +37,9 @@ void space_fini(struct space *s)
 
 enum err space_list_push(struct os *os, struct space_list *list, struct space_extent extent)
 {
-    ASSERT(list->count <= list->room);
-    if (list->count == list->room) {
-        size_t room = list->room ? 2 * list->room : 64;
-        struct space_extent *items = os_alloc(os, room * sizeof *items);
-
-        if (!items)
-            return ERR_NOMEM;
-        if (list->count)
-            memcpy(items, list->items, list->count * sizeof *items);
-        os_free(os, list->items, list->room * sizeof *items);
-        list->items = items;
-        list->room = room;
-    }
+    if (items_grow(os, (void **)&list->items, list->count, &list->room, sizeof *list->items) !=
+        ERR_OK)
+        return ERR_NOMEM;
     ASSERT(extent.units && list->count < list->room);
     list->items[list->count++] = extent;
     return ERR_OK;

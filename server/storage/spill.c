@@ -5,6 +5,7 @@
 #include "server/storage/key.h"
 #include "server/storage/page_writer.h"
 #include "server/storage/primary_internal.h"
+#include "server/storage/scratch.h"
 
 #define SPILL_CELL_BYTES 12 /* of a record's positions and lengths, about */
 
@@ -192,26 +193,6 @@ static enum err spill_open(struct spill_writer *w)
     return w->number >= p->number_limit ? primary_reserve_numbers(p, w->number) : ERR_OK;
 }
 
-static enum err fence_room(struct os *os, struct spill *s)
-{
-    size_t room = s->page_room ? 2 * s->page_room : 16;
-    struct spill_page *grown;
-
-    ASSERT(s->page_count <= s->page_room);
-    if (s->page_count < s->page_room)
-        return ERR_OK;
-    grown = os_alloc(os, room * sizeof *grown);
-    if (!grown)
-        return ERR_NOMEM;
-    if (s->page_count)
-        memcpy(grown, s->pages, s->page_count * sizeof *grown);
-    os_free(os, s->pages, s->page_room * sizeof *grown);
-    s->pages = grown;
-    s->page_room = room;
-    ASSERT(s->page_count < s->page_room);
-    return ERR_OK;
-}
-
 /* The page that is full becomes one of the spill. */
 static enum err spill_put_page(struct spill_writer *w)
 {
@@ -231,7 +212,7 @@ static enum err spill_put_page(struct spill_writer *w)
     }
     page.key_size = w->cells[0].key_size;
     ASSERT(s->page_count == 0 || s->pages[s->page_count - 1].store <= w->store);
-    e = fence_room(os, s);
+    e = items_grow(os, (void **)&s->pages, s->page_count, &s->page_room, sizeof *s->pages);
     if (!e)
         e = scratch_reserve(os, &s->keys, s->keys_size + page.key_size, s->keys_size);
     if (!e)

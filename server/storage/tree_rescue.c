@@ -1,4 +1,5 @@
 #include "server/storage/tree_rescue.h"
+#include "server/storage/scratch.h"
 
 #include <stdlib.h>
 
@@ -37,26 +38,6 @@ void tree_rescue_fini(struct tree_rescue *t)
     page_scratch_fini(t->os, &t->scratch);
 }
 
-/* Room for one more element. */
-static enum err grow(struct os *os, void **items, size_t count, size_t *room, size_t size)
-{
-    size_t wanted = *room ? 2 * *room : 64;
-    void *grown;
-
-    ASSERT(count <= *room);
-    if (count < *room)
-        return ERR_OK;
-    grown = os_alloc(os, wanted * size);
-    if (!grown)
-        return ERR_NOMEM;
-    if (count)
-        memcpy(grown, *items, count * size);
-    os_free(os, *items, *room * size);
-    *items = grown;
-    *room = wanted;
-    return ERR_OK;
-}
-
 /* ---- below a lost branch ---- */
 
 static bool is_below(const struct page *page, const struct tree_loss *loss)
@@ -84,8 +65,8 @@ static enum err leaves_find(struct tree_rescue *t, const struct page_ptr *branch
                        is_below(page, loss);
 
         if (is_ours)
-            e = grow(t->os, (void **)&t->leaves, t->leaf_count, &t->leaf_room,
-                     sizeof *t->leaves);
+            e = items_grow(t->os, (void **)&t->leaves, t->leaf_count, &t->leaf_room,
+                           sizeof *t->leaves);
         if (is_ours && !e)
             t->leaves[t->leaf_count++] = (struct rescue_leaf){page, label.ptr.birth};
         else
@@ -134,8 +115,8 @@ static enum err records_choose(struct tree_rescue *t)
         for (unsigned k = 0; k < page->count && !e; k++) {
             if (is_spanned(t, i, page_key(page, k)))
                 continue;
-            e = grow(t->os, (void **)&t->records, t->record_count, &t->record_room,
-                     sizeof *t->records);
+            e = items_grow(t->os, (void **)&t->records, t->record_count, &t->record_room,
+                           sizeof *t->records);
             if (!e)
                 t->records[t->record_count++] =
                     (struct rescue_record){page_key(page, k), page_value(page, k)};

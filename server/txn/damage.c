@@ -2,6 +2,7 @@
 
 #include "server/base/assert.h"
 #include "server/base/text.h"
+#include "server/storage/scratch.h"
 
 #include <string.h>
 
@@ -40,25 +41,6 @@ const struct tree_damage *damage_find(const struct damage *d, uint32_t store)
     return i < d->count && d->items[i].store == store ? &d->items[i] : NULL;
 }
 
-static enum err damage_grow(struct damage *d)
-{
-    size_t room = d->room ? 2 * d->room : 8;
-    struct tree_damage *items;
-
-    ASSERT(d->count <= d->room && (d->items || !d->room));
-    if (d->count < d->room)
-        return ERR_OK;
-    items = os_alloc(d->os, room * sizeof *items);
-    if (!items)
-        return ERR_NOMEM;
-    if (d->count)
-        memcpy(items, d->items, d->count * sizeof *items);
-    os_free(d->os, d->items, d->room * sizeof *d->items);
-    d->items = items;
-    d->room = room;
-    return ERR_OK;
-}
-
 enum err damage_note(struct damage *d, const struct tree_damage *damage)
 {
     size_t i = damage_seek(d, damage->store);
@@ -70,7 +52,7 @@ enum err damage_note(struct damage *d, const struct tree_damage *damage)
         d->items[i].is_lost = true;
         return ERR_OK;
     }
-    if (damage_grow(d) != ERR_OK)
+    if (items_grow(d->os, (void **)&d->items, d->count, &d->room, sizeof *d->items) != ERR_OK)
         return ERR_NOMEM;
     memmove(d->items + i + 1, d->items + i, (d->count - i) * sizeof *d->items);
     d->items[i] = *damage;

@@ -2,6 +2,7 @@
 #include "server/base/assert.h"
 #include "server/base/bytes.h"
 #include "server/storage/key_show.h"
+#include "server/storage/scratch.h"
 #include "server/txn/catalogue_row.h"
 #include "server/txn/index_row.h"
 #include "server/txn/salvage_run.h"
@@ -24,25 +25,6 @@ void salvage_lose(struct salvage_run *r, const char *format, ...)
     r->s->lost(r->s->context, text);
 }
 
-static enum err grow(struct os *os, void **items, size_t count, size_t *room, size_t size)
-{
-    size_t wanted = *room ? 2 * *room : 16;
-    void *grown;
-
-    ASSERT(count <= *room);
-    if (count < *room)
-        return ERR_OK;
-    grown = os_alloc(os, wanted * size);
-    if (!grown)
-        return ERR_NOMEM;
-    if (count)
-        memcpy(grown, *items, count * size);
-    os_free(os, *items, *room * size);
-    *items = grown;
-    *room = wanted;
-    return ERR_OK;
-}
-
 const struct tree_info *salvage_tree(const struct salvage_run *r, uint32_t number)
 {
     for (size_t i = 0; i < r->tree_count; i++)
@@ -54,8 +36,8 @@ const struct tree_info *salvage_tree(const struct salvage_run *r, uint32_t numbe
 
 static enum err tree_add(struct salvage_run *r, const struct tree_info *info)
 {
-    enum err e =
-        grow(r->s->from, (void **)&r->trees, r->tree_count, &r->tree_room, sizeof *r->trees);
+    enum err e = items_grow(r->s->from, (void **)&r->trees, r->tree_count, &r->tree_room,
+                            sizeof *r->trees);
 
     ASSERT(info->store != ROOT_CATALOGUE);
     if (!e)
@@ -242,7 +224,7 @@ static enum err row_add(struct salvage_run *r, struct slice key, const struct de
     struct os *os = r->s->from;
     struct salvage_store *n;
     enum err e =
-        grow(os, (void **)&r->stores, r->store_count, &r->store_room, sizeof *r->stores);
+        items_grow(os, (void **)&r->stores, r->store_count, &r->store_room, sizeof *r->stores);
 
     if (e)
         return e;

@@ -96,7 +96,8 @@ def measure(d, writers, name, options, seconds, after=None):
             through = attempt(c, LOCK if locks else options)
             tries += 1
     took, done = time.monotonic() - begun, writers.done.value - before
-    time.sleep(0.2)  # those that waited for the lock come to their end
+    with d.client() as c:  # those that waited for the lock come to their end
+        holdfast.until(lambda: not any(h["kind"] == "waiting" for h in c.call("holds")))
     print("| %s | %s | %d | %.0f | %.0f | %.0f | %.0f |" % (
         name, "yes" if through else "no", tries, took * 1000, rate,
         done / took, writers.longest.value * 1000))

@@ -175,6 +175,18 @@ class Failed(Exception):
         self.details = error["details"]
 
 
+def failed(what, name, **details):
+    """The error with which what() fails: of that name, with these details."""
+    try:
+        what()
+    except Failed as e:
+        assert e.name == name, (e.name, name, e.error)
+        for key, value in details.items():
+            assert e.details.get(key) == value, (key, value, e.details)
+        return e
+    raise AssertionError("nothing failed; expected " + name)
+
+
 class Closed(Exception):
     """The server has closed the connection."""
 

@@ -436,6 +436,13 @@ def test_a_backup_begins_only_when_what_was_committed_is_in_it():
 
 # ---- to a point in time ----
 
+def later():
+    """The time, some milliseconds of the clock from now: a moment between two commits."""
+    begun = time.time()
+    until(lambda: time.time() > begun + 0.003)
+    return time.time()
+
+
 def at_points(d, place, rounds=12):
     """A backup, and commits behind it: [(commit, time between it and the next, state)]."""
     points = []
@@ -456,9 +463,8 @@ def at_points(d, place, rounds=12):
                 c.call("amalgamate")
             commit = c.call("commit", 1)["commit"]
             state.update({key: [n, "new"], 100 + n: n})
-            time.sleep(0.003)  # so that moments lie between commits
-            points.append((commit, time.time(), dict(state)))
-            time.sleep(0.003)
+            points.append((commit, later(), dict(state)))
+            later()
     return points
 
 

@@ -86,7 +86,7 @@ def test_what_is_no_whole_dump_is_refused_and_nothing_is_made(d):
     cli(d, "--database", "part", "import", "s", stdin=b"".join(b'{"id":%d}\n' % i for i in range(5000)))
     data = cli(d, "--database", "part", "dump")[1]
     lines = data.splitlines(keepends=True)
-    for name, made, said in (("cut.dump", data[:len(data) // 2], "no whole dump"), ("none.dump", b"", "no whole dump"),
+    for name, made, said in (("cut.dump", data[:len(data) // 2], "not a complete dump"), ("none.dump", b"", "not a complete dump"),
                              ("other.dump", b'{"id":1}\n["end", {}]\n', "is not a dump"),
                              ("later.dump", data.replace(b'"format": 1', b'"format": 9'), "has the format 9"),
                              ("x.csv", data, "a dump is text"), ("gz.dump.gz", data, "not a gzip file")):

@@ -1,19 +1,8 @@
 """docs/protocol.md, "Indexes": every sentence; at rest, with own writes, over stages, merged, and
 after a restart and a kill."""
-from holdfast import Ext, Failed, daemon
+from holdfast import daemon, Ext, failed
 
 TIME = Ext((-1, b"\0\0\0\5"))
-
-
-def failed(what, name, **details):
-    try:
-        what()
-    except Failed as e:
-        assert e.name == name, (e.name, name, e.error)
-        for key, value in details.items():
-            assert e.details.get(key) == value, (key, value, e.details)
-        return e
-    raise AssertionError("nothing failed; expected " + name)
 
 
 def fresh(d):

@@ -1,19 +1,8 @@
 """What docs/protocol.md says of generators, indexes and cursors, sentence by sentence; each with the
 records merged, in one stage, over two stages, as own writes, and after a restart and a kill."""
-from holdfast import Failed, daemon
+from holdfast import daemon, Failed, failed
 
 NAN = float("nan")
-
-
-def failed(what, name, **details):
-    try:
-        what()
-    except Failed as e:
-        assert e.name == name, (e.name, name, e.error)
-        for key, value in details.items():
-            assert e.details.get(key) == value, (key, value, e.details)
-        return e
-    raise AssertionError("nothing failed; expected " + name)
 
 
 def rows(c, t, source, range_=None, **options):

@@ -56,7 +56,7 @@ enum err generate_call(struct life *l, struct actor *a, struct txn *t, uint64_t 
     if (e)
         return e;
     c = msgpack_open(key);
-    LIFE_CHECK(l, msgpack_read_uint(&c, number) == ERR_OK, "a generated key is no number");
+    LIFE_CHECK(l, msgpack_read_uint(&c, number) == ERR_OK, "a generated key is not a number");
     return ERR_OK;
 }
 

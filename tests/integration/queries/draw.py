@@ -89,7 +89,7 @@ class Draw:
         return ("path", self.choice(scope), [field])
 
     def constant(self, kind=None):
-        """There is no way to write NaN."""
+        """NaN cannot be written."""
         while True:
             v = self.scalar(kind) if kind else self.anything(1)
             if "nan" not in repr(v):
