@@ -37,7 +37,8 @@ void deadline_add(struct deadline_wheel *w, struct deadline *d);
 void deadline_remove(struct deadline_wheel *w, struct deadline *d); /* may be called twice */
 
 /* Take one whose time has come out of the wheel; NULL: no more. *steps, if it is not NULL, is
- * lowered by those that were gone over, and at 0 it answers NULL, and goes on there at the next look. */
+ * lowered by those that were gone over, and at 0 it answers NULL, and goes on there at the next
+ * look. */
 struct deadline *deadline_take(struct deadline_wheel *w, uint64_t now_ms, uint64_t *steps);
 
 #endif
