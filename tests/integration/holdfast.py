@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -329,6 +330,7 @@ class Daemon:
         self.wrap = list(wrap)
         self.process = None
         self.log = ""
+        self.clients = weakref.WeakSet()
         if start:
             self.start()
 
@@ -364,7 +366,15 @@ class Daemon:
         return os.pread(self.err.fileno(), size, 0).decode(errors="replace")
 
     def client(self, address=None):
-        return Client(address or self.address)
+        c = Client(address or self.address)
+        self.clients.add(c)
+        return c
+
+    def close_clients(self):
+        """Those that a test has left open: a daemon that stops waits a while for each."""
+        for c in list(self.clients):
+            c.close()
+        self.clients.clear()
 
     def kill(self):
         self.process.kill()
@@ -388,6 +398,7 @@ class Daemon:
         return self
 
     def __exit__(self, kind, *_):
+        self.close_clients()
         if self.process and self.process.poll() is None:
             code = self.stop()
             if kind is None and code != 0:

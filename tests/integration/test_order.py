@@ -426,6 +426,7 @@ def cold(gate, d, c, n=2000):
     for low in range(0, n, 500):
         c.call("run", [["put", ["cold", "x" * 200, k]] for k in range(low, low + 500)])
     c.call("amalgamate")
+    c.close()
     d.restart()
 
 
