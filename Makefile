@@ -239,6 +239,9 @@ bench-queries: all ## queries beside SQLite and PostgreSQL, of RECORDS=1000000 d
 	HOLDFASTD=$(B)/holdfastd $(PYTHON) tests/bench/query_bench.py --records $(or $(RECORDS),1000000)
 bench-locks: all ## a transaction of 1,000 keys among 64 writers of them, with a lock and without
 	HOLDFASTD=$(B)/holdfastd $(PYTHON) tests/bench/lock_bench.py
+bench-databases: all ## DATABASES=16000 made, used, listed and dropped
+	HOLDFASTD=$(B)/holdfastd DATABASES=$(or $(DATABASES),16000) \
+	    $(PYTHON) tests/integration/run.py test_databases_are_as_cheap
 bench-backup: all ## backups under load beside pg_basebackup and BGSAVE, of RECORDS=1000000 records
 	HOLDFASTD=$(abspath $(B)/holdfastd) HOLDFAST=$(abspath $(B)/holdfast) \
 	    $(PYTHON) tests/bench/backup_bench.py --records $(or $(RECORDS),1000000)
@@ -305,6 +308,6 @@ help: ## this list
 
 FORCE:
 .PHONY: FORCE session all tests test node conformance unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
-        mutants test-long bench bench-full bench-locks bench-backup bench-queries bench-smoke kill histories options stress install clean help
+        mutants test-long bench bench-full bench-locks bench-databases bench-backup bench-queries bench-smoke kill histories options stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -471,9 +471,10 @@ const struct method method_table[METHOD_COUNT] = {
                           METHOD_GOES_ON | METHOD_LARGE,
                           RIGHT_READ,
                           {{0}},
-                          0,
-                          "list of {name, version, stores, bytes}",
-                          "list the databases that exist",
+                          BIT(FROM) | BIT(LIMIT),
+                          "list of {name, version, stores, bytes}; with from or limit: "
+                          "{databases, next}",
+                          "list the databases that exist; with from or limit: a page of them",
                           FIRST},
     [METHOD_BACKUP] = {NAME("backup"),
                        0,

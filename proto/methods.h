@@ -86,7 +86,7 @@ struct method_param {
     X(KEY, "key", ANY, "key path, or list of key parts; omitted: explicit keys")           \
     X(GENERATE, "generate", BOOL, "true: generate numeric keys for records without one")   \
     X(REVERSE, "reverse", BOOL, "true: in descending order")                               \
-    X(LIMIT, "limit", NUMBER, "maximum number of rows; of stores, in a page")               \
+    X(LIMIT, "limit", NUMBER, "maximum number of rows; of stores or databases, in a page") \
     X(OFFSET, "offset", NUMBER, "number of rows to skip")                                  \
     X(ONLY, "only", TEXT, "\"keys\" or \"values\"")                                        \
     X(PAGE, "page", NUMBER, "maximum number of rows in this page")                         \
@@ -102,7 +102,7 @@ struct method_param {
     X(WHERE, "where", ANY, "condition: only records that meet it are in the index")          \
     X(ONLINE, "online", BOOL,                                                                \
       "true: answer at once, and make the index in the background; `stores` shows its state")  \
-    X(FROM, "from", TEXT, "of stores: the name with which the page begins")                  \
+    X(FROM, "from", TEXT, "of stores, databases: the name with which the page begins")       \
     X(ANALYZE, "analyze", BOOL, "true: run the query, and show rows and times of each step")    \
     X(PLAN, "plan", NUMBER,                                                                  \
       "for tests: not 0: take any plan that gives the same rows, chosen by this number")     \

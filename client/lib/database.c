@@ -38,12 +38,6 @@ int hf_use_database(struct hf_conn *c, const char *name)
     return HF_OK;
 }
 
-int hf_databases(struct hf_conn *c, struct hf_bytes *result)
-{
-    call_start(c, "databases", 0, NULL);
-    return call_finish(c, NULL, result);
-}
-
 int hf_drop_database(struct hf_conn *c, const char *name, uint64_t *version)
 {
     struct msgpack_cursor at;

@@ -446,7 +446,8 @@ HF_API int hf_call(struct hf_conn *c, const char *method, struct hf_bytes params
 /* Methods of the server: results as PROTOCOL describes them, packed. */
 HF_API int hf_hello(struct hf_conn *c, const char *client, struct hf_bytes *result);
 HF_API int hf_ping(struct hf_conn *c);
-/* *result gets a packed list of maps, by name: {name, version, stores, bytes}. */
+/* *result gets a packed list of maps, by name: {name, version, stores, bytes}. It is read in pages,
+ * each as of its own moment. */
 HF_API int hf_databases(struct hf_conn *c, struct hf_bytes *result);
 /* Drop a database with all of its stores, once nobody is attached to it. *version (may be NULL)
  * gets the one that it had; 0: it did not exist, or was never upgraded. */

@@ -18,13 +18,30 @@ static void put_sum(struct net_buffer *b, const char *name, uint64_t n, bool is_
         put_nil(b);
 }
 
+struct databases_answer {
+    struct execution *w;
+    uint64_t count_max, bytes_max; /* of a page; UINT64_MAX: the list is to be whole */
+    struct database_listing listing;
+};
+
+static uint64_t databases_bytes(const struct execution *w)
+{
+    return w->out->used - w->base - w->start;
+}
+
+static bool sees_database(void *context, struct slice name)
+{
+    struct session *s = execution_session(((struct databases_answer *)context)->w);
+
+    return session_is_admin(s) || rights_see_database(s->rights, name);
+}
+
 static void put_database(void *context, const struct database_info *info)
 {
-    struct execution *w = context;
+    struct databases_answer *a = context;
+    struct execution *w = a->w;
     bool is_admin = session_is_admin(w->session);
 
-    if (!is_admin && !rights_see_database(w->session->rights, info->name))
-        return;
     w->index++;
     put_map(w->out, 4);
     put_word(w->out, "name");
@@ -32,29 +49,80 @@ static void put_database(void *context, const struct database_info *info)
     put_fact(w->out, "version", info->version);
     put_sum(w->out, "stores", info->stores, is_admin);
     put_sum(w->out, "bytes", info->bytes, is_admin);
+    a->listing.is_full = w->index >= a->count_max || databases_bytes(w) >= a->bytes_max;
 }
 
 /* What a turn has listed is kept for the next (METHOD_GOES_ON). */
-enum err execute_databases(struct execution *w)
+static enum err databases_go_on(struct execution *w, struct databases_answer *a, bool in_pages)
 {
-    uint64_t max = execution_session(w)->server->options.result_size;
     enum err e;
 
     if (!w->begun) {
         w->begun = true;
+        if (in_pages) {
+            put_map(w->out, 2);
+            put_word(w->out, "databases");
+        }
         w->place = put_array_later(w->out) - w->base;
         w->start = w->out->used - w->base;
     }
-    e = databases_list(w->op, put_database, w);
-    if ((!e || e == ERR_WAIT) &&
-        (w->out->used - w->base - w->start > max || w->index > UINT16_MAX))
-        return failure_set_limit(execution_failure(w), "result-size", max,
-                                 w->out->used - w->base - w->start,
-                                 "databases: the list of %llu databases exceeds result-size",
-                                 (unsigned long long)w->index);
+    a->w = w;
+    a->listing.context = a;
+    a->listing.sees = sees_database;
+    a->listing.each = put_database;
+    e = databases_list(w->op, &a->listing);
     if (!e)
         put_array_now(w->out, w->base + w->place, (uint32_t)w->index);
     return e;
+}
+
+static enum err databases_whole(struct execution *w)
+{
+    uint64_t max = execution_session(w)->server->options.result_size;
+    struct databases_answer a = {.count_max = UINT64_MAX, .bytes_max = UINT64_MAX};
+    enum err e = databases_go_on(w, &a, false);
+
+    if ((!e || e == ERR_WAIT) && (databases_bytes(w) > max || w->index > UINT16_MAX))
+        return failure_set_limit(execution_failure(w), "result-size", max, databases_bytes(w),
+                                 "databases: the list of %llu databases exceeds result-size; "
+                                 "read it in pages, with from and limit",
+                                 (unsigned long long)w->index);
+    return e;
+}
+
+static enum err databases_of_page(struct execution *w)
+{
+    const struct options *o = &execution_session(w)->server->options;
+    uint64_t limit = call_number(w->call, OPTION_ID_LIMIT, o->scan_rows);
+    struct databases_answer a = {.count_max = limit < o->scan_rows ? limit : o->scan_rows,
+                                 .bytes_max = o->scan_size};
+    enum err e;
+
+    if (limit == 0)
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "databases: limit must be at least 1");
+    if (call_has(w->call, OPTION_ID_FROM))
+        a.listing.from = w->call->options[OPTION_ID_FROM].text;
+    if (a.listing.from.size > DATABASE_NAME_BYTES_MAX)
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "databases: from takes a name of at most %d bytes",
+                           DATABASE_NAME_BYTES_MAX);
+    e = databases_go_on(w, &a, true);
+    if (e)
+        return e;
+    put_word(w->out, "next");
+    if (a.listing.has_next)
+        put_text(w->out, slice_make(a.listing.next, a.listing.next_size));
+    else
+        put_nil(w->out);
+    return ERR_OK;
+}
+
+enum err execute_databases(struct execution *w)
+{
+    bool in_pages = call_has(w->call, OPTION_ID_FROM) || call_has(w->call, OPTION_ID_LIMIT);
+
+    return in_pages ? databases_of_page(w) : databases_whole(w);
 }
 
 /* ---- openers ---- */

@@ -1,6 +1,7 @@
-/* Listing databases: a walk over all rows of store 0, those of a database side by side, and a count
- * in each of their stores. The stores of "main" stand before all others (catalogue_row.h); what is
- * counted of them is kept until its place among the names has come. */
+/* Listing databases: a walk over the rows of store 0, those of a database side by side, and a count
+ * in each of their stores. The stores of "main" stand before all others (catalogue_row.h), so the
+ * walk goes over up to three ranges of rows: what is before "main" by name, the stores of "main",
+ * its own row and what is behind it. */
 #include "server/txn/database_list.h"
 
 #include "server/base/assert.h"
@@ -16,20 +17,19 @@
 #include "server/txn/stores.h"
 #include "server/txn/txn_struct.h"
 
-struct database_count { /* of one database */
-    bool is_there;
+enum list_part { LIST_BEFORE_MAIN, LIST_STORES_OF_MAIN, LIST_FROM_MAIN };
+
+struct database_list { /* where it stands between two turns */
+    enum list_part part;
+    struct cursor *rows; /* of that part; NULL: it is to be opened */
+    struct schema *at;   /* being counted, referenced; NULL: the next row is to be read */
+    /* of which the last row was: */
+    bool is_one;  /* false: none has come yet */
+    bool is_seen; /* it is to be told */
+    bool is_full; /* the page is: only the next name is wanted */
     uint64_t version, stores, bytes;
     size_t name_size;
     uint8_t name[DATABASE_NAME_BYTES_MAX];
-};
-
-struct database_list { /* where it stands between two turns */
-    struct cursor *rows;
-    struct schema *at; /* being counted, referenced; NULL: the next row is to be read */
-    struct database_count *to; /* to which that counts: one of these two */
-    struct database_count main, other;
-    void (*each)(void *context, const struct database_info *info);
-    void *context;
 };
 
 void databases_forget_list(struct op *op)
@@ -38,91 +38,131 @@ void databases_forget_list(struct op *op)
 
     if (!l)
         return;
-    ASSERT(l->rows);
     if (l->at)
         schema_unref(&op->db->catalogue, l->at);
-    cursor_close(l->rows);
+    if (l->rows)
+        cursor_close(l->rows);
     os_free(op->db->os, l, sizeof *l);
     op->databases = NULL;
 }
 
-static void counted_begin(struct database_count *c, struct slice name)
+static struct row_name row_of_main(void)
 {
-    memset(c, 0, sizeof *c);
-    ASSERT(name.size <= sizeof c->name);
-    c->name_size = name.size;
-    if (name.size)
-        memcpy(c->name, name.data, name.size);
+    return (struct row_name){slice_text(DATABASE_MAIN), SLICE_NONE};
 }
 
-static void counted_tell(struct database_list *l, struct database_count *c)
+static enum err no_memory(struct op *op)
 {
-    struct database_info info = {slice_make(c->name, c->name_size), c->version, c->stores,
-                                 c->bytes};
-
-    if (c->is_there)
-        l->each(l->context, &info);
-    c->is_there = false;
-    ASSERT(!l->at);
-}
-
-static enum err list_begin(struct op *op, struct txn *t)
-{
-    static const struct key_range everything = {.from_size = 0};
-    struct database_list *l;
-
-    ASSERT(t->snapshot);
-    if (op->databases)
-        return ERR_OK;
-    l = os_alloc(op->db->os, sizeof *l);
-    if (l) {
-        memset(l, 0, sizeof *l);
-        counted_begin(&l->main, slice_text(DATABASE_MAIN));
-        l->to = &l->main;
-        l->rows =
-            cursor_new(op, t, t->snapshot, op->db->catalogue.self, &everything, false, false);
-    }
-    if (l && l->rows) {
-        op->databases = l;
-        return ERR_OK;
-    }
-    os_free(op->db->os, l, sizeof *l);
     return failure_set(&op->failure, ERR_NOMEM, "out of memory for the list of databases");
 }
 
-/* Rows of that database come now, or (name none) no more. */
-static void list_turn_to(struct database_list *l, struct slice name)
+static enum err list_begin(struct op *op, const struct database_listing *listing)
 {
-    bool is_end = slice_is_none(name);
-    struct slice main = slice_text(DATABASE_MAIN);
-    bool is_main = !is_end && slice_equal(name, main);
+    struct database_list *l;
+    bool is_behind = !slice_is_none(listing->from) &&
+                     slice_compare(listing->from, slice_text(DATABASE_MAIN)) > 0;
+
+    if (op->databases)
+        return ERR_OK;
+    l = os_alloc(op->db->os, sizeof *l);
+    if (!l)
+        return no_memory(op);
+    memset(l, 0, sizeof *l);
+    l->part = is_behind ? LIST_FROM_MAIN : LIST_BEFORE_MAIN;
+    op->databases = l;
+    return ERR_OK;
+}
+
+/* The rows of a part: those that stand before all databases' and behind them are no rows. */
+static void part_range(enum list_part part, struct slice from, struct key_range *out)
+{
+    struct row_name first = {slice_text(""), SLICE_NONE};
+    bool is_behind = !slice_is_none(from) && slice_compare(from, slice_text(DATABASE_MAIN)) > 0;
+
+    out->empty = false;
+    out->from_size = out->to_size = 0;
+    if (part == LIST_STORES_OF_MAIN) {
+        out->from_size = catalogue_rows_begin(slice_text(DATABASE_MAIN), out->from);
+        out->to_size = out->from_size;
+        memcpy(out->to, out->from, out->from_size);
+        out->to[out->to_size - 1]++;
+        return;
+    }
+    if (!slice_is_none(from))
+        first.database = from;
+    if (part == LIST_FROM_MAIN && !is_behind)
+        first = row_of_main();
+    out->from_size = catalogue_row_key(first, out->from);
+    if (part == LIST_BEFORE_MAIN) {
+        out->to_size = catalogue_row_key(row_of_main(), out->to);
+        out->empty = slice_compare(slice_make(out->from, out->from_size),
+                                   slice_make(out->to, out->to_size)) >= 0;
+    }
+}
+
+static enum err list_open(struct op *op, struct txn *t, const struct database_listing *listing)
+{
+    struct database_list *l = op->databases;
+    struct key_range range;
+
+    ASSERT(t->snapshot && !l->rows && !l->at);
+    part_range(l->part, listing->from, &range);
+    l->rows = cursor_new(op, t, t->snapshot, op->db->catalogue.self, &range, false, false);
+    return l->rows ? ERR_OK : no_memory(op);
+}
+
+static void list_tell(struct database_list *l, struct database_listing *listing)
+{
+    struct database_info info = {slice_make(l->name, l->name_size), l->version, l->stores,
+                                 l->bytes};
 
     ASSERT(!l->at);
-    if (!is_end && !is_main && l->to == &l->other &&
-        slice_equal(slice_make(l->other.name, l->other.name_size), name))
-        return;
-    counted_tell(l, &l->other);
-    if (!is_main && (is_end || slice_compare(name, main) > 0))
-        counted_tell(l, &l->main);
-    l->to = is_main ? &l->main : &l->other;
-    if (!is_end && !is_main)
-        counted_begin(&l->other, name);
+    if (l->is_one && l->is_seen)
+        listing->each(listing->context, &info);
+    l->is_full = l->is_full || listing->is_full;
+    l->is_one = false;
+}
+
+/* A row of that database comes now. ERR_END: the page is full, and it is the next. */
+static enum err list_turn_to(struct database_list *l, struct database_listing *listing,
+                             struct slice name)
+{
+    ASSERT(!l->at && name.size <= sizeof l->name);
+    if (l->is_one && slice_equal(slice_make(l->name, l->name_size), name))
+        return ERR_OK;
+    list_tell(l, listing);
+    l->is_seen = listing->sees(listing->context, name);
+    if (l->is_full && l->is_seen) {
+        listing->has_next = true;
+        listing->next_size = name.size;
+        memcpy(listing->next, name.data, name.size);
+        return ERR_END;
+    }
+    l->is_one = true;
+    l->version = l->stores = l->bytes = 0;
+    l->name_size = name.size;
+    if (name.size)
+        memcpy(l->name, name.data, name.size);
+    return ERR_OK;
 }
 
 /* A row, of a database or of a store, which is to be counted. */
-static enum err list_row(struct op *op, struct txn *t, struct slice key, struct slice value)
+static enum err list_row(struct op *op, struct txn *t, struct database_listing *listing,
+                         struct slice key, struct slice value)
 {
     struct database_list *l = op->databases;
     uint8_t room[KEY_PLAIN_BYTES_MAX];
     struct row_name of;
     struct store_name name;
+    enum err e;
 
     if (catalogue_row_name(key, room, &of) != ERR_OK)
         return cursor_corrupt(op, l->rows, "corrupt key in the catalogue");
-    list_turn_to(l, of.database);
-    l->to->is_there = true;
+    e = list_turn_to(l, listing, of.database);
+    if (e || !l->is_seen)
+        return e;
     if (slice_is_none(of.name))
-        return database_row_read(value, &l->to->version) == ERR_OK
+        return database_row_read(value, &l->version) == ERR_OK
                    ? ERR_OK
                    : cursor_corrupt(op, l->rows, "corrupt row in the catalogue");
     name =
@@ -133,42 +173,46 @@ static enum err list_row(struct op *op, struct txn *t, struct slice key, struct 
     return ERR_OK;
 }
 
-static enum err list_next(struct op *op, struct txn *t)
+/* The next row, be there something to count in it or not. ERR_END: it was the last. */
+static enum err list_next(struct op *op, struct txn *t, struct database_listing *listing)
 {
     struct database_list *l = op->databases;
+    struct slice key, value;
+    struct record *r;
+    enum err e = l->rows ? ERR_OK : list_open(op, t, listing);
 
-    for (;;) {
-        struct slice key, value;
-        struct record *r;
-        enum err e = cursor_step(op, l->rows, &key, &r, &value);
-
-        ASSERT(!l->at);
-        if (e)
-            return e;
-        if (r)
-            decided_note(op, r->stamp);
-        if (!r || !record_is_delete(r))
-            return list_row(op, t, key, value);
+    if (!e)
+        e = cursor_step(op, l->rows, &key, &r, &value);
+    if (e == ERR_END && l->part != LIST_FROM_MAIN) {
+        cursor_close(l->rows);
+        l->rows = NULL;
+        l->part++;
+        return ERR_OK;
     }
+    if (e)
+        return e;
+    if (r)
+        decided_note(op, r->stamp);
+    return r && record_is_delete(r) ? ERR_OK : list_row(op, t, listing, key, value);
 }
 
-static enum err list_count(struct op *op, struct txn *t, struct database_list *l)
+static enum err list_count(struct op *op, struct txn *t)
 {
+    struct database_list *l = op->databases;
     struct store_info info;
     enum err e = store_count(op, t, l->at, &info);
 
-    ASSERT(l->at && l->at->refs > 0);
-    ASSERT(l->to->is_there);
+    ASSERT(l->at && l->at->refs > 0 && l->is_one);
     if (e)
         return e;
-    l->to->stores++;
-    l->to->bytes += info.bytes;
+    l->stores++;
+    l->bytes += info.bytes;
     schema_unref(&op->db->catalogue, l->at);
     l->at = NULL;
     return ERR_OK;
 }
 
-static enum err list_all(struct op *op, struct txn *t)
+static enum err list_all(struct op *op, struct txn *t, struct database_listing *listing)
 {
     struct database_list *l = op->databases;
     enum err e = ERR_OK;
@@ -177,31 +221,27 @@ static enum err list_all(struct op *op, struct txn *t)
         if (steps == STORES_A_TURN)
             return op_yield(op);
         if (!l->at)
-            e = list_next(op, t);
+            e = list_next(op, t, listing);
         if (!e && l->at)
-            e = list_count(op, t, l);
+            e = list_count(op, t);
     }
     if (e != ERR_END)
         return e;
-    list_turn_to(l, SLICE_NONE);
+    list_tell(l, listing);
     return ERR_OK;
 }
 
-enum err databases_list(struct op *op,
-                        void (*each)(void *context, const struct database_info *info),
-                        void *context)
+enum err databases_list(struct op *op, struct database_listing *listing)
 {
     struct txn *in = NULL;
     bool again;
     enum err e = auto_begin(op, &in, true);
 
+    listing->has_next = false;
     if (!e)
-        e = list_begin(op, in);
-    if (!e) {
-        op->databases->each = each;
-        op->databases->context = context;
-        e = list_all(op, in);
-    }
+        e = list_begin(op, listing);
+    if (!e)
+        e = list_all(op, in, listing);
     if (e != ERR_WAIT) {
         databases_forget_list(op);
         records_range_forget(op);

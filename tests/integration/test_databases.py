@@ -1,8 +1,11 @@
 """Databases: names that keep stores apart, in one set of files."""
+import json
 import os
+import subprocess
 import time
 
 import holdfast
+import scram
 
 
 def names(c):
@@ -195,17 +198,110 @@ def test_databases_have_a_limit():
         assert names(c) == ["a", "b", "c"]
 
 
-def test_databases_are_as_cheap_as_stores():
+def pages(c, limit, start=None):
+    """All names from `start` on, read in pages; each but the last is full."""
+    found, options = [], dict({"limit": limit}, **({} if start is None else {"from": start}))
+    while True:
+        page = c.call("databases", options)
+        assert sorted(page) == ["databases", "next"]
+        found += page["databases"]
+        if page["next"] is None:
+            return found
+        assert len(page["databases"]) == limit and page["next"] > found[-1]["name"]
+        options["from"] = page["next"]
+
+
+def check_pages(c, expected):
+    assert [(d["name"], d["stores"]) for d in c.call("databases")] == expected
+    for limit in (1, 2, 3, 100):
+        for start in [None, "", "l", "m", "mai", "main", "main0", "n", "zz"]:
+            found = [(d["name"], d["stores"]) for d in pages(c, limit, start)]
+            assert found == [e for e in expected if e[0] >= (start or "")], (limit, start)
+
+
+def test_databases_are_listed_in_pages():
+    """The stores of "main" stand elsewhere than those of the others: with it and without, upgraded or not."""
     with holdfast.daemon() as d, d.client() as c:
-        before = time.monotonic()
-        for i in range(1600):
-            ids = [c.send("hello", {"database": "db%d" % i}), c.send("create_store", 0, "s", {"generate": True}),
-                   c.send("put", 0, "s", {"n": i})]
-            for n in ids:
+        there = {}
+        for name in ("mai", "main", "", "main0", "z", "l"):  # before, at and behind "main"
+            bind(c, name)
+            for i in range(len(name)):
+                c.call("create_store", 0, "s%d" % i)
+            if name:
+                there[name] = len(name)
+            check_pages(c, sorted(there.items()))
+            c.call("amalgamate") if name == "main" else None
+        bind(c, "other")
+        c.call("attach", 1)
+        c.call("upgrade", 1, 1, 5)  # nothing but a version
+        c.call("commit", 1)
+        c.call("detach", 1)
+        there["other"] = 0
+        for name in ("main", "mai", "z"):
+            check_pages(c, sorted(there.items()))
+            c.call("drop_database", name)
+            del there[name]
+        check_pages(c, sorted(there.items()))
+        bind(c, "main")
+        c.call("attach", 1)
+        c.call("upgrade", 1, 1, 5)
+        c.call("commit", 1)
+        there["main"] = 0
+        check_pages(c, sorted(there.items()))
+        assert c.fails("databases", {"limit": 0}).name == "BAD_REQUEST"
+        assert c.fails("databases", {"from": "x" * 256}).name == "BAD_REQUEST"
+        assert [x["name"] for x in pages(c, 2, "x" * 255)] == []
+
+
+def test_a_page_of_databases_ends_at_the_limits_and_a_whole_list_too():
+    with holdfast.daemon("--scan-rows", "7", "--scan-size", "1KiB", "--result-size", "64KiB") as d, d.client() as c:
+        for i in range(700):
+            c.send("hello", {"database": "%04d" % i + "x" * 120})
+            c.reply(c.send("create_store", 0, "s"))
+        error = c.fails("databases")
+        assert error.name == "TOO_LARGE" and error.details["limit"] == "result-size"
+        first = c.call("databases", {"limit": 100})
+        assert len(first["databases"]) == 7
+        bind(c, "%04d" % 0 + "x" * 120).call("put", 0, "s", 1, 1)
+        assert [x["name"][:4] for x in pages(c, 7)] == ["%04d" % i for i in range(700)]
+        out = subprocess.run([holdfast.binary("holdfast"), "--connect", "%s:%d" % d.tcp[0], "databases"],
+                             stdout=subprocess.PIPE, timeout=60).stdout  # it reads pages
+        assert [x["name"][:4] for x in json.loads(out)] == ["%04d" % i for i in range(700)]
+
+
+def test_pages_of_databases_name_none_that_one_may_not_see():
+    with holdfast.daemon() as d, d.client(d.unix[0]) as c:
+        for i in range(6):
+            bind(c, "db%d" % i).call("create_store", 0, "s")
+        c.call("create_user", "u", {"verifier": scram.verifier("pencil"),
+                                    "grants": [["db1", "*", ["read"]], ["db4", "*", ["read"]]]})
+        with d.client() as u:
+            scram.login(u, "u", "pencil")
+            page = u.call("databases", {"limit": 1})
+            assert [x["name"] for x in page["databases"]] == ["db1"] and page["next"] == "db4"
+            assert [x["name"] for x in pages(u, 1)] == ["db1", "db4"] == names(u)
+            assert u.call("databases", {"limit": 1, "from": "db2"})["next"] is None
+
+
+def test_databases_are_as_cheap_as_stores():
+    """`make bench-databases` shows the time that it prints; test_growth counts the steps."""
+    count = int(os.environ.get("DATABASES", 1600))
+    with holdfast.daemon() as d, d.client() as c:
+        times = [time.monotonic()]
+        for i in range(count):
+            for n in [c.send("hello", {"database": "db%d" % i}), c.send("create_store", 0, "s", {"generate": True}),
+                      c.send("put", 0, "s", {"n": i})]:
                 c.reply(n)
-        print("1,600 databases made and used in %.1f s" % (time.monotonic() - before))
-        listed = c.call("databases")
-        assert len(listed) == 1600 and all(x["stores"] == 1 and x["bytes"] for x in listed)
+        times.append(time.monotonic())
+        listed = pages(c, 1000)
+        assert len(listed) == count and all(x["stores"] == 1 and x["bytes"] for x in listed)
+        times.append(time.monotonic())
+        for i in range(count):
+            assert c.call("drop_database", "db%d" % i) == 0
+        times.append(time.monotonic())
+        assert c.call("databases") == [] and c.call("status")["catalogue"]["databases"] == 0
+        print("%d databases: made and used in %.2f s, listed in %.3f s, dropped in %.2f s" % (
+            count, *[b - a for a, b in zip(times, times[1:])]))
 
 
 def test_kills_of_the_server_lose_no_database():

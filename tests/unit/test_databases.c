@@ -2,6 +2,7 @@
  * every step whoever waits has a reason to, the version is what the last commit says, and in the
  * end nobody is left. */
 #include "server/txn/database.h"
+#include "server/txn/database_list.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/catalogue_row.h"
 #include "server/txn/db_struct.h"
@@ -206,6 +207,99 @@ START_TEST(two_make_a_database_and_neither_loses)
     MUST_EQ(create_in(&rig, a, "x", "r"), ERR_CONFLICT);
     txn_rollback(a);
     MUST_EQ(core_status(&rig).databases, 1);
+    core_close(&rig);
+}
+END_TEST
+
+/* ---- listing ---- */
+
+enum { HIDDEN = 600 }; /* rows of databases that are not seen: more than a turn goes through */
+
+struct listed {
+    struct database_listing listing;
+    unsigned count, max;
+    char names[8][32];
+    unsigned turns;
+};
+
+static bool is_listed(void *context, struct slice name)
+{
+    (void)context;
+    return name.size < 6; /* the hidden ones have longer names */
+}
+
+static void note_database(void *context, const struct database_info *info)
+{
+    struct listed *l = context;
+
+    MUST(l->count < 8 && info->name.size < 6 && !l->listing.has_next);
+    memset(l->names[l->count], 0, sizeof l->names[0]);
+    memcpy(l->names[l->count++], info->name.data, info->name.size);
+    l->listing.is_full = l->count == l->max;
+}
+
+/* The arguments are made anew at each turn, as the server does. */
+static void list_page(struct core_rig *rig, struct slice from, unsigned max, struct listed *l)
+{
+    enum err e;
+
+    memset(l, 0, sizeof *l);
+    l->max = max;
+    op_init(&rig->op, rig->db, rig->op.wake);
+    do {
+        l->turns++;
+        l->listing = (struct database_listing){
+            .context = l, .sees = is_listed, .each = note_database, .from = from};
+        e = databases_list(&rig->op, &l->listing);
+        core_settle(rig);
+    } while (e == ERR_WAIT);
+    MUST_EQ(e, ERR_OK);
+    op_fini(&rig->op);
+}
+
+/* Every page, from every name, of every length; over turns, and with rows that are not shown. */
+START_TEST(pages_of_databases_are_parts_of_the_list)
+{
+    static const char *const names[] = {"", "h", "mai", "main", "main0", "z"};
+    enum { COUNT = sizeof names / sizeof *names };
+    struct core_rig rig;
+    struct listed l;
+
+    core_open(&rig, 4);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    op_fini(&rig.op);
+    rig.has_op = false;
+    for (unsigned i = 0; i < COUNT; i++) {
+        MUST_EQ(create_in(&rig, NULL, names[i], "t"), ERR_OK);
+        MUST_EQ(create_in(&rig, NULL, names[i], "u"), ERR_OK);
+    }
+    for (unsigned i = 0; i < HIDDEN; i++) { /* before "main", and behind it */
+        char name[32];
+
+        snprintf(name, sizeof name, "%s%04u", i % 2 ? "hidden" : "p-hidden", i);
+        MUST_EQ(create_in(&rig, NULL, name, "s"), ERR_OK);
+    }
+    MUST_EQ(core_create(&rig, NULL, "last", NULL), ERR_OK);
+    core_settle(&rig);
+    MUST(core_may_tell(&rig)); /* a list has what somebody has been told of */
+    op_fini(&rig.op);
+    rig.has_op = false;
+    for (unsigned from = 0; from < COUNT; from++) {
+        for (unsigned max = 1; max <= COUNT; max++) {
+            unsigned left = COUNT - from, count = max < left ? max : left;
+
+            list_page(&rig, from ? slice_text(names[from]) : SLICE_NONE, max, &l);
+            MUST_EQ(l.count, count);
+            for (unsigned i = 0; i < count; i++)
+                ck_assert_str_eq(l.names[i], names[from + i]);
+            MUST_EQ(l.listing.has_next, from + count < COUNT);
+            if (l.listing.has_next)
+                MUST(slice_equal(slice_make(l.listing.next, l.listing.next_size),
+                                 slice_text(names[from + count])));
+        }
+    }
+    list_page(&rig, slice_text("h"), 1, &l);
+    MUST(l.turns > 1); /* on the way to the next name */
     core_close(&rig);
 }
 END_TEST
@@ -550,6 +644,7 @@ int main(void)
     tcase_add_test(rows, stores_of_before_are_those_of_main);
     tcase_add_test(rows, stores_of_one_name_are_apart);
     tcase_add_test(rows, two_make_a_database_and_neither_loses);
+    tcase_add_test(rows, pages_of_databases_are_parts_of_the_list);
     suite_add_tcase(suite, rows);
     tcase_set_timeout(lives, 0);
     tcase_add_loop_test(lives, lives_of_openers_lose_no_wakeup_and_leave_nobody, 0, 5);

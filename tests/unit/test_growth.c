@@ -1,7 +1,9 @@
 /* What an operation costs beside 1,000 and beside 100,000 of what clients can pile up: readers,
- * intervals of one reader, old writers, cursors, names that are gone, clears. Steps and allocations
- * are counted, so nothing here depends on time; PRINT_COSTS=1 prints them, and the processor
- * time beside them. */
+ * intervals of one reader, old writers, cursors, names that are gone, clears, databases. Steps and
+ * allocations are counted, so nothing here depends on time; PRINT_COSTS=1 prints them, and the
+ * processor time beside them. */
+#include "server/txn/database.h"
+#include "server/txn/upgrade.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdio.h>
@@ -54,6 +56,14 @@ static struct cost count_since(struct crowd *c, struct count at, uint64_t of)
     return (struct cost){(now.steps - at.steps) * 100 / of,
                          (now.allocations - at.allocations) * 100 / of,
                          (now.us - at.us) * 100 / of};
+}
+
+/* What was written reaches the disk. */
+static void crowd_turn(struct crowd *c)
+{
+    do {
+        db_turn(c->rig.db);
+    } while (sim_step(c->rig.sim));
 }
 
 /* ---- what is piled up ---- */
@@ -143,6 +153,58 @@ static void make_clear(struct crowd *c, unsigned i)
     MUST_EQ(core_clear(&c->rig, NULL, "s"), ERR_OK);
 }
 
+/* ---- databases, each with a store and a record in it ---- */
+
+static struct slice database_name_of(unsigned i, char room[32])
+{
+    snprintf(room, 32, "db%06u", i);
+    return slice_text(room);
+}
+
+static void make_database(struct crowd *c, unsigned i)
+{
+    struct store_options options = {.key = SLICE_NONE};
+    const struct slice store = slice_text("s"), one = slice_text("\x01");
+    uint8_t key[KEY_PLAIN_BYTES_MAX];
+    struct slice key_out;
+    struct database *d;
+    struct failure f;
+    struct op op;
+    char room[32];
+
+    failure_init(&f);
+    MUST_EQ(db_use_database(c->rig.db, database_name_of(i, room), &d, &f), ERR_OK);
+    op_init(&op, c->rig.db, NULL);
+    op_use_database(&op, d);
+    MUST_EQ(store_create(&op, NULL, store, &options), ERR_OK);
+    op_fini(&op);
+    op_init(&op, c->rig.db, NULL);
+    op_use_database(&op, d);
+    MUST_EQ(record_put(&op, NULL, store, one, one, false, key, &key_out), ERR_OK);
+    op_fini(&op);
+    db_leave_database(c->rig.db, d);
+}
+
+static void nobody_is_told(struct op *op)
+{
+    (void)op;
+}
+
+static void end_database(struct crowd *c, unsigned i)
+{
+    char room[32];
+    struct database_drop drop = {
+        .name = database_name_of(i, room), .wait_ms = UINT64_MAX, .blocked = nobody_is_told};
+    struct op op;
+    enum err e;
+
+    op_init(&op, c->rig.db, nobody_is_told);
+    while ((e = database_drop(&op, &drop)) == ERR_WAIT)
+        crowd_turn(c);
+    MUST_EQ(e, ERR_OK);
+    op_fini(&op);
+}
+
 static void end_nothing(struct crowd *c, unsigned i)
 {
     (void)c;
@@ -161,6 +223,7 @@ static void crowd_open(struct crowd *c, unsigned count)
     core_open(&c->rig, 1);
     c->rig.options.open_txns_max = count + 100;
     c->rig.options.reads_bytes_max = c->rig.options.reads_total_max = UINT64_C(1) << 30;
+    c->rig.options.databases_max = count + 100;
     core_restart(&c->rig, false);
     c->count = count;
     c->txns = calloc(count, sizeof *c->txns);
@@ -168,14 +231,6 @@ static void crowd_open(struct crowd *c, unsigned count)
     MUST_EQ(core_create(&c->rig, NULL, "s", NULL), ERR_OK);
     MUST_EQ(core_create(&c->rig, NULL, "t", NULL), ERR_OK);
     core_settle(&c->rig);
-}
-
-/* What was written reaches the disk. */
-static void crowd_turn(struct crowd *c)
-{
-    do {
-        db_turn(c->rig.db);
-    } while (sim_step(c->rig.sim));
 }
 
 /* Until nothing is left that is done in slices. */
@@ -258,6 +313,7 @@ static const struct kind kinds[] = {
     {"readers", make_reader, end_txn},           {"intervals", make_interval, end_intervals},
     {"old writers", make_writer, end_txn},       {"cursors", make_cursor, end_cursor},
     {"names used once", make_name, end_nothing}, {"clears", make_clear, end_nothing},
+    {"databases", make_database, end_database},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 

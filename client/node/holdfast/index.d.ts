@@ -117,6 +117,20 @@ export interface StoreInfo {
   [more: string]: unknown
 }
 
+export interface DatabaseInfo {
+  name: string
+  version: number
+  /** null for users who are not administrators */
+  stores: number | null
+  bytes: number | null
+}
+
+/** Which part of a list: from a name on, at most so many. */
+export interface ListPage {
+  from?: string
+  limit?: number
+}
+
 export type Operation = readonly [method: string, params: readonly unknown[]]
 
 /** Rows as an async iterable, which fetches a page ahead. */
@@ -168,7 +182,10 @@ export interface Records {
   createIndex (store: string, name: string, options: IndexOptions): Promise<null>
   dropIndex (store: string, name: string, options?: RequestOptions): Promise<null>
   renameIndex (store: string, name: string, to: string, options?: RequestOptions): Promise<null>
-  stores (options?: RequestOptions): Promise<StoreInfo[]>
+  /** The stores, whole: read in pages, as of one moment. */
+  stores (options?: RequestOptions & { from?: undefined, limit?: undefined }): Promise<StoreInfo[]>
+  /** A page of them: from a name on, at most `limit`. `next` is the `from` of the page that follows, or null. */
+  stores (options: RequestOptions & ListPage): Promise<{ stores: StoreInfo[], next: string | null }>
 
   /** Insert or replace; gives the key. */
   put (store: string, value: Value, key?: Key, options?: RequestOptions): Promise<any>
@@ -305,7 +322,9 @@ export class Client extends EventEmitter implements Records {
   holds (options?: RequestOptions): Promise<any[]>
   clients (options?: RequestOptions): Promise<any[]>
   /** The databases that exist; this client's is the one that its address names. */
-  databases (options?: RequestOptions): Promise<{ name: string, version: number, stores: number, bytes: number }[]>
+  databases (options?: RequestOptions & { from?: undefined, limit?: undefined }): Promise<DatabaseInfo[]>
+  /** A page of them: from a name on, at most `limit`. `next` is the `from` of the page that follows, or null. */
+  databases (options: RequestOptions & ListPage): Promise<{ databases: DatabaseInfo[], next: string | null }>
   /** Delete a database when nobody has it open; gives its version. */
   dropDatabase (name: string, options?: RequestOptions & { waitMs?: number }): Promise<number>
   /** `opener`, a number of the program's choice, opens the database. With `upgrade` in the answer it is its turn to. */

@@ -6,7 +6,7 @@ import { parseAddress } from './address.js'
 import { ALWAYS, Connection } from './connection.js'
 import { fromServer, HoldfastError, local } from './errors.js'
 import { login } from './login.js'
-import { checkArguments, defineMethods, Records, Transaction } from './transaction.js'
+import { checkArguments, defineMethods, isPage, listPages, Records, Transaction } from './transaction.js'
 
 const DEFAULTS = {
   client: undefined, // what logs and `holds` call this program
@@ -408,6 +408,22 @@ export class Client extends EventEmitter {
   /** What became of the commit with this token: {state, commit}. */
   outcome (token, options) {
     return this.#request('outcome', [token], 1, options)
+  }
+
+  /** The databases that exist; with `from` or `limit` a page of them, {databases, next}. */
+  databases (options) {
+    if (isPage(options)) return this._server('databases', [options], [])
+    return listPages('databases', o => this._server('databases', [o], []), options)
+  }
+
+  // Read as of one moment.
+  async _apart (label, work) {
+    const transaction = await this.begin({ readOnly: true, label })
+    try {
+      return await work(transaction)
+    } finally {
+      await transaction.rollback().catch(ignore)
+    }
   }
 
   _newToken () { return this.hasFeature('tokens') ? newToken() : undefined }

@@ -4,6 +4,23 @@ import { camel, IN_TRANSACTION, METHODS, WRITES } from './methods.js'
 import { Cursor, Query, Scan } from './scan.js'
 
 
+const PAGE = 65535 // entries of a list: as many as the server gives at once
+
+/** A list that the server gives in pages, whole; `apart` reads one of more than a page again, as of one moment. */
+export async function listPages (list, ask, options, apart) {
+  const all = []
+  for (let from; ;) {
+    const page = await ask({ ...options, limit: PAGE, ...(from !== undefined && { from }) })
+    if (page.next !== null && apart) return await apart()
+    all.push(...page[list])
+    if (page.next === null) return all
+    from = page.next
+  }
+}
+
+/** Whether the options ask for a page. */
+export const isPage = options => (options?.from ?? options?.limit ?? null) !== null
+
 /** The methods of stores and records. A client has them, each call by itself, and a transaction. */
 export class Records {
   /** The rows of a range, as an async iterable that fetches a page ahead. See Scan. */
@@ -16,6 +33,15 @@ export class Records {
     if (typeof text !== 'string') throw local('MISUSE', 'query: the text is missing')
     this._writes?.()
     return new Query(this._place(), text, args, options ?? undefined)
+  }
+
+  /** The stores; with `from` or `limit` a page of them, {stores, next}. */
+  stores (options) {
+    if (isPage(options)) return this._call('stores', [options], [])
+    const apart = this._apart && (() => this._apart('stores', t => t.stores(options)))
+    const all = listPages('stores', o => this._call('stores', [o], []), options, apart)
+    all.catch(ignore)
+    return all
   }
 
   /** A cursor that can be turned and moved. See Cursor. */

@@ -148,6 +148,31 @@ test('client: the address names the database, over every later connection too', 
   await named.close()
 })
 
+test('client: lists of more than a page are read whole', { skip }, async () => {
+  const small = await Server.start(['--scan-rows', '3'])
+  const one = await connect(small.address)
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+  for (const name of names) await one.createStore(name)
+  assert.deepEqual((await one.stores()).map(s => s.name), names)
+  const tx = await one.begin()
+  await tx.createStore('h')
+  assert.deepEqual((await tx.stores()).map(s => s.name), [...names, 'h'])
+  const page = await tx.stores({ from: 'e', limit: 2 })
+  assert.deepEqual([page.stores.map(s => s.name), page.next], [['e', 'f'], 'g'])
+  await tx.rollback()
+  assert.deepEqual(await one.holds(), [])
+  for (const name of names) {
+    const other = await connect(`${small.address}/${name}`)
+    await other.createStore('s')
+    await other.close()
+  }
+  assert.deepEqual((await one.databases()).map(d => d.name), [...names, 'main'])
+  const first = await one.databases({ limit: 2 })
+  assert.deepEqual([first.databases.map(d => d.name), first.next], [['a', 'b'], 'c'])
+  await one.close()
+  assert.equal(await small.stop(), 0)
+})
+
 test('client: openers are asked before an upgrade and a drop', { skip }, async () => {
   const address = `${server.address}/opened`
   const [one, two] = await Promise.all([connect(address), connect(address)])
