@@ -162,6 +162,9 @@ START_TEST(no_byte_of_the_last_message_may_differ)
         ck_assert(
             !scram_read_client_final(&again.server, &again.v, cut, SLICE_NONE, &again.answer));
     }
+    again.final.text[again.final.size++] = ',';
+    ck_assert(!end(&again, SLICE_NONE)); /* nor may there be one more */
+    again.final.size--;
     ck_assert(end(&again, SLICE_NONE));
 }
 END_TEST
