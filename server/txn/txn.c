@@ -171,8 +171,7 @@ enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
 
 void txn_set_single(struct txn *t)
 {
-    ASSERT(!t->stamp);
-    ASSERT(t->is_autocommit || !t->is_single);
+    ASSERT(!t->stamp); /* it may be called again for a write that has had to wait */
     t->is_single = true;
 }
 
