@@ -257,6 +257,10 @@ ROUNDS ?= 1000
 kill: $(B)/holdfastd ## ROUNDS=1000: kill -9 under load and look what is there
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/kill_loop.py --rounds $(ROUNDS)
 
+MINUTES ?= 10
+prove: all tests ## MINUTES=10: lives, crashes, faults, fuzzers, histories, kills, mutants; one line of counts
+	@$(PYTHON) tests/prove.py --build $(B) --minutes $(MINUTES) $(PROVE_FLAGS)
+
 build-index: $(B)/holdfastd ## RECORDS=1000000: an index built online under writers and kills, and at rest
 	HOLDFASTD=$(abspath $(B)/holdfastd) timeout 1800 $(PYTHON) tests/integration/build_index.py \
 	    --records $(or $(RECORDS),1000000)
@@ -308,6 +312,6 @@ help: ## this list
 
 FORCE:
 .PHONY: FORCE session all tests test node conformance unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
-        mutants test-long bench bench-full bench-locks bench-databases bench-backup bench-queries bench-smoke kill histories options stress install clean help
+        mutants prove test-long bench bench-full bench-locks bench-databases bench-backup bench-queries bench-smoke kill histories options stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -6,10 +6,12 @@
  * inputs that were worth keeping (tests/fuzz/corpus). Both link libsim (for the
  * values and models of tests/unit), libcore, libproto, and what the unit tests link.
  * The name of a file as the first argument runs that input alone. An input that ends the
- * program is kept beside it, in fuzz_x.finding. */
+ * program is kept beside it, in fuzz_x.finding, or in the directory PROVE_KEEP. With
+ * PROVE_SECONDS the runs end after that time. */
 #ifndef HOLDFAST_TESTS_FUZZ_H
 #define HOLDFAST_TESTS_FUZZ_H
 
+#include "tests/sim/totals.h"
 #include "tests/unit/values.h"
 
 #include <signal.h>
@@ -76,6 +78,7 @@ static void fuzz_run(struct slice data)
     uint8_t *block = exact_copy(data);
 
     LLVMFuzzerTestOneInput(block, data.size);
+    totals_add(TOTAL_EXECUTIONS, 1);
     free(block);
 }
 
@@ -105,9 +108,15 @@ static void fuzz_on_signal(int number)
     raise(number);
 }
 
-static void fuzz_watch(const char *program)
+static void fuzz_watch(const char *program, uint64_t seed)
 {
-    snprintf(fuzz_now.path, sizeof fuzz_now.path, "%s.finding", program);
+    const char *keep = getenv("PROVE_KEEP"), *name = strrchr(program, '/');
+
+    if (keep)
+        snprintf(fuzz_now.path, sizeof fuzz_now.path, "%s/%s-%llu", keep,
+                 name ? name + 1 : program, (unsigned long long)seed);
+    else
+        snprintf(fuzz_now.path, sizeof fuzz_now.path, "%s.finding", program);
     signal(SIGABRT, fuzz_on_signal);
     if (__sanitizer_set_death_callback)
         __sanitizer_set_death_callback(fuzz_keep);
@@ -138,15 +147,20 @@ int main(int argc, char **argv)
     FILE *file = argc > 1 ? fopen(argv[1], "rb") : NULL;
     uint64_t runs = (argc > 1 ? strtoull(argv[1], NULL, 10) : 100000) / FUZZ_SHARE;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    double end = 0;
     struct buffer b = {NULL, 0, 0};
 
     if (file)
         return fuzz_run_file(file);
-    fuzz_watch(argv[0]);
+    fuzz_watch(argv[0], seed);
+    if (totals_seconds() > 0)
+        end = totals_now() + totals_seconds(), runs = UINT64_MAX;
     for (int i = 3; i < argc; i++)
         if (fuzz_run_file(fopen(argv[i], "rb")))
             return 1;
     for (uint64_t i = 0; i < runs; i++) {
+        if (end > 0 && totals_now() > end)
+            runs = i + 1;
         struct dice dice = {seed << 40 | i};
 
         buffer_clear(&b);

@@ -525,6 +525,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                             : open("/dev/null", O_WRONLY | O_CLOEXEC),
                         LOG_LEVEL_DEBUG);
     run_input(slice_make(data, size));
+    totals_add(TOTAL_SEEDS, 1);
     return 0;
 }
 

@@ -20,6 +20,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from holdfast import Closed, Failed, daemon  # noqa: E402
+from totals import totals  # noqa: E402
 
 CLIENTS = 4
 KEYS = 60
@@ -107,6 +108,7 @@ class Writer:
     def check(self, c):
         there = c.call("get", 0, "clients", self.me) or 0
         if not self.acknowledged <= there <= self.sent:
+            totals(lost=int(there < self.acknowledged))
             raise AssertionError("client %d: %d acknowledged, %d sent, %d there" %
                                  (self.me, self.acknowledged, self.sent, there))
         for n in range(self.base, there):
@@ -171,7 +173,7 @@ def main():
         with d.client() as c:
             for store in STORES + ("clients",):
                 c.call("create_store", 0, store, {"key": None})
-        rounds = 0
+        rounds = images = 0
         for rounds in range(1, args.rounds + 1):
             try:
                 load(d, writers, rng)
@@ -181,12 +183,15 @@ def main():
                     process.kill()
                     process.wait()
                     process.stdout.close()
+                    images += 1
                 d.start()
+                images += 1
                 with d.client() as c:
                     for w in writers:
                         w.check(c)
                     assert c.call("holds") == []
-            except BaseException:
+            except BaseException as why:
+                totals(wrong=int(not isinstance(why, KeyboardInterrupt)))
                 print("kill_loop: seed %d, round %d" % (args.seed, rounds), file=sys.stderr)
                 raise
             if rounds % 100 == 0:
@@ -195,6 +200,7 @@ def main():
             if time.monotonic() - began > args.seconds:
                 break
         total = sum(w.base for w in writers)
+    totals(images=images, seeds=1, transactions=total)
     print("kill_loop: %d kills, %d transactions, all acknowledged are there, none by half (seed %d)" %
           (rounds, total, args.seed))
 

@@ -4,6 +4,7 @@
 #include "proto/error.h"
 #include "proto/msgpack.h"
 
+#include "tests/sim/totals.h"
 #include <stdlib.h>
 
 static struct slice text_of(const msgpack_object *o)
@@ -171,6 +172,7 @@ static void settle_ok(struct model_client *c, struct model_request *r,
     if (r->is_begin) {
         t->version = uint_of(model_field(result, "version"));
     } else if (t && r->is_commit) {
+        totals_add(TOTAL_TRANSACTIONS, 1);
         model_apply(m, t->pending, t->pending_count, r->sent,
                     r->has_token || c->lost_track ? MODEL_NEVER : m->now, t->interval);
     } else if (r->t && c->lost_track) { /* t may be NULL: its end has failed, so it goes on */

@@ -2,6 +2,7 @@
 #include "server/storage/root.h"
 #include "server/txn/catalogue.h"
 #include "tests/sim/life_internal.h"
+#include "tests/sim/totals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,6 +243,7 @@ static void life_check_prefix(struct life *l, uint64_t least)
         }
     }
     free(commits);
+    totals_add(TOTAL_LOST, !found);
     LIFE_CHECK(l, found, "after a restart the state is no prefix that holds commit %llu",
                (unsigned long long)least);
 }
@@ -600,6 +602,7 @@ bool life_run(uint64_t seed, const struct life_options *options, struct life_cou
               char *why, unsigned why_size)
 {
     struct life *l = calloc(1, sizeof *l);
+    uint64_t commits = counts->commits;
     volatile bool ok = false;
 
     l->sim = sim_new(seed);
@@ -647,6 +650,9 @@ bool life_run(uint64_t seed, const struct life_options *options, struct life_cou
         ok = true;
     }
     model_fini(&l->model);
+    totals_add(TOTAL_SEEDS, 1);
+    totals_add(TOTAL_TRANSACTIONS, counts->commits - commits);
+    totals_add(TOTAL_WRONG, !ok);
     if (ok)
         sim_free(l->sim);
     free(l); /* what a broken life leaves is left, for the debugger */

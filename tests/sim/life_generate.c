@@ -68,8 +68,11 @@ static bool generated_is_taken(const struct life_generated *g)
 
 void judge_generate(struct life *l, struct actor *a, enum err e, uint64_t number)
 {
-    if (judge_common(l, a, e))
+    if (judge_common(l, a, e)) {
+        if (!e && number == l->given_ever + 1)
+            l->given_ever = number; /* to one that does not know yet that it is doomed */
         return;
+    }
     LIFE_CHECK(l, e == ERR_OK, "a put without a key answered %s: %s", err_name(e),
                a->op.failure.text);
     LIFE_CHECK(l, number > 0 && number <= l->given_ever + 1 && number < LIFE_GENERATED_MAX,

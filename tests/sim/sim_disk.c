@@ -30,6 +30,8 @@ static enum err sim_file_open_op(struct os *os, const char *path, unsigned flags
         return e;
     file = sim_malloc(sizeof *file);
     *file = (struct os_file){.sim = sim, .node = node, .flags = flags};
+    totals_add(TOTAL_IMAGES, sim->is_image);
+    sim->is_image = false;
     file->errors_told = node->errors_seen ? node->errors : 0;
     memcpy(file->path, path, strlen(path) + 1);
     list_push_back(&sim->files, &file->in_sim);
@@ -469,6 +471,7 @@ bool sim_rot(struct sim *sim, const char *path, uint64_t offset, size_t size)
 
     if (!sim_file_size(sim, path, &length) || offset > length || size > length - offset)
         return false;
+    totals_add(TOTAL_FAULTS, 1);
     while (offset < end) {
         uint64_t sector_end = offset - offset % SIM_SECTOR_BYTES + SIM_SECTOR_BYTES;
         uint64_t part = (sector_end < end ? sector_end : end) - offset;

@@ -10,6 +10,7 @@
 
 #include "server/base/assert.h"
 #include "tests/sim/sim_os.h"
+#include "tests/sim/totals.h"
 
 #include <ucontext.h>
 
@@ -111,6 +112,7 @@ struct sim {
     uint64_t changes;
     uint64_t off_in; /* SIM_LIMIT_NONE: never */
     bool off;
+    bool is_image; /* nobody has opened a file since the process ended */
     struct sim_fault_state faults[SIM_FAULT_COUNT];
     char fault_path[SIM_PATH_BYTES];
     /* memory */

@@ -203,6 +203,7 @@ bool sim_fault_due(struct sim *sim, enum sim_fault fault, const char *path)
     if (!state->stays)
         state->countdown = 0;
     state->fired++;
+    totals_add(TOTAL_FAULTS, 1);
     sim_trace(sim, "fault %d %s", (int)fault, path ? path : "");
     return true;
 }
@@ -350,6 +351,7 @@ static void life_end(struct sim *sim)
     sim_jobs_forget(sim);
     sim_files_make_stale(sim);
     sim->off_in = SIM_LIMIT_NONE;
+    sim->is_image = true;
 }
 
 void sim_crash(struct sim *sim)

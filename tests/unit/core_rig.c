@@ -1,6 +1,7 @@
 #include "tests/unit/core_rig.h"
 
 #include "server/txn/indexes.h"
+#include "tests/sim/totals.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -200,7 +201,11 @@ enum err core_commit(struct core_rig *rig, struct txn *t, uint64_t *commit)
 {
     uint64_t number;
 
-    return CORE_CALL(rig, txn_commit(&rig->op, t, SLICE_NONE, commit ? commit : &number));
+    enum err e =
+        CORE_CALL(rig, txn_commit(&rig->op, t, SLICE_NONE, commit ? commit : &number));
+
+    totals_add(TOTAL_TRANSACTIONS, !e);
+    return e;
 }
 
 void core_rollback(struct core_rig *rig, struct txn *t)

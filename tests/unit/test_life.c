@@ -1,5 +1,6 @@
 /* Whole lives of the core, seed after seed, judged by the model. */
 #include "tests/sim/life.h"
+#include "tests/sim/totals.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -37,13 +38,21 @@ static void check_indexes(const struct life_counts *counts, uint64_t lives)
     ck_assert_uint_gt(counts->checks, 0);
 }
 
+#define LIVES_TESTS 16 /* which share the time that PROVE_SECONDS gives */
+
 static void run_lives(uint64_t from, uint64_t count, const struct life_options *options)
 {
     struct life_counts counts = {0};
     char why[640] = "";
+    double end = totals_now() + totals_seconds() / LIVES_TESTS;
 
-    for (uint64_t seed = from; seed < from + count; seed++)
-        ck_assert_msg(life_run(seed, options, &counts, why, sizeof why), "%s", why);
+    if (totals_seconds() > 0)
+        count = UINT64_MAX;
+    for (uint64_t done = 0; done < count; done++) {
+        if (count == UINT64_MAX && totals_now() > end)
+            count = done + 1;
+        ck_assert_msg(life_run(from + done, options, &counts, why, sizeof why), "%s", why);
+    }
     printf(
         "lives %llu..%llu: %llu commits, %llu conflicts (%llu with what was amalgamated), "
         "%llu reads, %llu scans, %llu waits, %llu crashes, %llu kills, %llu lost tails, "
@@ -67,6 +76,8 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
         (unsigned long long)counts.expired, (unsigned long long)counts.taken_back,
         (unsigned long long)counts.tokens, (unsigned long long)counts.tokens_again,
         (unsigned long long)counts.outcomes, (unsigned long long)counts.fenced);
+    if (totals_seconds() > 0)
+        return; /* they may have been few */
     ck_assert_uint_gt(counts.commits, 0);
     ck_assert_uint_gt(counts.conflicts, 0);
     ck_assert_uint_gt(counts.amalgamations, 0);

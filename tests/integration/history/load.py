@@ -25,6 +25,7 @@ from history.checker import check  # noqa: E402
 from history.client import STORES, Client, token_of  # noqa: E402
 from history.story import save  # noqa: E402
 from holdfast import Closed, Failed, daemon  # noqa: E402
+from totals import totals  # noqa: E402
 
 CLIENTS = 16
 MODES = ("snapshot", "serializable", "mixed")
@@ -176,6 +177,8 @@ def judge(seed, mode, seconds, keep):
         raise
     begun = time.monotonic()
     findings = check(history)
+    totals(images=max(t.epoch for t in history), seeds=1, wrong=len(findings),
+           transactions=sum(t.status == "ok" for t in history))
     print("histories: seed %d, %s: %s: %s (judged in %.1f s)" % (
         seed, mode, summary(history), "%d FINDINGS" % len(findings) if findings else "ok",
         time.monotonic() - begun), flush=True)
@@ -195,10 +198,13 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--mode", choices=MODES, help="all in turn, if left out")
+    parser.add_argument("--one", action="store_true", help="one mode, which the seed chooses")
     parser.add_argument("--keep", help="a directory for bad histories")
     args = parser.parse_args()
     sys.setswitchinterval(0.001)
     modes = (args.mode,) if args.mode else MODES
+    if args.one:
+        modes = (random.Random(args.seed).choice(modes),)
     each = min(30.0, args.seconds / len(modes))
     end = time.monotonic() + args.seconds
     bad = number = 0
