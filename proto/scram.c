@@ -460,8 +460,10 @@ bool scram_read_client_final(struct scram *s, const struct scram_verifier *v,
         return false;
     without_proof = slice_make(message.data, (size_t)(nonce.data + nonce.size - message.data));
     if (!take_field(&rest, 'p', &proof_text) ||
-        proof_text.data + proof_text.size != message.data + message.size || /* not even a comma */
-        !base64_read_key(proof_text, proof) || !slice_equal(given, text_slice(&expected)) ||
+        proof_text.data + proof_text.size !=
+            message.data + message.size || /* not even a comma */
+        !base64_read_key(proof_text, proof) ||
+        !slice_equal(given, text_slice(&expected)) ||
         !slice_equal(nonce, slice_make(s->nonce, s->nonce_size)))
         return false;
     if (!proof_is_right(s, v, without_proof, proof) ||

@@ -201,8 +201,7 @@ enum err core_commit(struct core_rig *rig, struct txn *t, uint64_t *commit)
 {
     uint64_t number;
 
-    enum err e =
-        CORE_CALL(rig, txn_commit(&rig->op, t, SLICE_NONE, commit ? commit : &number));
+    enum err e = CORE_CALL(rig, txn_commit(&rig->op, t, SLICE_NONE, commit ? commit : &number));
 
     totals_add(TOTAL_TRANSACTIONS, !e);
     return e;
