@@ -51,7 +51,7 @@ static struct datum read_extension(const struct msgpack_token *t, struct slice v
 }
 
 /* Any value but those that datum_read takes in place. */
-static struct datum read_wide(struct slice value)
+struct datum datum_read_wide(struct slice value)
 {
     struct msgpack_cursor c = msgpack_open(value);
     struct msgpack_token t;
@@ -82,41 +82,9 @@ static struct datum read_wide(struct slice value)
     return d;
 }
 
-static uint64_t read_be(const uint8_t *from, unsigned bytes)
-{
-    uint64_t n = 0;
-
-    for (unsigned i = 0; i < bytes; i++)
-        n = n << 8 | from[i];
-    return n;
-}
-
-/* Small integers, short texts and numbers of common forms are read at once. */
 struct datum datum_read(struct slice value)
 {
-    const uint8_t *at = value.data;
-    struct datum d = {.type = DATUM_INTEGER};
-
-    if (!at || !value.size)
-        return (struct datum){.type = DATUM_MISSING};
-    if (*at < 0x80) {
-        d.integer = *at;
-    } else if ((*at & 0xe0) == 0xa0 && value.size > (*at & 0x1fu)) {
-        d.type = DATUM_TEXT;
-        d.bytes = slice_make(at + 1, *at & 0x1f);
-    } else if (*at == 0xcd && value.size >= 3) {
-        d.integer = (int64_t)read_be(at + 1, 2);
-    } else if (*at == 0xce && value.size >= 5) {
-        d.integer = (int64_t)read_be(at + 1, 4);
-    } else if (*at == 0xcb && value.size >= 9) {
-        uint64_t bits = read_be(at + 1, 8);
-
-        d.type = DATUM_DOUBLE;
-        memcpy(&d.real, &bits, sizeof bits);
-    } else {
-        return read_wide(value);
-    }
-    return d;
+    return datum_read_inline(value);
 }
 
 struct datum datum_field(const struct datum *map, struct slice name)

@@ -229,59 +229,79 @@ enum datum_operator {
 
 enum datum_fault datum_operate(struct datum_memory *m, enum datum_operator op,
                                const struct datum *a, const struct datum *b, struct datum *out);
-/* The same for what is most frequent, integers that fit and comparisons of numbers; false: it is
- * not of this. */
+/* The same for comparisons of what is most frequent, numbers that are doubles exactly or integers;
+ * false: it is not of this. */
+static inline bool datum_compare_simple(enum datum_operator op, const struct datum *a,
+                                        const struct datum *b, enum datum_truth *out)
+{
+    const double exact = 9007199254740992.0; /* 2^53: whole numbers up to it are doubles */
+    bool is_less, is_equal;
+
+    if (a->type == DATUM_INTEGER && b->type == DATUM_INTEGER) {
+        is_less = a->integer < b->integer;
+        is_equal = a->integer == b->integer;
+    } else {
+        double x, y;
+
+        if (!datum_is_number(a) || !datum_is_number(b) || a->type == DATUM_UNSIGNED ||
+            b->type == DATUM_UNSIGNED)
+            return false;
+        x = a->type == DATUM_DOUBLE ? a->real : (double)a->integer;
+        y = b->type == DATUM_DOUBLE ? b->real : (double)b->integer;
+        if (!(x > -exact && x < exact && y > -exact && y < exact)) /* NaN, too */
+            return false;
+        is_less = x < y;
+        is_equal = x == y;
+    }
+    switch (op) {
+    case DATUM_EQUAL: is_less = is_equal; break;
+    case DATUM_NOT_EQUAL: is_less = !is_equal; break;
+    case DATUM_LESS: break;
+    case DATUM_LESS_EQUAL: is_less = is_less || is_equal; break;
+    case DATUM_GREATER: is_less = !is_less && !is_equal; break;
+    default: is_less = !is_less; break;
+    }
+    *out = is_less ? DATUM_IS_TRUE : DATUM_IS_FALSE;
+    return true;
+}
+
+/* The same as datum_operate for what is most frequent, integers that fit and comparisons of
+ * numbers; false: it is not of this. */
 static inline bool datum_operate_simple(enum datum_operator op, const struct datum *a,
                                         const struct datum *b, struct datum *out)
 {
-    const double exact = 9007199254740992.0; /* 2^53: whole numbers up to it are doubles */
-    double x, y;
+    int64_t n = 0;
 
-    if (a->type == DATUM_INTEGER && b->type == DATUM_INTEGER) {
-        int64_t n = 0;
+    if (op >= DATUM_EQUAL) {
+        enum datum_truth truth;
 
-        switch (op) {
-        case DATUM_EQUAL: *out = datum_boolean(a->integer == b->integer); return true;
-        case DATUM_NOT_EQUAL: *out = datum_boolean(a->integer != b->integer); return true;
-        case DATUM_LESS: *out = datum_boolean(a->integer < b->integer); return true;
-        case DATUM_LESS_EQUAL: *out = datum_boolean(a->integer <= b->integer); return true;
-        case DATUM_GREATER: *out = datum_boolean(a->integer > b->integer); return true;
-        case DATUM_GREATER_EQUAL: *out = datum_boolean(a->integer >= b->integer); return true;
-        case DATUM_ADD:
-            if (__builtin_add_overflow(a->integer, b->integer, &n))
-                return false;
-            break;
-        case DATUM_SUBTRACT:
-            if (__builtin_sub_overflow(a->integer, b->integer, &n))
-                return false;
-            break;
-        case DATUM_REMAINDER:
-            if (a->integer < 0 || b->integer <= 0)
-                return false;
-            n = (a->integer | b->integer) >> 32
-                    ? a->integer % b->integer
-                    : (int64_t)((uint32_t)a->integer % (uint32_t)b->integer);
-            break;
-        default: return false;
-        }
-        *out = datum_integer(n);
+        if (!datum_compare_simple(op, a, b, &truth))
+            return false;
+        *out = datum_boolean(truth == DATUM_IS_TRUE);
         return true;
     }
-    if (op < DATUM_EQUAL || !datum_is_number(a) || !datum_is_number(b) ||
-        a->type == DATUM_UNSIGNED || b->type == DATUM_UNSIGNED)
-        return false;
-    x = a->type == DATUM_DOUBLE ? a->real : (double)a->integer;
-    y = b->type == DATUM_DOUBLE ? b->real : (double)b->integer;
-    if (!(x > -exact && x < exact && y > -exact && y < exact)) /* NaN, too */
+    if (a->type != DATUM_INTEGER || b->type != DATUM_INTEGER)
         return false;
     switch (op) {
-    case DATUM_EQUAL: *out = datum_boolean(x == y); return true;
-    case DATUM_NOT_EQUAL: *out = datum_boolean(x != y); return true;
-    case DATUM_LESS: *out = datum_boolean(x < y); return true;
-    case DATUM_LESS_EQUAL: *out = datum_boolean(x <= y); return true;
-    case DATUM_GREATER: *out = datum_boolean(x > y); return true;
-    default: *out = datum_boolean(x >= y); return true;
+    case DATUM_ADD:
+        if (__builtin_add_overflow(a->integer, b->integer, &n))
+            return false;
+        break;
+    case DATUM_SUBTRACT:
+        if (__builtin_sub_overflow(a->integer, b->integer, &n))
+            return false;
+        break;
+    case DATUM_REMAINDER:
+        if (a->integer < 0 || b->integer <= 0)
+            return false;
+        n = (a->integer | b->integer) >> 32
+                ? a->integer % b->integer
+                : (int64_t)((uint32_t)a->integer % (uint32_t)b->integer);
+        break;
+    default: return false;
     }
+    *out = datum_integer(n);
+    return true;
 }
 enum datum_fault datum_negate(struct datum_memory *m, const struct datum *a, struct datum *out);
 

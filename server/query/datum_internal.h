@@ -4,6 +4,44 @@
 
 #include "server/query/datum.h"
 
+#include <endian.h>
+
+/* datum_read of any value; NONE is missing. */
+struct datum datum_read_wide(struct slice value);
+
+/* datum_read: small integers, short texts and numbers of common forms in place. */
+static inline struct datum datum_read_inline(struct slice value)
+{
+    const uint8_t *at = value.data;
+    struct datum d = {.type = DATUM_INTEGER};
+    uint64_t eight;
+    uint32_t four;
+
+    if (!at || !value.size)
+        return (struct datum){.type = DATUM_MISSING};
+    if (*at < 0x80) {
+        d.integer = *at;
+    } else if ((*at & 0xe0) == 0xa0 && value.size > (*at & 0x1fu)) {
+        d.type = DATUM_TEXT;
+        d.bytes = slice_make(at + 1, *at & 0x1f);
+    } else if (*at == 0xcc && value.size >= 2) {
+        d.integer = at[1];
+    } else if (*at == 0xcd && value.size >= 3) {
+        d.integer = at[1] << 8 | at[2];
+    } else if (*at == 0xce && value.size >= 5) {
+        memcpy(&four, at + 1, sizeof four);
+        d.integer = be32toh(four);
+    } else if (*at == 0xcb && value.size >= 9) {
+        memcpy(&eight, at + 1, sizeof eight);
+        eight = be64toh(eight);
+        d.type = DATUM_DOUBLE;
+        memcpy(&d.real, &eight, sizeof eight);
+    } else {
+        return datum_read_wide(value);
+    }
+    return d;
+}
+
 /* An integer, whichever of its two types it has; and back: OVERFLOW. */
 __int128 datum_whole(const struct datum *d);
 enum datum_fault datum_of_whole(struct datum_memory *m, __int128 n, struct datum *out);

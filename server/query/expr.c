@@ -38,17 +38,11 @@ static enum err expr_check(struct expr_run *r, const struct expr *e, struct datu
 }
 
 static enum err evaluate_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
-                               enum datum_truth *out)
-{
-    struct datum d;
-    enum err error = expr_evaluate(r, e, m, &d);
-
-    return error ? error : expr_check(r, e, m, datum_truth_of(m, &d, out));
-}
+                               enum datum_truth *out);
 
 /* The first operand that decides is the last that is evaluated. */
-static enum err evaluate_chain(struct expr_run *r, const struct expr *e, struct datum_memory *m,
-                               struct datum *out)
+static enum err chain_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
+                            enum datum_truth *out)
 {
     enum datum_truth decides = e->kind == EXPR_AND ? DATUM_IS_FALSE : DATUM_IS_TRUE;
     enum datum_truth all = datum_not(decides);
@@ -61,7 +55,7 @@ static enum err evaluate_chain(struct expr_run *r, const struct expr *e, struct 
             return error;
         all = e->kind == EXPR_AND ? datum_and(all, one) : datum_or(all, one);
     }
-    *out = datum_of_truth(all);
+    *out = all;
     return ERR_OK;
 }
 
@@ -88,12 +82,20 @@ static enum err evaluate_is(struct expr_run *r, const struct expr *e, struct dat
     return error;
 }
 
-/* A map of slots alone: what a path of names is found in. */
-static inline struct datum evaluate_path(const struct datum *d, const struct value_path *path)
+static struct datum evaluate_path_of(const struct datum *d, const struct value_path *path)
 {
     if (d->type != DATUM_MAP && d->type != DATUM_ARRAY)
         return (struct datum){.type = DATUM_MISSING};
     return datum_at_path(path, d->bytes);
+}
+
+static inline struct datum evaluate_path(const struct expr_run *r, const struct expr *e)
+{
+    if (!e->field)
+        return evaluate_path_of(&r->slots[e->number], &e->path);
+    if (!e->rest.count)
+        return r->slots[e->field - 1];
+    return evaluate_path_of(&r->slots[e->field - 1], &e->rest);
 }
 
 /* The value of an operand where it lies, or in room. */
@@ -106,7 +108,12 @@ static inline enum err evaluate_operand(struct expr_run *r, const struct expr *e
     case EXPR_CONSTANT: *out = &e->constant; return ERR_OK;
     case EXPR_PARAMETER: *out = &r->parameters[e->number]; return ERR_OK;
     case EXPR_SLOT: *out = &r->slots[e->number]; return ERR_OK;
-    case EXPR_PATH: *room = evaluate_path(&r->slots[e->number], &e->path); return ERR_OK;
+    case EXPR_PATH:
+        if (e->field && !e->rest.count)
+            *out = &r->slots[e->field - 1];
+        else
+            *room = evaluate_path(r, e);
+        return ERR_OK;
     default: return expr_evaluate(r, e, m, room);
     }
 }
@@ -125,6 +132,48 @@ static enum err evaluate_operator(struct expr_run *r, const struct expr *e,
     if (datum_operate_simple((enum datum_operator)e->number, a, b, out))
         return ERR_OK;
     return expr_check(r, e, m, datum_operate(m, (enum datum_operator)e->number, a, b, out));
+}
+
+/* A comparison of what datum_compare_simple knows. */
+static enum err operator_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
+                               enum datum_truth *out)
+{
+    enum datum_operator op = (enum datum_operator)e->number;
+    struct datum room_a, room_b, d;
+    const struct datum *a, *b;
+    enum err error = evaluate_operand(r, e->a, m, &room_a, &a);
+
+    if (!error)
+        error = evaluate_operand(r, e->b, m, &room_b, &b);
+    if (error || datum_compare_simple(op, a, b, out))
+        return error;
+    error = expr_check(r, e, m, datum_operate(m, op, a, b, &d));
+    return error ? error : expr_check(r, e, m, datum_truth_of(m, &d, out));
+}
+
+static enum err evaluate_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
+                               enum datum_truth *out)
+{
+    struct datum d;
+    enum err error;
+
+    if (e->kind == EXPR_AND || e->kind == EXPR_OR)
+        return chain_truth(r, e, m, out);
+    if (e->kind == EXPR_OPERATE && e->number >= DATUM_EQUAL)
+        return operator_truth(r, e, m, out);
+    error = expr_evaluate(r, e, m, &d);
+    return error ? error : expr_check(r, e, m, datum_truth_of(m, &d, out));
+}
+
+static enum err evaluate_chain(struct expr_run *r, const struct expr *e, struct datum_memory *m,
+                               struct datum *out)
+{
+    enum datum_truth all;
+    enum err error = chain_truth(r, e, m, &all);
+
+    if (!error)
+        *out = datum_of_truth(all);
+    return error;
 }
 
 static enum err compare_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
@@ -359,7 +408,7 @@ enum err expr_evaluate(struct expr_run *r, const struct expr *e, struct datum_me
     case EXPR_CONSTANT: *out = e->constant; return ERR_OK;
     case EXPR_PARAMETER: *out = r->parameters[e->number]; return ERR_OK;
     case EXPR_SLOT: *out = r->slots[e->number]; return ERR_OK;
-    case EXPR_PATH: *out = evaluate_path(&r->slots[e->number], &e->path); return ERR_OK;
+    case EXPR_PATH: *out = evaluate_path(r, e); return ERR_OK;
     case EXPR_ELEMENT: return evaluate_element(r, e, m, out);
     case EXPR_FIELD:
     case EXPR_NEGATE:

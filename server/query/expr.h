@@ -50,6 +50,8 @@ struct expr {
     struct datum constant;
     struct slice name;
     struct value_path path;
+    unsigned field;         /* PATH: 1 and the slot in which its first field is; 0: none is */
+    struct value_path rest; /* PATH with a field: what is behind that */
     struct expr *a, *b, *c;
     uint32_t count;
     struct expr **list;

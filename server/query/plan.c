@@ -3,6 +3,7 @@
 
 #include "server/base/assert.h"
 #include "server/query/plan_apply.h"
+#include "server/query/plan_fields.h"
 #include "server/query/plan_select.h"
 #include "server/query/plan_write.h"
 
@@ -16,6 +17,8 @@ enum err plan_make(struct op *op, struct cursor *anchor, struct slice text,
     out->statement = s;
     if (s->verb != AST_SELECT) {
         plan_write(&b);
+        if (!b.e)
+            plan_fields(&b);
         return b.e;
     }
     plan_select(&b, s->select, NULL, &rows);
@@ -28,5 +31,6 @@ enum err plan_make(struct op *op, struct cursor *anchor, struct slice text,
     out->columns = rows.names;
     out->is_value = rows.is_value;
     out->keeps_rows = out->keeps_rows || out->scan_count > 1;
-    return ERR_OK;
+    plan_fields(&b);
+    return b.e;
 }

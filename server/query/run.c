@@ -167,8 +167,7 @@ static enum err join_next(struct query_run *r, const struct step *s)
         st->has_row = false;
         if (!s->is_left || st->has_given)
             continue;
-        for (unsigned i = s->null_from; i < s->null_to; i++)
-            r->expr.slots[i] = (struct datum){.type = DATUM_MISSING};
+        run_row_clear(r, s);
         return ERR_OK;
     }
 }

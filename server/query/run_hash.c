@@ -92,7 +92,6 @@ static enum err hash_grow(struct query_run *r, const struct step *s, struct hash
 static enum err hash_add(struct query_run *r, const struct step *s, struct hash_rows *h,
                          uint64_t hash)
 {
-    unsigned slots = s->null_to - s->null_from;
     enum err e = h->count >= h->bucket_count ? hash_grow(r, s, h) : ERR_OK;
     struct datum_memory *m = run_kept_memory(r, &r->states[s->number]);
     enum datum_fault fault = DATUM_OK;
@@ -100,9 +99,9 @@ static enum err hash_add(struct query_run *r, const struct step *s, struct hash_
 
     if (e)
         return e;
-    row = datum_alloc(m, sizeof *row + slots * sizeof *row->values, &fault);
-    for (unsigned i = 0; i < slots && !fault; i++)
-        fault = datum_copy(m, &r->expr.slots[s->null_from + i], &row->values[i]);
+    row = datum_alloc(m, sizeof *row + run_row_values(s) * sizeof *row->values, &fault);
+    if (row)
+        fault = run_row_copy(r, s, m, row->values);
     if (fault)
         return run_refuse(r, s, m, fault);
     row->hash = hash;
@@ -177,8 +176,7 @@ static enum err hash_meet(struct query_run *r, const struct step *s, struct step
 
         if (e)
             return e;
-        memcpy(&r->expr.slots[s->null_from], row->values,
-               (s->null_to - s->null_from) * sizeof *row->values);
+        run_row_give(r, s, row->values);
         e = expr_holds(&r->expr, s->condition, run_row_memory(r, st), out);
         if (e)
             return e;
@@ -207,8 +205,7 @@ enum err hash_next(struct query_run *r, const struct step *s)
             st->has_row = false;
             if (!s->is_left || st->has_given)
                 continue;
-            for (unsigned i = s->null_from; i < s->null_to; i++)
-                r->expr.slots[i] = (struct datum){.type = DATUM_MISSING};
+            run_row_clear(r, s);
             return ERR_OK;
         }
     }

@@ -114,12 +114,12 @@ static void memo_keep(struct query_run *r, const struct step *s, struct step_sta
 {
     struct memo *memo = st->memo;
     struct datum_memory *m = run_kept_memory(r, st);
-    unsigned slots = s->null_to - s->null_from;
     enum datum_fault fault = DATUM_OK;
-    struct memo_row *row = datum_alloc(m, sizeof *row + slots * sizeof *row->values, &fault);
+    struct memo_row *row =
+        datum_alloc(m, sizeof *row + run_row_values(s) * sizeof *row->values, &fault);
 
-    for (unsigned i = 0; i < slots && !fault; i++)
-        fault = datum_copy(m, &r->expr.slots[s->null_from + i], &row->values[i]);
+    if (row)
+        fault = run_row_copy(r, s, m, row->values);
     if (fault || st->arena.bytes > r->bytes_max / MEMO_PART_OF_MEMORY) {
         memo_stop(memo);
         return;
@@ -216,8 +216,7 @@ enum err memo_next(struct query_run *r, const struct step *s)
         return e;
     if (!memo->at)
         return ERR_END;
-    memcpy(&r->expr.slots[s->null_from], memo->at->values,
-           (s->null_to - s->null_from) * sizeof *memo->at->values);
+    run_row_give(r, s, memo->at->values);
     memo->at = memo->at->next;
     return ERR_OK;
 }

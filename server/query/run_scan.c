@@ -91,9 +91,16 @@ static enum err scan_open(struct query_run *r, const struct step *s, struct step
         e = ranges_make(r, s, &st->ranges, run_row_memory(r, st), &range);
     if (e)
         return e;
+    if (scan->fields->count && !st->shape) {
+        st->shape = arena_alloc(r->arena, sizeof *st->shape);
+        if (!st->shape)
+            return failure_set(&r->op->failure, ERR_NOMEM, "out of memory for the query");
+        memset(st->shape, 0, sizeof *st->shape);
+    }
     options.reverse = st->is_turned;
     options.only_keys = st->now->index && !scan->has_record;
     options.only_values = !scan->has_key;
+    options.runs = true;
     e = cursor_open_over(r->op, r->anchor, read_over(s, st->now), &range, &options,
                          &st->cursor);
     if (!e)
@@ -130,10 +137,27 @@ static enum err scan_keep(struct query_run *r, const struct step *s, struct datu
     return fault ? run_refuse(r, s, &st->row_memory, fault) : ERR_OK;
 }
 
+static enum err scan_keep_row(struct query_run *r, const struct step *s)
+{
+    const struct step_scan *scan = s->scan;
+    struct datum *slots = r->expr.slots;
+    enum err e = ERR_OK;
+
+    run_row_memory(r, &r->states[s->number]);
+    if (scan->has_whole)
+        e = scan_keep(r, s, &slots[s->slot]);
+    if (!e && scan->has_key)
+        e = scan_keep(r, s, &slots[scan->key_slot]);
+    for (unsigned i = 0; i < scan->fields->count && !e; i++)
+        if (slots[scan->field_slot + i].type >= DATUM_TEXT)
+            e = scan_keep(r, s, &slots[scan->field_slot + i]);
+    return e ? e : run_count(r, s);
+}
+
 enum err scan_next(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
-    struct datum *record = &r->expr.slots[s->slot], *key = &r->expr.slots[s->scan->key_slot];
+    const struct step_scan *scan = s->scan;
     struct cursor_row row;
     enum err e = run_step(r);
 
@@ -142,14 +166,11 @@ enum err scan_next(struct query_run *r, const struct step *s)
     if (e)
         return e;
     run_charge(r, row.value.size);
-    *record = datum_read(row.value);
-    if (s->scan->has_key)
-        *key = datum_read(row.key);
-    if (!r->plan->keeps_rows)
-        return ERR_OK;
-    run_row_memory(r, st);
-    e = scan_keep(r, s, record);
-    if (!e && s->scan->has_key)
-        e = scan_keep(r, s, key);
-    return e ? e : run_count(r, s);
+    if (scan->has_whole)
+        r->expr.slots[s->slot] = datum_read(row.value);
+    if (scan->fields->count)
+        field_set_read(scan->fields, st->shape, row.value, &r->expr.slots[scan->field_slot]);
+    if (scan->has_key)
+        r->expr.slots[scan->key_slot] = datum_read(row.key);
+    return r->plan->keeps_rows ? scan_keep_row(r, s) : ERR_OK;
 }

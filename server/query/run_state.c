@@ -78,6 +78,35 @@ enum err run_outputs(struct query_run *r, const struct step *s, struct datum_mem
     return ERR_OK;
 }
 
+void run_row_give(struct query_run *r, const struct step *s, const struct datum *values)
+{
+    unsigned own = s->null_to - s->null_from, fields = s->field_to - s->field_from;
+
+    memcpy(&r->expr.slots[s->null_from], values, own * sizeof *values);
+    if (fields)
+        memcpy(&r->expr.slots[s->field_from], values + own, fields * sizeof *values);
+}
+
+void run_row_clear(struct query_run *r, const struct step *s)
+{
+    for (unsigned i = s->null_from; i < s->null_to; i++)
+        r->expr.slots[i] = (struct datum){.type = DATUM_MISSING};
+    for (unsigned i = s->field_from; i < s->field_to; i++)
+        r->expr.slots[i] = (struct datum){.type = DATUM_MISSING};
+}
+
+enum datum_fault run_row_copy(struct query_run *r, const struct step *s, struct datum_memory *m,
+                              struct datum *to)
+{
+    enum datum_fault fault = DATUM_OK;
+
+    for (unsigned i = s->null_from; i < s->null_to && !fault; i++)
+        fault = datum_copy(m, &r->expr.slots[i], to++);
+    for (unsigned i = s->field_from; i < s->field_to && !fault; i++)
+        fault = datum_copy(m, &r->expr.slots[i], to++);
+    return fault;
+}
+
 enum err run_limit(struct query_run *r, const struct step *s, const struct expr *e,
                    uint64_t standard, uint64_t *out)
 {

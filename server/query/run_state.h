@@ -54,6 +54,7 @@ struct step_state {
     struct memo *memo;        /* JOIN, likewise */
     struct value_set distinct;
     /* SCAN: */
+    struct field_shape *shape; /* in the run's arena; NULL: no fields are wanted */
     const struct scan_path *path; /* that it goes by; stays over openings. NULL: not decided */
     const struct scan_path *now;  /* by which this opening goes; NULL: not prepared */
     struct scan_choice *choice;   /* in the run's arena */
@@ -111,6 +112,16 @@ enum err run_refuse(struct query_run *r, const struct step *s, struct datum_memo
 /* The step's outputs for the row at hand. */
 enum err run_outputs(struct query_run *r, const struct step *s, struct datum_memory *m,
                      struct datum *out);
+/* The row of the source within a join, in its slots and those of its fields: how many values it
+ * has, put there, put there as nulls, and copied. */
+static inline unsigned run_row_values(const struct step *s)
+{
+    return s->null_to - s->null_from + s->field_to - s->field_from;
+}
+void run_row_give(struct query_run *r, const struct step *s, const struct datum *values);
+void run_row_clear(struct query_run *r, const struct step *s);
+enum datum_fault run_row_copy(struct query_run *r, const struct step *s, struct datum_memory *m,
+                              struct datum *to);
 /* Count what the arenas of the step have grown by; ERR_TOO_LARGE: too much in all. */
 enum err run_count(struct query_run *r, const struct step *s);
 

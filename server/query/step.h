@@ -12,6 +12,7 @@
 #include "server/query/aggregate.h"
 #include "server/query/ast.h"
 #include "server/query/expr.h"
+#include "server/query/field_set.h"
 #include "server/storage/key.h"
 #include "server/txn/catalogue.h"
 
@@ -75,7 +76,10 @@ struct scan_path {
 struct step_scan {
     struct schema *store; /* borrowed: it stays as long as the anchor sees it */
     uint64_t bit;         /* in expr.reads */
-    bool has_record; /* the record is wanted, not its key alone */
+    bool has_record; /* the record is wanted, or a field of it, not its key alone */
+    bool has_whole;  /* the record as a whole is, in the step's slot */
+    struct field_set *fields; /* that are wanted of it (plan_fields.c), */
+    unsigned field_slot;      /* in the slots from here on */
     bool has_key;
     unsigned key_slot;
     struct scan_path *paths; /* the first one is by the key of the store */
@@ -115,6 +119,7 @@ struct step {
     unsigned memo_key_count; /* 0: they are not kept */
     bool is_left;           /* JOIN, UNNEST: where there is none, one of nulls */
     unsigned null_from, null_to; /* of such a one: slots */
+    unsigned field_from, field_to; /* JOIN, HASH: and those of the fields of a scan within */
     enum apply_kind apply;
     bool is_negated;
     bool is_fixed; /* APPLY: it depends on no row outside, so once is enough */

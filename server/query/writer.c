@@ -251,6 +251,10 @@ static enum err answer(struct statement_writer *w, const struct datum *record,
 
     r->expr.slots[p->target_slot] = *record;
     r->expr.slots[p->target_key_slot] = *key;
+    if (p->target_scan)
+        field_set_read(p->target_scan->scan->fields, &w->shape,
+                       record->type == DATUM_MAP ? record->bytes : SLICE_NONE,
+                       &r->expr.slots[p->target_scan->scan->field_slot]);
     e = run_outputs(r, s, run_row_memory(r, &r->states[s->number]), &r->expr.slots[s->slot]);
     if (e)
         return e;

@@ -38,6 +38,7 @@ struct statement_writer {
     bool is_asking;        /* its queries */
     bool is_written;       /* and is to be read back */
     struct slice written_key;
+    struct field_shape shape; /* of what is returned */
     uint64_t changed;
     struct writer_answer *answers, *last_answer;
     uint32_t answer_count;

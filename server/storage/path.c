@@ -1,6 +1,7 @@
 #include "server/storage/path.h"
 
 #include "server/base/assert.h"
+#include "server/storage/value_size.h"
 
 static enum err path_refuse(const char **why, const char *text)
 {
@@ -48,8 +49,7 @@ enum err path_read(struct slice text, struct path_step *steps, unsigned room, un
     return e;
 }
 
-/* The bytes that a value takes by its first one; 0: that is not enough to know. */
-static const uint8_t value_sizes[256] = {
+const uint8_t value_sizes[256] = {
     [0x00 ... 0x7f] = 1, [0x80] = 1,  [0x90] = 1,  [0xc0] = 1,          [0xa0] = 1,
     [0xa1] = 2,          [0xa2] = 3,  [0xa3] = 4,  [0xa4] = 5,          [0xa5] = 6,
     [0xa6] = 7,          [0xa7] = 8,  [0xa8] = 9,  [0xa9] = 10,         [0xaa] = 11,
@@ -62,17 +62,6 @@ static const uint8_t value_sizes[256] = {
     [0xd1] = 3,          [0xd2] = 5,  [0xd3] = 9,  [0xd4] = 3,          [0xd5] = 4,
     [0xd6] = 6,          [0xd7] = 10, [0xd8] = 18, [0xe0 ... 0xff] = 1,
 };
-
-/* Documents of one store mostly look alike, so what branches decide is known ahead, and the next
- * value can be looked at before this one's size is there; a table alone would make it wait. */
-static inline size_t value_size(uint8_t first)
-{
-    if (first < 0x80 || first >= 0xe0)
-        return 1;
-    if ((first & 0xe0) == 0xa0)
-        return 1u + (first & 0x1f);
-    return first == 0xcb ? 9 : value_sizes[first];
-}
 
 static inline void value_skip(struct msgpack_cursor *c)
 {

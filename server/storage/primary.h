@@ -187,6 +187,11 @@ enum err tree_cursor_seek(struct tree_cursor *c, struct slice key, bool backward
 /* Move from a record to its neighbour. After ERR_WAIT the cursor stands where it stood. */
 enum err tree_cursor_next(struct tree_cursor *c, struct wait *w, struct failure *f);
 enum err tree_cursor_previous(struct tree_cursor *c, struct wait *w, struct failure *f);
+/* The leaf in which it stands, with its record's place there: neighbours can be read from it until
+ * the cursor moves. NULL: it stands on none, or what is beside it need not be what is next. */
+const struct page *tree_cursor_leaf(const struct tree_cursor *c, unsigned *slot);
+/* Stand on another record of that leaf. */
+void tree_cursor_stand(struct tree_cursor *c, unsigned slot);
 /* Where the page that holds its record begins in the file, bytes; 0: it stands on none. */
 uint64_t tree_cursor_offset(const struct tree_cursor *c);
 

@@ -344,6 +344,24 @@ enum err tree_cursor_previous(struct tree_cursor *c, struct wait *w, struct fail
     return c->layers ? layers_move(c, true, w, f) : cursor_move(c, true, w, f);
 }
 
+const struct page *tree_cursor_leaf(const struct tree_cursor *c, unsigned *slot)
+{
+    if (!c->valid || !c->height || c->layers || c->is_layer)
+        return NULL;
+    *slot = c->path[c->height - 1].slot;
+    return c->path[c->height - 1].page;
+}
+
+void tree_cursor_stand(struct tree_cursor *c, unsigned slot)
+{
+    struct page *page = c->path[c->height - 1].page;
+
+    ASSERT(c->valid && !c->layers && slot < page->count);
+    c->path[c->height - 1].slot = slot;
+    c->key = page_key(page, slot);
+    c->value = page_value(page, slot);
+}
+
 uint64_t tree_cursor_offset(const struct tree_cursor *c)
 {
     if (c->layers && c->valid) {

@@ -51,7 +51,7 @@ static void source_seek(const struct cursor *c, struct cursor_source *s)
         s->at = c->place_is_end ? NULL : stage_seek(s->st, place);
 }
 
-static void source_advance(const struct cursor *c, struct cursor_source *s)
+void cursor_source_advance(const struct cursor *c, struct cursor_source *s)
 {
     ASSERT(s->used && s->at);
     ASSERT(s->at->store == c->store);
@@ -135,7 +135,7 @@ static enum err cursor_advance(struct op *op, struct cursor *c)
     }
     for (size_t i = 0; i < c->source_count; i++) {
         if (c->sources[i].used)
-            source_advance(c, &c->sources[i]);
+            cursor_source_advance(c, &c->sources[i]);
     }
     return ERR_OK;
 }
@@ -177,19 +177,6 @@ static struct record *cursor_resolve(struct cursor *c, struct slice key, bool *i
         *in_tree = false; /* deleted, as the side of a damaged tree says */
     ASSERT(!newest || newest->store == c->store);
     return newest;
-}
-
-static void cursor_pass(struct cursor *c, struct slice key)
-{
-    ASSERT(key.size < sizeof c->place);
-    memcpy(c->place, key.data, key.size);
-    c->last_size = key.size;
-    c->place_size = key.size;
-    c->place_is_end = false;
-    c->place[key.size] = 0;
-    if (!c->reverse)
-        c->place_size++;
-    ASSERT(c->place_size <= sizeof c->place);
 }
 
 enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct record **record,

@@ -4,6 +4,7 @@
  * to, which is looked up where the cursor looks. With `unique` only the first row of each index
  * key is given: after it the cursor stands beyond all of that key. */
 #include "server/base/assert.h"
+#include "server/storage/page.h"
 #include "server/txn/indexes.h"
 #include "server/txn/reads.h"
 #include "server/txn/records_internal.h"
@@ -242,6 +243,8 @@ enum err cursor_open_over(struct op *op, struct cursor *anchor, struct schema *s
     (*out)->unique = options->unique && s->of;
     (*out)->only_keys = options->only_keys;
     (*out)->only_values = options->only_values;
+    (*out)->runs = options->runs && !s->of && options->limit == UINT64_MAX && !options->offset &&
+                   !(anchor->txn && anchor->txn->options.serializable);
     return ERR_OK;
 }
 
@@ -423,12 +426,33 @@ static enum err cursor_next_record(struct op *op, struct cursor *c, struct curso
                : cursor_decode(op, c, c->schema, key, &used, &row->key);
 }
 
+/* The next row of the run. */
+static enum err cursor_next_near(struct op *op, struct cursor *c, struct cursor_row *row)
+{
+    size_t used = 0;
+
+    ASSERT(c->run_left && !c->schema->of);
+    if (op->wait.pins)
+        op_release(op);
+    c->run_slot += c->reverse ? -1u : 1u;
+    c->run_left--;
+    c->run_is_ahead = true;
+    row->value = page_value(c->run, c->run_slot);
+    return c->only_values ? ERR_OK
+                          : cursor_decode(op, c, c->schema, page_key(c->run, c->run_slot),
+                                          &used, &row->key);
+}
+
 enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
 {
-    enum err e = cursor_check(op, c);
+    enum err e;
 
     ASSERT(c->db == op->db);
     row->index_key = SLICE_NONE;
+    if (c->run_left && (!c->txn || c->schemas_made == c->txn->schemas_made))
+        return cursor_next_near(op, c, row);
+    cursor_run_settle(c);
+    e = cursor_check(op, c);
     for (unsigned steps = 0; !e; steps++) {
         bool is_passed = c->offset > 0;
 
@@ -451,6 +475,8 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
         }
         if (c->limit != UINT64_MAX)
             c->limit--;
+        if (c->runs)
+            cursor_run_find(c);
         return ERR_OK;
     }
     return e;

@@ -113,9 +113,35 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
     return c;
 }
 
+void cursor_pass(struct cursor *c, struct slice key)
+{
+    ASSERT(key.size < sizeof c->place);
+    memcpy(c->place, key.data, key.size);
+    c->last_size = key.size;
+    c->place_size = key.size;
+    c->place_is_end = false;
+    c->place[key.size] = 0;
+    if (!c->reverse)
+        c->place_size++;
+    ASSERT(c->place_size <= sizeof c->place);
+}
+
+void cursor_run_settle(struct cursor *c)
+{
+    c->run_left = 0;
+    if (!c->run_is_ahead)
+        return;
+    ASSERT(c->is_placed && c->tree_placed);
+    c->run_is_ahead = false;
+    tree_cursor_stand(&c->tree, c->run_slot);
+    c->tree_used = true;
+    cursor_pass(c, c->tree.key);
+}
+
 void cursor_rest(struct cursor *c)
 {
     ASSERT(!c->is_placed || c->snapshot); /* T-6 */
+    cursor_run_settle(c);
     if (c->is_placed)
         snapshot_leave(c->db, c->snapshot);
     c->is_placed = false;

@@ -47,6 +47,13 @@ struct cursor {
     uint32_t store; /* its number */
     uint64_t schemas_made; /* txn.schemas_made when the store was looked up */
     struct record *pending;
+    /* A run: rows of the leaf in which the tree's cursor stands, with nothing staged between them,
+     * given without a look at anything else (cursor_run.c). */
+    bool runs;              /* rows may be given so */
+    bool run_is_ahead;      /* some were given: the place and the tree's cursor are behind */
+    unsigned run_left;      /* rows to give */
+    unsigned run_slot;      /* of the last one given */
+    const struct page *run; /* the leaf */
     uint64_t limit, offset;
     size_t from_size, to_size; /* 0: no bound */
     size_t place_size;
@@ -99,6 +106,14 @@ struct cursor_place {
 void cursor_place_of(const struct cursor *c, struct cursor_place *out);
 /* Stand again where it stood before a step that came to nothing: nothing has moved. */
 void cursor_step_back(struct cursor *c, const struct cursor_place *before);
+/* Have the place and the tree's cursor be where the run has come to, and end it. */
+void cursor_run_settle(struct cursor *c);
+/* Behind a row that was given: see how many follow as a run. */
+void cursor_run_find(struct cursor *c);
+/* Move on from a key that was given. */
+void cursor_source_advance(const struct cursor *c, struct cursor_source *s);
+/* The place is right behind that key. */
+void cursor_pass(struct cursor *c, struct slice key);
 /* Have every source stand where the place says. */
 enum err cursor_ready(struct op *op, struct cursor *c);
 /* The nearest key ahead; false: none. */

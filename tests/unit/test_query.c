@@ -200,6 +200,93 @@ START_TEST(keys_that_are_null_are_within_no_bounds)
 }
 END_TEST
 
+#define ROWS 900
+#define CHANGES 12
+
+static bool has_row[ROWS];
+static int64_t row_values[ROWS];
+
+static void put_row(struct txn *t, unsigned id, int64_t value)
+{
+    char text[100];
+
+    if (value < 0)
+        snprintf(text, sizeof text, "delete from r where id = %u", id);
+    else
+        snprintf(text, sizeof text, "upsert into r value {id: %u, v: %lld}", id,
+                 (long long)value);
+    ask(t, text);
+    has_row[id] = value >= 0;
+    row_values[id] = value;
+}
+
+/* All rows from one to before another are there, either way. */
+static void check_rows(struct txn *t, unsigned from, unsigned to)
+{
+    struct answer up, down;
+    char text[120];
+    unsigned count = 0;
+
+    snprintf(text, sizeof text, "select v from r where id >= %u and id < %u order by id", from,
+             to);
+    up = ask(t, text);
+    snprintf(text, sizeof text, "select v from r where id >= %u and id < %u order by id desc",
+             from, to);
+    down = ask(t, text);
+    for (unsigned i = from; i < to; i++) {
+        if (!has_row[i])
+            continue;
+        MUST(count < up.count && up.numbers[count] == row_values[i]);
+        MUST(count < down.count && down.numbers[down.count - 1 - count] == row_values[i]);
+        count++;
+    }
+    MUST(count == up.count && count == down.count);
+}
+
+/* Rows in the tree are given many at a time where nothing else lies between them: whatever is
+ * staged, or written by the transaction itself, is met at its place all the same. */
+START_TEST(rows_in_runs_are_those_that_are_there)
+{
+    struct txn_options options = {.serializable = _i % 2};
+    struct txn *t;
+    uint64_t commit;
+
+    srand((unsigned)_i);
+    ask(NULL, "create store r key (id)");
+    ask(NULL, "insert into r select x as id, x as v, 'a text that fills its page' as note "
+              "from unnest(range(0, 900)) x where x % 3 > 0");
+    for (unsigned i = 0; i < ROWS; i++) {
+        has_row[i] = i % 3 > 0;
+        row_values[i] = i;
+    }
+    core_settle(&rig);
+    core_amalgamate(&rig);
+    for (unsigned round = 0; round < 4; round++) {
+        for (unsigned i = 0; i < CHANGES; i++)
+            put_row(NULL, (unsigned)rand() % ROWS, rand() % 3 ? rand() % 1000 : -1);
+        core_settle(&rig);
+        check_rows(NULL, 0, ROWS);
+        t = core_begin(&rig, "reader", &options);
+        check_rows(t, 0, ROWS);
+        for (unsigned i = 0; i < CHANGES; i++) {
+            unsigned from = (unsigned)rand() % ROWS;
+
+            put_row(t, (unsigned)rand() % ROWS, rand() % 3 ? rand() % 1000 : -1);
+            check_rows(t, from, from + (unsigned)rand() % (ROWS - from));
+        }
+        MUST_EQ(ask(t, "update r set v = v + 1").changed, ask(t, "select id from r").count);
+        for (unsigned i = 0; i < ROWS; i++)
+            row_values[i]++;
+        check_rows(t, 0, ROWS);
+        MUST_EQ(core_commit(&rig, t, &commit), ERR_OK);
+        core_settle(&rig);
+        check_rows(NULL, 0, ROWS);
+        if (round % 2)
+            core_amalgamate(&rig);
+    }
+}
+END_TEST
+
 /* ---- plans ---- */
 
 static void make_index(const char *name, const char *options)
@@ -414,6 +501,7 @@ int main(void)
     tcase_set_timeout(all, 60);
     tcase_add_test(all, a_statement_does_not_meet_its_own_writes);
     tcase_add_test(all, bounds_say_what_conditions_say_wherever_records_lie);
+    tcase_add_loop_test(all, rows_in_runs_are_those_that_are_there, 0, 6);
     tcase_add_test(all, keys_that_are_null_are_within_no_bounds);
     tcase_add_test(all, plans_go_with_definitions);
     tcase_add_test(all, every_plan_gives_the_same_rows);

@@ -1,0 +1,63 @@
+/* cursor_run.c - rows that lie side by side in a leaf, given without a look at anything else.
+ *
+ * Behind a row, the run is what follows in the leaf of the tree's cursor up to the nearest key that is
+ * staged, or that the transaction has written, and up to the bound of the range. What is visible to
+ * the cursor's snapshot does not change, and what its transaction writes lets its cursors rest, or
+ * lies behind. While rows are given the place and the tree's cursor stay; settling has them follow.
+ *
+ * Threads: loop only. */
+#include "server/txn/cursors_internal.h"
+
+#include "server/storage/page.h"
+
+/* Rows of the leaf from first to before end, less what is at or beyond key. */
+static void cut_end(const struct page *page, unsigned first, unsigned *end, struct slice key)
+{
+    bool is_equal;
+
+    if (first < *end && slice_compare(page_key(page, *end - 1), key) >= 0)
+        *end = page_find(page, key, &is_equal);
+}
+
+/* ... less what is at or below key; has_key: what has that very key stays. */
+static void cut_first(const struct page *page, unsigned *first, unsigned end, struct slice key,
+                      bool has_key)
+{
+    bool is_equal;
+
+    if (*first < end && slice_compare(page_key(page, *first), key) <= 0) {
+        *first = page_find(page, key, &is_equal);
+        *first += is_equal && !has_key;
+    }
+}
+
+void cursor_run_find(struct cursor *c)
+{
+    unsigned slot = 0, first, end;
+    const struct page *page = tree_cursor_leaf(&c->tree, &slot);
+
+    ASSERT(c->runs && c->is_placed && c->tree_placed && !c->run_left);
+    if (!page || c->only_staged)
+        return;
+    first = c->reverse ? 0 : slot + c->tree_used;
+    end = c->reverse ? slot + !c->tree_used : page->count;
+    for (size_t i = 0; i < c->source_count; i++) {
+        struct cursor_source *s = &c->sources[i];
+
+        if (s->used)
+            cursor_source_advance(c, s);
+        if (s->at && c->reverse)
+            cut_first(page, &first, end, record_key(s->at), false);
+        else if (s->at)
+            cut_end(page, first, &end, record_key(s->at));
+    }
+    if (c->reverse && c->from_size)
+        cut_first(page, &first, end, slice_make(c->from, c->from_size), true);
+    if (!c->reverse && c->to_size)
+        cut_end(page, first, &end, slice_make(c->to, c->to_size));
+    if (first >= end)
+        return;
+    c->run = page;
+    c->run_left = end - first;
+    c->run_slot = c->reverse ? end : first - 1; /* it wraps: the next one is 0 */
+}
