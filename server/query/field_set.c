@@ -45,8 +45,7 @@ static void shape_learn(struct shape_field *s, const uint8_t *name, size_t size,
 {
     memset(s->name, 0, sizeof s->name);
     memcpy(s->name, name, size);
-    s->mask = size >= sizeof s->mask ? UINT64_MAX
-                                     : htole64((UINT64_C(1) << (8 * size)) - 1);
+    s->mask = size >= sizeof s->mask ? UINT64_MAX : htole64((UINT64_C(1) << (8 * size)) - 1);
     s->size = (uint8_t)size;
     s->field = (int8_t)field;
 }
@@ -62,8 +61,8 @@ static int field_named(const struct field_set *set, struct slice name)
 /* A name that is not the shape's, which is learnt if there is a place for it (s not NULL). False: the
  * record ends within it. */
 static __attribute__((noinline)) bool name_read(const struct field_set *set,
-                                                struct shape_field *s,
-                                                struct msgpack_cursor *c, int *field)
+                                                struct shape_field *s, struct msgpack_cursor *c,
+                                                int *field)
 {
     const uint8_t *from = c->at;
     struct slice name, whole;

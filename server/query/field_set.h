@@ -17,7 +17,8 @@ struct field_set {
     struct slice names[FIELDS_MAX]; /* borrowed; no two are equal */
 };
 
-#define SHAPE_FIELDS_MAX 32 /* of a record; those behind them are looked at as if they were new */
+#define SHAPE_FIELDS_MAX \
+    32 /* of a record; those behind them are looked at as if they were new */
 #define SHAPE_NAME_BYTES 32 /* of a name, with its head */
 
 struct field_shape { /* zeroed memory is one of nothing */

@@ -243,8 +243,8 @@ enum err cursor_open_over(struct op *op, struct cursor *anchor, struct schema *s
     (*out)->unique = options->unique && s->of;
     (*out)->only_keys = options->only_keys;
     (*out)->only_values = options->only_values;
-    (*out)->runs = options->runs && !s->of && options->limit == UINT64_MAX && !options->offset &&
-                   !(anchor->txn && anchor->txn->options.serializable);
+    (*out)->runs = options->runs && !s->of && options->limit == UINT64_MAX &&
+                   !options->offset && !(anchor->txn && anchor->txn->options.serializable);
     return ERR_OK;
 }
 

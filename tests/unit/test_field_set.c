@@ -24,7 +24,8 @@ static unsigned draw(unsigned below)
 /* Of all lengths about those that the walk tells apart, most of them with a common beginning. */
 static void make_names(void)
 {
-    static const unsigned sizes[] = {0, 1, 2, 3, 6, 7, 8, 9, 14, 15, 16, 17, 30, 31, 32, 33, 70};
+    static const unsigned sizes[] = {0,  1,  2,  3,  6,  7,  8,  9, 14,
+                                     15, 16, 17, 30, 31, 32, 33, 70};
 
     for (unsigned i = 0; i < NAMES; i++) {
         unsigned size = sizes[i % (sizeof sizes / sizeof *sizes)];
