@@ -33,6 +33,7 @@ static void say_end(struct backup *b, const char *how)
 {
     if (b->is_told)
         return;
+    ASSERT(b->root.number > 0);
     b->is_told = true;
     pulse_event(&b->db->pulse, "backup_ended", "root=%" PRIu64 " bytes=%" PRIu64 " how=%s",
                 b->root.number,
@@ -63,6 +64,7 @@ void backups_fini(struct backups *all)
 
 static void backup_due(struct backup *b)
 {
+    ASSERT(list_is_linked(&b->in_all));
     b->db->backups.is_due = true;
     pulse_wake(&b->db->pulse);
 }
@@ -85,6 +87,7 @@ void backups_turn(struct backups *all)
         struct op *waiter = b->waiter;
 
         if (waiter && (!b->is_running || b->is_closed)) {
+            ASSERT(waiter->backup == b);
             b->waiter = NULL;
             waiter->backup = NULL;
             waiter->wake(waiter);
@@ -98,6 +101,7 @@ static void backup_end(struct backup *b, const struct failure *why)
 {
     if (b->why.error)
         return;
+    ASSERT(why->error && b->stream); /* it has not ended yet */
     failure_copy(&b->why, why);
     say_end(b, err_name(why->error));
     if (!b->is_running)
@@ -110,6 +114,8 @@ void backups_expire_root(struct backups *all, const struct root *r, const struct
     LIST_EACH (link, &all->all) {
         struct backup *b = LIST_ENTRY(link, struct backup, in_all);
 
+        ASSERT(!b->why.error || !b->stream ||
+               b->is_running); /* else it has let go of the root */
         if (b->stream && root_stream_holds(b->stream, r))
             backup_end(b, why);
     }
@@ -163,6 +169,7 @@ enum err backup_open(struct op *op, const struct backup_options *options, struct
         return failure_set(&op->failure, e, "%s", err_message(e));
     }
     b->root = *root_stream_facts(b->stream);
+    ASSERT(b->root.commit <= db->numbers.durable); /* a root has only what is synced */
     b->begun_ms = db->pulse.now_ms;
     list_push_back(&db->backups.all, &b->in_all);
     db->backups.begun++;
@@ -176,6 +183,7 @@ enum err backup_open(struct op *op, const struct backup_options *options, struct
 
 static void fill_run(struct os_job *job)
 {
+    ASSERT(LIST_ENTRY(job, struct backup, job)->is_running);
     root_stream_fill(LIST_ENTRY(job, struct backup, job)->stream);
 }
 
@@ -212,6 +220,7 @@ static enum err give(struct op *op, struct backup *b, struct slice *bytes, bool 
     enum err e;
 
     failure_init(&f);
+    ASSERT(!b->is_running && b->stream && b->has_chunk);
     e = root_stream_result(b->stream, &f);
     if (e) {
         backup_end(b, &f);
@@ -249,6 +258,7 @@ enum err backup_read(struct op *op, struct backup *b, uint64_t position, struct 
         op->backup = b;
         return ERR_WAIT;
     }
+    ASSERT(b->stream);
     if (b->has_chunk && position == b->at)
         return give(op, b, bytes, last);
     if (b->has_chunk)
@@ -284,6 +294,7 @@ void backup_kill(struct backup *b)
 void backup_close(struct backup *b)
 {
     ASSERT(!b->is_closed);
+    ASSERT(list_is_linked(&b->in_all));
     b->is_closed = true;
     say_end(b, "closed");
     if (!b->is_running && !b->waiter)
@@ -294,6 +305,7 @@ void backup_close(struct backup *b)
 
 void backup_facts(const struct backup *b, struct backup_facts *out)
 {
+    ASSERT(b->begun_ms <= b->db->pulse.now_ms);
     memset(out, 0, sizeof *out);
     out->commit = b->root.commit;
     out->root = b->root.number;

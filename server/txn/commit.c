@@ -27,11 +27,13 @@
 
 uint64_t commit_log_bytes(struct slice key, struct slice value)
 {
+    ASSERT(key.size > 0 && key.size <= KEY_BYTES_MAX);
     return COMMIT_RECORD_HEAD_BYTES + key.size + value.size;
 }
 
 uint64_t commit_log_head_bytes(const struct txn *t)
 {
+    ASSERT(t->options.label.size <= TEXT_LABEL_BYTES_MAX);
     return COMMIT_HEAD_BYTES + t->options.label.size;
 }
 
@@ -70,6 +72,7 @@ static size_t commit_encode_record(const struct record *r, uint8_t *to, size_t r
 
     if (room < size)
         return 0;
+    ASSERT(key.size == r->key_size && (!r->value_size || r->value));
     commit_encode_record_head(r, to);
     memcpy(to + COMMIT_RECORD_HEAD_BYTES, key.data, key.size);
     if (r->value_size)
@@ -179,6 +182,7 @@ static void commit_publish_schemas(struct db *db, struct txn *t, const struct st
     while (!list_is_empty(&t->schemas)) {
         struct schema *s = LIST_ENTRY(t->schemas.next, struct schema, in_queue);
 
+        ASSERT(s->txn == t && !s->commit);
         list_splice_back(schema_writers, &s->entry->writers);
         catalogue_publish(&db->catalogue, s, stamp->commit, stamp->version, stamp->durability);
         db->builds_due |= s->index_count > 0;
@@ -211,6 +215,7 @@ static struct stamp *commit_into_stages(struct db *db, struct txn *t)
     } else {
         stages_commit_into(db, t, stamp);
     }
+    ASSERT(stamp->commit == db->numbers.last_commit && !stamp->owner);
     t->stamp = NULL;
     return stamp;
 }
@@ -345,6 +350,7 @@ enum err commit_of_token(struct op *op, struct slice token, uint64_t *commit)
 
     failure_clear(&op->failure);
     op->is_repeated = false;
+    ASSERT(!known || known->commit <= op->db->numbers.last_commit);
     return known ? commit_known(op, known, ERR_OK, commit) : ERR_NOT_FOUND;
 }
 
@@ -372,6 +378,7 @@ enum err txn_commit(struct op *op, struct txn *t, struct slice token, uint64_t *
         e = commit_known(op, known, e, commit);
     else if (!e && t->stamp && t->stamp->records)
         e = commit_apply(op, t, token, false, commit);
+    ASSERT(e || *commit <= t->db->numbers.last_commit);
     return commit_end(t, e, !known);
 }
 
@@ -380,6 +387,7 @@ enum err txn_fence(struct op *op, struct txn *t, struct slice token, uint64_t *c
     enum err e = txn_check(op, t);
 
     *commit = 0;
+    ASSERT(e || (t->stamp && !t->stamp->records)); /* it begins to write for its token alone */
     if (!e)
         e = commit_apply(op, t, token, true, commit);
     return commit_end(t, e, true);
@@ -413,6 +421,7 @@ void commit_on_durable(void *context, uint64_t number)
     if (db->log_failed)
         return; /* as above */
     readers = snapshot_finger(&db->snapshots);
+    ASSERT(db->numbers.durable <= number); /* V-1 */
     numbers_note_durable(&db->numbers, number);
     while (db->undurable_first && db->undurable_first->commit <= number) {
         struct stamp *stamp = db->undurable_first;

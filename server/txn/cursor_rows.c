@@ -111,6 +111,7 @@ static enum err cursor_follow(struct op *op, struct cursor *c)
         cursor_rest(c);
         c->store = s->number;
     }
+    ASSERT(!s->is_dropped && (s->of != NULL) == (c->schema->of != NULL));
     schema_ref(s);
     schema_unref(catalogue, c->schema);
     c->schema = s;
@@ -181,6 +182,7 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
         (*out)->unique = options->unique && schema->of;
         (*out)->only_keys = options->only_keys;
     }
+    ASSERT(e || ((*out)->snapshot == s && s->refs > 1));
     snapshot_unref(db, s);
     return e;
 }
@@ -473,6 +475,7 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
             c->offset--;
             continue;
         }
+        ASSERT(c->has_row && c->limit > 0);
         if (c->limit != UINT64_MAX)
             c->limit--;
         if (c->runs)
@@ -535,6 +538,7 @@ void cursor_set_direction(struct cursor *c, bool reverse)
 
 void cursor_set_unique(struct cursor *c, bool unique)
 {
+    ASSERT(!c->unique || !c->schema || c->schema->of);
     unique = unique && c->schema && c->schema->of;
     if (unique && !c->unique && c->has_row)
         cursor_pass_key(c); /* the first row of its key is behind it */
@@ -543,6 +547,7 @@ void cursor_set_unique(struct cursor *c, bool unique)
 
 void cursor_skip(struct cursor *c, uint64_t rows)
 {
+    ASSERT(!c->range_is_empty || !c->has_row);
     c->offset = rows;
 }
 
@@ -615,6 +620,7 @@ static enum err cursor_move_to_entry(struct op *op, struct cursor *c, struct sli
     }
     if (e)
         return e;
+    ASSERT(size <= KEY_BYTES_MAX);
     cursor_rest(c);
     memcpy(c->place, place, size);
     c->place_size = size;
@@ -668,6 +674,7 @@ enum err cursor_move_to(struct op *op, struct cursor *c, struct slice key)
         op_show_key(op, e, key);
         return e;
     }
+    ASSERT(size > 0 && size <= KEY_BYTES_MAX);
     cursor_rest(c);
     if (c->schema->of) {
         cursor_stand_at(c, slice_make(encoded, size), c->reverse);

@@ -14,6 +14,7 @@ static uint64_t name_hash(const struct databases *all, struct slice name)
 
 static size_t database_bytes(const struct database *d)
 {
+    ASSERT(d->name_size <= DATABASE_NAME_BYTES_MAX);
     return sizeof *d + d->name_size;
 }
 
@@ -72,6 +73,7 @@ struct database *database_use(struct databases *all, struct slice name)
 
     if (!d)
         d = database_make(all, name);
+    ASSERT(!d || slice_equal(database_name(d), name));
     return d ? database_ref(d) : NULL;
 }
 
@@ -139,6 +141,7 @@ static struct database *idle_first(const struct databases *all, uint64_t durable
 
 bool databases_have_garbage(const struct databases *all, uint64_t durable)
 {
+    ASSERT(all->main);
     return idle_first(all, durable) != NULL;
 }
 

@@ -51,6 +51,8 @@
 
 bool db_wait_decided(struct db *db, struct decided decided, struct decided_wait *w)
 {
+    ASSERT(decided.synced <= db->numbers.last_commit &&
+           decided.written <= db->numbers.last_commit);
     return replies_wait(&db->replies, decided, w);
 }
 
@@ -81,12 +83,14 @@ enum err db_use_database(struct db *db, struct slice name, struct database **out
         return failure_set(f, ERR_BAD_REQUEST,
                            "invalid database name: expected UTF-8 of at most %d bytes",
                            DATABASE_NAME_BYTES_MAX);
+    ASSERT(db->catalogue.databases.main);
     *out = database_use(&db->catalogue.databases, name);
     return *out ? ERR_OK : failure_set(f, ERR_NOMEM, "out of memory for a database");
 }
 
 void db_leave_database(struct db *db, struct database *d)
 {
+    ASSERT(d->refs > 0);
     database_unref(&db->catalogue.databases, d);
     pulse_wake(&db->pulse); /* it may be freed */
 }
@@ -113,6 +117,7 @@ static void db_on_bad_copy(void *context, uint64_t offset)
 {
     struct db *db = context;
 
+    ASSERT(db->primary && offset % PAGE_UNIT_BYTES == 0);
     pulse_event(
         &db->pulse, "copy_damaged",
         "file=%s offset=%llu text=\"the other copy is read; the next amalgamation writes "
@@ -122,6 +127,7 @@ static void db_on_bad_copy(void *context, uint64_t offset)
 
 static void db_load_damage(void *context, const struct tree_damage *damage)
 {
+    ASSERT(damage->store < PRIMARY_STORES_END);
     db_note_damage(context, damage);
 }
 
@@ -148,6 +154,7 @@ static void db_on_room(void *context)
     struct db *db = context;
     struct wal_stats wal;
 
+    ASSERT(db->wal);
     wal_stats(db->wal, &wal);
     db->health.no_space = wal.error == ERR_NO_SPACE;
     pulse_room_changed(&db->pulse);
@@ -168,6 +175,7 @@ static enum err db_open_lock(struct db *db, struct failure *f)
 {
     enum err e = db->os->ops->dir_lock(db->os, &db->lock);
 
+    ASSERT(e || db->lock);
     if (e == ERR_LOCKED)
         failure_set(f, e, "the data directory is in use by another server");
     else if (e)
@@ -181,6 +189,7 @@ static enum err db_open_check(struct db *db, struct failure *f)
     bool unfinished = false;
     enum err e;
 
+    ASSERT(db->lock);
     if (db->options.is_restoring)
         return ERR_OK;
     e = restore_is_unfinished(db->os, &unfinished);
@@ -202,6 +211,7 @@ static void db_load_tree(void *context, uint32_t store, const struct tree_facts 
 {
     struct load_trees *load = context;
 
+    ASSERT(load->db->primary && list_is_empty(&load->db->open)); /* at the start */
     if (!load->result && store == CATALOGUE_STORE && facts->counter > 0)
         load->result = catalogue_note_tree(&load->db->catalogue, (uint32_t)facts->counter, 0);
     else if (!load->result && store != TOKENS_STORE && store != VAULT_STORE)
@@ -273,6 +283,7 @@ static enum err db_open_log(struct db *db, struct failure *f)
                 (unsigned long long)root->number, (unsigned long long)recovery.replayed,
                 (unsigned long long)db->staged_bytes,
                 (unsigned long long)(os_now_ms(db->os) - begun));
+    ASSERT(db->numbers.last_commit >= root->commit); /* the log goes on behind the root */
     numbers_start(&db->numbers, numbers);
     return ERR_OK;
 }
@@ -492,6 +503,7 @@ void db_free(struct db *db, bool abandon)
     if (db->build)
         index_build_free(db->build);
     check_abandon(db);
+    ASSERT(list_is_empty(&db->open));
     leaving_end(&db->leaving);
     losers_fini(db);
     txn_pool_fini(&db->txn_pool);

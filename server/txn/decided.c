@@ -14,5 +14,6 @@ void decided_note_commit(struct op *op, uint64_t commit, enum durability durabil
 
 void decided_note(struct op *op, const struct stamp *stamp)
 {
+    ASSERT(!stamp->commit || !stamp->owner); /* 0: its own, which nobody waits for */
     decided_note_commit(op, stamp->commit, stamp->durability);
 }

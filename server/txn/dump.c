@@ -34,6 +34,7 @@ static void say(struct file_dump *d, const char *format, ...)
 
 static enum err nothing_at(struct failure *f, uint64_t offset, const char *why)
 {
+    ASSERT(why[0]);
     return failure_set(f, ERR_CORRUPT, "offset %" PRIu64 ": %s", offset, why);
 }
 
@@ -162,6 +163,7 @@ static enum err dump_page(struct file_dump *d, uint64_t offset, struct failure *
     if (e) {
         nothing_at(f, offset, why);
     } else {
+        ASSERT(page && offset % PAGE_UNIT_BYTES == 0);
         say_page(d, offset, &label);
         say_ptr(d, "  as a pointer to it says: ", &label.ptr);
         for (unsigned i = 0; i < page->count; i++)
@@ -186,6 +188,7 @@ static enum err dump_pages(struct file_dump *d, struct failure *f)
     }
     finder.next = SLOT_UNITS;
     while (!e && !(e = page_finder_next(&finder, &label, &page, &at))) {
+        ASSERT(page && at >= SLOT_UNITS);
         say_page(d, at * PAGE_UNIT_BYTES, &label);
         page_free(d->os, page);
     }
@@ -195,6 +198,7 @@ static enum err dump_pages(struct file_dump *d, struct failure *f)
 
 static enum err dump_primary(struct file_dump *d, uint64_t offset, struct failure *f)
 {
+    ASSERT(d->os && d->file);
     if (offset == UINT64_MAX)
         return dump_pages(d, f);
     if (offset % SLOT_BYTES == 0 && offset / SLOT_BYTES < SLOT_COUNT)
@@ -210,6 +214,7 @@ static void say_records(struct file_dump *d, const struct wal_fragment *fragment
 {
     const uint8_t *at = bytes, *end = bytes + fragment->bytes;
 
+    ASSERT(fragment->bytes == 0 || bytes);
     if (fragment->flags & WAL_FRAGMENT_FIRST) {
         if (end - at < COMMIT_HEAD_BYTES || end - at - COMMIT_HEAD_BYTES < at[9])
             return;
@@ -235,6 +240,7 @@ static void say_records(struct file_dump *d, const struct wal_fragment *fragment
             break;
         at += value_size;
     }
+    ASSERT(at <= end);
     if (at < end)
         say(d, "    %td bytes of a record that is cut", end - at);
 }
@@ -307,6 +313,7 @@ static enum err dump_batch(struct file_dump *d, struct dump_segment *s, uint64_t
         say(d, "offset %" PRIu64 ": a batch whose checksum does not match", offset);
     if (e)
         return e;
+    ASSERT(b.position == position && b.span <= *span);
     say_batch(d, offset, &b);
     if (whole)
         say_fragments(d, s->batch.data, &b);
@@ -406,6 +413,7 @@ enum err dump_file(struct file_dump *d, uint64_t offset, struct failure *f)
     size_t got = 0;
     enum err e = d->os->ops->file_read(d->file, 0, magic, sizeof magic, &got);
 
+    ASSERT(got <= sizeof magic);
     memset(magic + got, 0, sizeof magic - got);
     if (!e && memcmp(magic, "HFLOGSEG", MAGIC_BYTES) == 0)
         e = dump_segment(d, offset, f);

@@ -14,6 +14,7 @@ static void entries_empty(struct entries *s)
 
 void entries_init(struct entries *s, struct os *os, uint32_t max)
 {
+    ASSERT(max > 0); /* index-entries */
     s->work = 0;
     arena_init(&s->arena, os);
     index_entries_init(&s->before, os, max);
@@ -67,6 +68,7 @@ static enum err entries_add(struct entries *s, struct schema *index, struct slic
     n->value = SLICE_NONE;
     if (is_put)
         n->value = index->unique ? record : slice_make(key + key_size, 0);
+    ASSERT(!*s->last);
     *s->last = n;
     s->last = &n->next;
     s->bytes += record_bytes(n->key, n->value);
@@ -123,6 +125,7 @@ void entries_leave_out(struct entries *s, struct entry **at)
     ASSERT(n && s->bytes >= record_bytes(n->key, n->value));
     s->bytes -= record_bytes(n->key, n->value);
     *at = n->next;
+    ASSERT(s->first != n);
     if (s->last == &n->next)
         s->last = at;
 }

@@ -24,11 +24,13 @@ struct page_counts estimate_pages(const struct op *op)
     struct primary_stats stats;
 
     primary_stats(op->db->primary, &stats);
+    ASSERT(op->db->primary);
     return (struct page_counts){stats.cache_hits + stats.cache_misses, stats.cache_misses};
 }
 
 bool estimate_notes_reads(const struct cursor *anchor)
 {
+    ASSERT(anchor->range_is_empty);
     return anchor->txn && anchor->txn->options.serializable;
 }
 
@@ -37,6 +39,7 @@ static uint64_t staged_of(const struct view *v, uint32_t store)
     const struct stage_store *st = v->own ? stage_store_of(v->own, store) : NULL;
     uint64_t records = st ? st->records : 0;
 
+    ASSERT(v->root_commit <= v->commit);
     for (struct stage *s = view_next_stage(v, NULL); s; s = view_next_stage(v, s)) {
         st = stage_store_of(s, store);
         records += st ? st->records : 0;
@@ -47,6 +50,7 @@ static uint64_t staged_of(const struct view *v, uint32_t store)
 static enum err rank_of(struct op *op, const struct view *v, uint32_t store, const uint8_t *key,
                         size_t size, uint64_t *out)
 {
+    ASSERT(size <= KEY_BYTES_MAX + 1);
     return tree_rank(op->db->primary, v->root, store, size ? slice_make(key, size) : SLICE_NONE,
                      &op->wait, out, &op->failure);
 }
@@ -71,6 +75,7 @@ enum err estimate_range(struct op *op, struct cursor *anchor, struct schema *s,
         e = rank_of(op, &v, s->number, range->from, range->from_size, &below);
     if (!e && range->to_size)
         e = rank_of(op, &v, s->number, range->to, range->to_size, &upto);
+    ASSERT(e || (below <= facts.records && upto <= facts.records));
     out->in_root = !e && upto > below ? upto - below : 0;
     return e;
 }
@@ -82,6 +87,7 @@ static bool cannot_be_total(const struct view *v, const struct schema *index)
     uint64_t staged = staged_of(v, index->of->number) + staged_of(v, index->number);
     uint64_t more;
 
+    ASSERT(index->of && index->number != index->of->number);
     root_tree_facts(v->root, index->of->number, &records);
     root_tree_facts(v->root, index->number, &entries);
     more = records.records > entries.records ? records.records - entries.records
@@ -108,6 +114,7 @@ enum err estimate_is_total(struct op *op, struct cursor *anchor, struct schema *
     if (!count->has_records)
         e = cursor_count_over(op, anchor, index->of, &all, &count->records);
     count->has_records = !e || count->has_records;
+    ASSERT(e || count->has_records);
     if (!e)
         e = cursor_count_over(op, anchor, index, &all, &entries);
     *is_total = !e && count->records == entries;

@@ -11,6 +11,7 @@ static const char *missing_name(unsigned missing)
 
 static enum err refuse(struct op *op, struct slice store, unsigned missing)
 {
+    ASSERT(op->guard); /* who has none may do anything */
     failure_set(&op->failure, ERR_FORBIDDEN, "permission denied: %s on store \"%s\"",
                 missing_name(missing), text_show(store));
     failure_set_store(&op->failure, ERR_FORBIDDEN, store);

@@ -25,6 +25,7 @@ void health_turn(struct db *db)
         pulse_event(&db->pulse, "wal_keep_failed", "error=%s kept=%llu",
                     err_name(wal.keep_error), (unsigned long long)wal.kept);
     health_note(h, HEALTH_KEEP_FAILS, wal.keep_error != ERR_OK, now);
+    ASSERT(!db->log_failed || db->log_failure.error); /* rule 9: it says why */
     health_note(h, HEALTH_LOG_FAILED, db->log_failed, now);
     health_note(h, HEALTH_DAMAGE, db->damage.count > 0, now);
     health_note(h, HEALTH_DISK_FULL, h->no_space || db->pass_error == ERR_NO_SPACE, now);
@@ -51,6 +52,8 @@ static uint64_t oldest_snapshot(const struct db *db)
 {
     const struct list_link *first = db->snapshots.by_commit.next;
 
+    ASSERT(first == &db->snapshots.by_commit ||
+           LIST_ENTRY(first, struct snapshot, in_commit)->refs > 0);
     return first == &db->snapshots.by_commit
                ? 0
                : LIST_ENTRY(first, struct snapshot, in_commit)->commit;
@@ -60,6 +63,8 @@ static uint64_t oldest_writer(const struct db *db)
 {
     const struct list_link *first = db->writers.next;
 
+    ASSERT(first == &db->writers ||
+           LIST_ENTRY(first, struct txn, in_writers)->snapshot); /* T-3 */
     return first == &db->writers ? 0
                                  : LIST_ENTRY(first, struct txn, in_writers)->snapshot->commit;
 }
@@ -91,6 +96,7 @@ void db_each_wait(struct db *db, void (*each)(void *context, const struct db_wai
         {"wal", "commits that are not amalgamated yet", wal.position - wal.oldest, 0},
         {"pages", "open snapshots read older roots", primary.held_bytes, oldest_snapshot(db)}};
 
+    ASSERT(db->sealed_bytes <= db->staged_bytes && wal.oldest <= wal.position);
     for (unsigned i = 0; i < sizeof waits / sizeof waits[0]; i++) {
         if (waits[i].bytes)
             each(context, &waits[i]);

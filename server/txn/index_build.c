@@ -59,6 +59,7 @@ struct index_build { /* one at a time */
 
 static struct index_build *build_of(struct op *op)
 {
+    ASSERT(op->db);
     return LIST_ENTRY(op, struct index_build, op);
 }
 
@@ -97,6 +98,7 @@ struct index_build *index_build_new(struct db *db)
     b->task.done = build_merged;
     list_init(&b->task.in_queue);
     op_init(&b->op, db, build_woken);
+    ASSERT(!db->build && b->phase == BUILD_NONE);
     db->builds_due = db->catalogue.indexes > 0;
     if (db->builds_due)
         pulse_wake(&db->pulse);
@@ -119,6 +121,7 @@ static void build_leave(struct index_build *b)
 void index_build_stop(struct index_build *b)
 {
     build_leave(b);
+    ASSERT(b->phase == BUILD_NONE && !list_is_linked(&b->task.in_queue));
     b->is_stopped = true;
 }
 
@@ -138,6 +141,7 @@ uint64_t index_build_next_ms(const struct index_build *b)
 static struct schema *building_of(struct schema *s)
 {
     for (unsigned i = 0; s && !s->is_dropped && i < s->index_count; i++) {
+        ASSERT(s->indexes[i]->of == s);
         if (s->indexes[i]->state == INDEX_BUILDING)
             return s->indexes[i];
     }
@@ -169,6 +173,7 @@ static struct schema *build_index(const struct index_build *b)
 {
     struct schema *s = catalogue_by_number(&b->db->catalogue, b->number);
 
+    ASSERT(b->phase != BUILD_NONE);
     return s && s->of && s->state == INDEX_BUILDING ? s : NULL;
 }
 
@@ -248,6 +253,7 @@ static enum err entry_build(struct index_build *b, struct txn *t, const struct e
     struct record *r;
     enum err e;
 
+    ASSERT(n->index->state == INDEX_BUILDING && !slice_is_none(n->value));
     if (!n->index->unique)
         return write_built(&b->op, t, n->index, n->key, n->value);
     e = record_see(&b->op, &v, n->index->number, n->key, &there);
@@ -292,6 +298,7 @@ static enum err slice_walk(struct index_build *b, struct txn *t, struct schema *
         range.from[b->place_size] = 0;
         range.from_size = b->place_size + 1;
     }
+    ASSERT(b->phase == BUILD_WALKING && index->of && range.from_size <= KEY_BYTES_MAX + 1);
     c = cursor_new(&b->op, NULL, t->snapshot, index->of, &range, false, false);
     if (!c)
         return ERR_NOMEM;
@@ -303,6 +310,7 @@ static enum err slice_walk(struct index_build *b, struct txn *t, struct schema *
         if (!e && (!r || !record_is_delete(r)))
             e = record_build(b, t, index, key, value, &entries);
         if (!e) { /* deleted ones are behind it, too */
+            ASSERT(key.size <= sizeof b->place);
             b->place_size = key.size;
             memcpy(b->place, key.data, key.size);
             op_release(&b->op);
@@ -351,6 +359,7 @@ static enum err slice_make_in(struct index_build *b, struct txn *t, struct schem
         txn_rollback(t);
         return e;
     }
+    ASSERT(b->phase == BUILD_WALKING && size <= sizeof place);
     memcpy(place, b->place, size);
     e = write_begin_built(&b->op, t);
     if (e) {
@@ -472,6 +481,7 @@ void index_build_turn(struct index_build *b)
         build_merge(b);
         return;
     }
+    ASSERT(b->phase == BUILD_LOADING || b->phase == BUILD_WALKING || b->phase == BUILD_ENDING);
     failure_clear(&b->op.failure);
     e = build_step(b, index);
     if (e == ERR_WAIT)

@@ -133,6 +133,7 @@ static enum err check_all(struct index_check *c)
             struct schema *s = LIST_ENTRY(l, struct catalogue_entry, in_names)->newest;
 
             for (unsigned i = 0; s && !s->is_dropped && i < s->index_count && !e; i++) {
+                ASSERT(s->indexes[i]->of == s);
                 if (s->indexes[i]->state == INDEX_READY)
                     e = check_index(c, s->indexes[i]);
             }
@@ -160,6 +161,7 @@ enum err db_check_indexes(struct db *db, struct failure *f)
     index_entries_fini(&c.made);
     if (e && f)
         failure_copy(f, &c.op.failure);
+    ASSERT(!c.op.cursor && !c.op.own);
     op_fini(&c.op);
     return e;
 }

@@ -74,6 +74,7 @@ static enum err first_of_many(struct op *op, struct txn *t, struct schema *index
     if (e)
         return e;
     op->progress[0] = 1;
+    ASSERT(entry.size > key.size); /* the parts of the index, then the key of the record */
     *record_key = entry_record_key(index, entry, SLICE_NONE);
     return ERR_OK;
 }
@@ -147,6 +148,7 @@ static enum err index_read(struct op *op, struct txn *t, const struct source *so
         e = index_read_in(op, in, source, key, there, value);
     if (e != ERR_WAIT)
         index_read_end(op);
+    ASSERT(e == ERR_WAIT || !op->cursor);
     return auto_end(op, t, e, &again);
 }
 
@@ -193,6 +195,7 @@ enum err index_measure(struct op *op, struct txn *t, const struct source *source
         e = index_measure_in(op, in, source, range, entries, bytes);
     if (e != ERR_WAIT)
         index_read_end(op);
+    ASSERT(e == ERR_WAIT || !op->cursor);
     return auto_end(op, t, e, &again);
 }
 
@@ -205,5 +208,6 @@ enum err index_find_source(struct op *op, struct txn *t, const struct source *so
 
     if (!e)
         e = source_find(op, in, source, &index);
+    ASSERT(e || (index->of && index->state == INDEX_READY));
     return auto_end(op, t, e, &again);
 }

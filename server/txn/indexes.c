@@ -139,6 +139,7 @@ enum err index_check_usable(struct op *op, const struct schema *index)
 
 static enum err index_check_absent(struct op *op, const struct schema *s, struct slice name)
 {
+    ASSERT(!s->of && name.size > 0); /* index_check_name */
     if (!schema_index(s, name))
         return ERR_OK;
     failure_set(&op->failure, ERR_EXISTS, "store \"%s\" already has an index \"%s\"",
@@ -263,6 +264,7 @@ static enum err index_check_new(struct op *op, const struct txn *t, const struct
 {
     enum err e = record_check_document(op, r->index_options, "create_index: invalid options");
 
+    ASSERT(!s->of && !s->is_dropped);
     if (!e)
         e = index_check_name(op, r->name);
     if (!e)
@@ -291,6 +293,7 @@ static enum err index_create_begin(struct op *op, struct txn *t, const struct st
         e = catalogue_find(op, t, t->snapshot->commit, r->store, &s);
     if (e)
         return e;
+    ASSERT(s->txn == t); /* the definition that it has just made */
     op->cursor = cursor_new(op, t, t->snapshot, s, &everything, false, false);
     return op->cursor ? ERR_OK
                       : failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
@@ -334,6 +337,7 @@ enum err index_create(struct op *op, struct txn *t, struct slice store, struct s
     struct store_request r = {.store = store, .name = name, .index_options = options};
     enum err e = store_run(op, t, index_create_step, &r);
 
+    ASSERT(e == ERR_WAIT || !op->cursor);
     if (e != ERR_WAIT || op->is_ending)
         record_forget_check(op);
     return e;
@@ -351,6 +355,7 @@ static enum err index_drop_in(struct op *op, struct txn *t, const struct store_r
         e = index_find(op, s, r->name, &index);
     if (!e)
         e = store_check_room(op, true);
+    ASSERT(e || index->of == s);
     return e ? e : index_define(op, t, s, &(struct index_edit){.left_out = index});
 }
 
@@ -372,6 +377,7 @@ static enum err index_rename_in(struct op *op, struct txn *t, const struct store
         e = index_find(op, s, r->name, &index);
     if (e || slice_equal(r->name, r->new_name))
         return e;
+    ASSERT(index->of == s);
     e = index_check_absent(op, s, r->new_name);
     if (!e)
         e = store_check_room(op, false);

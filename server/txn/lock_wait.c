@@ -1,4 +1,3 @@
-#include "server/txn/guard.h"
 #include "server/txn/lock_wait.h"
 
 #include "proto/msgpack.h"
@@ -39,6 +38,7 @@ static struct lock_request *request_new(struct op *op)
     r->db = op->db;
     r->database = op_database(op);
     r->op = op;
+    ASSERT(r->database && r->lock.state == LOCK_OUT);
     list_init(&r->in_granting);
     list_init(&r->in_holding);
     list_init(&r->timeout.in_slot);
@@ -78,6 +78,8 @@ static enum err request_enter(struct op *op, struct lock_request *r,
         return failure_set(&op->failure, ERR_OVERLOADED,
                            "waiting for transaction ids to be reserved in the WAL; retry");
     }
+    ASSERT(r->lock.state == LOCK_WAITING || r->lock.state == LOCK_DUE); /* K-3 */
+    ASSERT(db->numbers.last_version < db->numbers.reserved.version); /* V-1 */
     r->lock.version = ++db->numbers.last_version; /* rule 4; another one comes with the grant */
     if (r->lock.state == LOCK_WAITING && r->timeout.at_ms != UINT64_MAX)
         deadline_add(&db->lock_timeouts, &r->timeout);
@@ -142,6 +144,7 @@ static enum err check_rights(struct op *op, const struct lock_option *option)
                    ? ERR_OK
                    : failure_set(&op->failure, ERR_FORBIDDEN,
                                  "permission denied: write on every store of the database");
+    ASSERT(op->guard->rights);
     for (unsigned mode = 0; mode < LOCK_MODES; mode++) {
         struct msgpack_cursor at = msgpack_open(option->names[mode]);
 
@@ -181,6 +184,7 @@ static enum err begin_ask(struct op *op, const struct txn_options *options)
         lock_request_free(r);
         return e;
     }
+    ASSERT(r->op == op && !r->txn && !r->is_write);
     op->lock = r;
     return ERR_OK;
 }
@@ -233,6 +237,7 @@ static bool doom_definers(struct lock_request *r, struct slice store, uint64_t u
 {
     struct store_name of = {r->database, store};
 
+    ASSERT(!slice_is_none(store) && !r->is_write);
     LIST_EACH_SAFE (link, &r->db->defining) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_defining);
         const struct schema *s =
@@ -268,6 +273,7 @@ static bool doom_all(struct lock_request *r, uint64_t until)
 
     if (!list_walk_begin(&r->doomed_walk, &db->open_walks, &db->open))
         return false;
+    ASSERT(r->lock.is_whole && !r->is_write);
     while (r->doomed_walk.at != &db->open) {
         struct txn *t = LIST_ENTRY(r->doomed_walk.at, struct txn, in_open);
 
@@ -312,6 +318,8 @@ static void begin_granted(struct lock_request *r)
         lock_leave(&r->lock);
         return;
     }
+    ASSERT(r->txn->version == r->lock.version && !r->txn->lock);
+    ASSERT(r->txn->snapshot->commit == db->numbers.last_commit); /* it sees the newest */
     r->txn->lock = r;
     list_push_back(&db->holding, &r->in_holding);
     db->holding_count++;
@@ -337,6 +345,7 @@ static bool request_hold(struct lock_request *r)
         return false;
     }
     lock_grant(&r->lock);
+    ASSERT(db->numbers.last_version < db->numbers.reserved.version); /* V-1 */
     r->lock.version = ++db->numbers.last_version; /* rule 4 */
     list_push_back(&db->granting, &r->in_granting);
     return true;
@@ -378,6 +387,7 @@ bool lock_wait_turn(struct db *db)
             }
         } else {
             r = REQUEST_OF(lock);
+            ASSERT(lock->state == LOCK_DUE && !r->txn);
             if (!request_hold(r)) {
                 request_wake(r);
                 continue;
@@ -406,6 +416,7 @@ static enum err request_take_over(struct op *op, struct lock_request *r, struct 
         return op->failure.error;
     }
     ASSERT(t->lock == r);
+    ASSERT(r->synced <= r->written); /* of the commits it saw, those that asked for a sync */
     op->lock = NULL;
     r->op = NULL;
     *out = t;
@@ -436,6 +447,7 @@ static enum err begin_now(struct op *op, const struct txn_options *options, stru
 
     if (e)
         return e;
+    ASSERT(r && r->op == op);
     if (r->lock.state == LOCK_WAITING && !options->wait_ms)
         say_timeout(r);
     else if (r->lock.state == LOCK_DUE && request_hold(r) &&
@@ -473,6 +485,7 @@ void lock_wait_end(struct op *op)
 
 bool lock_wait_is_on(const struct op *op)
 {
+    ASSERT(!op->lock || op->lock->op == op);
     return op->lock && op->lock->lock.state == LOCK_WAITING;
 }
 
@@ -517,6 +530,7 @@ static enum err join(struct op *op, struct slice store)
     for (unsigned i = 0; i < before; i++)
         join_add(&j, lock_part_name(&r->lock.parts[i]));
     join_add(&j, store);
+    ASSERT(j.count == j.room);
     if (!op->lock) {
         r->is_write = true;
         r->timeout.at_ms = time_after(r->since_ms, op->db->options.lock_wait_ms);
@@ -552,6 +566,7 @@ enum err lock_wait_join_for(struct op *op, struct slice store)
 
     if (!l->exclusive || !locks_ahead(l, store, op->lock ? &op->lock->lock : NULL))
         return ERR_OK;
+    ASSERT(!slice_is_none(store));
     return join(op, store);
 }
 
@@ -580,6 +595,7 @@ static void request_fail(struct lock_request *r)
 
 static bool note_first(void *context, const struct lock *before)
 {
+    ASSERT(before->state != LOCK_OUT);
     *(const struct lock **)context = before;
     return false;
 }
@@ -601,6 +617,7 @@ static void say_timeout(struct lock_request *r)
 
 void lock_wait_init(struct db *db, uint64_t now_ms)
 {
+    ASSERT(!db->holding_count && !db->holding_left);
     list_init(&db->granting);
     list_init(&db->holding);
     deadline_wheel_init(&db->lock_timeouts, now_ms, TIMEOUT_SLOT_MS);
@@ -645,6 +662,7 @@ static uint64_t look_at_holders(struct db *db)
 
         if (steps_of(db) >= until)
             return now_ms;
+        ASSERT(r->txn && r->txn->snapshot); /* T-3: a doomed one holds no lock */
         list_remove(&r->in_holding);
         list_push_back(&db->holding, &r->in_holding);
         look_at_holder(r);
@@ -661,6 +679,7 @@ uint64_t lock_wait_tick(struct db *db)
     while ((d = deadline_take(&db->lock_timeouts, now_ms, &steps)) != NULL) {
         struct lock_request *r = LIST_ENTRY(d, struct lock_request, timeout);
 
+        ASSERT(r->op && !r->txn);
         if (r->lock.state != LOCK_WAITING)
             continue; /* its turn has come: it is granted in the next turn */
         say_timeout(r);

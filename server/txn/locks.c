@@ -21,6 +21,7 @@ static struct lock_name *name_find(const struct locks *l, struct slice name)
     struct hash_table *names = (struct hash_table *)(uintptr_t)&l->names; /* it counts steps */
     struct hash_link *link = names->count ? hash_table_first(names, name_hash(l, name)) : NULL;
 
+    ASSERT(names->os || !names->count);
     for (; link; link = hash_table_next(names, link)) {
         struct lock_name *n = NAME_OF(link);
 
@@ -75,6 +76,7 @@ struct slice lock_part_name(const struct lock_part *part)
 {
     const struct lock_name *n = LIST_ENTRY(part->queue, struct lock_name, queue);
 
+    ASSERT(part->lock->locks);
     if (part->queue == &part->lock->locks->whole)
         return SLICE_NONE;
     return slice_make(n->bytes, n->size);
@@ -86,6 +88,7 @@ static void lock_leave_state(struct lock *lock)
 {
     struct lock_turns *turns = lock->locks->turns;
 
+    ASSERT(lock->state != LOCK_OUT);
     if (lock->state == LOCK_WAITING) {
         list_walks_leave(&turns->waiting_walks, &lock->in_state);
         ASSERT(turns->waiting_count > 0);
@@ -130,6 +133,7 @@ void lock_grant(struct lock *lock)
 
 struct lock *locks_due(const struct lock_turns *turns)
 {
+    ASSERT(list_is_empty(&turns->due) || LOCK_OF(turns->due.next)->state == LOCK_DUE);
     return list_is_empty(&turns->due) ? NULL : LOCK_OF(turns->due.next);
 }
 
@@ -145,6 +149,7 @@ static bool part_may_go(const struct lock_part *p)
 {
     const struct lock_part *first = queue_first(p->queue);
 
+    ASSERT(first && p->lock->state != LOCK_OUT);
     return first == p || (!p->is_exclusive && !first->is_exclusive); /* K-2 */
 }
 
@@ -154,6 +159,7 @@ static void queue_advance(struct lock_queue *q)
     struct lock_part *p;
 
     while ((p = q->first_waiting) != NULL && part_may_go(p)) {
+        ASSERT(p->is_waiting); /* K-2 */
         p->is_waiting = false;
         q->first_waiting = p->in_queue.next == &q->parts ? NULL : PART_OF(p->in_queue.next);
         p->lock->locks->turns->steps++;
@@ -182,6 +188,7 @@ void lock_leave(struct lock *lock)
 
     if (lock->state == LOCK_OUT)
         return;
+    ASSERT(lock->part_count <= lock->part_room);
     lock_leave_state(lock);
     lock->state = LOCK_OUT;
     for (unsigned i = 0; i < lock->part_count; i++) {
@@ -207,6 +214,8 @@ static void part_add(struct lock *lock, struct lock_queue *q, bool is_exclusive)
         *p = (struct lock_part){.lock = lock, .queue = q};
         list_push_back(&q->parts, &p->in_queue);
     }
+    ASSERT(!p->is_waiting); /* it has not been settled yet */
+    ASSERT(p->in_queue.next == &q->parts); /* K-1: the last to arrive */
     if (is_exclusive && !p->is_exclusive) {
         p->is_exclusive = true;
         q->exclusive++;
@@ -261,6 +270,7 @@ enum err lock_enter(struct locks *l, struct lock *lock, const struct lock_ask *a
     part_add(lock, &l->whole, is_whole);
     for (unsigned i = 0; i < lock->part_count; i++)
         part_settle(&lock->parts[i], now_ms);
+    ASSERT(lock->parts[lock->part_count - 1].queue == &l->whole);
     if (lock->waiting_parts)
         lock_wait(lock);
     else
@@ -296,6 +306,7 @@ struct lock *locks_against(struct locks *l, struct slice name, const struct lock
 
 static bool lock_has_part(const struct lock *lock, const struct lock_queue *q)
 {
+    ASSERT(lock->state == LOCK_GRANTED);
     for (unsigned i = 0; i < lock->part_count; i++) {
         lock->locks->turns->steps++;
         if (lock->parts[i].queue == q)

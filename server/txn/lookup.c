@@ -87,6 +87,8 @@ enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct sl
                         struct schema **out)
 {
     *out = guard_sees(op, name) ? schema_seen(op, t, commit, name) : NULL;
+    ASSERT(!*out ||
+           (!(*out)->of && !(*out)->is_dropped)); /* a name leads to a store that there is */
     return *out ? ERR_OK : catalogue_no_store(op, commit, name);
 }
 

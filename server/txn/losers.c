@@ -33,6 +33,7 @@ static uint64_t losers_steps(const struct db *db)
 /* How far a slice may go. */
 static bool slice_is_over(const struct db *db, uint64_t until)
 {
+    ASSERT(until > 0);
     return losers_steps(db) >= until;
 }
 
@@ -221,6 +222,7 @@ static bool large_meets(struct telling *g, struct txn *large, const struct recor
     const struct record *mine = large->tell_by_own ? r : met;
     const struct record *theirs = large->tell_by_own ? version_of(met, g->stamp) : r;
 
+    ASSERT(mine->stamp == large->stamp);
     if (record_is_void(mine) || losers_agree(large, mine, theirs))
         return false;
     return !large->tell_by_own ||
@@ -285,6 +287,7 @@ static bool losers_are_possible(const struct db *db, uint64_t commit, const stru
 
 static bool telling_go_on(struct db *db, struct telling *g, const struct txn *t, uint64_t until)
 {
+    ASSERT(g->stamp->commit == g->commit && !g->stamp->owner);
     if (!tell_schema_writers(db, g, until)) /* those who are leaving, too */
         return false;
     if (!losers_are_possible(db, g->commit, t))
@@ -298,6 +301,7 @@ static void tell_all(struct db *db, uint64_t until)
     while (!list_is_empty(&db->tellings)) {
         struct telling *g = LIST_ENTRY(db->tellings.next, struct telling, in_db);
 
+        ASSERT(g->commit == losers_oldest(db)); /* L-1 */
         if (!telling_go_on(db, g, NULL, until))
             return;
         telling_free(db, g);
@@ -318,6 +322,9 @@ static void telling_keep(struct db *db, struct telling *g)
     *kept = *g;
     list_init(&kept->schema_writers);
     list_splice_back(&kept->schema_writers, &g->schema_writers);
+    ASSERT(list_is_empty(&db->tellings) ||
+           LIST_ENTRY(db->tellings.previous, struct telling, in_db)->commit <
+               g->commit); /* L-1 */
     list_push_back(&db->tellings, &kept->in_db);
 }
 
@@ -353,6 +360,7 @@ void losers_turn(struct db *db)
         struct op *op = LIST_ENTRY(woken.next, struct op, in_waiting);
 
         list_remove(&op->in_waiting);
+        ASSERT(op->db == db);
         op->wake(op);
     }
 }
@@ -363,6 +371,7 @@ static enum err losers_wait(struct op *op)
 {
     if (!list_is_linked(&op->in_waiting))
         list_push_back(&op->db->waiting_for_losers, &op->in_waiting);
+    ASSERT(!list_is_empty(&op->db->tellings)); /* else nobody would wake it */
     pulse_wake(&op->db->pulse);
     return ERR_WAIT;
 }

@@ -25,6 +25,7 @@ static struct turn *turn_in_front(const struct database *d)
 {
     const struct list_link *queue = &d->opening.queue;
 
+    ASSERT(d->refs > 0);
     return list_is_empty(queue) ? NULL : TURN_OF(queue->next);
 }
 
@@ -49,6 +50,7 @@ static void database_wake_front(const struct database *d)
 {
     struct turn *front = turn_in_front(d);
 
+    ASSERT(!front || front->database == d); /* O-1 */
     if (front)
         turn_wake(front);
 }
@@ -66,6 +68,7 @@ void opener_init(struct opener *o, struct openings *all, struct database *databa
 
 bool opener_is_open(const struct opener *o)
 {
+    ASSERT(!o->turn || o->turn->opener == o); /* O-3 */
     return o->is_attached || o->turn;
 }
 
@@ -154,6 +157,7 @@ enum err turn_enter(struct openings *all, struct op *op, struct database *databa
 
 bool turn_is_in_front(const struct turn *turn)
 {
+    ASSERT(turn->state != TURN_ENDED || turn_in_front(turn->database) != turn);
     return turn_in_front(turn->database) == turn;
 }
 
@@ -191,6 +195,7 @@ void turn_stop_asking(struct turn *turn)
 
     LIST_EACH (link, &of->attached)
         OPENER_OF(link)->is_asked = false;
+    ASSERT(of->asked_count <= of->attached_count); /* O-2 */
     of->asked_count = 0;
 }
 

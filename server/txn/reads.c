@@ -45,6 +45,7 @@ static struct reads *reads_of(struct txn *t)
 static bool reads_has_built(const struct txn *t, const struct schema *schema)
 {
     for (const struct build_note *n = t->builds; n; n = n->next) {
+        ASSERT(n->store != CATALOGUE_STORE);
         if (n->store == schema->number)
             return true;
     }
@@ -83,6 +84,7 @@ enum err reads_check_write(struct op *op, struct txn *t)
 {
     if (!t->stale.error)
         return ERR_OK;
+    ASSERT(t->snapshot && t->stale.error == ERR_CONFLICT); /* T-3 */
     failure_copy(&op->failure, &t->stale);
     conflict_note_wrote(&op->failure, t);
     decided_note_commit(op, t->stale.winner_commit, t->winner_durability);
@@ -113,6 +115,7 @@ void reads_lose(struct txn *t, const struct stamp *stamp, const struct record *w
 
 static bool reads_wanted(const struct txn *t)
 {
+    ASSERT(!t || !t->reads || !t->stale.error); /* one is enough */
     return t && t->options.serializable && !t->options.read_only && !t->stale.error;
 }
 
@@ -126,6 +129,7 @@ static enum err reads_keep_point(struct op *op, struct txn *t, struct read_key k
     struct reads *r = reads_of(t);
     enum err e = r ? read_set_add_point(r, key) : ERR_NOMEM;
 
+    ASSERT(e || t->reads->owner == t);
     usage_note(t);
     return e ? reads_no_memory(op) : ERR_OK;
 }
@@ -136,6 +140,7 @@ static enum err reads_keep_range(struct op *op, struct txn *t,
     struct reads *r = reads_of(t);
     enum err e = r ? read_set_add_range(r, range->store, range->from, range->to) : ERR_NOMEM;
 
+    ASSERT(e || t->reads->bytes > 0);
     usage_note(t);
     return e ? reads_no_memory(op) : ERR_OK;
 }

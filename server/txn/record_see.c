@@ -22,6 +22,7 @@ enum err record_find(struct op *op, const struct view *v, uint32_t store, struct
     } else {
         e = tree_get(op->db->primary, v->root, store, key, &op->wait, value, &op->failure);
     }
+    ASSERT(!*is_own || v->own); /* what is not committed is its own */
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
@@ -30,5 +31,6 @@ enum err record_see(struct op *op, const struct view *v, uint32_t store, struct 
 {
     bool is_own;
 
+    ASSERT(v->root_commit <= v->commit);
     return record_find(op, v, store, key, value, &is_own);
 }

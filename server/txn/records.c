@@ -37,10 +37,12 @@ static enum err read_view(struct op *op, struct txn *t, struct view *v)
         e = txn_check(op, t);
         if (e)
             return e;
+        ASSERT(t->db == db && t->snapshot); /* T-3: one that is doomed was refused */
         *v = view_of(t->snapshot, &t->write_set);
         return ERR_OK;
     }
     failure_clear(&op->failure);
+    ASSERT(op->after <= db->numbers.last_commit); /* V-1 */
     *v = view_now(db, db->numbers.answered > op->after ? db->numbers.answered : op->after);
     return ERR_OK;
 }
@@ -113,6 +115,7 @@ enum err record_encode_key(struct op *op, const struct schema *s, struct slice k
         return key_too_large(op, s, key.size);
     if (!e && *size > op->db->options.key_bytes_max)
         return key_too_large(op, s, *size);
+    ASSERT(e || (*size > 0 && *size <= KEY_BYTES_MAX)); /* replay refuses an empty key */
     return e ? record_refuse_key(op, s, key, "key", why) : ERR_OK;
 }
 
@@ -172,6 +175,7 @@ enum err record_begin_write(struct op *op, struct txn *t, struct slice store,
 {
     if (t->options.read_only)
         return failure_set(&op->failure, ERR_READ_ONLY, "the transaction is read-only");
+    ASSERT(t->db == op->db && t->snapshot); /* T-3 */
     return catalogue_find(op, t, t->snapshot->commit, store, schema);
 }
 
@@ -245,6 +249,7 @@ static enum err put_generate(struct op *op, struct txn *t, struct schema *s, str
         failure_set_store(&op->failure, ERR_GENERATOR_FULL, schema_name(s));
         return ERR_GENERATOR_FULL;
     }
+    ASSERT(s->shelf && s->shelf->number == s->number);
     put->generated = n;
     plain_size = msgpack_put_uint(plain, n);
     e = record_encode_key(op, s, slice_make(plain, plain_size), put->key, &put->key_size);
@@ -332,12 +337,14 @@ enum err record_write(struct op *op, struct txn *t, struct schema *s, struct sli
     enum err e;
 
     if (s->generate) {
+        ASSERT(s->shelf && s->shelf->number == s->number);
         use = generator_use_of(&op->db->catalogue, t, s->shelf, &t->uses, &t->use_room);
         if (!use)
             return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
         if (savepoint_keep_use(t, use) != ERR_OK)
             return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
     }
+    ASSERT(key.size > 0 && key.size <= KEY_BYTES_MAX);
     e = write_record(op, t, s, key, value);
     if (!e && use)
         generator_use_number(use, generator_number(s->shelf->descending, key), is_generated);
@@ -399,6 +406,7 @@ static enum err put_step(struct op *op, struct txn *t, void *request)
     put.key_size = 0;
     record_is_single(op, t, r->only_insert);
     e = put_in(op, t, r, &put);
+    ASSERT(!put.injected || put.generated);
     os_free(op->db->os, put.injected, put.injected_size);
     return e;
 }
@@ -440,6 +448,7 @@ static enum err delete_step(struct op *op, struct txn *t, void *request)
     if (e)
         return e;
     v = view_of(t->snapshot, &t->write_set);
+    ASSERT(t->snapshot); /* T-3 */
     e = record_read(op, t, &v, s, slice_make(encoded, size), &there);
     if (e || slice_is_none(there))
         return e;
@@ -545,6 +554,7 @@ static enum err delete_range_in(struct op *op, struct txn *t,
     if (!e)
         e = delete_range_steps(op, t, s, r->limit);
     if (e == ERR_END) {
+        ASSERT(!op->progress[1]); /* what was met is deleted */
         *r->deleted = op->progress[0];
         e = ERR_OK;
     }
@@ -579,6 +589,7 @@ enum err record_delete_range(struct op *op, struct txn *t, struct slice store,
 
     *deleted = 0;
     e = auto_write(op, t, delete_range_step, &r);
+    ASSERT(e == ERR_WAIT || !op->cursor); /* it would outlive its transaction */
     if (e != ERR_WAIT)
         op->progress[0] = 0;
     return e;
@@ -644,6 +655,7 @@ static enum err count_root(struct op *op, const struct view *v, uint32_t store,
     if (e)
         return e;
     *records = upto > below ? upto - below : 0;
+    ASSERT(*records <= facts.records);
     *bytes = facts.records
                  ? (uint64_t)((double)facts.bytes * (double)*records / (double)facts.records)
                  : 0;
@@ -755,6 +767,7 @@ static enum err count_in(struct op *op, struct txn *t, struct slice store, struc
     ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
         e = range_of_request(op, s, range, &bounds);
+    ASSERT(e || (!s->of && !s->is_dropped)); /* a name leads to a store that there is */
     if (!e)
         return records_count_in(op, t, s, &bounds, records, bytes);
     records_range_forget(op);
@@ -773,6 +786,7 @@ static enum err record_measure(struct op *op, struct txn *t, struct slice store,
         e = count_in(op, in, store, range, records, bytes);
     else
         records_range_forget(op);
+    ASSERT(e == ERR_WAIT || !op->cursor);
     return auto_end(op, t, e, &again);
 }
 

@@ -45,6 +45,7 @@ void recovery_init(struct recovery *r, struct db *db)
 
 void recovery_fini(struct recovery *r)
 {
+    ASSERT(r->upto <= r->db->numbers.last_commit);
     recovery_index_fini(&r->index);
     scratch_fini(r->db->os, &r->cut);
 }
@@ -112,6 +113,7 @@ static size_t recovery_record_bytes(struct slice bytes)
 {
     if (bytes.size < COMMIT_RECORD_HEAD_BYTES)
         return 0;
+    ASSERT(bytes.data);
     return COMMIT_RECORD_HEAD_BYTES + (size_t)bytes_get_le16(bytes.data + 5) +
            bytes_get_le32(bytes.data + 7);
 }
@@ -207,6 +209,7 @@ static enum err recovery_token(struct db *db, struct slice key, struct slice val
     struct token_clock clock = {os_now_ms(db->os), db->os->ops->day_ms(db->os)};
     enum err e = tokens_load(&db->tokens, key, value, &clock);
 
+    ASSERT(key.size > 0);
     return e ? failure_set(f, e,
                            e == ERR_NOMEM ? "out of memory for tokens"
                                           : "a token's record is corrupt although its "
@@ -312,6 +315,7 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
     if (stage_fill(stage, r->stamp) != ERR_OK)
         return failure_set(f, ERR_NOMEM, "out of memory for a stage");
     recovery_index_note(&r->index, r->stamp);
+    ASSERT(r->number > r->upto && stage->last_commit == r->number);
     db->numbers.last_commit = r->number;
     if (r->stamp->version > db->numbers.last_version)
         db->numbers.last_version = r->stamp->version;
@@ -330,6 +334,7 @@ void recovery_batch(void *context, uint64_t time_ms)
     struct recovery *r = context;
 
     /* The clock may go back: whatever is behind the first batch that is too late is too late. */
+    ASSERT(r->db->newest_stage->state == STAGE_OPEN); /* T-1 */
     r->is_past = r->is_past || time_ms > r->until_ms;
     r->db->wal_found.time_ms = time_ms;
 }
@@ -367,6 +372,7 @@ enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
     } else if (r->number != number) {
         return recovery_damaged(f, number); /* its beginning lies before the root's position */
     }
+    ASSERT(e || (r->stamp && r->number == number));
     if (!e)
         e = recovery_records(r, &bytes, f);
     if (!e && last && r->cut_size)
@@ -411,6 +417,7 @@ static enum err recovery_walk(struct db *db, struct tree_cursor *c, recovery_row
 {
     enum err e = tree_cursor_seek(c, slice_text(""), false, w, f);
 
+    ASSERT(e != ERR_WAIT); /* db_open reads without jobs */
     while (!e && c->valid) {
         if (!slice_is_none(c->value))
             e = load(db, c->key, c->value, f);
@@ -439,6 +446,7 @@ static enum err recovery_load_rows(struct db *db, uint32_t store, recovery_row *
 
 enum err recovery_load_vault(struct db *db, struct failure *f)
 {
+    ASSERT(list_is_empty(&db->vault.all)); /* the root comes before the log */
     return recovery_load_rows(db, VAULT_STORE, recovery_vault, f);
 }
 
@@ -447,6 +455,7 @@ enum err recovery_load_tokens(struct db *db, struct failure *f)
     struct root *root = primary_root(db->primary);
     enum err e = recovery_load_rows(db, TOKENS_STORE, recovery_token, f);
 
+    ASSERT(db->tokens.horizon <= root_facts(root)->commit);
     if (e != ERR_CORRUPT)
         return e;
     pulse_event(&db->pulse, "tokens_lost", "file=%s text=\"%s\"", PRIMARY_FILE, f->text);

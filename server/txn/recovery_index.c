@@ -37,6 +37,7 @@ static uint64_t key_hash(const struct chains *h, uint32_t store, struct slice ke
 
 static uint64_t seen_hash(const struct chains *h, const struct chain_link *link)
 {
+    ASSERT(record_of(link)->key_size > 0);
     return key_hash(h, record_of(link)->store, record_key(record_of(link)));
 }
 
@@ -49,6 +50,7 @@ void recovery_index_init(struct recovery_index *r, struct db *db)
 {
     memset(r, 0, sizeof *r);
     r->db = db;
+    ASSERT(list_is_empty(&db->open)); /* at the start */
     wait_init(&r->wait, NULL);
     write_set_init(&r->changes, db->os, NULL);
 }
@@ -57,6 +59,7 @@ void recovery_index_fini(struct recovery_index *r)
 {
     if (r->is_open)
         recovery_index_settle(r);
+    ASSERT(!r->is_open);
     write_set_fini(&r->changes);
 }
 
@@ -415,6 +418,8 @@ static enum err changes_append(struct recovery_index *r, struct stamp *stamp, st
         entry = stage_append(db->newest_stage, stamp, n->store, record_key(n), record_value(n));
         if (!entry)
             return failure_set(f, ERR_NOMEM, "out of memory for the entries of an index");
+        ASSERT(!index->unique || record_is_delete(n) ||
+               n->value_size > 0); /* the key of its record */
         entry->is_entry = true;
     }
     return ERR_OK;

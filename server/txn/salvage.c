@@ -144,6 +144,7 @@ static enum err stream_next(void *context, struct merge_change *out)
         const struct salvage_store *n = &r->stores[r->row++];
 
         *out = (struct merge_change){PRIMARY_STORE_TWICE, n->key, n->row};
+        ASSERT(n->key.size > 0 && n->row.size > 0);
         if (r->row == r->store_count)
             qsort(r->stores, r->store_count, sizeof *r->stores, by_number);
         return ERR_OK;
@@ -199,6 +200,7 @@ static enum err merge_all(struct salvage_run *r, struct primary *p,
     enum err e, ended;
 
     plan.facts.log_position = r->log_position == UINT64_MAX ? 0 : r->log_position;
+    ASSERT(plan.facts.commit > 0);
     if (r->store_count)
         qsort(r->stores, r->store_count, sizeof *r->stores, by_key);
     e = primary_merge_begin(p, &plan, &m);
@@ -251,6 +253,7 @@ static enum err salvage_all(struct salvage_run *r)
         e = primary_write(r);
     if (!e)
         e = salvage_wal_copy(r);
+    ASSERT(r->store_count <= r->store_room);
     for (size_t i = 0; i < r->store_count; i++)
         r->s->stores += r->stores[i].number > 0;
     return e;
@@ -291,6 +294,7 @@ enum err salvage_run(struct salvage *s, struct failure *f)
         if (r.stores[i].row.data)
             os_free(s->from, (void *)(uintptr_t)r.stores[i].row.data, r.stores[i].row.size + 1);
     }
+    ASSERT(r.store_count <= r.store_room && r.tree_count <= r.tree_room);
     os_free(s->from, r.stores, r.store_room * sizeof *r.stores);
     os_free(s->from, r.trees, r.tree_room * sizeof *r.trees);
     if (r.file)

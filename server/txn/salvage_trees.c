@@ -21,6 +21,7 @@ void salvage_lose(struct salvage_run *r, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    ASSERT(text[0] && r->s->lost);
     r->s->losses++;
     r->s->lost(r->s->context, text);
 }
@@ -213,6 +214,7 @@ static size_t indexes_write(struct slice indexes, uint8_t *to, size_t room)
         size = index_row_write(&row, to + used, room - used);
         if (!size)
             return 0;
+        ASSERT(used + size <= room);
         used += size;
     }
     return used;
@@ -258,6 +260,7 @@ static enum err row_take(struct salvage_run *r, struct slice key, struct slice v
         return ERR_CORRUPT;
     if (slice_is_none(d.indexes))
         return row_add(r, key, &d, value);
+    ASSERT(value.size > 0 && room > value.size);
     memory = os_alloc(r->s->from, 2 * room);
     if (!memory)
         return ERR_NOMEM;

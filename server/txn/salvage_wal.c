@@ -25,6 +25,7 @@ static enum err log_piece(void *context, uint64_t number, bool first, bool last,
 {
     struct wal_copy *c = context;
 
+    ASSERT(c->r->log_position != UINT64_MAX);
     return commit_check_piece(&c->commits, number, first, last, bytes, f);
 }
 
@@ -74,6 +75,7 @@ static enum err log_read(struct wal_copy *c, struct failure *why)
     struct wal *w = NULL;
     enum err e;
 
+    ASSERT(r->has_slot); /* it has the identity, and where the WAL goes on */
     memcpy(options.identity, r->identity, sizeof options.identity);
     e = wal_open(r->s->from, &options, &events, &replay, r->log_position, &numbers, &w, why);
     if (w)
@@ -120,6 +122,7 @@ static enum err copy_file(struct wal_copy *c, const char *path, uint64_t upto)
         e = copy_bytes(c, from, to, upto);
     if (!e)
         e = s->to->ops->file_sync(to);
+    ASSERT(e || (from && to));
     if (from)
         s->from->ops->file_close(from);
     if (to)
@@ -137,6 +140,7 @@ static void copy_each(void *context, const char *name)
 
     if (c->result || !wal_segment_parse(name, &number) || number < c->first || number > c->last)
         return;
+    ASSERT(number <= c->last);
     wal_segment_path(number, path);
     c->result = copy_file(c, path, number == c->last ? c->cut : UINT64_MAX);
 }
@@ -180,6 +184,7 @@ enum err salvage_wal_copy(struct salvage_run *r)
         failure_copy(r->f, &why);
     else
         e = copy_all(&c);
+    ASSERT(e || c.buffer);
     os_free(r->s->from, c.buffer, c.buffer ? COPY_BYTES : 0);
     failure_clear(&why);
     return e;

@@ -90,6 +90,7 @@ static bool snapshot_reads_stage(const struct snapshot *s, const struct stage *s
 
 struct stage_readers stage_readers(struct snapshots *all)
 {
+    ASSERT(all->by_commit.previous);
     return (struct stage_readers){all, all->by_commit.previous, UINT64_MAX};
 }
 
@@ -143,6 +144,8 @@ void snapshots_expire_root(struct snapshots *all, const struct root *r)
 
 struct snapshot_finger snapshot_finger(struct snapshots *all)
 {
+    ASSERT(list_is_empty(&all->by_commit) ||
+           LIST_ENTRY(all->by_commit.previous, struct snapshot, in_commit)->refs > 0);
     return (struct snapshot_finger){all, all->by_commit.previous};
 }
 
@@ -177,5 +180,7 @@ struct list_link *snapshot_versions(void *finger, uint64_t from, uint64_t to)
 struct view view_of(const struct snapshot *s, struct stage *own)
 {
     ASSERT(s->refs > 0); /* rule 8 */
+    ASSERT(s->root_commit <= s->commit &&
+           (!s->top || s->top->first_commit <= s->commit)); /* T-8 */
     return (struct view){s->commit, s->root_commit, own, s->top, s->root};
 }

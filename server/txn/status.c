@@ -28,6 +28,7 @@ enum err db_kill(struct db *db, uint64_t version, struct failure *f)
                            (unsigned long long)version);
     if (t->failure.error)
         return ERR_OK;
+    ASSERT(t->version == version && t->snapshot); /* T-3 */
     failure_init(&why);
     failure_set(&why, ERR_TXN_KILLED, "transaction %llu was ended by kill",
                 (unsigned long long)version);
@@ -43,6 +44,7 @@ void db_each_stage(struct db *db, void (*each)(void *context, const struct db_st
         struct db_stage_status status = {stage_state_name(s->state), s->arena.bytes, s->records,
                                          s->first_commit, s->last_commit};
 
+        ASSERT(s->first_commit <= s->last_commit); /* S-5 */
         each(context, &status);
     }
 }
@@ -108,6 +110,7 @@ enum err db_each_hold(struct db *db, struct list_walk *walk,
     for (; walk->at != &db->open; walk->at = walk->at->next) {
         struct txn *t = LIST_ENTRY(walk->at, struct txn, in_open);
 
+        ASSERT(t->db == db);
         if (db->steps >= until)
             return ERR_WAIT;
         db->steps++;
@@ -137,6 +140,7 @@ enum err db_each_waiting(struct db *db, struct list_walk *walk,
                                    .age_ms = db->pulse.now_ms - r->since_ms,
                                    .lock = lock};
 
+        ASSERT(lock->state == LOCK_WAITING && r->op && !r->txn);
         if (l->steps >= until)
             return ERR_WAIT;
         l->steps++;
@@ -274,6 +278,7 @@ void db_status(struct db *db, struct db_status *out)
     struct primary_stats p;
     struct wal_stats w;
 
+    ASSERT(db->primary && db->wal);
     memset(out, 0, sizeof *out);
     primary_stats(db->primary, &p);
     wal_stats(db->wal, &w);
@@ -298,6 +303,7 @@ void db_status(struct db *db, struct db_status *out)
     out->writes_limit = db->options.writes_total_max;
     out->steps = db->steps + db->catalogue.databases.turns.steps + db->intents.table.steps +
                  db->snapshots.steps + read_set_steps(&db->read_set);
+    ASSERT(db->tokens.forgotten <= db->tokens.count);
     out->tokens = db->tokens.count - db->tokens.forgotten;
     out->tokens_bytes = tokens_bytes(&db->tokens);
     out->tokens_forgotten = db->tokens.forgotten;
@@ -310,6 +316,7 @@ void db_status(struct db *db, struct db_status *out)
     out->catalogue_steps = catalogue_steps(&db->catalogue);
     out->lock_waiters = db->catalogue.databases.turns.waiting_count;
     out->lock_waiters_limit = db->options.lock_waiters_max;
+    ASSERT(db->committed + db->rolled_back <= db->begun);
     out->open_txns = db->open_count;
     out->begun = db->begun;
     out->committed = db->committed;
@@ -335,6 +342,7 @@ void db_status(struct db *db, struct db_status *out)
     out->cache.limit = p.cache_limit;
     out->cache.hits = p.cache_hits;
     out->cache.misses = p.cache_misses;
+    ASSERT(w.oldest <= w.position && w.synced <= w.position);
     out->log.position = w.position;
     out->log.synced = w.synced;
     out->log.oldest = w.oldest;

@@ -71,6 +71,7 @@ enum err store_run(struct op *op, struct txn *t, store_step *step,
 {
     struct store_call call = {step, request};
 
+    ASSERT(!t || t->db == op->db);
     return auto_write(op, t, store_call_step, &call);
 }
 
@@ -107,6 +108,7 @@ static enum err change_make(struct op *op, struct txn *t, struct slice name,
     e = catalogue_make(&t->db->catalogue, of, d, t->options.label, &change->schema);
     if (e)
         return failure_set(&op->failure, e, "out of memory for a store definition");
+    ASSERT(change->schema->is_dropped == !d && change->schema->refs == 1);
     change->write.key = slice_make(change->key, catalogue_row_key(row, change->key));
     change->write.value = d ? slice_make(change->row, size) : SLICE_NONE;
     return ERR_OK;
@@ -120,6 +122,7 @@ static void change_keep(struct txn *t, struct change *change, struct schema *was
     struct schema *s = change->schema;
     uint32_t ends = was && (s->is_dropped || s->number != was->number) ? was->number : 0;
 
+    ASSERT(!s->commit && !s->txn && (!was || !was->of));
     s->before = was && !s->is_dropped ? schema_ref(was) : NULL;
     catalogue_draft(c, s, t, ends);
     list_push_back(&t->schemas, &s->in_queue);
@@ -246,6 +249,7 @@ static enum err store_drop_in(struct op *op, struct txn *t, const struct store_r
     ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
         e = store_check_room(op, true);
+    ASSERT(e || (!s->of && !s->is_dropped));
     return e ? e : store_define(op, t, r->store, NULL, s);
 }
 
@@ -298,6 +302,7 @@ static enum err store_clear_in(struct op *op, struct txn *t, const struct store_
     room = os_alloc(t->db->os, DEFINITION_BYTES_MAX);
     if (!room)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a store definition");
+    ASSERT(s->shelf && s->number > 0);
     e = store_clear_as(op, t, s, room);
     os_free(t->db->os, room, DEFINITION_BYTES_MAX);
     return e;
@@ -321,6 +326,7 @@ static enum err store_move(struct op *op, struct txn *t, struct schema *s,
     ASSERT(!s->of && !slice_equal(schema_name(s), new_name));
     if (!changes)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for renaming a store");
+    ASSERT(t->is_autocommit || t->statement.op == op); /* T-5: it writes two rows */
     changes[1].schema = NULL;
     e = tracker_check_lock(op, t, schema_name(s));
     if (!e)
@@ -367,6 +373,7 @@ static enum err store_rename_in(struct op *op, struct txn *t, const struct store
 static enum err store_rename_step(struct op *op, struct txn *t, const struct store_request *r)
 {
     statement_begin(op, t->is_autocommit ? NULL : t);
+    ASSERT(t->is_autocommit || t->statement.is_open); /* T-5 */
     return store_rename_in(op, t, r);
 }
 

@@ -137,6 +137,7 @@ enum err txn_begin_seen(struct op *op, const struct txn_options *options, uint64
 
     if (e)
         return e;
+    ASSERT((*out)->snapshot->commit == commit && !(*out)->is_autocommit);
     txn_enter_versions(*out);
     txn_set_expiry(*out);
     return ERR_OK;
@@ -164,6 +165,7 @@ enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
     enum err e =
         txn_begin_at(op, &options, read_only ? answered : db->numbers.last_commit, out);
 
+    ASSERT(op->after <= db->numbers.last_commit);
     if (!e)
         (*out)->is_autocommit = true;
     return e;
@@ -189,6 +191,7 @@ uint64_t txn_snapshot(const struct txn *t)
 
 const struct failure *txn_failure(const struct txn *t)
 {
+    ASSERT(!t->failure.error || !t->snapshot); /* T-3 */
     return t->failure.error ? &t->failure : NULL;
 }
 
@@ -206,6 +209,7 @@ enum err txn_first_write(struct op *op, struct txn *t)
         return failure_set(&op->failure, ERR_NOMEM,
                            "out of memory for the transaction's writes");
     memset(stamp, 0, sizeof *stamp);
+    ASSERT(!t->options.read_only && !t->write_set.records);
     stamp->version = t->version;
     stamp->owner = t;
     stamp->durability = t->options.durability;
@@ -220,6 +224,7 @@ void txn_forget_range_check(struct txn *t)
     if (!t->range_check)
         return;
     os_free(t->db->os, t->range_check, t->range_check_bytes);
+    ASSERT(t->range_check_bytes > 0);
     t->range_check = NULL;
     t->range_check_bytes = 0;
     usage_note(t);
@@ -240,6 +245,7 @@ static void txn_end_upgrade(struct txn *t)
 {
     struct turn *turn = t->turn;
 
+    ASSERT(!turn || turn->txn == t);
     t->turn = NULL;
     if (turn)
         turn_txn_ends(turn);

@@ -34,6 +34,7 @@ static bool as_double(const struct msgpack_token *t, double *out)
         *out = t->real;
         return true;
     }
+    ASSERT(t->type == MSGPACK_UINT || t->type == MSGPACK_INT);
     *out = (double)whole_of(t);
     return (__int128)*out == whole_of(t);
 }

@@ -36,6 +36,7 @@ const char *update_type_name(enum msgpack_type type)
         [MSGPACK_EXT] = "an extension type",
     };
 
+    ASSERT(type < sizeof names / sizeof names[0] && names[type]);
     return names[type];
 }
 
@@ -137,6 +138,7 @@ enum err update_change_read(struct msgpack_cursor *c, uint32_t number,
     if (operators[out->what].takes_value != (parts == 3))
         return update_refuse(f, ERR_BAD_REQUEST, out,
                              parts == 3 ? "it takes no value" : "a value is missing");
+    ASSERT(out->what < UPDATE_OPERATORS && out->path_text.size > 0);
     if (path_read(out->path_text, out->path.steps, PATH_STEPS_MAX, &out->path.count, &why))
         return malformed(f, number, why);
     return ERR_OK;
@@ -201,6 +203,7 @@ enum err update_measure(struct slice changes, struct update_needs *needs, struct
         if (e)
             return e;
         growth = update_put_room(&change.path, change.value);
+        ASSERT(change.number == i + 1 && growth > change.value.size);
         needs->growth += growth;
         if (growth > needs->growth_max)
             needs->growth_max = growth;

@@ -33,6 +33,7 @@ void vault_fini(struct vault *v)
         return;
     while (!list_is_empty(&v->all))
         row_free(v, LIST_ENTRY(v->all.next, struct vault_row, in_all));
+    ASSERT(!v->rows.count);
     hash_table_fini(&v->rows);
 }
 
@@ -54,6 +55,7 @@ struct vault_row *vault_row_new(struct vault *v, struct slice key, struct slice 
 {
     struct vault_row *r = os_alloc(v->os, sizeof *r + key.size + value.size);
 
+    ASSERT(key.size && key.size <= VAULT_KEY_BYTES_MAX && value.size <= VAULT_VALUE_BYTES_MAX);
     if (!r)
         return NULL;
     memset(r, 0, sizeof *r);
@@ -69,6 +71,7 @@ void vault_replace(struct vault *v, struct slice key, struct vault_row *r)
 {
     struct vault_row *before = vault_find(v, key);
 
+    ASSERT(!r || !list_is_linked(&r->in_all)); /* it is in no vault yet */
     if (before)
         row_free(v, before);
     if (!r)
@@ -86,6 +89,7 @@ enum err vault_load(struct vault *v, struct slice key, struct slice value)
         return ERR_CORRUPT;
     if (!slice_is_none(value) && !(r = vault_row_new(v, key, value)))
         return ERR_NOMEM;
+    ASSERT(slice_is_none(value) == !r);
     vault_replace(v, key, r);
     return ERR_OK;
 }

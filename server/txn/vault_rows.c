@@ -9,6 +9,7 @@
 
 const struct vault_row *db_vault_find(struct db *db, struct slice key)
 {
+    ASSERT(key.size <= VAULT_KEY_BYTES_MAX);
     return vault_find(&db->vault, key);
 }
 
@@ -28,6 +29,7 @@ static enum err vault_commit(struct op *op, struct slice key, struct slice value
 
     if (e)
         return e;
+    ASSERT(t->is_autocommit);
     e = write_hidden(op, t, VAULT_STORE, key, value);
     if (!e)
         e = txn_commit(op, t, SLICE_NONE, &commit);

@@ -24,6 +24,7 @@ struct record *view_find(const struct view *v, uint32_t store, struct slice key)
         if (r)
             return r;
     }
+    ASSERT(v->root_commit <= v->commit);
     for (struct stage *s = view_next_stage(v, NULL); s; s = view_next_stage(v, s)) {
         r = stage_find(s, store, key);
         if (r)
