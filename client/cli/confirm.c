@@ -1,6 +1,5 @@
 #include "client/cli/confirm.h"
 #include "client/cli/text.h"
-#include "client/cli/output.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -2,7 +2,6 @@
 #include "client/cli/keypath.h"
 #include "client/cli/json.h"
 #include "client/cli/output.h"
-#include "client/cli/text.h"
 #include "proto/msgpack.h"
 
 static struct hf_bytes bytes_of(struct slice s)

@@ -1,5 +1,4 @@
 /* import.c - `import`: the records of a file into a store. */
-#include "client/cli/args.h"
 #include "client/cli/import_internal.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/json.h"

@@ -2,7 +2,6 @@
  * up a little when they turn out to need a longer one. */
 #include "client/cli/json.h"
 #include "client/cli/base64.h"
-#include "client/cli/text.h"
 #include "proto/timestamp.h"
 #include "proto/msgpack.h"
 

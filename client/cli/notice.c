@@ -1,8 +1,5 @@
 #include "client/cli/notice.h"
-#include "client/cli/json.h"
 #include "client/cli/output.h"
-#include "client/cli/text.h"
-#include "client/cli/value.h"
 #include "proto/msgpack.h"
 
 /* [t, error]: if t is the shell's, it has failed from now on. */

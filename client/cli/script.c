@@ -1,6 +1,5 @@
 #include "client/cli/script.h"
 #include "client/cli/command.h"
-#include "client/cli/interrupt.h"
 #include "client/cli/statement.h"
 
 #include <errno.h>

@@ -5,7 +5,6 @@
 #include "client/cli/notice.h"
 #include "client/cli/script.h"
 #include "client/cli/statement.h"
-#include "client/cli/text.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -7,7 +7,6 @@
 #include "client/cli/backup_dir.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/output.h"
-#include "client/cli/value.h"
 #include "client/cli/verbs.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* verb_query.c - query: rows of a text as a table, or as a JSON object for each; explain. */
-#include "client/cli/args.h"
 #include "client/cli/confirm.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/output.h"

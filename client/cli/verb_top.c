@@ -1,11 +1,8 @@
 /* verb_top.c - `top`: what the server does, again and again: rates, the time of a ping, stages,
  * holds. */
-#include "client/cli/args.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/output.h"
-#include "client/cli/text.h"
 #include "client/cli/top.h"
-#include "client/cli/value.h"
 #include "client/cli/verbs.h"
 
 #include <poll.h>

@@ -1,6 +1,5 @@
 /* open.c - a connection's life: opened, opened again, closed with all that hangs on it. */
 #include "client/lib/login.h"
-#include "client/lib/txn_internal.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,7 +1,6 @@
 /* daemon.c - see daemon.h. */
 #include "server/net/daemon.h"
 
-#include "server/base/assert.h"
 #include "server/net/executors.h"
 #include "server/net/connection.h"
 #include "server/net/listener.h"

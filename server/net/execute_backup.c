@@ -2,7 +2,6 @@
  *
  * What is to be in a backup is merged first, so that the root has it; from then on nothing waits
  * for the backup's client, and the backup waits for nobody. */
-#include "server/net/connection.h"
 #include "server/net/execute.h"
 #include "server/net/session_backup.h"
 #include "server/storage/primary.h"

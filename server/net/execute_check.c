@@ -1,5 +1,4 @@
 /* execute_check.c - check_data: everything is looked through while the server runs. */
-#include "server/net/connection.h"
 #include "server/net/execute.h"
 #include "server/net/server.h"
 

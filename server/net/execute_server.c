@@ -2,7 +2,6 @@
 #include "server/net/connection.h"
 #include "server/net/execute.h"
 #include "server/query/parse.h"
-#include "server/net/log_line.h"
 #include "server/net/push.h"
 #include "server/net/session_opener.h"
 #include "server/net/server.h"

@@ -6,7 +6,7 @@
  *
  * What is taken away from a user counts at once: its open transactions are doomed, and a user that
  * is dropped is disconnected. With the first user, whoever came without a login has to go. */
-#include "server/net/accept.h"
+#include "server/net/connection.h"
 #include "server/net/execute.h"
 #include "server/net/log_line.h"
 #include "server/net/server.h"

@@ -11,7 +11,6 @@
 #include "server/net/session_backup.h"
 #include "server/txn/lock_wait.h"
 #include "server/net/session_opener.h"
-#include "server/txn/records.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

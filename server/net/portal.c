@@ -1,7 +1,6 @@
 /* portal.c - see portal.h. */
 #include "server/net/portal.h"
 
-#include "server/base/assert.h"
 
 #include <stdlib.h>
 

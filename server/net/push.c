@@ -1,6 +1,5 @@
 #include "server/net/push.h"
 
-#include "server/base/assert.h"
 #include "server/net/reply.h"
 #include "server/txn/db.h"
 #include "server/txn/txn_limits.h"

@@ -1,6 +1,5 @@
 #include "server/net/session_opener.h"
 
-#include "server/base/assert.h"
 #include "server/txn/database.h"
 #include "server/txn/db.h"
 #include "server/txn/opening.h"

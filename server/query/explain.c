@@ -1,7 +1,6 @@
 /* explain.c - see explain.h. Conditions are shown as they stand in the query's text. */
 #include "server/query/explain.h"
 
-#include "server/base/assert.h"
 #include "server/query/run_choose.h"
 #include "server/query/run_scan.h"
 #include "server/txn/op.h"

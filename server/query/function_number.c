@@ -1,7 +1,6 @@
 /* function_number.c - functions of numbers: an integer stays one, exactly, or is refused. */
 #include "server/query/function_internal.h"
 
-#include "server/base/assert.h"
 
 #include <math.h>
 

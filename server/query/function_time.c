@@ -2,7 +2,6 @@
 #include "server/query/function_internal.h"
 
 #include "proto/timestamp.h"
-#include "server/base/assert.h"
 
 #include <math.h>
 

@@ -5,7 +5,6 @@
  * becomes the slot in which the group has its value; else its operands are tried. */
 #include "server/query/plan_group.h"
 
-#include "server/base/assert.h"
 #include "server/query/plan_order.h"
 
 static bool list_has_aggregate(const struct ast_list *list);

@@ -4,7 +4,6 @@
  * be equal to one value does not count. */
 #include "server/query/plan_order.h"
 
-#include "server/base/assert.h"
 #include "server/storage/index_definition.h"
 
 static bool is_path(const struct expr *e, const struct step *scan)

@@ -9,7 +9,6 @@
  * (run_usable.c). */
 #include "server/query/plan_scan.h"
 
-#include "server/base/assert.h"
 #include "server/query/bounds.h"
 #include "server/query/parse.h"
 #include "server/storage/index_definition.h"

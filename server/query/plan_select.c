@@ -7,8 +7,6 @@
  * itself (plan_scan.c). */
 #include "server/query/plan_select.h"
 
-#include "server/base/assert.h"
-#include "server/query/parse.h"
 #include "server/query/plan_scan.h"
 #include "server/query/plan_group.h"
 #include "server/query/plan_hash.h"

@@ -1,7 +1,6 @@
 /* plan_write.c - see plan_write.h. */
 #include "server/query/plan_write.h"
 
-#include "server/query/parse.h"
 #include "server/query/plan_scan.h"
 #include "server/query/plan_select.h"
 #include "server/txn/guard.h"

@@ -5,7 +5,6 @@
  * depends on no row outside is kept; so are the values of such an in, in a hash table. */
 #include "server/query/run_apply.h"
 
-#include "server/base/assert.h"
 #include "server/query/parse.h"
 #include "server/txn/op.h"
 

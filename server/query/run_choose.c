@@ -1,7 +1,6 @@
 /* run_choose.c - see run_choose.h. Costs are in records read one after the other. */
 #include "server/query/run_choose.h"
 
-#include "server/base/assert.h"
 #include "server/query/run_usable.h"
 #include "server/txn/estimate.h"
 

@@ -4,9 +4,7 @@
  * lies in the step's arena. */
 #include "server/query/run_group.h"
 
-#include "server/base/assert.h"
 #include "server/query/run_scan.h"
-#include "server/txn/op.h"
 
 #define GROUP_FEW 16 /* keys that need no memory */
 

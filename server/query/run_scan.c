@@ -1,7 +1,6 @@
 /* run_scan.c - records of a store, by its key or by an index, as far as bounds let them be. */
 #include "server/query/run_scan.h"
 
-#include "server/base/assert.h"
 #include "server/query/run_choose.h"
 #include "server/query/run_usable.h"
 #include "server/txn/op.h"

@@ -8,7 +8,6 @@
  * Threads: loop only. */
 #include "server/query/run_sort.h"
 
-#include "server/base/assert.h"
 #include "server/query/run_scan.h"
 #include "server/txn/op.h"
 

@@ -1,7 +1,6 @@
 /* run_state.c - see run_state.h. */
 #include "server/query/run_state.h"
 
-#include "server/base/assert.h"
 #include "server/txn/op.h"
 
 #include <inttypes.h>

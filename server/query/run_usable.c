@@ -1,7 +1,6 @@
 /* run_usable.c - see run_usable.h. */
 #include "server/query/run_usable.h"
 
-#include "server/base/assert.h"
 #include "server/query/bounds.h"
 #include "server/query/run_range.h"
 #include "server/storage/condition.h"

@@ -29,8 +29,6 @@
 #include "server/txn/stages.h"
 #include "server/txn/tasks.h"
 #include "server/txn/tracker.h"
-#include "server/txn/txn.h"
-#include "server/txn/txn_struct.h"
 
 #define PASS_SLICE_BYTES (4u << 20)
 #define PASS_SLICE_KEYS 50000

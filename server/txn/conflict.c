@@ -5,7 +5,6 @@
 #include "server/storage/primary.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
-#include "server/txn/snapshot.h"
 #include "server/txn/txn_struct.h"
 
 struct winner winner_of(const struct stamp *s)

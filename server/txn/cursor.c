@@ -14,12 +14,8 @@
 #include "server/txn/cursor_internal.h"
 #include "server/txn/cursors_internal.h"
 #include "server/txn/db_struct.h"
-#include "server/txn/decided.h"
-#include "server/txn/lookup.h"
 #include "server/txn/op.h"
 #include "server/txn/reads.h"
-#include "server/txn/snapshot.h"
-#include "server/txn/txn.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/view.h"
 

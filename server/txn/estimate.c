@@ -6,7 +6,6 @@
 #include "server/txn/cursor.h"
 #include "server/txn/cursors_internal.h"
 #include "server/txn/db_struct.h"
-#include "server/txn/snapshot.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/view.h"
 

@@ -1,25 +1,13 @@
 /* Every index against the records of its store, in both directions: each entry leads to a record
  * that has it, and there are as many entries as the records have. For tests; blocks. */
 #include "server/base/assert.h"
-#include "server/txn/auto.h"
 #include "server/txn/catalogue.h"
-#include "server/txn/conflict.h"
 #include "server/txn/cursor_internal.h"
-#include "server/txn/damage.h"
-#include "server/txn/db_damage.h"
 #include "server/txn/db.h"
 #include "server/txn/db_struct.h"
-#include "server/txn/decided.h"
-#include "server/txn/lookup.h"
 #include "server/txn/op.h"
 #include "server/txn/record_see.h"
 #include "server/txn/snapshot.h"
-#include "server/txn/stages.h"
-#include "server/txn/statement.h"
-#include "server/txn/tracker.h"
-#include "server/txn/txn_struct.h"
-#include "server/txn/usage.h"
-#include "server/txn/write.h"
 
 static const struct key_range everything = {.from_size = 0};
 

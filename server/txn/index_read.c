@@ -5,21 +5,12 @@
 #include "server/txn/records_internal.h"
 #include "server/txn/auto.h"
 #include "server/txn/catalogue.h"
-#include "server/txn/conflict.h"
 #include "server/txn/cursor_internal.h"
-#include "server/txn/damage.h"
-#include "server/txn/db_damage.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
 #include "server/txn/lookup.h"
 #include "server/txn/op.h"
-#include "server/txn/snapshot.h"
-#include "server/txn/stages.h"
-#include "server/txn/statement.h"
-#include "server/txn/tracker.h"
 #include "server/txn/txn_struct.h"
-#include "server/txn/usage.h"
-#include "server/txn/write.h"
 
 #define STEPS_A_TURN 2000
 

@@ -7,7 +7,6 @@
 #include "server/txn/decided.h"
 #include "server/txn/guard.h"
 #include "server/txn/reads.h"
-#include "server/txn/snapshot.h"
 #include "server/txn/txn_struct.h"
 
 #define NEAR_STEPS_MAX 100000 /* of work that a mistyped name may make */

@@ -8,7 +8,6 @@
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
 #include "server/txn/reads.h"
-#include "server/txn/snapshot.h"
 #include "server/txn/tracker.h"
 #include "server/txn/txn.h"
 #include "server/txn/txn_struct.h"

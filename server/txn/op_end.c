@@ -2,7 +2,6 @@
 #include "server/base/assert.h"
 #include "server/storage/primary.h"
 #include "server/txn/backup.h"
-#include "server/txn/cursor.h"
 #include "server/txn/cursors.h"
 #include "server/txn/database_list.h"
 #include "server/txn/db_struct.h"

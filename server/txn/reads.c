@@ -8,7 +8,6 @@
 #include "server/txn/decided.h"
 #include "server/txn/read_range.h"
 #include "server/txn/read_set.h"
-#include "server/txn/snapshot.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/usage.h"

@@ -9,7 +9,6 @@
 #include "server/txn/db_struct.h"
 #include "server/txn/pulse.h"
 #include "server/txn/tasks.h"
-#include "server/txn/txn_struct.h"
 
 #define TIDY_MS 5000 /* without a pass */
 

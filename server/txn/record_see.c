@@ -5,7 +5,6 @@
 #include "server/storage/stage.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
-#include "server/txn/snapshot.h"
 
 enum err record_find(struct op *op, const struct view *v, uint32_t store, struct slice key,
                      struct slice *value, bool *is_own)

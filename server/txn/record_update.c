@@ -5,12 +5,10 @@
  * meanwhile, and never has to be run again. In a transaction it is a read and a write. */
 #include "server/base/assert.h"
 #include "server/storage/condition.h"
-#include "server/storage/index_definition.h"
 #include "server/txn/auto.h"
 #include "server/txn/commit_marks.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/records_internal.h"
-#include "server/txn/snapshot.h"
 #include "server/txn/txn.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/update.h"

@@ -1,7 +1,6 @@
 #include "server/txn/salvage.h"
 
 #include "server/base/assert.h"
-#include "server/base/bytes.h"
 #include "server/storage/primary.h"
 #include "server/storage/slot.h"
 #include "server/storage/wal.h"

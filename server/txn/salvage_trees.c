@@ -1,6 +1,5 @@
 /* Which trees and stores a damaged data file has. */
 #include "server/base/assert.h"
-#include "server/base/bytes.h"
 #include "server/storage/key_show.h"
 #include "server/storage/scratch.h"
 #include "server/txn/catalogue_row.h"

@@ -10,8 +10,6 @@
 #include "server/txn/lock_wait.h"
 #include "server/txn/opening.h"
 #include "server/txn/read_set.h"
-#include "server/txn/reads.h"
-#include "server/txn/snapshot.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/usage.h"

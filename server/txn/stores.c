@@ -10,7 +10,6 @@
 #include "server/txn/db_struct.h"
 #include "server/txn/generator.h"
 #include "server/txn/lookup.h"
-#include "server/txn/snapshot.h"
 #include "server/txn/statement.h"
 #include "server/txn/stores_internal.h"
 #include "server/txn/tracker.h"

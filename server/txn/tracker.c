@@ -16,7 +16,6 @@
 #include "server/txn/decided.h"
 #include "server/txn/intents.h"
 #include "server/txn/lock_request.h"
-#include "server/txn/snapshot.h"
 #include "server/txn/txn.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/written.h"

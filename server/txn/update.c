@@ -8,7 +8,6 @@
 #include "server/txn/update.h"
 
 #include "server/base/assert.h"
-#include "server/base/bytes.h"
 #include "server/txn/update_number.h"
 #include "server/txn/update_read.h"
 

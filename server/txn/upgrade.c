@@ -2,7 +2,6 @@
 
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
-#include "server/txn/commit.h"
 #include "server/txn/database_known.h"
 #include "server/txn/database_mark.h"
 #include "server/txn/db.h"
@@ -11,7 +10,6 @@
 #include "server/txn/opening.h"
 #include "server/txn/store_list.h"
 #include "server/txn/stores.h"
-#include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
 
 #define DROPPED_A_TURN 64 /* stores; then others get their turn */

@@ -2,7 +2,6 @@
 #include "server/txn/vault_rows.h"
 
 #include "server/base/assert.h"
-#include "server/txn/commit.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/write.h"

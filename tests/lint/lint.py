@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import modules
+import needless
 import rules
 from form import check_format, fix_format, in_parallel
 from source import bare, files, functions, room, text
@@ -383,6 +384,7 @@ def main():
         'unused': lambda: check_unused(arguments.build),
         'circles': lambda: check_circles(arguments.build),
         'includes': lambda: check_includes(arguments.build),
+        'needless': needless.check,
         'modules': check_modules,
         'structs': check_structs,
         'calls': check_calls,

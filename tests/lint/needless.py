@@ -39,7 +39,15 @@ def declared(header):
             members.update(re.findall(r'\b(\w+)\s*(?:\[[^\]]*\])*\s*(?:[;,:]|$)', body))
         code = BODY.sub(' ', code)
     names.update(re.findall(r'\btypedef\b[^;]*?\b(\w+)\s*;', code))
+    code = re.sub(r'\b(?:struct|enum|union)\s+\w+\s*;', ' ', code)
+    names.update(re.findall(r'\b(\w+)\s*(?:\[[^\]]*\]\s*)*[;,]', code))
     return frozenset(names), frozenset(members | pointers)
+
+
+@functools.lru_cache(None)
+def prefixes(header):
+    """What names that its macros put together begin with."""
+    return tuple(re.findall(r'\b([A-Za-z]\w*)##', bare(header)))
 
 
 @functools.lru_cache(None)
@@ -55,22 +63,23 @@ def needless(name):
     own = re.sub(r'(_internal)?\.[ch]$', '', name)
     words, members = used(name)
     for header in INCLUDE.findall(text(name)):
-        if header.removesuffix('.h').removesuffix('_internal') == own or not text(header):
+        if header.endswith('_internal.h') or header == own + '.h' or not text(header):
             continue
         names, inside = declared(header)
-        if not names & words and not inside & members:
+        if not names & words and not inside & members and not (
+                prefixes(header) and any(w.startswith(prefixes(header)) for w in words)):
             yield header
 
 
 def check():
-    for name in files('.c', '.h'):
+    for name in files('.c'):
         if name.startswith(('server/', 'client/', 'proto/')):
             for header in needless(name):
                 yield f'{name}: it includes {header} for nothing'
 
 
 def fix():
-    for name in files('.c', '.h'):
+    for name in files('.c'):
         gone = list(needless(name)) if name.startswith(('server/', 'client/', 'proto/')) else []
         if gone:
             code = text(name)
