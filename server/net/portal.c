@@ -1,7 +1,6 @@
 /* portal.c - see portal.h. */
 #include "server/net/portal.h"
 
-
 #include <stdlib.h>
 
 struct portal *portal_new(struct query *query, struct account *account)

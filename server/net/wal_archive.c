@@ -5,7 +5,6 @@
  * already must be the same: the archive of another database is not written to. */
 #include "server/net/wal_archive.h"
 
-
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>

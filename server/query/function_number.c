@@ -1,7 +1,6 @@
 /* function_number.c - functions of numbers: an integer stays one, exactly, or is refused. */
 #include "server/query/function_internal.h"
 
-
 #include <math.h>
 
 #define DIGITS_OF_INTEGERS 20 /* rounding before that many digits leaves nothing */

@@ -5,7 +5,6 @@
  * step's arena; they are read when the first row of the input has come. */
 #include "server/query/run_hash.h"
 
-
 #define HASH_BUCKETS_FIRST 64
 
 struct hash_row {

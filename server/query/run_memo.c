@@ -1,7 +1,6 @@
 /* run_memo.c - see run_memo.h. All of it lies in the step's arena. */
 #include "server/query/run_memo.h"
 
-
 #define MEMO_BUCKETS_FIRST 64
 #define MEMO_PART_OF_MEMORY 4 /* of query-memory */
 #define MEMO_TRIED 32768      /* rows after which it is to have helped one in so many: */

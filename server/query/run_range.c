@@ -1,7 +1,6 @@
 /* run_range.c - see run_range.h. */
 #include "server/query/run_range.h"
 
-
 #include <stdlib.h>
 #include <string.h>
 
