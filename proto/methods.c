@@ -8,7 +8,8 @@
     }
 #define TXN_OPTIONS                                                                 \
     (BIT(ISOLATION) | BIT(READ_ONLY) | BIT(CONFLICT) | BIT(ON_ERROR) | BIT(LABEL) | \
-     BIT(DURABILITY) | BIT(TIMEOUT_MS) | BIT(IDLE_MS) | BIT(LOCK) | BIT(WAIT_MS))
+     BIT(DURABILITY) | BIT(TIMEOUT_MS) | BIT(IDLE_MS) | BIT(WRITE_BYTES) | BIT(READ_BYTES) | \
+     BIT(HELD_BYTES) | BIT(LOCK) | BIT(WAIT_MS))
 /* Of stores and records: alone, in a transaction, in `run`. */
 #define METHOD_READS (METHOD_TAKES_T | METHOD_IN_RUN)
 #define METHOD_CHANGES (METHOD_READS | METHOD_WRITES | METHOD_ORDERS)

@@ -81,6 +81,11 @@ struct method_param {
     X(DURABILITY, "durability", TEXT, "\"sync\" (default) or \"interval\"")                \
     X(TIMEOUT_MS, "timeout_ms", NUMBER, "maximum lifetime of the transaction, ms")         \
     X(IDLE_MS, "idle_ms", NUMBER, "maximum time between requests, ms")                     \
+    X(WRITE_BYTES, "write_bytes", NUMBER, "maximum size of the transaction's writes")      \
+    X(READ_BYTES, "read_bytes", NUMBER,                                                    \
+      "maximum size of its read set, if it is serializable; omitted: reads are merged")    \
+    X(HELD_BYTES, "held_bytes", NUMBER,                                                    \
+      "maximum retained for it while others commit; omitted: no limit of its own")         \
     X(TOKEN, "token", BINARY, "16 bytes chosen by the client")                             \
     X(SNAPSHOT, "snapshot", NUMBER, "a commit number known before the commit was sent")    \
     X(KEY, "key", ANY, "key path, or list of key parts; omitted: explicit keys")           \

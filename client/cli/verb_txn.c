@@ -64,6 +64,26 @@ static bool begin_ms(struct cli *cli, const struct args *args, const char *name,
     return true;
 }
 
+static bool begin_bytes(struct cli *cli, const struct args *args,
+                        struct hf_begin_options *options)
+{
+    const struct {
+        const char *name;
+        uint64_t *bytes;
+    } limits[] = {{"write-bytes", &options->write_bytes},
+                  {"read-bytes", &options->read_bytes},
+                  {"held-bytes", &options->held_bytes}};
+
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        const char *text = args_option(args, limits[i].name);
+
+        if (text &&
+            !args_parse_number(cli, limits[i].name, text, UINT64_C(1) << 53, limits[i].bytes))
+            return false;
+    }
+    return true;
+}
+
 /* The words of `begin`. */
 static bool begin_words(struct cli *cli, const struct args *args, struct begin *b)
 {
@@ -100,7 +120,7 @@ static int begin_run(struct cli *cli, const struct args *args, struct begin *b)
 
     if (!begin_ms(cli, args, "wait-ms", &options->wait_ms) || !begin_words(cli, args, b) ||
         !begin_ms(cli, args, "timeout-after-ms", &options->timeout_ms) ||
-        !begin_ms(cli, args, "idle-ms", &options->idle_ms))
+        !begin_ms(cli, args, "idle-ms", &options->idle_ms) || !begin_bytes(cli, args, options))
         return CLI_USAGE;
     if (cli->txn)
         return cli_usage(cli, "a transaction is already open; commit or roll back first");

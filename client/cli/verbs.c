@@ -149,6 +149,9 @@ static const struct verb_option begin_options[] = {
     {"wait-ms", "N", "maximum time to wait for locks; 0: do not wait"},
     {"timeout-after-ms", "N", "maximum lifetime of the transaction"},
     {"idle-ms", "N", "maximum time without a request"},
+    {"write-bytes", "N", "maximum size of its writes"},
+    {"read-bytes", "N", "maximum size of its read set (serializable)"},
+    {"held-bytes", "N", "maximum retained for it while others commit"},
     {NULL, NULL, NULL},
 };
 

@@ -576,6 +576,12 @@ struct hf_begin_options {
     const char *label;      /* for people; NULL: none */
     uint32_t timeout_ms;    /* life; 0: the server's */
     uint32_t idle_ms;       /* 0: the server's */
+    /* Limits in bytes of its own, within the server's; 0: none. */
+    uint64_t write_bytes;   /* of its writes; then HF_TOO_LARGE */
+    uint64_t
+        read_bytes; /* of what is kept of its reads (serializable); then HF_TOO_LARGE, where
+                             * the server would merge reads beyond its own limit */
+    uint64_t held_bytes;    /* retained for it while others commit; then HF_TXN_EXPIRED */
     /* Locks: it begins when it has them, and gets no HF_CONFLICT in what it has exclusively. */
     const char *const *lock_shared;    /* names of stores, ended by NULL; NULL: none */
     const char *const *lock_exclusive; /* likewise */

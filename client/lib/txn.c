@@ -91,6 +91,12 @@ void begin_options_fill(struct call_options *o, const struct hf_begin_options *o
         call_options_uint(o, "timeout_ms", options->timeout_ms);
     if (options->idle_ms)
         call_options_uint(o, "idle_ms", options->idle_ms);
+    if (options->write_bytes)
+        call_options_uint(o, "write_bytes", options->write_bytes);
+    if (options->read_bytes)
+        call_options_uint(o, "read_bytes", options->read_bytes);
+    if (options->held_bytes)
+        call_options_uint(o, "held_bytes", options->held_bytes);
 }
 
 static bool txn_is_gone(const struct hf_txn *t)

@@ -50,6 +50,9 @@ enum err txn_options_read(const struct call *call, struct session *s, struct txn
     out->read_only = call_number(call, OPTION_ID_READ_ONLY, 0);
     out->timeout_ms = call_number(call, OPTION_ID_TIMEOUT_MS, 0);
     out->idle_ms = call_number(call, OPTION_ID_IDLE_MS, 0);
+    out->write_bytes = call_number(call, OPTION_ID_WRITE_BYTES, 0);
+    out->read_bytes = call_number(call, OPTION_ID_READ_BYTES, 0);
+    out->held_bytes = call_number(call, OPTION_ID_HELD_BYTES, 0);
     if (call_has(call, OPTION_ID_LABEL))
         out->label = call->options[OPTION_ID_LABEL].text;
     out->lock = call_has(call, OPTION_ID_LOCK) ? call->options[OPTION_ID_LOCK].raw : SLICE_NONE;

@@ -79,7 +79,8 @@ enum option_type {
       "memory for all stages; above it, writes wait for amalgamation")                         \
     X(BYTES, held_max, "held-max", "1GiB", MIB, 1024 * GIB, NULL, false,                       \
       "maximum retained for old transactions: conflict metadata in memory and on disk, and "   \
-      "stages that they still read; above it, the oldest transactions are ended")              \
+      "stages that they still read; above it, the oldest transactions are ended; `begin` can " \
+      "set a limit for one (held_bytes)")                                                      \
     X(BYTES, held_memory, "held-memory", "64MiB", 64 * KIB, 1024 * GIB, NULL, false,           \
       "memory for conflict metadata of old transactions (part of held-max); the rest spills "  \
       "to disk")                                                                               \
@@ -93,7 +94,8 @@ enum option_type {
       "maximum number of databases that exist; their names and versions are part of "          \
       "catalogue-max")                                                                         \
     X(BYTES, transaction_max, "transaction-max", "1GiB", 64 * KIB, 1024 * GIB, NULL, false,    \
-      "maximum size of the writes of one transaction")                                         \
+      "maximum size of the writes of one transaction; `begin` can set a lower one "            \
+      "(write_bytes)")                                                                         \
     X(BYTES, link_max, "link-max", "2MiB", 4 * KIB, GIB, NULL, false,                          \
       "a commit larger than this becomes a stage of its own")                                  \
     X(BYTES, cache_size, "cache-size", "256MiB", MIB, 1024 * GIB, NULL, false,                 \
@@ -152,7 +154,8 @@ enum option_type {
       "at most one sixteenth is used")                                                         \
     X(BYTES, reads_max, "reads-max", "16MiB", 64 * KIB, 64 * GIB, NULL, false,                 \
       "memory for the read set of one serializable transaction; above it, neighbouring reads " \
-      "are merged into ranges, which can cause additional conflicts")                          \
+      "are merged into ranges, which can cause additional conflicts; `begin` can set a limit " \
+      "that is an error (read_bytes)")                                                         \
     X(BYTES, reads_total, "reads-total", "256MiB", 64 * KIB, 1024 * GIB, NULL, false,          \
       "memory for the read sets of all serializable transactions; above it, each is limited "  \
       "to 16KiB")                                                                              \
@@ -163,7 +166,8 @@ enum option_type {
       "transactions that are open for this long are ended; 0s: no limit; `begin` can set "     \
       "another one (timeout_ms)")                                                              \
     X(DURATION, transaction_idle, "transaction-idle", "1h", 10, 8760 * HOUR, NULL, false,      \
-      "transactions and cursors that are idle for this long are ended")                        \
+      "transactions and cursors that are idle for this long are ended; `begin` can set "       \
+      "another time (idle_ms)")                                                                \
     X(BYTES, frame_size, "frame-size", "16MiB", 4 * KIB, 64 * MIB, NULL, true,                 \
       "maximum size of a client message")                                                      \
     X(COUNT, depth, "depth", "64", 8, 64, NULL, true,                                          \

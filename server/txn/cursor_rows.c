@@ -125,10 +125,17 @@ static enum err cursor_check(struct op *op, struct cursor *c)
                            c->was_index ? "index" : "store");
     if (c->is_killed)
         return failure_set(&op->failure, ERR_TXN_KILLED, "the scan was ended by kill");
-    if (!c->snapshot)
-        return failure_set(&op->failure, ERR_TXN_EXPIRED,
-                           "too much was retained for old readers (held-max, roots-memory); "
-                           "this scan was among the oldest");
+    if (!c->snapshot) {
+        failure_set(
+            &op->failure, ERR_TXN_EXPIRED,
+            "too much was retained for old readers: %llu bytes, the limit is %llu (%s); "
+            "this scan was among the oldest",
+            (unsigned long long)c->ended_size, (unsigned long long)c->ended_max,
+            c->ended_by ? c->ended_by : "held-max");
+        if (c->ended_by)
+            failure_note_limit(&op->failure, c->ended_by, c->ended_max, c->ended_size);
+        return ERR_TXN_EXPIRED;
+    }
     if (c->txn && c->schemas_made != c->txn->schemas_made)
         return cursor_follow(op, c);
     return ERR_OK;

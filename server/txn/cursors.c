@@ -166,13 +166,17 @@ static void cursor_end(struct cursor *c)
     snapshot_unref(c->db, s);
 }
 
-void cursors_expire(struct db *db)
+void cursors_expire(struct db *db, const struct failure *why)
 {
     LIST_EACH_SAFE (link, &db->cursors) {
         struct cursor *c = LIST_ENTRY(link, struct cursor, in_db);
 
-        if (c->snapshot && c->snapshot->is_expiring)
-            cursor_end(c);
+        if (!c->snapshot || !c->snapshot->is_expiring)
+            continue;
+        cursor_end(c);
+        c->ended_by = why->limit;
+        c->ended_max = why->limit_max;
+        c->ended_size = why->limit_size;
     }
 }
 

@@ -38,6 +38,8 @@ struct cursor {
     bool tree_placed;
     bool range_is_empty;
     bool is_killed;
+    const char *ended_by; /* the limit that has ended it (static); NULL: none has */
+    uint64_t ended_max, ended_size;
     bool was_index; /* what was taken back was an index, not the store */
     bool only_keys; /* of an index: the records are not wanted */
     bool only_values; /* keys are not wanted */
@@ -78,7 +80,7 @@ struct cursor {
 void cursor_pool_free(struct db *db);
 
 /* Let cursors go of snapshots that are expiring; the next call on each is told. */
-void cursors_expire(struct db *db);
+void cursors_expire(struct db *db, const struct failure *why);
 /* Let go of what they see: all of a transaction, and those over a definition of its own that
  * goes, but where there was one before it: they go on with that. */
 void cursors_end_all(struct txn *t);

@@ -3,6 +3,7 @@
 
 #include "server/base/assert.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/held.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
 
@@ -25,6 +26,21 @@ static void expire(struct txn *t, const char *limit, const char *what, uint64_t 
     txn_lose(t, &why);
 }
 
+/* What is held for it has grown beyond its own limit. */
+static void expire_held(struct txn *t, uint64_t held)
+{
+    uint64_t max = t->options.held_bytes;
+    struct failure why;
+
+    ASSERT(held > max);
+    failure_init(&why);
+    failure_set(&why, ERR_TXN_EXPIRED,
+                "%llu bytes are retained for the transaction, the limit is %llu (held_bytes)",
+                (unsigned long long)held, (unsigned long long)max);
+    failure_note_limit(&why, "held_bytes", max, held);
+    txn_lose(t, &why);
+}
+
 /* The first of its limits that it has passed ends it; else it waits for the next. */
 static void look_at(struct txn *t, uint64_t now_ms)
 {
@@ -33,6 +49,7 @@ static void look_at(struct txn *t, uint64_t now_ms)
     uint64_t age = now_ms - t->begun_ms, idle = txn_idle_ms(t);
     uint64_t life_max = own->timeout_ms ? own->timeout_ms : o->life_ms;
     uint64_t idle_max = own->idle_ms ? own->idle_ms : o->idle_ms;
+    uint64_t held = own->held_bytes ? txn_held_bytes(t) : 0;
 
     ASSERT(!t->failure.error && !t->is_autocommit); /* T-3: it had left the wheel */
     if (life_max && age >= life_max)
@@ -40,6 +57,8 @@ static void look_at(struct txn *t, uint64_t now_ms)
                life_max);
     else if (idle_max && idle >= idle_max)
         expire(t, own->idle_ms ? "idle_ms" : "transaction-idle", "was idle", idle, idle_max);
+    else if (held > own->held_bytes)
+        expire_held(t, held);
     else
         txn_set_expiry(t);
 }

@@ -1,4 +1,4 @@
-/* expiry.h - transactions that were open or idle for too long.
+/* expiry.h - transactions that were open or idle for too long, or for whom too much is held.
  *
  * Each that is not autocommit stands in a wheel under the time at which the first of its limits
  * would be passed (txn_set_expiry); what uses it moves nothing there. When that time has come,
@@ -14,6 +14,7 @@ struct db;
 
 #define EXPIRY_STEP_MS 250 /* the exactness of limits of time */
 #define EXPIRED_A_TURN 256 /* looked at in one */
+#define HELD_LOOK_MS 1000  /* so often is looked at what is held for one with a limit of that */
 
 void expiry_init(struct db *db, uint64_t now_ms);
 /* End those whose time has come: ERR_TXN_EXPIRED. When to come again; UINT64_MAX: nothing waits. */

@@ -23,7 +23,31 @@ static void held_expire(struct db *db, const struct failure *why)
         if (t->snapshot && t->snapshot->is_expiring)
             txn_lose(t, why);
     }
-    cursors_expire(db);
+    cursors_expire(db, why);
+}
+
+uint64_t txn_held_bytes(const struct txn *t)
+{
+    struct db *db = t->db;
+    bool writes = !t->options.read_only;
+    uint64_t held = 0;
+
+    ASSERT(!t->failure.error && t->snapshot); /* T-3: a doomed one holds nothing */
+    for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = s->above) {
+        db->steps++;
+        if ((s->first_commit <= t->snapshot->commit &&
+             s->last_commit > t->snapshot->root_commit) ||
+            (writes && !s->has_ledger && s->last_commit > t->snapshot->commit))
+            held += s->arena.bytes;
+    }
+    LIST_EACH (link, &db->ledgers) {
+        const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
+
+        db->steps++;
+        if (writes && l->last_commit > t->snapshot->commit)
+            held += l->bytes + l->disk_bytes;
+    }
+    return held;
 }
 
 /* ---- held-max ---- */
@@ -136,6 +160,7 @@ static void held_limit_roots(struct db *db)
                     "roots of the data file take %llu bytes of memory for old readers, the "
                     "limit is %llu (roots-memory); this one was among the oldest readers",
                     (unsigned long long)held, (unsigned long long)limit);
+        failure_note_limit(&why, "roots-memory", limit, held);
         goes_on = held_end_root(db, &why);
     }
     failure_clear(&why);

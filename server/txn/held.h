@@ -8,9 +8,16 @@
 #ifndef HOLDFAST_TXN_HELD_H
 #define HOLDFAST_TXN_HELD_H
 
+#include <stdint.h>
+
 struct db;
+struct txn;
 
 /* After a pass: what is held beyond a limit goes, with those who hold it. */
 void held_limit(struct db *db);
+
+/* What is kept because of t, which is open: amalgamated stages that it reads, and what it may still
+ * lose to, in memory and on disk. A walk over stages and ledgers. */
+uint64_t txn_held_bytes(const struct txn *t);
 
 #endif

@@ -123,25 +123,39 @@ static enum err reads_no_memory(struct op *op)
     return failure_set(&op->failure, ERR_NOMEM, "out of memory for the read set");
 }
 
+/* What was kept of reads has grown: t may have a limit of its own. */
+static enum err reads_kept(struct op *op, struct txn *t, enum err e)
+{
+    uint64_t max = t->options.read_bytes, bytes;
+
+    ASSERT(e || (t->reads->owner == t && t->reads->bytes > 0));
+    usage_note(t);
+    if (e)
+        return reads_no_memory(op);
+    bytes = usage_reads(t);
+    if (!max || bytes <= max)
+        return ERR_OK;
+    return failure_set_limit(
+        &op->failure, "read_bytes", max, bytes,
+        "the transaction has read too much: its read set takes %llu bytes, "
+        "the limit is %llu (read_bytes)",
+        (unsigned long long)bytes, (unsigned long long)max);
+}
+
 static enum err reads_keep_point(struct op *op, struct txn *t, struct read_key key)
 {
     struct reads *r = reads_of(t);
-    enum err e = r ? read_set_add_point(r, key) : ERR_NOMEM;
 
-    ASSERT(e || t->reads->owner == t);
-    usage_note(t);
-    return e ? reads_no_memory(op) : ERR_OK;
+    return reads_kept(op, t, r ? read_set_add_point(r, key) : ERR_NOMEM);
 }
 
 static enum err reads_keep_range(struct op *op, struct txn *t,
                                  const struct conflict_range *range)
 {
     struct reads *r = reads_of(t);
-    enum err e = r ? read_set_add_range(r, range->store, range->from, range->to) : ERR_NOMEM;
 
-    ASSERT(e || t->reads->bytes > 0);
-    usage_note(t);
-    return e ? reads_no_memory(op) : ERR_OK;
+    return reads_kept(
+        op, t, r ? read_set_add_range(r, range->store, range->from, range->to) : ERR_NOMEM);
 }
 
 enum err reads_note_point(struct op *op, struct txn *t, const struct schema *schema,

@@ -6,6 +6,7 @@
 #include "server/txn/db.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/intents.h"
+#include "server/txn/held.h"
 #include "server/txn/lock_request.h"
 #include "server/txn/lock_wait.h"
 #include "server/txn/opening.h"
@@ -47,31 +48,6 @@ void db_each_stage(struct db *db, void (*each)(void *context, const struct db_st
     }
 }
 
-/* What is kept because of t: amalgamated stages that it may still lose to or read. */
-static uint64_t txn_held_bytes(struct db *db, const struct txn *t)
-{
-    uint64_t held = 0;
-
-    ASSERT(!t->failure.error); /* T-3: a doomed one holds nothing */
-    bool writes = !t->options.read_only;
-
-    for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = s->above) {
-        db->steps++;
-        if ((s->first_commit <= t->snapshot->commit &&
-             s->last_commit > t->snapshot->root_commit) ||
-            (writes && !s->has_ledger && s->last_commit > t->snapshot->commit))
-            held += s->arena.bytes;
-    }
-    LIST_EACH (link, &db->ledgers) {
-        const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
-
-        db->steps++;
-        if (writes && l->last_commit > t->snapshot->commit)
-            held += l->bytes + l->disk_bytes;
-    }
-    return held;
-}
-
 static void tell_hold(struct db *db, struct txn *t,
                       void (*each)(void *context, const struct db_hold_status *h),
                       void *context)
@@ -87,7 +63,7 @@ static void tell_hold(struct db *db, struct txn *t,
         .idle_ms = txn_idle_ms(t),
         .bytes = t->usage.writes,
         .reads = t->usage.reads,
-        .held = t->snapshot ? txn_held_bytes(db, t) : 0,
+        .held = t->snapshot ? txn_held_bytes(t) : 0,
         .disk = t->snapshot ? root_only_bytes(t->snapshot->root) : 0,
         .doomed = t->failure.error != ERR_OK,
         .lock = t->lock ? &t->lock->lock : NULL,

@@ -12,6 +12,7 @@
 #include "server/txn/conflict.h"
 #include "server/txn/cursors_internal.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/expiry.h"
 #include "server/txn/decided.h"
 #include "server/txn/generator.h"
 #include "server/txn/leaving.h"
@@ -389,6 +390,8 @@ void txn_set_expiry(struct txn *t)
     ASSERT(!t->is_autocommit && !t->failure.error && !list_is_linked(&t->expiry.in_slot));
     at = soonest(at, t->begun_ms, t->options.timeout_ms ? t->options.timeout_ms : o->life_ms);
     at = soonest(at, idle_since, t->options.idle_ms ? t->options.idle_ms : o->idle_ms);
+    if (t->options.held_bytes)
+        at = soonest(at, t->db->pulse.now_ms, HELD_LOOK_MS);
     t->expiry.at_ms = at;
     if (at != UINT64_MAX)
         deadline_add(&t->db->expiries, &t->expiry);

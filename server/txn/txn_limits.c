@@ -4,18 +4,28 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
+#include "server/txn/held.h"
 #include "server/txn/losers.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/usage.h"
 
-unsigned txn_limits(const struct txn *t, struct txn_limit *limits)
+struct txn_limit txn_limit_of_writes(const struct txn *t)
+{
+    uint64_t own = t->options.write_bytes, all = t->db->options.txn_bytes_max;
+    bool is_own = own && own < all;
+
+    return (struct txn_limit){TXN_LIMIT_WRITES, is_own ? "write_bytes" : "transaction-max",
+                              t->write_set.arena.bytes, is_own ? own : all};
+}
+
+unsigned txn_limits(struct txn *t, struct txn_limit *limits)
 {
     const struct db_options *o = &t->db->options;
     uint64_t idle = t->options.idle_ms ? t->options.idle_ms : o->idle_ms;
 
     ASSERT(!t->failure.error);
-    limits[0] = (struct txn_limit){TXN_LIMIT_WRITES, "transaction-max",
-                                   t->write_set.arena.bytes, o->txn_bytes_max};
+    limits[0] = txn_limit_of_writes(t);
     limits[1] = (struct txn_limit){TXN_LIMIT_LIFE,
                                    t->options.timeout_ms ? "timeout_ms" : "transaction-life",
                                    t->db->pulse.now_ms - t->begun_ms,
@@ -23,7 +33,12 @@ unsigned txn_limits(const struct txn *t, struct txn_limit *limits)
     limits[2] =
         (struct txn_limit){TXN_LIMIT_IDLE, t->options.idle_ms ? "idle_ms" : "transaction-idle",
                            txn_idle_ms(t), idle};
-    return 3;
+    limits[3] = (struct txn_limit){TXN_LIMIT_READS, "read_bytes", usage_reads(t),
+                                   t->options.read_bytes};
+    limits[4] = (struct txn_limit){TXN_LIMIT_HELD, "held_bytes",
+                                   t->options.held_bytes ? txn_held_bytes(t) : 0,
+                                   t->options.held_bytes};
+    return TXN_LIMIT_COUNT;
 }
 
 unsigned db_limits(struct db *db, struct txn_limit *limits)

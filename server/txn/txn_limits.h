@@ -6,7 +6,14 @@
 
 #include "server/txn/op.h"
 
-enum txn_limit_kind { TXN_LIMIT_WRITES, TXN_LIMIT_LIFE, TXN_LIMIT_IDLE, TXN_LIMIT_COUNT };
+enum txn_limit_kind {
+    TXN_LIMIT_WRITES,
+    TXN_LIMIT_LIFE,
+    TXN_LIMIT_IDLE,
+    TXN_LIMIT_READS,
+    TXN_LIMIT_HELD,
+    TXN_LIMIT_COUNT
+};
 enum db_limit_kind {
     DB_LIMIT_WRITES_TOTAL,
     DB_LIMIT_HELD,
@@ -21,8 +28,10 @@ struct txn_limit {
     uint64_t value, max;
 };
 
+/* The lesser of its own and the database's. */
+struct txn_limit txn_limit_of_writes(const struct txn *t);
 /* Of an open transaction, which is not doomed: how many there are. limits: TXN_LIMIT_COUNT. */
-unsigned txn_limits(const struct txn *t, struct txn_limit *limits);
+unsigned txn_limits(struct txn *t, struct txn_limit *limits);
 /* DB_LIMIT_COUNT. */
 unsigned db_limits(struct db *db, struct txn_limit *limits);
 

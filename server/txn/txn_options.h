@@ -21,6 +21,9 @@ struct txn_options {
     enum durability durability;         /* durability "interval": answered before the sync */
     uint64_t timeout_ms;   /* life; 0: none */
     uint64_t idle_ms;      /* 0: the database's default */
+    uint64_t write_bytes;  /* limit of its own for what it writes; 0: none */
+    uint64_t read_bytes;   /* likewise for what is kept of its reads */
+    uint64_t held_bytes;   /* likewise for what is held on its behalf */
     struct slice label;    /* text for people; cut to TEXT_LABEL_BYTES_MAX; may be none */
     struct slice client;   /* where it comes from, for people; cut likewise */
     struct slice lock;     /* as lock_option.h reads it; none: no lock */

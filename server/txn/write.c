@@ -16,6 +16,7 @@
 #include "server/txn/statement.h"
 #include "server/txn/tracker.h"
 #include "server/txn/txn_internal.h"
+#include "server/txn/txn_limits.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/usage.h"
 #include "server/txn/written.h"
@@ -57,15 +58,16 @@ static enum err write_wait_for_stages(struct op *op, struct txn *t, bool frees)
 static enum err write_check_size(struct op *op, struct txn *t, uint64_t more)
 {
     uint64_t bytes = t->write_set.arena.bytes + more;
+    struct txn_limit limit = txn_limit_of_writes(t);
 
     ASSERT(more > 0);
-    if (bytes <= t->db->options.txn_bytes_max)
+    if (bytes <= limit.max)
         return ERR_OK;
     return failure_set_limit(
-        &op->failure, "transaction-max", t->db->options.txn_bytes_max, bytes,
+        &op->failure, limit.name, limit.max, bytes,
         "transaction too large: its writes take %llu bytes, the limit is %llu "
-        "(transaction-max); commit in smaller parts or raise the limit",
-        (unsigned long long)bytes, (unsigned long long)t->db->options.txn_bytes_max);
+        "(%s); commit in smaller parts or raise the limit",
+        (unsigned long long)bytes, (unsigned long long)limit.max, limit.name);
 }
 
 /* A client that takes too much of what all may write loses its transaction: that makes room. */

@@ -193,6 +193,29 @@ static void savepoints_take_writes_back(void)
     CHECK(hf_txn_commit(t, NULL, NULL) == HF_OK);
 }
 
+/* ---- Limits of a transaction's own ---- */
+
+static void a_transaction_has_limits_of_its_own(void)
+{
+    struct hf_begin_options small = {.write_bytes = 1, .held_bytes = 100};
+    struct hf_begin_options few = {.read_bytes = 100, .serializable = true};
+    const struct hf_error *e;
+    struct hf_bytes found;
+    struct hf_txn *t;
+
+    CHECK(hf_create_store(conn, NULL, "limited", NULL) == HF_OK);
+    CHECK(hf_txn_begin(conn, &small, &t) == HF_OK);
+    CHECK(hf_put(conn, t, "limited", PACKED("\x01"), PACKED("\x01"), NULL) == HF_TOO_LARGE);
+    e = hf_conn_error(conn);
+    CHECK(e && strstr(e->message, "write_bytes"));
+    CHECK(hf_txn_rollback(t) == HF_OK);
+    CHECK(hf_txn_begin(conn, &few, &t) == HF_OK);
+    CHECK(hf_get(conn, t, "limited", PACKED("\x01"), &found) == HF_TOO_LARGE);
+    e = hf_conn_error(conn);
+    CHECK(e && strstr(e->message, "read_bytes"));
+    CHECK(hf_txn_rollback(t) == HF_OK);
+}
+
 /* ---- Lost answers ---- */
 
 /* Read the counter, add 1, write it back. */
@@ -556,6 +579,7 @@ static const struct {
     {"indexes_are_made_and_dropped", indexes_are_made_and_dropped},
     {"values_are_packed_and_read", values_are_packed_and_read},
     {"savepoints_take_writes_back", savepoints_take_writes_back},
+    {"a_transaction_has_limits_of_its_own", a_transaction_has_limits_of_its_own},
     {"a_token_tells_what_became_of_a_commit", a_token_tells_what_became_of_a_commit},
     {"lost_answers_are_no_question", lost_answers_are_no_question},
     {"a_loss_is_pushed_and_checked", a_loss_is_pushed_and_checked},

@@ -392,6 +392,7 @@ def test_roots_that_old_readers_keep_have_a_limit():
         limit = c.call("hello")["limits"]["roots_bytes"]
         assert limit == 64 << 10
         innocent.call("begin", 1, {"read_only": True})
+        scan = innocent.call("scan", 0, "s1", None, {"keep": True})["cursor"]
         for n in range(12):  # each sees a root of its own, of some 12 KB
             innocent.call("put", 0, "mine", n, 1)
             innocent.call("rollback", 1)
@@ -404,6 +405,10 @@ def test_roots_that_old_readers_keep_have_a_limit():
             assert innocent.call("get", 1, "mine", 1) == n
         e = c.fails("get", 100, "s1", 1)
         assert e.name == "TXN_EXPIRED" and "roots-memory" in str(e), e.error
+        for e in e, innocent.fails("next", scan):
+            assert e.name == "TXN_EXPIRED" and e.details["limit"] == "roots-memory", e.error
+            assert e.details["max"] == limit < e.details["size"], e.error
+        innocent.call("close", scan)
         assert c.call("get", 111, "mine", 1) == 11
         for n in range(12):
             c.call("rollback", 100 + n)

@@ -68,6 +68,73 @@ def test_hello_tells_the_limits_of_the_options():
         assert OF_FORM < set(limits)
 
 
+def failure_of(c, msgid):
+    try:
+        c.reply(msgid)
+    except Failed as e:
+        return e
+    return None
+
+
+def says(error, name, limit, max_):
+    """It names the limit, and by how much it was passed."""
+    assert error.name == name and limit in str(error), error.error
+    d = error.details
+    assert d["limit"] == limit and d["max"] == max_ <= d["size"] < 10000 * max_, error.error
+
+
+def test_limits_that_a_transaction_sets_itself():
+    with daemon("--stage-size", "64KiB") as d, d.client() as c, d.client() as other:
+        c.call("create_store", 0, "s")
+        plain = {"isolation": "serializable"}
+        # bytes written
+        for options in ({"write_bytes": 20000}, {"write_bytes": 20000, "on_error": "continue"}):
+            c.call("begin", 1, options)
+            c.call("put", 1, "s", "x" * 1000, 1)
+            says(c.fails("put", 1, "s", "x" * 30000, 2), "TOO_LARGE", "write_bytes", 20000)
+            assert c.fails("put", 1, "s", 1, 1).name == "TXN_FAILED"
+            c.call("rollback", 1)
+        says(c.fails("run", [["put", ["s", "x" * 30000, 2]]], {"write_bytes": 20000}),
+             "TOO_LARGE", "write_bytes", 20000)
+        c.call("begin", 1, {"write_bytes": 1 << 50})  # the server's is less
+        says(c.fails("put", 1, "s", "x" * 30000, [[]] * 5000), "TOO_LARGE", "key-size", 4096)
+        c.call("rollback", 1)
+        # reads kept, of a serializable one
+        for options in ({"read_bytes": 20000}, plain, dict(plain, read_bytes=20000)):
+            c.call("begin", 1, options)
+            ids = [c.send("get", 1, "s", n) for n in range(2000)]
+            errors = [e for e in (failure_of(c, n) for n in ids) if e]
+            if options != dict(plain, read_bytes=20000):
+                assert not errors
+                c.call("put", 1, "s", 1, 1)
+                c.call("commit", 1)
+                continue
+            says(errors[0], "TOO_LARGE", "read_bytes", 20000)
+            assert errors[1].name == "TXN_FAILED" and len(errors) > 100
+            assert c.fails("commit", 1).name == "TOO_LARGE"
+        # bytes held
+        for t, options in ((1, {"held_bytes": 2000}), (2, {"held_bytes": 1 << 40}), (3, {})):
+            c.call("begin", t, options)
+
+        def is_doomed():
+            other.call("run", [["put", ["s", "y" * 1000, k]] for k in range(500)])
+            other.call("amalgamate")
+            return c.call("holds")[0]["doomed"]
+
+        until(is_doomed)
+        says(c.fails("get", 1, "s", 1), "TXN_EXPIRED", "held_bytes", 2000)
+        for t in (2, 3):
+            c.call("get", t, "s", 1)
+            c.call("rollback", t)
+        c.call("rollback", 1)
+        # life and idle time
+        for option in ("timeout_ms", "idle_ms"):
+            c.call("begin", 1, {option: 20})
+            until(lambda: c.call("holds")[0]["doomed"])
+            says(c.fails("get", 1, "s", 1), "TXN_EXPIRED", option, 20)
+            c.call("rollback", 1)
+
+
 def test_memory_that_nobody_uses_is_counted_and_goes_back():
     with daemon() as d, d.client() as c, d.client() as watch:
         def unused():

@@ -399,6 +399,10 @@ def test_begin_takes_locks(d):
                            ("lock a lock b", "at once"), ("locks a", "unknown word")):
             assert why in s.line("begin " + words, "> "), words
         c.call("rollback", 2)
+        s.line("begin --write-bytes 1 --read-bytes 100 --held-bytes 100", "]> ")
+        said = s.line("put lockable 1 1", "> ")
+        assert "(write_bytes)" in " ".join(said.split()), said
+        s.line("rollback", "> ")
         assert s.end() == 0
 
 

@@ -250,6 +250,62 @@ START_TEST(beyond_what_may_be_held_the_oldest_writer_goes)
 }
 END_TEST
 
+static void says(const struct core_rig *rig, const char *limit, uint64_t max)
+{
+    const struct failure *f = &rig->op.failure;
+
+    MUST(f->limit && f->limit_max == max && f->limit_size > max);
+    ck_assert_str_eq(f->limit, limit);
+    MUST(strstr(f->text, limit) != NULL);
+}
+
+/* Each ends the one that has set it, and nobody else. */
+START_TEST(limits_that_a_transaction_sets_are_its_own)
+{
+    struct txn_options writes = {.write_bytes = 20000}, held = {.held_bytes = 5000};
+    struct txn_options reads = {.read_bytes = 20000, .serializable = true};
+    struct txn_options plain = {.serializable = true};
+    struct core_rig rig;
+    struct txn *t, *other;
+    enum err e = ERR_OK;
+    uint64_t n;
+
+    core_open(&rig, 12);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    t = core_begin(&rig, "writer", &writes);
+    other = core_begin(&rig, "other", &plain);
+    for (unsigned i = 0; !e && i < 2000; i++) {
+        MUST_EQ(core_put(&rig, other, "a", 10000 + i, 1), ERR_OK);
+        e = core_put(&rig, t, "a", i, 1);
+    }
+    MUST_EQ(e, ERR_TOO_LARGE);
+    says(&rig, "write_bytes", 20000);
+    core_rollback(&rig, t);
+    t = core_begin(&rig, "reader", &reads);
+    e = ERR_OK;
+    for (unsigned i = 0; !e && i < 2000; i++) {
+        MUST_EQ(core_get(&rig, other, "a", i, &n), ERR_OK);
+        e = core_get(&rig, t, "a", i, &n);
+    }
+    MUST_EQ(e, ERR_TOO_LARGE);
+    says(&rig, "read_bytes", 20000);
+    core_rollback(&rig, t);
+    t = core_begin(&rig, "old", &held);
+    for (unsigned i = 0; i < 1000; i++)
+        core_set(&rig, "a", 20000 + i, 1);
+    core_amalgamate(&rig);
+    MUST_EQ(core_get(&rig, t, "a", 1, &n), ERR_OK); /* nobody has looked yet */
+    sim_advance_ms(rig.sim, 1500);
+    db_tick(rig.db);
+    MUST_EQ(core_get(&rig, t, "a", 1, &n), ERR_TXN_EXPIRED);
+    says(&rig, "held_bytes", 5000);
+    core_rollback(&rig, t);
+    MUST_EQ(core_get(&rig, other, "a", 10001, &n), ERR_OK);
+    core_rollback(&rig, other);
+    core_close(&rig);
+}
+END_TEST
+
 static void scan_wake(struct op *op)
 {
     (void)op;
@@ -683,6 +739,7 @@ int main(void)
     tcase_add_test(tc, a_small_transaction_may_write_when_others_have_taken_all);
     tcase_add_loop_test(tc, writes_and_reads_are_counted_to_their_client_until_they_end, 0, 4);
     tcase_add_test(tc, beyond_what_may_be_held_the_oldest_writer_goes);
+    tcase_add_test(tc, limits_that_a_transaction_sets_are_its_own);
     tcase_add_loop_test(tc, many_old_writers_stay_within_what_may_be_held, 0, 2);
     tcase_add_test(tc, waiting_for_the_server_is_not_idle);
     tcase_add_test(tc, readers_of_many_commits_of_one_stage_get_roots_of_their_own);

@@ -90,6 +90,10 @@ export interface BeginOptions extends RequestOptions {
   durability?: 'sync' | 'interval'
   timeoutMs?: number
   idleMs?: number
+  /** Limits in bytes of its own: of its writes (TOO_LARGE), of its read set (TOO_LARGE), of what is retained for it (TXN_EXPIRED). */
+  writeBytes?: number
+  readBytes?: number
+  heldBytes?: number
   /** Stores that nobody else may write to (exclusive) or may lock so (shared) until the end; or all of them. */
   lock?: 'database' | { shared?: readonly string[], exclusive?: readonly string[] }
   /** How long to wait for the lock. */
