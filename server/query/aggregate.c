@@ -43,7 +43,8 @@ enum datum_fault aggregate_init(struct datum_memory *m, struct aggregate *a,
     enum datum_fault fault = DATUM_OK;
 
     ASSERT(kind != AGGREGATE_NONE);
-    *a = (struct aggregate){.kind = kind};
+    memset(a, 0, sizeof *a);
+    a->kind = (uint8_t)kind;
     /* The least or greatest of equal values is the same one. */
     if (!is_distinct || kind == AGGREGATE_MIN || kind == AGGREGATE_MAX)
         return DATUM_OK;
@@ -175,6 +176,7 @@ static enum datum_fault sum(struct datum_memory *m, const struct aggregate *a,
     struct exact_sum all;
     double result;
 
+    ASSERT(a->kind == AGGREGATE_SUM || a->kind == AGGREGATE_AVG);
     if (a->kind == AGGREGATE_SUM && !a->reals)
         return datum_of_whole(m, whole_sum(a), out);
     if (a->reals)

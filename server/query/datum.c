@@ -84,7 +84,10 @@ struct datum datum_read_wide(struct slice value)
 
 struct datum datum_read(struct slice value)
 {
-    return datum_read_inline(value);
+    struct datum d;
+
+    datum_read_to(value, &d);
+    return d;
 }
 
 struct datum datum_field(const struct datum *map, struct slice name)

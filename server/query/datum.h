@@ -23,6 +23,9 @@
 #include "server/storage/arena.h"
 #include "server/storage/path.h"
 
+#include <assert.h>
+#include <endian.h>
+
 enum datum_type {
     DATUM_MISSING, /* 0, so that zeroed memory is a datum */
     DATUM_NULL,
@@ -108,6 +111,21 @@ bool datum_next_element(struct datum_walk *w, struct datum *out);
 bool datum_next_field(struct datum_walk *w, struct datum *name, struct datum *out);
 
 /* ---- makers ---- */
+
+/* A datum word by word, where it goes: put together elsewhere and copied, it would wait for its parts
+ * to come to memory. */
+static inline void datum_put(struct datum *out, enum datum_type type, uint64_t a, uint64_t b)
+{
+    const uint64_t head = htole64((uint64_t)type);
+    uint8_t *to = (uint8_t *)out;
+
+    static_assert(sizeof *out == 3 * sizeof head && offsetof(struct datum, type) == 0 &&
+                      offsetof(struct datum, integer) == sizeof head,
+                  "a datum is three words");
+    memcpy(to, &head, sizeof head);
+    memcpy(to + sizeof head, &a, sizeof a);
+    memcpy(to + 2 * sizeof head, &b, sizeof b);
+}
 
 static inline struct datum datum_null(void)
 {
@@ -300,7 +318,7 @@ static inline bool datum_operate_simple(enum datum_operator op, const struct dat
         break;
     default: return false;
     }
-    *out = datum_integer(n);
+    datum_put(out, DATUM_INTEGER, (uint64_t)n, 0);
     return true;
 }
 enum datum_fault datum_negate(struct datum_memory *m, const struct datum *a, struct datum *out);

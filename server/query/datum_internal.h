@@ -4,42 +4,42 @@
 
 #include "server/query/datum.h"
 
-#include <endian.h>
-
 /* datum_read of any value; NONE is missing. */
 struct datum datum_read_wide(struct slice value);
 
 /* datum_read: small integers, short texts and numbers of common forms in place. */
-static inline struct datum datum_read_inline(struct slice value)
+static inline void datum_read_to(struct slice value, struct datum *out)
 {
     const uint8_t *at = value.data;
-    struct datum d = {.type = DATUM_INTEGER};
-    uint64_t eight;
+    enum datum_type type = DATUM_INTEGER;
+    uint64_t a = 0, b = 0;
     uint32_t four;
 
-    if (!at || !value.size)
-        return (struct datum){.type = DATUM_MISSING};
-    if (*at < 0x80) {
-        d.integer = *at;
+    static_assert(sizeof(struct slice) == 2 * sizeof(uint64_t), "a slice is two words");
+    if (!at || !value.size) {
+        type = DATUM_MISSING;
+    } else if (*at < 0x80) {
+        a = *at;
     } else if ((*at & 0xe0) == 0xa0 && value.size > (*at & 0x1fu)) {
-        d.type = DATUM_TEXT;
-        d.bytes = slice_make(at + 1, *at & 0x1f);
+        type = DATUM_TEXT;
+        a = (uintptr_t)(at + 1);
+        b = *at & 0x1f;
     } else if (*at == 0xcc && value.size >= 2) {
-        d.integer = at[1];
+        a = at[1];
     } else if (*at == 0xcd && value.size >= 3) {
-        d.integer = at[1] << 8 | at[2];
+        a = (uint64_t)at[1] << 8 | at[2];
     } else if (*at == 0xce && value.size >= 5) {
         memcpy(&four, at + 1, sizeof four);
-        d.integer = be32toh(four);
+        a = be32toh(four);
     } else if (*at == 0xcb && value.size >= 9) {
-        memcpy(&eight, at + 1, sizeof eight);
-        eight = be64toh(eight);
-        d.type = DATUM_DOUBLE;
-        memcpy(&d.real, &eight, sizeof eight);
+        memcpy(&a, at + 1, sizeof a);
+        a = be64toh(a); /* the bits of the double */
+        type = DATUM_DOUBLE;
     } else {
-        return datum_read_wide(value);
+        *out = datum_read_wide(value);
+        return;
     }
-    return d;
+    datum_put(out, type, a, b);
 }
 
 /* An integer, whichever of its two types it has; and back: OVERFLOW. */

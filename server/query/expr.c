@@ -82,51 +82,22 @@ static enum err evaluate_is(struct expr_run *r, const struct expr *e, struct dat
     return error;
 }
 
-static struct datum evaluate_path_of(const struct datum *d, const struct value_path *path)
+struct datum expr_path_of(const struct datum *d, const struct value_path *path)
 {
     if (d->type != DATUM_MAP && d->type != DATUM_ARRAY)
         return (struct datum){.type = DATUM_MISSING};
     return datum_at_path(path, d->bytes);
 }
 
-static inline struct datum evaluate_path(const struct expr_run *r, const struct expr *e)
-{
-    if (!e->field)
-        return evaluate_path_of(&r->slots[e->number], &e->path);
-    if (!e->rest.count)
-        return r->slots[e->field - 1];
-    return evaluate_path_of(&r->slots[e->field - 1], &e->rest);
-}
-
-/* The value of an operand where it lies, or in room. */
-static inline enum err evaluate_operand(struct expr_run *r, const struct expr *e,
-                                        struct datum_memory *m, struct datum *room,
-                                        const struct datum **out)
-{
-    *out = room;
-    switch (e->kind) {
-    case EXPR_CONSTANT: *out = &e->constant; return ERR_OK;
-    case EXPR_PARAMETER: *out = &r->parameters[e->number]; return ERR_OK;
-    case EXPR_SLOT: *out = &r->slots[e->number]; return ERR_OK;
-    case EXPR_PATH:
-        if (e->field && !e->rest.count)
-            *out = &r->slots[e->field - 1];
-        else
-            *room = evaluate_path(r, e);
-        return ERR_OK;
-    default: return expr_evaluate(r, e, m, room);
-    }
-}
-
-static enum err evaluate_operator(struct expr_run *r, const struct expr *e,
+enum err expr_operator(struct expr_run *r, const struct expr *e,
                                   struct datum_memory *m, struct datum *out)
 {
     struct datum room_a, room_b;
     const struct datum *a, *b;
-    enum err error = evaluate_operand(r, e->a, m, &room_a, &a);
+    enum err error = expr_operand(r, e->a, m, &room_a, &a);
 
     if (!error)
-        error = evaluate_operand(r, e->b, m, &room_b, &b);
+        error = expr_operand(r, e->b, m, &room_b, &b);
     if (error)
         return error;
     if (datum_operate_simple((enum datum_operator)e->number, a, b, out))
@@ -135,16 +106,16 @@ static enum err evaluate_operator(struct expr_run *r, const struct expr *e,
 }
 
 /* A comparison of what datum_compare_simple knows. */
-static enum err operator_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
-                               enum datum_truth *out)
+static inline enum err operator_truth(struct expr_run *r, const struct expr *e,
+                                      struct datum_memory *m, enum datum_truth *out)
 {
     enum datum_operator op = (enum datum_operator)e->number;
     struct datum room_a, room_b, d;
     const struct datum *a, *b;
-    enum err error = evaluate_operand(r, e->a, m, &room_a, &a);
+    enum err error = expr_operand(r, e->a, m, &room_a, &a);
 
     if (!error)
-        error = evaluate_operand(r, e->b, m, &room_b, &b);
+        error = expr_operand(r, e->b, m, &room_b, &b);
     if (error || datum_compare_simple(op, a, b, out))
         return error;
     error = expr_check(r, e, m, datum_operate(m, op, a, b, &d));
@@ -408,7 +379,7 @@ enum err expr_evaluate(struct expr_run *r, const struct expr *e, struct datum_me
     case EXPR_CONSTANT: *out = e->constant; return ERR_OK;
     case EXPR_PARAMETER: *out = r->parameters[e->number]; return ERR_OK;
     case EXPR_SLOT: *out = r->slots[e->number]; return ERR_OK;
-    case EXPR_PATH: *out = evaluate_path(r, e); return ERR_OK;
+    case EXPR_PATH: *out = expr_path(r, e); return ERR_OK;
     case EXPR_ELEMENT: return evaluate_element(r, e, m, out);
     case EXPR_FIELD:
     case EXPR_NEGATE:
@@ -416,7 +387,7 @@ enum err expr_evaluate(struct expr_run *r, const struct expr *e, struct datum_me
     case EXPR_NOT: return evaluate_unary(r, e, m, out);
     case EXPR_AND:
     case EXPR_OR: return evaluate_chain(r, e, m, out);
-    case EXPR_OPERATE: return evaluate_operator(r, e, m, out);
+    case EXPR_OPERATE: return expr_operator(r, e, m, out);
     case EXPR_IS: return evaluate_is(r, e, m, out);
     case EXPR_LIKE: return evaluate_like(r, e, m, out);
     case EXPR_BETWEEN: return evaluate_between(r, e, m, out);
@@ -431,11 +402,27 @@ enum err expr_evaluate(struct expr_run *r, const struct expr *e, struct datum_me
     return ERR_INTERNAL;
 }
 
+/* One that is false decides; one that is unknown does not, since one behind it may be refused. */
 enum err expr_holds(struct expr_run *r, const struct expr *e, struct datum_memory *m, bool *out)
 {
-    enum datum_truth truth = DATUM_IS_TRUE;
-    enum err error = e ? evaluate_truth(r, e, m, &truth) : ERR_OK;
+    struct expr *const one = (struct expr *)(uintptr_t)e, *const *list = &one;
+    uint32_t count = e != NULL;
 
-    *out = truth == DATUM_IS_TRUE;
-    return error;
+    if (e && e->kind == EXPR_AND) {
+        list = e->list;
+        count = e->count;
+    }
+    *out = true;
+    for (uint32_t i = 0; i < count; i++) {
+        enum datum_truth truth;
+        enum err error = list[i]->kind == EXPR_OPERATE && list[i]->number >= DATUM_EQUAL
+                             ? operator_truth(r, list[i], m, &truth)
+                             : evaluate_truth(r, list[i], m, &truth);
+
+        if (error || truth != DATUM_IS_TRUE)
+            *out = false;
+        if (error || truth == DATUM_IS_FALSE)
+            return error;
+    }
+    return ERR_OK;
 }

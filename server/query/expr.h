@@ -74,6 +74,43 @@ struct expr_run {                   /* of one query at work */
  * none, ERR_TOO_LARGE (query-memory), ERR_NOMEM: the failure has the place. */
 enum err expr_evaluate(struct expr_run *r, const struct expr *e, struct datum_memory *m,
                        struct datum *out);
+/* The same for OPERATE alone. */
+enum err expr_operator(struct expr_run *r, const struct expr *e, struct datum_memory *m,
+                       struct datum *out);
+/* What is at the path in a value. */
+struct datum expr_path_of(const struct datum *d, const struct value_path *path);
+
+static inline struct datum expr_path(const struct expr_run *r, const struct expr *e)
+{
+    if (!e->field)
+        return expr_path_of(&r->slots[e->number], &e->path);
+    if (!e->rest.count)
+        return r->slots[e->field - 1];
+    return expr_path_of(&r->slots[e->field - 1], &e->rest);
+}
+
+/* The same where it lies, or in room, without a copy of what is there: *out is borrowed until the
+ * slots change. */
+static inline enum err expr_operand(struct expr_run *r, const struct expr *e,
+                                    struct datum_memory *m, struct datum *room,
+                                    const struct datum **out)
+{
+    *out = room;
+    switch (e->kind) {
+    case EXPR_CONSTANT: *out = &e->constant; return ERR_OK;
+    case EXPR_PARAMETER: *out = &r->parameters[e->number]; return ERR_OK;
+    case EXPR_SLOT: *out = &r->slots[e->number]; return ERR_OK;
+    case EXPR_PATH:
+        if (e->field && !e->rest.count)
+            *out = &r->slots[e->field - 1];
+        else
+            *room = expr_path(r, e);
+        return ERR_OK;
+    case EXPR_OPERATE: return expr_operator(r, e, m, room);
+    default: return expr_evaluate(r, e, m, room);
+    }
+}
+
 /* What a condition says of the row. NULL: true. */
 enum err expr_holds(struct expr_run *r, const struct expr *e, struct datum_memory *m,
                     bool *out);

@@ -100,7 +100,7 @@ static inline bool value_read(struct msgpack_cursor *c, struct datum *out)
     } else {
         c->at += size;
     }
-    *out = datum_read_inline(value);
+    datum_read_to(value, out);
     return true;
 }
 

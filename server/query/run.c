@@ -123,7 +123,8 @@ static enum err filter_next(struct query_run *r, const struct step *s)
 
     for (;;) {
         bool holds = false;
-        enum err e = step_next(r, s->input);
+        enum err e = s->input->kind == STEP_SCAN && !r->measures ? scan_next(r, s->input)
+                                                                 : step_next(r, s->input);
 
         if (!e)
             e = expr_holds(&r->expr, s->condition, run_row_memory(r, st), &holds);

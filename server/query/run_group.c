@@ -12,8 +12,8 @@ struct group {
     struct group *next;   /* in its bucket */
     struct group *behind; /* in order of arrival */
     uint64_t hash;
-    struct datum *keys;
-    struct aggregate aggregates[];
+    struct aggregate *aggregates; /* behind the keys */
+    struct datum keys[];
 };
 
 struct group_rows {
@@ -59,17 +59,17 @@ static enum err group_grow(struct query_run *r, const struct step *s, struct ste
 }
 
 static uint64_t hash_keys(const struct query_run *r, const struct step *s,
-                          const struct datum *keys)
+                          const struct datum *const *keys)
 {
     uint64_t hash = r->seed;
 
     for (unsigned i = 0; i < s->output_count; i++)
-        hash = datum_hash(&keys[i], hash);
+        hash = datum_hash(keys[i], hash);
     return hash;
 }
 
 static struct group *group_find(const struct step *s, const struct group_rows *g,
-                                const struct datum *keys, uint64_t hash)
+                                const struct datum *const *keys, uint64_t hash)
 {
     struct group *i = g->bucket_count ? g->buckets[hash & (g->bucket_count - 1)] : NULL;
 
@@ -78,7 +78,7 @@ static struct group *group_find(const struct step *s, const struct group_rows *g
 
         if (i->hash != hash)
             continue;
-        while (k < s->output_count && datum_compare(&i->keys[k], &keys[k]) == 0)
+        while (k < s->output_count && datum_compare(&i->keys[k], keys[k]) == 0)
             k++;
         if (k == s->output_count)
             return i;
@@ -86,26 +86,28 @@ static struct group *group_find(const struct step *s, const struct group_rows *g
     return NULL;
 }
 
-static enum err group_add(struct query_run *r, const struct step *s, const struct datum *keys,
-                          uint64_t hash, struct group **out)
+static enum err group_add(struct query_run *r, const struct step *s,
+                          const struct datum *const *keys, uint64_t hash, struct group **out)
 {
     struct step_state *st = &r->states[s->number];
     struct group_rows *g = st->group;
     enum datum_fault fault = DATUM_OK;
     struct datum_memory *m = run_kept_memory(r, st);
     struct group *made;
-    enum err e = g->count >= g->bucket_count ? group_grow(r, s, st) : ERR_OK;
+    enum err e = 2 * g->count >= g->bucket_count ? group_grow(r, s, st) : ERR_OK;
 
     if (e)
         return e;
-    made = datum_alloc(m, sizeof *made + s->aggregate_count * sizeof *made->aggregates, &fault);
-    if (made)
-        made->keys = datum_alloc(m, s->output_count * sizeof *keys + 1, &fault);
-    if (fault)
+    made = datum_alloc(m,
+                       sizeof *made + s->output_count * sizeof *made->keys +
+                           s->aggregate_count * sizeof *made->aggregates,
+                       &fault);
+    if (!made)
         return run_refuse(r, s, m, fault);
+    made->aggregates = (struct aggregate *)&made->keys[s->output_count];
     made->hash = hash;
     for (unsigned i = 0; i < s->output_count && !fault; i++)
-        fault = datum_copy(m, &keys[i], &made->keys[i]);
+        fault = datum_copy(m, keys[i], &made->keys[i]);
     for (unsigned i = 0; i < s->aggregate_count && !fault; i++)
         fault = aggregate_init(m, &made->aggregates[i], s->aggregates[i].kind,
                                s->aggregates[i].is_distinct, r->seed);
@@ -126,45 +128,63 @@ static enum err group_feed(struct query_run *r, const struct step *s, struct ste
 {
     for (unsigned i = 0; i < s->aggregate_count; i++) {
         const struct step_aggregate *a = &s->aggregates[i];
-        struct datum d = datum_null();
+        struct aggregate *to = &group->aggregates[i];
+        struct datum room;
+        const struct datum *d = NULL;
         enum datum_fault fault;
         struct datum_memory *m;
 
         if (a->argument) {
-            enum err e = expr_evaluate(&r->expr, a->argument, &st->row_memory, &d);
+            enum err e = expr_operand(&r->expr, a->argument, &st->row_memory, &room, &d);
 
             if (e)
                 return e;
         }
+        if (aggregate_add_simple(to, d))
+            continue;
         m = run_kept_memory(r, st);
-        fault = aggregate_add(m, &group->aggregates[i], a->argument ? &d : NULL);
+        fault = aggregate_add(m, to, d);
         if (fault)
             return expr_refuse(&r->expr, &(struct expr){.place = a->place}, m, fault);
-        st->has_ended = s->ends && !datum_is_null(&d) && r->states[s->ends->number].now &&
+        st->has_ended = s->ends && !datum_is_null(d) && r->states[s->ends->number].now &&
                         r->states[s->ends->number].now->finds_end;
     }
     return ERR_OK;
 }
 
+/* The group's expressions for the row in the slots, where they lie or in room. */
+static enum err group_keys(struct query_run *r, const struct step *s, struct datum_memory *m,
+                           struct datum *room, const struct datum **keys)
+{
+    enum err e = ERR_OK;
+
+    for (unsigned i = 0; i < s->output_count && !e; i++)
+        e = expr_operand(&r->expr, s->outputs[i], m, &room[i], &keys[i]);
+    return e;
+}
+
 /* The row in the slots goes into its group. */
 static enum err group_take(struct query_run *r, const struct step *s, struct step_state *st)
 {
-    struct datum few[GROUP_FEW], *keys = few;
+    struct datum few[GROUP_FEW], *room = few;
+    const struct datum *few_keys[GROUP_FEW], **keys = few_keys;
     struct datum_memory *m = run_row_memory(r, st);
     enum datum_fault fault = DATUM_OK;
     struct group *group;
     uint64_t hash;
     enum err e;
 
-    if (s->output_count > GROUP_FEW)
-        keys = datum_alloc(m, s->output_count * sizeof *keys, &fault);
+    if (s->output_count > GROUP_FEW) {
+        room = datum_alloc(m, s->output_count * sizeof *room, &fault);
+        keys = room ? datum_alloc(m, s->output_count * sizeof *keys, &fault) : NULL;
+    }
     if (!keys)
         return run_refuse(r, s, m, fault);
-    e = run_outputs(r, s, m, keys);
+    e = group_keys(r, s, m, room, keys);
     if (e)
         return e;
     hash = hash_keys(r, s, keys);
-    group = group_find(s, st->group, keys, hash);
+    group = s->output_count ? group_find(s, st->group, keys, hash) : st->group->first;
     if (!group)
         e = group_add(r, s, keys, hash, &group);
     if (!e)

@@ -32,7 +32,7 @@ static void memory_set(struct query_run *r, struct datum_memory *m, struct arena
     m->bytes_max = r->bytes_max > others ? r->bytes_max - others : 0;
 }
 
-struct datum_memory *run_row_memory(struct query_run *r, struct step_state *st)
+struct datum_memory *run_row_memory_anew(struct query_run *r, struct step_state *st)
 {
     if (st->row_arena.bytes > ROW_KEEP_BYTES)
         run_charge(r, st->row_arena.bytes);

@@ -103,7 +103,14 @@ enum err run_step(struct query_run *r);
 /* So many bytes are looked at, or were made, besides. */
 void run_charge(struct query_run *r, uint64_t bytes);
 /* Memory of the step for the row at hand, empty. */
-struct datum_memory *run_row_memory(struct query_run *r, struct step_state *st);
+struct datum_memory *run_row_memory_anew(struct query_run *r, struct step_state *st);
+static inline struct datum_memory *run_row_memory(struct query_run *r, struct step_state *st)
+{
+    if (st->row_arena.bytes || !st->row_memory.arena)
+        return run_row_memory_anew(r, st);
+    st->row_memory.bytes_max = r->bytes_max > r->bytes ? r->bytes_max - r->bytes : 0;
+    return &st->row_memory; /* nothing was made for the last row */
+}
 /* Memory of the step for what it keeps until it is opened again. */
 struct datum_memory *run_kept_memory(struct query_run *r, struct step_state *st);
 /* A fault at the step's place. */
