@@ -68,7 +68,8 @@ static inline bool aggregate_add_simple(struct aggregate *a, const struct datum 
     }
     if (a->kind != AGGREGATE_SUM || a->distinct || d->type != DATUM_INTEGER)
         return false;
-    sum = (__int128)((unsigned __int128)(uint64_t)a->whole_high << 64 | a->whole_low) + d->integer;
+    sum = (__int128)((unsigned __int128)(uint64_t)a->whole_high << 64 | a->whole_low) +
+          d->integer;
     a->whole_low = (uint64_t)sum;
     a->whole_high = (int64_t)(sum >> 64);
     a->count++;

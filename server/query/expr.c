@@ -89,8 +89,8 @@ struct datum expr_path_of(const struct datum *d, const struct value_path *path)
     return datum_at_path(path, d->bytes);
 }
 
-enum err expr_operator(struct expr_run *r, const struct expr *e,
-                                  struct datum_memory *m, struct datum *out)
+enum err expr_operator(struct expr_run *r, const struct expr *e, struct datum_memory *m,
+                       struct datum *out)
 {
     struct datum room_a, room_b;
     const struct datum *a, *b;
