@@ -166,8 +166,8 @@ static void amalgamate_publish_ledger(struct pass *p)
         p->stages[i]->has_ledger = true;
     }
     for (size_t i = 0; i < p->older_count; i++)
-        ledgers_remove(db, p->older[i]);
-    ledgers_add(db, p->ledger);
+        ledgers_remove(&db->stages, p->older[i]);
+    ledgers_add(&db->stages, p->ledger);
     p->ledger = NULL;
     p->older_count = 0;
 }
@@ -183,19 +183,8 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
     ASSERT(a->phase == PHASE_MERGE && a->limit_at + 1 == a->limit_count);
     wal_trim(db->wal, root_facts(root)->log_position);
     amalgamate_publish_ledger(&a->pass);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t bytes = a->pass.stages[i]->arena.bytes;
-
-        stage_move(a->pass.stages[i], STAGE_AMALGAMATED);
-        ASSERT(db->staged_bytes >= bytes && db->sealed_bytes >= bytes);
-        db->staged_bytes -= bytes;
-        db->sealed_bytes -= bytes;
-        db->held_bytes += bytes;
-        ASSERT(db->sealed_count);
-        db->sealed_count--;
-    }
-    db->sealed_ms = db->sealed_last_ms =
-        db->pulse.now_ms; /* what was sealed meanwhile begins to wait */
+    for (size_t i = count; i-- > 0;) /* the oldest first */
+        stage_stack_amalgamated(&db->stages, a->pass.stages[i], db->pulse.now_ms);
     snapshots_move(db, root);
     root_unref(db->primary, root); /* the primary keeps its own reference */
     db->pass_error = ERR_OK;
@@ -345,7 +334,7 @@ static void amalgamate_pick_ledgers(struct amalgamation *a)
     for (size_t i = 0; i < p->stage_count; i++)
         keys += p->stages[i]->records;
     p->older_count = 0;
-    LIST_EACH (link, &p->db->ledgers) {
+    LIST_EACH (link, &p->db->stages.ledgers) {
         struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
         bool makes_room = a->home == LEDGER_ON_DISK && !l->spill;
 
@@ -363,7 +352,7 @@ static void amalgamate_pick_ledgers(struct amalgamation *a)
 static uint64_t amalgamate_ledger_room(const struct amalgamation *a)
 {
     const struct pass *p = &a->pass;
-    uint64_t others = p->db->ledger_bytes;
+    uint64_t others = p->db->stages.ledger_bytes;
 
     ASSERT(p->older_count <= PASS_LEDGERS_MAX);
     for (size_t i = 0; i < p->older_count; i++)
@@ -522,7 +511,7 @@ static void amalgamate_pick_stages(struct amalgamation *a)
 
     ASSERT(p->stage_count == 0 && a->phase == PHASE_IDLE);
     a->bytes = 0;
-    for (struct stage *s = p->db->oldest_stage; s && count < PASS_STAGES_MAX; s = s->above) {
+    for (struct stage *s = p->db->stages.oldest; s && count < PASS_STAGES_MAX; s = s->above) {
         if (s->state == STAGE_AMALGAMATED)
             continue;
         if (s->state != STAGE_SEALED || s->last_commit > p->db->numbers.durable ||
@@ -580,10 +569,10 @@ static void amalgamate_begin(struct db *db)
 /* When sealed stages have waited long enough. */
 static uint64_t amalgamate_waited_ms(const struct db *db)
 {
-    uint64_t rested = db->sealed_last_ms + PASS_REST_MS;
-    uint64_t waited = db->sealed_ms + PASS_WAIT_MS;
+    uint64_t rested = db->stages.sealed_last_ms + PASS_REST_MS;
+    uint64_t waited = db->stages.sealed_ms + PASS_WAIT_MS;
 
-    ASSERT(db->sealed_ms <= db->sealed_last_ms);
+    ASSERT(db->stages.sealed_ms <= db->stages.sealed_last_ms);
     return rested < waited ? rested : waited;
 }
 
@@ -591,8 +580,8 @@ uint64_t amalgamate_next_ms(const struct db *db)
 {
     uint64_t waited = amalgamate_waited_ms(db);
 
-    ASSERT(!db->sealed_count || db->newest_stage->below); /* T-1 */
-    if (db->is_merging || !db->sealed_count)
+    ASSERT(!db->stages.sealed_count || db->stages.newest->below); /* T-1 */
+    if (db->is_merging || !db->stages.sealed_count)
         return UINT64_MAX;
     if (db->pulse.now_ms < db->pass_retry_ms)
         return db->pass_retry_ms;
@@ -607,7 +596,7 @@ static bool amalgamate_is_due(struct db *db)
     struct primary_stats stats;
     uint64_t enough;
 
-    if (db->is_merging || !db->sealed_count || db->log_failed)
+    if (db->is_merging || !db->stages.sealed_count || db->log_failed)
         return false;
     if (db->pulse.now_ms < db->pass_retry_ms)
         return false;
@@ -616,16 +605,17 @@ static bool amalgamate_is_due(struct db *db)
     if (db->options.manual)
         return false;
     if (!list_is_empty(&db->pulse.waiting_for_room) ||
-        db->sealed_count >= PASS_STAGES_MAX / 2 || db->pulse.now_ms >= amalgamate_waited_ms(db))
+        db->stages.sealed_count >= PASS_STAGES_MAX / 2 ||
+        db->pulse.now_ms >= amalgamate_waited_ms(db))
         return true;
     primary_stats(db->primary, &stats);
     enough = stats.used_bytes / 100 * db->options.amalgamate_percent;
     if (enough > db->options.staged_bytes_max / 2)
         enough = db->options.staged_bytes_max / 2;
     /* what was sealed just now may not be synced, and would be left out */
-    ASSERT(db->newest_stage->below);
-    return db->sealed_bytes >= enough &&
-           db->newest_stage->below->last_commit <= db->numbers.durable;
+    ASSERT(db->stages.newest->below);
+    return db->stages.sealed_bytes >= enough &&
+           db->stages.newest->below->last_commit <= db->numbers.durable;
 }
 
 /* A root holds only what is durable. Who waits for the pass, for room or for its end, does not
@@ -635,9 +625,9 @@ static void amalgamate_want_durable(struct db *db)
     bool is_wanted = db->amalgamate_upto > db->numbers.durable ||
                      !list_is_empty(&db->pulse.waiting_for_room);
 
-    ASSERT(!db->sealed_count || db->newest_stage->below);
-    if (is_wanted && db->sealed_count &&
-        db->newest_stage->below->last_commit > db->numbers.durable)
+    ASSERT(!db->stages.sealed_count || db->stages.newest->below);
+    if (is_wanted && db->stages.sealed_count &&
+        db->stages.newest->below->last_commit > db->numbers.durable)
         wal_sync_soon(db->wal);
 }
 

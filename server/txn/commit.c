@@ -255,7 +255,7 @@ static enum err commit_add_token(struct op *op, struct txn *t, struct slice byte
     memcpy(token.bytes, bytes.data, TOKEN_BYTES);
     token_encode(&token, db->os->ops->day_ms(db->os), value);
     if (tokens_make_room(&db->tokens) == ERR_OK &&
-        stage_spares_fill(&db->spares, db->os, db->spares_needed + 1) == ERR_OK)
+        stage_stack_spare(&db->stages, db->os) == ERR_OK)
         t->token =
             write_set_put(&t->write_set, t->stamp, TOKENS_STORE, slice_make(key, sizeof key),
                           slice_make(value, sizeof value), &fresh);
@@ -431,7 +431,7 @@ void commit_on_durable(void *context, uint64_t number)
             commit_prune(&readers, stamp);
     }
     replies_release(&db->replies);
-    if (db->sealed_count || !list_is_empty(&db->openings.undurable) ||
+    if (db->stages.sealed_count || !list_is_empty(&db->openings.undurable) ||
         catalogue_has_garbage(&db->catalogue, number))
         pulse_wake(&db->pulse); /* a pass may begin now */
 }

@@ -138,7 +138,7 @@ static enum err conflict_ask_ledgers(struct op *op, const struct txn *t, uint32_
     bool wait = false;
 
     ASSERT(t->snapshot && newest->commit >= t->snapshot->commit);
-    LIST_EACH (link, &t->db->ledgers) {
+    LIST_EACH (link, &t->db->stages.ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
         struct ledger_entry entry;
         enum err e;
@@ -162,7 +162,7 @@ enum err conflict_find_staged(const struct txn *t, uint32_t store, struct slice 
     uint64_t snapshot = t->snapshot->commit;
 
     ASSERT(t->snapshot); /* T-3 */
-    for (struct stage *s = t->db->newest_stage; s; s = s->below) {
+    for (struct stage *s = t->db->stages.newest; s; s = s->below) {
         struct record *r;
 
         if (!s->first_commit)
@@ -234,7 +234,7 @@ enum err conflict_find_staged_in_range(const struct txn *t, const struct conflic
                                        struct conflict_found *out)
 {
     ASSERT(t->snapshot);
-    for (struct stage *s = t->db->newest_stage; s; s = s->below) {
+    for (struct stage *s = t->db->stages.newest; s; s = s->below) {
         struct record *r = NULL;
         enum err e;
 
@@ -273,7 +273,7 @@ enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
     if (e != ERR_NOT_FOUND)
         return e;
     walk->is_staged = true;
-    LIST_EACH (link, &t->db->ledgers) {
+    LIST_EACH (link, &t->db->stages.ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
         struct ledger_entry entry;
 

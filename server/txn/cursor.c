@@ -300,7 +300,7 @@ bool cursor_hold(const struct cursor *c, struct cursor_hold *out)
     out->bytes = sizeof *c + c->bounds_room;
     if (c->sources != c->few)
         out->bytes += c->source_room * sizeof *c->sources;
-    out->held = snapshot_held_bytes(c->snapshot, c->db->oldest_stage);
+    out->held = snapshot_held_bytes(c->snapshot, c->db->stages.oldest);
     out->disk = root_only_bytes(c->snapshot->root);
     return true;
 }

@@ -266,7 +266,7 @@ static enum err db_open_log(struct db *db, struct failure *f)
     uint64_t begun = os_now_ms(db->os);
     enum err e;
 
-    ASSERT(!db->wal && db->newest_stage);
+    ASSERT(!db->wal && db->stages.newest);
     primary_identity(db->primary, options.identity);
     db->numbers.last_commit = root->commit;
     recovery_init(&recovery, db);
@@ -280,7 +280,7 @@ static enum err db_open_log(struct db *db, struct failure *f)
         return e;
     pulse_event(&db->pulse, "recovered", "root=%llu commits=%llu bytes=%llu ms=%llu",
                 (unsigned long long)root->number, (unsigned long long)recovery.replayed,
-                (unsigned long long)db->staged_bytes,
+                (unsigned long long)db->stages.staged_bytes,
                 (unsigned long long)(os_now_ms(db->os) - begun));
     ASSERT(db->numbers.last_commit >= root->commit); /* the log goes on behind the root */
     numbers_start(&db->numbers, numbers);
@@ -313,7 +313,7 @@ enum err db_open(struct os *os, const struct db_options *options,
     db->os = os;
     db->options = *options;
     failure_init(&db->log_failure);
-    arena_init(&db->garbage, os);
+    stage_stack_init(&db->stages, os);
     entries_init(&db->entries, os, options->index_entries_max);
     list_init(&db->open);
     list_walks_init(&db->open_walks);
@@ -330,7 +330,6 @@ enum err db_open(struct os *os, const struct db_options *options,
     openings_init(&db->openings, os, &db->catalogue.databases, &db->pulse);
     list_init(&db->tasks);
     backups_init(&db->backups);
-    list_init(&db->ledgers);
     list_init(&db->checks_leaving);
     losers_init(db);
     leaving_init(&db->leaving, options->slice_steps);
@@ -350,11 +349,11 @@ enum err db_open(struct os *os, const struct db_options *options,
         e = failure_set(f, ERR_NOMEM, "out of memory for the database");
     db->tokens.max = options->tokens_max;
     db->tokens.keep_ms = options->tokens_ms;
-    first = e ? NULL : stage_new(os, ++db->stage_count_made);
+    first = e ? NULL : stage_new(os, ++db->stages.made);
     if (!e && !first)
         e = failure_set(f, ERR_NOMEM, "out of memory for the database");
     if (!e) {
-        stages_push(db, first);
+        stage_stack_push(&db->stages, first);
         e = db_open_primary(db, f);
     }
     if (!e)
@@ -405,7 +404,7 @@ void db_turn(struct db *db)
 {
     bool grants_left;
 
-    ASSERT(db->newest_stage->state == STAGE_OPEN && !db->newest_stage->above); /* T-1 */
+    ASSERT(db->stages.newest->state == STAGE_OPEN && !db->stages.newest->above); /* T-1 */
     pulse_turn_begin(&db->pulse, os_now_ms(db->os));
     losers_turn(db);
     grants_left = lock_wait_turn(db);
@@ -434,7 +433,7 @@ void db_turn(struct db *db)
     if (read_set_collect(&db->read_set, READS_FREED_A_TURN) || !list_is_empty(&db->tellings))
         pulse_wake(&db->pulse);
     db_try_close(db);
-    ASSERT(db->staged_bytes >= db->sealed_bytes);
+    ASSERT(db->stages.staged_bytes >= db->stages.sealed_bytes);
 }
 
 uint64_t db_tick(struct db *db)
@@ -457,7 +456,7 @@ uint64_t db_tick(struct db *db)
         next = db->pulse.now_ms + EXPIRY_STEP_MS;
     if (db_next_pass_ms(db) < next)
         next = db_next_pass_ms(db);
-    if (db->sealed_count && !db->is_merging && db->pulse.now_ms >= db->pass_retry_ms)
+    if (db->stages.sealed_count && !db->is_merging && db->pulse.now_ms >= db->pass_retry_ms)
         pulse_wake(&db->pulse);
     if (index_build_next_ms(db->build) <= db->pulse.now_ms)
         pulse_wake(&db->pulse);
@@ -508,21 +507,9 @@ void db_free(struct db *db, bool abandon)
     txn_pool_fini(&db->txn_pool);
     snapshots_fini(&db->snapshots, db->os);
     cursor_pool_free(db);
-    arena_free(&db->garbage);
     entries_fini(&db->entries);
-    stage_spares_free(&db->spares, db->os);
     amalgamate_fini(db, abandon);
-    while (db->newest_stage) {
-        struct stage *s = db->newest_stage;
-
-        db->newest_stage = s->below;
-        if (s->below)
-            s->below->above = NULL;
-        stage_free(s);
-    }
-    while (!list_is_empty(&db->ledgers)) {
-        ledgers_remove(db, LIST_ENTRY(db->ledgers.next, struct ledger, in_db));
-    }
+    stage_stack_fini(&db->stages, db->os);
     intents_fini(&db->intents);
     written_fini(db);
     hash_table_fini(&db->killable);

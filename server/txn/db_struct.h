@@ -3,8 +3,7 @@
  * Who needs only a part of it takes that part.
  *
  * Invariants, cited by asserts:
- *   T-1 stages stand in db.newest_stage -> below in falling order of commits;
- *       only the newest may be open.
+ *   T-1 stages stand in db.stages in falling order of commits; only the newest may be open.
  *   T-2 db.writers stand in the order in which they began, so their snapshots' commits
  *       never fall; db.snapshots.by_commit is sorted.
  *   T-3 a doomed transaction holds nothing: no snapshot, no write-set, no reservation. What it
@@ -26,7 +25,6 @@
 #include "server/base/list_walk.h"
 #include "server/os/os.h"
 #include "server/storage/hash_table.h"
-#include "server/storage/stage.h"
 #include "server/storage/wal.h"
 #include "server/txn/backups.h"
 #include "server/txn/catalogue.h"
@@ -41,6 +39,7 @@
 #include "server/txn/read_set.h"
 #include "server/txn/replies.h"
 #include "server/txn/snapshots.h"
+#include "server/txn/stage_stack.h"
 #include "server/txn/tokens.h"
 #include "server/txn/vault.h"
 #include "server/txn/txn_pool.h"
@@ -101,29 +100,13 @@ struct db {
     struct numbers numbers;
     struct replies replies;
 
-    /* stages */
-    struct stage *newest_stage;
-    struct stage *oldest_stage;
-    uint64_t stage_count_made;
-    uint64_t staged_bytes; /* arenas of stages not yet amalgamated, the open one included */
-    uint64_t sealed_bytes; /* those sealed or amalgamating */
-    uint64_t held_bytes;   /* amalgamated and still there */
-    struct stage_spares spares; /* as many as open writers may need at their commits */
-    size_t spares_needed;
+    struct stage_stack stages;
     struct chains
         written_stores; /* txn_store of transactions with many, by transaction and number */
     struct entries entries;   /* of the record that is being written */
     struct index_build *build; /* of indexes, in the background */
     bool builds_due;           /* there may be one that is not being made */
     struct build_progress building;
-    struct list_link ledgers; /* newest first */
-    uint64_t ledger_bytes;    /* in memory */
-    uint64_t ledger_disk_bytes;
-    bool unstage_due; /* a stage that was held may be free */
-    bool ledgers_due; /* a ledger */
-    unsigned sealed_count;
-    uint64_t sealed_ms;      /* since when one of them has waited for a pass */
-    uint64_t sealed_last_ms; /* since when none has joined them */
 
     /* transactions */
     struct list_link open;
@@ -179,8 +162,6 @@ struct db {
     void (*closed)(void *context);
     void *closed_context;
     uint64_t next_tick_ms;
-
-    struct arena garbage; /* of freed stages and large write-sets; goes turn by turn */
 
     uint64_t steps; /* records looked at for conflicts, losers that were told, ever */
     uint64_t begun, committed, rolled_back, conflicts, expired, killed;

@@ -88,15 +88,15 @@ void db_each_wait(struct db *db, void (*each)(void *context, const struct db_wai
     primary_stats(db->primary, &primary);
     wal_stats(db->wal, &wal);
     struct db_wait waits[] = {
-        {"amalgamation", merging_waits_for(db), db->sealed_bytes, 0},
-        {"unstaging", "open snapshots read amalgamated stages", db->held_bytes,
+        {"amalgamation", merging_waits_for(db), db->stages.sealed_bytes, 0},
+        {"unstaging", "open snapshots read amalgamated stages", db->stages.held_bytes,
          oldest_snapshot(db)},
         {"ledgers", "open writers may conflict with what was amalgamated",
-         db->ledger_bytes + db->ledger_disk_bytes, oldest_writer(db)},
+         db->stages.ledger_bytes + db->stages.ledger_disk_bytes, oldest_writer(db)},
         {"wal", "commits that are not amalgamated yet", wal.position - wal.oldest, 0},
         {"pages", "open snapshots read older roots", primary.held_bytes, oldest_snapshot(db)}};
 
-    ASSERT(db->sealed_bytes <= db->staged_bytes && wal.oldest <= wal.position);
+    ASSERT(db->stages.sealed_bytes <= db->stages.staged_bytes && wal.oldest <= wal.position);
     for (unsigned i = 0; i < sizeof waits / sizeof waits[0]; i++) {
         if (waits[i].bytes)
             each(context, &waits[i]);

@@ -7,7 +7,6 @@
 #include "server/txn/cursors_internal.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/snapshots.h"
-#include "server/txn/stages.h"
 #include "server/txn/tracker.h"
 #include "server/txn/txn.h"
 
@@ -33,14 +32,14 @@ uint64_t txn_held_bytes(const struct txn *t)
     uint64_t held = 0;
 
     ASSERT(!t->failure.error && t->snapshot); /* T-3: a doomed one holds nothing */
-    for (struct stage *s = db->oldest_stage; s && s->state == STAGE_AMALGAMATED; s = s->above) {
+    for (struct stage *s = db->stages.oldest; s && s->state == STAGE_AMALGAMATED; s = s->above) {
         db->steps++;
         if ((s->first_commit <= t->snapshot->commit &&
              s->last_commit > t->snapshot->root_commit) ||
             (writes && !s->has_ledger && s->last_commit > t->snapshot->commit))
             held += s->arena.bytes;
     }
-    LIST_EACH (link, &db->ledgers) {
+    LIST_EACH (link, &db->stages.ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
 
         db->steps++;
@@ -59,13 +58,13 @@ static uint64_t held_for_readers(struct db *db, const struct stage **oldest)
     uint64_t bytes = 0;
 
     *oldest = NULL;
-    for (const struct stage *s = stages_newest_amalgamated(db); s; s = s->below) {
+    for (const struct stage *s = stage_stack_newest_amalgamated(&db->stages); s; s = s->below) {
         if (!stage_has_reader(&readers, s))
             continue;
         bytes += s->arena.bytes;
         *oldest = s;
     }
-    ASSERT(bytes <= db->held_bytes);
+    ASSERT(bytes <= db->stages.held_bytes);
     return bytes;
 }
 
@@ -86,13 +85,13 @@ static uint64_t held_for_writers(struct db *db)
 {
     uint64_t oldest = tracker_oldest_writer(db), bytes = 0;
 
-    LIST_EACH (link, &db->ledgers) {
+    LIST_EACH (link, &db->stages.ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
 
         if (l->last_commit > oldest)
             bytes += l->bytes + l->disk_bytes;
     }
-    ASSERT(bytes <= db->ledger_bytes + db->ledger_disk_bytes);
+    ASSERT(bytes <= db->stages.ledger_bytes + db->stages.ledger_disk_bytes);
     return bytes;
 }
 
@@ -100,7 +99,7 @@ static uint64_t held_for_writers(struct db *db)
  * writers are each sure of half. */
 static void held_limit_bytes(struct db *db)
 {
-    uint64_t ledgers = db->ledger_bytes + db->ledger_disk_bytes, read;
+    uint64_t ledgers = db->stages.ledger_bytes + db->stages.ledger_disk_bytes, read;
     uint64_t limit = db->options.held_bytes_max;
     uint64_t for_readers = limit - (ledgers < limit / 2 ? ledgers : limit / 2);
     const struct stage *stage;

@@ -4,7 +4,6 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/pulse.h"
-#include "server/txn/stages.h"
 #include "server/txn/txn_pool.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/written.h"
@@ -74,7 +73,7 @@ static void leaving_done(struct txn *t)
 
     ASSERT(!t->departure.at && !t->stores && list_is_empty(&t->schemas));
     list_remove(&d->in_leaving);
-    stages_discard(t->db, &d->memory);
+    stage_stack_discard(&t->db->stages, &d->memory);
     if (d->is_freed)
         txn_dealloc(&t->db->txn_pool, t);
 }

@@ -194,7 +194,7 @@ static bool tell_by_key(struct db *db, struct telling *g, uint64_t until)
 /* The stage that holds the commit. */
 static struct stage *stage_of_commit(const struct db *db, uint64_t commit)
 {
-    struct stage *s = db->newest_stage;
+    struct stage *s = db->stages.newest;
 
     ASSERT(commit > 0 && commit <= db->numbers.last_commit);
     while (s && (!s->first_commit || s->first_commit > commit))
@@ -304,7 +304,7 @@ static void tell_all(struct db *db, uint64_t until)
         if (!telling_go_on(db, g, NULL, until))
             return;
         telling_free(db, g);
-        db->unstage_due = true; /* L-2 */
+        db->stages.unstage_due = true; /* L-2 */
     }
 }
 
@@ -383,7 +383,7 @@ static bool staged_agree(const struct txn *t, const struct record *mine)
     ASSERT(mine->stamp == t->stamp);
     if (!mine->is_entry)
         return false;
-    for (const struct stage *s = t->db->newest_stage; s; s = s->below) {
+    for (const struct stage *s = t->db->stages.newest; s; s = s->below) {
         struct record *linked = stage_find(s, mine->store, record_key(mine));
 
         if (s->last_commit && s->last_commit <= seen)

@@ -284,7 +284,7 @@ static void update_begin_again(struct op *op)
  * stage at its commit, and what it was written into is freed. */
 static void update_find_committed(const struct op *op, struct updating *u)
 {
-    for (const struct stage *s = op->db->newest_stage; s; s = s->below) {
+    for (const struct stage *s = op->db->stages.newest; s; s = s->below) {
         struct record *r = stage_find(s, u->store, key_of(u));
 
         if (!r)

@@ -27,7 +27,7 @@ static void recovery_begin_commit(struct recovery *r)
 
 void recovery_init(struct recovery *r, struct db *db)
 {
-    ASSERT(db->newest_stage->state == STAGE_OPEN);
+    ASSERT(db->stages.newest->state == STAGE_OPEN);
     r->db = db;
     r->cut = (struct scratch){0};
     r->replayed = r->bytes = 0;
@@ -38,7 +38,7 @@ void recovery_init(struct recovery *r, struct db *db)
     r->until = db->options.restore_commit ? db->options.restore_commit : UINT64_MAX;
     r->until_ms = db->options.restore_ms ? db->options.restore_ms : UINT64_MAX;
     r->is_past = false;
-    r->bytes_before = db->newest_stage->arena.bytes;
+    r->bytes_before = db->stages.newest->arena.bytes;
     recovery_index_init(&r->index, db);
     recovery_begin_commit(r);
 }
@@ -53,20 +53,17 @@ void recovery_fini(struct recovery *r)
 /* What the open stage's memory has grown by counts, whatever became of it. */
 static void recovery_count(struct recovery *r)
 {
-    uint64_t bytes = r->db->newest_stage->arena.bytes;
-
-    ASSERT(bytes >= r->bytes_before);
-    r->db->staged_bytes += bytes - r->bytes_before;
-    r->bytes_before = bytes;
+    stage_stack_grown(&r->db->stages, r->bytes_before);
+    r->bytes_before = r->db->stages.newest->arena.bytes;
 }
 
 enum err recovery_end(struct recovery *r, struct failure *f)
 {
     enum err e;
 
-    ASSERT(r->db->newest_stage->state == STAGE_OPEN); /* T-1 */
+    ASSERT(r->db->stages.newest->state == STAGE_OPEN); /* T-1 */
     recovery_index_settle(&r->index);
-    e = stage_settle(r->db->newest_stage);
+    e = stage_settle(r->db->stages.newest);
     recovery_count(r);
     return e ? failure_set(f, e, "out of memory for a stage") : ERR_OK;
 }
@@ -77,8 +74,8 @@ static enum err recovery_rotate(struct recovery *r, struct failure *f)
 
     if (!e)
         e = stages_rotate(r->db);
-    r->bytes_before = r->db->newest_stage->arena.bytes;
-    ASSERT(e || !r->db->newest_stage->first_commit);
+    r->bytes_before = r->db->stages.newest->arena.bytes;
+    ASSERT(e || !r->db->stages.newest->first_commit);
     return e ? failure_set(f, e, "out of memory for a stage") : ERR_OK;
 }
 
@@ -92,7 +89,7 @@ static enum err recovery_head(struct recovery *r, uint64_t number, struct slice 
     if (bytes->size < COMMIT_HEAD_BYTES || bytes->size - COMMIT_HEAD_BYTES < at[9] ||
         at[9] > TEXT_LABEL_BYTES_MAX)
         return recovery_damaged(f, number);
-    s = arena_alloc(&r->db->newest_stage->arena, sizeof *s + at[9]);
+    s = arena_alloc(&r->db->stages.newest->arena, sizeof *s + at[9]);
     if (!s)
         return failure_set(f, ERR_NOMEM, "out of memory for commit %llu of the WAL",
                            (unsigned long long)number);
@@ -150,7 +147,7 @@ static enum err recovery_record(struct recovery *r, struct slice *bytes, struct 
     value = slice_make(key.data + key_size, value_size);
     if (at[4] & COMMIT_RECORD_DELETE)
         value = SLICE_NONE;
-    if (!stage_append(r->db->newest_stage, r->stamp, bytes_get_le32(at), key, value))
+    if (!stage_append(r->db->stages.newest, r->stamp, bytes_get_le32(at), key, value))
         return failure_set(f, ERR_NOMEM, "out of memory for commit %llu of the WAL",
                            (unsigned long long)r->number);
     bytes->data += size;
@@ -269,7 +266,7 @@ static enum err recovery_restage(struct recovery *r, struct failure *f)
     ASSERT(before && before->commit == r->number);
     if (e)
         return e;
-    s = arena_alloc(&r->db->newest_stage->arena, sizeof *s + before->label.size);
+    s = arena_alloc(&r->db->stages.newest->arena, sizeof *s + before->label.size);
     if (!s)
         return failure_set(f, ERR_NOMEM, "out of memory for commit %llu of the WAL",
                            (unsigned long long)r->number);
@@ -278,7 +275,7 @@ static enum err recovery_restage(struct recovery *r, struct failure *f)
     s->records = 0;
     stamp_set_label(s, before->label);
     for (const struct record *n = before->first; n && !e; n = n->log_next) {
-        if (!stage_append(r->db->newest_stage, s, n->store, record_key(n), record_value(n)))
+        if (!stage_append(r->db->stages.newest, s, n->store, record_key(n), record_value(n)))
             e = failure_set(f, ERR_NOMEM, "out of memory for commit %llu of the WAL",
                             (unsigned long long)r->number);
     }
@@ -311,7 +308,7 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
         e = recovery_make_entries(r, f);
     if (e)
         return e;
-    stage = db->newest_stage;
+    stage = db->stages.newest;
     if (stage_fill(stage, r->stamp) != ERR_OK)
         return failure_set(f, ERR_NOMEM, "out of memory for a stage");
     recovery_index_note(&r->index, r->stamp);
@@ -324,7 +321,7 @@ static enum err recovery_commit(struct recovery *r, struct failure *f)
     if (stage->arena.bytes + stage->records * STAGE_INDEX_ENTRY_BYTES < db->options.stage_bytes)
         return ERR_OK;
     e = recovery_rotate(r, f);
-    if (db->options.is_restoring && db->staged_bytes >= db->options.staged_bytes_max / 2)
+    if (db->options.is_restoring && db->stages.staged_bytes >= db->options.staged_bytes_max / 2)
         db->wal_found.is_more = true;
     return e;
 }
@@ -334,7 +331,7 @@ void recovery_batch(void *context, uint64_t time_ms)
     struct recovery *r = context;
 
     /* The clock may go back: whatever is behind the first batch that is too late is too late. */
-    ASSERT(r->db->newest_stage->state == STAGE_OPEN); /* T-1 */
+    ASSERT(r->db->stages.newest->state == STAGE_OPEN); /* T-1 */
     r->is_past = r->is_past || time_ms > r->until_ms;
     r->db->wal_found.time_ms = time_ms;
 }

@@ -100,7 +100,7 @@ static struct schema *indexed_store(struct db *db, uint32_t number)
     struct schema *s =
         number == CATALOGUE_STORE ? NULL : catalogue_by_number(&db->catalogue, number);
 
-    ASSERT(db->newest_stage->state == STAGE_OPEN); /* T-1 */
+    ASSERT(db->stages.newest->state == STAGE_OPEN); /* T-1 */
     return s && !s->of && s->index_count ? s : NULL;
 }
 
@@ -145,8 +145,8 @@ static enum err record_before(struct recovery_index *r, uint32_t store, struct s
     struct record *found = seen_find(r, store, key);
     enum err e;
 
-    ASSERT(r->db->newest_stage->state == STAGE_OPEN); /* T-1 */
-    for (struct stage *s = db->newest_stage->below; s && !found; s = s->below) {
+    ASSERT(r->db->stages.newest->state == STAGE_OPEN); /* T-1 */
+    for (struct stage *s = db->stages.newest->below; s && !found; s = s->below) {
         found = stage_find(s, store, key);
         if (found)
             found = record_newest(found);
@@ -256,7 +256,7 @@ static bool store_has_records(const struct db *db, uint32_t store)
     ASSERT(store != CATALOGUE_STORE);
     if (root_tree_facts(primary_root(db->primary), store, &facts))
         return true;
-    for (const struct stage *s = db->newest_stage; s; s = s->below) {
+    for (const struct stage *s = db->stages.newest; s; s = s->below) {
         if (stage_store_of(s, store))
             return true;
     }
@@ -404,7 +404,8 @@ static enum err changes_append(struct recovery_index *r, struct stamp *stamp, st
         ASSERT(index && index->of);
         if (record_is_delete(n) && index->shelf->born == stamp->commit)
             continue;
-        entry = stage_append(db->newest_stage, stamp, n->store, record_key(n), record_value(n));
+        entry =
+            stage_append(db->stages.newest, stamp, n->store, record_key(n), record_value(n));
         if (!entry)
             return failure_set(f, ERR_NOMEM, "out of memory for the entries of an index");
         ASSERT(!index->unique || record_is_delete(n) ||

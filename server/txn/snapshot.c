@@ -18,7 +18,7 @@ static uint64_t primary_commit(const struct db *db)
  * are newer than the commit only. */
 static struct stage *newest_read(const struct db *db, uint64_t commit, uint64_t root_commit)
 {
-    struct stage *s = root_commit < commit ? db->newest_stage : NULL;
+    struct stage *s = root_commit < commit ? db->stages.newest : NULL;
 
     while (s && (!s->first_commit || s->first_commit > commit))
         s = s->below;
@@ -182,6 +182,6 @@ void snapshot_leave(struct db *db, struct snapshot *s)
 struct view view_now(const struct db *db, uint64_t commit)
 {
     ASSERT(commit <= db->numbers.last_commit);
-    return (struct view){commit, primary_commit(db), NULL, db->newest_stage,
+    return (struct view){commit, primary_commit(db), NULL, db->stages.newest,
                          primary_root(db->primary)};
 }

@@ -8,83 +8,65 @@
 
 #define GARBAGE_WORK_A_TURN (4u << 20) /* bytes: well under a millisecond */
 
-void stages_push(struct db *db, struct stage *s)
+static void stages_seal(struct db *db)
 {
-    ASSERT(s->state == STAGE_OPEN && !s->above);
-    ASSERT(!db->newest_stage || db->newest_stage->state != STAGE_OPEN); /* T-1 */
-    s->below = db->newest_stage;
-    s->above = NULL;
-    if (db->newest_stage)
-        db->newest_stage->above = s;
-    else
-        db->oldest_stage = s;
-    db->newest_stage = s;
-}
+    struct stage *s = db->stages.newest;
 
-static void stages_seal(struct db *db, struct stage *s)
-{
-    ASSERT(s->first_commit); /* an empty stage is never sealed */
-    ASSERT(db->newest_stage == s && !s->above);
-    stage_move(s, STAGE_SEALED);
+    ASSERT(s->state == STAGE_OPEN && s->first_commit); /* T-1 */
+    stage_stack_seal(&db->stages, db->pulse.now_ms);
     /* at recovery there is no log yet: what is replayed lies behind the root's position */
     /* A restore may leave commits in the log for its next round. */
     s->log_position = db->wal && !db->options.is_restoring
                           ? wal_position(db->wal)
                           : root_facts(primary_root(db->primary))->log_position;
-    db->sealed_bytes += s->arena.bytes;
-    if (db->sealed_count++ == 0)
-        db->sealed_ms = db->pulse.now_ms;
-    db->sealed_last_ms = db->pulse.now_ms;
     pulse_event(&db->pulse, "stage_sealed",
                 "stage=%llu records=%llu bytes=%llu first=%llu last=%llu",
                 (unsigned long long)s->number, (unsigned long long)s->records,
                 (unsigned long long)s->arena.bytes, (unsigned long long)s->first_commit,
                 (unsigned long long)s->last_commit);
     pulse_wake(&db->pulse);
-    ASSERT(db->sealed_count > 0 && db->sealed_bytes >= s->arena.bytes);
+    ASSERT(s->state == STAGE_SEALED && db->stages.sealed_count > 0);
 }
 
 enum err stages_rotate(struct db *db)
 {
     struct stage *fresh;
 
-    ASSERT(db->newest_stage->state == STAGE_OPEN); /* T-1 */
-    if (!db->newest_stage->first_commit)
+    ASSERT(db->stages.newest->state == STAGE_OPEN); /* T-1 */
+    if (!db->stages.newest->first_commit)
         return ERR_OK;
-    fresh = stage_new(db->os, db->stage_count_made + 1);
+    fresh = stage_new(db->os, db->stages.made + 1);
     if (!fresh)
         return ERR_NOMEM;
-    db->stage_count_made++;
-    stages_seal(db, db->newest_stage);
-    stages_push(db, fresh);
-    db->staged_bytes += fresh->arena.bytes;
+    db->stages.made++;
+    stages_seal(db);
+    stage_stack_push(&db->stages, fresh);
     return ERR_OK;
 }
 
 static void stages_link(struct db *db, struct stage *write_set, struct stamp *stamp)
 {
-    uint64_t before = db->newest_stage->arena.bytes;
+    uint64_t before = db->stages.newest->arena.bytes;
 
     ASSERT(write_set->is_write_set && stamp->commit);
-    stage_link(db->newest_stage, write_set, stamp, &db->spares);
-    ASSERT(db->newest_stage->arena.bytes >= before);
-    db->staged_bytes += db->newest_stage->arena.bytes - before; /* the index has grown, too */
+    stage_link(db->stages.newest, write_set, stamp, &db->stages.spares);
+    stage_stack_grown(&db->stages, before); /* the index has, too */
 }
 
 struct stamp *stages_absorb(struct db *db, struct txn *t, struct stamp *stamp)
 {
-    uint64_t before = db->newest_stage->arena.bytes;
+    uint64_t before = db->stages.newest->arena.bytes;
 
     ASSERT(t->stamp == stamp);
-    stamp = stage_absorb(db->newest_stage, &t->write_set, stamp);
-    db->staged_bytes += db->newest_stage->arena.bytes - before;
+    stamp = stage_absorb(db->stages.newest, &t->write_set, stamp);
+    stage_stack_grown(&db->stages, before);
     return stamp;
 }
 
 void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp)
 {
     stages_link(db, &t->write_set, stamp);
-    if (db->newest_stage->arena.bytes >= db->options.stage_bytes && !db->options.manual)
+    if (db->stages.newest->arena.bytes >= db->options.stage_bytes && !db->options.manual)
         stages_rotate(db); /* without memory the stage just grows */
 }
 
@@ -95,94 +77,60 @@ void stages_commit_as(struct db *db, struct txn *t, struct stamp *stamp)
     uint64_t before;
 
     ASSERT(stamp->commit && t->spare[1]);
-    if (db->newest_stage->first_commit) {
-        stages_seal(db, db->newest_stage);
-        t->spare[0]->number = ++db->stage_count_made;
-        stages_push(db, t->spare[0]);
+    if (db->stages.newest->first_commit) {
+        stages_seal(db);
+        t->spare[0]->number = ++db->stages.made;
+        stage_stack_push(&db->stages, t->spare[0]);
         t->spare[0] = NULL;
     }
-    ASSERT(t->is_large && db->newest_stage->state == STAGE_OPEN); /* T-1 */
-    before = db->newest_stage->arena.bytes;
-    stage_adopt(db->newest_stage, &t->write_set, stamp, &db->spares);
-    db->staged_bytes += db->newest_stage->arena.bytes - before;
-    ASSERT(db->newest_stage->last_commit == stamp->commit);
+    ASSERT(t->is_large && db->stages.newest->state == STAGE_OPEN); /* T-1 */
+    before = db->stages.newest->arena.bytes;
+    stage_adopt(db->stages.newest, &t->write_set, stamp, &db->stages.spares);
+    stage_stack_grown(&db->stages, before);
+    ASSERT(db->stages.newest->last_commit == stamp->commit);
 }
 
 /* After the log has taken the commit: seal the stage that it became. */
 void stages_close_adopted(struct db *db, struct txn *t)
 {
     ASSERT(t->spare[1] && !t->spare[1]->first_commit);
-    stages_seal(db, db->newest_stage);
-    t->spare[1]->number = ++db->stage_count_made;
-    stages_push(db, t->spare[1]);
+    stages_seal(db);
+    t->spare[1]->number = ++db->stages.made;
+    stage_stack_push(&db->stages, t->spare[1]);
     t->spare[1] = NULL;
-}
-
-struct stage *stages_newest_amalgamated(const struct db *db)
-{
-    struct stage *s = NULL;
-
-    for (struct stage *at = db->oldest_stage; at && at->state == STAGE_AMALGAMATED;
-         at = at->above)
-        s = at;
-    return s;
 }
 
 void stages_unstage(struct db *db)
 {
-    ASSERT(!db->held_bytes || db->oldest_stage);
-    if (db->held_bytes || db->ledger_bytes) {
-        db->unstage_due = true;
+    ASSERT(!db->stages.held_bytes || db->stages.oldest);
+    if (db->stages.held_bytes || db->stages.ledger_bytes) {
+        db->stages.unstage_due = true;
         pulse_wake(&db->pulse);
     }
 }
 
 void stages_writer_left(struct db *db, uint64_t commit)
 {
-    for (const struct stage *s = stages_newest_amalgamated(db); s; s = s->below) {
+    for (const struct stage *s = stage_stack_newest_amalgamated(&db->stages); s; s = s->below) {
         if (s->last_commit > commit && !s->has_ledger) {
             stages_unstage(db);
             break;
         }
     }
-    if (!list_is_empty(&db->ledgers)) {
-        db->ledgers_due = true;
+    if (!list_is_empty(&db->stages.ledgers)) {
+        db->stages.ledgers_due = true;
         pulse_wake(&db->pulse);
     }
 }
 
-void ledgers_add(struct db *db, struct ledger *l)
-{
-    ASSERT(!list_is_linked(&l->in_db) && !l->writer);
-    list_push_front(&db->ledgers, &l->in_db);
-    db->ledger_bytes += l->bytes;
-    db->ledger_disk_bytes += l->disk_bytes;
-}
-
-void ledgers_remove(struct db *db, struct ledger *l)
-{
-    ASSERT(db->ledger_bytes >= l->bytes);
-    ASSERT(db->ledger_disk_bytes >= l->disk_bytes);
-    list_remove(&l->in_db);
-    db->ledger_bytes -= l->bytes;
-    db->ledger_disk_bytes -= l->disk_bytes;
-    ledger_free(l);
-}
-
-void stages_discard(struct db *db, struct arena *arena)
-{
-    arena_splice(&db->garbage, arena);
-    ASSERT(!arena->newest);
-}
-
 void stages_collect(struct db *db)
 {
-    uint64_t before = db->garbage.bytes;
+    uint64_t before = db->stages.garbage.bytes;
 
-    ASSERT(!before || db->garbage.newest);
+    ASSERT(!before || db->stages.garbage.newest);
     if (!before)
         return;
-    if (arena_free_some(&db->garbage, GARBAGE_WORK_A_TURN))
+    if (arena_free_some(&db->stages.garbage, GARBAGE_WORK_A_TURN))
         pulse_wake(&db->pulse);
     else
         pulse_event(&db->pulse, "memory_freed", "bytes=%llu", (unsigned long long)before);

@@ -1,27 +1,18 @@
-/* stages.h - the stack of stages, and the ledgers of those that are gone.
+/* stages.h - what commits do to the stack of stages (stage_stack.h), and when what is gone is let go.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_TXN_STAGES_H
 #define HOLDFAST_TXN_STAGES_H
 
-#include "server/storage/ledger.h"
 #include "server/storage/stage.h"
 
 struct db;
 struct txn;
 
 enum err stages_rotate(struct db *db);            /* seal the open stage if anything is in it */
-void stages_push(struct db *db, struct stage *s); /* on top */
-/* The newest that is in the durable root already, as all below it are; NULL: none is. */
-struct stage *stages_newest_amalgamated(const struct db *db);
 void stages_unstage(struct db *db); /* look at the turn's end what rule 7 allows to free */
 /* The oldest writer goes, which began at that commit: look for what was held for it. */
 void stages_writer_left(struct db *db, uint64_t commit);
-/* Ledgers: the newest one; and one that nobody asks any more, which is freed. */
-void ledgers_add(struct db *db, struct ledger *l);
-void ledgers_remove(struct db *db, struct ledger *l);
-/* Take an arena that nobody needs any more; it may be large, so it is freed by and by. */
-void stages_discard(struct db *db, struct arena *arena);
 /* Free some of what was discarded; once a turn, at its very end. */
 void stages_collect(struct db *db);
 /* Link a commit's write-set into the open stage; it is rotated if it is full. */

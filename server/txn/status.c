@@ -38,8 +38,8 @@ enum err db_kill(struct db *db, uint64_t version, struct failure *f)
 void db_each_stage(struct db *db, void (*each)(void *context, const struct db_stage_status *s),
                    void *context)
 {
-    ASSERT(db->newest_stage && !db->newest_stage->above); /* T-1 */
-    for (struct stage *s = db->newest_stage; s; s = s->below) {
+    ASSERT(db->stages.newest && !db->stages.newest->above); /* T-1 */
+    for (struct stage *s = db->stages.newest; s; s = s->below) {
         struct db_stage_status status = {stage_state_name(s->state), s->arena.bytes, s->records,
                                          s->first_commit, s->last_commit};
 
@@ -129,7 +129,7 @@ static bool tops_check(const struct db *db)
 {
     LIST_EACH (link, &db->snapshots.by_commit) {
         const struct snapshot *s = LIST_ENTRY(link, struct snapshot, in_commit);
-        const struct stage *at = s->top ? db->newest_stage : NULL;
+        const struct stage *at = s->top ? db->stages.newest : NULL;
 
         while (at && at != s->top)
             at = at->below;
@@ -187,13 +187,13 @@ bool db_check(const struct db *db)
     size_t intents = 0;
 
     catalogue_check(&db->catalogue); /* aborts */
-    for (const struct stage *s = db->newest_stage; s; s = s->below) {
+    for (const struct stage *s = db->stages.newest; s; s = s->below) {
         if (!stage_check(s))
             return false;
         if (s->below && s->first_commit && s->below->last_commit >= s->first_commit)
             return false; /* S-2, T-1 */
     }
-    if (!tops_check(db))
+    if (!stage_stack_check(&db->stages) || !tops_check(db))
         return false;
     LIST_EACH (link, &db->writers) {
         const struct txn *t = LIST_ENTRY(link, struct txn, in_writers);
@@ -259,19 +259,19 @@ void db_status(struct db *db, struct db_status *out)
     out->last_commit = db->numbers.last_commit;
     out->durable_commit = db->numbers.durable;
     out->answered_commit = db->numbers.answered;
-    for (struct stage *s = db->newest_stage; s; s = s->below) {
+    for (struct stage *s = db->stages.newest; s; s = s->below) {
         out->stages++;
         out->stage_bytes += s->arena.bytes;
     }
-    LIST_EACH (link, &db->ledgers) {
+    LIST_EACH (link, &db->stages.ledgers) {
         out->ledgers++;
         out->ledger_keys += LIST_ENTRY(link, struct ledger, in_db)->keys;
     }
-    out->ledger_bytes = db->ledger_bytes;
-    out->ledger_disk_bytes = db->ledger_disk_bytes;
+    out->ledger_bytes = db->stages.ledger_bytes;
+    out->ledger_disk_bytes = db->stages.ledger_disk_bytes;
     out->reads_bytes = db->read_set.bytes;
     out->reads_ended_bytes = db->read_set.ended_bytes;
-    out->garbage_bytes = db->garbage.bytes;
+    out->garbage_bytes = db->stages.garbage.bytes;
     out->reads_limit = db->options.reads_total_max;
     out->writes_bytes = db->usage.writes;
     out->writes_limit = db->options.writes_total_max;

@@ -43,8 +43,8 @@ void db_amalgamate(struct db *db, struct db_task *task)
 {
     ASSERT(task->done);
     stages_rotate(db);
-    task->upto = db->sealed_count ? db->newest_stage->below->last_commit
-                                  : root_facts(primary_root(db->primary))->commit;
+    task->upto = db->stages.sealed_count ? db->stages.newest->below->last_commit
+                                         : root_facts(primary_root(db->primary))->commit;
     if (task->upto > db->amalgamate_upto)
         db->amalgamate_upto = task->upto;
     db->pass_retry_ms = 0;

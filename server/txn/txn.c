@@ -277,7 +277,7 @@ static void txn_release(struct txn *t)
         stages_writer_left(db, t->snapshot->commit);
     list_remove(&t->in_writers);
     if (t->is_large || t->write_set.arena.bytes > LEAVING_FREED_AT_ONCE)
-        stages_discard(db, &t->write_set.arena);
+        stage_stack_discard(&db->stages, &t->write_set.arena);
     arena_reset(&t->write_set.arena, TXN_KEEP_BYTES);
     if (!t->kept.newest)
         arena_move(&t->kept, &t->write_set.arena);

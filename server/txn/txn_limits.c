@@ -49,7 +49,8 @@ unsigned db_limits(struct db *db, struct txn_limit *limits)
     limits[0] = (struct txn_limit){DB_LIMIT_WRITES_TOTAL, "writes-total", db->usage.writes,
                                    o->writes_total_max};
     limits[1] = (struct txn_limit){DB_LIMIT_HELD, "held-max",
-                                   db->ledger_bytes + db->ledger_disk_bytes + db->held_bytes,
+                                   db->stages.ledger_bytes + db->stages.ledger_disk_bytes +
+                                       db->stages.held_bytes,
                                    o->held_bytes_max};
     limits[2] = (struct txn_limit){DB_LIMIT_CATALOGUE, "catalogue-max",
                                    catalogue_bytes(&db->catalogue), o->catalogue_bytes_max};

@@ -7,42 +7,26 @@
 #include "server/txn/losers.h"
 #include "server/txn/pulse.h"
 #include "server/txn/snapshots.h"
-#include "server/txn/stages.h"
 #include "server/txn/tracker.h"
-
-static void stage_unlink(struct db *db, struct stage *s)
-{
-    ASSERT(db->oldest_stage && s != db->newest_stage);
-    ASSERT(s->above &&
-           s->state == STAGE_AMALGAMATED); /* rule 7; the open one is always above */
-    ASSERT(s->above->below == s && (!s->below || s->below->above == s));
-    s->above->below = s->below;
-    if (s->below)
-        s->below->above = s->above;
-    else
-        db->oldest_stage = s->above;
-}
 
 static void ledgers_free_unneeded(struct db *db, uint64_t oldest_writer)
 {
-    LIST_EACH_SAFE (link, &db->ledgers) {
+    LIST_EACH_SAFE (link, &db->stages.ledgers) {
         struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
 
         ASSERT(l->first_commit <= l->last_commit);
         if (l->is_lent || l->last_commit > oldest_writer)
             continue;
-        ledgers_remove(db, l);
+        ledgers_remove(&db->stages, l);
     }
 }
 
 static void stage_let_go(struct db *db, struct stage *s)
 {
-    stage_unlink(db, s);
-    ASSERT(db->held_bytes >= s->arena.bytes);
-    db->held_bytes -= s->arena.bytes;
+    stage_stack_remove(&db->stages, s);
     pulse_event(&db->pulse, "stage_freed", "stage=%llu bytes=%llu",
                 (unsigned long long)s->number, (unsigned long long)s->arena.bytes);
-    stages_discard(db, &s->arena);
+    stage_stack_discard(&db->stages, &s->arena);
     stage_free(s);
 }
 
@@ -50,11 +34,11 @@ static void stages_free(struct db *db, uint64_t writers)
 {
     uint64_t untold = losers_oldest(db);
     struct stage_readers readers = stage_readers(&db->snapshots);
-    struct stage *at = stages_newest_amalgamated(db), *below;
+    struct stage *at = stage_stack_newest_amalgamated(&db->stages), *below;
     bool any = false;
 
-    ASSERT(db->newest_stage && !db->newest_stage->above);
-    db->unstage_due = false;
+    ASSERT(db->stages.newest && !db->stages.newest->above);
+    db->stages.unstage_due = false;
     for (; at; at = below) {
         below = at->below;
         if (at->last_commit >= untold)
@@ -72,10 +56,10 @@ void stages_free_unneeded(struct db *db)
 {
     uint64_t writers = tracker_oldest_writer(db);
 
-    if (!db->unstage_due && !db->ledgers_due)
+    if (!db->stages.unstage_due && !db->stages.ledgers_due)
         return;
-    if (db->unstage_due)
+    if (db->stages.unstage_due)
         stages_free(db, writers);
     ledgers_free_unneeded(db, writers);
-    db->ledgers_due = false;
+    db->stages.ledgers_due = false;
 }

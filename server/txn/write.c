@@ -41,11 +41,11 @@ static enum err write_wait_for_stages(struct op *op, struct txn *t, bool frees)
         limit += limit / 4;
     if (frees && db->pass_error)
         limit += limit / 4;
-    if (db->staged_bytes < limit || db->options.manual)
+    if (db->stages.staged_bytes < limit || db->options.manual)
         return ERR_OK;
-    if (!db->newest_stage->first_commit && !db->sealed_count)
+    if (!db->stages.newest->first_commit && !db->stages.sealed_count)
         return ERR_OK; /* nothing is there that could be merged */
-    if (!db->sealed_count && stages_rotate(db) != ERR_OK)
+    if (!db->stages.sealed_count && stages_rotate(db) != ERR_OK)
         return ERR_OK;
     if (db->pass_error && !db->is_merging)
         return failure_set(&op->failure, db->pass_error,
@@ -164,7 +164,7 @@ static struct record *write_put(struct txn *t, struct schema *schema, struct sli
 static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
                            struct slice key, struct slice value)
 {
-    struct stage *open = t->db->newest_stage;
+    struct stage *open = t->db->stages.newest;
     uint64_t before = open->arena.bytes;
     struct record *r;
     enum err e;
@@ -176,11 +176,11 @@ static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
     if (!e)
         e = written_note_store(t, schema);
     if (e) {
-        t->db->staged_bytes += open->arena.bytes - before;
+        stage_stack_grown(&t->db->stages, before);
         return failure_set(&op->failure, e, "out of memory for the transaction's writes");
     }
     r = write_put(t, schema, key, value);
-    t->db->staged_bytes += open->arena.bytes - before;
+    stage_stack_grown(&t->db->stages, before);
     if (!r)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
     write_note_large(t);
@@ -343,7 +343,7 @@ enum err write_hidden(struct op *op, struct txn *t, uint32_t store, struct slice
     if (!e)
         e = txn_first_write(op, t);
     if (!e)
-        e = stage_spares_fill(&t->db->spares, t->db->os, t->db->spares_needed + 1);
+        e = stage_stack_spare(&t->db->stages, t->db->os);
     if (e)
         return e;
     r = write_set_put(&t->write_set, t->stamp, store, key, value, &fresh);
@@ -358,9 +358,9 @@ enum err write_begin_built(struct op *op, struct txn *t)
     struct db *db = t->db;
 
     ASSERT(!t->stamp && t->is_autocommit);
-    if (!db->options.manual && db->staged_bytes >= db->options.staged_bytes_max / 2 &&
-        (db->newest_stage->first_commit || db->sealed_count)) {
-        if (db->sealed_count || stages_rotate(db) == ERR_OK)
+    if (!db->options.manual && db->stages.staged_bytes >= db->options.staged_bytes_max / 2 &&
+        (db->stages.newest->first_commit || db->stages.sealed_count)) {
+        if (db->stages.sealed_count || stages_rotate(db) == ERR_OK)
             return pulse_wait_for_room(&db->pulse, op);
     }
     return write_reserve_log(op, t, 0, false);

@@ -112,13 +112,13 @@ enum err written_note_store(struct txn *t, struct schema *schema)
     ASSERT(t->snapshot && (!t->store_count == !t->stores)); /* T-3 */
     if (written_find(t, schema->number, schema))
         return ERR_OK;
-    if (stage_spares_fill(&t->db->spares, t->db->os, t->db->spares_needed + 1) != ERR_OK)
+    if (stage_stack_spare(&t->db->stages, t->db->os) != ERR_OK)
         return ERR_NOMEM;
     s = t->stores ? arena_alloc(t->write_set.memory, sizeof *s) : &t->store_room;
     if (!s)
         return ERR_NOMEM;
-    ASSERT(t->db->spares.count > t->db->spares_needed); /* its commit needs one */
-    t->db->spares_needed++;
+    ASSERT(t->db->stages.spares.count > t->db->stages.spares_needed); /* its commit needs one */
+    t->db->stages.spares_needed++;
     s->txn = t;
     s->schema = schema_ref(schema);
     s->next = t->stores;
@@ -134,12 +134,12 @@ void written_forget_stores_since(struct txn *t, struct txn_store *since)
 {
     ASSERT(!since || t->stores);
     for (; t->stores != since; t->stores = t->stores->next) {
-        ASSERT(t->stores && t->db->spares_needed);
+        ASSERT(t->stores && t->db->stages.spares_needed);
         list_remove(&t->stores->in_entry);
         chains_remove(&t->db->written_stores, &t->stores->in_written);
         t->store_count--;
         schema_unref(&t->db->catalogue, t->stores->schema);
-        t->db->spares_needed--;
+        t->db->stages.spares_needed--;
     }
 }
 

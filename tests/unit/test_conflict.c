@@ -64,10 +64,10 @@ static void rig_open(struct rig *rig, uint64_t seed)
         for (unsigned left = COMMITS / STAGES; left > 0; left--)
             commit(rig, s, ++number);
         MUST_EQ(stage_settle(s), ERR_OK);
-        s->below = rig->db.newest_stage;
+        s->below = rig->db.stages.newest;
         if (s->below)
             s->below->above = s;
-        rig->db.newest_stage = s;
+        rig->db.stages.newest = s;
     }
     rig->txn.db = &rig->db;
     rig->txn.snapshot = &rig->snapshot;
@@ -75,7 +75,7 @@ static void rig_open(struct rig *rig, uint64_t seed)
 
 static void rig_close(struct rig *rig)
 {
-    for (struct stage *s = rig->db.newest_stage, *below; s; s = below) {
+    for (struct stage *s = rig->db.stages.newest, *below; s; s = below) {
         below = s->below;
         stage_free(s);
     }
