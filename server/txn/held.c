@@ -32,7 +32,8 @@ uint64_t txn_held_bytes(const struct txn *t)
     uint64_t held = 0;
 
     ASSERT(!t->failure.error && t->snapshot); /* T-3: a doomed one holds nothing */
-    for (struct stage *s = db->stages.oldest; s && s->state == STAGE_AMALGAMATED; s = s->above) {
+    for (struct stage *s = db->stages.oldest; s && s->state == STAGE_AMALGAMATED;
+         s = s->above) {
         db->steps++;
         if ((s->first_commit <= t->snapshot->commit &&
              s->last_commit > t->snapshot->root_commit) ||

@@ -95,21 +95,14 @@ START_TEST(the_sums_are_those_of_a_walk_whatever_happens)
         uint64_t r = sim_random(rig.sim, UINT32_MAX);
 
         switch (r % 8) {
-        case 0:
-            rotate(&rig);
-            break;
-        case 1:
-            merge(&rig, 1 + r / 8 % 3);
-            break;
-        case 2:
-            let_go(&rig, r / 8 % 4);
-            break;
+        case 0: rotate(&rig); break;
+        case 1: merge(&rig, 1 + r / 8 % 3); break;
+        case 2: let_go(&rig, r / 8 % 4); break;
         case 3:
             MUST(stage_stack_spare(&rig.all, sim_table(rig.sim)) == ERR_OK);
             rig.all.spares_needed = r / 8 % 5;
             break;
-        default:
-            grow(&rig, 1 + r / 8 % 3000);
+        default: grow(&rig, 1 + r / 8 % 3000);
         }
         MUST(stage_stack_check(&rig.all));
     }
