@@ -35,6 +35,7 @@
       "a conflicting transaction committed first; retry from the beginning")                 \
     X(TOO_LARGE, 4001, LIMIT, false, "a size limit is exceeded")                         \
     X(TXN_EXPIRED, 4002, LIMIT, true, "the transaction has expired")            \
+    X(QUOTA_EXCEEDED, 4004, LIMIT, false, "a quota of the database is exceeded")        \
     X(TXN_KILLED, 4003, LIMIT, true, "the transaction was ended by an operator")        \
     X(OVERLOADED, 5001, UNAVAIL, true, "the server is overloaded; retry later")   \
     X(DEADLINE, 5002, UNAVAIL, true, "the deadline of the request has passed")          \

@@ -473,7 +473,7 @@ const struct method method_table[METHOD_COUNT] = {
                           RIGHT_READ,
                           {{0}},
                           BIT(FROM) | BIT(LIMIT),
-                          "list of {name, version, stores, bytes}; with from or limit: "
+                          "list of {name, version, stores, bytes, quota}; with from or limit: "
                           "{databases, next}",
                           "list the databases that exist; with from or limit: a page of them",
                           FIRST},
@@ -558,6 +558,16 @@ const struct method method_table[METHOD_COUNT] = {
                       "list of {name, admin, uid, grants, password, connections}",
                       "list the users",
                       FIRST},
+    [METHOD_SET_QUOTA] = {NAME("set_quota"),
+                          METHOD_ORDERS,
+                          RIGHT_OPERATE,
+                          {{PARAM_ID_DATABASE, "database", PARAM_TEXT, false},
+                           {PARAM_ID_SETTINGS, "quota", PARAM_MAP, false}},
+                          0,
+                          "{bytes, stores, transactions}",
+                          "change limits of a database, each a number or nil; those left out "
+                          "stay",
+                          FIRST},
 };
 
 /* Names differ in length and first byte so much that this beats a hash. */

@@ -231,6 +231,7 @@ enum method_id {
     METHOD_ALTER_USER,
     METHOD_DROP_USER,
     METHOD_USERS,
+    METHOD_SET_QUOTA,
     METHOD_COUNT
 };
 

@@ -67,6 +67,29 @@ bool args_is_number(const char *text, uint64_t max, uint64_t *number)
     return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number <= max;
 }
 
+bool args_is_size(const char *text, uint64_t *out)
+{
+    static const struct {
+        const char *name;
+        uint64_t factor;
+    } units[] = {{"", 1},          {"kB", 1000},       {"KiB", 1024},      {"MB", 1000000},
+                 {"MiB", 1048576}, {"GB", 1000000000}, {"GiB", 1073741824}};
+    char *end;
+    unsigned long long n;
+
+    errno = 0;
+    n = strtoull(text, &end, 10);
+    if (errno || end == text || text[0] == '-')
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(end, units[i].name) == 0 && n <= UINT64_MAX / units[i].factor) {
+            *out = n * units[i].factor;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool args_parse_number(struct cli *cli, const char *name, const char *text, uint64_t max,
                        uint64_t *number)
 {

@@ -25,6 +25,8 @@ bool args_parse(struct cli *cli, int count, char **words, struct args *args,
 
 /* A whole number of 0 to max. */
 bool args_is_number(const char *text, uint64_t max, uint64_t *number);
+/* Bytes: "50MB", "1GiB" and the like; false: it is none. */
+bool args_is_size(const char *text, uint64_t *bytes);
 /* The same for an option. False: a message was printed. */
 bool args_parse_number(struct cli *cli, const char *name, const char *text, uint64_t max,
                        uint64_t *number);

@@ -3,6 +3,7 @@
  * The server sends a backup as it is kept; this client checks each page as it comes, and all of
  * them again when they are on the disk. `restore` is the server's program, run in place of this
  * one: it knows the data file. */
+#include "client/cli/args.h"
 #include "client/cli/dump.h"
 #include "client/cli/backup_dir.h"
 #include "client/cli/interrupt.h"
@@ -29,32 +30,6 @@ struct backup_job {
     uint64_t number;                  /* the server's, of this backup */
     uint64_t total;                   /* bytes that will come, about; 0: not known */
 };
-
-/* ---- sizes ---- */
-
-/* "50MB" and the like; false: it is none. */
-static bool parse_size(const char *text, uint64_t *out)
-{
-    static const struct {
-        const char *name;
-        uint64_t factor;
-    } units[] = {{"", 1},          {"kB", 1000},       {"KiB", 1024},      {"MB", 1000000},
-                 {"MiB", 1048576}, {"GB", 1000000000}, {"GiB", 1073741824}};
-    char *end;
-    unsigned long long n;
-
-    errno = 0;
-    n = strtoull(text, &end, 10);
-    if (errno || end == text || text[0] == '-')
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (strcmp(end, units[i].name) == 0 && n <= UINT64_MAX / units[i].factor) {
-            *out = n * units[i].factor;
-            return true;
-        }
-    }
-    return false;
-}
 
 /* ---- the server's part ---- */
 
@@ -216,7 +191,7 @@ int verb_backup(struct cli *cli, const struct args *args)
         return cli_usage(cli, "out of memory");
     job->cli = cli;
     job->base = args_option(args, "base");
-    if (rate && (!parse_size(rate, &job->rate) || !job->rate))
+    if (rate && (!args_is_size(rate, &job->rate) || !job->rate))
         exit_code = cli_usage(
             cli, "--rate: expected bytes a second, such as 20MB, not \"%.40s\"", rate);
     if (exit_code == CLI_OK && job->base)

@@ -145,6 +145,13 @@ static const struct verb_option user_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct verb_option quota_options[] = {
+    {"bytes", "N", "of keys and values, with the entries of indexes: 500MB, 2GiB; none: no limit"},
+    {"stores", "N", "stores that exist; none: no limit"},
+    {"transactions", "N", "open at a time; none: no limit"},
+    {NULL, NULL, NULL},
+};
+
 static const struct verb_option begin_options[] = {
     {"wait-ms", "N", "maximum time to wait for locks; 0: do not wait"},
     {"timeout-after-ms", "N", "maximum lifetime of the transaction"},
@@ -329,6 +336,10 @@ const struct verb verbs[] = {
      "Drop a database with all of its stores",
      "It waits until programs that have it open (attach) have left; they are asked to.",
      "drop-database shop", NULL},
+    {"quota", "NAME", VERB_WRITES, verb_quota,
+     "Limit what a database may hold, or show its limits",
+     "The database need not exist. What is not given stays as it is; none takes a limit away.",
+     "quota shop --bytes 2GiB --stores 100", quota_options},
     {"rotate", "", VERB_WRITES, verb_rotate, "Seal the open in-memory stage", NULL, "rotate", NULL},
     {"amalgamate", "", VERB_WRITES, verb_amalgamate, "Merge sealed stages into the data file", NULL,
      "amalgamate", NULL},

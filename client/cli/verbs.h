@@ -43,6 +43,7 @@ int verb_drop_database(struct cli *cli, const struct args *args);
 int verb_backup(struct cli *cli, const struct args *args);
 int verb_verify_backup(struct cli *cli, const struct args *args);
 int verb_restore(struct cli *cli, const struct args *args);
+int verb_quota(struct cli *cli, const struct args *args);
 int verb_user(struct cli *cli, const struct args *args);
 
 int verb_status(struct cli *cli, const struct args *args);

@@ -29,6 +29,7 @@
     X(FORBIDDEN)                                                                               \
     X(CONFLICT)                                                                                \
     X(TOO_LARGE)                                                                               \
+    X(QUOTA_EXCEEDED)                                                                          \
     X(TXN_EXPIRED)                                                                             \
     X(TXN_KILLED)                                                                              \
     X(OVERLOADED)                                                                              \

@@ -39,7 +39,8 @@ struct failure {
     struct slice record;               /* NOT_UNIQUE: the key of the other record, as key */
     struct slice near;                 /* the same: the name there is that is nearest */
     struct slice wrote;                /* the same: CONFLICT: stores that the loser wrote */
-    const char *limit;                 /* TOO_LARGE: the option's name, static; NULL unsaid */
+    const char *limit;                 /* TOO_LARGE: the option's name; QUOTA_EXCEEDED: of what;
+                                          static; NULL unsaid */
     uint64_t limit_max;                /* TOO_LARGE: its value */
     uint64_t limit_size;               /* TOO_LARGE: what was met */
     uint32_t line, column;             /* of a query's text, from 1; 0: unsaid */

@@ -20,7 +20,7 @@ execute execute_create_store, execute_drop_store, execute_clear_store, execute_r
     execute_create_index, execute_drop_index, execute_rename_index, execute_stores;
 /* execute_database.c */
 execute execute_databases, execute_attach, execute_versionchange_seen, execute_detach,
-    execute_drop_database;
+    execute_drop_database, execute_set_quota;
 /* The opener that `o` names. ERR_BAD_REQUEST: it is not a number of one. */
 enum err opener_number(struct execution *w, uint32_t *o);
 /* execute_scan.c */

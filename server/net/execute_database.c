@@ -1,11 +1,14 @@
 /* execute_database.c - listing databases, opening them, dropping them. `upgrade` begins a
  * transaction, and stands with `begin`. */
+#include "server/net/connection.h"
 #include "server/net/execute.h"
+#include "server/net/log_line.h"
 #include "server/net/server.h"
 #include "server/net/session_opener.h"
 #include "server/txn/database.h"
 #include "server/txn/database_list.h"
 #include "server/txn/opening.h"
+#include "server/txn/quotas.h"
 #include "server/txn/upgrade.h"
 
 /* Sums are over stores that a user may not know of: nil for those whose rights are limited. */
@@ -36,19 +39,39 @@ static bool sees_database(void *context, struct slice name)
     return session_is_admin(s) || rights_see_database(s->rights, name);
 }
 
+static void put_limit(struct net_buffer *b, const char *name, uint64_t n)
+{
+    put_sum(b, name, n, n != QUOTA_NONE);
+}
+
+static void put_quota(struct net_buffer *b, const struct quota_limits *l)
+{
+    put_map(b, 3);
+    put_limit(b, "bytes", l->bytes);
+    put_limit(b, "stores", l->stores);
+    put_limit(b, "transactions", l->txns);
+}
+
 static void put_database(void *context, const struct database_info *info)
 {
     struct databases_answer *a = context;
     struct execution *w = a->w;
     bool is_admin = session_is_admin(w->session);
+    struct quota_limits quota;
 
     w->index++;
-    put_map(w->out, 4);
+    put_map(w->out, 5);
     put_word(w->out, "name");
     put_text(w->out, info->name);
     put_fact(w->out, "version", info->version);
     put_sum(w->out, "stores", info->stores, is_admin);
     put_sum(w->out, "bytes", info->bytes, is_admin);
+    put_word(w->out, "quota");
+    quota = quotas_of(w->op->db, info->name);
+    if (quota_limits_any(&quota))
+        put_quota(w->out, &quota);
+    else
+        put_nil(w->out);
     a->listing.is_full = w->index >= a->count_max || databases_bytes(w) >= a->bytes_max;
 }
 
@@ -123,6 +146,87 @@ enum err execute_databases(struct execution *w)
     bool in_pages = call_has(w->call, OPTION_ID_FROM) || call_has(w->call, OPTION_ID_LIMIT);
 
     return in_pages ? databases_of_page(w) : databases_whole(w);
+}
+
+/* ---- quotas ---- */
+
+static bool read_limit(struct msgpack_cursor *at, uint64_t *limit)
+{
+    enum msgpack_type type;
+
+    if (msgpack_peek(at, &type))
+        return false;
+    *limit = QUOTA_NONE;
+    if (type == MSGPACK_NIL)
+        return msgpack_skip(at, 1, NULL) == ERR_OK;
+    return msgpack_read_uint(at, limit) == ERR_OK && *limit <= QUOTA_MAX;
+}
+
+/* What is named is changed. */
+static enum err read_quota(const struct execution *w, struct quota_limits *l)
+{
+    struct msgpack_cursor at = msgpack_open(w->call->params[PARAM_ID_SETTINGS].raw);
+    uint32_t pairs = 0;
+    bool ok = msgpack_read_map(&at, &pairs) == ERR_OK;
+
+    for (uint32_t i = 0; i < pairs && ok; i++) {
+        uint64_t *limit = NULL;
+        struct slice name;
+
+        ok = msgpack_read_text(&at, &name) == ERR_OK;
+        if (ok && slice_equal(name, slice_text("bytes")))
+            limit = &l->bytes;
+        else if (ok && slice_equal(name, slice_text("stores")))
+            limit = &l->stores;
+        else if (ok && slice_equal(name, slice_text("transactions")))
+            limit = &l->txns;
+        ok = limit && read_limit(&at, limit);
+    }
+    return ok ? ERR_OK
+              : failure_set(
+                    execution_failure(w), ERR_BAD_REQUEST,
+                    "set_quota: expected a map with bytes, stores and transactions, each "
+                    "a whole number up to 9007199254740992, or nil for no limit");
+}
+
+static void log_quota(const struct execution *w, struct slice name,
+                      const struct quota_limits *l)
+{
+    struct log_line line;
+
+    if (!log_line_begin(&line, w->session->server->log, LOG_LEVEL_INFO, "quota_set"))
+        return;
+    log_line_slice(&line, "database", name);
+    if (l->bytes != QUOTA_NONE)
+        log_line_number(&line, "bytes", l->bytes);
+    if (l->stores != QUOTA_NONE)
+        log_line_number(&line, "stores", l->stores);
+    if (l->txns != QUOTA_NONE)
+        log_line_number(&line, "transactions", l->txns);
+    log_line_slice(&line, "client", connection_name(w->session->connection));
+    log_line_end(&line);
+}
+
+enum err execute_set_quota(struct execution *w)
+{
+    struct slice name = w->call->params[PARAM_ID_DATABASE].text;
+    struct quota_limits limits, before;
+    enum err e;
+
+    if (name.size > DATABASE_NAME_BYTES_MAX)
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "set_quota: the name of a database has at most %d bytes",
+                           DATABASE_NAME_BYTES_MAX);
+    limits = before = quotas_of(w->op->db, name);
+    e = read_quota(w, &limits);
+    if (!e && memcmp(&limits, &before, sizeof limits) != 0) {
+        e = quotas_set(w->op, name, &limits);
+        if (!e)
+            log_quota(w, name, &limits);
+    }
+    if (!e)
+        put_quota(w->out, &limits);
+    return e;
 }
 
 /* ---- openers ---- */

@@ -53,6 +53,7 @@ execute *const executors[METHOD_COUNT] = {
     [METHOD_ALTER_USER] = execute_alter_user,
     [METHOD_DROP_USER] = execute_drop_user,
     [METHOD_USERS] = execute_users,
+    [METHOD_SET_QUOTA] = execute_set_quota,
     [METHOD_STATUS] = execute_status,
     [METHOD_HOLDS] = execute_holds,
     [METHOD_CLIENTS] = execute_clients,

@@ -99,7 +99,8 @@ static uint32_t count_facts(const struct failure *f)
 {
     return (uint32_t)((f->store.size > 0) + !slice_is_none(f->key) + !slice_is_none(f->index) +
                       !slice_is_none(f->record) + !slice_is_none(f->near) +
-                      3 * (f->limit != NULL) + 2 * (f->line != 0) + f->has_version);
+                      (2 + (f->error != ERR_QUOTA_EXCEEDED)) * (f->limit != NULL) +
+                      2 * (f->line != 0) + f->has_version);
 }
 
 static void put_named(struct net_buffer *b, const char *name, struct slice text)
@@ -136,7 +137,8 @@ static void put_facts(struct net_buffer *b, const struct reply_error *error)
         put_word(b, "limit");
         put_word(b, f->limit);
         put_fact(b, "max", f->limit_max);
-        put_fact(b, "size", f->limit_size);
+        if (f->error != ERR_QUOTA_EXCEEDED)
+            put_fact(b, "size", f->limit_size);
     }
 }
 

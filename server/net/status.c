@@ -143,8 +143,10 @@ static void put_loop(struct net_buffer *b, const struct turn_clock *clock)
 static void put_catalogue(struct net_buffer *b, const struct db_status *s, uint64_t limit)
 {
     put_word(b, "catalogue");
-    put_map(b, 5);
+    put_map(b, 7);
     put_fact(b, "databases", s->databases);
+    put_fact(b, "quotas", s->quotas);
+    put_fact(b, "over_quota", s->over_quota);
     put_fact(b, "stores", s->stores);
     put_fact(b, "versions", s->definitions);
     put_fact(b, "bytes", s->catalogue_bytes);

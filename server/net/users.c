@@ -13,7 +13,7 @@
 
 #define ROW_VERSION 1
 
-static const uint8_t secret_key[] = {'s'};
+static const uint8_t secret_key[] = {VAULT_SECRET};
 
 /* ---- finding ---- */
 
@@ -276,14 +276,15 @@ static void load_row(void *context, const struct vault_row *row)
     struct slice key = vault_row_key(row), value = vault_row_value(row);
     struct user *user;
 
-    if (load->result)
+    if (load->result || key.data[0] == VAULT_QUOTA)
         return;
-    if (key.size == 1 && key.data[0] == 's' && value.size == SCRAM_KEY_BYTES) {
+    if (key.size == 1 && key.data[0] == VAULT_SECRET && value.size == SCRAM_KEY_BYTES) {
         memcpy(load->users->secret, value.data, value.size);
         load->users->has_secret = true;
         return;
     }
-    if (key.data[0] != 'u' || !scram_name_is_good(slice_make(key.data + 1, key.size - 1))) {
+    if (key.data[0] != VAULT_USER ||
+        !scram_name_is_good(slice_make(key.data + 1, key.size - 1))) {
         load->result = ERR_CORRUPT;
         return;
     }
@@ -316,7 +317,7 @@ enum err users_keep_secret(struct users *u, struct op *op)
 
 static struct slice row_key(struct slice name, uint8_t *to)
 {
-    to[0] = 'u';
+    to[0] = VAULT_USER;
     memcpy(to + 1, name.data, name.size);
     return slice_make(to, 1 + name.size);
 }

@@ -49,6 +49,8 @@ static struct catalogue_entry *entry_make(struct catalogue *c, struct store_name
     e->name_size = (uint16_t)name.size;
     memcpy(e->name, name.data, name.size);
     e->database = database_ref(of.database);
+    list_init(&e->in_database);
+    list_push_back(&e->database->entries, &e->in_database);
     hash_table_insert(&c->names, &e->in_names, name_hash(c, of));
     c->bytes += entry_bytes(e);
     return e;
@@ -63,6 +65,7 @@ void entry_unref(struct catalogue *c, struct catalogue_entry *e)
     hash_table_remove(&c->names, &e->in_names);
     ASSERT(c->bytes >= entry_bytes(e));
     c->bytes -= entry_bytes(e);
+    list_remove(&e->in_database);
     database_unref(&c->databases, e->database);
     os_free(c->os, e, entry_bytes(e));
 }
@@ -523,8 +526,18 @@ void catalogue_draft(struct catalogue *c, struct schema *s, const struct txn *t,
         shelf_go_on(c, s->shelf, s);
 }
 
+void catalogue_draft_creates(struct schema *s)
+{
+    ASSERT(s->txn && !s->commit && !s->is_dropped && !s->creates);
+    s->creates = true;
+    schema_database(s)->quota.creating++;
+}
+
 static void draft_end(struct catalogue *c, struct schema *s)
 {
+    ASSERT(schema_database(s)->quota.creating >= s->creates); /* */
+    schema_database(s)->quota.creating -= s->creates;
+    s->creates = false;
     ASSERT(s->txn || !s->in_drafts.is_in);
     hash_table_remove(&c->drafts, &s->in_drafts);
     hash_table_remove(&c->ends, &s->in_ends);
@@ -720,6 +733,7 @@ static void entry_take_down(struct catalogue *c, struct catalogue_entry *e)
         schema_free_indexes(c, s);
         os_free(c->os, s, s->size);
     }
+    list_remove(&e->in_database);
     os_free(c->os, e, entry_bytes(e));
 }
 

@@ -72,6 +72,7 @@ struct shelf {
 struct catalogue_entry { /* a name */
     struct hash_link in_names;
     struct database *database; /* a reference */
+    struct list_link in_database; /* database.entries */
     struct schema *newest;    /* committed versions, newest first; may be NULL */
     struct list_link writers; /* txn_store.in_entry of open writers */
     uint32_t refs;            /* schemas that have this name */
@@ -100,6 +101,7 @@ struct schema {
     uint64_t superseded; /* the commit that has put another in its place; 0: none */
     enum durability durability;
     bool is_dropped; /* from here on there is no store of that name */
+    bool creates;    /* a draft: it is counted in quota.creating of its database */
     bool generate;
     bool last_writer_wins;
     uint64_t used;              /* as in the row */
@@ -214,6 +216,8 @@ enum err catalogue_make(struct catalogue *c, struct store_name name, const struc
 /* s is t's from now on; ends as in struct schema. The caller keeps the reference, and s in
  * t's list by in_queue. */
 void catalogue_draft(struct catalogue *c, struct schema *s, const struct txn *t, uint32_t ends);
+/* s, a draft, makes a store that there was not: its database counts it until the draft ends. */
+void catalogue_draft_creates(struct schema *s);
 /* Of t that goes without a commit: s leaves the list it is in and is freed. */
 void catalogue_discard(struct catalogue *c, struct schema *s);
 /* s is committed: the reference goes over to its entry. Cannot fail. After the last of a commit,

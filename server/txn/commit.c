@@ -16,6 +16,7 @@
 #include "server/txn/losers.h"
 #include "server/txn/numbers.h"
 #include "server/txn/pulse.h"
+#include "server/txn/quota.h"
 #include "server/txn/replies.h"
 #include "server/txn/savepoint.h"
 #include "server/txn/stages.h"
@@ -198,12 +199,23 @@ static void commit_leave(struct txn *t)
     ASSERT(!t->stores && !t->reads);
 }
 
+/* The number of the stage that it will lie in. */
+static uint64_t stage_that_takes(const struct db *db, bool as_stage)
+{
+    const struct stage *open = db->stages.newest;
+
+    ASSERT(open->state == STAGE_OPEN); /* T-1 */
+    return as_stage && open->first_commit ? db->stages.made + 1 : open->number;
+}
+
 /* Where the commit lies from now on: in the open stage, or as a stage of its own. */
 static struct stamp *commit_into_stages(struct db *db, struct txn *t)
 {
     struct stamp *stamp = t->stamp;
     bool as_stage = t->is_large && t->spare[0] && t->spare[1];
 
+    if (t->database->quota.max.bytes != QUOTA_NONE || t->quota_bytes)
+        quota_commit(t, stage_that_takes(db, as_stage), stamp->commit);
     if (!as_stage)
         stamp = stages_absorb(db, t, stamp);
     commit_queue(db, t, stamp);

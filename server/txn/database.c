@@ -40,6 +40,8 @@ static struct database *database_make(struct databases *all, struct slice name)
     list_init(&d->in_idle);
     locks_init(&d->locks, &all->turns);
     opening_struct_init(&d->opening);
+    list_init(&d->entries);
+    quota_struct_init(&d->quota);
     d->id = all->main ? ++all->last_id : 0;
     d->name_size = (uint16_t)name.size;
     if (name.size)
@@ -51,7 +53,7 @@ static struct database *database_make(struct databases *all, struct slice name)
 
 static void database_free(struct databases *all, struct database *d)
 {
-    ASSERT(!d->refs && !list_is_linked(&d->in_idle));
+    ASSERT(!d->refs && !list_is_linked(&d->in_idle) && list_is_empty(&d->entries));
     ASSERT(all->bytes >= database_bytes(d));
     hash_table_remove(&all->names, &d->in_names);
     all->bytes -= database_bytes(d);

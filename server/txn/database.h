@@ -6,7 +6,7 @@
  * store in it or upgrades it: that commit writes its row (catalogue_row.h), and dropping it deletes
  * the row. "main" of a data directory from before has stores and no row; it exists by them.
  *
- * A name that somebody uses has a struct database, whether the database exists or not. It is
+ * A name that somebody uses, or that has a quota, has a struct database, whether the database exists or not. It is
  * freed with its last user, but not before a crash can no longer bring its database back.
  *
  * Threads: loop only. */
@@ -20,6 +20,7 @@
 #include "server/storage/hash_table.h"
 #include "server/txn/locks.h"
 #include "server/txn/opening_struct.h"
+#include "server/txn/quota_struct.h"
 
 #include <stdbool.h>
 
@@ -40,6 +41,8 @@ struct database {
     enum durability durability; /* that commit asked for less than a sync */
     struct locks locks; /* on its stores, and on itself */
     struct opening opening;     /* who has it open, and who wants to */
+    struct list_link entries;   /* catalogue_entry.in_database: names in it */
+    struct quota quota;
     uint16_t name_size;
     uint8_t name[];
 };

@@ -25,6 +25,7 @@
 #include "server/txn/opening.h"
 #include "server/txn/outcome.h"
 #include "server/txn/pulse.h"
+#include "server/txn/quotas.h"
 #include "server/txn/read_set.h"
 #include "server/txn/reads.h"
 #include "server/txn/reclaim.h"
@@ -358,6 +359,8 @@ enum err db_open(struct os *os, const struct db_options *options,
     }
     if (!e)
         e = db_open_log(db, f);
+    if (!e)
+        e = quotas_load(db, f);
     if (!e) {
         db->build = index_build_new(db);
         if (!db->build)

@@ -133,6 +133,7 @@ struct db_status {
     uint64_t steps;                           /* of work for conflicts, ever; for tests */
     uint64_t entries_work;                    /* of work for indexes, likewise */
     uint64_t databases;
+    uint64_t quotas, over_quota; /* databases that have one, requests that one refused */
     uint64_t stores, definitions, catalogue_bytes; /* newest ones, all in memory */
     uint64_t tokens, tokens_bytes, tokens_forgotten, tokens_horizon; /* tokens.h */
     uint64_t catalogue_steps; /* of looking for stores, ever; for tests */

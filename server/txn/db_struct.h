@@ -138,6 +138,8 @@ struct db {
     struct openings openings;
     struct tokens tokens;     /* of commits, and fenced */
     struct vault vault;       /* rows of the server's own */
+    uint64_t quota_count;     /* databases that have one */
+    uint64_t over_quota;      /* requests that one has refused, ever */
     uint64_t tokens_retry_ms; /* forgotten ones are not deleted before */
     struct stamp *undurable_first, *undurable_last;
 

@@ -68,6 +68,7 @@ struct op {
     struct txn *at;              /* the transaction that it was last called on */
     struct txn *statement;       /* whose savepoint the request runs under; statement.h */
     bool is_ending;              /* that has done all but commit, which has to wait */
+    uint64_t quota_upto;         /* commits that are merged before a quota refuses it; 0: none */
     unsigned losses;             /* conflicts that an autocommit write has met */
     struct cursor *cursor;       /* of a function that works over several turns */
     uint64_t progress[2];        /* likewise */

@@ -10,6 +10,7 @@
 #include "server/txn/lock_request.h"
 #include "server/txn/lock_wait.h"
 #include "server/txn/opening.h"
+#include "server/txn/quotas.h"
 #include "server/txn/read_set.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
@@ -193,7 +194,7 @@ bool db_check(const struct db *db)
         if (s->below && s->first_commit && s->below->last_commit >= s->first_commit)
             return false; /* S-2, T-1 */
     }
-    if (!stage_stack_check(&db->stages) || !tops_check(db))
+    if (!stage_stack_check(&db->stages) || !tops_check(db) || !quotas_check(db))
         return false;
     LIST_EACH (link, &db->writers) {
         const struct txn *t = LIST_ENTRY(link, struct txn, in_writers);
@@ -284,6 +285,8 @@ void db_status(struct db *db, struct db_status *out)
     out->tokens_horizon = db->tokens.horizon;
     out->entries_work = db->entries.work;
     out->databases = db->catalogue.databases.count;
+    out->quotas = db->quota_count;
+    out->over_quota = db->over_quota;
     out->stores = db->catalogue.stores;
     out->definitions = db->catalogue.versions;
     out->catalogue_bytes = catalogue_bytes(&db->catalogue);

@@ -10,6 +10,7 @@
 #include "server/txn/db_struct.h"
 #include "server/txn/generator.h"
 #include "server/txn/lookup.h"
+#include "server/txn/quota.h"
 #include "server/txn/statement.h"
 #include "server/txn/stores_internal.h"
 #include "server/txn/tracker.h"
@@ -128,6 +129,8 @@ static void change_keep(struct txn *t, struct change *change, struct schema *was
     if (!list_is_linked(&t->in_defining))
         list_push_back(&t->db->defining, &t->in_defining);
     t->schemas_made++;
+    if (!was && !s->is_dropped && s->number > c->last_number)
+        catalogue_draft_creates(s);
     if (s->number > c->last_number)
         c->last_number = s->number;
     for (unsigned i = 0; i < s->index_count; i++) {
@@ -226,6 +229,8 @@ static enum err store_create_in(struct op *op, struct txn *t, const struct store
     if (!d.key.size)
         return definition_too_large(op, sizeof key, o->key.size);
     e = store_check_room(op, false);
+    if (!e)
+        e = quota_check_store(op, t);
     if (!e)
         e = store_next_numbers(op, 1, &d.number);
     if (!e)

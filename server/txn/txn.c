@@ -20,6 +20,7 @@
 #include "server/txn/numbers.h"
 #include "server/txn/openers.h"
 #include "server/txn/pulse.h"
+#include "server/txn/quota.h"
 #include "server/txn/read_set.h"
 #include "server/txn/savepoint.h"
 #include "server/txn/snapshot.h"
@@ -134,11 +135,15 @@ struct txn *txn_of_version(struct db *db, uint64_t version)
 enum err txn_begin_seen(struct op *op, const struct txn_options *options, uint64_t commit,
                         struct txn **out)
 {
-    enum err e = txn_begin_at(op, options, commit, out);
+    enum err e = quota_check_begin(op, op_database(op));
 
+    *out = NULL;
+    if (!e)
+        e = txn_begin_at(op, options, commit, out);
     if (e)
         return e;
     ASSERT((*out)->snapshot->commit == commit && !(*out)->is_autocommit);
+    (*out)->database->quota.txns++;
     txn_enter_versions(*out);
     txn_set_expiry(*out);
     return ERR_OK;
@@ -316,6 +321,7 @@ void txn_free(struct txn *t)
     db->open_count--;
     failure_clear(&t->failure);
     failure_clear(&t->stale);
+    t->database->quota.txns -= !t->is_autocommit;
     database_unref(&db->catalogue.databases, t->database);
     t->departure.is_freed = true;
     if (!leaving_has(&t->departure))

@@ -114,6 +114,7 @@ struct txn {
     struct range_check *range_check; /* of a read that is not noted yet; reads.c */
     uint64_t range_check_bytes;      /* of memory that it takes */
     struct usage usage;              /* what has been counted for it */
+    uint64_t quota_bytes; /* likewise in quota.open of its database */
     enum durability
         winner_durability; /* the winner that doomed it asked for less than a sync */
     uint64_t begun_ms, used_ms;

@@ -2,6 +2,7 @@
 
 #include "server/base/assert.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/quota.h"
 #include "server/txn/txn_struct.h"
 
 static void usage_change(struct usage *sum, const struct usage *before, const struct usage *now)
@@ -34,6 +35,8 @@ void usage_note(struct txn *t)
 {
     struct usage now = {writes_of(t), usage_reads(t)};
 
+    if (t->database->quota.max.bytes != QUOTA_NONE || t->quota_bytes)
+        quota_note(t);
     if (now.writes == t->usage.writes && now.reads == t->usage.reads)
         return;
     usage_change(&t->db->usage, &t->usage, &now);

@@ -1,9 +1,9 @@
-/* vault.h - rows that the server keeps for itself: users, and the secret of its logins.
+/* vault.h - rows that the server keeps for itself: users, the secret of its logins, quotas.
  *
  * They are records of a hidden store, VAULT_STORE, which no client can name, so they survive what
  * any commit survives: in the log, then in a stage, then in the tree. There are few of them, and
  * all are in memory here, found by hashing. What they mean is the business of whoever keeps them
- * (server/net/users.h).
+ * (server/net/users.h, quotas.h).
  *
  * Where the tree of this store cannot be read at a start, the start fails: a database that has
  * forgotten its users would be open to everybody.
@@ -17,7 +17,11 @@
 #include "server/storage/hash_table.h"
 
 #define VAULT_STORE ((uint32_t)INT32_MAX - 1) /* below that of the tokens */
-#define VAULT_KEY_BYTES_MAX 255
+#define VAULT_KEY_BYTES_MAX 256
+/* The first byte of a row's key says whose it is. */
+#define VAULT_SECRET 's'
+#define VAULT_USER 'u'
+#define VAULT_QUOTA 'q' /* quotas.h */
 #define VAULT_VALUE_BYTES_MAX 65536
 
 struct vault_row {

@@ -11,6 +11,7 @@
 #include "server/txn/entries_change.h"
 #include "server/txn/intents.h"
 #include "server/txn/pulse.h"
+#include "server/txn/quota.h"
 #include "server/txn/reads.h"
 #include "server/txn/stages.h"
 #include "server/txn/statement.h"
@@ -187,6 +188,17 @@ static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
     return ERR_OK;
 }
 
+/* What is put, of the record and of entries of indexes; who only deletes needs no quota. */
+static enum err write_check_quota(struct op *op, struct txn *t, const struct write *w,
+                                  const struct entry *entries)
+{
+    uint64_t bytes = slice_is_none(w->value) ? 0 : w->key.size + w->value.size;
+
+    for (const struct entry *n = entries; n; n = n->next)
+        bytes += slice_is_none(n->value) ? 0 : n->key.size + n->value.size;
+    return bytes ? quota_check_write(op, t, bytes) : ERR_OK;
+}
+
 /* Room for so much memory, and so many bytes in the log. */
 static enum err write_reserve(struct op *op, struct txn *t, uint64_t bytes, uint64_t log_bytes,
                               bool frees)
@@ -235,6 +247,8 @@ static enum err write_indexed(struct op *op, struct txn *t, struct schema *schem
     e = write_check_indexes(op, t, schema);
     if (!e)
         e = entries_change(op, t, schema, w->key, w->value);
+    if (!e && t->database->quota.max.bytes != QUOTA_NONE)
+        e = write_check_quota(op, t, w, entries->first);
     if (!e)
         e = write_reserve(op, t, record_bytes(w->key, w->value) + entries->bytes,
                           commit_log_bytes(w->key, w->value), !w->value.data);
@@ -272,8 +286,11 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
     if (!e && schema->index_count) {
         e = write_indexed(op, t, schema, &w);
     } else if (!e) {
-        e = write_reserve(op, t, record_bytes(key, value), commit_log_bytes(key, value),
-                          write_frees(schema, value));
+        if (t->database->quota.max.bytes != QUOTA_NONE && schema->number != CATALOGUE_STORE)
+            e = write_check_quota(op, t, &w, NULL);
+        if (!e)
+            e = write_reserve(op, t, record_bytes(key, value), commit_log_bytes(key, value),
+                              write_frees(schema, value));
         if (!e)
             e = write_into(op, t, schema, key, value);
     }

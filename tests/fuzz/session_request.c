@@ -172,6 +172,21 @@ static void put_any(struct dice *d, const struct request_choice *c, const struct
     }
 }
 
+/* Rarely so small that nothing goes on. */
+static void put_quota(struct dice *d, const struct request_choice *c, struct buffer *out)
+{
+    static const char *const names[] = {"bytes", "stores", "transactions"};
+    unsigned which = c->extra % COUNT_OF(names);
+    uint64_t n = c->n % 4 + c->extra / 64;
+
+    value_put_map_head(d, 1, out);
+    put_text(d, names[which], out);
+    if (c->extra % 8 == 0)
+        buffer_put_byte(out, 0xc0);
+    else
+        value_put_uint(d, which ? n : n * 300, out);
+}
+
 static void put_param(struct dice *d, const struct request_choice *c, const struct method *m,
                       unsigned at, struct buffer *out)
 {
@@ -185,6 +200,10 @@ static void put_param(struct dice *d, const struct request_choice *c, const stru
     case PARAM_RANGE: put_range(d, c, out); break;
     case PARAM_LIST: put_list(d, c, m, out); break;
     case PARAM_MAP: {
+        if (m == &method_table[METHOD_SET_QUOTA]) {
+            put_quota(d, c, out);
+            break;
+        }
         unsigned label = c->extra % COUNT_OF(labels);
 
         if (c->extra % 8 == 7) { /* never back: from now on its reads are not judged */

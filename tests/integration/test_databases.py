@@ -196,6 +196,11 @@ def test_databases_have_a_limit():
         assert error.name == "OVERLOADED" and "databases" in error.error["message"]
         bind(c, "a").call("create_store", 0, "t")
         assert names(c) == ["a", "b", "c"]
+        for name in "abc":
+            c.call("set_quota", name, {"stores": 5})
+        error = c.fails("set_quota", "d", {"stores": 5})
+        assert error.name == "OVERLOADED" and "databases" in error.error["message"]
+        c.call("set_quota", "c", {"bytes": 5})
 
 
 def pages(c, limit, start=None):

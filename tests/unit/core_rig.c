@@ -1,5 +1,6 @@
 #include "tests/unit/core_rig.h"
 
+#include "server/txn/database_list.h"
 #include "server/txn/indexes.h"
 #include "tests/sim/totals.h"
 
@@ -443,6 +444,32 @@ enum err core_put_large(struct core_rig *rig, struct txn *t, const char *store, 
     free((void *)(uintptr_t)value.data);
     free(out);
     return e;
+}
+
+void core_set_quota(struct core_rig *rig, const struct quota_limits *limits)
+{
+    MUST_EQ(CORE_CALL(rig, quotas_set(&rig->op, slice_text("main"), limits)), ERR_OK);
+}
+
+static bool core_sees(void *context, struct slice name)
+{
+    (void)context;
+    return name.size > 0;
+}
+
+static void core_note_bytes(void *context, const struct database_info *info)
+{
+    *(uint64_t *)context = info->bytes;
+}
+
+uint64_t core_bytes(struct core_rig *rig)
+{
+    uint64_t bytes = 0;
+    struct database_listing listing = {
+        .context = &bytes, .sees = core_sees, .each = core_note_bytes};
+
+    MUST_EQ(CORE_CALL(rig, databases_list(&rig->op, &listing)), ERR_OK);
+    return bytes;
 }
 
 bool core_has_large(struct core_rig *rig, const char *store, unsigned key, size_t bytes)

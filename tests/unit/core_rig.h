@@ -9,6 +9,7 @@
 #include "server/txn/backup.h"
 #include "server/txn/cursor.h"
 #include "server/txn/db.h"
+#include "server/txn/quotas.h"
 #include "server/txn/records.h"
 #include "server/txn/stores.h"
 #include "server/txn/txn.h"
@@ -101,6 +102,10 @@ uint64_t core_value(struct core_rig *rig, const char *store, unsigned key);
 enum err core_put_large(struct core_rig *rig, struct txn *t, const char *store, unsigned key,
                         size_t bytes);
 bool core_has_large(struct core_rig *rig, const char *store, unsigned key, size_t bytes);
+
+/* A quota of "main"; and the bytes that its records take, exactly once all is merged. */
+void core_set_quota(struct core_rig *rig, const struct quota_limits *limits);
+uint64_t core_bytes(struct core_rig *rig);
 
 void core_rotate(struct core_rig *rig);
 /* Merge all that is committed, and let go of what nobody needs. */

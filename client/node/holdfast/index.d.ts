@@ -127,6 +127,8 @@ export interface DatabaseInfo {
   /** null for users who are not administrators */
   stores: number | null
   bytes: number | null
+  /** null: none is set */
+  quota: Quota | null
 }
 
 /** Which part of a list: from a name on, at most so many. */
@@ -279,6 +281,15 @@ export interface UserSettings {
   grants?: readonly (readonly [database: string, store: string, rights: readonly ('read' | 'write' | 'schema')[]])[]
 }
 
+/** Limits of a database; null: none. */
+export interface Quota {
+  /** Of keys and values, with the entries of indexes. */
+  bytes: number | null
+  stores: number | null
+  /** Open at a time. */
+  transactions: number | null
+}
+
 export interface ServerInfo {
   server: string
   version: string
@@ -344,6 +355,8 @@ export class Client extends EventEmitter implements Records {
   alterUser (name: string, settings: UserSettings, options?: RequestOptions): Promise<null>
   dropUser (name: string, options?: RequestOptions): Promise<null>
   users (options?: RequestOptions): Promise<(UserSettings & { name: string, password: boolean, connections: number })[]>
+  /** Of administrators. What is left out stays; the answer is what is in force. */
+  setQuota (database: string, quota: Partial<Quota>, options?: RequestOptions): Promise<Quota>
   rotate (options?: RequestOptions): Promise<null>
   amalgamate (options?: RequestOptions): Promise<null>
   /** Begin a backup; its bytes come with backupRead. */
@@ -398,7 +411,7 @@ export class HoldfastError extends Error {
 export type ErrorName = 'BAD_REQUEST' | 'BAD_KEY' | 'NO_STORE' | 'NO_INDEX' | 'NO_TXN' | 'NO_CURSOR' | 'EXISTS' |
   'NOT_UNIQUE' | 'READ_ONLY' | 'TXN_FAILED' | 'TOKEN_FENCED' | 'BAD_VALUE' | 'GENERATOR_FULL' | 'BAD_VERSION' |
   'NO_SAVEPOINT' | 'NO_BOOKMARK' | 'BAD_QUERY' | 'AUTH_REQUIRED' | 'AUTH_FAILED' | 'FORBIDDEN' | 'CONFLICT' |
-  'TOO_LARGE' | 'TXN_EXPIRED' | 'TXN_KILLED' | 'OVERLOADED' | 'DEADLINE' | 'SHUTDOWN' | 'CANCELLED' |
+  'TOO_LARGE' | 'QUOTA_EXCEEDED' | 'TXN_EXPIRED' | 'TXN_KILLED' | 'OVERLOADED' | 'DEADLINE' | 'SHUTDOWN' | 'CANCELLED' |
   'LOCK_TIMEOUT' | 'NOT_LEADER' | 'LOG_FAILED' | 'NO_SPACE' | 'CORRUPT' | 'IO' | 'INTERNAL' | 'NOMEM' |
   'CONNECTION' | 'PROTOCOL' | 'MISUSE'
 export const errors: Readonly<Record<ErrorName, typeof HoldfastError>>

@@ -48,6 +48,7 @@ const NAMES = {
   FORBIDDEN: 'ForbiddenError',
   CONFLICT: 'ConflictError',
   TOO_LARGE: 'TooLargeError',
+  QUOTA_EXCEEDED: 'QuotaExceededError',
   TXN_EXPIRED: 'TransactionExpiredError',
   TXN_KILLED: 'TransactionKilledError',
   OVERLOADED: 'OverloadedError',

@@ -62,7 +62,8 @@ export const METHODS = {
   create_user: ['name', 'settings?'],
   alter_user: ['name', 'settings'],
   drop_user: ['name'],
-  users: []
+  users: [],
+  set_quota: ['database', 'quota']
 }
 
 /** What has a meaning in a transaction only. */
@@ -71,7 +72,8 @@ export const IN_TRANSACTION = new Set(['begin', 'commit', 'rollback', 'savepoint
 // What may change something. The loss of its answer leaves open whether it did.
 export const WRITES = new Set(['commit', 'run', 'create_store', 'drop_store', 'clear_store', 'rename_store',
   'create_index', 'drop_index', 'rename_index', 'put', 'insert', 'update', 'delete', 'delete_range', 'query',
-  'drop_database', 'create_user', 'alter_user', 'drop_user'])
+  'drop_database', 'create_user', 'alter_user', 'drop_user',
+  'set_quota'])
 
 /** create_store -> createStore */
 export function camel (name) {
