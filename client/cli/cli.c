@@ -24,7 +24,8 @@ static void say(struct cli *cli, struct slice message)
     text_make_safe(&text, message);
     text_append(&text, "\n");
     if (cli->at_prompt)
-        fputs("\r\x1b[K", cli->out);
+        fputs(cli->at_prompt, cli->out);
+    cli->at_prompt = NULL;
     fflush(cli->out);
     fwrite(text.data, 1, text.failed ? 0 : text.size, cli->err);
     fflush(cli->err);

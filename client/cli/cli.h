@@ -86,7 +86,7 @@ struct cli {
     char *kept;       /* owned; the last statement, for `watch` and `explain` */
     unsigned script_depth;
     unsigned notices; /* pushed by the server so far */
-    bool at_prompt;   /* a message has to clear the line first */
+    const char *at_prompt; /* what a message prints first, to clear the line; NULL: nothing */
     void (*on_connect)(struct cli *cli); /* NULL: nothing more is to be done */
     bool leaving; /* verb `exit` */
 };

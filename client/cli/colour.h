@@ -11,6 +11,10 @@
 #define COLOUR_TEXT "\x1b[32m"
 #define COLOUR_NUMBER "\x1b[36m"
 #define COLOUR_WORD "\x1b[35m"   /* null, true, false */
+#define COLOUR_KEYWORD "\x1b[1;35m"
+#define COLOUR_FUNCTION "\x1b[33m"
+#define COLOUR_OPTION "\x1b[33m"
+#define COLOUR_COMMENT "\x1b[90m"
 
 /* Standard output is a terminal, NO_COLOR is not set or empty, and TERM is not "dumb". */
 bool colour_wanted(const struct cli *cli);

@@ -1,4 +1,5 @@
 #include "client/cli/command.h"
+#include "client/cli/args.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/run.h"
 #include "client/cli/statement.h"
@@ -22,13 +23,28 @@ static void word_set(struct words *w, int n, const char *text)
     w->words[n] = copy;
 }
 
-/* Words of psql's kind: a backslash before a verb, and short names for some. */
-static void expand_backslash(struct words *w)
+/* The verb's name for a word of psql's kind, behind its backslash. */
+static const char *short_name(const char *word)
 {
     static const struct {
         const char *word, *verb;
     } names[] = {{"d", "stores"}, {"q", "exit"},   {"?", "help"},   {"h", "help"},
                  {"o", "output"}, {"x", "expand"}, {"i", "include"}};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i].word, word) == 0)
+            return names[i].verb;
+    return word;
+}
+
+const struct verb *command_verb(const struct verb *verbs, const char *word)
+{
+    return verb_find(verbs, word[0] == '\\' ? short_name(word + 1) : word);
+}
+
+/* Words of psql's kind: a backslash before a verb, and short names for some. */
+static void expand_backslash(struct words *w)
+{
     const char *name;
 
     if (w->count == 0 || w->words[0][0] != '\\')
@@ -38,14 +54,11 @@ static void expand_backslash(struct words *w)
         word_set(w, w->count, "--store");
         return;
     }
-    name = w->words[0] + 1;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(names[i].word, name) == 0) {
-            word_set(w, 0, names[i].verb);
-            return;
-        }
-    }
-    memmove(w->words[0], name, strlen(name) + 1);
+    name = short_name(w->words[0] + 1);
+    if (name == w->words[0] + 1)
+        memmove(w->words[0], name, strlen(name) + 1);
+    else
+        word_set(w, 0, name);
 }
 
 void command_keep(struct cli *cli, const char *text)

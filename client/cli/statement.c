@@ -120,6 +120,8 @@ static bool begin(struct statements *s)
     s->quote = 0;
     s->ends_at_line = statement_query_behind_verb(text + at, &size) != NULL;
     s->kind = statement_is_query(text + at) ? STATEMENT_QUERY : STATEMENT_VERB;
+    if (s->ends_at_line && text[at] == '\\') /* `\\query`: this one ends nothing */
+        s->at++;
     return true;
 }
 
@@ -256,6 +258,7 @@ enum statement_state statements_take(struct statements *s, bool at_end,
     out->kind =
         ended && text[s->at] == '\\' && s->kind == STATEMENT_QUERY ? STATEMENT_KEPT : s->kind;
     out->line = s->line;
+    out->from = s->from;
     out->indented = s->from > 0 && (text[s->from - 1] == ' ' || text[s->from - 1] == '\t');
     if (!ended)
         s->at = s->text.size;

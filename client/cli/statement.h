@@ -38,6 +38,7 @@ struct typed_statement {
     char *text;         /* owned; without the semicolon */
     unsigned long line; /* on which it begins */
     bool indented;      /* behind a blank */
+    size_t from;        /* where it begins in what was not taken before it, in bytes */
 };
 
 void statements_init(struct statements *s);

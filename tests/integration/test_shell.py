@@ -471,7 +471,7 @@ def test_every_function_of_the_language_can_be_completed():
     text = text[text.index("## Aggregates"):text.index("## Statements that")] + text[text.index("## Functions"):text.index("## Errors")]
     named = {n for line in text.split("\n") if line.startswith("| `")
              for n in re.findall(r"`([a-z_0-9]+)[(`]", line.split("|")[1])}
-    with open(os.path.join(os.path.dirname(__file__), "..", "..", "client", "cli", "complete_query.c")) as f:
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "client", "cli", "query_words.c")) as f:
         source = f.read()
     listed = set(re.findall(r'"([a-z_0-9]+)"', source[source.index("functions[]"):source.index("keywords[]")]))
     assert listed == named | {"key", "cast", "substring"}, (listed ^ named)
