@@ -41,6 +41,7 @@ void db_options_default(struct db_options *o)
         .lock_idle_ms = 10000,
         .log_in_flight = 2,
         .amalgamate_percent = 400,
+        .tokens_deleted_at_once = 1000,
         .slice_steps = 2000,
     };
 }

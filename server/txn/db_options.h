@@ -49,6 +49,7 @@ struct db_options {
     uint64_t lock_idle_ms;        /* of a transaction whose lock others want; default 10 s */
     unsigned log_in_flight;       /* batches synced side by side; default 2 */
     unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */
+    unsigned tokens_deleted_at_once; /* forgotten ones, by a commit; default 1000 */
     unsigned slice_steps;         /* of work for conflicts within one call; default 2000 */
     /* Of the log: wal_options.keep. NULL: nobody keeps its segments. */
     enum err (*keep)(void *context, struct os *os, const char *path);

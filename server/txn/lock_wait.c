@@ -419,6 +419,7 @@ static enum err request_take_over(struct op *op, struct lock_request *r, struct 
     ASSERT(r->synced <= r->written); /* of the commits it saw, those that asked for a sync */
     op->lock = NULL;
     r->op = NULL;
+    t->used_ms = op->db->pulse.now_ms; /* its client learns of it now */
     *out = t;
     return ERR_OK;
 }

@@ -12,7 +12,6 @@
 #include "server/txn/write.h"
 
 #define EXPIRED_A_TURN 1000 /* tokens */
-#define DELETED_AT_ONCE 1000 /* in one commit of our own; fewer wait for the others */
 #define RETRY_MS 1000
 
 /* The token is known, or may have been forgotten: *out says so. */
@@ -109,15 +108,16 @@ static enum err outcome_delete(struct db *db, uint64_t count)
 void outcome_turn(struct db *db)
 {
     struct tokens *tokens = &db->tokens;
+    uint64_t count = db->options.tokens_deleted_at_once;
 
-    ASSERT(tokens->forgotten <= tokens->count);
+    ASSERT(tokens->forgotten <= tokens->count && count > 0);
     if (tokens_expire(tokens, db->pulse.now_ms, EXPIRED_A_TURN))
         pulse_wake(&db->pulse);
-    if (tokens->forgotten < DELETED_AT_ONCE || db->log_failed || db->closed ||
+    if (tokens->forgotten < count || db->log_failed || db->closed ||
         db->pulse.now_ms < db->tokens_retry_ms)
         return;
-    if (outcome_delete(db, DELETED_AT_ONCE) == ERR_OK)
-        tokens_drop(tokens, DELETED_AT_ONCE);
+    if (outcome_delete(db, count) == ERR_OK)
+        tokens_drop(tokens, count);
     else
         db->tokens_retry_ms = db->pulse.now_ms + RETRY_MS;
     pulse_wake(&db->pulse);

@@ -693,3 +693,34 @@ def test_who_made_the_store_that_is_locked_loses_with_it():
         assert b.call("put", 1, "new", 2, 1) == 1
         b.call("commit", 1)
         assert a.call("get", 0, "new", 1) == 2
+
+
+def test_a_build_that_waits_for_a_lock_outlives_its_end():
+    """It waits as a write does: when its time is over, or it is killed, it waits again."""
+    with daemon("--lock-wait", "50ms") as d, d.client() as a, d.client() as look:
+        seen = set()
+
+        def has_waited_again():
+            seen.update(h["version"] for h in waiting(look))  # each time with another one
+            return len(seen) > 2
+
+        def has_killed():
+            for h in waiting(look):
+                try:
+                    return look.call("kill", h["version"]) is None
+                except Failed:
+                    pass  # its time was over
+            return False
+
+        ready(a, "s")
+        a.call("put", 0, "s", {"a": 1}, 1)
+        a.call("begin", 1, exclusive("s"))
+        a.call("create_index", 1, "s", "by", {"key": "a", "online": True})
+        a.send("commit", 1)
+        a.call("begin", 2, exclusive("s"))
+        until(has_waited_again)
+        until(has_killed)
+        seen.clear()
+        until(has_waited_again)
+        a.call("rollback", 2)
+        until(lambda: look.call("stores")[0]["indexes"][0]["state"] == "ready")

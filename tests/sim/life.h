@@ -46,9 +46,12 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t checks, checks_ended; /* of the running database, whole; given up */
     uint64_t index_checks; /* indexes compared with their records, all of them */
     uint64_t locks, lock_waits, lock_losses; /* granted; waited for; conflicts with them */
+    uint64_t lock_timeouts,
+        lock_idles;      /* writes that waited for too long; holders that idled */
     uint64_t taken_back; /* to a savepoint */
     uint64_t generated; /* keys */
     uint64_t tokens, tokens_again, outcomes, fenced; /* commits with one; repeated; asked; so */
+    uint64_t tokens_deleted; /* times that rows of forgotten ones went */
     uint64_t roots;                /* intermediate ones, for old snapshots */
     uint64_t waits, old_conflicts; /* conflicts with what was amalgamated */
     uint64_t spilled;              /* turns with a ledger on disk */

@@ -2,6 +2,7 @@
  * A request that has to wait is called again when it is woken; meanwhile others act.
  * What the model says is taken at the moment at which the core decides: a read by
  * its snapshot, a write and a commit when the call comes back. */
+#include "server/txn/db_struct.h"
 #include "tests/sim/life_internal.h"
 
 #include <stdlib.h>
@@ -68,6 +69,8 @@ bool actor_call(struct life *l, struct actor *a)
     key_out_room = malloc(KEY_PLAIN_BYTES_MAX);
     value = life_value(l, a->value, value_room);
     a->is_woken = false;
+    if (t)
+        a->used_ms = l->db->pulse.now_ms;
     switch (a->act) {
     case ACT_GET: e = record_get(&a->op, t, name, key, &value); break;
     case ACT_GET_MANY: e = actor_get_many(a, t, many); break;
@@ -191,6 +194,7 @@ static void actor_request(struct life *l, struct actor *a)
     a->limit = sim_chance(l->sim, 50) ? UINT64_MAX : sim_random(l->sim, 5);
     a->reverse = sim_chance(l->sim, 50);
     a->value = ++l->next_value;
+    a->asked_ms = l->db->pulse.now_ms;
     a->scan_at = 0;
     a->scan_begun = false;
     a->scan_turns = sim_chance(l->sim, 40) ? (unsigned)sim_random(l->sim, 4) : 0;

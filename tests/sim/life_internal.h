@@ -164,6 +164,13 @@ struct actor {
     bool has_locks;         /* and they are granted */
     bool is_killed;         /* while it waited for them */
     uint64_t lock_number;   /* in the order of their asking */
+    uint64_t asked_ms;      /* when its request was made, by the core's clock */
+    uint64_t used_ms;       /* when its transaction was used last */
+    uint64_t waits_ms;      /* since when it has been seen to wait for a lock; 0: it does not */
+    struct {                /* what should end soon: a holder's idling, a write's waiting */
+        uint64_t since_ms;  /* 0: nothing */
+        unsigned ticks;
+    } overdue;
     uint8_t lock_room[128]; /* the option */
 };
 
@@ -199,6 +206,8 @@ struct life {
         is_late; /* losers may be told after the answer of the winner, but not after their own */
     bool is_coarse; /* what was read may be kept as more than that */
     bool is_tight;  /* limits are so small that they are met */
+    bool has_lock_limits; /* waiting for locks, and idling with them, is limited to little */
+    uint64_t tokens_forgotten;
     struct db_options db_options;
     jmp_buf broken;
     char *why;
@@ -311,6 +320,12 @@ void lock_draw(struct life *l, struct actor *a);
 void actor_begin(struct life *l, struct actor *a);
 /* An operator ends a's waiting for locks. */
 void lock_kill(struct life *l, struct actor *a);
+/* a's transaction was ended, for it idled with a lock that others wait for. */
+void judge_lock_idle(struct life *l, const struct actor *a);
+/* A write without a transaction that waited for a lock for too long; false: e is something else. */
+bool judge_lock_timeout(struct life *l, const struct actor *a, enum err e);
+/* After a tick: nobody idles with a lock, or waits to write, for longer than that. */
+void judge_lock_limits(struct life *l);
 /* A CONFLICT with a lock; false: e is something else. */
 bool judge_lock(struct life *l, struct actor *a, enum err e);
 /* The winner (NULL: a request of its own) has committed something in the store. */

@@ -43,7 +43,7 @@ bool actor_excuses(struct life *l, const struct actor *a, enum err e)
         return damage_excuses(l, a);
     if (e == ERR_TXN_EXPIRED && l->is_tight && a->autocommit)
         return true; /* a scan without a transaction is a reader, too */
-    return life_excuses(l, e);
+    return judge_lock_timeout(l, a, e) || life_excuses(l, e);
 }
 
 bool commit_excuses(struct life *l, const struct actor *a, enum err e)

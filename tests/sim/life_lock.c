@@ -1,8 +1,14 @@
 /* Locks of actors, and what they promise: the order of the grants, and that nobody else commits in
  * a store that is locked exclusively; so whoever has locked what it writes does not lose. */
+#include "server/txn/db_struct.h"
 #include "server/txn/lock_request.h"
 #include "server/txn/lock_wait.h"
 #include "tests/sim/life_internal.h"
+
+static uint64_t life_now(const struct life *l)
+{
+    return l->db->pulse.now_ms;
+}
 
 /* ---- asking ---- */
 
@@ -97,6 +103,8 @@ static bool is_refused(const struct life *l, const struct actor *a, enum err e)
 {
     if (e == ERR_TXN_KILLED)
         return a->is_killed;
+    if (e == ERR_TXN_EXPIRED) /* granted, and called again too late */
+        return l->has_lock_limits && strstr(a->op.failure.text, "lock-idle");
     return e == ERR_LOCK_TIMEOUT && a->begin.wait_ms != UINT64_MAX && is_kept_out(l, a);
 }
 
@@ -204,6 +212,7 @@ static void note_begun(struct life *l, struct actor *a, struct txn *t)
     a->read_only = a->begin.read_only;
     a->serializable = a->begin.serializable;
     a->has_locks = !slice_is_none(a->begin.lock);
+    a->used_ms = life_now(l);
     if (!a->has_locks)
         return;
     l->counts->locks++;
@@ -222,6 +231,7 @@ void actor_begin(struct life *l, struct actor *a)
     if (is_first) {
         op_init(&a->op, l->db, actor_wake);
         a->since = l->model.last_commit;
+        a->asked_ms = life_now(l);
         if (l->options->locks) {
             a->begin.on_doomed = on_doomed;
             a->begin.context = a;
@@ -241,6 +251,99 @@ void actor_begin(struct life *l, struct actor *a)
     if (!e)
         note_begun(l, a, t);
     op_fini(&a->op);
+}
+
+/* ---- limits ---- */
+
+#define LATE_MS 500   /* the exactness of limits of time, with some to spare */
+#define LATE_TICKS 60 /* of which each looks at some */
+
+/* Whether o waits for what a has, or has waited until this tick. */
+static bool waits_for(const struct actor *o, const struct actor *a)
+{
+    if (o == a || o->act == ACT_NONE || !o->op.lock)
+        return false;
+    return o->act == ACT_BEGIN ? clashes(o, a) : o->autocommit;
+}
+
+void judge_lock_idle(struct life *l, const struct actor *a)
+{
+    bool is_wanted = false;
+
+    l->counts->lock_idles++;
+    LIFE_CHECK(l, l->has_lock_limits && a->has_locks, "%llu idles with no lock",
+               (unsigned long long)a->version);
+    LIFE_CHECK(l, life_now(l) - a->used_ms >= l->db_options.lock_idle_ms,
+               "%llu was ended, and idle for %llu ms only", (unsigned long long)a->version,
+               (unsigned long long)(life_now(l) - a->used_ms));
+    for (unsigned i = 0; i < l->options->actors; i++)
+        is_wanted = is_wanted || waits_for(&l->actors[i], a);
+    LIFE_CHECK(l, is_wanted || l->options->indexes, /* or a build in the background waits */
+               "%llu was ended, and nobody waits for its locks",
+               (unsigned long long)a->version);
+}
+
+bool judge_lock_timeout(struct life *l, const struct actor *a, enum err e)
+{
+    if (e != ERR_LOCK_TIMEOUT)
+        return false;
+    l->counts->lock_timeouts++;
+    LIFE_CHECK(l,
+               l->has_lock_limits && a->autocommit && strstr(a->op.failure.text, "lock-wait"),
+               "a request waited for too long: %s", a->op.failure.text);
+    LIFE_CHECK(l, life_now(l) - a->asked_ms >= l->db_options.lock_wait_ms,
+               "a write waited for %llu ms only",
+               (unsigned long long)(life_now(l) - a->asked_ms));
+    return true;
+}
+
+/* Since when a should have been ended; 0: it need not be. */
+static uint64_t overdue_since(const struct life *l, const struct actor *a)
+{
+    uint64_t limit = l->db_options.lock_wait_ms, since = a->waits_ms;
+
+    if (a->waits_ms && a->autocommit)
+        return life_now(l) - since > limit ? since + limit : 0;
+    if (a->act != ACT_NONE || !is_granted(a))
+        return 0;
+    limit = l->db_options.lock_idle_ms;
+    since = UINT64_MAX;
+    for (unsigned i = 0; i < l->options->actors; i++) {
+        const struct actor *o = &l->actors[i];
+
+        if (o->waits_ms && o->act == ACT_BEGIN && waits_for(o, a) && o->waits_ms < since)
+            since = o->waits_ms;
+    }
+    if (since == UINT64_MAX)
+        return 0;
+    since = since > a->used_ms ? since : a->used_ms;
+    return life_now(l) > since + limit ? since + limit : 0;
+}
+
+void judge_lock_limits(struct life *l)
+{
+    for (unsigned i = 0; l->has_lock_limits && i < l->options->actors; i++) {
+        struct actor *a = &l->actors[i];
+        bool waits = a->act != ACT_NONE && lock_wait_is_on(&a->op);
+
+        if (!waits)
+            a->waits_ms = 0;
+        else if (!a->waits_ms)
+            a->waits_ms = life_now(l);
+    }
+    for (unsigned i = 0; l->has_lock_limits && i < l->options->actors; i++) {
+        struct actor *a = &l->actors[i];
+        uint64_t since = overdue_since(l, a);
+
+        a->overdue.ticks = since && since == a->overdue.since_ms ? a->overdue.ticks : 0;
+        a->overdue.since_ms = since;
+        if (since && life_now(l) > since + LATE_MS)
+            a->overdue.ticks++;
+        LIFE_CHECK(l, a->overdue.ticks < LATE_TICKS, "%s %llu outlasts its limit by %llu ms",
+                   a->act == ACT_NONE ? "the idle holder" : "the waiting write of actor",
+                   (unsigned long long)(a->act == ACT_NONE ? a->version : i),
+                   (unsigned long long)(life_now(l) - since));
+    }
 }
 
 /* ---- the end ---- */
