@@ -429,7 +429,8 @@ static enum err build_step(struct index_build *b, struct schema *index)
     op_use_database(&b->op, schema_database(index));
     e = lock_wait_for_write(&b->op); /* it may have waited, and for too long */
     if (!e)
-        e = lock_wait_join_for(&b->op, schema_name(index)); /* whoever has it would lose to it */
+        e = lock_wait_join_for(&b->op,
+                               schema_name(index)); /* whoever has it would lose to it */
     if (!e)
         e = lock_wait_for_write(&b->op);
     if (e)
