@@ -7,6 +7,7 @@
 #define TABLE_FIRST 256u
 #define LEAVES_MIN 4096u
 #define LEAVES_MAX (1u << 22)
+#define READ_TRIES 3 /* of a start: a read that fails once may fail by chance */
 
 /* A page on its way in. */
 struct load {
@@ -468,13 +469,16 @@ static enum err load_failed(const struct page_ptr *ptr, enum err e, const char *
 static enum err load_now(struct page_cache *c, const struct page_ptr *ptr, uint32_t store,
                          unsigned level, struct wait *w, struct page **out, const char **why)
 {
+    unsigned tries = c->blocking ? READ_TRIES : 1;
     struct page *page;
     enum err e;
 
     ASSERT(ptr->image > 0);
     if (!c->blocking && (ptr->image > CACHE_NOWAIT_BYTES_MAX || load_find(c, ptr)))
         return ERR_WAIT;
-    e = page_read(c->os, c->file, ptr, store, level, !c->blocking, &c->scratch, &page, why);
+    do {
+        e = page_read(c->os, c->file, ptr, store, level, !c->blocking, &c->scratch, &page, why);
+    } while (e == ERR_IO && --tries);
     if (e)
         return e;
     c->pages_read++;

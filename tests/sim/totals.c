@@ -2,16 +2,20 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
-static uint64_t totals[TOTAL_COUNT];
+static uint64_t *totals; /* shared with the processes that are forked; NULL: nobody asks */
+static pid_t owner;
 
+/* Once, by the process that has made them. */
 static void totals_write(void)
 {
     static const char *const names[] = {"images",     "seeds", "transactions", "faults",
                                         "executions", "lost",  "wrong"};
     const char *path = getenv("PROVE_TOTALS");
-    FILE *file = path ? fopen(path, "a") : NULL;
+    FILE *file = path && getpid() == owner ? fopen(path, "a") : NULL;
     char line[256];
     int size = 0;
 
@@ -24,14 +28,26 @@ static void totals_write(void)
     fclose(file);
 }
 
+/* Before main, so that whatever forks its tests shares them. */
+__attribute__((constructor)) static void totals_begin(void)
+{
+    void *memory;
+
+    if (!getenv("PROVE_TOTALS"))
+        return;
+    memory = mmap(NULL, sizeof *totals * TOTAL_COUNT, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return;
+    totals = memory;
+    owner = getpid();
+    atexit(totals_write);
+}
+
 void totals_add(enum total which, uint64_t n)
 {
-    static bool is_known;
-
-    if (!is_known && getenv("PROVE_TOTALS"))
-        atexit(totals_write);
-    is_known = true;
-    totals[which] += n;
+    if (totals)
+        __atomic_fetch_add(&totals[which], n, __ATOMIC_RELAXED);
 }
 
 double totals_seconds(void)

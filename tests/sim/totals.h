@@ -2,7 +2,8 @@
  * `make prove` can add up what many of them did.
  *
  * With PROVE_TOTALS=FILE in the environment a process appends one line to that file when it
- * exits: "images=3 seeds=1 ...". PROVE_SECONDS bounds programs that can go on for ever. */
+ * exits: "images=3 seeds=1 ...", with what the processes have done that it forked. PROVE_SECONDS
+ * bounds programs that can go on for ever. */
 #ifndef HOLDFAST_TESTS_SIM_TOTALS_H
 #define HOLDFAST_TESTS_SIM_TOTALS_H
 

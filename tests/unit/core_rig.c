@@ -31,7 +31,7 @@ static void core_on_event(void *context, const char *event, const char *facts)
         ((struct core_rig *)context)->intermediate += (unsigned)atoi(roots + 6) - 1;
 }
 
-static void core_start(struct core_rig *rig)
+enum err core_try_open(struct core_rig *rig)
 {
     struct db_events events = {rig, NULL, core_on_failed, core_on_event};
     struct failure f;
@@ -39,8 +39,15 @@ static void core_start(struct core_rig *rig)
 
     failure_init(&f);
     rig->has_failed = false;
+    rig->db = NULL;
     e = db_open(sim_table(rig->sim), &rig->options, &events, &rig->db, &f);
-    MUST_EQ(e, ERR_OK);
+    failure_clear(&f);
+    return e;
+}
+
+static void core_start(struct core_rig *rig)
+{
+    MUST_EQ(core_try_open(rig), ERR_OK);
 }
 
 void core_open(struct core_rig *rig, uint64_t seed)
@@ -59,14 +66,14 @@ void core_open_on(struct core_rig *rig, struct sim *sim)
     core_start(rig);
 }
 
-static void core_end_op(struct core_rig *rig)
+void core_end_op(struct core_rig *rig)
 {
     if (rig->has_op)
         op_fini(&rig->op);
     rig->has_op = false;
 }
 
-static void core_begin_op(struct core_rig *rig)
+void core_begin_op(struct core_rig *rig)
 {
     core_end_op(rig);
     op_init(&rig->op, rig->db, core_wake);
@@ -74,7 +81,7 @@ static void core_begin_op(struct core_rig *rig)
     rig->is_woken = false;
 }
 
-static void core_turn(struct core_rig *rig)
+void core_turn(struct core_rig *rig)
 {
     db_turn(rig->db);
     db_tick(rig->db);
@@ -82,24 +89,17 @@ static void core_turn(struct core_rig *rig)
         sim_advance_ms(rig->sim, 1);
 }
 
-static void core_wait(struct core_rig *rig)
+enum err core_wait(struct core_rig *rig)
 {
     for (unsigned i = 0; !rig->is_woken; i++) {
+        if (sim_is_off(rig->sim))
+            return ERR_IO;
         MUST(i < 1000000);
         core_turn(rig);
     }
     rig->is_woken = false;
+    return ERR_WAIT;
 }
-
-/* Make the call again for as long as it waits. */
-#define CORE_CALL(rig, call)                    \
-    ({                                          \
-        enum err core_err;                      \
-        core_begin_op(rig);                     \
-        while ((core_err = (call)) == ERR_WAIT) \
-            core_wait(rig);                     \
-        core_err;                               \
-    })
 
 void core_settle(struct core_rig *rig)
 {
@@ -362,8 +362,9 @@ enum err core_scan(struct core_rig *rig, struct txn *t, const char *store, unsig
         struct msgpack_cursor key;
         uint64_t n;
 
-        while ((e = cursor_next(&rig->op, c, &row)) == ERR_WAIT)
-            core_wait(rig);
+        while ((e = cursor_next(&rig->op, c, &row)) == ERR_WAIT &&
+               (e = core_wait(rig)) == ERR_WAIT) {
+        }
         if (e)
             break;
         key = msgpack_open(row.key);
@@ -491,21 +492,31 @@ bool core_has_large(struct core_rig *rig, const char *store, unsigned key, size_
 
 static void core_task_done(struct db_task *task, enum err e, const struct failure *f)
 {
+    struct core_rig *rig =
+        (struct core_rig *)(void *)((char *)task - offsetof(struct core_rig, task));
+
     (void)f;
-    MUST_EQ(e, ERR_OK);
+    rig->task_error = e;
     task->done = NULL;
+}
+
+enum err core_try_task(struct core_rig *rig, void (*ask)(struct db *db, struct db_task *task))
+{
+    core_end_op(rig);
+    rig->task = (struct db_task){.done = core_task_done};
+    ask(rig->db, &rig->task);
+    for (unsigned i = 0; rig->task.done; i++) {
+        if (sim_is_off(rig->sim))
+            return ERR_IO;
+        MUST(i < 1000000);
+        core_turn(rig);
+    }
+    return rig->task_error;
 }
 
 static void core_task(struct core_rig *rig, void (*ask)(struct db *db, struct db_task *task))
 {
-    struct db_task task = {.done = core_task_done};
-
-    core_end_op(rig);
-    ask(rig->db, &task);
-    for (unsigned i = 0; task.done; i++) {
-        MUST(i < 1000000);
-        core_turn(rig);
-    }
+    MUST_EQ(core_try_task(rig, ask), ERR_OK);
     core_settle(rig);
 }
 
@@ -529,17 +540,35 @@ struct db_status core_status(struct core_rig *rig)
 
 static void core_told(struct decided_wait *w, enum err e)
 {
-    (void)w;
-    (void)e;
+    struct core_rig *rig =
+        (struct core_rig *)(void *)((char *)w - offsetof(struct core_rig, answer));
+
+    rig->answer_error = e;
+}
+
+enum err core_acknowledge(struct core_rig *rig)
+{
+    rig->answer = (struct decided_wait){.told = core_told};
+    rig->answer_error = ERR_WAIT;
+    if (db_wait_decided(rig->db, rig->op.decided, &rig->answer))
+        return ERR_OK;
+    for (unsigned i = 0; rig->answer_error == ERR_WAIT; i++) {
+        if (sim_is_off(rig->sim))
+            return ERR_IO;
+        MUST(i < 1000000);
+        core_turn(rig);
+    }
+    return rig->answer_error;
 }
 
 bool core_may_tell(struct core_rig *rig)
 {
-    struct decided_wait wait = {.told = core_told};
-    bool now = db_wait_decided(rig->db, rig->op.decided, &wait);
+    bool now;
 
+    rig->answer = (struct decided_wait){.told = core_told};
+    now = db_wait_decided(rig->db, rig->op.decided, &rig->answer);
     if (!now)
-        db_cancel_wait(&wait);
+        db_cancel_wait(&rig->answer);
     return now;
 }
 

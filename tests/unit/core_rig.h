@@ -37,7 +37,35 @@ struct core_rig {
     bool has_failed;       /* the log has failed */
     unsigned damaged;      /* events that say that a store is */
     unsigned intermediate; /* roots made for old snapshots */
+    struct db_task task;   /* the last one */
+    enum err task_error;
+    struct decided_wait answer; /* of the last call */
+    enum err answer_error;
 };
+
+/* Of a test that makes calls of its own: begin_op, then call; while it answers ERR_WAIT, wait and
+ * call again. wait: ERR_WAIT, woken; ERR_IO, the power is off. CORE_CALL does that. */
+void core_begin_op(struct core_rig *rig);
+void core_end_op(struct core_rig *rig);
+void core_turn(struct core_rig *rig);
+enum err core_wait(struct core_rig *rig);
+
+/* Make the call again for as long as it waits. */
+#define CORE_CALL(rig, call)                                                                  \
+    ({                                                                                        \
+        enum err core_err;                                                                    \
+        core_begin_op(rig);                                                                   \
+        while ((core_err = (call)) == ERR_WAIT && (core_err = core_wait(rig)) == ERR_WAIT) { \
+        }                                                                                    \
+        core_err;                                                                             \
+    })
+
+/* What may fail, and is not asserted. */
+enum err core_try_open(struct core_rig *rig);
+enum err core_try_task(struct core_rig *rig, void (*ask)(struct db *db, struct db_task *task));
+/* Until the answer of the last call may be told; never: ERR_LOG_FAILED, ERR_IO (the power is
+ * off). */
+enum err core_acknowledge(struct core_rig *rig);
 
 /* A manual database: nothing rotates or amalgamates but when asked. */
 void core_open(struct core_rig *rig, uint64_t seed);
