@@ -82,7 +82,7 @@ void run_fini(struct query_run *r)
 void run_resume(struct query_run *r, struct op *op)
 {
     r->op = op;
-    r->steps = 0;
+    run_turn(r);
     r->expr.failure = &op->failure;
     if (op->failure.error)
         failure_clear(&op->failure);

@@ -7,11 +7,22 @@
 
 #define ROW_KEEP_BYTES 4096 /* of an arena, from row to row */
 
-enum err run_step(struct query_run *r)
+void run_turn(struct query_run *r)
 {
-    if (++r->steps <= RUN_STEPS_A_TURN)
+    r->steps = 0;
+    r->look_at = RUN_STEPS_A_LOOK;
+    r->turn_ns = r->os->ops->now_ns(r->os);
+}
+
+enum err run_look(struct query_run *r)
+{
+    if (r->steps <= RUN_STEPS_A_TURN &&
+        r->os->ops->now_ns(r->os) - r->turn_ns < RUN_NS_A_TURN) {
+        r->look_at = r->steps + RUN_STEPS_A_LOOK;
         return ERR_OK;
+    }
     r->steps = RUN_STEPS_A_TURN; /* until it is resumed */
+    r->look_at = 0;
     return op_yield(r->op);
 }
 

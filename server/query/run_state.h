@@ -1,8 +1,8 @@
 /* run_state.h - what a plan at work keeps: for each step, and for all of it.
  *
  * Nothing here keeps a stack between two calls: what a step has done is in its state, so a call
- * that answers ERR_WAIT is made again and goes on. After RUN_STEPS_A_TURN rows of any step others
- * have a turn. All memory is of arenas that are counted against memory_max.
+ * that answers ERR_WAIT is made again and goes on. After RUN_STEPS_A_TURN rows of any step, or the
+ * time that so many take as a rule, others have a turn. All memory is of arenas that are counted against memory_max.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_QUERY_RUN_STATE_H
@@ -12,6 +12,8 @@
 #include "server/txn/cursor.h"
 
 #define RUN_STEPS_A_TURN 1000
+#define RUN_NS_A_TURN 50000 /* about; looked at after each */
+#define RUN_STEPS_A_LOOK 32
 #define RUN_BYTES_A_STEP 1024 /* looking at so many bytes takes as long as a step */
 #define RUN_CURSOR_BYTES (18u << 10) /* what a cursor takes, about */
 
@@ -93,13 +95,21 @@ struct query_run {
     struct step_state *states; /* in the run's arena */
     uint64_t bytes;            /* of all arenas, the plan's included, and cursors */
     uint64_t bytes_max;        /* query-memory */
-    unsigned steps;            /* in this turn */
+    unsigned steps;            /* in this turn, */
+    unsigned look_at;          /* so many of which the clock is looked at; */
+    uint64_t turn_ns;          /* when it began */
     bool measures;             /* rows and time of each step are counted */
     uint64_t seed;             /* of hash tables */
 };
 
+/* A turn begins. */
+void run_turn(struct query_run *r);
+enum err run_look(struct query_run *r);
 /* One unit of work; ERR_WAIT: others have a turn. */
-enum err run_step(struct query_run *r);
+static inline enum err run_step(struct query_run *r)
+{
+    return ++r->steps < r->look_at ? ERR_OK : run_look(r);
+}
 /* So many bytes are looked at, or were made, besides. */
 void run_charge(struct query_run *r, uint64_t bytes);
 /* Memory of the step for the row at hand, empty. */

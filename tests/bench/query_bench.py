@@ -270,13 +270,14 @@ def latencies(client, records, is_over):
 
 def beside(system):
     """What a client waits for a get beside another's heavy query, which is cancelled in the end."""
-    print("\n| gets of one client beside | p50 us | p99 us | longest us | p99 : alone |")
-    print("| --- | --- | --- | --- | --- |")
+    print("\n| gets of one client beside | p50 us | p99 us | longest us | p99 : alone | turns, mean us |")
+    print("| --- | --- | --- | --- | --- | --- |")
     alone = None
     with holdfast.Client(system.daemon.unix[0]) as client, \
             holdfast.Client(system.daemon.unix[0]) as heavy:
         for name, text in [("nobody", None)] + HEAVY:
             found = []
+            begun, turns = system.cpu(), client.call("status")["loop"]["turns"]
             while len(found) < GETS:
                 msgid = heavy.send("query", 0, text) if text else None
                 some = latencies(client, system.records,
@@ -293,8 +294,10 @@ def beside(system):
             found.sort()
             p99 = found[len(found) * 99 // 100]
             alone = alone or p99
-            print("| %s | %.0f | %.0f | %.0f | %.2f |" % (
-                name, found[len(found) // 2] * 1e6, p99 * 1e6, found[-1] * 1e6, p99 / alone), flush=True)
+            turns = client.call("status")["loop"]["turns"] - turns
+            print("| %s | %.0f | %.0f | %.0f | %.2f | %.0f |" % (
+                name, found[len(found) // 2] * 1e6, p99 * 1e6, found[-1] * 1e6, p99 / alone,
+                (system.cpu() - begun) / turns * 1e6), flush=True)
 
 
 def shown(seconds):
