@@ -47,7 +47,7 @@ static struct bind_scope *plan_target(struct binder *b, const struct ast_stateme
     if (b->e)
         return NULL;
     scan = scope->sources[0].scan;
-    scan->scan->has_key = true;
+    scan->scan->has_key = scan->scan->has_key || s->verb == AST_DELETE || s->has_returning;
     b->plan->target = scan->scan->store;
     b->plan->target_scan = scan;
     b->plan->is_direct = true;
@@ -165,7 +165,6 @@ void plan_write(struct binder *b)
     struct bind_scope *scope;
     bool inserts = s->verb == AST_INSERT || s->verb == AST_UPSERT;
 
-    p->keeps_rows = true; /* they outlive the writing of them */
     if (inserts)
         plan_insert(b, s);
     if (b->e)
@@ -177,6 +176,8 @@ void plan_write(struct binder *b)
     p->target_slot = scope->sources[0].slot;
     p->target_key_slot = scope->sources[0].key_slot;
     plan_sets(b, s);
+    /* What is written of a row is made before it is written. */
+    p->keeps_rows = p->keeps_rows || p->scan_count > 1;
     /* Only a walk by the key of the store alone meets no record that it has written. */
     if (p->scan_count > 1)
         p->is_direct = false;

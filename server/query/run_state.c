@@ -19,6 +19,8 @@ enum err run_look(struct query_run *r)
     if (r->steps <= RUN_STEPS_A_TURN &&
         r->os->ops->now_ns(r->os) - r->turn_ns < RUN_NS_A_TURN) {
         r->look_at = r->steps + RUN_STEPS_A_LOOK;
+        if (r->look_at > RUN_STEPS_A_TURN + 1)
+            r->look_at = RUN_STEPS_A_TURN + 1;
         return ERR_OK;
     }
     r->steps = RUN_STEPS_A_TURN; /* until it is resumed */

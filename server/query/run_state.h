@@ -56,6 +56,7 @@ struct step_state {
     struct memo *memo;        /* JOIN, likewise */
     struct value_set distinct;
     /* SCAN: */
+    struct slice row_key, row_record; /* of the row at hand, borrowed from the cursor */
     struct field_shape *shape; /* in the run's arena; NULL: no fields are wanted */
     const struct scan_path *path; /* that it goes by; stays over openings. NULL: not decided */
     const struct scan_path *now;  /* by which this opening goes; NULL: not prepared */

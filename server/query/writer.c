@@ -98,6 +98,23 @@ static enum err make_changes(struct statement_writer *w, struct datum_memory *m,
     return ERR_OK;
 }
 
+/* The key as the scan has found it, and the record, which nobody has written since. */
+static enum err make_encoded(struct statement_writer *w, struct datum_memory *m,
+                             struct writer_row *out)
+{
+    const struct step_state *st = &w->run->states[w->run->plan->target_scan->number];
+    enum datum_fault fault = DATUM_OK;
+    uint8_t *to = datum_alloc(m, st->row_key.size, &fault);
+
+    if (!to)
+        return run_refuse(w->run, w->run->plan->write, m, fault);
+    memcpy(to, st->row_key.data, st->row_key.size);
+    out->encoded = slice_make(to, st->row_key.size);
+    if (!w->gathers)
+        out->record = st->row_record;
+    return ERR_OK;
+}
+
 /* The row of the plan's root that is in the slots. */
 static enum err make_row(struct statement_writer *w, struct datum_memory *m,
                          struct writer_row *out)
@@ -113,8 +130,10 @@ static enum err make_row(struct statement_writer *w, struct datum_memory *m,
     case AST_UPDATE: e = make_changes(w, m, &out->bytes); break;
     default: break;
     }
-    if (!e)
+    if (!e && p->target_scan->scan->has_key)
         e = write_datum(w, m, &slots[p->target_key_slot], &out->key);
+    else if (!e)
+        e = make_encoded(w, m, out);
     if (!e && p->statement->verb == AST_DELETE && p->returning) {
         enum datum_fault fault = datum_copy(m, &slots[p->target_slot], &out->before);
 
@@ -326,13 +345,21 @@ static enum err update(struct statement_writer *w)
 {
     const struct plan *p = w->run->plan;
     struct record_changes changes = {
-        .store = schema_name(p->target), .key = w->at->key, .changes = w->at->bytes};
+        .store = schema_name(p->target),
+        .key = w->at->key,
+        .changes = w->at->bytes,
+        .encoded = w->at->encoded,
+        .before = w->at->record,
+        .needs_no_value = !p->returning,
+    };
     struct slice value;
-    struct datum record, key = datum_read(w->at->key);
+    struct datum record, key;
     enum err e = record_update(w->run->op, w->txn, &changes, &value);
 
+    w->at->record = SLICE_NONE; /* the cursor may go on, or let go, while it waits */
     if (e || !p->returning)
         return e;
+    key = datum_read(w->at->key);
     record = datum_read(value);
     return answer(w, &record, &key);
 }

@@ -14,7 +14,9 @@ struct txn;
 struct writer_row { /* in memory of the statement */
     struct writer_row *next;
     uint32_t place;      /* in the text */
-    struct slice key;    /* MessagePack; none: it is in the document */
+    struct slice key;    /* MessagePack; none: it is in the document, or encoded is there */
+    struct slice encoded; /* update without returning: the key as it is kept */
+    struct slice record;  /* update of rows as they are read: the record, until it has waited */
     struct slice bytes;  /* insert: the document; update: the changes; delete: none */
     struct datum before; /* delete with returning: the document */
 };

@@ -32,6 +32,7 @@ struct cursor_row {     /* borrowed until the next call on the cursor or op_rele
     struct slice key;   /* in the client's form */
     struct slice value; /* the record; none of an index with only_keys */
     struct slice index_key; /* of an index, in the client's form; none of a store */
+    struct slice encoded;   /* the key of the record, as it is kept */
 };
 
 /* range: MessagePack, or none for all. ERR_NO_STORE, ERR_BAD_REQUEST, ERR_BAD_KEY, ... May

@@ -373,6 +373,7 @@ static enum err cursor_row_of_entry(struct op *op, struct cursor *c, struct slic
             e = cursor_decode(op, c, index->of, key, &used, &row->key);
     }
     row->value = SLICE_NONE;
+    row->encoded = key;
     if (e || c->only_keys)
         return e;
     e = record_read(op, c->txn, &v, index->of, key, &row->value);
@@ -421,6 +422,7 @@ static enum err cursor_next_record(struct op *op, struct cursor *c, struct curso
     enum err e = cursor_next_key(op, c, &key, &row->value);
 
     ASSERT(!c->schema->of && !c->unique);
+    row->encoded = key;
     return e || is_passed || c->only_values
                ? e
                : cursor_decode(op, c, c->schema, key, &used, &row->key);
@@ -438,9 +440,9 @@ static enum err cursor_next_near(struct op *op, struct cursor *c, struct cursor_
     c->run_left--;
     c->run_is_ahead = true;
     row->value = page_value(c->run, c->run_slot);
+    row->encoded = page_key(c->run, c->run_slot);
     return c->only_values ? ERR_OK
-                          : cursor_decode(op, c, c->schema, page_key(c->run, c->run_slot),
-                                          &used, &row->key);
+                          : cursor_decode(op, c, c->schema, row->encoded, &used, &row->key);
 }
 
 enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)

@@ -77,12 +77,17 @@ enum err entries_change(struct op *op, struct txn *t, struct schema *schema, str
     struct view v = view_of(t->snapshot, &t->write_set);
     struct entry_versions record = {SLICE_NONE, value};
     bool is_building = false;
-    enum err e = record_see(op, &v, schema->number, key, &record.before);
+    enum err e = ERR_OK;
 
     ASSERT(schema->index_count > 0 && !schema->of);
     entries_reset(s);
+    if (schema->index_count <= 64 && s->spared == UINT64_MAX >> (64 - schema->index_count))
+        return ERR_OK;
+    e = record_see(op, &v, schema->number, key, &record.before);
     for (unsigned i = 0; i < schema->index_count && !e; i++) {
         is_building |= schema->indexes[i]->state == INDEX_BUILDING;
+        if (i < 64 && s->spared & UINT64_C(1) << i)
+            continue;
         if (schema->indexes[i]->state != INDEX_FAILED)
             e = entries_add_difference(s, schema->indexes[i], key, &record, &op->failure);
     }

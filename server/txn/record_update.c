@@ -15,6 +15,7 @@
 #include "server/txn/usage.h"
 #include "server/txn/update_read.h"
 
+#define TOUCHED_MAX 8 /* changes whose fields are looked at */
 #define SMALL_BYTES 2048 /* a document that needs no more is changed on the stack */
 
 struct updating {
@@ -26,6 +27,8 @@ struct updating {
     struct slice before;      /* the record; none: there is none */
     struct update document;
     struct commit_mark *mark; /* owned until it is added */
+    struct slice touched[TOUCHED_MAX]; /* fields of the record, by the changes */
+    unsigned touched_count;
     bool is_allocated;        /* document.bytes is owned */
     uint32_t store;           /* its number */
     size_t key_size;
@@ -59,10 +62,17 @@ static enum err updating_find(struct op *op, struct txn *t, struct updating *u)
         e = record_check_document(op, u->changes->changes, "invalid changes");
     if (!e)
         e = update_measure(u->changes->changes, &u->needs, &op->failure);
-    if (!e)
+    if (!e && slice_is_none(u->changes->encoded)) {
         e = record_encode_key(op, u->schema, u->changes->key, u->key, &u->key_size);
+    } else if (!e) {
+        memcpy(u->key, u->changes->encoded.data, u->changes->encoded.size);
+        u->key_size = u->changes->encoded.size;
+    }
     if (e)
         return e;
+    u->before = u->changes->before;
+    if (!slice_is_none(u->before))
+        return ERR_OK;
     v = view_of(t->snapshot, &t->write_set);
     return record_read(op, t, &v, u->schema, key_of(u), &u->before);
 }
@@ -127,11 +137,89 @@ static enum err updating_copy(struct op *op, struct txn *t, struct updating *u)
     return ERR_OK;
 }
 
+/* ---- what the changes touch ---- */
+
+/* The first names of the paths of the changes; false: they are many, or something else. */
+static bool updating_names(struct updating *u)
+{
+    struct msgpack_cursor c = msgpack_open(u->changes->changes);
+    uint32_t count, items, steps;
+    bool is_known = !msgpack_read_array(&c, &count) && count <= TOUCHED_MAX;
+
+    for (u->touched_count = 0; is_known && u->touched_count < count; u->touched_count++) {
+        struct slice *name = &u->touched[u->touched_count];
+        enum msgpack_type type;
+
+        is_known = !msgpack_read_array(&c, &items) && items >= 2 && !msgpack_skip(&c, 1, NULL) &&
+                   !msgpack_peek(&c, &type);
+        if (!is_known)
+            break;
+        if (type == MSGPACK_ARRAY) {
+            struct msgpack_cursor path = c;
+
+            is_known = !msgpack_read_array(&path, &steps) && steps > 0 &&
+                       !msgpack_read_text(&path, name) &&
+                       !msgpack_skip(&c, MSGPACK_DEPTH_MAX, NULL);
+        } else {
+            is_known = type == MSGPACK_TEXT && !msgpack_read_text(&c, name);
+        }
+        for (uint32_t i = 2; i < items && is_known; i++)
+            is_known = !msgpack_skip(&c, MSGPACK_DEPTH_MAX, NULL);
+    }
+    return is_known;
+}
+
+/* Whether what lies there may be another value than before. */
+static bool is_touched(void *context, const struct value_path *at)
+{
+    const struct updating *u = context;
+
+    if (!at->count || slice_is_none(at->steps[0].name))
+        return true;
+    for (unsigned i = 0; i < u->touched_count; i++)
+        if (slice_equal(u->touched[i], at->steps[0].name))
+            return true;
+    return false;
+}
+
+/* The bits of the indexes whose entries stay as they are, of the first 64. */
+static uint64_t updating_spared(struct updating *u)
+{
+    uint64_t spared = 0;
+
+    if (slice_is_none(u->before) || !u->schema->index_count || !updating_names(u))
+        return 0;
+    for (unsigned i = 0; i < u->schema->index_count && i < 64; i++) {
+        const struct schema *index = u->schema->indexes[i];
+        bool is_met = index->state != INDEX_READY ||
+                      (!slice_is_none(index->is->where) &&
+                       condition_asks(index->is->where, is_touched, u));
+
+        for (unsigned p = 0; p < index->is->path_count && !is_met; p++)
+            is_met = is_touched(u, &index->is->paths[p]);
+        if (!is_met)
+            spared |= UINT64_C(1) << i;
+    }
+    return spared;
+}
+
+/* The key as clients write it; to has KEY_PLAIN_BYTES_MAX. */
+static struct slice key_as_given(const struct updating *u, uint8_t *to)
+{
+    size_t size;
+
+    if (slice_is_none(u->changes->encoded))
+        return u->changes->key;
+    return key_decode_known(&u->schema->spec, key_of(u), to, KEY_PLAIN_BYTES_MAX, &size)
+               ? SLICE_NONE
+               : slice_make(to, size);
+}
+
 /* The record must keep the key under which it lies. */
 static enum err updating_check_key(struct op *op, struct updating *u)
 {
     const struct key_spec *spec = &u->schema->spec;
-    uint8_t key[KEY_BYTES_MAX];
+    uint8_t key[KEY_BYTES_MAX], plain[KEY_PLAIN_BYTES_MAX];
     const char *why = "";
     unsigned part = 0;
     size_t size = 0;
@@ -154,7 +242,7 @@ static enum err updating_check_key(struct op *op, struct updating *u)
     failure_set(&op->failure, ERR_BAD_KEY,
                 "update: the changes alter the record's key; delete the record and insert it "
                 "under the other key");
-    return record_refuse_key(op, u->schema, u->changes->key, "", "");
+    return record_refuse_key(op, u->schema, key_as_given(u, plain), "", "");
 }
 
 static bool is_number_at(void *context, const struct value_path *at)
@@ -214,10 +302,12 @@ static enum err updating_write(struct op *op, struct txn *t, struct updating *u)
     enum err e = updating_reserve_mark(op, t, u);
 
     ASSERT(t->snapshot && u->document.size > 0); /* T-3 */
+    op->db->entries.spared = updating_spared(u);
     if (!e)
         e = record_write(op, t, u->schema, key, slice_make(u->document.bytes, u->document.size),
                          false);
-    if (e)
+    op->db->entries.spared = 0;
+    if (e || (u->changes->needs_no_value && !u->mark))
         return e;
     r = stage_find(&t->write_set, u->schema->number, key);
     ASSERT(r && r->stamp == t->stamp);

@@ -39,6 +39,10 @@ struct record_changes {
     struct slice store, key;
     struct slice changes; /* MessagePack */
     bool upsert;          /* where there is no record, begin with one that has its key alone */
+    /* Of a caller that has read the record in this call, in the same transaction: */
+    struct slice encoded; /* its key as it is kept; none: key is to be encoded */
+    struct slice before;  /* the record; none: it is to be read */
+    bool needs_no_value;  /* *value is not wanted */
 };
 
 /* *value: the record after it, none if there is none (and upsert is false, so nothing was done);

@@ -3,6 +3,7 @@
  * statement; and bounds say what their conditions say, wherever the records lie. */
 #include "server/query/prepared.h"
 #include "server/query/query.h"
+#include "server/query/run_state.h"
 #include "server/txn/cursor.h"
 #include "server/txn/indexes.h"
 #include "tests/unit/notation.h"
@@ -436,6 +437,41 @@ START_TEST(others_have_a_turn_between_any_two_rows)
 }
 END_TEST
 
+static uint64_t slow_ns;
+
+static uint64_t slow_now(struct os *os)
+{
+    (void)os;
+    return slow_ns += RUN_NS_A_TURN / 4;
+}
+
+/* Steps that take long are fewer. */
+START_TEST(a_turn_ends_when_its_time_is_over)
+{
+    struct os_ops ops = *sim_table(rig.sim)->ops;
+    struct os slow = {.ops = &ops};
+    struct query_run r = {.op = &op, .os = &slow};
+
+    ops.now_ns = slow_now;
+    op_init(&op, rig.db, wake);
+    for (unsigned turn = 0; turn < 3; turn++) {
+        unsigned steps = 0;
+
+        run_turn(&r);
+        while (run_step(&r) == ERR_OK)
+            steps++;
+        MUST(steps >= RUN_STEPS_A_LOOK - 1 && steps <= 5 * RUN_STEPS_A_LOOK);
+        MUST_EQ(run_step(&r), ERR_WAIT); /* until the next turn */
+    }
+    ops.now_ns = sim_table(rig.sim)->ops->now_ns;
+    run_turn(&r);
+    for (unsigned i = 0; i < RUN_STEPS_A_TURN; i++)
+        MUST_EQ(run_step(&r), ERR_OK);
+    MUST_EQ(run_step(&r), ERR_WAIT);
+    op_fini(&op);
+}
+END_TEST
+
 START_TEST(memory_beyond_the_limit_is_refused)
 {
     static const char *const texts[] = {
@@ -506,6 +542,7 @@ int main(void)
     tcase_add_test(all, plans_go_with_definitions);
     tcase_add_test(all, every_plan_gives_the_same_rows);
     tcase_add_test(all, others_have_a_turn_between_any_two_rows);
+    tcase_add_test(all, a_turn_ends_when_its_time_is_over);
     tcase_add_test(all, memory_beyond_the_limit_is_refused);
     tcase_add_test(all, a_failed_allocation_ends_a_query_and_nothing_else);
     suite_add_tcase(suite, all);
