@@ -36,7 +36,8 @@ struct entries {
     struct entry *first, **last;
     uint64_t bytes; /* that they take in a write-set */
     uint64_t work;  /* changes made, and KiB of records that were read for them, ever */
-    uint64_t spared; /* of the write at hand: bits of its store's indexes that are known to be ready,
+    uint64_t
+        spared; /* of the write at hand: bits of its store's indexes that are known to be ready,
                         and to have the same entries after it; only indexes up to the 64th */
 };
 

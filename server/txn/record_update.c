@@ -150,8 +150,8 @@ static bool updating_names(struct updating *u)
         struct slice *name = &u->touched[u->touched_count];
         enum msgpack_type type;
 
-        is_known = !msgpack_read_array(&c, &items) && items >= 2 && !msgpack_skip(&c, 1, NULL) &&
-                   !msgpack_peek(&c, &type);
+        is_known = !msgpack_read_array(&c, &items) && items >= 2 &&
+                   !msgpack_skip(&c, 1, NULL) && !msgpack_peek(&c, &type);
         if (!is_known)
             break;
         if (type == MSGPACK_ARRAY) {
@@ -191,9 +191,9 @@ static uint64_t updating_spared(struct updating *u)
         return 0;
     for (unsigned i = 0; i < u->schema->index_count && i < 64; i++) {
         const struct schema *index = u->schema->indexes[i];
-        bool is_met = index->state != INDEX_READY ||
-                      (!slice_is_none(index->is->where) &&
-                       condition_asks(index->is->where, is_touched, u));
+        bool is_met =
+            index->state != INDEX_READY || (!slice_is_none(index->is->where) &&
+                                            condition_asks(index->is->where, is_touched, u));
 
         for (unsigned p = 0; p < index->is->path_count && !is_met; p++)
             is_met = is_touched(u, &index->is->paths[p]);
