@@ -28,7 +28,6 @@
 #include "server/txn/snapshot.h"
 #include "server/txn/stages.h"
 #include "server/txn/tasks.h"
-#include "server/txn/tracker.h"
 
 #define PASS_SLICE_BYTES (4u << 20)
 #define PASS_SLICE_KEYS 50000
@@ -89,12 +88,12 @@ enum err amalgamate_init(struct db *db)
 {
     struct amalgamation *a = os_alloc(db->os, sizeof *a);
 
-    ASSERT(!db->amalgamation);
+    ASSERT(!db->passes.work);
     if (!a)
         return ERR_NOMEM;
     memset(a, 0, sizeof *a);
     a->pass.db = db;
-    db->amalgamation = a;
+    db->passes.work = a;
     return ERR_OK;
 }
 
@@ -128,14 +127,14 @@ static void amalgamate_reset(struct amalgamation *a)
 
 void amalgamate_fini(struct db *db, bool abandon)
 {
-    struct amalgamation *a = db->amalgamation;
+    struct amalgamation *a = db->passes.work;
 
     if (!a)
         return;
-    ASSERT(!db->is_merging || abandon);
+    ASSERT(!db->passes.is_merging || abandon);
     amalgamate_reset(a);
     os_free(db->os, a, sizeof *a);
-    db->amalgamation = NULL;
+    db->passes.work = NULL;
 }
 
 /* ---- the end of a pass ---- */
@@ -149,7 +148,7 @@ static void amalgamate_put_back(struct amalgamation *a)
         stage_move(a->pass.stages[i], STAGE_SEALED);
     amalgamate_reset(a);
     ASSERT(!a->pass.stage_count && !a->base);
-    db->pass_retry_ms = db->pulse.now_ms + PASS_RETRY_MS;
+    db->passes.retry_ms = db->pulse.now_ms + PASS_RETRY_MS;
     stages_unstage(db); /* ledgers that were lent */
 }
 
@@ -187,10 +186,10 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
         stage_stack_amalgamated(&db->stages, a->pass.stages[i], db->pulse.now_ms);
     snapshots_move(db, root);
     root_unref(db->primary, root); /* the primary keeps its own reference */
-    db->pass_error = ERR_OK;
+    db->passes.error = ERR_OK;
     db->damage.tries = 0;
-    db->amalgamations++;
-    db->amalgamated_bytes += a->bytes;
+    db->passes.ended++;
+    db->passes.bytes += a->bytes;
     pulse_event(&db->pulse, "amalgamated", "stages=%zu bytes=%llu upto=%llu roots=%zu ms=%llu",
                 count, (unsigned long long)a->bytes, (unsigned long long)upto, a->limit_count,
                 (unsigned long long)(os_now_ms(db->os) - a->begun_ms));
@@ -212,12 +211,12 @@ static void amalgamate_fail(struct amalgamation *a, enum err e, const struct fai
                 err_name(e), why->file[0] ? why->file : "-", (unsigned long long)why->offset,
                 why->text);
     amalgamate_put_back(a);
-    db->is_merging = false;
-    db->pass_error = e;
+    db->passes.is_merging = false;
+    db->passes.error = e;
     if (e == ERR_LOG_FAILED)
         db_fail(db, e, why->text);
     tasks_fail(db, e, why);
-    db->amalgamate_upto = 0;
+    db->passes.asked_upto = 0;
     pulse_room_changed(&db->pulse);
     pulse_wake(&db->pulse);
 }
@@ -303,7 +302,7 @@ static void amalgamate_root_done(struct amalgamation *a)
     }
     if (!e && a->limit_at + 1 == a->limit_count) {
         amalgamate_publish(a, root);
-        db->is_merging = false;
+        db->passes.is_merging = false;
     } else if (!e) {
         snapshots_move(db, root);
         if (a->base)
@@ -527,18 +526,18 @@ static void amalgamate_pick_stages(struct amalgamation *a)
     }
     p->stage_count = count;
     if (!count)
-        p->db->pass_retry_ms = old_at;
+        p->db->passes.retry_ms = old_at;
 }
 
 static void amalgamate_begin(struct db *db)
 {
-    struct amalgamation *a = db->amalgamation;
+    struct amalgamation *a = db->passes.work;
     struct pass *p = &a->pass;
-    uint64_t oldest = tracker_oldest_writer(db), upto;
+    uint64_t oldest = txns_oldest_writer(&db->txns), upto;
     struct failure why;
     enum err e;
 
-    ASSERT(!db->is_merging && a->phase == PHASE_IDLE);
+    ASSERT(!db->passes.is_merging && a->phase == PHASE_IDLE);
     amalgamate_pick_stages(a);
     if (!p->stage_count)
         return;
@@ -559,7 +558,7 @@ static void amalgamate_begin(struct db *db)
         failure_clear(&why);
         return;
     }
-    db->is_merging = true;
+    db->passes.is_merging = true;
     a->job.run = amalgamate_run;
     a->job.done = amalgamate_done;
     a->job.lane = OS_LANE_MERGE;
@@ -581,10 +580,10 @@ uint64_t amalgamate_next_ms(const struct db *db)
     uint64_t waited = amalgamate_waited_ms(db);
 
     ASSERT(!db->stages.sealed_count || db->stages.newest->below); /* T-1 */
-    if (db->is_merging || !db->stages.sealed_count)
+    if (db->passes.is_merging || !db->stages.sealed_count)
         return UINT64_MAX;
-    if (db->pulse.now_ms < db->pass_retry_ms)
-        return db->pass_retry_ms;
+    if (db->pulse.now_ms < db->passes.retry_ms)
+        return db->passes.retry_ms;
     return db->pulse.now_ms < waited && !db->options.manual ? waited : UINT64_MAX;
 }
 
@@ -596,11 +595,11 @@ static bool amalgamate_is_due(struct db *db)
     struct primary_stats stats;
     uint64_t enough;
 
-    if (db->is_merging || !db->stages.sealed_count || db->log_failed)
+    if (db->passes.is_merging || !db->stages.sealed_count || db->log_failed)
         return false;
-    if (db->pulse.now_ms < db->pass_retry_ms)
+    if (db->pulse.now_ms < db->passes.retry_ms)
         return false;
-    if (db->amalgamate_upto > root_facts(primary_root(db->primary))->commit)
+    if (db->passes.asked_upto > root_facts(primary_root(db->primary))->commit)
         return true;
     if (db->options.manual)
         return false;
@@ -622,7 +621,7 @@ static bool amalgamate_is_due(struct db *db)
  * wait for the interval of its commits too. */
 static void amalgamate_want_durable(struct db *db)
 {
-    bool is_wanted = db->amalgamate_upto > db->numbers.durable ||
+    bool is_wanted = db->passes.asked_upto > db->numbers.durable ||
                      !list_is_empty(&db->pulse.waiting_for_room);
 
     ASSERT(!db->stages.sealed_count || db->stages.newest->below);
@@ -633,7 +632,7 @@ static void amalgamate_want_durable(struct db *db)
 
 void amalgamate_turn(struct db *db)
 {
-    ASSERT(db->amalgamation);
+    ASSERT(db->passes.work);
     amalgamate_want_durable(db);
     if (amalgamate_is_due(db))
         amalgamate_begin(db);

@@ -264,7 +264,7 @@ static void check_job_done(struct os_job *job)
     ASSERT(run->is_out);
     run->is_out = false;
     if (run->is_mapping)
-        db->is_merging = run->is_mapping = false;
+        db->passes.is_merging = run->is_mapping = false;
     pulse_wake(&db->pulse);
     if (!run->owner || run->phase == CHECK_DONE) {
         if (run->owner)
@@ -306,7 +306,7 @@ static void check_map_begin(struct check_run *run)
     enum err e;
 
     ASSERT(!run->has_scan);
-    if (db->is_merging)
+    if (db->passes.is_merging)
         return; /* when that is over there is another turn */
     e = primary_scan_begin(&run->scan, db->primary, true, &run->found);
     if (e) {
@@ -316,7 +316,7 @@ static void check_map_begin(struct check_run *run)
     run->has_scan = true;
     run->snapshot = root_facts(run->scan.r)->commit;
     run->counts.records_all = primary_scan_records(&run->scan);
-    db->is_merging = run->is_mapping = true;
+    db->passes.is_merging = run->is_mapping = true;
     check_submit(run, OS_LANE_MERGE);
     ASSERT(run->scan.r);
 }

@@ -151,8 +151,6 @@ static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
     struct wal_item *item = &stamp->item;
 
     ASSERT(stamp->commit == db->numbers.last_commit && !stamp->owner);
-    ASSERT(!db->undurable_last || db->undurable_last->commit < stamp->commit); /* in order */
-    ASSERT((db->undurable_first == NULL) == (db->undurable_last == NULL));
     item->number = stamp->commit;
     item->durability = stamp->durability;
     item->encode = commit_encode;
@@ -161,12 +159,7 @@ static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
     ASSERT(t->log_reserved >= item->bytes + WAL_ITEM_OVERHEAD);
     wal_unreserve(db->wal, t->log_reserved - item->bytes - WAL_ITEM_OVERHEAD);
     t->log_reserved = 0;
-    stamp->next = NULL;
-    if (db->undurable_last)
-        db->undurable_last->next = stamp;
-    else
-        db->undurable_first = stamp;
-    db->undurable_last = stamp;
+    undurable_add(&db->undurable, stamp);
     wal_append(db->wal, item);
 }
 
@@ -184,7 +177,7 @@ static void commit_publish_schemas(struct db *db, struct txn *t, const struct st
         ASSERT(s->txn == t && !s->commit);
         list_splice_back(schema_writers, &s->entry->writers);
         catalogue_publish(&db->catalogue, s, stamp->commit, stamp->version, stamp->durability);
-        db->builds_due |= s->index_count > 0;
+        db->builds.is_due |= s->index_count > 0;
     }
     catalogue_settle(&db->catalogue, stamp->commit);
 }
@@ -329,7 +322,7 @@ static enum err commit_apply(struct op *op, struct txn *t, struct slice token, b
     commit_publish_schemas(db, t, stamp, &schema_writers);
     stamp = commit_into_stages(db, t);
     losers_begin(t, stamp, &schema_writers);
-    db->committed++;
+    db->txns.committed++;
     *commit = stamp->commit;
     decided_note(op, stamp);
     pulse_wake(&db->pulse);
@@ -370,7 +363,7 @@ static enum err commit_end(struct txn *t, enum err e, bool is_applied)
     if (e == ERR_WAIT)
         return e;
     if (e || !is_applied)
-        t->db->rolled_back++;
+        t->db->txns.rolled_back++;
     txn_free(t);
     return e;
 }
@@ -427,18 +420,14 @@ void commit_on_durable(void *context, uint64_t number)
 {
     struct db *db = context;
     struct snapshot_finger readers;
+    struct stamp *stamp;
 
     if (db->log_failed)
         return; /* as above */
     readers = snapshot_finger(&db->snapshots);
     ASSERT(db->numbers.durable <= number); /* V-1 */
     numbers_note_durable(&db->numbers, number);
-    while (db->undurable_first && db->undurable_first->commit <= number) {
-        struct stamp *stamp = db->undurable_first;
-
-        db->undurable_first = stamp->next;
-        if (!db->undurable_first)
-            db->undurable_last = NULL;
+    while ((stamp = undurable_take(&db->undurable, number)) != NULL) {
         if (stamp->superseded)
             commit_prune(&readers, stamp);
     }

@@ -7,59 +7,11 @@
 #include "server/txn/snapshot.h"
 #include "server/txn/txn_struct.h"
 
-#define CURSOR_POOL_MAX 32
-#define CURSOR_BOUNDS_BYTES 256 /* room for both bounds that every cursor has at least */
-
-/* With room for bounds of so many bytes, in all. */
-static struct cursor *cursor_alloc(struct db *db, size_t bounds)
-{
-    struct list_link *pooled = list_first(&db->cursor_pool);
-    struct cursor *c;
-
-    ASSERT((db->cursor_pool_count == 0) == list_is_empty(&db->cursor_pool));
-    if (pooled && bounds <= CURSOR_BOUNDS_BYTES) {
-        list_remove(pooled);
-        db->cursor_pool_count--;
-        return LIST_ENTRY(pooled, struct cursor, in_pool);
-    }
-    if (bounds < CURSOR_BOUNDS_BYTES)
-        bounds = CURSOR_BOUNDS_BYTES;
-    c = os_alloc(db->os, sizeof *c + bounds);
-    if (c)
-        c->bounds_room = bounds;
-    ASSERT(!c || c->bounds_room >= bounds);
-    return c;
-}
-
 size_t cursor_bytes(const struct cursor *c)
 {
     ASSERT(c->source_count <= c->source_room);
     return sizeof *c + c->bounds_room +
            (c->sources == c->few ? 0 : c->source_room * sizeof *c->sources);
-}
-
-static void cursor_dealloc(struct db *db, struct cursor *c)
-{
-    ASSERT(!c->snapshot && !c->is_placed && !c->tree.height); /* T-6 */
-    ASSERT(!list_is_linked(&c->in_db) && !list_is_linked(&c->in_txn));
-    if (c->bounds_room != CURSOR_BOUNDS_BYTES || db->cursor_pool_count == CURSOR_POOL_MAX) {
-        os_free(db->os, c, sizeof *c + c->bounds_room);
-        return;
-    }
-    list_push_front(&db->cursor_pool, &c->in_pool);
-    db->cursor_pool_count++;
-}
-
-void cursor_pool_free(struct db *db)
-{
-    struct list_link *pooled;
-
-    while ((pooled = list_first(&db->cursor_pool)) != NULL) {
-        struct cursor *c = LIST_ENTRY(pooled, struct cursor, in_pool);
-
-        list_remove(pooled);
-        os_free(db->os, c, sizeof *c + c->bounds_room);
-    }
 }
 
 void cursor_place_at_edge(struct cursor *c, bool at_end)
@@ -76,7 +28,7 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
                           struct schema *schema, const struct key_range *range, bool reverse,
                           bool only_staged)
 {
-    struct cursor *c = cursor_alloc(op->db, range->from_size + range->to_size);
+    struct cursor *c = cursor_alloc(&op->db->cursors, range->from_size + range->to_size);
 
     ASSERT(!t || t->snapshot == s); /* a transaction has one snapshot */
     ASSERT(s->refs > 0 && schema_store(schema)->refs > 0);
@@ -104,7 +56,7 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
     memcpy(c->to, range->to, range->to_size);
     tree_cursor_init(&c->tree, c->db->primary, s->root, schema->number);
     cursor_place_at_edge(c, reverse);
-    list_push_back(&c->db->cursors, &c->in_db);
+    list_push_back(&c->db->cursors.open, &c->in_db);
     list_init(&c->in_txn);
     if (t)
         list_push_back(&t->cursors, &c->in_txn);
@@ -168,7 +120,7 @@ static void cursor_end(struct cursor *c)
 
 void cursors_expire(struct db *db, const struct failure *why)
 {
-    LIST_EACH_SAFE (link, &db->cursors) {
+    LIST_EACH_SAFE (link, &db->cursors.open) {
         struct cursor *c = LIST_ENTRY(link, struct cursor, in_db);
 
         if (!c->snapshot || !c->snapshot->is_expiring)
@@ -245,7 +197,7 @@ void cursor_close(struct cursor *c)
     list_remove(&c->in_txn);
     if (c->sources != c->few)
         os_free(db->os, c->sources, c->source_room * sizeof *c->sources);
-    cursor_dealloc(db, c);
+    cursor_dealloc(&db->cursors, c);
 }
 
 void cursor_kill(struct cursor *c)
@@ -256,5 +208,5 @@ void cursor_kill(struct cursor *c)
     cursor_end(c);
     ASSERT(!c->snapshot && !c->is_placed); /* T-6 */
     c->is_killed = true;
-    c->db->killed++;
+    c->db->txns.killed++;
 }

@@ -211,7 +211,7 @@ static void db_load_tree(void *context, uint32_t store, const struct tree_facts 
 {
     struct load_trees *load = context;
 
-    ASSERT(load->db->primary && list_is_empty(&load->db->open)); /* at the start */
+    ASSERT(load->db->primary && list_is_empty(&load->db->txns.open)); /* at the start */
     if (!load->result && store == CATALOGUE_STORE && facts->counter > 0)
         load->result = catalogue_note_tree(&load->db->catalogue, (uint32_t)facts->counter, 0);
     else if (!load->result && store != TOKENS_STORE && store != VAULT_STORE)
@@ -316,34 +316,27 @@ enum err db_open(struct os *os, const struct db_options *options,
     failure_init(&db->log_failure);
     stage_stack_init(&db->stages, os);
     entries_init(&db->entries, os, options->index_entries_max);
-    list_init(&db->open);
-    list_walks_init(&db->open_walks);
-    expiry_init(db, os_now_ms(os));
-    txn_pool_init(&db->txn_pool, os);
-    list_init(&db->cursor_pool);
-    list_init(&db->writers);
-    list_init(&db->large);
-    list_init(&db->defining);
-    lock_wait_init(db, os_now_ms(os));
+    lock_wait_init(&db->lock_waits, os_now_ms(os));
     snapshots_init(&db->snapshots);
-    list_init(&db->cursors);
-    list_init(&db->undoing);
+    cursor_pool_init(&db->cursors, os);
     openings_init(&db->openings, os, &db->catalogue.databases, &db->pulse);
     list_init(&db->tasks);
     backups_init(&db->backups);
     list_init(&db->checks_leaving);
-    losers_init(db);
+    tellings_init(&db->tellings);
     leaving_init(&db->leaving, options->slice_steps);
     replies_init(&db->replies, &db->numbers, &db->pulse);
     pulse_init(&db->pulse, events, os_now_ms(os));
     damage_init(&db->damage, os);
     os->ops->random(os, &db->hash_seed, sizeof db->hash_seed);
     db->check_memory = (struct msgpack_memory){check_alloc, check_free, os};
-    e = db_open_lock(db, f);
+    e = txns_init(&db->txns, os, os_now_ms(os), EXPIRY_STEP_MS)
+            ? failure_set(f, ERR_NOMEM, "out of memory for the database")
+            : db_open_lock(db, f);
     if (!e)
         e = db_open_check(db, f);
     if (!e && (amalgamate_init(db) || intents_init(&db->intents, os, db->hash_seed) ||
-               written_init(db) || reads_init(db) || hash_table_init(&db->killable, os) ||
+               written_init(db) || reads_init(db) ||
                catalogue_init(&db->catalogue, os, db->hash_seed) ||
                tokens_init(&db->tokens, os, db->hash_seed) ||
                vault_init(&db->vault, os, db->hash_seed)))
@@ -362,8 +355,8 @@ enum err db_open(struct os *os, const struct db_options *options,
     if (!e)
         e = quotas_load(db, f);
     if (!e) {
-        db->build = index_build_new(db);
-        if (!db->build)
+        db->builds.work = index_build_new(db);
+        if (!db->builds.work)
             e = failure_set(f, ERR_NOMEM, "out of memory for the database");
     }
     if (e)
@@ -380,10 +373,10 @@ static void db_try_close(struct db *db)
     void (*closed)(void *context) = db->closed;
 
     ASSERT(!db->pulse.is_in_turn);
-    if (!closed || db->is_merging || db->backups.running || wal_is_busy(db->wal) ||
+    if (!closed || db->passes.is_merging || db->backups.running || wal_is_busy(db->wal) ||
         primary_is_busy(db->primary) || check_is_busy(db))
         return;
-    if (db->undurable_first && !db->log_failed)
+    if (db->undurable.first && !db->log_failed)
         return;
     db->closed = NULL;
     closed(db->closed_context);
@@ -423,7 +416,7 @@ void db_turn(struct db *db)
     tasks_turn(db);
     backups_turn(&db->backups);
     outcome_turn(db);
-    index_build_turn(db->build);
+    index_build_turn(db->builds.work);
     replies_turn(&db->replies);
     health_turn(db);
     pulse_turn_end(&db->pulse);
@@ -433,7 +426,8 @@ void db_turn(struct db *db)
     db_reclaim_catalogue(db);
     stages_collect(db);
     check_turn(db);
-    if (read_set_collect(&db->read_set, READS_FREED_A_TURN) || !list_is_empty(&db->tellings))
+    if (read_set_collect(&db->read_set, READS_FREED_A_TURN) ||
+        !tellings_are_over(&db->tellings))
         pulse_wake(&db->pulse);
     db_try_close(db);
     ASSERT(db->stages.staged_bytes >= db->stages.sealed_bytes);
@@ -459,12 +453,13 @@ uint64_t db_tick(struct db *db)
         next = db->pulse.now_ms + EXPIRY_STEP_MS;
     if (db_next_pass_ms(db) < next)
         next = db_next_pass_ms(db);
-    if (db->stages.sealed_count && !db->is_merging && db->pulse.now_ms >= db->pass_retry_ms)
+    if (db->stages.sealed_count && !db->passes.is_merging &&
+        db->pulse.now_ms >= db->passes.retry_ms)
         pulse_wake(&db->pulse);
-    if (index_build_next_ms(db->build) <= db->pulse.now_ms)
+    if (index_build_next_ms(db->builds.work) <= db->pulse.now_ms)
         pulse_wake(&db->pulse);
-    else if (index_build_next_ms(db->build) < next)
-        next = index_build_next_ms(db->build);
+    else if (index_build_next_ms(db->builds.work) < next)
+        next = index_build_next_ms(db->builds.work);
     if (db->reclaiming.due_ms && db->pulse.now_ms >= db->reclaiming.due_ms)
         pulse_wake(&db->pulse);
     return wal_next < next ? wal_next : next;
@@ -474,7 +469,7 @@ uint64_t db_next_pass_ms(const struct db *db)
 {
     uint64_t next = amalgamate_next_ms(db);
 
-    ASSERT(db->amalgamation);
+    ASSERT(db->passes.work);
     return db->reclaiming.due_ms && db->reclaiming.due_ms < next ? db->reclaiming.due_ms : next;
 }
 
@@ -482,40 +477,39 @@ uint64_t db_next_pass_ms(const struct db *db)
 
 void db_close(struct db *db, void (*closed)(void *context), void *context)
 {
-    ASSERT(list_is_empty(&db->open));
+    ASSERT(list_is_empty(&db->txns.open));
     ASSERT(closed && !db->closed);
     db->closed = closed;
     db->closed_context = context;
-    index_build_stop(db->build);
+    index_build_stop(db->builds.work);
     check_stop(db);
-    db->amalgamate_upto = 0;
+    db->passes.asked_upto = 0;
     db->options.manual = true; /* no new pass */
     pulse_wake(&db->pulse);
 }
 
 void db_free(struct db *db, bool abandon)
 {
-    while (!list_is_empty(&db->open)) {
-        struct txn *t = LIST_ENTRY(db->open.next, struct txn, in_open);
+    while (!list_is_empty(&db->txns.open)) {
+        struct txn *t = LIST_ENTRY(db->txns.open.next, struct txn, in_open);
 
         ASSERT(abandon);
         txn_rollback(t);
     }
-    if (db->build)
-        index_build_free(db->build);
+    if (db->builds.work)
+        index_build_free(db->builds.work);
     check_abandon(db);
-    ASSERT(list_is_empty(&db->open));
+    ASSERT(list_is_empty(&db->txns.open));
     leaving_end(&db->leaving);
-    losers_fini(db);
-    txn_pool_fini(&db->txn_pool);
+    tellings_fini(&db->tellings, db->os);
     snapshots_fini(&db->snapshots, db->os);
-    cursor_pool_free(db);
+    cursor_pool_fini(&db->cursors);
     entries_fini(&db->entries);
     amalgamate_fini(db, abandon);
     stage_stack_fini(&db->stages, db->os);
     intents_fini(&db->intents);
     written_fini(db);
-    hash_table_fini(&db->killable);
+    txns_fini(&db->txns);
     read_set_fini(&db->read_set);
     catalogue_fini(&db->catalogue);
     tokens_fini(&db->tokens);

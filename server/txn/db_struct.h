@@ -4,7 +4,7 @@
  *
  * Invariants, cited by asserts:
  *   T-1 stages stand in db.stages in falling order of commits; only the newest may be open.
- *   T-2 db.writers stand in the order in which they began, so their snapshots' commits
+ *   T-2 db.txns.writers stand in the order in which they began, so their snapshots' commits
  *       never fall; db.snapshots.by_commit is sorted.
  *   T-3 a doomed transaction holds nothing: no snapshot, no write-set, no reservation. What it
  *       had written may be on its way out of the tables (leaving.h).
@@ -14,7 +14,7 @@
  *   T-5 a request that writes more than once runs under its transaction's statement, or is its
  *       own transaction.
  *   T-6 a cursor that has let go of its snapshot stands nowhere: not in a stage, not in a page.
- *   T-7 between calls, txn.usage is what the transaction takes, and db.usage is their sum.
+ *   T-7 between calls, txn.usage is what the transaction takes, and db.txns.usage is their sum.
  *   T-8 snapshot.top is a stage that the snapshot reads, or NULL: a stage that nobody reads may go.
  *
  * Threads: loop only. */
@@ -41,28 +41,18 @@
 #include "server/txn/snapshots.h"
 #include "server/txn/stage_stack.h"
 #include "server/txn/tokens.h"
+#include "server/txn/txns.h"
+#include "server/txn/undurable.h"
+#include "server/txn/tellings.h"
+#include "server/txn/passes.h"
+#include "server/txn/lock_waits.h"
+#include "server/txn/cursor_pool.h"
+#include "server/txn/builds.h"
 #include "server/txn/vault.h"
 #include "server/txn/txn_pool.h"
 #include "server/txn/txn_struct.h"
 
-struct amalgamation;
 struct check_run;
-struct index_build;
-
-struct build_progress { /* of the index that is being made in the background */
-    uint32_t number; /* 0: none is */
-    uint64_t built;  /* records of its store that have their entries */
-};
-
-/* Giving space on the disk back (reclaim.c). */
-struct reclaiming {
-    struct db *db;
-    struct os_job job;
-    struct reclaim *reclaim; /* under way, or NULL */
-    uint64_t upto;           /* the commit of the root when it began */
-    uint64_t reclaimed;      /* of the last one that ended */
-    uint64_t due_ms;         /* when the next begins if no pass comes between; 0: none is due */
-};
 
 enum health_problem { /* the worst first */
                       HEALTH_LOG_FAILED,
@@ -100,40 +90,21 @@ struct db {
     struct numbers numbers;
     struct replies replies;
 
+    struct undurable undurable;
     struct stage_stack stages;
     struct chains
         written_stores; /* txn_store of transactions with many, by transaction and number */
+    struct builds builds; /* of indexes, in the background */
     struct entries entries;   /* of the record that is being written */
-    struct index_build *build; /* of indexes, in the background */
-    bool builds_due;           /* there may be one that is not being made */
-    struct build_progress building;
 
-    /* transactions */
-    struct list_link open;
-    struct list_walks open_walks; /* over it: those who list what is held */
-    struct deadline_wheel expiries; /* txn.expiry */
-    struct hash_table killable;   /* by version */
-    struct list_link writers;
-    struct list_link defining; /* txn.in_defining */
-    struct list_link granting; /* lock_request.in_granting: locks that are being granted */
-    struct deadline_wheel lock_timeouts; /* lock_request.timeout, of those that wait */
-    struct list_link holding;            /* lock_request.in_holding, looked at in turn */
-    size_t holding_count;                /* of them */
-    size_t holding_left;                 /* of them, to be looked at in this round, */
-    uint64_t holding_ms;                 /* which began then */
-    struct list_link large;
-    struct list_link tellings;           /* commits whose losers are not all told; losers.c */
-    struct list_link waiting_for_losers; /* op.in_waiting, until all are */
+    struct txns txns;
+    struct lock_waits lock_waits;
+    struct tellings tellings; /* of commits to those who lose */
     struct leaving leaving;              /* ended ones that still stand in the tables */
     struct snapshots snapshots;
-    struct list_link cursors; /* all that are open; cursor.c */
-    uint64_t open_count;
-    struct txn_pool txn_pool;     /* memory of ended ones */
-    struct list_link cursor_pool; /* likewise, of cursors */
-    unsigned cursor_pool_count;
+    struct cursor_pool cursors;
     struct intents intents;
     struct read_set read_set; /* of open serializable transactions */
-    struct usage usage;       /* the sum over open transactions */
     struct catalogue catalogue;
     struct openings openings;
     struct tokens tokens;     /* of commits, and fenced */
@@ -141,18 +112,12 @@ struct db {
     uint64_t quota_count;     /* databases that have one */
     uint64_t over_quota;      /* requests that one has refused, ever */
     uint64_t tokens_retry_ms; /* forgotten ones are not deleted before */
-    struct stamp *undurable_first, *undurable_last;
 
     /* waiting */
-    struct list_link undoing; /* transactions whose failed statement is being taken back */
     struct list_link tasks;
     struct backups backups; /* being sent */
 
-    struct amalgamation *amalgamation;
-    uint64_t amalgamate_upto; /* asked for by an operator or the tests */
-    uint64_t pass_retry_ms;   /* after a pass that failed or was put off: not before */
-    enum err pass_error;      /* why the last pass failed; ERR_OK: it did not */
-    bool is_merging;          /* the primary is a pass's, or a reclaiming's */
+    struct passes passes;
     struct reclaiming reclaiming;
     struct health health;
     struct damage damage; /* stores that are damaged */
@@ -166,8 +131,6 @@ struct db {
     uint64_t next_tick_ms;
 
     uint64_t steps; /* records looked at for conflicts, losers that were told, ever */
-    uint64_t begun, committed, rolled_back, conflicts, expired, killed;
-    uint64_t amalgamations, amalgamated_bytes;
 };
 
 static inline struct lock_turns *lock_turns_of(struct db *db)

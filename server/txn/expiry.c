@@ -7,11 +7,6 @@
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
 
-void expiry_init(struct db *db, uint64_t now_ms)
-{
-    deadline_wheel_init(&db->expiries, now_ms, EXPIRY_STEP_MS);
-}
-
 static void expire(struct txn *t, const char *limit, const char *what, uint64_t ms,
                    uint64_t max)
 {
@@ -68,10 +63,10 @@ uint64_t expiry_turn(struct db *db)
     uint64_t now_ms = db->pulse.now_ms, steps = EXPIRED_A_TURN;
     struct deadline *d;
 
-    while ((d = deadline_take(&db->expiries, now_ms, &steps)) != NULL)
+    while ((d = deadline_take(&db->txns.expiries, now_ms, &steps)) != NULL)
         look_at(LIST_ENTRY(d, struct txn, expiry), now_ms);
-    ASSERT(db->expiries.count <= db->open_count);
+    ASSERT(db->txns.expiries.count <= db->txns.count);
     if (!steps)
         return now_ms;
-    return db->expiries.count ? now_ms + EXPIRY_STEP_MS : UINT64_MAX;
+    return db->txns.expiries.count ? now_ms + EXPIRY_STEP_MS : UINT64_MAX;
 }

@@ -14,9 +14,7 @@ struct db;
 
 #define EXPIRY_STEP_MS 250 /* the exactness of limits of time */
 #define EXPIRED_A_TURN 256 /* looked at in one */
-#define HELD_LOOK_MS 1000  /* so often is looked at what is held for one with a limit of that */
 
-void expiry_init(struct db *db, uint64_t now_ms);
 /* End those whose time has come: ERR_TXN_EXPIRED. When to come again; UINT64_MAX: nothing waits. */
 uint64_t expiry_turn(struct db *db);
 

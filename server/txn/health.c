@@ -28,8 +28,9 @@ void health_turn(struct db *db)
     ASSERT(!db->log_failed || db->log_failure.error); /* rule 9: it says why */
     health_note(h, HEALTH_LOG_FAILED, db->log_failed, now);
     health_note(h, HEALTH_DAMAGE, db->damage.count > 0, now);
-    health_note(h, HEALTH_DISK_FULL, h->no_space || db->pass_error == ERR_NO_SPACE, now);
-    health_note(h, HEALTH_MERGE_FAILS, db->pass_error && db->pass_error != ERR_NO_SPACE, now);
+    health_note(h, HEALTH_DISK_FULL, h->no_space || db->passes.error == ERR_NO_SPACE, now);
+    health_note(h, HEALTH_MERGE_FAILS, db->passes.error && db->passes.error != ERR_NO_SPACE,
+                now);
 }
 
 const char *health_state(const struct db *db, uint64_t *for_ms)
@@ -59,21 +60,11 @@ static uint64_t oldest_snapshot(const struct db *db)
                : LIST_ENTRY(first, struct snapshot, in_commit)->commit;
 }
 
-static uint64_t oldest_writer(const struct db *db)
-{
-    const struct list_link *first = db->writers.next;
-
-    ASSERT(first == &db->writers ||
-           LIST_ENTRY(first, struct txn, in_writers)->snapshot); /* T-3 */
-    return first == &db->writers ? 0
-                                 : LIST_ENTRY(first, struct txn, in_writers)->snapshot->commit;
-}
-
 static const char *merging_waits_for(const struct db *db)
 {
-    if (db->pass_error)
+    if (db->passes.error)
         return "the last pass failed; it is tried again";
-    if (db->is_merging)
+    if (db->passes.is_merging)
         return "a pass is under way";
     return "more is gathered before a pass (amalgamate-percent)";
 }
@@ -81,6 +72,7 @@ static const char *merging_waits_for(const struct db *db)
 void db_each_wait(struct db *db, void (*each)(void *context, const struct db_wait *w),
                   void *context)
 {
+    uint64_t oldest = txns_oldest_writer(&db->txns), writer = oldest == UINT64_MAX ? 0 : oldest;
     struct primary_stats primary;
     struct wal_stats wal;
 
@@ -92,7 +84,7 @@ void db_each_wait(struct db *db, void (*each)(void *context, const struct db_wai
         {"unstaging", "open snapshots read amalgamated stages", db->stages.held_bytes,
          oldest_snapshot(db)},
         {"ledgers", "open writers may conflict with what was amalgamated",
-         db->stages.ledger_bytes + db->stages.ledger_disk_bytes, oldest_writer(db)},
+         db->stages.ledger_bytes + db->stages.ledger_disk_bytes, writer},
         {"wal", "commits that are not amalgamated yet", wal.position - wal.oldest, 0},
         {"pages", "open snapshots read older roots", primary.held_bytes, oldest_snapshot(db)}};
 

@@ -7,7 +7,6 @@
 #include "server/txn/cursors_internal.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/snapshots.h"
-#include "server/txn/tracker.h"
 #include "server/txn/txn.h"
 
 /* Everybody who reads at a snapshot that is_expiring is ended, and told so: one walk, however many
@@ -15,7 +14,7 @@
 static void held_expire(struct db *db, const struct failure *why)
 {
     ASSERT(why->error);
-    LIST_EACH_SAFE (link, &db->open) {
+    LIST_EACH_SAFE (link, &db->txns.open) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_open);
 
         db->steps++;
@@ -84,7 +83,7 @@ static void held_say(struct failure *why, uint64_t held, uint64_t limit, const c
 /* Bytes of the ledgers that open writers may still ask. */
 static uint64_t held_for_writers(struct db *db)
 {
-    uint64_t oldest = tracker_oldest_writer(db), bytes = 0;
+    uint64_t oldest = txns_oldest_writer(&db->txns), bytes = 0;
 
     LIST_EACH (link, &db->stages.ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
@@ -114,12 +113,13 @@ static void held_limit_bytes(struct db *db)
         held_expire(db, &why);
     }
     /* Of those who began at one moment all, for a ledger is held as long as one needs it. */
-    while (!list_is_empty(&db->writers) && read + (ledgers = held_for_writers(db)) > limit) {
-        uint64_t oldest = tracker_oldest_writer(db);
+    while (!list_is_empty(&db->txns.writers) &&
+           read + (ledgers = held_for_writers(db)) > limit) {
+        uint64_t oldest = txns_oldest_writer(&db->txns);
 
         held_say(&why, read + ledgers, limit, "among the oldest writers");
-        while (tracker_oldest_writer(db) == oldest)
-            txn_lose(LIST_ENTRY(db->writers.next, struct txn, in_writers), &why);
+        while (txns_oldest_writer(&db->txns) == oldest)
+            txn_lose(LIST_ENTRY(db->txns.writers.next, struct txn, in_writers), &why);
     }
     failure_clear(&why);
 }

@@ -87,9 +87,9 @@ struct index_build *index_build_new(struct db *db)
     b->task.done = build_merged;
     list_init(&b->task.in_queue);
     op_init(&b->op, db, build_woken);
-    ASSERT(!db->build && b->phase == BUILD_NONE);
-    db->builds_due = db->catalogue.indexes > 0;
-    if (db->builds_due)
+    ASSERT(!db->builds.work && b->phase == BUILD_NONE);
+    db->builds.is_due = db->catalogue.indexes > 0;
+    if (db->builds.is_due)
         pulse_wake(&db->pulse);
     return b;
 }
@@ -98,10 +98,10 @@ static void build_leave(struct index_build *b)
 {
     ASSERT(!b->op.own && !b->op.cursor);
     b->phase = BUILD_NONE;
-    b->db->building = (struct build_progress){0};
+    b->db->builds.number = 0;
     b->is_waiting = false;
     b->retry_ms = 0;
-    b->db->builds_due = true; /* there may be another */
+    b->db->builds.is_due = true; /* there may be another */
     db_cancel_task(&b->task);
     op_fini(&b->op);
     op_init(&b->op, b->db, build_woken);
@@ -142,7 +142,7 @@ static void build_find(struct index_build *b)
     const struct hash_table *names = &b->db->catalogue.names;
     struct schema *found = NULL;
 
-    b->db->builds_due = false;
+    b->db->builds.is_due = false;
     for (size_t i = 0; i < names->room && !found; i++) {
         for (struct hash_link *l = names->buckets[i]; l && !found; l = l->next)
             found = building_of(LIST_ENTRY(l, struct catalogue_entry, in_names)->newest);
@@ -226,7 +226,7 @@ static bool is_written(struct db *db, const struct entry *n)
     ASSERT(n->index->unique && !slice_is_none(n->value));
     if (intents_find(&db->intents, n->index->number, n->key))
         return true;
-    LIST_EACH (link, &db->large) {
+    LIST_EACH (link, &db->txns.large) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_large);
 
         if (stage_find(&t->write_set, n->index->number, n->key))
@@ -421,7 +421,7 @@ static enum err build_step(struct index_build *b, struct schema *index)
     enum err e;
 
     ASSERT(!b->is_waiting && index->number == b->number);
-    if (!list_is_empty(&b->db->tellings))
+    if (!tellings_are_over(&b->db->tellings))
         return ERR_OK; /* its commit would have to wait: when all are told */
     e = build_check_damage(b, index);
     if (e)
@@ -457,7 +457,7 @@ void index_build_turn(struct index_build *b)
     struct schema *index;
     enum err e;
 
-    if (b->phase == BUILD_NONE && b->db->builds_due && !b->is_stopped)
+    if (b->phase == BUILD_NONE && b->db->builds.is_due && !b->is_stopped)
         build_find(b);
     if (b->phase == BUILD_NONE || b->is_waiting || b->db->log_failed ||
         b->db->pulse.now_ms < b->retry_ms)
@@ -484,8 +484,10 @@ void index_build_turn(struct index_build *b)
         build_fail(b, &b->op.failure);
     else if (e)
         b->retry_ms = b->db->pulse.now_ms + RETRY_MS;
-    if (b->phase != BUILD_NONE)
-        b->db->building = (struct build_progress){b->number, b->built};
+    if (b->phase != BUILD_NONE) {
+        b->db->builds.number = b->number;
+        b->db->builds.built = b->built;
+    }
     if (!b->is_waiting)
         pulse_wake(&b->db->pulse);
 }

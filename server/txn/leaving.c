@@ -75,7 +75,7 @@ static void leaving_done(struct txn *t)
     list_remove(&d->in_leaving);
     stage_stack_discard(&t->db->stages, &d->memory);
     if (d->is_freed)
-        txn_dealloc(&t->db->txn_pool, t);
+        txn_dealloc(&t->db->txns.pool, t);
 }
 
 bool leaving_turn(struct leaving *leaving, uint64_t steps)

@@ -19,9 +19,9 @@ static void request_leave(struct lock_request *r)
     ASSERT(r->db);
     list_walk_end(&r->doomed_walk);
     list_remove(&r->in_granting);
-    deadline_remove(&r->db->lock_timeouts, &r->timeout);
+    deadline_remove(&r->db->lock_waits.timeouts, &r->timeout);
     if (list_is_linked(&r->in_holding))
-        r->db->holding_count--;
+        r->db->lock_waits.holding_count--;
     list_remove(&r->in_holding);
     if (r->lock.state == LOCK_OUT)
         return;

@@ -73,7 +73,7 @@ static enum err request_enter(struct op *op, struct lock_request *r,
                            "(lock-waiters)",
                            (unsigned long long)max);
     }
-    if (!numbers_left(&db->numbers, db->open_count, db->wal, &db->pulse)) {
+    if (!numbers_left(&db->numbers, db->txns.count, db->wal, &db->pulse)) {
         lock_leave(&r->lock);
         return failure_set(&op->failure, ERR_OVERLOADED,
                            "waiting for transaction ids to be reserved in the WAL; retry");
@@ -82,7 +82,7 @@ static enum err request_enter(struct op *op, struct lock_request *r,
     ASSERT(db->numbers.last_version < db->numbers.reserved.version); /* V-1 */
     r->lock.version = ++db->numbers.last_version; /* rule 4; another one comes with the grant */
     if (r->lock.state == LOCK_WAITING && r->timeout.at_ms != UINT64_MAX)
-        deadline_add(&db->lock_timeouts, &r->timeout);
+        deadline_add(&db->lock_waits.timeouts, &r->timeout);
     return ERR_OK;
 }
 
@@ -238,7 +238,7 @@ static bool doom_definers(struct lock_request *r, struct slice store, uint64_t u
     struct store_name of = {r->database, store};
 
     ASSERT(!slice_is_none(store) && !r->is_write);
-    LIST_EACH_SAFE (link, &r->db->defining) {
+    LIST_EACH_SAFE (link, &r->db->txns.defining) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_defining);
         const struct schema *s =
             catalogue_version(&r->db->catalogue, t, t->snapshot->commit, of);
@@ -271,10 +271,10 @@ static bool doom_all(struct lock_request *r, uint64_t until)
 {
     struct db *db = r->db;
 
-    if (!list_walk_begin(&r->doomed_walk, &db->open_walks, &db->open))
+    if (!list_walk_begin(&r->doomed_walk, &db->txns.open_walks, &db->txns.open))
         return false;
     ASSERT(r->lock.is_whole && !r->is_write);
-    while (r->doomed_walk.at != &db->open) {
+    while (r->doomed_walk.at != &db->txns.open) {
         struct txn *t = LIST_ENTRY(r->doomed_walk.at, struct txn, in_open);
 
         r->doomed_walk.at = t->in_open.next;
@@ -321,8 +321,8 @@ static void begin_granted(struct lock_request *r)
     ASSERT(r->txn->version == r->lock.version && !r->txn->lock);
     ASSERT(r->txn->snapshot->commit == db->numbers.last_commit); /* it sees the newest */
     r->txn->lock = r;
-    list_push_back(&db->holding, &r->in_holding);
-    db->holding_count++;
+    list_push_back(&db->lock_waits.holding, &r->in_holding);
+    db->lock_waits.holding_count++;
     r->synced = db->numbers.last_to_sync;
     r->written = db->numbers.last_commit;
 }
@@ -333,12 +333,12 @@ static bool request_hold(struct lock_request *r)
     struct db *db = r->db;
 
     ASSERT(r->lock.state == LOCK_DUE && !r->failure.error);
-    deadline_remove(&db->lock_timeouts, &r->timeout);
+    deadline_remove(&db->lock_waits.timeouts, &r->timeout);
     if (r->is_write) {
         lock_grant(&r->lock);
         return false;
     }
-    if (!numbers_left(&db->numbers, db->open_count, db->wal, &db->pulse)) {
+    if (!numbers_left(&db->numbers, db->txns.count, db->wal, &db->pulse)) {
         failure_set(&r->failure, ERR_OVERLOADED,
                     "waiting for transaction ids to be reserved in the WAL; retry");
         lock_leave(&r->lock);
@@ -347,7 +347,7 @@ static bool request_hold(struct lock_request *r)
     lock_grant(&r->lock);
     ASSERT(db->numbers.last_version < db->numbers.reserved.version); /* V-1 */
     r->lock.version = ++db->numbers.last_version; /* rule 4 */
-    list_push_back(&db->granting, &r->in_granting);
+    list_push_back(&db->lock_waits.granting, &r->in_granting);
     return true;
 }
 
@@ -373,13 +373,14 @@ bool lock_wait_turn(struct db *db)
     uint64_t until = steps_of(db) + LOSERS_SLICES_A_TURN * (uint64_t)db->options.slice_steps;
     struct lock *lock = NULL;
 
-    while (!list_is_empty(&db->granting) || (lock = locks_due(lock_turns_of(db))) != NULL) {
+    while (!list_is_empty(&db->lock_waits.granting) ||
+           (lock = locks_due(lock_turns_of(db))) != NULL) {
         struct lock_request *r = NULL;
 
         if (steps_of(db) >= until)
             return true;
-        if (!list_is_empty(&db->granting)) {
-            r = GRANTING_OF(db->granting.next);
+        if (!list_is_empty(&db->lock_waits.granting)) {
+            r = GRANTING_OF(db->lock_waits.granting.next);
             if (r->failure.error) { /* a kill */
                 list_remove(&r->in_granting);
                 request_wake(r);
@@ -539,7 +540,7 @@ static enum err join(struct op *op, struct slice store)
         op->lock = r;
     }
     lock_leave(&r->lock);
-    deadline_remove(&op->db->lock_timeouts, &r->timeout);
+    deadline_remove(&op->db->lock_waits.timeouts, &r->timeout);
     if (locks_due(lock_turns_of(op->db)))
         pulse_wake(&op->db->pulse);
     e = request_enter(op, r, j.asks, j.count, false);
@@ -589,7 +590,7 @@ static void request_fail(struct lock_request *r)
     ASSERT(r->failure.error && !r->txn);
     list_walk_end(&r->doomed_walk);
     list_remove(&r->in_granting);
-    deadline_remove(&r->db->lock_timeouts, &r->timeout);
+    deadline_remove(&r->db->lock_waits.timeouts, &r->timeout);
     lock_leave(&r->lock);
     pulse_wake(&r->db->pulse); /* others may be due */
 }
@@ -616,12 +617,12 @@ static void say_timeout(struct lock_request *r)
     request_fail(r);
 }
 
-void lock_wait_init(struct db *db, uint64_t now_ms)
+void lock_wait_init(struct lock_waits *w, uint64_t now_ms)
 {
-    ASSERT(!db->holding_count && !db->holding_left);
-    list_init(&db->granting);
-    list_init(&db->holding);
-    deadline_wheel_init(&db->lock_timeouts, now_ms, TIMEOUT_SLOT_MS);
+    ASSERT(!w->holding_count && !w->holding_left);
+    list_init(&w->granting);
+    list_init(&w->holding);
+    deadline_wheel_init(&w->timeouts, now_ms, TIMEOUT_SLOT_MS);
 }
 
 /* Whoever has a lock that others wait for works, or loses it. */
@@ -653,23 +654,26 @@ static uint64_t look_at_holders(struct db *db)
     uint64_t now_ms = db->pulse.now_ms, until = steps_of(db) + db->options.slice_steps;
 
     if (!lock_turns_of(db)->waiting_count)
-        db->holding_left = 0;
-    else if (!db->holding_left && now_ms >= db->holding_ms + HOLDERS_MS) {
-        db->holding_left = db->holding_count;
-        db->holding_ms = now_ms;
+        db->lock_waits.holding_left = 0;
+    else if (!db->lock_waits.holding_left && now_ms >= db->lock_waits.holding_ms + HOLDERS_MS) {
+        db->lock_waits.holding_left = db->lock_waits.holding_count;
+        db->lock_waits.holding_ms = now_ms;
     }
-    for (; db->holding_left && !list_is_empty(&db->holding); db->holding_left--) {
-        struct lock_request *r = LIST_ENTRY(db->holding.next, struct lock_request, in_holding);
+    for (; db->lock_waits.holding_left && !list_is_empty(&db->lock_waits.holding);
+         db->lock_waits.holding_left--) {
+        struct lock_request *r =
+            LIST_ENTRY(db->lock_waits.holding.next, struct lock_request, in_holding);
 
         if (steps_of(db) >= until)
             return now_ms;
         ASSERT(r->txn && r->txn->snapshot); /* T-3: a doomed one holds no lock */
         list_remove(&r->in_holding);
-        list_push_back(&db->holding, &r->in_holding);
+        list_push_back(&db->lock_waits.holding, &r->in_holding);
         look_at_holder(r);
     }
-    db->holding_left = 0;
-    return lock_turns_of(db)->waiting_count ? db->holding_ms + HOLDERS_MS : UINT64_MAX;
+    db->lock_waits.holding_left = 0;
+    return lock_turns_of(db)->waiting_count ? db->lock_waits.holding_ms + HOLDERS_MS
+                                            : UINT64_MAX;
 }
 
 uint64_t lock_wait_tick(struct db *db)
@@ -677,7 +681,7 @@ uint64_t lock_wait_tick(struct db *db)
     uint64_t now_ms = db->pulse.now_ms, steps = db->options.slice_steps, next;
     struct deadline *d;
 
-    while ((d = deadline_take(&db->lock_timeouts, now_ms, &steps)) != NULL) {
+    while ((d = deadline_take(&db->lock_waits.timeouts, now_ms, &steps)) != NULL) {
         struct lock_request *r = LIST_ENTRY(d, struct lock_request, timeout);
 
         ASSERT(r->op && !r->txn);
@@ -689,7 +693,7 @@ uint64_t lock_wait_tick(struct db *db)
     if (!steps)
         return now_ms;
     next = look_at_holders(db);
-    if (db->lock_timeouts.count && now_ms + TIMEOUT_SLOT_MS < next)
+    if (db->lock_waits.timeouts.count && now_ms + TIMEOUT_SLOT_MS < next)
         next = now_ms + TIMEOUT_SLOT_MS;
     return next;
 }
@@ -700,7 +704,7 @@ static struct lock_request *request_of_version(struct db *db, uint64_t version)
         if (WAITING_OF(link)->lock.version == version)
             return WAITING_OF(link);
     }
-    LIST_EACH (link, &db->granting) {
+    LIST_EACH (link, &db->lock_waits.granting) {
         if (GRANTING_OF(link)->lock.version == version && !GRANTING_OF(link)->failure.error)
             return GRANTING_OF(link);
     }
@@ -717,7 +721,7 @@ bool lock_wait_kill(struct db *db, uint64_t version)
     failure_set(&r->failure, ERR_TXN_KILLED, "transaction %llu was ended by kill",
                 (unsigned long long)version);
     request_fail(r);
-    db->killed++;
-    list_push_back(&db->granting, &r->in_granting); /* it is woken in the turn */
+    db->txns.killed++;
+    list_push_back(&db->lock_waits.granting, &r->in_granting); /* it is woken in the turn */
     return true;
 }

@@ -15,6 +15,7 @@
 #ifndef HOLDFAST_TXN_LOCK_WAIT_H
 #define HOLDFAST_TXN_LOCK_WAIT_H
 
+#include "server/txn/lock_waits.h"
 #include "server/txn/locks.h"
 #include "server/txn/op.h"
 #include "server/txn/txn_options.h"
@@ -41,7 +42,7 @@ void lock_wait_end(struct op *op);
 /* Whether op waits for a lock. */
 bool lock_wait_is_on(const struct op *op);
 
-void lock_wait_init(struct db *db, uint64_t now_ms);
+void lock_wait_init(struct lock_waits *w, uint64_t now_ms); /* zeroed */
 /* In a turn: grant what is due. true: there is more to do at once. */
 bool lock_wait_turn(struct db *db);
 /* Those whose time is over are told so, and whoever is idle with a lock that others wait for is

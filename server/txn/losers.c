@@ -13,17 +13,6 @@
 #include "server/txn/txn_struct.h"
 #include "server/txn/written.h"
 
-/* L-1 tellings stand in the order of their commits; L-2 a stage that holds a commit which is
- * not told is not freed. */
-
-struct telling {            /* a commit whose losers are not all told */
-    struct list_link in_db; /* db.tellings */
-    struct stamp *stamp;    /* in a stage (L-2) */
-    uint64_t commit;
-    struct record *at;               /* the next of its records to look up; NULL: all are */
-    struct list_link schema_writers; /* txn_store.in_entry */
-};
-
 static uint64_t losers_steps(const struct db *db)
 {
     return db->steps + db->intents.table.steps + read_set_steps(&db->read_set);
@@ -34,36 +23,6 @@ static bool slice_is_over(const struct db *db, uint64_t until)
 {
     ASSERT(until > 0);
     return losers_steps(db) >= until;
-}
-
-void losers_init(struct db *db)
-{
-    ASSERT(!db->steps);
-    list_init(&db->tellings);
-    list_init(&db->waiting_for_losers);
-}
-
-static void telling_free(struct db *db, struct telling *g)
-{
-    ASSERT(list_is_linked(&g->in_db) && list_is_empty(&g->schema_writers));
-    list_remove(&g->in_db);
-    os_free(db->os, g, sizeof *g);
-}
-
-void losers_fini(struct db *db)
-{
-    if (!db->tellings.next)
-        return;
-    while (!list_is_empty(&db->tellings))
-        telling_free(db, LIST_ENTRY(db->tellings.next, struct telling, in_db));
-}
-
-uint64_t losers_oldest(const struct db *db)
-{
-    if (list_is_empty(&db->tellings))
-        return UINT64_MAX;
-    ASSERT(LIST_ENTRY(db->tellings.next, struct telling, in_db)->commit > 0);
-    return LIST_ENTRY(db->tellings.next, struct telling, in_db)->commit; /* L-1 */
 }
 
 /* ---- dooming ---- */
@@ -259,7 +218,7 @@ static bool tell_large_one(struct db *db, struct telling *g, struct txn *large, 
 
 static bool tell_large(struct db *db, struct telling *g, uint64_t until)
 {
-    LIST_EACH_SAFE (link, &db->large) {
+    LIST_EACH_SAFE (link, &db->txns.large) {
         struct txn *large = LIST_ENTRY(link, struct txn, in_large);
 
         ASSERT(large->is_large);
@@ -275,7 +234,7 @@ static bool tell_large(struct db *db, struct telling *g, uint64_t until)
 static bool losers_are_possible(const struct db *db, uint64_t commit, const struct txn *t)
 {
     ASSERT(commit <= db->numbers.last_commit);
-    LIST_EACH (link, &db->writers) {
+    LIST_EACH (link, &db->txns.writers) {
         const struct txn *other = LIST_ENTRY(link, struct txn, in_writers);
 
         if (other != t)
@@ -297,13 +256,13 @@ static bool telling_go_on(struct db *db, struct telling *g, const struct txn *t,
 /* In order (L-1), as far as the steps go. */
 static void tell_all(struct db *db, uint64_t until)
 {
-    while (!list_is_empty(&db->tellings)) {
-        struct telling *g = LIST_ENTRY(db->tellings.next, struct telling, in_db);
+    struct telling *g;
 
-        ASSERT(g->commit == losers_oldest(db)); /* L-1 */
+    while ((g = tellings_first(&db->tellings)) != NULL) {
+        ASSERT(g->commit <= tellings_last(&db->tellings)->commit); /* L-1 */
         if (!telling_go_on(db, g, NULL, until))
             return;
-        telling_free(db, g);
+        telling_free(g, db->os);
         db->stages.unstage_due = true; /* L-2 */
     }
 }
@@ -311,20 +270,11 @@ static void tell_all(struct db *db, uint64_t until)
 /* What is left of a telling goes on later, behind the others. */
 static void telling_keep(struct db *db, struct telling *g)
 {
-    struct telling *kept = os_alloc(db->os, sizeof *kept);
-
-    if (!kept) { /* then this turn is long */
-        tell_all(db, UINT64_MAX);
-        telling_go_on(db, g, NULL, UINT64_MAX);
+    if (tellings_keep(&db->tellings, db->os, g))
         return;
-    }
-    *kept = *g;
-    list_init(&kept->schema_writers);
-    list_splice_back(&kept->schema_writers, &g->schema_writers);
-    ASSERT(list_is_empty(&db->tellings) ||
-           LIST_ENTRY(db->tellings.previous, struct telling, in_db)->commit <
-               g->commit); /* L-1 */
-    list_push_back(&db->tellings, &kept->in_db);
+    tell_all(db, UINT64_MAX); /* then this turn is long */
+    telling_go_on(db, g, NULL, UINT64_MAX);
+    ASSERT(tellings_are_over(&db->tellings));
 }
 
 void losers_begin(struct txn *t, struct stamp *stamp, struct list_link *schema_writers)
@@ -334,12 +284,11 @@ void losers_begin(struct txn *t, struct stamp *stamp, struct list_link *schema_w
     uint64_t until = losers_steps(db) + db->options.slice_steps;
 
     ASSERT(!stamp->owner && stamp->commit == db->numbers.last_commit && !t->reads);
-    ASSERT(list_is_empty(&db->tellings) ||
-           LIST_ENTRY(db->tellings.previous, struct telling, in_db)->commit <
-               stamp->commit); /* L-1 */
+    ASSERT(tellings_are_over(&db->tellings) ||
+           tellings_last(&db->tellings)->commit < stamp->commit); /* L-1 */
     list_init(&g.schema_writers);
     list_splice_back(&g.schema_writers, schema_writers);
-    if (list_is_empty(&db->tellings) && telling_go_on(db, &g, t, until))
+    if (tellings_are_over(&db->tellings) && telling_go_on(db, &g, t, until))
         return;
     telling_keep(db, &g);
     tell_all(db, until); /* so that no more comes than goes */
@@ -351,10 +300,10 @@ void losers_turn(struct db *db)
     struct list_link woken;
 
     tell_all(db, losers_steps(db) + LOSERS_SLICES_A_TURN * (uint64_t)db->options.slice_steps);
-    if (!list_is_empty(&db->tellings))
+    if (!tellings_are_over(&db->tellings))
         return;
     list_init(&woken);
-    list_splice_back(&woken, &db->waiting_for_losers);
+    list_splice_back(&woken, &db->tellings.waiting);
     while (!list_is_empty(&woken)) {
         struct op *op = LIST_ENTRY(woken.next, struct op, in_waiting);
 
@@ -369,8 +318,8 @@ void losers_turn(struct db *db)
 static enum err losers_wait(struct op *op)
 {
     if (!list_is_linked(&op->in_waiting))
-        list_push_back(&op->db->waiting_for_losers, &op->in_waiting);
-    ASSERT(!list_is_empty(&op->db->tellings)); /* else nobody would wake it */
+        list_push_back(&op->db->tellings.waiting, &op->in_waiting);
+    ASSERT(!tellings_are_over(&op->db->tellings)); /* else nobody would wake it */
     pulse_wake(&op->db->pulse);
     return ERR_WAIT;
 }
@@ -431,11 +380,11 @@ enum err losers_check(struct op *op, struct txn *t)
     enum err e;
 
     ASSERT(t->snapshot && t->stamp && t->stamp->records); /* T-3 */
-    if (list_is_empty(&db->tellings))
+    if (tellings_are_over(&db->tellings))
         return ERR_OK;
     if (t->stamp->records > db->options.slice_steps && !is_few)
         return losers_wait(op); /* its own would not be told at once: one at a time */
-    latest = LIST_ENTRY(db->tellings.previous, struct telling, in_db);
+    latest = tellings_last(&db->tellings);
     if (latest->commit <= t->snapshot->commit)
         return ERR_OK;
     e = check_writes(op, t, is_few ? UINT64_MAX : until);

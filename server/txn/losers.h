@@ -30,15 +30,9 @@ struct txn;
  * it answers is known from the call that wrote them. */
 #define LOSERS_FEW 20
 
-void losers_init(struct db *db);
-void losers_fini(struct db *db);
-
 /* The writer whose stamp this is, t, has committed: begin to tell. schema_writers
  * (txn_store.in_entry) wrote in stores whose definition it has changed. */
 void losers_begin(struct txn *t, struct stamp *stamp, struct list_link *schema_writers);
-
-/* The least commit whose losers are not all told: its stage stays; UINT64_MAX: none. */
-uint64_t losers_oldest(const struct db *db);
 
 /* Go on telling, and wake those who wait for it when all are told. */
 void losers_turn(struct db *db);

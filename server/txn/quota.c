@@ -74,7 +74,7 @@ static bool quota_may_wait(struct op *op, const struct quota *q)
     struct db *db = op->db;
     const struct stage *open = db->stages.newest;
 
-    if (!q->staged_count || db->log_failed || (db->pass_error && !db->is_merging))
+    if (!q->staged_count || db->log_failed || (db->passes.error && !db->passes.is_merging))
         return false;
     if (!op->quota_upto)
         op->quota_upto = q->staged[q->staged_count - 1].upto;
@@ -82,8 +82,8 @@ static bool quota_may_wait(struct op *op, const struct quota *q)
         return false;
     if (open->first_commit && open->first_commit <= op->quota_upto && stages_rotate(db))
         return false;
-    if (op->quota_upto > db->amalgamate_upto)
-        db->amalgamate_upto = op->quota_upto;
+    if (op->quota_upto > db->passes.asked_upto)
+        db->passes.asked_upto = op->quota_upto;
     return true;
 }
 
@@ -117,13 +117,13 @@ enum err quota_check_write(struct op *op, struct txn *t, uint64_t bytes)
     }
     if (quota_may_wait(op, q))
         return pulse_wait_for_room(&db->pulse, op);
-    if (quota_used(q) >= QUOTA_UNKNOWN && db->pass_error)
+    if (quota_used(q) >= QUOTA_UNKNOWN && db->passes.error)
         return failure_set(
-            &op->failure, db->pass_error,
+            &op->failure, db->passes.error,
             "database \"%s\" has a quota of bytes, and what it holds can only be "
             "counted once recent writes are merged into the data file, which "
             "fails: %s",
-            text_show(database_name(t->database)), err_message(db->pass_error));
+            text_show(database_name(t->database)), err_message(db->passes.error));
     return quota_refuse(op, t->database, "bytes", q->max.bytes);
 }
 

@@ -97,7 +97,7 @@ static void database_limit(struct db *db, struct database *d, const struct quota
     q->max = *limits;
     if (limits->bytes != QUOTA_NONE && !counted)
         count_from_here(db, q);
-    LIST_EACH (link, &db->open) {
+    LIST_EACH (link, &db->txns.open) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_open);
 
         if (t->database == d)
@@ -198,7 +198,7 @@ static bool database_check(const struct db *db, const struct database *d)
 {
     struct quota sum = {.open = 0};
 
-    LIST_EACH (link, &db->open) {
+    LIST_EACH (link, &db->txns.open) {
         const struct txn *t = LIST_ENTRY(link, struct txn, in_open);
 
         if (t->database != d)
@@ -215,7 +215,7 @@ static bool database_check(const struct db *db, const struct database *d)
 
 bool quotas_check(const struct db *db)
 {
-    LIST_EACH (link, &db->open)
+    LIST_EACH (link, &db->txns.open)
         if (!database_check(db, LIST_ENTRY(link, struct txn, in_open)->database))
             return false;
     return true;

@@ -24,7 +24,7 @@ static void reclaiming_done(struct os_job *job)
     struct db *db = t->db;
     struct primary_stats before, after;
 
-    ASSERT(t->reclaim && db->is_merging);
+    ASSERT(t->reclaim && db->passes.is_merging);
     primary_stats(db->primary, &before);
     primary_reclaim_end(db->primary, t->reclaim);
     primary_stats(db->primary, &after);
@@ -33,7 +33,7 @@ static void reclaiming_done(struct os_job *job)
                 (unsigned long long)after.used_bytes, (unsigned long long)after.held_bytes);
     t->reclaim = NULL;
     t->reclaimed = t->upto;
-    db->is_merging = false;
+    db->passes.is_merging = false;
     pulse_wake(&db->pulse);
 }
 
@@ -41,7 +41,7 @@ static void reclaiming_begin(struct db *db)
 {
     struct reclaiming *t = &db->reclaiming;
 
-    ASSERT(!db->is_merging && !db->reclaiming.reclaim);
+    ASSERT(!db->passes.is_merging && !db->reclaiming.reclaim);
     wal_reclaim(db->wal);
     t->db = db;
     t->due_ms = 0;
@@ -51,7 +51,7 @@ static void reclaiming_begin(struct db *db)
         t->due_ms = db->pulse.now_ms + TIDY_MS;
         return;
     }
-    db->is_merging = true;
+    db->passes.is_merging = true;
     t->job.run = reclaiming_run;
     t->job.done = reclaiming_done;
     t->job.lane = OS_LANE_MERGE;
@@ -78,8 +78,8 @@ void reclaim_turn(struct db *db)
 {
     struct reclaiming *t = &db->reclaiming;
 
-    ASSERT(!t->reclaim || db->is_merging);
-    if (db->is_merging || db->log_failed) {
+    ASSERT(!t->reclaim || db->passes.is_merging);
+    if (db->passes.is_merging || db->log_failed) {
         t->due_ms = 0;
     } else if (reclaiming_is_awaited(db)) {
         reclaiming_begin(db);

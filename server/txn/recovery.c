@@ -387,7 +387,7 @@ enum err recovery_load_catalogue(struct db *db, struct failure *f)
     struct wait w;
     enum err e;
 
-    ASSERT(list_is_empty(&db->open));
+    ASSERT(list_is_empty(&db->txns.open));
     wait_init(&w, NULL);
     tree_cursor_init(&c, db->primary, root, CATALOGUE_STORE);
     e = tree_cursor_seek(&c, slice_text(""), false, &w, f);

@@ -50,7 +50,7 @@ static void statement_fail(struct txn *t)
     t->statement.is_undoing = true;
     if (statement_undo(t))
         return;
-    list_push_back(&t->db->undoing, &t->statement.in_undoing);
+    list_push_back(&t->db->txns.undoing, &t->statement.in_undoing);
     pulse_wake(&t->db->pulse);
 }
 
@@ -104,13 +104,13 @@ void statement_forget(struct txn *t)
 
 void statements_turn(struct db *db)
 {
-    struct list_link *first = list_first(&db->undoing);
+    struct list_link *first = list_first(&db->txns.undoing);
 
     if (!first)
         return;
     ASSERT(LIST_ENTRY(first, struct txn, statement.in_undoing)->statement.is_undoing);
     /* it leaves the list when it is done */
     statement_undo(LIST_ENTRY(first, struct txn, statement.in_undoing));
-    if (!list_is_empty(&db->undoing))
+    if (!list_is_empty(&db->txns.undoing))
         pulse_wake(&db->pulse);
 }

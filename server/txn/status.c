@@ -18,7 +18,7 @@
 
 enum err db_kill(struct db *db, uint64_t version, struct failure *f)
 {
-    struct txn *t = txn_of_version(db, version);
+    struct txn *t = txns_find(&db->txns, version);
     struct failure why;
 
     if (!t && lock_wait_kill(db, version))
@@ -80,9 +80,9 @@ enum err db_each_hold(struct db *db, struct list_walk *walk,
 {
     uint64_t until = db->steps + db->options.slice_steps;
 
-    if (!list_walk_begin(walk, &db->open_walks, &db->open))
+    if (!list_walk_begin(walk, &db->txns.open_walks, &db->txns.open))
         return ERR_WAIT;
-    for (; walk->at != &db->open; walk->at = walk->at->next) {
+    for (; walk->at != &db->txns.open; walk->at = walk->at->next) {
         struct txn *t = LIST_ENTRY(walk->at, struct txn, in_open);
 
         ASSERT(t->db == db);
@@ -173,7 +173,7 @@ static bool db_check_locks(const struct db *db)
             }
         }
     }
-    LIST_EACH (link, &db->open) {
+    LIST_EACH (link, &db->txns.open) {
         const struct txn *t = LIST_ENTRY(link, struct txn, in_open);
 
         if (t->lock && (t->lock->txn != t || t->lock->lock.state != LOCK_GRANTED))
@@ -196,7 +196,7 @@ bool db_check(const struct db *db)
     }
     if (!stage_stack_check(&db->stages) || !tops_check(db) || !quotas_check(db))
         return false;
-    LIST_EACH (link, &db->writers) {
+    LIST_EACH (link, &db->txns.writers) {
         const struct txn *t = LIST_ENTRY(link, struct txn, in_writers);
 
         for (const struct record *r = t->stamp && !t->is_large ? t->stamp->first : NULL; r;
@@ -214,7 +214,7 @@ bool db_check(const struct db *db)
         for (const struct record *r = t->departure.at; r; r = r->log_next)
             intents += chain_is_linked(&r->in_intents);
     }
-    LIST_EACH (link, &db->open) {
+    LIST_EACH (link, &db->txns.open) {
         const struct txn *t = LIST_ENTRY(link, struct txn, in_open);
 
         if (t->failure.error && (t->snapshot || t->reads || t->stamp)) /* T-3 */
@@ -224,7 +224,7 @@ bool db_check(const struct db *db)
         if (t->usage.writes < t->write_set.arena.bytes || t->usage.reads != usage_reads(t))
             return false; /* T-7 */
     }
-    if (usage.writes != db->usage.writes || usage.reads != db->usage.reads) /* T-7 */
+    if (usage.writes != db->txns.usage.writes || usage.reads != db->txns.usage.reads) /* T-7 */
         return false;
     if (!opening_check_all(db))
         return false;
@@ -274,7 +274,7 @@ void db_status(struct db *db, struct db_status *out)
     out->reads_ended_bytes = db->read_set.ended_bytes;
     out->garbage_bytes = db->stages.garbage.bytes;
     out->reads_limit = db->options.reads_total_max;
-    out->writes_bytes = db->usage.writes;
+    out->writes_bytes = db->txns.usage.writes;
     out->writes_limit = db->options.writes_total_max;
     out->steps = db->steps + db->catalogue.databases.turns.steps + db->intents.table.steps +
                  db->snapshots.steps + read_set_steps(&db->read_set);
@@ -293,16 +293,16 @@ void db_status(struct db *db, struct db_status *out)
     out->catalogue_steps = catalogue_steps(&db->catalogue);
     out->lock_waiters = db->catalogue.databases.turns.waiting_count;
     out->lock_waiters_limit = db->options.lock_waiters_max;
-    ASSERT(db->committed + db->rolled_back <= db->begun);
-    out->open_txns = db->open_count;
-    out->begun = db->begun;
-    out->committed = db->committed;
-    out->rolled_back = db->rolled_back;
-    out->conflicts = db->conflicts;
-    out->expired = db->expired;
-    out->killed = db->killed;
-    out->amalgamations = db->amalgamations;
-    out->amalgamated_bytes = db->amalgamated_bytes;
+    ASSERT(db->txns.committed + db->txns.rolled_back <= db->txns.begun);
+    out->open_txns = db->txns.count;
+    out->begun = db->txns.begun;
+    out->committed = db->txns.committed;
+    out->rolled_back = db->txns.rolled_back;
+    out->conflicts = db->txns.conflicts;
+    out->expired = db->txns.expired;
+    out->killed = db->txns.killed;
+    out->amalgamations = db->passes.ended;
+    out->amalgamated_bytes = db->passes.bytes;
     out->primary.file_bytes = p.file_bytes;
     out->primary.used_bytes = p.used_bytes;
     out->primary.held_bytes = p.held_bytes;
@@ -335,5 +335,5 @@ void db_status(struct db *db, struct db_status *out)
     out->log.found_more = db->wal_found.is_more;
     out->log.failed = w.failed;
     out->log.error = w.error;
-    out->pass_error = db->pass_error;
+    out->pass_error = db->passes.error;
 }

@@ -135,8 +135,8 @@ enum err store_count(struct op *op, struct txn *t, struct schema *s, struct stor
     info->last_writer_wins = s->last_writer_wins;
     info->index_count = s->index_count;
     info->schema = s;
-    info->building = op->db->building.number;
-    info->built = op->db->building.built;
+    info->building = op->db->builds.number;
+    info->built = op->db->builds.built;
     info->next = 0;
     if (s->generate) {
         info->next = generator_next(c, t, s->shelf);

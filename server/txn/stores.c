@@ -127,7 +127,7 @@ static void change_keep(struct txn *t, struct change *change, struct schema *was
     catalogue_draft(c, s, t, ends);
     list_push_back(&t->schemas, &s->in_queue);
     if (!list_is_linked(&t->in_defining))
-        list_push_back(&t->db->defining, &t->in_defining);
+        list_push_back(&t->db->txns.defining, &t->in_defining);
     t->schemas_made++;
     if (!was && !s->is_dropped && s->number > c->last_number)
         catalogue_draft_creates(s);

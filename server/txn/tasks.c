@@ -45,9 +45,9 @@ void db_amalgamate(struct db *db, struct db_task *task)
     stages_rotate(db);
     task->upto = db->stages.sealed_count ? db->stages.newest->below->last_commit
                                          : root_facts(primary_root(db->primary))->commit;
-    if (task->upto > db->amalgamate_upto)
-        db->amalgamate_upto = task->upto;
-    db->pass_retry_ms = 0;
+    if (task->upto > db->passes.asked_upto)
+        db->passes.asked_upto = task->upto;
+    db->passes.retry_ms = 0;
     list_push_back(&db->tasks, &task->in_queue);
     pulse_wake(&db->pulse);
     ASSERT(task->upto <= db->numbers.last_commit);

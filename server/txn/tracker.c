@@ -20,14 +20,6 @@
 #include "server/txn/txn_struct.h"
 #include "server/txn/written.h"
 
-uint64_t tracker_oldest_writer(const struct db *db)
-{
-    if (db->writers.next == &db->writers)
-        return UINT64_MAX;
-    ASSERT(LIST_ENTRY(db->writers.next, struct txn, in_writers)->snapshot); /* T-3 */
-    return LIST_ENTRY(db->writers.next, struct txn, in_writers)->snapshot->commit; /* T-2 */
-}
-
 /* ---- conflicts ---- */
 
 /* t has met its winner by itself: say so to its request and end it. */
@@ -104,7 +96,7 @@ static struct txn *tracker_find_greater(const struct txn *t, uint32_t store, str
         if (r->stamp->version > t->version && r->stamp->owner->snapshot && !record_is_void(r))
             return r->stamp->owner;
     }
-    LIST_EACH (link, &db->large) {
+    LIST_EACH (link, &db->txns.large) {
         struct txn *other = LIST_ENTRY(link, struct txn, in_large);
 
         ASSERT(other->is_large && other->stamp); /* T-4 */

@@ -14,7 +14,6 @@ enum err tracker_check_write(struct op *op, struct txn *t, const struct schema *
 /* The same for the locks of others on the store: t writes in it, or changes its definition. */
 enum err tracker_check_lock(struct op *op, struct txn *t, struct slice store);
 enum err tracker_check_schema(struct op *op, struct txn *t, const struct schema *schema);
-uint64_t tracker_oldest_writer(const struct db *db); /* least snapshot commit; UINT64_MAX */
 
 /* t has met its winner by itself: say so to its request and end it. ERR_CONFLICT. */
 enum err tracker_lose_key(struct op *op, struct txn *t, const struct record *r,

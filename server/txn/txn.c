@@ -12,7 +12,6 @@
 #include "server/txn/conflict.h"
 #include "server/txn/cursors_internal.h"
 #include "server/txn/db_struct.h"
-#include "server/txn/expiry.h"
 #include "server/txn/decided.h"
 #include "server/txn/generator.h"
 #include "server/txn/leaving.h"
@@ -58,22 +57,22 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     struct txn *t;
 
     *out = NULL;
-    if (db->open_count >= db->options.open_txns_max)
+    if (db->txns.count >= db->options.open_txns_max)
         return failure_set(
             &op->failure, ERR_OVERLOADED,
             "too many open transactions: %llu, which is the limit (transactions)",
-            (unsigned long long)db->open_count);
-    if (!numbers_left(&db->numbers, db->open_count, db->wal, &db->pulse))
+            (unsigned long long)db->txns.count);
+    if (!numbers_left(&db->numbers, db->txns.count, db->wal, &db->pulse))
         return failure_set(&op->failure, ERR_OVERLOADED,
                            "waiting for transaction ids to be reserved in the WAL; retry");
-    t = txn_alloc(&db->txn_pool);
+    t = txn_alloc(&db->txns.pool);
     if (!t)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a transaction");
     memset(t, 0, offsetof(struct txn, failure));
     t->db = db;
     t->snapshot = snapshot_take(db, commit);
     if (!t->snapshot) {
-        txn_dealloc(&db->txn_pool, t);
+        txn_dealloc(&db->txns.pool, t);
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a snapshot");
     }
     t->database = database_ref(op_database(op));
@@ -94,42 +93,10 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
     failure_init(&t->failure);
     failure_init(&t->stale);
     t->begun_ms = t->used_ms = db->pulse.now_ms;
-    list_push_back(&db->open, &t->in_open);
-    ASSERT(options->read_only || list_is_empty(&db->writers) || /* T-2 */
-           LIST_ENTRY(db->writers.previous, struct txn, in_writers)->snapshot->commit <=
-               commit);
-    if (!options->read_only)
-        list_push_back(&db->writers, &t->in_writers);
-    db->open_count++;
-    db->begun++;
+    txns_enter(&db->txns, t);
     *out = t;
     ASSERT(t->version <= db->numbers.reserved.version); /* rule 4 */
     return ERR_OK;
-}
-
-static uint64_t version_hash(uint64_t version)
-{
-    return hash_pair(version, 0);
-}
-
-/* kill finds it until it ends. */
-static void txn_enter_versions(struct txn *t)
-{
-    ASSERT(!t->is_autocommit && t->version > 0);
-    hash_table_insert(&t->db->killable, &t->in_killable, version_hash(t->version));
-}
-
-struct txn *txn_of_version(struct db *db, uint64_t version)
-{
-    struct hash_link *link = hash_table_first(&db->killable, version_hash(version));
-
-    for (; link; link = hash_table_next(&db->killable, link)) {
-        struct txn *t = LIST_ENTRY(link, struct txn, in_killable);
-
-        if (t->version == version)
-            return t;
-    }
-    return NULL;
 }
 
 enum err txn_begin_seen(struct op *op, const struct txn_options *options, uint64_t commit,
@@ -144,7 +111,7 @@ enum err txn_begin_seen(struct op *op, const struct txn_options *options, uint64
         return e;
     ASSERT((*out)->snapshot->commit == commit && !(*out)->is_autocommit);
     (*out)->database->quota.txns++;
-    txn_enter_versions(*out);
+    txns_enter_killable(&op->db->txns, *out);
     txn_set_expiry(*out);
     return ERR_OK;
 }
@@ -277,8 +244,8 @@ static void txn_release(struct txn *t)
     leaving_enter(&db->leaving, t);
     commit_marks_forget(&t->commit_marks, db->os);
     list_remove(&t->in_large);
-    deadline_remove(&db->expiries, &t->expiry);
-    if (db->writers.next == &t->in_writers)
+    deadline_remove(&db->txns.expiries, &t->expiry);
+    if (db->txns.writers.next == &t->in_writers)
         stages_writer_left(db, t->snapshot->commit);
     list_remove(&t->in_writers);
     if (t->is_large || t->write_set.arena.bytes > LEAVING_FREED_AT_ONCE)
@@ -314,27 +281,14 @@ void txn_free(struct txn *t)
     ASSERT(!t->statement.is_open && !t->log_reserved);
     if (t->at_work)
         txn_leave(t->at_work);
-    hash_table_remove(&db->killable, &t->in_killable);
-    list_walks_leave(&db->open_walks, &t->in_open);
-    list_remove(&t->in_open);
-    ASSERT(db->open_count > 0);
-    db->open_count--;
+    txns_leave(&db->txns, t);
     failure_clear(&t->failure);
     failure_clear(&t->stale);
     t->database->quota.txns -= !t->is_autocommit;
     database_unref(&db->catalogue.databases, t->database);
     t->departure.is_freed = true;
     if (!leaving_has(&t->departure))
-        txn_dealloc(&db->txn_pool, t);
-}
-
-/* What status counts. */
-static void txn_count_loss(struct db *db, enum err why)
-{
-    ASSERT(why != ERR_OK);
-    db->conflicts += why == ERR_CONFLICT;
-    db->expired += why == ERR_TXN_EXPIRED;
-    db->killed += why == ERR_TXN_KILLED;
+        txn_dealloc(&db->txns.pool, t);
 }
 
 void txn_doom(struct txn *t, const struct failure *why)
@@ -343,7 +297,7 @@ void txn_doom(struct txn *t, const struct failure *why)
     if (t->failure.error)
         return;
     ASSERT(why->error);
-    txn_count_loss(t->db, why->error);
+    txns_count_loss(&t->db->txns, why->error);
     failure_copy(&t->failure, why);
     conflict_note_wrote(&t->failure, t);
     txn_release(t);
@@ -400,7 +354,7 @@ void txn_set_expiry(struct txn *t)
         at = soonest(at, t->db->pulse.now_ms, HELD_LOOK_MS);
     t->expiry.at_ms = at;
     if (at != UINT64_MAX)
-        deadline_add(&t->db->expiries, &t->expiry);
+        deadline_add(&t->db->txns.expiries, &t->expiry);
 }
 
 uint64_t txn_idle_ms(const struct txn *t)
@@ -436,6 +390,6 @@ enum err txn_settle(struct op *op, struct txn *t)
 
 void txn_rollback(struct txn *t)
 {
-    t->db->rolled_back++;
+    t->db->txns.rolled_back++;
     txn_free(t);
 }

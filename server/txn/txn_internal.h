@@ -12,6 +12,8 @@ struct db;
 void txn_leave(struct op *op);
 /* Since when nobody has used it; while its own request waits for the server it is in use. */
 uint64_t txn_idle_ms(const struct txn *t);
+#define HELD_LOOK_MS 1000 /* so often is looked at what is held for one with a limit of that */
+
 /* t is to be looked at when the first of its limits of time is passed if nobody uses it (expiry.h);
  * it is not waiting for that yet. */
 void txn_set_expiry(struct txn *t);
@@ -22,8 +24,6 @@ enum err txn_begin_own(struct op *op, bool read_only, struct txn **out); /* auto
 /* Let go of all that t has read, or of where looking through a range goes on. */
 void txn_forget_reads(struct txn *t);
 void txn_forget_range_check(struct txn *t);
-/* The open one, NULL: none that is not autocommit. */
-struct txn *txn_of_version(struct db *db, uint64_t version);
 /* The end of t, whatever became of it: nothing of it is left. */
 void txn_free(struct txn *t);
 enum err txn_first_write(struct op *op, struct txn *t);

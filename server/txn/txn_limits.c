@@ -45,8 +45,9 @@ unsigned db_limits(struct db *db, struct txn_limit *limits)
 {
     const struct db_options *o = &db->options;
 
-    ASSERT(db->usage.writes <= UINT64_MAX / 2 && db->open_count <= o->open_txns_max); /* T-7 */
-    limits[0] = (struct txn_limit){DB_LIMIT_WRITES_TOTAL, "writes-total", db->usage.writes,
+    ASSERT(db->txns.usage.writes <= UINT64_MAX / 2 &&
+           db->txns.count <= o->open_txns_max); /* T-7 */
+    limits[0] = (struct txn_limit){DB_LIMIT_WRITES_TOTAL, "writes-total", db->txns.usage.writes,
                                    o->writes_total_max};
     limits[1] = (struct txn_limit){DB_LIMIT_HELD, "held-max",
                                    db->stages.ledger_bytes + db->stages.ledger_disk_bytes +
@@ -54,7 +55,7 @@ unsigned db_limits(struct db *db, struct txn_limit *limits)
                                    o->held_bytes_max};
     limits[2] = (struct txn_limit){DB_LIMIT_CATALOGUE, "catalogue-max",
                                    catalogue_bytes(&db->catalogue), o->catalogue_bytes_max};
-    limits[3] = (struct txn_limit){DB_LIMIT_TRANSACTIONS, "transactions", db->open_count,
+    limits[3] = (struct txn_limit){DB_LIMIT_TRANSACTIONS, "transactions", db->txns.count,
                                    o->open_txns_max};
     return 4;
 }

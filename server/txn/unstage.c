@@ -4,10 +4,8 @@
 
 #include "server/base/assert.h"
 #include "server/txn/db_struct.h"
-#include "server/txn/losers.h"
 #include "server/txn/pulse.h"
 #include "server/txn/snapshots.h"
-#include "server/txn/tracker.h"
 
 static void ledgers_free_unneeded(struct db *db, uint64_t oldest_writer)
 {
@@ -32,7 +30,7 @@ static void stage_let_go(struct db *db, struct stage *s)
 
 static void stages_free(struct db *db, uint64_t writers)
 {
-    uint64_t untold = losers_oldest(db);
+    uint64_t untold = tellings_oldest(&db->tellings);
     struct stage_readers readers = stage_readers(&db->snapshots);
     struct stage *at = stage_stack_newest_amalgamated(&db->stages), *below;
     bool any = false;
@@ -54,7 +52,7 @@ static void stages_free(struct db *db, uint64_t writers)
 
 void stages_free_unneeded(struct db *db)
 {
-    uint64_t writers = tracker_oldest_writer(db);
+    uint64_t writers = txns_oldest_writer(&db->txns);
 
     if (!db->stages.unstage_due && !db->stages.ledgers_due)
         return;

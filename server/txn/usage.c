@@ -39,21 +39,21 @@ void usage_note(struct txn *t)
         quota_note(t);
     if (now.writes == t->usage.writes && now.reads == t->usage.reads)
         return;
-    usage_change(&t->db->usage, &t->usage, &now);
+    usage_change(&t->db->txns.usage, &t->usage, &now);
     if (t->options.usage)
         usage_change(t->options.usage, &t->usage, &now);
     t->usage = now;
-    ASSERT(t->db->usage.writes >= t->usage.writes &&
-           t->db->usage.reads >= t->usage.reads); /* T-7 */
+    ASSERT(t->db->txns.usage.writes >= t->usage.writes &&
+           t->db->txns.usage.reads >= t->usage.reads); /* T-7 */
 }
 
 bool usage_allows(const struct txn *t, uint64_t bytes)
 {
     const struct usage *client = t->options.usage ? t->options.usage : &t->usage;
     uint64_t more = bytes > t->usage.writes ? bytes - t->usage.writes : 0;
-    uint64_t all = t->db->usage.writes + more, max = t->db->options.writes_total_max;
+    uint64_t all = t->db->txns.usage.writes + more, max = t->db->options.writes_total_max;
 
-    ASSERT(t->db->usage.writes >= client->writes || t->options.usage == NULL); /* T-7 */
+    ASSERT(t->db->txns.usage.writes >= client->writes || t->options.usage == NULL); /* T-7 */
     if (bytes <= USAGE_SMALL_BYTES)
         return true;
     return all <= max && client->writes + more <= max - all;

@@ -40,7 +40,7 @@ static enum err write_wait_for_stages(struct op *op, struct txn *t, bool frees)
     /* A quarter is kept for small writers, so that one who loads does not stop them (rule 12). */
     if (t->write_set.arena.bytes < SMALL_WRITER_BYTES)
         limit += limit / 4;
-    if (frees && db->pass_error)
+    if (frees && db->passes.error)
         limit += limit / 4;
     if (db->stages.staged_bytes < limit || db->options.manual)
         return ERR_OK;
@@ -48,11 +48,11 @@ static enum err write_wait_for_stages(struct op *op, struct txn *t, bool frees)
         return ERR_OK; /* nothing is there that could be merged */
     if (!db->stages.sealed_count && stages_rotate(db) != ERR_OK)
         return ERR_OK;
-    if (db->pass_error && !db->is_merging)
-        return failure_set(&op->failure, db->pass_error,
+    if (db->passes.error && !db->passes.is_merging)
+        return failure_set(&op->failure, db->passes.error,
                            "memory for recent writes is full (staged-max), and merging them "
                            "into the data file fails: %s; reads still work",
-                           err_message(db->pass_error));
+                           err_message(db->passes.error));
     return pulse_wait_for_room(&op->db->pulse, op);
 }
 
@@ -90,7 +90,7 @@ static enum err write_check_sum(struct op *op, struct txn *t, uint64_t more)
                     "open transactions hold %llu bytes of writes, of which a client may hold "
                     "no more than is left free of %llu (writes-total); the transaction is "
                     "rolled back: try again later, or commit in smaller parts",
-                    (unsigned long long)t->db->usage.writes, (unsigned long long)max);
+                    (unsigned long long)t->db->txns.usage.writes, (unsigned long long)max);
     txn_doom(t, &op->failure);
     return op->failure.error;
 }

@@ -29,7 +29,7 @@ void written_become_large(struct txn *t)
     ASSERT(!t->is_large && !list_is_linked(&t->in_large)); /* T-4 */
     written_remove_intents(t);
     t->is_large = true;
-    list_push_back(&t->db->large, &t->in_large);
+    list_push_back(&t->db->txns.large, &t->in_large);
 }
 
 /* ---- stores ---- */

@@ -205,9 +205,9 @@ START_TEST(nobody_waits_for_a_pass_that_fails)
     MUST_EQ(core_put_large(&rig, NULL, "s", 1, 4000), ERR_OK);
     MUST_EQ(core_delete(&rig, NULL, "s", 1, &existed), ERR_OK);
     core_settle(&rig);
-    rig.db->pass_error = ERR_NO_SPACE;
+    rig.db->passes.error = ERR_NO_SPACE;
     MUST_EQ(core_put_large(&rig, NULL, "s", 2, 4000), ERR_QUOTA_EXCEEDED);
-    rig.db->pass_error = ERR_OK;
+    rig.db->passes.error = ERR_OK;
     MUST_EQ(core_put_large(&rig, NULL, "s", 2, 4000), ERR_OK);
     core_close(&rig);
 }
