@@ -234,10 +234,18 @@ static bool name_read(struct scram *s, struct slice text)
 
 /* ---- keys ---- */
 
+static _Thread_local uint64_t hashes;
+
+uint64_t scram_hashes(void)
+{
+    return hashes;
+}
+
 static bool hmac(const uint8_t *key, const void *bytes, size_t size, uint8_t *out)
 {
     unsigned used = 0;
 
+    hashes++;
     return HMAC(EVP_sha256(), key, SCRAM_KEY_BYTES, bytes, size, out, &used) &&
            used == SCRAM_KEY_BYTES;
 }

@@ -121,6 +121,9 @@ const char *scram_write_client_final(struct scram *s, struct slice server_first,
 /* Whether the server has the verifier. */
 bool scram_read_server_final(const struct scram *s, struct slice message);
 
+/* Hashes made with a key, ever, by this thread: tests compare what attempts to log in cost. */
+uint64_t scram_hashes(void);
+
 /* Overwrite what must not stay in memory. */
 void scram_wipe(void *bytes, size_t size);
 

@@ -462,8 +462,51 @@ static long passed_count(void)
     return count < 0 ? 0 : count < LISTEN_MAX ? count : LISTEN_MAX;
 }
 
+/* Whether the nth of LISTEN_FDNAMES (FileDescriptorName= of a socket unit) is "tls". */
+static bool passed_is_tls(int nth)
+{
+    const char *name = getenv("LISTEN_FDNAMES");
+
+    for (; name && nth > 0; nth--)
+        name = (name = strchr(name, ':')) ? name + 1 : NULL;
+    return name && strncmp(name, "tls", 3) == 0 && (name[3] == ':' || !name[3]);
+}
+
+/* What the socket is, and whether it may be that. */
+static bool read_passed(const struct server *server, int fd, struct sockaddr_storage *at,
+                        struct connection_ground *ground, char *error)
+{
+    bool loopback = is_loopback((struct sockaddr *)at);
+    char name[128];
+
+    ground->kind = at->ss_family == AF_UNIX ? CONNECTION_UNIX : CONNECTION_TCP;
+    ground->is_tls = passed_is_tls(fd - FIRST_PASSED_FD);
+    ground->is_remote = !loopback && !server->options.insecure_listen;
+    if (ground->is_tls && ground->kind == CONNECTION_UNIX)
+        snprintf(
+            error, OPTION_ERROR_BYTES,
+            "LISTEN_FDS: descriptor %d is a Unix socket, and those have no TLS; do not name "
+            "it \"tls\"",
+            fd);
+    else if (ground->is_tls && !server->tls)
+        snprintf(error, OPTION_ERROR_BYTES,
+                 "LISTEN_FDS: descriptor %d is named \"tls\", which needs tls-certificate and "
+                 "tls-key",
+                 fd);
+    else if (!ground->is_tls && ground->is_remote) {
+        format_address((struct sockaddr *)at, name, sizeof name);
+        snprintf(error, OPTION_ERROR_BYTES,
+                 "LISTEN_FDS: descriptor %d, %s, is reachable from other machines, and not "
+                 "encrypted; set FileDescriptorName=tls in its socket unit, or insecure-listen",
+                 fd, name);
+    } else
+        return true;
+    return false;
+}
+
 static bool open_passed_one(struct server *server, int fd, char *error)
 {
+    struct connection_ground ground = {.is_tls = false};
     struct sockaddr_storage at = {0};
     socklen_t size = sizeof at;
     struct listener *l;
@@ -474,15 +517,12 @@ static bool open_passed_one(struct server *server, int fd, char *error)
         snprintf(error, OPTION_ERROR_BYTES, "LISTEN_FDS: descriptor %d is not a socket", fd);
         return false;
     }
-    if (!is_loopback((struct sockaddr *)&at) && !server->options.insecure_listen) {
-        char name[128];
-
-        format_address((struct sockaddr *)&at, name, sizeof name);
-        return refuse_open(name, error);
-    }
-    l = listener_new(server, at.ss_family == AF_UNIX ? CONNECTION_UNIX : CONNECTION_TCP);
+    if (!read_passed(server, fd, &at, &ground, error))
+        return false;
+    l = listener_new(server, ground.kind);
     if (!l)
         return false;
+    l->ground = ground;
     if (l->ground.kind == CONNECTION_UNIX) {
         snprintf(l->name, sizeof l->name, "%.100s", ((struct sockaddr_un *)&at)->sun_path);
         e = uv_pipe_open(&l->uv.pipe, fd);

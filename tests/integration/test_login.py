@@ -3,8 +3,10 @@ docs/security.md."""
 import os
 import pty
 import select
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -79,6 +81,33 @@ def test_17_18_a_wrong_password_and_an_unknown_user_are_the_same():
         d.restart()
         assert first("bob")[0] == salt  # it is the same after a restart
         assert first("bob")[1] == 15000
+
+
+def test_18_a_wrong_password_and_an_unknown_user_cost_the_same_work():
+    """Counted in hashes, not in time: an attempt of whoever it is makes as many."""
+    d, trusted = with_users("--login-delay", "0s")
+    with d:
+        trusted.call("create_user", "nobody", {})  # has no password
+
+        def work():
+            return trusted.call("status")["connections"]["login_hashes"]
+
+        def of(name, password="x", spoil=lambda final: final):
+            x, before = scram.Exchange(name, password), work()
+            client = d.client()
+            x.take_first(client.call("login_begin", "SCRAM-SHA-256", x.first()))
+            begun = work()
+            assert client.fails("login_end", spoil(x.final())).name == "AUTH_FAILED"
+            return begun - before, work() - begun
+
+        for how in ({}, {"spoil": lambda final: final + ","}, {"spoil": lambda final: "c=biws"},
+                    {"spoil": lambda final: final[:-4] + "AAA="}):
+            costs = [of(name, **how) for name in ("ann", "root", "bob", "x" * 100, "nobody")]
+            assert len(set(costs)) == 1 and costs[0][0] > 0, (how, costs)
+        assert of("ann")[1] > 0
+        d.restart()
+        trusted = d.client(d.unix[0])
+        assert of("ann") == of("bob")
 
 
 def test_19_to_25_messages_that_are_not_the_right_ones():
@@ -224,6 +253,47 @@ def test_30_the_directory_and_the_log_hold_no_password():
                     held = file.read()
                 assert PASSWORD.encode() not in held and client_key not in held, name
         assert PASSWORD not in d.errors()
+
+
+def memory_of(pid, *secrets):
+    """Which of them are in the memory of that process that it may write, as a core would have it."""
+    found = set()
+    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as memory:
+        for line in maps:
+            words = line.split()
+            if not words[1].startswith("rw") or (len(words) > 5 and words[5].startswith("[v")):
+                continue
+            at, end = (int(n, 16) for n in words[0].split("-"))
+            kept = b""
+            while at < end:
+                try:
+                    memory.seek(at)
+                    piece = memory.read(min(1 << 22, end - at))
+                except OSError:
+                    break
+                if not piece:
+                    break
+                found |= {s for s in secrets if s in kept + piece}
+                kept, at = piece[-64:], at + len(piece)
+    return found
+
+
+def test_30_nor_does_the_memory_of_the_server():
+    """What could log in as the user (the password, and the client key, which the server computes for
+    a moment to compare it) is in no memory of a server that has let it in and refused it."""
+    d, trusted = with_users()
+    with d:
+        salt = b"salt" * 4
+        client_key, stored_key, server_key = scram.keys(PASSWORD, salt, 4096)
+        trusted.call("create_user", "eve", {"verifier": scram.verifier(PASSWORD, salt=salt)})
+        clients = [logged_in(d, "eve") for _ in range(3)]
+        refused(d, "eve", "wrong " + PASSWORD)
+        clients[0].call("ping")
+        try:
+            found = memory_of(d.process.pid, PASSWORD.encode(), client_key, stored_key)
+        except PermissionError:
+            return  # the system does not let one look
+        assert found == {stored_key}, "what is looked for: %r" % found
 
 
 def test_31_before_the_login_nothing_is_executed():
@@ -508,3 +578,98 @@ def type_at(d, arguments, lines, unix=False):
         os.waitpid(pid, 0)
     assert not lines, shown
     return shown.decode()
+
+
+def rehearse(block, folder, replaced, passwords):
+    """Run the commands of a block of the documents, one after the other: what is left at work in the
+    background, and what the others have shown."""
+    text = "\n".join(line[4:] for line in block).replace("\\\n", " ")
+    processes, screens = [], []
+    for line in text.split("\n"):
+        line = line.split("  #")[0].strip()
+        for old, new in replaced:
+            line = line.replace(old, new)
+        if line.endswith("&"):
+            process = subprocess.Popen(["bash", "-c", "exec " + line[:-1]], cwd=folder, text=True,
+                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            processes.append(process)
+            assert "ready" in process.stdout.readline(), line
+        else:
+            screens.append(type_line(line, folder, passwords))
+    return processes, screens
+
+
+def type_line(line, folder, passwords):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execv("/bin/bash", ["bash", "-c", line])
+    shown, asked = b"", 0
+    while True:
+        try:
+            piece = os.read(fd, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+        if shown.count(b"Password") + shown.count(b"Again: ") > asked and shown.endswith(b": "):
+            asked += 1
+            os.write(fd, passwords.encode() + b"\n")
+    os.close(fd)
+    _, status = os.waitpid(pid, 0)
+    assert status == 0, (line, shown)
+    return shown.decode()
+
+
+def blocks_of(document, heading):
+    """Lines of each block of commands under that heading."""
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "docs", document)) as file:
+        section = file.read().split("\n## %s\n" % heading)[1].split("\n## ")[0]
+    blocks = [[]]
+    for line in section.split("\n"):
+        if line.startswith("    "):
+            blocks[-1].append(line)
+        elif blocks[-1]:
+            blocks.append([])
+    return [b for b in blocks if b]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_the_set_up_of_the_documents_word_for_word():
+    """docs/security.md: each command as it stands there but for the port, and the host of TLS."""
+    folder = tempfile.mkdtemp(prefix="holdfast-set-up.")
+    port = free_port()
+    path, connect = os.environ["PATH"], os.environ.get("HOLDFAST_CONNECT")
+    os.environ["PATH"] = os.path.dirname(binary("holdfast")) + ":" + path
+    os.environ["HOLDFAST_CONNECT"] = "127.0.0.1:%d" % port
+    processes = []
+    try:
+        processes, screens = rehearse(
+            blocks_of("security.md", "Setting it up")[0], folder,
+            [("holdfastd ", "holdfastd --listen 127.0.0.1:%d " % port)], PASSWORD)
+        assert len(processes) == 1 and len(screens) == 4
+        assert "ann" in screens[-1] and "root" in screens[-1] and "admin" in screens[-1], screens
+        assert all(PASSWORD not in s for s in screens)
+        processes.pop().terminate()
+        shutil.rmtree(folder)
+        os.mkdir(folder)
+        processes, screens = rehearse(
+            blocks_of("security.md", "TLS")[0], folder,
+            [("ann@db.example.com", "ann@localhost:%d" % port), ("db.example.com", "localhost"),
+             (":4653", ":%d" % port)], PASSWORD)
+        assert len(processes) == 1 and len(screens) == 3
+    finally:
+        os.environ["PATH"] = path
+        os.environ.pop("HOLDFAST_CONNECT")
+        if connect is not None:
+            os.environ["HOLDFAST_CONNECT"] = connect
+        for process in processes:
+            process.terminate()
+            process.communicate(timeout=60)
+        shutil.rmtree(folder, ignore_errors=True)

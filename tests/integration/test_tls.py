@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 
 import scram
 from holdfast import Client, Closed, Daemon, Failed, SMALL, binary, pack, until
@@ -458,3 +459,92 @@ def test_10_handshakes_do_not_keep_others_waiting():
         assert max(turns[1:]) < 200, turns
         for s in crowd:
             s.close()
+
+
+def test_10_who_is_served_is_served_while_others_shake_hands():
+    """Several clients do nothing but whole handshakes. Each turn of the loop does few of them, and
+    what is open gets its part of each turn: a row of requests that arrives together is answered in
+    about one."""
+    with TlsDaemon("--strangers", "400", "--strangers-per-client", "400") as d:
+        over = threading.Event()
+
+        def shake():
+            while not over.is_set():
+                try:
+                    d.socket().close()
+                except OSError:
+                    pass
+
+        def look():
+            c.cork()
+            ids = [c.send("status") for _ in range(8)]
+            c.uncork()
+            return [c.reply(i) for i in ids]
+
+        c = d.client(d.unix[0])
+        first = look()[0]
+        crowd = [threading.Thread(target=shake) for _ in range(4)]
+        for thread in crowd:
+            thread.start()
+        try:
+            spread = []
+            while True:
+                row = look()
+                turns = [s["loop"]["turns"] for s in row]
+                spread.append(turns[-1] - turns[0])
+                hands = row[-1]["connections"]["tls_handshakes"] - first["connections"]["tls_handshakes"]
+                if hands >= 60 and len(spread) >= 30:
+                    break
+        finally:
+            over.set()
+            for thread in crowd:
+                thread.join()
+        assert hands <= 2 * (turns[-1] - first["loop"]["turns"]) + 2
+        assert sorted(spread)[len(spread) * 9 // 10] <= 2 and max(spread) <= 8, spread
+
+
+def passed(names, *flags, host="127.0.0.1", unix=False):
+    """A daemon that a service manager gives its socket: (process, address)."""
+    where = tempfile.mkdtemp(prefix="holdfast-passed.")
+    s = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
+    s.bind(os.path.join(where, "s") if unix else (host, 0))
+    s.listen()
+    script = 'if [ "$FD" != 3 ]; then exec 3<&$FD; fi; export LISTEN_PID=$$; exec "$0" "$@"'
+    os.set_inheritable(s.fileno(), True)
+    env = dict(os.environ, LISTEN_FDS="1", FD=str(s.fileno()), LISTEN_FDNAMES=names)
+    process = subprocess.Popen(
+        ["bash", "-c", script, binary(), "--data", os.path.join(where, "d"), *SMALL, *flags], env=env,
+        close_fds=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    address = s.getsockname()
+    s.close()
+    return process, address, where
+
+
+def test_sockets_from_the_service_manager_speak_tls():
+    c = CERTIFICATES
+    files = ("--tls-certificate", c.path("server.pem"), "--tls-key", c.path("server.key"))
+    for host, names in (("127.0.0.1", "tls"), ("0.0.0.0", "tls:other")):
+        process, address, where = passed(names, *files, host=host)
+        try:
+            assert "tls=" in process.stdout.readline()
+            s = socket.create_connection(("127.0.0.1", address[1]), 20)
+            client = of_socket(trusting().wrap_socket(s, server_hostname="localhost"))
+            if host == "127.0.0.1":
+                assert client.call("ping") == "pong"
+            else:  # who comes from elsewhere logs in
+                assert client.fails("ping").name == "AUTH_REQUIRED"
+            client.close()
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+            shutil.rmtree(where)
+    for names, flags, options, why in (
+            ("tls", (), {}, "needs tls-certificate"),
+            ("tls", files, {"unix": True}, "Unix socket"),
+            ("tlsx", files, {"host": "0.0.0.0"}, "FileDescriptorName=tls"),
+            ("other:tls", files, {"host": "0.0.0.0"}, "FileDescriptorName=tls"),
+            ("", files, {"host": "0.0.0.0"}, "FileDescriptorName=tls")):
+        process, _, where = passed(names, *flags, **options)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode and why in said, (names, said)
+        shutil.rmtree(where)
