@@ -24,6 +24,12 @@ static void series_take(struct top_series *s, uint64_t count, uint64_t us, bool 
     s->last = count;
 }
 
+static const char *const class_names[TOP_CLASSES] = {[TOP_READ] = "read",
+                                                     [TOP_WRITE] = "write",
+                                                     [TOP_COMMIT] = "commit",
+                                                     [TOP_QUERY] = "query",
+                                                     [TOP_ALL] = "all"};
+
 static uint64_t newest(const uint64_t values[TOP_SAMPLES])
 {
     return values[TOP_SAMPLES - 1];
@@ -40,6 +46,10 @@ void top_status(struct top *top, struct slice status, uint64_t at_us, uint64_t p
     series_take(&top->commits, value_field_uint(transactions, "committed", 0), us, is_first);
     series_take(&top->conflicts, value_field_uint(transactions, "conflicts", 0), us, is_first);
     push(top->pings, ping_us);
+    for (unsigned i = 0; i < TOP_CLASSES; i++)
+        push(top->p99s[i],
+             value_field_uint(value_field(value_field(status, "latency"), class_names[i]),
+                              "recent_p99_us", 0));
     top->at_us = at_us;
     top->frames++;
     hf_pack_reset(&top->status);
@@ -121,6 +131,29 @@ static void add_rates(const struct top *top, struct hf_pack *out)
         (unsigned long long)value_field_uint(connections, "open", 0),
         (unsigned long long)value_field_uint(connections, "in_flight", 0),
         (unsigned long long)value_field_uint(value_field(status, "transactions"), "open", 0));
+}
+
+/* How long requests took lately; the plot is of the 99th percentile. Nothing of a server that does
+ * not say it. */
+static void add_latency(const struct top *top, struct hf_pack *out)
+{
+    struct slice latency = value_field(packed(&top->status), "latency");
+
+    if (slice_is_none(latency))
+        return;
+    text_printf(out, "\n%-14s %8s %8s %8s\n", "latency, us", "p50", "p99", "max");
+    for (unsigned i = 0; i < TOP_CLASSES; i++) {
+        struct slice class = value_field(latency, class_names[i]);
+
+        if (i != TOP_ALL && value_field_uint(class, "count", 0) == 0)
+            continue;
+        text_printf(out, "  %-12s %8llu %8llu %8llu  ", class_names[i],
+                    (unsigned long long)value_field_uint(class, "recent_p50_us", 0),
+                    (unsigned long long)newest(top->p99s[i]),
+                    (unsigned long long)value_field_uint(class, "recent_max_us", 0));
+        top_plot(top->p99s[i], TOP_SAMPLES, out);
+        text_append(out, "\n");
+    }
 }
 
 static void add_storage(const struct top *top, struct hf_pack *out)
@@ -210,6 +243,7 @@ void top_frame(const struct top *top, size_t columns, size_t rows, struct hf_pac
     add_head(top, &text);
     add_rates(top, &text);
     add_storage(top, &text);
+    add_latency(top, &text);
     add_stages(top, &text);
     add_holds(top, &text);
     clip(packed(&text), columns, rows, out);

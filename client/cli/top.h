@@ -12,12 +12,23 @@ struct top_series {
     uint64_t values[TOP_SAMPLES]; /* what it has grown in a second, the newest at the end */
 };
 
+/* Of `latency` in the status. */
+enum top_class {
+    TOP_READ,
+    TOP_WRITE,
+    TOP_COMMIT,
+    TOP_QUERY,
+    TOP_ALL,
+    TOP_CLASSES,
+};
+
 struct top {
     const char *address;      /* borrowed */
     unsigned frames;          /* so far */
     uint64_t at_us;           /* of the last status */
     struct top_series requests, commits, conflicts;
     uint64_t pings[TOP_SAMPLES]; /* us */
+    uint64_t p99s[TOP_CLASSES][TOP_SAMPLES]; /* us, of what is recent */
     struct hf_pack status, holds; /* owned; the last ones */
 };
 

@@ -596,6 +596,8 @@ bool connection_work(struct connection *c)
     if (c->transport.tls && !open_up(c, &sealed))
         return false;
     c->session.member.stuck = c->cut = false;
+    if (!c->session.input_ns)
+        c->session.input_ns = server->latency.turn_ns;
     for (; !c->session.hang_up; steps++) {
         more = steps >= WORK_STEPS || (steps % 8 == 7 && uv_hrtime() - began > WORK_NS);
         if (more)
@@ -620,8 +622,10 @@ bool connection_work(struct connection *c)
                 reactor_starve(&server->reactor, &c->session.member);
             break;
         }
-        if (!take_frame(c))
+        if (!take_frame(c)) {
+            c->session.input_ns = 0;
             break;
+        }
     }
     if (c->session.hang_up) {
         connection_close(c, c->session.hang_up);

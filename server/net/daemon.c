@@ -530,6 +530,7 @@ static void free_lists(struct server *server)
 int daemon_run(struct server *server)
 {
     turn_clock_start(&server->clock, server_now(server));
+    server->latency.slot_ms = server_now(server);
     uv_prepare_start(&server->prepare, on_prepare);
     uv_timer_start(&server->sweeper, on_sweep, SWEEP_MS, SWEEP_MS);
     turn_settle(server);

@@ -71,6 +71,7 @@ struct request *request_new(struct session *s, const struct frame *frame)
     r->waits_told = r->has_task = r->task_done = r->has_check = false;
     r->msgid = frame->msgid;
     r->number = ++s->requests_taken;
+    r->began_ns = s->input_ns;
     r->method = NULL;
     r->params = frame->params;
     r->commit = 0;
@@ -371,6 +372,7 @@ void request_reply_release(struct request *r)
     }
     if (r->commit)
         db_note_answered(s->server->db, r->commit);
+    latency_note(&s->server->latency, r->method, r->began_ns);
     note_unflushed(r);
     session_flush_later(s);
 }

@@ -54,6 +54,7 @@ struct request {
     bool task_done;
     uint32_t msgid;
     uint64_t number; /* of arrival at the session */
+    uint64_t began_ns; /* when it was there to be read */
     uint32_t error_index;
     uint32_t cursor;             /* whose page the reply is; 0: it is none */
     uint64_t page;               /* ... and which */

@@ -13,6 +13,7 @@
 #include "server/base/failure.h"
 #include "server/base/list_walk.h"
 #include "server/net/account.h"
+#include "server/net/latency.h"
 #include "server/net/logins.h"
 #include "server/net/options.h"
 #include "server/net/peers.h"
@@ -84,6 +85,7 @@ struct server {
     struct account account; /* what is kept for all clients */
     struct account_limits limits;
     struct turn_clock clock;
+    struct latency latency; /* of requests */
     size_t request_count;
     size_t behind_locks; /* of them, those that wait for a lock, or behind one that does */
     struct list_link free_requests;

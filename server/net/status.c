@@ -141,6 +141,40 @@ static void put_loop(struct net_buffer *b, const struct turn_clock *clock)
     put_fact(b, "turn_recent_us", turn_clock_recent_us(clock));
 }
 
+static void put_latency_of(struct net_buffer *b, const struct latency *l, const char *name,
+                           enum latency_class class)
+{
+    struct latency_summary all, recent;
+
+    latency_summary(l, class, false, &all);
+    latency_summary(l, class, true, &recent);
+    put_word(b, name);
+    put_map(b, 8);
+    put_fact(b, "count", all.count);
+    put_fact(b, "p50_us", all.p50_us);
+    put_fact(b, "p99_us", all.p99_us);
+    put_fact(b, "max_us", all.max_us);
+    put_fact(b, "recent_count", recent.count);
+    put_fact(b, "recent_p50_us", recent.p50_us);
+    put_fact(b, "recent_p99_us", recent.p99_us);
+    put_fact(b, "recent_max_us", recent.max_us);
+}
+
+static void put_latency(struct net_buffer *b, struct server *server)
+{
+    struct latency *l = &server->latency;
+
+    latency_age(l, server_now(server));
+    put_word(b, "latency");
+    put_map(b, 6);
+    put_fact(b, "recent_ms", server_now(server) - l->slot_ms + LATENCY_SLOT_MS);
+    put_latency_of(b, l, "all", LATENCY_CLASSES);
+    put_latency_of(b, l, "read", LATENCY_READ);
+    put_latency_of(b, l, "write", LATENCY_WRITE);
+    put_latency_of(b, l, "commit", LATENCY_COMMIT);
+    put_latency_of(b, l, "query", LATENCY_QUERY);
+}
+
 static void put_catalogue(struct net_buffer *b, const struct db_status *s, uint64_t limit)
 {
     put_word(b, "catalogue");
@@ -279,7 +313,7 @@ enum err execute_status(struct execution *w)
     }
     memset(&s, 0, sizeof s);
     db_status(server->db, &s);
-    put_map(b, 17);
+    put_map(b, 18);
     put_server(b, server, true);
     put_word(b, "stages");
     place = put_array_later(b);
@@ -306,6 +340,7 @@ enum err execute_status(struct execution *w)
     put_transactions(b, &s);
     put_connections(b, server);
     put_loop(b, &server->clock);
+    put_latency(b, server);
     put_word(b, "waits");
     place = put_array_later(b);
     l.count = 0;

@@ -20,6 +20,7 @@ static void work(struct server *server)
     struct list_link now;
     uint64_t began = uv_hrtime();
 
+    latency_turn(&server->latency, began);
     list_init(&now);
     list_splice_back(&now, &server->reactor.ready);
     while (!list_is_empty(&now)) {
@@ -140,6 +141,14 @@ static void check(struct server *server)
     ASSERT(db_check(server->db));
 }
 
+static void note_latency(struct server *server)
+{
+    if (!server->latency.has_answers)
+        return;
+    latency_end_turn(&server->latency, uv_hrtime());
+    latency_age(&server->latency, server_now(server));
+}
+
 void turn_take(struct server *server)
 {
     server->reactor.due = false;
@@ -154,6 +163,7 @@ void turn_take(struct server *server)
     tell(server);
     session_opener_turn(server);
     flush(server);
+    note_latency(server);
 }
 
 void turn_settle(struct server *server)

@@ -1,5 +1,6 @@
 """docs/protocol.md, "Stores and records", without scans."""
 import random
+import time
 
 from holdfast import Ext, Raw, daemon, pack
 
@@ -418,6 +419,37 @@ def test_hello_and_status_have_their_shape(d):
             assert set(stage) == {"state", "bytes", "records", "first_commit", "last_commit"}
         assert status["stages"][0]["state"] == "open"
         assert c.call("holds") == []
+
+
+def test_status_tells_how_long_requests_take():
+    with daemon() as d, d.client() as c, d.client() as other:
+        c.call("create_store", 0, "timed")
+        for n in range(30):
+            c.call("put", 0, "timed", n, n)
+            c.call("get", 0, "timed", n)
+        c.call("begin", 1, {"lock": "database"})
+        c.call("put", 1, "timed", 1, "x")
+        c.call("query", 1, "select count(*) from timed")
+        begun = time.monotonic()
+        msgid = other.send("run", [["put", ["timed", 2, "waits"]]])
+        while not any(h["kind"] == "waiting" for h in c.call("holds")):
+            pass
+        waits = time.monotonic()
+        c.call("ping")
+        waited = time.monotonic() - waits
+        c.call("commit", 1)
+        other.reply(msgid)
+        elapsed = time.monotonic() - begun
+        latency = c.call("status")["latency"]
+        assert set(latency) == {"recent_ms", "all", "read", "write", "commit", "query"}, latency
+        for name, count in (("read", 30), ("write", 32), ("commit", 2), ("query", 1)):
+            of = latency[name]
+            assert of["count"] == count, (name, of)
+            assert of["p50_us"] <= of["p99_us"] <= of["max_us"] <= latency["all"]["max_us"], of
+            assert of["recent_count"] <= count and of["recent_max_us"] <= of["max_us"], of
+        assert latency["all"]["count"] >= 66
+        # Who waited for the lock took as long as it waited, at the least.
+        assert waited <= latency["commit"]["max_us"] / 1e6 <= elapsed, (waited, latency["commit"], elapsed)
 
 
 def test_rotate_and_amalgamate_answer_when_it_is_done(d):

@@ -483,7 +483,7 @@ def test_top_shows_rates_stages_and_holds(d):
         c.call("begin", 1, {"label": "the long one"})
         s = Shell(d, home)
         said = s.line("top --times 1")
-        for text in ("requests/s", "commits/s", "ping, us", "stages", "open ", "data file", "holds (1)", "the long one"):
+        for text in ("requests/s", "commits/s", "ping, us", "latency, us", "  write ", "  all ", "stages", "open ", "data file", "holds (1)", "the long one"):
             assert text in said, (text, said)
         s.type("top --interval 3600\n")
         s.expect("the long one")

@@ -9,6 +9,7 @@
 #include "server/net/number_map.h"
 #include "server/net/peers.h"
 #include "server/net/seats.h"
+#include "server/net/latency.h"
 #include "server/net/turn_clock.h"
 #include "tests/sim/sim_os.h"
 
@@ -333,6 +334,86 @@ START_TEST(every_method_is_found_by_its_name_and_has_its_parameters)
 }
 END_TEST
 
+/* ---- clocks ---- */
+
+static struct latency latency;
+
+static void check_latency(enum latency_class class, bool recent, uint64_t count, uint64_t p50,
+                          uint64_t p99, uint64_t max)
+{
+    struct latency_summary s;
+
+    latency_summary(&latency, class, recent, &s);
+    ck_assert_uint_eq(s.count, count);
+    ck_assert_uint_eq(s.max_us, max);
+    /* as sorting them would tell, or greater by an eighth at the most */
+    ck_assert_msg(s.p50_us >= p50 && s.p50_us <= p50 + p50 / 8, "%lu", (unsigned long)s.p50_us);
+    ck_assert_msg(s.p99_us >= p99 && s.p99_us <= p99 + p99 / 8, "%lu", (unsigned long)s.p99_us);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Times of all sizes, beside their sorted list. */
+START_TEST(percentiles_of_latencies_are_those_of_a_sorted_list)
+{
+    uint64_t times[500], max;
+    unsigned count;
+
+    srand((unsigned)_i);
+    count = 1 + (unsigned)rand() % 500;
+    memset(&latency, 0, sizeof latency);
+    for (unsigned i = 0; i < count; i++) {
+        times[i] = (uint64_t)rand() >> (rand() % 31);
+        latency_add(&latency, LATENCY_WRITE, times[i], 1);
+    }
+    qsort(times, count, sizeof *times, compare_times);
+    max = times[count - 1];
+    check_latency(LATENCY_WRITE, true, count, times[(count * 50 + 99) / 100 - 1],
+                  times[(count * 99 + 99) / 100 - 1], max);
+    check_latency(LATENCY_CLASSES, false, count, times[(count * 50 + 99) / 100 - 1],
+                  times[(count * 99 + 99) / 100 - 1], max);
+    check_latency(LATENCY_READ, false, 0, 0, 0, 0);
+}
+END_TEST
+
+START_TEST(latencies_are_those_of_turns_and_age)
+{
+    const struct method *get = method_find(slice_text("get")),
+                        *commit = method_find(slice_text("commit"));
+
+    memset(&latency, 0, sizeof latency);
+    latency_turn(&latency, 1000000);
+    latency_note(&latency, get, 1000000);
+    latency_note(&latency, get, 1000000);
+    latency_note(&latency, NULL, 1000000);
+    latency_end_turn(&latency, 1007000); /* 7 us */
+    latency_turn(&latency, 2000000);
+    latency_note(&latency, commit, 1000000); /* it came in the turn before */
+    latency_end_turn(&latency, 2500000);
+    check_latency(LATENCY_READ, false, 2, 7, 7, 7);
+    check_latency(LATENCY_COMMIT, true, 1, 1000, 1000, 1000);
+    check_latency(LATENCY_CLASSES, false, 4, 7, 1000, 1000);
+    latency_age(&latency, LATENCY_SLOT_MS); /* the next slot: all of it is recent */
+    latency_add(&latency, LATENCY_READ, 90, 1);
+    check_latency(LATENCY_CLASSES, true, 5, 7, 1000, 1000);
+    latency_age(&latency, LATENCY_RECENT_MS);
+    check_latency(LATENCY_CLASSES, true, 1, 90, 90, 90);
+    check_latency(LATENCY_CLASSES, false, 5, 7, 1000, 1000);
+    latency_age(&latency, 100 * LATENCY_SLOT_MS + 1); /* nothing happened for long */
+    check_latency(LATENCY_CLASSES, true, 0, 0, 0, 0);
+    check_latency(LATENCY_READ, false, 3, 7, 90, 90);
+    ck_assert_uint_eq(latency.slot_ms, 100 * LATENCY_SLOT_MS);
+    latency_add(&latency, LATENCY_QUERY, UINT64_MAX / 2, 1); /* counted in the last bucket */
+    check_latency(LATENCY_QUERY, true, 1, (UINT64_C(1) << 33) - 1, (UINT64_C(1) << 33) - 1,
+                  UINT64_MAX / 2);
+}
+END_TEST
+
 /* ---- buffers and lines ---- */
 
 START_TEST(the_longest_turn_is_known_for_ever_and_for_a_minute)
@@ -564,6 +645,8 @@ int main(void)
     tcase_add_test(all, options_are_read_by_the_table);
     tcase_add_test(all, a_handle_is_found_in_parameters_that_cannot_be_read);
     tcase_add_test(all, every_method_is_found_by_its_name_and_has_its_parameters);
+    tcase_add_loop_test(all, percentiles_of_latencies_are_those_of_a_sorted_list, 0, 50);
+    tcase_add_test(all, latencies_are_those_of_turns_and_age);
     tcase_add_test(all, the_longest_turn_is_known_for_ever_and_for_a_minute);
     tcase_add_test(all, administrators_have_seats_that_clients_cannot_take);
     tcase_add_test(all, connections_are_counted_by_host_and_by_user);
