@@ -60,7 +60,8 @@ struct session {
     uint32_t next_cursor;
     unsigned events;             /* that it has subscribed to: enum push_event */
     unsigned warned;             /* of which limits of the server, by kind */
-    uint64_t input_ns; /* the turn in which it had bytes that are not taken yet; 0: none are left */
+    uint64_t
+        input_ns; /* the turn in which it had bytes that are not taken yet; 0: none are left */
     uint64_t pushes_left_out;    /* since it did not read */
     struct list_link in_warned;  /* server.warned */
     /* Who it is. */
