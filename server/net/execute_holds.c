@@ -5,6 +5,7 @@
  * first. */
 #include "server/net/accept.h"
 #include "server/net/execute.h"
+#include "server/net/hold_opening.h"
 #include "server/net/log_line.h"
 #include "server/net/server.h"
 #include "server/net/session_backup.h"
@@ -264,7 +265,7 @@ static size_t put_cursor_holds(struct execution *w, const struct connection *c)
         put_cursor_hold(w, c, LIST_ENTRY(link, struct session_cursor, in_session));
         steps++;
     }
-    return steps;
+    return steps + put_opening_holds(w, c, listing_add);
 }
 
 /* A check keeps the root that it looks through. */

@@ -143,6 +143,7 @@ enum err turn_enter(struct openings *all, struct op *op, struct database *databa
     turn->database = database_ref(database);
     turn->opener = opener;
     turn->op = op;
+    turn->since_ms = all->pulse->now_ms;
     turn->wait_until_ms = UINT64_MAX;
     failure_init(&turn->failure);
     list_init(&turn->in_due);

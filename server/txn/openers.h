@@ -80,6 +80,7 @@ struct turn {
     bool is_held;       /* attach has left it: an upgrade that is refused leaves it so, too */
     bool has_committed; /* the upgrade has */
     uint64_t old, to;   /* versions; to 0: a drop */
+    uint64_t since_ms;  /* when it entered the queue */
     uint64_t until_ms;  /* HELD: it is lost then. ASKING: who has not answered has, then */
     uint64_t wait_until_ms; /* the request waits no longer */
     struct failure failure; /* ENDED */

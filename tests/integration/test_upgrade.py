@@ -111,6 +111,47 @@ def test_an_upgrade_asks_waits_and_begins():
         assert openers(a) == 2
 
 
+def opening(c):
+    """Who waits to open, upgrade or drop, as `holds` says: (what, state, those in front, openers in its way)."""
+    return [(h["opener"], h["does"], h["state"], h["ahead"], sorted(h["openers"]))
+            for h in c.call("holds") if h["kind"] == "opening"]
+
+
+def test_holds_shows_who_waits_to_open_upgrade_or_drop():
+    with holdfast.daemon() as d, Opener(d) as a, Opener(d) as b, Opener(d, "main") as look:
+        ids = [e["id"] for e in look.call("clients")]
+        a.upgraded(1, 1, "s")
+        assert a.attach(2, version=1) == {"version": 1}
+        assert opening(look) == []
+        assert b.attach(3, version=2)["upgrade"]
+        assert opening(look) == [([ids[1], 3], "attach", "turn", 0, [])]
+        upgrade = b.send("upgrade", 3, 5, 2)
+        assert b.waits(upgrade)
+        late = a.send("attach", 4)
+        assert a.waits(late)
+        drop = look.send("drop_database", "x")
+        asked = [[ids[0], 1], [ids[0], 2]]
+        behind = [([ids[0], 4], "attach", "waiting", 1, []), ([ids[2], None], "drop_database", "waiting", 2, [])]
+        found = opening(look)
+        assert sorted(found) == sorted([([ids[1], 3], "upgrade", "asking", 0, asked)] + behind), found
+        a.call("versionchange_seen", 1)
+        a.call("versionchange_seen", 2)
+        a.call("detach", 1)
+        [h] = [h for h in look.call("holds") if h["kind"] == "opening" and h["does"] == "upgrade"]
+        assert h["state"] == "blocked" and h["openers"] == asked[1:] and h["database"] == "x"
+        assert h["version"] is None and h["age_ms"] >= 0 and h["client"]
+        a.call("detach", 2)
+        b.reply(upgrade)
+        assert len(opening(look)) == 2  # the upgrade is a transaction now
+        assert [h["kind"] for h in look.call("holds") if h["kind"] != "opening"] == ["transaction"]
+        b.call("commit", 5)
+        assert a.reply(late) == {"version": 2}
+        b.push("$versionchange")
+        b.call("detach", 3)
+        a.call("detach", 4)
+        assert look.reply(drop) == 2 and opening(look) == []
+
+
 def test_a_detach_between_push_and_acknowledgement_counts_as_both():
     with holdfast.daemon() as d, Opener(d) as a, Opener(d) as b:
         a.upgraded(1, 1)
