@@ -113,15 +113,21 @@ static void write_row(struct export_job *job, const struct hf_row *row, struct h
     struct hf_pack some = {0};
 
     hf_pack_reset(text);
+    if (job->fields.size > 0 && !has_columns(job)) {
+        fields_take(slice_of_pack(&job->fields), value, &some);
+        value = slice_of_pack(&some);
+    }
     if (job->format.kind == FILE_JSON)
         text_append(text, job->count > 0 ? ",\n" : "\n");
     if (has_columns(job)) {
         write_cells(job, row, value, text);
+    } else if (job->format.kind == FILE_MSGPACK) {
+        if (job->rows)
+            hf_packf(text, "{'key': v, 'value': v}", row->key,
+                     (struct hf_bytes){value.data, value.size});
+        else
+            hf_pack_raw(text, (struct hf_bytes){value.data, value.size});
     } else {
-        if (job->fields.size > 0) {
-            fields_take(slice_of_pack(&job->fields), value, &some);
-            value = slice_of_pack(&some);
-        }
         if (job->rows) {
             text_append(text, "{\"key\":");
             json_print(slice_of(row->key), job->cli->style, text);

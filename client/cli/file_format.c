@@ -9,8 +9,9 @@ static bool take_name(const char *name, struct file_format *out)
     static const struct {
         const char *name;
         enum file_kind kind;
-    } kinds[] = {{"ndjson", FILE_NDJSON}, {"jsonl", FILE_NDJSON}, {"json", FILE_JSON},
-                 {"csv", FILE_CSV},       {"tsv", FILE_TSV},      {"tab", FILE_TSV}};
+    } kinds[] = {{"ndjson", FILE_NDJSON},   {"jsonl", FILE_NDJSON}, {"json", FILE_JSON},
+                 {"csv", FILE_CSV},         {"tsv", FILE_TSV},      {"tab", FILE_TSV},
+                 {"msgpack", FILE_MSGPACK}, {"mp", FILE_MSGPACK}};
     size_t size = strlen(name);
 
     out->gzip = size > 3 && strcasecmp(name + size - 3, ".gz") == 0;
@@ -22,6 +23,11 @@ static bool take_name(const char *name, struct file_format *out)
         }
     }
     return false;
+}
+
+const char *file_format_unit(const struct file_format *format)
+{
+    return format->kind == FILE_MSGPACK ? "record" : "line";
 }
 
 /* The extension, "csv.gz" of "a.b.csv.gz"; "" if there is none. */

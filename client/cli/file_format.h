@@ -10,14 +10,18 @@ enum file_kind {
     FILE_JSON,   /* one array of JSON; to be read also values one behind the other */
     FILE_CSV,
     FILE_TSV,
+    FILE_MSGPACK, /* values one behind the other */
 };
 
-#define FILE_FORMATS "ndjson, json, csv and tsv, each also with .gz behind it"
+#define FILE_FORMATS "ndjson, json, csv, tsv and msgpack, each also with .gz behind it"
 
 struct file_format {
     enum file_kind kind;
     bool gzip;
 };
+
+/* What a place in such a file is counted in: "line" or "record". */
+const char *file_format_unit(const struct file_format *format);
 
 /* By --format ("csv", "ndjson.gz"), which may be NULL, else by the extension of path. "-" and
  * what is no regular file is NDJSON. False: a message was printed; the extension says something

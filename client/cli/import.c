@@ -295,9 +295,10 @@ static bool take_record(struct import *im, struct slice packed, struct import_li
         return false;
     }
     if (im->keyed && msgpack_peek(&at, &type) == ERR_OK && type == MSGPACK_ARRAY) {
-        fail_line(im, line->line,
-                  "expected an object, found an array; --format json reads a file that is one "
-                  "array");
+        fail_line(im, line->line, "expected an object, found an array%s",
+                  im->reader.format.kind == FILE_MSGPACK
+                      ? ""
+                      : "; --format json reads a file that is one array");
         return false;
     }
     return true;
@@ -336,14 +337,15 @@ static void import_records(struct import *im)
 
 static void report_failure(struct import *im)
 {
+    const char *counted = im->reader.format.kind == FILE_MSGPACK ? " record " : "";
     char prefix[4200];
 
     prefix[0] = '\0';
     if (im->failed_line && im->failed_line_to > im->failed_line)
-        snprintf(prefix, sizeof prefix, "%.4000s:%llu to %llu: ", im->file,
+        snprintf(prefix, sizeof prefix, "%.4000s:%s%llu to %llu: ", im->file, counted,
                  (unsigned long long)im->failed_line, (unsigned long long)im->failed_line_to);
     else if (im->failed_line)
-        snprintf(prefix, sizeof prefix, "%.4000s:%llu: ", im->file,
+        snprintf(prefix, sizeof prefix, "%.4000s:%s%llu: ", im->file, counted,
                  (unsigned long long)im->failed_line);
     im->error.maybe_committed = false; /* said below, by lines */
     cli_report(im->cli, prefix, &im->error);
@@ -352,21 +354,21 @@ static void report_failure(struct import *im)
 /* What of the file is in the store, after batches of it failed. */
 static void report_sure(struct import *im)
 {
+    const char *unit = file_format_unit(&im->reader.format);
     struct hf_pack text = {0};
 
     text_printf(&text, "%llu records committed", (unsigned long long)im->sure);
     if (im->sure_line)
-        text_printf(&text, " (lines 1-%llu)", (unsigned long long)im->sure_line);
+        text_printf(&text, " (%ss 1-%llu)", unit, (unsigned long long)im->sure_line);
     if (im->sure_later)
-        text_printf(&text, ", %llu of them from later lines",
-                    (unsigned long long)im->sure_later);
+        text_printf(&text, ", %llu of them from later %ss", (unsigned long long)im->sure_later,
+                    unit);
     if (im->unknown)
-        text_printf(
-            &text,
-            "; from line %llu on the outcome is unknown: no reply came for %llu records "
-            "up to line %llu",
-            (unsigned long long)im->sure_line + 1, (unsigned long long)im->unknown,
-            (unsigned long long)im->sent_line);
+        text_printf(&text,
+                    "; from %s %llu on the outcome is unknown: no reply came for %llu records "
+                    "up to %s %llu",
+                    unit, (unsigned long long)im->sure_line + 1,
+                    (unsigned long long)im->unknown, unit, (unsigned long long)im->sent_line);
     if (im->skipped)
         text_printf(&text, "; %llu already existed", (unsigned long long)im->skipped);
     cli_usage(im->cli, "%.*s", (int)text.size, (const char *)text.data);

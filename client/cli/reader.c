@@ -160,6 +160,8 @@ enum reader_result reader_next(struct reader *r, struct hf_pack *out)
     if (r->why[0])
         return READER_FAILED;
     hf_pack_reset(out);
+    if (r->format.kind == FILE_MSGPACK)
+        return msgpack_next(r, out);
     return r->columns ? columns_next(r, out) : next_json(r, out);
 }
 
@@ -208,7 +210,7 @@ bool reader_open(struct reader *r, struct cli *cli, const char *path,
         cli_usage(cli, "%s is not a gzip file", r->owned ? path : "standard input");
         return false;
     }
-    if (reader_fill(r))
+    if (reader_fill(r) && format->kind != FILE_MSGPACK)
         skip_mark(r);
     if (!r->why[0] && (format->kind == FILE_CSV || format->kind == FILE_TSV))
         columns_begin(r, types);

@@ -42,7 +42,7 @@ struct reader {
     size_t newline; /* offset of the first one from at on; below at: not looked for */
     bool at_end;    /* of the file */
     uint64_t taken; /* bytes given out, unpacked */
-    uint64_t line;  /* at which at is, from 1 */
+    uint64_t line;  /* at which at is, from 1; of MessagePack the record */
     enum { READER_VALUES, READER_ARRAY_FIRST, READER_ARRAY_NEXT, READER_ARRAY_END } place;
     bool begun;
 

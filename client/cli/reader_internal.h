@@ -14,6 +14,9 @@ bool reader_fill(struct reader *r);
 /* Take bytes from the buffer's beginning, counting lines. */
 void reader_take(struct reader *r, size_t size);
 
+/* The next value of a file of MessagePack. */
+enum reader_result msgpack_next(struct reader *r, struct hf_pack *out);
+
 /* Read the head, and find the types of the columns in the rows that follow. */
 void columns_begin(struct reader *r, const char *types);
 enum reader_result columns_next(struct reader *r, struct hf_pack *out);

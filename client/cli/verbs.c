@@ -259,16 +259,16 @@ const struct verb verbs[] = {
     {"import", "STORE [FILE]", VERB_WRITES | VERB_DIRECT | VERB_LABEL | VERB_FILES, verb_import,
      "Import a file of records, or standard input, into a store",
      "FILE is NDJSON, JSON (an array, or values one behind the other), CSV or TSV with a\n"
-     "header, by its extension or --format; gzip is unpacked. The types of columns are found in\n"
-     "the first rows, or given: --types zip:text,age:integer. Records are sent in batches; each\n"
+     "header, or MessagePack, by its extension or --format; gzip is unpacked. Types of columns\n"
+     "are found in the first rows, or given: --types zip:text. Records are sent in batches; each\n"
      "batch is one transaction, and several are in flight at once. With --transaction, all\n"
      "records are imported or none. An error names the line and how many records were committed.\n"
      KEY_HELP,
      "import packages packages.ndjson --key Package,Architecture", import_options},
     {"export", "STORE [FILE]", VERB_FILES | VERB_DIRECT, verb_export,
      "Export the records of a store to a file or standard output",
-     "FILE is NDJSON, JSON (an array), CSV or TSV, each also packed (.gz), by its extension or\n"
-     "--format. The export is one consistent snapshot. An existing file is replaced only when the\n"
+     "FILE is NDJSON, JSON (an array), CSV, TSV or MessagePack, each also packed (.gz), by its\n"
+     "extension or --format. The export is one consistent snapshot. An existing file is replaced only when the\n"
      "new one is complete.", "export packages packages.csv.gz",
      export_options},
     {"dump", "[FILE]", VERB_DIRECT, verb_dump,

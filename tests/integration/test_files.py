@@ -7,7 +7,7 @@ import json
 import os
 import random
 
-from holdfast import Ext
+from holdfast import Ext, pack, unpack
 from test_command_line import cli
 
 
@@ -51,7 +51,7 @@ def test_what_is_exported_comes_back_the_same_in_every_format(d):
                 key = [] if store != "filese" else [random_.choice([i, -i])]
                 c.call("put", 0, store, random_record(random_, i), *key)
             whole = cli(d, "export", store)[1]
-            for extension in ("ndjson", "json", "csv", "ndjson.gz", "json.gz", "csv.gz"):
+            for extension in ("ndjson", "json", "csv", "msgpack", "ndjson.gz", "json.gz", "csv.gz", "msgpack.gz"):
                 path = path_of(d, store + "." + extension)
                 assert cli(d, "export", store, path) == (0, b"", ""), extension
                 assert read(path).startswith(b"\x1f\x8b") == extension.endswith(".gz")
@@ -67,6 +67,40 @@ def test_what_is_exported_comes_back_the_same_in_every_format(d):
                 else:
                     assert back == whole, (store, extension)
                 cli(d, "drop-store", "back")
+
+
+def test_messagepack_is_as_others_read_and_write_it(d):
+    records = [{"id": i, "text": t, "b": b"\x0a\xc1\n", "t": Ext((-1, b"\x00\x00\x00\x01")), "x": Ext((5, b"\n"))}
+               for i, t in enumerate(TEXTS)]
+    # Forms longer than need be; 0xef begins a number, and not a mark.
+    path = write(path_of(d, "in.msgpack"), b"".join(pack(r) for r in records) + b"\x81\xa2id\xd1\xff\xef")
+    code, out, err = cli(d, "import", "mp", path, "--key", "id")
+    assert code == 0 and json.loads(out)["records"] == len(TEXTS) + 1, err
+    out = cli(d, "export", "mp", "--format", "msgpack")[1]
+    values = []
+    while out:
+        value, size = unpack(out)
+        values, out = values + [value], out[size:]
+    assert values == [{"id": -17}] + records, values
+    large = b"".join(pack({"id": i, "b": bytes([i]) * 200000}) for i in range(1, 6))  # over the reader's buffers
+    assert cli(d, "import", "mplarge", write(path_of(d, "large.msgpack"), large), "--key", "id")[0] == 0
+    assert cli(d, "export", "mplarge", "--format", "msgpack")[1] == large
+    path = path_of(d, "some.mp.gz")
+    assert cli(d, "export", "mp", path, "--fields", "id", "--gte", "20")[0] == 0
+    assert gzip.decompress(read(path)) == b"\x81\xa2id\x14\x81\xa2id\x15"
+    assert b'{"key":20,"value":{"id":20}}' in cli(d, "scan", "mp", "--gte", "20", "--fields", "id", "--json")[1]
+    deep = b"\x91" * 70 + b"\xc0"
+    for data, why in ((b"\x81\xa2id\x01\x81\xa2id", "bad.msgpack: record 2: the file ends within the record"),
+                      (b"\x81\xa2id\x01\xc1", "record 2: not MessagePack: byte 0xc1"),
+                      (b"\x81\xa2id\x01" + deep, "record 2: the record nests deeper"),
+                      (b"\x81\xa2id\x01\x81\xa2id\xa1\xff", "record 2: not a valid record"),
+                      (b"\x81\xa2id\x01\x92\x01\x02", "record 2: expected an object, found an array\n"),
+                      (b"\x81\xa2id\x01\xdd\xff\xff\xff\xff", "record 2: the record is longer than 64 MiB")):
+        code, out, err = cli(d, "import", "mpbad", write(path_of(d, "bad.msgpack"), data), "--key", "id", "--batch", "1")
+        assert code == 1 and why in err and "1 records committed (records 1-1)" in err, err
+        cli(d, "drop-store", "mpbad")
+    code, out, err = cli(d, "import", "mp", write(path_of(d, "none.msgpack"), b""))
+    assert code == 0 and json.loads(out)["records"] == 0, err
 
 
 def test_csv_is_as_others_read_and_write_it(d):
