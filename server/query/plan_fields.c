@@ -187,6 +187,7 @@ void plan_fields(struct binder *b)
     w.whole = turn_nothing;
     walk_plan(&w);
     join_fields(p->root);
+    join_fields(p->returning);
     for (uint32_t i = 0; i < p->row_count; i++)
         if (p->rows[i].queries)
             join_fields(p->rows[i].queries);

@@ -627,7 +627,5 @@ void plan_returning(struct binder *b, const struct ast_list *items)
     p->column_slot = bind_slots(b, columns.count);
     p->column_count = columns.count;
     p->columns = columns.names;
-    if (!b->e && applies_of(&columns))
-        bind_refuse(b, items->first->place, "queries are not supported in `returning`");
     p->returning = b->e ? NULL : project_over(b, NULL, &columns, p->column_slot);
 }

@@ -176,13 +176,13 @@ void plan_write(struct binder *b)
     p->target_slot = scope->sources[0].slot;
     p->target_key_slot = scope->sources[0].key_slot;
     plan_sets(b, s);
-    /* What is written of a row is made before it is written. */
-    p->keeps_rows = p->keeps_rows || p->scan_count > 1;
     /* Only a walk by the key of the store alone meets no record that it has written. */
     if (p->scan_count > 1)
         p->is_direct = false;
     p->write = bind_new_step(b, STEP_ONE, s->store_place);
     if (s->has_returning && !b->e)
         plan_returning(b, &s->returning);
+    /* What is written of a row is made before it is written. */
+    p->keeps_rows = p->keeps_rows || p->scan_count > 1;
     b->scope = NULL;
 }

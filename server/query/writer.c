@@ -256,30 +256,33 @@ static enum err pull(struct statement_writer *w)
 
 /* ---- returning ---- */
 
-static enum err answer(struct statement_writer *w, const struct datum *record,
-                       const struct datum *key)
+/* The record and its key in their slots, as `returning` names them. */
+static void show_record(struct statement_writer *w, const struct datum *record,
+                        const struct datum *key)
 {
-    struct query_run *r = w->run;
-    const struct plan *p = r->plan;
-    const struct step *s = p->returning;
-    struct writer_answer *made;
-    struct datum_memory *m;
-    enum datum_fault fault = DATUM_OK;
-    size_t size = MSGPACK_HEAD_MAX, used;
-    enum err e;
+    const struct plan *p = w->run->plan;
+    struct datum *slots = w->run->expr.slots;
 
-    r->expr.slots[p->target_slot] = *record;
-    r->expr.slots[p->target_key_slot] = *key;
+    slots[p->target_slot] = *record;
+    slots[p->target_key_slot] = *key;
     if (p->target_scan)
         field_set_read(p->target_scan->scan->fields, &w->shape,
                        record->type == DATUM_MAP ? record->bytes : SLICE_NONE,
-                       &r->expr.slots[p->target_scan->scan->field_slot]);
-    e = run_outputs(r, s, run_row_memory(r, &r->states[s->number]), &r->expr.slots[s->slot]);
-    if (e)
-        return e;
+                       &slots[p->target_scan->scan->field_slot]);
+}
+
+/* The row that is in the slots of `returning`. */
+static enum err keep_answer(struct statement_writer *w)
+{
+    struct query_run *r = w->run;
+    const struct step *s = r->plan->returning;
+    struct datum_memory *m = run_kept_memory(r, state_of(w));
+    struct writer_answer *made;
+    enum datum_fault fault = DATUM_OK;
+    size_t size = MSGPACK_HEAD_MAX, used;
+
     for (unsigned i = 0; i < s->output_count; i++)
         size += datum_size(&r->expr.slots[s->slot + i]);
-    m = run_kept_memory(r, state_of(w));
     made = datum_alloc(m, sizeof *made + size, &fault);
     if (!made)
         return run_refuse(r, s, m, fault);
@@ -297,6 +300,75 @@ static enum err answer(struct statement_writer *w, const struct datum *record,
     w->last_answer = made;
     w->answer_count++;
     return count_memory(w);
+}
+
+/* With queries in it, `returning` comes when all is written: until then the record is kept. */
+static enum err keep_written(struct statement_writer *w, const struct datum *record,
+                             const struct datum *key)
+{
+    struct datum_memory *m = run_kept_memory(w->run, state_of(w));
+    enum datum_fault fault = DATUM_OK;
+    struct writer_written *made = datum_alloc(m, sizeof *made, &fault);
+
+    if (made)
+        fault = datum_copy(m, record, &made->record);
+    if (!fault)
+        fault = datum_copy(m, key, &made->key);
+    if (fault)
+        return run_refuse(w->run, w->run->plan->returning, m, fault);
+    made->next = NULL;
+    *(w->last_written ? &w->last_written->next : &w->written) = made;
+    w->last_written = made;
+    return count_memory(w);
+}
+
+static enum err answer(struct statement_writer *w, const struct datum *record,
+                       const struct datum *key)
+{
+    struct query_run *r = w->run;
+    const struct step *s = r->plan->returning;
+    enum err e;
+
+    if (s->input)
+        return keep_written(w, record, key);
+    show_record(w, record, key);
+    e = run_outputs(r, s, run_row_memory(r, &r->states[s->number]), &r->expr.slots[s->slot]);
+    return e ? e : keep_answer(w);
+}
+
+/* Another row of the one below the queries. */
+static void one_again(struct query_run *r, const struct step *s)
+{
+    while (s->kind != STEP_ONE)
+        s = s->input;
+    r->states[s->number].has_given = false;
+}
+
+/* What `returning` answers for what was written, one after the other; ERR_WAIT. */
+static enum err answer_written(struct statement_writer *w)
+{
+    const struct step *s = w->run->plan->returning;
+
+    if (!w->is_returning)
+        w->run->open(w->run, s);
+    w->is_returning = true;
+    for (; w->written; w->written = w->written->next) {
+        enum err e;
+
+        if (!w->has_record) {
+            show_record(w, &w->written->record, &w->written->key);
+            one_again(w->run, s);
+        }
+        w->has_record = true;
+        e = w->run->next(w->run, s);
+        ASSERT(e != ERR_END);
+        if (!e)
+            e = keep_answer(w);
+        if (e)
+            return e;
+        w->has_record = false;
+    }
+    return ERR_OK;
 }
 
 /* ---- writing ---- */
@@ -384,7 +456,7 @@ static enum err write_row(struct statement_writer *w)
     }
 }
 
-enum err writer_run(struct statement_writer *w)
+static enum err write_rows(struct statement_writer *w)
 {
     for (;;) {
         enum err e = run_step(w->run);
@@ -405,4 +477,11 @@ enum err writer_run(struct statement_writer *w)
         if (!w->at && w->gathers)
             return ERR_OK;
     }
+}
+
+enum err writer_run(struct statement_writer *w)
+{
+    enum err e = w->is_returning ? ERR_OK : write_rows(w);
+
+    return e || !w->written ? e : answer_written(w);
 }

@@ -21,6 +21,11 @@ struct writer_row { /* in memory of the statement */
     struct datum before; /* delete with returning: the document */
 };
 
+struct writer_written { /* what returning with queries in it is yet to answer for */
+    struct writer_written *next;
+    struct datum record, key;
+};
+
 struct writer_answer { /* a row of returning */
     struct writer_answer *next;
     size_t size;
@@ -42,6 +47,9 @@ struct statement_writer {
     struct slice written_key;
     struct field_shape shape; /* of what is returned */
     uint64_t changed;
+    struct writer_written *written, *last_written;
+    bool is_returning; /* all is written, and the queries are open */
+    bool has_record;   /* that is being answered for */
     struct writer_answer *answers, *last_answer;
     uint32_t answer_count;
     uint64_t answer_bytes, answer_max;

@@ -441,6 +441,17 @@ def test_queries_in_expressions(d):
         assert c.fails("query", 0, "select id in (select 1, 2 from pets) from sub").details["column"] == 15
         assert c.call("query", 0, "update sub s set pets = (select count(*) from pets p where p.of = s.id) "
                                   "where s.id < 3 returning pets")["rows"] == [[2], [0]]
+        # In returning they see what the statement has left, and the record as it is then.
+        assert c.call("query", 0, "insert into pets key 77 value {of: 1, kind: 'fish', id: 77} returning kind, "
+                                  "(select count(*) from pets p where p.of = pets.of) as n")["rows"] == [["fish", 3]]
+        assert c.call("query", 0, "update sub s set id2 = s.id where s.id < 3 returning s.id, "
+                                  "exists (select 1 from pets p where p.of = s.id2) as has, "
+                                  "(select count(*) from sub where id2 is not null)")["rows"] == [[1, True, 2], [2, False, 2]]
+        assert c.call("query", 0, "delete from pets p where p.id = 77 returning p.kind, p.of in (select id from sub), "
+                                  "(select count(*) from pets where kind = 'fish') as n")["rows"] == [["fish", True, 1]]
+        e = c.fails("query", 0, "delete from sub returning (select p.of from pets p)")
+        assert e.name == "BAD_QUERY" and "more than one row" in e.message, e.error
+        assert column(c, "select count(*) from sub") == [4]
         assert c.call("query", 0, "delete from sub where id in (select id + 1 from sub)") == {"changed": 3}
         assert column(c, "select id from sub") == [1]
 

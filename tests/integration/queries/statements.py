@@ -2,6 +2,7 @@
 import copy
 
 from .expressions import name_text, value, written
+from .select import Select, Source
 from .values import MISSING, Refused, truth
 
 
@@ -21,7 +22,9 @@ class Statement:
             return ""
         return " returning " + ", ".join(written(e) for e in self.returning)
 
-    def rows_of(self, documents, env):
+    def rows_of(self, documents, env, kept):
+        """Queries in returning see what the statement has left."""
+        env = dict(env, stores=dict(env["stores"], **{self.store: sorted(kept.items())}))
         return [[value(e, dict(env, **{self.alias: d, "key:" + self.alias: d["n"]}))
                  for e in self.returning or ()] for d in documents]
 
@@ -31,7 +34,8 @@ class Statement:
             out.store = new
             if self.alias == old: # of insert
                 out.alias = new
-                out.returning = [("path", new, e[2]) for e in self.returning or ()] or None
+                out.returning = [("path", new, e[2]) if e[0] == "path" else e
+                                 for e in self.returning or ()] or None
         return out
 
 
@@ -60,7 +64,7 @@ class Insert(Statement):
             if d["n"] in kept and not self.upserts:
                 raise Exists
             kept[d["n"]] = d
-        rows = self.rows_of(self.documents, env)
+        rows = self.rows_of(self.documents, env, kept)
         stores[self.store] = kept
         return len(self.documents), rows
 
@@ -97,7 +101,7 @@ class Update(Statement):
                 put(document, path, MISSING)
             kept[n] = document
             changed.append(document)
-        rows = self.rows_of(changed, env)
+        rows = self.rows_of(changed, env, kept)
         stores[self.store] = kept
         return len(changed), rows
 
@@ -120,7 +124,7 @@ class Delete(Statement):
                 kept[n] = document
             else:
                 gone.append(document)
-        rows = self.rows_of(gone, env)
+        rows = self.rows_of(gone, env, kept)
         stores[self.store] = kept
         return len(gone), rows
 
@@ -155,11 +159,19 @@ def draw_statement(draw):
         draw.stores = stores
 
 
+def counted(draw):
+    """Of records, once all is written."""
+    return ("scalar", Select([(("agg", draw.choice(["count", "max"]), False, ("path", "c", ["n"])), None)],
+                             [Source("store", draw.stores[0], "c")], draw.condition(["c"], 1)))
+
+
 def draw_for(draw, store):
     alias = "r"
     returning = None
     if draw.one_in(2):
         returning = [("path", alias, [f]) for f in "nim"[:1 + draw.r.randrange(3)]]
+        if draw.one_in(3):
+            returning.append(counted(draw))
     n = draw.r.randrange(8)
     if n < 3:
         columns = draw.one_in(3)
@@ -170,7 +182,7 @@ def draw_for(draw, store):
                 d = {"n": d["n"], "i": d.get("i"), "m": d.get("m")}
             documents.append(d)
         if returning:
-            returning = [("path", store, e[2]) for e in returning]
+            returning = [("path", store, e[2]) if e[0] == "path" else e for e in returning]
         return Insert(store, returning, documents, draw.one_in(2), columns, store)
     where = draw.condition([alias], 2)
     if n == 3:
