@@ -1,9 +1,7 @@
 /* explain.c - see explain.h. Conditions are shown as they stand in the query's text. */
 #include "server/query/explain.h"
 
-#include "server/query/run_choose.h"
-#include "server/query/run_scan.h"
-#include "server/txn/op.h"
+#include "server/query/explain_rows.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -235,6 +233,10 @@ static void say_numbers(struct explain_text *t, const struct query_run *r, const
     if (st->has_estimate) {
         snprintf(text, sizeof text, "  (%" PRIu64 " records)", st->estimate);
         put_chars(t, text);
+    } else if (s->kind != STEP_ONE) {
+        snprintf(text, sizeof text, "  (about %" PRIu64 " row%s%s)", st->guess,
+                 st->guess == 1 ? "" : "s", s->kind == STEP_SCAN ? " each time" : "");
+        put_chars(t, text);
     }
     if (!r->measures)
         return;
@@ -319,7 +321,7 @@ static void data_of(struct explain_text *t, const struct query_run *r, const str
 
     say_step(&words, r, s);
     put(t, head,
-        msgpack_put_map_head(head, 3u + (s->kind == STEP_SCAN) + has_index + st->has_estimate +
+        msgpack_put_map_head(head, 4u + (s->kind == STEP_SCAN) + has_index + st->has_estimate +
                                        4u * r->measures));
     put_data_text(t, "step", slice_text(name_of(r, s)));
     put_data_text(t, "text", slice_make(words.data, words.size));
@@ -327,6 +329,7 @@ static void data_of(struct explain_text *t, const struct query_run *r, const str
         put_data_text(t, "store", schema_name(s->scan->store));
     if (has_index)
         put_data_text(t, "index", path_of(r, s)->index->index);
+    put_data_number(t, "estimate", st->guess);
     if (st->has_estimate)
         put_data_number(t, "records", st->estimate);
     if (r->measures) {
@@ -356,42 +359,12 @@ void explain_as_data(const struct query_run *r, struct explain_text *out)
 
 /* ---- estimates ---- */
 
-static uint64_t reads_of(const struct expr *e)
-{
-    return e ? e->reads : 0;
-}
-
-static bool depends_on_rows(const struct step_scan *s, const struct scan_path *p)
-{
-    uint64_t reads = reads_of(p->low.value) | reads_of(p->high.value) | reads_of(p->like);
-
-    for (unsigned i = 0; i < p->equal_count; i++)
-        reads |= reads_of(p->equal[i].value) | reads_of(p->equal[i].any);
-    return (reads & ~s->bit) != 0;
-}
-
-static enum err estimate_scan(struct query_run *r, const struct step *s)
-{
-    struct step_state *st = &r->states[s->number];
-    enum err e = scan_choose(r, s);
-
-    if (e || st->has_estimate || depends_on_rows(s->scan, st->path))
-        return e;
-    return scan_count(r, s, &st->estimate, &st->has_estimate);
-}
-
-static enum err estimate(struct query_run *r, const struct step *s)
-{
-    enum err e = s->kind == STEP_SCAN ? estimate_scan(r, s) : ERR_OK;
-
-    if (!e && s->input)
-        e = estimate(r, s->input);
-    if (!e && s->inner)
-        e = estimate(r, s->inner);
-    return e;
-}
-
 enum err explain_estimate(struct query_run *r)
 {
-    return r->plan->root ? estimate(r, r->plan->root) : ERR_OK;
+    const struct step *root = r->plan->root;
+    enum err e = root ? explain_count(r, root) : ERR_OK;
+
+    if (!e && root)
+        explain_guess(r, root);
+    return e;
 }

@@ -19,6 +19,7 @@
 
 struct query {
     struct os *os;
+    struct db *db;
     struct txn *given; /* that it is of; NULL: autocommit */
     struct query_request request; /* as it was begun, in the arena */
     struct prepared *prepared;    /* its text and plan; a reference */
@@ -46,6 +47,7 @@ void query_close(struct query *q)
     if (!q)
         return;
     query_let_go(q);
+    run_discard(&q->run, &q->db->stages);
     run_fini(&q->run);
     arena_free(&q->arena);
     prepared_unref(q->prepared);
@@ -234,6 +236,7 @@ enum err query_begin(struct op *op, struct txn *t, const struct query_request *r
         return query_nomem(op);
     memset(q, 0, sizeof *q);
     q->os = os;
+    q->db = op->db;
     q->given = t;
     q->request.arguments = SLICE_NONE;
     arena_init(&q->arena, os);

@@ -10,6 +10,9 @@
 #include "server/query/run_sort.h"
 #include "server/txn/estimate.h"
 #include "server/txn/op.h"
+#include "server/txn/stage_stack.h"
+
+#define FREED_AT_ONCE (256u << 10) /* bytes of what a step keeps */
 
 enum err run_init(struct query_run *r, const struct plan *p, struct cursor *anchor,
                   struct arena *arena)
@@ -71,6 +74,20 @@ static void state_fini(struct query_run *r, struct step_state *st)
     st->now = NULL;
     st->is_asked = st->is_counting = false;
     st->is_open = st->has_row = st->has_given = st->has_ended = false;
+}
+
+void run_discard(struct query_run *r, struct stage_stack *to)
+{
+    for (unsigned i = 0; r->states && r->expr.slots && i < r->plan->step_count; i++) {
+        struct step_state *st = &r->states[i];
+
+        if (st->arena.bytes <= FREED_AT_ONCE)
+            continue;
+        while (st->sort && sort_free_some(st->sort, SIZE_MAX))
+            ;
+        st->sort = NULL; /* it lies there */
+        stage_stack_discard(to, &st->arena);
+    }
 }
 
 void run_fini(struct query_run *r)

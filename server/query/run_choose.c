@@ -29,7 +29,7 @@ static bool is_bounded(const struct scan_path *p)
     return p->equal_count || p->low.value || p->high.value || p->like;
 }
 
-static bool is_unique(const struct scan_path *p)
+bool scan_path_is_unique(const struct scan_path *p)
 {
     for (unsigned i = 0; i < p->equal_count; i++)
         if (p->equal[i].any)
@@ -40,7 +40,7 @@ static bool is_unique(const struct scan_path *p)
 /* ---- what each would read ---- */
 
 /* Where nothing is in the tree: by the form of the bounds. */
-static double guess(const struct scan_path *p, double all)
+double scan_path_guess(const struct scan_path *p, double all)
 {
     for (unsigned i = 0; i < p->equal_count; i++)
         all /= 10;
@@ -53,7 +53,7 @@ static double guess(const struct scan_path *p, double all)
 
 static double rows_of(const struct scan_path *p, const struct range_estimate *e)
 {
-    double staged = guess(p, (double)e->staged);
+    double staged = scan_path_guess(p, (double)e->staged);
 
     if (e->root_records >= e->staged)
         staged = (double)e->staged * (double)e->in_root / ((double)e->root_records + 1);
@@ -157,7 +157,7 @@ static enum err look_at_all(struct query_run *r, const struct step *s, struct sc
         if (e)
             return e;
         each->is_wanted = each->is_wanted && each->usable != USABLE_NOT;
-        if (each->is_wanted && each->usable == USABLE && is_unique(p) && !r->plan_seed) {
+        if (each->is_wanted && each->usable == USABLE && scan_path_is_unique(p) && !r->plan_seed) {
             st->path = p;
             st->is_checked = true;
             return ERR_OK;

@@ -11,6 +11,11 @@
 
 #include "server/query/run_range.h"
 
+/* No more than one record is within its bounds. */
+bool scan_path_is_unique(const struct scan_path *p);
+/* Records within its bounds of so many in all, by the form of the bounds. */
+double scan_path_guess(const struct scan_path *p, double all);
+
 /* Have states[s->number].path. ERR_WAIT: call again. */
 enum err scan_choose(struct query_run *r, const struct step *s);
 

@@ -69,7 +69,8 @@ struct step_state {
     uint64_t rows_counted;        /* which is so far */
     /* For explain: */
     bool has_estimate;
-    uint64_t estimate; /* records within the bounds of a scan */
+    uint64_t estimate; /* records within the bounds of a scan; else of its store */
+    uint64_t guess;    /* rows that are expected, of a scan at each opening */
     uint64_t rows;     /* given */
     uint64_t spent_ns; /* by it and by those below it; so are: */
     uint64_t pages_asked, pages_loaded;

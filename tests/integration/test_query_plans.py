@@ -176,6 +176,31 @@ def test_joins_look_up_by_an_index(d):
         assert alike(c, text % "left") == [[n, n % 60] for n in range(20)]
 
 
+def estimates(c, text):
+    """Of the steps, the first one first."""
+    out, steps = [], [c.call("explain", 0, text)["plan"]]
+    while steps:
+        step = steps.pop(0)
+        out.append((step["step"], step["estimate"]))
+        steps = step["inputs"] + steps
+    return out
+
+
+def test_each_step_has_an_estimate_of_its_rows(d):
+    with d.client() as c:
+        make(c, "guessed", [{"u": n, "v": n % 10} for n in range(1000)], [("by_v", {"key": ["v"]})])
+        assert estimates(c, "select v, count(*) from guessed where v > 3 and u % 2 = 0 group by v limit 5") == [
+            ("limit", 5), ("columns", 10), ("group", 10), ("filter", 100), ("scan", 1000)]
+        assert estimates(c, "select v from guessed where v = 3") == [("columns", 100), ("filter", 100), ("scan", 100)]
+        assert estimates(c, "select distinct u from guessed order by u limit 2 offset 7") == [
+            ("limit", 2), ("sort", 9), ("distinct", 100), ("columns", 1000), ("scan", 1000)]
+        assert estimates(c, "select a.u from guessed a join guessed b on b.id = a.u") == [
+            ("columns", 1000), ("join", 1000), ("scan", 1000), ("scan", 1)]
+        assert estimates(c, "select sum(x) from unnest([1, 2]) x") == [("columns", 1), ("group", 1), ("unnest", 10)]
+        said = plan(c, "select a.u from guessed a join guessed b on b.id = a.u")
+        assert "(about 1000 rows)" in said and "(about 1 row each time)" in said, said
+
+
 def test_statements_that_write_read_by_an_index(d):
     with d.client() as c:
         for n in range(8):
@@ -328,7 +353,7 @@ def test_a_join_keeps_what_it_has_looked_up(d):
         make(c, "things", [{"kind": n % 25} for n in range(400)])
         text = "select t.id, k.id from things t %s join kinds k on k.id = t.kind order by t.id"
         e = c.call("explain", 0, text % "", None, {"analyze": True})
-        assert "scan kinds by key = t.kind  [20 rows" in e["text"], e["text"]
+        assert "scan kinds by key = t.kind  (about 1 row each time)  [20 rows" in e["text"], e["text"]
         assert alike(c, text % "") == [[n, n % 25] for n in range(400) if n % 25 < 20]
         assert alike(c, text % "left") == [[n, n % 25 if n % 25 < 20 else None] for n in range(400)]
         # Values that are equal in different types are one.

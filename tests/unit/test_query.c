@@ -5,6 +5,7 @@
 #include "server/query/query.h"
 #include "server/query/run_state.h"
 #include "server/txn/cursor.h"
+#include "server/txn/db_struct.h"
 #include "server/txn/indexes.h"
 #include "tests/unit/notation.h"
 #include "tests/unit/core_rig.h"
@@ -437,6 +438,24 @@ START_TEST(others_have_a_turn_between_any_two_rows)
 }
 END_TEST
 
+/* Much memory is not given back in one turn. */
+START_TEST(what_a_query_kept_goes_turn_by_turn)
+{
+    struct stage_stack *stages = &rig.db->stages;
+
+    MUST_EQ(stages->garbage.bytes, 0);
+    ask(NULL, "select count(*) from s a");
+    MUST_EQ(stages->garbage.bytes, 0);
+    ask_within(NULL, "select sum(n) from (select x, count(*) as n from unnest(range(0, 100000)) x "
+                     "group by x) t", 1 << 26);
+    MUST(stages->garbage.bytes > 8 << 20);
+    for (unsigned turn = 0; stages->garbage.bytes; turn++) {
+        MUST(turn < 100);
+        db_turn(rig.db);
+    }
+}
+END_TEST
+
 static uint64_t slow_ns;
 
 static uint64_t slow_now(struct os *os)
@@ -543,6 +562,7 @@ int main(void)
     tcase_add_test(all, every_plan_gives_the_same_rows);
     tcase_add_test(all, others_have_a_turn_between_any_two_rows);
     tcase_add_test(all, a_turn_ends_when_its_time_is_over);
+    tcase_add_test(all, what_a_query_kept_goes_turn_by_turn);
     tcase_add_test(all, memory_beyond_the_limit_is_refused);
     tcase_add_test(all, a_failed_allocation_ends_a_query_and_nothing_else);
     suite_add_tcase(suite, all);
