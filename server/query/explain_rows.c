@@ -114,7 +114,8 @@ static uint64_t guess_join(const struct step *s, uint64_t outer, uint64_t inner)
 static bool says_all(const struct query_run *r, const struct step *filter)
 {
     const struct step *scan = filter->input;
-    const struct scan_path *path = scan->kind == STEP_SCAN ? r->states[scan->number].path : NULL;
+    const struct scan_path *path =
+        scan->kind == STEP_SCAN ? r->states[scan->number].path : NULL;
 
     return path && path->is_covered;
 }
@@ -129,8 +130,7 @@ static uint64_t guess_of(const struct query_run *r, const struct step *s, uint64
     case STEP_JOIN:
     case STEP_HASH: return guess_join(s, input, inner);
     case STEP_FILTER: return says_all(r, s) ? input : one_in(input, ONE_IN_PASSES);
-    case STEP_GROUP:
-        return s->is_grouped || s->output_count ? one_in(input, ONE_IN_IS_NEW) : 1;
+    case STEP_GROUP: return s->is_grouped || s->output_count ? one_in(input, ONE_IN_IS_NEW) : 1;
     case STEP_DISTINCT: return one_in(input, ONE_IN_IS_NEW);
     case STEP_SORT: return guess_limit(r, s, input, false);
     case STEP_LIMIT: return guess_limit(r, s, input, true);

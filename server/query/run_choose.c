@@ -157,7 +157,8 @@ static enum err look_at_all(struct query_run *r, const struct step *s, struct sc
         if (e)
             return e;
         each->is_wanted = each->is_wanted && each->usable != USABLE_NOT;
-        if (each->is_wanted && each->usable == USABLE && scan_path_is_unique(p) && !r->plan_seed) {
+        if (each->is_wanted && each->usable == USABLE && scan_path_is_unique(p) &&
+            !r->plan_seed) {
             st->path = p;
             st->is_checked = true;
             return ERR_OK;

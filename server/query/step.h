@@ -177,7 +177,8 @@ struct plan {
     unsigned target_slot, target_key_slot;
     bool is_direct; /* rows are written as they are read, if that is by the key of the store */
     struct step *write;     /* its place, and its memory */
-    struct step *returning; /* PROJECT of nothing, or of one row for which queries are asked, when
+    struct step
+        *returning; /* PROJECT of nothing, or of one row for which queries are asked, when
                                all is written; NULL: there is none */
     struct plan_row *rows;  /* of insert */
     uint32_t row_count;

@@ -446,8 +446,10 @@ START_TEST(what_a_query_kept_goes_turn_by_turn)
     MUST_EQ(stages->garbage.bytes, 0);
     ask(NULL, "select count(*) from s a");
     MUST_EQ(stages->garbage.bytes, 0);
-    ask_within(NULL, "select sum(n) from (select x, count(*) as n from unnest(range(0, 100000)) x "
-                     "group by x) t", 1 << 26);
+    ask_within(NULL,
+               "select sum(n) from (select x, count(*) as n from unnest(range(0, 100000)) x "
+               "group by x) t",
+               1 << 26);
     MUST(stages->garbage.bytes > 8 << 20);
     for (unsigned turn = 0; stages->garbage.bytes; turn++) {
         MUST(turn < 100);
