@@ -10,6 +10,7 @@
 #include "server/net/execute.h"
 #include "server/net/log_line.h"
 #include "server/net/server.h"
+#include "server/txn/lock_wait.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -170,6 +171,8 @@ static void doom_all(struct session *s, const struct failure *why)
 
         if (strand->txn && !txn_failure(strand->txn))
             txn_lose(strand->txn, why);
+        else if (strand->waits && strand->running) /* its begin, for a lock */
+            lock_wait_lose(&strand->running->op, why);
     }
 }
 

@@ -93,9 +93,9 @@ static enum err authorize(const struct execution *w)
         return ERR_OK;
     if ((m->flags & METHOD_OPENER) || m == &method_table[METHOD_DROP_DATABASE])
         return check_database(w);
+    w->op->guard = &w->session->guard; /* an administrator may have become none meanwhile */
     if (m->right == RIGHT_CONNECT)
         return ERR_OK;
-    w->op->guard = &w->session->guard; /* an administrator may have become none meanwhile */
     if (m->right == RIGHT_OPERATE)
         return failure_set(execution_failure(w), ERR_FORBIDDEN,
                            "permission denied: %s is for administrators", m->name);

@@ -698,6 +698,13 @@ uint64_t lock_wait_tick(struct db *db)
     return next;
 }
 
+/* The same from outside of the turn, in which it is woken. */
+static void request_end(struct lock_request *r)
+{
+    request_fail(r);
+    list_push_back(&r->db->lock_waits.granting, &r->in_granting);
+}
+
 static struct lock_request *request_of_version(struct db *db, uint64_t version)
 {
     LIST_EACH (link, &lock_turns_of(db)->waiting) {
@@ -720,8 +727,22 @@ bool lock_wait_kill(struct db *db, uint64_t version)
         return false;
     failure_set(&r->failure, ERR_TXN_KILLED, "transaction %llu was ended by kill",
                 (unsigned long long)version);
-    request_fail(r);
+    request_end(r);
     db->txns.killed++;
-    list_push_back(&db->lock_waits.granting, &r->in_granting); /* it is woken in the turn */
     return true;
+}
+
+void lock_wait_lose(struct op *op, const struct failure *why)
+{
+    struct lock_request *r = op->lock;
+
+    ASSERT(why->error);
+    if (!r || r->is_write || r->failure.error)
+        return;
+    if (!r->txn) {
+        failure_copy(&r->failure, why);
+        request_end(r);
+    } else if (!r->txn->failure.error) {
+        txn_lose(r->txn, why);
+    }
 }

@@ -49,6 +49,9 @@ bool lock_wait_turn(struct db *db);
  * ended. Returns when to call again, UINT64_MAX: not needed. */
 uint64_t lock_wait_tick(struct db *db);
 
+/* The `begin` of op, which waits or was granted and has not been answered, answers why instead. */
+void lock_wait_lose(struct op *op, const struct failure *why);
+
 /* End the waiting one of that version. false: none has it. */
 bool lock_wait_kill(struct db *db, uint64_t version);
 

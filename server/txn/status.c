@@ -112,6 +112,7 @@ enum err db_each_waiting(struct db *db, struct list_walk *walk,
                                    .database = database_name(r->database),
                                    .label = r->options.label,
                                    .client = r->options.client,
+                                   .owner = r->op ? r->op->usage : NULL,
                                    .age_ms = db->pulse.now_ms - r->since_ms,
                                    .lock = lock};
 

@@ -212,6 +212,7 @@ class Client:
         self.replies = {}
         self.order = []  # msgids in the order in which they were answered
         self.corked = None
+        self.pushes = []  # [name, parameters]
 
     def close(self):
         self.s.close()
@@ -259,6 +260,9 @@ class Client:
                 self.buffer += b
                 continue
             del self.buffer[:end]
+            if isinstance(message, list) and len(message) == 3 and message[0] == 2:
+                self.pushes.append(message[1:])
+                continue
             assert isinstance(message, list) and len(message) == 4 and message[0] == 1, message
             assert message[1] not in self.replies, message
             self.replies[message[1]] = message[2:]

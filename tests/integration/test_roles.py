@@ -2,7 +2,7 @@
 import os
 
 import scram
-from holdfast import Failed, daemon
+from holdfast import Failed, daemon, until
 
 PASSWORD = "pencil"
 VERIFIER = scram.verifier(PASSWORD)
@@ -298,3 +298,202 @@ def test_users_are_seen_by_name_where_operators_look():
         log = rig.daemon.errors()
         assert "user_created user=ann" in log and VERIFIER not in log
         assert os.path.exists(rig.daemon.unix[0])
+
+
+def revoke(rig, user, *grants):
+    rig.trusted.call("alter_user", user, {"grants": [["main", s, list(r)] for s, r in grants]})
+
+
+def test_38_a_right_that_is_revoked_while_a_begin_waits():
+    """A begin that waits for a lock, and one that has it and is not answered, fail at once; nobody
+    waits behind them."""
+    with Rig() as rig:
+        both = ("open", ["read", "write"])
+        ann, bob = rig.user("ann", both, ("closed", ["read"])), rig.user("bob", both)
+        for lock in ({"exclusive": ["open"]}, {"shared": ["open"]}, {"exclusive": ["open"], "shared": ["closed"]}):
+            rig.trusted.call("begin", 1, {"lock": {"exclusive": ["open"]}})
+            waits = ann.send("begin", 1, {"lock": lock})
+            behind = bob.send("begin", 1, {"lock": {"exclusive": ["open"]}})
+            until(lambda: sum(h["kind"] == "waiting" for h in rig.trusted.call("holds")) == 2)
+            revoke(rig, "ann", ("open", ["read"]))
+            e = ann.error(waits)
+            assert e.name == "FORBIDDEN" and "revoked" in str(e), e
+            assert not bob.answered(behind)
+            rig.trusted.call("rollback", 1)
+            assert bob.reply(behind)["version"]
+            bob.call("rollback", 1)
+            assert ann.fails("commit", 1).name in ("NO_TXN", "FORBIDDEN")
+            assert ann.fails("begin", 2, {"lock": {"exclusive": ["open"]}}).name == "FORBIDDEN"
+            revoke(rig, "ann", both, ("closed", ["read"]))
+        assert not rig.trusted.call("holds")
+
+
+def test_38_what_waits_for_a_database_is_asked_again():
+    """upgrade and drop_database wait for those who have it open: a right that is gone when their turn
+    comes is gone for them, too."""
+    with Rig() as rig:
+        everything = ("*", ["read", "write", "schema"])
+        ann, holder = rig.user("ann", everything), rig.daemon.client(rig.daemon.unix[0])
+        for waiting in (("upgrade", 1, 1, 5), ("drop_database", "main")):
+            if waiting[0] == "upgrade":
+                assert holder.call("attach", 1, {"version": 1})["upgrade"]
+                holder.call("upgrade", 1, 1, 1)
+                holder.call("commit", 1)
+                assert ann.call("attach", 1)["version"] == 1
+            else:
+                holder.call("attach", 1)
+            sent = ann.send(*waiting)
+            ann.call("ping")  # it has been asked for
+            assert not ann.answered(sent)
+            revoke(rig, "ann", ("*", ["read", "write"]))
+            holder.call("detach", 1)
+            assert ann.error(sent).name == "FORBIDDEN", waiting
+            assert rig.trusted.call("get", 0, "open", 1) == {"n": 1}
+            revoke(rig, "ann", everything)
+
+
+def test_38_operators_who_are_none_any_more():
+    """What an administrator has begun: a backup, a list, a run."""
+    with Rig() as rig:
+        root = rig.user("root", admin=True)
+        backup = root.call("backup")["backup"]
+        root.call("backup_read", backup, 0)
+        root.call("begin", 1)
+        root.call("get", 1, SECRET, 1)
+        cursor = root.call("scan", 0, SECRET, None, {"page": 1, "keep": True})["cursor"]
+        rig.trusted.call("alter_user", "root", {"admin": False, "grants": [["main", "open", ["read"]]]})
+        for method in (("backup_read", backup, 0), ("backup_close", backup), ("backup",), ("check_data",),
+                       ("users",), ("kill", 1), ("set_quota", "main", {}), ("next", cursor),
+                       ("commit", 1)):
+            assert root.fails(*method).name == "FORBIDDEN", method
+        assert root.fails("get", 0, SECRET, 1).name == "NO_STORE"
+        assert root.fails("run", [["get", [SECRET, 1]]]).name == "NO_STORE"
+        assert root.fails("query", 0, "select * from " + SECRET).name == "NO_STORE"
+        assert root.call("get", 0, "open", 1) == {"n": 1}
+        assert set(root.call("status")) == {"health", "server"}
+
+
+# Every method, and who may call it when it names nothing that rights are on; or where it is tested.
+ANYBODY = {"hello": ({},), "describe": (), "ping": (), "status": (), "holds": (), "clients": (),
+           "stores": (0,), "databases": (), "outcome": (b"x" * 16,), "cancel": (12345,),
+           "subscribe": (["doomed", "warning"],), "detach": None, "versionchange_seen": None}
+OF_A_TRANSACTION = {"begin", "commit", "rollback", "savepoint", "rollback_to", "release", "check"}
+OPERATORS = {"kill": (1,), "rotate": (), "amalgamate": (), "check_data": (), "backup": (), "backup_read": (1, 0),
+             "backup_close": (1,), "create_user": ("x", {}), "alter_user": ("u", {"admin": True}),
+             "drop_user": ("u",), "users": (), "set_quota": ("main", {"bytes": None})}
+OF_A_DATABASE = {"attach": 0, "detach": 0, "versionchange_seen": 0, "upgrade": 4, "drop_database": 4}
+LOGIN = {"login_begin", "login_end"}
+
+
+def test_37_no_method_is_left_out():
+    of_stores = {m[0] for m in READS + WRITES + UPDATES + SCHEMAS + CREATES} | {"run", "next", "close"}
+    with Rig() as rig:
+        there = {m["name"] for m in rig.trusted.call("describe")}
+    assert there == of_stores | set(ANYBODY) | OF_A_TRANSACTION | set(OPERATORS) | \
+        set(OF_A_DATABASE) | LOGIN
+
+
+def test_37_methods_that_name_no_store_with_every_right():
+    with Rig() as rig:
+        for mask in range(8):
+            rights = [r for i, r in enumerate(("read", "write", "schema")) if mask >> i & 1]
+            for pattern in ("open", "*"):
+                name = "u%d%s" % (mask, pattern)
+                ann = rig.user(name, *([(pattern, rights)] if rights else []))
+                for method, parameters in OPERATORS.items():
+                    assert ann.fails(method, *parameters).name == "FORBIDDEN", method
+                for method, parameters in ANYBODY.items():
+                    if parameters is not None:
+                        ann.call(method, *parameters)
+                # transactions are one's own: what they may do is asked of each request
+                ann.call("begin", 1, {"on_error": "continue"})
+                for request in (("savepoint", 1, "s"), ("rollback_to", 1, "s"), ("release", 1, "s"),
+                                ("check", 1)):
+                    ann.call(*request)
+                ann.call("commit", 1)
+                # a database is opened by who has a right in it
+                may = bool(rights)
+                assert (outcome(ann, "attach", 1)[0] == "OK") == may
+                for method in ("versionchange_seen", "detach"):
+                    assert outcome(ann, method, 1)[0] == ("OK" if may else "FORBIDDEN"), (rights, method)
+                # it is upgraded by who may change all of its stores, and lock it
+                every = set(rights) if pattern == "*" else set()
+                outcome(ann, "attach", 1, {"version": 1})
+                got = outcome(ann, "upgrade", 1, 1, 7)
+                if {"schema", "write"} <= every:
+                    assert got[0] == "OK", (rights, pattern, got)
+                    ann.call("rollback", 1)
+                else:
+                    assert got[0] == "FORBIDDEN", (rights, pattern, got)
+                    outcome(ann, "detach", 1)
+                got = outcome(ann, "drop_database", "of %s" % name)
+                assert got[0] == "FORBIDDEN"  # of which it has no right, there or not
+                # locks: to share is to read, to have alone is to write; all of it, to write all
+                for lock, needs, on in (({"shared": ["open"]}, "read", rights),
+                                        ({"exclusive": ["open"]}, "write", rights),
+                                        ({"shared": ["not there"]}, "read", every),
+                                        ({"exclusive": ["closed"]}, "write", every),
+                                        ("database", "write", every)):
+                    got = outcome(ann, "begin", 2, {"lock": lock})
+                    assert got[0] == ("OK" if needs in on else "FORBIDDEN"), (rights, pattern, lock, got)
+                    if got[0] == "OK":
+                        ann.call("rollback", 2)
+                rig.trusted.call("alter_user", name, {"grants": []})
+
+
+def test_37_databases_by_pattern():
+    """What may be dropped, upgraded and opened is a question of the name of the database."""
+    with Rig() as rig:
+        rig.trusted.call("create_user", "ann", {"verifier": VERIFIER, "grants": [
+            ["of_*", "*", ["schema", "write"]], ["seen", "x", ["read"]]]})
+        ann = rig.login("ann")
+        for database, may in (("of_ann", "OK"), ("seen", "FORBIDDEN"), ("main", "FORBIDDEN"), ("none", "FORBIDDEN")):
+            other = rig.daemon.client(rig.daemon.unix[0])
+            other.call("hello", {"database": database})
+            if database != "none":
+                other.call("run", [["create_store", ["y"]], ["put", ["y", 1, 1]]])
+            ann.call("hello", {"database": database})
+            assert outcome(ann, "attach", 1, {"version": 1})[0] == (
+                "OK" if database in ("of_ann", "seen") else "FORBIDDEN")
+            assert outcome(ann, "upgrade", 1, 1, 3)[0] == may
+            if may == "OK":
+                ann.call("commit", 1)
+            outcome(ann, "detach", 1)
+            assert outcome(ann, "drop_database", database)[0] == may
+        assert [d["name"] for d in ann.call("databases")] == ["seen"]
+        assert all(d["stores"] is None for d in ann.call("databases"))
+
+
+def test_39_waits_pushes_and_tokens_tell_nothing_of_others():
+    """What one is told while others are at work: who has a lock, what has doomed one's transaction,
+    what a token of somebody else has become."""
+    with Rig() as rig:
+        blind = rig.user("blind", ("open", ["write"]))
+        blind.call("subscribe", ["doomed"])
+        token = b"0123456789abcdef"
+        rig.trusted.call("begin", 5, {"label": "words of others"})
+        rig.trusted.call("put", 5, SECRET, {"n": 9}, "key of others")
+        rig.trusted.call("commit", 5, {"token": token})
+        assert set(blind.call("outcome", token)) == {"state", "commit"}
+        blind.call("begin", 1)
+        blind.call("put", 1, "open", {"n": 50}, "key of both")
+        rig.trusted.call("begin", 1, {"label": "words of others"})
+        rig.trusted.call("put", 1, "open", {"n": 51}, "key of both")
+        rig.trusted.call("commit", 1)
+        blind.call("ping")
+        told = [blind.fails("get", 1, "open", 1).error, blind.fails("commit", 1).error]
+        rig.trusted.call("begin", 1, {"label": "words of others", "lock": {"exclusive": ["open", SECRET]}})
+        e = blind.fails("begin", 2, {"lock": {"exclusive": ["open"]}, "wait_ms": 0})
+        assert e.name == "LOCK_TIMEOUT"
+        told.append(e.error)
+        waits = blind.send("begin", 3, {"lock": {"exclusive": ["open"]}})
+        second = rig.login("blind")
+        [mine] = until(lambda: second.call("holds"))
+        assert mine["kind"] == "waiting" and mine["lock"] == {"shared": [], "exclusive": ["open"]}
+        told += [second.call("holds"), second.call("clients"), second.call("status"), blind.pushes]
+        assert [p[0] for p in blind.pushes] == ["$doomed"]
+        rig.trusted.call("rollback", 1)
+        blind.reply(waits)
+        shown = repr(told)
+        for secret in ("words of others", SECRET, "key of others", "closed"):
+            assert secret not in shown, (secret, shown)

@@ -83,7 +83,7 @@ class TlsDaemon(Daemon):
 def of_socket(s):
     client = Client.__new__(Client)
     client.s, client.next, client.buffer, client.replies = s, 0, bytearray(), {}
-    client.order, client.corked = [], None
+    client.order, client.corked, client.pushes = [], None, []
     return client
 
 
