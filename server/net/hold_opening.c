@@ -29,7 +29,7 @@ static const char *turn_does(const struct turn *turn)
 {
     if (!turn->opener)
         return "drop_database";
-    return turn->op && turn->to ? "upgrade" : "attach";
+    return turn->op && turn->upgrades ? "upgrade" : "attach";
 }
 
 static const char *turn_state(const struct turn *turn)

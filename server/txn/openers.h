@@ -79,6 +79,7 @@ struct turn {
     enum turn_state state;
     bool is_held;       /* attach has left it: an upgrade that is refused leaves it so, too */
     bool has_committed; /* the upgrade has */
+    bool upgrades;      /* op is of an upgrade */
     uint64_t old, to;   /* versions; to 0: a drop */
     uint64_t since_ms;  /* when it entered the queue */
     uint64_t until_ms;  /* HELD: it is lost then. ASKING: who has not answered has, then */

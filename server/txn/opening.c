@@ -39,6 +39,7 @@ static enum err attach_enter(struct op *op, struct opener *o, uint64_t wait_ms,
     }
     ASSERT(!turn->op && turn_is_in_front(turn)); /* O-1 */
     turn->op = op;
+    turn->upgrades = false;
     op->turn = turn;
     *out = turn;
     return ERR_OK;

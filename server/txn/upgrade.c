@@ -88,7 +88,7 @@ static enum err upgrade_enter(struct op *op, const struct upgrade *u, struct tur
     } else if ((e = turn_enter(&op->db->openings, op, o->database, o, out)) != ERR_OK) {
         return e;
     }
-    (*out)->to = u->to;
+    (*out)->upgrades = true;
     opening_wait_until(op, u->options->wait_ms);
     return ERR_OK;
 }

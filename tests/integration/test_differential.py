@@ -2,7 +2,7 @@
 import copy
 
 import holdfast
-from differential import lives
+from differential import lives, openers
 from differential.state import Difference
 
 
@@ -60,6 +60,39 @@ def test_the_model_notices_a_refusal_that_no_limit_allows():
                 assert len(lies) == 1
             finally:
                 life.close()
+
+
+def test_random_openers_are_answered_and_asked_as_the_model_says():
+    openers.live(2, 80)
+
+
+def test_the_model_of_openers_notices_a_wrong_answer_and_a_push_too_many():
+    def wrong_version(client):
+        for msgid, (error, result) in client.replies.items():
+            if isinstance(result, dict) and "version" in result and "snapshot" not in result:
+                client.replies[msgid] = error, dict(result, version=result["version"] + 1)
+                return True
+        return False
+
+    def double_push(client):
+        client.pushed += client.pushed[:1]
+        return bool(client.pushed)
+
+    for lie in wrong_version, double_push:
+        life, lies = openers.Life(3), []
+        poll = life.poll
+
+        def lying(client, what):
+            poll(client, what)
+            if not lies and lie(client):
+                lies.append(lie)
+
+        life.poll = lying
+        try:
+            openers.live(3, 400, life)
+            raise AssertionError("%s was believed" % lie.__name__)
+        except Difference:
+            assert lies, "%s was never told" % lie.__name__
 
 
 # One wrong reply each: (methods, what becomes of the result).
