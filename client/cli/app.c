@@ -41,6 +41,11 @@ int app_run(int argc, char **argv, FILE *in, FILE *out, FILE *err)
     /* Parsed twice where there is a verb: here to see whether there is one. */
     if (!args_parse(&cli, argc - 1, argv + 1, &args, &globals))
         exit_code = CLI_USAGE;
+    else if (args.verb && (cli.single_transaction || cli.attempts))
+        exit_code = cli_usage(&cli,
+                              "--single-transaction and --attempts apply to -c, -f and "
+                              "standard input, not to %s",
+                              args.verb->name);
     else if (args.verb || globals.help || globals.version)
         exit_code = cli_run(&cli, argc - 1, argv + 1);
     else

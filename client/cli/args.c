@@ -34,6 +34,9 @@ const struct verb_option global_options[] = {
      "label for the transactions of begin, run and import, shown by `holds` and in conflicts"},
     {"timeout-ms", "N", "time limit of each request (default: none)"},
     {"keep-going", NULL, "continue after errors in a script"},
+    {"single-transaction", NULL,
+     "run all of -c, -f or standard input as one transaction, again if it meets a conflict"},
+    {"attempts", "N", "of --single-transaction (default 10; 1: no second one)"},
     {"read-only", NULL, "refuse everything that writes"},
     {"yes", NULL, "do not ask before a store is dropped or cleared"},
     {"plain", NULL, "treat {\"$name\": ...} as an ordinary object, in input and output"},
@@ -203,6 +206,12 @@ static bool global_set(struct cli *cli, struct globals *globals, const char *nam
         return input_add(cli, name[0] == 'f', value);
     } else if (strcmp(name, "keep-going") == 0) {
         cli->keep_going = true;
+    } else if (strcmp(name, "single-transaction") == 0) {
+        cli->single_transaction = true;
+    } else if (strcmp(name, "attempts") == 0) {
+        if (!args_parse_number(cli, name, value, 1000000, &number))
+            return false;
+        cli->attempts = number ? (unsigned)number : 1;
     } else if (strcmp(name, "read-only") == 0) {
         cli->read_only = true;
     } else if (strcmp(name, "yes") == 0) {
@@ -232,7 +241,8 @@ static bool unknown_option(struct cli *cli, const struct verb *verb, const char 
 /* Whether the option may be given here: in the shell, not those of a whole session. */
 static bool of_session(struct cli *cli, const char *name)
 {
-    static const char *const names[] = {"connect", "command", "file", "keep-going"};
+    static const char *const names[] = {
+        "connect", "command", "file", "keep-going", "single-transaction", "attempts"};
 
     for (size_t i = 0; cli->in_shell && i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i], name) != 0)

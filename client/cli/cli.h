@@ -60,6 +60,8 @@ struct cli {
         *format;     /* --format of a verb that reads or writes files; NULL: by their names */
     unsigned style;  /* JSON_PLAIN (of json.h), or 0 */
     bool keep_going; /* a script goes on after an error */
+    bool single_transaction; /* all of a script is one */
+    unsigned attempts;       /* of it; 0: as hf_transact */
     bool yes;        /* ask nothing */
     bool read_only;  /* refuse what writes */
     struct cli_input inputs[CLI_INPUTS_MAX];

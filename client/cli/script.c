@@ -131,7 +131,7 @@ int script_run_all(struct cli *cli)
     }
     if (cli->input_count == 0)
         first = script_stream(cli, cli->in, NULL);
-    if (first == CLI_OK && cli->txn) {
+    if (first == CLI_OK && cli->txn && !cli->single_transaction) {
         fprintf(cli->err, "holdfast: the script left a transaction open; it was rolled back\n");
         first = CLI_USAGE;
     }

@@ -4,6 +4,7 @@
 #include "client/cli/line.h"
 #include "client/cli/notice.h"
 #include "client/cli/script.h"
+#include "client/cli/script_txn.h"
 #include "client/cli/statement.h"
 
 #include <stdlib.h>
@@ -100,6 +101,15 @@ static int run_terminal(struct cli *cli, struct line *line)
     return CLI_OK;
 }
 
+static int run_single(struct cli *cli)
+{
+    if (cli->keep_going)
+        return cli_usage(cli, "--single-transaction and --keep-going cannot be combined");
+    if (cli->input_count == 0 && isatty(fileno(cli->in)))
+        return cli_usage(cli, "--single-transaction takes a script: -c, -f or standard input");
+    return script_txn_run(cli);
+}
+
 int shell_run(struct cli *cli)
 {
     struct line *line = NULL;
@@ -107,6 +117,10 @@ int shell_run(struct cli *cli)
 
     cli->in_shell = true;
     cli->shell_mode = cli->mode;
+    if (cli->single_transaction)
+        return run_single(cli);
+    if (cli->attempts)
+        return cli_usage(cli, "--attempts applies to --single-transaction");
     if (cli->input_count == 0 && isatty(fileno(cli->in))) {
         interrupt_catch();
         cli->interactive = true;

@@ -144,6 +144,15 @@ int verb_begin(struct cli *cli, const struct args *args)
     return exit_code;
 }
 
+/* The script's transaction is not the script's to end. True: a message was printed. */
+static bool is_single(struct cli *cli)
+{
+    if (cli->single_transaction)
+        cli_usage(cli, "all of the script is one transaction, which ends with it "
+                       "(--single-transaction)");
+    return cli->single_transaction;
+}
+
 static int no_txn(struct cli *cli)
 {
     return cli_usage(cli, "no transaction is open; `begin` starts one");
@@ -154,6 +163,8 @@ int verb_commit(struct cli *cli, const struct args *args)
     struct hf_txn *t = cli->txn;
     uint64_t commit = 0;
 
+    if (is_single(cli))
+        return CLI_USAGE;
     if (!t)
         return no_txn(cli);
     cli->txn = NULL;
@@ -175,6 +186,8 @@ int verb_rollback(struct cli *cli, const struct args *args)
 {
     struct hf_txn *t = cli->txn;
 
+    if (is_single(cli))
+        return CLI_USAGE;
     if (!t)
         return no_txn(cli);
     cli->txn = NULL;
