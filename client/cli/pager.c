@@ -121,7 +121,8 @@ FILE *pager_begin(struct cli *cli)
     size_t columns, rows = terminal_size(&columns);
     struct pager *p;
 
-    if (!cli->out_is_terminal || cli->single_transaction || !program || rows < 3 || !isatty(fileno(cli->in)))
+    if (!cli->out_is_terminal || cli->single_transaction || !program || rows < 3 ||
+        !isatty(fileno(cli->in)))
         return before;
     p = calloc(1, sizeof *p);
     if (!p)
