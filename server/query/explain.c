@@ -112,6 +112,7 @@ static const struct scan_path *path_of(const struct query_run *r, const struct s
     return path ? path : &s->scan->paths[0];
 }
 
+/* "alone": no record is looked up. */
 static void say_scan(struct explain_text *t, const struct query_run *r, const struct step *s)
 {
     const struct scan_path *path = path_of(r, s);
@@ -122,6 +123,7 @@ static void say_scan(struct explain_text *t, const struct query_run *r, const st
     if (path->index) {
         put_chars(t, " by index ");
         put(t, path->index->index.data, path->index->index.size);
+        put_chars(t, path->has_all ? " alone" : "");
     } else if (path->equal_count || path->low.value || path->high.value || path->like) {
         put_chars(t, " by key");
     } else {

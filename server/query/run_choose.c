@@ -110,7 +110,8 @@ static enum err rows_wanted(struct query_run *r, const struct step *s, double *o
 static double cost_of(const struct step_scan *s, const struct scan_path *p,
                       const struct candidate *c, double matches, double wanted)
 {
-    double each = p->index && s->has_record ? COST_OF_LOOKUP : 1, rows = c->rows;
+    bool looks_up = p->index && s->has_record && !p->has_all;
+    double each = looks_up ? COST_OF_LOOKUP : 1, rows = c->rows;
 
     if (s->counts && p->is_covered)
         return 1;

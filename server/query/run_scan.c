@@ -97,8 +97,8 @@ static enum err scan_open(struct query_run *r, const struct step *s, struct step
         memset(st->shape, 0, sizeof *st->shape);
     }
     options.reverse = st->is_turned;
-    options.only_keys = st->now->index && !scan->has_record;
-    options.only_values = !scan->has_key;
+    options.only_keys = st->now->index && (!scan->has_record || st->now->has_all);
+    options.only_values = !scan->has_key && !(st->now->has_all && scan->fields->count);
     options.runs = true;
     e = cursor_open_over(r->op, r->anchor, read_over(s, st->now), &range, &options,
                          &st->cursor);
@@ -136,6 +136,35 @@ static enum err scan_keep(struct query_run *r, const struct step *s, struct datu
     return fault ? run_refuse(r, s, &st->row_memory, fault) : ERR_OK;
 }
 
+/* The parts of a key in the client's form: what they are, from places on. */
+static void read_key(struct slice key, unsigned parts, struct datum *places)
+{
+    struct msgpack_cursor c = msgpack_open(key);
+    struct slice value = key;
+    uint32_t count;
+
+    if (parts > 1 && msgpack_read_array(&c, &count))
+        value = SLICE_NONE;
+    for (unsigned i = 0; i < parts; i++) {
+        if (parts > 1 && msgpack_skip(&c, MSGPACK_DEPTH_MAX, &value))
+            value = SLICE_NONE;
+        places[i] = datum_read(value);
+    }
+}
+
+/* The fields that are wanted, as the entry of the index has them. */
+static void read_parts(const struct step *s, const struct scan_path *path,
+                       const struct cursor_row *row, struct datum *out)
+{
+    struct datum parts[2 * KEY_PARTS_MAX];
+    unsigned of_store = s->scan->store->spec.part_count;
+
+    read_key(row->index_key, path->part_count, parts);
+    read_key(row->key, of_store, parts + KEY_PARTS_MAX);
+    for (unsigned i = 0; i < s->scan->fields->count; i++)
+        out[i] = parts[path->field_parts[i]];
+}
+
 static enum err scan_keep_row(struct query_run *r, const struct step *s)
 {
     const struct step_scan *scan = s->scan;
@@ -169,7 +198,9 @@ enum err scan_next(struct query_run *r, const struct step *s)
     st->row_record = row.value;
     if (scan->has_whole)
         r->expr.slots[s->slot] = datum_read(row.value);
-    if (scan->fields->count)
+    if (scan->fields->count && st->now->has_all)
+        read_parts(s, st->now, &row, &r->expr.slots[scan->field_slot]);
+    else if (scan->fields->count)
         field_set_read(scan->fields, st->shape, row.value, &r->expr.slots[scan->field_slot]);
     if (scan->has_key)
         r->expr.slots[scan->key_slot] = datum_read(row.key);

@@ -71,6 +71,9 @@ struct scan_path {
     bool is_turned;  /* ... backwards */
     bool finds_end;  /* the first one has the least or greatest value that is wanted, */
     bool end_turned; /* ... from the other end */
+    bool has_all;    /* entries of the index have all fields that are wanted: no record is read */
+    uint8_t field_parts[FIELDS_MAX]; /* then: the part of the index that each field is, or from
+                                        KEY_PARTS_MAX on of the key of the store */
 };
 
 struct step_scan {
@@ -80,6 +83,9 @@ struct step_scan {
     bool has_whole;  /* the record as a whole is, in the step's slot */
     struct field_set *fields; /* that are wanted of it (plan_fields.c), */
     unsigned field_slot;      /* in the slots from here on */
+    uint32_t exact_fields;    /* bits of those that are more than compared: keys do not tell
+                                 whether a number is an integer or a double */
+    uint32_t deep_fields;     /* and of those into which a path goes on */
     bool has_key;
     unsigned key_slot;
     struct scan_path *paths; /* the first one is by the key of the store */

@@ -176,6 +176,26 @@ def test_joins_look_up_by_an_index(d):
         assert alike(c, text % "left") == [[n, n % 60] for n in range(20)]
 
 
+def test_the_index_alone_is_read_where_it_has_all(d):
+    with d.client() as c:
+        make(c, "alone", [{"v": n % 10 if n % 2 else float(n % 10), "t": "t%d" % (n % 7), "w": n} for n in range(100)],
+             [("by_v", {"key": ["v", "t"]}), ("by_t", {"key": ["t"], "types": ["text"]})])
+        for text, is_alone in (("select count(*) from alone where v > 2 and v <> 5", True),
+                               ("select count(t) from alone where v = 2 and t <> 't1' and id > 20", True),
+                               ("select count(distinct v) from alone where v between 2 and 7 and t < 't4'", True),
+                               ("select t from alone where t = 't3'", True),
+                               ("select upper(t) from alone where t > 't3' and t < 't6'", True),
+                               ("select v from alone where v = 2", False),  # 2 or 2.0
+                               ("select id from alone where t = 't3'", False),
+                               ("select count(*) from alone where v = 2 and w > 3", False),
+                               ("select count(*) from alone where v = 2 and 7 / v > 3.2", False),
+                               ("select * from alone where t = 't3'", False)):
+            said = plan(c, text)
+            assert (" alone" in said.replace("scan alone", "")) == is_alone, (text, said)
+            alike(c, text)
+        assert "by index by_v alone = a.v" in plan(c, "select count(*) from alone a join alone b on b.v = a.v and b.t = 'x'")
+
+
 def estimates(c, text):
     """Of the steps, the first one first."""
     out, steps = [], [c.call("explain", 0, text)["plan"]]
