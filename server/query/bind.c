@@ -3,9 +3,11 @@
 
 #include "server/base/assert.h"
 #include "server/query/aggregate.h"
+#include "server/query/field_names.h"
 #include "server/query/function_table.h"
 #include "server/query/parse.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -164,11 +166,54 @@ static const char *sources_named(const struct bind_scope *s, char *to, size_t ro
     return to;
 }
 
+/* Of the sources, the field that has the name, or the nearest one, as samples of the stores know it:
+ * "source.field", with what is before it in the sentence; b->e: ERR_WAIT for them. */
+static void say_field(struct binder *b, const struct bind_scope *s, struct slice name, char *to,
+                      size_t room)
+{
+    unsigned nearest = UINT_MAX;
+
+    to[0] = '\0';
+    for (unsigned i = 0; i < s->source_count && !b->e; i++) {
+        const struct bind_source *source = &s->sources[i];
+        struct field_names known;
+        struct slice near;
+        unsigned distance;
+
+        if (!source->scan || !source->scan->scan->store)
+            continue;
+        b->e = field_names_sample(b->op, b->anchor, source->scan->scan->store, b->plan->arena,
+                                  &known);
+        if (b->e)
+            return;
+        near = field_names_near(&known, name, &distance);
+        if (slice_is_none(near) || distance >= nearest)
+            continue;
+        nearest = distance;
+        snprintf(to, room, "%s.%s", text_show(source->alias), text_show(near));
+    }
+}
+
+static void refuse_field(struct binder *b, const struct bind_scope *s, const struct ast *a)
+{
+    char names[120], near[120];
+
+    say_field(b, s, a->text, near, sizeof near);
+    if (b->e)
+        return;
+    bind_refuse(b, a->place,
+                "\"%s\" could be a field of any of the sources %s; write source.%s%s%s%s",
+                text_show(a->text), sources_named(s, names, sizeof names), text_show(a->text),
+                near[0] ? "; did you mean \"" : "", text_show(slice_text(near)),
+                near[0] ? "\"?" : "");
+    if (near[0])
+        failure_set_near(&b->op->failure, ERR_BAD_QUERY, slice_text(near));
+}
+
 /* A field of the one source of the innermost query that has any. */
 static struct expr *bind_field_of_source(struct binder *b, const struct ast *a)
 {
     struct bind_scope *s = b->scope;
-    char names[120];
 
     while (s && (s->source_count == 0 || s->visible == 0))
         s = s->outer;
@@ -178,9 +223,7 @@ static struct expr *bind_field_of_source(struct binder *b, const struct ast *a)
         return NULL;
     }
     if (s->source_count > 1) {
-        bind_refuse(
-            b, a->place, "\"%s\" could be a field of any of the sources %s; write source.%s",
-            text_show(a->text), sources_named(s, names, sizeof names), text_show(a->text));
+        refuse_field(b, s, a);
         return NULL;
     }
     b->touched |= UINT64_C(1) << s->sources[0].bit;

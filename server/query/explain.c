@@ -2,6 +2,7 @@
 #include "server/query/explain.h"
 
 #include "server/query/explain_rows.h"
+#include "server/query/field_names.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -251,6 +252,48 @@ static void say_numbers(struct explain_text *t, const struct query_run *r, const
     put_chars(t, "]");
 }
 
+/* The next field, from i on, that is wanted and that no record of the sample has; false: there is
+ * none. Where there are none, or too many to know, nothing is said. */
+static bool next_unknown(const struct query_run *r, const struct step *s, unsigned *i)
+{
+    const struct field_names *sample =
+        s->kind == STEP_SCAN ? r->states[s->number].sample : NULL;
+
+    if (!sample || !sample->records || sample->is_full)
+        return false;
+    while (*i < s->scan->fields->count &&
+           field_names_have(sample, s->scan->fields->names[*i]))
+        ++*i;
+    return *i < s->scan->fields->count;
+}
+
+static void say_unknown(struct explain_text *t, const struct query_run *r, const struct step *s,
+                        unsigned depth)
+{
+    const struct field_names *sample = r->states[s->number].sample;
+    char text[80];
+
+    for (unsigned i = 0; next_unknown(r, s, &i); i++) {
+        struct slice name = s->scan->fields->names[i], near;
+        unsigned distance;
+
+        for (unsigned n = 0; n <= depth; n++)
+            put_chars(t, "  ");
+        put_chars(t, "note: no field \"");
+        put(t, name.data, name.size);
+        snprintf(text, sizeof text, "\" in the first %u record%s", sample->records,
+                 sample->records == 1 ? "" : "s");
+        put_chars(t, text);
+        near = field_names_near(sample, name, &distance);
+        if (!slice_is_none(near)) {
+            put_chars(t, "; did you mean \"");
+            put(t, near.data, near.size);
+            put_chars(t, "\"?");
+        }
+        put_chars(t, "\n");
+    }
+}
+
 static void text_of(struct explain_text *t, const struct query_run *r, const struct step *s,
                     unsigned depth)
 {
@@ -259,6 +302,7 @@ static void text_of(struct explain_text *t, const struct query_run *r, const str
     say_step(t, r, s);
     say_numbers(t, r, s);
     put_chars(t, "\n");
+    say_unknown(t, r, s, depth);
     if (s->input)
         text_of(t, r, s->input, depth + 1);
     if (s->inner)
@@ -313,17 +357,42 @@ static void put_data_number(struct explain_text *t, const char *name, uint64_t n
     put(t, head, msgpack_put_uint(head, n));
 }
 
+/* {name, near} of each. */
+static void put_unknown(struct explain_text *t, const struct query_run *r, const struct step *s)
+{
+    uint8_t head[MSGPACK_HEAD_MAX];
+    unsigned count = 0;
+
+    for (unsigned i = 0; next_unknown(r, s, &i); i++)
+        count++;
+    put(t, head, msgpack_put_text_head(head, 7));
+    put_chars(t, "unknown");
+    put(t, head, msgpack_put_array_head(head, count));
+    for (unsigned i = 0; next_unknown(r, s, &i); i++) {
+        unsigned distance;
+        struct slice name = s->scan->fields->names[i];
+        struct slice near = field_names_near(r->states[s->number].sample, name, &distance);
+
+        put(t, head, msgpack_put_map_head(head, 1u + !slice_is_none(near)));
+        put_data_text(t, "name", name);
+        if (!slice_is_none(near))
+            put_data_text(t, "near", near);
+    }
+}
+
 static void data_of(struct explain_text *t, const struct query_run *r, const struct step *s)
 {
     const struct step_state *st = &r->states[s->number];
     struct explain_text words = {.arena = t->arena};
     uint8_t head[MSGPACK_HEAD_MAX];
     unsigned inputs = (s->input != NULL) + (s->inner != NULL);
+    unsigned first = 0;
+    bool has_unknown = next_unknown(r, s, &first);
     bool has_index = s->kind == STEP_SCAN && path_of(r, s)->index;
 
     say_step(&words, r, s);
     put(t, head,
-        msgpack_put_map_head(head, 4u + (s->kind == STEP_SCAN) + has_index + st->has_estimate +
+        msgpack_put_map_head(head, 4u + (s->kind == STEP_SCAN) + has_index + has_unknown + st->has_estimate +
                                        4u * r->measures));
     put_data_text(t, "step", slice_text(name_of(r, s)));
     put_data_text(t, "text", slice_make(words.data, words.size));
@@ -331,6 +400,8 @@ static void data_of(struct explain_text *t, const struct query_run *r, const str
         put_data_text(t, "store", schema_name(s->scan->store));
     if (has_index)
         put_data_text(t, "index", path_of(r, s)->index->index);
+    if (has_unknown)
+        put_unknown(t, r, s);
     put_data_number(t, "estimate", st->guess);
     if (st->has_estimate)
         put_data_number(t, "records", st->estimate);
@@ -366,6 +437,8 @@ enum err explain_estimate(struct query_run *r)
     const struct step *root = r->plan->root;
     enum err e = root ? explain_count(r, root) : ERR_OK;
 
+    if (!e && root)
+        e = explain_sample(r, root);
     if (!e && root)
         explain_guess(r, root);
     return e;

@@ -1,6 +1,7 @@
 /* explain_rows.c - see explain_rows.h. */
 #include "server/query/explain_rows.h"
 
+#include "server/query/field_names.h"
 #include "server/query/run_choose.h"
 #include "server/query/run_scan.h"
 
@@ -49,6 +50,34 @@ enum err explain_count(struct query_run *r, const struct step *root)
         e = explain_count(r, root->input);
     if (!e && root->inner)
         e = explain_count(r, root->inner);
+    return e;
+}
+
+static enum err sample_scan(struct query_run *r, const struct step *s)
+{
+    struct step_state *st = &r->states[s->number];
+    struct field_names *sample;
+    enum err e;
+
+    if (st->sample || !s->scan->fields->count)
+        return ERR_OK;
+    sample = arena_alloc(r->arena, sizeof *sample);
+    if (!sample)
+        return failure_set(&r->op->failure, ERR_NOMEM, "out of memory for the query");
+    e = field_names_sample(r->op, r->anchor, s->scan->store, r->arena, sample);
+    if (!e)
+        st->sample = sample;
+    return e;
+}
+
+enum err explain_sample(struct query_run *r, const struct step *root)
+{
+    enum err e = root->kind == STEP_SCAN ? sample_scan(r, root) : ERR_OK;
+
+    if (!e && root->input)
+        e = explain_sample(r, root->input);
+    if (!e && root->inner)
+        e = explain_sample(r, root->inner);
     return e;
 }
 

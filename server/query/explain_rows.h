@@ -12,6 +12,8 @@
 /* Count the records of the scans, those of the store where bounds depend on other rows. ERR_WAIT:
  * call again. */
 enum err explain_count(struct query_run *r, const struct step *root);
+/* Have states[].sample of the scans that read fields, to say which of them nobody has. ERR_WAIT. */
+enum err explain_sample(struct query_run *r, const struct step *root);
 /* Then: put states[].guess of the step and all below it. */
 void explain_guess(struct query_run *r, const struct step *root);
 

@@ -196,6 +196,24 @@ def test_the_index_alone_is_read_where_it_has_all(d):
         assert "by index by_v alone = a.v" in plan(c, "select count(*) from alone a join alone b on b.v = a.v and b.t = 'x'")
 
 
+def test_fields_that_nobody_has_are_noted(d):
+    with d.client() as c:
+        make(c, "noted", [{"price": n, "name": "x", "deep": {"in": 1}} for n in range(300)])
+        make(c, "titled", [{"title": "x"}])
+        said = c.call("explain", 0, "select n.pirce, n.deep.other from noted n where n.zzzzzz > 1 and n.name = 'x'")
+        assert 'note: no field "pirce" in the first 100 records; did you mean "price"?\n' in said["text"], said["text"]
+        assert 'note: no field "zzzzzz" in the first 100 records\n' in said["text"]
+        scan = said["plan"]["inputs"][0]["inputs"][0]
+        assert sorted(scan["unknown"], key=lambda u: u["name"]) == [{"name": "pirce", "near": "price"}, {"name": "zzzzzz"}]
+        said = c.call("explain", 0, "select n.price from noted n where n.deep.no = 1")
+        assert "note:" not in said["text"] and "unknown" not in said["plan"]["inputs"][0]["inputs"][0]
+        for text, near in (("select nmae from noted n, titled", "n.name"), ("select title from noted n, titled t", "t.title"),
+                           ("select xxxxxxx from noted, titled", None)):
+            e = c.fails("query", 0, text)
+            assert e.name == "BAD_QUERY" and e.details.get("near") == near, (text, e.error)
+            assert ("did you mean \"%s\"?" % near in e.message) == bool(near), e.message
+
+
 def estimates(c, text):
     """Of the steps, the first one first."""
     out, steps = [], [c.call("explain", 0, text)["plan"]]
