@@ -201,11 +201,10 @@ static void refuse_field(struct binder *b, const struct bind_scope *s, const str
     say_field(b, s, a->text, near, sizeof near);
     if (b->e)
         return;
-    bind_refuse(b, a->place,
-                "\"%s\" could be a field of any of the sources %s; write source.%s%s%s%s",
-                text_show(a->text), sources_named(s, names, sizeof names), text_show(a->text),
-                near[0] ? "; did you mean \"" : "", text_show(slice_text(near)),
-                near[0] ? "\"?" : "");
+    bind_refuse(
+        b, a->place, "\"%s\" could be a field of any of the sources %s; write source.%s%s%s%s",
+        text_show(a->text), sources_named(s, names, sizeof names), text_show(a->text),
+        near[0] ? "; did you mean \"" : "", text_show(slice_text(near)), near[0] ? "\"?" : "");
     if (near[0])
         failure_set_near(&b->op->failure, ERR_BAD_QUERY, slice_text(near));
 }

@@ -261,8 +261,7 @@ static bool next_unknown(const struct query_run *r, const struct step *s, unsign
 
     if (!sample || !sample->records || sample->is_full)
         return false;
-    while (*i < s->scan->fields->count &&
-           field_names_have(sample, s->scan->fields->names[*i]))
+    while (*i < s->scan->fields->count && field_names_have(sample, s->scan->fields->names[*i]))
         ++*i;
     return *i < s->scan->fields->count;
 }
@@ -392,8 +391,8 @@ static void data_of(struct explain_text *t, const struct query_run *r, const str
 
     say_step(&words, r, s);
     put(t, head,
-        msgpack_put_map_head(head, 4u + (s->kind == STEP_SCAN) + has_index + has_unknown + st->has_estimate +
-                                       4u * r->measures));
+        msgpack_put_map_head(head, 4u + (s->kind == STEP_SCAN) + has_index + has_unknown +
+                                       st->has_estimate + 4u * r->measures));
     put_data_text(t, "step", slice_text(name_of(r, s)));
     put_data_text(t, "text", slice_make(words.data, words.size));
     if (s->kind == STEP_SCAN)

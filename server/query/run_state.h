@@ -72,7 +72,8 @@ struct step_state {
     bool has_estimate;
     uint64_t estimate; /* records within the bounds of a scan; else of its store */
     uint64_t guess;    /* rows that are expected, of a scan at each opening */
-    struct field_names *sample; /* of the records of a scan, in the run's arena; NULL: there is none */
+    struct field_names
+        *sample;       /* of the records of a scan, in the run's arena; NULL: there is none */
     uint64_t rows;     /* given */
     uint64_t spent_ns; /* by it and by those below it; so are: */
     uint64_t pages_asked, pages_loaded;
