@@ -53,23 +53,19 @@ static void report_os(void *context, const char *operation, const char *path, in
 {
     char why[128];
 
-    log_io_error(context, operation, path, strerror_r(number, why, sizeof why));
+    LOG_TELL((struct log_output *)context, io_error, .operation = operation, .file = path,
+             .error = strerror_r(number, why, sizeof why));
 }
 
 /* The one line on standard output, for scripts that wait for it. */
 static void say_ready(const struct server *server)
 {
     char where[2048];
-    struct log_line line;
 
     listener_describe(server, where, sizeof where);
     printf("holdfastd %s ready %s\n", SERVER_VERSION, where);
     fflush(stdout);
-    if (log_line_begin(&line, server->log, LOG_LEVEL_INFO, "ready")) {
-        log_line_facts(&line, where);
-        log_line_number(&line, "pid", (uint64_t)server->pid);
-        log_line_end(&line);
-    }
+    LOG_TELL(server->log, ready, .where = where, .pid = (uint64_t)server->pid);
     notify_ready();
 }
 

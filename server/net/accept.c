@@ -77,17 +77,12 @@ static void on_closed_early(uv_handle_t *handle)
 static void note_refused(struct server *server, const char *why)
 {
     uint64_t now = server_now(server);
-    struct log_line line;
 
     server->counters.refused++;
     if (!server->refused_ms || now - server->refused_ms >= 10 * SECOND) {
         server->refused_ms = now;
-        if (log_line_begin(&line, server->log, LOG_LEVEL_WARN, "connection_refused")) {
-            log_line_text(&line, "why", why);
-            log_line_number(&line, "open", seats_served(&server->seats));
-            log_line_number(&line, "refused", server->counters.refused);
-            log_line_end(&line);
-        }
+        LOG_TELL(server->log, connection_refused, .why = why,
+                 .open = seats_served(&server->seats), .refused = server->counters.refused);
     }
 }
 
@@ -153,7 +148,6 @@ struct connection *connection_of_id(struct server *server, uint64_t id)
 static void start(struct connection *c)
 {
     struct server *server = c->server;
-    struct log_line line;
 
     c->opened_ms = server_now(server);
     msgpack_scan_init(&c->scan);
@@ -166,10 +160,7 @@ static void start(struct connection *c)
     server->connection_count++;
     list_push_back(&server->connections, &c->in_all);
     hash_table_insert(&server->connection_ids, &c->in_ids, id_hash(c->id));
-    if (log_line_begin(&line, server->log, LOG_LEVEL_DEBUG, "connection_opened")) {
-        log_line_slice(&line, "client", connection_name(c));
-        log_line_end(&line);
-    }
+    LOG_TELL(server->log, connection_opened, .client = connection_name(c));
     connection_read(c);
 }
 

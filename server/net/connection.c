@@ -150,7 +150,6 @@ void connection_read(struct connection *c)
 static void break_off(struct connection *c, struct slice bytes, bool addressed, uint32_t msgid,
                       enum err e, const char *why)
 {
-    struct log_line line;
 
     if (!addressed && !c->skipping)
         addressed = frame_peek_msgid(bytes, &msgid);
@@ -158,12 +157,8 @@ static void break_off(struct connection *c, struct slice bytes, bool addressed, 
         reply_put_refusal(&c->output, msgid, e, why);
         session_flush_later(&c->session);
     }
-    if (server_logs_client(c->server) &&
-        log_line_begin(&line, c->server->log, LOG_LEVEL_WARN, "broken_frame")) {
-        log_line_slice(&line, "client", connection_name(c));
-        log_line_text(&line, "why", why);
-        log_line_end(&line);
-    }
+    if (server_logs_client(c->server))
+        LOG_TELL(c->server->log, broken_frame, .client = connection_name(c), .why = why);
     c->taken = c->input.used; /* whatever follows is not looked at */
     c->frame_begun_ms = 0;
     connection_drain(c);
@@ -515,14 +510,9 @@ static void settle(struct connection *c, bool more)
 /* The client's TLS cannot go on: perhaps it is none. */
 static void break_tls(struct connection *c, const char *why)
 {
-    struct log_line line;
 
-    if (server_logs_client(c->server) &&
-        log_line_begin(&line, c->server->log, LOG_LEVEL_WARN, "tls_failed")) {
-        log_line_slice(&line, "client", connection_name(c));
-        log_line_text(&line, "why", why);
-        log_line_end(&line);
-    }
+    if (server_logs_client(c->server))
+        LOG_TELL(c->server->log, tls_failed, .client = connection_name(c), .why = why);
     c->server->counters.tls_failed++;
     say_goodbye(c); /* its alert */
     connection_close(c, "TLS failed");
@@ -744,7 +734,6 @@ void connection_drain(struct connection *c)
 
 void connection_close(struct connection *c, const char *why)
 {
-    struct log_line line;
 
     if (c->state == CONNECTION_CLOSING)
         return;
@@ -755,16 +744,14 @@ void connection_close(struct connection *c, const char *why)
     hash_table_remove(&c->server->connection_ids, &c->in_ids);
     if (why)
         c->server->counters.hung_up++;
-    if ((!why || server_logs_client(c->server)) &&
-        log_line_begin(&line, c->server->log, why ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
-                       "connection_closed")) {
-        log_line_slice(&line, "client", connection_name(c));
-        if (why)
-            log_line_text(&line, "why", why);
-        log_line_number(&line, "requests", c->session.request_count);
-        log_line_number(&line, "transactions", c->session.transactions.count);
-        log_line_end(&line);
-    }
+    if (!why)
+        LOG_TELL(c->server->log, connection_closed, .client = connection_name(c),
+                 .requests = c->session.request_count,
+                 .transactions = c->session.transactions.count);
+    else if (server_logs_client(c->server))
+        LOG_TELL(c->server->log, connection_broken, .client = connection_name(c), .why = why,
+                 .requests = c->session.request_count,
+                 .transactions = c->session.transactions.count);
     order_end(&c->session);
     uv_close(&c->uv.handle, on_closed);
 }

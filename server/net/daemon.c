@@ -49,16 +49,12 @@ static void on_prepare(uv_prepare_t *prepare)
 /* Say what was left out, and begin to count again. */
 static void tell_left_out(struct server *server, uint64_t now)
 {
-    struct log_line line;
 
     if (!server->client_lines || now - server->client_lines_ms < CLIENT_LINES_MS)
         return;
     server->client_lines = 0;
-    if (server->lines_left_out &&
-        log_line_begin(&line, server->log, LOG_LEVEL_WARN, "client_lines_left_out")) {
-        log_line_number(&line, "lines", server->lines_left_out);
-        log_line_end(&line);
-    }
+    if (server->lines_left_out)
+        LOG_TELL(server->log, client_lines_left_out, .lines = server->lines_left_out);
     server->lines_left_out = 0;
 }
 
@@ -90,39 +86,14 @@ static void on_failed(void *context, const struct failure *why)
     want_turn(server);
 }
 
-/* Events of the core that are more than information. */
-static enum log_level event_level(const char *event)
-{
-    static const struct {
-        const char *event;
-        enum log_level level;
-    } levels[] = {
-        {"store_damaged", LOG_LEVEL_ERROR},   {"amalgamation_failed", LOG_LEVEL_ERROR},
-        {"wal_failed", LOG_LEVEL_ERROR},      {"ledger_unreadable", LOG_LEVEL_ERROR},
-        {"ledger_in_memory", LOG_LEVEL_WARN}, {"copy_damaged", LOG_LEVEL_WARN},
-        {"tokens_lost", LOG_LEVEL_WARN},      {"wal_keep_failed", LOG_LEVEL_ERROR},
-    };
-
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
-        if (strcmp(event, levels[i].event) == 0)
-            return levels[i].level;
-    return LOG_LEVEL_INFO;
-}
-
-static void on_event(void *context, const char *event, const char *facts)
+static void on_event(void *context, enum event event, const void *facts)
 {
     struct server *server = context;
-    struct log_line line;
 
     /* what was freed lies between what is in use: give the pages back all the same */
-    if (strcmp(event, "memory_freed") == 0) {
+    if (event == EVENT_memory_freed)
         malloc_trim(0);
-        return;
-    }
-    if (!log_line_begin(&line, server->log, event_level(event), event))
-        return;
-    log_line_facts(&line, facts);
-    log_line_end(&line);
+    log_tell(server->log, event, facts);
 }
 
 /* ---- the beginning ---- */
@@ -175,18 +146,14 @@ static void bound_connections(struct server *server)
     uint64_t reserved = server->options.connections_reserved;
     uint64_t strangers = server->options.strangers, most = asked + reserved + strangers;
     uint64_t claimed = listener_claim_descriptors(most);
-    struct log_line line;
 
     /* Strangers have theirs only where there are enough. */
     server->seats.strangers_max =
         claimed < most ? (strangers < claimed / 8 ? strangers : claimed / 8) : strangers;
     seats_bound(&server->seats, asked, reserved, claimed - server->seats.strangers_max);
-    if (server->seats.clients_max < asked &&
-        log_line_begin(&line, server->log, LOG_LEVEL_WARN, "few_descriptors")) {
-        log_line_number(&line, "connections", server->seats.clients_max);
-        log_line_number(&line, "asked", asked);
-        log_line_end(&line);
-    }
+    if (server->seats.clients_max < asked)
+        LOG_TELL(server->log, few_descriptors, .connections = server->seats.clients_max,
+                 .asked = asked);
 }
 
 /* What clients may take of memory. */
@@ -351,7 +318,7 @@ static void reload_complain(void *context, const char *error)
 {
     struct server *server = context;
 
-    log_event_text(server->log, LOG_LEVEL_ERROR, "config_error", "error", error);
+    LOG_TELL(server->log, config_error, .error = error);
 }
 
 /* A certificate and its key, whole or not at all: connections keep what they have. */
@@ -364,26 +331,25 @@ static void reload_tls(struct server *server, const struct options *fresh)
         return;
     tls = tls_context_new(fresh, why);
     if (!tls) {
-        log_event_text(server->log, LOG_LEVEL_ERROR, "tls_not_reloaded", "why", why);
+        LOG_TELL(server->log, tls_not_reloaded, .why = why);
         return;
     }
     tls_context_free(server->tls);
     server->tls = tls;
-    log_event(server->log, LOG_LEVEL_INFO, "tls_reloaded");
+    LOG_TELL(server->log, tls_reloaded);
 }
 
 void daemon_reload(struct server *server)
 {
     static struct options fresh; /* large */
     struct command_line again;
-    struct log_line line;
     char changed[OPTION_TEXT_BYTES] = "";
     size_t used = 0;
 
     notify_reloading();
     if (command_line_read(server->line->argc, server->line->argv, &again, &fresh,
                           reload_complain, server) != COMMAND_LINE_OK) {
-        log_event(server->log, LOG_LEVEL_ERROR, "config_not_reloaded");
+        LOG_TELL(server->log, config_not_reloaded);
         notify_ready();
         return;
     }
@@ -394,8 +360,7 @@ void daemon_reload(struct server *server)
         if (option_same(&server->options, &fresh, option))
             continue;
         if (!option->reload) {
-            log_event_text(server->log, LOG_LEVEL_WARN, "option_needs_restart", "option",
-                           option->name);
+            LOG_TELL(server->log, option_needs_restart, .option = option->name);
             continue;
         }
         option_copy(&server->options, &fresh, option);
@@ -405,10 +370,7 @@ void daemon_reload(struct server *server)
     log_output_level(server->log, (enum log_level)server->options.log_level);
     bound_memory(server);
     bound_connections(server);
-    if (log_line_begin(&line, server->log, LOG_LEVEL_INFO, "config_reloaded")) {
-        log_line_text(&line, "changed", used ? changed : "none");
-        log_line_end(&line);
-    }
+    LOG_TELL(server->log, config_reloaded, .changed = used ? changed : "none");
     notify_ready();
 }
 
@@ -426,7 +388,7 @@ static void on_close_bound(uv_timer_t *timer)
 {
     struct server *server = timer->data;
 
-    log_event(server->log, LOG_LEVEL_ERROR, "close_timed_out");
+    LOG_TELL(server->log, close_timed_out);
     _exit(server->exit_code);
 }
 
@@ -455,17 +417,12 @@ static void on_stop_bound(uv_timer_t *timer)
 void daemon_stop(struct server *server, int code, const char *why)
 {
     struct failure stops;
-    struct log_line line;
 
     if (server->state != SERVER_SERVING)
         return;
     server->exit_code = code;
-    if (log_line_begin(&line, server->log, LOG_LEVEL_INFO, "stopping")) {
-        log_line_text(&line, "why", why);
-        log_line_number(&line, "connections", server->connection_count);
-        log_line_number(&line, "requests", server->request_count);
-        log_line_end(&line);
-    }
+    LOG_TELL(server->log, stopping, .why = why, .connections = server->connection_count,
+             .requests = server->request_count);
     notify_stopping();
     listener_close_all(server);
     server_move(server, SERVER_STOPPING);
@@ -485,14 +442,8 @@ void daemon_stop(struct server *server, int code, const char *why)
 
 static void log_failed(struct server *server)
 {
-    struct log_line line;
-
-    if (log_line_begin(&line, server->log, LOG_LEVEL_ERROR, "wal_failed")) {
-        log_line_text(&line, "why", server->failure.text);
-        if (server->failure.file[0])
-            log_line_text(&line, "file", server->failure.file);
-        log_line_end(&line);
-    }
+    LOG_TELL(server->log, wal_failed, .why = server->failure.text,
+             .file = server->failure.file[0] ? server->failure.file : NULL);
     LIST_EACH_SAFE (link, &server->connections) {
         order_fail(&LIST_ENTRY(link, struct connection, in_all)->session, &server->failure,
                    false);
@@ -543,6 +494,6 @@ int daemon_run(struct server *server)
     free_lists(server);
     account_fini(&server->account);
     failure_clear(&server->failure);
-    log_event(server->log, LOG_LEVEL_INFO, "stopped");
+    LOG_TELL(server->log, stopped);
     return server->exit_code;
 }

@@ -189,22 +189,18 @@ static enum err read_quota(const struct execution *w, struct quota_limits *l)
                     "a whole number up to 9007199254740992, or nil for no limit");
 }
 
+static uint64_t quota_fact(uint64_t limit)
+{
+    return limit == QUOTA_NONE ? EVENT_LEFT_OUT : limit;
+}
+
 static void log_quota(const struct execution *w, struct slice name,
                       const struct quota_limits *l)
 {
-    struct log_line line;
-
-    if (!log_line_begin(&line, w->session->server->log, LOG_LEVEL_INFO, "quota_set"))
-        return;
-    log_line_slice(&line, "database", name);
-    if (l->bytes != QUOTA_NONE)
-        log_line_number(&line, "bytes", l->bytes);
-    if (l->stores != QUOTA_NONE)
-        log_line_number(&line, "stores", l->stores);
-    if (l->txns != QUOTA_NONE)
-        log_line_number(&line, "transactions", l->txns);
-    log_line_slice(&line, "client", connection_name(w->session->connection));
-    log_line_end(&line);
+    LOG_TELL(w->session->server->log, quota_set, .database = name,
+             .bytes = quota_fact(l->bytes), .stores = quota_fact(l->stores),
+             .transactions = quota_fact(l->txns),
+             .client = connection_name(w->session->connection));
 }
 
 enum err execute_set_quota(struct execution *w)

@@ -456,19 +456,23 @@ static bool kill_read(struct slice what, struct kill *kill)
 
 static void kill_log(struct execution *w, const struct kill *kill)
 {
-    static const char *const events[] = {"transaction_killed", "client_killed", "cursor_killed",
-                                         "backup_killed"};
-    static const char *const names[] = {"version", "id", "id", "id"};
-    struct log_line line;
+    struct log_output *log = execution_session(w)->server->log;
+    struct slice client = connection_name(execution_session(w)->connection);
 
-    if (!log_line_begin(&line, execution_session(w)->server->log, LOG_LEVEL_INFO,
-                        events[kill->kind]))
-        return;
-    log_line_number(&line, names[kill->kind], kill->number);
-    if (kill->kind == KILL_CURSOR || kill->kind == KILL_BACKUP)
-        log_line_number(&line, kill->kind == KILL_CURSOR ? "cursor" : "backup", kill->second);
-    log_line_slice(&line, "client", connection_name(execution_session(w)->connection));
-    log_line_end(&line);
+    switch (kill->kind) {
+    case KILL_TRANSACTION:
+        LOG_TELL(log, transaction_killed, .version = kill->number, .client = client);
+        break;
+    case KILL_CLIENT: LOG_TELL(log, client_killed, .id = kill->number, .client = client); break;
+    case KILL_CURSOR:
+        LOG_TELL(log, cursor_killed, .id = kill->number, .cursor = kill->second,
+                 .client = client);
+        break;
+    case KILL_BACKUP:
+        LOG_TELL(log, backup_killed, .id = kill->number, .backup = kill->second,
+                 .client = client);
+        break;
+    }
 }
 
 enum err execute_kill(struct execution *w)

@@ -20,16 +20,11 @@
 static void log_failure(struct session *s, struct slice name)
 {
     struct logins *l = &s->server->logins;
-    struct log_line line;
     uint64_t failures;
 
-    if (!logins_may_log(l, server_now(s->server), &failures) ||
-        !log_line_begin(&line, s->server->log, LOG_LEVEL_WARN, "login_failed"))
-        return;
-    log_line_slice(&line, "user", name);
-    log_line_slice(&line, "client", connection_name(s->connection));
-    log_line_number(&line, "failures", failures);
-    log_line_end(&line);
+    if (logins_may_log(l, server_now(s->server), &failures))
+        LOG_TELL(s->server->log, login_failed, .user = name,
+                 .client = connection_name(s->connection), .failures = failures);
 }
 
 /* The one answer to whatever is wrong; the connection ends behind it. */
@@ -115,14 +110,9 @@ enum err execute_login_begin(struct execution *w)
 
 static void log_login(const struct session *s)
 {
-    struct log_line line;
-
     s->server->logins.done++;
-    if (!log_line_begin(&line, s->server->log, LOG_LEVEL_DEBUG, "logged_in"))
-        return;
-    log_line_slice(&line, "user", user_name(s->user));
-    log_line_slice(&line, "client", connection_name(s->connection));
-    log_line_end(&line);
+    LOG_TELL(s->server->log, logged_in, .user = user_name(s->user),
+             .client = connection_name(s->connection));
 }
 
 enum err execute_login_end(struct execution *w)
@@ -153,16 +143,9 @@ enum err execute_login_end(struct execution *w)
 
 /* ---- what a change means for those who are connected ---- */
 
-static void log_change(const struct execution *w, const char *event, struct slice name)
-{
-    struct log_line line;
-
-    if (!log_line_begin(&line, w->session->server->log, LOG_LEVEL_INFO, event))
-        return;
-    log_line_slice(&line, "user", name);
-    log_line_slice(&line, "client", connection_name(w->session->connection));
-    log_line_end(&line);
-}
+#define LOG_CHANGE(w, event, name)                   \
+    LOG_TELL((w)->session->server->log, event, .user = (name), \
+             .client = connection_name((w)->session->connection))
 
 static void doom_all(struct session *s, const struct failure *why)
 {
@@ -285,7 +268,7 @@ enum err execute_create_user(struct execution *w)
     e = put_user(w, &facts);
     if (e)
         return e;
-    log_change(w, "user_created", name);
+    LOG_CHANGE(w, user_created, name);
     if (users->count == 1)
         expect_logins(w);
     return ERR_OK;
@@ -304,7 +287,7 @@ enum err execute_alter_user(struct execution *w)
     if (!e)
         e = put_user(w, &facts);
     if (!e)
-        log_change(w, "user_altered", name);
+        LOG_CHANGE(w, user_altered, name);
     return e;
 }
 
@@ -321,7 +304,7 @@ enum err execute_drop_user(struct execution *w)
     e = users_drop(&server->users, w->op, user);
     if (!e) {
         disconnect_user(w, user);
-        log_change(w, "user_dropped", name);
+        LOG_CHANGE(w, user_dropped, name);
         put_nil(w->out);
     }
     user_unref(user);

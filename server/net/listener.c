@@ -248,8 +248,8 @@ static void on_connection(uv_stream_t *stream, int status)
     server->counters.refused++;
     if (!server->refused_ms || server_now(server) - server->refused_ms >= 10 * SECOND) {
         server->refused_ms = server_now(server);
-        log_event_text(server->log, LOG_LEVEL_WARN, "connection_refused", "why",
-                       uv_strerror(status));
+        LOG_TELL(server->log, connection_refused, .why = uv_strerror(status),
+                 .open = seats_served(&server->seats), .refused = server->counters.refused);
     }
 }
 
@@ -414,7 +414,7 @@ static bool open_unix(struct server *server, char *error)
         snprintf(error, OPTION_ERROR_BYTES,
                  "socket: the path %.300s is too long; at most %zu bytes", path,
                  SOCKET_PATH_MAX);
-        log_event_text(server->log, LOG_LEVEL_WARN, "no_unix_socket", "why", error);
+        LOG_TELL(server->log, no_unix_socket, .why = error);
         return true;
     }
     if (!make_way(path, error))

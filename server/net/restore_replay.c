@@ -12,7 +12,7 @@
 
 #include <inttypes.h>
 
-static void on_event(void *context, const char *event, const char *facts)
+static void on_event(void *context, enum event event, const void *facts)
 {
 }
 

@@ -23,7 +23,7 @@ static void on_signal(uv_signal_t *handle, int number)
         daemon_stop(server, EX_OK, number == SIGTERM ? "SIGTERM" : "SIGINT");
         return;
     }
-    log_event(server->log, LOG_LEVEL_WARN, "stopped_at_once");
+    LOG_TELL(server->log, stopped_at_once);
     _exit(128 + number); /* as a shell says it of a process that a signal ended */
 }
 

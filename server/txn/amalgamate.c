@@ -190,9 +190,8 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
     db->damage.tries = 0;
     db->passes.ended++;
     db->passes.bytes += a->bytes;
-    pulse_event(&db->pulse, "amalgamated", "stages=%zu bytes=%llu upto=%llu roots=%zu ms=%llu",
-                count, (unsigned long long)a->bytes, (unsigned long long)upto, a->limit_count,
-                (unsigned long long)(os_now_ms(db->os) - a->begun_ms));
+    PULSE_TELL(&db->pulse, amalgamated, .stages = count, .bytes = a->bytes, .upto = upto,
+               .roots = a->limit_count, .ms = os_now_ms(db->os) - a->begun_ms);
     for (size_t i = 0; i < a->pass.dropped_count; i++)
         damage_forget(&db->damage, a->pass.dropped[i]);
     amalgamate_reset(a);
@@ -207,9 +206,9 @@ static void amalgamate_fail(struct amalgamation *a, enum err e, const struct fai
     struct db *db = a->pass.db;
 
     ASSERT(e != ERR_OK);
-    pulse_event(&db->pulse, "amalgamation_failed", "error=%s file=%s offset=%llu text=\"%s\"",
-                err_name(e), why->file[0] ? why->file : "-", (unsigned long long)why->offset,
-                why->text);
+    PULSE_TELL(&db->pulse, amalgamation_failed, .error = err_name(e),
+               .file = why->file[0] ? why->file : "-", .offset = why->offset,
+               .text = why->text);
     amalgamate_put_back(a);
     db->passes.is_merging = false;
     db->passes.error = e;
@@ -408,14 +407,14 @@ static enum err amalgamate_ledger_failed(struct amalgamation *a, enum err e)
     ASSERT(e != ERR_OK && a->phase == PHASE_LEDGER);
     if (p->unreadable) {
         p->unreadable->is_unreadable = true;
-        pulse_event(&p->db->pulse, "ledger_unreadable", "error=%s keys=%llu", err_name(e),
-                    (unsigned long long)p->unreadable->keys);
+        PULSE_TELL(&p->db->pulse, ledger_unreadable, .error = err_name(e),
+                   .keys = p->unreadable->keys);
         return amalgamate_begin_ledger(a, a->home);
     }
     if (a->home == LEDGER_WHERE_IT_FITS && e == ERR_TOO_LARGE)
         return amalgamate_begin_ledger(a, LEDGER_ON_DISK);
     if (a->home == LEDGER_ON_DISK && (e == ERR_NO_SPACE || e == ERR_IO)) {
-        pulse_event(&p->db->pulse, "ledger_in_memory", "error=%s", err_name(e));
+        PULSE_TELL(&p->db->pulse, ledger_in_memory, .error = err_name(e));
         return amalgamate_begin_ledger(a, LEDGER_IN_MEMORY);
     }
     return e;

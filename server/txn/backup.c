@@ -35,10 +35,10 @@ static void say_end(struct backup *b, const char *how)
         return;
     ASSERT(b->root.number > 0);
     b->is_told = true;
-    pulse_event(&b->db->pulse, "backup_ended", "root=%" PRIu64 " bytes=%" PRIu64 " how=%s",
-                b->root.number,
-                b->at + (b->stream && !b->is_running ? root_stream_chunk(b->stream).size : 0),
-                how);
+    PULSE_TELL(&b->db->pulse, backup_ended, .root = b->root.number,
+               .bytes = b->at +
+                        (b->stream && !b->is_running ? root_stream_chunk(b->stream).size : 0),
+               .how = how);
 }
 
 static void backup_free(struct backup *b)
@@ -173,8 +173,8 @@ enum err backup_open(struct op *op, const struct backup_options *options, struct
     b->begun_ms = db->pulse.now_ms;
     list_push_back(&db->backups.all, &b->in_all);
     db->backups.begun++;
-    pulse_event(&db->pulse, "backup_begun", "root=%" PRIu64 " commit=%" PRIu64 " base=%" PRIu64,
-                b->root.number, b->root.commit, options->base);
+    PULSE_TELL(&db->pulse, backup_begun, .root = b->root.number, .commit = b->root.commit,
+               .base = options->base);
     *out = b;
     return ERR_OK;
 }

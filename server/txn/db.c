@@ -118,11 +118,8 @@ static void db_on_bad_copy(void *context, uint64_t offset)
     struct db *db = context;
 
     ASSERT(db->primary && offset % PAGE_UNIT_BYTES == 0);
-    pulse_event(
-        &db->pulse, "copy_damaged",
-        "file=%s offset=%llu text=\"the other copy is read; the next amalgamation writes "
-        "both anew\"",
-        PRIMARY_FILE, (unsigned long long)offset);
+    PULSE_TELL(&db->pulse, copy_damaged, .file = PRIMARY_FILE, .offset = offset,
+               .text = "the other copy is read; the next amalgamation writes both anew");
 }
 
 static void db_load_damage(void *context, const struct tree_damage *damage)
@@ -279,10 +276,8 @@ static enum err db_open_log(struct db *db, struct failure *f)
         e = wal_begin(db->wal, wal_epoch(db->wal) + 1, f);
     if (e)
         return e;
-    pulse_event(&db->pulse, "recovered", "root=%llu commits=%llu bytes=%llu ms=%llu",
-                (unsigned long long)root->number, (unsigned long long)recovery.replayed,
-                (unsigned long long)db->stages.staged_bytes,
-                (unsigned long long)(os_now_ms(db->os) - begun));
+    PULSE_TELL(&db->pulse, recovered, .root = root->number, .commits = recovery.replayed,
+               .bytes = db->stages.staged_bytes, .ms = os_now_ms(db->os) - begun);
     ASSERT(db->numbers.last_commit >= root->commit); /* the log goes on behind the root */
     numbers_start(&db->numbers, numbers);
     return ERR_OK;

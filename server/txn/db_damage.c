@@ -18,12 +18,10 @@ enum err db_note_damage(struct db *db, const struct tree_damage *damage)
     if (e)
         return e;
     s = catalogue_by_number(&db->catalogue, damage->store);
-    pulse_event(&db->pulse, "store_damaged",
-                "file=%s offset=%llu store=%lu name=\"%s\" database=\"%s\" text=\"%s\"",
-                PRIMARY_FILE, (unsigned long long)damage->offset, (unsigned long)damage->store,
-                s ? text_show(schema_name(s)) : "",
-                s ? text_show(database_name(schema_database(s))) : "",
-                damage->is_lost ? "nothing of it can be read; clear or drop it"
-                                : "export what can be read, then clear or drop it");
+    PULSE_TELL(&db->pulse, store_damaged, .file = PRIMARY_FILE, .offset = damage->offset,
+               .store = damage->store, .name = s ? schema_name(s) : slice_text(""),
+               .database = s ? database_name(schema_database(s)) : slice_text(""),
+               .text = damage->is_lost ? "nothing of it can be read; clear or drop it"
+                                       : "export what can be read, then clear or drop it");
     return ERR_OK;
 }

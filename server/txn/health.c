@@ -22,8 +22,8 @@ void health_turn(struct db *db)
 
     wal_stats(db->wal, &wal);
     if (wal.keep_error && !h->is_wrong[HEALTH_KEEP_FAILS])
-        pulse_event(&db->pulse, "wal_keep_failed", "error=%s kept=%llu",
-                    err_name(wal.keep_error), (unsigned long long)wal.kept);
+        PULSE_TELL(&db->pulse, wal_keep_failed, .error = err_name(wal.keep_error),
+                   .kept = wal.kept);
     health_note(h, HEALTH_KEEP_FAILS, wal.keep_error != ERR_OK, now);
     ASSERT(!db->log_failed || db->log_failure.error); /* rule 9: it says why */
     health_note(h, HEALTH_LOG_FAILED, db->log_failed, now);

@@ -386,10 +386,14 @@ static enum err build_end_in(struct index_build *b, struct txn *t, struct schema
     ASSERT(e != ERR_WAIT);
     if (e)
         return e;
-    pulse_event(&b->db->pulse, b->ends_as == INDEX_READY ? "index_ready" : "index_failed",
-                "store=\"%s\" index=\"%s\" number=%u records=%llu commit=%llu",
-                text_show(schema_name(index)), text_show(index->index), b->number,
-                (unsigned long long)b->built, (unsigned long long)commit);
+    if (b->ends_as == INDEX_READY)
+        PULSE_TELL(&b->db->pulse, index_ready, .store = schema_name(index),
+                   .index = index->index, .number = b->number, .records = b->built,
+                   .commit = commit);
+    else
+        PULSE_TELL(&b->db->pulse, index_failed, .store = schema_name(index),
+                   .index = index->index, .number = b->number, .records = b->built,
+                   .commit = commit);
     return ERR_END;
 }
 

@@ -2,9 +2,6 @@
 
 #include "server/base/assert.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 void pulse_init(struct pulse *p, const struct db_events *events, uint64_t now_ms)
 {
     p->events = *events;
@@ -38,18 +35,11 @@ void pulse_turn_end(struct pulse *p)
     p->is_in_turn = false;
 }
 
-void pulse_event(struct pulse *p, const char *event, const char *format, ...)
+void pulse_tell(struct pulse *p, enum event event, const void *facts)
 {
-    char facts[256];
-    va_list args;
-
-    ASSERT(event && event[0]);
-    if (!p->events.on_event)
-        return;
-    va_start(args, format);
-    vsnprintf(facts, sizeof facts, format, args);
-    va_end(args);
-    p->events.on_event(p->events.context, event, facts);
+    ASSERT(event < EVENT_COUNT);
+    if (p->events.on_event)
+        p->events.on_event(p->events.context, event, facts);
 }
 
 void pulse_room_changed(struct pulse *p)

@@ -5,6 +5,7 @@
 #ifndef HOLDFAST_TXN_PULSE_H
 #define HOLDFAST_TXN_PULSE_H
 
+#include "server/base/event.h"
 #include "server/base/failure.h"
 #include "server/txn/op.h"
 
@@ -13,8 +14,8 @@ struct db_events { /* called from the loop */
     /* There is something for db_turn; not called within db_turn. */
     void (*on_ready)(void *context);
     void (*on_failed)(void *context, const struct failure *why); /* the log has failed: final */
-    /* A line for the log: "stage_sealed", "records=12 bytes=...". */
-    void (*on_event)(void *context, const char *event, const char *facts);
+    /* Something for the log; facts is the event's struct (event.h). */
+    void (*on_event)(void *context, enum event event, const void *facts);
 };
 
 struct pulse {
@@ -33,8 +34,9 @@ void pulse_wake(struct pulse *p);
 void pulse_turn_begin(struct pulse *p, uint64_t now_ms);
 void pulse_turn_end(struct pulse *p);
 
-void pulse_event(struct pulse *p, const char *event, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* PULSE_TELL(p, stage_freed, .stage = 1, .bytes = 2): tell whoever has the database. */
+#define PULSE_TELL(p, name, ...) pulse_tell((p), EVENT_##name, EVENT_FACTS(name, __VA_ARGS__))
+void pulse_tell(struct pulse *p, enum event event, const void *facts);
 
 /* ERR_WAIT: the op is woken in the turn after pulse_room_changed. */
 enum err pulse_wait_for_room(struct pulse *p, struct op *op);

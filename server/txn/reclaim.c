@@ -28,9 +28,8 @@ static void reclaiming_done(struct os_job *job)
     primary_stats(db->primary, &before);
     primary_reclaim_end(db->primary, t->reclaim);
     primary_stats(db->primary, &after);
-    pulse_event(&db->pulse, "space_returned", "file=%llu was=%llu used=%llu held=%llu",
-                (unsigned long long)after.file_bytes, (unsigned long long)before.file_bytes,
-                (unsigned long long)after.used_bytes, (unsigned long long)after.held_bytes);
+    PULSE_TELL(&db->pulse, space_returned, .file = after.file_bytes, .was = before.file_bytes,
+               .used = after.used_bytes, .held = after.held_bytes);
     t->reclaim = NULL;
     t->reclaimed = t->upto;
     db->passes.is_merging = false;

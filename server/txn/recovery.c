@@ -345,9 +345,8 @@ static void recovery_tell(struct recovery *r, size_t bytes)
     ASSERT(r->tell_at > 0);
     while (r->tell_at <= r->bytes)
         r->tell_at *= 2;
-    pulse_event(&r->db->pulse, "recovering", "commits=%llu bytes=%llu ms=%llu",
-                (unsigned long long)r->replayed, (unsigned long long)r->bytes,
-                (unsigned long long)(os_now_ms(r->db->os) - r->begun_ms));
+    PULSE_TELL(&r->db->pulse, recovering, .commits = r->replayed, .bytes = r->bytes,
+               .ms = os_now_ms(r->db->os) - r->begun_ms);
 }
 
 enum err recovery_piece(void *context, uint64_t number, bool first, bool last,
@@ -455,7 +454,7 @@ enum err recovery_load_tokens(struct db *db, struct failure *f)
     ASSERT(db->tokens.horizon <= root_facts(root)->commit);
     if (e != ERR_CORRUPT)
         return e;
-    pulse_event(&db->pulse, "tokens_lost", "file=%s text=\"%s\"", PRIMARY_FILE, f->text);
+    PULSE_TELL(&db->pulse, tokens_lost, .file = PRIMARY_FILE, .text = f->text);
     failure_clear(f);
     db->tokens.horizon = root_facts(root)->commit;
     return ERR_OK;

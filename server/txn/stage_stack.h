@@ -1,5 +1,5 @@
-/* stage_stack.h - the stages of a database from the newest down, the ledgers of those that are gone,
- * and what all of them take: the one place where that is counted.
+/* stage_stack.h - the stages of a database from the newest down, the ledgers of those that are
+ * gone, and what all of them take: the one place where that is counted.
  *
  *   made --push--> open --seal--> sealed --amalgamate--> amalgamated --remove--> (gone)
  *

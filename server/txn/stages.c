@@ -19,11 +19,8 @@ static void stages_seal(struct db *db)
     s->log_position = db->wal && !db->options.is_restoring
                           ? wal_position(db->wal)
                           : root_facts(primary_root(db->primary))->log_position;
-    pulse_event(&db->pulse, "stage_sealed",
-                "stage=%llu records=%llu bytes=%llu first=%llu last=%llu",
-                (unsigned long long)s->number, (unsigned long long)s->records,
-                (unsigned long long)s->arena.bytes, (unsigned long long)s->first_commit,
-                (unsigned long long)s->last_commit);
+    PULSE_TELL(&db->pulse, stage_sealed, .stage = s->number, .records = s->records,
+               .bytes = s->arena.bytes, .first = s->first_commit, .last = s->last_commit);
     pulse_wake(&db->pulse);
     ASSERT(s->state == STAGE_SEALED && db->stages.sealed_count > 0);
 }
@@ -133,5 +130,5 @@ void stages_collect(struct db *db)
     if (arena_free_some(&db->stages.garbage, GARBAGE_WORK_A_TURN))
         pulse_wake(&db->pulse);
     else
-        pulse_event(&db->pulse, "memory_freed", "bytes=%llu", (unsigned long long)before);
+        PULSE_TELL(&db->pulse, memory_freed, .bytes = before);
 }

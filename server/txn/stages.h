@@ -1,4 +1,5 @@
-/* stages.h - what commits do to the stack of stages (stage_stack.h), and when what is gone is let go.
+/* stages.h - what commits do to the stack of stages (stage_stack.h), and when what is gone is let
+ * go.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_TXN_STAGES_H

@@ -1,5 +1,5 @@
-/* txns.h - the table of open transactions: in the order in which they began, by what they do, and by
- * their numbers; and how many there have been.
+/* txns.h - the table of open transactions: in the order in which they began, by what they do, and
+ * by their numbers; and how many there have been.
  *
  * What must be true of it stands in db_struct.h. Begin, doom and end of a transaction are txn.h's.
  *

@@ -22,8 +22,7 @@ static void ledgers_free_unneeded(struct db *db, uint64_t oldest_writer)
 static void stage_let_go(struct db *db, struct stage *s)
 {
     stage_stack_remove(&db->stages, s);
-    pulse_event(&db->pulse, "stage_freed", "stage=%llu bytes=%llu",
-                (unsigned long long)s->number, (unsigned long long)s->arena.bytes);
+    PULSE_TELL(&db->pulse, stage_freed, .stage = s->number, .bytes = s->arena.bytes);
     stage_stack_discard(&db->stages, &s->arena);
     stage_free(s);
 }

@@ -69,10 +69,13 @@ static void core_failed(void *context, const struct failure *why)
     exit(1);
 }
 
-static void core_event(void *context, const char *event, const char *facts)
+static void core_event(void *context, enum event event, const void *facts)
 {
+    char text[512];
+
     if (getenv("BENCH_EVENTS"))
-        fprintf(stderr, "core: %s %s\n", event, facts);
+        fprintf(stderr, "core: %s%.*s\n", event_name(event),
+                (int)event_write(event, facts, text, sizeof text), text);
 }
 
 static void core_turn(struct core *c, bool may_sleep)

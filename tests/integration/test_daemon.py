@@ -387,7 +387,7 @@ def test_lines_about_clients_that_make_trouble_are_limited():
                 assert bad.at_end()
         assert c.call("ping") == "pong"
         lines = d.errors().splitlines()
-        assert 10 <= sum("broken_frame" in line or "connection_closed" in line for line in lines) <= 20
+        assert 10 <= sum("broken_frame" in line or "connection_broken" in line for line in lines) <= 20
         until(lambda: "client_lines_left_out lines=" in d.errors())
 
 

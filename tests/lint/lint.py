@@ -286,18 +286,39 @@ def check_documents():
             yield f'docs/architecture.md does not say what {name} is for'
 
 
+EVENTS, EVENTS_DOCUMENT = 'server/base/event.h', 'docs/operations.md'
+EVENT = re.compile(r'^\s*E\((\w+), (\w+),', re.M)
+EVENT_ROW = re.compile(r'^\| ((?:`\w+`(?:, )?)+) \| ([a-z*, ]+) \|', re.M)
+
+
+def events_documented():
+    """{event: level} of the table of events; one level is that of the whole row."""
+    table = text(EVENTS_DOCUMENT).partition('| event | level |')[2].partition('\n\n')[0]
+    for names, levels in EVENT_ROW.findall(table):
+        names, levels = re.findall(r'\w+', names), re.findall(r'\w+', levels)
+        for i, name in enumerate(names):
+            yield name, levels[i % len(levels)]
+
+
 def check_events():
-    """Events of the server's log have one style, and stand in the documents."""
-    named = re.compile(r'\b(?:pulse_event|log_event|log_event_text|log_line_begin)\(([^;{]*?)"([^"]*)"')
-    known = text('docs/operations.md') if os.path.exists('docs/operations.md') else ''
+    """Events have one style; each is told somewhere, and documented with its level."""
+    table, known = dict(EVENT.findall(text(EVENTS))), dict(events_documented())
+    told = set()
     for name in files('.c'):
-        if not name.startswith('server/'):
-            continue
-        for found in named.finditer(text(name)):
-            if not re.fullmatch(r'[a-z][a-z_]*', found[2]):
-                yield f'{name}: the event {found[2]} is not written in lower_case'
-            elif f'`{found[2]}`' not in known and found[2] != 'memory_freed':
-                yield f'{name}: docs/operations.md does not list the event {found[2]}'
+        if name.startswith('server/'):
+            told.update(re.findall(r'\bEVENT_(\w+)', text(name)))
+            told.update(re.findall(r'\b(?:LOG|PULSE)_TELL\([^;]*?, (\w+)[,)]', text(name)))
+            told.update(re.findall(r'\bLOG_CHANGE\(w, (\w+)', text(name)))
+    for event, level in table.items():
+        if not re.fullmatch(r'[a-z][a-z_]*', event):
+            yield f'{EVENTS}: the event {event} is not written in lower_case'
+        if event not in told:
+            yield f'{EVENTS}: the event {event} is told nowhere'
+        if known.get(event) != level.lower():
+            yield f'{EVENTS_DOCUMENT}: the event {event} is listed as {known.get(event)}, ' \
+                  f'and is {level.lower()}'
+    for event in sorted(set(known) - set(table)):
+        yield f'{EVENTS_DOCUMENT}: unknown event {event}'
 
 
 def check_letters():

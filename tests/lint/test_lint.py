@@ -62,9 +62,16 @@ PLANTED = {
                    'tests/mutants/01-x.patch': ''},
                   ['there is no y.md', 'what proto/a.c is for', 'there is no test_a: c',
                    'there is no mutant 02']),
-    'events': ({'server/a.c': 'f(pulse_event(db, "stage-full", ""), log_event(LOG, "lost"));\n'
-                              'log_line_begin(why ? 1 : 2, "found");\n',
-                'docs/operations.md': '`found`\n'}, ['event stage-full', 'the event lost']),
+    'events': ({'server/base/event.h': '    E(found, INFO, N(a))\n    E(lost, WARN, )\n'
+                                       '    E(Full, WARN, )\n    E(gone, ERROR, )\n',
+                'server/a.c': 'PULSE_TELL(&p, found, .a = 1); LOG_TELL(log, lost);\n'
+                              'LOG_TELL(f(a), Full); /* gone */\n',
+                'docs/operations.md': '| event | level | meaning |\n| --- | --- | --- |\n'
+                                      '| `found`, `lost` | info | x |\n| `Full` | warn | |\n'
+                                      '| `gone`, `away` | info, **error** | |\n'},
+               ['event Full is not written', 'the event gone is told nowhere',
+                'lost is listed as info, and is warn', 'gone is listed as info',
+                'unknown event away']),
     'letters': ({'server/a.h': '/* Invariants: T-1 this; T-2 that. */\n',
                  'server/b.h': '/* The invariants are:\n * T-3 no other. U-1 one. */\n',
                  'server/c.c': '/* by T-2 and U-2; UTF-8 */\n'},

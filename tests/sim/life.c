@@ -16,39 +16,43 @@ static void life_on_failed(void *context, const struct failure *why)
 }
 
 /* Only what has rotted may be called damaged. */
-static void life_on_damage(struct life *l, const char *event, const char *facts)
+static void life_on_damage(struct life *l, enum event event, const void *facts)
 {
-    const char *store = strstr(facts, "store=");
+    const struct event_store_damaged *damaged = facts;
+    const struct event_copy_damaged *copy = facts;
 
-    if (strcmp(event, "store_damaged") == 0) {
-        LIFE_CHECK(l, store && strtoull(store + 6, NULL, 10) == l->victim + 1,
-                   "a store is called damaged that is not: %s", facts);
+    if (event == EVENT_store_damaged) {
+        LIFE_CHECK(l, damaged->store == l->victim + 1,
+                   "store %llu is called damaged that is not",
+                   (unsigned long long)damaged->store);
         l->counts->damaged += !l->is_damaged;
         l->is_damaged = true;
     }
-    if (strcmp(event, "copy_damaged") == 0) {
+    if (event == EVENT_copy_damaged) {
         LIFE_CHECK(l, l->is_copy_rotten || l->options->faults, /* a read may fail */
-                   "a copy is called damaged that is not: %s", facts);
+                   "a copy is called damaged that is not, at offset %llu",
+                   (unsigned long long)copy->offset);
         l->counts->copies_met++;
     }
 }
 
-static void life_on_event(void *context, const char *event, const char *facts)
+static void life_on_event(void *context, enum event event, const void *facts)
 {
+    const struct event_amalgamated *amalgamated = facts;
     struct life *l = context;
+    char text[512];
 
-    if (strcmp(event, "amalgamated") == 0) {
-        const char *roots = strstr(facts, "roots=");
-
+    if (event == EVENT_amalgamated) {
         l->counts->amalgamations++;
-        l->counts->roots += roots ? strtoull(roots + 6, NULL, 10) - 1 : 0;
+        l->counts->roots += amalgamated->roots - 1;
     }
     life_on_damage(l, event, facts);
     life_on_index(l, event, facts);
-    if (strcmp(event, "stage_sealed") == 0)
+    if (event == EVENT_stage_sealed)
         l->counts->rotations++;
     if (sim_knobs(l->sim)->trace)
-        fprintf(stderr, "# %s %s\n", event, facts);
+        fprintf(stderr, "# %s%.*s\n", event_name(event),
+                (int)event_write(event, facts, text, sizeof text), text);
 }
 
 static void life_end_request(struct actor *a)

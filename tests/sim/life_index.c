@@ -147,24 +147,28 @@ void life_read_indexes(struct life *l, unsigned store, uint64_t kinds[MODEL_INDE
 
 /* ---- builds in the background ---- */
 
-void life_on_index(struct life *l, const char *event, const char *facts)
+void life_on_index(struct life *l, enum event event, const void *facts)
 {
-    const char *store = strstr(facts, "store=\""), *commit = strstr(facts, " commit=");
+    const struct event_index_failed *failed = facts;
+    const struct event_index_ready *ready = facts;
+    struct slice store = SLICE_NONE;
+    uint64_t commit = 0;
 
-    if (strcmp(event, "index_failed") ==
-        0) { /* replay could not read it, or too many entries */
-        LIFE_CHECK(l, l->options->faults || l->is_tight, "a build has failed: %s", facts);
+    if (event == EVENT_index_failed) { /* replay could not read it, or too many entries */
+        LIFE_CHECK(l, l->options->faults || l->is_tight, "the build of index %llu has failed",
+                   (unsigned long long)failed->number);
         l->has_failed_build = true;
-    } else if (strcmp(event, "index_ready") != 0) {
+        store = failed->store;
+        commit = failed->commit;
+    } else if (event == EVENT_index_ready) {
+        store = ready->store;
+        commit = ready->commit;
+    } else {
         return;
     }
-    LIFE_CHECK(l, store && commit, "an event without its facts: %s", facts);
     for (unsigned s = 0; s < MODEL_STORES; s++) {
-        struct slice name = life_store_name(s);
-
-        if (strncmp(store + 7, (const char *)name.data, name.size) == 0 &&
-            store[7 + name.size] == '"')
-            life_commit_ready(l, s, strtoull(commit + 8, NULL, 10));
+        if (slice_equal(store, life_store_name(s)))
+            life_commit_ready(l, s, commit);
     }
     l->counts->builds++;
 }

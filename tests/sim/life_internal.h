@@ -301,7 +301,7 @@ uint64_t model_entries(const struct life *l, uint64_t *indexes);
 /* The kinds of the indexes that a store has now; 0: none. */
 void life_read_indexes(struct life *l, unsigned store, uint64_t kinds[MODEL_INDEXES]);
 /* What an event says of a build in the background. */
-void life_on_index(struct life *l, const char *event, const char *facts);
+void life_on_index(struct life *l, enum event event, const void *facts);
 /* Nothing is being built any more. */
 void life_end_builds(struct life *l);
 /* The disk before a start, looked through without writing. */

@@ -21,14 +21,14 @@ static void core_on_failed(void *context, const struct failure *why)
     ((struct core_rig *)context)->has_failed = true;
 }
 
-static void core_on_event(void *context, const char *event, const char *facts)
+static void core_on_event(void *context, enum event event, const void *facts)
 {
-    const char *roots = strstr(facts, "roots=");
+    const struct event_amalgamated *amalgamated = facts;
 
-    if (strcmp(event, "store_damaged") == 0)
+    if (event == EVENT_store_damaged)
         ((struct core_rig *)context)->damaged++;
-    if (strcmp(event, "amalgamated") == 0 && roots)
-        ((struct core_rig *)context)->intermediate += (unsigned)atoi(roots + 6) - 1;
+    if (event == EVENT_amalgamated)
+        ((struct core_rig *)context)->intermediate += (unsigned)amalgamated->roots - 1;
 }
 
 enum err core_try_open(struct core_rig *rig)

@@ -599,34 +599,53 @@ END_TEST
 START_TEST(no_text_ends_a_log_line_or_begins_another_fact)
 {
     struct log_output log;
-    struct log_line line, other;
     char text[512] = "";
     int ends[2];
 
     ck_assert_int_eq(pipe(ends), 0);
     log_output_init(&log, ends[1], LOG_LEVEL_INFO);
-    ck_assert(log_line_begin(&line, &log, LOG_LEVEL_INFO, "event"));
-    ck_assert(log_line_begin(&other, &log, LOG_LEVEL_WARN, "other")); /* of another loop */
-    log_line_slice(&line, "a", slice_make("x\ny=\"1\"\\\x1b\0\xc2\x9b\xe2\x80\xae", 15));
-    log_line_text(&line, "b", "plain");
-    log_line_text(&line, "c", "");
-    log_line_number(&line, "n", 7);
-    log_line_end(&line);
-    ck_assert(!log_line_begin(&line, &log, LOG_LEVEL_DEBUG, "hidden"));
-    log_line_text(&line, "a", "b");
-    log_line_end(&line);
+    LOG_TELL(&log, login_failed,
+             .user = slice_make("x\ny=\"1\"\\\x1b\0\xc2\x9b\xe2\x80\xae", 15),
+             .client = slice_text("plain"), .failures = 7);
+    LOG_TELL(&log, connection_opened, .client = slice_text("hidden"));
     ck_assert_int_gt(read(ends[0], text, sizeof text - 1), 0);
     ck_assert_ptr_nonnull(
-        strstr(text, "Z info event a=\"x\\x0ay=\\\"1\\\"\\\\\\x1b\\x00\\u{9b}\\u{202e}\" "
-                     "b=plain c=\"\" n=7\n"));
+        strstr(text, "Z warn login_failed user=\"x\\x0ay=\\\"1\\\"\\\\\\x1b\\x00\\u{9b}\\u{202e}\" "
+                     "client=plain failures=7\n"));
     ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
     memset(text, 0, sizeof text);
-    log_line_number(&other, "n", 8);
-    log_line_end(&other);
+    LOG_TELL(&log, config_error, .error = "");
     ck_assert_int_gt(read(ends[0], text, sizeof text - 1), 0);
-    ck_assert_ptr_nonnull(strstr(text, "Z warn other n=8\n"));
+    ck_assert_ptr_nonnull(strstr(text, "Z error config_error error=\"\"\n"));
     close(ends[0]);
     close(ends[1]);
+}
+END_TEST
+
+/* Optional facts are there or left out, and no fact is longer than there is room. */
+START_TEST(facts_are_written_as_the_table_says)
+{
+    char text[64];
+    size_t size;
+
+    for (unsigned event = 0; event < EVENT_COUNT; event++) {
+        ck_assert_uint_gt(strlen(event_name((enum event)event)), 0);
+        ck_assert_uint_le(event_level((enum event)event), LOG_LEVEL_ERROR);
+    }
+    size = event_write(EVENT_quota_set,
+                       EVENT_FACTS(quota_set, .database = slice_text("a b"),
+                                   .bytes = EVENT_LEFT_OUT, .stores = 0,
+                                   .transactions = EVENT_LEFT_OUT),
+                       text, sizeof text);
+    ck_assert_uint_eq(size, strlen(" database=\"a b\" stores=0"));
+    ck_assert_mem_eq(text, " database=\"a b\" stores=0", size);
+    size = event_write(EVENT_wal_failed, EVENT_FACTS(wal_failed, .why = "x"), text, 5);
+    ck_assert_uint_eq(size, 5);
+    ck_assert_mem_eq(text, " why=", 5);
+    size = event_write(EVENT_ready, EVENT_FACTS(ready, .where = "tcp=a unix=b", .pid = 7), text,
+                       sizeof text);
+    ck_assert_mem_eq(text, " tcp=a unix=b pid=7", size);
+    ck_assert_uint_eq(event_write(EVENT_stopped, EVENT_FACTS(stopped), text, sizeof text), 0);
 }
 END_TEST
 
@@ -655,6 +674,7 @@ int main(void)
     tcase_add_test(all, a_head_that_is_cut_says_whether_more_would_tell_more);
     tcase_add_test(all, buffers_count_their_memory_and_give_it_back);
     tcase_add_test(all, no_text_ends_a_log_line_or_begins_another_fact);
+    tcase_add_test(all, facts_are_written_as_the_table_says);
     tcase_set_timeout(all, 60);
     suite_add_tcase(suite, all);
     srunner_set_fork_status(runner, CK_NOFORK);

@@ -1,5 +1,5 @@
-/* test_stage_stack.c - stages are pushed, grow, are sealed, merged and taken out in any order that is
- * allowed; after each step the stack hangs together, and its sums are those of a walk. */
+/* test_stage_stack.c - stages are pushed, grow, are sealed, merged and taken out in any order that
+ * is allowed; after each step the stack hangs together, and its sums are those of a walk. */
 #include "server/txn/stage_stack.h"
 #include "tests/unit/core_rig.h"
 
