@@ -35,6 +35,23 @@ void *bind_alloc(struct binder *b, size_t size)
     return memory;
 }
 
+bool bind_grow(struct binder *b, void **items, unsigned count, unsigned *room, size_t size)
+{
+    unsigned larger = 2 * *room + 4;
+    void *grown;
+
+    if (b->e || count < *room)
+        return !b->e;
+    grown = bind_alloc(b, larger * size);
+    if (!grown)
+        return false;
+    if (count)
+        memcpy(grown, *items, count * size);
+    *items = grown;
+    *room = larger;
+    return true;
+}
+
 unsigned bind_slots(struct binder *b, unsigned count)
 {
     unsigned first = b->plan->slot_count;
@@ -504,18 +521,10 @@ static bool is_parameter(const struct plan_parameter *p, const struct ast *a)
 static struct plan_parameter *parameter_room(struct binder *b)
 {
     struct plan *p = b->plan;
-    uint32_t room = 2 * p->parameter_room + 4;
-    struct plan_parameter *grown;
 
-    if (p->parameter_count < p->parameter_room)
-        return &p->parameters[p->parameter_count++];
-    grown = bind_alloc(b, room * sizeof *grown);
-    if (!grown)
+    if (!bind_grow(b, (void **)&p->parameters, p->parameter_count, &p->parameter_room,
+                   sizeof *p->parameters))
         return NULL;
-    if (p->parameter_count)
-        memcpy(grown, p->parameters, p->parameter_count * sizeof *grown);
-    p->parameters = grown;
-    p->parameter_room = room;
     return &p->parameters[p->parameter_count++];
 }
 

@@ -60,6 +60,9 @@ bool bind_column_named(const struct binder *b, struct slice name);
 struct expr *bind_column(struct binder *b, struct slice name);
 /* Memory of the plan, zeroed; NULL: b->e is set. */
 void *bind_alloc(struct binder *b, size_t size);
+/* Have room for one more of the count items of that size, in memory of the plan; *items and *room
+ * change where it takes more. false: b->e is set. */
+bool bind_grow(struct binder *b, void **items, unsigned count, unsigned *room, size_t size);
 struct expr *bind_new(struct binder *b, enum expr_kind kind, const struct ast *a);
 struct expr *bind_slot(struct binder *b, const struct ast *a, unsigned slot, uint64_t reads);
 /* e depends on what `on` depends on. */

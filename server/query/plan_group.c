@@ -32,18 +32,12 @@ static bool list_has_aggregate(const struct ast_list *list)
 
 static struct step_aggregate *aggregate_room(struct binder *b, struct bind_group *g)
 {
-    struct step_aggregate *grown;
+    struct step *s = g->step;
 
-    if (g->step->aggregate_count < g->aggregate_room)
-        return g->step->aggregates + g->step->aggregate_count++;
-    grown = bind_alloc(b, (2 * g->aggregate_room + 4) * sizeof *grown);
-    if (!grown)
+    if (!bind_grow(b, (void **)&s->aggregates, s->aggregate_count, &g->aggregate_room,
+                   sizeof *s->aggregates))
         return NULL;
-    if (g->step->aggregate_count)
-        memcpy(grown, g->step->aggregates, g->step->aggregate_count * sizeof *grown);
-    g->step->aggregates = grown;
-    g->aggregate_room = 2 * g->aggregate_room + 4;
-    return grown + g->step->aggregate_count++;
+    return &s->aggregates[s->aggregate_count++];
 }
 
 static bool is_same(const struct step_aggregate *a, enum aggregate_kind kind,

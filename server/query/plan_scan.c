@@ -21,18 +21,9 @@
 static void note_store(struct binder *b, const struct plan_claim *claim, struct schema *schema)
 {
     struct plan *p = b->plan;
-    uint32_t room = 2 * p->store_room + 4;
 
-    if (p->store_count == p->store_room) {
-        struct plan_store *grown = bind_alloc(b, room * sizeof *grown);
-
-        if (!grown)
-            return;
-        if (p->store_count)
-            memcpy(grown, p->stores, p->store_count * sizeof *grown);
-        p->stores = grown;
-        p->store_room = room;
-    }
+    if (!bind_grow(b, (void **)&p->stores, p->store_count, &p->store_room, sizeof *p->stores))
+        return;
     p->stores[p->store_count++] = (struct plan_store){claim->name, schema, claim->rights};
 }
 

@@ -41,17 +41,8 @@ static void conditions_add(struct binder *b, struct conditions *c, struct expr *
             conditions_add(b, c, e->list[i]);
         return;
     }
-    if (c->count == c->room) {
-        struct expr **grown = bind_alloc(b, (2 * c->room + 8) * sizeof *grown);
-
-        if (!grown)
-            return;
-        if (c->count)
-            memcpy(grown, c->list, c->count * sizeof *grown);
-        c->list = grown;
-        c->room = 2 * c->room + 8;
-    }
-    c->list[c->count++] = e;
+    if (bind_grow(b, (void **)&c->list, c->count, &c->room, sizeof *c->list))
+        c->list[c->count++] = e;
 }
 
 /* All of them as one, in their order; NULL: there is none. */
@@ -195,15 +186,17 @@ static struct conditions take_conditions(struct from *f)
 }
 
 /* Conditions that read the source with that bit and no other of its select go to its own filter,
- * the others stay. */
+ * the others stay. So do, of a left join, those with queries in them: its source is read anew for
+ * each row before it. */
 static struct conditions split_conditions(struct from *f, struct conditions *all, uint64_t bits,
-                                          uint64_t before)
+                                          uint64_t before, bool is_left)
 {
     struct conditions own = {0}, rest = {0};
 
     for (unsigned i = 0; i < all->count; i++) {
         struct expr *e = all->list[i];
-        bool is_own = (e->reads & bits) && !(e->reads & before);
+        bool is_own =
+            ((e->reads & bits) && !(e->reads & before)) || (is_left && e->applies);
 
         conditions_add(f->b, is_own ? &own : &rest, e);
     }
@@ -212,18 +205,13 @@ static struct conditions split_conditions(struct from *f, struct conditions *all
 }
 
 /* Conditions with queries in them are tested over the join. */
-static struct conditions split_applies(struct from *f, const struct ast *a,
-                                       struct conditions *all)
+static struct conditions split_applies(struct from *f, struct conditions *all)
 {
     struct conditions with = {0}, rest = {0};
 
     for (unsigned i = 0; i < all->count; i++) {
         struct expr *e = all->list[i];
 
-        if (e->applies && a->number == AST_JOIN_LEFT)
-            bind_refuse(f->b, e->place,
-                        "a query in `on` of a left join may read only the "
-                        "joined source");
         conditions_add(f->b, e->applies ? &with : &rest, e);
     }
     *all = rest;
@@ -257,14 +245,14 @@ static void join_source(struct from *f, const struct ast *a, struct step *s,
         on = take_conditions(f);
     if (s->kind == STEP_SCAN)
         plan_scan_bounds(b, s, on.list, on.count);
-    own = split_conditions(f, &on, bits, before);
+    own = split_conditions(f, &on, bits, before, is_left);
     if (!f->tree || (s->kind == STEP_UNNEST && s->input)) {
         f->tree = filter_over(b, s, &own);
         f->tree = filter_over(b, f->tree, &on);
         return;
     }
     s = filter_over(b, s, &own);
-    above = split_applies(f, a, &on);
+    above = split_applies(f, &on);
     join = step_over(b, STEP_JOIN, f->tree);
     if (!join)
         return;
@@ -341,7 +329,7 @@ static void plan_from(struct from *f, const struct ast_select *s)
 struct columns {
     struct expr **list;
     struct slice *names;
-    unsigned count, room;
+    unsigned count, room, name_room;
 };
 
 static struct slice column_name(struct binder *b, const struct ast *item, unsigned number)
@@ -363,20 +351,9 @@ static void column_add(struct binder *b, struct columns *c, struct expr *e, stru
 {
     if (b->e)
         return;
-    if (c->count == c->room) {
-        struct expr **list = bind_alloc(b, (2 * c->room + 8) * sizeof *list);
-        struct slice *names = bind_alloc(b, (2 * c->room + 8) * sizeof *names);
-
-        if (b->e)
-            return;
-        if (c->count) {
-            memcpy(list, c->list, c->count * sizeof *list);
-            memcpy(names, c->names, c->count * sizeof *names);
-        }
-        c->list = list;
-        c->names = names;
-        c->room = 2 * c->room + 8;
-    }
+    if (!bind_grow(b, (void **)&c->list, c->count, &c->room, sizeof *c->list) ||
+        !bind_grow(b, (void **)&c->names, c->count, &c->name_room, sizeof *c->names))
+        return;
     c->list[c->count] = e;
     c->names[c->count++] = name;
 }

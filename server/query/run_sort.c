@@ -9,6 +9,7 @@
 #include "server/query/run_sort.h"
 
 #include "server/query/run_scan.h"
+#include "server/storage/scratch.h"
 #include "server/txn/op.h"
 
 #include <inttypes.h>
@@ -149,26 +150,20 @@ static enum err refuse_memory(struct query_run *r)
 
 static enum err make_room(struct query_run *r, struct sort_rows *s)
 {
-    size_t room = s->room ? 2 * s->room : 16;
-    struct sort_row **grown;
+    size_t had = s->room;
+    uint64_t more = (had ? had : SORT_FEW) * sizeof *s->rows;
 
     if (s->count < s->room)
         return ERR_OK;
-    r->bytes += (room - s->room) * sizeof *grown;
-    grown = r->bytes > r->bytes_max ? NULL : os_alloc(s->os, room * sizeof *grown);
-    if (!grown) {
-        enum err e = r->bytes > r->bytes_max
-                         ? refuse_memory(r)
-                         : failure_set(&r->op->failure, ERR_NOMEM, "out of memory for a sort");
-
-        r->bytes -= (room - s->room) * sizeof *grown;
-        return e;
+    if (r->bytes + more > r->bytes_max) {
+        r->bytes += more; /* for the error: what it would need */
+        refuse_memory(r);
+        r->bytes -= more;
+        return ERR_TOO_LARGE;
     }
-    if (s->count)
-        memcpy(grown, s->rows, s->count * sizeof *grown);
-    os_free(s->os, s->rows, s->room * sizeof *grown);
-    s->rows = grown;
-    s->room = room;
+    if (items_grow(s->os, (void **)&s->rows, s->count, &s->room, sizeof *s->rows) != ERR_OK)
+        return failure_set(&r->op->failure, ERR_NOMEM, "out of memory for a sort");
+    r->bytes += (s->room - had) * sizeof *s->rows;
     return ERR_OK;
 }
 

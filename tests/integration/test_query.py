@@ -433,6 +433,12 @@ def test_queries_in_expressions(d):
                          "(select p.of from pets p))") == ["Bob", "Dee"]
         assert rows(c, "select s.id, p.kind from sub s join pets p on p.of = s.id and exists "
                        "(select 1 from pets q where q.of = s.id and q.kind <> p.kind)") == [[1, "cat"], [1, "dog"]]
+        assert rows(c, "select s.id, p.kind from sub s left join pets p on p.of = s.id and exists "
+                       "(select 1 from pets q where q.of = s.id and q.kind > p.kind) order by s.id") == [
+            [1, "cat"], [2, None], [3, None], [4, None]]
+        assert rows(c, "select s.id, p.kind from sub s left join pets p on s.id < 2 and (select count(*) from pets q "
+                       "where q.of = s.id) = 2 and p.kind in (select q.kind from pets q where q.of is null) order by s.id, p.kind") == [
+            [1, "fish"], [2, None], [3, None], [4, None]]
         assert rows(c, "select home.town, sum((select count(*) from pets p where p.of = id)) as n from sub s "
                        "where s.home is not null group by home.town order by 1") == [["Bonn", 0], ["Ulm", 0]]
         assert rows(c, "select count(*) from sub s group by exists (select 1 from pets p where p.of = s.id)") == [[2], [2]]
