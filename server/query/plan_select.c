@@ -195,8 +195,7 @@ static struct conditions split_conditions(struct from *f, struct conditions *all
 
     for (unsigned i = 0; i < all->count; i++) {
         struct expr *e = all->list[i];
-        bool is_own =
-            ((e->reads & bits) && !(e->reads & before)) || (is_left && e->applies);
+        bool is_own = ((e->reads & bits) && !(e->reads & before)) || (is_left && e->applies);
 
         conditions_add(f->b, is_own ? &own : &rest, e);
     }
