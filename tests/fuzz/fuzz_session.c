@@ -11,6 +11,7 @@
 #include "server/net/accept.h"
 #include "server/net/daemon.h"
 #include "server/net/log_line.h"
+#include "server/net/users.h"
 #include "server/txn/db.h"
 #include "tests/fuzz/session_request.h"
 #include "tests/sim/client_model.h"
@@ -26,6 +27,7 @@
 #define RAW_BYTES_MAX 16
 #define TURNS_MAX 200000 /* of one life: it hangs */
 #define LIVES_MAX 4
+#define COUNT_OF(a) (sizeof(a) / sizeof *(a))
 
 enum step_kind { /* of 32 */
                  STEP_MUTATED = 18,
@@ -65,13 +67,85 @@ struct world {
     bool is_scarred; /* one has in an earlier life, and may be told only now */
     bool may_close; /* ... or a kill, so that the server may hang up */
     bool reads_back;
+    bool has_users;   /* the first client is an administrator, the others are users */
+    unsigned user_of; /* the second client: which of session_users */
+    bool users_are_there;
     unsigned quiet_turns; /* in a row, in which nothing could happen */
 };
 
 /* ---- clients ---- */
 
+static void wake_nobody(struct op *op)
+{
+    FUZZ_CHECK(op);
+}
+
+/* As a login does; NULL: the administrator. */
+static void log_in(struct world *w, struct client *c, const struct session_user *as)
+{
+    static const char *const of_reader[] = {HIDDEN_STORE_WORD, HIDDEN_LABEL_WORD,
+                                            HIDDEN_VALUE_WORD, NULL};
+    static const char *const of_blind[] = {HIDDEN_STORE_WORD, HIDDEN_LABEL_WORD,
+                                           HIDDEN_VALUE_WORD, HIDDEN_KEY_WORD, NULL};
+    struct connection *connection =
+        LIST_ENTRY(w->server->connections.previous, struct connection, in_all);
+    struct user *user = users_find(&w->server->users, slice_text(as ? as->name : "root"));
+
+    FUZZ_CHECK(user && !connection_admit(connection, user->facts.rights.is_admin));
+    session_log_in(&connection->session, user);
+    if (as)
+        model_hide(c->model, as->reads ? of_reader : of_blind);
+}
+
+static const struct session_user *user_of(const struct world *w, const struct client *c)
+{
+    size_t i = (size_t)(c - w->clients);
+
+    return i ? &session_users[(i + w->user_of) % SESSION_USERS] : NULL;
+}
+
+static bool add_user(struct world *w, const struct session_user *as)
+{
+    struct user_facts facts = {.rights = {.is_admin = !as}};
+    struct slice name = slice_text(as ? as->name : "root");
+    struct dice d = {1};
+    struct user *user;
+    const char *why;
+    struct op op;
+    enum err e = ERR_OK;
+    bool cut;
+
+    if (users_find(&w->server->users, name))
+        return true;
+    if (as) {
+        struct msgpack_cursor at;
+
+        buffer_clear(&w->scratch);
+        session_put_grants(&d, as, 0xff, &w->scratch);
+        at = msgpack_open(buffer_slice(&w->scratch));
+        e = rights_read_grants(&at, &facts.rights, &why);
+        FUZZ_CHECK(e == ERR_OK);
+    }
+    op_init(&op, w->server->db, wake_nobody);
+    e = users_put(&w->server->users, &op, name, &facts, &user, &cut);
+    op_fini(&op);
+    user_facts_fini(&facts);
+    return e == ERR_OK;
+}
+
+/* Some of them may have been lost with the power. false: another time. */
+static bool add_users(struct world *w)
+{
+    bool all = add_user(w, NULL);
+
+    for (unsigned i = 0; i < SESSION_USERS && all; i++)
+        all = add_user(w, &session_users[i]);
+    return all;
+}
+
 static void connect_client(struct world *w, struct client *c, bool by_unix)
 {
+    struct list_link *before = w->server->connections.previous;
     uv_stream_t *listener;
 
     c->socket = sim_socket_connect(w->loop, &listener);
@@ -80,6 +154,9 @@ static void connect_client(struct world *w, struct client *c, bool by_unix)
     FUZZ_CHECK(connection_accept(
         w->server, listener,
         &(struct connection_ground){.kind = by_unix ? CONNECTION_UNIX : CONNECTION_TCP}));
+    /* without memory it is not taken */
+    if (w->has_users && w->server->connections.previous != before)
+        log_in(w, c, user_of(w, c));
 }
 
 static void send_bytes(struct world *w, struct client *c, struct slice bytes)
@@ -120,6 +197,18 @@ static void receive(struct world *w)
 
 /* ---- steps ---- */
 
+/* Half of the administrator's requests have something in them that users may not see. */
+static unsigned hidden_of(uint8_t choice)
+{
+    return choice % 4 == 0 ? choice >> 2 & 7u : choice % 4 == 1 ? HIDDEN_LABEL | HIDDEN_KEY : 0;
+}
+
+/* A user asks for a name that is nearly the hidden store's, or for that very store. */
+static unsigned probe_of(uint8_t choice)
+{
+    return choice % 16 == 0 ? NEAR_STORE : choice % 64 == 1 ? HIDDEN_STORE : 0;
+}
+
 static void step_request(struct world *w, struct client *c, const uint8_t *step,
                          enum request_fault fault)
 {
@@ -137,6 +226,9 @@ static void step_request(struct world *w, struct client *c, const uint8_t *step,
         .n = ++w->n,
         .cursor = c->model ? model_cursor(c->model) : 0,
         .version = model_version(w->model, step[5]),
+        .hidden = !w->has_users         ? 0
+                  : c == &w->clients[0] ? hidden_of(step[8])
+                                        : probe_of(step[8]),
     };
 
     buffer_clear(&w->scratch);
@@ -356,6 +448,10 @@ static bool is_quiet(const struct world *w)
 
 static void play(struct world *w)
 {
+    if (w->has_users && !w->users_are_there) {
+        w->users_are_there = add_users(w);
+        return;
+    }
     if (w->settle && !is_quiet(w))
         return;
     w->settle = false;
@@ -474,7 +570,7 @@ static void live(struct world *w)
     w->lives++;
     w->is_scarred |= w->was_hurt;
     w->turns = w->rest = w->quiet_turns = 0;
-    w->settle = w->was_hurt = w->may_close = false;
+    w->settle = w->was_hurt = w->may_close = w->users_are_there = false;
     w->phase = PHASE_STEPS;
     code = daemon_run(w->server);
     if (code != EX_OK && w->is_scarred)
@@ -503,6 +599,8 @@ static void run_input(struct slice input)
     w.sim = sim_new(input.size > 1 ? input.data[1] : 0);
     w.model = model_new();
     choose_options(&w, input.size ? input.data[0] : 0);
+    w.has_users = input.size && input.data[0] & 0x20;
+    w.user_of = input.size ? input.data[0] >> 6 : 0;
     if (input.size >= LIFE_HEAD)
         w.input = slice_make(input.data + LIFE_HEAD, input.size - LIFE_HEAD);
     do {
@@ -529,6 +627,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
+/* What shows what there is. */
+static const enum method_id lists[] = {METHOD_STORES, METHOD_HOLDS,     METHOD_CLIENTS,
+                                       METHOD_STATUS, METHOD_DATABASES, METHOD_ALTER_USER};
+
+/* A choice that is none of those that stand for what clients send most. */
+static uint8_t choice_of(enum method_id id)
+{
+    unsigned choice = (unsigned)id;
+
+    while (choice < SESSION_OFTEN)
+        choice += METHOD_COUNT;
+    return (uint8_t)choice;
+}
+
 /* A step that is likely to mean something beside the others: mostly a right request, one of those
  * that clients send most, about few records. */
 static void make_step(struct dice *d, uint8_t *step)
@@ -541,24 +653,28 @@ static void make_step(struct dice *d, uint8_t *step)
                                           : STEP_WRONG + dice_below(d, STEP_RAW - STEP_WRONG));
     step[1] &= 0xfd; /* two of the clients */
     step[2] = (uint8_t)dice_below(d, SESSION_OFTEN);
+    if (dice_below(d, 12) == 0)
+        step[2] = choice_of(lists[dice_below(d, COUNT_OF(lists))]);
     step[6] &= (uint8_t)dice_next(d); /* few options */
     step[4] = (uint8_t)dice_below(d, 2);
     step[5] = (uint8_t)dice_below(d, 2);
     step[9] &= 0xe3; /* what is no notification is answered, and judged */
 }
 
-/* What most of the steps behind it need: two stores, and a transaction of each of two clients. */
+/* What most of the steps behind it need: three stores, and a transaction of each of two clients. */
 static void make_first_steps(struct dice *d, uint8_t *steps, unsigned count)
 {
-    for (unsigned i = 0; i < count && i < 4; i++) {
+    for (unsigned i = 0; i < count && i < 5; i++) {
         uint8_t *step = steps + i * STEP_BYTES;
+        bool creates = i < 2 || i == 4;
 
         memset(step, 0, STEP_BYTES);
         step[1] = (uint8_t)(2 << 6 | (i & 1)); /* settled before the next */
-        step[2] = i < 2 ? SESSION_CREATE_STORE : SESSION_BEGIN;
-        step[3] = i < 2 ? 224 : 225; /* by itself; handle 1 */
+        step[2] = creates ? SESSION_CREATE_STORE : SESSION_BEGIN;
+        step[3] = creates ? 224 : 225; /* by itself; handle 1 */
+        step[8] = i == 4 ? 4 : i == 2; /* the hidden store; a hidden label */
         step[4] = (uint8_t)(i & 1);
-        if (i >= 2)
+        if (!creates)
             step[6] = (uint8_t)dice_next(d);
         step[7] = (uint8_t)dice_next(d);
     }

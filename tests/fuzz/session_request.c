@@ -37,6 +37,37 @@ static const struct {
     {"0123456789012345678901234567890123456789012345678901234567890\xf0\x9f\x8c\xb3", 65},
 };
 
+static void put_text(struct dice *d, const char *text, struct buffer *out);
+
+const struct session_user session_users[SESSION_USERS] = {
+    {"reader", {{"main", "a", "rw"}, {"main", "c", "rws"}, {"x", "*", "r"}}, true},
+    {"blind", {{"main", "a", "w"}, {"main", "b", "w"}, {"main", "d*", "ws"}}, false},
+    {"maker", {{"*", "c*", "rs"}, {"main", "a", "rs"}, {"x", "*", "rws"}}, true},
+};
+
+void session_put_grants(struct dice *d, const struct session_user *user, uint8_t which,
+                        struct buffer *out)
+{
+    static const char *const names[] = {"read", "write", "schema"};
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < SESSION_GRANTS; i++)
+        count += which >> i & 1;
+    value_put_array_head(d, count, out);
+    for (unsigned i = 0; i < SESSION_GRANTS; i++) {
+        const char *rights = user->grants[i].rights;
+
+        if (!(which >> i & 1))
+            continue;
+        value_put_array_head(d, 3, out);
+        put_text(d, user->grants[i].database, out);
+        put_text(d, user->grants[i].store, out);
+        value_put_array_head(d, (uint32_t)strlen(rights), out);
+        for (; *rights; rights++)
+            put_text(d, names[*rights == 'r' ? 0 : *rights == 'w' ? 1 : 2], out);
+    }
+}
+
 _Static_assert(SESSION_OFTEN % COUNT_OF(often) == 0, "each as often as it stands there");
 
 static const struct method *choose_method(uint8_t choice)
@@ -48,6 +79,8 @@ static const struct method *choose_method(uint8_t choice)
     /* With the first user everybody would have to log in: that is another input's business. */
     if (choice % METHOD_COUNT == METHOD_CREATE_USER)
         return &method_table[METHOD_USERS];
+    if (choice % METHOD_COUNT == METHOD_DROP_USER)
+        return &method_table[METHOD_ALTER_USER];
     return &method_table[choice % METHOD_COUNT];
 }
 
@@ -61,17 +94,25 @@ static void put_text(struct dice *d, const char *text, struct buffer *out)
     value_put_text(d, slice_text(text), out);
 }
 
-static void put_store(struct dice *d, uint8_t choice, struct buffer *out)
+static void put_store(struct dice *d, const struct request_choice *c, uint8_t choice,
+                      struct buffer *out)
 {
-    if (choice >= 250)
+    if (c->hidden & HIDDEN_STORE)
+        put_text(d, choice & 1 ? HIDDEN_STORE_WORD "2" : HIDDEN_STORE_WORD, out);
+    else if (c->hidden & NEAR_STORE)
+        put_text(d, NEAR_STORE_WORD, out);
+    else if (choice >= 250)
         value_make(d, 1, out);
     else
         put_text(d, stores[choice % COUNT_OF(stores)], out);
 }
 
-static void put_key(struct dice *d, uint8_t choice, struct buffer *out)
+static void put_key(struct dice *d, const struct request_choice *c, uint8_t choice,
+                    struct buffer *out)
 {
-    if (choice >= 240)
+    if (c->hidden & HIDDEN_KEY && choice % 4 == 0)
+        put_text(d, HIDDEN_KEY_WORD, out);
+    else if (choice >= 240)
         value_make_key(d, 2, out);
     else
         value_put_uint(d, choice % MODEL_KEYS, out);
@@ -85,10 +126,14 @@ static void put_record(struct dice *d, const struct request_choice *c, struct bu
     }
     value_put_map_head(d, 3, out);
     put_text(d, "id", out);
-    put_key(d, c->key, out);
+    put_key(d, c, c->key, out);
     put_text(d, "n", out);
     value_put_uint(d, c->n, out);
     put_text(d, "pad", out);
+    if (c->hidden & HIDDEN_STORE) {
+        put_text(d, HIDDEN_VALUE_WORD, out);
+        return;
+    }
     value_put_text(
         d,
         slice_make("................................................................"
@@ -114,7 +159,7 @@ static void put_range(struct dice *d, const struct request_choice *c, struct buf
     }
     value_put_map_head(d, 1, out);
     put_text(d, names[c->extra % 7], out);
-    put_key(d, c->key, out);
+    put_key(d, c, c->key, out);
 }
 
 static void put_param(struct dice *d, const struct request_choice *c, const struct method *m,
@@ -155,7 +200,7 @@ static void put_list(struct dice *d, const struct request_choice *c, const struc
     }
     value_put_array_head(d, count, out);
     for (uint32_t i = 0; i < count; i++)
-        put_key(d, (uint8_t)(c->key + i), out);
+        put_key(d, c, (uint8_t)(c->key + i), out);
 }
 
 static void put_any(struct dice *d, const struct request_choice *c, const struct method *m,
@@ -168,7 +213,7 @@ static void put_any(struct dice *d, const struct request_choice *c, const struct
     } else if (m->params[at].optional && c->options & 1 && c->store % 4 == 1) {
         buffer_put_byte(out, 0xc0); /* "b" may have keys in its records */
     } else {
-        put_key(d, c->key, out);
+        put_key(d, c, c->key, out);
     }
 }
 
@@ -187,6 +232,16 @@ static void put_quota(struct dice *d, const struct request_choice *c, struct buf
         value_put_uint(d, which ? n : n * 300, out);
 }
 
+/* The user's rights, or fewer: what is hidden from it stays so. */
+static void put_settings(struct dice *d, const struct request_choice *c, struct buffer *out)
+{
+    const struct session_user *user = &session_users[c->key % SESSION_USERS];
+
+    value_put_map_head(d, 1, out);
+    put_text(d, "grants", out);
+    session_put_grants(d, user, c->extra, out);
+}
+
 static void put_param(struct dice *d, const struct request_choice *c, const struct method *m,
                       unsigned at, struct buffer *out)
 {
@@ -194,8 +249,8 @@ static void put_param(struct dice *d, const struct request_choice *c, const stru
 
     switch (m->params[at].type) {
     case PARAM_HANDLE: value_put_uint(d, handle_of(c, m), out); break;
-    case PARAM_NAME: put_store(d, at > 1 ? (uint8_t)(c->store + 1) : c->store, out); break;
-    case PARAM_SOURCE: put_store(d, c->store, out); break;
+    case PARAM_NAME: put_store(d, c, at > 1 ? (uint8_t)(c->store + 1) : c->store, out); break;
+    case PARAM_SOURCE: put_store(d, c, c->store, out); break;
     case PARAM_ANY: put_any(d, c, m, at, out); break;
     case PARAM_RANGE: put_range(d, c, out); break;
     case PARAM_LIST: put_list(d, c, m, out); break;
@@ -212,12 +267,22 @@ static void put_param(struct dice *d, const struct request_choice *c, const stru
             put_text(d, databases[c->key % COUNT_OF(databases)], out);
             break;
         }
+        if (m == &method_table[METHOD_ALTER_USER]) {
+            put_settings(d, c, out);
+            break;
+        }
         value_put_map_head(d, 1, out);
         put_text(d, "client", out);
         value_put_text(d, slice_make(labels[label].bytes, labels[label].size), out);
         break;
     }
-    case PARAM_TEXT: put_text(d, databases[c->key % COUNT_OF(databases)], out); break;
+    case PARAM_TEXT:
+        if (m == &method_table[METHOD_ALTER_USER]) {
+            put_text(d, session_users[c->key % SESSION_USERS].name, out);
+            break;
+        }
+        put_text(d, databases[c->key % COUNT_OF(databases)], out);
+        break;
     case PARAM_NUMBER:
         if (m->flags & METHOD_OPENER) /* openers, and versions */
             value_put_uint(d, at == 0 ? 1u + c->key % 2u : 1 + c->n % 3, out);
@@ -253,7 +318,9 @@ static void put_option_text(struct dice *d, const struct request_choice *c,
 {
     unsigned label = c->extra % COUNT_OF(labels);
 
-    if (o == OPTION_ID_LABEL)
+    if (o == OPTION_ID_LABEL && c->hidden & HIDDEN_LABEL)
+        put_text(d, HIDDEN_LABEL_WORD, out);
+    else if (o == OPTION_ID_LABEL)
         value_put_text(d, slice_make(labels[label].bytes, labels[label].size), out);
     else
         put_text(d, word_of(o, m, (uint8_t)(c->extra >> (o & 3))), out);
@@ -269,10 +336,10 @@ static void put_lock(struct dice *d, const struct request_choice *c, struct buff
     put_text(d, "shared", out);
     value_put_array_head(d, c->extra % 2, out);
     if (c->extra % 2)
-        put_store(d, (uint8_t)(c->store + 1), out);
+        put_store(d, c, (uint8_t)(c->store + 1), out);
     put_text(d, "exclusive", out);
     value_put_array_head(d, 1, out);
-    put_store(d, c->store, out);
+    put_store(d, c, c->store, out);
 }
 
 static void put_option_any(struct dice *d, const struct request_choice *c, enum method_option o,
@@ -283,7 +350,7 @@ static void put_option_any(struct dice *d, const struct request_choice *c, enum 
     else if (o == OPTION_ID_KEY)
         put_text(d, "id", out);
     else
-        put_key(d, c->key, out);
+        put_key(d, c, c->key, out);
 }
 
 static void put_option(struct dice *d, const struct request_choice *c, const struct method *m,
@@ -324,6 +391,8 @@ static uint64_t choose_options(const struct request_choice *c, const struct meth
         else
             chosen |= (uint64_t)(c->options >> (seen++ % 7) & 1) << o;
     }
+    if (c->hidden & HIDDEN_LABEL && m->options >> OPTION_ID_LABEL & 1)
+        chosen |= UINT64_C(1) << OPTION_ID_LABEL;
     if (c->options & 0x80 && c->extra % 8 == 0)
         chosen |= UINT64_C(1) << OPTION_ID_DEADLINE_MS;
     return chosen;

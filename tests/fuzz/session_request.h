@@ -28,6 +28,14 @@ enum request_fault {
 #define SESSION_BEGIN 0 /* one of them */
 #define SESSION_CREATE_STORE 24 /* another */
 
+/* What of the request has a word of its own, by which it is found where it should not be. */
+enum request_hidden { HIDDEN_STORE = 1, HIDDEN_LABEL = 2, HIDDEN_KEY = 4, NEAR_STORE = 8 };
+#define HIDDEN_STORE_WORD "hidden-store"
+#define NEAR_STORE_WORD "hidden-stor" /* one letter off: the other must not be suggested */
+#define HIDDEN_LABEL_WORD "hidden-label"
+#define HIDDEN_KEY_WORD "hidden-key"
+#define HIDDEN_VALUE_WORD "hidden-value" /* of records of the hidden store */
+
 struct request_choice {
     uint8_t method, t, store, key, options, extra; /* any values */
     uint32_t open_t; /* a handle that is open, instead of t where one is wanted; 0: none */
@@ -37,7 +45,25 @@ struct request_choice {
     uint64_t n;      /* in the value that is written */
     uint32_t cursor; /* that the client has; 0: none */
     uint64_t version; /* of some transaction */
+    unsigned hidden;  /* bits of enum request_hidden */
 };
+
+/* Users of different rights. None may see the hidden store, or labels of others; who may not read any
+ * of main's stores sees none of its keys either. */
+#define SESSION_USERS 3
+#define SESSION_GRANTS 3
+struct session_user {
+    const char *name;
+    struct {
+        const char *database, *store, *rights; /* r, w, s */
+    } grants[SESSION_GRANTS];
+    bool reads;
+};
+extern const struct session_user session_users[SESSION_USERS];
+
+/* Those of the grants whose bits which has, as create_user takes them. */
+void session_put_grants(struct dice *d, const struct session_user *user, uint8_t which,
+                        struct buffer *out);
 
 /* Append it to out. */
 void session_request_make(const struct request_choice *choice, struct buffer *out);

@@ -104,6 +104,11 @@ struct model_client *model_connect(struct model *m, uint64_t frame_bytes_max)
     return c;
 }
 
+void model_hide(struct model_client *c, const char *const *words)
+{
+    c->hidden = words;
+}
+
 /* ---- cells ---- */
 
 int model_store_of(struct model *m, const msgpack_object *name)

@@ -11,6 +11,8 @@
  *   M-4  a label stands beside the version of the transaction that was given it;
  *   M-5  a read outside of transactions tells what some order of the commits allows that agrees
  *        with when they were asked for and answered, across crashes too.
+ *   M-6  what a client may not see (model_hide) is in none of the bytes that it is sent, unless it
+ *        has said it.
  *
  * For M-5 it looks at integer keys below MODEL_KEYS and values that are maps with a number "n".
  * What cannot be known (a write without an answer, a store renamed) it does not judge.
@@ -35,6 +37,10 @@ void model_free(struct model *m);
 
 /* frame_bytes_max: beyond it the server hangs up. */
 struct model_client *model_connect(struct model *m, uint64_t frame_bytes_max);
+
+/* The client is a user who may not see what has these words in it: a list that ends with NULL,
+ * borrowed. Nor is it told the labels of others. */
+void model_hide(struct model_client *c, const char *const *words);
 
 /* These bytes, which need not be whole messages, have been sent, or have come. */
 void model_sent(struct model_client *c, struct slice bytes);

@@ -45,11 +45,15 @@ static void judge_message(const msgpack_object *o)
 }
 
 /* M-4 */
-static void judge_label(struct model *m, uint64_t version, const msgpack_object *label)
+static void judge_label(const struct model_client *c, uint64_t version,
+                        const msgpack_object *label)
 {
+    struct model *m = c->model;
     struct slice told = text_of(label);
 
     judge_said(m, "the label", label);
+    if (c->hidden && !told.size)
+        return; /* it is not told those of others */
     for (unsigned i = m->txn_count; version && i-- > 0;) {
         struct slice given = text_label_of(&m->txns[i]->label);
 
@@ -63,8 +67,10 @@ static void judge_label(struct model *m, uint64_t version, const msgpack_object 
     }
 }
 
-static void judge_error(struct model *m, const msgpack_object *error, unsigned depth)
+static void judge_error(const struct model_client *c, const msgpack_object *error,
+                        unsigned depth)
 {
+    struct model *m = c->model;
     static const char *const fields[] = {
         "code", "name", "message", "class", "retryable", "maybe_committed", "details"};
     const msgpack_object *details = model_field(error, "details");
@@ -81,7 +87,7 @@ static void judge_error(struct model *m, const msgpack_object *error, unsigned d
     judge_said(m, "the near name", model_field(details, "near"));
     winner = model_field(details, "winner");
     if (winner)
-        judge_label(m, uint_of(model_field(winner, "version")), model_field(winner, "label"));
+        judge_label(c, uint_of(model_field(winner, "version")), model_field(winner, "label"));
     wrote = model_field(details, "wrote");
     for (uint32_t i = 0;
          wrote && wrote->type == MSGPACK_OBJECT_ARRAY && i < wrote->via.array.size; i++)
@@ -90,10 +96,10 @@ static void judge_error(struct model *m, const msgpack_object *error, unsigned d
     if (nested && depth)
         model_fail("an error within an error within an error (M-2)");
     if (nested)
-        judge_error(m, nested, depth + 1);
+        judge_error(c, nested, depth + 1);
 }
 
-static void judge_holds(struct model *m, const msgpack_object *list)
+static void judge_holds(const struct model_client *c, const msgpack_object *list)
 {
     if (list->type != MSGPACK_OBJECT_ARRAY)
         model_fail("holds: expected a list (M-2)");
@@ -101,7 +107,7 @@ static void judge_holds(struct model *m, const msgpack_object *list)
         const msgpack_object *entry = &list->via.array.ptr[i];
 
         if (model_field(entry, "label"))
-            judge_label(m, uint_of(model_field(entry, "version")), model_field(entry, "label"));
+            judge_label(c, uint_of(model_field(entry, "version")), model_field(entry, "label"));
     }
 }
 
@@ -213,7 +219,7 @@ static void read_result(struct model_client *c, struct model_request *r,
                          result->type == MSGPACK_OBJECT_NIL ? 0 : model_value_of(result),
                          r->sent);
     if (r->method == &method_table[METHOD_HOLDS])
-        judge_holds(c->model, result);
+        judge_holds(c, result);
     cursor =
         r->method == &method_table[METHOD_SCAN] ? uint_of(model_field(result, "cursor")) : 0;
     if (cursor) {
@@ -265,7 +271,7 @@ void model_judge_answer(struct model_client *c, const msgpack_object *message)
     if (part[2].type != MSGPACK_OBJECT_NIL && part[3].type != MSGPACK_OBJECT_NIL)
         model_fail("an answer with an error and a result (M-2)");
     if (part[2].type != MSGPACK_OBJECT_NIL)
-        judge_error(c->model, &part[2], 0);
+        judge_error(c, &part[2], 0);
     at = find_request(c, part[1].via.u64);
     if (at < 0 && !c->is_broken && !c->out.size)
         model_fail("msgid %llu is answered and was not asked, or twice (M-1)",
@@ -280,6 +286,15 @@ void model_judge_answer(struct model_client *c, const msgpack_object *message)
         settle_error(c, r, &part[2]);
     }
     model_remove_request(c, (unsigned)at);
+}
+
+/* M-6 */
+static void judge_hidden(const struct model_client *c, struct slice message)
+{
+    for (unsigned i = 0; c->hidden && c->hidden[i]; i++)
+        if (!(c->said >> i & 1) &&
+            memmem(message.data, message.size, c->hidden[i], strlen(c->hidden[i])))
+            model_fail("a user is sent \"%s\", which it may not see (M-6)", c->hidden[i]);
 }
 
 void model_received(struct model_client *c, struct slice bytes)
@@ -303,6 +318,7 @@ void model_received(struct model_client *c, struct slice bytes)
                      MSGPACK_UNPACK_SUCCESS)
             model_fail("what the server has sent is no MessagePack (M-2)");
         c->model->now++;
+        judge_hidden(c, slice_make(c->in.data + taken, scan.offset));
         if (!c->is_over)
             model_judge_answer(c, &u.data);
         msgpack_unpacked_destroy(&u);

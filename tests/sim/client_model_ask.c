@@ -293,6 +293,9 @@ void model_sent(struct model_client *c, struct slice bytes)
     size_t taken = 0;
 
     buffer_put(&c->model->said, bytes.data, bytes.size);
+    for (unsigned i = 0; c->hidden && c->hidden[i]; i++)
+        if (memmem(bytes.data, bytes.size, c->hidden[i], strlen(c->hidden[i])))
+            c->said |= UINT32_C(1) << i;
     if (c->is_over || c->eof)
         return;
     buffer_put(&c->out, bytes.data, bytes.size);

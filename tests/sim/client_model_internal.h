@@ -71,6 +71,8 @@ struct model_cursor {
 struct model_client {
     struct model *model;
     uint64_t frame_bytes_max;
+    const char *const *hidden; /* M-6; NULL: it may see everything */
+    uint32_t said; /* bits of those that it has sent itself: it may be told what it has said */
     bool is_broken; /* it has sent what ends a connection, or may */
     bool is_unread; /* where its next message begins is unknown */
     bool eof, is_over;
