@@ -43,6 +43,8 @@ enum log_level { /* in the order of the option log-level */
     E(store_damaged, ERROR, T(file) N(offset) N(store) S(name) S(database) T(text))            \
     E(copy_damaged, WARN, T(file) N(offset) T(text))                                           \
     E(wal_keep_failed, ERROR, T(error) N(kept))                                                \
+    E(scrub_finding, ERROR, T(file) N(offset) T(repaired) T(text))                             \
+    E(scrubbed, INFO, N(pages) N(bytes) N(findings) N(ms))                                     \
     E(backup_begun, INFO, N(root) N(commit) N(base))                                           \
     E(backup_ended, INFO, N(root) N(bytes) T(how))                                             \
     /* the daemon */                                                                           \

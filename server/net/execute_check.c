@@ -43,7 +43,7 @@ static void put_result(struct execution *w, const struct db_check *check)
         found->count < FINDINGS_SHOWN ? (uint32_t)found->count : (uint32_t)FINDINGS_SHOWN;
     struct net_buffer *b = w->out;
 
-    put_map(b, 11);
+    put_map(b, 13);
     put_word(b, "ok");
     put_bool(b, !found->damaged);
     put_fact(b, "snapshot", db_check_snapshot(check));
@@ -59,6 +59,9 @@ static void put_result(struct execution *w, const struct db_check *check)
     put_fact(b, "records", counts->records);
     put_fact(b, "entries", counts->entries);
     put_fact(b, "batches", counts->batches);
+    put_fact(b, "wal_to", counts->wal_to);
+    put_word(b, "wal_whole");
+    put_bool(b, !counts->is_wal_overtaken);
 }
 
 enum err execute_check_data(struct execution *w)

@@ -120,6 +120,9 @@ enum option_type {
     X(DURATION, interval, "interval", "100ms", 1, 60 * SECOND, NULL, false,                    \
       "maximum time between the acknowledgement and the fsync of a commit with durability "    \
       "interval")                                                                              \
+    X(COUNT, scrub_days, "scrub-days", "30", 0, 3650, NULL, false,                             \
+      "days in which every page of the data file is read once and checked, a little at a "     \
+      "time; 0: never")                                                                        \
     X(COUNT, amalgamate_percent, "amalgamate-percent", "400", 1, 1000, NULL, false,            \
       "amalgamation starts when sealed stages reach this percentage of the data file or half " \
       "of staged-max, or 10 s after the last stage was sealed")                                \

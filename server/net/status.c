@@ -3,6 +3,7 @@
 #include "server/net/request.h"
 #include "server/net/server.h"
 #include "server/txn/health.h"
+#include "server/txn/scrub.h"
 
 struct status_listing {
     struct net_buffer *out;
@@ -285,6 +286,23 @@ static void put_plans(struct net_buffer *b, const struct plan_cache *plans)
     put_fact(b, "misses", plans->missed);
 }
 
+static void put_scrub(struct net_buffer *b, const struct db *db)
+{
+    struct scrub_status s;
+
+    db_scrub_status(db, &s);
+    put_word(b, "scrub");
+    put_map(b, 8);
+    put_fact(b, "every_ms", s.every_ms);
+    put_fact(b, "percent", s.percent);
+    put_fact(b, "pages", s.at.pages);
+    put_fact(b, "bytes", s.at.bytes);
+    put_fact(b, "findings", s.at.found);
+    put_fact(b, "begun_ms", s.at.begun_ms);
+    put_fact(b, "finished_ms", s.at.finished_ms);
+    put_fact(b, "last_findings", s.at.found_before);
+}
+
 /* What everybody may know. */
 static void put_server(struct net_buffer *b, const struct server *server, bool is_admin)
 {
@@ -351,6 +369,7 @@ enum err execute_status(struct execution *w)
     l.count = 0;
     db_each_damage(server->db, put_damage, &l);
     put_array_now(b, place, l.count);
+    put_scrub(b, server->db);
     put_unused_memory(b, server, &s);
     return ERR_OK;
 }

@@ -184,6 +184,7 @@ static enum err scan_page(struct tree_scan *s, const struct page_ptr *ptr, unsig
     enum err e = scan_claim(s, ptr->offset, units);
 
     ASSERT(level < PAGE_LEVELS_MAX && s->depth < PAGE_LEVELS_MAX);
+    s->leaves += level == 0;
     if (!e && ptr->twin)
         e = scan_claim(s, ptr->twin, units);
     if (e)
@@ -209,6 +210,15 @@ static enum err scan_page(struct tree_scan *s, const struct page_ptr *ptr, unsig
 
 /* ---- going on ---- */
 
+/* Whether all that lies below high comes before the place where the scan has begun. */
+static bool is_before(const struct tree_scan *s, struct slice high)
+{
+    const struct tree_scan_place *from = s->from;
+
+    return from && from->is_begun && s->store == from->store && high.data &&
+           slice_compare(high, slice_make(from->key, from->key_size)) <= 0;
+}
+
 /* The next page below the branch at hand, which has more. */
 static enum err scan_child(struct tree_scan *s, struct tree_scan_frame *at)
 {
@@ -220,6 +230,8 @@ static enum err scan_child(struct tree_scan *s, struct tree_scan_frame *at)
         bounds.low = page_key(at->page, i);
     if (i + 1 < at->page->count)
         bounds.high = page_key(at->page, i + 1);
+    if (is_before(s, bounds.high))
+        return ERR_OK;
     return scan_page(s, &at->page->children[i], at->page->level - 1, &bounds);
 }
 
@@ -241,16 +253,57 @@ static enum err scan_tree(struct tree_scan *s)
         return ERR_END;
     info = &s->r->infos[s->tree++];
     s->store = info->store;
+    if (s->from && s->from->is_begun && info->store < s->from->store)
+        return ERR_OK;
     return info->height ? scan_page(s, &info->top, info->height - 1, &whole) : ERR_OK;
+}
+
+void tree_scan_from(struct tree_scan *s, const struct tree_scan_place *from)
+{
+    ASSERT(!s->has_catalogue && !s->depth && from->key_size <= KEY_BYTES_MAX);
+    s->from = from;
+    s->has_catalogue = from->is_begun;
+}
+
+void tree_scan_place_of(const struct tree_scan *s, struct tree_scan_place *out)
+{
+    struct slice key = SLICE_NONE;
+
+    memset(out, 0, sizeof *out);
+    for (unsigned i = s->depth; i-- > 0 && slice_is_none(key);) {
+        const struct tree_scan_frame *at = &s->path[i];
+
+        if (at->next < at->page->count) /* the first child has the bound of its page */
+            key = at->next ? page_key(at->page, at->next) : at->low;
+    }
+    if (!slice_is_none(key) && s->store != ROOT_CATALOGUE) {
+        ASSERT(key.size <= KEY_BYTES_MAX);
+        out->is_begun = true;
+        out->store = s->store;
+        out->key_size = key.size;
+        memcpy(out->key, key.data, key.size);
+    } else if (slice_is_none(key) && s->has_catalogue && s->tree < s->r->count) {
+        out->is_begun = true;
+        out->store = s->r->infos[s->tree].store;
+    }
+}
+
+/* Nothing is left but branches that have been gone through. */
+static bool is_over(const struct tree_scan *s)
+{
+    for (unsigned i = 0; i < s->depth; i++)
+        if (s->path[i].next < s->path[i].page->count)
+            return false;
+    return s->has_catalogue && s->tree == s->r->count;
 }
 
 enum err tree_scan_run(struct tree_scan *s, uint64_t bytes_max)
 {
-    uint64_t until = s->bytes + bytes_max;
+    uint64_t until = s->bytes + bytes_max, leaves = s->leaves;
     enum err e = ERR_OK;
 
     ASSERT(s->file);
-    while (!e && s->bytes < until) {
+    while (!e && (s->bytes < until || s->leaves == leaves)) {
         struct tree_scan_frame *at = s->depth ? &s->path[s->depth - 1] : NULL;
 
         if (!at) {
@@ -262,7 +315,7 @@ enum err tree_scan_run(struct tree_scan *s, uint64_t bytes_max)
             page_free(s->os, at->page);
         }
     }
-    if (e == ERR_END)
+    if (e == ERR_END || (!e && is_over(s)))
         return ERR_OK;
     return e ? e : ERR_WAIT;
 }

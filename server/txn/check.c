@@ -203,6 +203,7 @@ static void check_count(struct check_run *run)
     ASSERT(!run->is_out);
     n->batches = run->wal.batches;
     n->wal_bytes = run->wal.bytes;
+    n->wal_to = run->wal.place;
     n->stores = run->rows.stores_done;
     n->records = run->rows.records;
     n->entries = run->rows.entries;
@@ -213,28 +214,13 @@ static void check_count(struct check_run *run)
     n->page_bytes_all = primary_scan_bytes(&run->scan);
 }
 
-/* What the pages of a store have come to is what any reader would have met. */
-static void check_note_damage(struct check_run *run)
-{
-    ASSERT(run->noted <= run->found.count);
-    for (; run->noted < run->found.count; run->noted++) {
-        const struct finding *n = &run->found.items[run->noted];
-        struct tree_damage damage = {.store = n->store, .offset = n->offset};
-
-        if (run->phase != CHECK_PAGES || n->is_repaired || n->store >= PRIMARY_STORES_END ||
-            n->store == PRIMARY_STORE_TWICE ||
-            !catalogue_by_number(&run->db->catalogue, n->store))
-            continue; /* it has ended, or all stores need it and it is there twice */
-        db_note_damage(run->db, &damage); /* where there is no memory a reader will meet it */
-    }
-}
-
 static void check_wal_end(struct check_run *run)
 {
     struct wal_scan *s = &run->wal;
 
     ASSERT(run->phase == CHECK_WAL && !run->has_scan);
-    if (s->is_lost && !wal_scan_is_overtaken(s, run->db->wal))
+    run->counts.is_wal_overtaken = s->is_lost && wal_scan_is_overtaken(s, run->db->wal);
+    if (s->is_lost && !run->counts.is_wal_overtaken)
         findings_add(&run->found, &s->lost, "%s", s->lost.text);
     run->phase = CHECK_MAP;
 }
@@ -274,7 +260,9 @@ static void check_job_done(struct os_job *job)
         return;
     }
     check_count(run);
-    check_note_damage(run);
+    /* What the pages of a store have come to is what any reader would have met. */
+    run->noted = run->phase == CHECK_PAGES ? db_note_findings(db, &run->found, run->noted)
+                                           : run->found.count;
     if (run->result == ERR_WAIT)
         return;
     if (run->result)

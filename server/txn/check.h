@@ -22,6 +22,8 @@ struct check_counts {
     uint64_t pages, page_bytes, page_bytes_all; /* read so far; that there are, about */
     uint64_t stores, records, entries, records_all;
     uint64_t batches, wal_bytes;
+    uint64_t wal_to;      /* the WAL was looked through up to this position */
+    bool is_wal_overtaken; /* which is before its end: a pass has freed the rest meanwhile */
 };
 
 struct check_run; /* one check; opaque */

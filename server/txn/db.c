@@ -354,10 +354,12 @@ enum err db_open(struct os *os, const struct db_options *options,
         if (!db->builds.work)
             e = failure_set(f, ERR_NOMEM, "out of memory for the database");
     }
-    if (e)
+    if (e) {
         db_free(db, true);
-    else
-        *out = db;
+        return e;
+    }
+    scrub_begin(&db->scrub, db);
+    *out = db;
     return e;
 }
 
@@ -369,7 +371,7 @@ static void db_try_close(struct db *db)
 
     ASSERT(!db->pulse.is_in_turn);
     if (!closed || db->passes.is_merging || db->backups.running || wal_is_busy(db->wal) ||
-        primary_is_busy(db->primary) || check_is_busy(db))
+        primary_is_busy(db->primary) || check_is_busy(db) || db->scrub.is_out)
         return;
     if (db->undurable.first && !db->log_failed)
         return;
@@ -421,6 +423,7 @@ void db_turn(struct db *db)
     db_reclaim_catalogue(db);
     stages_collect(db);
     check_turn(db);
+    scrub_turn(&db->scrub);
     if (read_set_collect(&db->read_set, READS_FREED_A_TURN) ||
         !tellings_are_over(&db->tellings))
         pulse_wake(&db->pulse);
@@ -457,6 +460,10 @@ uint64_t db_tick(struct db *db)
         next = index_build_next_ms(db->builds.work);
     if (db->reclaiming.due_ms && db->pulse.now_ms >= db->reclaiming.due_ms)
         pulse_wake(&db->pulse);
+    if (scrub_next_ms(&db->scrub) <= db->pulse.now_ms)
+        pulse_wake(&db->pulse);
+    else if (scrub_next_ms(&db->scrub) < next)
+        next = scrub_next_ms(&db->scrub);
     return wal_next < next ? wal_next : next;
 }
 
@@ -478,6 +485,7 @@ void db_close(struct db *db, void (*closed)(void *context), void *context)
     db->closed_context = context;
     index_build_stop(db->builds.work);
     check_stop(db);
+    scrub_stop(&db->scrub);
     db->passes.asked_upto = 0;
     db->options.manual = true; /* no new pass */
     pulse_wake(&db->pulse);
@@ -494,6 +502,7 @@ void db_free(struct db *db, bool abandon)
     if (db->builds.work)
         index_build_free(db->builds.work);
     check_abandon(db);
+    scrub_fini(&db->scrub);
     ASSERT(list_is_empty(&db->txns.open));
     leaving_end(&db->leaving);
     tellings_fini(&db->tellings, db->os);

@@ -25,3 +25,18 @@ enum err db_note_damage(struct db *db, const struct tree_damage *damage)
                                        : "export what can be read, then clear or drop it");
     return ERR_OK;
 }
+
+size_t db_note_findings(struct db *db, const struct findings *found, size_t noted)
+{
+    ASSERT(noted <= found->count);
+    for (; noted < found->count; noted++) {
+        const struct finding *n = &found->items[noted];
+        struct tree_damage damage = {.store = n->store, .offset = n->offset};
+
+        if (n->is_repaired || n->store >= PRIMARY_STORES_END ||
+            n->store == PRIMARY_STORE_TWICE || !catalogue_by_number(&db->catalogue, n->store))
+            continue; /* it has ended, or all stores need it and it is there twice */
+        db_note_damage(db, &damage);
+    }
+    return noted;
+}

@@ -4,12 +4,15 @@
 #ifndef HOLDFAST_TXN_DB_DAMAGE_H
 #define HOLDFAST_TXN_DB_DAMAGE_H
 
-#include "proto/error.h"
+#include "server/storage/findings.h"
 
 struct db;
 struct tree_damage;
 
 /* A store is damaged: note it, and say so. ERR_NOMEM: it will be met again. */
 enum err db_note_damage(struct db *db, const struct tree_damage *damage);
+/* What a check has found in pages of stores, behind the first `noted`. Returns how many there are
+ * now. Where there is no memory a reader will meet it. */
+size_t db_note_findings(struct db *db, const struct findings *found, size_t noted);
 
 #endif

@@ -58,6 +58,7 @@ struct db_options {
     /* Of a restore: take no commit behind this one, and none of a batch that was issued later
      * than this, ms since 1970; 0: take all that the WAL has. */
     uint64_t restore_commit, restore_ms;
+    uint64_t scrub_ms;            /* all of the data file is read in so long; 0 (default): never */
     bool manual;                  /* tests: no amalgamation or rotation but when asked */
 };
 void db_options_default(struct db_options *o);

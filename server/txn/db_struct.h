@@ -38,6 +38,7 @@
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
 #include "server/txn/replies.h"
+#include "server/txn/scrub.h"
 #include "server/txn/snapshots.h"
 #include "server/txn/stage_stack.h"
 #include "server/txn/tokens.h"
@@ -123,6 +124,8 @@ struct db {
     struct damage damage; /* stores that are damaged */
     struct check_run *check;        /* under way, or NULL; check.c */
     struct list_link checks_leaving; /* given up while a job of theirs was under way */
+
+    struct scrub scrub;
 
     bool log_failed;
     struct failure log_failure;

@@ -12,7 +12,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 # Options of a size, a time or a count that bound nothing that clients make larger.
 NO_LIMITS = {
     "stage-size", "page-size", "wal-segment-size", "interval", "amalgamate-percent",
-    "key-size", "shutdown-time", "check-interval",
+    "key-size", "shutdown-time", "check-interval", "scrub-days",
 }
 # Limits of `hello` that are the form of a request, not of what is kept.
 OF_FORM = {"depth", "elements", "key_bytes", "name_bytes"}

@@ -42,6 +42,11 @@ static void life_on_event(void *context, enum event event, const void *facts)
     struct life *l = context;
     char text[512];
 
+    l->counts->scrubs += event == EVENT_scrubbed;
+    LIFE_CHECK(l,
+               event != EVENT_scrub_finding || l->victim < MODEL_STORES || l->is_copy_rotten ||
+                   l->options->faults,
+               "the scrub finds something");
     if (event == EVENT_amalgamated) {
         l->counts->amalgamations++;
         l->counts->roots += amalgamated->roots - 1;
@@ -642,6 +647,7 @@ bool life_run(uint64_t seed, const struct life_options *options, struct life_cou
     l->db_options.segment_bytes = UINT64_C(16) << 20;
     l->db_options.log_in_flight = 1 + (unsigned)sim_random(l->sim, 4);
     l->db_options.amalgamate_percent = 10;
+    l->db_options.scrub_ms = seed % 2 ? 3000 : 0;
     l->db_options.lock_wait_ms = l->db_options.lock_idle_ms = UINT64_C(3600000);
     l->has_lock_limits = options->locks && sim_chance(l->sim, 60);
     if (l->has_lock_limits) {

@@ -310,6 +310,41 @@ static enum err scan(struct check_rig *c, unsigned slice)
     return e;
 }
 
+/* Each slice by a scan of its own, which begins where the one before has stood. */
+START_TEST(scans_that_go_on_from_each_other_read_every_record_once)
+{
+    struct tree_scan_place place = {0}, next;
+    struct check_rig c;
+    struct tree_scan s;
+    uint64_t records = 0, all;
+    unsigned slices = 0;
+    enum err e;
+
+    open_with(&c, 2000);
+    MUST(tree_scan_init(&s, c.rig.os, primary_root(c.rig.p), &c.found) == ERR_OK);
+    while ((e = tree_scan_run(&s, 1 << 20)) == ERR_WAIT) {
+    }
+    all = s.records;
+    tree_scan_fini(&s);
+    do {
+        MUST(tree_scan_init(&s, c.rig.os, primary_root(c.rig.p), &c.found) == ERR_OK);
+        tree_scan_from(&s, &place);
+        e = tree_scan_run(&s, (uint64_t)_i * 5000);
+        tree_scan_place_of(&s, &next);
+        records += s.records;
+        tree_scan_fini(&s);
+        MUST(memcmp(&place, &next, sizeof place) != 0);
+        place = next;
+        MUST(++slices < 2000);
+    } while (e == ERR_WAIT);
+    MUST(e == ERR_OK);
+    MUST(records == all);
+    MUST(slices > 5 && all > 2000);
+    MUST(!place.is_begun);
+    close_all(&c, 0);
+}
+END_TEST
+
 /* Whichever unit of the file rots: a page that the root reaches is named by where it begins, a unit
  * that nothing uses is not. */
 START_TEST(each_unit_that_rots_is_found_if_it_is_used)
@@ -465,6 +500,7 @@ int main(void)
     tcase_add_test(c, a_definition_that_is_malformed_is_named);
     tcase_add_test(c, a_check_without_memory_leaves_nothing);
     tcase_add_test(c, each_unit_that_rots_is_found_if_it_is_used);
+    tcase_add_loop_test(c, scans_that_go_on_from_each_other_read_every_record_once, 0, 3);
     tcase_add_test(c, trees_are_named_in_words);
     tcase_add_test(c, a_commit_that_is_malformed_is_said_to_be);
     tcase_add_test(c, values_are_shown_in_words);

@@ -88,6 +88,7 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
     ck_assert(count < 20 || counts.taken_back > 0);
     ck_assert(count < 20 || (counts.tokens_again > 0 && counts.fenced > 0));
     ck_assert(count < 20 || counts.generated > 0);
+    ck_assert(count < 20 || counts.scrubs > 0);
     ck_assert(counts.tokens < 1000 || counts.tokens_deleted > 0);
     if (options->rots)
         check_rot(&counts, count);

@@ -1,0 +1,236 @@
+#include "server/txn/scrub.h"
+
+#include "server/base/assert.h"
+#include "server/storage/primary.h"
+#include "server/storage/root.h"
+#include "server/txn/db_damage.h"
+#include "server/txn/db_struct.h"
+#include "server/txn/pulse.h"
+
+#define SLICE_BYTES (1u << 20) /* read in one job */
+#define START_MS 60000         /* a start has other things to do first; at most */
+#define START_SHARE 16         /* ... this part of a round */
+#define PAUSE_MIN_MS 20        /* 50 MiB a second at most, however short the round */
+#define SAVE_MS 60000
+
+/* ---- the file ---- */
+
+static bool progress_read(struct os *os, struct scrub_progress *out)
+{
+    uint8_t bytes[SCRUB_BYTES];
+    struct os_file *file;
+    size_t got = 0;
+    enum err e;
+
+    memset(out, 0, sizeof *out);
+    if (os_file_open(os, SCRUB_FILE, OS_READ, &file) != ERR_OK)
+        return false;
+    e = os->ops->file_read(file, 0, bytes, sizeof bytes, &got);
+    os->ops->file_close(file);
+    return !e && got == sizeof bytes && scrub_decode(bytes, out) == ERR_OK;
+}
+
+/* In the job. What fails is tried again in a minute, and costs a part of a round at most. */
+static void progress_write(struct os *os, const uint8_t *bytes)
+{
+    struct os_file *file;
+
+    if (os_file_open(os, SCRUB_FILE, OS_WRITE | OS_CREATE, &file) != ERR_OK)
+        return;
+    os->ops->file_write(file, 0, bytes, SCRUB_BYTES);
+    os->ops->file_close(file);
+}
+
+static uint64_t wall_ms(const struct db *db)
+{
+    return db->os->ops->day_ms(db->os);
+}
+
+/* ---- pace ---- */
+
+static uint64_t root_bytes(const struct db *db)
+{
+    return (uint64_t)primary_root(db->primary)->units * PAGE_UNIT_BYTES;
+}
+
+/* Until the next slice, if the whole file takes scrub_ms. */
+static uint64_t pause_ms(const struct scrub *s, uint64_t bytes)
+{
+    uint64_t all = root_bytes(s->db), every = s->db->options.scrub_ms;
+
+    if (bytes > all)
+        bytes = all;
+    all = all > bytes ? all : bytes;
+    every = all ? (uint64_t)((double)every * (double)bytes / (double)all) : every;
+    return every > PAUSE_MIN_MS ? every : PAUSE_MIN_MS;
+}
+
+void scrub_begin(struct scrub *s, struct db *db)
+{
+    uint64_t every = db->options.scrub_ms;
+    uint64_t wait = every / START_SHARE < START_MS ? every / START_SHARE : START_MS;
+
+    ASSERT(!s->is_out);
+    s->db = db;
+    s->due_ms = UINT64_MAX;
+    findings_init(&s->found, db->os);
+    if (!every)
+        return;
+    if (progress_read(db->os, &s->at) && !s->at.begun_ms && s->at.finished_ms) {
+        uint64_t now = wall_ms(db);
+        uint64_t age = now > s->at.finished_ms ? now - s->at.finished_ms : 0;
+
+        if (every > age && every - age > wait)
+            wait = every - age;
+    }
+    s->due_ms = os_now_ms(db->os) + wait;
+    s->saved_ms = os_now_ms(db->os);
+}
+
+uint64_t scrub_next_ms(const struct scrub *s)
+{
+    ASSERT(s->db);
+    return s->is_out || s->is_stopping ? UINT64_MAX : s->due_ms;
+}
+
+/* ---- a slice ---- */
+
+static void slice_run(struct os_job *job)
+{
+    struct scrub *s = LIST_ENTRY(job, struct scrub, job);
+
+    if (s->saves)
+        progress_write(s->db->os, s->bytes);
+    s->result = tree_scan_run(&s->scan, SLICE_BYTES);
+}
+
+static bool is_told(struct scrub *s, uint64_t offset)
+{
+    for (unsigned i = 0; i < s->told_count; i++)
+        if (s->told[i] == offset)
+            return true;
+    if (s->told_count < SCRUB_TOLD)
+        s->told[s->told_count++] = offset;
+    return false;
+}
+
+/* Branches are read again by each slice below them, and what is wrong with them is told once. */
+static void slice_tell(struct scrub *s)
+{
+    struct db *db = s->db;
+
+    for (size_t i = 0; i < s->found.count; i++) {
+        const struct finding *n = &s->found.items[i];
+        bool may_tell = s->told_count < SCRUB_TOLD;
+
+        if (is_told(s, n->offset))
+            continue;
+        s->at.found++;
+        if (may_tell)
+            PULSE_TELL(&db->pulse, scrub_finding, .file = n->file, .offset = n->offset,
+                       .repaired = n->is_repaired ? "yes" : "no", .text = n->text);
+    }
+    db_note_findings(db, &s->found, 0);
+    findings_fini(&s->found);
+    findings_init(&s->found, db->os);
+}
+
+static void round_end(struct scrub *s)
+{
+    struct db *db = s->db;
+
+    s->at.finished_ms = wall_ms(db);
+    PULSE_TELL(&db->pulse, scrubbed, .pages = s->at.pages, .bytes = s->at.bytes,
+               .findings = s->at.found,
+               .ms = s->at.finished_ms > s->at.begun_ms ? s->at.finished_ms - s->at.begun_ms
+                                                        : 0);
+    s->at.found_before = s->at.found;
+    s->at.begun_ms = s->at.pages = s->at.bytes = s->at.found = 0;
+    s->told_count = 0;
+    s->saved_ms = 0; /* with the next slice */
+}
+
+static void slice_done(struct os_job *job)
+{
+    struct scrub *s = LIST_ENTRY(job, struct scrub, job);
+    struct db *db = s->db;
+
+    ASSERT(s->is_out && s->root);
+    s->is_out = false;
+    s->at.pages += s->scan.pages;
+    s->at.bytes += s->scan.bytes;
+    s->due_ms = os_now_ms(db->os) + pause_ms(s, s->scan.bytes);
+    if (s->result == ERR_WAIT)
+        tree_scan_place_of(&s->scan, &s->at.place);
+    else if (s->result == ERR_OK)
+        memset(&s->at.place, 0, sizeof s->at.place);
+    slice_tell(s);
+    if (s->result == ERR_OK)
+        round_end(s);
+    tree_scan_fini(&s->scan);
+    root_unref(db->primary, s->root);
+    s->root = NULL;
+    pulse_wake(&db->pulse);
+}
+
+void scrub_turn(struct scrub *s)
+{
+    struct db *db = s->db;
+    uint64_t now = os_now_ms(db->os);
+
+    ASSERT(!db->pulse.is_in_turn);
+    if (s->is_out || s->is_stopping || now < s->due_ms || db->log_failed)
+        return;
+    s->root = root_ref(primary_root(db->primary));
+    s->due_ms = now + START_MS; /* if it cannot begin */
+    if (tree_scan_init(&s->scan, db->os, s->root, &s->found) != ERR_OK) {
+        tree_scan_fini(&s->scan);
+        root_unref(db->primary, s->root);
+        s->root = NULL;
+        return;
+    }
+    if (!s->at.begun_ms)
+        s->at.begun_ms = wall_ms(db);
+    tree_scan_from(&s->scan, &s->at.place);
+    s->saves = now >= s->saved_ms + SAVE_MS;
+    if (s->saves) {
+        s->saved_ms = now;
+        scrub_encode(&s->at, s->bytes);
+    }
+    s->is_out = true;
+    s->job.run = slice_run;
+    s->job.done = slice_done;
+    s->job.lane = OS_LANE_READ;
+    os_job_submit(db->os, &s->job);
+}
+
+void scrub_stop(struct scrub *s)
+{
+    ASSERT(s->db);
+    s->is_stopping = true;
+}
+
+void scrub_fini(struct scrub *s)
+{
+    if (!s->db)
+        return;
+    if (s->root) {
+        tree_scan_fini(&s->scan);
+        root_unref(s->db->primary, s->root);
+    }
+    s->root = NULL;
+    findings_fini(&s->found);
+    s->db = NULL;
+}
+
+void db_scrub_status(const struct db *db, struct scrub_status *out)
+{
+    const struct scrub *s = &db->scrub;
+    uint64_t all = root_bytes(db);
+
+    out->every_ms = s->db->options.scrub_ms;
+    out->at = s->at;
+    out->percent = !s->at.begun_ms      ? 0
+                   : s->at.bytes >= all ? 100
+                                        : (unsigned)(100 * s->at.bytes / all);
+}
