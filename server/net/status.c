@@ -331,7 +331,7 @@ enum err execute_status(struct execution *w)
     }
     memset(&s, 0, sizeof s);
     db_status(server->db, &s);
-    put_map(b, 18);
+    put_map(b, 19);
     put_server(b, server, true);
     put_word(b, "stages");
     place = put_array_later(b);
