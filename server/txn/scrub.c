@@ -142,8 +142,8 @@ static void round_end(struct scrub *s)
     s->at.finished_ms = wall_ms(db);
     PULSE_TELL(&db->pulse, scrubbed, .pages = s->at.pages, .bytes = s->at.bytes,
                .findings = s->at.found,
-               .ms = s->at.finished_ms > s->at.begun_ms ? s->at.finished_ms - s->at.begun_ms
-                                                        : 0);
+               .ms =
+                   s->at.finished_ms > s->at.begun_ms ? s->at.finished_ms - s->at.begun_ms : 0);
     s->at.found_before = s->at.found;
     s->at.begun_ms = s->at.pages = s->at.bytes = s->at.found = 0;
     s->told_count = 0;
