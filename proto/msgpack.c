@@ -54,6 +54,20 @@ const struct msgpack_form msgpack_forms[256] = {
     [0xe0 ... 0xff] = {1, 0, 0, 0}, /* negative fixint */
 };
 
+const uint8_t msgpack_scalars[256] = {
+    [0x00 ... 0x7f] = 1, [0xa0] = 1,          [0xa1] = 2,  [0xa2] = 3,  [0xa3] = 4,
+    [0xa4] = 5,          [0xa5] = 6,          [0xa6] = 7,  [0xa7] = 8,  [0xa8] = 9,
+    [0xa9] = 10,         [0xaa] = 11,         [0xab] = 12, [0xac] = 13, [0xad] = 14,
+    [0xae] = 15,         [0xaf] = 16,         [0xb0] = 17, [0xb1] = 18, [0xb2] = 19,
+    [0xb3] = 20,         [0xb4] = 21,         [0xb5] = 22, [0xb6] = 23, [0xb7] = 24,
+    [0xb8] = 25,         [0xb9] = 26,         [0xba] = 27, [0xbb] = 28, [0xbc] = 29,
+    [0xbd] = 30,         [0xbe] = 31,         [0xbf] = 32, [0xc0] = 1,  [0xc2] = 1,
+    [0xc3] = 1,          [0xca] = 5,          [0xcb] = 9,  [0xcc] = 2,  [0xcd] = 3,
+    [0xce] = 5,          [0xcf] = 9,          [0xd0] = 2,  [0xd1] = 3,  [0xd2] = 5,
+    [0xd3] = 9,          [0xd4] = 3,          [0xd5] = 4,  [0xd6] = 6,  [0xd7] = 10,
+    [0xd8] = 18,         [0xe0 ... 0xff] = 1,
+};
+
 const uint8_t msgpack_types[256] = {
     [0x00 ... 0x7f] = MSGPACK_UINT,
     [0x80 ... 0x8f] = MSGPACK_MAP,
@@ -198,26 +212,34 @@ enum err msgpack_skip_wide(struct msgpack_cursor *c, unsigned depth_max, struct 
     if (depth_max > MSGPACK_DEPTH_MAX)
         depth_max = MSGPACK_DEPTH_MAX;
     while (now) {
-        size_t room = (size_t)(c->end - p);
+        size_t room = (size_t)(c->end - p), scalar;
         struct msgpack_step step;
         enum err e;
 
         if (room == 0)
             return ERR_END;
-        e = msgpack_step_read(p, room, &step);
-        if (MSGPACK_UNLIKELY(e))
-            return e;
-        if (step.bytes > room)
-            return ERR_END;
-        p += step.bytes;
-        now--;
-        if (step.is_container) {
-            if (depth == depth_max)
-                return ERR_TOO_LARGE;
-            if (step.children > (size_t)(c->end - p))
+        scalar = msgpack_scalars[*p];
+        if (scalar) {
+            if (scalar > room)
                 return ERR_END;
-            left[depth++] = now;
-            now = step.children;
+            p += scalar;
+            now--;
+        } else {
+            e = msgpack_step_read(p, room, &step);
+            if (MSGPACK_UNLIKELY(e))
+                return e;
+            if (step.bytes > room)
+                return ERR_END;
+            p += step.bytes;
+            now--;
+            if (step.is_container) {
+                if (depth == depth_max)
+                    return ERR_TOO_LARGE;
+                if (step.children > (size_t)(c->end - p))
+                    return ERR_END;
+                left[depth++] = now;
+                now = step.children;
+            }
         }
         while (now == 0 && depth > 0)
             now = left[--depth];

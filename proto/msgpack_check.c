@@ -304,8 +304,10 @@ static enum err small_give_up(struct msgpack_check *c, struct check_frame *f)
     return e;
 }
 
-static enum err small_add(struct msgpack_check *c, struct check_frame *f,
-                          const struct msgpack_token *t, uint32_t key)
+static inline __attribute__((always_inline)) enum err small_add(struct msgpack_check *c,
+                                                                struct check_frame *f,
+                                                                const struct msgpack_token *t,
+                                                                uint32_t key)
 {
     uint32_t print = token_print(t);
 
@@ -409,18 +411,70 @@ static enum err check_read(struct msgpack_check *c, struct msgpack_cursor *curso
     return ERR_OK;
 }
 
+/* What needs no more than a look, as much of records does: keys of a small map, and scalars whose
+ * first byte says how long they are, in a container that is not hashed. Stops before anything else,
+ * an error included, which check_walk then meets. */
+static enum err check_plain(struct msgpack_check *c, struct check_frame *f,
+                            struct msgpack_cursor *cursor, size_t *steps)
+{
+    const bool is_map = f->kind != FRAME_ARRAY;
+    const uint8_t *p = cursor->at;
+    enum err e = ERR_OK;
+
+    while (f->left && *steps && p < cursor->end) {
+        size_t size = msgpack_scalars[*p];
+        struct msgpack_token t;
+
+        if (!size || size > (size_t)(cursor->end - p))
+            break;
+        t.bytes = SLICE_NONE;
+        if ((*p & 0xe0) == 0xa0) {
+            t.bytes = slice_make(p + 1, size - 1);
+            if (!msgpack_text_is_utf8(t.bytes))
+                break;
+        }
+        if (is_map && f->left % 2 == 0) {
+            if (!t.bytes.data)
+                break; /* a key that is no text */
+            t.type = MSGPACK_TEXT;
+            c->at = (uint32_t)(p - c->data);
+            e = small_add(c, f, &t, c->at);
+            if (e)
+                break;
+        }
+        p += size;
+        f->left--;
+        --*steps;
+        if (f->kind == FRAME_LARGE_MAP)
+            break;
+    }
+    cursor->at = p;
+    return e;
+}
+
 /* So many values at most; ERR_WAIT: there are more. */
 static enum err check_walk(struct msgpack_check *c, unsigned depth_max, size_t steps)
 {
     struct msgpack_cursor cursor = {c->data + c->at, c->data + c->size};
 
     do {
-        uint32_t offset = (uint32_t)(cursor.at - c->data);
         struct check_frame *f = c->depth > 0 ? &c->frames[c->depth - 1] : NULL;
-        bool is_key = f && f->kind != FRAME_ARRAY && f->left % 2 == 0;
+        uint32_t offset;
         struct msgpack_token t;
+        bool is_key;
         enum err e;
 
+        if (f && f->kind != FRAME_LARGE_MAP && !f->is_hashed) {
+            e = check_plain(c, f, &cursor, &steps);
+            if (!e && f->left == 0)
+                e = frames_close(c);
+            if (e)
+                return e;
+            if (f->left == 0)
+                continue;
+        }
+        is_key = f && f->kind != FRAME_ARRAY && f->left % 2 == 0;
+        offset = (uint32_t)(cursor.at - c->data);
         c->at = offset;
         if (MSGPACK_UNLIKELY(steps-- == 0))
             return ERR_WAIT;

@@ -78,11 +78,13 @@ enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t s
     uint64_t now = s->left[s->depth]; /* values still to come at this depth */
     unsigned depth = s->depth;
     const size_t max = limits->bytes_max - s->dropped; /* of what is at hand and comes */
+    const size_t end = size < max ? size : max;
 
     if (MSGPACK_UNLIKELY(s->over))
         return scan_over(s, data, size, limits);
     for (;;) {
         struct msgpack_step step;
+        size_t scalar;
         enum err e;
 
         if (pending > size - offset) {
@@ -104,6 +106,12 @@ enum err msgpack_scan_feed(struct msgpack_scan *s, const uint8_t *data, size_t s
         }
         if (offset == size)
             break;
+        scalar = msgpack_scalars[data[offset]];
+        if (scalar && offset + scalar <= end) {
+            offset += scalar;
+            now--;
+            continue;
+        }
         e = msgpack_step_read(data + offset, size - offset, &step);
         if (e == ERR_END)
             break; /* a part of the head: look at it again when there is more */
