@@ -79,6 +79,9 @@ enum err msgpack_peek_wide(const struct msgpack_cursor *c, enum msgpack_type *ou
 extern const uint8_t
     msgpack_types[256]; /* by the first byte; TYPE_IN_BODY: that is not enough */
 
+/* Bytes of a scalar whose first byte says it all; 0: a container, or a length follows. */
+extern const uint8_t msgpack_scalars[256];
+
 static inline enum err msgpack_skip(struct msgpack_cursor *c, unsigned depth_max,
                                     struct slice *out)
 {
@@ -86,13 +89,10 @@ static inline enum err msgpack_skip(struct msgpack_cursor *c, unsigned depth_max
 
     if (room < 2)
         return msgpack_skip_wide(c, depth_max, out);
-    if ((*c->at & 0xe0) == 0xa0) /* fixstr */
-        size = 1u + (*c->at & 0x1f);
-    else if (*c->at < 0x80) /* fixint */
-        size = 1;
-    else if (*c->at == 0xc4 || *c->at == 0xd9) /* bin 8, str 8 */
+    size = msgpack_scalars[*c->at];
+    if (!size && (*c->at == 0xc4 || *c->at == 0xd9)) /* bin 8, str 8 */
         size = 2u + c->at[1];
-    else
+    if (!size)
         return msgpack_skip_wide(c, depth_max, out);
     if (size > room)
         return ERR_END;

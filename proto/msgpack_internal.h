@@ -44,9 +44,6 @@ struct msgpack_form {
 
 extern const struct msgpack_form msgpack_forms[256];
 
-/* Bytes of a scalar whose first byte says it all; 0: a container, or a length follows. */
-extern const uint8_t msgpack_scalars[256];
-
 /* What one step over a head, and the payload of a scalar, takes. */
 struct msgpack_step {
     uint64_t bytes;    /* of the scalar, or of the container's head */

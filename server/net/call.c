@@ -176,9 +176,16 @@ static enum err read_options(struct call *c, struct msgpack_cursor *at, bool inn
     return e;
 }
 
-/* The declared parameter at place i; there may be none of it. */
-static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor *at, bool there,
-                              struct failure *f)
+/* How much there is of a declared parameter. */
+enum presence {
+    PARAM_LEFT_OUT,
+    PARAM_THERE,
+    PARAM_LAST, /* nothing is behind it: it needs no reading to know its end */
+};
+
+/* The declared parameter at place i. */
+static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor *at,
+                              enum presence presence, struct failure *f)
 {
     const struct method_param *p = &c->method->params[i];
     struct call_value *value = &c->params[p->id];
@@ -187,12 +194,17 @@ static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor 
 
     value->raw = SLICE_NONE;
     value->number = 0;
-    if (there) {
+    if (presence != PARAM_LEFT_OUT)
         msgpack_peek(at, &type);
+    if (presence == PARAM_LAST) {
+        value->raw = slice_make(at->at, (size_t)(at->end - at->at));
+        at->at = at->end;
+    } else if (presence == PARAM_THERE) {
         if (msgpack_skip(at, MSGPACK_DEPTH_MAX, &value->raw))
             return failure_set(f, ERR_BAD_REQUEST, "%s: truncated parameters", c->method->name);
     }
-    left_out = !there || (type == MSGPACK_NIL && (p->optional || p->type != PARAM_ANY));
+    left_out = presence == PARAM_LEFT_OUT ||
+               (type == MSGPACK_NIL && (p->optional || p->type != PARAM_ANY));
     if (left_out && !p->optional)
         return failure_set(f, ERR_BAD_REQUEST, "%s: missing parameter \"%s\": expected %s",
                            c->method->name, p->name, param_wish(p->type));
@@ -251,7 +263,11 @@ enum err call_read(struct call *c, const struct method *method, struct slice par
     while (method->params[declared].type != PARAM_NONE)
         declared++;
     for (unsigned i = first; i < declared && !e; i++)
-        e = read_declared(c, i, &at, i - first < count, f);
+        e = read_declared(c, i, &at,
+                          i - first >= count                 ? PARAM_LEFT_OUT
+                          : i - first == count - 1 && !inner ? PARAM_LAST
+                                                             : PARAM_THERE,
+                          f);
     if (!e && count > declared - first + 1)
         e = failure_set(f, ERR_BAD_REQUEST,
                         "%s: too many parameters: got %" PRIu32
@@ -259,6 +275,7 @@ enum err call_read(struct call *c, const struct method *method, struct slice par
                         method->name, count, declared - first);
     if (!e && count > declared - first)
         e = read_options(c, &at, inner, f);
+    c->end = at.at;
     return e;
 }
 

@@ -22,10 +22,12 @@ struct call {
     uint64_t given; /* bits of enum method_option that were given */
     struct call_value params[PARAM_ID_COUNT]; /* by their name; those of its method are set */
     struct call_value options[OPTION_ID_COUNT];  /* only those given are set */
+    const uint8_t *end; /* where the params end that were read without an error */
 };
 
-/* Read params (an array) for method. inner: an entry of `run`, which has no t and no
- * deadline. Also after an error t is set if it could be read. ERR_BAD_REQUEST with f. */
+/* Read params (an array, well-formed) for method. inner: an entry of `run`, which has no t and
+ * no deadline, and behind which others may stand; else params are nothing but the array. Also
+ * after an error t is set if it could be read. ERR_BAD_REQUEST with f. */
 enum err call_read(struct call *c, const struct method *method, struct slice params, bool inner,
                    struct failure *f);
 

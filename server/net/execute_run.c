@@ -47,8 +47,8 @@ static enum err read_op(struct execution *w, struct msgpack_cursor *ops)
 {
     struct run *run = w->request->run;
     const struct method *method;
-    struct msgpack_cursor at;
-    struct slice whole, name, params = SLICE_NONE;
+    struct msgpack_cursor at = *ops;
+    struct slice name;
     uint32_t parts;
     enum err e;
 
@@ -57,14 +57,9 @@ static enum err read_op(struct execution *w, struct msgpack_cursor *ops)
         return ERR_OK;
     }
     run->read_from = NULL;
-    if (msgpack_skip(ops, MSGPACK_DEPTH_MAX, &whole))
-        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           "run: truncated list of operations");
-    at = msgpack_open(whole);
     if (msgpack_read_array(&at, &parts) || parts != 2 || msgpack_read_text(&at, &name))
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                            "run: each operation must be [method, params without t]");
-    params = slice_make(at.at, (size_t)(at.end - at.at));
     method = method_find(name);
     if (method && (method->flags & METHOD_ABSENT))
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
@@ -72,10 +67,11 @@ static enum err read_op(struct execution *w, struct msgpack_cursor *ops)
     if (!method || !(method->flags & METHOD_IN_RUN))
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                            "run: \"%s\" is not a method that run supports", text_show(name));
-    e = call_read(&run->call, method, params, true, execution_failure(w));
+    e = call_read(&run->call, method, slice_make(at.at, (size_t)(at.end - at.at)), true,
+                  execution_failure(w));
     if (!e) {
-        run->read_from = whole.data;
-        run->read_to = ops->at;
+        run->read_from = ops->at;
+        run->read_to = ops->at = run->call.end;
     }
     return e;
 }

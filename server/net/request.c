@@ -13,6 +13,7 @@
 #define BIT(state) (1u << (state))
 #define FREE_REQUESTS_MAX 4096 /* kept for later */
 #define FRAME_KEEP_BYTES 4096 /* memory of a buffer that a free request may keep */
+#define REPLY_HEAD_BYTES_MAX 8 /* [1, msgid, nil and the head of the array */
 
 static const unsigned request_next[] = {
     [REQUEST_NEW] = BIT(REQUEST_QUEUED) | BIT(REQUEST_RUNNING),
@@ -246,6 +247,8 @@ struct session_cursor *request_open_cursor(struct request *r, struct cursor *cor
 void request_reply_begin(struct request *r)
 {
     struct execution *w = &r->execution;
+    uint8_t *head;
+    size_t size;
 
     if (r->held.used) { /* the last turn left a beginning */
         r->session->partial_bytes -= r->held.used;
@@ -255,10 +258,15 @@ void request_reply_begin(struct request *r)
     }
     w->out = r->session->out;
     w->base = w->out->used;
-    put_array(w->out, 4);
-    put_uint(w->out, 1);
-    put_uint(w->out, r->msgid);
-    put_nil(w->out);
+    head = net_buffer_reserve(w->out, REPLY_HEAD_BYTES_MAX);
+    if (!head)
+        return; /* failed is set */
+    size = msgpack_put_array_head(head, 4);
+    size += msgpack_put_uint(head + size, 1);
+    size += msgpack_put_uint(head + size, r->msgid);
+    size += msgpack_put_nil(head + size);
+    ASSERT(size <= REPLY_HEAD_BYTES_MAX);
+    w->out->used += size;
 }
 
 /* From the session's output into the request. */

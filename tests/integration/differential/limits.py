@@ -82,6 +82,9 @@ class Limits:
             check(method in ("create_store", "rename_store", "run") and self.get("catalogue-max"),
                   "the catalogue is not full")
             self.note("catalogue-max")
+        elif "connection-memory" in text or "client-memory" in text:
+            check(self.get("connection-memory"), "memory of requests is not small")
+            self.note("connection-memory")
         elif "writes-total" in text:
             check(self.get("writes-total"), "writes-total is not small")
             self.note("writes-total")

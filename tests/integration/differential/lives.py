@@ -50,6 +50,8 @@ TINY = [  # what stands together is drawn together
     {"--update-commits": ("1", "2")},
     {"--output-pause": ("4KiB",)},
     {"--frame-size": ("64KiB",), "--value-size": ("8KiB",)},
+    {"--connection-memory": ("1MiB",), "--client-memory": ("4MiB",), "--frame-size": ("64KiB", "1MiB"),
+     "--value-size": ("8KiB",)},
     {"--depth": ("8",)},
     {"--elements": ("200",)},
 ]
