@@ -97,7 +97,7 @@ static int serve(struct os_posix *posix, struct log_output *log, const struct op
         daemon_stop(&server, EX_UNAVAILABLE, "cannot listen");
     }
     code = daemon_run(&server);
-    signals_close();
+    signals_close(&server);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     return code;

@@ -1,6 +1,6 @@
 /* call.c - what the blocking forms have in common: options at a request's end, and
  * waiting for one answer whose bytes stay until the next call. */
-#include "client/lib/connection_internal.h"
+#include "client/lib/conn_struct.h"
 #include "proto/methods.h"
 #include "proto/msgpack.h"
 

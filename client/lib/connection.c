@@ -3,7 +3,7 @@
  * The socket is blocking, and MSG_DONTWAIT is asked for where waiting is not meant.
  * So the commonest case by far, one request and its answer, costs one send and one
  * recv and no poll. */
-#include "client/lib/connection_internal.h"
+#include "client/lib/conn_struct.h"
 #include "client/lib/address.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
 #ifndef HOLDFAST_LIB_LOGIN_H
 #define HOLDFAST_LIB_LOGIN_H
 
-#include "client/lib/connection_internal.h"
+#include "client/lib/conn_struct.h"
 
 /* Log in as c->identity says, if it names a user. HF_OK, or *error: HF_AUTH_FAILED, also where the
  * server could not prove what it has to. The connection is lost then. */

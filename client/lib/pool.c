@@ -3,7 +3,7 @@
  * The lock is held for lists and counts only, never while a connection is opened, looked at or
  * closed. count is the connections there are, free or taken, and the places reserved for those
  * that are being opened. */
-#include "client/lib/connection_internal.h"
+#include "client/lib/conn_struct.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* reply.c - answers: found by their msgid, kept or handed to a callback. */
-#include "client/lib/connection_internal.h"
+#include "client/lib/conn_struct.h"
 #include "proto/msgpack.h"
 
 #include <stdlib.h>

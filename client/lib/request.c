@@ -1,5 +1,5 @@
 /* request.c - requests: packed straight into the output queue, and waited for. */
-#include "client/lib/connection_internal.h"
+#include "client/lib/conn_struct.h"
 #include "proto/methods.h"
 #include "proto/msgpack.h"
 

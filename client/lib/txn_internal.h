@@ -2,7 +2,7 @@
 #ifndef HOLDFAST_LIB_TXN_INTERNAL_H
 #define HOLDFAST_LIB_TXN_INTERNAL_H
 
-#include "client/lib/connection_internal.h"
+#include "client/lib/conn_struct.h"
 
 #define TOKEN_BYTES 16 /* of a commit */
 

@@ -342,29 +342,30 @@ static void reload_tls(struct server *server, const struct options *fresh)
 
 void daemon_reload(struct server *server)
 {
-    static struct options fresh; /* large */
+    struct options *fresh = malloc(sizeof *fresh); /* large */
     struct command_line again;
     char changed[OPTION_TEXT_BYTES] = "";
     size_t used = 0;
 
     notify_reloading();
-    if (command_line_read(server->line->argc, server->line->argv, &again, &fresh,
-                          reload_complain, server) != COMMAND_LINE_OK) {
+    if (!fresh || command_line_read(server->line->argc, server->line->argv, &again, fresh,
+                                    reload_complain, server) != COMMAND_LINE_OK) {
         LOG_TELL(server->log, config_not_reloaded);
+        free(fresh);
         notify_ready();
         return;
     }
-    reload_tls(server, &fresh);
+    reload_tls(server, fresh);
     for (size_t i = 0; i < option_count; i++) {
         const struct option *option = &option_table[i];
 
-        if (option_same(&server->options, &fresh, option))
+        if (option_same(&server->options, fresh, option))
             continue;
         if (!option->reload) {
             LOG_TELL(server->log, option_needs_restart, .option = option->name);
             continue;
         }
-        option_copy(&server->options, &fresh, option);
+        option_copy(&server->options, fresh, option);
         used += (size_t)snprintf(changed + used, sizeof changed - used, "%s%s", used ? "," : "",
                                  option->name);
     }
@@ -372,6 +373,7 @@ void daemon_reload(struct server *server)
     bound_memory(server);
     bound_connections(server);
     LOG_TELL(server->log, config_reloaded, .changed = used ? changed : "none");
+    free(fresh);
     notify_ready();
 }
 

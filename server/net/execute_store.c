@@ -45,14 +45,15 @@ enum err execute_rename_store(struct execution *w)
                                 w->call->params[PARAM_ID_NEW].text));
 }
 
-/* The options of an index, as they came, in one map. The loop has one thread, and the core is done
- * with it when the call returns. ERR_TOO_LARGE. */
-static enum err index_options(struct execution *w, struct slice *out)
+#define INDEX_OPTIONS_ROOM (INDEX_OPTIONS_BYTES_MAX + 64)
+
+/* The options of an index, as they came, in one map, put into room. ERR_TOO_LARGE. */
+static enum err index_options(struct execution *w, uint8_t room[INDEX_OPTIONS_ROOM],
+                              struct slice *out)
 {
     static const enum method_option ids[] = {OPTION_ID_KEY,   OPTION_ID_UNIQUE,
                                              OPTION_ID_MULTI, OPTION_ID_TYPES,
                                              OPTION_ID_WHERE, OPTION_ID_ONLINE};
-    static uint8_t room[INDEX_OPTIONS_BYTES_MAX + 64];
     const struct call *c = w->call;
     unsigned count = 0;
     size_t bytes = 0, size;
@@ -82,8 +83,9 @@ static enum err index_options(struct execution *w, struct slice *out)
 enum err execute_create_index(struct execution *w)
 {
     const struct call *c = w->call;
+    uint8_t room[INDEX_OPTIONS_ROOM]; /* the core is done with it when the call returns */
     struct slice options;
-    enum err e = index_options(w, &options);
+    enum err e = index_options(w, room, &options);
 
     return e ? e
              : done(w, index_create(w->op, w->txn, c->params[PARAM_ID_STORE].text,

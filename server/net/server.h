@@ -98,6 +98,7 @@ struct server {
     struct failure failure;
     bool db_closed;
     unsigned signals; /* SIGTERM and SIGINT seen */
+    uv_signal_t signal_handles[3]; /* signals.c */
     uint64_t refused_ms;
     uint64_t client_lines_ms; /* lines of the log about clients that make trouble: since then */
     unsigned client_lines;    /* so many were written, */

@@ -8,7 +8,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static uv_signal_t handles[3];
 static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -31,15 +30,15 @@ void signals_open(struct server *server)
 {
     signal(SIGPIPE, SIG_IGN);
     for (unsigned i = 0; i < 3; i++) {
-        uv_signal_init(server->reactor.loop, &handles[i]);
-        handles[i].data = server;
-        uv_signal_start(&handles[i], on_signal, numbers[i]);
-        uv_unref((uv_handle_t *)&handles[i]);
+        uv_signal_init(server->reactor.loop, &server->signal_handles[i]);
+        server->signal_handles[i].data = server;
+        uv_signal_start(&server->signal_handles[i], on_signal, numbers[i]);
+        uv_unref((uv_handle_t *)&server->signal_handles[i]);
     }
 }
 
-void signals_close(void)
+void signals_close(struct server *server)
 {
     for (unsigned i = 0; i < 3; i++)
-        uv_close((uv_handle_t *)&handles[i], NULL);
+        uv_close((uv_handle_t *)&server->signal_handles[i], NULL);
 }

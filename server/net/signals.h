@@ -9,6 +9,6 @@ struct server;
 
 /* Call daemon_stop and daemon_reload from now on. server is borrowed for good. */
 void signals_open(struct server *server);
-void signals_close(void);
+void signals_close(struct server *server);
 
 #endif

@@ -111,6 +111,23 @@ def check_unused(build):
             yield f'{source}: {symbol} is used by no other file'
 
 
+def check_state(build):
+    """What changes belongs to a struct, so that there can be two of it: no variable of a file."""
+    for path in sorted(glob.glob(f'{build}/**/*.o', recursive=True)):
+        source = os.path.relpath(path, build)[:-1] + 'c'
+        if room(source) not in rules.WITHOUT_STATE or not os.path.exists(source):
+            continue
+        listed = subprocess.run(['nm', '-f', 'sysv', path], stdout=subprocess.PIPE, text=True,
+                                check=True).stdout
+        for line in listed.split('\n'):
+            parts = [part.strip() for part in line.split('|')]
+            name = parts[0].split('.')[0]
+            if len(parts) == 7 and parts[6].startswith(rules.WRITABLE) \
+                    and not parts[6].startswith('.data.rel.ro') \
+                    and (source, name) not in rules.ALLOWED_STATE:
+                yield f'{source}: {name} is a variable of the file: put it into a struct'
+
+
 def call_graph(build, folder):
     """file -> {file that it calls: a symbol by which it does}, of the .c files in folder."""
     defined, used = {}, {}
@@ -403,6 +420,7 @@ def main():
         'headers': lambda: check_headers(arguments.cc, arguments.cflags),
         'exports': lambda: check_exports(arguments.build),
         'unused': lambda: check_unused(arguments.build),
+        'state': lambda: check_state(arguments.build),
         'circles': lambda: check_circles(arguments.build),
         'includes': lambda: check_includes(arguments.build),
         'needless': needless.check,

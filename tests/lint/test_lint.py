@@ -18,6 +18,12 @@ PLANTED = {
                 'the core knows no unistd.h', 'there is no gone.h',
                 'c_internal.h is the inside of server/txn']),
     'headers': ({'proto/a.h': 'struct b { size_t c; };\n'}, ['proto/a.h: does not compile']),
+    'state': ({'client/lib/a.c': 'static int total; int a(void) { return ++total; }\n'
+                                 'static const char *const names[] = {"b"};\n'
+                                 'const char *c(int i) { return names[i]; }\n',
+               'server/txn/b.c': 'int b(void) { static char room[9] = "x"; return ++room[0]; }\n',
+               'client/cli/d.c': 'int d;\n'},
+              ['client/lib/a.c: total is a variable', 'server/txn/b.c: room is a variable']),
     'circles': ({'client/lib/a.c': 'int b(void); int a(void) { return b(); }\n',
                  'client/lib/b.c': 'int c(void); int b(void) { return c(); }\n',
                  'client/lib/c.c': 'int a(void); int c(void) { return a(); }\n',
@@ -100,7 +106,7 @@ def offences(check, contents):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, 'w', encoding='utf-8') as file:
                 file.write(content)
-        if check in ('circles', 'includes'):
+        if check in ('circles', 'includes', 'state'):
             compile_all(folder, contents)
         done = subprocess.run([sys.executable, LINT, '--only', check], cwd=folder, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -1,12 +1,12 @@
-/* connection_internal.h - what the files of the library share.
+/* conn_struct.h - a connection from the inside, and what the files of the library share.
  *
  * A connection has an output queue (requests packed one behind the other), an input
  * buffer (replies as they arrive), and a table of requests in flight. The low bits
  * of a msgid are the slot in that table, the upper bits count how often the slot was
  * used, so that an answer is found without searching and an answer to nothing is
  * seen. connection_pump is the only place that touches the socket. */
-#ifndef HOLDFAST_LIB_CONNECTION_INTERNAL_H
-#define HOLDFAST_LIB_CONNECTION_INTERNAL_H
+#ifndef HOLDFAST_LIB_CONN_STRUCT_H
+#define HOLDFAST_LIB_CONN_STRUCT_H
 
 #include "client/lib/clock.h"
 #include "client/lib/error.h"
