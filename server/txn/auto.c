@@ -63,7 +63,7 @@ enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again
     return result;
 }
 
-/* What a request that has failed was walking over. */
+/* What a request that is over was walking over. */
 static void auto_end_walk(struct op *op)
 {
     ASSERT(op->cursor);
@@ -71,6 +71,21 @@ static void auto_end_walk(struct op *op)
         cursor_close(op->cursor);
     op->cursor = NULL;
     op->progress[0] = op->progress[1] = 0;
+}
+
+enum err auto_read(struct op *op, struct txn *given, auto_step *step, void *request)
+{
+    struct txn *t = given;
+    bool again;
+    enum err e = auto_begin(op, &t, true);
+
+    if (!e)
+        e = step(op, t, request);
+    if (e != ERR_WAIT && op->cursor)
+        auto_end_walk(op);
+    e = auto_end(op, given, e, &again);
+    ASSERT(!again && (e == ERR_WAIT || !op->cursor)); /* a read does not lose by itself */
+    return e;
 }
 
 enum err auto_write(struct op *op, struct txn *given, auto_step *step, void *request)

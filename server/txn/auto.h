@@ -14,8 +14,11 @@ enum err auto_begin(struct op *op, struct txn **t, bool read_only);
  * *again is true. */
 enum err auto_end(struct op *op, struct txn *given, enum err result, bool *again);
 
-/* What a request that writes does in its transaction, in one call. */
+/* What a request does in its transaction, in one call. */
 typedef enum err auto_step(struct op *op, struct txn *t, void *request);
+/* The call of a request that reads: step in the given transaction; or, where none is given, in one
+ * of its own that ends with the answer. What it was walking over (op->cursor) ends with it. */
+enum err auto_read(struct op *op, struct txn *given, auto_step *step, void *request);
 /* The call of a request that writes: step in the given transaction; or, where none is given, in
  * one of its own that is committed, and again in another one while that loses. A statement that
  * step begins is ended. step is not called where there is no transaction to work in, or where it

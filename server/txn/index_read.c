@@ -117,30 +117,30 @@ static enum err index_read_in(struct op *op, struct txn *t, const struct source 
     return e;
 }
 
-static void index_read_end(struct op *op)
+struct index_request {
+    const struct source *source;
+    struct slice key, range;
+    bool *there;
+    struct slice *value;
+    uint64_t *entries, *bytes;
+};
+
+static enum err index_read_step(struct op *op, struct txn *t, void *request)
 {
-    if (op->cursor)
-        cursor_close(op->cursor);
-    op->cursor = NULL;
-    op->progress[0] = op->progress[1] = 0;
+    const struct index_request *r = request;
+
+    return index_read_in(op, t, r->source, r->key, r->there, r->value);
 }
 
 static enum err index_read(struct op *op, struct txn *t, const struct source *source,
                            struct slice key, bool *there, struct slice *value)
 {
-    struct txn *in = t;
-    bool again;
-    enum err e = auto_begin(op, &in, true);
+    struct index_request r = {.source = source, .key = key, .there = there, .value = value};
 
     *there = false;
     if (value)
         *value = SLICE_NONE;
-    if (!e)
-        e = index_read_in(op, in, source, key, there, value);
-    if (e != ERR_WAIT)
-        index_read_end(op);
-    ASSERT(e == ERR_WAIT || !op->cursor);
-    return auto_end(op, t, e, &again);
+    return auto_read(op, t, index_read_step, &r);
 }
 
 enum err index_get(struct op *op, struct txn *t, const struct source *source, struct slice key,
@@ -174,31 +174,36 @@ static enum err index_measure_in(struct op *op, struct txn *t, const struct sour
     return e ? e : records_count_in(op, t, index, &bounds, entries, bytes);
 }
 
+static enum err index_measure_step(struct op *op, struct txn *t, void *request)
+{
+    const struct index_request *r = request;
+
+    return index_measure_in(op, t, r->source, r->range, r->entries, r->bytes);
+}
+
 enum err index_measure(struct op *op, struct txn *t, const struct source *source,
                        struct slice range, uint64_t *entries, uint64_t *bytes)
 {
-    struct txn *in = t;
-    bool again;
-    enum err e = auto_begin(op, &in, true);
+    struct index_request r = {
+        .source = source, .range = range, .entries = entries, .bytes = bytes};
 
     *entries = *bytes = 0;
-    if (!e)
-        e = index_measure_in(op, in, source, range, entries, bytes);
-    if (e != ERR_WAIT)
-        index_read_end(op);
-    ASSERT(e == ERR_WAIT || !op->cursor);
-    return auto_end(op, t, e, &again);
+    return auto_read(op, t, index_measure_step, &r);
+}
+
+static enum err index_find_step(struct op *op, struct txn *t, void *request)
+{
+    const struct index_request *r = request;
+    struct schema *index;
+    enum err e = source_find(op, t, r->source, &index);
+
+    ASSERT(e || (index->of && index->state == INDEX_READY));
+    return e;
 }
 
 enum err index_find_source(struct op *op, struct txn *t, const struct source *source)
 {
-    struct txn *in = t;
-    struct schema *index;
-    bool again;
-    enum err e = auto_begin(op, &in, true);
+    struct index_request r = {.source = source};
 
-    if (!e)
-        e = source_find(op, in, source, &index);
-    ASSERT(e || (index->of && index->state == INDEX_READY));
-    return auto_end(op, t, e, &again);
+    return auto_read(op, t, index_find_step, &r);
 }

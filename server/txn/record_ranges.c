@@ -326,20 +326,25 @@ static enum err count_in(struct op *op, struct txn *t, struct slice store, struc
     return e;
 }
 
+struct measure_request {
+    struct slice store, range;
+    uint64_t *records, *bytes;
+};
+
+static enum err measure_step(struct op *op, struct txn *t, void *request)
+{
+    const struct measure_request *r = request;
+
+    return count_in(op, t, r->store, r->range, r->records, r->bytes);
+}
+
 static enum err record_measure(struct op *op, struct txn *t, struct slice store,
                                struct slice range, uint64_t *records, uint64_t *bytes)
 {
-    struct txn *in = t;
-    bool again;
-    enum err e = auto_begin(op, &in, true);
+    struct measure_request r = {store, range, records, bytes};
 
     *records = *bytes = 0;
-    if (!e)
-        e = count_in(op, in, store, range, records, bytes);
-    else
-        records_range_forget(op);
-    ASSERT(e == ERR_WAIT || !op->cursor);
-    return auto_end(op, t, e, &again);
+    return auto_read(op, t, measure_step, &r);
 }
 
 enum err record_count(struct op *op, struct txn *t, struct slice store, struct slice range,

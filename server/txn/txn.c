@@ -238,7 +238,7 @@ static void txn_release(struct txn *t)
     cursors_end_all(t);
     savepoint_forget_named(t);
     statement_forget(t);
-    generator_end(&db->catalogue, &t->uses, 0, false);
+    generator_end(&db->catalogue, &t->uses, 0, DURABILITY_SYNC);
     txn_forget_reads(t);
     t->builds = NULL;
     leaving_enter(&db->leaving, t);
