@@ -225,6 +225,7 @@ static void step_request(struct world *w, struct client *c, const uint8_t *step,
         .msgid = ++c->next_msgid,
         .n = ++w->n,
         .cursor = c->model ? model_cursor(c->model) : 0,
+        .waiting = c->model ? model_waiting(c->model, step[5]) : 0,
         .version = model_version(w->model, step[5]),
         .hidden = !w->has_users         ? 0
                   : c == &w->clients[0] ? hidden_of(step[8])

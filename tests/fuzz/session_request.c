@@ -74,6 +74,8 @@ static const struct method *choose_method(uint8_t choice)
 {
     ASSERT(often[SESSION_BEGIN] == METHOD_BEGIN &&
            often[SESSION_CREATE_STORE] == METHOD_CREATE_STORE);
+    if (choice >= SESSION_CANCEL)
+        return &method_table[METHOD_CANCEL];
     if (choice < SESSION_OFTEN)
         return &method_table[often[choice % COUNT_OF(often)]];
     /* With the first user everybody would have to log in: that is another input's business. */
@@ -284,7 +286,9 @@ static void put_param(struct dice *d, const struct request_choice *c, const stru
         put_text(d, databases[c->key % COUNT_OF(databases)], out);
         break;
     case PARAM_NUMBER:
-        if (m->flags & METHOD_OPENER) /* openers, and versions */
+        if (m == &method_table[METHOD_CANCEL])
+            value_put_uint(d, c->waiting ? c->waiting : c->msgid - 1u, out);
+        else if (m->flags & METHOD_OPENER) /* openers, and versions */
             value_put_uint(d, at == 0 ? 1u + c->key % 2u : 1 + c->n % 3, out);
         else
             value_put_uint(d, c->cursor ? c->cursor : c->key, out);

@@ -25,6 +25,7 @@ enum request_fault {
 
 /* Methods below this are those that clients call most, each as often as they do. */
 #define SESSION_OFTEN 145
+#define SESSION_CANCEL 240 /* from here on: requests that end others */
 #define SESSION_BEGIN 0 /* one of them */
 #define SESSION_CREATE_STORE 24 /* another */
 
@@ -44,6 +45,7 @@ struct request_choice {
     uint32_t msgid;
     uint64_t n;      /* in the value that is written */
     uint32_t cursor; /* that the client has; 0: none */
+    uint32_t waiting; /* the msgid of a request that is not answered; 0: none */
     uint64_t version; /* of some transaction */
     unsigned hidden;  /* bits of enum request_hidden */
 };

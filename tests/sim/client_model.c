@@ -382,6 +382,17 @@ uint32_t model_open_handle(const struct model_client *c, unsigned nth)
     return 0;
 }
 
+uint32_t model_waiting(const struct model_client *c, unsigned nth)
+{
+    for (unsigned i = 0; i < c->request_count; i++) {
+        const struct model_request *r = c->requests[(i + nth) % c->request_count];
+
+        if (r->txn)
+            return r->msgid;
+    }
+    return c->request_count ? c->requests[nth % c->request_count]->msgid : 0;
+}
+
 uint32_t model_cursor(const struct model_client *c)
 {
     return c->cursor_count ? c->cursors[c->cursor_count - 1].number : 0;

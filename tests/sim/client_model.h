@@ -13,6 +13,8 @@
  *        with when they were asked for and answered, across crashes too.
  *   M-6  what a client may not see (model_hide) is in none of the bytes that it is sent, unless it
  *        has said it.
+ *   M-7  a request is CANCELLED only if its client asked for that; where it asked for its transaction
+ *        to go on (`keep`), that is no error in it.
  *
  * For M-5 it looks at integer keys below MODEL_KEYS and values that are maps with a number "n".
  * What cannot be known (a write without an answer, a store renamed) it does not judge.
@@ -66,6 +68,9 @@ unsigned model_in_flight(const struct model_client *c);
  * 0: none. */
 uint32_t model_open_handle(const struct model_client *c, unsigned nth);
 uint32_t model_cursor(const struct model_client *c);
+/* The msgid of a request that waits for an answer, of one that names a transaction if there is one;
+ * 0: none. */
+uint32_t model_waiting(const struct model_client *c, unsigned nth);
 uint64_t model_version(const struct model *m, unsigned nth);
 
 /* The nth key that a read after the end should look at. false: there are no more. */

@@ -136,6 +136,10 @@ static void note_error(struct model_client *c, struct model_request *r,
 
     if (!t || r->is_begin || t->failed)
         return;
+    if (is_named(error, ERR_CANCELLED) && r->cancels & MODEL_CANCEL_KEEPS) {
+        t->is_unknown |= (r->cancels & MODEL_CANCEL_DOOMS) != 0; /* whichever was the last */
+        return;
+    }
     if (t->carry_on && !always_dooms(error))
         return;
     t->failed = true;
@@ -183,6 +187,8 @@ static void settle_ok(struct model_client *c, struct model_request *r,
                     r->has_token || c->lost_track ? MODEL_NEVER : m->now, t->interval);
     } else if (r->t && c->lost_track) { /* t may be NULL: its end has failed, so it goes on */
         model_apply(m, r->effects, r->effect_count, 0, MODEL_NEVER, false);
+    } else if (t && t->is_untold) { /* it went before its commit, which was perhaps done */
+        model_apply(m, r->effects, r->effect_count, 0, MODEL_NEVER, false);
     } else if (t) {
         for (unsigned i = 0; i < r->effect_count; i++)
             model_pend(t, &r->effects[i]);
@@ -192,14 +198,36 @@ static void settle_ok(struct model_client *c, struct model_request *r,
     }
 }
 
+/* M-7; what openers wait for ends with them, too. */
+static void judge_cancelled(const struct model_client *c, const struct model_request *r,
+                            const msgpack_object *error)
+{
+    const struct model_txn *t = r->txn;
+    const msgpack_object *first = model_field(model_field(error, "details"), "error");
+    bool is_cause = first && is_named(first, ERR_CANCELLED);
+    bool is_openers = r->method && (r->method->flags & METHOD_OPENER ||
+                                    r->method == &method_table[METHOD_DROP_DATABASE]);
+
+    if ((!is_named(error, ERR_CANCELLED) && !is_cause) || is_openers || c->is_broken)
+        return;
+    if (r->cancels && !is_cause)
+        return;
+    if (r->t && (!t || t->is_unknown || t->is_cancelled || c->lost_track))
+        return; /* told again */
+    model_fail("msgid %u is told CANCELLED, and nobody asked for that (M-7)", r->msgid);
+}
+
 static void settle_error(struct model_client *c, struct model_request *r,
                          const msgpack_object *error)
 {
     const msgpack_object *maybe = model_field(error, "maybe_committed");
     struct model_txn *t = r->txn;
 
+    judge_cancelled(c, r, error);
     note_error(c, r, error);
-    if (t && r->is_end && (is_named(error, ERR_DEADLINE) || is_named(error, ERR_OVERLOADED)))
+    if (t && r->is_end &&
+        (is_named(error, ERR_DEADLINE) || is_named(error, ERR_OVERLOADED) ||
+         is_named(error, ERR_CANCELLED)))
         c->lost_track = true;
     if (maybe->type != MSGPACK_OBJECT_BOOLEAN || !maybe->via.boolean)
         return;

@@ -194,6 +194,24 @@ static void read_database(struct model_client *c, const struct method *m,
         c->model->is_blind = true;
 }
 
+/* `cancel`: of a request that was sent before it. */
+static void read_cancel(struct model_client *c, const msgpack_object *params,
+                        const msgpack_object *options)
+{
+    const msgpack_object *keep = model_field(options, "keep");
+    bool keeps = keep && keep->type == MSGPACK_OBJECT_BOOLEAN && keep->via.boolean;
+
+    for (unsigned i = 0; i < c->request_count; i++) {
+        struct model_request *r = c->requests[i];
+
+        if (r->msgid != number_of(param(params, 0)))
+            continue;
+        r->cancels |= keeps ? MODEL_CANCEL_KEEPS : MODEL_CANCEL_DOOMS;
+        if (r->txn && !keeps)
+            r->txn->is_cancelled = true;
+    }
+}
+
 static void read_request(struct model_client *c, struct model_request *r,
                          const msgpack_object *params)
 {
@@ -213,6 +231,8 @@ static void read_request(struct model_client *c, struct model_request *r,
     r->interval = option_is(options, "durability", "interval");
     r->is_commit = is_method(m, METHOD_COMMIT);
     r->is_end = r->is_commit || is_method(m, METHOD_ROLLBACK);
+    if (is_method(m, METHOD_CANCEL))
+        read_cancel(c, params, options);
     if (is_method(m, METHOD_RUN))
         read_run(c->model, r, params);
     else if (m->flags & METHOD_WRITES && !is_method(m, METHOD_DROP_DATABASE))
@@ -241,6 +261,7 @@ static void forget(struct model_client *c, struct model_request *r)
     model_apply(c->model, r->effects, r->effect_count, 0, 0, false);
     if (r->txn) {
         r->txn->is_unknown = true;
+        r->txn->is_untold |= r->is_commit;
         for (unsigned i = 0; r->is_commit && i < r->txn->pending_count; i++)
             r->txn->pending[i].n = MODEL_UNKNOWN;
         if (r->is_commit)

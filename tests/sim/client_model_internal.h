@@ -40,9 +40,14 @@ struct model_txn {
     uint64_t failed_at;
     bool failed_late;    /* a deadline: what was executed already is not undone */
     bool is_unknown;     /* its handle was begun twice */
+    bool is_untold;      /* nobody will say what became of its commit */
+    bool is_cancelled;   /* a request of it has been asked to end, and not to keep it */
     struct model_effect *pending;
     unsigned pending_count;
 };
+
+#define MODEL_CANCEL_DOOMS 1u /* which counts as an error in its transaction */
+#define MODEL_CANCEL_KEEPS 2u /* and which does not */
 
 struct model_request {
     uint32_t msgid;
@@ -50,6 +55,7 @@ struct model_request {
     const struct method *method; /* NULL: there is none of that name */
     struct model_txn *txn;       /* NULL: none, or not known */
     uint32_t t;
+    unsigned cancels; /* MODEL_CANCEL_ flags: it has been asked to end */
     bool is_begin, is_commit, is_end, has_token, interval;
     bool reads_cell; /* an autocommit get of */
     bool is_told;    /* somebody else has been told what it wrote, before its own answer came */

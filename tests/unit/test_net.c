@@ -303,6 +303,14 @@ START_TEST(options_are_read_by_the_table)
                           &f),
                      ERR_OK);
     ck_assert(!call_has(&c, OPTION_ID_LABEL));
+    ck_assert_int_eq(CALL(&c, CANCEL, "\x92\x05\x81\xa4keep\xc3", &f), ERR_OK);
+    ck_assert(call_has(&c, OPTION_ID_KEEP) && c.options[OPTION_ID_KEEP].number == 1);
+    ck_assert_int_eq(CALL(&c, CANCEL, "\x92\x05\x81\xa4keep\xc2", &f), ERR_OK);
+    ck_assert(call_has(&c, OPTION_ID_KEEP) && c.options[OPTION_ID_KEEP].number == 0);
+    ck_assert_int_eq(CALL(&c, CANCEL, "\x91\x05", &f), ERR_OK);
+    ck_assert(!call_has(&c, OPTION_ID_KEEP));
+    ck_assert_int_eq(CALL(&c, CANCEL, "\x92\x05\x81\xa4keep\x01", &f), ERR_BAD_REQUEST);
+    ck_assert_int_eq(CALL(&c, CANCEL, "\x92\xc0\x81\xa4keep\xc3", &f), ERR_BAD_REQUEST);
     ck_assert_int_eq(CALL(&c, PING,
                           "\x91\x82\xab"
                           "deadline_ms\x01\xab"

@@ -31,7 +31,7 @@ export type Change =
 
 /** Options of every request. */
 export interface RequestOptions {
-  /** Ends the wait: the promise is rejected with its reason. */
+  /** Ends the wait: the promise is rejected with its reason. A transaction goes on after a read that was ended so. */
   signal?: AbortSignal
   /** The server's limit; then it answers DEADLINE and has changed nothing. */
   deadlineMs?: number

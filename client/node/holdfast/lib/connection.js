@@ -4,7 +4,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { Decoder, EncodeError, Encoder } from './codec.js'
 import { fromServer, local } from './errors.js'
-import { snake, WRITES } from './methods.js'
+import { READS, snake, WRITES } from './methods.js'
 
 const MSGIDS = 0x100000000
 const HANDLES = 0xffffffff
@@ -234,18 +234,18 @@ export class Connection {
 
   #watch (msgid, request, signal) {
     request.signal = signal
-    request.onAbort = () => this.#abandon(msgid, request, signal.reason)
+    request.onAbort = () => this.#abandon(msgid, request, signal.reason, READS.has(request.method) && !request.isWrite)
     signal.addEventListener('abort', request.onAbort, { once: true })
   }
 
-  // Nobody waits for it any more; its answer will still come and is taken then.
-  #abandon (msgid, request, reason) {
+  // Nobody waits for it any more; its answer will still come and is taken then. keep: its transaction goes on.
+  #abandon (msgid, request, reason, keep = false) {
     if (request.isSettled) return
     request.settle()
-    request.owner?._refuse(reason)
+    if (!keep) request.owner?._refuse(reason)
     request.reject(reason)
     this.#canCancel().then(can => {
-      if (can && this.#waiting.has(msgid)) this.request('cancel', [msgid], 1, undefined, ALWAYS).catch(ignore)
+      if (can && this.#waiting.has(msgid)) this.request('cancel', [msgid], 1, keep ? { keep } : undefined, ALWAYS).catch(ignore)
     }, ignore)
   }
 

@@ -75,6 +75,9 @@ export const WRITES = new Set(['commit', 'run', 'create_store', 'drop_store', 'c
   'drop_database', 'create_user', 'alter_user', 'drop_user',
   'set_quota'])
 
+// What changes nothing, so that a transaction can go on without its answer; a query unless it writes.
+export const READS = new Set(['get', 'has', 'get_many', 'scan', 'next', 'count', 'size', 'query', 'explain', 'stores'])
+
 /** create_store -> createStore */
 export function camel (name) {
   return name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())

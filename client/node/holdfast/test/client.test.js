@@ -526,6 +526,32 @@ test('client: a signal ends the wait, and what was begun is taken back', { skip 
   assert.equal(await db.get('abort', 1), null)
 })
 
+test('client: a transaction goes on after a read in it that was given up', { skip }, async () => {
+  await freshStore('kept')
+  await db.run(Array.from({ length: 2000 }, (_, i) => ['put', ['kept', i, i]]))
+  const slow = 'select count(*) from kept as a, kept as b, kept as c where a.x = b.x + c.y'
+  await db.transaction(async tx => {
+    await tx.put('kept', 'mine', 'k')
+    const given = new AbortController()
+    const query = tx.query(slow, null, { signal: given.signal }).then()
+    const behind = tx.get('kept', 'k', { signal: given.signal })
+    for (let tries = 0; !(await db.clients()).some(client => client.requests > 1); tries++) assert.ok(tries < 10_000)
+    given.abort(new Error('given up'))
+    await assert.rejects(query, /given up/)
+    await assert.rejects(behind, /given up/)
+    assert.equal(await tx.get('kept', 'k'), 'mine')
+  }, { attempts: 1 })
+  assert.equal(await db.get('kept', 'k'), 'mine')
+  // What may have changed something is another matter.
+  await assert.rejects(db.transaction(async tx => {
+    const given = new AbortController()
+    const put = tx.put('kept', 'other', 'k', { signal: given.signal })
+    given.abort(new Error('given up'))
+    await assert.rejects(put, /given up/)
+  }, { attempts: 1 }), /given up/)
+  assert.equal(await db.get('kept', 'k'), 'mine')
+})
+
 test('client: a deadline is the server\'s to keep', { skip }, async () => {
   await freshStore('late')
   assert.equal(await db.put('late', 1, 1, { deadlineMs: 60_000 }), 1)
