@@ -194,8 +194,10 @@ enum err scan_next(struct query_run *r, const struct step *s)
     if (e)
         return e;
     run_charge(r, row.value.size);
-    st->row_key = row.encoded;
-    st->row_record = row.value;
+    if (r->plan->target_scan == s) { /* of what is to be written */
+        st->row_key = row.encoded;
+        st->row_record = row.value;
+    }
     if (scan->has_whole)
         r->expr.slots[s->slot] = datum_read(row.value);
     if (scan->fields->count && st->now->has_all)
