@@ -614,6 +614,9 @@ static void say_timeout(struct lock_request *r)
                 "one, on the same store; see holds",
                 (unsigned long long)(now - r->since_ms), r->limit,
                 (unsigned long long)first->version);
+    failure_note_limit(&r->failure, r->limit,
+                       r->is_write ? r->db->options.lock_wait_ms : r->options.wait_ms,
+                       now - r->since_ms);
     request_fail(r);
 }
 

@@ -83,7 +83,7 @@ struct turn {
     uint64_t old, to;   /* versions; to 0: a drop */
     uint64_t since_ms;  /* when it entered the queue */
     uint64_t until_ms;  /* HELD: it is lost then. ASKING: who has not answered has, then */
-    uint64_t wait_until_ms; /* the request waits no longer */
+    uint64_t wait_ms, wait_until_ms; /* so long, and until then, the request waits */
     struct failure failure; /* ENDED */
     struct list_link in_queue, in_all, in_due;
 };

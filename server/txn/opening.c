@@ -112,6 +112,7 @@ void opening_wait_until(struct op *op, uint64_t wait_ms)
     struct turn *turn = op->turn;
 
     ASSERT(turn->state == TURN_WAITING || turn->state == TURN_HELD);
+    turn->wait_ms = wait_ms;
     turn->wait_until_ms = wait_ms < UINT64_MAX - now ? now + wait_ms : UINT64_MAX;
 }
 
@@ -182,6 +183,8 @@ static void turn_time_out(struct turn *turn)
     failure_set(
         &why, ERR_LOCK_TIMEOUT,
         "the database was not free within wait_ms: others have it open, upgrade or drop it");
+    failure_note_limit(&why, "wait_ms", turn->wait_ms,
+                       turn->all->pulse->now_ms - (turn->wait_until_ms - turn->wait_ms));
     turn_fail(turn, &why);
     failure_clear(&why);
 }

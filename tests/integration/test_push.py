@@ -154,6 +154,13 @@ def test_a_limit_that_is_near_is_warned_of_once():
         assert [(w["t"], w["limit"], w["max"]) for w in told] == [
             (2, "timeout_ms", 10000), (3, "idle_ms", 10000)]
         assert all(w["value"] >= 8000 for w in told)
+        c.call("begin", 4, {"read_bytes": 50000, "isolation": "serializable"})
+        c.call("begin", 5, {"write_bytes": 50000})
+        for key in range(1000):
+            c.send("get", 4, "s", key)
+            c.send("put", 5, "s", key, key)
+        told = sorted((c.push("$warning")[0] for _ in range(2)), key=lambda w: w["t"])
+        assert [(w["t"], w["limit"], w["max"]) for w in told] == [(4, "read_bytes", 50000), (5, "write_bytes", 50000)]
 
 
 def test_limits_of_the_server_are_warned_of():

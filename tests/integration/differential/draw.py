@@ -202,6 +202,8 @@ class Draw:
         label = self.one(LABELS)
         if label is not None:
             o["label"] = label
+        if self.maybe(10):
+            o[self.one(["write_bytes", "read_bytes"])] = self.one([800, 1500, 5000])
         if self.maybe(12):
             o["lock"], o["wait_ms"] = self.lock(), 0
         return o

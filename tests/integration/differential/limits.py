@@ -11,6 +11,7 @@ ROW_BYTES = 16  # what a row of a page takes besides its key and value, at most
 ENTRY_BYTES = 4096  # of the keys of an index and of its record together, always
 # Whatever of these is small may end a transaction that is in the way.
 EXPIRES = ("--held-max", "--stage-size", "--staged-max", "--roots-memory")
+OWN = ("write_bytes", "read_bytes")  # of one transaction
 
 
 def number(text):
@@ -42,6 +43,8 @@ class Limits:
         """A refusal by a limit; raises Difference if that limit is not reached."""
         error = model.error
         name = error["name"] if error else None
+        if name == "TOO_LARGE" and error["details"]["limit"] in OWN:
+            return self.believes_own(connection, method, params, error["details"])
         if name == "TOO_LARGE":
             return self.believes_size(method, params, error["details"])
         if name == "OVERLOADED":
@@ -52,6 +55,17 @@ class Limits:
             self.note("held-max")
             return True
         return False
+
+    def believes_own(self, connection, method, params, details):
+        """A limit that the transaction has set itself."""
+        cursor = connection.cursors.get(params[0]) if method == "next" else None
+        txn = cursor.txn if cursor else connection.handles.get(params[0])
+        limit = details["limit"]
+        check(txn is not None and txn.own.get(limit) == details["max"], "%s is not set so", limit)
+        check(details["size"] > details["max"], "%r is not over %s", details["size"], limit)
+        check(limit != "read_bytes" or txn.serializable, "nothing is kept of what it reads")
+        self.note(limit)
+        return True
 
     def believes_size(self, method, params, details):
         limit, most, size = details["limit"], details["max"], details["size"]

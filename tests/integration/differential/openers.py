@@ -159,7 +159,7 @@ class Life:
         d.queue.pop(0)
         return True
 
-    def finish(self, name, turn, committed):
+    def finish(self, name, turn, committed, go_on=True):
         """Its transaction has ended."""
         d = self.databases[name]
         d.queue.remove(turn)
@@ -172,20 +172,22 @@ class Life:
             d.lock = "held"
             c = CONNECTIONS + NAMES.index(name)
             self.answer(c, d.locked, lambda r: set(r) == {"version", "snapshot"})
-        self.advance(name)
+        if go_on:
+            self.advance(name)
 
-    def leave(self, name, owner, cancelled=True):
+    def leave(self, name, owner, hangs_up=False):
         """It is no opener any more."""
         d = self.databases[name]
         turn = d.turn_of(owner)
         if turn and turn.state == "open":
-            self.finish(name, turn, False)
+            self.finish(name, turn, False, go_on=False)
         elif turn:
-            self.drop_turn(name, turn, cancelled)
+            self.drop_turn(name, turn, not hangs_up)
         d.attached.discard(owner)
         for other in d.queue:
             other.asked.discard(owner)
-        self.advance(name)
+        if not hangs_up:  # else when all of its openers have left
+            self.advance(name)
 
     # ---- what is done ----
 
@@ -307,7 +309,7 @@ class Life:
             for turn in [t for t in self.databases[name].queue if t.kind == "drop_database" and t.client == c]:
                 self.drop_turn(name, turn, cancelled=False)
             for o in range(1, OPENERS + 1):
-                self.leave(name, (c, o), cancelled=False)
+                self.leave(name, (c, o), hangs_up=True)
             self.advance(name)
         self.open(c, self.random.choice(NAMES))
 

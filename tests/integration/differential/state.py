@@ -134,6 +134,7 @@ class Txn:
         self.greatest = o.get("conflict") == "greatest-version"
         self.carry_on = o.get("on_error") == "continue"
         self.label = o.get("label")
+        self.own = {name: o[name] for name in ("write_bytes", "read_bytes") if name in o}
         self.lock = o.get("lock") and Lock(o["lock"])
         self.writes = {}     # (store number, order) -> (key, value or None)
         self.names = {}      # name -> Store or None: changed by itself
