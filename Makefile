@@ -270,6 +270,8 @@ TEST_LONG_SEEDS ?= 100
 test-long: all ## a million random requests against the model, about half an hour
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/differential/lives.py \
 	    --seed $(FROM) --seeds $(TEST_LONG_SEEDS) --requests 10000
+	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/differential/lives.py --users \
+	    --seed $(FROM) --seeds $(TEST_LONG_SEEDS) --requests 3000
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/differential/openers.py \
 	    --seed $(FROM) --seeds $(TEST_LONG_SEEDS) --steps 500
 histories: $(B)/holdfastd ## SECONDS=60 SEED=: histories of many clients, judged for their isolation

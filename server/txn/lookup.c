@@ -107,7 +107,7 @@ enum err catalogue_find(struct op *op, struct txn *t, uint64_t commit, struct sl
     enum err e = ERR_OK;
 
     ASSERT(!t || (t->snapshot && t->snapshot->commit == commit));
-    if (t)
+    if (t && guard_sees(op, name)) /* what others do with one that is not seen is not told */
         e = reads_note_name(op, t, name);
     return e ? e : catalogue_look(op, t, commit, name, out);
 }

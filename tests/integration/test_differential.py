@@ -11,6 +11,48 @@ def test_random_requests_are_answered_as_the_model_says():
         lives.live(seed, 3000)
 
 
+def test_random_requests_of_users_with_different_rights():
+    """What one may not do is refused, what one may not see is as if it were not there, and no answer
+    names it."""
+    for seed in (1, 2):
+        lives.live(seed, 1000, users=True)
+
+
+def test_the_model_notices_what_a_user_may_not_see():
+    """One answer each that an administrator would have had."""
+    lies = [("stores", lambda life, c, r: isinstance(r, list), lambda r: r + [dict(
+                name="d", key=None, generate=False, records=0, bytes=0, indexes=[])]),
+            ("has", lambda life, c, r: True, lambda r: not r),
+            ("rotate", lambda life, c, r: True, lambda r: r)]
+    for method, fits, change in lies:
+        life = lives.Life(11, users=True)
+        ask, told = life.ask, []
+
+        def lying(c, asked, params):
+            error, result = ask(c, asked, params)
+            if asked != method or c not in life.model.of_user:
+                return error, result
+            if error is not None and error["name"] == "FORBIDDEN":
+                told.append(asked)
+                return None, change(None) if method == "rotate" else False
+            if error is None and method == "stores" and fits(life, c, result):
+                told.append(asked)
+                return None, change(result)
+            return error, result
+
+        life.ask = lying
+        with life.daemon:
+            try:
+                for _ in range(3000):
+                    life.step()
+                    assert not told, "%r was believed" % method
+                raise AssertionError("%r was never asked" % method)
+            except Difference:
+                assert len(told) == 1
+            finally:
+                life.close()
+
+
 WANTED = {"transactions-per-connection", "cursors-per-connection", "value-size", "scan-size"}
 
 

@@ -1,7 +1,7 @@
 """Random requests on several connections, each reply judged by the model; restarts, kills,
 rotations and amalgamations between them. Everything comes from a seed: a failing one fails again.
 
-    lives.py [--seed N] [--seeds N] [--requests N] [--tiny]"""
+    lives.py [--seed N] [--seeds N] [--requests N] [--tiny] [--users]"""
 import argparse
 import os
 import random
@@ -12,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 import holdfast  # noqa: E402
+import scram  # noqa: E402
 from differential.draw import NAMES, Draw  # noqa: E402
 from differential.limits import Limits  # noqa: E402
 from differential.model import Model  # noqa: E402
@@ -72,10 +73,18 @@ def for_the_wire(method, params):
     return params
 
 
+PASSWORD = "pencil"
+USERS = [  # of three connections: what each may do, by the names of stores
+    {"a": ["read", "write", "schema"], "b": ["read"], "c": ["read", "write"]},
+    {"a": ["read", "write"], "b": ["write"], "c": ["read", "schema"], "é" * 3: ["read", "write"]},
+    None,
+]
+
+
 class Life:
     """One daemon, its clients, the model, and what they have said."""
 
-    def __init__(self, seed, tiny=False):
+    def __init__(self, seed, tiny=False, users=False):
         self.random = random.Random(seed)
         flags = draw_flags(self.random) if tiny else {}
         limits = Limits(flags, tiny)
@@ -91,17 +100,35 @@ class Life:
         # work in a second one, on stores of the same names: of them nothing may be seen.
         self.beside = random.Random("beside %d" % seed)  # so that the rest of the life stays the same
         self.database, self.other = self.beside.choice(DATABASES)
-        self.has_others = self.model.has_others = not tiny and self.beside.randrange(2) == 0
+        self.users = users
+        if users:
+            order = self.beside.sample(range(CONNECTIONS), CONNECTIONS)
+            self.model.hideable, self.model.named = NAMES, {}
+            self.model.of_user = {c: {n: set(r) for n, r in USERS[order[c]].items()}
+                                  for c in range(CONNECTIONS) if USERS[order[c]] is not None}
+            self.make_users()
+        self.has_others = self.model.has_others = not users and not tiny and self.beside.randrange(2) == 0
         self.connect()
 
-    def client(self, database):
+    def make_users(self):
+        trusted = self.daemon.client(self.daemon.unix[0])
+        verifier = scram.verifier(PASSWORD)
+        trusted.call("create_user", "root", {"verifier": verifier, "admin": True})
+        for c, rights in self.model.of_user.items():
+            trusted.call("create_user", "user%d" % c, {"verifier": verifier, "grants": [
+                [self.database, name.replace("*", "\\*"), sorted(has)] for name, has in rights.items()]})
+        trusted.close()
+
+    def client(self, database, c=None):
         client = self.daemon.client()
+        if self.users:
+            scram.login(client, "user%d" % c if c in self.model.of_user else "root", PASSWORD)
         if database != "main":
             client.call("hello", {"database": database})
         return client
 
     def connect(self):
-        self.clients = [self.client(self.database) for _ in range(CONNECTIONS)]
+        self.clients = [self.client(self.database, c) for c in range(CONNECTIONS)]
         self.neighbour = self.client(self.other) if self.has_others else None
 
     def close(self):
@@ -148,13 +175,14 @@ class Life:
     def end_connection(self, c):
         """The client goes away, and with it all that it left open."""
         self.clients[c].close()
-        self.clients[c] = self.client(self.database)
+        self.clients[c] = self.client(self.database, c)
         there = self.model.connections.get(c)
         for t in list(there.handles) if there else []:
             self.model.end(there, t)
         self.model.connections.pop(c, None)
         # Whoever asks next finds the transactions of the old connection gone.
-        holdfast.until(lambda: {h["version"] for h in self.clients[c].call("holds")
+        asks = self.daemon.client(self.daemon.unix[0]) if self.users else self.clients[c]
+        holdfast.until(lambda: {h["version"] for h in asks.call("holds")
                                 if h.get("kind", "transaction") == "transaction"} ==
                        {t.version for t in self.model.open})
 
@@ -185,9 +213,9 @@ class Life:
             self.learn_specs()
 
 
-def live(seed, requests, tiny=False):
+def live(seed, requests, tiny=False, users=False):
     """A whole life; raises Difference with what led to it. How often each limit was met."""
-    life = Life(seed, tiny)
+    life = Life(seed, tiny, users)
     with life.daemon:
         try:
             for at in range(requests):
@@ -209,12 +237,13 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--requests", type=int, default=20000, help="of each seed")
+    parser.add_argument("--users", action="store_true", help="of users with different rights")
     parser.add_argument("--tiny", action="store_true", help="with limits that are met")
     o = parser.parse_args()
     begun, failed, met = time.monotonic(), 0, {}
     for seed in range(o.seed, o.seed + o.seeds):
         try:
-            for limit, times in live(seed, o.requests, o.tiny).items():
+            for limit, times in live(seed, o.requests, o.tiny, o.users).items():
                 met[limit] = met.get(limit, 0) + times
         except Difference as difference:
             failed += 1

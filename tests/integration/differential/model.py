@@ -10,6 +10,7 @@ from differential.indexes import Indexes
 from differential.limits import Limits
 from differential.locks import Locks
 from differential.order import BadKey, canonical, inject, order_of, same
+from differential.rights import Rights
 from differential.savepoints import Savepoints
 from differential.state import (CARRY_ON_DOOMS, CLASSES, Answer, Connection, Counter,
                                 Cursor, Reason, Store, Txn, Versions, Winner, check)
@@ -19,7 +20,7 @@ from differential.updates import Updates
 from differential.writes import Writes
 
 
-class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
+class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
     def __init__(self, limits=None):
         self.limits = limits or Limits()
         self.commit = 0         # the model's own count
@@ -43,6 +44,9 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
     # ---- looking ----
 
     def visible_store(self, txn, name):
+        return self.any_store(txn, name) if self.sees(name) else None
+
+    def any_store(self, txn, name):
         if name in txn.names:
             return txn.names[name]
         versions = self.names.get(name)
@@ -113,7 +117,7 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
             self.note_test(txn, number, lambda o: o == order)
 
     def note_name(self, txn, name):
-        if not txn.watches() or txn.auto:
+        if not txn.watches() or txn.auto or not self.sees(name):
             return
         versions = self.names.get(name)
         if name not in txn.names and versions and versions.newest_commit() > txn.snapshot:
@@ -232,6 +236,8 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
     def take(self, c, method, params, error, result):
         """One request of connection c and what it was answered with."""
         connection = self.connections.setdefault(c, Connection())
+        self.enter(c)
+        self.check_told_nothing(c, params, error, result)
         self.error, self.result = error, result
         self.asked = method, params
         try:
@@ -252,6 +258,7 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         finally:
             self.error = self.result = None
             self.is_run = False
+            self.enter(None)
 
     def succeeded(self, value):
         check(self.error is None, "the server refuses with %r, the model does not",
@@ -271,6 +278,12 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
                   "none of these reasons fits: %r (commits are %r)", answer.reasons,
                   [(r.winner.commit, self.commits.get(r.winner.commit), r.winner.version,
                     r.winner.label) for r in answer.reasons if r.winner])
+        if self.rights is not None and answer.name == "NOT_UNIQUE":  # whose record, only to who reads
+            store = error["details"].get("store")
+            check("read" in self.may(store) or not {"record", "key"} & set(error["details"]),
+                  "a key of others is told")
+            if store is None:
+                return
         check(any(self.has_details(error["details"], choice) for choice in answer.choices),
               "details are none of %r", answer.choices)
 
@@ -321,6 +334,10 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
                 return
             if self.learns(txn):
                 return
+        if self.is_forbidden(self.asked[0], self.asked[1][1:]):
+            self.refused(Answer("FORBIDDEN"))
+            self.doom(txn, "FORBIDDEN")
+            return
         before = dict(txn.counters)
         try:
             if self.believed(connection):
@@ -354,7 +371,7 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         if self.believed(connection):
             return
         txn = Txn(self.commit, options)
-        if txn.lock and self.refuses_lock(txn):
+        if txn.lock and (self.refuses_lock_by_rights(txn) or self.refuses_lock(txn)):
             return
         check(self.error is None, "refused with %r", self.error)
         self.limits.check_begun(self, connection)
@@ -643,6 +660,8 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
             self.error = None
             self.result = None if error else result["results"][i]
             try:
+                if self.is_forbidden(method, params):
+                    raise Answer("FORBIDDEN")
                 if error and error["details"].get("index") == i:
                     self.error = error
                     getattr(self, method)(connection, txn, *params)
@@ -675,17 +694,26 @@ class Model(Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         self.succeeded("pong")
 
     def rotate(self, connection):
+        if self.rights is not None:
+            self.refused(Answer("FORBIDDEN"))
+            return
         self.succeeded(None)
     amalgamate = rotate
 
     def holds(self, connection):
         check(self.error is None, "refused with %r", self.error)
-        there = sorted(t.version for t in self.open)
+        mine = connection.handles.values() if self.rights is not None else self.open
+        there = sorted(t.version for t in mine)
+        check(self.rights is None or len(self.result) <= len(there) + len(connection.cursors),
+              "others are shown")
         told = sorted(h["version"] for h in self.result
                       if h.get("kind", "transaction") == "transaction" and h["version"] in there)
         check(told == there, "open are %r", there)
 
     def kill(self, connection, version):
+        if self.rights is not None:
+            self.refused(Answer("FORBIDDEN"))
+            return
         txn = next((t for t in self.open if t.version == version), None)
         if txn is None:
             self.refused(Answer("NO_TXN"))

@@ -71,6 +71,8 @@ class Winner:
 class Reason:
     """Why a transaction has lost."""
 
+    rights = None  # of the user who is told: rights.py; None: everything is
+
     def __init__(self, name, kind=None, winner=None, store=None, key=None, names=(), index=None):
         self.name = name
         self.index = index  # names of an index, None: it is over none
@@ -87,6 +89,8 @@ class Reason:
         details = error["details"]
         winner = details.get("winner") or {}
         index = details.get("index_name", details.get("index"))
+        if self.rights is not None:
+            return self.fits_veiled(details, commits)
         if self.index and index not in self.index:
             return False
         if details.get("kind") != self.kind or details.get("store") not in self.names:
@@ -102,6 +106,27 @@ class Reason:
             return winner.get("commit") is None
         known = commits.get(self.winner.commit)
         return known is None or winner.get("commit") == known
+
+    def fits_veiled(self, details, commits):
+        """The label of nobody, the key of a store that may be read, the name of one that may be
+        seen."""
+        store, winner = details.get("store"), details.get("winner") or {}
+        rights = self.rights.get(store, set())
+        if details.get("kind") != self.kind or winner.get("label") is not None:
+            return False
+        if store is None and all(self.rights.get(n) for n in self.names):
+            return False
+        if store is not None and (store not in self.names or not rights):
+            return False
+        if details.get("key") is not None and (
+                "read" not in rights or self.kind == "schema" or
+                not same(canonical(details["key"]), self.key)):
+            return False
+        if self.winner.version is not None and winner.get("version") != self.winner.version:
+            return False
+        known = commits.get(self.winner.commit)
+        return winner.get("commit") is None if self.winner.commit is None else (
+            known is None or winner.get("commit") == known)
 
     def __repr__(self):
         return "%s(%s %s %r)" % (self.name, self.kind, sorted(self.names), self.key)
