@@ -132,6 +132,14 @@ def test_durable_writes():
                                   for i in range(BATCH)]])
 
 
+def test_durable_writes_beside_a_lock():
+    """Somebody has another store of the database for himself."""
+    with counted_with_records() as counted:
+        counted.batch([("begin", [9, {"lock": {"exclusive": ["other"]}}])])
+        counted.judge(lambda n: [[("put", [0, "s", VALUE, key(n * BATCH + i)])
+                                  for i in range(BATCH)]])
+
+
 def test_writes_of_new_records():
     with counted_with_records() as counted:
         counted.judge(lambda n: [[("put", [0, "s", VALUE, "new:%012d" % (n * BATCH + i)])

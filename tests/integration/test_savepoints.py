@@ -57,3 +57,26 @@ def test_savepoints_leave_in_one_write_with_what_they_are_about():
             ("commit", 1)]]
         replies = [c.reply(i) for i in ids]
         assert replies[6] == 1 and replies[7]["commit"]
+
+
+def test_a_doomed_transaction_is_not_revived():
+    """What is taken back can no longer lose; what has lost before has."""
+    with holdfast.daemon() as d, d.client() as c, d.client() as other:
+        c.call("create_store", 0, "s")
+        for options in ({}, {"on_error": "continue"}):
+            c.call("begin", 1, options)
+            c.call("savepoint", 1, "a")
+            c.call("put", 1, "s", "mine", 1)
+            other.call("put", 0, "s", "theirs", 1)  # it has lost, and does not know
+            assert c.fails("rollback_to", 1, "a").name == "CONFLICT"
+            for method, params in (("rollback_to", ["a"]), ("release", ["a"]), ("savepoint", ["b"]), ("get", ["s", 1])):
+                error = c.fails(method, 1, *params)
+                assert error.name == "TXN_FAILED" and error.details["error"]["name"] == "CONFLICT"
+            assert c.fails("commit", 1).name == "CONFLICT"
+            c.call("begin", 1, options)
+            c.call("savepoint", 1, "a")
+            c.call("put", 1, "s", "mine", 1)
+            c.call("rollback_to", 1, "a")
+            other.call("put", 0, "s", "again", 1)
+            c.call("put", 1, "s", "mine", 2)
+            assert c.call("commit", 1)["commit"] and c.call("get", 0, "s", 1) == "again"
