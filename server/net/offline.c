@@ -108,7 +108,6 @@ int offline_check(const struct command_line *line, const struct options *options
     failure_init(&f);
     findings_init(&found, o.os);
     db_options_default(&check.options);
-    check.options.index_entries_max = (uint32_t)options->index_entries;
     e = check_data_run(o.os, &check, &f);
     if (!e || findings_all(&found))
         print_counts(&found, &check.counts);

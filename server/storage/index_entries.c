@@ -52,11 +52,7 @@ static enum err reserve(struct index_entries *e, struct failure *f)
     size_t bytes_wanted = e->bytes_size + KEY_BYTES_MAX;
     bool ok;
 
-    ASSERT(e->count <= e->entries_max);
-    if (e->count == e->entries_max)
-        return failure_set_limit(
-            f, "index-entries", e->entries_max, (uint64_t)e->count + 1,
-            "the record has more than %u keys in one index (index-entries)", e->entries_max);
+    ASSERT(e->elsewhere <= e->entries_max && e->count <= e->entries_max - e->elsewhere);
     ok = grow(e->os, &entries, &e->entries_room, entries_wanted, sizeof *e->entries);
     e->entries = entries;
     ok = ok && grow(e->os, &bytes, &e->bytes_room, bytes_wanted, 1);
@@ -97,7 +93,12 @@ static enum err entry_finish(struct index_entries *e, size_t size, struct slice 
 {
     struct index_entry *entry = &e->entries[e->count];
 
-    ASSERT(e->count < e->entries_room && e->count < e->entries_max);
+    ASSERT(e->count < e->entries_room);
+    if (e->count == e->entries_max - e->elsewhere)
+        return failure_set_limit(f, "index-entries", e->entries_max, (uint64_t)e->entries_max + 1,
+                                 "the record has more than %u keys in the indexes of its store "
+                                 "(index-entries)",
+                                 e->entries_max);
     if (size + record_key.size > KEY_BYTES_MAX)
         return too_large(size + record_key.size, f);
     memcpy(e->bytes + e->bytes_size + size, record_key.data, record_key.size);

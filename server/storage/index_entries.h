@@ -23,7 +23,7 @@
 #include "server/os/os.h"
 #include "server/storage/index_definition.h"
 
-#define INDEX_ENTRIES_MAX 10000 /* of one document in one index; the default of entries_max */
+#define INDEX_ENTRIES_MAX 10000 /* of one document in all indexes; the default of index-entries */
 
 struct index_entry {
     size_t offset;      /* in bytes of the entries */
@@ -34,7 +34,8 @@ struct index_entry {
 /* Zeroed but for os and entries_max is empty. */
 struct index_entries {
     struct os *os;
-    uint32_t entries_max;
+    uint32_t entries_max; /* UINT32_MAX: what is there already, and has no limit */
+    uint32_t elsewhere;   /* entries of the same document in other indexes: they count with these */
     uint32_t count;
     struct index_entry *entries; /* owned; in ascending order, without doubles */
     uint8_t *bytes;              /* owned */
@@ -47,7 +48,7 @@ void index_entries_fini(struct index_entries *e);
 
 /* Replace what is in e by the entries of a document (none: it has none) under an encoded record
  * key. The document is well-formed. ERR_TOO_LARGE: a key of over KEY_BYTES_MAX bytes, or over
- * entries_max of them: f says which; ERR_NOMEM. e is empty then. */
+ * entries_max of them with those elsewhere: f says which; ERR_NOMEM. e is empty then. */
 enum err index_entries_make(struct index_entries *e, const struct index_definition *d,
                             struct slice document, struct slice record_key, struct failure *f);
 

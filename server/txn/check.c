@@ -237,8 +237,7 @@ static void check_rows_begin(struct check_run *run)
 
     ASSERT(run->phase == CHECK_PAGES);
     run->phase = CHECK_ROWS;
-    check_rows_init(&run->rows, db->primary, db->os, run->scan.r, &run->found,
-                    db->options.index_entries_max);
+    check_rows_init(&run->rows, db->primary, db->os, run->scan.r, &run->found);
     run->rows.w.wake = check_woken;
 }
 

@@ -164,7 +164,7 @@ static enum err check_rows(struct os *os, struct check_data *c, struct primary *
     bool has_more;
     enum err e;
 
-    check_rows_init(&rows, p, os, primary_root(p), c->to, c->options.index_entries_max);
+    check_rows_init(&rows, p, os, primary_root(p), c->to);
     primary_read_blocking(p, true);
     do {
         e = check_rows_run(&rows, SLICE_STEPS, &has_more);

@@ -38,7 +38,7 @@ static void nobody_waits(struct wait *w)
 }
 
 void check_rows_init(struct check_rows *c, struct primary *p, struct os *os, struct root *r,
-                     struct findings *to, uint32_t entries_max)
+                     struct findings *to)
 {
     memset(c, 0, sizeof *c);
     c->os = os;
@@ -49,7 +49,7 @@ void check_rows_init(struct check_rows *c, struct primary *p, struct os *os, str
     failure_init(&c->f);
     wait_init(&c->w, nobody_waits);
     tree_cursor_init(&c->stores, p, r, PRIMARY_STORE_TWICE);
-    index_entries_init(&c->made, os, entries_max);
+    index_entries_init(&c->made, os, UINT32_MAX);
     ASSERT(c->state == CHECK_ROWS_STORE);
 }
 

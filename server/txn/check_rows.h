@@ -53,9 +53,9 @@ struct check_rows {
     uint64_t stores_done, records, entries;
 };
 
-/* wake: as wait.h says. entries_max: of a record in one index. */
+/* wake: as wait.h says. */
 void check_rows_init(struct check_rows *c, struct primary *p, struct os *os, struct root *r,
-                     struct findings *to, uint32_t entries_max);
+                     struct findings *to);
 void check_rows_fini(struct check_rows *c);
 /* About so many records and entries. ERR_WAIT: pages must come, or that was enough
  * (*has_more); ERR_OK: that was all; ERR_NOMEM. */

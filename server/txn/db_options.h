@@ -28,7 +28,7 @@ struct db_options {
     uint64_t upgrade_turn_ms;     /* an upgrade that attach has offered begins in; default 30 s */
     uint64_t versionchange_ms;    /* openers that are asked have answered after; default 5 s */
     uint32_t indexes_max;         /* of one store; default 64 */
-    uint32_t index_entries_max;   /* of one record in one index; default INDEX_ENTRIES_MAX */
+    uint32_t index_entries_max;   /* of one record in all indexes; default INDEX_ENTRIES_MAX */
     uint64_t open_txns_max;       /* in all; default 65,536 */
     uint64_t reads_bytes_max;     /* noted of what one serializable transaction reads; 16 MiB */
     uint64_t reads_total_max;     /* of all of them; default 256 MiB */

@@ -16,9 +16,10 @@ void entries_init(struct entries *s, struct os *os, uint32_t max)
 {
     ASSERT(max > 0); /* index-entries */
     s->work = 0;
+    s->max = max;
     arena_init(&s->arena, os);
-    index_entries_init(&s->before, os, max);
-    index_entries_init(&s->after, os, max);
+    index_entries_init(&s->before, os, UINT32_MAX);
+    index_entries_init(&s->after, os, UINT32_MAX);
     entries_empty(s);
 }
 
@@ -97,6 +98,40 @@ enum err entries_add_difference(struct entries *s, struct schema *index, struct 
         failure_set(f, e, "out of memory for the entries of an index");
     failure_set_store(f, e, schema_name(index));
     failure_set_index(f, e, index->index);
+    return e;
+}
+
+/* A key takes a byte of its document at least, in an index without `multi` there is one. */
+static bool may_have_more(const struct schema *store, size_t document_bytes, uint32_t max)
+{
+    uint64_t most = 0;
+
+    ASSERT(!store->of);
+    for (unsigned i = 0; i < store->index_count; i++)
+        most += store->indexes[i]->is->multi ? document_bytes : 1;
+    return most > max;
+}
+
+enum err entries_check_count(struct entries *s, struct schema *store, struct slice key,
+                             struct slice document, struct failure *f)
+{
+    enum err e = ERR_OK;
+
+    ASSERT(key.size > 0);
+    if (slice_is_none(document) || !may_have_more(store, document.size, s->max))
+        return ERR_OK;
+    s->after.entries_max = s->max;
+    for (unsigned i = 0; i < store->index_count && !e; i++) {
+        if (store->indexes[i]->state == INDEX_FAILED)
+            continue;
+        s->work += document.size >> 10;
+        e = index_entries_make(&s->after, store->indexes[i]->is, document, key, f);
+        s->after.elsewhere += s->after.count;
+        failure_set_store(f, e, schema_name(store));
+        failure_set_index(f, e, store->indexes[i]->index);
+    }
+    s->after.entries_max = UINT32_MAX;
+    s->after.elsewhere = 0;
     return e;
 }
 

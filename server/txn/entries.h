@@ -32,7 +32,8 @@ struct entry { /* a change of one */
 /* The changes of one write; good until the next. */
 struct entries {
     struct arena arena;
-    struct index_entries before, after; /* of one index */
+    struct index_entries before, after; /* of one index; these have no limit */
+    uint32_t max;                       /* of one record in all indexes of its store */
     struct entry *first, **last;
     uint64_t bytes; /* that they take in a write-set */
     uint64_t work;  /* changes made, and KiB of records that were read for them, ever */
@@ -41,7 +42,7 @@ struct entries {
                         and to have the same entries after it; only indexes up to the 64th */
 };
 
-/* max: entries of one record in one index. */
+/* max: entries of one record in all indexes of its store. */
 void entries_init(struct entries *s, struct os *os, uint32_t max);
 void entries_fini(struct entries *s);
 
@@ -54,6 +55,10 @@ struct entry_versions {
  * ERR_TOO_LARGE, ERR_NOMEM: f says why. */
 enum err entries_add_difference(struct entries *s, struct schema *index, struct slice key,
                                 const struct entry_versions *record, struct failure *f);
+/* Whether a document (none: it has none) has more entries in the indexes of a store than a record
+ * may. Cheap for documents that are too small for that. ERR_TOO_LARGE, ERR_NOMEM: f says why. */
+enum err entries_check_count(struct entries *s, struct schema *store, struct slice key,
+                             struct slice document, struct failure *f);
 /* Whether the document of a record (none: it has none) has an entry of that index key.
  * ERR_NOMEM, ERR_TOO_LARGE. */
 enum err entries_find_key(struct entries *s, const struct schema *index, struct slice record,

@@ -83,7 +83,9 @@ enum err entries_change(struct op *op, struct txn *t, struct schema *schema, str
     entries_reset(s);
     if (schema->index_count <= 64 && s->spared == UINT64_MAX >> (64 - schema->index_count))
         return ERR_OK;
-    e = record_see(op, &v, schema->number, key, &record.before);
+    e = entries_check_count(s, schema, key, value, &op->failure);
+    if (!e)
+        e = record_see(op, &v, schema->number, key, &record.before);
     for (unsigned i = 0; i < schema->index_count && !e; i++) {
         is_building |= schema->indexes[i]->state == INDEX_BUILDING;
         if (i < 64 && s->spared & UINT64_C(1) << i)

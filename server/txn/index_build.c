@@ -267,7 +267,9 @@ static enum err record_build(struct index_build *b, struct txn *t, struct schema
 
     ASSERT(key.size > 0 && !slice_is_none(value));
     entries_reset(s);
-    e = entries_add_difference(s, index, key, &record, &b->op.failure);
+    e = entries_check_count(s, index->of, key, value, &b->op.failure);
+    if (!e)
+        e = entries_add_difference(s, index, key, &record, &b->op.failure);
     for (const struct entry *n = s->first; n && !e; n = n->next, (*entries)++)
         e = entry_build(b, t, n);
     b->built += !e;

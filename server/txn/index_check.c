@@ -139,7 +139,7 @@ enum err db_check_indexes(struct db *db, struct failure *f)
         return ERR_OK;
     c.snapshot = snapshot_take(db, db->numbers.last_commit);
     op_init(&c.op, db, nobody_waits);
-    index_entries_init(&c.made, db->os, db->options.index_entries_max);
+    index_entries_init(&c.made, db->os, UINT32_MAX);
     primary_read_blocking(db->primary, true);
     if (c.snapshot) {
         e = check_all(&c);

@@ -202,7 +202,9 @@ static enum err build_record(struct op *op, struct txn *t, struct schema *index,
 
     ASSERT(index->of && t->stamp);
     entries_reset(s);
-    e = entries_add_difference(s, index, key, &record, &op->failure);
+    e = entries_check_count(s, index->of, key, value, &op->failure);
+    if (!e)
+        e = entries_add_difference(s, index, key, &record, &op->failure);
     for (const struct entry *n = s->first; n && !e; n = n->next) {
         struct record *there =
             index->unique ? stage_find(&t->write_set, index->number, n->key) : NULL;

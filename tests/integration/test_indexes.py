@@ -349,6 +349,35 @@ def test_indexes_of_a_store_and_entries_of_a_record_have_limits():
         assert o.call("get", 0, "s", 2) is None
 
 
+def test_entries_of_a_record_are_counted_over_all_indexes():
+    with daemon("--index-entries", "10") as d:
+        c = d.client()
+        c.call("create_store", 0, "s")
+        for name in ("a", "b"):
+            c.call("create_index", 0, "s", name, {"key": name, "multi": True})
+        c.call("put", 0, "s", {"a": [1, 2, 3, 4, 5], "b": [1, 2, 3, 4, 5]}, 1)
+        failed(lambda: c.call("put", 0, "s", {"a": [1, 2, 3, 4, 5], "b": [1, 2, 3, 4, 5, 6]}, 1),
+               "TOO_LARGE", limit="index-entries", max=10, index="b")
+        # Nor by a change that leaves the other index alone.
+        failed(lambda: c.call("update", 0, "s", 1, [["append", "b", 6]]), "TOO_LARGE", limit="index-entries")
+        c.call("create_index", 0, "s", "id", {"key": "id"})  # in which the record has no entry
+        failed(lambda: c.call("create_index", 0, "s", "c", {"key": "a", "multi": True}),
+               "TOO_LARGE", limit="index-entries", max=10)
+        # A limit that is lowered is for what is written from then on.
+        d.kill()
+        d.flags[d.flags.index("10")] = "3"
+        d.start()
+        c = d.client()
+        assert c.call("count", 0, ["s", "a"]) == 5
+        c.call("update", 0, "s", 1, [["set", "n", 1]])
+        failed(lambda: c.call("update", 0, "s", 1, [["append", "b", 6]]), "TOO_LARGE", limit="index-entries", max=3)
+        c.call("amalgamate")
+        assert c.call("check_data")["findings"] == []
+        c.call("put", 0, "s", {"a": [1, 2]}, 1)
+        c.call("delete", 0, "s", 1)
+        assert c.call("count", 0, ["s", "b"]) == 0
+
+
 def test_an_index_that_could_not_be_made_dooms_nobody(d):
     with fresh(d) as c, d.client() as other:
         c.call("create_store", 0, "s")

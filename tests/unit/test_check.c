@@ -119,8 +119,7 @@ static void check(struct check_rig *c)
 
     rig_batch_sort(&c->batch);
     ck_assert_int_eq(rig_merge_simple(&c->rig, &c->batch), ERR_OK);
-    check_rows_init(&c->rows, c->rig.p, c->rig.os, primary_root(c->rig.p), &c->found,
-                    INDEX_ENTRIES_MAX);
+    check_rows_init(&c->rows, c->rig.p, c->rig.os, primary_root(c->rig.p), &c->found);
     primary_read_blocking(c->rig.p, true);
     do {
         e = check_rows_run(&c->rows, 7, &has_more);
@@ -272,8 +271,7 @@ START_TEST(a_check_without_memory_leaves_nothing)
         enum err e;
 
         open_with(&c, 40);
-        check_rows_init(&c.rows, c.rig.p, c.rig.os, primary_root(c.rig.p), &c.found,
-                        INDEX_ENTRIES_MAX);
+        check_rows_init(&c.rows, c.rig.p, c.rig.os, primary_root(c.rig.p), &c.found);
         primary_read_blocking(c.rig.p, true);
         sim_fail_alloc_at(c.rig.sim, n);
         do {
