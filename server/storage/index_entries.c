@@ -95,7 +95,8 @@ static enum err entry_finish(struct index_entries *e, size_t size, struct slice 
 
     ASSERT(e->count < e->entries_room);
     if (e->count == e->entries_max - e->elsewhere)
-        return failure_set_limit(f, "index-entries", e->entries_max, (uint64_t)e->entries_max + 1,
+        return failure_set_limit(f, "index-entries", e->entries_max,
+                                 (uint64_t)e->entries_max + 1,
                                  "the record has more than %u keys in the indexes of its store "
                                  "(index-entries)",
                                  e->entries_max);

@@ -23,7 +23,8 @@
 #include "server/os/os.h"
 #include "server/storage/index_definition.h"
 
-#define INDEX_ENTRIES_MAX 10000 /* of one document in all indexes; the default of index-entries */
+#define INDEX_ENTRIES_MAX \
+    10000 /* of one document in all indexes; the default of index-entries */
 
 struct index_entry {
     size_t offset;      /* in bytes of the entries */
@@ -35,7 +36,8 @@ struct index_entry {
 struct index_entries {
     struct os *os;
     uint32_t entries_max; /* UINT32_MAX: what is there already, and has no limit */
-    uint32_t elsewhere;   /* entries of the same document in other indexes: they count with these */
+    uint32_t
+        elsewhere; /* entries of the same document in other indexes: they count with these */
     uint32_t count;
     struct index_entry *entries; /* owned; in ascending order, without doubles */
     uint8_t *bytes;              /* owned */
