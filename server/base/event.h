@@ -50,7 +50,7 @@ enum log_level { /* in the order of the option log-level */
     /* the daemon */                                                                           \
     E(ready, INFO, R(where) N(pid))                                                            \
     E(stopping, INFO, T(why) N(connections) N(requests))                                       \
-    E(stopped, INFO, )                                                                         \
+    E(stopped, INFO, N(replay))                                                                \
     E(stopped_at_once, WARN, )                                                                 \
     E(close_timed_out, ERROR, )                                                                \
     E(wal_failed, ERROR, T(why) T(file))                                                       \

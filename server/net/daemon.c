@@ -483,6 +483,8 @@ static void free_lists(struct server *server)
 
 int daemon_run(struct server *server)
 {
+    uint64_t replay;
+
     turn_clock_start(&server->clock, server_now(server));
     server->latency.slot_ms = server_now(server);
     uv_prepare_start(&server->prepare, on_prepare);
@@ -491,12 +493,13 @@ int daemon_run(struct server *server)
     while (server->state != SERVER_CLOSED)
         uv_run(server->reactor.loop, UV_RUN_DEFAULT);
     os_uv_detach(server->jobs, NULL, NULL);
+    replay = db_replay_bytes(server->db);
     db_free(server->db, false);
     wal_archive_close(&server->archive);
     uv_run(server->reactor.loop, UV_RUN_DEFAULT); /* what is closing */
     free_lists(server);
     account_fini(&server->account);
     failure_clear(&server->failure);
-    LOG_TELL(server->log, stopped);
+    LOG_TELL(server->log, stopped, .replay = replay);
     return server->exit_code;
 }

@@ -45,6 +45,8 @@
 #include <stdio.h>
 
 #define DIRECT_BYTES_MAX (64u << 10) /* of the log, copied in some ten microseconds */
+#define CLOSE_RECORDS_MAX 2000 /* merged by a clean stop: as many pages, some MiB */
+#define CLOSE_BYTES_MAX (UINT64_C(8) << 20)
 #define READS_FREED_A_TURN 4000 /* points and ranges of transactions that have ended */
 
 /* ---- replies ---- */
@@ -365,6 +367,22 @@ enum err db_open(struct os *os, const struct db_options *options,
 
 /* ---- turning ---- */
 
+static uint64_t merged_upto(const struct db *db)
+{
+    return root_facts(primary_root(db->primary))->commit;
+}
+
+uint64_t db_replay_bytes(struct db *db)
+{
+    bool is_empty = true;
+
+    for (const struct stage *s = db->stages.newest; s; s = s->below)
+        is_empty = is_empty && (!s->last_commit || s->last_commit <= merged_upto(db));
+    return is_empty
+               ? 0
+               : wal_position(db->wal) - root_facts(primary_root(db->primary))->log_position;
+}
+
 static void db_try_close(struct db *db)
 {
     void (*closed)(void *context) = db->closed;
@@ -373,8 +391,8 @@ static void db_try_close(struct db *db)
     if (!closed || db->passes.is_merging || db->backups.running || wal_is_busy(db->wal) ||
         primary_is_busy(db->primary) || check_is_busy(db) || db->scrub.is_out)
         return;
-    if (db->undurable.first && !db->log_failed)
-        return;
+    if ((db->undurable.first || db->passes.asked_upto > merged_upto(db)) && !db->log_failed)
+        return; /* the last pass ends, or fails, and then nothing is asked for */
     db->closed = NULL;
     closed(db->closed_context);
 }
@@ -477,6 +495,22 @@ uint64_t db_next_pass_ms(const struct db *db)
 
 /* ---- closing ---- */
 
+/* What is staged, if it is so little that merging it takes no time worth mentioning: the next start
+ * need not replay it. The pages that a pass writes are as many as its records at most, about. */
+static void close_merge(struct db *db)
+{
+    uint64_t records = 0;
+
+    for (const struct stage *s = db->stages.newest; s; s = s->below)
+        records += s->records;
+    if (db->options.manual || db->log_failed || db->passes.error || !records ||
+        records > CLOSE_RECORDS_MAX || db->stages.staged_bytes > CLOSE_BYTES_MAX ||
+        stages_rotate(db) != ERR_OK || !db->stages.sealed_count)
+        return;
+    db->passes.asked_upto = db->stages.newest->below->last_commit;
+    db->passes.retry_ms = 0;
+}
+
 void db_close(struct db *db, void (*closed)(void *context), void *context)
 {
     ASSERT(list_is_empty(&db->txns.open));
@@ -487,7 +521,8 @@ void db_close(struct db *db, void (*closed)(void *context), void *context)
     check_stop(db);
     scrub_stop(&db->scrub);
     db->passes.asked_upto = 0;
-    db->options.manual = true; /* no new pass */
+    close_merge(db);
+    db->options.manual = true; /* no other pass */
     pulse_wake(&db->pulse);
 }
 

@@ -38,6 +38,9 @@ uint64_t db_tick(struct db *db);
  * space back, ms on the table's clock (UINT64_MAX: for neither). Ask after each turn. */
 uint64_t db_next_pass_ms(const struct db *db);
 
+/* What a start would read of the log if the process ended now; 0: nothing to replay. */
+uint64_t db_replay_bytes(struct db *db);
+
 /* Stop: every transaction must have been ended and every op finished. closed is called
  * once, when the log is synced and no job is under way. Then db_free. */
 void db_close(struct db *db, void (*closed)(void *context), void *context);

@@ -653,7 +653,9 @@ START_TEST(facts_are_written_as_the_table_says)
     size = event_write(EVENT_ready, EVENT_FACTS(ready, .where = "tcp=a unix=b", .pid = 7), text,
                        sizeof text);
     ck_assert_mem_eq(text, " tcp=a unix=b pid=7", size);
-    ck_assert_uint_eq(event_write(EVENT_stopped, EVENT_FACTS(stopped), text, sizeof text), 0);
+    ck_assert_uint_eq(event_write(EVENT_config_not_reloaded, EVENT_FACTS(config_not_reloaded),
+                                  text, sizeof text),
+                      0);
 }
 END_TEST
 
