@@ -4,7 +4,6 @@
 #include "client/cli/command.h"
 #include "client/cli/query_words.h"
 #include "client/cli/statement.h"
-#include "client/cli/text.h"
 
 #include <ctype.h>
 #include <stdlib.h>

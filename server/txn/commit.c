@@ -27,123 +27,13 @@
 uint64_t commit_log_bytes(struct slice key, struct slice value)
 {
     ASSERT(key.size > 0 && key.size <= KEY_BYTES_MAX);
-    return COMMIT_RECORD_HEAD_BYTES + key.size + value.size;
+    return commit_record_bytes(key.size, value.size);
 }
 
 uint64_t commit_log_head_bytes(const struct txn *t)
 {
     ASSERT(t->options.label.size <= TEXT_LABEL_BYTES_MAX);
     return COMMIT_HEAD_BYTES + t->options.label.size;
-}
-
-static size_t commit_encode_head(const struct stamp *s, uint8_t *to, size_t room)
-{
-    size_t label = s->label.size;
-
-    ASSERT(label <= UINT8_MAX && s->version);
-    if (room < COMMIT_HEAD_BYTES + label)
-        return 0;
-    bytes_put_le64(to, s->version);
-    to[8] = s->durability == DURABILITY_INTERVAL ? COMMIT_FLAG_INTERVAL : 0;
-    to[9] = (uint8_t)label;
-    if (label)
-        memcpy(to + COMMIT_HEAD_BYTES, s->label.data, label);
-    return COMMIT_HEAD_BYTES + label;
-}
-
-static size_t commit_record_bytes(const struct record *r)
-{
-    return COMMIT_RECORD_HEAD_BYTES + (size_t)r->key_size + r->value_size;
-}
-
-static void commit_encode_record_head(const struct record *r, uint8_t *to)
-{
-    bytes_put_le32(to, r->store);
-    to[4] = record_is_delete(r) ? COMMIT_RECORD_DELETE : 0;
-    bytes_put_le16(to + 5, r->key_size);
-    bytes_put_le32(to + 7, r->value_size);
-}
-
-static size_t commit_encode_record(const struct record *r, uint8_t *to, size_t room)
-{
-    struct slice key = record_key(r);
-    size_t size = commit_record_bytes(r);
-
-    if (room < size)
-        return 0;
-    ASSERT(key.size == r->key_size && (!r->value_size || r->value));
-    commit_encode_record_head(r, to);
-    memcpy(to + COMMIT_RECORD_HEAD_BYTES, key.data, key.size);
-    if (r->value_size)
-        memcpy(to + COMMIT_RECORD_HEAD_BYTES + key.size, r->value, r->value_size);
-    return size;
-}
-
-/* Put what [from, from + size) of a run of bytes is of the record's bytes at [at, at + ...). */
-static void part_put(struct slice run, size_t run_at, size_t from, size_t size, uint8_t *to)
-{
-    size_t low = from > run_at ? from : run_at;
-    size_t high = from + size < run_at + run.size ? from + size : run_at + run.size;
-
-    if (low < high)
-        memcpy(to + (low - from), run.data + (low - run_at), high - low);
-}
-
-/* As much of a large record as there is room for, from the byte `done` on; *end: that is all. */
-static size_t commit_encode_part(const struct record *r, size_t done, uint8_t *to, size_t room,
-                                 bool *end)
-{
-    uint8_t head[COMMIT_RECORD_HEAD_BYTES];
-    struct slice key = record_key(r);
-    size_t left = commit_record_bytes(r) - done;
-    size_t size = left < room ? left : room;
-
-    ASSERT(done < commit_record_bytes(r));
-    *end = false;
-    if (size < left && size < COMMIT_CUT_BYTES_MIN)
-        return 0;
-    commit_encode_record_head(r, head);
-    part_put(slice_make(head, sizeof head), 0, done, size, to);
-    part_put(key, sizeof head, done, size, to);
-    part_put(record_value(r), sizeof head + key.size, done, size, to);
-    *end = size == left;
-    return size;
-}
-
-/* The log's lane: reads only what nobody changes once the commit is queued. */
-static size_t commit_encode(struct wal_item *item, uint8_t *to, size_t room, bool *last)
-{
-    struct stamp *s = LIST_ENTRY(item, struct stamp, item);
-    size_t put = 0, size = 0;
-
-    ASSERT(s->commit == item->number);
-    if (!item->progress) { /* from here on: one more than the bytes put of the record at hand */
-        put = commit_encode_head(s, to, room);
-        if (!put)
-            return 0;
-        item->progress = 1;
-        item->at = s->first;
-    }
-    for (struct record *r = item->at; r; r = r->log_next) {
-        bool end = true;
-
-        if (r->is_entry) { /* of an index: its record is in the log */
-            item->at = r->log_next;
-            continue;
-        }
-        if (commit_record_bytes(r) <= COMMIT_WHOLE_BYTES_MAX)
-            size = commit_encode_record(r, to + put, room - put);
-        else
-            size = commit_encode_part(r, item->progress - 1, to + put, room - put, &end);
-        put += size;
-        item->progress = end ? 1 : item->progress + size;
-        if (!size || !end)
-            break;
-        item->at = r->log_next;
-    }
-    *last = item->at == NULL;
-    ASSERT(put <= room);
-    return put;
 }
 
 static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)

@@ -1,10 +1,7 @@
 #include "server/txn/commit_check.h"
 
 #include "server/base/assert.h"
-#include "server/base/bytes.h"
-#include "server/storage/key.h"
 #include "server/txn/commit_format.h"
-#include "server/txn/tokens.h"
 
 static enum err malformed(struct failure *f, uint64_t number, const char *what)
 {
@@ -21,36 +18,35 @@ static void step(struct slice *bytes, uint64_t size)
 
 static enum err check_head(struct commit_check *c, struct slice *bytes, struct failure *f)
 {
+    struct commit_head head;
+
     ASSERT(bytes->data || !bytes->size);
     if (c->left)
         return malformed(f, c->number, "its last record is cut");
     c->number = 0;
-    if (bytes->size < COMMIT_HEAD_BYTES ||
-        bytes->size - COMMIT_HEAD_BYTES < bytes->data[COMMIT_HEAD_BYTES - 1])
+    if (!commit_head_read(*bytes, &head))
         return ERR_CORRUPT;
-    step(bytes, COMMIT_HEAD_BYTES + (uint64_t)bytes->data[COMMIT_HEAD_BYTES - 1]);
+    step(bytes, head.size);
     return ERR_OK;
 }
 
 /* The record that begins there. */
 static enum err check_record(struct commit_check *c, struct slice *bytes, struct failure *f)
 {
-    const uint8_t *at = bytes->data;
-    uint64_t size;
+    struct commit_record head;
+    const char *wrong;
 
     ASSERT(c->number);
-    if (bytes->size < COMMIT_RECORD_HEAD_BYTES)
+    if (!commit_record_read(*bytes, &head))
         return malformed(f, c->number, "the head of a record is cut");
-    if (!bytes_get_le16(at + 5) || bytes_get_le16(at + 5) > KEY_BYTES_MAX)
-        return malformed(f, c->number, "a key has an impossible length");
-    if (bytes_get_le32(at) > TOKENS_STORE || at[4] > COMMIT_RECORD_DELETE)
-        return malformed(f, c->number, "a record has an impossible store or flag");
-    size = COMMIT_RECORD_HEAD_BYTES + (uint64_t)bytes_get_le16(at + 5) + bytes_get_le32(at + 7);
-    if (size > bytes->size && size <= COMMIT_WHOLE_BYTES_MAX)
+    wrong = commit_record_wrong(&head);
+    if (wrong)
+        return malformed(f, c->number, wrong);
+    if (head.size > bytes->size && head.size <= COMMIT_WHOLE_BYTES_MAX)
         return malformed(f, c->number, "a record is cut");
     c->records++;
-    c->left = size > bytes->size ? size - bytes->size : 0;
-    step(bytes, size - c->left);
+    c->left = head.size > bytes->size ? head.size - bytes->size : 0;
+    step(bytes, head.size - c->left);
     return ERR_OK;
 }
 

@@ -210,39 +210,29 @@ static enum err dump_primary(struct file_dump *d, uint64_t offset, struct failur
 
 /* The records of a piece, as far as they are whole. */
 static void say_records(struct file_dump *d, const struct wal_fragment *fragment,
-                        const uint8_t *bytes)
+                        const uint8_t *data)
 {
-    const uint8_t *at = bytes, *end = bytes + fragment->bytes;
+    struct slice bytes = slice_make(data, fragment->bytes);
+    struct commit_record r;
+    struct commit_head head;
 
-    ASSERT(fragment->bytes == 0 || bytes);
+    ASSERT(fragment->bytes == 0 || data);
     if (fragment->flags & WAL_FRAGMENT_FIRST) {
-        if (end - at < COMMIT_HEAD_BYTES || end - at - COMMIT_HEAD_BYTES < at[9])
+        if (!commit_head_read(bytes, &head))
             return;
-        say(d, "    transaction %" PRIu64 ", label \"%s\"", bytes_get_le64(at),
-            text_show(slice_make(at + COMMIT_HEAD_BYTES, at[9])));
-        at += COMMIT_HEAD_BYTES + at[9];
+        say(d, "    transaction %" PRIu64 ", label \"%s\"", head.version,
+            text_show(head.label));
+        bytes = slice_make(bytes.data + head.size, bytes.size - head.size);
     }
-    while (end - at >= COMMIT_RECORD_HEAD_BYTES) {
-        size_t key_size = bytes_get_le16(at + 5), value_size = bytes_get_le32(at + 7);
-        struct slice key = slice_make(at + COMMIT_RECORD_HEAD_BYTES, key_size);
-        const char *kind = TREE_KIND(bytes_get_le32(at));
-        bool is_deleted = at[4] & COMMIT_RECORD_DELETE;
+    for (; commit_record_read(bytes, &r) && bytes.size >= r.size;
+         bytes = slice_make(bytes.data + r.size, bytes.size - r.size)) {
+        struct slice key = commit_record_key(bytes, &r), value = commit_record_value(bytes, &r);
 
-        if ((size_t)(end - at) < COMMIT_RECORD_HEAD_BYTES + key_size)
-            break;
-        at += COMMIT_RECORD_HEAD_BYTES + key_size;
-        if (is_deleted)
-            say(d, "    %s: %s: deleted", kind, KEY_SHOW_PARTS(key));
-        else if ((size_t)(end - at) >= value_size)
-            say(d, "    %s: %s: %s", kind, KEY_SHOW_PARTS(key),
-                msgpack_show(slice_make(at, value_size), (char[512]){0}, 512));
-        else
-            break;
-        at += value_size;
+        say(d, "    %s: %s: %s", TREE_KIND(r.store), KEY_SHOW_PARTS(key),
+            slice_is_none(value) ? "deleted" : msgpack_show(value, (char[512]){0}, 512));
     }
-    ASSERT(at <= end);
-    if (at < end)
-        say(d, "    %td bytes of a record that is cut", end - at);
+    if (bytes.size)
+        say(d, "    %zu bytes of a record that is cut", bytes.size);
 }
 
 static void say_batch(struct file_dump *d, uint64_t offset, const struct wal_batch *b)

@@ -82,37 +82,34 @@ static enum err recovery_rotate(struct recovery *r, struct failure *f)
 static enum err recovery_head(struct recovery *r, uint64_t number, struct slice *bytes,
                               struct failure *f)
 {
-    const uint8_t *at = bytes->data;
+    struct commit_head head;
     struct stamp *s;
 
     ASSERT(!r->stamp && number > r->upto);
-    if (bytes->size < COMMIT_HEAD_BYTES || bytes->size - COMMIT_HEAD_BYTES < at[9] ||
-        at[9] > TEXT_LABEL_BYTES_MAX)
+    if (!commit_head_read(*bytes, &head) || head.label.size > TEXT_LABEL_BYTES_MAX)
         return recovery_damaged(f, number);
-    s = arena_alloc(&r->db->stages.newest->arena, sizeof *s + at[9]);
+    s = arena_alloc(&r->db->stages.newest->arena, sizeof *s + head.label.size);
     if (!s)
         return failure_set(f, ERR_NOMEM, "out of memory for commit %llu of the WAL",
                            (unsigned long long)number);
     memset(s, 0, sizeof *s);
     s->commit = number;
-    s->version = bytes_get_le64(at);
+    s->version = head.version;
     s->durability = DURABILITY_SYNC; /* it has survived */
-    stamp_set_label(s, slice_make(at + COMMIT_HEAD_BYTES, at[9]));
+    stamp_set_label(s, head.label);
     r->stamp = s;
     r->number = number;
-    bytes->data += COMMIT_HEAD_BYTES + at[9];
-    bytes->size -= COMMIT_HEAD_BYTES + at[9];
+    bytes->data += head.size;
+    bytes->size -= head.size;
     return ERR_OK;
 }
 
 /* Bytes of the record that begins there; 0: its head is not all there. */
 static size_t recovery_record_bytes(struct slice bytes)
 {
-    if (bytes.size < COMMIT_RECORD_HEAD_BYTES)
-        return 0;
-    ASSERT(bytes.data);
-    return COMMIT_RECORD_HEAD_BYTES + (size_t)bytes_get_le16(bytes.data + 5) +
-           bytes_get_le32(bytes.data + 7);
+    struct commit_record head;
+
+    return commit_record_read(bytes, &head) ? head.size : 0;
 }
 
 /* Keep more of a record that is cut: no more than has come. */
@@ -132,26 +129,18 @@ static enum err recovery_cut_add(struct recovery *r, struct slice *bytes, size_t
 
 static enum err recovery_record(struct recovery *r, struct slice *bytes, struct failure *f)
 {
-    const uint8_t *at = bytes->data;
-    size_t key_size, value_size, size = recovery_record_bytes(*bytes);
-    struct slice key, value;
+    struct commit_record head;
 
     ASSERT(r->stamp && r->number);
-    if (!size || bytes->size < size)
+    if (!commit_record_read(*bytes, &head) || bytes->size < head.size ||
+        commit_record_wrong(&head))
         return recovery_damaged(f, r->number);
-    key_size = bytes_get_le16(at + 5);
-    value_size = bytes_get_le32(at + 7);
-    if (key_size > KEY_BYTES_MAX || !key_size || bytes_get_le32(at) > TOKENS_STORE)
-        return recovery_damaged(f, r->number);
-    key = slice_make(at + COMMIT_RECORD_HEAD_BYTES, key_size);
-    value = slice_make(key.data + key_size, value_size);
-    if (at[4] & COMMIT_RECORD_DELETE)
-        value = SLICE_NONE;
-    if (!stage_append(r->db->stages.newest, r->stamp, bytes_get_le32(at), key, value))
+    if (!stage_append(r->db->stages.newest, r->stamp, head.store,
+                      commit_record_key(*bytes, &head), commit_record_value(*bytes, &head)))
         return failure_set(f, ERR_NOMEM, "out of memory for commit %llu of the WAL",
                            (unsigned long long)r->number);
-    bytes->data += size;
-    bytes->size -= size;
+    bytes->data += head.size;
+    bytes->size -= head.size;
     return ERR_OK;
 }
 
