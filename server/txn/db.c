@@ -31,6 +31,7 @@
 #include "server/txn/reclaim.h"
 #include "server/txn/recovery.h"
 #include "server/txn/replies.h"
+#include "server/txn/scrub.h"
 #include "server/txn/snapshot.h"
 #include "server/txn/stages.h"
 #include "server/txn/statement.h"

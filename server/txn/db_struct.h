@@ -38,7 +38,7 @@
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
 #include "server/txn/replies.h"
-#include "server/txn/scrub.h"
+#include "server/txn/scrub_struct.h"
 #include "server/txn/snapshots.h"
 #include "server/txn/stage_stack.h"
 #include "server/txn/tokens.h"

@@ -14,32 +14,11 @@
 #ifndef HOLDFAST_TXN_SCRUB_H
 #define HOLDFAST_TXN_SCRUB_H
 
-#include "server/os/os.h"
 #include "server/txn/scrub_format.h"
 
 struct db;
 
-#define SCRUB_TOLD \
-    32 /* findings of a round that are told once each; of more only the number is */
-
-struct scrub {
-    struct db *db;
-    struct os_job job;
-    bool is_out;      /* the job is under way */
-    bool is_stopping; /* no further slice */
-    uint64_t due_ms;  /* of the next slice, on the table's clock; UINT64_MAX: never */
-    uint64_t saved_ms; /* the file was written then */
-    struct scrub_progress at;
-    uint64_t told[SCRUB_TOLD]; /* offsets of findings of this round */
-    unsigned told_count;
-    /* the job's */
-    struct root *root; /* one reference */
-    struct tree_scan scan;
-    struct findings found;
-    enum err result;
-    bool saves;
-    uint8_t bytes[SCRUB_BYTES];
-};
+struct scrub;
 
 /* Blocks: reads how far the last start was. Nothing if scrub_ms is 0. */
 void scrub_begin(struct scrub *s, struct db *db);

@@ -1,5 +1,6 @@
 /* test_scrub.c - the scrub reads every page in its time, finds what has rotted, holds nothing
  * between its slices, and goes on after a restart where it was. */
+#include "server/txn/scrub.h"
 #include "server/txn/db_struct.h"
 #include "tests/unit/core_rig.h"
 
