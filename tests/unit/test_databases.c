@@ -7,6 +7,7 @@
 #include "server/txn/catalogue_row.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/lock_request.h"
+#include "server/txn/lock_wait.h"
 #include "server/txn/opening.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/upgrade.h"
@@ -323,13 +324,15 @@ struct actor {
     struct upgrade upgrade;
     struct database_drop drop;
     struct txn_options options;
+    uint64_t asked_ms, wait_ms;
 };
 
 struct life {
     struct core_rig rig;
     struct actor actors[ACTORS];
+    struct txn *lock; /* of somebody who never attaches, and has a store for himself */
     uint64_t version; /* committed */
-    unsigned upgrades, drops, refused;
+    unsigned upgrades, drops, refused, timeouts, locks_waited, killed;
 };
 
 static struct actor *actor_of(struct op *op)
@@ -382,9 +385,15 @@ static void actor_answered(struct life *l, struct actor *a, enum err e)
     struct database *d = life_database(l);
 
     l->refused += e != ERR_OK;
+    if (e == ERR_LOCK_TIMEOUT) {
+        l->timeouts++;
+        MUST(l->rig.db->pulse.now_ms - a->asked_ms >= a->wait_ms);
+        MUST(a->op.failure.limit && a->op.failure.limit_max <= a->op.failure.limit_size);
+    }
     switch (a->doing) {
     case ATTACH:
-        MUST(e == ERR_OK || e == ERR_BAD_VERSION || e == ERR_CANCELLED || e == ERR_BAD_REQUEST);
+        MUST(e == ERR_OK || e == ERR_BAD_VERSION || e == ERR_CANCELLED ||
+             e == ERR_BAD_REQUEST || e == ERR_LOCK_TIMEOUT);
         MUST(e != ERR_BAD_VERSION ||
              (a->attach.version < l->version && a->op.failure.version == l->version));
         MUST(e || a->attach.found == l->version);
@@ -428,6 +437,7 @@ static void actor_ask(struct life *l, struct actor *a, enum doing doing)
     if (is_opener(a))
         op_use_database(&a->op, a->opener.database);
     a->doing = doing;
+    a->asked_ms = l->rig.db->pulse.now_ms;
     a->was_blocked = false;
     actor_call(l, a);
 }
@@ -444,14 +454,25 @@ static void actor_detach(struct actor *a)
     a->txn = NULL;
 }
 
+/* How long the next request waits. */
+static uint64_t actor_wait(struct life *l, struct actor *a)
+{
+    uint64_t some = sim_chance(l->rig.sim, 20) ? 0 : sim_random(l->rig.sim, 60000);
+
+    a->wait_ms = sim_chance(l->rig.sim, 70) ? UINT64_MAX : some;
+    return a->wait_ms;
+}
+
 static void actor_attach(struct life *l, struct actor *a)
 {
+    uint64_t wait_ms = actor_wait(l, a);
+
     if (!is_opener(a)) {
         opening_begin(&a->opener, l->rig.db, life_database(l));
         a->opener.tell = actor_tell;
     }
     a->attach = (struct attach){.has_version = sim_chance(l->rig.sim, 70),
-                                .wait_ms = UINT64_MAX,
+                                .wait_ms = wait_ms,
                                 .version = l->version + sim_random(l->rig.sim, 3)};
     if (a->attach.has_version && a->attach.version > 0)
         a->attach.version--;
@@ -507,7 +528,7 @@ static void actor_upgrade(struct life *l, struct actor *a)
                                   .to = a->to,
                                   .options = &a->options,
                                   .blocked = actor_blocked};
-    a->options.wait_ms = UINT64_MAX;
+    a->options.wait_ms = actor_wait(l, a);
     actor_ask(l, a, UPGRADE);
 }
 
@@ -535,9 +556,44 @@ static void actor_act(struct life *l, struct actor *a)
         actor_upgrade(l, a);
     } else if (a->doing == NOTHING && !a->txn) {
         a->drop = (struct database_drop){
-            .name = slice_text("x"), .wait_ms = UINT64_MAX, .blocked = actor_blocked};
+            .name = slice_text("x"), .wait_ms = actor_wait(l, a), .blocked = actor_blocked};
         actor_ask(l, a, DROP);
     }
+}
+
+/* Somebody takes a lock if it is to be had, or lets go of it; what waits for it may be killed. */
+static void life_lock(struct life *l)
+{
+    struct txn_options options = {.lock = slice_text("\x81\xa9" "exclusive\x91\xa2v1")};
+    struct actor *a = &l->actors[sim_random(l->rig.sim, ACTORS)];
+    struct database *d;
+    struct failure f;
+    struct op op;
+    enum err e;
+
+    failure_init(&f);
+    if (a->doing != NOTHING && lock_wait_is_on(&a->op)) {
+        l->locks_waited++;
+        if (sim_chance(l->rig.sim, 30)) {
+            MUST_EQ(db_kill(l->rig.db, a->op.lock->lock.version, &f), ERR_OK);
+            l->killed++;
+        }
+        return;
+    }
+    if (l->lock) {
+        if (sim_chance(l->rig.sim, 30)) {
+            txn_rollback(l->lock);
+            l->lock = NULL;
+        }
+        return;
+    }
+    d = life_database(l);
+    op_init(&op, l->rig.db, actor_wake);
+    op_use_database(&op, d);
+    e = lock_begin(&op, &options, &l->lock);
+    MUST(e == ERR_OK || e == ERR_LOCK_TIMEOUT);
+    op_fini(&op);
+    db_leave_database(l->rig.db, d);
 }
 
 static void life_settle(struct life *l)
@@ -573,16 +629,21 @@ static void life_check(struct life *l)
 
         if (a->doing == NOTHING)
             continue;
-        MUST(turn && turn->state != TURN_ENDED && turn->state != TURN_LOCKING);
+        MUST(turn && turn->state != TURN_ENDED);
         if (turn_is_in_front(turn))
             MUST(turn->state == TURN_ASKING ? d->opening.asked_count > 0
-                                            : turn->state == TURN_BLOCKED && turn_others(turn));
+                 : turn->state == TURN_LOCKING
+                     ? l->lock && !l->lock->failure.error
+                     : turn->state == TURN_BLOCKED && turn_others(turn));
     }
     db_leave_database(l->rig.db, d);
 }
 
 static void life_end_all(struct life *l)
 {
+    if (l->lock)
+        txn_rollback(l->lock);
+    l->lock = NULL;
     for (unsigned i = 0; i < ACTORS; i++) {
         struct actor *a = &l->actors[i];
 
@@ -606,6 +667,8 @@ static void live(uint64_t seed)
     core_open(&l.rig, seed);
     for (unsigned step = 0; step < STEPS; step++) {
         actor_act(&l, &l.actors[sim_random(l.rig.sim, ACTORS)]);
+        if (sim_chance(l.rig.sim, 10))
+            life_lock(&l);
         life_settle(&l);
         life_check(&l);
         if (sim_chance(l.rig.sim, 1)) { /* time for who does not use its turn or answer */
@@ -622,6 +685,7 @@ static void live(uint64_t seed)
         }
     }
     MUST(l.upgrades > 10 && l.drops > 0 && l.refused > 10);
+    MUST(l.timeouts > 5 && l.locks_waited > 5 && l.killed > 0);
     life_end_all(&l);
     core_close(&l.rig);
 }
