@@ -143,12 +143,13 @@ class Life:
                     ("put", 0, name, {"id": r.randrange(9)}), ("put", 0, name, "other", r.randrange(9)),
                     ("put", 0, name, "other", r.randrange(9)), ("delete_range", 0, name, {}),
                     ("clear_store", 0, name), ("drop_store", 0, name), ("rename_store", 0, name, r.choice(names)),
-                    ("create_index", 0, name, "i", {"key": "id"}), ("drop_database", self.other)]
+                    ("create_index", 0, name, "i", {"key": "id"}), ("drop_database", self.other, {"wait_ms": 0}),
+                    ("begin", 1, {"lock": "database", "wait_ms": 0}), ("rollback", 1)]
         msgid = self.neighbour.send(*requests[r.randrange(len(requests))])
         while msgid not in self.neighbour.replies:
             self.neighbour.poll()
         error, _ = self.neighbour.replies.pop(msgid)
-        if error is not None and error["class"] != "request":
+        if error is not None and error["class"] != "request" and error["name"] != "LOCK_TIMEOUT":
             raise Difference("the neighbour is answered %s" % error)
 
     def ask(self, c, method, params):
@@ -183,7 +184,7 @@ class Life:
         # Whoever asks next finds the transactions of the old connection gone.
         asks = self.daemon.client(self.daemon.unix[0]) if self.users else self.clients[c]
         holdfast.until(lambda: {h["version"] for h in asks.call("holds")
-                                if h.get("kind", "transaction") == "transaction"} ==
+                                if h["kind"] == "transaction" and h["database"] == self.database} ==
                        {t.version for t in self.model.open})
 
     def restart(self):
