@@ -106,6 +106,9 @@ static enum err updating_make(struct op *op, struct updating *u)
     enum err e;
 
     ASSERT(slice_is_none(u->before));
+    e = record_check_new_key(op, u->schema, u->key_size);
+    if (e)
+        return e;
     if (spec->part_count > 1)
         msgpack_read_array(&c, &count); /* it is as long as the spec: it has been encoded */
     for (unsigned i = 0; i < parts; i++) {

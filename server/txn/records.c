@@ -109,10 +109,14 @@ enum err record_encode_key(struct op *op, const struct schema *s, struct slice k
     e = key_encode(&s->spec, key, encoded, size, &why);
     if (e == ERR_TOO_LARGE)
         return key_too_large(op, s, key.size);
-    if (!e && *size > op->db->options.key_bytes_max)
-        return key_too_large(op, s, *size);
     ASSERT(e || (*size > 0 && *size <= KEY_BYTES_MAX)); /* replay refuses an empty key */
     return e ? record_refuse_key(op, s, key, "key", why) : ERR_OK;
+}
+
+enum err record_check_new_key(struct op *op, const struct schema *s, size_t size)
+{
+    ASSERT(size > 0);
+    return size > op->db->options.key_bytes_max ? key_too_large(op, s, size) : ERR_OK;
 }
 
 static enum err record_lookup(struct op *op, struct txn *t, struct slice store,
@@ -298,8 +302,6 @@ static enum err put_find_key(struct op *op, struct txn *t, struct schema *s, str
     }
     if (e == ERR_TOO_LARGE)
         return key_too_large(op, s, put->value.size);
-    if (!e && put->key_size > op->db->options.key_bytes_max)
-        return key_too_large(op, s, put->key_size);
     return e ? record_refuse_key(op, s, SLICE_NONE, "key in the record", why) : ERR_OK;
 }
 
@@ -368,6 +370,8 @@ static enum err put_in(struct op *op, struct txn *t, const struct put_request *r
     }
     if (!e)
         e = put_find_key(op, t, s, r->key, put);
+    if (!e)
+        e = record_check_new_key(op, s, put->key_size);
     if (e)
         return e;
     encoded = slice_make(put->key, put->key_size);

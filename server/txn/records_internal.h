@@ -21,6 +21,9 @@ void record_is_single(const struct op *op, struct txn *t, bool is_conditional);
 /* The key of a request, encoded. ERR_BAD_KEY, ERR_TOO_LARGE. */
 enum err record_encode_key(struct op *op, const struct schema *s, struct slice key,
                            uint8_t encoded[KEY_BYTES_MAX], size_t *size);
+/* ERR_TOO_LARGE: so many bytes are over key-size, which is for what is written: larger keys may be
+ * there from before it was lowered. */
+enum err record_check_new_key(struct op *op, const struct schema *s, size_t size);
 /* ERR_BAD_KEY: the key, or the record that it is in, is not one of the store. what and why
  * are said where no failure is set yet; key may be none. */
 enum err record_refuse_key(struct op *op, const struct schema *s, struct slice key,

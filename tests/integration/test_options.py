@@ -2,6 +2,7 @@
 import os
 import random
 
+from holdfast import Daemon
 from options_walk import Scratch, fails, options, show, walk_rows
 
 
@@ -43,3 +44,43 @@ def test_one_option_of_many_at_its_end():
         for row in ({n: v} for n in some for v in table[n].levels):
             if not s.check(row):
                 assert fails(row) is None, show(row)
+
+
+LOWERED = {"value-size": "1KiB", "key-size": "64", "catalogue-max": "1MiB", "indexes": "1", "index-entries": "1",
+           "depth": "8", "elements": "64", "databases": "1", "tokens-max": "1",
+           "frame-size": "64KiB", "result-size": "64KiB", "users-max": "1",
+           "scan-size": "1KiB", "cache-size": "1MiB", "held-max": "1MiB", "held-memory": "64KiB",
+           "roots-memory": "64KiB", "stage-size": "64KiB", "staged-max": "1MiB", "link-max": "4KiB"}
+
+
+def test_limits_that_are_lowered_leave_what_is_there():
+    large = {"a0": list(range(300)), "a1": "x" * 1900, "a2": [[[[[[[[[[1]]]]]]]]]], "t": "y" * 100000}
+    with Daemon("--durability", "interval") as d:
+        c = d.client()
+        for store in ("s", "t"):
+            c.call("create_store", 0, store)
+            for k in range(4):
+                c.call("create_index", 0, store, "i%d" % k, {"key": "a%d" % k, "multi": k == 0})
+        for i in range(12):
+            c.call("put", 0, "s", large, ["k" * 1900, i])
+        for n in range(4):
+            with d.client() as other:
+                other.call("hello", {"database": "db%d" % n})
+                other.call("create_store", 0, "q")
+        for i in range(20):
+            c.call("begin", 1)
+            c.call("put", 1, "t", i, i)
+            c.call("commit", 1, {"token": b"%016d" % i})
+        d.kill()
+        d.flags += [word for name, value in LOWERED.items() for word in ("--" + name, value)]
+        d.start()
+        c = d.client()
+        assert c.call("count", 0, "s", {}) == 12 and c.call("count", 0, ["s", "i0"], {}) == 3600
+        assert len(c.call("databases")) == 5
+        c.call("amalgamate")
+        assert c.call("get", 0, "s", ["k" * 1900, 3]) == large
+        for i in range(12):
+            assert c.call("delete", 0, "s", ["k" * 1900, i]) is True
+        assert c.call("count", 0, ["s", "i0"], {}) == 0
+        c.call("put", 0, "t", {"a1": 1}, 100)
+        assert c.call("check_data")["findings"] == []
