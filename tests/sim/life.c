@@ -152,6 +152,7 @@ static void life_abandon(struct life *l)
     memset(l->promises, 0, sizeof l->promises);
     memset(l->tasks, 0, sizeof l->tasks);
     life_check_forget(l);
+    life_backup_forget(l);
     db_free(l->db, true);
     l->db = NULL;
     LIFE_CHECK(l, sim_alloc_outstanding(l->sim) == 0, "%llu bytes were not given back",
@@ -219,6 +220,17 @@ static bool state_is(const struct life *l, uint64_t state[MODEL_STORES][STATE_SI
         }
     }
     return true;
+}
+
+bool life_records_are(struct life *l, uint64_t commit)
+{
+    static uint64_t state[MODEL_STORES][STATE_SIZE];
+
+    life_read_all(l, state);
+    for (unsigned s = 0; s < MODEL_STORES; s++)
+        for (unsigned i = 0; i < MODEL_INDEXES; i++)
+            state[s][STATE_INDEXES + i] = model_index(&l->model, s, i, commit);
+    return state_is(l, state, commit);
 }
 
 static int commit_order(const void *a, const void *b)
@@ -415,6 +427,8 @@ static void life_step(struct life *l)
         life_operate(l);
     } else if (dice >= 9980) {
         life_check_online(l);
+    } else if (dice >= 9850) {
+        life_back_up(l);
     } else if (l->options->faults && dice < 180) {
         life_fault(l);
     } else if (l->options->rots && dice < 190) {
@@ -540,6 +554,7 @@ static void life_end(struct life *l)
             txn_rollback(a->txn);
         actor_forget(a);
     }
+    life_backup_forget(l);
     db_close(l->db, life_closed, &closed);
     for (unsigned i = 0; !closed && i < 100000 && !l->is_failed; i++)
         life_settle(l);

@@ -2,7 +2,7 @@
  *
  * life_model.c keeps what the model says of each actor's transaction, life_judge.c
  * compares answers with it, life_scan.c walks, life_index.c makes and reads indexes,
- * life_actor.c chooses and makes calls, life_check.c checks disk and database, life.c lives,
+ * life_backup.c takes backups, life_actor.c chooses and makes calls, life_check.c checks disk and database, life.c lives,
  * dies and starts again. */
 #ifndef HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
 #define HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
@@ -174,6 +174,15 @@ struct actor {
     uint8_t lock_room[128]; /* the option */
 };
 
+struct life_backup { /* that is being read */
+    struct op op;
+    struct backup *work; /* NULL: none is */
+    bool is_woken;
+    uint64_t commit; /* that it holds */
+    uint8_t *bytes;  /* read so far */
+    size_t size;
+};
+
 struct life {
     struct sim *sim;
     struct db *db;
@@ -184,6 +193,7 @@ struct life {
     struct promise promises[256];
     struct db_task tasks[LIFE_TASKS];
     struct db_check check;
+    struct life_backup backup;
     bool is_checked; /* it is done, and its findings are kept */
     uint64_t next_value;
     uint64_t locks_asked;
@@ -306,6 +316,12 @@ void life_on_index(struct life *l, enum event event, const void *facts);
 void life_end_builds(struct life *l);
 /* The disk before a start, looked through without writing. */
 void life_check_disk(struct life *l);
+/* A backup (life_backup.c) goes on, or a new one begins. */
+void life_back_up(struct life *l);
+/* Before the database is freed. */
+void life_backup_forget(struct life *l);
+/* Whether the stores hold what the model has at a commit; indexes are not looked at. */
+bool life_records_are(struct life *l, uint64_t commit);
 /* Begin a check of the running database, or end one. */
 void life_check_online(struct life *l);
 /* Before the database is freed. */

@@ -4,6 +4,7 @@
 #include "server/storage/page.h"
 #include "server/storage/restore.h"
 #include "server/storage/wal_format.h"
+#include "tests/sim/sim_restore.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #define KEYS 900u
 #define SEEDS 12
 #define CHUNK (8u << 10)
+#define CHAIN_MAX 64 /* backups that build on each other */
 
 /* ---- what is in a database ---- */
 
@@ -146,39 +148,16 @@ static struct backup_header header_of(const struct bytes *b)
 
 /* ---- restoring on another machine ---- */
 
-static struct sim *shelf_of(const struct bytes *b)
-{
-    struct sim *sim = sim_new(1);
-    struct os *os = sim_table(sim);
-    struct os_file *file;
-
-    MUST_EQ(os_file_open(os, BACKUP_FILE, OS_READ | OS_WRITE | OS_CREATE, &file), ERR_OK);
-    MUST_EQ(os->ops->file_write(file, 0, b->data, b->size), ERR_OK);
-    os->ops->file_close(file);
-    return sim;
-}
-
 /* Backups, the oldest first, onto a machine. */
 static enum err restore_on(struct sim *target, const struct bytes *backups, unsigned count,
                            struct failure *f)
 {
-    struct os *data = sim_table(target);
-    struct restore_count counted = {0};
-    struct backup_header header = {.root = 0}, base;
-    enum err e = restore_begin(data, f);
+    struct slice as[CHAIN_MAX];
 
-    for (unsigned i = 0; i < count && !e; i++) {
-        struct sim *shelf = shelf_of(&backups[i]);
-
-        base = header;
-        e = restore_pages(data, sim_table(shelf), i ? &base : NULL, &header, &counted, f);
-        sim_free(shelf);
-    }
-    if (!e)
-        e = restore_root(data, &header, f);
-    if (!e)
-        e = restore_adopt(data, f);
-    return e ? e : restore_end(data, f);
+    MUST(count <= CHAIN_MAX);
+    for (unsigned i = 0; i < count; i++)
+        as[i] = slice_make(backups[i].data, backups[i].size);
+    return sim_restore(target, as, count, f);
 }
 
 static void restored_must_be(const struct bytes *backups, unsigned count, const struct state *s)

@@ -1,0 +1,138 @@
+/* Backups in a life: one is begun now and then, and read a chunk at a time while others commit and
+ * passes go on. What it holds, restored on another machine, is what the model had at its commit; a
+ * crash, or an end in the middle, leaves nothing of it. */
+#include "server/txn/backup.h"
+#include "tests/sim/life_internal.h"
+#include "tests/sim/sim_restore.h"
+
+#include <stdlib.h>
+
+#define CHUNK_BYTES 8192u
+
+static void backup_woken(struct op *op)
+{
+    LIST_ENTRY(op, struct life_backup, op)->is_woken = true;
+}
+
+void life_backup_forget(struct life *l)
+{
+    struct life_backup *b = &l->backup;
+
+    if (!b->work)
+        return;
+    op_fini(&b->op);
+    backup_close(b->work);
+    free(b->bytes);
+    memset(b, 0, sizeof *b);
+}
+
+static bool backup_excuses(struct life *l, enum err e)
+{
+    return life_excuses(l, e) || (e == ERR_TXN_EXPIRED && l->is_tight) ||
+           (e == ERR_CORRUPT && (l->victim < MODEL_STORES || l->is_copy_rotten));
+}
+
+static void backup_begin(struct life *l)
+{
+    struct backup_options options = {.chunk_bytes = CHUNK_BYTES, .identity = SLICE_NONE};
+    struct life_backup *b = &l->backup;
+    struct backup_facts facts;
+    enum err e;
+
+    op_init(&b->op, l->db, backup_woken);
+    e = backup_open(&b->op, &options, &b->work);
+    if (e) {
+        LIFE_CHECK(l, backup_excuses(l, e), "a backup answered %s: %s", err_name(e),
+                   b->op.failure.text);
+        op_fini(&b->op);
+        b->work = NULL;
+        return;
+    }
+    backup_facts(b->work, &facts);
+    b->commit = facts.commit;
+    b->is_woken = true;
+}
+
+/* A life of its own on the other machine, which ends at once; what is broken there breaks l. */
+static void restored_must_be_right(struct life *l, struct sim *target)
+{
+    struct db_events events = {NULL, NULL, NULL, NULL};
+    struct life *r = calloc(1, sizeof *r);
+    struct failure f;
+    enum err e;
+
+    failure_init(&f);
+    memcpy(r, l, sizeof *r);
+    memset(r->actors, 0, sizeof r->actors);
+    memset(&r->backup, 0, sizeof r->backup);
+    memset(&r->check, 0, sizeof r->check);
+    r->sim = target;
+    r->is_tight = false;
+    r->victim = MODEL_STORES;
+    db_options_default(&r->db_options);
+    r->db_options.page_bytes = l->db_options.page_bytes;
+    e = db_open(sim_table(target), &r->db_options, &events, &r->db, &f);
+    LIFE_CHECK(l, e == ERR_OK, "what was restored of commit %llu does not open: %s",
+               (unsigned long long)l->backup.commit, f.text);
+    LIFE_CHECK(l, life_records_are(r, l->backup.commit),
+               "what was restored is not what was there at commit %llu",
+               (unsigned long long)l->backup.commit);
+    LIFE_CHECK(l, db_check_indexes(r->db, &f) == ERR_OK,
+               "an index that was restored is not as its records: %s", f.text);
+    sim_crash(target);
+    db_free(r->db, true);
+    free(r);
+}
+
+static void backup_finish(struct life *l)
+{
+    struct slice bytes = slice_make(l->backup.bytes, l->backup.size);
+    struct sim *target = sim_new(l->seed);
+    struct failure f;
+
+    failure_init(&f);
+    LIFE_CHECK(l, sim_restore(target, &bytes, 1, &f) == ERR_OK,
+               "a backup of commit %llu cannot be restored: %s",
+               (unsigned long long)l->backup.commit, f.text);
+    failure_clear(&f);
+    restored_must_be_right(l, target);
+    sim_free(target);
+    l->counts->backups++;
+    life_backup_forget(l);
+}
+
+static void backup_read_on(struct life *l)
+{
+    struct life_backup *b = &l->backup;
+    struct slice bytes;
+    bool last = false;
+    enum err e = backup_read(&b->op, b->work, b->size, &bytes, &last);
+
+    b->is_woken = e != ERR_WAIT;
+    if (e == ERR_WAIT)
+        return;
+    if (e) {
+        LIFE_CHECK(l, backup_excuses(l, e), "a backup that is read answered %s: %s",
+                   err_name(e), b->op.failure.text);
+        life_backup_forget(l);
+        return;
+    }
+    b->bytes = realloc(b->bytes, b->size + bytes.size + 1);
+    memcpy(b->bytes + b->size, bytes.data, bytes.size);
+    b->size += bytes.size;
+    op_release(&b->op);
+    if (last)
+        backup_finish(l);
+}
+
+void life_back_up(struct life *l)
+{
+    if (!l->backup.work) {
+        backup_begin(l);
+    } else if (sim_chance(l->sim, 3)) {
+        l->counts->backups_ended++;
+        life_backup_forget(l);
+    } else if (l->backup.is_woken) {
+        backup_read_on(l);
+    }
+}
