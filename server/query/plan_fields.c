@@ -236,6 +236,7 @@ static void find_parts(struct step_scan *s, struct scan_path *path)
         int part = part_of_field(s, path->index, i);
 
         path->has_all = part >= 0;
+        path->has_store_part = path->has_store_part || part >= KEY_PARTS_MAX;
         path->field_parts[i] = (uint8_t)(part < 0 ? 0 : part);
     }
 }

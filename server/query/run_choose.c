@@ -5,6 +5,7 @@
 #include "server/txn/estimate.h"
 
 #define COST_OF_LOOKUP 5.0  /* a record found by its key */
+#define COST_OF_ENTRY 1.2   /* of an index that is read alone: its key is decoded */
 #define COST_OF_SORT 0.5    /* of a record that is sorted */
 #define ONE_IN_SELECTED 10  /* records for which conditions hold that no bound says */
 #define RANGES_COUNTED 8    /* of many of one scan */
@@ -111,7 +112,10 @@ static double cost_of(const struct step_scan *s, const struct scan_path *p,
                       const struct candidate *c, double matches, double wanted)
 {
     bool looks_up = p->index && s->has_record && !p->has_all;
-    double each = looks_up ? COST_OF_LOOKUP : 1, rows = c->rows;
+    double each = looks_up             ? COST_OF_LOOKUP
+                  : p->index && s->fields->count ? COST_OF_ENTRY
+                                       : 1;
+    double rows = c->rows;
 
     if (s->counts && p->is_covered)
         return 1;

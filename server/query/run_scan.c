@@ -99,6 +99,9 @@ static enum err scan_open(struct query_run *r, const struct step *s, struct step
     options.reverse = st->is_turned;
     options.only_keys = st->now->index && (!scan->has_record || st->now->has_all);
     options.only_values = !scan->has_key && !(st->now->has_all && scan->fields->count);
+    options.only_index_keys = options.only_keys && !options.only_values && !scan->has_key &&
+                              !st->now->has_store_part &&
+                              r->plan->target_scan != s;
     options.runs = true;
     e = cursor_open_over(r->op, r->anchor, read_over(s, st->now), &range, &options,
                          &st->cursor);
@@ -160,7 +163,8 @@ static void read_parts(const struct step *s, const struct scan_path *path,
     unsigned of_store = s->scan->store->spec.part_count;
 
     read_key(row->index_key, path->part_count, parts);
-    read_key(row->key, of_store, parts + KEY_PARTS_MAX);
+    if (path->has_store_part)
+        read_key(row->key, of_store, parts + KEY_PARTS_MAX);
     for (unsigned i = 0; i < s->scan->fields->count; i++)
         out[i] = parts[path->field_parts[i]];
 }

@@ -72,6 +72,7 @@ struct scan_path {
     bool finds_end;  /* the first one has the least or greatest value that is wanted, */
     bool end_turned; /* ... from the other end */
     bool has_all;    /* entries of the index have all fields that are wanted: no record is read */
+    bool has_store_part; /* one of them is a part of the key of the store */
     uint8_t field_parts[FIELDS_MAX]; /* then: the part of the index that each field is, or from
                                         KEY_PARTS_MAX on of the key of the store */
 };

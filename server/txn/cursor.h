@@ -22,6 +22,7 @@ struct cursor_options {
     bool unique;        /* of an index: the first row of each index key */
     bool only_keys;     /* of an index: values are not wanted */
     bool only_values;   /* keys are not wanted */
+    bool only_index_keys; /* of an index: of each entry nothing but its own key is wanted */
     bool runs; /* only cursor_next and cursor_rest will be called: rows may be given in runs */
 };
 

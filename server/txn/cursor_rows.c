@@ -243,8 +243,10 @@ enum err cursor_open_over(struct op *op, struct cursor *anchor, struct schema *s
     (*out)->unique = options->unique && s->of;
     (*out)->only_keys = options->only_keys;
     (*out)->only_values = options->only_values;
-    (*out)->runs = options->runs && !s->of && options->limit == UINT64_MAX &&
-                   !options->offset && !(anchor->txn && anchor->txn->options.serializable);
+    (*out)->only_index_keys = options->only_index_keys;
+    (*out)->runs = options->runs && options->limit == UINT64_MAX && !options->offset &&
+                   !(*out)->unique;
+    (*out)->run_is_noted = anchor->txn && anchor->txn->options.serializable;
     return ERR_OK;
 }
 
@@ -361,12 +363,17 @@ static enum err cursor_row_of_entry(struct op *op, struct cursor *c, struct slic
                                     struct slice value, struct cursor_row *row)
 {
     const struct schema *index = c->schema;
-    struct view v = view_of(c->snapshot, c->txn ? &c->txn->write_set : NULL);
-    struct slice key = entry_record_key(index, entry, value);
+    struct slice key;
+    struct view v;
     size_t used = 0;
     enum err e = ERR_OK;
 
     ASSERT(index->of && !index->of->of);
+    if (c->only_index_keys) {
+        row->value = row->key = row->encoded = SLICE_NONE;
+        return cursor_decode(op, c, index, cursor_prefix(c, entry), &used, &row->index_key);
+    }
+    key = entry_record_key(index, entry, value);
     if (!c->only_values) {
         e = cursor_decode(op, c, index, cursor_prefix(c, entry), &used, &row->index_key);
         if (!e)
@@ -376,6 +383,7 @@ static enum err cursor_row_of_entry(struct op *op, struct cursor *c, struct slic
     row->encoded = key;
     if (e || c->only_keys)
         return e;
+    v = view_of(c->snapshot, c->txn ? &c->txn->write_set : NULL);
     e = record_read(op, c->txn, &v, index->of, key, &row->value);
     if (!e && slice_is_none(row->value))
         e = failure_set(&op->failure, ERR_CORRUPT,
@@ -428,6 +436,31 @@ static enum err cursor_next_record(struct op *op, struct cursor *c, struct curso
                : cursor_decode(op, c, c->schema, key, &used, &row->key);
 }
 
+/* The next entry of the run. Where its record cannot be had now, nothing has moved. */
+static enum err cursor_next_near_entry(struct op *op, struct cursor *c, struct cursor_row *row)
+{
+    unsigned step = c->reverse ? -1u : 1u;
+    bool was_ahead = c->run_is_ahead;
+    enum err e;
+
+    ASSERT(c->run_left && c->schema->of);
+    if (!c->is_again)
+        op_release(op);
+    c->is_again = false;
+    c->run_slot += step;
+    e = cursor_row_of_entry(op, c, page_key(c->run, c->run_slot),
+                            page_value(c->run, c->run_slot), row);
+    if (e && e != ERR_CONFLICT) {
+        c->run_slot -= step;
+        c->run_is_ahead = was_ahead;
+        c->is_again = e == ERR_WAIT;
+        return e;
+    }
+    c->run_left--;
+    c->run_is_ahead = true;
+    return e;
+}
+
 /* The next row of the run. */
 static enum err cursor_next_near(struct op *op, struct cursor *c, struct cursor_row *row)
 {
@@ -452,7 +485,8 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
     ASSERT(c->db == op->db);
     row->index_key = SLICE_NONE;
     if (c->run_left && (!c->txn || c->schemas_made == c->txn->schemas_made))
-        return cursor_next_near(op, c, row);
+        return c->schema->of ? cursor_next_near_entry(op, c, row)
+                             : cursor_next_near(op, c, row);
     cursor_run_settle(c);
     e = cursor_check(op, c);
     for (unsigned steps = 0; !e; steps++) {
@@ -479,7 +513,7 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
         if (c->limit != UINT64_MAX)
             c->limit--;
         if (c->runs)
-            cursor_run_find(c);
+            cursor_run_find(op, c);
         return ERR_OK;
     }
     return e;

@@ -37,6 +37,7 @@ struct cursor {
     bool was_index; /* what was taken back was an index, not the store */
     bool only_keys; /* of an index: the records are not wanted */
     bool only_values; /* keys are not wanted */
+    bool only_index_keys; /* of an index: nothing else is wanted */
     bool unique;    /* of an index: the first row of each index key */
     bool has_row;   /* the last step gave a row, and it stands right behind it */
     bool is_again;  /* the last row had to be waited for: what it waited for stays pinned */
@@ -47,7 +48,10 @@ struct cursor {
      * given without a look at anything else (cursor_run.c). */
     bool runs;              /* rows may be given so */
     bool run_is_ahead;      /* some were given: the place and the tree's cursor are behind */
+    bool run_is_noted;      /* runs are reads that its transaction notes: of no more rows each time
+                               than were given before */
     unsigned run_left;      /* rows to give */
+    uint64_t run_given;     /* rows, ever */
     unsigned run_slot;      /* of the last one given */
     const struct page *run; /* the leaf */
     uint64_t limit, offset;

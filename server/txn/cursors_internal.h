@@ -47,7 +47,7 @@ void cursor_step_back(struct cursor *c, const struct cursor_place *before);
 /* Have the place and the tree's cursor be where the run has come to, and end it. */
 void cursor_run_settle(struct cursor *c);
 /* Behind a row that was given: see how many follow as a run. */
-void cursor_run_find(struct cursor *c);
+void cursor_run_find(struct op *op, struct cursor *c);
 /* Move on from a key that was given. */
 void cursor_source_advance(const struct cursor *c, struct cursor_source *s);
 /* The place is right behind that key. */
