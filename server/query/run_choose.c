@@ -112,9 +112,7 @@ static double cost_of(const struct step_scan *s, const struct scan_path *p,
                       const struct candidate *c, double matches, double wanted)
 {
     bool looks_up = p->index && s->has_record && !p->has_all;
-    double each = looks_up             ? COST_OF_LOOKUP
-                  : p->index && s->fields->count ? COST_OF_ENTRY
-                                       : 1;
+    double each = looks_up ? COST_OF_LOOKUP : p->index && s->fields->count ? COST_OF_ENTRY : 1;
     double rows = c->rows;
 
     if (s->counts && p->is_covered)

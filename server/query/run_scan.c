@@ -100,8 +100,7 @@ static enum err scan_open(struct query_run *r, const struct step *s, struct step
     options.only_keys = st->now->index && (!scan->has_record || st->now->has_all);
     options.only_values = !scan->has_key && !(st->now->has_all && scan->fields->count);
     options.only_index_keys = options.only_keys && !options.only_values && !scan->has_key &&
-                              !st->now->has_store_part &&
-                              r->plan->target_scan != s;
+                              !st->now->has_store_part && r->plan->target_scan != s;
     options.runs = true;
     e = cursor_open_over(r->op, r->anchor, read_over(s, st->now), &range, &options,
                          &st->cursor);

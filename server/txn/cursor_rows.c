@@ -244,8 +244,8 @@ enum err cursor_open_over(struct op *op, struct cursor *anchor, struct schema *s
     (*out)->only_keys = options->only_keys;
     (*out)->only_values = options->only_values;
     (*out)->only_index_keys = options->only_index_keys;
-    (*out)->runs = options->runs && options->limit == UINT64_MAX && !options->offset &&
-                   !(*out)->unique;
+    (*out)->runs =
+        options->runs && options->limit == UINT64_MAX && !options->offset && !(*out)->unique;
     (*out)->run_is_noted = anchor->txn && anchor->txn->options.serializable;
     return ERR_OK;
 }

@@ -308,8 +308,9 @@ START_TEST(rows_in_runs_are_reads)
 
     ask(NULL, "create store r key (id)");
     ask(NULL, "create index by_w on r (w)");
-    ask(NULL, "insert into r select x as id, x as v, x as w, 'a text that fills its page' as note "
-              "from unnest(range(0, 1000)) x where x <> 777");
+    ask(NULL,
+        "insert into r select x as id, x as v, x as w, 'a text that fills its page' as note "
+        "from unnest(range(0, 1000)) x where x <> 777");
     core_settle(&rig);
     core_amalgamate(&rig);
     for (unsigned i = 0; i < sizeof reads / sizeof *reads; i++) {
