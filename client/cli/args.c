@@ -238,20 +238,24 @@ static bool unknown_option(struct cli *cli, const struct verb *verb, const char 
     return false;
 }
 
-/* Whether the option may be given here: in the shell, not those of a whole session. */
-static bool of_session(struct cli *cli, const char *name)
+bool args_is_of_session(const char *name)
 {
     static const char *const names[] = {
         "connect", "command", "file", "keep-going", "single-transaction", "attempts"};
 
-    for (size_t i = 0; cli->in_shell && i < sizeof names / sizeof *names; i++) {
-        if (strcmp(names[i], name) != 0)
-            continue;
-        cli_usage(cli, "--%s applies to a whole session: give it when holdfast is started",
-                  name);
-        return false;
-    }
-    return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the option may be given here: in the shell, not those of a whole session. */
+static bool may_be_given(struct cli *cli, const char *name)
+{
+    if (!cli->in_shell || !args_is_of_session(name))
+        return true;
+    cli_usage(cli, "--%s applies to a whole session: give it when holdfast is started", name);
+    return false;
 }
 
 /* Take the option at words[*at], and its value. */
@@ -280,7 +284,7 @@ static bool option_take(struct cli *cli, struct args *args, struct globals *glob
         value = equals ? equals + 1 : words[++*at];
     }
     if (options == global_options)
-        return of_session(cli, options[index].name) &&
+        return may_be_given(cli, options[index].name) &&
                global_set(cli, globals, options[index].name, value);
     args->options[index] = options[index].value ? value : "";
     return true;

@@ -23,6 +23,9 @@ const struct verb *verb_find(const struct verb *verbs, const char *name);
 bool args_parse(struct cli *cli, int count, char **words, struct args *args,
                 struct globals *globals);
 
+/* Whether a global option is one of a whole session, which no line of the shell takes. */
+bool args_is_of_session(const char *name);
+
 /* A whole number of 0 to max. */
 bool args_is_number(const char *text, uint64_t max, uint64_t *number);
 /* Bytes: "50MB", "1GiB" and the like; false: it is none. */

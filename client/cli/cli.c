@@ -19,6 +19,7 @@ static void say(struct cli *cli, struct slice message)
 
     bool colour = cli->colour && cli->err_is_terminal;
 
+    text_append(&text, interrupt_told() ? "\n" : "");
     text_printf(&text, "%s%s:%s ", colour ? COLOUR_ERROR : "", cli->where,
                 colour ? COLOUR_END : "");
     text_make_safe(&text, message);
@@ -98,13 +99,46 @@ static void append_conflict(struct hf_pack *text, struct slice details)
     append_field(text, winner, ", label ", "label");
 }
 
-/* What the server said besides: in words where they are known, else as JSON. */
+/* Whether the message says that detail already: a name in it, or the place, which is shown below. */
+static bool is_said(const char *message, struct slice name, struct slice value)
+{
+    static const char *const shown[] = {"line", "column", "near"};
+    struct msgpack_cursor c = msgpack_open(value);
+    struct slice text;
+
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+        if (slice_equal(name, slice_text(shown[i])))
+            return true;
+    return msgpack_read_text(&c, &text) == ERR_OK && text.size > 0 &&
+           memmem(message, strlen(message), text.data, text.size);
+}
+
+/* "; key 1, limit 4096" */
+static void append_rest(struct hf_pack *text, const char *message, struct slice details)
+{
+    struct hf_walk walk = hf_walk((struct hf_bytes){details.data, details.size});
+    struct hf_bytes key, value;
+    const char *before = "; ";
+
+    while (hf_walk_next(&walk, &key, &value)) {
+        struct msgpack_cursor c = msgpack_open(slice_of(key));
+        struct slice name;
+
+        if (msgpack_read_text(&c, &name) != ERR_OK || is_said(message, name, slice_of(value)))
+            continue;
+        text_append(text, before);
+        text_append_slice(text, name);
+        text_append(text, " ");
+        json_print(slice_of(value), JSON_TYPED, text);
+        before = ", ";
+    }
+}
+
+/* What the server said besides, in words. */
 static void append_details(struct hf_pack *text, const struct hf_error *error)
 {
     struct slice details = slice_of(error->details);
     struct slice first = value_field(details, "error");
-    struct msgpack_cursor c = msgpack_open(details);
-    uint32_t pairs = 0;
 
     if (error->code == HF_CONFLICT) {
         append_conflict(text, details);
@@ -113,9 +147,8 @@ static void append_details(struct hf_pack *text, const struct hf_error *error)
         text_append_slice(text, value_field_text(first, "name"));
         text_append(text, ": ");
         text_append_slice(text, value_field_text(first, "message"));
-    } else if (msgpack_read_map(&c, &pairs) == ERR_OK && pairs > 0) {
-        text_append(text, " ");
-        json_print(details, JSON_TYPED, text);
+    } else {
+        append_rest(text, error->message, details);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "client/cli/complete.h"
 #include "client/cli/args.h"
+#include "client/cli/command.h"
 #include "client/cli/complete_internal.h"
 #include "client/cli/seen.h"
 #include "client/cli/statement.h"
@@ -31,7 +32,9 @@ static void typed_init(struct typed_line *t, struct cli *cli, const char *line)
         t->words[t->count++] = word;
     }
     if (t->count > 1)
-        t->verb = verb_find(cli->verbs, t->words[0]);
+        t->verb = command_verb(cli->verbs, t->words[0]);
+    if (t->count > 1 && strcmp(t->words[0], "\\d") == 0) /* with a store it describes that */
+        t->verb = verb_find(cli->verbs, "describe");
 }
 
 static void offer_verbs(struct cli *cli, struct completion *out, const char *typed)
@@ -40,12 +43,26 @@ static void offer_verbs(struct cli *cli, struct completion *out, const char *typ
         complete_offer(out, typed, v->name);
 }
 
-static void offer_options(struct completion *out, const char *typed,
+/* Words that begin with a backslash: those that are short, and those whose verb is usual with one. */
+static void offer_backslash(struct completion *out, const char *typed)
+{
+    static const char *const words[] = {"\\d", "\\explain", "\\h",      "\\holds",  "\\i",
+                                        "\\o", "\\q",       "\\status", "\\timing", "\\watch",
+                                        "\\x", "\\format",  "\\clear",  "\\top"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        complete_offer(out, typed, words[i]);
+}
+
+/* In the shell not those of a whole session. */
+static void offer_options(struct cli *cli, struct completion *out, const char *typed,
                           const struct verb_option *options)
 {
     for (const struct verb_option *o = options; o && o->name; o++) {
         char word[80];
 
+        if (cli->in_shell && options == global_options && args_is_of_session(o->name))
+            continue;
         snprintf(word, sizeof word, "--%s", o->name);
         complete_offer(out, typed, word);
     }
@@ -175,14 +192,22 @@ void complete(struct cli *cli, const char *line, struct completion *out)
     typed = t.words[t.count - 1];
     before = t.count > 1 ? t.words[t.count - 2] : "";
     out->typed = strlen(typed);
-    if (t.count == 1) {
+    if (t.count == 1 && typed[0] == '\\') {
+        offer_backslash(out, typed);
+    } else if (t.count == 1) {
         offer_verbs(cli, out, typed);
-        complete_offer(out, typed, "select");
-        complete_offer(out, typed, "upsert");
+        complete_offer(out, typed, typed[0] == 'S' ? "SELECT" : "select");
+        complete_offer(out, typed, typed[0] == 'U' ? "UPSERT" : "upsert");
     } else if (t.verb && typed[0] == '-') {
-        offer_options(out, typed, t.verb->options);
-        offer_options(out, typed, global_options);
+        offer_options(cli, out, typed, t.verb->options);
+        offer_options(cli, out, typed, global_options);
     } else if (t.verb && strcmp(before, "--fields") == 0) {
+        t.count--;
+        arguments_before(&t, &store);
+        if (store && strcmp(store, ".") == 0)
+            store = cli->store;
+        if (store)
+            complete_sample(cli, store);
         offer_fields(out, typed);
     } else if (t.verb && strcmp(before, "--index") == 0) {
         t.count--;

@@ -13,6 +13,9 @@ void complete_offer(struct completion *out, const char *typed, const char *word)
 void complete_names(struct cli *cli, struct completion *out, const char *typed,
                     const char *of_store);
 
+/* Look at some records of a store, once, so that their fields are among the names seen (seen.h). */
+void complete_sample(struct cli *cli, const char *store);
+
 /* What the last word of a query may become. */
 void complete_query(struct cli *cli, const char *text, struct completion *out);
 

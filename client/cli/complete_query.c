@@ -5,6 +5,7 @@
 #include "client/cli/seen.h"
 
 #include <ctype.h>
+#include <strings.h>
 
 /* The word before the cursor, and the keyword before that in lower case. */
 static const char *last_word(const char *text, char before[COMPLETE_BEFORE_BYTES])
@@ -25,6 +26,43 @@ static const char *last_word(const char *text, char before[COMPLETE_BEFORE_BYTES
     return word;
 }
 
+/* The stores that the query names have fields that it is likely to name. */
+static void sample_stores(struct cli *cli, const char *text)
+{
+    static const char *const before[] = {"from", "join", "into", "update"};
+    char word[256], last[COMPLETE_BEFORE_BYTES] = "";
+
+    while (*text) {
+        size_t size = 0;
+
+        text += strspn(text, " \t\r\n(),;");
+        for (; *text && !strchr(" \t\r\n(),;", *text); text++)
+            if (size + 1 < sizeof word)
+                word[size++] = *text;
+        word[size] = '\0';
+        for (size_t i = 0; *text && i < sizeof before / sizeof *before; i++)
+            if (strcasecmp(last, before[i]) == 0)
+                complete_sample(cli, word);
+        snprintf(last, sizeof last, "%.*s", COMPLETE_BEFORE_BYTES - 1, word);
+    }
+}
+
+/* A word of the language, in capitals where what is typed is. */
+static void offer_word(struct completion *out, const char *typed, const char *word)
+{
+    char capitals[40];
+    size_t i = 0;
+
+    if (!isupper((unsigned char)typed[0])) {
+        complete_offer(out, typed, word);
+        return;
+    }
+    for (; word[i] && i + 1 < sizeof capitals; i++)
+        capitals[i] = (char)toupper((unsigned char)word[i]);
+    capitals[i] = '\0';
+    complete_offer(out, typed, capitals);
+}
+
 void complete_query(struct cli *cli, const char *text, struct completion *out)
 {
     static const char *const of_stores[] = {"from", "join", "into", "update", "store", "on"};
@@ -39,10 +77,11 @@ void complete_query(struct cli *cli, const char *text, struct completion *out)
         complete_names(cli, out, typed, NULL);
     if (store && strcmp(before, "on") != 0)
         return;
+    sample_stores(cli, text);
     for (unsigned i = 0; (name = seen_name(i)) != NULL; i++)
         complete_offer(out, typed, name);
     for (const char *const *f = query_functions; *f && !path && typed[0]; f++)
-        complete_offer(out, typed, *f);
+        offer_word(out, typed, *f);
     for (const char *const *k = query_keywords; *k && !path; k++)
-        complete_offer(out, typed, *k);
+        offer_word(out, typed, *k);
 }

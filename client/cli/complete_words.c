@@ -1,5 +1,9 @@
 /* complete_words.c - words to offer, and names that the server knows. */
 #include "client/cli/complete_internal.h"
+#include "client/cli/seen.h"
+
+#define SAMPLE_RECORDS 20
+#define SAMPLED_STORES_MAX 32
 
 /* Whether a name may stand in a line as it is. */
 static bool is_plain(const char *name)
@@ -43,4 +47,51 @@ void complete_names(struct cli *cli, struct completion *out, const char *typed,
             is_plain(name))
             complete_offer(out, typed, name);
     }
+}
+
+/* Whether it is the first time that this store is asked for. */
+static bool is_new(const struct cli *cli, const char *store)
+{
+    static char sampled[SAMPLED_STORES_MAX][512];
+    static unsigned next;
+    char name[512];
+
+    snprintf(name, sizeof name, "%.250s/%.250s", cli_database(cli), store);
+    for (unsigned i = 0; i < SAMPLED_STORES_MAX; i++)
+        if (strcmp(sampled[i], name) == 0)
+            return false;
+    memcpy(sampled[next++ % SAMPLED_STORES_MAX], name, sizeof name);
+    return true;
+}
+
+/* The names of a record's fields, and of those of the maps in it. */
+static void note_fields(struct hf_bytes map, unsigned depth)
+{
+    struct hf_walk walk = hf_walk(map);
+    struct hf_bytes name, value;
+    char text[SEEN_NAME_BYTES_MAX + 1];
+
+    if (hf_type(map) != HF_TYPE_MAP)
+        return;
+    while (hf_walk_next(&walk, &name, &value)) {
+        if (hf_read_string(name, text, sizeof text) == HF_OK)
+            seen_note(slice_text(text));
+        if (depth > 0)
+            note_fields(value, depth - 1);
+    }
+}
+
+void complete_sample(struct cli *cli, const char *store)
+{
+    struct hf_scan_options options = {
+        .has_limit = true, .limit = SAMPLE_RECORDS, .values_only = true};
+    struct hf_cursor *cursor;
+    struct hf_row row;
+
+    if (!cli->conn || hf_conn_fd(cli->conn) < 0 || !is_new(cli, store) ||
+        hf_cursor_open(cli->conn, NULL, store, NULL, &options, &cursor) != HF_OK)
+        return;
+    while (hf_cursor_next(cursor, &row) == HF_OK)
+        note_fields(row.value, 1);
+    hf_cursor_close(cursor);
 }

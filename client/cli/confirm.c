@@ -1,4 +1,5 @@
 #include "client/cli/confirm.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/text.h"
 
 #include <errno.h>
@@ -12,10 +13,13 @@ static char read_answer(int fd)
     char first = '\0', byte;
 
     for (;;) {
-        ssize_t n = read(fd, &byte, 1);
+        ssize_t n;
 
+        if (interrupt_wait_input(fd)) /* no */
+            return '\0';
+        n = read(fd, &byte, 1);
         if (n < 0 && errno == EINTR)
-            return '\0'; /* Ctrl-C: no */
+            continue;
         if (n <= 0 || byte == '\n' || byte == '\r')
             return first;
         if (!first && byte != ' ')
@@ -40,9 +44,13 @@ bool confirm(struct cli *cli, const char *format, ...)
     fprintf(cli->err, "%.*s [y/N] ", (int)text.size, (const char *)text.data);
     fflush(cli->err);
     hf_pack_fini(&text);
+    interrupt_connection(NULL);
     answer = read_answer(fileno(cli->in));
+    interrupt_connection(cli->conn);
     if (answer == 'y' || answer == 'Y')
         return true;
+    if (interrupt_seen())
+        fputc('\n', cli->err);
     cli_usage(cli, "nothing was done");
     return false;
 }

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t times, connection = -1;
+static volatile sig_atomic_t times, connection = -1, told;
 static int wake[2] = {-1, -1}; /* a pipe: what waits for an answer sees that it is readable */
 static bool cancels = true;
 
@@ -21,8 +21,8 @@ static void on_interrupt(int number)
     times = times + 1;
     if (times > 1 && connection >= 0)
         shutdown(connection, SHUT_RDWR);
-    else if (connection >= 0 && write(STDERR_FILENO, again, sizeof again - 1) < 0)
-        times = 1; /* nobody to be told */
+    else if (connection >= 0)
+        told = write(STDERR_FILENO, again, sizeof again - 1) > 0;
     if (wake[1] >= 0 && write(wake[1], "", 1) < 0)
         times = times | 1; /* it is full, and so it is readable */
     errno = before;
@@ -56,7 +56,7 @@ void interrupt_begin(void)
 
     while (wake[0] >= 0 && read(wake[0], bytes, sizeof bytes) > 0)
         continue;
-    times = 0;
+    times = told = 0;
     cancels = true;
 }
 
@@ -77,16 +77,39 @@ bool interrupt_seen(void)
     return times > 0;
 }
 
-bool interrupt_wait(int ms)
+/* Until there is something, or the time is over (NULL: never), or somebody presses it. */
+static void wait_for(struct pollfd *ready, nfds_t count, const struct timespec *time)
 {
-    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
     sigset_t interrupt, before;
 
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);
     sigprocmask(SIG_BLOCK, &interrupt, &before);
     if (!interrupt_seen())
-        ppoll(NULL, 0, &time, &before);
+        ppoll(ready, count, time, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+bool interrupt_wait(int ms)
+{
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+
+    wait_for(NULL, 0, &time);
     return interrupt_seen();
+}
+
+bool interrupt_wait_input(int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+
+    wait_for(&ready, 1, NULL);
+    return interrupt_seen();
+}
+
+bool interrupt_told(void)
+{
+    bool result = told;
+
+    told = 0;
+    return result;
 }

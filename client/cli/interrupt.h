@@ -24,6 +24,12 @@ void interrupt_lets_finish(void);
 /* Whether somebody has pressed it since. */
 bool interrupt_seen(void);
 
+/* Whether something was printed that the next message should not stand behind; once. */
+bool interrupt_told(void);
+
+/* Wait until there is something to read, or somebody presses it. Whether somebody has. */
+bool interrupt_wait_input(int fd);
+
 /* Wait so long, or until somebody presses it. Whether somebody has. */
 bool interrupt_wait(int ms);
 

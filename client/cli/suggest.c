@@ -30,7 +30,7 @@ unsigned suggest_distance(const char *a, const char *b)
     return row[rows % 3][columns];
 }
 
-/* Near enough to be worth a question: a third of the letters may differ. */
+/* Near enough to be worth a question: a third of the letters may differ, of short words one. */
 static void consider(const char *word, const char *candidate, unsigned *nearest,
                      const char **best)
 {
@@ -40,7 +40,7 @@ static void consider(const char *word, const char *candidate, unsigned *nearest,
     /* The beginning of a longer name is a good guess too. */
     if (size >= 2 && strncmp(word, candidate, size) == 0)
         distance = least(distance, 1);
-    if (distance < *nearest && distance <= 1 + size / 3) {
+    if (distance < *nearest && distance <= (size <= 3 ? 1 : 1 + size / 3)) {
         *nearest = distance;
         *best = candidate;
     }
@@ -59,6 +59,9 @@ const char *suggest_verb(const struct verb *verbs, const char *word, bool in_she
             continue;
         consider(word, v->name, &nearest, &best);
     }
+    /* What a query begins with, where no verb begins with it too. */
+    consider(word, "select", &nearest, &best);
+    consider(word, "upsert", &nearest, &best);
     return best;
 }
 

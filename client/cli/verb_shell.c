@@ -55,6 +55,8 @@ int verb_timing(struct cli *cli, const struct args *args)
     if (strcmp(word, "on") != 0 && strcmp(word, "off") != 0)
         return cli_usage(cli, "timing takes on or off, not \"%.40s\"", word);
     cli->timing = strcmp(word, "on") == 0;
+    if (cli->interactive)
+        fprintf(cli->out, "timing is %s\n", word);
     return CLI_OK;
 }
 
@@ -122,6 +124,8 @@ int verb_expand(struct cli *cli, const struct args *args)
     else
         return cli_usage(cli, "expand takes on, off or auto, not \"%.40s\"", word);
     cli->expand_auto = strcmp(word, "auto") == 0;
+    if (cli->interactive)
+        fprintf(cli->out, "expand is %s\n", word);
     return CLI_OK;
 }
 

@@ -91,7 +91,11 @@ static bool confirm_loss(struct cli *cli, const char *what, const char *store)
     uint64_t records = 0;
 
     /* Asked beside the open transaction: it is no read of the user's. */
-    if (hf_count(cli->conn, NULL, store, NULL, &records) != HF_OK)
+    int e = hf_count(cli->conn, NULL, store, NULL, &records);
+
+    if (e == HF_NO_STORE && !cli->txn)
+        return true; /* nothing can go: the server will say so */
+    if (e != HF_OK)
         return confirm(cli, "%s store \"%s\"?", what, store);
     return confirm(cli, "%s store \"%s\" with %llu record%s?", what, store,
                    (unsigned long long)records, records == 1 ? "" : "s");

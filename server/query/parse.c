@@ -128,6 +128,12 @@ static bool is_said_otherwise(const struct parse *p, int code)
     return false;
 }
 
+/* Not a word: it would be lost among the commas of a list. */
+static bool is_sign(const char *name)
+{
+    return !(name[0] >= 'a' && name[0] <= 'z');
+}
+
 static void say_expected(const struct parse *p, char *to, size_t room)
 {
     unsigned shown = 0;
@@ -154,7 +160,8 @@ static void say_expected(const struct parse *p, char *to, size_t room)
             snprintf(to + used, room - used, ", ...");
             return;
         }
-        used += (size_t)snprintf(to + used, room - used, "%s%s", shown ? ", " : "", name);
+        used += (size_t)snprintf(to + used, room - used, is_sign(name) ? "%s\"%s\"" : "%s%s",
+                                 shown ? ", " : "", name);
         shown++;
         if (used >= room)
             return;

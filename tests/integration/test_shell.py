@@ -241,7 +241,7 @@ def test_ctrl_c_cancels_what_runs_and_keeps_the_transaction(d):
         while c.call("status")["connections"]["in_flight"] < 2:  # this status, and the query
             pass
         s.type("\x03")
-        s.expect("CANCELLED")
+        assert "(again to hang up)\r\nholdfast: CANCELLED" in s.expect("CANCELLED")
         s.expect("]> ")
         assert "2001" in s.line("select count(*) from wide;", "]> ")
         assert "committed as" in s.line("commit")
@@ -330,6 +330,12 @@ def test_what_destroys_asks_on_a_terminal(d):
         assert 'Drop store "ask2" with 1 record?' in s.expect("[y/N] ")
         s.type("y\n")
         s.expect("/main> ")
+        s.type("drop-store ask3\n")
+        s.expect("[y/N] ")
+        s.type("\x03")
+        assert "nothing was done" in s.expect("/main> ")
+        assert "ask3" in s.line("stores")
+        assert "[y/N]" not in s.line("drop-store ask0")
         s.line("drop-store ask3 --yes")
         s.line("delete from ask4 where true;")
         assert c.call("count", 0, "ask4") == 0
@@ -463,6 +469,34 @@ def test_tab_completes_what_queries_are_made_of(d):
         s.type("\x03")
         s.expect("main> ")
         assert s.end() == 0
+
+
+def test_tab_completes_fields_of_stores_that_nothing_was_read_of(d):
+    with d.client() as c, Home() as home:
+        c.call("create_store", 0, "unread", {"key": "id"})
+        c.call("put", 0, "unread", {"id": 1, "never_printed": {"inner_one": 1}, "not plain": 1})
+        s = Shell(d, home)
+        s.line("ping")
+        for typed, come in (("SEL\t", "SELECT "), ("x FR\t", "FROM "), ("unre\t", "unread "), ("where nev\t", "never_printed ")):
+            s.type(typed)
+            s.expect(come)
+        s.type("\x7f.inn\t")
+        s.expect("never_printed.inner_one ")
+        s.type("\x03")
+        s.expect("main> ")
+        s.type("\\d unre\t")
+        s.expect("\\d unread ")
+        s.type("\n")
+        assert "never_printed" in s.expect("/main> ")
+        s.type("\\ti\t")
+        s.expect("\\timing ")
+        s.type("off\n")
+        s.expect("timing is off")
+        s.expect("/main> ")
+        s.type("scan unread --\t")
+        listed = s.expect("--values")
+        assert "--index" in listed and "--connect" not in listed and "--command" not in listed, listed
+        assert s.end("\x03exit\n") == 0
 
 
 def test_every_function_of_the_language_can_be_completed():
