@@ -40,3 +40,17 @@ export async function main (): Promise<void> {
   await connect('', { tsl: true })
   await db.close()
 }
+async function listed (db: Client): Promise<void> {
+  const all = await db.stores()
+  all[0].name.length
+  const page = await db.stores({ limit: 5 })
+  page.next?.length
+  const dbs = await db.databases()
+  dbs.map(d => d.version)
+  const some = await db.databases({ from: 'a', deadlineMs: 5 })
+  some.databases[0].stores
+  const again = await db.stores({ deadlineMs: 100 })
+  again.map(s => s.records)
+  await db.transaction(async tx => { (await tx.stores()).length }, { writeBytes: 1, heldBytes: 2, readBytes: 3 })
+}
+void listed
