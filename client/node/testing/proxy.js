@@ -1,6 +1,15 @@
 // proxy.js - a proxy that cuts, delays, splits and joins what goes through it.
 import net from 'node:net'
 
+/** Numbers from 0 to 1, the same for the same seed (a linear congruential generator). */
+export function dice (seed) {
+  let state = BigInt(seed)
+  return () => {
+    state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n)
+    return Number(state >> 40n) / (1 << 24)
+  }
+}
+
 /**
  * `Proxy.start(port, faults)`: a proxy to a port of this machine. `faults(number)` is asked for each
  * connection (the first is 0) and gives what goes wrong on it:
@@ -8,6 +17,8 @@ import net from 'node:net'
  * - `cutUp`, `cutDown`: both sides are reset when so many bytes have gone to the server, or to the client;
  * - `split`: pieces of so many bytes, each in a write of its own;
  * - `join`: bytes wait until so many are there or nothing has come for a turn of the loop;
+ * - `late`: { seed, ms }: each piece is held for some time, below so many milliseconds, and those behind
+ *   it wait; the times come from the seed;
  * - `onUp(piece)` is told what goes to the server;
  * - `stallDown`: after so many bytes nothing more reaches the client, and nobody hangs up.
  */
@@ -64,6 +75,12 @@ export class Proxy {
     let bytes = 0
     let held = []
     let isTimed = false
+    let last = Promise.resolve() // the piece before this one has gone
+    const lateness = faults.late && dice(faults.late.seed)
+    const hold = piece => {
+      if (!faults.late) return give(piece)
+      last = last.then(() => new Promise(resolve => setTimeout(resolve, lateness() * faults.late.ms))).then(() => give(piece))
+    }
     const give = piece => {
       const rest = Math.min(piece.length, cut - bytes, stall - bytes)
       const part = piece.subarray(0, rest)
@@ -77,19 +94,19 @@ export class Proxy {
     const isTowardsServer = from === client
     from.on('data', piece => {
       if (isTowardsServer ? this.isDeaf : this.isMute) return
-      if (faults.join === undefined) return give(piece)
+      if (faults.join === undefined) return hold(piece)
       held.push(piece)
       const all = Buffer.concat(held)
       if (all.length >= faults.join) {
         held = []
-        give(all)
+        hold(all)
       } else if (!isTimed) {
         isTimed = true
         setImmediate(() => setImmediate(() => {
           isTimed = false
           const late = Buffer.concat(held)
           held = []
-          if (late.length > 0) give(late)
+          if (late.length > 0) hold(late)
         }))
       }
     })

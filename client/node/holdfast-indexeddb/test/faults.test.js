@@ -96,7 +96,7 @@ for (const side of ['cutUp', 'cutDown']) {
   })
 }
 
-for (const faults of [{ split: 1 }, { join: 4096 }, { split: 7, join: 100 }]) {
+for (const faults of [{ split: 1 }, { join: 4096 }, { split: 7, join: 100 }, { late: { seed: 1, ms: 5 } }]) {
   test(`indexeddb: pieces of messages, ${JSON.stringify(faults)}`, { skip: noServer }, async () => {
     const proxy = await Proxy.start(server.port, () => faults)
     const factory = createFactory({ address: proxy.address })

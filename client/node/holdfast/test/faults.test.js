@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { connect, HoldfastError, newToken } from '../index.js'
-import { Proxy } from '../../testing/proxy.js'
+import { dice, Proxy } from '../../testing/proxy.js'
 import { noServer, Server } from '../../testing/server.js'
 
 let server
@@ -106,6 +106,24 @@ test('faults: bytes that are split and joined anywhere change nothing', { skip }
     }
   }
   await check(all)
+})
+
+test('faults: what is late changes nothing, and a cut in what is late is told truly', { skip }, async () => {
+  const all = new Map()
+  const seed = Number(process.env.SEED ?? 1)
+  const random = dice(seed)
+  for (let round = 0; round < 12; round++) {
+    const late = { seed: seed * 100 + round, ms: 6 }
+    const cut = round % 2 === 0 ? {} : { [random() < 0.5 ? 'cutUp' : 'cutDown']: 1 + Math.floor(random() * 3000) }
+    const told = await through(number => number === 0 ? { late, ...cut, split: round % 3 === 0 ? 40 : undefined } : { late })
+    if (told === null) continue // cut before hello was answered
+    for (const [number, what] of told) {
+      if (round % 2 === 0) assert.equal(what, 'in', `SEED=${seed}, round ${round}`)
+      all.set(number, what)
+    }
+  }
+  await check(all)
+  assert.equal((await direct.holds()).length, 0)
 })
 
 for (const side of ['cutUp', 'cutDown']) {
