@@ -60,8 +60,7 @@ static void state_fini(struct query_run *r, struct step_state *st)
     }
     st->cursor = NULL;
     if (st->sort)
-        while (sort_free_some(st->sort, SIZE_MAX))
-            ;
+        sort_free(st->sort);
     arena_free(&st->arena);
     arena_free(&st->row_arena);
     r->bytes -= st->counted + st->row_counted;
@@ -83,8 +82,8 @@ void run_discard(struct query_run *r, struct stage_stack *to)
 
         if (st->arena.bytes <= FREED_AT_ONCE)
             continue;
-        while (st->sort && sort_free_some(st->sort, SIZE_MAX))
-            ;
+        if (st->sort)
+            sort_free(st->sort);
         st->sort = NULL; /* it lies there */
         stage_stack_discard(to, &st->arena);
     }

@@ -20,7 +20,7 @@
 
 struct sort_row {
     uint64_t number;      /* in order of arrival */
-    size_t size;          /* bytes of the block; 0: it is in the step's arena */
+    size_t size;          /* bytes that there is room for */
     struct datum values[]; /* keys, then outputs; their bytes behind them */
 };
 
@@ -35,8 +35,8 @@ struct sort_rows {
     uint64_t next_number;
     bool is_read;    /* all rows of the input have come */
     bool is_turned;  /* with a limit: rows are in order from here on, */
-    size_t given;    /* given so far; in a heap the one that was given last is kept: */
-    struct sort_row *last;
+    size_t given;    /* given so far */
+    struct sort_row *spare; /* that was pushed out: the next one goes where it was */
 };
 
 static int compare_values(const struct step_key *key, const struct datum *a,
@@ -115,29 +115,14 @@ static struct sort_row *take_top(struct sort_rows *s)
     return top;
 }
 
-/* ---- memory: blocks of their own, since rows are let go of one by one ---- */
+/* ---- memory: rows lie in the step's arena, the heap of them beside it ---- */
 
-static void row_free(struct sort_rows *s, struct sort_row *row)
+void sort_free(struct sort_rows *s)
 {
-    if (!row || !row->size)
-        return;
-    s->run->bytes -= row->size;
-    os_free(s->os, row, row->size);
-}
-
-bool sort_free_some(struct sort_rows *s, size_t rows)
-{
-    for (; s->count && rows; rows--)
-        row_free(s, s->rows[--s->count]);
-    if (s->count)
-        return true;
-    row_free(s, s->last);
-    s->last = NULL;
     s->run->bytes -= s->room * sizeof *s->rows;
     os_free(s->os, s->rows, s->room * sizeof *s->rows);
     s->rows = NULL;
-    s->room = 0;
-    return false;
+    s->room = s->count = 0;
 }
 
 static enum err refuse_memory(struct query_run *r)
@@ -173,34 +158,32 @@ static size_t outside(const struct datum *d)
     return d->type >= DATUM_TEXT ? d->bytes.size : 0;
 }
 
-/* Rows that are pushed out again have blocks of their own; those that all stay go at once. */
+/* Where the one that was pushed out last has been, if that is large enough; else twice as much as is
+ * needed, so that what is given up is bounded by what is kept. */
 static struct sort_row *row_alloc(struct query_run *r, struct sort_rows *s, size_t size,
                                   enum err *e)
 {
     struct step_state *st = &r->states[s->step->number];
+    struct sort_row *row = s->spare;
     enum datum_fault fault;
-    struct sort_row *row;
 
+    s->spare = NULL;
+    if (row && row->size >= size)
+        return row;
+    size *= row ? 2 : 1;
     if (r->bytes + size > r->bytes_max) {
         *e = refuse_memory(r);
         return NULL;
     }
-    if (s->wanted == UINT64_MAX) {
-        row = datum_alloc(run_kept_memory(r, st), size, &fault);
-        if (row)
-            row->size = 0;
-        if (row)
-            *e = run_count(r, s->step);
-        else if (fault == DATUM_LIMIT)
-            *e = refuse_memory(r);
-    } else {
-        row = os_alloc(s->os, size);
-        if (row)
-            row->size = size;
-        r->bytes += row ? size : 0;
-    }
-    if (!row && !*e)
-        *e = failure_set(&r->op->failure, ERR_NOMEM, "out of memory for a sort");
+    row = datum_alloc(run_kept_memory(r, st), size, &fault);
+    if (row)
+        row->size = size;
+    if (row)
+        *e = run_count(r, s->step);
+    else
+        *e = fault == DATUM_LIMIT
+                 ? refuse_memory(r)
+                 : failure_set(&r->op->failure, ERR_NOMEM, "out of memory for a sort");
     return *e ? NULL : row;
 }
 
@@ -316,7 +299,7 @@ static enum err sort_take(struct query_run *r, const struct step *s, struct step
     rise(sort, sort->count - 1);
     r->steps += SORT_STEPS;
     if (sort->count > sort->wanted)
-        row_free(sort, take_top(sort));
+        sort->spare = take_top(sort);
     return ERR_OK;
 }
 
@@ -345,9 +328,7 @@ static struct sort_row *sort_give(struct sort_rows *s)
 {
     if (s->is_turned)
         return s->given < s->count ? s->rows[s->given++] : NULL;
-    row_free(s, s->last);
-    s->last = s->count ? take_top(s) : NULL;
-    return s->last;
+    return s->count ? take_top(s) : NULL;
 }
 
 enum err sort_next(struct query_run *r, const struct step *s)

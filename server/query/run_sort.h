@@ -8,7 +8,7 @@
 
 enum err sort_next(struct query_run *r, const struct step *s);
 enum err distinct_next(struct query_run *r, const struct step *s);
-/* Free some rows of a sort that is over; true: there are more. */
-bool sort_free_some(struct sort_rows *s, size_t rows);
+/* Let go of what a sort keeps beside its step's arena, in which its rows are. */
+void sort_free(struct sort_rows *s);
 
 #endif
