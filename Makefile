@@ -235,6 +235,7 @@ bench: ## beside the rivals that are installed, about ten minutes; BENCH_FLAGS='
 bench-full: ## every workload, about 75 minutes, into docs/performance.md
 bench bench-full: all $(B)/tests/bench/bench
 	$(BENCH) $(if $(filter bench-full,$@),--full) --markdown $(BENCH_TABLES) $(BENCH_FLAGS)
+	$(if $(BENCH_FLAGS),,@$(MAKE) bench-tls)
 bench-queries: all ## queries beside SQLite and PostgreSQL, of RECORDS=1000000 documents
 	HOLDFASTD=$(B)/holdfastd $(PYTHON) tests/bench/query_bench.py --records $(or $(RECORDS),1000000)
 bench-locks: all ## a transaction of 1,000 keys among 64 writers of them, with a lock and without
@@ -245,12 +246,19 @@ bench-databases: all ## DATABASES=16000 made, used, listed and dropped
 bench-backup: all ## backups under load beside pg_basebackup and BGSAVE, of RECORDS=1000000 records
 	HOLDFASTD=$(abspath $(B)/holdfastd) HOLDFAST=$(abspath $(B)/holdfast) \
 	    $(PYTHON) tests/bench/backup_bench.py --records $(or $(RECORDS),1000000)
+$(B)/tests/bench/tls_load: $(B)/tests/bench/tls/tls_load.o
+	$(call say,LD)
+	$(Q)$(CC) $(NO_LTO) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lpthread
+bench-tls: $(B)/holdfastd $(B)/tests/bench/tls_load ## handshakes, reads and writes over TLS beside Redis and PostgreSQL; TLS_FLAGS=--tiny
+	HOLDFASTD=$(abspath $(B)/holdfastd) TLS_LOAD=$(abspath $(B)/tests/bench/tls_load) \
+	    $(PYTHON) tests/bench/tls_bench.py $(TLS_FLAGS)
 SMOKE := $(B)/bench-smoke
 bench-smoke: all $(B)/tests/bench/bench ## does the load tool work? every workload, tiny
 	@cp docs/performance.md $(SMOKE).md
 	@$(BENCH) --full --peers holdfast,core --records 20000 --many 40000 --seconds 0.05 --repeat 1 \
 	    --minutes 0.01 --rival-minutes 0.01 --dir $(SMOKE) --markdown $(SMOKE).md $(BENCH_FLAGS) \
 	    > $(SMOKE).txt 2>&1 || { tail -20 $(SMOKE).txt; exit 1; }
+	@$(MAKE) -s bench-tls TLS_FLAGS=--tiny > $(SMOKE).tls 2>&1 || { tail -20 $(SMOKE).tls; exit 1; }
 	@cmp <(sed '/^## The tables/q' docs/performance.md) <(sed '/^## The tables/q' $(SMOKE).md)
 
 ROUNDS ?= 1000
@@ -316,6 +324,6 @@ help: ## this list
 
 FORCE:
 .PHONY: FORCE session all tests test node conformance unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
-        mutants prove test-long bench bench-full bench-locks bench-databases bench-backup bench-queries bench-smoke kill histories options stress install clean help
+        mutants prove test-long bench bench-full bench-locks bench-databases bench-backup bench-queries bench-tls bench-smoke kill histories options stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -548,3 +548,51 @@ def test_sockets_from_the_service_manager_speak_tls():
         _, said = process.communicate(timeout=60)
         assert process.returncode and why in said, (names, said)
         shutil.rmtree(where)
+
+
+def test_12_who_signs_client_certificates_is_swapped_too():
+    """A client whose CA is no longer in the file comes in no more; what is open goes on, and an
+    administrator can end it."""
+    c = CERTIFICATES
+    c.ca("clients-a")
+    c.ca("clients-b")
+    for ca in "ab":
+        c.make("client-" + ca, "clients-" + ca, names="DNS:client")
+    directory = tempfile.mkdtemp(prefix="holdfast-tls.")
+    cas, config = os.path.join(directory, "cas"), os.path.join(directory, "conf")
+    shutil.copy(c.path("clients-a.pem"), cas)
+    with open(config, "w") as f:
+        f.write("tls-certificate = %s\ntls-key = %s\ntls-client-ca = %s\n" % (
+            c.path("server.pem"), c.path("server.key"), cas))
+
+    def of(ca):
+        context = trusting()
+        context.load_cert_chain(c.path("client-%s.pem" % ca), c.path("client-%s.key" % ca))
+        return d.secure(context)
+
+    with Daemon(*SMALL, "--config", config, "--listen", "tls://127.0.0.1:0", start=False) as d:
+        d.__class__ = TlsDaemon
+        d.start()
+        before = of("a")
+        assert before.call("ping") == "pong"
+        fails_with(lambda: of("b").call("ping"))
+        for content, event in (("clients-b", "tls_reloaded"), (None, "tls_not_reloaded")):
+            if content:
+                shutil.copy(c.path(content + ".pem"), cas)
+            else:
+                os.unlink(cas)
+            count = d.errors().count(event)
+            d.process.send_signal(signal.SIGHUP)
+            until(lambda: d.errors().count(event) > count)
+            fails_with(lambda: of("a").call("ping"))
+            assert of("b").call("ping") == "pong"
+            assert before.call("ping") == "pong"
+        trusted = d.client(d.unix[0])
+        ids = {x["id"] for x in trusted.call("clients")} - {max(x["id"] for x in trusted.call("clients"))}
+        for i in ids:
+            try:
+                trusted.call("kill", {"client": i})
+            except Failed:
+                pass
+        assert before.at_end()
+    shutil.rmtree(directory)

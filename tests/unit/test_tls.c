@@ -45,6 +45,28 @@ START_TEST(what_is_written_is_read)
 }
 END_TEST
 
+/* 4: of the curves that a client offers one must be among ours, and strong. */
+START_TEST(attack_4_curves)
+{
+    static const struct {
+        const char *groups;
+        bool goes;
+    } cases[] = {{"X25519", true}, {"P-256", true},      {"P-384", true},
+                 {"P-521", false}, {"ffdhe2048", false}, {"P-521:P-256", true}};
+    struct tls_rig rig;
+
+    tls_rig_open(&rig, false, false);
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ck_assert(SSL_CTX_set1_groups_list(rig.client_context, cases[i].groups));
+        tls_rig_connect(&rig, NULL);
+        tls_rig_settle(&rig);
+        ck_assert_int_eq(transport_is_open(&rig.server), cases[i].goes);
+        ck_assert_int_eq(rig.result, cases[i].goes ? TLS_WAITS : TLS_BROKEN);
+    }
+    tls_rig_close(&rig);
+}
+END_TEST
+
 /* 7: a client may change its keys now and then, and not without end; asking for ours counts too. */
 START_TEST(attack_7_many_key_updates_end_the_connection)
 {
@@ -280,6 +302,7 @@ int main(void)
 
     tcase_set_timeout(all, 0);
     tcase_add_loop_test(all, what_is_written_is_read, 0, 2);
+    tcase_add_test(all, attack_4_curves);
     tcase_add_loop_test(all, attack_7_many_key_updates_end_the_connection, 0, 2);
     tcase_add_test(all, attack_7_who_sends_much_may_change_keys_often);
     tcase_add_test(all, attack_7_a_storm_of_updates_costs_no_more_than_the_limit);
