@@ -257,9 +257,10 @@ static enum err read_row(struct user_facts *facts, struct slice row)
     enum err e = ERR_OK;
 
     if (msgpack_read_map(&at, &pairs) || !pairs || msgpack_read_text(&at, &name) ||
-        !slice_equal(name, slice_text("v")) || msgpack_read_uint(&at, &version) ||
-        version != ROW_VERSION)
+        !slice_equal(name, slice_text("v")) || msgpack_read_uint(&at, &version) || !version)
         return ERR_CORRUPT;
+    if (version > ROW_VERSION)
+        return ERR_FORMAT;
     for (uint32_t i = 1; i < pairs && !e; i++)
         e = msgpack_read_text(&at, &name) ? ERR_CORRUPT : read_setting(facts, name, &at, &why);
     return e == ERR_BAD_REQUEST ? ERR_CORRUPT : e;
@@ -268,6 +269,7 @@ static enum err read_row(struct user_facts *facts, struct slice row)
 struct users_loading {
     struct users *users;
     enum err result;
+    struct slice of; /* the user's name */
 };
 
 static void load_row(void *context, const struct vault_row *row)
@@ -290,14 +292,21 @@ static void load_row(void *context, const struct vault_row *row)
     }
     user = user_new(load->users, slice_make(key.data + 1, key.size - 1));
     load->result = user ? read_row(&user->facts, value) : ERR_NOMEM;
+    load->of = slice_make(key.data + 1, key.size - 1);
 }
 
 enum err users_load(struct users *u, struct db *db, struct failure *f)
 {
-    struct users_loading load = {u, ERR_OK};
+    struct users_loading load = {u, ERR_OK, SLICE_NONE};
 
     db_vault_each(db, load_row, &load);
-    if (load.result)
+    if (load.result == ERR_FORMAT)
+        failure_set(
+            f, load.result,
+            "the row of user \"%s\" was written by a newer version of the server; start "
+            "that one",
+            text_show(load.of));
+    else if (load.result)
         failure_set(f, load.result,
                     load.result == ERR_NOMEM ? "out of memory for users"
                                              : "the row of a user is corrupt");

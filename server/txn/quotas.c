@@ -53,16 +53,22 @@ static bool limit_read(struct msgpack_cursor *at, const char *expected, uint64_t
     return msgpack_read_uint(at, n) == ERR_OK && *n <= QUOTA_MAX;
 }
 
-static bool row_read(struct slice row, struct quota_limits *l)
+static enum err row_read(struct slice row, struct quota_limits *l)
 {
     struct msgpack_cursor at = msgpack_open(row);
     uint32_t pairs;
     uint64_t version;
 
-    return msgpack_read_map(&at, &pairs) == ERR_OK && pairs == 4 &&
-           limit_read(&at, "v", &version) && version == ROW_VERSION &&
-           limit_read(&at, "bytes", &l->bytes) && limit_read(&at, "stores", &l->stores) &&
-           limit_read(&at, "transactions", &l->txns);
+    if (msgpack_read_map(&at, &pairs) != ERR_OK || !pairs || !limit_read(&at, "v", &version) ||
+        !version || version == QUOTA_NONE)
+        return ERR_CORRUPT;
+    if (version > ROW_VERSION)
+        return ERR_FORMAT;
+    return pairs == 4 && limit_read(&at, "bytes", &l->bytes) &&
+                   limit_read(&at, "stores", &l->stores) &&
+                   limit_read(&at, "transactions", &l->txns) && quota_limits_any(l)
+               ? ERR_OK
+               : ERR_CORRUPT;
 }
 
 static struct slice row_key(struct slice name, uint8_t room[1 + DATABASE_NAME_BYTES_MAX])
@@ -156,6 +162,7 @@ struct quota_limits quotas_of(struct db *db, struct slice name)
 struct quotas_loading {
     struct db *db;
     enum err result;
+    struct slice of; /* the name of the database */
 };
 
 static void load_row(void *context, const struct vault_row *row)
@@ -167,11 +174,12 @@ static void load_row(void *context, const struct vault_row *row)
 
     if (load->result || key.data[0] != VAULT_QUOTA)
         return;
-    if (name.size > DATABASE_NAME_BYTES_MAX || !row_read(vault_row_value(row), &limits) ||
-        !quota_limits_any(&limits)) {
-        load->result = ERR_CORRUPT;
+    load->of = name;
+    load->result = name.size > DATABASE_NAME_BYTES_MAX
+                       ? ERR_CORRUPT
+                       : row_read(vault_row_value(row), &limits);
+    if (load->result)
         return;
-    }
     d = database_use(&load->db->catalogue.databases, name);
     if (d)
         database_limit(load->db, d, &limits);
@@ -181,11 +189,17 @@ static void load_row(void *context, const struct vault_row *row)
 
 enum err quotas_load(struct db *db, struct failure *f)
 {
-    struct quotas_loading load = {db, ERR_OK};
+    struct quotas_loading load = {db, ERR_OK, SLICE_NONE};
 
     ASSERT(!db->quota_count);
     db_vault_each(db, load_row, &load);
-    if (load.result)
+    if (load.result == ERR_FORMAT)
+        failure_set(
+            f, load.result,
+            "the quota of database \"%s\" was written by a newer version of the server; "
+            "start that one",
+            text_show(load.of));
+    else if (load.result)
         failure_set(f, load.result,
                     load.result == ERR_NOMEM ? "out of memory for quotas"
                                              : "the row of a quota is corrupt");

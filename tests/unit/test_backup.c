@@ -574,6 +574,27 @@ START_TEST(a_restore_that_was_cut_short_is_no_database)
 }
 END_TEST
 
+START_TEST(a_backup_of_a_newer_format_is_refused)
+{
+    struct sim *target = sim_new(31);
+    struct core_rig rig;
+    struct failure f;
+    struct state s;
+    struct bytes bytes;
+
+    begin(&rig, &s, 503);
+    bytes = backup_all(&rig, NULL);
+    core_close(&rig);
+    bytes.data[16]++; /* its format */
+    failure_init(&f);
+    MUST_EQ(restore_on(target, &bytes, 1, &f), ERR_FORMAT);
+    MUST(strstr(f.text, "newer version"));
+    failure_clear(&f);
+    sim_free(target);
+    bytes_free(&bytes);
+}
+END_TEST
+
 START_TEST(a_restore_into_a_directory_that_is_used_is_refused)
 {
     struct core_rig rig;
@@ -757,6 +778,7 @@ int main(void)
     tcase_add_loop_test(tcase, a_rotten_page_ends_the_backup_and_is_named, 0, 4);
     tcase_add_loop_test(tcase, a_backup_survives_failures_or_says_so, 0, 2);
     tcase_add_loop_test(tcase, a_restore_that_was_cut_short_is_no_database, 0, 5);
+    tcase_add_test(tcase, a_backup_of_a_newer_format_is_refused);
     tcase_add_test(tcase, a_restore_into_a_directory_that_is_used_is_refused);
     tcase_add_loop_test(tcase, segments_are_kept_in_order_before_they_are_used_again, 0, 4);
     tcase_add_test(tcase, no_bit_of_a_backup_can_change);

@@ -174,6 +174,43 @@ START_TEST(the_bytes_of_a_row)
 }
 END_TEST
 
+static void put_row(struct core_rig *rig, const char *key, struct slice value)
+{
+    struct op op;
+    enum err e;
+
+    op_init(&op, rig->db, on_wake);
+    while ((e = db_vault_put(&op, slice_text(key), value)) == ERR_WAIT)
+        core_settle(rig);
+    MUST_EQ(e, ERR_OK);
+    op_fini(&op);
+}
+
+START_TEST(rows_of_a_newer_version_are_refused_by_name)
+{
+    struct core_rig rig;
+    struct failure f;
+    struct users u;
+
+    core_open(&rig, 1);
+    failure_init(&f);
+    put_row(&rig, "uann", slice_text("\x82\xa1v\x02\xa3new\xc0"));
+    MUST_EQ(users_init(&u, sim_table(rig.sim)), ERR_OK);
+    MUST_EQ(users_load(&u, rig.db, &f), ERR_FORMAT);
+    MUST(strstr(f.text, "user \"ann\"") && strstr(f.text, "newer version"));
+    failure_clear(&f);
+    users_fini(&u);
+    put_row(&rig, "uann", SLICE_NONE);
+    put_row(&rig, "qmain", slice_text("\x81\xa1v\x02"));
+    core_settle(&rig);
+    core_end_op(&rig);
+    sim_kill(rig.sim);
+    db_free(rig.db, true);
+    MUST_EQ(core_try_open(&rig), ERR_FORMAT);
+    sim_free(rig.sim);
+}
+END_TEST
+
 /* As a plain recursion says. */
 static bool matches(const char *pattern, const char *text)
 {
@@ -280,6 +317,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, users_survive_what_commits_survive, 0, 6);
     tcase_add_test(tc, the_bytes_of_a_row);
+    tcase_add_test(tc, rows_of_a_newer_version_are_refused_by_name);
     tcase_add_test(tc, patterns_mean_what_a_plain_recursion_says);
     tcase_add_test(tc, what_may_not_be_seen_is_not_found);
     suite_add_tcase(suite, tc);

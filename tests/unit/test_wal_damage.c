@@ -492,6 +492,23 @@ START_TEST(a_newer_format_is_refused_by_name)
 }
 END_TEST
 
+START_TEST(a_mark_of_a_newer_format_is_refused_by_name)
+{
+    static const char *const names[] = {"wal/failed", "wal/closed"};
+    struct wal_rig rig;
+    uint8_t mark[WAL_MARK_BYTES];
+
+    build(&rig);
+    ck_assert(sim_file_read(rig.sim, names[_i], 0, mark, sizeof mark));
+    bytes_put_le32(mark + 16, bytes_get_le32(mark + 16) + 1);
+    reseal(mark, sizeof mark, 0);
+    ck_assert(sim_file_write(rig.sim, names[_i], 0, mark, sizeof mark));
+    ck_assert_int_eq(wal_rig_try_open(&rig), ERR_FORMAT);
+    ck_assert_str_eq(rig.failure.file, names[_i]);
+    wal_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(a_segment_of_another_log_is_refused)
 {
     struct wal_rig rig;
@@ -648,6 +665,7 @@ static Suite *suite(void)
     tcase_add_loop_test(c, a_forged_batch_is_only_bytes, 0, 2);
     tcase_add_loop_test(c, a_batch_that_contradicts_itself_is_reported, 0, 2);
     tcase_add_loop_test(c, a_newer_format_is_refused_by_name, 0, 2);
+    tcase_add_loop_test(c, a_mark_of_a_newer_format_is_refused_by_name, 0, 2);
     tcase_add_test(c, a_segment_of_another_log_is_refused);
     tcase_add_loop_test(c, a_file_of_another_database_is_refused_by_name, 0, 3);
     tcase_add_loop_test(c, after_a_clean_stop_a_cut_of_the_last_batch_is_damage, 0, 2);
