@@ -1,5 +1,6 @@
 /* Rule 3: with the syncs of the log stalled, whatever a commit that is not durable yet has
  * decided waits for it, errors and absences too, and nothing else waits. */
+#include "server/txn/health.h"
 #include "tests/unit/core_rig.h"
 
 /* Keys 1 to 4 and stores a, old are durable. Then key 1 is written, 2 deleted, store old
@@ -359,6 +360,68 @@ START_TEST(a_failure_of_the_data_file_is_final_for_batches_in_flight)
 }
 END_TEST
 
+static void ignore_task(struct db_task *task, enum err e, const struct failure *f)
+{
+    (void)task;
+    (void)e;
+    (void)f;
+}
+
+static void health_is(struct core_rig *rig, const char *state, uint64_t for_ms)
+{
+    uint64_t ms;
+
+    ck_assert_str_eq(health_state(rig->db, &ms), state);
+    MUST_EQ(ms, for_ms);
+}
+
+static void pass_time(struct core_rig *rig, uint64_t ms)
+{
+    sim_advance_ms(rig->sim, ms);
+    db_turn(rig->db);
+}
+
+/* What is wrong is said with the time since it began, the worst of it first; what is over is not. */
+START_TEST(health_says_what_is_wrong_and_since_when)
+{
+    struct core_rig rig;
+    struct db_task task = {.done = ignore_task};
+
+    core_open(&rig, 21);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    core_set(&rig, "a", 1, 1);
+    core_settle(&rig);
+    pass_time(&rig, 100);
+    health_is(&rig, "ok", 0);
+    sim_fail_only(rig.sim, PRIMARY_FILE);
+    sim_fail_from(rig.sim, SIM_FAULT_SPACE, 1);
+    list_init(&task.in_queue);
+    db_amalgamate(rig.db, &task);
+    core_settle(&rig);
+    pass_time(&rig, 0);
+    health_is(&rig, "disk full", 0);
+    pass_time(&rig, 1500);
+    health_is(&rig, "disk full", 1500);
+    sim_fail_clear(rig.sim);
+    pass_time(&rig, 2000);
+    core_amalgamate(&rig);
+    pass_time(&rig, 10);
+    health_is(&rig, "ok", 0);
+    core_set(&rig, "a", 1, 2);
+    sim_fail_from(rig.sim, SIM_FAULT_SYNC, 1);
+    core_settle(&rig);
+    MUST(rig.has_failed);
+    pass_time(&rig, 0);
+    health_is(&rig, "log failed", 0);
+    pass_time(&rig, 700);
+    health_is(&rig, "log failed", 700);
+    sim_fail_clear(rig.sim);
+    core_restart(&rig, true);
+    health_is(&rig, "ok", 0);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("txn replies");
@@ -377,6 +440,7 @@ int main(void)
     tcase_add_test(tc, a_commit_with_an_interval_waits_for_its_writing_only);
     tcase_add_test(tc, reads_by_themselves_see_what_was_told_before_its_sync);
     tcase_add_test(tc, a_failure_of_the_data_file_is_final_for_batches_in_flight);
+    tcase_add_test(tc, health_says_what_is_wrong_and_since_when);
     suite_add_tcase(suite, tc);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
