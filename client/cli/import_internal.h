@@ -15,9 +15,10 @@
 #define IMPORT_BATCH_BYTES_MAX (1u << 20) /* a batch that has so much is full */
 #define IMPORT_IN_FLIGHT_MAX 256
 #define IMPORT_ATTEMPTS_MAX 10          /* for a batch that others conflict with */
+#define IMPORT_LOSSES_MAX 4             /* after so many conflicts its attempts lock the store */
 #define IMPORT_DEPTH_OF_RUN 5           /* lists around a record in a request `run` */
 #define IMPORT_DEPTH_ALONE 2            /* and in one of its own */
-#define IMPORT_AROUND_BYTES 64          /* heads and names around the records of a request */
+#define IMPORT_AROUND_BYTES 128          /* heads and names around the records of a request */
 #define IMPORT_AROUND_ELEMENTS 16
 #define IMPORT_RECORD_BYTES 16 /* around a record in `run`, besides the store's name */
 #define IMPORT_RECORD_ELEMENTS 4
@@ -60,6 +61,7 @@ struct import_batch {
     bool alone;                     /* one record, in a request of its own */
     uint64_t order; /* batches are numbered as they are begun */
     unsigned attempts;
+    unsigned losses;                /* of them, those that met a conflict */
     unsigned skipped;            /* of this attempt */
     uint32_t pause_ms;           /* BATCH_AGAIN: wait so long first */
     bool failed;                 /* of this attempt, by a record */

@@ -142,6 +142,7 @@ static void batch_answered(void *ctx, struct hf_reply *reply)
     if (error->retryable && !error->maybe_committed && error->code != HF_CONNECTION &&
         b->attempts < IMPORT_ATTEMPTS_MAX && !b->failed) {
         b->state = BATCH_AGAIN;
+        b->losses += error->code == HF_CONFLICT;
         b->pause_ms = error->retry_after_ms ? error->retry_after_ms : 1u << b->attempts;
         return;
     }
@@ -177,12 +178,36 @@ static void begin_answered(void *ctx, struct hf_reply *reply)
     b->begin_error.details = HF_NONE;
 }
 
+/* A batch that has lost often asks for the store, so that it comes to its end. */
+static bool batch_locks(const struct import_batch *b)
+{
+    return b->losses >= IMPORT_LOSSES_MAX;
+}
+
+static unsigned count_options(const struct import_batch *b)
+{
+    return (b->import->cli->label != NULL) + batch_locks(b);
+}
+
+/* Of the batch's transaction, into a map. */
+static void pack_options(const struct import_batch *b, struct hf_pack *p)
+{
+    const struct import *im = b->import;
+
+    if (im->cli->label) {
+        hf_pack_text(p, "label");
+        hf_pack_text(p, im->cli->label);
+    }
+    if (batch_locks(b))
+        hf_packf(p, "'lock' {'exclusive': [s]}", im->store);
+}
+
 /* One request: all of the batch or none. */
 static int batch_send_run(struct import_batch *b)
 {
     struct import *im = b->import;
     struct hf_conn *c = im->cli->conn;
-    struct hf_pack *p = hf_call_begin(c, "run", im->cli->label ? 2 : 1);
+    struct hf_pack *p = hf_call_begin(c, "run", count_options(b) ? 2 : 1);
 
     hf_pack_array(p, b->count);
     for (unsigned i = 0; i < b->count; i++) {
@@ -194,10 +219,9 @@ static int batch_send_run(struct import_batch *b)
         pack_params(p, im, part(b, r->value_at, r->value_size),
                     part(b, r->key_at, r->key_size));
     }
-    if (im->cli->label) {
-        hf_pack_map(p, 1);
-        hf_pack_text(p, "label");
-        hf_pack_text(p, im->cli->label);
+    if (count_options(b)) {
+        hf_pack_map(p, count_options(b));
+        pack_options(b, p);
     }
     return hf_call_end_callback(c, batch_answered, b);
 }
@@ -212,13 +236,10 @@ static int batch_send_skipping(struct import_batch *b)
     int e;
 
     hf_pack_uint(p, handle);
-    hf_pack_map(p, im->cli->label ? 2 : 1);
+    hf_pack_map(p, 1 + count_options(b));
     hf_pack_text(p, "on_error");
     hf_pack_text(p, "continue");
-    if (im->cli->label) {
-        hf_pack_text(p, "label");
-        hf_pack_text(p, im->cli->label);
-    }
+    pack_options(b, p);
     e = hf_call_end_callback(c, begin_answered, b);
     for (unsigned i = 0; i < b->count && e == HF_OK; i++) {
         struct import_record *r = &b->records[i];
@@ -312,8 +333,9 @@ static struct import_batch *batch_to_fill(struct import *im)
     if (b->state == BATCH_FREE) {
         b->state = BATCH_FILLING;
         b->order = im->batch_orders++;
-        b->count = b->attempts = 0;
-        b->frame_bytes = IMPORT_AROUND_BYTES + (im->cli->label ? strlen(im->cli->label) : 0);
+        b->count = b->attempts = b->losses = 0;
+        b->frame_bytes = IMPORT_AROUND_BYTES + strlen(im->store) +
+                         (im->cli->label ? strlen(im->cli->label) : 0);
         b->elements = b->result_bytes = IMPORT_AROUND_ELEMENTS;
         hf_pack_reset(&b->bytes);
     }

@@ -95,12 +95,23 @@ static void add_bytes(struct hf_pack *out, uint64_t bytes)
     text_printf(out, unit ? "%.1f %s" : "%.0f %s", size, units[unit]);
 }
 
+/* The newest samples, as many as there is room for behind what stands there already. */
+static void add_plot(struct hf_pack *out, const uint64_t values[TOP_SAMPLES], size_t columns,
+                     size_t used)
+{
+    size_t count = columns > used ? columns - used : 0;
+
+    if (count > TOP_SAMPLES)
+        count = TOP_SAMPLES;
+    top_plot(values + TOP_SAMPLES - count, count, out);
+    text_append(out, "\n");
+}
+
 static void add_series(struct hf_pack *out, const char *name,
-                       const uint64_t values[TOP_SAMPLES])
+                       const uint64_t values[TOP_SAMPLES], size_t columns)
 {
     text_printf(out, "%-14s %10llu  ", name, (unsigned long long)newest(values));
-    top_plot(values, TOP_SAMPLES, out);
-    text_append(out, "\n");
+    add_plot(out, values, columns, 27);
 }
 
 static void add_head(const struct top *top, struct hf_pack *out)
@@ -117,15 +128,15 @@ static void add_head(const struct top *top, struct hf_pack *out)
     text_append(out, "\n\n");
 }
 
-static void add_rates(const struct top *top, struct hf_pack *out)
+static void add_rates(const struct top *top, size_t columns, struct hf_pack *out)
 {
     struct slice status = packed(&top->status);
     struct slice connections = value_field(status, "connections");
 
-    add_series(out, "requests/s", top->requests.values);
-    add_series(out, "commits/s", top->commits.values);
-    add_series(out, "conflicts/s", top->conflicts.values);
-    add_series(out, "ping, us", top->pings);
+    add_series(out, "requests/s", top->requests.values, columns);
+    add_series(out, "commits/s", top->commits.values, columns);
+    add_series(out, "conflicts/s", top->conflicts.values, columns);
+    add_series(out, "ping, us", top->pings, columns);
     text_printf(
         out, "\nconnections %llu, requests in flight %llu, transactions open %llu\n",
         (unsigned long long)value_field_uint(connections, "open", 0),
@@ -135,7 +146,7 @@ static void add_rates(const struct top *top, struct hf_pack *out)
 
 /* How long requests took lately; the plot is of the 99th percentile. Nothing of a server that does
  * not say it. */
-static void add_latency(const struct top *top, struct hf_pack *out)
+static void add_latency(const struct top *top, size_t columns, struct hf_pack *out)
 {
     struct slice latency = value_field(packed(&top->status), "latency");
 
@@ -147,12 +158,15 @@ static void add_latency(const struct top *top, struct hf_pack *out)
 
         if (i != TOP_ALL && value_field_uint(class, "count", 0) == 0)
             continue;
-        text_printf(out, "  %-12s %8llu %8llu %8llu  ", class_names[i],
-                    (unsigned long long)value_field_uint(class, "recent_p50_us", 0),
-                    (unsigned long long)newest(top->p99s[i]),
-                    (unsigned long long)value_field_uint(class, "recent_max_us", 0));
-        top_plot(top->p99s[i], TOP_SAMPLES, out);
-        text_append(out, "\n");
+        text_printf(out, "  %-12s", class_names[i]);
+        if (value_field_uint(class, "recent_count", 0) > 0)
+            text_printf(out, " %8llu %8llu %8llu  ",
+                        (unsigned long long)value_field_uint(class, "recent_p50_us", 0),
+                        (unsigned long long)newest(top->p99s[i]),
+                        (unsigned long long)value_field_uint(class, "recent_max_us", 0));
+        else
+            text_printf(out, " %8s %8s %8s  ", "-", "-", "-");
+        add_plot(out, top->p99s[i], columns, 43);
     }
 }
 
@@ -241,9 +255,9 @@ void top_frame(const struct top *top, size_t columns, size_t rows, struct hf_pac
     struct hf_pack text = {0};
 
     add_head(top, &text);
-    add_rates(top, &text);
+    add_rates(top, columns, &text);
     add_storage(top, &text);
-    add_latency(top, &text);
+    add_latency(top, columns, &text);
     add_stages(top, &text);
     add_holds(top, &text);
     clip(packed(&text), columns, rows, out);

@@ -45,7 +45,7 @@ struct fake_server {
     struct txn txns[TXNS_MAX];
     struct cursor cursors[CURSORS_MAX];
     uint64_t versions, commits;
-    unsigned requests, connections, deadlines;
+    unsigned requests, connections, deadlines, locks;
     size_t bytes_in, bytes_out; /* of this connection */
     struct {
         char name[32];
@@ -380,6 +380,12 @@ static bool request(struct fake_server *server, msgpack_object frame)
         server->deadlines +=
             fake_map_get(fake_param(f.ptr[3], f.ptr[3].via.array.size - 1), "deadline_ms")
                 .type != MSGPACK_OBJECT_NIL;
+    if (f.ptr[3].via.array.size > 0)
+        server->locks +=
+            fake_map_get(
+                fake_map_get(fake_param(f.ptr[3], f.ptr[3].via.array.size - 1), "lock"),
+                "exclusive")
+                .type == MSGPACK_OBJECT_ARRAY;
     fault = fault_of(server, method, (*method_calls(server, method))++);
     server->requests++;
     hang_up =
@@ -657,6 +663,11 @@ uint64_t fake_server_digest(const struct fake_server *s)
 unsigned fake_server_deadlines(const struct fake_server *s)
 {
     return s->deadlines;
+}
+
+unsigned fake_server_locks(const struct fake_server *s)
+{
+    return s->locks;
 }
 
 unsigned fake_server_open_cursors(const struct fake_server *s)

@@ -74,6 +74,8 @@ bool fake_server_has(const struct fake_server *s, const char *store, const void 
 uint64_t fake_server_digest(const struct fake_server *s);
 /* How many requests ended with a map of options that has deadline_ms. */
 unsigned fake_server_deadlines(const struct fake_server *s);
+/* How many had one with exclusive locks. */
+unsigned fake_server_locks(const struct fake_server *s);
 unsigned fake_server_open_cursors(const struct fake_server *s);
 
 void fake_server_free(struct fake_server *s);

@@ -1,6 +1,7 @@
 """What the integration tests stand on: a MessagePack codec, a raw client, and a
 daemon in a directory of its own. Python's standard library only, so that the
 server is judged by something that shares no code with it."""
+import atexit
 import os
 import select
 import shutil
@@ -327,6 +328,7 @@ class Daemon:
         self.directory = None
         if data is None:
             self.directory = tempfile.mkdtemp(prefix="holdfast-test.")
+            atexit.register(shutil.rmtree, self.directory, True)  # also of one that was killed
             data = os.path.join(self.directory, "data")
         self.data = data
         self.flags = list(flags)

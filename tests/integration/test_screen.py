@@ -330,6 +330,16 @@ def is_raw(s):
 
 
 @needs_pyte
+def test_top_shows_its_newest_samples_on_a_narrow_screen(d):
+    with Home() as home:
+        s = Screen(d, home, columns=50, rows=24)
+        s.line("top --times 2")
+        line = next(line for line in s.screen.display if line.startswith("ping, us"))
+        assert line[-1] in "▁▂▃▄▅▆▇█" and line[-2] in "▁▂▃▄▅▆▇█", line
+        assert s.end() == 0
+
+
+@needs_pyte
 def test_ctrl_z_gives_the_terminal_back_and_takes_it_again(d):
     with Home() as home:
         s = Screen(d, home, columns=60)

@@ -333,6 +333,28 @@ START_TEST(conflicts_and_overload_are_tried_again)
 }
 END_TEST
 
+START_TEST(a_batch_that_has_lost_four_times_locks_the_store)
+{
+    struct fake_options fake = {
+        .faults = {{"run", 2, 5, HF_CONFLICT, "CONFLICT", "conflict", true, 0, -1, 0},
+                   {"commit", 1, 4, HF_CONFLICT, "CONFLICT", "conflict", true, 0, -1, 0}}};
+    struct rig rig;
+
+    rig_open(&rig, &fake);
+    rig_write_records(&rig, 500, 500);
+    ck_assert_int_eq(
+        RUN(&rig, "import", "s", "FILE", "--key", "id", "--batch", "100", "--in-flight", "1"),
+        0);
+    ck_assert_int_eq(RUN(&rig, "import", "s", "FILE", "--batch", "100", "--on-exists", "skip",
+                         "--in-flight", "1", "--label", "mine"),
+                     0);
+    ck_assert_str_eq(rig.out, "{\"records\":0,\"skipped\":500}\n");
+    fake_server_stop(rig.server);
+    ck_assert_uint_eq(fake_server_locks(rig.server), 2 + 1);
+    rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_conflict_that_stays_exits_with_4)
 {
     struct fake_options fake = {
@@ -483,6 +505,7 @@ int main(void)
     tcase_add_test(tc, a_record_that_cannot_go_in_stays_here_and_no_empty_store_there);
     tcase_add_loop_test(tc, a_record_that_exists_is_replaced_refused_or_skipped, 0, 2);
     tcase_add_test(tc, conflicts_and_overload_are_tried_again);
+    tcase_add_test(tc, a_batch_that_has_lost_four_times_locks_the_store);
     tcase_add_test(tc, a_conflict_that_stays_exits_with_4);
     tcase_add_loop_test(tc, a_lost_connection_says_from_which_line_on_it_is_unknown, 0, 10);
     tcase_add_loop_test(tc, a_silent_server_is_given_up_after_the_timeout, 0, 4);
