@@ -122,60 +122,39 @@ static inline enum err operator_truth(struct expr_run *r, const struct expr *e,
     return error ? error : expr_check(r, e, m, datum_truth_of(m, &d, out));
 }
 
-static enum err evaluate_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
-                               enum datum_truth *out)
-{
-    struct datum d;
-    enum err error;
-
-    if (e->kind == EXPR_AND || e->kind == EXPR_OR)
-        return chain_truth(r, e, m, out);
-    if (e->kind == EXPR_OPERATE && e->number >= DATUM_EQUAL)
-        return operator_truth(r, e, m, out);
-    error = expr_evaluate(r, e, m, &d);
-    return error ? error : expr_check(r, e, m, datum_truth_of(m, &d, out));
-}
-
-static enum err evaluate_chain(struct expr_run *r, const struct expr *e, struct datum_memory *m,
-                               struct datum *out)
-{
-    enum datum_truth all;
-    enum err error = chain_truth(r, e, m, &all);
-
-    if (!error)
-        *out = datum_of_truth(all);
-    return error;
-}
-
 static enum err compare_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
                               enum datum_operator op, const struct datum *a,
                               const struct datum *b, enum datum_truth *out)
 {
     struct datum d;
-    enum err error = expr_check(r, e, m, datum_operate(m, op, a, b, &d));
+    enum err error;
 
+    if (datum_compare_simple(op, a, b, out))
+        return ERR_OK;
+    error = expr_check(r, e, m, datum_operate(m, op, a, b, &d));
     return error ? error : expr_check(r, e, m, datum_truth_of(m, &d, out));
 }
 
-static enum err evaluate_between(struct expr_run *r, const struct expr *e,
-                                 struct datum_memory *m, struct datum *out)
+static enum err between_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
+                              enum datum_truth *out)
 {
     enum datum_truth above, below;
-    struct datum a, b, c;
-    enum err error = expr_evaluate(r, e->a, m, &a);
+    struct datum room_a, room_b, room_c;
+    const struct datum *a, *b, *c;
+    enum err error = expr_operand(r, e->a, m, &room_a, &a);
 
     if (!error)
-        error = expr_evaluate(r, e->b, m, &b);
+        error = expr_operand(r, e->b, m, &room_b, &b);
     if (!error)
-        error = expr_evaluate(r, e->c, m, &c);
+        error = expr_operand(r, e->c, m, &room_c, &c);
     if (!error)
-        error = compare_truth(r, e, m, DATUM_GREATER_EQUAL, &a, &b, &above);
+        error = compare_truth(r, e, m, DATUM_GREATER_EQUAL, a, b, &above);
     if (!error)
-        error = compare_truth(r, e, m, DATUM_LESS_EQUAL, &a, &c, &below);
+        error = compare_truth(r, e, m, DATUM_LESS_EQUAL, a, c, &below);
     if (error)
         return error;
     above = datum_and(above, below);
-    *out = datum_of_truth(e->is_negated ? datum_not(above) : above);
+    *out = e->is_negated ? datum_not(above) : above;
     return ERR_OK;
 }
 
@@ -200,22 +179,64 @@ static enum err evaluate_like(struct expr_run *r, const struct expr *e, struct d
 }
 
 /* As a chain of = by or: null where none is equal and one is null. */
-static enum err evaluate_in_list(struct expr_run *r, const struct expr *e,
-                                 struct datum_memory *m, struct datum *out)
+static enum err in_list_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
+                              enum datum_truth *out)
 {
     enum datum_truth any = DATUM_IS_FALSE;
-    struct datum a, b;
-    enum err error = expr_evaluate(r, e->a, m, &a);
+    struct datum room_a, room_b;
+    const struct datum *a, *b;
+    enum err error = expr_operand(r, e->a, m, &room_a, &a);
 
     for (uint32_t i = 0; i < e->count && !error && any != DATUM_IS_TRUE; i++) {
         enum datum_truth one = DATUM_IS_UNKNOWN;
 
-        error = expr_evaluate(r, e->list[i], m, &b);
+        error = expr_operand(r, e->list[i], m, &room_b, &b);
         if (!error)
-            error = compare_truth(r, e, m, DATUM_EQUAL, &a, &b, &one);
+            error = compare_truth(r, e, m, DATUM_EQUAL, a, b, &one);
         any = datum_or(any, one);
     }
-    *out = datum_of_truth(e->is_negated ? datum_not(any) : any);
+    *out = e->is_negated ? datum_not(any) : any;
+    return error;
+}
+
+static enum err evaluate_truth(struct expr_run *r, const struct expr *e, struct datum_memory *m,
+                               enum datum_truth *out)
+{
+    struct datum d;
+    enum err error;
+
+    if (e->kind == EXPR_AND || e->kind == EXPR_OR)
+        return chain_truth(r, e, m, out);
+    if (e->kind == EXPR_OPERATE && e->number >= DATUM_EQUAL)
+        return operator_truth(r, e, m, out);
+    if (e->kind == EXPR_BETWEEN)
+        return between_truth(r, e, m, out);
+    if (e->kind == EXPR_IN_LIST)
+        return in_list_truth(r, e, m, out);
+    error = expr_evaluate(r, e, m, &d);
+    return error ? error : expr_check(r, e, m, datum_truth_of(m, &d, out));
+}
+
+static enum err evaluate_chain(struct expr_run *r, const struct expr *e, struct datum_memory *m,
+                               struct datum *out)
+{
+    enum datum_truth all;
+    enum err error = chain_truth(r, e, m, &all);
+
+    if (!error)
+        *out = datum_of_truth(all);
+    return error;
+}
+
+/* What BETWEEN or IN_LIST says, as a value. */
+static enum err evaluate_comparison(struct expr_run *r, const struct expr *e,
+                                    struct datum_memory *m, struct datum *out)
+{
+    enum datum_truth truth;
+    enum err error = evaluate_truth(r, e, m, &truth);
+
+    if (!error)
+        *out = datum_of_truth(truth);
     return error;
 }
 
@@ -390,8 +411,8 @@ enum err expr_evaluate(struct expr_run *r, const struct expr *e, struct datum_me
     case EXPR_OPERATE: return expr_operator(r, e, m, out);
     case EXPR_IS: return evaluate_is(r, e, m, out);
     case EXPR_LIKE: return evaluate_like(r, e, m, out);
-    case EXPR_BETWEEN: return evaluate_between(r, e, m, out);
-    case EXPR_IN_LIST: return evaluate_in_list(r, e, m, out);
+    case EXPR_BETWEEN:
+    case EXPR_IN_LIST: return evaluate_comparison(r, e, m, out);
     case EXPR_IN_VALUE: return evaluate_in_value(r, e, m, out);
     case EXPR_CASE: return evaluate_case(r, e, m, out);
     case EXPR_CALL:
