@@ -11,6 +11,7 @@
  * databases; those of another one an array of both names, which stands behind all texts. */
 static bool row_is_of_main(struct row_name of)
 {
+    ASSERT(of.database.data || !of.database.size);
     return !slice_is_none(of.name) && slice_equal(of.database, slice_text(DATABASE_MAIN));
 }
 
@@ -77,6 +78,7 @@ enum err catalogue_row_name(struct slice key, uint8_t *room, struct row_name *of
         e = read_name(&c, DATABASE_NAME_BYTES_MAX, &of->database);
     if (!e && count == 2)
         e = read_name(&c, STORE_NAME_BYTES_MAX, &of->name);
+    ASSERT(e || of->database.size <= DATABASE_NAME_BYTES_MAX);
     return e ? ERR_CORRUPT : ERR_OK;
 }
 

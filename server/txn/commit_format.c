@@ -9,6 +9,7 @@
 
 static size_t record_log_bytes(const struct record *r)
 {
+    ASSERT(!r->is_entry); /* replay makes it again */
     return commit_record_bytes(r->key_size, r->value_size);
 }
 
@@ -29,6 +30,7 @@ static size_t commit_encode_head(const struct stamp *s, uint8_t *to, size_t room
 
 static void commit_encode_record_head(const struct record *r, uint8_t *to)
 {
+    ASSERT(r->key_size > 0 && (r->value || !r->value_size));
     bytes_put_le32(to, r->store);
     to[4] = record_is_delete(r) ? COMMIT_RECORD_DELETE : 0;
     bytes_put_le16(to + 5, r->key_size);
@@ -56,6 +58,7 @@ static void part_put(struct slice run, size_t run_at, size_t from, size_t size, 
     size_t low = from > run_at ? from : run_at;
     size_t high = from + size < run_at + run.size ? from + size : run_at + run.size;
 
+    ASSERT(from < from + size);
     if (low < high)
         memcpy(to + (low - from), run.data + (low - run_at), high - low);
 }

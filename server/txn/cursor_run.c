@@ -23,6 +23,7 @@ static void cut_end(const struct page *page, unsigned first, unsigned *end, stru
 {
     bool is_equal;
 
+    ASSERT(*end <= page->count);
     if (first < *end && slice_compare(page_key(page, *end - 1), key) >= 0)
         *end = page_find(page, key, &is_equal);
 }
@@ -33,6 +34,7 @@ static void cut_first(const struct page *page, unsigned *first, unsigned end, st
 {
     bool is_equal;
 
+    ASSERT(end <= page->count);
     if (*first < end && slice_compare(page_key(page, *first), key) <= 0) {
         *first = page_find(page, key, &is_equal);
         *first += is_equal && !has_key;
@@ -98,6 +100,7 @@ void cursor_run_find(struct op *op, struct cursor *c)
         cut_long(c, &first, &end);
     if (first >= end || (c->run_is_noted && !run_note(op, c, page, first, end)))
         return;
+    ASSERT(end <= page->count);
     c->run = page;
     c->run_left = end - first;
     c->run_given += c->run_left;

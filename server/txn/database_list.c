@@ -38,6 +38,7 @@ void databases_forget_list(struct op *op)
 
     if (!l)
         return;
+    ASSERT(!l->at || l->at->refs > 0);
     if (l->at)
         schema_unref(&op->db->catalogue, l->at);
     if (l->rows)
@@ -69,6 +70,7 @@ static enum err list_begin(struct op *op, const struct database_listing *listing
         return no_memory(op);
     memset(l, 0, sizeof *l);
     l->part = is_behind ? LIST_FROM_MAIN : LIST_BEFORE_MAIN;
+    ASSERT(!l->rows && !l->at);
     op->databases = l;
     return ERR_OK;
 }
@@ -92,6 +94,7 @@ static void part_range(enum list_part part, struct slice from, struct key_range 
         first.database = from;
     if (part == LIST_FROM_MAIN && !is_behind)
         first = row_of_main();
+    ASSERT(part != LIST_STORES_OF_MAIN);
     out->from_size = catalogue_row_key(first, out->from);
     if (part == LIST_BEFORE_MAIN) {
         out->to_size = catalogue_row_key(row_of_main(), out->to);
@@ -158,6 +161,7 @@ static enum err list_row(struct op *op, struct txn *t, struct database_listing *
 
     if (catalogue_row_name(key, room, &of) != ERR_OK)
         return cursor_corrupt(op, l->rows, "corrupt key in the catalogue");
+    ASSERT(!l->at && of.database.size <= sizeof l->name);
     e = list_turn_to(l, listing, of.database);
     if (e || !l->is_seen)
         return e;
@@ -184,6 +188,7 @@ static enum err list_next(struct op *op, struct txn *t, struct database_listing 
     if (!e)
         e = cursor_step(op, l->rows, &key, &r, &value);
     if (e == ERR_END && l->part != LIST_FROM_MAIN) {
+        ASSERT(!l->at && l->rows);
         cursor_close(l->rows);
         l->rows = NULL;
         l->part++;
@@ -217,6 +222,7 @@ static enum err list_all(struct op *op, struct txn *t, struct database_listing *
     struct database_list *l = op->databases;
     enum err e = ERR_OK;
 
+    ASSERT(l && t->snapshot); /* T-3 */
     for (unsigned steps = 0; !e; steps++) {
         if (steps == STORES_A_TURN)
             return op_yield(op);
@@ -227,6 +233,7 @@ static enum err list_all(struct op *op, struct txn *t, struct database_listing *
     }
     if (e != ERR_END)
         return e;
+    ASSERT(l->part == LIST_FROM_MAIN || listing->has_next);
     list_tell(l, listing);
     return ERR_OK;
 }
@@ -246,5 +253,6 @@ enum err databases_list(struct op *op, struct database_listing *listing)
         databases_forget_list(op);
         records_range_forget(op);
     }
+    ASSERT(e == ERR_WAIT || (!op->databases && !op->cursor));
     return auto_end(op, NULL, e, &again);
 }

@@ -26,6 +26,7 @@ static enum err names_read(struct slice list, uint32_t *count, struct failure *f
                                "lock: invalid store name: expected 1 to %d bytes of UTF-8",
                                TEXT_NAME_BYTES_MAX);
     }
+    ASSERT(at.at <= at.end);
     return ERR_OK;
 }
 

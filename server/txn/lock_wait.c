@@ -118,12 +118,14 @@ static enum err option_enter(struct op *op, struct lock_request *r,
 
 static uint64_t time_after(uint64_t now_ms, uint64_t ms)
 {
+    ASSERT(now_ms < UINT64_MAX);
     return ms < UINT64_MAX - now_ms ? now_ms + ms : UINT64_MAX;
 }
 
 static void keep_text(struct text_label *to, struct slice *text)
 {
     text_label_set(to, *text);
+    ASSERT(to->size <= TEXT_LABEL_BYTES_MAX);
     *text = text_label_of(to);
 }
 

@@ -21,6 +21,7 @@ static uint64_t quota_used(const struct quota *q)
 
 static bool quota_fits(const struct quota *q, uint64_t bytes)
 {
+    ASSERT(q->max.bytes != QUOTA_NONE);
     return q->is_summed && quota_used(q) + bytes <= q->max.bytes;
 }
 
@@ -28,6 +29,7 @@ static uint64_t tree_bytes(const struct root *root, uint32_t number)
 {
     struct tree_facts facts;
 
+    ASSERT(number != CATALOGUE_STORE);
     return root_tree_facts(root, number, &facts) ? facts.bytes : 0;
 }
 
@@ -41,6 +43,7 @@ static uint64_t rooted_bytes(const struct root *root, const struct database *d)
 
         if (!s || s->is_dropped)
             continue;
+        ASSERT(s->entry->database == d && s->commit > 0);
         bytes += tree_bytes(root, s->number);
         for (unsigned i = 0; i < s->index_count; i++)
             bytes += tree_bytes(root, s->indexes[i]->number);
@@ -58,6 +61,7 @@ static void quota_refresh(struct db *db, struct database *d)
 
     while (gone < q->staged_count && q->staged[gone].upto <= commit)
         gone++;
+    ASSERT(gone <= q->staged_count && commit <= db->numbers.durable);
     q->staged_count -= gone;
     memmove(q->staged, q->staged + gone, q->staged_count * sizeof *q->staged);
     if (q->is_summed && q->root == commit && q->changes == db->catalogue.changes)
@@ -82,6 +86,7 @@ static bool quota_may_wait(struct op *op, const struct quota *q)
         return false;
     if (open->first_commit && open->first_commit <= op->quota_upto && stages_rotate(db))
         return false;
+    ASSERT(op->quota_upto <= db->numbers.last_commit);
     if (op->quota_upto > db->passes.asked_upto)
         db->passes.asked_upto = op->quota_upto;
     return true;
@@ -91,6 +96,7 @@ static bool quota_may_wait(struct op *op, const struct quota *q)
 static enum err quota_refuse(struct op *op, const struct database *d, const char *which,
                              uint64_t max)
 {
+    ASSERT(max != QUOTA_NONE);
     op->quota_upto = 0;
     op->db->over_quota++;
     failure_set(
@@ -145,6 +151,7 @@ static struct quota_staged *staged_of(struct quota *q, uint64_t stage)
     if (last && (last->stage == stage || q->staged_count == QUOTA_STAGED_MAX))
         return last;
     last = &q->staged[q->staged_count++];
+    ASSERT(q->staged_count <= QUOTA_STAGED_MAX && stage > 0);
     *last = (struct quota_staged){.stage = stage};
     return last;
 }
@@ -180,6 +187,7 @@ enum err quota_check_store(struct op *op, const struct txn *t)
 
 enum err quota_check_begin(struct op *op, const struct database *d)
 {
+    ASSERT(d->refs > 0);
     return d->quota.txns < d->quota.max.txns
                ? ERR_OK
                : quota_refuse(op, d, "transactions", d->quota.max.txns);

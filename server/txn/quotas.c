@@ -23,6 +23,7 @@ static size_t limit_write(uint8_t *to, const char *name, uint64_t n)
 {
     size_t size = msgpack_put_text(to, slice_text(name));
 
+    ASSERT(limit_is_good(n) || n == ROW_VERSION);
     return size +
            (n == QUOTA_NONE ? msgpack_put_nil(to + size) : msgpack_put_uint(to + size, n));
 }
@@ -31,6 +32,7 @@ static size_t row_write(const struct quota_limits *l, uint8_t *to)
 {
     size_t size = msgpack_put_map_head(to, 4);
 
+    ASSERT(quota_limits_any(l)); /* else the row goes */
     size += limit_write(to + size, "v", ROW_VERSION);
     size += limit_write(to + size, "bytes", l->bytes);
     size += limit_write(to + size, "stores", l->stores);
@@ -50,6 +52,7 @@ static bool limit_read(struct msgpack_cursor *at, const char *expected, uint64_t
     *n = QUOTA_NONE;
     if (type == MSGPACK_NIL)
         return msgpack_skip(at, 1, NULL) == ERR_OK;
+    ASSERT(at->at <= at->end);
     return msgpack_read_uint(at, n) == ERR_OK && *n <= QUOTA_MAX;
 }
 
@@ -85,6 +88,7 @@ static void count_from_here(struct db *db, struct quota *q)
 {
     const struct stage *s = db->stages.newest;
 
+    ASSERT(q->max.bytes != QUOTA_NONE);
     q->staged_count = 0;
     q->is_summed = false;
     while (s && !s->first_commit)
@@ -100,6 +104,7 @@ static void database_limit(struct db *db, struct database *d, const struct quota
     struct quota *q = &d->quota;
     bool had = quota_limits_any(&q->max), counted = q->max.bytes != QUOTA_NONE;
 
+    ASSERT(d->refs > 0);
     q->max = *limits;
     if (limits->bytes != QUOTA_NONE && !counted)
         count_from_here(db, q);
@@ -122,6 +127,7 @@ static enum err check_count(struct op *op, const struct database *d)
 
     if (quota_limits_any(&d->quota.max) || db->quota_count < db->options.databases_max)
         return ERR_OK;
+    ASSERT(d->refs > 0);
     return failure_set(&op->failure, ERR_OVERLOADED,
                        "set_quota: %llu databases have a quota, which is the limit (databases)",
                        (unsigned long long)db->quota_count);
@@ -145,6 +151,7 @@ enum err quotas_set(struct op *op, struct slice name, const struct quota_limits 
         e = db_vault_put(op, row_key(name, room),
                          quota_limits_any(limits) ? slice_make(row, row_write(limits, row))
                                                   : SLICE_NONE);
+    ASSERT(e != ERR_WAIT || op->wake);
     if (e)
         database_unref(&db->catalogue.databases, d);
     else
@@ -156,6 +163,8 @@ struct quota_limits quotas_of(struct db *db, struct slice name)
 {
     const struct database *d = database_find(&db->catalogue.databases, name);
 
+    ASSERT(!d || !quota_limits_any(&d->quota.max) ||
+           d->refs > 0); /* a quota holds a reference */
     return d ? d->quota.max : (struct quota_limits){QUOTA_NONE, QUOTA_NONE, QUOTA_NONE};
 }
 
@@ -172,6 +181,7 @@ static void load_row(void *context, const struct vault_row *row)
     struct quota_limits limits;
     struct database *d;
 
+    ASSERT(key.size > 0 && list_is_empty(&load->db->txns.open)); /* at the start */
     if (load->result || key.data[0] != VAULT_QUOTA)
         return;
     load->of = name;
@@ -193,6 +203,7 @@ enum err quotas_load(struct db *db, struct failure *f)
 
     ASSERT(!db->quota_count);
     db_vault_each(db, load_row, &load);
+    ASSERT(load.result || db->quota_count <= db->vault.rows.count);
     if (load.result == ERR_FORMAT)
         failure_set(
             f, load.result,
@@ -212,6 +223,7 @@ static bool database_check(const struct db *db, const struct database *d)
 {
     struct quota sum = {.open = 0};
 
+    ASSERT(d->refs > 0); /* an open transaction has one */
     LIST_EACH (link, &db->txns.open) {
         const struct txn *t = LIST_ENTRY(link, struct txn, in_open);
 

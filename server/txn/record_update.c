@@ -213,6 +213,7 @@ static struct slice key_as_given(const struct updating *u, uint8_t *to)
 
     if (slice_is_none(u->changes->encoded))
         return u->changes->key;
+    ASSERT(key_of(u).size > 0);
     return key_decode_known(&u->schema->spec, key_of(u), to, KEY_PLAIN_BYTES_MAX, &size)
                ? SLICE_NONE
                : slice_make(to, size);
@@ -319,6 +320,7 @@ static enum err updating_write(struct op *op, struct txn *t, struct updating *u)
         t->write_set.keeps_values = true;
         commit_marks_add(&t->commit_marks, u->mark, r->value);
         u->mark = NULL;
+        ASSERT(t->commit_marks.count > 0);
         usage_note(t);
     }
     return ERR_OK;

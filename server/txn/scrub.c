@@ -27,6 +27,7 @@ static bool progress_read(struct os *os, struct scrub_progress *out)
         return false;
     e = os->ops->file_read(file, 0, bytes, sizeof bytes, &got);
     os->ops->file_close(file);
+    ASSERT(got <= sizeof bytes);
     return !e && got == sizeof bytes && scrub_decode(bytes, out) == ERR_OK;
 }
 
@@ -43,6 +44,7 @@ static void progress_write(struct os *os, const uint8_t *bytes)
 
 static uint64_t wall_ms(const struct db *db)
 {
+    ASSERT(db->os->ops->day_ms);
     return db->os->ops->day_ms(db->os);
 }
 
@@ -50,6 +52,7 @@ static uint64_t wall_ms(const struct db *db)
 
 static uint64_t root_bytes(const struct db *db)
 {
+    ASSERT(db->primary);
     return (uint64_t)primary_root(db->primary)->units * PAGE_UNIT_BYTES;
 }
 
@@ -62,6 +65,7 @@ static uint64_t pause_ms(const struct scrub *s, uint64_t bytes)
         bytes = all;
     all = all > bytes ? all : bytes;
     every = all ? (uint64_t)((double)every * (double)bytes / (double)all) : every;
+    ASSERT(bytes <= all);
     return every > PAUSE_MIN_MS ? every : PAUSE_MIN_MS;
 }
 
@@ -83,6 +87,7 @@ void scrub_begin(struct scrub *s, struct db *db)
         if (every > age && every - age > wait)
             wait = every - age;
     }
+    ASSERT(wait <= every);
     s->due_ms = os_now_ms(db->os) + wait;
     s->saved_ms = os_now_ms(db->os);
 }
@@ -99,6 +104,7 @@ static void slice_run(struct os_job *job)
 {
     struct scrub *s = LIST_ENTRY(job, struct scrub, job);
 
+    ASSERT(s->is_out && s->root); /* the root is held meanwhile */
     if (s->saves)
         progress_write(s->db->os, s->bytes);
     s->result = tree_scan_run(&s->scan, SLICE_BYTES);
@@ -109,6 +115,7 @@ static bool is_told(struct scrub *s, uint64_t offset)
     for (unsigned i = 0; i < s->told_count; i++)
         if (s->told[i] == offset)
             return true;
+    ASSERT(s->told_count <= SCRUB_TOLD);
     if (s->told_count < SCRUB_TOLD)
         s->told[s->told_count++] = offset;
     return false;
@@ -119,6 +126,7 @@ static void slice_tell(struct scrub *s)
 {
     struct db *db = s->db;
 
+    ASSERT(!s->is_out); /* what the job has found is the loop's again */
     for (size_t i = 0; i < s->found.count; i++) {
         const struct finding *n = &s->found.items[i];
         bool may_tell = s->told_count < SCRUB_TOLD;
@@ -139,6 +147,7 @@ static void round_end(struct scrub *s)
 {
     struct db *db = s->db;
 
+    ASSERT(s->result == ERR_OK && s->at.begun_ms);
     s->at.finished_ms = wall_ms(db);
     PULSE_TELL(&db->pulse, scrubbed, .pages = s->at.pages, .bytes = s->at.bytes,
                .findings = s->at.found,
@@ -181,6 +190,7 @@ void scrub_turn(struct scrub *s)
     ASSERT(!db->pulse.is_in_turn);
     if (s->is_out || s->is_stopping || now < s->due_ms || db->log_failed)
         return;
+    ASSERT(!s->root && !s->found.count); /* nothing is held between slices */
     s->root = root_ref(primary_root(db->primary));
     s->due_ms = now + START_MS; /* if it cannot begin */
     if (tree_scan_init(&s->scan, db->os, s->root, &s->found) != ERR_OK) {
@@ -197,6 +207,7 @@ void scrub_turn(struct scrub *s)
         s->saved_ms = now;
         scrub_encode(&s->at, s->bytes);
     }
+    ASSERT(s->at.begun_ms && s->root);
     s->is_out = true;
     s->job.run = slice_run;
     s->job.done = slice_done;
@@ -228,6 +239,7 @@ void db_scrub_status(const struct db *db, struct scrub_status *out)
     const struct scrub *s = &db->scrub;
     uint64_t all = root_bytes(db);
 
+    ASSERT(s->db == db && (s->root != NULL) == s->is_out);
     out->every_ms = s->db->options.scrub_ms;
     out->at = s->at;
     out->percent = !s->at.begun_ms      ? 0

@@ -211,6 +211,7 @@ enum err stores_next(struct op *op, struct txn *t, struct schema **out)
     e = list_begin(op, t, &range);
     if (!e && !op->list->at)
         e = list_next(op, t, op->list);
+    ASSERT(e || op->list->at);
     *out = e ? NULL : op->list->at;
     ASSERT(e || (*out)->refs > 0);
     return e;

@@ -12,6 +12,7 @@ void tellings_init(struct tellings *all)
 
 struct telling *tellings_first(const struct tellings *all)
 {
+    ASSERT(all->all.next); /* after tellings_init */
     return list_is_empty(&all->all) ? NULL : TELLING_OF(all->all.next);
 }
 

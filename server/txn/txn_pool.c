@@ -55,5 +55,6 @@ void txn_pool_fini(struct txn_pool *pool)
         list_remove(pooled);
         txn_really_free(pool, LIST_ENTRY(pooled, struct txn, in_open));
     }
+    ASSERT(list_is_empty(&pool->ended));
     pool->count = 0;
 }

@@ -15,6 +15,7 @@ enum err txns_init(struct txns *all, struct os *os, uint64_t now_ms, uint64_t st
     list_init(&all->undoing);
     deadline_wheel_init(&all->expiries, now_ms, step_ms);
     txn_pool_init(&all->pool, os);
+    ASSERT(step_ms > 0);
     return hash_table_init(&all->killable, os);
 }
 
