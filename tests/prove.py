@@ -24,6 +24,7 @@ NAMES = ('images', 'seeds', 'transactions', 'faults', 'executions', 'lost', 'wro
 GRACE_S = 60  # a program that has not ended so long after its time is a failure
 TURN_S = 20   # the time of one turn at most, and TURN_LEAST_S at least
 TURN_LEAST_S = 2
+SKIPPED = 77  # the exit code of a part that cannot run on this machine
 MUTANT_LEAST_S = 150  # below that not even one mutant is built
 FUZZERS = ('fuzz_frame', 'fuzz_key', 'fuzz_msgpack', 'fuzz_query', 'fuzz_scram', 'fuzz_values')
 # Whose seeds are always the same: once is enough.
@@ -91,6 +92,8 @@ def parts_of(build, minutes):
     every.append(script('histories', 5, ['tests/integration/history/load.py', '--one', '--keep',
                                          f'{build}/histories']))
     every.append(script('kill_loop', 5, ['tests/integration/kill_loop.py', '--rounds', '1000000']))
+    for fs in ('ext4', 'xfs'):
+        every.append(script(f'power_cut_{fs}', 3, ['tests/integration/power_cut.py', '--fs', fs]))
     return every
 
 
@@ -166,7 +169,10 @@ class Prover:
             self.add(folder)
             if part.name == 'mutants':
                 self.count_mutants(log)
-            if code != 0 and not self.stopped:
+            if code == SKIPPED:
+                with open(log, encoding='utf-8', errors='replace') as text:
+                    part.skipped = text.read().strip()
+            elif code != 0 and not self.stopped:
                 self.tell(part, seed, words, more, log, code)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -210,7 +216,9 @@ class Prover:
     def report(self, jobs):
         hours = (time.monotonic() - self.began) / 3600
         for part in self.parts:
-            if not part.turns:
+            if part.skipped:
+                print(f'not run: {part.name} ({part.skipped})')
+            elif not part.turns:
                 print(f'not run: {part.name} ' + (f'(needs {part.least:.0f} s)' if part.least
                                                   else '(its turn did not come)'))
         print('seconds: ' + ', '.join(f'{p.name} {p.used:.0f}' for p in self.parts if p.turns))
