@@ -629,8 +629,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 /* What shows what there is. */
-static const enum method_id lists[] = {METHOD_STORES, METHOD_HOLDS,     METHOD_CLIENTS,
-                                       METHOD_STATUS, METHOD_DATABASES, METHOD_ALTER_USER};
+static const enum method_id lists[] = {METHOD_STORES,   METHOD_HOLDS,     METHOD_CLIENTS,
+                                       METHOD_STATUS,   METHOD_DATABASES, METHOD_ALTER_USER,
+                                       METHOD_SET_QUOTA};
 
 /* A choice that is none of those that stand for what clients send most. */
 static uint8_t choice_of(enum method_id id)

@@ -283,6 +283,10 @@ static void put_param(struct dice *d, const struct request_choice *c, const stru
             put_text(d, session_users[c->key % SESSION_USERS].name, out);
             break;
         }
+        if (m == &method_table[METHOD_SET_QUOTA] && c->key % 4) {
+            put_text(d, "main", out);
+            break;
+        }
         put_text(d, databases[c->key % COUNT_OF(databases)], out);
         break;
     case PARAM_NUMBER:

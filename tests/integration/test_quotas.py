@@ -2,7 +2,7 @@
 import os
 import subprocess
 
-
+import holdfast
 from holdfast import Failed, daemon
 from test_databases import bind
 
@@ -196,7 +196,7 @@ def test_quotas_are_kept_and_outlive_their_database():
 def test_the_command_line_sets_and_shows_quotas():
     with daemon() as d:
         def run(*words):
-            return subprocess.run([os.environ["HOLDFAST"], "--connect", "unix:" + d.unix[0], *words],
+            return subprocess.run([holdfast.binary("holdfast"), "--connect", "unix:" + d.unix[0], *words],
                                   capture_output=True, text=True, timeout=20)
         ok = run("quota", "shop", "--bytes", "2GiB", "--stores", "100")
         assert ok.returncode == 0, ok
@@ -204,3 +204,26 @@ def test_the_command_line_sets_and_shows_quotas():
         assert "2147483648" in shown and "100" in shown, shown
         assert run("quota", "shop", "--bytes", "much").returncode == 1
         assert "2147483648" not in run("quota", "shop", "--bytes", "none").stdout
+
+
+def test_quotas_and_users_come_back_with_a_backup():
+    with daemon() as d:
+        with d.client(d.unix[0]) as root, d.client(d.unix[0]) as c:
+            root.call("set_quota", "shop", {"bytes": 30000, "stores": 3})
+            bind(c, "shop")
+            c.call("create_store", 0, "s")
+            n, _ = fill(c)
+            root.call("create_user", "ann", {"grants": [["shop", "*", ["read"]]]})
+        backup, data = (os.path.join(d.directory, name) for name in ("backup", "restored"))
+        for words in (("--connect", "unix:" + d.unix[0], "backup", backup), ("restore", backup, data)):
+            done = subprocess.run([holdfast.binary("holdfast"), *words], capture_output=True, text=True, timeout=60,
+                                  env=dict(os.environ, PATH=os.path.dirname(holdfast.binary()) + ":" +
+                                           os.environ["PATH"]))
+            assert done.returncode == 0, done
+        with holdfast.Daemon(*holdfast.SMALL, data=data) as restored:
+            with restored.client(restored.unix[0]) as root, restored.client(restored.unix[0]) as c:
+                assert of(root, "shop")["quota"] == {"bytes": 30000, "stores": 3, "transactions": None}
+                assert [u["name"] for u in root.call("users")] == ["ann"]
+                bind(c, "shop")
+                assert fill(c)[0] == n or fill(c, start=n)[0] == n
+                assert c.fails("put", 0, "s", "x" * 1000, "new").name == "QUOTA_EXCEEDED"

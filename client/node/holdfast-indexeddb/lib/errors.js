@@ -8,6 +8,7 @@ const NAMES = {
   BAD_KEY: 'DataError',
   BAD_VERSION: 'VersionError',
   NO_SPACE: 'QuotaExceededError',
+  QUOTA_EXCEEDED: 'QuotaExceededError',
   TOO_LARGE: 'QuotaExceededError',
   OVERLOADED: 'QuotaExceededError',
   CONNECTION: 'AbortError',
