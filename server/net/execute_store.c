@@ -1,6 +1,7 @@
 /* execute_store.c - making, changing and listing stores and indexes. */
 #include "server/net/execute.h"
 #include "server/storage/index_definition.h"
+#include "server/txn/guard.h"
 #include "server/txn/indexes.h"
 #include "server/txn/stores.h"
 
@@ -108,8 +109,8 @@ enum err execute_rename_index(struct execution *w)
                                 c->params[PARAM_ID_NAME].text, c->params[PARAM_ID_NEW].text));
 }
 
-/* Why a build has failed. */
-static void put_why(struct net_buffer *b, struct slice why)
+/* Why a build has failed; to who may not read the store, without what stands in its records. */
+static void put_why(struct net_buffer *b, struct slice why, bool may_read)
 {
     struct index_why is;
 
@@ -121,15 +122,15 @@ static void put_why(struct net_buffer *b, struct slice why)
     put_word(b, "name");
     put_text(b, is.name);
     put_word(b, "message");
-    put_text(b, is.text);
+    put_text(b, may_read ? is.text : is.name);
     put_word(b, "key");
-    put_value(b, is.key);
+    put_value(b, may_read ? is.key : SLICE_NONE);
     put_word(b, "record");
-    put_value(b, is.record);
+    put_value(b, may_read ? is.record : SLICE_NONE);
 }
 
 /* {name, state, key, unique, ...}: what it is stands in its definition already as pairs. */
-static void put_index(struct net_buffer *b, const struct store_index *index)
+static void put_index(struct net_buffer *b, const struct store_index *index, bool may_read)
 {
     static const char *const states[] = {
         [INDEX_READY] = "ready", [INDEX_BUILDING] = "building", [INDEX_FAILED] = "failed"};
@@ -146,7 +147,7 @@ static void put_index(struct net_buffer *b, const struct store_index *index)
         put_fact(b, "built", index->built);
     if (index->state == INDEX_FAILED) {
         put_word(b, "error");
-        put_why(b, index->why);
+        put_why(b, index->why, may_read);
     }
     put_value(b, slice_make(pairs.at, (size_t)(pairs.end - pairs.at)));
 }
@@ -154,6 +155,8 @@ static void put_index(struct net_buffer *b, const struct store_index *index)
 static void put_store(void *context, const struct store_info *info)
 {
     struct execution *w = context;
+    const struct guard *g = w->op->guard;
+    bool may_read = !g || g->rights(g, w->op, info->name) & GUARD_READ;
 
     w->index++;
     put_map(w->out, 8 + info->is_damaged);
@@ -166,7 +169,7 @@ static void put_store(void *context, const struct store_info *info)
     for (unsigned i = 0; i < info->index_count; i++) {
         struct store_index index = store_info_index(info, i);
 
-        put_index(w->out, &index);
+        put_index(w->out, &index, may_read);
     }
     put_fact(w->out, "records", info->records);
     put_fact(w->out, "bytes", info->bytes);

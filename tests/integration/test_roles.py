@@ -497,3 +497,31 @@ def test_39_waits_pushes_and_tokens_tell_nothing_of_others():
         shown = repr(told)
         for secret in ("words of others", SECRET, "key of others", "closed"):
             assert secret not in shown, (secret, shown)
+
+
+def test_39_who_makes_indexes_learns_nothing_of_the_records():
+    """schema without read: whatever is wrong with the records, the keys and values in them are not
+    told, at once or by the state of an index that is made in the background."""
+    with Rig() as rig:
+        rig.trusted.call("create_store", 0, "s")
+        for key in ("key of others", "another key"):
+            rig.trusted.call("put", 0, "s", {"u": "value of others"}, key)
+        maker, seer = rig.user("maker", ("s", ["schema"])), rig.user("seer", ("s", ["schema", "read"]))
+        told = [maker.fails("create_index", 0, "s", "u", {"key": "u", "unique": True}).error,
+                maker.fails("create_index", 0, "s", "m", {"key": "u", "multi": True, "unique": True}).error,
+                maker.fails("query", 0, "create unique index u on s (u)").error]
+        assert [e["name"] for e in told] == ["NOT_UNIQUE"] * 3, told
+        maker.call("create_index", 0, "s", "online", {"key": "u", "unique": True, "online": True})
+
+        def index_of(client):
+            [store] = client.call("stores", 0)
+            return {i["name"]: i for i in store["indexes"]}["online"]
+
+        until(lambda: index_of(maker)["state"] == "failed")
+        assert index_of(seer)["error"]["record"] is not None
+        assert index_of(maker)["error"]["name"] == index_of(seer)["error"]["name"]
+        told += [index_of(maker), maker.call("stores", 0, {"limit": 5}), maker.fails("put", 0, "s", 1, 1).error]
+        rig.trusted.call("put", 0, "s", {"v": "value of others" * 400}, "third key")
+        told.append(maker.fails("create_index", 0, "s", "large", {"key": "v"}).error)
+        for secret in ("key of others", "value of others", "another key", "third key"):
+            assert secret not in repr(told), (secret, told)
