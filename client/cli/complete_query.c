@@ -47,20 +47,16 @@ static void sample_stores(struct cli *cli, const char *text)
     }
 }
 
-/* A word of the language, in capitals where what is typed is. */
-static void offer_word(struct completion *out, const char *typed, const char *word)
+/* A word of the language, in capitals where what is typed is; end stands behind it. */
+static void offer_word(struct completion *out, const char *typed, const char *word,
+                       const char *end)
 {
-    char capitals[40];
-    size_t i = 0;
+    char text[40];
 
-    if (!isupper((unsigned char)typed[0])) {
-        complete_offer(out, typed, word);
-        return;
-    }
-    for (; word[i] && i + 1 < sizeof capitals; i++)
-        capitals[i] = (char)toupper((unsigned char)word[i]);
-    capitals[i] = '\0';
-    complete_offer(out, typed, capitals);
+    snprintf(text, sizeof text, "%s%s", word, end);
+    for (char *c = text; isupper((unsigned char)typed[0]) && *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+    complete_offer(out, typed, text);
 }
 
 void complete_query(struct cli *cli, const char *text, struct completion *out)
@@ -81,7 +77,7 @@ void complete_query(struct cli *cli, const char *text, struct completion *out)
     for (unsigned i = 0; (name = seen_name(i)) != NULL; i++)
         complete_offer(out, typed, name);
     for (const char *const *f = query_functions; *f && !path && typed[0]; f++)
-        offer_word(out, typed, *f);
+        offer_word(out, typed, *f, "(");
     for (const char *const *k = query_keywords; *k && !path; k++)
-        offer_word(out, typed, *k);
+        offer_word(out, typed, *k, "");
 }

@@ -367,7 +367,7 @@ static unsigned char line_complete(EditLine *editor, int key)
     } else if (c.count == 1 || shared > c.typed) {
         c.words[0][shared] = '\0';
         el_insertstr(editor, c.words[0] + c.typed);
-        if (c.count == 1)
+        if (c.count == 1 && c.words[0][strlen(c.words[0]) - 1] != '(')
             el_insertstr(editor, " ");
         result = CC_REFRESH;
     } else {

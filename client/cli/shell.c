@@ -80,6 +80,8 @@ static int run_terminal(struct cli *cli, struct line *line)
         cli->out,
         "holdfast %s; queries end with a semicolon; `help` lists the verbs, `exit` leaves.\n",
         hf_version());
+    interrupt_begin();
+    cli_connect(cli); /* what is wrong is told now, and words can be completed */
     run_start_file(cli);
     while (!cli->leaving) {
         switch (line_read(line, open_text(&statements), &text)) {

@@ -182,6 +182,22 @@ done:
     return exit_code;
 }
 
+/* Whoever knows other databases puts the key first, and nothing else would tell that it went the other
+ * way round. */
+static void note_order(struct cli *cli, const struct args *args, const struct hf_pack *value,
+                       const struct hf_pack *key)
+{
+    bool is_bare = args->count > 2 && args->positional[1][0] != '"' &&
+                   args->positional[2][0] != '"' &&
+                   hf_type(hf_pack_bytes(value)) == HF_TYPE_TEXT &&
+                   hf_type(hf_pack_bytes(key)) == HF_TYPE_TEXT;
+
+    if (is_bare && cli->err_is_terminal && cli->out_is_terminal)
+        cli_usage(cli,
+                  "note: the value comes first: \"%.60s\" was stored under the key \"%.60s\"",
+                  args->positional[1], args->positional[2]);
+}
+
 static int verb_of_write(struct cli *cli, const struct args *args,
                          int (*call)(struct hf_conn *c, struct hf_txn *t, const char *store,
                                      struct hf_bytes value, struct hf_bytes key,
@@ -211,6 +227,8 @@ static int verb_of_write(struct cli *cli, const struct args *args,
         exit_code = cli_failed(cli);
     else
         output_json(cli, slice_of(stored));
+    if (exit_code == CLI_OK)
+        note_order(cli, args, &value, &key);
 done:
     hf_pack_fini(&value);
     hf_pack_fini(&key);

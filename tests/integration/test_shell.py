@@ -16,7 +16,7 @@ from holdfast import binary
 class Shell:
     """`holdfast` at a terminal of its own."""
 
-    def __init__(self, d, home, address=None, words=(), **environment):
+    def __init__(self, d, home, address=None, words=(), ready=True, **environment):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             env = {"PATH": os.environ["PATH"], "TERM": "xterm", "HOME": home, "LC_ALL": "C.UTF-8", "COLUMNS": "100",
@@ -24,7 +24,7 @@ class Shell:
             env.update(environment)
             os.execve(binary("holdfast"), ["holdfast", "--connect", address or "%s:%d" % d.tcp[0], *words], env)
         self.seen = ""
-        self.greeting = self.expect("main> ")
+        self.greeting = self.expect("main> ") if ready else ""
 
     def expect(self, text):
         """Read until text has come; what came up to it, and forget it."""
@@ -100,6 +100,17 @@ def test_ctrl_c_drops_the_line_and_keeps_the_transaction(d):
         assert s.end() == 0
 
 
+def test_a_value_and_a_key_that_may_be_the_wrong_way_round_are_told(d):
+    with d.client() as c, Home() as home:
+        c.call("create_store", 0, "order")
+        s = Shell(d, home)
+        said = s.line("put order mykey myvalue")
+        assert 'the value comes first: "mykey" was stored under the key "myvalue"' in said, said
+        for line in ("put order 1 k", 'put order "v" k', "put order v --key k", "put order {} k"):
+            assert "comes first" not in s.line(line), line
+        assert s.end() == 0
+
+
 def test_ctrl_c_stops_a_long_scan(d):
     with d.client() as c:
         c.call("create_store", 0, "long", {"generate": True})
@@ -137,16 +148,17 @@ def test_a_second_ctrl_c_hangs_up(d):
         s.type("\x03")
         s.expect("main> ")
         assert s.end() == 0
-        s = Shell(d, home, address="127.0.0.1:%d" % deaf.getsockname()[1])
-        s.type("ping\n")
-        accepted, _ = deaf.accept()
-        with accepted:
-            accepted.recv(1)
-            s.type("\x03")
-            s.expect("(again to hang up)")
-            s.type("\x03")
-            s.expect("main> ")
-            assert s.end() == 0
+        s = Shell(d, home, address="127.0.0.1:%d" % deaf.getsockname()[1], ready=False)
+        for typed in ("", "ping\n"):  # when it begins, and behind a verb
+            s.type(typed)
+            accepted, _ = deaf.accept()
+            with accepted:
+                accepted.recv(1)
+                s.type("\x03")
+                s.expect("(again to hang up)")
+                s.type("\x03")
+                s.expect("main> ")
+        assert s.end() == 0
 
 
 def test_history_goes_on_in_the_next_session(d):
@@ -179,7 +191,6 @@ def test_tab_completes_verbs_options_stores_and_indexes(d):
         c.call("create_index", 0, "completing", "by_email", {"key": "email"})
     with Home() as home:
         s = Shell(d, home)
-        s.line("ping")
         s.type("cou\t")
         s.expect("nt ")  # what is inserted; how the rest is drawn is the editor's business
         s.type("compl\t")
@@ -453,7 +464,7 @@ def test_tab_completes_what_queries_are_made_of(d):
         c.call("put", 0, "qcomp", {"long_field_name": 1, "other": 2}, 1)
         s = Shell(d, home)
         s.line("scan qcomp")
-        for typed, come in (("sele\t", "ct "), ("array_len\t", "gth "), ("(long\t", "_field_name "), (") fr\t", "om "),
+        for typed, come in (("sele\t", "ct "), ("array_len\t", "gth("), ("long\t", "_field_name "), (") fr\t", "om "),
                             ("qc\t", "omp "), ("wher\t", "e "), ("qcomp.oth\t", "er ")):
             s.type(typed)
             s.expect(come)
