@@ -244,6 +244,8 @@ static enum err salvage_all(struct salvage_run *r)
         e = salvage_find_trees(r);
     if (!e)
         e = salvage_find_stores(r);
+    if (!e && r->lacks_stores)
+        e = salvage_adopt_orphans(r);
     if (!e && r->lacks_trees)
         salvage_lose(r,
                      "the tree of trees is rebuilt from the labels of pages: generators go on "

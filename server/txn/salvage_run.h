@@ -10,6 +10,8 @@
 struct salvage_store { /* a definition; ascending by number */
     uint32_t number;
     struct slice key, row; /* owned; of store 0, key none: what has no row there */
+    uint64_t
+        birth; /* of the page where the row was found, which had been replaced; 0: the tree */
 };
 
 struct salvage_run {
@@ -25,6 +27,7 @@ struct salvage_run {
     struct salvage_store *stores; /* owned; by key at first, then by number */
     size_t store_count, store_room;
     bool lacks_trees; /* the tree of trees was not whole */
+    bool lacks_stores; /* the definitions were not */
     /* the stream into the new data file */
     size_t store;       /* at hand: 0 the definitions, then stores, then the tokens */
     size_t row;
@@ -41,6 +44,10 @@ const struct tree_info *salvage_tree(const struct salvage_run *r, uint32_t numbe
  * ERR_FORMAT, ERR_IO. */
 enum err salvage_find_trees(struct salvage_run *r);
 enum err salvage_find_stores(struct salvage_run *r);
+/* A row of store 0 as it shall be. ERR_CORRUPT: it is malformed; ERR_NOMEM. */
+enum err salvage_take_row(struct salvage_run *r, struct slice key, struct slice value);
+/* salvage_orphans.c: definitions of trees that have none. */
+enum err salvage_adopt_orphans(struct salvage_run *r);
 void salvage_tell_loss(void *run, const struct tree_loss *loss);
 
 /* salvage_wal.c: copy the log; log_position UINT64_MAX: none can be used. */

@@ -83,6 +83,8 @@ void salvage_tell_loss(void *run, const struct tree_loss *loss)
     ASSERT(loss->store == ROOT_CATALOGUE || r->store_count <= r->store_room);
     if (loss->store == ROOT_CATALOGUE)
         r->lacks_trees = true;
+    if (loss->store == PRIMARY_STORE_TWICE)
+        r->lacks_stores = true;
     if (!loss->level)
         salvage_lose(
             r,
@@ -240,8 +242,7 @@ static enum err row_add(struct salvage_run *r, struct slice key, const struct de
     return e;
 }
 
-/* A row of store 0 as it shall be. */
-static enum err row_take(struct salvage_run *r, struct slice key, struct slice value)
+enum err salvage_take_row(struct salvage_run *r, struct slice key, struct slice value)
 {
     size_t room = 2 * value.size + 512;
     uint8_t names[KEY_PLAIN_BYTES_MAX];
@@ -281,17 +282,18 @@ enum err salvage_find_stores(struct salvage_run *r)
 
     if (!info) {
         if (r->tree_count)
-            salvage_lose(r, "the definitions of stores are lost; without them no store can be "
-                            "read");
+            salvage_lose(r, "the definitions of stores are lost");
+        r->lacks_stores = r->tree_count > 0;
         return ERR_OK;
     }
     tree_rescue_init(&t, r->s->from, r->file, info);
     t.lost = salvage_tell_loss;
     t.context = r;
     while (!e && !(e = tree_rescue_next(&t, &key, &value))) {
-        e = row_take(r, key, value);
+        e = salvage_take_row(r, key, value);
         if (e == ERR_CORRUPT) {
             salvage_lose(r, "the definition of store %s is malformed", KEY_SHOW_PARTS(key));
+            r->lacks_stores = true;
             e = ERR_OK;
         }
     }

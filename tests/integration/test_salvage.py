@@ -2,6 +2,7 @@
 files are shown in words."""
 import os
 import re
+import struct
 import subprocess
 
 from holdfast import binary, daemon
@@ -168,3 +169,38 @@ def test_files_are_shown_in_words():
         assert code == 0 and "a mark that says nothing" in lines[0], lines
         assert run("--dump-file", os.path.join(d.data, "nothing"))[0] == 66
         assert run("--dump-file", primary, "-1")[0] == 64
+
+
+def test_lost_definitions_are_found_in_older_pages_or_made_up():
+    for is_old_there in (True, False):
+        with daemon("--page-size", "4KiB") as d:
+            with d.client() as c:
+                fill(c)
+                c.call("create_store", 0, "byid", {"key": "id"})
+                c.call("create_index", 0, "byid", "n", {"key": "n"})
+                for n in range(50):
+                    c.call("put", 0, "byid", {"id": n, "n": n % 7})
+                c.call("amalgamate")
+                c.call("create_store", 0, "more")  # the definitions are written once more
+                c.call("put", 0, "more", 1, 1)
+                c.call("amalgamate")
+                before = {s: dict((repr(k), v) for k, v in c.rows(0, s)) for s in ("a", "b", "byid", "more")}
+            d.kill()
+            with Copy(d.data) as copy:
+                places = list(pages(read(d), 0))
+                births = {at: struct.unpack_from("<Q", read(d), at + 24)[0] for at in places}
+                newest = max(births.values())
+                assert len(set(births.values())) > 1, births
+                for at in places:
+                    if not is_old_there or births[at] == newest:
+                        flip(os.path.join(copy, "primary"), at + 60)
+                lines, after = salvage(copy, EX_DATAERR)
+                if is_old_there:
+                    assert any("an older one, which had been replaced, is used" in x for x in lines), lines
+                    assert {s: after.get(s) for s in ("a", "b", "byid")} == {
+                        s: before[s] for s in ("a", "b", "byid")}, (lines, list(after))
+                else:
+                    assert any("belongs to no store that is known" in x for x in lines), lines
+                lost = [s for s in after if s.startswith("lost-")]
+                assert len(lost) == (1 if is_old_there else 4), (lines, list(after))
+                assert all(after[s] in before.values() for s in lost)
