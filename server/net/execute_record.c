@@ -134,13 +134,10 @@ static enum err get_next_keys(struct execution *w, const struct source *source,
     struct slice values[RECORD_MANY_MAX];
     enum err e;
 
-    *done = 1;
-    if (slice_is_none(source->index)) {
+    if (slice_is_none(source->index))
         e = record_get_many(w->op, txn, source->store, keys, wanted, values, done);
-    } else {
-        values[0] = SLICE_NONE;
-        e = index_get(w->op, txn, source, keys[0], values);
-    }
+    else
+        e = index_get_many(w->op, txn, source, keys, wanted, values, done);
     if (!e)
         e = put_values(w, values, *done);
     if (e != ERR_WAIT)
@@ -166,10 +163,8 @@ static enum err get_keys(struct execution *w, const struct source *source,
     uint64_t began = uv_hrtime();
     struct slice piece[RECORD_MANY_MAX];
 
-    bool in_pieces = slice_is_none(source->index);
-
-    for (size_t steps = 0; w->index < count; steps += in_pieces ? STEPS_A_LOOK : 1) {
-        unsigned most = in_pieces ? RECORD_MANY_MAX >> w->waits : 1, done;
+    for (size_t steps = 0; w->index < count; steps += STEPS_A_LOOK) {
+        unsigned most = RECORD_MANY_MAX >> w->waits, done;
         unsigned wanted = count - w->index < most ? (unsigned)(count - w->index) : most;
         enum err e;
 

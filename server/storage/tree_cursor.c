@@ -149,6 +149,26 @@ static enum err path_beside(struct tree_cursor *c, const struct tree_info *info,
     return ERR_OK;
 }
 
+/* Within the leaf in which it stands; false: the key does not lie there. */
+static bool cursor_seek_near(struct tree_cursor *c, struct slice key)
+{
+    struct page *leaf;
+    unsigned slot;
+    bool equal;
+
+    ASSERT(c->valid && key.size > 0);
+    leaf = c->path[c->height - 1].page;
+    if (slice_compare(key, page_key(leaf, 0)) < 0 ||
+        slice_compare(key, page_key(leaf, leaf->count - 1)) > 0)
+        return false;
+    slot = page_find(leaf, key, &equal);
+    ASSERT(slot < leaf->count);
+    c->path[c->height - 1].slot = slot;
+    c->key = page_key(leaf, slot);
+    c->value = page_value(leaf, slot);
+    return true;
+}
+
 static enum err cursor_seek(struct tree_cursor *c, struct slice key, bool backwards,
                             struct wait *w, struct failure *f)
 {
@@ -159,6 +179,8 @@ static enum err cursor_seek(struct tree_cursor *c, struct slice key, bool backwa
     enum err e;
 
     ASSERT(c->height == 0 || c->valid);
+    if (c->valid && !backwards && key.size && cursor_seek_near(c, key))
+        return ERR_OK;
     path.height = 0;
     if (!info || info->height == 0 || (backwards && key.data && key.size == 0)) {
         cursor_take(c, &path);

@@ -104,7 +104,6 @@ static enum err cursor_place_tree(struct op *op, struct cursor *c)
     enum err e = ERR_OK;
 
     ASSERT(c->is_placed && !c->tree_placed);
-    ASSERT(c->tree.height == 0);
     if (c->only_staged || (c->place_is_end && !c->reverse)) {
         c->tree.valid = false;
     } else {
@@ -261,6 +260,23 @@ enum err cursor_read(struct op *op, struct cursor *c, struct slice *key, struct 
     if (noted && noted != ERR_CONFLICT)
         cursor_step_back(c, &before);
     return noted ? noted : e;
+}
+
+void cursor_set_range(struct cursor *c, const struct key_range *range)
+{
+    ASSERT(!c->reverse && !c->runs && !c->only_staged && !range->empty);
+    ASSERT(range->from_size + range->to_size <= c->bounds_room);
+    c->from_size = range->from_size;
+    c->to_size = range->to_size;
+    c->to = c->from + c->from_size;
+    memcpy(c->from, range->from, range->from_size);
+    memcpy(c->to, range->to, range->to_size);
+    cursor_place_at_edge(c, false);
+    c->last_size = 0;
+    for (size_t i = 0; c->is_placed && i < c->source_count; i++)
+        source_seek(c, &c->sources[i]);
+    c->tree_placed = false;
+    c->tree_used = false;
 }
 
 enum err cursor_current(struct cursor *c, struct slice *key)

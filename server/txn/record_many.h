@@ -1,9 +1,11 @@
-/* record_many.h - several records of a store at once, in one sorted pass.
+/* record_many.h - several records of a store at once, in one sorted pass; or the first matches of
+ * several keys of an index, in one pass over its entries and one over their records.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_TXN_RECORD_MANY_H
 #define HOLDFAST_TXN_RECORD_MANY_H
 
+#include "server/txn/index_read.h"
 #include "server/txn/op.h"
 #include "server/txn/txn.h"
 
@@ -18,5 +20,10 @@
 enum err record_get_many(struct op *op, struct txn *t, struct slice store,
                          const struct slice *keys, unsigned count, struct slice *values,
                          unsigned *done);
+/* The same by keys of an index: the first match of each. A single key is read as index_get reads
+ * it, which goes on where it was after ERR_WAIT; more begin again. ERR_NO_INDEX. */
+enum err index_get_many(struct op *op, struct txn *t, const struct source *source,
+                        const struct slice *keys, unsigned count, struct slice *values,
+                        unsigned *done);
 
 #endif

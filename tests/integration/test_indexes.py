@@ -52,6 +52,24 @@ def test_rows_are_ordered_by_index_key_and_then_record_key(d):
             {"name": "b", "age": 30}, None, {"name": "a", "age": 20}]
 
 
+def test_many_keys_of_an_index_come_back_in_the_order_asked(d):
+    with fresh(d) as c:
+        c.call("create_store", 0, "s")
+        c.call("create_index", 0, "s", "k", {"key": "k"})
+        c.call("create_index", 0, "s", "u", {"key": "u", "unique": True})
+        for n in range(300):
+            c.call("put", 0, "s", {"k": n // 3, "u": "x" * 200 + str(n)}, "y" * n)
+            if n == 150:
+                c.call("amalgamate")
+        asked = [(n * 37) % 120 for n in range(200)]
+        got = c.call("get_many", 0, ["s", "k"], asked)
+        assert [r and r["u"] for r in got] == [
+            "x" * 200 + str(3 * k) if k < 100 else None for k in asked]
+        texts = ["x" * 200 + str(n) for n in asked]
+        assert [r["u"] for r in c.call("get_many", 0, ["s", "u"], texts)] == texts
+        failed(lambda: c.call("get_many", 0, ["s", "k"], [1, {}]), "BAD_KEY")
+
+
 def test_unique_rows_are_the_first_of_each_index_key(d):
     with fresh(d) as c:
         c.call("create_store", 0, "s")

@@ -229,11 +229,22 @@ static enum err index_ask_get(struct life *l, struct actor *a, struct txn *t,
 {
     struct source source = {life_store_name(a->store), index_name(a->index)};
     uint64_t kind = actor_index(l, a, a->store, a->index), keys[2] = {0};
-    uint8_t room[16];
+    uint8_t room[3][16];
+    struct slice key, asked[3], values[3];
+    unsigned done;
+    enum err e;
 
     index_keys(kind ? kind : KIND_VALUE, a->index_value, keys);
-    return index_get(&a->op, t, &source, slice_make(room, msgpack_put_uint(room, keys[0])),
-                     value);
+    key = slice_make(room[0], msgpack_put_uint(room[0], keys[0]));
+    if (!t || !a->reverse)
+        return index_get(&a->op, t, &source, key, value);
+    asked[0] = slice_make(room[1], msgpack_put_uint(room[1], keys[0] + 1));
+    asked[1] = key;
+    asked[2] = slice_make(room[2], msgpack_put_uint(room[2], keys[0] / 2));
+    e = index_get_many(&a->op, t, &source, asked, 3, values, &done);
+    LIFE_CHECK(l, e || done == 3, "of three keys %u were read", done);
+    *value = e ? SLICE_NONE : values[1];
+    return e;
 }
 
 /* ---- scans ---- */

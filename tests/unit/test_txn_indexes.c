@@ -2,7 +2,10 @@
  * restarts, after each of which every index is compared with its records in both directions. */
 #include "server/txn/savepoints.h"
 #include "server/txn/entries.h"
+#include "server/txn/estimate.h"
+#include "server/txn/index_read.h"
 #include "server/txn/index_row.h"
+#include "server/txn/record_many.h"
 #include "tests/unit/core_rig.h"
 #include "tests/unit/notation.h"
 
@@ -617,6 +620,144 @@ START_TEST(who_takes_the_entry_of_another_away_loses_to_the_builder)
 }
 END_TEST
 
+/* ---- many keys at once ---- */
+
+struct asked_keys {
+    struct slice keys[RECORD_MANY_MAX];
+    uint8_t room[RECORD_MANY_MAX][MSGPACK_HEAD_MAX];
+    unsigned count;
+};
+
+static void ask_key(struct asked_keys *a, uint64_t key)
+{
+    uint8_t *room = a->room[a->count];
+
+    a->keys[a->count++] = slice_make(room, msgpack_put_uint(room, key));
+}
+
+/* Each is what a get of it answers. true: some were there. */
+static bool compare_with_gets(struct core_rig *rig, struct txn *t, const char *index,
+                              const struct asked_keys *a)
+{
+    struct source source = {slice_text("s"), slice_text(index)};
+    uint8_t copies[RECORD_MANY_MAX][64];
+    struct slice values[RECORD_MANY_MAX], value;
+    unsigned done = 0, there = 0;
+
+    MUST_EQ(
+        CORE_CALL(rig, index_get_many(&rig->op, t, &source, a->keys, a->count, values, &done)),
+        ERR_OK);
+    MUST_EQ(done, a->count);
+    for (unsigned i = 0; i < a->count; i++) {
+        if (slice_is_none(values[i]))
+            continue;
+        MUST(values[i].size <= sizeof copies[i]);
+        memcpy(copies[i], values[i].data, values[i].size);
+        values[i].data = copies[i];
+    }
+    for (unsigned i = 0; i < a->count; i++) {
+        MUST_EQ(CORE_CALL(rig, index_get(&rig->op, t, &source, a->keys[i], &value)), ERR_OK);
+        MUST_EQ(slice_is_none(value), slice_is_none(values[i]));
+        MUST(slice_is_none(value) || slice_equal(value, values[i]));
+        there += !slice_is_none(value);
+    }
+    return there > 0;
+}
+
+/* Over tree and stages, with own writes, in any order, some twice. _i: seed. */
+START_TEST(keys_of_an_index_at_once_answer_what_each_alone_would)
+{
+    struct txn_options serializable = {.serializable = true};
+    struct core_rig rig;
+    unsigned found = 0;
+
+    dice = (struct dice){(uint64_t)_i + 2000};
+    core_open(&rig, (uint64_t)_i);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    define(&rig, NULL);
+    for (unsigned round = 0; round < 20; round++) {
+        struct txn *t = core_begin(&rig, "many", round % 2 ? &serializable : NULL);
+        bool is_ended = false;
+
+        for (unsigned i = 0; i < 12 && !is_ended; i++) {
+            enum err e = write_some(&rig, t);
+
+            is_ended = e && e != ERR_EXISTS && e != ERR_OK && txn_failure(t);
+        }
+        for (unsigned pass = 0; pass < 4 && !txn_failure(t); pass++) {
+            struct asked_keys a = {.count = 0};
+            unsigned count = 1 + (unsigned)dice_below(&dice, RECORD_MANY_MAX);
+
+            while (a.count < count)
+                ask_key(&a, dice_below(&dice, 2 * KEYS + 4));
+            found += compare_with_gets(&rig, t, pass % 2 ? "own" : "low", &a);
+        }
+        if (txn_failure(t) || core_commit(&rig, t, NULL) != ERR_OK)
+            core_rollback(&rig, t);
+        if (dice_below(&dice, 3) == 0)
+            core_amalgamate(&rig);
+    }
+    MUST(found > 10);
+    check(&rig);
+    core_close(&rig);
+}
+END_TEST
+
+#define MANY_RECORDS 3000
+
+/* Neighbours in an index and in the store are in few pages, and each of these is asked for once; of
+ * those that lie far apart, and are not in memory, several are waited for together. */
+START_TEST(keys_of_an_index_at_once_are_read_in_one_pass)
+{
+    const char *index = _i ? "own" : "low";
+    struct source source = {slice_text("s"), slice_text(index)};
+    struct asked_keys near = {.count = 0}, far = {.count = 0};
+    struct slice values[RECORD_MANY_MAX];
+    struct core_rig rig;
+    unsigned done, waits = 0;
+    uint64_t before;
+    enum err e;
+
+    core_open(&rig, 1);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    define(&rig, NULL);
+    for (unsigned key = 1; key <= MANY_RECORDS; key++)
+        core_set(&rig, "s", key, MANY_RECORDS - key);
+    core_amalgamate(&rig);
+    for (unsigned i = 0; i < RECORD_MANY_MAX; i++) {
+        ask_key(&near, 1000 + (i * 37) % RECORD_MANY_MAX);
+        ask_key(&far, (i * 37) % RECORD_MANY_MAX * (MANY_RECORDS / RECORD_MANY_MAX));
+    }
+    struct txn *t = core_begin(&rig, "many", NULL);
+
+    compare_with_gets(&rig, t, index, &near);
+    before = estimate_pages(&rig.op).asked;
+    MUST_EQ(CORE_CALL(&rig, index_get_many(&rig.op, t, &source, near.keys, near.count, values,
+                                           &done)),
+            ERR_OK);
+    before = estimate_pages(&rig.op).asked - before;
+    ck_assert_uint_le(before, 24); /* 64 gets ask for 256 */
+    core_end_op(&rig);
+    core_rollback(&rig, t);
+    core_restart(&rig, false);
+    t = core_begin(&rig, "far", NULL);
+    core_begin_op(&rig);
+    for (;; waits++) {
+        e = index_get_many(&rig.op, t, &source, far.keys, far.count, values, &done);
+        if (e != ERR_WAIT)
+            break;
+        MUST_EQ(core_wait(&rig), ERR_WAIT);
+    }
+    MUST_EQ(e, ERR_OK);
+    MUST_EQ(done, far.count);
+    /* of each tree the levels above, and then leaves by the load */
+    ck_assert_uint_le(waits, 2 * (2 + RECORD_MANY_MAX / TREE_LOADS_MAX));
+    core_end_op(&rig);
+    core_rollback(&rig, t);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("indexes");
@@ -629,6 +770,8 @@ int main(void)
     tcase_add_loop_test(tcase, every_entry_is_of_a_record_and_every_record_has_its_entries, 0,
                         60);
     tcase_add_loop_test(tcase, an_index_created_over_records_is_made_again_by_replay, 0, 4);
+    tcase_add_loop_test(tcase, keys_of_an_index_at_once_answer_what_each_alone_would, 0, 20);
+    tcase_add_loop_test(tcase, keys_of_an_index_at_once_are_read_in_one_pass, 0, 2);
     tcase_add_test(tcase, entries_are_not_in_the_log);
     tcase_add_test(tcase, an_index_that_could_not_be_made_dooms_nobody);
     tcase_add_loop_test(tcase, an_index_built_online_is_as_one_built_at_rest, 0, 40);

@@ -602,13 +602,17 @@ class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         self.succeeded(found is not None)
 
     def get_many(self, connection, txn, source, keys):
-        _, _, _, spec = self.find_source(txn, source)
-        places = list(range(len(keys)))
-        if not isinstance(source, (list, tuple)):  # of a store in one sorted pass, once all are keys
-            orders = [spec.of_value(key)[0] for key in keys]
-            places.sort(key=lambda i: orders[i])
-        values = {i: self.read_one(txn, source, keys[i]) for i in places}
-        self.succeeded([values[i] for i in range(len(keys))])
+        store, index, _, spec = self.find_source(txn, source)
+        places = list(range(len(keys)))  # in one sorted pass, once all are keys
+        orders = [spec.of_value(key)[0] for key in keys]
+        places.sort(key=lambda i: orders[i])
+        if index:  # one over the entries, and one over the records that they lead to
+            found = [(i, self.first_match(txn, index, keys[i])) for i in places]
+            found = sorted([(i, row) for i, row in found if row], key=lambda f: f[1][1][0])
+            values = {i: self.record_of(txn, store, row) for i, row in found}
+        else:
+            values = {i: self.read_one(txn, source, keys[i]) for i in places}
+        self.succeeded([values.get(i) for i in range(len(keys))])
 
     def count(self, connection, txn, source, range_=None):
         _, _, number, spec = self.find_source(txn, source)
