@@ -76,19 +76,24 @@ static void life_end_expired(struct life *l)
     for (unsigned i = 0; i < l->options->actors && (l->is_tight || l->has_lock_limits); i++) {
         struct actor *a = &l->actors[i];
         const struct failure *why = a->txn ? txn_failure(a->txn) : NULL;
+        bool held;
 
         if (!why || why->error != ERR_TXN_EXPIRED)
             continue;
+        held = why->limit && strcmp(why->limit, "held_bytes") == 0;
         if (why->limit && strcmp(why->limit, "lock-idle") == 0)
             judge_lock_idle(l, a);
         else
-            LIFE_CHECK(l, strstr(why->text, "held-max") || strstr(why->text, "roots-memory"),
+            LIFE_CHECK(l,
+                       strstr(why->text, "held-max") || strstr(why->text, "roots-memory") ||
+                           (a->begin.held_bytes && strstr(why->text, "held_bytes")),
                        "it expired by itself: %s", why->text);
         if (a->act != ACT_NONE && !a->autocommit)
             life_end_request(a);
         txn_rollback(a->txn);
         actor_forget(a);
         l->counts->expired++;
+        l->counts->own_limits += held;
     }
 }
 

@@ -37,6 +37,7 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t pages_again;      /* of scans, that were given up and came again */
     uint64_t carried_on;       /* transactions that went on after an error of the disk */
     uint64_t limited, expired; /* answers that named a limit; transactions ended by one */
+    uint64_t own_limits;       /* both, of a limit that the transaction had set itself */
     uint64_t changes;          /* of stores within transactions */
     uint64_t renames;
     uint64_t indexes, index_scans, index_gets; /* changes of indexes; reads by them */

@@ -315,6 +315,17 @@ void actor_go_on(struct life *l, struct actor *a)
     }
 }
 
+/* Limits of its own, each or none. */
+static void limits_draw(struct life *l, struct actor *a)
+{
+    if (sim_chance(l->sim, 50))
+        a->begin.write_bytes = UINT64_C(200) << sim_random(l->sim, 8);
+    if (sim_chance(l->sim, 50))
+        a->begin.read_bytes = UINT64_C(200) << sim_random(l->sim, 8);
+    if (sim_chance(l->sim, 50))
+        a->begin.held_bytes = UINT64_C(100) << sim_random(l->sim, 8);
+}
+
 void actor_act(struct life *l, struct actor *a)
 {
     if (a->act != ACT_NONE) {
@@ -335,6 +346,8 @@ void actor_act(struct life *l, struct actor *a)
             .serializable =
                 sim_chance(l->sim, l->options->serializable ? l->options->serializable : 40),
             .read_only = sim_chance(l->sim, 15)};
+        if (l->is_tight && sim_chance(l->sim, 20))
+            limits_draw(l, a);
         lock_draw(l, a);
         actor_begin(l, a);
         return;

@@ -83,6 +83,7 @@ bool judge_common(struct life *l, struct actor *a, enum err e)
 
         if (e == ERR_TOO_LARGE || e == ERR_OVERLOADED)
             l->counts->limited++;
+        l->counts->own_limits += a->op.failure.limit && strstr(a->op.failure.limit, "_bytes");
         if (!a->autocommit && a->txn && goes_on && !txn_failure(a->txn)) {
             l->counts->carried_on++;
         } else if (!a->autocommit && a->txn) {

@@ -60,6 +60,7 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
         "%llu changes of stores within transactions, %llu renames, %llu turns, "
         "%llu with ledgers on disk, %llu conflicts meanwhile, %llu requests given up, "
         "%llu errors gone on after, %llu pages again, %llu limits met, %llu expired, "
+        "%llu limits of their own, "
         "%llu times back to a savepoint, %llu tokens, %llu again, %llu outcomes, %llu fenced\n",
         (unsigned long long)from, (unsigned long long)(from + count - 1),
         (unsigned long long)counts.commits, (unsigned long long)counts.conflicts,
@@ -73,9 +74,10 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
         (unsigned long long)counts.spilled, (unsigned long long)counts.disk_conflicts,
         (unsigned long long)counts.given_up, (unsigned long long)counts.carried_on,
         (unsigned long long)counts.pages_again, (unsigned long long)counts.limited,
-        (unsigned long long)counts.expired, (unsigned long long)counts.taken_back,
-        (unsigned long long)counts.tokens, (unsigned long long)counts.tokens_again,
-        (unsigned long long)counts.outcomes, (unsigned long long)counts.fenced);
+        (unsigned long long)counts.expired, (unsigned long long)counts.own_limits,
+        (unsigned long long)counts.taken_back, (unsigned long long)counts.tokens,
+        (unsigned long long)counts.tokens_again, (unsigned long long)counts.outcomes,
+        (unsigned long long)counts.fenced);
     if (totals_seconds() > 0)
         return; /* they may have been few */
     ck_assert_uint_gt(counts.commits, 0);
@@ -83,6 +85,7 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
     ck_assert_uint_gt(counts.amalgamations, 0);
     ck_assert(count < 20 || (counts.given_up > 0 && counts.pages_again > 0));
     ck_assert(count < 20 || counts.limited > 0);
+    ck_assert(count < 40 || counts.own_limits > 0);
     if (options->indexes)
         check_indexes(&counts, count);
     ck_assert(count < 20 || counts.taken_back > 0);
