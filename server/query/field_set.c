@@ -58,89 +58,108 @@ static int field_named(const struct field_set *set, struct slice name)
     return NONE;
 }
 
-/* A name that is not the shape's, which is learnt if there is a place for it (s not NULL). False: the
- * record ends within it. */
-static __attribute__((noinline)) bool name_read(const struct field_set *set,
-                                                struct shape_field *s, struct msgpack_cursor *c,
-                                                int *field)
+/* What follows is walked over by a place in a register, `at`, that functions answer anew: NULL, the
+ * record ends within what is there. */
+
+/* A name that is not the shape's, which is learnt if there is a place for it (s not NULL). */
+static __attribute__((noinline)) const uint8_t *name_read(const struct field_set *set,
+                                                          struct shape_field *s,
+                                                          const uint8_t *at,
+                                                          const uint8_t *end, int *field)
 {
-    const uint8_t *from = c->at;
+    struct msgpack_cursor c = {at, end};
     struct slice name, whole;
 
     *field = NONE;
-    if (msgpack_skip(c, MSGPACK_DEPTH_MAX, &whole))
-        return false;
-    if (!msgpack_read_text(&(struct msgpack_cursor){from, c->end}, &name))
+    if (msgpack_skip(&c, MSGPACK_DEPTH_MAX, &whole))
+        return NULL;
+    if (!msgpack_read_text(&(struct msgpack_cursor){at, end}, &name))
         *field = field_named(set, name);
-    if (s && whole.size <= SHORT_NAME_MAX + 1 && (*from & 0xe0) == 0xa0)
-        shape_learn(s, from, whole.size, *field);
-    return true;
+    if (s && whole.size <= SHORT_NAME_MAX + 1 && (*at & 0xe0) == 0xa0)
+        shape_learn(s, at, whole.size, *field);
+    return c.at;
 }
 
 /* ---- values ---- */
 
-static inline bool value_pass(struct msgpack_cursor *c)
+static __attribute__((noinline)) const uint8_t *value_pass_long(const uint8_t *at,
+                                                                const uint8_t *end)
 {
-    size_t size = c->at < c->end ? value_size(*c->at) : 0;
+    struct msgpack_cursor c = {at, end};
 
-    if (!size || size > (size_t)(c->end - c->at))
-        return msgpack_skip(c, MSGPACK_DEPTH_MAX, NULL) == ERR_OK;
-    c->at += size;
-    return true;
+    return msgpack_skip(&c, MSGPACK_DEPTH_MAX, NULL) ? NULL : c.at;
 }
 
-static inline bool value_read(struct msgpack_cursor *c, struct datum *out)
+static inline const uint8_t *value_pass(const uint8_t *at, const uint8_t *end)
 {
-    size_t size = c->at < c->end ? value_size(*c->at) : 0;
-    struct slice value = slice_make(c->at, size);
+    size_t size = at < end ? value_size(*at) : 0;
 
-    if (!size || size > (size_t)(c->end - c->at)) {
-        if (msgpack_skip(c, MSGPACK_DEPTH_MAX, &value))
-            return false;
-    } else {
-        c->at += size;
-    }
-    datum_read_to(value, out);
-    return true;
+    return size && size <= (size_t)(end - at) ? at + size : value_pass_long(at, end);
 }
 
-/* How many fields the map at hand has; 0: it is none. */
-static uint32_t pairs_of(struct msgpack_cursor *c)
+static inline const uint8_t *value_read(const uint8_t *at, const uint8_t *end,
+                                        struct datum *out)
 {
+    const uint8_t *behind = value_pass(at, end);
+
+    if (behind)
+        datum_read_to(slice_make(at, (size_t)(behind - at)), out);
+    return behind;
+}
+
+/* How many fields the map at hand has, which *at goes into; 0: it is none. */
+static uint32_t pairs_of(const uint8_t **at, const uint8_t *end)
+{
+    struct msgpack_cursor c = {*at, end};
     struct msgpack_token t;
 
-    if (c->at < c->end && (*c->at & 0xf0) == 0x80)
-        return *c->at++ & 0x0f;
-    return msgpack_read(c, &t) || t.type != MSGPACK_MAP ? 0 : t.count;
+    if (*at < end && (**at & 0xf0) == 0x80)
+        return *(*at)++ & 0x0f;
+    if (msgpack_read(&c, &t) || t.type != MSGPACK_MAP)
+        return 0;
+    *at = c.at;
+    return t.count;
+}
+
+/* The fields of so many pairs, of those that are left; what is not found stays in the answer. */
+static uint32_t pairs_read(const struct field_set *set, struct field_shape *shape,
+                           const uint8_t *at, const uint8_t *end, uint32_t pairs, uint32_t left,
+                           struct datum *out)
+{
+    for (uint32_t i = 0; i < pairs && left; i++) {
+        struct shape_field *s = i < SHAPE_FIELDS_MAX ? &shape->at[i] : NULL;
+        int field, other;
+
+        if (s && end - at >= (ptrdiff_t)sizeof(uint64_t) &&
+            name_is(s, at, (size_t)(end - at))) {
+            at += s->size;
+            field = s->field;
+        } else {
+            at = name_read(set, s, at, end, &other);
+            field = other;
+            if (!at)
+                break;
+        }
+        if (field < 0 || !(left & UINT32_C(1) << field)) {
+            at = value_pass(at, end);
+        } else {
+            at = value_read(at, end, &out[field]);
+            left &= ~((uint32_t)(at != NULL) << field);
+        }
+        if (!at)
+            break;
+    }
+    return left;
 }
 
 void field_set_read(const struct field_set *set, struct field_shape *shape, struct slice record,
                     struct datum *out)
 {
-    struct msgpack_cursor c = msgpack_open(record);
-    uint32_t pairs = slice_is_none(record) ? 0 : pairs_of(&c);
+    const uint8_t *at = record.data, *end = at ? at + record.size : at;
+    uint32_t pairs = slice_is_none(record) ? 0 : pairs_of(&at, end);
     uint32_t left = set->count == FIELDS_MAX ? UINT32_MAX : (UINT32_C(1) << set->count) - 1;
 
-    for (uint32_t i = 0; i < pairs && left; i++) {
-        struct shape_field *s = i < SHAPE_FIELDS_MAX ? &shape->at[i] : NULL;
-        size_t bytes = (size_t)(c.end - c.at);
-        int field;
-
-        if (s && bytes >= sizeof(uint64_t) && name_is(s, c.at, bytes)) {
-            c.at += s->size;
-            field = s->field;
-        } else if (!name_read(set, s, &c, &field)) {
-            break;
-        }
-        if (field < 0 || !(left & UINT32_C(1) << field)) {
-            if (!value_pass(&c))
-                break;
-            continue;
-        }
-        if (!value_read(&c, &out[field]))
-            break;
-        left &= ~(UINT32_C(1) << field);
-    }
+    left = pairs_read(set, shape, at, end, pairs, left, out);
     for (; left; left &= left - 1)
         out[__builtin_ctz(left)] = (struct datum){.type = DATUM_MISSING};
 }
