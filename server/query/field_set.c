@@ -64,8 +64,8 @@ static int field_named(const struct field_set *set, struct slice name)
 /* A name that is not the shape's, which is learnt if there is a place for it (s not NULL). */
 static __attribute__((noinline)) const uint8_t *name_read(const struct field_set *set,
                                                           struct shape_field *s,
-                                                          const uint8_t *at,
-                                                          const uint8_t *end, int *field)
+                                                          const uint8_t *at, const uint8_t *end,
+                                                          int *field)
 {
     struct msgpack_cursor c = {at, end};
     struct slice name, whole;
