@@ -9,7 +9,8 @@ R rounds every server does everything for S seconds, one after the other, so tha
 does meanwhile hits all of them alike; printed are the medians of operations per second, and of the
 ratios within a round. A read is of one record of 100 bytes, a write is of 100 bytes to a record of the
 connection's own, answered when it is synced; a connection has one request in flight. A handshake is a
-connection, TLS 1.3 with X25519, and its end; nothing is resumed. HOLDFASTD is the daemon, TLS_LOAD the
+connection, TLS 1.3 with X25519, and its end; nothing is resumed. Then one that reads without TLS, alone
+and while the others only shake hands. HOLDFASTD is the daemon, TLS_LOAD the
 load (tests/bench/tls/tls_load.c)."""
 import argparse
 import os
@@ -157,16 +158,36 @@ class Postgres:
         self.run("pg_ctl", "stop", "-m", "immediate", "-D", self.data)
 
 
-def measure(server, what, secure, o):
-    """Operations per second."""
+def load(server, what, secure, connections, seconds):
     lines = [] if what == "handshakes" else server.set_up + [getattr(server, what)]
-    done = subprocess.run(
+    process = subprocess.Popen(
         [os.environ["TLS_LOAD"], "hands" if what == "handshakes" else "ask",
          str(server.ports["tls" if secure else "plain"]), server.way if secure else "plain",
-         str(o.connections), str(o.seconds)],
-        input="".join(line.hex() + "\n" for line in lines), text=True, capture_output=True, timeout=300)
-    assert done.returncode == 0, (server.name, what, done.stderr)
-    return float(done.stdout)
+         str(connections), str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True)
+    process.stdin.write("".join(line.hex() + "\n" for line in lines))
+    process.stdin.close()
+    return process
+
+
+def result(process):
+    """(operations per second, microseconds in which 99 of 100 were done)"""
+    said, why = process.stdout.read(), process.stderr.read()
+    assert process.wait() == 0, why
+    return [float(n) for n in said.split()]
+
+
+def measure(server, what, secure, o):
+    return result(load(server, what, secure, o.connections, o.seconds))[0]
+
+
+def measure_beside(server, o):
+    """One that reads without TLS, alone, and beside as many as there are that only shake hands."""
+    alone = result(load(server, "read", False, 1, o.seconds))
+    crowd = load(server, "handshakes", True, o.connections, 2 * o.seconds + 1)
+    beside = result(load(server, "read", False, 1, o.seconds))
+    result(crowd)
+    return alone + beside
 
 
 COLUMNS = [("handshakes", True), ("read", True), ("read", False), ("write", True), ("write", False)]
@@ -192,6 +213,15 @@ def table(servers, rounds):
             for what in ("read", "write"))))
 
 
+def table_of_others(servers, rounds):
+    print("\n| a reader without TLS | alone | 99 of 100 | beside handshakes | 99 of 100 | left |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for server in servers:
+        of = [median([r[server.name][i] for r in rounds]) for i in range(4)]
+        left = median([r[server.name][2] / r[server.name][0] for r in rounds])
+        print("| %s | %.0f/s | %.0f us | %.0f/s | %.0f us | %.0f %% |" % (server.name, *of, 100 * left))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -214,6 +244,8 @@ def main():
         rounds = [{(s.name, c): measure(s, *c, o) for c in COLUMNS for s in servers}
                   for _ in range(o.rounds)]
         table(servers, rounds)
+        table_of_others(servers, [{s.name: measure_beside(s, o) for s in servers}
+                                  for _ in range(o.rounds)])
     finally:
         for server in servers:
             server.stop()

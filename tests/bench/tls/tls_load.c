@@ -7,7 +7,8 @@
  * MODE is "hands" (connect, shake hands, close) or "ask"; WAY is "plain", "tls" or "postgres" (TLS
  * after an SSLRequest). LINES are messages in hexadecimal: those that set a connection up, each
  * followed by whatever answer comes, then the request. "@@" in one becomes the connection's number.
- * A thread for each connection, one request at a time. Prints operations per second. */
+ * A thread for each connection, one request at a time. Prints operations per second, and in how many
+ * microseconds 99 of 100 were done. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
@@ -26,6 +27,7 @@
 #define CONNECTIONS_MAX 64
 #define LINES_MAX 8
 #define LINE_BYTES_MAX 4096
+#define TOOK_BITS 12 /* 64 powers of two of nanoseconds, each in 64 parts */
 #define QUIET_MS 200 /* so long nothing comes behind an answer */
 
 enum way { PLAIN, TLS, POSTGRES };
@@ -49,6 +51,7 @@ struct connection {
     pthread_t thread;
     unsigned number;
     uint64_t done;
+    uint32_t took[1 << TOOK_BITS]; /* how many took so long: by the bits of it */
     int fd;
     SSL *ssl; /* NULL: plain */
 };
@@ -150,6 +153,33 @@ static size_t line_of(const struct connection *c, unsigned i, uint8_t *to)
     return load.line[i].size;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static unsigned slot_of(uint64_t ns)
+{
+    unsigned power = ns < 64 ? 6 : 63u - (unsigned)__builtin_clzll(ns);
+
+    return power << 6 | (unsigned)(ns >> (power - 6) & 63);
+}
+
+static uint64_t slot_ns(unsigned slot)
+{
+    return (64 + (slot & 63)) << ((slot >> 6) - 6);
+}
+
+/* One more is done, begun then. */
+static void note(struct connection *c, uint64_t begun)
+{
+    c->took[slot_of(now_ns() - begun)]++;
+    c->done++;
+}
+
 static void wait_for_all(void)
 {
     atomic_fetch_add(&load.ready, 1);
@@ -170,9 +200,11 @@ static void ask(struct connection *c)
     }
     wait_for_all();
     while (!atomic_load(&load.over)) {
+        uint64_t begun = now_ns();
+
         write_all(c, request, size);
         read_exactly(c, answer);
-        c->done++;
+        note(c, begun);
     }
     close_connection(c);
 }
@@ -181,9 +213,11 @@ static void shake(struct connection *c)
 {
     wait_for_all();
     while (!atomic_load(&load.over)) {
+        uint64_t begun = now_ns();
+
         open_connection(c);
         close_connection(c);
-        c->done++;
+        note(c, begun);
     }
 }
 
@@ -226,11 +260,24 @@ static void read_arguments(int count, char **words)
     read_lines();
 }
 
+/* In microseconds. */
+static double slowest_of_a_hundred(const struct connection *all, uint64_t done)
+{
+    uint64_t passed = 0;
+
+    for (unsigned slot = 6u << 6; slot < 1u << TOOK_BITS; slot++) {
+        for (unsigned i = 0; i < load.connections; i++)
+            passed += all[i].took[slot];
+        if (passed * 100 >= done * 99)
+            return (double)slot_ns(slot) / 1000;
+    }
+    return 0;
+}
+
 int main(int count, char **words)
 {
     static struct connection connections[CONNECTIONS_MAX];
-    struct timespec begun, ended;
-    uint64_t done = 0;
+    uint64_t done = 0, begun;
     double seconds;
 
     read_arguments(count, words);
@@ -243,17 +290,15 @@ int main(int count, char **words)
     }
     while (atomic_load(&load.ready) < load.connections)
         usleep(1000);
-    clock_gettime(CLOCK_MONOTONIC, &begun);
+    begun = now_ns();
     atomic_store(&load.go, true);
     usleep((useconds_t)(load.seconds * 1e6));
     atomic_store(&load.over, true);
     for (unsigned i = 0; i < load.connections; i++)
         pthread_join(connections[i].thread, NULL);
-    clock_gettime(CLOCK_MONOTONIC, &ended);
+    seconds = (double)(now_ns() - begun) / 1e9;
     for (unsigned i = 0; i < load.connections; i++)
         done += connections[i].done;
-    seconds =
-        (double)(ended.tv_sec - begun.tv_sec) + (double)(ended.tv_nsec - begun.tv_nsec) / 1e9;
-    printf("%.1f\n", (double)done / seconds);
+    printf("%.1f %.1f\n", (double)done / seconds, slowest_of_a_hundred(connections, done));
     return 0;
 }
