@@ -4,6 +4,7 @@
 #define HOLDFAST_BASE_BYTES_H
 
 #include <endian.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -36,5 +37,20 @@ BYTES_DEFINE(32)
 BYTES_DEFINE(64)
 
 #undef BYTES_DEFINE
+
+#define BYTES_VARINT_MAX 10
+
+/* Seven bits a byte, the least first; all but the last have the eighth set. Returns how many. */
+static inline size_t bytes_put_varint(uint8_t *to, uint64_t n)
+{
+    size_t size = 0;
+
+    while (n >= 0x80) {
+        to[size++] = (uint8_t)(n | 0x80);
+        n >>= 7;
+    }
+    to[size++] = (uint8_t)n;
+    return size;
+}
 
 #endif

@@ -62,15 +62,6 @@ static enum err each_connection(struct execution *w,
     return ERR_OK;
 }
 
-static void put_optional_text(struct net_buffer *b, const char *name, struct slice text)
-{
-    put_word(b, name);
-    if (slice_is_none(text))
-        put_nil(b);
-    else
-        put_text(b, text);
-}
-
 /* ---- holds ---- */
 
 #define WAITS_FOR_MAX 100 /* versions shown of those that a lock waits for */

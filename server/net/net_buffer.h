@@ -137,6 +137,16 @@ void put_array_now(struct net_buffer *b, size_t place, uint32_t count);
 size_t put_map_later(struct net_buffer *b);
 void put_map_now(struct net_buffer *b, size_t place, uint32_t pairs);
 
+/* name: text, or nil where there is none; in a map. */
+static inline void put_optional_text(struct net_buffer *b, const char *name, struct slice text)
+{
+    put_word(b, name);
+    if (slice_is_none(text))
+        put_nil(b);
+    else
+        put_text(b, text);
+}
+
 /* name: n, in a map. */
 static inline void put_fact(struct net_buffer *b, const char *name, uint64_t n)
 {

@@ -229,15 +229,6 @@ static void put_wait(void *context, const struct db_wait *w)
     l->count++;
 }
 
-static void put_optional_text(struct net_buffer *b, const char *name, struct slice text)
-{
-    put_word(b, name);
-    if (slice_is_none(text))
-        put_nil(b);
-    else
-        put_text(b, text);
-}
-
 static void put_damage(void *context, const struct db_damage_status *s)
 {
     struct status_listing *l = context;

@@ -1,12 +1,12 @@
 #include "server/storage/ledger.h"
 
 #include "server/base/assert.h"
+#include "server/base/bytes.h"
 #include "server/storage/scratch.h"
 
 #include <stdio.h>
 
 #define ENTRY_HEAD_BYTES_MAX 48 /* five varints */
-#define VARINT_BYTES_MAX 10
 
 /* It is in memory, is being written to disk, or is on disk: one of the three. */
 static bool ledger_is_sane(const struct ledger *l)
@@ -15,19 +15,6 @@ static bool ledger_is_sane(const struct ledger *l)
            (!l->primary || l->block_count == 0) && l->block_count <= l->block_room &&
            l->label_count <= l->label_room && l->bytes >= sizeof *l &&
            l->last_size <= KEY_BYTES_MAX;
-}
-
-static size_t varint_put(uint8_t *to, uint64_t n)
-{
-    size_t size = 0;
-
-    while (n >= 0x80) {
-        to[size++] = (uint8_t)(n | 0x80);
-        n >>= 7;
-    }
-    to[size++] = (uint8_t)n;
-    ASSERT(size <= VARINT_BYTES_MAX);
-    return size;
 }
 
 static size_t varint_get(const uint8_t *from, uint64_t *n)
@@ -127,8 +114,8 @@ static struct slice value_write(const struct ledger *l, const struct ledger_entr
     size_t size;
 
     ASSERT(entry->label.size <= TEXT_LABEL_BYTES_MAX);
-    size = varint_put(to, zigzag((int64_t)(entry->commit - l->base_commit)));
-    size += varint_put(to + size, zigzag((int64_t)(entry->version - l->base_version)));
+    size = bytes_put_varint(to, zigzag((int64_t)(entry->commit - l->base_commit)));
+    size += bytes_put_varint(to + size, zigzag((int64_t)(entry->version - l->base_version)));
     to[size++] = entry->durability;
     if (entry->label.size)
         memcpy(to + size, entry->label.data, entry->label.size);
@@ -306,11 +293,11 @@ enum err ledger_add(struct ledger *l, uint32_t store, struct slice key,
     ASSERT(!b->count || shared < key.size); /* it differs from the key before */
     ASSERT(!b->count || shared == l->last_size || key.data[shared] > l->last_key[shared]);
     to = b->data + b->used;
-    to += varint_put(to, shared);
-    to += varint_put(to, key.size - shared);
-    to += varint_put(to, zigzag((int64_t)(entry->commit - l->base_commit)));
-    to += varint_put(to, zigzag((int64_t)(entry->version - l->base_version)));
-    to += varint_put(to, ledger_label(l, entry->label) << 1 | entry->durability);
+    to += bytes_put_varint(to, shared);
+    to += bytes_put_varint(to, key.size - shared);
+    to += bytes_put_varint(to, zigzag((int64_t)(entry->commit - l->base_commit)));
+    to += bytes_put_varint(to, zigzag((int64_t)(entry->version - l->base_version)));
+    to += bytes_put_varint(to, ledger_label(l, entry->label) << 1 | entry->durability);
     memcpy(to, key.data + shared, key.size - shared);
     b->used = (uint32_t)(to + (key.size - shared) - b->data);
     ASSERT(b->used <= b->room);

@@ -9,25 +9,11 @@
 
 #define PAGE_KIND_LEAF 1
 #define PAGE_KIND_BRANCH 2
-#define VARINT_BYTES_MAX 10
 #define PAGE_FORMAT 1 /* of the label */
 
 static const uint8_t label_magic[4] = {'H', 'F', 'P', 'G'};
 
 /* ---- numbers ---- */
-
-static size_t varint_put(uint8_t *to, uint64_t n)
-{
-    size_t size = 0;
-
-    while (n >= 0x80) {
-        to[size++] = (uint8_t)(n | 0x80);
-        n >>= 7;
-    }
-    to[size++] = (uint8_t)n;
-    ASSERT(size <= VARINT_BYTES_MAX);
-    return size;
-}
 
 /* A place in an image that is being read; bad once something did not fit. */
 struct page_reader {
@@ -96,15 +82,15 @@ size_t page_ptr_encode(const struct page_ptr *ptr, uint8_t *to)
     ASSERT(ptr->units >= page_units(ptr->packed));
     bytes_put_le64(at, ptr->checksum);
     at += 8;
-    at += varint_put(at, ptr->offset);
-    at += varint_put(at, ptr->birth);
-    at += varint_put(at, (uint64_t)ptr->packed << 1 | (ptr->twin ? 1 : 0));
-    at += varint_put(at, ptr->image);
-    at += varint_put(at, ptr->records);
-    at += varint_put(at, ptr->bytes);
-    at += varint_put(at, ptr->units);
+    at += bytes_put_varint(at, ptr->offset);
+    at += bytes_put_varint(at, ptr->birth);
+    at += bytes_put_varint(at, (uint64_t)ptr->packed << 1 | (ptr->twin ? 1 : 0));
+    at += bytes_put_varint(at, ptr->image);
+    at += bytes_put_varint(at, ptr->records);
+    at += bytes_put_varint(at, ptr->bytes);
+    at += bytes_put_varint(at, ptr->units);
     if (ptr->twin)
-        at += varint_put(at, ptr->twin);
+        at += bytes_put_varint(at, ptr->twin);
     return (size_t)(at - to);
 }
 
@@ -270,10 +256,10 @@ static size_t cell_put(const struct page_cell *cell, unsigned level, size_t shar
 
     ASSERT(shared <= cell->key.size);
     ASSERT((level > 0) == (cell->ptr != NULL));
-    at += varint_put(at, shared);
-    at += varint_put(at, own);
+    at += bytes_put_varint(at, shared);
+    at += bytes_put_varint(at, own);
     if (level == 0)
-        at += varint_put(at, cell->value.size);
+        at += bytes_put_varint(at, cell->value.size);
     if (own)
         memcpy(at, cell->key.data + shared, own);
     at += own;
@@ -297,7 +283,7 @@ enum err page_encode(struct os *os, uint32_t store, unsigned level,
     ASSERT(count > 0 && level < PAGE_LEVELS_MAX);
     for (unsigned i = 0; i < count; i++)
         bound +=
-            3 * VARINT_BYTES_MAX + PAGE_PTR_BYTES_MAX + cells[i].key.size + cells[i].value.size;
+            3 * BYTES_VARINT_MAX + PAGE_PTR_BYTES_MAX + cells[i].key.size + cells[i].value.size;
     if (bound > PAGE_IMAGE_BYTES_MAX)
         return ERR_TOO_LARGE;
     e = scratch_reserve(os, scratch, bound, 0);
@@ -708,4 +694,19 @@ enum err page_read(struct os *os, struct os_file *file, const struct page_ptr *p
             return t;
     }
     return e;
+}
+
+bool page_is_within(const struct page *page, struct slice low, struct slice high)
+{
+    unsigned first = page->level ? 1 : 0;
+    struct slice key;
+
+    ASSERT(page->count > 0);
+    if (first == page->count)
+        return true;
+    key = page_key(page, first);
+    if (page->level ? slice_compare(key, low) <= 0 : slice_compare(key, low) < 0)
+        return false;
+    key = page_key(page, page->count - 1);
+    return !high.data || slice_compare(key, high) < 0;
 }

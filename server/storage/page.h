@@ -106,6 +106,10 @@ static inline uint64_t page_at(const struct page_ptr *ptr)
     return (uint64_t)ptr->offset * PAGE_UNIT_BYTES;
 }
 
+/* Whether its keys are from low to before high (data NULL: no bound); the first key of a branch is
+ * not looked at. */
+bool page_is_within(const struct page *page, struct slice low, struct slice high);
+
 static inline struct slice page_key(const struct page *page, unsigned i)
 {
     const uint32_t *at = page->at + (page->level ? i : 2 * i);

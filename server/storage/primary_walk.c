@@ -23,22 +23,6 @@ static enum err page_fault(struct tree_walk *walk, const struct page_ptr *ptr, e
     return failure_set_at(f, e, PRIMARY_FILE, ptr->offset * PAGE_UNIT_BYTES, "%s", why);
 }
 
-static bool keys_are_within(const struct page *page, const struct bounds *bounds)
-{
-    unsigned first = page->level ? 1 : 0;
-    struct slice key;
-
-    ASSERT(page->count > 0);
-    if (first == page->count)
-        return true;
-    key = page_key(page, first);
-    if (page->level ? slice_compare(key, bounds->low) <= 0
-                    : slice_compare(key, bounds->low) < 0)
-        return false;
-    key = page_key(page, page->count - 1);
-    return !bounds->high.data || slice_compare(key, bounds->high) < 0;
-}
-
 /* One copy has been read: is the other one well, too? */
 static void walk_copies(struct tree_walk *walk, const struct page_ptr *ptr, unsigned level)
 {
@@ -82,7 +66,7 @@ static enum err walk_page(struct tree_walk *walk, const struct page_ptr *ptr, un
     if (e)
         return page_fault(walk, ptr, e, why, f);
     walk_copies(walk, ptr, level);
-    if (!keys_are_within(page, &bounds))
+    if (!page_is_within(page, bounds.low, bounds.high))
         e = page_fault(walk, ptr, ERR_CORRUPT, "a key is outside the bounds of its page", f);
     for (unsigned i = 0; level && i < page->count && !e; i++) {
         struct bounds below = bounds;

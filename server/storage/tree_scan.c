@@ -142,21 +142,6 @@ static enum err scan_claim(struct tree_scan *s, uint32_t offset, uint32_t units)
     return e;
 }
 
-static bool keys_are_within(const struct page *page, struct slice low, struct slice high)
-{
-    unsigned first = page->level ? 1 : 0;
-    struct slice key;
-
-    ASSERT(page->count > 0);
-    if (first == page->count)
-        return true;
-    key = page_key(page, first);
-    if (page->level ? slice_compare(key, low) <= 0 : slice_compare(key, low) < 0)
-        return false;
-    key = page_key(page, page->count - 1);
-    return !high.data || slice_compare(key, high) < 0;
-}
-
 /* The catalogue's rows must be what the root in memory says. */
 static void scan_catalogue(struct tree_scan *s, const struct page *page, uint64_t offset)
 {
@@ -194,7 +179,7 @@ static enum err scan_page(struct tree_scan *s, const struct page_ptr *ptr, unsig
     e = scan_load(s, ptr, level, &page);
     if (e || !page)
         return e;
-    if (!keys_are_within(page, bounds->low, bounds->high))
+    if (!page_is_within(page, bounds->low, bounds->high))
         scan_tell(s, page_at(ptr), false, "a key is outside the bounds of its page");
     if (level == 0) {
         s->records += page->count;

@@ -133,7 +133,7 @@ struct wal_replay {
  * root knows them; out, the greatest ones found (commit: items' numbers too). ERR_CORRUPT with
  * file and offset: damage in the middle, or a file of another database. ERR_FORMAT: another
  * version. ERR_IO, ERR_NO_SPACE, ERR_NOMEM; ERR_BAD_REQUEST: options that do not suit each
- * other; or what replay returned. */
+ * other; or what replay returned. events NULL: options.is_read_only, no event ever comes. */
 enum err wal_open(struct os *os, const struct wal_options *options,
                   const struct wal_events *events, const struct wal_replay *replay,
                   uint64_t position, struct wal_numbers *numbers, struct wal **out,

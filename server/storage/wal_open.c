@@ -109,14 +109,16 @@ enum err wal_open(struct os *os, const struct wal_options *options,
     struct wal *w = os_alloc(os, sizeof *w);
     enum err e = ERR_NOMEM;
 
-    ASSERT(events->on_written && events->on_durable && events->on_reserved);
-    ASSERT(events->on_failed && events->on_room && replay->piece);
+    ASSERT(!events || (events->on_written && events->on_durable && events->on_reserved));
+    ASSERT(events ? events->on_failed && events->on_room : options->is_read_only);
+    ASSERT(replay->piece);
     *out = NULL;
     if (!w)
         goto done;
     memset(w, 0, sizeof *w);
     w->os = os;
-    w->events = *events;
+    if (events)
+        w->events = *events;
     w->in_flight_max = options->in_flight_max;
     w->spare_segments = options->spare_segments;
     w->interval_ms = options->interval_ms;

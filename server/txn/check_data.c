@@ -64,30 +64,6 @@ static enum err log_piece(void *context, uint64_t number, bool first, bool last,
     return commit_check_piece(&log->commits, number, first, last, bytes, f);
 }
 
-static void log_never_written(void *context, uint64_t number)
-{
-    (void)context;
-    ASSERT(number == UINT64_MAX); /* it is closed */
-}
-
-static void log_never_reserved(void *context, struct wal_numbers numbers)
-{
-    (void)context;
-    ASSERT(numbers.commit == UINT64_MAX);
-}
-
-static void log_never_failed(void *context, enum err e, const char *text)
-{
-    (void)context;
-    (void)text;
-    ASSERT(e == ERR_OK);
-}
-
-static void log_never_room(void *context)
-{
-    ASSERT(!context);
-}
-
 static enum err check_log(struct os *os, struct check_data *c, struct primary *p,
                           struct failure *f)
 {
@@ -97,13 +73,6 @@ static enum err check_log(struct os *os, struct check_data *c, struct primary *p
                                   .in_flight_max = 1,
                                   .spare_segments = 2,
                                   .is_read_only = true};
-    struct wal_events events = {NULL,
-                                log_never_written,
-                                log_never_written,
-                                log_never_reserved,
-                                log_never_failed,
-                                log_never_room,
-                                NULL};
     struct wal_replay replay = {.context = &log, .piece = log_piece};
     struct wal_numbers numbers = {root->version_reserved, root->commit_reserved};
     struct wal_stats stats;
@@ -114,7 +83,7 @@ static enum err check_log(struct os *os, struct check_data *c, struct primary *p
     ASSERT(!p || root->number > 0);
     failure_init(&why);
     primary_identity(p, options.identity);
-    e = wal_open(os, &options, &events, &replay, root->log_position, &numbers, &w, &why);
+    e = wal_open(os, &options, NULL, &replay, root->log_position, &numbers, &w, &why);
     if (w) {
         wal_stats(w, &stats);
         c->counts.batches = stats.batches;

@@ -29,30 +29,6 @@ static enum err log_piece(void *context, uint64_t number, bool first, bool last,
     return commit_check_piece(&c->commits, number, first, last, bytes, f);
 }
 
-static void log_never(void *context, uint64_t number)
-{
-    (void)context;
-    ASSERT(number == UINT64_MAX);
-}
-
-static void log_never_reserved(void *context, struct wal_numbers numbers)
-{
-    (void)context;
-    ASSERT(numbers.commit == UINT64_MAX);
-}
-
-static void log_never_failed(void *context, enum err e, const char *text)
-{
-    (void)context;
-    (void)text;
-    ASSERT(e == ERR_OK);
-}
-
-static void log_never_room(void *context)
-{
-    (void)context;
-}
-
 /* The number of a segment's file in "wal/NNNNNNNNNNNNNNNN". */
 static uint64_t number_of(const char *file)
 {
@@ -68,8 +44,6 @@ static enum err log_read(struct wal_copy *c, struct failure *why)
                                   .in_flight_max = 1,
                                   .spare_segments = 2,
                                   .is_read_only = true};
-    struct wal_events events = {
-        NULL, log_never, log_never, log_never_reserved, log_never_failed, log_never_room, NULL};
     struct wal_replay replay = {.context = c, .piece = log_piece};
     struct wal_numbers numbers = {0, 0};
     struct wal *w = NULL;
@@ -77,7 +51,7 @@ static enum err log_read(struct wal_copy *c, struct failure *why)
 
     ASSERT(r->has_slot); /* it has the identity, and where the WAL goes on */
     memcpy(options.identity, r->identity, sizeof options.identity);
-    e = wal_open(r->s->from, &options, &events, &replay, r->log_position, &numbers, &w, why);
+    e = wal_open(r->s->from, &options, NULL, &replay, r->log_position, &numbers, &w, why);
     if (w)
         wal_close(w, true);
     ASSERT(e || w);

@@ -21,13 +21,11 @@ static uint64_t writes_of(const struct txn *t)
         if (t->spare[i])
             bytes += t->spare[i]->arena.bytes + sizeof *t->spare[i];
     }
-    ASSERT(bytes >= t->write_set.arena.bytes);
     return bytes;
 }
 
 uint64_t usage_reads(const struct txn *t)
 {
-    ASSERT(!t->reads || t->reads->owner == t);
     return (t->reads ? t->reads->bytes : 0) + t->range_check_bytes;
 }
 
