@@ -99,7 +99,8 @@ static void append_conflict(struct hf_pack *text, struct slice details)
     append_field(text, winner, ", label ", "label");
 }
 
-/* Whether the message says that detail already: a name in it, or the place, which is shown below. */
+/* Whether the message says that detail already: a name in it, or the place, which is shown
+ * below. */
 static bool is_said(const char *message, struct slice name, struct slice value)
 {
     static const char *const shown[] = {"line", "column", "near"};

@@ -43,7 +43,8 @@ static void offer_verbs(struct cli *cli, struct completion *out, const char *typ
         complete_offer(out, typed, v->name);
 }
 
-/* Words that begin with a backslash: those that are short, and those whose verb is usual with one. */
+/* Words that begin with a backslash: those that are short, and those whose verb is usual with
+ * one. */
 static void offer_backslash(struct completion *out, const char *typed)
 {
     static const char *const words[] = {"\\d", "\\explain", "\\h",      "\\holds",  "\\i",

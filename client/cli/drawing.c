@@ -14,8 +14,8 @@ struct cell_at {
     unsigned row, column;
 };
 
-/* Where the next character goes. A terminal goes to the next row with the first character that has no
- * place in the last one, so what was wrapped is one line for whoever copies it. */
+/* Where the next character goes. A terminal goes to the next row with the first character that
+ * has no place in the last one, so what was wrapped is one line for whoever copies it. */
 struct pen {
     const struct drawing *d;
     struct cell_at at;
@@ -164,7 +164,8 @@ static struct layout lay_out(const struct drawing *d)
     return l;
 }
 
-/* The first row that is drawn: all are, or the cursor's is the last one, or they are the last ones. */
+/* The first row that is drawn: all are, or the cursor's is the last one, or they are the last
+ * ones. */
 static unsigned first_row(const struct drawing *d, const struct layout *l)
 {
     unsigned rows = d->rows > 0 ? d->rows : 1;

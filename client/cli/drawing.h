@@ -1,8 +1,8 @@
-/* drawing.h - the line that is typed, on the screen: its prompt, in its colours, over several rows
- * where it does not fit into one.
+/* drawing.h - the line that is typed, on the screen: its prompt, in its colours, over several
+ * rows where it does not fit into one.
  *
- * What was drawn is drawn anew as a whole, so only one thing is kept of it: how many rows of it stand
- * above the cursor. */
+ * What was drawn is drawn anew as a whole, so only one thing is kept of it: how many rows of it
+ * stand above the cursor. */
 #ifndef HOLDFAST_CLI_DRAWING_H
 #define HOLDFAST_CLI_DRAWING_H
 
@@ -26,9 +26,9 @@ struct drawn {
     unsigned end_column;
 };
 
-/* Append what draws it in the place of the last one; the cursor stands above or below that as *drawn
- * says, and *drawn is of this one then. A line with more rows than the terminal is drawn in part, the
- * cursor's row among it. */
+/* Append what draws it in the place of the last one; the cursor stands above or below that as
+ * *drawn says, and *drawn is of this one then. A line with more rows than the terminal is drawn
+ * in part, the cursor's row among it. */
 void drawing_draw(const struct drawing *d, struct drawn *drawn, struct hf_pack *out);
 
 /* Append what puts the cursor behind the text's end; nothing of it is to be drawn over later. */
@@ -37,8 +37,8 @@ void drawing_leave(struct drawn *drawn, struct hf_pack *out);
 /* Append what takes it off the screen; the cursor is where it began. */
 void drawing_clear(struct drawn *drawn, struct hf_pack *out);
 
-/* The terminal has another size. It may have wrapped the rows anew or not: of what is cleared later,
- * all was the line's. */
+/* The terminal has another size. It may have wrapped the rows anew or not: of what is cleared
+ * later, all was the line's. */
 void drawing_resized(const struct drawing *d, struct drawn *drawn);
 
 #endif

@@ -98,8 +98,8 @@ static void print(struct line *l, struct hf_pack *out)
     hf_pack_fini(out);
 }
 
-/* The colours of the line, by what it and the lines before it are: from the *skip-th on. NULL: none,
- * or no memory. */
+/* The colours of the line, by what it and the lines before it are: from the *skip-th on. NULL:
+ * none, or no memory. */
 static uint8_t *shades_of(struct line *l, const struct drawing *d, size_t *skip)
 {
     size_t before = strlen(l->before);

@@ -1,5 +1,5 @@
-/* reader_msgpack.c - values of MessagePack, one behind the other. What stands for a line in messages
- * is the number of the record. */
+/* reader_msgpack.c - values of MessagePack, one behind the other. What stands for a line in
+ * messages is the number of the record. */
 #include "client/cli/reader_internal.h"
 #include "proto/msgpack.h"
 

@@ -182,8 +182,8 @@ done:
     return exit_code;
 }
 
-/* Whoever knows other databases puts the key first, and nothing else would tell that it went the other
- * way round. */
+/* Whoever knows other databases puts the key first, and nothing else would tell that it went the
+ * other way round. */
 static void note_order(struct cli *cli, const struct args *args, const struct hf_pack *value,
                        const struct hf_pack *key)
 {

@@ -268,8 +268,8 @@ const struct verb verbs[] = {
     {"export", "STORE [FILE]", VERB_FILES | VERB_DIRECT, verb_export,
      "Export the records of a store to a file or standard output",
      "FILE is NDJSON, JSON (an array), CSV, TSV or MessagePack, each also packed (.gz), by its\n"
-     "extension or --format. The export is one consistent snapshot. An existing file is replaced only when the\n"
-     "new one is complete.", "export packages packages.csv.gz",
+     "extension or --format. The export is one consistent snapshot. An existing file is\n"
+     "replaced only when the new one is complete.", "export packages packages.csv.gz",
      export_options},
     {"dump", "[FILE]", VERB_DIRECT, verb_dump,
      "Write a whole database as text: stores, indexes and records",

@@ -1,9 +1,9 @@
-/* latency.h - how long requests take, from the turn in which their bytes were there to be read to the
- * turn's end at which their answer was written.
+/* latency.h - how long requests take, from the turn in which their bytes were there to be read
+ * to the turn's end at which their answer was written.
  *
- * Counted in buckets that do not grow, of which each is an eighth of a power of two wide. The clock is
- * read once a turn: what came and was answered in one turn is only counted until the turn ends, so a
- * request costs an increment. Threads: the loop's. */
+ * Counted in buckets that do not grow, of which each is an eighth of a power of two wide. The
+ * clock is read once a turn: what came and was answered in one turn is only counted until the
+ * turn ends, so a request costs an increment. Threads: the loop's. */
 #ifndef HOLDFAST_NET_LATENCY_H
 #define HOLDFAST_NET_LATENCY_H
 
@@ -13,7 +13,7 @@
 
 enum latency_class {
     LATENCY_READ,   /* get, scan, next and the like */
-    LATENCY_WRITE,  /* of records, stores and indexes; outside of transactions until it is durable */
+    LATENCY_WRITE,  /* of records and schemas; outside of transactions until it is durable */
     LATENCY_COMMIT, /* commit, run: until it is durable */
     LATENCY_QUERY,
     LATENCY_OTHER,
@@ -74,8 +74,8 @@ struct latency_summary {
     uint64_t count, p50_us, p99_us, max_us;
 };
 
-/* Of one class, or of all for LATENCY_CLASSES; since the start, or of what is recent. A percentile is
- * too great by an eighth at the most. */
+/* Of one class, or of all for LATENCY_CLASSES; since the start, or of what is recent. A
+ * percentile is too great by an eighth at the most. */
 void latency_summary(const struct latency *l, enum latency_class class, bool recent,
                      struct latency_summary *out);
 

@@ -50,8 +50,8 @@ struct request_choice {
     unsigned hidden;  /* bits of enum request_hidden */
 };
 
-/* Users of different rights. None may see the hidden store, or labels of others; who may not read any
- * of main's stores sees none of its keys either. */
+/* Users of different rights. None may see the hidden store, or labels of others; who may not
+ * read any of main's stores sees none of its keys either. */
 #define SESSION_USERS 3
 #define SESSION_GRANTS 3
 struct session_user {

@@ -13,8 +13,8 @@
  *        with when they were asked for and answered, across crashes too.
  *   M-6  what a client may not see (model_hide) is in none of the bytes that it is sent, unless it
  *        has said it.
- *   M-7  a request is CANCELLED only if its client asked for that; where it asked for its transaction
- *        to go on (`keep`), that is no error in it.
+ *   M-7  a request is CANCELLED only if its client asked for that; where it asked for its
+ *        transaction to go on (`keep`), that is no error in it.
  *
  * For M-5 it looks at integer keys below MODEL_KEYS and values that are maps with a number "n".
  * What cannot be known (a write without an answer, a store renamed) it does not judge.

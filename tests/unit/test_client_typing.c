@@ -1,4 +1,5 @@
-/* What is typed, in its colours and on the screen. tests/integration/test_screen.py has a terminal. */
+/* What is typed, in its colours and on the screen. tests/integration/test_screen.py has a
+ * terminal. */
 #include "client/cli/drawing.h"
 #include "client/cli/highlight.h"
 #include "client/cli/text.h"
@@ -49,9 +50,10 @@ END_TEST
 /* Whatever is typed, and however far: nothing is looked at beyond it. */
 START_TEST(any_bytes_have_shades)
 {
-    static const char *const pieces[] = {"select ", "'", "\"", "--", "/*", "*/", "{",  "}",  "[", "]",
-                                         ":",       "1", "e",  ".",  "$",  "x'", "\n", "\\", ";", "#",
-                                         "put ",    "=", "日", "\t", " ",  "-",  "get s ", "query ", "\"a\":"};
+    static const char *const pieces[] = {
+        "select ", "'", "\"", "--", "/*", "*/", "{", "}", "[", "]", ":", "1", "e", ".", "$",
+        "x'", "\n", "\\", ";", "#", "put ", "=", "日", "\t", " ", "-", "get s ", "query ",
+        "\"a\":"};
     char text[300];
 
     srand((unsigned)_i);
