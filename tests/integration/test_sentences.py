@@ -18,7 +18,8 @@ PLACES = ("merged", "stage", "stages", "own", "restart", "kill")
 
 
 def everywhere(define, records, judge):
-    """define(c) makes stores and indexes; judge(c, t) looks at the records, wherever they lie."""
+    """define(c) makes stores and indexes; judge(c, t, d) looks at the records, wherever they lie: t
+    is the transaction that has written them, 0 where they are committed."""
     for place in PLACES:
         with daemon() as d:
             c = d.client()
@@ -26,14 +27,14 @@ def everywhere(define, records, judge):
             t = 0
             if place == "own":
                 t = 1
-                c.call("begin", t)
+                c.call("begin", t, {"label": "own", "on_error": "continue"})
             half = len(records) // 2
             for at, (key, value) in enumerate(records):
                 if at == half and place == "stages":
                     c.call("rotate")
                 if at == half and place == "merged":
                     c.call("amalgamate")
-                c.call("put", t, "s", value, key)
+                c.call("put", t, "s", value, *([] if key is None else [key]))
             if place == "merged":
                 c.call("amalgamate")
             if place in ("restart", "kill"):
@@ -41,8 +42,15 @@ def everywhere(define, records, judge):
                 d.kill() if place == "kill" else d.stop()
                 d.start()
                 c = d.client()
-            judge(c, t)
+            judge(c, t, d)
             c.close()
+
+
+def begun(c, t):
+    """The transaction t, or one of its own."""
+    if not t:
+        c.call("begin", 1, {"label": "own", "on_error": "continue"})
+    return 1
 
 
 def test_what_is_no_key_has_no_entry():
@@ -59,7 +67,7 @@ def test_what_is_no_key_has_no_entry():
                (7, {"k": ["a", 1, "a", ["b"], ["b", 1]], "n": 7}), (8, {"a": {}, "k": 1}),
                (9, {"a": NAN, "k": 2}), (10, {"a": 3, "k": NAN}), (11, 11)]
 
-    def judge(c, t):
+    def judge(c, t, d):
         assert rows(c, t, ["s", "k"], only="keys") == [
             [None, 5], [1, 8], [2, 9], [[], 6], [["a", 1, "a", ["b"], ["b", 1]], 7]]
         assert rows(c, t, ["s", "two"], only="keys") == [
@@ -82,7 +90,7 @@ def test_cursors_over_indexes():
 
     records = [(n, {"k": n // 3, "u": n * 10}) for n in (5, 0, 8, 1, 7, 3, 2, 6, 4)]
 
-    def judge(c, t):
+    def judge(c, t, d):
         k, u, desc = ["s", "k"], ["s", "u"], ["s", "d"]
         one = {"page": 1}
 
@@ -136,143 +144,185 @@ def test_cursors_over_indexes():
 
 
 def test_next_in_a_transaction_sees_what_its_loop_changes():
-    with daemon() as d, d.client() as c:
+    def define(c):
         c.call("create_store", 0, "s")
         c.call("create_index", 0, "s", "k", {"key": "k"})
-        for n in range(4):
-            c.call("put", 0, "s", {"k": n}, n)
-        c.call("begin", 1)
-        page = c.call("scan", 1, ["s", "k"], {}, {"page": 1, "only": "keys", "keep": True})
+
+    records = [(n, {"k": n}) for n in (2, 0, 3, 1)]
+
+    def judge(c, t, d):
+        t = begun(c, t)
+        page = c.call("scan", t, ["s", "k"], {}, {"page": 1, "only": "keys", "keep": True})
         seen = [page["rows"][0]]
-        c.call("put", 1, "s", {"k": 1.5}, 0)  # it comes again, ahead
+        c.call("put", t, "s", {"k": 1.5}, 0)  # it comes again, ahead
         while page["rows"]:
             page = c.call("next", page["cursor"] or 0, {"page": 1})
             seen += page["rows"]
         assert seen == [[0, 0], [1, 1], [1.5, 0], [2, 2], [3, 3]]
-        c.call("rollback", 1)
+        # at the place where it stands, too
+        page = c.call("scan", t, ["s", "k"], {"lt": 1.5}, {"page": 1, "only": "keys", "keep": True})
+        assert page["rows"] == [[1, 1]]
+        assert c.call("next", page["cursor"], {"page": 1})["rows"] == []
+        c.call("put", t, "s", {"k": 1}, 7)
+        assert c.call("next", page["cursor"], {"page": 1})["rows"] == [[1, 7]]
+        c.call("rollback", t)
+    everywhere(define, records, judge)
 
 
 def test_an_older_snapshot_keeps_an_index_that_was_dropped():
-    with daemon() as d, d.client() as c, d.client() as old:
+    def define(c):
         c.call("create_store", 0, "s")
         c.call("create_index", 0, "s", "k", {"key": "k"})
-        for n in range(20):
-            c.call("put", 0, "s", {"k": n % 4}, n)
-        old.call("begin", 1, {"read_only": True})
-        page = old.call("scan", 1, ["s", "k"], {"eq": 1}, {"page": 1, "only": "keys"})
-        c.call("drop_index", 0, "s", "k")
-        c.call("put", 0, "s", {"k": 1}, 100)
-        failed(lambda: c.call("get", 0, ["s", "k"], 1), "NO_INDEX", store="s", index="k")
-        for _ in range(2):
-            c.call("amalgamate")
-            assert old.call("count", 1, ["s", "k"], {"eq": 1}) == 5
-        assert old.call("next", page["cursor"], {"page": 2})["rows"] == [[1, 5], [1, 9]]
-        old.call("rollback", 1)
+
+    records = [(n, {"k": n % 4}) for n in range(20)]
+
+    def judge(c, t, d):
+        by = ["s", "k"]
+        if t:  # it has dropped it itself, and takes that back
+            c.call("savepoint", t, "before")
+            c.call("drop_index", t, "s", "k")
+            failed(lambda: c.call("count", t, by, {"eq": 1}), "NO_INDEX", store="s", index="k")
+            c.call("put", t, "s", {"k": 1}, 100)
+            c.call("rollback_to", t, "before")
+            assert c.call("count", t, by, {"eq": 1}) == 5
+            assert rows(c, t, by, {"eq": 1}, only="keys") == [[1, n] for n in range(1, 20, 4)]
+            return
+        with d.client() as old:
+            old.call("begin", 1, {"read_only": True})
+            page = old.call("scan", 1, by, {"eq": 1}, {"page": 1, "only": "keys"})
+            c.call("drop_index", 0, "s", "k")
+            c.call("put", 0, "s", {"k": 1}, 100)
+            failed(lambda: c.call("get", 0, by, 1), "NO_INDEX", store="s", index="k")
+            for _ in range(2):
+                c.call("amalgamate")
+                assert old.call("count", 1, by, {"eq": 1}) == 5
+            assert old.call("next", page["cursor"], {"page": 2})["rows"] == [[1, 5], [1, 9]]
+            old.call("rollback", 1)
+    everywhere(define, records, judge)
 
 
 def test_definitions_and_data_are_committed_together_or_not_at_all():
-    with daemon() as d:
-        with d.client() as c, d.client() as other:
-            for end in ("rollback", "commit"):
-                c.call("create_store", 0, "a")
-                c.call("create_store", 0, "gone")
-                c.call("put", 0, "a", {"k": 1}, 1)
-                c.call("begin", 1, {"label": "schema"})
+    def define(c):
+        c.call("create_store", 0, "s")
+        c.call("create_store", 0, "gone")
+
+    records = [(1, {"k": 1}), (3, {"k": 3})]
+
+    def change(c, t):
+        c.call("create_store", t, "b")
+        c.call("create_index", t, "b", "k", {"key": "k", "unique": True})
+        c.call("put", t, "b", {"k": 7}, 1)
+        c.call("create_index", t, "s", "k", {"key": "k"})
+        c.call("rename_index", t, "s", "k", "by")
+        c.call("put", t, "s", {"k": 2}, 2)
+        c.call("rename_store", t, "s", "c")
+        c.call("clear_store", t, "gone")
+        c.call("drop_store", t, "gone")
+        assert c.call("get", t, ["c", "by"], 2) == {"k": 2}
+        assert c.call("get", t, ["b", "k"], 7) == {"k": 7}
+
+    def judge(c, t, d):
+        with d.client() as other:
+            for end in ("rollback",) * (not t) + ("commit",):
+                t = begun(c, t)
                 other.call("begin", 1)
-                other.call("put", 1, "a", {"k": 5}, 5)
-                c.call("create_store", 1, "b")
-                c.call("create_index", 1, "b", "k", {"key": "k", "unique": True})
-                c.call("put", 1, "b", {"k": 7}, 1)
-                c.call("create_index", 1, "a", "k", {"key": "k"})
-                c.call("rename_index", 1, "a", "k", "by")
-                c.call("put", 1, "a", {"k": 2}, 2)
-                c.call("rename_store", 1, "a", "c")
-                c.call("clear_store", 1, "gone")
-                c.call("drop_store", 1, "gone")
-                assert c.call("get", 1, ["c", "by"], 2) == {"k": 2}
-                assert c.call("get", 1, ["b", "k"], 7) == {"k": 7}
+                other.call("put", 1, "s", {"k": 5}, 5)
+                change(c, t)
                 failed(lambda: other.call("get", 0, ["b", "k"], 7), "NO_STORE", store="b")
-                c.call(end, 1)
+                c.call(end, t)
+                t = 0
                 names = [s["name"] for s in c.call("stores", 0)]
                 if end == "rollback":
-                    assert names == ["a", "gone"]
+                    assert names == ["gone", "s"]
                     other.call("commit", 1)
-                    failed(lambda: c.call("get", 0, ["a", "by"], 2), "NO_INDEX")
-                    c.call("drop_store", 0, "a")
-                    c.call("drop_store", 0, "gone")
-                    continue
-                assert names == ["b", "c"]
-                e = failed(lambda: other.call("commit", 1), "CONFLICT", kind="schema")
-                assert e.details["winner"]["label"] == "schema"
+                    failed(lambda: c.call("get", 0, ["s", "by"], 2), "NO_INDEX")
+                    c.call("delete", 0, "s", 5)
+            assert names == ["b", "c"]
+            e = failed(lambda: other.call("commit", 1), "CONFLICT", kind="schema")
+            assert e.details["winner"]["label"] == "own"
+        c.close()
         d.kill()
         d.start()
         with d.client() as c:
             assert [s["name"] for s in c.call("stores", 0)] == ["b", "c"]
-            assert rows(c, 0, ["c", "by"], only="keys") == [[1, 1], [2, 2]]
+            assert rows(c, 0, ["c", "by"], only="keys") == [[1, 1], [2, 2], [3, 3]]
             failed(lambda: c.call("put", 0, "b", {"k": 7}, 2), "NOT_UNIQUE", record=1)
+    everywhere(define, records, judge)
 
 
 def test_generators_are_part_of_the_transaction():
-    with daemon() as d:
-        with d.client() as c, d.client() as other:
-            c.call("create_store", 0, "s", {"generate": True})
-            c.call("create_index", 0, "s", "u", {"key": "u", "unique": True})
+    def define(c):
+        c.call("create_store", 0, "s", {"generate": True})
+        c.call("create_index", 0, "s", "u", {"key": "u", "unique": True})
 
-            def told():
-                return c.call("stores", 0)[0]["next"]
-            assert c.call("put", 0, "s", {"u": 1}) == 1
-            c.call("begin", 1, {"on_error": "continue"})
-            assert c.call("put", 1, "s", {"u": 2}) == 2
-            failed(lambda: c.call("put", 1, "s", {"u": 1}), "NOT_UNIQUE")  # takes back its number
-            failed(lambda: c.call("put", 1, "s", {"u": 2}, 50.5), "NOT_UNIQUE")
-            failed(lambda: c.call("insert", 1, "s", {"u": 3}, 2), "EXISTS")
-            assert c.call("put", 1, "s", {"u": 3}) == 3
-            c.call("put", 1, "s", {}, 9.7)
-            assert c.call("put", 1, "s", {}) == 10
-            for key in ("100", [100], -5, 9):
-                c.call("put", 1, "s", {}, key)
-            assert c.call("stores", 1)[0]["next"] == 11
-            c.call("rollback", 1)
-            assert told() == 2 and c.call("put", 0, "s", {}) == 2
+    records = [(None, {"u": 0}), (None, {"u": 1})]  # 1 and 2
+
+    def judge(c, t, d):
+        def told():
+            return c.call("stores", 0)[0]["next"]
+        before = 1 if t else 3
+        assert told() == 3  # with what others were given who are still open
+        t = begun(c, t)
+        assert c.call("put", t, "s", {"u": 2}) == 3
+        failed(lambda: c.call("put", t, "s", {"u": 1}), "NOT_UNIQUE", record=2)  # takes back its number
+        failed(lambda: c.call("put", t, "s", {"u": 2}, 50.5), "NOT_UNIQUE", record=3)
+        failed(lambda: c.call("insert", t, "s", {"u": 3}, 2), "EXISTS")
+        assert c.call("put", t, "s", {"u": 3}) == 4
+        c.call("put", t, "s", {}, 9.7)
+        assert c.call("put", t, "s", {}) == 10
+        for key in ("100", [100], -5, 9):
+            c.call("put", t, "s", {}, key)
+        assert c.call("stores", t)[0]["next"] == 11
+        c.call("rollback", t)
+        assert told() == before and c.call("put", 0, "s", {}) == before
+        with d.client() as other:
             c.call("begin", 1)
             other.call("begin", 1)
             mine, theirs = c.call("put", 1, "s", {}), other.call("put", 1, "s", {})
             assert mine != theirs
             c.call("commit", 1)
             other.call("commit", 1)
-            c.call("clear_store", 0, "s")
-            assert told() == max(mine, theirs) + 1
-            c.call("put", 0, "s", {}, 2**53 - 1)
-            assert c.call("put", 0, "s", {}) == 2**53
-            c.call("begin", 1, {"on_error": "continue"})
-            failed(lambda: c.call("put", 1, "s", {}), "GENERATOR_FULL", store="s")
-            c.call("put", 1, "s", {}, "still")
-            c.call("commit", 1)
+        c.call("clear_store", 0, "s")
+        assert told() == max(mine, theirs) + 1
+        c.call("put", 0, "s", {}, 2**53 - 1)
+        assert c.call("put", 0, "s", {}) == 2**53
+        c.call("begin", 1, {"on_error": "continue"})
+        failed(lambda: c.call("put", 1, "s", {}), "GENERATOR_FULL", store="s")
+        c.call("put", 1, "s", {}, "still")
+        c.call("commit", 1)
+        c.close()
         d.kill()
         d.start()
         with d.client() as c:
             failed(lambda: c.call("put", 0, "s", {}), "GENERATOR_FULL")
+    everywhere(define, records, judge)
 
 
 def test_limits_of_index_keys():
-    with daemon() as d, d.client() as c:
+    def define(c):
         c.call("create_store", 0, "s")
         c.call("create_index", 0, "s", "k", {"key": "k"})
-        c.call("begin", 1, {"on_error": "continue"})
+
+    records = [(2, {"n": "y" * 5000}), (3, {"n": "y"})]
+
+    def judge(c, t, d):
+        t = begun(c, t)
         fits = 4096 - 3 - 3  # tags and ends of a text, and a small number behind it
         while True:  # the longest text that fits beside the key 1
             try:
-                c.call("put", 1, "s", {"k": "x" * (fits + 1)}, 1)
+                c.call("put", t, "s", {"k": "x" * (fits + 1)}, 1)
                 fits += 1
             except Failed as e:
                 assert e.name == "TOO_LARGE" and e.details["index"] == "k", e.error
                 break
-        c.call("put", 1, "s", {"k": "x" * fits}, 1)
-        assert c.call("count", 1, ["s", "k"]) == 1
-        c.call("commit", 1)
-        c.call("put", 0, "s", {"n": "y" * 5000}, 2)
-        failed(lambda: c.call("create_index", 0, "s", "n", {"key": "n"}), "TOO_LARGE", store="s",
-               index="n")
+        c.call("put", t, "s", {"k": "x" * fits}, 1)
+        assert c.call("count", t, ["s", "k"]) == 1
+        for own in (t, 0):
+            failed(lambda: c.call("create_index", own, "s", "n", {"key": "n"}), "TOO_LARGE",
+                   store="s", index="n")
+            failed(lambda: c.call("create_index", own, "s", "m",
+                                  {"key": ["k", "n"], "multi": True}), "BAD_REQUEST")
+            if own:
+                c.call("commit", t)
         assert [i["name"] for i in c.call("stores", 0)[0]["indexes"]] == ["k"]
-        failed(lambda: c.call("create_index", 0, "s", "m", {"key": ["k", "n"], "multi": True}),
-               "BAD_REQUEST")
+    everywhere(define, records, judge)
