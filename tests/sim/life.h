@@ -41,6 +41,9 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t changes;          /* of stores within transactions */
     uint64_t renames;
     uint64_t indexes, index_scans, index_gets; /* changes of indexes; reads by them */
+    uint64_t index_renames;
+    uint64_t indexes_within,
+        indexes_together; /* changes in transactions; in how many stores they were committed */
     uint64_t builds,
         builds_read;       /* indexes that became ready in the background; reads before */
     uint64_t backups, backups_ended; /* restored and compared; given up */

@@ -94,6 +94,7 @@ bool actor_call(struct life *l, struct actor *a)
     case ACT_CREATE: e = store_create(&a->op, t, name, &made); break;
     case ACT_INDEX_CREATE:
     case ACT_INDEX_DROP:
+    case ACT_INDEX_RENAME:
     case ACT_INDEX_GET:
     case ACT_INDEX_SCAN: e = index_call(l, a, t, &value); break;
     case ACT_RENAME: e = store_rename(&a->op, t, name, life_store_name(a->store_to)); break;
@@ -189,6 +190,8 @@ static void actor_request(struct life *l, struct actor *a)
         a->store_to = (a->store + 1 + (unsigned)sim_random(l->sim, MODEL_STORES - 2)) %
                       (MODEL_STORES - 1);
     }
+    if (!a->autocommit && a->builds[a->store] && a->act >= ACT_CLEAR && a->act <= ACT_RENAME)
+        a->act = ACT_GET; /* what it loses to then is not told here */
     a->key = (unsigned)sim_random(l->sim, MODEL_KEYS);
     a->key_to = a->key + (unsigned)sim_random(l->sim, MODEL_KEYS - a->key + 1);
     a->limit = sim_chance(l->sim, 50) ? UINT64_MAX : sim_random(l->sim, 5);
@@ -265,6 +268,10 @@ static void actor_commit(struct life *l, struct actor *a)
                 life_commit_store(l, a, s, was.changed[s] == CHANGE_FRESH, commit, was.version);
                 for (unsigned i = 0; i < MODEL_INDEXES; i++)
                     model_change_index(&l->model, s, i, was.indexes[s][i], commit, was.version);
+            } else if (was.indexed[s]) {
+                wrote = true;
+                life_commit_indexes(l, a, s, was.indexes[s], commit, was.version);
+                l->counts->indexes_together++;
             }
             for (unsigned k = 0; k < MODEL_KEYS; k++) {
                 if (!was.wrote[s][k])

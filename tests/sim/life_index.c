@@ -50,7 +50,7 @@ static unsigned index_keys(uint64_t kind, uint64_t value, uint64_t keys[2])
 uint64_t actor_index(const struct life *l, const struct actor *a, unsigned store,
                      unsigned index)
 {
-    if (!a->autocommit && a->txn && a->changed[store])
+    if (!a->autocommit && a->txn && (a->changed[store] || a->indexed[store]))
         return a->indexes[store][index];
     return model_index(&l->model, store, index, actor_at(a));
 }
@@ -206,15 +206,19 @@ void life_end_builds(struct life *l)
 
 void index_draw(struct life *l, struct actor *a)
 {
-    bool changes = sim_chance(l->sim, 12);
+    bool changes = sim_chance(l->sim, 14);
     uint64_t decided;
 
     a->index = (unsigned)sim_random(l->sim, MODEL_INDEXES);
     a->index_kind = 1 + (unsigned)sim_random(l->sim, KINDS);
+    a->index_to =
+        (a->index + 1 + (unsigned)sim_random(l->sim, MODEL_INDEXES - 1)) % MODEL_INDEXES;
     if (changes) {
-        a->autocommit = true;
-        a->act = sim_chance(l->sim, 70) ? ACT_INDEX_CREATE : ACT_INDEX_DROP;
-        a->index_online = sim_chance(l->sim, 50);
+        unsigned r = (unsigned)sim_random(l->sim, 10);
+
+        a->autocommit = a->autocommit || a->read_only || sim_chance(l->sim, 50);
+        a->act = r < 6 ? ACT_INDEX_CREATE : r < 8 ? ACT_INDEX_DROP : ACT_INDEX_RENAME;
+        a->index_online = a->autocommit && sim_chance(l->sim, 50);
         return;
     }
     a->act = sim_chance(l->sim, 50) ? ACT_INDEX_GET : ACT_INDEX_SCAN;
@@ -353,6 +357,8 @@ enum err index_call(struct life *l, struct actor *a, struct txn *t, struct slice
         return index_make(a, t, store, name);
     if (a->act == ACT_INDEX_DROP)
         return index_drop(&a->op, t, store, name);
+    if (a->act == ACT_INDEX_RENAME)
+        return index_rename(&a->op, t, store, name, index_name(a->index_to));
     a->is_vague = a->is_vague || (a->serializable && !a->autocommit);
     if (a->act == ACT_INDEX_GET)
         return index_ask_get(l, a, t, value);
@@ -361,24 +367,141 @@ enum err index_call(struct life *l, struct actor *a, struct txn *t, struct slice
 
 /* ---- judging ---- */
 
+/* What a change answers that meets nobody. now: the kinds of the store's indexes, 0: none. */
+static enum err change_expected(const struct life *l, const struct actor *a, bool has_store,
+                                const uint64_t now[MODEL_INDEXES])
+{
+    bool there = now[a->index] != 0;
+
+    if (!has_store)
+        return ERR_NO_STORE;
+    if (a->act == ACT_INDEX_CREATE)
+        return there                                 ? ERR_EXISTS
+               : l->model.last_writer_wins[a->store] ? ERR_BAD_REQUEST
+                                                     : ERR_OK;
+    if (!there)
+        return ERR_NO_INDEX;
+    return a->act == ACT_INDEX_RENAME && now[a->index_to] ? ERR_EXISTS : ERR_OK;
+}
+
+static void change_apply(const struct actor *a, uint64_t kinds[MODEL_INDEXES])
+{
+    if (a->act == ACT_INDEX_RENAME)
+        kinds[a->index_to] = kinds[a->index];
+    kinds[a->index] = a->act == ACT_INDEX_CREATE ? a->index_kind : 0;
+}
+
+/* One since the snapshot: that which the conflict names, else the newest; NULL: none. */
+static const struct model_version *newer_named(const struct actor *a,
+                                               const struct model_history *h)
+{
+    const struct model_version *newer = NULL;
+
+    for (size_t i = h->count; i-- > 0 && h->versions[i].commit > a->snapshot;) {
+        if (!newer || h->versions[i].commit == a->op.failure.winner_commit)
+            newer = &h->versions[i];
+    }
+    return newer;
+}
+
+/* Somebody has committed what a change within a's transaction loses to: another definition of the
+ * store, or, where it is to be read, a record. Which of them it meets first is open. */
+static const struct model_version *change_newer(const struct life *l, const struct actor *a)
+{
+    const struct model_version *newer = newer_named(a, &l->model.stores[a->store]), *v;
+
+    for (unsigned k = 0; k < MODEL_KEYS && a->act == ACT_INDEX_CREATE && !a->changed[a->store];
+         k++) {
+        v = newer_named(a, &l->model.keys[a->store][k]);
+        if (v && (!newer || v->commit == a->op.failure.winner_commit))
+            newer = v;
+    }
+    return newer;
+}
+
+/* With greatest version a change loses to who is newer and has written in the store. */
+static void judge_change_greatest(struct life *l, struct actor *a)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < l->options->actors; i++) {
+        const struct actor *o = &l->actors[i];
+
+        found |= o != a && o->txn && o->version > a->version &&
+                 (l->is_late || o->wrote_store[a->store]) &&
+                 o->version == a->op.failure.winner_version;
+    }
+    LIFE_CHECK(l, found, "greatest version: a change of an index of store %u lost to %llu",
+               a->store, (unsigned long long)a->op.failure.winner_version);
+    actor_lose(a, a->op.failure.winner_version, 0);
+}
+
+/* Within a transaction, together with its data. */
+static void judge_change_within(struct life *l, struct actor *a, enum err e)
+{
+    uint64_t now[MODEL_INDEXES];
+    const struct model_version *newer;
+    enum err expected;
+
+    if (judge_common(l, a, e))
+        return;
+    for (unsigned i = 0; i < MODEL_INDEXES; i++)
+        now[i] = actor_index(l, a, a->store, i);
+    expected = change_expected(l, a, actor_has_store(l, a), now);
+    newer = expected ? NULL : change_newer(l, a);
+    if (newer) {
+        LIFE_CHECK(l, e == ERR_CONFLICT,
+                   "%llu changed index %u of store %u, which commit %llu wrote, and got %s",
+                   (unsigned long long)a->version, a->index, a->store,
+                   (unsigned long long)newer->commit, err_name(e));
+        life_reply(l, a, judge_winner(l, a, newer->version, newer->commit));
+        actor_lose(a, newer->version, newer->commit);
+        return;
+    }
+    if (a->greatest && e == ERR_CONFLICT) {
+        judge_change_greatest(l, a);
+        return;
+    }
+    LIFE_CHECK(l, e == expected,
+               "a change of index %u of store %u within %llu got %s, not %s: %s", a->index,
+               a->store, (unsigned long long)a->version, err_name(e), err_name(expected),
+               a->op.failure.text);
+    if (e)
+        return;
+    actor_take_indexes(a, a->store);
+    change_apply(a, a->indexes[a->store]);
+    a->indexed[a->store] = a->wrote_store[a->store] = true;
+    if (a->act == ACT_INDEX_CREATE && !a->changed[a->store]) {
+        a->builds[a->store] = true;
+        a->is_vague = a->is_vague || a->serializable;
+        for (unsigned k = 0; k < MODEL_KEYS; k++)
+            actor_read(l, a, a->store, k);
+    }
+    l->counts->indexes_within++;
+}
+
 static void judge_change(struct life *l, struct actor *a, enum err e)
 {
-    bool creates = a->act == ACT_INDEX_CREATE;
-    bool there = model_index(&l->model, a->store, a->index, UINT64_MAX) != 0;
-    enum err expected = !model_has_store(&l->model, a->store, UINT64_MAX) ? ERR_NO_STORE
-                        : creates && there                                ? ERR_EXISTS
-                        : !creates && !there                              ? ERR_NO_INDEX
-                        : creates && l->model.last_writer_wins[a->store]  ? ERR_BAD_REQUEST
-                                                                          : ERR_OK;
+    uint64_t now[MODEL_INDEXES];
+    enum err expected;
 
+    if (!a->autocommit) {
+        judge_change_within(l, a, e);
+        return;
+    }
+    for (unsigned i = 0; i < MODEL_INDEXES; i++)
+        now[i] = model_index(&l->model, a->store, i, UINT64_MAX);
+    expected = change_expected(l, a, model_has_store(&l->model, a->store, UINT64_MAX), now);
     if (actor_excuses(l, a, e))
         return;
     LIFE_CHECK(l, e == expected, "a change of index %u of store %u got %s, not %s: %s",
                a->index, a->store, err_name(e), err_name(expected), a->op.failure.text);
     if (e)
         return;
-    life_commit_index(l, a->store, a->index, creates ? a->index_kind : 0, a->op.committed);
+    change_apply(a, now);
+    life_commit_indexes(l, NULL, a->store, now, a->op.committed, 0);
     life_reply(l, a, a->op.committed);
+    l->counts->index_renames += a->act == ACT_INDEX_RENAME;
     l->counts->indexes++;
 }
 
@@ -411,7 +534,7 @@ void judge_index(struct life *l, struct actor *a, enum err e, struct slice value
     if (a->cursor)
         cursor_close(a->cursor);
     a->cursor = NULL;
-    if (a->act == ACT_INDEX_CREATE || a->act == ACT_INDEX_DROP) {
+    if (a->act >= ACT_INDEX_CREATE && a->act <= ACT_INDEX_RENAME) {
         judge_change(l, a, e);
         return;
     }

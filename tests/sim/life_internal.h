@@ -42,6 +42,7 @@ enum act {
     ACT_RENAME,
     ACT_INDEX_CREATE,
     ACT_INDEX_DROP,
+    ACT_INDEX_RENAME,
     ACT_INDEX_GET,
     ACT_INDEX_SCAN,
     ACT_GENERATE, /* a key, for a record of a store of its own */
@@ -66,6 +67,7 @@ struct saved {
     bool wrote_before[MODEL_STORES][MODEL_KEYS];
     uint64_t writes[MODEL_STORES][MODEL_KEYS];
     enum change changed[MODEL_STORES];
+    bool indexed[MODEL_STORES], builds[MODEL_STORES];
     uint64_t indexes[MODEL_STORES][MODEL_INDEXES];
     unsigned made_count;
 };
@@ -128,6 +130,7 @@ struct actor {
     unsigned store, key, key_to;
     unsigned store_to; /* of a rename */
     unsigned index, index_kind;
+    unsigned index_to; /* of a rename */
     uint64_t index_value; /* of a get by it */
     bool index_online;
     uint64_t value;
@@ -147,7 +150,9 @@ struct actor {
         bool reverse;
     } page;                            /* where the page of a scan began */
     enum change changed[MODEL_STORES]; /* what its transaction has made of a store */
-    uint64_t indexes[MODEL_STORES][MODEL_INDEXES]; /* of such a store: kinds, 0: none */
+    bool indexed[MODEL_STORES]; /* its transaction has changed the indexes of a store */
+    bool builds[MODEL_STORES];  /* ... and made one over its records: any write there wins */
+    uint64_t indexes[MODEL_STORES][MODEL_INDEXES]; /* of such stores: kinds, 0: none */
     bool wrote_before[MODEL_STORES]
                      [MODEL_KEYS]; /* before it made that change: it may still lose by them */
     struct saved saved[LIFE_SAVEPOINTS_MAX]; /* the oldest first */
@@ -246,9 +251,12 @@ void life_commit_put(struct life *l, const struct actor *winner, unsigned store,
                      uint64_t value, uint64_t commit, uint64_t version);
 void life_commit_store(struct life *l, const struct actor *winner, unsigned store,
                        uint64_t value, uint64_t commit, uint64_t version);
-/* An autocommit has made (kind) or dropped (0) an index. */
-void life_commit_index(struct life *l, unsigned store, unsigned index, uint64_t kind,
-                       uint64_t commit);
+/* The winner (NULL: a request of its own) has committed these indexes of a store. */
+void life_commit_indexes(struct life *l, const struct actor *winner, unsigned store,
+                         const uint64_t kinds[MODEL_INDEXES], uint64_t commit,
+                         uint64_t version);
+/* Have a's transaction have its own idea of the indexes of a store. */
+void actor_take_indexes(struct actor *a, unsigned store);
 /* The definition of a store has changed as a build in the background has ended. */
 void life_commit_ready(struct life *l, unsigned store, uint64_t commit);
 void life_commit_rename(struct life *l, unsigned from, unsigned to, uint64_t commit);

@@ -139,6 +139,8 @@ void actor_forget(struct actor *a)
     memset(a->wrote, 0, sizeof a->wrote);
     memset(a->wrote_before, 0, sizeof a->wrote_before);
     memset(a->changed, 0, sizeof a->changed);
+    memset(a->indexed, 0, sizeof a->indexed);
+    memset(a->builds, 0, sizeof a->builds);
 }
 
 void actor_lose(struct actor *a, uint64_t version, uint64_t commit)
@@ -155,7 +157,7 @@ bool actor_has_written(const struct actor *a)
     if (a->made_count)
         return true;
     for (unsigned s = 0; s < MODEL_STORES; s++) {
-        if (a->changed[s])
+        if (a->changed[s] || a->indexed[s])
             return true;
         for (unsigned k = 0; k < MODEL_KEYS; k++) {
             if (a->wrote[s][k])
@@ -208,16 +210,19 @@ bool actor_has_store(const struct life *l, const struct actor *a)
     return model_has_store(&l->model, a->store, actor_at(a));
 }
 
+void actor_take_indexes(struct actor *a, unsigned store)
+{
+    for (unsigned i = 0; i < MODEL_INDEXES && !a->changed[store] && !a->indexed[store]; i++)
+        a->indexes[store][i] = model_index(&a->life->model, store, i, a->snapshot);
+}
+
 void actor_change_store(struct actor *a, unsigned store, enum change change)
 {
     if (!a->changed[store])
         memcpy(a->wrote_before[store], a->wrote[store], sizeof a->wrote[store]);
-    for (unsigned i = 0; i < MODEL_INDEXES; i++) { /* a cleared store keeps its indexes */
-        if (change == CHANGE_DROPPED)
-            a->indexes[store][i] = 0;
-        else if (!a->changed[store])
-            a->indexes[store][i] = model_index(&a->life->model, store, i, a->snapshot);
-    }
+    actor_take_indexes(a, store); /* a cleared store keeps its indexes */
+    if (change == CHANGE_DROPPED)
+        memset(a->indexes[store], 0, sizeof a->indexes[store]);
     memset(a->wrote[store], 0, sizeof a->wrote[store]);
     a->changed[store] = change;
     a->wrote_store[store] = true;
@@ -251,7 +256,7 @@ static void model_doom_writers(struct life *l, const struct actor *winner, unsig
     for (unsigned i = 0; i < l->options->actors; i++) {
         struct actor *a = &l->actors[i];
 
-        if (a != winner && a->txn && actor_contends(a, store, key))
+        if (a != winner && a->txn && (actor_contends(a, store, key) || a->builds[store]))
             actor_lose(a, version, commit);
     }
 }
@@ -289,13 +294,14 @@ void life_commit_store(struct life *l, const struct actor *winner, unsigned stor
     life_doom_definition(l, winner, store, commit, version);
 }
 
-void life_commit_index(struct life *l, unsigned store, unsigned index, uint64_t kind,
-                       uint64_t commit)
+void life_commit_indexes(struct life *l, const struct actor *winner, unsigned store,
+                         const uint64_t kinds[MODEL_INDEXES], uint64_t commit, uint64_t version)
 {
-    judge_committed(l, NULL, store);
-    model_change_index(&l->model, store, index, kind, commit, 0);
-    model_touch_store(&l->model, store, commit, 0);
-    life_doom_definition(l, NULL, store, commit, 0);
+    judge_committed(l, winner, store);
+    for (unsigned i = 0; i < MODEL_INDEXES; i++)
+        model_change_index(&l->model, store, i, kinds[i], commit, version);
+    model_touch_store(&l->model, store, commit, version);
+    life_doom_definition(l, winner, store, commit, version);
 }
 
 void life_commit_ready(struct life *l, unsigned store, uint64_t commit)

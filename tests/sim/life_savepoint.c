@@ -33,6 +33,8 @@ static void saved_take(struct actor *a)
     memcpy(s->wrote_before, a->wrote_before, sizeof s->wrote_before);
     memcpy(s->writes, a->writes, sizeof s->writes);
     memcpy(s->changed, a->changed, sizeof s->changed);
+    memcpy(s->indexed, a->indexed, sizeof s->indexed);
+    memcpy(s->builds, a->builds, sizeof s->builds);
     memcpy(s->indexes, a->indexes, sizeof s->indexes);
     s->made_count = a->made_count;
 }
@@ -46,7 +48,7 @@ static void judge_again(struct life *l, struct actor *a)
             a->wrote_store[s] ? model_newer_store(&l->model, s, a->snapshot) : NULL;
 
         for (unsigned k = 0; k < MODEL_KEYS && !v; k++) {
-            if (actor_contends(a, s, k))
+            if (actor_contends(a, s, k) || a->builds[s])
                 v = model_newer(&l->model, s, k, a->snapshot);
         }
         if (v)
@@ -63,6 +65,8 @@ static void saved_restore(struct life *l, struct actor *a, const struct saved *s
     memcpy(a->wrote_before, s->wrote_before, sizeof s->wrote_before);
     memcpy(a->writes, s->writes, sizeof s->writes);
     memcpy(a->changed, s->changed, sizeof s->changed);
+    memcpy(a->indexed, s->indexed, sizeof s->indexed);
+    memcpy(a->builds, s->builds, sizeof s->builds);
     memcpy(a->indexes, s->indexes, sizeof s->indexes);
     generated_forget(a, s->made_count);
     if (a->is_doomed)

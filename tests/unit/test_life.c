@@ -27,12 +27,19 @@ static void check_indexes(const struct life_counts *counts, uint64_t lives)
            (unsigned long long)counts->index_scans, (unsigned long long)counts->index_checks);
     printf("%llu became ready in the background, %llu reads came too early\n",
            (unsigned long long)counts->builds, (unsigned long long)counts->builds_read);
+    printf("%llu renamed, %llu changes within transactions, of %llu stores committed\n",
+           (unsigned long long)counts->index_renames,
+           (unsigned long long)counts->indexes_within,
+           (unsigned long long)counts->indexes_together);
     if (lives < 10)
         return;
     ck_assert_uint_gt(counts->builds, lives);
     ck_assert_uint_gt(counts->indexes, 5 * lives);
     ck_assert_uint_gt(counts->index_gets, 10 * lives);
     ck_assert_uint_gt(counts->index_scans, 10 * lives);
+    ck_assert_uint_gt(counts->index_renames, 0);
+    ck_assert_uint_gt(counts->indexes_within, lives);
+    ck_assert_uint_gt(counts->indexes_together, 0);
     ck_assert_uint_gt(counts->index_checks, lives);
     ck_assert_uint_gt(counts->disk_checks, 0);
     ck_assert_uint_gt(counts->checks, 0);
