@@ -587,15 +587,21 @@ static bool take_page_back(struct request *r)
     return true;
 }
 
+/* Whether a queued one that is given up may be answered before those in front of it. Behind others of
+ * its strand it is answered in its turn; in the session's queue it may be, unless it belongs to a
+ * transaction, whose begin may be in the queue itself. */
+static bool may_pass_queue(struct request *r)
+{
+    return !r->strand && !strand_of(r) && (!r->call.t || request_begins(r));
+}
+
 void order_expired(struct request *r)
 {
     struct strand *strand = r->strand;
 
     switch (r->state) {
     case REQUEST_QUEUED:
-        /* Behind others of its strand it is answered in its turn; in the session's queue it
-         * may be, unless it belongs to a transaction, whose begin may be in the queue itself. */
-        if (!strand && !strand_of(r) && (!r->call.t || request_begins(r)))
+        if (may_pass_queue(r))
             finish_early(r, ERR_DEADLINE, "deadline exceeded before the request was executed");
         break;
     case REQUEST_WAITING:
@@ -632,8 +638,7 @@ void order_cancel(struct session *s, uint32_t msgid, const struct request *by, b
         return;
     r->cancelled = true;
     r->cancel_keeps = keeps;
-    if (r->state == REQUEST_WAITING ||
-        (r->state == REQUEST_QUEUED && !r->strand && !strand_of(r))) {
+    if (r->state == REQUEST_WAITING || (r->state == REQUEST_QUEUED && may_pass_queue(r))) {
         list_remove(&r->in_queue);
         request_move(r, REQUEST_RUNNABLE);
         list_push_back(&s->runnable, &r->in_queue);

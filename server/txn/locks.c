@@ -45,7 +45,7 @@ static struct lock_queue *queue_of_name(struct locks *l, struct slice name)
 
     if (n)
         return &n->queue;
-    if (!l->names.os && hash_table_init(&l->names, l->turns->os))
+    if (!l->names.buckets && hash_table_init(&l->names, l->turns->os))
         return NULL;
     ASSERT(name.size <= UINT16_MAX);
     n = os_alloc(l->turns->os, sizeof *n + name.size);
