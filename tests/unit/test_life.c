@@ -162,7 +162,7 @@ START_TEST(lives_with_locks_grant_them_in_order_and_let_nobody_in)
                                    .indexes = _i == 2 ? 45 : 0,
                                    .locks = 40};
 
-    run_lives(setting("LIFE_SEED", 14000 + 1000 * (uint64_t)_i), setting("LIFE_COUNT", 15),
+    run_lives(setting("LIFE_SEED", 14000 + 1010 * (uint64_t)_i), setting("LIFE_COUNT", 15),
               &options);
 }
 END_TEST
