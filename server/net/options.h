@@ -209,7 +209,7 @@ enum option_type {
     X(COUNT, indexes, "indexes", "64", 1, 1024, NULL, false,                                   \
       "maximum number of indexes of a store")                                                  \
     X(COUNT, index_entries, "index-entries", "10000", 1, 100000, NULL, false,                  \
-      "maximum number of entries of a record in all indexes of its store")                                    \
+      "maximum number of entries of a record in all indexes of its store")                     \
     X(BYTES, key_size, "key-size", "4KiB", 64, 4 * KIB, NULL, false,                           \
       "maximum size of a key: all its parts, encoded")                                         \
     X(COUNT, scan_rows, "scan-rows", "1000", 1, 65535, NULL, true,                             \

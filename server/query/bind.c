@@ -183,8 +183,8 @@ static const char *sources_named(const struct bind_scope *s, char *to, size_t ro
     return to;
 }
 
-/* Of the sources, the field that has the name, or the nearest one, as samples of the stores know it:
- * "source.field", with what is before it in the sentence; b->e: ERR_WAIT for them. */
+/* Of the sources, the field that has the name, or the nearest one, as samples of the stores know
+ * it: "source.field", with what is before it in the sentence; b->e: ERR_WAIT for them. */
 static void say_field(struct binder *b, const struct bind_scope *s, struct slice name, char *to,
                       size_t room)
 {

@@ -112,8 +112,8 @@ bool datum_next_field(struct datum_walk *w, struct datum *name, struct datum *ou
 
 /* ---- makers ---- */
 
-/* A datum word by word, where it goes: put together elsewhere and copied, it would wait for its parts
- * to come to memory. */
+/* A datum word by word, where it goes: put together elsewhere and copied, it would wait for its
+ * parts to come to memory. */
 static inline void datum_put(struct datum *out, enum datum_type type, uint64_t a, uint64_t b)
 {
     const uint64_t head = htole64((uint64_t)type);

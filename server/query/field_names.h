@@ -18,8 +18,9 @@ struct field_names {
     bool is_full;     /* there are more names */
 };
 
-/* Look at the first records of the store as the anchor sees it. A serializable transaction, for which
- * it would be a read, learns nothing. ERR_WAIT: call again; ERR_NOMEM, what cursors answer. */
+/* Look at the first records of the store as the anchor sees it. A serializable transaction, for
+ * which it would be a read, learns nothing. ERR_WAIT: call again; ERR_NOMEM, what cursors
+ * answer. */
 enum err field_names_sample(struct op *op, struct cursor *anchor, struct schema *store,
                             struct arena *arena, struct field_names *out);
 

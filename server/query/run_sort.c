@@ -158,8 +158,8 @@ static size_t outside(const struct datum *d)
     return d->type >= DATUM_TEXT ? d->bytes.size : 0;
 }
 
-/* Where the one that was pushed out last has been, if that is large enough; else twice as much as is
- * needed, so that what is given up is bounded by what is kept. */
+/* Where the one that was pushed out last has been, if that is large enough; else twice as much as
+ * is needed, so that what is given up is bounded by what is kept. */
 static struct sort_row *row_alloc(struct query_run *r, struct sort_rows *s, size_t size,
                                   enum err *e)
 {

@@ -2,7 +2,8 @@
  *
  * Nothing here keeps a stack between two calls: what a step has done is in its state, so a call
  * that answers ERR_WAIT is made again and goes on. After RUN_STEPS_A_TURN rows of any step, or the
- * time that so many take as a rule, others have a turn. All memory is of arenas that are counted against memory_max.
+ * time that so many take as a rule, others have a turn. All memory is of arenas that are counted
+ * against memory_max.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_QUERY_RUN_STATE_H

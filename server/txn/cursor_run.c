@@ -1,9 +1,9 @@
 /* cursor_run.c - rows that lie side by side in a leaf, given without a look at anything else.
  *
- * Behind a row, the run is what follows in the leaf of the tree's cursor up to the nearest key that is
- * staged, or that the transaction has written, and up to the bound of the range. What is visible to
- * the cursor's snapshot does not change, and what its transaction writes lets its cursors rest, or
- * lies behind.
+ * Behind a row, the run is what follows in the leaf of the tree's cursor up to the nearest key that
+ * is staged, or that the transaction has written, and up to the bound of the range. What is visible
+ * to the cursor's snapshot does not change, and what its transaction writes lets its cursors rest,
+ * or lies behind.
  *
  * A serializable transaction has read a run when it is found, whether or not it takes all of it: so
  * its first rows are given one by one, and a run has no more rows than were given before it.

@@ -6,8 +6,9 @@
  * store in it or upgrades it: that commit writes its row (catalogue_row.h), and dropping it deletes
  * the row. "main" of a data directory from before has stores and no row; it exists by them.
  *
- * A name that somebody uses, or that has a quota, has a struct database, whether the database exists or not. It is
- * freed with its last user, but not before a crash can no longer bring its database back.
+ * A name that somebody uses, or that has a quota, has a struct database, whether the database
+ * exists or not. It is freed with its last user, but not before a crash can no longer bring its
+ * database back.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_TXN_DATABASE_H

@@ -1,7 +1,7 @@
 /* quotas.h - which databases have a quota (quota.h), and how it is kept.
  *
- * A quota is of a name, and kept in the vault: it may be set before the database exists, and whoever
- * may drop the database cannot lose it so. Its row, in MessagePack (docs/formats.md):
+ * A quota is of a name, and kept in the vault: it may be set before the database exists, and
+ * whoever may drop the database cannot lose it so. Its row, in MessagePack (docs/formats.md):
  *
  *     "q" NAME    {"v": 1, "bytes": n or nil, "stores": n or nil, "transactions": n or nil}
  *

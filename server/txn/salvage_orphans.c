@@ -1,5 +1,5 @@
-/* Trees whose stores have no definition, because both copies of a page of definitions are lost: older
- * pages that were replaced, and not written over yet, may name them; else they get names. */
+/* Trees whose stores have no definition, because both copies of a page of definitions are lost:
+ * older pages that were replaced, and not written over yet, may name them; else they get names. */
 #include "server/base/assert.h"
 #include "server/base/assert.h"
 #include "server/storage/key.h"

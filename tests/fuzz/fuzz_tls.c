@@ -1,11 +1,11 @@
-/* fuzz_tls.c - any bytes as what befalls a TLS connection of the server: a client that is right, bytes
- * that are held back, cut, changed, doubled, left out, or that no client has made.
+/* fuzz_tls.c - any bytes as what befalls a TLS connection of the server: a client that is right,
+ * bytes that are held back, cut, changed, doubled, left out, or that no client has made.
  *
- * The input is a mode, and steps of STEP_BYTES: what happens, and three choices. The oracle: what the
- * server has read is a beginning of what the client has written, and all of it where nothing was
- * spoiled; nothing is read before the handshake is done; a client whose bytes were spoiled reads no
- * other answer than the server's; what waits is bounded; every byte of memory comes back. (What the
- * two libraries draw at random is another each time, and no fact depends on it.) */
+ * The input is a mode, and steps of STEP_BYTES: what happens, and three choices. The oracle: what
+ * the server has read is a beginning of what the client has written, and all of it where nothing
+ * was spoiled; nothing is read before the handshake is done; a client whose bytes were spoiled
+ * reads no other answer than the server's; what waits is bounded; every byte of memory comes back.
+ * (What the two libraries draw at random is another each time, and no fact depends on it.) */
 #define FUZZ_SHARE 20
 #include "fuzz.h"
 

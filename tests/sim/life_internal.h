@@ -2,8 +2,8 @@
  *
  * life_model.c keeps what the model says of each actor's transaction, life_judge.c
  * compares answers with it, life_scan.c walks, life_index.c makes and reads indexes,
- * life_backup.c takes backups, life_actor.c chooses and makes calls, life_check.c checks disk and database, life.c lives,
- * dies and starts again. */
+ * life_backup.c takes backups, life_actor.c chooses and makes calls, life_check.c checks disk and
+ * database, life.c lives, dies and starts again. */
 #ifndef HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
 #define HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
 

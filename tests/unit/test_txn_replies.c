@@ -381,7 +381,8 @@ static void pass_time(struct core_rig *rig, uint64_t ms)
     db_turn(rig->db);
 }
 
-/* What is wrong is said with the time since it began, the worst of it first; what is over is not. */
+/* What is wrong is said with the time since it began, the worst of it first; what is over is
+ * not. */
 START_TEST(health_says_what_is_wrong_and_since_when)
 {
     struct core_rig rig;

@@ -1,6 +1,6 @@
 /* tls_rig.h - the server's end of a TLS connection (server/net/transport.h), and a client of
- * OpenSSL's own at the other, both over memory. What goes from one to the other waits here, so that a
- * test can hold it back, cut it, change it, or put something else in its place. */
+ * OpenSSL's own at the other, both over memory. What goes from one to the other waits here, so that
+ * a test can hold it back, cut it, change it, or put something else in its place. */
 #ifndef HOLDFAST_TESTS_UNIT_TLS_RIG_H
 #define HOLDFAST_TESTS_UNIT_TLS_RIG_H
 

@@ -1,14 +1,14 @@
-/* tls_load.c - one request again and again, or handshakes alone, over TLS or not, to any server whose
- * answer to the request always has the same length. It knows no protocol but what PostgreSQL says
- * before TLS: tls_bench.py gives it the bytes.
+/* tls_load.c - one request again and again, or handshakes alone, over TLS or not, to any server
+ * whose answer to the request always has the same length. It knows no protocol but what PostgreSQL
+ * says before TLS: tls_bench.py gives it the bytes.
  *
  *     tls_load MODE PORT WAY CONNECTIONS SECONDS < LINES
  *
  * MODE is "hands" (connect, shake hands, close) or "ask"; WAY is "plain", "tls" or "postgres" (TLS
  * after an SSLRequest). LINES are messages in hexadecimal: those that set a connection up, each
  * followed by whatever answer comes, then the request. "@@" in one becomes the connection's number.
- * A thread for each connection, one request at a time. Prints operations per second, and in how many
- * microseconds 99 of 100 were done. */
+ * A thread for each connection, one request at a time. Prints operations per second, and in how
+ * many microseconds 99 of 100 were done. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
