@@ -88,6 +88,9 @@ def parts_of(build, minutes):
               for name, share in (('test_crash_points', 15), ('test_error_paths', 10))
               if os.path.exists(f'{build}/tests/{name}')]
     every.append(fuzz('fuzz_session', 14))
+    every.append(Part('session_faults', 6, lambda seed, seconds: (
+        [f'{build}/fuzz/fuzz_session', '1', str(seed)],
+        {'PROVE_SECONDS': f'{seconds:.0f}', 'FAULT_WALK': '1'}), alone=False))
     every += [fuzz(name, 1) for name in FUZZERS]
     every.append(script('histories', 5, ['tests/integration/history/load.py', '--one', '--keep',
                                          f'{build}/histories']))

@@ -14,10 +14,10 @@
 enum err hash_table_init(struct hash_table *t, struct os *os)
 {
     memset(t, 0, sizeof *t);
-    t->os = os;
     t->buckets = os_alloc(os, ROOM_FIRST * sizeof *t->buckets);
     if (!t->buckets)
-        return ERR_NOMEM;
+        return ERR_NOMEM; /* os NULL: it is none yet */
+    t->os = os;
     memset(t->buckets, 0, ROOM_FIRST * sizeof *t->buckets);
     t->room = ROOM_FIRST;
     ASSERT(t->count == 0);

@@ -27,6 +27,7 @@
 #define RAW_BYTES_MAX 16
 #define TURNS_MAX 200000 /* of one life: it hangs */
 #define LIVES_MAX 4
+#define WALK_MAX 5000 /* operations of a life that fail in turn */
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
 
 enum step_kind { /* of 32 */
@@ -46,6 +47,14 @@ struct client {
     uint32_t next_msgid;
     bool is_stalled;
 };
+
+/* Of a walk (FAULT_WALK in the environment): each input is lived again and again while the n-th
+ * operation of a kind fails in its first life, once or from then on; nothing else fails then. */
+static struct {
+    bool is_on, stays, has_fired;
+    enum sim_fault fault;
+    uint64_t n; /* 0: nothing fails */
+} walk;
 
 struct world {
     struct sim *sim;
@@ -67,6 +76,7 @@ struct world {
     bool is_scarred; /* one has in an earlier life, and may be told only now */
     bool may_close; /* ... or a kill, so that the server may hang up */
     bool reads_back;
+    bool is_armed; /* what is to fail in the first life */
     bool has_users;   /* the first client is an administrator, the others are users */
     unsigned user_of; /* the second client: which of session_users */
     bool users_are_there;
@@ -292,6 +302,8 @@ static void step_machine(struct world *w, const uint8_t *step)
 {
     uint64_t nth = 1 + step[3] % 16;
 
+    if (walk.is_on && step[2] % 12 < 6)
+        return;
     switch (step[2] % 12) {
     case 0: sim_fail_at(w->sim, SIM_FAULT_WRITE, nth); break;
     case 1: sim_fail_at(w->sim, SIM_FAULT_SYNC, nth); break;
@@ -447,12 +459,24 @@ static bool is_quiet(const struct world *w)
     return w->quiet_turns >= 2;
 }
 
+static void walk_arm(struct world *w)
+{
+    if (!walk.n || w->is_armed)
+        return;
+    w->is_armed = w->was_hurt = true;
+    if (walk.stays)
+        sim_fail_from(w->sim, walk.fault, walk.n);
+    else
+        sim_fail_at(w->sim, walk.fault, walk.n);
+}
+
 static void play(struct world *w)
 {
     if (w->has_users && !w->users_are_there) {
         w->users_are_there = add_users(w);
         return;
     }
+    walk_arm(w);
     if (w->settle && !is_quiet(w))
         return;
     w->settle = false;
@@ -479,6 +503,9 @@ static void say_stuck(const struct world *w)
         "life %u hangs: phase %d, server state %d, %u steps, settle %d, rest %u, quiet %d\n",
         w->lives, (int)w->phase, (int)w->server->state, w->steps, w->settle, w->rest,
         sim_loop_is_quiet(w->loop));
+    if (walk.n)
+        fprintf(stderr, "  fault %d at %llu%s\n", (int)walk.fault, (unsigned long long)walk.n,
+                walk.stays ? " and from then on" : "");
     for (unsigned i = 0; i < CLIENTS; i++)
         if (w->clients[i].socket)
             fprintf(stderr, "  client %u waits for %u answers\n", i,
@@ -574,6 +601,7 @@ static void live(struct world *w)
     w->settle = w->was_hurt = w->may_close = w->users_are_there = false;
     w->phase = PHASE_STEPS;
     code = daemon_run(w->server);
+    walk.has_fired = walk.has_fired || (walk.n && sim_fault_fired(w->sim, walk.fault));
     if (code != EX_OK && w->is_scarred)
         w->was_hurt = true;
     FUZZ_CHECK(code == EX_OK || w->was_hurt);
@@ -616,6 +644,29 @@ static void run_input(struct slice input)
     sim_free(w.sim);
 }
 
+/* Every n at first, and fewer the further it is. */
+static void walk_input(struct slice input)
+{
+    static const enum sim_fault kinds[] = {SIM_FAULT_ALLOC, SIM_FAULT_SOCKET, SIM_FAULT_WRITE,
+                                           SIM_FAULT_SYNC,  SIM_FAULT_READ,   SIM_FAULT_SPACE};
+    static double end;
+
+    if (end <= 0)
+        end = totals_now() + totals_seconds();
+    for (unsigned i = 0; i < 2 * sizeof kinds / sizeof *kinds; i++) {
+        walk.fault = kinds[i / 2];
+        walk.stays = i % 2;
+        for (walk.n = 1; walk.n < WALK_MAX; walk.n += 1 + walk.n / 16) {
+            walk.has_fired = false;
+            run_input(input);
+            totals_add(TOTAL_SEEDS, 1);
+            if (!walk.has_fired || (totals_seconds() > 0 && totals_now() > end))
+                break;
+        }
+    }
+    walk.n = 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!server_log.fd)
@@ -625,6 +676,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                         LOG_LEVEL_DEBUG);
     run_input(slice_make(data, size));
     totals_add(TOTAL_SEEDS, 1);
+    walk.is_on = getenv("FAULT_WALK") != NULL;
+    if (walk.is_on)
+        walk_input(slice_make(data, size));
     return 0;
 }
 

@@ -62,6 +62,7 @@ enum sim_fault {
     SIM_FAULT_SPACE,    /* ERR_NO_SPACE of a write or allocate, first part done */
     SIM_FAULT_LOSE,     /* a write says OK and goes nowhere */
     SIM_FAULT_MISPLACE, /* a write says OK and goes elsewhere in the file */
+    SIM_FAULT_SOCKET,   /* a call on a socket answers as if the other side had gone (sim_uv.h) */
     SIM_FAULT_COUNT,
 };
 

@@ -2,6 +2,8 @@
  * used; what belongs to the simulation is found by u.reserved. */
 #include "tests/sim/sim_uv.h"
 
+#include "tests/sim/sim_internal.h"
+
 #include "server/base/assert.h"
 #include "server/os/os_uv.h"
 
@@ -74,6 +76,11 @@ static struct sim_socket *socket_of(const void *stream)
 
     ASSERT(s);
     return s;
+}
+
+static bool socket_fails(const uv_stream_t *stream)
+{
+    return sim_fault_due(loop_of(stream->loop)->sim, SIM_FAULT_SOCKET, NULL);
 }
 
 static void *must_calloc(size_t size)
@@ -443,6 +450,8 @@ int uv_read_start(uv_stream_t *stream, uv_alloc_cb alloc, uv_read_cb read)
     struct sim_socket *s = socket_of(stream);
 
     ASSERT(!s->end->is_closing);
+    if (socket_fails(stream))
+        return UV_ENOTCONN;
     s->alloc = alloc;
     s->read = read;
     return 0;
@@ -479,7 +488,7 @@ int uv_try_write(uv_stream_t *stream, const uv_buf_t bufs[], unsigned count)
     size_t done;
 
     ASSERT(count == 1 && !s->has_ended);
-    if (s->reset)
+    if (s->reset || socket_fails(stream))
         return UV_EPIPE;
     if (s->write)
         return UV_EAGAIN;
@@ -493,6 +502,8 @@ int uv_write(uv_write_t *write, uv_stream_t *stream, const uv_buf_t bufs[], unsi
     struct sim_socket *s = socket_of(stream);
 
     ASSERT(count == 1 && !s->write && !s->has_ended);
+    if (socket_fails(stream))
+        return UV_EPIPE;
     s->write = write;
     s->written = cb;
     s->rest = bufs[0];
@@ -503,7 +514,7 @@ int uv_shutdown(uv_shutdown_t *shutdown, uv_stream_t *stream, uv_shutdown_cb cb)
 {
     struct sim_socket *s = socket_of(stream);
 
-    if (s->reset)
+    if (s->reset || socket_fails(stream))
         return UV_ENOTCONN;
     ASSERT(!s->shutdown);
     s->shutdown = shutdown;

@@ -513,17 +513,41 @@ static enum err walk_token(struct path_run *run)
     return e;
 }
 
-/* Under a lock of the store. */
-static enum err walk_lock(struct path_run *run)
+/* Under a lock of the store, or (NULL) of the database. */
+static enum err put_locked(struct path_run *run, const char *store, unsigned key)
 {
-    uint8_t room[32];
-    size_t size = msgpack_put_text(room, slice_text("database"));
-    struct txn_options options = {.lock = slice_make(room, size), .wait_ms = UINT64_MAX};
+    struct buffer lock = packed(store ? "{\"exclusive\": [\"a\"]}" : "\"database\"");
+    struct txn_options options = {.lock = buffer_slice(&lock), .wait_ms = UINT64_MAX};
     enum err e = begin(run, 0, &options);
 
     if (!e)
-        e = core_put(&run->rig, run->txns[0], "a", 10, 1010);
-    return e ? e : commit(run, 0);
+        e = core_put(&run->rig, run->txns[0], "a", key, 1000 + key);
+    if (!e)
+        e = commit(run, 0);
+    core_end_op(&run->rig);
+    buffer_fini(&lock);
+    return e;
+}
+
+static enum err walk_lock(struct path_run *run)
+{
+    return put_locked(run, NULL, 10);
+}
+
+static enum err walk_lock_store(struct path_run *run)
+{
+    return put_locked(run, "a", 9);
+}
+
+enum err path_lock(struct path_run *run)
+{
+    struct buffer lock = packed("{\"exclusive\": [\"a\"]}");
+    struct txn_options options = {.lock = buffer_slice(&lock), .wait_ms = UINT64_MAX};
+    enum err e = begin(run, 0, &options);
+
+    path_end(run);
+    buffer_fini(&lock);
+    return e;
 }
 
 const struct path paths[] = {
@@ -550,5 +574,6 @@ const struct path paths[] = {
     {"drop-database", walk_drop_database},
     {"token", walk_token},
     {"lock", walk_lock},
+    {"lock-store", walk_lock_store},
 };
 const unsigned path_count = sizeof paths / sizeof *paths;

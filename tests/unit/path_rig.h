@@ -49,6 +49,8 @@ void path_open(struct path_run *run, uint64_t seed);
 void path_learn(struct path_run *run, const struct path *const *of, unsigned count);
 /* The same where something may fail. run has the states of path_learn. */
 enum err path_walk(struct path_run *run, const struct path *const *of, unsigned count);
+/* A lock of a store is asked for, granted and let go of. */
+enum err path_lock(struct path_run *run);
 /* Ends what a path has left open. */
 void path_end(struct path_run *run);
 /* What is there. Nothing may fail. */

@@ -91,6 +91,7 @@ static void go_on(struct path_run *run)
                      rig->op.failure.text);
     MUST_EQ(core_put(rig, NULL, "u", 11, 999), ERR_OK);
     MUST_EQ(core_acknowledge(rig), ERR_OK);
+    MUST_EQ(path_lock(run), ERR_OK);
 }
 
 static bool try_path(struct path_run *run, const struct trial *t)
