@@ -1,7 +1,8 @@
-"""How much of each file has run: tests/coverage.py build/cov
+"""How much of each file has run: tests/coverage.py build/cov [--missed FILE...]
 
 Reads what gcov says of every object of a `make cov` build, and prints lines and branches
-of each file of proto, server and client, the least covered last.
+of each file of proto, server and client, the least covered last. The branch of an assert that
+would end the program does not count. --missed prints the lines of files that have not run.
 """
 import collections
 import glob
@@ -23,7 +24,30 @@ def documents(build):
                 yield json.loads(line)
 
 
+def asserts(name):
+    """The numbers of lines that are a part of an assert."""
+    found, depth = set(), 0
+    try:
+        with open(name, encoding='utf-8') as source:
+            for number, line in enumerate(source, 1):
+                if depth or line.lstrip().startswith('ASSERT('):
+                    found.add(number)
+                    depth += line.count('(') - line.count(')')
+    except OSError:
+        pass  # made by a program
+    return found
+
+
+def missed(lines, names):
+    for name in names:
+        with open(name, encoding='utf-8') as source:
+            for number, line in enumerate(source, 1):
+                if lines[name].get(number) == 0:
+                    print(f'{name}:{number}: {line.rstrip()}')
+
+
 def main():
+    known = {}
     lines = collections.defaultdict(lambda: collections.defaultdict(int))
     branches = collections.defaultdict(lambda: collections.defaultdict(int))
     for document in documents(sys.argv[1]):
@@ -34,8 +58,14 @@ def main():
             for line in file['lines']:
                 number = line['line_number']
                 lines[name][number] += line['count']
+                if number in known.setdefault(name, asserts(name)):
+                    continue
                 for at, branch in enumerate(line.get('branches', ())):
                     branches[name][number, at] += branch['count']
+
+    if '--missed' in sys.argv:
+        missed(lines, sys.argv[sys.argv.index('--missed') + 1:])
+        return
 
     def share(counts):
         return 100 * sum(n > 0 for n in counts) / max(1, len(counts))
