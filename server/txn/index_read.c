@@ -2,6 +2,13 @@
 
 #include "server/base/assert.h"
 #include "server/txn/indexes.h"
+#include "server/txn/view.h"
+#include "server/txn/txn_internal.h"
+#include "server/txn/snapshot.h"
+#include "server/txn/record_see.h"
+#include "server/txn/entries.h"
+#include "server/storage/stage.h"
+#include "server/storage/primary.h"
 #include "server/txn/records_internal.h"
 #include "server/txn/auto.h"
 #include "server/txn/catalogue.h"
@@ -31,7 +38,7 @@ static enum err source_find(struct op *op, struct txn *t, const struct source *s
 static enum err first_of_many(struct op *op, struct txn *t, struct schema *index,
                               struct slice key, struct slice *record_key)
 {
-    struct key_range range = {.from_size = key.size, .to_size = key.size};
+    struct key_range range; /* large: only what is used is written */
     struct slice entry, value;
     struct record *r = NULL;
     bool is_bounded;
@@ -39,6 +46,8 @@ static enum err first_of_many(struct op *op, struct txn *t, struct schema *index
 
     ASSERT(!index->unique && key.size > 0);
     ASSERT(!op->cursor || op->cursor->schema == index);
+    range.empty = false;
+    range.from_size = range.to_size = key.size;
     memcpy(range.from, key.data, key.size);
     memcpy(range.to, key.data, key.size);
     is_bounded = key_successor(range.to, &range.to_size);
@@ -80,6 +89,22 @@ static enum err first_of_unique(struct op *op, struct txn *t, struct schema *ind
     return !e && slice_is_none(*record_key) ? ERR_END : e;
 }
 
+static enum err entry_too_long(struct op *op, const struct schema *index, size_t size)
+{
+    ASSERT(index->of && size > KEY_BYTES_MAX);
+    return failure_set_at(&op->failure, ERR_CORRUPT, PRIMARY_FILE, 0,
+                          "index \"%s\" of store \"%s\" has an entry with a key of %zu bytes",
+                          text_show(index->index), text_show(schema_name(index)), size);
+}
+
+static enum err entry_without_record(struct op *op, const struct schema *index)
+{
+    ASSERT(index->of);
+    return failure_set(&op->failure, ERR_CORRUPT,
+                       "index \"%s\" of store \"%s\" has an entry without a record",
+                       text_show(index->index), text_show(schema_name(index)));
+}
+
 /* The record of the first match; *there, and unless value is NULL the record. */
 static enum err index_read_in(struct op *op, struct txn *t, const struct source *source,
                               struct slice key, bool *there, struct slice *value)
@@ -104,17 +129,137 @@ static enum err index_read_in(struct op *op, struct txn *t, const struct source 
     if (!value)
         return ERR_OK;
     if (record_key.size > sizeof copy) /* of a unique index it is a value, as the file has it */
-        return failure_set_at(
-            &op->failure, ERR_CORRUPT, PRIMARY_FILE, 0,
-            "index \"%s\" of store \"%s\" has an entry with a key of %zu bytes",
-            text_show(index->index), text_show(schema_name(index)), record_key.size);
+        return entry_too_long(op, index, record_key.size);
     memcpy(copy, record_key.data, record_key.size);
     e = record_read(op, t, &v, index->of, slice_make(copy, record_key.size), value);
     if (!e && slice_is_none(*value))
-        e = failure_set(&op->failure, ERR_CORRUPT,
-                        "index \"%s\" of store \"%s\" has an entry without a record",
-                        text_show(index->index), text_show(schema_name(index)));
+        e = entry_without_record(op, index);
     return e;
+}
+
+/* ---- at once ---- */
+
+/* The least entry of the key in the stages: *r, or *r is NULL where there is none. ERR_END: what
+ * is staged has to be walked over. */
+static enum err now_staged(const struct view *v, uint32_t index, struct slice key,
+                           struct record **r)
+{
+    struct record *least = NULL;
+
+    ASSERT(!v->own && key.size > 0);
+    for (struct stage *s = view_next_stage(v, NULL); s; s = view_next_stage(v, s)) {
+        struct stage_store *st = stage_store_of(s, index);
+        struct record *at = st ? stage_seek(st, key) : NULL;
+
+        if (!at || !slice_starts_with(record_key(at), key))
+            continue;
+        if (!least || slice_compare(record_key(at), record_key(least)) < 0)
+            least = at; /* of the same key the newest stage comes first */
+    }
+    *r = least ? record_visible(least, v->commit) : NULL;
+    return least && (!*r || record_is_delete(*r)) ? ERR_END : ERR_OK;
+}
+
+/* The record's key of the first entry, into copy; *size 0: there is none. ERR_END: as above. */
+static enum err now_first(struct op *op, const struct view *v, const struct schema *index,
+                          struct slice key, uint8_t copy[KEY_BYTES_MAX], size_t *size)
+{
+    struct tree_cursor tree;
+    struct slice entry = SLICE_NONE, record;
+    struct record *r;
+    enum err e = now_staged(v, index->number, key, &r);
+
+    *size = 0;
+    if (e)
+        return e;
+    tree_cursor_init(&tree, op->db->primary, v->root, index->number);
+    e = tree_cursor_seek(&tree, key, false, &op->wait, &op->failure);
+    if (!e && tree.valid && slice_starts_with(tree.key, key))
+        entry = tree.key;
+    if (!e && r && (slice_is_none(entry) || slice_compare(record_key(r), entry) <= 0)) {
+        decided_note(op, r->stamp);
+        entry = record_key(r);
+    } else if (!e && !slice_is_none(entry) && slice_is_none(tree.value)) {
+        e = ERR_END; /* deleted, as the side of a damaged tree says */
+    }
+    if (!e && !slice_is_none(entry)) {
+        record = entry_record_key(index, entry, SLICE_NONE);
+        ASSERT(record.size > 0 && record.size <= KEY_BYTES_MAX);
+        memcpy(copy, record.data, record.size);
+        *size = record.size;
+    }
+    tree_cursor_fini(&tree);
+    return e;
+}
+
+static enum err now_unique(struct op *op, const struct view *v, const struct schema *index,
+                           struct slice key, uint8_t copy[KEY_BYTES_MAX], size_t *size)
+{
+    struct slice record;
+    enum err e = record_see(op, v, index->number, key, &record);
+
+    ASSERT(index->unique);
+    *size = 0;
+    if (e || slice_is_none(record))
+        return e;
+    if (record.size > KEY_BYTES_MAX)
+        return entry_too_long(op, index, record.size);
+    memcpy(copy, record.data, record.size);
+    *size = record.size;
+    return ERR_OK;
+}
+
+static enum err now_read(struct op *op, const struct view *v, const struct source *source,
+                         struct slice key, bool *there, struct slice *value)
+{
+    uint8_t encoded[KEY_BYTES_MAX], copy[KEY_BYTES_MAX];
+    struct schema *index;
+    size_t size;
+    enum err e = catalogue_find(op, NULL, v->commit, source->store, &index);
+
+    ASSERT(!*there);
+    if (!e)
+        e = index_find(op, index, source->index, &index);
+    if (!e)
+        e = index_check_usable(op, index);
+    if (!e)
+        e = record_encode_key(op, index, key, encoded, &size);
+    if (!e)
+        e = index->unique ? now_unique(op, v, index, slice_make(encoded, size), copy, &size)
+                          : now_first(op, v, index, slice_make(encoded, size), copy, &size);
+    if (e || !size)
+        return e;
+    *there = true;
+    if (!value)
+        return ERR_OK;
+    e = record_see(op, v, index->of->number, slice_make(copy, size), value);
+    return !e && slice_is_none(*value) ? entry_without_record(op, index) : e;
+}
+
+/* A read by itself looks at the present, without a transaction; if it must wait it takes hold of
+ * one, and goes on there. true: *e is the answer. */
+static bool read_now(struct op *op, const struct source *source, struct slice key, bool *there,
+                     struct slice *value, enum err *e)
+{
+    struct db *db = op->db;
+    struct view v;
+
+    if (op->own)
+        return false;
+    ASSERT(op->after <= db->numbers.last_commit && !op->cursor);
+    failure_clear(&op->failure);
+    v = view_now(db, db->numbers.answered > op->after ? db->numbers.answered : op->after);
+    *e = now_read(op, &v, source, key, there, value);
+    if (*e == ERR_END)
+        return false; /* it must be walked */
+    if (*e == ERR_WAIT) {
+        enum err failed = txn_begin_own(op, true, &op->own);
+
+        *there = false;
+        if (failed)
+            *e = failed;
+    }
+    return true;
 }
 
 struct index_request {
@@ -136,10 +281,14 @@ static enum err index_read(struct op *op, struct txn *t, const struct source *so
                            struct slice key, bool *there, struct slice *value)
 {
     struct index_request r = {.source = source, .key = key, .there = there, .value = value};
+    enum err e;
 
     *there = false;
     if (value)
         *value = SLICE_NONE;
+    if (!t && read_now(op, source, key, there, value, &e))
+        return e;
+    *there = false;
     return auto_read(op, t, index_read_step, &r);
 }
 
