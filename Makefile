@@ -246,6 +246,9 @@ bench-databases: all ## DATABASES=16000 made, used, listed and dropped
 bench-backup: all ## backups under load beside pg_basebackup and BGSAVE, of RECORDS=1000000 records
 	HOLDFASTD=$(abspath $(B)/holdfastd) HOLDFAST=$(abspath $(B)/holdfast) \
 	    $(PYTHON) tests/bench/backup_bench.py --records $(or $(RECORDS),1000000)
+bench-build: $(B)/holdfastd $(B)/holdfast ## an index built online beside create index concurrently, of RECORDS=1000000; BUILD_FLAGS=--tiny
+	HOLDFASTD=$(abspath $(B)/holdfastd) HOLDFAST=$(abspath $(B)/holdfast) \
+	    $(PYTHON) tests/bench/build_bench.py --records $(or $(RECORDS),1000000) $(BUILD_FLAGS)
 $(B)/tests/bench/tls_load: $(B)/tests/bench/tls/tls_load.o
 	$(call say,LD)
 	$(Q)$(CC) $(NO_LTO) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lpthread
@@ -262,6 +265,7 @@ bench-smoke: all $(B)/tests/bench/bench ## does the load tool work? every worklo
 	@$(BENCH) --full --peers holdfast,core --records 20000 --many 40000 --seconds 0.05 --repeat 1 \
 	    --minutes 0.01 --rival-minutes 0.01 --dir $(SMOKE) --markdown $(SMOKE).md $(BENCH_FLAGS) \
 	    > $(SMOKE).txt 2>&1 || { tail -20 $(SMOKE).txt; exit 1; }
+	@$(MAKE) -s bench-build BUILD_FLAGS=--tiny > $(SMOKE).build 2>&1 || { tail -20 $(SMOKE).build; exit 1; }
 	@$(MAKE) -s bench-tls TLS_FLAGS=--tiny > $(SMOKE).tls 2>&1 || { tail -20 $(SMOKE).tls; exit 1; }
 	@cmp <(sed '/^## The tables/q' docs/performance.md) <(sed '/^## The tables/q' $(SMOKE).md)
 
@@ -328,6 +332,6 @@ help: ## this list
 
 FORCE:
 .PHONY: FORCE session all tests test node conformance unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
-        mutants prove test-long bench bench-full bench-locks bench-databases bench-backup bench-queries bench-tls bench-smoke kill histories options stress install clean help
+        mutants prove test-long bench bench-full bench-locks bench-databases bench-backup bench-build bench-queries bench-tls bench-smoke kill histories options stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
