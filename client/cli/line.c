@@ -415,6 +415,16 @@ static void take_old_line(void *ctx, const char *text)
     history(l->history, &event, H_ENTER, text);
 }
 
+static void bind_keys(struct line *l)
+{
+    el_set(l->editor, EL_BIND, "\\e[200~", "holdfast-paste", NULL);
+    el_set(l->editor, EL_BIND, "\\e[201~", "holdfast-pasted", NULL);
+    el_set(l->editor, EL_BIND, "^I", "holdfast-complete", NULL);
+    el_set(l->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    if (l->sink)
+        el_set(l->editor, EL_BIND, "^L", "holdfast-clear", NULL);
+}
+
 static void settings(struct line *l)
 {
     HistEvent event;
@@ -431,15 +441,10 @@ static void settings(struct line *l)
     el_wset(l->editor, EL_ADDFN, L"holdfast-complete", L"complete the word", line_complete);
     el_wset(l->editor, EL_ADDFN, L"holdfast-paste", L"a paste begins", paste_begins);
     el_wset(l->editor, EL_ADDFN, L"holdfast-pasted", L"a paste ends", paste_ends);
-    el_set(l->editor, EL_BIND, "\\e[200~", "holdfast-paste", NULL);
-    el_set(l->editor, EL_BIND, "\\e[201~", "holdfast-pasted", NULL);
-    el_set(l->editor, EL_BIND, "^I", "holdfast-complete", NULL);
-    if (l->sink) {
-        el_wset(l->editor, EL_ADDFN, L"holdfast-clear", L"clear the screen", line_clear);
-        el_set(l->editor, EL_BIND, "^L", "holdfast-clear", NULL);
-    }
-    el_set(l->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    el_source(l->editor, NULL); /* the user's .editrc */
+    el_wset(l->editor, EL_ADDFN, L"holdfast-clear", L"clear the screen", line_clear);
+    bind_keys(l);
+    el_source(l->editor, NULL); /* the user's .editrc, */
+    bind_keys(l);               /* in which `bind -v` binds all anew */
 }
 
 /* The terminal can move its cursor up and clear what is below it. */

@@ -517,6 +517,27 @@ def test_counts_and_ends_come_from_the_tree(d):
         assert rows(c, "select min(a) from ends where a > 5") == [[None]]
 
 
+def test_cancel_of_a_request_whose_begin_waits_in_the_queue_counts_for_the_transaction(d):
+    for keep in (False, True):
+        with d.client() as c, d.client() as holder:
+            holder.call("create_store", 0, "queued%d" % keep)
+            store = "queued%d" % keep
+            holder.call("begin", 1, {"lock": {"exclusive": [store]}})
+            held = c.send("put", 0, store, 1, "held")  # waits for the lock, and what follows for it
+            begun, put = c.send("begin", 5), c.send("put", 5, store, 1, "cancelled")
+            other, commit = c.send("put", 5, store, 1, "other"), c.send("commit", 5)
+            c.call("cancel", put, *([{"keep": True}] if keep else []))
+            assert not c.answered(put)  # it is that of a transaction which has not begun yet
+            holder.call("rollback", 1)
+            assert c.reply(held) == "held" and c.reply(begun)["version"]
+            assert c.error(put).name == "CANCELLED"
+            if keep:
+                assert c.reply(other) == "other" and c.reply(commit)["commit"]
+            else:
+                assert c.error(other).name == "TXN_FAILED" and c.error(commit).name == "CANCELLED"
+            assert [c.call("has", 0, store, k) for k in ("held", "cancelled", "other")] == [True, False, keep]
+
+
 def test_cancel_ends_a_request_of_its_connection(d):
     with d.client() as c, d.client() as other:
         c.call("create_store", 0, "long")
