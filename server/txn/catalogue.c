@@ -255,6 +255,7 @@ static void schema_set(struct schema *s, const struct definition *d)
 struct schema *schema_index(const struct schema *s, struct slice name)
 {
     ASSERT(!s->of);
+    ASSERT(!s->of);
     for (unsigned i = 0; i < s->index_count; i++) {
         if (slice_equal(s->indexes[i]->index, name))
             return s->indexes[i];
@@ -472,6 +473,7 @@ struct schema *catalogue_last_by_number(struct catalogue *c, uint32_t number)
 {
     struct shelf *shelf = shelf_find(c, number);
 
+    ASSERT(!shelf || shelf->number == number);
     return shelf ? shelf->newest : NULL;
 }
 
@@ -479,6 +481,7 @@ struct schema *catalogue_by_number(struct catalogue *c, uint32_t number)
 {
     struct schema *s = catalogue_last_by_number(c, number);
 
+    ASSERT(!s || s->number == number);
     return s && s->shelf->live ? s : NULL;
 }
 

@@ -274,6 +274,7 @@ static enum err index_read_step(struct op *op, struct txn *t, void *request)
 {
     const struct index_request *r = request;
 
+    ASSERT(r->source && r->there);
     return index_read_in(op, t, r->source, r->key, r->there, r->value);
 }
 
@@ -327,6 +328,7 @@ static enum err index_measure_step(struct op *op, struct txn *t, void *request)
 {
     const struct index_request *r = request;
 
+    ASSERT(r->source && r->entries && r->bytes);
     return index_measure_in(op, t, r->source, r->range, r->entries, r->bytes);
 }
 

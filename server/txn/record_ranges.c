@@ -335,6 +335,7 @@ static enum err measure_step(struct op *op, struct txn *t, void *request)
 {
     const struct measure_request *r = request;
 
+    ASSERT(r->records && r->bytes);
     return count_in(op, t, r->store, r->range, r->records, r->bytes);
 }
 

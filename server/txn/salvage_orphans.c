@@ -1,7 +1,6 @@
 /* Trees whose stores have no definition, because both copies of a page of definitions are lost:
  * older pages that were replaced, and not written over yet, may name them; else they get names. */
 #include "server/base/assert.h"
-#include "server/base/assert.h"
 #include "server/storage/key.h"
 #include "server/storage/key_show.h"
 #include "server/storage/page_find.h"
@@ -23,6 +22,7 @@ static bool is_index_of(const struct definition *d, uint32_t number)
 
     if (slice_is_none(d->indexes) || msgpack_read_array(&at, &count))
         return false;
+    ASSERT(at.at <= at.end);
     while (count-- && index_row_read(&at, &row) == ERR_OK)
         if (row.number == number)
             return true;
@@ -47,6 +47,7 @@ static bool is_known(const struct salvage_run *r, uint32_t number)
 
 static bool is_orphan(const struct salvage_run *r, const struct tree_info *info)
 {
+    ASSERT(r->tree_count > 0);
     return info->store > 0 && info->store < VAULT_STORE && !is_known(r, info->store);
 }
 
@@ -89,6 +90,7 @@ static enum err old_row(struct salvage_run *r, struct slice key, struct slice ro
         if (n->number == d.number || slice_equal(n->key, key))
             store_forget(r, i);
     }
+    ASSERT(d.number > 0 && key.size > 0);
     e = salvage_take_row(r, key, row);
     if (!e)
         r->stores[r->store_count - 1].birth = birth;
@@ -116,6 +118,7 @@ static enum err old_rows(struct salvage_run *r)
 
 static void tell_old_rows(struct salvage_run *r)
 {
+    ASSERT(r->store_count <= r->store_room);
     for (size_t i = 0; i < r->store_count; i++)
         if (r->stores[i].birth)
             salvage_lose(r,
@@ -141,6 +144,7 @@ static enum err looks_like_store(struct salvage_run *r, const struct tree_info *
     enum err e = ERR_OK;
 
     *out = true;
+    ASSERT(info->store > 0 && info->store < VAULT_STORE);
     tree_rescue_init(&t, r->s->from, r->file, info);
     t.lost = nobody_is_told;
     for (unsigned i = 0; i < PROBED && *out && !e; i++) {
@@ -170,6 +174,7 @@ static enum err name_store(struct salvage_run *r, uint32_t number)
     snprintf(name, sizeof name, "lost-%lu", (unsigned long)number);
     of.name = slice_text(name);
     size = catalogue_row_key(of, key);
+    ASSERT(size > 0 && size <= KEY_BYTES_MAX);
     salvage_lose(
         r,
         "the definition of store number %lu is lost: its records are in store \"%s\" of "
@@ -188,6 +193,7 @@ enum err salvage_adopt_orphans(struct salvage_run *r)
     for (size_t i = 0; i < r->tree_count && !e; i++) {
         bool is_store = false;
 
+        ASSERT(r->tree_count <= r->tree_room);
         if (!is_orphan(r, &r->trees[i]))
             continue;
         e = looks_like_store(r, &r->trees[i], &is_store);

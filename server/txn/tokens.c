@@ -54,6 +54,7 @@ void tokens_fini(struct tokens *t)
         return;
     while (!list_is_empty(&t->blocks))
         tokens_free_block(t);
+    ASSERT(!t->first);
     chains_fini(&t->table);
 }
 

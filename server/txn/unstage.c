@@ -21,6 +21,7 @@ static void ledgers_free_unneeded(struct db *db, uint64_t oldest_writer)
 
 static void stage_let_go(struct db *db, struct stage *s)
 {
+    ASSERT(s->state == STAGE_AMALGAMATED); /* rule 7 */
     stage_stack_remove(&db->stages, s);
     PULSE_TELL(&db->pulse, stage_freed, .stage = s->number, .bytes = s->arena.bytes);
     stage_stack_discard(&db->stages, &s->arena);
