@@ -151,6 +151,8 @@ class Prover:
         os.makedirs(folder)
         environment = dict(os.environ, PROVE_TOTALS=os.path.join(folder, 'totals'),
                            PROVE_KEEP=self.findings, TMPDIR=folder, **more)
+        if part.name == 'mutants':
+            del environment['PROVE_TOTALS']  # what a server with a bug in it does proves nothing
         begun = time.monotonic()
         log = os.path.join(folder, 'log')
         with open(log, 'w', encoding='utf-8') as out:
