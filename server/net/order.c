@@ -587,9 +587,9 @@ static bool take_page_back(struct request *r)
     return true;
 }
 
-/* Whether a queued one that is given up may be answered before those in front of it. Behind others of
- * its strand it is answered in its turn; in the session's queue it may be, unless it belongs to a
- * transaction, whose begin may be in the queue itself. */
+/* Whether a queued one that is given up may be answered before those in front of it. Behind others
+ * of its strand it is answered in its turn; in the session's queue it may be, unless it belongs to
+ * a transaction, whose begin may be in the queue itself. */
 static bool may_pass_queue(struct request *r)
 {
     return !r->strand && !strand_of(r) && (!r->call.t || request_begins(r));
