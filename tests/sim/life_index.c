@@ -430,6 +430,9 @@ static void judge_change_greatest(struct life *l, struct actor *a)
         found |= o != a && o->txn && o->version > a->version &&
                  (l->is_late || o->wrote_store[a->store]) &&
                  o->version == a->op.failure.winner_version;
+        /* a request of its own, whose version nobody is told */
+        found |= o != a && o->act >= ACT_INDEX_CREATE && o->act <= ACT_INDEX_RENAME &&
+                 o->autocommit && o->store == a->store;
     }
     LIFE_CHECK(l, found, "greatest version: a change of an index of store %u lost to %llu",
                a->store, (unsigned long long)a->op.failure.winner_version);
