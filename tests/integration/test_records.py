@@ -458,8 +458,10 @@ def test_rotate_and_amalgamate_answer_when_it_is_done(d):
         for n in range(50):
             c.call("put", 0, "merge", n, n)
         assert c.call("rotate") is None
-        states = [s["state"] for s in c.call("status")["stages"]]
-        assert states[0] == "open" and len(states) >= 2, states
+        status = c.call("status")
+        states = [s["state"] for s in status["stages"]]
+        # Sealed, or, where the disk is fast, merged already.
+        assert states[0] == "open" and (len(states) >= 2 or status["primary"]["records"] >= 50), status
         assert c.call("amalgamate") is None
         status = c.call("status")
         assert [s["state"] for s in status["stages"]] == ["open"], status["stages"]
