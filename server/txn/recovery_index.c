@@ -224,6 +224,17 @@ static bool is_lost(const struct recovery_index *r, const struct schema *index)
     return damage && damage->is_lost;
 }
 
+/* One that was created since the others were lost is kept. */
+static bool are_all_lost(const struct recovery_index *r, const struct schema *s)
+{
+    ASSERT(s->index_count > 0);
+    for (unsigned i = 0; i < s->index_count; i++) {
+        if (!is_lost(r, s->indexes[i]))
+            return false;
+    }
+    return true;
+}
+
 static enum err record_change(struct recovery_index *r, const struct record *n,
                               struct failure *f)
 {
@@ -232,7 +243,7 @@ static enum err record_change(struct recovery_index *r, const struct record *n,
     enum err e;
 
     ASSERT(!n->is_entry && n->stamp->commit);
-    if (!s || is_lost(r, s->indexes[0]))
+    if (!s || are_all_lost(r, s))
         return ERR_OK;
     e = record_before(r, n->store, record_key(n), &record.before, f);
     if (e) {
@@ -240,7 +251,7 @@ static enum err record_change(struct recovery_index *r, const struct record *n,
         return indexes_lose(r, s, e, f);
     }
     for (unsigned i = 0; i < s->index_count && !e; i++) {
-        if (s->indexes[i]->state != INDEX_FAILED)
+        if (s->indexes[i]->state != INDEX_FAILED && !is_lost(r, s->indexes[i]))
             e = changes_add(r, s->indexes[i], record_key(n), &record, f);
     }
     wait_release(r->db->primary, &r->wait);

@@ -1,6 +1,7 @@
 /* Lives and deaths: what happens at each step, crashes, restarts and the end. */
 #include "server/storage/root.h"
 #include "server/txn/catalogue.h"
+#include "server/txn/db_struct.h"
 #include "tests/sim/life_internal.h"
 #include "tests/sim/totals.h"
 
@@ -15,6 +16,16 @@ static void life_on_failed(void *context, const struct failure *why)
     l->is_failed = true;
 }
 
+/* The store to whose tree or indexes' trees a number belongs; MODEL_STORES: to none of ours. */
+static unsigned store_of_tree(struct life *l, uint32_t number)
+{
+    const struct schema *s = l->db ? catalogue_by_number(&l->db->catalogue, number) : NULL;
+
+    if (!s || !s->of)
+        return number && number <= MODEL_STORES ? number - 1 : MODEL_STORES;
+    return s->of->number <= MODEL_STORES ? s->of->number - 1 : MODEL_STORES;
+}
+
 /* Only what has rotted may be called damaged. */
 static void life_on_damage(struct life *l, enum event event, const void *facts)
 {
@@ -22,7 +33,11 @@ static void life_on_damage(struct life *l, enum event event, const void *facts)
     const struct event_copy_damaged *copy = facts;
 
     if (event == EVENT_store_damaged) {
-        LIFE_CHECK(l, damaged->store == l->victim + 1,
+        LIFE_CHECK(l,
+                   l->victim < MODEL_STORES &&
+                       (store_of_tree(l, (uint32_t)damaged->store) == l->victim ||
+                        slice_equal(damaged->name, life_store_name(l->victim)) ||
+                        (l->options->indexes && !damaged->name.size)), /* while it starts */
                    "store %llu is called damaged that is not",
                    (unsigned long long)damaged->store);
         l->counts->damaged += !l->is_damaged;
@@ -362,6 +377,7 @@ static bool unit_is_twice(struct life *l, const uint8_t *unit, uint64_t at, uint
 static bool life_may_rot(struct life *l, const uint8_t *unit, uint64_t at, uint64_t size)
 {
     uint32_t store;
+    unsigned owner;
 
     if (!unit_begins_page(unit, &store))
         return false;
@@ -372,9 +388,11 @@ static bool life_may_rot(struct life *l, const uint8_t *unit, uint64_t at, uint6
         l->counts->copies_rotten++;
         return true;
     }
-    if (store > MODEL_STORES || (l->victim < MODEL_STORES && store != l->victim + 1))
+    owner = store_of_tree(l, store);
+    if (owner == MODEL_STORES || (l->victim < MODEL_STORES && owner != l->victim))
         return false;
-    l->victim = store - 1;
+    l->victim = owner;
+    l->counts->index_rots += store > MODEL_STORES;
     return true;
 }
 
@@ -528,11 +546,13 @@ static void life_heal(struct life *l)
     if (l->victim == MODEL_STORES)
         return;
     list_init(&task.in_queue);
-    db_amalgamate(l->db, &task);
-    while (list_is_linked(&task.in_queue))
-        life_settle(l);
-    for (unsigned i = 0; i < 100; i++)
-        life_settle(l);
+    for (unsigned pass = 0; pass <= MODEL_INDEXES; pass++) { /* each may meet another tree */
+        db_amalgamate(l->db, &task);
+        while (list_is_linked(&task.in_queue))
+            life_settle(l);
+        for (unsigned i = 0; i < 100; i++)
+            life_settle(l);
+    }
     db_status(l->db, &status);
     LIFE_CHECK(l, status.stages == 1, "beside damage there are %llu stages after a pass",
                (unsigned long long)status.stages);

@@ -68,7 +68,7 @@ static void restored_must_be_right(struct life *l, struct sim *target)
     memset(&r->check, 0, sizeof r->check);
     r->sim = target;
     r->is_tight = false;
-    r->victim = MODEL_STORES;
+    r->victim = l->victim; /* an index that is lost is lost there, too */
     db_options_default(&r->db_options);
     r->db_options.page_bytes = l->db_options.page_bytes;
     e = db_open(sim_table(target), &r->db_options, &events, &r->db, &f);
@@ -77,7 +77,7 @@ static void restored_must_be_right(struct life *l, struct sim *target)
     LIFE_CHECK(l, life_records_are(r, l->backup.commit),
                "what was restored is not what was there at commit %llu",
                (unsigned long long)l->backup.commit);
-    LIFE_CHECK(l, db_check_indexes(r->db, &f) == ERR_OK,
+    LIFE_CHECK(l, db_check_indexes(r->db, &f) == ERR_OK || r->victim < MODEL_STORES,
                "an index that was restored is not as its records: %s", f.text);
     sim_crash(target);
     db_free(r->db, true);

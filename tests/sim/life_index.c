@@ -84,7 +84,9 @@ void life_check_indexes(struct life *l)
         return;
     failure_init(&f);
     e = db_check_indexes(l->db, &f);
-    LIFE_CHECK(l, e == ERR_OK || (e != ERR_CORRUPT && life_excuses(l, e)),
+    LIFE_CHECK(l,
+               e == ERR_OK || (e != ERR_CORRUPT && life_excuses(l, e)) ||
+                   (e == ERR_CORRUPT && l->victim < MODEL_STORES),
                "the check of indexes answered %s: %s", err_name(e), f.text);
     failure_clear(&f);
     l->counts->index_checks += e == ERR_OK;
@@ -155,7 +157,11 @@ void life_on_index(struct life *l, enum event event, const void *facts)
     uint64_t commit = 0;
 
     if (event == EVENT_index_failed) { /* replay could not read it, or too many entries */
-        LIFE_CHECK(l, l->options->faults || l->is_tight, "the build of index %llu has failed",
+        LIFE_CHECK(l,
+                   l->options->faults || l->is_tight ||
+                       (l->victim < MODEL_STORES &&
+                        slice_equal(failed->store, life_store_name(l->victim))),
+                   "the build of index %llu has failed",
                    (unsigned long long)failed->number);
         l->has_failed_build = true;
         store = failed->store;
