@@ -161,8 +161,7 @@ void life_on_index(struct life *l, enum event event, const void *facts)
                    l->options->faults || l->is_tight ||
                        (l->victim < MODEL_STORES &&
                         slice_equal(failed->store, life_store_name(l->victim))),
-                   "the build of index %llu has failed",
-                   (unsigned long long)failed->number);
+                   "the build of index %llu has failed", (unsigned long long)failed->number);
         l->has_failed_build = true;
         store = failed->store;
         commit = failed->commit;

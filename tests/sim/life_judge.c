@@ -48,8 +48,8 @@ bool actor_excuses(struct life *l, const struct actor *a, enum err e)
 
 bool commit_excuses(struct life *l, const struct actor *a, enum err e)
 {
-    bool met = l->victim < MODEL_STORES &&
-               (a->has_read_store[l->victim] || a->wrote_store[l->victim]);
+    bool met =
+        l->victim < MODEL_STORES && (a->has_read_store[l->victim] || a->wrote_store[l->victim]);
 
     for (unsigned k = 0; k < MODEL_KEYS && l->victim < MODEL_STORES; k++)
         met = met || a->has_read[l->victim][k] || a->wrote[l->victim][k];
