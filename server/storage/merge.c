@@ -438,8 +438,8 @@ static enum err sides_next(struct merge *m)
         m->tree_open = true;
         return ERR_OK;
     }
-    if (!at.old && !at.made && !root_find(m->plan.from, store))
-        return ERR_OK; /* it has gone meanwhile */
+    if (!at.old && !at.made && !at.planned->is_lost && !root_find(m->plan.from, store))
+        return ERR_OK; /* it has gone meanwhile; of what is lost there may never have been a tree */
     if (at.made)
         info = *at.made;
     else if (at.old)

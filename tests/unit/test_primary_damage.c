@@ -400,6 +400,37 @@ END_TEST
 
 /* Both copies of the tree of trees, while the database is open: what it says is known in memory,
  * so the merge after the one that has met it makes it anew. */
+static void count_lost(void *context, const struct tree_damage *damage)
+{
+    ck_assert_uint_eq(damage->store, 12);
+    *(unsigned *)context += damage->is_lost;
+}
+
+/* An index that is created where its store cannot be read has no tree; that it is lost is known to
+ * the next start all the same. */
+START_TEST(what_is_lost_stays_lost_without_a_tree)
+{
+    static const struct tree_damage lost = {.store = 12, .is_lost = true, .offset = 8192};
+    struct rig_batch batch = {0};
+    struct rig rig;
+
+    rig_init(&rig, 700, 1024, 64 << 10);
+    MUST(rig_open(&rig) == ERR_OK);
+    for (unsigned i = 0; i < 3; i++) { /* named by the plan; known from the root before */
+        struct rig_merge how = {.damaged = &lost, .damaged_count = i == 0};
+        unsigned met = 0;
+
+        rig_batch_add(&batch, 3, rig_key_number(&rig, i), rig_noise(&rig, i, 60));
+        ck_assert_int_eq(rig_merge(&rig, &batch, &how, NULL), ERR_OK);
+        rig_batch_fini(&batch);
+        rig_crash_and_open(&rig);
+        primary_each_damage(rig.p, count_lost, &met);
+        ck_assert_uint_eq(met, 1);
+    }
+    rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(the_tree_of_trees_is_made_anew_from_memory)
 {
     struct rig_batch batch = {0};
@@ -433,6 +464,7 @@ static Suite *suite(void)
     TCase *tc = tcase_create("damage");
 
     tcase_set_timeout(tc, 240);
+    tcase_add_test(tc, what_is_lost_stays_lost_without_a_tree);
     tcase_add_loop_test(tc, rot_anywhere_stops_its_own_store_only, 0, 7);
     tcase_add_loop_test(tc, rot_upon_rot_never_makes_a_wrong_answer, 0, 40);
     tcase_add_loop_test(tc, one_copy_of_what_all_stores_need_may_rot, 0, 2);
