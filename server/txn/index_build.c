@@ -442,7 +442,7 @@ static enum err build_step(struct index_build *b, struct schema *index)
     if (e)
         return e;
     b->op.durability = b->phase == BUILD_ENDING ? DURABILITY_SYNC : DURABILITY_INTERVAL;
-    e = txn_begin_own(&b->op, false, &t);
+    e = txn_begin_servers(&b->op, &t);
     if (e)
         return e;
     e = b->phase == BUILD_ENDING ? build_end_in(b, t, index) : slice_make_in(b, t, index);

@@ -93,7 +93,7 @@ static enum err outcome_delete(struct db *db, uint64_t count)
 
     ASSERT(!db->log_failed && !db->closed);
     op_init(&op, db, no_wake);
-    e = txn_begin_own(&op, false, &t);
+    e = txn_begin_servers(&op, &t);
     if (!e) {
         e = delete_forgotten(&op, t, count);
         if (e)

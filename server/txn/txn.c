@@ -144,6 +144,16 @@ enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
     return e;
 }
 
+enum err txn_begin_servers(struct op *op, struct txn **out)
+{
+    enum err e = txn_begin_own(op, false, out);
+
+    ASSERT(!op->usage || e);
+    if (!e)
+        (*out)->is_servers = true;
+    return e;
+}
+
 void txn_set_single(struct txn *t)
 {
     ASSERT(!t->stamp); /* it may be called again for a write that has had to wait */

@@ -21,6 +21,9 @@ void txn_set_expiry(struct txn *t);
 enum err txn_begin_seen(struct op *op, const struct txn_options *options, uint64_t commit,
                         struct txn **out);
 enum err txn_begin_own(struct op *op, bool read_only, struct txn **out); /* autocommit */
+/* The same for what the server writes for itself: transaction-max and writes-total, which are for
+ * clients, do not end it. */
+enum err txn_begin_servers(struct op *op, struct txn **out);
 /* Let go of all that t has read, or of where looking through a range goes on. */
 void txn_forget_reads(struct txn *t);
 void txn_forget_range_check(struct txn *t);

@@ -15,6 +15,8 @@ struct txn_limit txn_limit_of_writes(const struct txn *t)
     uint64_t own = t->options.write_bytes, all = t->db->options.txn_bytes_max;
     bool is_own = own && own < all;
 
+    if (t->is_servers)
+        all = UINT64_MAX;
     return (struct txn_limit){TXN_LIMIT_WRITES, is_own ? "write_bytes" : "transaction-max",
                               t->write_set.arena.bytes, is_own ? own : all};
 }

@@ -102,6 +102,7 @@ struct txn {
     uint64_t log_reserved;  /* bytes of the log */
     struct stage *spare[2]; /* for a write-set that becomes a stage of its own */
     bool is_large;          /* over link_bytes_max: not in db.intents */
+    bool is_servers; /* what clients may write is no limit of it */
     bool is_autocommit;
     bool is_single;      /* one write: written and committed before anybody else runs */
     bool is_conditional; /* ... by itself, and it holds only for what it has found */

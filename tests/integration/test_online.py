@@ -147,3 +147,17 @@ def test_an_index_that_is_being_built_can_be_renamed_and_dropped():
         c.call("drop_index", 0, "t", "by")
         c.call("create_index", 0, "t", "by", {"key": "v"})
         assert c.call("count", 0, ["t", "by"]) == 2000
+
+
+def test_a_build_is_not_held_up_by_what_clients_may_write_at_once():
+    with daemon("--transaction-max", "64KiB", "--writes-total", "64KiB") as d, d.client() as c:
+        c.call("create_store", 0, "s")
+        c.call("put", 0, "s", {"a": ["%050d" % n for n in range(1000)]}, 1)
+        try:
+            c.call("create_index", 0, "s", "at rest", {"key": "a", "multi": True})
+            assert False, "its entries are over what one client may write"
+        except Failed as e:
+            assert e.name == "TOO_LARGE" and e.error["details"]["limit"] == "writes-total", e.error
+        c.call("create_index", 0, "s", "by", {"key": "a", "multi": True, "online": True})
+        assert wait_for(c, "by")["state"] == "ready"
+        assert c.call("count", 0, ["s", "by"]) == 1000
