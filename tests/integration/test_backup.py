@@ -321,7 +321,7 @@ def test_a_rotten_page_fails_the_backup_by_name():
         d.start()
         err = run(d, "backup", place("b"), code=3)
         assert "CORRUPT" in err and "primary" in err, err
-        offset = int(re.search(r'"offset":(\d+)', err)[1])
+        offset = int(re.search(r"offset (\d+)", err)[1])
         assert offset <= at < offset + 70000, (err, at)
         assert not os.path.exists(place("b"))
         with d.client() as c:
