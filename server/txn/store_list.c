@@ -124,8 +124,9 @@ enum err store_count(struct op *op, struct txn *t, struct schema *s, struct stor
     enum err e = records_count_in(op, t, s, &everything, &info->records, &info->bytes);
 
     ASSERT(s && s->refs > 0);
-    info->is_damaged = damage_find(&op->db->damage, s->number) != NULL;
-    if (e == ERR_CORRUPT && info->is_damaged)
+    /* An older root may have a damaged page that the newest has not. */
+    info->is_damaged = e == ERR_CORRUPT || damage_find(&op->db->damage, s->number) != NULL;
+    if (e == ERR_CORRUPT)
         e = list_estimate(op, t, s, info);
     if (e)
         return e;
