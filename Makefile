@@ -31,7 +31,9 @@ CFLAGS_cov := -O0 -g --coverage -Wno-maybe-uninitialized
 CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -fPIC -fvisibility=hidden $(WARN) $(CFLAGS_$(MODE)) \
           $(EXTRA_CFLAGS)
-LDFLAGS := $(filter -fsanitize% --coverage,$(CFLAGS_$(MODE)))
+# Symbols are bound at the start: what binds them at the first call leaves registers, and so perhaps a
+# key, on the stack.
+LDFLAGS := -Wl,-z,relro,-z,now $(filter -fsanitize% --coverage,$(CFLAGS_$(MODE)))
 LIBS := -luv -llz4 -lxxhash -lutf8proc -lssl -lcrypto -lpthread -lm
 LIB_LIBS := -lssl -lcrypto
 CLI_LIBS := -ledit -lutf8proc -lz $(LIB_LIBS) -lm
