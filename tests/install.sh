@@ -9,7 +9,7 @@ build="build-essential libuv1-dev libssl-dev libmsgpack-dev liblz4-dev libxxhash
 # Clang, its formatter and runtime for `make lint`, `make CC=clang`, `make fuzz`; check
 # for the unit tests; pynvim and npm for clients that are not ours; pyte for what a terminal shows.
 test="clang clang-format libclang-rt-14-dev git procps check libsubunit-dev pkg-config
-    python3-pynvim python3-pyte"
+    xfsprogs python3-pynvim python3-pyte"
 
 # The rivals of `make bench`. Their services need not run: the tool starts its own.
 bench="redis-server postgresql tarantool liblmdb-dev librocksdb-dev"

@@ -45,14 +45,15 @@ def run(*command):
 class Disk:
     """An image on a loop device, mounted."""
 
-    def __init__(self, folder, name, image):
+    def __init__(self, folder, name, image, fs):
         self.image = image
         self.at = os.path.join(folder, name)
         self.device = None
         os.makedirs(self.at)
         try:
             self.device = run("losetup", "-f", "--show", image)
-            run("mount", self.device, self.at)
+            # The copy of an image has the same UUID, and both are mounted at once.
+            run("mount", *(("-o", "nouuid") if fs == "xfs" else ()), self.device, self.at)
         except Missing:
             self.close()
             raise
@@ -143,7 +144,7 @@ def cut(disk, folder, fs, number, acknowledged, sent):
             break
     else:
         return False
-    other = Disk(folder, "copy%d" % number, copy)
+    other = Disk(folder, "copy%d" % number, copy, fs)
     try:
         judge(os.path.join(other.at, "data"), acknowledged, sent)
     finally:
@@ -164,7 +165,7 @@ def main():
     disk = None
     images = restless = 0
     try:
-        disk = Disk(folder, "disk", make_image(folder, args.fs))
+        disk = Disk(folder, "disk", make_image(folder, args.fs), args.fs)
         end = time.monotonic() + args.seconds
         with daemon("--stage-size", "128KiB", "--link-max", "64KiB",
                     data=os.path.join(disk.at, "data")) as d:
@@ -178,12 +179,14 @@ def main():
                         if rng.random() < 0.2:
                             operator.send(rng.choice(("rotate", "amalgamate")))
                     d.process.send_signal(signal.SIGSTOP)
-                    writer.take()
-                    good = cut(disk, folder, args.fs, images + restless, writer.acknowledged,
-                               writer.sent)
+                    try:
+                        writer.take()
+                        good = cut(disk, folder, args.fs, images + restless, writer.acknowledged,
+                                   writer.sent)
+                    finally:  # else it could not be ended
+                        d.process.send_signal(signal.SIGCONT)
                     images, restless = images + good, restless + (not good)
                     assert restless < 20, "the disk is never quiet"
-                    d.process.send_signal(signal.SIGCONT)
                 total = writer.acknowledged
         totals(images=images, transactions=total)
         print("power_cut: %s: %d images, %d transactions, all acknowledged are there, none by half "
