@@ -635,7 +635,10 @@ class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         test = store.spec.bounds(range_)
         cursor = Cursor(txn, store, name, test, bool(o.get("reverse")), o)
         rows, ended, following = self.rows_of(txn, cursor, store.number, o.get("limit"))
-        for order, (key, _) in rows:  # it reads as it deletes: the first that it meets is told
+        # It reads as it deletes: the first that it meets is told.
+        if self.error and self.error["details"].get("kind") == "lock":
+            self.check_lock(txn, name)
+        for order, (key, _) in rows:
             self.check_told(txn, store, order, key)
         self.note_walk(txn, cursor, store.number, rows, ended, following)
         before = dict(txn.writes)
