@@ -168,9 +168,9 @@ static enum err get_keys(struct execution *w, const struct source *source,
         unsigned wanted = count - w->index < most ? (unsigned)(count - w->index) : most;
         enum err e;
 
+        w->offset = (size_t)(keys->at - first); /* where it goes on, whatever stops it */
         if (execution_has_had_enough(w, began, steps))
             return ERR_WAIT;
-        w->offset = (size_t)(keys->at - first);
         e = read_keys(w, keys, wanted, piece);
         if (!e)
             e = get_next_keys(w, source, piece, wanted, &done);

@@ -265,6 +265,17 @@ def test_an_offset_ends_with_the_rows():
         assert [r[0] for r in c.call("next", page["cursor"], {"to": 0})["rows"]] == [0, 1]
 
 
+def test_get_many_of_more_keys_than_a_turn_reads_answers_each(d):
+    with d.client() as c:
+        c.call("create_store", 0, "many-turns")
+        c.call("create_index", 0, "many-turns", "v", {"key": "v"})
+        c.call("run", [["put", ["many-turns", {"v": n}, n]] for n in range(1000)])
+        asked = [n * 7919 % 1100 for n in range(30000)]  # takes several turns of a millisecond
+        wanted = [{"v": n} if n < 1000 else None for n in asked]
+        assert c.call("get_many", 0, "many-turns", asked) == wanted
+        assert c.call("get_many", 0, ["many-turns", "v"], asked) == wanted
+
+
 def test_get_many_of_no_keys_looks_for_its_store():
     with daemon() as d, d.client() as c:
         assert c.fails("get_many", 0, "nowhere", []).name == "NO_STORE"
