@@ -551,7 +551,7 @@ def test_sockets_from_the_service_manager_speak_tls():
 
 
 def test_12_who_signs_client_certificates_is_swapped_too():
-    """A client whose CA is no longer in the file comes in no more; what is open goes on, and an
+    """A client whose CA is no longer in the file is refused; what is open goes on, and an
     administrator can end it."""
     c = CERTIFICATES
     c.ca("clients-a")

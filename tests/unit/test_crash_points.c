@@ -54,7 +54,7 @@ static void read_point(const char *text, struct crash *c)
             if (strcmp(name, paths[i].name) == 0)
                 c->of[c->count] = &paths[i];
         if (!c->of[c->count++])
-            ck_abort_msg("there is no path %s", name);
+            ck_abort_msg("unknown path %s", name);
     }
 }
 

@@ -176,7 +176,7 @@ class Life:
             self.advance(name)
 
     def leave(self, name, owner, hangs_up=False):
-        """It is no opener any more."""
+        """It has detached, or has gone."""
         d = self.databases[name]
         turn = d.turn_of(owner)
         if turn and turn.state == "open":
