@@ -178,9 +178,9 @@ static enum err read_options(struct call *c, struct msgpack_cursor *at, bool inn
 
 /* How much there is of a declared parameter. */
 enum presence {
-    PARAM_LEFT_OUT,
-    PARAM_THERE,
-    PARAM_LAST, /* nothing is behind it: it needs no reading to know its end */
+    PRESENCE_NONE,
+    PRESENCE_MORE, /* and more behind it */
+    PRESENCE_LAST, /* nothing is behind it: it needs no reading to know its end */
 };
 
 /* The declared parameter at place i. */
@@ -194,16 +194,16 @@ static enum err read_declared(struct call *c, unsigned i, struct msgpack_cursor 
 
     value->raw = SLICE_NONE;
     value->number = 0;
-    if (presence != PARAM_LEFT_OUT)
+    if (presence != PRESENCE_NONE)
         msgpack_peek(at, &type);
-    if (presence == PARAM_LAST) {
+    if (presence == PRESENCE_LAST) {
         value->raw = slice_make(at->at, (size_t)(at->end - at->at));
         at->at = at->end;
-    } else if (presence == PARAM_THERE) {
+    } else if (presence == PRESENCE_MORE) {
         if (msgpack_skip(at, MSGPACK_DEPTH_MAX, &value->raw))
             return failure_set(f, ERR_BAD_REQUEST, "%s: truncated parameters", c->method->name);
     }
-    left_out = presence == PARAM_LEFT_OUT ||
+    left_out = presence == PRESENCE_NONE ||
                (type == MSGPACK_NIL && (p->optional || p->type != PARAM_ANY));
     if (left_out && !p->optional)
         return failure_set(f, ERR_BAD_REQUEST, "%s: missing parameter \"%s\": expected %s",
@@ -264,9 +264,9 @@ enum err call_read(struct call *c, const struct method *method, struct slice par
         declared++;
     for (unsigned i = first; i < declared && !e; i++)
         e = read_declared(c, i, &at,
-                          i - first >= count                 ? PARAM_LEFT_OUT
-                          : i - first == count - 1 && !inner ? PARAM_LAST
-                                                             : PARAM_THERE,
+                          i - first >= count                 ? PRESENCE_NONE
+                          : i - first == count - 1 && !inner ? PRESENCE_LAST
+                                                             : PRESENCE_MORE,
                           f);
     if (!e && count > declared - first + 1)
         e = failure_set(f, ERR_BAD_REQUEST,
