@@ -16,6 +16,7 @@ except ImportError:  # Debian's python3-pyte; tests/install.sh test
     pyte = None
 
 BELL, DRAWN = "\x07", "\x1b[?25h"
+PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
 KEYWORD, WORD, NAME, FUNCTION, TEXT, NUMBER, OPTION, COMMENT, PLAIN = (
     "magenta bold", "magenta", "blue", "brown", "green", "cyan", "brown", "black bold", "default")
 
@@ -65,9 +66,9 @@ class Screen(Shell):
         return cell.fg + (" bold" if cell.bold else "")
 
     def shades_of(self, word, nth=0):
-        """The colours of all cells of a word on the screen."""
+        """The colours of all cells of a word on the screen; the digits of the prompt's port are no word."""
         for y, line in enumerate(self.screen.display):
-            for found in re.finditer(re.escape(word), line):
+            for found in re.finditer(re.escape(word), PORT.sub(lambda port: "\0" * len(port[0]), line)):
                 if nth == 0:
                     return {self.shade(y, x) for x in range(found.start(), found.end())}
                 nth -= 1
