@@ -306,17 +306,17 @@ static enum err step_run(struct query_run *r, const struct step *s)
 enum err step_next(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
-    struct page_counts pages, after;
+    struct op_pages pages, after;
     uint64_t began;
     enum err e;
 
     if (!r->measures)
         return step_run(r, s);
-    pages = estimate_pages(r->op);
+    pages = op_pages(r->op);
     began = r->os->ops->now_ns(r->os);
     e = step_run(r, s);
     st->spent_ns += r->os->ops->now_ns(r->os) - began;
-    after = estimate_pages(r->op);
+    after = op_pages(r->op);
     st->pages_asked += after.asked - pages.asked;
     st->pages_loaded += after.loaded - pages.loaded;
     st->rows += e == ERR_OK;

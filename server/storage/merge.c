@@ -758,7 +758,7 @@ static void merge_publish(struct primary *p, struct merge *m)
     primary_roots_add(p, m->root);
     if (m->plan.durable) {
         ASSERT(m->root->facts.number > p->durable->facts.number);
-        root_unref(p, p->durable);
+        root_unref(p->durable);
         p->durable = root_ref(m->root);
         p->renews_rows = p->renews_rows && !m->renews_rows;
         p->renews_catalogue = p->renews_catalogue && !m->renews_catalogue;
@@ -789,7 +789,7 @@ enum err primary_merge_end(struct primary *p, struct merge *m, struct root **out
     } else if (f) {
         failure_copy(f, &m->failure);
     }
-    root_unref(p, from);
+    root_unref(from);
     p->merge = NULL;
     merge_free(p, m);
     primary_note_space(p);

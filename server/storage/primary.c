@@ -69,6 +69,7 @@ enum err primary_reserve_numbers(struct primary *p, uint64_t number)
 void primary_roots_add(struct primary *p, struct root *r)
 {
     ASSERT(!list_is_linked(&r->in_roots) && r->memory);
+    r->primary = p;
     list_push_back(&p->roots, &r->in_roots);
     p->root_count++;
     p->roots_bytes += r->memory;
@@ -419,8 +420,10 @@ struct root *primary_root(struct primary *p)
     return p->durable;
 }
 
-void root_unref(struct primary *p, struct root *r)
+void root_unref(struct root *r)
 {
+    struct primary *p = r->primary;
+
     ASSERT(r->refs > 0);
     if (--r->refs > 0)
         return;

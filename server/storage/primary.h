@@ -85,7 +85,7 @@ void primary_close(struct primary *p, bool abandon);
 /* The durable root; borrowed, take a reference to keep it. */
 struct root *primary_root(struct primary *p);
 struct root *root_ref(struct root *r);
-void root_unref(struct primary *p, struct root *r);
+void root_unref(struct root *r);
 const struct root_facts *root_facts(const struct root *r);
 /* How many trees it has, and bytes of memory that a root of so many takes. */
 size_t root_trees(const struct root *r);
@@ -136,7 +136,7 @@ void primary_each_damage(const struct primary *p,
 
 /* ERR_OK, ERR_NOT_FOUND, ERR_WAIT, ERR_CORRUPT, ERR_IO, ERR_NOMEM. *value is borrowed until
  * wait_release. A store that the root does not have holds nothing. */
-enum err tree_get(struct primary *p, struct root *r, uint32_t store, struct slice key,
+enum err tree_get(struct root *r, uint32_t store, struct slice key,
                   struct wait *w, struct slice *value, struct failure *f);
 
 /* One of several records that are read at once. */
@@ -150,13 +150,13 @@ struct tree_want {
 
 /* All of them in one pass over the tree; keys ascending. Pages that are not in memory are asked
  * for together, before ERR_WAIT. ERR_OK, ERR_WAIT, ERR_CORRUPT, ERR_IO, ERR_NOMEM. */
-enum err tree_get_many(struct primary *p, struct root *r, uint32_t store,
+enum err tree_get_many(struct root *r, uint32_t store,
                        struct tree_want *wants, unsigned count, struct wait *w,
                        struct failure *f);
 
 /* How many records have a key below key (size 0: none; data NULL: all). O(height). Of a tree
  * that has a side (tree_facts) it leaves that out: there, only walking counts. */
-enum err tree_rank(struct primary *p, struct root *r, uint32_t store, struct slice key,
+enum err tree_rank(struct root *r, uint32_t store, struct slice key,
                    struct wait *w, uint64_t *out, struct failure *f);
 
 /* A cursor over one tree of one root, which the caller keeps referenced. It pins what
@@ -177,7 +177,7 @@ struct tree_cursor {
     struct tree_layers *layers; /* owned; of a damaged tree beside its side tree, or NULL */
     bool is_layer;              /* it is one of such two itself */
 };
-void tree_cursor_init(struct tree_cursor *c, struct primary *p, struct root *r, uint32_t store);
+void tree_cursor_init(struct tree_cursor *c, struct root *r, uint32_t store);
 void tree_cursor_fini(struct tree_cursor *c);
 /* Stand on the first record with key >= key (size 0: the first record), or, backwards,
  * on the last with key < key (data NULL: the last record). OK with valid false when there

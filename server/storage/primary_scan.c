@@ -121,7 +121,7 @@ void primary_scan_end(struct primary_scan *s)
     unit_set_fini(&s->used);
     unit_set_fini(&s->other);
     if (s->r)
-        root_unref(s->p, s->r);
+        root_unref(s->r);
     s->r = NULL;
 }
 

@@ -23,6 +23,7 @@ struct tree_info {
 
 struct root {
     struct root_facts facts;
+    struct primary *primary; /* since it is in its list of roots */
     unsigned refs;
     bool aside; /* a merge went on from an earlier root: none goes on from this */
     struct list_link in_roots; /* struct primary.roots, ascending by number */
@@ -38,7 +39,7 @@ struct root {
     size_t memory;
 };
 
-/* A root with one reference, in no list; copies infos. NULL: out of memory. It takes
+/* A root with one reference, in no list and of no primary yet; copies infos. NULL: out of memory. It takes
  * root_memory(count). */
 struct root *root_new(struct os *os, const struct root_facts *facts,
                       const struct tree_info *infos, size_t count,

@@ -78,7 +78,7 @@ void root_stream_free(struct root_stream *s)
         page_free(os, s->path[--s->depth].page);
     page_scratch_fini(os, &s->scratch);
     os_free(os, s->chunk, s->options.chunk_bytes);
-    root_unref(s->p, s->root);
+    root_unref(s->root);
     os_free(os, s, sizeof *s);
 }
 

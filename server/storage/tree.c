@@ -66,11 +66,11 @@ enum err tree_lost(const struct tree_info *side, struct failure *f)
 /* The leaf where key belongs. upper, unless NULL: the least key that belongs to a leaf further
  * right, none where there is none; known also at ERR_WAIT, of the page that is waited for, whose
  * pointer is *at then. */
-static inline enum err tree_leaf(struct primary *p, struct root *r,
-                                 const struct tree_info *info, struct slice key, struct wait *w,
+static inline enum err tree_leaf(struct root *r, const struct tree_info *info, struct slice key, struct wait *w,
                                  struct page **out, struct slice *upper,
                                  const struct page_ptr **at, struct failure *f)
 {
+    struct primary *p = r->primary;
     struct page **home = &r->tops[info - r->infos];
     struct page *page;
     unsigned i;
@@ -96,7 +96,7 @@ static inline enum err tree_leaf(struct primary *p, struct root *r,
 }
 
 /* In one tree. */
-static enum err tree_find(struct primary *p, struct root *r, const struct tree_info *info,
+static enum err tree_find(struct root *r, const struct tree_info *info,
                           struct slice key, struct wait *w, struct slice *value,
                           struct failure *f)
 {
@@ -108,13 +108,13 @@ static enum err tree_find(struct primary *p, struct root *r, const struct tree_i
     ASSERT(r->refs > 0);
     if (info->height == 0)
         return ERR_NOT_FOUND;
-    e = tree_leaf(p, r, info, key, w, &page, NULL, &at, f);
+    e = tree_leaf(r, info, key, w, &page, NULL, &at, f);
     if (e)
         return e;
     ASSERT(page->level == 0);
     if (!page_find_equal(page, key, &i))
         return ERR_NOT_FOUND;
-    e = cache_pin_wait(&p->cache, page, w);
+    e = cache_pin_wait(&r->primary->cache, page, w);
     if (e)
         return failure_set(f, e, "%s", err_message(e));
     *value = page_value(page, i);
@@ -123,7 +123,7 @@ static enum err tree_find(struct primary *p, struct root *r, const struct tree_i
 
 /* In the side tree of a damaged one. ERR_NOT_FOUND: it does not know the key; ERR_OK with a
  * value that is none: the record was deleted. */
-static enum err side_find(struct primary *p, struct root *r, const struct tree_info *side,
+static enum err side_find(struct root *r, const struct tree_info *side,
                           struct slice key, struct wait *w, struct slice *value,
                           struct failure *f)
 {
@@ -131,7 +131,7 @@ static enum err side_find(struct primary *p, struct root *r, const struct tree_i
 
     if (side_damage(side).is_lost)
         return tree_lost(side, f);
-    e = tree_find(p, r, side, key, w, value, f);
+    e = tree_find(r, side, key, w, value, f);
     return e ? e : side_value(value, f);
 }
 
@@ -144,22 +144,22 @@ enum err side_value(struct slice *value, struct failure *f)
     return ERR_OK;
 }
 
-enum err tree_get(struct primary *p, struct root *r, uint32_t store, struct slice key,
+enum err tree_get(struct root *r, uint32_t store, struct slice key,
                   struct wait *w, struct slice *value, struct failure *f)
 {
     const struct tree_info *info = root_find(r, store), *side = root_find_side(r, store);
     enum err e;
 
     *value = SLICE_NONE;
-    cache_trim(&p->cache);
+    cache_trim(&r->primary->cache);
     if (side) {
-        e = side_find(p, r, side, key, w, value, f);
+        e = side_find(r, side, key, w, value, f);
         if (e == ERR_OK && slice_is_none(*value))
             return ERR_NOT_FOUND;
         if (e != ERR_NOT_FOUND)
             return e;
     }
-    return info ? tree_find(p, r, info, key, w, value, f) : ERR_NOT_FOUND;
+    return info ? tree_find(r, info, key, w, value, f) : ERR_NOT_FOUND;
 }
 
 /* Where a pass over sorted keys stands in a tree. */
@@ -173,7 +173,7 @@ struct tree_pass {
 };
 
 /* Go to the leaf of want, or ask for it. */
-static enum err pass_place(struct tree_pass *pass, struct primary *p, struct root *r,
+static enum err pass_place(struct tree_pass *pass, struct root *r,
                            const struct tree_info *info, const struct tree_want *want,
                            struct wait *w, struct failure *f)
 {
@@ -186,7 +186,7 @@ static enum err pass_place(struct tree_pass *pass, struct primary *p, struct roo
     pass->is_placed = true;
     pass->leaf = NULL;
     pass->upper = SLICE_NONE;
-    e = tree_leaf(p, r, info, want->key, w, &pass->leaf, &pass->upper, &at, f);
+    e = tree_leaf(r, info, want->key, w, &pass->leaf, &pass->upper, &at, f);
     if (e == ERR_WAIT) {
         pass->loads++;
         pass->load_bytes += at->image;
@@ -211,12 +211,12 @@ static enum err pass_take(struct tree_pass *pass, struct primary *p, struct tree
 }
 
 /* The way by which damage is read; seldom. */
-static enum err get_each(struct primary *p, struct root *r, uint32_t store,
+static enum err get_each(struct root *r, uint32_t store,
                          struct tree_want *wants, unsigned count, struct wait *w,
                          struct failure *f)
 {
     for (unsigned i = 0; i < count; i++) {
-        enum err e = tree_get(p, r, store, wants[i].key, w, &wants[i].value, f);
+        enum err e = tree_get(r, store, wants[i].key, w, &wants[i].value, f);
 
         if (e && e != ERR_NOT_FOUND)
             return e;
@@ -224,7 +224,7 @@ static enum err get_each(struct primary *p, struct root *r, uint32_t store,
     return ERR_OK;
 }
 
-enum err tree_get_many(struct primary *p, struct root *r, uint32_t store,
+enum err tree_get_many(struct root *r, uint32_t store,
                        struct tree_want *wants, unsigned count, struct wait *w,
                        struct failure *f)
 {
@@ -234,16 +234,16 @@ enum err tree_get_many(struct primary *p, struct root *r, uint32_t store,
 
     ASSERT(r->refs > 0);
     if (root_find_side(r, store))
-        return get_each(p, r, store, wants, count, w, f);
-    cache_trim(&p->cache);
+        return get_each(r, store, wants, count, w, f);
+    cache_trim(&r->primary->cache);
     for (unsigned i = 0; i < count; i++) {
         ASSERT(i == 0 || slice_compare(wants[i - 1].key, wants[i].key) <= 0);
         wants[i].value = SLICE_NONE;
         if (!info || info->height == 0)
             continue;
-        e = pass_place(&pass, p, r, info, &wants[i], w, f);
+        e = pass_place(&pass, r, info, &wants[i], w, f);
         if (!e)
-            e = pass_take(&pass, p, &wants[i], w, f);
+            e = pass_take(&pass, r->primary, &wants[i], w, f);
         if (e && e != ERR_WAIT)
             return e;
         if (pass.loads == TREE_LOADS_MAX || pass.load_bytes >= TREE_LOAD_BYTES_MAX)
@@ -252,10 +252,11 @@ enum err tree_get_many(struct primary *p, struct root *r, uint32_t store,
     return pass.loads ? ERR_WAIT : ERR_OK;
 }
 
-enum err tree_rank(struct primary *p, struct root *r, uint32_t store, struct slice key,
+enum err tree_rank(struct root *r, uint32_t store, struct slice key,
                    struct wait *w, uint64_t *out, struct failure *f)
 {
     const struct tree_info *info = root_find(r, store);
+    struct primary *p = r->primary;
     const struct page_ptr *ptr;
     struct page **home;
     struct page *page;

@@ -32,11 +32,11 @@ struct tree_layers {
     struct scratch target;           /* the key to be sought */
 };
 
-void tree_cursor_init(struct tree_cursor *c, struct primary *p, struct root *r, uint32_t store)
+void tree_cursor_init(struct tree_cursor *c, struct root *r, uint32_t store)
 {
     ASSERT(r->refs > 0);
     memset(c, 0, sizeof *c);
-    c->p = p;
+    c->p = r->primary;
     c->r = r;
     c->store = store;
 }
@@ -273,7 +273,7 @@ static enum err layers_make(struct tree_cursor *c, struct failure *f)
     for (unsigned i = 0; i < 2 * LAYERS; i++) {
         struct tree_cursor *layer = i < LAYERS ? &l->at[i] : &l->next[i - LAYERS];
 
-        tree_cursor_init(layer, c->p, c->r, i % LAYERS == LAYER_SIDE ? side->store : c->store);
+        tree_cursor_init(layer, c->r, i % LAYERS == LAYER_SIDE ? side->store : c->store);
         layer->is_layer = true;
     }
     c->layers = l;

@@ -119,7 +119,7 @@ static void amalgamate_reset(struct amalgamation *a)
     amalgamate_drop_ledger(p);
     pass_free_lists(p);
     if (a->base)
-        root_unref(p->db->primary, a->base);
+        root_unref(a->base);
     a->base = NULL;
     p->stage_count = 0;
     amalgamation_move(a, PHASE_IDLE);
@@ -185,7 +185,7 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
     for (size_t i = count; i-- > 0;) /* the oldest first */
         stage_stack_amalgamated(&db->stages, a->pass.stages[i], db->pulse.now_ms);
     snapshots_move(db, root);
-    root_unref(db->primary, root); /* the primary keeps its own reference */
+    root_unref(root); /* the primary keeps its own reference */
     db->passes.error = ERR_OK;
     db->damage.tries = 0;
     db->passes.ended++;
@@ -305,7 +305,7 @@ static void amalgamate_root_done(struct amalgamation *a)
     } else if (!e) {
         snapshots_move(db, root);
         if (a->base)
-            root_unref(db->primary, a->base);
+            root_unref(a->base);
         a->base = root;
         a->limit_at++;
         e = amalgamate_begin_root(a);

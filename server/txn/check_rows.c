@@ -48,7 +48,7 @@ void check_rows_init(struct check_rows *c, struct primary *p, struct os *os, str
     c->memory = (struct msgpack_memory){rows_alloc, rows_free, os};
     failure_init(&c->f);
     wait_init(&c->w, nobody_waits);
-    tree_cursor_init(&c->stores, p, r, PRIMARY_STORE_TWICE);
+    tree_cursor_init(&c->stores, r, PRIMARY_STORE_TWICE);
     index_entries_init(&c->made, os, UINT32_MAX);
     ASSERT(c->state == CHECK_ROWS_STORE);
 }
@@ -159,7 +159,7 @@ static enum err tree_next(struct check_rows *c, uint32_t number)
     if (c->is_pending)
         return ERR_OK;
     if (!c->has_cursor) {
-        tree_cursor_init(&c->cursor, c->p, c->r, number);
+        tree_cursor_init(&c->cursor, c->r, number);
         c->has_cursor = true;
         c->next_entry = 0;
     }
@@ -388,7 +388,7 @@ static enum err check_entry(struct check_rows *c, struct check_index *index)
     }
     if (!index->is.unique)
         key = slice_make(entry.data + size, entry.size - size);
-    e = tree_get(c->p, c->r, c->number, key, &c->w, &document, &c->f);
+    e = tree_get(c->r, c->number, key, &c->w, &document, &c->f);
     if (e == ERR_WAIT) {
         index->there--;
         c->entries--;
@@ -457,7 +457,7 @@ static enum err check_missing(struct check_rows *c, struct check_index *index)
                                               : index_entry_at(&c->made, c->next_entry);
         struct slice value;
 
-        e = tree_get(c->p, c->r, index->number, entry, &c->w, &value, &c->f);
+        e = tree_get(c->r, index->number, entry, &c->w, &value, &c->f);
         if (e == ERR_NOT_FOUND ||
             (!e && index->is.unique && !slice_equal(value, c->cursor.key))) {
             struct finding n = about(&c->cursor, index->number);

@@ -269,7 +269,7 @@ enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
         e = conflict_find_staged_in_range(t, range, walk,
                                           t->db->steps + t->db->options.slice_steps, out);
     if (e == ERR_WAIT)
-        wait_yield(t->db->primary, &op->wait);
+        op_yield(op);
     if (e != ERR_NOT_FOUND)
         return e;
     walk->is_staged = true;

@@ -92,7 +92,7 @@ static enum err cursor_place_sources(struct op *op, struct cursor *c)
     if (e)
         return failure_set(&op->failure, e, "out of memory for a cursor");
     snapshot_enter(c->snapshot);
-    tree_cursor_init(&c->tree, c->db->primary, c->snapshot->root, c->store);
+    tree_cursor_init(&c->tree, c->snapshot->root, c->store);
     c->is_placed = true;
     ASSERT(c->snapshot->busy > 0);
     return ERR_OK;
@@ -184,10 +184,8 @@ enum err cursor_step(struct op *op, struct cursor *c, struct slice *key, struct 
         bool in_tree;
         enum err e;
 
-        if (steps == STEPS_A_TURN) {
-            wait_yield(c->db->primary, &op->wait);
-            return ERR_WAIT;
-        }
+        if (steps == STEPS_A_TURN)
+            return op_yield(op);
         e = cursor_ready(op, c);
         if (e)
             return e;

@@ -145,7 +145,6 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
                      const struct cursor_options *options, struct cursor **out)
 {
     struct db *db = op->db;
-    uint64_t answered = db->numbers.answered > op->after ? db->numbers.answered : op->after;
     struct snapshot *s;
     struct schema *schema;
     struct key_range bounds;
@@ -156,7 +155,7 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
     if (e)
         return e;
     failure_clear(&op->failure);
-    s = t ? snapshot_ref(t->snapshot) : snapshot_take(db, answered);
+    s = t ? snapshot_ref(t->snapshot) : snapshot_take_answered(op);
     if (!s)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a snapshot");
     e = catalogue_find(op, t, s->commit, store, &schema);
@@ -191,7 +190,6 @@ enum err cursor_open_anchor(struct op *op, struct txn *t, struct cursor **out)
 {
     static const struct key_range nothing = {.empty = true};
     struct db *db = op->db;
-    uint64_t answered = db->numbers.answered > op->after ? db->numbers.answered : op->after;
     struct snapshot *s;
     enum err e = t ? txn_check(op, t) : ERR_OK;
 
@@ -200,7 +198,7 @@ enum err cursor_open_anchor(struct op *op, struct txn *t, struct cursor **out)
     if (e)
         return e;
     failure_clear(&op->failure);
-    s = t ? snapshot_ref(t->snapshot) : snapshot_take(db, answered);
+    s = t ? snapshot_ref(t->snapshot) : snapshot_take_answered(op);
     if (s)
         *out = cursor_new(op, t, s, db->catalogue.self, &nothing, false, false);
     if (s)
@@ -328,10 +326,8 @@ static enum err cursor_next_key(struct op *op, struct cursor *c, struct slice *k
         struct record *r;
         enum err e;
 
-        if (steps == STEPS_A_TURN) {
-            wait_yield(c->db->primary, &op->wait);
-            return ERR_WAIT;
-        }
+        if (steps == STEPS_A_TURN)
+            return op_yield(op);
         e = cursor_read(op, c, key, &r, value);
         if (e)
             return e;
@@ -494,10 +490,8 @@ enum err cursor_next(struct op *op, struct cursor *c, struct cursor_row *row)
 
         if (!c->limit)
             return ERR_END;
-        if (steps == STEPS_A_TURN) {
-            wait_yield(c->db->primary, &op->wait);
-            return ERR_WAIT;
-        }
+        if (steps == STEPS_A_TURN)
+            return op_yield(op);
         e = c->schema->of ? cursor_next_entry(op, c, row, is_passed)
                           : cursor_next_record(op, c, row, is_passed);
         if (e == ERR_END)

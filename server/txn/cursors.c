@@ -54,7 +54,7 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
     c->to = c->from + c->from_size;
     memcpy(c->from, range->from, range->from_size);
     memcpy(c->to, range->to, range->to_size);
-    tree_cursor_init(&c->tree, c->db->primary, s->root, schema->number);
+    tree_cursor_init(&c->tree, s->root, schema->number);
     cursor_place_at_edge(c, reverse);
     list_push_back(&c->db->cursors.open, &c->in_db);
     list_init(&c->in_txn);

@@ -2,10 +2,11 @@
 #include "server/txn/estimate.h"
 
 #include "server/base/assert.h"
+#include "server/storage/index_definition.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/cursor.h"
 #include "server/txn/cursors_internal.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/snapshots.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/view.h"
 
@@ -16,15 +17,6 @@ static struct view view_at(const struct cursor *anchor)
 {
     ASSERT(anchor->snapshot && anchor->range_is_empty);
     return view_of(anchor->snapshot, anchor->txn ? &anchor->txn->write_set : NULL);
-}
-
-struct page_counts estimate_pages(const struct op *op)
-{
-    struct primary_stats stats;
-
-    primary_stats(op->db->primary, &stats);
-    ASSERT(op->db->primary);
-    return (struct page_counts){stats.cache_hits + stats.cache_misses, stats.cache_misses};
 }
 
 bool estimate_notes_reads(const struct cursor *anchor)
@@ -50,7 +42,7 @@ static enum err rank_of(struct op *op, const struct view *v, uint32_t store, con
                         size_t size, uint64_t *out)
 {
     ASSERT(size <= KEY_BYTES_MAX + 1);
-    return tree_rank(op->db->primary, v->root, store, size ? slice_make(key, size) : SLICE_NONE,
+    return tree_rank(v->root, store, size ? slice_make(key, size) : SLICE_NONE,
                      &op->wait, out, &op->failure);
 }
 

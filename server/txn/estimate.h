@@ -18,13 +18,6 @@ struct range_estimate {
     uint64_t staged;
 };
 
-/* Pages of the data file that have been asked for, ever, and how many of them were not in the
- * cache. */
-struct page_counts {
-    uint64_t asked, loaded;
-};
-struct page_counts estimate_pages(const struct op *op);
-
 /* Whether what is read counts for conflicts: a serializable transaction. */
 bool estimate_notes_reads(const struct cursor *anchor);
 

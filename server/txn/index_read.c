@@ -13,7 +13,6 @@
 #include "server/txn/auto.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/cursor_internal.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
 #include "server/txn/lookup.h"
 #include "server/txn/op.h"
@@ -60,10 +59,8 @@ static enum err first_of_many(struct op *op, struct txn *t, struct schema *index
         e = cursor_current(op->cursor, &entry);
     } else {
         for (unsigned steps = 0; !e; steps++) {
-            if (steps == STEPS_A_TURN) {
-                wait_yield(op->db->primary, &op->wait);
-                return ERR_WAIT;
-            }
+            if (steps == STEPS_A_TURN)
+                return op_yield(op);
             e = cursor_read(op, op->cursor, &entry, &r, &value);
             if (!e && r)
                 decided_note(op, r->stamp);
@@ -172,7 +169,7 @@ static enum err now_first(struct op *op, const struct view *v, const struct sche
     *size = 0;
     if (e)
         return e;
-    tree_cursor_init(&tree, op->db->primary, v->root, index->number);
+    tree_cursor_init(&tree, v->root, index->number);
     e = tree_cursor_seek(&tree, key, false, &op->wait, &op->failure);
     if (!e && tree.valid && slice_starts_with(tree.key, key))
         entry = tree.key;
@@ -241,14 +238,13 @@ static enum err now_read(struct op *op, const struct view *v, const struct sourc
 static bool read_now(struct op *op, const struct source *source, struct slice key, bool *there,
                      struct slice *value, enum err *e)
 {
-    struct db *db = op->db;
     struct view v;
 
     if (op->own)
         return false;
-    ASSERT(op->after <= db->numbers.last_commit && !op->cursor);
+    ASSERT(!op->cursor);
     failure_clear(&op->failure);
-    v = view_now(db, db->numbers.answered > op->after ? db->numbers.answered : op->after);
+    v = view_answered(op);
     *e = now_read(op, &v, source, key, there, value);
     if (*e == ERR_END)
         return false; /* it must be walked */

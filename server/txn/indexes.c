@@ -229,10 +229,8 @@ static enum err build_steps(struct op *op, struct txn *t, struct schema *index)
         struct record *r;
         enum err e;
 
-        if (steps + (*work - begun) >= BUILD_STEPS_A_TURN) {
-            wait_yield(op->db->primary, &op->wait);
-            return ERR_WAIT;
-        }
+        if (steps + (*work - begun) >= BUILD_STEPS_A_TURN)
+            return op_yield(op);
         e = cursor_step(op, op->cursor, &key, &r, &value);
         if (e)
             return e == ERR_END ? ERR_OK : e;

@@ -101,6 +101,13 @@ void op_show_key(struct op *op, enum err e, struct slice key);
  * calls one after another. */
 void op_release(struct op *op);
 
+/* Pages of the data file that have been asked for, ever, and how many of them were not in the
+ * cache. */
+struct op_pages {
+    uint64_t asked, loaded;
+};
+struct op_pages op_pages(const struct op *op);
+
 /* A request that has done the work of a turn lets others have theirs: ERR_WAIT. */
 enum err op_yield(struct op *op);
 

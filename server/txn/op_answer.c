@@ -27,6 +27,15 @@ struct database *op_database(const struct op *op)
     return op->database ? op->database : op->db->catalogue.databases.main;
 }
 
+struct op_pages op_pages(const struct op *op)
+{
+    struct primary_stats stats;
+
+    ASSERT(op->db->primary);
+    primary_stats(op->db->primary, &stats);
+    return (struct op_pages){stats.cache_hits + stats.cache_misses, stats.cache_misses};
+}
+
 enum err op_yield(struct op *op)
 {
     ASSERT(op->db && op->wake);

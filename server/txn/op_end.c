@@ -4,7 +4,6 @@
 #include "server/txn/backup.h"
 #include "server/txn/cursors.h"
 #include "server/txn/database_list.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/lock_wait.h"
 #include "server/txn/op.h"
 #include "server/txn/opening.h"
@@ -33,7 +32,7 @@ void op_fini(struct op *op)
     lock_wait_end(op);
     opening_op_ends(op);
     ASSERT(!op->statement && !op->at); /* nothing of the core knows it any more */
-    wait_release(op->db->primary, &op->wait);
+    op_release(op);
     failure_clear(&op->failure);
     ASSERT(!op->own);
     op_use_database(op, NULL);

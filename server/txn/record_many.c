@@ -9,7 +9,6 @@
 #include "server/storage/stage.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/cursor_internal.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
 #include "server/txn/entries.h"
 #include "server/txn/indexes.h"
@@ -93,7 +92,7 @@ static enum err find_all(struct op *op, const struct view *v, uint32_t store, st
     find_staged(op, v, store, m, values, wants, places, &left);
     ASSERT(left <= m->count);
     if (left)
-        e = tree_get_many(op->db->primary, v->root, store, wants, left, &op->wait,
+        e = tree_get_many(v->root, store, wants, left, &op->wait,
                           &op->failure);
     for (unsigned i = 0; !e && i < left; i++)
         values[places[i]] = wants[i].value;
@@ -201,8 +200,7 @@ static enum err first_entry(struct op *op, struct cursor *c, struct slice *entry
         if (!r || !record_is_delete(r))
             return ERR_OK;
     }
-    wait_yield(op->db->primary, &op->wait);
-    return ERR_WAIT;
+    return op_yield(op);
 }
 
 /* Ask for all pages of the index in which one must look, before one looks. */
@@ -214,7 +212,7 @@ static enum err load_entries(struct op *op, struct txn *t, const struct schema *
     for (unsigned i = 0; i < m->count; i++)
         wants[i].key = m->wanted[i].key;
     ASSERT(m->count > 0);
-    return tree_get_many(op->db->primary, t->snapshot->root, index->number, wants, m->count,
+    return tree_get_many(t->snapshot->root, index->number, wants, m->count,
                          &op->wait, &op->failure);
 }
 

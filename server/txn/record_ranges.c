@@ -56,10 +56,8 @@ static enum err delete_range_steps(struct op *op, struct txn *t, struct schema *
         struct slice key, value;
         enum err e;
 
-        if (steps + (*work - begun) >= STEPS_A_TURN) {
-            wait_yield(op->db->primary, &op->wait);
-            return ERR_WAIT;
-        }
+        if (steps + (*work - begun) >= STEPS_A_TURN)
+            return op_yield(op);
         e = op->progress[1] ? cursor_current(op->cursor, &key)
                             : cursor_read(op, op->cursor, &key, &r, &value);
         if (e)
@@ -157,17 +155,15 @@ static enum err count_staged(struct op *op, const struct view *v, uint32_t store
         struct slice key, value, in_root = SLICE_NONE;
         enum err e;
 
-        if (steps == STEPS_A_TURN) {
-            wait_yield(op->db->primary, &op->wait);
-            return ERR_WAIT;
-        }
+        if (steps == STEPS_A_TURN)
+            return op_yield(op);
         e = cursor_current_pending(op->cursor, &key, &r);
         if (e == ERR_NOT_FOUND)
             e = cursor_step(op, op->cursor, &key, &r, &value);
         if (e)
             return e == ERR_END ? ERR_OK : e;
         decided_note(op, r->stamp);
-        e = tree_get(op->db->primary, v->root, store, key, &op->wait, &in_root, &op->failure);
+        e = tree_get(v->root, store, key, &op->wait, &in_root, &op->failure);
         if (e == ERR_WAIT)
             cursor_keep_pending(op->cursor, r);
         if (e && e != ERR_NOT_FOUND)
@@ -197,11 +193,11 @@ static enum err count_root(struct op *op, const struct view *v, uint32_t store,
         return ERR_OK;
     }
     if (range->from_size)
-        e = tree_rank(op->db->primary, v->root, store,
+        e = tree_rank(v->root, store,
                       slice_make(range->from, range->from_size), &op->wait, &below,
                       &op->failure);
     if (!e)
-        e = tree_rank(op->db->primary, v->root, store,
+        e = tree_rank(v->root, store,
                       range->to_size ? slice_make(range->to, range->to_size) : SLICE_NONE,
                       &op->wait, &upto, &op->failure);
     if (e)
@@ -223,10 +219,8 @@ static enum err count_walked(struct op *op, uint64_t *records, uint64_t *bytes)
         struct slice key, value;
         enum err e;
 
-        if (steps == STEPS_A_TURN) {
-            wait_yield(op->db->primary, &op->wait);
-            return ERR_WAIT;
-        }
+        if (steps == STEPS_A_TURN)
+            return op_yield(op);
         e = cursor_step(op, op->cursor, &key, &r, &value);
         if (e == ERR_END) {
             *records = *bytes = 0;

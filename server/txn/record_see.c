@@ -3,8 +3,8 @@
 #include "server/base/assert.h"
 #include "server/storage/primary.h"
 #include "server/storage/stage.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
+#include "server/txn/view.h"
 
 enum err record_find(struct op *op, const struct view *v, uint32_t store, struct slice key,
                      struct slice *value, bool *is_own)
@@ -19,7 +19,7 @@ enum err record_find(struct op *op, const struct view *v, uint32_t store, struct
         *value = record_value(r);
         *is_own = !r->stamp->commit;
     } else {
-        e = tree_get(op->db->primary, v->root, store, key, &op->wait, value, &op->failure);
+        e = tree_get(v->root, store, key, &op->wait, value, &op->failure);
     }
     ASSERT(!*is_own || v->own); /* what is not committed is its own */
     return e == ERR_NOT_FOUND ? ERR_OK : e;

@@ -24,7 +24,6 @@
 /* What a read by itself sees: its transaction if it had to wait, else the present. */
 static enum err read_view(struct op *op, struct txn *t, struct view *v)
 {
-    struct db *db = op->db;
     enum err e;
 
     if (!t)
@@ -33,13 +32,12 @@ static enum err read_view(struct op *op, struct txn *t, struct view *v)
         e = txn_check(op, t);
         if (e)
             return e;
-        ASSERT(t->db == db && t->snapshot); /* T-3: one that is doomed was refused */
+        ASSERT(t->db == op->db && t->snapshot); /* T-3: one that is doomed was refused */
         *v = view_of(t->snapshot, &t->write_set);
         return ERR_OK;
     }
     failure_clear(&op->failure);
-    ASSERT(op->after <= db->numbers.last_commit); /* V-1 */
-    *v = view_now(db, db->numbers.answered > op->after ? db->numbers.answered : op->after);
+    *v = view_answered(op);
     return ERR_OK;
 }
 
@@ -190,10 +188,8 @@ enum err record_check_document(struct op *op, struct slice document, const char 
         return ERR_OK;
     e = msgpack_check_part(&op->check, document, &op->db->check_memory, CHECK_STEPS_A_TURN,
                            &why);
-    if (e == ERR_WAIT) {
-        wait_yield(op->db->primary, &op->wait);
-        return e;
-    }
+    if (e == ERR_WAIT)
+        return op_yield(op);
     op->is_checked = !e;
     if (e)
         return failure_set(&op->failure, e, "%s: %s", refused, why);

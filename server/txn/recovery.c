@@ -377,7 +377,7 @@ enum err recovery_load_catalogue(struct db *db, struct failure *f)
 
     ASSERT(list_is_empty(&db->txns.open));
     wait_init(&w, NULL);
-    tree_cursor_init(&c, db->primary, root, CATALOGUE_STORE);
+    tree_cursor_init(&c, root, CATALOGUE_STORE);
     e = tree_cursor_seek(&c, slice_text(""), false, &w, f);
     while (!e && c.valid) {
         if (!slice_is_none(c.value))
@@ -421,7 +421,7 @@ static enum err recovery_load_rows(struct db *db, uint32_t store, recovery_row *
     enum err e;
 
     wait_init(&w, NULL);
-    tree_cursor_init(&c, db->primary, primary_root(db->primary), store);
+    tree_cursor_init(&c, primary_root(db->primary), store);
     e = recovery_walk(db, &c, load, &w, f);
     ASSERT(e != ERR_WAIT); /* db_open reads without jobs */
     tree_cursor_fini(&c);

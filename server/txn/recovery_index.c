@@ -154,7 +154,7 @@ static enum err record_before(struct recovery_index *r, uint32_t store, struct s
     *value = found ? record_value(found) : SLICE_NONE;
     if (found)
         return ERR_OK;
-    e = tree_get(db->primary, primary_root(db->primary), store, key, &r->wait, value, f);
+    e = tree_get(primary_root(db->primary), store, key, &r->wait, value, f);
     ASSERT(e != ERR_WAIT); /* db_open reads without jobs */
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }

@@ -212,7 +212,7 @@ static enum err merge_all(struct salvage_run *r, struct primary *p,
     } while (e == ERR_WAIT);
     ended = primary_merge_end(p, m, &root, r->f);
     if (root)
-        root_unref(p, root);
+        root_unref(root);
     return e ? e : ended ? ended : r->result;
 }
 

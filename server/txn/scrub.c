@@ -177,7 +177,7 @@ static void slice_done(struct os_job *job)
     if (s->result == ERR_OK)
         round_end(s);
     tree_scan_fini(&s->scan);
-    root_unref(db->primary, s->root);
+    root_unref(s->root);
     s->root = NULL;
     pulse_wake(&db->pulse);
 }
@@ -195,7 +195,7 @@ void scrub_turn(struct scrub *s)
     s->due_ms = now + START_MS; /* if it cannot begin */
     if (tree_scan_init(&s->scan, db->os, s->root, &s->found) != ERR_OK) {
         tree_scan_fini(&s->scan);
-        root_unref(db->primary, s->root);
+        root_unref(s->root);
         s->root = NULL;
         return;
     }
@@ -227,7 +227,7 @@ void scrub_fini(struct scrub *s)
         return;
     if (s->root) {
         tree_scan_fini(&s->scan);
-        root_unref(s->db->primary, s->root);
+        root_unref(s->root);
     }
     s->root = NULL;
     findings_fini(&s->found);

@@ -58,6 +58,19 @@ struct snapshot *snapshot_take(struct db *db, uint64_t commit)
     return s;
 }
 
+static uint64_t answered_for(const struct op *op)
+{
+    uint64_t answered = op->db->numbers.answered;
+
+    return answered > op->after ? answered : op->after;
+}
+
+struct snapshot *snapshot_take_answered(const struct op *op)
+{
+    ASSERT(op->after <= op->db->numbers.last_commit); /* V-1 */
+    return snapshot_take(op->db, answered_for(op));
+}
+
 /* What s saw goes to the one before it, if that sees it, too; nobody else can: a definition hangs
  * on the newest that sees it, and none begins before a commit that is durable and told. */
 static void snapshot_bequeath(struct db *db, struct snapshot *s)
@@ -125,8 +138,8 @@ void snapshot_unref(struct db *db, struct snapshot *s)
     list_remove(&s->in_taken);
     list_remove(&s->in_commit);
     if (s->moved)
-        root_unref(db->primary, s->moved);
-    root_unref(db->primary, s->root);
+        root_unref(s->moved);
+    root_unref(s->root);
     if (s->root_commit < s->commit && s->root_commit < primary_commit(db))
         stages_unstage(db); /* it has read from a stage that is in the primary */
     snapshots_dealloc(&db->snapshots, db->os, s);
@@ -137,7 +150,7 @@ void snapshot_unref(struct db *db, struct snapshot *s)
 static void snapshot_take_root(struct db *db, struct snapshot *s, struct root *root)
 {
     ASSERT(!s->busy && root_facts(root)->commit <= s->commit);
-    root_unref(db->primary, s->root);
+    root_unref(s->root);
     s->root = root; /* the reference is ours */
     s->root_commit = root_facts(root)->commit;
     if (s->root_commit == s->commit || (s->top && s->top->last_commit <= s->root_commit))
@@ -163,7 +176,7 @@ void snapshots_move(struct db *db, struct root *root)
             continue;
         }
         if (s->moved)
-            root_unref(db->primary, s->moved);
+            root_unref(s->moved);
         s->moved = root_ref(root);
     }
 }
@@ -184,4 +197,9 @@ struct view view_now(const struct db *db, uint64_t commit)
     ASSERT(commit <= db->numbers.last_commit);
     return (struct view){commit, primary_commit(db), NULL, db->stages.newest,
                          primary_root(db->primary)};
+}
+
+struct view view_answered(const struct op *op)
+{
+    return view_now(op->db, answered_for(op));
 }

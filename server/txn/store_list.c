@@ -165,10 +165,8 @@ static enum err list_stores(struct op *op, struct txn *t, struct store_page *pag
         struct store_info info;
         enum err e = ERR_OK;
 
-        if (steps == STORES_A_TURN) {
-            wait_yield(op->db->primary, &op->wait);
-            return ERR_WAIT;
-        }
+        if (steps == STORES_A_TURN)
+            return op_yield(op);
         if (!l->at)
             e = list_next(op, t, l);
         if (!e && l->is_full) {

@@ -141,7 +141,7 @@ const char *tree_name_of_root(struct primary *p, struct root *r, uint32_t number
     failure_init(&f);
     wait_init(&w, nobody_waits);
     primary_read_blocking(p, true);
-    tree_cursor_init(&c, p, r, PRIMARY_STORE_TWICE);
+    tree_cursor_init(&c, r, PRIMARY_STORE_TWICE);
     e = tree_cursor_seek(&c, slice_make("", 0), false, &w, &f);
     while (!e && c.valid) {
         struct row_name of;

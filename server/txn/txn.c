@@ -382,10 +382,8 @@ enum err txn_check(struct op *op, struct txn *t)
 {
     failure_clear(&op->failure);
     txn_enter(op, t);
-    if (t->statement.is_undoing && !statement_undo(t)) {
-        wait_yield(t->db->primary, &op->wait);
-        return ERR_WAIT;
-    }
+    if (t->statement.is_undoing && !statement_undo(t))
+        return op_yield(op);
     if (!t->failure.error)
         return ERR_OK;
     failure_copy(&op->failure, &t->failure);

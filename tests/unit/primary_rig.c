@@ -277,7 +277,7 @@ enum err rig_merge(struct rig *rig, const struct rig_batch *batch, const struct 
     if (out)
         *out = root;
     else
-        root_unref(rig->p, root);
+        root_unref(root);
     return ERR_OK;
 }
 
@@ -320,7 +320,7 @@ enum err rig_get(struct rig *rig, struct root *r, uint32_t store, struct slice k
     enum err e;
 
     failure_clear(&rig->failure);
-    while ((e = tree_get(rig->p, r, store, key, w, value, &rig->failure)) == ERR_WAIT)
+    while ((e = tree_get(r, store, key, w, value, &rig->failure)) == ERR_WAIT)
         rig_wait(rig, w);
     return e;
 }
@@ -375,7 +375,7 @@ static void check_scan(struct rig *rig, struct root *r, const struct rig_model *
     struct wait w;
 
     rig_wait_init(&w);
-    tree_cursor_init(&c, rig->p, r, store);
+    tree_cursor_init(&c, r, store);
     seek(rig, &c, SLICE_NONE, false, &w);
     for (size_t i = first; i < end; i++) {
         cursor_is_at(&c, model, store, i);
@@ -427,11 +427,11 @@ static void check_probe(struct rig *rig, struct root *r, const struct rig_model 
     EXPECT(e == (there ? ERR_OK : ERR_NOT_FOUND));
     if (there)
         EXPECT(slice_equal(value, model->items[i].value));
-    while ((e = tree_rank(rig->p, r, store, key, &w, &rank, &rig->failure)) == ERR_WAIT)
+    while ((e = tree_rank(r, store, key, &w, &rank, &rig->failure)) == ERR_WAIT)
         rig_wait(rig, &w);
     must(rig, e);
     EXPECT(rank == i - first);
-    tree_cursor_init(&c, rig->p, r, store);
+    tree_cursor_init(&c, r, store);
     seek(rig, &c, key, false, &w);
     cursor_is_at(&c, model, store, i);
     if (c.valid && sim_chance(rig->sim, 50)) {

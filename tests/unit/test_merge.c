@@ -364,7 +364,7 @@ START_TEST(held_roots_read_the_same_while_later_merges_reuse_space)
         must_merge(&rig, &batch, &how, &root);
         if (held[slot]) {
             rig_check_root(&rig, held[slot], &models[slot], 5);
-            root_unref(rig.p, held[slot]);
+            root_unref(held[slot]);
             rig_model_fini(&models[slot]);
         }
         held[slot] = root;
@@ -375,7 +375,7 @@ START_TEST(held_roots_read_the_same_while_later_merges_reuse_space)
         if (!held[slot])
             continue;
         rig_check_root(&rig, held[slot], &models[slot], 5);
-        root_unref(rig.p, held[slot]);
+        root_unref(held[slot]);
         rig_model_fini(&models[slot]);
     }
     for (unsigned i = 0; i < 2; i++) {
@@ -411,7 +411,7 @@ START_TEST(intermediate_roots_are_gone_on_from_or_left_aside)
         struct root *root;
 
         if (tip && sim_chance(rig.sim, 30)) { /* left aside */
-            root_unref(rig.p, tip);
+            root_unref(tip);
             tip = NULL;
             rig_model_fini(&rig.model);
             rig.model = rig_model_copy(&durable);
@@ -431,7 +431,7 @@ START_TEST(intermediate_roots_are_gone_on_from_or_left_aside)
         }
         must_merge(&rig, &batch, &how, &root);
         if (tip)
-            root_unref(rig.p, tip);
+            root_unref(tip);
         tip = NULL;
         if (how.intermediate) {
             tip = root_ref(root);
@@ -442,7 +442,7 @@ START_TEST(intermediate_roots_are_gone_on_from_or_left_aside)
         }
         if (held[slot]) {
             rig_check_root(&rig, held[slot], &models[slot], 5);
-            root_unref(rig.p, held[slot]);
+            root_unref(held[slot]);
             rig_model_fini(&models[slot]);
         }
         held[slot] = root;
@@ -454,11 +454,11 @@ START_TEST(intermediate_roots_are_gone_on_from_or_left_aside)
         if (!held[slot])
             continue;
         rig_check_root(&rig, held[slot], &models[slot], 5);
-        root_unref(rig.p, held[slot]);
+        root_unref(held[slot]);
         rig_model_fini(&models[slot]);
     }
     if (tip)
-        root_unref(rig.p, tip);
+        root_unref(tip);
     /* After a crash only what was durable is there. */
     rig_model_fini(&rig.model);
     rig.model = durable;

@@ -175,7 +175,7 @@ static void rot_walk(struct rot *rot, uint32_t store, bool backwards)
     size_t i;
 
     rig_wait_init(&w);
-    tree_cursor_init(&c, rig->p, primary_root(rig->p), store);
+    tree_cursor_init(&c, primary_root(rig->p), store);
     while ((e = tree_cursor_seek(&c, SLICE_NONE, backwards, &w, NULL)) == ERR_WAIT)
         rig_wait(rig, &w);
     i = backwards ? model->count : 0;

@@ -711,7 +711,7 @@ START_TEST(numbers_of_roots_are_never_used_twice)
             rig.commit = commit;
             rig_crash_and_open(&rig);
         } else {
-            root_unref(rig.p, root);
+            root_unref(root);
         }
         rig_check(&rig, 1);
         rig_model_fini(&old);

@@ -67,7 +67,7 @@ START_TEST(what_the_last_merge_replaced_is_given_back)
     rig_check(&rig, 20);
     rig_check_root(&rig, held, &model, 20);
     ck_assert(!primary_needs_reclaim(rig.p));
-    root_unref(rig.p, held);
+    root_unref(held);
     ck_assert(primary_needs_reclaim(rig.p));
     reclaim(&rig);
     ck_assert_uint_lt(sim_disk_used(rig.sim), before - used_bytes(&rig) / 2);
@@ -99,12 +99,12 @@ START_TEST(a_crash_while_it_is_reclaimed_loses_nothing)
         bool over;
 
         if (n % 2)
-            root_unref(rig.p, held);
+            root_unref(held);
         sim_power_off_after(rig.sim, n);
         reclaim(&rig);
         over = !sim_is_off(rig.sim);
         if (over && n % 2 == 0)
-            root_unref(rig.p, held);
+            root_unref(held);
         rig_crash_and_open(&rig);
         rig_check(&rig, 5);
         rewrite(&rig, 0, 3);
@@ -126,7 +126,7 @@ START_TEST(without_memory_nothing_is_reclaimed)
     struct root *held = begin(&rig, 9, &model);
     struct reclaim *t;
 
-    root_unref(rig.p, held);
+    root_unref(held);
     for (unsigned nth = 1; nth <= 2; nth++) {
         sim_fail_alloc_at(rig.sim, nth);
         ck_assert_int_eq(primary_reclaim_begin(rig.p, &t), ERR_NOMEM);

@@ -94,7 +94,7 @@ static void merge_finish(struct life *l)
     struct root *root;
 
     ck_assert_int_eq(primary_merge_end(l->p, l->merge, &root, NULL), ERR_OK);
-    root_unref(l->p, root);
+    root_unref(root);
     l->pass++;
 }
 
@@ -108,7 +108,7 @@ static void read_one(struct life *l, struct root *r, unsigned i)
     enum err e;
 
     wait_init(&w, on_wake);
-    while ((e = tree_get(l->p, r, 1, key_slice, &w, &found, NULL)) == ERR_WAIT) {
+    while ((e = tree_get(r, 1, key_slice, &w, &found, NULL)) == ERR_WAIT) {
         l->woken = false;
         while (!l->woken) {
             os_lanes_wait(l->lanes);
@@ -149,11 +149,11 @@ START_TEST(readers_go_on_while_the_merge_lane_works)
         merge_finish(&l);
         if (l.pass % 4 == 0) { /* an old snapshot goes, another comes */
             if (old)
-                root_unref(l.p, old);
+                root_unref(old);
             old = root_ref(primary_root(l.p));
         }
     }
-    root_unref(l.p, old);
+    root_unref(old);
     ck_assert_int_eq(primary_check(l.p, NULL), ERR_OK);
     os_lanes_stop(l.lanes);
     primary_close(l.p, false);

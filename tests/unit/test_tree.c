@@ -38,7 +38,7 @@ static void tree_make(struct rig *rig, uint64_t seed, uint64_t cache_bytes)
 
 static enum err get(struct rig *rig, unsigned i, struct wait *w, struct slice *value)
 {
-    return tree_get(rig->p, primary_root(rig->p), 1, rig->model.items[i].key, w, value,
+    return tree_get(primary_root(rig->p), 1, rig->model.items[i].key, w, value,
                     &rig->failure);
 }
 
@@ -162,7 +162,7 @@ START_TEST(many_keys_are_read_in_one_pass_whose_misses_are_waited_for_together)
 
         wait_init(&w, on_wake);
         for (rounds = 0;; rounds++) {
-            e = tree_get_many(rig.p, primary_root(rig.p), 1, wants, count, &w, &rig.failure);
+            e = tree_get_many(primary_root(rig.p), 1, wants, count, &w, &rig.failure);
             if (e != ERR_WAIT)
                 break;
             ck_assert_uint_le(sim_jobs(rig.sim), TREE_LOADS_MAX);
@@ -207,7 +207,7 @@ START_TEST(a_failed_load_answers_each_wait_once_and_is_tried_again)
     primary_wake(rig.p);
     ck_assert_uint_eq(woken, 2);
     for (unsigned i = 0; i < 2; i++) {
-        ck_assert_int_eq(tree_get(rig.p, primary_root(rig.p), 1, rig.model.items[7].key, &w[i],
+        ck_assert_int_eq(tree_get(primary_root(rig.p), 1, rig.model.items[7].key, &w[i],
                                   &value, &f[i]),
                          ERR_IO);
         ck_assert_str_eq(f[i].file, PRIMARY_FILE);
@@ -332,7 +332,7 @@ START_TEST(a_cursor_walks_both_ways_from_anywhere)
     tree_make(&rig, 10 + (uint64_t)_i, 96 << 10);
     sim_knobs(rig.sim)->wait_percent = 40;
     rig_wait_init(&w);
-    tree_cursor_init(&c, rig.p, primary_root(rig.p), 1);
+    tree_cursor_init(&c, primary_root(rig.p), 1);
     for (unsigned round = 0; round < 20000; round++) {
         unsigned kind = (unsigned)sim_random(rig.sim, 40);
         enum err e;
@@ -379,7 +379,7 @@ START_TEST(seeks_at_the_ends_say_what_the_header_says)
     tree_make(&rig, 1, 1 << 20);
     sim_knobs(rig.sim)->wait_percent = 0;
     rig_wait_init(&w);
-    tree_cursor_init(&c, rig.p, primary_root(rig.p), 1);
+    tree_cursor_init(&c, primary_root(rig.p), 1);
     ck_assert_int_eq(tree_cursor_seek(&c, least, false, &w, NULL), ERR_OK);
     ck_assert(c.valid && slice_equal(c.key, rig.model.items[0].key));
     ck_assert_int_eq(tree_cursor_seek(&c, least, true, &w, NULL), ERR_OK);
@@ -390,15 +390,15 @@ START_TEST(seeks_at_the_ends_say_what_the_header_says)
     ck_assert(!c.valid);
     ck_assert_int_eq(tree_cursor_seek(&c, none, true, &w, NULL), ERR_OK);
     ck_assert(c.valid && slice_equal(c.key, rig.model.items[RECORDS - 1].key));
-    ck_assert_int_eq(tree_rank(rig.p, primary_root(rig.p), 1, none, &w, &rank, NULL), ERR_OK);
+    ck_assert_int_eq(tree_rank(primary_root(rig.p), 1, none, &w, &rank, NULL), ERR_OK);
     ck_assert_uint_eq(rank, RECORDS);
-    ck_assert_int_eq(tree_rank(rig.p, primary_root(rig.p), 1, least, &w, &rank, NULL), ERR_OK);
+    ck_assert_int_eq(tree_rank(primary_root(rig.p), 1, least, &w, &rank, NULL), ERR_OK);
     ck_assert_uint_eq(rank, 0);
     tree_cursor_fini(&c);
-    tree_cursor_init(&c, rig.p, primary_root(rig.p), 99); /* no such store */
+    tree_cursor_init(&c, primary_root(rig.p), 99); /* no such store */
     ck_assert_int_eq(tree_cursor_seek(&c, none, false, &w, NULL), ERR_OK);
     ck_assert(!c.valid);
-    ck_assert_int_eq(tree_rank(rig.p, primary_root(rig.p), 99, most, &w, &rank, NULL), ERR_OK);
+    ck_assert_int_eq(tree_rank(primary_root(rig.p), 99, most, &w, &rank, NULL), ERR_OK);
     ck_assert_uint_eq(rank, 0);
     tree_cursor_fini(&c);
     wait_release(rig.p, &w);
@@ -416,7 +416,7 @@ START_TEST(abandoning_with_loads_out_leaks_nothing)
 
     tree_make(&rig, 1, 1 << 20);
     rig_wait_init(&w[0]);
-    tree_cursor_init(&c, rig.p, primary_root(rig.p), 1);
+    tree_cursor_init(&c, primary_root(rig.p), 1);
     while (tree_cursor_seek(&c, SLICE_NONE, false, &w[0], NULL) == ERR_WAIT)
         rig_wait(&rig, &w[0]);
     wait_release(rig.p, &w[0]);

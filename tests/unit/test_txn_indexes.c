@@ -731,11 +731,11 @@ START_TEST(keys_of_an_index_at_once_are_read_in_one_pass)
     struct txn *t = core_begin(&rig, "many", NULL);
 
     compare_with_gets(&rig, t, index, &near);
-    before = estimate_pages(&rig.op).asked;
+    before = op_pages(&rig.op).asked;
     MUST_EQ(CORE_CALL(&rig, index_get_many(&rig.op, t, &source, near.keys, near.count, values,
                                            &done)),
             ERR_OK);
-    before = estimate_pages(&rig.op).asked - before;
+    before = op_pages(&rig.op).asked - before;
     ck_assert_uint_le(before, 24); /* 64 gets ask for 256 */
     core_end_op(&rig);
     core_rollback(&rig, t);
