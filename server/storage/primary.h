@@ -136,8 +136,8 @@ void primary_each_damage(const struct primary *p,
 
 /* ERR_OK, ERR_NOT_FOUND, ERR_WAIT, ERR_CORRUPT, ERR_IO, ERR_NOMEM. *value is borrowed until
  * wait_release. A store that the root does not have holds nothing. */
-enum err tree_get(struct root *r, uint32_t store, struct slice key,
-                  struct wait *w, struct slice *value, struct failure *f);
+enum err tree_get(struct root *r, uint32_t store, struct slice key, struct wait *w,
+                  struct slice *value, struct failure *f);
 
 /* One of several records that are read at once. */
 struct tree_want {
@@ -150,14 +150,13 @@ struct tree_want {
 
 /* All of them in one pass over the tree; keys ascending. Pages that are not in memory are asked
  * for together, before ERR_WAIT. ERR_OK, ERR_WAIT, ERR_CORRUPT, ERR_IO, ERR_NOMEM. */
-enum err tree_get_many(struct root *r, uint32_t store,
-                       struct tree_want *wants, unsigned count, struct wait *w,
-                       struct failure *f);
+enum err tree_get_many(struct root *r, uint32_t store, struct tree_want *wants, unsigned count,
+                       struct wait *w, struct failure *f);
 
 /* How many records have a key below key (size 0: none; data NULL: all). O(height). Of a tree
  * that has a side (tree_facts) it leaves that out: there, only walking counts. */
-enum err tree_rank(struct root *r, uint32_t store, struct slice key,
-                   struct wait *w, uint64_t *out, struct failure *f);
+enum err tree_rank(struct root *r, uint32_t store, struct slice key, struct wait *w,
+                   uint64_t *out, struct failure *f);
 
 /* A cursor over one tree of one root, which the caller keeps referenced. It pins what
  * it stands on by itself, until the next move or fini. */

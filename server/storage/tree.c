@@ -66,8 +66,8 @@ enum err tree_lost(const struct tree_info *side, struct failure *f)
 /* The leaf where key belongs. upper, unless NULL: the least key that belongs to a leaf further
  * right, none where there is none; known also at ERR_WAIT, of the page that is waited for, whose
  * pointer is *at then. */
-static inline enum err tree_leaf(struct root *r, const struct tree_info *info, struct slice key, struct wait *w,
-                                 struct page **out, struct slice *upper,
+static inline enum err tree_leaf(struct root *r, const struct tree_info *info, struct slice key,
+                                 struct wait *w, struct page **out, struct slice *upper,
                                  const struct page_ptr **at, struct failure *f)
 {
     struct primary *p = r->primary;
@@ -96,9 +96,8 @@ static inline enum err tree_leaf(struct root *r, const struct tree_info *info, s
 }
 
 /* In one tree. */
-static enum err tree_find(struct root *r, const struct tree_info *info,
-                          struct slice key, struct wait *w, struct slice *value,
-                          struct failure *f)
+static enum err tree_find(struct root *r, const struct tree_info *info, struct slice key,
+                          struct wait *w, struct slice *value, struct failure *f)
 {
     const struct page_ptr *at;
     struct page *page = NULL;
@@ -123,9 +122,8 @@ static enum err tree_find(struct root *r, const struct tree_info *info,
 
 /* In the side tree of a damaged one. ERR_NOT_FOUND: it does not know the key; ERR_OK with a
  * value that is none: the record was deleted. */
-static enum err side_find(struct root *r, const struct tree_info *side,
-                          struct slice key, struct wait *w, struct slice *value,
-                          struct failure *f)
+static enum err side_find(struct root *r, const struct tree_info *side, struct slice key,
+                          struct wait *w, struct slice *value, struct failure *f)
 {
     enum err e;
 
@@ -144,8 +142,8 @@ enum err side_value(struct slice *value, struct failure *f)
     return ERR_OK;
 }
 
-enum err tree_get(struct root *r, uint32_t store, struct slice key,
-                  struct wait *w, struct slice *value, struct failure *f)
+enum err tree_get(struct root *r, uint32_t store, struct slice key, struct wait *w,
+                  struct slice *value, struct failure *f)
 {
     const struct tree_info *info = root_find(r, store), *side = root_find_side(r, store);
     enum err e;
@@ -173,9 +171,8 @@ struct tree_pass {
 };
 
 /* Go to the leaf of want, or ask for it. */
-static enum err pass_place(struct tree_pass *pass, struct root *r,
-                           const struct tree_info *info, const struct tree_want *want,
-                           struct wait *w, struct failure *f)
+static enum err pass_place(struct tree_pass *pass, struct root *r, const struct tree_info *info,
+                           const struct tree_want *want, struct wait *w, struct failure *f)
 {
     const struct page_ptr *at;
     enum err e;
@@ -211,9 +208,8 @@ static enum err pass_take(struct tree_pass *pass, struct primary *p, struct tree
 }
 
 /* The way by which damage is read; seldom. */
-static enum err get_each(struct root *r, uint32_t store,
-                         struct tree_want *wants, unsigned count, struct wait *w,
-                         struct failure *f)
+static enum err get_each(struct root *r, uint32_t store, struct tree_want *wants,
+                         unsigned count, struct wait *w, struct failure *f)
 {
     for (unsigned i = 0; i < count; i++) {
         enum err e = tree_get(r, store, wants[i].key, w, &wants[i].value, f);
@@ -224,9 +220,8 @@ static enum err get_each(struct root *r, uint32_t store,
     return ERR_OK;
 }
 
-enum err tree_get_many(struct root *r, uint32_t store,
-                       struct tree_want *wants, unsigned count, struct wait *w,
-                       struct failure *f)
+enum err tree_get_many(struct root *r, uint32_t store, struct tree_want *wants, unsigned count,
+                       struct wait *w, struct failure *f)
 {
     const struct tree_info *info = root_find(r, store);
     struct tree_pass pass = {.upper = SLICE_NONE};
@@ -252,8 +247,8 @@ enum err tree_get_many(struct root *r, uint32_t store,
     return pass.loads ? ERR_WAIT : ERR_OK;
 }
 
-enum err tree_rank(struct root *r, uint32_t store, struct slice key,
-                   struct wait *w, uint64_t *out, struct failure *f)
+enum err tree_rank(struct root *r, uint32_t store, struct slice key, struct wait *w,
+                   uint64_t *out, struct failure *f)
 {
     const struct tree_info *info = root_find(r, store);
     struct primary *p = r->primary;

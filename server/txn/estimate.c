@@ -42,8 +42,8 @@ static enum err rank_of(struct op *op, const struct view *v, uint32_t store, con
                         size_t size, uint64_t *out)
 {
     ASSERT(size <= KEY_BYTES_MAX + 1);
-    return tree_rank(v->root, store, size ? slice_make(key, size) : SLICE_NONE,
-                     &op->wait, out, &op->failure);
+    return tree_rank(v->root, store, size ? slice_make(key, size) : SLICE_NONE, &op->wait, out,
+                     &op->failure);
 }
 
 enum err estimate_range(struct op *op, struct cursor *anchor, struct schema *s,

@@ -92,8 +92,7 @@ static enum err find_all(struct op *op, const struct view *v, uint32_t store, st
     find_staged(op, v, store, m, values, wants, places, &left);
     ASSERT(left <= m->count);
     if (left)
-        e = tree_get_many(v->root, store, wants, left, &op->wait,
-                          &op->failure);
+        e = tree_get_many(v->root, store, wants, left, &op->wait, &op->failure);
     for (unsigned i = 0; !e && i < left; i++)
         values[places[i]] = wants[i].value;
     return e;
@@ -212,8 +211,8 @@ static enum err load_entries(struct op *op, struct txn *t, const struct schema *
     for (unsigned i = 0; i < m->count; i++)
         wants[i].key = m->wanted[i].key;
     ASSERT(m->count > 0);
-    return tree_get_many(t->snapshot->root, index->number, wants, m->count,
-                         &op->wait, &op->failure);
+    return tree_get_many(t->snapshot->root, index->number, wants, m->count, &op->wait,
+                         &op->failure);
 }
 
 /* One more record is wanted. false: there is no room for its key. */

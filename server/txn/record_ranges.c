@@ -193,9 +193,8 @@ static enum err count_root(struct op *op, const struct view *v, uint32_t store,
         return ERR_OK;
     }
     if (range->from_size)
-        e = tree_rank(v->root, store,
-                      slice_make(range->from, range->from_size), &op->wait, &below,
-                      &op->failure);
+        e = tree_rank(v->root, store, slice_make(range->from, range->from_size), &op->wait,
+                      &below, &op->failure);
     if (!e)
         e = tree_rank(v->root, store,
                       range->to_size ? slice_make(range->to, range->to_size) : SLICE_NONE,

@@ -38,8 +38,7 @@ static void tree_make(struct rig *rig, uint64_t seed, uint64_t cache_bytes)
 
 static enum err get(struct rig *rig, unsigned i, struct wait *w, struct slice *value)
 {
-    return tree_get(primary_root(rig->p), 1, rig->model.items[i].key, w, value,
-                    &rig->failure);
+    return tree_get(primary_root(rig->p), 1, rig->model.items[i].key, w, value, &rig->failure);
 }
 
 START_TEST(a_wait_is_woken_once_and_not_inside_another_call)
@@ -207,9 +206,9 @@ START_TEST(a_failed_load_answers_each_wait_once_and_is_tried_again)
     primary_wake(rig.p);
     ck_assert_uint_eq(woken, 2);
     for (unsigned i = 0; i < 2; i++) {
-        ck_assert_int_eq(tree_get(primary_root(rig.p), 1, rig.model.items[7].key, &w[i],
-                                  &value, &f[i]),
-                         ERR_IO);
+        ck_assert_int_eq(
+            tree_get(primary_root(rig.p), 1, rig.model.items[7].key, &w[i], &value, &f[i]),
+            ERR_IO);
         ck_assert_str_eq(f[i].file, PRIMARY_FILE);
     }
     offset = f[0].offset;
