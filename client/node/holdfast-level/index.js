@@ -1,7 +1,7 @@
 // holdfast-level - abstract-level over a Holdfast server: a location is a store, keys are binaries in
 // the order of their bytes, a batch is one transaction, a snapshot a read-only one.
 import { AbstractLevel, AbstractSnapshot } from 'abstract-level'
-import { connect } from 'holdfast'
+import { Batch, connect } from 'holdfast'
 import { binary, fromStore, HoldfastIterator, HoldfastKeyIterator, HoldfastValueIterator, levelError, rangeOf, toKey, toStore } from './iterator.js'
 
 const BATCH_OPERATIONS = 10_000 // beyond either, a batch goes as a transaction of many requests
@@ -104,7 +104,14 @@ export class HoldfastLevel extends AbstractLevel {
   // Where to read: the database, or a snapshot of it.
   #reader (options) { return options.snapshot?.transaction ?? this.#client }
 
-  async _get (key, options) {
+  _get (key, options) {
+    if (options.snapshot !== undefined) return this.#getApart(key, options)
+    return new Promise((resolve, reject) => {
+      this.#client.getTo(this.#location, toKey(key), new Waiter(resolve, reject, options.valueEncoding))
+    })
+  }
+
+  async #getApart (key, options) {
     try {
       return fromStore(await this.#reader(options).get(this.#location, toKey(key)), options.valueEncoding)
     } catch (e) {
@@ -118,7 +125,7 @@ export class HoldfastLevel extends AbstractLevel {
       return values.map(value => fromStore(value, options.valueEncoding))
     } catch (e) {
       // More than fits into one answer: one by one.
-      if (e.name === 'TOO_LARGE' && keys.length > 1) return Promise.all(keys.map(key => this._get(key, options)))
+      if (e.name === 'TOO_LARGE' && keys.length > 1) return Promise.all(keys.map(key => this.#getApart(key, options)))
       throw levelError(e)
     }
   }
@@ -153,21 +160,28 @@ export class HoldfastLevel extends AbstractLevel {
     }
   }
 
+  // What an operation may say of itself it says in its own place: the options are those of the whole batch. abstract-level
+  // copies them into every operation, at ten times the cost of the rest, but only what is their own.
+  batch (operations, options) {
+    if (arguments.length === 0) return super.batch()
+    return super.batch(operations, options?.sync === undefined ? options : inherited(options))
+  }
+
   async _batch (operations, options) {
-    const run = []
+    const batch = new Batch()
     let bytes = 0
     for (const { type, key, value } of operations) {
       const name = toKey(key)
-      bytes += name.length + 16
+      bytes += sizeOf(key) + 16
       if (type === 'put') {
         const record = toStore(value)
-        bytes += record.length * (typeof record === 'string' ? 3 : 1)
-        run.push(['put', [this.#location, record, name]])
-      } else run.push(['delete', [this.#location, name]])
+        bytes += sizeOf(record)
+        batch.put(this.#location, record, name)
+      } else batch.delete(this.#location, name)
     }
     try {
-      if (run.length <= BATCH_OPERATIONS && bytes <= BATCH_BYTES) await this.#run(run, options)
-      else await this.#runLong(run, options)
+      if (batch.length <= BATCH_OPERATIONS && bytes <= BATCH_BYTES) await this.#run(batch, options)
+      else await this.#runLong(operations, options)
     } catch (e) {
       throw levelError(e)
     }
@@ -187,8 +201,9 @@ export class HoldfastLevel extends AbstractLevel {
 
   #runLong (operations, { sync }) {
     return this.#client.transaction(async tx => {
-      for (const [method, params] of operations) {
-        tx[method](...params)
+      for (const { type, key, value } of operations) {
+        if (type === 'put') tx.put(this.#location, toStore(value), toKey(key))
+        else tx.delete(this.#location, toKey(key))
         await this.#client.drained()
       }
     }, { durability: durability(sync), label: 'batch' })
@@ -266,6 +281,31 @@ class HoldfastSnapshot extends AbstractSnapshot {
   }
 }
 
+// Who waits for a value of the server.
+class Waiter {
+  constructor (resolve, reject, encoding) {
+    this.resolve = resolve
+    this.reject = reject
+    this.encoding = encoding
+  }
+
+  take (value) {
+    try {
+      this.resolve(fromStore(value, this.encoding))
+    } catch (e) {
+      this.reject(e)
+    }
+  }
+
+  fail (error) { this.reject(levelError(error)) }
+}
+
 function durability (sync) {
   return sync === undefined ? undefined : sync ? 'sync' : 'interval'
 }
+
+// The same options, `sync` among them, but not as their own.
+function inherited ({ sync, ...rest }) { return Object.assign(Object.create({ sync }), rest) }
+
+// The most bytes that a text or view takes.
+function sizeOf (data) { return typeof data === 'string' ? 3 * data.length : data.byteLength }

@@ -1,5 +1,6 @@
 // iterator.js - iterators of holdfast-level. The scan leaves when the iterator is made, so that it
 // sees nothing that is written later, and a short one is done in one trip.
+import { Utf8 } from 'holdfast'
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
 
 const PAGE_FIRST = 100
@@ -13,7 +14,8 @@ export function binary (data) {
   return Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
 }
 
-export const toKey = binary
+/** A key as it is sent: a binary. */
+export function toKey (key) { return typeof key === 'string' ? new Utf8(key) : binary(key) }
 
 /** Text stays text, so that other clients can read it; a text that is none in UTF-8 is made one. */
 export function toStore (value) {

@@ -5,7 +5,7 @@ import { EventEmitter } from 'node:events'
 /** What can be stored; nil (null) inside of records only. Instances of classes are stored as their fields. */
 export type Value = any
 /** A key: a number, text, binary, timestamp, boolean, null or an array of these. */
-export type Key = null | boolean | number | bigint | string | Date | Timestamp | Uint8Array | Key[]
+export type Key = null | boolean | number | bigint | string | Date | Timestamp | Uint8Array | Utf8 | Key[]
 /** A store's name, or `[store, index]`. */
 export type Source = string | readonly [store: string, index: string]
 export type Path = string | readonly (string | number)[]
@@ -138,6 +138,13 @@ export interface ListPage {
 }
 
 export type Operation = readonly [method: string, params: readonly unknown[]]
+
+/** Puts and deletes for `run`: the same as a list of operations, for less work. It keeps what it is given, and that is encoded when it is sent. */
+export class Batch {
+  readonly length: number
+  put (store: string, value: Value, key?: Key): this
+  delete (store: string, key: Key): this
+}
 
 /** Rows as an async iterable, which fetches a page ahead. */
 export class Scan<Row = [Key, Value]> implements AsyncIterableIterator<Row> {
@@ -327,7 +334,9 @@ export class Client extends EventEmitter implements Records {
   /** Begin without waiting: it sees nothing that is sent later. Throws where no connection is there. */
   start (options?: BeginOptions): Transaction
   /** Several operations as one transaction in one trip. With a token it is sent again when the connection is lost, and done once. */
-  run (operations: readonly Operation[], options?: BeginOptions & CommitOptions): Promise<{ results: any[] | null, commit: number | null }>
+  run (operations: readonly Operation[] | Batch, options?: BeginOptions & CommitOptions): Promise<{ results: any[] | null, commit: number | null }>
+  /** For layers on top: as `get`, but one of these is called, once, instead of settling a promise. Neither may throw. */
+  getTo (store: string, key: Key, waiter: { take (value: any): void, fail (error: Error): void }): void
   outcome (token: Uint8Array, options?: RequestOptions & { snapshot?: number }):
     Promise<{ state: 'committed' | 'not-committed' | 'unknown', commit: number | null }>
 
@@ -416,6 +425,11 @@ export type ErrorName = 'BAD_REQUEST' | 'BAD_KEY' | 'NO_STORE' | 'NO_INDEX' | 'N
   'CONNECTION' | 'PROTOCOL' | 'MISUSE'
 export const errors: Readonly<Record<ErrorName, typeof HoldfastError>>
 
+/** A text that is sent as a binary, its bytes in UTF-8: as Buffer.from(text) would be, for less work. */
+export class Utf8 {
+  constructor (text: string)
+  readonly text: string
+}
 /** A moment that a Date cannot hold. */
 export class Timestamp {
   constructor (seconds: number | bigint, nanoseconds?: number)

@@ -1,6 +1,7 @@
 // holdfast - a client for Holdfast, a transactional database server.
+export { Batch } from './lib/batch.js'
 export { Client, connect, newToken } from './lib/client.js'
-export { decode, DecodeError, encode, EncodeError, Ext, Timestamp } from './lib/codec.js'
+export { decode, DecodeError, encode, EncodeError, Ext, Timestamp, Utf8 } from './lib/codec.js'
 export { HoldfastError, errors } from './lib/errors.js'
 export { parseAddress } from './lib/address.js'
 export { passwordVerifier } from './lib/login.js'

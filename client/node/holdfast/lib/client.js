@@ -156,7 +156,7 @@ export class Client extends EventEmitter {
 
   // The connection, or the promise of the next one. Whoever waits gets it in the order of the calls.
   #ready () {
-    if (this.#connection !== null && this.#waiting.length === 0) return this.#connection
+    if (this.#isReady()) return this.#connection
     if (this.#isClosed || !this.#settings.reconnect) {
       return Promise.reject(this.#isClosed ? closedError() : local('CONNECTION', 'the connection is lost', { retryable: false }))
     }
@@ -231,6 +231,22 @@ export class Client extends EventEmitter {
     if (ready instanceof Promise) return ready.then(connection => connection.request(method, params, places, options, place))
     return ready.request(method, params, places, options, place)
   }
+
+  // Those of one turn leave as one request; with options each by itself.
+  get (source, key) {
+    const isPlain = arguments.length === 2 && typeof source === 'string' && key !== undefined && !Number.isNaN(key)
+    if (!isPlain || !this.#isReady()) return Records.prototype.get.apply(this, arguments)
+    return new Promise((take, fail) => this.#connection.get(source, key, { take, fail }))
+  }
+
+  /** For layers on top of this: as `get`, but waiter.take(value) or waiter.fail(error) is called instead of settling a promise. */
+  getTo (store, key, waiter) {
+    if (this.#isReady()) this.#connection.get(store, key, waiter)
+    else this.get(store, key).then(value => waiter.take(value), error => waiter.fail(error))
+  }
+
+  // Nobody waits for a connection, and there is one.
+  #isReady () { return this.#connection !== null && this.#waiting.length === 0 }
 
   /** Any method of the protocol by its name, with all of its parameters: `db.call('get', null, 'users', 7)`. */
   call (method, ...params) {
@@ -431,7 +447,7 @@ export class Client extends EventEmitter {
 
 // The methods of stores and records, and those of the server.
 for (const name of Object.getOwnPropertyNames(Records.prototype)) {
-  if (name === 'constructor') continue
+  if (name === 'constructor' || Object.hasOwn(Client.prototype, name)) continue
   Object.defineProperty(Client.prototype, name, Object.getOwnPropertyDescriptor(Records.prototype, name))
 }
 const SPECIAL = new Set(['hello', 'next', 'close', 'cancel', 'login_begin', 'login_end'])

@@ -6,6 +6,7 @@
 
 const SLAB_BYTES = 64 * 1024
 const TEXT_SHORT = 24 // up to this many characters a loop is faster than a call into C++
+const TEXT_LONG = 4096 // beyond it room for the longest form of a text is not taken for granted
 
 /** A moment that a Date cannot hold: `seconds` since 1970 (a number or a BigInt) and `nanoseconds`. */
 export class Timestamp {
@@ -45,6 +46,20 @@ export class Ext {
     this.type = type
     this.data = Buffer.from(data)
   }
+}
+
+/** What writes itself: `write(encoder, depth)`. */
+export class Written {}
+
+/** A text that is sent as a binary, its bytes in UTF-8: what Buffer.from(text) would be, without making that. */
+export class Utf8 extends Written {
+  constructor (text) {
+    super()
+    if (typeof text !== 'string') throw new TypeError(`Utf8 takes a text, not ${String(text)}`)
+    this.text = text
+  }
+
+  write (encoder) { encoder.utf8(this.text) }
 }
 
 /** Thrown for a value that cannot be sent; `path` says where in the value it is. */
@@ -94,6 +109,30 @@ export class Encoder {
     this.#full = []
     this.#fullBytes = 0
     return parts
+  }
+
+  /** What was taken is not needed any more: its place is written to again. */
+  reuse () {
+    if (this.#slab.length > SLAB_BYTES) this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+    this.#taken = this.#start = this.#at = 0
+  }
+
+  /** A number of 16 bits within the message that was begun, at this place of it. */
+  patch16 (place, n) {
+    this.#slab[this.#start + place] = n >>> 8
+    this.#slab[this.#start + place + 1] = n
+  }
+
+  /** A copy of what was written of the message from so many bytes on. */
+  written (from) { return Buffer.from(this.#slab.subarray(this.#start + from, this.#at)) }
+
+  /** Drop what was written of the message beyond so many bytes. */
+  cut (bytes) { this.#at = this.#start + bytes }
+
+  /** An array whose length, up to 65,535, is given later: patch16 at the place that this returns. */
+  openArray () {
+    this.#head16(0xdc, 0)
+    return this.messageBytes - 2
   }
 
   #need (bytes) {
@@ -201,27 +240,81 @@ export class Encoder {
     const length = text.length
     if (length <= TEXT_SHORT && this.#asciiText(text, length)) return
     if (!text.isWellFormed()) throw refused('a text with half of a surrogate pair')
-    const bytes = Buffer.byteLength(text)
-    if (bytes < 32) this.#byte(0xa0 | bytes)
+    this.#utf8(text, length < 32 ? 1 : length < 0x100 ? 2 : 3, false)
+  }
+
+  /** The bytes of a text, as a binary. */
+  utf8 (text) {
+    const length = text.length
+    if (length <= TEXT_SHORT && this.#asciiBinary(text, length)) return
+    this.#utf8(text, length < 0x100 ? 2 : 3, true)
+  }
+
+  // Where no character takes more than a byte the head has the size that was foreseen.
+  #utf8 (text, foreseen, isBinary) {
+    const isLong = text.length > TEXT_LONG
+    let bytes = isLong ? Buffer.byteLength(text) : 3 * text.length
+    this.#need(bytes + 5)
+    const start = this.#at
+    if (isLong) {
+      this.#textHead(bytes, isBinary)
+      this.#at += this.#slab.utf8Write(text, this.#at, bytes)
+      return
+    }
+    bytes = this.#slab.utf8Write(text, start + foreseen, bytes)
+    this.#textHead(bytes, isBinary)
+    if (this.#at !== start + foreseen) {
+      // The head is larger, and is in the way of the first bytes.
+      this.#slab.utf8Write(text, this.#at, bytes)
+    }
+    this.#at += bytes
+  }
+
+  #textHead (bytes, isBinary) {
+    if (isBinary) {
+      if (bytes < 0x100) this.#head8(0xc4, bytes)
+      else if (bytes < 0x10000) this.#head16(0xc5, bytes)
+      else this.#head32(0xc6, bytes)
+    } else if (bytes < 32) this.#byte(0xa0 | bytes)
     else if (bytes < 0x100) this.#head8(0xd9, bytes)
     else if (bytes < 0x10000) this.#head16(0xda, bytes)
     else this.#head32(0xdb, bytes)
-    this.#need(bytes)
-    this.#at += this.#slab.write(text, this.#at, bytes, 'utf8')
   }
 
   #asciiText (text, length) {
     this.#need(length + 1)
+    if (!this.#ascii(text, length, this.#at + 1)) return false
+    this.#slab[this.#at] = 0xa0 | length
+    this.#at += length + 1
+    return true
+  }
+
+  #asciiBinary (text, length) {
+    this.#need(length + 2)
+    if (!this.#ascii(text, length, this.#at + 2)) return false
+    this.#slab[this.#at] = 0xc4
+    this.#slab[this.#at + 1] = length
+    this.#at += length + 2
+    return true
+  }
+
+  #ascii (text, length, at) {
     const slab = this.#slab
-    const at = this.#at + 1
     for (let i = 0; i < length; i++) {
       const unit = text.charCodeAt(i)
       if (unit > 0x7f) return false
       slab[at + i] = unit
     }
-    slab[at - 1] = 0xa0 | length
-    this.#at = at + length
     return true
+  }
+
+  /** What is written already. */
+  bytes (encoded) {
+    const n = encoded.length
+    this.#need(n)
+    if (n > TEXT_SHORT) this.#slab.set(encoded, this.#at)
+    else for (let i = 0; i < n; i++) this.#slab[this.#at + i] = encoded[i]
+    this.#at += n
   }
 
   #bytes (bytes) {
@@ -282,6 +375,7 @@ export class Encoder {
     const prototype = Object.getPrototypeOf(value)
     if (prototype === Object.prototype || prototype === null) return this.#fields(value, depth)
     if (value instanceof Uint8Array) return this.#bytes(value)
+    if (value instanceof Written) return value.write(this, depth)
     if (value instanceof Date) {
       const ms = value.getTime()
       if (Number.isNaN(ms)) throw refused('an invalid Date')
@@ -356,6 +450,8 @@ function at (error, step) {
 
 // ---- Decoder -----------------------------------------------------------------------------
 
+const NOTHING = Buffer.alloc(0)
+const OWN_BYTES = 1024 * 1024 // a larger buffer is not kept for the next message
 const MORE = new Error('more bytes are needed')
 // Lists of up to so many elements are made before those have arrived. Elements that are there are written to, whatever
 // setters Object.prototype has been given.
@@ -371,10 +467,12 @@ export class DecodeError extends Error {
 
 /**
  * Reads messages from pieces of any size: `push` bytes, then call `read` until it returns
- * undefined. Each byte is looked at a bounded number of times, however small the pieces are.
+ * undefined; `keep` when the bytes are about to be written over. Each byte is looked at a bounded
+ * number of times, however small the pieces are.
  */
 export class Decoder {
-  #buffer = Buffer.alloc(0)
+  #buffer = NOTHING
+  #own = null // a buffer that is written to
   #at = 0 // where the next message begins
   #end = 0
   #place = 0 // decoding
@@ -384,24 +482,40 @@ export class Decoder {
   #skip = 0 // this many bytes of one that has begun
 
   push (bytes) {
-    const left = this.#end - this.#at
-    if (left === 0) {
+    if (this.#end === this.#at) {
       this.#buffer = bytes
       this.#at = this.#looked = 0
       this.#end = bytes.length
       return
     }
-    if (this.#end + bytes.length > this.#buffer.length || this.#buffer.fixed !== true) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(2 * left, left + bytes.length + SLAB_BYTES))
-      grown.fixed = true // ours to write to
-      this.#buffer.copy(grown, 0, this.#at, this.#end)
-      this.#buffer = grown
-      this.#looked -= this.#at
-      this.#at = 0
-      this.#end = left
-    }
+    this.#grow(bytes.length)
     this.#end += bytes.copy(this.#buffer, this.#end)
   }
+
+  /** Hold what is left of the bytes pushed. */
+  keep () {
+    if (this.#end > this.#at) this.#grow(0)
+    else {
+      this.#buffer = NOTHING
+      this.#at = this.#looked = this.#end = 0
+      if (this.#own !== null && this.#own.length > OWN_BYTES) this.#own = null
+    }
+  }
+
+  // What is left, in a buffer of its own with room for so many bytes behind it.
+  #grow (bytes) {
+    if (this.#buffer === this.#own && this.#end + bytes <= this.#buffer.length) return
+    const left = this.#end - this.#at
+    const grown = Buffer.allocUnsafeSlow(Math.max(2 * left, left + bytes + SLAB_BYTES))
+    this.#buffer.copy(grown, 0, this.#at, this.#end)
+    this.#buffer = this.#own = grown
+    this.#looked -= this.#at
+    this.#at = 0
+    this.#end = left
+  }
+
+  /** Bytes of the message that was read last. */
+  messageBytes = 0
 
   /** Bytes of a message that has not arrived whole. */
   get waiting () { return this.#end - this.#at }
@@ -413,6 +527,7 @@ export class Decoder {
     this.#place = this.#at
     try {
       const value = this.#value(1)
+      this.messageBytes = this.#place - this.#at
       this.#at = this.#place
       this.#cut = false
       return value

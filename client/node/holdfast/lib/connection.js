@@ -4,10 +4,16 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { Decoder, EncodeError, Encoder } from './codec.js'
 import { fromServer, local } from './errors.js'
+import { Gets } from './gets.js'
 import { READS, snake, WRITES } from './methods.js'
 
 const MSGIDS = 0x100000000
 const HANDLES = 0xffffffff
+const READ_BYTES = 64 * 1024
+const FLUSH_BYTES = 32 * 1024 // of requests are sent at once, so that the server begins while more are made
+const GETS_MAX = 32 // that leave as one request; a server that has 32 begins while the next are made
+const GETS_BYTES_MAX = 16 * 1024 // of their keys
+const RESULT_BYTES = 4 * 1024 * 1024 // in one answer, where the server does not say
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024 // no server sends as much in one answer
 
 // The certificate must be signed by whom we trust and be of the host, unless the caller says otherwise
@@ -50,6 +56,8 @@ export class Connection {
   #encoder = new Encoder()
   #decoder = new Decoder()
   #waiting = new Map() // msgid: Request
+  #gets = null // those of this turn, still open: the last message in the encoder
+  #getBytes = 0 // mean size of a record that was got
   #unsent = [] // requests of which no byte was given to the socket
   #msgid = 0
   #handle = 0
@@ -79,7 +87,6 @@ export class Connection {
     this.#onPush = onPush
     this.#onClose = onClose
     this.closed = new Promise(resolve => socket.once('close', resolve))
-    socket.on('data', bytes => this.#read(bytes))
     socket.on('drain', () => this.#drained())
     socket.on('error', error => this.#lose(error))
     socket.on('close', () => this.#lose(null))
@@ -95,6 +102,10 @@ export class Connection {
       const place = target.path === undefined
         ? { host: target.host, port: target.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }
         : { path: target.path }
+      // Every read goes to the same buffer: the decoder copies what it gives.
+      let connection = null
+      const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+      place.onread = { buffer, callback: n => connection === null || connection.#read(buffer.subarray(0, n)) }
       const socket = settings.tls ? tls.connect(tlsOptions(place, settings.tls)) : net.connect(place)
       const fail = cause => {
         clearTimeout(timer)
@@ -108,7 +119,8 @@ export class Connection {
       socket.once(settings.tls ? 'secureConnect' : 'connect', () => {
         clearTimeout(timer)
         socket.off('error', fail)
-        resolve(new Connection(socket, settings, onPush, onClose))
+        connection = new Connection(socket, settings, onPush, onClose)
+        resolve(connection)
       })
     })
   }
@@ -163,9 +175,9 @@ export class Connection {
       if (signal?.aborted) return reject(signal.reason)
       if (this.#error !== null) return reject(this.#lost(method, false))
       if (!always && this.queuedBytes > this.#settings.queueBytesMax) {
-        return reject(local('OVERLOADED', `${this.queuedBytes} bytes wait to be sent (queueBytesMax ` +
-          `${this.#settings.queueBytesMax}); await answers, or drained()`, { retryable: true }))
+        return reject(this.#overloaded())
       }
+      if (this.#gets !== null) this.#endGets()
       const msgid = this.#freeMsgid()
       try {
         this.#encode(msgid, method, params, places, options)
@@ -177,13 +189,101 @@ export class Connection {
       request.owner = owner
       request.isWrite = isWrite ?? WRITES.has(method)
       request.late = late
-      if (!this.#isKeeping && this.#waiting.size === 0) this.#socket.ref()
-      this.#waiting.set(msgid, request)
-      this.#unsent.push(request)
+      this.#add(msgid, request)
       if (signal) this.#watch(msgid, request, signal)
-      this.#flushSoon()
     })
   }
+
+  #add (msgid, request) {
+    if (!this.#isKeeping && this.#waiting.size === 0) this.#socket.ref()
+    this.#waiting.set(msgid, request)
+    this.#unsent.push(request)
+    if (this.#encoder.pending >= FLUSH_BYTES) this.#flush()
+    else this.#flushSoon()
+  }
+
+  #overloaded () {
+    return local('OVERLOADED', `${this.queuedBytes} bytes wait to be sent (queueBytesMax ${this.#settings.queueBytesMax}); ` +
+      'await answers, or drained()', { retryable: true })
+  }
+
+  // ---- Gets ------------------------------------------------------------------------------
+
+  /**
+   * Get a record of a store outside of any transaction; one of waiter.take(value) and waiter.fail(error) is called, once,
+   * and must not throw. Those asked for with nothing else between them in one turn leave as one request (see gets.js).
+   */
+  get (store, key, waiter) {
+    if (this.#error !== null) return waiter.fail(this.#lost('get', false))
+    if (this.queuedBytes > this.#settings.queueBytesMax) return waiter.fail(this.#overloaded())
+    const encoder = this.#encoder
+    let bytes = 0
+    try {
+      if (this.#gets === null || this.#gets.store !== store) this.#beginGets(store)
+      bytes = encoder.messageBytes
+      encoder.value(key, encoder.depthMax - 3)
+    } catch (e) {
+      encoder.cut(bytes)
+      return waiter.fail(named('get', e))
+    }
+    const gets = this.#gets
+    gets.add(waiter)
+    if (gets.length >= this.#getsMax() || encoder.messageBytes > GETS_BYTES_MAX) {
+      this.#endGets()
+      this.#flush()
+    }
+  }
+
+  #beginGets (store) {
+    this.#endGets()
+    const encoder = this.#encoder
+    encoder.begin()
+    const msgid = this.#freeMsgid()
+    this.#head(msgid, 'get_many', 3)
+    encoder.nil()
+    encoder.text(store)
+    this.#gets = new Gets(this, store, msgid, encoder.openArray())
+    this.#flushSoon()
+  }
+
+  // What was gathered becomes a message; one by itself a `get`, which costs the server less.
+  #endGets () {
+    const gets = this.#gets
+    if (gets === null) return
+    this.#gets = null
+    const encoder = this.#encoder
+    if (gets.length === 0) return encoder.discard()
+    gets.keys = encoder.written(gets.place + 2)
+    if (gets.length === 1) {
+      encoder.discard()
+      encoder.begin()
+      this.#head(gets.msgid, 'get', 3)
+      encoder.nil()
+      encoder.text(gets.store)
+      encoder.bytes(gets.keys)
+    } else encoder.patch16(gets.place, gets.length)
+    try {
+      this.#checkSize('get')
+    } catch (e) {
+      encoder.discard()
+      return gets.fail(e)
+    }
+    encoder.end()
+    this.#add(gets.msgid, gets)
+  }
+
+  // Their answer shall stay well below what one may hold.
+  #getsMax () {
+    return this.#getBytes === 0 ? GETS_MAX : Math.min(GETS_MAX, this.#resultBytes / 4 / this.#getBytes)
+  }
+
+  /** So many records have come in the message that was just read, or were too many for one. */
+  _got (records, isTooMany = false) {
+    const mean = (isTooMany ? this.#resultBytes : this.#decoder.messageBytes) / records
+    this.#getBytes = this.#getBytes === 0 || isTooMany ? mean : this.#getBytes + (mean - this.#getBytes) / 8
+  }
+
+  get #resultBytes () { return this.limits.result_bytes ?? RESULT_BYTES }
 
   #freeMsgid () {
     do {
@@ -201,11 +301,7 @@ export class Connection {
       if (names.length > 0) count = places + 1
     }
     encoder.begin()
-    encoder.array(4)
-    encoder.number(0)
-    encoder.number(msgid)
-    encoder.text(method)
-    encoder.array(count)
+    this.#head(msgid, method, count)
     const depth = encoder.depthMax - 2
     let step = 0
     try {
@@ -213,15 +309,27 @@ export class Connection {
       for (; step < count - 1; step++) encoder.nil()
       if (count > params.length) this.#encodeOptions(names, options, depth - 1)
     } catch (e) {
-      if (e instanceof EncodeError) e.message = `${method}: ${e.message}${where(e.path)}`
-      throw e
+      throw named(method, e)
     }
-    const max = this.limits.frame_bytes
-    if (encoder.messageBytes > max) {
-      throw local('TOO_LARGE', `${method}: the message has ${encoder.messageBytes} bytes (limit: ${max})`,
-        { details: { limit: 'frame_bytes', max, size: encoder.messageBytes } })
-    }
+    this.#checkSize(method)
     encoder.end()
+  }
+
+  #head (msgid, method, count) {
+    const encoder = this.#encoder
+    encoder.array(4)
+    encoder.number(0)
+    encoder.number(msgid)
+    encoder.text(method)
+    encoder.array(count)
+  }
+
+  #checkSize (method) {
+    const max = this.limits.frame_bytes
+    const size = this.#encoder.messageBytes
+    if (size > max) {
+      throw local('TOO_LARGE', `${method}: the message has ${size} bytes (limit: ${max})`, { details: { limit: 'frame_bytes', max, size } })
+    }
   }
 
   #encodeOptions (names, options, depth) {
@@ -266,20 +374,25 @@ export class Connection {
   #flushSoon () {
     if (this.#isFlushing) return
     this.#isFlushing = true
-    process.nextTick(() => this.#flush())
+    process.nextTick(() => {
+      this.#isFlushing = false
+      this.#flush()
+    })
   }
 
   #flush () {
-    this.#isFlushing = false
     if (this.#error !== null) return
+    this.#endGets()
     this.#unsent.length = 0
     const parts = this.#encoder.take()
     if (parts.length === 1) this.#socket.write(parts[0])
-    else {
+    else if (parts.length > 1) {
       this.#socket.cork()
       for (const part of parts) this.#socket.write(part)
       this.#socket.uncork()
     }
+    // As a rule the system has taken all of it by now.
+    if (this.#socket.writableLength === 0) this.#encoder.reuse()
   }
 
   /** Resolves when less than a quarter of queueBytesMax waits to be sent. */
@@ -297,8 +410,9 @@ export class Connection {
 
   // ---- Answers ---------------------------------------------------------------------------
 
+  // Gives true: the next may be read.
   #read (bytes) {
-    if (this.#error !== null) return
+    if (this.#error !== null) return true
     this.#heardAt = performance.now()
     this.#pingAt = 0
     try {
@@ -306,11 +420,15 @@ export class Connection {
       for (let message = this.#decoder.read(); message !== undefined; message = this.#decoder.read()) {
         this.#take(message)
       }
+      this.#decoder.keep()
+      this.#decoder.keep()
       if (this.#decoder.waiting > ANSWER_BYTES_MAX) throw new Error(`an answer of more than ${ANSWER_BYTES_MAX} bytes`)
     } catch (cause) {
       this.destroy(local('PROTOCOL', `the server has sent something other than an answer: ${cause.message}`,
         { cause, retryable: false }))
     }
+    return true
+    return true
   }
 
   #take (message) {
@@ -396,7 +514,7 @@ export class Connection {
   /** Send what is there, take the answers to what was asked, and end; after timeoutMs, at once. */
   async end (timeoutMs) {
     if (this.#error !== null) return
-    if (this.#isFlushing || this.#encoder.pending > 0) this.#flush()
+    this.#flush()
     this.#socket.end()
     const timer = setTimeout(() => this.destroy(null), timeoutMs)
     await this.closed
@@ -416,6 +534,8 @@ export class Connection {
     this.#socket.destroy()
     const unsent = new Set(this.#unsent)
     const waiting = [...this.#waiting.values()]
+    if (this.#gets !== null) waiting.push(this.#gets)
+    this.#gets = null
     this.#waiting.clear()
     this.#unsent.length = 0
     for (const request of waiting) {
@@ -441,6 +561,12 @@ export class Connection {
 export const ALWAYS = Object.freeze({ owner: null, late: null, always: true })
 
 function ignore () {}
+
+// An error of encoding says of which method.
+function named (method, error) {
+  if (error instanceof EncodeError) error.message = `${method}: ${error.message}${where(error.path)}`
+  return error
+}
 
 function where (path) {
   if (path.length === 0) return ''

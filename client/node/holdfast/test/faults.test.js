@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, before, test } from 'node:test'
-import { connect, HoldfastError, newToken } from '../index.js'
+import { Batch, connect, HoldfastError, newToken } from '../index.js'
 import { dice, Proxy } from '../../testing/proxy.js'
 import { noServer, Server } from '../../testing/server.js'
 
@@ -42,6 +42,7 @@ async function work (db) {
   const one = ++works
   const two = ++works
   const three = ++works
+  const four = ++works
   await Promise.all([
     tell(one, db.transaction(async tx => {
       const n = await tx.get('counter', 'n') ?? 0
@@ -50,12 +51,13 @@ async function work (db) {
     }, { label: 'faults', attempts: 100 })),
     tell(two, db.run([['insert', ['ledger', two]]], { token: hasTokens ? newToken() : undefined })),
     tell(three, db.insert('ledger', three)),
-    db.get('counter', 'n').catch(checkError),
+    ...['n', 'm', ['l'], 'n'].map(key => db.get('counter', key).catch(checkError)), // which leave as one request
+    tell(four, db.run(new Batch().put('ledger', four).delete('counter', 'x'), { token: hasTokens ? newToken() : undefined })),
     db.scan('ledger', null, { page: 2, limit: 5 }).all().catch(checkError),
     db.ping().catch(checkError)
   ])
   // Where the server keeps the outcomes of commits, only what has no token may stay unknown.
-  if (hasTokens) for (const number of [one, two]) assert.notEqual(told.get(number), 'unknown')
+  if (hasTokens) for (const number of [one, two, four]) assert.notEqual(told.get(number), 'unknown')
   return told
 }
 
@@ -329,6 +331,22 @@ test('faults: an answer that is none ends the connection, not the process', { sk
       assert.equal(error.maybeCommitted, true)
       return true
     })
+    await db.close()
+    fake.close()
+  }
+})
+
+test('faults: an answer to gets that is not a list of as many ends the connection, and leaves none open', { skip: false }, async () => {
+  const net = await import('node:net')
+  for (const result of ['c0', '90', '9101', '93010203', '01', '81a16101']) {
+    const fake = net.createServer(socket => {
+      let count = 0
+      socket.on('error', () => {})
+      socket.on('data', () => { socket.write(Buffer.from(count++ === 0 ? '940101c080' : '940102c0' + result, 'hex')) })
+    })
+    await new Promise(resolve => fake.listen(0, '127.0.0.1', resolve))
+    const db = await connect(`127.0.0.1:${fake.address().port}`, { reconnect: false, heartbeatMs: 100 })
+    for (const { reason } of await Promise.allSettled([db.get('s', 1), db.get('s', 2)])) assert.match(reason.name, /^(PROTOCOL|CONNECTION)$/, result)
     await db.close()
     fake.close()
   }

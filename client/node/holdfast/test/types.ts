@@ -1,5 +1,5 @@
 // Never run: what a program in TypeScript writes, for tsc.
-import { connect, errors, HoldfastError, Timestamp, type Client, type Key, type Transaction } from 'holdfast'
+import { Batch, connect, errors, HoldfastError, Timestamp, type Client, type Key, type Transaction, Utf8 } from 'holdfast'
 
 async function transfer (db: Client, from: string, to: string, amount: number): Promise<number> {
   return db.transaction(async (tx: Transaction) => {
@@ -54,3 +54,10 @@ async function listed (db: Client): Promise<void> {
   await db.transaction(async tx => { (await tx.stores()).length }, { writeBytes: 1, heldBytes: 2, readBytes: 3 })
 }
 void listed
+export async function grouped (db: Client): Promise<void> {
+  const { commit }: { commit: number | null } = await db.run(new Batch().put('s', { a: 1 }, new Utf8('k')).delete('s', 1), { durability: 'sync' })
+  commit?.toFixed()
+  db.getTo('s', 'k', { take: value => console.log(value), fail: error => console.log(error.message) })
+  // @ts-expect-error: a delete has a key
+  new Batch().delete('s')
+}

@@ -1,0 +1,220 @@
+// Gets that leave as one request, and batches: for whoever asks they are what they were one by one.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { Batch, connect, decode, encode, EncodeError, Timestamp, Utf8 } from '../index.js'
+import { Decoder } from '../lib/codec.js'
+import { dice, Proxy } from '../../testing/proxy.js'
+import { noServer, Server } from '../../testing/server.js'
+
+let server
+let db
+const skip = noServer
+
+before(async () => {
+  if (skip) return
+  server = await Server.start()
+  db = await connect(server.address)
+  await db.createStore('s')
+  await db.createStore('other')
+})
+
+after(async () => {
+  if (skip) return
+  await db.close()
+  assert.equal(await server.stop(), 0)
+})
+
+/** What `work(client)` sends, as [method, number of keys]. */
+async function sent (work) {
+  const seen = new Decoder()
+  const proxy = await Proxy.start(server.port, () => ({ onUp: piece => seen.push(Buffer.from(piece)) }))
+  const client = await connect(proxy.address)
+  await work(client)
+  await client.close()
+  await proxy.stop()
+  const list = []
+  for (let message = seen.read(); message !== undefined; message = seen.read()) {
+    if (message[2] !== 'hello') list.push(message[2] === 'get_many' ? ['get_many', message[3][2].length] : message[2])
+  }
+  return list
+}
+
+test('gets: those of one turn leave as one request, in their place among others', { skip }, async () => {
+  await db.put('s', 'a value', 1)
+  await db.put('other', 'another', 1)
+  assert.deepEqual(await sent(async client => {
+    assert.deepEqual(await Promise.all([1, 2, 1].map(key => client.get('s', key))), ['a value', null, 'a value'])
+    assert.equal(await client.get('s', 1), 'a value')
+    const all = [client.get('s', 1), client.get('s', 1), client.ping(), client.get('s', 2), client.get('other', 1),
+      client.get('other', 2), client.get('s', 1, { deadlineMs: 60_000 }), client.get('s', 1)]
+    assert.deepEqual(await Promise.all(all), ['a value', 'a value', 'pong', null, 'another', null, 'a value', 'a value'])
+    await client.transaction(tx => Promise.all([tx.get('s', 1), tx.get('s', 2)]))
+  }), [['get_many', 3], 'get', ['get_many', 2], 'ping', 'get', ['get_many', 2], 'get', 'get', 'begin', 'get', 'get', 'commit'])
+  const methods = await sent(client => Promise.all(Array.from({ length: 100 }, (_, i) => client.get('s', i))))
+  assert.ok(methods.length >= 3 && methods.every(([, keys]) => keys <= 40), JSON.stringify(methods))
+})
+
+test('gets: each sees what was asked before it, and nothing that was asked after it', { skip }, async () => {
+  const seed = Number(process.env.SEED ?? 1)
+  const random = dice(seed)
+  for (let round = 0; round < 20; round++) {
+    const model = new Map()
+    const answers = []
+    await db.clearStore('s')
+    for (let i = 0; i < 300; i++) {
+      const key = Math.floor(random() * 5)
+      const what = random()
+      if (what < 0.2) {
+        db.put('s', i, key)
+        model.set(key, i)
+      } else if (what < 0.3) {
+        db.delete('s', key)
+        model.delete(key)
+      } else {
+        const expected = model.get(key) ?? null
+        answers.push(db.get('s', key).then(value => assert.equal(value, expected, `SEED=${seed}, round ${round}, ${i}`)))
+      }
+      if (random() < 0.02) await null
+      if (random() < 0.01) await new Promise(setImmediate)
+    }
+    await Promise.all(answers)
+  }
+})
+
+test('gets: each has its own error', { skip }, async () => {
+  await db.put('s', 'there', 'k')
+  const keys = ['k', { a: 1 }, 'none', new Map(), () => {}, undefined, NaN, [Symbol.iterator], 'k']
+  const results = await Promise.allSettled(keys.map(key => db.get('s', key)))
+  assert.deepEqual(results.map(r => r.status === 'fulfilled' ? r.value : r.reason.name),
+    ['there', 'BAD_KEY', null, 'BAD_KEY', 'EncodeError', 'MISUSE', 'BAD_KEY', 'EncodeError', 'there'])
+  assert.match(results[7].reason.message, /^get: .*\(at \[0\]\)/)
+  for (const r of await Promise.allSettled([db.get('nowhere', 1), db.get('nowhere', 2)])) assert.equal(r.reason.name, 'NO_STORE')
+  await assert.rejects(db.get('half \ud800', 1), EncodeError)
+  await assert.rejects(Promise.all([db.get('s'), db.get('s', 'k')]), { name: 'MISUSE' })
+  const huge = 'x'.repeat(20 * 1024 * 1024)
+  const [, refused, got] = await Promise.allSettled([db.get('s', 'k'), db.get('s', huge), db.get('s', 'k')])
+  assert.equal(refused.reason.name, 'TOO_LARGE')
+  assert.equal(got.value, 'there')
+})
+
+test('gets: keys of every type come to their records, again too where one is refused', { skip }, async () => {
+  const keys = [0, -1, 1.5, 2 ** 60, 2n ** 63n, 'text', 'é'.repeat(40), Buffer.from([0, 255]), new Date(5), new Timestamp(5, 7),
+    ['a', 1, Buffer.from('b')], Buffer.alloc(300, 1)]
+  for (const [i, key] of keys.entries()) await db.put('other', i, key)
+  assert.deepEqual(await Promise.all(keys.map(key => db.get('other', key))), keys.map((_, i) => i))
+  const [bad, ...values] = await Promise.allSettled([{}, ...keys].map(key => db.get('other', key)))
+  assert.equal(bad.reason.name, 'BAD_KEY')
+  assert.deepEqual(values.map(r => r.value), keys.map((_, i) => i))
+  // A key may be changed when it was given.
+  const key = Buffer.from([0, 255])
+  const asked = [db.get('other', key), db.get('other', {}), db.get('other', key)]
+  key[0] = 7
+  const [first, , last] = await Promise.allSettled(asked)
+  assert.deepEqual([first.value, last.value], [7, 7])
+})
+
+test('gets: more than fits into one answer comes all the same, and then in fewer at a time', { skip }, async () => {
+  const value = 'x'.repeat(400_000)
+  for (let i = 0; i < 32; i++) await db.put('s', value, i)
+  const all = client => Promise.all(Array.from({ length: 32 }, (_, i) => client.get('s', i)))
+  let isFirst = true
+  const methods = await sent(async client => {
+    for (let round = 0; round < 3; round++) assert.ok((await all(client)).every(got => got === value))
+  })
+  assert.equal(methods.filter(method => method === 'get').length + methods.filter(([, keys]) => keys > 1).reduce((sum, [, keys]) => sum + keys, 0), 32 * 4)
+  for (const method of methods) {
+    if (!isFirst && Array.isArray(method)) assert.ok(method[1] < 10, JSON.stringify(methods))
+    isFirst = false
+  }
+})
+
+test('gets: none stays open when the client closes or the connection is lost', { skip }, async () => {
+  await db.put('s', 'v', 'k')
+  const proxy = await Proxy.start(server.port)
+  const client = await connect(proxy.address, { reconnect: false })
+  const other = await connect(server.address)
+  const answered = Promise.all([other.get('s', 'k'), other.get('s', 'k')])
+  await other.close()
+  assert.deepEqual(await answered, ['v', 'v'])
+  await assert.rejects(other.get('s', 'k'), { name: 'CONNECTION' })
+  proxy.isMute = true
+  const waiting = Promise.allSettled([client.get('s', 'k'), client.get('s', 'k')])
+  setImmediate(() => proxy.cut())
+  for (const r of await waiting) {
+    assert.equal(r.reason.name, 'CONNECTION')
+    assert.equal(r.reason.retryable, true)
+    assert.equal(r.reason.maybeCommitted, false)
+  }
+  await client.close()
+  await proxy.stop()
+})
+
+test('gets: for layers on top there is a waiter instead of a promise', { skip }, async () => {
+  await db.put('s', 'v', 'k')
+  const told = await new Promise(resolve => {
+    const told = []
+    const waiter = { take: value => told.push(value), fail: error => { told.push(error.name); resolve(told) } }
+    db.getTo('s', 'k', waiter)
+    db.getTo('s', 'none', waiter)
+    db.getTo('s', 'k', waiter)
+    db.getTo('nowhere', 'k', waiter)
+  })
+  assert.deepEqual(told, ['v', null, 'v', 'NO_STORE'])
+})
+
+test('gets: bytes are as they were given, however slowly they leave', { skip }, async () => {
+  const random = dice(Number(process.env.SEED ?? 1))
+  const client = await connect(server.address)
+  const given = []
+  for (let round = 0; round < 3; round++) {
+    server.freeze() // what is sent meanwhile fills the system's buffers, and then waits here
+    for (let i = 0; i < 150; i++) {
+      const value = Buffer.alloc(Math.floor(random() ** 3 * 300_000), given.length)
+      client.put('s', value, given.length)
+      given.push(value)
+      if (random() < 0.3) await new Promise(setImmediate)
+    }
+    server.thaw()
+    if (round === 1) await client.ping()
+  }
+  for (const [i, value] of given.entries()) assert.ok(value.equals(await client.get('s', i)), String(i))
+  await client.close()
+})
+
+test('batch: it is the list of operations, in the same bytes', { skip }, async () => {
+  const keys = [1, 'k', Buffer.from('b'), [1, 'x'], undefined]
+  const values = [null, 'v'.repeat(100), { a: [1, { b: 2n ** 60n }] }, Buffer.alloc(70_000), 'ü'.repeat(20_000)]
+  const batch = new Batch()
+  const list = []
+  for (const key of keys) {
+    for (const value of values) {
+      batch.put('s', value, key)
+      list.push(['put', key === undefined ? ['s', value] : ['s', value, key]])
+    }
+    if (key !== undefined) {
+      batch.delete('s', key)
+      list.push(['delete', ['s', key]])
+    }
+  }
+  assert.equal(batch.length, list.length)
+  assert.ok(encode(batch).equals(encode(list)))
+  const { commit, results } = await db.run(new Batch().put('s', 'new', 'b1').delete('s', 'b2').put('s', 'newer', new Utf8('b3')))
+  assert.ok(commit > 0)
+  assert.deepEqual(results, ['b1', false, Buffer.from('b3')])
+  assert.equal(await db.get('s', Buffer.from('b3')), 'newer')
+  await assert.rejects(db.run(new Batch().put('s', 1, 1).put('s', () => {}, 2)), { name: 'EncodeError', message: /^run: .*at \[1\]/ })
+  await assert.rejects(db.run(new Batch().put('s', 1, 'never').put('nowhere', 1, 1)), { name: 'NO_STORE' })
+  assert.equal(await db.get('s', 'never'), null)
+  assert.throws(() => new Batch().delete('s'), { name: 'MISUSE' })
+  assert.throws(() => new Batch().put(undefined, 1), { name: 'MISUSE' })
+})
+
+test('batch: a text as a binary has the bytes that Buffer.from gives', () => {
+  for (const text of ['', 'a', 'x'.repeat(24), 'x'.repeat(25), 'x'.repeat(255), 'x'.repeat(256), 'é'.repeat(12), 'é'.repeat(127), 'é'.repeat(128),
+    '€'.repeat(85), '€'.repeat(86), '\u{1f600}'.repeat(100), 'half \ud800', 'x'.repeat(5000), '€'.repeat(5000), '€'.repeat(30_000), 'é'.repeat(32_768)]) {
+    assert.deepEqual(decode(encode(new Utf8(text))), Buffer.from(text))
+    assert.ok(encode(new Utf8(text)).equals(encode(Buffer.from(text))), String(text.length))
+    if (text.isWellFormed()) assert.equal(decode(encode(text)), text)
+  }
+  assert.throws(() => new Utf8(5), TypeError)
+})
