@@ -275,6 +275,12 @@ ROUNDS ?= 1000
 kill: $(B)/holdfastd ## ROUNDS=1000: kill -9 under load and look what is there
 	HOLDFASTD=$(abspath $(B)/holdfastd) $(PYTHON) tests/integration/kill_loop.py --rounds $(ROUNDS)
 
+POINT_MINUTES ?= 60
+crash-points: $(B)/tests/test_crash_points ## POINT_MINUTES=60 (0: to the end): the power goes off at every point of all sequences of up to two paths
+	@n=$$(nproc); failed=0; pids=; for i in $$(seq 0 $$((n - 1))); do \
+	    CRASH_ALL=$$i/$$n PROVE_SECONDS=$$(($(POINT_MINUTES) * 60)) $< & pids="$$pids $$!"; done; \
+	    for pid in $$pids; do wait $$pid || failed=1; done; exit $$failed
+
 MINUTES ?= 10
 prove: all tests ## MINUTES=10: lives, crashes, faults, fuzzers, histories, kills, mutants; one line of counts
 	@$(PYTHON) tests/prove.py --build $(B) --minutes $(MINUTES) $(PROVE_FLAGS)
@@ -334,6 +340,6 @@ help: ## this list
 
 FORCE:
 .PHONY: FORCE session all tests test node conformance unit lint format modules example asan ubsan tsan tsan-run cov fuzz fuzz-run sim \
-        mutants prove test-long bench bench-full bench-locks bench-databases bench-backup bench-build bench-queries bench-tls bench-smoke kill histories options stress install clean help
+        mutants prove crash-points test-long bench bench-full bench-locks bench-databases bench-backup bench-build bench-queries bench-tls bench-smoke kill histories options stress install clean help
 .PRECIOUS: $(B)/%.o
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
