@@ -29,7 +29,7 @@ MUTANT_LEAST_S = 150  # below that not even one mutant is built
 FUZZERS = ('fuzz_frame', 'fuzz_key', 'fuzz_msgpack', 'fuzz_query', 'fuzz_scram', 'fuzz_values')
 # Whose seeds are always the same: once is enough.
 FIXED = ('test_primary_faults', 'test_primary_damage', 'test_wal_lives', 'test_wal_damage',
-         'test_backup', 'test_check', 'test_salvage', 'test_txn_limits')
+         'test_backup', 'test_check', 'test_salvage', 'test_offline_faults', 'test_txn_limits')
 
 
 class Part:

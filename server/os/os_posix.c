@@ -24,6 +24,7 @@
 
 #define PATH_PART_BYTES_MAX 255
 #define ZEROS_BYTES (64 * 1024)
+#define SHORT_READS_MAX 100 /* in one read, of blocks that come by half */
 
 struct os_posix {
     struct os os;  /* first: the table is at this address */
@@ -41,6 +42,11 @@ struct os_file {
     atomic_bool no_nowait;  /* the file system knows no RWF_NOWAIT */
     atomic_bool uncached;   /* opened with O_DIRECT */
     char path[];            /* for reports */
+};
+
+struct short_read {
+    unsigned count;
+    bool is_end;
 };
 
 static struct os_posix *posix_of(struct os *os)
@@ -250,9 +256,40 @@ static bool file_cache(struct os_file *file)
     return fcntl(file->fd, F_SETFL, flags & ~O_DIRECT) == 0;
 }
 
+static enum err posix_file_size(struct os_file *file, uint64_t *out)
+{
+    struct stat status;
+
+    *out = 0;
+    if (fstat(file->fd, &status) != 0)
+        return file_error(file, "stat", errno);
+    *out = (uint64_t)status.st_size;
+    return ERR_OK;
+}
+
+/* An uncached read has ended within a block, behind which nothing can be asked for. At the end of
+ * the file it is done (*is_end); else the block is asked for again, and not without end. */
+static enum err file_read_short(struct os_file *file, uint64_t offset, size_t *got,
+                                struct short_read *s)
+{
+    uint64_t size;
+    enum err e = posix_file_size(file, &size);
+
+    if (e)
+        return e;
+    s->is_end = offset + *got >= size;
+    if (s->is_end)
+        return ERR_OK;
+    *got -= *got % OS_UNCACHED_BYTES;
+    return ++s->count < SHORT_READS_MAX ? ERR_OK : file_error(file, "read", EIO);
+}
+
 static enum err posix_file_read(struct os_file *file, uint64_t offset, void *to, size_t size,
                                 size_t *got)
 {
+    struct short_read s = {0, false};
+    enum err e;
+
     *got = 0;
     while (*got < size) {
         ssize_t n = pread(file->fd, (uint8_t *)to + *got, size - *got, (off_t)(offset + *got));
@@ -264,8 +301,13 @@ static enum err posix_file_read(struct os_file *file, uint64_t offset, void *to,
         if (n < 0)
             return file_error(file, "read", errno);
         *got += (size_t)n;
-        if (n == 0 || (file->uncached && *got % OS_UNCACHED_BYTES))
-            break; /* the end; what is behind it cannot be asked for at this offset */
+        if (n == 0)
+            break;
+        if (!file->uncached || *got % OS_UNCACHED_BYTES == 0)
+            continue;
+        e = file_read_short(file, offset, got, &s);
+        if (e || s.is_end)
+            return e;
     }
     return ERR_OK;
 }
@@ -328,17 +370,6 @@ static enum err posix_file_write(struct os_file *file, uint64_t offset, const vo
 static enum err posix_file_sync(struct os_file *file)
 {
     return fdatasync(file->fd) == 0 ? ERR_OK : file_error(file, "sync", errno);
-}
-
-static enum err posix_file_size(struct os_file *file, uint64_t *out)
-{
-    struct stat status;
-
-    *out = 0;
-    if (fstat(file->fd, &status) != 0)
-        return file_error(file, "stat", errno);
-    *out = (uint64_t)status.st_size;
-    return ERR_OK;
 }
 
 static enum err posix_file_truncate(struct os_file *file, uint64_t size)

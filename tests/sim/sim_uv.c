@@ -440,6 +440,10 @@ int uv_accept(uv_stream_t *listener, uv_stream_t *client)
     if (!s)
         return UV_EAGAIN;
     loop->waiting = NULL;
+    if (socket_fails(client)) { /* whoever had come is gone */
+        s->has_ended = true;
+        return UV_ECONNABORTED;
+    }
     s->end = handle_of(client);
     s->end->socket = s;
     return 0;

@@ -13,6 +13,7 @@
 #define KEYS 900u
 #define SEEDS 12
 #define CHUNK (8u << 10)
+#define RESTORE_POWER 10 /* behind five kinds of failure, once and from then on */
 #define CHAIN_MAX 64 /* backups that build on each other */
 
 /* ---- what is in a database ---- */
@@ -475,11 +476,19 @@ START_TEST(a_rotten_page_ends_the_backup_and_is_named)
 }
 END_TEST
 
-/* Allocations and reads of a backup fail one after the other: it ends with an error that says so,
- * or comes to its end whole. */
+static void arm(struct sim *sim, enum sim_fault fault, uint64_t n, bool stays)
+{
+    if (stays)
+        sim_fail_from(sim, fault, n);
+    else
+        sim_fail_at(sim, fault, n);
+}
+
+/* Allocations and reads of a backup fail one after the other, or from one on: it ends with an error
+ * that says so, or comes to its end whole. */
 START_TEST(a_backup_survives_failures_or_says_so)
 {
-    enum sim_fault fault = _i ? SIM_FAULT_READ : SIM_FAULT_ALLOC;
+    enum sim_fault fault = _i % 2 ? SIM_FAULT_READ : SIM_FAULT_ALLOC;
     struct core_rig rig;
     struct state s;
     uint64_t n = 0;
@@ -495,7 +504,7 @@ START_TEST(a_backup_survives_failures_or_says_so)
         enum err e;
 
         sim_fail_only(rig.sim, PRIMARY_FILE);
-        sim_fail_at(rig.sim, fault, ++n);
+        arm(rig.sim, fault, ++n, _i / 2);
         e = core_backup(&rig, &options, &b);
         while (!e && !last) {
             e = core_backup_read(&rig, b, to.size, &bytes, &last);
@@ -504,7 +513,7 @@ START_TEST(a_backup_survives_failures_or_says_so)
         }
         fired = sim_fault_fired(rig.sim, fault) > 0;
         sim_fail_clear(rig.sim);
-        MUST(e == ERR_OK || e == (_i ? ERR_IO : ERR_NOMEM));
+        MUST(e == ERR_OK || e == (_i % 2 ? ERR_IO : ERR_NOMEM));
         MUST(!e || fired);
         if (!e)
             header_of(&to);
@@ -519,12 +528,14 @@ START_TEST(a_backup_survives_failures_or_says_so)
 }
 END_TEST
 
-/* Whichever write, sync or allocation of a restore fails, or the power: no database is there. */
+/* Whichever write, sync, read or allocation of a restore fails, or all from one on, or the power: no
+ * database is there. */
 START_TEST(a_restore_that_was_cut_short_is_no_database)
 {
     static const enum sim_fault faults[] = {SIM_FAULT_WRITE, SIM_FAULT_SYNC, SIM_FAULT_SPACE,
-                                            SIM_FAULT_ALLOC};
-    bool power = _i == 4;
+                                            SIM_FAULT_ALLOC, SIM_FAULT_READ};
+    enum sim_fault fault = faults[_i / 2 % 5];
+    bool power = _i == RESTORE_POWER;
     struct core_rig rig;
     struct state s;
     struct bytes bytes;
@@ -546,7 +557,7 @@ START_TEST(a_restore_that_was_cut_short_is_no_database)
         if (power)
             sim_power_off_after(target, ++n);
         else
-            sim_fail_at(target, faults[_i], ++n);
+            arm(target, fault, ++n, _i % 2);
         e = restore_on(target, &bytes, 1, &f);
         failure_clear(&f);
         if (power)
@@ -563,7 +574,7 @@ START_TEST(a_restore_that_was_cut_short_is_no_database)
             if (marked)
                 MUST_EQ(opened, ERR_CORRUPT);
             else
-                MUST(power || faults[_i] == SIM_FAULT_SYNC);
+                MUST(power || fault == SIM_FAULT_SYNC || _i % 2);
             failure_clear(&f);
         }
         MUST_EQ(sim_open_files(target), 0);
@@ -776,8 +787,9 @@ int main(void)
     tcase_add_test(tcase, a_base_of_another_database_is_refused);
     tcase_add_test(tcase, a_link_of_another_chain_is_refused);
     tcase_add_loop_test(tcase, a_rotten_page_ends_the_backup_and_is_named, 0, 4);
-    tcase_add_loop_test(tcase, a_backup_survives_failures_or_says_so, 0, 2);
-    tcase_add_loop_test(tcase, a_restore_that_was_cut_short_is_no_database, 0, 5);
+    tcase_add_loop_test(tcase, a_backup_survives_failures_or_says_so, 0, 4);
+    tcase_add_loop_test(tcase, a_restore_that_was_cut_short_is_no_database, 0,
+                        RESTORE_POWER + 1);
     tcase_add_test(tcase, a_backup_of_a_newer_format_is_refused);
     tcase_add_test(tcase, a_restore_into_a_directory_that_is_used_is_refused);
     tcase_add_loop_test(tcase, segments_are_kept_in_order_before_they_are_used_again, 0, 4);

@@ -1,0 +1,65 @@
+"""Calls of the system that fail or do less than they were asked for, in a daemon or a client that
+faults.c is preloaded into."""
+import mmap
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
+
+CALLS = ("socket", "bind", "listen", "accept", "connect", "poll", "receive", "send", "open", "read",
+         "write", "sync", "size")
+HEAD = ("call", "n", "stays", "number", "fired", "trouble", "interrupted", "shortened")
+
+
+class Faults:
+    """with Faults() as f: Daemon(env=f.env()); f.fail("accept", 1, errno.EMFILE)"""
+
+    def __enter__(self):
+        self.directory = tempfile.mkdtemp(prefix="holdfast-faults.")
+        self.library = os.path.join(self.directory, "faults.so")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "faults.c")
+        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", self.library, source, "-ldl"],
+                       check=True)
+        self.path = os.path.join(self.directory, "control")
+        with open(self.path, "wb") as file:
+            file.write(bytes(4096))
+        with open(self.path, "r+b") as file:
+            self.map = mmap.mmap(file.fileno(), 4096)
+        return self
+
+    def __exit__(self, *_):
+        self.map.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def env(self):
+        # The sanitizer wants to be the first library, unless told.
+        return {"HOLDFAST_FAULTS": self.path, "LD_PRELOAD": self.library,
+                "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+
+    def get(self, name):
+        return struct.unpack_from("Q", self.map, 8 * HEAD.index(name))[0]
+
+    def set(self, name, value):
+        struct.pack_into("Q", self.map, 8 * HEAD.index(name), value)
+
+    def count(self, call):
+        return struct.unpack_from("Q", self.map, 8 * (len(HEAD) + CALLS.index(call)))[0]
+
+    def fail(self, call, n, number, stays=False):
+        """The n-th such call from now fails with that errno, and (stays) all later ones."""
+        self.set("n", 0)
+        self.set("fired", 0)
+        self.set("call", CALLS.index(call))
+        self.set("stays", int(stays))
+        self.set("number", number)
+        self.set("n", n)
+
+    def clear(self):
+        """How often a call has failed."""
+        self.set("n", 0)
+        return self.get("fired")
+
+    def trouble(self, seed):
+        """From now on calls are interrupted and cut short; 0: no more."""
+        self.set("trouble", seed)
