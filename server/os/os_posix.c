@@ -44,11 +44,6 @@ struct os_file {
     char path[];            /* for reports */
 };
 
-struct short_read {
-    unsigned count;
-    bool is_end;
-};
-
 static struct os_posix *posix_of(struct os *os)
 {
     return (struct os_posix *)(void *)os;
@@ -267,27 +262,24 @@ static enum err posix_file_size(struct os_file *file, uint64_t *out)
     return ERR_OK;
 }
 
-/* An uncached read has ended within a block, behind which nothing can be asked for. At the end of
- * the file it is done (*is_end); else the block is asked for again, and not without end. */
+/* An uncached read has ended within a block, behind which nothing can be asked for. ERR_END: it is
+ * the end of the file; ERR_OK: the block is asked for again, which *count bounds. */
 static enum err file_read_short(struct os_file *file, uint64_t offset, size_t *got,
-                                struct short_read *s)
+                                unsigned *count)
 {
     uint64_t size;
     enum err e = posix_file_size(file, &size);
 
-    if (e)
-        return e;
-    s->is_end = offset + *got >= size;
-    if (s->is_end)
-        return ERR_OK;
+    if (e || offset + *got >= size)
+        return e ? e : ERR_END;
     *got -= *got % OS_UNCACHED_BYTES;
-    return ++s->count < SHORT_READS_MAX ? ERR_OK : file_error(file, "read", EIO);
+    return ++*count < SHORT_READS_MAX ? ERR_OK : file_error(file, "read", EIO);
 }
 
 static enum err posix_file_read(struct os_file *file, uint64_t offset, void *to, size_t size,
                                 size_t *got)
 {
-    struct short_read s = {0, false};
+    unsigned shorts = 0;
     enum err e;
 
     *got = 0;
@@ -305,9 +297,9 @@ static enum err posix_file_read(struct os_file *file, uint64_t offset, void *to,
             break;
         if (!file->uncached || *got % OS_UNCACHED_BYTES == 0)
             continue;
-        e = file_read_short(file, offset, got, &s);
-        if (e || s.is_end)
-            return e;
+        e = file_read_short(file, offset, got, &shorts);
+        if (e)
+            return e == ERR_END ? ERR_OK : e;
     }
     return ERR_OK;
 }

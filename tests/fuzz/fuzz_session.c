@@ -464,10 +464,7 @@ static void walk_arm(struct world *w)
     if (!walk.n || w->is_armed)
         return;
     w->is_armed = w->was_hurt = true;
-    if (walk.stays)
-        sim_fail_from(w->sim, walk.fault, walk.n);
-    else
-        sim_fail_at(w->sim, walk.fault, walk.n);
+    sim_fail_arm(w->sim, walk.fault, walk.n, walk.stays);
 }
 
 static void play(struct world *w)

@@ -128,6 +128,12 @@ uint64_t sim_fault_fired(const struct sim *sim, enum sim_fault fault);
 
 void sim_fail_clear(struct sim *sim);
 
+/* One of the two. */
+static inline void sim_fail_arm(struct sim *sim, enum sim_fault fault, uint64_t n, bool stays)
+{
+    (stays ? sim_fail_from : sim_fail_at)(sim, fault, n);
+}
+
 static inline void sim_fail_alloc_at(struct sim *sim, uint64_t n)
 {
     sim_fail_at(sim, SIM_FAULT_ALLOC, n);

@@ -476,14 +476,6 @@ START_TEST(a_rotten_page_ends_the_backup_and_is_named)
 }
 END_TEST
 
-static void arm(struct sim *sim, enum sim_fault fault, uint64_t n, bool stays)
-{
-    if (stays)
-        sim_fail_from(sim, fault, n);
-    else
-        sim_fail_at(sim, fault, n);
-}
-
 /* Allocations and reads of a backup fail one after the other, or from one on: it ends with an error
  * that says so, or comes to its end whole. */
 START_TEST(a_backup_survives_failures_or_says_so)
@@ -504,7 +496,7 @@ START_TEST(a_backup_survives_failures_or_says_so)
         enum err e;
 
         sim_fail_only(rig.sim, PRIMARY_FILE);
-        arm(rig.sim, fault, ++n, _i / 2);
+        sim_fail_arm(rig.sim, fault, ++n, _i / 2);
         e = core_backup(&rig, &options, &b);
         while (!e && !last) {
             e = core_backup_read(&rig, b, to.size, &bytes, &last);
@@ -557,7 +549,7 @@ START_TEST(a_restore_that_was_cut_short_is_no_database)
         if (power)
             sim_power_off_after(target, ++n);
         else
-            arm(target, fault, ++n, _i % 2);
+            sim_fail_arm(target, fault, ++n, _i % 2);
         e = restore_on(target, &bytes, 1, &f);
         failure_clear(&f);
         if (power)

@@ -44,10 +44,7 @@ static void say_trials(void)
 
 static void arm(struct sim *sim, const struct trial *t)
 {
-    if (t->stays)
-        sim_fail_from(sim, faults[t->kind], t->n);
-    else
-        sim_fail_at(sim, faults[t->kind], t->n);
+    sim_fail_arm(sim, faults[t->kind], t->n, t->stays);
 }
 
 static void expect(const struct path_run *run, const struct path_state *state, const char *when)

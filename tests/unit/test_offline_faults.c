@@ -25,14 +25,6 @@ static void begin(void)
     MUST_EQ(sim_alloc_outstanding(run.rig.sim), 0);
 }
 
-static void arm(struct sim *sim, enum sim_fault fault, uint64_t n, bool stays)
-{
-    if (stays)
-        sim_fail_from(sim, fault, n);
-    else
-        sim_fail_at(sim, fault, n);
-}
-
 /* Every n at first, and fewer the further it is, where nobody asks for all. */
 static uint64_t next_n(uint64_t n)
 {
@@ -71,7 +63,7 @@ START_TEST(a_check_that_meets_a_failure_says_so)
         struct failure f;
         enum err e;
 
-        arm(sim, fault, n, _i % 2);
+        sim_fail_arm(sim, fault, n, _i % 2);
         e = check(&found, &f);
         fired = sim_fault_fired(sim, fault);
         sim_fail_clear(sim);
@@ -134,7 +126,7 @@ START_TEST(a_salvage_that_meets_a_failure_says_so)
         enum err e;
 
         failure_init(&f);
-        arm(is_old ? run.rig.sim : to, fault, n, _i % 2);
+        sim_fail_arm(is_old ? run.rig.sim : to, fault, n, _i % 2);
         e = salvage_run(&s, &f);
         fired = sim_fault_fired(is_old ? run.rig.sim : to, fault);
         sim_fail_clear(run.rig.sim);
