@@ -111,7 +111,7 @@ enum err execute_backup(struct execution *w)
     if (!e)
         e = execute_task(w, db_amalgamate);
     if (!e)
-        e = backup_open(w->op, &options, &core);
+        e = backup_open(w->op, db_backups(w->op->db), &options, &core);
     if (e)
         return e;
     b = session_backup_new(execution_session(w), core);

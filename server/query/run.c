@@ -8,7 +8,6 @@
 #include "server/query/run_memo.h"
 #include "server/query/run_scan.h"
 #include "server/query/run_sort.h"
-#include "server/txn/estimate.h"
 #include "server/txn/op.h"
 #include "server/txn/stage_stack.h"
 

@@ -39,8 +39,8 @@ struct root {
     size_t memory;
 };
 
-/* A root with one reference, in no list and of no primary yet; copies infos. NULL: out of memory. It takes
- * root_memory(count). */
+/* A root with one reference, in no list and of no primary yet; copies infos. NULL: out of memory.
+ * It takes root_memory(count). */
 struct root *root_new(struct os *os, const struct root_facts *facts,
                       const struct tree_info *infos, size_t count,
                       const struct page_ptr *catalogue, uint32_t catalogue_height);

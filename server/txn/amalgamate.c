@@ -47,6 +47,7 @@ enum ledger_home {
 };
 
 struct amalgamation {
+    struct db *db;
     struct pass pass;
     struct os_job job;
     enum amalgamation_phase phase;
@@ -60,6 +61,11 @@ struct amalgamation {
     uint64_t bytes;    /* of the stages */
     uint64_t begun_ms;
 };
+
+static struct db *db_of(const struct pass *p)
+{
+    return LIST_ENTRY(p, struct amalgamation, pass)->db;
+}
 
 static bool amalgamation_is_sane(const struct amalgamation *a)
 {
@@ -92,7 +98,11 @@ enum err amalgamate_init(struct db *db)
     if (!a)
         return ERR_NOMEM;
     memset(a, 0, sizeof *a);
-    a->pass.db = db;
+    a->db = db;
+    a->pass.os = db->os;
+    a->pass.catalogue = &db->catalogue;
+    a->pass.damage = &db->damage;
+    a->pass.numbers = &db->numbers;
     db->passes.work = a;
     return ERR_OK;
 }
@@ -141,7 +151,7 @@ void amalgamate_fini(struct db *db, bool abandon)
 
 static void amalgamate_put_back(struct amalgamation *a)
 {
-    struct db *db = a->pass.db;
+    struct db *db = a->db;
 
     ASSERT(a->pass.stage_count > 0);
     for (size_t i = 0; i < a->pass.stage_count; i++)
@@ -155,7 +165,7 @@ static void amalgamate_put_back(struct amalgamation *a)
 /* The new ledger stands for the stages, and for the older ledgers that it took in. */
 static void amalgamate_publish_ledger(struct pass *p)
 {
-    struct db *db = p->db;
+    struct db *db = db_of(p);
 
     ASSERT(!p->ledger || p->ledger->spill || !p->ledger->primary);
     if (!p->ledger)
@@ -173,7 +183,7 @@ static void amalgamate_publish_ledger(struct pass *p)
 
 static void amalgamate_publish(struct amalgamation *a, struct root *root)
 {
-    struct db *db = a->pass.db;
+    struct db *db = a->db;
     uint64_t upto = root_facts(root)->commit;
     size_t count = a->pass.stage_count;
 
@@ -203,7 +213,7 @@ static void amalgamate_publish(struct amalgamation *a, struct root *root)
 
 static void amalgamate_fail(struct amalgamation *a, enum err e, const struct failure *why)
 {
-    struct db *db = a->pass.db;
+    struct db *db = a->db;
 
     ASSERT(e != ERR_OK);
     PULSE_TELL(&db->pulse, amalgamation_failed, .error = err_name(e),
@@ -235,7 +245,7 @@ static void amalgamate_run(struct os_job *job)
 static enum err amalgamate_begin_root(struct amalgamation *a)
 {
     struct pass *p = &a->pass;
-    struct db *db = p->db;
+    struct db *db = db_of(p);
     bool is_last = a->limit_at + 1 == a->limit_count;
     struct root *from = a->base ? a->base : primary_root(db->primary);
     struct merge_plan plan = {
@@ -271,10 +281,10 @@ static enum err amalgamate_begin_root(struct amalgamation *a)
 static bool amalgamate_get_past(struct amalgamation *a, enum err e,
                                 const struct tree_damage *damage)
 {
-    struct db *db = a->pass.db;
+    struct db *db = a->db;
 
     ASSERT(e != ERR_OK && damage->store < PRIMARY_STORES_END);
-    if (!damage_try(&db->damage, damage, e) || db_note_damage(db, damage) != ERR_OK ||
+    if (!damage_try(&db->damage, damage, e) || db_note_damage(&db->damage, damage) != ERR_OK ||
         amalgamate_begin_root(a) != ERR_OK)
         return false;
     os_job_submit(db->os, &a->job);
@@ -283,7 +293,7 @@ static bool amalgamate_get_past(struct amalgamation *a, enum err e,
 
 static void amalgamate_root_done(struct amalgamation *a)
 {
-    struct db *db = a->pass.db;
+    struct db *db = a->db;
     struct tree_damage damage;
     struct failure why;
     struct root *root;
@@ -332,7 +342,7 @@ static void amalgamate_pick_ledgers(struct amalgamation *a)
     for (size_t i = 0; i < p->stage_count; i++)
         keys += p->stages[i]->records;
     p->older_count = 0;
-    LIST_EACH (link, &p->db->stages.ledgers) {
+    LIST_EACH (link, &db_of(p)->stages.ledgers) {
         struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
         bool makes_room = a->home == LEDGER_ON_DISK && !l->spill;
 
@@ -350,13 +360,14 @@ static void amalgamate_pick_ledgers(struct amalgamation *a)
 static uint64_t amalgamate_ledger_room(const struct amalgamation *a)
 {
     const struct pass *p = &a->pass;
-    uint64_t others = p->db->stages.ledger_bytes;
+    uint64_t others = db_of(p)->stages.ledger_bytes;
 
     ASSERT(p->older_count <= PASS_LEDGERS_MAX);
     for (size_t i = 0; i < p->older_count; i++)
         others -= p->older[i]->bytes;
-    return others < p->db->options.held_memory_max ? p->db->options.held_memory_max - others
-                                                   : 0;
+    return others < db_of(p)->options.held_memory_max
+               ? db_of(p)->options.held_memory_max - others
+               : 0;
 }
 
 /* About what it will take in memory. */
@@ -407,14 +418,14 @@ static enum err amalgamate_ledger_failed(struct amalgamation *a, enum err e)
     ASSERT(e != ERR_OK && a->phase == PHASE_LEDGER);
     if (p->unreadable) {
         p->unreadable->is_unreadable = true;
-        PULSE_TELL(&p->db->pulse, ledger_unreadable, .error = err_name(e),
+        PULSE_TELL(&db_of(p)->pulse, ledger_unreadable, .error = err_name(e),
                    .keys = p->unreadable->keys);
         return amalgamate_begin_ledger(a, a->home);
     }
     if (a->home == LEDGER_WHERE_IT_FITS && e == ERR_TOO_LARGE)
         return amalgamate_begin_ledger(a, LEDGER_ON_DISK);
     if (a->home == LEDGER_ON_DISK && (e == ERR_NO_SPACE || e == ERR_IO)) {
-        PULSE_TELL(&p->db->pulse, ledger_in_memory, .error = err_name(e));
+        PULSE_TELL(&db_of(p)->pulse, ledger_in_memory, .error = err_name(e));
         return amalgamate_begin_ledger(a, LEDGER_IN_MEMORY);
     }
     return e;
@@ -423,7 +434,7 @@ static enum err amalgamate_ledger_failed(struct amalgamation *a, enum err e)
 static void amalgamate_done(struct os_job *job)
 {
     struct amalgamation *a = LIST_ENTRY(job, struct amalgamation, job);
-    struct db *db = a->pass.db;
+    struct db *db = a->db;
 
     ASSERT(a->phase != PHASE_IDLE && a->pass.stage_count > 0);
     if (a->result == ERR_WAIT) {
@@ -450,7 +461,7 @@ static void amalgamate_done(struct os_job *job)
  * be one of them. */
 static size_t amalgamate_roots_max(const struct pass *p)
 {
-    const struct db *db = p->db;
+    const struct db *db = db_of(p);
     uint64_t trees = root_trees(primary_root(db->primary));
     uint64_t held = primary_roots_bytes(db->primary) + root_memory(trees);
     uint64_t room = db->options.roots_bytes_max > held ? db->options.roots_bytes_max - held : 0;
@@ -464,7 +475,7 @@ static size_t amalgamate_roots_max(const struct pass *p)
 /* The commits of the roots that this pass makes: of each old snapshot, and the last one. */
 static void amalgamate_plan_roots(struct amalgamation *a, uint64_t upto)
 {
-    struct db *db = a->pass.db;
+    struct db *db = a->db;
     uint64_t at = root_facts(primary_root(db->primary))->commit;
     size_t roots_max = amalgamate_roots_max(&a->pass);
 
@@ -503,16 +514,17 @@ static uint64_t amalgamate_young(struct db *db, uint64_t *old_at)
 static void amalgamate_pick_stages(struct amalgamation *a)
 {
     struct pass *p = &a->pass;
-    uint64_t old_at, young = amalgamate_young(p->db, &old_at);
+    uint64_t old_at, young = amalgamate_young(db_of(p), &old_at);
     struct stage *found[PASS_STAGES_MAX];
     size_t count = 0;
 
     ASSERT(p->stage_count == 0 && a->phase == PHASE_IDLE);
     a->bytes = 0;
-    for (struct stage *s = p->db->stages.oldest; s && count < PASS_STAGES_MAX; s = s->above) {
+    for (struct stage *s = db_of(p)->stages.oldest; s && count < PASS_STAGES_MAX;
+         s = s->above) {
         if (s->state == STAGE_AMALGAMATED)
             continue;
-        if (s->state != STAGE_SEALED || s->last_commit > p->db->numbers.durable ||
+        if (s->state != STAGE_SEALED || s->last_commit > db_of(p)->numbers.durable ||
             s->last_commit > young)
             break;
         found[count++] = s;
@@ -525,7 +537,7 @@ static void amalgamate_pick_stages(struct amalgamation *a)
     }
     p->stage_count = count;
     if (!count)
-        p->db->passes.retry_ms = old_at;
+        db_of(p)->passes.retry_ms = old_at;
 }
 
 static void amalgamate_begin(struct db *db)
@@ -544,6 +556,7 @@ static void amalgamate_begin(struct db *db)
     ASSERT(upto <= db->numbers.durable);
     a->begun_ms = os_now_ms(db->os);
     amalgamate_plan_roots(a, upto);
+    p->primary = db->primary;
     e = pass_prepare(p, upto);
     a->floor = oldest;
     if (!e && oldest < upto)

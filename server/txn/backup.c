@@ -3,12 +3,12 @@
 #include "server/base/assert.h"
 #include "server/storage/primary.h"
 #include "server/storage/root_stream.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/pulse.h"
 
 #include <inttypes.h>
 
 struct backup {
-    struct db *db;
+    struct backups *all;
     struct list_link in_all;
     struct root_stream *stream; /* owned; NULL once it has ended early */
     struct root_facts root;     /* that it is of */
@@ -23,9 +23,12 @@ struct backup {
     uint64_t begun_ms;
 };
 
-void backups_init(struct backups *all)
+void backups_init(struct backups *all, struct os *os, struct pulse *pulse)
 {
+    ASSERT(os && pulse);
     memset(all, 0, sizeof *all);
+    all->os = os;
+    all->pulse = pulse;
     list_init(&all->all);
 }
 
@@ -35,7 +38,7 @@ static void say_end(struct backup *b, const char *how)
         return;
     ASSERT(b->root.number > 0);
     b->is_told = true;
-    PULSE_TELL(&b->db->pulse, backup_ended, .root = b->root.number,
+    PULSE_TELL(b->all->pulse, backup_ended, .root = b->root.number,
                .bytes = b->at +
                         (b->stream && !b->is_running ? root_stream_chunk(b->stream).size : 0),
                .how = how);
@@ -47,7 +50,7 @@ static void backup_free(struct backup *b)
     list_remove(&b->in_all);
     root_stream_free(b->stream);
     failure_clear(&b->why);
-    os_free(b->db->os, b, sizeof *b);
+    os_free(b->all->os, b, sizeof *b);
 }
 
 void backups_fini(struct backups *all)
@@ -65,8 +68,8 @@ void backups_fini(struct backups *all)
 static void backup_due(struct backup *b)
 {
     ASSERT(list_is_linked(&b->in_all));
-    b->db->backups.is_due = true;
-    pulse_wake(&b->db->pulse);
+    b->all->is_due = true;
+    pulse_wake(b->all->pulse);
 }
 
 /* Let go of the root, now that no job reads it. */
@@ -123,15 +126,15 @@ void backups_expire_root(struct backups *all, const struct root *r, const struct
 
 /* ---- opening ---- */
 
-static enum err check_base(struct op *op, const struct backup_options *o)
+static enum err check_base(struct op *op, struct primary *primary,
+                           const struct backup_options *o)
 {
-    struct db *db = op->db;
-    uint64_t root = root_facts(primary_root(db->primary))->number;
+    uint64_t root = root_facts(primary_root(primary))->number;
     uint8_t ours[PRIMARY_IDENTITY_BYTES];
 
     if (slice_is_none(o->identity))
         return ERR_OK;
-    primary_identity(db->primary, ours);
+    primary_identity(primary, ours);
     if (!slice_equal(o->identity, slice_make(ours, sizeof ours)))
         return failure_set(&op->failure, ERR_BAD_REQUEST,
                            "backup: the base is a backup of another database (a restored "
@@ -145,35 +148,34 @@ static enum err check_base(struct op *op, const struct backup_options *o)
     return ERR_OK;
 }
 
-enum err backup_open(struct op *op, const struct backup_options *options, struct backup **out)
+enum err backup_open(struct op *op, struct backups *all, const struct backup_options *options,
+                     struct backup **out)
 {
-    struct db *db = op->db;
     struct root_stream_options stream = {.chunk_bytes = options->chunk_bytes,
                                          .base = options->base,
                                          .base_commit = options->base_commit};
     struct backup *b;
-    enum err e = check_base(op, options);
+    enum err e = check_base(op, all->primary, options);
 
     *out = NULL;
     if (e)
         return e;
-    b = os_alloc(db->os, sizeof *b);
+    b = os_alloc(all->os, sizeof *b);
     if (!b)
         return failure_set(&op->failure, ERR_NOMEM, "%s", err_message(ERR_NOMEM));
     memset(b, 0, sizeof *b);
-    b->db = db;
+    b->all = all;
     failure_init(&b->why);
-    e = root_stream_new(db->primary, primary_root(db->primary), &stream, &b->stream);
+    e = root_stream_new(all->primary, primary_root(all->primary), &stream, &b->stream);
     if (e) {
-        os_free(db->os, b, sizeof *b);
+        os_free(all->os, b, sizeof *b);
         return failure_set(&op->failure, e, "%s", err_message(e));
     }
     b->root = *root_stream_facts(b->stream);
-    ASSERT(b->root.commit <= db->numbers.durable); /* a root has only what is synced */
-    b->begun_ms = db->pulse.now_ms;
-    list_push_back(&db->backups.all, &b->in_all);
-    db->backups.begun++;
-    PULSE_TELL(&db->pulse, backup_begun, .root = b->root.number, .commit = b->root.commit,
+    b->begun_ms = all->pulse->now_ms;
+    list_push_back(&all->all, &b->in_all);
+    all->begun++;
+    PULSE_TELL(all->pulse, backup_begun, .root = b->root.number, .commit = b->root.commit,
                .base = options->base);
     *out = b;
     return ERR_OK;
@@ -191,9 +193,9 @@ static void fill_done(struct os_job *job)
 {
     struct backup *b = LIST_ENTRY(job, struct backup, job);
 
-    ASSERT(b->is_running && b->db->backups.running > 0);
+    ASSERT(b->is_running && b->all->running > 0);
     b->is_running = false;
-    b->db->backups.running--;
+    b->all->running--;
     if (b->why.error)
         let_go(b);
     backup_due(b);
@@ -206,11 +208,11 @@ static enum err fill_begin(struct op *op, struct backup *b)
         b->at += root_stream_chunk(b->stream).size;
     b->has_chunk = true;
     b->is_running = true;
-    b->db->backups.running++;
+    b->all->running++;
     b->job = (struct os_job){.run = fill_run, .done = fill_done, .lane = OS_LANE_READ};
     b->waiter = op;
     op->backup = b;
-    os_job_submit(b->db->os, &b->job);
+    os_job_submit(b->all->os, &b->job);
     return ERR_WAIT;
 }
 
@@ -231,7 +233,7 @@ static enum err give(struct op *op, struct backup *b, struct slice *bytes, bool 
     *bytes = root_stream_chunk(b->stream);
     *last = root_stream_has_ended(b->stream);
     if (*last && !b->is_told) {
-        b->db->backups.ended++;
+        b->all->ended++;
         say_end(b, "sent");
     }
     return ERR_OK;
@@ -305,14 +307,14 @@ void backup_close(struct backup *b)
 
 void backup_facts(const struct backup *b, struct backup_facts *out)
 {
-    ASSERT(b->begun_ms <= b->db->pulse.now_ms);
+    ASSERT(b->begun_ms <= b->all->pulse->now_ms);
     memset(out, 0, sizeof *out);
     out->commit = b->root.commit;
     out->root = b->root.number;
     out->log_position = b->root.log_position;
     out->is_open = b->stream != NULL;
     out->sent = b->at;
-    out->age_ms = b->db->pulse.now_ms - b->begun_ms;
+    out->age_ms = b->all->pulse->now_ms - b->begun_ms;
     out->memory = sizeof *b;
     if (!b->stream)
         return;

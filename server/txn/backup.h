@@ -18,7 +18,7 @@
 struct backup; /* opaque, owned by who opened it */
 struct root;
 
-void backups_init(struct backups *all);
+void backups_init(struct backups *all, struct os *os, struct pulse *pulse);
 /* In a turn: wake those whose chunk has come. */
 void backups_turn(struct backups *all);
 /* At the end, or (abandoned) in the middle: free those that are left. */
@@ -35,7 +35,8 @@ struct backup_options {
 
 /* Hold the durable root. ERR_BAD_REQUEST: the base is not of this database, or younger;
  * ERR_NOMEM. */
-enum err backup_open(struct op *op, const struct backup_options *options, struct backup **out);
+enum err backup_open(struct op *op, struct backups *all, const struct backup_options *options,
+                     struct backup **out);
 
 /* The chunk that begins at position: the one read last (it may have been lost on its way), or the
  * one behind it. *bytes is lent until the next call; it is empty behind the end. ERR_WAIT;

@@ -260,8 +260,9 @@ static void check_job_done(struct os_job *job)
     }
     check_count(run);
     /* What the pages of a store have come to is what any reader would have met. */
-    run->noted = run->phase == CHECK_PAGES ? db_note_findings(db, &run->found, run->noted)
-                                           : run->found.count;
+    run->noted = run->phase == CHECK_PAGES
+                     ? db_note_findings(&db->damage, &run->found, run->noted)
+                     : run->found.count;
     if (run->result == ERR_WAIT)
         return;
     if (run->result)

@@ -4,8 +4,12 @@
 #include "server/storage/ledger.h"
 #include "server/storage/primary.h"
 #include "server/txn/catalogue.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/db_options.h"
+#include "server/txn/entries.h"
+#include "server/txn/snapshots.h"
+#include "server/txn/stage_stack.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 
 struct winner winner_of(const struct stamp *s)
 {
@@ -138,7 +142,7 @@ static enum err conflict_ask_ledgers(struct op *op, const struct txn *t, uint32_
     bool wait = false;
 
     ASSERT(t->snapshot && newest->commit >= t->snapshot->commit);
-    LIST_EACH (link, &t->db->stages.ledgers) {
+    LIST_EACH (link, &t->all->stages->ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
         struct ledger_entry entry;
         enum err e;
@@ -162,14 +166,14 @@ enum err conflict_find_staged(const struct txn *t, uint32_t store, struct slice 
     uint64_t snapshot = t->snapshot->commit;
 
     ASSERT(t->snapshot); /* T-3 */
-    for (struct stage *s = t->db->stages.newest; s; s = s->below) {
+    for (struct stage *s = t->all->stages->newest; s; s = s->below) {
         struct record *r;
 
         if (!s->first_commit)
             continue;
         if (s->last_commit <= snapshot)
             break; /* S-2: and so is all that is older */
-        t->db->steps++;
+        t->all->steps++;
         r = stage_find(s, store, key);
         if (!r)
             continue;
@@ -217,7 +221,7 @@ static enum err conflict_walk_stage(const struct txn *t, const struct stage *s,
             *out = r;
             return ERR_OK;
         }
-        if (++t->db->steps >= until && record_following(r)) {
+        if (++t->all->steps >= until && record_following(r)) {
             const struct record *next = record_following(r);
 
             walk->stage = s->number;
@@ -234,7 +238,7 @@ enum err conflict_find_staged_in_range(const struct txn *t, const struct conflic
                                        struct conflict_found *out)
 {
     ASSERT(t->snapshot);
-    for (struct stage *s = t->db->stages.newest; s; s = s->below) {
+    for (struct stage *s = t->all->stages->newest; s; s = s->below) {
         struct record *r = NULL;
         enum err e;
 
@@ -242,7 +246,7 @@ enum err conflict_find_staged_in_range(const struct txn *t, const struct conflic
             continue;
         if (s->last_commit <= t->snapshot->commit)
             break;
-        t->db->steps++;
+        t->all->steps++;
         e = conflict_walk_stage(t, s, range, walk, until, &r);
         if (e == ERR_WAIT)
             return e;
@@ -267,13 +271,13 @@ enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
     ASSERT(t->snapshot);
     if (!walk->is_staged)
         e = conflict_find_staged_in_range(t, range, walk,
-                                          t->db->steps + t->db->options.slice_steps, out);
+                                          t->all->steps + t->all->options->slice_steps, out);
     if (e == ERR_WAIT)
         op_yield(op);
     if (e != ERR_NOT_FOUND)
         return e;
     walk->is_staged = true;
-    LIST_EACH (link, &t->db->stages.ledgers) {
+    LIST_EACH (link, &t->all->stages->ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
         struct ledger_entry entry;
 

@@ -72,7 +72,7 @@ struct conflict_found {
 enum err conflict_find_newer_in_range(struct op *op, const struct txn *t,
                                       const struct conflict_range *range,
                                       struct conflict_walk *walk, struct conflict_found *out);
-/* The same, in stages alone, as far as db.steps = until. */
+/* The same, in stages alone, as far as txns.steps = until. */
 enum err conflict_find_staged_in_range(const struct txn *t, const struct conflict_range *range,
                                        struct conflict_walk *walk, uint64_t until,
                                        struct conflict_found *out);

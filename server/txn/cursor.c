@@ -11,11 +11,14 @@
 
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
+#include "server/txn/cursor_pool.h"
 #include "server/txn/cursor_internal.h"
 #include "server/txn/cursors_internal.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/op.h"
+#include "server/txn/pulse.h"
 #include "server/txn/reads.h"
+#include "server/txn/snapshots.h"
+#include "server/txn/stage_stack.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/view.h"
 
@@ -62,13 +65,13 @@ static enum err cursor_add_source(struct cursor *c, struct stage_store *st, bool
         return ERR_OK;
     if (c->source_count == c->source_room) {
         size_t room = 2 * c->source_room;
-        struct cursor_source *grown = os_alloc(c->db->os, room * sizeof *grown);
+        struct cursor_source *grown = os_alloc(c->pool->os, room * sizeof *grown);
 
         if (!grown)
             return ERR_NOMEM;
         memcpy(grown, c->sources, c->source_count * sizeof *grown);
         if (c->sources != c->few)
-            os_free(c->db->os, c->sources, c->source_room * sizeof *grown);
+            os_free(c->pool->os, c->sources, c->source_room * sizeof *grown);
         c->sources = grown;
         c->source_room = room;
     }
@@ -310,11 +313,11 @@ bool cursor_hold(const struct cursor *c, struct cursor_hold *out)
     if (c->txn || !c->snapshot)
         return false;
     out->snapshot = c->snapshot->commit;
-    out->age_ms = c->db->pulse.now_ms - c->snapshot->taken_ms;
+    out->age_ms = c->pool->pulse->now_ms - c->snapshot->taken_ms;
     out->bytes = sizeof *c + c->bounds_room;
     if (c->sources != c->few)
         out->bytes += c->source_room * sizeof *c->sources;
-    out->held = snapshot_held_bytes(c->snapshot, c->db->stages.oldest);
+    out->held = snapshot_held_bytes(c->snapshot, c->pool->stages->oldest);
     out->disk = root_only_bytes(c->snapshot->root);
     return true;
 }

@@ -9,8 +9,15 @@
 
 struct cursor;
 
+struct catalogue;
+struct pulse;
+struct stage_stack;
+
 struct cursor_pool {
-    struct os *os;
+    struct os *os; /* this and the next three are borrowed */
+    struct catalogue *catalogue;
+    const struct pulse *pulse;
+    const struct stage_stack *stages;
     struct list_link open;   /* cursor.in_db: all that are open */
     struct list_link closed; /* cursor.in_pool: to be used again */
     unsigned closed_count;   /* of them, bounded */

@@ -11,8 +11,9 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/cursor.h"
 #include "server/txn/cursor_internal.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/cursor_pool.h"
 #include "server/txn/decided.h"
+#include "server/txn/entries.h"
 #include "server/txn/lookup.h"
 #include "server/txn/op.h"
 #include "server/txn/snapshot.h"
@@ -83,7 +84,7 @@ static enum err cursor_index_now(struct op *op, const struct cursor *c, const st
  * number, with nothing in it but what was put since; the place stays. */
 static enum err cursor_follow(struct op *op, struct cursor *c)
 {
-    struct catalogue *catalogue = &c->db->catalogue;
+    struct catalogue *catalogue = c->pool->catalogue;
     struct schema *store = schema_store(c->schema), *s, *ended;
     enum err e = ERR_OK;
 
@@ -144,7 +145,6 @@ static enum err cursor_check(struct op *op, struct cursor *c)
 enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct slice range,
                      const struct cursor_options *options, struct cursor **out)
 {
-    struct db *db = op->db;
     struct snapshot *s;
     struct schema *schema;
     struct key_range bounds;
@@ -180,7 +180,7 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
         (*out)->only_keys = options->only_keys;
     }
     ASSERT(e || ((*out)->snapshot == s && s->refs > 1));
-    snapshot_unref(db, s);
+    snapshot_unref(op->db, s);
     return e;
 }
 
@@ -188,21 +188,19 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
 
 enum err cursor_open_anchor(struct op *op, struct txn *t, struct cursor **out)
 {
-    static const struct key_range nothing = {.empty = true};
-    struct db *db = op->db;
     struct snapshot *s;
     enum err e = t ? txn_check(op, t) : ERR_OK;
 
-    ASSERT(db->catalogue.self && (!t || t->db == db));
+    ASSERT(!t || t->db == op->db);
     *out = NULL;
     if (e)
         return e;
     failure_clear(&op->failure);
     s = t ? snapshot_ref(t->snapshot) : snapshot_take_answered(op);
     if (s)
-        *out = cursor_new(op, t, s, db->catalogue.self, &nothing, false, false);
+        *out = cursor_new_anchor(op, t, s);
     if (s)
-        snapshot_unref(db, s);
+        snapshot_unref(op->db, s);
     return *out ? ERR_OK : failure_set(&op->failure, ERR_NOMEM, "out of memory for a cursor");
 }
 

@@ -19,6 +19,7 @@ struct cursor_source { /* a write-set or a stage */
 
 struct cursor {
     struct db *db;
+    struct cursor_pool *pool;  /* that it is of */
     struct list_link in_db;    /* db.cursors */
     struct list_link in_txn;   /* txn.cursors */
     struct txn *txn;           /* NULL: the snapshot is its own */

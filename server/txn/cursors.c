@@ -37,6 +37,7 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
     ASSERT(c->bounds_room >= range->from_size + range->to_size);
     memset(c, 0, offsetof(struct cursor, bounds_room));
     c->db = op->db;
+    c->pool = &op->db->cursors;
     c->sources = c->few;
     c->source_room = CURSOR_SOURCES;
     c->txn = t;
@@ -56,13 +57,21 @@ struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
     memcpy(c->to, range->to, range->to_size);
     tree_cursor_init(&c->tree, s->root, schema->number);
     cursor_place_at_edge(c, reverse);
-    list_push_back(&c->db->cursors.open, &c->in_db);
+    list_push_back(&c->pool->open, &c->in_db);
     list_init(&c->in_txn);
     if (t)
         list_push_back(&t->cursors, &c->in_txn);
     if (only_staged)
         snapshot_enter(s); /* what is counted is compared with this root, from first to last */
     return c;
+}
+
+struct cursor *cursor_new_anchor(struct op *op, struct txn *t, struct snapshot *s)
+{
+    static const struct key_range nothing = {.empty = true};
+
+    ASSERT(op->db->catalogue.self);
+    return cursor_new(op, t, s, op->db->catalogue.self, &nothing, false, false);
 }
 
 void cursor_pass(struct cursor *c, struct slice key)
@@ -175,7 +184,7 @@ void cursors_end_schema(struct txn *t, struct schema *s)
             c->was_index = c->schema->of != NULL;
         }
         c->schema = before;
-        schema_unref(&t->db->catalogue, s);
+        schema_unref(t->all->catalogue, s);
     }
 }
 
@@ -187,17 +196,15 @@ void cursors_rest(struct txn *t)
 
 void cursor_close(struct cursor *c)
 {
-    struct db *db = c->db;
-
     ASSERT(list_is_linked(&c->in_db));
     cursor_end(c);
     if (c->schema)
-        schema_unref(&db->catalogue, c->schema);
+        schema_unref(c->pool->catalogue, c->schema);
     list_remove(&c->in_db);
     list_remove(&c->in_txn);
     if (c->sources != c->few)
-        os_free(db->os, c->sources, c->source_room * sizeof *c->sources);
-    cursor_dealloc(&db->cursors, c);
+        os_free(c->pool->os, c->sources, c->source_room * sizeof *c->sources);
+    cursor_dealloc(c->pool, c);
 }
 
 void cursor_kill(struct cursor *c)

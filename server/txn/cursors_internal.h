@@ -28,6 +28,8 @@ void cursors_rest(struct txn *t);
 struct cursor *cursor_new(struct op *op, struct txn *t, struct snapshot *s,
                           struct schema *schema, const struct key_range *range, bool reverse,
                           bool only_staged);
+/* ... over nothing, to hold the snapshot for others (cursor_open_anchor). NULL: no memory. */
+struct cursor *cursor_new_anchor(struct op *op, struct txn *t, struct snapshot *s);
 bool cursor_is_only_staged(const struct cursor *c);
 /* What it stands on cannot be what was written: ERR_CORRUPT, with its place. */
 enum err cursor_corrupt(struct op *op, const struct cursor *c, const char *text);

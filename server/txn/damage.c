@@ -6,11 +6,14 @@
 
 #include <string.h>
 
-void damage_init(struct damage *d, struct os *os)
+void damage_init(struct damage *d, struct os *os, struct catalogue *catalogue,
+                 struct pulse *pulse)
 {
-    ASSERT(os);
+    ASSERT(os && catalogue && pulse);
     memset(d, 0, sizeof *d);
     d->os = os;
+    d->catalogue = catalogue;
+    d->pulse = pulse;
 }
 
 void damage_fini(struct damage *d)

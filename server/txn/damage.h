@@ -18,15 +18,22 @@
 
 #define DAMAGE_TRIES 3
 
+struct catalogue;
+struct pulse;
+
 struct damage {
     struct os *os;
+    struct catalogue *catalogue;
+    struct pulse *pulse;
     struct tree_damage *items; /* owned; ascending by store */
     size_t count, room;
     struct tree_damage tried; /* what the last pass could not read */
     unsigned tries;           /* passes that failed of it, one after the other */
 };
 
-void damage_init(struct damage *d, struct os *os);
+/* What is told of it, and where its stores are found: borrowed. */
+void damage_init(struct damage *d, struct os *os, struct catalogue *catalogue,
+                 struct pulse *pulse);
 void damage_fini(struct damage *d);
 
 /* Note it. ERR_EXISTS: it was known; ERR_NOMEM. */

@@ -2,8 +2,9 @@
 
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/openers.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 
 struct slice database_change_key(const struct txn *t, uint8_t room[KEY_BYTES_MAX])
 {
@@ -32,7 +33,7 @@ void database_change_commit(struct txn *t, const struct stamp *stamp)
         return;
     e = row.is_deleted ? ERR_OK : database_row_read(record_value(r), &row.version);
     ASSERT(!e); /* as it was written */
-    database_publish(&t->db->catalogue.databases, t->database, &row, stamp->commit,
+    database_publish(&t->all->catalogue->databases, t->database, &row, stamp->commit,
                      stamp->durability);
     if (t->turn)
         t->turn->has_committed = true;

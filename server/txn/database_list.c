@@ -10,16 +10,17 @@
 #include "server/txn/catalogue_row.h"
 #include "server/txn/cursor_internal.h"
 #include "server/txn/cursors_internal.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
 #include "server/txn/records_internal.h"
 #include "server/txn/store_list.h"
 #include "server/txn/stores.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 
 enum list_part { LIST_BEFORE_MAIN, LIST_STORES_OF_MAIN, LIST_FROM_MAIN };
 
-struct database_list { /* where it stands between two turns */
+struct database_list {
+    struct catalogue *catalogue; /* where it stands between two turns */
     enum list_part part;
     struct cursor *rows; /* of that part; NULL: it is to be opened */
     struct schema *at;   /* being counted, referenced; NULL: the next row is to be read */
@@ -40,10 +41,10 @@ void databases_forget_list(struct op *op)
         return;
     ASSERT(!l->at || l->at->refs > 0);
     if (l->at)
-        schema_unref(&op->db->catalogue, l->at);
+        schema_unref(l->catalogue, l->at);
     if (l->rows)
         cursor_close(l->rows);
-    os_free(op->db->os, l, sizeof *l);
+    os_free(l->catalogue->os, l, sizeof *l);
     op->databases = NULL;
 }
 
@@ -57,7 +58,8 @@ static enum err no_memory(struct op *op)
     return failure_set(&op->failure, ERR_NOMEM, "out of memory for the list of databases");
 }
 
-static enum err list_begin(struct op *op, const struct database_listing *listing)
+static enum err list_begin(struct op *op, struct catalogue *catalogue,
+                           const struct database_listing *listing)
 {
     struct database_list *l;
     bool is_behind = !slice_is_none(listing->from) &&
@@ -65,10 +67,11 @@ static enum err list_begin(struct op *op, const struct database_listing *listing
 
     if (op->databases)
         return ERR_OK;
-    l = os_alloc(op->db->os, sizeof *l);
+    l = os_alloc(catalogue->os, sizeof *l);
     if (!l)
         return no_memory(op);
     memset(l, 0, sizeof *l);
+    l->catalogue = catalogue;
     l->part = is_behind ? LIST_FROM_MAIN : LIST_BEFORE_MAIN;
     ASSERT(!l->rows && !l->at);
     op->databases = l;
@@ -110,7 +113,7 @@ static enum err list_open(struct op *op, struct txn *t, const struct database_li
 
     ASSERT(t->snapshot && !l->rows && !l->at);
     part_range(l->part, listing->from, &range);
-    l->rows = cursor_new(op, t, t->snapshot, op->db->catalogue.self, &range, false, false);
+    l->rows = cursor_new(op, t, t->snapshot, l->catalogue->self, &range, false, false);
     return l->rows ? ERR_OK : no_memory(op);
 }
 
@@ -169,10 +172,9 @@ static enum err list_row(struct op *op, struct txn *t, struct database_listing *
         return database_row_read(value, &l->version) == ERR_OK
                    ? ERR_OK
                    : cursor_corrupt(op, l->rows, "corrupt row in the catalogue");
-    name =
-        (struct store_name){database_find(&op->db->catalogue.databases, of.database), of.name};
+    name = (struct store_name){database_find(&l->catalogue->databases, of.database), of.name};
     ASSERT(name.database); /* it has a store in the snapshot */
-    l->at = schema_ref(catalogue_version(&op->db->catalogue, NULL, t->snapshot->commit, name));
+    l->at = schema_ref(catalogue_version(l->catalogue, NULL, t->snapshot->commit, name));
     ASSERT(!l->at->is_dropped);
     return ERR_OK;
 }
@@ -212,7 +214,7 @@ static enum err list_count(struct op *op, struct txn *t)
         return e;
     l->stores++;
     l->bytes += info.bytes;
-    schema_unref(&op->db->catalogue, l->at);
+    schema_unref(l->catalogue, l->at);
     l->at = NULL;
     return ERR_OK;
 }
@@ -246,7 +248,7 @@ enum err databases_list(struct op *op, struct database_listing *listing)
 
     listing->has_next = false;
     if (!e)
-        e = list_begin(op, listing);
+        e = list_begin(op, in->all->catalogue, listing);
     if (!e)
         e = list_all(op, in, listing);
     if (e != ERR_WAIT) {

@@ -110,10 +110,11 @@ void db_identity(const struct db *db, uint8_t *to)
 
 static void db_on_damage(void *context, uint32_t store, uint64_t offset)
 {
+    struct db *db = context;
     struct tree_damage damage = {.store = store, .offset = offset};
 
     ASSERT(store < PRIMARY_STORES_END);
-    db_note_damage(context, &damage); /* where there is no memory the next read meets it */
+    db_note_damage(&db->damage, &damage); /* where there is no memory the next read meets it */
 }
 
 static void db_on_bad_copy(void *context, uint64_t offset)
@@ -127,8 +128,10 @@ static void db_on_bad_copy(void *context, uint64_t offset)
 
 static void db_load_damage(void *context, const struct tree_damage *damage)
 {
+    struct db *db = context;
+
     ASSERT(damage->store < PRIMARY_STORES_END);
-    db_note_damage(context, damage);
+    db_note_damage(&db->damage, damage);
 }
 
 /* ---- what the log says ---- */
@@ -228,6 +231,7 @@ static enum err db_open_primary(struct db *db, struct failure *f)
     ASSERT(!db->wal);
     if (e)
         return e;
+    db->backups.primary = db->primary;
     primary_on_ready(db->primary, db_on_pages, db);
     root_each_tree(primary_root(db->primary), db_load_tree, &load);
     if (load.result)
@@ -297,6 +301,21 @@ static void check_free(void *os, void *memory, size_t bytes)
     os_free(os, memory, bytes);
 }
 
+static enum err db_open_txns(struct db *db)
+{
+    struct txns_ground ground = {.os = db->os,
+                                 .options = &db->options,
+                                 .pulse = &db->pulse,
+                                 .numbers = &db->numbers,
+                                 .stages = &db->stages,
+                                 .catalogue = &db->catalogue};
+    enum err e = txns_init(&db->txns, &ground, os_now_ms(db->os), EXPIRY_STEP_MS);
+
+    entries_init(&db->txns.entries, db->os, db->options.index_entries_max);
+    leaving_init(&db->txns.leaving, db->options.slice_steps);
+    return e;
+}
+
 enum err db_open(struct os *os, const struct db_options *options,
                  const struct db_events *events, struct db **out, struct failure *f)
 {
@@ -313,28 +332,31 @@ enum err db_open(struct os *os, const struct db_options *options,
     db->options = *options;
     failure_init(&db->log_failure);
     stage_stack_init(&db->stages, os);
-    entries_init(&db->entries, os, options->index_entries_max);
+    db->lock_waits.os = os;
+    db->lock_waits.pulse = &db->pulse;
+    db->lock_waits.turns = lock_turns_of(db);
     lock_wait_init(&db->lock_waits, os_now_ms(os));
     snapshots_init(&db->snapshots);
     cursor_pool_init(&db->cursors, os);
+    db->cursors.catalogue = &db->catalogue;
+    db->cursors.pulse = &db->pulse;
+    db->cursors.stages = &db->stages;
     openings_init(&db->openings, os, &db->catalogue.databases, &db->pulse);
     list_init(&db->tasks);
-    backups_init(&db->backups);
+    backups_init(&db->backups, os, &db->pulse);
     list_init(&db->checks_leaving);
     tellings_init(&db->tellings);
-    leaving_init(&db->leaving, options->slice_steps);
     replies_init(&db->replies, &db->numbers, &db->pulse);
     pulse_init(&db->pulse, events, os_now_ms(os));
-    damage_init(&db->damage, os);
+    damage_init(&db->damage, os, &db->catalogue, &db->pulse);
     os->ops->random(os, &db->hash_seed, sizeof db->hash_seed);
     db->check_memory = (struct msgpack_memory){check_alloc, check_free, os};
-    e = txns_init(&db->txns, os, os_now_ms(os), EXPIRY_STEP_MS)
-            ? failure_set(f, ERR_NOMEM, "out of memory for the database")
-            : db_open_lock(db, f);
+    e = db_open_txns(db) ? failure_set(f, ERR_NOMEM, "out of memory for the database")
+                         : db_open_lock(db, f);
     if (!e)
         e = db_open_check(db, f);
-    if (!e && (amalgamate_init(db) || intents_init(&db->intents, os, db->hash_seed) ||
-               written_init(db) || reads_init(db) ||
+    if (!e && (amalgamate_init(db) || intents_init(&db->txns.intents, os, db->hash_seed) ||
+               written_init(&db->txns) || reads_init(&db->txns, db->hash_seed) ||
                catalogue_init(&db->catalogue, os, db->hash_seed) ||
                tokens_init(&db->tokens, os, db->hash_seed) ||
                vault_init(&db->vault, os, db->hash_seed)))
@@ -361,7 +383,8 @@ enum err db_open(struct os *os, const struct db_options *options,
         db_free(db, true);
         return e;
     }
-    scrub_begin(&db->scrub, db);
+    scrub_init(&db->scrub, os, db->primary, &db->pulse, &db->damage);
+    scrub_begin(&db->scrub, db->options.scrub_ms);
     *out = db;
     return e;
 }
@@ -420,14 +443,14 @@ void db_turn(struct db *db)
     pulse_turn_begin(&db->pulse, os_now_ms(db->os));
     losers_turn(db);
     grants_left = lock_wait_turn(db);
-    if (leaving_turn(&db->leaving, db->options.slice_steps))
+    if (leaving_turn(&db->txns.leaving, db->options.slice_steps))
         pulse_wake(&db->pulse);
     pulse_wake_waiting(&db->pulse);
     primary_wake(db->primary);
-    statements_turn(db);
+    statements_turn(&db->txns);
     reclaim_turn(db);
     amalgamate_turn(db);
-    stages_free_unneeded(db);
+    stages_free_unneeded(&db->txns, &db->snapshots, tellings_oldest(&db->tellings));
     opening_turn(db);
     tasks_turn(db);
     backups_turn(&db->backups);
@@ -442,8 +465,9 @@ void db_turn(struct db *db)
     db_reclaim_catalogue(db);
     stages_collect(db);
     check_turn(db);
-    scrub_turn(&db->scrub);
-    if (read_set_collect(&db->read_set, READS_FREED_A_TURN) ||
+    if (!db->log_failed)
+        scrub_turn(&db->scrub);
+    if (read_set_collect(&db->txns.read_set, READS_FREED_A_TURN) ||
         !tellings_are_over(&db->tellings))
         pulse_wake(&db->pulse);
     db_try_close(db);
@@ -456,7 +480,7 @@ uint64_t db_tick(struct db *db)
 
     ASSERT(db->wal && !db->pulse.is_in_turn);
     db->pulse.now_ms = os_now_ms(db->os);
-    next = expiry_turn(db);
+    next = expiry_turn(&db->txns);
     locks_next = lock_wait_tick(db);
     if (locks_next < next)
         next = locks_next;
@@ -540,17 +564,17 @@ void db_free(struct db *db, bool abandon)
     check_abandon(db);
     scrub_fini(&db->scrub);
     ASSERT(list_is_empty(&db->txns.open));
-    leaving_end(&db->leaving);
+    leaving_end(&db->txns.leaving);
     tellings_fini(&db->tellings, db->os);
     snapshots_fini(&db->snapshots, db->os);
     cursor_pool_fini(&db->cursors);
-    entries_fini(&db->entries);
+    entries_fini(&db->txns.entries);
     amalgamate_fini(db, abandon);
     stage_stack_fini(&db->stages, db->os);
-    intents_fini(&db->intents);
-    written_fini(db);
+    intents_fini(&db->txns.intents);
+    written_fini(&db->txns);
     txns_fini(&db->txns);
-    read_set_fini(&db->read_set);
+    read_set_fini(&db->txns.read_set);
     catalogue_fini(&db->catalogue);
     tokens_fini(&db->tokens);
     backups_fini(&db->backups);

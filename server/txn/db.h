@@ -18,9 +18,12 @@
 #include "server/txn/replies.h"
 #include "server/txn/tasks.h"
 
+struct backups;
 struct database;
 struct db;
 struct lock;
+struct scrub_status;
+struct txn_limit;
 
 /* Blocks while it recovers. ERR_LOCKED, ERR_CORRUPT, ERR_FORMAT, ERR_IO, ERR_NO_SPACE,
  * ERR_NOMEM. */
@@ -165,5 +168,11 @@ struct db_status {
     enum err pass_error; /* why the last amalgamation failed; ERR_OK: it did not */
 };
 void db_status(struct db *db, struct db_status *out);
+/* Those that are being read (backup.h). */
+struct backups *db_backups(struct db *db);
+/* How far the reading of the data file is (scrub.h). */
+void db_scrub_status(const struct db *db, struct scrub_status *out);
+/* How near the database is to its limits: how many there are. limits: DB_LIMIT_COUNT. */
+unsigned db_limits(const struct db *db, struct txn_limit *limits);
 
 #endif

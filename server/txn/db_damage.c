@@ -4,21 +4,20 @@
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/damage.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/pulse.h"
 
-enum err db_note_damage(struct db *db, const struct tree_damage *damage)
+enum err db_note_damage(struct damage *d, const struct tree_damage *damage)
 {
     const struct schema *s;
-    enum err e = damage_note(&db->damage, damage);
+    enum err e = damage_note(d, damage);
 
     ASSERT(damage->store < PRIMARY_STORES_END);
     if (e == ERR_EXISTS)
         return ERR_OK;
     if (e)
         return e;
-    s = catalogue_by_number(&db->catalogue, damage->store);
-    PULSE_TELL(&db->pulse, store_damaged, .file = PRIMARY_FILE, .offset = damage->offset,
+    s = catalogue_by_number(d->catalogue, damage->store);
+    PULSE_TELL(d->pulse, store_damaged, .file = PRIMARY_FILE, .offset = damage->offset,
                .store = damage->store, .name = s ? schema_name(s) : slice_text(""),
                .database = s ? database_name(schema_database(s)) : slice_text(""),
                .text = damage->is_lost ? "nothing of it can be read; clear or drop it"
@@ -26,7 +25,7 @@ enum err db_note_damage(struct db *db, const struct tree_damage *damage)
     return ERR_OK;
 }
 
-size_t db_note_findings(struct db *db, const struct findings *found, size_t noted)
+size_t db_note_findings(struct damage *d, const struct findings *found, size_t noted)
 {
     ASSERT(noted <= found->count);
     for (; noted < found->count; noted++) {
@@ -34,9 +33,9 @@ size_t db_note_findings(struct db *db, const struct findings *found, size_t note
         struct tree_damage damage = {.store = n->store, .offset = n->offset};
 
         if (n->is_repaired || n->store >= PRIMARY_STORES_END ||
-            n->store == PRIMARY_STORE_TWICE || !catalogue_by_number(&db->catalogue, n->store))
+            n->store == PRIMARY_STORE_TWICE || !catalogue_by_number(d->catalogue, n->store))
             continue; /* it has ended, or all stores need it and it is there twice */
-        db_note_damage(db, &damage);
+        db_note_damage(d, &damage);
     }
     return noted;
 }

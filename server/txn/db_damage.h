@@ -6,13 +6,13 @@
 
 #include "server/storage/findings.h"
 
-struct db;
+struct damage;
 struct tree_damage;
 
 /* A store is damaged: note it, and say so. ERR_NOMEM: it will be met again. */
-enum err db_note_damage(struct db *db, const struct tree_damage *damage);
+enum err db_note_damage(struct damage *d, const struct tree_damage *damage);
 /* What a check has found in pages of stores, behind the first `noted`. Returns how many there are
  * now. Where there is no memory a reader will meet it. */
-size_t db_note_findings(struct db *db, const struct findings *found, size_t noted);
+size_t db_note_findings(struct damage *d, const struct findings *found, size_t noted);
 
 #endif

@@ -8,7 +8,7 @@
  *       never fall; db.snapshots.by_commit is sorted.
  *   T-3 a doomed transaction holds nothing: no snapshot, no write-set, no reservation. What it
  *       had written may be on its way out of the tables (leaving.h).
- *   T-4 a record in a write-set is in db.intents unless its transaction is large, its
+ *   T-4 a record in a write-set is in db.txns.intents unless its transaction is large, its
  *       store takes the last writer, or it has been doomed. Records of those that are leaving
  *       may be there, too.
  *   T-5 a request that writes more than once runs under its transaction's statement, or is its
@@ -30,13 +30,10 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/damage.h"
 #include "server/txn/db_options.h"
-#include "server/txn/entries.h"
-#include "server/txn/intents.h"
 #include "server/txn/numbers.h"
 #include "server/txn/op.h"
 #include "server/txn/openers.h"
 #include "server/txn/pulse.h"
-#include "server/txn/read_set.h"
 #include "server/txn/replies.h"
 #include "server/txn/scrub_struct.h"
 #include "server/txn/snapshots.h"
@@ -93,19 +90,13 @@ struct db {
 
     struct undurable undurable;
     struct stage_stack stages;
-    struct chains
-        written_stores; /* txn_store of transactions with many, by transaction and number */
     struct builds builds; /* of indexes, in the background */
-    struct entries entries;   /* of the record that is being written */
 
     struct txns txns;
     struct lock_waits lock_waits;
     struct tellings tellings; /* of commits to those who lose */
-    struct leaving leaving;              /* ended ones that still stand in the tables */
     struct snapshots snapshots;
     struct cursor_pool cursors;
-    struct intents intents;
-    struct read_set read_set; /* of open serializable transactions */
     struct catalogue catalogue;
     struct openings openings;
     struct tokens tokens;     /* of commits, and fenced */
@@ -132,8 +123,6 @@ struct db {
     void (*closed)(void *context);
     void *closed_context;
     uint64_t next_tick_ms;
-
-    uint64_t steps; /* records looked at for conflicts, losers that were told, ever */
 };
 
 static inline struct lock_turns *lock_turns_of(struct db *db)

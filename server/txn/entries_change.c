@@ -2,13 +2,14 @@
 
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/entries.h"
+#include "server/txn/numbers.h"
 #include "server/txn/reads.h"
 #include "server/txn/record_see.h"
 #include "server/txn/snapshot.h"
 #include "server/txn/tracker.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 
 enum err entries_not_unique(struct failure *f, const struct schema *index, struct slice key,
                             struct slice record)
@@ -34,8 +35,8 @@ enum err entries_not_unique(struct failure *f, const struct schema *index, struc
  * the two clash has not been met yet. The entry is that one's, and stays. */
 static enum err entries_leave_others(struct op *op, struct txn *t, struct slice record)
 {
-    struct view v = view_now(op->db, op->db->numbers.last_commit);
-    struct entries *s = &op->db->entries;
+    struct view v = view_now(op->db, t->all->numbers->last_commit);
+    struct entries *s = &t->all->entries;
     enum err e = ERR_OK;
 
     ASSERT(record.size > 0);
@@ -73,7 +74,7 @@ static enum err entry_check_unique(struct op *op, struct txn *t, const struct en
 enum err entries_change(struct op *op, struct txn *t, struct schema *schema, struct slice key,
                         struct slice value)
 {
-    struct entries *s = &op->db->entries;
+    struct entries *s = &t->all->entries;
     struct view v = view_of(t->snapshot, &t->write_set);
     struct entry_versions record = {SLICE_NONE, value};
     bool is_building = false;
@@ -113,7 +114,7 @@ bool entries_agree(struct txn *t, const struct schema *index, const struct recor
     if (index->state != INDEX_BUILDING || !index->unique || record_is_delete(theirs))
         return false;
     written = stage_find(&t->write_set, index->of->number, key);
-    if (!written || entries_find_key(&t->db->entries, index, key, record_value(written),
+    if (!written || entries_find_key(&t->all->entries, index, key, record_value(written),
                                      index_key, &keeps) != ERR_OK)
         return false;
     return !keeps || slice_equal(record_value(mine), key);

@@ -13,9 +13,9 @@ struct record;
 struct schema;
 struct txn;
 
-/* What writing value (none: deleting) under key changes, before it is written: db.entries. The old
- * record is read as t sees it. ERR_WAIT; ERR_NOT_UNIQUE, ERR_TOO_LARGE; ERR_CONFLICT: of a unique
- * index. */
+/* What writing value (none: deleting) under key changes, before it is written: txns.entries. The
+ * old record is read as t sees it. ERR_WAIT; ERR_NOT_UNIQUE, ERR_TOO_LARGE; ERR_CONFLICT: of a
+ * unique index. */
 enum err entries_change(struct op *op, struct txn *t, struct schema *schema, struct slice key,
                         struct slice value);
 

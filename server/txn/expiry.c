@@ -2,10 +2,12 @@
 #include "server/txn/expiry.h"
 
 #include "server/base/assert.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/db_options.h"
 #include "server/txn/held.h"
+#include "server/txn/pulse.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 
 static void expire(struct txn *t, const char *limit, const char *what, uint64_t ms,
                    uint64_t max)
@@ -40,7 +42,7 @@ static void expire_held(struct txn *t, uint64_t held)
 static void look_at(struct txn *t, uint64_t now_ms)
 {
     const struct txn_options *own = &t->options;
-    const struct db_options *o = &t->db->options;
+    const struct db_options *o = t->all->options;
     uint64_t age = now_ms - t->begun_ms, idle = txn_idle_ms(t);
     uint64_t life_max = own->timeout_ms ? own->timeout_ms : o->life_ms;
     uint64_t idle_max = own->idle_ms ? own->idle_ms : o->idle_ms;
@@ -58,15 +60,15 @@ static void look_at(struct txn *t, uint64_t now_ms)
         txn_set_expiry(t);
 }
 
-uint64_t expiry_turn(struct db *db)
+uint64_t expiry_turn(struct txns *all)
 {
-    uint64_t now_ms = db->pulse.now_ms, steps = EXPIRED_A_TURN;
+    uint64_t now_ms = all->pulse->now_ms, steps = EXPIRED_A_TURN;
     struct deadline *d;
 
-    while ((d = deadline_take(&db->txns.expiries, now_ms, &steps)) != NULL)
+    while ((d = deadline_take(&all->expiries, now_ms, &steps)) != NULL)
         look_at(LIST_ENTRY(d, struct txn, expiry), now_ms);
-    ASSERT(db->txns.expiries.count <= db->txns.count);
+    ASSERT(all->expiries.count <= all->count);
     if (!steps)
         return now_ms;
-    return db->txns.expiries.count ? now_ms + EXPIRY_STEP_MS : UINT64_MAX;
+    return all->expiries.count ? now_ms + EXPIRY_STEP_MS : UINT64_MAX;
 }

@@ -10,12 +10,12 @@
 
 #include <stdint.h>
 
-struct db;
+struct txns;
 
 #define EXPIRY_STEP_MS 250 /* the exactness of limits of time */
 #define EXPIRED_A_TURN 256 /* looked at in one */
 
 /* End those whose time has come: ERR_TXN_EXPIRED. When to come again; UINT64_MAX: nothing waits. */
-uint64_t expiry_turn(struct db *db);
+uint64_t expiry_turn(struct txns *all);
 
 #endif

@@ -17,7 +17,7 @@ static void held_expire(struct db *db, const struct failure *why)
     LIST_EACH_SAFE (link, &db->txns.open) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_open);
 
-        db->steps++;
+        db->txns.steps++;
         if (t->snapshot && t->snapshot->is_expiring)
             txn_lose(t, why);
     }
@@ -33,7 +33,7 @@ uint64_t txn_held_bytes(const struct txn *t)
     ASSERT(!t->failure.error && t->snapshot); /* T-3: a doomed one holds nothing */
     for (struct stage *s = db->stages.oldest; s && s->state == STAGE_AMALGAMATED;
          s = s->above) {
-        db->steps++;
+        db->txns.steps++;
         if ((s->first_commit <= t->snapshot->commit &&
              s->last_commit > t->snapshot->root_commit) ||
             (writes && !s->has_ledger && s->last_commit > t->snapshot->commit))
@@ -42,7 +42,7 @@ uint64_t txn_held_bytes(const struct txn *t)
     LIST_EACH (link, &db->stages.ledgers) {
         const struct ledger *l = LIST_ENTRY(link, struct ledger, in_db);
 
-        db->steps++;
+        db->txns.steps++;
         if (writes && l->last_commit > t->snapshot->commit)
             held += l->bytes + l->disk_bytes;
     }

@@ -224,7 +224,7 @@ static void build_fail(struct index_build *b, const struct failure *f)
 static bool is_written(struct db *db, const struct entry *n)
 {
     ASSERT(n->index->unique && !slice_is_none(n->value));
-    if (intents_find(&db->intents, n->index->number, n->key))
+    if (intents_find(&db->txns.intents, n->index->number, n->key))
         return true;
     LIST_EACH (link, &db->txns.large) {
         struct txn *t = LIST_ENTRY(link, struct txn, in_large);
@@ -261,7 +261,7 @@ static enum err entry_build(struct index_build *b, struct txn *t, const struct e
 static enum err record_build(struct index_build *b, struct txn *t, struct schema *index,
                              struct slice key, struct slice value, unsigned *entries)
 {
-    struct entries *s = &b->db->entries;
+    struct entries *s = &b->db->txns.entries;
     struct entry_versions record = {SLICE_NONE, value};
     enum err e;
 

@@ -176,9 +176,9 @@ static enum err index_define_new(struct op *op, struct txn *t, struct schema *s,
 
     row.definition = slice_make(bytes, index_definition_write(d, bytes, sizeof bytes));
     ASSERT(row.definition.size > 0);
-    e = store_check_room(op, false);
+    e = store_check_room(op, t, false);
     if (!e)
-        e = store_next_numbers(op, 1, &row.number);
+        e = store_next_numbers(op, t, 1, &row.number);
     return e ? e : index_define(op, t, s, &(struct index_edit){.added = &row});
 }
 
@@ -196,7 +196,7 @@ enum err index_set_state(struct op *op, struct txn *t, const struct schema *inde
 static enum err build_record(struct op *op, struct txn *t, struct schema *index,
                              struct slice key, struct slice value)
 {
-    struct entries *s = &op->db->entries;
+    struct entries *s = &op->db->txns.entries;
     struct entry_versions record = {SLICE_NONE, value};
     enum err e;
 
@@ -220,7 +220,7 @@ static enum err build_record(struct op *op, struct txn *t, struct schema *index,
 /* ERR_OK: every record has its entries. */
 static enum err build_steps(struct op *op, struct txn *t, struct schema *index)
 {
-    const uint64_t *work = &op->db->entries.work;
+    const uint64_t *work = &op->db->txns.entries.work;
     uint64_t begun = *work;
 
     ASSERT(op->cursor && op->cursor->schema == index->of);
@@ -347,7 +347,7 @@ static enum err index_drop_in(struct op *op, struct txn *t, const struct store_r
     if (!e)
         e = index_find(op, s, r->name, &index);
     if (!e)
-        e = store_check_room(op, true);
+        e = store_check_room(op, t, true);
     ASSERT(e || index->of == s);
     return e ? e : index_define(op, t, s, &(struct index_edit){.left_out = index});
 }
@@ -373,7 +373,7 @@ static enum err index_rename_in(struct op *op, struct txn *t, const struct store
     ASSERT(index->of == s);
     e = index_check_absent(op, s, r->new_name);
     if (!e)
-        e = store_check_room(op, false);
+        e = store_check_room(op, t, false);
     return e ? e
              : index_define(op, t, s,
                             &(struct index_edit){.renamed = index, .name = r->new_name});

@@ -2,10 +2,11 @@
 
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/pulse.h"
+#include "server/txn/stage_stack.h"
 #include "server/txn/txn_pool.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 #include "server/txn/written.h"
 
 #define TXN_OF(link) LIST_ENTRY(link, struct txn, departure.in_leaving)
@@ -23,7 +24,7 @@ static bool leaving_step(struct leaving *leaving, struct txn *t)
     if (!leaving->steps_left)
         return false;
     leaving->steps_left--;
-    t->db->steps++;
+    t->all->steps++;
     return true;
 }
 
@@ -46,7 +47,7 @@ static bool leaving_go_on(struct leaving *leaving, struct txn *t)
     while (!list_is_empty(&t->schemas)) {
         if (!leaving_step(leaving, t))
             return false;
-        catalogue_discard(&t->db->catalogue,
+        catalogue_discard(t->all->catalogue,
                           LIST_ENTRY(t->schemas.next, struct schema, in_queue));
     }
     return true;
@@ -62,7 +63,7 @@ bool leaving_enter(struct leaving *leaving, struct txn *t)
         return true;
     list_push_back(&leaving->txns, &d->in_leaving);
     arena_move(&d->memory, &t->write_set.arena);
-    pulse_wake(&t->db->pulse);
+    pulse_wake(t->all->pulse);
     return false;
 }
 
@@ -73,9 +74,9 @@ static void leaving_done(struct txn *t)
 
     ASSERT(!t->departure.at && !t->stores && list_is_empty(&t->schemas));
     list_remove(&d->in_leaving);
-    stage_stack_discard(&t->db->stages, &d->memory);
+    stage_stack_discard(t->all->stages, &d->memory);
     if (d->is_freed)
-        txn_dealloc(&t->db->txns.pool, t);
+        txn_dealloc(&t->all->pool, t);
 }
 
 bool leaving_turn(struct leaving *leaving, uint64_t steps)

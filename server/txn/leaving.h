@@ -14,6 +14,7 @@
 #define HOLDFAST_TXN_LEAVING_H
 
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 
 #define LEAVING_FREED_AT_ONCE (256u << 10) /* bytes of writes; more are freed turn by turn */
 

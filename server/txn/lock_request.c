@@ -1,7 +1,7 @@
 #include "server/txn/lock_request.h"
 
 #include "server/base/assert.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/lock_waits.h"
 #include "server/txn/pulse.h"
 #include "server/txn/txn_struct.h"
 
@@ -16,25 +16,25 @@ struct slice lock_label(const struct lock *lock)
 /* It leaves the queue: whoever is due then is granted in the next turn. */
 static void request_leave(struct lock_request *r)
 {
-    ASSERT(r->db);
+    ASSERT(r->all);
     list_walk_end(&r->doomed_walk);
     list_remove(&r->in_granting);
-    deadline_remove(&r->db->lock_waits.timeouts, &r->timeout);
+    deadline_remove(&r->all->timeouts, &r->timeout);
     if (list_is_linked(&r->in_holding))
-        r->db->lock_waits.holding_count--;
+        r->all->holding_count--;
     list_remove(&r->in_holding);
     if (r->lock.state == LOCK_OUT)
         return;
     lock_leave(&r->lock);
-    if (locks_due(lock_turns_of(r->db)))
-        pulse_wake(&r->db->pulse);
+    if (locks_due(r->all->turns))
+        pulse_wake(r->all->pulse);
 }
 
 void lock_request_free(struct lock_request *r)
 {
     request_leave(r);
     failure_clear(&r->failure);
-    os_free(r->db->os, r, sizeof *r);
+    os_free(r->all->os, r, sizeof *r);
 }
 
 void lock_release(struct txn *t)

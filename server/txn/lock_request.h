@@ -16,12 +16,14 @@
 
 struct database;
 struct db;
+struct lock_waits;
 struct op;
 struct txn;
 
 struct lock_request {
     struct lock lock;
     struct db *db;
+    struct lock_waits *all;
     struct database *database; /* of its names; its owner has a reference */
     struct op *op;   /* that asked; NULL: the transaction has been taken over */
     struct txn *txn; /* begun at the grant; NULL: not yet, or it is a write */

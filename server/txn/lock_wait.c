@@ -36,6 +36,7 @@ static struct lock_request *request_new(struct op *op)
     lock_init(&r->lock);
     failure_init(&r->failure);
     r->db = op->db;
+    r->all = &op->db->lock_waits;
     r->database = op_database(op);
     r->op = op;
     ASSERT(r->database && r->lock.state == LOCK_OUT);
@@ -195,7 +196,7 @@ static enum err begin_ask(struct op *op, const struct txn_options *options)
 
 static uint64_t steps_of(struct db *db)
 {
-    return db->steps + lock_turns_of(db)->steps;
+    return db->txns.steps + lock_turns_of(db)->steps;
 }
 
 /* loser has written in that store, and a lock for it is granted to another. */
@@ -207,7 +208,7 @@ static void doom(struct lock_request *r, struct txn *loser, struct slice store)
     ASSERT(loser->snapshot && loser->lock != r);
     failure_init(&why);
     conflict_describe_lock(&why, store, &winner);
-    r->db->steps += LOSERS_STEPS_A_LOSER;
+    r->db->txns.steps += LOSERS_STEPS_A_LOSER;
     loser->winner_durability = DURABILITY_SYNC;
     txn_lose(loser, &why);
     failure_clear(&why);
@@ -225,7 +226,7 @@ static bool doom_writers(struct lock_request *r, struct slice store, uint64_t un
         struct txn_store *s = LIST_ENTRY(writers->next, struct txn_store, in_entry);
 
         list_remove(&s->in_entry);
-        r->db->steps++;
+        r->db->txns.steps++;
         if (s->txn->snapshot)
             doom(r, s->txn, store);
         if (steps_of(r->db) >= until)
@@ -245,7 +246,7 @@ static bool doom_definers(struct lock_request *r, struct slice store, uint64_t u
         const struct schema *s =
             catalogue_version(&r->db->catalogue, t, t->snapshot->commit, of);
 
-        r->db->steps++;
+        r->db->txns.steps++;
         if (!s || s->txn != t)
             continue;
         doom(r, t, store);
@@ -280,7 +281,7 @@ static bool doom_all(struct lock_request *r, uint64_t until)
         struct txn *t = LIST_ENTRY(r->doomed_walk.at, struct txn, in_open);
 
         r->doomed_walk.at = t->in_open.next;
-        db->steps++;
+        db->txns.steps++;
         if (t->snapshot && t->stores && t->database == r->database)
             doom(r, t, written_name(t));
         if (steps_of(db) >= until)

@@ -42,7 +42,8 @@ void lock_wait_end(struct op *op);
 /* Whether op waits for a lock. */
 bool lock_wait_is_on(const struct op *op);
 
-void lock_wait_init(struct lock_waits *w, uint64_t now_ms); /* zeroed */
+/* It is zeroed but for what it borrows. */
+void lock_wait_init(struct lock_waits *w, uint64_t now_ms);
 /* In a turn: grant what is due. true: there is more to do at once. */
 bool lock_wait_turn(struct db *db);
 /* Those whose time is over are told so, and whoever is idle with a lock that others wait for is

@@ -7,8 +7,15 @@
 
 #include "server/base/deadline.h"
 #include "server/base/list.h"
+#include "server/os/os.h"
+
+struct lock_turns;
+struct pulse;
 
 struct lock_waits {
+    struct os *os; /* this and the next two are borrowed */
+    struct pulse *pulse;
+    struct lock_turns *turns;
     struct list_link granting;      /* lock_request.in_granting: locks that are being granted */
     struct deadline_wheel timeouts; /* lock_request.timeout, of those that wait */
     struct list_link holding;       /* lock_request.in_holding, looked at in turn */

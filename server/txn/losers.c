@@ -15,7 +15,7 @@
 
 static uint64_t losers_steps(const struct db *db)
 {
-    return db->steps + db->intents.table.steps + read_set_steps(&db->read_set);
+    return db->txns.steps + db->txns.intents.table.steps + read_set_steps(&db->txns.read_set);
 }
 
 /* How far a slice may go. */
@@ -43,7 +43,7 @@ static void losers_doom(struct txn *loser, const struct stamp *winner, enum conf
     ASSERT(winner->commit && !winner->owner);
     failure_init(&why);
     conflict_describe(&why, kind, schema, key, &w);
-    loser->db->steps += LOSERS_STEPS_A_LOSER;
+    loser->db->txns.steps += LOSERS_STEPS_A_LOSER;
     loser->winner_durability = w.durability;
     txn_lose(loser, &why);
     failure_clear(&why);
@@ -82,7 +82,7 @@ static bool tell_schema_writers(struct db *db, struct telling *g, uint64_t until
         struct txn_store *s = LIST_ENTRY(g->schema_writers.next, struct txn_store, in_entry);
 
         list_remove(&s->in_entry);
-        db->steps++;
+        db->txns.steps++;
         if (s->txn->snapshot) /* else it is leaving */
             losers_doom(s->txn, g->stamp, CONFLICT_SCHEMA, s->schema, SLICE_NONE);
         if (slice_is_over(db, until))
@@ -94,23 +94,23 @@ static bool tell_schema_writers(struct db *db, struct telling *g, uint64_t until
 static bool tell_writers_of(struct db *db, struct telling *g, uint64_t until)
 {
     struct slice key = record_key(g->at);
-    struct record *r = intents_find(&db->intents, g->at->store, key);
+    struct record *r = intents_find(&db->txns.intents, g->at->store, key);
 
     ASSERT(g->at && g->at->stamp == g->stamp);
     while (r) {
-        struct record *next = intents_next(&db->intents, r); /* another writer's */
-        size_t buckets = db->intents.table.buckets;
+        struct record *next = intents_next(&db->txns.intents, r); /* another writer's */
+        size_t buckets = db->txns.intents.table.buckets;
 
-        db->steps++;
+        db->txns.steps++;
         if (txn_is_older(r->stamp->owner, g->commit) && !record_is_void(r) &&
             !losers_agree(r->stamp->owner, r, g->at)) {
-            intents_remove(&db->intents,
+            intents_remove(&db->txns.intents,
                            r); /* so that it is met once, while its owner leaves */
             losers_doom_key(r->stamp->owner, g->stamp, g->at);
             if (slice_is_over(db, until))
                 return false;
-            if (db->intents.table.buckets != buckets) /* chains have changed */
-                next = intents_find(&db->intents, g->at->store, key);
+            if (db->txns.intents.table.buckets != buckets) /* chains have changed */
+                next = intents_find(&db->txns.intents, g->at->store, key);
         }
         r = next;
     }
@@ -123,8 +123,8 @@ static bool tell_readers_of(struct db *db, struct telling *g, uint64_t until)
     struct txn *loser;
 
     ASSERT(g->at->stamp->commit == g->commit);
-    while ((loser = read_set_find(&db->read_set, key, g->commit)) != NULL) {
-        db->steps += LOSERS_STEPS_A_LOSER;
+    while ((loser = read_set_find(&db->txns.read_set, key, g->commit)) != NULL) {
+        db->txns.steps += LOSERS_STEPS_A_LOSER;
         reads_lose(loser, g->stamp, g->at);
         if (slice_is_over(db, until))
             return false;
@@ -136,7 +136,7 @@ static bool tell_by_key(struct db *db, struct telling *g, uint64_t until)
 {
     ASSERT(g->commit > 0);
     for (; g->at; g->at = g->at->log_next) {
-        if (intents_is_empty(&db->intents) && read_set_is_empty(&db->read_set)) {
+        if (intents_is_empty(&db->txns.intents) && read_set_is_empty(&db->txns.read_set)) {
             g->at = NULL;
             break;
         }
@@ -144,7 +144,7 @@ static bool tell_by_key(struct db *db, struct telling *g, uint64_t until)
             return false;
         if (!g->at->last_writer_wins && !tell_writers_of(db, g, until))
             return false;
-        if (!read_set_is_empty(&db->read_set) && !tell_readers_of(db, g, until))
+        if (!read_set_is_empty(&db->txns.read_set) && !tell_readers_of(db, g, until))
             return false;
     }
     return true;
@@ -202,7 +202,7 @@ static bool tell_large_one(struct db *db, struct telling *g, struct txn *large, 
         const struct record *r = large->tell_at, *met;
         const struct stage *in = large->tell_by_own ? stage : &large->write_set;
 
-        db->steps++;
+        db->txns.steps++;
         met = r->last_writer_wins ? NULL : stage_find(in, r->store, record_key(r));
         if (met && large_meets(g, large, r, met)) {
             losers_doom_key(large, g->stamp, r);
@@ -222,7 +222,7 @@ static bool tell_large(struct db *db, struct telling *g, uint64_t until)
         struct txn *large = LIST_ENTRY(link, struct txn, in_large);
 
         ASSERT(large->is_large);
-        db->steps++;
+        db->txns.steps++;
         if (txn_is_older(large, g->commit) && large->told_commit < g->commit &&
             !tell_large_one(db, g, large, until))
             return false;

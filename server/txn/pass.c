@@ -2,8 +2,8 @@
 
 #include "server/base/assert.h"
 #include "server/txn/damage.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/generator.h"
+#include "server/txn/numbers.h"
 
 #include <stdlib.h>
 
@@ -23,7 +23,7 @@ static int counter_order(const void *a, const void *b)
 
 void pass_free_lists(struct pass *p)
 {
-    struct os *os = p->db->os;
+    struct os *os = p->os;
 
     ASSERT(p->store_count <= p->store_room && p->dropped_count <= p->dropped_room);
     ASSERT(p->counter_count <= p->counter_room);
@@ -46,7 +46,7 @@ void pass_free_lists(struct pass *p)
 
 static enum err pass_list_dropped(struct pass *p, uint64_t limit)
 {
-    const struct list_link *ended = &p->db->catalogue.ended, *at;
+    const struct list_link *ended = &p->catalogue->ended, *at;
     size_t count = 0;
 
     ASSERT(!p->dropped && p->dropped_count == 0);
@@ -55,7 +55,7 @@ static enum err pass_list_dropped(struct pass *p, uint64_t limit)
             break;
     }
     p->dropped_room = count + 1;
-    p->dropped = os_alloc(p->db->os, p->dropped_room * sizeof *p->dropped);
+    p->dropped = os_alloc(p->os, p->dropped_room * sizeof *p->dropped);
     if (!p->dropped)
         return ERR_NOMEM;
     for (at = ended->next; p->dropped_count < count; at = at->next)
@@ -68,7 +68,7 @@ static enum err pass_list_dropped(struct pass *p, uint64_t limit)
  * pass: the end may be lost. How far it has moved as of the limit, the stages tell. */
 static enum err pass_list_counting(struct pass *p, uint64_t limit)
 {
-    struct catalogue *c = &p->db->catalogue;
+    struct catalogue *c = p->catalogue;
     size_t count = 0;
 
     ASSERT(!p->counters && !p->counting);
@@ -77,8 +77,8 @@ static enum err pass_list_counting(struct pass *p, uint64_t limit)
         p->counter_room++;
         (void)link;
     }
-    p->counters = os_alloc(p->db->os, p->counter_room * sizeof *p->counters);
-    p->counting = os_alloc(p->db->os, p->counter_room * sizeof *p->counting);
+    p->counters = os_alloc(p->os, p->counter_room * sizeof *p->counters);
+    p->counting = os_alloc(p->os, p->counter_room * sizeof *p->counting);
     if (!p->counters || !p->counting)
         return ERR_NOMEM;
     p->counters[0] = (struct merge_counter){CATALOGUE_STORE, c->last_number};
@@ -113,7 +113,7 @@ static enum err pass_list_stores(struct pass *p)
     for (size_t i = 0; i < p->stage_count; i++)
         count += stage_store_count(p->stages[i]);
     p->store_room = count + 1;
-    p->stores = os_alloc(p->db->os, p->store_room * sizeof *p->stores);
+    p->stores = os_alloc(p->os, p->store_room * sizeof *p->stores);
     if (!p->stores)
         return ERR_NOMEM;
     for (size_t i = 0, at = 0; i < p->stage_count; i++) {
@@ -146,15 +146,15 @@ static uint64_t pass_used(const struct pass *p, const struct pass_counter *of)
 
 enum err pass_list_damaged(struct pass *p)
 {
-    const struct damage *d = &p->db->damage;
+    const struct damage *d = p->damage;
 
     ASSERT(d->count <= d->room && (p->damaged || !p->damaged_room));
-    os_free(p->db->os, p->damaged, p->damaged_room * sizeof *p->damaged);
+    os_free(p->os, p->damaged, p->damaged_room * sizeof *p->damaged);
     p->damaged = NULL;
     p->damaged_room = p->damaged_count = d->count;
     if (!d->count)
         return ERR_OK;
-    p->damaged = os_alloc(p->db->os, d->count * sizeof *p->damaged);
+    p->damaged = os_alloc(p->os, d->count * sizeof *p->damaged);
     if (!p->damaged) {
         p->damaged_room = p->damaged_count = 0;
         return ERR_NOMEM;
@@ -287,12 +287,12 @@ enum err pass_begin_ledger(struct pass *p, uint64_t floor, bool on_disk)
     p->ledger_floor = floor;
     p->older_is_open = false;
     p->unreadable = NULL;
-    p->older_at = os_alloc(p->db->os, PASS_LEDGERS_MAX * sizeof *p->older_at);
+    p->older_at = os_alloc(p->os, PASS_LEDGERS_MAX * sizeof *p->older_at);
     for (size_t i = 0; i < p->older_count && p->older_at; i++)
         ledger_cursor_init(&p->older_at[i], p->older[i]);
-    p->ledger = p->older_at ? ledger_new(p->db->os, floor, p->db->numbers.last_version) : NULL;
+    p->ledger = p->older_at ? ledger_new(p->os, floor, p->numbers->last_version) : NULL;
     if (p->ledger)
-        e = on_disk ? ledger_spill(p->ledger, p->db->primary) : ERR_OK;
+        e = on_disk ? ledger_spill(p->ledger, p->primary) : ERR_OK;
     if (e)
         return e;
     p->ledger->first_commit = oldest->first_commit;
@@ -311,7 +311,7 @@ static void pass_close_older(struct pass *p)
         return;
     for (size_t i = 0; i < p->older_count; i++)
         ledger_cursor_fini(&p->older_at[i]);
-    os_free(p->db->os, p->older_at, PASS_LEDGERS_MAX * sizeof *p->older_at);
+    os_free(p->os, p->older_at, PASS_LEDGERS_MAX * sizeof *p->older_at);
     p->older_at = NULL;
     ASSERT(!p->older_at);
 }

@@ -20,7 +20,11 @@ struct pass_counter { /* a generator that has moved */
 };
 
 struct pass {
-    struct db *db;
+    struct os *os; /* this and the next four are borrowed */
+    struct primary *primary;
+    struct catalogue *catalogue;
+    const struct damage *damage;
+    const struct numbers *numbers;
     struct stage *stages[PASS_STAGES_MAX]; /* newest first */
     struct record *feeds[PASS_STAGES_MAX]; /* where each stands in the store at hand */
     bool whole[PASS_STAGES_MAX];           /* all of it lies in (floor, limit] */

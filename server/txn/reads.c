@@ -4,12 +4,15 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/catalogue_row.h"
 #include "server/txn/conflict.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/db_options.h"
 #include "server/txn/decided.h"
 #include "server/txn/read_range.h"
 #include "server/txn/read_set.h"
+#include "server/txn/snapshots.h"
+#include "server/txn/tokens.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 #include "server/txn/usage.h"
 
 _Static_assert(KEY_BYTES_MAX < READ_SET_KEY_BYTES_MAX, "a key and a zero byte");
@@ -22,19 +25,20 @@ struct range_check {
     uint8_t from[READ_SET_KEY_BYTES_MAX], to[READ_SET_KEY_BYTES_MAX];
 };
 
-enum err reads_init(struct db *db)
+enum err reads_init(struct txns *all, uint64_t seed)
 {
-    struct read_set_limits limits = {db->options.reads_bytes_max, db->options.reads_total_max};
+    struct read_set_limits limits = {all->options->reads_bytes_max,
+                                     all->options->reads_total_max};
 
     ASSERT(limits.reader_bytes_max > 0);
-    return read_set_init(&db->read_set, db->os, db->hash_seed, limits);
+    return read_set_init(&all->read_set, all->os, seed, limits);
 }
 
 static struct reads *reads_of(struct txn *t)
 {
     ASSERT(t->snapshot && (t->options.serializable || t->builds)); /* T-3 */
     if (!t->reads)
-        t->reads = read_set_open(&t->db->read_set, t, t->snapshot->commit);
+        t->reads = read_set_open(&t->all->read_set, t, t->snapshot->commit);
     return t->reads;
 }
 
@@ -91,11 +95,11 @@ enum err reads_check_write(struct op *op, struct txn *t)
     return ERR_CONFLICT;
 }
 
-static const struct schema *reads_schema(struct db *db, uint32_t store)
+static const struct schema *reads_schema(const struct txns *all, uint32_t store)
 {
     ASSERT(store <= TOKENS_STORE);
-    return store == CATALOGUE_STORE ? db->catalogue.self
-                                    : catalogue_last_by_number(&db->catalogue, store);
+    return store == CATALOGUE_STORE ? all->catalogue->self
+                                    : catalogue_last_by_number(all->catalogue, store);
 }
 
 void reads_lose(struct txn *t, const struct stamp *stamp, const struct record *written)
@@ -104,7 +108,7 @@ void reads_lose(struct txn *t, const struct stamp *stamp, const struct record *w
 
     ASSERT(t->reads && t->snapshot);
     ASSERT(t->reads->owner == t && stamp->commit > t->snapshot->commit);
-    reads_stale(t, &winner, reads_schema(t->db, written->store), record_key(written));
+    reads_stale(t, &winner, reads_schema(t->all, written->store), record_key(written));
     if (!t->stamp || !t->stamp->records)
         return;
     txn_lose(t, &t->stale);
@@ -194,7 +198,7 @@ static enum err range_check_keep(struct op *op, struct txn *t,
     ASSERT(range->from.size <= READ_SET_KEY_BYTES_MAX &&
            range->to.size <= READ_SET_KEY_BYTES_MAX);
     if (!c) {
-        c = t->range_check = os_alloc(t->db->os, sizeof *c);
+        c = t->range_check = os_alloc(t->all->os, sizeof *c);
         t->range_check_bytes = c ? sizeof *c : 0;
         usage_note(t);
     }
@@ -275,7 +279,7 @@ enum err reads_note_name(struct op *op, struct txn *t, struct slice name)
 
     if (!reads_wanted(t))
         return ERR_OK;
-    return reads_note_point(op, t, t->db->catalogue.self,
+    return reads_note_point(op, t, t->all->catalogue->self,
                             slice_make(key, catalogue_row_key(of, key)));
 }
 
@@ -298,7 +302,7 @@ static enum err range_find_staged(struct txn *t, const struct read_range *range,
 
 enum err reads_check_staged(struct op *op, struct txn *t, uint64_t until)
 {
-    struct db *db = t->db;
+    struct txns *all = t->all;
     struct conflict_found found;
 
     ASSERT(t->snapshot && t->stamp);
@@ -307,12 +311,12 @@ enum err reads_check_staged(struct op *op, struct txn *t, uint64_t until)
     for (const struct read_point *p = t->reads->points; p; p = p->next) {
         struct slice key = slice_make(p->key, p->key_size);
 
-        if (++db->steps >= until)
+        if (++all->steps >= until)
             return ERR_WAIT;
         if (conflict_find_staged(t, p->store, key, &found.winner) != ERR_OK)
             continue;
         memcpy(found.room, key.data, key.size); /* the point goes with the others */
-        return reads_meet(op, t, &found.winner, reads_schema(db, p->store),
+        return reads_meet(op, t, &found.winner, reads_schema(all, p->store),
                           slice_make(found.room, key.size));
     }
     for (const struct read_range *range = read_set_first_range(t->reads); range;
@@ -320,9 +324,9 @@ enum err reads_check_staged(struct op *op, struct txn *t, uint64_t until)
         enum err e = range_find_staged(t, range, until, &found);
 
         if (e == ERR_OK)
-            return reads_meet(op, t, &found.winner, reads_schema(db, range->from.store),
+            return reads_meet(op, t, &found.winner, reads_schema(all, range->from.store),
                               found.key);
-        if (e == ERR_WAIT || ++db->steps >= until)
+        if (e == ERR_WAIT || ++all->steps >= until)
             return ERR_WAIT;
     }
     return ERR_OK;

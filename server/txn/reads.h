@@ -1,6 +1,6 @@
 /* reads.h - what open serializable transactions have read, and who overwrites it.
  *
- * What was read is noted in db.read_set (read_set.h); a winner's keys are looked up there
+ * What was read is noted in txns.read_set (read_set.h); a winner's keys are looked up there
  * (losers.h). A read that meets something newer than its snapshot, or that somebody overwrites
  * later, makes its transaction stale: if it has written it loses at once, else it may go on
  * reading and end, but not write (rule 6). Ranges are noted as they were walked: to the bound
@@ -13,13 +13,13 @@
 #include "proto/slice.h"
 #include "server/txn/op.h"
 
-struct db;
 struct record;
 struct schema;
 struct stamp;
 struct txn;
+struct txns;
 
-enum err reads_init(struct db *db);
+enum err reads_init(struct txns *all, uint64_t seed); /* ERR_NOMEM */
 
 /* t has read this key of the snapshot, or its absence. ERR_CONFLICT: it had written, and
  * somebody has overwritten what it read; ERR_NOMEM; ERR_WAIT, ERR_CORRUPT, ERR_IO: a ledger on disk
@@ -41,7 +41,7 @@ enum err reads_note_name(struct op *op, struct txn *t, struct slice name);
 enum err reads_check_write(struct op *op, struct txn *t);
 
 /* A commit of t, which has written: ERR_CONFLICT if something in a stage is newer than what it
- * has read. ERR_WAIT: it could not be found out up to db.steps = until. */
+ * has read. ERR_WAIT: it could not be found out up to txns.steps = until. */
 enum err reads_check_staged(struct op *op, struct txn *t, uint64_t until);
 
 /* The reader has read what the winner has written: it loses at once if it has itself

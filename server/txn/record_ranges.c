@@ -7,7 +7,6 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/cursor_internal.h"
 #include "server/txn/cursors_internal.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
 #include "server/txn/lookup.h"
 #include "server/txn/op.h"
@@ -15,6 +14,7 @@
 #include "server/txn/records_internal.h"
 #include "server/txn/statement.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 #include "server/txn/view.h"
 #include "server/txn/write.h"
 
@@ -46,7 +46,7 @@ void records_range_forget(struct op *op)
 static enum err delete_range_steps(struct op *op, struct txn *t, struct schema *s,
                                    uint64_t limit)
 {
-    const uint64_t *work = &op->db->entries.work; /* in the store's indexes */
+    const uint64_t *work = &t->all->entries.work; /* in the store's indexes */
     uint64_t begun = *work;
 
     ASSERT(t->is_autocommit || t->statement.op == op); /* T-5 */

@@ -5,12 +5,16 @@
  * meanwhile, and never has to be run again. In a transaction it is a read and a write. */
 #include "server/base/assert.h"
 #include "server/storage/condition.h"
+#include "server/storage/index_definition.h"
 #include "server/txn/auto.h"
 #include "server/txn/commit_marks.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/db_options.h"
+#include "server/txn/numbers.h"
 #include "server/txn/records_internal.h"
+#include "server/txn/stage_stack.h"
 #include "server/txn/txn.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 #include "server/txn/update.h"
 #include "server/txn/usage.h"
 #include "server/txn/update_read.h"
@@ -20,6 +24,7 @@
 
 struct updating {
     const struct record_changes *changes; /* what was asked for; value: where the record goes */
+    const struct txns *all;
     struct slice *value;
     /* from here to the key: of this run */
     struct update_needs needs;
@@ -83,13 +88,13 @@ static enum err updating_reserve(struct op *op, struct updating *u, size_t size)
     struct update *d = &u->document;
 
     ASSERT(!u->document.bytes && !u->is_allocated);
-    d->bytes_max = op->db->options.value_bytes_max;
-    d->work_max = op->db->options.update_work_max;
+    d->bytes_max = u->all->options->value_bytes_max;
+    d->work_max = u->all->options->update_work_max;
     d->room = update_room(&u->needs, size, d->bytes_max) + 1;
     d->bytes = u->small;
     u->is_allocated = d->room > sizeof u->small;
     if (u->is_allocated)
-        d->bytes = os_alloc(op->db->os, d->room);
+        d->bytes = os_alloc(u->all->os, d->room);
     return d->bytes ? ERR_OK : failure_set(&op->failure, ERR_NOMEM, "out of memory");
 }
 
@@ -284,7 +289,7 @@ static enum err updating_check_indexes(struct op *op, struct updating *u)
 
 static enum err updating_reserve_mark(struct op *op, struct txn *t, struct updating *u)
 {
-    uint64_t max = op->db->options.update_commits_max;
+    uint64_t max = t->all->options->update_commits_max;
 
     ASSERT(!u->mark);
     if (!u->document.commit_count)
@@ -295,7 +300,7 @@ static enum err updating_reserve_mark(struct op *op, struct txn *t, struct updat
                                  "records, which is the limit (update-commits); commit in "
                                  "smaller parts or raise it",
                                  (unsigned long long)max);
-    u->mark = commit_mark_new(op->db->os, &u->document);
+    u->mark = commit_mark_new(t->all->os, &u->document);
     return u->mark ? ERR_OK : failure_set(&op->failure, ERR_NOMEM, "out of memory");
 }
 
@@ -306,11 +311,11 @@ static enum err updating_write(struct op *op, struct txn *t, struct updating *u)
     enum err e = updating_reserve_mark(op, t, u);
 
     ASSERT(t->snapshot && u->document.size > 0); /* T-3 */
-    op->db->entries.spared = updating_spared(u);
+    t->all->entries.spared = updating_spared(u);
     if (!e)
         e = record_write(op, t, u->schema, key, slice_make(u->document.bytes, u->document.size),
                          false);
-    op->db->entries.spared = 0;
+    t->all->entries.spared = 0;
     if (e || (u->changes->needs_no_value && !u->mark))
         return e;
     r = stage_find(&t->write_set, u->schema->number, key);
@@ -352,13 +357,14 @@ static enum err update_step(struct op *op, struct txn *t, void *request)
 
     memset(&u->needs, 0, offsetof(struct updating, key) - offsetof(struct updating, needs));
     *u->value = SLICE_NONE;
+    u->all = t->all;
     record_is_single(op, t, true);
     e = update_in(op, t, u);
     u->store = u->schema ? u->schema->number : 0;
     if (u->mark)
-        commit_mark_free(op->db->os, u->mark);
+        commit_mark_free(t->all->os, u->mark);
     if (u->is_allocated && u->document.bytes)
-        os_free(op->db->os, u->document.bytes, u->document.room);
+        os_free(t->all->os, u->document.bytes, u->document.room);
     return e;
 }
 
@@ -369,7 +375,7 @@ static void update_begin_again(struct op *op)
 
     ASSERT(!own || own->is_autocommit);
     if (!own || !own->snapshot || own->stamp ||
-        own->snapshot->commit == op->db->numbers.last_commit)
+        own->snapshot->commit == own->all->numbers->last_commit)
         return;
     op->own = NULL;
     txn_rollback(own);
@@ -379,7 +385,7 @@ static void update_begin_again(struct op *op)
  * stage at its commit, and what it was written into is freed. */
 static void update_find_committed(const struct op *op, struct updating *u)
 {
-    for (const struct stage *s = op->db->stages.newest; s; s = s->below) {
+    for (const struct stage *s = u->all->stages->newest; s; s = s->below) {
         struct record *r = stage_find(s, u->store, key_of(u));
 
         if (!r)

@@ -187,7 +187,7 @@ static enum err change_add(struct recovery_index *r, const struct entry *n, stru
 static enum err changes_add(struct recovery_index *r, struct schema *index, struct slice key,
                             const struct entry_versions *record, struct failure *f)
 {
-    struct entries *s = &r->db->entries;
+    struct entries *s = &r->db->txns.entries;
     enum err e;
 
     ASSERT(index->of && !slice_is_none(key));
@@ -209,7 +209,7 @@ static enum err indexes_lose(struct recovery_index *r, const struct schema *s, e
     for (unsigned i = 0; i < s->index_count; i++) {
         struct tree_damage damage = {s->indexes[i]->number, true, f->offset};
 
-        if (db_note_damage(r->db, &damage) == ERR_NOMEM)
+        if (db_note_damage(&r->db->damage, &damage) == ERR_NOMEM)
             return e;
     }
     failure_clear(f);

@@ -4,12 +4,12 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/cursors_internal.h"
 #include "server/txn/commit_marks.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/generator.h"
 #include "server/txn/pulse.h"
 #include "server/txn/read_set.h"
 #include "server/txn/snapshots.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 #include "server/txn/usage.h"
 #include "server/txn/written.h"
 
@@ -72,7 +72,7 @@ static void savepoint_forget_schemas(struct txn *t, const struct list_link *kept
 
         ASSERT(&s->in_queue != &t->schemas);
         cursors_end_schema(t, s);
-        catalogue_discard(&t->db->catalogue, s);
+        catalogue_discard(t->all->catalogue, s);
     }
 }
 
@@ -90,7 +90,7 @@ static bool savepoint_generators_back(struct txn *t, const struct generator_note
 /* What t has read by making indexes, and by nothing else. ERR_NOMEM. */
 static enum err reads_of_builds(struct txn *t, struct reads **out)
 {
-    struct reads *r = read_set_open(&t->db->read_set, t, t->snapshot->commit);
+    struct reads *r = read_set_open(&t->all->read_set, t, t->snapshot->commit);
     enum err e = r ? ERR_OK : ERR_NOMEM;
 
     ASSERT(t->builds && !t->options.serializable);
@@ -116,7 +116,7 @@ static void savepoint_forget_builds(struct txn *t, struct build_note *kept)
         return; /* then it may lose by what it has taken back */
     read_set_end(t->reads);
     t->reads = left;
-    pulse_wake(&t->db->pulse); /* what is not freed yet */
+    pulse_wake(t->all->pulse); /* what is not freed yet */
 }
 
 bool savepoint_rollback(struct txn *t, const struct savepoint *s, unsigned steps)
@@ -130,7 +130,7 @@ bool savepoint_rollback(struct txn *t, const struct savepoint *s, unsigned steps
         return false;
     written_forget_stores_since(t, s->stores);
     savepoint_forget_schemas(t, s->schemas);
-    commit_marks_back(&t->commit_marks, t->db->os, s->marks);
+    commit_marks_back(&t->commit_marks, t->all->os, s->marks);
     savepoint_forget_builds(t, s->builds);
     usage_note(t);
     return true;
@@ -146,7 +146,7 @@ void savepoint_end_named(struct txn *t)
     t->named_count--;
     t->named_bytes -= size;
     savepoint_release(t);
-    os_free(t->db->os, s, size);
+    os_free(t->all->os, s, size);
 }
 
 void savepoint_forget_named(struct txn *t)

@@ -2,16 +2,17 @@
 
 #include "server/base/assert.h"
 #include "server/base/text.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/db_options.h"
 #include "server/txn/savepoint.h"
 #include "server/txn/statement.h"
 #include "server/txn/txn.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 #include "server/txn/usage.h"
 
 enum err txn_savepoint(struct op *op, struct txn *t, struct slice name)
 {
-    uint64_t max = op->db->options.savepoints_max;
+    uint64_t max = t->all->options->savepoints_max;
     struct named_savepoint *s;
     enum err e = txn_check(op, t);
 
@@ -22,7 +23,7 @@ enum err txn_savepoint(struct op *op, struct txn *t, struct slice name)
                                  "the transaction has %llu savepoints, which is the limit "
                                  "(savepoints)",
                                  (unsigned long long)t->named_count);
-    s = os_alloc(t->db->os, sizeof *s + name.size);
+    s = os_alloc(t->all->os, sizeof *s + name.size);
     if (!s)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a savepoint");
     savepoint_set(t, &s->savepoint);

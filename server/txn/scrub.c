@@ -4,8 +4,8 @@
 #include "server/storage/primary.h"
 #include "server/storage/root.h"
 #include "server/txn/db_damage.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/pulse.h"
+#include "server/txn/scrub_struct.h"
 
 #define SLICE_BYTES (1u << 20) /* read in one job */
 #define START_MS 60000         /* a start has other things to do first; at most */
@@ -42,24 +42,24 @@ static void progress_write(struct os *os, const uint8_t *bytes)
     os->ops->file_close(file);
 }
 
-static uint64_t wall_ms(const struct db *db)
+static uint64_t wall_ms(struct os *os)
 {
-    ASSERT(db->os->ops->day_ms);
-    return db->os->ops->day_ms(db->os);
+    ASSERT(os->ops->day_ms);
+    return os->ops->day_ms(os);
 }
 
 /* ---- pace ---- */
 
-static uint64_t root_bytes(const struct db *db)
+static uint64_t root_bytes(const struct scrub *s)
 {
-    ASSERT(db->primary);
-    return (uint64_t)primary_root(db->primary)->units * PAGE_UNIT_BYTES;
+    ASSERT(s->primary);
+    return (uint64_t)primary_root(s->primary)->units * PAGE_UNIT_BYTES;
 }
 
 /* Until the next slice, if the whole file takes scrub_ms. */
 static uint64_t pause_ms(const struct scrub *s, uint64_t bytes)
 {
-    uint64_t all = root_bytes(s->db), every = s->db->options.scrub_ms;
+    uint64_t all = root_bytes(s), every = s->every_ms;
 
     if (bytes > all)
         bytes = all;
@@ -69,32 +69,41 @@ static uint64_t pause_ms(const struct scrub *s, uint64_t bytes)
     return every > PAUSE_MIN_MS ? every : PAUSE_MIN_MS;
 }
 
-void scrub_begin(struct scrub *s, struct db *db)
+void scrub_init(struct scrub *s, struct os *os, struct primary *primary, struct pulse *pulse,
+                struct damage *damage)
 {
-    uint64_t every = db->options.scrub_ms;
+    ASSERT(os && primary && pulse && damage);
+    s->os = os;
+    s->primary = primary;
+    s->pulse = pulse;
+    s->damage = damage;
+}
+
+void scrub_begin(struct scrub *s, uint64_t every)
+{
     uint64_t wait = every / START_SHARE < START_MS ? every / START_SHARE : START_MS;
 
-    ASSERT(!s->is_out);
-    s->db = db;
+    ASSERT(s->os && !s->is_out);
+    s->every_ms = every;
     s->due_ms = UINT64_MAX;
-    findings_init(&s->found, db->os);
+    findings_init(&s->found, s->os);
     if (!every)
         return;
-    if (progress_read(db->os, &s->at) && !s->at.begun_ms && s->at.finished_ms) {
-        uint64_t now = wall_ms(db);
+    if (progress_read(s->os, &s->at) && !s->at.begun_ms && s->at.finished_ms) {
+        uint64_t now = wall_ms(s->os);
         uint64_t age = now > s->at.finished_ms ? now - s->at.finished_ms : 0;
 
         if (every > age && every - age > wait)
             wait = every - age;
     }
     ASSERT(wait <= every);
-    s->due_ms = os_now_ms(db->os) + wait;
-    s->saved_ms = os_now_ms(db->os);
+    s->due_ms = os_now_ms(s->os) + wait;
+    s->saved_ms = os_now_ms(s->os);
 }
 
 uint64_t scrub_next_ms(const struct scrub *s)
 {
-    ASSERT(s->db);
+    ASSERT(s->os);
     return s->is_out || s->is_stopping ? UINT64_MAX : s->due_ms;
 }
 
@@ -106,7 +115,7 @@ static void slice_run(struct os_job *job)
 
     ASSERT(s->is_out && s->root); /* the root is held meanwhile */
     if (s->saves)
-        progress_write(s->db->os, s->bytes);
+        progress_write(s->os, s->bytes);
     s->result = tree_scan_run(&s->scan, SLICE_BYTES);
 }
 
@@ -124,8 +133,6 @@ static bool is_told(struct scrub *s, uint64_t offset)
 /* Branches are read again by each slice below them, and what is wrong with them is told once. */
 static void slice_tell(struct scrub *s)
 {
-    struct db *db = s->db;
-
     ASSERT(!s->is_out); /* what the job has found is the loop's again */
     for (size_t i = 0; i < s->found.count; i++) {
         const struct finding *n = &s->found.items[i];
@@ -135,24 +142,21 @@ static void slice_tell(struct scrub *s)
             continue;
         s->at.found++;
         if (may_tell)
-            PULSE_TELL(&db->pulse, scrub_finding, .file = n->file, .offset = n->offset,
+            PULSE_TELL(s->pulse, scrub_finding, .file = n->file, .offset = n->offset,
                        .repaired = n->is_repaired ? "yes" : "no", .text = n->text);
     }
-    db_note_findings(db, &s->found, 0);
+    db_note_findings(s->damage, &s->found, 0);
     findings_fini(&s->found);
-    findings_init(&s->found, db->os);
+    findings_init(&s->found, s->os);
 }
 
 static void round_end(struct scrub *s)
 {
-    struct db *db = s->db;
-
     ASSERT(s->result == ERR_OK && s->at.begun_ms);
-    s->at.finished_ms = wall_ms(db);
-    PULSE_TELL(&db->pulse, scrubbed, .pages = s->at.pages, .bytes = s->at.bytes,
-               .findings = s->at.found,
-               .ms =
-                   s->at.finished_ms > s->at.begun_ms ? s->at.finished_ms - s->at.begun_ms : 0);
+    s->at.finished_ms = wall_ms(s->os);
+    PULSE_TELL(
+        s->pulse, scrubbed, .pages = s->at.pages, .bytes = s->at.bytes, .findings = s->at.found,
+        .ms = s->at.finished_ms > s->at.begun_ms ? s->at.finished_ms - s->at.begun_ms : 0);
     s->at.found_before = s->at.found;
     s->at.begun_ms = s->at.pages = s->at.bytes = s->at.found = 0;
     s->told_count = 0;
@@ -162,13 +166,12 @@ static void round_end(struct scrub *s)
 static void slice_done(struct os_job *job)
 {
     struct scrub *s = LIST_ENTRY(job, struct scrub, job);
-    struct db *db = s->db;
 
     ASSERT(s->is_out && s->root);
     s->is_out = false;
     s->at.pages += s->scan.pages;
     s->at.bytes += s->scan.bytes;
-    s->due_ms = os_now_ms(db->os) + pause_ms(s, s->scan.bytes);
+    s->due_ms = os_now_ms(s->os) + pause_ms(s, s->scan.bytes);
     if (s->result == ERR_WAIT)
         tree_scan_place_of(&s->scan, &s->at.place);
     else if (s->result == ERR_OK)
@@ -179,28 +182,27 @@ static void slice_done(struct os_job *job)
     tree_scan_fini(&s->scan);
     root_unref(s->root);
     s->root = NULL;
-    pulse_wake(&db->pulse);
+    pulse_wake(s->pulse);
 }
 
 void scrub_turn(struct scrub *s)
 {
-    struct db *db = s->db;
-    uint64_t now = os_now_ms(db->os);
+    uint64_t now = os_now_ms(s->os);
 
-    ASSERT(!db->pulse.is_in_turn);
-    if (s->is_out || s->is_stopping || now < s->due_ms || db->log_failed)
+    ASSERT(!s->pulse->is_in_turn);
+    if (s->is_out || s->is_stopping || now < s->due_ms)
         return;
     ASSERT(!s->root && !s->found.count); /* nothing is held between slices */
-    s->root = root_ref(primary_root(db->primary));
+    s->root = root_ref(primary_root(s->primary));
     s->due_ms = now + START_MS; /* if it cannot begin */
-    if (tree_scan_init(&s->scan, db->os, s->root, &s->found) != ERR_OK) {
+    if (tree_scan_init(&s->scan, s->os, s->root, &s->found) != ERR_OK) {
         tree_scan_fini(&s->scan);
         root_unref(s->root);
         s->root = NULL;
         return;
     }
     if (!s->at.begun_ms)
-        s->at.begun_ms = wall_ms(db);
+        s->at.begun_ms = wall_ms(s->os);
     tree_scan_from(&s->scan, &s->at.place);
     s->saves = now >= s->saved_ms + SAVE_MS;
     if (s->saves) {
@@ -212,18 +214,18 @@ void scrub_turn(struct scrub *s)
     s->job.run = slice_run;
     s->job.done = slice_done;
     s->job.lane = OS_LANE_READ;
-    os_job_submit(db->os, &s->job);
+    os_job_submit(s->os, &s->job);
 }
 
 void scrub_stop(struct scrub *s)
 {
-    ASSERT(s->db);
+    ASSERT(s->os);
     s->is_stopping = true;
 }
 
 void scrub_fini(struct scrub *s)
 {
-    if (!s->db)
+    if (!s->os)
         return;
     if (s->root) {
         tree_scan_fini(&s->scan);
@@ -231,16 +233,15 @@ void scrub_fini(struct scrub *s)
     }
     s->root = NULL;
     findings_fini(&s->found);
-    s->db = NULL;
+    s->os = NULL;
 }
 
-void db_scrub_status(const struct db *db, struct scrub_status *out)
+void scrub_status_of(const struct scrub *s, struct scrub_status *out)
 {
-    const struct scrub *s = &db->scrub;
-    uint64_t all = root_bytes(db);
+    uint64_t all = root_bytes(s);
 
-    ASSERT(s->db == db && (s->root != NULL) == s->is_out);
-    out->every_ms = s->db->options.scrub_ms;
+    ASSERT(s->os && (s->root != NULL) == s->is_out);
+    out->every_ms = s->every_ms;
     out->at = s->at;
     out->percent = !s->at.begun_ms      ? 0
                    : s->at.bytes >= all ? 100

@@ -16,13 +16,18 @@
 
 #include "server/txn/scrub_format.h"
 
-struct db;
-
+struct damage;
+struct os;
+struct primary;
+struct pulse;
 struct scrub;
 
-/* Blocks: reads how far the last start was. Nothing if scrub_ms is 0. */
-void scrub_begin(struct scrub *s, struct db *db);
-/* In a turn: begin a slice that is due. */
+/* What it works with is borrowed. */
+void scrub_init(struct scrub *s, struct os *os, struct primary *primary, struct pulse *pulse,
+                struct damage *damage);
+/* A round in every_ms. Blocks: reads how far the last start was. Nothing if it is 0. */
+void scrub_begin(struct scrub *s, uint64_t every_ms);
+/* At the end of a turn, unless the log has failed: begin a slice that is due. */
 void scrub_turn(struct scrub *s);
 /* When scrub_turn must be called, ms on the table's clock; UINT64_MAX: not needed. */
 uint64_t scrub_next_ms(const struct scrub *s);
@@ -35,6 +40,6 @@ struct scrub_status {
     unsigned percent;  /* of this round, about */
     struct scrub_progress at;
 };
-void db_scrub_status(const struct db *db, struct scrub_status *out);
+void scrub_status_of(const struct scrub *s, struct scrub_status *out);
 
 #endif

@@ -7,13 +7,19 @@
 #include "server/os/os.h"
 #include "server/txn/scrub_format.h"
 
-struct db;
+struct damage;
+struct primary;
+struct pulse;
 
 #define SCRUB_TOLD \
     32 /* findings of a round that are told once each; of more only the number is */
 
 struct scrub {
-    struct db *db;
+    struct os *os;
+    struct primary *primary;
+    struct pulse *pulse;
+    struct damage *damage;
+    uint64_t every_ms; /* a round in so long; 0: off */
     struct os_job job;
     bool is_out;      /* the job is under way */
     bool is_stopping; /* no further slice */

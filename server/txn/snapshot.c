@@ -120,7 +120,7 @@ bool snapshots_pass_on(struct db *db, uint64_t steps)
         for (; !list_is_empty(&heir->passed); steps--) {
             if (!steps)
                 return true;
-            db->steps++;
+            db->txns.steps++;
             heir_take(db, heir, LIST_ENTRY(heir->passed.next, struct schema, in_queue));
         }
         list_remove(&heir->in_heirs);

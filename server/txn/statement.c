@@ -1,10 +1,10 @@
 #include "server/txn/statement.h"
 
 #include "server/base/assert.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/pulse.h"
 #include "server/txn/savepoint.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 
 #define UNDO_STEPS_A_TURN 2000
 
@@ -50,8 +50,8 @@ static void statement_fail(struct txn *t)
     t->statement.is_undoing = true;
     if (statement_undo(t))
         return;
-    list_push_back(&t->db->txns.undoing, &t->statement.in_undoing);
-    pulse_wake(&t->db->pulse);
+    list_push_back(&t->all->undoing, &t->statement.in_undoing);
+    pulse_wake(t->all->pulse);
 }
 
 void statement_take_back(struct txn *t, const struct savepoint *s)
@@ -102,15 +102,15 @@ void statement_forget(struct txn *t)
     ASSERT(t->write_set.savepoints == 0);
 }
 
-void statements_turn(struct db *db)
+void statements_turn(struct txns *all)
 {
-    struct list_link *first = list_first(&db->txns.undoing);
+    struct list_link *first = list_first(&all->undoing);
 
     if (!first)
         return;
     ASSERT(LIST_ENTRY(first, struct txn, statement.in_undoing)->statement.is_undoing);
     /* it leaves the list when it is done */
     statement_undo(LIST_ENTRY(first, struct txn, statement.in_undoing));
-    if (!list_is_empty(&db->txns.undoing))
-        pulse_wake(&db->pulse);
+    if (!list_is_empty(&all->undoing))
+        pulse_wake(all->pulse);
 }

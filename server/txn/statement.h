@@ -37,6 +37,6 @@ bool statement_undo(struct txn *t);
 /* The transaction lets go of everything. */
 void statement_forget(struct txn *t);
 /* Once a turn. */
-void statements_turn(struct db *db);
+void statements_turn(struct txns *all);
 
 #endif

@@ -5,6 +5,7 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/db.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/scrub.h"
 #include "server/txn/intents.h"
 #include "server/txn/held.h"
 #include "server/txn/lock_request.h"
@@ -12,6 +13,7 @@
 #include "server/txn/opening.h"
 #include "server/txn/quotas.h"
 #include "server/txn/read_set.h"
+#include "server/txn/txn_limits.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
 #include "server/txn/usage.h"
@@ -78,7 +80,7 @@ enum err db_each_hold(struct db *db, struct list_walk *walk,
                       void (*each)(void *context, const struct db_hold_status *h),
                       void *context)
 {
-    uint64_t until = db->steps + db->options.slice_steps;
+    uint64_t until = db->txns.steps + db->options.slice_steps;
 
     if (!list_walk_begin(walk, &db->txns.open_walks, &db->txns.open))
         return ERR_WAIT;
@@ -86,9 +88,9 @@ enum err db_each_hold(struct db *db, struct list_walk *walk,
         struct txn *t = LIST_ENTRY(walk->at, struct txn, in_open);
 
         ASSERT(t->db == db);
-        if (db->steps >= until)
+        if (db->txns.steps >= until)
             return ERR_WAIT;
-        db->steps++;
+        db->txns.steps++;
         if (!t->is_autocommit)
             tell_hold(db, t, each, context);
     }
@@ -209,7 +211,7 @@ bool db_check(const struct db *db)
             intents++;
         }
     }
-    LIST_EACH (link, &db->leaving.txns) {
+    LIST_EACH (link, &db->txns.leaving.txns) {
         const struct txn *t = LIST_ENTRY(link, struct txn, departure.in_leaving);
 
         for (const struct record *r = t->departure.at; r; r = r->log_next)
@@ -229,8 +231,8 @@ bool db_check(const struct db *db)
         return false;
     if (!opening_check_all(db))
         return false;
-    return intents == db->intents.table.count && db_check_locks(db) &&
-           intents_check(&db->intents) && read_set_check(&db->read_set);
+    return intents == db->txns.intents.table.count && db_check_locks(db) &&
+           intents_check(&db->txns.intents) && read_set_check(&db->txns.read_set);
 }
 
 void db_each_damage(struct db *db,
@@ -271,20 +273,21 @@ void db_status(struct db *db, struct db_status *out)
     }
     out->ledger_bytes = db->stages.ledger_bytes;
     out->ledger_disk_bytes = db->stages.ledger_disk_bytes;
-    out->reads_bytes = db->read_set.bytes;
-    out->reads_ended_bytes = db->read_set.ended_bytes;
+    out->reads_bytes = db->txns.read_set.bytes;
+    out->reads_ended_bytes = db->txns.read_set.ended_bytes;
     out->garbage_bytes = db->stages.garbage.bytes;
     out->reads_limit = db->options.reads_total_max;
     out->writes_bytes = db->txns.usage.writes;
     out->writes_limit = db->options.writes_total_max;
-    out->steps = db->steps + db->catalogue.databases.turns.steps + db->intents.table.steps +
-                 db->snapshots.steps + read_set_steps(&db->read_set);
+    out->steps = db->txns.steps + db->catalogue.databases.turns.steps +
+                 db->txns.intents.table.steps + db->snapshots.steps +
+                 read_set_steps(&db->txns.read_set);
     ASSERT(db->tokens.forgotten <= db->tokens.count);
     out->tokens = db->tokens.count - db->tokens.forgotten;
     out->tokens_bytes = tokens_bytes(&db->tokens);
     out->tokens_forgotten = db->tokens.forgotten;
     out->tokens_horizon = db->tokens.horizon;
-    out->entries_work = db->entries.work;
+    out->entries_work = db->txns.entries.work;
     out->databases = db->catalogue.databases.count;
     out->quotas = db->quota_count;
     out->over_quota = db->over_quota;
@@ -337,4 +340,20 @@ void db_status(struct db *db, struct db_status *out)
     out->log.failed = w.failed;
     out->log.error = w.error;
     out->pass_error = db->passes.error;
+}
+
+unsigned db_limits(const struct db *db, struct txn_limit *limits)
+{
+    return txns_limits(&db->txns, limits);
+}
+
+void db_scrub_status(const struct db *db, struct scrub_status *out)
+{
+    scrub_status_of(&db->scrub, out);
+}
+
+struct backups *db_backups(struct db *db)
+{
+    ASSERT(db->primary);
+    return &db->backups;
 }

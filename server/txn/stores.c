@@ -7,14 +7,16 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/catalogue_row.h"
 #include "server/txn/database_mark.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/db_options.h"
 #include "server/txn/generator.h"
 #include "server/txn/lookup.h"
 #include "server/txn/quota.h"
+#include "server/txn/snapshots.h"
 #include "server/txn/statement.h"
 #include "server/txn/stores_internal.h"
 #include "server/txn/tracker.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 #include "server/txn/write.h"
 
 #define KEY_OPTION_BYTES_MAX 8192
@@ -29,10 +31,10 @@ static enum err store_check_name(struct op *op, struct slice name)
                        STORE_NAME_BYTES_MAX);
 }
 
-enum err store_check_room(struct op *op, bool makes_room)
+enum err store_check_room(struct op *op, const struct txn *t, bool makes_room)
 {
-    struct db *db = op->db;
-    uint64_t max = db->options.catalogue_bytes_max, bytes = catalogue_bytes(&db->catalogue);
+    uint64_t max = t->all->options->catalogue_bytes_max;
+    uint64_t bytes = catalogue_bytes(t->all->catalogue);
 
     ASSERT(max > 0);
     if (bytes < max + (makes_room ? max / 8 : 0))
@@ -105,7 +107,7 @@ static enum err change_make(struct op *op, struct txn *t, struct slice name,
     ASSERT(!d || (d->number > 0 && d->number <= CATALOGUE_NUMBER_MAX));
     if (d && !size)
         return definition_too_large(op, sizeof change->row, d->key.size + name.size);
-    e = catalogue_make(&t->db->catalogue, of, d, t->options.label, &change->schema);
+    e = catalogue_make(t->all->catalogue, of, d, t->options.label, &change->schema);
     if (e)
         return failure_set(&op->failure, e, "out of memory for a store definition");
     ASSERT(change->schema->is_dropped == !d && change->schema->refs == 1);
@@ -118,7 +120,7 @@ static enum err change_make(struct op *op, struct txn *t, struct slice name,
  * its old name. */
 static void change_keep(struct txn *t, struct change *change, struct schema *was)
 {
-    struct catalogue *c = &t->db->catalogue;
+    struct catalogue *c = t->all->catalogue;
     struct schema *s = change->schema;
     uint32_t ends = was && (s->is_dropped || s->number != was->number) ? was->number : 0;
 
@@ -127,7 +129,7 @@ static void change_keep(struct txn *t, struct change *change, struct schema *was
     catalogue_draft(c, s, t, ends);
     list_push_back(&t->schemas, &s->in_queue);
     if (!list_is_linked(&t->in_defining))
-        list_push_back(&t->db->txns.defining, &t->in_defining);
+        list_push_back(&t->all->defining, &t->in_defining);
     t->schemas_made++;
     if (!was && !s->is_dropped && s->number > c->last_number)
         catalogue_draft_creates(s);
@@ -142,8 +144,8 @@ static void change_keep(struct txn *t, struct change *change, struct schema *was
 enum err store_define(struct op *op, struct txn *t, struct slice name,
                       const struct definition *d, struct schema *was)
 {
-    struct catalogue *c = &t->db->catalogue;
-    struct change *change = os_alloc(t->db->os, sizeof *change);
+    struct catalogue *c = t->all->catalogue;
+    struct change *change = os_alloc(t->all->os, sizeof *change);
     enum err e;
 
     ASSERT(t->snapshot); /* T-3 */
@@ -159,13 +161,13 @@ enum err store_define(struct op *op, struct txn *t, struct slice name,
         else
             change_keep(t, change, was);
     }
-    os_free(t->db->os, change, sizeof *change);
+    os_free(t->all->os, change, sizeof *change);
     return e;
 }
 
-enum err store_next_numbers(struct op *op, unsigned count, uint32_t *first)
+enum err store_next_numbers(struct op *op, const struct txn *t, unsigned count, uint32_t *first)
 {
-    uint32_t last = op->db->catalogue.last_number;
+    uint32_t last = t->all->catalogue->last_number;
 
     ASSERT(count > 0 && last <= CATALOGUE_NUMBER_MAX); /* rule 4 */
     *first = last + 1;
@@ -228,11 +230,11 @@ static enum err store_create_in(struct op *op, struct txn *t, const struct store
     d.key = slice_make(key, key_spec_write(&spec, key, sizeof key));
     if (!d.key.size)
         return definition_too_large(op, sizeof key, o->key.size);
-    e = store_check_room(op, false);
+    e = store_check_room(op, t, false);
     if (!e)
         e = quota_check_store(op, t);
     if (!e)
-        e = store_next_numbers(op, 1, &d.number);
+        e = store_next_numbers(op, t, 1, &d.number);
     if (!e)
         e = database_mark(op, t);
     return e ? e : store_define(op, t, r->store, &d, NULL);
@@ -252,7 +254,7 @@ static enum err store_drop_in(struct op *op, struct txn *t, const struct store_r
 
     ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
-        e = store_check_room(op, true);
+        e = store_check_room(op, t, true);
     ASSERT(e || (!s->of && !s->is_dropped));
     return e ? e : store_define(op, t, r->store, NULL, s);
 }
@@ -283,10 +285,10 @@ static enum err store_clear_as(struct op *op, struct txn *t, struct schema *s, u
 
     ASSERT(!s->of && !s->is_dropped);
     if (s->generate) { /* it goes on counting */
-        d.used = generator_next(&t->db->catalogue, t, s->shelf) - 1;
+        d.used = generator_next(t->all->catalogue, t, s->shelf) - 1;
         d.follows = s->shelf->live ? s->number : s->follows;
     }
-    e = store_next_numbers(op, 1 + s->index_count, &d.number);
+    e = store_next_numbers(op, t, 1 + s->index_count, &d.number);
     if (!e)
         e = store_indexes_write(op, s, &(struct index_edit){.number = d.number + 1}, room, &d);
     return e ? e : store_define(op, t, schema_name(s), &d, s);
@@ -300,15 +302,15 @@ static enum err store_clear_in(struct op *op, struct txn *t, const struct store_
 
     ASSERT(e || t->snapshot); /* T-3 */
     if (!e)
-        e = store_check_room(op, true);
+        e = store_check_room(op, t, true);
     if (e)
         return e;
-    room = os_alloc(t->db->os, DEFINITION_BYTES_MAX);
+    room = os_alloc(t->all->os, DEFINITION_BYTES_MAX);
     if (!room)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a store definition");
     ASSERT(s->shelf && s->number > 0);
     e = store_clear_as(op, t, s, room);
-    os_free(t->db->os, room, DEFINITION_BYTES_MAX);
+    os_free(t->all->os, room, DEFINITION_BYTES_MAX);
     return e;
 }
 
@@ -322,9 +324,9 @@ enum err store_clear(struct op *op, struct txn *t, struct slice name)
 static enum err store_move(struct op *op, struct txn *t, struct schema *s,
                            struct slice new_name)
 {
-    struct catalogue *c = &t->db->catalogue;
+    struct catalogue *c = t->all->catalogue;
     struct definition d = store_definition(s);
-    struct change *changes = os_alloc(t->db->os, 2 * sizeof *changes);
+    struct change *changes = os_alloc(t->all->os, 2 * sizeof *changes);
     enum err e;
 
     ASSERT(!s->of && !slice_equal(schema_name(s), new_name));
@@ -353,7 +355,7 @@ static enum err store_move(struct op *op, struct txn *t, struct schema *s,
                 schema_unref(c, changes[i].schema);
         }
     }
-    os_free(t->db->os, changes, 2 * sizeof *changes);
+    os_free(t->all->os, changes, 2 * sizeof *changes);
     return e;
 }
 
@@ -370,7 +372,7 @@ static enum err store_rename_in(struct op *op, struct txn *t, const struct store
         return e;
     e = store_check_absent(op, t, new_name);
     if (!e)
-        e = store_check_room(op, false);
+        e = store_check_room(op, t, false);
     return e ? e : store_move(op, t, s, new_name);
 }
 

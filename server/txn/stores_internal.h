@@ -17,9 +17,10 @@ enum err store_run(struct op *op, struct txn *t, store_step *step,
                    const struct store_request *request);
 
 /* Room in the catalogue for another version. An eighth more is kept for what makes room. */
-enum err store_check_room(struct op *op, bool makes_room);
+enum err store_check_room(struct op *op, const struct txn *t, bool makes_room);
 /* Numbers that no store and no index has had: *first and those behind it. */
-enum err store_next_numbers(struct op *op, unsigned count, uint32_t *first);
+enum err store_next_numbers(struct op *op, const struct txn *t, unsigned count,
+                            uint32_t *first);
 /* The definition again under its number, without indexes. What a store that is not committed yet
  * goes on counting from is only in its definition. */
 struct definition store_definition(const struct schema *s);

@@ -12,12 +12,13 @@
 
 #include "server/base/assert.h"
 #include "server/txn/conflict.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/decided.h"
 #include "server/txn/intents.h"
 #include "server/txn/lock_request.h"
+#include "server/txn/snapshots.h"
 #include "server/txn/txn.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 #include "server/txn/written.h"
 
 /* ---- conflicts ---- */
@@ -89,14 +90,14 @@ enum err tracker_check_lock(struct op *op, struct txn *t, struct slice store)
 /* A newer open transaction that wrote the key. One that is leaving has no snapshot. */
 static struct txn *tracker_find_greater(const struct txn *t, uint32_t store, struct slice key)
 {
-    struct db *db = t->db;
+    struct txns *all = t->all;
 
-    for (struct record *r = intents_find(&db->intents, store, key); r;
-         r = intents_next(&db->intents, r)) {
+    for (struct record *r = intents_find(&all->intents, store, key); r;
+         r = intents_next(&all->intents, r)) {
         if (r->stamp->version > t->version && r->stamp->owner->snapshot && !record_is_void(r))
             return r->stamp->owner;
     }
-    LIST_EACH (link, &db->txns.large) {
+    LIST_EACH (link, &all->large) {
         struct txn *other = LIST_ENTRY(link, struct txn, in_large);
 
         ASSERT(other->is_large && other->stamp); /* T-4 */

@@ -70,6 +70,7 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a transaction");
     memset(t, 0, offsetof(struct txn, failure));
     t->db = db;
+    t->all = &db->txns;
     t->snapshot = snapshot_take(db, commit);
     if (!t->snapshot) {
         txn_dealloc(&db->txns.pool, t);
@@ -251,7 +252,7 @@ static void txn_release(struct txn *t)
     generator_end(&db->catalogue, &t->uses, 0, DURABILITY_SYNC);
     txn_forget_reads(t);
     t->builds = NULL;
-    leaving_enter(&db->leaving, t);
+    leaving_enter(&db->txns.leaving, t);
     commit_marks_forget(&t->commit_marks, db->os);
     list_remove(&t->in_large);
     deadline_remove(&db->txns.expiries, &t->expiry);

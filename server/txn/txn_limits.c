@@ -2,17 +2,21 @@
 
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/db_options.h"
 #include "server/txn/decided.h"
 #include "server/txn/held.h"
 #include "server/txn/losers.h"
+#include "server/txn/numbers.h"
+#include "server/txn/pulse.h"
+#include "server/txn/stage_stack.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 #include "server/txn/usage.h"
 
 struct txn_limit txn_limit_of_writes(const struct txn *t)
 {
-    uint64_t own = t->options.write_bytes, all = t->db->options.txn_bytes_max;
+    uint64_t own = t->options.write_bytes, all = t->all->options->txn_bytes_max;
     bool is_own = own && own < all;
 
     if (t->is_servers)
@@ -23,14 +27,14 @@ struct txn_limit txn_limit_of_writes(const struct txn *t)
 
 unsigned txn_limits(struct txn *t, struct txn_limit *limits)
 {
-    const struct db_options *o = &t->db->options;
+    const struct db_options *o = t->all->options;
     uint64_t idle = t->options.idle_ms ? t->options.idle_ms : o->idle_ms;
 
     ASSERT(!t->failure.error);
     limits[0] = txn_limit_of_writes(t);
     limits[1] = (struct txn_limit){TXN_LIMIT_LIFE,
                                    t->options.timeout_ms ? "timeout_ms" : "transaction-life",
-                                   t->db->pulse.now_ms - t->begun_ms,
+                                   t->all->pulse->now_ms - t->begun_ms,
                                    t->options.timeout_ms ? t->options.timeout_ms : o->life_ms};
     limits[2] =
         (struct txn_limit){TXN_LIMIT_IDLE, t->options.idle_ms ? "idle_ms" : "transaction-idle",
@@ -43,22 +47,22 @@ unsigned txn_limits(struct txn *t, struct txn_limit *limits)
     return TXN_LIMIT_COUNT;
 }
 
-unsigned db_limits(struct db *db, struct txn_limit *limits)
+unsigned txns_limits(const struct txns *all, struct txn_limit *limits)
 {
-    const struct db_options *o = &db->options;
+    const struct db_options *o = all->options;
+    const struct stage_stack *stages = all->stages;
 
-    ASSERT(db->txns.usage.writes <= UINT64_MAX / 2 &&
-           db->txns.count <= o->open_txns_max); /* T-7 */
-    limits[0] = (struct txn_limit){DB_LIMIT_WRITES_TOTAL, "writes-total", db->txns.usage.writes,
+    ASSERT(all->usage.writes <= UINT64_MAX / 2 && all->count <= o->open_txns_max); /* T-7 */
+    limits[0] = (struct txn_limit){DB_LIMIT_WRITES_TOTAL, "writes-total", all->usage.writes,
                                    o->writes_total_max};
     limits[1] = (struct txn_limit){DB_LIMIT_HELD, "held-max",
-                                   db->stages.ledger_bytes + db->stages.ledger_disk_bytes +
-                                       db->stages.held_bytes,
+                                   stages->ledger_bytes + stages->ledger_disk_bytes +
+                                       stages->held_bytes,
                                    o->held_bytes_max};
     limits[2] = (struct txn_limit){DB_LIMIT_CATALOGUE, "catalogue-max",
-                                   catalogue_bytes(&db->catalogue), o->catalogue_bytes_max};
-    limits[3] = (struct txn_limit){DB_LIMIT_TRANSACTIONS, "transactions", db->txns.count,
-                                   o->open_txns_max};
+                                   catalogue_bytes(all->catalogue), o->catalogue_bytes_max};
+    limits[3] =
+        (struct txn_limit){DB_LIMIT_TRANSACTIONS, "transactions", all->count, o->open_txns_max};
     return 4;
 }
 
@@ -66,7 +70,7 @@ struct decided txn_decided_by(const struct txn *t)
 {
     struct op op = {.db = t->db};
 
-    ASSERT(t->failure.winner_commit <= t->db->numbers.last_commit);
+    ASSERT(t->failure.winner_commit <= t->all->numbers->last_commit);
     decided_note_commit(&op, t->failure.winner_commit, t->winner_durability);
     return op.decided;
 }

@@ -6,6 +6,8 @@
 
 #include "server/txn/op.h"
 
+struct txns;
+
 enum txn_limit_kind {
     TXN_LIMIT_WRITES,
     TXN_LIMIT_LIFE,
@@ -33,7 +35,7 @@ struct txn_limit txn_limit_of_writes(const struct txn *t);
 /* Of an open transaction, which is not doomed: how many there are. limits: TXN_LIMIT_COUNT. */
 unsigned txn_limits(struct txn *t, struct txn_limit *limits);
 /* DB_LIMIT_COUNT. */
-unsigned db_limits(struct db *db, struct txn_limit *limits);
+unsigned txns_limits(const struct txns *all, struct txn_limit *limits);
 
 /* What an answer that tells why t was doomed waits for. */
 struct decided txn_decided_by(const struct txn *t);

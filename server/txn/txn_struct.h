@@ -17,6 +17,7 @@
 
 struct lock_request;
 struct turn;
+struct txns;
 
 struct savepoint {
     struct write_mark writes;
@@ -41,7 +42,7 @@ struct statement {
     struct op *op;               /* the request at work; NULL: none */
     bool is_open;                /* the savepoint is set */
     bool is_undoing;             /* it failed, and is being taken back */
-    struct list_link in_undoing; /* db.undoing */
+    struct list_link in_undoing; /* txns.undoing */
 };
 
 /* A transaction on its way out; embedded in it; leaving.h */
@@ -52,12 +53,6 @@ struct departure {
     bool is_freed;       /* its owner has let go of the transaction */
 };
 
-/* ... all of them. */
-struct leaving {
-    struct list_link txns; /* departure.in_leaving */
-    uint64_t steps_left;   /* of this turn */
-};
-
 /* A store that a transaction has written. */
 struct txn_store {
     struct txn_store *next;
@@ -65,7 +60,7 @@ struct txn_store {
     struct schema *schema;
     struct list_link in_entry; /* catalogue_entry.writers */
     struct chain_link
-        in_written; /* db.written_stores, if the transaction has written in many */
+        in_written; /* txns.written_stores, if the transaction has written in many */
 };
 
 #define TXN_FEW_STORES 8u /* written by a transaction, which a walk finds soon enough */
@@ -78,6 +73,7 @@ struct build_note {
 
 struct txn {
     struct db *db;
+    struct txns *all; /* those of db, with what they stand on */
     struct database *database; /* whose stores it names; a reference */
     uint64_t version;
     struct txn_options options; /* slices point into the texts below */
@@ -85,7 +81,7 @@ struct txn {
     struct stage write_set;
     struct stamp *stamp;        /* NULL until the first write */
     struct txn_store *stores;   /* written; the first is store_room, the others in the arena */
-    unsigned store_count;       /* of them; all are in db.written_stores once there were too many */
+    unsigned store_count;       /* all are in txns.written_stores once there were too many */
     struct list_link schemas;   /* definitions made and not yet committed */
     struct list_link cursors;   /* its open ones; cursor.in_txn */
     struct op *at_work;         /* the request that was last called on it; NULL: it has ended */
@@ -101,12 +97,12 @@ struct txn {
     struct commit_marks commit_marks; /* where its records take the number of the commit */
     uint64_t log_reserved;  /* bytes of the log */
     struct stage *spare[2]; /* for a write-set that becomes a stage of its own */
-    bool is_large;          /* over link_bytes_max: not in db.intents */
+    bool is_large;          /* over link_bytes_max: not in txns.intents */
     bool is_servers; /* what clients may write is no limit of it */
     bool is_autocommit;
     bool is_single;      /* one write: written and committed before anybody else runs */
     bool is_conditional; /* ... by itself, and it holds only for what it has found */
-    bool is_counted;     /* in db.open_count */
+    bool is_counted;     /* in txns.count */
     struct turn *turn;   /* of an upgrade (openers.h), or NULL */
     bool writes_database; /* it may have written its database's row (database_change.h) */
     struct build_note *builds; /* in the arena */
@@ -119,13 +115,13 @@ struct txn {
     enum durability
         winner_durability; /* the winner that doomed it asked for less than a sync */
     uint64_t begun_ms, used_ms;
-    struct deadline expiry;      /* in db.expiries unless it is autocommit; expiry.h */
-    struct list_link in_open;    /* db.open */
-    struct hash_link in_killable; /* db.killable, unless it is autocommit */
-    struct list_link in_defining; /* db.defining: while it may have made definitions */
+    struct deadline expiry;      /* in txns.expiries unless it is autocommit; expiry.h */
+    struct list_link in_open;    /* txns.open */
+    struct hash_link in_killable; /* txns.killable, unless it is autocommit */
+    struct list_link in_defining; /* txns.defining: while it may have made definitions */
     struct lock_request *lock;    /* what it has locked; owned, or NULL */
-    struct list_link in_writers; /* db.writers: all that may write, by snapshot */
-    struct list_link in_large;   /* db.large */
+    struct list_link in_writers; /* txns.writers: all that may write, by snapshot */
+    struct list_link in_large;   /* txns.large */
     /* While it is large: the commit that it is compared with, and the next record that is looked
      * up, its own or the winner's; and the last that it has been compared with. */
     uint64_t tell_commit, told_commit;

@@ -4,9 +4,18 @@
 #include "server/txn/snapshots.h"
 #include "server/txn/txn_struct.h"
 
-enum err txns_init(struct txns *all, struct os *os, uint64_t now_ms, uint64_t step_ms)
+enum err txns_init(struct txns *all, const struct txns_ground *ground, uint64_t now_ms,
+                   uint64_t step_ms)
 {
+    struct os *os = ground->os;
+
     memset(all, 0, sizeof *all);
+    all->os = os;
+    all->options = ground->options;
+    all->pulse = ground->pulse;
+    all->numbers = ground->numbers;
+    all->stages = ground->stages;
+    all->catalogue = ground->catalogue;
     list_init(&all->open);
     list_walks_init(&all->open_walks);
     list_init(&all->writers);

@@ -4,9 +4,13 @@
 #ifndef HOLDFAST_TXN_UNSTAGE_H
 #define HOLDFAST_TXN_UNSTAGE_H
 
-struct db;
+#include <stdint.h>
 
-/* Only at the end of a turn: what was lent from a stage in this turn has been used. */
-void stages_free_unneeded(struct db *db);
+struct snapshots;
+struct txns;
+
+/* Only at the end of a turn: what was lent from a stage in this turn has been used. Commits from
+ * untold on have losers that are not told yet (L-2). */
+void stages_free_unneeded(struct txns *all, struct snapshots *snapshots, uint64_t untold);
 
 #endif

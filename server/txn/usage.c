@@ -1,9 +1,11 @@
 #include "server/txn/usage.h"
 
 #include "server/base/assert.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/db_options.h"
 #include "server/txn/quota.h"
+#include "server/txn/read_range.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 
 static void usage_change(struct usage *sum, const struct usage *before, const struct usage *now)
 {
@@ -37,21 +39,21 @@ void usage_note(struct txn *t)
         quota_note(t);
     if (now.writes == t->usage.writes && now.reads == t->usage.reads)
         return;
-    usage_change(&t->db->txns.usage, &t->usage, &now);
+    usage_change(&t->all->usage, &t->usage, &now);
     if (t->options.usage)
         usage_change(t->options.usage, &t->usage, &now);
     t->usage = now;
-    ASSERT(t->db->txns.usage.writes >= t->usage.writes &&
-           t->db->txns.usage.reads >= t->usage.reads); /* T-7 */
+    ASSERT(t->all->usage.writes >= t->usage.writes &&
+           t->all->usage.reads >= t->usage.reads); /* T-7 */
 }
 
 bool usage_allows(const struct txn *t, uint64_t bytes)
 {
     const struct usage *client = t->options.usage ? t->options.usage : &t->usage;
     uint64_t more = bytes > t->usage.writes ? bytes - t->usage.writes : 0;
-    uint64_t all = t->db->txns.usage.writes + more, max = t->db->options.writes_total_max;
+    uint64_t all = t->all->usage.writes + more, max = t->all->options->writes_total_max;
 
-    ASSERT(t->db->txns.usage.writes >= client->writes || t->options.usage == NULL); /* T-7 */
+    ASSERT(t->all->usage.writes >= client->writes || t->options.usage == NULL); /* T-7 */
     if (bytes <= USAGE_SMALL_BYTES || t->is_servers)
         return true;
     return all <= max && client->writes + more <= max - all;

@@ -158,7 +158,7 @@ static struct record *write_put(struct txn *t, struct schema *schema, struct sli
     r->last_writer_wins = schema->of ? !schema->unique : schema->last_writer_wins;
     /* one write by itself commits before anybody else runs: nobody can meet it */
     if (!t->is_large && !t->is_single && !r->last_writer_wins)
-        intents_add(&t->db->intents, r);
+        intents_add(&t->db->txns.intents, r);
     return r;
 }
 
@@ -238,7 +238,7 @@ static enum err write_indexed(struct op *op, struct txn *t, struct schema *schem
                               const struct write *w)
 {
     bool is_statement = !op->statement && !t->is_autocommit;
-    struct entries *entries = &t->db->entries;
+    struct entries *entries = &t->db->txns.entries;
     enum err e;
 
     if (!t->stamp)

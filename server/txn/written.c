@@ -4,9 +4,10 @@
 
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
-#include "server/txn/db_struct.h"
 #include "server/txn/intents.h"
+#include "server/txn/stage_stack.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 
 void written_remove_intents(struct txn *t)
 {
@@ -14,14 +15,14 @@ void written_remove_intents(struct txn *t)
     if (t->is_large || !t->stamp)
         return;
     for (struct record *r = t->stamp->first; r; r = r->log_next)
-        intents_remove(&t->db->intents, r);
+        intents_remove(&t->all->intents, r);
 }
 
 void written_remove_intent(struct txn *t, struct record *r)
 {
     ASSERT(r->stamp->owner == t);
     if (!t->is_large)
-        intents_remove(&t->db->intents, r); /* T-4 */
+        intents_remove(&t->all->intents, r); /* T-4 */
 }
 
 void written_become_large(struct txn *t)
@@ -29,7 +30,7 @@ void written_become_large(struct txn *t)
     ASSERT(!t->is_large && !list_is_linked(&t->in_large)); /* T-4 */
     written_remove_intents(t);
     t->is_large = true;
-    list_push_back(&t->db->txns.large, &t->in_large);
+    list_push_back(&t->all->large, &t->in_large);
 }
 
 /* ---- stores ---- */
@@ -50,22 +51,22 @@ static uint64_t written_hash_of(const struct chains *h, const struct chain_link 
     return written_hash(s->txn, s->schema->number);
 }
 
-enum err written_init(struct db *db)
+enum err written_init(struct txns *all)
 {
-    ASSERT(!db->written_stores.count);
-    return chains_init(&db->written_stores, db->os, 0, written_hash_of);
+    ASSERT(!all->written_stores.count);
+    return chains_init(&all->written_stores, all->os, 0, written_hash_of);
 }
 
-void written_fini(struct db *db)
+void written_fini(struct txns *all)
 {
-    chains_fini(&db->written_stores);
+    chains_fini(&all->written_stores);
 }
 
 /* The store of a number that t has written, by any definition or by that one. */
 static struct txn_store *written_find(const struct txn *t, uint32_t number,
                                       const struct schema *schema)
 {
-    struct db *db = t->db;
+    struct txns *all = t->all;
 
     if (t->store_count <= TXN_FEW_STORES) {
         for (struct txn_store *s = t->stores; s; s = s->next) {
@@ -74,11 +75,11 @@ static struct txn_store *written_find(const struct txn *t, uint32_t number,
         }
         return NULL;
     }
-    for (struct chain_link *l = chains_first(&db->written_stores, written_hash(t, number)); l;
+    for (struct chain_link *l = chains_first(&all->written_stores, written_hash(t, number)); l;
          l = l->next) {
         struct txn_store *s = STORE_OF(l);
 
-        db->steps++;
+        all->steps++;
         if (s->txn == t && (schema ? s->schema == schema : s->schema->number == number))
             return s;
     }
@@ -93,7 +94,7 @@ struct txn_store *written_store_of(const struct txn *t, uint32_t number)
 /* The first few stand in the list alone. */
 static void written_enter(struct txn *t)
 {
-    struct chains *written = &t->db->written_stores;
+    struct chains *written = &t->all->written_stores;
     unsigned rest = t->store_count == TXN_FEW_STORES + 1 ? t->store_count : 1;
 
     ASSERT(t->stores && t->stores->txn == t);
@@ -112,13 +113,14 @@ enum err written_note_store(struct txn *t, struct schema *schema)
     ASSERT(t->snapshot && (!t->store_count == !t->stores)); /* T-3 */
     if (written_find(t, schema->number, schema))
         return ERR_OK;
-    if (stage_stack_spare(&t->db->stages, t->db->os) != ERR_OK)
+    if (stage_stack_spare(t->all->stages, t->all->os) != ERR_OK)
         return ERR_NOMEM;
     s = t->stores ? arena_alloc(t->write_set.memory, sizeof *s) : &t->store_room;
     if (!s)
         return ERR_NOMEM;
-    ASSERT(t->db->stages.spares.count > t->db->stages.spares_needed); /* its commit needs one */
-    t->db->stages.spares_needed++;
+    ASSERT(t->all->stages->spares.count >
+           t->all->stages->spares_needed); /* its commit needs one */
+    t->all->stages->spares_needed++;
     s->txn = t;
     s->schema = schema_ref(schema);
     s->next = t->stores;
@@ -134,12 +136,12 @@ void written_forget_stores_since(struct txn *t, struct txn_store *since)
 {
     ASSERT(!since || t->stores);
     for (; t->stores != since; t->stores = t->stores->next) {
-        ASSERT(t->stores && t->db->stages.spares_needed);
+        ASSERT(t->stores && t->all->stages->spares_needed);
         list_remove(&t->stores->in_entry);
-        chains_remove(&t->db->written_stores, &t->stores->in_written);
+        chains_remove(&t->all->written_stores, &t->stores->in_written);
         t->store_count--;
-        schema_unref(&t->db->catalogue, t->stores->schema);
-        t->db->stages.spares_needed--;
+        schema_unref(t->all->catalogue, t->stores->schema);
+        t->all->stages->spares_needed--;
     }
 }
 

@@ -6,13 +6,13 @@
 
 #include "server/storage/stage.h"
 
-struct db;
 struct schema;
 struct txn;
+struct txns;
 struct txn_store;
 
-enum err written_init(struct db *db); /* ERR_NOMEM */
-void written_fini(struct db *db);
+enum err written_init(struct txns *all); /* ERR_NOMEM */
+void written_fini(struct txns *all);
 void written_remove_intents(struct txn *t);
 void written_remove_intent(struct txn *t, struct record *r);
 enum err written_note_store(struct txn *t, struct schema *schema);

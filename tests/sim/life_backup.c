@@ -40,7 +40,7 @@ static void backup_begin(struct life *l)
     enum err e;
 
     op_init(&b->op, l->db, backup_woken);
-    e = backup_open(&b->op, &options, &b->work);
+    e = backup_open(&b->op, db_backups(b->op.db), &options, &b->work);
     if (e) {
         LIFE_CHECK(l, backup_excuses(l, e), "a backup answered %s: %s", err_name(e),
                    b->op.failure.text);

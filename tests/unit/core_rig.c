@@ -575,7 +575,7 @@ bool core_may_tell(struct core_rig *rig)
 enum err core_backup(struct core_rig *rig, const struct backup_options *options,
                      struct backup **out)
 {
-    return CORE_CALL(rig, backup_open(&rig->op, options, out));
+    return CORE_CALL(rig, backup_open(&rig->op, db_backups(rig->db), options, out));
 }
 
 enum err core_backup_read(struct core_rig *rig, struct backup *b, uint64_t position,

@@ -2,8 +2,10 @@
  * list of all that was committed. */
 #include "server/txn/conflict.h"
 
-#include "server/txn/db_struct.h"
+#include "server/txn/snapshots.h"
+#include "server/txn/stage_stack.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/txns.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdlib.h>
@@ -17,7 +19,8 @@
 
 struct rig {
     struct sim *sim;
-    struct db db; /* its stages and its count of steps, and nothing else */
+    struct txns all; /* what it stands on: the stages; and its count of steps */
+    struct stage_stack stages;
     struct snapshot snapshot;
     struct txn txn;
     uint64_t newest[COMMITS + 1]
@@ -64,18 +67,19 @@ static void rig_open(struct rig *rig, uint64_t seed)
         for (unsigned left = COMMITS / STAGES; left > 0; left--)
             commit(rig, s, ++number);
         MUST_EQ(stage_settle(s), ERR_OK);
-        s->below = rig->db.stages.newest;
+        s->below = rig->stages.newest;
         if (s->below)
             s->below->above = s;
-        rig->db.stages.newest = s;
+        rig->stages.newest = s;
     }
-    rig->txn.db = &rig->db;
+    rig->all.stages = &rig->stages;
+    rig->txn.all = &rig->all;
     rig->txn.snapshot = &rig->snapshot;
 }
 
 static void rig_close(struct rig *rig)
 {
-    for (struct stage *s = rig->db.stages.newest, *below; s; s = below) {
+    for (struct stage *s = rig->stages.newest, *below; s; s = below) {
         below = s->below;
         stage_free(s);
     }
@@ -117,7 +121,7 @@ static void look_through_range(struct rig *rig)
     }
     do {
         e = conflict_find_staged_in_range(&rig->txn, &range, &walk,
-                                          rig->db.steps + 1 + sim_random(rig->sim, 4), &found);
+                                          rig->all.steps + 1 + sim_random(rig->sim, 4), &found);
         MUST(++parts <= STAGES * (KEYS + 1));
     } while (e == ERR_WAIT);
     MUST_EQ(e, greatest > rig->snapshot.commit ? ERR_OK : ERR_NOT_FOUND);
