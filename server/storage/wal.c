@@ -706,14 +706,18 @@ void wal_kick(struct wal *w)
     ASSERT(wal_is_sane(w));
 }
 
+uint64_t wal_next_sync_ms(const struct wal *w)
+{
+    return w->failed || w->sync_due || w->unsynced_end <= w->covered
+               ? UINT64_MAX
+               : w->dirty_since_ms + w->interval_ms;
+}
+
 static uint64_t tick_syncs(struct wal *w, uint64_t now_ms)
 {
-    uint64_t due = w->dirty_since_ms + w->interval_ms;
+    uint64_t due = wal_next_sync_ms(w);
 
-    ASSERT(w->covered <= w->position);
-    if (w->failed || w->unsynced_end <= w->covered)
-        return UINT64_MAX;
-    if (now_ms < due)
+    if (w->failed || (!w->sync_due && (due == UINT64_MAX || now_ms < due)))
         return due;
     w->sync_due = true;
     wal_kick(w);
@@ -729,11 +733,9 @@ uint64_t wal_tick(struct wal *w, uint64_t now_ms)
 
 void wal_sync_soon(struct wal *w)
 {
-    if (!w->failed && w->unsynced_end > w->covered)
+    if (!w->failed && (w->unsynced_end > w->covered || !list_is_empty(&w->queue)))
         w->sync_due = true;
 }
-
-/* ---- the rest ---- */
 
 uint64_t wal_position(struct wal *w)
 {

@@ -193,7 +193,11 @@ void wal_kick(struct wal *w);
  * (ms on the table's clock), UINT64_MAX: nothing waits. now_ms UINT64_MAX: sync at once. */
 uint64_t wal_tick(struct wal *w, uint64_t now_ms);
 
-/* Somebody waits for what was written without a sync: the next kick makes it durable. */
+/* When wal_tick syncs what was written without, ms on the table's clock (UINT64_MAX: nothing was,
+ * or the next kick does). */
+uint64_t wal_next_sync_ms(const struct wal *w);
+
+/* Somebody waits for what was written without a sync, or will be: the next kick makes it durable. */
 void wal_sync_soon(struct wal *w);
 
 /* A position such that every item appended from now on lies at or behind it: the last batch

@@ -512,9 +512,11 @@ uint64_t db_tick(struct db *db)
 
 uint64_t db_next_pass_ms(const struct db *db)
 {
-    uint64_t next = amalgamate_next_ms(db);
+    uint64_t next = amalgamate_next_ms(db), sync_next = wal_next_sync_ms(db->wal);
 
     ASSERT(db->passes.work);
+    if (sync_next < next)
+        next = sync_next;
     return db->reclaiming.due_ms && db->reclaiming.due_ms < next ? db->reclaiming.due_ms : next;
 }
 
@@ -548,6 +550,7 @@ void db_close(struct db *db, void (*closed)(void *context), void *context)
     db->passes.asked_upto = 0;
     close_merge(db);
     db->options.manual = true; /* no other pass */
+    wal_sync_soon(db->wal);
     pulse_wake(&db->pulse);
 }
 

@@ -37,8 +37,9 @@ void db_turn(struct db *db);
  * table's clock (UINT64_MAX: not needed). */
 uint64_t db_tick(struct db *db);
 
-/* When db_tick must be called for an amalgamation that was put off in a turn, or for giving
- * space back, ms on the table's clock (UINT64_MAX: for neither). Ask after each turn. */
+/* When db_tick must be called for an amalgamation that was put off in a turn, for giving space
+ * back, or for a sync of what the turn has committed, ms on the table's clock (UINT64_MAX: for none
+ * of these). Ask after each turn. */
 uint64_t db_next_pass_ms(const struct db *db);
 
 /* What a start would read of the log if the process ended now; 0: nothing to replay. */

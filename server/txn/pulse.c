@@ -8,11 +8,13 @@ void pulse_init(struct pulse *p, const struct db_events *events, uint64_t now_ms
     p->now_ms = now_ms;
     list_init(&p->waiting_for_room);
     ASSERT(events);
-    p->has_room_news = p->is_in_turn = p->is_ready = false;
+    p->has_room_news = p->is_in_turn = p->is_ready = p->is_wanted = false;
 }
 
 void pulse_wake(struct pulse *p)
 {
+    if (p->is_in_turn)
+        p->is_wanted = true;
     if (p->is_ready || p->is_in_turn)
         return;
     p->is_ready = true;
@@ -25,7 +27,7 @@ void pulse_turn_begin(struct pulse *p, uint64_t now_ms)
     ASSERT(!p->is_in_turn);
     ASSERT(now_ms >= p->now_ms);
     p->is_in_turn = true;
-    p->is_ready = false;
+    p->is_ready = p->is_wanted = false;
     p->now_ms = now_ms;
 }
 
@@ -33,6 +35,8 @@ void pulse_turn_end(struct pulse *p)
 {
     ASSERT(p->is_in_turn);
     p->is_in_turn = false;
+    if (p->is_wanted)
+        pulse_wake(p);
 }
 
 void pulse_tell(struct pulse *p, enum event event, const void *facts)

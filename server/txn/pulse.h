@@ -24,12 +24,13 @@ struct pulse {
     struct list_link waiting_for_room; /* op.in_waiting */
     bool has_room_news;
     bool is_in_turn;
+    bool is_wanted; /* a turn has asked for another one: told at its end */
     bool is_ready; /* events.on_ready was called and the turn has not begun yet */
 };
 
 void pulse_init(struct pulse *p, const struct db_events *events, uint64_t now_ms);
 
-/* There is something to do in the next turn. */
+/* There is something to do in the next turn; in a turn: in the one behind it. */
 void pulse_wake(struct pulse *p);
 void pulse_turn_begin(struct pulse *p, uint64_t now_ms);
 void pulse_turn_end(struct pulse *p);

@@ -15,6 +15,11 @@ static void core_wake(struct op *op)
     rig->is_woken = true;
 }
 
+static void core_on_ready(void *context)
+{
+    ((struct core_rig *)context)->is_ready = true;
+}
+
 static void core_on_failed(void *context, const struct failure *why)
 {
     (void)why;
@@ -27,13 +32,15 @@ static void core_on_event(void *context, enum event event, const void *facts)
 
     if (event == EVENT_store_damaged)
         ((struct core_rig *)context)->damaged++;
+    if (event == EVENT_index_ready)
+        ((struct core_rig *)context)->built++;
     if (event == EVENT_amalgamated)
         ((struct core_rig *)context)->intermediate += (unsigned)amalgamated->roots - 1;
 }
 
 enum err core_try_open(struct core_rig *rig)
 {
-    struct db_events events = {rig, NULL, core_on_failed, core_on_event};
+    struct db_events events = {rig, core_on_ready, core_on_failed, core_on_event};
     struct failure f;
     enum err e;
 

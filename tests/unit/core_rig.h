@@ -33,9 +33,11 @@ struct core_rig {
     struct db_options options; /* may be changed before core_restart */
     struct op op;              /* of the last call */
     bool is_woken;
+    bool is_ready; /* the database has asked for a turn */
     bool has_op;
     bool has_failed;       /* the log has failed */
     unsigned damaged;      /* events that say that a store is */
+    unsigned built;        /* events that say that an index is ready */
     unsigned intermediate; /* roots made for old snapshots */
     struct db_task task;   /* the last one */
     enum err task_error;
