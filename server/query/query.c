@@ -11,7 +11,7 @@
 #include "server/query/run.h"
 #include "server/query/writer.h"
 #include "server/txn/auto.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/db.h"
 #include "server/txn/guard.h"
 #include "server/txn/statement.h"
 
@@ -47,7 +47,7 @@ void query_close(struct query *q)
     if (!q)
         return;
     query_let_go(q);
-    run_discard(&q->run, &q->db->stages);
+    run_discard(&q->run, q->db);
     run_fini(&q->run);
     arena_free(&q->arena);
     prepared_unref(q->prepared);
@@ -109,7 +109,7 @@ static enum err query_prepare(struct query *q, struct op *op, const struct query
 {
     if (r->plans)
         q->prepared =
-            plan_cache_find(r->plans, op_database(op), op->db->catalogue.changes, r->text);
+            plan_cache_find(r->plans, op_database(op), db_definitions(op->db), r->text);
     return q->prepared ? ERR_OK : query_parse_text(q, op, r->text);
 }
 
@@ -184,7 +184,7 @@ static enum err query_plan(struct query *q, struct op *op, struct txn *t)
         plan_cache_keep(q->request.plans, op_database(op), q->prepared);
     q->run.expr.parameters = values;
     q->run.bytes_max = q->run.expr.memory_max = q->request.memory_max;
-    q->run.seed = op->db->hash_seed;
+    q->run.seed = db_hash_seed(op->db);
     q->run.plan_seed = q->request.plan_seed;
     q->writer = (struct statement_writer){
         .run = &q->run, .txn = t, .answer_max = q->request.answer_max};
@@ -221,7 +221,7 @@ static enum err query_check_size(struct op *op, const struct query_request *requ
 enum err query_begin(struct op *op, struct txn *t, const struct query_request *request,
                      struct query **out)
 {
-    struct os *os = op->db->os;
+    struct os *os = db_os(op->db);
     uint64_t day_ms = os->ops->day_ms(os);
     struct query *q;
     enum err e;

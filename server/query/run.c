@@ -9,7 +9,7 @@
 #include "server/query/run_scan.h"
 #include "server/query/run_sort.h"
 #include "server/txn/op.h"
-#include "server/txn/stage_stack.h"
+#include "server/txn/db.h"
 
 #define FREED_AT_ONCE (256u << 10) /* bytes of what a step keeps */
 
@@ -74,7 +74,7 @@ static void state_fini(struct query_run *r, struct step_state *st)
     st->is_open = st->has_row = st->has_given = st->has_ended = false;
 }
 
-void run_discard(struct query_run *r, struct stage_stack *to)
+void run_discard(struct query_run *r, struct db *to)
 {
     for (unsigned i = 0; r->states && r->expr.slots && i < r->plan->step_count; i++) {
         struct step_state *st = &r->states[i];
@@ -84,7 +84,7 @@ void run_discard(struct query_run *r, struct stage_stack *to)
         if (st->sort)
             sort_free(st->sort);
         st->sort = NULL; /* it lies there */
-        stage_stack_discard(to, &st->arena);
+        db_discard(to, &st->arena);
     }
 }
 

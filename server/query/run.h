@@ -6,14 +6,14 @@
 
 #include "server/query/run_state.h"
 
-struct stage_stack;
+struct db;
 
 /* States and slots lie in the arena, as all that stays as long as the run. ERR_NOMEM. */
 enum err run_init(struct query_run *r, const struct plan *p, struct cursor *anchor,
                   struct arena *arena);
 void run_fini(struct query_run *r);
 /* What steps keep, where it is much, goes to what is freed turn by turn. */
-void run_discard(struct query_run *r, struct stage_stack *to);
+void run_discard(struct query_run *r, struct db *to);
 /* Let go of all cursors; the plan reads nothing any more. */
 void run_close_cursors(struct query_run *r);
 /* To be called at the beginning of each call of a request: op is its, and it has a turn's steps. */

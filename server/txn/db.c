@@ -76,6 +76,37 @@ void db_note_answered(struct db *db, uint64_t commit)
     numbers_note_answered(&db->numbers, commit);
 }
 
+/* ---- what those above it stand on ---- */
+
+struct os *db_os(const struct db *db)
+{
+    ASSERT(db->os);
+    return db->os;
+}
+
+uint64_t db_hash_seed(const struct db *db)
+{
+    return db->hash_seed;
+}
+
+uint64_t db_definitions(const struct db *db)
+{
+    ASSERT(db->catalogue.self);
+    return db->catalogue.changes;
+}
+
+void db_discard(struct db *db, struct arena *arena)
+{
+    ASSERT(db->stages.newest);
+    stage_stack_discard(&db->stages, arena);
+}
+
+struct backups *db_backups(struct db *db)
+{
+    ASSERT(db->primary);
+    return &db->backups;
+}
+
 /* ---- databases ---- */
 
 enum err db_use_database(struct db *db, struct slice name, struct database **out,

@@ -18,6 +18,7 @@
 #include "server/txn/replies.h"
 #include "server/txn/tasks.h"
 
+struct arena;
 struct backups;
 struct database;
 struct db;
@@ -169,6 +170,15 @@ struct db_status {
     enum err pass_error; /* why the last amalgamation failed; ERR_OK: it did not */
 };
 void db_status(struct db *db, struct db_status *out);
+/* ---- what those above it stand on ---- */
+
+struct os *db_os(const struct db *db);
+/* Of hash tables over what clients send. */
+uint64_t db_hash_seed(const struct db *db);
+/* Definitions published, ever: what was made of them before is outdated. */
+uint64_t db_definitions(const struct db *db);
+/* Take an arena that may be large; it is freed by and by. */
+void db_discard(struct db *db, struct arena *arena);
 /* Those that are being read (backup.h). */
 struct backups *db_backups(struct db *db);
 /* How far the reading of the data file is (scrub.h). */

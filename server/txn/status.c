@@ -351,9 +351,3 @@ void db_scrub_status(const struct db *db, struct scrub_status *out)
 {
     scrub_status_of(&db->scrub, out);
 }
-
-struct backups *db_backups(struct db *db)
-{
-    ASSERT(db->primary);
-    return &db->backups;
-}

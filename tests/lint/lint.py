@@ -195,6 +195,17 @@ def check_includes(build):
                 yield f'{folder}: {steps} a circle'
 
 
+def check_whole():
+    """Only the files of the list know all parts of the database, and each of those does."""
+    knowing = {name for name in files('.c', '.h') if room(name) in rules.ROOMS
+               and rules.WHOLE in (what for _, _, what in includes(name))}
+    for name in sorted(knowing - set(rules.KNOW_THE_WHOLE)):
+        yield f'{name}: it includes {rules.WHOLE}: take the part that is needed'
+    for name in sorted(set(rules.KNOW_THE_WHOLE) - knowing):
+        if os.path.exists(name):
+            yield f'tests/lint/rules.py: {name} does not include {rules.WHOLE} any more'
+
+
 def check_modules():
     """The drawing of modules is what the includes say."""
     if modules.redrawn() != text(modules.DOCUMENT):
@@ -423,6 +434,7 @@ def main():
         'state': lambda: check_state(arguments.build),
         'circles': lambda: check_circles(arguments.build),
         'includes': lambda: check_includes(arguments.build),
+        'whole': check_whole,
         'needless': needless.check,
         'modules': check_modules,
         'structs': check_structs,

@@ -46,6 +46,22 @@ WITHOUT_CIRCLES = ('client/cli', 'client/lib', 'server/net', 'server/query', 'se
 # Those of them whose files include downwards only, too.
 INCLUDES_DOWNWARDS = ('client/lib', 'server/net', 'server/query', 'server/txn')
 
+# Who knows all parts of the database. Whoever needs one of them takes that one.
+WHOLE = 'server/txn/db_struct.h'
+KNOW_THE_WHOLE = {
+    'server/txn/' + module + '.c': why for why, modules in {
+        'begins, turns and ends all of it': ('db', 'recovery', 'recovery_index'),
+        'what is said of all of it': ('status', 'health', 'index_check'),
+        'decides between stages, the log, snapshots and who is open':
+            ('amalgamate', 'reclaim', 'held', 'tasks', 'check', 'index_build', 'snapshot', 'stages'),
+        'the way of a commit': ('txn', 'write', 'commit', 'losers', 'lock_wait', 'outcome',
+                                'db_fail', 'quota'),
+        'a request has the database and no transaction':
+            ('op_answer', 'lookup', 'records', 'indexes', 'store_list', 'cursors', 'opening',
+             'upgrade', 'database_known', 'quotas', 'vault_rows'),
+    }.items() for module in modules
+}
+
 # Rooms in which no variable belongs to a file, and the sections of an object that hold variables.
 WITHOUT_STATE = ('proto', 'server/base', 'server/os', 'server/storage', 'server/txn',
                  'server/query', 'server/net', 'client/lib')

@@ -36,6 +36,12 @@ PLANTED = {
                   'server/net/c.c': '#include "server/net/a.h"\nint a(void);'
                                     ' int c(void) { return a(); }\n'},
                  ['server/net: a calls b, b includes a.h, a circle']),
+    'whole': ({'server/txn/usage.c': '#include "server/txn/db_struct.h"\n',
+               'server/txn/lookup.c': '#include "server/txn/db_struct.h"\n',
+               'server/txn/losers.c': '', 'tests/unit/a.c': '#include "server/txn/db_struct.h"\n',
+               'server/net/b.c': '#include "server/txn/db_struct.h"\n'},
+              ['server/txn/usage.c: it includes', 'server/net/b.c: it includes',
+               'server/txn/losers.c does not include']),
     'needless': ({'server/a.h': 'struct a {\n    int b;\n};\nvoid a_f(struct a *a);\n',
                   'server/b.h': '#define B(x) x##_y\n', 'server/c_internal.h': '',
                   'server/d.c': '#include "server/a.h"\n#include "server/b.h"\n'
