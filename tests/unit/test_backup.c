@@ -520,8 +520,8 @@ START_TEST(a_backup_survives_failures_or_says_so)
 }
 END_TEST
 
-/* Whichever write, sync, read or allocation of a restore fails, or all from one on, or the power: no
- * database is there. */
+/* Whichever write, sync, read or allocation of a restore fails, or all from one on, or the power:
+ * no database is there. */
 START_TEST(a_restore_that_was_cut_short_is_no_database)
 {
     static const enum sim_fault faults[] = {SIM_FAULT_WRITE, SIM_FAULT_SYNC, SIM_FAULT_SPACE,
