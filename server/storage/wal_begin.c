@@ -54,7 +54,8 @@ static enum err write_first_batch(struct wal *w, struct failure *f)
                           .numbers = w->numbers,
                           .used = WAL_HEADER_BYTES,
                           .span = WAL_SECTOR_BYTES,
-                          .time_ms = w->os->ops->day_ms(w->os)};
+                          .time_ms = w->os->ops->day_ms(w->os),
+                          .identity = w->us.identity};
     struct os_file *file = w->current->files[0];
     struct wal_mark mark = w->us;
     enum err e;

@@ -83,6 +83,8 @@ void wal_batch_encode(const struct wal_batch *batch, uint64_t salt, uint8_t *to)
     bytes_put_le32(to + 84, batch->used);
     bytes_put_le32(to + 88, batch->span);
     bytes_put_le64(to + 96, batch->time_ms);
+    if (batch->identity)
+        memcpy(to + 104, batch->identity, WAL_IDENTITY_BYTES);
     seal(batch_magic, to, batch->span, salt);
 }
 
@@ -128,6 +130,7 @@ enum err wal_batch_decode(const uint8_t *from, uint64_t room, uint64_t salt, uin
     out->used = bytes_get_le32(from + 84);
     out->span = (uint32_t)span;
     out->time_ms = bytes_get_le64(from + 96);
+    out->identity = from + 104;
     return out->used >= WAL_HEADER_BYTES && out->used <= span ? ERR_OK : ERR_CORRUPT;
 }
 

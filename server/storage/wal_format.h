@@ -47,6 +47,9 @@ struct wal_batch {
     uint32_t used;    /* bytes, header included */
     uint32_t span;    /* bytes up to the next batch, whole sectors */
     uint64_t time_ms; /* when it was issued by the system's clock, since 1970; may go back */
+    /* Borrowed: the database that it was issued in, zeros where nobody said so; after decode, in
+     * the bytes. It says where the batch comes from; what makes it this log's is the salt. */
+    const uint8_t *identity;
 };
 
 struct wal_fragment {

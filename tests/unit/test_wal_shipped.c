@@ -57,6 +57,7 @@ START_TEST(a_batch_vouches_only_for_what_is_confirmed)
     uint64_t confirmed;
 
     wal_rig_init(&rig, 510);
+    memcpy(rig.options.identity, "sixteen letters!", WAL_IDENTITY_BYTES);
     rig.options.is_confirmed = true;
     rig.is_lent = true;
     begin_ready(&rig);
@@ -69,6 +70,7 @@ START_TEST(a_batch_vouches_only_for_what_is_confirmed)
     wal_rig_append(&rig, 1, 100, true);
     wal_kick(rig.wal);
     ck_assert_int_eq(wal_batch_resembles(rig.issued_bytes.data, rig.issued), true);
+    ck_assert_mem_eq(rig.issued_bytes.data + 104, rig.options.identity, WAL_IDENTITY_BYTES);
     batch.synced = bytes_get_le64(rig.issued_bytes.data + 48);
     ck_assert_uint_le(batch.synced, confirmed);
     sim_run_until_idle(rig.sim);
