@@ -37,7 +37,7 @@ void recovery_init(struct recovery *r, struct db *db)
     r->upto = root_facts(primary_root(db->primary))->commit;
     r->until = db->options.restore_commit ? db->options.restore_commit : UINT64_MAX;
     r->until_ms = db->options.restore_ms ? db->options.restore_ms : UINT64_MAX;
-    r->is_past = false;
+    r->is_past = r->is_live = false;
     r->bytes_before = db->stages.newest->arena.bytes;
     recovery_index_init(&r->index, db);
     recovery_begin_commit(r);
@@ -118,7 +118,7 @@ static enum err recovery_cut_add(struct recovery *r, struct slice *bytes, size_t
 {
     ASSERT(size <= bytes->size);
     if (scratch_reserve(r->db->os, &r->cut, r->cut_size + size, r->cut_size) != ERR_OK)
-        return failure_set(f, ERR_NOMEM, "no memory for commit %llu of the log",
+        return failure_set(f, ERR_NOMEM, "out of memory for commit %llu of the WAL",
                            (unsigned long long)r->number);
     memcpy(r->cut.data + r->cut_size, bytes->data, size);
     r->cut_size += size;
@@ -240,7 +240,7 @@ static enum err recovery_note_records(struct recovery *r, struct failure *f)
         else if (r->shelf->generate)
             generator_replay(c, r->shelf, record_key(rec), r->stamp->commit);
     }
-    if (!e) /* all of it is durable, and nobody reads yet */
+    if (!e && !r->is_live) /* all of it is durable, and nobody reads yet */
         catalogue_reclaim(c, r->stamp->commit, NULL, UINT64_MAX);
     return e;
 }

@@ -1,6 +1,6 @@
-/* recovery.h - bringing the stages back from the log at start.
+/* recovery.h - bringing commits back from the log: at the start, and from another one (apply.h).
  *
- * Threads: loop, before it runs. */
+ * Threads: loop; what it fills is read by nobody before recovery_end. */
 #ifndef HOLDFAST_TXN_RECOVERY_H
 #define HOLDFAST_TXN_RECOVERY_H
 
@@ -29,6 +29,7 @@ struct recovery {
     uint64_t begun_ms;
     uint64_t until, until_ms; /* nothing behind this commit, nothing of a batch issued later */
     bool is_past;             /* such a batch has come: nothing is taken any more */
+    bool is_live;             /* the database is read meanwhile (apply.h) */
     /* Of the record before, since commits mostly stay with a store; NULL: unknown. */
     struct shelf *shelf;
     struct recovery_index index;

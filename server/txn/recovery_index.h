@@ -6,7 +6,7 @@
  * indexes only, are in a table here. An index that a commit has created is made over all that the
  * commits before it have left, which is put in order first.
  *
- * Threads: loop, before it runs. Blocks. */
+ * Threads: loop, while nobody writes. Blocks. */
 #ifndef HOLDFAST_TXN_RECOVERY_INDEX_H
 #define HOLDFAST_TXN_RECOVERY_INDEX_H
 
