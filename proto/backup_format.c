@@ -232,7 +232,7 @@ static enum err page_read(struct backup_reader *r)
         p->image > BACKUP_PACKED_MAX || p->level > BACKUP_LEVEL_MAX ||
         p->offset < BACKUP_OFFSET_MIN || (p->twin && p->twin < BACKUP_OFFSET_MIN) ||
         p->birth > r->header.root || (r->header.base && p->birth <= r->header.base))
-        return refuse(r, ERR_CORRUPT, "the backup has an impossible page",
+        return refuse(r, ERR_CORRUPT, "the backup contains an invalid page",
                       r->offset - BACKUP_HEAD_BYTES);
     r->page_left = p->packed;
     backup_hash_begin(&r->hash, p);
@@ -245,13 +245,13 @@ static enum err head_read(struct backup_reader *r)
 
     r->have = 0;
     if (XXH3_64bits_withSeed(r->buffer, AT_LINK, r->chain) != link)
-        return refuse(r, ERR_CORRUPT, "the head of a page is damaged", at);
+        return refuse(r, ERR_CORRUPT, "a page header in the backup is damaged", at);
     r->chain = link;
     if (get32(r->buffer + AT_KIND) == HEAD_PAGE)
         return page_read(r);
     if (get32(r->buffer + AT_KIND) != HEAD_END || get64(r->buffer + AT_BIRTH) != r->pages ||
         get64(r->buffer + AT_SUM) != at)
-        return refuse(r, ERR_CORRUPT, "the end of the backup does not match its pages", at);
+        return refuse(r, ERR_CORRUPT, "the trailer of the backup does not match its pages", at);
     r->has_ended = true;
     return ERR_OK;
 }
@@ -285,7 +285,8 @@ enum err backup_reader_feed(struct backup_reader *r, struct slice bytes)
 
     while (!e && bytes.size) {
         if (r->has_ended)
-            return refuse(r, ERR_CORRUPT, "bytes follow the end of the backup", r->offset);
+            return refuse(r, ERR_CORRUPT, "unexpected data after the end of the backup",
+                          r->offset);
         if (!r->has_header)
             e = gather(r, &bytes, BACKUP_HEADER_BYTES) ? header_read(r) : ERR_OK;
         else if (r->page_left)
@@ -298,5 +299,5 @@ enum err backup_reader_feed(struct backup_reader *r, struct slice bytes)
 
 enum err backup_reader_end(struct backup_reader *r)
 {
-    return r->has_ended ? ERR_OK : refuse(r, ERR_CORRUPT, "the backup is cut short", r->offset);
+    return r->has_ended ? ERR_OK : refuse(r, ERR_CORRUPT, "the backup is truncated", r->offset);
 }

@@ -11,7 +11,7 @@
 /* X(name, code, class, retryable, message) */
 #define ERR_LIST(X)                                                                     \
     X(OK, 0, NONE, false, "done")                                                       \
-    X(BAD_REQUEST, 1001, REQUEST, false, "the request cannot be read")               \
+    X(BAD_REQUEST, 1001, REQUEST, false, "malformed request")               \
     X(BAD_KEY, 1002, REQUEST, false, "invalid key")         \
     X(NO_STORE, 1003, REQUEST, false, "no such store")                 \
     X(NO_INDEX, 1004, REQUEST, false, "no such index")                 \
@@ -24,9 +24,11 @@
       "transaction aborted by an earlier error; roll back and retry")                        \
     X(TOKEN_FENCED, 1011, REQUEST, false, "the token was reported as not committed")    \
     X(BAD_VALUE, 1012, REQUEST, false, "invalid value")                    \
-    X(GENERATOR_FULL, 1013, REQUEST, false, "all generated keys are used")                    \
-    X(BAD_VERSION, 1014, REQUEST, false, "the database has that version, or a greater one")  \
-    X(BAD_QUERY, 1017, REQUEST, false, "the query cannot be understood")                    \
+    X(GENERATOR_FULL, 1013, REQUEST, false, "all generated keys have been used")                 \
+    X(BAD_VERSION, 1014, REQUEST, false,                                             \
+      "the database already has this version or a "                                  \
+      "greater one")                                                                 \
+    X(BAD_QUERY, 1017, REQUEST, false, "invalid query")                    \
     X(NO_SAVEPOINT, 1015, REQUEST, false, "no savepoint has this name")                    \
     X(AUTH_REQUIRED, 2001, AUTH, false, "log in first")                                    \
     X(AUTH_FAILED, 2002, AUTH, false, "authentication failed")                              \
@@ -47,7 +49,9 @@
     X(CORRUPT, 6003, STORAGE, false, "a file is damaged")                               \
     X(IO, 6004, STORAGE, false, "a file could not be read or written")                  \
     X(LOCKED, 6005, STORAGE, false, "another server is using this directory")               \
-    X(FORMAT, 6006, STORAGE, false, "the file has a format that this version does not know")   \
+    X(FORMAT, 6006, STORAGE, false,                                                  \
+      "the file has a format that this version does not "                            \
+      "support")                                                                     \
     X(NOMEM, 9002, INTERNAL, true, "out of memory")                                     \
     X(INTERNAL, 9001, INTERNAL, false, "internal error in the server")                         \
     /* Answers between modules, never sent. */                                          \

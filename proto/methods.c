@@ -82,7 +82,7 @@ const struct method method_table[METHOD_COUNT] = {
                     "run a list of [method, params without t] in one transaction",
                     FIRST},
     [METHOD_CREATE_STORE] = {NAME("create_store"),
-                             METHOD_CHANGES,
+                             METHOD_CHANGES | METHOD_MAKES_STORE,
                              RIGHT_SCHEMA,
                              {T, {PARAM_ID_NAME, "name", PARAM_NAME, false}},
                              BIT(KEY) | BIT(GENERATE) | BIT(CONFLICT),
@@ -106,7 +106,7 @@ const struct method method_table[METHOD_COUNT] = {
                             "delete all records of a store",
                             FIRST},
     [METHOD_RENAME_STORE] = {NAME("rename_store"),
-                             METHOD_CHANGES,
+                             METHOD_CHANGES | METHOD_MAKES_STORE,
                              RIGHT_SCHEMA,
                              {T,
                               {PARAM_ID_NAME, "name", PARAM_NAME, false},
@@ -296,7 +296,7 @@ const struct method method_table[METHOD_COUNT] = {
          {{0}},
          0,
          "nil",
-         "merge all stages into the data file and free them as far as their readers allow",
+         "merge all stages into the data file, and free those that no reader needs",
          FIRST},
     [METHOD_CHECK_DATA] =
         {NAME("check_data"),
@@ -357,7 +357,7 @@ const struct method method_table[METHOD_COUNT] = {
                              {PARAM_ID_NAME, "name", PARAM_NAME, false}},
                             0,
                             "nil",
-                            "undo what the transaction has written since the savepoint",
+                            "undo the writes of the transaction since the savepoint",
                             FIRST},
     [METHOD_RELEASE] = {NAME("release"),
                         METHOD_TAKES_T,
@@ -366,15 +366,15 @@ const struct method method_table[METHOD_COUNT] = {
                          {PARAM_ID_NAME, "name", PARAM_NAME, false}},
                         0,
                         "nil",
-                        "forget the savepoint and those set after it; keep what was written",
+                        "release the savepoint and those set after it; keep the writes",
                         FIRST},
     [METHOD_CHECK] = {NAME("check"),
                       METHOD_TAKES_T | METHOD_ASKS,
                       RIGHT_CONNECT,
                       {{PARAM_ID_T, "t", PARAM_HANDLE, false}},
                       0,
-                      "nil, or the error that commit would answer now",
-                      "find out whether the transaction has already lost",
+                      "nil, or the error that commit would return now",
+                      "check whether a conflict has already aborted the transaction",
                       FIRST},
     [METHOD_OUTCOME] = {NAME("outcome"),
                         0,
@@ -382,8 +382,8 @@ const struct method method_table[METHOD_COUNT] = {
                         {{PARAM_ID_TOKEN, "token", PARAM_BINARY, false}},
                         BIT(SNAPSHOT),
                         "{state: \"committed\", \"not-committed\" or \"unknown\", commit}",
-                        "what became of the commit with this token; one that has not committed "
-                        "never will",
+                        "tell whether the commit with this token took place; one reported as "
+                        "not committed never will",
                         FIRST},
     [METHOD_SUBSCRIBE] = {NAME("subscribe"),
                           0,
@@ -391,8 +391,9 @@ const struct method method_table[METHOD_COUNT] = {
                           {{PARAM_ID_EVENTS, "events", PARAM_LIST, false}},
                           0,
                           "nil",
-                          "be sent these events instead of those before: \"doomed\", "
-                          "\"shutdown\", \"warning\"; [] sends none",
+                          "choose the events that the server sends to this connection, "
+                          "replacing the previous choice: \"doomed\", \"shutdown\", "
+                          "\"warning\"; [] for none",
                           FIRST},
     [METHOD_QUERY] = {NAME("query"),
                       METHOD_READS | METHOD_GOES_ON | METHOD_LARGE,
@@ -410,8 +411,8 @@ const struct method method_table[METHOD_COUNT] = {
                        {{PARAM_ID_MSGID, "msgid", PARAM_NUMBER, false}},
                        BIT(KEEP),
                        "nil",
-                       "end a request of this connection that is not answered yet: it answers "
-                       "CANCELLED; with keep its transaction goes on",
+                       "cancel a pending request of this connection, which then fails with "
+                       "CANCELLED; with keep, its transaction stays open",
                        FIRST},
     [METHOD_EXPLAIN] = {NAME("explain"),
                         METHOD_READS | METHOD_GOES_ON,
@@ -421,32 +422,31 @@ const struct method method_table[METHOD_COUNT] = {
                          {PARAM_ID_ARGS, "args", PARAM_ANY, true}},
                         BIT(ANALYZE) | BIT(PLAN),
                         "{text, plan}",
-                        "show how a query would be answered, as lines and as a tree of maps",
+                        "show the plan of a query, as lines of text and as a tree of maps",
                         FIRST},
     [METHOD_ATTACH] =
         {NAME("attach"),
-         METHOD_OPENER,
+         METHOD_OPENER | METHOD_DATABASE,
          RIGHT_CONNECT,
          {{PARAM_ID_O, "o", PARAM_NUMBER, false}},
          BIT(VERSION) | BIT(WAIT_MS),
          "{version}, or {version, upgrade: true}",
-         "open the connection's database as opener o: it is asked ($versionchange) "
+         "open the connection's database as opener o, which is notified ($versionchange) "
          "before the database is upgraded or dropped",
          FIRST},
     [METHOD_UPGRADE] =
         {NAME("upgrade"),
-         METHOD_OPENER | METHOD_BEGINS,
+         METHOD_OPENER | METHOD_DATABASE | METHOD_BEGINS,
          RIGHT_SCHEMA,
          {{PARAM_ID_O, "o", PARAM_NUMBER, false},
           {PARAM_ID_T, "t", PARAM_HANDLE, false},
           {PARAM_ID_TO, "to", PARAM_NUMBER, false}},
          TXN_OPTIONS & ~BIT(LOCK),
          "{version, snapshot}",
-         "begin a transaction with nobody else in the database, whose commit gives "
-         "it the version to",
+         "begin an exclusive transaction whose commit sets the version of the database to `to`",
          FIRST},
     [METHOD_VERSIONCHANGE_SEEN] = {NAME("versionchange_seen"),
-                                   METHOD_OPENER,
+                                   METHOD_OPENER | METHOD_DATABASE,
                                    RIGHT_CONNECT,
                                    {{PARAM_ID_O, "o", PARAM_NUMBER, false}},
                                    0,
@@ -454,20 +454,20 @@ const struct method method_table[METHOD_COUNT] = {
                                    "acknowledge a $versionchange of opener o",
                                    FIRST},
     [METHOD_DETACH] = {NAME("detach"),
-                       METHOD_OPENER,
+                       METHOD_OPENER | METHOD_DATABASE,
                        RIGHT_CONNECT,
                        {{PARAM_ID_O, "o", PARAM_NUMBER, false}},
                        0,
                        "nil",
-                       "end opener o; an upgrade of its own is rolled back",
+                       "close opener o; its unfinished upgrade is rolled back",
                        FIRST},
     [METHOD_DROP_DATABASE] = {NAME("drop_database"),
-                              METHOD_WRITES,
+                              METHOD_WRITES | METHOD_DATABASE,
                               RIGHT_SCHEMA,
                               {{PARAM_ID_DATABASE, "name", PARAM_TEXT, false}},
                               BIT(WAIT_MS),
-                              "the version that it had, 0 if it did not exist",
-                              "drop a database with all of its stores, once no other opener is "
+                              "the version it had; 0 if it did not exist",
+                              "drop a database and all its stores, once no other opener is "
                               "attached to it",
                               FIRST},
     [METHOD_DATABASES] = {NAME("databases"),
@@ -485,8 +485,9 @@ const struct method method_table[METHOD_COUNT] = {
                        {{PARAM_ID_BASE, "base", PARAM_MAP, true}},
                        0,
                        "{backup, identity, root, commit, time_ms, wal_position, bytes}",
-                       "merge all stages, then begin a backup as of the commit reached; with "
-                       "base {identity, root, commit}: of what has changed since that root",
+                       "merge all stages and begin a backup of the resulting root; with base "
+                       "{identity, root, commit}, an incremental one of the changes since that "
+                       "root",
                        FIRST},
     [METHOD_BACKUP_READ] = {NAME("backup_read"),
                             METHOD_LARGE,
@@ -495,8 +496,8 @@ const struct method method_table[METHOD_COUNT] = {
                              {PARAM_ID_POSITION, "position", PARAM_NUMBER, false}},
                             0,
                             "{data, last}",
-                            "read the chunk of a backup that begins at position: the next one, "
-                            "or the last one again",
+                            "read the chunk of a backup at position: the next chunk, or the "
+                            "last one again",
                             FIRST},
     [METHOD_BACKUP_CLOSE] = {NAME("backup_close"),
                              0,
@@ -513,8 +514,8 @@ const struct method method_table[METHOD_COUNT] = {
                              {PARAM_ID_MESSAGE, "message", PARAM_TEXT, false}},
                             0,
                             "the server's first message",
-                            "begin to log in: \"SCRAM-SHA-256\" or, over TLS, "
-                            "\"SCRAM-SHA-256-PLUS\", and the client's first message",
+                            "start a login with the client's first message and a mechanism: "
+                            "\"SCRAM-SHA-256\" or, over TLS, \"SCRAM-SHA-256-PLUS\"",
                             FIRST},
     [METHOD_LOGIN_END] = {NAME("login_end"),
                           METHOD_STRANGERS,
@@ -522,7 +523,7 @@ const struct method method_table[METHOD_COUNT] = {
                           {{PARAM_ID_MESSAGE, "message", PARAM_TEXT, false}},
                           0,
                           "the server's final message",
-                          "log in, with the client's final message",
+                          "complete a login with the client's final message",
                           FIRST},
     [METHOD_CREATE_USER] =
         {NAME("create_user"),
@@ -532,8 +533,8 @@ const struct method method_table[METHOD_COUNT] = {
           {PARAM_ID_SETTINGS, "settings", PARAM_MAP, true}},
          0,
          "nil",
-         "create a user: settings are verifier, admin, uid and grants, a list "
-         "of [database, store, rights]",
+         "create a user; settings: verifier, admin, uid, and grants, a list of [database, "
+         "store, rights]",
          FIRST},
     [METHOD_ALTER_USER] = {NAME("alter_user"),
                            METHOD_ORDERS,
@@ -542,7 +543,7 @@ const struct method method_table[METHOD_COUNT] = {
                             {PARAM_ID_SETTINGS, "settings", PARAM_MAP, false}},
                            0,
                            "nil",
-                           "change settings of a user; those left out stay",
+                           "change settings of a user; omitted ones stay as they are",
                            FIRST},
     [METHOD_DROP_USER] = {NAME("drop_user"),
                           METHOD_ORDERS,
@@ -550,7 +551,7 @@ const struct method method_table[METHOD_COUNT] = {
                           {{PARAM_ID_USER, "name", PARAM_TEXT, false}},
                           0,
                           "nil",
-                          "drop a user, and end its connections",
+                          "drop a user and close its connections",
                           FIRST},
     [METHOD_USERS] = {NAME("users"),
                       METHOD_GOES_ON | METHOD_LARGE,
@@ -567,8 +568,8 @@ const struct method method_table[METHOD_COUNT] = {
                            {PARAM_ID_SETTINGS, "quota", PARAM_MAP, false}},
                           0,
                           "{bytes, stores, transactions}",
-                          "change limits of a database, each a number or nil; those left out "
-                          "stay",
+                          "change the quotas of a database, each a number or nil (no limit); "
+                          "omitted ones stay as they are",
                           FIRST},
 };
 

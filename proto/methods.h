@@ -70,9 +70,9 @@ struct method_param {
 /* X(id, name, type, help); type as a value of an options map. */
 #define METHOD_OPTION_LIST(X)                                                              \
     X(DEADLINE_MS, "deadline_ms", NUMBER,                                                  \
-      "time limit in ms; then the request answers DEADLINE")                               \
+      "time limit in ms, after which the request fails with DEADLINE")                           \
     X(ISOLATION, "isolation", TEXT, "\"snapshot\" (default) or \"serializable\"")          \
-    X(READ_ONLY, "read_only", BOOL, "true: writes answer READ_ONLY")                       \
+    X(READ_ONLY, "read_only", BOOL, "true: writes fail with READ_ONLY")                       \
     X(CONFLICT, "conflict", TEXT,                                                          \
       "of begin: \"first-committer\" (default) or \"greatest-version\"; of create_store: " \
       "\"none\" (the last writer wins)")                                                   \
@@ -101,20 +101,23 @@ struct method_param {
     X(UNIQUE, "unique", BOOL,                                                                \
       "of scan and next: true: only the first row of each index key; of create_index: true: "  \
       "no two records have the same index key")                                              \
-    X(SKIP, "skip", NUMBER, "number of rows to skip; with unique: of index keys")             \
+    X(SKIP, "skip", NUMBER, "number of rows to skip (with unique: of index keys)")             \
     X(MULTI, "multi", BOOL, "true: an entry for each element of an array")                   \
-    X(TYPES, "types", ANY, "list of the types that can be index keys; omitted: all")          \
-    X(WHERE, "where", ANY, "condition: only records that meet it are in the index")          \
+    X(TYPES, "types", ANY, "list of the value types to index; omitted: all")          \
+    X(WHERE, "where", ANY, "condition; only records that satisfy it are indexed")          \
     X(ONLINE, "online", BOOL,                                                                \
-      "true: answer at once, and make the index in the background; `stores` shows its state")  \
-    X(FROM, "from", TEXT, "of stores, databases: the name with which the page begins")       \
-    X(ANALYZE, "analyze", BOOL, "true: run the query, and show rows and times of each step")    \
+      "true: return at once and build the index in the background; `stores` shows its state")  \
+    X(FROM, "from", TEXT, "of stores and databases: the first name of the page")       \
+    X(ANALYZE, "analyze", BOOL,                                                               \
+      "true: run the query and show the rows and time of each "                               \
+      "step")                                                                                 \
     X(PLAN, "plan", NUMBER,                                                                  \
-      "for tests: not 0: take any plan that gives the same rows, chosen by this number")     \
+      "for tests: other than 0, a number that selects one of the plans with the same rows")     \
     X(LOCK, "lock", ANY,                                                                     \
-      "{shared: [stores], exclusive: [stores]} or \"database\": begin when they are locked")  \
+      "{shared: [stores], exclusive: [stores]} or \"database\": wait for these locks, then "     \
+      "begin")                                                                                   \
     X(WAIT_MS, "wait_ms", NUMBER,                                                             \
-      "time limit for the lock, or for a database to be free, ms; 0: do not wait")            \
+      "maximum wait for the lock, or for the database to be free, ms; 0: do not wait")           \
     X(VERSION, "version", NUMBER, "of attach: the version wanted; omitted: whichever it has")
 
 enum method_option {
@@ -156,6 +159,10 @@ enum method_flag {
     METHOD_AT_ONCE = 1 << 12,   /* it waits for nothing that came before it */
     METHOD_GIVES_UP = 1 << 13,  /* where t still waits to begin, it ends that */
     METHOD_OPENER = 1 << 16,    /* the first parameter is an opener, and no handle */
+    METHOD_DATABASE =
+        1 << 17, /* it is about its database as a whole, not about a store in it */
+    METHOD_MAKES_STORE = 1 << 18, /* the store `new`, if it has that parameter, else `name`, is
+                                     not there yet */
     METHOD_STRANGERS = 1 << 14, /* may be called before the login */
     METHOD_ABSENT = 1 << 10,    /* known, and not there yet: BAD_REQUEST, not in `describe` */
 };

@@ -215,7 +215,7 @@ static enum err table_grow(struct msgpack_check *c)
     struct key_slot *slots = c->memory->alloc(c->memory->owner, count * sizeof *slots);
 
     if (!slots) {
-        c->why = "no memory to check a large map";
+        c->why = "out of memory while checking a large map";
         return ERR_NOMEM;
     }
     memset(slots, 0, count * sizeof *slots);
@@ -231,7 +231,7 @@ static enum err table_grow(struct msgpack_check *c)
 
 static enum err check_duplicate(struct msgpack_check *c)
 {
-    c->why = "a map has one key twice";
+    c->why = "a map has a duplicate key";
     return ERR_BAD_VALUE;
 }
 
@@ -333,7 +333,7 @@ static enum err frame_open(struct msgpack_check *c, const struct msgpack_token *
     struct check_frame *f;
 
     if (c->depth >= depth_max) {
-        c->why = "the value nests too deep";
+        c->why = "the value is nested too deeply";
         return ERR_TOO_LARGE;
     }
     f = &c->frames[c->depth++];
@@ -401,11 +401,13 @@ static enum err check_read(struct msgpack_check *c, struct msgpack_cursor *curso
     enum err e = msgpack_read(cursor, t);
 
     if (e) {
-        c->why = e == ERR_END ? "the value is cut short" : "the value has the byte 0xc1";
+        c->why = e == ERR_END ? "the value is truncated"
+                              : "the value contains the invalid "
+                                "byte 0xc1";
         return ERR_BAD_VALUE;
     }
     if (t->type == MSGPACK_TEXT && MSGPACK_UNLIKELY(!msgpack_text_is_utf8(t->bytes))) {
-        c->why = "a text is not UTF-8 (binary has a type of its own)";
+        c->why = "a text is not valid UTF-8 (use the binary type for other bytes)";
         return ERR_BAD_VALUE;
     }
     return ERR_OK;
@@ -493,7 +495,7 @@ static enum err check_walk(struct msgpack_check *c, unsigned depth_max, size_t s
             return e;
     } while (c->depth > 0);
     if (!msgpack_at_end(&cursor)) {
-        c->why = "bytes follow the value";
+        c->why = "unexpected bytes after the value";
         return ERR_BAD_VALUE;
     }
     return ERR_OK;
@@ -524,7 +526,7 @@ static enum err check_some(struct msgpack_check *c, struct slice s, unsigned dep
     c->data = s.data;
     c->size = s.size;
     if (s.size > UINT32_MAX) {
-        c->why = "the value is over 4 GiB";
+        c->why = "the value is larger than 4 GiB";
         return ERR_TOO_LARGE;
     }
     return check_walk(c, depth_max < MSGPACK_DEPTH_MAX ? depth_max : MSGPACK_DEPTH_MAX, steps);
@@ -561,7 +563,7 @@ enum err msgpack_check_part(struct msgpack_check **at, struct slice s,
             *at = c;
         } else {
             c = &first;
-            c->why = "no memory to check it in parts";
+            c->why = "out of memory while checking the value";
             e = ERR_NOMEM;
         }
     }

@@ -192,12 +192,12 @@ bool scram_name_is_good(struct slice name)
 const char *scram_password_fault(struct slice password)
 {
     if (!password.size)
-        return "a password has at least one character";
+        return "the password is empty";
     if (password.size > SCRAM_PASSWORD_BYTES_MAX)
-        return "a password has at most 1024 bytes";
+        return "the password is longer than 1024 bytes";
     if (!msgpack_text_is_utf8(password))
-        return "a password is UTF-8 text";
-    return has_control(password) ? "a password has no control characters" : NULL;
+        return "the password is not valid UTF-8";
+    return has_control(password) ? "the password contains control characters" : NULL;
 }
 
 static void name_write(struct scram_text *to, struct slice name)

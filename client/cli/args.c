@@ -16,8 +16,8 @@ const struct verb_option global_options[] = {
     {"command", "TEXT", "run these verbs and queries (also -c; several are one session)"},
     {"file", "FILE", "run the verbs and queries of a file (also -f; - is standard input)"},
     {"user", "NAME",
-     "log in as this user (or HOLDFAST_USER, or holdfast://NAME@HOST as the address); the "
-     "password is asked for"},
+     "log in as this user (or HOLDFAST_USER, or holdfast://NAME@HOST as the address); prompts "
+     "for the password"},
     {"password-file", "FILE",
      "take the password from the first line of FILE (or HOLDFAST_PASSWORD_FILE)"},
     {"tls", "MODE",
@@ -25,20 +25,20 @@ const struct verb_option global_options[] = {
      "addresses)"},
     {"tls-ca", "FILE",
      "trust the certificates in FILE, in PEM (or HOLDFAST_TLS_CA; default: the system's)"},
-    {"tls-certificate", "FILE", "our own certificate, where the server asks for one"},
-    {"tls-key", "FILE", "its private key"},
+    {"tls-certificate", "FILE", "client certificate, if the server requires one"},
+    {"tls-key", "FILE", "private key of the client certificate"},
     {"json", NULL, "print JSON, one value per line (default in a pipe)"},
     {"table", NULL, "print tables (default on a terminal)"},
     {"format", "NAME", CLI_MODES},
     {"label", "TEXT",
-     "label for the transactions of begin, run and import, shown by `holds` and in conflicts"},
+     "label for the transactions of begin, run and import, shown in `holds` and in conflicts"},
     {"timeout-ms", "N", "time limit of each request (default: none)"},
     {"keep-going", NULL, "continue after errors in a script"},
     {"single-transaction", NULL,
-     "run all of -c, -f or standard input as one transaction, again if it meets a conflict"},
-    {"attempts", "N", "of --single-transaction (default 10; 1: no second one)"},
-    {"read-only", NULL, "refuse everything that writes"},
-    {"yes", NULL, "do not ask before a store is dropped or cleared"},
+     "run -c, -f or standard input as one transaction, and retry it after a conflict"},
+    {"attempts", "N", "maximum number of attempts of --single-transaction (default 10)"},
+    {"read-only", NULL, "refuse all writes"},
+    {"yes", NULL, "do not ask for confirmation before a store is dropped or cleared"},
     {"plain", NULL, "treat {\"$name\": ...} as an ordinary object, in input and output"},
     {"help", NULL, "show this help, or the help of a verb (also -h)"},
     {"version", NULL, "print the version"},
@@ -254,7 +254,7 @@ static bool may_be_given(struct cli *cli, const char *name)
 {
     if (!cli->in_shell || !args_is_of_session(name))
         return true;
-    cli_usage(cli, "--%s applies to a whole session: give it when holdfast is started", name);
+    cli_usage(cli, "--%s applies to the whole session: give it when holdfast is started", name);
     return false;
 }
 
@@ -322,12 +322,22 @@ static bool count_is_right(struct cli *cli, const struct args *args)
     return false;
 }
 
+/* Whether name is the verb's; methods of the protocol have _ where verbs have -. */
+static bool is_name_of(const struct verb *v, const char *name)
+{
+    const char *at = v->name;
+
+    while (*at && (*at == *name || (*at == '-' && *name == '_')))
+        at++, name++;
+    return !*at && !*name;
+}
+
 const struct verb *verb_find(const struct verb *verbs, const char *name)
 {
     if (strcmp(name, "quit") == 0)
         name = "exit";
     for (const struct verb *v = verbs; v->name; v++) {
-        if (strcmp(v->name, name) == 0)
+        if (is_name_of(v, name))
             return v;
     }
     return NULL;

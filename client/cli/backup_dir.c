@@ -33,7 +33,7 @@ int backup_dir_begin(struct backup_dir *d, struct cli *cli, const char *path)
     if (mkdir(path, 0700) == 0)
         d->made = true;
     else if (errno != EEXIST)
-        return failed(d, "cannot make the directory");
+        return failed(d, "cannot create the directory");
     d->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (d->fd < 0)
         return failed(d, "cannot open the directory");
@@ -42,7 +42,7 @@ int backup_dir_begin(struct backup_dir *d, struct cli *cli, const char *path)
             cli, "%s already holds a backup; each backup has a directory of its own", path);
     unlinkat(d->fd, BACKUP_BASE_FILE, 0); /* of one that was not finished */
     d->file = openat(d->fd, BACKUP_FILE_PART, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    return d->file < 0 ? failed(d, "cannot make the file " BACKUP_FILE_PART) : CLI_OK;
+    return d->file < 0 ? failed(d, "cannot create the file " BACKUP_FILE_PART) : CLI_OK;
 }
 
 static int write_all(const struct backup_dir *d, int fd, struct slice bytes)
@@ -86,7 +86,7 @@ static int write_base(const struct backup_dir *d, const char *base)
         snprintf(line, sizeof line, "%s\n", theirs);
     fd = openat(d->fd, BACKUP_BASE_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
-        return failed(d, "cannot make the file " BACKUP_BASE_FILE);
+        return failed(d, "cannot create the file " BACKUP_BASE_FILE);
     exit_code = write_all(d, fd, slice_text(line));
     if (exit_code == CLI_OK && fsync(fd) != 0)
         exit_code = failed(d, "cannot sync");
@@ -124,14 +124,14 @@ int backup_dir_end(struct backup_dir *d, const char *base, struct progress *prog
     int exit_code = CLI_OK;
 
     if (backup_reader_end(&d->reader) != ERR_OK)
-        return cli_usage(d->cli, "the server sent a backup that is not whole");
+        return cli_usage(d->cli, "the server sent an incomplete backup");
     if (fsync(d->file) != 0)
         return failed(d, "cannot sync");
     posix_fadvise(d->file, 0, 0, POSIX_FADV_DONTNEED); /* so that the disk is read */
     exit_code = read_back(d->cli, d->path, d->file, progress, &d->reader);
     if (exit_code == CLI_OK &&
         (sent.root != d->reader.header.root || sent.commit != d->reader.header.commit))
-        exit_code = cli_usage(d->cli, "%s is not what was written", d->path);
+        exit_code = cli_usage(d->cli, "%s differs from what was written", d->path);
     if (exit_code == CLI_OK && base)
         exit_code = write_base(d, base);
     if (exit_code == CLI_OK && renameat(d->fd, BACKUP_FILE_PART, d->fd, BACKUP_FILE) != 0)
@@ -167,7 +167,7 @@ static int open_pages(struct cli *cli, const char *path)
     errno = ENAMETOOLONG;
     fd = n > 0 && (size_t)n < sizeof file ? open(file, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
-        cli_usage(cli, "%s holds no finished backup: %s: %s", path, BACKUP_FILE,
+        cli_usage(cli, "%s contains no complete backup: %s: %s", path, BACKUP_FILE,
                   strerror(errno));
     return fd;
 }
@@ -203,7 +203,7 @@ int backup_dir_header(struct cli *cli, const char *path, struct backup_header *o
         else if (backup_reader_feed(r, slice_make(bytes, (size_t)n)) != ERR_OK)
             exit_code = damaged(cli, path, r);
         else if (!r->has_header)
-            exit_code = cli_usage(cli, "%s/%s is cut short", path, BACKUP_FILE);
+            exit_code = cli_usage(cli, "%s/%s is truncated", path, BACKUP_FILE);
         *out = r->header;
         close(fd);
     }

@@ -398,6 +398,6 @@ const char *cli_store(struct cli *cli, const char *text, char *name)
     if (strcmp(text, ".") != 0)
         return cli_name(cli, "store", text, name);
     if (!cli->store)
-        cli_usage(cli, "\".\" stands for the store in use, and none is: run `use STORE` first");
+        cli_usage(cli, "no store is in use; run `use STORE` before \".\"");
     return cli->store;
 }

@@ -20,8 +20,8 @@ bool dump_is_packed(struct cli *cli, const char *path, bool *gzip)
         if (!ends_with(path, others[i]))
             continue;
         cli_usage(cli,
-                  "%.200s: a dump is text, perhaps packed with gzip: call it FILE.dump or "
-                  "FILE.dump.gz, not %s",
+                  "%.200s: a dump is text, optionally compressed with gzip: name it FILE.dump "
+                  "or FILE.dump.gz, not %s",
                   path, others[i]);
         return false;
     }

@@ -269,7 +269,8 @@ static int export_rows(struct export_job *job)
     if (e == HF_END && job->count == 0 && !job->scan.has_limit)
         range_explain_empty(&job->range, cli, &job->source);
     if (exit_code == CLI_OK && job->file.out != cli->out && cli_tables(cli))
-        fprintf(cli->out, "%llu records\n", (unsigned long long)job->count);
+        fprintf(cli->out, "%llu record%s\n", (unsigned long long)job->count,
+                job->count == 1 ? "" : "s");
     return exit_code;
 }
 

@@ -69,7 +69,7 @@ bool file_format_choose(struct cli *cli, const char *path, const char *given,
         return true;
     cli_usage(cli,
               "%.200s: unknown extension \".%.40s\": files can be " FILE_FORMATS
-              "; --format NAME says what it is",
+              "; use --format NAME",
               path, extension);
     return false;
 }

@@ -13,7 +13,7 @@ enum file_kind {
     FILE_MSGPACK, /* values one behind the other */
 };
 
-#define FILE_FORMATS "ndjson, json, csv, tsv and msgpack, each also with .gz behind it"
+#define FILE_FORMATS "ndjson, json, csv, tsv and msgpack, each optionally followed by .gz"
 
 struct file_format {
     enum file_kind kind;

@@ -357,7 +357,8 @@ static void report_sure(struct import *im)
     const char *unit = file_format_unit(&im->reader.format);
     struct hf_pack text = {0};
 
-    text_printf(&text, "%llu records committed", (unsigned long long)im->sure);
+    text_printf(&text, "%llu record%s committed", (unsigned long long)im->sure,
+                im->sure == 1 ? "" : "s");
     if (im->sure_line)
         text_printf(&text, " (%ss 1-%llu)", unit, (unsigned long long)im->sure_line);
     if (im->sure_later)
@@ -385,7 +386,7 @@ static void report_success(struct import *im)
                 (unsigned long long)im->skipped);
         return;
     }
-    fprintf(out, "%llu records", (unsigned long long)im->sure);
+    fprintf(out, "%llu record%s", (unsigned long long)im->sure, im->sure == 1 ? "" : "s");
     if (im->skipped)
         fprintf(out, ", %llu skipped", (unsigned long long)im->skipped);
     fprintf(out, ", in %.1f s (%.0f/s)\n", seconds,

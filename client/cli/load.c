@@ -237,8 +237,8 @@ static int load_records(struct load_job *l)
         exit_code = cli_usage(l->cli, "%s: the dump ends before its last line", l->path);
     if (exit_code)
         cli_usage(l->cli,
-                  "the dump is loaded in part: %llu records; drop its stores before it is "
-                  "loaded again",
+                  "only part of the dump was loaded (%llu records); drop its stores before "
+                  "loading it again",
                   (unsigned long long)l->records);
     return exit_code;
 }
@@ -274,7 +274,7 @@ static int check_head(struct load_job *l)
                          l->path);
     format = value_field_uint(slice_of(part(l, 1)), "format", 0);
     if (format != DUMP_FORMAT)
-        return cli_usage(l->cli, "%s has the format %llu, and this client knows %d", l->path,
+        return cli_usage(l->cli, "%s has format %llu; this client supports format %d", l->path,
                          (unsigned long long)format, DUMP_FORMAT);
     return CLI_OK;
 }

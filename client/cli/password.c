@@ -7,7 +7,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define TOO_LONG "a password has at most 1024 bytes"
+#define TOO_LONG "the password is longer than 1024 bytes"
 #define CTRL_C 3
 #define CTRL_D 4
 #define CTRL_U 21
@@ -21,7 +21,7 @@ const char *password_read_file(const char *path, char *to)
     char *end;
 
     if (fd < 0)
-        return errno == ENOENT ? "it does not exist" : "it cannot be opened";
+        return errno == ENOENT ? "the file does not exist" : "the file cannot be opened";
     if (fstat(fd, &st))
         why = "it cannot be read";
     else if (S_ISREG(st.st_mode) && st.st_mode & 0077)
@@ -83,7 +83,7 @@ const char *password_ask(const char *prompt, char *to)
     if (fd < 0 || tcgetattr(fd, &before)) {
         if (fd >= 0)
             close(fd);
-        return "no terminal to ask for it; use a file";
+        return "no terminal to prompt for it; use a file";
     }
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ICANON | ISIG);

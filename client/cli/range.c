@@ -120,7 +120,7 @@ void range_explain_empty(const struct range *r, struct cli *cli,
         records > 0)
         cli_usage(cli,
                   "the range is empty because its lower bound comes after its upper bound in "
-                  "the order of the keys (a descending part turns the order round); exchanged, "
-                  "the bounds cover %llu %s",
+                  "the order of the keys (a descending part reverses the order); swapped, the "
+                  "bounds cover %llu %s",
                   (unsigned long long)records, source->index ? "entries" : "records");
 }

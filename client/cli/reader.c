@@ -130,7 +130,7 @@ static enum reader_result next_element(struct reader *r)
     r->place = READER_ARRAY_NEXT;
     if (c == -2)
         return READER_FAILED;
-    return c == -1 ? reader_fail(r, r->line, "the array does not end") : READER_ONE;
+    return c == -1 ? reader_fail(r, r->line, "unterminated array") : READER_ONE;
 }
 
 static enum reader_result next_json(struct reader *r, struct hf_pack *out)

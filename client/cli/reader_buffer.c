@@ -47,7 +47,7 @@ bool reader_fill(struct reader *r)
     if (r->packed && (errno == EILSEQ || errno == ENODATA))
         reader_fail(r, r->line,
                     errno == EILSEQ ? "the gzip data is damaged"
-                                    : "the gzip data is cut off: the file is incomplete");
+                                    : "the gzip data is truncated: the file is incomplete");
     else
         reader_fail(r, r->line, "cannot read: %s", strerror(errno));
     return false;

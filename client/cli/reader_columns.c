@@ -37,7 +37,7 @@ static enum reader_result find_row(struct reader *r, bool fill, size_t *size)
     if (looked == 0 || !r->at_end)
         return READER_END;
     if (quoted)
-        return reader_fail(r, r->line, "a quoted field does not end");
+        return reader_fail(r, r->line, "unterminated quoted field");
     *size = looked;
     return READER_ONE;
 }
@@ -194,7 +194,7 @@ static void take_head(struct reader *r)
             reader_fail(r, r->line, "the name of column %u is %s", i + 1,
                         name.size ? "not valid UTF-8" : "empty");
         else if (column_find(c, name) < c->count)
-            reader_fail(r, r->line, "two columns are called \"%.*s\"",
+            reader_fail(r, r->line, "two columns are named \"%.*s\"",
                         (int)(name.size < 80 ? name.size : 80), (const char *)name.data);
         if (r->why[0])
             return;
@@ -227,7 +227,7 @@ static void take_types(struct reader *r, const char *text)
                 "timestamp or json",
                 (int)(size - name_size - 1), text + name_size + 1);
         else if (column == r->columns->count)
-            reader_fail(r, 0, "--types: no column is called \"%.*s\"", (int)name_size, text);
+            reader_fail(r, 0, "--types: no column is named \"%.*s\"", (int)name_size, text);
         if (r->why[0])
             return;
         r->columns->types[column] = (enum csv_type)type;
@@ -355,7 +355,8 @@ enum reader_result columns_next(struct reader *r, struct hf_pack *out)
     if (result != READER_ONE)
         return result;
     if (c->cell_count != c->count)
-        return reader_fail(r, r->line, "%u fields; the header has %u", c->cell_count, c->count);
+        return reader_fail(r, r->line, "%u field%s; the header has %u", c->cell_count,
+                           c->cell_count == 1 ? "" : "s", c->count);
     result = pack_record(r, out);
     if (result != READER_ONE)
         return result;

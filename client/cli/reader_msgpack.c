@@ -18,7 +18,7 @@ static size_t find_end(struct reader *r, enum reader_result *result)
             return scan.offset;
         *result = READER_FAILED;
         if (e == ERR_TOO_LARGE && scan.over)
-            reader_fail(r, r->line, "the record nests deeper than %d levels",
+            reader_fail(r, r->line, "the record is nested deeper than %d levels",
                         MSGPACK_DEPTH_MAX);
         else if (e == ERR_TOO_LARGE)
             reader_fail(r, r->line, "the record is longer than %u MiB",

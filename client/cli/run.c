@@ -24,7 +24,8 @@ int cli_run(struct cli *cli, int count, char **words)
     if (!args.verb)
         return CLI_OK;
     if (cli->mode == CLI_MODE_MSGPACK && cli->out_is_terminal)
-        return cli_usage(cli, "MessagePack is not for a terminal: send it to a file or a pipe");
+        return cli_usage(cli, "MessagePack is not printed on a terminal: send it to a file or "
+                              "a pipe");
     if (cli->read_only && args.verb->kind & VERB_WRITES)
         return cli_usage(cli, "%s is refused: this session is read-only (--read-only)",
                          args.verb->name);

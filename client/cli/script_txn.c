@@ -97,7 +97,7 @@ static bool begin_capture(struct script_txn *s)
     if (cli->err)
         fclose(cli->err);
     cli->in = s->in, cli->out = s->out, cli->err = s->err;
-    cli_usage(cli, "cannot hold back output: %s", strerror(errno));
+    cli_usage(cli, "cannot buffer the output: %s", strerror(errno));
     return false;
 }
 

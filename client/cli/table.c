@@ -376,7 +376,9 @@ void table_end(struct table *t)
         fprintf(t->out, "; --json shows all)\n");
     }
     if (t->columns_lost > 0 && t->style > TABLE_VERTICAL)
-        fprintf(stderr, "holdfast: fields that came late have no column; --json shows all\n");
+        fprintf(stderr, "holdfast: fields that first appear in later rows have no column; "
+                        "--json shows all\n");
     else if (t->columns_lost > 0)
-        fprintf(t->out, "(fields that came late have no column; --json shows all)\n");
+        fprintf(t->out, "(fields that first appear in later rows have no column; --json shows "
+                        "all)\n");
 }

@@ -286,7 +286,7 @@ int verb_restore(struct cli *cli, const struct args *args)
         return load_file(cli, args->positional[0]);
     if (is_file || args->count == 1)
         return cli_usage(cli, is_file
-                                  ? "restore FILE, a dump, goes into the running server, and "
+                                  ? "restore of a dump loads it into the running server and "
                                     "takes no DATA"
                                   : "restore DIR needs DATA, the new data directory: restore "
                                     "DIR DATA");

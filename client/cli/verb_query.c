@@ -252,7 +252,7 @@ int verb_explain(struct cli *cli, const struct args *args)
     int exit_code;
 
     if (!text)
-        return cli_usage(cli, "explain needs a query: none was run before it");
+        return cli_usage(cli, "explain needs a query, since none was run before it");
     exit_code = cli_connect(cli);
     if (exit_code)
         return exit_code;

@@ -219,6 +219,12 @@ static int verb_of_write(struct cli *cli, const struct args *args,
     if (!store || !cli_parse(cli, "VALUE", args->positional[1], &value) ||
         (key_text && !cli_parse(cli, "KEY", key_text, &key)))
         goto done;
+    if (hf_type(hf_pack_bytes(&key)) == HF_TYPE_MAP) {
+        cli_usage(cli,
+                  "KEY: an object cannot be a key; the value comes first: %s STORE VALUE KEY",
+                  args->verb->name);
+        goto done;
+    }
     exit_code = cli_connect(cli);
     if (exit_code)
         goto done;

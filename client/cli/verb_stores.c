@@ -40,7 +40,7 @@ int verb_stores_describe(struct cli *cli, const char *name)
         return cli_failed(cli);
     entry = value_find(slice_of(result), "name", name);
     if (slice_is_none(entry))
-        return cli_usage(cli, "no method of the protocol and no store is called \"%.60s\"",
+        return cli_usage(cli, "no method of the protocol and no store is named \"%.60s\"",
                          name);
     if (cli_tables(cli)) {
         hf_pack_raw(&copy, (struct hf_bytes){entry.data, entry.size});

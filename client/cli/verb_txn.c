@@ -21,14 +21,14 @@ static bool begin_names(struct cli *cli, struct begin *b, unsigned mode, const c
     char *rest = b->text[mode] ? NULL : strdup(list);
 
     if (!rest) {
-        cli_usage(cli, "name all stores at once, with commas between them");
+        cli_usage(cli, "name all stores at once, separated by commas");
         return false;
     }
     b->text[mode] = rest;
     for (char *name; (name = strsep(&rest, ",")) != NULL; count++) {
         if (!*name || count == LOCK_NAMES_MAX) {
-            cli_usage(cli, "\"%.40s\": expected 1 to %d store names with commas between them",
-                      list, LOCK_NAMES_MAX);
+            cli_usage(cli, "\"%.40s\": expected 1 to %d store names separated by commas", list,
+                      LOCK_NAMES_MAX);
             return false;
         }
         b->names[mode][count] = name;
@@ -148,7 +148,7 @@ int verb_begin(struct cli *cli, const struct args *args)
 static bool is_single(struct cli *cli)
 {
     if (cli->single_transaction)
-        cli_usage(cli, "all of the script is one transaction, which ends with it "
+        cli_usage(cli, "the whole script is one transaction, which ends with it "
                        "(--single-transaction)");
     return cli->single_transaction;
 }

@@ -34,7 +34,7 @@ static bool pack_rights(struct cli *cli, const char *text, size_t size, struct h
         if (known < 0) {
             cli_usage(cli,
                       "unknown role \"%.*s\"; expected admin, or read, write and schema joined "
-                      "by +, with :STORES or :DATABASE/STORES behind them",
+                      "by +, followed by :STORES or :DATABASE/STORES",
                       (int)(n < 40 ? n : 40), text + at);
             return false;
         }

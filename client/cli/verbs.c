@@ -13,9 +13,9 @@
         {"prefix", "KEY", "multi-part keys that begin with these parts"},                    \
         {"starts", "KEY", "keys whose (last given) part begins with this string"}
 
-#define INDEX_OPTION {"index", "NAME", "by this index: its keys in the place of the store's"}
+#define INDEX_OPTION {"index", "NAME", "use this index: its keys and their order"}
 
-#define FIELDS_OPTION {"fields", "PATH,PATH", "only these fields, and in this order"}
+#define FIELDS_OPTION {"fields", "PATH,PATH", "only these fields, in this order"}
 
 static const struct verb_option source_options[] = {INDEX_OPTION, {NULL, NULL, NULL}};
 static const struct verb_option get_options[] = {INDEX_OPTION, FIELDS_OPTION, {NULL, NULL, NULL}};
@@ -29,7 +29,7 @@ static const struct verb_option range_options[] = {
 static const struct verb_option scan_options[] = {
     INDEX_OPTION,
     RANGE_OPTIONS,
-    {"unique", NULL, "of each index key only the first row"},
+    {"unique", NULL, "only the first row of each index key"},
     {"reverse", NULL, "in descending order"},
     {"limit", "N", "at most N rows"},
     {"offset", "N", "skip the first N rows"},
@@ -49,8 +49,8 @@ static const struct verb_option delete_range_options[] = {
 
 static const struct verb_option kill_options[] = {
     {"client", "N", "disconnect the client with this number"},
-    {"cursor", "M", "of this client, end only this cursor, as shown by `holds`"},
-    {"backup", "M", "of this client, end only this backup, as shown by `holds`"},
+    {"cursor", "M", "with --client: end only this cursor, as shown by `holds`"},
+    {"backup", "M", "with --client: end only this backup, as shown by `holds`"},
     {NULL, NULL, NULL},
 };
 
@@ -82,7 +82,7 @@ static const struct verb_option index_options[] = {
     {"multi", NULL, "an entry for each element of an array"},
     {"desc", NULL, "in descending order"},
     {"types", "TYPE,TYPE", "index only values of these types (see below)"},
-    {"where", "CONDITION", "index only records that meet it (see below)"},
+    {"where", "CONDITION", "index only records that satisfy it (see below)"},
     {"online", NULL, "build in the background; `stores` shows the state"},
     {NULL, NULL, NULL},
 };
@@ -94,17 +94,17 @@ static const struct verb_option explain_options[] = {
 
 static const struct verb_option top_options[] = {
     {"interval", "SECONDS", "between two samples (default 1)"},
-    {"times", "N", "end after so many samples"},
+    {"times", "N", "stop after N samples"},
     {NULL, NULL, NULL},
 };
 
 static const struct verb_option watch_options[] = {
-    {"times", "N", "end after so many times"},
+    {"times", "N", "stop after N times"},
     {NULL, NULL, NULL},
 };
 
 static const struct verb_option describe_options[] = {
-    {"store", NULL, "NAME is a store, though a method has that name too"},
+    {"store", NULL, "NAME is a store, even if a method has the same name"},
     {NULL, NULL, NULL},
 };
 
@@ -124,12 +124,12 @@ static const struct verb_option import_options[] = {
 
 static const struct verb_option backup_options[] = {
     {"base", "OLDDIR", "only what has changed since the backup in OLDDIR"},
-    {"rate", "SIZE", "at most so many bytes a second, such as 20MB"},
+    {"rate", "SIZE", "at most this many bytes per second, such as 20MB"},
     {NULL, NULL, NULL},
 };
 
 static const struct verb_option restore_options[] = {
-    {"wal", "WALDIR,WALDIR", "go on from the backup with the WAL segments in these directories"},
+    {"wal", "WALDIR,WALDIR", "then replay the WAL segments in these directories"},
     {"to-commit", "N", "up to commit N"},
     {"before-commit", "N", "up to the commit before N"},
     {"to-time", "TIME", "up to this time, such as 2026-01-31T12:00:00Z"},
@@ -137,18 +137,19 @@ static const struct verb_option restore_options[] = {
 };
 
 static const struct verb_option user_options[] = {
-    {"role", "ROLE,ROLE", "what it may do, in the place of what it might before (see below)"},
-    {"new-password-file", "FILE", "take its password from the first line of FILE"},
-    {"password", NULL, "of alter: ask for a new password"},
-    {"no-password", NULL, "of add: it cannot log in by a password"},
-    {"uid", "N", "on the Unix socket, clients that run as this user id are it; none: no longer"},
+    {"role", "ROLE,ROLE", "its roles, replacing the previous ones (see below)"},
+    {"new-password-file", "FILE", "take the user's password from the first line of FILE"},
+    {"password", NULL, "with alter: prompt for a new password"},
+    {"no-password", NULL, "with add: the user cannot log in with a password"},
+    {"uid", "N", "clients on the Unix socket that run as this user id are logged in as this "
+                 "user; none: remove it"},
     {NULL, NULL, NULL},
 };
 
 static const struct verb_option quota_options[] = {
-    {"bytes", "N", "of keys and values, with the entries of indexes: 500MB, 2GiB; none: no limit"},
-    {"stores", "N", "stores that exist; none: no limit"},
-    {"transactions", "N", "open at a time; none: no limit"},
+    {"bytes", "N", "maximum size of keys, values and index entries: 500MB, 2GiB; none: no limit"},
+    {"stores", "N", "maximum number of stores; none: no limit"},
+    {"transactions", "N", "maximum number of open transactions; none: no limit"},
     {NULL, NULL, NULL},
 };
 
@@ -163,18 +164,18 @@ static const struct verb_option begin_options[] = {
 };
 
 static const struct verb_option put_options[] = {
-    {"key", "KEY", "the key, in the place of the argument KEY"},
+    {"key", "KEY", "the key, instead of the argument KEY"},
     {NULL, NULL, NULL},
 };
 
-#define KEY_HELP                                                                           \
-    "PATH is a field name, or address.city for a nested field, or tags[0] for a place in an\n" \
-    "array; several, separated by commas, make a multi-part key. A part that ends in :desc\n"   \
-    "sorts in descending order. Write other names as JSON: --key '[[\"a.b\", \"c\"], \"d,e\"]'."
+#define KEY_HELP                                                                                 \
+    "PATH is a field name, address.city for a nested field, or tags[0] for an array element;\n"  \
+    "several, separated by commas, make a multi-part key. A part that ends in :desc sorts in\n"  \
+    "descending order. Write other names as JSON: --key '[[\"a.b\", \"c\"], \"d,e\"]'."
 
 const struct verb verbs[] = {
     {"get", "STORE KEY", VERB_BOTH, verb_get, "Print a record, or null if it does not exist",
-     "By an index, it is the record with the least key of those that match.",
+     "With --index, the matching record with the least key.",
      "get packages '[\"libuv1-dev\",\"amd64\"]'", get_options},
     {"has", "STORE KEY", VERB_BOTH, verb_has, "Print whether a record exists", NULL,
      "has users alice@example.org --index email", source_options},
@@ -194,16 +195,16 @@ const struct verb verbs[] = {
      "insert users '{\"name\": \"Alice\"}' --key alice", put_options},
     {"update", "STORE KEY CHANGE...", VERB_WRITES, verb_update,
      "Change a record in place and print it, or null if it does not exist",
-     "Changes are made in their order, all or none:\n"
+     "The changes are made in order, all or none:\n"
      "  set PATH=VALUE      replace or add a value; set is the default\n"
      "  add PATH=NUMBER     add to a number; a missing one is 0\n"
      "  min PATH=VALUE      keep the lesser of the two\n"
      "  max PATH=VALUE      keep the greater of the two\n"
      "  append PATH=VALUE   add an element to an array, or text to text\n"
      "  unset PATH          remove a field, or an element of an array\n"
-     "  commit PATH         put in the number of the commit\n"
+     "  commit PATH         put in the commit number\n"
      "Several may follow one word: set name=Ann age=30 add logins=1. PATH is a field name,\n"
-     "address.city for a nested field, or tags[0] for a place in an array; others are JSON:\n"
+     "address.city for a nested field, or tags[0] for an element of an array; others are JSON:\n"
      "'[\"a.b\"]=1', and [] is the record itself.",
      "update users alice address.city=Rome add logins=1", update_options},
     {"delete", "STORE KEY", VERB_WRITES | VERB_DESTROYS, verb_delete,
@@ -212,8 +213,8 @@ const struct verb verbs[] = {
      "Delete the records of a range and print their number", NULL,
      "delete-range log --lt '{\"$timestamp\": \"2026-01-01T00:00:00Z\"}'", delete_range_options},
     {"scan", "STORE", VERB_BOTH, verb_scan, "Print records in key order",
-     "In a pipe, each row is one line {\"key\": ..., \"value\": ...}, by an index with the index\n"
-     "key as \"index\" before them; with --keys or --values, the bare key or record.",
+     "In a pipe, each row is one line {\"key\": ..., \"value\": ...}; with --index, \"index\"\n"
+     "comes first, the index key; with --keys or --values, the bare key or record.",
      "scan packages --starts '[\"libuv\"]' --limit 5", scan_options},
     {"count", "STORE", VERB_BOTH, verb_count, "Print the number of records", NULL,
      "count packages --prefix '[\"libuv1-dev\"]'", range_options},
@@ -241,11 +242,11 @@ const struct verb verbs[] = {
      "rename-store packages bookworm", NULL},
 
     {"create-index", "STORE NAME", VERB_WRITES, verb_create_index,
-     "Create an index over the records of a store",
+     "Create an index on a store",
      "Without --key, NAME is the path that is indexed: create-index users email. A record has no\n"
      "entry where the path is missing or its value cannot be a key.\n"
      KEY_HELP
-     "\n'[{\"any\": [\"mobile\", \"phone\"]}]' takes the first of the paths that is there.\n"
+     "\n'[{\"any\": [\"mobile\", \"phone\"]}]' takes the first of the paths that exists.\n"
      "TYPE is nil, boolean, number, timestamp, text, binary or array. CONDITION is JSON on fields\n"
      "of the record: '{\"state\": \"open\", \"age\": {\"$gte\": 18}}'; with $eq, $ne, $gt, $gte,\n"
      "$lt, $lte, $exists, $and and $or.",
@@ -258,49 +259,50 @@ const struct verb verbs[] = {
 
     {"import", "STORE [FILE]", VERB_WRITES | VERB_DIRECT | VERB_LABEL | VERB_FILES, verb_import,
      "Import a file of records, or standard input, into a store",
-     "FILE is NDJSON, JSON (an array, or values one behind the other), CSV or TSV with a\n"
-     "header, or MessagePack, by its extension or --format; gzip is unpacked. Types of columns\n"
-     "are found in the first rows, or given: --types zip:text. Records are sent in batches; each\n"
+     "FILE is NDJSON, JSON (an array, or a sequence of values), CSV or TSV with a header, or\n"
+     "MessagePack, by its extension or --format; gzip is decompressed. Column types are inferred\n"
+     "from the first rows, or given: --types zip:text. Records are sent in batches; each\n"
      "batch is one transaction, and several are in flight at once. With --transaction, all\n"
      "records are imported or none. An error names the line and how many records were committed.\n"
      KEY_HELP,
      "import packages packages.ndjson --key Package,Architecture", import_options},
     {"export", "STORE [FILE]", VERB_FILES | VERB_DIRECT, verb_export,
      "Export the records of a store to a file or standard output",
-     "FILE is NDJSON, JSON (an array), CSV, TSV or MessagePack, each also packed (.gz), by its\n"
-     "extension or --format. The export is one consistent snapshot. An existing file is\n"
+     "FILE is NDJSON, JSON (an array), CSV, TSV or MessagePack, optionally compressed (.gz), by\n"
+     "its extension or --format. The export is one consistent snapshot. An existing file is\n"
      "replaced only when the new one is complete.", "export packages packages.csv.gz",
      export_options},
     {"dump", "[FILE]", VERB_DIRECT, verb_dump,
      "Write a whole database as text: stores, indexes and records",
-     "One snapshot of the database in use, which `load` brings into an empty one, of this server\n"
-     "or another, of this version or a later one. Each line is a method of the protocol with its\n"
-     "parameters. A FILE that ends in .gz is packed. `backup` copies the files of the whole\n"
-     "server instead: faster, with all databases, and for the same format of files only.",
+     "The dump is a snapshot of the database in use. `load` loads it into an empty database of\n"
+     "this server or another one, of the same or a later version. Each line is a method of the\n"
+     "protocol with its parameters. A FILE that ends in .gz is compressed. `backup` copies the\n"
+     "files of the whole server instead: it is faster and includes all databases, but can be\n"
+     "restored only by a server with the same file format.",
      "dump shop.dump.gz", NULL},
     {"load", "FILE", VERB_WRITES | VERB_DIRECT, verb_load,
-     "Bring what `dump` has written into a database",
-     "Nothing is loaded if the file is not whole or one of its stores exists already.",
+     "Load a dump into a database",
+     "Nothing is loaded if the file is incomplete or one of its stores already exists.",
      "load shop.dump.gz", NULL},
     {"query", "TEXT [ARGS]", VERB_BOTH, verb_query,
      "Run a query: select, insert, update, delete, create, drop",
      "ARGS is a JSON list of the values of $1, $2, ..., or an object with those of $name. In the\n"
-     "shell TEXT is the rest of the line, without quotes; a semicolon may end it.",
+     "shell, TEXT is the rest of the line, without quotes; a semicolon may end it.",
      "query 'select name, age from users where age > $1 order by age' '[30]'", NULL},
 
     {"backup", "DIR", VERB_BOTH, verb_backup,
      "Back up the database, as of one commit, into a new directory",
-     "The server goes on meanwhile. The backup is checked while it comes and read back when it is\n"
-     "written. With --base it holds only what has changed since the backup in OLDDIR, which is\n"
-     "needed to restore it.", "backup /backups/monday", backup_options},
+     "The server stays available. The backup is verified as it arrives, and read back once it is\n"
+     "written. With --base, it contains only the changes since the backup in OLDDIR, which is\n"
+     "then needed to restore it.", "backup /backups/monday", backup_options},
     {"verify-backup", "DIR", VERB_BOTH, verb_verify_backup,
      "Read a backup and check every page of it", NULL, "verify-backup /backups/monday", NULL},
     {"restore", "FROM [DATA]", VERB_WRITES | VERB_DIRECT, verb_restore,
-     "Make a new data directory from a backup; or load a dump",
-     "FROM a directory, which `backup` has made: restore DIR DATA, without a server. FROM a file,\n"
-     "which `dump` has written: restore FILE is the same as load FILE. For a directory it\n"
-     "runs holdfastd --restore on this machine; no server may use DATA, which must be empty or\n"
-     "missing. The bases of an incremental backup are found by themselves.",
+     "Restore a backup into a new data directory, or load a dump",
+     "If FROM is a directory made by `backup`: restore DIR DATA, without a server. If it is a\n"
+     "file written by `dump`, restore FILE is the same as load FILE. A directory is restored by\n"
+     "running holdfastd --restore on this machine; DATA must be empty or missing, and not in\n"
+     "use. The bases of an incremental backup are found automatically.",
      "restore /backups/monday /var/lib/holdfast/data", restore_options},
 
     {"user", "ACTION [NAME]", VERB_BOTH, verb_user, "Add, alter, drop or list users",
@@ -312,45 +314,45 @@ const struct verb verbs[] = {
     {"status", "", VERB_BOTH, verb_status, "Show server statistics", NULL, "status",
      NULL},
     {"top", "", VERB_DIRECT, verb_top,
-     "Show rates, the time of a ping, stages and holds, again and again",
+     "Show live statistics: rates, latency, stages and holds",
      "q or Ctrl-C ends it. The plots show the last 60 samples; the rates are per second.",
      "top --interval 2", top_options},
     {"holds", "", VERB_BOTH, verb_holds, "List open transactions and scans, and what is "
      "retained for them",
      NULL, "holds", NULL},
-    {"clients", "", VERB_BOTH, verb_clients, "List the clients and the memory held for each",
+    {"clients", "", VERB_BOTH, verb_clients, "List the clients and the memory of each",
      NULL, "clients", NULL},
     {"explain", "[TEXT] [ARGS]", VERB_BOTH, verb_explain,
-     "Show how a query would be answered: what is read, by which index",
-     "In the shell TEXT is the rest of the line; without it, the last query. With --analyze the\n"
-     "query is run, and each step shows its rows and time.",
+     "Show the plan of a query: what is read, and by which index",
+     "In the shell, TEXT is the rest of the line; without it, the last query. With --analyze,\n"
+     "the query is run, and each step shows its rows and time.",
      "explain 'select * from users where email = $1' '[\"ann@example.org\"]'", explain_options},
     {"kill", "[TXID]", VERB_WRITES | VERB_DESTROYS, verb_kill,
      "Abort a transaction, disconnect a client, or end a cursor or a backup",
      "TXID is the transaction id, which `holds` shows as \"version\"; `clients` shows the\n"
      "numbers of clients.", "kill 36", kill_options},
-    {"databases", "", VERB_BOTH, verb_databases, "List the databases that exist",
+    {"databases", "", VERB_BOTH, verb_databases, "List the databases",
      "A database exists from the first commit in it: holdfast --database NAME create-store STORE.",
      "databases", NULL},
     {"drop-database", "NAME", VERB_WRITES, verb_drop_database,
-     "Drop a database with all of its stores",
-     "It waits until programs that have it open (attach) have left; they are asked to.",
+     "Drop a database and all its stores",
+     "Waits until programs that have it open (attach) have closed it; they are notified.",
      "drop-database shop", NULL},
     {"quota", "NAME", VERB_WRITES, verb_quota,
      "Limit what a database may hold, or show its limits",
-     "The database need not exist. What is not given stays as it is; none takes a limit away.",
+     "The database need not exist. Limits that are not given stay as they are; none removes one.",
      "quota shop --bytes 2GiB --stores 100", quota_options},
     {"rotate", "", VERB_WRITES, verb_rotate, "Seal the open in-memory stage", NULL, "rotate", NULL},
     {"amalgamate", "", VERB_WRITES, verb_amalgamate, "Merge sealed stages into the data file", NULL,
      "amalgamate", NULL},
-    {"check_data", "", VERB_BOTH, verb_check_data,
+    {"check-data", "", VERB_BOTH, verb_check_data,
      "Check every page, record, index and WAL batch of the data directory",
-     "It runs beside everything else and takes long; `holds` shows how far it is. The exit\n"
-     "code is 3 if there is damage.", "check_data", NULL},
+     "The check runs in the background of other requests and can take long; `holds` shows its\n"
+     "progress. The exit code is 3 if damage is found.", "check-data", NULL},
     {"ping", "", VERB_BOTH, verb_ping, "Check that the server responds", NULL, "ping", NULL},
     {"describe", "[NAME]", VERB_BOTH, verb_describe,
      "Show a store with its key and indexes, or a method of the protocol",
-     "Without NAME, list the methods. A method is shown before a store of the same name.",
+     "Without NAME, list the methods. A method takes precedence over a store of the same name.",
      "describe users", describe_options},
     {"call", "METHOD [PARAMETER]...", VERB_BOTH, verb_call, "Call any method of the protocol",
      "Parameters are JSON, in the order that `describe METHOD` shows; null as the transaction\n"
@@ -363,8 +365,9 @@ const struct verb verbs[] = {
      "Words: serializable or snapshot (default); read-only; greatest-version (newer open\n"
      "transactions win conflicts); continue (errors such as EXISTS do not abort it); interval\n"
      "(the commit does not wait for the disk). lock STORE,... locks these stores exclusively,\n"
-     "share STORE,... keeps exclusive locks away from them, lock-database locks all stores. The\n"
-     "transaction begins when it has its locks; it does not conflict in what it has exclusively.",
+     "share STORE,... keeps others from locking them exclusively, lock-database locks all\n"
+     "stores. The transaction begins when it has its locks; in stores that it has locked\n"
+     "exclusively it meets no conflict.",
      "begin lock accounts,audit", begin_options},
     {"commit", "", VERB_SHELL, verb_commit, "Commit the transaction", NULL, "commit", NULL},
     {"rollback", "", VERB_SHELL, verb_rollback, "Roll back the transaction", NULL, "rollback",
@@ -372,11 +375,11 @@ const struct verb verbs[] = {
     {"savepoint", "NAME", VERB_SHELL, verb_savepoint,
      "Set a savepoint in the transaction", NULL, "savepoint a", NULL},
     {"rollback-to", "NAME", VERB_SHELL, verb_rollback_to,
-     "Undo what was written since the savepoint, which stays set", NULL, "rollback-to a", NULL},
+     "Undo the writes since the savepoint, which stays set", NULL, "rollback-to a", NULL},
     {"release", "NAME", VERB_SHELL, verb_release,
-     "Forget the savepoint and keep what was written", NULL, "release a", NULL},
-    {"use", "STORE", VERB_SHELL, verb_use, "Set the store that . stands for", NULL, "use packages",
-     NULL},
+     "Release the savepoint and keep the writes", NULL, "release a", NULL},
+    {"use", "STORE", VERB_SHELL, verb_use, "Set the store that \".\" refers to", NULL,
+     "use packages", NULL},
     {"database", "NAME", VERB_SHELL, verb_database, "Change to another database",
      "It need not exist yet: the first commit in it creates it.", "database shop", NULL},
     {"timing", "[on|off]", VERB_SHELL, verb_timing, "Print how long each line takes",
@@ -385,14 +388,14 @@ const struct verb verbs[] = {
      "NAME is " CLI_MODES ".",
      "format vertical", NULL},
     {"output", "[FILE]", VERB_SHELL | VERB_DIRECT, verb_output,
-     "Send results to a file; without FILE, to the terminal again", "Also \\o FILE.",
+     "Send results to a file; without FILE, back to the terminal", "Also \\o FILE.",
      "output \"report.json\"", NULL},
     {"expand", "[on|off|auto]", VERB_SHELL, verb_expand,
-     "Print rows field by field; with auto, those that do not fit the terminal", "Also \\x.",
+     "Print rows field by field; with auto, only those that do not fit the terminal", "Also \\x.",
      "expand auto", NULL},
     {"watch", "[SECONDS]", VERB_SHELL | VERB_DIRECT, verb_watch,
      "Repeat the last query or verb until Ctrl-C",
-     "SECONDS is the pause (default 2). Also behind a query, in the place of its semicolon:\n"
+     "SECONDS is the pause (default 2). Also after a query, instead of its semicolon:\n"
      "select count(*) from users \\watch 5.",
      "watch 5", watch_options},
     {"include", "FILE", VERB_SHELL | VERB_DIRECT, verb_include,

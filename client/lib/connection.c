@@ -47,7 +47,7 @@ static int connection_secure(struct hf_conn *c, uint64_t until_ms, struct hf_err
     if (is_on && c->target.path)
         return error_set(error, HF_MISUSE, "%s is a Unix socket, which has no TLS", c->address);
     if (!is_on && c->target.tls)
-        return error_set(error, HF_MISUSE, "%s is an address of TLS, which is off", c->address);
+        return error_set(error, HF_MISUSE, "%s is a TLS address, but TLS is off", c->address);
     return is_on ? secure_open(c->fd, &c->options, c->target.host, until_ms, &c->secure, error)
                  : HF_OK;
 }
@@ -194,7 +194,7 @@ static int connection_take_frames(struct hf_conn *c)
             return connection_lose(c, HF_PROTOCOL, "%s sent bytes that are not MessagePack",
                                    c->address);
         if (c->scan.offset > c->options.reply_bytes_max)
-            return connection_lose(c, HF_PROTOCOL, "%s sent a reply of more than %zu bytes",
+            return connection_lose(c, HF_PROTOCOL, "%s sent a reply larger than %zu bytes",
                                    c->address, c->options.reply_bytes_max);
         if (state == FRAME_MORE)
             break;
@@ -345,7 +345,7 @@ int connection_wait(struct hf_conn *c)
         if (e)
             return e;
         if (c->moves == moves && until_ms != CLOCK_NEVER && clock_now_ms() >= until_ms)
-            return connection_lose(c, HF_TIMEOUT, "nothing from %s within %d ms", c->address,
+            return connection_lose(c, HF_TIMEOUT, "no reply from %s within %d ms", c->address,
                                    connection_wait_ms(c, patient));
     }
     return HF_OK;

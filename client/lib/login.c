@@ -39,8 +39,7 @@ static int say(struct hf_conn *c, const char *method, const char *mechanism,
 
 static int not_proven(struct hf_conn *c, struct hf_error *error, const char *why)
 {
-    error_set(error, HF_AUTH_FAILED, "%s did not prove that it knows the user: %s", c->address,
-              why);
+    error_set(error, HF_AUTH_FAILED, "%s failed to authenticate itself: %s", c->address, why);
     snprintf(error->name, sizeof error->name, "AUTH_FAILED");
     snprintf(error->class_name, sizeof error->class_name, "auth");
     return HF_AUTH_FAILED;
@@ -66,7 +65,7 @@ static int exchange(struct hf_conn *c, struct hf_error *error)
         !scram_write_client_first(&s, slice_text(who->user), binding, random, &message))
         return error_set(
             error, HF_MISUSE,
-            "the name of a user is text of 1 to %u bytes without control characters",
+            "invalid user name; expected 1 to %u bytes of text without control characters",
             SCRAM_NAME_BYTES_MAX);
     e = say(c, "login_begin", c->secure ? SCRAM_NAME_PLUS : SCRAM_NAME, &message, &answer,
             error);
@@ -91,12 +90,12 @@ int login_perform(struct hf_conn *c, struct hf_error *error)
     if (!c->identity.user)
         return HF_OK;
     if (!c->identity.password)
-        return error_set(error, HF_MISUSE, "a user is given without a password");
+        return error_set(error, HF_MISUSE, "a user was given without a password");
     c->options.timeout_ms = c->options.connect_timeout_ms;
     e = exchange(c, error);
     c->options.timeout_ms = timeout_ms;
     if (e)
-        connection_lose(c, HF_CONNECTION, "the login at %s has failed", c->address);
+        connection_lose(c, HF_CONNECTION, "the login to %s failed", c->address);
     return e;
 }
 

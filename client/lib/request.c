@@ -112,7 +112,7 @@ static int request_judge(struct hf_conn *c)
                          c->building_count);
     if (size > c->options.request_bytes_max)
         return error_set(&c->error, HF_TOO_LARGE,
-                         "the request has %zu bytes, and %zu are the most a server takes", size,
+                         "request too large: %zu bytes, the limit is %zu", size,
                          c->options.request_bytes_max);
     if (c->free_count == 0)
         return error_set(&c->error, HF_MISUSE, "too many requests begun in callbacks");
@@ -171,12 +171,14 @@ int hf_wait(struct hf_reply *reply)
     uint64_t until_ms;
 
     if (!reply->done && (c->dispatching || c->building))
-        return error_set(&c->error, HF_MISUSE, "hf_wait inside of a callback or request");
+        return error_set(&c->error, HF_MISUSE,
+                         "hf_wait was called inside a callback, or "
+                         "between hf_call_begin and hf_call_end");
     until_ms = reply->done ? 0 : connection_until_ms(c, reply->patient);
     while (!reply->done) {
         connection_pump(c, until_ms); /* a loss finishes the reply too */
         if (!reply->done && until_ms != CLOCK_NEVER && clock_now_ms() >= until_ms) {
-            error_set(&c->error, HF_TIMEOUT, "no answer from %s within %d ms", c->address,
+            error_set(&c->error, HF_TIMEOUT, "no reply from %s within %d ms", c->address,
                       connection_wait_ms(c, reply->patient));
             c->error.maybe_committed = reply->applies && reply->sent_at <= c->sent_total;
             c->error.retryable = !c->error.maybe_committed;

@@ -133,7 +133,7 @@ static int set_up(struct secure *s, const struct hf_open_options *o, const char 
     SSL_set_connect_state(s->ssl);
     SSL_set_alpn_protos(s->ssl, alpn, sizeof alpn - 1);
     if (!expect(s->ssl, mode, o->tls_name ? o->tls_name : host))
-        return refuse(error, HF_MISUSE, "cannot expect the name", host);
+        return refuse(error, HF_MISUSE, "cannot verify the host name", host);
     return HF_OK;
 }
 
@@ -253,10 +253,12 @@ static int failed(struct secure *s, struct hf_error *error)
 
     if (SSL_get_verify_mode(s->ssl) != SSL_VERIFY_NONE && verified != X509_V_OK) {
         ERR_clear_error();
-        return error_set(error, HF_CONNECTION, "TLS: the server's certificate is refused: %s",
+        return error_set(error, HF_CONNECTION,
+                         "TLS: the certificate of the server was "
+                         "rejected: %s",
                          X509_verify_cert_error_string(verified));
     }
-    return refuse(error, HF_CONNECTION, "the handshake has failed", NULL);
+    return refuse(error, HF_CONNECTION, "the handshake failed", NULL);
 }
 
 static int shake_hands(struct secure *s, uint64_t until_ms, struct hf_error *error)
@@ -280,8 +282,8 @@ static int shake_hands(struct secure *s, uint64_t until_ms, struct hf_error *err
         if (n == 0)
             return error_set(
                 error, HF_CONNECTION,
-                "TLS: the server has closed the connection in the handshake; is it "
-                "an address of TLS?");
+                "TLS: the server closed the connection during the handshake; is it a TLS "
+                "address?");
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return error_set(error, HF_CONNECTION, "TLS: %s", strerror(errno));
         if (n < 0 || result == 1)
@@ -309,7 +311,7 @@ int secure_open(int fd, const struct hf_open_options *options, const char *host,
     if (!e &&
         SSL_export_keying_material(s->ssl, s->binding, sizeof s->binding, label,
                                    sizeof label - 1, (const unsigned char *)"", 0, 1) != 1)
-        e = refuse(error, HF_CONNECTION, "no keys for the login", NULL);
+        e = refuse(error, HF_CONNECTION, "cannot derive the keys for the login", NULL);
     if (e) {
         s->fd = -1;
         secure_close(s);

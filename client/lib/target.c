@@ -84,9 +84,9 @@ static const char *read_url(const char *rest, struct endpoint *out)
                   !read_part(slash + 1, strlen(slash + 1), out->database)))
         return EXPECTED;
     if (at && memchr(rest, ':', (size_t)(at - rest)))
-        return "a password has no place in an address: it would be seen by others";
+        return "an address must not contain a password, which others could see";
     if (at && (at == rest || !read_part(rest, (size_t)(at - rest), out->user)))
-        return "the user before the @ cannot be read";
+        return "the user name before the @ is malformed";
     if (at) {
         size -= (size_t)(at + 1 - rest);
         rest = at + 1;

@@ -71,7 +71,7 @@ static const char *param_wish(enum param_type type)
         [PARAM_MAP] = "a map",
         [PARAM_NUMBER] = "a non-negative integer",
         [PARAM_BINARY] = "binary",
-        [PARAM_TEXT] = "a text: valid UTF-8",
+        [PARAM_TEXT] = "a text (valid UTF-8)",
     };
 
     return wishes[type];

@@ -85,8 +85,8 @@ static void read_line(struct config_reader *r, struct slice line)
         return;
     equals = memchr(line.data, '=', line.size);
     if (!equals) {
-        complain(r, "expected \"name = value\", a # comment or an empty line, found \"%s\"",
-                 text_show(line));
+        complain(r, "expected \"name = value\", a # comment or an empty line, found \"%s\"%s",
+                 text_show(line), *line.data == '[' ? "; sections are not supported" : "");
         return;
     }
     name = trim(slice_make(line.data, (size_t)(equals - line.data)));

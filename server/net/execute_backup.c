@@ -131,7 +131,7 @@ static struct session_backup *find(struct execution *w)
     if (!b)
         failure_set(execution_failure(w), ERR_NO_CURSOR,
                     "backup_read: no open backup has number %" PRIu64
-                    "; a backup ends with backup_close, its connection, or after "
+                    "; a backup ends by backup_close, with its connection, or after "
                     "transaction-idle without a read",
                     number);
     return b;

@@ -116,7 +116,8 @@ static enum err keep_open(struct execution *w)
         uint64_t max = w->session->server->options.result_size;
 
         return failure_set_limit(execution_failure(w), "result-size", max, max + 1,
-                                 "query: in run the rows must fit into one answer: %u rows and "
+                                 "query: inside run, the rows must fit into one reply: %u rows "
+                                 "and "
                                  "%" PRIu64 " bytes (result-size)",
                                  RUN_ROWS_MAX, max);
     }

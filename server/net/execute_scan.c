@@ -193,8 +193,8 @@ static enum err next_of_query(struct execution *w, struct session_cursor *cursor
     for (size_t i = 0; i < sizeof scans / sizeof *scans; i++)
         if (call_has(w->call, scans[i]))
             return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                               "next: option \"%s\" is for the cursor of a scan; this one is "
-                               "of a query",
+                               "next: option \"%s\" applies to the cursor of a scan; this one "
+                               "belongs to a query",
                                method_options[scans[i]].name);
     if (!w->cursor) {
         w->cursor = cursor;

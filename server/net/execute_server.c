@@ -140,7 +140,7 @@ static enum err hello_bind(struct execution *w, const struct hello *hello)
         return failure_set(
             execution_failure(w), ERR_BAD_REQUEST,
             "hello: the connection has transactions, cursors or openers in database "
-            "\"%s\"; end them before it changes to another one",
+            "\"%s\"; end them before changing to another one",
             text_show(session_database(s)));
     e = db_use_database(s->server->db, hello->database, &d, execution_failure(w));
     if (!e)
@@ -336,7 +336,7 @@ static enum err event_read(struct execution *w, struct msgpack_cursor *at, unsig
         }
     }
     return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                       "subscribe: unknown event \"%s\"; there are: doomed, shutdown, warning",
+                       "subscribe: unknown event \"%s\"; expected doomed, shutdown or warning",
                        text_show(name));
 }
 

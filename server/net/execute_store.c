@@ -65,7 +65,7 @@ static enum err index_options(struct execution *w, uint8_t room[INDEX_OPTIONS_RO
     }
     if (bytes > INDEX_OPTIONS_BYTES_MAX)
         return failure_set_limit(execution_failure(w), "key", INDEX_OPTIONS_BYTES_MAX, bytes,
-                                 "create_index: the options take %zu bytes, at most %d fit",
+                                 "create_index: the options take %zu bytes; the limit is %d",
                                  bytes, INDEX_OPTIONS_BYTES_MAX);
     size = msgpack_put_map_head(room, count);
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {

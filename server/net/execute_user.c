@@ -45,8 +45,9 @@ static enum err check_begin(struct execution *w)
 
     if (s->user || s->login)
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           s->user ? "login_begin: this connection has logged in already"
-                                   : "login_begin: a login is under way on this connection");
+                           s->user ? "login_begin: this connection is already logged in"
+                                   : "login_begin: a login is already in progress on this "
+                                     "connection");
     if (!s->server->users.count && !s->is_stranger)
         return failure_set(execution_failure(w), ERR_AUTH_FAILED,
                            "login_begin: the server has no users; no login is needed");
@@ -124,7 +125,7 @@ enum err execute_login_end(struct execution *w)
 
     if (!l)
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                           "login_end: no login was begun (login_begin)");
+                           "login_end: no login is in progress; call login_begin first");
     if (!scram_read_client_final(&l->scram, &l->verifier,
                                  w->call->params[PARAM_ID_MESSAGE].text,
                                  connection_binding(s->connection), &final) ||
@@ -204,7 +205,7 @@ static void expect_logins(struct execution *w)
         if (c->session.user || c->session.is_trusted || c->session.is_stranger)
             continue;
         c->session.is_stranger = true;
-        disconnect(w, c, "the first user was created: clients log in from now on");
+        disconnect(w, c, "the first user was created; clients now have to log in");
     }
 }
 
@@ -215,8 +216,8 @@ static enum err check_name(const struct execution *w, struct slice name)
     return scram_name_is_good(name)
                ? ERR_OK
                : failure_set(execution_failure(w), ERR_BAD_REQUEST,
-                             "%s: the name of a user is text of 1 to %u bytes without control "
-                             "characters",
+                             "%s: invalid user name; expected 1 to %u bytes of text without "
+                             "control characters",
                              w->call->method->name, SCRAM_NAME_BYTES_MAX);
 }
 
@@ -263,7 +264,7 @@ enum err execute_create_user(struct execution *w)
                            "create_user: user \"%s\" already exists", text_show(name));
     if (users->count >= w->session->server->options.users_max)
         return failure_set(execution_failure(w), ERR_OVERLOADED,
-                           "create_user: there are %zu users, which is the limit (users-max)",
+                           "create_user: %zu users exist, which is the limit (users-max)",
                            users->count);
     e = put_user(w, &facts);
     if (e)

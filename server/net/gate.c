@@ -19,11 +19,14 @@ static enum err admit(const struct execution *w)
 
 /* ---- rights ---- */
 
-/* The store that the call names; none: it names none. */
-static struct slice store_of(const struct call *call)
+#define NAMES(id) (UINT64_C(1) << PARAM_ID_##id)
+static_assert(PARAM_ID_COUNT <= 64, "a set of parameters is a word");
+
+/* What the call names by one of these parameters; none: its method has none of them. */
+static struct slice named(const struct call *call, uint64_t ids)
 {
     for (const struct method_param *p = call->method->params; p->type != PARAM_NONE; p++)
-        if (p->id == PARAM_ID_STORE || p->id == PARAM_ID_SOURCE || p->id == PARAM_ID_NAME)
+        if (ids >> p->id & 1)
             return call->params[p->id].text;
     return SLICE_NONE;
 }
@@ -49,16 +52,18 @@ static enum err check_store(const struct execution *w)
                                       [RIGHT_UPDATE] = GUARD_READ | GUARD_WRITE,
                                       [RIGHT_SCHEMA] = GUARD_SCHEMA};
     const struct call *call = w->call;
-    struct slice store = store_of(call);
+    struct slice store = named(call, NAMES(STORE) | NAMES(SOURCE) | NAMES(NAME));
+    struct slice made =
+        call->method->flags & METHOD_MAKES_STORE ? named(call, NAMES(NEW)) : SLICE_NONE;
     enum err e;
 
     if (slice_is_none(store)) /* it looks for itself: stores, query */
         return ERR_OK;
-    if (call->method == &method_table[METHOD_CREATE_STORE])
+    if (call->method->flags & METHOD_MAKES_STORE && slice_is_none(made))
         return guard_check_new(w->op, store);
     e = guard_check(w->op, store, needed[call->method->right]);
-    if (!e && call->method == &method_table[METHOD_RENAME_STORE] && guard_sees(w->op, store))
-        e = guard_check_new(w->op, call->params[PARAM_ID_NEW].text);
+    if (!e && !slice_is_none(made) && guard_sees(w->op, store))
+        e = guard_check_new(w->op, made);
     return e;
 }
 
@@ -67,13 +72,14 @@ static enum err check_store(const struct execution *w)
 static enum err check_database(const struct execution *w)
 {
     const struct method *m = w->call->method;
-    bool drops = m == &method_table[METHOD_DROP_DATABASE];
-    struct slice name =
-        drops ? w->call->params[PARAM_ID_DATABASE].text : session_database(w->session);
+    struct slice name = named(w->call, NAMES(DATABASE));
     const struct rights *r = w->session->rights;
-    bool may = m->right == RIGHT_SCHEMA ? rights_on(r, name, SLICE_NONE) & GUARD_SCHEMA
-                                        : rights_see_database(r, name);
+    bool may;
 
+    if (slice_is_none(name))
+        name = session_database(w->session);
+    may = m->right == RIGHT_SCHEMA ? rights_on(r, name, SLICE_NONE) & GUARD_SCHEMA
+                                   : rights_see_database(r, name);
     return may ? ERR_OK
                : failure_set(execution_failure(w), ERR_FORBIDDEN,
                              "permission denied: %s of database \"%s\"", m->name,
@@ -91,7 +97,7 @@ static enum err authorize(const struct execution *w)
                                  m->name);
     if (session_is_admin(w->session))
         return ERR_OK;
-    if ((m->flags & METHOD_OPENER) || m == &method_table[METHOD_DROP_DATABASE])
+    if (m->flags & METHOD_DATABASE)
         return check_database(w);
     w->op->guard = &w->session->guard; /* an administrator may have become none meanwhile */
     if (m->right == RIGHT_CONNECT)

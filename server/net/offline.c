@@ -74,7 +74,7 @@ static void print_finding(void *context, const struct finding *n, const char *tr
 {
     ASSERT(context && n->file[0]);
     printf("%s, offset %" PRIu64 ": %s%s%s%s\n", n->file, n->offset, tree, tree[0] ? ": " : "",
-           n->text, n->is_repaired ? " (nothing is lost)" : "");
+           n->text, n->is_repaired ? " (no data is lost)" : "");
 }
 
 static void print_counts(const struct findings *found, const struct check_counts *n)
@@ -83,12 +83,11 @@ static void print_counts(const struct findings *found, const struct check_counts
            " index entries, %" PRIu64 " WAL batches\n",
            n->pages, n->stores, n->records, n->entries, n->batches);
     if (findings_all(found) > found->count)
-        printf("%" PRIu64 " further findings are not shown\n",
-               findings_all(found) - found->count);
+        printf("%" PRIu64 " more findings are not shown\n", findings_all(found) - found->count);
     if (found->damaged)
         printf("damage: %" PRIu64 " findings\n", found->damaged);
     else if (found->repaired)
-        printf("nothing is lost; the server repairs what is named above\n");
+        printf("no data is lost; the server repairs the findings above\n");
     else
         printf("no damage found\n");
 }
@@ -212,10 +211,10 @@ static int salvage_opened(struct offline *from, struct offline *to)
     e = salvage_run(&salvage, &f);
     if (!e) {
         printf("salvaged: %" PRIu64 " stores, %" PRIu64 " records, %" PRIu64
-               " bytes of the WAL; indexes are built when the directory is first served\n",
+               " bytes of the WAL; indexes are built when a server first opens the directory\n",
                salvage.stores, salvage.records, salvage.wal_bytes);
-        printf(salvage.losses ? "not everything could be read: see above\n"
-                              : "everything could be read\n");
+        printf(salvage.losses ? "some data could not be read; see above\n"
+                              : "everything was read\n");
     }
     code = e ? offline_failed(&f, e) : salvage.losses ? EX_DATAERR : EX_OK;
     failure_clear(&f);

@@ -264,7 +264,7 @@ static bool check_output(const struct options *o, struct option_conflict *confli
 
     if (o->output_pause > o->output_max)
         return options_refuse(conflict, OPTIONS("output-pause", "output-max"),
-                              "output-pause: %" PRIu64 " is over output-max, which is %" PRIu64
+                              "output-pause: %" PRIu64 " exceeds output-max, which is %" PRIu64
                               "; allowed: at most that",
                               o->output_pause, o->output_max);
     if (answer + o->output_pause > o->output_max)
@@ -272,8 +272,8 @@ static bool check_output(const struct options *o, struct option_conflict *confli
             conflict,
             OPTIONS("output-max", o->result_size > o->value_size ? "result-size" : "value-size",
                     "output-pause"),
-            "output-max: %" PRIu64 " does not hold an answer of result-size or value-size "
-            "beside output-pause; allowed: at least %" PRIu64,
+            "output-max: %" PRIu64 " leaves no room for a reply of result-size or value-size "
+            "in addition to output-pause; allowed: at least %" PRIu64,
             o->output_max, answer + o->output_pause);
     return true;
 }
@@ -283,20 +283,20 @@ static bool check_messages(const struct options *o, struct option_conflict *conf
     if (o->frame_size > o->client_memory)
         return options_refuse(conflict, OPTIONS("client-memory", "frame-size"),
                               "client-memory: %" PRIu64
-                              " does not hold one message of frame-size %" PRIu64
+                              " is less than one message of frame-size %" PRIu64
                               "; allowed: at least that",
                               o->client_memory, o->frame_size);
     if (o->frame_size > o->connection_memory)
         return options_refuse(conflict, OPTIONS("connection-memory", "frame-size"),
                               "connection-memory: %" PRIu64
-                              " does not hold one message of frame-size %" PRIu64
+                              " is less than one message of frame-size %" PRIu64
                               "; allowed: at least that",
                               o->connection_memory, o->frame_size);
     if (o->value_size + o->key_size + KIB > o->frame_size)
         return options_refuse(conflict, OPTIONS("value-size", "frame-size", "key-size"),
                               "value-size: a record of %" PRIu64
                               " bytes does not fit into a message of frame-size %" PRIu64
-                              "; allowed: at most frame-size less key-size and 1KiB",
+                              "; allowed: at most frame-size minus key-size minus 1KiB",
                               o->value_size, o->frame_size);
     return true;
 }
@@ -314,7 +314,7 @@ bool options_check(const struct options *o, struct option_conflict *conflict)
             o->page_size);
     if (o->stage_size > o->staged_max)
         return options_refuse(conflict, OPTIONS("stage-size", "staged-max"),
-                              "stage-size: %" PRIu64 " is over staged-max, which is %" PRIu64
+                              "stage-size: %" PRIu64 " exceeds staged-max, which is %" PRIu64
                               "; allowed: at most that",
                               o->stage_size, o->staged_max);
     return check_output(o, conflict) && check_messages(o, conflict);

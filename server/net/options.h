@@ -53,26 +53,27 @@ enum option_type {
       "are "                                                                                   \
       "not authenticated there")                                                               \
     X(TEXT, tls_certificate, "tls-certificate", "", 0, 0, NULL, true,                          \
-      "certificate of the server in PEM, followed by those that signed it; for tls:// "        \
-      "addresses of listen")                                                                   \
+      "server certificate in PEM, followed by its intermediate certificates; for tls:// "        \
+      "addresses of listen")                                                                     \
     X(TEXT, tls_key, "tls-key", "", 0, 0, NULL, true,                                          \
-      "private key of tls-certificate in PEM, without a passphrase; others may not read it")   \
+      "private key of tls-certificate in PEM, without a passphrase; the file must not be "       \
+      "readable by others")                                                                      \
     X(TEXT, tls_client_ca, "tls-client-ca", "", 0, 0, NULL, true,                              \
-      "certificates in PEM, one of which must have signed that of each TLS client; empty: "    \
-      "clients need none")                                                                     \
+      "CA certificates in PEM that the certificates of TLS clients are verified against; "       \
+      "empty: clients need no certificate")                                                      \
     X(CHOICE, tls_min_version, "tls-min-version", "1.3", 0, 0, "1.3 1.2", true,                \
-      "oldest version of TLS that is accepted")                                                \
+      "minimum version of TLS")                                                \
     X(COUNT, users_max, "users-max", "10000", 1, 1000000, NULL, true,                          \
       "maximum number of users")                                                               \
     X(DURATION, login_time, "login-time", "5s", 100, HOUR, NULL, true,                         \
-      "maximum time from connecting to having logged in, the TLS handshake included")          \
+      "maximum time from the connect to the end of the login, including the TLS handshake")      \
     X(DURATION, login_delay, "login-delay", "500ms", 0, 60 * SECOND, NULL, true,               \
-      "delay of a login after five failures within 10 s from the same address, multiplied by " \
-      "1 to 8 as there are more; 0 disables it")                                               \
+      "delay of each login after five failures within 10 s from the same address; more "         \
+      "failures increase it up to eightfold; 0 disables it")                                     \
     X(COUNT, strangers, "strangers", "128", 1, 65535, NULL, true,                              \
       "maximum number of connections that have not logged in yet")                             \
     X(COUNT, strangers_per_client, "strangers-per-client", "16", 1, 65535, NULL, true,         \
-      "the same of one client, as in client-connections")                                      \
+      "maximum number of those of one client (as in client-connections)")                        \
     X(BYTES, stage_size, "stage-size", "64MiB", 64 * KIB, 64 * GIB, NULL, false,               \
       "size at which the open stage (memtable) is sealed and a new one is opened")             \
     X(BYTES, staged_max, "staged-max", "512MiB", MIB, 1024 * GIB, NULL, false,                 \
@@ -85,8 +86,8 @@ enum option_type {
       "memory for conflict metadata of old transactions (part of held-max); the rest spills "  \
       "to disk")                                                                               \
     X(BYTES, roots_memory, "roots-memory", "256MiB", 16 * KIB, 1024 * GIB, NULL, false,        \
-      "memory for the roots of the data file that old readers keep, 80 bytes for each store "  \
-      "in each; above it, the oldest readers are ended")                                       \
+      "memory for older roots of the data file that old readers retain, 80 bytes per store "     \
+      "and root; above it, the oldest readers are ended")                                        \
     X(BYTES, catalogue_max, "catalogue-max", "256MiB", MIB, 1024 * GIB, NULL, false,           \
       "memory for store definitions, including those that old transactions still see; above "  \
       "it no store can be created or renamed")                                                 \
@@ -103,17 +104,16 @@ enum option_type {
     X(BYTES, page_size, "page-size", "8KiB", 4 * KIB, 64 * KIB, NULL, false,                   \
       "page size of a new data directory; a power of two")                                     \
     X(BYTES, wal_segment_size, "wal-segment-size", "16MiB", 16 * MIB, GIB, NULL, false,        \
-      "size of a WAL segment file of a new data directory; it has to hold a few records of "   \
-      "value-size")                                                                            \
+      "size of a WAL segment file of a new data directory; must have room for a few "            \
+      "records of value-size")                                                                   \
     X(COUNT, wal_in_flight, "wal-in-flight", "2", 1, WAL_IN_FLIGHT_MAX, NULL, false,           \
       "maximum number of WAL batches written and synced concurrently")                         \
     X(TEXT, wal_keep, "wal-keep", "", 0, 0, NULL, false,                                       \
-      "directory to which each WAL segment is copied when it is full, for restores to a "      \
-      "point "                                                                                 \
-      "in time; empty: none")                                                                  \
+      "directory to which each full WAL segment is copied, for point-in-time restores; "         \
+      "empty: none")                                                                             \
     X(TEXT, wal_keep_command, "wal-keep-command", "", 0, 0, NULL, false,                       \
-      "shell command that is run for each full WAL segment, with %p for its path and %f for "  \
-      "its name; it is repeated until it exits with 0; empty: none")                           \
+      "shell command that is run for each full WAL segment, with %p for its path and %f "        \
+      "for its name; it is retried until it exits with 0; empty: none")                          \
     X(CHOICE, durability, "durability", "sync", 0, 0, "sync interval", true,                   \
       "default durability of a commit: sync = fsync before the commit is acknowledged; "       \
       "interval = acknowledge after write(), fsync within the time set by interval")           \
@@ -121,8 +121,8 @@ enum option_type {
       "maximum time between the acknowledgement and the fsync of a commit with durability "    \
       "interval")                                                                              \
     X(COUNT, scrub_days, "scrub-days", "30", 0, 3650, NULL, false,                             \
-      "days in which every page of the data file is read once and checked, a little at a "     \
-      "time; 0: never")                                                                        \
+      "number of days over which every page of the data file is read and checked once, a "       \
+      "little at a time; 0: never")                                                              \
     X(COUNT, amalgamate_percent, "amalgamate-percent", "400", 1, 1000, NULL, false,            \
       "amalgamation starts when sealed stages reach this percentage of the data file or half " \
       "of staged-max, or 10 s after the last stage was sealed")                                \
@@ -145,11 +145,11 @@ enum option_type {
     X(COUNT, cursors_per_connection, "cursors-per-connection", "1024", 1, 65536, NULL, true,   \
       "maximum number of open cursors per connection")                                         \
     X(COUNT, openers_per_connection, "openers-per-connection", "1024", 1, 65536, NULL, true,   \
-      "maximum number of openers (attach) of one connection")                                  \
+      "maximum number of openers (attach) per connection")                                  \
     X(DURATION, upgrade_turn, "upgrade-turn", "30s", 10, 24 * HOUR, NULL, false,               \
-      "how long an opener that attach has given the turn to upgrade may take to begin")        \
+      "maximum time in which an opener to which attach has granted an upgrade must begin it")    \
     X(DURATION, versionchange_time, "versionchange-time", "5s", 10, 24 * HOUR, NULL, false,    \
-      "how long openers that are asked to leave have to acknowledge")                          \
+      "maximum time in which openers must acknowledge $versionchange")                          \
     X(COUNT, transactions, "transactions", "65536", 1, 1048576, NULL, false,                   \
       "maximum number of open transactions")                                                   \
     X(COUNT, transactions_reserved, "transactions-reserved", "256", 0, 65536, NULL, true,      \
@@ -184,17 +184,17 @@ enum option_type {
     X(BYTES, query_text, "query-text", "256KiB", KIB, MIB, NULL, true,                         \
       "maximum size of the text of a query")                                                   \
     X(BYTES, query_memory, "query-memory", "64MiB", 64 * KIB, 64 * GIB, NULL, true,            \
-      "maximum memory of one query: its plan, and what it sorts, groups and joins")            \
+      "maximum memory of one query: its plan, and its sorting, grouping and joining")            \
     X(BYTES, query_cache, "query-cache", "16MiB", 0, 64 * GIB, NULL, false,                    \
-      "memory for texts of queries that are kept with their plans; 0 keeps none")               \
+      "memory for the plan cache: query texts and their plans; 0 disables it")               \
     X(BYTES, update_work, "update-work", "16MiB", KIB, GIB, NULL, false,                       \
       "maximum work of one update: the size of the record, counted once for each change")      \
     X(COUNT, update_commits, "update-commits", "10000", 1, 1000000, NULL, false,               \
-      "maximum number of records per transaction that receive its commit number by update")    \
+      "maximum number of records per transaction into which update puts its commit number")    \
     X(COUNT, tokens_max, "tokens-max", "4000000", 1, 1000000000, NULL, false,                  \
       "maximum number of commit tokens that are kept; each takes 56 bytes of memory")          \
     X(DURATION, tokens_time, "tokens-time", "10min", 10, 8760 * HOUR, NULL, false,             \
-      "how long a commit token is kept, unless tokens-max newer ones come")                    \
+      "how long a commit token is kept; less if tokens-max newer ones arrive")                   \
     X(COUNT, savepoints, "savepoints", "1000", 1, 1000000, NULL, false,                        \
       "maximum number of savepoints that are set in one transaction")                          \
     X(COUNT, lock_names, "lock-names", "1000", 1, 100000, NULL, false,                         \
@@ -219,9 +219,9 @@ enum option_type {
     X(BYTES, result_size, "result-size", "4MiB", 64 * KIB, 16 * MIB, NULL, true,               \
       "maximum size of the results of one get_many or run")                                    \
     X(COUNT, backups, "backups", "2", 0, 64, NULL, true,                                       \
-      "maximum number of backups that are read at once")                                       \
+      "maximum number of concurrent backups")                                       \
     X(BYTES, backup_chunk, "backup-chunk", "256KiB", 64 * KIB, 4 * MIB, NULL, true,            \
-      "size of the pieces in which a backup is read, at most result-size")                     \
+      "size of the chunks in which a backup is read; at most result-size")                     \
     X(BYTES, output_pause, "output-pause", "256KiB", 4 * KIB, 64 * MIB, NULL, true,            \
       "unread replies of a client above which the server stops reading from it")               \
     X(BYTES, output_max, "output-max", "8MiB", 128 * KIB, GIB, NULL, true,                     \

@@ -114,12 +114,12 @@ static enum err copy_segments(struct os *data, const struct restore_request *req
 
         e = os_posix_open(request->wal[i], false, &from, why, sizeof why);
         if (e)
-            return failure_set(f, e, "the WAL's directory could not be opened: %s", why);
+            return failure_set(f, e, "the directory of the WAL could not be opened: %s", why);
         e = wal_copy(data, os_posix_table(from), position, &copied, f);
         os_posix_close(from);
     }
     if (!e && !copied)
-        e = failure_set(f, ERR_NOT_FOUND, "%s holds no segment of the WAL behind the backup",
+        e = failure_set(f, ERR_NOT_FOUND, "%s contains no WAL segment that follows the backup",
                         request->wal[0]);
     return e;
 }

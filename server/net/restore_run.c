@@ -70,7 +70,9 @@ static enum err chain_read(struct chain *c, const char *directory, struct failur
     snprintf(at, sizeof at, "%s", directory);
     do {
         if (c->count == CHAIN_MAX)
-            return failure_set(f, ERR_CORRUPT, "more than %d backups build on each other",
+            return failure_set(f, ERR_CORRUPT,
+                               "more than %d incremental backups build on each "
+                               "other",
                                CHAIN_MAX);
         c->paths[c->count] = strdup(at);
         if (!c->paths[c->count])

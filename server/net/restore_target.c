@@ -15,8 +15,7 @@ static enum err read_commit(const char *flag, const char *text, uint64_t *out,
     errno = 0;
     *out = strtoull(text, &end, 10);
     if (errno || end == text || *end || text[0] == '-' || !*out)
-        return failure_set(f, ERR_BAD_REQUEST,
-                           "%s: expected the number of a commit, not \"%s\"", flag,
+        return failure_set(f, ERR_BAD_REQUEST, "%s: expected a commit number, not \"%s\"", flag,
                            text_show(slice_text(text)));
     return ERR_OK;
 }
@@ -51,8 +50,7 @@ enum err restore_target_read(const struct restore_request *request, struct resto
     if (request->before_commit) {
         e = read_commit("--before-commit", request->before_commit, &out->commit, f);
         if (!e && --out->commit == 0)
-            e = failure_set(f, ERR_BAD_REQUEST,
-                            "--before-commit: commit 1 is the first; nothing comes before it");
+            e = failure_set(f, ERR_BAD_REQUEST, "--before-commit: commit 1 is the first one");
     }
     if (request->to_time)
         e = read_time(request->to_time, &out->time_ms, f);
@@ -64,8 +62,8 @@ enum err restore_target_check(const struct restore_target *target, uint64_t comm
 {
     if (target->commit && target->commit < commit)
         return failure_set(f, ERR_BAD_REQUEST,
-                           "the backup is of commit %" PRIu64
-                           ", which is behind commit %" PRIu64 "; restore an older backup",
+                           "the backup is as of commit %" PRIu64
+                           ", which is later than commit %" PRIu64 "; restore an older backup",
                            commit, target->commit);
     if (target->time_ms && target->time_ms < time_ms)
         return failure_set(f, ERR_BAD_REQUEST,
@@ -74,9 +72,8 @@ enum err restore_target_check(const struct restore_target *target, uint64_t comm
                            (time_ms - target->time_ms + 999) / 1000);
     if (!has_wal && ((target->commit && target->commit > commit) || target->time_ms))
         return failure_set(f, ERR_BAD_REQUEST,
-                           "the backup is of commit %" PRIu64
-                           "; to go on from there give the directory of the WAL's segments "
-                           "(--wal)",
+                           "the backup is as of commit %" PRIu64
+                           "; to go beyond it, give the directory of the WAL segments (--wal)",
                            commit);
     return ERR_OK;
 }

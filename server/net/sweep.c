@@ -24,7 +24,7 @@ void sweep_connection(struct connection *c, uint64_t now_ms)
     }
     if (!c->is_seated && c->seat == SEAT_STRANGER && c->state == CONNECTION_OPEN &&
         now_ms - c->opened_ms > o->login_time + c->held_ms) {
-        connection_close(c, "not logged in in time (login-time)");
+        connection_close(c, "the client did not log in in time (login-time)");
         return;
     }
     if (c->write_busy) {

@@ -97,19 +97,20 @@ static bool use_key(SSL_CTX *ssl, const char *path, char *error)
         return true;
     return refuse(error, "tls-key", path,
                   why   ? why
-                  : key ? "it does not belong to the certificate"
+                  : key ? "it does not match the certificate"
                         : "expected a private key in PEM, without a passphrase");
 }
 
 static bool use_files(SSL_CTX *ssl, const struct options *o, char *error)
 {
     if (SSL_CTX_use_certificate_chain_file(ssl, o->tls_certificate) != 1)
-        return refuse(error, "tls-certificate", o->tls_certificate,
-                      "expected a certificate in PEM, with those that signed it behind it");
+        return refuse(
+            error, "tls-certificate", o->tls_certificate,
+            "expected a certificate in PEM, followed by its intermediate certificates");
     if (!use_key(ssl, o->tls_key, error))
         return false;
     if (SSL_CTX_check_private_key(ssl) != 1)
-        return refuse(error, "tls-key", o->tls_key, "it does not belong to the certificate");
+        return refuse(error, "tls-key", o->tls_key, "it does not match the certificate");
     if (!o->tls_client_ca[0])
         return true;
     if (SSL_CTX_load_verify_file(ssl, o->tls_client_ca) != 1)

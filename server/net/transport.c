@@ -63,8 +63,8 @@ enum tls_result transport_read(struct transport *t, struct net_buffer *plain, si
     if (result == TLS_BROKEN)
         *why = tls_why(t->tls);
     if (result == TLS_WAITS && t->eof) { /* somebody has cut it off */
-        *why = tls_is_open(t->tls) ? "TLS was cut off without a close"
-                                   : "the handshake was cut off";
+        *why = tls_is_open(t->tls) ? "the connection ended without a TLS close_notify"
+                                   : "the connection ended during the TLS handshake";
         result = TLS_BROKEN;
     }
     t->has_ended = result == TLS_ENDED;

@@ -180,9 +180,8 @@ static enum err read_setting(struct user_facts *facts, struct slice name,
                              struct msgpack_cursor *at, const char **why)
 {
     if (slice_equal(name, slice_text("verifier"))) {
-        *why =
-            "expected verifier as SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY, or nil; "
-            "iterations from 4096";
+        *why = "expected verifier as SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY with at "
+               "least 4096 iterations, or nil";
         return read_verifier(facts, at) ? ERR_OK : ERR_BAD_REQUEST;
     }
     if (slice_equal(name, slice_text("admin"))) {
@@ -195,7 +194,7 @@ static enum err read_setting(struct user_facts *facts, struct slice name,
     }
     if (slice_equal(name, slice_text("grants")))
         return read_grants(facts, at, why);
-    *why = "a user has: verifier, admin, uid, grants";
+    *why = "unknown setting of a user; expected verifier, admin, uid or grants";
     return ERR_BAD_REQUEST;
 }
 
@@ -303,8 +302,7 @@ enum err users_load(struct users *u, struct db *db, struct failure *f)
     if (load.result == ERR_FORMAT)
         failure_set(
             f, load.result,
-            "the row of user \"%s\" was written by a newer version of the server; start "
-            "that one",
+            "user \"%s\" was written by a newer version of the server; use that version",
             text_show(load.of));
     else if (load.result)
         failure_set(f, load.result,

@@ -186,7 +186,7 @@ static enum datum_fault sum(struct datum_memory *m, const struct aggregate *a,
     exact_sum_add_whole(&all, whole_sum(a));
     result = exact_sum_round(&all);
     if (isinf(result) && !all.has_plus && !all.has_minus)
-        return datum_refuse(m, DATUM_OVERFLOW, "the sum is beyond the range of doubles");
+        return datum_refuse(m, DATUM_OVERFLOW, "the sum is out of range for a double");
     *out = datum_double(a->kind == AGGREGATE_SUM ? result : result / (double)a->count);
     return DATUM_OK;
 }

@@ -63,10 +63,10 @@ static enum err refuse_parameter(struct op *op, const struct plan_arguments *a,
 
     if (slice_is_none(which->name) && a->names)
         return query_refuse(&op->failure, p->text, which->at,
-                            "args is a map: its parameters have names, as $name");
+                            "args is a map, so parameters need names such as $name");
     if (!slice_is_none(which->name) && !a->names && a->count)
         return query_refuse(&op->failure, p->text, which->at,
-                            "args is a list: its parameters have places, as $1");
+                            "args is a list, so parameters need numbers such as $1");
     snprintf(number, sizeof number, "%u", which->number + 1);
     return query_refuse(&op->failure, p->text, which->at, "args has no value for $%s",
                         slice_is_none(which->name) ? number : text_show(which->name));

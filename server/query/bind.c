@@ -218,10 +218,12 @@ static void refuse_field(struct binder *b, const struct bind_scope *s, const str
     say_field(b, s, a->text, near, sizeof near);
     if (b->e)
         return;
-    bind_refuse(
-        b, a->place, "\"%s\" could be a field of any of the sources %s; write source.%s%s%s%s",
-        text_show(a->text), sources_named(s, names, sizeof names), text_show(a->text),
-        near[0] ? "; did you mean \"" : "", text_show(slice_text(near)), near[0] ? "\"?" : "");
+    bind_refuse(b, a->place,
+                "\"%s\" is ambiguous: it can be a field of any of the sources %s; write "
+                "source.%s%s%s%s",
+                text_show(a->text), sources_named(s, names, sizeof names), text_show(a->text),
+                near[0] ? "; did you mean \"" : "", text_show(slice_text(near)),
+                near[0] ? "\"?" : "");
     if (near[0])
         failure_set_near(&b->op->failure, ERR_BAD_QUERY, slice_text(near));
 }
@@ -504,8 +506,8 @@ static struct expr *bind_call(struct binder *b, const struct ast *a)
                     e->function->name, a->is_star ? "*" : "distinct");
     else if (a->list.count < e->function->least ||
              (e->function->most != FUNCTION_MANY && a->list.count > e->function->most))
-        bind_refuse(b, a->place, "%s takes other arguments: %s(%s)", e->function->name,
-                    e->function->name, e->function->parameters);
+        bind_refuse(b, a->place, "wrong number of arguments for %s; expected %s(%s)",
+                    e->function->name, e->function->name, e->function->parameters);
     return b->e ? NULL : bind_list(b, e, &a->list);
 }
 

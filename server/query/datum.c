@@ -224,7 +224,7 @@ enum datum_fault datum_made(struct datum_memory *m, enum datum_type type, struct
     struct msgpack_cursor c = msgpack_open(bytes);
 
     if (msgpack_skip(&c, MSGPACK_DEPTH_MAX, NULL))
-        return datum_refuse(m, DATUM_LIMIT, "the value nests deeper than %u",
+        return datum_refuse(m, DATUM_LIMIT, "the value is nested more than %u levels deep",
                             MSGPACK_DEPTH_MAX);
     *out = (struct datum){.type = (uint8_t)type, .bytes = bytes};
     return DATUM_OK;

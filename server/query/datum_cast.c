@@ -123,7 +123,7 @@ static enum datum_fault to_timestamp(struct datum_memory *m, const struct datum 
         return no_cast(m, a, "timestamp");
     if (!timestamp_parse(a->bytes, &seconds, &nanoseconds))
         return datum_refuse(m, DATUM_BAD_ARGUMENT,
-                            "the text is not a timestamp; write it like "
+                            "the text is not a timestamp such as "
                             "'2026-01-02T03:04:05Z'");
     *out = datum_timestamp(seconds, nanoseconds);
     return DATUM_OK;
@@ -151,7 +151,8 @@ static enum datum_fault to_text(struct datum_memory *m, const struct datum *a,
 
         if (a->seconds < TIMESTAMP_SECONDS_MIN || a->seconds > TIMESTAMP_SECONDS_MAX)
             return datum_refuse(m, DATUM_BAD_ARGUMENT,
-                                "a timestamp outside the years 0000 to 9999 has no text");
+                                "a timestamp outside the years 0000 to 9999 cannot be cast to "
+                                "text");
         size = timestamp_print(text, a->seconds, a->nanoseconds);
         return datum_text_copy(m, slice_make(text, size), out);
     }

@@ -53,7 +53,7 @@ enum datum_fault datum_of_real(struct datum_memory *m, double result, bool from_
                                bool from_nan, struct datum *out)
 {
     if (isinf(result) && from_finite)
-        return datum_refuse(m, DATUM_OVERFLOW, "the result is beyond the range of doubles");
+        return datum_refuse(m, DATUM_OVERFLOW, "the result is out of range for a double");
     if (isnan(result) && !from_nan)
         return datum_refuse(m, DATUM_BAD_ARGUMENT, "the result is not a number");
     *out = datum_double(result);
@@ -245,7 +245,7 @@ enum datum_fault datum_number_of(struct datum_memory *m, struct slice text, stru
     if (is_whole)
         return whole_of_text(m, text, out);
     if (text.size > NUMBER_TEXT_MAX)
-        return datum_refuse(m, DATUM_LIMIT, "a number has at most %d characters",
+        return datum_refuse(m, DATUM_LIMIT, "a number can have at most %d characters",
                             NUMBER_TEXT_MAX);
     memcpy(digits, text.data, text.size);
     digits[text.size] = '\0';

@@ -172,14 +172,13 @@ enum datum_fault datum_like(struct datum_memory *m, const struct datum *text,
     if (escape) {
         if (escape->type != DATUM_TEXT || !escape->bytes.size ||
             character_size(*escape->bytes.data) != escape->bytes.size)
-            return datum_refuse(m, DATUM_BAD_ARGUMENT,
-                                "escape expects a text of one character");
+            return datum_refuse(m, DATUM_BAD_ARGUMENT, "escape expects one character");
         l.escape = escape->bytes;
     }
     if (!pattern_is_well_formed(&l))
-        return datum_refuse(m, DATUM_BAD_ARGUMENT,
-                            "in the pattern, the escape character must stand before %%, _ or "
-                            "itself");
+        return datum_refuse(
+            m, DATUM_BAD_ARGUMENT,
+            "in the pattern, the escape character must precede %%, _ or itself");
     fault = like_match(m, &l, text->bytes, &matches);
     if (!fault)
         *out = datum_boolean(matches);

@@ -79,7 +79,7 @@ static enum err put_parts(struct option_writer *w, const struct ast_statement *s
         put_name(w, slice_text("path"));
         if (put_steps(w, a->a, 0))
             return query_refuse(&op->failure, text, a->place,
-                                "the steps of a key's path are names and whole numbers");
+                                "the steps of a key path must be names or integers");
         put_name(w, slice_text("order"));
         put_name(w, slice_text(a->is_descending ? "desc" : "asc"));
     }
@@ -153,8 +153,8 @@ enum err definition_run(struct op *op, struct txn *t, const struct ast_statement
     enum err e = ERR_INTERNAL;
 
     if (!is_name(s->store) || (!slice_is_none(s->index) && !is_name(s->index)))
-        return query_refuse(&op->failure, text, s->store_place, "a name has 1 to %u bytes",
-                            TEXT_NAME_BYTES_MAX);
+        return query_refuse(&op->failure, text, s->store_place,
+                            "a name must have 1 to %u bytes", TEXT_NAME_BYTES_MAX);
     w.to = arena_alloc(arena, w.room);
     if (!w.to)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for the query");

@@ -35,18 +35,10 @@ static void put_chars(struct explain_text *t, const char *text)
 }
 
 static const char *const step_names[] = {
-    [STEP_ONE] = "one row",
-    [STEP_SCAN] = "scan",
-    [STEP_DERIVED] = "rows of a query",
-    [STEP_UNNEST] = "unnest",
-    [STEP_JOIN] = "join",
-    [STEP_FILTER] = "filter",
-    [STEP_APPLY] = "ask a query",
-    [STEP_GROUP] = "group",
-    [STEP_PROJECT] = "columns",
-    [STEP_HASH] = "join by hash",
-    [STEP_DISTINCT] = "distinct",
-    [STEP_SORT] = "sort",
+    [STEP_ONE] = "one row",    [STEP_SCAN] = "scan",         [STEP_DERIVED] = "subquery rows",
+    [STEP_UNNEST] = "unnest",  [STEP_JOIN] = "join",         [STEP_FILTER] = "filter",
+    [STEP_APPLY] = "subquery", [STEP_GROUP] = "group",       [STEP_PROJECT] = "columns",
+    [STEP_HASH] = "hash join", [STEP_DISTINCT] = "distinct", [STEP_SORT] = "sort",
     [STEP_LIMIT] = "limit",
 };
 
@@ -154,7 +146,7 @@ static void say_sort(struct explain_text *t, const struct query_run *r, const st
         put_chars(t, s->keys[i].is_descending ? " desc" : "");
     }
     if (s->limit)
-        put_chars(t, ", keeping what the limit wants");
+        put_chars(t, ", top rows only");
 }
 
 static void say_apply(struct explain_text *t, const struct step *s)
@@ -179,11 +171,11 @@ static bool is_in_order(const struct query_run *r, const struct step *s)
 static void say_group(struct explain_text *t, const struct query_run *r, const struct step *s)
 {
     if (counts_tree(r, s))
-        put_chars(t, " of all: from the counts of the tree");
+        put_chars(t, " all rows, by the record counts of the tree");
     else if (s->ends && path_of(r, s->ends)->finds_end)
-        put_chars(t, " of all: from the end of the key");
+        put_chars(t, " all rows, by the first or last key");
     else if (!s->output_count)
-        put_chars(t, " of all");
+        put_chars(t, " all rows");
     else
         put_chars(t, " by");
     say_list(t, r, s->outputs, s->output_count);
@@ -234,7 +226,8 @@ static void say_numbers(struct explain_text *t, const struct query_run *r, const
     char text[96];
 
     if (st->has_estimate) {
-        snprintf(text, sizeof text, "  (%" PRIu64 " records)", st->estimate);
+        snprintf(text, sizeof text, "  (%" PRIu64 " record%s)", st->estimate,
+                 st->estimate == 1 ? "" : "s");
         put_chars(t, text);
     } else if (s->kind != STEP_ONE) {
         snprintf(text, sizeof text, "  (about %" PRIu64 " row%s%s)", st->guess,
@@ -243,8 +236,8 @@ static void say_numbers(struct explain_text *t, const struct query_run *r, const
     }
     if (!r->measures)
         return;
-    snprintf(text, sizeof text, "  [%" PRIu64 " rows, %.3f ms", st->rows,
-             (double)st->spent_ns / 1e6);
+    snprintf(text, sizeof text, "  [%" PRIu64 " row%s, %.3f ms", st->rows,
+             st->rows == 1 ? "" : "s", (double)st->spent_ns / 1e6);
     put_chars(t, text);
     snprintf(text, sizeof text, ", %" PRIu64 " pages, %" PRIu64 " loaded", st->pages_asked,
              st->pages_loaded);

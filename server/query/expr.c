@@ -366,7 +366,7 @@ static enum err evaluate_element(struct expr_run *r, const struct expr *e,
     else if (!datum_is_null(&b))
         return expr_refuse(r, e->b, m,
                            datum_refuse(m, DATUM_WRONG_TYPE,
-                                        "expected a whole number or a text in [], got %s",
+                                        "expected an integer or a text in [], got %s",
                                         datum_type_name(&b)));
     return ERR_OK;
 }

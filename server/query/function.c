@@ -66,8 +66,8 @@ enum datum_fault function_count(const struct function_call *c, unsigned i, int64
 
     if (!fault && *out < 0)
         fault = datum_refuse(c->m, DATUM_BAD_ARGUMENT,
-                             "%s expects an integer from 0 as argument %u, got %lld", c->name,
-                             i + 1, (long long)*out);
+                             "%s expects an integer of at least 0 as argument %u, got %lld",
+                             c->name, i + 1, (long long)*out);
     return fault;
 }
 

@@ -584,7 +584,7 @@ static enum datum_fault run_unhex(const struct function_call *c, struct datum *o
 
         if (high < 0 || low < 0)
             return datum_refuse(c->m, DATUM_BAD_ARGUMENT,
-                                "unhex expects two hexadecimal digits for each byte");
+                                "unhex expects two hexadecimal digits per byte");
         to[i / 2] = (uint8_t)(high << 4 | low);
     }
     *out = (struct datum){.type = DATUM_BINARY, .bytes = slice_make(to, t.size / 2)};

@@ -155,7 +155,7 @@ static enum err skip_blanks(struct lexer *l, struct token *out)
                    !(byte_at(l, l->at) == '*' && byte_at(l, l->at + 1) == '/'))
                 l->at++;
             if (byte_at(l, l->at) < 0)
-                return refuse(l, "this comment has no end");
+                return refuse(l, "unterminated comment");
             l->at += 2;
         } else {
             return ERR_OK;
@@ -192,7 +192,7 @@ static enum err read_quoted(struct lexer *l, struct token *out)
 
         if (c < 0)
             return refuse(l, quote == '"' ? "this name has no closing \""
-                                          : "this text has no closing '");
+                                          : "unterminated text: missing closing '");
         if (c != quote)
             continue;
         if (byte_at(l, at + 1) != quote)
@@ -235,7 +235,7 @@ static enum err read_binary(struct lexer *l, struct token *out)
     if (e)
         return e;
     if (out->text.size % 2)
-        return refuse(l, "a binary has two hexadecimal digits for each byte");
+        return refuse(l, "a binary needs two hexadecimal digits per byte");
     to = arena_alloc(l->arena, out->text.size / 2 + 1);
     if (!to)
         return ERR_NOMEM;
@@ -243,7 +243,7 @@ static enum err read_binary(struct lexer *l, struct token *out)
         int high = hex_digit(out->text.data[i]), low = hex_digit(out->text.data[i + 1]);
 
         if (high < 0 || low < 0)
-            return refuse(l, "a binary has only hexadecimal digits");
+            return refuse(l, "a binary can contain only hexadecimal digits");
         to[i / 2] = (uint8_t)(high << 4 | low);
     }
     out->text = slice_make(to, out->text.size / 2);
@@ -274,7 +274,7 @@ static enum err read_number(struct lexer *l, int *code, struct token *out)
         if (byte_at(l, at) == '+' || byte_at(l, at) == '-')
             at++;
         if (!is_digit(byte_at(l, at)))
-            return refuse(l, "this number has an exponent without digits");
+            return refuse(l, "the exponent of the number has no digits");
         *code = T_DECIMAL;
         l->at = at;
         skip_digits(l);
@@ -313,7 +313,7 @@ static enum err read_sign(struct lexer *l, int *code)
         l->at += (uint32_t)strlen(signs[i].signs);
         return ERR_OK;
     }
-    return refuse(l, "this character has no meaning here");
+    return refuse(l, "unexpected character");
 }
 
 static enum err read_token(struct lexer *l, int *code, struct token *out)

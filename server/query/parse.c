@@ -177,7 +177,7 @@ void parse_unexpected(struct parse *p, int code, const struct token *t)
     find_expected(p);
     say_expected(p, expected, sizeof expected);
     if (code == 0)
-        snprintf(found, sizeof found, "the query ends here");
+        snprintf(found, sizeof found, "unexpected end of the query");
     else
         snprintf(found, sizeof found, "unexpected %.80s",
                  text_show(slice_make(p->text.data + t->place, t->end - t->place)));

@@ -39,7 +39,7 @@ struct expr *plan_apply(struct binder *b, const struct ast *a)
     uint64_t free = 0;
 
     if (!b->e && b->plan->apply_count == PLAN_APPLIES_MAX)
-        bind_refuse(b, a->place, "the query has too many queries in expressions");
+        bind_refuse(b, a->place, "the query has too many subqueries");
     if (b->e)
         return NULL;
     s->apply = a->kind == AST_EXISTS  ? APPLY_EXISTS
@@ -52,7 +52,8 @@ struct expr *plan_apply(struct binder *b, const struct ast *a)
         plan_inner(b, a, s, &free);
     if (!b->e && b->scope->group && (free & bits_of(b->scope)))
         bind_refuse(b, a->place,
-                    "a query that depends on rows cannot be asked of groups of them");
+                    "a subquery that refers to a row of the outer query cannot be used after "
+                    "group by");
     s->slot = bind_slots(b, 1);
     if (b->e)
         return NULL;

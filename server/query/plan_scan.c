@@ -35,7 +35,7 @@ void plan_find_store(struct binder *b, const struct plan_claim *claim, struct sc
     if (b->e)
         return;
     if (name.size < 1 || name.size > TEXT_NAME_BYTES_MAX) {
-        bind_refuse(b, place, "the name of a store has 1 to 255 bytes");
+        bind_refuse(b, place, "the name of a store must have 1 to 255 bytes");
         return;
     }
     b->e = guard_check(b->op, name, claim->rights);

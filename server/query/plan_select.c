@@ -97,7 +97,8 @@ static struct bind_source *source_add(struct from *f, const struct ast *a, struc
 
     for (unsigned i = 0; i < s->source_count; i++)
         if (!slice_is_none(alias) && slice_equal(s->sources[i].alias, alias))
-            bind_refuse(b, a->place, "there are two sources \"%s\"; name one of them with `as`",
+            bind_refuse(b, a->place,
+                        "two sources are named \"%s\"; rename one of them with `as`",
                         text_show(alias));
     if (s->source_count == PLAN_SOURCES_MAX || b->source_count == 64)
         bind_refuse(b, a->place, "the query has too many sources");
@@ -283,7 +284,7 @@ static void plan_from(struct from *f, const struct ast_select *s)
         struct bind_source *source;
 
         if (a->select && slice_is_none(a->alias))
-            bind_refuse(b, a->place, "a query in `from` needs a name: (select ...) as name");
+            bind_refuse(b, a->place, "a subquery in `from` needs a name: (select ...) as name");
         source = source_add(f, a, alias);
         if (!source)
             return;

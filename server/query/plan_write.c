@@ -95,7 +95,7 @@ static struct expr *row_of_columns(struct binder *b, const struct ast_statement 
     const struct ast *name = s->columns.first;
 
     if (row->list.count != s->columns.count)
-        bind_refuse(b, row->place, "there are %u columns and %u values", s->columns.count,
+        bind_refuse(b, row->place, "%u columns, but %u values", s->columns.count,
                     row->list.count);
     if (b->e)
         return NULL;

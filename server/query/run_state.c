@@ -133,8 +133,8 @@ enum err run_limit(struct query_run *r, const struct step *s, const struct expr 
     if (error)
         return error;
     if (d.type != DATUM_INTEGER || d.integer < 0) {
-        datum_refuse(m, DATUM_BAD_ARGUMENT, "expected a whole number from 0, got %s",
-                     d.type == DATUM_INTEGER ? "one below 0" : datum_type_name(&d));
+        datum_refuse(m, DATUM_BAD_ARGUMENT, "expected an integer of at least 0, got %s",
+                     d.type == DATUM_INTEGER ? "a negative one" : datum_type_name(&d));
         return expr_refuse(&r->expr, e, m, DATUM_BAD_ARGUMENT);
     }
     *out = (uint64_t)d.integer;

@@ -94,7 +94,8 @@ static enum err test_check(struct trail *t, enum test test, struct slice value)
 
     ASSERT(test <= TEST_COUNT);
     if (test == TEST_COUNT)
-        return refuse(t, "unknown test; expected $eq, $ne, $gt, $gte, $lt, $lte or $exists");
+        return refuse(t,
+                      "unknown operator; expected $eq, $ne, $gt, $gte, $lt, $lte or $exists");
     if (test == TEST_EXISTS)
         return msgpack_read_bool(&c, &there) ? refuse(t, "expected true or false") : ERR_OK;
     return value_is_key(value, VALUE_TYPES_ALL)
@@ -134,7 +135,8 @@ static enum err field_check(struct trail *t, struct slice value)
         return test_check(t, TEST_EQ, value);
     msgpack_read(&c, &head);
     return head.count ? fields_check(t, value)
-                      : refuse(t, "expected a value, tests such as {\"$gte\": 18}, or fields");
+                      : refuse(t, "expected a value, operators such as {\"$gte\": 18}, or "
+                                  "fields");
 }
 
 static enum err fields_check(struct trail *t, struct slice map)
@@ -162,7 +164,7 @@ static enum err fields_check(struct trail *t, struct slice map)
             e = list_check(t, value);
         else if (tests || begins_with_dollar(step->name))
             e = tests ? test_check(t, test_find(step), value)
-                      : refuse(t, "tests and fields cannot stand in one map");
+                      : refuse(t, "operators and fields cannot be mixed in one map");
         else
             e = field_check(t, value);
         t->depth--;

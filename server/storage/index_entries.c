@@ -65,9 +65,9 @@ static enum err reserve(struct index_entries *e, struct failure *f)
 static enum err too_large(size_t size, struct failure *f)
 {
     ASSERT(size > KEY_BYTES_MAX);
-    return failure_set_limit(
-        f, "key-size", KEY_BYTES_MAX, size,
-        "an index key and the record's key have more than %d bytes together", KEY_BYTES_MAX);
+    return failure_set_limit(f, "key-size", KEY_BYTES_MAX, size,
+                             "an index key and the record's key together exceed %d bytes",
+                             KEY_BYTES_MAX);
 }
 
 /* Put one part behind those that are there. ERR_END: it gives no entry. */
@@ -97,8 +97,8 @@ static enum err entry_finish(struct index_entries *e, size_t size, struct slice 
     if (e->count == e->entries_max - e->elsewhere)
         return failure_set_limit(f, "index-entries", e->entries_max,
                                  (uint64_t)e->entries_max + 1,
-                                 "the record has more than %u keys in the indexes of its store "
-                                 "(index-entries)",
+                                 "the record has more than %u index entries, which is the "
+                                 "limit (index-entries)",
                                  e->entries_max);
     if (size + record_key.size > KEY_BYTES_MAX)
         return too_large(size + record_key.size, f);

@@ -15,6 +15,7 @@
 #define LOW_BITS 0x0101010101010101u
 
 static const char why_too_large[] = "key too large: over 4096 bytes when encoded";
+const char key_refused_map[] = "a map cannot be a key";
 static const char why_cut[] = "invalid MessagePack";
 
 static size_t writer_room(const struct key_writer *w)
@@ -229,7 +230,7 @@ static enum err put_bytes(struct key_writer *w, struct slice bytes, bool is_text
         size_t spare = writer_room(w) - bytes.size - 1 - KEY_BYTES_END_SIZE;
 
         if (is_text && !msgpack_text_is_utf8(slice_make(from, bytes.size - plain))) {
-            *why = "a text in the key is not UTF-8";
+            *why = "a text in the key is not valid UTF-8";
             return ERR_BAD_KEY;
         }
         to = copy_escaped(to, from, bytes.data + bytes.size, spare);
@@ -261,7 +262,7 @@ static enum err put_scalar(struct key_writer *w, const struct msgpack_token *t,
     case MSGPACK_NIL: return put_byte(w, KEY_TAG_NIL, why);
     case MSGPACK_FALSE: return put_byte(w, KEY_TAG_FALSE, why);
     case MSGPACK_TRUE: return put_byte(w, KEY_TAG_TRUE, why);
-    default: *why = "a map cannot be a key"; return ERR_BAD_KEY;
+    default: *why = key_refused_map; return ERR_BAD_KEY;
     }
 }
 
@@ -292,7 +293,7 @@ static enum err put_elements(struct msgpack_cursor *c, uint32_t count, struct ke
         }
         if (t.type == MSGPACK_ARRAY) {
             if (depth == MSGPACK_DEPTH_MAX) {
-                *why = "the key nests too deep";
+                *why = "the key is nested too deeply";
                 return ERR_BAD_KEY;
             }
             left[depth++] = t.count;

@@ -109,6 +109,10 @@ struct key_range {
  * ERR_BAD_REQUEST (unknown, doubled or contradicting names), ERR_BAD_KEY, ERR_TOO_LARGE. */
 enum err key_range_read(const struct key_spec *spec, struct slice range, struct key_range *out,
                         const char **why);
+extern const char key_refused_map[]; /* what `why` is of a map */
+#define KEY_RANGE_FIELDS "gt, gte, lt, lte, eq, prefix and starts"
+/* The first field of the map that a range does not have; none: there is none, or no such map. */
+struct slice key_range_unknown(struct slice range);
 
 /* The least key above all keys that begin with the bytes, in place; false if there is
  * none. *size never grows. */

@@ -67,8 +67,7 @@ static enum err bounds_read(struct msgpack_cursor *c, struct range_bounds *b, co
         if (!msgpack_read_text(c, &text))
             name = name_find(text);
         if (name == RANGE_NAME_COUNT)
-            return range_refuse(
-                why, "unknown field; a range takes gt, gte, lt, lte, eq, prefix and starts");
+            return range_refuse(why, "unknown field; a range takes " KEY_RANGE_FIELDS);
         if (is_given(b, name))
             return range_refuse(why, "a field is given twice");
         b->at[name] = *c;
@@ -80,6 +79,26 @@ static enum err bounds_read(struct msgpack_cursor *c, struct range_bounds *b, co
     if (!msgpack_at_end(c))
         return range_refuse(why, "invalid MessagePack");
     return ERR_OK;
+}
+
+struct slice key_range_unknown(struct slice range)
+{
+    struct msgpack_cursor c = msgpack_open(range);
+    struct slice name = SLICE_NONE;
+    uint32_t pairs;
+
+    ASSERT(!slice_is_none(range));
+    if (msgpack_read_map(&c, &pairs))
+        return SLICE_NONE;
+    while (pairs-- > 0) {
+        if (msgpack_read_text(&c, &name))
+            return SLICE_NONE;
+        if (name_find(name) == RANGE_NAME_COUNT)
+            return name;
+        if (msgpack_skip(&c, MSGPACK_DEPTH_MAX, NULL))
+            return SLICE_NONE;
+    }
+    return SLICE_NONE;
 }
 
 static enum err bounds_check(const struct range_bounds *b, const char **why)
@@ -127,7 +146,7 @@ static enum err bound_encode(const struct key_spec *spec, struct msgpack_cursor 
     ASSERT(*size <= KEY_BYTES_MAX);
     if (is_starts) {
         if (type != MSGPACK_TEXT && type != MSGPACK_BINARY) {
-            *why = "the last part of starts has to be a text or binary";
+            *why = "the last part of starts must be a text or binary";
             return ERR_BAD_KEY;
         }
         ASSERT(*size >= KEY_BYTES_END_SIZE);

@@ -1,7 +1,9 @@
 #include "server/storage/key_show.h"
 
 #include "server/base/assert.h"
+#include "server/base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *key_show(const struct key_spec *spec, struct slice key, char *to)
@@ -40,4 +42,27 @@ const char *key_show_parts(struct slice key, char *to)
         left = slice_make(left.data + size, left.size - size);
     }
     return used ? to : bytes_show(key, to, MSGPACK_SHOWN_BYTES);
+}
+
+const char *key_path_show(const struct key_part *part, char to[KEY_PATH_SHOWN_BYTES])
+{
+    char place[16];
+    size_t at = 0;
+
+    ASSERT(part->step_count <= KEY_STEPS_MAX);
+    to[0] = '\0';
+    for (unsigned i = 0; i < part->step_count && KEY_PATH_SHOWN_BYTES - at > sizeof place;
+         i++) {
+        struct slice step = part->steps[i];
+
+        if (key_step_is_place(step)) {
+            at += (size_t)snprintf(to + at, KEY_PATH_SHOWN_BYTES - at, "[%zu]", step.size);
+            continue;
+        }
+        if (i)
+            to[at++] = '.';
+        text_escape(step, to + at, KEY_PATH_SHOWN_BYTES - at);
+        at += strlen(to + at);
+    }
+    return to;
 }

@@ -26,8 +26,8 @@ static enum err step_read(struct msgpack_cursor *c, bool is_in_list, struct key_
     } else if (is_in_list && msgpack_read_uint(c, &place) == ERR_OK && place <= UINT32_MAX) {
         name = slice_make(NULL, (size_t)place);
     } else {
-        return spec_refuse(why, "each step of a key path must be a string, or a whole number "
-                                "for a place in an array");
+        return spec_refuse(why, "each step of a key path must be a string, or an integer from "
+                                "0 for an array element");
     }
     if (part->step_count == KEY_STEPS_MAX)
         return spec_refuse(why, "a key path can have at most 16 steps");

@@ -469,7 +469,7 @@ enum err page_decode(struct os *os, const struct page_ptr *ptr, uint32_t store, 
 
     ASSERT(level < PAGE_LEVELS_MAX && ptr->image > PAGE_HEADER_BYTES);
     *out = NULL;
-    *why = "it is a page of another place";
+    *why = "the page belongs to another location";
     if (image[0] != (level ? PAGE_KIND_BRANCH : PAGE_KIND_LEAF) || image[1] != level ||
         bytes_get_le32(image + 4) != store)
         return ERR_CORRUPT;
@@ -653,7 +653,7 @@ static enum err copy_read(struct os *os, struct os_file *file, const struct page
         e = os->ops->file_read(file, offset, scratch->packed.data, size, &got);
     if (e)
         return e;
-    *why = "the page lies behind the end of the file";
+    *why = "the page lies beyond the end of the file";
     return got < size ? ERR_CORRUPT : ERR_OK;
 }
 

@@ -88,17 +88,17 @@ enum err page_find_at(struct page_finder *f, uint64_t unit, struct page_label *l
     enum err e;
 
     *page = NULL;
-    *why = "the place lies behind the end of the file";
+    *why = "the offset lies beyond the end of the file";
     if (unit >= f->end)
         return ERR_CORRUPT;
     e = unit_at(f, unit, &first);
     if (e)
         return e;
-    *why = "no page begins there";
+    *why = "no page begins at this offset";
     if (!page_label_decode(label, first))
         return ERR_CORRUPT;
     size = (uint64_t)PAGE_LABEL_BYTES + label->ptr.packed;
-    *why = "the page lies behind the end of the file";
+    *why = "the page lies beyond the end of the file";
     if (unit + page_units(label->ptr.packed) > f->end)
         return ERR_CORRUPT;
     e = scratch_reserve(f->os, &f->extent, size, 0);

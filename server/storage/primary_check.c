@@ -53,7 +53,7 @@ static enum err check_trees(struct primary *p, struct extent_map *map, struct fa
     *hidden = walk.hidden_units;
     if (walk.bad_copy)
         failure_set_at(damage, ERR_CORRUPT, PRIMARY_FILE, walk.bad_copy,
-                       "a copy of a page is damaged; the other one is whole");
+                       "a copy of a page is damaged; the other one is intact");
     page_scratch_fini(p->os, &walk.scratch);
     return e;
 }

@@ -109,7 +109,7 @@ void primary_scan_settle(struct primary_scan *s)
         }
         if (is_leaked && !was_leaked)
             scan_tell(s, unit * PAGE_UNIT_BYTES, true,
-                      "space that nothing uses is recorded as used; the next start frees it");
+                      "unused space is recorded as used; the next start frees it");
         was_leaked = is_leaked;
     }
 }
@@ -153,7 +153,7 @@ void primary_scan_slots(struct primary *p, struct findings *to)
         if (e || got != SLOT_BYTES || slot_decode(&slot, i, bytes) != ERR_OK)
             findings_add(to, &about,
                          "one of the two meta pages is damaged, or was being written when the "
-                         "power failed; the next start writes it anew");
+                         "power failed; the next start rewrites it");
         else if (slot.facts.number == p->durable->facts.number &&
                  (slot.units != p->durable->units || slot.trees != p->durable->count))
             findings_add(to, &about,

@@ -46,7 +46,7 @@ enum err restore_begin(struct os *data, struct failure *f)
         data->ops->file_close(mark);
     if (!e)
         e = data->ops->dir_sync(data, "");
-    return e ? fail(f, e, RESTORE_MARK, "the mark of the restore could not be written") : e;
+    return e ? fail(f, e, RESTORE_MARK, "the marker of the restore could not be written") : e;
 }
 
 enum err restore_is_unfinished(struct os *data, bool *out)
@@ -75,12 +75,12 @@ static enum err take_header(void *context, const struct backup_header *h)
 
     if (h->base && !p->base)
         return failure_set(p->f, ERR_CORRUPT,
-                           "the backup is incremental, and its base is not there");
+                           "the backup is incremental, and its base was not found");
     if (p->base && (h->base != p->base->root ||
                     memcmp(h->identity, p->base->identity, BACKUP_IDENTITY_BYTES) != 0))
         return failure_set(p->f, ERR_CORRUPT,
-                           "the backup builds on another base: it needs root %llu of its "
-                           "database, the base has root %llu",
+                           "wrong base: the backup builds on root %llu of its database, and "
+                           "the base has root %llu",
                            (unsigned long long)h->base, (unsigned long long)p->base->root);
     return ERR_OK;
 }
@@ -174,7 +174,9 @@ enum err restore_pages(struct os *data, struct os *from, const struct backup_hea
     enum err e = os_file_open(from, BACKUP_FILE, OS_READ, &file);
 
     if (e == ERR_NOT_FOUND)
-        failure_set_at(f, e, BACKUP_FILE, 0, "the directory holds no finished backup (file %s)",
+        failure_set_at(f, e, BACKUP_FILE, 0,
+                       "the directory contains no complete backup (file "
+                       "%s)",
                        BACKUP_FILE);
     else if (e)
         fail(f, e, BACKUP_FILE, "the backup could not be opened");
@@ -309,7 +311,7 @@ enum err restore_end(struct os *data, struct failure *f)
         if (!e)
             e = data->ops->dir_sync(data, "");
         if (e)
-            fail(f, e, RESTORE_MARK, "the mark of the restore could not be removed");
+            fail(f, e, RESTORE_MARK, "the marker of the restore could not be removed");
     }
     return e;
 }

@@ -216,7 +216,7 @@ static enum err put_part(struct root_stream *s)
         e = s->p->os->ops->file_read(s->p->file, page_at(&s->ptr) + PAGE_LABEL_BYTES + at, to,
                                      size, &got);
         if (!e && got < size) {
-            s->why = "the page lies behind the end of the file";
+            s->why = "the page lies beyond the end of the file";
             e = ERR_CORRUPT;
         }
     }

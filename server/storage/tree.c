@@ -60,7 +60,8 @@ enum err tree_lost(const struct tree_info *side, struct failure *f)
     struct tree_damage damage = side_damage(side);
 
     return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, damage.offset,
-                          "the store's pages are damaged, and so is what was kept beside them");
+                          "the store's pages are damaged, and so are the changes kept beside "
+                          "them");
 }
 
 /* The leaf where key belongs. upper, unless NULL: the least key that belongs to a leaf further

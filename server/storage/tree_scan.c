@@ -79,7 +79,7 @@ static enum err scan_load_copy(struct tree_scan *s, const struct page_ptr *ptr, 
 
     ASSERT(level < PAGE_LEVELS_MAX);
     *out = NULL;
-    *why = e == ERR_CORRUPT ? "the page lies behind the end of the file"
+    *why = e == ERR_CORRUPT ? "the page lies beyond the end of the file"
                             : "the page could not be read";
     if (e)
         return e;
@@ -106,14 +106,13 @@ static enum err scan_load(struct tree_scan *s, const struct page_ptr *ptr, unsig
     s->pages++;
     if (e && !t && ptr->twin) {
         scan_tell(s, page_at(ptr), true,
-                  "one of the two copies of a page is damaged; the "
-                  "other one is whole");
+                  "one of the two copies of a page is damaged; the other one is intact");
         *out = twin;
         return ERR_OK;
     }
     if (!e && t)
         scan_tell(s, (uint64_t)ptr->twin * PAGE_UNIT_BYTES, true,
-                  "one of the two copies of a page is damaged; the other one is whole");
+                  "one of the two copies of a page is damaged; the other one is intact");
     if (e) {
         scan_tell(s, page_at(ptr), false, why);
         s->hidden_units += ptr->units - page_own_units(ptr);

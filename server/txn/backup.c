@@ -254,7 +254,7 @@ enum err backup_read(struct op *op, struct backup *b, uint64_t position, struct 
     }
     if (b->waiter && b->waiter != op)
         return failure_set(&op->failure, ERR_BAD_REQUEST,
-                           "backup_read: another request reads this backup; one at a time");
+                           "backup_read: another request is already reading this backup");
     if (b->is_running) {
         b->waiter = op; /* the one that began this chunk was given up */
         op->backup = b;
@@ -266,11 +266,11 @@ enum err backup_read(struct op *op, struct backup *b, uint64_t position, struct 
     if (b->has_chunk)
         next += root_stream_chunk(b->stream).size;
     if (position != next)
-        return failure_set(&op->failure, ERR_BAD_REQUEST,
-                           "backup_read: position %" PRIu64
-                           " is neither that of the last chunk nor the one behind it (%" PRIu64
-                           ")",
-                           position, next);
+        return failure_set(
+            &op->failure, ERR_BAD_REQUEST,
+            "backup_read: position %" PRIu64
+            " is neither that of the last chunk nor that of the next one (%" PRIu64 ")",
+            position, next);
     if (b->has_chunk && root_stream_has_ended(b->stream))
         return ERR_OK;
     return fill_begin(op, b);

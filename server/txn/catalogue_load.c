@@ -4,7 +4,7 @@
 
 static enum err load_corrupt(struct failure *f)
 {
-    return failure_set(f, ERR_CORRUPT, "corrupt key in the catalogue");
+    return failure_set(f, ERR_CORRUPT, "a key in the catalogue is corrupt");
 }
 
 static enum err load_database(struct catalogue *c, struct database *d, struct slice row,

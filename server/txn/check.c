@@ -47,7 +47,7 @@ enum err db_check_begin(struct db *db, struct db_check *c, struct failure *f)
 
     ASSERT(c->done);
     if (db->check)
-        return failure_set(f, ERR_OVERLOADED, "a check is already under way; see holds");
+        return failure_set(f, ERR_OVERLOADED, "a check is already running; see holds");
     if (db->log_failed)
         return failure_set(f, ERR_LOG_FAILED, "%s", err_message(ERR_LOG_FAILED));
     run = os_alloc(db->os, sizeof *run);

@@ -181,7 +181,7 @@ enum err check_data_run(struct os *os, struct check_data *c, struct failure *f)
         return failure_set(f, e,
                            e == ERR_LOCKED
                                ? "the data directory is in use by another server; check "
-                                 "it with `holdfast check_data` while it runs"
+                                 "it with `holdfast check-data` while it runs"
                                : "the data directory cannot be locked");
     e = primary_open(os, &options, &p, f);
     if (!e)

@@ -254,7 +254,8 @@ static enum err step_store(struct check_rows *c)
     if (e == ERR_CORRUPT || e == ERR_IO) {
         struct finding n = {.file = PRIMARY_FILE, .offset = c->f.offset};
 
-        findings_add(c->to, &n, "the definitions of stores cannot be read on: %s", c->f.text);
+        findings_add(c->to, &n, "the remaining store definitions cannot be read: %s",
+                     c->f.text);
         failure_clear(&c->f);
         return ERR_END;
     }
@@ -289,9 +290,9 @@ static void check_key(struct check_rows *c)
     if (c->spec.is_explicit)
         return;
     if (key_of_document(&c->spec, c->cursor.value, key, &size, &part, &why))
-        tell_record(c, "its fields give no key");
+        tell_record(c, "its fields do not yield a key");
     else if (!slice_equal(slice_make(key, size), c->cursor.key))
-        tell_record(c, "its fields give another key");
+        tell_record(c, "its fields yield a different key");
 }
 
 /* Entries of the record at hand in one index; false: it cannot be compared. */
@@ -333,7 +334,7 @@ static enum err step_record(struct check_rows *c)
     if (e == ERR_NOMEM)
         return e;
     if (e) {
-        tell_record(c, why ? why : "it is not a document");
+        tell_record(c, why ? why : "it is not valid MessagePack");
         return ERR_OK;
     }
     check_key(c);
@@ -395,7 +396,7 @@ static enum err check_entry(struct check_rows *c, struct check_index *index)
         return e;
     }
     if (e == ERR_NOT_FOUND) {
-        tell_entry(c, index, "leads to a record that does not exist");
+        tell_entry(c, index, "points to a record that does not exist");
         return ERR_OK;
     }
     if (e)
@@ -407,7 +408,7 @@ static enum err check_entry(struct check_rows *c, struct check_index *index)
     for (uint32_t i = 0; !e && i < c->made.count; i++)
         if (slice_equal(index_entry_key(&c->made, i), slice_make(entry.data, size)))
             return ERR_OK;
-    tell_entry(c, index, "is not one that its record has");
+    tell_entry(c, index, "does not match its record");
     return ERR_OK;
 }
 
@@ -463,8 +464,7 @@ static enum err check_missing(struct check_rows *c, struct check_index *index)
             struct finding n = about(&c->cursor, index->number);
 
             findings_add(c->to, &n,
-                         "index \"%s\" of store %s: the record %s has an entry that is "
-                         "missing in the index",
+                         "index \"%s\" of store %s: an entry for the record %s is missing",
                          text_show(index->name), c->name, KEY_SHOW(&c->spec, c->cursor.key));
         } else if (e) {
             return e;

@@ -229,8 +229,8 @@ static enum err commit_known(struct op *op, const struct commit_token *token, en
     decided_note_commit(op, token->commit, (enum durability)token->durability);
     if (token->is_fenced)
         return failure_set(&op->failure, ERR_TOKEN_FENCED,
-                           "outcome was asked about this token, and answered that it is not "
-                           "committed; commit with a new one");
+                           "outcome has reported this token as not committed; commit with a "
+                           "new token");
     failure_clear(&op->failure);
     op->is_repeated = true;
     *commit = token->commit;

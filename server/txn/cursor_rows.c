@@ -33,7 +33,7 @@ static enum err cursor_find_again(struct op *op, struct cursor *c, const struct 
     if (e || slice_equal((*out)->key, schema_store(c->schema)->key))
         return e;
     failure_set(&op->failure, ERR_NO_STORE,
-                "the transaction has dropped store \"%s\", over which the cursor is",
+                "the transaction has dropped store \"%s\", which the cursor reads",
                 text_show(name));
     failure_set_store(&op->failure, ERR_NO_STORE, name);
     return ERR_NO_STORE;
@@ -73,7 +73,7 @@ static enum err cursor_index_now(struct op *op, const struct cursor *c, const st
     if (*out && slice_equal((*out)->key, was->key))
         return ERR_OK;
     failure_set(&op->failure, ERR_NO_INDEX,
-                "the transaction has dropped index \"%s\", over which the cursor is",
+                "the transaction has dropped index \"%s\", which the cursor reads",
                 text_show(was->index));
     failure_set_store(&op->failure, ERR_NO_INDEX, schema_name(was));
     failure_set_index(&op->failure, ERR_NO_INDEX, was->index);
@@ -166,7 +166,7 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
     if (!e) {
         e = key_range_read(&schema->spec, range, &bounds, &why);
         if (e)
-            op_refuse_key(op, e, schema, "invalid range", why);
+            op_refuse_range(op, e, schema, range, why);
     }
     if (!e) {
         *out = cursor_new(op, t, s, schema, &bounds, options->reverse, false);
@@ -346,7 +346,7 @@ static enum err cursor_decode(struct op *op, struct cursor *c, const struct sche
 
     ASSERT(*used <= sizeof c->plain);
     if (key_decode_known(&s->spec, key, c->plain + *used, sizeof c->plain - *used, &size))
-        return cursor_corrupt(op, c, "corrupt key in the store");
+        return cursor_corrupt(op, c, "a key in the store is corrupt");
     *out = slice_make(c->plain + *used, size);
     *used += size;
     return ERR_OK;
@@ -623,7 +623,7 @@ static enum err cursor_move_to_entry(struct op *op, struct cursor *c, struct sli
     struct slice index_key, record_key;
     size_t size = 0, key_size = 0;
     bool is_passed = false;
-    const char *why = "expected a key of the index, or {index, key}";
+    const char *why = "expected an index key, or {index, key}";
     enum err e = entry_key_read(map, &index_key, &record_key);
 
     ASSERT(c->schema->of);

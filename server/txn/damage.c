@@ -93,8 +93,8 @@ enum err damage_refuse(const struct tree_damage *damage, struct slice name, stru
     ASSERT(damage->store < PRIMARY_STORES_END);
     if (damage->store == 0) /* CATALOGUE_STORE, of a floor above */
         return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, damage->offset,
-                              "the definitions of the stores could not be read (%s, offset "
-                              "%llu), so none can be made or changed; restart the server, and "
+                              "the store definitions could not be read (%s, offset %llu), so "
+                              "no store can be created or changed; restart the server, and "
                               "restore a backup if that does not help",
                               PRIMARY_FILE, (unsigned long long)damage->offset);
     return failure_set_at(f, ERR_CORRUPT, PRIMARY_FILE, damage->offset,

@@ -16,7 +16,9 @@ enum err database_refuse_version(struct op *op, const struct database *d, uint64
 
     ASSERT(wanted <= d->version);
     database_note_decided(op, d);
-    failure_set(f, ERR_BAD_VERSION, "database \"%s\" has version %llu; %llu is not greater",
+    failure_set(f, ERR_BAD_VERSION,
+                "database \"%s\" has version %llu; the new version must be "
+                "greater, not %llu",
                 text_show(database_name(d)), (unsigned long long)d->version,
                 (unsigned long long)wanted);
     failure_set_version(f, ERR_BAD_VERSION, d->version);

@@ -163,7 +163,7 @@ static enum err list_row(struct op *op, struct txn *t, struct database_listing *
     enum err e;
 
     if (catalogue_row_name(key, room, &of) != ERR_OK)
-        return cursor_corrupt(op, l->rows, "corrupt key in the catalogue");
+        return cursor_corrupt(op, l->rows, "a key in the catalogue is corrupt");
     ASSERT(!l->at && of.database.size <= sizeof l->name);
     e = list_turn_to(l, listing, of.database);
     if (e || !l->is_seen)
@@ -171,7 +171,7 @@ static enum err list_row(struct op *op, struct txn *t, struct database_listing *
     if (slice_is_none(of.name))
         return database_row_read(value, &l->version) == ERR_OK
                    ? ERR_OK
-                   : cursor_corrupt(op, l->rows, "corrupt row in the catalogue");
+                   : cursor_corrupt(op, l->rows, "a row in the catalogue is corrupt");
     name = (struct store_name){database_find(&l->catalogue->databases, of.database), of.name};
     ASSERT(name.database); /* it has a store in the snapshot */
     l->at = schema_ref(catalogue_version(l->catalogue, NULL, t->snapshot->commit, name));

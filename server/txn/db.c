@@ -154,7 +154,7 @@ static void db_on_bad_copy(void *context, uint64_t offset)
 
     ASSERT(db->primary && offset % PAGE_UNIT_BYTES == 0);
     PULSE_TELL(&db->pulse, copy_damaged, .file = PRIMARY_FILE, .offset = offset,
-               .text = "the other copy is read; the next amalgamation writes both anew");
+               .text = "the other copy is used; the next amalgamation rewrites both");
 }
 
 static void db_load_damage(void *context, const struct tree_damage *damage)

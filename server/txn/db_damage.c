@@ -20,7 +20,7 @@ enum err db_note_damage(struct damage *d, const struct tree_damage *damage)
     PULSE_TELL(d->pulse, store_damaged, .file = PRIMARY_FILE, .offset = damage->offset,
                .store = damage->store, .name = s ? schema_name(s) : slice_text(""),
                .database = s ? database_name(schema_database(s)) : slice_text(""),
-               .text = damage->is_lost ? "nothing of it can be read; clear or drop it"
+               .text = damage->is_lost ? "none of it can be read; clear or drop it"
                                        : "export what can be read, then clear or drop it");
     return ERR_OK;
 }

@@ -232,7 +232,7 @@ static void say_records(struct file_dump *d, const struct wal_fragment *fragment
             slice_is_none(value) ? "deleted" : msgpack_show(value, (char[512]){0}, 512));
     }
     if (bytes.size)
-        say(d, "    %zu bytes of a record that is cut", bytes.size);
+        say(d, "    %zu bytes of a record that is cut off off", bytes.size);
 }
 
 static void say_batch(struct file_dump *d, uint64_t offset, const struct wal_batch *b)
@@ -255,6 +255,8 @@ static void say_fragments(struct file_dump *d, const uint8_t *bytes, const struc
         "  the batch before it at position %" PRIu64 "; transaction ids up to %" PRIu64
         " and commits up to %" PRIu64 " are reserved",
         b->previous, b->numbers.version, b->numbers.commit);
+    say(d, "  database %s",
+        bytes_show(slice_make(b->identity, WAL_IDENTITY_BYTES), (char[48]){0}, 48));
     ASSERT(b->used <= b->span);
     for (uint32_t i = 0; i < b->fragments && end - at >= WAL_FRAGMENT_BYTES; i++) {
         struct wal_fragment n;
@@ -264,8 +266,8 @@ static void say_fragments(struct file_dump *d, const uint8_t *bytes, const struc
         if (n.bytes > (uint64_t)(end - at))
             break;
         say(d, "  commit %" PRIu64 ": %" PRIu32 " bytes%s%s", n.number, n.bytes,
-            n.flags & WAL_FRAGMENT_FIRST ? "" : ", which go on from the batch before",
-            n.flags & WAL_FRAGMENT_LAST ? "" : ", which go on in the next batch");
+            n.flags & WAL_FRAGMENT_FIRST ? "" : ", continued from the batch before",
+            n.flags & WAL_FRAGMENT_LAST ? "" : ", continued in the next batch");
         say_records(d, &n, at);
         at += n.bytes;
     }
@@ -362,7 +364,7 @@ static enum err dump_segment(struct file_dump *d, uint64_t offset, struct failur
     if (offset != 0)
         e = dump_batches(d, &s, offset);
     if (e == ERR_CORRUPT)
-        nothing_at(f, offset, "no batch that is whole begins there");
+        nothing_at(f, offset, "no intact batch begins at this offset");
     scratch_fini(d->os, &s.batch);
     return e;
 }
@@ -384,7 +386,7 @@ static enum err dump_marks(struct file_dump *d, enum wal_mark_kind kind)
         if (m)
             say(d, "offset %" PRIu64 ": a mark that is damaged, or of another format", at);
         else if (mark.position == WAL_MARK_NONE)
-            say(d, "offset %" PRIu64 ": a mark that says nothing", at);
+            say(d, "offset %" PRIu64 ": an empty mark", at);
         else
             say(d, "offset %" PRIu64 ": %s position %" PRIu64 ", epoch %" PRIu64, at,
                 kind == WAL_MARK_CLOSED ? "a clean stop: the WAL does not end before"
@@ -416,6 +418,6 @@ enum err dump_file(struct file_dump *d, uint64_t offset, struct failure *f)
               memcmp(magic + SLOT_BYTES, "HFPRIMRY", MAGIC_BYTES) == 0 || offset != UINT64_MAX))
         e = dump_primary(d, offset, f);
     else if (!e)
-        e = failure_set(f, ERR_CORRUPT, "neither a data file nor a file of the WAL");
+        e = failure_set(f, ERR_CORRUPT, "neither a data file nor a WAL file");
     return e ? failure_set(f, e, "%s", err_message(e)) : ERR_OK;
 }

@@ -63,10 +63,10 @@ static uint64_t oldest_snapshot(const struct db *db)
 static const char *merging_waits_for(const struct db *db)
 {
     if (db->passes.error)
-        return "the last pass failed; it is tried again";
+        return "the last amalgamation failed; it will be retried";
     if (db->passes.is_merging)
-        return "a pass is under way";
-    return "more is gathered before a pass (amalgamate-percent)";
+        return "amalgamation is running";
+    return "waiting for more stages to merge at once (amalgamate-percent)";
 }
 
 void db_each_wait(struct db *db, void (*each)(void *context, const struct db_wait *w),

@@ -63,13 +63,13 @@ static enum err check_entry(struct index_check *c, const struct schema *index,
     if (e)
         return e;
     if (slice_is_none(document))
-        return check_failed(c, index, "an entry leads to no record");
+        return check_failed(c, index, "an entry points to a record that does not exist");
     e = index_entries_make(&c->made, index->is, document, key, &c->op.failure);
     for (uint32_t i = 0; !e && i < c->made.count; i++) {
         if (slice_equal(index_entry_key(&c->made, i), slice_make(entry.data, size)))
             return ERR_OK;
     }
-    return e ? e : check_failed(c, index, "an entry is not one of its record");
+    return e ? e : check_failed(c, index, "an entry does not match its record");
 }
 
 /* All rows of a store or an index. */
@@ -107,7 +107,7 @@ static enum err check_index(struct index_check *c, struct schema *index)
     if (!e)
         e = check_walk(c, index, false);
     if (!e && c->there != c->wanted)
-        e = check_failed(c, index, "a record has an entry that is not there");
+        e = check_failed(c, index, "an entry of a record is missing");
     return e;
 }
 

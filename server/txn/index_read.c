@@ -315,7 +315,7 @@ static enum err index_measure_in(struct op *op, struct txn *t, const struct sour
     if (!e) {
         e = key_range_read(&index->spec, range, &bounds, &why);
         if (e)
-            op_refuse_key(op, e, index, "invalid range", why);
+            op_refuse_range(op, e, index, range, why);
     }
     return e ? e : records_count_in(op, t, index, &bounds, entries, bytes);
 }

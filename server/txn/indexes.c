@@ -105,8 +105,8 @@ static enum err index_not_ready(struct op *op, const struct schema *index)
         &op->failure, ERR_NO_INDEX,
         index->state == INDEX_BUILDING
             ? "index \"%s\" of store \"%s\" is being built; it cannot be read yet"
-            : "the build of index \"%s\" of store \"%s\" has failed; `stores` says why; "
-              "drop it",
+            : "the build of index \"%s\" of store \"%s\" has failed (`stores` says why); drop "
+              "the index",
         text_show(index->index), text_show(schema_name(index)));
     failure_set_store(&op->failure, ERR_NO_INDEX, schema_name(index));
     failure_set_index(&op->failure, ERR_NO_INDEX, index->index);
@@ -156,8 +156,8 @@ static enum err index_check_store(struct op *op, const struct txn *t, const stru
     if (t->commit_marks.count)
         return failure_set(
             &op->failure, ERR_BAD_REQUEST,
-            "create_index: the transaction has put the number of its commit into "
-            "records; create the index in another one");
+            "create_index: update has put the commit number of this transaction into records; "
+            "create the index in another transaction");
     if (s->index_count >= max)
         return failure_set_limit(&op->failure, "indexes", max, s->index_count + UINT64_C(1),
                                  "store \"%s\" already has %u indexes, which is the limit "

@@ -1,6 +1,7 @@
 /* What a call of a request lends, and how it refuses. */
 #include "proto/msgpack.h"
 #include "server/base/assert.h"
+#include "server/base/text.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/op.h"
@@ -56,6 +57,17 @@ void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char
     failure_set_store(&op->failure, e, schema_name(s));
     if (s->of)
         failure_set_index(&op->failure, e, s->index);
+}
+
+void op_refuse_range(struct op *op, enum err e, const struct schema *s, struct slice range,
+                     const char *why)
+{
+    struct slice name = e == ERR_BAD_REQUEST ? key_range_unknown(range) : SLICE_NONE;
+
+    if (!slice_is_none(name))
+        failure_set(&op->failure, e, "invalid range: unknown field \"%s\"; a range takes %s",
+                    text_show(name), KEY_RANGE_FIELDS);
+    op_refuse_key(op, e, s, "invalid range", why);
 }
 
 void op_show_key(struct op *op, enum err e, struct slice key)

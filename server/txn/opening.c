@@ -29,7 +29,7 @@ static enum err attach_enter(struct op *op, struct opener *o, uint64_t wait_ms,
     ASSERT(o->database && (!turn || turn->opener == o)); /* O-3 */
     if (turn && turn->state != TURN_HELD)
         return failure_set(&op->failure, ERR_BAD_REQUEST,
-                           "the opener has an attach or an upgrade under way");
+                           "the opener already has an attach or an upgrade in progress");
     o->has_lost_turn = false;
     if (!turn) {
         e = turn_enter(&op->db->openings, op, o->database, o, out);
@@ -182,7 +182,8 @@ static void turn_time_out(struct turn *turn)
     failure_init(&why);
     failure_set(
         &why, ERR_LOCK_TIMEOUT,
-        "the database was not free within wait_ms: others have it open, upgrade or drop it");
+        "the database was not free within wait_ms: others have it open, or are upgrading or "
+        "dropping it");
     failure_note_limit(&why, "wait_ms", turn->wait_ms,
                        turn->all->pulse->now_ms - (turn->wait_until_ms - turn->wait_ms));
     turn_fail(turn, &why);

@@ -207,8 +207,8 @@ enum err quotas_load(struct db *db, struct failure *f)
     if (load.result == ERR_FORMAT)
         failure_set(
             f, load.result,
-            "the quota of database \"%s\" was written by a newer version of the server; "
-            "start that one",
+            "the quota of database \"%s\" was written by a newer version of the server; use "
+            "that version",
             text_show(load.of));
     else if (load.result)
         failure_set(f, load.result,

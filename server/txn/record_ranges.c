@@ -27,7 +27,7 @@ static enum err range_of_request(struct op *op, const struct schema *s, struct s
     enum err e = key_range_read(&s->spec, range, out, &why);
 
     if (e)
-        op_refuse_key(op, e, s, "invalid range", why);
+        op_refuse_range(op, e, s, range, why);
     ASSERT(e || (out->from_size <= KEY_BYTES_MAX + 1 && out->to_size <= KEY_BYTES_MAX + 1));
     return e;
 }

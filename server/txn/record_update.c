@@ -126,7 +126,7 @@ static enum err updating_make(struct op *op, struct updating *u)
         path_of_part(&spec->parts[i], &path);
         if (!update_put(&u->document, &path, keys[i]))
             e = record_refuse_key(op, u->schema, u->changes->key, "update",
-                                  "a new record cannot take this key into its fields");
+                                  "a new record cannot hold this key in its fields");
     }
     return e;
 }
@@ -249,8 +249,8 @@ static enum err updating_check_key(struct op *op, struct updating *u)
     if (is_same)
         return ERR_OK;
     failure_set(&op->failure, ERR_BAD_KEY,
-                "update: the changes alter the record's key; delete the record and insert it "
-                "under the other key");
+                "update: the changes would alter the record's key; delete the record and "
+                "insert it with the new key");
     return record_refuse_key(op, u->schema, key_as_given(u, plain), "", "");
 }
 
@@ -278,7 +278,7 @@ static enum err updating_check_indexes(struct op *op, struct updating *u)
         if (!is_met)
             continue;
         failure_set(&op->failure, ERR_BAD_VALUE,
-                    "update: the number of the commit cannot be in index \"%s\"",
+                    "update: the commit number cannot be part of index \"%s\"",
                     text_show(index->index));
         failure_set_store(&op->failure, ERR_BAD_VALUE, schema_name(index));
         failure_set_index(&op->failure, ERR_BAD_VALUE, index->index);
@@ -296,8 +296,8 @@ static enum err updating_reserve_mark(struct op *op, struct txn *t, struct updat
         return ERR_OK;
     if (t->commit_marks.count >= max)
         return failure_set_limit(&op->failure, "update-commits", max, max + 1,
-                                 "the transaction has put the number of its commit into %llu "
-                                 "records, which is the limit (update-commits); commit in "
+                                 "the transaction has put its commit number into %llu records, "
+                                 "which is the limit (update-commits); commit in "
                                  "smaller parts or raise it",
                                  (unsigned long long)max);
     u->mark = commit_mark_new(t->all->os, &u->document);

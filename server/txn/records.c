@@ -3,6 +3,7 @@
 #include "server/txn/records.h"
 
 #include "server/base/assert.h"
+#include "server/storage/key_show.h"
 #include "server/txn/auto.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/cursors_internal.h"
@@ -78,7 +79,8 @@ enum err record_read(struct op *op, struct txn *t, const struct view *v, const s
 enum err record_refuse_key(struct op *op, const struct schema *s, struct slice key,
                            const char *what, const char *why)
 {
-    failure_set(&op->failure, ERR_BAD_KEY, "invalid %s: %s", what, why);
+    failure_set(&op->failure, ERR_BAD_KEY, "%s%s%s%s", what[0] ? "invalid " : "", what,
+                what[0] ? ": " : "", why);
     failure_set_store(&op->failure, ERR_BAD_KEY, schema_name(s));
     op_show_key(op, ERR_BAD_KEY, key);
     return ERR_BAD_KEY;
@@ -264,6 +266,23 @@ static enum err put_generate(struct op *op, struct txn *t, struct schema *s, str
     return ERR_OK;
 }
 
+/* The record has that part of the key, and it cannot be one. */
+static enum err put_refuse_field(struct op *op, const struct schema *s, unsigned part,
+                                 const char *why)
+{
+    const struct key_part *p = &s->spec.parts[part];
+
+    ASSERT(part < s->spec.part_count);
+    failure_set(&op->failure, ERR_BAD_KEY,
+                "invalid key in the record: field \"%s\", which is part %u of the key: %s%s",
+                KEY_PATH_SHOW(p), part + 1, why,
+                why == key_refused_map
+                    ? "; for a nested field, create the store with a path such as "
+                      "[[\"address\", \"city\"]]"
+                    : "");
+    return record_refuse_key(op, s, SLICE_NONE, "", "");
+}
+
 static enum err put_find_key(struct op *op, struct txn *t, struct schema *s, struct slice key,
                              struct put *put)
 {
@@ -277,28 +296,27 @@ static enum err put_find_key(struct op *op, struct txn *t, struct schema *s, str
             return record_encode_key(op, s, key, put->key, &put->key_size);
         if (s->generate)
             return put_generate(op, t, s, put);
-        return record_refuse_key(op, s, SLICE_NONE, "put",
+        return record_refuse_key(op, s, SLICE_NONE, "",
                                  "this store needs an explicit key: put STORE VALUE KEY");
     }
     if (!slice_is_none(key))
         return record_refuse_key(
-            op, s, key, "put",
+            op, s, key, "",
             "this store takes the key from the record; remove the explicit key");
     e = key_of_document(&s->spec, put->value, put->key, &put->key_size, &part, &why);
     if (e == ERR_NOT_FOUND && s->generate)
         return put_generate(op, t, s, put);
     if (e == ERR_NOT_FOUND) {
         const struct key_part *p = &s->spec.parts[part];
-        struct slice field = p->steps[p->step_count - 1];
 
         failure_set(&op->failure, ERR_BAD_KEY,
                     "the record has no field \"%s\", which is part %u of the key",
-                    text_show(field), part + 1);
+                    KEY_PATH_SHOW(p), part + 1);
         return record_refuse_key(op, s, SLICE_NONE, "", "");
     }
     if (e == ERR_TOO_LARGE)
         return key_too_large(op, s, put->value.size);
-    return e ? record_refuse_key(op, s, SLICE_NONE, "key in the record", why) : ERR_OK;
+    return e ? put_refuse_field(op, s, part, why) : ERR_OK;
 }
 
 static enum err put_check_absent(struct op *op, struct txn *t, const struct schema *s,

@@ -55,8 +55,7 @@ static void slots_guess(struct salvage_run *r)
         r->has_slot = salvage_wal_fits(r);
     }
     if (r->has_slot) {
-        salvage_lose(r, "what one of the meta pages says is borne out by pages and WAL, and is "
-                        "believed");
+        salvage_lose(r, "one of the meta pages agrees with the pages and the WAL, and is used");
         return;
     }
     memset(&r->slot, 0, sizeof r->slot);
@@ -130,8 +129,8 @@ static void stream_open(struct salvage_run *r)
     r->has_tree = true;
     if (salvage_tree(r, number + PRIMARY_STORES_END))
         salvage_lose(r,
-                     "store number %lu had been found damaged before: changes that were kept "
-                     "beside it since are not copied",
+                     "store number %lu was already known to be damaged: changes kept beside it "
+                     "since then are not copied",
                      (unsigned long)number);
 }
 
@@ -247,9 +246,8 @@ static enum err salvage_all(struct salvage_run *r)
     if (!e && r->lacks_stores)
         e = salvage_adopt_orphans(r);
     if (!e && r->lacks_trees)
-        salvage_lose(r,
-                     "the tree of trees is rebuilt from the labels of pages: generators go on "
-                     "behind the keys that are found");
+        salvage_lose(r, "the tree of trees is rebuilt from the labels of pages: generators "
+                        "continue after the keys that are found");
     if (!e)
         e = primary_write(r);
     if (!e)

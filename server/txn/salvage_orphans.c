@@ -123,7 +123,7 @@ static void tell_old_rows(struct salvage_run *r)
         if (r->stores[i].birth)
             salvage_lose(r,
                          "the definition of store %s (number %lu) is lost: an older one, which "
-                         "had been replaced, is used",
+                         "had been superseded, is used",
                          KEY_SHOW_PARTS(r->stores[i].key), (unsigned long)r->stores[i].number);
 }
 
@@ -178,7 +178,7 @@ static enum err name_store(struct salvage_run *r, uint32_t number)
     salvage_lose(
         r,
         "the definition of store number %lu is lost: its records are in store \"%s\" of "
-        "database \"%s\", which takes keys beside the records; its indexes are gone",
+        "database \"%s\", which has explicit keys; its indexes are lost",
         (unsigned long)number, name, DATABASE_MAIN);
     return salvage_take_row(r, slice_make(key, size),
                             slice_make(row, catalogue_row_write(&d, row, sizeof row)));
@@ -202,8 +202,8 @@ enum err salvage_adopt_orphans(struct salvage_run *r)
         else if (!e)
             salvage_lose(
                 r,
-                "tree number %lu belongs to no store that is known: it is an index, or "
-                "a store with keys of several parts, and is not copied",
+                "tree number %lu belongs to no known store: it is an index, or a store with "
+                "multi-part keys, and is not copied",
                 (unsigned long)r->trees[i].store);
     }
     return e;

@@ -98,9 +98,8 @@ void salvage_tell_loss(void *run, const struct tree_loss *loss)
                      "with keys from %s up to %s, %llu were found by their pages%s",
                      (unsigned long long)loss->offset, tree, (unsigned long long)loss->records,
                      low, high, (unsigned long long)loss->found,
-                     loss->found == loss->records
-                         ? ", as many as there were"
-                         : "; some that had been deleted may be among them");
+                     loss->found == loss->records ? ", as many as there were"
+                                                  : "; deleted ones may be among them");
 }
 
 static enum err trees_read(struct salvage_run *r)

@@ -148,9 +148,7 @@ enum err salvage_wal_copy(struct salvage_run *r)
     if (e == ERR_CORRUPT || e == ERR_IO) {
         c.last = number_of(why.file);
         c.cut = why.offset;
-        salvage_lose(r,
-                     "%s, offset %" PRIu64 ": %s; all commits that the WAL has behind it are "
-                     "lost",
+        salvage_lose(r, "%s, offset %" PRIu64 ": %s; all later commits in the WAL are lost",
                      why.file, why.offset, why.text);
         e = ERR_OK;
     }

@@ -79,7 +79,7 @@ static enum err list_next(struct op *op, struct txn *t, struct store_list *l)
         if (r && record_is_delete(r))
             continue;
         if (catalogue_row_name(key, room, &of) != ERR_OK)
-            return cursor_corrupt(op, l->names, "corrupt key in the catalogue");
+            return cursor_corrupt(op, l->names, "a key in the catalogue is corrupt");
         if (!guard_sees(op, of.name))
             continue;
         e = catalogue_look(op, t, t->snapshot->commit, of.name, &s);

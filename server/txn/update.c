@@ -211,10 +211,10 @@ static enum err place_check(const struct update_change *change, const struct upd
         if (i == p->missing && p->has_holder)
             return update_refuse(
                 f, ERR_BAD_VALUE, change,
-                "step %u is place %u of an array of %u; append adds an element", i + 1,
-                path->steps[i].place, p->head.count);
+                "step %u: an array of %u elements has no element %u; append adds one", i + 1,
+                p->head.count, path->steps[i].place);
         return update_refuse(f, ERR_BAD_VALUE, change,
-                             "step %u is a place in an array that does not exist", i + 1);
+                             "step %u is an element of an array that does not exist", i + 1);
     }
     return ERR_OK;
 }
@@ -228,7 +228,9 @@ static enum err depth_check(const struct update_change *change, unsigned around,
     ASSERT(around <= MSGPACK_DEPTH_MAX);
     if (slice_is_none(change->value) || !msgpack_skip(&c, MSGPACK_DEPTH_MAX - around, NULL))
         return ERR_OK;
-    return update_refuse(f, ERR_BAD_VALUE, change, "the record would nest deeper than %u",
+    return update_refuse(f, ERR_BAD_VALUE, change,
+                         "the record would be nested more than %u "
+                         "levels deep",
                          MSGPACK_DEPTH_MAX);
 }
 
@@ -256,7 +258,9 @@ static enum err add(struct update *u, const struct update_change *change,
         msgpack_read(&at_old, &old);
     msgpack_read(&at_new, &by);
     if (old.type != MSGPACK_UINT && old.type != MSGPACK_INT && old.type != MSGPACK_FLOAT)
-        return update_refuse(f, ERR_BAD_VALUE, change, "the record has %s there, not a number",
+        return update_refuse(f, ERR_BAD_VALUE, change,
+                             "expected a number in the record, found "
+                             "%s",
                              update_type_name(old.type));
     if (!p->found) {
         place_put(u, &change->path, p, change->value);
@@ -282,7 +286,7 @@ static enum err least_or_greatest(struct update *u, const struct update_change *
 
         msgpack_peek(&c, &type);
         return update_refuse(f, ERR_BAD_VALUE, change,
-                             "the record has %s there, which is not compared with the given "
+                             "the record has %s there, which cannot be compared with the given "
                              "value",
                              update_type_name(type));
     }
@@ -331,7 +335,9 @@ static enum err append(struct update *u, const struct update_change *change,
         uint64_t whole = (uint64_t)old.bytes.size + more.bytes.size;
 
         if (whole > UINT32_MAX) /* no frame brings so much */
-            return update_refuse(f, ERR_BAD_VALUE, change, "it would be over 4 GiB");
+            return update_refuse(f, ERR_BAD_VALUE, change,
+                                 "the result would be larger than 4 "
+                                 "GiB");
         tail = more.bytes;
         size = old.type == MSGPACK_TEXT ? msgpack_put_text_head(head, (uint32_t)whole)
                                         : msgpack_put_binary_head(head, (uint32_t)whole);
@@ -355,7 +361,7 @@ static enum err commit(struct update *u, const struct update_change *change,
         before -= u->commits[i] >= p->at && u->commits[i] < p->at + p->size;
     if (before == UPDATE_COMMITS_MAX) {
         update_refuse(f, ERR_BAD_VALUE, change,
-                      "a record takes at most %u numbers of commits at once",
+                      "at most %u commit numbers can be put into a record at once",
                       UPDATE_COMMITS_MAX);
         return ERR_BAD_VALUE;
     }
@@ -377,8 +383,8 @@ static enum err change_make(struct update *u, const struct update_change *change
     }
     if (e)
         return update_refuse(
-            f, ERR_BAD_VALUE, change, "step %u asks for %s, the record has %s", p.missing + 1,
-            slice_is_none(change->path.steps[p.missing].name) ? "a place in an array"
+            f, ERR_BAD_VALUE, change, "step %u expects %s, the record has %s", p.missing + 1,
+            slice_is_none(change->path.steps[p.missing].name) ? "an element of an array"
                                                               : "a field of a map",
             update_type_name(p.head.type));
     e = place_check(change, &p, f);
@@ -421,8 +427,8 @@ enum err update_apply(struct update *u, struct slice changes, struct failure *f)
         work += u->size;
         if (i && work > u->work_max)
             return failure_set_limit(f, "update-work", u->work_max, work,
-                                     "update: the first %u changes go through %llu bytes of "
-                                     "the record; the limit is "
+                                     "update: the first %u changes process %llu bytes of the "
+                                     "record; the limit is "
                                      "%llu (update-work); make fewer changes at once",
                                      i + 1, (unsigned long long)work,
                                      (unsigned long long)u->work_max);

@@ -56,7 +56,7 @@ size_t update_add(const struct msgpack_token *a, const struct msgpack_token *b, 
         return 0;
     }
     if (isinf(sum) && !isinf(x) && !isinf(y)) {
-        *why = "the sum overflows; it is beyond the greatest float";
+        *why = "the sum overflows; it is out of range for a float";
         return 0;
     }
     return msgpack_put_double(to, sum);

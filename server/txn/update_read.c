@@ -104,7 +104,7 @@ static enum err operator_read(struct msgpack_cursor *c, struct update_change *ou
 
     ASSERT(out->number > 0);
     if (msgpack_read_text(c, &name))
-        return malformed(f, out->number, "a change begins with the name of its operator");
+        return malformed(f, out->number, "a change must begin with the name of an operator");
     for (unsigned i = 0; i < UPDATE_OPERATORS; i++) {
         if (slice_equal(name, slice_text(operators[i].name))) {
             out->what = (enum update_operator)i;
@@ -134,7 +134,7 @@ enum err update_change_read(struct msgpack_cursor *c, uint32_t number,
         return e;
     if (msgpack_skip(c, MSGPACK_DEPTH_MAX, &out->path_text) ||
         (parts == 3 && msgpack_skip(c, MSGPACK_DEPTH_MAX, &out->value)))
-        return malformed(f, number, "the list ends too early");
+        return malformed(f, number, "the list is truncated");
     if (operators[out->what].takes_value != (parts == 3))
         return update_refuse(f, ERR_BAD_REQUEST, out,
                              parts == 3 ? "it takes no value" : "a value is missing");

@@ -72,15 +72,15 @@ static enum err upgrade_enter(struct op *op, const struct upgrade *u, struct tur
             o->has_lost_turn = false;
         return failure_set(&op->failure, ERR_BAD_REQUEST,
                            is_lost
-                               ? "the opener's turn was lost: no upgrade began in time "
-                                 "(upgrade-turn); attach again"
-                               : "not an opener of the database: attach first (a turn that is "
-                                 "not used in time, upgrade-turn, is lost)");
+                               ? "the opener did not begin its upgrade in time (upgrade-turn); "
+                                 "attach again"
+                               : "not an opener of the database: attach first (and begin the "
+                                 "upgrade in time, upgrade-turn)");
     }
     ASSERT(op_database(op) == o->database); /* the transaction will be of that one */
     if (turn && (turn->state != TURN_HELD || turn->op))
         return failure_set(&op->failure, ERR_BAD_REQUEST,
-                           "the opener has an attach or an upgrade under way");
+                           "the opener already has an attach or an upgrade in progress");
     if (turn) {
         turn->op = op;
         op->turn = turn;

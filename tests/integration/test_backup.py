@@ -272,7 +272,7 @@ def test_a_client_that_is_killed_leaves_no_hold_and_no_backup():
             assert c.call("status")["primary"]["roots"] == 1
         assert os.listdir(place("b")) == ["pages.part"]
         err = run(None, "restore", place("b"), place("r"), code=73)
-        assert "no finished backup" in err, err
+        assert "no complete backup" in err, err
         assert os.listdir(place("r")) == ["restoring"]
         backup(d, place("b"))  # the place may be used again
         err = run(d, "backup", place("b"), code=1)
@@ -352,7 +352,7 @@ def test_a_backup_that_rots_is_found():
                 f.write(good)
         with open(pages, "wb") as f:
             f.write(good[:-1])
-        assert "cut short" in run(None, "verify-backup", place("b"), code=1)
+        assert "truncated" in run(None, "verify-backup", place("b"), code=1)
 
 
 def refused(d):
@@ -414,7 +414,7 @@ def test_a_missing_base_is_named():
         err = run(None, "restore", place("b1"), place("r"), code=73)
         assert "b0" in err, err
         err = run(d, "backup", place("b2"), "--base", place("b0"), code=1)
-        assert "no finished backup" in err, err
+        assert "no complete backup" in err, err
         os.rename(place("elsewhere"), place("b0"))
         os.mkdir(place("moved"))  # both together: they find each other
         for name in ("b0", "b1"):
@@ -518,10 +518,10 @@ def test_a_target_that_cannot_be_reached_is_refused():
             65, "--wal", wal, "--to-commit", str(last + 1))
         assert "cannot be combined" in refused_with(
             64, "--wal", wal, "--to-commit", "5", "--to-time", "2030-01-01T00:00:00Z")
-        assert "number of a commit" in refused_with(64, "--wal", wal, "--to-commit", "soon")
+        assert "commit number" in refused_with(64, "--wal", wal, "--to-commit", "soon")
         assert "time such as" in refused_with(64, "--wal", wal, "--to-time", "noon")
         os.mkdir(place("empty"))
-        assert "no segment" in refused_with(73, "--wal", place("empty"))
+        assert "no WAL segment" in refused_with(73, "--wal", place("empty"))
         with open(place("b/pages"), "rb") as f:  # damage right behind the backup
             position, = struct.unpack("<Q", f.read(88)[80:])
         number, offset = divmod(position, 16 << 20)

@@ -128,7 +128,7 @@ def test_each_kind_of_byte_that_rots_is_found():
             with Copy(d.data) as copy:
                 flip(os.path.join(copy, "primary"), both[0] + 40)
                 finds(copy, "primary, offset %d: %s: one of the two copies of a page is damaged"
-                      % (both[0], name), "nothing is lost", code=0)
+                      % (both[0], name), "no data is lost", code=0)
         for slot in (0, 1):
             with Copy(d.data) as copy:
                 flip(os.path.join(copy, "primary"), slot * SLOT + 200)
@@ -153,7 +153,7 @@ def test_each_kind_of_byte_that_rots_is_found():
         with Copy(d.data) as copy:
             with open(os.path.join(copy, "primary"), "r+b") as f:
                 f.truncate(len(primary) // 2)
-            finds(copy, "lies behind the end of the file")
+            finds(copy, "lies beyond the end of the file")
         d.start()
 
 

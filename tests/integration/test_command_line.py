@@ -113,7 +113,7 @@ def test_records_are_found_by_index(d):
                               (["create-index", "idx", "x", "--where", "[1"], 1, "--where, column"),
                               (["create-index", "idx", "a..b"], 1, "is not a path"),
                               (["delete", "idx", "a", "--index", "email"], 1, "unknown option --index"),
-                              (["describe", "nothing"], 1, 'no store is called "nothing"')):
+                              (["describe", "nothing"], 1, 'no store is named "nothing"')):
         got, out, err = cli(d, *words)
         assert (got, out) == (code, b"") and said in err, (words, got, out, err)
     assert cli(d, "rename-index", "idx", "email", "mail") == (0, b"", "")
@@ -151,7 +151,7 @@ def test_a_range_that_cannot_hold_anything_says_so(d):
         code, out, err = cli(d, verb, "one", "--prefix", "a")
         assert (code, out) == (1, b"") and "--starts" in err, (verb, code, out, err)
         code, out, err = cli(d, verb, "desc", "--gte", "[3]", "--lt", "[7]")
-        assert code == 0 and out in (b"", b"0\n") and "exchanged, the bounds cover 4 records" in err, (verb, out, err)
+        assert code == 0 and out in (b"", b"0\n") and "swapped, the bounds cover 4 records" in err, (verb, out, err)
     for words, found in ((["one", "--prefix", '["a"]'], b"0\n"), (["one", "--starts", "a"], b"1\n"),
                          (["desc", "--prefix", "[5]"], b"1\n"), (["desc", "--gte", "[7]", "--lte", "[3]"], b"5\n"),
                          (["desc", "--gte", "[2.3]", "--lt", "[2.6]"], b"0\n")):

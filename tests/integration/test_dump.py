@@ -88,7 +88,7 @@ def test_what_is_no_whole_dump_is_refused_and_nothing_is_made(d):
     lines = data.splitlines(keepends=True)
     for name, made, said in (("cut.dump", data[:len(data) // 2], "not a complete dump"), ("none.dump", b"", "not a complete dump"),
                              ("other.dump", b'{"id":1}\n["end", {}]\n', "is not a dump"),
-                             ("later.dump", data.replace(b'"format": 1', b'"format": 9'), "has the format 9"),
+                             ("later.dump", data.replace(b'"format": 1', b'"format": 9'), "has format 9"),
                              ("x.csv", data, "a dump is text"), ("gz.dump.gz", data, "not a gzip file")):
         path = write(path_of(d, name), made)
         code, out, err = cli(d, "--database", "made", "load", path)
@@ -98,11 +98,11 @@ def test_what_is_no_whole_dump_is_refused_and_nothing_is_made(d):
     assert code == 3 and 'store "s" already exists' in err and "nothing was loaded" in err, err
     # From a pipe it cannot be known before.
     code, _, err = cli(d, "--database", "pipe", "load", "-", stdin=b"".join(lines[:4000]))
-    assert code == 1 and "ends before its last line" in err and "loaded in part" in err, err
+    assert code == 1 and "ends before its last line" in err and "only part of the dump was loaded" in err, err
     # A line that is wrong, in the middle: what is in is said.
     bad = b"".join(lines[:3000]) + b'["put", "s", {"ID": 1}]\n' + b"".join(lines[3000:])
     code, _, err = cli(d, "--database", "bad", "load", write(path_of(d, "bad.dump"), bad))
-    assert code == 3 and "BAD_KEY" in err and "loaded in part" in err, err
+    assert code == 3 and "BAD_KEY" in err and "only part of the dump was loaded" in err, err
     assert not [n for n in os.listdir(d.directory) if "partial" in n]
 
 

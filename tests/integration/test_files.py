@@ -92,12 +92,12 @@ def test_messagepack_is_as_others_read_and_write_it(d):
     deep = b"\x91" * 70 + b"\xc0"
     for data, why in ((b"\x81\xa2id\x01\x81\xa2id", "bad.msgpack: record 2: the file ends within the record"),
                       (b"\x81\xa2id\x01\xc1", "record 2: not MessagePack: byte 0xc1"),
-                      (b"\x81\xa2id\x01" + deep, "record 2: the record nests deeper"),
+                      (b"\x81\xa2id\x01" + deep, "record 2: the record is nested deeper"),
                       (b"\x81\xa2id\x01\x81\xa2id\xa1\xff", "record 2: not a valid record"),
                       (b"\x81\xa2id\x01\x92\x01\x02", "record 2: expected an object, found an array\n"),
                       (b"\x81\xa2id\x01\xdd\xff\xff\xff\xff", "record 2: the record is longer than 64 MiB")):
         code, out, err = cli(d, "import", "mpbad", write(path_of(d, "bad.msgpack"), data), "--key", "id", "--batch", "1")
-        assert code == 1 and why in err and "1 records committed (records 1-1)" in err, err
+        assert code == 1 and why in err and "1 record committed (records 1-1)" in err, err
         cli(d, "drop-store", "mpbad")
     code, out, err = cli(d, "import", "mp", write(path_of(d, "none.msgpack"), b""))
     assert code == 0 and json.loads(out)["records"] == 0, err
@@ -144,13 +144,13 @@ def test_types_of_columns_are_found_or_given(d):
 
 
 def test_what_is_wrong_in_a_file_of_columns_is_said_with_its_line(d):
-    for data, said in ((b"", "has no header"), (b"id,id\n", 'two columns are called "id"'), (b"id,\n1,2\n", "column 2 is empty"),
-                       (b"id,a\n1\n", ":2: 1 fields; the header has 2"), (b'id,a\n1,"x\n', "does not end"),
+    for data, said in ((b"", "has no header"), (b"id,id\n", 'two columns are named "id"'), (b"id,\n1,2\n", "column 2 is empty"),
+                       (b"id,a\n1\n", ":2: 1 field; the header has 2"), (b'id,a\n1,"x\n', "unterminated quoted field"),
                        (b'id,a\n1,"x"y\n', "field 2: expected a comma"), (b"id,a\n1,\xff\n", "not valid UTF-8")):
         code, out, err = cli(d, "import", "badcsv", "--key", "id", "--format", "csv", stdin=data)
         assert code == 1 and said in err, (data, err)
         assert "badcsv" not in cli(d, "stores")[1].decode(), data
-    for types, said in (("a", "NAME:TYPE"), ("a:int", "unknown type"), ("b:text", "no column is called")):
+    for types, said in (("a", "NAME:TYPE"), ("a:int", "unknown type"), ("b:text", "no column is named")):
         code, _, err = cli(d, "import", "badcsv", "--key", "id", "--format", "csv", "--types", types, stdin=b"id,a\n1,2\n")
         assert code == 1 and said in err and "badcsv" not in cli(d, "stores")[1].decode(), (types, err)
 
@@ -179,7 +179,7 @@ def test_gzip_is_unpacked_whatever_its_name_and_damage_is_told(d):
     packed = gzip.compress(b"".join(lines[:10000])) + gzip.compress(b"".join(lines[10000:]))  # two members
     assert cli(d, "import", "gz", "--key", "id", stdin=packed)[0] == 0
     assert cli(d, "count", "gz")[1] == b"20000\n"
-    for cut, said in ((packed[:-300], "cut off"), (packed[:-6] + bytes(2) + packed[-4:], "damaged")):
+    for cut, said in ((packed[:-300], "truncated"), (packed[:-6] + bytes(2) + packed[-4:], "damaged")):
         code, _, err = cli(d, "import", "gz2", "--key", "id", "--transaction", stdin=cut)
         assert code == 1 and said in err and "gz2" not in cli(d, "stores")[1].decode(), err
 
@@ -195,7 +195,7 @@ def test_pretty_and_concatenated_values_and_arrays_are_read(d):
         assert [json.loads(x) for x in cli(d, "export", name)[1].splitlines()] == records
     code, _, err = cli(d, "import", "arr2", "--key", "id", stdin=json.dumps(records).encode())
     assert code == 1 and "--format json" in err and "arr2" not in cli(d, "stores")[1].decode()
-    for text, said in ((b'[{"id":1}', "the array does not end"), (b'[{"id":1} {"id":2}]', 'expected "," or "]"'),
+    for text, said in ((b'[{"id":1}', "unterminated array"), (b'[{"id":1} {"id":2}]', 'expected "," or "]"'),
                        (b'[{"id":1},]', "not valid JSON"), (b'[] x', "unexpected text after the array")):
         code, _, err = cli(d, "import", "arr3", "--key", "id", "--format", "json", "--transaction", stdin=text)
         assert code == 1 and said in err, (text, err)

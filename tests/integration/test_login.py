@@ -230,7 +230,7 @@ def test_29_a_second_login_on_the_connection_is_refused():
         assert client.call("hello", {})["user"] == "ann"
         client = d.client()
         client.call("login_begin", "SCRAM-SHA-256", "n,,n=root,r=a")
-        assert "under way" in str(client.fails("login_begin", "SCRAM-SHA-256", "n,,n=ann,r=a"))
+        assert "in progress" in str(client.fails("login_begin", "SCRAM-SHA-256", "n,,n=ann,r=a"))
         assert d.client().fails("login_end", "c=biws,r=a,p=").name == "BAD_REQUEST"
 
 

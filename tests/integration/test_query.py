@@ -469,22 +469,22 @@ def test_explain(d):
         e = c.call("explain", 0, "select name from ex where id between 2 and 3 and age > 1 order by name limit 2")
         assert e["text"].split("\n") == [
             "limit 2  (about 1 row)",
-            "  sort by name, keeping what the limit wants  (about 1 row)",
+            "  sort by name, top rows only  (about 1 row)",
             "    filter id between 2 and 3 and age > 1  (about 1 row)",
             "      scan ex by key >= 2 <= 3  (2 records)", ""], e["text"]
         assert e["plan"]["step"] == "limit" and e["plan"]["inputs"][0]["inputs"][0]["inputs"][0] == {
             "step": "scan", "text": "scan ex by key >= 2 <= 3", "store": "ex", "estimate": 2, "records": 2,
             "inputs": []}
-        assert "by index ex_name = 'Ann'  (1 records)" in c.call("explain", 0, "select * from ex where name = 'Ann'")["text"]
+        assert "by index ex_name = 'Ann'  (1 record)" in c.call("explain", 0, "select * from ex where name = 'Ann'")["text"]
         assert "sort" not in c.call("explain", 0, "select * from ex order by id desc")["text"]
         assert "backwards" in c.call("explain", 0, "select * from ex order by id desc")["text"]
         e = c.call("explain", 0, "select a.id from ex a join ex b on b.id = a.age", None, {"analyze": True})
         assert "scan ex by key = a.age  (about 1 row each time)  [0 rows" in e["text"] and "scan ex (all)  (4 records)  [4 rows" in e["text"]
         assert column(c, "explain select count(*) from ex where id > 2") == [
-            "columns count(*)  (about 1 row)", "  group of all: from the counts of the tree  (about 1 row)",
+            "columns count(*)  (about 1 row)", "  group all rows, by the record counts of the tree  (about 1 row)",
             "    filter id > 2  (about 2 rows)",
             "      scan ex by key > 2  (2 records)"]
-        assert "[1 rows" in column(c, "explain analyze select max(id) from ex")[1]
+        assert "[1 row," in column(c, "explain analyze select max(id) from ex")[1]
         assert c.call("explain", 0, "delete from ex where id = 1")["text"].startswith("delete\n  filter id = 1  (about 1 row)\n")
         assert column(c, "select count(*) from ex") == [4]
         e = c.call("explain", 0, "delete from ex where age > 1", None, {"analyze": True})

@@ -174,13 +174,10 @@ START_TEST(an_entry_that_is_missing_is_named_by_its_record)
     rig_batch_add(&c.batch, BY_N, entry(&c, 7, 17), SLICE_NONE);
     rig_batch_add(&c.batch, UNIQUE, number_key(&c, 1222), SLICE_NONE);
     check(&c);
-    finds(
-        &c, BY_N,
-        "index \"by_n\" of store \"people\": the record 17 has an entry that is missing in the "
-        "index");
+    finds(&c, BY_N,
+          "index \"by_n\" of store \"people\": an entry for the record 17 is missing");
     finds(&c, UNIQUE,
-          "index \"u\" of store \"people\": the record 222 has an entry that is missing in the "
-          "index");
+          "index \"u\" of store \"people\": an entry for the record 222 is missing");
     close_all(&c, 2);
 }
 END_TEST
@@ -195,13 +192,11 @@ START_TEST(an_entry_that_no_record_has_is_named)
     rig_batch_add(&c.batch, BY_N, slice_text("\xff\xff"), slice_text(""));
     check(&c);
     finds(&c, BY_N,
-          "index \"by_n\" of store \"people\": the entry 0x1d08001d1100 is not one that its "
-          "record "
-          "has");
-    finds(
-        &c, BY_N,
-        "index \"by_n\" of store \"people\": the entry 0x1d03001e012f00 leads to a record that "
-        "does not exist");
+          "index \"by_n\" of store \"people\": the entry 0x1d08001d1100 does not match its "
+          "record");
+    finds(&c, BY_N,
+          "index \"by_n\" of store \"people\": the entry 0x1d03001e012f00 points to a record "
+          "that does not exist");
     finds(&c, BY_N, "index \"by_n\" of store \"people\": the entry 0xffff is malformed");
     close_all(&c, 3);
 }
@@ -214,12 +209,9 @@ START_TEST(an_entry_that_leads_to_another_record_is_named_from_both_sides)
     open_with(&c, RECORDS);
     rig_batch_add(&c.batch, UNIQUE, number_key(&c, 1005), number_key(&c, 6));
     check(&c);
-    finds(
-        &c, UNIQUE,
-        "index \"u\" of store \"people\": the entry 0x1e03ed00 is not one that its record has");
     finds(&c, UNIQUE,
-          "index \"u\" of store \"people\": the record 5 has an entry that is missing in the "
-          "index");
+          "index \"u\" of store \"people\": the entry 0x1e03ed00 does not match its record");
+    finds(&c, UNIQUE, "index \"u\" of store \"people\": an entry for the record 5 is missing");
     close_all(&c, 2);
 }
 END_TEST
@@ -235,8 +227,8 @@ START_TEST(a_record_under_a_key_that_is_not_its_own_is_named)
     rig_batch_add(&c.batch, STORE, number_key(&c, 6), slice_text("\xc1"));
     rig_batch_add(&c.batch, STORE, number_key(&c, 7), slice_text("\x80"));
     check(&c);
-    finds(&c, STORE, "the record 4 of store \"people\": its fields give another key");
-    finds(&c, STORE, "the record 7 of store \"people\": its fields give no key");
+    finds(&c, STORE, "the record 4 of store \"people\": its fields yield a different key");
+    finds(&c, STORE, "the record 7 of store \"people\": its fields do not yield a key");
     ck_assert_uint_eq(c.found.damaged, 3);
     close_all(&c, 3);
 }
@@ -250,7 +242,8 @@ START_TEST(a_definition_that_is_malformed_is_named)
     open_with(&c, 3);
     rig_batch_add(&c.batch, 0,
                   rig_bytes(&c.rig, name, catalogue_row_key(
-                                           (struct row_name){slice_text("side"), slice_text("odd")},
+                                           (struct row_name){slice_text("side"), slice_text(
+                                               "odd")},
                                            name)),
                   slice_text("\x81\xa3key\xc0"));
     check(&c);

@@ -580,7 +580,7 @@ START_TEST(nothing_is_destroyed_by_mistake)
     check_run(&r, "count s", "", 0, "0\n", "");
     check_run(&r, "-c 'ping' ping", "", 1, "", "cannot be combined with a verb");
     check_run(&r, "--keep-going ping", "", 1, "", "cannot be combined with a verb");
-    check_run(&r, "", "ping --connect x\n", 1, "", "applies to a whole session");
+    check_run(&r, "", "ping --connect x\n", 1, "", "applies to the whole session");
     run_end(&r);
 }
 END_TEST

@@ -188,7 +188,7 @@ START_TEST(options_that_do_not_go_together_are_refused)
     struct told told = {.count = 0};
 
     ck_assert_int_eq(command_line_read(5, argv, &line, &o, tell, &told), COMMAND_LINE_CONFIG);
-    ck_assert_ptr_nonnull(strstr(told.all, "is over staged-max"));
+    ck_assert_ptr_nonnull(strstr(told.all, "exceeds staged-max"));
 }
 END_TEST
 

@@ -172,15 +172,15 @@ START_TEST(errors_point_at_their_place)
         unsigned line, column;
         const char *says;
     } cases[] = {
-        {"", 1, 1, "the query ends here"},
+        {"", 1, 1, "unexpected end of the query"},
         {"selekt 1", 1, 1, "unexpected selekt; expected "},
-        {"select a from", 1, 14, "the query ends here; expected "},
+        {"select a from", 1, 14, "unexpected end of the query; expected "},
         {"select a,\n  from b", 2, 3, "unexpected from; expected an expression"},
-        {"select 'a", 1, 8, "no closing '"},
-        {"select a /* b", 1, 10, "comment has no end"},
+        {"select 'a", 1, 8, "missing closing '"},
+        {"select a /* b", 1, 10, "unterminated comment"},
         {"select \xc3\xa4 \xc3\xb6 \xc3\xbc", 1, 12, "unexpected "},
         {"select 12ab", 1, 8, "cannot begin with a digit"},
-        {"select a ? b", 1, 10, "no meaning"},
+        {"select a ? b", 1, 10, "unexpected character"},
         {"select $", 1, 8, "after $"},
         {"select $0", 1, 8, "numbered from $1"},
         {"select x'0'", 1, 8, "two hexadecimal digits"},

@@ -26,8 +26,8 @@ const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2
 function checkPassword (password) {
   if (typeof password !== 'string' || password === '') throw local('MISUSE', 'a password is a text that is not empty')
   if (!password.isWellFormed?.() && password.isWellFormed !== undefined) throw local('MISUSE', 'a password is well-formed text')
-  if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) throw local('MISUSE', 'a password has at most 1024 bytes')
-  if (CONTROLS.test(password)) throw local('MISUSE', 'a password has no control characters')
+  if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) throw local('MISUSE', 'the password is longer than 1024 bytes')
+  if (CONTROLS.test(password)) throw local('MISUSE', 'the password contains control characters')
 }
 
 /** What `createUser` and `alterUser` take as `verifier`: the server never gets the password. */
