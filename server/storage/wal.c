@@ -500,8 +500,7 @@ static struct wal_flight *flight_begin(struct wal *w, enum wal_flight_kind kind,
                                        .synced = w->synced,
                                        .numbers = w->numbers,
                                        .used = WAL_HEADER_BYTES,
-                                       .time_ms = w->os->ops->day_ms(w->os),
-                                       .identity = w->us.identity};
+                                       .time_ms = w->os->ops->day_ms(w->os)};
     ASSERT(flight->offset % WAL_SECTOR_BYTES == 0);
     return flight;
 }

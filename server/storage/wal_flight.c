@@ -80,6 +80,7 @@ static void encode_stream(struct wal_flight *flight)
 void wal_flight_encode(struct wal_flight *flight)
 {
     ASSERT(!flight->is_encoded);
+    flight->batch.identity = flight->identity;
     if (flight->kind == WAL_FLIGHT_WHOLE)
         encode_whole(flight);
     if (flight->kind == WAL_FLIGHT_STREAM)

@@ -50,7 +50,7 @@ INCLUDES_DOWNWARDS = ('client/lib', 'server/net', 'server/query', 'server/txn')
 WHOLE = 'server/txn/db_struct.h'
 KNOW_THE_WHOLE = {
     'server/txn/' + module + '.c': why for why, modules in {
-        'begins, turns and ends all of it': ('db', 'recovery', 'recovery_index'),
+        'begins, turns and ends all of it': ('db', 'recovery', 'recovery_index', 'apply'),
         'what is said of all of it': ('status', 'health', 'index_check'),
         'decides between stages, the log, snapshots and who is open':
             ('amalgamate', 'reclaim', 'held', 'tasks', 'check', 'index_build', 'snapshot', 'stages'),
