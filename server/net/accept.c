@@ -172,8 +172,17 @@ static bool is_stranger(const struct connection *c)
     return !s->is_trusted && !s->user && (c->is_remote || c->server->users.count);
 }
 
-bool connection_accept(struct server *server, uv_stream_t *listener,
-                       const struct connection_ground *ground)
+/* 0, or an error of libuv's. */
+static int take_socket(struct connection *c, enum connection_kind kind, int fd)
+{
+    uv_loop_t *loop = c->server->reactor.loop;
+
+    if (kind == CONNECTION_TCP)
+        return uv_tcp_init(loop, &c->uv.tcp) ? UV_ENOMEM : uv_tcp_open(&c->uv.tcp, fd);
+    return uv_pipe_init(loop, &c->uv.pipe, 0) ? UV_ENOMEM : uv_pipe_open(&c->uv.pipe, fd);
+}
+
+bool connection_accept(struct server *server, int fd, const struct connection_ground *ground)
 {
     enum connection_kind kind = ground->kind;
     struct connection *c = calloc(1, sizeof *c);
@@ -184,13 +193,12 @@ bool connection_accept(struct server *server, uv_stream_t *listener,
     c->server = server;
     c->is_remote = ground->is_remote;
     session_init(&c->session, server, c, &c->output);
-    if (kind == CONNECTION_TCP)
-        uv_tcp_init(server->reactor.loop, &c->uv.tcp);
-    else
-        uv_pipe_init(server->reactor.loop, &c->uv.pipe, 0);
-    c->uv.handle.data = c;
-    if (uv_accept(listener, &c->uv.stream))
+    if (take_socket(c, kind, fd)) {
+        close(fd);
+        c->uv.handle.data = c;
         return refuse(c, "accept failed");
+    }
+    c->uv.handle.data = c;
     if (server->state != SERVER_SERVING)
         return refuse(c, "the server is shutting down");
     if (kind == CONNECTION_TCP) {

@@ -15,10 +15,9 @@ struct connection_ground { /* what a listener says of those who come by it */
     bool is_remote; /* other machines reach it, and it is not trusted (insecure-listen) */
 };
 
-/* Accept from listener (uv_stream_t of the same kind), or refuse. false: there is no memory;
- * nothing was accepted, and libuv will not ask again. */
-bool connection_accept(struct server *server, uv_stream_t *listener,
-                       const struct connection_ground *ground);
+/* Take the socket, or refuse and close it. false: there is no memory, and fd is still the
+ * caller's. */
+bool connection_accept(struct server *server, int fd, const struct connection_ground *ground);
 
 /* NULL: none of that id is open. */
 struct connection *connection_of_id(struct server *server, uint64_t id);

@@ -10,12 +10,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
+#define ACCEPTS_MAX 64 /* in one turn of a listener */
 #define DESCRIPTORS_KEPT 64 /* for files, listeners, the loop, and the moment of a refusal */
 #define DESCRIPTORS_MIN 32  /* without them it does not start */
 #define CLIENTS_MIN 8       /* where that leaves fewer, some are served all the same */
@@ -23,15 +25,14 @@
 #define FIRST_PASSED_FD 3 /* as the service manager counts */
 
 struct listener {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } uv;
+    uv_poll_t poll;
+    int fd;    /* owned */
+    int spare; /* owned: closed to make room for a connection that is refused; -1: none */
     struct server *server;
     struct connection_ground ground;
-    bool is_waiting; /* a connection that there was no memory for; libuv waits with it */
+    bool is_open;    /* poll is initialised */
+    bool is_waiting; /* accepting has failed; it is tried again by listener_accept_again */
+    bool has_path;   /* name is a path that goes with it */
     char name[256];
     struct list_link in_all;
 };
@@ -236,21 +237,65 @@ bool listener_check_descriptors(char *error)
     return false;
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+static void note_failed(struct server *server, int number)
 {
-    struct listener *l = stream->data;
-    struct server *server = l->server;
-
-    if (status == 0) {
-        l->is_waiting = !connection_accept(server, stream, &l->ground);
-        return;
-    }
     server->counters.refused++;
-    if (!server->refused_ms || server_now(server) - server->refused_ms >= 10 * SECOND) {
-        server->refused_ms = server_now(server);
-        LOG_TELL(server->log, connection_refused, .why = uv_strerror(status),
-                 .open = seats_served(&server->seats), .refused = server->counters.refused);
+    if (server->refused_ms && server_now(server) - server->refused_ms < 10 * SECOND)
+        return;
+    server->refused_ms = server_now(server);
+    LOG_TELL(server->log, connection_refused, .why = strerror(number),
+             .open = seats_served(&server->seats), .refused = server->counters.refused);
+}
+
+/* There are no descriptors: whoever waits is refused rather than left to wait. false: not even
+ * that is possible. */
+static bool turn_away(struct listener *l)
+{
+    int fd;
+
+    if (l->spare < 0)
+        return false;
+    close(l->spare);
+    fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    l->spare = open("/", O_RDONLY | O_CLOEXEC);
+    return fd >= 0;
+}
+
+/* Not more than so many, and no further one where that fails: what fails for long must not keep
+ * the loop, as it would in libuv's own listeners. false: it is to be tried again later. */
+static bool accept_some(struct listener *l)
+{
+    for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
+        int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int number = errno;
+
+        if (fd >= 0) {
+            if (connection_accept(l->server, fd, &l->ground))
+                continue;
+            close(fd);
+            number = ENOMEM;
+        } else if (number == EAGAIN || number == EWOULDBLOCK) {
+            return true;
+        } else if (number == EINTR || number == ECONNABORTED) {
+            continue;
+        }
+        note_failed(l->server, number);
+        if ((number != EMFILE && number != ENFILE) || !turn_away(l))
+            return false;
     }
+    return true;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct listener *l = poll->data;
+
+    if (accept_some(l))
+        return;
+    l->is_waiting = true;
+    uv_poll_stop(poll);
 }
 
 void listener_accept_again(struct server *server)
@@ -259,7 +304,7 @@ void listener_accept_again(struct server *server)
         struct listener *l = LIST_ENTRY(link, struct listener, in_all);
 
         if (l->is_waiting)
-            l->is_waiting = !connection_accept(server, &l->uv.stream, &l->ground);
+            l->is_waiting = uv_poll_start(&l->poll, UV_READABLE, on_readable) != 0;
     }
 }
 
@@ -271,30 +316,70 @@ static struct listener *listener_new(struct server *server, enum connection_kind
         return NULL;
     l->server = server;
     l->ground.kind = kind;
-    if (kind == CONNECTION_TCP)
-        uv_tcp_init(server->reactor.loop, &l->uv.tcp);
-    else
-        uv_pipe_init(server->reactor.loop, &l->uv.pipe, 0);
-    l->uv.handle.data = l;
+    l->fd = l->spare = -1;
     list_push_back(&server->listeners, &l->in_all);
     return l;
 }
 
+static void listener_free(struct listener *l)
+{
+    if (l->fd >= 0)
+        close(l->fd);
+    if (l->spare >= 0)
+        close(l->spare);
+    if (l->has_path)
+        unlink(l->name);
+    free(l);
+}
+
 static void on_listener_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    listener_free(handle->data);
 }
 
 static void listener_close(struct listener *l)
 {
     list_remove(&l->in_all);
-    uv_close(&l->uv.handle, on_listener_closed);
+    if (l->is_open)
+        uv_close((uv_handle_t *)&l->poll, on_listener_closed);
+    else
+        listener_free(l);
 }
 
 void listener_close_all(struct server *server)
 {
     while (!list_is_empty(&server->listeners))
         listener_close(LIST_ENTRY(list_first(&server->listeners), struct listener, in_all));
+}
+
+/* 0, or errno. */
+static int listener_bind(struct listener *l, const struct sockaddr *at, socklen_t size)
+{
+    int on = 1;
+
+    l->fd = socket(at->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (l->fd < 0 ||
+        (at->sa_family != AF_UNIX &&
+         setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) ||
+        bind(l->fd, at, size) != 0)
+        return errno;
+    return 0;
+}
+
+/* 0, or errno. */
+static int listener_start(struct listener *l)
+{
+    int e;
+
+    if (listen(l->fd, BACKLOG) != 0)
+        return errno;
+    l->spare = open("/", O_RDONLY | O_CLOEXEC);
+    e = uv_poll_init(l->server->reactor.loop, &l->poll, l->fd);
+    if (e)
+        return -e;
+    l->is_open = true;
+    l->poll.data = l;
+    return -uv_poll_start(&l->poll, UV_READABLE, on_readable);
 }
 
 static void format_address(const struct sockaddr *a, char *to, size_t room)
@@ -313,9 +398,9 @@ static void format_address(const struct sockaddr *a, char *to, size_t room)
 /* The address that a TCP listener has been given. */
 static void name_tcp(struct listener *l, struct sockaddr_storage *at)
 {
-    int size = sizeof *at;
+    socklen_t size = sizeof *at;
 
-    if (uv_tcp_getsockname(&l->uv.tcp, (struct sockaddr *)at, &size) == 0)
+    if (getsockname(l->fd, (struct sockaddr *)at, &size) == 0)
         format_address((struct sockaddr *)at, l->name, sizeof l->name);
 }
 
@@ -337,12 +422,14 @@ static bool open_tcp(struct server *server, const struct address *address,
     l->ground.is_tls = address->tls;
     l->ground.is_remote = !address->loopback && !server->options.insecure_listen;
     format_address((const struct sockaddr *)&address->at, wanted, sizeof wanted);
-    e = uv_tcp_bind(&l->uv.tcp, (const struct sockaddr *)&address->at, 0);
+    e = listener_bind(l, (const struct sockaddr *)&address->at,
+                      address->at.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                        : sizeof(struct sockaddr_in));
     if (!e)
-        e = uv_listen(&l->uv.stream, BACKLOG, on_connection);
+        e = listener_start(l);
     if (e) {
         listener_close(l);
-        snprintf(error, OPTION_ERROR_BYTES, "cannot listen on %s: %s", wanted, uv_strerror(e));
+        snprintf(error, OPTION_ERROR_BYTES, "cannot listen on %s: %s", wanted, uv_strerror(-e));
         return address->optional;
     }
     name_tcp(l, bound);
@@ -391,13 +478,14 @@ static int open_to_group(const struct options *o, const char *path)
 
     if (o->socket_group[0] &&
         (!read_group(o->socket_group, &group) || chown(path, (uid_t)-1, group)))
-        return -errno;
-    return read_mode(o->socket_mode, &mode) && chmod(path, mode) == 0 ? 0 : -errno;
+        return errno;
+    return read_mode(o->socket_mode, &mode) && chmod(path, mode) == 0 ? 0 : errno;
 }
 
 static bool open_unix(struct server *server, char *error)
 {
     const struct options *o = &server->options;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
     char path[OPTION_TEXT_BYTES + 32];
     struct listener *l;
     mode_t mask;
@@ -423,17 +511,19 @@ static bool open_unix(struct server *server, char *error)
     if (!l)
         return false;
     snprintf(l->name, sizeof l->name, "%.255s", path);
+    snprintf(at.sun_path, sizeof at.sun_path, "%.107s", path);
     mask = umask(0177); /* mode 0600 from its first moment */
-    e = uv_pipe_bind(&l->uv.pipe, path);
+    e = listener_bind(l, (struct sockaddr *)&at, sizeof at);
     umask(mask);
+    l->has_path = !e;
     if (!e)
         e = open_to_group(o, path);
     if (!e)
-        e = uv_listen(&l->uv.stream, BACKLOG, on_connection);
+        e = listener_start(l);
     if (e) {
         listener_close(l);
         snprintf(error, OPTION_ERROR_BYTES, "socket: cannot listen on %.300s: %s", path,
-                 uv_strerror(e));
+                 uv_strerror(-e));
         return false;
     }
     return true;
@@ -523,18 +613,15 @@ static bool open_passed_one(struct server *server, int fd, char *error)
     if (!l)
         return false;
     l->ground = ground;
-    if (l->ground.kind == CONNECTION_UNIX) {
+    l->fd = fd;
+    if (l->ground.kind == CONNECTION_UNIX)
         snprintf(l->name, sizeof l->name, "%.100s", ((struct sockaddr_un *)&at)->sun_path);
-        e = uv_pipe_open(&l->uv.pipe, fd);
-    } else {
-        e = uv_tcp_open(&l->uv.tcp, fd);
+    else
         name_tcp(l, &at);
-    }
-    if (!e)
-        e = uv_listen(&l->uv.stream, BACKLOG, on_connection);
+    e = fcntl(fd, F_SETFL, O_NONBLOCK) ? errno : listener_start(l);
     if (e)
         snprintf(error, OPTION_ERROR_BYTES, "LISTEN_FDS: descriptor %d: %s", fd,
-                 uv_strerror(e));
+                 uv_strerror(-e));
     return e == 0;
 }
 

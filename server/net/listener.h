@@ -18,13 +18,13 @@ bool listener_check(const struct options *o, struct option_conflict *conflict);
 
 /* Raise the process's limit of descriptors as far as so many clients need and the system
  * allows; returns how many clients there are descriptors for. Some are kept for the core:
- * without one it cannot open a segment of the log, and libuv's accept would spin. */
+ * without one it cannot open a segment of the log. */
 uint64_t listener_claim_descriptors(uint64_t connections);
 
 /* Whether there are descriptors for a start; error has OPTION_ERROR_BYTES. */
 bool listener_check_descriptors(char *error);
 
-/* Accept what could not be accepted for want of memory; libuv does not ask again. */
+/* Where accepting has failed (memory, descriptors) it is tried again: call it now and then. */
 void listener_accept_again(struct server *server);
 
 /* Listen everywhere: on what the service manager passed (LISTEN_FDS), or on the options'

@@ -156,13 +156,12 @@ static bool add_users(struct world *w)
 static void connect_client(struct world *w, struct client *c, bool by_unix)
 {
     struct list_link *before = w->server->connections.previous;
-    uv_stream_t *listener;
 
-    c->socket = sim_socket_connect(w->loop, &listener);
+    c->socket = sim_socket_connect(w->loop);
     c->model = model_connect(w->model, w->options.frame_size);
     c->is_stalled = false;
     FUZZ_CHECK(connection_accept(
-        w->server, listener,
+        w->server, SIM_SOCKET_FD,
         &(struct connection_ground){.kind = by_unix ? CONNECTION_UNIX : CONNECTION_TCP}));
     /* without memory it is not taken */
     if (w->has_users && w->server->connections.previous != before)

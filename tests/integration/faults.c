@@ -1,5 +1,5 @@
-/* faults.c - calls of the system that fail, are interrupted or do less than they were asked for:
- * preloaded into the daemon or the client.
+/* faults.c - calls of the system that fail, are interrupted or do less than they were asked for, and
+ * clocks that go ahead: preloaded into the daemon or the client.
  *
  * The file HOLDFAST_FAULTS is mapped: a test writes there what is to fail, and reads how often each
  * call has been made. The order is that of struct faults, all 64-bit numbers (faults.py). */
@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum call {
@@ -42,6 +43,7 @@ struct faults {
     _Atomic uint64_t fired;
     _Atomic uint64_t trouble; /* of three calls one is interrupted and one is short; 0: none */
     _Atomic uint64_t interrupted, shortened;
+    _Atomic uint64_t ahead_ms; /* all clocks show so much more */
     _Atomic uint64_t counts[CALLS];
 };
 
@@ -128,6 +130,23 @@ static int is_socket(int fd)
     static __typeof__(&name) real; \
     if (!real) \
     *(void **)&real = dlsym(RTLD_NEXT, #name)
+
+/* ---- the clock ---- */
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+    REAL(clock_gettime);
+    uint64_t ahead = faults->ahead_ms;
+    int result = real(clock, out);
+
+    out->tv_sec += (time_t)(ahead / 1000);
+    out->tv_nsec += (long)(ahead % 1000) * 1000000;
+    if (out->tv_nsec >= 1000000000) {
+        out->tv_nsec -= 1000000000;
+        out->tv_sec++;
+    }
+    return result;
+}
 
 /* ---- sockets ---- */
 

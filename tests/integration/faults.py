@@ -9,7 +9,8 @@ import tempfile
 
 CALLS = ("socket", "bind", "listen", "accept", "connect", "poll", "receive", "send", "open", "read",
          "write", "sync", "size")
-HEAD = ("call", "n", "stays", "number", "fired", "trouble", "interrupted", "shortened")
+HEAD = ("call", "n", "stays", "number", "fired", "trouble", "interrupted", "shortened",
+        "ahead_ms")
 
 
 class Faults:

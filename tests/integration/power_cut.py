@@ -72,7 +72,7 @@ class Disk:
             return int(fields[4]), int(f.read().split()[1])
 
 
-def make_image(folder, fs):
+def make_image(folder, fs, *flags):
     if os.geteuid():
         raise Missing("not root")
     if not os.path.exists("/dev/loop-control"):
@@ -83,7 +83,7 @@ def make_image(folder, fs):
     with open(image, "wb") as f:
         f.truncate(IMAGE_BYTES[fs])
     os.environ["PATH"] += ":/sbin:/usr/sbin"
-    run("mkfs." + fs, "-q", *(("-F",) if fs == "ext4" else ()), image)
+    run("mkfs." + fs, "-q", *(("-F",) if fs == "ext4" else ()), *flags, image)
     return image
 
 

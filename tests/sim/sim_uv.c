@@ -50,7 +50,6 @@ struct sim_socket {
 
 struct sim_loop {
     uv_loop_t uv;
-    uv_stream_t listener;
     struct sim *sim;
     struct sim_socket *waiting; /* in the listener's queue */
     void (*poll)(void *context);
@@ -117,7 +116,6 @@ struct sim_loop *sim_loop_new(struct sim *sim, void (*poll)(void *context), void
     struct sim_loop *loop = must_calloc(sizeof *loop);
 
     loop->uv.data = loop;
-    loop->listener.data = loop;
     loop->sim = sim;
     loop->poll = poll;
     loop->context = context;
@@ -432,13 +430,14 @@ int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd)
     return 0;
 }
 
-int uv_accept(uv_stream_t *listener, uv_stream_t *client)
+/* The connection that waits, whatever the descriptor. */
+static int socket_open(uv_stream_t *client)
 {
-    struct sim_loop *loop = listener->data;
+    struct sim_loop *loop = loop_of(client->loop);
     struct sim_socket *s = loop->waiting;
 
     if (!s)
-        return UV_EAGAIN;
+        return UV_EBADF;
     loop->waiting = NULL;
     if (socket_fails(client)) { /* whoever had come is gone */
         s->has_ended = true;
@@ -447,6 +446,16 @@ int uv_accept(uv_stream_t *listener, uv_stream_t *client)
     s->end = handle_of(client);
     s->end->socket = s;
     return 0;
+}
+
+int uv_tcp_open(uv_tcp_t *tcp, uv_os_sock_t fd)
+{
+    return socket_open((uv_stream_t *)tcp);
+}
+
+int uv_pipe_open(uv_pipe_t *pipe, uv_file fd)
+{
+    return socket_open((uv_stream_t *)pipe);
 }
 
 int uv_read_start(uv_stream_t *stream, uv_alloc_cb alloc, uv_read_cb read)
@@ -528,7 +537,7 @@ int uv_shutdown(uv_shutdown_t *shutdown, uv_stream_t *stream, uv_shutdown_cb cb)
 
 /* ---- the client's end ---- */
 
-struct sim_socket *sim_socket_connect(struct sim_loop *loop, uv_stream_t **listener)
+struct sim_socket *sim_socket_connect(struct sim_loop *loop)
 {
     struct sim_socket *s = must_calloc(sizeof *s);
 
@@ -537,7 +546,6 @@ struct sim_socket *sim_socket_connect(struct sim_loop *loop, uv_stream_t **liste
     s->out_room = SIZE_MAX;
     loop->waiting = s;
     list_push_back(&loop->sockets, &s->in_list);
-    *listener = &loop->listener;
     return s;
 }
 

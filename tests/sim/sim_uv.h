@@ -43,8 +43,9 @@ void sim_loop_move_bytes(struct sim_loop *loop, size_t bytes_max);
 
 /* ---- the client's end ---- */
 
-/* A connection that waits in the listener's queue: *listener is what connection_accept takes. */
-struct sim_socket *sim_socket_connect(struct sim_loop *loop, uv_stream_t **listener);
+/* A connection that waits in a listener's queue: connection_accept takes it, with this descriptor. */
+#define SIM_SOCKET_FD (-1)
+struct sim_socket *sim_socket_connect(struct sim_loop *loop);
 
 /* The client writes. What is sent after it has closed or reset is thrown away. */
 void sim_socket_send(struct sim_socket *s, struct slice bytes);

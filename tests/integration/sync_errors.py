@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""A disk that refuses what it has taken: writes that fail behind a server's back, on a real file system.
+
+    sync_errors.py [--seconds N] [--seed S]
+
+The server's data directory is an ext4 on a loop device, whose image is a file with holes on a small
+tmpfs. What the log has made ready is zeros: where the image has zeros holes are punched, and then the
+tmpfs is filled up. So the kernel takes the server's writes into its memory, and the disk below
+refuses them: the error is told once to each open description, at its next sync, and the pages count as
+clean. Then the server must have ended, with nothing acknowledged that the disk has not; a server that is
+started on the same mount, where the kernel's memory may still show what the disk refused, must have all
+that was acknowledged and nothing by half, and so must one on a copy of the image.
+
+Needs root, loop devices, tmpfs and mkfs.ext4; without them it says so and ends with 77."""
+import argparse
+import ctypes
+import errno
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from holdfast import Closed, Daemon, Failed  # noqa: E402
+from power_cut import Disk, Missing, Writer, judge, make_image, run  # noqa: E402
+from totals import totals  # noqa: E402
+
+SMALL_BYTES = 160 << 20   # of the tmpfs; the image is smaller, so that only the ballast fills it
+BLOCK = 4096
+PUNCH, KEEP_SIZE = 2, 1
+FLAGS = ("--stage-size", "128KiB", "--link-max", "64KiB", "--wal-segment-size", "16MiB")
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def punch_zeros(image):
+    """Where the image has zeros, it has holes afterwards."""
+    with open(image, "r+b") as f:
+        size, at, zeros = os.path.getsize(image), 0, bytes(BLOCK)
+        while at < size:
+            at = os.lseek(f.fileno(), at, os.SEEK_DATA) if has_data(f.fileno(), at) else size
+            if at < size:
+                at -= at % BLOCK
+                if os.pread(f.fileno(), BLOCK, at) == zeros:
+                    if libc.fallocate(f.fileno(), PUNCH | KEEP_SIZE, ctypes.c_long(at),
+                                      ctypes.c_long(BLOCK)):
+                        raise Missing("no holes can be punched here: %s" %
+                                      os.strerror(ctypes.get_errno()))
+                at += BLOCK
+
+
+def has_data(fd, at):
+    try:
+        os.lseek(fd, at, os.SEEK_DATA)
+        return True
+    except OSError as e:
+        if e.errno == errno.ENXIO:
+            return False
+        raise
+
+
+def flush(path):
+    """Of the whole file system; it may be told of a failure that is over."""
+    subprocess.run(["sync", "-f", path], stderr=subprocess.DEVNULL)
+
+
+class Small:
+    """A tmpfs that can be filled up."""
+
+    def __init__(self, folder):
+        self.at = os.path.join(folder, "small")
+        os.makedirs(self.at)
+        run("mount", "-t", "tmpfs", "-o", "size=%d" % SMALL_BYTES, "tmpfs", self.at)
+
+    def fill(self):
+        with open(os.path.join(self.at, "ballast"), "wb", buffering=0) as f:
+            for size in (1 << 20, BLOCK):
+                try:
+                    while f.write(bytes(size)) == size:
+                        pass
+                except OSError as e:
+                    assert e.errno == errno.ENOSPC, e
+
+    def empty(self):
+        path = os.path.join(self.at, "ballast")
+        if os.path.exists(path):
+            os.unlink(path)
+
+    def close(self):
+        subprocess.run(["umount", self.at], stderr=subprocess.DEVNULL)
+
+
+def told_once(folder, small, image):
+    """The kernel tells each open description once. False: it told nobody."""
+    path = os.path.join(folder, "probe")
+    with open(path, "wb") as f:
+        f.write(bytes(16 * BLOCK))
+        os.fsync(f.fileno())
+    flush(path)
+    punch_zeros(image)
+    small.fill()
+    told = []
+    one, two = os.open(path, os.O_RDWR), os.open(path, os.O_RDWR)
+    try:
+        os.pwrite(one, b"x" * BLOCK, 4 * BLOCK)
+        for fd in (one, one, two, two):
+            try:
+                os.fdatasync(fd)
+                told.append(False)
+            except OSError as e:
+                assert e.errno in (errno.EIO, errno.ENOSPC), e
+                told.append(True)
+    finally:
+        os.close(one)
+        os.close(two)
+        small.empty()
+        os.unlink(path)
+    if told != [True, False, True, False]:
+        raise Missing("this kernel does not tell each description once: %s" % told)
+
+
+def load(d, rng, writer, begin_to_fail):
+    """Write until the server ends. False: it did not meet the failure."""
+    with d.client() as c, d.client() as operator:
+        writer.c = c
+        try:
+            for _ in range(rng.randrange(1, 30)):
+                writer.step()
+            begin_to_fail()
+            end = time.monotonic() + 20
+            while time.monotonic() < end and d.process.poll() is None:
+                writer.step()
+                if rng.random() < 0.1:
+                    operator.send(rng.choice(("rotate", "amalgamate")))
+        except (Closed, OSError):
+            pass
+        except AssertionError as e:
+            if not any(name in str(e) for name in ("LOG_FAILED", "IO", "CORRUPT", "NO_SPACE")):
+                raise
+        try:  # what it still had to say
+            writer.take()
+        except (Closed, OSError, AssertionError):
+            pass
+    return d.process.poll() is not None or d.process.wait(20) is not None
+
+
+def one_round(folder, small, disk, number, rng, writer):
+    data = os.path.join(disk.at, "data")
+    d = Daemon(*FLAGS, data=data)
+
+    def begin_to_fail():
+        writer.take(0.5)
+        d.process.send_signal(signal.SIGSTOP)
+        flush(disk.at)
+        punch_zeros(disk.image)
+        small.fill()
+        d.process.send_signal(signal.SIGCONT)
+
+    try:
+        writer.pending.clear()
+        assert load(d, rng, writer, begin_to_fail), "the server goes on"
+        assert d.process.returncode != 0 and "wal_failed" in d.errors().lower(), d.errors()[-2000:]
+    finally:
+        d.process.send_signal(signal.SIGCONT)
+        d.kill()
+        small.empty()
+    head = judge(data, writer.acknowledged, writer.sent)  # on the same mount
+    flush(disk.at)
+    copy = os.path.join(folder, "copy.img")
+    shutil.copyfile(disk.image, copy)
+    other = Disk(folder, "copy%d" % number, copy, "ext4")
+    try:
+        judge(os.path.join(other.at, "data"), head, head)  # what was answered is on the disk
+    finally:
+        other.close()
+        os.remove(copy)
+    writer.sent = writer.acknowledged = head
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    args = parser.parse_args()
+    rng = random.Random(args.seed)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing stays mounted
+    folder = tempfile.mkdtemp(prefix="holdfast-sync.")
+    disk = small = None
+    rounds = 0
+    try:
+        if os.geteuid():
+            raise Missing("not root")
+        small = Small(folder)
+        # Without a journal, so that the data fails and not what the file system notes of it.
+        image = make_image(small.at, "ext4", "-O", "^has_journal", "-E",
+                           "nodiscard,lazy_itable_init=0")
+        disk = Disk(folder, "disk", image, "ext4")
+        told_once(disk.at, small, image)
+        end = time.monotonic() + args.seconds
+        writer = Writer(None, rng, 0)
+        with Daemon(*FLAGS, data=os.path.join(disk.at, "data")) as d, d.client() as c:
+            for store in ("t", "head"):
+                c.call("create_store", 0, store, {"key": None})
+        while time.monotonic() < end or not rounds:
+            one_round(folder, small, disk, rounds, rng, writer)
+            rounds += 1
+        totals(images=2 * rounds, faults=rounds, transactions=writer.acknowledged)
+        print("sync_errors: %d rounds, %d transactions, all acknowledged are there, none by half "
+              "(seed %d)" % (rounds, writer.acknowledged, args.seed))
+        return 0
+    except Missing as why:
+        print("skipped: %s" % why)
+        return 77
+    except AssertionError:
+        totals(wrong=1)
+        raise
+    finally:
+        if disk:
+            disk.close()
+        if small:
+            small.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
