@@ -75,22 +75,31 @@ void conflict_describe_lock(struct failure *f, struct slice store, const struct 
     conflict_say(f, CONFLICT_LOCK, store, winner);
 }
 
+/* The store that a key of schema (NULL: unknown) is in; empty: in none. plain has
+ * KEY_PLAIN_BYTES_MAX, and the name may lie in it. */
+static struct slice conflict_store(const struct schema *schema, struct slice key,
+                                   uint8_t *plain)
+{
+    struct row_name of;
+
+    if (!schema)
+        return slice_text("");
+    /* what is written is the definition of the store that the key names, or its database */
+    if (schema->number != CATALOGUE_STORE || slice_is_none(key) ||
+        catalogue_row_name(key, plain, &of) != ERR_OK)
+        return schema_name(schema);
+    return slice_is_none(of.name) ? slice_text("") : of.name;
+}
+
 void conflict_describe(struct failure *f, enum conflict_kind kind, const struct schema *schema,
                        struct slice key, const struct winner *winner)
 {
     uint8_t plain[KEY_PLAIN_BYTES_MAX];
     size_t size = 0;
-    struct slice name = schema ? schema_name(schema) : slice_text("");
+    struct slice name = conflict_store(schema, key, plain);
 
-    if (schema && !slice_is_none(key) && schema->number == CATALOGUE_STORE) {
-        struct row_name of;
-
-        /* what was written is the definition of the store that the key names, or its database */
-        if (catalogue_row_name(key, plain, &of) == ERR_OK)
-            name = slice_is_none(of.name) ? slice_text("") : of.name;
-    } else if (schema && !slice_is_none(key)) {
+    if (schema && !slice_is_none(key) && schema->number != CATALOGUE_STORE)
         size = conflict_show_key(schema, key, plain);
-    }
     ASSERT(winner->version && (winner->commit != 0) == (kind != CONFLICT_GREATEST_VERSION));
     conflict_say(f, kind, name, winner);
     if (schema && schema->of)
@@ -99,33 +108,51 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
         failure_set_key(f, ERR_CONFLICT, slice_make(plain, size));
 }
 
-/* Whether a store of the list before end has the same name. */
-static bool is_named_before(const struct txn *t, const struct txn_store *end)
+/* Names of stores, each once: the first CONFLICT_WROTE_MAX. */
+struct wrote {
+    struct slice names[CONFLICT_WROTE_MAX];
+    unsigned count;
+};
+
+static void wrote_add(struct wrote *w, struct slice name)
 {
-    for (const struct txn_store *s = t->stores; s != end; s = s->next) {
-        if (s->schema->entry == end->schema->entry)
-            return true;
+    for (unsigned i = 0; i < w->count; i++) {
+        if (slice_equal(w->names[i], name))
+            return;
     }
-    return false;
+    if (name.size && w->count < CONFLICT_WROTE_MAX)
+        w->names[w->count++] = name;
 }
 
-void conflict_note_wrote(struct failure *f, const struct txn *t)
+void conflict_note_attempt(struct failure *f, const struct txn *t, const struct schema *schema,
+                           struct slice key)
+{
+    uint8_t plain[KEY_PLAIN_BYTES_MAX];
+
+    conflict_note_wrote(f, t, conflict_store(schema, key, plain));
+}
+
+void conflict_note_wrote(struct failure *f, const struct txn *t, struct slice attempted)
 {
     uint8_t
         list[MSGPACK_HEAD_MAX + CONFLICT_WROTE_MAX * (MSGPACK_HEAD_MAX + TEXT_NAME_BYTES_MAX)];
     uint8_t *at = list + 1; /* so few have a head of one byte */
-    unsigned count = 0;
+    struct wrote w = {.count = 0};
 
     if (f->error != ERR_CONFLICT || t->is_autocommit || !slice_is_none(f->wrote))
         return;
-    for (const struct txn_store *s = t->stores; s && count < CONFLICT_WROTE_MAX; s = s->next) {
-        if (s->schema->number == CATALOGUE_STORE || is_named_before(t, s))
-            continue;
-        at += msgpack_put_text(at, schema_name(s->schema));
-        count++;
-        ASSERT(count <= CONFLICT_WROTE_MAX);
+    for (const struct txn_store *s = t->stores; s; s = s->next) {
+        if (s->schema->number != CATALOGUE_STORE)
+            wrote_add(&w, schema_name(s->schema));
     }
-    msgpack_put_array_head(list, count);
+    LIST_EACH (link, &t->schemas) {
+        wrote_add(&w, schema_name(LIST_ENTRY(link, struct schema, in_queue)));
+    }
+    if (!slice_is_none(attempted))
+        wrote_add(&w, attempted);
+    for (unsigned i = 0; i < w.count; i++)
+        at += msgpack_put_text(at, w.names[i]);
+    msgpack_put_array_head(list, w.count);
     failure_set_wrote(f, ERR_CONFLICT, slice_make(list, (size_t)(at - list)));
 }
 

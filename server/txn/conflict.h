@@ -32,9 +32,13 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
 /* The same where the winner has locked the store of that name. */
 void conflict_describe_lock(struct failure *f, struct slice store, const struct winner *winner);
 
-/* Say in f, a CONFLICT, which stores t has written: the first CONFLICT_WROTE_MAX of them. */
+/* Say in f, a CONFLICT, which stores t has written, definitions included, and the one that it has
+ * attempted to write (none: it has not): the first CONFLICT_WROTE_MAX of them. */
 #define CONFLICT_WROTE_MAX 15
-void conflict_note_wrote(struct failure *f, const struct txn *t);
+void conflict_note_wrote(struct failure *f, const struct txn *t, struct slice attempted);
+/* The same for a write of a key of schema, which may be NULL. */
+void conflict_note_attempt(struct failure *f, const struct txn *t, const struct schema *schema,
+                           struct slice key);
 
 /* Both: ERR_OK, or ERR_NOT_FOUND: nobody. What is on disk may have to be waited for: ERR_WAIT; or
  * cannot be read: ERR_CORRUPT, ERR_IO, ERR_NOMEM, which say so in op. The label found is good

@@ -80,16 +80,17 @@ static enum err reads_meet(struct op *op, struct txn *t, const struct winner *wi
     reads_stale(t, winner, schema, key);
     if (!t->stamp || !t->stamp->records)
         return ERR_OK;
-    return reads_check_write(op, t);
+    return reads_check_write(op, t, NULL, SLICE_NONE);
 }
 
-enum err reads_check_write(struct op *op, struct txn *t)
+enum err reads_check_write(struct op *op, struct txn *t, const struct schema *schema,
+                           struct slice key)
 {
     if (!t->stale.error)
         return ERR_OK;
     ASSERT(t->snapshot && t->stale.error == ERR_CONFLICT); /* T-3 */
     failure_copy(&op->failure, &t->stale);
-    conflict_note_wrote(&op->failure, t);
+    conflict_note_attempt(&op->failure, t, schema, key);
     decided_note_commit(op, t->stale.winner_commit, t->winner_durability);
     txn_doom(t, &op->failure);
     return ERR_CONFLICT;
@@ -258,7 +259,7 @@ enum err reads_note_build(struct op *op, struct txn *t, struct schema *schema)
 
     ASSERT(t->snapshot && !t->options.read_only && !schema->of); /* T-3 */
     if (t->stale.error)
-        return reads_check_write(op, t);
+        return reads_check_write(op, t, schema, SLICE_NONE);
     if (!reads_has_built(t, schema)) {
         n = arena_alloc(&t->write_set.arena, sizeof *n);
         if (!n)
@@ -269,7 +270,7 @@ enum err reads_note_build(struct op *op, struct txn *t, struct schema *schema)
     }
     e = reads_note(op, t, schema, SLICE_NONE, SLICE_NONE);
     /* it will have written, so it has lost now if it has at all */
-    return !e && t->stale.error ? reads_check_write(op, t) : e;
+    return !e && t->stale.error ? reads_check_write(op, t, schema, SLICE_NONE) : e;
 }
 
 enum err reads_note_name(struct op *op, struct txn *t, struct slice name)
@@ -307,7 +308,7 @@ enum err reads_check_staged(struct op *op, struct txn *t, uint64_t until)
 
     ASSERT(t->snapshot && t->stamp);
     if (!t->reads)
-        return reads_check_write(op, t);
+        return reads_check_write(op, t, NULL, SLICE_NONE);
     for (const struct read_point *p = t->reads->points; p; p = p->next) {
         struct slice key = slice_make(p->key, p->key_size);
 

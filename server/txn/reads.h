@@ -37,8 +37,9 @@ enum err reads_note_build(struct op *op, struct txn *t, struct schema *schema);
 /* t has looked a store up by its name. */
 enum err reads_note_name(struct op *op, struct txn *t, struct slice name);
 
-/* A write of t: ERR_CONFLICT if it is stale. */
-enum err reads_check_write(struct op *op, struct txn *t);
+/* A write of t, of that key of schema (NULL: it has written before): ERR_CONFLICT if it is stale. */
+enum err reads_check_write(struct op *op, struct txn *t, const struct schema *schema,
+                           struct slice key);
 
 /* A commit of t, which has written: ERR_CONFLICT if something in a stage is newer than what it
  * has read. ERR_WAIT: it could not be found out up to txns.steps = until. */

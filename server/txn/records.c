@@ -82,6 +82,8 @@ enum err record_refuse_key(struct op *op, const struct schema *s, struct slice k
     failure_set(&op->failure, ERR_BAD_KEY, "%s%s%s%s", what[0] ? "invalid " : "", what,
                 what[0] ? ": " : "", why);
     failure_set_store(&op->failure, ERR_BAD_KEY, schema_name(s));
+    if (s->of)
+        failure_set_index(&op->failure, ERR_BAD_KEY, s->index);
     op_show_key(op, ERR_BAD_KEY, key);
     return ERR_BAD_KEY;
 }
@@ -95,6 +97,8 @@ static enum err key_too_large(struct op *op, const struct schema *s, size_t size
     failure_set_limit(&op->failure, "key-size", max, size,
                       "key too large: %zu bytes, the limit is %u (key-size)", size, max);
     failure_set_store(&op->failure, ERR_TOO_LARGE, schema_name(s));
+    if (s->of)
+        failure_set_index(&op->failure, ERR_TOO_LARGE, s->index);
     return ERR_TOO_LARGE;
 }
 

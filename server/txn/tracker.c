@@ -32,7 +32,7 @@ static enum err conflict_lose(struct op *op, struct txn *t, enum conflict_kind k
     conflict_describe(&op->failure, kind, schema, key, &winner);
     decided_note_commit(op, winner.commit, winner.durability);
     ASSERT(t->snapshot && winner.version != t->version); /* T-3; nobody loses to itself */
-    conflict_note_wrote(&op->failure, t);
+    conflict_note_attempt(&op->failure, t, schema, key);
     t->winner_durability = winner.durability;
     txn_doom(t, &op->failure);
     ASSERT(t->failure.error == ERR_CONFLICT && !t->snapshot); /* T-3 */
@@ -80,7 +80,7 @@ enum err tracker_check_lock(struct op *op, struct txn *t, struct slice store)
     winner.version = other->version;
     winner.label = lock_label(other);
     conflict_describe_lock(&op->failure, store, &winner);
-    conflict_note_wrote(&op->failure, t);
+    conflict_note_wrote(&op->failure, t, store);
     t->winner_durability = DURABILITY_SYNC;
     txn_doom(t, &op->failure);
     ASSERT(t->failure.error == ERR_CONFLICT && !t->snapshot); /* T-3 */

@@ -310,7 +310,7 @@ void txn_doom(struct txn *t, const struct failure *why)
     ASSERT(why->error);
     txns_count_loss(&t->db->txns, why->error);
     failure_copy(&t->failure, why);
-    conflict_note_wrote(&t->failure, t);
+    conflict_note_wrote(&t->failure, t, SLICE_NONE);
     txn_release(t);
 }
 

@@ -259,9 +259,8 @@ static enum err add(struct update *u, const struct update_change *change,
     msgpack_read(&at_new, &by);
     if (old.type != MSGPACK_UINT && old.type != MSGPACK_INT && old.type != MSGPACK_FLOAT)
         return update_refuse(f, ERR_BAD_VALUE, change,
-                             "expected a number in the record, found "
-                             "%s",
-                             update_type_name(old.type));
+                             "expected a number in the record, found %s",
+                             update_kind(&old));
     if (!p->found) {
         place_put(u, &change->path, p, change->value);
         return ERR_OK;
@@ -281,14 +280,15 @@ static enum err least_or_greatest(struct update *u, const struct update_change *
     ASSERT(change->what == UPDATE_MIN || change->what == UPDATE_MAX);
     if (p->found &&
         !update_compare(slice_make(u->bytes + p->at, p->size), change->value, &order)) {
-        struct msgpack_cursor c = update_cursor(u, p->at);
-        enum msgpack_type type = MSGPACK_NIL;
+        struct msgpack_cursor at_old = update_cursor(u, p->at),
+                              at_new = msgpack_open(change->value);
+        struct msgpack_token old = {.type = MSGPACK_NIL}, new = {.type = MSGPACK_NIL};
 
-        msgpack_peek(&c, &type);
+        msgpack_read(&at_old, &old);
+        msgpack_read(&at_new, &new);
         return update_refuse(f, ERR_BAD_VALUE, change,
-                             "the record has %s there, which cannot be compared with the given "
-                             "value",
-                             update_type_name(type));
+                             "the record has %s there, which cannot be compared with %s",
+                             update_kind(&old), update_kind(&new));
     }
     if (!p->found || (change->what == UPDATE_MIN ? order > 0 : order < 0))
         place_put(u, &change->path, p, change->value);
@@ -344,7 +344,7 @@ static enum err append(struct update *u, const struct update_change *change,
     } else {
         return update_refuse(f, ERR_BAD_VALUE, change,
                              "the record has %s there, to which %s cannot be appended",
-                             update_type_name(old.type), update_type_name(more.type));
+                             update_kind(&old), update_kind(&more));
     }
     extend(u, p, old_head, slice_make(head, size), tail);
     return ERR_OK;
@@ -386,7 +386,7 @@ static enum err change_make(struct update *u, const struct update_change *change
             f, ERR_BAD_VALUE, change, "step %u expects %s, the record has %s", p.missing + 1,
             slice_is_none(change->path.steps[p.missing].name) ? "an element of an array"
                                                               : "a field of a map",
-            update_type_name(p.head.type));
+            update_kind(&p.head));
     e = place_check(change, &p, f);
     if (!e)
         e = depth_check(change, change->path.count + (change->what == UPDATE_APPEND), f);

@@ -4,6 +4,7 @@
 #include "server/base/assert.h"
 #include "server/txn/update_number.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -20,7 +21,7 @@ static const struct operator_info {
     [UPDATE_COMMIT] = {"commit", false},
 };
 
-const char *update_type_name(enum msgpack_type type)
+const char *update_kind(const struct msgpack_token *t)
 {
     static const char *const names[] = {
         [MSGPACK_NIL] = "nil",
@@ -36,8 +37,10 @@ const char *update_type_name(enum msgpack_type type)
         [MSGPACK_EXT] = "an extension type",
     };
 
-    ASSERT(type < sizeof names / sizeof names[0] && names[type]);
-    return names[type];
+    ASSERT(t->type < sizeof names / sizeof names[0] && names[t->type]);
+    if (t->type == MSGPACK_FLOAT && isnan(t->real))
+        return "NaN";
+    return t->type == MSGPACK_EXT && t->ext_type == -1 ? "a timestamp" : names[t->type];
 }
 
 /* A path as people write it: "name", or ["name", 0]. */
@@ -148,7 +151,7 @@ enum err update_change_read(struct msgpack_cursor *c, uint32_t number,
 static enum err change_check(const struct update_change *change, struct failure *f)
 {
     struct msgpack_cursor c = msgpack_open(change->value);
-    enum msgpack_type type = MSGPACK_NIL;
+    struct msgpack_token value = {.type = MSGPACK_NIL};
     int order;
 
     ASSERT(change->what < UPDATE_OPERATORS);
@@ -157,21 +160,21 @@ static enum err change_check(const struct update_change *change, struct failure 
                              "the record itself cannot be unset; use delete");
     if (slice_is_none(change->value))
         return ERR_OK;
-    msgpack_peek(&c, &type);
-    if (!change->path.count && change->what == UPDATE_SET && type == MSGPACK_NIL)
+    msgpack_read(&c, &value);
+    if (!change->path.count && change->what == UPDATE_SET && value.type == MSGPACK_NIL)
         return update_refuse(f, ERR_BAD_VALUE, change, "a record cannot be nil; use delete");
-    if (change->what == UPDATE_ADD && type != MSGPACK_UINT && type != MSGPACK_INT &&
-        type != MSGPACK_FLOAT)
+    if (change->what == UPDATE_ADD && value.type != MSGPACK_UINT &&
+        value.type != MSGPACK_INT && value.type != MSGPACK_FLOAT)
         return update_refuse(f, ERR_BAD_VALUE, change, "expected a number, found %s",
-                             update_type_name(type));
+                             update_kind(&value));
     if ((change->what == UPDATE_ADD || change->what == UPDATE_MIN ||
          change->what == UPDATE_MAX) &&
         !update_compare(change->value, change->value, &order))
         return update_refuse(f, ERR_BAD_VALUE, change,
-                             type == MSGPACK_FLOAT
-                                 ? "expected a number, found NaN"
+                             value.type == MSGPACK_FLOAT
+                                 ? "expected a number, found %s"
                                  : "expected a number, a timestamp, text or binary, found %s",
-                             update_type_name(type));
+                             update_kind(&value));
     return ERR_OK;
 }
 

@@ -45,7 +45,8 @@ enum err update_change_read(struct msgpack_cursor *c, uint32_t number,
 /* e with a text that names the change, its operator and its path. */
 enum err update_refuse(struct failure *f, enum err e, const struct update_change *change,
                        const char *format, ...) __attribute__((format(printf, 4, 5)));
-const char *update_type_name(enum msgpack_type type); /* "a map", "text", ... */
+/* What a value is in words, by its first token: "a map", "text", ... */
+const char *update_kind(const struct msgpack_token *t);
 
 /* Look through the changes without a document. They are well-formed MessagePack already
  * (msgpack_check_document). ERR_BAD_REQUEST, ERR_BAD_VALUE: f says which change, its operator

@@ -276,7 +276,7 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
         if (damage)
             return damage_refuse(damage, schema_name(schema), &op->failure);
     }
-    e = reads_check_write(op, t);
+    e = reads_check_write(op, t, schema, key);
     if (!e && t->database->locks.exclusive && schema->number != CATALOGUE_STORE)
         e = tracker_check_lock(op, t, schema_name(schema));
     if (!e)
@@ -321,7 +321,7 @@ enum err write_two(struct op *op, struct txn *t, struct schema *schema, const st
     enum err e = ERR_OK;
 
     ASSERT(!t->failure.error && !t->options.read_only && !schema->index_count);
-    e = reads_check_write(op, t);
+    e = reads_check_write(op, t, schema, w[0].key);
     if (!e)
         e = tracker_check_schema(op, t, schema);
     for (unsigned i = 0; i < 2 && !e; i++)

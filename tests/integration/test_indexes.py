@@ -67,7 +67,8 @@ def test_many_keys_of_an_index_come_back_in_the_order_asked(d):
             "x" * 200 + str(3 * k) if k < 100 else None for k in asked]
         texts = ["x" * 200 + str(n) for n in asked]
         assert [r["u"] for r in c.call("get_many", 0, ["s", "u"], texts)] == texts
-        failed(lambda: c.call("get_many", 0, ["s", "k"], [1, {}]), "BAD_KEY")
+        for method, keys in (("get_many", [1, {}]), ("get", {}), ("has", {})):
+            failed(lambda: c.call(method, 0, ["s", "k"], keys), "BAD_KEY", store="s", index="k", key={})
 
 
 def test_unique_rows_are_the_first_of_each_index_key(d):

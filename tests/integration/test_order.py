@@ -252,6 +252,37 @@ def test_a_winner_dooms_at_once_and_is_named(d):
             "wrote": ["win"]}, e.details
 
 
+def test_a_loser_is_told_every_store_that_it_wrote_or_was_about_to_write(d):
+    """What its next attempt locks: definitions are writes, and so is the write that lost."""
+    with d.client() as a, d.client() as b:
+        for name in ("wrote-a", "wrote-b", "wrote-c"):
+            b.call("create_store", 0, name)
+
+        def wrote(*requests, meanwhile):
+            a.call("begin", 1)
+            for request in requests[:-1]:
+                a.call(request[0], 1, *request[1:])
+            b.call(*meanwhile)
+            e = a.fails(requests[-1][0], 1, *requests[-1][1:])
+            assert e.name == "CONFLICT", e.error
+            if requests[-1] != ("commit",):
+                assert a.fails("commit", 1).error == e.error
+            return sorted(e.details["wrote"])
+        put_a = ("put", 0, "wrote-a", 1, 1)
+        assert wrote(("get", "wrote-b", 1), ("put", "wrote-a", 2, 1), meanwhile=put_a) == ["wrote-a"]
+        assert wrote(("put", "wrote-b", 2, 1), ("put", "wrote-a", 2, 1), meanwhile=put_a) == [
+            "wrote-a", "wrote-b"]
+        assert wrote(("create_index", "wrote-a", "i", {"key": "x"}), ("commit",), meanwhile=put_a) == [
+            "wrote-a"]
+        assert wrote(("create_index", "wrote-a", "i", {"key": "x"}), meanwhile=put_a) == ["wrote-a"]
+        assert wrote(("create_store", "wrote-n"), ("commit",),
+                     meanwhile=("create_store", 0, "wrote-n")) == ["wrote-n"]
+        assert wrote(("rename_store", "wrote-b", "wrote-m"), ("put", "wrote-m", 1, 1), ("commit",),
+                     meanwhile=("put", 0, "wrote-b", 1, 1)) == ["wrote-b", "wrote-m"]
+        assert wrote(("clear_store", "wrote-c"), ("put", "wrote-c", 1, 1), ("commit",),
+                     meanwhile=("drop_store", 0, "wrote-c")) == ["wrote-c"]
+
+
 def test_greatest_version_loses_at_its_write(d):
     with d.client() as a, d.client() as b:
         a.call("create_store", 0, "greatest")

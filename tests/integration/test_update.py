@@ -62,7 +62,7 @@ def test_what_cannot_be_done_is_said_with_operator_and_path(d):
     with d.client() as c:
         c.call("create_store", 0, "bad")
         record = {"t": "x", "n": 2**64 - 1, "f": 0.5, "a": [1, 2], "z": None, "m": {"x": 1},
-                  "big": 1.7e308}
+                  "big": 1.7e308, "time": TIME, "nan": float("nan")}
         c.call("put", 0, "bad", record, 1)
         for changes, words in (
                 ([["add", "t", 1]], 'change 1, add of "t": expected a number in the record, found text'),
@@ -73,7 +73,9 @@ def test_what_cannot_be_done_is_said_with_operator_and_path(d):
                 ([["add", "f", 2**53 + 1]], "exactly"),
                 ([["add", "f", "1"]], "expected a number, found text"),
                 ([["set", "q", 1], ["min", "t", 1]], "change 2, min of"),
-                ([["max", "m", 1]], "a map there"),
+                ([["max", "m", 1]], "a map there, which cannot be compared with a number"),
+                ([["max", "time", 1]], "the record has a timestamp there"), ([["min", "nan", 1]], "has NaN there"),
+                ([["add", "nan", 1]], "not a number"),
                 ([["max", "m", True]], "found a boolean"),
                 ([["add", "f", float("nan")]], "NaN"),
                 ([["append", "n", 1]], "cannot be appended"),
