@@ -62,9 +62,31 @@ static void put_key(struct map *m, struct slice entry)
     hf_pack_fini(&text);
 }
 
-/* The names of a list of indexes, each followed by "(unique)" and its state unless ready. */
-static void put_names(struct map *m, const char *name, struct slice list)
+/* " (building, 45 %)", " (failed: NOT_UNIQUE)"; nothing where it is ready. */
+static void append_state(struct hf_pack *text, struct slice index, uint64_t records)
 {
+    struct slice state = value_field_text(index, "state");
+    struct slice why = value_field_text(value_field(index, "error"), "name");
+    uint64_t built = value_field_uint(index, "built", UINT64_MAX);
+
+    if (slice_is_none(state) || slice_equal(state, slice_text("ready")))
+        return;
+    text_append(text, " (");
+    text_append_slice(text, state);
+    if (!slice_is_none(why)) {
+        text_append(text, ": ");
+        text_append_slice(text, why);
+    } else if (built <= records) {
+        text_printf(text, ", %d %%", records ? (int)((double)built * 100 / (double)records) : 100);
+    }
+    text_append(text, ")");
+}
+
+/* The names of a store's indexes, each followed by "(unique)" and its state unless ready. */
+static void put_names(struct map *m, const char *name, struct slice entry)
+{
+    struct slice list = value_field(entry, "indexes");
+
     struct msgpack_cursor c = msgpack_open(list);
     struct hf_pack text = {0};
     struct slice element;
@@ -72,18 +94,12 @@ static void put_names(struct map *m, const char *name, struct slice list)
 
     msgpack_read_array(&c, &count);
     while (count-- > 0 && msgpack_skip(&c, MSGPACK_DEPTH_MAX, &element) == ERR_OK) {
-        struct slice state = value_field_text(element, "state");
-
         if (text.size > 0)
             text_append(&text, ", ");
         text_append_slice(&text, value_field_text(element, "name"));
         if (is_true(value_field(element, "unique")))
             text_append(&text, " (unique)");
-        if (!slice_is_none(state) && !slice_equal(state, slice_text("ready"))) {
-            text_append(&text, " (");
-            text_append_slice(&text, state);
-            text_append(&text, ")");
-        }
+        append_state(&text, element, value_field_uint(entry, "records", 0));
     }
     if (text.size > 0)
         map_put_text(m, name, &text);
@@ -122,7 +138,7 @@ void stores_shorten(struct slice list, struct hf_pack *out)
         struct map m = {0};
 
         put_store(&m, entry);
-        put_names(&m, "indexes", value_field(entry, "indexes"));
+        put_names(&m, "indexes", entry);
         put_oddities(&m, entry);
         map_end(&m, out);
     }

@@ -1,4 +1,5 @@
 /* verb_indexes.c - verbs on indexes. */
+#include "client/cli/index_wait.h"
 #include "client/cli/json.h"
 #include "client/cli/keypath.h"
 #include "client/cli/output.h"
@@ -35,6 +36,21 @@ static bool key_init(struct cli *cli, const struct args *args, const struct name
     return ok;
 }
 
+/* Whether to wait; false with a message: that is not possible. */
+static bool may_wait(struct cli *cli, const struct args *args)
+{
+    if (!args_option(args, "wait"))
+        return true;
+    if (!args_option(args, "online"))
+        cli_usage(cli, "--wait goes with --online; without it the index is ready at once");
+    else if (cli->txn)
+        cli_usage(cli, "--wait: the index is built when the transaction has committed; "
+                       "`stores` shows its state then");
+    else
+        return true;
+    return false;
+}
+
 int verb_create_index(struct cli *cli, const struct args *args)
 {
     struct hf_index_options options = {
@@ -48,7 +64,7 @@ int verb_create_index(struct cli *cli, const struct args *args)
     struct named named;
     int exit_code = CLI_USAGE;
 
-    if (!named_init(&named, cli, args) || !key_init(cli, args, &named, &key) ||
+    if (!may_wait(cli, args) || !named_init(&named, cli, args) || !key_init(cli, args, &named, &key) ||
         (where &&
          !cli_parse_as(cli, "--where", where, cli->style | JSON_OPERATORS, &condition)))
         goto done;
@@ -59,6 +75,8 @@ int verb_create_index(struct cli *cli, const struct args *args)
         goto done;
     if (hf_create_index(cli->conn, cli->txn, named.store, named.index, &options) != HF_OK)
         exit_code = cli_failed(cli);
+    else if (args_option(args, "wait"))
+        exit_code = index_wait(cli, named.store, named.index);
 done:
     hf_pack_fini(&key);
     hf_pack_fini(&condition);

@@ -83,7 +83,8 @@ static const struct verb_option index_options[] = {
     {"desc", NULL, "in descending order"},
     {"types", "TYPE,TYPE", "index only values of these types (see below)"},
     {"where", "CONDITION", "index only records that satisfy it (see below)"},
-    {"online", NULL, "build in the background; `stores` shows the state"},
+    {"online", NULL, "build in the background; `stores` shows the progress"},
+    {"wait", NULL, "with --online: wait until the index is ready, or its build has failed"},
     {NULL, NULL, NULL},
 };
 
@@ -249,7 +250,9 @@ const struct verb verbs[] = {
      "\n'[{\"any\": [\"mobile\", \"phone\"]}]' takes the first of the paths that exists.\n"
      "TYPE is nil, boolean, number, timestamp, text, binary or array. CONDITION is JSON on fields\n"
      "of the record: '{\"state\": \"open\", \"age\": {\"$gte\": 18}}'; with $eq, $ne, $gt, $gte,\n"
-     "$lt, $lte, $exists, $and and $or.",
+     "$lt, $lte, $exists, $and and $or.\n"
+     "Without --online, the index is made in one transaction, which fails if others write the\n"
+     "store meanwhile; with it, others continue to write, and the index is usable once it is ready.",
      "create-index users email --unique", index_options},
     {"drop-index", "STORE NAME", VERB_WRITES | VERB_DESTROYS, verb_drop_index,
      "Drop an index", NULL,
