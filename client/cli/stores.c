@@ -77,7 +77,8 @@ static void append_state(struct hf_pack *text, struct slice index, uint64_t reco
         text_append(text, ": ");
         text_append_slice(text, why);
     } else if (built <= records) {
-        text_printf(text, ", %d %%", records ? (int)((double)built * 100 / (double)records) : 100);
+        text_printf(text, ", %d %%",
+                    records ? (int)((double)built * 100 / (double)records) : 100);
     }
     text_append(text, ")");
 }

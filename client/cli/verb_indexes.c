@@ -64,7 +64,8 @@ int verb_create_index(struct cli *cli, const struct args *args)
     struct named named;
     int exit_code = CLI_USAGE;
 
-    if (!may_wait(cli, args) || !named_init(&named, cli, args) || !key_init(cli, args, &named, &key) ||
+    if (!may_wait(cli, args) || !named_init(&named, cli, args) ||
+        !key_init(cli, args, &named, &key) ||
         (where &&
          !cli_parse_as(cli, "--where", where, cli->style | JSON_OPERATORS, &condition)))
         goto done;

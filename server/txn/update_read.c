@@ -163,8 +163,8 @@ static enum err change_check(const struct update_change *change, struct failure 
     msgpack_read(&c, &value);
     if (!change->path.count && change->what == UPDATE_SET && value.type == MSGPACK_NIL)
         return update_refuse(f, ERR_BAD_VALUE, change, "a record cannot be nil; use delete");
-    if (change->what == UPDATE_ADD && value.type != MSGPACK_UINT &&
-        value.type != MSGPACK_INT && value.type != MSGPACK_FLOAT)
+    if (change->what == UPDATE_ADD && value.type != MSGPACK_UINT && value.type != MSGPACK_INT &&
+        value.type != MSGPACK_FLOAT)
         return update_refuse(f, ERR_BAD_VALUE, change, "expected a number, found %s",
                              update_kind(&value));
     if ((change->what == UPDATE_ADD || change->what == UPDATE_MIN ||
