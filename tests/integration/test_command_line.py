@@ -2,7 +2,7 @@
 import json
 import os
 import subprocess
-from holdfast import Daemon, Raw, binary
+from holdfast import Daemon, Raw, binary, daemon
 
 
 def start(d, *words, **options):
@@ -123,22 +123,23 @@ def test_records_are_found_by_index(d):
     assert cli(d, stdin=b"use idx\nbegin\ncreate-index . n\ncount . --index n --gt 1\nrollback\nstores\n")[1].count(b'"name":"n"') == 0
 
 
-def test_an_index_that_is_built_online_can_be_waited_for(d):
-    with d.client() as c:
-        c.call("create_store", 0, "slow")
-        c.call("run", [["put", ["slow", {"k": n, "two": n // 2}, n]] for n in range(4000)])
-    assert cli(d, "create-index", "slow", "k", "--unique", "--online", "--wait") == (0, b"", "")
-    assert json.loads(cli(d, "get", "slow", "7", "--index", "k")[1])["k"] == 7
-    code, out, err = cli(d, "create-index", "slow", "two", "--unique", "--online", "--wait")
-    assert (code, out) == (3, b"") and "NOT_UNIQUE: the build has failed" in err and "; key 0; record 0" in err, err
-    assert "k (unique), two (unique) (failed: NOT_UNIQUE)" in cli(d, "stores", "--table")[1].decode()
-    assert "duplicate key" in cli(d, "describe", "slow", "--json")[1].decode()
-    assert cli(d, "drop-index", "slow", "two")[0] == 0
-    for words, said in ((["--wait"], "--wait goes with --online"), (["--online", "--wait=1"], "does not take a value")):
-        code, _, err = cli(d, "create-index", "slow", "two", *words)
-        assert code == 1 and said in err, err
-    code, _, err = cli(d, stdin=b"begin\ncreate-index slow two --online --wait\n")
-    assert code == 1 and "when the transaction has committed" in err, err
+def test_an_index_that_is_built_online_can_be_waited_for():
+    with daemon() as d:
+        with d.client() as c:
+            c.call("create_store", 0, "slow")
+            c.call("run", [["put", ["slow", {"k": n, "two": n // 2}, n]] for n in range(4000)])
+        assert cli(d, "create-index", "slow", "k", "--unique", "--online", "--wait") == (0, b"", "")
+        assert json.loads(cli(d, "get", "slow", "7", "--index", "k")[1])["k"] == 7
+        code, out, err = cli(d, "create-index", "slow", "two", "--unique", "--online", "--wait")
+        assert (code, out) == (3, b"") and "NOT_UNIQUE: the build has failed" in err and "; key 0; record 0" in err, err
+        assert "k (unique), two (unique) (failed: NOT_UNIQUE)" in cli(d, "stores", "--table")[1].decode()
+        assert "duplicate key" in cli(d, "describe", "slow", "--json")[1].decode()
+        assert cli(d, "drop-index", "slow", "two")[0] == 0
+        for words, said in ((["--wait"], "--wait goes with --online"), (["--online", "--wait=1"], "does not take a value")):
+            code, _, err = cli(d, "create-index", "slow", "two", *words)
+            assert code == 1 and said in err, err
+        code, _, err = cli(d, stdin=b"begin\ncreate-index slow two --online --wait\n")
+        assert code == 1 and "when the transaction has committed" in err, err
 
 
 def test_a_savepoint_takes_writes_back(d):
