@@ -259,8 +259,7 @@ static enum err add(struct update *u, const struct update_change *change,
     msgpack_read(&at_new, &by);
     if (old.type != MSGPACK_UINT && old.type != MSGPACK_INT && old.type != MSGPACK_FLOAT)
         return update_refuse(f, ERR_BAD_VALUE, change,
-                             "expected a number in the record, found %s",
-                             update_kind(&old));
+                             "expected a number in the record, found %s", update_kind(&old));
     if (!p->found) {
         place_put(u, &change->path, p, change->value);
         return ERR_OK;
