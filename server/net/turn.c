@@ -23,6 +23,8 @@ static void work(struct server *server)
     latency_turn(&server->latency, began);
     list_init(&now);
     list_splice_back(&now, &server->reactor.ready);
+    if (!list_is_empty(&now))
+        db_note_clients(server->db);
     while (!list_is_empty(&now)) {
         struct reactor_member *m =
             LIST_ENTRY(list_first(&now), struct reactor_member, in_ready);

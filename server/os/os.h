@@ -117,6 +117,11 @@ struct os {
 };
 
 /* Short forms. */
+static inline uint64_t os_now_ns(struct os *os)
+{
+    return os->ops->now_ns(os);
+}
+
 static inline enum err os_file_open(struct os *os, const char *path, unsigned flags,
                                     struct os_file **out)
 {

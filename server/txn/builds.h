@@ -4,6 +4,8 @@
 #ifndef HOLDFAST_TXN_BUILDS_H
 #define HOLDFAST_TXN_BUILDS_H
 
+#include "server/txn/pace.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +16,7 @@ struct builds {
     bool is_due;              /* there may be an index that is not being made */
     uint32_t number;          /* of the one that is being made; 0: none is */
     uint64_t built;           /* records of its store that have their entries */
+    struct pace pace;         /* its slices */
 };
 
 #endif

@@ -530,8 +530,6 @@ uint64_t db_tick(struct db *db)
         pulse_wake(&db->pulse);
     if (index_build_next_ms(db->builds.work) <= db->pulse.now_ms)
         pulse_wake(&db->pulse);
-    else if (index_build_next_ms(db->builds.work) < next)
-        next = index_build_next_ms(db->builds.work);
     if (db->reclaiming.due_ms && db->pulse.now_ms >= db->reclaiming.due_ms)
         pulse_wake(&db->pulse);
     if (scrub_next_ms(&db->scrub) <= db->pulse.now_ms)
@@ -541,13 +539,22 @@ uint64_t db_tick(struct db *db)
     return wal_next < next ? wal_next : next;
 }
 
+void db_note_clients(struct db *db)
+{
+    ASSERT(!db->pulse.is_in_turn);
+    pace_note_clients(&db->builds.pace);
+}
+
 uint64_t db_next_pass_ms(const struct db *db)
 {
     uint64_t next = amalgamate_next_ms(db), sync_next = wal_next_sync_ms(db->wal);
+    uint64_t build_next = index_build_next_ms(db->builds.work);
 
     ASSERT(db->passes.work);
     if (sync_next < next)
         next = sync_next;
+    if (build_next < next)
+        next = build_next;
     return db->reclaiming.due_ms && db->reclaiming.due_ms < next ? db->reclaiming.due_ms : next;
 }
 

@@ -23,6 +23,7 @@
 #define SLICE_ENTRIES 4000 /* written in one, about */
 #define SLICE_SHARE 4      /* of the steps of a turn: what one looks at */
 #define RETRY_MS 200
+#define LOOK_STEPS 16 /* records, or entries, after which a slice looks at the clock */
 #define PROGRESS_HEAD_BYTES \
     9 /* u64 records looked at, u8 is it the last slice; then the place */
 
@@ -33,6 +34,8 @@ struct index_build { /* one at a time */
     bool is_stopped;
     bool is_waiting;   /* op waits, for a page or for room */
     uint64_t retry_ms; /* after an error that may pass: not before; 0: at once */
+    uint64_t paced_ms; /* its share of the time is used up: until then, about; 0: it is not */
+    uint64_t until_ns; /* the slice at hand ends */
     enum build_phase phase;
     uint32_t number;      /* of the index at hand */
     uint64_t built;       /* records looked at */
@@ -88,6 +91,7 @@ struct index_build *index_build_new(struct db *db)
     list_init(&b->task.in_queue);
     op_init(&b->op, db, build_woken);
     ASSERT(!db->builds.work && b->phase == BUILD_NONE);
+    db->builds.pace.share = db->options.build_share;
     db->builds.is_due = db->catalogue.indexes > 0;
     if (db->builds.is_due)
         pulse_wake(&db->pulse);
@@ -100,7 +104,7 @@ static void build_leave(struct index_build *b)
     b->phase = BUILD_NONE;
     b->db->builds.number = 0;
     b->is_waiting = false;
-    b->retry_ms = 0;
+    b->retry_ms = b->paced_ms = 0;
     b->db->builds.is_due = true; /* there may be another */
     db_cancel_task(&b->task);
     op_fini(&b->op);
@@ -122,7 +126,11 @@ void index_build_free(struct index_build *b)
 
 uint64_t index_build_next_ms(const struct index_build *b)
 {
-    return b->retry_ms ? b->retry_ms : UINT64_MAX;
+    if (b->is_waiting)
+        return UINT64_MAX;
+    if (b->retry_ms)
+        return b->retry_ms;
+    return b->paced_ms ? b->paced_ms : UINT64_MAX;
 }
 
 /* ---- which ---- */
@@ -281,7 +289,8 @@ static enum err slice_walk(struct index_build *b, struct txn *t, struct schema *
 {
     struct key_range range = {.from_size = 0};
     struct cursor *c;
-    unsigned entries = 0, steps = b->db->options.slice_steps / SLICE_SHARE + 1;
+    unsigned entries = 0, looked = 0, look = LOOK_STEPS,
+             steps = b->db->options.slice_steps / SLICE_SHARE + 1;
     enum err e = ERR_OK;
 
     if (b->place_size) { /* behind that key */
@@ -305,6 +314,12 @@ static enum err slice_walk(struct index_build *b, struct txn *t, struct schema *
             b->place_size = key.size;
             memcpy(b->place, key.data, key.size);
             op_release(&b->op);
+        }
+        if (--look == 0 || entries - looked >= LOOK_STEPS) {
+            if (os_now_ns(b->db->os) >= b->until_ns)
+                break;
+            look = LOOK_STEPS;
+            looked = entries;
         }
     }
     cursor_close(c);
@@ -450,6 +465,25 @@ static enum err build_step(struct index_build *b, struct schema *index)
     return e;
 }
 
+/* One slice, or the end, when the clients leave time for it. */
+static enum err build_in_pace(struct index_build *b, struct schema *index)
+{
+    struct pace *pace = &b->db->builds.pace;
+    uint64_t now = os_now_ns(b->db->os), slice = pace_slice_ns(pace, now);
+    enum err e;
+
+    ASSERT(b->phase != BUILD_NONE && b->phase != BUILD_MERGING);
+    b->paced_ms = 0;
+    if (!slice) {
+        b->paced_ms = (now + pace_wait_ns(pace)) / 1000000 + 1;
+        return ERR_OK;
+    }
+    b->until_ns = now + slice;
+    e = build_step(b, index);
+    pace_spend(pace, os_now_ns(b->db->os) - now);
+    return e;
+}
+
 static void build_merge(struct index_build *b)
 {
     ASSERT(b->phase == BUILD_MERGING);
@@ -481,7 +515,7 @@ void index_build_turn(struct index_build *b)
     }
     ASSERT(b->phase == BUILD_LOADING || b->phase == BUILD_WALKING || b->phase == BUILD_ENDING);
     failure_clear(&b->op.failure);
-    e = build_step(b, index);
+    e = build_in_pace(b, index);
     if (e == ERR_WAIT)
         b->is_waiting = true;
     else if (e == ERR_END)
@@ -494,6 +528,6 @@ void index_build_turn(struct index_build *b)
         b->db->builds.number = b->number;
         b->db->builds.built = b->built;
     }
-    if (!b->is_waiting)
+    if (!b->is_waiting && !b->paced_ms)
         pulse_wake(&b->db->pulse);
 }

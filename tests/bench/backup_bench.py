@@ -8,6 +8,7 @@ for its answer; for S seconds alone, then for S seconds while one backup after a
 on R times. Printed: how long a backup takes and how large it is, and what the clients still do while
 backups run, of what they do alone. HOLDFASTD and HOLDFAST are the programs."""
 import argparse
+import math
 import multiprocessing
 import os
 import random
@@ -25,6 +26,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 import holdfast  # noqa: E402
 
 CLIENTS = 4
+WAITS = 20 * 17  # up to some 20 s
 
 
 def value(n):
@@ -38,11 +40,23 @@ def size_of(path):
     return sum(os.path.getsize(os.path.join(d, f)) for d, _, names in os.walk(path) for f in names)
 
 
+def quantile(before, after, share):
+    """Milliseconds, of what was waited between two looks at Load.waited."""
+    counts = [b - a for a, b in zip(before, after)]
+    upto = share * sum(counts)
+    for step, count in enumerate(counts):
+        upto -= count
+        if upto <= 0:
+            return math.exp((step + 1) / 20) / 1000
+    return 0
+
+
 class Load:
     """Clients in processes of their own; what they have done is counted in shared memory."""
 
     def __init__(self, step, records):
         self.counts = [multiprocessing.Value("Q", 0, lock=False) for _ in range(CLIENTS)]
+        self.waits = [multiprocessing.Array("Q", WAITS, lock=False) for _ in range(CLIENTS)]
         self.processes = [multiprocessing.Process(target=self.work, args=(step, records, n),
                                                   daemon=True) for n in range(CLIENTS)]
         for process in self.processes:
@@ -51,12 +65,19 @@ class Load:
     def work(self, step, records, number):
         change, dice = step(), random.Random(number)
         while True:
-            n = dice.randrange(records)
-            change(n, value(dice.randrange(1000)))
+            n, v = dice.randrange(records), value(dice.randrange(1000))
+            begun = time.monotonic()
+            change(n, v)
+            took = max((time.monotonic() - begun) * 1e6, 1)
+            self.waits[number][min(int(math.log(took) * 20), WAITS - 1)] += 1
             self.counts[number].value += 1
 
     def done(self):
         return sum(count.value for count in self.counts)
+
+    def waited(self):
+        """How often which wait was met, in steps of 5 %."""
+        return [sum(counts) for counts in zip(*self.waits)]
 
     def stop(self):
         for process in self.processes:

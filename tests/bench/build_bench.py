@@ -6,10 +6,11 @@
 Each server gets the same N records, texts of 100 bytes. Four clients change one record after the other,
 each waiting for its answer; for S seconds alone, then while an index over the texts is built, R times;
 the servers take turns. The writers go on until the index is ready, and the index must then have every
-record. Printed: how long a build takes, and what the clients still do meanwhile. HOLDFASTD and HOLDFAST
-are the programs."""
+record. Printed: how long a build takes, what the clients still do meanwhile, of what they did just before, and
+how long they wait. HOLDFASTD and HOLDFAST are the programs."""
 import argparse
 import os
+import re
 import shutil
 import statistics
 import sys
@@ -31,8 +32,14 @@ class Holdfast(backup_bench.Holdfast):
     def build(self, name):
         with self.server.client() as c:
             c.call("create_index", 0, "s", name, {"key": [[]], "online": True})
-            holdfast.until(lambda: self.state(c, name) == "ready", BUILD_S)
+            self.wait_for_event("index_ready", name)
+            holdfast.until(lambda: self.state(c, name) == "ready")  # it is told once it is synced
             assert c.call("count", 0, ["s", name]) == c.call("count", 0, "s")
+
+    def wait_for_event(self, event, name):
+        """The log says so: nobody asks the server over and over."""
+        line = re.compile(r"\b%s\b.*\b%s\b.*\n" % (event, name))
+        holdfast.until(lambda: line.search(self.server.errors()), BUILD_S)
 
     def state(self, c, name):
         state = [i for s in c.call("stores", 0) for i in s["indexes"] if i["name"] == name][0]
@@ -67,25 +74,29 @@ class Measured:
         self.name, self.server = kind.name, kind(directory, records)
         self.load = backup_bench.Load(self.server.step, records)
         self.alone, self.beside, self.times = [], [], []
+        self.alone_p99, self.beside_p99 = [], []
 
-    def rate(self, rates, work):
-        begun, before = time.monotonic(), self.load.done()
+    def rate(self, rates, p99, work):
+        begun, before, waited = time.monotonic(), self.load.done(), self.load.waited()
         work()
         took = time.monotonic() - begun
         rates.append((self.load.done() - before) / took)
+        p99.append(backup_bench.quantile(waited, self.load.waited(), 0.99))
         return took
 
     def turn(self, number, seconds):
-        self.rate(self.alone, lambda: time.sleep(seconds))
-        self.times.append(self.rate(self.beside, lambda: self.server.build("i%d" % number)))
+        self.rate(self.alone, self.alone_p99, lambda: time.sleep(seconds))
+        self.times.append(self.rate(self.beside, self.beside_p99,
+                                    lambda: self.server.build("i%d" % number)))
         self.server.drop("i%d" % number)
 
     def show(self, records, rival):
         took = statistics.median(self.times)
-        print("| %s | %.2f s | %s | %.0f thousand/s | %.0f/s | %.0f/s | %.0f %% |" % (
+        print("| %s | %.2f s | %s | %.0f thousand/s | %.0f/s | %.0f/s | %.0f %% | %.1f and %.1f ms |" % (
             self.name, took, "%.2f" % (statistics.median(rival.times) / took) if rival else "",
             records / took / 1000, statistics.median(self.alone), statistics.median(self.beside),
-            100 * statistics.median(self.beside) / statistics.median(self.alone)), flush=True)
+            100 * statistics.median(b / a for a, b in zip(self.alone, self.beside)),
+            statistics.median(self.alone_p99), statistics.median(self.beside_p99)), flush=True)
 
     def stop(self):
         self.load.stop()
@@ -107,8 +118,9 @@ def main():
         there.append(Postgres)
     measured, directories = [], []
     print("%d records of 100 bytes; an index over them, built beside four writers\n" % args.records)
-    print("| | a build | faster than PostgreSQL's by | records | changes alone | beside it | left |")
-    print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    print("| | a build | faster than PostgreSQL's by | records | changes alone | beside it | left "
+          "| p99 of a change, alone and beside it |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     try:
         for kind in there:
             if args.only.lower() in kind.name.lower():

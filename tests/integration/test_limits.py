@@ -11,7 +11,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 # Options of a size, a time or a count that bound nothing that clients make larger.
 NO_LIMITS = {
-    "stage-size", "page-size", "wal-segment-size", "interval", "amalgamate-percent",
+    "stage-size", "page-size", "wal-segment-size", "interval", "amalgamate-percent", "build-share",
     "key-size", "shutdown-time", "check-interval", "scrub-days",
 }
 # Limits of `hello` that are the form of a request, not of what is kept.
