@@ -1,8 +1,11 @@
 // level.js - holdfast-level beside classic-level, in turns, on one machine, each durable where it is said.
 //
-//     node bench/level.js FOLDER        in FOLDER/node_modules is classic-level (make bench-level installs it)
+//     node bench/level.js FOLDER [WORD]...     in FOLDER/node_modules is classic-level (make bench-level installs it)
 //
-// MS=3000: of each turn; ROUNDS=3: turns of each; RECORDS=100000. A ratio is of the medians.
+// WORD: only work whose name has it. MS=3000: of each turn; ROUNDS=3: turns of each; RECORDS=100000. A ratio is of the medians.
+// Over the Unix socket, as one does on one machine; TCP=1: over TCP.
+// With LD_PRELOAD=slow_sync.so and SYNC_US=2000 a sync takes as long as that of a disk that has no cache of its own,
+// for both.
 import { createRequire } from 'node:module'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -49,16 +52,20 @@ const WORK = {
   'iterators of ten rows, 16 wide': db => wide(16, () => one(db.iterator({ gte: key(random(RECORDS - 10)), limit: 10 }).all())),
   'gets, 64 wide': db => wide(64, () => one(db.get(key(random(RECORDS))))),
   'batches of 100 with sync, 16 wide': db => wide(16, () => one(db.batch(written(), { sync: true }))),
+  'batches of 100 with sync, 64 wide': db => wide(64, () => one(db.batch(written(), { sync: true }))),
+  'puts with sync, 64 wide': db => wide(64, () => one(db.put(key(random(RECORDS)), 'w'.repeat(100), { sync: true }))),
   'rows of a whole iteration': db => wide(1, () => countRows(db))
 }
 const median = list => list.sort((a, b) => a - b)[list.length >> 1]
 
 const server = await Server.start()
 const folder = mkdtempSync(join(tmpdir(), 'classic-level-'))
-const dbs = [new HoldfastLevel('bench', { address: server.address }), new ClassicLevel(join(folder, 'db'))]
+const dbs = [new HoldfastLevel('bench', { address: process.env.TCP ? server.address : `unix:${server.socket}` }), new ClassicLevel(join(folder, 'db'))]
 for (const db of dbs) await fill(db)
 console.log('| a second | holdfast-level | classic-level | ratio |\n|---|---|---|---|')
+const words = process.argv.slice(3)
 for (const [name, work] of Object.entries(WORK)) {
+  if (words.length > 0 && !words.some(word => name.includes(word))) continue
   const found = [[], []]
   for (let round = 0; round <= ROUNDS; round++) { // the first warms up
     for (const [i, db] of dbs.entries()) {

@@ -106,9 +106,9 @@ export class HoldfastLevel extends AbstractLevel {
 
   _get (key, options) {
     if (options.snapshot !== undefined) return this.#getApart(key, options)
-    return new Promise((resolve, reject) => {
-      this.#client.getTo(this.#location, toKey(key), new Waiter(resolve, reject, options.valueEncoding))
-    })
+    const promise = new Promise(remember)
+    this.#client.getTo(this.#location, toKey(key), new Waiter(resolveNew, rejectNew, options.valueEncoding))
+    return promise
   }
 
   async #getApart (key, options) {
@@ -279,6 +279,14 @@ class HoldfastSnapshot extends AbstractSnapshot {
     // Nobody needs its answer.
     this.transaction.rollback().catch(() => {})
   }
+}
+
+// What settles the promise that was made last: one function for all of them, instead of a closure for each.
+let resolveNew
+let rejectNew
+function remember (resolve, reject) {
+  resolveNew = resolve
+  rejectNew = reject
 }
 
 // Who waits for a value of the server.

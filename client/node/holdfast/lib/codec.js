@@ -502,13 +502,16 @@ export class Decoder {
     }
   }
 
-  // What is left, in a buffer of its own with room for so many bytes behind it.
+  // What is left, in our own buffer with room for so many bytes behind it. One that is more than half full is not
+  // moved within it, so that each byte is moved a bounded number of times.
   #grow (bytes) {
-    if (this.#buffer === this.#own && this.#end + bytes <= this.#buffer.length) return
+    const own = this.#own
+    if (this.#buffer === own && this.#end + bytes <= own.length) return
     const left = this.#end - this.#at
-    const grown = Buffer.allocUnsafeSlow(Math.max(2 * left, left + bytes + SLAB_BYTES))
-    this.#buffer.copy(grown, 0, this.#at, this.#end)
-    this.#buffer = this.#own = grown
+    const isRoom = own !== null && left + bytes <= (this.#buffer === own ? own.length / 2 : own.length)
+    const to = isRoom ? own : Buffer.allocUnsafeSlow(Math.max(2 * left, left + bytes) + SLAB_BYTES)
+    this.#buffer.copy(to, 0, this.#at, this.#end)
+    this.#buffer = this.#own = to
     this.#looked -= this.#at
     this.#at = 0
     this.#end = left
