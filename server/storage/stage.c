@@ -402,25 +402,33 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
     return r;
 }
 
-/* Link the records of one store; those whose key is there join its chain. */
+/* Link a record, which has no place in a list; one whose key is there joins its chain. */
+static void stage_link_record(struct stage *s, struct stage_store *to, struct record *r,
+                              struct stamp *stamp)
+{
+    struct record *before, *there = stage_search(to, record_key(r), &before);
+
+    r->newest = NULL;
+    r->older = NULL;
+    if (there) {
+        ASSERT(record_newest(there)->stamp->commit < stamp->commit); /* S-5 */
+        r->older = record_newest(there);
+        there->newest = r;
+        stamp->superseded = true;
+    } else {
+        stage_insert(s, to, r, before);
+    }
+}
+
+/* Link the records of one store. */
 static void stage_link_store(struct stage *s, struct stage_store *to, struct stage_store *from,
                              struct stamp *stamp)
 {
     ASSERT(to->store == from->store);
     for (struct record *r = from->first; r;) {
         struct record *following = r->next;
-        struct record *before, *there = stage_search(to, record_key(r), &before);
 
-        r->newest = NULL;
-        r->older = NULL;
-        if (there) {
-            ASSERT(record_newest(there)->stamp->commit < stamp->commit); /* S-5 */
-            r->older = record_newest(there);
-            there->newest = r;
-            stamp->superseded = true;
-        } else {
-            stage_insert(s, to, r, before);
-        }
+        stage_link_record(s, to, r, stamp);
         r = following;
     }
 }
@@ -558,6 +566,34 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
     write_set_empty(write_set);
     write_set->records = write_set->entries = 0;
     ASSERT(stage_is_sane(s));
+}
+
+struct record *stage_put(struct stage *s, const struct stage_put *put)
+{
+    struct stamp *stamp = arena_alloc(&s->arena, sizeof *stamp);
+    struct record *r = stamp ? record_new(s, stamp, put->store, put->key, put->value) : NULL;
+    struct stage_store *st = r ? stage_store_of(s, put->store) : NULL;
+
+    ASSERT(!s->is_write_set && !s->is_loose && s->memory == &s->arena);
+    if (r && !st)
+        st = stage_store_new(s, put->store);
+    if (!st)
+        return NULL;
+    memset(stamp, 0, sizeof *stamp);
+    stamp->commit = put->commit;
+    stamp->version = put->version;
+    stamp->durability = put->durability;
+    stamp->first = stamp->last = r;
+    stamp->records = 1;
+    stamp_set_label(stamp, SLICE_NONE);
+    list_init(&stamp->item.in_queue);
+    r->last_writer_wins = put->last_writer_wins;
+    stage_note_commit(s, put->commit);
+    stage_link_record(s, st, r, stamp);
+    s->records++;
+    s->value_bytes += put->key.size + put->value.size;
+    ASSERT(st->records > 0 && stage_is_sane(s));
+    return r;
 }
 
 void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,

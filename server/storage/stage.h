@@ -243,6 +243,19 @@ void stage_link(struct stage *s, struct stage *write_set, struct stamp *stamp,
 void stage_adopt(struct stage *s, struct stage *write_set, struct stamp *stamp,
                  struct stage_spares *spares);
 
+/* A commit of one record, as it goes into the open stage without a write-set. */
+struct stage_put {
+    uint64_t commit, version;
+    enum durability durability;
+    uint32_t store;
+    struct slice key, value; /* value data NULL: delete */
+    bool last_writer_wins;
+};
+
+/* Put it there, in the stage's memory, with a stamp of its own. NULL: no memory, and nothing has
+ * changed. */
+struct record *stage_put(struct stage *s, const struct stage_put *put);
+
 /* ---- filling a stage from the log ---- */
 
 /* A record of a commit to come, in the stage's memory; it is not in the stage yet. A commit

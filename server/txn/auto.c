@@ -6,6 +6,7 @@
 #include "server/txn/cursors.h"
 #include "server/txn/lock_wait.h"
 #include "server/txn/statement.h"
+#include "server/txn/db_struct.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
 
@@ -105,5 +106,39 @@ enum err auto_write(struct op *op, struct txn *given, auto_step *step, void *req
             e = statement_end(op, e);
         e = auto_end(op, given, e, &again);
     } while (again);
+    return e;
+}
+
+/* Whether nothing stands in the way of a write without a transaction: a lock, a quota, damage. */
+static bool auto_may_be_alone(const struct op *op)
+{
+    const struct database *d = op_database(op);
+
+    ASSERT(!op->own || op->own->is_autocommit);
+    return !op->own && !op->is_part && !op->lock && !op->statement && !op->cursor &&
+           !d->locks.exclusive && d->quota.max.bytes == QUOTA_NONE && !op->db->damage.count;
+}
+
+enum err auto_write_one(struct op *op, struct txn *given, auto_step *step, void *request)
+{
+    struct txns *txns = &op->db->txns;
+    enum err e;
+
+    if (given || !auto_may_be_alone(op))
+        return auto_write(op, given, step, request);
+    failure_clear(&op->failure);
+    op->committed = 0;
+    op->needs_txn = false;
+    e = step(op, NULL, request);
+    if (op->needs_txn)
+        return auto_write(op, NULL, step, request);
+    ASSERT(e || !op->committed || op->committed == op->db->numbers.last_commit);
+    if (e == ERR_WAIT) { /* for something of what it has seen: that must stay */
+        enum err failed = txn_begin_own(op, false, &op->own);
+
+        return failed ? failed : e;
+    }
+    txns->begun++;
+    txns->rolled_back += e != ERR_OK;
     return e;
 }

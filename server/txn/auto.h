@@ -25,4 +25,11 @@ enum err auto_read(struct op *op, struct txn *given, auto_step *step, void *requ
  * is doomed. */
 enum err auto_write(struct op *op, struct txn *given, auto_step *step, void *request);
 
+/* auto_write of a step that writes one record at most. Where no transaction is given, step is
+ * called with t NULL: by itself, in one step of the loop, it needs none, as nobody else runs in
+ * between (write_alone); it sees what is committed. It sets op->needs_txn, before it has done
+ * anything, where the store is one that this does not suffice for, and is called again with a
+ * transaction; so it is where it has had to wait. */
+enum err auto_write_one(struct op *op, struct txn *given, auto_step *step, void *request);
+
 #endif

@@ -30,13 +30,19 @@ uint64_t commit_log_bytes(struct slice key, struct slice value)
     return commit_record_bytes(key.size, value.size);
 }
 
+uint64_t commit_alone_log_bytes(struct slice key, struct slice value)
+{
+    return COMMIT_HEAD_BYTES + commit_log_bytes(key, value) + WAL_ITEM_OVERHEAD;
+}
+
 uint64_t commit_log_head_bytes(const struct txn *t)
 {
     ASSERT(t->options.label.size <= TEXT_LABEL_BYTES_MAX);
     return COMMIT_HEAD_BYTES + t->options.label.size;
 }
 
-static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
+/* bytes: it takes in the log, of those that are reserved for it. */
+static void commit_queue(struct db *db, struct stamp *stamp, uint64_t bytes, uint64_t reserved)
 {
     struct wal_item *item = &stamp->item;
 
@@ -46,9 +52,10 @@ static void commit_queue(struct db *db, struct txn *t, struct stamp *stamp)
     item->encode = commit_encode;
     item->progress = 0;
     item->at = NULL;
-    ASSERT(t->log_reserved >= item->bytes + WAL_ITEM_OVERHEAD);
-    wal_unreserve(db->wal, t->log_reserved - item->bytes - WAL_ITEM_OVERHEAD);
-    t->log_reserved = 0;
+    item->bytes = bytes;
+    ASSERT(reserved >= bytes + WAL_ITEM_OVERHEAD);
+    if (reserved > bytes + WAL_ITEM_OVERHEAD)
+        wal_unreserve(db->wal, reserved - bytes - WAL_ITEM_OVERHEAD);
     undurable_add(&db->undurable, stamp);
     wal_append(db->wal, item);
 }
@@ -91,17 +98,28 @@ static uint64_t stage_that_takes(const struct db *db, bool as_stage)
     return as_stage && open->first_commit ? db->stages.made + 1 : open->number;
 }
 
+/* The bytes that it takes in the log, where entries of indexes are left out. */
+static uint64_t commit_bytes(const struct txn *t, const struct stamp *stamp)
+{
+    ASSERT(stamp->records >= t->write_set.entries); /* of a build there are entries alone */
+    return commit_log_head_bytes(t) +
+           (stamp->records - t->write_set.entries) * COMMIT_RECORD_HEAD_BYTES +
+           t->write_set.value_bytes - t->write_set.entry_bytes;
+}
+
 /* Where the commit lies from now on: in the open stage, or as a stage of its own. */
 static struct stamp *commit_into_stages(struct db *db, struct txn *t)
 {
     struct stamp *stamp = t->stamp;
+    uint64_t bytes = commit_bytes(t, stamp), reserved = t->log_reserved;
     bool as_stage = t->is_large && t->spare[0] && t->spare[1];
 
     if (t->database->quota.max.bytes != QUOTA_NONE || t->quota_bytes)
         quota_commit(t, stage_that_takes(db, as_stage), stamp->commit);
     if (!as_stage)
         stamp = stages_absorb(db, t, stamp);
-    commit_queue(db, t, stamp);
+    t->log_reserved = 0;
+    commit_queue(db, stamp, bytes, reserved);
     if (as_stage) {
         stages_commit_as(db, t, stamp);
         stages_close_adopted(db, t);
@@ -125,15 +143,6 @@ static void commit_drop_voids(struct txn *t)
     ASSERT(!t->failure.error && t->stamp);
     if (t->write_set.has_voids && !t->is_large)
         write_set_drop_voids(&t->write_set, t->stamp, commit_void_goes, t);
-}
-
-/* The bytes that it takes in the log, where entries of indexes are left out. */
-static uint64_t commit_bytes(const struct txn *t, const struct stamp *stamp)
-{
-    ASSERT(stamp->records >= t->write_set.entries); /* of a build there are entries alone */
-    return commit_log_head_bytes(t) +
-           (stamp->records - t->write_set.entries) * COMMIT_RECORD_HEAD_BYTES +
-           t->write_set.value_bytes - t->write_set.entry_bytes;
 }
 
 /* The token goes with the commit, as a record whose key is the number that it will have. The room
@@ -204,19 +213,48 @@ static enum err commit_apply(struct op *op, struct txn *t, struct slice token, b
     commit_marks_fill(&t->commit_marks, stamp->commit);
     commit_number_token(t, stamp);
     commit_drop_voids(t);
-    stamp->item.bytes = commit_bytes(t, stamp);
     commit_leave(t);
     stamp->owner = NULL;
     list_init(&schema_writers);
     generator_end(&db->catalogue, &t->uses, stamp->commit, stamp->durability);
     commit_publish_schemas(db, t, stamp, &schema_writers);
     stamp = commit_into_stages(db, t);
-    losers_begin(t, stamp, &schema_writers);
+    losers_begin(db, t, stamp, &schema_writers);
     db->txns.committed++;
     *commit = stamp->commit;
     decided_note(op, stamp);
     pulse_wake(&db->pulse);
     return ERR_OK;
+}
+
+struct record *commit_alone(struct op *op, struct stage_put *put, uint64_t reserved)
+{
+    struct db *db = op->db;
+    struct record *r;
+
+    ASSERT(!db->log_failed && reserved == commit_alone_log_bytes(put->key, put->value));
+    put->commit = db->numbers.last_commit + 1;
+    put->version = db->numbers.last_version + 1;
+    r = stages_put(db, put);
+    if (!r) {
+        wal_unreserve(db->wal, reserved);
+        failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
+        return NULL;
+    }
+    db->numbers.last_commit++;
+    db->numbers.last_version++;
+    ASSERT(put->commit <= db->numbers.reserved.commit &&
+           put->version <= db->numbers.reserved.version); /* rule 4 */
+    if (put->durability == DURABILITY_SYNC)
+        db->numbers.last_to_sync = put->commit;
+    commit_queue(db, r->stamp, reserved - WAL_ITEM_OVERHEAD, reserved);
+    stages_rotate_full(db);
+    losers_begin(db, NULL, r->stamp, NULL);
+    db->txns.committed++;
+    op->committed = put->commit;
+    decided_note(op, r->stamp);
+    pulse_wake(&db->pulse);
+    return r;
 }
 
 /* A commit had the token: its answer is given again. Or it is fenced. e: what t has come to. */

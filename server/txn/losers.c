@@ -277,17 +277,18 @@ static void telling_keep(struct db *db, struct telling *g)
     ASSERT(tellings_are_over(&db->tellings));
 }
 
-void losers_begin(struct txn *t, struct stamp *stamp, struct list_link *schema_writers)
+void losers_begin(struct db *db, const struct txn *t, struct stamp *stamp,
+                  struct list_link *schema_writers)
 {
-    struct db *db = t->db;
     struct telling g = {.stamp = stamp, .commit = stamp->commit, .at = stamp->first};
     uint64_t until = losers_steps(db) + db->options.slice_steps;
 
-    ASSERT(!stamp->owner && stamp->commit == db->numbers.last_commit && !t->reads);
+    ASSERT(!stamp->owner && stamp->commit == db->numbers.last_commit && (!t || !t->reads));
     ASSERT(tellings_are_over(&db->tellings) ||
            tellings_last(&db->tellings)->commit < stamp->commit); /* L-1 */
     list_init(&g.schema_writers);
-    list_splice_back(&g.schema_writers, schema_writers);
+    if (schema_writers)
+        list_splice_back(&g.schema_writers, schema_writers);
     if (tellings_are_over(&db->tellings) && telling_go_on(db, &g, t, until))
         return;
     telling_keep(db, &g);

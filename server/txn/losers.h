@@ -30,9 +30,11 @@ struct txn;
  * it answers is known from the call that wrote them. */
 #define LOSERS_FEW 20
 
-/* The writer whose stamp this is, t, has committed: begin to tell. schema_writers
- * (txn_store.in_entry) wrote in stores whose definition it has changed. */
-void losers_begin(struct txn *t, struct stamp *stamp, struct list_link *schema_writers);
+/* The writer whose stamp this is has committed: begin to tell. schema_writers
+ * (txn_store.in_entry; NULL: there are none) wrote in stores whose definition it has changed. t is
+ * the transaction that it still is; NULL: it was none. */
+void losers_begin(struct db *db, const struct txn *t, struct stamp *stamp,
+                  struct list_link *schema_writers);
 
 /* Go on telling, and wake those who wait for it when all are told. */
 void losers_turn(struct db *db);

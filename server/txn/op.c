@@ -32,6 +32,7 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->own = NULL;
     op->at = NULL;
     op->statement = NULL;
+    op->needs_txn = false;
     op->is_ending = false;
     op->losses = 0;
     op->cursor = NULL;

@@ -33,6 +33,7 @@ struct schema;
 struct store_list;
 struct turn;
 struct txn;
+struct txns;
 
 struct usage { /* bytes that open transactions take (usage.h) */
     uint64_t writes;
@@ -67,6 +68,7 @@ struct op {
     struct txn *own;             /* the transaction of an autocommit request at work */
     struct txn *at;              /* the transaction that it was last called on */
     struct txn *statement;       /* whose savepoint the request runs under; statement.h */
+    bool needs_txn;              /* it cannot be done without one; auto_write_one */
     bool is_ending;              /* that has done all but commit, which has to wait */
     uint64_t quota_upto;         /* commits that are merged before a quota refuses it; 0: none */
     unsigned losses;             /* conflicts that an autocommit write has met */
@@ -84,6 +86,8 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op));
 /* The stores that it names are those of d (NULL: of "main"), which is referenced until op_fini. */
 void op_use_database(struct op *op, struct database *d);
 struct database *op_database(const struct op *op);
+/* All transactions, with what they stand on. */
+struct txns *op_txns(const struct op *op);
 
 /* Forget what it waits for, roll back what an unfinished autocommit began, unpin, free.
  * The op may be used again after op_init. Values that were borrowed from it end here. */

@@ -22,6 +22,12 @@ void op_use_database(struct op *op, struct database *d)
     op->database = d;
 }
 
+struct txns *op_txns(const struct op *op)
+{
+    ASSERT(op->db);
+    return &op->db->txns;
+}
+
 struct database *op_database(const struct op *op)
 {
     ASSERT(op->database || op->db->catalogue.databases.main);

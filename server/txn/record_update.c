@@ -18,6 +18,7 @@
 #include "server/txn/update.h"
 #include "server/txn/usage.h"
 #include "server/txn/update_read.h"
+#include "server/txn/write.h"
 
 #define TOUCHED_MAX 8 /* changes whose fields are looked at */
 #define SMALL_BYTES 2048 /* a document that needs no more is changed on the stack */
@@ -35,6 +36,7 @@ struct updating {
     struct slice touched[TOUCHED_MAX]; /* fields of the record, by the changes */
     unsigned touched_count;
     bool is_allocated;        /* document.bytes is owned */
+    bool is_committed;        /* it was written by itself; *value is of the record in its stage */
     uint32_t store;           /* its number */
     size_t key_size;
     uint8_t key[KEY_BYTES_MAX];
@@ -78,7 +80,7 @@ static enum err updating_find(struct op *op, struct txn *t, struct updating *u)
     u->before = u->changes->before;
     if (!slice_is_none(u->before))
         return ERR_OK;
-    v = view_of(t->snapshot, &t->write_set);
+    v = record_view(op, t);
     return record_read(op, t, &v, u->schema, key_of(u), &u->before);
 }
 
@@ -140,7 +142,7 @@ static enum err updating_copy(struct op *op, struct txn *t, struct updating *u)
         return e;
     memcpy(u->document.bytes, u->before.data, u->before.size);
     u->document.size = u->before.size;
-    if (t->commit_marks.count)
+    if (t && t->commit_marks.count)
         commit_marks_find(&t->commit_marks, u->before.data, &u->document);
     return ERR_OK;
 }
@@ -304,6 +306,21 @@ static enum err updating_reserve_mark(struct op *op, struct txn *t, struct updat
     return u->mark ? ERR_OK : failure_set(&op->failure, ERR_NOMEM, "out of memory");
 }
 
+/* By itself: the number of its commit is the next one, as nobody commits in between. */
+static enum err updating_write_alone(struct op *op, struct updating *u)
+{
+    struct write w = {key_of(u), slice_make(u->document.bytes, u->document.size)};
+    struct record *r;
+    enum err e;
+
+    update_fill_commits(&u->document, u->all->numbers->last_commit + 1);
+    e = write_alone(op, u->schema, &w, &r);
+    if (!e)
+        *u->value = record_value(r);
+    u->is_committed = !e;
+    return e;
+}
+
 static enum err updating_write(struct op *op, struct txn *t, struct updating *u)
 {
     struct slice key = key_of(u);
@@ -335,7 +352,7 @@ static enum err update_in(struct op *op, struct txn *t, struct updating *u)
 {
     enum err e = updating_find(op, t, u);
 
-    ASSERT(e || t->snapshot); /* T-3 */
+    ASSERT(e || !t || t->snapshot); /* T-3 */
     if (e || (slice_is_none(u->before) && !u->changes->upsert))
         return e;
     e = slice_is_none(u->before) ? updating_make(op, u) : updating_copy(op, t, u);
@@ -345,9 +362,9 @@ static enum err update_in(struct op *op, struct txn *t, struct updating *u)
         e = updating_check_key(op, u);
     if (!e)
         e = updating_check_indexes(op, u);
-    if (!e)
-        e = updating_write(op, t, u);
-    return e;
+    if (e)
+        return e;
+    return t ? updating_write(op, t, u) : updating_write_alone(op, u);
 }
 
 static enum err update_step(struct op *op, struct txn *t, void *request)
@@ -357,14 +374,14 @@ static enum err update_step(struct op *op, struct txn *t, void *request)
 
     memset(&u->needs, 0, offsetof(struct updating, key) - offsetof(struct updating, needs));
     *u->value = SLICE_NONE;
-    u->all = t->all;
+    u->all = op_txns(op);
     record_is_single(op, t, true);
     e = update_in(op, t, u);
     u->store = u->schema ? u->schema->number : 0;
     if (u->mark)
-        commit_mark_free(t->all->os, u->mark);
+        commit_mark_free(u->all->os, u->mark);
     if (u->is_allocated && u->document.bytes)
-        os_free(t->all->os, u->document.bytes, u->document.room);
+        os_free(u->all->os, u->document.bytes, u->document.room);
     return e;
 }
 
@@ -409,8 +426,8 @@ enum err record_update(struct op *op, struct txn *t, const struct record_changes
     u.changes = changes;
     u.value = value;
     *value = SLICE_NONE;
-    e = auto_write(op, t, update_step, &u);
-    if (!t && !e && !slice_is_none(*value))
+    e = auto_write_one(op, t, update_step, &u);
+    if (!t && !e && !u.is_committed && !slice_is_none(*value))
         update_find_committed(op, &u);
     if (e != ERR_WAIT) /* the next changes are others */
         record_forget_check(op);

@@ -174,9 +174,28 @@ enum err record_has(struct op *op, struct txn *t, struct slice store, struct sli
 
 /* ---- writes ---- */
 
+/* Without a transaction a record is written by itself, if nothing else goes with it. */
+static enum err begin_alone(struct op *op, struct slice store, struct schema **schema)
+{
+    enum err e = catalogue_look(op, NULL, op->db->numbers.last_commit, store, schema);
+
+    ASSERT(!op->own && !op->needs_txn);
+    op->needs_txn = !e && ((*schema)->index_count || (*schema)->generate);
+    return op->needs_txn ? ERR_WAIT : e;
+}
+
+struct view record_view(const struct op *op, struct txn *t)
+{
+    ASSERT(!t || t->snapshot); /* T-3 */
+    return t ? view_of(t->snapshot, &t->write_set)
+             : view_now(op->db, op->db->numbers.last_commit);
+}
+
 enum err record_begin_write(struct op *op, struct txn *t, struct slice store,
                             struct schema **schema)
 {
+    if (!t)
+        return begin_alone(op, store, schema);
     if (t->options.read_only)
         return failure_set(&op->failure, ERR_READ_ONLY, "the transaction is read-only");
     ASSERT(t->db == op->db && t->snapshot); /* T-3 */
@@ -326,11 +345,11 @@ static enum err put_find_key(struct op *op, struct txn *t, struct schema *s, str
 static enum err put_check_absent(struct op *op, struct txn *t, const struct schema *s,
                                  struct slice key)
 {
-    struct view v = view_of(t->snapshot, &t->write_set);
+    struct view v = record_view(op, t);
     struct slice there;
     enum err e = record_read(op, t, &v, s, key, &there);
 
-    ASSERT(e || t->snapshot); /* T-3 */
+    ASSERT(e || !t || t->snapshot); /* T-3 */
     if (!e && !slice_is_none(there)) {
         uint8_t plain[KEY_PLAIN_BYTES_MAX];
         size_t size;
@@ -345,6 +364,16 @@ static enum err put_check_absent(struct op *op, struct txn *t, const struct sche
     return e;
 }
 
+static enum err write_in(struct op *op, struct txn *t, struct schema *s, struct slice key,
+                         struct slice value)
+{
+    struct write w = {key, value};
+    struct record *r;
+
+    ASSERT(!t || t->snapshot); /* T-3 */
+    return t ? write_record(op, t, s, key, value) : write_alone(op, s, &w, &r);
+}
+
 /* Write it, and then its key is used up: a put that fails has used none. */
 enum err record_write(struct op *op, struct txn *t, struct schema *s, struct slice key,
                       struct slice value, bool is_generated)
@@ -352,7 +381,7 @@ enum err record_write(struct op *op, struct txn *t, struct schema *s, struct sli
     struct generator_use *use = NULL;
     enum err e;
 
-    if (s->generate) {
+    if (t && s->generate) {
         ASSERT(s->shelf && s->shelf->number == s->number);
         use = generator_use_of(&op->db->catalogue, t, s->shelf, &t->uses, &t->use_room);
         if (!use)
@@ -361,7 +390,7 @@ enum err record_write(struct op *op, struct txn *t, struct schema *s, struct sli
             return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
     }
     ASSERT(key.size > 0 && key.size <= KEY_BYTES_MAX);
-    e = write_record(op, t, s, key, value);
+    e = write_in(op, t, s, key, value);
     if (!e && use)
         generator_use_number(use, generator_number(s->shelf->descending, key), is_generated);
     return e;
@@ -407,6 +436,8 @@ static enum err put_in(struct op *op, struct txn *t, const struct put_request *r
 
 void record_is_single(const struct op *op, struct txn *t, bool is_conditional)
 {
+    if (!t)
+        return;
     ASSERT(t->snapshot); /* T-3 */
     t->is_single = t->is_single || (t->is_autocommit && !op->is_part);
     t->is_conditional = t->is_autocommit && !op->is_part && is_conditional;
@@ -437,7 +468,7 @@ enum err record_put(struct op *op, struct txn *t, struct slice store, struct sli
     enum err e;
 
     *key_out = SLICE_NONE;
-    e = auto_write(op, t, put_step, &r);
+    e = auto_write_one(op, t, put_step, &r);
     if (e != ERR_WAIT) /* the next document is another one */
         record_forget_check(op);
     return e;
@@ -465,12 +496,12 @@ static enum err delete_step(struct op *op, struct txn *t, void *request)
         e = record_encode_key(op, s, r->key, encoded, &size);
     if (e)
         return e;
-    v = view_of(t->snapshot, &t->write_set);
-    ASSERT(t->snapshot); /* T-3 */
+    v = record_view(op, t);
     e = record_read(op, t, &v, s, slice_make(encoded, size), &there);
     if (e || slice_is_none(there))
         return e;
-    e = write_record(op, t, s, slice_make(encoded, size), SLICE_NONE);
+    ASSERT(!t || t->snapshot); /* T-3 */
+    e = write_in(op, t, s, slice_make(encoded, size), SLICE_NONE);
     *r->existed = !e;
     return e;
 }
@@ -481,5 +512,5 @@ enum err record_delete(struct op *op, struct txn *t, struct slice store, struct 
     struct delete_request r = {store, key, existed};
 
     *existed = false;
-    return auto_write(op, t, delete_step, &r);
+    return auto_write_one(op, t, delete_step, &r);
 }

@@ -9,13 +9,16 @@
 
 struct schema;
 
-/* Begin a write of a record in t: *schema is the store's definition. ERR_READ_ONLY,
- * ERR_NO_STORE, ... */
+/* Begin a write of a record in t (NULL: by itself, see auto_write_one): *schema is the store's
+ * definition. ERR_READ_ONLY, ERR_NO_STORE, ...; ERR_WAIT: op->needs_txn. */
 enum err record_begin_write(struct op *op, struct txn *t, struct slice store,
                             struct schema **schema);
 
-/* t writes one record if it is an autocommit: it commits before anybody else runs. is_conditional:
- * it holds only for what it has found. */
+/* What a write in t sees; t NULL: what is committed. */
+struct view record_view(const struct op *op, struct txn *t);
+
+/* t (may be NULL) writes one record if it is an autocommit: it commits before anybody else runs.
+ * is_conditional: it holds only for what it has found. */
 void record_is_single(const struct op *op, struct txn *t, bool is_conditional);
 
 /* The key of a request, encoded. ERR_BAD_KEY, ERR_TOO_LARGE. */

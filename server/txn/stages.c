@@ -60,11 +60,27 @@ struct stamp *stages_absorb(struct db *db, struct txn *t, struct stamp *stamp)
     return stamp;
 }
 
+void stages_rotate_full(struct db *db)
+{
+    ASSERT(db->stages.newest->state == STAGE_OPEN); /* T-1 */
+    if (db->stages.newest->arena.bytes >= db->options.stage_bytes && !db->options.manual)
+        stages_rotate(db); /* without memory the stage just grows */
+}
+
+struct record *stages_put(struct db *db, const struct stage_put *put)
+{
+    uint64_t before = db->stages.newest->arena.bytes;
+    struct record *r = stage_put(db->stages.newest, put);
+
+    ASSERT(!r || r->stamp->commit == put->commit);
+    stage_stack_grown(&db->stages, before);
+    return r;
+}
+
 void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp)
 {
     stages_link(db, &t->write_set, stamp);
-    if (db->stages.newest->arena.bytes >= db->options.stage_bytes && !db->options.manual)
-        stages_rotate(db); /* without memory the stage just grows */
+    stages_rotate_full(db);
 }
 
 /* The write-set of t, whole, as a stage behind what is open now. Both stages that

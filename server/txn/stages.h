@@ -18,6 +18,10 @@ void stages_writer_left(struct db *db, uint64_t commit);
 void stages_collect(struct db *db);
 /* Link a commit's write-set into the open stage; it is rotated if it is full. */
 void stages_commit_into(struct db *db, struct txn *t, struct stamp *stamp);
+/* A commit of one record goes into the open stage without a write-set. NULL: no memory. */
+struct record *stages_put(struct db *db, const struct stage_put *put);
+/* The log has its commit: the open stage is rotated if it is full. */
+void stages_rotate_full(struct db *db);
 /* Before anybody learns where the stamp is: a small write-set moves into the open stage's
  * memory. Returns where the stamp is then. */
 struct stamp *stages_absorb(struct db *db, struct txn *t, struct stamp *stamp);

@@ -50,6 +50,17 @@ static void text_keep(struct text_label *to, struct slice *text)
 
 #define TXN_KEEP_BYTES 4096 /* of a write-set's memory, for the next one */
 
+enum err txn_check_numbers(struct op *op)
+{
+    struct db *db = op->db;
+
+    ASSERT(db->txns.count <= db->options.open_txns_max); /* T-7 */
+    if (numbers_left(&db->numbers, db->txns.count, db->wal, &db->pulse))
+        return ERR_OK;
+    return failure_set(&op->failure, ERR_OVERLOADED,
+                       "waiting for transaction ids to be reserved in the WAL; retry");
+}
+
 static enum err txn_begin_at(struct op *op, const struct txn_options *options, uint64_t commit,
                              struct txn **out)
 {
@@ -62,9 +73,8 @@ static enum err txn_begin_at(struct op *op, const struct txn_options *options, u
             &op->failure, ERR_OVERLOADED,
             "too many open transactions: %llu, which is the limit (transactions)",
             (unsigned long long)db->txns.count);
-    if (!numbers_left(&db->numbers, db->txns.count, db->wal, &db->pulse))
-        return failure_set(&op->failure, ERR_OVERLOADED,
-                           "waiting for transaction ids to be reserved in the WAL; retry");
+    if (txn_check_numbers(op) != ERR_OK)
+        return ERR_OVERLOADED;
     t = txn_alloc(&db->txns.pool);
     if (!t)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a transaction");

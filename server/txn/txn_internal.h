@@ -29,6 +29,8 @@ void txn_forget_reads(struct txn *t);
 void txn_forget_range_check(struct txn *t);
 /* The end of t, whatever became of it: nothing of it is left. */
 void txn_free(struct txn *t);
+/* ERR_OVERLOADED: numbers for one more transaction are not reserved yet. */
+enum err txn_check_numbers(struct op *op);
 enum err txn_first_write(struct op *op, struct txn *t);
 
 #endif

@@ -8,6 +8,7 @@
 #include "server/txn/update.h"
 
 #include "server/base/assert.h"
+#include "server/base/bytes.h"
 #include "server/txn/update_number.h"
 #include "server/txn/update_read.h"
 
@@ -442,6 +443,16 @@ enum err update_apply(struct update *u, struct slice changes, struct failure *f)
         msgpack_put_map_head(u->bytes, 0);
     }
     return e;
+}
+
+void update_fill_commits(struct update *u, uint64_t commit)
+{
+    ASSERT(u->commit_count <= UPDATE_COMMITS_MAX && commit > 0);
+    for (unsigned i = 0; i < u->commit_count; i++) {
+        ASSERT(u->commits[i] + UPDATE_COMMIT_BYTES <= u->size &&
+               u->bytes[u->commits[i]] == 0xcf);
+        bytes_put_be64(u->bytes + u->commits[i] + 1, commit);
+    }
 }
 
 bool update_commit_is_at(const struct update *u, const struct update_path *path)

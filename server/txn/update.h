@@ -48,6 +48,9 @@ enum err update_apply(struct update *u, struct slice changes, struct failure *f)
  * update_put_room bytes more at most. */
 bool update_put(struct update *u, const struct update_path *path, struct slice value);
 
+/* Put the number of the commit in, wherever it is to come. */
+void update_fill_commits(struct update *u, uint64_t commit);
+
 /* Whether a number of a commit lies on the path, or in what the path leads to. */
 bool update_commit_is_at(const struct update *u, const struct update_path *path);
 

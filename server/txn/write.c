@@ -32,13 +32,13 @@ static bool write_frees(const struct schema *schema, struct slice value)
 
 /* Room in memory: stages that wait for amalgamation are bounded, so writes wait. Where merging
  * fails, on a full disk, what frees space goes on for a while. */
-static enum err write_wait_for_stages(struct op *op, struct txn *t, bool frees)
+static enum err write_wait_for_stages(struct op *op, bool is_small, bool frees)
 {
-    struct db *db = t->db;
+    struct db *db = op->db;
     uint64_t limit = db->options.staged_bytes_max;
 
     /* A quarter is kept for small writers, so that one who loads does not stop them (rule 12). */
-    if (t->write_set.arena.bytes < SMALL_WRITER_BYTES)
+    if (is_small)
         limit += limit / 4;
     if (frees && db->passes.error)
         limit += limit / 4;
@@ -56,19 +56,24 @@ static enum err write_wait_for_stages(struct op *op, struct txn *t, bool frees)
     return pulse_wait_for_room(&op->db->pulse, op);
 }
 
+static enum err write_refuse_size(struct op *op, const char *limit, uint64_t max,
+                                  uint64_t bytes)
+{
+    ASSERT(bytes > max);
+    return failure_set_limit(
+        &op->failure, limit, max, bytes,
+        "transaction too large: its writes take %llu bytes, the limit is %llu "
+        "(%s); commit in smaller parts or raise the limit",
+        (unsigned long long)bytes, (unsigned long long)max, limit);
+}
+
 static enum err write_check_size(struct op *op, struct txn *t, uint64_t more)
 {
     uint64_t bytes = t->write_set.arena.bytes + more;
     struct txn_limit limit = txn_limit_of_writes(t);
 
     ASSERT(more > 0);
-    if (bytes <= limit.max)
-        return ERR_OK;
-    return failure_set_limit(
-        &op->failure, limit.name, limit.max, bytes,
-        "transaction too large: its writes take %llu bytes, the limit is %llu "
-        "(%s); commit in smaller parts or raise the limit",
-        (unsigned long long)bytes, (unsigned long long)limit.max, limit.name);
+    return bytes <= limit.max ? ERR_OK : write_refuse_size(op, limit.name, limit.max, bytes);
 }
 
 /* A client that takes too much of what all may write loses its transaction: that makes room. */
@@ -95,19 +100,17 @@ static enum err write_check_sum(struct op *op, struct txn *t, uint64_t more)
     return op->failure.error;
 }
 
-/* Room in the log for records, and with the first one for the commit itself. What frees space
- * may take what is left for it when the disk is full. */
-static enum err write_reserve_log(struct op *op, struct txn *t, uint64_t bytes, bool frees)
+/* Room in the log. What frees space may take what is left for it when the disk is full. */
+static enum err write_take_log(struct op *op, uint64_t bytes, bool frees)
 {
-    enum err e;
+    struct db *db = op->db;
+    enum err e = frees ? wal_reserve_to_free(db->wal, bytes) : wal_reserve(db->wal, bytes);
 
-    if (!t->log_reserved)
-        bytes += commit_log_head_bytes(t) + COMMIT_TOKEN_LOG_BYTES + WAL_ITEM_OVERHEAD;
-    e = frees ? wal_reserve_to_free(t->db->wal, bytes) : wal_reserve(t->db->wal, bytes);
+    ASSERT(bytes > 0);
     if (e == ERR_WAIT)
-        return pulse_wait_for_room(&op->db->pulse, op);
+        return pulse_wait_for_room(&db->pulse, op);
     if (e == ERR_NO_SPACE || (!e && !frees))
-        t->db->health.no_space = e == ERR_NO_SPACE;
+        db->health.no_space = e == ERR_NO_SPACE;
     if (e == ERR_NO_SPACE)
         return failure_set(
             &op->failure, e,
@@ -115,11 +118,23 @@ static enum err write_reserve_log(struct op *op, struct txn *t, uint64_t bytes, 
             "and for a while delete, clear_store and drop_store, still work");
     if (e)
         return failure_set(&op->failure, e, "%s",
-                           t->db->log_failed ? t->db->log_failure.text
-                                             : "the WAL accepts no more writes");
-    t->log_reserved += bytes;
-    ASSERT(t->log_reserved >= bytes);
+                           db->log_failed ? db->log_failure.text
+                                          : "the WAL accepts no more writes");
     return ERR_OK;
+}
+
+/* ... for records of t, and with the first one for its commit. */
+static enum err write_reserve_log(struct op *op, struct txn *t, uint64_t bytes, bool frees)
+{
+    enum err e;
+
+    if (!t->log_reserved)
+        bytes += commit_log_head_bytes(t) + COMMIT_TOKEN_LOG_BYTES + WAL_ITEM_OVERHEAD;
+    e = write_take_log(op, bytes, frees);
+    if (!e)
+        t->log_reserved += bytes;
+    ASSERT(e || t->log_reserved >= bytes);
+    return e;
 }
 
 /* A write-set that has grown large will become a stage of its own: have both
@@ -208,7 +223,7 @@ static enum err write_reserve(struct op *op, struct txn *t, uint64_t bytes, uint
     if (!e)
         e = write_check_sum(op, t, bytes);
     if (!e)
-        e = write_wait_for_stages(op, t, frees);
+        e = write_wait_for_stages(op, t->write_set.arena.bytes < SMALL_WRITER_BYTES, frees);
     if (!e)
         e = write_reserve_log(op, t, log_bytes, frees);
     return e;
@@ -296,6 +311,30 @@ enum err write_record(struct op *op, struct txn *t, struct schema *schema, struc
     }
     usage_note(t);
     return e;
+}
+
+enum err write_alone(struct op *op, const struct schema *schema, const struct write *w,
+                     struct record **out)
+{
+    struct db *db = op->db;
+    uint64_t bytes = record_bytes(w->key, w->value), max = db->options.txn_bytes_max;
+    uint64_t log_bytes = commit_alone_log_bytes(w->key, w->value);
+    struct stage_put put = {.durability = op->durability,
+                            .store = schema->number,
+                            .key = w->key,
+                            .value = w->value,
+                            .last_writer_wins = schema->last_writer_wins};
+    enum err e = bytes <= max ? ERR_OK : write_refuse_size(op, "transaction-max", max, bytes);
+
+    ASSERT(!schema->index_count && schema->entry->newest == schema && !db->damage.count);
+    if (!e)
+        e = txn_check_numbers(op);
+    if (!e)
+        e = write_wait_for_stages(op, true, write_frees(schema, w->value));
+    if (!e)
+        e = write_take_log(op, log_bytes, write_frees(schema, w->value));
+    *out = e ? NULL : commit_alone(op, &put, log_bytes);
+    return e || *out ? e : op->failure.error;
 }
 
 enum err write_entry(struct op *op, struct txn *t, struct schema *index, struct slice key,

@@ -14,13 +14,22 @@ struct txn;
 enum err write_record(struct op *op, struct txn *t, struct schema *schema, struct slice key,
                       struct slice value);
 
+struct write {
+    struct slice key, value; /* value data NULL: delete */
+};
+
+struct record;
+
+/* Write one record and commit it in the same step, without a transaction; auto_may_be_alone, and
+ * the store has no index. *out: where it lies, in a stage. Errors as of write_record; ERR_WAIT:
+ * nothing was done, call again. */
+enum err write_alone(struct op *op, const struct schema *schema, const struct write *w,
+                     struct record **out);
+
 /* Write one entry of an index that t is making. Never waits. */
 enum err write_entry(struct op *op, struct txn *t, struct schema *index, struct slice key,
                      struct slice value);
 
-struct write {
-    struct slice key, value; /* value data NULL: delete */
-};
 /* Two different keys of one store; after an error one may be written, for the statement to take
  * back. */
 enum err write_two(struct op *op, struct txn *t, struct schema *schema,

@@ -57,7 +57,7 @@ KNOW_THE_WHOLE = {
         'the way of a commit': ('txn', 'write', 'commit', 'losers', 'lock_wait', 'outcome',
                                 'db_fail', 'quota'),
         'a request has the database and no transaction':
-            ('op_answer', 'lookup', 'records', 'indexes', 'store_list', 'cursors', 'opening',
+            ('auto', 'op_answer', 'lookup', 'records', 'indexes', 'store_list', 'cursors', 'opening',
              'upgrade', 'database_known', 'quotas', 'vault_rows'),
     }.items() for module in modules
 }

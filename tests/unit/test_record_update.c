@@ -213,6 +213,7 @@ START_TEST(the_commit_fills_in_its_number_whatever_was_taken_back)
     MUST_EQ(update(&c, NULL, 1, CHANGES(MORE), &value), ERR_OK);
     later = number_at(value, "b");
     MUST(later > commit);
+    MUST_EQ(later, c.op.committed);
     MUST_EQ(number_at(value, "at"), commit);
     op_fini(&c.op);
     core_settle(&rig);
