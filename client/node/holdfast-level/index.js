@@ -89,8 +89,10 @@ export class HoldfastLevel extends AbstractLevel {
       if (!isThere && !createIfMissing) throw new Error(`${name} does not exist (createIfMissing is false)`)
     }
     // The last writer wins, as in LevelDB: a put never loses to another.
-    await this.#client.createStore(name, { conflict: 'none' }).catch(e => {
+    await this.#client.ensureStore(name, { conflict: 'none' }).catch(e => {
       if (e.name !== 'EXISTS') throw e
+      // Others may have made it; but where records have their keys in them it is none of Level.
+      if (e.details.option !== 'conflict') throw new Error(`${name} is not a store of Level`, { cause: e })
     })
   }
 

@@ -335,6 +335,10 @@ export class Client extends EventEmitter implements Records {
   start (options?: BeginOptions): Transaction
   /** Several operations as one transaction in one trip. With a token it is sent again when the connection is lost, and done once. */
   run (operations: readonly Operation[] | Batch, options?: BeginOptions & CommitOptions): Promise<{ results: any[] | null, commit: number | null }>
+  /** Create a store unless it is there: true where it was not. EXISTS where one with another definition is. */
+  ensureStore (name: string, options?: StoreOptions): Promise<boolean>
+  /** The same of an index. */
+  ensureIndex (store: string, name: string, options: IndexOptions): Promise<boolean>
   /** For layers on top: as `get`, but one of these is called, once, instead of settling a promise. Neither may throw. */
   getTo (store: string, key: Key, waiter: { take (value: any): void, fail (error: Error): void }): void
   outcome (token: Uint8Array, options?: RequestOptions & { snapshot?: number }):

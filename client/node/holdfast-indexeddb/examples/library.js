@@ -9,7 +9,7 @@ const result = request => new Promise((resolve, reject) => {
 })
 
 function open (version) {
-  const request = indexedDB.open('library', version)
+  const request = indexedDB.open('branch library', version)
   request.onupgradeneeded = event => {
     const { result: db, transaction } = request
     if (event.oldVersion < 1) {
@@ -24,6 +24,7 @@ function open (version) {
   return result(request)
 }
 
+await result(indexedDB.deleteDatabase('branch library'))
 const db = await open(2)
 const books = () => db.transaction('books').objectStore('books')
 

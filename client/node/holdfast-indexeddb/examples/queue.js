@@ -41,3 +41,7 @@ async function worker () {
 
 const done = (await Promise.all([worker(), worker(), worker()])).flat()
 console.log(`${done.length} jobs done, ${new Set(done).size} different ones`)
+
+// So that the example can be run again.
+const factory = createFactory({ address: process.argv[2] })
+factory.deleteDatabase('queue').onsuccess = () => closeFactory(factory)

@@ -131,6 +131,22 @@ test('level: nothing is held when iterators and snapshots are closed', { skip },
   for (let tries = 0; (await client.holds()).length > 0; tries++) assert.ok(tries < 1000)
 })
 
+test('level: a store whose records have their keys in them is refused when it is opened', { skip }, async () => {
+  await client.createStore('not of Level', { key: 'id' })
+  const db = new HoldfastLevel('not of Level', { address: server.address })
+  await assert.rejects(db.open(), e => {
+    assert.equal(e.code, 'LEVEL_DATABASE_NOT_OPEN')
+    assert.match(e.cause.message, /not of Level is not a store of Level/)
+    assert.equal(e.cause.cause.name, 'EXISTS')
+    return true
+  })
+  await client.createStore('made by others')
+  const other = new HoldfastLevel('made by others', { address: server.address })
+  await other.put('k', 'v')
+  assert.equal(await other.get('k'), 'v')
+  await other.close()
+})
+
 test('level: ten rows take one trip', { skip }, async () => {
   const seen = new Decoder()
   const methods = []

@@ -4,6 +4,7 @@ import { randomFillSync } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { parseAddress } from './address.js'
 import { ALWAYS, Connection } from './connection.js'
+import { ensureIndex, ensureStore } from './definitions.js'
 import { fromServer, HoldfastError, local } from './errors.js'
 import { login } from './login.js'
 import { checkArguments, defineMethods, isPage, listPages, Records, Transaction } from './transaction.js'
@@ -420,6 +421,12 @@ export class Client extends EventEmitter {
       }
     }
   }
+
+  /** Create a store unless it is there: true where it was not. EXISTS where one with another definition is. */
+  ensureStore (name, options) { return ensureStore(this, name, options) }
+
+  /** The same of an index. */
+  ensureIndex (store, name, options) { return ensureIndex(this, store, name, options) }
 
   /** What became of the commit with this token: {state, commit}. */
   outcome (token, options) {

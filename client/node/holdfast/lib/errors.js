@@ -89,7 +89,8 @@ const LOCAL = {
   MISUSE: [8004, 'request'],
   OVERLOADED: [5001, 'unavailable'],
   TOO_LARGE: [4001, 'limit'],
-  BAD_KEY: [1002, 'request']
+  BAD_KEY: [1002, 'request'],
+  EXISTS: [1007, 'request']
 }
 
 /** An error that was found here. */

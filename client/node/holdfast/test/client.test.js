@@ -552,6 +552,29 @@ test('client: a transaction goes on after a read in it that was given up', { ski
   assert.equal(await db.get('kept', 'k'), 'mine')
 })
 
+test('client: a program may begin by ensuring its stores and indexes', { skip }, async () => {
+  await db.dropStore('ensured').catch(() => {})
+  const keys = ['name', ['a', 'b'], [['a', 'b'], 'c'], [['a', 'b']], { path: 'x', order: 'desc' }, [{ path: 'x', order: 'asc' }, 'y'], { path: ['p', 0] }, undefined]
+  for (const key of keys) {
+    assert.equal(await db.ensureStore('ensured', { key }), true)
+    for (const other of keys) {
+      if (other === key) assert.equal(await db.ensureStore('ensured', { key }), false)
+      else await rejects(db.ensureStore('ensured', { key: other }), 'EXISTS', e => assert.match(e.message, /another definition: key is/))
+    }
+    if (key !== undefined) assert.equal(await db.ensureIndex('ensured', 'i', { key, unique: true }), true)
+    if (key !== undefined) assert.equal(await db.ensureIndex('ensured', 'i', { key, unique: true }), false)
+    if (key !== undefined) await rejects(db.ensureIndex('ensured', 'i', { key }), 'EXISTS', e => assert.equal(e.details.option, 'unique'))
+    await rejects(db.ensureStore('ensured', { key, conflict: 'none' }), 'EXISTS')
+    await db.dropStore('ensured')
+  }
+  await db.ensureStore('ensured', { generate: true })
+  await db.ensureIndex('ensured', 'w', { key: 'a', multi: true, where: { state: 'on' } })
+  assert.equal(await db.ensureIndex('ensured', 'w', { key: ['a'], multi: true, where: { state: 'on' } }), false)
+  await rejects(db.ensureIndex('ensured', 'w', { key: 'a', multi: true, where: { state: 'off' } }), 'EXISTS')
+  await rejects(db.ensureIndex('nowhere', 'w', { key: 'a' }), 'NO_STORE')
+  assert.deepEqual((await Promise.all(Array.from({ length: 5 }, () => db.ensureStore('ensured 2')))).filter(Boolean), [true])
+})
+
 test('client: a deadline is the server\'s to keep', { skip }, async () => {
   await freshStore('late')
   assert.equal(await db.put('late', 1, 1, { deadlineMs: 60_000 }), 1)

@@ -57,6 +57,8 @@ void listed
 export async function grouped (db: Client): Promise<void> {
   const { commit }: { commit: number | null } = await db.run(new Batch().put('s', { a: 1 }, new Utf8('k')).delete('s', 1), { durability: 'sync' })
   commit?.toFixed()
+  const isNew: boolean = await db.ensureStore('s', { key: 'id' }) && await db.ensureIndex('s', 'i', { key: 'name' })
+  console.log(isNew)
   db.getTo('s', 'k', { take: value => console.log(value), fail: error => console.log(error.message) })
   // @ts-expect-error: a delete has a key
   new Batch().delete('s')
