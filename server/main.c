@@ -29,7 +29,9 @@ static void print_help(void)
         "  holdfastd [--config FILE] [--OPTION VALUE]...\n\n"
         "  --config FILE\n      read options from FILE; command-line options override it\n"
         "  --check-config\n      check the options and exit\n"
-        "  --print-config\n      print a configuration file with every option and its default\n"
+        "  --print-config\n"
+        "      print a configuration file with every option as it is set; defaults are\n"
+        "      commented out\n"
         "  --restore BACKUP\n      restore a backup into the data directory (--data) and exit\n"
         "  --wal DIRECTORY\n"
         "      with --restore: then replay the WAL segments in DIRECTORY; can be repeated\n"
@@ -156,7 +158,7 @@ int main(int argc, char **argv)
     case COMMAND_VERSION:
         printf("holdfastd %s, protocol %d\n", SERVER_VERSION, PROTOCOL_VERSION);
         return EX_OK;
-    case COMMAND_PRINT_CONFIG: options_print_example(stdout); return EX_OK;
+    case COMMAND_PRINT_CONFIG: options_print_config(stdout, &options); return EX_OK;
     case COMMAND_CHECK_CONFIG: printf("configuration OK\n"); return EX_OK;
     case COMMAND_RESTORE: umask(077); return restore_run(&line.restore, &options);
     case COMMAND_CHECK_DATA: return offline_check(&line, &options);

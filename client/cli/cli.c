@@ -9,6 +9,7 @@
 #include "client/cli/value.h"
 #include "proto/msgpack.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -99,6 +100,22 @@ static void append_conflict(struct hf_pack *text, struct slice details)
     append_field(text, winner, ", label ", "label");
 }
 
+/* A name in the message, in quotes or by itself; a short one may be part of any sentence. */
+static bool has_name(const char *message, struct slice name)
+{
+    const char *end = message + strlen(message), *at = message;
+
+    while ((at = memmem(at, (size_t)(end - at), name.data, name.size)) != NULL) {
+        char before = at > message ? at[-1] : ' ', behind = at[name.size];
+
+        if ((before == '"' && behind == '"') ||
+            (name.size > 3 && !isalnum((uint8_t)before) && !isalnum((uint8_t)behind)))
+            return true;
+        at++;
+    }
+    return false;
+}
+
 /* Whether the message says that detail already: a name in it, or the place, which is shown
  * below. */
 static bool is_said(const char *message, struct slice name, struct slice value)
@@ -110,8 +127,7 @@ static bool is_said(const char *message, struct slice name, struct slice value)
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
         if (slice_equal(name, slice_text(shown[i])))
             return true;
-    return msgpack_read_text(&c, &text) == ERR_OK && text.size > 0 &&
-           memmem(message, strlen(message), text.data, text.size);
+    return msgpack_read_text(&c, &text) == ERR_OK && text.size > 0 && has_name(message, text);
 }
 
 /* "; key 1, limit 4096" */

@@ -34,7 +34,7 @@ enum log_level { /* in the order of the option log-level */
     E(stage_freed, INFO, N(stage) N(bytes))                                                    \
     E(memory_freed, DEBUG, N(bytes))                                                           \
     E(amalgamated, INFO, N(stages) N(bytes) N(upto) N(roots) N(ms))                            \
-    E(amalgamation_failed, ERROR, T(error) T(file) N(offset) T(text))                          \
+    E(amalgamation_failed, ERROR, T(error) T(file) O(offset) T(text))                          \
     E(ledger_unreadable, ERROR, T(error) N(keys))                                              \
     E(ledger_in_memory, WARN, T(error))                                                        \
     E(space_returned, INFO, N(file) N(was) N(used) N(held))                                    \

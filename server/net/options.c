@@ -401,17 +401,21 @@ static void print_wrapped(FILE *to, const char *begin, const char *text)
     fputc('\n', to);
 }
 
-void options_print_example(FILE *to)
+void options_print_config(FILE *to, const struct options *o)
 {
+    struct options standard;
+
+    options_default(&standard);
     fprintf(
         to,
-        "# Options of holdfastd with their defaults. `holdfastd --config FILE` reads such a\n"
-        "# file; add `--check-config` to only check it. Command-line options override the\n"
-        "# file. Options marked (reload) take effect on SIGHUP, without a restart.\n"
+        "# Options of holdfastd; those that are commented out are at their defaults.\n"
+        "# `holdfastd --config FILE` reads such a file; add `--check-config` to only check\n"
+        "# it. Command-line options override the file. Options marked (reload) take effect\n"
+        "# on SIGHUP, without a restart.\n"
         "# This file was written by `holdfastd --print-config`.\n");
     for (size_t i = 0; i < option_count; i++) {
         const struct option *option = &option_table[i];
-        char text[1024], allowed[256];
+        char text[1024], allowed[256], value[OPTION_TEXT_BYTES];
 
         snprintf(text, sizeof text, "%s%s", option->help, option->reload ? " (reload)" : "");
         fputc('\n', to);
@@ -421,8 +425,11 @@ void options_print_example(FILE *to)
             snprintf(text, sizeof text, "allowed: %s", allowed);
             print_wrapped(to, "# ", text);
         }
-        fprintf(to, "#%s =%s%s\n", option->name, option->standard[0] ? " " : "",
-                option->standard);
+        snprintf(value, sizeof value, "%s", option->standard);
+        if (!option_same(o, &standard, option))
+            option_format(o, option, value);
+        fprintf(to, "%s%s =%s%s\n", option_same(o, &standard, option) ? "#" : "", option->name,
+                value[0] ? " " : "", value);
     }
 }
 

@@ -312,8 +312,9 @@ void option_format(const struct options *o, const struct option *option, char *t
 bool option_same(const struct options *a, const struct options *b, const struct option *option);
 void option_copy(struct options *to, const struct options *from, const struct option *option);
 
-/* config.example: each option with its help, bounds and default, commented out. */
-void options_print_example(FILE *to);
+/* A configuration file: each option with its help, bounds and value, which is commented out where
+ * it is the default. Of defaults alone it is config.example. */
+void options_print_config(FILE *to, const struct options *o);
 
 /* The flags for --help. */
 void options_print_help(FILE *to);

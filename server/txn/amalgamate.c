@@ -217,8 +217,8 @@ static void amalgamate_fail(struct amalgamation *a, enum err e, const struct fai
 
     ASSERT(e != ERR_OK);
     PULSE_TELL(&db->pulse, amalgamation_failed, .error = err_name(e),
-               .file = why->file[0] ? why->file : "-", .offset = why->offset,
-               .text = why->text);
+               .file = why->file[0] ? why->file : NULL,
+               .offset = why->file[0] ? why->offset : EVENT_LEFT_OUT, .text = why->text);
     amalgamate_put_back(a);
     db->passes.is_merging = false;
     db->passes.error = e;

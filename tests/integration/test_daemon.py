@@ -26,6 +26,19 @@ def test_config_example_is_what_the_table_says():
     assert got.returncode == 0 and got.stdout == "configuration OK\n", got
 
 
+def test_print_config_shows_what_is_set():
+    """And what it prints, read again, is the same."""
+    got = run("--cache-size", "300MB", "--transaction-idle", "90s", "--durability", "interval", "--socket", "none",
+              "--listen", "127.0.0.1:0,[::1]:0", "--print-config")
+    said = [line for line in got.stdout.split("\n") if line and line[0] != "#"]
+    assert said == ["listen = 127.0.0.1:0,[::1]:0", "socket = none", "cache-size = 300MB", "durability = interval",
+                    "transaction-idle = 90s"], said
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
+        f.write(got.stdout)
+        f.flush()
+        assert run("--config", f.name, "--print-config").stdout == got.stdout
+
+
 def test_help_and_version():
     got = run("--help")
     assert got.returncode == 0 and "--stage-size" in got.stdout and not got.stderr

@@ -113,6 +113,37 @@ def test_the_client_in_python_runs():
         assert run_program([python, "-c", code], directory) == prints
 
 
+def test_the_client_in_python_runs_again_when_it_loses():
+    """Clients of the page move money at the same time: each move happens once."""
+    python = "/usr/bin/python3"
+    if subprocess.run([python, "-c", "import msgpack"], stderr=subprocess.DEVNULL).returncode:
+        raise Skipped("python3-msgpack is not installed")
+    code = program("write-a-client.md", "python")[0].split("\ndb = ")[0]
+    code += """
+import threading
+port = int(os.environ["HOLDFAST_PORT"])
+db = Holdfast(port=port)
+db.call("create_store", None, "money", {"key": "id"})
+db.call("run", [["put", ["money", {"id": i, "n": 0}]] for i in range(1300)])
+
+def move(call):
+    for i, by in ((1, -1), (2, 1)):
+        row = call("get", "money", i)
+        call("put", "money", dict(row, n=row["n"] + by))
+
+def work():
+    mine = Holdfast(port=port)
+    for _ in range(20):
+        mine.transaction(move)
+
+threads = [threading.Thread(target=work) for _ in range(4)]
+[t.start() for t in threads], [t.join() for t in threads]
+print([row["n"] for _, row in db.scan(None, "money", {"gte": 1, "lte": 2})], sum(1 for _ in db.scan(None, "money")))
+"""
+    with tempfile.TemporaryDirectory() as directory:
+        assert run_program([python, "-c", code], directory) == "[-80, 80] 1300"
+
+
 def test_the_client_in_node_runs():
     node = shutil.which("node")
     if not node or not shutil.which("npm"):
