@@ -8,6 +8,8 @@ export type Value = any
 export type Key = null | boolean | number | bigint | string | Date | Timestamp | Uint8Array | Utf8 | Key[]
 /** A store's name, or `[store, index]`. */
 export type Source = string | readonly [store: string, index: string]
+/** What a store has, where the client was told: `connect<{users: User}>(...)`. */
+export type RecordOf<Stores, N> = N extends keyof Stores ? Stores[N] : any
 export type Path = string | readonly (string | number)[]
 export type KeyPart = Path | { path: Path, order?: 'asc' | 'desc' }
 export type IndexKeyPart = KeyPart | { any: readonly Path[], order?: 'asc' | 'desc' }
@@ -187,7 +189,7 @@ export class Query implements PromiseLike<QueryAnswer>, AsyncIterable<any[]> {
 }
 
 /** The methods of stores and records; a client has them, each call by itself, and a transaction. */
-export interface Records {
+export interface Records<Stores = any> {
   createStore (name: string, options?: StoreOptions): Promise<null>
   dropStore (name: string, options?: RequestOptions): Promise<null>
   clearStore (name: string, options?: RequestOptions): Promise<null>
@@ -201,16 +203,19 @@ export interface Records {
   stores (options: RequestOptions & ListPage): Promise<{ stores: StoreInfo[], next: string | null }>
 
   /** Insert or replace; gives the key. */
-  put (store: string, value: Value, key?: Key, options?: RequestOptions): Promise<any>
+  put<N extends string> (store: N, value: RecordOf<Stores, N>, key?: Key, options?: RequestOptions): Promise<any>
   /** Insert; EXISTS if there is one. */
-  insert (store: string, value: Value, key?: Key, options?: RequestOptions): Promise<any>
+  insert<N extends string> (store: N, value: RecordOf<Stores, N>, key?: Key, options?: RequestOptions): Promise<any>
   /** Change in place; gives the record after it, null if there is none. */
-  update (store: string, key: Key, changes: readonly Change[], options?: RequestOptions & { upsert?: boolean }): Promise<any>
+  update<N extends string> (store: N, key: Key, changes: readonly Change[], options?: RequestOptions & { upsert?: boolean }): Promise<RecordOf<Stores, N> | null>
+  update<T> (store: string, key: Key, changes: readonly Change[], options?: RequestOptions & { upsert?: boolean }): Promise<T | null>
   delete (store: string, key: Key, options?: RequestOptions): Promise<boolean>
   /** The record, null where there is none. */
-  get (source: Source, key: Key, options?: RequestOptions): Promise<any>
+  get<N extends string> (source: N | readonly [store: N, index: string], key: Key, options?: RequestOptions): Promise<RecordOf<Stores, N> | null>
+  get<T> (source: Source, key: Key, options?: RequestOptions): Promise<T | null>
   has (source: Source, key: Key, options?: RequestOptions): Promise<boolean>
-  getMany (source: Source, keys: readonly Key[], options?: RequestOptions): Promise<any[]>
+  getMany<N extends string> (source: N | readonly [store: N, index: string], keys: readonly Key[], options?: RequestOptions): Promise<(RecordOf<Stores, N> | null)[]>
+  getMany<T> (source: Source, keys: readonly Key[], options?: RequestOptions): Promise<(T | null)[]>
   count (source: Source, range?: Range | null, options?: RequestOptions): Promise<number>
   size (source: Source, range?: Range | null, options?: RequestOptions): Promise<number>
   deleteRange (store: string, range: Range, options?: RequestOptions & { limit?: number, reverse?: boolean }): Promise<number>
@@ -219,15 +224,17 @@ export interface Records {
   query (text: string, args?: readonly Value[] | Record<string, Value> | null, options?: RequestOptions & { page?: number }): Query
   explain (text: string, args?: readonly Value[] | Record<string, Value> | null, options?: RequestOptions): Promise<any>
 
-  scan (source: Source, range: Range | null | undefined, options: ScanOptions & { only: 'keys' | 'values' }): Scan<any>
-  scan (source: readonly [string, string], range?: Range | null, options?: ScanOptions): Scan<[any, any, any]>
-  scan (source: string, range?: Range | null, options?: ScanOptions): Scan<[any, any]>
+  scan<N extends string> (source: N | readonly [store: N, index: string], range: Range | null | undefined, options: ScanOptions & { only: 'values' }): Scan<RecordOf<Stores, N>>
+  scan (source: Source, range: Range | null | undefined, options: ScanOptions & { only: 'keys' }): Scan<any>
+  scan<N extends string> (source: readonly [store: N, index: string], range?: Range | null, options?: ScanOptions & { only?: undefined }): Scan<[any, any, RecordOf<Stores, N>]>
+  scan<N extends string> (source: N, range?: Range | null, options?: ScanOptions & { only?: undefined }): Scan<[any, RecordOf<Stores, N>]>
+  scan (source: Source, range?: Range | null, options?: ScanOptions): Scan<any>
   /** Its snapshot is taken now, where the connection is there. */
   cursor (source: Source, range?: Range | null, options?: CursorOptions): Cursor<any[]>
 }
 
 /** A transaction that is open. Nobody has to wait for each request: its commit repeats what went wrong. */
-export class Transaction implements Records {
+export class Transaction<Stores = any> implements Records<Stores> {
   private constructor ()
   /** Resolves when the server has begun it; with a lock, when that is granted. */
   readonly ready: Promise<{ version: number, snapshot: number }>
@@ -249,8 +256,10 @@ export class Transaction implements Records {
   check (options?: RequestOptions): Promise<null>
   commit (options?: CommitOptions): Promise<number | null>
   rollback (options?: RequestOptions): Promise<void>
+  /** `await using tx = await db.begin()`: rolls back what was not committed. */
+  [Symbol.asyncDispose] (): Promise<void>
 }
-export interface Transaction extends Records {}
+export interface Transaction<Stores = any> extends Records<Stores> {}
 
 export interface ConnectOptions {
   /** What logs and `holds` call this program. */
@@ -264,6 +273,8 @@ export interface ConnectOptions {
   password?: string | (() => string | Promise<string>)
   /** false: a lost connection is not connected again. */
   reconnect?: boolean
+  /** true: `connect` tries until the server is there, up to connectTimeoutMs, as after a loss. */
+  waitForServer?: boolean
   /** For a connection, and for all tries to get a lost one back (10,000). */
   connectTimeoutMs?: number
   /** For answers that are still on their way when closing (5,000). */
@@ -308,6 +319,10 @@ export interface ServerInfo {
 export interface ClientEvents {
   connect: []
   disconnect: [error: Error]
+  /** The next connection is tried for; `attempt` counts from 1, `error` is why the one before has failed. */
+  reconnecting: [attempt: number, error: Error]
+  /** No more requests are taken: by `close`, or the connection is lost and `reconnect` is false. */
+  close: []
   doomed: [transaction: Transaction | undefined, error: HoldfastError]
   /** The server stops; it waits so long for what is pending to be read. */
   shutdown: [ms: number]
@@ -320,7 +335,7 @@ export interface ClientEvents {
 }
 
 /** A database. `connect` makes one. */
-export class Client extends EventEmitter implements Records {
+export class Client<Stores = any> extends EventEmitter implements Records<Stores> {
   private constructor ()
   readonly server: ServerInfo | null
   readonly limits: Record<string, number>
@@ -329,10 +344,10 @@ export class Client extends EventEmitter implements Records {
   hasFeature (feature: string): boolean
 
   /** Run `work` in a transaction and commit it; run it again where it loses. Gives what `work` gives. */
-  transaction<T> (work: (tx: Transaction) => T | Promise<T>, options?: TransactionOptions): Promise<T>
-  begin (options?: BeginOptions): Promise<Transaction>
+  transaction<T> (work: (tx: Transaction<Stores>) => T | Promise<T>, options?: TransactionOptions): Promise<T>
+  begin (options?: BeginOptions): Promise<Transaction<Stores>>
   /** Begin without waiting: it sees nothing that is sent later. Throws where no connection is there. */
-  start (options?: BeginOptions): Transaction
+  start (options?: BeginOptions): Transaction<Stores>
   /** Several operations as one transaction in one trip. With a token it is sent again when the connection is lost, and done once. */
   run (operations: readonly Operation[] | Batch, options?: BeginOptions & CommitOptions): Promise<{ results: any[] | null, commit: number | null }>
   /** Create a store unless it is there: true where it was not. EXISTS where one with another definition is. */
@@ -361,7 +376,7 @@ export class Client extends EventEmitter implements Records {
   /** The handlers of `versionchange` for this opener have run. */
   versionchangeSeen (opener: number, options?: RequestOptions): Promise<null>
   /** The transaction that changes the version: it begins, with the database locked, when no other opener is left. Its commit sets the version. */
-  upgrade (opener: number, to: number, options?: BeginOptions): Transaction
+  upgrade (opener: number, to: number, options?: BeginOptions): Transaction<Stores>
   kill (what: number | { client: number } | { cursor: readonly [number, number] } | { backup: readonly [number, number] }, options?: RequestOptions): Promise<null>
   createUser (name: string, settings?: UserSettings, options?: RequestOptions): Promise<null>
   /** What is left out stays. */
@@ -388,6 +403,7 @@ export class Client extends EventEmitter implements Records {
   drained (): Promise<void>
   /** What was asked is still answered, then the connection is closed. */
   close (): Promise<void>
+  [Symbol.asyncDispose] (): Promise<void>
   /** Keep the process alive until the client is closed, as it does by itself. */
   ref (): void
   /** Keep the process alive only while an answer is waited for. */
@@ -398,10 +414,10 @@ export class Client extends EventEmitter implements Records {
   once<E extends keyof ClientEvents> (event: E, listener: (...args: ClientEvents[E]) => void): this
   once (event: string | symbol, listener: (...args: any[]) => void): this
 }
-export interface Client extends Records {}
+export interface Client<Stores = any> extends Records<Stores> {}
 
 /** `holdfast://HOST:PORT/DATABASE` or `holdfast+unix:PATH?database=NAME`. */
-export function connect (address?: string, options?: ConnectOptions): Promise<Client>
+export function connect<Stores = any> (address?: string, options?: ConnectOptions): Promise<Client<Stores>>
 /** What `createUser` and `alterUser` take as `verifier`: the password itself never gets to the server. */
 export function passwordVerifier (password: string): Promise<string>
 /** 16 random bytes: the token of a commit. */

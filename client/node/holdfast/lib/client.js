@@ -16,6 +16,7 @@ const DEFAULTS = {
   tls: undefined, // true, or options of node:tls such as {ca, cert, key}
   password: undefined, // a text, or a function that gives one or the promise of one
   reconnect: true,
+  waitForServer: false, // the first connection is tried for as often as one that was lost
   connectTimeoutMs: 10_000, // for a connection, also for all tries to get a lost one back
   closeTimeoutMs: 5_000, // for answers that are still on their way when closing
   heartbeatMs: 30_000, // of silence after which the server is asked whether it is there
@@ -43,6 +44,8 @@ export class Client extends EventEmitter {
   #waiting = [] // {resolve, reject}: who wants it, in their order
   #events = new Set() // subscribed to
   #isClosed = false
+  #isSaid = false // that it is closed
+  #error = null // why the last connection was lost or could not be made
   #closing = null
   #isKeeping = true
   #known = {} // of the password (login.js)
@@ -77,7 +80,7 @@ export class Client extends EventEmitter {
   // ---- The connection --------------------------------------------------------------------
 
   async _connect () {
-    this.#connection = await this.#open()
+    this.#connection = await (this.#settings.waitForServer ? this.#tryAgain() : this.#open())
     this.emit('connect')
   }
 
@@ -119,8 +122,10 @@ export class Client extends EventEmitter {
   #lost (error) {
     this.#connection = null
     if (this.#isClosed) return
+    this.#error = error
     this.emit('disconnect', error)
     if (this.#settings.reconnect) this.#reconnect()
+    else this.#sayClosed()
   }
 
   // Try until a connection is there or connectTimeoutMs is over; then the next request tries again.
@@ -144,9 +149,11 @@ export class Client extends EventEmitter {
     const until = performance.now() + this.#settings.connectTimeoutMs
     for (let failures = 1; ; failures++) {
       if (this.#isClosed) throw closedError()
+      if (this.#error !== null) this.emit('reconnecting', failures, this.#error)
       try {
         return await this.#open()
       } catch (e) {
+        this.#error = e
         if (!e.retryable) throw e
         const delay = Math.max(e.retryAfterMs, pause(failures, 20, 1000))
         if (performance.now() + delay > until) throw e
@@ -177,9 +184,15 @@ export class Client extends EventEmitter {
     this.#isClosed = true
     const connection = this.#connection
     for (const { reject } of this.#waiting.splice(0)) reject(closedError())
-    if (connection === null) return
-    await connection.end(this.#settings.closeTimeoutMs)
+    if (connection !== null) await connection.end(this.#settings.closeTimeoutMs)
     this.#connection = null
+    this.#sayClosed()
+  }
+
+  #sayClosed () {
+    if (this.#isSaid) return
+    this.#isSaid = true
+    this.emit('close')
   }
 
   async [Symbol.asyncDispose] () { await this.close() }

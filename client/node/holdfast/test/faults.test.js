@@ -251,6 +251,42 @@ test('faults: events come over the next connection too', { skip }, async t => {
   await stopped
 })
 
+test('faults: what becomes of the connection is told', { skip }, async () => {
+  const own = await Server.start()
+  const told = []
+  const db = await connect(own.address)
+  for (const event of ['connect', 'disconnect', 'close']) db.on(event, () => told.push(event))
+  const tries = []
+  db.on('reconnecting', (attempt, error) => {
+    tries.push(attempt)
+    assert.equal(typeof error.message, 'string')
+  })
+  await own.kill()
+  await once(db, 'reconnecting')
+  const back = once(db, 'connect')
+  await own.run()
+  await back
+  assert.deepEqual(tries, tries.map((_, i) => i + 1))
+  await db.close()
+  await db.close()
+  assert.deepEqual(told, ['disconnect', 'connect', 'close'])
+  // One that is not to connect again is closed by the loss.
+  const single = await connect(own.address, { reconnect: false })
+  const closed = once(single, 'close')
+  await own.kill()
+  await closed
+  await single.close()
+  // Who comes before the server may wait for it.
+  await assert.rejects(connect(own.address), { name: 'CONNECTION' })
+  await assert.rejects(connect(own.address, { waitForServer: true, connectTimeoutMs: 50 }), { name: 'CONNECTION' })
+  const waiting = connect(own.address, { waitForServer: true })
+  await own.run()
+  const late = await waiting
+  assert.equal(await late.ping(), 'pong')
+  await late.close()
+  await own.stop()
+})
+
 test('faults: a scan whose connection is lost ends with an error', { skip }, async () => {
   await direct.createStore('long')
   await direct.transaction(tx => { for (let i = 0; i < 500; i++) tx.put('long', i, i) })

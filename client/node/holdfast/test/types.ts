@@ -63,3 +63,43 @@ export async function grouped (db: Client): Promise<void> {
   // @ts-expect-error: a delete has a key
   new Batch().delete('s')
 }
+
+interface User { name: string, visits: number }
+interface Post { id: number, by: string }
+export async function typed (): Promise<void> {
+  const db = await connect<{ users: User, posts: Post }>()
+  const ann = await db.get('users', 'ann')
+  if (ann !== null) ann.visits.toFixed()
+  const post = await db.get(['posts', 'by'], 'ann')
+  post?.by.length
+  // @ts-expect-error: a user may be missing
+  ann.name.length
+  // @ts-expect-error: not of a user
+  await db.put('users', { name: 'bob' })
+  await db.put('users', { name: 'bob', visits: 0 })
+  await db.put('others', [1])
+  const other = await db.get('others', 1)
+  other.whatever()
+  const [first] = await db.getMany('posts', [1, 2])
+  first?.id.toFixed()
+  for await (const [key, user] of db.scan('users')) console.log(key, user.visits.toFixed())
+  for await (const [at, key, { by }] of db.scan(['posts', 'at'])) console.log(at, key, by.length)
+  for await (const { id } of db.scan('posts', null, { only: 'values' })) console.log(id.toFixed())
+  await db.transaction(async tx => {
+    const user = await tx.get('users', 'ann')
+    // @ts-expect-error: not of a user
+    tx.insert('users', { ...user, visits: 'many' })
+    const after = await tx.update('users', 'ann', [['add', 'visits', 1]])
+    after?.visits.toFixed()
+  })
+  const any = await connect()
+  const asked = await any.get<User>('users', 'ann')
+  asked?.visits.toFixed()
+  const unknown = await any.get('users', 'ann')
+  unknown.visits.toFixed()
+  any.on('reconnecting', (attempt, error) => console.log(attempt.toFixed(), error.message))
+  const plain: Client = db
+  await plain.close()
+  await using tx = await db.begin()
+  await tx.rollback()
+}
