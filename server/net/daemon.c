@@ -219,29 +219,20 @@ static void tables_fini(struct server *server)
     peers_fini(&server->peers);
 }
 
-enum err daemon_open(struct server *server, const struct daemon_ground *ground,
-                     const struct options *options, const struct command_line *line, char *why)
+/* What needs nothing of the world but the loop. */
+static void daemon_init(struct server *server, const struct daemon_ground *ground,
+                        const struct options *options, const struct command_line *line)
 {
-    uv_loop_t *loop = ground->loop;
-    struct os_posix *posix = ground->posix;
-    struct db_events events = {server, on_ready, on_failed, on_event};
-    struct db_options db_options;
-    struct failure f;
-    enum err e;
-
     memset(server, 0, sizeof *server);
-    failure_init(&f);
     failure_init(&server->failure);
-    reactor_init(&server->reactor, loop);
-    server->posix = posix;
+    reactor_init(&server->reactor, ground->loop);
+    server->posix = ground->posix;
     server->log = ground->log;
     server->options = *options;
     server->line = line;
     server->methods = executors;
     server->pid = (int)getpid();
     server->started_ms = server_now(server);
-    if (options->tls_certificate[0] && !(server->tls = tls_context_new(options, why)))
-        return ERR_BAD_REQUEST;
     list_init(&server->listeners);
     list_init(&server->connections);
     list_init(&server->pushes);
@@ -256,6 +247,44 @@ enum err daemon_open(struct server *server, const struct daemon_ground *ground,
     account_init(&server->account, NULL);
     bound_memory(server);
     bound_connections(server);
+}
+
+/* The core, with the users that it keeps. */
+static enum err daemon_open_db(struct server *server, char *why)
+{
+    struct db_events events = {server, on_ready, on_failed, on_event};
+    struct db_options options;
+    struct failure f;
+    enum err e;
+
+    ASSERT(!server->db && server->jobs);
+    failure_init(&f);
+    daemon_db_options(&server->options, &options);
+    e = wal_archive_open(&server->archive, &server->options, &options, why);
+    if (e)
+        return e;
+    e = db_open(os_posix_table(server->posix), &options, &events, &server->db, &f);
+    if (!e) {
+        e = users_load(&server->users, server->db, &f);
+        if (e)
+            db_free(server->db, true);
+    }
+    if (e)
+        say_failure(&f, e, why);
+    failure_clear(&f);
+    return e;
+}
+
+enum err daemon_open(struct server *server, const struct daemon_ground *ground,
+                     const struct options *options, const struct command_line *line, char *why)
+{
+    uv_loop_t *loop = ground->loop;
+    struct os_posix *posix = ground->posix;
+    enum err e;
+
+    daemon_init(server, ground, options, line);
+    if (options->tls_certificate[0] && !(server->tls = tls_context_new(options, why)))
+        return ERR_BAD_REQUEST;
     e = tables_init(server, os_posix_table(posix));
     if (e) {
         snprintf(why, OPTION_ERROR_BYTES, "%s", err_message(e));
@@ -267,20 +296,8 @@ enum err daemon_open(struct server *server, const struct daemon_ground *ground,
         tables_fini(server);
         return e;
     }
-    daemon_db_options(options, &db_options);
-    e = wal_archive_open(&server->archive, options, &db_options, why);
-    if (!e) {
-        e = db_open(os_posix_table(posix), &db_options, &events, &server->db, &f);
-        if (!e) {
-            e = users_load(&server->users, server->db, &f);
-            if (e)
-                db_free(server->db, true);
-        }
-        if (e)
-            say_failure(&f, e, why);
-    }
+    e = daemon_open_db(server, why);
     if (e) {
-        failure_clear(&f);
         wal_archive_close(&server->archive);
         os_uv_detach(server->jobs, NULL, NULL);
         uv_run(loop, UV_RUN_DEFAULT);

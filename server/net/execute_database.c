@@ -287,15 +287,23 @@ enum err execute_attach(struct execution *w)
     return e;
 }
 
-enum err execute_versionchange_seen(struct execution *w)
+/* The opener of that number; NULL: it has none. */
+static enum err opener_named(struct execution *w, struct session_opener **out)
 {
-    struct session_opener *opener;
     uint32_t o;
     enum err e = opener_number(w, &o);
 
+    *out = e ? NULL : session_opener_find(execution_session(w), o);
+    return e;
+}
+
+enum err execute_versionchange_seen(struct execution *w)
+{
+    struct session_opener *opener;
+    enum err e = opener_named(w, &opener);
+
     if (e)
         return e;
-    opener = session_opener_find(execution_session(w), o);
     if (opener)
         opener_answer(&opener->core);
     put_nil(w->out);
@@ -305,12 +313,10 @@ enum err execute_versionchange_seen(struct execution *w)
 enum err execute_detach(struct execution *w)
 {
     struct session_opener *opener;
-    uint32_t o;
-    enum err e = opener_number(w, &o);
+    enum err e = opener_named(w, &opener);
 
     if (e)
         return e;
-    opener = session_opener_find(execution_session(w), o);
     if (opener)
         session_opener_end(opener);
     put_nil(w->out);

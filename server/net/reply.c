@@ -29,6 +29,23 @@ static bool is_veiled(const struct reply_error *error)
             (f->error == ERR_NOT_UNIQUE && !(rights_on_store(error) & GUARD_READ)));
 }
 
+static void put_winner(struct net_buffer *b, const struct failure *f, struct slice label)
+{
+    put_word(b, "winner");
+    put_map(b, 3);
+    put_fact(b, "version", f->winner_version);
+    put_word(b, "commit");
+    if (f->winner_commit)
+        put_uint(b, f->winner_commit);
+    else
+        put_nil(b);
+    put_word(b, "label");
+    if (label.size)
+        put_text(b, label);
+    else
+        put_nil(b);
+}
+
 /* The same conflict, without the label of the winner; where the store cannot be read without the
  * key, and where it cannot be seen without its name. */
 static void put_veiled_conflict(struct net_buffer *b, const struct reply_error *error)
@@ -45,16 +62,7 @@ static void put_veiled_conflict(struct net_buffer *b, const struct reply_error *
         put_nil(b);
     put_word(b, "key");
     put_value(b, rights & GUARD_READ ? f->key : SLICE_NONE);
-    put_word(b, "winner");
-    put_map(b, 3);
-    put_fact(b, "version", f->winner_version);
-    put_word(b, "commit");
-    if (f->winner_commit)
-        put_uint(b, f->winner_commit);
-    else
-        put_nil(b);
-    put_word(b, "label");
-    put_nil(b);
+    put_winner(b, f, SLICE_NONE);
     if (slice_is_none(f->wrote))
         return;
     put_word(b, "wrote");
@@ -71,19 +79,7 @@ static void put_conflict(struct net_buffer *b, const struct reply_error *error)
     put_text(b, text_name_of(&f->store));
     put_word(b, "key");
     put_value(b, f->key);
-    put_word(b, "winner");
-    put_map(b, 3);
-    put_fact(b, "version", f->winner_version);
-    put_word(b, "commit");
-    if (f->winner_commit)
-        put_uint(b, f->winner_commit);
-    else
-        put_nil(b);
-    put_word(b, "label");
-    if (f->winner_label.size)
-        put_text(b, text_label_of(&f->winner_label));
-    else
-        put_nil(b);
+    put_winner(b, f, text_label_of(&f->winner_label));
     if (!slice_is_none(f->index)) {
         put_word(b, name_of_index(error));
         put_text(b, f->index);

@@ -655,18 +655,6 @@ struct step *bind_applied(struct binder *b, struct step *input, uint64_t applies
 
 /* ---- the same calculation? ---- */
 
-static bool equal_paths(const struct value_path *a, const struct value_path *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (unsigned i = 0; i < a->count; i++)
-        if (slice_is_none(a->steps[i].name) != slice_is_none(b->steps[i].name) ||
-            !slice_equal(a->steps[i].name, b->steps[i].name) ||
-            a->steps[i].place != b->steps[i].place)
-            return false;
-    return true;
-}
-
 static bool equal_operand(const struct expr *a, const struct expr *b)
 {
     return a && b ? bind_equal(a, b) : a == b;
@@ -676,7 +664,7 @@ bool bind_equal(const struct expr *a, const struct expr *b)
 {
     if (a->kind != b->kind || a->number != b->number || a->is_negated != b->is_negated ||
         a->function != b->function || a->count != b->count || !slice_equal(a->name, b->name) ||
-        !equal_paths(&a->path, &b->path))
+        !path_equal(&a->path, &b->path))
         return false;
     if (a->kind == EXPR_CONSTANT && (a->constant.type != b->constant.type ||
                                      datum_compare(&a->constant, &b->constant) != 0))

@@ -245,13 +245,20 @@ static enum datum_fault run_rtrim(const struct function_call *c, struct datum *o
 
 /* ---- finding ---- */
 
+/* A text, and what is looked for in it. */
+static enum datum_fault two_texts(const struct function_call *c, struct slice *t,
+                                  struct slice *part)
+{
+    enum datum_fault fault = function_text(c, 0, t);
+
+    return fault ? fault : function_text(c, 1, part);
+}
+
 static enum datum_fault run_position(const struct function_call *c, struct datum *out)
 {
     struct slice t, part;
-    enum datum_fault fault = function_text(c, 0, &t);
+    enum datum_fault fault = two_texts(c, &t, &part);
 
-    if (!fault)
-        fault = function_text(c, 1, &part);
     if (!fault) {
         size_t at = text_find(t, part, 0);
 
@@ -264,10 +271,8 @@ static enum datum_fault run_position(const struct function_call *c, struct datum
 static enum datum_fault run_starts_with(const struct function_call *c, struct datum *out)
 {
     struct slice t, part;
-    enum datum_fault fault = function_text(c, 0, &t);
+    enum datum_fault fault = two_texts(c, &t, &part);
 
-    if (!fault)
-        fault = function_text(c, 1, &part);
     if (!fault)
         *out = datum_boolean(slice_starts_with(t, part));
     return fault;
@@ -276,10 +281,8 @@ static enum datum_fault run_starts_with(const struct function_call *c, struct da
 static enum datum_fault run_ends_with(const struct function_call *c, struct datum *out)
 {
     struct slice t, part;
-    enum datum_fault fault = function_text(c, 0, &t);
+    enum datum_fault fault = two_texts(c, &t, &part);
 
-    if (!fault)
-        fault = function_text(c, 1, &part);
     if (!fault)
         *out = datum_boolean(t.size >= part.size &&
                              slice_equal(part_of(t, t.size - part.size, t.size), part));
@@ -289,10 +292,8 @@ static enum datum_fault run_ends_with(const struct function_call *c, struct datu
 static enum datum_fault run_contains(const struct function_call *c, struct datum *out)
 {
     struct slice t, part;
-    enum datum_fault fault = function_text(c, 0, &t);
+    enum datum_fault fault = two_texts(c, &t, &part);
 
-    if (!fault)
-        fault = function_text(c, 1, &part);
     if (!fault)
         *out = datum_boolean(text_find(t, part, 0) != SIZE_MAX);
     return fault;

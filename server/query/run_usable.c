@@ -176,18 +176,6 @@ struct implied {
     enum err e;
 };
 
-static bool is_same_path(const struct value_path *a, const struct value_path *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (unsigned i = 0; i < a->count; i++)
-        if (slice_is_none(a->steps[i].name) != slice_is_none(b->steps[i].name) ||
-            !slice_equal(a->steps[i].name, b->steps[i].name) ||
-            a->steps[i].place != b->steps[i].place)
-            return false;
-    return true;
-}
-
 static bool value_implies(struct implied *i, const struct expr *e, const struct datum *d,
                           enum condition_test test, struct slice wanted)
 {
@@ -248,7 +236,7 @@ static bool is_there(const struct expr *e, const struct step *s, const struct va
 {
     return e->kind == EXPR_IS && e->is_negated && e->number <= EXPR_IS_MISSING &&
            e->a->kind == EXPR_PATH && e->a->number == s->slot &&
-           is_same_path(&e->a->path, path);
+           path_equal(&e->a->path, path);
 }
 
 static bool is_implied(void *context, const struct value_path *path, enum condition_test test,

@@ -112,6 +112,19 @@ static bool field_find(struct msgpack_cursor *c, uint32_t pairs, struct slice fi
     return false;
 }
 
+bool path_equal(const struct value_path *a, const struct value_path *b)
+{
+    ASSERT(a->count <= PATH_STEPS_MAX || b->count <= PATH_STEPS_MAX);
+    if (a->count != b->count)
+        return false;
+    for (unsigned i = 0; i < a->count; i++)
+        if (slice_is_none(a->steps[i].name) != slice_is_none(b->steps[i].name) ||
+            !slice_equal(a->steps[i].name, b->steps[i].name) ||
+            a->steps[i].place != b->steps[i].place)
+            return false;
+    return true;
+}
+
 struct slice path_find(const struct value_path *path, struct slice document)
 {
     struct msgpack_cursor c = msgpack_open(document);

@@ -27,6 +27,8 @@ enum err path_step_read(struct msgpack_cursor *c, struct path_step *out, const c
 enum err path_read(struct slice text, struct path_step *steps, unsigned room, unsigned *count,
                    const char **why);
 
+bool path_equal(const struct value_path *a, const struct value_path *b);
+
 /* The value at the path in a well-formed document; none if a step is not there. Texts are
  * fields of maps only, numbers places in arrays only. */
 struct slice path_find(const struct value_path *path, struct slice document);

@@ -359,10 +359,11 @@ class Daemon:
             self.process.wait()
             raise RuntimeError("the daemon did not start: %r\n%s" % (line, self.errors()))
         where = [w.split("=", 1) for w in words[3:]]
-        self.tcp = [(a.rsplit(":", 1)[0].strip("[]"), int(a.rsplit(":", 1)[1]))
-                    for kind, a in where if kind == "tcp"]
+        self.tcp, self.tls = [
+            [(a.rsplit(":", 1)[0].strip("[]"), int(a.rsplit(":", 1)[1]))
+             for kind, a in where if kind == k] for k in ("tcp", "tls")]
         self.unix = [a for kind, a in where if kind == "unix"]
-        self.address = self.tcp[0] if self.tcp else self.unix[0]
+        self.address = (self.tcp or self.tls or self.unix)[0]
         return self
 
     def errors(self):

@@ -58,17 +58,7 @@ class TlsDaemon(Daemon):
                          "--tls-key", self.files[1], *flags, **options)
 
     def start(self):
-        self.process = self.spawn()
-        line = self.process.stdout.readline()
-        words = line.split()
-        if len(words) < 3 or words[2] != "ready":
-            self.process.wait()
-            raise RuntimeError("the daemon did not start: %r\n%s" % (line, self.errors()))
-        where = [w.split("=", 1) for w in words[3:]]
-        self.tcp, self.tls = [
-            [(a.rsplit(":", 1)[0], int(a.rsplit(":", 1)[1])) for kind, a in where if kind == k]
-            for k in ("tcp", "tls")]
-        self.unix = [a for kind, a in where if kind == "unix"]
+        super().start()
         self.address = self.tls[0]
         return self
 
