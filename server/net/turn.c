@@ -6,6 +6,7 @@
 #include "server/net/order.h"
 #include "server/net/push.h"
 #include "server/net/session_opener.h"
+#include "server/net/server_check.h"
 
 #define TURN_NS UINT64_C(2000000) /* budget of one turn */
 #define ENDED_A_TURN 2000 /* transactions and cursors of connections that have ended */
@@ -131,7 +132,7 @@ static void on_idle(uv_idle_t *idle)
 {
 }
 
-/* For tests: what the core keeps in memory is compared with itself, all of it. */
+/* For tests: what the core and the daemon keep in memory is compared with itself, all of it. */
 static void check(struct server *server)
 {
     uint64_t interval = server->options.check_interval;
@@ -141,6 +142,7 @@ static void check(struct server *server)
     server->clock.checked_ms = server_now(server);
     server->clock.checks++;
     ASSERT(db_check(server->db));
+    ASSERT(server_check(server)); /* all of D- */
 }
 
 static void note_latency(struct server *server)

@@ -235,8 +235,7 @@ static bool range_implies(struct implied *i, const struct part_bounds *b,
 static bool is_there(const struct expr *e, const struct step *s, const struct value_path *path)
 {
     return e->kind == EXPR_IS && e->is_negated && e->number <= EXPR_IS_MISSING &&
-           e->a->kind == EXPR_PATH && e->a->number == s->slot &&
-           path_equal(&e->a->path, path);
+           e->a->kind == EXPR_PATH && e->a->number == s->slot && path_equal(&e->a->path, path);
 }
 
 static bool is_implied(void *context, const struct value_path *path, enum condition_test test,

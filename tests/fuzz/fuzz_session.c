@@ -11,6 +11,7 @@
 #include "server/net/accept.h"
 #include "server/net/daemon.h"
 #include "server/net/log_line.h"
+#include "server/net/server_check.h"
 #include "server/net/users.h"
 #include "server/txn/db.h"
 #include "tests/fuzz/session_request.h"
@@ -523,11 +524,12 @@ static void on_poll(void *context)
     if (w->server->state != SERVER_SERVING) {
         w->phase = PHASE_STOPPING;
     } else if (w->phase == PHASE_STEPS) {
+        FUZZ_CHECK(w->steps % 8 || server_check(w->server));
         play(w);
         return;
     }
     if (w->phase == PHASE_FAREWELL && all_have_left(w) && is_quiet(w)) {
-        FUZZ_CHECK(db_check(w->server->db));
+        FUZZ_CHECK(db_check(w->server->db) && server_check(w->server));
         end_life(w);
         return;
     }
