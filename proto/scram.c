@@ -234,37 +234,32 @@ static bool name_read(struct scram *s, struct slice text)
 
 /* ---- keys ---- */
 
-static _Thread_local uint64_t hashes;
-
-uint64_t scram_hashes(void)
-{
-    return hashes;
-}
-
-static bool hmac(const uint8_t *key, const void *bytes, size_t size, uint8_t *out)
+/* made: how many there have been. */
+static bool hmac(uint64_t *made, const uint8_t *key, struct slice bytes, uint8_t *out)
 {
     unsigned used = 0;
 
-    hashes++;
-    return HMAC(EVP_sha256(), key, SCRAM_KEY_BYTES, bytes, size, out, &used) &&
+    ++*made;
+    return HMAC(EVP_sha256(), key, SCRAM_KEY_BYTES, bytes.data, bytes.size, out, &used) &&
            used == SCRAM_KEY_BYTES;
 }
 
-static bool hmac_word(const uint8_t *key, const char *word, uint8_t *out)
+static bool hmac_word(uint64_t *made, const uint8_t *key, const char *word, uint8_t *out)
 {
-    return hmac(key, word, strlen(word), out);
+    return hmac(made, key, slice_text(word), out);
 }
 
 static bool make_keys(struct slice password, struct slice salt, uint32_t iterations,
                       uint8_t *client_key, uint8_t *server_key)
 {
     uint8_t salted[SCRAM_KEY_BYTES];
+    uint64_t made = 0;
     bool ok = PKCS5_PBKDF2_HMAC((const char *)password.data, (int)password.size, salt.data,
                                 (int)salt.size, (int)iterations, EVP_sha256(), sizeof salted,
                                 salted) == 1;
 
-    ok = ok && hmac_word(salted, "Client Key", client_key) &&
-         hmac_word(salted, "Server Key", server_key);
+    ok = ok && hmac_word(&made, salted, "Client Key", client_key) &&
+         hmac_word(&made, salted, "Server Key", server_key);
     scram_wipe(salted, sizeof salted);
     return ok;
 }
@@ -327,16 +322,17 @@ bool scram_verifier_read(struct slice text, struct scram_verifier *out)
            base64_read_key(stored, out->stored_key) && base64_read_key(text, out->server_key);
 }
 
-void scram_verifier_mock(const uint8_t *secret, struct slice name, struct scram_verifier *out)
+void scram_verifier_mock(const uint8_t *secret, struct slice name, uint64_t *made,
+                         struct scram_verifier *out)
 {
     uint8_t of_name[SCRAM_KEY_BYTES], salt[SCRAM_KEY_BYTES];
 
     memset(out, 0, sizeof *out);
     out->iterations = SCRAM_ITERATIONS;
     out->salt_size = SCRAM_SALT_BYTES;
-    if (!hmac(secret, name.data, name.size, of_name) || !hmac_word(of_name, "salt", salt) ||
-        !hmac_word(of_name, "stored", out->stored_key) ||
-        !hmac_word(of_name, "server", out->server_key))
+    if (!hmac(made, secret, name, of_name) || !hmac_word(made, of_name, "salt", salt) ||
+        !hmac_word(made, of_name, "stored", out->stored_key) ||
+        !hmac_word(made, of_name, "server", out->server_key))
         memset(salt, 0, sizeof salt);
     memcpy(out->salt, salt, SCRAM_SALT_BYTES);
 }
@@ -344,8 +340,7 @@ void scram_verifier_mock(const uint8_t *secret, struct slice name, struct scram_
 /* ---- what both sides compute ---- */
 
 /* client-first-bare "," server-first "," client-final without its proof */
-static bool sign(const struct scram *s, struct slice without_proof, const uint8_t *key,
-                 uint8_t *out)
+static bool sign(struct scram *s, struct slice without_proof, const uint8_t *key, uint8_t *out)
 {
     uint8_t all[3 * SCRAM_MESSAGE_BYTES_MAX + 2];
     struct slice parts[3] = {text_slice(&s->bare), text_slice(&s->first), without_proof};
@@ -359,7 +354,7 @@ static bool sign(const struct scram *s, struct slice without_proof, const uint8_
         memcpy(all + used, parts[i].data, parts[i].size);
         used += parts[i].size;
     }
-    return hmac(key, all, used, out);
+    return hmac(&s->hashes, key, slice_make(all, used), out);
 }
 
 /* The field "c=": base64 of the header and, if it is bound, of that. */
@@ -441,7 +436,7 @@ bool scram_write_server_first(struct scram *s, const struct scram_verifier *v,
 
 /* Whether the proof is one of the client key whose hash is kept. All of it is computed whatever is
  * wrong, in the same time. */
-static bool proof_is_right(const struct scram *s, const struct scram_verifier *v,
+static bool proof_is_right(struct scram *s, const struct scram_verifier *v,
                            struct slice without_proof, const uint8_t *proof)
 {
     uint8_t key[SCRAM_KEY_BYTES], hash[SCRAM_KEY_BYTES];

@@ -68,6 +68,7 @@ struct scram {
     size_t nonce_size;
     char nonce[SCRAM_NONCE_BYTES_MAX + SCRAM_NONCE_BYTES + 1]; /* the client's; then both */
     uint8_t signature[SCRAM_KEY_BYTES];                        /* of the client: what it expects */
+    uint64_t hashes; /* made with a key for it */
 };
 
 /* Whether a user may have that name: UTF-8 of 1 to SCRAM_NAME_BYTES_MAX bytes without control
@@ -86,8 +87,10 @@ bool scram_verifier_make(struct slice password, struct slice salt, uint32_t iter
 void scram_verifier_write(const struct scram_verifier *v, char *to);
 bool scram_verifier_read(struct slice text, struct scram_verifier *out);
 /* The verifier of a user that does not exist: the same for the same secret and name, so that
- * nobody can tell the one from the other by asking twice. secret: SCRAM_KEY_BYTES. */
-void scram_verifier_mock(const uint8_t *secret, struct slice name, struct scram_verifier *out);
+ * nobody can tell the one from the other by asking twice. secret: SCRAM_KEY_BYTES. made grows by
+ * the hashes that it took. */
+void scram_verifier_mock(const uint8_t *secret, struct slice name, uint64_t *made,
+                         struct scram_verifier *out);
 
 /* ---- the server's side; false ends the login ---- */
 
@@ -120,9 +123,6 @@ const char *scram_write_client_final(struct scram *s, struct slice server_first,
                                      struct scram_keys *keys, struct scram_text *to);
 /* Whether the server has the verifier. */
 bool scram_read_server_final(const struct scram *s, struct slice message);
-
-/* Hashes made with a key, ever, by this thread: tests compare what attempts to log in cost. */
-uint64_t scram_hashes(void);
 
 /* Overwrite what must not stay in memory. */
 void scram_wipe(void *bytes, size_t size);

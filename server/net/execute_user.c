@@ -67,13 +67,20 @@ static bool is_possible(const struct session *s, struct slice mechanism,
     return binding == SCRAM_UNBOUND || !can_bind; /* "y": somebody has hidden ours from it */
 }
 
+/* What logins have cost, whoever tried; status shows it. */
+static void count_hashes(struct logins *all, struct scram *s)
+{
+    all->hashes += s->hashes;
+    s->hashes = 0;
+}
+
 /* Whose verifier it is compared with, that of nobody included: the same work for both. */
 static void find_user(struct session *s, struct login *l)
 {
     struct slice name = slice_make(l->scram.name, l->scram.name_size);
     struct user *user = users_find(&s->server->users, name);
 
-    scram_verifier_mock(s->server->users.secret, name, &l->verifier);
+    scram_verifier_mock(s->server->users.secret, name, &l->scram.hashes, &l->verifier);
     if (user && user->facts.has_verifier) {
         l->user = user_ref(user);
         l->verifier = user->facts.verifier;
@@ -98,6 +105,7 @@ enum err execute_login_begin(struct execution *w)
         !is_possible(s, params[PARAM_ID_MECHANISM].text, l->scram.binding))
         return fail(w, slice_make(l->scram.name, l->scram.name_size));
     find_user(s, l);
+    count_hashes(&server->logins, &l->scram);
     os_posix_table(server->posix)
         ->ops->random(os_posix_table(server->posix), random, sizeof random);
     if (!scram_write_server_first(&l->scram, &l->verifier, random))
@@ -121,15 +129,17 @@ enum err execute_login_end(struct execution *w)
     struct session *s = w->session;
     struct login *l = s->login;
     struct scram_text final;
+    bool is_proved;
     const char *why;
 
     if (!l)
         return failure_set(execution_failure(w), ERR_BAD_REQUEST,
                            "login_end: no login is in progress; call login_begin first");
-    if (!scram_read_client_final(&l->scram, &l->verifier,
-                                 w->call->params[PARAM_ID_MESSAGE].text,
-                                 connection_binding(s->connection), &final) ||
-        !l->user || l->user->is_dropped)
+    is_proved =
+        scram_read_client_final(&l->scram, &l->verifier, w->call->params[PARAM_ID_MESSAGE].text,
+                                connection_binding(s->connection), &final);
+    count_hashes(&s->server->logins, &l->scram);
+    if (!is_proved || !l->user || l->user->is_dropped)
         return fail(w, slice_make(l->scram.name, l->scram.name_size));
     why = connection_admit(s->connection, l->user->facts.rights.is_admin);
     if (why) {

@@ -27,6 +27,7 @@ struct logins {
     struct login_place places[LOGIN_PLACES];
     uint64_t seed;
     uint64_t done, failed; /* ever */
+    uint64_t hashes;       /* made with a key for them, ever: tests compare what attempts cost */
     uint64_t line_ms;      /* when the last line was written */
     uint64_t unsaid;       /* failures since */
 };

@@ -9,7 +9,7 @@
 #include "server/net/strand.h"
 
 /* The sum over the connections that are in the list. */
-struct counted {
+struct connection_sums {
     size_t connections, requests, behind_locks, seats[SEAT_NONE];
     uint64_t handles, bytes;
     unsigned backups;
@@ -42,7 +42,7 @@ static bool check_requests(struct session *s)
     return length_of(&s->requests) == s->request_count && s->behind_locks <= s->request_count;
 }
 
-static bool check_strands(struct session *s, struct counted *sum)
+static bool check_strands(struct session *s, struct connection_sums *sum)
 {
     size_t count = 0;
 
@@ -80,7 +80,7 @@ static bool check_openers(struct session *s)
     return length_of(&s->opener_list) == s->openers.count;
 }
 
-static bool check_session(struct session *s, struct counted *sum)
+static bool check_session(struct session *s, struct connection_sums *sum)
 {
     ASSERT(s->account.above == &s->server->account);
     if (!check_requests(s) || !check_strands(s, sum) || !check_cursors(s) || !check_openers(s))
@@ -94,7 +94,7 @@ static bool check_session(struct session *s, struct counted *sum)
     return account_is_sane(&s->account);
 }
 
-static bool check_connection(struct connection *c, struct counted *sum)
+static bool check_connection(struct connection *c, struct connection_sums *sum)
 {
     ASSERT(c->session.connection == c && c->session.server == c->server);
     sum->connections++;
@@ -105,7 +105,7 @@ static bool check_connection(struct connection *c, struct counted *sum)
     return check_session(&c->session, sum);
 }
 
-static bool is_sum(const struct server *server, const struct counted *sum)
+static bool is_sum(const struct server *server, const struct connection_sums *sum)
 {
     bool is_all = sum->connections == server->connection_count;
 
@@ -126,7 +126,7 @@ static bool is_sum(const struct server *server, const struct counted *sum)
 
 bool server_check(struct server *server)
 {
-    struct counted sum = {0};
+    struct connection_sums sum = {0};
 
     LIST_EACH (link, &server->connections) {
         if (!check_connection(LIST_ENTRY(link, struct connection, in_all), &sum))

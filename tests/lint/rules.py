@@ -71,7 +71,6 @@ ALLOWED_STATE = {
     ('proto/msgpack_check.c', 'process_key_once'): 'of the same',
     ('proto/methods.c', 'method_slots'): 'the table of names by hash, made once',
     ('proto/methods.c', 'method_slots_once'): 'of the same',
-    ('proto/scram.c', 'hashes'): 'what tests count, of a thread',
 }
 
 BANNED = {

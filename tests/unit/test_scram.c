@@ -274,18 +274,20 @@ START_TEST(a_user_that_does_not_exist_looks_like_one)
 {
     uint8_t secret[SCRAM_KEY_BYTES] = {7};
     struct scram_verifier a, b;
+    uint64_t made = 0;
 
-    scram_verifier_mock(secret, slice_text("bob"), &a);
-    scram_verifier_mock(secret, slice_text("bob"), &b);
+    scram_verifier_mock(secret, slice_text("bob"), &made, &a);
+    scram_verifier_mock(secret, slice_text("bob"), &made, &b);
     ck_assert_mem_eq(&a, &b, sizeof a);
     ck_assert_uint_eq(a.salt_size, SCRAM_SALT_BYTES);
     ck_assert_uint_eq(a.iterations, SCRAM_ITERATIONS);
-    scram_verifier_mock(secret, slice_text("bop"), &b);
+    scram_verifier_mock(secret, slice_text("bop"), &made, &b);
     ck_assert(memcmp(a.salt, b.salt, a.salt_size) != 0);
     secret[1]++;
-    scram_verifier_mock(secret, slice_text("bob"), &b);
+    scram_verifier_mock(secret, slice_text("bob"), &made, &b);
     ck_assert(memcmp(a.salt, b.salt, a.salt_size) != 0);
     ck_assert(memcmp(a.stored_key, b.stored_key, SCRAM_KEY_BYTES) != 0);
+    ck_assert_uint_eq(made, 4 * 4);
 }
 END_TEST
 
