@@ -198,21 +198,33 @@ static enum err changes_add(struct recovery_index *r, struct schema *index, stru
     return e;
 }
 
-/* What it would take to make entries of the store again cannot be read: its indexes are lost, until
- * they are dropped, and the server starts all the same. */
+/* What it would take to make entries of the index again cannot be read: it is lost, until it is
+ * dropped, and the server starts all the same. */
+static enum err index_lose(struct recovery_index *r, const struct schema *index, enum err e,
+                           struct failure *f)
+{
+    struct tree_damage damage = {index->number, true, f->offset};
+
+    ASSERT(index->of && e);
+    if ((e != ERR_CORRUPT && e != ERR_IO) ||
+        db_note_damage(&r->db->damage, &damage) == ERR_NOMEM)
+        return e;
+    failure_clear(f);
+    return ERR_OK;
+}
+
+/* The same of all indexes of the store. */
 static enum err indexes_lose(struct recovery_index *r, const struct schema *s, enum err e,
                              struct failure *f)
 {
-    ASSERT(s->index_count > 0 && !s->of);
-    if (e != ERR_CORRUPT && e != ERR_IO)
-        return e;
-    for (unsigned i = 0; i < s->index_count; i++) {
-        struct tree_damage damage = {s->indexes[i]->number, true, f->offset};
+    uint64_t offset = f->offset;
 
-        if (db_note_damage(&r->db->damage, &damage) == ERR_NOMEM)
+    ASSERT(s->index_count > 0 && !s->of);
+    for (unsigned i = 0; i < s->index_count; i++) {
+        f->offset = offset;
+        if (index_lose(r, s->indexes[i], e, f))
             return e;
     }
-    failure_clear(f);
     return ERR_OK;
 }
 
@@ -251,8 +263,11 @@ static enum err record_change(struct recovery_index *r, const struct record *n,
         return indexes_lose(r, s, e, f);
     }
     for (unsigned i = 0; i < s->index_count && !e; i++) {
-        if (s->indexes[i]->state != INDEX_FAILED && !is_lost(r, s->indexes[i]))
-            e = changes_add(r, s->indexes[i], record_key(n), &record, f);
+        if (s->indexes[i]->state == INDEX_FAILED || is_lost(r, s->indexes[i]))
+            continue;
+        e = changes_add(r, s->indexes[i], record_key(n), &record, f);
+        if (e) /* it has been read, too, while it is made */
+            e = index_lose(r, s->indexes[i], e, f);
     }
     wait_release(r->db->primary, &r->wait);
     return e;

@@ -392,27 +392,54 @@ static bool life_may_rot(struct life *l, const uint8_t *unit, uint64_t at, uint6
     if (owner == MODEL_STORES || (l->victim < MODEL_STORES && owner != l->victim))
         return false;
     l->victim = owner;
-    l->counts->index_rots += store > MODEL_STORES;
+    if (store > MODEL_STORES) {
+        l->counts->index_rots++;
+        if (l->rotten_count < LIFE_ROTTEN_MAX)
+            l->rotten[l->rotten_count++] = (struct life_rotten){at, store};
+    }
     return true;
+}
+
+/* Where the newest page of an index is, which is mostly one that the root reaches; 0: none is. */
+static uint64_t newest_of_indexes(struct life *l, uint64_t size)
+{
+    uint64_t found = 0, born = 0;
+
+    for (uint64_t at = PRIMARY_BEGIN; at + UNIT_BYTES <= size; at += UNIT_BYTES) {
+        struct page_label label;
+        uint8_t unit[UNIT_BYTES];
+
+        if (!sim_file_read(l->sim, PRIMARY_FILE, at, unit, sizeof unit) ||
+            !page_label_decode(&label, unit) || label.store <= MODEL_STORES ||
+            store_of_tree(l, label.store) == MODEL_STORES || label.ptr.birth < born)
+            continue;
+        born = label.ptr.birth;
+        found = at;
+    }
+    return found;
 }
 
 /* A page rots, if one that may is at a place that chance chooses. */
 static void life_rot(struct life *l)
 {
     uint8_t unit[UNIT_BYTES];
-    uint64_t size, at;
+    uint64_t size, at, newest;
 
     if (!sim_file_size(l->sim, PRIMARY_FILE, &size) || size <= PRIMARY_BEGIN ||
         sim_is_off(l->sim))
         return;
+    newest = l->options->indexes ? newest_of_indexes(l, size) : 0;
     for (unsigned tries = 0; tries < 20; tries++) {
         at = PRIMARY_BEGIN +
              sim_random(l->sim, (size - PRIMARY_BEGIN) / UNIT_BYTES) * UNIT_BYTES;
+        if (newest && tries % 2 == 0)
+            at = newest;
         if (!sim_file_read(l->sim, PRIMARY_FILE, at, unit, sizeof unit) ||
             !life_may_rot(l, unit, at, size))
             continue;
         LIFE_CHECK(l, sim_rot(l->sim, PRIMARY_FILE, at, sizeof unit), "nothing can rot");
         l->counts->rots++;
+        life_check_rotten(l);
         return;
     }
 }

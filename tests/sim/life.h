@@ -42,7 +42,8 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t renames;
     uint64_t indexes, index_scans, index_gets; /* changes of indexes; reads by them */
     uint64_t index_renames;
-    uint64_t index_rots; /* pages of indexes that rotted */
+    uint64_t index_rots;  /* pages of indexes that rotted */
+    uint64_t index_named; /* how often a check said so */
     uint64_t indexes_within,
         indexes_together; /* changes in transactions; in how many stores they were committed */
     uint64_t builds,

@@ -3,15 +3,38 @@
 #include "server/txn/check_data.h"
 #include "tests/sim/life_internal.h"
 
+#include <string.h>
+
 static bool has_rotted(const struct life *l)
 {
     return l->victim < MODEL_STORES || l->is_copy_rotten;
+}
+
+/* What is found where a page of an index has rotted is said of that index. words: how it is called,
+ * NULL: not yet. */
+static void judge_rotten(struct life *l, const struct finding *n, const char *words)
+{
+    for (unsigned i = 0; i < l->rotten_count; i++) {
+        if (strcmp(n->file, PRIMARY_FILE) != 0 || n->offset != l->rotten[i].at)
+            continue;
+        LIFE_CHECK(l, n->store == l->rotten[i].tree || strstr(n->text, "index \""),
+                   "the damage at %llu is said of tree %u, and is of %u: %s",
+                   (unsigned long long)n->offset, n->store, l->rotten[i].tree, n->text);
+        LIFE_CHECK(l,
+                   !words || strstr(words, "index \"") == words || strstr(words, "no longer") ||
+                       strstr(n->text, "index \""),
+                   "the damage of an index at %llu is said of %s", (unsigned long long)n->offset,
+                   words);
+        l->counts->index_named++;
+        return;
+    }
 }
 
 static void nobody_reads(void *context, const struct finding *n, const char *tree)
 {
     struct life *l = context;
 
+    judge_rotten(l, n, tree);
     LIFE_CHECK(l, has_rotted(l) || n->is_repaired, "the check finds: %s offset %llu: %s %s",
                n->file, (unsigned long long)n->offset, tree, n->text);
 }
@@ -48,8 +71,16 @@ static void check_done(struct db_check *c, enum err e)
     LIFE_CHECK(l, !found || has_rotted(l) || l->options->faults || !findings_all(found),
                "a check finds: %s offset %llu: %s", found->items[0].file,
                (unsigned long long)found->items[0].offset, found->items[0].text);
+    for (size_t i = 0; found && i < found->count; i++)
+        judge_rotten(l, &found->items[i], NULL);
     l->counts->checks += e == ERR_OK;
     l->is_checked = true;
+}
+
+void life_check_rotten(struct life *l)
+{
+    if (l->rotten_count && !l->check.run)
+        life_check_online(l);
 }
 
 void life_check_online(struct life *l)

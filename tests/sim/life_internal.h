@@ -188,6 +188,13 @@ struct life_backup { /* that is being read */
     size_t size;
 };
 
+/* A page of an index, which has rotted. */
+#define LIFE_ROTTEN_MAX 64
+struct life_rotten {
+    uint64_t at;
+    uint32_t tree;
+};
+
 struct life {
     struct sim *sim;
     struct db *db;
@@ -213,6 +220,8 @@ struct life {
     bool is_failed;     /* the log has failed: the server would exit */
     uint64_t merged;
     unsigned victim;     /* the store whose pages rot; MODEL_STORES: none has yet */
+    struct life_rotten rotten[LIFE_ROTTEN_MAX]; /* pages of its indexes */
+    unsigned rotten_count;
     bool is_damaged;     /* and that was met */
     bool is_copy_rotten; /* one of two copies of a page that all stores depend on has rotted */
     bool on_disk;        /* a ledger is */
@@ -332,6 +341,8 @@ void life_backup_forget(struct life *l);
 bool life_records_are(struct life *l, uint64_t commit);
 /* Begin a check of the running database, or end one. */
 void life_check_online(struct life *l);
+/* After a page has rotted: one that asks at once, if it is of an index. */
+void life_check_rotten(struct life *l);
 /* Before the database is freed. */
 void life_check_forget(struct life *l);
 /* Every index has the entries of its records. */

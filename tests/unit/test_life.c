@@ -18,7 +18,10 @@ static void check_rot(const struct life_counts *counts, uint64_t lives)
     ck_assert_uint_gt(counts->damaged, lives / 4);
     ck_assert_uint_gt(counts->excused, 100);
     ck_assert_uint_gt(counts->copies_met, 0);
-    printf("%llu pages of indexes rotted\n", (unsigned long long)counts->index_rots);
+    printf("%llu pages of indexes rotted, %llu times a check said so\n",
+           (unsigned long long)counts->index_rots, (unsigned long long)counts->index_named);
+    if (counts->index_rots)
+        ck_assert_uint_gt(counts->index_named, lives / 2);
 }
 
 static void check_indexes(const struct life_counts *counts, uint64_t lives)

@@ -1,5 +1,8 @@
 /* A page of one store rots: that store takes no more writes, and everything else goes on. */
+#include "server/storage/page.h"
+#include "server/txn/db_struct.h"
 #include "tests/unit/core_rig.h"
+#include "tests/unit/notation.h"
 
 #include <stdlib.h>
 
@@ -225,6 +228,68 @@ START_TEST(what_was_written_before_the_damage_was_met_is_merged_by_any_pass)
 }
 END_TEST
 
+/* Every page of the tree, of whatever root. */
+static unsigned rot_tree(struct core_rig *rig, uint32_t tree)
+{
+    uint8_t unit[512];
+    uint64_t size;
+    unsigned rotted = 0;
+
+    MUST(sim_file_size(rig->sim, PRIMARY_FILE, &size));
+    for (uint64_t at = 2 * 4096; at + sizeof unit <= size; at += sizeof unit) {
+        struct page_label label;
+
+        MUST(sim_file_read(rig->sim, PRIMARY_FILE, at, unit, sizeof unit));
+        if (!page_label_decode(&label, unit) || label.store != tree)
+            continue;
+        MUST(sim_rot(rig->sim, PRIMARY_FILE, at, sizeof unit));
+        rotted++;
+    }
+    return rotted;
+}
+
+/* Replay reads what the build of a unique index has made: where it cannot, that index is lost, and
+ * the server starts. */
+START_TEST(an_index_that_rots_while_it_is_built_does_not_stop_a_start)
+{
+    struct buffer options = packed("{\"key\": [[0]], \"unique\": T, \"online\": T}");
+    struct core_rig rig;
+    uint32_t index;
+    unsigned turns = 0;
+
+    core_open(&rig, 31);
+    rig.options.slice_steps = 3; /* a record in each slice */
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    for (unsigned key = 1; key < 600; key++)
+        core_set(&rig, "s", key, key);
+    core_amalgamate(&rig);
+    MUST_EQ(core_create_index(&rig, NULL, "s", "own", buffer_slice(&options)), ERR_OK);
+    while (rig.db->builds.built < 20)
+        MUST(turns++ < 1000), core_turn(&rig);
+    index = rig.db->builds.number;
+    MUST(index > 1);
+    core_amalgamate(&rig);
+    MUST(!rig.built);
+    core_set(&rig, "s", 1, 1000); /* whose entry the root has */
+    MUST_EQ(core_acknowledge(&rig), ERR_OK);
+    MUST(rot_tree(&rig, index) > 0);
+    core_end_op(&rig);
+    core_restart(&rig, true);
+    MUST_EQ(core_value(&rig, "s", 1), 1000);
+    MUST_EQ(core_value(&rig, "s", 599), 599);
+    core_rest(&rig, 1000);
+    MUST(!rig.built); /* it has failed, or it waits to be dropped */
+    MUST_EQ(core_drop_index(&rig, NULL, "s", "own"), ERR_OK);
+    MUST_EQ(core_create_index(&rig, NULL, "s", "own", buffer_slice(&options)), ERR_OK);
+    for (turns = 0; !rig.built; turns++)
+        MUST(turns < 100000), core_turn(&rig);
+    MUST_EQ(core_insert(&rig, NULL, "s", 700, 1000), ERR_NOT_UNIQUE);
+    buffer_fini(&options);
+    core_close(&rig);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("txn_damage");
@@ -234,6 +299,7 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, damage_stops_its_own_store_only, 0, 4);
     tcase_add_loop_test(tc, what_was_written_before_the_damage_was_met_is_merged_by_any_pass, 0,
                         4);
+    tcase_add_test(tc, an_index_that_rots_while_it_is_built_does_not_stop_a_start);
     suite_add_tcase(s, tc);
     return s;
 }
