@@ -23,8 +23,8 @@ static void judge_rotten(struct life *l, const struct finding *n, const char *wo
         LIFE_CHECK(l,
                    !words || strstr(words, "index \"") == words || strstr(words, "no longer") ||
                        strstr(n->text, "index \""),
-                   "the damage of an index at %llu is said of %s", (unsigned long long)n->offset,
-                   words);
+                   "the damage of an index at %llu is said of %s",
+                   (unsigned long long)n->offset, words);
         l->counts->index_named++;
         return;
     }
