@@ -173,7 +173,14 @@ class Rows {
       (lte !== undefined && target.compare(lte) > 0) || (lt !== undefined && target.compare(lt) >= 0)
   }
 
-  close () { this.#cursor.close() }
+  // abstract-level's set of iterators may keep this one alive for a while; its rows need not stay with it.
+  close () {
+    this.#cursor.close()
+    this.#rows = []
+    this.#at = 0
+    this.#whole = this.#ahead = null
+    this.#isOver = true
+  }
 }
 
 function ignore () {}

@@ -6,8 +6,8 @@ import { Decoder, EncodeError, Encoder } from './codec.js'
 import { fromServer, local } from './errors.js'
 import { Gets } from './gets.js'
 import { READS, snake, WRITES } from './methods.js'
+import { Waiting } from './waiting.js'
 
-const MSGIDS = 0x100000000
 const HANDLES = 0xffffffff
 const READ_BYTES = 64 * 1024
 const FLUSH_BYTES = 32 * 1024 // of requests are sent at once, so that the server begins while more are made
@@ -26,7 +26,8 @@ function tlsOptions (place, given) {
 // A request that waits for its answer. `late` is called instead of the promise when the answer comes
 // although nobody waits any more: it cleans up what the request has opened.
 class Request {
-  constructor (method, resolve, reject) {
+  constructor (msgid, method, resolve, reject) {
+    this.msgid = msgid
     this.method = method
     this.isWrite = false
     this.resolve = resolve
@@ -55,11 +56,10 @@ export class Connection {
   #settings
   #encoder = new Encoder()
   #decoder = new Decoder()
-  #waiting = new Map() // msgid: Request
+  #waiting = new Waiting()
   #gets = null // those of this turn, still open: the last message in the encoder
   #getBytes = 0 // mean size of a record that was got
   #unsent = [] // requests of which no byte was given to the socket
-  #msgid = 0
   #handle = 0
   #handles = new Map() // of open transactions: their owner
   #slots = [] // who waits to begin a transaction
@@ -178,25 +178,25 @@ export class Connection {
         return reject(this.#overloaded())
       }
       if (this.#gets !== null) this.#endGets()
-      const msgid = this.#freeMsgid()
+      const msgid = this.#waiting.next()
       try {
         this.#encode(msgid, method, params, places, options)
       } catch (e) {
         this.#encoder.discard()
         return reject(e)
       }
-      const request = new Request(method, resolve, fail)
+      const request = new Request(msgid, method, resolve, fail)
       request.owner = owner
       request.isWrite = isWrite ?? WRITES.has(method)
       request.late = late
-      this.#add(msgid, request)
-      if (signal) this.#watch(msgid, request, signal)
+      this.#add(request)
+      if (signal) this.#watch(request, signal)
     })
   }
 
-  #add (msgid, request) {
+  #add (request) {
     if (!this.#isKeeping && this.#waiting.size === 0) this.#socket.ref()
-    this.#waiting.set(msgid, request)
+    this.#waiting.add(request)
     this.#unsent.push(request)
     if (this.#encoder.pending >= FLUSH_BYTES) this.#flush()
     else this.#flushSoon()
@@ -238,7 +238,7 @@ export class Connection {
     this.#endGets()
     const encoder = this.#encoder
     encoder.begin()
-    const msgid = this.#freeMsgid()
+    const msgid = this.#waiting.next()
     this.#head(msgid, 'get_many', 3)
     encoder.nil()
     encoder.text(store)
@@ -269,7 +269,7 @@ export class Connection {
       return gets.fail(e)
     }
     encoder.end()
-    this.#add(gets.msgid, gets)
+    this.#add(gets)
   }
 
   // Their answer shall stay well below what one may hold.
@@ -284,13 +284,6 @@ export class Connection {
   }
 
   get #resultBytes () { return this.limits.result_bytes ?? RESULT_BYTES }
-
-  #freeMsgid () {
-    do {
-      this.#msgid = (this.#msgid + 1) % MSGIDS
-    } while (this.#waiting.has(this.#msgid))
-    return this.#msgid
-  }
 
   #encode (msgid, method, params, places, options) {
     const encoder = this.#encoder
@@ -340,20 +333,20 @@ export class Connection {
     }
   }
 
-  #watch (msgid, request, signal) {
+  #watch (request, signal) {
     request.signal = signal
-    request.onAbort = () => this.#abandon(msgid, request, signal.reason, READS.has(request.method) && !request.isWrite)
+    request.onAbort = () => this.#abandon(request, signal.reason, READS.has(request.method) && !request.isWrite)
     signal.addEventListener('abort', request.onAbort, { once: true })
   }
 
   // Nobody waits for it any more; its answer will still come and is taken then. keep: its transaction goes on.
-  #abandon (msgid, request, reason, keep = false) {
+  #abandon (request, reason, keep = false) {
     if (request.isSettled) return
     request.settle()
     if (!keep) request.owner?._refuse(reason)
     request.reject(reason)
     this.#canCancel().then(can => {
-      if (can && this.#waiting.has(msgid)) this.request('cancel', [msgid], 1, keep ? { keep } : undefined, ALWAYS).catch(ignore)
+      if (can && this.#waiting.get(request.msgid) === request) this.request('cancel', [request.msgid], 1, keep ? { keep } : undefined, ALWAYS).catch(ignore)
     }, ignore)
   }
 
@@ -366,8 +359,8 @@ export class Connection {
 
   /** Reject with `reason` whatever waits on behalf of `owner`. */
   abandon (owner, reason) {
-    for (const [msgid, request] of this.#waiting) {
-      if (request.owner === owner) this.#abandon(msgid, request, reason)
+    for (const request of this.#waiting.all()) {
+      if (request.owner === owner) this.#abandon(request, reason)
     }
   }
 
@@ -438,7 +431,7 @@ export class Connection {
     }
     const request = message[0] === 1 && message.length === 4 ? this.#waiting.get(message[1]) : undefined
     if (request === undefined) throw new Error('an answer to no request')
-    this.#waiting.delete(message[1])
+    this.#waiting.delete(request)
     if (!this.#isKeeping && this.#waiting.size === 0) this.#socket.unref()
     if (request.isSettled) {
       if (message[2] === null && request.late !== null) request.late(message[3])
@@ -533,7 +526,7 @@ export class Connection {
     clearInterval(this.#heartbeat)
     this.#socket.destroy()
     const unsent = new Set(this.#unsent)
-    const waiting = [...this.#waiting.values()]
+    const waiting = this.#waiting.all()
     if (this.#gets !== null) waiting.push(this.#gets)
     this.#gets = null
     this.#waiting.clear()
