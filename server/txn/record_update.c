@@ -53,9 +53,10 @@ static void path_of_part(const struct key_part *part, struct update_path *path)
 {
     path->count = part->step_count;
     for (unsigned i = 0; i < part->step_count; i++) {
-        path->steps[i].name = part->steps[i];
-        if (key_step_is_place(part->steps[i]))
-            path->steps[i].place = (uint32_t)part->steps[i].size;
+        bool is_place = key_step_is_place(part->steps[i]);
+
+        path->steps[i].name = is_place ? SLICE_NONE : part->steps[i];
+        path->steps[i].place = is_place ? (uint32_t)part->steps[i].size : 0;
     }
 }
 
@@ -128,7 +129,8 @@ static enum err updating_make(struct op *op, struct updating *u)
         path_of_part(&spec->parts[i], &path);
         if (!update_put(&u->document, &path, keys[i]))
             e = record_refuse_key(op, u->schema, u->changes->key, "update",
-                                  "a new record cannot hold this key in its fields");
+                                  "a new record cannot have this key in its fields: "
+                                  "put the record with its key");
     }
     return e;
 }

@@ -191,6 +191,10 @@ bool update_put(struct update *u, const struct update_path *path, struct slice v
     ASSERT(value.size > 0);
     if (place_find(u, path, &p) || p.found)
         return false;
+    for (unsigned i = p.missing; i < path->count; i++) {
+        if (slice_is_none(path->steps[i].name))
+            return false; /* no array is made for it */
+    }
     place_put(u, path, &p, value);
     return true;
 }

@@ -139,6 +139,16 @@ def test_no_record_is_nil_and_upsert_makes_one_with_its_key(d):
             e = c.fails("update", 0, store, key, changes)
             assert e.name == "BAD_KEY" and e.details["store"] == store, e.error
             assert e.details["key"] == key, e.error
+        # a key in an array is not made
+        for store, parts, key in (("place", [["l", 0]], 1), ("places", ["b", ["l", 1]], [2, "x"]),
+                                  ("deep", [["m", 3, "x"]], "x")):
+            c.call("create_store", 0, store, {"key": parts})
+            assert c.call("update", 0, store, key, [["set", "v", 1]]) is None
+            e = c.fails("update", 0, store, key, [["set", "v", 1]], {"upsert": True})
+            assert e.name == "BAD_KEY" and "put the record" in e.message, e.error
+            assert c.call("count", 0, store) == 0
+        c.call("put", 0, "places", {"b": 2, "l": [0, "x"]})
+        assert c.call("update", 0, "places", [2, "x"], [["append", "l", 5]], {"upsert": True}) == {"b": 2, "l": [0, "x", 5]}
         # the same key in another form is the same key
         assert c.call("update", 0, "keyed", 1, [["set", "id", 1.0]]) == {"id": 1.0, "l": [5]}
 

@@ -392,11 +392,7 @@ static bool life_may_rot(struct life *l, const uint8_t *unit, uint64_t at, uint6
     if (owner == MODEL_STORES || (l->victim < MODEL_STORES && owner != l->victim))
         return false;
     l->victim = owner;
-    if (store > MODEL_STORES) {
-        l->counts->index_rots++;
-        if (l->rotten_count < LIFE_ROTTEN_MAX)
-            l->rotten[l->rotten_count++] = (struct life_rotten){at, store};
-    }
+    life_note_rotten(l, at, store);
     return true;
 }
 

@@ -10,6 +10,19 @@ static bool has_rotted(const struct life *l)
     return l->victim < MODEL_STORES || l->is_copy_rotten;
 }
 
+void life_note_rotten(struct life *l, uint64_t at, uint32_t tree)
+{
+    for (unsigned i = 0; i < l->rotten_count; i++) { /* of another page that was there before */
+        if (l->rotten[i].at == at)
+            l->rotten[i--] = l->rotten[--l->rotten_count];
+    }
+    if (tree <= MODEL_STORES)
+        return;
+    l->counts->index_rots++;
+    if (l->rotten_count < LIFE_ROTTEN_MAX)
+        l->rotten[l->rotten_count++] = (struct life_rotten){at, tree};
+}
+
 /* What is found where a page of an index has rotted is said of that index. words: how it is called,
  * NULL: not yet. */
 static void judge_rotten(struct life *l, const struct finding *n, const char *words)

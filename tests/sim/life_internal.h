@@ -341,6 +341,8 @@ void life_backup_forget(struct life *l);
 bool life_records_are(struct life *l, uint64_t commit);
 /* Begin a check of the running database, or end one. */
 void life_check_online(struct life *l);
+/* A page of that tree rots there. */
+void life_note_rotten(struct life *l, uint64_t at, uint32_t tree);
 /* After a page has rotted: one that asks at once, if it is of an index. */
 void life_check_rotten(struct life *l);
 /* Before the database is freed. */

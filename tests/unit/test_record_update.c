@@ -2,6 +2,7 @@
  * a read and a write in a transaction; the number of the commit. */
 #include "server/txn/savepoint.h"
 #include "tests/unit/core_rig.h"
+#include "tests/unit/notation.h"
 
 #include <string.h>
 
@@ -250,6 +251,30 @@ START_TEST(a_put_over_a_marked_record_is_kept_byte_for_byte)
 END_TEST
 
 /* Whichever allocation fails, it happens wholly or not at all. */
+/* A record with a key in an array is put, and not made by an update. _i: the place. */
+START_TEST(a_key_in_an_array_is_not_made)
+{
+    struct buffer key = packed(_i ? "[[\"l\", 1]]" : "[[\"l\", 0]]");
+    struct store_options options = {.key = buffer_slice(&key)};
+    struct core_rig rig;
+    struct client c = {.is_done = false};
+    struct slice value;
+    uint64_t count;
+
+    core_open(&rig, 41);
+    MUST_EQ(core_create(&rig, NULL, "s", &options), ERR_OK);
+    core_settle(&rig);
+    op_init(&c.op, rig.db, on_wake);
+    MUST_EQ(update(&c, NULL, 7, CHANGES(MORE), &value), ERR_BAD_KEY);
+    MUST(strstr(c.op.failure.text, "put the record"));
+    op_fini(&c.op);
+    MUST_EQ(core_count(&rig, NULL, "s", 0, 9, &count), ERR_OK);
+    MUST_EQ(count, 0);
+    buffer_fini(&key);
+    core_close(&rig);
+}
+END_TEST
+
 START_TEST(an_update_survives_failed_allocations)
 {
     static const char large[] = "\x91\x93\xa3set\x91\x01\xc5\x10\x00";
@@ -291,6 +316,7 @@ int main(void)
     tcase_add_test(all, an_update_that_is_given_up_changes_nothing);
     tcase_add_test(all, the_commit_fills_in_its_number_whatever_was_taken_back);
     tcase_add_test(all, a_put_over_a_marked_record_is_kept_byte_for_byte);
+    tcase_add_loop_test(all, a_key_in_an_array_is_not_made, 0, 2);
     tcase_add_test(all, an_update_survives_failed_allocations);
     suite_add_tcase(s, all);
     runner = srunner_create(s);

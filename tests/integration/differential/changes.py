@@ -78,12 +78,12 @@ def depth(v):
     return 1 + max([0] + [depth(x) for x in v]) if isinstance(v, list) else 0
 
 
-def value_after(what, old, value):
+def value_after(what, old, value, commit):
     """What stands at the place; old may be ABSENT."""
     if what == "set":
         return value
     if what == "commit":
-        return COMMIT
+        return commit
     if what == "append":
         if old is ABSENT:
             return [value]
@@ -107,24 +107,24 @@ def value_after(what, old, value):
     return value if (lesser if what == "min" else greater) else old
 
 
-def change_at(holder, steps, what, value):
+def change_at(holder, steps, what, value, commit=COMMIT):
     """The value with the change at the steps below it."""
     if not steps:
-        return value_after(what, holder, value)
+        return value_after(what, holder, value, commit)
     step, rest = steps[0], steps[1:]
     if holder is ABSENT:
         if what == "unset":
             return ABSENT
         if not isinstance(step, str):
             raise BadValue("no array")
-        return {step: change_at(ABSENT, rest, what, value)}
+        return {step: change_at(ABSENT, rest, what, value, commit)}
     if isinstance(holder, dict) and isinstance(step, str):
         there = holder.get(step, ABSENT)
         out = dict(holder)
         if what == "unset" and not rest:
             out.pop(step, None)
             return out
-        new = change_at(there, rest, what, value)
+        new = change_at(there, rest, what, value, commit)
         if new is not ABSENT:
             out[step] = new
         return out
@@ -135,13 +135,13 @@ def change_at(holder, steps, what, value):
             raise BadValue("no such place")
         if what == "unset" and not rest:
             return holder[:step] + holder[step + 1:]
-        return holder[:step] + [change_at(holder[step], rest, what, value)] + holder[step + 1:]
+        return holder[:step] + [change_at(holder[step], rest, what, value, commit)] + holder[step + 1:]
     if what == "unset":
         return holder
     raise BadValue("no map or array")
 
 
-def change(document, changes):
+def change(document, changes, commit=COMMIT):
     """The record after the changes; document may be ABSENT. BadChange, BadValue."""
     if not isinstance(changes, list):
         raise BadChange("list")
@@ -150,7 +150,7 @@ def change(document, changes):
     document = copy.deepcopy(document)
     for one in changes:
         value = one[2] if len(one) == 3 else None
-        document = change_at(document, steps_of(one[1]), one[0], value)
+        document = change_at(document, steps_of(one[1]), one[0], value, commit)
         if document is not ABSENT and depth(document) > 64:
             raise BadValue("deep")
     return {} if document is ABSENT else document

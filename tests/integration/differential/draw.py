@@ -14,6 +14,8 @@ SPECS = [
     KeySpec([(("x", "y"), False)]),
     KeySpec([(("id",), False), (("b",), True)]),
     KeySpec([(("id",), True), (("b",), False)]),
+    KeySpec([(("l", 0), False)]),
+    KeySpec([(("b",), True), (("l", 1), False)]),
 ]
 KEYS = [0, 1, 2, 3, 1.0, 2.5, -1, -2.5, 7, 2**60, 1e300, "", "a", "ab", "abc", "b", "a\0b", "é",
         b"", b"a", b"ab", True, False, Ext((-1, b"\0\0\0\1")), Ext((-1, b"\0\0\0\2")),
@@ -24,12 +26,6 @@ INDEX_NAMES = ["i", "j", "k"]
 
 def over(*names, down=False):
     return [([(n,) if isinstance(n, str) else n], down) for n in names]
-
-
-def at_least(n):
-    return lambda record: isinstance(record, dict) and "v" in record and (
-        isinstance(record["v"], (str, bytes, list)) or (
-            isinstance(record["v"], (int, float)) and record["v"] >= n))
 
 
 DEFINITIONS = [
@@ -46,8 +42,21 @@ DEFINITIONS = [
     Definition(over("k"), types=["number", "text", "array"]),
     Definition(over("k", down=True)),
     Definition([([("w",), ("u",)], False)]),
-    Definition(over("u"), where={"v": {"$gte": 500}}, test=at_least(500)),
-    Definition(over("u"), unique=True, where={"v": {"$gte": 500}}, test=at_least(500)),
+    Definition(over("u"), where={"v": {"$gte": 500}}),
+    Definition(over("u"), unique=True, where={"v": {"$gte": 500}}),
+    Definition(over("v"), where={"$and": [{"v": {"$gte": 200, "$lt": 800}}, {"u": {"$exists": True}}]}),
+    Definition(over("u"), unique=True, where={"$or": [{"u": 3}, {"tags": {"$exists": False}}, {"k": {"$lte": "a"}}]}),
+    Definition(over("v", down=True), where={"u": {"$ne": 2}, "m": {"n": {"$gt": 50}}}),
+    Definition(over("v"), where={"tags": {0: {"$lt": 3}}}),
+    Definition(over(()), where={"$lt": []}),
+    Definition([([("w",), ("u",)], True)]),
+    Definition([([("k",), ("u",)], False)], unique=True),
+    Definition([([("w",), ("u",)], False), ([("k",), ("v",)], True)]),
+    Definition([([("tags",), ("k",)], False)], multi=True),
+    Definition(over("tags", down=True), multi=True, unique=True),
+    Definition(over("k"), types=["nil", "boolean", "timestamp", "binary"]),
+    Definition(over("tags"), types=["number", "array"]),
+    Definition(over(("tags", 1), down=True) + over("u")),
     Definition(over(())),
     Definition(over((0,))),
     Definition(over(("tags", 0))),
@@ -131,6 +140,9 @@ class Draw:
             if self.maybe(12):
                 continue
             at = value
+            if isinstance(steps[-1], int):
+                value["l"] = [self.plain_key() for _ in range(steps[-1] + (not self.maybe(10)))]
+                continue
             for step in steps[:-1]:
                 at = at.setdefault(step, {})
             at[steps[-1]] = self.plain_key()
@@ -152,7 +164,9 @@ class Draw:
 
     def changes(self, name):
         """What may be done to such records, mostly."""
-        paths = ["v", "u", "w", ["m", "n"], "tags", ["tags", 0], [], [0], "id", ["x", "y"], "b"]
+        if self.maybe(8):  # a field that no index is over
+            return [["commit", "stamp"]] + ([["add", "u", 1]] if self.maybe(30) else [])
+        paths = ["v", "u", "w", ["m", "n"], "tags", ["tags", 0], [], [0], "id", ["x", "y"], "b", ["l", 0]]
         out = []
         for _ in range(self.random.randrange(1, 4)):
             path = self.one(paths[:6]) if self.maybe(85) else self.one(paths)
@@ -257,7 +271,7 @@ class Draw:
         o = {"model": spec}
         if spec.parts is not None:
             o["key"] = spec.option()
-        if spec.count == 1 and self.maybe(40):
+        if spec.count == 1 and self.maybe(40) and not spec.has_places():
             o["generate"] = True
         if self.maybe(15):
             o["conflict"] = "none"

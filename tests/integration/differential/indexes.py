@@ -2,6 +2,7 @@
 model. An entry is kept like a record of the index's own number: under (index key, record's key), of a
 unique index under the index key alone; its value is the record's (order, key)."""
 from differential.changes import ABSENT
+from differential.condition import meets
 from differential.order import BadKey, KeySpec, canonical, order_of
 from differential.state import Answer, Reason, Store, Versions, Winner, check
 
@@ -10,15 +11,14 @@ TYPES = {"nil": 0, "boolean": (1, 2), "number": 3, "timestamp": 4, "text": 5, "b
 
 
 class Definition:
-    """What an index is: the options as they are given, and a test of records for `where`."""
+    """What an index is: the options as they are given."""
 
-    def __init__(self, paths, unique=False, multi=False, types=None, where=None, test=None):
+    def __init__(self, paths, unique=False, multi=False, types=None, where=None):
         self.paths = paths  # of each part: (list of paths, descending); over one path: `any`
         self.unique = unique
         self.multi = multi
         self.types = types
         self.where = where
-        self.test = test or (lambda record: True)
         self.spec = KeySpec([((), down) for _, down in paths])
 
     def options(self):
@@ -38,6 +38,11 @@ class Definition:
         if self.where:
             out["where"] = self.where
         return out
+
+    def is_of_whole(self):
+        return any(() in [tuple(p) for p in paths] for paths, _ in self.paths) or (
+            self.where is not None and any(n.startswith("$") and n not in ("$and", "$or")
+                                           for n in self.where if isinstance(n, str)))
 
     def is_key(self, order):
         """Whether a value is of the types that are keys, what an array holds included."""
@@ -60,7 +65,7 @@ class Definition:
 
     def entries(self, record):
         """{order: index key} of a record."""
-        if not self.test(record):
+        if self.where and not meets(self.where, record):
             return {}
         parts = []
         for paths, _ in self.paths:

@@ -150,6 +150,7 @@ class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
                 continue
             versions = self.records.setdefault(number, {}).setdefault(order, Versions())
             versions.list.append((self.commit, record, winner))
+            self.settle_marks(record[1])
         for name, store in txn.names.items():
             self.names.setdefault(name, Versions()).list.append((self.commit, store, winner))
             if store is not None and store.counter is not None:  # cleared: what was given stays so

@@ -83,8 +83,23 @@ def int_or_none(v):
     return int(v)
 
 
+class Mark(int):
+    """The number of a commit, which `update` has put into a record; as large as those are."""
+
+    def __new__(cls, fits):
+        self = super().__new__(cls, 2**40)
+        self.fits = fits  # whether it may be this one
+        self.commit = None  # the model's number, once there is one
+        return self
+
+    def __deepcopy__(self, _):
+        return self
+
+
 def same(a, b):
     """Equal in value and type."""
+    if isinstance(a, Mark):
+        return type(b) is int and a.fits(a, b)
     if isinstance(a, Ext) or isinstance(b, Ext):
         return type(a) is type(b) and tuple(a) == tuple(b)
     if isinstance(a, (list, tuple)):
@@ -115,6 +130,9 @@ class KeySpec:
             out.append({"path": path, "order": "desc"} if down else path)
         return out
 
+    def has_places(self):
+        return any(not isinstance(s, str) for steps, _ in self.parts or [] for s in steps)
+
     def wrap(self, orders):
         """Ordered parts, descending ones turned round."""
         downs = [down for _, down in self.parts] if self.parts else [False]
@@ -134,7 +152,10 @@ class KeySpec:
         for steps, _ in self.parts:
             at = document
             for step in steps:
-                if not isinstance(at, dict) or step not in at:
+                if isinstance(step, str):
+                    if not isinstance(at, dict) or step not in at:
+                        return None
+                elif type(at) is not list or step >= len(at):
                     return None
                 at = at[step]
             values.append(at)
@@ -144,6 +165,8 @@ class KeySpec:
         """The least record with that key; none where keys are explicit."""
         if self.parts is None:
             return none
+        if self.has_places():
+            raise BadKey("an array is not made")
         record = {}
         for (steps, _), value in zip(self.parts, [key] if self.count == 1 else key):
             at = record
