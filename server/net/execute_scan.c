@@ -146,6 +146,7 @@ enum err execute_scan(struct execution *w)
         .limit = UINT64_MAX,
         .offset = call_number(c, OPTION_ID_OFFSET, 0),
         .unique = call_number(c, OPTION_ID_UNIQUE, 0),
+        .runs = true,
     };
     uint64_t limit = call_number(c, OPTION_ID_LIMIT, UINT64_MAX);
     struct cursor *core;

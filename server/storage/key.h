@@ -86,7 +86,7 @@ uint64_t key_whole_number(struct slice encoded, bool descending);
 uint8_t key_number_bound(bool descending);
 
 /* How many bytes the first key of the spec takes at the beginning of the bytes, behind which
- * others follow. ERR_CORRUPT: there is none. */
+ * others follow. ERR_CORRUPT: there is none. Not all that decoding would refuse is seen. */
 enum err key_split(const struct key_spec *spec, struct slice bytes, size_t *size);
 
 /* Bounds in encoded bytes: from <= k < to, memcmp order. from_size 0 and to_size 0 mean

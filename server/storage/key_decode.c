@@ -249,6 +249,26 @@ static enum err decode_scalar(struct key_reader *r, uint8_t tag, struct key_writ
     return ERR_CORRUPT;
 }
 
+/* An ascending positive whole number, which most keys are. false: it is something else. */
+static bool decode_plain_number(struct key_reader *r, struct key_writer *w)
+{
+    const uint8_t *p = r->at;
+    uint64_t whole = 0;
+    unsigned n;
+
+    ASSERT(r->at <= r->end && w->at <= w->end);
+    if (r->mask || reader_room(r) < 3 || w->end - w->at < MSGPACK_HEAD_MAX)
+        return false;
+    n = (unsigned)*p++ - (unsigned)KEY_TAG_POSITIVE_0;
+    if (n - 1 > 7 || reader_room(r) < n + 2 || !*p || p[n] != KEY_FRACTION_NONE)
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        whole = whole << 8 | *p++;
+    w->at += msgpack_put_uint(w->at, whole);
+    r->at = p + 1;
+    return true;
+}
+
 static enum err decode_part(struct key_reader *r, struct key_writer *w)
 {
     struct open_array open[MSGPACK_DEPTH_MAX];
@@ -256,6 +276,8 @@ static enum err decode_part(struct key_reader *r, struct key_writer *w)
     enum err e;
 
     ASSERT(r->mask == 0 || r->mask == 0xff);
+    if (decode_plain_number(r, w))
+        return ERR_OK;
     do {
         uint8_t tag;
 
@@ -352,6 +374,29 @@ uint64_t key_whole_number(struct slice encoded, bool descending)
     return whole;
 }
 
+/* Over a whole number, a text or a binary without looking at what it is; r stays: it is something
+ * else, or not whole. */
+static bool skip_plain(struct key_reader *r)
+{
+    size_t room = reader_room(r), size, escapes;
+    uint8_t tag = room ? (uint8_t)(*r->at ^ r->mask) : KEY_TAG_NIL;
+    unsigned n = (unsigned)tag - (unsigned)KEY_TAG_POSITIVE_0;
+    struct key_reader text = *r;
+
+    ASSERT(r->mask == 0 || r->mask == 0xff);
+    if (!room)
+        return false;
+    if (n <= 8 && room > n + 1 && (r->at[1 + n] ^ r->mask) == KEY_FRACTION_NONE) {
+        r->at += n + 2;
+        return true;
+    }
+    text.at++;
+    if ((tag != KEY_TAG_TEXT && tag != KEY_TAG_BINARY) || measure_bytes(&text, &size, &escapes))
+        return false;
+    r->at = text.at + size + escapes + KEY_BYTES_END_SIZE;
+    return true;
+}
+
 enum err key_split(const struct key_spec *spec, struct slice bytes, size_t *size)
 {
     uint8_t plain[KEY_PLAIN_BYTES_MAX];
@@ -365,7 +410,8 @@ enum err key_split(const struct key_spec *spec, struct slice bytes, size_t *size
         struct key_writer w = {plain, plain + sizeof plain};
 
         r.mask = spec->parts[i].descending ? 0xff : 0;
-        e = decode_part(&r, &w);
+        if (!skip_plain(&r))
+            e = decode_part(&r, &w);
     }
     if (!e)
         *size = (size_t)(r.at - bytes.data);

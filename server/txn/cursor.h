@@ -23,7 +23,7 @@ struct cursor_options {
     bool only_keys;     /* of an index: values are not wanted */
     bool only_values;   /* keys are not wanted */
     bool only_index_keys; /* of an index: of each entry nothing but its own key is wanted */
-    bool runs; /* only cursor_next and cursor_rest will be called: rows may be given in runs */
+    bool runs; /* rows may be given in runs, without a look at anything between them */
 };
 
 struct key_range;

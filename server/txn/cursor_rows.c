@@ -178,6 +178,9 @@ enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct sl
         (*out)->offset = options->offset;
         (*out)->unique = options->unique && schema->of;
         (*out)->only_keys = options->only_keys;
+        /* a serializable transaction notes each row, and nothing that it was not given */
+        (*out)->runs = options->runs && options->limit == UINT64_MAX && !(*out)->unique &&
+                       !(t && t->options.serializable);
     }
     ASSERT(e || ((*out)->snapshot == s && s->refs > 1));
     snapshot_unref(op->db, s);
@@ -359,7 +362,7 @@ static enum err cursor_row_of_entry(struct op *op, struct cursor *c, struct slic
     const struct schema *index = c->schema;
     struct slice key;
     struct view v;
-    size_t used = 0;
+    size_t used = 0, size;
     enum err e = ERR_OK;
 
     ASSERT(index->of && !index->of->of);
@@ -367,9 +370,10 @@ static enum err cursor_row_of_entry(struct op *op, struct cursor *c, struct slic
         row->value = row->key = row->encoded = SLICE_NONE;
         return cursor_decode(op, c, index, cursor_prefix(c, entry), &used, &row->index_key);
     }
-    key = entry_record_key(index, entry, value);
+    size = entry_index_size(index, entry);
+    key = entry_rest(index, entry, size, value);
     if (!c->only_values) {
-        e = cursor_decode(op, c, index, cursor_prefix(c, entry), &used, &row->index_key);
+        e = cursor_decode(op, c, index, slice_make(entry.data, size), &used, &row->index_key);
         if (!e)
             e = cursor_decode(op, c, index->of, key, &used, &row->key);
     }
@@ -517,6 +521,7 @@ enum err cursor_look(struct op *op, struct cursor *c)
     struct record *r;
 
     ASSERT(c->db == op->db);
+    cursor_run_settle(c);
     if (cursor_check(op, c) || c->range_is_empty)
         return ERR_OK; /* the next page says it */
     if (cursor_ready(op, c) || (cursor_nearest(c, &key) && cursor_in_range(c, key)))
@@ -527,6 +532,7 @@ enum err cursor_look(struct op *op, struct cursor *c)
 void cursor_mark(struct cursor *c)
 {
     ASSERT(c->place_size <= sizeof c->mark.place);
+    cursor_run_settle(c);
     c->mark.reverse = c->reverse;
     c->mark.place_is_end = c->place_is_end;
     c->mark.limit = c->limit;
@@ -558,6 +564,7 @@ void cursor_set_direction(struct cursor *c, bool reverse)
     ASSERT(c->snapshot || !c->is_placed); /* T-6 */
     if (c->reverse == reverse)
         return;
+    cursor_run_settle(c); /* the way it went */
     c->reverse = reverse;
     cursor_rest(c); /* the place is between rows: it is good both ways */
 }
@@ -566,6 +573,8 @@ void cursor_set_unique(struct cursor *c, bool unique)
 {
     ASSERT(!c->unique || !c->schema || c->schema->of);
     unique = unique && c->schema && c->schema->of;
+    cursor_run_settle(c);
+    c->runs = c->runs && !unique; /* what is passed over is looked at row by row */
     if (unique && !c->unique && c->has_row)
         cursor_pass_key(c); /* the first row of its key is behind it */
     c->unique = unique;
@@ -574,6 +583,7 @@ void cursor_set_unique(struct cursor *c, bool unique)
 void cursor_skip(struct cursor *c, uint64_t rows)
 {
     ASSERT(!c->range_is_empty || !c->has_row);
+    cursor_run_settle(c);
     c->offset = rows;
 }
 

@@ -75,12 +75,16 @@ static inline size_t entry_index_size(const struct schema *index, struct slice k
 
     return index->unique || key_split(&index->spec, key, &size) == ERR_OK ? size : 0;
 }
+/* size: of the first half. */
+static inline struct slice entry_rest(const struct schema *index, struct slice key, size_t size,
+                                      struct slice value)
+{
+    return index->unique ? value : slice_make(key.data + size, key.size - size);
+}
 static inline struct slice entry_record_key(const struct schema *index, struct slice key,
                                             struct slice value)
 {
-    size_t size = entry_index_size(index, key);
-
-    return index->unique ? value : slice_make(key.data + size, key.size - size);
+    return entry_rest(index, key, entry_index_size(index, key), value);
 }
 
 #endif

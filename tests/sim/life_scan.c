@@ -113,7 +113,7 @@ static void scan_look(struct life *l, struct actor *a)
 enum err scan_step(struct life *l, struct actor *a, struct txn *t)
 {
     struct cursor_options options = {
-        .reverse = a->reverse, .limit = a->limit, .offset = a->scan_offset};
+        .reverse = a->reverse, .limit = a->limit, .offset = a->scan_offset, .runs = true};
     uint8_t range[64];
     enum err e = ERR_OK;
 

@@ -232,6 +232,43 @@ START_TEST(keys_come_back)
 }
 END_TEST
 
+/* Where a key ends is seen, whatever stands behind it; and that a part of one is none. */
+START_TEST(a_key_is_split_from_what_follows)
+{
+    struct buffer made = {NULL, 0, 0};
+
+    for (uint64_t seed = 0; seed < 4000; seed++) {
+        struct dice dice = {seed};
+        unsigned parts = 1 + (unsigned)dice_below(&dice, 3);
+        uint8_t encoded[KEY_BYTES_MAX + 8];
+        size_t size, found, more = dice_below(&dice, 8), less;
+        struct key_spec spec;
+        uint8_t *copy;
+
+        buffer_clear(&made);
+        make_spec(&spec, parts, (unsigned)dice_next(&dice));
+        if (parts > 1)
+            value_put_array_head(&dice, parts, &made);
+        for (unsigned i = 0; i < parts; i++)
+            value_make_key(&dice, 3, &made);
+        if (key_encode(&spec, buffer_slice(&made), encoded, &size, NULL) ||
+            size + more > KEY_BYTES_MAX)
+            continue;
+        for (size_t i = 0; i < more; i++)
+            encoded[size + i] = dice_below(&dice, 2) ? (uint8_t)dice_next(&dice) : 0;
+        copy = exact_copy(slice_make(encoded, size + more));
+        ck_assert_int_eq(key_split(&spec, slice_make(copy, size + more), &found), ERR_OK);
+        ck_assert_uint_eq(found, size);
+        free(copy);
+        less = dice_below(&dice, size);
+        copy = exact_copy(slice_make(encoded, less));
+        ck_assert_int_eq(key_split(&spec, slice_make(copy, less), &found), ERR_CORRUPT);
+        free(copy);
+    }
+    buffer_fini(&made);
+}
+END_TEST
+
 /* With the room that it takes a part is encoded; with any less it is ERR_TOO_LARGE, and
  * nothing is written outside. */
 START_TEST(room_is_exact)
@@ -561,6 +598,7 @@ int main(void)
     tcase_add_test(tests, bytes_are_ordered_as_values_are);
     tcase_add_test(tests, integers_and_doubles_share_one_exact_order);
     tcase_add_test(tests, keys_come_back);
+    tcase_add_test(tests, a_key_is_split_from_what_follows);
     tcase_add_test(tests, room_is_exact);
     tcase_add_test(tests, a_key_is_at_most_4096_bytes);
     tcase_add_test(tests, the_plain_form_always_has_room_enough);
