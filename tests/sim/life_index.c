@@ -321,8 +321,10 @@ static void index_check_row(struct life *l, struct actor *a, const struct cursor
 
 static enum err index_ask_scan(struct life *l, struct actor *a, struct txn *t)
 {
-    struct cursor_options options = {
-        .reverse = a->reverse, .limit = UINT64_MAX, .index = index_name(a->index), .runs = true};
+    struct cursor_options options = {.reverse = a->reverse,
+                                     .limit = UINT64_MAX,
+                                     .index = index_name(a->index),
+                                     .runs = true};
     enum err e = ERR_OK;
 
     if (!a->cursor)
