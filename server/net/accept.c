@@ -1,6 +1,8 @@
 /* accept.c - see accept.h. */
 #include "server/net/accept.h"
 
+#include "server/base/assert.h"
+
 #include "server/net/log_line.h"
 
 #include <arpa/inet.h>
@@ -19,6 +21,7 @@ static struct peer_key name_tcp(struct connection *c)
     char host[INET6_ADDRSTRLEN] = "?";
     unsigned port = 0;
 
+    ASSERT(!c->peer[0]); /* named once */
     if (uv_tcp_getpeername(&c->uv.tcp, (struct sockaddr *)&address, &size) == 0) {
         if (address.ss_family == AF_INET6) {
             uv_ip6_name((struct sockaddr_in6 *)&address, host, sizeof host);
@@ -49,6 +52,7 @@ static struct peer_key name_unix(struct connection *c)
     socklen_t size = sizeof peer;
     uv_os_fd_t fd;
 
+    ASSERT(!c->peer[0]);
     if (uv_fileno(&c->uv.handle, &fd) == 0)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     snprintf(c->peer, sizeof c->peer, "unix:%d", (int)peer.pid);
@@ -92,6 +96,7 @@ static const char *seat_connection(struct connection *c, struct peer_key key)
     struct server *server = c->server;
     const char *why;
 
+    ASSERT(!c->peer_of && !c->is_seated);
     c->peer_of = peers_enter(&server->peers, key);
     if (!c->peer_of)
         return "out of memory";
@@ -139,6 +144,7 @@ struct connection *connection_of_id(struct server *server, uint64_t id)
     for (; link; link = hash_table_next(&server->connection_ids, link)) {
         struct connection *c = LIST_ENTRY(link, struct connection, in_ids);
 
+        ASSERT(c->state != CONNECTION_CLOSING); /* it leaves the table as it closes */
         if (c->id == id)
             return c;
     }

@@ -1,6 +1,8 @@
 /* account.c - sums, and what they are compared with. */
 #include "server/net/account.h"
 
+#include "server/base/assert.h"
+
 #include <string.h>
 
 void account_init(struct account *a, struct account *above)
@@ -30,6 +32,7 @@ bool account_is_full(const struct account *a, const struct account_limits *limit
 {
     uint64_t at_work = a->of[ACCOUNT_REQUESTS] + a->of[ACCOUNT_REPLIES];
 
+    ASSERT(a->bytes >= at_work); /* D-2 */
     if (at_work <= ACCOUNT_FLOOR)
         return false;
     /* Half of the share, so that the other half is there for the next message. */
@@ -44,5 +47,6 @@ const char *account_kind_name(enum account_kind kind)
         [ACCOUNT_HANDLES] = "handles",
     };
 
+    ASSERT(kind < ACCOUNT_KINDS);
     return names[kind];
 }

@@ -136,6 +136,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 void connection_read(struct connection *c)
 {
+    ASSERT(c->state < CONNECTION_CLOSING);
     if (c->reading)
         return;
     if (uv_read_start(&c->uv.stream, on_alloc, on_read)) {
@@ -188,6 +189,7 @@ static void break_off_limit(struct connection *c, struct slice bytes, enum err e
 /* There was no seat: tell it, and end. */
 static void turn_away(struct connection *c, const struct frame *frame)
 {
+    ASSERT(c->seat == SEAT_STANDING);
     if (frame->kind == FRAME_REQUEST) {
         reply_put_refusal(
             &c->output, frame->msgid, ERR_OVERLOADED,
@@ -343,6 +345,7 @@ static void on_written(uv_write_t *write, int status)
 {
     struct connection *c = write->data;
 
+    ASSERT(c->write_busy);
     c->write_busy = false;
     net_buffer_clear(&c->writing, keep_bytes(c));
     c->progress_ms = server_now(c->server);
@@ -363,6 +366,7 @@ static void write_rest(struct connection *c, struct net_buffer *from, size_t don
     uv_buf_t rest;
     int result;
 
+    ASSERT(!c->write_busy && done <= from->used);
     net_buffer_swap(from, &c->writing);
     rest = uv_buf_init((char *)c->writing.data + done, (unsigned)(c->writing.used - done));
     c->write.data = c;
@@ -510,7 +514,7 @@ static void settle(struct connection *c, bool more)
 /* The client's TLS cannot go on: perhaps it is none. */
 static void break_tls(struct connection *c, const char *why)
 {
-
+    ASSERT(c->transport.tls);
     if (server_logs_client(c->server))
         LOG_TELL(c->server->log, tls_failed, .client = connection_name(c), .why = why);
     c->server->counters.tls_failed++;
@@ -522,6 +526,7 @@ static void break_tls(struct connection *c, const char *why)
  * left. */
 static void take_seat(struct connection *c)
 {
+    ASSERT(c->seat < SEAT_NONE);
     if (c->seat == SEAT_STANDING || !connection_admit(c, false))
         return;
     seats_leave(&c->server->seats, c->seat);
@@ -647,6 +652,7 @@ const char *connection_admit(struct connection *c, bool is_admin)
     struct server *server = c->server;
     enum seat seat;
 
+    ASSERT(c->seat < SEAT_NONE);
     if (c->is_seated)
         return NULL;
     seat = seats_take(&server->seats, is_admin, false);
@@ -680,6 +686,7 @@ void connection_rename(struct connection *c)
     struct slice peer = slice_text(c->peer);
     uint8_t name[CLIENT_SHOWN_BYTES + 1 + sizeof c->peer];
 
+    ASSERT(c->peer[0]);
     if (client.size) {
         memcpy(name, client.data, client.size);
         name[client.size++] = '@';
@@ -694,6 +701,7 @@ static void connection_free(struct connection *c)
     enum seat seat = c->seat;
     struct peer *peer = c->peer_of;
 
+    ASSERT(c->state == CONNECTION_CLOSING && c->is_closed);
     if (peer && !c->is_seated)
         peer->strangers--;
     session_forget_user(&c->session);

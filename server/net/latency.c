@@ -1,6 +1,8 @@
 /* latency.c - see latency.h. */
 #include "server/net/latency.h"
 
+#include "server/base/assert.h"
+
 #include <assert.h>
 
 #define SUB_BITS 3 /* an eighth of a power of two */
@@ -54,6 +56,7 @@ void latency_add(struct latency *l, enum latency_class class, uint64_t us, uint3
 {
     struct latency_counts *c = &l->of[class];
 
+    ASSERT(class < LATENCY_CLASSES && count > 0);
     c->slots[l->slot][bucket_of(us)] += count;
     if (us > c->slot_max_us[l->slot])
         c->slot_max_us[l->slot] = us;
@@ -65,6 +68,7 @@ void latency_end_turn(struct latency *l, uint64_t now_ns)
 {
     uint64_t us = (now_ns - l->turn_ns) / 1000;
 
+    ASSERT(now_ns >= l->turn_ns);
     for (unsigned i = 0; i < LATENCY_CLASSES; i++) {
         if (l->turn[i])
             latency_add(l, (enum latency_class)i, us, l->turn[i]);
@@ -132,6 +136,7 @@ void latency_summary(const struct latency *l, enum latency_class class, bool rec
 {
     uint64_t sums[LATENCY_BUCKETS] = {0};
 
+    ASSERT(class <= LATENCY_CLASSES);
     *out = (struct latency_summary){0};
     for (unsigned i = 0; i < LATENCY_CLASSES; i++)
         if (class == LATENCY_CLASSES || class == i)

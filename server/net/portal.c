@@ -1,12 +1,15 @@
 /* portal.c - see portal.h. */
 #include "server/net/portal.h"
 
+#include "server/base/assert.h"
+
 #include <stdlib.h>
 
 struct portal *portal_new(struct query *query, struct account *account)
 {
     struct portal *p = calloc(1, sizeof *p);
 
+    ASSERT(query && account);
     if (!p) {
         query_close(query);
         return NULL;
@@ -80,6 +83,7 @@ enum err portal_put_rows(struct portal *p, struct op *op, struct net_buffer *out
 {
     enum err e = ERR_OK;
 
+    ASSERT(!p->replays || p->keeps_page);
     if (p->replays) {
         net_buffer_append(out, p->page.data, p->page.used);
         *rows = p->page_rows;

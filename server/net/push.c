@@ -1,5 +1,7 @@
 #include "server/net/push.h"
 
+#include "server/base/assert.h"
+
 #include "server/net/reply.h"
 #include "server/txn/db.h"
 #include "server/txn/txn_limits.h"
@@ -48,6 +50,7 @@ static void push_doomed(struct strand *strand)
     const struct failure *why = txn_failure(strand->txn);
     struct reply_error error = {.error = why->error, .why = why, .guard = session_guard(s)};
 
+    ASSERT(!strand->is_pushed && why->error);
     strand->is_pushed = true;
     if (!push_begin(s, PUSH_DOOMED, "$doomed"))
         return;
@@ -60,6 +63,7 @@ static void on_decided(struct decided_wait *w, enum err e)
 {
     struct strand *strand = LIST_ENTRY(w, struct strand, push_wait);
 
+    ASSERT(strand->push_waits);
     strand->push_waits = false;
     strand->push_may_go = true;
     if (!e)
@@ -71,6 +75,7 @@ static bool push_is_decided(struct strand *strand)
 {
     struct db *db = strand->session->server->db;
 
+    ASSERT(txn_failure(strand->txn));
     if (strand->push_may_go || strand->push_waits)
         return strand->push_may_go;
     strand->push_wait.told = on_decided;
@@ -82,6 +87,7 @@ static bool push_is_decided(struct strand *strand)
 static void push_warn(struct session *s, const struct strand *strand, const char *limit,
                       uint64_t value, uint64_t max)
 {
+    ASSERT(max > 0);
     if (!push_begin(s, PUSH_WARNING, "$warning"))
         return;
     put_array(s->out, 1);
@@ -156,6 +162,7 @@ static void push_limits_of(struct server *server, struct session *s,
     struct txn_limit own = {DB_LIMIT_COUNT, "connection-memory", s->account.bytes,
                             server->limits.one};
 
+    ASSERT(count <= DB_LIMIT_COUNT);
     for (unsigned i = 0; i < count; i++)
         push_compare(s, NULL, &s->warned, &limits[i]);
     push_compare(s, NULL, &s->warned, &own);

@@ -131,6 +131,7 @@ static enum err check_reached(const struct restore_target *target,
                          ? status->log.found_commit
                          : status->primary.commit;
 
+    ASSERT(!(target->commit && target->time_ms));
     if (target->commit && found < target->commit)
         return failure_set(f, ERR_CORRUPT,
                            "the WAL ends at commit %" PRIu64 ", before commit %" PRIu64, found,

@@ -1,6 +1,8 @@
 /* rights.c - see rights.h. */
 #include "server/net/rights.h"
 
+#include "server/base/assert.h"
+
 #include "proto/msgpack.h"
 
 #include <stdlib.h>
@@ -59,6 +61,7 @@ unsigned rights_on(const struct rights *r, struct slice database, struct slice s
 {
     unsigned rights = 0;
 
+    ASSERT(!slice_is_none(database));
     if (r->is_admin)
         return GUARD_READ | GUARD_WRITE | GUARD_SCHEMA;
     for (size_t i = 0; i < r->count; i++) {

@@ -43,6 +43,7 @@ bool server_logs_client(struct server *server)
         server->lines_left_out++;
         return false;
     }
+    ASSERT(server->client_lines < CLIENT_LINES_MAX);
     if (server->client_lines++ == 0)
         server->client_lines_ms = server_now(server);
     return true;

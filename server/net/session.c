@@ -1,6 +1,8 @@
 /* session.c - see session.h. */
 #include "server/net/session.h"
 
+#include "server/base/assert.h"
+
 #include "server/txn/database.h"
 #include "server/txn/db.h"
 
@@ -101,6 +103,7 @@ enum err session_refuse(const struct session *s, struct failure *f, const char *
     /* Whichever of the limits is nearer. */
     bool own = s->account.bytes + max->all >= all->bytes + max->one;
 
+    ASSERT(s->account.bytes <= all->bytes); /* D-2 */
     return failure_set(f, ERR_OVERLOADED,
                        own ? "%s: out of connection memory: this connection uses %llu bytes, "
                              "the limit is %llu (connection-memory)"

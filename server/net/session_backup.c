@@ -29,6 +29,7 @@ struct session_backup *session_backup_find(const struct session *s, uint64_t num
     LIST_EACH (link, &s->backups) {
         struct session_backup *b = LIST_ENTRY(link, struct session_backup, in_session);
 
+        ASSERT(b->session == s && b->number > 0);
         if (b->number == number)
             return b;
     }
@@ -52,6 +53,7 @@ void session_backups_close(struct session *s, uint64_t before_ms)
     LIST_EACH_SAFE (link, &s->backups) {
         struct session_backup *b = LIST_ENTRY(link, struct session_backup, in_session);
 
+        ASSERT(b->session == s);
         if (b->used_ms < before_ms)
             session_backup_close(b);
     }

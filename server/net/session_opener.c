@@ -1,5 +1,7 @@
 #include "server/net/session_opener.h"
 
+#include "server/base/assert.h"
+
 #include "server/txn/database.h"
 #include "server/txn/db.h"
 #include "server/txn/opening.h"
@@ -27,6 +29,7 @@ void session_opener_end(struct session_opener *opener)
 {
     struct session *s = opener->session;
 
+    ASSERT(number_map_find(&s->openers, opener->o) == opener); /* D-1 */
     opening_end(&opener->core);
     number_map_remove(&s->openers, opener->o);
     list_remove(&opener->in_session);
@@ -39,6 +42,7 @@ struct session_opener *session_opener_find(struct session *s, uint32_t o)
 {
     struct session_opener *opener = number_map_find(&s->openers, o);
 
+    ASSERT(!opener || opener->o == o);
     if (!opener || opener_is_open(&opener->core))
         return opener;
     session_opener_end(opener);
@@ -59,6 +63,7 @@ static enum err opener_make(struct session *s, uint32_t o, struct failure *f,
     struct database *d;
     enum err e;
 
+    ASSERT(!number_map_find(&s->openers, o));
     *out = NULL;
     if (!opener)
         return ERR_NOMEM;

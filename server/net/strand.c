@@ -28,6 +28,7 @@ struct strand *strand_new(struct session *s)
 
 void strand_unref(struct strand *strand)
 {
+    ASSERT(strand->users > 0);
     if (--strand->users)
         return;
     ASSERT(!strand->txn && !strand->running && list_is_empty(&strand->cursors));
@@ -45,6 +46,7 @@ void strand_unref(struct strand *strand)
 
 void strand_close_cursors(struct strand *strand)
 {
+    ASSERT(strand->users > 0);
     LIST_EACH_SAFE (link, &strand->cursors) {
         session_cursor_close(strand->session,
                              LIST_ENTRY(link, struct session_cursor, in_strand));

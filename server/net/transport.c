@@ -1,6 +1,8 @@
 /* transport.c - see transport.h. */
 #include "server/net/transport.h"
 
+#include "server/base/assert.h"
+
 #define FED_AT_ONCE ((size_t)16 << 10) /* so that OpenSSL keeps little of what waits */
 
 bool transport_init(struct transport *t, struct tls_context *context, struct account *account)
@@ -73,6 +75,7 @@ enum tls_result transport_read(struct transport *t, struct net_buffer *plain, si
 
 bool transport_seal(struct transport *t, struct net_buffer *plain, size_t keep)
 {
+    ASSERT(t->tls && transport_is_open(t));
     for (size_t done = 0; done < plain->used;) {
         size_t left = plain->used - done, size = left < FED_AT_ONCE ? left : FED_AT_ONCE;
 

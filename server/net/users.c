@@ -82,6 +82,7 @@ struct user *users_find(struct users *u, struct slice name)
     for (; link; link = hash_table_next(&u->names, link)) {
         struct user *user = LIST_ENTRY(link, struct user, in_names);
 
+        ASSERT(!user->is_dropped);
         if (slice_equal(user_name(user), name))
             return user;
     }
@@ -93,6 +94,7 @@ struct user *users_find_uid(struct users *u, uint32_t uid)
     LIST_EACH (link, &u->all) {
         struct user *user = LIST_ENTRY(link, struct user, in_all);
 
+        ASSERT(!user->is_dropped);
         if (user->facts.has_uid && user->facts.uid == uid)
             return user;
     }
@@ -122,6 +124,7 @@ enum err user_facts_copy(struct user_facts *to, const struct user_facts *from)
 {
     size_t size = from->rights.count * sizeof *from->rights.grants;
 
+    ASSERT(to != from);
     *to = *from;
     to->rights.grants = size ? malloc(size) : NULL;
     if (size && !to->rights.grants) {

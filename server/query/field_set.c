@@ -1,6 +1,8 @@
 /* field_set.c - see field_set.h. */
 #include "server/query/field_set.h"
 
+#include "server/base/assert.h"
+
 #include "server/query/datum_internal.h"
 #include "server/storage/value_size.h"
 
@@ -11,6 +13,7 @@
 
 int field_set_add(struct field_set *set, struct slice name)
 {
+    ASSERT(set->count <= FIELDS_MAX);
     for (unsigned i = 0; i < set->count; i++)
         if (slice_equal(set->names[i], name))
             return (int)i;

@@ -171,6 +171,7 @@ static enum err query_plan(struct query *q, struct op *op, struct txn *t)
     bool is_new = false;
     enum err e = cursor_open_anchor(op, t, &q->anchor);
 
+    ASSERT(e || q->anchor);
     if (!e)
         e = query_make_plan(q, op, &is_new);
     if (!e)
@@ -272,6 +273,7 @@ static enum err query_again(struct query **at, struct op *op)
     struct query *q = *at;
     enum err e;
 
+    ASSERT(q->prepared && q->prepared->refs > 0);
     op_release(op);
     q->request.text = q->prepared->text;
     e = query_begin(op, NULL, &q->request, at);
@@ -291,6 +293,7 @@ enum err query_write(struct query **at, struct op *op, uint64_t *changed)
     bool again;
     enum err e;
 
+    ASSERT(q->prepared);
     if (q->is_lost)
         return query_again(at, op);
     if (query_defines(q)) {
@@ -326,6 +329,7 @@ static enum err query_measure(struct query *q, struct op *op)
     const struct step *root = q->prepared->plan.root;
     enum err e = root ? ERR_OK : ERR_END;
 
+    ASSERT(!q->run.measures);
     q->run.measures = true;
     while (!e)
         e = query_writes(q) ? step_next(&q->run, root) : query_next(q, op);
@@ -338,6 +342,7 @@ enum err query_explain(struct query *q, struct op *op, bool analyze, struct slic
     struct explain_text words = {.arena = &q->arena}, tree = {.arena = &q->arena};
     enum err e = ERR_OK;
 
+    ASSERT(q->prepared);
     run_resume(&q->run, op);
     if (query_defines(q))
         return query_refuse(&op->failure, q->prepared->text, 0,

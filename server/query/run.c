@@ -44,6 +44,7 @@ void run_close_cursors(struct query_run *r)
 {
     for (unsigned i = 0; r->states && r->expr.slots && i < r->plan->step_count; i++) {
         if (r->states[i].cursor) {
+            ASSERT(r->bytes >= RUN_CURSOR_BYTES);
             cursor_close(r->states[i].cursor);
             r->bytes -= RUN_CURSOR_BYTES;
         }
@@ -54,6 +55,7 @@ void run_close_cursors(struct query_run *r)
 static void state_fini(struct query_run *r, struct step_state *st)
 {
     if (st->cursor) {
+        ASSERT(r->bytes >= RUN_CURSOR_BYTES);
         cursor_close(st->cursor);
         r->bytes -= RUN_CURSOR_BYTES;
     }
@@ -116,6 +118,7 @@ void step_open(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
 
+    ASSERT(s->number < r->plan->step_count);
     state_fini(r, st);
     st->is_open = true;
     if (s->input)
@@ -126,6 +129,7 @@ static enum err one_next(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
 
+    ASSERT(s->kind == STEP_ONE);
     if (st->has_given)
         return ERR_END;
     st->has_given = true;
@@ -152,6 +156,7 @@ static enum err join_next(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
 
+    ASSERT(s->kind == STEP_JOIN && s->input && s->inner);
     for (;;) {
         bool holds = false;
         enum err e;
@@ -193,6 +198,7 @@ static enum err unnest_next(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
 
+    ASSERT(s->kind == STEP_UNNEST && s->value);
     for (;;) {
         struct datum array = {.type = DATUM_MISSING};
         enum err e = run_step(r);
@@ -231,6 +237,7 @@ static enum err derived_next(struct query_run *r, const struct step *s)
     enum datum_fault fault;
     enum err e = step_next(r, s->input);
 
+    ASSERT(s->kind == STEP_DERIVED && s->input);
     if (e)
         return e;
     if (s->is_value) {
@@ -257,6 +264,7 @@ static enum err limit_next(struct query_run *r, const struct step *s)
     struct step_state *st = &r->states[s->number];
     enum err e = ERR_OK;
 
+    ASSERT(s->kind == STEP_LIMIT && s->input);
     if (!st->has_given) {
         e = run_limit(r, s, s->limit, UINT64_MAX, &st->left);
         if (!e)

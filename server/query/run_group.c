@@ -4,6 +4,8 @@
  * lies in the step's arena. */
 #include "server/query/run_group.h"
 
+#include "server/base/assert.h"
+
 #include "server/query/run_scan.h"
 
 #define GROUP_FEW 16 /* keys that need no memory */
@@ -30,6 +32,7 @@ static enum err group_begin(struct query_run *r, const struct step *s, struct st
     enum datum_fault fault = DATUM_OK;
     struct datum_memory *m = run_kept_memory(r, st);
 
+    ASSERT(!st->group);
     st->group = datum_alloc(m, sizeof *st->group, &fault);
     if (!st->group)
         return run_refuse(r, s, m, fault);
@@ -46,6 +49,7 @@ static enum err group_grow(struct query_run *r, const struct step *s, struct ste
     struct datum_memory *m = run_kept_memory(r, st);
     struct group **buckets = datum_alloc(m, count * sizeof *buckets, &fault);
 
+    ASSERT((count & (count - 1)) == 0 && count > g->count);
     if (!buckets)
         return run_refuse(r, s, m, fault);
     memset(buckets, 0, count * sizeof *buckets);
@@ -174,6 +178,7 @@ static enum err group_take(struct query_run *r, const struct step *s, struct ste
     uint64_t hash;
     enum err e;
 
+    ASSERT(st->group);
     if (s->output_count > GROUP_FEW) {
         room = datum_alloc(m, s->output_count * sizeof *room, &fault);
         keys = room ? datum_alloc(m, s->output_count * sizeof *keys, &fault) : NULL;
@@ -221,6 +226,7 @@ static enum err group_count(struct query_run *r, const struct step *s, struct st
     uint64_t count = 0;
     enum err e = scan_prepare(r, scan);
 
+    ASSERT(scan->kind == STEP_SCAN);
     if (!e && (!is_filtered || r->states[scan->number].now->is_covered))
         e = scan_count(r, scan, &count, &is_known);
     if (!e && is_known)

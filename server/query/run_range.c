@@ -1,6 +1,8 @@
 /* run_range.c - see run_range.h. */
 #include "server/query/run_range.h"
 
+#include "server/base/assert.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,6 +175,7 @@ enum err ranges_begin(struct query_run *r, const struct step *s, const struct sc
     const struct key_spec *spec = spec_of(s, path);
     enum datum_fault fault = DATUM_OK;
 
+    ASSERT(path->equal_count <= path->part_count && path->part_count <= KEY_PARTS_MAX);
     *out = (struct scan_ranges){.path = path, .used = path->equal_count, .count = 1};
     if (!has_lists(path))
         return ERR_OK;
@@ -218,6 +221,7 @@ bool ranges_advance(struct scan_ranges *ranges, bool is_reverse)
 
         if (list->count < 2)
             continue;
+        ASSERT(list->at < list->count);
         if (is_reverse ? list->at > 0 : list->at + 1 < list->count) {
             list->at = is_reverse ? list->at - 1 : list->at + 1;
             return true;
@@ -413,6 +417,7 @@ enum err ranges_make(struct query_run *r, const struct step *s, struct scan_rang
     size_t prefix = 0;
     enum err e;
 
+    ASSERT(ranges->used <= ranges->path->equal_count);
     out->empty = ranges->is_empty;
     out->from_size = out->to_size = 0;
     e = range_prefix(&b, ranges, &prefix);

@@ -1,6 +1,8 @@
 /* run_scan.c - records of a store, by its key or by an index, as far as bounds let them be. */
 #include "server/query/run_scan.h"
 
+#include "server/base/assert.h"
+
 #include "server/query/run_choose.h"
 #include "server/query/run_usable.h"
 #include "server/txn/op.h"
@@ -17,6 +19,7 @@ static enum err check_path(struct query_run *r, const struct step *s, struct ste
     enum usable usable = USABLE;
     enum err e = ERR_OK;
 
+    ASSERT(*path);
     if ((*path)->index && !st->is_checked)
         e = path_usable(r, s, *path, run_row_memory(r, st), &usable);
     st->is_checked = false;
@@ -86,6 +89,7 @@ static enum err scan_open(struct query_run *r, const struct step *s, struct step
     struct cursor_options options = {.limit = UINT64_MAX};
     enum err e = scan_prepare(r, s);
 
+    ASSERT(!st->cursor);
     if (!e)
         e = ranges_make(r, s, &st->ranges, run_row_memory(r, st), &range);
     if (e)
@@ -145,6 +149,7 @@ static void read_key(struct slice key, unsigned parts, struct datum *places)
     struct slice value = key;
     uint32_t count;
 
+    ASSERT(parts > 0 && parts <= KEY_PARTS_MAX);
     if (parts > 1 && msgpack_read_array(&c, &count))
         value = SLICE_NONE;
     for (unsigned i = 0; i < parts; i++) {
@@ -161,6 +166,7 @@ static void read_parts(const struct step *s, const struct scan_path *path,
     struct datum parts[2 * KEY_PARTS_MAX];
     unsigned of_store = s->scan->store->spec.part_count;
 
+    ASSERT(path->index && path->has_all);
     read_key(row->index_key, path->part_count, parts);
     if (path->has_store_part)
         read_key(row->key, of_store, parts + KEY_PARTS_MAX);

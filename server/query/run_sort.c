@@ -8,6 +8,8 @@
  * Threads: loop only. */
 #include "server/query/run_sort.h"
 
+#include "server/base/assert.h"
+
 #include "server/query/run_scan.h"
 #include "server/storage/scratch.h"
 #include "server/txn/op.h"
@@ -79,6 +81,7 @@ static void sink(struct sort_rows *s, size_t at)
 {
     struct sort_row *row = s->rows[at];
 
+    ASSERT(at < s->count);
     for (;;) {
         size_t child = 2 * at + 1;
 
@@ -98,6 +101,7 @@ static void rise(struct sort_rows *s, size_t at)
 {
     struct sort_row *row = s->rows[at];
 
+    ASSERT(at < s->count);
     while (at > 0 && is_above(s, row, s->rows[(at - 1) / 2])) {
         s->rows[at] = s->rows[(at - 1) / 2];
         at = (at - 1) / 2;
@@ -109,6 +113,7 @@ static struct sort_row *take_top(struct sort_rows *s)
 {
     struct sort_row *top = s->rows[0];
 
+    ASSERT(s->count > 0 && s->count <= s->room);
     s->rows[0] = s->rows[--s->count];
     if (s->count)
         sink(s, 0);
@@ -138,6 +143,7 @@ static enum err make_room(struct query_run *r, struct sort_rows *s)
     size_t had = s->room;
     uint64_t more = (had ? had : SORT_FEW) * sizeof *s->rows;
 
+    ASSERT(s->count <= s->room);
     if (s->count < s->room)
         return ERR_OK;
     if (r->bytes + more > r->bytes_max) {
@@ -225,6 +231,7 @@ static enum err sort_begin(struct query_run *r, const struct step *s, struct ste
     struct datum_memory *m = run_kept_memory(r, st);
     enum err e = s->ordered ? scan_prepare(r, s->ordered) : ERR_OK;
 
+    ASSERT(!st->sort);
     if (!e)
         e = run_limit(r, s, s->limit, UINT64_MAX, &limit);
     if (!e)
@@ -259,6 +266,7 @@ static bool is_too_great(const struct sort_rows *s, const struct datum *keys)
 {
     if (s->count < s->wanted)
         return false;
+    ASSERT(s->count > 0);
     for (unsigned i = 0; i < s->step->key_count; i++) {
         int order = compare_values(&s->step->keys[i], &keys[i], &s->rows[0]->values[i]);
 

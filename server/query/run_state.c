@@ -1,6 +1,8 @@
 /* run_state.c - see run_state.h. */
 #include "server/query/run_state.h"
 
+#include "server/base/assert.h"
+
 #include "server/txn/op.h"
 
 #include <inttypes.h>
@@ -51,6 +53,7 @@ struct datum_memory *run_row_memory_anew(struct query_run *r, struct step_state 
         run_charge(r, st->row_arena.bytes);
     if (st->row_arena.newest)
         arena_reset(&st->row_arena, ROW_KEEP_BYTES);
+    ASSERT(r->bytes >= st->row_counted);
     r->bytes = r->bytes - st->row_counted + st->row_arena.bytes;
     st->row_counted = st->row_arena.bytes;
     memory_set(r, &st->row_memory, &st->row_arena, st->row_counted);
@@ -67,6 +70,7 @@ enum err run_count(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
 
+    ASSERT(r->bytes >= st->counted + st->row_counted);
     r->bytes += st->arena.bytes - st->counted + st->row_arena.bytes - st->row_counted;
     st->counted = st->arena.bytes;
     st->row_counted = st->row_arena.bytes;
@@ -81,6 +85,7 @@ enum err run_count(struct query_run *r, const struct step *s)
 enum err run_outputs(struct query_run *r, const struct step *s, struct datum_memory *m,
                      struct datum *out)
 {
+    ASSERT(s->output_count <= r->plan->slot_count);
     for (unsigned i = 0; i < s->output_count; i++) {
         enum err e = expr_evaluate(&r->expr, s->outputs[i], m, &out[i]);
 
@@ -112,6 +117,7 @@ enum datum_fault run_row_copy(struct query_run *r, const struct step *s, struct 
 {
     enum datum_fault fault = DATUM_OK;
 
+    ASSERT(s->null_from <= s->null_to && s->field_from <= s->field_to);
     for (unsigned i = s->null_from; i < s->null_to && !fault; i++)
         fault = datum_copy(m, &r->expr.slots[i], to++);
     for (unsigned i = s->field_from; i < s->field_to && !fault; i++)

@@ -35,6 +35,7 @@ static enum datum_fault grow(struct datum_memory *m, struct value_set *s)
     struct value_set larger = *s;
     enum datum_fault fault;
 
+    ASSERT((s->capacity & (s->capacity - 1)) == 0);
     if (s->capacity > UINT32_MAX / 2)
         return datum_refuse(m, DATUM_LIMIT, "too many distinct values");
     larger.capacity = s->capacity ? 2 * s->capacity : CAPACITY_FIRST;
