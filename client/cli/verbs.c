@@ -252,7 +252,8 @@ const struct verb verbs[] = {
      "of the record: '{\"state\": \"open\", \"age\": {\"$gte\": 18}}'; with $eq, $ne, $gt, $gte,\n"
      "$lt, $lte, $exists, $and and $or.\n"
      "Without --online, the index is made in one transaction, which fails if others write the\n"
-     "store meanwhile; with it, others continue to write, and the index is usable once it is ready.",
+     "store meanwhile; with it, others continue to write, and the index is usable once it is "
+     "ready.",
      "create-index users email --unique", index_options},
     {"drop-index", "STORE NAME", VERB_WRITES | VERB_DESTROYS, verb_drop_index,
      "Drop an index", NULL,

@@ -197,7 +197,8 @@ uint64_t wal_tick(struct wal *w, uint64_t now_ms);
  * or the next kick does). */
 uint64_t wal_next_sync_ms(const struct wal *w);
 
-/* Somebody waits for what was written without a sync, or will be: the next kick makes it durable. */
+/* Somebody waits for what was written without a sync, or will be: the next kick makes it
+ * durable. */
 void wal_sync_soon(struct wal *w);
 
 /* A position such that every item appended from now on lies at or behind it: the last batch

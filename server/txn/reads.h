@@ -37,7 +37,8 @@ enum err reads_note_build(struct op *op, struct txn *t, struct schema *schema);
 /* t has looked a store up by its name. */
 enum err reads_note_name(struct op *op, struct txn *t, struct slice name);
 
-/* A write of t, of that key of schema (NULL: it has written before): ERR_CONFLICT if it is stale. */
+/* A write of t, of that key of schema (NULL: it has written before): ERR_CONFLICT if it is
+ * stale. */
 enum err reads_check_write(struct op *op, struct txn *t, const struct schema *schema,
                            struct slice key);
 

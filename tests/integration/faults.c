@@ -1,5 +1,5 @@
-/* faults.c - calls of the system that fail, are interrupted or do less than they were asked for, and
- * clocks that go ahead: preloaded into the daemon or the client.
+/* faults.c - calls of the system that fail, are interrupted or do less than they were asked for,
+ * and clocks that go ahead: preloaded into the daemon or the client.
  *
  * The file HOLDFAST_FAULTS is mapped: a test writes there what is to fail, and reads how often each
  * call has been made. The order is that of struct faults, all 64-bit numbers (faults.py). */

@@ -43,7 +43,8 @@ void sim_loop_move_bytes(struct sim_loop *loop, size_t bytes_max);
 
 /* ---- the client's end ---- */
 
-/* A connection that waits in a listener's queue: connection_accept takes it, with this descriptor. */
+/* A connection that waits in a listener's queue: connection_accept takes it, with this
+ * descriptor. */
 #define SIM_SOCKET_FD (-1)
 struct sim_socket *sim_socket_connect(struct sim_loop *loop);
 

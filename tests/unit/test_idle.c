@@ -1,5 +1,5 @@
-/* What is to be done without anybody asking goes on by itself: in a loop that takes a turn only when
- * one is asked for, and sleeps until the time that it was told. */
+/* What is to be done without anybody asking goes on by itself: in a loop that takes a turn only
+ * when one is asked for, and sleeps until the time that it was told. */
 #include "server/txn/db_struct.h"
 #include "server/txn/indexes.h"
 #include "server/txn/pulse.h"

@@ -8,7 +8,8 @@
 #define KEYS 40
 #define SLOW_SLICE_NS 200000
 
-/* A turn of a rig whose clock stands while it works: what a slice of the build takes is said here. */
+/* A turn of a rig whose clock stands while it works: what a slice of the build takes is said
+ * here. */
 static bool turn_with_slow_slice(struct core_rig *rig)
 {
     uint64_t before = rig->db->builds.built;
@@ -23,7 +24,8 @@ static bool turn_with_slow_slice(struct core_rig *rig)
     return is_slice;
 }
 
-/* Clients ask in each turn: a build takes its share of the time that passes, and the rest is theirs. */
+/* Clients ask in each turn: a build takes its share of the time that passes, and the rest is
+ * theirs. */
 START_TEST(a_build_leaves_time_to_clients)
 {
     struct core_rig rig;

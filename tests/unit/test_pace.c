@@ -6,8 +6,8 @@
 
 #define MS UINT64_C(1000000)
 
-/* A work that takes each slice it may have and some more, beside clients that ask every millisecond;
- * _i: its share. It gets that, and no more; no slice is longer than the longest. */
+/* A work that takes each slice it may have and some more, beside clients that ask every
+ * millisecond; _i: its share. It gets that, and no more; no slice is longer than the longest. */
 START_TEST(beside_clients_it_gets_its_share)
 {
     struct pace p = {.share = (unsigned)_i};
