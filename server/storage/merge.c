@@ -267,9 +267,11 @@ static enum err side_push(struct merge *m, const struct tree_info *info)
 {
     enum err e = scratch_reserve(m->p->os, &m->sides, (m->side_count + 1) * sizeof *info,
                                  m->side_count * sizeof *info);
+    struct tree_info *sides = (struct tree_info *)(void *)m->sides.data;
 
+    ASSERT(e || !m->side_count || sides[m->side_count - 1].store < info->store); /* ascending */
     if (!e)
-        ((struct tree_info *)(void *)m->sides.data)[m->side_count++] = *info;
+        sides[m->side_count++] = *info;
     return e;
 }
 

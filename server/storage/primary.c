@@ -69,6 +69,9 @@ enum err primary_reserve_numbers(struct primary *p, uint64_t number)
 void primary_roots_add(struct primary *p, struct root *r)
 {
     ASSERT(!list_is_linked(&r->in_roots) && r->memory);
+    ASSERT(list_is_empty(&p->roots) ||
+           root_facts(LIST_ENTRY(p->roots.previous, struct root, in_roots))->number <
+               root_facts(r)->number); /* ascending */
     r->primary = p;
     list_push_back(&p->roots, &r->in_roots);
     p->root_count++;

@@ -241,6 +241,14 @@ static bool page_is_full(const struct spill_writer *w, uint32_t store, size_t mo
                w->p->page_bytes;
 }
 
+static struct slice spill_last_key(const struct spill_writer *w)
+{
+    const struct spill_cell *c = &w->cells[w->count - 1];
+
+    ASSERT(w->count > 0);
+    return slice_make(w->data + c->key_at, c->key_size);
+}
+
 enum err spill_add(struct spill_writer *w, uint32_t store, struct slice key, struct slice value,
                    uint64_t mark)
 {
@@ -249,7 +257,8 @@ enum err spill_add(struct spill_writer *w, uint32_t store, struct slice key, str
 
     ASSERT(!w->result && key.size <= KEY_BYTES_MAX && value.size <= SPILL_VALUE_BYTES_MAX);
     ASSERT(!w->is_flushed);
-    ASSERT(!w->count || w->store <= store); /* ascending */
+    ASSERT(!w->count || w->store < store ||
+           (w->store == store && slice_compare(spill_last_key(w), key) < 0)); /* ascending */
     if (!e && page_is_full(w, store, key.size + value.size))
         e = spill_put_page(w);
     if (e)

@@ -448,7 +448,7 @@ static void stage_take_store(struct stage *s, struct stage_store *from,
 {
     struct stage_store *st = from;
 
-    ASSERT(from->records > 0);
+    ASSERT(from->records > 0 && !stage_store_of(s, from->store));
     /* its owner's memory: a spare takes its place */
     if (from == write_set->room || write_set->is_absorbed) {
         st = spares->first;

@@ -746,7 +746,7 @@ uint64_t wal_position(struct wal *w)
 
 void wal_trim(struct wal *w, uint64_t position)
 {
-    ASSERT(position <= w->position);
+    ASSERT(position <= w->position && position % WAL_SECTOR_BYTES == 0);
     if (position > w->oldest)
         w->oldest = position;
     if (w->live_peak > w->live)

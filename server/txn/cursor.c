@@ -5,8 +5,8 @@
  * ahead; in reverse, what is below it. After row k forward the place is k and a zero
  * byte (no key has another as its beginning, so nothing is between); in reverse it
  * is k itself. So turning round gives the last row again, and after a rest every
- * source finds its place by one seek. Nodes are never taken out of a skip list,
- * so positions in stages stay good while others commit. */
+ * source finds its place by one seek. A linked record stays in its stage for as long as
+ * the stage lives, so positions in stages stay good while others commit. */
 #include "server/txn/cursor.h"
 
 #include "server/base/assert.h"
