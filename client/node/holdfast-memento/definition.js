@@ -36,7 +36,7 @@ export function partsOf (extraction, comparators) {
     for (const property of properties) {
       if (property === DSC || (typeof property === 'number' && property < 0)) isDescending = true
       else if (typeof property === 'string' && comparators[property] === undefined) {
-        throw new TypeError(`there is no comparator "${property}"`)
+        throw new TypeError(`unknown comparator "${property}"`)
       }
     }
     const steps = path.split('.').map(step => /^(0|[1-9]\d*)$/.test(step) ? Number(step) : step)

@@ -89,7 +89,7 @@ test('memento: what cannot be made is refused by name', { skip }, async () => {
   await refused('INVALID_RENAME', schema => schema.rename(['a', 'i'], ['b', 'i']))
   await refused('DOES_NOT_EXIST', schema => schema.remove(['a', 'j']))
   await refused('DOES_NOT_EXIST', schema => schema.get('c', [1]))
-  await assert.rejects(open({}, schema => schema.create('a', { x: 'mine' })), /no comparator "mine"/)
+  await assert.rejects(open({}, schema => schema.create('a', { x: 'mine' })), /unknown comparator "mine"/)
   await assert.rejects(Memento.open({ directory: 'x', address: '127.0.0.1:1' }, numbers), { code: 'IO_ERROR' })
   await assert.rejects(Memento.open({}, numbers), TypeError)
 })

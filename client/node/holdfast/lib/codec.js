@@ -666,14 +666,14 @@ export class Decoder {
   }
 
   #list (n, depth) {
-    if (depth > 1024) throw new DecodeError('a message of more than 1,024 levels')
+    if (depth > 1024) throw new DecodeError('the message is nested more than 1,024 levels deep')
     const list = n <= DENSE.length ? DENSE.slice(0, n) : []
     for (let i = 0; i < n; i++) list[i] = this.#value(depth + 1)
     return list
   }
 
   #map (n, depth) {
-    if (depth > 1024) throw new DecodeError('a message of more than 1,024 levels')
+    if (depth > 1024) throw new DecodeError('the message is nested more than 1,024 levels deep')
     const object = {}
     for (let i = 0; i < n; i++) {
       const key = this.#value(depth + 1)
@@ -753,7 +753,7 @@ export function decode (bytes) {
   const decoder = new Decoder()
   decoder.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   const value = decoder.read()
-  if (value === undefined) throw new DecodeError('the value is cut off')
-  if (decoder.waiting > 0) throw new DecodeError(`${decoder.waiting} bytes behind the value`)
+  if (value === undefined) throw new DecodeError('the value is truncated')
+  if (decoder.waiting > 0) throw new DecodeError(`${decoder.waiting} unexpected bytes after the value`)
   return value
 }

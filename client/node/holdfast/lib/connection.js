@@ -415,7 +415,7 @@ export class Connection {
       }
       this.#decoder.keep()
       this.#decoder.keep()
-      if (this.#decoder.waiting > ANSWER_BYTES_MAX) throw new Error(`an answer of more than ${ANSWER_BYTES_MAX} bytes`)
+      if (this.#decoder.waiting > ANSWER_BYTES_MAX) throw new Error(`a reply larger than ${ANSWER_BYTES_MAX} bytes`)
     } catch (cause) {
       this.destroy(local('PROTOCOL', `the server has sent something other than an answer: ${cause.message}`,
         { cause, retryable: false }))
@@ -425,12 +425,12 @@ export class Connection {
   }
 
   #take (message) {
-    if (!Array.isArray(message)) throw new Error('a message that is not an array')
+    if (!Array.isArray(message)) throw new Error('the message is not an array')
     if (message[0] === 2 && typeof message[1] === 'string') {
       return this.#onPush(message[1], Array.isArray(message[2]) ? message[2] : [])
     }
     const request = message[0] === 1 && message.length === 4 ? this.#waiting.get(message[1]) : undefined
-    if (request === undefined) throw new Error('an answer to no request')
+    if (request === undefined) throw new Error('a reply to an unknown request')
     this.#waiting.delete(request)
     if (!this.#isKeeping && this.#waiting.size === 0) this.#socket.unref()
     if (request.isSettled) {

@@ -24,8 +24,8 @@ async function makeKeys (password, salt, iterations) {
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/
 
 function checkPassword (password) {
-  if (typeof password !== 'string' || password === '') throw local('MISUSE', 'a password is a text that is not empty')
-  if (!password.isWellFormed?.() && password.isWellFormed !== undefined) throw local('MISUSE', 'a password is well-formed text')
+  if (typeof password !== 'string' || password === '') throw local('MISUSE', 'the password must be a non-empty string')
+  if (!password.isWellFormed?.() && password.isWellFormed !== undefined) throw local('MISUSE', 'the password is not well-formed Unicode')
   if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) throw local('MISUSE', 'the password is longer than 1024 bytes')
   if (CONTROLS.test(password)) throw local('MISUSE', 'the password contains control characters')
 }
