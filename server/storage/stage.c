@@ -201,11 +201,12 @@ static inline int record_compare(const struct record *r, struct slice key)
 static struct record *stage_search(const struct stage_store *st, struct slice key,
                                    struct record **before)
 {
-    struct record *r = stage_index_find(&st->index, key, false);
+    bool equal;
+    struct record *r = stage_index_find(&st->index, key, &equal);
 
-    ASSERT(!r || r->store == st->store);
+    ASSERT(!equal || r->store == st->store);
     *before = r;
-    if (r && slice_equal(record_key(r), key))
+    if (equal)
         return r;
     if (st->is_indexed)
         return NULL;
@@ -231,7 +232,7 @@ struct record *stage_seek(const struct stage_store *st, struct slice key)
 struct record *stage_seek_below(const struct stage_store *st, struct slice key)
 {
     struct record *below = slice_is_none(key) ? stage_index_last(&st->index)
-                                              : stage_index_find(&st->index, key, true);
+                                              : stage_index_below(&st->index, key);
     struct record *r = below ? below->next : st->first;
 
     if (st->is_indexed)
@@ -320,7 +321,6 @@ static void stage_insert(struct stage *s, struct stage_store *st, struct record 
     ASSERT(!before || before->store == r->store);
     ASSERT(s->state == STAGE_OPEN); /* S-1 */
     r->next = *at;
-    ASSERT(!before || slice_compare(record_key(before), record_key(r)) < 0); /* S-4 */
     *at = r;
     st->records++;
     if (st->records == STAGE_UNINDEXED)

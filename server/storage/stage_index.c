@@ -42,14 +42,16 @@ static size_t shared_bytes(struct slice a, struct slice b)
     return shared;
 }
 
-/* How many entries have a key below key (or_equal: at or below). */
-static unsigned node_rank(const struct stage_index_node *n, struct slice key, bool or_equal)
+/* How many entries have a key below key (or_equal: at or below); *equal: one has that very key. */
+static unsigned node_place(const struct stage_index_node *n, struct slice key, bool or_equal,
+                           bool *equal)
 {
     unsigned low = 0, high = n->count;
     uint64_t head;
     int order;
 
     ASSERT(n->count <= NODE_ENTRIES && n->prefix <= NODE_PREFIX_MAX);
+    *equal = false;
     if (!high)
         return 0;
     if (n->prefix) {
@@ -69,14 +71,25 @@ static unsigned node_rank(const struct stage_index_node *n, struct slice key, bo
             order = n->heads[middle] < head ? -1 : 1;
         } else {
             order = slice_compare(record_key(n->records[middle]), key);
+            if (order == 0) {
+                *equal = true;
+                return or_equal ? middle + 1 : middle;
+            }
         }
-        if (order < 0 || (order == 0 && or_equal))
+        if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
     ASSERT(low <= n->count);
     return low;
+}
+
+static unsigned node_rank(const struct stage_index_node *n, struct slice key)
+{
+    bool equal;
+
+    return node_place(n, key, true, &equal);
 }
 
 /* A binary search would wait for its cache lines one after the other. */
@@ -88,12 +101,15 @@ static void node_prefetch(const struct stage_index_node *n)
         __builtin_prefetch(at);
 }
 
-struct record *stage_index_find(const struct stage_index *x, struct slice key, bool below)
+/* The last entered record with key <= key, or < key. */
+static struct record *index_walk(const struct stage_index *x, struct slice key, bool or_equal,
+                                 bool *equal)
 {
     const struct stage_index_node *n = x->root;
 
+    *equal = false;
     while (n) {
-        unsigned rank = node_rank(n, key, !below);
+        unsigned rank = node_place(n, key, or_equal, equal);
 
         if (!rank)
             return NULL; /* the least of a child is the least of all that is in it */
@@ -104,6 +120,18 @@ struct record *stage_index_find(const struct stage_index *x, struct slice key, b
         node_prefetch(n);
     }
     return NULL;
+}
+
+struct record *stage_index_find(const struct stage_index *x, struct slice key, bool *equal)
+{
+    return index_walk(x, key, true, equal);
+}
+
+struct record *stage_index_below(const struct stage_index *x, struct slice key)
+{
+    bool equal;
+
+    return index_walk(x, key, false, &equal);
 }
 
 struct record *stage_index_last(const struct stage_index *x)
@@ -256,7 +284,7 @@ static bool path_make_room(struct stage_index *x, struct arena *arena,
             path[i] = upper;
             slots[i - 1]++;
         }
-        slots[i] = node_rank(path[i], key, true);
+        slots[i] = node_rank(path[i], key);
         slots[i] = path[i]->level && slots[i] ? slots[i] - 1 : slots[i];
     }
     return true;
@@ -276,7 +304,7 @@ bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record
             return false;
     }
     for (struct stage_index_node *n = x->root; n; depth++) {
-        unsigned rank = node_rank(n, key, true);
+        unsigned rank = node_rank(n, key);
 
         path[depth] = n;
         slots[depth] = n->level && rank ? rank - 1 : rank;
@@ -336,7 +364,7 @@ void stage_index_remove(struct stage_index *x, const struct record *r)
 
     ASSERT(!n || n->count <= NODE_ENTRIES);
     for (; n; n = n->level ? n->children[slots[depth++]] : NULL) {
-        unsigned rank = node_rank(n, record_key(r), true);
+        unsigned rank = node_rank(n, record_key(r));
 
         if (!rank)
             return; /* it is below everything that is entered */

@@ -25,8 +25,11 @@ struct stage_index {
     struct stage_index_node *root; /* NULL: nothing is entered */
 };
 
-/* The last entered record with key <= key (below: < key); NULL: none. */
-struct record *stage_index_find(const struct stage_index *x, struct slice key, bool below);
+/* The last entered record with key <= key; NULL: none. *equal: it has that very key, which is
+ * known without a look at a record that has not. */
+struct record *stage_index_find(const struct stage_index *x, struct slice key, bool *equal);
+/* ... with key < key. */
+struct record *stage_index_below(const struct stage_index *x, struct slice key);
 
 /* The last entered record of all; NULL: none. */
 struct record *stage_index_last(const struct stage_index *x);
