@@ -231,8 +231,8 @@ struct record *stage_seek(const struct stage_store *st, struct slice key)
 
 struct record *stage_seek_below(const struct stage_store *st, struct slice key)
 {
-    struct record *below = slice_is_none(key) ? stage_index_last(&st->index)
-                                              : stage_index_below(&st->index, key);
+    struct record *below =
+        slice_is_none(key) ? stage_index_last(&st->index) : stage_index_below(&st->index, key);
     struct record *r = below ? below->next : st->first;
 
     if (st->is_indexed)
