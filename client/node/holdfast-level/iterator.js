@@ -88,6 +88,7 @@ class Rows {
   #pages = 0
   #isOver = false
   #limit
+  #asciiText
 
   constructor (reader, location, options, only) {
     this.#range = rangeOf(options)
@@ -95,8 +96,10 @@ class Rows {
     this.#signal = options.signal ?? undefined
     this.#limit = options.limit >= 0 ? options.limit : Infinity
     this.#page = Math.max(1, Math.min(this.#limit, PAGE_FIRST))
+    // Where only texts are wanted, keys need not become Buffers first. One that is not of ASCII comes as a Buffer all the same.
+    this.#asciiText = options.keyEncoding === 'utf8' && (only === 'keys' || options.valueEncoding === 'utf8')
     this.#cursor = reader.cursor(location, this.#range,
-      { reverse: this.#isReverse || undefined, only, page: this.#page, signal: this.#signal })
+      { reverse: this.#isReverse || undefined, only, page: this.#page, signal: this.#signal, asciiText: this.#asciiText })
   }
 
   /** How many rows are there without waiting. */
@@ -137,7 +140,7 @@ class Rows {
   #fetch (most) {
     if (this.#pages === 0) return this.#cursor.next()
     // From the second page on the cursor stays behind its last row, for a seek.
-    return this.#cursor.next({ page: Math.max(1, Math.min(PAGE, most)), keep: true, signal: this.#signal })
+    return this.#cursor.next({ page: Math.max(1, Math.min(PAGE, most)), keep: true, signal: this.#signal, asciiText: this.#asciiText })
   }
 
   /** Stand before the first row at or beyond the key. */
@@ -150,7 +153,7 @@ class Rows {
     // Where nothing is to be read the first page is still to be taken in by the next seek.
     this.#ahead = this.#isOver ? before.then(() => []) : before.then(() => this.#whole !== null
       ? this.#fromWhole(target, keyOf)
-      : this.#cursor.next({ to: target, keep: true, page: PAGE_FIRST, signal: this.#signal }))
+      : this.#cursor.next({ to: target, keep: true, page: PAGE_FIRST, signal: this.#signal, asciiText: this.#asciiText }))
     this.#ahead.catch(ignore)
   }
 
@@ -162,7 +165,7 @@ class Rows {
   }
 
   #fromWhole (target, keyOf) {
-    const isBehind = this.#isReverse ? key => key.compare(target) <= 0 : key => key.compare(target) >= 0
+    const isBehind = this.#isReverse ? key => binary(key).compare(target) <= 0 : key => binary(key).compare(target) >= 0
     const at = this.#whole.findIndex(row => isBehind(keyOf(row)))
     return at < 0 ? [] : this.#whole.slice(at)
   }
@@ -240,7 +243,7 @@ function define (Base, only, makeItem) {
 }
 
 function keyFrom (encoding) {
-  return encoding === 'utf8' ? key => key.utf8Slice() : key => key
+  return encoding === 'utf8' ? key => typeof key === 'string' ? key : key.utf8Slice() : key => key
 }
 
 export const HoldfastIterator = define(AbstractIterator, undefined, (keys, values) => {

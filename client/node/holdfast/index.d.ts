@@ -35,6 +35,8 @@ export type Change =
 export interface RequestOptions {
   /** Ends the wait: the promise is rejected with its reason. A transaction goes on after a read that was ended so. */
   signal?: AbortSignal
+  /** Binaries of nothing but ASCII (up to 512 bytes) come as texts in the answer, for programs that make texts of them anyway. */
+  asciiText?: boolean
   /** The server's limit; then it answers DEADLINE and has changed nothing. */
   deadlineMs?: number
   [option: string]: unknown

@@ -112,6 +112,42 @@ test('level: seeks in an iterator that has come in one page, before and after it
   await db.close()
 })
 
+test('level: keys and values of any bytes come in every encoding, from iterators and seeks', { skip }, async () => {
+  const db = await fresh()
+  const keys = ['', 'a', 'b'.repeat(24), 'c'.repeat(25), 'd'.repeat(600), 'é', 'ü'.repeat(300), 'z\u007f', '\u{1f600}'].map(text => Buffer.from(text || ' '))
+  keys.push(Buffer.from([0x7f, 0xff]), Buffer.from([0x80]), Buffer.from([0x61, 0xc3]), Buffer.from([0xff, 0xfe]), Buffer.alloc(520, 0x62), Buffer.alloc(520, 0xe9))
+  keys.sort(Buffer.compare)
+  for (const [i, key] of keys.entries()) {
+    if (i % 2 === 0) await db.put(key, `text ${i} é`, { keyEncoding: 'buffer' })
+    else await db.put(key, Buffer.from([0x41, i % 4 === 1 ? 0x42 : 0xff]), { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  }
+  const value = i => i % 2 === 0 ? Buffer.from(`text ${i} é`) : Buffer.from([0x41, i % 4 === 1 ? 0x42 : 0xff])
+  const as = { buffer: bytes => bytes, utf8: bytes => bytes.toString(), hex: bytes => bytes.toString('hex'), view: bytes => bytes }
+  for (const keyEncoding of Object.keys(as)) {
+    for (const valueEncoding of Object.keys(as)) {
+      const rows = keys.map((key, i) => [as[keyEncoding](key), as[valueEncoding](value(i))])
+      const same = (a, b) => assert.ok(JSON.stringify(a) === JSON.stringify(b), `${keyEncoding} ${valueEncoding}`)
+      same(await db.iterator({ keyEncoding, valueEncoding }).all(), rows)
+      same(await db.keys({ keyEncoding }).all(), rows.map(row => row[0]))
+      same(await db.values({ keyEncoding, valueEncoding }).all(), rows.map(row => row[1]))
+      // A seek finds its place whatever the others look like as texts.
+      for (const reverse of [false, true]) {
+        const iterator = db.iterator({ keyEncoding, valueEncoding, reverse })
+        const order = reverse ? [...rows].reverse() : rows
+        same(await iterator.next(), order[0])
+        for (const at of [5, 1, keys.length - 1, 8]) {
+          const target = reverse ? keys[keys.length - 1 - at] : keys[at]
+          if (keyEncoding === 'utf8' && !Buffer.from(target.toString()).equals(target)) continue // no text leads there
+          iterator.seek(as[keyEncoding](target))
+          same(await iterator.next(), order[at])
+        }
+        await iterator.close()
+      }
+    }
+  }
+  await db.close()
+})
+
 test('level: nothing is held when iterators and snapshots are closed', { skip }, async () => {
   const db = await fresh()
   await db.batch(Array.from({ length: 500 }, (_, i) => ({ type: 'put', key: String(i), value: 'x' })))

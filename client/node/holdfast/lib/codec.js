@@ -451,6 +451,7 @@ function at (error, step) {
 // ---- Decoder -----------------------------------------------------------------------------
 
 const NOTHING = Buffer.alloc(0)
+const ASCII_MAX = 512 // bytes of a binary that are looked at for whether they are ASCII
 const OWN_BYTES = 1024 * 1024 // a larger buffer is not kept for the next message
 const MORE = new Error('more bytes are needed')
 // Lists of up to so many elements are made before those have arrived. Elements that are there are written to, whatever
@@ -515,6 +516,21 @@ export class Decoder {
     this.#looked -= this.#at
     this.#at = 0
     this.#end = left
+  }
+
+  /** Whether binaries of nothing but ASCII are to come as texts: for whoever makes texts of them anyway. */
+  isAsciiText = false
+
+  /** The number of the request to which the next message is the answer; undefined where that is not to be seen yet. */
+  get answerTo () {
+    const buffer = this.#buffer
+    const at = this.#at
+    if (this.#end - at < 7 || buffer[at] !== 0x94 || buffer[at + 1] !== 1) return undefined
+    const byte = buffer[at + 2]
+    if (byte < 0x80) return byte
+    if (byte === 0xce) return buffer.readUInt32BE(at + 3)
+    if (byte === 0xcd) return buffer.readUInt16BE(at + 3)
+    return byte === 0xcc ? buffer[at + 3] : undefined
   }
 
   /** Bytes of the message that was read last. */
@@ -649,10 +665,33 @@ export class Decoder {
   }
 
   #bytes (n) {
+    if (this.isAsciiText) {
+      const text = this.#asciiText(n)
+      if (text !== null) return text
+    }
     const place = this.#need(n)
     const bytes = Buffer.allocUnsafe(n) // small ones share a pool of 8 KiB, as Buffers do
     this.#buffer.copy(bytes, 0, place, place + n)
     return bytes
+  }
+
+  // null: it is not one, and nothing is read.
+  #asciiText (n) {
+    if (n > ASCII_MAX || this.#place + n > this.#end) return null
+    const buffer = this.#buffer
+    const place = this.#place
+    if (n > TEXT_SHORT) {
+      for (let i = place; i < place + n; i++) if (buffer[i] > 0x7f) return null
+      this.#place += n
+      return buffer.latin1Slice(place, place + n)
+    }
+    let text = ''
+    for (let i = place; i < place + n; i++) {
+      if (buffer[i] > 0x7f) return null
+      text += String.fromCharCode(buffer[i])
+    }
+    this.#place += n
+    return text
   }
 
   #ext (n) {

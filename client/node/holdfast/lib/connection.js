@@ -34,6 +34,7 @@ class Request {
     this.reject = reject
     this.owner = null
     this.late = null
+    this.isAsciiText = false
     this.signal = null
     this.onAbort = null
     this.isSettled = false
@@ -163,7 +164,7 @@ export class Connection {
   /**
    * Send a request. `params` are encoded before this returns. `options` go behind the first `places`
    * parameters; their names are translated (readOnly: read_only), those that are undefined are left
-   * out, and `signal` (an AbortSignal) stays here.
+   * out, and `signal` (an AbortSignal) and `asciiText` (see Decoder) stay here.
    */
   request (method, params, places, options, { owner, late, always, isWrite } = PLAIN) {
     return new Promise((resolve, fail) => {
@@ -189,6 +190,7 @@ export class Connection {
       request.owner = owner
       request.isWrite = isWrite ?? WRITES.has(method)
       request.late = late
+      request.isAsciiText = options?.asciiText === true
       this.#add(request)
       if (signal) this.#watch(request, signal)
     })
@@ -290,7 +292,7 @@ export class Connection {
     let names
     let count = params.length
     if (options !== undefined && options !== null) {
-      names = Object.keys(options).filter(name => options[name] !== undefined && name !== 'signal')
+      names = Object.keys(options).filter(name => options[name] !== undefined && name !== 'signal' && name !== 'asciiText')
       if (names.length > 0) count = places + 1
     }
     encoder.begin()
@@ -410,7 +412,11 @@ export class Connection {
     this.#pingAt = 0
     try {
       this.#decoder.push(bytes)
-      for (let message = this.#decoder.read(); message !== undefined; message = this.#decoder.read()) {
+      const decoder = this.#decoder
+      for (;;) {
+        decoder.isAsciiText = this.#waiting.get(decoder.answerTo)?.isAsciiText === true
+        const message = decoder.read()
+        if (message === undefined) break
         this.#take(message)
       }
       this.#decoder.keep()

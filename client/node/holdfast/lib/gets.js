@@ -14,6 +14,7 @@ export class Gets {
   owner = null
   late = null
   isSettled = false
+  isAsciiText = false
   keys = null // as they were encoded
   #connection
   #waiters = []

@@ -287,7 +287,7 @@ export class Query {
 const READS = /^[\s(]*(select|values)\b/i
 
 function isEmpty (options) {
-  for (const name in options) if (options[name] !== undefined && name !== 'signal') return false
+  for (const name in options) if (options[name] !== undefined && name !== 'signal' && name !== 'asciiText') return false
   return true
 }
 

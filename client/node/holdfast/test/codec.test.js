@@ -157,6 +157,33 @@ test('codec: binaries do not keep the bytes around them', () => {
   assert.ok(binary.buffer.byteLength <= Buffer.poolSize)
 })
 
+test('codec: binaries of ASCII may come as texts, and no other does', () => {
+  const values = [0, 1, 24, 25, 255, 256, 512, 513, 70_000].flatMap(n => [Buffer.alloc(n, 0x41), Buffer.alloc(n, 0x7f), Buffer.alloc(n, 0x80),
+    Buffer.concat([Buffer.alloc(n, 0x41), Buffer.from([0xc3])])])
+  const bytes = encode([1, 70_000, null, values])
+  for (let size = 1; size <= bytes.length; size = size < 8 ? size + 1 : size * 3) {
+    const decoder = new Decoder()
+    let got
+    for (let at = 0; at < bytes.length; at += size) {
+      decoder.push(bytes.subarray(at, at + size))
+      if (decoder.waiting >= 7) assert.equal(decoder.answerTo, 70_000)
+      decoder.isAsciiText = true
+      got = decoder.read() ?? got
+    }
+    for (const [i, value] of got[3].entries()) {
+      const isText = values[i].length <= 512 && values[i].every(byte => byte < 0x80)
+      assert.equal(typeof value, isText ? 'string' : 'object')
+      assert.ok(Buffer.from(value).equals(values[i]))
+    }
+    if (size > 200_000) break
+  }
+  for (const [msgid, answer] of [[5, 5], [200, 200], [300, 300], [2 ** 31, 2 ** 31], [2 ** 40, undefined]]) {
+    const decoder = new Decoder()
+    decoder.push(encode([1, msgid, null, 'some text']))
+    assert.equal(decoder.answerTo, answer)
+  }
+})
+
 test('codec: random values come back as they were', () => {
   let seed = 7
   const random = n => {
