@@ -291,6 +291,7 @@ static struct schema *index_alloc(struct catalogue *c, const struct key_spec *sp
         memcpy(at, row->why.data, row->why.size);
     s->why = row->why.size ? slice_make(at, row->why.size) : SLICE_NONE;
     s->state = row->state;
+    s->is_unmade = row->is_unmade;
     s->number = row->number;
     c->bytes += size;
     return s;
@@ -578,8 +579,10 @@ static void shelf_join(struct catalogue *c, struct shelf *shelf, struct schema *
     if (shelf->live++ == 0)
         list_remove(&shelf->in_ended); /* a swap of names let it go for a moment */
     shelf->newest = s;
-    if (!shelf->born)
+    if (!shelf->born || (shelf->is_unmade && s->state == INDEX_READY))
         shelf->born = schema_store(s)->commit;
+    shelf->is_unmade =
+        s->is_unmade || (shelf->is_unmade && s->of && s->state == INDEX_BUILDING);
     if (s->number > c->last_number)
         c->last_number = s->number;
     ASSERT(shelf->live > 0 && !shelf->origin); /* C-2, C-4 */

@@ -53,7 +53,9 @@ struct shelf {
     bool generate;
     bool descending;       /* its key, of one part */
     struct schema *newest; /* the last version with this number that was committed; or NULL */
-    uint64_t born;         /* the commit that first had a definition with it; 0: none has */
+    uint64_t born;         /* the commit that first had a definition with it, or, of an index that
+                              was unmade, one that is ready; 0: none has */
+    bool is_unmade;        /* its newest version is an index as index_row.h says */
     uint64_t ended;        /* the commit with which it ended; 0: it has not */
     struct list_link in_ended; /* catalogue.ending, then .ended, ascending by commit */
     /* the generator (generator.h) */
@@ -94,6 +96,7 @@ struct schema {
     struct slice index; /* of an index: its name; none: it is a store */
     bool unique;        /* of an index */
     enum index_state state;            /* of an index */
+    bool is_unmade;                    /* likewise: index_row.h */
     struct slice why;                  /* of an index that has FAILED; behind its name */
     const struct index_definition *is; /* of an index: what it is, read from key */
     uint64_t commit; /* 0: a draft */

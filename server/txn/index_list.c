@@ -30,8 +30,11 @@ enum err store_indexes_write(struct op *op, const struct schema *s,
     d->indexes = SLICE_NONE;
     for (unsigned i = 0; i < s->index_count && !e; i++) {
         const struct schema *index = s->indexes[i];
-        struct index_row row = {index->index, index->number, index->key, index->state,
-                                index->why};
+        struct index_row row = {.name = index->index,
+                                .number = index->number,
+                                .definition = index->key,
+                                .state = index->state,
+                                .why = index->why};
 
         if (index == edit->left_out)
             continue;

@@ -15,7 +15,8 @@ static enum err state_read(struct msgpack_cursor *c, struct index_row *out)
     at = msgpack_open(element);
     if (msgpack_read_uint(&at, &state) == ERR_OK) {
         out->state = INDEX_BUILDING;
-        return state == 1 ? ERR_OK : ERR_BAD_REQUEST;
+        out->is_unmade = state == 2;
+        return state == 1 || state == 2 ? ERR_OK : ERR_BAD_REQUEST;
     }
     out->state = INDEX_FAILED;
     out->why = element;
@@ -28,6 +29,7 @@ enum err index_row_read(struct msgpack_cursor *c, struct index_row *out)
     uint64_t number = 0;
 
     out->state = INDEX_READY;
+    out->is_unmade = false;
     out->why = SLICE_NONE;
     if (msgpack_read_array(c, &count) || count < 3 || count > 4 ||
         msgpack_read_text(c, &out->name) || msgpack_read_uint(c, &number) ||
@@ -52,7 +54,7 @@ size_t index_row_write(const struct index_row *row, uint8_t *to, size_t room)
     memcpy(at, row->definition.data, row->definition.size);
     at += row->definition.size;
     if (row->state == INDEX_BUILDING) {
-        at += msgpack_put_uint(at, 1);
+        at += msgpack_put_uint(at, row->is_unmade ? 2 : 1);
     } else if (row->state == INDEX_FAILED) {
         memcpy(at, row->why.data, row->why.size);
         at += row->why.size;

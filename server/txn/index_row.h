@@ -1,6 +1,7 @@
 /* index_row.h - the indexes of a store as they stand in its row: an array with
  * [name, number, definition] for each, and a fourth element where an index is not ready: 1 while it
- * is building, [name, text, key, record] when that has failed (docs/formats.md).
+ * is building, 2 if its tree was not salvaged besides, [name, text, key, record] when building has
+ * failed (docs/formats.md).
  *
  * Threads: any. */
 #ifndef HOLDFAST_TXN_INDEX_ROW_H
@@ -27,6 +28,7 @@ struct index_row { /* borrowed */
     struct slice definition; /* as index_definition_write puts it */
     enum index_state state;
     struct slice why; /* FAILED: an array as above; else none */
+    bool is_unmade;   /* BUILDING: none of its entries is there, whatever the log says later */
 };
 
 /* One row at c. ERR_BAD_REQUEST. */

@@ -294,6 +294,7 @@ enum err salvage_run(struct salvage *s, struct failure *f)
             os_free(s->from, (void *)(uintptr_t)r.stores[i].row.data, r.stores[i].row.size + 1);
     }
     ASSERT(r.store_count <= r.store_room && r.tree_count <= r.tree_room);
+    salvage_wal_rows_fini(&r);
     os_free(s->from, r.stores, r.store_room * sizeof *r.stores);
     os_free(s->from, r.trees, r.tree_room * sizeof *r.trees);
     if (r.file)

@@ -116,6 +116,26 @@ static enum err old_rows(struct salvage_run *r)
     return e == ERR_END ? ERR_OK : e;
 }
 
+/* What the log says of a store is newer than any page. */
+static void prefer_wal(struct salvage_run *r)
+{
+    ASSERT(r->store_count <= r->store_room);
+    for (size_t i = r->store_count; i-- > 0;)
+        if (r->stores[i].birth && r->stores[i].number &&
+            salvage_wal_row(r, r->stores[i].number))
+            store_forget(r, i);
+}
+
+static enum err take_wal_row(struct salvage_run *r, const struct salvage_wal_row *n)
+{
+    ASSERT(n->number > 0 && n->row.size > 0);
+    salvage_lose(r,
+                 "the definition of store %s (number %lu) is lost: the next one, which the WAL "
+                 "has, is used",
+                 KEY_SHOW_PARTS(n->key), (unsigned long)n->number);
+    return salvage_take_row(r, n->key, n->row);
+}
+
 static void tell_old_rows(struct salvage_run *r)
 {
     ASSERT(r->store_count <= r->store_room);
@@ -186,16 +206,26 @@ static enum err name_store(struct salvage_run *r, uint32_t number)
 
 enum err salvage_adopt_orphans(struct salvage_run *r)
 {
-    enum err e = old_rows(r);
+    enum err e = salvage_wal_rows(r);
 
     if (!e)
+        e = old_rows(r);
+    if (!e) {
+        prefer_wal(r);
         tell_old_rows(r);
+    }
     for (size_t i = 0; i < r->tree_count && !e; i++) {
+        const struct salvage_wal_row *n;
         bool is_store = false;
 
         ASSERT(r->tree_count <= r->tree_room);
         if (!is_orphan(r, &r->trees[i]))
             continue;
+        n = salvage_wal_row(r, r->trees[i].store);
+        if (n) {
+            e = take_wal_row(r, n);
+            continue;
+        }
         e = looks_like_store(r, &r->trees[i], &is_store);
         if (!e && is_store)
             e = name_store(r, r->trees[i].store);

@@ -180,7 +180,7 @@ enum err salvage_find_trees(struct salvage_run *r)
 
 /* ---- definitions ---- */
 
-static enum err slice_keep(struct os *os, struct slice *to, struct slice from)
+enum err salvage_keep(struct os *os, struct slice *to, struct slice from)
 {
     uint8_t *bytes = os_alloc(os, from.size + 1);
 
@@ -211,6 +211,7 @@ static size_t indexes_write(struct slice indexes, uint8_t *to, size_t room)
             return 0;
         if (row.state == INDEX_READY)
             row.state = INDEX_BUILDING;
+        row.is_unmade = row.state == INDEX_BUILDING;
         size = index_row_write(&row, to + used, room - used);
         if (!size)
             return 0;
@@ -233,9 +234,9 @@ static enum err row_add(struct salvage_run *r, struct slice key, const struct de
     n = &r->stores[r->store_count];
     memset(n, 0, sizeof *n);
     n->number = d ? d->number : 0;
-    e = slice_keep(os, &n->key, key);
+    e = salvage_keep(os, &n->key, key);
     if (!e)
-        e = slice_keep(os, &n->row, row);
+        e = salvage_keep(os, &n->row, row);
     r->store_count += n->key.data != NULL;
     ASSERT(e || n->row.size > 0);
     return e;

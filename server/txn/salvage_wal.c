@@ -37,25 +37,31 @@ static uint64_t number_of(const char *file)
     return strlen(file) > 4 && wal_segment_parse(file + 4, &number) ? number : 0;
 }
 
-static enum err log_read(struct wal_copy *c, struct failure *why)
+enum err salvage_wal_read(struct salvage_run *r, const struct wal_replay *replay,
+                          struct failure *why)
 {
-    struct salvage_run *r = c->r;
     struct wal_options options = {.segment_bytes = 16u << 20,
                                   .in_flight_max = 1,
                                   .spare_segments = 2,
                                   .is_read_only = true};
-    struct wal_replay replay = {.context = c, .piece = log_piece};
     struct wal_numbers numbers = {0, 0};
     struct wal *w = NULL;
     enum err e;
 
     ASSERT(r->has_slot); /* it has the identity, and where the WAL goes on */
     memcpy(options.identity, r->identity, sizeof options.identity);
-    e = wal_open(r->s->from, &options, NULL, &replay, r->log_position, &numbers, &w, why);
+    e = wal_open(r->s->from, &options, NULL, replay, r->log_position, &numbers, &w, why);
     if (w)
         wal_close(w, true);
     ASSERT(e || w);
     return e;
+}
+
+static enum err log_read(struct wal_copy *c, struct failure *why)
+{
+    struct wal_replay replay = {.context = c, .piece = log_piece};
+
+    return salvage_wal_read(c->r, &replay, why);
 }
 
 /* ---- copying ---- */

@@ -144,6 +144,54 @@ def test_the_log_is_taken_up_to_where_it_is_damaged():
             assert 0 < len(changed) <= 4, changed
 
 
+def rename_in_the_wal(d):
+    """Two stores with an index in the data file; behind that, in the WAL, one is renamed, gets another
+    index and loses its own, a store is made, and one ends."""
+    with d.client() as c:
+        for name in ("a", "b", "gone"):
+            c.call("create_store", 0, name, {"key": None})
+            for n in range(50):
+                c.call("put", 0, name, {"of": name, "n": n}, n)
+            c.call("create_index", 0, name, "by_n", {"key": "n"})
+        c.call("amalgamate")
+        c.call("put", 0, "b", {"of": "b", "n": 100}, 0)
+        c.call("rename_store", 0, "b", "between")
+        c.call("put", 0, "between", {"of": "b", "n": 50}, 50)
+        c.call("rename_store", 0, "between", "renamed")
+        c.call("delete", 0, "renamed", 7)
+        c.call("create_index", 0, "renamed", "by_of", {"key": ["of", "n"]})
+        c.call("put", 0, "renamed", {"of": "b", "n": 101}, 1)
+        c.call("put", 0, "a", {"of": "a", "n": 50}, 50)
+        c.call("create_store", 0, "new", {"key": None})
+        c.call("put", 0, "new", {"of": "new", "n": 1}, 1)
+        c.call("drop_store", 0, "gone")
+        before = {name: dict((repr(k), v) for k, v in c.rows(0, name))
+                  for name in ("a", "renamed", "new")}
+    d.kill()
+    return before
+
+
+def test_indexes_of_a_store_that_the_wal_renames_are_whole():
+    with daemon("--page-size", "4KiB") as d:
+        before = rename_in_the_wal(d)
+        with Copy(d.data) as copy:
+            assert salvage(copy, 0)[1] == before
+
+
+def test_a_store_whose_definition_is_lost_has_the_name_that_the_wal_gives_it():
+    with daemon("--page-size", "4KiB") as d:
+        before = rename_in_the_wal(d)
+        with Copy(d.data) as copy:
+            for at in pages(read(d), 0):
+                flip(os.path.join(copy, "primary"), at + 60)
+            lines, after = salvage(copy, EX_DATAERR)
+            said = [x for x in lines if "the next one, which the WAL has" in x]
+            assert len(said) == 1 and "between" in said[0], lines
+            assert after.pop("renamed") == before["renamed"] and after.pop("new") == before["new"]
+            assert sorted(map(len, after.values())) == [50, 51], after  # lost-...: gone and a
+            assert before["a"] in after.values()
+
+
 def test_files_are_shown_in_words():
     with daemon("--page-size", "4KiB") as d:
         filled(d)
