@@ -14,7 +14,8 @@ struct rows_read {
     uint64_t finished; /* the last commit whose end was there */
 };
 
-static enum err row_note(struct rows_read *c, uint64_t commit, struct slice key, struct slice row)
+static enum err row_note(struct rows_read *c, uint64_t commit, struct slice key,
+                         struct slice row)
 {
     struct salvage_run *r = c->r;
     struct os *os = r->s->from;
@@ -25,7 +26,7 @@ static enum err row_note(struct rows_read *c, uint64_t commit, struct slice key,
     if (!slice_is_none(row) && catalogue_row_read(row, &d) != ERR_OK)
         return ERR_OK; /* of a database */
     e = items_grow(os, (void **)&r->wal_rows, r->wal_row_count, &r->wal_row_room,
-                     sizeof *r->wal_rows);
+                   sizeof *r->wal_rows);
     if (e)
         return e;
     n = &r->wal_rows[r->wal_row_count];

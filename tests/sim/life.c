@@ -750,8 +750,10 @@ bool life_run(uint64_t seed, const struct life_options *options, struct life_cou
     totals_add(TOTAL_SEEDS, 1);
     totals_add(TOTAL_TRANSACTIONS, counts->commits - commits);
     totals_add(TOTAL_WRONG, !ok);
-    if (ok)
+    if (ok) {
         sim_free(l->sim);
+        life_chain_forget(l);
+    }
     free(l); /* what a broken life leaves is left, for the debugger */
     return ok;
 }

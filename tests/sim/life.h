@@ -49,6 +49,7 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t builds,
         builds_read;       /* indexes that became ready in the background; reads before */
     uint64_t backups, backups_ended; /* restored and compared; given up */
+    uint64_t backups_linked;         /* of those restored, with what they build on */
     uint64_t scrubs;               /* rounds */
     uint64_t disk_checks;          /* of the disk before a start, whole */
     uint64_t checks, checks_ended; /* of the running database, whole; given up */

@@ -1,6 +1,7 @@
 /* Backups in a life: one is begun now and then, and read a chunk at a time while others commit and
  * passes go on. What it holds, restored on another machine, is what the model had at its commit; a
- * crash, or an end in the middle, leaves nothing of it. */
+ * crash, or an end in the middle, leaves nothing of it. Many build on the one before, over crashes
+ * too: then the whole chain is restored. */
 #include "server/txn/backup.h"
 #include "tests/sim/life_internal.h"
 #include "tests/sim/sim_restore.h"
@@ -32,6 +33,33 @@ static bool backup_excuses(struct life *l, enum err e)
            (e == ERR_CORRUPT && (l->victim < MODEL_STORES || l->is_copy_rotten));
 }
 
+void life_chain_forget(struct life *l)
+{
+    for (unsigned i = 0; i < l->chain.count; i++)
+        free((void *)(uintptr_t)l->chain.links[i].data);
+    memset(&l->chain, 0, sizeof l->chain);
+}
+
+/* What has been read is a link of the chain from now on. */
+static void chain_add(struct life *l)
+{
+    struct life_backup *b = &l->backup;
+    struct backup_reader *r = calloc(1, sizeof *r);
+
+    if (!b->is_link || l->chain.count == LIFE_CHAIN_MAX)
+        life_chain_forget(l);
+    backup_reader_init(r, NULL);
+    LIFE_CHECK(l,
+               backup_reader_feed(r, slice_make(b->bytes, b->size)) == ERR_OK &&
+                   backup_reader_end(r) == ERR_OK,
+               "a backup of commit %llu is malformed: %s", (unsigned long long)b->commit,
+               r->why);
+    l->chain.last = r->header;
+    free(r);
+    l->chain.links[l->chain.count++] = slice_make(b->bytes, b->size);
+    b->bytes = NULL;
+}
+
 static void backup_begin(struct life *l)
 {
     struct backup_options options = {.chunk_bytes = CHUNK_BYTES, .identity = SLICE_NONE};
@@ -39,6 +67,12 @@ static void backup_begin(struct life *l)
     struct backup_facts facts;
     enum err e;
 
+    b->is_link = l->chain.count && l->chain.count < LIFE_CHAIN_MAX && sim_chance(l->sim, 80);
+    if (b->is_link) {
+        options.identity = slice_make(l->chain.last.identity, sizeof l->chain.last.identity);
+        options.base = l->chain.last.root;
+        options.base_commit = l->chain.last.commit;
+    }
     op_init(&b->op, l->db, backup_woken);
     e = backup_open(&b->op, db_backups(b->op.db), &options, &b->work);
     if (e) {
@@ -65,6 +99,7 @@ static void restored_must_be_right(struct life *l, struct sim *target)
     memcpy(r, l, sizeof *r);
     memset(r->actors, 0, sizeof r->actors);
     memset(&r->backup, 0, sizeof r->backup);
+    memset(&r->chain, 0, sizeof r->chain);
     memset(&r->check, 0, sizeof r->check);
     r->sim = target;
     r->is_tight = false;
@@ -86,14 +121,15 @@ static void restored_must_be_right(struct life *l, struct sim *target)
 
 static void backup_finish(struct life *l)
 {
-    struct slice bytes = slice_make(l->backup.bytes, l->backup.size);
     struct sim *target = sim_new(l->seed);
     struct failure f;
 
     failure_init(&f);
-    LIFE_CHECK(l, sim_restore(target, &bytes, 1, &f) == ERR_OK,
-               "a backup of commit %llu cannot be restored: %s",
-               (unsigned long long)l->backup.commit, f.text);
+    chain_add(l);
+    l->counts->backups_linked += l->chain.count > 1;
+    LIFE_CHECK(l, sim_restore(target, l->chain.links, l->chain.count, &f) == ERR_OK,
+               "a backup of commit %llu, of %u links, cannot be restored: %s",
+               (unsigned long long)l->backup.commit, l->chain.count, f.text);
     failure_clear(&f);
     restored_must_be_right(l, target);
     sim_free(target);

@@ -7,6 +7,7 @@
 #ifndef HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
 #define HOLDFAST_TESTS_SIM_LIFE_INTERNAL_H
 
+#include "proto/backup_format.h"
 #include "server/storage/primary.h"
 #include "server/txn/check.h"
 #include "server/txn/cursor.h"
@@ -184,6 +185,7 @@ struct life_backup { /* that is being read */
     struct backup *work; /* NULL: none is */
     bool is_woken;
     uint64_t commit; /* that it holds */
+    bool is_link;    /* it builds on the chain */
     uint8_t *bytes;  /* read so far */
     size_t size;
 };
@@ -193,6 +195,15 @@ struct life_backup { /* that is being read */
 struct life_rotten {
     uint64_t at;
     uint32_t tree;
+};
+
+#define LIFE_CHAIN_MAX 4
+
+/* Backups that build on each other, the oldest first: they outlive crashes. */
+struct life_chain {
+    struct slice links[LIFE_CHAIN_MAX]; /* owned */
+    unsigned count;
+    struct backup_header last;
 };
 
 struct life {
@@ -206,6 +217,7 @@ struct life {
     struct db_task tasks[LIFE_TASKS];
     struct db_check check;
     struct life_backup backup;
+    struct life_chain chain;
     bool is_checked; /* it is done, and its findings are kept */
     uint64_t next_value;
     uint64_t locks_asked;
@@ -337,6 +349,7 @@ void life_check_disk(struct life *l);
 void life_back_up(struct life *l);
 /* Before the database is freed. */
 void life_backup_forget(struct life *l);
+void life_chain_forget(struct life *l);
 /* Whether the stores hold what the model has at a commit; indexes are not looked at. */
 bool life_records_are(struct life *l, uint64_t commit);
 /* Begin a check of the running database, or end one. */

@@ -103,9 +103,12 @@ static void run_lives(uint64_t from, uint64_t count, const struct life_options *
     ck_assert(count < 20 || (counts.tokens_again > 0 && counts.fenced > 0));
     ck_assert(count < 20 || counts.generated > 0);
     ck_assert(count < 20 || counts.scrubs > 0);
-    printf("%llu backups restored and compared, %llu given up\n",
-           (unsigned long long)counts.backups, (unsigned long long)counts.backups_ended);
-    ck_assert(count < 20 || (counts.backups > 0 && counts.backups_ended > 0));
+    printf("%llu backups restored and compared, %llu with those that they build on, %llu given "
+           "up\n",
+           (unsigned long long)counts.backups, (unsigned long long)counts.backups_linked,
+           (unsigned long long)counts.backups_ended);
+    ck_assert(count < 20 ||
+              (counts.backups > 0 && counts.backups_linked > 0 && counts.backups_ended > 0));
     ck_assert(counts.tokens < 1000 || counts.tokens_deleted > 0);
     if (options->rots)
         check_rot(&counts, count);
