@@ -6,7 +6,7 @@ def fill(c, size):
     """Put until it is refused; the number that were taken, and the refusal."""
     for n in range(20000):
         try:
-            c.call("put", 0, "big", "x" * size, n)
+            c.call("put", 0, "big", size if isinstance(size, str) else "x" * size, n)
         except Failed as e:
             assert e.name == "NO_SPACE" and e.error["retryable"], e.error
             assert not e.error["maybe_committed"]
