@@ -74,8 +74,8 @@ static bool look(struct cli *cli, const char *store, const char *name, struct pr
     }
     progress_clear(p);
     if (slice_is_none(state)) {
-        cli_usage(cli, "index \"%s\" of store \"%s\" was dropped or renamed meanwhile",
-                  name, store);
+        cli_usage(cli, "index \"%s\" of store \"%s\" was dropped or renamed meanwhile", name,
+                  store);
         *exit_code = CLI_REFUSED;
     } else if (slice_equal(state, slice_text("failed"))) {
         *exit_code = say_failed(cli, value_field(index, "error"));
