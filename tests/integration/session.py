@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from holdfast import daemon  # noqa: E402
 from test_command_line import cli  # noqa: E402
-from test_shell import Shell  # noqa: E402
+from terminal import Shell  # noqa: E402
 
 PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "session.txt")
 CSV = 'id,name,city,age,tags\n1,"Ann, ""A""",Rome,31,"[""a"",""b""]"\n2,Bob,Oslo,,\n3,Cy,Rome,45,"[""b""]"\n'

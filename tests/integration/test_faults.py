@@ -4,19 +4,11 @@ import errno
 import os
 import socket
 import subprocess
-import time
 
 from faults import Faults
-from holdfast import Client, Closed, Daemon, Failed, SMALL, binary
+from holdfast import Client, Closed, Daemon, Failed, SMALL, binary, until
 
 WALK_MAX = 60
-
-
-def wait_for(what, seconds=30):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it does not come"
-        time.sleep(0.002)
 
 
 class Life:
@@ -38,7 +30,7 @@ class Life:
             try:
                 with Client(self.d.address) as c:
                     msgid = c.send("hello", {})
-                    wait_for(lambda: c.answered(msgid) or self.f.get("fired"))
+                    until(lambda: c.answered(msgid) or self.f.get("fired"))
                     if is_accept and self.f.get("fired"):
                         for _ in range(3):  # whoever was there is served meanwhile
                             self.put(self.other)

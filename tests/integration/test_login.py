@@ -1,17 +1,15 @@
 """Who may log in, and what those see who have not. The numbers are those of the list of attacks in
 docs/security.md."""
 import os
-import pty
-import select
 import shutil
 import socket
 import subprocess
 import tempfile
 import threading
-import time
 
 import scram
 from holdfast import Closed, Failed, Short, binary, daemon, pack, unpack
+from terminal import converse
 
 PASSWORD = "correct horse"
 READ_ALL = [["main", "*", ["read", "write", "schema"]]]
@@ -556,30 +554,11 @@ def test_a_password_that_is_typed_is_not_shown():
 def type_at(d, arguments, lines, unix=False):
     """Run it at a terminal, and type a line whenever it asks; all that the terminal shows."""
     address = "unix:" + d.unix[0] if unix else "%s:%d" % d.tcp[0]
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execv(binary("holdfast"), ["holdfast", "--connect", address, *arguments])
-    shown = b""
-    end = time.monotonic() + 30
-    try:
-        while time.monotonic() < end:
-            if not select.select([fd], [], [], 30)[0]:
-                break
-            try:
-                piece = os.read(fd, 4096)
-            except OSError:
-                break
-            if not piece:
-                break
-            shown += piece
-            if lines and shown.endswith(b": "):
-                os.write(fd, lines.pop(0).encode() + b"\n")
-                shown += b"\n"
-    finally:
-        os.close(fd)
-        os.waitpid(pid, 0)
+    shown, _ = converse(
+        lambda: os.execv(binary("holdfast"), ["holdfast", "--connect", address, *arguments]),
+        lambda fresh: lines.pop(0) if lines and fresh.endswith(b": ") else None)
     assert not lines, shown
-    return shown.decode()
+    return shown
 
 
 def rehearse(block, folder, replaced, passwords):
@@ -602,26 +581,17 @@ def rehearse(block, folder, replaced, passwords):
 
 
 def type_line(line, folder, passwords):
-    pid, fd = pty.fork()
-    if pid == 0:
+    def run():
         os.chdir(folder)
         os.execv("/bin/bash", ["bash", "-c", line])
-    shown, asked = b"", 0
-    while True:
-        try:
-            piece = os.read(fd, 4096)
-        except OSError:
-            break
-        if not piece:
-            break
-        shown += piece
-        if shown.count(b"Password") + shown.count(b"Again: ") > asked and shown.endswith(b": "):
-            asked += 1
-            os.write(fd, passwords.encode() + b"\n")
-    os.close(fd)
-    _, status = os.waitpid(pid, 0)
+
+    def answer(fresh):
+        asks = b"Password" in fresh or b"Again: " in fresh
+        return passwords if asks and fresh.endswith(b": ") else None
+
+    shown, status = converse(run, answer)
     assert status == 0, (line, shown)
-    return shown.decode()
+    return shown
 
 
 def blocks_of(document, heading):
@@ -683,28 +653,15 @@ def test_a_password_that_is_typed_in_the_shell_is_not_in_its_history():
         history = os.path.join(d.directory, "history")
         script = [(b"> ", "user add ann --role read"), (b": ", PASSWORD), (b": ", PASSWORD),
                   (b"> ", "stores"), (b"> ", "quit")]
-        pid, fd = pty.fork()
-        if pid == 0:
+
+        def run():
             os.environ.update(HOLDFAST_HISTORY=history, HOLDFAST_START="/dev/null", TERM="dumb")
             os.execv(binary("holdfast"), ["holdfast", "--connect", "unix:" + d.unix[0], "--plain"])
-        shown = fresh = b""
-        try:
-            while select.select([fd], [], [], 30)[0]:
-                try:
-                    piece = os.read(fd, 4096)
-                except OSError:
-                    break
-                if not piece:
-                    break
-                shown, fresh = shown + piece, fresh + piece
-                if script and fresh.endswith(script[0][0]):
-                    os.write(fd, script.pop(0)[1].encode() + b"\n")
-                    fresh = b""
-        finally:
-            os.close(fd)
-            os.waitpid(pid, 0)
+
+        shown, _ = converse(
+            run, lambda fresh: script.pop(0)[1] if script and fresh.endswith(script[0][0]) else None)
         assert not script, shown
-        assert PASSWORD.encode() not in shown, shown
+        assert PASSWORD not in shown, shown
         with open(history) as file:
             lines = file.read()
         assert PASSWORD not in lines and "user add ann" in lines, lines

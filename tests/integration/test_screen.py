@@ -8,7 +8,7 @@ import struct
 import termios
 import unicodedata
 
-from test_shell import Home, Shell
+from terminal import Home, Shell
 
 try:
     import pyte
