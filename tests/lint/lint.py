@@ -314,6 +314,23 @@ def check_documents():
             yield f'docs/architecture.md does not say what {name} is for'
 
 
+ROW = re.compile(r'^\| ((?:`[\w.]+`(?:, )?)+) \|', re.M)
+
+
+def check_map():
+    """The tables of docs/architecture.md name each file once, and files that there are."""
+    stems = {os.path.basename(n).rsplit('.', 1)[0].removesuffix('_internal')
+             for n in files('.c', '.h', '.y') if n.startswith(('proto/', 'server/', 'client/'))}
+    for section in re.split(r'^### ', text('docs/architecture.md'), flags=re.M)[1:]:
+        named = [name.removesuffix('.y') for row in ROW.findall(section.split('\n## ')[0])
+                 for name in re.findall(r'[\w.]+', row)]
+        for name in sorted(set(named)):
+            if name not in stems:
+                yield f'docs/architecture.md: there is no {name}'
+            if named.count(name) > 1:
+                yield f'docs/architecture.md: {name} has {named.count(name)} rows'
+
+
 EVENTS, EVENTS_DOCUMENT = 'server/base/event.h', 'docs/operations.md'
 EVENT = re.compile(r'^\s*E\((\w+), (\w+),', re.M)
 EVENT_ROW = re.compile(r'^\| ((?:`\w+`(?:, )?)+) \| ([a-z*, ]+) \|', re.M)
@@ -443,6 +460,7 @@ def main():
         'texts': check_texts,
         'marks': check_marks,
         'documents': check_documents,
+        'map': check_map,
         'events': check_events,
         'letters': check_letters,
         'asserts': check_asserts,

@@ -74,6 +74,10 @@ PLANTED = {
                    'tests/mutants/01-x.patch': ''},
                   ['there is no y.md', 'what proto/a.c is for', 'there is no test_a: c',
                    'there is no mutant 02']),
+    'map': ({'proto/a.c': '', 'proto/b_internal.h': '', 'server/q.y': '',
+             'docs/architecture.md': '`x`\n### proto\n| `a`, `b` | |\n| `gone` | `x` |\n'
+                                     '### server\n| `q.y`, `a` | |\n| `a` | |\n## other\n| `c` | |\n'},
+            ['there is no gone', 'a has 2 rows']),
     'events': ({'server/base/event.h': '    E(found, INFO, N(a))\n    E(lost, WARN, )\n'
                                        '    E(Full, WARN, )\n    E(gone, ERROR, )\n',
                 'server/a.c': 'PULSE_TELL(&p, found, .a = 1); LOG_TELL(log, lost);\n'
@@ -89,7 +93,7 @@ PLANTED = {
                  'server/c.c': '/* by T-2 and U-2; UTF-8 */\n'},
                 ['server/b.h: T- is the letter of server/a.h', 'no contract has U-2']),
     'asserts': ({'server/txn/a.c': 'void f(void)\n{\n    ASSERT(1);\n}\nvoid g(void)\n{\n}\n',
-                 'server/net/b.c': 'void f(void)\n{\n}\n'},
+                 'server/os/b.c': 'void f(void)\n{\n}\n'},
                 ['server/txn: 0.50 asserts a function; at least 1']),
 }
 
