@@ -50,6 +50,10 @@ def test_rows_are_ordered_by_index_key_and_then_record_key(d):
         assert c.call("has", 0, by, "b") and not c.call("has", 0, by, "z")
         assert c.call("get_many", 0, by, ["b", "z", "a"]) == [
             {"name": "b", "age": 30}, None, {"name": "a", "age": 20}]
+        for method, *params in (("delete_range", {}), ("put", {"name": "c"}, 9), ("delete", "a"), ("update", "a", [])):
+            failed(lambda: c.call(method, 0, by, *params), "BAD_REQUEST")  # an index is read only
+        assert c.call("delete_range", 0, "people", {"lte": 2}) == 2
+        assert rows(c, by, only="keys") == [["a", 3]]
 
 
 def test_many_keys_of_an_index_come_back_in_the_order_asked(d):

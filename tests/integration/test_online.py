@@ -81,7 +81,9 @@ def test_nobody_uses_an_index_before_it_is_ready():
         fill(c, 3000)
         old.call("begin", 1, {"read_only": True})
         asked = [c.send("create_index", 0, "s", "by", {"key": "v", "online": True}),
-                 c.send("count", 0, ["s", "by"]), c.send("stores", 0)]  # in one turn
+                 c.send("count", 0, ["s", "by"]), c.send("stores", 0),  # in one turn
+                 c.send("explain", 0, "select own from s where v = 7"),
+                 c.send("query", 0, "select own from s where v = 7")]
         c.reply(asked[0])
         try:
             c.reply(asked[1])
@@ -91,8 +93,12 @@ def test_nobody_uses_an_index_before_it_is_ready():
             assert "being built" in e.error["message"]
         told = c.reply(asked[2])[0]["indexes"][0]
         assert told["state"] == "building" and 0 <= told["built"] <= 3000
+        assert "scan s (all)" in str(c.reply(asked[3])), "a plan reads by it"
+        slow = c.reply(asked[4])["rows"]
         assert wait_for(c, "by")["state"] == "ready"
         assert c.call("count", 0, ["s", "by"]) == 3000
+        assert "by index by" in str(c.call("explain", 0, "select own from s where v = 7"))
+        assert sorted(c.call("query", 0, "select own from s where v = 7")["rows"]) == sorted(slow) != []
         try:
             old.call("count", 1, ["s", "by"])
             raise AssertionError("an older snapshot has it")

@@ -1,6 +1,7 @@
 """What docs/protocol.md says of generators, indexes and cursors, sentence by sentence; each with the
-records merged, in one stage, over two stages, as own writes, and after a restart and a kill."""
-from holdfast import daemon, Failed, failed
+records merged, in one stage, over two stages, as own writes, after a restart and a kill, and with indexes
+that were made over the records, at rest and online."""
+from holdfast import daemon, Failed, failed, until
 
 NAN = float("nan")
 
@@ -14,7 +15,24 @@ def rows(c, t, source, range_=None, **options):
     return out
 
 
-PLACES = ("merged", "stage", "stages", "own", "restart", "kill")
+PLACES = ("merged", "stage", "stages", "own", "restart", "kill", "built", "online")
+
+
+class Later:
+    """A client that keeps the indexes it is to make until the records are there."""
+
+    def __init__(self, c):
+        self.c, self.indexes = c, []
+
+    def call(self, method, *params):
+        if method != "create_index":
+            return self.c.call(method, *params)
+        self.indexes.append(params)
+
+    def make(self, online):
+        for t, store, name, options in self.indexes:
+            self.c.call("create_index", t, store, name, dict(options, online=online))
+        until(lambda: all(i["state"] == "ready" for s in self.c.call("stores", 0) for i in s["indexes"]))
 
 
 def everywhere(define, records, judge):
@@ -23,7 +41,8 @@ def everywhere(define, records, judge):
     for place in PLACES:
         with daemon() as d:
             c = d.client()
-            define(c)
+            later = Later(c) if place in ("built", "online") else None
+            define(later or c)
             t = 0
             if place == "own":
                 t = 1
@@ -37,6 +56,8 @@ def everywhere(define, records, judge):
                 c.call("put", t, "s", value, *([] if key is None else [key]))
             if place == "merged":
                 c.call("amalgamate")
+            if later:
+                later.make(place == "online")
             if place in ("restart", "kill"):
                 c.close()
                 d.kill() if place == "kill" else d.stop()

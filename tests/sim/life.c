@@ -250,6 +250,8 @@ bool life_records_are(struct life *l, uint64_t commit)
     for (unsigned s = 0; s < MODEL_STORES; s++)
         for (unsigned i = 0; i < MODEL_INDEXES; i++)
             state[s][STATE_INDEXES + i] = model_index(&l->model, s, i, commit);
+    for (unsigned k = 0; k < MODEL_KEYS && l->is_guessed; k++)
+        state[l->victim][k] = STATE_UNKNOWN;
     return state_is(l, state, commit);
 }
 
@@ -269,6 +271,8 @@ static void life_check_prefix(struct life *l, uint64_t least)
     bool found = false;
 
     life_read_all(l, state);
+    for (unsigned k = 0; k < MODEL_KEYS && l->victim < MODEL_STORES; k++)
+        l->is_guessed = l->is_guessed || state[l->victim][k] == STATE_UNKNOWN;
     for (unsigned s = 0; s < MODEL_STORES; s++) {
         for (unsigned k = 0; k <= MODEL_KEYS; k++) {
             const struct model_history *h =

@@ -235,6 +235,7 @@ struct life {
     struct life_rotten rotten[LIFE_ROTTEN_MAX]; /* pages of its indexes */
     unsigned rotten_count;
     bool is_damaged;     /* and that was met */
+    bool is_guessed;     /* of it, what was read back after a restart was not all to be read */
     bool is_copy_rotten; /* one of two copies of a page that all stores depend on has rotted */
     bool on_disk;        /* a ledger is */
     bool has_failed_build; /* of an index, in a life with faults: its tree is not judged */
