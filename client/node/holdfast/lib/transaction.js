@@ -236,8 +236,7 @@ export class Transaction extends Records {
       throw this.#failed
     }
     this.#state = 'ending'
-    const token = options?.token ?? this.#client._newToken()
-    this.token = this.hasWritten ? token : options?.token
+    this.token = options?.token ?? (this.hasWritten ? this.#client._newToken() : undefined)
     try {
       const answer = await this.#connection.request('commit', [this.#handle], 1, { ...options, token: this.token },
         { owner: this, late: null, always: true })
