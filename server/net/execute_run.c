@@ -85,7 +85,7 @@ static enum err run_op(struct execution *w, struct msgpack_cursor *ops, bool alo
 
     if (e)
         return e;
-    if (alone && (run->call.method->flags & METHOD_WRITES_ONE) &&
+    if (alone && w->own && (run->call.method->flags & METHOD_WRITES_ONE) &&
         !call_has(w->call, OPTION_ID_TOKEN))
         txn_set_single(w->own);
     run->execution.txn = w->own;
@@ -192,12 +192,49 @@ static enum err commit(struct execution *w)
     return ERR_OK;
 }
 
+#define ALONE_OPTIONS (UINT64_C(1) << OPTION_ID_DURABILITY | UINT64_C(1) << OPTION_ID_DEADLINE_MS)
+
+/* One operation that writes one record, and nothing is asked for but its durability: that needs no
+ * transaction. Nothing is said of one that cannot be read: whoever begins one finds it again. */
+static bool is_by_itself(struct execution *w)
+{
+    struct msgpack_cursor ops = msgpack_open(w->call->params[PARAM_ID_OPS].raw);
+    uint32_t count;
+
+    if (w->own || (w->call->given & ~ALONE_OPTIONS) || msgpack_read_array(&ops, &count) ||
+        count != 1)
+        return false;
+    if (read_op(w, &ops) != ERR_OK) {
+        failure_clear(execution_failure(w));
+        return false;
+    }
+    return w->request->run->call.method->flags & METHOD_WRITES_ONE;
+}
+
+static enum err run_by_itself(struct execution *w)
+{
+    struct txn_options options;
+    enum err e =
+        txn_options_read(w->call, execution_session(w), &options, execution_failure(w));
+
+    if (e)
+        return e;
+    w->op->durability = options.durability;
+    e = run_ops(w);
+    if (!e)
+        put_commit(w, w->op->committed);
+    return e;
+}
+
 static enum err prepare(struct execution *w)
 {
-    struct run *run = pool_take(&execution_session(w)->server->runs);
+    struct run *run = pool_take_used(&execution_session(w)->server->runs);
 
     if (!run)
         return ERR_NOMEM;
+    run->losses = 0;
+    run->read_from = run->read_to = NULL;
+    run->call.method = NULL; /* the rest is set where an operation is read */
     execution_init(&run->execution, w->session, w->request, w->op, &run->call);
     account_add(&execution_session(w)->account, ACCOUNT_REQUESTS, sizeof *run);
     w->request->run = run;
@@ -213,6 +250,8 @@ enum err execute_run(struct execution *w)
     enum err e = r->run ? ERR_OK : prepare(w);
     bool waits;
 
+    if (!e && is_by_itself(w))
+        return run_by_itself(w);
     while (!e) {
         if (!w->own) {
             e = repeat(w);

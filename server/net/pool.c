@@ -23,7 +23,7 @@ void pool_fini(struct pool *p)
     p->free_count = 0;
 }
 
-void *pool_take(struct pool *p)
+void *pool_take_used(struct pool *p)
 {
     struct pool_free *thing = p->free;
 
@@ -31,7 +31,15 @@ void *pool_take(struct pool *p)
         return calloc(1, p->size);
     p->free = thing->next;
     p->free_count--;
-    memset(thing, 0, p->size);
+    return thing;
+}
+
+void *pool_take(struct pool *p)
+{
+    void *thing = pool_take_used(p);
+
+    if (thing)
+        memset(thing, 0, p->size);
     return thing;
 }
 

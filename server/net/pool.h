@@ -24,6 +24,8 @@ void pool_fini(struct pool *p);
 
 /* Zeroed; NULL: out of memory. */
 void *pool_take(struct pool *p);
+/* ... with whatever the last one who had it has left, for large things that set what they use. */
+void *pool_take_used(struct pool *p);
 void pool_give(struct pool *p, void *thing);
 
 /* What the free ones take. */

@@ -128,7 +128,7 @@ enum err auto_write_one(struct op *op, struct txn *given, auto_step *step, void 
         return auto_write(op, given, step, request);
     failure_clear(&op->failure);
     op->committed = 0;
-    op->needs_txn = false;
+    op->is_repeated = op->needs_txn = false;
     e = step(op, NULL, request);
     if (op->needs_txn)
         return auto_write(op, NULL, step, request);

@@ -24,6 +24,7 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     op->decided = (struct decided){0, 0};
     failure_init(&op->failure);
     op->committed = 0;
+    op->is_repeated = false;
     op->is_part = false;
     wait_init(&op->wait, op_wake);
     list_init(&op->in_waiting);

@@ -48,6 +48,32 @@ def test_run_takes_the_options_of_begin_and_commit(d):
         assert c.fails("run", [["put", ["opts", 1, 1]]], {"token": b"short"}).name == "BAD_REQUEST"
 
 
+def test_one_write_answers_as_a_list_does(d):
+    """By itself it is no transaction, unless more is asked of it."""
+    token = bytes(range(16))
+    with d.client() as c:
+        c.call("create_store", 0, "one", {"key": None})
+        for options in ({}, {"durability": "interval"}, {"durability": "sync"}, {"label": "one"}):
+            def run(method, *params):
+                return c.call("run", [[method, ["one", *params]]], options)
+            commits = [run("put", {"n": 1}, "a"), run("insert", {"n": 2}, "b"), run("delete", "b"),
+                       run("update", "a", [["add", "n", 4], ["commit", "at"]])]
+            assert [got["results"][0] for got in commits[:3]] == ["a", "b", True], commits
+            numbers = [got["commit"] for got in commits]
+            assert numbers == sorted(set(numbers)) and numbers[0] > 0, numbers
+            assert c.call("get", 0, "one", "a") == {"n": 5, "at": numbers[3]}
+            assert run("delete", "b") == {"results": [False], "commit": None}
+            e = c.fails("run", [["insert", ["one", 1, "a"]]], options)
+            assert e.name == "EXISTS" and e.details == {"store": "one", "key": "a", "index": 0}, e.error
+            e = c.fails("run", [["put", ["missing", 1, "a"]]], options)
+            assert e.name == "NO_STORE" and e.details["index"] == 0, e.error
+            if not options:  # what an answer said that was given again says nothing of the next
+                again = [c.call("run", [["put", ["one", 1, "c"]]], {"token": token}) for _ in (0, 1)]
+                assert again[0]["commit"] == again[1]["commit"] and again[1]["results"] is None, again
+                assert run("put", 2, "c")["results"] == ["c"]
+        assert c.fails("run", [["put", ["one", 1, "a"]]], {"durability": "soon"}).name == "BAD_REQUEST"
+
+
 def test_a_conflict_is_run_again(d):
     with d.client() as a, d.client() as b:
         a.call("create_store", 0, "again")
