@@ -192,7 +192,8 @@ static enum err commit(struct execution *w)
     return ERR_OK;
 }
 
-#define ALONE_OPTIONS (UINT64_C(1) << OPTION_ID_DURABILITY | UINT64_C(1) << OPTION_ID_DEADLINE_MS)
+#define ALONE_OPTIONS \
+    (UINT64_C(1) << OPTION_ID_DURABILITY | UINT64_C(1) << OPTION_ID_DEADLINE_MS)
 
 /* One operation that writes one record, and nothing is asked for but its durability: that needs no
  * transaction. Nothing is said of one that cannot be read: whoever begins one finds it again. */
