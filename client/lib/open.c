@@ -168,7 +168,7 @@ int hf_reconnect(struct hf_conn *c)
             &c->error, HF_MISUSE,
             "hf_reconnect was called inside a callback, or between hf_call_begin and "
             "hf_call_end");
-    connection_lose(c, HF_CONNECTION, "the connection to %s was closed to open it anew",
+    connection_lose(c, HF_CONNECTION, "the connection to %s was closed in order to reconnect",
                     c->address);
     c->sent_total = 0;
     if (connect_whole(c, &error) != HF_OK) {

@@ -186,7 +186,7 @@ static enum err read_quota(const struct execution *w, struct quota_limits *l)
               : failure_set(
                     execution_failure(w), ERR_BAD_REQUEST,
                     "set_quota: expected a map with bytes, stores and transactions, each "
-                    "a whole number up to 9007199254740992, or nil for no limit");
+                    "an integer up to 9007199254740992, or nil for no limit");
 }
 
 static uint64_t quota_fact(uint64_t limit)

@@ -25,31 +25,31 @@ static const struct session_opener *opener_of(const struct opener *core)
     return core ? LIST_ENTRY(core, const struct session_opener, core) : NULL;
 }
 
-static const char *turn_does(const struct turn *turn)
+static const char *claim_does(const struct claim *claim)
 {
-    if (!turn->opener)
+    if (!claim->opener)
         return "drop_database";
-    return turn->op && turn->upgrades ? "upgrade" : "attach";
+    return claim->op && claim->upgrades ? "upgrade" : "attach";
 }
 
-static const char *turn_state(const struct turn *turn)
+static const char *claim_state(const struct claim *claim)
 {
     static const char *const names[] = {
-        [TURN_WAITING] = "waiting", [TURN_HELD] = "turn",       [TURN_ASKING] = "asking",
-        [TURN_BLOCKED] = "blocked", [TURN_LOCKING] = "locking", [TURN_OPEN] = "open",
-        [TURN_ENDED] = "ended"};
+        [CLAIM_WAITING] = "waiting", [CLAIM_HELD] = "turn",       [CLAIM_ASKING] = "asking",
+        [CLAIM_BLOCKED] = "blocked", [CLAIM_LOCKING] = "locking", [CLAIM_OPEN] = "open",
+        [CLAIM_ENDED] = "ended"};
 
-    ASSERT((unsigned)turn->state < sizeof names / sizeof *names);
-    return names[turn->state];
+    ASSERT((unsigned)claim->state < sizeof names / sizeof *names);
+    return names[claim->state];
 }
 
 /* How many are in front of it in the queue of its database. */
-static unsigned turns_ahead(const struct turn *turn)
+static unsigned claims_ahead(const struct claim *claim)
 {
-    const struct list_link *head = &turn->database->opening.queue;
+    const struct list_link *head = &claim->database->opening.queue;
     unsigned count = 0;
 
-    for (const struct list_link *at = turn->in_queue.previous; at != head && count < SHOWN_MAX;
+    for (const struct list_link *at = claim->in_queue.previous; at != head && count < SHOWN_MAX;
          at = at->previous)
         count++;
     ASSERT(count <= SHOWN_MAX);
@@ -57,17 +57,17 @@ static unsigned turns_ahead(const struct turn *turn)
 }
 
 /* The openers that are in its way, as far as they may be seen. */
-static void put_openers(struct execution *w, const struct turn *turn)
+static void put_openers(struct execution *w, const struct claim *claim)
 {
     size_t place = put_array_later(w->out);
     uint32_t count = 0;
 
-    if (turn->state == TURN_ASKING || turn->state == TURN_BLOCKED) {
-        LIST_EACH (link, &turn->database->opening.attached) {
+    if (claim->state == CLAIM_ASKING || claim->state == CLAIM_BLOCKED) {
+        LIST_EACH (link, &claim->database->opening.attached) {
             const struct opener *core = LIST_ENTRY(link, const struct opener, in_attached);
             const struct session *s = opener_of(core)->session;
 
-            if (core == turn->opener || !session_sees(w->session, s))
+            if (core == claim->opener || !session_sees(w->session, s))
                 continue;
             if (count == SHOWN_MAX)
                 break;
@@ -78,7 +78,8 @@ static void put_openers(struct execution *w, const struct turn *turn)
     put_array_now(w->out, place, count);
 }
 
-static void put_turn(struct execution *w, const struct connection *c, const struct turn *turn)
+static void put_claim(struct execution *w, const struct connection *c,
+                      const struct claim *claim)
 {
     static const char *const nils[] = {"version", "cursor", "snapshot",
                                        "label",   "lock",   "waits_for"};
@@ -97,19 +98,19 @@ static void put_turn(struct execution *w, const struct connection *c, const stru
     put_word(out, "doomed");
     put_bool(out, false);
     put_word(out, "database");
-    put_text(out, database_name(turn->database));
+    put_text(out, database_name(claim->database));
     put_word(out, "client");
     put_text(out, connection_name(c));
-    put_fact(out, "age_ms", server_now(c->server) - turn->since_ms);
+    put_fact(out, "age_ms", server_now(c->server) - claim->since_ms);
     put_word(out, "opener");
-    put_opener(out, c, opener_of(turn->opener));
+    put_opener(out, c, opener_of(claim->opener));
     put_word(out, "does");
-    put_word(out, turn_does(turn));
+    put_word(out, claim_does(claim));
     put_word(out, "state");
-    put_word(out, turn_state(turn));
-    put_fact(out, "ahead", turns_ahead(turn));
+    put_word(out, claim_state(claim));
+    put_fact(out, "ahead", claims_ahead(claim));
     put_word(out, "openers");
-    put_openers(w, turn);
+    put_openers(w, claim);
 }
 
 size_t put_opening_holds(struct execution *w, const struct connection *c,
@@ -121,18 +122,19 @@ size_t put_opening_holds(struct execution *w, const struct connection *c,
     LIST_EACH (link, &s->opener_list) {
         const struct session_opener *o =
             LIST_ENTRY(link, const struct session_opener, in_session);
-        const struct turn *turn = o->core.turn;
+        const struct claim *claim = o->core.claim;
 
         steps++;
-        if (turn && turn->state != TURN_OPEN && add(w)) /* that is a transaction */
-            put_turn(w, c, turn);
+        if (claim && claim->state != CLAIM_OPEN && add(w)) /* that is a transaction */
+            put_claim(w, c, claim);
     }
     LIST_EACH (link, &s->requests) {
-        const struct turn *turn = LIST_ENTRY(link, const struct request, in_session)->op.turn;
+        const struct claim *claim =
+            LIST_ENTRY(link, const struct request, in_session)->op.claim;
 
         steps++;
-        if (turn && !turn->opener && turn->state != TURN_ENDED && add(w))
-            put_turn(w, c, turn);
+        if (claim && !claim->opener && claim->state != CLAIM_ENDED && add(w))
+            put_claim(w, c, claim);
     }
     return steps;
 }

@@ -1,5 +1,5 @@
 /* hold_opening.h - entries of `holds` for those who wait to open, upgrade or drop a database, or
- * have the turn to.
+ * have the claim to.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_NET_HOLD_OPENING_H

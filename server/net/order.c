@@ -407,7 +407,7 @@ static void run(struct request *r)
         return;
     }
     stay(r);
-    if (lock_wait_is_on(&r->op) || r->op.turn)
+    if (lock_wait_is_on(&r->op) || r->op.claim)
         request_behind(r);
     if (r->execution.yields) {
         r->execution.yields = false;
@@ -653,7 +653,7 @@ void order_fail(struct session *s, const struct failure *why, bool only_waits)
         again = false;
         LIST_EACH (link, &s->requests) {
             struct request *r = LIST_ENTRY(link, struct request, in_session);
-            bool hit = only_waits ? r->has_task || lock_wait_is_on(&r->op) || r->op.turn
+            bool hit = only_waits ? r->has_task || lock_wait_is_on(&r->op) || r->op.claim
                                   : r->state != REQUEST_ANSWERING;
 
             if (hit) {

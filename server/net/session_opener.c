@@ -100,14 +100,14 @@ enum err session_opener_take(struct session *s, uint32_t o, struct failure *f,
                            "attach: %zu openers are attached on this connection, which is the "
                            "limit (openers-per-connection)",
                            s->openers.count);
-    if (!session_has_room(s, sizeof **out + sizeof(struct turn)))
+    if (!session_has_room(s, sizeof **out + sizeof(struct claim)))
         return session_refuse(s, f, "attach");
     return opener_make(s, o, f, out);
 }
 
-static bool goes_on(const struct turn *turn)
+static bool goes_on(const struct claim *claim)
 {
-    return turn->state == TURN_LOCKING || turn->state == TURN_OPEN;
+    return claim->state == CLAIM_LOCKING || claim->state == CLAIM_OPEN;
 }
 
 void session_openers_give_up(struct session *s)
@@ -117,16 +117,16 @@ void session_openers_give_up(struct session *s)
     failure_init(&why);
     failure_set(&why, ERR_CANCELLED, "the client has closed the connection");
     LIST_EACH (link, &s->requests) {
-        struct turn *turn = LIST_ENTRY(link, struct request, in_session)->op.turn;
+        struct claim *claim = LIST_ENTRY(link, struct request, in_session)->op.claim;
 
-        if (turn && !goes_on(turn))
-            turn_fail(turn, &why);
+        if (claim && !goes_on(claim))
+            claim_fail(claim, &why);
     }
     failure_clear(&why);
     LIST_EACH_SAFE (link, &s->opener_list) {
         struct session_opener *opener = OF_SESSION(link);
 
-        if (!opener->core.turn || !goes_on(opener->core.turn))
+        if (!opener->core.claim || !goes_on(opener->core.claim))
             session_opener_end(opener);
     }
 }
@@ -169,13 +169,13 @@ void session_opener_blocked(struct op *op)
 
 static void push_blocked(struct request *r)
 {
-    const struct turn *turn = r->op.turn;
+    const struct claim *claim = r->op.claim;
 
     list_remove(&r->in_blocked);
-    if (!turn || turn->state == TURN_ENDED)
+    if (!claim || claim->state == CLAIM_ENDED)
         return;
-    put_push(r->session, "$blocked", turn->opener ? OF_CORE(turn->opener) : NULL,
-             turn->database, (uint64_t[]){turn->old, turn->to});
+    put_push(r->session, "$blocked", claim->opener ? OF_CORE(claim->opener) : NULL,
+             claim->database, (uint64_t[]){claim->old, claim->to});
 }
 
 static void push_asked(struct session_opener *opener)

@@ -35,6 +35,6 @@ void database_change_commit(struct txn *t, const struct stamp *stamp)
     ASSERT(!e); /* as it was written */
     database_publish(&t->all->catalogue->databases, t->database, &row, stamp->commit,
                      stamp->durability);
-    if (t->turn)
-        t->turn->has_committed = true;
+    if (t->claim)
+        t->claim->has_committed = true;
 }

@@ -29,7 +29,7 @@ void op_init(struct op *op, struct db *db, void (*wake)(struct op *op))
     wait_init(&op->wait, op_wake);
     list_init(&op->in_waiting);
     op->lock = NULL;
-    op->turn = NULL;
+    op->claim = NULL;
     op->own = NULL;
     op->at = NULL;
     op->statement = NULL;

@@ -31,7 +31,7 @@ struct lock_request;
 struct msgpack_check;
 struct schema;
 struct store_list;
-struct turn;
+struct claim;
 struct txn;
 struct txns;
 
@@ -64,7 +64,7 @@ struct op {
     struct wait wait;            /* pages, or a turn */
     struct list_link in_waiting; /* pulse.waiting_for_room: log or stage memory */
     struct lock_request *lock;   /* that it has asked for; lock_wait.h */
-    struct turn *turn;           /* its place in the queue of a database; openers.h */
+    struct claim *claim;           /* its place in the queue of a database; openers.h */
     struct txn *own;             /* the transaction of an autocommit request at work */
     struct txn *at;              /* the transaction that it was last called on */
     struct txn *statement;       /* whose savepoint the request runs under; statement.h */

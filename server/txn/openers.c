@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define TURN_OF(link) LIST_ENTRY(link, struct turn, in_queue)
+#define CLAIM_OF(link) LIST_ENTRY(link, struct claim, in_queue)
 #define OPENER_OF(link) LIST_ENTRY(link, struct opener, in_attached)
 
 void openings_init(struct openings *all, struct os *os, struct databases *databases,
@@ -16,43 +16,43 @@ void openings_init(struct openings *all, struct os *os, struct databases *databa
     all->os = os;
     all->databases = databases;
     all->pulse = pulse;
-    list_init(&all->turns);
+    list_init(&all->claims);
     list_init(&all->due);
     list_init(&all->undurable);
 }
 
-static struct turn *turn_in_front(const struct database *d)
+static struct claim *claim_in_front(const struct database *d)
 {
     const struct list_link *queue = &d->opening.queue;
 
     ASSERT(d->refs > 0);
-    return list_is_empty(queue) ? NULL : TURN_OF(queue->next);
+    return list_is_empty(queue) ? NULL : CLAIM_OF(queue->next);
 }
 
-void turn_wake(struct turn *turn)
+void claim_wake(struct claim *claim)
 {
-    ASSERT(!list_is_linked(&turn->in_due) || turn->op);
-    if (!turn->op)
+    ASSERT(!list_is_linked(&claim->in_due) || claim->op);
+    if (!claim->op)
         return;
-    list_remove(&turn->in_due);
-    list_push_back(&turn->all->due, &turn->in_due);
-    pulse_wake(turn->all->pulse);
+    list_remove(&claim->in_due);
+    list_push_back(&claim->all->due, &claim->in_due);
+    pulse_wake(claim->all->pulse);
 }
 
-void turn_wait_durable(struct turn *turn)
+void claim_wait_durable(struct claim *claim)
 {
-    ASSERT(turn->op && turn_is_in_front(turn)); /* O-1 */
-    list_remove(&turn->in_due);
-    list_push_back(&turn->all->undurable, &turn->in_due);
+    ASSERT(claim->op && claim_is_in_front(claim)); /* O-1 */
+    list_remove(&claim->in_due);
+    list_push_back(&claim->all->undurable, &claim->in_due);
 }
 
 static void database_wake_front(const struct database *d)
 {
-    struct turn *front = turn_in_front(d);
+    struct claim *front = claim_in_front(d);
 
     ASSERT(!front || front->database == d); /* O-1 */
     if (front)
-        turn_wake(front);
+        claim_wake(front);
 }
 
 /* ---- openers ---- */
@@ -68,8 +68,8 @@ void opener_init(struct opener *o, struct openings *all, struct database *databa
 
 bool opener_is_open(const struct opener *o)
 {
-    ASSERT(!o->turn || o->turn->opener == o); /* O-3 */
-    return o->is_attached || o->turn;
+    ASSERT(!o->claim || o->claim->opener == o); /* O-3 */
+    return o->is_attached || o->claim;
 }
 
 static void opener_check_over(struct opener *o)
@@ -84,7 +84,7 @@ void opener_attach(struct opener *o)
     struct opening *of = &o->database->opening;
 
     ASSERT(o->is_attached == list_is_linked(&o->in_attached));
-    o->has_lost_turn = false;
+    o->has_lost_claim = false;
     if (o->is_attached)
         return;
     o->is_attached = true;
@@ -104,7 +104,7 @@ void opener_answer(struct opener *o)
         database_wake_front(o->database);
 }
 
-/* Not attached any more; its turn is not touched. */
+/* Not attached any more; its claim is not touched. */
 static void opener_leave(struct opener *o)
 {
     struct opening *of = &o->database->opening;
@@ -121,78 +121,78 @@ static void opener_leave(struct opener *o)
 
 void opener_fini(struct opener *o)
 {
-    ASSERT(!o->turn); /* O-3 */
+    ASSERT(!o->claim); /* O-3 */
     opener_leave(o);
     database_unref(o->all->databases, o->database);
     o->database = NULL;
 }
 
-/* ---- turns ---- */
+/* ---- claims ---- */
 
-enum err turn_enter(struct openings *all, struct op *op, struct database *database,
-                    struct opener *opener, struct turn **out)
+enum err claim_enter(struct openings *all, struct op *op, struct database *database,
+                     struct opener *opener, struct claim **out)
 {
-    struct turn *turn = os_alloc(all->os, sizeof *turn);
+    struct claim *claim = os_alloc(all->os, sizeof *claim);
 
-    ASSERT(!op->turn && (!opener || !opener->turn)); /* O-3 */
-    *out = turn;
-    if (!turn)
+    ASSERT(!op->claim && (!opener || !opener->claim)); /* O-3 */
+    *out = claim;
+    if (!claim)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a place in the queue");
-    memset(turn, 0, sizeof *turn);
-    turn->all = all;
-    turn->database = database_ref(database);
-    turn->opener = opener;
-    turn->op = op;
-    turn->since_ms = all->pulse->now_ms;
-    turn->wait_until_ms = UINT64_MAX;
-    failure_init(&turn->failure);
-    list_init(&turn->in_due);
-    list_init(&turn->in_all);
-    list_push_back(&database->opening.queue, &turn->in_queue);
-    list_push_back(&all->turns, &turn->in_all);
+    memset(claim, 0, sizeof *claim);
+    claim->all = all;
+    claim->database = database_ref(database);
+    claim->opener = opener;
+    claim->op = op;
+    claim->since_ms = all->pulse->now_ms;
+    claim->wait_until_ms = UINT64_MAX;
+    failure_init(&claim->failure);
+    list_init(&claim->in_due);
+    list_init(&claim->in_all);
+    list_push_back(&database->opening.queue, &claim->in_queue);
+    list_push_back(&all->claims, &claim->in_all);
     if (opener)
-        opener->turn = turn;
-    op->turn = turn;
+        opener->claim = claim;
+    op->claim = claim;
     return ERR_OK;
 }
 
-bool turn_is_in_front(const struct turn *turn)
+bool claim_is_in_front(const struct claim *claim)
 {
-    ASSERT(turn->state != TURN_ENDED || turn_in_front(turn->database) != turn);
-    return turn_in_front(turn->database) == turn;
+    ASSERT(claim->state != CLAIM_ENDED || claim_in_front(claim->database) != claim);
+    return claim_in_front(claim->database) == claim;
 }
 
-size_t turn_others(const struct turn *turn)
+size_t claim_others(const struct claim *claim)
 {
-    bool own = turn->opener && turn->opener->is_attached;
+    bool own = claim->opener && claim->opener->is_attached;
 
-    ASSERT(turn->database->opening.attached_count >= own); /* O-2 */
-    return turn->database->opening.attached_count - own;
+    ASSERT(claim->database->opening.attached_count >= own); /* O-2 */
+    return claim->database->opening.attached_count - own;
 }
 
-void turn_ask(struct turn *turn)
+void claim_ask(struct claim *claim)
 {
-    struct opening *of = &turn->database->opening;
+    struct opening *of = &claim->database->opening;
 
-    ASSERT(turn_is_in_front(turn) && !of->asked_count); /* O-1 */
+    ASSERT(claim_is_in_front(claim) && !of->asked_count); /* O-1 */
     LIST_EACH (link, &of->attached) {
         struct opener *o = OPENER_OF(link);
 
-        if (o == turn->opener)
+        if (o == claim->opener)
             continue;
         o->is_asked = true;
-        o->old = turn->old;
-        o->to = turn->to;
+        o->old = claim->old;
+        o->to = claim->to;
         of->asked_count++;
         if (o->tell)
             o->tell(o, OPENER_ASKED);
     }
-    ASSERT(of->asked_count == turn_others(turn)); /* O-2 */
+    ASSERT(of->asked_count == claim_others(claim)); /* O-2 */
 }
 
-void turn_stop_asking(struct turn *turn)
+void claim_stop_asking(struct claim *claim)
 {
-    struct opening *of = &turn->database->opening;
+    struct opening *of = &claim->database->opening;
 
     LIST_EACH (link, &of->attached)
         OPENER_OF(link)->is_asked = false;
@@ -200,77 +200,77 @@ void turn_stop_asking(struct turn *turn)
     of->asked_count = 0;
 }
 
-/* Out of the queue. Its opener is none any more if it was one by its turn alone. */
-static void turn_leave(struct turn *turn)
+/* Out of the queue. Its opener is none any more if it was one by its claim alone. */
+static void claim_leave(struct claim *claim)
 {
-    struct opener *o = turn->opener;
-    bool was_in_front = turn_is_in_front(turn);
+    struct opener *o = claim->opener;
+    bool was_in_front = claim_is_in_front(claim);
 
-    ASSERT(!turn->own); /* whoever ends the turn has rolled it back */
-    if (turn->state == TURN_ASKING)
-        turn_stop_asking(turn);
-    list_remove(&turn->in_queue);
-    list_remove(&turn->in_all);
-    list_remove(&turn->in_due);
-    turn->state = TURN_ENDED;
-    turn->opener = NULL;
-    turn->txn = NULL;
+    ASSERT(!claim->own); /* whoever ends the claim has rolled it back */
+    if (claim->state == CLAIM_ASKING)
+        claim_stop_asking(claim);
+    list_remove(&claim->in_queue);
+    list_remove(&claim->in_all);
+    list_remove(&claim->in_due);
+    claim->state = CLAIM_ENDED;
+    claim->opener = NULL;
+    claim->txn = NULL;
     if (o) {
-        ASSERT(o->turn == turn); /* O-3 */
-        o->turn = NULL;
+        ASSERT(o->claim == claim); /* O-3 */
+        o->claim = NULL;
         opener_check_over(o);
     }
     if (was_in_front)
-        database_wake_front(turn->database);
+        database_wake_front(claim->database);
 }
 
-void turn_free(struct turn *turn)
+void claim_free(struct claim *claim)
 {
-    ASSERT(!turn->own && (!turn->txn || turn->state == TURN_OPEN));
-    if (turn->state != TURN_ENDED)
-        turn_leave(turn);
-    list_remove(&turn->in_due);
-    if (turn->op)
-        turn->op->turn = NULL;
-    failure_clear(&turn->failure);
-    database_unref(turn->all->databases, turn->database);
-    os_free(turn->all->os, turn, sizeof *turn);
+    ASSERT(!claim->own && (!claim->txn || claim->state == CLAIM_OPEN));
+    if (claim->state != CLAIM_ENDED)
+        claim_leave(claim);
+    list_remove(&claim->in_due);
+    if (claim->op)
+        claim->op->claim = NULL;
+    failure_clear(&claim->failure);
+    database_unref(claim->all->databases, claim->database);
+    os_free(claim->all->os, claim, sizeof *claim);
 }
 
-void turn_fail(struct turn *turn, const struct failure *why)
+void claim_fail(struct claim *claim, const struct failure *why)
 {
-    ASSERT(why->error && !turn->own);
-    if (turn->state == TURN_ENDED)
+    ASSERT(why->error && !claim->own);
+    if (claim->state == CLAIM_ENDED)
         return;
-    turn_leave(turn);
-    if (!turn->op) {
-        turn_free(turn);
+    claim_leave(claim);
+    if (!claim->op) {
+        claim_free(claim);
         return;
     }
-    failure_copy(&turn->failure, why);
-    turn_wake(turn);
+    failure_copy(&claim->failure, why);
+    claim_wake(claim);
 }
 
-void turn_op_ends(struct op *op)
+void claim_op_ends(struct op *op)
 {
-    struct turn *turn = op->turn;
+    struct claim *claim = op->claim;
 
-    if (!turn)
+    if (!claim)
         return;
-    ASSERT(turn->op == op && !turn->txn);
-    op->turn = NULL;
-    turn->op = NULL;
-    turn_free(turn);
+    ASSERT(claim->op == op && !claim->txn);
+    op->claim = NULL;
+    claim->op = NULL;
+    claim_free(claim);
 }
 
-void turn_txn_ends(struct turn *turn)
+void claim_txn_ends(struct claim *claim)
 {
-    struct opener *o = turn->opener;
+    struct opener *o = claim->opener;
 
-    ASSERT(turn->state == TURN_OPEN && turn->txn && !turn->op);
-    if (o && turn->has_committed)
+    ASSERT(claim->state == CLAIM_OPEN && claim->txn && !claim->op);
+    if (o && claim->has_committed)
         opener_attach(o);
     else if (o)
         opener_leave(o);
-    turn_free(turn);
+    claim_free(claim);
 }

@@ -7,8 +7,8 @@
 #include "server/txn/txn.h"
 #include "server/txn/txn_struct.h"
 
-#define TURN_DUE(link) LIST_ENTRY(link, struct turn, in_due)
-#define TURN_ALL(link) LIST_ENTRY(link, struct turn, in_all)
+#define CLAIM_DUE(link) LIST_ENTRY(link, struct claim, in_due)
+#define CLAIM_ALL(link) LIST_ENTRY(link, struct claim, in_all)
 
 /* ---- attach ---- */
 
@@ -18,136 +18,137 @@ void opening_begin(struct opener *o, struct db *db, struct database *database)
     ASSERT(!opener_is_open(o));
 }
 
-/* Its place in the queue: a new one, or the turn that it has. */
+/* Its place in the queue: a new one, or the claim that it has. */
 static enum err attach_enter(struct op *op, struct opener *o, uint64_t wait_ms,
-                             struct turn **out)
+                             struct claim **out)
 {
-    struct turn *turn = o->turn;
+    struct claim *claim = o->claim;
     enum err e;
 
     *out = NULL;
-    ASSERT(o->database && (!turn || turn->opener == o)); /* O-3 */
-    if (turn && turn->state != TURN_HELD)
+    ASSERT(o->database && (!claim || claim->opener == o)); /* O-3 */
+    if (claim && claim->state != CLAIM_HELD)
         return failure_set(&op->failure, ERR_BAD_REQUEST,
                            "the opener already has an attach or an upgrade in progress");
-    o->has_lost_turn = false;
-    if (!turn) {
-        e = turn_enter(&op->db->openings, op, o->database, o, out);
+    o->has_lost_claim = false;
+    if (!claim) {
+        e = claim_enter(&op->db->openings, op, o->database, o, out);
         if (!e)
             opening_wait_until(op, wait_ms);
         return e;
     }
-    ASSERT(!turn->op && turn_is_in_front(turn)); /* O-1 */
-    turn->op = op;
-    turn->upgrades = false;
-    op->turn = turn;
-    *out = turn;
+    ASSERT(!claim->op && claim_is_in_front(claim)); /* O-1 */
+    claim->op = op;
+    claim->upgrades = false;
+    op->claim = claim;
+    *out = claim;
     return ERR_OK;
 }
 
-/* The turn is its opener's from now on, without a request. */
-static void turn_keep(struct turn *turn, const struct db *db)
+/* The claim is its opener's from now on, without a request. */
+static void claim_keep(struct claim *claim, const struct db *db)
 {
-    ASSERT(turn_is_in_front(turn) && turn->opener);
-    turn->op->turn = NULL;
-    turn->op = NULL;
-    turn->state = TURN_HELD;
-    turn->is_held = true;
-    turn->until_ms = db->pulse.now_ms + db->options.upgrade_turn_ms;
+    ASSERT(claim_is_in_front(claim) && claim->opener);
+    claim->op->claim = NULL;
+    claim->op = NULL;
+    claim->state = CLAIM_HELD;
+    claim->is_held = true;
+    claim->until_ms = db->pulse.now_ms + db->options.upgrade_turn_ms;
 }
 
-static enum err attach_in_front(struct op *op, struct turn *turn, struct attach *attach)
+static enum err attach_in_front(struct op *op, struct claim *claim, struct attach *attach)
 {
-    const struct database *d = turn->database;
+    const struct database *d = claim->database;
 
-    ASSERT(turn->opener && (turn->state == TURN_WAITING || turn->state == TURN_HELD));
+    ASSERT(claim->opener && (claim->state == CLAIM_WAITING || claim->state == CLAIM_HELD));
     database_note_decided(op, d);
     attach->found = d->version;
     attach->may_upgrade = attach->has_version ? attach->version > d->version : !d->version;
     if (attach->may_upgrade) {
-        turn_keep(turn, op->db);
+        claim_keep(claim, op->db);
         return ERR_OK;
     }
     if (attach->has_version && attach->version < d->version) {
         database_refuse_version(op, d, attach->version);
-        turn_free(turn);
+        claim_free(claim);
         return ERR_BAD_VERSION;
     }
-    opener_attach(turn->opener);
-    turn_free(turn);
+    opener_attach(claim->opener);
+    claim_free(claim);
     return ERR_OK;
 }
 
 enum err opening_attach(struct op *op, struct opener *o, struct attach *attach)
 {
-    struct turn *turn = op->turn;
+    struct claim *claim = op->claim;
     enum err e;
 
-    ASSERT(turn || o);
+    ASSERT(claim || o);
     failure_clear(&op->failure);
-    e = turn ? opening_check(op) : attach_enter(op, o, attach->wait_ms, &turn);
+    e = claim ? opening_check(op) : attach_enter(op, o, attach->wait_ms, &claim);
     if (e)
         return e;
-    return turn_is_in_front(turn) ? attach_in_front(op, turn, attach) : ERR_WAIT;
+    return claim_is_in_front(claim) ? attach_in_front(op, claim, attach) : ERR_WAIT;
 }
 
 /* ---- clearing the way ---- */
 
 enum err opening_check(struct op *op)
 {
-    struct turn *turn = op->turn;
-    enum err e = turn->failure.error;
+    struct claim *claim = op->claim;
+    enum err e = claim->failure.error;
 
-    ASSERT(!e == (turn->state != TURN_ENDED));
+    ASSERT(!e == (claim->state != CLAIM_ENDED));
     if (!e)
         return ERR_OK;
-    failure_copy(&op->failure, &turn->failure);
-    turn_free(turn);
+    failure_copy(&op->failure, &claim->failure);
+    claim_free(claim);
     return e;
 }
 
 void opening_wait_until(struct op *op, uint64_t wait_ms)
 {
     uint64_t now = op->db->pulse.now_ms;
-    struct turn *turn = op->turn;
+    struct claim *claim = op->claim;
 
-    ASSERT(turn->state == TURN_WAITING || turn->state == TURN_HELD);
-    turn->wait_ms = wait_ms;
-    turn->wait_until_ms = wait_ms < UINT64_MAX - now ? now + wait_ms : UINT64_MAX;
+    ASSERT(claim->state == CLAIM_WAITING || claim->state == CLAIM_HELD);
+    claim->wait_ms = wait_ms;
+    claim->wait_until_ms = wait_ms < UINT64_MAX - now ? now + wait_ms : UINT64_MAX;
 }
 
 /* true: those who are in the way have all been asked. */
-static bool clear_ask(struct turn *turn, const struct db *db)
+static bool clear_ask(struct claim *claim, const struct db *db)
 {
-    ASSERT(!turn->database->opening.asked_count); /* O-2 */
-    if (turn->database->changed > db->numbers.durable) {
-        turn_wait_durable(turn); /* what they are told of must have been told them before */
+    ASSERT(!claim->database->opening.asked_count); /* O-2 */
+    if (claim->database->changed > db->numbers.durable) {
+        claim_wait_durable(claim); /* what they are told of must have been told them before */
         return false;
     }
-    turn->state = TURN_ASKING;
-    turn->until_ms = db->pulse.now_ms + db->options.versionchange_ms;
-    turn_ask(turn);
+    claim->state = CLAIM_ASKING;
+    claim->until_ms = db->pulse.now_ms + db->options.versionchange_ms;
+    claim_ask(claim);
     return true;
 }
 
-enum err opening_clear(struct op *op, struct turn *turn, void (*blocked)(struct op *op))
+enum err opening_clear(struct op *op, struct claim *claim, void (*blocked)(struct op *op))
 {
-    ASSERT(turn_is_in_front(turn) && turn->op == op); /* O-1 */
-    if ((turn->state == TURN_WAITING || turn->state == TURN_HELD) && !clear_ask(turn, op->db))
+    ASSERT(claim_is_in_front(claim) && claim->op == op); /* O-1 */
+    if ((claim->state == CLAIM_WAITING || claim->state == CLAIM_HELD) &&
+        !clear_ask(claim, op->db))
         return ERR_WAIT;
-    if (turn->state == TURN_ASKING) {
-        if (turn->database->opening.asked_count)
+    if (claim->state == CLAIM_ASKING) {
+        if (claim->database->opening.asked_count)
             return ERR_WAIT;
-        turn->state = TURN_BLOCKED;
-        if (turn_others(turn))
+        claim->state = CLAIM_BLOCKED;
+        if (claim_others(claim))
             blocked(op);
     }
-    if (turn->state == TURN_BLOCKED) {
-        if (turn_others(turn))
+    if (claim->state == CLAIM_BLOCKED) {
+        if (claim_others(claim))
             return ERR_WAIT;
-        turn->state = TURN_LOCKING;
+        claim->state = CLAIM_LOCKING;
     }
-    ASSERT(turn->state == TURN_LOCKING && !turn_others(turn));
+    ASSERT(claim->state == CLAIM_LOCKING && !claim_others(claim));
     return ERR_OK;
 }
 
@@ -160,65 +161,65 @@ void opening_turn(struct db *db)
 
     ASSERT(all->databases == &db->catalogue.databases);
     LIST_EACH_SAFE (link, &all->undurable) {
-        if (TURN_DUE(link)->database->changed <= db->numbers.durable)
-            turn_wake(TURN_DUE(link));
+        if (CLAIM_DUE(link)->database->changed <= db->numbers.durable)
+            claim_wake(CLAIM_DUE(link));
     }
     list_init(&now);
     list_splice_back(&now, &all->due);
     while (!list_is_empty(&now)) {
-        struct turn *turn = TURN_DUE(now.next);
+        struct claim *claim = CLAIM_DUE(now.next);
 
-        ASSERT(turn->op && turn->op->turn == turn);
-        list_remove(&turn->in_due);
-        turn->op->wake(turn->op);
+        ASSERT(claim->op && claim->op->claim == claim);
+        list_remove(&claim->in_due);
+        claim->op->wake(claim->op);
     }
 }
 
-static void turn_time_out(struct turn *turn)
+static void claim_time_out(struct claim *claim)
 {
     struct failure why;
 
-    ASSERT(turn->op && !turn->own);
+    ASSERT(claim->op && !claim->own);
     failure_init(&why);
     failure_set(
         &why, ERR_LOCK_TIMEOUT,
         "the database was not free within wait_ms: others have it open, or are upgrading or "
         "dropping it");
-    failure_note_limit(&why, "wait_ms", turn->wait_ms,
-                       turn->all->pulse->now_ms - (turn->wait_until_ms - turn->wait_ms));
-    turn_fail(turn, &why);
+    failure_note_limit(&why, "wait_ms", claim->wait_ms,
+                       claim->all->pulse->now_ms - (claim->wait_until_ms - claim->wait_ms));
+    claim_fail(claim, &why);
     failure_clear(&why);
 }
 
-static void turn_lose(struct turn *turn)
+static void claim_lose(struct claim *claim)
 {
-    ASSERT(turn->state == TURN_HELD && turn->opener);
-    turn->opener->has_lost_turn = turn->opener->is_attached;
-    turn_free(turn);
+    ASSERT(claim->state == CLAIM_HELD && claim->opener);
+    claim->opener->has_lost_claim = claim->opener->is_attached;
+    claim_free(claim);
 }
 
 /* Returns when it has to be looked at again. */
-static uint64_t turn_tick(struct turn *turn, uint64_t now_ms)
+static uint64_t claim_tick(struct claim *claim, uint64_t now_ms)
 {
-    bool is_timed = turn->state == TURN_ASKING || (turn->state == TURN_HELD && !turn->op);
-    bool waits = turn->op && turn->state != TURN_LOCKING && turn->state != TURN_ENDED;
-    uint64_t next = waits ? turn->wait_until_ms : UINT64_MAX;
+    bool is_timed = claim->state == CLAIM_ASKING || (claim->state == CLAIM_HELD && !claim->op);
+    bool waits = claim->op && claim->state != CLAIM_LOCKING && claim->state != CLAIM_ENDED;
+    uint64_t next = waits ? claim->wait_until_ms : UINT64_MAX;
 
-    ASSERT(!turn->op || turn->op->turn == turn);
+    ASSERT(!claim->op || claim->op->claim == claim);
     if (next <= now_ms) {
-        turn_time_out(turn);
+        claim_time_out(claim);
         return UINT64_MAX;
     }
     if (!is_timed)
         return next;
-    if (turn->until_ms > now_ms)
-        return turn->until_ms < next ? turn->until_ms : next;
-    if (turn->state == TURN_HELD) {
-        turn_lose(turn);
+    if (claim->until_ms > now_ms)
+        return claim->until_ms < next ? claim->until_ms : next;
+    if (claim->state == CLAIM_HELD) {
+        claim_lose(claim);
         return UINT64_MAX;
     }
-    turn_stop_asking(turn);
-    turn_wake(turn);
+    claim_stop_asking(claim);
+    claim_wake(claim);
     return next;
 }
 
@@ -227,8 +228,8 @@ uint64_t opening_tick(struct db *db)
     uint64_t next = UINT64_MAX;
 
     ASSERT(!db->pulse.is_in_turn);
-    LIST_EACH_SAFE (link, &db->openings.turns) {
-        uint64_t at = turn_tick(TURN_ALL(link), db->pulse.now_ms);
+    LIST_EACH_SAFE (link, &db->openings.claims) {
+        uint64_t at = claim_tick(CLAIM_ALL(link), db->pulse.now_ms);
 
         if (at < next)
             next = at;
@@ -243,22 +244,22 @@ static void end_txn(struct txn *t)
 {
     struct failure why;
 
-    ASSERT(t->turn && t->turn->txn == t);
+    ASSERT(t->claim && t->claim->txn == t);
     failure_init(&why);
     failure_set(&why, ERR_TXN_KILLED, "the transaction's opener was detached");
     if (!t->failure.error)
-        txn_lose(t, &why); /* turn_txn_ends */
+        txn_lose(t, &why); /* claim_txn_ends */
     failure_clear(&why);
 }
 
-void opening_rollback(struct turn *turn)
+void opening_rollback(struct claim *claim)
 {
-    struct txn *t = turn->own;
+    struct txn *t = claim->own;
 
-    turn->own = NULL;
+    claim->own = NULL;
     if (t)
         txn_rollback(t);
-    ASSERT(!turn->own);
+    ASSERT(!claim->own);
 }
 
 void opening_end(struct opener *o)
@@ -268,23 +269,23 @@ void opening_end(struct opener *o)
     o->tell = NULL;
     failure_init(&why);
     failure_set(&why, ERR_CANCELLED, "the opener was detached");
-    if (o->turn && o->turn->txn)
-        end_txn(o->turn->txn);
-    if (o->turn) {
-        opening_rollback(o->turn);
-        turn_fail(o->turn, &why);
+    if (o->claim && o->claim->txn)
+        end_txn(o->claim->txn);
+    if (o->claim) {
+        opening_rollback(o->claim);
+        claim_fail(o->claim, &why);
     }
     failure_clear(&why);
-    ASSERT(!o->turn); /* O-3 */
+    ASSERT(!o->claim); /* O-3 */
     opener_fini(o);
 }
 
 void opening_op_ends(struct op *op)
 {
-    if (op->turn)
-        opening_rollback(op->turn);
-    turn_op_ends(op);
-    ASSERT(!op->turn);
+    if (op->claim)
+        opening_rollback(op->claim);
+    claim_op_ends(op);
+    ASSERT(!op->claim);
 }
 
 /* ---- checks ---- */
@@ -299,15 +300,15 @@ static bool database_check(const struct opening *of)
 
         attached++;
         asked += o->is_asked;
-        if (!o->is_attached || (o->turn && o->turn->opener != o)) /* O-3 */
+        if (!o->is_attached || (o->claim && o->claim->opener != o)) /* O-3 */
             return false;
     }
     LIST_EACH (link, &of->queue) {
-        const struct turn *turn = LIST_ENTRY(link, const struct turn, in_queue);
+        const struct claim *claim = LIST_ENTRY(link, const struct claim, in_queue);
 
-        if (link != first && turn->state != TURN_WAITING) /* O-1 */
+        if (link != first && claim->state != CLAIM_WAITING) /* O-1 */
             return false;
-        if (!turn->op != (turn->state == TURN_OPEN || turn->state == TURN_HELD))
+        if (!claim->op != (claim->state == CLAIM_OPEN || claim->state == CLAIM_HELD))
             return false;
     }
     return attached == of->attached_count && asked == of->asked_count; /* O-2 */

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct opening {
-    struct list_link queue;    /* turn.in_queue */
+    struct list_link queue;    /* claim.in_queue */
     struct list_link attached; /* opener.in_attached */
     size_t attached_count;     /* O-2 */
     size_t asked_count;

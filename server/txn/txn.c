@@ -237,12 +237,12 @@ void txn_forget_reads(struct txn *t)
 
 static void txn_end_upgrade(struct txn *t)
 {
-    struct turn *turn = t->turn;
+    struct claim *claim = t->claim;
 
-    ASSERT(!turn || turn->txn == t);
-    t->turn = NULL;
-    if (turn)
-        turn_txn_ends(turn);
+    ASSERT(!claim || claim->txn == t);
+    t->claim = NULL;
+    if (claim)
+        claim_txn_ends(claim);
 }
 
 /* Let go of everything but the struct (T-3). */

@@ -16,7 +16,7 @@
 #include "server/txn/txn_options.h"
 
 struct lock_request;
-struct turn;
+struct claim;
 struct txns;
 
 struct savepoint {
@@ -103,7 +103,7 @@ struct txn {
     bool is_single;      /* one write: written and committed before anybody else runs */
     bool is_conditional; /* ... by itself, and it holds only for what it has found */
     bool is_counted;     /* in txns.count */
-    struct turn *turn;   /* of an upgrade (openers.h), or NULL */
+    struct claim *claim;   /* of an upgrade (openers.h), or NULL */
     bool writes_database; /* it may have written its database's row (database_change.h) */
     struct build_note *builds; /* in the arena */
     struct record *token;      /* in the write-set, while it commits; or NULL */

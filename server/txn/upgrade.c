@@ -16,60 +16,60 @@
 
 /* ---- what both do ---- */
 
-/* The transaction of the turn in front, until it is handed on. The whole database is locked. */
+/* The transaction of the claim in front, until it is handed on. The whole database is locked. */
 static enum err lock_all(struct op *op, struct txn_options *options)
 {
-    struct turn *turn = op->turn;
+    struct claim *claim = op->claim;
     uint64_t now = op->db->pulse.now_ms;
     struct txn *t;
     enum err e;
 
-    ASSERT(turn->state == TURN_LOCKING);
-    if (turn->own)
-        return txn_check(op, turn->own);
+    ASSERT(claim->state == CLAIM_LOCKING);
+    if (claim->own)
+        return txn_check(op, claim->own);
     options->lock = slice_text("\xa8" "database");
-    options->wait_ms = turn->wait_until_ms == UINT64_MAX ? UINT64_MAX
-                       : turn->wait_until_ms > now       ? turn->wait_until_ms - now
-                                                         : 0;
+    options->wait_ms = claim->wait_until_ms == UINT64_MAX ? UINT64_MAX
+                       : claim->wait_until_ms > now       ? claim->wait_until_ms - now
+                                                          : 0;
     e = lock_begin(op, options, &t);
     if (!e)
-        turn->own = t;
+        claim->own = t;
     return e;
 }
 
-/* An error ends the turn, but for one that attach has left, and where nothing was begun. */
-static void turn_refuse(struct turn *turn)
+/* An error ends the claim, but for one that attach has left, and where nothing was begun. */
+static void claim_refuse(struct claim *claim)
 {
-    bool stays = turn->is_held && turn->state == TURN_HELD;
+    bool stays = claim->is_held && claim->state == CLAIM_HELD;
 
-    ASSERT(turn->op && turn_is_in_front(turn)); /* O-1 */
+    ASSERT(claim->op && claim_is_in_front(claim)); /* O-1 */
 
-    opening_rollback(turn);
+    opening_rollback(claim);
     if (!stays) {
-        turn_free(turn);
+        claim_free(claim);
         return;
     }
-    turn->op->turn = NULL;
-    turn->op = NULL;
+    claim->op->claim = NULL;
+    claim->op = NULL;
 }
 
 /* ---- upgrade ---- */
 
-static enum err upgrade_enter(struct op *op, const struct upgrade *u, struct turn **out)
+static enum err upgrade_enter(struct op *op, const struct upgrade *u, struct claim **out)
 {
     struct opener *o = u->opener;
-    struct turn *turn = o ? o->turn : NULL;
+    struct claim *claim = o ? o->claim : NULL;
     enum err e;
 
     *out = NULL;
     if (u->to > DATABASE_VERSION_MAX)
         return failure_set(&op->failure, ERR_BAD_REQUEST,
                            "upgrade: a version is at most 9007199254740992");
-    if (!o || (!turn && !o->is_attached) || o->has_lost_turn) {
-        bool is_lost = o && o->has_lost_turn;
+    if (!o || (!claim && !o->is_attached) || o->has_lost_claim) {
+        bool is_lost = o && o->has_lost_claim;
 
         if (o)
-            o->has_lost_turn = false;
+            o->has_lost_claim = false;
         return failure_set(&op->failure, ERR_BAD_REQUEST,
                            is_lost
                                ? "the opener did not begin its upgrade in time (upgrade-turn); "
@@ -78,14 +78,14 @@ static enum err upgrade_enter(struct op *op, const struct upgrade *u, struct tur
                                  "upgrade in time, upgrade-turn)");
     }
     ASSERT(op_database(op) == o->database); /* the transaction will be of that one */
-    if (turn && (turn->state != TURN_HELD || turn->op))
+    if (claim && (claim->state != CLAIM_HELD || claim->op))
         return failure_set(&op->failure, ERR_BAD_REQUEST,
                            "the opener already has an attach or an upgrade in progress");
-    if (turn) {
-        turn->op = op;
-        op->turn = turn;
-        *out = turn;
-    } else if ((e = turn_enter(&op->db->openings, op, o->database, o, out)) != ERR_OK) {
+    if (claim) {
+        claim->op = op;
+        op->claim = claim;
+        *out = claim;
+    } else if ((e = claim_enter(&op->db->openings, op, o->database, o, out)) != ERR_OK) {
         return e;
     }
     (*out)->upgrades = true;
@@ -94,82 +94,82 @@ static enum err upgrade_enter(struct op *op, const struct upgrade *u, struct tur
 }
 
 /* It is in front, and begins. */
-static enum err upgrade_check_version(struct op *op, struct turn *turn, uint64_t to)
+static enum err upgrade_check_version(struct op *op, struct claim *claim, uint64_t to)
 {
-    const struct database *d = turn->database;
+    const struct database *d = claim->database;
 
-    ASSERT(turn_is_in_front(turn)); /* O-1 */
-    ASSERT(turn->state != TURN_OPEN && turn->state != TURN_ENDED);
-    if (turn->state != TURN_WAITING && turn->state != TURN_HELD)
+    ASSERT(claim_is_in_front(claim)); /* O-1 */
+    ASSERT(claim->state != CLAIM_OPEN && claim->state != CLAIM_ENDED);
+    if (claim->state != CLAIM_WAITING && claim->state != CLAIM_HELD)
         return ERR_OK;
-    turn->old = d->version;
-    turn->to = to;
+    claim->old = d->version;
+    claim->to = to;
     return to > d->version ? ERR_OK : database_refuse_version(op, d, to);
 }
 
-/* The transaction is its owner's from now on, and ends the turn. */
-static struct txn *upgrade_hand_over(struct op *op, struct turn *turn)
+/* The transaction is its owner's from now on, and ends the claim. */
+static struct txn *upgrade_hand_over(struct op *op, struct claim *claim)
 {
-    struct txn *t = turn->own;
+    struct txn *t = claim->own;
 
     ASSERT(!t->failure.error && t->writes_database);
-    turn->state = TURN_OPEN;
-    turn->txn = t;
-    t->turn = turn;
-    turn->own = NULL;
-    op->turn = NULL;
-    turn->op = NULL;
+    claim->state = CLAIM_OPEN;
+    claim->txn = t;
+    t->claim = claim;
+    claim->own = NULL;
+    op->claim = NULL;
+    claim->op = NULL;
     return t;
 }
 
 static enum err upgrade_go_on(struct op *op, const struct upgrade *u, struct txn **out)
 {
-    struct turn *turn = op->turn;
+    struct claim *claim = op->claim;
     struct txn_options options = *u->options;
-    enum err e = upgrade_check_version(op, turn, u->to);
+    enum err e = upgrade_check_version(op, claim, u->to);
 
-    ASSERT(turn->opener && turn->opener->turn == turn); /* O-3 */
+    ASSERT(claim->opener && claim->opener->claim == claim); /* O-3 */
 
     if (!e)
-        e = opening_clear(op, turn, u->blocked);
+        e = opening_clear(op, claim, u->blocked);
     if (!e)
         e = lock_all(op, &options);
     if (!e)
-        e = database_set_version(op, turn->own, u->to);
+        e = database_set_version(op, claim->own, u->to);
     if (!e)
-        *out = upgrade_hand_over(op, turn);
+        *out = upgrade_hand_over(op, claim);
     else if (e != ERR_WAIT)
-        turn_refuse(turn);
+        claim_refuse(claim);
     return e;
 }
 
 enum err upgrade_begin(struct op *op, const struct upgrade *upgrade, struct txn **out)
 {
-    struct turn *turn = op->turn;
+    struct claim *claim = op->claim;
     enum err e;
 
     failure_clear(&op->failure);
     *out = NULL;
-    ASSERT(!turn || turn->op == op);
-    e = turn ? opening_check(op) : upgrade_enter(op, upgrade, &turn);
+    ASSERT(!claim || claim->op == op);
+    e = claim ? opening_check(op) : upgrade_enter(op, upgrade, &claim);
     if (e)
         return e;
-    return turn_is_in_front(turn) ? upgrade_go_on(op, upgrade, out) : ERR_WAIT;
+    return claim_is_in_front(claim) ? upgrade_go_on(op, upgrade, out) : ERR_WAIT;
 }
 
 /* ---- drop ---- */
 
-static enum err drop_enter(struct op *op, const struct database_drop *drop, struct turn **out)
+static enum err drop_enter(struct op *op, const struct database_drop *drop, struct claim **out)
 {
     struct database *d;
     enum err e = db_use_database(op->db, drop->name, &d, &op->failure);
 
     *out = NULL;
-    ASSERT(!op->turn);
+    ASSERT(!op->claim);
     if (e)
         return e;
     op_use_database(op, d);
-    e = turn_enter(&op->db->openings, op, d, NULL, out);
+    e = claim_enter(&op->db->openings, op, d, NULL, out);
     db_leave_database(op->db, d);
     if (!e)
         opening_wait_until(op, drop->wait_ms);
@@ -196,73 +196,73 @@ static enum err drop_stores(struct op *op, struct txn *t)
     return e == ERR_END ? ERR_OK : e;
 }
 
-static enum err drop_commit(struct op *op, struct turn *turn)
+static enum err drop_commit(struct op *op, struct claim *claim)
 {
-    enum err e = txn_commit(op, turn->own, SLICE_NONE, &op->committed);
+    enum err e = txn_commit(op, claim->own, SLICE_NONE, &op->committed);
 
-    ASSERT(turn->state == TURN_LOCKING);
+    ASSERT(claim->state == CLAIM_LOCKING);
     if (e != ERR_WAIT)
-        turn->own = NULL;
+        claim->own = NULL;
     return e;
 }
 
-static enum err drop_locked(struct op *op, struct turn *turn)
+static enum err drop_locked(struct op *op, struct claim *claim)
 {
     struct txn_options options = {
         .durability = op->durability, .label = slice_text("drop_database"), .usage = op->usage};
     enum err e = lock_all(op, &options);
 
-    ASSERT(!turn->opener && !turn->to);
+    ASSERT(!claim->opener && !claim->to);
     if (e)
         return e;
-    ASSERT(turn->own && !turn->own->failure.error);
-    if (!database_exists(turn->database)) { /* nothing is to be written */
-        opening_rollback(turn);
+    ASSERT(claim->own && !claim->own->failure.error);
+    if (!database_exists(claim->database)) { /* nothing is to be written */
+        opening_rollback(claim);
         return ERR_OK;
     }
-    if (!turn->own->writes_database) {
-        e = drop_stores(op, turn->own);
+    if (!claim->own->writes_database) {
+        e = drop_stores(op, claim->own);
         if (e != ERR_WAIT)
             stores_forget_list(op);
         if (!e)
-            e = database_delete(op, turn->own);
+            e = database_delete(op, claim->own);
         if (e)
             return e;
     }
-    return drop_commit(op, turn);
+    return drop_commit(op, claim);
 }
 
 static enum err drop_go_on(struct op *op, struct database_drop *drop)
 {
-    struct turn *turn = op->turn;
+    struct claim *claim = op->claim;
     enum err e;
 
-    ASSERT(turn_is_in_front(turn) && !turn->is_held); /* O-1 */
-    if (turn->state == TURN_WAITING) {
-        turn->old = turn->database->version;
-        turn->to = 0;
-        database_note_decided(op, turn->database);
+    ASSERT(claim_is_in_front(claim) && !claim->is_held); /* O-1 */
+    if (claim->state == CLAIM_WAITING) {
+        claim->old = claim->database->version;
+        claim->to = 0;
+        database_note_decided(op, claim->database);
     }
-    e = opening_clear(op, turn, drop->blocked);
+    e = opening_clear(op, claim, drop->blocked);
     if (!e)
-        e = drop_locked(op, turn);
+        e = drop_locked(op, claim);
     if (e == ERR_WAIT)
         return e;
-    drop->version = turn->old;
-    opening_rollback(turn);
-    turn_free(turn);
+    drop->version = claim->old;
+    opening_rollback(claim);
+    claim_free(claim);
     return e;
 }
 
 enum err database_drop(struct op *op, struct database_drop *drop)
 {
-    struct turn *turn = op->turn;
+    struct claim *claim = op->claim;
     enum err e;
 
     failure_clear(&op->failure);
-    ASSERT(!turn || turn->op == op);
-    e = turn ? opening_check(op) : drop_enter(op, drop, &turn);
+    ASSERT(!claim || claim->op == op);
+    e = claim ? opening_check(op) : drop_enter(op, drop, &claim);
     if (e)
         return e;
-    return turn_is_in_front(turn) ? drop_go_on(op, drop) : ERR_WAIT;
+    return claim_is_in_front(claim) ? drop_go_on(op, drop) : ERR_WAIT;
 }

@@ -23,7 +23,7 @@ struct upgrade {
 /* Asks the others to leave, waits until they have, and begins the transaction: when that commits,
  * the version is `to` and the opener is attached; when it is rolled back, the opener is not.
  * ERR_WAIT: the same call again. ERR_BAD_VERSION: the database has that version, or a greater one.
- * ERR_BAD_REQUEST: it is not an opener, its turn is lost, or it is upgrading already.
+ * ERR_BAD_REQUEST: it is not an opener, its claim is lost, or it is upgrading already.
  * ERR_CANCELLED: the opener was detached. ERR_LOCK_TIMEOUT: options.wait_ms is over. */
 enum err upgrade_begin(struct op *op, const struct upgrade *upgrade, struct txn **out);
 

@@ -351,7 +351,7 @@ static void actor_blocked(struct op *op)
 
     MUST(!a->was_blocked); /* once */
     a->was_blocked = true;
-    MUST(turn_others(op->turn) > 0);
+    MUST(claim_others(op->claim) > 0);
 }
 
 static void actor_tell(struct opener *o, enum opener_event event)
@@ -548,7 +548,7 @@ static void actor_act(struct life *l, struct actor *a)
         op_fini(&a->op); /* given up */
         a->doing = NOTHING;
     } else if (is_opener(a) && (dice < 4 || !opener_is_open(&a->opener))) {
-        if (a->doing == NOTHING || a->doing != DROP || !a->opener.turn)
+        if (a->doing == NOTHING || a->doing != DROP || !a->opener.claim)
             actor_detach(a);
     } else if (a->doing == NOTHING && !a->txn && dice < 7) {
         actor_attach(l, a);
@@ -625,16 +625,16 @@ static void life_check(struct life *l)
     MUST_EQ(l->rig.db->catalogue.databases.count, l->version != 0);
     for (unsigned i = 0; i < ACTORS; i++) {
         const struct actor *a = &l->actors[i];
-        const struct turn *turn = a->doing != NOTHING ? a->op.turn : NULL;
+        const struct claim *claim = a->doing != NOTHING ? a->op.claim : NULL;
 
         if (a->doing == NOTHING)
             continue;
-        MUST(turn && turn->state != TURN_ENDED);
-        if (turn_is_in_front(turn))
-            MUST(turn->state == TURN_ASKING ? d->opening.asked_count > 0
-                 : turn->state == TURN_LOCKING
+        MUST(claim && claim->state != CLAIM_ENDED);
+        if (claim_is_in_front(claim))
+            MUST(claim->state == CLAIM_ASKING ? d->opening.asked_count > 0
+                 : claim->state == CLAIM_LOCKING
                      ? l->lock && !l->lock->failure.error
-                     : turn->state == TURN_BLOCKED && turn_others(turn));
+                     : claim->state == CLAIM_BLOCKED && claim_others(claim));
     }
     db_leave_database(l->rig.db, d);
 }
@@ -655,7 +655,7 @@ static void life_end_all(struct life *l)
         memset(&a->opener, 0, sizeof a->opener);
     }
     life_settle(l);
-    MUST(list_is_empty(&l->rig.db->openings.turns));
+    MUST(list_is_empty(&l->rig.db->openings.claims));
     life_check(l);
 }
 
