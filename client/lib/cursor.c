@@ -14,6 +14,7 @@ struct hf_cursor {
     struct hf_cursor *next, *before; /* in conn->cursors */
     bool keys_only, values_only, of_index;
     bool ahead; /* ask for the next page while this one is read */
+    bool keep;  /* it stays at its end, where pages are empty */
     bool open;  /* the server knows number */
     uint32_t number;
     uint32_t page;           /* rows asked for in a page; 0: the server's */
@@ -71,15 +72,21 @@ static int cursor_fail(struct hf_cursor *cursor, int e)
     return e;
 }
 
+/* Ask for a page, with further options in o. */
+static int cursor_ask_with(struct hf_cursor *cursor, struct call_options *o)
+{
+    if (cursor->page)
+        call_options_uint(o, "page", cursor->page);
+    hf_pack_uint(call_start(cursor->conn, "next", 1, o), cursor->number);
+    return call_send(cursor->conn, o, &cursor->coming);
+}
+
 /* Ask for the page behind the one at hand. */
 static int cursor_ask(struct hf_cursor *cursor)
 {
     struct call_options o = {0};
 
-    if (cursor->page)
-        call_options_uint(&o, "page", cursor->page);
-    hf_pack_uint(call_start(cursor->conn, "next", 1, &o), cursor->number);
-    return call_send(cursor->conn, &o, &cursor->coming);
+    return cursor_ask_with(cursor, &o);
 }
 
 /* The page has come: look into it, and ask for the one behind it. */
@@ -100,7 +107,8 @@ static int cursor_take_page(struct hf_cursor *cursor)
     cursor->rows = slice_make(in_rows.at, (size_t)(in_rows.end - in_rows.at));
     cursor->open = number.size > 0 && number.data[0] != 0xc0;
     cursor->number = (uint32_t)n;
-    if (!cursor->open || !cursor->ahead || cursor_is_gone(cursor))
+    if (!cursor->open || !cursor->ahead || (cursor->keep && !cursor->row_count) ||
+        cursor_is_gone(cursor))
         return HF_OK;
     return cursor_ask(cursor);
 }
@@ -126,9 +134,11 @@ int hf_cursor_open(struct hf_conn *c, struct hf_txn *t, const char *store,
     cursor->values_only = scan->values_only;
     cursor->of_index = scan->index != NULL;
     cursor->page = scan->page;
+    cursor->keep = scan->keep;
     cursor->ahead = !t || t->read_only || scan->fetch_ahead;
     call_options_bool(&o, "reverse", scan->reverse);
     call_options_bool(&o, "unique", scan->unique);
+    call_options_bool(&o, "keep", scan->keep);
     if (scan->keys_only || scan->values_only)
         call_options_text(&o, "only", scan->keys_only ? "keys" : "values");
     if (scan->has_limit)
@@ -218,10 +228,72 @@ int hf_cursor_next(struct hf_cursor *cursor, struct hf_row *row)
             return e;
         if (e)
             return cursor_fail(cursor, e);
+        if (cursor->keep && !cursor->row_count)
+            return HF_END;
     }
     if (!row_read(cursor, row))
         return cursor_fail(cursor, connection_distrust(c, "scan"));
     return HF_OK;
+}
+
+/* What was asked for ahead is not wanted any more; whether the cursor has ended with it is. */
+static int cursor_drop_coming(struct hf_cursor *cursor)
+{
+    int e = cursor->coming ? hf_wait(cursor->coming) : HF_OK;
+    struct slice number;
+
+    if (!cursor->coming || e == HF_TIMEOUT)
+        return e;
+    number = e ? SLICE_NONE : map_find(hf_reply_result(cursor->coming), "cursor");
+    if (e == HF_OK)
+        cursor->open = number.size > 0 && number.data[0] != 0xc0;
+    hf_reply_free(cursor->coming);
+    cursor->coming = NULL;
+    return e;
+}
+
+static int cursor_ask_at(struct hf_cursor *cursor, const struct hf_seek_options *seek)
+{
+    static const uint8_t yes = 0xc3, no = 0xc2; /* false is said, too: it turns round */
+    struct call_options o = {0};
+    struct hf_pack to = {0};
+
+    if (seek->record_key.size) {
+        hf_pack_map(&to, 2);
+        hf_pack_text(&to, "index");
+        hf_pack_raw(&to, seek->key);
+        hf_pack_text(&to, "key");
+        hf_pack_raw(&to, seek->record_key);
+    } else {
+        hf_pack_raw(&to, seek->key);
+    }
+    call_options_raw(&o, "to", hf_pack_bytes(&to));
+    hf_pack_fini(&to);
+    call_options_raw(&o, "reverse", (struct hf_bytes){seek->reverse ? &yes : &no, 1});
+    if (seek->skip)
+        call_options_uint(&o, "skip", seek->skip);
+    return cursor_ask_with(cursor, &o);
+}
+
+int hf_cursor_seek(struct hf_cursor *cursor, const struct hf_seek_options *options)
+{
+    struct hf_conn *c = cursor->conn;
+    int e;
+
+    if (cursor->failed)
+        return connection_fail(c, &cursor->error);
+    e = cursor_drop_coming(cursor);
+    if (e == HF_TIMEOUT)
+        return e;
+    cursor->row_count = 0;
+    if (e == HF_OK && (!cursor->open || cursor_is_gone(cursor)))
+        e = error_set(&c->error, HF_NO_CURSOR,
+                      "the cursor has ended; with keep it stays after its last row");
+    if (e == HF_OK)
+        e = cursor_ask_at(cursor, options);
+    if (e == HF_OK)
+        e = cursor_turn(cursor);
+    return e && e != HF_TIMEOUT ? cursor_fail(cursor, e) : e;
 }
 
 void hf_cursor_close(struct hf_cursor *cursor)

@@ -734,6 +734,7 @@ struct hf_scan_options {
     bool fetch_ahead; /* ask for the next page while this one is read, in a read-write
                           * transaction too (then rows ahead do not show later writes);
                           * outside of one it is always done */
+    bool keep;        /* the cursor stays after its last row, for hf_cursor_seek */
 };
 
 /* Bytes are borrowed until the next call of hf_cursor_next or hf_cursor_close; other
@@ -751,6 +752,16 @@ HF_API int hf_cursor_open(struct hf_conn *c, struct hf_txn *t, const char *store
                           struct hf_cursor **out);
 /* HF_OK and a row, HF_END, or an error, which stays. */
 HF_API int hf_cursor_next(struct hf_cursor *cursor, struct hf_row *row);
+struct hf_seek_options {
+    struct hf_bytes key;        /* packed; of a scan by an index, an index key */
+    struct hf_bytes record_key; /* packed: by an index, the place of that one record; none: any */
+    bool reverse;               /* from there to the beginning; else to the end */
+    uint64_t skip;              /* rows to pass over first */
+};
+/* Go on from the first row at or beyond the key, in the direction given; within the range of the
+ * scan. Waits for the page there. HF_NO_CURSOR: it has ended (keep); HF_BAD_KEY. An error but
+ * HF_TIMEOUT stays. */
+HF_API int hf_cursor_seek(struct hf_cursor *cursor, const struct hf_seek_options *options);
 /* Does not wait. NULL is allowed. */
 HF_API void hf_cursor_close(struct hf_cursor *cursor);
 

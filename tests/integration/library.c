@@ -107,6 +107,40 @@ static void scans_by_index(void)
     hf_cursor_close(cursor);
 }
 
+static void cursors_go_to_a_key(void)
+{
+    struct hf_scan_options options = {.index = "age", .page = 1, .keys_only = true, .keep = true};
+    struct hf_seek_options seek = {.key = PACKED("\x1e")};
+    struct hf_cursor *cursor;
+    struct hf_row row;
+
+    people("seek");
+    CHECK(hf_cursor_open(conn, NULL, "seek", NULL, &options, &cursor) == HF_OK);
+    CHECK(hf_cursor_next(cursor, &row) == HF_OK && same(row.key, PACKED("\x02")));
+    CHECK(hf_cursor_seek(cursor, &seek) == HF_OK);
+    CHECK(hf_cursor_next(cursor, &row) == HF_OK && same(row.key, PACKED("\x01")));
+    CHECK(hf_cursor_next(cursor, &row) == HF_OK && same(row.key, PACKED("\x03")));
+    CHECK(hf_cursor_next(cursor, &row) == HF_END);
+    seek.record_key = PACKED("\x03");
+    seek.reverse = true;
+    CHECK(hf_cursor_seek(cursor, &seek) == HF_OK); /* back from its end */
+    CHECK(hf_cursor_next(cursor, &row) == HF_OK && same(row.key, PACKED("\x03")));
+    CHECK(hf_cursor_next(cursor, &row) == HF_OK && same(row.key, PACKED("\x01")));
+    seek = (struct hf_seek_options){.key = PACKED("\x00"), .skip = 1};
+    CHECK(hf_cursor_seek(cursor, &seek) == HF_OK);
+    CHECK(hf_cursor_next(cursor, &row) == HF_OK && same(row.key, PACKED("\x01")));
+    seek.key = PACKED("\x80"); /* a map */
+    CHECK(hf_cursor_seek(cursor, &seek) == HF_BAD_REQUEST);
+    CHECK(hf_cursor_next(cursor, &row) == HF_BAD_REQUEST);
+    hf_cursor_close(cursor);
+    options.keep = false;
+    CHECK(hf_cursor_open(conn, NULL, "seek", NULL, &options, &cursor) == HF_OK);
+    while (hf_cursor_next(cursor, &row) == HF_OK)
+        continue;
+    CHECK(hf_cursor_seek(cursor, &seek) == HF_NO_CURSOR);
+    hf_cursor_close(cursor);
+}
+
 static void indexes_are_made_and_dropped(void)
 {
     struct hf_index_options some = {
@@ -576,6 +610,7 @@ static const struct {
 } scenes[] = {
     {"reads_by_index", reads_by_index},
     {"scans_by_index", scans_by_index},
+    {"cursors_go_to_a_key", cursors_go_to_a_key},
     {"indexes_are_made_and_dropped", indexes_are_made_and_dropped},
     {"values_are_packed_and_read", values_are_packed_and_read},
     {"savepoints_take_writes_back", savepoints_take_writes_back},

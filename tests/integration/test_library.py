@@ -47,6 +47,10 @@ def test_scans_by_index(d):
     scene(d, "scans_by_index")
 
 
+def test_cursors_go_to_a_key(d):
+    scene(d, "cursors_go_to_a_key")
+
+
 def test_indexes_are_made_and_dropped(d):
     scene(d, "indexes_are_made_and_dropped")
 

@@ -83,6 +83,8 @@ export interface IndexOptions extends RequestOptions {
   multi?: boolean
   types?: readonly ('nil' | 'boolean' | 'number' | 'timestamp' | 'text' | 'binary' | 'array')[]
   where?: object
+  /** Built in the background: `stores` shows its state. */
+  online?: boolean
 }
 
 export interface BeginOptions extends RequestOptions {
@@ -116,10 +118,24 @@ export interface CommitOptions extends RequestOptions {
   token?: Uint8Array
 }
 
+export interface IndexInfo {
+  name: string
+  state: 'ready' | 'building' | 'failed'
+  key: unknown
+  unique: boolean
+  multi: boolean
+  types?: string[]
+  where?: unknown
+  /** While it is building: the records that have their entries since the last start. */
+  built?: number
+  /** Why it has failed. */
+  error?: { name: string, message: string, key?: unknown, record?: unknown }
+}
+
 export interface StoreInfo {
   name: string
   key: unknown
-  indexes: { name: string, state: string, key: unknown, unique: boolean, multi: boolean }[]
+  indexes: IndexInfo[]
   records: number
   bytes: number
   [more: string]: unknown

@@ -134,6 +134,9 @@ class Scans:
         txn = cursor.txn
         if not txn.auto and self.learns(txn):
             return
+        if self.believed(connection):
+            self.doom(txn, self.error["name"])
+            return
         try:
             self.next_in(connection, cursor, o)
         except (Answer, BadKey) as e:
