@@ -754,7 +754,8 @@ HF_API int hf_cursor_open(struct hf_conn *c, struct hf_txn *t, const char *store
 HF_API int hf_cursor_next(struct hf_cursor *cursor, struct hf_row *row);
 struct hf_seek_options {
     struct hf_bytes key;        /* packed; of a scan by an index, an index key */
-    struct hf_bytes record_key; /* packed: by an index, the place of that one record; none: any */
+    struct hf_bytes
+        record_key; /* packed: by an index, the place of that one record; none: any */
     bool reverse;               /* from there to the beginning; else to the end */
     uint64_t skip;              /* rows to pass over first */
 };

@@ -109,7 +109,8 @@ static void scans_by_index(void)
 
 static void cursors_go_to_a_key(void)
 {
-    struct hf_scan_options options = {.index = "age", .page = 1, .keys_only = true, .keep = true};
+    struct hf_scan_options options = {
+        .index = "age", .page = 1, .keys_only = true, .keep = true};
     struct hf_seek_options seek = {.key = PACKED("\x1e")};
     struct hf_cursor *cursor;
     struct hf_row row;
