@@ -19,7 +19,7 @@
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/damage.h"
-#include "server/txn/db_damage.h"
+#include "server/txn/damage_say.h"
 #include "server/txn/db_fail.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/held.h"
@@ -284,7 +284,7 @@ static bool amalgamate_get_past(struct amalgamation *a, enum err e,
     struct db *db = a->db;
 
     ASSERT(e != ERR_OK && damage->store < PRIMARY_STORES_END);
-    if (!damage_try(&db->damage, damage, e) || db_note_damage(&db->damage, damage) != ERR_OK ||
+    if (!damage_try(&db->damage, damage, e) || damage_say(&db->damage, damage) != ERR_OK ||
         amalgamate_begin_root(a) != ERR_OK)
         return false;
     os_job_submit(db->os, &a->job);

@@ -6,7 +6,7 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/check_rows.h"
 #include "server/txn/commit_check.h"
-#include "server/txn/db_damage.h"
+#include "server/txn/damage_say.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/pulse.h"
 
@@ -261,7 +261,7 @@ static void check_job_done(struct os_job *job)
     check_count(run);
     /* What the pages of a store have come to is what any reader would have met. */
     run->noted = run->phase == CHECK_PAGES
-                     ? db_note_findings(&db->damage, &run->found, run->noted)
+                     ? damage_say_findings(&db->damage, &run->found, run->noted)
                      : run->found.count;
     if (run->result == ERR_WAIT)
         return;

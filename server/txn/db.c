@@ -10,7 +10,7 @@
 #include "server/txn/commit.h"
 #include "server/txn/cursors_internal.h"
 #include "server/txn/damage.h"
-#include "server/txn/db_damage.h"
+#include "server/txn/damage_say.h"
 #include "server/txn/db_fail.h"
 #include "server/txn/db_options.h"
 #include "server/txn/db_struct.h"
@@ -145,7 +145,7 @@ static void db_on_damage(void *context, uint32_t store, uint64_t offset)
     struct tree_damage damage = {.store = store, .offset = offset};
 
     ASSERT(store < PRIMARY_STORES_END);
-    db_note_damage(&db->damage, &damage); /* where there is no memory the next read meets it */
+    damage_say(&db->damage, &damage); /* where there is no memory the next read meets it */
 }
 
 static void db_on_bad_copy(void *context, uint64_t offset)
@@ -162,7 +162,7 @@ static void db_load_damage(void *context, const struct tree_damage *damage)
     struct db *db = context;
 
     ASSERT(damage->store < PRIMARY_STORES_END);
-    db_note_damage(&db->damage, damage);
+    damage_say(&db->damage, damage);
 }
 
 /* ---- what the log says ---- */

@@ -7,7 +7,7 @@
 #include "server/txn/catalogue.h"
 #include "server/txn/cursor_internal.h"
 #include "server/txn/damage.h"
-#include "server/txn/db_damage.h"
+#include "server/txn/damage_say.h"
 #include "server/txn/db_struct.h"
 #include "server/txn/op.h"
 #include "server/txn/snapshot.h"
@@ -206,8 +206,7 @@ static enum err index_lose(struct recovery_index *r, const struct schema *index,
     struct tree_damage damage = {index->number, true, f->offset};
 
     ASSERT(index->of && e);
-    if ((e != ERR_CORRUPT && e != ERR_IO) ||
-        db_note_damage(&r->db->damage, &damage) == ERR_NOMEM)
+    if ((e != ERR_CORRUPT && e != ERR_IO) || damage_say(&r->db->damage, &damage) == ERR_NOMEM)
         return e;
     failure_clear(f);
     return ERR_OK;

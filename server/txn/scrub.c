@@ -3,7 +3,7 @@
 #include "server/base/assert.h"
 #include "server/storage/primary.h"
 #include "server/storage/root.h"
-#include "server/txn/db_damage.h"
+#include "server/txn/damage_say.h"
 #include "server/txn/pulse.h"
 #include "server/txn/scrub_struct.h"
 
@@ -145,7 +145,7 @@ static void slice_tell(struct scrub *s)
             PULSE_TELL(s->pulse, scrub_finding, .file = n->file, .offset = n->offset,
                        .repaired = n->is_repaired ? "yes" : "no", .text = n->text);
     }
-    db_note_findings(s->damage, &s->found, 0);
+    damage_say_findings(s->damage, &s->found, 0);
     findings_fini(&s->found);
     findings_init(&s->found, s->os);
 }

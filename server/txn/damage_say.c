@@ -1,12 +1,12 @@
 /* Stores that are damaged on the disk: noted, and said. */
-#include "server/txn/db_damage.h"
+#include "server/txn/damage_say.h"
 
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/damage.h"
 #include "server/txn/pulse.h"
 
-enum err db_note_damage(struct damage *d, const struct tree_damage *damage)
+enum err damage_say(struct damage *d, const struct tree_damage *damage)
 {
     const struct schema *s;
     enum err e = damage_note(d, damage);
@@ -25,7 +25,7 @@ enum err db_note_damage(struct damage *d, const struct tree_damage *damage)
     return ERR_OK;
 }
 
-size_t db_note_findings(struct damage *d, const struct findings *found, size_t noted)
+size_t damage_say_findings(struct damage *d, const struct findings *found, size_t noted)
 {
     ASSERT(noted <= found->count);
     for (; noted < found->count; noted++) {
@@ -35,7 +35,7 @@ size_t db_note_findings(struct damage *d, const struct findings *found, size_t n
         if (n->is_repaired || n->store >= PRIMARY_STORES_END ||
             n->store == PRIMARY_STORE_TWICE || !catalogue_by_number(d->catalogue, n->store))
             continue; /* it has ended, or all stores need it and it is there twice */
-        db_note_damage(d, &damage);
+        damage_say(d, &damage);
     }
     return noted;
 }
