@@ -97,6 +97,7 @@ def parts_of(build, minutes):
     every.append(script('kill_loop', 5, ['tests/integration/kill_loop.py', '--rounds', '1000000']))
     for fs in ('ext4', 'xfs'):
         every.append(script(f'power_cut_{fs}', 3, ['tests/integration/power_cut.py', '--fs', fs]))
+    every.append(script('sync_errors', 3, ['tests/integration/sync_errors.py']))
     return every
 
 

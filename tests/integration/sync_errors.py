@@ -4,8 +4,9 @@
     sync_errors.py [--seconds N] [--seed S]
 
 The server's data directory is an ext4 on a loop device, whose image is a file with holes on a small
-tmpfs. What the log has made ready is zeros: where the image has zeros holes are punched, and then the
-tmpfs is filled up. So the kernel takes the server's writes into its memory, and the disk below
+tmpfs. What the log has made ready is zeros: there, and nowhere else, holes are punched into the image, and
+then the tmpfs is filled up. (What the file system notes for itself must be kept: a lost block of that is
+told to nobody.) So the kernel takes the server's writes into its memory, and the disk below
 refuses them: the error is told once to each open description, at its next sync, and the pages count as
 clean. Then the server must have ended, with nothing acknowledged that the disk has not; a server that is
 started on the same mount, where the kernel's memory may still show what the disk refused, must have all
@@ -17,6 +18,7 @@ import ctypes
 import errno
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -38,30 +40,25 @@ FLAGS = ("--stage-size", "128KiB", "--link-max", "64KiB", "--wal-segment-size", 
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def punch_zeros(image):
-    """Where the image has zeros, it has holes afterwards."""
+def extents(path):
+    """(first, bytes) on the device, as filefrag says."""
+    for line in run("filefrag", "-v", "-b%d" % BLOCK, path).splitlines():
+        found = re.match(r"\s*\d+:\s*\d+\.\.\s*\d+:\s*(\d+)\.\.\s*\d+:\s*(\d+):", line)
+        if found:
+            yield int(found[1]) * BLOCK, int(found[2]) * BLOCK
+
+
+def punch_zeros(image, path):
+    """Where the file has zeros, the image has holes afterwards, and nowhere else: what the file
+    system notes for itself must not be lost, since nobody would be told."""
+    zeros = bytes(BLOCK)
     with open(image, "r+b") as f:
-        size, at, zeros = os.path.getsize(image), 0, bytes(BLOCK)
-        while at < size:
-            at = os.lseek(f.fileno(), at, os.SEEK_DATA) if has_data(f.fileno(), at) else size
-            if at < size:
-                at -= at % BLOCK
-                if os.pread(f.fileno(), BLOCK, at) == zeros:
-                    if libc.fallocate(f.fileno(), PUNCH | KEEP_SIZE, ctypes.c_long(at),
-                                      ctypes.c_long(BLOCK)):
-                        raise Missing("no holes can be punched here: %s" %
-                                      os.strerror(ctypes.get_errno()))
-                at += BLOCK
-
-
-def has_data(fd, at):
-    try:
-        os.lseek(fd, at, os.SEEK_DATA)
-        return True
-    except OSError as e:
-        if e.errno == errno.ENXIO:
-            return False
-        raise
+        for first, size in extents(path):
+            for at in range(first, first + size, BLOCK):
+                if os.pread(f.fileno(), BLOCK, at) == zeros and libc.fallocate(
+                        f.fileno(), PUNCH | KEEP_SIZE, ctypes.c_long(at), ctypes.c_long(BLOCK)):
+                    raise Missing("no holes can be punched here: %s" %
+                                  os.strerror(ctypes.get_errno()))
 
 
 def flush(path):
@@ -102,7 +99,7 @@ def told_once(folder, small, image):
         f.write(bytes(16 * BLOCK))
         os.fsync(f.fileno())
     flush(path)
-    punch_zeros(image)
+    punch_zeros(image, path)
     small.fill()
     told = []
     one, two = os.open(path, os.O_RDWR), os.open(path, os.O_RDWR)
@@ -154,10 +151,12 @@ def one_round(folder, small, disk, number, rng, writer):
     d = Daemon(*FLAGS, data=data)
 
     def begin_to_fail():
-        writer.take(0.5)
+        while writer.pending:  # what is on its way must not meet the punching
+            writer.take(0.5)
         d.process.send_signal(signal.SIGSTOP)
         flush(disk.at)
-        punch_zeros(disk.image)
+        for name in os.listdir(os.path.join(data, "wal")):
+            punch_zeros(disk.image, os.path.join(data, "wal", name))
         small.fill()
         d.process.send_signal(signal.SIGCONT)
 
@@ -198,7 +197,9 @@ def main():
         small = Small(folder)
         # Without a journal, so that the data fails and not what the file system notes of it.
         image = make_image(small.at, "ext4", "-O", "^has_journal", "-E",
-                           "nodiscard,lazy_itable_init=0")
+                           "nodiscard,lazy_itable_init=0", "-b", str(BLOCK))
+        with open(image, "r+b") as f:  # all of it is there, but for the holes that are punched
+            os.posix_fallocate(f.fileno(), 0, os.path.getsize(image))
         disk = Disk(folder, "disk", image, "ext4")
         told_once(disk.at, small, image)
         end = time.monotonic() + args.seconds

@@ -1,4 +1,4 @@
-"""Power cuts and full disks on real file systems, where this machine lets us mount one."""
+"""Power cuts, writes that fail and full disks on real file systems, where this machine lets us mount one."""
 import os
 import shutil
 import subprocess
@@ -23,6 +23,11 @@ def script(name, *words):
     if done.returncode == 77:
         raise Skipped(done.stdout.strip().replace("skipped: ", "", 1))
     assert done.returncode == 0, done.stdout
+
+
+def test_what_was_acknowledged_survives_writes_that_the_disk_refuses():
+    """The kernel tells of them once to each open description, at its next sync."""
+    script("sync_errors.py")
 
 
 def test_what_was_acknowledged_survives_a_power_cut_on_ext4():
