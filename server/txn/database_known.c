@@ -1,12 +1,12 @@
 #include "server/txn/database_known.h"
 
 #include "server/base/assert.h"
-#include "server/txn/db_struct.h"
+#include "server/txn/database.h"
 #include "server/txn/decided.h"
 
 void database_note_decided(struct op *op, const struct database *d)
 {
-    if (d->changed > op->db->numbers.durable)
+    if (!op_is_durable(op, d->changed))
         decided_note_commit(op, d->changed, d->durability);
 }
 

@@ -116,6 +116,9 @@ struct op_pages {
 };
 struct op_pages op_pages(const struct op *op);
 
+/* Whether a crash cannot take the commit back any more. */
+bool op_is_durable(const struct op *op, uint64_t commit);
+
 /* A request that has done the work of a turn lets others have theirs: ERR_WAIT. */
 enum err op_yield(struct op *op);
 

@@ -43,6 +43,12 @@ struct op_pages op_pages(const struct op *op)
     return (struct op_pages){stats.cache_hits + stats.cache_misses, stats.cache_misses};
 }
 
+bool op_is_durable(const struct op *op, uint64_t commit)
+{
+    ASSERT(commit <= op->db->numbers.last_commit); /* V-1 */
+    return commit <= op->db->numbers.durable;
+}
+
 enum err op_yield(struct op *op)
 {
     ASSERT(op->db && op->wake);

@@ -58,7 +58,7 @@ KNOW_THE_WHOLE = {
                                 'db_fail', 'quota'),
         'a request has the database and no transaction':
             ('auto', 'op_answer', 'lookup', 'records', 'indexes', 'store_list', 'cursors', 'opening',
-             'upgrade', 'database_known', 'quotas', 'vault_rows'),
+             'upgrade', 'quotas', 'vault_rows'),
     }.items() for module in modules
 }
 
