@@ -426,26 +426,6 @@ static const struct model_version *change_newer(const struct life *l, const stru
     return newer;
 }
 
-/* With greatest version a change loses to who is newer and has written in the store. */
-static void judge_change_greatest(struct life *l, struct actor *a)
-{
-    bool found = false;
-
-    for (unsigned i = 0; i < l->options->actors; i++) {
-        const struct actor *o = &l->actors[i];
-
-        found |= o != a && o->txn && o->version > a->version &&
-                 (l->is_late || o->wrote_store[a->store]) &&
-                 o->version == a->op.failure.winner_version;
-        /* a request of its own, whose version nobody is told */
-        found |= o != a && o->act >= ACT_INDEX_CREATE && o->act <= ACT_INDEX_RENAME &&
-                 o->autocommit && o->store == a->store;
-    }
-    LIFE_CHECK(l, found, "greatest version: a change of an index of store %u lost to %llu",
-               a->store, (unsigned long long)a->op.failure.winner_version);
-    actor_lose(a, a->op.failure.winner_version, 0);
-}
-
 /* Within a transaction, together with its data. */
 static void judge_change_within(struct life *l, struct actor *a, enum err e)
 {
@@ -469,7 +449,10 @@ static void judge_change_within(struct life *l, struct actor *a, enum err e)
         return;
     }
     if (a->greatest && e == ERR_CONFLICT) {
-        judge_change_greatest(l, a);
+        LIFE_CHECK(l, judge_definer(l, a),
+                   "greatest version: a change of an index of store %u lost to %llu", a->store,
+                   (unsigned long long)a->op.failure.winner_version);
+        actor_lose(a, a->op.failure.winner_version, 0);
         return;
     }
     LIFE_CHECK(l, e == expected,

@@ -302,6 +302,10 @@ void judge_delete(struct life *l, struct actor *a, enum err e, bool existed);
 void judge_count(struct life *l, struct actor *a, enum err e, uint64_t count);
 void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t deleted);
 void judge_store(struct life *l, struct actor *a, enum err e);
+/* With greatest version a change of a store or its indexes loses to whoever is open, newer, and has
+ * written the definition, or does in a request that is under way: whether the winner that is named
+ * is one. */
+bool judge_definer(const struct life *l, const struct actor *a);
 void judge_rename(struct life *l, struct actor *a, enum err e);
 void judge_reads(struct life *l, const struct actor *a);
 /* A request for a savepoint: drawn, called, judged. */

@@ -383,12 +383,40 @@ void judge_delete_range(struct life *l, struct actor *a, enum err e, uint64_t de
                (unsigned long long)deleted, (unsigned long long)expected);
 }
 
+/* A request of o is under way that changes the definition of a store. It may have written that
+ * already: an index is defined before its entries are made. */
+static bool is_defining(const struct actor *o, unsigned store)
+{
+    if (o->act < ACT_CLEAR || o->act > ACT_INDEX_RENAME)
+        return false;
+    return o->store == store || (o->act == ACT_RENAME && o->store_to == store);
+}
+
+bool judge_definer(const struct life *l, const struct actor *a)
+{
+    uint64_t winner = a->op.failure.winner_version;
+
+    for (unsigned i = 0; i < l->options->actors && winner > a->version; i++) {
+        const struct actor *o = &l->actors[i];
+        bool now = is_defining(o, a->store);
+
+        if (o == a)
+            continue;
+        if (now && o->autocommit && o->op.own && txn_version(o->op.own) == winner)
+            return true;
+        now = now && !o->autocommit;
+        if (o->txn && o->version == winner && (!o->is_doomed || l->is_late) &&
+            (now || o->changed[a->store] || o->indexed[a->store] || l->is_late))
+            return true;
+    }
+    return false;
+}
+
 /* A change of a store within a transaction. */
 static void judge_change(struct life *l, struct actor *a, enum err e)
 {
     uint64_t decided;
     const struct model_version *newer = model_newer_store(&l->model, a->store, a->snapshot);
-    bool found = false;
 
     if (judge_common(l, a, e))
         return;
@@ -409,15 +437,8 @@ static void judge_change(struct life *l, struct actor *a, enum err e)
         return;
     }
     if (a->greatest && e == ERR_CONFLICT) {
-        for (unsigned i = 0; i < l->options->actors; i++) {
-            const struct actor *o = &l->actors[i];
-
-            found |= o != a && o->txn && (!o->is_doomed || l->is_late) &&
-                     o->version > a->version && (l->is_late || o->changed[a->store]) &&
-                     o->version == a->op.failure.winner_version;
-        }
-        LIFE_CHECK(l, found, "greatest version: a change of store %u lost to %llu", a->store,
-                   (unsigned long long)a->op.failure.winner_version);
+        LIFE_CHECK(l, judge_definer(l, a), "greatest version: a change of store %u lost to %llu",
+                   a->store, (unsigned long long)a->op.failure.winner_version);
         actor_lose(a, a->op.failure.winner_version, 0);
         return;
     }

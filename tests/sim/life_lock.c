@@ -258,12 +258,13 @@ void actor_begin(struct life *l, struct actor *a)
 #define LATE_MS 500   /* the exactness of limits of time, with some to spare */
 #define LATE_TICKS 60 /* of which each looks at some */
 
-/* Whether o waits for what a has, or has waited until this tick. */
+/* Whether o waits for what a has, or has waited until this tick. An actor can wait for itself: for
+ * a lock of its transaction, with a write that is none of it. */
 static bool waits_for(const struct actor *o, const struct actor *a)
 {
-    if (o == a || o->act == ACT_NONE || !o->op.lock)
+    if (o->act == ACT_NONE || !o->op.lock)
         return false;
-    return o->act == ACT_BEGIN ? clashes(o, a) : o->autocommit;
+    return o->act == ACT_BEGIN ? o != a && clashes(o, a) : o->autocommit;
 }
 
 void judge_lock_idle(struct life *l, const struct actor *a)
