@@ -145,6 +145,35 @@ START_TEST(answers_about_stores_wait_for_what_made_or_dropped_them)
 }
 END_TEST
 
+/* The request that changed it may have been answered without an answer: given up, or a
+ * notification. So the next ones wait for themselves. */
+START_TEST(answers_about_a_store_that_it_has_changed_wait_for_what_was_there_before)
+{
+    struct core_rig rig;
+    struct txn *before, *t = stall(&rig, &before, false), *changing;
+    const char *options = "\x81\xa3key\x91\x91\x00";
+    uint64_t n;
+
+    MUST_EQ(core_rename(&rig, NULL, "a", "moved"), ERR_OK);
+    changing = core_begin(&rig, "changing", NULL);
+    MUST_EQ(core_create_index(&rig, changing, "moved", "i", slice_make(options, 8)), ERR_OK);
+    must_wait(&rig);
+    MUST_EQ(core_get(&rig, changing, "moved", 3, &n), ERR_OK);
+    MUST_EQ(n, 3);
+    must_wait(&rig);
+    MUST_EQ(core_insert(&rig, changing, "moved", 3, 5), ERR_EXISTS);
+    must_wait(&rig);
+    MUST_EQ(core_create(&rig, changing, "old", NULL), ERR_OK);
+    MUST_EQ(core_get(&rig, changing, "old", 1, &n), ERR_OK); /* so its drop has been */
+    must_wait(&rig);
+    MUST_EQ(core_create(&rig, changing, "fresh", NULL), ERR_OK);
+    MUST_EQ(core_get(&rig, changing, "fresh", 1, &n), ERR_OK);
+    MUST(core_may_tell(&rig));
+    core_rollback(&rig, changing);
+    stall_end(&rig, before, t);
+}
+END_TEST
+
 START_TEST(conflicts_wait_for_their_winner)
 {
     struct core_rig rig;
@@ -434,6 +463,8 @@ int main(void)
     tcase_add_loop_test(tc, reads_of_what_is_not_durable_wait_and_others_do_not, 0, 2);
     tcase_add_test(tc, refusals_and_failed_writes_wait_for_what_decided_them);
     tcase_add_test(tc, answers_about_stores_wait_for_what_made_or_dropped_them);
+    tcase_add_test(tc,
+                   answers_about_a_store_that_it_has_changed_wait_for_what_was_there_before);
     tcase_add_loop_test(tc, conflicts_wait_for_their_winner, 0, 4);
     tcase_add_test(tc, a_read_that_was_overwritten_loses_no_sooner_than_its_winner_lasts);
     tcase_add_test(tc, reads_by_themselves_see_what_was_answered_and_never_wait);
