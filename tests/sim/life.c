@@ -60,7 +60,7 @@ static void life_on_event(void *context, enum event event, const void *facts)
     l->counts->scrubs += event == EVENT_scrubbed;
     LIFE_CHECK(l,
                event != EVENT_scrub_finding || l->victim < MODEL_STORES || l->is_copy_rotten ||
-                   l->options->faults,
+                   l->options->faults || sim_is_off(l->sim),
                "the scrub finds something");
     if (event == EVENT_amalgamated) {
         l->counts->amalgamations++;

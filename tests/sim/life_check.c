@@ -81,7 +81,9 @@ static void check_done(struct db_check *c, enum err e)
 
     LIFE_CHECK(l, e == ERR_OK || e == ERR_SHUTDOWN || life_excuses(l, e), "a check answered %s",
                err_name(e));
-    LIFE_CHECK(l, !found || has_rotted(l) || l->options->faults || !findings_all(found),
+    LIFE_CHECK(l,
+               !found || has_rotted(l) || l->options->faults || !findings_all(found) ||
+                   sim_is_off(l->sim), /* then nothing can be read */
                "a check finds: %s offset %llu: %s", found->items[0].file,
                (unsigned long long)found->items[0].offset, found->items[0].text);
     for (size_t i = 0; found && i < found->count; i++)

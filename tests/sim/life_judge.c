@@ -437,8 +437,9 @@ static void judge_change(struct life *l, struct actor *a, enum err e)
         return;
     }
     if (a->greatest && e == ERR_CONFLICT) {
-        LIFE_CHECK(l, judge_definer(l, a), "greatest version: a change of store %u lost to %llu",
-                   a->store, (unsigned long long)a->op.failure.winner_version);
+        LIFE_CHECK(l, judge_definer(l, a),
+                   "greatest version: a change of store %u lost to %llu", a->store,
+                   (unsigned long long)a->op.failure.winner_version);
         actor_lose(a, a->op.failure.winner_version, 0);
         return;
     }
