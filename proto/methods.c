@@ -147,7 +147,7 @@ const struct method method_table[METHOD_COUNT] = {
                        "insert a record; EXISTS if the key exists",
                        FIRST},
     [METHOD_UPDATE] = {NAME("update"),
-                       METHOD_CHANGES | METHOD_WRITES_ONE | METHOD_LARGE,
+                       METHOD_CHANGES | METHOD_WRITES_ONE | METHOD_LARGE | METHOD_TELLS_COMMIT,
                        RIGHT_UPDATE,
                        {T,
                         {PARAM_ID_STORE, "store", PARAM_NAME, false},

@@ -163,6 +163,7 @@ enum method_flag {
         1 << 17, /* it is about its database as a whole, not about a store in it */
     METHOD_MAKES_STORE = 1 << 18, /* the store `new`, if it has that parameter, else `name`, is
                                      not there yet */
+    METHOD_TELLS_COMMIT = 1 << 15, /* by itself its answer may hold the number of its commit */
     METHOD_STRANGERS = 1 << 14, /* may be called before the login */
     METHOD_ABSENT = 1 << 10,    /* known, and not there yet: BAD_REQUEST, not in `describe` */
 };

@@ -196,7 +196,7 @@ static enum err commit(struct execution *w)
     (UINT64_C(1) << OPTION_ID_DURABILITY | UINT64_C(1) << OPTION_ID_DEADLINE_MS)
 
 /* One operation that writes one record, and nothing is asked for but its durability: that needs no
- * transaction. Nothing is said of one that cannot be read: whoever begins one finds it again. */
+ * transaction. What an update answers in a run knows no number of a commit yet, so it has one. Nothing is said of one that cannot be read: whoever begins one finds it again. */
 static bool is_by_itself(struct execution *w)
 {
     struct msgpack_cursor ops = msgpack_open(w->call->params[PARAM_ID_OPS].raw);
@@ -209,7 +209,8 @@ static bool is_by_itself(struct execution *w)
         failure_clear(execution_failure(w));
         return false;
     }
-    return w->request->run->call.method->flags & METHOD_WRITES_ONE;
+    return (w->request->run->call.method->flags & (METHOD_WRITES_ONE | METHOD_TELLS_COMMIT)) ==
+           METHOD_WRITES_ONE;
 }
 
 static enum err run_by_itself(struct execution *w)

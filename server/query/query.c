@@ -329,7 +329,7 @@ static enum err query_measure(struct query *q, struct op *op)
     const struct step *root = q->prepared->plan.root;
     enum err e = root ? ERR_OK : ERR_END;
 
-    ASSERT(!q->run.measures);
+    ASSERT(q->prepared);
     q->run.measures = true;
     while (!e)
         e = query_writes(q) ? step_next(&q->run, root) : query_next(q, op);

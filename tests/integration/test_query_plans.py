@@ -385,6 +385,14 @@ def test_values_may_have_queries_in_them(d):
         assert column(c, "select count(*) from summed") == [9]
 
 
+def test_a_measured_query_takes_as_many_turns_as_it_needs(d):
+    with d.client() as c:
+        make(c, "measured", [{"n": n} for n in range(5000)])
+        text = "select a.n from measured a join measured b on b.id = a.n where a.n % 2 = 0 order by a.n desc"
+        e = c.call("explain", 0, text, None, {"analyze": True})
+        assert "[2500 rows" in e["text"], e["text"]
+
+
 def test_a_join_keeps_what_it_has_looked_up(d):
     with d.client() as c:
         make(c, "kinds", [{"kind": n} for n in range(20)])

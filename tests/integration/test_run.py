@@ -59,6 +59,7 @@ def test_one_write_answers_as_a_list_does(d):
             commits = [run("put", {"n": 1}, "a"), run("insert", {"n": 2}, "b"), run("delete", "b"),
                        run("update", "a", [["add", "n", 4], ["commit", "at"]])]
             assert [got["results"][0] for got in commits[:3]] == ["a", "b", True], commits
+            assert commits[3]["results"][0]["at"] == 0, commits  # in a run it is not known yet
             numbers = [got["commit"] for got in commits]
             assert numbers == sorted(set(numbers)) and numbers[0] > 0, numbers
             assert c.call("get", 0, "one", "a") == {"n": 5, "at": numbers[3]}
