@@ -242,6 +242,15 @@ static bool state_is(const struct life *l, uint64_t state[MODEL_STORES][STATE_SI
     return true;
 }
 
+/* Whether what the model has of the victim's record at a commit was guessed after a restart. */
+static bool is_guessed(const struct life *l, unsigned key, uint64_t commit)
+{
+    uint64_t decided;
+
+    model_get(&l->model, l->victim, key, commit, &decided);
+    return decided > l->guessed[key].over && decided <= l->guessed[key].upto;
+}
+
 bool life_records_are(struct life *l, uint64_t commit)
 {
     static uint64_t state[MODEL_STORES][STATE_SIZE];
@@ -250,8 +259,10 @@ bool life_records_are(struct life *l, uint64_t commit)
     for (unsigned s = 0; s < MODEL_STORES; s++)
         for (unsigned i = 0; i < MODEL_INDEXES; i++)
             state[s][STATE_INDEXES + i] = model_index(&l->model, s, i, commit);
-    for (unsigned k = 0; k < MODEL_KEYS && l->is_guessed; k++)
-        state[l->victim][k] = STATE_UNKNOWN;
+    for (unsigned k = 0; k < MODEL_KEYS && l->victim < MODEL_STORES; k++) {
+        if (is_guessed(l, k, commit))
+            state[l->victim][k] = STATE_UNKNOWN;
+    }
     return state_is(l, state, commit);
 }
 
@@ -262,17 +273,34 @@ static int commit_order(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
+/* A damaged page hides which of two commits was the last that is left: an older one than the one
+ * taken fits as well. They differ only in what cannot be read here; what is restored of a backup may
+ * show it, for a page whose label alone has rotted comes with a new label. */
+static void life_note_guesses(struct life *l, uint64_t older, uint64_t taken)
+{
+    uint64_t decided;
+
+    for (unsigned k = 0; k < MODEL_KEYS && l->victim < MODEL_STORES; k++) {
+        struct life_guess *g = &l->guessed[k];
+
+        if (model_get(&l->model, l->victim, k, older, &decided) ==
+            model_get(&l->model, l->victim, k, taken, &decided))
+            continue;
+        g->over = g->upto && g->over < older ? g->over : older;
+        g->upto = taken;
+    }
+}
+
 /* Rules 1 and 2: the state is a prefix of the commits that holds all that were told. */
 static void life_check_prefix(struct life *l, uint64_t least)
 {
     static uint64_t state[MODEL_STORES][STATE_SIZE];
     uint64_t *commits = malloc(sizeof *commits * 1000000);
+    uint64_t taken = 0;
     size_t count = 0;
     bool found = false;
 
     life_read_all(l, state);
-    for (unsigned k = 0; k < MODEL_KEYS && l->victim < MODEL_STORES; k++)
-        l->is_guessed = l->is_guessed || state[l->victim][k] == STATE_UNKNOWN;
     for (unsigned s = 0; s < MODEL_STORES; s++) {
         for (unsigned k = 0; k <= MODEL_KEYS; k++) {
             const struct model_history *h =
@@ -284,15 +312,18 @@ static void life_check_prefix(struct life *l, uint64_t least)
     }
     commits[count++] = least;
     qsort(commits, count, sizeof *commits, commit_order);
-    for (size_t i = 0; i < count && !found; i++) {
-        if (i && commits[i] == commits[i - 1])
+    for (size_t i = 0; i < count; i++) { /* the newest first */
+        if ((i && commits[i] == commits[i - 1]) || !state_is(l, state, commits[i]))
             continue;
-        if (state_is(l, state, commits[i])) {
-            found = true;
-            l->counts->lost += l->model.last_commit > commits[i];
-            model_cut(&l->model, commits[i]);
-        }
+        if (found)
+            life_note_guesses(l, commits[i], taken);
+        else
+            taken = commits[i];
+        found = true;
     }
+    l->counts->lost += found && l->model.last_commit > taken;
+    if (found)
+        model_cut(&l->model, taken);
     free(commits);
     totals_add(TOTAL_LOST, !found);
     LIFE_CHECK(l, found, "after a restart the state is no prefix that holds commit %llu",

@@ -197,6 +197,12 @@ struct life_rotten {
     uint32_t tree;
 };
 
+/* Of a record: whether its versions of (over, upto] are there is not known, for the restart that
+ * cut them off or kept them could not read it. */
+struct life_guess {
+    uint64_t over, upto; /* commits; upto 0: all is known */
+};
+
 #define LIFE_CHAIN_MAX 4
 
 /* Backups that build on each other, the oldest first: they outlive crashes. */
@@ -235,7 +241,7 @@ struct life {
     struct life_rotten rotten[LIFE_ROTTEN_MAX]; /* pages of its indexes */
     unsigned rotten_count;
     bool is_damaged;     /* and that was met */
-    bool is_guessed;     /* of it, what was read back after a restart was not all to be read */
+    struct life_guess guessed[MODEL_KEYS]; /* of its records */
     bool is_copy_rotten; /* one of two copies of a page that all stores depend on has rotted */
     bool on_disk;        /* a ledger is */
     bool has_failed_build; /* of an index, in a life with faults: its tree is not judged */
