@@ -626,6 +626,8 @@ static void life_heal(struct life *l)
     a->act = ACT_NONE;
 }
 
+#define LEAST_CATALOGUE_BYTES (UINT64_C(1) << 20)
+
 static void life_end(struct life *l)
 {
     bool closed = false;
@@ -661,6 +663,10 @@ static void life_end(struct life *l)
         if (sim_chance(l->sim, 50))
             sim_crash(l->sim);
     }
+    /* so small that one definition may take more than the eighth that is there for drops beyond it;
+     * a server's is 1 MiB or more */
+    if (l->db_options.catalogue_bytes_max < LEAST_CATALOGUE_BYTES)
+        l->db_options.catalogue_bytes_max = LEAST_CATALOGUE_BYTES;
     LIFE_CHECK(l, life_open(l), "the last open failed");
     life_check_prefix(l, l->told);
     life_cut_generated(l, l->told);
