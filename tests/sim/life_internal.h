@@ -95,6 +95,7 @@ enum token_state {
 struct life_token {
     enum token_state state;
     uint64_t commit;
+    uint64_t before; /* the commit that had it then, and was forgotten; 0: none */
 };
 
 struct promise { /* a reply that has not been told yet */

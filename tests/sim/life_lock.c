@@ -95,7 +95,8 @@ static bool is_kept_out(const struct life *l, const struct actor *a)
         if (o != a && (writes || ((waits || is_granted(o)) && clashes(a, o))))
             return true;
     }
-    return a->begin.wait_ms > 0; /* they may have ended meanwhile */
+    /* they may have ended meanwhile; and a build in the background waits as writes do */
+    return a->begin.wait_ms > 0 || (l->options->indexes && l->db->builds.number);
 }
 
 /* Whether that is a right answer to a begin that has not got its locks. */
@@ -104,7 +105,10 @@ static bool is_refused(const struct life *l, const struct actor *a, enum err e)
     if (e == ERR_TXN_KILLED)
         return a->is_killed;
     if (e == ERR_TXN_EXPIRED) /* granted, and called again too late */
-        return l->has_lock_limits && strstr(a->op.failure.text, "lock-idle");
+        return (l->has_lock_limits && strstr(a->op.failure.text, "lock-idle")) ||
+               (l->is_tight && (strstr(a->op.failure.text, "held-max") ||
+                                strstr(a->op.failure.text, "roots-memory") ||
+                                strstr(a->op.failure.text, "held_bytes")));
     return e == ERR_LOCK_TIMEOUT && a->begin.wait_ms != UINT64_MAX && is_kept_out(l, a);
 }
 
@@ -329,7 +333,7 @@ void judge_lock_limits(struct life *l)
 
         if (!waits)
             a->waits_ms = 0;
-        else if (!a->waits_ms)
+        else if (a->waits_ms < a->asked_ms || !a->waits_ms) /* another request, perhaps */
             a->waits_ms = life_now(l);
     }
     for (unsigned i = 0; l->has_lock_limits && i < l->options->actors; i++) {

@@ -31,6 +31,26 @@ static bool token_may_be_gone(const struct life *l, unsigned token)
            (l->tokens[token].state != TOKEN_FRESH || l->token_count > 1);
 }
 
+/* It has been committed or fenced. What had it before is known again if a crash takes that back. */
+static void token_set(struct life_token *t, enum token_state state, uint64_t commit)
+{
+    bool may_be = t->state == TOKEN_MAYBE && !t->before;
+    uint64_t before = t->state == TOKEN_IS_COMMITTED || may_be ? t->commit : t->before;
+
+    *t = (struct life_token){state, commit, before};
+}
+
+/* Whether it may be of that commit, of which it is from now on. */
+static bool token_is_of(struct life_token *t, uint64_t commit)
+{
+    if (t->state == TOKEN_MAYBE && t->before && commit == t->before)
+        t->commit = t->before;
+    if ((t->state != TOKEN_IS_COMMITTED && t->state != TOKEN_MAYBE) || commit != t->commit)
+        return false;
+    t->state = TOKEN_IS_COMMITTED;
+    return true;
+}
+
 bool judge_token(struct life *l, struct actor *a, enum err e, uint64_t commit)
 {
     struct life_token *t = &l->tokens[a->token];
@@ -43,11 +63,9 @@ bool judge_token(struct life *l, struct actor *a, enum err e, uint64_t commit)
         return true;
     }
     if (e == ERR_OK && a->op.is_repeated) {
-        LIFE_CHECK(l, t->state == TOKEN_IS_COMMITTED || t->state == TOKEN_MAYBE,
-                   "a commit with token %u is not the first, the model says", a->token);
-        LIFE_CHECK(l, commit == t->commit, "token %u is of commit %llu, not %llu", a->token,
-                   (unsigned long long)t->commit, (unsigned long long)commit);
-        t->state = TOKEN_IS_COMMITTED;
+        LIFE_CHECK(l, token_is_of(t, commit), "token %u is of commit %llu (%d), not %llu",
+                   a->token, (unsigned long long)t->commit, t->state,
+                   (unsigned long long)commit);
         l->counts->tokens_again++;
         return true;
     }
@@ -56,7 +74,7 @@ bool judge_token(struct life *l, struct actor *a, enum err e, uint64_t commit)
                    t->state == TOKEN_FRESH || t->state == TOKEN_MAYBE ||
                        token_may_be_gone(l, a->token),
                    "a second commit with token %u was applied", a->token);
-        *t = (struct life_token){TOKEN_IS_COMMITTED, commit};
+        token_set(t, TOKEN_IS_COMMITTED, commit);
         l->counts->tokens++;
     }
     return false;
@@ -92,18 +110,14 @@ void judge_outcome(struct life *l, struct actor *a, enum err e)
         return;
     }
     if (o->state == OUTCOME_COMMITTED) {
-        LIFE_CHECK(l,
-                   (t->state == TOKEN_IS_COMMITTED || t->state == TOKEN_MAYBE) &&
-                       o->commit == t->commit,
-                   "token %u is said to be of commit %llu", a->token,
-                   (unsigned long long)o->commit);
-        t->state = TOKEN_IS_COMMITTED;
+        LIFE_CHECK(l, token_is_of(t, o->commit), "token %u is said to be of commit %llu",
+                   a->token, (unsigned long long)o->commit);
     } else {
         LIFE_CHECK(l, t->state != TOKEN_IS_COMMITTED || token_may_be_gone(l, a->token),
                    "token %u of commit %llu is said not to be committed", a->token,
                    (unsigned long long)t->commit);
         if (t->state != TOKEN_IS_FENCED)
-            *t = (struct life_token){TOKEN_IS_FENCED, a->op.decided.synced};
+            token_set(t, TOKEN_IS_FENCED, a->op.decided.synced);
         l->counts->fenced++;
     }
     life_reply(l, a, a->op.decided.synced);
@@ -118,7 +132,8 @@ void life_cut_tokens(struct life *l, uint64_t told)
         if (t->state == TOKEN_FRESH || t->commit <= told)
             continue;
         if (t->state == TOKEN_IS_COMMITTED && t->commit > l->model.last_commit)
-            *t = (struct life_token){TOKEN_FRESH, 0};
+            *t = (struct life_token){t->before ? TOKEN_MAYBE : TOKEN_FRESH, t->before,
+                                     t->before};
         else
             t->state = TOKEN_MAYBE;
     }
