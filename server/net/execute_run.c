@@ -196,7 +196,8 @@ static enum err commit(struct execution *w)
     (UINT64_C(1) << OPTION_ID_DURABILITY | UINT64_C(1) << OPTION_ID_DEADLINE_MS)
 
 /* One operation that writes one record, and nothing is asked for but its durability: that needs no
- * transaction. What an update answers in a run knows no number of a commit yet, so it has one. Nothing is said of one that cannot be read: whoever begins one finds it again. */
+ * transaction. What an update answers in a run knows no number of a commit yet, so it has one.
+ * Nothing is said of one that cannot be read: whoever begins one finds it again. */
 static bool is_by_itself(struct execution *w)
 {
     struct msgpack_cursor ops = msgpack_open(w->call->params[PARAM_ID_OPS].raw);

@@ -274,8 +274,8 @@ static int commit_order(const void *a, const void *b)
 }
 
 /* A damaged page hides which of two commits was the last that is left: an older one than the one
- * taken fits as well. They differ only in what cannot be read here; what is restored of a backup may
- * show it, for a page whose label alone has rotted comes with a new label. */
+ * taken fits as well. They differ only in what cannot be read here; what is restored of a backup
+ * may show it, for a page whose label alone has rotted comes with a new label. */
 static void life_note_guesses(struct life *l, uint64_t older, uint64_t taken)
 {
     uint64_t decided;
