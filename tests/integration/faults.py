@@ -18,9 +18,9 @@ class Faults:
 
     def __enter__(self):
         self.directory = tempfile.mkdtemp(prefix="holdfast-faults.")
-        self.library = os.path.join(self.directory, "faults.so")
+        self.preloaded = os.path.join(self.directory, "faults.so")
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "faults.c")
-        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", self.library, source, "-ldl"],
+        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", self.preloaded, source, "-ldl"],
                        check=True)
         self.path = os.path.join(self.directory, "control")
         with open(self.path, "wb") as file:
@@ -35,7 +35,7 @@ class Faults:
 
     def env(self):
         # The sanitizer wants to be the first library, unless told.
-        return {"HOLDFAST_FAULTS": self.path, "LD_PRELOAD": self.library,
+        return {"HOLDFAST_FAULTS": self.path, "LD_PRELOAD": self.preloaded,
                 "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
 
     def get(self, name):

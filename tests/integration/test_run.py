@@ -49,7 +49,7 @@ def test_run_takes_the_options_of_begin_and_commit(d):
 
 
 def test_one_write_answers_as_a_list_does(d):
-    """By itself it is no transaction, unless more is asked of it."""
+    """By itself it needs no transaction, unless more is asked of it."""
     token = bytes(range(16))
     with d.client() as c:
         c.call("create_store", 0, "one", {"key": None})

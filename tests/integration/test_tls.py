@@ -541,8 +541,8 @@ def test_sockets_from_the_service_manager_speak_tls():
 
 
 def test_12_who_signs_client_certificates_is_swapped_too():
-    """A client whose CA is no longer in the file is refused; what is open goes on, and an
-    administrator can end it."""
+    """A client whose CA has left the file is refused; open connections go on, and an
+    administrator can end them."""
     c = CERTIFICATES
     c.ca("clients-a")
     c.ca("clients-b")

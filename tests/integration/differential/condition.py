@@ -7,7 +7,7 @@ COMPARE = {"$eq": lambda a, b: a == b, "$ne": lambda a, b: a != b, "$gt": lambda
 
 
 def test(what, wanted, value):
-    """What is no key is equal to nothing, and to nothing unequal."""
+    """What is not a key is equal to nothing, and unequal to nothing."""
     if what == "$exists":
         return (value is not ABSENT) == wanted
     if value is ABSENT:
