@@ -106,7 +106,7 @@ void daemon_db_options(const struct options *o, struct db_options *to)
     to->held_bytes_max = o->held_max;
     to->catalogue_bytes_max = o->catalogue_max;
     to->databases_max = o->databases;
-    to->upgrade_turn_ms = o->upgrade_turn;
+    to->upgrade_begin_ms = o->upgrade_begin_time;
     to->versionchange_ms = o->versionchange_time;
     to->held_memory_max = o->held_memory;
     to->roots_bytes_max = o->roots_memory;

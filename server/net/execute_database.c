@@ -283,7 +283,7 @@ enum err execute_attach(struct execution *w)
     if (e == ERR_WAIT && attach.wait_ms < TICK_MAX_MS)
         reactor_tick_within(&s->server->reactor, attach.wait_ms);
     if (!e && attach.may_upgrade)
-        reactor_tick_within(&s->server->reactor, s->server->options.upgrade_turn);
+        reactor_tick_within(&s->server->reactor, s->server->options.upgrade_begin_time);
     return e;
 }
 

@@ -96,7 +96,7 @@ static void put_limits(struct execution *w)
     facts_add(&f, "transactions_total", server_handles_max(server));
     facts_add(&f, "cursors", o->cursors_per_connection);
     facts_add(&f, "openers", o->openers_per_connection);
-    facts_add(&f, "upgrade_turn_ms", o->upgrade_turn);
+    facts_add(&f, "upgrade_begin_ms", o->upgrade_begin_time);
     facts_add(&f, "versionchange_ms", o->versionchange_time);
     facts_add(&f, "transaction_bytes",
               o->transaction_max < o->writes_total / 2 ? o->transaction_max

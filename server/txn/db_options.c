@@ -18,7 +18,7 @@ void db_options_default(struct db_options *o)
         .segment_bytes = UINT64_C(16) << 20,
         .catalogue_bytes_max = UINT64_C(256) << 20,
         .databases_max = 65535,
-        .upgrade_turn_ms = 30000,
+        .upgrade_begin_ms = 30000,
         .versionchange_ms = 5000,
         .open_txns_max = 65536,
         .reads_bytes_max = UINT64_C(16) << 20,

@@ -25,7 +25,7 @@ struct db_options {
     uint64_t segment_bytes;   /* of the log; default 16 MiB */
     uint64_t catalogue_bytes_max; /* definitions of stores in memory; default 256 MiB */
     uint64_t databases_max;       /* that exist; default 65,535 */
-    uint64_t upgrade_turn_ms;     /* an upgrade that attach has offered begins in; default 30 s */
+    uint64_t upgrade_begin_ms;     /* an upgrade that attach has offered begins in; default 30 s */
     uint64_t versionchange_ms;    /* openers that are asked have answered after; default 5 s */
     uint32_t indexes_max;         /* of one store; default 64 */
     uint32_t index_entries_max;   /* of one record in all indexes; default INDEX_ENTRIES_MAX */

@@ -53,7 +53,7 @@ static void claim_keep(struct claim *claim, const struct db *db)
     claim->op = NULL;
     claim->state = CLAIM_HELD;
     claim->is_held = true;
-    claim->until_ms = db->pulse.now_ms + db->options.upgrade_turn_ms;
+    claim->until_ms = db->pulse.now_ms + db->options.upgrade_begin_ms;
 }
 
 static enum err attach_in_front(struct op *op, struct claim *claim, struct attach *attach)

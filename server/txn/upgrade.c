@@ -70,12 +70,12 @@ static enum err upgrade_enter(struct op *op, const struct upgrade *u, struct cla
 
         if (o)
             o->has_lost_claim = false;
-        return failure_set(&op->failure, ERR_BAD_REQUEST,
-                           is_lost
-                               ? "the opener did not begin its upgrade in time (upgrade-turn); "
-                                 "attach again"
-                               : "not an opener of the database: attach first (and begin the "
-                                 "upgrade in time, upgrade-turn)");
+        return failure_set(
+            &op->failure, ERR_BAD_REQUEST,
+            is_lost ? "the opener did not begin its upgrade in time (upgrade-begin-time); "
+                      "attach again"
+                    : "not an opener of the database: attach first (and begin the "
+                      "upgrade in time, upgrade-begin-time)");
     }
     ASSERT(op_database(op) == o->database); /* the transaction will be of that one */
     if (claim && (claim->state != CLAIM_HELD || claim->op))

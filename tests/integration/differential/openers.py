@@ -54,7 +54,7 @@ class Database:
 class Life:
     def __init__(self, seed):
         self.random = random.Random(seed)
-        self.daemon = holdfast.daemon("--upgrade-turn", "1h", "--versionchange-time", "1h", "--lock-idle", "1h",
+        self.daemon = holdfast.daemon("--upgrade-begin-time", "1h", "--versionchange-time", "1h", "--lock-idle", "1h",
                                       "--durability", "interval", "--interval", "1ms")
         self.databases = {name: Database() for name in NAMES}
         self.said, self.done = [], {}
