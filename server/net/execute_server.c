@@ -54,70 +54,94 @@ static enum err hello_field(struct execution *w, struct slice name, struct msgpa
     return e;
 }
 
+static void add_limits_of_messages(struct facts *f, const struct options *o)
+{
+    facts_add(f, "frame_bytes", o->frame_size);
+    facts_add(f, "depth", o->depth);
+    facts_add(f, "elements", o->elements);
+    facts_add(f, "value_bytes", o->value_size);
+    facts_add(f, "update_work_bytes", o->update_work);
+    facts_add(f, "update_commits", o->update_commits);
+    facts_add(f, "tokens", o->tokens_max);
+    facts_add(f, "tokens_ms", o->tokens_time);
+    facts_add(f, "savepoints", o->savepoints);
+    facts_add(f, "lock_names", o->lock_names);
+    facts_add(f, "lock_waiters", o->lock_waiters);
+    facts_add(f, "lock_wait_ms", o->lock_wait);
+    facts_add(f, "lock_idle_ms", o->lock_idle);
+    facts_add(f, "key_bytes", o->key_size);
+    facts_add(f, "indexes", o->indexes);
+    facts_add(f, "index_entries", o->index_entries);
+    facts_add(f, "name_bytes", 255);
+    facts_add(f, "page_rows", o->scan_rows);
+    facts_add(f, "page_bytes", o->scan_size);
+    facts_add(f, "result_bytes", o->result_size);
+    facts_add(f, "query_text_bytes", o->query_text);
+    facts_add(f, "query_memory_bytes", o->query_memory);
+    facts_add(f, "query_depth", QUERY_DEPTH_MAX);
+}
+
+static void add_limits_of_clients(struct facts *f, const struct server *server)
+{
+    const struct options *o = &server->options;
+
+    facts_add(f, "users", o->users_max);
+    facts_add(f, "login_ms", o->login_time);
+    facts_add(f, "login_delay_ms", o->login_delay);
+    facts_add(f, "strangers", server->seats.strangers_max);
+    facts_add(f, "client_strangers", o->strangers_per_client);
+    facts_add(f, "connections", server->seats.clients_max);
+    facts_add(f, "client_connections", o->client_connections);
+    facts_add(f, "requests_in_flight", o->requests_in_flight);
+    facts_add(f, "requests_total", o->requests);
+    facts_add(f, "transactions", o->transactions_per_connection);
+    facts_add(f, "transactions_total", server_handles_max(server));
+    facts_add(f, "cursors", o->cursors_per_connection);
+    facts_add(f, "openers", o->openers_per_connection);
+    facts_add(f, "upgrade_begin_ms", o->upgrade_begin_time);
+    facts_add(f, "versionchange_ms", o->versionchange_time);
+}
+
+static void add_limits_of_data(struct facts *f, const struct options *o)
+{
+    uint64_t writes_of_one = o->writes_total / 2;
+
+    facts_add(f, "transaction_bytes",
+              o->transaction_max < writes_of_one ? o->transaction_max : writes_of_one);
+    facts_add(f, "writes_total_bytes", o->writes_total);
+    facts_add(f, "reads_bytes", o->reads_max);
+    facts_add(f, "reads_total_bytes", o->reads_total);
+    facts_add(f, "catalogue_bytes", o->catalogue_max);
+    facts_add(f, "databases", o->databases);
+    facts_add(f, "roots_bytes", o->roots_memory);
+    facts_add(f, "transaction_life_ms", o->transaction_life);
+    facts_add(f, "transaction_idle_ms", o->transaction_idle);
+    facts_add(f, "backups", o->backups);
+    facts_add(f, "backup_chunk_bytes",
+              o->backup_chunk < o->result_size ? o->backup_chunk : o->result_size);
+}
+
+static void add_limits_of_output(struct facts *f, const struct server *server)
+{
+    const struct options *o = &server->options;
+
+    facts_add(f, "output_pause_bytes", o->output_pause);
+    facts_add(f, "output_bytes", o->output_max);
+    facts_add(f, "output_stall_ms", o->output_stall);
+    facts_add(f, "frame_time_ms", o->frame_time);
+    facts_add(f, "connection_memory_bytes", server->limits.one);
+    facts_add(f, "client_memory_bytes", server->limits.all);
+}
+
 static void put_limits(struct execution *w)
 {
     const struct server *server = execution_session(w)->server;
-    const struct options *o = &server->options;
     struct facts f = facts_begin(w->out);
 
-    facts_add(&f, "frame_bytes", o->frame_size);
-    facts_add(&f, "depth", o->depth);
-    facts_add(&f, "elements", o->elements);
-    facts_add(&f, "value_bytes", o->value_size);
-    facts_add(&f, "update_work_bytes", o->update_work);
-    facts_add(&f, "update_commits", o->update_commits);
-    facts_add(&f, "tokens", o->tokens_max);
-    facts_add(&f, "tokens_ms", o->tokens_time);
-    facts_add(&f, "savepoints", o->savepoints);
-    facts_add(&f, "lock_names", o->lock_names);
-    facts_add(&f, "lock_waiters", o->lock_waiters);
-    facts_add(&f, "lock_wait_ms", o->lock_wait);
-    facts_add(&f, "lock_idle_ms", o->lock_idle);
-    facts_add(&f, "key_bytes", o->key_size);
-    facts_add(&f, "indexes", o->indexes);
-    facts_add(&f, "index_entries", o->index_entries);
-    facts_add(&f, "name_bytes", 255);
-    facts_add(&f, "page_rows", o->scan_rows);
-    facts_add(&f, "page_bytes", o->scan_size);
-    facts_add(&f, "result_bytes", o->result_size);
-    facts_add(&f, "query_text_bytes", o->query_text);
-    facts_add(&f, "query_memory_bytes", o->query_memory);
-    facts_add(&f, "query_depth", QUERY_DEPTH_MAX);
-    facts_add(&f, "users", o->users_max);
-    facts_add(&f, "login_ms", o->login_time);
-    facts_add(&f, "login_delay_ms", o->login_delay);
-    facts_add(&f, "strangers", server->seats.strangers_max);
-    facts_add(&f, "client_strangers", o->strangers_per_client);
-    facts_add(&f, "connections", server->seats.clients_max);
-    facts_add(&f, "client_connections", o->client_connections);
-    facts_add(&f, "requests_in_flight", o->requests_in_flight);
-    facts_add(&f, "requests_total", o->requests);
-    facts_add(&f, "transactions", o->transactions_per_connection);
-    facts_add(&f, "transactions_total", server_handles_max(server));
-    facts_add(&f, "cursors", o->cursors_per_connection);
-    facts_add(&f, "openers", o->openers_per_connection);
-    facts_add(&f, "upgrade_begin_ms", o->upgrade_begin_time);
-    facts_add(&f, "versionchange_ms", o->versionchange_time);
-    facts_add(&f, "transaction_bytes",
-              o->transaction_max < o->writes_total / 2 ? o->transaction_max
-                                                       : o->writes_total / 2);
-    facts_add(&f, "writes_total_bytes", o->writes_total);
-    facts_add(&f, "reads_bytes", o->reads_max);
-    facts_add(&f, "reads_total_bytes", o->reads_total);
-    facts_add(&f, "catalogue_bytes", o->catalogue_max);
-    facts_add(&f, "databases", o->databases);
-    facts_add(&f, "roots_bytes", o->roots_memory);
-    facts_add(&f, "transaction_life_ms", o->transaction_life);
-    facts_add(&f, "transaction_idle_ms", o->transaction_idle);
-    facts_add(&f, "backups", o->backups);
-    facts_add(&f, "backup_chunk_bytes",
-              o->backup_chunk < o->result_size ? o->backup_chunk : o->result_size);
-    facts_add(&f, "output_pause_bytes", o->output_pause);
-    facts_add(&f, "output_bytes", o->output_max);
-    facts_add(&f, "output_stall_ms", o->output_stall);
-    facts_add(&f, "frame_time_ms", o->frame_time);
-    facts_add(&f, "connection_memory_bytes", server->limits.one);
-    facts_add(&f, "client_memory_bytes", server->limits.all);
+    add_limits_of_messages(&f, &server->options);
+    add_limits_of_clients(&f, server);
+    add_limits_of_data(&f, &server->options);
+    add_limits_of_output(&f, server);
     facts_end(&f);
 }
 

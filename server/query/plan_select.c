@@ -491,6 +491,28 @@ static struct columns columns_of_slots(struct binder *b, unsigned slot, const st
     return out;
 }
 
+/* Sort the rows of the tree by keys; the columns are made of those that are left. ordered: a scan
+ * by a path of which rows may come in order; NULL: none. NULL: the binder has failed. */
+static struct step *sort_over(struct binder *b, const struct ast_select *s, struct step *tree,
+                              struct step_key *keys, const struct columns *outputs)
+{
+    struct step *sort = step_over(b, STEP_SORT, tree);
+    uint64_t applies = 0;
+
+    if (!sort)
+        return NULL;
+    sort->keys = keys;
+    sort->key_count = s->order.count;
+    sort->outputs = outputs->list;
+    sort->output_count = outputs->count;
+    for (unsigned i = 0; i < sort->key_count; i++)
+        applies |= keys[i].value->applies;
+    if (!s->is_distinct)
+        applies |= applies_of(outputs);
+    sort->input = bind_applied(b, sort->input, applies);
+    return sort;
+}
+
 /* Columns, distinct, order and limit over the tree. */
 static struct step *plan_tail(struct binder *b, const struct ast_select *s, struct step *tree,
                               struct columns *c, unsigned slot)
@@ -498,7 +520,6 @@ static struct step *plan_tail(struct binder *b, const struct ast_select *s, stru
     struct expr *limit, *offset;
     struct step *ordered = NULL;
     struct step_key *keys;
-    uint64_t applies = 0;
     bool always = false;
 
     b->scope->items = &s->items;
@@ -524,24 +545,15 @@ static struct step *plan_tail(struct binder *b, const struct ast_select *s, stru
     if (s->order.count && keys && tree) {
         struct columns outputs = s->is_distinct ? columns_of_slots(b, slot, c) : *c;
 
-        tree = step_over(b, STEP_SORT, tree);
+        tree = sort_over(b, s, tree, keys, &outputs);
         if (!tree)
             return NULL;
-        tree->keys = keys;
-        tree->key_count = s->order.count;
-        tree->outputs = outputs.list;
-        tree->output_count = outputs.count;
         tree->slot = slot;
         tree->limit = limit;
         tree->offset = offset;
         tree->ordered = s->is_distinct ? NULL : ordered;
         if (ordered)
             ordered->scan->sort = tree;
-        for (unsigned i = 0; i < tree->key_count; i++)
-            applies |= keys[i].value->applies;
-        if (!s->is_distinct)
-            applies |= applies_of(&outputs);
-        tree->input = bind_applied(b, tree->input, applies);
     }
     if ((limit || offset) && tree) {
         tree = step_over(b, STEP_LIMIT, tree);
