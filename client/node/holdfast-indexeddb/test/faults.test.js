@@ -1,19 +1,15 @@
 // Through a proxy that cuts, splits and joins: every request gets its event, and no commit is told wrongly.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { connect } from 'holdfast'
-import { Proxy } from '../../testing/proxy.js'
-import { noServer, Server } from '../../testing/server.js'
+import { HARMLESS, serve, through } from '../../testing/rig.js'
+import { noServer } from '../../testing/server.js'
 import { closeFactory, createFactory } from '../index.js'
 
 const PATIENCE_MS = 20_000
 const STEP = 11 // bytes between two cuts
-let server
-let client
 
-before(async () => {
-  if (noServer) return
-  server = await Server.start()
+async function open (server) {
   const factory = createFactory({ address: server.address })
   await new Promise((resolve, reject) => {
     const request = factory.open('faults', 1)
@@ -25,14 +21,10 @@ before(async () => {
     request.onerror = () => reject(new Error(request.error.message))
   })
   await closeFactory(factory)
-  client = await connect(server.address, { database: 'faults' })
-})
+  return connect(server.address, { database: 'faults' })
+}
 
-after(async () => {
-  if (noServer) return
-  await client.close()
-  await server.stop()
-})
+const rig = serve({ open })
 
 /** Put n, twice in one transaction; gives 'complete', 'aborted', 'unknown', or 'not opened'. Every event must come. */
 function put (factory, n) {
@@ -69,46 +61,55 @@ function put (factory, n) {
   })
 }
 
-const read = async () => [(await client.get('s', 'first'))?.v.n ?? null, (await client.get('s', 'second'))?.v.n ?? null]
+/** What `work(factory, proxy)` gives. What asks for the outcome of a commit comes later, and comes through. */
+const withFactory = (faults, work) => through(rig.server, faults, async proxy => {
+  const factory = createFactory({ address: proxy.address })
+  try {
+    return await work(factory, proxy)
+  } finally {
+    await closeFactory(factory)
+  }
+})
+
+const read = async () => [(await rig.client.get('s', 'first'))?.v.n ?? null, (await rig.client.get('s', 'second'))?.v.n ?? null]
 
 for (const side of ['cutUp', 'cutDown']) {
   test(`indexeddb: a connection that is cut after any number of bytes, ${side}`, { skip: noServer, timeout: 200_000 }, async () => {
     const words = {}
     let whole = Infinity
     for (let bytes = 1, n = 0; bytes < whole; bytes += STEP, n++) {
-      // What asks for the outcome of a commit comes later, and comes through.
-      const proxy = await Proxy.start(server.port, number => number === 0 ? { [side]: bytes } : {})
-      const factory = createFactory({ address: proxy.address })
       const [before] = await read()
       const mark = `${side} ${n}`
-      const word = await put(factory, mark)
+      let carried
+      const word = await withFactory({ [side]: bytes }, async (factory, proxy) => {
+        const word = await put(factory, mark)
+        carried = side === 'cutUp' ? proxy.up : proxy.down
+        return word
+      })
       const found = await read()
       if (word === 'complete') assert.deepEqual(found, [mark, mark], `told complete at ${bytes} bytes`)
       else if (word === 'aborted' || word === 'not opened') assert.deepEqual(found, [before, before], `told ${word} at ${bytes} bytes`)
       else assert.equal(word, 'unknown', `at ${bytes} bytes`)
       words[word] = (words[word] ?? 0) + 1
-      if (word === 'complete' && (side === 'cutUp' ? proxy.up : proxy.down) < bytes) whole = bytes
-      await closeFactory(factory)
-      await proxy.stop()
+      if (word === 'complete' && carried < bytes) whole = bytes
     }
     for (const word of ['complete', 'aborted', 'not opened']) assert.ok(words[word] > 0, `${word} has not come up: ${JSON.stringify(words)}`)
     assert.equal(words.unknown, undefined, 'the outcome could be asked for')
   })
 }
 
-for (const faults of [{ split: 1 }, { join: 4096 }, { split: 7, join: 100 }, { late: { seed: 1, ms: 5 } }]) {
+for (const faults of HARMLESS) {
   test(`indexeddb: pieces of messages, ${JSON.stringify(faults)}`, { skip: noServer }, async () => {
-    const proxy = await Proxy.start(server.port, () => faults)
-    const factory = createFactory({ address: proxy.address })
-    assert.equal(await put(factory, 'pieces'), 'complete')
-    await closeFactory(factory)
-    await proxy.stop()
+    const word = await withFactory(faults, factory => put(factory, 'pieces'))
+    assert.equal(word, 'complete')
   })
 }
 
 test('indexeddb: events are in the order of the answers, however many of those come at once', { skip: noServer }, async () => {
-  const proxy = await Proxy.start(server.port, () => ({ join: 1 << 20 }))
-  const factory = createFactory({ address: proxy.address })
+  await withFactory({ join: 1 << 20 }, checkOrder)
+})
+
+async function checkOrder (factory) {
   const db = await new Promise((resolve, reject) => {
     const request = factory.open('faults')
     request.onsuccess = () => resolve(request.result)
@@ -128,9 +129,7 @@ test('indexeddb: events are in the order of the answers, however many of those c
   })))
   assert.deepEqual(told, expected)
   db.close()
-  await closeFactory(factory)
-  await proxy.stop()
-})
+}
 
 test('indexeddb: a server that cannot be reached is an error of the request', async () => {
   const factory = createFactory({ address: 'holdfast://127.0.0.1:1' })

@@ -1,29 +1,24 @@
 // What the W3C's tests (make conformance) do not ask for: what others see of the records, many rows, sizes, faults.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { connect } from 'holdfast'
-import { noServer, Server } from '../../testing/server.js'
+import { serve } from '../../testing/rig.js'
+import { noServer } from '../../testing/server.js'
 import { closeFactory, createFactory, IDBKeyRange } from '../index.js'
 import { compare } from '../lib/keys.js'
 
 const run = promisify(execFile)
 const here = fileURLToPath(new URL('..', import.meta.url))
-let server
 let factory
-
-before(async () => {
-  if (noServer) return
-  server = await Server.start()
-  factory = createFactory({ address: server.address })
-})
-
-after(async () => {
-  if (noServer) return
-  await closeFactory(factory)
-  await server.stop()
+const rig = serve({
+  open: server => {
+    factory = createFactory({ address: server.address })
+    return connect(server.address)
+  },
+  close: () => closeFactory(factory)
 })
 
 // The test runner shows nothing of a DOMException.
@@ -76,7 +71,7 @@ test('indexeddb: what others see: names, plain values, index entries', { skip: n
   tx.objectStore('log').put('first')
   tx.objectStore('').put(new Map([[1, 2]]), [1, 'x'])
   await complete(tx)
-  const client = await connect(server.address, { database: 'seen' })
+  const client = await connect(rig.server.address, { database: 'seen' })
   assert.deepEqual(await client.get('people', 'ann'), { v: { name: 'ann', city: 'Rome', tags: ['a', 'b', 'a'] }, i: { 1: ['Rome'], 2: ['a', 'b'] } })
   assert.deepEqual(await client.get(['people', 'by city'], 'Rome'), await client.get('people', 'ann'))
   assert.deepEqual(await client.get('log', 1), { v: 'first', k: 1 })
@@ -298,7 +293,7 @@ test('indexeddb: a program ends by itself with a database open', { skip: noServe
       tx.oncomplete = () => console.log('complete')
     }`
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program],
-    { env: { ...process.env, HOLDFAST_ADDRESS: server.address }, timeout: 20_000 })
+    { env: { ...process.env, HOLDFAST_ADDRESS: rig.server.address }, timeout: 20_000 })
   assert.equal(stdout, 'complete\n')
 })
 
@@ -316,12 +311,12 @@ test('indexeddb: it works without the function that runs promise jobs between li
     await done(store.delete(1))
     console.log(key, await done(store.getAll()))
     tx.oncomplete = () => console.log('complete')`
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program, server.address], { timeout: 20_000 })
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program, rig.server.address], { timeout: 20_000 })
   assert.equal(stdout, "2 [ 'second' ]\ncomplete\n")
 })
 
 test('indexeddb: closing a factory closes its databases', { skip: noServer }, async () => {
-  const own = createFactory({ address: server.address })
+  const own = createFactory({ address: rig.server.address })
   const db = await open('closed', 1, db => { db.createObjectStore('s') }, own)
   const closed = new Promise(resolve => { db.onclose = resolve })
   await closeFactory(own)
@@ -352,7 +347,7 @@ test('indexeddb: values larger than the server takes, and nothing of them is lef
     db.createObjectStore('s').createIndex('tag', 'tag')
     db.createObjectStore('auto', { keyPath: 'id', autoIncrement: true }).createIndex('id', 'id')
   })
-  const client = await connect(server.address, { database: 'pieces' })
+  const client = await connect(rig.server.address, { database: 'pieces' })
   const pieces = async () => (await client.scan('~pieces', {}, { only: 'keys' }).all()).map(([number, key]) => `${number} ${key}`)
   const write = async work => {
     const tx = db.transaction(['s', 'auto'], 'readwrite')

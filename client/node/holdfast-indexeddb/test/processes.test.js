@@ -1,16 +1,16 @@
 // Several processes on one database: locks, upgrades, deletion, and processes and servers that are killed.
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
-import { after, afterEach, before, test } from 'node:test'
+import { afterEach, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { connect } from 'holdfast'
-import { noServer, Server } from '../../testing/server.js'
+import { serve } from '../../testing/rig.js'
+import { noServer } from '../../testing/server.js'
 
 const file = fileURLToPath(new URL('child.js', import.meta.url))
 const PATIENCE_MS = 20_000
 const children = new Set()
-let server
-let client
+const rig = serve()
 
 class Child {
   #number = 0
@@ -20,7 +20,7 @@ class Child {
 
   static async start () {
     const child = new Child()
-    child.process = fork(file, { env: { ...process.env, HOLDFAST_ADDRESS: server.address } })
+    child.process = fork(file, { env: { ...process.env, HOLDFAST_ADDRESS: rig.server.address } })
     children.add(child)
     child.process.on('message', message => child.#take(message))
     child.ended = new Promise(resolve => child.process.once('exit', resolve))
@@ -72,7 +72,7 @@ function patient (promise, what) {
 /** Until so many wait for a lock at the server. */
 async function waiting (count) {
   await patient((async () => {
-    while ((await client.holds()).filter(({ kind }) => kind === 'waiting').length < count) await new Promise(resolve => setImmediate(resolve))
+    while ((await rig.client.holds()).filter(({ kind }) => kind === 'waiting').length < count) await new Promise(resolve => setImmediate(resolve))
   })(), `${count} transactions that wait`)
 }
 
@@ -84,19 +84,7 @@ const OPEN = (name, version = 1) => `
   state.db.onversionchange = event => say('versionchange ' + event.oldVersion + ' ' + event.newVersion)
   state.db.onclose = () => say('close')`
 
-before(async () => {
-  if (noServer) return
-  server = await Server.start()
-  client = await connect(server.address)
-})
-
 afterEach(() => Promise.all([...children].map(child => child.kill())))
-
-after(async () => {
-  if (noServer) return
-  await client.close()
-  await server.stop()
-})
 
 const pair = () => Promise.all([Child.start(), Child.start()])
 
@@ -220,13 +208,13 @@ test('indexeddb: a server that is killed in an upgrade has the database as it wa
     await done(request)`)
   upgrade.catch(() => {})
   await a.hears('upgrading')
-  await client.close()
-  await server.kill()
+  await rig.client.close()
+  await rig.server.kill()
   await assert.rejects(upgrade, /AbortError/)
   await a.hears('aborted')
   await b.hears('close')
-  await server.run()
-  client = await connect(server.address)
+  await rig.server.run()
+  rig.client = await connect(rig.server.address)
   await a.run(OPEN('crash'))
   assert.deepEqual(await a.run("return [state.db.version, ...state.db.objectStoreNames, await done(state.db.transaction('s').objectStore('s').get(1))]"), [1, 's', 'kept'])
   await b.run(OPEN('other'))

@@ -1,37 +1,12 @@
 // Level over a connection that is cut, split, joined and late: no promise stays open, a batch is whole, and
 // what is told is what is.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { Proxy } from '../../testing/proxy.js'
-import { noServer, Server } from '../../testing/server.js'
+import { test } from 'node:test'
+import { HARMLESS, serve, through } from '../../testing/rig.js'
+import { HoldfastLevel, skip } from './found.js'
 
-let HoldfastLevel
-let connect
-let skip = noServer
-try {
-  ({ HoldfastLevel } = await import('../index.js'));
-  ({ connect } = await import('holdfast'))
-} catch (e) {
-  if (e.code !== 'ERR_MODULE_NOT_FOUND') throw e
-  skip = 'abstract-level is not installed (npm install in client/node)'
-}
-
-let server
-let direct
 let locations = 0
-
-before(async () => {
-  if (skip) return
-  server = await Server.start()
-  direct = await connect(server.address)
-})
-
-after(async () => {
-  if (skip) return
-  assert.equal((await direct.holds()).length, 0)
-  await direct.close()
-  await server.stop()
-})
+const rig = serve({ skip })
 
 const LOST = ['LEVEL_CONNECTION_LOST', 'LEVEL_DATABASE_NOT_OPEN', 'LEVEL_ITERATOR_NOT_OPEN']
 const isLost = error => assert.ok(LOST.includes(error.code), error.stack)
@@ -62,7 +37,7 @@ async function work (db) {
 }
 
 async function check (location, told, about) {
-  const there = new Set((await direct.scan(location, null, { only: 'keys' }).all().catch(e => {
+  const there = new Set((await rig.client.scan(location, null, { only: 'keys' }).all().catch(e => {
     if (e.name !== 'NO_STORE') throw e
     return []
   })).map(String))
@@ -80,27 +55,27 @@ async function check (location, told, about) {
   }
 }
 
-async function through (faults, about) {
+async function judge (faults, about) {
   const location = `faults ${++locations}`
-  await direct.createStore(location, { conflict: 'none' })
-  await direct.run(['old', 'old 2', 'x 1', 'x 2'].map(key => ['put', [location, 'v', Buffer.from(key)]]))
-  const proxy = await Proxy.start(server.port, number => number === 0 ? faults : {})
-  const db = new HoldfastLevel(location, { address: proxy.address })
-  try {
-    const told = await work(db)
-    await check(location, told, about)
-    return { told, isCut: proxy.connections > 1 }
-  } finally {
-    await db.close()
-    await proxy.stop()
-  }
+  await rig.client.createStore(location, { conflict: 'none' })
+  await rig.client.run(['old', 'old 2', 'x 1', 'x 2'].map(key => ['put', [location, 'v', Buffer.from(key)]]))
+  return through(rig.server, faults, async proxy => {
+    const db = new HoldfastLevel(location, { address: proxy.address })
+    try {
+      const told = await work(db)
+      await check(location, told, about)
+      return { told, isCut: proxy.connections > 1 }
+    } finally {
+      await db.close()
+    }
+  })
 }
 
 for (const side of ['cutUp', 'cutDown']) {
   test(`faults: level: a connection that is cut after any number of bytes, ${side}`, { skip, timeout: 100_000 }, async () => {
     const words = {}
     for (let bytes = 1, isWhole = false; !isWhole; bytes += bytes < 200 ? 37 : 11) {
-      const { told, isCut } = await through({ [side]: bytes }, `${side} ${bytes}`)
+      const { told, isCut } = await judge({ [side]: bytes }, `${side} ${bytes}`)
       for (const word of Object.values(told)) words[word] = (words[word] ?? 0) + 1
       isWhole = !isCut && Object.values(told).every(word => word === 'in')
     }
@@ -109,8 +84,8 @@ for (const side of ['cutUp', 'cutDown']) {
 }
 
 test('faults: level: what is split, joined and late changes nothing', { skip }, async () => {
-  for (const faults of [{ split: 1 }, { split: 7, join: 100 }, { join: 4096 }, { late: { seed: 1, ms: 3 }, split: 20 }]) {
-    const { told } = await through(faults, JSON.stringify(faults))
+  for (const faults of HARMLESS) {
+    const { told } = await judge(faults, JSON.stringify(faults))
     for (const [name, word] of Object.entries(told)) assert.equal(word, 'in', name)
   }
 })

@@ -1,48 +1,21 @@
 // What abstract-level's own suite (make conformance) does not ask for: two clients, faults, sizes.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { test } from 'node:test'
 import { Decoder } from '../../holdfast/lib/codec.js'
 import { Proxy } from '../../testing/proxy.js'
-import { noServer, Server } from '../../testing/server.js'
+import { testDocuments } from '../../testing/documents.js'
+import { serve } from '../../testing/rig.js'
+import { Server } from '../../testing/server.js'
+import { HoldfastLevel, skip } from './found.js'
 
-const here = fileURLToPath(new URL('..', import.meta.url))
-let HoldfastLevel
-let connect
-let skip = noServer
-try {
-  ({ HoldfastLevel } = await import('../index.js'));
-  ({ connect } = await import('holdfast'))
-} catch (e) {
-  if (e.code !== 'ERR_MODULE_NOT_FOUND') throw e
-  skip = 'abstract-level is not installed (npm install in client/node)'
-}
-
-let server
-let client
 let number = 0
 const fresh = async options => {
-  const db = new HoldfastLevel(`level ${++number}`, { address: server.address, ...options })
+  const db = new HoldfastLevel(`level ${++number}`, { address: rig.server.address, ...options })
   await db.open()
   return db
 }
 
-before(async () => {
-  if (skip) return
-  server = await Server.start()
-  client = await connect(server.address)
-})
-
-after(async () => {
-  if (skip) return
-  await client.close()
-  await server.stop()
-})
+const rig = serve({ skip })
 
 test('level: keys are bytes in their order, and values texts where they are', { skip }, async () => {
   const db = await fresh()
@@ -55,8 +28,8 @@ test('level: keys are bytes in their order, and values texts where they are', { 
   assert.equal(await db.get('half \ufffd'), 'half \ufffd')
   const keys = await db.keys({ keyEncoding: 'buffer' }).all()
   assert.deepEqual(keys, keys.toSorted(Buffer.compare))
-  assert.equal(await client.get(db.location, Buffer.from('😀')), '{"a":1}')
-  await client.put(db.location, { not: 'of Level' }, Buffer.from('x'))
+  assert.equal(await rig.client.get(db.location, Buffer.from('😀')), '{"a":1}')
+  await rig.client.put(db.location, { not: 'of Level' }, Buffer.from('x'))
   await assert.rejects(db.get('x'), { code: 'LEVEL_CORRUPTION' })
   await db.close()
 })
@@ -164,20 +137,20 @@ test('level: nothing is held when iterators and snapshots are closed', { skip },
   await snapshot.close()
   await open.close()
   await db.close()
-  for (let tries = 0; (await client.holds()).length > 0; tries++) assert.ok(tries < 1000)
+  for (let tries = 0; (await rig.client.holds()).length > 0; tries++) assert.ok(tries < 1000)
 })
 
 test('level: a store whose records have their keys in them is refused when it is opened', { skip }, async () => {
-  await client.createStore('not of Level', { key: 'id' })
-  const db = new HoldfastLevel('not of Level', { address: server.address })
+  await rig.client.createStore('not of Level', { key: 'id' })
+  const db = new HoldfastLevel('not of Level', { address: rig.server.address })
   await assert.rejects(db.open(), e => {
     assert.equal(e.code, 'LEVEL_DATABASE_NOT_OPEN')
     assert.match(e.cause.message, /not of Level is not a store of Level/)
     assert.equal(e.cause.cause.name, 'EXISTS')
     return true
   })
-  await client.createStore('made by others')
-  const other = new HoldfastLevel('made by others', { address: server.address })
+  await rig.client.createStore('made by others')
+  const other = new HoldfastLevel('made by others', { address: rig.server.address })
   await other.put('k', 'v')
   assert.equal(await other.get('k'), 'v')
   await other.close()
@@ -186,7 +159,7 @@ test('level: a store whose records have their keys in them is refused when it is
 test('level: ten rows take one trip', { skip }, async () => {
   const seen = new Decoder()
   const methods = []
-  const proxy = await Proxy.start(server.port, () => ({ onUp: piece => seen.push(Buffer.from(piece)) }))
+  const proxy = await Proxy.start(rig.server.port, () => ({ onUp: piece => seen.push(Buffer.from(piece)) }))
   const db = await fresh({ address: proxy.address })
   await db.batch(Array.from({ length: 50 }, (_, i) => ({ type: 'put', key: String(i + 10), value: 'x' })))
   assert.equal((await db.iterator({ gte: '20', limit: 10 }).all()).length, 10)
@@ -202,7 +175,7 @@ test('level: ten rows take one trip', { skip }, async () => {
 test('level: large batches are whole, and large values come one by one', { skip }, async () => {
   const db = await fresh()
   await db.batch(Array.from({ length: 25_000 }, (_, i) => ({ type: 'put', key: String(i), value: 'v' })))
-  assert.equal(await client.count(db.location), 25_000)
+  assert.equal(await rig.client.count(db.location), 25_000)
   await db.clear()
   const large = 'x'.repeat(3 * 1024 * 1024)
   await db.batch(Array.from({ length: 8 }, (_, i) => ({ type: 'put', key: String(i), value: large })))
@@ -215,8 +188,8 @@ test('level: large batches are whole, and large values come one by one', { skip 
   assert.deepEqual(await db.getMany(['synced', 'soon']), ['v', undefined])
   assert.ok(await db.approximateSize('0', '9') > 0)
   await db.close()
-  await HoldfastLevel.destroy(db.location, { address: server.address })
-  assert.ok(!(await client.stores()).some(s => s.name === db.location))
+  await HoldfastLevel.destroy(db.location, { address: rig.server.address })
+  assert.ok(!(await rig.client.stores()).some(s => s.name === db.location))
 })
 
 test('level: a lost server is LEVEL_CONNECTION_LOST, and it is found again', { skip }, async () => {
@@ -237,24 +210,17 @@ test('level: a lost server is LEVEL_CONNECTION_LOST, and it is found again', { s
 })
 
 test('level: a client of one\'s own is used and left open', { skip }, async () => {
-  const db = new HoldfastLevel('own', { client })
+  const db = new HoldfastLevel('own', { client: rig.client })
   await db.put('a', '1')
-  assert.equal(db.client, client)
+  assert.equal(db.client, rig.client)
   await db.close()
-  assert.equal(await client.ping(), 'pong')
+  assert.equal(await rig.client.ping(), 'pong')
 })
 
-test('level: the program in the README runs, and ends though the process does not close', { skip }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-level-'))
-  const modules = join(folder, 'node_modules')
-  mkdirSync(modules)
-  symlinkSync(here, join(modules, 'holdfast-level'))
-  const program = /```js\n(.*?)```/s.exec(readFileSync(join(here, 'README.md'), 'utf8'))[1]
-    .replace('holdfast://127.0.0.1:4653', server.address)
-  for (const text of [program, program.replace('await db.close()', '')]) {
-    writeFileSync(join(folder, 'program.mjs'), text)
-    const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'program.mjs')], { timeout: 20_000 })
-    assert.equal(stdout, 'bob 7\n')
-  }
-  rmSync(folder, { recursive: true })
+const newcomer = testDocuments(rig, 'holdfast-level', { skip, readme: 'bob 7\n', top: ['iterator.js'] })
+
+test('level: the program in the README ends though it does not close', { skip }, async () => {
+  const [program] = newcomer.readme('holdfast-level', rig.server.address)
+  assert.ok(program.includes('await db.close()'))
+  assert.equal(await newcomer.text(program.replace('await db.close()', ''), rig.server.address), 'bob 7\n')
 })

@@ -1,38 +1,18 @@
 // What Memento's own tests (make conformance) do not ask for, and the main of what they do.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { connect } from 'holdfast'
+import { test } from 'node:test'
 import Memento from '../index.js'
-import { noServer, Server } from '../../testing/server.js'
+import { testDocuments } from '../../testing/documents.js'
+import { serve } from '../../testing/rig.js'
+import { noServer } from '../../testing/server.js'
 
-const here = fileURLToPath(new URL('..', import.meta.url))
-const run = promisify(execFile)
 const skip = noServer
-let server
-let client
 let databases = 0
 
-before(async () => {
-  if (skip) return
-  server = await Server.start()
-  client = await connect(server.address)
-})
+const rig = serve()
 
-after(async () => {
-  if (skip) return
-  assert.equal((await client.holds()).length, 0)
-  await client.close()
-  await server.stop()
-})
-
-const open = (options, upgrade) => Memento.open({ directory: `db ${++databases}`, client, ...options }, upgrade)
+const open = (options, upgrade) => Memento.open({ directory: `db ${++databases}`, client: rig.client, ...options }, upgrade)
 const numbers = async schema => { await schema.create('n', { key: Number }) }
 
 async function fill (memento, count) {
@@ -56,20 +36,20 @@ test('memento: an upgrade is one transaction, done once by however many', { skip
     if (schema.version.target === 3) await schema.remove(['new', 'name'])
     if (schema.version.target === 4) await schema.remove('new')
   }
-  const all = await Promise.all(Array.from({ length: 8 }, () => Memento.open({ directory, client }, upgrade)))
+  const all = await Promise.all(Array.from({ length: 8 }, () => Memento.open({ directory, client: rig.client }, upgrade)))
   for (const memento of all) assert.deepEqual(memento.indices('new'), ['name'])
   await all[0].mutator(mutator => { mutator.set('new', { id: 2, name: 'y' }) })
-  await assert.rejects(Memento.open({ directory, version: 2, client }, upgrade), /not this time/)
-  await assert.rejects(Memento.open({ directory, version: 2, client }, schema => schema.rollback()), { code: 'ROLLBACK' })
-  const third = await Memento.open({ directory, version: 3, client }, upgrade)
+  await assert.rejects(Memento.open({ directory, version: 2, client: rig.client }, upgrade), /not this time/)
+  await assert.rejects(Memento.open({ directory, version: 2, client: rig.client }, schema => schema.rollback()), { code: 'ROLLBACK' })
+  const third = await Memento.open({ directory, version: 3, client: rig.client }, upgrade)
   assert.deepEqual(third.indices('new'), [])
   assert.equal((await third.snapshot(s => s.cursor('new').array())).length, 2)
-  await Memento.open({ directory, version: 4, client }, upgrade)
+  await Memento.open({ directory, version: 4, client: rig.client }, upgrade)
   const before = runs
-  const fourth = await Memento.open({ directory, version: 4, client }, upgrade)
+  const fourth = await Memento.open({ directory, version: 4, client: rig.client }, upgrade)
   assert.equal(runs, before)
   await assert.rejects(fourth.snapshot(s => s.get('new', [1])), { code: 'DOES_NOT_EXIST' })
-  const again = await Memento.open({ directory, client, fresh: true }, numbers)
+  const again = await Memento.open({ directory, client: rig.client, fresh: true }, numbers)
   assert.deepEqual(again.indices('n'), [])
   for (const memento of [...all, third, fourth, again]) await memento.close()
 })
@@ -120,7 +100,7 @@ test('memento: a mutator that loses is run again, and rolls back when told to', 
   })
   await memento.close() // waits for it
   await late
-  assert.equal((await client.get('db ' + databases + '/n', 5)).value, 'late')
+  assert.equal((await rig.client.get('db ' + databases + '/n', 5)).value, 'late')
   await assert.rejects(memento.snapshot(() => 1), /closed/)
 })
 
@@ -236,17 +216,11 @@ test('memento: require gives the class', () => {
   assert.equal(createRequire(import.meta.url)('../index.js'), Memento)
 })
 
-test('memento: the program in the README and the example run', { skip }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-memento-'))
-  mkdirSync(join(folder, 'node_modules'))
-  symlinkSync(here, join(folder, 'node_modules', 'holdfast-memento'))
-  const program = /```js\n(.*?)```/s.exec(readFileSync(join(here, 'README.md'), 'utf8'))[1]
-    .replace('holdfast://127.0.0.1:4653', server.address)
-  writeFileSync(join(folder, 'program.mjs'), program)
-  const readme = await run(process.execPath, [join(folder, 'program.mjs')], { timeout: 20_000 })
-  assert.equal(readme.stdout, "{ firstName: 'George', lastName: 'Washington', state: 'VA' }\n")
-  const example = await run(process.execPath, [join(here, 'examples', 'presidents.js'), server.address], { timeout: 20_000 })
-  assert.equal(example.stdout, 'MA\nJefferson\nWashington\nAdams was born in Massachusetts\nJackson was born in South Carolina\n' +
-    'Jefferson was born in Virginia\nWashington was born in Virginia\n')
-  rmSync(folder, { recursive: true })
+testDocuments(rig, 'holdfast-memento', {
+  readme: "{ firstName: 'George', lastName: 'Washington', state: 'VA' }\n",
+  examples: {
+    'presidents.js': 'MA\nJefferson\nWashington\nAdams was born in Massachusetts\nJackson was born in South Carolina\n' +
+      'Jefferson was born in Virginia\nWashington was born in Virginia\n'
+  },
+  top: ['cursor.js', 'definition.js']
 })

@@ -1,24 +1,21 @@
 // The client against a real server: every method, values of every type, transactions, scans, errors.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { connect, ConnectionTest, encode, errors, HoldfastError, newToken, parseAddress, Timestamp } from './all.js'
 import { METHODS } from '../lib/methods.js'
+import { serve } from '../../testing/rig.js'
 import { noServer, Server } from '../../testing/server.js'
 
+const skip = noServer
 let server
 let db
-const skip = noServer
 
-before(async () => {
-  if (skip) return
-  server = await Server.start()
-  db = await connect(server.address, { client: 'client.test' })
-})
-
-after(async () => {
-  if (skip) return
-  await db.close()
-  assert.equal(await server.stop(), 0)
+serve({
+  open: async started => {
+    server = started
+    db = await connect(server.address, { client: 'client.test' })
+    return db
+  }
 })
 
 async function rejects (promise, name, check) {

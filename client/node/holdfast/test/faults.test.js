@@ -2,29 +2,23 @@
 // applied twice, and none is told wrongly.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { Batch, connect, HoldfastError, newToken } from '../index.js'
 import { dice, Proxy } from '../../testing/proxy.js'
+import { serve } from '../../testing/rig.js'
 import { noServer, Server } from '../../testing/server.js'
 
-let server
-let direct
 let hasTokens
 const skip = noServer
 
-before(async () => {
-  if (skip) return
-  server = await Server.start()
-  direct = await connect(server.address)
-  hasTokens = direct.hasFeature('tokens')
-  await direct.createStore('ledger', { generate: true })
-  await direct.createStore('counter')
-})
-
-after(async () => {
-  if (skip) return
-  await direct.close()
-  await server.stop()
+const rig = serve({
+  open: async server => {
+    const client = await connect(server.address)
+    hasTokens = client.hasFeature('tokens')
+    await client.createStore('ledger', { generate: true })
+    await client.createStore('counter')
+    return client
+  }
 })
 
 let works = 0
@@ -69,7 +63,7 @@ function checkError (error) {
 /** What was told is what is. */
 async function check (told) {
   const there = new Map()
-  for (const number of await direct.scan('ledger', null, { only: 'values' }).all()) {
+  for (const number of await rig.client.scan('ledger', null, { only: 'values' }).all()) {
     there.set(number, (there.get(number) ?? 0) + 1)
   }
   for (const [number, what] of told) {
@@ -81,7 +75,7 @@ async function check (told) {
 }
 
 async function through (faults, options) {
-  const proxy = await Proxy.start(server.port, faults)
+  const proxy = await Proxy.start(rig.server.port, faults)
   let db
   try {
     db = await connect(proxy.address, { connectTimeoutMs: 5000, closeTimeoutMs: 1000, ...options })
@@ -125,12 +119,12 @@ test('faults: what is late changes nothing, and a cut in what is late is told tr
     }
   }
   await check(all)
-  assert.equal((await direct.holds()).length, 0)
+  assert.equal((await rig.client.holds()).length, 0)
 })
 
 for (const side of ['cutUp', 'cutDown']) {
   test(`faults: a connection that is cut at any byte (${side}) settles all, and tells the truth`, { skip }, async () => {
-    const proxy = await Proxy.start(server.port)
+    const proxy = await Proxy.start(rig.server.port)
     const db = await connect(proxy.address)
     const first = await work(db)
     const bytes = side === 'cutUp' ? proxy.up : proxy.down
@@ -150,12 +144,12 @@ for (const side of ['cutUp', 'cutDown']) {
     }
     await check(all)
     assert.ok(counts.in > 0 && counts.unknown > 0, JSON.stringify(counts))
-    assert.equal((await direct.holds()).length, 0)
+    assert.equal((await rig.client.holds()).length, 0)
   })
 }
 
 test('faults: a transaction is run again on a new connection', { skip }, async () => {
-  const proxy = await Proxy.start(server.port)
+  const proxy = await Proxy.start(rig.server.port)
   const db = await connect(proxy.address)
   const seen = []
   db.on('disconnect', () => seen.push('disconnect'))
@@ -176,7 +170,7 @@ test('faults: a transaction is run again on a new connection', { skip }, async (
 
 test('faults: a commit whose answer is lost is found by its token, and one that never arrived is done again', { skip }, async t => {
   if (!hasTokens) return t.skip('the server keeps no outcomes of commits')
-  const proxy = await Proxy.start(server.port)
+  const proxy = await Proxy.start(rig.server.port)
   const db = await connect(proxy.address)
   for (const lose of ['isMute', 'isDeaf']) {
     const number = ++works
@@ -189,10 +183,10 @@ test('faults: a commit whose answer is lost is found by its token, and one that 
       return runs
     })
     if (lose === 'isMute') {
-      const isThere = async () => (await direct.scan('ledger', null, { only: 'values' }).all()).includes(number)
-      while (!await isThere()) await direct.ping()
-    } else while (runs === 0) await direct.ping()
-    await direct.ping()
+      const isThere = async () => (await rig.client.scan('ledger', null, { only: 'values' }).all()).includes(number)
+      while (!await isThere()) await rig.client.ping()
+    } else while (runs === 0) await rig.client.ping()
+    await rig.client.ping()
     proxy.cut()
     assert.equal(await done, lose === 'isMute' ? 1 : 2)
     assert.ok(tx.committed > 0)
@@ -202,7 +196,7 @@ test('faults: a commit whose answer is lost is found by its token, and one that 
   const number = ++works
   proxy.isMute = true
   const ran = db.run([['insert', ['ledger', number]]], { token })
-  while ((await direct.count('ledger')) === 0) await direct.ping()
+  while ((await rig.client.count('ledger')) === 0) await rig.client.ping()
   proxy.cut()
   const { results, commit } = await ran
   assert.ok(results === null || results.length === 1)
@@ -215,7 +209,7 @@ test('faults: a commit whose answer is lost is found by its token, and one that 
 })
 
 test('faults: events come over the next connection too', { skip }, async t => {
-  if (!(await direct.describe()).some(method => method.name === 'subscribe')) return t.skip('the server has no events')
+  if (!(await rig.client.describe()).some(method => method.name === 'subscribe')) return t.skip('the server has no events')
   const own = await Server.start()
   const proxy = await Proxy.start(own.port)
   const db = await connect(proxy.address)
@@ -288,9 +282,9 @@ test('faults: what becomes of the connection is told', { skip }, async () => {
 })
 
 test('faults: a scan whose connection is lost ends with an error', { skip }, async () => {
-  await direct.createStore('long')
-  await direct.transaction(tx => { for (let i = 0; i < 500; i++) tx.put('long', i, i) })
-  const proxy = await Proxy.start(server.port)
+  await rig.client.createStore('long')
+  await rig.client.transaction(tx => { for (let i = 0; i < 500; i++) tx.put('long', i, i) })
+  const proxy = await Proxy.start(rig.server.port)
   const db = await connect(proxy.address)
   await assert.rejects(async () => {
     for await (const [key] of db.scan('long', null, { page: 10 })) if (key === 15) proxy.cut()

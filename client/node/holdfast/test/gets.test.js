@@ -1,33 +1,26 @@
 // Gets that leave as one request, and batches: for whoever asks they are what they were one by one.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { Batch, connect, decode, encode, EncodeError, Timestamp, Utf8 } from '../index.js'
 import { Decoder } from '../lib/codec.js'
 import { dice, Proxy } from '../../testing/proxy.js'
-import { noServer, Server } from '../../testing/server.js'
+import { serve } from '../../testing/rig.js'
+import { noServer } from '../../testing/server.js'
 
-let server
-let db
 const skip = noServer
-
-before(async () => {
-  if (skip) return
-  server = await Server.start()
-  db = await connect(server.address)
-  await db.createStore('s')
-  await db.createStore('other')
-})
-
-after(async () => {
-  if (skip) return
-  await db.close()
-  assert.equal(await server.stop(), 0)
+const rig = serve({
+  open: async server => {
+    const client = await connect(server.address)
+    await client.createStore('s')
+    await client.createStore('other')
+    return client
+  }
 })
 
 /** What `work(client)` sends, as [method, number of keys]. */
 async function sent (work) {
   const seen = new Decoder()
-  const proxy = await Proxy.start(server.port, () => ({ onUp: piece => seen.push(Buffer.from(piece)) }))
+  const proxy = await Proxy.start(rig.server.port, () => ({ onUp: piece => seen.push(Buffer.from(piece)) }))
   const client = await connect(proxy.address)
   await work(client)
   await client.close()
@@ -40,8 +33,8 @@ async function sent (work) {
 }
 
 test('gets: those of one turn leave as one request, in their place among others', { skip }, async () => {
-  await db.put('s', 'a value', 1)
-  await db.put('other', 'another', 1)
+  await rig.client.put('s', 'a value', 1)
+  await rig.client.put('other', 'another', 1)
   assert.deepEqual(await sent(async client => {
     assert.deepEqual(await Promise.all([1, 2, 1].map(key => client.get('s', key))), ['a value', null, 'a value'])
     assert.equal(await client.get('s', 1), 'a value')
@@ -60,19 +53,19 @@ test('gets: each sees what was asked before it, and nothing that was asked after
   for (let round = 0; round < 20; round++) {
     const model = new Map()
     const answers = []
-    await db.clearStore('s')
+    await rig.client.clearStore('s')
     for (let i = 0; i < 300; i++) {
       const key = Math.floor(random() * 5)
       const what = random()
       if (what < 0.2) {
-        db.put('s', i, key)
+        rig.client.put('s', i, key)
         model.set(key, i)
       } else if (what < 0.3) {
-        db.delete('s', key)
+        rig.client.delete('s', key)
         model.delete(key)
       } else {
         const expected = model.get(key) ?? null
-        answers.push(db.get('s', key).then(value => assert.equal(value, expected, `SEED=${seed}, round ${round}, ${i}`)))
+        answers.push(rig.client.get('s', key).then(value => assert.equal(value, expected, `SEED=${seed}, round ${round}, ${i}`)))
       }
       if (random() < 0.02) await null
       if (random() < 0.01) await new Promise(setImmediate)
@@ -82,17 +75,17 @@ test('gets: each sees what was asked before it, and nothing that was asked after
 })
 
 test('gets: each has its own error', { skip }, async () => {
-  await db.put('s', 'there', 'k')
+  await rig.client.put('s', 'there', 'k')
   const keys = ['k', { a: 1 }, 'none', new Map(), () => {}, undefined, NaN, [Symbol.iterator], 'k']
-  const results = await Promise.allSettled(keys.map(key => db.get('s', key)))
+  const results = await Promise.allSettled(keys.map(key => rig.client.get('s', key)))
   assert.deepEqual(results.map(r => r.status === 'fulfilled' ? r.value : r.reason.name),
     ['there', 'BAD_KEY', null, 'BAD_KEY', 'EncodeError', 'MISUSE', 'BAD_KEY', 'EncodeError', 'there'])
   assert.match(results[7].reason.message, /^get: .*\(at \[0\]\)/)
-  for (const r of await Promise.allSettled([db.get('nowhere', 1), db.get('nowhere', 2)])) assert.equal(r.reason.name, 'NO_STORE')
-  await assert.rejects(db.get('half \ud800', 1), EncodeError)
-  await assert.rejects(Promise.all([db.get('s'), db.get('s', 'k')]), { name: 'MISUSE' })
+  for (const r of await Promise.allSettled([rig.client.get('nowhere', 1), rig.client.get('nowhere', 2)])) assert.equal(r.reason.name, 'NO_STORE')
+  await assert.rejects(rig.client.get('half \ud800', 1), EncodeError)
+  await assert.rejects(Promise.all([rig.client.get('s'), rig.client.get('s', 'k')]), { name: 'MISUSE' })
   const huge = 'x'.repeat(20 * 1024 * 1024)
-  const [, refused, got] = await Promise.allSettled([db.get('s', 'k'), db.get('s', huge), db.get('s', 'k')])
+  const [, refused, got] = await Promise.allSettled([rig.client.get('s', 'k'), rig.client.get('s', huge), rig.client.get('s', 'k')])
   assert.equal(refused.reason.name, 'TOO_LARGE')
   assert.equal(got.value, 'there')
 })
@@ -100,14 +93,14 @@ test('gets: each has its own error', { skip }, async () => {
 test('gets: keys of every type come to their records, again too where one is refused', { skip }, async () => {
   const keys = [0, -1, 1.5, 2 ** 60, 2n ** 63n, 'text', 'é'.repeat(40), Buffer.from([0, 255]), new Date(5), new Timestamp(5, 7),
     ['a', 1, Buffer.from('b')], Buffer.alloc(300, 1)]
-  for (const [i, key] of keys.entries()) await db.put('other', i, key)
-  assert.deepEqual(await Promise.all(keys.map(key => db.get('other', key))), keys.map((_, i) => i))
-  const [bad, ...values] = await Promise.allSettled([{}, ...keys].map(key => db.get('other', key)))
+  for (const [i, key] of keys.entries()) await rig.client.put('other', i, key)
+  assert.deepEqual(await Promise.all(keys.map(key => rig.client.get('other', key))), keys.map((_, i) => i))
+  const [bad, ...values] = await Promise.allSettled([{}, ...keys].map(key => rig.client.get('other', key)))
   assert.equal(bad.reason.name, 'BAD_KEY')
   assert.deepEqual(values.map(r => r.value), keys.map((_, i) => i))
   // A key may be changed when it was given.
   const key = Buffer.from([0, 255])
-  const asked = [db.get('other', key), db.get('other', {}), db.get('other', key)]
+  const asked = [rig.client.get('other', key), rig.client.get('other', {}), rig.client.get('other', key)]
   key[0] = 7
   const [first, , last] = await Promise.allSettled(asked)
   assert.deepEqual([first.value, last.value], [7, 7])
@@ -115,7 +108,7 @@ test('gets: keys of every type come to their records, again too where one is ref
 
 test('gets: more than fits into one answer comes all the same, and then in fewer at a time', { skip }, async () => {
   const value = 'x'.repeat(400_000)
-  for (let i = 0; i < 32; i++) await db.put('s', value, i)
+  for (let i = 0; i < 32; i++) await rig.client.put('s', value, i)
   const all = client => Promise.all(Array.from({ length: 32 }, (_, i) => client.get('s', i)))
   let isFirst = true
   const methods = await sent(async client => {
@@ -129,10 +122,10 @@ test('gets: more than fits into one answer comes all the same, and then in fewer
 })
 
 test('gets: none stays open when the client closes or the connection is lost', { skip }, async () => {
-  await db.put('s', 'v', 'k')
-  const proxy = await Proxy.start(server.port)
+  await rig.client.put('s', 'v', 'k')
+  const proxy = await Proxy.start(rig.server.port)
   const client = await connect(proxy.address, { reconnect: false })
-  const other = await connect(server.address)
+  const other = await connect(rig.server.address)
   const answered = Promise.all([other.get('s', 'k'), other.get('s', 'k')])
   await other.close()
   assert.deepEqual(await answered, ['v', 'v'])
@@ -150,31 +143,31 @@ test('gets: none stays open when the client closes or the connection is lost', {
 })
 
 test('gets: for layers on top there is a waiter instead of a promise', { skip }, async () => {
-  await db.put('s', 'v', 'k')
+  await rig.client.put('s', 'v', 'k')
   const told = await new Promise(resolve => {
     const told = []
     const waiter = { take: value => told.push(value), fail: error => { told.push(error.name); resolve(told) } }
-    db.getTo('s', 'k', waiter)
-    db.getTo('s', 'none', waiter)
-    db.getTo('s', 'k', waiter)
-    db.getTo('nowhere', 'k', waiter)
+    rig.client.getTo('s', 'k', waiter)
+    rig.client.getTo('s', 'none', waiter)
+    rig.client.getTo('s', 'k', waiter)
+    rig.client.getTo('nowhere', 'k', waiter)
   })
   assert.deepEqual(told, ['v', null, 'v', 'NO_STORE'])
 })
 
 test('gets: bytes are as they were given, however slowly they leave', { skip }, async () => {
   const random = dice(Number(process.env.SEED ?? 1))
-  const client = await connect(server.address)
+  const client = await connect(rig.server.address)
   const given = []
   for (let round = 0; round < 3; round++) {
-    server.freeze() // what is sent meanwhile fills the system's buffers, and then waits here
+    rig.server.freeze() // what is sent meanwhile fills the system's buffers, and then waits here
     for (let i = 0; i < 150; i++) {
       const value = Buffer.alloc(Math.floor(random() ** 3 * 300_000), given.length)
       client.put('s', value, given.length)
       given.push(value)
       if (random() < 0.3) await new Promise(setImmediate)
     }
-    server.thaw()
+    rig.server.thaw()
     if (round === 1) await client.ping()
   }
   for (const [i, value] of given.entries()) assert.ok(value.equals(await client.get('s', i)), String(i))
@@ -198,13 +191,13 @@ test('batch: it is the list of operations, in the same bytes', { skip }, async (
   }
   assert.equal(batch.length, list.length)
   assert.ok(encode(batch).equals(encode(list)))
-  const { commit, results } = await db.run(new Batch().put('s', 'new', 'b1').delete('s', 'b2').put('s', 'newer', new Utf8('b3')))
+  const { commit, results } = await rig.client.run(new Batch().put('s', 'new', 'b1').delete('s', 'b2').put('s', 'newer', new Utf8('b3')))
   assert.ok(commit > 0)
   assert.deepEqual(results, ['b1', false, Buffer.from('b3')])
-  assert.equal(await db.get('s', Buffer.from('b3')), 'newer')
-  await assert.rejects(db.run(new Batch().put('s', 1, 1).put('s', () => {}, 2)), { name: 'EncodeError', message: /^run: .*at \[1\]/ })
-  await assert.rejects(db.run(new Batch().put('s', 1, 'never').put('nowhere', 1, 1)), { name: 'NO_STORE' })
-  assert.equal(await db.get('s', 'never'), null)
+  assert.equal(await rig.client.get('s', Buffer.from('b3')), 'newer')
+  await assert.rejects(rig.client.run(new Batch().put('s', 1, 1).put('s', () => {}, 2)), { name: 'EncodeError', message: /^run: .*at \[1\]/ })
+  await assert.rejects(rig.client.run(new Batch().put('s', 1, 'never').put('nowhere', 1, 1)), { name: 'NO_STORE' })
+  assert.equal(await rig.client.get('s', 'never'), null)
   assert.throws(() => new Batch().delete('s'), { name: 'MISUSE' })
   assert.throws(() => new Batch().put(undefined, 1), { name: 'MISUSE' })
 })

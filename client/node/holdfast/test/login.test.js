@@ -5,28 +5,26 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { connect, decode, encode, errors, passwordVerifier } from '../index.js'
+import { serve } from '../../testing/rig.js'
 import { noServer, Server } from '../../testing/server.js'
 
 let server
 let admin
 
-before(async () => {
-  if (noServer) return
-  server = await Server.start()
+async function open (started) {
+  server = started
   admin = await connect(`unix:${server.socket}`)
   await admin.createStore('orders')
   await admin.createStore('salaries')
   await admin.createUser('ann', {
     verifier: await passwordVerifier('pencil'), grants: [['main', 'orders', ['read', 'write']]]
   })
-})
+  return admin
+}
 
-after(async () => {
-  await admin?.close()
-  await server?.stop()
-})
+serve({ open })
 
 const rejects = (promise, name) => assert.rejects(promise, errors[name])
 
