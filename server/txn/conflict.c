@@ -108,11 +108,19 @@ void conflict_describe(struct failure *f, enum conflict_kind kind, const struct 
         failure_set_key(f, ERR_CONFLICT, slice_make(plain, size));
 }
 
+#define WROTE_LOOKED_MAX \
+    1000 /* one transaction may have written many stores, and many may lose */
+
 /* Names of stores, each once: the first CONFLICT_WROTE_MAX. */
 struct wrote {
     struct slice names[CONFLICT_WROTE_MAX];
-    unsigned count;
+    unsigned count, looked;
 };
+
+static bool wrote_goes_on(struct wrote *w)
+{
+    return w->count < CONFLICT_WROTE_MAX && w->looked++ < WROTE_LOOKED_MAX;
+}
 
 static void wrote_add(struct wrote *w, struct slice name)
 {
@@ -141,11 +149,13 @@ void conflict_note_wrote(struct failure *f, const struct txn *t, struct slice at
 
     if (f->error != ERR_CONFLICT || t->is_autocommit || !slice_is_none(f->wrote))
         return;
-    for (const struct txn_store *s = t->stores; s; s = s->next) {
+    for (const struct txn_store *s = t->stores; s && wrote_goes_on(&w); s = s->next) {
         if (s->schema->number != CATALOGUE_STORE)
             wrote_add(&w, schema_name(s->schema));
     }
     LIST_EACH (link, &t->schemas) {
+        if (!wrote_goes_on(&w))
+            break;
         wrote_add(&w, schema_name(LIST_ENTRY(link, struct schema, in_queue)));
     }
     if (!slice_is_none(attempted))

@@ -104,9 +104,12 @@ static enum err write_check_sum(struct op *op, struct txn *t, uint64_t more)
 static enum err write_take_log(struct op *op, uint64_t bytes, bool frees)
 {
     struct db *db = op->db;
-    enum err e = frees ? wal_reserve_to_free(db->wal, bytes) : wal_reserve(db->wal, bytes);
+    enum err e;
 
     ASSERT(bytes > 0);
+    if (db->log_failed) /* or the data file has: the log itself may not know of it */
+        return failure_set(&op->failure, ERR_LOG_FAILED, "%s", db->log_failure.text);
+    e = frees ? wal_reserve_to_free(db->wal, bytes) : wal_reserve(db->wal, bytes);
     if (e == ERR_WAIT)
         return pulse_wait_for_room(&db->pulse, op);
     if (e == ERR_NO_SPACE || (!e && !frees))
@@ -116,11 +119,7 @@ static enum err write_take_log(struct op *op, uint64_t bytes, bool frees)
             &op->failure, e,
             "no disk space for the WAL; nothing was written. Free disk space and retry; reads, "
             "and for a while delete, clear_store and drop_store, still work");
-    if (e)
-        return failure_set(&op->failure, e, "%s",
-                           db->log_failed ? db->log_failure.text
-                                          : "the WAL accepts no more writes");
-    return ERR_OK;
+    return e ? failure_set(&op->failure, e, "the WAL accepts no more writes") : ERR_OK;
 }
 
 /* ... for records of t, and with the first one for its commit. */

@@ -168,6 +168,30 @@ START_TEST(what_is_too_large_is_refused)
 }
 END_TEST
 
+/* The data file could not be synced: the log itself would still take it, but may not. */
+START_TEST(when_the_data_file_has_failed_it_is_refused)
+{
+    struct core_rig rig;
+    bool existed;
+
+    core_open(&rig, 1);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    core_set(&rig, "s", 1, 5);
+    core_settle(&rig);
+    sim_fail_only(rig.sim, PRIMARY_FILE);
+    sim_fail_sync_at(rig.sim, 1);
+    MUST_EQ(core_try_task(&rig, db_amalgamate), ERR_LOG_FAILED);
+    sim_fail_clear(rig.sim);
+    MUST(rig.has_failed);
+    MUST_EQ(core_put(&rig, NULL, "s", 1, 6), ERR_LOG_FAILED);
+    MUST_EQ(core_delete(&rig, NULL, "s", 1, &existed), ERR_LOG_FAILED);
+    MUST_EQ(core_clear(&rig, NULL, "s"), ERR_LOG_FAILED);
+    core_restart(&rig, true);
+    MUST_EQ(core_value(&rig, "s", 1), 5);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("write_alone");
@@ -182,6 +206,7 @@ int main(void)
     tcase_add_test(all, who_began_before_sees_what_was);
     tcase_add_test(all, without_memory_nothing_has_happened);
     tcase_add_test(all, what_is_too_large_is_refused);
+    tcase_add_test(all, when_the_data_file_has_failed_it_is_refused);
     suite_add_tcase(s, all);
     runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);
