@@ -3,6 +3,9 @@ import copy
 
 import holdfast
 from differential import lives, openers
+from differential.indexes import Definition
+from differential.model import Model
+from differential.order import KeySpec
 from differential.state import Difference
 
 
@@ -208,6 +211,81 @@ def test_the_model_notices_a_conflict_that_was_not_told():
             assert len(lies) == 1
         finally:
             life.close()
+
+
+# ---- replies that no server has made: what the model takes, and what it does not ----
+
+def told(name, **details):
+    return {"name": name, "class": "conflict" if name == "CONFLICT" else "request", "message": "",
+            "details": details}
+
+
+class Told:
+    """A model whose requests are made up with their replies. Connections 0 and 1 have transaction 1 each."""
+
+    def __init__(self, lock=None, **options):
+        self.model, self.version = Model(), 0
+        for name in "c", "d":
+            self.takes(0, "create_store", 0, name, {"model": KeySpec(None)})
+        if lock:
+            self.begin(0, lock=lock, wait_ms=0)
+        self.begin(1, **options)
+
+    def begin(self, c, **options):
+        self.version += 1
+        self.takes(c, "begin", 1, options, result={"version": self.version, "snapshot": 5})
+
+    def takes(self, c, method, *params, error=None, result=None):
+        self.model.take(c, method, params, error, result)
+
+    def notices(self, c, method, *params, error=None, result=None):
+        try:
+            copy.deepcopy(self.model).take(c, method, params, error, result)
+        except Difference:
+            return
+        raise AssertionError("%s of %r was believed: %r" % (method, params, error or result))
+
+
+def test_a_rename_between_two_locked_names_may_tell_either():
+    def locked(store, version=1):
+        return told("CONFLICT", kind="lock", store=store, key=None,
+                    winner={"version": version, "commit": None, "label": None})
+
+    for lock, true in ("database", "cb"), ({"exclusive": ["b"]}, "b"), ({"exclusive": ["c"]}, "c"):
+        for store in true:
+            life = Told(lock)
+            for wrong in [s for s in "bcd" if s not in true]:
+                life.notices(1, "rename_store", 1, "c", "b", error=locked(wrong))
+            life.notices(1, "rename_store", 1, "c", "b", error=locked(store, 2))
+            life.notices(1, "rename_store", 1, "c", "b")
+            life.takes(1, "rename_store", 1, "c", "b", error=locked(store))
+
+
+def test_a_run_waits_only_where_it_would_write_into_what_is_locked():
+    life = Told({"exclusive": ["c"]})
+    late = told("LOCK_TIMEOUT")
+    put, away = ["put", ("c", 1, 1)], ["put", ("d", 1, 1)]
+    wrong = ["put", ("c", 1, None)]  # there is no key
+    life.takes(1, "run", [away, put, wrong], error=late)
+    life.notices(1, "run", [away, ["get", ("c", 1)]], error=late)
+    life.notices(1, "run", [away, wrong, put], error=late)
+    life.takes(1, "run", [away, wrong, put], error=told("BAD_KEY", index=1))
+    life.notices(1, "run", [put, wrong], error=told("BAD_KEY", index=1))
+
+
+def test_no_index_is_made_where_a_number_of_the_commit_is_to_come():
+    life = Told(on_error="continue")
+    options = Definition([([("stamp",)], False)]).options()
+    refused = told("BAD_REQUEST")
+    life.takes(1, "savepoint", 1, "one")
+    life.notices(1, "create_index", 1, "c", "i", options, error=refused)
+    life.takes(1, "update", 1, "c", 1, [["commit", "stamp"]], {"upsert": True},
+               result={"stamp": 0})
+    life.notices(1, "create_index", 1, "d", "i", options)
+    life.takes(1, "create_index", 1, "d", "i", options, error=refused)
+    life.takes(1, "rollback_to", 1, "one")
+    life.notices(1, "create_index", 1, "d", "i", options, error=refused)
+    life.takes(1, "create_index", 1, "d", "i", options)
 
 
 def test_keys_are_ordered_as_the_documents_say():

@@ -193,6 +193,35 @@ def test_the_number_of_the_commit_is_put_in(d):
         assert c.call("get_many", 0, "num", [1, 3, 4, 9]) == before
 
 
+def test_the_number_of_the_commit_is_in_no_index(d):
+    """The entries of an index are made before there is a number."""
+    with d.client() as c, d.client() as other:
+        c.call("create_store", 0, "entries")
+        c.call("create_store", 0, "locked")
+        c.call("create_index", 0, "entries", "at", {"key": "at"})
+        put_in = ["entries", 1, [["commit", "at"]], {"upsert": True}]
+        e = c.fails("update", 0, *put_in)
+        assert e.name == "BAD_VALUE" and e.details["index"] == "at", e.error
+        put_in[2] = [["commit", "when"]]
+        index = ["entries", "when", {"key": "when"}]
+        c.call("begin", 1, {"on_error": "continue"})
+        c.call("savepoint", 1, "before")
+        c.call("update", 1, *put_in)
+        e = c.fails("create_index", 1, *index)
+        assert e.name == "BAD_REQUEST" and "commit number" in e.message, e.error
+        c.call("rollback_to", 1, "before")
+        c.call("create_index", 1, *index)
+        c.call("rollback", 1)
+        # in a run too, and before it would wait for a lock
+        other.call("begin", 1, {"lock": {"exclusive": ["locked"]}})
+        for store in "entries", "locked":
+            e = c.fails("run", [["update", put_in], ["create_index", [store] + index[1:]]])
+            assert e.name == "BAD_REQUEST" and e.details["index"] == 1, e.error
+        other.call("rollback", 1)
+        c.call("run", [["create_index", index]])
+        assert c.fails("update", 0, *put_in).name == "BAD_VALUE"
+
+
 def test_in_a_transaction_it_is_a_read_and_a_write(d):
     with d.client() as a, d.client() as b:
         a.call("create_store", 0, "txn")

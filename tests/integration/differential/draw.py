@@ -377,19 +377,19 @@ class Draw:
             if self.maybe(6):
                 return "close", (number,)
             return "next", (number, self.next_options(self.source_of(there.cursors[number])))
-        if r < 331:  # it may wait for a snapshot to come of age
+        if 330 <= r < 332:  # it may wait for a snapshot to come of age
             return "amalgamate", ()
-        if r < 340:
+        if 332 <= r < 340:
             return self.one(["ping", "rotate", "holds"]), ()
-        if r < 343 and model.open:
+        if 340 <= r < 343 and model.open:
             return "kill", (self.one(model.open).version,)
-        if r < 346:
+        if 343 <= r < 346:
             return "nonsense", (self.one(open_) if open_ else 0,)
-        if r < 348:
+        if 346 <= r < 348:
             return "next", (4000000000, {})
         if 348 <= r < 352 and self.tokens:
             return "outcome", (self.any_token(), {"snapshot": 1} if self.maybe(30) else {})
-        if r < 390:
+        if 352 <= r < 390:
             return "run", ([self.operation() for _ in range(self.random.randrange(1, 5))],)
         t = self.one(open_) if open_ and self.maybe(80) else \
             0 if self.maybe(98) else self.random.randrange(1, self.handles + 1)
@@ -401,7 +401,7 @@ class Draw:
         if bare and self.maybe(4):
             return "create_index", (0, self.one(bare), self.one(INDEX_NAMES),
                                     self.one(DEFINITIONS).options())
-        if r < 415 or (missing and self.maybe(30)):
+        if 390 <= r < 415 or (missing and self.maybe(30)):
             method, params = self.of_stores()
         else:
             method, params = self.in_store(self.name())

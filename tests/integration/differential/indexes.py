@@ -141,7 +141,7 @@ class Indexes:
             raise Answer("EXISTS", store=name, index=index)
         winners = [w for versions in self.records.get(store.number, {}).values()
                    for w in versions.winners_after(txn.snapshot)]
-        if store.last_writer_wins:
+        if store.last_writer_wins or txn.has_marks:
             raise Answer("BAD_REQUEST")
         if winners or txn.stale:
             raise Answer("CONFLICT", txn.stale + txn.may_be_stale + [

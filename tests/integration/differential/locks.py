@@ -9,6 +9,8 @@ def surely_holds(txn):
 
 
 class Locks:
+    is_locked = False  # a `run` has answered that it met a lock: it did where it may have
+
     def refuses_lock(self, txn):
         """The begin of txn has asked for locks: whether it is refused, rightly."""
         if txn.read_only and (txn.lock.whole or txn.lock.exclusive):
@@ -40,19 +42,19 @@ class Locks:
     def all_names(self, txn):
         return txn.entries | set(txn.names)
 
-    def check_lock(self, txn, name):
-        """txn writes in the store of that name, or changes its definition."""
-        if txn.lock and txn.lock.has(name):
-            return
-        holders = [u for u in self.open
-                   if u is not txn and u.lock and not u.failure and u.lock.has(name)]
-        sure = any(surely_holds(u) for u in holders)
-        if not holders:
+    def check_lock(self, txn, *names):
+        """txn writes in the stores of those names at once, or changes their definitions; of several
+        that are locked any may be told."""
+        held = [(u, name) for name in names if not (txn.lock and txn.lock.has(name))
+                for u in self.open
+                if u is not txn and u.lock and not u.failure and u.lock.has(name)]
+        sure = any(surely_holds(u) for u, _ in held)
+        if not held:
             return
         if txn.auto:
-            if sure or (self.error and self.error["name"] == "LOCK_TIMEOUT"):
+            if sure or self.is_locked or (self.error and self.error["name"] == "LOCK_TIMEOUT"):
                 raise Answer("LOCK_TIMEOUT")
             return
-        reasons = [Reason("CONFLICT", "lock", Winner(u, None), store=name) for u in holders]
+        reasons = [Reason("CONFLICT", "lock", Winner(u, None), store=name) for u, name in held]
         if sure or (self.error and any(r.fits(self.error, self.commits) for r in reasons)):
             raise Answer("CONFLICT", reasons + txn.stale + txn.may_be_stale)

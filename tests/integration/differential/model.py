@@ -481,6 +481,7 @@ class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
             self.note_name(txn, new_name)
             if self.visible_store(txn, new_name) is not None:
                 raise Answer("EXISTS", store=new_name)
+            self.check_lock(txn, name, new_name)
             before = dict(txn.names)
             try:
                 self.write_name(txn, new_name, store)
@@ -660,7 +661,7 @@ class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         if self.believed(connection):
             return
         if error and error["name"] == "LOCK_TIMEOUT":
-            check(any(u.lock and not u.failure for u in self.open), "nobody has a lock")
+            self.check_met_lock(connection, txn, ops)
             self.let_go(txn)
             return
         check(error or len(result["results"]) == len(ops), "there are %d results", len(ops))
@@ -689,6 +690,22 @@ class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         check(len(result["results"]) == len(ops), "%d results", len(ops))
         self.commit_of(self.apply(txn), result["commit"])
         self.let_go(txn)
+
+    def check_met_lock(self, connection, txn, ops):
+        """One of them writes where another has a lock, and none before it has failed: an operation
+        is checked as far as it can be before it writes, and whoever fails so waits for nobody."""
+        told, self.error, self.is_locked = self.error, None, True
+        try:
+            for i, (method, params) in enumerate(ops):
+                check(not self.is_forbidden(method, params), "operation %d is FORBIDDEN", i)
+                self.step_unseen(connection, txn, method, params)
+            check(False, "none of the operations meets a lock")
+        except (Answer, BadKey) as e:
+            answer = e if isinstance(e, Answer) else Answer("BAD_KEY")
+            self.error = told
+            self.refused(answer)
+        finally:
+            self.error, self.is_locked = told, False
 
     def step_unseen(self, connection, txn, method, params):
         """An operation of a `run` that failed later: its own result was not told."""

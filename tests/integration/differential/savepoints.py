@@ -9,6 +9,7 @@ class Saved:
         self.counters, self.given = dict(txn.counters), dict(txn.given)
         self.last_writer_wins = set(txn.last_writer_wins)
         self.built = set(txn.built)
+        self.has_marks = txn.has_marks
         self.number = number  # stores from here on were made after it
 
 
@@ -47,6 +48,7 @@ class Savepoints:
         for number in txn.built - saved.built if txn.watches() else ():
             txn.reads.append((number, lambda o: True, False))  # what was read stays so
         txn.built = set(saved.built)
+        txn.has_marks = saved.has_marks
         for cursor in connection.cursors.values():
             if cursor.txn is txn:
                 while cursor.store is not None and cursor.store.number >= saved.number:

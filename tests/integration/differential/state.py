@@ -167,6 +167,7 @@ class Txn:
         self.moved = {}      # store number -> the number that took its place, None: none
         self.counters = {}   # Counter -> greatest number of its own
         self.given = {}      # Counter -> greatest number that was generated for it
+        self.has_marks = False  # it has put the number of its commit into records
         self.built = set()   # numbers of stores that it has made an index over
         self.reads = []      # (store number, test of an order, certain)
         self.name_reads = set()

@@ -57,9 +57,11 @@ class Updates:
             found = store.spec.of_document(new)
             if found is None or found[0] != order:
                 raise BadKey("it has changed")
-        if any(one[0] == "commit" for one in changes):
+        has_marks = any(one[0] == "commit" for one in changes)
+        if has_marks:
             self.check_marked(store, name)
         self.write(txn, name, store, order, plain, new)
+        txn.has_marks = txn.has_marks or has_marks
         if store.generate:
             self.push(txn, store.counter, plain)
         self.succeeded(new)
