@@ -3,6 +3,7 @@
 
 #include "server/base/assert.h"
 #include "server/query/plan_apply.h"
+#include "server/query/plan_check.h"
 #include "server/query/plan_fields.h"
 #include "server/query/plan_select.h"
 #include "server/query/plan_write.h"
@@ -19,6 +20,8 @@ enum err plan_make(struct op *op, struct cursor *anchor, struct slice text,
         plan_write(&b);
         if (!b.e)
             plan_fields(&b);
+        if (!b.e)
+            plan_check(out);
         return b.e;
     }
     plan_select(&b, s->select, NULL, &rows);
@@ -32,5 +35,7 @@ enum err plan_make(struct op *op, struct cursor *anchor, struct slice text,
     out->is_value = rows.is_value;
     out->keeps_rows = out->keeps_rows || out->scan_count > 1;
     plan_fields(&b);
+    if (!b.e)
+        plan_check(out);
     return b.e;
 }

@@ -178,6 +178,7 @@ static enum err query_plan(struct query *q, struct op *op, struct txn *t)
         e = arguments_match(op, &q->arguments, &q->prepared->plan, &q->arena, &values);
     if (e)
         return e;
+    ASSERT(values || !q->prepared->plan.parameter_count); /* E-2 */
     e = run_init(&q->run, &q->prepared->plan, q->anchor, &q->arena);
     if (e)
         return query_nomem(op);
@@ -274,6 +275,7 @@ static enum err query_again(struct query **at, struct op *op)
     enum err e;
 
     ASSERT(q->prepared && q->prepared->refs > 0);
+    ASSERT(!q->given && !q->anchor); /* only what is its own transaction can be begun anew */
     op_release(op);
     q->request.text = q->prepared->text;
     e = query_begin(op, NULL, &q->request, at);
@@ -293,7 +295,7 @@ enum err query_write(struct query **at, struct op *op, uint64_t *changed)
     bool again;
     enum err e;
 
-    ASSERT(q->prepared);
+    ASSERT(query_writes(q));
     if (q->is_lost)
         return query_again(at, op);
     if (query_defines(q)) {
@@ -329,7 +331,7 @@ static enum err query_measure(struct query *q, struct op *op)
     const struct step *root = q->prepared->plan.root;
     enum err e = root ? ERR_OK : ERR_END;
 
-    ASSERT(q->prepared);
+    ASSERT(q->prepared && !query_defines(q));
     q->run.measures = true;
     while (!e)
         e = query_writes(q) ? step_next(&q->run, root) : query_next(q, op);
@@ -342,7 +344,8 @@ enum err query_explain(struct query *q, struct op *op, bool analyze, struct slic
     struct explain_text words = {.arena = &q->arena}, tree = {.arena = &q->arena};
     enum err e = ERR_OK;
 
-    ASSERT(q->prepared);
+    ASSERT(q->request.only_explains ||
+           query_is_explained(q)); /* else it would have begun to write */
     run_resume(&q->run, op);
     if (query_defines(q))
         return query_refuse(&op->failure, q->prepared->text, 0,
@@ -365,6 +368,7 @@ enum err query_explain(struct query *q, struct op *op, bool analyze, struct slic
 
 uint32_t query_answer_count(const struct query *q)
 {
+    ASSERT(!q->writer.answers == !q->writer.answer_count);
     return q->writer.answer_count;
 }
 
@@ -394,7 +398,7 @@ enum err query_next(struct query *q, struct op *op)
 
     if (q->ended == ERR_END)
         return q->ended;
-    ASSERT(q->run.op == op);
+    ASSERT(q->run.op == op && q->anchor); /* query_turn comes first */
     e = cursor_check_anchor(op, q->anchor);
     if (!e)
         e = step_next(&q->run, q->prepared->plan.root);

@@ -36,7 +36,7 @@ enum err run_init(struct query_run *r, const struct plan *p, struct cursor *anch
         arena_init(&r->states[i].row_arena, r->os);
     }
     r->expr.text = p->text;
-    r->bytes = p->arena->bytes + arena->bytes;
+    r->bytes = r->bytes_first = p->arena->bytes + arena->bytes;
     return ERR_OK;
 }
 
@@ -44,7 +44,7 @@ void run_close_cursors(struct query_run *r)
 {
     for (unsigned i = 0; r->states && r->expr.slots && i < r->plan->step_count; i++) {
         if (r->states[i].cursor) {
-            ASSERT(r->bytes >= RUN_CURSOR_BYTES);
+            ASSERT(r->bytes >= r->bytes_first + RUN_CURSOR_BYTES); /* M-1 */
             cursor_close(r->states[i].cursor);
             r->bytes -= RUN_CURSOR_BYTES;
         }
@@ -55,7 +55,7 @@ void run_close_cursors(struct query_run *r)
 static void state_fini(struct query_run *r, struct step_state *st)
 {
     if (st->cursor) {
-        ASSERT(r->bytes >= RUN_CURSOR_BYTES);
+        ASSERT(r->bytes >= r->bytes_first + RUN_CURSOR_BYTES); /* M-1 */
         cursor_close(st->cursor);
         r->bytes -= RUN_CURSOR_BYTES;
     }
@@ -64,6 +64,7 @@ static void state_fini(struct query_run *r, struct step_state *st)
         sort_free(st->sort);
     arena_free(&st->arena);
     arena_free(&st->row_arena);
+    ASSERT(r->bytes >= r->bytes_first + st->counted + st->row_counted); /* M-1 */
     r->bytes -= st->counted + st->row_counted;
     st->counted = st->row_counted = 0;
     st->sort = NULL;
@@ -94,6 +95,7 @@ void run_fini(struct query_run *r)
 {
     for (unsigned i = 0; r->states && r->expr.slots && i < r->plan->step_count; i++)
         state_fini(r, &r->states[i]);
+    ASSERT(r->bytes == r->bytes_first); /* M-1 */
 }
 
 void run_resume(struct query_run *r, struct op *op)
@@ -118,7 +120,7 @@ void step_open(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
 
-    ASSERT(s->number < r->plan->step_count);
+    ASSERT(s->number < r->plan->step_count); /* E-1 */
     state_fini(r, st);
     st->is_open = true;
     if (s->input)
@@ -140,6 +142,7 @@ static enum err filter_next(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
 
+    ASSERT(r->states[s->input->number].is_open); /* M-2: the way by scan_next does not look */
     for (;;) {
         bool holds = false;
         enum err e = s->input->kind == STEP_SCAN && !r->measures ? scan_next(r, s->input)
@@ -156,7 +159,7 @@ static enum err join_next(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
 
-    ASSERT(s->kind == STEP_JOIN && s->input && s->inner);
+    ASSERT(s->kind == STEP_JOIN && s->input && s->inner); /* E-1 */
     for (;;) {
         bool holds = false;
         enum err e;
@@ -198,7 +201,7 @@ static enum err unnest_next(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
 
-    ASSERT(s->kind == STEP_UNNEST && s->value);
+    ASSERT(s->kind == STEP_UNNEST && s->value); /* E-1 */
     for (;;) {
         struct datum array = {.type = DATUM_MISSING};
         enum err e = run_step(r);
@@ -237,7 +240,7 @@ static enum err derived_next(struct query_run *r, const struct step *s)
     enum datum_fault fault;
     enum err e = step_next(r, s->input);
 
-    ASSERT(s->kind == STEP_DERIVED && s->input);
+    ASSERT(s->kind == STEP_DERIVED && s->input); /* E-1 */
     if (e)
         return e;
     if (s->is_value) {
@@ -254,6 +257,7 @@ static enum err project_next(struct query_run *r, const struct step *s)
     struct step_state *st = &r->states[s->number];
     enum err e = step_next(r, s->input);
 
+    ASSERT(s->kind == STEP_PROJECT); /* E-1 */
     if (!e)
         e = run_outputs(r, s, run_row_memory(r, st), &r->expr.slots[s->slot]);
     return e ? e : run_count(r, s);
@@ -264,7 +268,7 @@ static enum err limit_next(struct query_run *r, const struct step *s)
     struct step_state *st = &r->states[s->number];
     enum err e = ERR_OK;
 
-    ASSERT(s->kind == STEP_LIMIT && s->input);
+    ASSERT(s->kind == STEP_LIMIT && s->input); /* E-1 */
     if (!st->has_given) {
         e = run_limit(r, s, s->limit, UINT64_MAX, &st->left);
         if (!e)
@@ -290,7 +294,7 @@ static enum err limit_next(struct query_run *r, const struct step *s)
 
 static enum err step_run(struct query_run *r, const struct step *s)
 {
-    ASSERT(r->states[s->number].is_open);
+    ASSERT(r->states[s->number].is_open); /* M-2 */
     switch (s->kind) {
     case STEP_ONE: return one_next(r, s);
     case STEP_SCAN: return scan_next(r, s);

@@ -5,6 +5,7 @@
  * depends on no row outside is kept; so are the values of such an in, in a hash table. */
 #include "server/query/run_apply.h"
 
+#include "server/base/assert.h"
 #include "server/query/parse.h"
 #include "server/txn/op.h"
 
@@ -36,6 +37,7 @@ static uint32_t place_of(const struct query_run *r, const struct apply_values *v
 {
     uint32_t at = (uint32_t)datum_hash(d, r->seed) & (v->table_size - 1);
 
+    ASSERT(v->count < v->table_size); /* some place is free: the walk comes to an end */
     while (v->table[at] && datum_compare(&v->values[v->table[at] - 1], d) != 0)
         at = (at + 1) & (v->table_size - 1);
     return at;
@@ -74,6 +76,7 @@ static enum err values_add(struct query_run *r, const struct step *s, struct app
         v->has_null = true;
         return ERR_OK;
     }
+    ASSERT(s->is_fixed && v->count < v->room);
     at = place_of(r, v, d);
     if (v->table[at])
         return ERR_OK;
@@ -202,6 +205,7 @@ enum err apply_next(struct query_run *r, const struct step *s)
     struct step_state *st = &r->states[s->number];
     enum err e = ERR_OK;
 
+    ASSERT(s->kind == STEP_APPLY && s->inner); /* E-1 */
     if (!st->has_row) {
         e = r->next(r, s->input);
         if (e)

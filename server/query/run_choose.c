@@ -1,6 +1,7 @@
 /* run_choose.c - see run_choose.h. Costs are in records read one after the other. */
 #include "server/query/run_choose.h"
 
+#include "server/base/assert.h"
 #include "server/query/run_usable.h"
 #include "server/txn/estimate.h"
 
@@ -72,6 +73,7 @@ static enum err estimate_rows(struct query_run *r, const struct step *s,
     uint64_t counted = 0;
     enum err e = ranges_begin(r, s, p, m, &ranges);
 
+    ASSERT(e || ranges.count > 0);
     *out = 0;
     if (e)
         return e;
@@ -242,6 +244,7 @@ static enum err take_best(struct query_run *r, const struct step *s, struct scan
             r->states[s->number].is_total = c->total & 1u << best;
             return ERR_OK;
         }
+        ASSERT(best > 0); /* the way by the key of the store can be gone: E-3 */
         e = estimate_is_total(r->op, r->anchor, s->scan->paths[best].index, &c->count,
                               &is_total);
         if (e)
@@ -261,6 +264,7 @@ enum err scan_choose(struct query_run *r, const struct step *s)
 
     if (st->path)
         return ERR_OK;
+    ASSERT(s->kind == STEP_SCAN && s->scan->path_count > 0); /* E-3 */
     if (s->scan->path_count == 1) {
         st->path = &s->scan->paths[0];
         return ERR_OK;

@@ -49,7 +49,7 @@ static enum err group_grow(struct query_run *r, const struct step *s, struct ste
     struct datum_memory *m = run_kept_memory(r, st);
     struct group **buckets = datum_alloc(m, count * sizeof *buckets, &fault);
 
-    ASSERT((count & (count - 1)) == 0 && count > g->count);
+    ASSERT((count & (count - 1)) == 0 && count > g->count && !g->is_read); /* M-4 */
     if (!buckets)
         return run_refuse(r, s, m, fault);
     memset(buckets, 0, count * sizeof *buckets);
@@ -117,6 +117,7 @@ static enum err group_add(struct query_run *r, const struct step *s,
                                s->aggregates[i].is_distinct, r->seed);
     if (fault)
         return run_refuse(r, s, m, fault);
+    ASSERT(!g->first == !g->last && g->bucket_count > g->count);
     made->behind = NULL;
     *(g->last ? &g->last->behind : &g->first) = made;
     g->last = made;
@@ -178,7 +179,7 @@ static enum err group_take(struct query_run *r, const struct step *s, struct ste
     uint64_t hash;
     enum err e;
 
-    ASSERT(st->group);
+    ASSERT(st->group && !st->group->is_read); /* M-4 */
     if (s->output_count > GROUP_FEW) {
         room = datum_alloc(m, s->output_count * sizeof *room, &fault);
         keys = room ? datum_alloc(m, s->output_count * sizeof *keys, &fault) : NULL;
@@ -202,6 +203,7 @@ static enum err group_give(struct query_run *r, const struct step *s, struct ste
     struct group *group = st->group->at;
     struct datum_memory *m = run_row_memory(r, st);
 
+    ASSERT(st->group->is_read); /* M-4 */
     if (!group)
         return ERR_END;
     memcpy(&r->expr.slots[s->slot], group->keys, s->output_count * sizeof *group->keys);
@@ -226,7 +228,7 @@ static enum err group_count(struct query_run *r, const struct step *s, struct st
     uint64_t count = 0;
     enum err e = scan_prepare(r, scan);
 
-    ASSERT(scan->kind == STEP_SCAN);
+    ASSERT(scan->kind == STEP_SCAN && !s->output_count); /* E-4 */
     if (!e && (!is_filtered || r->states[scan->number].now->is_covered))
         e = scan_count(r, scan, &count, &is_known);
     if (!e && is_known)

@@ -5,6 +5,8 @@
  * step's arena; they are read when the first row of the input has come. */
 #include "server/query/run_hash.h"
 
+#include "server/base/assert.h"
+
 #define HASH_BUCKETS_FIRST 64
 
 struct hash_row {
@@ -63,6 +65,7 @@ static enum err hash_keys(struct query_run *r, const struct step *s, struct expr
 
 static void bucket_put(struct hash_bucket *b, struct hash_row *row)
 {
+    ASSERT(!b->first == !b->last);
     row->next = NULL;
     *(b->last ? &b->last->next : &b->first) = row;
     b->last = row;
@@ -76,6 +79,7 @@ static enum err hash_grow(struct query_run *r, const struct step *s, struct hash
     enum datum_fault fault = DATUM_OK;
     struct hash_bucket *buckets = datum_alloc(m, count * sizeof *buckets, &fault);
 
+    ASSERT((count & (count - 1)) == 0 && count > h->count && !h->is_read); /* M-4 */
     if (!buckets)
         return run_refuse(r, s, m, fault);
     memset(buckets, 0, count * sizeof *buckets);
@@ -102,6 +106,7 @@ static enum err hash_add(struct query_run *r, const struct step *s, struct hash_
         fault = run_row_copy(r, s, m, row->values);
     if (fault)
         return run_refuse(r, s, m, fault);
+    ASSERT(h->count < h->bucket_count && !h->is_read); /* M-4 */
     row->hash = hash;
     row->behind = NULL;
     bucket_put(&h->buckets[hash & (h->bucket_count - 1)], row);
@@ -114,6 +119,7 @@ static enum err hash_add(struct query_run *r, const struct step *s, struct hash_
 /* All rows of the inner step. */
 static enum err hash_read(struct query_run *r, const struct step *s, struct hash_rows *h)
 {
+    ASSERT(!h->is_read); /* M-4 */
     if (!h->is_open)
         r->open(r, s->inner);
     h->is_open = true;
@@ -168,6 +174,7 @@ static enum err hash_meet(struct query_run *r, const struct step *s, struct step
 {
     struct hash_row *row = st->hash->at;
 
+    ASSERT(st->hash->is_read && st->has_row);
     *out = false;
     if (row->hash == st->hash->hash) {
         enum err e = run_step(r);
@@ -188,6 +195,7 @@ enum err hash_next(struct query_run *r, const struct step *s)
     struct step_state *st = &r->states[s->number];
     enum err e = st->hash ? ERR_OK : hash_begin(r, s, st);
 
+    ASSERT(s->kind == STEP_HASH && s->pair_count > 0); /* E-1 */
     while (!e) {
         bool holds = false;
 

@@ -1,6 +1,8 @@
 /* run_memo.c - see run_memo.h. All of it lies in the step's arena. */
 #include "server/query/run_memo.h"
 
+#include "server/base/assert.h"
+
 #define MEMO_BUCKETS_FIRST 64
 #define MEMO_PART_OF_MEMORY 4 /* of query-memory */
 #define MEMO_TRIED 32768      /* rows after which it is to have helped one in so many: */
@@ -64,6 +66,7 @@ static struct memo_entry *memo_find(const struct step *s, const struct memo *mem
 
 static void memo_stop(struct memo *memo)
 {
+    ASSERT(memo->is_reading); /* what was found is whole */
     memo->is_full = true;
     memo->filling = NULL;
 }
@@ -122,6 +125,7 @@ static void memo_keep(struct query_run *r, const struct step *s, struct step_sta
         memo_stop(memo);
         return;
     }
+    ASSERT(!memo->is_full && !memo->filling->first == !memo->filling->last);
     row->next = NULL;
     *(memo->filling->last ? &memo->filling->last->next : &memo->filling->first) = row;
     memo->filling->last = row;
@@ -133,11 +137,14 @@ static void memo_add(struct query_run *r, struct step_state *st)
     struct memo *memo = st->memo;
     struct memo_entry *e = memo->filling;
 
+    ASSERT(memo->is_reading && !memo->is_full);
     memo->filling = NULL;
     if (memo->count >= memo->bucket_count && !memo_grow(run_kept_memory(r, st), memo)) {
         memo_stop(memo);
         return;
     }
+    ASSERT((memo->bucket_count & (memo->bucket_count - 1)) == 0 &&
+           memo->count < memo->bucket_count);
     e->next = memo->buckets[e->hash & (memo->bucket_count - 1)];
     memo->buckets[e->hash & (memo->bucket_count - 1)] = e;
     memo->count++;
@@ -169,6 +176,7 @@ enum err memo_open(struct query_run *r, const struct step *s)
     uint64_t hash;
     enum err e;
 
+    ASSERT(s->kind == STEP_JOIN && s->memo_key_count > 0); /* E-1 */
     if (!memo)
         memo = st->memo = memo_begin(r, s, st);
     if (!memo) { /* it does without */

@@ -37,7 +37,8 @@ static enum err encode(struct query_run *r, const struct expr *e, const struct d
         bytes = datum_alloc(m, written, &fault);
     if (!bytes)
         return expr_refuse(&r->expr, e, m, fault);
-    datum_write(d, bytes);
+    written = datum_write(d, bytes);
+    ASSERT(written == datum_size(d));
     return key_encode_value(slice_make(bytes, written), descending, to, room, size)
                ? ERR_NOT_FOUND
                : ERR_OK;
@@ -61,6 +62,7 @@ static enum err range_encode(struct range_builder *b, const struct expr *e, unsi
                    KEY_BYTES_MAX - *size, &put);
     if (!error)
         *size += put;
+    ASSERT(*size <= KEY_BYTES_MAX);
     return error;
 }
 
@@ -104,6 +106,7 @@ static enum err list_add(struct list_builder *b, const struct datum *d)
     if (!kept)
         return expr_refuse(&b->r->expr, b->e, b->m, fault);
     memcpy(kept, key, size);
+    ASSERT(list->count < b->room && list->count < SCAN_RANGES_MAX);
     list->values[list->count++] = slice_make(kept, size);
     return ERR_OK;
 }
@@ -387,6 +390,8 @@ static enum err range_prefix(struct range_builder *b, const struct scan_ranges *
         } else if (list->count) {
             struct slice value = list->values[list->at];
 
+            ASSERT(list->at < list->count);
+
             if (value.size > KEY_BYTES_MAX - *prefix)
                 return ERR_NOT_FOUND;
             memcpy(b->range->from + *prefix, value.data, value.size);
@@ -440,5 +445,6 @@ enum err ranges_make(struct query_run *r, const struct step *s, struct scan_rang
             out->to_size = 0;
     }
     range_close(out);
+    ASSERT(out->from_size <= KEY_BYTES_MAX && out->to_size <= KEY_BYTES_MAX);
     return ERR_OK;
 }

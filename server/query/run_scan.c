@@ -19,7 +19,7 @@ static enum err check_path(struct query_run *r, const struct step *s, struct ste
     enum usable usable = USABLE;
     enum err e = ERR_OK;
 
-    ASSERT(*path);
+    ASSERT(*path && !s->scan->paths[0].index); /* E-3 */
     if ((*path)->index && !st->is_checked)
         e = path_usable(r, s, *path, run_row_memory(r, st), &usable);
     st->is_checked = false;
@@ -166,7 +166,7 @@ static void read_parts(const struct step *s, const struct scan_path *path,
     struct datum parts[2 * KEY_PARTS_MAX];
     unsigned of_store = s->scan->store->spec.part_count;
 
-    ASSERT(path->index && path->has_all);
+    ASSERT(path->index && path->has_all); /* E-3 */
     read_key(row->index_key, path->part_count, parts);
     if (path->has_store_part)
         read_key(row->key, of_store, parts + KEY_PARTS_MAX);
@@ -203,6 +203,7 @@ enum err scan_next(struct query_run *r, const struct step *s)
     if (e)
         return e;
     run_charge(r, row.value.size);
+    ASSERT(st->now && st->cursor); /* M-2 */
     if (r->plan->target_scan == s) { /* of what is to be written */
         st->row_key = row.encoded;
         st->row_record = row.value;

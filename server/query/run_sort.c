@@ -124,6 +124,7 @@ static struct sort_row *take_top(struct sort_rows *s)
 
 void sort_free(struct sort_rows *s)
 {
+    ASSERT(s->run->bytes >= s->run->bytes_first + s->room * sizeof *s->rows); /* M-1 */
     s->run->bytes -= s->room * sizeof *s->rows;
     os_free(s->os, s->rows, s->room * sizeof *s->rows);
     s->rows = NULL;
@@ -217,6 +218,7 @@ static enum err row_make(struct query_run *r, struct sort_rows *s, const struct 
         row->values[i].bytes.data = to;
         to += values[i].bytes.size;
     }
+    ASSERT(to <= (uint8_t *)row + row->size);
     *out = row;
     return ERR_OK;
 }
@@ -256,6 +258,7 @@ static enum err sort_pass(struct query_run *r, const struct step *s, struct step
 {
     enum err e = r->next(r, s->input);
 
+    ASSERT(st->sort->is_passing && !st->sort->count); /* nothing is kept */
     if (!e)
         e = run_outputs(r, s, run_row_memory(r, st), &r->expr.slots[s->slot]);
     return e ? e : run_count(r, s);
@@ -303,6 +306,7 @@ static enum err sort_take(struct query_run *r, const struct step *s, struct step
         e = row_make(r, sort, values, count, &row);
     if (e)
         return e;
+    ASSERT(sort->count < sort->room && !sort->is_read); /* M-4 */
     sort->rows[sort->count++] = row;
     rise(sort, sort->count - 1);
     r->steps += SORT_STEPS;
@@ -316,6 +320,7 @@ static enum err sort_turn(struct query_run *r, struct sort_rows *s)
 {
     size_t all = s->given; /* how many are to be put in order */
 
+    ASSERT(s->is_read && s->count <= all); /* M-4 */
     while (s->count) {
         enum err e = run_step(r);
         struct sort_row *top;
@@ -334,6 +339,7 @@ static enum err sort_turn(struct query_run *r, struct sort_rows *s)
 
 static struct sort_row *sort_give(struct sort_rows *s)
 {
+    ASSERT(s->is_read && s->is_turned == (s->wanted != UINT64_MAX)); /* M-4 */
     if (s->is_turned)
         return s->given < s->count ? s->rows[s->given++] : NULL;
     return s->count ? take_top(s) : NULL;

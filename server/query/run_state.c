@@ -43,6 +43,7 @@ static void memory_set(struct query_run *r, struct datum_memory *m, struct arena
 {
     uint64_t others = r->bytes - counted;
 
+    ASSERT(r->bytes >= counted); /* M-1 */
     m->arena = a;
     m->bytes_max = r->bytes_max > others ? r->bytes_max - others : 0;
 }
@@ -53,7 +54,7 @@ struct datum_memory *run_row_memory_anew(struct query_run *r, struct step_state 
         run_charge(r, st->row_arena.bytes);
     if (st->row_arena.newest)
         arena_reset(&st->row_arena, ROW_KEEP_BYTES);
-    ASSERT(r->bytes >= st->row_counted);
+    ASSERT(r->bytes >= st->row_counted); /* M-1 */
     r->bytes = r->bytes - st->row_counted + st->row_arena.bytes;
     st->row_counted = st->row_arena.bytes;
     memory_set(r, &st->row_memory, &st->row_arena, st->row_counted);
@@ -70,7 +71,7 @@ enum err run_count(struct query_run *r, const struct step *s)
 {
     struct step_state *st = &r->states[s->number];
 
-    ASSERT(r->bytes >= st->counted + st->row_counted);
+    ASSERT(r->bytes >= st->counted + st->row_counted); /* M-1 */
     r->bytes += st->arena.bytes - st->counted + st->row_arena.bytes - st->row_counted;
     st->counted = st->arena.bytes;
     st->row_counted = st->row_arena.bytes;
@@ -85,7 +86,7 @@ enum err run_count(struct query_run *r, const struct step *s)
 enum err run_outputs(struct query_run *r, const struct step *s, struct datum_memory *m,
                      struct datum *out)
 {
-    ASSERT(s->output_count <= r->plan->slot_count);
+    ASSERT(s->outputs || !s->output_count); /* E-1 */
     for (unsigned i = 0; i < s->output_count; i++) {
         enum err e = expr_evaluate(&r->expr, s->outputs[i], m, &out[i]);
 
@@ -115,13 +116,15 @@ void run_row_clear(struct query_run *r, const struct step *s)
 enum datum_fault run_row_copy(struct query_run *r, const struct step *s, struct datum_memory *m,
                               struct datum *to)
 {
+    const struct datum *first = to;
     enum datum_fault fault = DATUM_OK;
 
-    ASSERT(s->null_from <= s->null_to && s->field_from <= s->field_to);
+    ASSERT(s->null_from <= s->null_to && s->field_from <= s->field_to); /* E-1 */
     for (unsigned i = s->null_from; i < s->null_to && !fault; i++)
         fault = datum_copy(m, &r->expr.slots[i], to++);
     for (unsigned i = s->field_from; i < s->field_to && !fault; i++)
         fault = datum_copy(m, &r->expr.slots[i], to++);
+    ASSERT(fault || to == first + run_row_values(s)); /* M-3 */
     return fault;
 }
 

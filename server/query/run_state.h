@@ -3,7 +3,14 @@
  * Nothing here keeps a stack between two calls: what a step has done is in its state, so a call
  * that answers ERR_WAIT is made again and goes on. After RUN_STEPS_A_TURN rows of any step, or the
  * time that so many take as a rule, others have a turn. All memory is of arenas that are counted
- * against memory_max.
+ * against query-memory.
+ *
+ * Invariants, cited by asserts:
+ *   M-1 run.bytes is what it was when the run began, and what each step has counted of its arenas,
+ *       and its cursor, and the heap of its sort; when all are closed it is what it was.
+ *   M-2 a step is asked for a row only while it is open; opening it closes what it had.
+ *   M-3 a row that is kept and put back has as many values as the step has slots for them.
+ *   M-4 a step that has read all that it keeps (sort, group, hash) reads its input no more.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_QUERY_RUN_STATE_H
@@ -100,6 +107,7 @@ struct query_run {
     struct expr_run expr;
     struct step_state *states; /* in the run's arena */
     uint64_t bytes;            /* of all arenas, the plan's included, and cursors */
+    uint64_t bytes_first;      /* so many of it before any step was at work */
     uint64_t bytes_max;        /* query-memory */
     unsigned steps;            /* in this turn, */
     unsigned look_at;          /* so many of which the clock is looked at; */

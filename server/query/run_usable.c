@@ -1,6 +1,7 @@
 /* run_usable.c - see run_usable.h. */
 #include "server/query/run_usable.h"
 
+#include "server/base/assert.h"
 #include "server/query/bounds.h"
 #include "server/query/run_range.h"
 #include "server/storage/condition.h"
@@ -34,6 +35,7 @@ static enum err write_value(struct query_run *r, const struct expr *e, const str
     if (!to)
         return expr_refuse(&r->expr, e, m, fault);
     *out = slice_make(to, datum_write(d, to));
+    ASSERT(out->size == datum_size(d));
     return ERR_OK;
 }
 
@@ -111,6 +113,7 @@ static enum err usable_any(struct query_run *r, const struct expr *any, unsigned
 /* The bits of all types from that of a to that of b. */
 static unsigned types_between(unsigned a, unsigned b)
 {
+    ASSERT(a && b && (a & (a - 1)) == 0 && (b & (b - 1)) == 0); /* one type each */
     return (b | (b - 1)) & ~(a - 1);
 }
 
@@ -294,6 +297,7 @@ enum err path_usable(struct query_run *r, const struct step *s, const struct sca
     if (!path->index)
         return ERR_OK;
     is = path->index->is;
+    ASSERT(path->part_count == is->part_count); /* E-3 */
     for (unsigned i = 0; i < path->equal_count && !e && !is_null; i++) {
         struct datum d;
 

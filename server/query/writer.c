@@ -30,8 +30,8 @@ static enum err write_datum(struct statement_writer *w, struct datum_memory *m,
 
     if (!to)
         return run_refuse(w->run, w->run->plan->write, m, fault);
-    datum_write(d, to);
-    *out = slice_make(to, size);
+    *out = slice_make(to, datum_write(d, to));
+    ASSERT(out->size == size);
     return ERR_OK;
 }
 
@@ -171,6 +171,7 @@ static enum err next_row(struct statement_writer *w)
         return w->run->next(w->run, p->root);
     if (w->next_value == p->row_count)
         return ERR_END;
+    ASSERT(w->next_value < p->row_count);
     queries = p->rows[w->next_value].queries;
     if (!queries)
         return ERR_OK;
@@ -208,6 +209,7 @@ static enum err gather(struct statement_writer *w)
             e = count_memory(w);
         if (e)
             return e;
+        ASSERT(!w->first == !w->last && w->gathers);
         w->next_value++;
         *(w->last ? &w->last->next : &w->first) = row;
         w->last = row;
@@ -223,6 +225,7 @@ static enum err decide(struct statement_writer *w)
 
     if (e)
         return e;
+    ASSERT(!w->is_ready && !w->at);
     w->gathers =
         !p->is_direct || (p->target_scan && w->run->states[p->target_scan->number].now->index);
     w->is_ready = true;
@@ -289,6 +292,7 @@ static enum err keep_answer(struct statement_writer *w)
     used = msgpack_put_array_head(made->bytes, s->output_count);
     for (unsigned i = 0; i < s->output_count; i++)
         used += datum_write(&r->expr.slots[s->slot + i], made->bytes + used);
+    ASSERT(used <= size);
     made->size = used;
     w->answer_bytes += used;
     if (w->answer_bytes > w->answer_max)
@@ -329,6 +333,7 @@ static enum err answer(struct statement_writer *w, const struct datum *record,
     const struct step *s = r->plan->returning;
     enum err e;
 
+    ASSERT(s && s->kind == STEP_PROJECT); /* E-1 */
     if (s->input)
         return keep_written(w, record, key);
     show_record(w, record, key);
@@ -339,8 +344,10 @@ static enum err answer(struct statement_writer *w, const struct datum *record,
 /* Another row of the one below the queries. */
 static void one_again(struct query_run *r, const struct step *s)
 {
-    while (s->kind != STEP_ONE)
+    while (s->kind != STEP_ONE) {
+        ASSERT(s->input); /* queries of `returning` stand over one row */
         s = s->input;
+    }
     r->states[s->number].has_given = false;
 }
 
@@ -386,6 +393,7 @@ static enum err read_back(struct statement_writer *w)
         return e;
     record = datum_read(value);
     key = datum_read(w->written_key);
+    ASSERT(w->is_written);
     w->is_written = false;
     return answer(w, &record, &key);
 }
@@ -472,6 +480,7 @@ static enum err write_rows(struct statement_writer *w)
             query_set_place(&w->run->op->failure, e, w->run->plan->text, w->at->place);
             return e;
         }
+        ASSERT(!w->is_written); /* it has been read back, and answered */
         w->changed++;
         w->at = w->gathers ? w->at->next : NULL;
         if (!w->at && w->gathers)
