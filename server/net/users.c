@@ -9,9 +9,11 @@
 #include "server/base/assert.h"
 #include "server/txn/vault_rows.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define ROW_VERSION 1
+static_assert(SCRAM_NAME_BYTES_MAX < VAULT_KEY_BYTES_MAX, "a key is the kind and a name");
 
 static const uint8_t secret_key[] = {VAULT_SECRET};
 
@@ -251,67 +253,46 @@ static void put_row(struct net_buffer *b, const struct user_facts *facts)
 /* Behind "v": what user_facts_read reads. */
 static enum err read_row(struct user_facts *facts, struct slice row)
 {
-    struct msgpack_cursor at = msgpack_open(row);
+    struct msgpack_cursor at;
     const char *why;
-    uint64_t version;
     uint32_t pairs;
     struct slice name;
-    enum err e = ERR_OK;
+    enum err e = vault_value_open(row, ROW_VERSION, &at, &pairs);
 
-    if (msgpack_read_map(&at, &pairs) || !pairs || msgpack_read_text(&at, &name) ||
-        !slice_equal(name, slice_text("v")) || msgpack_read_uint(&at, &version) || !version)
-        return ERR_CORRUPT;
-    if (version > ROW_VERSION)
-        return ERR_FORMAT;
-    for (uint32_t i = 1; i < pairs && !e; i++)
+    for (uint32_t i = 0; i < pairs && !e; i++)
         e = msgpack_read_text(&at, &name) ? ERR_CORRUPT : read_setting(facts, name, &at, &why);
     return e == ERR_BAD_REQUEST ? ERR_CORRUPT : e;
 }
 
-struct users_loading {
-    struct users *users;
-    enum err result;
-    struct slice of; /* the user's name */
-};
-
-static void load_row(void *context, const struct vault_row *row)
+static enum err take_row(void *context, struct slice name, struct slice value)
 {
-    struct users_loading *load = context;
-    struct slice key = vault_row_key(row), value = vault_row_value(row);
+    struct users *u = context;
     struct user *user;
 
-    if (load->result || key.data[0] == VAULT_QUOTA)
-        return;
-    if (key.size == 1 && key.data[0] == VAULT_SECRET && value.size == SCRAM_KEY_BYTES) {
-        memcpy(load->users->secret, value.data, value.size);
-        load->users->has_secret = true;
-        return;
-    }
-    if (key.data[0] != VAULT_USER ||
-        !scram_name_is_good(slice_make(key.data + 1, key.size - 1))) {
-        load->result = ERR_CORRUPT;
-        return;
-    }
-    user = user_new(load->users, slice_make(key.data + 1, key.size - 1));
-    load->result = user ? read_row(&user->facts, value) : ERR_NOMEM;
-    load->of = slice_make(key.data + 1, key.size - 1);
+    if (!scram_name_is_good(name))
+        return ERR_CORRUPT;
+    user = user_new(u, name);
+    return user ? read_row(&user->facts, value) : ERR_NOMEM;
+}
+
+static enum err load_secret(struct users *u, struct db *db, struct failure *f)
+{
+    const struct vault_row *row = db_vault_find(db, slice_make(secret_key, sizeof secret_key));
+
+    if (!row)
+        return ERR_OK;
+    if (row->value_size != sizeof u->secret)
+        return failure_set(f, ERR_CORRUPT, "the row of the secret of logins is corrupt");
+    memcpy(u->secret, vault_row_value(row).data, sizeof u->secret);
+    u->has_secret = true;
+    return ERR_OK;
 }
 
 enum err users_load(struct users *u, struct db *db, struct failure *f)
 {
-    struct users_loading load = {u, ERR_OK, SLICE_NONE};
+    enum err e = load_secret(u, db, f);
 
-    db_vault_each(db, load_row, &load);
-    if (load.result == ERR_FORMAT)
-        failure_set(
-            f, load.result,
-            "user \"%s\" was written by a newer version of the server; use that version",
-            text_show(load.of));
-    else if (load.result)
-        failure_set(f, load.result,
-                    load.result == ERR_NOMEM ? "out of memory for users"
-                                             : "the row of a user is corrupt");
-    return load.result;
+    return e ? e : db_vault_load(db, VAULT_USER, "user", take_row, u, f);
 }
 
 enum err users_keep_secret(struct users *u, struct op *op)
@@ -325,16 +306,9 @@ enum err users_keep_secret(struct users *u, struct op *op)
     return e;
 }
 
-static struct slice row_key(struct slice name, uint8_t *to)
-{
-    to[0] = VAULT_USER;
-    memcpy(to + 1, name.data, name.size);
-    return slice_make(to, 1 + name.size);
-}
-
 static enum err put(struct op *op, struct slice name, const struct user_facts *facts)
 {
-    uint8_t key[1 + SCRAM_NAME_BYTES_MAX];
+    uint8_t key[VAULT_KEY_BYTES_MAX];
     struct net_buffer row = {.used = 0};
     enum err e = ERR_NOMEM;
 
@@ -344,7 +318,7 @@ static enum err put(struct op *op, struct slice name, const struct user_facts *f
                         "the grants of a user take %zu bytes; the limit is %u", row.used,
                         VAULT_VALUE_BYTES_MAX);
     else if (!row.failed)
-        e = db_vault_put(op, row_key(name, key), slice_make(row.data, row.used));
+        e = db_vault_put(op, vault_key(VAULT_USER, name, key), slice_make(row.data, row.used));
     net_buffer_fini(&row);
     return e;
 }
@@ -373,8 +347,8 @@ enum err users_put(struct users *u, struct op *op, struct slice name, struct use
 
 enum err users_drop(struct users *u, struct op *op, struct user *user)
 {
-    uint8_t key[1 + SCRAM_NAME_BYTES_MAX];
-    enum err e = db_vault_put(op, row_key(user_name(user), key), SLICE_NONE);
+    uint8_t key[VAULT_KEY_BYTES_MAX];
+    enum err e = db_vault_put(op, vault_key(VAULT_USER, user_name(user), key), SLICE_NONE);
 
     if (e)
         return e;

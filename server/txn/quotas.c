@@ -1,7 +1,6 @@
 /* Which databases have a quota, and how it is kept. */
 #include "server/txn/quotas.h"
 
-#include "proto/msgpack.h"
 #include "server/base/assert.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
@@ -9,8 +8,11 @@
 #include "server/txn/txn_struct.h"
 #include "server/txn/vault_rows.h"
 
+#include <assert.h>
+
 #define ROW_VERSION 1
 #define ROW_BYTES_MAX 80
+static_assert(DATABASE_NAME_BYTES_MAX < VAULT_KEY_BYTES_MAX, "a key is the kind and a name");
 
 /* ---- what is set ---- */
 
@@ -58,29 +60,17 @@ static bool limit_read(struct msgpack_cursor *at, const char *expected, uint64_t
 
 static enum err row_read(struct slice row, struct quota_limits *l)
 {
-    struct msgpack_cursor at = msgpack_open(row);
+    struct msgpack_cursor at;
     uint32_t pairs;
-    uint64_t version;
+    enum err e = vault_value_open(row, ROW_VERSION, &at, &pairs);
 
-    if (msgpack_read_map(&at, &pairs) != ERR_OK || !pairs || !limit_read(&at, "v", &version) ||
-        !version || version == QUOTA_NONE)
-        return ERR_CORRUPT;
-    if (version > ROW_VERSION)
-        return ERR_FORMAT;
-    return pairs == 4 && limit_read(&at, "bytes", &l->bytes) &&
+    if (e)
+        return e;
+    return pairs == 3 && limit_read(&at, "bytes", &l->bytes) &&
                    limit_read(&at, "stores", &l->stores) &&
                    limit_read(&at, "transactions", &l->txns) && quota_limits_any(l)
                ? ERR_OK
                : ERR_CORRUPT;
-}
-
-static struct slice row_key(struct slice name, uint8_t room[1 + DATABASE_NAME_BYTES_MAX])
-{
-    ASSERT(name.size <= DATABASE_NAME_BYTES_MAX);
-    room[0] = VAULT_QUOTA;
-    if (name.size)
-        memcpy(room + 1, name.data, name.size);
-    return slice_make(room, 1 + name.size);
 }
 
 /* What was committed before there was a quota of bytes is counted by merging it. */
@@ -136,7 +126,7 @@ static enum err check_count(struct op *op, const struct database *d)
 enum err quotas_set(struct op *op, struct slice name, const struct quota_limits *limits)
 {
     struct db *db = op->db;
-    uint8_t room[1 + DATABASE_NAME_BYTES_MAX], row[ROW_BYTES_MAX];
+    uint8_t room[VAULT_KEY_BYTES_MAX], row[ROW_BYTES_MAX];
     struct database *d;
     enum err e;
 
@@ -148,7 +138,7 @@ enum err quotas_set(struct op *op, struct slice name, const struct quota_limits 
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a quota");
     e = quota_limits_any(limits) ? check_count(op, d) : ERR_OK;
     if (!e && (quota_limits_any(limits) || quota_limits_any(&d->quota.max)))
-        e = db_vault_put(op, row_key(name, room),
+        e = db_vault_put(op, vault_key(VAULT_QUOTA, name, room),
                          quota_limits_any(limits) ? slice_make(row, row_write(limits, row))
                                                   : SLICE_NONE);
     ASSERT(e != ERR_WAIT || op->wake);
@@ -168,53 +158,31 @@ struct quota_limits quotas_of(struct db *db, struct slice name)
     return d ? d->quota.max : (struct quota_limits){QUOTA_NONE, QUOTA_NONE, QUOTA_NONE};
 }
 
-struct quotas_loading {
-    struct db *db;
-    enum err result;
-    struct slice of; /* the name of the database */
-};
-
-static void load_row(void *context, const struct vault_row *row)
+static enum err take_row(void *context, struct slice name, struct slice value)
 {
-    struct quotas_loading *load = context;
-    struct slice key = vault_row_key(row), name = slice_make(key.data + 1, key.size - 1);
+    struct db *db = context;
     struct quota_limits limits;
     struct database *d;
+    enum err e = name.size > DATABASE_NAME_BYTES_MAX ? ERR_CORRUPT : row_read(value, &limits);
 
-    ASSERT(key.size > 0 && list_is_empty(&load->db->txns.open)); /* at the start */
-    if (load->result || key.data[0] != VAULT_QUOTA)
-        return;
-    load->of = name;
-    load->result = name.size > DATABASE_NAME_BYTES_MAX
-                       ? ERR_CORRUPT
-                       : row_read(vault_row_value(row), &limits);
-    if (load->result)
-        return;
-    d = database_use(&load->db->catalogue.databases, name);
-    if (d)
-        database_limit(load->db, d, &limits);
-    else
-        load->result = ERR_NOMEM;
+    ASSERT(list_is_empty(&db->txns.open)); /* at the start */
+    if (e)
+        return e;
+    d = database_use(&db->catalogue.databases, name);
+    if (!d)
+        return ERR_NOMEM;
+    database_limit(db, d, &limits);
+    return ERR_OK;
 }
 
 enum err quotas_load(struct db *db, struct failure *f)
 {
-    struct quotas_loading load = {db, ERR_OK, SLICE_NONE};
+    enum err e;
 
     ASSERT(!db->quota_count);
-    db_vault_each(db, load_row, &load);
-    ASSERT(load.result || db->quota_count <= db->vault.rows.count);
-    if (load.result == ERR_FORMAT)
-        failure_set(
-            f, load.result,
-            "the quota of database \"%s\" was written by a newer version of the server; use "
-            "that version",
-            text_show(load.of));
-    else if (load.result)
-        failure_set(f, load.result,
-                    load.result == ERR_NOMEM ? "out of memory for quotas"
-                                             : "the row of a quota is corrupt");
-    return load.result;
+    e = db_vault_load(db, VAULT_QUOTA, "the quota of database", take_row, db, f);
+    ASSERT(e || db->quota_count <= db->vault.rows.count);
+    return e;
 }
 
 /* ---- for tests ---- */

@@ -211,9 +211,9 @@ static enum err recovery_vault(struct db *db, struct slice key, struct slice val
     ASSERT(key.size);
     return e ? failure_set(f, e,
                            e == ERR_NOMEM
-                               ? "out of memory for users"
-                               : "a row of the users is corrupt although its checksum "
-                                 "is valid")
+                               ? "out of memory for users and quotas"
+                               : "a row of the users and quotas is corrupt although its "
+                                 "checksum is valid")
              : ERR_OK;
 }
 

@@ -81,11 +81,17 @@ void vault_replace(struct vault *v, struct slice key, struct vault_row *r)
     list_push_back(&v->all, &r->in_all);
 }
 
+static bool kind_is_known(uint8_t kind)
+{
+    return kind == VAULT_SECRET || kind == VAULT_USER || kind == VAULT_QUOTA;
+}
+
 enum err vault_load(struct vault *v, struct slice key, struct slice value)
 {
     struct vault_row *r = NULL;
 
-    if (!key.size || key.size > VAULT_KEY_BYTES_MAX || value.size > VAULT_VALUE_BYTES_MAX)
+    if (!key.size || key.size > VAULT_KEY_BYTES_MAX || value.size > VAULT_VALUE_BYTES_MAX ||
+        !kind_is_known(key.data[0]))
         return ERR_CORRUPT;
     if (!slice_is_none(value) && !(r = vault_row_new(v, key, value)))
         return ERR_NOMEM;

@@ -18,7 +18,7 @@
 
 #define VAULT_STORE ((uint32_t)INT32_MAX - 1) /* below that of the tokens */
 #define VAULT_KEY_BYTES_MAX 256
-/* The first byte of a row's key says whose it is. */
+/* The first byte of a row's key is its kind. */
 #define VAULT_SECRET 's'
 #define VAULT_USER 'u'
 #define VAULT_QUOTA 'q' /* quotas.h */

@@ -12,12 +12,54 @@ const struct vault_row *db_vault_find(struct db *db, struct slice key)
     return vault_find(&db->vault, key);
 }
 
-void db_vault_each(struct db *db, void (*each)(void *context, const struct vault_row *row),
-                   void *context)
+struct slice vault_key(uint8_t kind, struct slice name, uint8_t room[VAULT_KEY_BYTES_MAX])
+{
+    ASSERT(name.size < VAULT_KEY_BYTES_MAX);
+    room[0] = kind;
+    if (name.size)
+        memcpy(room + 1, name.data, name.size);
+    return slice_make(room, 1 + name.size);
+}
+
+enum err vault_value_open(struct slice value, uint64_t version_max, struct msgpack_cursor *at,
+                          uint32_t *pairs)
+{
+    struct slice name;
+    uint64_t version;
+
+    *at = msgpack_open(value);
+    if (msgpack_read_map(at, pairs) || !*pairs || msgpack_read_text(at, &name) ||
+        !slice_equal(name, slice_text("v")) || msgpack_read_uint(at, &version) || !version)
+        return ERR_CORRUPT;
+    --*pairs;
+    return version > version_max ? ERR_FORMAT : ERR_OK;
+}
+
+static enum err fail_to_load(enum err e, const char *noun, struct slice name, struct failure *f)
+{
+    ASSERT(e != ERR_WAIT);
+    if (e == ERR_FORMAT)
+        return failure_set(f, e,
+                           "%s \"%s\" was written by a newer version of the server; use that "
+                           "version",
+                           noun, text_show(name));
+    if (e == ERR_CORRUPT)
+        return failure_set(f, e, "the row of %s \"%s\" is corrupt", noun, text_show(name));
+    return failure_set(f, e, "out of memory for the row of %s \"%s\"", noun, text_show(name));
+}
+
+enum err db_vault_load(struct db *db, uint8_t kind, const char *noun, vault_take_row *take,
+                       void *context, struct failure *f)
 {
     LIST_EACH (link, &db->vault.all) {
-        each(context, LIST_ENTRY(link, struct vault_row, in_all));
+        const struct vault_row *row = LIST_ENTRY(link, struct vault_row, in_all);
+        struct slice key = vault_row_key(row), name = slice_make(key.data + 1, key.size - 1);
+        enum err e = key.data[0] == kind ? take(context, name, vault_row_value(row)) : ERR_OK;
+
+        if (e)
+            return fail_to_load(e, noun, name, f);
     }
+    return ERR_OK;
 }
 
 static enum err vault_commit(struct op *op, struct slice key, struct slice value)

@@ -211,6 +211,42 @@ START_TEST(rows_of_a_newer_version_are_refused_by_name)
 }
 END_TEST
 
+/* Each is put into the vault as it is. */
+START_TEST(rows_that_are_corrupt_are_refused_by_name)
+{
+    static const char *rows[] = {"\x80", "\xc1", "\x81\xa1w\x01", "\x82\xa1v\x01\xa3new\xc0",
+                                 "\x82\xa1v\x01\xa5quota"};
+    static const char *keys[] = {"qmain", "xmain"}; /* of a quota, and of no kind at all */
+    struct core_rig rig;
+    struct failure f;
+    struct users u;
+
+    core_open(&rig, 1);
+    failure_init(&f);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        put_row(&rig, "uann", slice_text(rows[i]));
+        MUST_EQ(users_init(&u, sim_table(rig.sim)), ERR_OK);
+        MUST_EQ(users_load(&u, rig.db, &f), ERR_CORRUPT);
+        MUST(strcmp(f.text, "the row of user \"ann\" is corrupt") == 0);
+        failure_clear(&f);
+        users_fini(&u);
+    }
+    put_row(&rig, "uann", SLICE_NONE);
+    put_row(&rig, "s", slice_text("short"));
+    MUST_EQ(users_init(&u, sim_table(rig.sim)), ERR_OK);
+    MUST_EQ(users_load(&u, rig.db, &f), ERR_CORRUPT);
+    failure_clear(&f);
+    users_fini(&u);
+    put_row(&rig, keys[_i], slice_text("\x82\xa1v\x01\xa5quota"));
+    core_settle(&rig);
+    core_end_op(&rig);
+    sim_kill(rig.sim);
+    db_free(rig.db, true);
+    MUST_EQ(core_try_open(&rig), ERR_CORRUPT);
+    sim_free(rig.sim);
+}
+END_TEST
+
 /* As a plain recursion says. */
 static bool matches(const char *pattern, const char *text)
 {
@@ -318,6 +354,7 @@ int main(void)
     tcase_add_loop_test(tc, users_survive_what_commits_survive, 0, 6);
     tcase_add_test(tc, the_bytes_of_a_row);
     tcase_add_test(tc, rows_of_a_newer_version_are_refused_by_name);
+    tcase_add_loop_test(tc, rows_that_are_corrupt_are_refused_by_name, 0, 2);
     tcase_add_test(tc, patterns_mean_what_a_plain_recursion_says);
     tcase_add_test(tc, what_may_not_be_seen_is_not_found);
     suite_add_tcase(suite, tc);
