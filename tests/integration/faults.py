@@ -1,11 +1,11 @@
 """Calls of the system that fail or do less than they were asked for, in a daemon or a client that
 faults.c is preloaded into."""
-import mmap
 import os
 import shutil
 import struct
-import subprocess
 import tempfile
+
+from preload import preload, shared_page
 
 CALLS = ("socket", "bind", "listen", "accept", "connect", "poll", "receive", "send", "open", "read",
          "write", "sync", "size")
@@ -18,15 +18,9 @@ class Faults:
 
     def __enter__(self):
         self.directory = tempfile.mkdtemp(prefix="holdfast-faults.")
-        self.preloaded = os.path.join(self.directory, "faults.so")
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "faults.c")
-        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", self.preloaded, source, "-ldl"],
-                       check=True)
-        self.path = os.path.join(self.directory, "control")
-        with open(self.path, "wb") as file:
-            file.write(bytes(4096))
-        with open(self.path, "r+b") as file:
-            self.map = mmap.mmap(file.fileno(), 4096)
+        path = os.path.join(self.directory, "control")
+        self.map = shared_page(path)
+        self.environment = preload("faults", self.directory, HOLDFAST_FAULTS=path)
         return self
 
     def __exit__(self, *_):
@@ -34,9 +28,7 @@ class Faults:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def env(self):
-        # The sanitizer wants to be the first library, unless told.
-        return {"HOLDFAST_FAULTS": self.path, "LD_PRELOAD": self.preloaded,
-                "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+        return self.environment
 
     def get(self, name):
         return struct.unpack_from("Q", self.map, 8 * HEAD.index(name))[0]

@@ -14,6 +14,8 @@ import tempfile
 import time
 import weakref
 
+from preload import preload
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -426,15 +428,10 @@ class Gate:
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="holdfast-gate.")
-        self.preload = os.path.join(self.directory, "gate.so")
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gate.c")
-        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", self.preload, source, "-ldl"],
-                       check=True)
+        self.environment = preload("gate", self.directory, HOLDFAST_GATE=self.directory)
 
     def env(self):
-        # The sanitizer wants to be the first library, unless told.
-        return {"HOLDFAST_GATE": self.directory, "LD_PRELOAD": self.preload,
-                "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+        return self.environment
 
     def path(self, name):
         return os.path.join(self.directory, name)

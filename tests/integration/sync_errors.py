@@ -13,23 +13,21 @@ started on the same mount, where the kernel's memory may still show what the dis
 that was acknowledged and nothing by half, and so must one on a copy of the image.
 
 Needs root, loop devices, tmpfs and mkfs.ext4; without them it says so and ends with 77."""
-import argparse
 import ctypes
 import errno
 import os
-import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from holdfast import Closed, Daemon, Failed  # noqa: E402
-from power_cut import Disk, Missing, Writer, judge, make_image, run  # noqa: E402
+from disk_rig import (Disk, Missing, Writer, create_stores, judge, judge_copy, make_image,  # noqa: E402
+                      run, script)
+from holdfast import Closed, Daemon  # noqa: E402
 from totals import totals  # noqa: E402
 
 SMALL_BYTES = 160 << 20   # of the tmpfs; the image is smaller, so that only the ballast fills it
@@ -172,61 +170,34 @@ def one_round(folder, small, disk, number, rng, writer):
     flush(disk.at)
     copy = os.path.join(folder, "copy.img")
     shutil.copyfile(disk.image, copy)
-    other = Disk(folder, "copy%d" % number, copy, "ext4")
-    try:
-        judge(os.path.join(other.at, "data"), head, head)  # what was answered is on the disk
-    finally:
-        other.close()
-        os.remove(copy)
+    judge_copy(copy, folder, "ext4", number, head, head)  # what was answered is on the disk
     writer.sent = writer.acknowledged = head
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    args = parser.parse_args()
-    rng = random.Random(args.seed)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing stays mounted
-    folder = tempfile.mkdtemp(prefix="holdfast-sync.")
-    disk = small = None
+def work(args, rng, folder, undo):
     rounds = 0
-    try:
-        if os.geteuid():
-            raise Missing("not root")
-        small = Small(folder)
-        # Without a journal, so that the data fails and not what the file system notes of it.
-        image = make_image(small.at, "ext4", "-O", "^has_journal", "-E",
-                           "nodiscard,lazy_itable_init=0", "-b", str(BLOCK))
-        with open(image, "r+b") as f:  # all of it is there, but for the holes that are punched
-            os.posix_fallocate(f.fileno(), 0, os.path.getsize(image))
-        disk = Disk(folder, "disk", image, "ext4")
-        told_once(disk.at, small, image)
-        end = time.monotonic() + args.seconds
-        writer = Writer(None, rng, 0)
-        with Daemon(*FLAGS, data=os.path.join(disk.at, "data")) as d, d.client() as c:
-            for store in ("t", "head"):
-                c.call("create_store", 0, store, {"key": None})
-        while time.monotonic() < end or not rounds:
-            one_round(folder, small, disk, rounds, rng, writer)
-            rounds += 1
-        totals(images=2 * rounds, faults=rounds, transactions=writer.acknowledged)
-        print("sync_errors: %d rounds, %d transactions, all acknowledged are there, none by half "
-              "(seed %d)" % (rounds, writer.acknowledged, args.seed))
-        return 0
-    except Missing as why:
-        print("skipped: %s" % why)
-        return 77
-    except AssertionError:
-        totals(wrong=1)
-        raise
-    finally:
-        if disk:
-            disk.close()
-        if small:
-            small.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    if os.geteuid():
+        raise Missing("not root")
+    small = Small(folder)
+    undo.append(small)
+    # Without a journal, so that the data fails and not what the file system notes of it.
+    image = make_image(small.at, "ext4", "-O", "^has_journal", "-E",
+                       "nodiscard,lazy_itable_init=0", "-b", str(BLOCK))
+    with open(image, "r+b") as f:  # all of it is there, but for the holes that are punched
+        os.posix_fallocate(f.fileno(), 0, os.path.getsize(image))
+    disk = Disk(folder, "disk", image, "ext4")
+    undo.append(disk)
+    told_once(disk.at, small, image)
+    end = time.monotonic() + args.seconds
+    writer = Writer(None, rng, 0)
+    with Daemon(*FLAGS, data=os.path.join(disk.at, "data")) as d, d.client() as c:
+        create_stores(c)
+    while time.monotonic() < end or not rounds:
+        one_round(folder, small, disk, rounds, rng, writer)
+        rounds += 1
+    totals(images=2 * rounds, faults=rounds, transactions=writer.acknowledged)
+    return "sync_errors: %d rounds, %d transactions" % (rounds, writer.acknowledged)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(script(__doc__, work))

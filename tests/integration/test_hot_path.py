@@ -2,14 +2,13 @@
 requests takes one read and one write of the socket. Counted by count.c, so nothing here
 depends on time, but that a busy machine may cut a batch in two: calls are judged by the batch
 in the middle."""
-import mmap
 import os
 import shutil
 import struct
-import subprocess
 import tempfile
 
 from holdfast import Closed, Daemon, Raw, Short, pack, sanitized, unpack
+from preload import preload, shared_page
 
 BATCH = 32    # requests sent in one piece
 WARM = 60     # batches before anything is counted
@@ -32,17 +31,10 @@ class Counted:
         if sanitized():
             raise Skipped("a sanitizer takes memory of its own")
         self.directory = tempfile.mkdtemp(prefix="holdfast-count.")
-        library = os.path.join(self.directory, "count.so")
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "count.c")
-        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"],
-                       check=True)
         path = os.path.join(self.directory, "counters")
-        with open(path, "wb") as file:
-            file.write(bytes(4096))
-        with open(path, "rb") as file:
-            self.counters = mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ)
+        self.counters = shared_page(path)
         self.daemon = Daemon("--wal-segment-size", "16MiB", *arguments,
-                             env={"LD_PRELOAD": library, "HOLDFAST_COUNT": path})
+                             env=preload("count", self.directory, HOLDFAST_COUNT=path))
         self.client = self.daemon.client(self.daemon.unix[0])
         self.next = 0
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 from holdfast import daemon, until
-from power_cut import Disk, Missing, make_image
+from disk_rig import Disk, Missing, make_image
 from test_full_disk import check, fill, frees
 
 HERE = os.path.dirname(os.path.abspath(__file__))
