@@ -105,7 +105,7 @@ static enum err databases_whole(struct execution *w)
     struct databases_answer a = {.count_max = UINT64_MAX, .bytes_max = UINT64_MAX};
     enum err e = databases_go_on(w, &a, false);
 
-    if ((!e || e == ERR_WAIT) && (databases_bytes(w) > max || w->index > UINT16_MAX))
+    if ((!e || e == ERR_WAIT) && databases_bytes(w) > max)
         return failure_set_limit(execution_failure(w), "result-size", max, databases_bytes(w),
                                  "databases: the list of %llu databases exceeds result-size; "
                                  "read it in pages, with from and limit",

@@ -2,9 +2,12 @@
 #include "server/net/net_buffer.h"
 
 #include "server/base/assert.h"
+#include "server/base/bytes.h"
 
 #include <stdlib.h>
 
+#define ARRAY_HEAD_BYTES 5
+#define MAP_HEAD_BYTES 3
 #define BUFFER_LEAST 1024
 #define BUFFER_STEP ((size_t)1 << 20) /* doubling up to here, then by so much */
 
@@ -90,43 +93,43 @@ void net_buffer_swap(struct net_buffer *a, struct net_buffer *b)
     resize(b, was.data, was.room);
 }
 
-static size_t put_head_later(struct net_buffer *b, uint8_t head)
+size_t put_array_later(struct net_buffer *b)
 {
     size_t place = b->used;
-    uint8_t *to = net_buffer_reserve(b, 3);
+    uint8_t *to = net_buffer_reserve(b, ARRAY_HEAD_BYTES);
 
     if (to) {
-        to[0] = head;
-        b->used += 3;
+        to[0] = 0xdd; /* array 32: clients decide how many there are */
+        b->used += ARRAY_HEAD_BYTES;
     }
     return place;
 }
 
-static void put_head_now(struct net_buffer *b, size_t place, uint32_t count)
-{
-    ASSERT(count <= 65535);
-    if (b->failed)
-        return;
-    b->data[place + 1] = (uint8_t)(count >> 8);
-    b->data[place + 2] = (uint8_t)count;
-}
-
-size_t put_array_later(struct net_buffer *b)
-{
-    return put_head_later(b, 0xdc); /* array 16 */
-}
-
 void put_array_now(struct net_buffer *b, size_t place, uint32_t count)
 {
-    put_head_now(b, place, count);
+    if (b->failed)
+        return;
+    ASSERT(place + ARRAY_HEAD_BYTES <= b->used && b->data[place] == 0xdd);
+    bytes_put_be32(b->data + place + 1, count);
 }
 
 size_t put_map_later(struct net_buffer *b)
 {
-    return put_head_later(b, 0xde); /* map 16 */
+    size_t place = b->used;
+    uint8_t *to = net_buffer_reserve(b, MAP_HEAD_BYTES);
+
+    if (to) {
+        to[0] = 0xde; /* map 16 */
+        b->used += MAP_HEAD_BYTES;
+    }
+    return place;
 }
 
 void put_map_now(struct net_buffer *b, size_t place, uint32_t pairs)
 {
-    put_head_now(b, place, pairs);
+    ASSERT(pairs <= UINT16_MAX);
+    if (b->failed)
+        return;
+    ASSERT(place + MAP_HEAD_BYTES <= b->used && b->data[place] == 0xde);
+    bytes_put_be16(b->data + place + 1, (uint16_t)pairs);
 }

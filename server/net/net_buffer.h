@@ -129,11 +129,11 @@ static inline void put_value(struct net_buffer *b, struct slice value)
 }
 
 /* An array whose length is known at the end: put_array_later gives its place (from the
- * buffer's beginning), put_array_now sets it. At most 65,535 elements. */
+ * buffer's beginning), put_array_now sets it. */
 size_t put_array_later(struct net_buffer *b);
 void put_array_now(struct net_buffer *b, size_t place, uint32_t count);
 
-/* The same for a map. */
+/* The same for a map, of at most 65,535 pairs: their names are in this program. */
 size_t put_map_later(struct net_buffer *b);
 void put_map_now(struct net_buffer *b, size_t place, uint32_t pairs);
 

@@ -724,3 +724,12 @@ def test_a_build_that_waits_for_a_lock_outlives_its_end():
         until(has_waited_again)
         a.call("rollback", 2)
         until(lambda: look.call("stores")[0]["indexes"][0]["state"] == "ready")
+
+
+def test_a_lock_of_very_many_names_is_shown_as_asked():
+    names = [f"n{n}" for n in range(65_540)]
+    with daemon("--lock-names", "100000", "--connection-memory", "256MiB", "--client-memory", "1GiB") as d, \
+            d.client() as a:
+        a.call("begin", 1, exclusive(*names))
+        assert len(a.call("holds")[0]["lock"]["exclusive"]) == len(names)
+        a.call("rollback", 1)

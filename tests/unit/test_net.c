@@ -588,7 +588,9 @@ START_TEST(buffers_count_their_memory_and_give_it_back)
     put_nil(&a);
     put_bool(&a, true);
     put_array_now(&a, place, 2);
-    ck_assert(slice_equal(slice_make(a.data, a.used), slice_make("\xdc\x00\x02\xc0\xc3", 5)));
+    ck_assert(slice_equal(slice_make(a.data, a.used), slice_make("\xdd\0\0\0\x02\xc0\xc3", 7)));
+    put_array_now(&a, place, 70000); /* as many as a client asks for */
+    ck_assert(slice_equal(slice_make(a.data, 5), slice_make("\xdd\x00\x01\x11\x70", 5)));
     ck_assert_ptr_null(net_buffer_reserve(&a, SIZE_MAX / 2));
     ck_assert(a.failed);
     net_buffer_fini(&a);
