@@ -303,6 +303,8 @@ void listener_accept_again(struct server *server)
     LIST_EACH (link, &server->listeners) {
         struct listener *l = LIST_ENTRY(link, struct listener, in_all);
 
+        if (l->spare < 0) /* somebody else had taken what it was closed for */
+            l->spare = open("/", O_RDONLY | O_CLOEXEC);
         if (l->is_waiting)
             l->is_waiting = uv_poll_start(&l->poll, UV_READABLE, on_readable) != 0;
     }

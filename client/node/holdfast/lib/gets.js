@@ -2,8 +2,9 @@
 //
 // Outside of transactions each get sees what is committed when the server reads it, which is after the call; of
 // several that are asked for at once, with nothing else between them on the connection, one get_many sees as much. So
-// each keeps what it had by itself, its own answer and its own error included: where the server refuses the request
-// for the sake of one of them, each asks again alone.
+// each keeps what it had by itself, its own answer and its own error included: where the server refuses the request,
+// for the sake of one of them or because get_many takes a transaction of its own, each asks again alone. That is behind
+// what was asked for meanwhile, and may see it.
 import { Decoder } from './codec.js'
 import { local } from './errors.js'
 
@@ -46,7 +47,7 @@ export class Gets {
   }
 
   reject (error) {
-    if (this.#waiters.length === 1 || error.retryable || !this.#connection.isOpen) return this.fail(error)
+    if (this.#waiters.length === 1 || error.name === 'SHUTDOWN' || !this.#connection.isOpen) return this.fail(error)
     if (error.name === 'TOO_LARGE') this.#connection._got(this.length, true)
     const decoder = new Decoder()
     decoder.push(this.keys)

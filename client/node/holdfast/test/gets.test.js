@@ -5,7 +5,7 @@ import { Batch, connect, decode, encode, EncodeError, Timestamp, Utf8 } from '..
 import { Decoder } from '../lib/codec.js'
 import { dice, Proxy } from '../../testing/proxy.js'
 import { serve } from '../../testing/rig.js'
-import { noServer } from '../../testing/server.js'
+import { noServer, Server } from '../../testing/server.js'
 
 const skip = noServer
 const rig = serve({
@@ -88,6 +88,19 @@ test('gets: each has its own error', { skip }, async () => {
   const [, refused, got] = await Promise.allSettled([rig.client.get('s', 'k'), rig.client.get('s', huge), rig.client.get('s', 'k')])
   assert.equal(refused.reason.name, 'TOO_LARGE')
   assert.equal(got.value, 'there')
+})
+
+// By itself a get takes no transaction; get_many does.
+test('gets: where no transaction can begin they are answered all the same', { skip }, async () => {
+  const server = await Server.start(['--transactions', '1', '--transactions-reserved', '0'])
+  const client = await connect(server.address)
+  await client.createStore('s')
+  await client.put('s', 'v', 'k')
+  const tx = await client.begin()
+  assert.deepEqual(await Promise.all([client.get('s', 'k'), client.get('s', 'none'), client.get('s', 'k')]), ['v', null, 'v'])
+  await tx.rollback()
+  await client.close()
+  assert.equal(await server.stop(), 0)
 })
 
 test('gets: keys of every type come to their records, again too where one is refused', { skip }, async () => {
