@@ -1,5 +1,4 @@
 /* Lives and deaths: what happens at each step, crashes, restarts and the end. */
-#include "server/storage/root.h"
 #include "server/txn/catalogue.h"
 #include "server/txn/db_struct.h"
 #include "tests/sim/life_internal.h"
@@ -16,16 +15,6 @@ static void life_on_failed(void *context, const struct failure *why)
     l->is_failed = true;
 }
 
-/* The store to whose tree or indexes' trees a number belongs; MODEL_STORES: to none of ours. */
-static unsigned store_of_tree(struct life *l, uint32_t number)
-{
-    const struct schema *s = l->db ? catalogue_by_number(&l->db->catalogue, number) : NULL;
-
-    if (!s || !s->of)
-        return number && number <= MODEL_STORES ? number - 1 : MODEL_STORES;
-    return s->of->number <= MODEL_STORES ? s->of->number - 1 : MODEL_STORES;
-}
-
 /* Only what has rotted may be called damaged. */
 static void life_on_damage(struct life *l, enum event event, const void *facts)
 {
@@ -35,7 +24,7 @@ static void life_on_damage(struct life *l, enum event event, const void *facts)
     if (event == EVENT_store_damaged) {
         LIFE_CHECK(l,
                    l->victim < MODEL_STORES &&
-                       (store_of_tree(l, (uint32_t)damaged->store) == l->victim ||
+                       (life_store_of_tree(l, (uint32_t)damaged->store) == l->victim ||
                         slice_equal(damaged->name, life_store_name(l->victim)) ||
                         (l->options->indexes && !damaged->name.size)), /* while it starts */
                    "store %llu is called damaged that is not",
@@ -179,8 +168,6 @@ static void life_abandon(struct life *l)
                (unsigned long long)sim_alloc_outstanding(l->sim));
 }
 
-#define UNIT_BYTES 512u          /* of the data file */
-#define PRIMARY_BEGIN 8192u      /* behind the slots */
 #define STATE_UNKNOWN UINT64_MAX /* the page that would say it has rotted */
 #define STATE_INDEXES (MODEL_KEYS + 1) /* behind keys and the store: the kinds of its indexes */
 #define STATE_SIZE (STATE_INDEXES + MODEL_INDEXES)
@@ -379,99 +366,6 @@ static void life_fault(struct life *l)
         sim_fail_clear(l->sim);
         sim_set_disk_limit(l->sim, SIM_LIMIT_NONE);
         break;
-    }
-}
-
-/* Whether a page begins in the bytes of a unit, and of which store. */
-static bool unit_begins_page(const uint8_t *unit, uint32_t *store)
-{
-    struct page_label label;
-
-    if (!page_label_decode(&label, unit))
-        return false;
-    *store = label.store;
-    return true;
-}
-
-/* Whether the unit is in another place of the file, too. */
-static bool unit_is_twice(struct life *l, const uint8_t *unit, uint64_t at, uint64_t size)
-{
-    uint8_t other[UNIT_BYTES];
-
-    for (uint64_t there = PRIMARY_BEGIN; there + UNIT_BYTES <= size; there += UNIT_BYTES) {
-        if (there != at && sim_file_read(l->sim, PRIMARY_FILE, there, other, sizeof other) &&
-            memcmp(unit, other, sizeof other) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* May the page that begins here rot, so that no store but the victim suffers? Of what all
- * stores depend on one copy may, in a life: which one is read, and which is of the newest
- * root, cannot be seen from here. */
-static bool life_may_rot(struct life *l, const uint8_t *unit, uint64_t at, uint64_t size)
-{
-    uint32_t store;
-    unsigned owner;
-
-    if (!unit_begins_page(unit, &store))
-        return false;
-    if (store == CATALOGUE_STORE || store == ROOT_CATALOGUE) {
-        if (l->is_copy_rotten || !unit_is_twice(l, unit, at, size))
-            return false;
-        l->is_copy_rotten = true;
-        l->counts->copies_rotten++;
-        return true;
-    }
-    owner = store_of_tree(l, store);
-    if (owner == MODEL_STORES || (l->victim < MODEL_STORES && owner != l->victim))
-        return false;
-    l->victim = owner;
-    life_note_rotten(l, at, store);
-    return true;
-}
-
-/* Where the newest page of an index is, which is mostly one that the root reaches; 0: none is. */
-static uint64_t newest_of_indexes(struct life *l, uint64_t size)
-{
-    uint64_t found = 0, born = 0;
-
-    for (uint64_t at = PRIMARY_BEGIN; at + UNIT_BYTES <= size; at += UNIT_BYTES) {
-        struct page_label label;
-        uint8_t unit[UNIT_BYTES];
-
-        if (!sim_file_read(l->sim, PRIMARY_FILE, at, unit, sizeof unit) ||
-            !page_label_decode(&label, unit) || label.store <= MODEL_STORES ||
-            store_of_tree(l, label.store) == MODEL_STORES || label.ptr.birth < born)
-            continue;
-        born = label.ptr.birth;
-        found = at;
-    }
-    return found;
-}
-
-/* A page rots, if one that may is at a place that chance chooses. */
-static void life_rot(struct life *l)
-{
-    uint8_t unit[UNIT_BYTES];
-    uint64_t size, at, newest;
-
-    if (!sim_file_size(l->sim, PRIMARY_FILE, &size) || size <= PRIMARY_BEGIN ||
-        sim_is_off(l->sim))
-        return;
-    newest = l->options->indexes ? newest_of_indexes(l, size) : 0;
-    for (unsigned tries = 0; tries < 20; tries++) {
-        at = PRIMARY_BEGIN +
-             sim_random(l->sim, (size - PRIMARY_BEGIN) / UNIT_BYTES) * UNIT_BYTES;
-        if (newest && tries % 2 == 0)
-            at = newest;
-        if (!sim_file_read(l->sim, PRIMARY_FILE, at, unit, sizeof unit) ||
-            !life_may_rot(l, unit, at, size))
-            continue;
-        LIFE_CHECK(l, sim_rot(l->sim, PRIMARY_FILE, at, sizeof unit), "nothing can rot");
-        l->counts->rots++;
-        life_check_rotten(l);
-        return;
     }
 }
 

@@ -30,6 +30,7 @@ struct life_counts { /* what happened, so that a run can show that it met what i
     uint64_t serializable;     /* commits that read and wrote at that level */
     uint64_t rots, damaged;    /* pages that rotted; lives in which that was met */
     uint64_t excused;          /* answers that only damage excuses */
+    uint64_t rots_again;       /* of pages that had rotted before */
     uint64_t copies_rotten;    /* of pages that all stores depend on */
     uint64_t copies_met;       /* how often that was said */
     uint64_t turns;            /* of cursors, and moves */

@@ -10,25 +10,13 @@ static bool has_rotted(const struct life *l)
     return l->victim < MODEL_STORES || l->is_copy_rotten;
 }
 
-void life_note_rotten(struct life *l, uint64_t at, uint32_t tree)
-{
-    for (unsigned i = 0; i < l->rotten_count; i++) { /* of another page that was there before */
-        if (l->rotten[i].at == at)
-            l->rotten[i--] = l->rotten[--l->rotten_count];
-    }
-    if (tree <= MODEL_STORES)
-        return;
-    l->counts->index_rots++;
-    if (l->rotten_count < LIFE_ROTTEN_MAX)
-        l->rotten[l->rotten_count++] = (struct life_rotten){at, tree};
-}
-
 /* What is found where a page of an index has rotted is said of that index. words: how it is called,
  * NULL: not yet. */
 static void judge_rotten(struct life *l, const struct finding *n, const char *words)
 {
     for (unsigned i = 0; i < l->rotten_count; i++) {
-        if (strcmp(n->file, PRIMARY_FILE) != 0 || n->offset != l->rotten[i].at)
+        if (!l->rotten[i].is_of_index || strcmp(n->file, PRIMARY_FILE) != 0 ||
+            n->offset != l->rotten[i].at)
             continue;
         LIFE_CHECK(l, n->store == l->rotten[i].tree || strstr(n->text, "index \""),
                    "the damage at %llu is said of tree %u, and is of %u: %s",
@@ -90,12 +78,6 @@ static void check_done(struct db_check *c, enum err e)
         judge_rotten(l, &found->items[i], NULL);
     l->counts->checks += e == ERR_OK;
     l->is_checked = true;
-}
-
-void life_check_rotten(struct life *l)
-{
-    if (l->rotten_count && !l->check.run)
-        life_check_online(l);
 }
 
 void life_check_online(struct life *l)

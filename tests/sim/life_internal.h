@@ -191,11 +191,14 @@ struct life_backup { /* that is being read */
     size_t size;
 };
 
-/* A page of an index, which has rotted. */
-#define LIFE_ROTTEN_MAX 64
+/* A place of the data file where a page has rotted. */
+#define LIFE_ROTTEN_MAX 256
+#define UNIT_BYTES 512u /* of the data file */
 struct life_rotten {
     uint64_t at;
-    uint32_t tree;
+    uint32_t tree; /* of which it was when it was sound */
+    bool is_of_index;
+    uint8_t left[UNIT_BYTES]; /* what the last rot left there */
 };
 
 /* Of a record: whether its versions of (over, upto] are there is not known, for the restart that
@@ -239,7 +242,7 @@ struct life {
     bool is_failed;     /* the log has failed: the server would exit */
     uint64_t merged;
     unsigned victim;     /* the store whose pages rot; MODEL_STORES: none has yet */
-    struct life_rotten rotten[LIFE_ROTTEN_MAX]; /* pages of its indexes */
+    struct life_rotten rotten[LIFE_ROTTEN_MAX];
     unsigned rotten_count;
     bool is_damaged;     /* and that was met */
     struct life_guess guessed[MODEL_KEYS]; /* of its records */
@@ -366,10 +369,10 @@ void life_chain_forget(struct life *l);
 bool life_records_are(struct life *l, uint64_t commit);
 /* Begin a check of the running database, or end one. */
 void life_check_online(struct life *l);
-/* A page of that tree rots there. */
-void life_note_rotten(struct life *l, uint64_t at, uint32_t tree);
-/* After a page has rotted: one that asks at once, if it is of an index. */
-void life_check_rotten(struct life *l);
+/* A page rots (life_rot.c), if one that may is at a place that chance chooses. */
+void life_rot(struct life *l);
+/* The store to whose tree or indexes' trees a number belongs; MODEL_STORES: to none of ours. */
+unsigned life_store_of_tree(struct life *l, uint32_t number);
 /* Before the database is freed. */
 void life_check_forget(struct life *l);
 /* Every index has the entries of its records. */
