@@ -4,6 +4,7 @@
  * runs the query for each row, and leaves its answer in a slot: true or false, or a value. */
 #include "server/query/plan_apply.h"
 
+#include "server/base/assert.h"
 #include "server/query/plan_select.h"
 
 static uint64_t bits_of(const struct bind_scope *s)
@@ -28,6 +29,7 @@ static void plan_inner(struct binder *b, const struct ast *a, struct step *s, ui
     if (!b->e && a->kind != AST_EXISTS && rows.count != 1)
         bind_refuse(b, a->select->place, "expected a query with one column, got %u",
                     rows.count);
+    ASSERT(b->e || rows.root);
     s->inner = rows.root;
     s->null_from = rows.slot; /* where its column is */
 }
@@ -57,6 +59,7 @@ struct expr *plan_apply(struct binder *b, const struct ast *a)
     s->slot = bind_slots(b, 1);
     if (b->e)
         return NULL;
+    ASSERT(!s->input); /* bind_applied puts it over its rows */
     s->is_fixed = free == 0;
     e = bind_slot(b, a, s->slot, free);
     if (!e)

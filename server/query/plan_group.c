@@ -5,6 +5,7 @@
  * becomes the slot in which the group has its value; else its operands are tried. */
 #include "server/query/plan_group.h"
 
+#include "server/base/assert.h"
 #include "server/query/plan_order.h"
 
 static bool list_has_aggregate(const struct ast_list *list);
@@ -185,6 +186,7 @@ struct step *plan_group(struct binder *b, const struct ast_select *s, struct ste
     group = bind_new_step(b, STEP_GROUP, s->place);
     if (b->e)
         return NULL;
+    ASSERT(tree && !b->scope->group); /* groups are made once in a scope */
     group->input = tree;
     group->is_grouped = s->is_grouped;
     g->step = group;

@@ -4,6 +4,7 @@
  * be equal to one value does not count. */
 #include "server/query/plan_order.h"
 
+#include "server/base/assert.h"
 #include "server/storage/index_definition.h"
 
 static bool is_path(const struct expr *e, const struct step *scan)
@@ -121,6 +122,7 @@ struct step *plan_order_mark(struct step *tree, const struct step_key *keys, uns
     struct step *scan = tree;
     bool is_joined = false, any = false;
 
+    ASSERT(keys && count > 0);
     *always = true;
     while (scan &&
            (scan->kind == STEP_FILTER || scan->kind == STEP_JOIN || scan->kind == STEP_HASH ||
@@ -145,6 +147,7 @@ bool plan_order_mark_end(struct step *scan, const struct expr *e, enum aggregate
 {
     bool any = false;
 
+    ASSERT(scan->kind == STEP_SCAN); /* E-4 */
     if (kind != AGGREGATE_MIN && kind != AGGREGATE_MAX)
         return false;
     for (unsigned i = 0; i < scan->scan->path_count; i++) {

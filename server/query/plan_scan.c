@@ -9,6 +9,7 @@
  * (run_usable.c). */
 #include "server/query/plan_scan.h"
 
+#include "server/base/assert.h"
 #include "server/query/bounds.h"
 #include "server/query/parse.h"
 #include "server/storage/index_definition.h"
@@ -169,6 +170,8 @@ static bool path_make(struct binder *b, const struct step *scan, struct scan_pat
         }
         if (bounds.low.value || bounds.high.value)
             all.is_less = true; /* of which the bounds leave some out */
+        ASSERT(out->equal_count < KEY_PARTS_MAX &&
+               !bounds.equal.value != !bounds.equal.any); /* E-3 */
         out->equal[out->equal_count++] = bounds.equal;
     }
     out->is_covered = all_are_said(&all);

@@ -7,6 +7,7 @@
  * itself (plan_scan.c). */
 #include "server/query/plan_select.h"
 
+#include "server/base/assert.h"
 #include "server/query/plan_scan.h"
 #include "server/query/plan_group.h"
 #include "server/query/plan_hash.h"
@@ -229,6 +230,7 @@ static void join_source(struct from *f, const struct ast *a, struct step *s,
 
     for (unsigned i = first_source; i < first_source + 1u + s->has_at; i++)
         bits |= UINT64_C(1) << f->scope->sources[i].bit;
+    ASSERT(!(f->seen & bits)); /* each source is joined once */
     f->seen |= bits;
     if (a->b) {
         struct expr *e;
@@ -288,6 +290,7 @@ static void plan_from(struct from *f, const struct ast_select *s)
         source = source_add(f, a, alias);
         if (!source)
             return;
+        ASSERT(count < PLAN_SOURCES_MAX); /* each has a source of its own, or two */
         firsts[count] = (unsigned)(source - f->scope->sources);
         steps[count] = a->select ? source_derived(f, a, source)
                        : a->a    ? source_unnest(f, a, NULL, source)
@@ -322,6 +325,7 @@ static void plan_from(struct from *f, const struct ast_select *s)
     if (!f->tree)
         f->tree = bind_new_step(b, STEP_ONE, s->place);
     f->tree = filter_over(b, f->tree, &f->where);
+    ASSERT(b->e || f->tree);
 }
 
 /* ---- columns ---- */
@@ -522,6 +526,7 @@ static struct step *plan_tail(struct binder *b, const struct ast_select *s, stru
     struct step_key *keys;
     bool always = false;
 
+    ASSERT(tree && !b->scope->items);
     b->scope->items = &s->items;
     keys = plan_keys(b, s, c, slot);
     b->scope->items = NULL;
@@ -592,6 +597,7 @@ void plan_select(struct binder *b, const struct ast_select *s, struct bind_scope
         if (s->is_value && columns.count)
             out->names[0] = slice_text("value");
     }
+    ASSERT(b->scope == scope); /* as any select within it has found it */
     b->scope = around;
 }
 
@@ -613,6 +619,7 @@ void plan_returning(struct binder *b, const struct ast_list *items)
     struct plan *p = b->plan;
 
     plan_columns(b, items, &columns);
+    ASSERT(!p->column_count && !p->returning);
     p->column_slot = bind_slots(b, columns.count);
     p->column_count = columns.count;
     p->columns = columns.names;

@@ -1,6 +1,7 @@
 /* plan_write.c - see plan_write.h. */
 #include "server/query/plan_write.h"
 
+#include "server/base/assert.h"
 #include "server/query/plan_scan.h"
 #include "server/query/plan_select.h"
 #include "server/txn/guard.h"
@@ -85,6 +86,7 @@ static void plan_sets(struct binder *b, const struct ast_statement *s)
     for (const struct ast *a = s->unsets.first; a && !b->e; a = a->next)
         if (plan_path(b, a, &p->sets[p->set_count]))
             p->set_count++;
+    ASSERT(p->set_count <= s->sets.count + s->unsets.count);
 }
 
 /* (a, b) values (1, 2): a map. */
@@ -120,6 +122,7 @@ static void plan_values(struct binder *b, const struct ast_statement *s)
     for (const struct ast *a = s->rows.first; a && !b->e; a = a->next) {
         struct plan_row *row = &p->rows[p->row_count++];
 
+        ASSERT(p->row_count <= s->rows.count);
         row->place = a->place;
         row->value = s->columns.count ? row_of_columns(b, s, a) : bind_expr(b, a->a);
         if (a->b && !b->e)
@@ -172,6 +175,7 @@ void plan_write(struct binder *b)
     scope = inserts ? scope_of_target(b, s) : plan_target(b, s);
     if (b->e)
         return;
+    ASSERT(p->target && !p->write);
     b->scope = scope;
     p->target_slot = scope->sources[0].slot;
     p->target_key_slot = scope->sources[0].key_slot;
