@@ -112,6 +112,7 @@ static const char *seat_connection(struct connection *c, struct peer_key key)
     }
     if (c->seat < SEAT_STANDING)
         return NULL;
+    ASSERT(c->is_seated || c->peer_of->strangers > 0);
     c->peer_of->strangers -= !c->is_seated;
     peers_leave(&server->peers, c->peer_of);
     c->peer_of = NULL;
@@ -155,6 +156,7 @@ static void start(struct connection *c)
 {
     struct server *server = c->server;
 
+    ASSERT(c->seat < SEAT_NONE && c->state == CONNECTION_OPEN && c->peer[0]); /* D-4 */
     c->opened_ms = server_now(server);
     msgpack_scan_init(&c->scan);
     net_buffer_charge(&c->input, &c->session.account, ACCOUNT_INPUT);

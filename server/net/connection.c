@@ -25,10 +25,12 @@
 
 static bool connection_is_sane(const struct connection *c)
 {
+    if (c->taken > c->input.used || c->input.used > c->input.room || c->seat >= SEAT_NONE)
+        return false; /* D-4 */
     switch (c->state) {
-    case CONNECTION_OPEN: return true;
+    case CONNECTION_OPEN: return !c->is_closed && !c->shut_ms;
     case CONNECTION_DRAINING: return !c->reading;
-    case CONNECTION_SHUT: return !c->session.request_count;
+    case CONNECTION_SHUT: return !c->session.request_count && !c->input.used;
     case CONNECTION_CLOSING: return c->session.member.is_gone;
     }
     return false;
@@ -63,6 +65,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     size_t least = c->input.room > INPUT_LEAST ? 1 : INPUT_LEAST;
     uint8_t *to;
 
+    ASSERT(c->reading && c->state < CONNECTION_CLOSING);
     if (c->transport.tls) {
         to = net_buffer_reserve(in, INPUT_LEAST);
         *buf = uv_buf_init((char *)to, to ? (unsigned)(in->room - in->used) : 0);
@@ -104,6 +107,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
     if (n == 0)
         return;
+    ASSERT(c->state < CONNECTION_CLOSING);
     if (c->state == CONNECTION_SHUT) {
         c->input.used = c->transport.in.used = 0;
         if (n < 0)
@@ -124,10 +128,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     } else if (c->transport.tls) {
         c->transport.in.used += (size_t)n;
+        ASSERT(c->transport.in.used <= c->transport.in.room);
         if (c->transport.in.used - c->transport.taken > TRANSPORT_AHEAD)
             stop_reading(c);
     } else {
         c->input.used += (size_t)n;
+        ASSERT(c->input.used <= c->input.room); /* D-4 */
         if (c->input.used - c->taken > ahead_bytes(c))
             stop_reading(c); /* until the turn has looked at it */
     }
@@ -255,6 +261,7 @@ static void refuse_without_room(struct connection *c, struct slice bytes)
         c->skipping = true;
     }
     c->taken += msgpack_scan_drop(&c->scan);
+    ASSERT(c->taken <= c->input.used); /* D-4 */
 }
 
 /* The message is too deep or has too many elements: its request is refused, in its order, and
@@ -312,6 +319,7 @@ static bool take_frame(struct connection *c)
         break_off_limit(c, bytes, e);
         return false;
     }
+    ASSERT(c->scan.offset <= bytes.size);
     bytes.size = c->scan.offset;
     c->taken += bytes.size;
     c->frame_begun_ms = 0;
@@ -424,6 +432,7 @@ void connection_flush(struct connection *c)
         connection_close(c, "write error");
         return;
     }
+    ASSERT((size_t)done <= from->used);
     if ((size_t)done == from->used) {
         net_buffer_clear(from, keep_bytes(c));
         if (c->state == CONNECTION_DRAINING || c->session.member.stuck)
@@ -467,6 +476,8 @@ static void say_goodbye(struct connection *c)
 /* Everything is answered and written. */
 static void shut(struct connection *c)
 {
+    ASSERT(c->state == CONNECTION_DRAINING && !c->session.request_count && !c->output.used &&
+           !c->write_busy);
     if (c->eof) {
         say_goodbye(c); /* nothing can come any more that would reset what was written */
         connection_close(c, NULL);
@@ -474,10 +485,10 @@ static void shut(struct connection *c)
     }
     order_end(&c->session); /* what it left open is rolled back now, not when it has gone */
     say_goodbye(c);
-    connection_move(c, CONNECTION_SHUT);
-    c->shut_ms = server_now(c->server);
     net_buffer_clear(&c->input, 0);
     c->taken = 0;
+    connection_move(c, CONNECTION_SHUT);
+    c->shut_ms = server_now(c->server);
     c->shutdown.data = c;
     if (uv_shutdown(&c->shutdown, &c->uv.stream, on_shutdown))
         connection_close(c, NULL);
@@ -486,6 +497,7 @@ static void shut(struct connection *c)
 /* After work: throw away what is done with, and read on if there is room. */
 static void settle(struct connection *c, bool more)
 {
+    ASSERT(connection_is_sane(c));
     if (c->taken == c->input.used) {
         net_buffer_clear(&c->input, keep_bytes(c));
         c->taken = 0;

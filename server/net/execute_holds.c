@@ -4,6 +4,8 @@
  * Lists go on over several turns, and end where a reply would be too large: the oldest come
  * first. */
 #include "server/net/accept.h"
+
+#include "server/base/assert.h"
 #include "server/net/execute.h"
 #include "server/net/hold_opening.h"
 #include "server/net/log_line.h"
@@ -28,6 +30,7 @@ static void listing_begin(struct execution *w)
 
 static void listing_end(struct execution *w)
 {
+    ASSERT(w->begun && w->index <= LISTED_MAX);
     put_array_now(w->out, w->base + w->place, (uint32_t)w->index);
 }
 
@@ -112,6 +115,7 @@ static bool note_version(void *context, const struct lock *before)
         if (v->all[i] == before->version)
             return true;
     }
+    ASSERT(v->count < WAITS_FOR_MAX);
     v->all[v->count++] = before->version;
     return v->count < WAITS_FOR_MAX;
 }

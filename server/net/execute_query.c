@@ -3,6 +3,8 @@
  * The first page is made before the cursor has a number: a query that ends with it never gets
  * one. */
 #include "server/net/execute.h"
+
+#include "server/base/assert.h"
 #include "server/net/order.h"
 
 #include <inttypes.h>
@@ -121,6 +123,7 @@ static enum err keep_open(struct execution *w)
                                  "%" PRIu64 " bytes (result-size)",
                                  RUN_ROWS_MAX, max);
     }
+    ASSERT(!query_writes(p->query)); /* its rows are all in the answer */
     c = request_open_cursor(w->request, query_cursor(p->query));
     if (!c)
         return ERR_NOMEM;
@@ -246,6 +249,7 @@ enum err execute_next_of_query(struct execution *w)
     struct portal *p = c->portal;
     enum err e;
 
+    ASSERT(p && p->keeps_page);
     if (!w->begun) {
         put_map(w->out, 2);
         begin_rows(w, p);

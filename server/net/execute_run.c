@@ -4,6 +4,8 @@
  * A conflict rolls back and runs the list again, in a new transaction, so that the client
  * sees one only after several losses. */
 #include "server/net/execute.h"
+
+#include "server/base/assert.h"
 #include "server/net/gate.h"
 #include "server/txn/commit.h"
 #include "server/txn/lock_wait.h"
@@ -17,6 +19,7 @@ static void start_over(struct execution *w)
 {
     struct run *run = w->request->run;
 
+    ASSERT(!w->op->committed); /* what has happened is not done again */
     execution_fini(&run->execution);
     execution_init(&run->execution, w->session, w->request, w->op, &run->call);
     if (w->own)
@@ -92,6 +95,7 @@ static enum err run_op(struct execution *w, struct msgpack_cursor *ops, bool alo
     run->execution.op = w->op;
     run->execution.out = w->out;
     run->execution.base = w->base;
+    ASSERT(run->call.method->flags & METHOD_IN_RUN);
     before = w->out->used;
     e = gate_call(&run->execution);
     if (e == ERR_WAIT && !(run->call.method->flags & METHOD_GOES_ON))

@@ -1,5 +1,7 @@
 /* execute_txn.c - begin, commit, rollback. */
 #include "server/net/connection.h"
+
+#include "server/base/assert.h"
 #include "server/net/execute.h"
 #include "server/net/push.h"
 #include "server/net/server.h"
@@ -87,6 +89,7 @@ static enum err in_use(struct execution *w, struct strand *strand)
         failure_set(execution_failure(w), ERR_BAD_REQUEST,
                     "begin: handle %" PRIu32 " already has an open transaction", strand->t);
 
+    ASSERT(strand->txn); /* it is at rest */
     if (!strand->carry_on && !txn_failure(strand->txn)) {
         txn_doom(strand->txn, execution_failure(w));
         strand->told = !w->request->notification;
@@ -148,6 +151,7 @@ static enum err open_strand(struct execution *w, struct txn_options *options)
         strand_end(strand);
         return ERR_NOMEM;
     }
+    ASSERT(strand->t && !strand->is_counted);
     strand->is_counted = true;
     s->server->handles_open++;
     strand->users++;
@@ -204,6 +208,7 @@ enum err execute_begin(struct execution *w)
     if (e)
         return e;
     strand = w->request->strand;
+    ASSERT(strand && !strand->txn && w->begun == strand->waits);
     options.on_doomed = push_on_doomed;
     options.context = strand;
     e = begin_in_core(w, &options, &strand->txn);
@@ -231,6 +236,7 @@ enum err execute_commit(struct execution *w)
     uint64_t commit = 0;
     enum err e = txn_settle(w->op, txn);
 
+    ASSERT(txn && strand->running == w->request); /* METHOD_ENDS: order.c has looked */
     if (e == ERR_WAIT)
         return e;
     e = token_read(w->call, &token, execution_failure(w));
@@ -269,6 +275,7 @@ enum err execute_rollback(struct execution *w)
     struct strand *strand = w->request->strand;
     struct txn *txn = strand->txn;
 
+    ASSERT(txn && strand->running == w->request);
     strand_close_cursors(strand);
     strand_end(strand);
     txn_rollback(txn);
@@ -324,6 +331,7 @@ enum err execute_outcome(struct execution *w)
         return e;
     put_map(w->out, 2);
     put_word(w->out, "state");
+    ASSERT(outcome.state < sizeof states / sizeof *states);
     put_word(w->out, states[outcome.state]);
     put_commit(w->out, outcome.commit);
     return ERR_OK;

@@ -1,6 +1,8 @@
 /* execution.c - see execution.h. */
 #include "server/net/execution.h"
 
+#include "server/base/assert.h"
+
 #include <uv.h>
 
 #define SHARE_NS UINT64_C(1000000) /* of a turn, for one request */
@@ -10,6 +12,7 @@ enum err execution_check_room(struct execution *w)
 {
     struct session *s = execution_session(w);
 
+    ASSERT(w->base <= w->out->used);
     if (w->out->used - w->base <= REPLY_SMALL || session_has_room(s, 0))
         return ERR_OK;
     return session_refuse(s, execution_failure(w), w->call->method->name);

@@ -38,6 +38,7 @@ static enum err check_cursor(const struct execution *w)
     const struct user *user = w->session->user;
     const struct strand *strand = w->request->strand;
 
+    ASSERT(!strand || strand->session == w->session);
     if (!user || !strand || strand->t || strand->cuts == user->cuts)
         return ERR_OK;
     return failure_set(execution_failure(w), ERR_FORBIDDEN,
@@ -61,6 +62,8 @@ static enum err check_store(const struct execution *w)
         return ERR_OK;
     if (call->method->flags & METHOD_MAKES_STORE && slice_is_none(made))
         return guard_check_new(w->op, store);
+    ASSERT(call->method->right <
+           sizeof needed / sizeof *needed); /* RIGHT_OPERATE has been refused */
     e = guard_check(w->op, store, needed[call->method->right]);
     if (!e && !slice_is_none(made) && guard_sees(w->op, store))
         e = guard_check_new(w->op, made);
@@ -117,6 +120,6 @@ enum err gate_call(struct execution *w)
         e = authorize(w);
     if (e)
         return e;
-    ASSERT(method);
+    ASSERT(method && w->request->state == REQUEST_RUNNING && w->base <= w->out->used);
     return method(w);
 }

@@ -38,6 +38,7 @@ static unsigned bucket_of(uint64_t us)
     if (us < SUB)
         return (unsigned)us;
     shift = 63u - (unsigned)__builtin_clzll(us) - SUB_BITS;
+    ASSERT(us >> shift >= SUB && us >> shift < 2 * SUB);
     bucket = (shift + 1) * SUB + (unsigned)(us >> shift) % SUB;
     return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
 }
@@ -96,6 +97,7 @@ void latency_age(struct latency *l, uint64_t now_ms)
 {
     uint64_t slots = (now_ms - l->slot_ms) / LATENCY_SLOT_MS;
 
+    ASSERT(now_ms >= l->slot_ms);
     if (slots == 0)
         return;
     next_slot(l);

@@ -1,6 +1,8 @@
 /* log_line.c - one line, gathered and written with one write. */
 #include "server/net/log_line.h"
 
+#include "server/base/assert.h"
+
 #include <poll.h>
 #include <stdio.h>
 #include <time.h>
@@ -34,6 +36,7 @@ static size_t make_line(char *to, size_t room, enum event event, const void *fac
     size += (size_t)snprintf(to + size, room - size, ".%03ldZ %s %.64s", now.tv_nsec / 1000000,
                              names[event_level(event)], event_name(event));
     size += event_write(event, facts, to + size, room - size - 1);
+    ASSERT(size < room);
     to[size++] = '\n';
     return size;
 }

@@ -13,6 +13,7 @@
 
 static void resize(struct net_buffer *b, uint8_t *data, size_t room)
 {
+    ASSERT(b->used <= room || !data);
     if (room > b->room)
         account_add(b->account, b->kind, room - b->room);
     else

@@ -29,6 +29,7 @@ static struct number_entry *find_entry(const struct number_map *m, uint32_t numb
 {
     size_t mask = places(m) - 1;
 
+    ASSERT(m->count * 2 <= places(m) && m->entries); /* so the walk meets a free place */
     for (size_t i = place_of(m, number);; i = (i + 1) & mask)
         if (!m->entries[i].value || m->entries[i].number == number)
             return &m->entries[i];

@@ -53,6 +53,7 @@ static void quit_core(struct request *r)
 
 static void let_go(struct request *r)
 {
+    ASSERT(r->state == REQUEST_ANSWERING && r->ready && !r->waits_told);
     if (!r->notification)
         request_reply_release(r);
     request_free(r);
@@ -78,6 +79,7 @@ static void on_told(struct decided_wait *w, enum err e)
 {
     struct request *r = LIST_ENTRY(w, struct request, wait);
 
+    ASSERT(r->waits_told && r->state == REQUEST_ANSWERING && !r->ready);
     r->waits_told = false;
     r->told = e;
     list_remove(&r->in_queue);
@@ -134,6 +136,7 @@ static void replace_reply(struct request *r, enum err e, const char *text)
 {
     struct session *s = r->session;
 
+    ASSERT(r->state == REQUEST_ANSWERING && s->held_bytes >= r->held.used); /* */
     s->held_bytes -= r->held.used;
     r->held.used = 0;
     failure_clear(&r->op.failure);
@@ -175,6 +178,7 @@ static void strand_begun(struct strand *strand, enum err e)
 {
     if (!strand->waits)
         return;
+    ASSERT(e || strand->txn); /* its lock has been granted */
     strand->waits = false;
     if (e) /* the handle is free; what stands behind it finds no transaction */
         strand_end(strand);
@@ -224,6 +228,7 @@ static void strand_advance(struct strand *strand)
     struct list_link *link = list_first(&strand->queue);
     struct request *next;
 
+    ASSERT(strand->running && !strand->waits); /* */
     strand->running = NULL;
     if (strand->late) {
         strand_fail(strand, strand->late);
@@ -236,6 +241,7 @@ static void strand_advance(struct strand *strand)
         return;
     list_remove(link);
     next = LIST_ENTRY(link, struct request, in_queue);
+    ASSERT(next->strand == strand && next->state == REQUEST_QUEUED); /* */
     strand->running = next;
     request_move(next, REQUEST_RUNNABLE);
     list_push_back(&s->runnable, &next->in_queue);
@@ -289,10 +295,12 @@ static void finish(struct request *r, enum err e)
 /* Finish a request that is not being run, with an error of our own. */
 static void finish_early(struct request *r, enum err e, const char *text)
 {
+    ASSERT(r->state != REQUEST_RUNNING && r->state != REQUEST_ANSWERING);
     quit_core(r);
     failure_clear(&r->op.failure);
     op_init(&r->op, r->session->server->db, r->op.wake);
     failure_set(&r->op.failure, e, "%s", text);
+    ASSERT(r->session->partial_bytes >= r->held.used); /* */
     r->session->partial_bytes -= r->held.used;
     r->held.used = 0;
     request_reply_begin(r);
@@ -388,6 +396,8 @@ static void run(struct request *r)
     bool alone = !r->strand;
     enum err e;
 
+    ASSERT(!list_is_linked(&r->in_queue)); /* */
+    ASSERT(alone || r->strand->running == r); /* */
     request_move(r, REQUEST_RUNNING);
     request_not_behind(r);
     request_reply_begin(r);
@@ -399,6 +409,7 @@ static void run(struct request *r)
     request_move(r, REQUEST_WAITING);
     request_reply_suspend(r, r->method->flags & METHOD_GOES_ON);
     if (alone && ((r->method->flags & METHOD_ORDERS) || r->execution.orders)) {
+        ASSERT(!s->barrier || s->barrier == r); /* */
         s->barrier = r;
         s->unsifted = true;
     }
@@ -453,6 +464,7 @@ static void start(struct request *r)
     struct session *s = r->session;
     struct strand *strand = strand_of(r);
 
+    ASSERT(!r->strand && (r->state == REQUEST_NEW || r->state == REQUEST_QUEUED));
     r->op.after = s->last_commit;
     r->op.durability = server_durability(s->server);
     r->op.usage = &s->usage;
@@ -470,6 +482,8 @@ static void start(struct request *r)
     }
     r->strand = strand;
     strand->users++;
+    ASSERT(strand->session == s &&
+           (strand->running || list_is_empty(&strand->queue))); /* */
     if (strand->running) {
         request_move(r, REQUEST_QUEUED);
         list_push_back(&strand->queue, &r->in_queue);
@@ -561,7 +575,9 @@ bool order_step(struct session *s, bool may_start)
 
     if (link) {
         list_remove(link);
-        run(LIST_ENTRY(link, struct request, in_queue));
+        r = LIST_ENTRY(link, struct request, in_queue);
+        ASSERT(r->state == REQUEST_RUNNABLE && r->session == s); /* */
+        run(r);
         return true;
     }
     r = queue_take(s, may_start);
@@ -678,6 +694,8 @@ void order_end(struct session *s)
         }
         request_free(r);
     }
+    ASSERT(!s->request_count && !s->barrier && list_is_empty(&s->runnable));
+    ASSERT(list_is_empty(&s->queue) && list_is_empty(&s->passing) && list_is_empty(&s->begins));
     reactor_end(&s->server->reactor, &s->member);
 }
 
@@ -686,6 +704,7 @@ static bool strand_end_some(struct strand *strand, unsigned *steps)
 {
     struct txn *txn = strand->txn;
 
+    ASSERT(txn && !strand->running); /* its requests have gone before */
     for (; !list_is_empty(&strand->cursors); --*steps) {
         if (!*steps)
             return false;
@@ -730,6 +749,7 @@ bool order_end_some(struct session *s, unsigned *steps)
     number_map_fini(&s->cursors);
     number_map_fini(&s->openers);
     number_map_fini(&s->in_flight);
+    ASSERT(!s->behind_locks && list_is_empty(&s->cursor_list) && list_is_empty(&s->backups));
     session_bind(s, NULL);
     reactor_ended(&s->member);
     return true;

@@ -52,6 +52,7 @@ void portal_begin_page(struct portal *p)
 
 void portal_take_back(struct portal *p)
 {
+    ASSERT(p->keeps_page);
     p->replays = true;
 }
 
@@ -62,10 +63,14 @@ static void put_row(struct net_buffer *b, const struct query *q)
     put_array(b, count);
     for (unsigned i = 0; i < count; i++) {
         const struct datum *d = query_column(q, i);
-        uint8_t *to = net_buffer_reserve(b, datum_size(d));
+        size_t size = datum_size(d), written;
+        uint8_t *to = net_buffer_reserve(b, size);
 
-        if (to)
-            b->used += datum_write(d, to);
+        if (!to)
+            return;
+        written = datum_write(d, to);
+        ASSERT(written == size);
+        b->used += written;
     }
 }
 

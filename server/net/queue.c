@@ -12,6 +12,7 @@ static struct strand *strand_before(const struct request *r)
 
     if (!request_begins(r) || r->bad)
         return NULL;
+    ASSERT(r->call.t); /* call_read refuses a handle of 0 */
     strand = number_map_find(&r->session->transactions, r->call.t);
     return strand && (strand->running || !list_is_empty(&strand->queue)) ? strand : NULL;
 }
@@ -69,6 +70,7 @@ void queue_add(struct request *r)
     struct session *s = r->session;
     bool held = is_held_by_lock(s);
 
+    ASSERT(!list_is_linked(&r->in_queue) && !r->strand); /* */
     request_move(r, REQUEST_QUEUED);
     if (held && may_pass(r)) {
         list_push_back(&s->passing, &r->in_queue);
@@ -113,6 +115,7 @@ struct request *queue_take(struct session *s, bool may_begin)
     r = link ? LIST_ENTRY(link, struct request, in_queue) : NULL;
     if (!r || strand_before(r))
         return NULL;
+    ASSERT(r->state == REQUEST_QUEUED && !r->strand); /* */
     list_remove(link);
     list_remove(&r->in_begins);
     return r;

@@ -70,6 +70,7 @@ void reactor_ended(struct reactor_member *m)
 
 void reactor_leave(struct reactor_member *m)
 {
+    ASSERT(!m->is_gone);
     m->is_gone = true;
     list_remove(&m->in_ready);
     list_remove(&m->in_flush);

@@ -5,6 +5,8 @@
  * details is a map, empty where nothing more is known. */
 #include "server/net/reply.h"
 
+#include "server/base/assert.h"
+
 /* Beside the number of an operation of `run`, which is `index` there, it has another name. */
 static const char *name_of_index(const struct reply_error *error)
 {
@@ -182,6 +184,7 @@ void reply_put_error(struct net_buffer *b, const struct reply_error *error)
     bool has_text = !nested && f->text[0] && !is_veiled(error);
     const char *text = has_text ? f->text : err_message(error->error);
 
+    ASSERT(error->error && error->error != ERR_WAIT);
     put_map(b, 7);
     put_word(b, "code");
     put_uint(b, (uint64_t)err_code(error->error));

@@ -63,6 +63,7 @@ struct request *request_new(struct session *s, const struct frame *frame)
         list_init(&r->deadline.in_slot);
         failure_init(&r->op.failure);
     }
+    ASSERT(!r->held.used && !r->frame.used && !list_is_linked(&r->in_queue));
     r->session = s;
     r->strand = NULL;
     r->state = REQUEST_NEW;
@@ -129,6 +130,7 @@ void request_not_behind(struct request *r)
 {
     if (!r->is_behind)
         return;
+    ASSERT(r->session->behind_locks > 0 && r->session->server->behind_locks > 0); /* D-1 */
     r->is_behind = false;
     r->session->behind_locks--;
     r->session->server->behind_locks--;
@@ -170,6 +172,8 @@ void request_free(struct request *r)
     struct session *s = r->session;
     struct server *server = s->server;
 
+    ASSERT(!r->waits_told && !r->has_task && !r->has_check); /* */
+    ASSERT(!r->strand || r->strand->running != r);             /* */
     deadline_remove(&server->reactor.deadlines, &r->deadline);
     list_remove(&r->in_session);
     list_remove(&r->in_queue);
@@ -186,6 +190,8 @@ void request_free(struct request *r)
         run_free(r->run);
         r->run = NULL;
     }
+    ASSERT(r->held.used <=
+           (r->state == REQUEST_ANSWERING ? s->held_bytes : s->partial_bytes)); /* */
     *(r->state == REQUEST_ANSWERING ? &s->held_bytes : &s->partial_bytes) -= r->held.used;
     net_buffer_clear(&r->held, FRAME_KEEP_BYTES);
     net_buffer_clear(&r->frame, FRAME_KEEP_BYTES);
@@ -197,6 +203,7 @@ void request_free(struct request *r)
         strand_unref(r->strand);
         r->strand = NULL;
     }
+    ASSERT(s->request_count > 0 && server->request_count >= s->request_count); /* D-3 */
     s->request_count--;
     server->request_count--;
     if (s->member.stuck)
@@ -251,6 +258,7 @@ void request_reply_begin(struct request *r)
     size_t size;
 
     if (r->held.used) { /* the last turn left a beginning */
+        ASSERT(r->session->partial_bytes >= r->held.used); /* */
         r->session->partial_bytes -= r->held.used;
         w->out = &r->held;
         w->base = 0;
@@ -277,6 +285,7 @@ static void take_back(struct request *r)
 
     if (w->out == &r->held)
         return;
+    ASSERT(w->out == out && w->base <= out->used && !r->held.used);
     if (w->base == 0 && out->used > FRAME_KEEP_BYTES && !r->held.room) {
         net_buffer_swap(out, &r->held);
     } else if (!out->failed) {
@@ -291,6 +300,7 @@ void request_reply_suspend(struct request *r, bool keep)
 {
     struct execution *w = &r->execution;
 
+    ASSERT(r->state == REQUEST_WAITING);
     /* What is not whole is counted apart: as held it would keep itself from going on. */
     if (keep) {
         take_back(r);
@@ -312,6 +322,7 @@ void request_reply_error(struct request *r, enum err e)
         .guard = session_guard(r->session),
     };
 
+    ASSERT(e && e != ERR_WAIT);
     if (!r->failed_txn && r->op.failure.error != e) { /* nobody said more than the code */
         failure_clear(&r->op.failure);
         failure_set(&r->op.failure, e, "%s", err_message(e));
@@ -327,6 +338,7 @@ void request_reply_error(struct request *r, enum err e)
 
 void request_reply_hold(struct request *r)
 {
+    ASSERT(r->state == REQUEST_ANSWERING);
     take_back(r);
     r->session->held_bytes += r->held.used;
 }
@@ -357,6 +369,7 @@ void request_flush_together(struct request *r)
 
     if (!strand || strand->flush_number != s->flush_number)
         return;
+    ASSERT(s->unflushed >= strand->unflushed);
     s->unflushed -= strand->unflushed;
     strand->unflushed = 0;
     if (!s->unflushed)
@@ -371,6 +384,7 @@ void request_reply_release(struct request *r)
     if (r->held.failed)
         out->failed = true; /* the connection cannot go on */
     if (r->held.used) {
+        ASSERT(s->held_bytes >= r->held.used); /* */
         s->held_bytes -= r->held.used;
         if (out->used == 0 && r->held.used > FRAME_KEEP_BYTES)
             net_buffer_swap(out, &r->held);

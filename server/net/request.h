@@ -3,6 +3,16 @@
  * Requests are kept in a free list of the server, with their buffers, so that
  * none is allocated once the server is warm.
  *
+ * Invariants of requests and strands, cited by asserts:
+ *   X-1 of a strand one request runs at most, strand.running; the others stand in its queue, and
+ *       those that are executed, and not answered, in its answers.
+ *   X-2 a request is in one list of those that may go on: QUEUED in a queue, RUNNABLE in runnable,
+ *       WAITING and RUNNING in none.
+ *   X-3 at most one request is the session's barrier: while it waits none behind it is its own.
+ *   X-4 bytes of replies that wait are counted in the session: held_bytes of those that are whole,
+ *       partial_bytes of the others.
+ *   X-5 nothing of a request is lent to the core when it is freed.
+ *
  * Threads: loop only. */
 #ifndef HOLDFAST_NET_REQUEST_H
 #define HOLDFAST_NET_REQUEST_H

@@ -11,6 +11,7 @@ void seats_bound(struct seats *s, uint64_t clients, uint64_t reserved, uint64_t 
         if (clients > available - reserved)
             clients = available - reserved;
     }
+    ASSERT(clients + reserved <= available);
     s->clients_max = clients;
     s->reserved_max = reserved;
 }

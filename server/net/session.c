@@ -43,6 +43,7 @@ void session_init(struct session *s, struct server *server, struct connection *c
 
 void session_log_in(struct session *s, struct user *user)
 {
+    ASSERT(!user->is_dropped);
     session_forget_user(s);
     s->user = user_ref(user);
     s->rights = &user->facts.rights;
@@ -81,6 +82,8 @@ void session_hang_up(struct session *s, const char *why)
 
 void session_bind(struct session *s, struct database *d)
 {
+    ASSERT(!d ||
+           (!s->transactions.count && !s->openers.count)); /* what is open is of the old one */
     if (s->database)
         db_leave_database(s->server->db, s->database);
     s->database = d;

@@ -37,6 +37,7 @@ void strand_unref(struct strand *strand)
         failure_clear(strand->late);
         free(strand->late);
     }
+    ASSERT(!strand->is_counted && !strand->push_waits && strand->session->strand_count > 0);
     list_remove(&strand->in_session);
     strand->session->strand_count--;
     account_sub(&strand->session->account, ACCOUNT_HANDLES,
@@ -56,6 +57,7 @@ void strand_close_cursors(struct strand *strand)
 void strand_end(struct strand *strand)
 {
     ASSERT(list_is_empty(&strand->cursors));
+    ASSERT(strand->session->server->handles_open >= strand->is_counted); /* D-3 */
     strand->txn = NULL;
     list_remove(&strand->in_pushes);
     if (strand->push_waits)
@@ -96,6 +98,8 @@ struct session_cursor *session_cursor_new(struct session *s, struct strand *stra
 
 void session_cursor_take_back(struct session *s, struct session_cursor *cursor)
 {
+    ASSERT(cursor->pages > 0 &&
+           number_map_find(&s->cursors, cursor->number) == cursor); /* D-1 */
     if (cursor->pages == 1) { /* nobody has been told of it */
         session_cursor_close(s, cursor);
         return;
@@ -113,6 +117,7 @@ void session_cursor_take_back(struct session *s, struct session_cursor *cursor)
 
 void session_cursor_close(struct session *s, struct session_cursor *cursor)
 {
+    ASSERT(cursor->strand->session == s && cursor->core);
     number_map_remove(&s->cursors, cursor->number);
     list_remove(&cursor->in_strand);
     list_remove(&cursor->in_session);

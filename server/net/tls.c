@@ -276,6 +276,7 @@ enum tls_result tls_read(struct tls *t, struct net_buffer *plain, size_t bytes_m
     if (!t->is_open && SSL_is_init_finished(t->ssl))
         note_open(t);
     if (result == 1) {
+        ASSERT(n <= room);
         plain->used += n;
         return look_at_updates(t, n);
     }
