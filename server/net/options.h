@@ -149,7 +149,7 @@ enum option_type {
       "maximum number of open cursors per connection")                                         \
     X(COUNT, openers_per_connection, "openers-per-connection", "1024", 1, 65536, NULL, true,   \
       "maximum number of openers (attach) per connection")                                  \
-    X(DURATION, upgrade_begin_time, "upgrade-begin-time", "30s", 10, 24 * HOUR, NULL, false,               \
+    X(DURATION, upgrade_begin_time, "upgrade-begin-time", "30s", 10, 24 * HOUR, NULL, false,   \
       "maximum time in which an opener to which attach has granted an upgrade must begin it")    \
     X(DURATION, versionchange_time, "versionchange-time", "5s", 10, 24 * HOUR, NULL, false,    \
       "maximum time in which openers must acknowledge $versionchange")                          \

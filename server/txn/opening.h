@@ -6,8 +6,8 @@
  * then locks the whole database (upgrade.h). Who has never attached is not asked; its writers meet
  * the lock.
  *
- * A claim that an attach keeps is lost when it is not used within upgrade_begin_ms, and who is asked
- * has answered after versionchange_ms. Waiting until openers leave has no bound of its own.
+ * A claim that an attach keeps is lost when it is not used within upgrade_begin_ms, and who is
+ * asked has answered after versionchange_ms. Waiting until openers leave has no bound of its own.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_TXN_OPENING_H
