@@ -164,7 +164,7 @@ int hf_cursor_open(struct hf_conn *c, struct hf_txn *t, const char *store,
 }
 
 /* Turn to the next page. */
-static int cursor_turn(struct hf_cursor *cursor)
+static int cursor_go_on(struct hf_cursor *cursor)
 {
     struct hf_conn *c = cursor->conn;
     int e = HF_OK;
@@ -223,7 +223,7 @@ int hf_cursor_next(struct hf_cursor *cursor, struct hf_row *row)
 
         if (!cursor->open && !cursor->coming)
             return HF_END;
-        e = cursor_turn(cursor);
+        e = cursor_go_on(cursor);
         if (e == HF_TIMEOUT)
             return e;
         if (e)
@@ -292,7 +292,7 @@ int hf_cursor_seek(struct hf_cursor *cursor, const struct hf_seek_options *optio
     if (e == HF_OK)
         e = cursor_ask_at(cursor, options);
     if (e == HF_OK)
-        e = cursor_turn(cursor);
+        e = cursor_go_on(cursor);
     return e && e != HF_TIMEOUT ? cursor_fail(cursor, e) : e;
 }
 

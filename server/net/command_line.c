@@ -127,12 +127,12 @@ static bool read_task(struct flags *f, struct command_line *line, int i, int *ne
 }
 
 /* Commands that work on files, with what they take. */
-static const struct work {
+static const struct file_command {
     const char *flag;
     enum command command;
     unsigned values_min, values_max;
     const char *usage;
-} works[] = {
+} file_commands[] = {
     {"--check-data", COMMAND_CHECK_DATA, 1, 1, "--check-data needs a value: --check-data DIR"},
     {"--dump-file", COMMAND_DUMP_FILE, 1, 2,
      "--dump-file needs a value: --dump-file FILE [OFFSET]"},
@@ -140,15 +140,16 @@ static const struct work {
 };
 
 /* A command that works on files at argv[i]; returns the index of its last value. */
-static int read_work(struct flags *f, struct command_line *line, const struct work *work, int i)
+static int read_file_command(struct flags *f, struct command_line *line,
+                             const struct file_command *as, int i)
 {
     unsigned count = 0;
 
-    line->command = work->command;
-    while (count < work->values_max && has_value(f, i + 1))
+    line->command = as->command;
+    while (count < as->values_max && has_value(f, i + 1))
         line->values[count++] = f->argv[++i];
-    if (count < work->values_min)
-        complain(f, work->usage);
+    if (count < as->values_min)
+        complain(f, as->usage);
     line->value_count = count;
     if (f->options && count)
         option_set(f->options, option_find(slice_text("data")), slice_text(line->values[0]),
@@ -180,10 +181,10 @@ static void read_flags(struct flags *f, struct command_line *line)
                 taken = true;
             }
         }
-        for (size_t k = 0; k < sizeof works / sizeof works[0] && !taken; k++) {
-            if (strcmp(text, works[k].flag) == 0) {
+        for (size_t k = 0; k < sizeof file_commands / sizeof file_commands[0] && !taken; k++) {
+            if (strcmp(text, file_commands[k].flag) == 0) {
                 taken = true;
-                i = read_work(f, line, &works[k], i);
+                i = read_file_command(f, line, &file_commands[k], i);
             }
         }
         if (taken) {
