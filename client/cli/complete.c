@@ -116,8 +116,8 @@ static void offer_argument(struct cli *cli, struct completion *out, const struct
     static const char *const changes[] = {"set",    "add",   "min",   "max",
                                           "append", "unset", "commit"};
     static const char *const isolations[] = {
-        "serializable", "snapshot", "read-only", "greatest-version", "continue",
-        "interval",     "lock",     "share",     "lock-database"};
+        "serializable", "snapshot", "read-only", "greatest-version", "continue", "interval",
+        "sync",         "lock",     "share",     "lock-database"};
     bool of_index =
         strcmp(t->verb->name, "drop-index") == 0 || strcmp(t->verb->name, "rename-index") == 0;
     const char *store;

@@ -47,7 +47,9 @@ static bool begin_word(struct hf_begin_options *options, const char *word)
     else if (strcmp(word, "continue") == 0)
         options->on_error_continue = true;
     else if (strcmp(word, "interval") == 0)
-        options->interval = true;
+        options->durability = HF_DURABILITY_INTERVAL;
+    else if (strcmp(word, "sync") == 0)
+        options->durability = HF_DURABILITY_SYNC;
     else if (strcmp(word, "snapshot") != 0)
         return false;
     return true;

@@ -368,7 +368,8 @@ const struct verb verbs[] = {
     {"begin", "[WORD]...", VERB_SHELL | VERB_DIRECT | VERB_LABEL, verb_begin, "Begin a transaction",
      "Words: serializable or snapshot (default); read-only; greatest-version (newer open\n"
      "transactions win conflicts); continue (errors such as EXISTS do not abort it); interval\n"
-     "(the commit does not wait for the disk). lock STORE,... locks these stores exclusively,\n"
+     "or sync (the commit does not wait for the disk, or does; default: as the server is\n"
+     "configured). lock STORE,... locks these stores exclusively,\n"
      "share STORE,... keeps others from locking them exclusively, lock-database locks all\n"
      "stores. The transaction begins when it has its locks; in stores that it has locked\n"
      "exclusively it meets no conflict.",

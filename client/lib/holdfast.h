@@ -567,12 +567,18 @@ HF_API int hf_delete_range(struct hf_conn *c, struct hf_txn *t, const char *stor
 
 /* ---- Transactions ------------------------------------------------------- */
 
+enum hf_durability {
+    HF_DURABILITY_DEFAULT,  /* as the server's option `durability` says; as delivered, sync */
+    HF_DURABILITY_SYNC,     /* a commit is answered when it is on the disk */
+    HF_DURABILITY_INTERVAL, /* at once; it is on the disk within the server's `interval` */
+};
+
 struct hf_begin_options {
     bool serializable; /* isolation; default snapshot */
     bool read_only;
     bool greatest_version;  /* conflict; default first committer */
     bool on_error_continue; /* after EXISTS and the like one can go on */
-    bool interval;          /* durability; default a sync before the answer */
+    enum hf_durability durability;
     bool no_wait;           /* hf_txn_begin does not wait: an error shows in the next call */
     const char *label;      /* for people; NULL: none */
     uint32_t timeout_ms;    /* life; 0: the server's */

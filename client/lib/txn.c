@@ -83,8 +83,9 @@ void begin_options_fill(struct call_options *o, const struct hf_begin_options *o
         call_options_text(o, "conflict", "greatest-version");
     if (options->on_error_continue)
         call_options_text(o, "on_error", "continue");
-    if (options->interval)
-        call_options_text(o, "durability", "interval");
+    if (options->durability != HF_DURABILITY_DEFAULT)
+        call_options_text(o, "durability",
+                          options->durability == HF_DURABILITY_SYNC ? "sync" : "interval");
     if (options->label)
         call_options_text(o, "label", options->label);
     if (options->timeout_ms)

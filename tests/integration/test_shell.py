@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 
-from holdfast import binary
+from holdfast import Gate, binary, until
 from terminal import Home, Shell
 
 
@@ -475,3 +475,21 @@ def test_top_shows_rates_stages_and_holds(d):
         p = subprocess.run([binary("holdfast"), "--connect", "%s:%d" % d.tcp[0], "top", "--times", "2"], check=False,
                            stdout=subprocess.PIPE)
         assert p.returncode == 0 and p.stdout.count(b"requests/s") == 2 and b"\x1b" not in p.stdout
+
+
+def test_the_shell_may_wait_for_the_disk_where_the_server_does_not():
+    with Gate() as gate, gate.daemon("--interval", "1min", "--durability", "interval") as d, d.client() as c:
+        c.call("create_store", 0, "s")
+        for word in ("interval", "sync"):
+            gate.hold("sync")
+            before = c.call("status")["log"]["last_commit"]
+            with subprocess.Popen([binary("holdfast"), "--connect", "%s:%d" % d.tcp[0]], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE) as shell:
+                shell.stdin.write(f"begin {word}\nput s 1 k\ncommit\n".encode())
+                shell.stdin.close()
+                until(lambda: c.call("status")["log"]["last_commit"] > before)
+                if word == "sync":
+                    assert c.call("status")["log"]["answered_commit"] <= before
+                    gate.let("sync")
+                assert shell.wait(20) == 0
+            gate.let("sync")
