@@ -3,6 +3,7 @@
  * The limit on rows is kept here, since a row that does not fit into a page is given back to
  * the core: the cursor turns round, takes the row again, and turns once more. */
 #include "server/net/execute.h"
+#include "server/txn/decided.h"
 
 #include <inttypes.h>
 
@@ -218,6 +219,7 @@ enum err execute_next(struct execution *w)
                            "; a cursor ends with its last row, its transaction or its "
                            "connection",
                            c->params[PARAM_ID_CURSOR].number);
+    decided_note_all(w->op, cursor->decided); /* it may have been opened without an answer */
     if (cursor->portal)
         return next_of_query(w, cursor);
     if (w->cursor && w->begun)

@@ -246,8 +246,10 @@ struct session_cursor *request_open_cursor(struct request *r, struct cursor *cor
     struct strand *strand = r->strand ? r->strand : own_strand(r);
     struct session_cursor *c = strand ? session_cursor_new(r->session, strand, core) : NULL;
 
-    if (c)
+    if (c) {
         c->pages = 1;
+        c->decided = r->op.decided;
+    }
     return c;
 }
 

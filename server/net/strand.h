@@ -48,6 +48,7 @@ struct session_cursor {
     struct portal *portal; /* owned: rows are of a query; NULL: of a scan */
     size_t bytes;          /* counted for it */
     struct strand *strand; /* its transaction's, or its own */
+    struct decided decided; /* what decided the answer of who opened it */
     unsigned only;         /* 0: both, 1: keys, 2: values */
     bool reverse;
     uint64_t left;     /* rows that its limit still allows */

@@ -222,6 +222,7 @@ static enum err commit_apply(struct op *op, struct txn *t, struct slice token, b
     losers_begin(db, t, stamp, &schema_writers);
     db->txns.committed++;
     *commit = stamp->commit;
+    decided_note_all(op, t->decided);
     decided_note(op, stamp);
     pulse_wake(&db->pulse);
     return ERR_OK;

@@ -138,8 +138,10 @@ static enum err cursor_check(struct op *op, struct cursor *c)
         return ERR_TXN_EXPIRED;
     }
     if (c->txn && c->schemas_made != c->txn->schemas_made)
-        return cursor_follow(op, c);
-    return ERR_OK;
+        e = cursor_follow(op, c);
+    if (!e && schema_store(c->schema)->txn)
+        catalogue_note(op, schema_store(c->schema));
+    return e;
 }
 
 enum err cursor_open(struct op *op, struct txn *t, struct slice store, struct slice range,

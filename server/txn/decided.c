@@ -2,6 +2,7 @@
 
 #include "server/base/assert.h"
 #include "server/storage/stage.h"
+#include "server/txn/txn_struct.h"
 
 void decided_note_commit(struct op *op, uint64_t commit, enum durability durability)
 {
@@ -14,6 +15,28 @@ void decided_note_commit(struct op *op, uint64_t commit, enum durability durabil
 
 void decided_note(struct op *op, const struct stamp *stamp)
 {
-    ASSERT(!stamp->commit || !stamp->owner); /* 0: its own, which nobody waits for */
-    decided_note_commit(op, stamp->commit, stamp->durability);
+    ASSERT(!stamp->commit || !stamp->owner);
+    if (stamp->commit)
+        decided_note_commit(op, stamp->commit, stamp->durability);
+    else
+        decided_note_all(op, stamp->owner->decided);
+}
+
+static void join(struct decided *to, struct decided more)
+{
+    if (more.synced > to->synced)
+        to->synced = more.synced;
+    if (more.written > to->written)
+        to->written = more.written;
+}
+
+void decided_note_all(struct op *op, struct decided more)
+{
+    join(&op->decided, more);
+}
+
+void decided_keep(const struct op *op, struct txn *t)
+{
+    ASSERT(!t->stamp || !t->stamp->commit);
+    join(&t->decided, op->decided);
 }

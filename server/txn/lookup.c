@@ -69,11 +69,12 @@ static enum err catalogue_no_store(struct op *op, uint64_t commit, struct slice 
     return ERR_NO_STORE;
 }
 
-/* The catalogue decides, too. */
-static void note_schema(struct op *op, const struct schema *s)
+void catalogue_note(struct op *op, const struct schema *s)
 {
-    ASSERT(!s || s->commit); /* it has been committed */
-    if (s && s->commit > op->db->numbers.durable)
+    ASSERT(!s->of && (s->commit > 0) == !s->txn);
+    if (!s->commit)
+        decided_note_all(op, s->txn->decided);
+    else if (s->commit > op->db->numbers.durable)
         decided_note_commit(op, s->commit, s->durability);
 }
 
@@ -85,9 +86,8 @@ static struct schema *schema_seen(struct op *op, struct txn *t, uint64_t commit,
     struct schema *s = catalogue_version(&op->db->catalogue, t, commit, of);
 
     ASSERT(!t || t->database == of.database);
-    /* with a definition of its own: what that has taken the place of */
-    note_schema(op,
-                s && !s->commit ? catalogue_version(&op->db->catalogue, NULL, commit, of) : s);
+    if (s)
+        catalogue_note(op, s);
     return s && !s->is_dropped ? s : NULL;
 }
 

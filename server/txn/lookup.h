@@ -21,4 +21,7 @@ enum err catalogue_find_other(struct op *op, struct txn *t, struct slice name,
 enum err catalogue_look(struct op *op, struct txn *t, uint64_t commit, struct slice name,
                         struct schema **out);
 
+/* The answer of op depends on that definition of a store: the catalogue decides, too. */
+void catalogue_note(struct op *op, const struct schema *s);
+
 #endif

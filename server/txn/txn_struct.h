@@ -80,6 +80,7 @@ struct txn {
     struct snapshot *snapshot;  /* NULL once doomed */
     struct stage write_set;
     struct stamp *stamp;        /* NULL until the first write */
+    struct decided decided;     /* by which commits what it has written was decided */
     struct txn_store *stores;   /* written; the first is store_room, the others in the arena */
     unsigned store_count;       /* all are in txns.written_stores once there were too many */
     struct list_link schemas;   /* definitions made and not yet committed */

@@ -7,6 +7,7 @@
 #include "server/txn/commit.h"
 #include "server/txn/damage.h"
 #include "server/txn/db_struct.h"
+#include "server/txn/decided.h"
 #include "server/txn/entries.h"
 #include "server/txn/entries_change.h"
 #include "server/txn/intents.h"
@@ -198,6 +199,7 @@ static enum err write_into(struct op *op, struct txn *t, struct schema *schema,
     stage_stack_grown(&t->db->stages, before);
     if (!r)
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for the record");
+    decided_keep(op, t);
     write_note_large(t);
     return ERR_OK;
 }

@@ -460,6 +460,12 @@ def daemon(*flags, **options):
     return Daemon(*SMALL, *flags, **options)
 
 
+def settled(c):
+    """Everything that could be answered on c has been: a ping behind it was."""
+    for _ in range(3):
+        c.reply(c.send("ping"))
+
+
 def until(what, seconds=20):
     """Wait until what() is true."""
     end = time.monotonic() + seconds

@@ -4,13 +4,7 @@ import os
 import shutil
 import tempfile
 
-from holdfast import Failed, Gate, daemon, pack, until
-
-
-def settled(c):
-    """Everything that could be answered on c has been: a ping behind it was."""
-    for _ in range(3):
-        c.reply(c.send("ping"))
+from holdfast import Failed, Gate, daemon, pack, settled, until
 
 
 def test_begin_reads_writes_and_commit_leave_in_one_write(d):
@@ -393,22 +387,6 @@ def test_an_absence_decided_by_an_undurable_delete_waits():
         assert r.reply(absent) is None and r.reply(count) == 0
         assert w.reply(delete) is True and w.reply(store) is None
         assert r.error(nowhere).name == "NO_STORE"
-
-
-def test_what_is_asked_behind_a_change_without_an_answer_waits_for_what_was_there_before():
-    with Gate() as gate, gate.daemon() as d, d.client() as w, d.client() as r:
-        w.call("create_store", 0, "s")
-        w.call("put", 0, "s", 1, "k")
-        gate.hold("sync")
-        rename = w.send("rename_store", 0, "s", "moved")
-        until(lambda: r.call("status")["log"]["last_commit"] > r.call("status")["log"]["durable_commit"])
-        r.call("begin", 1)
-        r.notify("create_index", 1, "moved", "i", {"key": "f"})
-        got = r.send("get", 1, "moved", "k")
-        settled(r)
-        assert not r.answered(got)  # by a crash now there is no such store
-        gate.let("sync")
-        assert r.reply(got) == 1 and w.reply(rename) is None
 
 
 def test_own_writes_are_seen_by_reads_behind_them_before_they_are_durable():

@@ -166,10 +166,84 @@ START_TEST(answers_about_a_store_that_it_has_changed_wait_for_what_was_there_bef
     MUST_EQ(core_create(&rig, changing, "old", NULL), ERR_OK);
     MUST_EQ(core_get(&rig, changing, "old", 1, &n), ERR_OK); /* so its drop has been */
     must_wait(&rig);
+    core_rollback(&rig, changing);
+    changing = core_begin(&rig, "changing", NULL);
     MUST_EQ(core_create(&rig, changing, "fresh", NULL), ERR_OK);
     MUST_EQ(core_get(&rig, changing, "fresh", 1, &n), ERR_OK);
     MUST(core_may_tell(&rig));
+    MUST_EQ(core_rename(&rig, changing, "moved", "mine"), ERR_OK);
+    must_wait(&rig);
+    MUST_EQ(core_get(&rig, changing, "mine", 3, &n), ERR_OK); /* so there was one to rename */
+    MUST_EQ(n, 3);
+    must_wait(&rig);
     core_rollback(&rig, changing);
+    stall_end(&rig, before, t);
+}
+END_TEST
+
+/* Its cursor goes on in the store that it has put in the place of the first; each page waits by
+ * itself, since those before it may have been given up. */
+START_TEST(pages_of_a_store_that_it_has_put_there_wait_for_what_that_was)
+{
+    struct core_rig rig;
+    struct txn *before, *t = stall(&rig, &before, false);
+    struct txn *changing = core_begin(&rig, "changing", NULL);
+    struct cursor_options options = {.limit = UINT64_MAX, .reverse = _i};
+    struct cursor_row row;
+    struct cursor *c;
+
+    MUST_EQ(CORE_CALL(&rig, cursor_open(&rig.op, changing, slice_text("a"), SLICE_NONE,
+                                        &options, &c)),
+            ERR_OK);
+    MUST_EQ(core_clear(&rig, changing, "a"), ERR_OK);
+    MUST_EQ(CORE_CALL(&rig, cursor_next(&rig.op, c, &row)), ERR_END);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_drop(&rig, changing, "a"), ERR_OK);
+    MUST_EQ(core_rename(&rig, changing, "new", "a"), ERR_OK);
+    for (unsigned page = 0; page < 3; page++) {
+        MUST_EQ(CORE_CALL(&rig, cursor_next(&rig.op, c, &row)), ERR_END);
+        must_wait(&rig);
+    }
+    core_end_op(&rig);
+    cursor_close(c);
+    core_rollback(&rig, changing);
+    stall_end(&rig, before, t);
+}
+END_TEST
+
+/* The same of records: that one could be inserted, or what it was made of. */
+START_TEST(answers_about_what_it_has_written_wait_for_what_decided_that)
+{
+    struct core_rig rig;
+    struct txn *before, *t = stall(&rig, &before, false), *writing;
+    struct txn_options relaxed = {.durability = DURABILITY_INTERVAL};
+    struct cursor_options options = {.limit = UINT64_MAX, .reverse = _i};
+    unsigned keys[8], count;
+    uint64_t n, values[8];
+
+    writing = core_begin(&rig, "writing", NULL);
+    MUST_EQ(core_insert(&rig, writing, "a", 9, 90), ERR_OK);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_get(&rig, writing, "a", 9, &n), ERR_OK);
+    MUST(core_may_tell(&rig));
+    MUST_EQ(core_insert(&rig, writing, "a", 2, 20), ERR_OK); /* it has been deleted */
+    must_wait(&rig);
+    MUST_EQ(core_get(&rig, writing, "a", 2, &n), ERR_OK);
+    MUST_EQ(n, 20);
+    must_wait(&rig);
+    MUST_EQ(core_count(&rig, writing, "a", 2, 3, &n), ERR_OK);
+    MUST_EQ(n, 1);
+    must_wait(&rig);
+    MUST_EQ(core_scan(&rig, writing, "a", 2, 3, &options, keys, values, &count), ERR_OK);
+    MUST_EQ(count, 1);
+    must_wait(&rig);
+    MUST_EQ(core_get(&rig, writing, "a", 3, &n), ERR_OK);
+    MUST(core_may_tell(&rig));
+    core_rollback(&rig, writing);
+    writing = core_begin(&rig, "relaxed", &relaxed);
+    MUST_EQ(core_insert(&rig, writing, "a", 2, 20), ERR_OK);
+    MUST_EQ(core_commit(&rig, writing, &n), ERR_OK);
+    must_wait(&rig);
     stall_end(&rig, before, t);
 }
 END_TEST
@@ -465,6 +539,9 @@ int main(void)
     tcase_add_test(tc, answers_about_stores_wait_for_what_made_or_dropped_them);
     tcase_add_test(tc,
                    answers_about_a_store_that_it_has_changed_wait_for_what_was_there_before);
+    tcase_add_loop_test(tc, pages_of_a_store_that_it_has_put_there_wait_for_what_that_was, 0,
+                        2);
+    tcase_add_loop_test(tc, answers_about_what_it_has_written_wait_for_what_decided_that, 0, 2);
     tcase_add_loop_test(tc, conflicts_wait_for_their_winner, 0, 4);
     tcase_add_test(tc, a_read_that_was_overwritten_loses_no_sooner_than_its_winner_lasts);
     tcase_add_test(tc, reads_by_themselves_see_what_was_answered_and_never_wait);
