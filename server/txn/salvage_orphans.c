@@ -116,24 +116,96 @@ static enum err old_rows(struct salvage_run *r)
     return e == ERR_END ? ERR_OK : e;
 }
 
+/* Whether the log gives the name to another store than that of an older page, which has not been
+ * cleared: so it was called otherwise by then. */
+static bool was_renamed(const struct salvage_run *r, const struct salvage_store *n)
+{
+    const struct salvage_wal_row *of = salvage_wal_row_of(r, n->key);
+    struct definition d;
+
+    ASSERT(n->birth && n->number);
+    return of && of->number && of->number != n->number &&
+           (catalogue_row_read(of->row, &d) != ERR_OK || d.follows != n->number);
+}
+
 /* What the log says of a store is newer than any page. */
 static void prefer_wal(struct salvage_run *r)
 {
     ASSERT(r->store_count <= r->store_room);
-    for (size_t i = r->store_count; i-- > 0;)
-        if (r->stores[i].birth && r->stores[i].number &&
-            salvage_wal_row(r, r->stores[i].number))
+    for (size_t i = r->store_count; i-- > 0;) {
+        const struct salvage_store *n = &r->stores[i];
+
+        if (n->birth && n->number && (salvage_wal_row(r, n->number) || was_renamed(r, n)))
             store_forget(r, i);
+    }
 }
 
-static enum err take_wal_row(struct salvage_run *r, const struct salvage_wal_row *n)
+/* ---- those that the log names ---- */
+
+/* Which store has the name; store_count: none has. */
+static size_t find_named(const struct salvage_run *r, struct slice key)
 {
-    ASSERT(n->number > 0 && n->row.size > 0);
-    salvage_lose(r,
-                 "the definition of store %s (number %lu) is lost: the next one, which the WAL "
-                 "has, is used",
-                 KEY_SHOW_PARTS(n->key), (unsigned long)n->number);
-    return salvage_take_row(r, n->key, n->row);
+    size_t i = 0;
+
+    ASSERT(key.size > 0);
+    while (i < r->store_count && !slice_equal(r->stores[i].key, key))
+        i++;
+    return i;
+}
+
+/* Whether the log says nothing of the name before that row does, and no store has it; with evicts:
+ * none but one of which only an older page says so. */
+static bool is_free(const struct salvage_run *r, const struct salvage_wal_row *n, bool evicts)
+{
+    size_t i = find_named(r, n->key);
+
+    ASSERT(salvage_wal_row_of(r, n->key));
+    return salvage_wal_row_of(r, n->key) == n &&
+           (i == r->store_count || (evicts && r->stores[i].birth));
+}
+
+/* The name of a store in the new data file, where the log begins. n is its first row there, up to
+ * which it has kept its name. Then that has become another's, or nobody's, if n has not the same:
+ * so it is among the names of which that commit is the first to say something. Which of those is
+ * the right one may be open, and does not matter: with that commit it has the name in n, and no
+ * other. NULL: none is left. */
+static const struct salvage_wal_row *name_in_wal(const struct salvage_run *r,
+                                                 const struct salvage_wal_row *n)
+{
+    const struct salvage_wal_row *end = r->wal_rows + r->wal_row_count;
+
+    ASSERT(n->number > 0);
+    for (unsigned evicts = 0; evicts < 2; evicts++) {
+        if (is_free(r, n, evicts))
+            return n;
+        for (const struct salvage_wal_row *m = r->wal_rows; m < end; m++)
+            if (m->commit == n->commit && is_free(r, m, evicts))
+                return m;
+    }
+    return NULL;
+}
+
+static enum err adopt_from_wal(struct salvage_run *r)
+{
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < r->tree_count && !e; i++) {
+        uint32_t number = r->trees[i].store;
+        const struct salvage_wal_row *n, *name;
+
+        if (!is_orphan(r, &r->trees[i]) || !(n = salvage_wal_row(r, number)) ||
+            !(name = name_in_wal(r, n)))
+            continue;
+        ASSERT(n->row.size > 0);
+        if (find_named(r, name->key) < r->store_count) /* it shall be called otherwise */
+            store_forget(r, find_named(r, name->key));
+        salvage_lose(r,
+                     "the definition of store %s (number %lu) is lost: the next one, which the "
+                     "WAL has, is used",
+                     KEY_SHOW_PARTS(n->key), (unsigned long)number);
+        e = salvage_take_row(r, name->key, n->row);
+    }
+    return e;
 }
 
 static void tell_old_rows(struct salvage_run *r)
@@ -183,18 +255,35 @@ static enum err looks_like_store(struct salvage_run *r, const struct tree_info *
     return e == ERR_END ? ERR_OK : e;
 }
 
+/* lost-NUMBER, or lost-NUMBER-2 and so on: a name that no store has, and that the log does not give
+ * to another. */
+static size_t make_up_key(const struct salvage_run *r, uint32_t number, char name[32],
+                          uint8_t *key)
+{
+    struct row_name of = {.database = slice_text(DATABASE_MAIN)};
+    size_t size;
+
+    ASSERT(number > 0);
+    snprintf(name, 32, "lost-%lu", (unsigned long)number);
+    for (unsigned long next = 2;; next++) {
+        of.name = slice_text(name);
+        size = catalogue_row_key(of, key);
+        ASSERT(size > 0 && size <= KEY_BYTES_MAX);
+        if (find_named(r, slice_make(key, size)) == r->store_count &&
+            !salvage_wal_row_of(r, slice_make(key, size)))
+            return size;
+        snprintf(name, 32, "lost-%lu-%lu", (unsigned long)number, next);
+    }
+}
+
 static enum err name_store(struct salvage_run *r, uint32_t number)
 {
     struct definition d = {.number = number, .key = slice_text("\xc0")};
     uint8_t key[KEY_BYTES_MAX], row[256];
-    struct row_name of = {.database = slice_text(DATABASE_MAIN)};
     char name[32];
-    size_t size;
+    size_t size = make_up_key(r, number, name, key);
 
-    snprintf(name, sizeof name, "lost-%lu", (unsigned long)number);
-    of.name = slice_text(name);
-    size = catalogue_row_key(of, key);
-    ASSERT(size > 0 && size <= KEY_BYTES_MAX);
+    ASSERT(size > 0);
     salvage_lose(
         r,
         "the definition of store number %lu is lost: its records are in store \"%s\" of "
@@ -212,20 +301,15 @@ enum err salvage_adopt_orphans(struct salvage_run *r)
         e = old_rows(r);
     if (!e) {
         prefer_wal(r);
+        e = adopt_from_wal(r);
         tell_old_rows(r);
     }
     for (size_t i = 0; i < r->tree_count && !e; i++) {
-        const struct salvage_wal_row *n;
         bool is_store = false;
 
         ASSERT(r->tree_count <= r->tree_room);
         if (!is_orphan(r, &r->trees[i]))
             continue;
-        n = salvage_wal_row(r, r->trees[i].store);
-        if (n) {
-            e = take_wal_row(r, n);
-            continue;
-        }
         e = looks_like_store(r, &r->trees[i], &is_store);
         if (!e && is_store)
             e = name_store(r, r->trees[i].store);

@@ -1,7 +1,7 @@
 /* What the log says of definitions that are lost. A start replays it over the new data file, so a
  * store that it names must have a name there that the replay takes away or writes over: else there
- * would be two names for one tree. So it has the first one that the log gives it: what follows is
- * the history of that. */
+ * would be two names for one tree. So it has one that the first commit with a row of it writes
+ * (salvage_orphans.c): what follows is the history of that. */
 #include "server/base/assert.h"
 #include "server/txn/catalogue_row.h"
 #include "server/txn/commit_check.h"
@@ -117,15 +117,18 @@ void salvage_wal_rows_fini(struct salvage_run *r)
 
 const struct salvage_wal_row *salvage_wal_row(const struct salvage_run *r, uint32_t number)
 {
-    const struct salvage_wal_row *n = r->wal_rows, *end = n + r->wal_row_count;
-
     ASSERT(number > 0);
-    while (n < end && n->number != number)
-        n++;
-    if (n == end)
-        return NULL;
-    for (const struct salvage_wal_row *before = r->wal_rows; before < n; before++)
-        if (slice_equal(before->key, n->key))
-            return NULL;
-    return n;
+    for (size_t i = 0; i < r->wal_row_count; i++)
+        if (r->wal_rows[i].number == number)
+            return &r->wal_rows[i];
+    return NULL;
+}
+
+const struct salvage_wal_row *salvage_wal_row_of(const struct salvage_run *r, struct slice key)
+{
+    ASSERT(key.size > 0);
+    for (size_t i = 0; i < r->wal_row_count; i++)
+        if (slice_equal(r->wal_rows[i].key, key))
+            return &r->wal_rows[i];
+    return NULL;
 }

@@ -69,9 +69,10 @@ enum err salvage_wal_read(struct salvage_run *r, const struct wal_replay *replay
 /* salvage_rows.c: the definitions that the log has. */
 enum err salvage_wal_rows(struct salvage_run *r);
 void salvage_wal_rows_fini(struct salvage_run *r);
-/* The first definition that it has of a store; NULL: none, or the name was another store's before,
- * whose end in the replay would be this one's. */
+/* The first definition that it has of a store; NULL: none. */
 const struct salvage_wal_row *salvage_wal_row(const struct salvage_run *r, uint32_t number);
+/* The first thing that it says of a name; NULL: nothing. */
+const struct salvage_wal_row *salvage_wal_row_of(const struct salvage_run *r, struct slice key);
 
 /* Whether the log is whole from log_position on, and of that identity. */
 bool salvage_wal_fits(struct salvage_run *r);

@@ -233,7 +233,7 @@ class Told:
 
     def begin(self, c, **options):
         self.version += 1
-        self.takes(c, "begin", 1, options, result={"version": self.version, "snapshot": 5})
+        self.takes(c, "begin", 1, options, result={"version": self.version, "snapshot": 5 + self.model.commit})
 
     def takes(self, c, method, *params, error=None, result=None):
         self.model.take(c, method, params, error, result)
@@ -286,6 +286,18 @@ def test_no_index_is_made_where_a_number_of_the_commit_is_to_come():
     life.takes(1, "rollback_to", 1, "one")
     life.notices(1, "create_index", 1, "d", "i", options, error=refused)
     life.takes(1, "create_index", 1, "d", "i", options)
+
+
+def test_a_cursor_that_has_given_all_its_rows_passes_over_none():
+    life = Told()
+    for key in 1, 2, 3:
+        life.takes(0, "put", 0, "c", "x", key, result=key)
+    life.begin(2, isolation="serializable")
+    life.takes(2, "scan", 1, "c", {}, {"limit": 1, "keep": True}, result={"rows": [[1, "x"]], "cursor": 9})
+    life.takes(2, "put", 1, "d", 1, 1, result=1)
+    life.takes(0, "put", 0, "c", "y", 3, result=3)
+    life.takes(2, "next", 9, {"skip": 5}, result={"rows": [], "cursor": 9})
+    life.takes(2, "commit", 1, result={"commit": 20})
 
 
 def test_keys_are_ordered_as_the_documents_say():

@@ -1,5 +1,6 @@
 """What can be read of a damaged data directory is written to a new one, and what could not is named;
 files are shown in words."""
+import hashlib
 import os
 import re
 import struct
@@ -190,6 +191,108 @@ def test_a_store_whose_definition_is_lost_has_the_name_that_the_wal_gives_it():
             assert after.pop("renamed") == before["renamed"] and after.pop("new") == before["new"]
             assert sorted(map(len, after.values())) == [50, 51], after  # lost-...: gone and a
             assert before["a"] in after.values()
+
+
+def renames(*pairs):
+    """In one transaction."""
+    return [["rename_store", pair] for pair in pairs]
+
+
+# What the WAL has of stores a, b, c whose definitions are lost: lists of operations, each list one
+# transaction; under which names the records of the stores are then, and how many have made up ones.
+HISTORIES = [
+    # a name that was another's before
+    ([renames(("b", "moved")), renames(("a", "b"))], {"b": "a", "moved": "b"}, 1),
+    ([[["drop_store", ["b"]]], renames(("a", "b"))], {"b": "a"}, 2),
+    # which another takes over in the same transaction, around in a ring
+    ([renames(("a", "x"), ("b", "a"), ("x", "b"))], {"b": "a", "a": "b"}, 1),
+    ([renames(("a", "x"), ("b", "a"), ("c", "b"), ("x", "c"))],
+     {"c": "a", "a": "b", "b": "c"}, 0),
+    ([renames(("a", "x"), ("b", "a")), renames(("x", "b"))], {"b": "a", "a": "b"}, 1),
+    # under which a store was made that has left it
+    ([[["create_store", ["x"]]], [["drop_store", ["x"]]], renames(("a", "x"))], {"x": "a"}, 2),
+    ([[["create_store", ["x"]]], renames(("x", "y")), renames(("a", "x"), ("b", "a"))],
+     {"x": "a", "a": "b", "y": None}, 1),
+    # that would be made up for another
+    ([renames(("a", "lost b"))], {"lost b": "a"}, 2),
+    ([[["create_store", ["lost c"]]]], {"lost c": None}, 3),
+]
+
+
+def test_each_store_has_one_name_whatever_the_wal_calls_those_whose_definitions_are_lost():
+    def called(at, name):
+        """lost x: as the store x would be called."""
+        return "%d%s" % (at, name) if "lost" not in name else "lost-%d" % (
+            3 * at + 1 + "abc".index(name[-1]))
+
+    with daemon("--page-size", "4KiB") as d:
+        with d.client() as c:
+            for at in range(len(HISTORIES)):
+                for name in "abc":
+                    c.call("create_store", 0, called(at, name))
+                    c.call("put", 0, called(at, name), called(at, name), 1)
+            c.call("amalgamate")
+            for at, (history, named, _) in enumerate(HISTORIES):
+                for ops in history:
+                    c.call("run", [[method, [called(at, n) for n in names]] for method, names in ops])
+                for name in named:  # behind which the WAL has records
+                    c.call("put", 0, called(at, name), called(at, name), 2)
+        d.kill()
+        with Copy(d.data) as copy:
+            for at in pages(read(d), 0):
+                flip(os.path.join(copy, "primary"), at + 60)
+            lines, after = salvage(copy, EX_DATAERR)
+        for at, (history, named, lost) in enumerate(HISTORIES):
+            kept = [of for of in named.values() if of]
+            for name, of in named.items():
+                found = after.pop(called(at, name))
+                assert found.pop("2") == called(at, name), (history, name, found)
+                assert found == ({"1": called(at, of)} if of else {}), (history, name, found)
+            for name in [n for n, found in after.items() if found.get("1", " ")[0] == str(at)]:
+                kept.append(after.pop(name)["1"][1:])
+                assert name.startswith("lost-"), (history, name)
+                lost -= 1
+            assert sorted(kept) == ["a", "b", "c"] and not lost, (history, kept, lines)
+        assert not after, after
+
+
+def test_a_name_that_a_sound_definition_has_is_given_to_no_other_store():
+    """The WAL exchanges the names of stores, of which some have lost their definitions."""
+    count = 40
+
+    def name(n):
+        return "%03d" % n + hashlib.sha512(b"%d" % n).hexdigest() + "%d" % n * 40
+
+    with daemon("--page-size", "4KiB") as d:
+        with d.client() as c:
+            for n in range(count):
+                c.call("create_store", 0, name(n))
+                c.call("put", 0, name(n), n, 1)
+            c.call("create_store", 0, "lost-10")  # as that of the number would be called
+            c.call("put", 0, "lost-10", count, 1)
+            c.call("amalgamate")
+            for n in range(4):
+                a, b = name(n), name(count - 1 - n)
+                c.call("run", renames((a, "x"), (b, a), ("x", b)))
+        d.kill()
+        leaves = {}
+        for at in pages(read(d), 0):
+            if read(d)[at + 20] == 0:  # its level; both copies have one label
+                leaves.setdefault(struct.unpack_from("<Q", read(d), at + 24) +
+                                  struct.unpack_from("<Q", read(d), at + 32), []).append(at)
+        newest = max(birth for birth, _ in leaves)
+        among = [key for key in leaves if key[0] == newest]
+        assert len(among) > 1, leaves
+        for lost_leaf in among:
+            with Copy(d.data) as copy:
+                for leaf, places in leaves.items():
+                    for at in places if leaf == lost_leaf or leaf not in among else ():
+                        flip(os.path.join(copy, "primary"), at + 60)
+                lines, after = salvage(copy, EX_DATAERR)
+                for n in range(4):
+                    a, b = name(n), name(count - 1 - n)
+                    assert (after[a], after[b]) == ({"1": count - 1 - n}, {"1": n}), (n, lines)
+                assert sorted(v["1"] for v in after.values()) == list(range(count + 1)), lines
 
 
 def test_files_are_shown_in_words():

@@ -169,7 +169,7 @@ class Scans:
             cursor.reverse = o["reverse"]
         if place is not None:
             cursor.place = (place, 1 if cursor.reverse else -1)
-        skip = o.get("skip", 0)
+        skip = o.get("skip", 0) if cursor.left != 0 else 0  # no row is wanted: none is read
         skipped, _, _ = self.rows_of(txn, cursor, cursor.number, skip)
         kept = cursor.keep
         cursor.keep = o.get("keep", kept)
