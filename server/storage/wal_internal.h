@@ -296,6 +296,16 @@ enum err wal_recover(struct wal *w, const struct wal_options *options,
                      struct wal_numbers *numbers, struct failure *f);
 
 /* wal.c */
+struct wal_counted { /* what has been told */
+    uint64_t written, durable;
+    struct wal_numbers reserved;
+};
+struct wal_counted wal_counted(const struct wal *w);
+/* Tell whoever asked of what has changed since before. */
+void wal_tell(struct wal *w, struct wal_counted before);
+bool wal_numbers_differ(struct wal_numbers a, struct wal_numbers b);
+/* The flight has ended: it is counted when all before it are. */
+void wal_flight_settle(struct wal *w, struct wal_flight *flight);
 void wal_fail(struct wal *w, enum err e, const char *what, uint64_t segment, uint64_t offset);
 void wal_flight_done(struct os_job *job);
 bool wal_room_is_short(const struct wal *w, uint64_t bytes, uint64_t spare);
