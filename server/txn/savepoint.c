@@ -102,7 +102,9 @@ static enum err reads_of_builds(struct txn *t, struct reads **out)
     return e;
 }
 
-/* The indexes made since are gone, and t does not lose by them any more. */
+/* The indexes made since are gone, and t does not lose by them any more. Where it could have lost
+ * by one already it had written nothing, so no index is left by which it could: it would have lost
+ * at once. */
 static void savepoint_forget_builds(struct txn *t, struct build_note *kept)
 {
     struct reads *left = NULL;
@@ -110,8 +112,12 @@ static void savepoint_forget_builds(struct txn *t, struct build_note *kept)
     if (t->builds == kept)
         return;
     t->builds = kept;
-    if (t->options.serializable || !t->reads)
+    if (t->options.serializable)
         return; /* what was read stays so */
+    if (!kept)
+        failure_clear(&t->stale);
+    if (!t->reads)
+        return;
     if (kept && reads_of_builds(t, &left) != ERR_OK)
         return; /* then it may lose by what it has taken back */
     read_set_end(t->reads);

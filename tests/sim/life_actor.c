@@ -302,8 +302,8 @@ static void actor_give_up(struct life *l, struct actor *a)
     l->counts->given_up++;
     if (f && !a->is_doomed) /* by what it had written or read up to there */
         actor_lose(a, f->winner_version, f->winner_commit);
-    if (!a->autocommit && a->txn && (a->serializable || a->act == ACT_INDEX_CREATE)) {
-        txn_rollback(a->txn); /* what it has read, or lost by that, is not known */
+    if (!a->autocommit && a->txn && a->serializable) {
+        txn_rollback(a->txn); /* what it has read is not known */
         actor_forget(a);
     }
     a->act = ACT_NONE;

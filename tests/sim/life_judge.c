@@ -79,14 +79,12 @@ bool judge_common(struct life *l, struct actor *a, enum err e)
         return true;
     }
     if (actor_excuses(l, a, e)) {
-        /* it has changed nothing; what it has read up to there is not known, though: who makes an
-         * index has read its records */
+        /* it has changed nothing; what it has read up to there is not known, though */
         bool goes_on = e != ERR_LOG_FAILED && !a->serializable && sim_chance(l->sim, 70);
 
         if (e == ERR_TOO_LARGE || e == ERR_OVERLOADED)
             l->counts->limited++;
         l->counts->own_limits += a->op.failure.limit && strstr(a->op.failure.limit, "_bytes");
-        goes_on = goes_on && a->act != ACT_INDEX_CREATE;
         if (!a->autocommit && a->txn && goes_on && !txn_failure(a->txn)) {
             l->counts->carried_on++;
         } else if (!a->autocommit && a->txn) {

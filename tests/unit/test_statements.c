@@ -1,5 +1,6 @@
 /* A statement happens wholly or not at all, whatever ends it: a deadline while it waits, a page
  * that cannot be read, a limit, the second of its writes. */
+#include "server/txn/indexes.h"
 #include "tests/unit/core_rig.h"
 
 #include <stdio.h>
@@ -82,6 +83,57 @@ START_TEST(a_delete_range_that_is_given_up_has_deleted_nothing)
         MUST_EQ(core_value(&rig, "s", 5), 5);
         core_close(&rig);
     }
+}
+END_TEST
+
+/* Its deadline passes while it waits for the waits-th time, and somebody has just put a record that
+ * it has read. Whether the transaction is still good. */
+static bool give_up_an_index(struct core_rig *rig, struct txn *t, unsigned waits)
+{
+    const char *options = "\x81\xa3key\x91\x91\x00";
+    struct op op;
+
+    op_init(&op, rig->db, on_wake);
+    for (unsigned i = 0; i < waits && !txn_failure(t); i++) {
+        enum err e =
+            index_create(&op, t, slice_text("s"), slice_text("i"), slice_make(options, 8));
+
+        MUST_EQ(e, ERR_WAIT);
+        if (i + 1 == waits)
+            core_set(rig, "s", 7, 700);
+        core_settle(rig);
+    }
+    op_fini(&op);
+    return !txn_failure(t);
+}
+
+START_TEST(a_transaction_loses_by_no_index_that_it_has_given_up)
+{
+    unsigned good = 0;
+    bool is_good = true;
+
+    for (unsigned waits = 1; is_good; waits++) {
+        struct core_rig rig;
+        struct txn *t;
+
+        core_open(&rig, 1 + waits);
+        MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+        MUST_EQ(core_create(&rig, NULL, "other", NULL), ERR_OK);
+        for (unsigned key = 0; key < MANY; key++)
+            core_set(&rig, "s", key, key + 1);
+        t = core_begin(&rig, "t", NULL);
+        core_set(&rig, "other", 2, 2); /* newer ones are in that stage: it is looked through */
+        is_good = give_up_an_index(&rig, t, waits);
+        if (is_good) { /* else its definition had been written: it lost at once */
+            good++;
+            MUST_EQ(core_put(&rig, t, "other", 1, 1), ERR_OK);
+            MUST_EQ(core_put(&rig, t, "s", 9, 900), ERR_OK);
+            MUST_EQ(core_put(&rig, t, "s", 7, 1), ERR_CONFLICT); /* as ever */
+        }
+        core_rollback(&rig, t);
+        core_close(&rig);
+    }
+    MUST(good > 0);
 }
 END_TEST
 
@@ -306,6 +358,7 @@ int main(void)
 
     tcase_set_timeout(tc, 0);
     tcase_add_loop_test(tc, a_delete_range_that_is_given_up_has_deleted_nothing, 0, 4);
+    tcase_add_test(tc, a_transaction_loses_by_no_index_that_it_has_given_up);
     tcase_add_loop_test(tc, a_transaction_goes_on_at_once_after_a_statement_that_failed, 0, 3);
     tcase_add_loop_test(tc, a_delete_range_that_meets_an_error_has_deleted_nothing, 0, 2);
     tcase_add_test(tc, a_rename_happens_wholly_or_not_at_all);
