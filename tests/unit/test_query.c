@@ -599,6 +599,51 @@ START_TEST(a_failed_allocation_ends_a_query_and_nothing_else)
 }
 END_TEST
 
+/* Steps that keep rows, or values, in each of their ways. */
+static const char *const keeping[] = {
+    "select a.id, b.s from s a join s b on b.n = a.n + 1 and b.s = a.s where a.n < 60",
+    "select a.id, b.id from s a left join s b on b.id = a.n % 5 where a.n < 90 order by a.s, "
+    "b.id",
+    "select id from s order by s.s, n desc limit 20 offset 3",
+    "select n % 40, count(distinct id % 7), max(s.s || s.s), array_agg(id) from s group by n % "
+    "40 "
+    "having count(*) > 1 order by 1 limit 9",
+    "select distinct s.s || cast(n % 60 as text), id % 3 from s",
+    "select id, (select max(b.id) from s b where b.n <= a.n % 4) from s a where a.id < 60",
+    "select id from s where id in (select n + 1 from s where n < 50) and s.s in (select b.s "
+    "from s b)",
+    "select x, y from unnest(range(0, 30)) x cross join unnest(range(0, 30)) y order by x + y",
+    "select count(*) from (select a.id from s a, s b where a.s = b.s and a.id < 9 and b.id < "
+    "50) "
+    "c",
+    "update s set n = n + 0 where id in (select n from s where n < 70) returning id, s.s",
+};
+
+/* However little memory a query may take, and whichever allocation fails, what its steps have
+ * counted is what there is (M-1). */
+START_TEST(memory_is_counted_whatever_it_ends_at)
+{
+    const char *text = keeping[_i];
+    enum err e = ERR_TOO_LARGE;
+
+    for (uint64_t max = 4000; e; max += max / 40) {
+        struct answer a = ask_within(NULL, text, max);
+
+        e = a.error;
+        ck_assert_msg(e == ERR_OK || e == ERR_TOO_LARGE ||
+                          (e == ERR_BAD_QUERY && max < 1 << 22),
+                      "%s: %s", text, a.why);
+    }
+    e = ERR_NOMEM;
+    for (uint64_t n = 1; e; n++) {
+        sim_fail_alloc_at(rig.sim, n);
+        e = ask_within(NULL, text, 1 << 22).error;
+        sim_fail_clear(rig.sim);
+        ck_assert_msg(e == ERR_OK || e == ERR_NOMEM, "%s: %s", text, err_name(e));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("query");
@@ -620,6 +665,8 @@ int main(void)
     tcase_add_test(all, what_a_query_kept_goes_turn_by_turn);
     tcase_add_test(all, memory_beyond_the_limit_is_refused);
     tcase_add_test(all, a_failed_allocation_ends_a_query_and_nothing_else);
+    tcase_add_loop_test(all, memory_is_counted_whatever_it_ends_at, 0,
+                        sizeof keeping / sizeof *keeping);
     suite_add_tcase(suite, all);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
