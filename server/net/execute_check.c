@@ -4,7 +4,7 @@
 
 #define FINDINGS_SHOWN 200
 
-static void check_done(struct db_check *c, enum err e)
+static void check_done(struct online_check *c, enum err e)
 {
     struct request *r = LIST_ENTRY(c, struct request, check);
 
@@ -34,11 +34,11 @@ static void put_finding(struct net_buffer *b, struct db *db, const struct findin
     put_bool(b, n->is_repaired);
 }
 
-static void put_result(struct execution *w, const struct db_check *check)
+static void put_result(struct execution *w, const struct online_check *check)
 {
     struct db *db = execution_session(w)->server->db;
-    const struct findings *found = db_check_findings(check);
-    const struct check_counts *counts = db_check_counts(check);
+    const struct findings *found = online_check_findings(check);
+    const struct check_counts *counts = online_check_counts(check);
     uint32_t shown =
         found->count < FINDINGS_SHOWN ? (uint32_t)found->count : (uint32_t)FINDINGS_SHOWN;
     struct net_buffer *b = w->out;
@@ -46,7 +46,7 @@ static void put_result(struct execution *w, const struct db_check *check)
     put_map(b, 13);
     put_word(b, "ok");
     put_bool(b, !found->damaged);
-    put_fact(b, "snapshot", db_check_snapshot(check));
+    put_fact(b, "snapshot", online_check_snapshot(check));
     put_fact(b, "damaged", found->damaged);
     put_fact(b, "repaired", found->repaired);
     put_word(b, "findings");
@@ -72,7 +72,8 @@ enum err execute_check_data(struct execution *w)
     if (!r->has_check) {
         r->task_done = false;
         r->check.done = check_done;
-        e = db_check_begin(execution_session(w)->server->db, &r->check, execution_failure(w));
+        e = online_check_begin(execution_session(w)->server->db, &r->check,
+                               execution_failure(w));
         r->has_check = !e;
         r->has_task = r->has_check; /* a server that stops fails it as other tasks */
         list_init(&r->task.in_queue);
@@ -84,7 +85,7 @@ enum err execute_check_data(struct execution *w)
         e = r->op.failure.error;
     else
         put_result(w, &r->check);
-    db_check_end(&r->check);
+    online_check_end(&r->check);
     r->has_check = r->has_task = false;
     return e;
 }

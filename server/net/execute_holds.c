@@ -267,9 +267,9 @@ static size_t put_cursor_holds(struct execution *w, const struct connection *c)
 static void put_check_hold(struct execution *w)
 {
     struct net_buffer *out = w->out;
-    struct db_check_status s;
+    struct online_check_status s;
 
-    db_check_status(execution_session(w)->server->db, &s);
+    online_check_status(execution_session(w)->server->db, &s);
     if (!s.phase || !listing_add(w))
         return;
     put_map(out, 15);

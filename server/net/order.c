@@ -30,7 +30,7 @@ static void quit_tasks(struct request *r)
     if (r->has_task)
         db_cancel_task(&r->task);
     if (r->has_check)
-        db_check_end(&r->check);
+        online_check_end(&r->check);
     r->has_task = r->has_check = false;
 }
 

@@ -79,7 +79,7 @@ struct request {
     struct decided_wait wait;
     struct db_task task;
     bool has_check; /* check is lent to the core */
-    struct db_check check;
+    struct online_check check;
     uint64_t commit; /* that the reply tells of; 0: none */
     struct deadline deadline;
     struct net_buffer held; /* the reply, or its beginning, while it cannot go */

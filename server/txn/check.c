@@ -17,7 +17,7 @@ enum check_phase { CHECK_WAL, CHECK_MAP, CHECK_PAGES, CHECK_ROWS, CHECK_DONE };
 
 struct check_run {
     struct db *db;
-    struct db_check *owner; /* NULL: it was cancelled, and goes when its job is back */
+    struct online_check *owner; /* NULL: it was cancelled, and goes when its job is back */
     struct list_link in_leaving; /* db.checks_leaving */
     enum check_phase phase;
     struct os_job job;
@@ -40,7 +40,7 @@ struct check_run {
 
 /* ---- beginning and ending ---- */
 
-enum err db_check_begin(struct db *db, struct db_check *c, struct failure *f)
+enum err online_check_begin(struct db *db, struct online_check *c, struct failure *f)
 {
     struct check_run *run;
     struct wal_replay replay;
@@ -105,7 +105,7 @@ static void run_end(struct check_run *run, enum err e)
     run->owner->done(run->owner, e);
 }
 
-void db_check_end(struct db_check *c)
+void online_check_end(struct online_check *c)
 {
     struct check_run *run = c->run;
 
@@ -124,19 +124,19 @@ void db_check_end(struct db_check *c)
         run->db->check = NULL;
 }
 
-const struct findings *db_check_findings(const struct db_check *c)
+const struct findings *online_check_findings(const struct online_check *c)
 {
     ASSERT(c->run->phase == CHECK_DONE);
     return &c->run->found;
 }
 
-const struct check_counts *db_check_counts(const struct db_check *c)
+const struct check_counts *online_check_counts(const struct online_check *c)
 {
     ASSERT(c->run->phase == CHECK_DONE);
     return &c->run->counts;
 }
 
-uint64_t db_check_snapshot(const struct db_check *c)
+uint64_t online_check_snapshot(const struct online_check *c)
 {
     ASSERT(c->run->phase == CHECK_DONE);
     return c->run->snapshot;
@@ -355,7 +355,7 @@ static unsigned check_percent(const struct check_run *run)
     return done >= all ? 100 : (unsigned)(100 * done / all);
 }
 
-void db_check_status(const struct db *db, struct db_check_status *out)
+void online_check_status(const struct db *db, struct online_check_status *out)
 {
     static const char *const names[] = {"wal", "map", "pages", "rows", "rows"};
     const struct check_run *run = db->check;

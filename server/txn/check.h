@@ -28,25 +28,26 @@ struct check_counts {
 
 struct check_run; /* one check; opaque */
 
-struct db_check { /* the caller's memory, lent from db_check_begin to db_check_end */
+struct
+    online_check { /* the caller's memory, lent from online_check_begin to online_check_end */
     /* Once, from the loop. ERR_OK: it is done, whatever was found; ERR_NOMEM, ERR_IO,
      * ERR_SHUTDOWN. */
-    void (*done)(struct db_check *c, enum err e);
+    void (*done)(struct online_check *c, enum err e);
     struct check_run *run; /* the core's */
 };
 
-/* ERR_OVERLOADED: one is under way; ERR_NOMEM, ERR_LOG_FAILED: db_check_end is not due. */
-enum err db_check_begin(struct db *db, struct db_check *c, struct failure *f);
-/* Good between done and db_check_end. */
-const struct findings *db_check_findings(const struct db_check *c);
-const struct check_counts *db_check_counts(const struct db_check *c);
-uint64_t db_check_snapshot(const struct db_check *c);
+/* ERR_OVERLOADED: one is under way; ERR_NOMEM, ERR_LOG_FAILED: online_check_end is not due. */
+enum err online_check_begin(struct db *db, struct online_check *c, struct failure *f);
+/* Good between done and online_check_end. */
+const struct findings *online_check_findings(const struct online_check *c);
+const struct check_counts *online_check_counts(const struct online_check *c);
+uint64_t online_check_snapshot(const struct online_check *c);
 /* What a finding is about, in words (tree_names.h); to has TREE_NAME_BYTES. Returns to. */
 const char *db_tree_name(struct db *db, uint32_t store, char *to);
 /* At any time: gives up, or what it has found. */
-void db_check_end(struct db_check *c);
+void online_check_end(struct online_check *c);
 
-struct db_check_status {
+struct online_check_status {
     const char *phase; /* "wal", "map", "pages", "rows"; NULL: none is under way */
     uint64_t snapshot; /* the commit of the root */
     uint64_t age_ms;
@@ -54,7 +55,7 @@ struct db_check_status {
     unsigned percent;  /* of the phase, about */
     struct check_counts counts;
 };
-void db_check_status(const struct db *db, struct db_check_status *out);
+void online_check_status(const struct db *db, struct online_check_status *out);
 
 /* In a turn, behind all that clients asked for. */
 void check_turn(struct db *db);

@@ -62,10 +62,10 @@ void life_check_disk(struct life *l)
     failure_clear(&f);
 }
 
-static void check_done(struct db_check *c, enum err e)
+static void check_done(struct online_check *c, enum err e)
 {
     struct life *l = LIST_ENTRY(c, struct life, check);
-    const struct findings *found = e ? NULL : db_check_findings(c);
+    const struct findings *found = e ? NULL : online_check_findings(c);
 
     LIFE_CHECK(l, e == ERR_OK || e == ERR_SHUTDOWN || life_excuses(l, e), "a check answered %s",
                err_name(e));
@@ -85,24 +85,24 @@ void life_check_online(struct life *l)
     struct failure f;
 
     if (l->is_checked) {
-        db_check_end(&l->check);
+        online_check_end(&l->check);
         l->is_checked = false;
     }
     if (l->check.run) {
         if (sim_chance(l->sim, 10)) {
-            db_check_end(&l->check);
+            online_check_end(&l->check);
             l->counts->checks_ended++;
         }
         return;
     }
     failure_init(&f);
     l->check.done = check_done;
-    db_check_begin(l->db, &l->check, &f); /* it may have no memory, or the log has failed */
+    online_check_begin(l->db, &l->check, &f); /* it may have no memory, or the log has failed */
     failure_clear(&f);
 }
 
 void life_check_forget(struct life *l)
 {
-    db_check_end(&l->check);
+    online_check_end(&l->check);
     l->is_checked = false;
 }

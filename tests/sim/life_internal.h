@@ -225,7 +225,7 @@ struct life {
     struct actor actors[LIFE_ACTORS_MAX];
     struct promise promises[256];
     struct db_task tasks[LIFE_TASKS];
-    struct db_check check;
+    struct online_check check;
     struct life_backup backup;
     struct life_chain chain;
     bool is_checked; /* it is done, and its findings are kept */

@@ -370,7 +370,7 @@ static enum err walk_backup(struct path_run *run)
     return e;
 }
 
-static void checked(struct db_check *c, enum err e)
+static void checked(struct online_check *c, enum err e)
 {
     (void)e;
     c->done = NULL;
@@ -378,21 +378,21 @@ static void checked(struct db_check *c, enum err e)
 
 static enum err walk_check(struct path_run *run)
 {
-    static struct db_check check;
+    static struct online_check check;
     struct failure f;
     enum err e;
 
     failure_init(&f);
-    check = (struct db_check){.done = checked};
+    check = (struct online_check){.done = checked};
     core_end_op(&run->rig);
-    e = db_check_begin(run->rig.db, &check, &f);
+    e = online_check_begin(run->rig.db, &check, &f);
     failure_clear(&f);
     for (unsigned i = 0; !e && check.done && !sim_is_off(run->rig.sim); i++) {
         MUST(i < 1000000);
         core_turn(&run->rig);
     }
     if (!e)
-        db_check_end(&check);
+        online_check_end(&check);
     return e;
 }
 
