@@ -42,7 +42,7 @@ static struct database *database_make(struct databases *all, struct slice name)
     opening_struct_init(&d->opening);
     list_init(&d->entries);
     quota_struct_init(&d->quota);
-    ASSERT(all->last_id < UINT32_MAX); /* none is used again */
+    ASSERT(all->last_id < UINT64_MAX); /* none is used again */
     d->id = all->main ? ++all->last_id : 0;
     d->name_size = (uint16_t)name.size;
     if (name.size)

@@ -33,7 +33,7 @@ struct database {
     struct hash_link in_names;
     struct list_link in_idle; /* databases.idle: nobody uses it, and it does not exist */
     uint64_t refs;            /* names of stores, transactions, requests, connections */
-    uint32_t id;              /* of this struct, never used again; 0: main */
+    uint64_t id;              /* of this struct, never used again; 0: main */
     bool is_marked;           /* the newest commit that wrote its row did not delete it */
     uint64_t stores;          /* newest committed definitions */
     uint64_t version;         /* as the row says; 0: it has never been upgraded */
@@ -55,7 +55,7 @@ struct databases {
     struct list_link idle;
     struct lock_turns turns; /* of all locks */
     struct database *main; /* always there */
-    uint32_t last_id;
+    uint64_t last_id;
     uint64_t count; /* that exist */
     uint64_t bytes;
 };
