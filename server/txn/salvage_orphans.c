@@ -116,16 +116,17 @@ static enum err old_rows(struct salvage_run *r)
     return e == ERR_END ? ERR_OK : e;
 }
 
-/* Whether the log gives the name to another store than that of an older page, which has not been
- * cleared: so it was called otherwise by then. */
-static bool was_renamed(const struct salvage_run *r, const struct salvage_store *n)
+/* Whether the log takes the name of an older page away, or gives it to another store: the store may
+ * have been called otherwise by then, and would have no name behind that. But one that was cleared
+ * is to go. */
+static bool loses_name(const struct salvage_run *r, const struct salvage_store *n)
 {
     const struct salvage_wal_row *of = salvage_wal_row_of(r, n->key);
     struct definition d;
 
     ASSERT(n->birth && n->number);
-    return of && of->number && of->number != n->number &&
-           (catalogue_row_read(of->row, &d) != ERR_OK || d.follows != n->number);
+    return of && (!of->number || catalogue_row_read(of->row, &d) != ERR_OK ||
+                  (d.number != n->number && d.follows != n->number));
 }
 
 /* What the log says of a store is newer than any page. */
@@ -135,7 +136,7 @@ static void prefer_wal(struct salvage_run *r)
     for (size_t i = r->store_count; i-- > 0;) {
         const struct salvage_store *n = &r->stores[i];
 
-        if (n->birth && n->number && (salvage_wal_row(r, n->number) || was_renamed(r, n)))
+        if (n->birth && n->number && (salvage_wal_row(r, n->number) || loses_name(r, n)))
             store_forget(r, i);
     }
 }
@@ -153,15 +154,11 @@ static size_t find_named(const struct salvage_run *r, struct slice key)
     return i;
 }
 
-/* Whether the log says nothing of the name before that row does, and no store has it; with evicts:
- * none but one of which only an older page says so. */
-static bool is_free(const struct salvage_run *r, const struct salvage_wal_row *n, bool evicts)
+/* Whether the log says nothing of the name before that row does, and no store has it. */
+static bool is_free(const struct salvage_run *r, const struct salvage_wal_row *n)
 {
-    size_t i = find_named(r, n->key);
-
     ASSERT(salvage_wal_row_of(r, n->key));
-    return salvage_wal_row_of(r, n->key) == n &&
-           (i == r->store_count || (evicts && r->stores[i].birth));
+    return salvage_wal_row_of(r, n->key) == n && find_named(r, n->key) == r->store_count;
 }
 
 /* The name of a store in the new data file, where the log begins. n is its first row there, up to
@@ -175,13 +172,11 @@ static const struct salvage_wal_row *name_in_wal(const struct salvage_run *r,
     const struct salvage_wal_row *end = r->wal_rows + r->wal_row_count;
 
     ASSERT(n->number > 0);
-    for (unsigned evicts = 0; evicts < 2; evicts++) {
-        if (is_free(r, n, evicts))
-            return n;
-        for (const struct salvage_wal_row *m = r->wal_rows; m < end; m++)
-            if (m->commit == n->commit && is_free(r, m, evicts))
-                return m;
-    }
+    if (is_free(r, n))
+        return n;
+    for (const struct salvage_wal_row *m = r->wal_rows; m < end; m++)
+        if (m->commit == n->commit && is_free(r, m))
+            return m;
     return NULL;
 }
 
@@ -197,8 +192,6 @@ static enum err adopt_from_wal(struct salvage_run *r)
             !(name = name_in_wal(r, n)))
             continue;
         ASSERT(n->row.size > 0);
-        if (find_named(r, name->key) < r->store_count) /* it shall be called otherwise */
-            store_forget(r, find_named(r, name->key));
         salvage_lose(r,
                      "the definition of store %s (number %lu) is lost: the next one, which the "
                      "WAL has, is used",

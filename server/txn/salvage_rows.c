@@ -56,6 +56,7 @@ static enum err rows_piece(void *context, uint64_t number, bool first, bool last
     struct slice all = bytes;
     struct commit_head head;
     struct commit_record record;
+    bool is_old = number <= c->r->slot.facts.commit; /* no start replays it */
     enum err e = commit_check_piece(&c->check, number, first, last, all, f);
 
     if (e || c->check.number != number)
@@ -64,7 +65,7 @@ static enum err rows_piece(void *context, uint64_t number, bool first, bool last
         step(&bytes, head.size);
     step(&bytes, left);
     while (!e && bytes.size && commit_record_read(bytes, &record)) {
-        if (record.store == PRIMARY_STORE_TWICE && record.size <= bytes.size)
+        if (record.store == PRIMARY_STORE_TWICE && record.size <= bytes.size && !is_old)
             e = row_note(c, number, commit_record_key(bytes, &record),
                          commit_record_value(bytes, &record));
         step(&bytes, record.size);
