@@ -54,6 +54,12 @@ static void change(struct txn *t, struct names *n)
         MUST_EQ(core_rename(&rig, t, names[at], names[to]), ERR_OK);
         n->of[to] = store;
         n->of[at] = 0;
+    } else if (at != to && chance(3)) { /* they change names */
+        MUST_EQ(core_rename(&rig, t, names[at], "x"), ERR_OK);
+        MUST_EQ(core_rename(&rig, t, names[to], names[at]), ERR_OK);
+        MUST_EQ(core_rename(&rig, t, "x", names[to]), ERR_OK);
+        n->of[at] = n->of[to];
+        n->of[to] = store;
     } else {
         MUST_EQ(core_put(&rig, t, names[at], KEY + 1, 7), ERR_OK);
     }
@@ -65,7 +71,7 @@ static void changes(unsigned commits)
         struct names then = now;
         struct txn *t = core_begin(&rig, "names", NULL);
 
-        for (uint64_t i = 1 + chance(5); i--;)
+        for (uint64_t i = 1 + chance(3); i--;)
             change(t, &then);
         MUST_EQ(core_commit(&rig, t, NULL), ERR_OK);
         for (unsigned i = 0; i < NAMES; i++)
@@ -153,7 +159,7 @@ static void look(struct sim *to)
 /* _i: 0: all pages of definitions rot, and older ones; 1: those of the newest root. */
 START_TEST(every_store_has_one_name)
 {
-    uint64_t first = totals_seed(1), count = totals_seconds() > 0 ? 2000 : 40;
+    uint64_t first = totals_seed(1), count = totals_seconds() > 0 ? 2000 : 30;
 
     for (seed = first; seed < first + count; seed++) {
         struct sim *to = sim_new(seed);
@@ -169,7 +175,7 @@ START_TEST(every_store_has_one_name)
         changes((unsigned)chance(3));
         core_amalgamate(&rig);
         memset(now.said, 0, sizeof now.said);
-        changes(1 + (unsigned)chance(6));
+        changes(1 + (unsigned)chance(8));
         MUST_EQ(core_acknowledge(&rig), ERR_OK);
         core_end_op(&rig);
         sim_kill(rig.sim);
