@@ -12,6 +12,7 @@
 
 #define SLICE_BYTES (1u << 20) /* of pages or batches, read in one job */
 #define SLICE_SHARE 4          /* of the steps of a turn: records and entries */
+#define STEPS_A_LOOK 16        /* at the clock */
 
 enum check_phase { CHECK_WAL, CHECK_MAP, CHECK_PAGES, CHECK_ROWS, CHECK_DONE };
 
@@ -35,6 +36,7 @@ struct check_run {
     struct wal_scan wal;
     struct primary_scan scan;
     struct check_rows rows;
+    uint64_t paced_ms; /* its share of the time is used up: until then, about; 0: it is not */
     size_t noted; /* findings of stores that were noted as damage */
 };
 
@@ -57,6 +59,7 @@ enum err online_check_begin(struct db *db, struct online_check *c, struct failur
     run->db = db;
     run->owner = c;
     run->begun_ms = os_now_ms(db->os);
+    db->check_pace.share = db->options.build_share;
     list_init(&run->in_leaving);
     findings_init(&run->found, db->os);
     replay = (struct wal_replay){.context = &run->commits, .piece = commit_check_piece};
@@ -309,22 +312,51 @@ static void check_map_begin(struct check_run *run)
     ASSERT(run->scan.r);
 }
 
+/* Rows until the clock ends the slice, or the steps of a turn are done. */
+static enum err check_rows_slice(struct check_run *run, uint64_t until_ns, bool *has_more)
+{
+    unsigned steps = run->db->options.slice_steps / SLICE_SHARE + 1;
+    enum err e;
+
+    ASSERT(!run->rows.w.pending);
+    do {
+        unsigned some = steps < STEPS_A_LOOK ? steps : STEPS_A_LOOK;
+
+        e = check_rows_run(&run->rows, some, has_more);
+        steps -= some;
+    } while (e == ERR_WAIT && *has_more && steps && os_now_ns(run->db->os) < until_ns);
+    return e;
+}
+
 static void check_rows_turn(struct check_run *run)
 {
+    struct db *db = run->db;
+    uint64_t now = os_now_ns(db->os), slice;
     bool has_more;
     enum err e;
 
     ASSERT(run->has_scan && !run->is_out);
     if (run->rows.w.pending)
         return;
-    e = check_rows_run(&run->rows, run->db->options.slice_steps / SLICE_SHARE + 1, &has_more);
-    check_count(run);
-    if (e == ERR_WAIT) {
-        if (has_more)
-            pulse_wake(&run->db->pulse);
+    slice = pace_slice_ns(&db->check_pace, now);
+    run->paced_ms = slice ? 0 : (now + pace_wait_ns(&db->check_pace)) / 1000000 + 1;
+    if (!slice)
         return;
-    }
-    run_end(run, e);
+    e = check_rows_slice(run, now + slice, &has_more);
+    pace_spend(&db->check_pace, os_now_ns(db->os) - now);
+    check_count(run);
+    if (e != ERR_WAIT)
+        run_end(run, e);
+    else if (has_more)
+        pulse_wake(&db->pulse);
+}
+
+uint64_t check_next_ms(const struct db *db)
+{
+    const struct check_run *run = db->check;
+
+    ASSERT(!run || run->phase == CHECK_ROWS || !run->paced_ms || run->phase == CHECK_DONE);
+    return run && run->phase == CHECK_ROWS && run->paced_ms ? run->paced_ms : UINT64_MAX;
 }
 
 void check_turn(struct db *db)

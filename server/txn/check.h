@@ -6,6 +6,8 @@
  *           of the
  *           merge lane
  *
+ * While clients ask, the rows get a share of the loop's time (pace.h), as builds of indexes do.
+ *
  * The root is held while it goes on: holds shows it, and what merges replace meanwhile stays on
  * the disk. One check at a time. Damage that it meets in a store is noted as all damage is
  * (damage.h). Threads: loop only. */
@@ -59,6 +61,8 @@ void online_check_status(const struct db *db, struct online_check_status *out);
 
 /* In a turn, behind all that clients asked for. */
 void check_turn(struct db *db);
+/* When check_turn must be called, ms on the table's clock; UINT64_MAX: not needed. */
+uint64_t check_next_ms(const struct db *db);
 /* The database closes: end it. */
 void check_stop(struct db *db);
 /* A job of one that was ended is still under way. */

@@ -528,7 +528,8 @@ uint64_t db_tick(struct db *db)
     if (db->stages.sealed_count && !db->passes.is_merging &&
         db->pulse.now_ms >= db->passes.retry_ms)
         pulse_wake(&db->pulse);
-    if (index_build_next_ms(db->builds.work) <= db->pulse.now_ms)
+    if (index_build_next_ms(db->builds.work) <= db->pulse.now_ms ||
+        check_next_ms(db) <= db->pulse.now_ms)
         pulse_wake(&db->pulse);
     if (db->reclaiming.due_ms && db->pulse.now_ms >= db->reclaiming.due_ms)
         pulse_wake(&db->pulse);
@@ -543,6 +544,7 @@ void db_note_clients(struct db *db)
 {
     ASSERT(!db->pulse.is_in_turn);
     pace_note_clients(&db->builds.pace);
+    pace_note_clients(&db->check_pace);
 }
 
 uint64_t db_next_pass_ms(const struct db *db)
@@ -555,6 +557,8 @@ uint64_t db_next_pass_ms(const struct db *db)
         next = sync_next;
     if (build_next < next)
         next = build_next;
+    if (check_next_ms(db) < next)
+        next = check_next_ms(db);
     return db->reclaiming.due_ms && db->reclaiming.due_ms < next ? db->reclaiming.due_ms : next;
 }
 

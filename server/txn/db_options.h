@@ -50,7 +50,7 @@ struct db_options {
     unsigned log_in_flight;       /* batches synced side by side; default 2 */
     unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */
     unsigned tokens_deleted_at_once; /* forgotten ones, by a commit; default 1000 */
-    unsigned build_share; /* percent of the loop's time for index builds beside clients; 30 */
+    unsigned build_share; /* percent of the loop's time beside clients: builds, a check; 30 */
     unsigned slice_steps;         /* of work for conflicts within one call; default 2000 */
     /* Of the log: wal_options.keep. NULL: nobody keeps its segments. */
     enum err (*keep)(void *context, struct os *os, const char *path);

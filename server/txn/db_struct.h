@@ -114,6 +114,7 @@ struct db {
     struct health health;
     struct damage damage; /* stores that are damaged */
     struct check_run *check;        /* under way, or NULL; check.c */
+    struct pace check_pace;   /* of its rows */
     struct list_link checks_leaving; /* given up while a job of theirs was under way */
 
     struct scrub scrub;

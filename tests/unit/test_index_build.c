@@ -1,4 +1,6 @@
-/* test_index_build.c - what an index that is built in the background takes of the time. */
+/* test_index_build.c - what a work in the background takes of the time: building an index, and a
+ * check. */
+#include "server/txn/check.h"
 #include "server/txn/db_struct.h"
 #include "tests/unit/core_rig.h"
 #include "tests/unit/notation.h"
@@ -67,6 +69,63 @@ START_TEST(a_build_leaves_time_to_clients)
 }
 END_TEST
 
+static void check_is_done(struct online_check *c, enum err e)
+{
+    MUST_EQ(e, ERR_OK);
+    c->done = NULL;
+}
+
+/* A check looks at rows likewise. */
+START_TEST(a_check_leaves_time_to_clients)
+{
+    struct core_rig rig;
+    struct online_check check = {.done = check_is_done};
+    struct online_check_status status;
+    unsigned slices = 0, ms = 0;
+    struct failure f;
+
+    core_open(&rig, 1);
+    rig.options.build_share = 10;
+    rig.options.slice_steps = 4; /* two steps in a slice */
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "s", NULL), ERR_OK);
+    for (unsigned key = 1; key <= KEYS; key++)
+        core_set(&rig, "s", key, key);
+    core_amalgamate(&rig);
+    failure_init(&f);
+    MUST_EQ(online_check_begin(rig.db, &check, &f), ERR_OK);
+    do { /* the log and the pages are looked through by jobs */
+        db_note_clients(rig.db);
+        rig.db->check_pace.credit = -SLOW_SLICE_NS * 100;
+        rig.db->check_pace.looked_ns = os_now_ns(rig.db->os);
+        core_settle(&rig);
+        online_check_status(rig.db, &status);
+    } while (strcmp(status.phase, "rows") != 0 && ++ms < 1000);
+    MUST_EQ(status.counts.records, 0);
+    MUST(db_next_pass_ms(rig.db) != UINT64_MAX);
+    for (ms = 0; check.done && ms < 10000; ms++) {
+        sim_advance_ms(rig.sim, 1);
+        for (unsigned i = 0; i < 4 && check.done; i++) {
+            uint64_t before = status.counts.records;
+
+            db_note_clients(rig.db);
+            db_turn(rig.db);
+            if (check.done)
+                online_check_status(rig.db, &status);
+            if (!check.done || status.counts.records == before)
+                continue;
+            slices++;
+            pace_spend(&rig.db->check_pace, SLOW_SLICE_NS);
+        }
+        MUST(slices * SLOW_SLICE_NS <= ms * 100000u + 2 * SLOW_SLICE_NS);
+    }
+    MUST(slices >= KEYS / 2 - 1 && ms < 10000);
+    MUST_EQ(online_check_counts(&check)->records, KEYS);
+    online_check_end(&check);
+    core_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("index_build");
@@ -76,6 +135,7 @@ int main(void)
 
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, a_build_leaves_time_to_clients);
+    tcase_add_test(tcase, a_check_leaves_time_to_clients);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
