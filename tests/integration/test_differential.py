@@ -300,6 +300,25 @@ def test_a_cursor_that_has_given_all_its_rows_passes_over_none():
     life.takes(2, "commit", 1, result={"commit": 20})
 
 
+def test_of_two_clashes_only_the_one_that_is_told_has_been_read():
+    def clash(index, key, record):
+        return told("NOT_UNIQUE", store="c", index=index, key=key, record=record)
+
+    life = Told()
+    for index, field in ("i", "u"), ("j", "v"):
+        life.takes(0, "create_index", 0, "c", index, Definition([([(field,)], False)], unique=True).options())
+    life.takes(0, "put", 0, "c", {"u": 1, "v": 9}, 1, result=1)
+    life.takes(0, "put", 0, "c", {"u": 8, "v": 5}, 2, result=2)
+    life.begin(2, isolation="serializable", on_error="continue")
+    life.takes(2, "put", 1, "d", 1, 1, result=1)
+    life.takes(0, "delete", 0, "c", 2, result=True)  # whoever has read that loses
+    both = 1, "c", {"u": 1, "v": 5}, 3
+    life.notices(2, "put", *both, error=clash("j", 5, 2))
+    life.notices(2, "put", *both, error=clash("i", 1, 2))
+    life.takes(2, "put", *both, error=clash("i", 1, 1))
+    life.takes(2, "commit", 1, result={"commit": 20})
+
+
 def test_keys_are_ordered_as_the_documents_say():
     """The model's order against the server's, over every key that is drawn."""
     from differential.draw import KEYS

@@ -260,8 +260,10 @@ class Indexes:
             raise Answer("CONFLICT", reasons)
         if clashes:
             if told == "NOT_UNIQUE":
-                for details, number, row in clashes:
-                    self.note_point(txn, number, row)
+                for details, number, row in clashes:  # of several it has seen the one that it tells
+                    seen = len(clashes) == 1 or self.has_details(self.error["details"], details)
+                    if (number, row) not in txn.writes:
+                        self.note_test(txn, number, lambda o, at=row: o == at, seen)
             raise Answer("NOT_UNIQUE", choices=[details for details, _, _ in clashes])
         if any(certain for certain, _ in conflicts):
             raise Answer("CONFLICT", reasons)
