@@ -9,7 +9,7 @@ import itertools
 from differential.indexes import Indexes
 from differential.limits import Limits
 from differential.locks import Locks
-from differential.order import BadKey, canonical, inject, order_of, same
+from differential.order import BadKey, canonical, with_generated_key, order_of, same
 from differential.rights import Rights
 from differential.savepoints import Savepoints
 from differential.state import (CARRY_ON_DOOMS, CLASSES, Answer, Connection, Counter,
@@ -562,7 +562,7 @@ class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
             raise BadKey("a field is missing")
         steps = store.spec.parts[0][0]
         n = self.generate(txn, store.counter)
-        return store.spec.wrap([order_of(n)]), n, inject(value, steps, n), True
+        return store.spec.wrap([order_of(n)]), n, with_generated_key(value, steps, n), True
 
     def generate(self, txn, counter):
         """The next number: above what is committed, its own, and what others were given who are

@@ -220,11 +220,11 @@ def bound(name, given):
     }[name]
 
 
-def inject(document, steps, n):
+def with_generated_key(document, steps, n):
     """The document with the generated key in it."""
     out = dict(document)
     if len(steps) == 1:
         out[steps[0]] = n
     else:
-        out[steps[0]] = inject(out.get(steps[0], {}), steps[1:], n)
+        out[steps[0]] = with_generated_key(out.get(steps[0], {}), steps[1:], n)
     return out
