@@ -125,7 +125,7 @@ enum option_type {
       "little at a time; 0: never")                                                              \
     X(COUNT, build_share, "build-share", "30", 1, 100, NULL, false,                            \
       "percentage of the server's time for building indexes online, and as much for a check "  \
-      "of the data, while clients send requests; without requests, they use all of it")                                      \
+      "of the data, while clients send requests; without requests, they use all of it")          \
     X(COUNT, amalgamate_percent, "amalgamate-percent", "400", 1, 1000, NULL, false,            \
       "amalgamation starts when sealed stages reach this percentage of the data file or half " \
       "of staged-max, or 10 s after the last stage was sealed")                                \

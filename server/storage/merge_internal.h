@@ -1,4 +1,5 @@
-/* merge_internal.h - a merge at work: what its run (merge.c) and its two ends (merge_begin.c) share.
+/* merge_internal.h - a merge at work: what its run (merge.c) and its two ends (merge_begin.c)
+ * share.
  *
  * Threads: loop, but from primary_merge_begin to primary_merge_end it is the merge lane's. */
 #ifndef HOLDFAST_STORAGE_MERGE_INTERNAL_H

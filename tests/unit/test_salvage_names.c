@@ -1,6 +1,6 @@
-/* test_salvage_names.c - random histories of names in the data file and in the WAL, definitions that
- * rot, and a salvage: every store has one name then, and those that the WAL names have that of its
- * end. */
+/* test_salvage_names.c - random histories of names in the data file and in the WAL, definitions
+ * that rot, and a salvage: every store has one name then, and those that the WAL names have that of
+ * its end. */
 #include "server/storage/page.h"
 #include "server/txn/salvage.h"
 #include "tests/sim/totals.h"
