@@ -19,6 +19,10 @@ from preload import preload
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+class Skipped(Exception):
+    """What the test needs is not on this machine."""
+
+
 def binary(name="holdfastd"):
     return os.environ.get(name.upper()) or os.path.join(
         ROOT, "build", os.environ.get("MODE", "release"), name)

@@ -25,10 +25,6 @@ sys.path.insert(0, HERE)
 import holdfast  # noqa: E402
 
 
-class Skipped(Exception):
-    """What the test needs is not on this machine."""
-
-
 LIMIT_S = 300  # of one test; none needs a tenth of it on a quiet machine
 
 
@@ -48,16 +44,15 @@ def run_one(name, function, shared):
         else:
             function()
         result = "ok"
-    except Exception as e:
-        if type(e).__name__ == "Skipped":
-            result = "skipped: %s" % e
-        else:
-            result = "FAILED"
-            traceback.print_exc()
-            if shared.get("d") is not None:
-                sys.stderr.write(shared["d"].errors()[-3000:])
-                shared["d"].kill()
-                shared["d"] = None
+    except holdfast.Skipped as why:
+        result = "skipped: %s" % why
+    except Exception:
+        result = "FAILED"
+        traceback.print_exc()
+        if shared.get("d") is not None:
+            sys.stderr.write(shared["d"].errors()[-3000:])
+            shared["d"].kill()
+            shared["d"] = None
     signal.alarm(0)
     print("%-70s %s (%.1f s)" % (name, result, time.monotonic() - begun), flush=True)
     return result

@@ -13,8 +13,7 @@ import tempfile
 import threading
 import time
 
-from holdfast import Daemon, binary, daemon, until
-from run import Skipped
+from holdfast import Daemon, Skipped, binary, daemon, until
 
 KEYS = 300
 

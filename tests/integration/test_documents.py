@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 import holdfast
-from run import Skipped
+from holdfast import Skipped
 
 DOCS = os.path.join(holdfast.ROOT, "docs")
 

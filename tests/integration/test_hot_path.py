@@ -7,7 +7,7 @@ import shutil
 import struct
 import tempfile
 
-from holdfast import Closed, Daemon, Raw, Short, pack, sanitized, unpack
+from holdfast import Closed, Daemon, Raw, Short, Skipped, pack, sanitized, unpack
 from preload import preload, shared_page
 
 BATCH = 32    # requests sent in one piece
@@ -18,10 +18,6 @@ COUNTED = 60  # batches that are
 TAKEN_MAX = 0.01
 KEYS = 1000
 VALUE = Raw(pack({"name": "record", "text": "x" * 80}))
-
-
-class Skipped(Exception):
-    """What the test needs is not on this machine."""
 
 
 class Counted:

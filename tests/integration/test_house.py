@@ -7,11 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-from holdfast import ROOT, binary, daemon
-
-
-class Skipped(Exception):
-    """What the test needs is not on this machine."""
+from holdfast import ROOT, Skipped, binary, daemon
 
 
 def run(command, **options):

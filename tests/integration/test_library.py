@@ -8,8 +8,7 @@ import subprocess
 import tempfile
 import threading
 
-from holdfast import ROOT, binary, daemon
-from run import Skipped
+from holdfast import ROOT, Skipped, binary, daemon
 
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(binary())), "tests", "library")
 

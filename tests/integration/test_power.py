@@ -5,15 +5,11 @@ import subprocess
 import sys
 import tempfile
 
-from holdfast import daemon, until
+from holdfast import Skipped, daemon, until
 from disk_rig import Disk, Missing, make_image
 from test_full_disk import check, fill, frees
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-class Skipped(Exception):
-    """What the test needs is not on this machine."""
 
 
 def script(name, *words):

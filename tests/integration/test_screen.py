@@ -8,6 +8,7 @@ import struct
 import termios
 import unicodedata
 
+from holdfast import Skipped
 from terminal import Home, Shell
 
 try:
@@ -78,10 +79,6 @@ class Screen(Shell):
         for shade, listed in words.items():
             for word in listed.split("|"):
                 assert self.shades_of(word) == {globals()[shade]}, (word, shade, self.shades_of(word), self.text())
-
-
-class Skipped(Exception):
-    """Named as run.py knows it."""
 
 
 def needs_pyte(test):

@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 
+from holdfast import Skipped
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 PYNVIM = r'''
@@ -41,10 +43,6 @@ transactions(tcp_session("127.0.0.1", int(sys.argv[1])), "pynvim tcp")
 transactions(socket_session(sys.argv[2]), "pynvim unix")
 print("ok")
 '''
-
-
-class Skipped(Exception):
-    pass
 
 
 def test_pynvim(d):
