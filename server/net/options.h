@@ -73,13 +73,15 @@ enum option_type {
     X(COUNT, strangers, "strangers", "128", 1, 65535, NULL, true,                              \
       "maximum number of connections that have not logged in yet")                             \
     X(COUNT, strangers_per_client, "strangers-per-client", "16", 1, 65535, NULL, true,         \
-      "maximum number of those of one client (as in client-connections)")                        \
+      "maximum number of connections of one client (as in client-connections) that have not "   \
+      "logged in yet")                        \
     X(BYTES, stage_size, "stage-size", "64MiB", 64 * KIB, 64 * GIB, NULL, false,               \
       "size at which the open stage (memtable) is sealed and a new one is opened")             \
     X(BYTES, staged_max, "staged-max", "512MiB", MIB, 1024 * GIB, NULL, false,                 \
       "memory for all stages; above it, writes wait for amalgamation")                         \
     X(BYTES, held_max, "held-max", "1GiB", MIB, 1024 * GIB, NULL, false,                       \
-      "maximum retained for old transactions: conflict metadata in memory and on disk, and "   \
+      "maximum size of what is retained for old transactions: conflict metadata in memory "    \
+      "and on disk, and "                                                                      \
       "stages that they still read; above it, the oldest transactions are ended; `begin` can " \
       "set a limit for one (held_bytes)")                                                      \
     X(BYTES, held_memory, "held-memory", "64MiB", 64 * KIB, 1024 * GIB, NULL, false,           \
@@ -220,7 +222,7 @@ enum option_type {
     X(BYTES, scan_size, "scan-size", "256KiB", KIB, 4 * MIB, NULL, true,                       \
       "maximum size of a page of a scan; a single row may be larger")                          \
     X(BYTES, result_size, "result-size", "4MiB", 64 * KIB, 16 * MIB, NULL, true,               \
-      "maximum size of the results of one get_many or run")                                    \
+      "maximum size of a result that is not read in pages, such as that of get_many or run")                                    \
     X(COUNT, backups, "backups", "2", 0, 64, NULL, true,                                       \
       "maximum number of concurrent backups")                                       \
     X(BYTES, backup_chunk, "backup-chunk", "256KiB", 64 * KIB, 4 * MIB, NULL, true,            \
