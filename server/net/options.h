@@ -222,7 +222,7 @@ enum option_type {
     X(BYTES, scan_size, "scan-size", "256KiB", KIB, 4 * MIB, NULL, true,                       \
       "maximum size of a page of a scan; a single row may be larger")                          \
     X(BYTES, result_size, "result-size", "4MiB", 64 * KIB, 16 * MIB, NULL, true,               \
-      "maximum size of a result that is not read in pages, such as that of get_many or run")                                    \
+      "maximum size of a result that is not read in pages, such as that of get_many or run")  \
     X(COUNT, backups, "backups", "2", 0, 64, NULL, true,                                       \
       "maximum number of concurrent backups")                                       \
     X(BYTES, backup_chunk, "backup-chunk", "256KiB", 64 * KIB, 4 * MIB, NULL, true,            \
