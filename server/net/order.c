@@ -53,7 +53,7 @@ static void quit_core(struct request *r)
 
 static void let_go(struct request *r)
 {
-    ASSERT(r->state == REQUEST_ANSWERING && r->ready && !r->waits_told);
+    ASSERT(r->ready && !r->waits_told);
     if (!r->notification)
         request_reply_release(r);
     request_free(r);
@@ -464,7 +464,6 @@ static void start(struct request *r)
     struct session *s = r->session;
     struct strand *strand = strand_of(r);
 
-    ASSERT(!r->strand && (r->state == REQUEST_NEW || r->state == REQUEST_QUEUED));
     r->op.after = s->last_commit;
     r->op.durability = server_durability(s->server);
     r->op.usage = &s->usage;
