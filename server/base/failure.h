@@ -8,6 +8,7 @@
 
 #include "proto/error.h"
 #include "proto/slice.h"
+#include "server/base/assert.h"
 #include "server/base/text.h"
 
 #include <stdint.h>
@@ -54,7 +55,7 @@ struct failure {
 void failure_init(struct failure *f);
 
 /* Free what it owns and make it as after init. */
-void failure_reset(struct failure *f);
+COLD void failure_reset(struct failure *f);
 /* The same, cheap where nothing is set: requests do it at every step. */
 static inline void failure_clear(struct failure *f)
 {
@@ -63,35 +64,38 @@ static inline void failure_clear(struct failure *f)
 }
 
 /* Say e with text as of printf; returns e. f may be NULL. */
-enum err failure_set(struct failure *f, enum err e, const char *format, ...)
+COLD enum err failure_set(struct failure *f, enum err e, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The same for damage and I/O: says file and offset (bytes) too. */
-enum err failure_set_at(struct failure *f, enum err e, const char *file, uint64_t offset,
-                        const char *format, ...) __attribute__((format(printf, 5, 6)));
+COLD enum err failure_set_at(struct failure *f, enum err e, const char *file, uint64_t offset,
+                             const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* An error e that was set where its place was not known happened there. */
-void failure_set_place(struct failure *f, enum err e, const char *file, uint64_t offset);
+COLD void failure_set_place(struct failure *f, enum err e, const char *file, uint64_t offset);
 
 /* Details beside the text. They belong to the error that is set: call them behind failure_set
  * with the same e; where f keeps an earlier error, or is NULL, they do nothing. Copies are
  * made; when memory is short the detail stays unsaid. */
-void failure_set_store(struct failure *f, enum err e, struct slice name);
-void failure_set_key(struct failure *f, enum err e, struct slice key);       /* MessagePack */
-void failure_set_record(struct failure *f, enum err e, struct slice key);    /* MessagePack */
-void failure_set_index(struct failure *f, enum err e, struct slice name);
-void failure_set_wrote(struct failure *f, enum err e, struct slice stores);  /* MessagePack */
-void failure_set_near(struct failure *f, enum err e, struct slice name);
-void failure_set_version(struct failure *f, enum err e, uint64_t version);
+COLD void failure_set_store(struct failure *f, enum err e, struct slice name);
+COLD void failure_set_key(struct failure *f, enum err e, struct slice key);       /* MessagePack */
+COLD void failure_set_record(struct failure *f, enum err e, struct slice key);    /* MessagePack */
+COLD void failure_set_index(struct failure *f, enum err e, struct slice name);
+COLD void failure_set_wrote(struct failure *f, enum err e,
+                            struct slice stores); /* MessagePack */
+COLD void failure_set_near(struct failure *f, enum err e, struct slice name);
+COLD void failure_set_version(struct failure *f, enum err e, uint64_t version);
 /* Where in the text of a query, from 1. */
-void failure_set_line(struct failure *f, enum err e, uint32_t line, uint32_t column);
+COLD void failure_set_line(struct failure *f, enum err e, uint32_t line, uint32_t column);
 
 /* TOO_LARGE with its text and details: size is over max, which the option sets. option is
  * a static text. Returns the error. */
 /* The limit that the error, which is set, is about: its details. option: static. */
-void failure_note_limit(struct failure *f, const char *option, uint64_t max, uint64_t size);
-enum err failure_set_limit(struct failure *f, const char *option, uint64_t max, uint64_t size,
-                           const char *format, ...) __attribute__((format(printf, 5, 6)));
+COLD void failure_note_limit(struct failure *f, const char *option, uint64_t max,
+                             uint64_t size);
+COLD enum err failure_set_limit(struct failure *f, const char *option, uint64_t max,
+                                uint64_t size, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
 /* Deep copy; when memory is short the key is left out. to is initialised or set. */
 void failure_copy(struct failure *to, const struct failure *from);

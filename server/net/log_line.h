@@ -8,6 +8,7 @@
 #ifndef HOLDFAST_NET_LOG_LINE_H
 #define HOLDFAST_NET_LOG_LINE_H
 
+#include "server/base/assert.h"
 #include "server/base/event.h"
 
 #include <stdatomic.h>
@@ -31,6 +32,6 @@ static inline bool log_is_on(const struct log_output *log, enum log_level level)
 
 /* LOG_TELL(log, stopping, .why = why, .connections = 2): a line, if its level is written. */
 #define LOG_TELL(log, name, ...) log_tell((log), EVENT_##name, EVENT_FACTS(name, __VA_ARGS__))
-void log_tell(struct log_output *log, enum event event, const void *facts);
+COLD void log_tell(struct log_output *log, enum event event, const void *facts);
 
 #endif

@@ -305,8 +305,8 @@ bool options_check(const struct options *o, struct option_conflict *conflict);
 #define OPTIONS(...) ((const char *const[3]){__VA_ARGS__})
 
 /* conflict is of these options (NULL: no more); returns false. */
-bool options_refuse(struct option_conflict *conflict, const char *const names[3],
-                    const char *format, ...) __attribute__((format(printf, 3, 4)));
+COLD bool options_refuse(struct option_conflict *conflict, const char *const names[3],
+                         const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The value as option_set would read it. to has OPTION_TEXT_BYTES. */
 void option_format(const struct options *o, const struct option *option, char *to);

@@ -113,6 +113,6 @@ struct slice session_database(const struct session *s);
 /* Whether the client may take so many bytes more; if not, the error that says so. name: of the
  * method. */
 bool session_has_room(const struct session *s, uint64_t bytes);
-enum err session_refuse(const struct session *s, struct failure *f, const char *name);
+COLD enum err session_refuse(const struct session *s, struct failure *f, const char *name);
 
 #endif

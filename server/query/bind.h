@@ -70,7 +70,7 @@ void bind_depends(struct expr *e, const struct expr *on);
 /* The queries of expressions that are to be evaluated for rows of input, over it. */
 struct step *bind_applied(struct binder *b, struct step *input, uint64_t applies);
 /* ERR_BAD_QUERY at a place. */
-void bind_refuse(struct binder *b, uint32_t place, const char *format, ...)
+COLD void bind_refuse(struct binder *b, uint32_t place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* So many slots that are nobody else's. */
 unsigned bind_slots(struct binder *b, unsigned count);

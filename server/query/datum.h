@@ -20,6 +20,7 @@
 #define HOLDFAST_QUERY_DATUM_H
 
 #include "proto/msgpack.h"
+#include "server/base/assert.h"
 #include "server/storage/arena.h"
 #include "server/storage/path.h"
 
@@ -172,8 +173,9 @@ enum datum_fault datum_copy(struct datum_memory *m, const struct datum *d, struc
 void *datum_alloc(struct datum_memory *m, size_t size, enum datum_fault *fault);
 
 /* Put a sentence into m->why and answer the fault. */
-enum datum_fault datum_refuse(struct datum_memory *m, enum datum_fault fault,
-                              const char *format, ...) __attribute__((format(printf, 3, 4)));
+COLD enum datum_fault datum_refuse(struct datum_memory *m, enum datum_fault fault,
+                                   const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* ---- what it is ---- */
 

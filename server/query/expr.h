@@ -115,7 +115,7 @@ static inline enum err expr_operand(struct expr_run *r, const struct expr *e,
 enum err expr_holds(struct expr_run *r, const struct expr *e, struct datum_memory *m,
                     bool *out);
 /* A fault of an operation at e. */
-enum err expr_refuse(struct expr_run *r, const struct expr *e, struct datum_memory *m,
-                     enum datum_fault fault);
+COLD enum err expr_refuse(struct expr_run *r, const struct expr *e, struct datum_memory *m,
+                          enum datum_fault fault);
 
 #endif

@@ -17,11 +17,11 @@ enum err query_parse(struct slice text, struct arena *arena, struct ast_statemen
                      struct failure *f);
 
 /* Say ERR_BAD_QUERY of a place in the text, in bytes: line and column, from 1, in characters. */
-enum err query_refuse(struct failure *f, struct slice text, uint32_t place, const char *format,
-                      ...) __attribute__((format(printf, 4, 5)));
+COLD enum err query_refuse(struct failure *f, struct slice text, uint32_t place,
+                           const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The same for any error that happens at a place. */
-enum err query_refuse_as(struct failure *f, enum err e, struct slice text, uint32_t place,
-                         const char *why);
+COLD enum err query_refuse_as(struct failure *f, enum err e, struct slice text, uint32_t place,
+                              const char *why);
 
 /* An error that was set where the query is not known is of a place in it. */
 void query_set_place(struct failure *f, enum err e, struct slice text, uint32_t place);

@@ -138,8 +138,8 @@ static inline struct datum_memory *run_row_memory(struct query_run *r, struct st
 /* Memory of the step for what it keeps until it is opened again. */
 struct datum_memory *run_kept_memory(struct query_run *r, struct step_state *st);
 /* A fault at the step's place. */
-enum err run_refuse(struct query_run *r, const struct step *s, struct datum_memory *m,
-                    enum datum_fault fault);
+COLD enum err run_refuse(struct query_run *r, const struct step *s, struct datum_memory *m,
+                         enum datum_fault fault);
 /* The step's outputs for the row at hand. */
 enum err run_outputs(struct query_run *r, const struct step *s, struct datum_memory *m,
                      struct datum *out);

@@ -66,8 +66,8 @@ enum err primary_load_root(struct primary *p, const struct slot *slot, struct ro
 
 /* A page of a store's tree or side tree was not to be had: say so if it is damaged and the durable
  * root reaches it. Returns e. */
-enum err tree_failed(struct primary *p, const struct root *r, uint32_t store,
-                     const struct page_ptr *ptr, enum err e);
+COLD enum err tree_failed(struct primary *p, const struct root *r, uint32_t store,
+                          const struct page_ptr *ptr, enum err e);
 /* One of a page's copies is damaged. Loop. */
 void primary_bad_copy(struct primary *p, uint32_t store, uint64_t offset);
 /* ERR_CORRUPT: the store of that side tree is lost. */

@@ -45,6 +45,7 @@ void damage_forget(struct damage *d, uint32_t store);
 /* NULL: nothing is known. */
 const struct tree_damage *damage_find(const struct damage *d, uint32_t store);
 /* What a write to it is answered: ERR_CORRUPT, with file and offset. */
-enum err damage_refuse(const struct tree_damage *damage, struct slice name, struct failure *f);
+COLD enum err damage_refuse(const struct tree_damage *damage, struct slice name,
+                            struct failure *f);
 
 #endif

@@ -10,6 +10,6 @@
 void database_note_decided(struct op *op, const struct database *d);
 
 /* ERR_BAD_VERSION: the version that was wanted is too small. */
-enum err database_refuse_version(struct op *op, const struct database *d, uint64_t wanted);
+COLD enum err database_refuse_version(struct op *op, const struct database *d, uint64_t wanted);
 
 #endif

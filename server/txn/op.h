@@ -94,12 +94,12 @@ struct txns *op_txns(const struct op *op);
 void op_fini(struct op *op);
 
 /* Say e of key_encode, with its details. what: "invalid key". */
-void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char *what,
-                   const char *why);
+COLD void op_refuse_key(struct op *op, enum err e, const struct schema *s, const char *what,
+                        const char *why);
 
 /* Say e of key_range_read; a field that a range does not have by its name. */
-void op_refuse_range(struct op *op, enum err e, const struct schema *s, struct slice range,
-                     const char *why);
+COLD void op_refuse_range(struct op *op, enum err e, const struct schema *s, struct slice range,
+                          const char *why);
 
 /* The details of e show the client's key as it came, where it is not too long and every client
  * can read it: a map or NaN does no harm, a text that is not UTF-8 does. */

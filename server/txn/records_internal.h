@@ -29,8 +29,8 @@ enum err record_encode_key(struct op *op, const struct schema *s, struct slice k
 enum err record_check_new_key(struct op *op, const struct schema *s, size_t size);
 /* ERR_BAD_KEY: the key, or the record that it is in, is not one of the store. what and why
  * are said where no failure is set yet; key may be none. */
-enum err record_refuse_key(struct op *op, const struct schema *s, struct slice key,
-                           const char *what, const char *why);
+COLD enum err record_refuse_key(struct op *op, const struct schema *s, struct slice key,
+                                const char *what, const char *why);
 
 /* The record of an encoded key in the view, none if there is none; t (may be NULL) has read
  * it. */

@@ -43,8 +43,8 @@ struct update_change {
 enum err update_change_read(struct msgpack_cursor *c, uint32_t number,
                             struct update_change *out, struct failure *f);
 /* e with a text that names the change, its operator and its path. */
-enum err update_refuse(struct failure *f, enum err e, const struct update_change *change,
-                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+COLD enum err update_refuse(struct failure *f, enum err e, const struct update_change *change,
+                            const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* What a value is in words, by its first token: "a map", "text", ... */
 const char *update_kind(const struct msgpack_token *t);
 
