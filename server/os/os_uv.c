@@ -31,7 +31,7 @@ static void uv_wake_from_lane(void *context)
     do
         written = write(uv->fd, &one, sizeof one);
     while (written < 0 && errno == EINTR);
-    ASSERT(written == sizeof one); /* the count is far from full: each drain takes it back to 0 */
+    ASSERT(written == sizeof one); /* never full: each drain takes the count back to 0 */
 }
 
 static void uv_on_wake(uv_poll_t *wake, int status, int events)
