@@ -19,12 +19,12 @@ class Scans:
         rows = [(o, seen[o]) for o in ahead[:most]]
         return rows, len(ahead) < most, ahead[most] if len(ahead) > most else None
 
-    def note_walk(self, txn, cursor, number, rows, ended, following):
+    def note_walk(self, txn, cursor, number, rows, ended, following, skipped=()):
         """Up to the last row or the bound; the row behind a full page may have been looked at."""
         if not txn.watches() or txn.auto:
             return
         test, place, reverse = cursor.test, cursor.place, cursor.reverse
-        passed = {cursor.index_key(o) for o, _ in rows} if cursor.unique else ()
+        passed = {cursor.index_key(o) for o, _ in rows + list(skipped)} if cursor.unique else ()
         given = {o for o, _ in rows}
 
         def ahead(o):
@@ -73,7 +73,10 @@ class Scans:
         for _, row in rows if cursor.index and cursor.only != "keys" else ():
             if (cursor.store.number, row[1][0]) not in txn.writes:  # each before the range is noted
                 self.note_test(txn, cursor.store.number, lambda o, at=row[1][0]: o == at, False)
-        self.note_walk(txn, cursor, number, list(skipped) + rows, ended, following)
+        if cursor.unique and cursor.reverse:  # of a key passed over any row shows that it is there
+            self.note_walk(txn, cursor, number, rows, ended, following, skipped)
+        else:
+            self.note_walk(txn, cursor, number, list(skipped) + rows, ended, following)
         for _, row in rows if cursor.index and cursor.only != "keys" else ():
             self.note_point(txn, cursor.store.number, row[1][0])
         cursor.place = stands
