@@ -6,6 +6,13 @@
 #define LEAF_CELL_BYTES 12   /* of a record's positions and lengths */
 #define BRANCH_CELL_BYTES 36 /* of an encoded pointer, about */
 
+/* Where a long stream is cut, in hundredths of the target. */
+#define CUT_USUAL 90
+#define CUT_LEAST 75
+#define CUT_MOST 95
+#define FIT_SPARE 96 /* this part of a page is kept free: not all are packed alike */
+#define SHARE_SLOWNESS 8 /* the newest leaf counts for this part of what leaves are packed to */
+
 void builder_init(struct page_builder *b, struct os *os, unsigned level, uint32_t page_bytes)
 {
     ASSERT(level < PAGE_LEVELS_MAX && page_bytes > 0);
@@ -34,6 +41,8 @@ void builder_reset(struct page_builder *b)
     b->emitted = 0;
     b->hot = false;
     b->low_size = 0;
+    b->ripe_weight = 0;
+    b->packed_share = 0;
 }
 
 static struct builder_item *items_of(const struct page_builder *b)
@@ -139,15 +148,58 @@ bool builder_is_underfull(const struct page_builder *b)
     return b->weight < (uint64_t)b->page_bytes * 2 / 5;
 }
 
-unsigned builder_ripe(const struct page_builder *b, bool flush)
+/* The weight of a leaf that will fill so many units. */
+static uint64_t weight_of_units(const struct page_builder *b, uint64_t units)
+{
+    uint64_t bytes = units * PAGE_UNIT_BYTES;
+
+    if (bytes <= PAGE_LABEL_BYTES)
+        return 0;
+    bytes -= PAGE_LABEL_BYTES;
+    return (bytes - bytes / FIT_SPARE) * PACKED_SHARE_ONE / b->packed_share;
+}
+
+/* The weight at which the next page of a long stream is cut. */
+static uint64_t stream_limit(const struct page_builder *b)
+{
+    uint64_t target = b->page_bytes;
+    uint64_t usual = target * CUT_USUAL / 100;
+    uint64_t units, more, less;
+
+    if (b->level || !b->packed_share)
+        return usual;
+    units = (usual * b->packed_share / PACKED_SHARE_ONE + PAGE_LABEL_BYTES) / PAGE_UNIT_BYTES;
+    more = weight_of_units(b, units + 1);
+    less = weight_of_units(b, units);
+    if (more <= target * CUT_MOST / 100)
+        return more;
+    return less >= target * CUT_LEAST / 100 ? less : usual;
+}
+
+void builder_note_packed(struct page_builder *b, uint32_t packed)
+{
+    uint64_t share;
+
+    ASSERT(packed > 0 && b->count > 0);
+    if (b->level || !b->ripe_weight ||
+        b->ripe_weight > b->page_bytes) /* large records tell less */
+        return;
+    share = (uint64_t)packed * PACKED_SHARE_ONE / b->ripe_weight + 1;
+    b->packed_share = b->packed_share ? b->packed_share - b->packed_share / SHARE_SLOWNESS +
+                                            share / SHARE_SLOWNESS + 1
+                                      : share;
+    ASSERT(b->packed_share > 0);
+}
+
+static unsigned ripe_count(const struct page_builder *b, bool flush, uint64_t *weight_out)
 {
     uint64_t target = b->page_bytes;
     unsigned min = b->level ? BUILDER_CHILDREN_MIN : 1;
-    uint64_t limit = b->weight < 2 * target ? (b->weight + 1) / 2 : target - target / 10;
+    uint64_t limit = b->weight < 2 * target ? (b->weight + 1) / 2 : stream_limit(b);
     uint64_t sum = 0;
     unsigned count = 0;
 
-    ASSERT(b->count || b->weight == 0);
+    *weight_out = b->weight;
     if (!flush && (b->weight < 2 * target || b->count <= 2 * min))
         return 0;
     if (b->weight <= target || b->count < 2 * min)
@@ -166,8 +218,15 @@ unsigned builder_ripe(const struct page_builder *b, bool flush)
     ASSERT(count <= b->count);
     if (b->level && b->count - count < min)
         count = b->count - min;
+    *weight_out = sum;
     ASSERT(count > 0 && count <= b->count);
     return count;
+}
+
+unsigned builder_ripe(struct page_builder *b, bool flush)
+{
+    ASSERT(b->count || b->weight == 0);
+    return ripe_count(b, flush, &b->ripe_weight);
 }
 
 enum err builder_cells(struct page_builder *b, unsigned count, const struct page_cell **out,

@@ -2,7 +2,9 @@
  *
  * Cells come in ascending order. The builder keeps up to about two pages of
  * them, so that it can always cut where both parts are well filled: in a long
- * stream pages leave at nine tenths of the target, and what is left at the end of
+ * stream pages leave at nine tenths of the target, leaves a little below or above
+ * it where they will fill the units of their extent, as far as the leaves before
+ * them tell how far they will be packed. What is left at the end of
  * a run is cut in halves. A record over the target gets a page of its own. A
  * branch has at least BUILDER_CHILDREN_MIN children, however long the
  * separators, except at the right edge of a tree.
@@ -14,6 +16,7 @@
 #include "server/storage/page.h"
 
 #define BUILDER_CHILDREN_MIN 8u
+#define PACKED_SHARE_ONE 65536u
 
 struct builder_item {
     size_t key_at, value_at; /* in data */
@@ -32,6 +35,11 @@ struct page_builder {
     uint64_t weight;      /* about the bytes that all would take in a page */
     unsigned emitted;     /* pages made of this level, for this tree */
     bool hot;             /* some of it was in the cache before */
+
+    /* Leaves: how far they are packed. */
+    uint64_t ripe_weight;  /* of what builder_ripe has answered */
+    uint64_t
+        packed_share; /* bytes on disk of PACKED_SHARE_ONE of weight; 0: none was written */
 
     /* Leaves: the lower bound of the first cell's page, which its parent will keep. */
     struct scratch low;
@@ -54,7 +62,10 @@ enum err builder_add(struct page_builder *b, struct slice key, struct slice valu
 bool builder_is_underfull(const struct page_builder *b);
 
 /* How many cells should leave as a page now; 0: none. flush: none shall stay. */
-unsigned builder_ripe(const struct page_builder *b, bool flush);
+unsigned builder_ripe(struct page_builder *b, bool flush);
+
+/* The cells that builder_ripe has named have been packed to that many bytes. */
+void builder_note_packed(struct page_builder *b, uint32_t packed);
 
 /* The first count cells, and the lower bound of a page of them; borrowed until the next call. */
 enum err builder_cells(struct page_builder *b, unsigned count, const struct page_cell **cells,

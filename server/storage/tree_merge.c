@@ -110,6 +110,7 @@ static enum err level_emit(struct tree_merge *t, unsigned level, unsigned count)
     if (e)
         return e;
     t->work += ptr.packed;
+    builder_note_packed(b, ptr.packed);
     e = builder_add(&t->builders[level + 1], low, slice_make(&ptr, sizeof ptr));
     if (e)
         return e;

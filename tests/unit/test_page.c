@@ -2,6 +2,7 @@
  * one, and damage that must be found and never crash. */
 #include "server/storage/page.h"
 
+#include "server/base/bytes.h"
 #include "server/storage/page_builder.h"
 #include "tests/sim/sim_os.h"
 
@@ -450,6 +451,42 @@ START_TEST(a_branch_has_several_children_even_with_the_longest_keys)
 }
 END_TEST
 
+/* Leaves of a long stream, packed to some share of what they weigh: they fill their units. */
+START_TEST(leaves_of_a_stream_fill_the_units_of_their_extents)
+{
+    struct sim *sim = sim_new((uint64_t)_i);
+    uint64_t percent = 30 + sim_random(sim, 71), wasted = 0, written = 0;
+    struct page_builder b;
+    uint8_t key[4] = {0}, value[200] = {0};
+    unsigned count;
+
+    builder_init(&b, sim_table(sim), 0, 8192);
+    ck_assert_int_eq(builder_begin(&b, slice_make(key, 1)), ERR_OK);
+    for (uint32_t i = 0; i < 30000; i++) {
+        bytes_put_be32(key, i);
+        ck_assert_int_eq(builder_add(&b, slice_make(key, sizeof key),
+                                     slice_make(value, 20 + sim_random(sim, 180))),
+                         ERR_OK);
+        while ((count = builder_ripe(&b, false))) {
+            uint64_t weight = b.ripe_weight;
+            uint64_t packed = weight * (percent * 10 - 5 + sim_random(sim, 11)) / 1000;
+
+            ck_assert_uint_gt(weight, 8192 * 7 / 10);
+            ck_assert_uint_le(weight, 8192 * 95 / 100);
+            builder_note_packed(&b, (uint32_t)packed);
+            ck_assert_int_eq(builder_drop(&b, count), ERR_OK);
+            written += page_units((uint32_t)packed);
+            wasted += (uint64_t)page_units((uint32_t)packed) * PAGE_UNIT_BYTES - packed;
+        }
+    }
+    ck_assert_uint_gt(written, 1000);
+    ck_assert_uint_lt(wasted * 20, written * PAGE_UNIT_BYTES); /* 5 %, the label included */
+    builder_fini(&b);
+    ck_assert_uint_eq(sim_alloc_outstanding(sim), 0);
+    sim_free(sim);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("page");
@@ -464,6 +501,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_page_of_another_place_is_refused);
     tcase_add_loop_test(tc, pointers_come_back_and_short_ones_are_refused, 0, 2);
     tcase_add_loop_test(tc, a_branch_has_several_children_even_with_the_longest_keys, 0, 20);
+    tcase_add_loop_test(tc, leaves_of_a_stream_fill_the_units_of_their_extents, 0, 40);
     suite_add_tcase(s, tc);
     return s;
 }
