@@ -29,6 +29,7 @@ static enum err row_note(struct rows_read *c, uint64_t commit, struct slice key,
                    sizeof *r->wal_rows);
     if (e)
         return e;
+    ASSERT(r->wal_row_count < r->wal_row_room);
     n = &r->wal_rows[r->wal_row_count];
     *n = (struct salvage_wal_row){.number = d.number, .commit = commit};
     e = salvage_keep(os, &n->key, key);
@@ -82,6 +83,7 @@ enum err salvage_wal_rows(struct salvage_run *r)
     struct failure why;
     enum err e;
 
+    ASSERT(!r->wal_row_count); /* it is read once */
     if (r->log_position == UINT64_MAX)
         return ERR_OK;
     failure_init(&why);

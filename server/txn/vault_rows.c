@@ -27,6 +27,7 @@ enum err vault_value_open(struct slice value, uint64_t version_max, struct msgpa
     struct slice name;
     uint64_t version;
 
+    ASSERT(version_max > 0);
     *at = msgpack_open(value);
     if (msgpack_read_map(at, pairs) || !*pairs || msgpack_read_text(at, &name) ||
         !slice_equal(name, slice_text("v")) || msgpack_read_uint(at, &version) || !version)
@@ -56,6 +57,7 @@ enum err db_vault_load(struct db *db, uint8_t kind, const char *noun, vault_take
         struct slice key = vault_row_key(row), name = slice_make(key.data + 1, key.size - 1);
         enum err e = key.data[0] == kind ? take(context, name, vault_row_value(row)) : ERR_OK;
 
+        ASSERT(key.size <= VAULT_KEY_BYTES_MAX); /* as vault_key makes it */
         if (e)
             return fail_to_load(e, noun, name, f);
     }
