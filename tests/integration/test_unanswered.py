@@ -1,6 +1,8 @@
 """What a request without an answer has done (a notification, or one that was given up) is told by those behind it
-no sooner than what decided it is on the disk."""
-from holdfast import Gate, settled, until
+no sooner than what decided it is on the disk, and its end is seen."""
+import socket
+
+from holdfast import Gate, daemon, settled, until
 
 
 def test_what_is_asked_behind_a_change_without_an_answer_waits_for_what_was_there_before():
@@ -50,3 +52,13 @@ def test_what_was_written_or_opened_without_an_answer_is_told_no_sooner_than_wha
             assert value in (r.reply(msgid), None)
         for msgid in held:
             w.reply(msgid)
+
+
+def test_whoever_has_nothing_more_to_say_is_let_go_when_a_notification_has_ended_by_itself():
+    with daemon() as d, d.client() as holder, d.client() as client:
+        holder.call("create_store", None, "s")
+        holder.call("begin", 1, {"lock": {"exclusive": ["s"]}})
+        client.notify("put", None, "s", 1, 1, {"deadline_ms": 100})  # waits for the lock
+        client.s.shutdown(socket.SHUT_WR)
+        assert client.at_end()
+        assert holder.call("get", None, "s", 1) is None

@@ -37,22 +37,28 @@ for part in Makefile proto server client tests; do
 done
 cd "$copy" || exit 1
 
-folder() { # of a test's program
-    case $1 in fuzz_*) echo fuzz ;; *) echo tests ;; esac
+programs() { # what a test is, or needs
+    case $1 in
+    integration/*) echo build/release/holdfastd build/release/holdfast ;;
+    fuzz_*) echo "build/release/fuzz/$1" ;;
+    *) echo "build/release/tests/$1" ;;
+    esac
 }
 
 build_and_run() { # tests...; 0: all pass, 1: one fails, 2: it does not build
-    bins=
-    for test in "$@"; do bins="$bins build/release/$(folder "$test")/$test"; done
-    # shellcheck disable=SC2086
-    make -s -j2 LTO= $bins >"$root/$log" 2>&1 || return 2
-    for bin in $bins; do
-        inputs=
-        case $bin in # a few random inputs, and those that are kept
-        */fuzz/*) inputs="20000 1 $(find "tests/fuzz/corpus/${bin##*/}" -type f | sort)" ;;
+    # shellcheck disable=SC2046
+    make -s -j2 LTO= $(for test in "$@"; do programs "$test"; done) >"$root/$log" 2>&1 || return 2
+    for test in "$@"; do
+        case $test in
+        integration/*)
+            set -- env HOLDFASTD="$PWD/build/release/holdfastd" \
+                HOLDFAST="$PWD/build/release/holdfast" python3 tests/integration/run.py "${test#*/}" ;;
+        fuzz_*) # a few random inputs, and those that are kept
+            # shellcheck disable=SC2046
+            set -- "$(programs "$test")" 20000 1 $(find "tests/fuzz/corpus/$test" -type f | sort) ;;
+        *) set -- "$(programs "$test")" ;;
         esac
-        # shellcheck disable=SC2086
-        timeout "$TIMEOUT" "$bin" $inputs >>"$root/$log" 2>&1 || return 1
+        timeout "$TIMEOUT" "$@" >>"$root/$log" 2>&1 || return 1
     done
     return 0
 }
