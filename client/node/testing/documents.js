@@ -27,7 +27,7 @@ export function testDocuments (rig, name, { skip = noServer, readme, examples = 
 
   test(`documents: ${name}: npm packs what is needed and no more, without a network`, async t => {
     const files = await newcomer.packed(name)
-    if (files === null) return t.skip('there is no npm')
+    if (files === null) return t.skip('npm is not installed')
     const folders = ['lib', 'examples'].flatMap(folder => newcomer.files(name, folder).map(file => `${folder}/${file}`))
     assert.deepEqual(files, ['LICENSE', 'README.md', 'index.d.ts', 'index.js', 'package.json', ...top, ...folders].sort())
   })
