@@ -5,6 +5,7 @@
 #include "server/net/execute.h"
 #include "server/net/push.h"
 #include "server/net/server.h"
+#include "server/txn/decided.h"
 #include "server/txn/lock_request.h"
 #include "server/txn/lock_wait.h"
 #include "server/net/session_opener.h"
@@ -254,6 +255,8 @@ enum err execute_commit(struct execution *w)
     e = txn_commit(w->op, txn, token, &commit);
     if (e == ERR_WAIT)
         return e;
+    if (!e) /* it says that what the transaction was answered holds */
+        decided_note_all(w->op, strand->decided);
     strand_end(strand);
     if (e)
         return e;

@@ -9,8 +9,9 @@
 #include "server/net/push.h"
 #include "server/net/queue.h"
 #include "server/net/session_backup.h"
-#include "server/txn/lock_wait.h"
 #include "server/net/session_opener.h"
+#include "server/txn/decided.h"
+#include "server/txn/lock_wait.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -282,6 +283,8 @@ static void finish(struct request *r, enum err e)
         s->barrier = NULL;
     if (!list_is_empty(&s->queue) || !list_is_empty(&s->passing))
         session_ready(s);
+    if (strand)
+        decided_join(&strand->decided, decided);
     if (strand && strand->running == r) {
         strand->users++;
         strand_advance(strand);

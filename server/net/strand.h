@@ -26,6 +26,7 @@ struct strand {
     struct request *running; /* the one whose turn it is; NULL: none */
     struct list_link queue;  /* behind it; request.in_queue */
     struct list_link answers; /* executed, not answered; request.in_answers */
+    struct decided decided;   /* what decided all of its answers so far */
     struct list_link cursors; /* session_cursor.in_strand */
     size_t lock_bytes;        /* counted for what it has locked */
     unsigned users;           /* its handle or cursor, and requests */

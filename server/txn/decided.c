@@ -22,7 +22,7 @@ void decided_note(struct op *op, const struct stamp *stamp)
         decided_note_all(op, stamp->owner->decided);
 }
 
-static void join(struct decided *to, struct decided more)
+void decided_join(struct decided *to, struct decided more)
 {
     if (more.synced > to->synced)
         to->synced = more.synced;
@@ -32,11 +32,11 @@ static void join(struct decided *to, struct decided more)
 
 void decided_note_all(struct op *op, struct decided more)
 {
-    join(&op->decided, more);
+    decided_join(&op->decided, more);
 }
 
 void decided_keep(const struct op *op, struct txn *t)
 {
     ASSERT(!t->stamp || !t->stamp->commit);
-    join(&t->decided, op->decided);
+    decided_join(&t->decided, op->decided);
 }

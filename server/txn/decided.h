@@ -16,6 +16,8 @@ void decided_note_commit(struct op *op, uint64_t commit, enum durability durabil
  * takes one's place). */
 void decided_note(struct op *op, const struct stamp *stamp);
 void decided_note_all(struct op *op, struct decided more);
+/* What depended on to depends on more as well. */
+void decided_join(struct decided *to, struct decided more);
 /* What t has written from now on may depend on all that the answer of op depends on. */
 void decided_keep(const struct op *op, struct txn *t);
 

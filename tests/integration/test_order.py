@@ -723,11 +723,14 @@ def test_a_failed_log_is_told_and_ends_the_server():
         until(lambda: r.call("status")["log"]["last_commit"] > r.call("status")["log"]["durable_commit"])
         r.call("begin", 1)
         read = r.send("get", 1, "s", "k")
+        ended = r.send("commit", 1)  # it would say that what was read holds
         gate.hold("sync-fails")
         gate.let("sync")
         e = c.error(commit)
         assert e.name == "LOG_FAILED" and e.error["maybe_committed"] and e.error["class"] == "storage"
         e = r.error(read)
+        assert e.name == "LOG_FAILED" and not e.error["maybe_committed"]
+        e = r.error(ended)
         assert e.name == "LOG_FAILED" and not e.error["maybe_committed"]
         assert d.process.wait(30) == 74
         assert "wal_failed" in d.errors()
