@@ -298,6 +298,12 @@ static void step_connection(struct world *w, struct client *c, const uint8_t *st
     }
 }
 
+static void let_lanes_go(struct world *w)
+{
+    for (unsigned i = 0; i < OS_LANE_COUNT; i++)
+        sim_stall_lane(w->sim, (enum os_lane)i, false);
+}
+
 static void step_machine(struct world *w, const uint8_t *step)
 {
     uint64_t nth = 1 + step[3] % 16;
@@ -312,10 +318,7 @@ static void step_machine(struct world *w, const uint8_t *step)
     case 4: sim_fail_at(w->sim, SIM_FAULT_SPACE, nth); break;
     case 5: sim_fail_at(w->sim, SIM_FAULT_WRITEBACK, nth); break;
     case 6: sim_stall_lane(w->sim, (enum os_lane)(step[3] % OS_LANE_COUNT), true); return;
-    case 7:
-        for (unsigned i = 0; i < OS_LANE_COUNT; i++)
-            sim_stall_lane(w->sim, (enum os_lane)i, false);
-        return;
+    case 7: let_lanes_go(w); return;
     default:
         sim_advance_ms(w->sim, step[3] < 128 ? step[3] : UINT64_C(1) << step[3] % 20);
         w->may_close = true; /* of a message that has not arrived in time */
@@ -328,8 +331,7 @@ static void end_life(struct world *w)
 {
     w->phase = PHASE_STOPPING;
     sim_fail_clear(w->sim);
-    for (unsigned i = 0; i < OS_LANE_COUNT; i++)
-        sim_stall_lane(w->sim, (enum os_lane)i, false);
+    let_lanes_go(w);
     daemon_stop(w->server, EX_OK, "the steps are at their end");
 }
 
@@ -405,8 +407,7 @@ static void begin_farewell(struct world *w)
 {
     w->phase = PHASE_FAREWELL;
     w->chunk = SIZE_MAX;
-    for (unsigned i = 0; i < OS_LANE_COUNT; i++)
-        sim_stall_lane(w->sim, (enum os_lane)i, false);
+    let_lanes_go(w);
     for (unsigned i = 0; i < CLIENTS; i++) {
         struct client *c = &w->clients[i];
 
@@ -523,6 +524,7 @@ static void on_poll(void *context)
     w->quiet_turns = has_stepped || !sim_loop_is_quiet(w->loop) ? 0 : w->quiet_turns + 1;
     if (w->server->state != SERVER_SERVING) {
         w->phase = PHASE_STOPPING;
+        let_lanes_go(w); /* else it gives up at the end of its time, and the process with it */
     } else if (w->phase == PHASE_STEPS) {
         FUZZ_CHECK(w->steps % 8 || server_check(w->server));
         play(w);
