@@ -49,7 +49,7 @@ static enum err attach_enter(struct op *op, struct opener *o, uint64_t wait_ms,
 static void claim_keep(struct claim *claim, const struct db *db)
 {
     ASSERT(claim_is_in_front(claim) && claim->opener);
-    list_remove(&claim->in_due); /* it may have been woken once more: nobody is left to be */
+    list_remove(&claim->in_due); /* it may have been woken once more, and nobody waits now */
     claim->op->claim = NULL;
     claim->op = NULL;
     claim->state = CLAIM_HELD;

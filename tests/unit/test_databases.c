@@ -598,9 +598,12 @@ static void life_lock(struct life *l)
 
 static void life_settle(struct life *l)
 {
-    for (bool again = true; again;) {
-        db_turn(l->rig.db);
-        again = sim_step(l->rig.sim);
+    bool turns = sim_chance(l->rig.sim, 50); /* else those who were woken before come first */
+
+    for (bool again = true; again; turns = true) {
+        if (turns)
+            db_turn(l->rig.db);
+        again = sim_step(l->rig.sim) || !turns;
         for (unsigned i = 0; i < ACTORS; i++) {
             struct actor *a = &l->actors[i];
 
@@ -667,6 +670,10 @@ static void live(uint64_t seed)
     core_open(&l.rig, seed);
     for (unsigned step = 0; step < STEPS; step++) {
         actor_act(&l, &l.actors[sim_random(l.rig.sim, ACTORS)]);
+        if (sim_chance(l.rig.sim, 30)) { /* who has been woken comes later, or is woken again */
+            db_turn(l.rig.db);
+            continue;
+        }
         if (sim_chance(l.rig.sim, 10))
             life_lock(&l);
         life_settle(&l);
