@@ -304,8 +304,12 @@ void model_judge_answer(struct model_client *c, const msgpack_object *message)
     if (at < 0 && !c->is_broken && !c->out.size)
         model_fail("msgid %llu is answered and was not asked, or twice (M-1)",
                    (unsigned long long)part[1].via.u64);
-    if (at < 0)
+    if (at < 0) { /* a message that is too large is refused before it is whole */
+        c->is_refused_early = !c->is_broken && part[2].type != MSGPACK_OBJECT_NIL &&
+                              is_named(&part[2], ERR_TOO_LARGE);
+        c->refused_msgid = part[1].via.u64;
         return;
+    }
     r = c->requests[at];
     if (part[2].type == MSGPACK_OBJECT_NIL) {
         read_result(c, r, &part[3]);

@@ -283,6 +283,7 @@ static void take_message(struct model_client *c, const msgpack_object *o)
                            part[0].via.u64 == 2;
     const msgpack_object *name = is_request ? part + 2 : part ? part + 1 : NULL;
     struct model_request *r;
+    bool is_answered;
 
     model_say(c, "->", o);
     if (!is_request && !is_notification) {
@@ -300,7 +301,9 @@ static void take_message(struct model_client *c, const msgpack_object *o)
         if (is_request && c->requests[i]->msgid == r->msgid)
             c->is_broken = true; /* if the one before is still in flight */
     read_request(c, r, name + 1);
-    if (is_notification || c->is_broken) {
+    is_answered = is_request && c->is_refused_early && c->refused_msgid == r->msgid;
+    c->is_refused_early = false;
+    if (is_notification || is_answered || c->is_broken) {
         forget(c, r);
         return;
     }

@@ -80,6 +80,8 @@ struct model_client {
     const char *const *hidden; /* M-6; NULL: it may see everything */
     uint32_t said; /* bits of those that it has sent itself: it may be told what it has said */
     bool is_broken; /* it has sent what ends a connection, or may */
+    bool is_refused_early; /* refused_msgid has been answered before it was sent to its end */
+    uint64_t refused_msgid;
     bool is_unread; /* where its next message begins is unknown */
     bool eof, is_over;
     bool is_elsewhere; /* perhaps in another database: what it reads and writes is not judged */
