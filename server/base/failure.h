@@ -88,11 +88,11 @@ COLD void failure_set_version(struct failure *f, enum err e, uint64_t version);
 /* Where in the text of a query, from 1. */
 COLD void failure_set_line(struct failure *f, enum err e, uint32_t line, uint32_t column);
 
-/* TOO_LARGE with its text and details: size is over max, which the option sets. option is
- * a static text. Returns the error. */
-/* The limit that the error, which is set, is about: its details. option: static. */
+/* The limit that the error, which is set, is about: its details. option: a static text. */
 COLD void failure_note_limit(struct failure *f, const char *option, uint64_t max,
                              uint64_t size);
+/* TOO_LARGE with its text and details: size is over max, which the option sets. Returns the
+ * error. */
 COLD enum err failure_set_limit(struct failure *f, const char *option, uint64_t max,
                                 uint64_t size, const char *format, ...)
     __attribute__((format(printf, 5, 6)));

@@ -23,7 +23,6 @@
 static void break_off(struct connection *c, struct slice bytes, bool addressed, uint32_t msgid,
                       enum err e, const char *why)
 {
-
     if (!addressed && !c->skipping)
         addressed = frame_peek_msgid(bytes, &msgid);
     if (addressed && !number_map_find(&c->session.in_flight, msgid)) {

@@ -265,7 +265,7 @@ def test_a_run_waits_only_where_it_would_write_into_what_is_locked():
     life = Told({"exclusive": ["c"]})
     late = told("LOCK_TIMEOUT")
     put, away = ["put", ("c", 1, 1)], ["put", ("d", 1, 1)]
-    wrong = ["put", ("c", 1, None)]  # there is no key
+    wrong = ["put", ("c", 1, None)]  # a put without a key
     life.takes(1, "run", [away, put, wrong], error=late)
     life.notices(1, "run", [away, ["get", ("c", 1)]], error=late)
     life.notices(1, "run", [away, wrong, put], error=late)
