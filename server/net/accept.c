@@ -110,8 +110,10 @@ static const char *seat_connection(struct connection *c, struct peer_key key)
         c->seat = seats_take_stranger(&server->seats, c->has_share);
         why = NO_PLACE;
     }
-    if (c->seat < SEAT_STANDING)
+    if (c->seat < SEAT_STANDING) {
+        c->session.peer = c->peer_of;
         return NULL;
+    }
     ASSERT(c->is_seated || c->peer_of->strangers > 0);
     c->peer_of->strangers -= !c->is_seated;
     peers_leave(&server->peers, c->peer_of);

@@ -324,6 +324,15 @@ enum err execute_holds(struct execution *w)
 
 /* ---- clients ---- */
 
+/* What the address, or the user of this machine, holds with all of its connections. */
+static void put_peer(struct net_buffer *out, const struct peer *peer)
+{
+    put_word(out, "all");
+    put_map(out, 2);
+    put_fact(out, "connections", peer->connections);
+    put_fact(out, "transactions", peer->holds.transactions);
+}
+
 static size_t put_client(struct execution *w, const struct connection *c)
 {
     const struct session *s = &c->session;
@@ -332,7 +341,7 @@ static size_t put_client(struct execution *w, const struct connection *c)
 
     if (!session_sees(w->session, s) || !listing_add(w))
         return 1;
-    put_map(out, 14);
+    put_map(out, 15);
     put_fact(out, "id", c->id);
     put_optional_text(out, "database", session_database(s));
     put_optional_text(out, "user", s->user ? user_name(s->user) : SLICE_NONE);
@@ -352,6 +361,7 @@ static size_t put_client(struct execution *w, const struct connection *c)
         put_fact(out, account_kind_name(i), s->account.of[i]);
     put_fact(out, "writes", s->usage.writes);
     put_fact(out, "reads", s->usage.reads);
+    put_peer(out, s->peer);
     return 1;
 }
 

@@ -96,6 +96,7 @@ static void add_limits_of_clients(struct facts *f, const struct server *server)
     facts_add(f, "requests_total", o->requests);
     facts_add(f, "transactions", o->transactions_per_connection);
     facts_add(f, "transactions_total", server_handles_max(server));
+    facts_add(f, "client_transactions", server_handles_of_one(server));
     facts_add(f, "cursors", o->cursors_per_connection);
     facts_add(f, "openers", o->openers_per_connection);
     facts_add(f, "upgrade_begin_ms", o->upgrade_begin_time);

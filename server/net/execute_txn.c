@@ -114,23 +114,46 @@ static void tick_for(struct server *server, const struct txn_options *options)
     reactor_tick_within(&server->reactor, within);
 }
 
+/* Whether clients may have one more, and this one of them. What is reserved is for
+ * administrators, who share with nobody. */
+static enum err check_share(struct execution *w)
+{
+    struct session *s = execution_session(w);
+    uint64_t own = s->peer->holds.transactions, all = s->server->handles_open;
+
+    ASSERT(own <= all); /* D-5 */
+    if (connection_is_admin(s->connection))
+        return ERR_OK;
+    if (own >= server_handles_of_one(s->server))
+        return failure_set(
+            execution_failure(w), ERR_OVERLOADED,
+            "begin: this client has %" PRIu64
+            " open transactions, which is the limit for one client (client-share "
+            "of transactions); commit or roll back some of them, then retry",
+            own);
+    if (all >= server_handles_max(s->server))
+        return failure_set(execution_failure(w), ERR_OVERLOADED,
+                           "begin: %" PRIu64
+                           " transactions are open, which is the limit for clients "
+                           "(transactions minus transactions-reserved)",
+                           all);
+    return ERR_OK;
+}
+
 /* Whether there may be one more on this connection, and on the server. */
 static enum err check_begin(struct execution *w, const struct txn_options *options)
 {
     struct session *s = execution_session(w);
+    enum err e;
 
     if (s->transactions.count >= s->server->options.transactions_per_connection)
         return failure_set(execution_failure(w), ERR_OVERLOADED,
                            "begin: %zu transactions are open on this connection, which is the "
                            "limit (transactions-per-connection)",
                            s->transactions.count);
-    if (s->server->handles_open >= server_handles_max(s->server) &&
-        !connection_is_admin(s->connection))
-        return failure_set(execution_failure(w), ERR_OVERLOADED,
-                           "begin: %" PRIu64
-                           " transactions are open, which is the limit for clients "
-                           "(transactions minus transactions-reserved)",
-                           s->server->handles_open);
+    e = check_share(w);
+    if (e)
+        return e;
     if (!session_has_room(s, sizeof(struct strand) + lock_bytes(options->lock)))
         return session_refuse(s, execution_failure(w), "begin");
     return ERR_OK;
@@ -152,9 +175,7 @@ static enum err open_strand(struct execution *w, struct txn_options *options)
         strand_end(strand);
         return ERR_NOMEM;
     }
-    ASSERT(strand->t && !strand->is_counted);
-    strand->is_counted = true;
-    s->server->handles_open++;
+    strand_count(strand);
     strand->users++;
     w->request->strand = strand; /* its reply goes before those of the transaction's requests */
     return ERR_OK;

@@ -137,6 +137,9 @@ enum option_type {
     X(COUNT, client_connections, "client-connections", "768", 1, 65535, NULL, true,            \
       "maximum number of connections of one client: an IPv4 address, an IPv6 /64 network, or " \
       "a user on the Unix socket")                                                             \
+    X(COUNT, client_share, "client-share", "75", 1, 100, NULL, false,                          \
+      "percentage of transactions that one client (as in client-connections) may have open; "  \
+      "administrators are not limited; 100 disables it")                                       \
     X(COUNT, connections_reserved, "connections-reserved", "8", 0, 1024, NULL, true,           \
       "additional connections reserved for administrators: clients on the Unix socket that "   \
       "run as root or as the server's user")                                                   \

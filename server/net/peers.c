@@ -35,6 +35,7 @@ struct peer_key peer_key_of_user(uint32_t uid)
 
 enum err peers_init(struct peers *p, struct os *os)
 {
+    memset(p, 0, sizeof *p);
     p->os = os;
     os->ops->random(os, &p->seed, sizeof p->seed);
     return hash_table_init(&p->table, os);
@@ -42,7 +43,7 @@ enum err peers_init(struct peers *p, struct os *os)
 
 void peers_fini(struct peers *p)
 {
-    ASSERT(p->table.count == 0);
+    ASSERT(p->table.count == 0 && !p->nobody.holds.transactions);
     hash_table_fini(&p->table);
 }
 
@@ -82,6 +83,15 @@ void peers_leave(struct peers *p, struct peer *peer)
     ASSERT(peer->connections > 0);
     if (--peer->connections > 0)
         return;
+    ASSERT(!peer->holds.transactions); /* D-5 */
     hash_table_remove(&p->table, &peer->in_peers);
     os_free(p->os, peer, sizeof *peer);
+}
+
+uint64_t peer_share(uint64_t all, uint64_t percent)
+{
+    uint64_t share = all / 100 * percent + all % 100 * percent / 100;
+
+    ASSERT(percent <= 100 && share <= all);
+    return share ? share : 1;
 }

@@ -1,4 +1,4 @@
-/* peers.h - how many connections each client has open.
+/* peers.h - how many connections each client has open, and what it holds with them.
  *
  * A client is an IPv4 address, the first 64 bits of an IPv6 address, or, on the Unix socket, a
  * user of this machine. The option client-connections bounds them, so that one client cannot take
@@ -17,10 +17,18 @@ struct peer_key {
     uint64_t number;
 };
 
+/* What all connections of one client hold of what there is for all clients. The option
+ * client-share bounds each, so that one client cannot take everything. */
+struct peer_holds {
+    uint64_t transactions; /* open: of server.handles_open */
+};
+
 struct peer { /* one that has connections open */
     struct peer_key key;
     size_t connections;
     size_t strangers; /* of them, that have not logged in */
+    struct peer_holds holds;
+    struct peer_holds checked; /* the same, summed up by server_check */
     struct hash_link in_peers;
 };
 
@@ -28,6 +36,7 @@ struct peers {
     struct os *os;
     uint64_t seed;
     struct hash_table table;
+    struct peer nobody; /* whose connections are those that are refused */
 };
 
 struct peer_key peer_key_of_address(const struct sockaddr *address);
@@ -40,6 +49,10 @@ void peers_fini(struct peers *p);
 
 /* One connection more; the client, which lives until peers_leave. NULL: no memory. */
 struct peer *peers_enter(struct peers *p, struct peer_key key);
+/* It holds nothing if it was the last connection. */
 void peers_leave(struct peers *p, struct peer *peer);
+
+/* What one client may have where all may have so much: percent of it, and 1 in any case. */
+uint64_t peer_share(uint64_t all, uint64_t percent);
 
 #endif

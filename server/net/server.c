@@ -57,6 +57,11 @@ uint64_t server_handles_max(const struct server *server)
     return all - (reserved < all / 16 ? reserved : all / 16);
 }
 
+uint64_t server_handles_of_one(const struct server *server)
+{
+    return peer_share(server_handles_max(server), server->options.client_share);
+}
+
 void server_connection_closed(struct server *server, enum seat seat, struct peer *peer)
 {
     if (peer)

@@ -143,5 +143,7 @@ void server_connection_closed(struct server *server, enum seat seat, struct peer
 /* How many transactions clients may hold open; the others are for administrators, and for
  * requests that are a transaction of their own. */
 uint64_t server_handles_max(const struct server *server);
+/* ... of them one client. */
+uint64_t server_handles_of_one(const struct server *server);
 
 #endif

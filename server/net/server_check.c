@@ -44,6 +44,7 @@ static bool check_requests(struct session *s)
 
 static bool check_strands(struct session *s, struct connection_sums *sum)
 {
+    struct peer_holds *holds = &s->peer->checked;
     size_t count = 0;
 
     LIST_EACH (link, &s->strands) {
@@ -53,6 +54,7 @@ static bool check_strands(struct session *s, struct connection_sums *sum)
             (strand->txn && number_map_find(&s->transactions, strand->t) != strand))
             return false;
         sum->handles += strand->is_counted;
+        holds->transactions += strand->is_counted;
         count++;
     }
     return count == s->strand_count && s->transactions.count <= count;
@@ -98,6 +100,8 @@ static bool check_connection(struct connection *c, struct connection_sums *sum)
 {
     ASSERT(c->session.connection == c && c->session.server == c->server);
     sum->connections++;
+    if (c->session.peer != (c->peer_of ? c->peer_of : &c->server->peers.nobody))
+        return false; /* D-5 */
     if (c->seat >= SEAT_NONE || connection_of_id(c->server, c->id) != c ||
         c->taken > c->input.used || c->input.used > c->input.room)
         return false; /* D-4 */
@@ -124,14 +128,38 @@ static bool is_sum(const struct server *server, const struct connection_sums *su
            sum->backups <= server->backup_count;
 }
 
+static void forget_checked(struct server *server)
+{
+    LIST_EACH (link, &server->connections) {
+        struct session *s = &LIST_ENTRY(link, struct connection, in_all)->session;
+
+        memset(&s->peer->checked, 0, sizeof s->peer->checked);
+    }
+}
+
+/* Of clients that have a connection in the list. */
+static bool check_peers(const struct server *server, bool is_all)
+{
+    LIST_EACH (link, &server->connections) {
+        const struct peer *p = LIST_ENTRY(link, struct connection, in_all)->session.peer;
+
+        if (p->checked.transactions > p->holds.transactions ||
+            (is_all && p->checked.transactions != p->holds.transactions))
+            return false; /* D-5 */
+    }
+    return true;
+}
+
 bool server_check(struct server *server)
 {
     struct connection_sums sum = {0};
 
+    forget_checked(server);
     LIST_EACH (link, &server->connections) {
         if (!check_connection(LIST_ENTRY(link, struct connection, in_all), &sum))
             return false;
     }
     return account_is_sane(&server->account) && sum.bytes <= server->account.bytes && /* D-2 */
-           is_sum(server, &sum);                                                        /* D-3 */
+           is_sum(server, &sum) &&                                                      /* D-3 */
+           check_peers(server, sum.connections == server->connection_count);
 }

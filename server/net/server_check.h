@@ -9,6 +9,8 @@
  *       not freed yet still count.
  *   D-4 a connection in the list is found by its id, has a seat, and one that has not logged in
  *       has nothing open.
+ *   D-5 what is counted of a client (peers.h) is the sum over its connections; those that are
+ *       closed and not freed yet still count.
  *
  * Threads: loop only. */
 #ifndef HOLDFAST_NET_SERVER_CHECK_H

@@ -24,6 +24,7 @@ void session_init(struct session *s, struct server *server, struct connection *c
     reactor_member_init(&s->member);
     s->server = server;
     s->connection = connection;
+    s->peer = &server->peers.nobody;
     s->out = out;
     account_init(&s->account, &server->account);
     s->transactions.account = s->cursors.account = s->in_flight.account = &s->account;

@@ -26,6 +26,7 @@ struct login {
 struct session {
     struct server *server;          /* borrowed */
     struct connection *connection;  /* borrowed: for the methods, which stand above it */
+    struct peer *peer;              /* borrowed: whose connection it is; of a refused one nobody */
     struct reactor_member member;
     const char *hang_up; /* why it is to be closed as soon as nobody is at work on it; NULL */
     uint64_t used_ms;    /* when the last request came */

@@ -54,17 +54,32 @@ void strand_close_cursors(struct strand *strand)
     }
 }
 
+void strand_count(struct strand *strand)
+{
+    ASSERT(strand->t && !strand->is_counted);
+    strand->is_counted = true;
+    strand->session->server->handles_open++;
+    strand->session->peer->holds.transactions++;
+}
+
+static void strand_uncount(struct strand *strand)
+{
+    ASSERT(strand->session->server->handles_open >= strand->is_counted);        /* D-3 */
+    ASSERT(strand->session->peer->holds.transactions >= strand->is_counted); /* D-5 */
+    strand->session->server->handles_open -= strand->is_counted;
+    strand->session->peer->holds.transactions -= strand->is_counted;
+    strand->is_counted = false;
+}
+
 void strand_end(struct strand *strand)
 {
     ASSERT(list_is_empty(&strand->cursors));
-    ASSERT(strand->session->server->handles_open >= strand->is_counted); /* D-3 */
     strand->txn = NULL;
     list_remove(&strand->in_pushes);
     if (strand->push_waits)
         db_cancel_wait(&strand->push_wait);
     strand->push_waits = false;
-    strand->session->server->handles_open -= strand->is_counted;
-    strand->is_counted = false;
+    strand_uncount(strand);
     if (strand->t && number_map_find(&strand->session->transactions, strand->t) == strand)
         number_map_remove(&strand->session->transactions, strand->t);
     strand_unref(strand);

@@ -68,6 +68,9 @@ struct session_cursor {
 struct strand *strand_new(struct session *s);
 void strand_unref(struct strand *strand);
 
+/* It is an open transaction, and counts as one until strand_end. */
+void strand_count(struct strand *strand);
+
 /* The handle is free from now on: cursors are closed, txn is NULL. The transaction
  * itself has been, or is being, ended by the caller (cursors first: strand_close_cursors). */
 void strand_close_cursors(struct strand *strand);

@@ -206,9 +206,10 @@ class Client:
     """Raw frames. send() returns the msgid, reply() waits for its response; call() does both.
     Responses that come for others are kept."""
 
-    def __init__(self, address):
+    def __init__(self, address, host=None):
+        """host: another address of this machine that it comes from, as another client."""
         if isinstance(address, tuple):
-            self.s = socket.create_connection(address, TIMEOUT)
+            self.s = socket.create_connection(address, TIMEOUT, (host, 0) if host else None)
             self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
             self.s = socket.socket(socket.AF_UNIX)
@@ -378,8 +379,8 @@ class Daemon:
         size = os.fstat(self.err.fileno()).st_size
         return os.pread(self.err.fileno(), size, 0).decode(errors="replace")
 
-    def client(self, address=None):
-        c = Client(address or self.address)
+    def client(self, address=None, host=None):
+        c = Client(address or self.address, host)
         self.clients.add(c)
         return c
 

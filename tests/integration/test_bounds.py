@@ -327,7 +327,8 @@ def test_refused_connections_that_ask_nothing_are_few_and_leave():
 
 
 def test_open_transactions_of_clients_leave_some_for_the_others():
-    with daemon("--transactions", "64", "--transactions-reserved", "4") as d, d.client() as c:
+    flags = ("--transactions", "64", "--transactions-reserved", "4", "--client-share", "100")
+    with daemon(*flags) as d, d.client() as c:
         c.call("create_store", 0, "s")
         ids = [c.send("begin", h) for h in range(1, 100)]
         errors = []

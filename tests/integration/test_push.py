@@ -164,8 +164,8 @@ def test_a_limit_that_is_near_is_warned_of_once():
 
 
 def test_limits_of_the_server_are_warned_of():
-    with holdfast.daemon("--transactions", "20", "--transactions-reserved", "0") as d, \
-            subscriber(d, "warning") as c, d.client() as other:
+    flags = ("--transactions", "20", "--transactions-reserved", "0", "--client-share", "100")
+    with holdfast.daemon(*flags) as d, subscriber(d, "warning") as c, d.client() as other:
         for _ in range(2):  # again, once it has been far from the limit
             for t in range(1, 17):
                 other.call("begin", t)

@@ -523,6 +523,28 @@ START_TEST(connections_are_counted_by_host_and_by_user)
 }
 END_TEST
 
+/* In whole numbers, without a sum that could overflow; and everybody may have one. */
+START_TEST(a_share_is_a_part_of_what_all_may_have)
+{
+    static const uint64_t cases[][3] = {
+        {100, 75, 75},
+        {65280, 75, 48960},
+        {60, 75, 45},
+        {3, 75, 2},
+        {1, 75, 1},
+        {1000, 1, 10},
+        {99, 1, 1},
+        {7, 100, 7},
+        {0, 50, 1},
+        {199, 50, 99},
+        {UINT64_MAX, 100, UINT64_MAX},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        ck_assert_uint_eq(peer_share(cases[i][0], cases[i][1]), cases[i][2]);
+}
+END_TEST
+
 START_TEST(what_is_kept_for_a_client_is_counted_to_it_and_to_all)
 {
     struct account_limits limits = {.one = 1 << 20, .all = 2 << 20};
@@ -681,6 +703,7 @@ int main(void)
     tcase_add_test(all, the_longest_turn_is_known_for_ever_and_for_a_minute);
     tcase_add_test(all, administrators_have_seats_that_clients_cannot_take);
     tcase_add_test(all, connections_are_counted_by_host_and_by_user);
+    tcase_add_test(all, a_share_is_a_part_of_what_all_may_have);
     tcase_add_test(all, what_is_kept_for_a_client_is_counted_to_it_and_to_all);
     tcase_add_test(all, the_head_of_a_message_names_who_is_to_be_refused);
     tcase_add_test(all, a_head_that_is_cut_says_whether_more_would_tell_more);
