@@ -151,6 +151,12 @@ $(B)/tests/%: $(B)/tests/unit/%.o $(CORE_LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(NO_LTO) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
 
+# A whole server without sockets, as the fuzzer's.
+$(B)/tests/test_turns: $(B)/tests/unit/test_turns.o $(B)/libfuzz.a $(CORE_LIBS)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(NO_LTO) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
+
 # With MODE=fuzz (clang) a target is driven by libFuzzer, else by the main of fuzz.h.
 ifeq ($(MODE),fuzz)
 $(B)/fuzz/%: FUZZ_LINK := -fsanitize=fuzzer

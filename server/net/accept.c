@@ -112,6 +112,7 @@ static const char *seat_connection(struct connection *c, struct peer_key key)
     }
     if (c->seat < SEAT_STANDING) {
         c->session.peer = c->peer_of;
+        c->session.member.client = &c->peer_of->turns;
         return NULL;
     }
     ASSERT(c->is_seated || c->peer_of->strangers > 0);
@@ -164,6 +165,7 @@ static void start(struct connection *c)
     net_buffer_charge(&c->input, &c->session.account, ACCOUNT_INPUT);
     net_buffer_charge(&c->output, &c->session.account, ACCOUNT_OUTPUT);
     net_buffer_charge(&c->writing, &c->session.account, ACCOUNT_OUTPUT);
+    net_buffer_charge(&c->lent, &c->session.account, ACCOUNT_OUTPUT);
     connection_rename(c);
     c->id = ++server->counters.accepted;
     c->begun_ms = c->session.used_ms = server_now(server);

@@ -8,12 +8,16 @@
 
 #define CLIENT_SHOWN_BYTES 40 /* of what a client calls itself */
 #define INPUT_LEAST (16 * KIB)
+#define WRITTEN_AT_ONCE (128 * KIB) /* of one connection, before the next one's output */
+/* libuv is lent so much of what the socket did not take, to tell when it takes more. */
+#define LENT_BYTES (16 * KIB)
 /* What an empty buffer may keep while there is plenty; it goes when the connection rests. */
 #define BUFFER_ACTIVE MIB
 
 bool connection_is_sane(const struct connection *c)
 {
-    if (c->taken > c->input.used || c->input.used > c->input.room || c->seat >= SEAT_NONE)
+    if (c->taken > c->input.used || c->input.used > c->input.room || c->seat >= SEAT_NONE ||
+        c->written > c->writing.used)
         return false; /* D-4 */
     switch (c->state) {
     case CONNECTION_OPEN: return !c->is_closed && !c->shut_ms;
@@ -142,10 +146,91 @@ void connection_read(struct connection *c)
 
 /* ---- out ---- */
 
+static size_t left_of_writing(const struct connection *c)
+{
+    ASSERT(c->written <= c->writing.used);
+    return c->writing.used - c->written;
+}
+
 size_t connection_unread(const struct connection *c)
 {
-    return c->output.used + c->transport.out.used +
+    return c->output.used + left_of_writing(c) + c->transport.out.used +
            (c->write_busy ? uv_stream_get_write_queue_size(&c->uv.stream) : 0);
+}
+
+bool connection_is_paused(const struct connection *c)
+{
+    size_t bytes = connection_unread(c);
+
+    return bytes + c->session.held_bytes >= c->server->options.output_pause ||
+           (bytes && !session_has_room(&c->session, 0));
+}
+
+/* Some of its output has gone: it may have waited for that. */
+static void go_on(struct connection *c)
+{
+    if ((c->state == CONNECTION_DRAINING || c->session.member.stuck) &&
+        !connection_is_paused(c))
+        session_ready(&c->session);
+}
+
+/* The first bytes that are to be written, or encrypted. */
+static struct slice first_output(const struct connection *c)
+{
+    size_t left = left_of_writing(c);
+    struct slice all = left ? slice_make(c->writing.data + c->written, left)
+                            : slice_make(c->output.data, c->output.used);
+
+    if (all.size > WRITTEN_AT_ONCE)
+        all.size = WRITTEN_AT_ONCE;
+    return all;
+}
+
+/* They are done with. */
+static void drop_output(struct connection *c, size_t size)
+{
+    if (!left_of_writing(c)) {
+        if (size == c->output.used) {
+            net_buffer_clear(&c->output, connection_keep_bytes(c));
+            return;
+        }
+        net_buffer_swap(&c->output, &c->writing);
+    }
+    c->written += size;
+    if (left_of_writing(c))
+        return;
+    net_buffer_clear(&c->writing, connection_keep_bytes(c));
+    c->written = 0;
+}
+
+/* The first bytes for the socket: of TLS, what it has made of them. false: no memory. */
+static bool next_bytes(struct connection *c, struct slice *bytes)
+{
+    struct net_buffer *sealed = &c->transport.out;
+
+    *bytes = first_output(c);
+    if (!c->transport.tls)
+        return true;
+    if (!sealed->used && bytes->size && transport_is_open(&c->transport)) {
+        if (!transport_seal(&c->transport, *bytes))
+            return false;
+        drop_output(c, bytes->size);
+    }
+    *bytes = slice_make(sealed->data, sealed->used);
+    return !sealed->failed;
+}
+
+static void drop_bytes(struct connection *c, size_t size)
+{
+    struct net_buffer *sealed = &c->transport.out;
+
+    if (!c->transport.tls) {
+        drop_output(c, size);
+        return;
+    }
+    net_buffer_drop(sealed, size);
+    if (!sealed->used)
+        net_buffer_clear(sealed, connection_keep_bytes(c));
 }
 
 static void on_written(uv_write_t *write, int status)
@@ -154,7 +239,7 @@ static void on_written(uv_write_t *write, int status)
 
     ASSERT(c->write_busy);
     c->write_busy = false;
-    net_buffer_clear(&c->writing, connection_keep_bytes(c));
+    net_buffer_clear(&c->lent, LENT_BYTES);
     c->progress_ms = server_now(c->server);
     if (c->state == CONNECTION_CLOSING)
         return;
@@ -162,85 +247,70 @@ static void on_written(uv_write_t *write, int status)
         connection_close(c, "write error");
         return;
     }
-    if (c->output.used || c->transport.out.used)
-        session_flush_later(&c->session);
-    session_ready(&c->session); /* it may have been paused, or be done */
+    if (connection_unread(c))
+        reactor_flush_on(&c->server->reactor, &c->session.member);
+    go_on(c);
 }
 
-/* What the socket does not take at once goes to libuv, with the buffer that it is in. */
-static void write_rest(struct connection *c, struct net_buffer *from, size_t done)
+/* The socket took so many of these bytes and no more: libuv gets the first of the rest, and says
+ * when they are gone. */
+static void lend(struct connection *c, struct slice bytes, size_t done)
 {
-    uv_buf_t rest;
-    int result;
+    size_t size = bytes.size - done < LENT_BYTES ? bytes.size - done : LENT_BYTES;
+    uv_buf_t lent;
 
-    ASSERT(!c->write_busy && done <= from->used);
-    net_buffer_swap(from, &c->writing);
-    rest = uv_buf_init((char *)c->writing.data + done, (unsigned)(c->writing.used - done));
+    ASSERT(!c->write_busy && !c->lent.used && size);
+    net_buffer_append(&c->lent, bytes.data + done, size);
+    if (c->lent.failed) {
+        connection_close(c, "out of memory");
+        return;
+    }
+    drop_bytes(c, done + size);
+    lent = uv_buf_init((char *)c->lent.data, (unsigned)size);
     c->write.data = c;
     c->write_busy = true;
     c->progress_ms = server_now(c->server);
-    result = uv_write(&c->write, &c->uv.stream, &rest, 1, on_written);
-    if (result) {
+    c->unwritten = size;
+    if (uv_write(&c->write, &c->uv.stream, &lent, 1, on_written)) {
         c->write_busy = false;
-        session_hang_up(&c->session, "write error");
+        connection_close(c, "write error");
     }
-    c->unwritten = rest.len;
 }
 
-/* What is to be written: of TLS, what it has made of it. NULL: it could not. */
-static struct net_buffer *outgoing(struct connection *c)
+bool connection_flush(struct connection *c)
 {
-    if (!c->transport.tls)
-        return &c->output;
-    if (c->output.used && transport_is_open(&c->transport) &&
-        !transport_seal(&c->transport, &c->output, connection_keep_bytes(c)))
-        return NULL;
-    return &c->transport.out;
-}
-
-void connection_flush(struct connection *c)
-{
-    struct net_buffer *from;
-    uv_buf_t all;
+    size_t unread = connection_unread(c);
+    struct slice bytes;
+    uv_buf_t first;
     int done;
 
     if (c->state == CONNECTION_CLOSING || c->state == CONNECTION_SHUT || c->held_until_ms)
-        return;
-    if (c->output.failed) {
-        connection_close(c, "out of memory");
-        return;
-    }
-    if (connection_unread(c) > c->server->options.output_max) {
+        return false;
+    if (unread > c->server->options.output_max) {
         connection_close(c, "too many unread replies (output-max)");
-        return;
+        return false;
     }
-    if (c->write_busy)
-        return;
-    from = outgoing(c);
-    if (!from || from->failed) {
+    if (c->output.failed || (!c->write_busy && !next_bytes(c, &bytes))) {
         connection_close(c, "out of memory");
-        return;
+        return false;
     }
-    if (!from->used)
-        return;
-    all = uv_buf_init((char *)from->data, (unsigned)from->used);
-    done = uv_try_write(&c->uv.stream, &all, 1);
+    if (c->write_busy || !bytes.size)
+        return false;
+    first = uv_buf_init((char *)bytes.data, (unsigned)bytes.size);
+    done = uv_try_write(&c->uv.stream, &first, 1);
     if (done == UV_EAGAIN)
         done = 0;
     if (done < 0) {
         connection_close(c, "write error");
-        return;
+        return false;
     }
-    ASSERT((size_t)done <= from->used);
-    if ((size_t)done == from->used) {
-        net_buffer_clear(from, connection_keep_bytes(c));
-        if (c->state == CONNECTION_DRAINING || c->session.member.stuck)
-            session_ready(&c->session);
-        return;
-    }
-    write_rest(c, from, (size_t)done);
-    if (c->session.hang_up)
-        connection_close(c, c->session.hang_up);
+    ASSERT((size_t)done <= bytes.size);
+    if ((size_t)done < bytes.size)
+        lend(c, bytes, (size_t)done);
+    else
+        drop_bytes(c, bytes.size);
+    go_on(c);
+    return !c->write_busy && (size_t)done < (c->transport.tls ? SIZE_MAX : unread);
 }
 
 /* ---- life ---- */
@@ -324,6 +394,7 @@ static void connection_free(struct connection *c)
     net_buffer_fini(&c->input);
     net_buffer_fini(&c->output);
     net_buffer_fini(&c->writing);
+    net_buffer_fini(&c->lent);
     account_fini(&c->session.account);
     free(c);
     server_connection_closed(server, seat, peer);

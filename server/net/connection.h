@@ -2,7 +2,8 @@
  *
  * Callbacks of libuv only take bytes and mark the connection as ready; the
  * server's turn lets ready ones work for a while each. What came in is executed
- * where it lies. What goes out is gathered for the whole turn and written once.
+ * where it lies. What goes out is gathered for the whole turn and written once, or, where it is
+ * much, a part in each turn.
  *
  *     OPEN --EOF, broken frame, stop--> DRAINING --all answered and written--> SHUT
  *       \_________ error, stall ___________\__________________________________\--> CLOSING
@@ -69,9 +70,11 @@ struct connection {
     bool rests;              /* nothing has been done since it was last looked at */
     uint64_t frame_begun_ms; /* when the message at taken began to arrive; 0: none */
     /* Out. */
-    struct net_buffer output;  /* encoded in this turn */
-    struct net_buffer writing; /* lent to libuv */
-    uv_write_t write;
+    struct net_buffer output;  /* encoded since it was last written, or lies in writing */
+    struct net_buffer writing; /* what came before it, and was too much for one turn; */
+    size_t written;            /* bytes at its beginning that are done with */
+    struct net_buffer lent;    /* to libuv: the socket took no more */
+    uv_write_t write;          /* of lent */
     bool write_busy;
     uv_shutdown_t shutdown;
     size_t unwritten;     /* libuv's queue when it was last looked at, bytes */
@@ -101,8 +104,9 @@ void connection_read(struct connection *c);
 /* Let it work for a share of the turn. true: there is more that it could do now. */
 bool connection_work(struct connection *c);
 
-/* Write what this turn has encoded. */
-void connection_flush(struct connection *c);
+/* Write of what it was sent as much as goes at once. true: there is more, and the socket may take
+ * it. */
+bool connection_flush(struct connection *c);
 
 /* Take no more requests; answer those that came; close. */
 void connection_drain(struct connection *c);

@@ -19,6 +19,9 @@ size_t connection_ahead_bytes(const struct connection *c);
 /* What it has been sent, and has not read. */
 size_t connection_unread(const struct connection *c);
 
+/* So much of that that it has to read before it is served. */
+bool connection_is_paused(const struct connection *c);
+
 void connection_stop_reading(struct connection *c);
 /* No more requests will come. */
 void connection_end_input(struct connection *c);

@@ -9,14 +9,14 @@
 
 #include <stdio.h>
 
-#define WORK_NS UINT64_C(500000) /* time of one connection, before the next one's turn */
-#define WORK_STEPS 64            /* requests of one connection before the next one's turn */
+/* The share of one connection, before the next one's turn; less until it is known to want more. */
+#define WORK_NS UINT64_C(500000)
+#define WORK_LIGHT_NS UINT64_C(100000)
+#define WORK_STEPS 64 /* requests */
 #define STANDING_BYTES (4 * KIB) /* of a request that will be refused anyway */
 /* Before the login. */
 #define STRANGER_ELEMENTS 16
 #define STRANGER_DEPTH 4
-
-/* ---- in ---- */
 
 /* A message that cannot be understood: say so if it can be addressed, answer what was
  * asked before, and end. */
@@ -198,16 +198,6 @@ static bool take_frame(struct connection *c)
     return true;
 }
 
-/* ---- out ---- */
-
-static bool is_paused(const struct connection *c)
-{
-    size_t bytes = connection_unread(c);
-
-    return bytes + c->session.held_bytes >= c->server->options.output_pause ||
-           (bytes && !session_has_room(&c->session, 0));
-}
-
 /* ---- the turn ---- */
 
 static void on_shutdown(uv_shutdown_t *shutdown, int status)
@@ -240,8 +230,8 @@ static void say_goodbye(struct connection *c)
 /* Everything is answered and written. */
 static void shut(struct connection *c)
 {
-    ASSERT(c->state == CONNECTION_DRAINING && !c->session.request_count && !c->output.used &&
-           !c->write_busy);
+    ASSERT(c->state == CONNECTION_DRAINING && !c->session.request_count &&
+           !connection_unread(c) && !c->write_busy);
     if (c->eof) {
         say_goodbye(c); /* nothing can come any more that would reset what was written */
         connection_close(c, NULL);
@@ -282,8 +272,7 @@ static void settle(struct connection *c, bool more)
     } else if (c->state == CONNECTION_DRAINING && !more && !c->session.member.stuck) {
         if (c->eof)
             session_openers_give_up(&c->session);
-        if (c->session.request_count == 0 && !c->output.used && !c->transport.out.used &&
-            !c->write_busy)
+        if (c->session.request_count == 0 && !connection_unread(c) && !c->write_busy)
             shut(c);
     }
 }
@@ -351,6 +340,19 @@ static bool open_up(struct connection *c, bool *more)
     return true;
 }
 
+/* Whether it has had its share. What reads on has had some time; of others, looking at the clock
+ * costs too much to do it each time. */
+static bool has_had_share(struct connection *c, unsigned steps, uint64_t began_ns)
+{
+    uint64_t share = c->session.member.is_heavy ? WORK_NS : WORK_LIGHT_NS;
+
+    if (steps >= WORK_STEPS)
+        return true;
+    if (!steps || (steps % 8 < 7 && !order_reads_on(&c->session)))
+        return false;
+    return uv_hrtime() - began_ns > share;
+}
+
 bool connection_work(struct connection *c)
 {
     struct server *server = c->server;
@@ -371,10 +373,10 @@ bool connection_work(struct connection *c)
     if (!c->session.input_ns)
         c->session.input_ns = server->latency.turn_ns;
     for (; !c->session.hang_up; steps++) {
-        more = steps >= WORK_STEPS || (steps % 8 == 7 && uv_hrtime() - began > WORK_NS);
+        more = has_had_share(c, steps, began);
         if (more)
             break;
-        if (is_paused(c)) {
+        if (connection_is_paused(c)) {
             c->session.member.stuck = true;
             break;
         }

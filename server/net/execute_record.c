@@ -169,7 +169,7 @@ static enum err get_keys(struct execution *w, const struct source *source,
         enum err e;
 
         w->offset = (size_t)(keys->at - first); /* where it goes on, whatever stops it */
-        if (execution_has_had_enough(w, began, steps))
+        if (execution_has_had_enough(w, began, SHARE_OF_READS_NS, steps))
             return ERR_WAIT;
         e = read_keys(w, keys, wanted, piece);
         if (!e)

@@ -130,7 +130,7 @@ static enum err run_ops(struct execution *w)
         w->offset = (size_t)(ops.at - list.data);
     }
     for (size_t done = 0; w->index < count; w->index++, done++) {
-        if (execution_has_had_enough(w, began, done))
+        if (execution_has_had_enough(w, began, SHARE_OF_WRITES_NS, done))
             return ERR_WAIT;
         ops.at = list.data + w->offset;
         e = run_op(w, &ops, count == 1);

@@ -5,7 +5,6 @@
 
 #include <uv.h>
 
-#define SHARE_NS UINT64_C(1000000) /* of a turn, for one request */
 #define REPLY_SMALL (64u << 10)    /* bytes that are answered without looking for room */
 
 enum err execution_check_room(struct execution *w)
@@ -48,9 +47,10 @@ enum err execution_yield(struct execution *w)
     return ERR_WAIT;
 }
 
-bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t done)
+bool execution_has_had_enough(struct execution *w, uint64_t began_ns, uint64_t share_ns,
+                              size_t done)
 {
-    if (done % STEPS_A_LOOK || !done || uv_hrtime() - began_ns < SHARE_NS)
+    if (done % STEPS_A_LOOK || !done || uv_hrtime() - began_ns < share_ns)
         return false;
     execution_yield(w);
     return true;

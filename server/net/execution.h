@@ -58,10 +58,15 @@ void execution_fini(struct execution *w);
 
 #define STEPS_A_LOOK 16 /* looking at the clock costs something, too */
 
-/* Whether a method that does many things has had its share of the turn. began_ns: when this
- * call of it began (uv_hrtime); done: things done in it. If so it answers ERR_WAIT and goes
- * on in the next turn. */
-bool execution_has_had_enough(struct execution *w, uint64_t began_ns, size_t done);
+/* What a call of a method that does many things may take before others have their turn: one that
+ * only reads, and one that writes, which others overtake and make it lose if it is interrupted. */
+#define SHARE_OF_READS_NS UINT64_C(50000)
+#define SHARE_OF_WRITES_NS UINT64_C(1000000)
+
+/* Whether it has had that. began_ns: when this call of it began (uv_hrtime); done: things done in
+ * it. If so it answers ERR_WAIT and goes on in the next turn. */
+bool execution_has_had_enough(struct execution *w, uint64_t began_ns, uint64_t share_ns,
+                              size_t done);
 /* The method has done the steps of a turn. ERR_WAIT. */
 enum err execution_yield(struct execution *w);
 

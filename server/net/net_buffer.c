@@ -71,6 +71,14 @@ void net_buffer_clear(struct net_buffer *b, size_t keep)
         net_buffer_fini(b);
 }
 
+void net_buffer_drop(struct net_buffer *b, size_t size)
+{
+    ASSERT(size <= b->used);
+    b->used -= size;
+    if (b->used)
+        memmove(b->data, b->data + size, b->used);
+}
+
 void net_buffer_trim(struct net_buffer *b, size_t keep)
 {
     uint8_t *data;

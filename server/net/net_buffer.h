@@ -38,6 +38,9 @@ void net_buffer_append(struct net_buffer *b, const void *bytes, size_t size);
 /* Empty it; memory over keep bytes goes back. */
 void net_buffer_clear(struct net_buffer *b, size_t keep);
 
+/* Throw away so many bytes at its beginning. */
+void net_buffer_drop(struct net_buffer *b, size_t size);
+
 /* Empty or not, give memory back that what is in it does not need, down to keep bytes. */
 void net_buffer_trim(struct net_buffer *b, size_t keep);
 

@@ -588,6 +588,14 @@ bool order_step(struct session *s, bool may_start)
     return r != NULL;
 }
 
+bool order_reads_on(struct session *s)
+{
+    struct list_link *link = list_first(&s->runnable);
+    const struct request *r = link ? LIST_ENTRY(link, struct request, in_queue) : NULL;
+
+    return r && r->method && !(r->method->flags & METHOD_WRITES) && !r->run;
+}
+
 /* ---- endings that are not the request's own ---- */
 
 /* A page that is not told must come again. false: another one behind it has been begun, so this

@@ -25,6 +25,10 @@ bool order_take(struct session *s, const struct frame *frame);
 /* Execute one thing that can go on; may_start: or that can begin. false: there is none. */
 bool order_step(struct session *s, bool may_start);
 
+/* What would go on now only reads, so that nothing is lost when others come in between: what
+ * writes can lose by what they commit. */
+bool order_reads_on(struct session *s);
+
 /* The core said what becomes of r's reply (turn.c, after db_turn). */
 void order_told(struct request *r, enum err e);
 

@@ -72,6 +72,7 @@ struct peer *peers_enter(struct peers *p, struct peer_key key)
             return NULL;
         memset(peer, 0, sizeof *peer);
         peer->key = key;
+        reactor_client_init(&peer->turns);
         hash_table_insert(&p->table, &peer->in_peers, hash);
     }
     peer->connections++;
@@ -84,6 +85,7 @@ void peers_leave(struct peers *p, struct peer *peer)
     if (--peer->connections > 0)
         return;
     ASSERT(!peer->holds.transactions); /* D-5 */
+    reactor_client_fini(&peer->turns);
     hash_table_remove(&p->table, &peer->in_peers);
     os_free(p->os, peer, sizeof *peer);
 }

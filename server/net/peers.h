@@ -1,4 +1,5 @@
-/* peers.h - how many connections each client has open, and what it holds with them.
+/* peers.h - how many connections each client has open, what it holds with them, and what they get
+ * of each turn.
  *
  * A client is an IPv4 address, the first 64 bits of an IPv6 address, or, on the Unix socket, a
  * user of this machine. The option client-connections bounds them, so that one client cannot take
@@ -8,6 +9,7 @@
 #ifndef HOLDFAST_NET_PEERS_H
 #define HOLDFAST_NET_PEERS_H
 
+#include "server/net/reactor.h"
 #include "server/storage/hash_table.h"
 
 struct sockaddr;
@@ -29,6 +31,7 @@ struct peer { /* one that has connections open */
     size_t strangers; /* of them, that have not logged in */
     struct peer_holds holds;
     struct peer_holds checked; /* the same, summed up by server_check */
+    struct reactor_client turns; /* what its connections get of the loop, they share */
     struct hash_link in_peers;
 };
 

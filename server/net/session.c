@@ -21,7 +21,7 @@ void session_init(struct session *s, struct server *server, struct connection *c
                   struct net_buffer *out)
 {
     memset(s, 0, sizeof *s);
-    reactor_member_init(&s->member);
+    reactor_member_init(&server->reactor, &s->member);
     s->server = server;
     s->connection = connection;
     s->peer = &server->peers.nobody;

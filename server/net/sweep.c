@@ -57,7 +57,10 @@ static void release_buffers(struct connection *c)
         net_buffer_clear(&c->transport.in, 0);
         net_buffer_clear(&c->transport.out, 0);
     }
-    net_buffer_clear(&c->writing, 0);
+    if (!c->writing.used)
+        net_buffer_clear(&c->writing, 0);
+    if (!c->lent.used)
+        net_buffer_clear(&c->lent, 0);
 }
 
 void sweep_connection(struct connection *c, uint64_t now_ms)
@@ -86,7 +89,7 @@ void sweep_connection(struct connection *c, uint64_t now_ms)
         connection_close(c, "incomplete message (frame-time)");
         return;
     }
-    if (c->rests && !c->write_busy)
+    if (c->rests)
         release_buffers(c);
     c->rests = true;
     strand_close_idle(&c->session, idle_since);

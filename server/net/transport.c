@@ -73,18 +73,17 @@ enum tls_result transport_read(struct transport *t, struct net_buffer *plain, si
     return result;
 }
 
-bool transport_seal(struct transport *t, struct net_buffer *plain, size_t keep)
+bool transport_seal(struct transport *t, struct slice plain)
 {
     ASSERT(t->tls && transport_is_open(t));
-    for (size_t done = 0; done < plain->used;) {
-        size_t left = plain->used - done, size = left < FED_AT_ONCE ? left : FED_AT_ONCE;
+    for (size_t done = 0; done < plain.size;) {
+        size_t left = plain.size - done, size = left < FED_AT_ONCE ? left : FED_AT_ONCE;
 
-        if (!tls_write(t->tls, slice_make(plain->data + done, size)))
+        if (!tls_write(t->tls, slice_make(plain.data + done, size)))
             return false;
         tls_take(t->tls, &t->out);
         done += size;
     }
-    net_buffer_clear(plain, keep);
     return !t->out.failed;
 }
 

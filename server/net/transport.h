@@ -34,8 +34,8 @@ void transport_fini(struct transport *t);
  * told to it is in out. */
 enum tls_result transport_read(struct transport *t, struct net_buffer *plain, size_t bytes_max,
                                const char **why);
-/* Encrypt all of plain, and clear it but for so much memory. false: it cannot be. */
-bool transport_seal(struct transport *t, struct net_buffer *plain, size_t keep);
+/* Encrypt so many bytes. false: it cannot be. */
+bool transport_seal(struct transport *t, struct slice plain);
 /* Say that no more will come: in out. */
 void transport_end(struct transport *t);
 

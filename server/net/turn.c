@@ -8,8 +8,13 @@
 #include "server/net/session_opener.h"
 #include "server/net/server_check.h"
 
-#define TURN_NS UINT64_C(2000000) /* budget of one turn */
-#define ENDED_A_TURN 2000 /* transactions and cursors of connections that have ended */
+#define TURN_NS UINT64_C(2000000)  /* budget of one turn */
+#define HEAVY_NS UINT64_C(100000) /* of one connection: it stands behind those that need less */
+#define LIGHT_NS \
+    UINT64_C(1500000) /* of it, for connections that need little, while others wait */
+#define FLUSH_NS UINT64_C(1000000) /* for output that was too much for one turn */
+#define ENDED_A_TURN 2000 /* transactions and cursors of connections that have ended, */
+#define ENDED_A_CONNECTION 100 /* and each of these counts as so many: it has buffers */
 
 static struct connection *connection_of(struct reactor_member *m)
 {
@@ -18,27 +23,26 @@ static struct connection *connection_of(struct reactor_member *m)
 
 static void work(struct server *server)
 {
-    struct list_link now;
-    uint64_t began = uv_hrtime();
+    uint64_t began = uv_hrtime(), now = began;
+    struct reactor_member *m;
 
     latency_turn(&server->latency, began);
-    list_init(&now);
-    list_splice_back(&now, &server->reactor.ready);
-    if (!list_is_empty(&now))
+    reactor_begin_turn(&server->reactor);
+    m = reactor_next(&server->reactor, false);
+    if (m)
         db_note_clients(server->db);
-    while (!list_is_empty(&now)) {
-        struct reactor_member *m =
-            LIST_ENTRY(list_first(&now), struct reactor_member, in_ready);
+    while (m) {
+        uint64_t before = now;
+        bool more = connection_work(connection_of(m));
 
-        list_remove(&m->in_ready);
-        if (connection_work(connection_of(m)))
+        now = uv_hrtime();
+        m->is_heavy = more || now - before > HEAVY_NS;
+        if (more)
             reactor_ready(&server->reactor, m);
-        if (uv_hrtime() - began > TURN_NS)
+        if (now - began > TURN_NS)
             break;
+        m = reactor_next(&server->reactor, now - began > LIGHT_NS);
     }
-    /* Those that had no share come first in the next turn. */
-    list_splice_back(&now, &server->reactor.ready);
-    list_splice_back(&server->reactor.ready, &now);
 }
 
 static void tell(struct server *server)
@@ -55,18 +59,32 @@ static void tell(struct server *server)
     }
 }
 
+static void flush_member(struct server *server, struct list_link *link)
+{
+    struct reactor_member *m = LIST_ENTRY(link, struct reactor_member, in_flush);
+
+    if (connection_flush(connection_of(m)))
+        reactor_flush_on(&server->reactor, m);
+}
+
+/* First the beginning of what is new, then what is left over from turns before. */
 static void flush(struct server *server)
 {
-    struct list_link now;
+    struct list_link now, *link;
+    uint64_t began;
 
     list_init(&now);
     list_splice_back(&now, &server->reactor.flush);
-    while (!list_is_empty(&now)) {
-        struct reactor_member *m =
-            LIST_ENTRY(list_first(&now), struct reactor_member, in_flush);
-
-        list_remove(&m->in_flush);
-        connection_flush(connection_of(m));
+    while ((link = list_first(&now)) != NULL) {
+        list_remove(link);
+        flush_member(server, link);
+    }
+    link = fair_queue_take(&server->reactor.writing);
+    began = link ? uv_hrtime() : 0;
+    while (link) {
+        flush_member(server, link);
+        link =
+            uv_hrtime() - began < FLUSH_NS ? fair_queue_take(&server->reactor.writing) : NULL;
     }
 }
 
@@ -79,8 +97,10 @@ static void end(struct server *server)
     while (steps && (first = list_first(&server->reactor.ending)) != NULL) {
         struct reactor_member *m = LIST_ENTRY(first, struct reactor_member, in_ending);
 
-        if (order_end_some(&connection_of(m)->session, &steps))
-            connection_ended(connection_of(m));
+        if (!order_end_some(&connection_of(m)->session, &steps))
+            continue;
+        connection_ended(connection_of(m));
+        steps -= steps < ENDED_A_CONNECTION ? steps : ENDED_A_CONNECTION;
     }
 }
 

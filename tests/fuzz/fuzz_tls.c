@@ -61,7 +61,7 @@ static void answer_some(struct fuzz_tls *f, const uint8_t *step)
         f->answers.size > SENT_MAX || size > 65280)
         return;
     net_buffer_append(&plain, pattern + step[3], size);
-    if (transport_seal(&f->rig->server, &plain, 0))
+    if (transport_seal(&f->rig->server, slice_make(plain.data, plain.used)))
         buffer_put(&f->answers, pattern + step[3], size);
     net_buffer_fini(&plain);
     tls_rig_answer(f->rig);

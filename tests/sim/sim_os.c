@@ -93,7 +93,9 @@ void sim_random_fill(struct os *os, void *to, size_t size)
 
 uint64_t sim_clock_now(struct os *os)
 {
-    return sim_of(os)->now_ns += CLOCK_CALL_NS;
+    struct sim *sim = sim_of(os);
+
+    return sim->now_ns += sim->knobs.clock_ns;
 }
 
 uint64_t sim_clock_day(struct os *os)
@@ -301,6 +303,7 @@ struct sim *sim_new(uint64_t seed)
                                  [OS_LANE_READ] = 4,
                                  [OS_LANE_PREPARE] = 1},
                   .preempt_percent = 30,
+                  .clock_ns = CLOCK_CALL_NS,
                   .refused_percent = -1,
                   .trace = getenv("SIM_TRACE") != NULL},
         .seed = seed,

@@ -42,6 +42,9 @@ struct sim_knobs {
     unsigned lane_width[OS_LANE_COUNT];
     /* A job stands still before a call of the table this often. Default 30. */
     unsigned preempt_percent;
+    /* What looking at the clock takes on it: time passes so for a process that works. Default
+     * 200. */
+    uint64_t clock_ns;
     /* What a write takes on the machine's clock. Default 0. */
     unsigned write_ms;
     /* Of what a failed sync covered the disk refuses so much; -1 (the default): all or half. */

@@ -7,6 +7,7 @@
 #include "server/base/assert.h"
 #include "server/os/os_uv.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ struct sim_socket {
     struct sim_handle *end; /* the server's; NULL: not accepted, or closed */
     struct list_link in_list;
     struct sim_bytes in, out;
+    uint32_t address; /* IPv4; 0: unknown */
     size_t out_room; /* unread bytes that the client's side takes */
     bool eof, reset; /* the client has */
     bool eof_told;
@@ -410,7 +412,14 @@ int uv_tcp_keepalive(uv_tcp_t *tcp, int enable, unsigned delay)
 
 int uv_tcp_getpeername(const uv_tcp_t *tcp, struct sockaddr *name, int *size)
 {
-    return UV_ENOTCONN;
+    const struct sim_socket *s = socket_of((const uv_stream_t *)tcp);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(s->address)};
+
+    if (!s->address || *size < (int)sizeof address)
+        return UV_ENOTCONN;
+    memcpy(name, &address, sizeof address);
+    *size = sizeof address;
+    return 0;
 }
 
 int uv_pipe_init(uv_loop_t *uv, uv_pipe_t *pipe, int ipc)
@@ -547,6 +556,12 @@ struct sim_socket *sim_socket_connect(struct sim_loop *loop)
     loop->waiting = s;
     list_push_back(&loop->sockets, &s->in_list);
     return s;
+}
+
+void sim_socket_set_address(struct sim_socket *s, uint32_t address)
+{
+    ASSERT(!s->end);
+    s->address = address;
 }
 
 void sim_socket_send(struct sim_socket *s, struct slice bytes)

@@ -48,6 +48,9 @@ void sim_loop_move_bytes(struct sim_loop *loop, size_t bytes_max);
 #define SIM_SOCKET_FD (-1)
 struct sim_socket *sim_socket_connect(struct sim_loop *loop);
 
+/* Where the client is, in an IPv4 network; 0 at first: unknown. Before connection_accept. */
+void sim_socket_set_address(struct sim_socket *s, uint32_t address);
+
 /* The client writes. What is sent after it has closed or reset is thrown away. */
 void sim_socket_send(struct sim_socket *s, struct slice bytes);
 void sim_socket_send_eof(struct sim_socket *s);

@@ -536,7 +536,7 @@ START_TEST(a_turn_ends_when_its_time_is_over)
         MUST(steps >= RUN_STEPS_A_LOOK - 1 && steps <= 5 * RUN_STEPS_A_LOOK);
         MUST_EQ(run_step(&r), ERR_WAIT); /* until the next turn */
     }
-    ops.now_ns = sim_table(rig.sim)->ops->now_ns;
+    r.os = sim_table(rig.sim);
     run_turn(&r);
     for (unsigned i = 0; i < RUN_STEPS_A_TURN; i++)
         MUST_EQ(run_step(&r), ERR_OK);
