@@ -320,6 +320,39 @@ static bool sends_only(struct attack_run *r)
     return true;
 }
 
+/* A record of 4,000 bytes, a thousand times in one answer. */
+static bool crowd_of_readers(struct attack_run *r)
+{
+    struct attacker *a = &r->main;
+
+    attacker_ask(a, "put", 4);
+    attacker_uint(a, 0);
+    attacker_text(a, STORE);
+    attacker_bytes(a, 4000);
+    attacker_uint(a, 1);
+    return attacker_wait(a) && others_open(r, scaled(r, 250));
+}
+
+static bool nobody_reads(struct attack_run *r)
+{
+    for (unsigned i = 0; i < r->other_count; i++) {
+        struct attacker *a = &r->others[i];
+
+        attacker_ask(a, "get_many", 3);
+        attacker_uint(a, 0);
+        attacker_text(a, STORE);
+        attacker_array(a, 1000);
+        for (unsigned k = 0; k < 1000; k++)
+            attacker_uint(a, 1);
+    }
+    strike_begins(r);
+    for (unsigned i = 0; i < r->other_count; i++) {
+        if (!attacker_send(&r->others[i]))
+            return false;
+    }
+    return poll(NULL, 0, HOG_SECONDS * 1000 / (int)r->divisor) == 0;
+}
+
 /* ---- ends ---- */
 
 static bool write_100000(struct attack_run *r)
@@ -374,6 +407,8 @@ const struct attack attacks[] = {
     {"1,000 cursors open", NULL, open_cursors, NULL},
     {"1,000 connections", NULL, connect_many, "OVERLOADED"},
     {"gets of 4 MB whose answers are not read", NULL, sends_only, NULL},
+    {"250 connections that each ask for 4 MB and do not read", crowd_of_readers, nobody_reads,
+     NULL},
     {"a rollback of 100,000 writes", write_100000, roll_back, NULL},
     {"a disconnect with 1,024 transactions of 50 writes", open_many, disconnect, NULL},
 };
