@@ -289,6 +289,48 @@ def test_a_client_that_does_not_read_is_not_read_from():
         assert all(len(c.reply(i)) == 100000 for i in sent)
 
 
+class Pieces:
+    """A socket that is read in pieces of odd sizes."""
+
+    def __init__(self, s, dice):
+        self.s, self.dice = s, dice
+
+    def recv(self, most):
+        return self.s.recv(min(most, self.dice.choice((1, 100, 1448, 20000, 70000, 1 << 20))))
+
+    def __getattr__(self, name):
+        return getattr(self.s, name)
+
+
+def answers_are_whole(clients, seed):
+    """Answers smaller and larger than what a turn writes come byte by byte as they are, to clients
+    that read a little now and then."""
+    dice = random.Random(seed)
+    sizes = [1, 100, 5000, 16383, 16384, 16385, 131000, 131072, 131073, 262144, 400000, 1000000]
+    values = [dice.randbytes(n) for n in sizes]
+    clients[0].call("create_store", 0, "pieces")
+    for key, value in enumerate(values):
+        clients[0].call("put", 0, "pieces", value, key)
+    waiting = []
+    for c in clients:
+        c.s = Pieces(c.s, dice)
+        for _ in range(12):
+            keys = [dice.randrange(len(sizes)) for _ in range(dice.randrange(1, 5))]
+            waiting.append((c, c.send("get_many", 0, "pieces", keys), keys))
+    dice.shuffle(waiting)
+    for c, i, keys in waiting:
+        got = c.reply(i)
+        assert got == [values[k] for k in keys], (seed, keys, [len(x or b"") for x in got])
+        if dice.random() < 0.5:
+            assert c.call("ping") == "pong"
+
+
+def test_answers_of_all_sizes_come_whole_to_who_reads_in_pieces():
+    for seed in range(3):
+        with daemon() as d:
+            answers_are_whole([d.client() for _ in range(6)] + [d.client(d.unix[0])], seed)
+
+
 def test_a_client_that_reads_nothing_is_hung_up_on():
     with daemon("--output-stall", "300ms") as d, d.client() as c, d.client() as other:
         c.call("create_store", 0, "big")

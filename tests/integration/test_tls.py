@@ -11,6 +11,7 @@ import threading
 
 import scram
 from holdfast import Client, Closed, Daemon, Failed, SMALL, binary, pack, until
+from test_framing import answers_are_whole
 from test_login import PASSWORD, password_file
 
 VERIFIER = scram.verifier(PASSWORD)
@@ -356,6 +357,12 @@ def test_15_and_16_large_answers_are_bounded_and_whole():
         c.send("ping")
         for i in ids:
             assert len(c.reply(i)) == 1000000
+
+
+def test_answers_of_all_sizes_come_whole_to_who_reads_in_pieces():
+    for seed in range(3):
+        with TlsDaemon() as d:
+            answers_are_whole([d.secure() for _ in range(5)], seed)
 
 
 def test_client_certificates():
